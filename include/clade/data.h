@@ -1,0 +1,158 @@
+/* Pictures with labels: folders, archives and binary sets, decoded once and served in batches. */
+#ifndef CLADE_DATA_H
+#define CLADE_DATA_H
+
+#include <clade/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLITS } clade_split;
+
+typedef enum clade_interpolation { CLADE_NEAREST, CLADE_BILINEAR } clade_interpolation;
+
+/* How to open a data set; zero means the default. */
+typedef struct clade_data_options {
+    const char *path;        /* folder, archive, or binary set (CIFAR, IDX) */
+    const char *validation;  /* a second folder or archive that is the validation split; or NULL */
+    const char *test;        /* likewise for the test split */
+    double validation_split; /* fraction 0…1 of each class taken from the training split, when
+                              * there is no validation split of its own */
+    double test_split;
+    uint64_t seed;           /* chooses which pictures the splits take */
+    int32_t height, width;   /* every picture is resized to this; 0: the size of the first */
+    int32_t channels;        /* 1 or 3; 0: 3 */
+    clade_interpolation interpolation; /* of the resize; nearest is Keras' default */
+    uint64_t cache_bytes;    /* memory for decoded pictures; 0: half of what is free */
+    int threads;             /* decoders; 0: one per processor */
+    bool strict;             /* a damaged picture is an error, not skipped */
+} clade_data_options;
+
+/* An opened data set. Safe to read from several threads at once. */
+typedef struct clade_dataset clade_dataset;
+
+/* Lists the pictures and checks that there are at least two classes, that no class is empty and that
+ * the splits know the same classes. Does not decode, except as the format needs.
+ * Classes are numbered in the order of their names (byte order), as Keras does, or in the order
+ * of the set's own list (CIFAR). Errors: EIO, EFORMAT, EINVAL, ENOMEM; the text names the file. */
+CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
+CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
+
+/* Decodes every picture of every split in parallel, into the cache while it has room; damaged ones
+ * are dropped from their split and listed as skipped (with strict: the first is the error).
+ * Afterwards counts are final. `progress` (may be NULL) is called from one thread at a time and
+ * stops the work with ECANCELLED when it returns false. */
+CLADE_API clade_status clade_dataset_load(clade_dataset *dataset,
+                                          bool (*progress)(void *user, size_t done, size_t total),
+                                          void *user);
+
+CLADE_API size_t clade_dataset_classes(const clade_dataset *dataset);
+CLADE_API const char *clade_dataset_class_name(const clade_dataset *dataset, size_t class_index);
+CLADE_API size_t clade_dataset_count(const clade_dataset *dataset, clade_split split);
+CLADE_API size_t clade_dataset_class_count(const clade_dataset *dataset, clade_split split,
+                                           size_t class_index);
+/* Height, width and channels of what clade_dataset_pixels gives. */
+CLADE_API void clade_dataset_shape(const clade_dataset *dataset, int32_t hwc[3]);
+
+/* Label of picture i of a split, and its name inside the folder or archive. */
+CLADE_API int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i);
+CLADE_API const char *clade_dataset_name(const clade_dataset *dataset, clade_split split, size_t i);
+
+/* The picture as uint8 height×width×channels, from the cache or decoded again. Thread-safe. */
+CLADE_API clade_status clade_dataset_pixels(const clade_dataset *dataset, clade_split split,
+                                            size_t i, uint8_t *hwc);
+
+/* What was left out and why. */
+CLADE_API size_t clade_dataset_skipped(const clade_dataset *dataset);
+CLADE_API const char *clade_dataset_skipped_name(const clade_dataset *dataset, size_t i);
+CLADE_API const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i);
+
+/* Decodes one JPEG or PNG from memory (by its content, not its name) to uint8 height×width×channels,
+ * orientation (EXIF) applied. `name` is for error texts. */
+CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const char *name,
+                                          int32_t height, int32_t width, int32_t channels,
+                                          clade_interpolation interpolation, uint8_t *hwc);
+/* The same from a file. */
+CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_t width,
+                                        int32_t channels, clade_interpolation interpolation,
+                                        uint8_t *hwc);
+
+typedef enum clade_fill_mode {
+    CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */
+    CLADE_FILL_CONSTANT,
+    CLADE_FILL_REFLECT, /* cba|abc|cba, as scipy.ndimage's "reflect" */
+    CLADE_FILL_WRAP     /* abc|abc|abc */
+} clade_fill_mode;
+
+/* Random affine augmentation in the words of Keras' ImageDataGenerator; zero is off. */
+typedef struct clade_augment {
+    float rotation;              /* degrees: angle drawn from ±rotation */
+    float width_shift, height_shift; /* fraction of the size: drawn from ±shift */
+    float shear;                 /* degrees: drawn from ±shear */
+    float zoom[2];               /* zx, zy drawn from [zoom[0], zoom[1]], each its own; 0,0: off */
+    bool horizontal_flip, vertical_flip;
+    float brightness[2];         /* factor drawn from the range; 0,0: off */
+    clade_fill_mode fill;
+    float fill_value;            /* 0…255, for CLADE_FILL_CONSTANT */
+} clade_augment;
+
+/* The eight numbers that the op affine_sample takes for one picture: input row, column =
+ * (m[0] j + m[1] i + m[2] → x,  m[3] j + m[4] i + m[5] → y) for output row i, column j,
+ * then brightness factor m[6] and offset m[7]. Drawn by Philox from (seed, epoch, position): the
+ * same on every machine and for any number of threads. `augment` NULL or zero: the identity.
+ * Source: Keras apply_affine_transform: T = R·Shift·Shear·Zoom about the picture's centre
+ * ((h−1)/2, (w−1)/2), flips after it. */
+CLADE_API void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
+                                    uint64_t seed, uint64_t epoch, uint64_t position, float m[8]);
+
+/* Batches of one split, prepared by threads while the caller computes. */
+typedef struct clade_loader clade_loader;
+
+typedef struct clade_loader_options {
+    const clade_dataset *dataset;
+    clade_split split;
+    int32_t batch;
+    bool shuffle;          /* a new permutation each epoch, from (seed, epoch) alone */
+    uint64_t seed;
+    clade_augment augment; /* zero: none */
+    int threads;           /* 0: one per processor */
+    bool pixels;           /* copy pixels into batches; false: the caller holds them on the device
+                            * and uses `index` */
+} clade_loader_options;
+
+typedef struct clade_batch {
+    int32_t count;          /* pictures in it: `batch`, fewer in the last of an epoch */
+    const uint8_t *pixels;  /* count × height × width × channels, or NULL */
+    const int32_t *index;   /* count positions in the split */
+    const int32_t *label;   /* count */
+    const float *matrix;    /* count × 8 */
+} clade_batch;
+
+CLADE_API clade_status clade_loader_create(const clade_loader_options *options, clade_loader **out);
+CLADE_API void clade_loader_destroy(clade_loader **loader);
+CLADE_API size_t clade_loader_batches(const clade_loader *loader); /* per epoch */
+/* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way. */
+CLADE_API clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t first);
+/* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. */
+CLADE_API clade_status clade_loader_next(clade_loader *loader, clade_batch *out);
+
+/* Writes a data set of rendered pictures (JPEG files in folder/train/CLASS and
+ * folder/validation/CLASS): shapes with colours and textures, determined by the seed alone.
+ * Leaves a folder that is already complete as it is. */
+typedef struct clade_shapes_options {
+    int32_t classes;              /* 2…8; 0: 4 */
+    int32_t train, validation;    /* pictures per class; 0: 250 and 50 */
+    int32_t size;                 /* side in pixels; 0: 64 */
+    uint64_t seed;
+} clade_shapes_options;
+CLADE_API clade_status clade_shapes_write(const char *folder, const clade_shapes_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+/* Philox streams for the host; the same body as the kernels'. */
+#include "base/random.h"
+
+#include "../../kernels/portable.clh"
+#include "../../kernels/philox.clh"
+
+#include <math.h>
+
+void clade_random_words(uint64_t seed, clade_stream stream, uint64_t a, uint32_t b, uint32_t out[4])
+{
+    philox4 r = philox(seed, (uint32_t)a, (uint32_t)(a >> 32), b, (uint32_t)stream);
+    for (int i = 0; i < 4; i++) out[i] = r.v[i];
+}
+
+clade_random clade_random_start(uint64_t seed, clade_stream stream, uint64_t a)
+{
+    return (clade_random){.seed = seed, .stream = stream, .a = a};
+}
+
+uint32_t clade_random_u32(clade_random *r)
+{
+    if (r->left == 0) {
+        clade_random_words(r->seed, r->stream, r->a, r->b++, r->words);
+        r->left = 4;
+    }
+    return r->words[4 - r->left--];
+}
+
+float clade_random_unit(clade_random *r) { return philox_unit(clade_random_u32(r)); }
+
+float clade_random_uniform(clade_random *r, float low, float high)
+{
+    return low + (high - low) * clade_random_unit(r);
+}
+
+/* Box and Muller's transform, the sine discarded; in double, so that rounding to float hides what
+ * the last bits of libm may differ in. */
+float clade_random_normal(clade_random *r)
+{
+    double u = ((double)clade_random_u32(r) + 1) * 0x1p-32, v = (double)clade_random_u32(r) * 0x1p-32;
+    return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+}
+
+uint32_t clade_random_below(clade_random *r, uint32_t n)
+{
+    uint32_t limit = -n % n; /* 2^32 mod n: words below it would bias the remainder */
+    uint32_t word;
+    do word = clade_random_u32(r);
+    while (word < limit);
+    return word % n;
+}

@@ -1,0 +1,165 @@
+/* A pool of threads that share a loop's iterations, handed out by an atomic counter. */
+#define _GNU_SOURCE
+#include "base/thread.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#define relax() __builtin_ia32_pause()
+#else
+#define relax() ((void)0)
+#endif
+
+/* How long a worker looks for the next loop before it sleeps: about 20 µs, less than a wake-up. */
+enum { spins = 4000 };
+
+typedef struct worker {
+    clade_pool *pool;
+    pthread_t thread;
+    int number;
+} worker;
+
+struct clade_pool {
+    int threads;
+    int started; /* workers that exist: threads - 1 unless creation failed half way */
+    worker *workers;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake, done;
+    atomic_uint generation; /* one more for each loop */
+    atomic_int busy;        /* workers that have not finished the current loop */
+    atomic_bool stop;
+    atomic_size_t next;
+    size_t n;
+    void (*body)(void *user, size_t i, int thread);
+    void *user;
+};
+
+int clade_processors(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int n = CPU_COUNT(&set);
+        if (n > 0) return n;
+    }
+#endif
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}
+
+static void share(clade_pool *pool, int thread)
+{
+    size_t i;
+    while ((i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed)) < pool->n)
+        pool->body(pool->user, i, thread);
+}
+
+static void *work(void *arg)
+{
+    worker *self = arg;
+    clade_pool *pool = self->pool;
+    unsigned seen = 0;
+    for (;;) {
+        for (int i = 0; i < spins && atomic_load_explicit(&pool->generation, memory_order_acquire) == seen; i++)
+            relax();
+        if (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
+            pthread_mutex_lock(&pool->mutex);
+            while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen)
+                pthread_cond_wait(&pool->wake, &pool->mutex);
+            pthread_mutex_unlock(&pool->mutex);
+        }
+        seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        if (atomic_load(&pool->stop)) return NULL;
+        share(pool, self->number);
+        if (atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_acq_rel) == 1) {
+            pthread_mutex_lock(&pool->mutex);
+            pthread_cond_signal(&pool->done);
+            pthread_mutex_unlock(&pool->mutex);
+        }
+    }
+}
+
+clade_status clade_pool_create(int threads, clade_pool **out)
+{
+    assert(out);
+    *out = NULL;
+    if (threads < 0 || threads > 4096)
+        return clade_fail(CLADE_EINVAL, "%d threads: expected 0 (one per processor) to 4096", threads);
+    clade_pool *pool = calloc(1, sizeof *pool);
+    if (!pool) return clade_fail(CLADE_ENOMEM, "out of memory for a thread pool");
+    pool->threads = threads ? threads : clade_processors();
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    pthread_cond_init(&pool->done, NULL);
+    pool->workers = calloc((size_t)pool->threads, sizeof *pool->workers);
+    if (!pool->workers) {
+        clade_pool_destroy(&pool);
+        return clade_fail(CLADE_ENOMEM, "out of memory for %d threads", threads);
+    }
+    for (int i = 1; i < pool->threads; i++) {
+        worker *w = &pool->workers[i - 1];
+        *w = (worker){.pool = pool, .number = i};
+        if (pthread_create(&w->thread, NULL, work, w)) {
+            int wanted = pool->threads;
+            clade_pool_destroy(&pool);
+            return clade_fail(CLADE_ENOMEM, "could not start thread %d of %d", i + 1, wanted);
+        }
+        pool->started++;
+    }
+    *out = pool;
+    return CLADE_OK;
+}
+
+static void begin(clade_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void clade_pool_destroy(clade_pool **handle)
+{
+    clade_pool *pool = *handle;
+    if (!pool) return;
+    atomic_store(&pool->stop, true);
+    begin(pool);
+    for (int i = 0; i < pool->started; i++) pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->done);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool->workers);
+    free(pool);
+    *handle = NULL;
+}
+
+int clade_pool_threads(const clade_pool *pool) { return pool->threads; }
+
+void clade_pool_for(clade_pool *pool, size_t n, void (*body)(void *user, size_t i, int thread),
+                    void *user)
+{
+    if (n <= 1 || pool->threads == 1) {
+        for (size_t i = 0; i < n; i++) body(user, i, 0);
+        return;
+    }
+    pool->n = n;
+    pool->body = body;
+    pool->user = user;
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->busy, pool->started, memory_order_relaxed);
+    begin(pool);
+    share(pool, 0);
+    for (int i = 0; i < spins && atomic_load_explicit(&pool->busy, memory_order_acquire); i++) relax();
+    if (atomic_load_explicit(&pool->busy, memory_order_acquire)) {
+        pthread_mutex_lock(&pool->mutex);
+        while (atomic_load_explicit(&pool->busy, memory_order_acquire))
+            pthread_cond_wait(&pool->done, &pool->mutex);
+        pthread_mutex_unlock(&pool->mutex);
+    }
+}

@@ -1,0 +1,25 @@
+/* A pool of threads that share a loop's iterations. */
+#ifndef CLADE_BASE_THREAD_H
+#define CLADE_BASE_THREAD_H
+
+#include <clade/status.h>
+
+#include <stddef.h>
+
+typedef struct clade_pool clade_pool;
+
+/* Processors that this process may run on (affinity respected), at least 1. */
+int clade_processors(void);
+
+/* `threads` 0: one per processor. The calling thread counts as one of them. */
+clade_status clade_pool_create(int threads, clade_pool **out);
+void clade_pool_destroy(clade_pool **pool);
+int clade_pool_threads(const clade_pool *pool);
+
+/* Calls body(user, i, thread) for i in [0, n), in any order, on any thread; thread is in
+ * [0, threads). Returns when all have returned. One loop at a time; a call from inside a body is an
+ * error of ours. What a body writes must depend on i alone, never on thread or order. */
+void clade_pool_for(clade_pool *pool, size_t n, void (*body)(void *user, size_t i, int thread),
+                    void *user);
+
+#endif
