@@ -49,7 +49,7 @@ clade_status clade_context(clade_status status, const char *format, ...)
     int n = vsnprintf(fresh, sizeof fresh, format, args);
     va_end(args);
     if (n >= 0 && (size_t)n < sizeof fresh)
-        snprintf(fresh + n, sizeof fresh - (size_t)n, ": %s", text);
+        snprintf(fresh + n, sizeof fresh - (size_t)n, ": %.*s", text_size, text);
     memcpy(text, fresh, sizeof text);
     return status;
 }
