@@ -2,7 +2,7 @@
 #ifndef CLADE_DATA_H
 #define CLADE_DATA_H
 
-#include <clade/status.h>
+#include <clade/ops.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,13 +81,6 @@ CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const 
 CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_t width,
                                         int32_t channels, clade_interpolation interpolation,
                                         uint8_t *hwc);
-
-typedef enum clade_fill_mode {
-    CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */
-    CLADE_FILL_CONSTANT,
-    CLADE_FILL_REFLECT, /* cba|abc|cba, as scipy.ndimage's "reflect" */
-    CLADE_FILL_WRAP     /* abc|abc|abc */
-} clade_fill_mode;
 
 /* Random affine augmentation in the words of Keras' ImageDataGenerator; zero is off. */
 typedef struct clade_augment {

@@ -43,13 +43,13 @@ clade_status clade_fail(clade_status status, const char *format, ...)
 clade_status clade_context(clade_status status, const char *format, ...)
 {
     if (status == CLADE_OK) return status;
-    char fresh[text_size];
+    char fresh[2 * text_size];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(fresh, sizeof fresh, format, args);
+    int n = vsnprintf(fresh, text_size, format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof fresh)
-        snprintf(fresh + n, sizeof fresh - (size_t)n, ": %.*s", text_size, text);
-    memcpy(text, fresh, sizeof text);
+    if (n < 0 || n >= text_size) n = text_size - 1;
+    snprintf(fresh + n, sizeof fresh - (size_t)n, ": %s", text);
+    memcpy(text, fresh, sizeof text - 1);
     return status;
 }

@@ -1,0 +1,78 @@
+/* For those who write a backend: the table of functions that a device is made of.
+ *
+ * A backend may be a shared object that exports
+ *     const clade_backend *clade_backend_entry(void);
+ * and is loaded with --plugin (clade_device_options.plugin). The front end checks every call
+ * completely before a backend sees it, so a backend checks nothing again. Calls come from one thread
+ * at a time for one opened device. Failures return a status after clade_fail(). */
+#ifndef CLADE_BACKEND_H
+#define CLADE_BACKEND_H
+
+#include <clade/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when this file changes what a backend must do. A plugin built for another is refused. */
+#define CLADE_BACKEND_ABI 1
+
+/* Memory as the front end keeps it. */
+struct clade_buffer {
+    clade_device *device;
+    void *handle; /* what alloc gave */
+    void *host;   /* the same memory seen by the host, or NULL */
+    size_t bytes;
+};
+
+typedef struct clade_backend {
+    uint32_t abi;       /* CLADE_BACKEND_ABI */
+    uint32_t ops;       /* CLADE_OPS: how many slots the table ends with */
+    const char *name;
+
+    /* How many devices there are; 0 with CLADE_OK and `note` when there are none. */
+    clade_status (*count)(size_t *count, char note[256]);
+    clade_status (*describe)(size_t index, clade_device_info *info);
+    clade_status (*open)(size_t index, const clade_device_options *options, void **context);
+    void (*close)(void *context);
+
+    clade_status (*alloc)(void *context, size_t bytes, void **handle);
+    void (*free)(void *context, void *handle);
+    clade_status (*write)(void *context, void *handle, size_t offset, const void *source, size_t bytes);
+    clade_status (*read)(void *context, void *handle, size_t offset, void *target, size_t bytes);
+    clade_status (*finish)(void *context);
+
+    /* Optional: the memory as the host sees it (valid after finish), if it is the host's memory too.
+     * Without it ops that are NULL below run through host copies. */
+    void *(*host)(void *context, void *handle);
+    /* Optional: the bytes of scratch memory that a call needs. One block, large enough for the
+     * largest call, is given to every call; queued calls share it, so the queue must be in order. */
+    size_t (*scratch)(void *context, clade_op op, const clade_args *args);
+
+    /* Optional: called once after open with the device's own copy of this table, whose op slots it may
+     * set to the functions that suit this very device. */
+    void (*specialise)(void *context, struct clade_backend *table);
+
+    /* One slot per op: queues it. NULL: the reference runs instead. */
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    clade_status (*id)(void *context, const clade_##id##_args *args, void *scratch);
+#include <clade/ops.def>
+} clade_backend;
+
+typedef const clade_backend *(*clade_backend_entry_function)(void);
+
+/* What alloc gave for a tensor's memory; NULL for an absent tensor. */
+static inline void *clade_tensor_handle(const clade_tensor *t)
+{
+    return t->buffer ? t->buffer->handle : NULL;
+}
+/* First element of a tensor in memory that the host shares. */
+static inline void *clade_tensor_host(const clade_tensor *t)
+{
+    return (char *)t->buffer->host + t->offset * clade_dtype_size(t->dtype);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

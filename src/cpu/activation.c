@@ -1,0 +1,72 @@
+/* activation on the CPU: the shared body, vectorised by the compiler, one loop per function. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/portable.clh"
+#include "../../kernels/math.clh"
+#include "../../kernels/activation.clh"
+
+enum { grain = 16384 };
+
+/* A loop in which the activation is a constant, so that it vectorises. */
+#define FOR_EACH_ACT(LOOP)                                                                         \
+    switch (a->act) {                                                                              \
+    case ACT_RELU: LOOP(ACT_RELU); break;                                                          \
+    case ACT_LEAKY_RELU: LOOP(ACT_LEAKY_RELU); break;                                              \
+    case ACT_RELU6: LOOP(ACT_RELU6); break;                                                        \
+    case ACT_SIGMOID: LOOP(ACT_SIGMOID); break;                                                    \
+    case ACT_TANH: LOOP(ACT_TANH); break;                                                          \
+    case ACT_HARD_SIGMOID: LOOP(ACT_HARD_SIGMOID); break;                                          \
+    case ACT_SILU: LOOP(ACT_SILU); break;                                                          \
+    case ACT_HARD_SWISH: LOOP(ACT_HARD_SWISH); break;                                              \
+    case ACT_GELU: LOOP(ACT_GELU); break;                                                          \
+    default: LOOP(ACT_LINEAR); break;                                                              \
+    }
+
+static void forward(const void *user, size_t first, size_t end)
+{
+    const clade_activation_args *a = user;
+    const float *x = clade_tensor_host(&a->x);
+    float *y = clade_tensor_host(&a->y);
+    const float alpha = a->alpha;
+#define LOOP(act)                                                                                  \
+    for (size_t i = first; i < end; i++) y[i] = act_forward(act, alpha, x[i])
+    FOR_EACH_ACT(LOOP)
+#undef LOOP
+}
+
+static void backward(const void *user, size_t first, size_t end)
+{
+    const clade_activation_dx_args *a = user;
+    const float *s = clade_tensor_host(clade_activation_reads_x(a->act) ? &a->x : &a->y);
+    const float *dy = clade_tensor_host(&a->dy);
+    float *dx = clade_tensor_host(&a->dx);
+    const float alpha = a->alpha;
+#define LOOP(act)                                                                                  \
+    if (a->accumulate)                                                                             \
+        for (size_t i = first; i < end; i++) dx[i] += act_backward(act, alpha, s[i], dy[i]);       \
+    else                                                                                           \
+        for (size_t i = first; i < end; i++) dx[i] = act_backward(act, alpha, s[i], dy[i])
+    FOR_EACH_ACT(LOOP)
+#undef LOOP
+}
+
+static clade_status activation(void *context, const clade_activation_args *a, void *scratch)
+{
+    (void)scratch;
+    clade_cpu_range(context, (cpu_range){forward, a, clade_tensor_count(&a->x), grain});
+    return CLADE_OK;
+}
+
+static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    clade_cpu_range(context, (cpu_range){backward, a, clade_tensor_count(&a->dy), grain});
+    return CLADE_OK;
+}
+
+void CPU_NAME(activation)(clade_backend *table);
+void CPU_NAME(activation)(clade_backend *table)
+{
+    table->activation = activation;
+    table->activation_dx = activation_dx;
+}

@@ -1,0 +1,34 @@
+/* The CPU backend's inside: its context and its families of fast ops. Family files are compiled once
+ * per instruction set, CLADE_ISA being its name; an op without a fast version runs the reference. */
+#ifndef CLADE_CPU_CPU_H
+#define CLADE_CPU_CPU_H
+
+#include "base/thread.h"
+
+#include <clade/backend.h>
+
+typedef struct cpu_context {
+    clade_pool *pool;
+    clade_math math;
+} cpu_context;
+
+const clade_backend *clade_cpu_backend(void);
+
+/* clade_cpu_conv_avx2, … */
+#define CPU_PASTE2(a, b) a##_##b
+#define CPU_PASTE(a, b) CPU_PASTE2(a, b)
+#define CPU_NAME(name) CPU_PASTE(clade_cpu_##name, CLADE_ISA)
+
+/* Families; each sets its ops' slots in a table. */
+#define CPU_FAMILIES(FAMILY)                                                                       \
+    FAMILY(activation)
+
+/* Threads share [0, n) in blocks of `grain` elements: body(user, first, end). */
+typedef struct cpu_range {
+    void (*body)(const void *user, size_t first, size_t end);
+    const void *user;
+    size_t n, grain;
+} cpu_range;
+void clade_cpu_range(cpu_context *cpu, cpu_range range);
+
+#endif

@@ -1,0 +1,110 @@
+/* CIFAR-10 and CIFAR-100 as published: records of a label (CIFAR-100: coarse, then fine) and 3072
+ * bytes, the red, green and blue planes of 32×32 pixels. Source: the sets' own page,
+ * "Binary version". */
+#include "data/binary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { plane_bytes = 3 * 32 * 32, names_bytes = 64 << 10 };
+
+static bool is_batch(const char *base)
+{
+    static const char start[] = "data_batch_";
+    size_t n = strlen(base);
+    return n > sizeof start - 1 + 4 && strncmp(base, start, sizeof start - 1) == 0 &&
+           strcmp(base + n - 4, ".bin") == 0;
+}
+
+bool clade_cifar_member(const char *base)
+{
+    static const char *const names[] = {"test_batch.bin", "batches.meta.txt", "train.bin", "test.bin",
+                                        "fine_label_names.txt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(base, names[i]) == 0) return true;
+    return is_batch(base);
+}
+
+static clade_entry *find(clade_source *source, const char *base)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        clade_entry *entry = &source->entries[i];
+        if (entry->kind == CLADE_ENTRY_MEMBER && strcmp(clade_base_name(entry->name), base) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+/* One class per line that is not blank. */
+static clade_status read_names(clade_dataset *dataset, clade_source *source, clade_entry *entry)
+{
+    clade_buffer buffer = {0};
+    const uint8_t *bytes;
+    size_t size;
+    clade_status status = clade_source_read(source, entry, 0, names_bytes, &buffer, &bytes, &size);
+    for (size_t at = 0; !status && at < size;) {
+        size_t n = 0;
+        while (at + n < size && bytes[at + n] != '\n') n++;
+        size_t length = n;
+        while (length > 0 && bytes[at + length - 1] <= ' ') length--;
+        if (length > 0) status = clade_dataset_add_class(dataset, (const char *)bytes + at, length);
+        at += n + 1;
+    }
+    free(buffer.data);
+    if (!status && dataset->classes > 256)
+        status = clade_fail(CLADE_EFORMAT, "%zu classes for labels of one byte", dataset->classes);
+    return clade_context(status, "%s: %s", source->path, entry->name);
+}
+
+static clade_status read_batch(clade_dataset *dataset, clade_source *source, clade_entry *entry,
+                               clade_split split, size_t label_bytes)
+{
+    clade_buffer buffer = {0};
+    const uint8_t *bytes;
+    size_t size, stride = label_bytes + plane_bytes;
+    clade_status status = clade_source_read(source, entry, 0, SIZE_MAX, &buffer, &bytes, &size);
+    if (!status && (size == 0 || size % stride != 0))
+        status = clade_fail(CLADE_EFORMAT, "%zu bytes: not a whole number of records of %zu", size,
+                            stride);
+    if (!status) {
+        clade_records records = {.source = source,
+                                 .entry = entry,
+                                 .count = size / stride,
+                                 .first = label_bytes,
+                                 .stride = stride,
+                                 .labels = bytes + label_bytes - 1,
+                                 .label_stride = stride};
+        status = clade_records_add(dataset, split, &records);
+    }
+    free(buffer.data);
+    return clade_context(status, "%s: %s", source->path, entry->name);
+}
+
+clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool *found)
+{
+    clade_entry *ten = NULL;
+    for (size_t i = 0; i < source->count && !ten; i++)
+        if (source->entries[i].kind == CLADE_ENTRY_MEMBER &&
+            is_batch(clade_base_name(source->entries[i].name)))
+            ten = &source->entries[i];
+    clade_entry *hundred = ten ? NULL : find(source, "train.bin");
+    clade_entry *names = find(source, ten ? "batches.meta.txt" : "fine_label_names.txt");
+    *found = ten || (hundred && names);
+    if (!*found) return CLADE_OK;
+    if (!names)
+        return clade_fail(CLADE_EFORMAT, "%s: batches.meta.txt with the names of the classes is missing",
+                          source->path);
+    dataset->raw = (clade_raw){32, 32, 3, true};
+    clade_status status = read_names(dataset, source, names);
+    for (size_t i = 0; i < source->count && !status; i++) {
+        clade_entry *entry = &source->entries[i];
+        const char *base = clade_base_name(entry->name);
+        if (entry->kind != CLADE_ENTRY_MEMBER) continue;
+        if (ten ? is_batch(base) : strcmp(base, "train.bin") == 0)
+            status = read_batch(dataset, source, entry, CLADE_TRAIN, ten ? 1 : 2);
+        else if (strcmp(base, ten ? "test_batch.bin" : "test.bin") == 0)
+            status = read_batch(dataset, source, entry, CLADE_VALIDATION, ten ? 1 : 2);
+    }
+    return status;
+}

@@ -1,0 +1,75 @@
+/* The inside of a data set, for the files that fill it, load it and serve from it. */
+#ifndef CLADE_DATA_DATASET_H
+#define CLADE_DATA_DATASET_H
+
+#include "data/source.h"
+
+/* One picture of a split. */
+typedef struct clade_picture {
+    const char *name; /* within its source */
+    const char *key;  /* the part of the name that the splits by fraction go by: below the split's
+                       * folder, so that a wrapping folder or its name makes no difference */
+    const clade_source *source;
+    clade_entry *entry;
+    size_t offset; /* of its pixels in a member of a binary set */
+    int32_t label;
+    bool cached; /* its pixels lie at its position in the split's cache */
+} clade_picture;
+
+typedef struct clade_pictures {
+    clade_picture *items;
+    size_t count, room;
+    uint8_t *cache; /* as many pictures as clade_dataset_load found room for */
+    size_t *of_class;
+} clade_pictures;
+
+/* How a binary set stores a picture. */
+typedef struct clade_raw {
+    int32_t height, width, channels; /* height 0: the pictures are files */
+    bool planar;                     /* channel after channel (CIFAR) */
+} clade_raw;
+
+typedef struct clade_skip {
+    char *name, *reason;
+} clade_skip;
+
+struct clade_dataset {
+    clade_source *sources[CLADE_SPLITS]; /* the main one, the validation split's, the test split's */
+    char **names;                        /* of the classes */
+    size_t classes;
+    clade_pictures split[CLADE_SPLITS];
+    clade_raw raw;
+    char **blocks; /* texts that pictures' names point into */
+    size_t block_count;
+    clade_target target;
+    uint64_t cache_bytes;
+    int threads;
+    bool strict, loaded;
+    clade_skip *skipped;
+    size_t skipped_count, skipped_room;
+};
+
+const char *clade_split_word(clade_split split); /* "training", "validation", "test" */
+
+size_t clade_dataset_bytes(const clade_dataset *dataset); /* of one picture */
+clade_status clade_dataset_add(clade_dataset *dataset, clade_split split, const clade_picture *picture);
+clade_status clade_dataset_add_class(clade_dataset *dataset, const char *name, size_t length);
+clade_status clade_dataset_skip(clade_dataset *dataset, const char *name, const char *reason);
+/* Keeps a malloc'ed text until the data set is destroyed; frees it at once on failure. */
+clade_status clade_dataset_keep(clade_dataset *dataset, char *text);
+
+/* Counts the pictures of each class; a class that has none in a split with pictures is an error. */
+clade_status clade_dataset_count_classes(clade_dataset *dataset);
+
+/* Finds classes and splits among the folders of the sources. */
+clade_status clade_layout_read(clade_dataset *dataset);
+
+/* Moves pictures from the training split to one that has none, by fraction and seed. */
+clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
+                                     uint64_t seed);
+
+/* The pixels of a picture, from the cache or decoded with `decoder`. */
+clade_status clade_dataset_decode(const clade_dataset *dataset, clade_split split, size_t i,
+                                  clade_decoder *decoder, uint8_t *out);
+
+#endif

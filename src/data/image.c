@@ -1,0 +1,269 @@
+/* Single pictures: the kind by content, orientation, channels, and the public decoding calls. */
+#define _POSIX_C_SOURCE 200809L
+#include "data/image.h"
+
+#include <turbojpeg.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A buffer above this goes back after each picture, so that one huge photograph does not stay in
+ * memory for the rest of the run. */
+enum { keep_bytes = 16 << 20 };
+
+static void buffer_clear(clade_buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (clade_buffer){0};
+}
+
+static void buffer_trim(clade_buffer *buffer)
+{
+    if (buffer->capacity > keep_bytes) buffer_clear(buffer);
+}
+
+clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size)
+{
+    if (size <= buffer->capacity && buffer->data) return CLADE_OK;
+    buffer_clear(buffer);
+    buffer->data = malloc(size ? size : 1);
+    if (!buffer->data) return clade_fail(CLADE_ENOMEM, "out of memory for %zu bytes", size);
+    buffer->capacity = size ? size : 1;
+    return CLADE_OK;
+}
+
+void clade_decoder_clear(clade_decoder *decoder)
+{
+    if (decoder->jpeg) tjDestroy(decoder->jpeg);
+    buffer_clear(&decoder->file);
+    buffer_clear(&decoder->pixels);
+    buffer_clear(&decoder->turned);
+    buffer_clear(&decoder->table);
+    decoder->jpeg = NULL;
+}
+
+static bool starts(const uint8_t *head, size_t size, const char *with, size_t n)
+{
+    return size >= n && memcmp(head, with, n) == 0;
+}
+
+clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason)
+{
+    if (starts(head, size, "\xff\xd8\xff", 3)) return CLADE_IMAGE_JPEG;
+    if (starts(head, size, "\x89PNG\r\n\x1a\n", 8)) return CLADE_IMAGE_PNG;
+    const char *why = "not a JPEG or PNG picture";
+    if (size == 0)
+        why = "an empty file";
+    else if (starts(head, size, "GIF8", 4))
+        why = "a GIF: only JPEG and PNG are read";
+    else if (starts(head, size, "BM", 2))
+        why = "a BMP: only JPEG and PNG are read";
+    else if (starts(head, size, "II*\0", 4) || starts(head, size, "MM\0*", 4))
+        why = "a TIFF: only JPEG and PNG are read";
+    else if (starts(head, size, "RIFF", 4) && size >= 12 && memcmp(head + 8, "WEBP", 4) == 0)
+        why = "a WebP: only JPEG and PNG are read";
+    if (reason) *reason = why;
+    return CLADE_IMAGE_OTHER;
+}
+
+clade_status clade_check_size(uint32_t width, uint32_t height)
+{
+    if (width == 0 || height == 0)
+        return clade_fail(CLADE_EFORMAT, "its header says %u×%u pixels", width, height);
+    double pixels = (double)width * height;
+    if (pixels > clade_picture_pixels)
+        return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width, height,
+                          pixels / 1e6, clade_picture_pixels / 1000000);
+    return CLADE_OK;
+}
+
+clade_status clade_image_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                                clade_header *out)
+{
+    const char *reason = NULL;
+    switch (clade_image_sniff(bytes, size, &reason)) {
+    case CLADE_IMAGE_JPEG: return clade_jpeg_header(decoder, bytes, size, out);
+    case CLADE_IMAGE_PNG: return clade_png_header(bytes, size, out);
+    case CLADE_IMAGE_OTHER: break;
+    }
+    return clade_fail(CLADE_EFORMAT, "%s", reason);
+}
+
+clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int orientation)
+{
+    if (orientation <= 1 || orientation > 8) return CLADE_OK;
+    /* where output row r, column c comes from: rows and columns exchanged, rows backwards, columns
+     * backwards (of the input) */
+    static const struct {
+        bool swap, rows, columns;
+    } turn[9] = {[2] = {0, 0, 1}, [3] = {0, 1, 1}, [4] = {0, 1, 0}, [5] = {1, 0, 0},
+                 [6] = {1, 1, 0}, [7] = {1, 1, 1}, [8] = {1, 0, 1}};
+    ptrdiff_t h = raster->height, w = raster->width, n = raster->channels;
+    clade_status status = clade_buffer_reserve(&decoder->turned, (size_t)(h * w * n));
+    if (status) return status;
+    bool swap = turn[orientation].swap;
+    ptrdiff_t row_step = turn[orientation].rows ? -w * n : w * n;
+    ptrdiff_t column_step = turn[orientation].columns ? -n : n;
+    ptrdiff_t start = (turn[orientation].rows ? (h - 1) * w * n : 0) +
+                      (turn[orientation].columns ? (w - 1) * n : 0);
+    ptrdiff_t rows = swap ? w : h, columns = swap ? h : w;
+    uint8_t *out = decoder->turned.data;
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        for (ptrdiff_t c = 0; c < columns; c++) {
+            ptrdiff_t at = start + (swap ? c * row_step + r * column_step
+                                         : r * row_step + c * column_step);
+            for (ptrdiff_t k = 0; k < n; k++) *out++ = raster->data[at + k];
+        }
+    }
+    *raster = (clade_raster){decoder->turned.data, (int32_t)rows, (int32_t)columns, (int32_t)n};
+    return CLADE_OK;
+}
+
+void clade_raster_grey(clade_raster *raster)
+{
+    if (raster->channels != 3) return;
+    size_t n = (size_t)raster->height * (size_t)raster->width;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = raster->data + 3 * i;
+        raster->data[i] = (uint8_t)((p[0] * 19595u + p[1] * 38470u + p[2] * 7471u + 0x8000u) >> 16);
+    }
+    raster->channels = 1;
+}
+
+static clade_status picture(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                            const clade_target *target, uint8_t *out)
+{
+    clade_raster raster;
+    int orientation = 1;
+    const char *reason = NULL;
+    clade_status status;
+    switch (clade_image_sniff(bytes, size, &reason)) {
+    case CLADE_IMAGE_JPEG:
+        status = clade_jpeg_decode(decoder, bytes, size, target, &raster, &orientation);
+        break;
+    case CLADE_IMAGE_PNG: status = clade_png_decode(decoder, bytes, size, target, &raster); break;
+    default: return clade_fail(CLADE_EFORMAT, "%s", reason);
+    }
+    if (status) return status;
+    status = clade_raster_turn(decoder, &raster, orientation);
+    if (status) return status;
+    if (target->channels == 1) clade_raster_grey(&raster);
+    return clade_raster_resize(decoder, &raster, target, out);
+}
+
+clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,
+                                   const char *name, const clade_target *target, uint8_t *out)
+{
+    clade_status status = picture(decoder, bytes, size, target, out);
+    buffer_trim(&decoder->file);
+    buffer_trim(&decoder->pixels);
+    buffer_trim(&decoder->turned);
+    return clade_context(status, "%s", name);
+}
+
+clade_status clade_file_read(const char *path, size_t offset, size_t size, size_t limit,
+                             clade_buffer *buffer, size_t *got)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    clade_status status = CLADE_OK;
+    struct stat info;
+    if (fstat(file, &info) != 0) {
+        status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        status = clade_fail(CLADE_EIO, "%s: not a regular file", path);
+        goto done;
+    }
+    size_t length = (size_t)info.st_size;
+    size_t want = size == SIZE_MAX ? (length > offset ? length - offset : 0) : size;
+    if (want > limit) {
+        status = clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
+        goto done;
+    }
+    if ((status = clade_buffer_reserve(buffer, want))) goto done;
+    size_t have = 0;
+    while (have < want) {
+        ssize_t n = pread(file, buffer->data + have, want - have, (off_t)(offset + have));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+            goto done;
+        }
+        if (n == 0) break;
+        have += (size_t)n;
+    }
+    *got = have;
+done:
+    close(file);
+    return status;
+}
+
+static clade_status check_target(const char *name, const clade_target *target, const void *out)
+{
+    if (!out) return clade_fail(CLADE_EINVAL, "%s: no place for the pixels", name);
+    if (target->height < 1 || target->width < 1 ||
+        (double)target->height * target->width > clade_picture_pixels)
+        return clade_fail(CLADE_EINVAL, "%s: cannot be resized to %d×%d", name, target->width,
+                          target->height);
+    if (target->channels != 1 && target->channels != 3)
+        return clade_fail(CLADE_EINVAL, "%s: %d channels asked for: expected 1 or 3", name,
+                          target->channels);
+    if (target->interpolation != CLADE_NEAREST && target->interpolation != CLADE_BILINEAR)
+        return clade_fail(CLADE_EINVAL, "%s: unknown interpolation %d", name,
+                          (int)target->interpolation);
+    return CLADE_OK;
+}
+
+clade_status clade_image_decode(const void *bytes, size_t size, const char *name, int32_t height,
+                                int32_t width, int32_t channels,
+                                clade_interpolation interpolation, uint8_t *hwc)
+{
+    if (!name) name = "picture";
+    if (!bytes && size) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);
+    clade_target target = {height, width, channels, interpolation};
+    clade_status status = check_target(name, &target, hwc);
+    if (status) return status;
+    clade_decoder decoder = {0};
+    status = clade_decoder_picture(&decoder, bytes, size, name, &target, hwc);
+    clade_decoder_clear(&decoder);
+    return status;
+}
+
+clade_status clade_image_read(const char *path, int32_t height, int32_t width, int32_t channels,
+                              clade_interpolation interpolation, uint8_t *hwc)
+{
+    if (!path) return clade_fail(CLADE_EINVAL, "no path of a picture");
+    clade_target target = {height, width, channels, interpolation};
+    clade_status status = check_target(path, &target, hwc);
+    if (status) return status;
+    clade_decoder decoder = {0};
+    clade_buffer file = {0};
+    size_t size = 0;
+    status = clade_file_read(path, 0, SIZE_MAX, clade_picture_bytes, &file, &size);
+    if (!status) status = clade_decoder_picture(&decoder, file.data, size, path, &target, hwc);
+    buffer_clear(&file);
+    clade_decoder_clear(&decoder);
+    return status;
+}
+
+clade_status clade_image_size(const void *bytes, size_t size, const char *name, int32_t hwc[3])
+{
+    if (!name) name = "picture";
+    if ((!bytes && size) || !hwc) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);
+    clade_decoder decoder = {0};
+    clade_header header;
+    clade_status status = clade_image_header(&decoder, bytes, size, &header);
+    clade_decoder_clear(&decoder);
+    if (status) return clade_context(status, "%s", name);
+    bool swap = header.orientation >= 5;
+    hwc[0] = swap ? header.width : header.height;
+    hwc[1] = swap ? header.height : header.width;
+    hwc[2] = header.channels == 1 ? 1 : 3;
+    return CLADE_OK;
+}

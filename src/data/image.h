@@ -1,0 +1,90 @@
+/* Decoding of single pictures: what the decoders, the resize and their callers share. */
+#ifndef CLADE_DATA_IMAGE_H
+#define CLADE_DATA_IMAGE_H
+
+#include <clade/data.h>
+
+enum {
+    clade_picture_pixels = 64000000,  /* a picture with more is refused before anything is allocated */
+    clade_picture_bytes = 256 << 20,  /* likewise a file */
+    clade_sniff_bytes = 16            /* as many first bytes as clade_image_sniff looks at */
+};
+
+typedef enum clade_image_kind { CLADE_IMAGE_OTHER, CLADE_IMAGE_JPEG, CLADE_IMAGE_PNG } clade_image_kind;
+
+/* The kind by the first bytes of a file; for another than JPEG and PNG, *reason says what it is. */
+clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
+
+/* A block that only grows, kept from picture to picture. */
+typedef struct clade_buffer {
+    uint8_t *data;
+    size_t capacity;
+} clade_buffer;
+
+/* One thread's working memory; all zero is a fresh one, clade_decoder_clear gives it back. */
+typedef struct clade_decoder {
+    void *jpeg;          /* the TurboJPEG handle, made at the first JPEG */
+    clade_buffer file;   /* bytes of the picture's file */
+    clade_buffer pixels; /* the decoded picture */
+    clade_buffer turned; /* the same in another orientation; also CMYK before conversion */
+    clade_buffer table;  /* columns and weights of the resize */
+} clade_decoder;
+
+void clade_decoder_clear(clade_decoder *decoder);
+clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size);
+
+/* What every picture becomes. */
+typedef struct clade_target {
+    int32_t height, width, channels;
+    clade_interpolation interpolation;
+} clade_target;
+
+/* A decoded picture, uint8 height×width×channels, in one of the decoder's buffers. */
+typedef struct clade_raster {
+    uint8_t *data;
+    int32_t height, width, channels;
+} clade_raster;
+
+/* What a file's header says; nothing has been decoded. */
+typedef struct clade_header {
+    int32_t height, width; /* as stored, before the orientation */
+    int32_t channels;      /* 1, 3, or 4 for CMYK; alpha is not counted */
+    int orientation;       /* of EXIF, 1…8 */
+    bool inverted;         /* CMYK as Adobe writes it: 255 is no ink */
+} clade_header;
+
+/* Reads the header of a picture; refuses one with more than clade_picture_pixels. */
+clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                               clade_header *out);
+clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out);
+clade_status clade_image_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                                clade_header *out);
+clade_status clade_check_size(uint32_t width, uint32_t height);
+
+/* Decodes to target->channels, at the stored size or, for JPEG, at a smaller one that is not below
+ * the target. The orientation has not been applied. */
+clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                               const clade_target *target, clade_raster *out, int *orientation);
+clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                              const clade_target *target, clade_raster *out);
+
+/* Turns a picture upright by its EXIF orientation. */
+clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int orientation);
+
+/* RGB to grey in place: 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, as PIL's mode L. */
+void clade_raster_grey(clade_raster *raster);
+
+/* Resizes into `out`, target->height × target->width × raster->channels. */
+clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *raster,
+                                 const clade_target *target, uint8_t *out);
+
+/* The whole way from a file's bytes to target's pixels. `name` is for error texts. */
+clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,
+                                   const char *name, const clade_target *target, uint8_t *out);
+
+/* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes lie
+ * in `buffer`, their number is stored in *got. */
+clade_status clade_file_read(const char *path, size_t offset, size_t size, size_t limit,
+                             clade_buffer *buffer, size_t *got);
+
+#endif

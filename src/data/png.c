@@ -1,0 +1,109 @@
+/* PNG through libpng: every colour type to 8-bit grey or RGB. Alpha is dropped, not blended, and
+ * gamma is left alone, as PIL's convert('RGB') does. */
+#include "data/image.h"
+
+#include <png.h>
+
+#include <setjmp.h>
+#include <string.h>
+
+typedef struct reader {
+    const uint8_t *bytes;
+    size_t size, at;
+    png_structp png;
+    png_infop info;
+    char text[160];
+} reader;
+
+static void read_bytes(png_structp png, png_bytep out, size_t n)
+{
+    reader *r = png_get_io_ptr(png);
+    if (n > r->size - r->at) png_error(png, "the file ends too early");
+    memcpy(out, r->bytes + r->at, n);
+    r->at += n;
+}
+
+static void on_error(png_structp png, png_const_charp text)
+{
+    reader *r = png_get_error_ptr(png);
+    strncpy(r->text, text, sizeof r->text - 1);
+    png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text)
+{
+    (void)png;
+    (void)text;
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out)
+{
+    if (size < 33 || memcmp(bytes + 12, "IHDR", 4) != 0)
+        return clade_fail(CLADE_EFORMAT, "PNG: no header");
+    uint32_t width = get32(bytes + 16), height = get32(bytes + 20);
+    clade_status status = clade_check_size(width, height);
+    if (status) return status;
+    bool colour = bytes[25] & 2; /* 2: RGB, 3: palette, 6: RGBA; 0 and 4 are grey */
+    *out = (clade_header){(int32_t)height, (int32_t)width, colour ? 3 : 1, 1, false};
+    return CLADE_OK;
+}
+
+/* Sets up libpng to give 8-bit rows of 1 or 3 channels; returns how many. */
+static int32_t set_transforms(reader *r, bool grey_wanted)
+{
+    png_structp png = r->png;
+    int type = png_get_color_type(png, r->info);
+    bool grey = !(type & PNG_COLOR_MASK_COLOR);
+    png_set_expand(png); /* palette to RGB, 1…4 bits to 8, transparent colour to alpha */
+    png_set_strip_16(png);
+    png_set_strip_alpha(png);
+    if (grey && !grey_wanted) png_set_gray_to_rgb(png);
+    return grey && grey_wanted ? 1 : 3;
+}
+
+/* What runs under setjmp: nothing here may leave through longjmp while it owns something. */
+static clade_status read_rows(clade_decoder *decoder, reader *r, const clade_target *target,
+                              clade_raster *out)
+{
+    if (setjmp(png_jmpbuf(r->png))) return clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
+    png_read_info(r->png, r->info);
+    png_uint_32 height = png_get_image_height(r->png, r->info);
+    png_uint_32 width = png_get_image_width(r->png, r->info);
+    int32_t channels = set_transforms(r, target->channels == 1);
+    int passes = png_set_interlace_handling(r->png);
+    png_read_update_info(r->png, r->info);
+    size_t row = (size_t)width * (size_t)channels;
+    if (png_get_rowbytes(r->png, r->info) != row)
+        return clade_fail(CLADE_EFORMAT, "PNG: unexpected row length");
+    clade_status status = clade_buffer_reserve(&decoder->pixels, row * height);
+    if (status) return status;
+    for (int pass = 0; pass < passes; pass++)
+        for (png_uint_32 y = 0; y < height; y++)
+            png_read_row(r->png, decoder->pixels.data + y * row, NULL);
+    *out = (clade_raster){decoder->pixels.data, (int32_t)height, (int32_t)width, channels};
+    return CLADE_OK;
+}
+
+clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                              const clade_target *target, clade_raster *out)
+{
+    clade_header header;
+    clade_status status = clade_png_header(bytes, size, &header);
+    if (status) return status;
+    reader r = {.bytes = bytes, .size = size};
+    r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
+    r.info = r.png ? png_create_info_struct(r.png) : NULL;
+    if (r.info) {
+        png_set_read_fn(r.png, &r, read_bytes);
+        status = read_rows(decoder, &r, target, out);
+    } else {
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a PNG decoder");
+    }
+    png_destroy_read_struct(&r.png, &r.info, NULL);
+    return status;
+}

@@ -1,0 +1,279 @@
+/* The files of a folder or an archive as one sorted list, and reading them. */
+#define _GNU_SOURCE
+#include "data/source.h"
+
+#include "data/binary.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { folder_depth = 32 };
+
+const char *clade_base_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+/* What systems leave beside pictures; never worth a word to the user. */
+static bool is_clutter(const char *part, size_t n)
+{
+    static const char *const names[] = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"};
+    if (part[0] == '.') return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == n && strncasecmp(part, names[i], n) == 0) return true;
+    return false;
+}
+
+clade_status clade_entry_reject(clade_entry *entry, const char *reason)
+{
+    free(entry->reason);
+    entry->kind = CLADE_ENTRY_OTHER;
+    entry->reason = strdup(reason);
+    return entry->reason ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+}
+
+clade_status clade_source_add(clade_source *source, const char *name, clade_entry **out)
+{
+    *out = NULL;
+    char *clean = malloc(strlen(name) + 1);
+    if (!clean) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    size_t n = 0;
+    bool outside = false, clutter = false;
+    for (const char *part = name; *part;) {
+        size_t length = strcspn(part, "/");
+        bool up = length == 2 && memcmp(part, "..", 2) == 0;
+        if (up) {
+            outside = true;
+        } else if (length > 0 && !(length == 1 && part[0] == '.')) {
+            clutter |= is_clutter(part, length);
+            if (n > 0) clean[n++] = '/';
+            memcpy(clean + n, part, length);
+            n += length;
+        }
+        part += length;
+        part += *part == '/';
+    }
+    clean[n] = 0;
+    if (n == 0 || clutter) {
+        free(clean);
+        return CLADE_OK;
+    }
+    if (source->count == source->room) {
+        size_t room = source->room ? 2 * source->room : 256;
+        clade_entry *entries = realloc(source->entries, room * sizeof *entries);
+        if (!entries) {
+            free(clean);
+            return clade_fail(CLADE_ENOMEM, "out of memory for a list of %zu files", room);
+        }
+        source->entries = entries;
+        source->room = room;
+    }
+    clade_entry *entry = &source->entries[source->count++];
+    *entry = (clade_entry){.name = clean, .kind = CLADE_ENTRY_OTHER};
+    if (outside) {
+        entry->damaged = true;
+        return clade_entry_reject(entry, "its name leads out of the archive");
+    }
+    *out = entry;
+    return CLADE_OK;
+}
+
+static bool named_like_picture(const char *name)
+{
+    static const char *const ends[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+    const char *dot = strrchr(clade_base_name(name), '.');
+    for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
+        if (strcasecmp(dot, ends[i]) == 0) return true;
+    return false;
+}
+
+clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_t size)
+{
+    const char *reason = NULL;
+    if (clade_binary_member(clade_base_name(entry->name))) {
+        entry->kind = CLADE_ENTRY_MEMBER;
+    } else if (clade_image_sniff(head, size, &reason) != CLADE_IMAGE_OTHER) {
+        entry->kind = CLADE_ENTRY_PICTURE;
+    } else {
+        entry->damaged = named_like_picture(entry->name);
+        return clade_entry_reject(entry, reason);
+    }
+    return CLADE_OK;
+}
+
+/* path/name, malloc'ed. */
+static char *join(const char *path, const char *name)
+{
+    size_t size = strlen(path) + strlen(name) + 2;
+    char *whole = malloc(size);
+    if (whole) snprintf(whole, size, "%s/%s", path, name);
+    return whole;
+}
+
+static clade_status list_file(clade_source *source, const char *path, const char *name)
+{
+    clade_entry *entry;
+    clade_status status = clade_source_add(source, name, &entry);
+    if (status || !entry) return status;
+    clade_buffer head = {0};
+    size_t got = 0;
+    status = clade_file_read(path, 0, clade_sniff_bytes, clade_sniff_bytes, &head, &got);
+    if (status == CLADE_EIO) { /* one file that cannot be read is not the end of the folder */
+        entry->damaged = true;
+        status = clade_entry_reject(entry, clade_error());
+    } else if (status == CLADE_OK) {
+        status = clade_entry_classify(entry, head.data, got);
+    }
+    free(head.data);
+    return status;
+}
+
+/* Lists folder `path`, whose name within the source is `name` ("" at the top). Links are followed;
+ * the depth bounds a circle of them. */
+static clade_status list_folder(clade_source *source, const char *path, const char *name, int depth)
+{
+    if (depth > folder_depth)
+        return clade_fail(CLADE_EINVAL, "%s: folders more than %d deep, or a circle of links", path,
+                          folder_depth);
+    DIR *folder = opendir(path);
+    if (!folder) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    clade_status status = CLADE_OK;
+    struct dirent *item;
+    while (!status && (item = readdir(folder))) {
+        if (is_clutter(item->d_name, strlen(item->d_name))) continue;
+        char *inner_path = join(path, item->d_name);
+        char *inner_name = *name ? join(name, item->d_name) : strdup(item->d_name);
+        struct stat info;
+        clade_entry *entry;
+        if (!inner_path || !inner_name) {
+            status = clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+        } else if (stat(inner_path, &info) != 0) { /* a link that leads nowhere */
+            status = clade_source_add(source, inner_name, &entry);
+            if (!status && entry) {
+                entry->damaged = true;
+                status = clade_entry_reject(entry, strerror(errno));
+            }
+        } else if (S_ISDIR(info.st_mode)) {
+            status = clade_source_add(source, inner_name, &entry);
+            if (!status && entry) entry->kind = CLADE_ENTRY_FOLDER;
+            if (!status) status = list_folder(source, inner_path, inner_name, depth + 1);
+        } else {
+            status = list_file(source, inner_path, inner_name);
+        }
+        free(inner_path);
+        free(inner_name);
+    }
+    closedir(folder);
+    return status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const clade_entry *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static void entry_clear(clade_entry *entry)
+{
+    free(entry->name);
+    free(entry->reason);
+    free(entry->bytes);
+}
+
+/* Sorts the entries; of several with one name the best stays (an archive may list a folder twice, or
+ * hold an older and a newer file: equal kinds keep the first of the order that qsort leaves, so the
+ * larger comes first to make that a rule). */
+static int by_name_kind_size(const void *a, const void *b)
+{
+    const clade_entry *x = a, *y = b;
+    int order = by_name(a, b);
+    if (order) return order;
+    if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
+    return x->size > y->size ? -1 : x->size < y->size;
+}
+
+static void sort_entries(clade_source *source)
+{
+    if (source->count == 0) return;
+    qsort(source->entries, source->count, sizeof *source->entries, by_name_kind_size);
+    size_t n = 1;
+    for (size_t i = 1; i < source->count; i++) {
+        clade_entry *entry = &source->entries[i];
+        if (by_name(entry, &source->entries[n - 1]) == 0)
+            entry_clear(entry);
+        else
+            source->entries[n++] = *entry;
+    }
+    source->count = n;
+}
+
+clade_status clade_source_open(const char *path, uint64_t limit, clade_source **out)
+{
+    *out = NULL;
+    struct stat info;
+    if (stat(path, &info) != 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    clade_source *source = calloc(1, sizeof *source);
+    if (!source) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    source->path = strdup(path);
+    clade_status status = CLADE_OK;
+    if (!source->path)
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    else if (S_ISDIR(info.st_mode))
+        status = list_folder(source, path, "", 0);
+    else if (!S_ISREG(info.st_mode))
+        status = clade_fail(CLADE_EINVAL, "%s: neither a folder nor a file", path);
+    else if (clade_binary_member(clade_base_name(path)))
+        status = clade_fail(CLADE_EINVAL, "%s: one file of a set: give the folder that holds it", path);
+    else
+        status = clade_source_read_archive(source, limit);
+    if (status) {
+        clade_source_close(&source);
+        return status;
+    }
+    sort_entries(source);
+    *out = source;
+    return CLADE_OK;
+}
+
+void clade_source_close(clade_source **handle)
+{
+    clade_source *source = *handle;
+    if (!source) return;
+    for (size_t i = 0; i < source->count; i++) entry_clear(&source->entries[i]);
+    free(source->entries);
+    free(source->path);
+    free(source);
+    *handle = NULL;
+}
+
+clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
+                               size_t size, clade_buffer *buffer, const uint8_t **bytes, size_t *got)
+{
+    size_t limit = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_picture_bytes;
+    if (entry->bytes) {
+        size_t left = offset < entry->size ? entry->size - offset : 0;
+        *bytes = entry->bytes + (left ? offset : 0);
+        *got = size < left ? size : left;
+        return CLADE_OK;
+    }
+    char *path = join(source->path, entry->name);
+    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory for the name of a file");
+    clade_status status = clade_file_read(path, offset, size, limit, buffer, got);
+    free(path);
+    *bytes = buffer->data;
+    return status;
+}
+
+void clade_entry_release(clade_entry *entry)
+{
+    if (atomic_fetch_sub_explicit(&entry->users, 1, memory_order_acq_rel) != 1) return;
+    free(entry->bytes);
+    entry->bytes = NULL;
+}

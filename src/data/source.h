@@ -1,0 +1,65 @@
+/* Where pictures come from: the list of a folder's or an archive's files, and their bytes. */
+#ifndef CLADE_DATA_SOURCE_H
+#define CLADE_DATA_SOURCE_H
+
+#include "data/image.h"
+
+#include <stdatomic.h>
+
+typedef enum clade_entry_kind {
+    CLADE_ENTRY_FOLDER,
+    CLADE_ENTRY_PICTURE, /* its first bytes are those of a JPEG or PNG */
+    CLADE_ENTRY_MEMBER,  /* a file of a binary set, by its name */
+    CLADE_ENTRY_OTHER    /* anything else; `reason` says what */
+} clade_entry_kind;
+
+typedef struct clade_entry {
+    char *name; /* relative, parts joined by '/', no "." or ".." among them */
+    clade_entry_kind kind;
+    bool damaged;        /* named like a picture, or could not be read */
+    char *reason;        /* of CLADE_ENTRY_OTHER */
+    size_t size;         /* of bytes; 0 for what is on disk */
+    uint8_t *bytes;      /* an archive's picture or member, kept; NULL: on disk, or given back */
+    atomic_size_t users; /* pictures that still need `bytes` */
+} clade_entry;
+
+/* A folder or an archive. Its entries are in byte order of their names, each name once. */
+typedef struct clade_source {
+    char *path;
+    clade_entry *entries;
+    size_t count, room;
+} clade_source;
+
+/* Lists what `path` holds. An archive is read through once: its pictures and members of binary sets
+ * stay in memory as they are, at most `limit` bytes; nothing is written to disk. Hidden files and
+ * what systems leave behind (__MACOSX, Thumbs.db) are not listed. */
+clade_status clade_source_open(const char *path, uint64_t limit, clade_source **out);
+void clade_source_close(clade_source **source);
+
+/* Bytes [offset, offset + size) of an entry, all of it with size SIZE_MAX: in *bytes, which points
+ * into the entry or into `buffer`. An error names the entry. Thread-safe. */
+clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
+                               size_t size, clade_buffer *buffer, const uint8_t **bytes, size_t *got);
+
+/* One picture needs the entry no more; the last gives its bytes back. */
+void clade_entry_release(clade_entry *entry);
+
+/* For the two kinds of sources: adds an entry (kind OTHER without a reason) under the name as it
+ * stands in the folder or archive. *out is NULL when it is not to be listed. */
+clade_status clade_source_add(clade_source *source, const char *name, clade_entry **out);
+clade_status clade_source_read_archive(clade_source *source, uint64_t limit);
+/* What a file is, by its name and first bytes. */
+clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_t size);
+/* Marks an entry as unusable; the text is copied. */
+clade_status clade_entry_reject(clade_entry *entry, const char *reason);
+
+/* Unpacks a gzip file in memory into malloc'ed *out; more than `limit` bytes is an error. */
+clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out, size_t *got);
+
+/* Bytes of memory that could be used now, by what the system and its control group say. */
+uint64_t clade_memory_free(void);
+
+/* The last part of a name. */
+const char *clade_base_name(const char *name);
+
+#endif

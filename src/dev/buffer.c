@@ -1,0 +1,77 @@
+/* Device memory: allocation and copies, checked. */
+#include "dev/device.h"
+
+#include <stdlib.h>
+
+clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffer **out)
+{
+    *out = NULL;
+    clade_buffer *buffer = calloc(1, sizeof *buffer);
+    if (!buffer) return clade_fail(CLADE_ENOMEM, "out of memory");
+    buffer->device = device;
+    buffer->bytes = bytes;
+    clade_status status = device->table.alloc(device->context, bytes, &buffer->handle);
+    if (status) {
+        free(buffer);
+        return status;
+    }
+    if (device->table.host) buffer->host = device->table.host(device->context, buffer->handle);
+    device->bytes_now += bytes;
+    if (device->bytes_now > device->bytes_peak) device->bytes_peak = device->bytes_now;
+    *out = buffer;
+    return CLADE_OK;
+}
+
+void clade_buffer_destroy(clade_buffer **handle)
+{
+    clade_buffer *buffer = *handle;
+    if (!buffer) return;
+    clade_device *device = buffer->device;
+    device->bytes_now -= buffer->bytes;
+    device->table.free(device->context, buffer->handle);
+    free(buffer);
+    *handle = NULL;
+}
+
+size_t clade_buffer_bytes(const clade_buffer *buffer) { return buffer->bytes; }
+
+void *clade_buffer_host(clade_buffer *buffer) { return buffer->host; }
+
+static clade_status check_range(const clade_buffer *buffer, size_t offset, size_t bytes)
+{
+    if (offset > buffer->bytes || bytes > buffer->bytes - offset)
+        return clade_fail(CLADE_EINVAL, "%zu bytes at %zu are outside a buffer of %zu", bytes, offset,
+                          buffer->bytes);
+    return CLADE_OK;
+}
+
+clade_status clade_buffer_write(clade_buffer *buffer, size_t offset, const void *source, size_t bytes)
+{
+    clade_status status = check_range(buffer, offset, bytes);
+    if (status || !bytes) return status;
+    clade_device *device = buffer->device;
+    return device->table.write(device->context, buffer->handle, offset, source, bytes);
+}
+
+clade_status clade_buffer_read(clade_buffer *buffer, size_t offset, void *target, size_t bytes)
+{
+    clade_status status = check_range(buffer, offset, bytes);
+    if (status || !bytes) return status;
+    clade_device *device = buffer->device;
+    return device->table.read(device->context, buffer->handle, offset, target, bytes);
+}
+
+clade_status clade_tensor_write(const clade_tensor *t, const void *source)
+{
+    if (!t->buffer) return clade_fail(CLADE_EINVAL, "the tensor has no memory");
+    size_t size = clade_dtype_size(t->dtype);
+    return clade_buffer_write(t->buffer, (size_t)t->offset * size, source,
+                              clade_tensor_count(t) * size);
+}
+
+clade_status clade_tensor_read(const clade_tensor *t, void *target)
+{
+    if (!t->buffer) return clade_fail(CLADE_EINVAL, "the tensor has no memory");
+    size_t size = clade_dtype_size(t->dtype);
+    return clade_buffer_read(t->buffer, (size_t)t->offset * size, target, clade_tensor_count(t) * size);
+}

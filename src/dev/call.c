@@ -1,0 +1,146 @@
+/* Calls: the one place where an op's arguments are checked, and where it is handed to the backend or, where
+ * that has none, to the reference. */
+#include "dev/device.h"
+#include "op/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The backend's slot of an op, whatever its type. */
+static bool has_op(const clade_device *device, clade_op op)
+{
+    switch (op) {
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    case CLADE_OP_##id: return device->table.id != NULL;
+#include <clade/ops.def>
+    default: return false;
+    }
+}
+
+char clade_device_support(const clade_device *device, clade_op op)
+{
+    return has_op(device, op) ? 'n' : device->table.host ? 'r' : 'h';
+}
+
+static bool writes(clade_slot_kind kind)
+{
+    return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT;
+}
+
+/* Do two tensors share bytes? */
+static bool overlap(const clade_tensor *a, const clade_tensor *b)
+{
+    if (a->buffer != b->buffer) return false;
+    size_t sa = clade_dtype_size(a->dtype), sb = clade_dtype_size(b->dtype);
+    uint64_t a0 = a->offset * sa, a1 = a0 + clade_tensor_count(a) * sa;
+    uint64_t b0 = b->offset * sb, b1 = b0 + clade_tensor_count(b) * sb;
+    return a0 < b1 && b0 < a1;
+}
+
+static clade_status check_memory(const clade_device *device, const clade_op_info *info,
+                                 const clade_args *args)
+{
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (!clade_tensor_present(t)) continue;
+        const char *slot = info->slots[i].name;
+        if (!t->buffer) return clade_fail(CLADE_EINVAL, "%s: %s has no memory", info->name, slot);
+        if (t->buffer->device != device)
+            return clade_fail(CLADE_EINVAL, "%s: %s lies on another device", info->name, slot);
+        uint64_t room = t->buffer->bytes / clade_dtype_size(t->dtype), n = clade_tensor_count(t);
+        if (t->offset > room || n > room - t->offset)
+            return clade_fail(CLADE_EINVAL, "%s: %s reaches beyond its buffer: %llu elements at %llu of %llu",
+                              info->name, slot, (unsigned long long)n, (unsigned long long)t->offset,
+                              (unsigned long long)room);
+        for (size_t j = 0; j < i; j++) {
+            const clade_tensor *u = &args->slot[j];
+            bool wi = writes(info->slots[i].kind), wj = writes(info->slots[j].kind);
+            if (!clade_tensor_present(u) || (!wi && !wj) || !overlap(t, u)) continue;
+            bool same = t->offset == u->offset && t->dtype == u->dtype &&
+                        clade_tensor_count(t) == n && clade_tensor_count(u) == n;
+            if (same && wi != wj && (info->flags & CLADE_OP_INPLACE)) continue;
+            return clade_fail(CLADE_EINVAL, "%s: %s and %s overlap", info->name, info->slots[j].name, slot);
+        }
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_call_prepare(clade_device *device, clade_call *call)
+{
+    clade_status status = clade_op_shape(call->op, &call->args);
+    if (status) return status;
+    const clade_op_info *info = clade_op_describe(call->op);
+    status = check_memory(device, info, &call->args);
+    if (status) return status;
+    if (device->strict && !has_op(device, call->op))
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: %s has no version of it and --strict forbids the reference",
+                          info->name, device->info.id);
+    size_t need = device->table.scratch && has_op(device, call->op)
+                      ? device->table.scratch(device->context, call->op, &call->args)
+                      : 0;
+    if (need <= (device->scratch ? device->scratch->bytes : 0)) return CLADE_OK;
+    status = device->table.finish(device->context);
+    if (status) return status;
+    clade_buffer_destroy(&device->scratch);
+    return clade_context(clade_buffer_create(device, need, &device->scratch), "scratch memory");
+}
+
+/* Runs the reference on copies: for devices whose memory the host does not see. */
+static clade_status run_through_host(clade_device *device, const clade_op_info *info,
+                                     const clade_args *args)
+{
+    clade_args copy = *args;
+    clade_buffer memory[8];
+    void *block[8] = {0};
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (!clade_tensor_present(t)) continue;
+        size_t bytes = clade_tensor_count(t) * clade_dtype_size(t->dtype);
+        block[i] = malloc(bytes ? bytes : 1);
+        if (!block[i]) {
+            status = clade_fail(CLADE_ENOMEM, "%s: out of memory for host copies", info->name);
+            break;
+        }
+        memory[i] = (clade_buffer){.device = device, .host = block[i], .bytes = bytes};
+        copy.slot[i].buffer = &memory[i];
+        copy.slot[i].offset = 0;
+        status = clade_tensor_read(t, block[i]);
+    }
+    if (!status) clade_op_reference(info->op)->run(&copy);
+    for (size_t i = 0; !status && i < info->slot_count; i++)
+        if (block[i] && writes(info->slots[i].kind))
+            status = clade_tensor_write(&args->slot[i], block[i]);
+    for (size_t i = 0; i < info->slot_count; i++) free(block[i]);
+    return status;
+}
+
+static clade_status run_reference(clade_device *device, const clade_call *call)
+{
+    device->fallbacks++;
+    const clade_op_info *info = clade_op_describe(call->op);
+    if (!device->table.host) return run_through_host(device, info, &call->args);
+    clade_status status = device->table.finish(device->context);
+    if (!status) clade_op_reference(call->op)->run(&call->args);
+    return status;
+}
+
+clade_status clade_call_run(clade_device *device, const clade_call *call)
+{
+    void *scratch = device->scratch ? device->scratch->handle : NULL;
+    switch (call->op) {
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    case CLADE_OP_##id:                                                                            \
+        if (!device->table.id) return run_reference(device, call);                                 \
+        return clade_context(device->table.id(device->context, &call->args.id, scratch), #id);
+#include <clade/ops.def>
+    default: return clade_fail(CLADE_EINVAL, "there is no op %d", (int)call->op);
+    }
+}
+
+clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args)
+{
+    clade_call call = {.op = op, .args = *args};
+    clade_status status = clade_call_prepare(device, &call);
+    return status ? status : clade_call_run(device, &call);
+}

@@ -1,0 +1,118 @@
+/* What a family file in src/op gives for each of its ops. Each file is compiled twice: with REAL float it is
+ * the reference that every backend is judged by, with REAL double (CLADE_ORACLE) the oracle that the
+ * reference is judged by. All functions of a family file are static; OP_IMPL exports one record. */
+#ifndef CLADE_OP_OP_H
+#define CLADE_OP_OP_H
+
+#include <clade/backend.h>
+
+#include <math.h>
+
+#ifdef CLADE_ORACLE
+typedef double REAL;
+#define OP_NAME(id) clade_##id##_oracle
+#define REAL_FMA(a, b, c) fma(a, b, c)
+#else
+typedef float REAL;
+#define OP_NAME(id) clade_##id##_reference
+#define REAL_FMA(a, b, c) __builtin_fmaf(a, b, c)
+#endif
+
+/* Where a slot's values are drawn from when a case is judged. */
+typedef enum clade_domain {
+    CLADE_DOMAIN_NORMAL = 0,  /* mean 0, deviation 1 */
+    CLADE_DOMAIN_POSITIVE,    /* 0.25 … 2 */
+    CLADE_DOMAIN_LABEL,       /* classes below the scores' last dimension; or rows that sum to 1 */
+    CLADE_DOMAIN_PIXEL,       /* 0 … 255 */
+    CLADE_DOMAIN_AFFINE,      /* rows of a mild affine matrix, gain and offset */
+    CLADE_DOMAIN_INDEX        /* a picture of slot x */
+} clade_domain;
+
+/* A case: arguments with inputs' shapes, dtypes and parameters; outputs follow from the shape rule, and
+ * for gradient ops from the forward op's cases, so that only ops without a forward list any.
+ * Named in lower case with dashes; the name seeds its data. */
+typedef struct clade_case {
+    const char *name;
+    bool full; /* left out of quick runs */
+    clade_args args;
+} clade_case;
+
+typedef struct clade_op_impl {
+    clade_status (*shape)(clade_args *args);
+    /* Computes the op on tensors whose buffers have `host` set; REAL where the dtype is F32. */
+    void (*run)(const clade_args *args);
+    const clade_case *cases;
+    size_t case_count;
+    unsigned char domain[8]; /* clade_domain of each slot */
+
+    /* How far a float32 result may be from the oracle's. One of the two is set.
+     * terms: the op is a sum of products (or plainly a sum) in every element of output `slot`, and
+     * this is the largest number of roundings that an element's terms go through; the bound is then
+     * gamma(terms) times the oracle run on absolute values.
+     * bound: writes the absolute bound of each element of output `slot`; args are the oracle's, inputs and
+     * outputs, doubles. Derivations are in the family's comments, in units of CLADE_UNIT. */
+    int64_t (*terms)(const clade_args *args, size_t slot);
+    void (*bound)(const clade_args *args, size_t slot, double *bound);
+} clade_op_impl;
+
+/* Half the distance from 1 to the next float32: the relative error of one rounding. */
+#define CLADE_UNIT 0x1p-24
+
+/* The relative error of a chain of k roundings: k u / (1 − k u) at worst (Higham 2002, lemma 3.1); for long
+ * chains the probabilistic 8 sqrt(k) u (Higham and Mary 2019, violated with probability below 1e-13). */
+double clade_gamma(int64_t k);
+
+const clade_op_impl *clade_op_reference(clade_op op);
+const clade_op_impl *clade_op_oracle(clade_op op);
+
+#define OP_IMPL(id, ...)                                                                           \
+    extern const clade_op_impl OP_NAME(id);                                                        \
+    const clade_op_impl OP_NAME(id) = {.shape = shape_##id, .run = run_##id, __VA_ARGS__}
+#define OP_CASES(table) .cases = table, .case_count = sizeof table / sizeof *table
+
+/* Shapes for case tables. */
+#define F32_1(a) {.dtype = CLADE_F32, .rank = 1, .dim = {a}}
+#define F32_2(a, b) {.dtype = CLADE_F32, .rank = 2, .dim = {a, b}}
+#define F32_3(a, b, c) {.dtype = CLADE_F32, .rank = 3, .dim = {a, b, c}}
+#define F32_4(a, b, c, d) {.dtype = CLADE_F32, .rank = 4, .dim = {a, b, c, d}}
+#define U8_4(a, b, c, d) {.dtype = CLADE_U8, .rank = 4, .dim = {a, b, c, d}}
+#define I32_1(a) {.dtype = CLADE_I32, .rank = 1, .dim = {a}}
+
+/* ---- helpers for shape rules ---- */
+
+/* Checks that slot `t` has this rank; the text names op and slot. */
+clade_status clade_expect_rank(clade_op op, const char *slot, const clade_tensor *t, int rank);
+/* Checks that it has exactly these dimensions and dtype. */
+clade_status clade_expect_shape(clade_op op, const char *slot, const clade_tensor *t,
+                                clade_dtype dtype, int rank, const int32_t *dim);
+/* An output: the same, or filled in when its dtype is CLADE_NONE. */
+clade_status clade_infer_shape(clade_op op, const char *slot, clade_tensor *t, clade_dtype dtype,
+                               int rank, const int32_t *dim);
+/* Dimension of a windowed output: floor((size + pads − (dilation (window − 1) + 1)) / stride) + 1.
+ * EINVAL naming op and axis when the window does not fit. */
+clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int64_t pads,
+                               int64_t window, int64_t stride, int64_t dilation, int32_t *out);
+
+/* ---- helpers for references ---- */
+
+static inline REAL *real_of(const clade_tensor *t)
+{
+    return (REAL *)t->buffer->host + t->offset;
+}
+static inline int32_t *i32_of(const clade_tensor *t)
+{
+    return (int32_t *)t->buffer->host + t->offset;
+}
+static inline uint8_t *u8_of(const clade_tensor *t)
+{
+    return (uint8_t *)t->buffer->host + t->offset;
+}
+/* Writes or adds, as the parameter `accumulate` of gradient ops says. */
+static inline void put(REAL *target, REAL value, int32_t accumulate)
+{
+    *target = accumulate ? *target + value : value;
+}
+/* Where a parameter's 0 means 1. */
+static inline int32_t or_one(int32_t v) { return v ? v : 1; }
+
+#endif

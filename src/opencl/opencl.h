@@ -1,0 +1,80 @@
+/* The OpenCL backend's inside: its context, launching kernels, and its families of ops. */
+#ifndef CLADE_OPENCL_OPENCL_H
+#define CLADE_OPENCL_OPENCL_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include <CL/cl.h>
+
+#include <clade/backend.h>
+
+typedef struct opencl_kernel {
+    char name[64], options[192]; /* kernel names are unique over all families */
+    cl_kernel kernel;
+} opencl_kernel;
+
+typedef struct opencl_program {
+    char family[32], options[192];
+    cl_program program;
+} opencl_program;
+
+typedef struct opencl_context {
+    cl_platform_id platform;
+    cl_device_id device;
+    cl_context context;
+    cl_command_queue queue;
+    clade_math math;
+    bool cpu_like;      /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
+    bool use_clblast;   /* fast mode: dense and convolution go through CLBlast */
+    bool driver_caches; /* the driver keeps compiled programs itself */
+    uint32_t group_size;
+    uint64_t memory_bytes, max_alloc_bytes;
+    char label[160]; /* device and driver, for error texts */
+    opencl_program *programs;
+    size_t program_count;
+    opencl_kernel *kernels;
+    size_t kernel_count;
+} opencl_context;
+
+const clade_backend *clade_opencl_backend(void);
+
+/* A cl_int as its name, "CL_OUT_OF_RESOURCES". */
+const char *clade_opencl_error_name(cl_int error);
+/* The status that an OpenCL error is, with `what` and the error's name as its text. */
+clade_status clade_opencl_fail(const opencl_context *cl, cl_int error, const char *what);
+
+/* One kernel launch being put together: begin, then the arguments in order, then one of the run
+ * functions. The first failure is kept and returned by run. */
+typedef struct opencl_launch {
+    opencl_context *cl;
+    cl_kernel kernel;
+    const char *name;
+    cl_uint next;
+    clade_status status;
+} opencl_launch;
+
+/* Kernel `kernel` of kernels/FAMILY.cl compiled with `options` ("-DTILE=4", or NULL). Compiled at first use. */
+opencl_launch clade_opencl_begin(opencl_context *cl, const char *family, const char *kernel,
+                                 const char *options);
+void clade_opencl_tensor(opencl_launch *launch, const clade_tensor *t); /* buffer and offset */
+void clade_opencl_scratch(opencl_launch *launch, void *scratch);        /* a cl_mem as it is */
+void clade_opencl_i32(opencl_launch *launch, int32_t value);
+void clade_opencl_u32(opencl_launch *launch, uint32_t value);
+void clade_opencl_u64(opencl_launch *launch, uint64_t value);
+void clade_opencl_f32(opencl_launch *launch, float value);
+void clade_opencl_local(opencl_launch *launch, size_t bytes);
+/* One work-item per element of n (rounded up to whole groups of the context's size; the kernel checks). */
+clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n);
+/* Exactly this grid: `dims` 1…3 sizes and work-group sizes (local NULL: the driver's choice). */
+clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,
+                                   const size_t *local);
+
+/* Families; each sets its ops' slots in a table. */
+#define OPENCL_FAMILIES(FAMILY)                                                                    \
+    FAMILY(activation)
+
+#define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
+OPENCL_FAMILIES(FAMILY)
+#undef FAMILY
+
+#endif
