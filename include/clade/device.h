@@ -17,37 +17,38 @@ typedef enum clade_math {
 
 /* What a device says of itself. */
 typedef struct clade_device_info {
-    char id[32];          /* "cpu", "opencl:0.0", "plugin:0" */
+    char id[32]; /* "cpu", "opencl:0.0", "plugin:0" */
     char name[128];
-    char driver[192];     /* platform and driver version */
+    char driver[192]; /* platform and driver version */
     uint32_t compute_units;
-    uint64_t memory_bytes;   /* all of it; 0: unknown */
+    uint64_t memory_bytes;    /* all of it; 0: unknown */
     uint64_t max_alloc_bytes; /* the largest single buffer; 0: no limit of its own */
-    bool fma;             /* float32 fma is correctly rounded and fast: exact mode is at full speed */
+    bool fma; /* float32 fma is correctly rounded and fast: exact mode is at full speed */
     bool fp16, fp64;
-    bool host_memory;     /* shares the host's memory */
-    bool cpu_like;        /* few wide cores rather than thousands of lanes */
-    char unusable[256];   /* why it cannot be used; empty if it can */
+    bool host_memory;   /* shares the host's memory */
+    bool cpu_like;      /* few wide cores rather than thousands of lanes */
+    char unusable[256]; /* why it cannot be used; empty if it can */
 } clade_device_info;
 
 typedef struct clade_device_options {
     clade_math math;
-    int threads;        /* CPU: threads; 0: one per processor */
-    bool strict;        /* an op that would run on the reference instead is EUNSUPPORTED */
-    const char *plugin; /* a backend from this shared object instead of the built-in ones; or NULL */
+    int threads; /* CPU: threads; 0: one per processor */
+    bool strict; /* an op that would run on the reference instead is EUNSUPPORTED */
+    const char
+        *plugin; /* a backend from this shared object instead of the built-in ones; or NULL */
     uint32_t group_size; /* OpenCL: work-group size of element-wise kernels; 0: the default. Never
                           * changes a result in exact mode. */
-    const char *gemm;   /* OpenCL, fast mode: "auto" (or NULL), "own" or "clblast" */
+    const char *gemm;    /* OpenCL, fast mode: "auto" (or NULL), "own" or "clblast" */
 } clade_device_options;
 
 /* All devices of all backends, usable or not, the CPU first. The array is the caller's to free().
  * `note` (may be NULL) gets one line on why there is no OpenCL, or an empty string. */
 CLADE_API clade_status clade_devices_list(clade_device_info **out, size_t *count, char note[256]);
 
-/* Opens a device by name: "cpu", "opencl" (its first usable device), "opencl:P.D", "auto" (the GPU with the most compute
- * units, else the CPU) or a part of exactly one device's name, case ignored. NULL is "auto".
- * With a plugin: its device number, "0" by default.
- * Errors: ENODEVICE (the text lists what there is), EDEVICE, ENOMEM. */
+/* Opens a device by name: "cpu", "opencl" (its first usable device), "opencl:P.D", "auto" (the GPU
+ * with the most compute units, else the CPU) or a part of exactly one device's name, case ignored.
+ * NULL is "auto". With a plugin: its device number, "0" by default. Errors: ENODEVICE (the text
+ * lists what there is), EDEVICE, ENOMEM. */
 CLADE_API clade_status clade_device_open(const char *name, const clade_device_options *options,
                                          clade_device **out);
 CLADE_API void clade_device_close(clade_device **device);
@@ -58,11 +59,12 @@ CLADE_API clade_math clade_device_math(const clade_device *device);
 CLADE_API clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffer **out);
 CLADE_API void clade_buffer_destroy(clade_buffer **buffer);
 CLADE_API size_t clade_buffer_bytes(const clade_buffer *buffer);
-/* Where the host can read and write it directly once clade_device_finish has returned; NULL if not. */
+/* Where the host can read and write it directly once clade_device_finish has returned; NULL if not.
+ */
 CLADE_API void *clade_buffer_host(clade_buffer *buffer);
 
-/* Copies in order with the ops before and after. write returns when `source` may be reused; read when `target` is
- * filled. Offsets and sizes in bytes. */
+/* Copies in order with the ops before and after. write returns when `source` may be reused; read
+ * when `target` is filled. Offsets and sizes in bytes. */
 CLADE_API clade_status clade_buffer_write(clade_buffer *buffer, size_t offset, const void *source,
                                           size_t bytes);
 CLADE_API clade_status clade_buffer_read(clade_buffer *buffer, size_t offset, void *target,
@@ -71,8 +73,8 @@ CLADE_API clade_status clade_buffer_read(clade_buffer *buffer, size_t offset, vo
 CLADE_API clade_status clade_tensor_write(const clade_tensor *t, const void *source);
 CLADE_API clade_status clade_tensor_read(const clade_tensor *t, void *target);
 
-/* Checks a call completely (shapes, dtypes, buffers of this device, ranges, overlaps) and sets aside the
- * scratch memory it needs. A prepared call may be run any number of times. */
+/* Checks a call completely (shapes, dtypes, buffers of this device, ranges, overlaps) and sets
+ * aside the scratch memory it needs. A prepared call may be run any number of times. */
 CLADE_API clade_status clade_call_prepare(clade_device *device, clade_call *call);
 /* Queues a prepared call. Nothing is checked or allocated. */
 CLADE_API clade_status clade_call_run(clade_device *device, const clade_call *call);

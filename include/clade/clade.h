@@ -1,0 +1,14 @@
+/* All of Clade's public interface. */
+#ifndef CLADE_CLADE_H
+#define CLADE_CLADE_H
+
+#include <clade/backend.h>
+#include <clade/data.h>
+#include <clade/device.h>
+#include <clade/model.h>
+#include <clade/ops.h>
+#include <clade/status.h>
+#include <clade/tensor.h>
+#include <clade/train.h>
+
+#endif

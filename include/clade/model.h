@@ -1,0 +1,216 @@
+/* Models: a graph of layers, compiled for a device. */
+#ifndef CLADE_MODEL_H
+#define CLADE_MODEL_H
+
+#include <clade/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- graphs: layers with Keras' words and defaults ---- */
+
+typedef enum clade_layer_kind {
+    CLADE_LAYER_INPUT, /* made by clade_graph_create */
+    CLADE_LAYER_CONV2D,
+    CLADE_LAYER_DEPTHWISE_CONV2D,
+    CLADE_LAYER_DENSE,
+    CLADE_LAYER_MAXPOOL2D,
+    CLADE_LAYER_AVGPOOL2D,
+    CLADE_LAYER_GLOBAL_AVGPOOL2D,
+    CLADE_LAYER_BATCHNORM,
+    CLADE_LAYER_ACTIVATION,
+    CLADE_LAYER_SOFTMAX,
+    CLADE_LAYER_DROPOUT,
+    CLADE_LAYER_FLATTEN,
+    CLADE_LAYER_RESHAPE,
+    CLADE_LAYER_ADD,      /* a + b, with broadcast */
+    CLADE_LAYER_MULTIPLY, /* a b, with broadcast: [n, c] and [n, 1, 1, c] stretch over [n, h, w, c]
+                           */
+    CLADE_LAYER_CONCAT,
+    CLADE_LAYER_ZERO_PADDING2D,
+    CLADE_LAYER_LRN,
+    CLADE_LAYER_KINDS
+} clade_layer_kind;
+
+typedef enum clade_padding {
+    CLADE_PADDING_VALID,
+    CLADE_PADDING_SAME,    /* output = ceil(size / stride), the odd zero at the bottom and right */
+    CLADE_PADDING_EXPLICIT /* as `pad` says */
+} clade_padding;
+
+typedef enum clade_initializer {
+    CLADE_INIT_DEFAULT, /* glorot_uniform for kernels, zeros for biases, ones for gamma */
+    CLADE_INIT_GLOROT_UNIFORM,
+    CLADE_INIT_GLOROT_NORMAL, /* normals here are cut at two deviations, as Keras does */
+    CLADE_INIT_HE_UNIFORM,
+    CLADE_INIT_HE_NORMAL,
+    CLADE_INIT_LECUN_UNIFORM,
+    CLADE_INIT_LECUN_NORMAL,
+    CLADE_INIT_ZEROS,
+    CLADE_INIT_ONES
+} clade_initializer;
+
+/* Zero means the default everywhere: kernel and window must be given, strides are 1 (pools: the
+ * window). */
+typedef struct clade_conv2d_layer {
+    int32_t filters, kernel[2], stride[2], dilation[2], groups, pad[4];
+    clade_padding padding;
+    clade_activation activation; /* linear by default */
+    float alpha;                 /* leaky_relu's slope; 0: Keras' 0.3 */
+    bool no_bias;
+    clade_initializer init;
+} clade_conv2d_layer; /* depthwise: filters is the multiplier, 0 means 1 */
+
+typedef struct clade_dense_layer {
+    int32_t units;
+    clade_activation activation;
+    float alpha;
+    bool softmax; /* softmax as the activation */
+    bool no_bias;
+    clade_initializer init;
+} clade_dense_layer;
+
+typedef struct clade_pool2d_layer {
+    int32_t window[2], stride[2], pad[4];
+    clade_padding padding;
+    bool count_pad;
+} clade_pool2d_layer;
+
+typedef struct clade_batchnorm_layer {
+    float momentum; /* 0: 0.99 */
+    float eps;      /* 0: 0.001 */
+    bool frozen;    /* always uses and never changes the running statistics */
+} clade_batchnorm_layer;
+
+typedef struct clade_activation_layer {
+    clade_activation activation;
+    float alpha;
+} clade_activation_layer;
+
+typedef struct clade_dropout_layer {
+    float rate;
+} clade_dropout_layer;
+
+typedef struct clade_reshape_layer {
+    int32_t rank, dim[3]; /* without the batch; one of them may be -1 */
+} clade_reshape_layer;
+
+typedef struct clade_pad2d_layer {
+    int32_t pad[4]; /* top, left, bottom, right */
+} clade_pad2d_layer;
+
+typedef struct clade_lrn_layer {
+    int32_t size;
+    float k, alpha, beta;
+} clade_lrn_layer;
+
+enum { CLADE_MAX_INPUTS = 8, CLADE_NAME_SIZE = 96 };
+
+typedef struct clade_layer {
+    clade_layer_kind kind;
+    char name[CLADE_NAME_SIZE];      /* empty: Keras' name, "conv2d", "conv2d_1", … */
+    int32_t input_count;             /* 0: the layer before */
+    int32_t input[CLADE_MAX_INPUTS]; /* numbers of layers; 0 is the graph's input */
+    bool frozen;                     /* its parameters are not trained */
+    union {
+        clade_conv2d_layer conv2d;
+        clade_dense_layer dense;
+        clade_pool2d_layer pool2d;
+        clade_batchnorm_layer batchnorm;
+        clade_activation_layer activation;
+        clade_dropout_layer dropout;
+        clade_reshape_layer reshape;
+        clade_pad2d_layer pad2d;
+        clade_lrn_layer lrn;
+    } as;
+} clade_layer;
+
+typedef struct clade_graph clade_graph;
+
+/* A graph whose input is a picture of this size. Layer 0 is the input. */
+CLADE_API clade_status clade_graph_create(int32_t height, int32_t width, int32_t channels,
+                                          clade_graph **out);
+CLADE_API void clade_graph_destroy(clade_graph **graph);
+/* Adds a layer after those it reads; its shape is worked out at once. `number` (may be NULL) gets
+ * the layer's number, for `input` of later ones. The last layer added is the output. Errors:
+ * EINVAL, naming the layer and what does not fit. */
+CLADE_API clade_status clade_graph_add(clade_graph *graph, const clade_layer *layer,
+                                       int32_t *number);
+
+CLADE_API int32_t clade_graph_layers(const clade_graph *graph);
+CLADE_API const clade_layer *clade_graph_layer(const clade_graph *graph, int32_t number);
+/* Output shape without the batch: rank 1 or 3 in dims. */
+CLADE_API int32_t clade_graph_shape(const clade_graph *graph, int32_t number, int32_t dim[3]);
+/* Parameters of one layer: trained and not trained (statistics; frozen layers). */
+CLADE_API void clade_graph_parameters(const clade_graph *graph, int32_t number, uint64_t *trained,
+                                      uint64_t *fixed);
+
+/* ---- models ---- */
+
+typedef enum clade_loss {
+    CLADE_LOSS_NONE,                     /* inference only */
+    CLADE_LOSS_BINARY_CROSSENTROPY,      /* one sigmoid output; label 0 or 1 */
+    CLADE_LOSS_CATEGORICAL_CROSSENTROPY, /* softmax outputs; label a class number (sparse or not:
+                                          * the same arithmetic on labels that are classes) */
+    CLADE_LOSS_MSE                       /* outputs as they are against one-hot labels */
+} clade_loss;
+
+typedef struct clade_model_options {
+    int32_t batch;   /* most pictures at once; 0: 32 */
+    uint64_t seed;   /* initial weights and dropout */
+    clade_loss loss; /* NONE: no gradients, no labels: memory for inference only */
+    float label_smoothing;
+} clade_model_options;
+
+typedef struct clade_model clade_model;
+
+/* Plans memory, allocates it and initialises the weights (Philox, by seed and parameter name: the
+ * same on every device). The graph is copied. The loss's own activation is taken off the last layer
+ * and computed together with the loss. */
+CLADE_API clade_status clade_model_create(const clade_graph *graph, clade_device *device,
+                                          const clade_model_options *options, clade_model **out);
+CLADE_API void clade_model_destroy(clade_model **model);
+CLADE_API const clade_graph *clade_model_graph(const clade_model *model);
+CLADE_API clade_device *clade_model_device(const clade_model *model);
+
+/* What the caller writes and reads, all for the full batch; the first n rows count. */
+CLADE_API const clade_tensor *
+clade_model_input(const clade_model *model); /* F32 [batch, h, w, c] */
+CLADE_API const clade_tensor *clade_model_label(const clade_model *model); /* I32 [batch] */
+/* F32 [batch]: weight of each picture's loss in the gradient: 1/n for a mean over n */
+CLADE_API const clade_tensor *clade_model_weight(const clade_model *model);
+CLADE_API const clade_tensor *
+clade_model_output(const clade_model *model); /* F32 [batch, outputs]: probabilities */
+CLADE_API const clade_tensor *clade_model_losses(const clade_model *model); /* F32 [batch] */
+
+/* Queues inference on the first n pictures: dropout off, running statistics. With `loss`, the
+ * losses too. */
+CLADE_API clade_status clade_model_infer(clade_model *model, int32_t n, bool loss);
+/* Queues forward and backward of a training step on the first n pictures: gradients, losses and
+ * outputs are there when the queue has come that far. `step` numbers the step (dropout's
+ * randomness). */
+CLADE_API clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step);
+
+/* All trained parameters, and their gradients, as one flat tensor each. */
+CLADE_API const clade_tensor *clade_model_trained(const clade_model *model);
+CLADE_API const clade_tensor *clade_model_gradients(const clade_model *model);
+
+/* Every parameter and running statistic by name ("conv2d/kernel", "batchnorm/moving_mean"), in
+ * layer order. `gradient` is absent where nothing is trained. */
+typedef struct clade_parameter {
+    const char *name;
+    clade_tensor value, gradient;
+    int32_t layer;
+} clade_parameter;
+CLADE_API size_t clade_model_parameters(const clade_model *model);
+CLADE_API const clade_parameter *clade_model_parameter(const clade_model *model, size_t i);
+
+/* Bytes that the plan uses: activations and scratch arena, and the sum that all activations and
+ * gradients would take without reuse. */
+CLADE_API void clade_model_memory(const clade_model *model, uint64_t *arena, uint64_t *unshared);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
