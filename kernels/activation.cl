@@ -1,7 +1,5 @@
 /* activation, activation_dx: one work-item per element. */
-#include "portable.clh"
 #include "opencl.clh"
-#include "math.clh"
 #include "activation.clh"
 
 kernel void activation(TENSOR(float, x), TENSOR(float, y), ulong n, int act, float alpha)

@@ -1,7 +1,6 @@
 /* Philox streams for the host; the same body as the kernels'. */
 #include "base/random.h"
 
-#include "../../kernels/portable.clh"
 #include "../../kernels/philox.clh"
 
 #include <math.h>

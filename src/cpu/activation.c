@@ -1,10 +1,7 @@
 /* activation on the CPU: the shared body, vectorised by the compiler, one loop per function. */
 #include "cpu/cpu.h"
 
-#include "../../kernels/portable.clh"
-#include "../../kernels/math.clh"
 #include "../../kernels/activation.clh"
-
 enum { grain = 16384 };
 
 /* A loop in which the activation is a constant, so that it vectorises. */

@@ -96,8 +96,7 @@ static clade_status cpu_alloc(void *context, size_t bytes, void **handle)
     size_t align = bytes >= 2 * huge_page ? huge_page : alignment;
     size_t size = (bytes + align - 1) / align * align;
     void *p = size >= bytes ? aligned_alloc(align, size ? size : align) : NULL;
-    if (!p)
-        return clade_fail(CLADE_ENOMEM, "cpu: out of memory: %zu bytes asked for", bytes);
+    if (!p) return clade_fail(CLADE_ENOMEM, "cpu: out of memory: %zu bytes asked for", bytes);
 #ifdef MADV_HUGEPAGE
     if (align == huge_page) madvise(p, size, MADV_HUGEPAGE);
 #endif

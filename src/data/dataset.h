@@ -19,7 +19,8 @@ typedef struct clade_picture {
 typedef struct clade_pictures {
     clade_picture *items;
     size_t count, room;
-    uint8_t *cache; /* as many pictures as clade_dataset_load found room for */
+    uint8_t *cache;    /* made by clade_dataset_load; NULL: none */
+    size_t cache_room; /* pictures it has room for */
     size_t *of_class;
 } clade_pictures;
 

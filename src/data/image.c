@@ -165,7 +165,7 @@ clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, si
     return clade_context(status, "%s", name);
 }
 
-clade_status clade_file_read(const char *path, size_t offset, size_t size, size_t limit,
+clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
                              clade_buffer *buffer, size_t *got)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -245,7 +245,7 @@ clade_status clade_image_read(const char *path, int32_t height, int32_t width, i
     clade_decoder decoder = {0};
     clade_buffer file = {0};
     size_t size = 0;
-    status = clade_file_read(path, 0, SIZE_MAX, clade_picture_bytes, &file, &size);
+    status = clade_bytes_read(path, 0, SIZE_MAX, clade_picture_bytes, &file, &size);
     if (!status) status = clade_decoder_picture(&decoder, file.data, size, path, &target, hwc);
     buffer_clear(&file);
     clade_decoder_clear(&decoder);

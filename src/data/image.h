@@ -84,7 +84,7 @@ clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, si
 
 /* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes lie
  * in `buffer`, their number is stored in *got. */
-clade_status clade_file_read(const char *path, size_t offset, size_t size, size_t limit,
+clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
                              clade_buffer *buffer, size_t *got);
 
 #endif

@@ -119,6 +119,29 @@ static bool is_damage(const char *warning)
            (strstr(warning, "Corrupt JPEG data") && !strstr(warning, "extraneous bytes"));
 }
 
+/* Decodes at the largest scale that fits width×height. */
+static clade_status decompress(clade_decoder *decoder, const uint8_t *bytes, size_t size, uint8_t *out,
+                               int width, int height, int format)
+{
+    tjhandle jpeg = decoder->jpeg;
+    if (!tjDecompress2(jpeg, bytes, size, out, width, 0, height, format, TJFLAG_LIMITSCANS))
+        return CLADE_OK;
+    bool warning = tjGetErrorCode(jpeg) == TJERR_WARNING;
+    if (warning && strstr(tjGetErrorStr2(jpeg), "Premature end of JPEG file")) {
+        /* All pixels may be there and only the marker at the end be missing. With it added, missing
+         * pixels still give a warning, another one. */
+        clade_status status = clade_buffer_reserve(&decoder->table, size + 2);
+        if (status) return status;
+        memcpy(decoder->table.data, bytes, size);
+        memcpy(decoder->table.data + size, "\xff\xd9", 2);
+        if (!tjDecompress2(jpeg, decoder->table.data, size + 2, out, width, 0, height, format,
+                           TJFLAG_LIMITSCANS))
+            return CLADE_OK;
+    }
+    if (warning && !is_damage(tjGetErrorStr2(jpeg))) return CLADE_OK;
+    return clade_fail(CLADE_EFORMAT, "JPEG: %s", tjGetErrorStr2(jpeg));
+}
+
 /* (a·b)/255, rounded. */
 static unsigned mul255(unsigned a, unsigned b)
 {
@@ -150,12 +173,8 @@ clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, siz
 
     uint8_t *data = cmyk ? decoder->turned.data : decoder->pixels.data;
     int format = cmyk ? TJPF_CMYK : channels == 1 ? TJPF_GRAY : TJPF_RGB;
-    /* it takes the largest scale that fits width×height, which is 1/d */
-    if (tjDecompress2(decoder->jpeg, bytes, size, data, width, 0, height, format, TJFLAG_LIMITSCANS)) {
-        const char *text = tjGetErrorStr2(decoder->jpeg);
-        if (tjGetErrorCode(decoder->jpeg) != TJERR_WARNING || is_damage(text))
-            return clade_fail(CLADE_EFORMAT, "JPEG: %s", text);
-    }
+    status = decompress(decoder, bytes, size, data, width, height, format);
+    if (status) return status;
     if (cmyk) cmyk_to_rgb(data, pixels, header.inverted, decoder->pixels.data);
     *out = (clade_raster){decoder->pixels.data, height, width, channels};
     *orientation = header.orientation;

@@ -129,19 +129,18 @@ static clade_status unwrap(const clade_source *source, char **prefix, children *
 }
 
 /* Whether the folders in `list` are splits: one of them is called train and holds folders with
- * pictures, or all that have pictures are called after splits. (A class may be called "test".) */
+ * pictures, or all that have pictures do and are called after splits. (A class may be called "test".) */
 static bool are_splits(const children *list)
 {
     size_t bearing = 0, named = 0;
     for (size_t i = 0; i < list->count; i++) {
         const child *c = &list->items[i];
-        if (c->deep == 0) continue;
         clade_split split;
+        if (c->deep == 0) continue;
         bearing++;
-        if (!is_split(c, &split)) continue;
+        if (c->deep == c->direct || !is_split(c, &split)) continue;
         named++;
-        if (split == CLADE_TRAIN && c->deep > c->direct) return true;
-        if (c->direct > 0) return false; /* pictures without a class */
+        if (split == CLADE_TRAIN) return true;
     }
     return bearing > 0 && named == bearing;
 }
@@ -151,6 +150,10 @@ static bool are_splits(const children *list)
 static clade_status find_roots(clade_source *source, root roots[CLADE_SPLITS], bool *whole)
 {
     children list = {0}, inner = {0};
+    size_t pictures = 0;
+    for (size_t i = 0; i < source->count; i++)
+        pictures += source->entries[i].kind == CLADE_ENTRY_PICTURE;
+    if (pictures == 0) return clade_fail(CLADE_EINVAL, "%s: holds no JPEG or PNG picture", source->path);
     *whole = false;
     char *prefix = strdup("");
     clade_status status = prefix ? unwrap(source, &prefix, &list) : out_of_memory();
@@ -273,6 +276,8 @@ static clade_status assign(clade_dataset *dataset, clade_source *source, const r
         clade_entry *entry = &source->entries[i];
         if (entry->kind == CLADE_ENTRY_FOLDER) continue;
         if (entry->kind != CLADE_ENTRY_PICTURE) {
+            if (entry->damaged && dataset->strict)
+                return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name, entry->reason);
             status = clade_dataset_skip(dataset, entry->name,
                                         entry->reason ? entry->reason : "not a JPEG or PNG picture");
             continue;

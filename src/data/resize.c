@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Weights of the bilinear resize are of 1/2048; between its two steps values are of 1/256. */
-enum { unit = 2048, shift_rows = 3, shift_columns = 19 };
+/* Weights of the bilinear resize are of 1/2^14; between its two steps values are of 1/2^7. */
+enum { weight_bits = 14, value_bits = 7 };
 
 /* The input pixel for each of n output pixels: that under the centre, floor((x + 0.5)·in/out). The
  * sum is carried from pixel to pixel as PIL's NEAREST does, so that ties fall the same way. */
@@ -54,48 +54,50 @@ static void bilinear_table(int32_t in, int32_t out, int32_t step, tap *taps)
         double low = floor(x);
         int32_t a = low < 0 ? 0 : (int32_t)low;
         int32_t b = low + 1 > in - 1 ? in - 1 : (int32_t)low + 1;
-        taps[i] = (tap){a * step, b * step, (int32_t)((x - low) * unit + 0.5)};
+        taps[i] = (tap){a * step, b * step, (int32_t)((x - low) * (1 << weight_bits) + 0.5)};
     }
 }
 
-/* Two rows into one, at 1/256. Eight values at a time, so that compilers use vectors. */
-static void blend_rows(const uint8_t *restrict a, const uint8_t *restrict b, uint32_t weight, size_t n,
-                       uint16_t *restrict out)
+/* Two rows into one: a + (b − a)·weight in 16-bit steps, with the weight in two parts of 7 bits so
+ * that no product overflows. Eight values at a time, so that compilers use vectors. */
+static void blend_rows(const uint8_t *restrict a, const uint8_t *restrict b, int32_t weight, size_t n,
+                       int16_t *restrict out)
 {
     typedef uint8_t bytes __attribute__((vector_size(8)));
-    typedef uint16_t halves __attribute__((vector_size(16)));
-    typedef uint32_t words __attribute__((vector_size(32)));
+    typedef int16_t halves __attribute__((vector_size(16)));
+    int16_t high = (int16_t)(weight >> 7), low = (int16_t)(weight & 127);
     size_t i = 0;
-    uint32_t other = unit - weight;
     for (; i + 8 <= n; i += 8) {
         bytes va, vb;
         memcpy(&va, a + i, 8);
         memcpy(&vb, b + i, 8);
-        words sum = __builtin_convertvector(va, words) * other +
-                    __builtin_convertvector(vb, words) * weight + (1u << (shift_rows - 1));
-        halves h = __builtin_convertvector(sum >> shift_rows, halves);
-        memcpy(out + i, &h, 16);
+        halves from = __builtin_convertvector(va, halves);
+        halves step = __builtin_convertvector(vb, halves) - from;
+        halves sum = (from << value_bits) + step * high + ((step * low) >> 7);
+        memcpy(out + i, &sum, 16);
     }
-    for (; i < n; i++)
-        out[i] = (uint16_t)((a[i] * other + b[i] * weight + (1u << (shift_rows - 1))) >> shift_rows);
+    for (; i < n; i++) {
+        int32_t step = b[i] - a[i];
+        out[i] = (int16_t)((a[i] << value_bits) + step * high + ((step * low) >> 7));
+    }
 }
 
-static uint8_t blend(uint32_t a, uint32_t b, uint32_t weight)
+static uint8_t blend(int32_t a, int32_t b, int32_t weight)
 {
-    return (uint8_t)((a * (unit - weight) + b * weight + (1u << (shift_columns - 1))) >>
-                     shift_columns);
+    enum { bits = weight_bits + value_bits };
+    return (uint8_t)(((a << weight_bits) + (b - a) * weight + (1 << (bits - 1))) >> bits);
 }
 
 static void bilinear(const clade_raster *from, const clade_target *to, const tap *columns,
-                     const tap *rows, uint16_t *line, uint8_t *out)
+                     const tap *rows, int16_t *line, uint8_t *out)
 {
     size_t n = (size_t)from->channels, row = (size_t)from->width * n;
     for (int32_t y = 0; y < to->height; y++) {
         blend_rows(from->data + (size_t)rows[y].first * row, from->data + (size_t)rows[y].second * row,
-                   (uint32_t)rows[y].weight, row, line);
+                   rows[y].weight, row, line);
         for (int32_t x = 0; x < to->width; x++) {
-            const uint16_t *a = line + columns[x].first, *b = line + columns[x].second;
-            uint32_t weight = (uint32_t)columns[x].weight;
+            const int16_t *a = line + columns[x].first, *b = line + columns[x].second;
+            int32_t weight = columns[x].weight;
             *out++ = blend(a[0], b[0], weight);
             if (n == 3) {
                 *out++ = blend(a[1], b[1], weight);
@@ -115,7 +117,7 @@ clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *ras
     }
     bool smooth = target->interpolation == CLADE_BILINEAR;
     size_t line = (size_t)raster->width * (size_t)raster->channels;
-    size_t need = smooth ? (height + width) * sizeof(tap) + line * sizeof(uint16_t)
+    size_t need = smooth ? (height + width) * sizeof(tap) + line * sizeof(int16_t)
                          : (height + width) * sizeof(int32_t);
     clade_status status = clade_buffer_reserve(&decoder->table, need);
     if (status) return status;
@@ -123,7 +125,7 @@ clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *ras
         tap *columns = (tap *)(void *)decoder->table.data, *rows = columns + width;
         bilinear_table(raster->width, target->width, raster->channels, columns);
         bilinear_table(raster->height, target->height, 1, rows);
-        bilinear(raster, target, columns, rows, (uint16_t *)(rows + height), out);
+        bilinear(raster, target, columns, rows, (int16_t *)(rows + height), out);
     } else {
         int32_t *columns = (int32_t *)(void *)decoder->table.data, *rows = columns + width;
         nearest_table(raster->width, target->width, columns);

@@ -124,7 +124,7 @@ static clade_status list_file(clade_source *source, const char *path, const char
     if (status || !entry) return status;
     clade_buffer head = {0};
     size_t got = 0;
-    status = clade_file_read(path, 0, clade_sniff_bytes, clade_sniff_bytes, &head, &got);
+    status = clade_bytes_read(path, 0, clade_sniff_bytes, clade_sniff_bytes, &head, &got);
     if (status == CLADE_EIO) { /* one file that cannot be read is not the end of the folder */
         entry->damaged = true;
         status = clade_entry_reject(entry, clade_error());
@@ -265,7 +265,7 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
     }
     char *path = join(source->path, entry->name);
     if (!path) return clade_fail(CLADE_ENOMEM, "out of memory for the name of a file");
-    clade_status status = clade_file_read(path, offset, size, limit, buffer, got);
+    clade_status status = clade_bytes_read(path, offset, size, limit, buffer, got);
     free(path);
     *bytes = buffer->data;
     return status;

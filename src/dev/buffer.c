@@ -40,12 +40,13 @@ void *clade_buffer_host(clade_buffer *buffer) { return buffer->host; }
 static clade_status check_range(const clade_buffer *buffer, size_t offset, size_t bytes)
 {
     if (offset > buffer->bytes || bytes > buffer->bytes - offset)
-        return clade_fail(CLADE_EINVAL, "%zu bytes at %zu are outside a buffer of %zu", bytes, offset,
-                          buffer->bytes);
+        return clade_fail(CLADE_EINVAL, "%zu bytes at %zu are outside a buffer of %zu", bytes,
+                          offset, buffer->bytes);
     return CLADE_OK;
 }
 
-clade_status clade_buffer_write(clade_buffer *buffer, size_t offset, const void *source, size_t bytes)
+clade_status clade_buffer_write(clade_buffer *buffer, size_t offset, const void *source,
+                                size_t bytes)
 {
     clade_status status = check_range(buffer, offset, bytes);
     if (status || !bytes) return status;
@@ -73,5 +74,6 @@ clade_status clade_tensor_read(const clade_tensor *t, void *target)
 {
     if (!t->buffer) return clade_fail(CLADE_EINVAL, "the tensor has no memory");
     size_t size = clade_dtype_size(t->dtype);
-    return clade_buffer_read(t->buffer, (size_t)t->offset * size, target, clade_tensor_count(t) * size);
+    return clade_buffer_read(t->buffer, (size_t)t->offset * size, target,
+                             clade_tensor_count(t) * size);
 }

@@ -39,7 +39,8 @@ clade_status clade_devices_list(clade_device_info **out, size_t *count, char not
         size_t n = 0;
         clade_status status = backend->count(&n, note);
         clade_device_info *grown = realloc(list, (total + n + 1) * sizeof *list);
-        if (!status && !grown) status = clade_fail(CLADE_ENOMEM, "out of memory for %zu devices", n);
+        if (!status && !grown)
+            status = clade_fail(CLADE_ENOMEM, "out of memory for %zu devices", n);
         if (grown) list = grown;
         for (size_t i = 0; !status && i < n; i++) {
             list[total] = (clade_device_info){0};
@@ -145,7 +146,8 @@ static clade_status load_plugin(const char *path, void **library, const clade_ba
     return CLADE_OK;
 }
 
-static clade_status find_plugin_device(const char *name, const clade_backend *backend, size_t *index)
+static clade_status find_plugin_device(const char *name, const clade_backend *backend,
+                                       size_t *index)
 {
     char note[256] = "";
     size_t n = 0;
@@ -154,8 +156,8 @@ static clade_status find_plugin_device(const char *name, const clade_backend *ba
     char *end = NULL;
     unsigned long wanted = name && strcmp(name, "auto") ? strtoul(name, &end, 10) : 0;
     if ((end && *end) || wanted >= n)
-        return clade_fail(CLADE_ENODEVICE, "plugin %s: no device '%s'; it has %zu%s%s", backend->name,
-                          name ? name : "0", n, note[0] ? ". " : "", note);
+        return clade_fail(CLADE_ENODEVICE, "plugin %s: no device '%s'; it has %zu%s%s",
+                          backend->name, name ? name : "0", n, note[0] ? ". " : "", note);
     *index = wanted;
     return CLADE_OK;
 }

@@ -1,17 +1,5 @@
 /* activation: element-wise functions and their derivatives. */
-#include "op/op.h"
-
-#include "../../kernels/portable.clh"
-#include "../../kernels/math.clh"
-#include "../../kernels/activation.clh"
-
-static clade_status check_act(clade_op op, int32_t act)
-{
-    if (act < 0 || act >= CLADE_ACTIVATIONS)
-        return clade_fail(CLADE_EINVAL, "%s: there is no activation %d", clade_op_describe(op)->name,
-                          act);
-    return CLADE_OK;
-}
+#include "op/activation.h"
 
 static clade_status shape_activation(clade_args *args)
 {
@@ -37,81 +25,37 @@ static clade_status shape_activation_dx(clade_args *args)
     return clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->dy.rank, a->dy.dim);
 }
 
-#ifdef CLADE_ORACLE
-/* The definitions themselves, through libm. */
-static REAL forward(int act, REAL alpha, REAL x)
-{
-    switch (act) {
-    case CLADE_RELU: return x < 0 ? 0 : x;
-    case CLADE_LEAKY_RELU: return x < 0 ? alpha * x : x;
-    case CLADE_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
-    case CLADE_SIGMOID: return 1 / (1 + exp(-x));
-    case CLADE_TANH: return tanh(x);
-    case CLADE_HARD_SIGMOID: return fmin(fmax(x / 6 + 0.5, 0), 1);
-    case CLADE_SILU: return x / (1 + exp(-x));
-    case CLADE_HARD_SWISH: return x * fmin(fmax(x / 6 + 0.5, 0), 1);
-    case CLADE_GELU: return x * (1 + erf(x * sqrt(0.5))) / 2;
-    default: return x;
-    }
-}
-static REAL derivative(int act, REAL alpha, REAL s)
-{
-    switch (act) {
-    case CLADE_RELU: return s > 0;
-    case CLADE_LEAKY_RELU: return s > 0 ? 1 : alpha;
-    case CLADE_RELU6: return s > 0 && s < 6;
-    case CLADE_SIGMOID: return s * (1 - s);
-    case CLADE_TANH: return 1 - s * s;
-    case CLADE_HARD_SIGMOID: return s > 0 && s < 1 ? 1 / 6.0 : 0;
-    case CLADE_SILU: return (1 + s / (1 + exp(s))) / (1 + exp(-s));
-    case CLADE_HARD_SWISH: return s <= -3 ? 0 : s >= 3 ? 1 : s / 3 + 0.5;
-    case CLADE_GELU:
-        return (1 + erf(s * sqrt(0.5))) / 2 + s * exp(-s * s / 2) / sqrt(2 * acos(-1.0));
-    default: return 1;
-    }
-}
-static REAL backward(int act, REAL alpha, REAL s, REAL dy) { return dy * derivative(act, alpha, s); }
-#else
-/* float32: the functions' bits are defined by the shared header. */
-static REAL forward(int act, REAL alpha, REAL x) { return act_forward(act, alpha, x); }
-static REAL backward(int act, REAL alpha, REAL s, REAL dy) { return act_backward(act, alpha, s, dy); }
-#endif
-
 static void run_activation(const clade_args *args)
 {
     const clade_activation_args *a = &args->activation;
     const REAL *x = real_of(&a->x);
     REAL *y = real_of(&a->y);
     size_t n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i++) y[i] = forward(a->act, a->alpha, x[i]);
+    for (size_t i = 0; i < n; i++) y[i] = real_act(a->act, a->alpha, x[i]);
 }
 
 static void run_activation_dx(const clade_args *args)
 {
     const clade_activation_dx_args *a = &args->activation_dx;
-    const REAL *s = real_of(clade_activation_reads_x(a->act) ? &a->x : &a->y), *dy = real_of(&a->dy);
+    const REAL *s = real_of(clade_activation_reads_x(a->act) ? &a->x : &a->y),
+               *dy = real_of(&a->dy);
     REAL *dx = real_of(&a->dx);
     size_t n = clade_tensor_count(&a->dy);
-    for (size_t i = 0; i < n; i++) put(&dx[i], backward(a->act, a->alpha, s[i], dy[i]), a->accumulate);
+    for (size_t i = 0; i < n; i++)
+        put(&dx[i], real_act_dx(a->act, a->alpha, s[i], dy[i]), a->accumulate);
 }
 
-/* The functions of math.clh are good to 4 ulp (8 units), and each activation adds at most four roundings of
- * terms whose magnitudes are at most |x| and 1 (gelu, silu and hard_swish multiply by x what is at
- * most 1 and known to 8 units). */
 static void bound_activation(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
     const clade_activation_args *a = &args->activation;
     const double *x = (const double *)a->x.buffer->host + a->x.offset;
     size_t n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i++) {
-        bool bounded = a->act >= CLADE_SIGMOID && a->act <= CLADE_HARD_SIGMOID;
-        bool exact = a->act <= CLADE_RELU || a->act == CLADE_RELU6;
-        bound[i] = exact ? 0 : 12 * CLADE_UNIT * (bounded ? 1 : fabs(x[i]));
-    }
+    for (size_t i = 0; i < n; i++) bound[i] = act_error(a->act, x[i]);
 }
 
-/* As above: every derivative is a sum of at most two terms no larger than 1 + |s|, each good to 12 units. */
+/* As act_error: every derivative is a sum of at most two terms no larger than 1 + |s|, each good to
+ * 12 units. */
 static void bound_activation_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -133,7 +77,9 @@ static const clade_case activation_cases[] = {
     {"relu", false, {.activation = {.x = F32_4(2, 5, 7, 3), .act = CLADE_RELU}}},
     {"relu-one", false, {.activation = {.x = F32_1(1), .act = CLADE_RELU}}},
     {"relu-long", true, {.activation = {.x = F32_2(37, 1021), .act = CLADE_RELU}}},
-    {"leaky-relu", false, {.activation = {.x = F32_1(257), .act = CLADE_LEAKY_RELU, .alpha = 0.3f}}},
+    {"leaky-relu",
+     false,
+     {.activation = {.x = F32_1(257), .act = CLADE_LEAKY_RELU, .alpha = 0.3f}}},
     {"relu6", false, {.activation = {.x = F32_1(65), .act = CLADE_RELU6}}},
     {"sigmoid", false, {.activation = {.x = F32_2(5, 63), .act = CLADE_SIGMOID}}},
     {"tanh", false, {.activation = {.x = F32_2(5, 63), .act = CLADE_TANH}}},

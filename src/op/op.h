@@ -1,6 +1,7 @@
-/* What a family file in src/op gives for each of its ops. Each file is compiled twice: with REAL float it is
- * the reference that every backend is judged by, with REAL double (CLADE_ORACLE) the oracle that the
- * reference is judged by. All functions of a family file are static; OP_IMPL exports one record. */
+/* What a family file in src/op gives for each of its ops. Each file is compiled twice: with REAL
+ * float it is the reference that every backend is judged by, with REAL double (CLADE_ORACLE) the
+ * oracle that the reference is judged by. All functions of a family file are static; OP_IMPL
+ * exports one record. */
 #ifndef CLADE_OP_OP_H
 #define CLADE_OP_OP_H
 
@@ -20,16 +21,16 @@ typedef float REAL;
 
 /* Where a slot's values are drawn from when a case is judged. */
 typedef enum clade_domain {
-    CLADE_DOMAIN_NORMAL = 0,  /* mean 0, deviation 1 */
-    CLADE_DOMAIN_POSITIVE,    /* 0.25 … 2 */
-    CLADE_DOMAIN_LABEL,       /* classes below the scores' last dimension; or rows that sum to 1 */
-    CLADE_DOMAIN_PIXEL,       /* 0 … 255 */
-    CLADE_DOMAIN_AFFINE,      /* rows of a mild affine matrix, gain and offset */
-    CLADE_DOMAIN_INDEX        /* a picture of slot x */
+    CLADE_DOMAIN_NORMAL = 0, /* mean 0, deviation 1 */
+    CLADE_DOMAIN_POSITIVE,   /* 0.25 … 2 */
+    CLADE_DOMAIN_LABEL,      /* classes below the scores' last dimension; or rows that sum to 1 */
+    CLADE_DOMAIN_PIXEL,      /* 0 … 255 */
+    CLADE_DOMAIN_AFFINE,     /* rows of a mild affine matrix, gain and offset */
+    CLADE_DOMAIN_INDEX       /* a picture of slot x */
 } clade_domain;
 
-/* A case: arguments with inputs' shapes, dtypes and parameters; outputs follow from the shape rule, and
- * for gradient ops from the forward op's cases, so that only ops without a forward list any.
+/* A case: arguments with inputs' shapes, dtypes and parameters; outputs follow from the shape rule,
+ * and for gradient ops from the forward op's cases, so that only ops without a forward list any.
  * Named in lower case with dashes; the name seeds its data. */
 typedef struct clade_case {
     const char *name;
@@ -49,8 +50,9 @@ typedef struct clade_op_impl {
      * terms: the op is a sum of products (or plainly a sum) in every element of output `slot`, and
      * this is the largest number of roundings that an element's terms go through; the bound is then
      * gamma(terms) times the oracle run on absolute values.
-     * bound: writes the absolute bound of each element of output `slot`; args are the oracle's, inputs and
-     * outputs, doubles. Derivations are in the family's comments, in units of CLADE_UNIT. */
+     * bound: writes the absolute bound of each element of output `slot`; args are the oracle's,
+     * inputs and outputs, doubles. Derivations are in the family's comments, in units of
+     * CLADE_UNIT. */
     int64_t (*terms)(const clade_args *args, size_t slot);
     void (*bound)(const clade_args *args, size_t slot, double *bound);
 } clade_op_impl;
@@ -58,8 +60,9 @@ typedef struct clade_op_impl {
 /* Half the distance from 1 to the next float32: the relative error of one rounding. */
 #define CLADE_UNIT 0x1p-24
 
-/* The relative error of a chain of k roundings: k u / (1 − k u) at worst (Higham 2002, lemma 3.1); for long
- * chains the probabilistic 8 sqrt(k) u (Higham and Mary 2019, violated with probability below 1e-13). */
+/* The relative error of a chain of k roundings: k u / (1 − k u) at worst (Higham 2002, lemma 3.1);
+ * for long chains the probabilistic 8 sqrt(k) u (Higham and Mary 2019, violated with probability
+ * below 1e-13). */
 double clade_gamma(int64_t k);
 
 const clade_op_impl *clade_op_reference(clade_op op);
@@ -71,12 +74,30 @@ const clade_op_impl *clade_op_oracle(clade_op op);
 #define OP_CASES(table) .cases = table, .case_count = sizeof table / sizeof *table
 
 /* Shapes for case tables. */
-#define F32_1(a) {.dtype = CLADE_F32, .rank = 1, .dim = {a}}
-#define F32_2(a, b) {.dtype = CLADE_F32, .rank = 2, .dim = {a, b}}
-#define F32_3(a, b, c) {.dtype = CLADE_F32, .rank = 3, .dim = {a, b, c}}
-#define F32_4(a, b, c, d) {.dtype = CLADE_F32, .rank = 4, .dim = {a, b, c, d}}
-#define U8_4(a, b, c, d) {.dtype = CLADE_U8, .rank = 4, .dim = {a, b, c, d}}
-#define I32_1(a) {.dtype = CLADE_I32, .rank = 1, .dim = {a}}
+#define F32_1(a)                                                                                   \
+    {                                                                                              \
+        .dtype = CLADE_F32, .rank = 1, .dim = { a }                                                \
+    }
+#define F32_2(a, b)                                                                                \
+    {                                                                                              \
+        .dtype = CLADE_F32, .rank = 2, .dim = { a, b }                                             \
+    }
+#define F32_3(a, b, c)                                                                             \
+    {                                                                                              \
+        .dtype = CLADE_F32, .rank = 3, .dim = { a, b, c }                                          \
+    }
+#define F32_4(a, b, c, d)                                                                          \
+    {                                                                                              \
+        .dtype = CLADE_F32, .rank = 4, .dim = { a, b, c, d }                                       \
+    }
+#define U8_4(a, b, c, d)                                                                           \
+    {                                                                                              \
+        .dtype = CLADE_U8, .rank = 4, .dim = { a, b, c, d }                                        \
+    }
+#define I32_1(a)                                                                                   \
+    {                                                                                              \
+        .dtype = CLADE_I32, .rank = 1, .dim = { a }                                                \
+    }
 
 /* ---- helpers for shape rules ---- */
 
@@ -95,10 +116,7 @@ clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int6
 
 /* ---- helpers for references ---- */
 
-static inline REAL *real_of(const clade_tensor *t)
-{
-    return (REAL *)t->buffer->host + t->offset;
-}
+static inline REAL *real_of(const clade_tensor *t) { return (REAL *)t->buffer->host + t->offset; }
 static inline int32_t *i32_of(const clade_tensor *t)
 {
     return (int32_t *)t->buffer->host + t->offset;

@@ -65,8 +65,8 @@ static void argument(opencl_launch *launch, size_t size, const void *value)
     cl_int error = clSetKernelArg(launch->kernel, launch->next, size, value);
     if (error) {
         clade_opencl_fail(launch->cl, error, "clSetKernelArg");
-        launch->status = clade_context(CLADE_EDEVICE, "kernel %s, argument %u", launch->name,
-                                       launch->next);
+        launch->status =
+            clade_context(CLADE_EDEVICE, "kernel %s, argument %u", launch->name, launch->next);
     }
     launch->next++;
 }
@@ -84,18 +84,30 @@ void clade_opencl_scratch(opencl_launch *launch, void *scratch)
     argument(launch, sizeof memory, &memory);
 }
 
-void clade_opencl_i32(opencl_launch *launch, int32_t value) { argument(launch, sizeof value, &value); }
-void clade_opencl_u32(opencl_launch *launch, uint32_t value) { argument(launch, sizeof value, &value); }
-void clade_opencl_u64(opencl_launch *launch, uint64_t value) { argument(launch, sizeof value, &value); }
-void clade_opencl_f32(opencl_launch *launch, float value) { argument(launch, sizeof value, &value); }
+void clade_opencl_i32(opencl_launch *launch, int32_t value)
+{
+    argument(launch, sizeof value, &value);
+}
+void clade_opencl_u32(opencl_launch *launch, uint32_t value)
+{
+    argument(launch, sizeof value, &value);
+}
+void clade_opencl_u64(opencl_launch *launch, uint64_t value)
+{
+    argument(launch, sizeof value, &value);
+}
+void clade_opencl_f32(opencl_launch *launch, float value)
+{
+    argument(launch, sizeof value, &value);
+}
 void clade_opencl_local(opencl_launch *launch, size_t bytes) { argument(launch, bytes, NULL); }
 
 clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,
                                    const size_t *local)
 {
     if (launch->status) return launch->status;
-    cl_int error = clEnqueueNDRangeKernel(launch->cl->queue, launch->kernel, dims, NULL, global, local,
-                                          0, NULL, NULL);
+    cl_int error = clEnqueueNDRangeKernel(launch->cl->queue, launch->kernel, dims, NULL, global,
+                                          local, 0, NULL, NULL);
     return error ? clade_opencl_fail(launch->cl, error, launch->name) : CLADE_OK;
 }
 

@@ -10,7 +10,8 @@ enum { max_platforms = 64, max_devices = 64 };
 const char *clade_opencl_error_name(cl_int error)
 {
     switch (error) {
-#define NAME(code) case code: return #code;
+#define NAME(code)                                                                                 \
+    case code: return #code;
         NAME(CL_DEVICE_NOT_FOUND)
         NAME(CL_DEVICE_NOT_AVAILABLE)
         NAME(CL_COMPILER_NOT_AVAILABLE)
@@ -74,8 +75,8 @@ static void platform_text(cl_platform_id platform, cl_platform_info what, char *
     snprintf(text, size, "%s", raw);
 }
 
-/* Walks all devices of all platforms in the loader's order; returns how many there are and, if `index` is among
- * them, that one. */
+/* Walks all devices of all platforms in the loader's order; returns how many there are and, if
+ * `index` is among them, that one. */
 static size_t find_device(size_t index, cl_platform_id *platform, cl_device_id *device, unsigned *p,
                           unsigned *d)
 {

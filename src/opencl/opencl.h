@@ -24,7 +24,7 @@ typedef struct opencl_context {
     cl_context context;
     cl_command_queue queue;
     clade_math math;
-    bool cpu_like;      /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
+    bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
     bool use_clblast;   /* fast mode: dense and convolution go through CLBlast */
     bool driver_caches; /* the driver keeps compiled programs itself */
     uint32_t group_size;
@@ -53,7 +53,8 @@ typedef struct opencl_launch {
     clade_status status;
 } opencl_launch;
 
-/* Kernel `kernel` of kernels/FAMILY.cl compiled with `options` ("-DTILE=4", or NULL). Compiled at first use. */
+/* Kernel `kernel` of kernels/FAMILY.cl compiled with `options` ("-DTILE=4", or NULL). Compiled at
+ * first use. */
 opencl_launch clade_opencl_begin(opencl_context *cl, const char *family, const char *kernel,
                                  const char *options);
 void clade_opencl_tensor(opencl_launch *launch, const clade_tensor *t); /* buffer and offset */
@@ -63,15 +64,15 @@ void clade_opencl_u32(opencl_launch *launch, uint32_t value);
 void clade_opencl_u64(opencl_launch *launch, uint64_t value);
 void clade_opencl_f32(opencl_launch *launch, float value);
 void clade_opencl_local(opencl_launch *launch, size_t bytes);
-/* One work-item per element of n (rounded up to whole groups of the context's size; the kernel checks). */
+/* One work-item per element of n (rounded up to whole groups of the context's size; the kernel
+ * checks). */
 clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n);
 /* Exactly this grid: `dims` 1…3 sizes and work-group sizes (local NULL: the driver's choice). */
 clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,
                                    const size_t *local);
 
 /* Families; each sets its ops' slots in a table. */
-#define OPENCL_FAMILIES(FAMILY)                                                                    \
-    FAMILY(activation)
+#define OPENCL_FAMILIES(FAMILY) FAMILY(activation)
 
 #define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
 OPENCL_FAMILIES(FAMILY)

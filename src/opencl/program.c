@@ -49,8 +49,8 @@ clade_status clade_opencl_program(opencl_context *cl, const char *family, const 
         if (!lines) return clade_fail(CLADE_EDEVICE, "there is no kernels/%s.cl", family);
         while (lines[count]) count++;
     }
-    snprintf(flags, sizeof flags, "-cl-std=CL1.2 %s %s %s", cl->math == CLADE_FAST ? "-DCLADE_FAST" : "",
-             options ? options : "", include);
+    snprintf(flags, sizeof flags, "-cl-std=CL1.2 %s %s %s",
+             cl->math == CLADE_FAST ? "-DCLADE_FAST" : "", options ? options : "", include);
     cl_int error;
     cl_program program =
         clCreateProgramWithSource(cl->context, (cl_uint)count, (const char **)lines, NULL, &error);

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 typedef struct opencl_source {
-    const char *family;        /* "conv" for kernels/conv.cl */
-    const char *const *lines;  /* its text with includes expanded, ended by NULL */
+    const char *family;       /* "conv" for kernels/conv.cl */
+    const char *const *lines; /* its text with includes expanded, ended by NULL */
 } opencl_source;
 
 /* Ended by an entry whose family is NULL. */

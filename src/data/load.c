@@ -1,0 +1,174 @@
+/* Decoding a whole data set in parallel, into the cache as far as it goes. */
+#define _POSIX_C_SOURCE 200809L
+#include "data/dataset.h"
+
+#include "base/thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What became of one picture. */
+typedef struct outcome {
+    clade_status status;
+    char *text; /* of the error, malloc'ed; NULL when even that failed */
+} outcome;
+
+typedef struct job {
+    clade_dataset *dataset;
+    clade_decoder *decoders; /* one per thread, */
+    uint8_t *scratch;        /* as well as one picture for what has no room in the cache */
+    size_t room[CLADE_SPLITS];
+    size_t total;
+    outcome *outcomes; /* total, in the order of the splits */
+    atomic_bool stop;  /* cancelled */
+    atomic_size_t first_error; /* the lowest picture with an error that ends the work */
+    pthread_mutex_t mutex;     /* of the two below */
+    size_t done;
+    bool (*progress)(void *user, size_t done, size_t total);
+    void *user;
+} job;
+
+/* Errors of a picture alone; others (memory) end the work. */
+static bool is_damage(clade_status status) { return status == CLADE_EFORMAT || status == CLADE_EIO; }
+
+static void record(job *j, size_t at, clade_status status)
+{
+    const char *text = clade_error();
+    j->outcomes[at] = (outcome){status, strdup(text)};
+    if (is_damage(status) && !j->dataset->strict) return;
+    size_t first = atomic_load(&j->first_error);
+    while (at < first && !atomic_compare_exchange_weak(&j->first_error, &first, at)) {}
+}
+
+static void load_one(void *user, size_t at, int thread)
+{
+    job *j = user;
+    clade_dataset *dataset = j->dataset;
+    /* every picture before the first error is decoded, so that it is the first for any threads */
+    if (atomic_load_explicit(&j->stop, memory_order_relaxed) || at > atomic_load(&j->first_error)) return;
+    size_t i = at;
+    int split = 0;
+    while (i >= dataset->split[split].count) i -= dataset->split[split++].count;
+    clade_pictures *in = &dataset->split[split];
+    clade_picture *picture = &in->items[i];
+    if (!picture->cached) {
+        size_t size = clade_dataset_bytes(dataset);
+        bool fits = i < j->room[split];
+        uint8_t *out = fits ? in->cache + i * size : j->scratch + (size_t)thread * size;
+        clade_status status = clade_dataset_decode(dataset, (clade_split)split, i,
+                                                   &j->decoders[thread], out);
+        if (status) {
+            record(j, at, status);
+        } else if (fits) {
+            picture->cached = true;
+            clade_entry_release(picture->entry);
+        }
+    }
+    pthread_mutex_lock(&j->mutex);
+    j->done++;
+    if (j->progress && !atomic_load(&j->stop) && !j->progress(j->user, j->done, j->total))
+        atomic_store(&j->stop, true);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+/* Shares the budget among the splits in their order and allocates the blocks. A block that an
+ * earlier, cancelled call made stays as it is. */
+static clade_status make_room(job *j)
+{
+    clade_dataset *dataset = j->dataset;
+    uint64_t left = dataset->cache_bytes ? dataset->cache_bytes : clade_memory_free() / 2;
+    size_t size = clade_dataset_bytes(dataset);
+    for (int s = 0; s < CLADE_SPLITS; s++) {
+        clade_pictures *in = &dataset->split[s];
+        if (!in->cache) {
+            uint64_t fit = left / size;
+            in->cache_room = fit < in->count ? (size_t)fit : in->count;
+            if (in->cache_room > 0 && !(in->cache = malloc(in->cache_room * size)))
+                return clade_fail(CLADE_ENOMEM, "out of memory for a cache of %zu MB",
+                                  in->cache_room * size / 1000000);
+        }
+        left -= (uint64_t)in->cache_room * size;
+        j->room[s] = in->cache_room;
+    }
+    return CLADE_OK;
+}
+
+/* Drops the damaged pictures; those after them move up, in the cache as well. */
+static clade_status drop_damaged(job *j)
+{
+    clade_dataset *dataset = j->dataset;
+    size_t size = clade_dataset_bytes(dataset), at = 0;
+    for (int s = 0; s < CLADE_SPLITS; s++) {
+        clade_pictures *in = &dataset->split[s];
+        size_t kept = 0;
+        for (size_t i = 0; i < in->count; i++, at++) {
+            if (j->outcomes[at].status) {
+                const char *name = in->items[i].name, *text = j->outcomes[at].text;
+                if (!text) text = clade_status_name(j->outcomes[at].status);
+                size_t n = strlen(name);
+                if (strncmp(text, name, n) == 0 && strncmp(text + n, ": ", 2) == 0) text += n + 2;
+                clade_status status = clade_dataset_skip(dataset, name, text);
+                if (status) return status;
+                clade_entry_release(in->items[i].entry);
+                continue;
+            }
+            if (kept != i) {
+                in->items[kept] = in->items[i];
+                if (in->items[i].cached) memmove(in->cache + kept * size, in->cache + i * size, size);
+            }
+            kept++;
+        }
+        in->count = kept;
+    }
+    return clade_dataset_count_classes(dataset);
+}
+
+static clade_status finish(job *j)
+{
+    size_t first = atomic_load(&j->first_error);
+    if (first < j->total) {
+        const outcome *o = &j->outcomes[first];
+        return clade_fail(o->status, "%s: %s", j->dataset->sources[0]->path,
+                          o->text ? o->text : clade_status_name(o->status));
+    }
+    if (atomic_load(&j->stop))
+        return clade_fail(CLADE_ECANCELLED, "loading of %s was stopped", j->dataset->sources[0]->path);
+    clade_status status = drop_damaged(j);
+    if (!status) j->dataset->loaded = true;
+    return status;
+}
+
+clade_status clade_dataset_load(clade_dataset *dataset,
+                                bool (*progress)(void *user, size_t done, size_t total), void *user)
+{
+    if (!dataset) return clade_fail(CLADE_EINVAL, "no data set to load");
+    if (dataset->loaded) return CLADE_OK;
+    job j = {.dataset = dataset, .progress = progress, .user = user};
+    for (int s = 0; s < CLADE_SPLITS; s++) j.total += dataset->split[s].count;
+    atomic_init(&j.stop, false);
+    atomic_init(&j.first_error, SIZE_MAX);
+    clade_pool *pool;
+    clade_status status = clade_pool_create(dataset->threads, &pool);
+    if (status) return status;
+    pthread_mutex_init(&j.mutex, NULL);
+    size_t threads = (size_t)clade_pool_threads(pool);
+    j.decoders = calloc(threads, sizeof *j.decoders);
+    j.scratch = malloc(threads * clade_dataset_bytes(dataset));
+    j.outcomes = calloc(j.total ? j.total : 1, sizeof *j.outcomes);
+    if (!j.decoders || !j.scratch || !j.outcomes)
+        status = clade_fail(CLADE_ENOMEM, "out of memory to load %zu pictures", j.total);
+    if (!status) status = make_room(&j);
+    if (!status) {
+        clade_pool_for(pool, j.total, load_one, &j);
+        status = finish(&j);
+    }
+    for (size_t i = 0; i < threads && j.decoders; i++) clade_decoder_clear(&j.decoders[i]);
+    for (size_t i = 0; i < j.total && j.outcomes; i++) free(j.outcomes[i].text);
+    free(j.decoders);
+    free(j.scratch);
+    free(j.outcomes);
+    pthread_mutex_destroy(&j.mutex);
+    clade_pool_destroy(&pool);
+    return status;
+}

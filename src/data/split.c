@@ -1,0 +1,101 @@
+/* Splits by fraction: a picture's place depends on the seed and its name, and on how many there are,
+ * never on the order they were found in. */
+#include "data/dataset.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct ranked {
+    uint64_t rank;
+    size_t at; /* in the training split */
+    const char *key;
+} ranked;
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash(const char *text)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *text; text++) h = (h ^ (uint8_t)*text) * 0x100000001b3u;
+    return h;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
+    return strcmp(x->key, y->key);
+}
+
+/* How many of n pictures a fraction takes: rounded, at least one. */
+static size_t share(double fraction, size_t n)
+{
+    if (fraction <= 0) return 0;
+    size_t k = (size_t)floor(fraction * (double)n + 0.5);
+    return k > 0 ? k : 1;
+}
+
+static clade_status check_fraction(double fraction, const char *what)
+{
+    if (fraction >= 0 && fraction < 1) return CLADE_OK; /* false for NaN */
+    return clade_fail(CLADE_EINVAL, "%s split of %g: expected a fraction of at least 0 and below 1", what,
+                      fraction);
+}
+
+/* Sets to[i] for the pictures of one class, list[0…n), n > 0. */
+static clade_status choose(const clade_dataset *dataset, ranked *list, size_t n, double validation,
+                           double test, uint8_t *to)
+{
+    size_t a = share(validation, n), b = share(test, n);
+    if (a + b >= n) {
+        const clade_picture *one = &dataset->split[CLADE_TRAIN].items[list[0].at];
+        return clade_fail(CLADE_EINVAL,
+                          "class '%s' has %zu pictures: %zu for validation and %zu for test leave "
+                          "none to train on",
+                          dataset->names[one->label], n, a, b);
+    }
+    qsort(list, n, sizeof *list, by_rank);
+    for (size_t i = 0; i < a + b; i++) to[list[i].at] = i < a ? CLADE_VALIDATION : CLADE_TEST;
+    return CLADE_OK;
+}
+
+clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
+                                     uint64_t seed)
+{
+    clade_status status = check_fraction(validation, "validation");
+    if (!status) status = check_fraction(test, "test");
+    if (status) return status;
+    if (dataset->split[CLADE_VALIDATION].count) validation = 0;
+    if (dataset->split[CLADE_TEST].count) test = 0;
+    clade_pictures *train = &dataset->split[CLADE_TRAIN];
+    if ((validation == 0 && test == 0) || train->count == 0) return CLADE_OK;
+
+    ranked *list = malloc(train->count * sizeof *list);
+    uint8_t *to = calloc(train->count, 1);
+    if (!list || !to) status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu pictures", train->count);
+    for (size_t c = 0; c < dataset->classes && !status; c++) {
+        size_t n = 0;
+        for (size_t i = 0; i < train->count; i++) {
+            const clade_picture *picture = &train->items[i];
+            if (picture->label != (int32_t)c) continue;
+            uint32_t words[4];
+            clade_random_words(seed, CLADE_STREAM_SPLIT, hash(picture->key), 0, words);
+            list[n++] = (ranked){(uint64_t)words[0] << 32 | words[1], i, picture->key};
+        }
+        if (n > 0) status = choose(dataset, list, n, validation, test, to);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < train->count && !status; i++) {
+        clade_picture picture = train->items[i];
+        if (to[i] == CLADE_TRAIN)
+            train->items[kept++] = picture;
+        else
+            status = clade_dataset_add(dataset, to[i], &picture);
+    }
+    if (!status) train->count = kept;
+    free(list);
+    free(to);
+    return status;
+}

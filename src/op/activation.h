@@ -1,0 +1,86 @@
+/* Activations in REAL, for every family whose ops have one. */
+#ifndef CLADE_OP_ACTIVATION_H
+#define CLADE_OP_ACTIVATION_H
+
+#include "op/op.h"
+
+#include "../../kernels/activation.clh"
+
+#ifdef CLADE_ORACLE
+/* The definitions themselves, through libm. */
+static inline REAL real_act(int act, REAL alpha, REAL x)
+{
+    switch (act) {
+    case CLADE_RELU: return x < 0 ? 0 : x;
+    case CLADE_LEAKY_RELU: return x < 0 ? alpha * x : x;
+    case CLADE_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
+    case CLADE_SIGMOID: return 1 / (1 + exp(-x));
+    case CLADE_TANH: return tanh(x);
+    case CLADE_HARD_SIGMOID: return fmin(fmax(x / 6 + 0.5, 0), 1);
+    case CLADE_SILU: return x / (1 + exp(-x));
+    case CLADE_HARD_SWISH: return x * fmin(fmax(x / 6 + 0.5, 0), 1);
+    case CLADE_GELU: return x * (1 + erf(x * sqrt(0.5))) / 2;
+    default: return x;
+    }
+}
+static inline REAL real_act_derivative(int act, REAL alpha, REAL s)
+{
+    switch (act) {
+    case CLADE_RELU: return s > 0;
+    case CLADE_LEAKY_RELU: return s > 0 ? 1 : alpha;
+    case CLADE_RELU6: return s > 0 && s < 6;
+    case CLADE_SIGMOID: return s * (1 - s);
+    case CLADE_TANH: return 1 - s * s;
+    case CLADE_HARD_SIGMOID: return s > 0 && s < 1 ? 1 / 6.0 : 0;
+    case CLADE_SILU: return (1 + s / (1 + exp(s))) / (1 + exp(-s));
+    case CLADE_HARD_SWISH: return s <= -3 ? 0 : s >= 3 ? 1 : s / 3 + 0.5;
+    case CLADE_GELU:
+        return (1 + erf(s * sqrt(0.5))) / 2 + s * exp(-s * s / 2) / sqrt(2 * acos(-1.0));
+    default: return 1;
+    }
+}
+static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
+{
+    return dy * real_act_derivative(act, alpha, s);
+}
+#else
+/* float32: the functions' bits are defined by the shared header. */
+static inline REAL real_act(int act, REAL alpha, REAL x) { return act_forward(act, alpha, x); }
+static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
+{
+    return act_backward(act, alpha, s, dy);
+}
+#endif
+
+/* EINVAL unless `act` is one. */
+static inline clade_status check_act(clade_op op, int32_t act)
+{
+    if (act < 0 || act >= CLADE_ACTIVATIONS)
+        return clade_fail(CLADE_EINVAL, "%s: there is no activation %d",
+                          clade_op_describe(op)->name, act);
+    return CLADE_OK;
+}
+
+/* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
+ * ulp (8 units), and each activation adds at most four roundings of terms no larger than |x| or 1
+ * (gelu, silu and hard_swish multiply x by what is at most 1). */
+static inline double act_error(int act, double x)
+{
+    bool bounded = act >= CLADE_SIGMOID && act <= CLADE_HARD_SIGMOID;
+    bool exact = act <= CLADE_RELU || act == CLADE_RELU6;
+    return exact ? 0 : 12 * CLADE_UNIT * (bounded ? 1 : fabs(x));
+}
+
+/* An upper bound of |act'|: what an error of the argument is multiplied by. */
+static inline double act_slope(int act, double alpha)
+{
+    switch (act) {
+    case CLADE_LEAKY_RELU: return alpha > 1 ? alpha : 1;
+    case CLADE_SILU: return 1.1;
+    case CLADE_HARD_SWISH: return 1.5;
+    case CLADE_GELU: return 1.13;
+    default: return 1;
+    }
+}
+
+#endif

@@ -1,0 +1,440 @@
+/* conv2d and its gradients: shape rules, scalar references, bounds and cases. */
+#include "op/conv.h"
+#include "op/activation.h"
+
+/* ---- shape rules ---- */
+
+static clade_status check_geometry(clade_op op, const conv_geometry *g, const clade_tensor *x,
+                                   const clade_tensor *w)
+{
+    const char *name = clade_op_describe(op)->name;
+    clade_status status = clade_expect_rank(op, "w", w, 4);
+    if (!status) status = clade_expect_rank(op, op == CLADE_OP_conv2d_dx ? "dx" : "x", x, 4);
+    if (status) return status;
+    for (int i = 0; i < 2; i++)
+        if (g->stride[i] < 1 || g->dilation[i] < 1)
+            return clade_fail(CLADE_EINVAL, "%s: stride %d, dilation %d: expected 1 or more", name,
+                              g->stride[i], g->dilation[i]);
+    for (int i = 0; i < 4; i++)
+        if (g->pad[i] < 0)
+            return clade_fail(CLADE_EINVAL, "%s: padding %d: expected 0 or more", name, g->pad[i]);
+    int32_t c = x->dim[3], k = w->dim[3];
+    if (g->groups < 1 || c % g->groups || k % g->groups)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: %d channels and %d filters cannot be cut into %d groups", name, c, k,
+                          g->groups);
+    if (w->dim[2] != c / g->groups)
+        return clade_fail(CLADE_EINVAL, "%s: w is for %d channels, expected %d (%d in %d groups)",
+                          name, w->dim[2], c / g->groups, c, g->groups);
+    return CLADE_OK;
+}
+
+/* [n, oh, ow, k] */
+static clade_status output_shape(clade_op op, const conv_geometry *g, const clade_tensor *x,
+                                 const clade_tensor *w, int32_t dim[4])
+{
+    clade_status status = check_geometry(op, g, x, w);
+    dim[0] = x->dim[0];
+    dim[3] = w->dim[3];
+    if (!status)
+        status = clade_window_size(op, "rows", x->dim[1], (int64_t)g->pad[0] + g->pad[2], w->dim[0],
+                                   g->stride[0], g->dilation[0], &dim[1]);
+    if (!status)
+        status = clade_window_size(op, "columns", x->dim[2], (int64_t)g->pad[1] + g->pad[3],
+                                   w->dim[1], g->stride[1], g->dilation[1], &dim[2]);
+    return status;
+}
+
+static clade_status shape_conv2d(clade_args *args)
+{
+    clade_conv2d_args *a = &args->conv2d;
+    const clade_op op = CLADE_OP_conv2d;
+    conv_geometry g = CONV_GEOMETRY(a);
+    int32_t dim[4];
+    clade_status status = check_act(op, a->act);
+    if (!status) status = output_shape(op, &g, &a->x, &a->w, dim);
+    if (!status && clade_tensor_present(&a->b))
+        status = clade_expect_shape(op, "b", &a->b, CLADE_F32, 1, &a->w.dim[3]);
+    return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, 4, dim);
+}
+
+static clade_status shape_conv2d_dx(clade_args *args)
+{
+    clade_conv2d_dx_args *a = &args->conv2d_dx;
+    const clade_op op = CLADE_OP_conv2d_dx;
+    if (!clade_tensor_present(&a->dx))
+        return clade_fail(CLADE_EINVAL, "conv2d_dx: the shape of dx must be given");
+    conv_geometry g = CONV_GEOMETRY(a);
+    int32_t dim[4];
+    clade_status status = output_shape(op, &g, &a->dx, &a->w, dim);
+    return status ? status : clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, dim);
+}
+
+static clade_status shape_conv2d_dw(clade_args *args)
+{
+    clade_conv2d_dw_args *a = &args->conv2d_dw;
+    const clade_op op = CLADE_OP_conv2d_dw;
+    if (!clade_tensor_present(&a->dw))
+        return clade_fail(CLADE_EINVAL, "conv2d_dw: the shape of dw must be given");
+    conv_geometry g = CONV_GEOMETRY(a);
+    int32_t dim[4];
+    clade_status status = output_shape(op, &g, &a->x, &a->dw, dim);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, dim);
+    if (!status && clade_tensor_present(&a->db))
+        status = clade_expect_shape(op, "db", &a->db, CLADE_F32, 1, &a->dw.dim[3]);
+    return status;
+}
+
+/* ---- references ----
+ * Each computes one row of results at a time; `magnitude` takes absolute values of both factors,
+ * for the bounds. */
+
+static REAL factor(REAL v, bool magnitude) { return magnitude && v < 0 ? -v : v; }
+
+/* y[k] of output pixel (n, oh, ow), without bias and activation. */
+static void forward_pixel(const clade_conv2d_args *a, const conv_geometry *g, int32_t n, int32_t oh,
+                          int32_t ow, REAL *y, bool magnitude)
+{
+    int32_t h = a->x.dim[1], wd = a->x.dim[2], c = a->x.dim[3];
+    int32_t kh = a->w.dim[0], kw = a->w.dim[1], cg = a->w.dim[2], k = a->w.dim[3],
+            kg = k / g->groups;
+    const REAL *x = real_of(&a->x), *w = real_of(&a->w);
+    for (int32_t o = 0; o < k; o++) y[o] = 0;
+    for (int32_t r = 0; r < kh; r++) {
+        int32_t ih = oh * g->stride[0] - g->pad[0] + r * g->dilation[0];
+        if (ih < 0 || ih >= h) continue;
+        for (int32_t s = 0; s < kw; s++) {
+            int32_t iw = ow * g->stride[1] - g->pad[1] + s * g->dilation[1];
+            if (iw < 0 || iw >= wd) continue;
+            const REAL *xp = x + (((size_t)n * h + ih) * wd + iw) * c;
+            const REAL *wp = w + (size_t)(r * kw + s) * cg * k;
+            for (int32_t q = 0; q < g->groups; q++)
+                for (int32_t i = 0; i < cg; i++)
+                    for (int32_t o = q * kg; o < (q + 1) * kg; o++)
+                        y[o] = REAL_FMA(factor(xp[q * cg + i], magnitude),
+                                        factor(wp[(size_t)i * k + o], magnitude), y[o]);
+        }
+    }
+}
+
+static void run_conv2d(const clade_args *args)
+{
+    const clade_conv2d_args *a = &args->conv2d;
+    conv_geometry g = CONV_GEOMETRY(a);
+    const REAL *b = clade_tensor_present(&a->b) ? real_of(&a->b) : NULL;
+    int32_t k = a->y.dim[3];
+    REAL *y = real_of(&a->y);
+    for (int32_t n = 0; n < a->y.dim[0]; n++)
+        for (int32_t oh = 0; oh < a->y.dim[1]; oh++)
+            for (int32_t ow = 0; ow < a->y.dim[2]; ow++, y += k) {
+                forward_pixel(a, &g, n, oh, ow, y, false);
+                for (int32_t o = 0; o < k; o++)
+                    y[o] = real_act(a->act, a->alpha, b ? y[o] + b[o] : y[o]);
+            }
+}
+
+/* dx of one element, over ascending (oh, ow, k). */
+static REAL dx_element(const clade_conv2d_dx_args *a, const conv_geometry *g, int32_t n, int32_t ih,
+                       int32_t iw, int32_t channel, bool magnitude)
+{
+    int32_t oh_size = a->dy.dim[1], ow_size = a->dy.dim[2], k = a->dy.dim[3];
+    int32_t kh = a->w.dim[0], kw = a->w.dim[1], cg = a->w.dim[2], kg = k / g->groups;
+    int32_t group = channel / cg;
+    const REAL *dy = real_of(&a->dy), *w = real_of(&a->w);
+    REAL sum = 0;
+    for (int32_t r = kh - 1; r >= 0; r--) { /* descending tap: ascending oh */
+        int32_t from_h = ih + g->pad[0] - r * g->dilation[0], oh = from_h / g->stride[0];
+        if (from_h < 0 || from_h % g->stride[0] || oh >= oh_size) continue;
+        for (int32_t s = kw - 1; s >= 0; s--) {
+            int32_t from_w = iw + g->pad[1] - s * g->dilation[1], ow = from_w / g->stride[1];
+            if (from_w < 0 || from_w % g->stride[1] || ow >= ow_size) continue;
+            const REAL *dp = dy + (((size_t)n * oh_size + oh) * ow_size + ow) * k + group * kg;
+            const REAL *wp = w + ((size_t)(r * kw + s) * cg + channel % cg) * k + group * kg;
+            for (int32_t o = 0; o < kg; o++)
+                sum = REAL_FMA(factor(dp[o], magnitude), factor(wp[o], magnitude), sum);
+        }
+    }
+    return sum;
+}
+
+static void dx_all(const clade_conv2d_dx_args *a, REAL *out, int32_t accumulate, bool magnitude)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    for (int32_t n = 0; n < a->dx.dim[0]; n++)
+        for (int32_t h = 0; h < a->dx.dim[1]; h++)
+            for (int32_t w = 0; w < a->dx.dim[2]; w++)
+                for (int32_t c = 0; c < a->dx.dim[3]; c++)
+                    put(out++, dx_element(a, &g, n, h, w, c, magnitude), accumulate);
+}
+
+static void run_conv2d_dx(const clade_args *args)
+{
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    dx_all(a, real_of(&a->dx), a->accumulate, false);
+}
+
+enum { block = 32 }; /* filters summed at once */
+
+/* dw[o] for filters first … first + count of tap (r, s) and channel i of group-local index. */
+static void dw_block(const clade_conv2d_dw_args *a, const conv_geometry *g, int32_t r, int32_t s,
+                     int32_t channel, int32_t first, int32_t count, REAL *total, bool magnitude)
+{
+    int32_t h = a->x.dim[1], wd = a->x.dim[2], c = a->x.dim[3];
+    int32_t oh_size = a->dy.dim[1], ow_size = a->dy.dim[2], k = a->dy.dim[3];
+    const REAL *x = real_of(&a->x), *dy = real_of(&a->dy);
+    int64_t rows = (int64_t)a->dy.dim[0] * oh_size, per_chunk;
+    int32_t chunks = clade_conv_chunks(rows, (int64_t)clade_tensor_count(&a->dw), &per_chunk);
+    REAL sum[block];
+    for (int32_t o = 0; o < count; o++) total[o] = 0;
+    for (int32_t chunk = 0; chunk < chunks; chunk++) {
+        for (int32_t o = 0; o < count; o++) sum[o] = 0;
+        int64_t end = (chunk + 1) * per_chunk < rows ? (chunk + 1) * per_chunk : rows;
+        for (int64_t row = chunk * per_chunk; row < end; row++) {
+            int64_t n = row / oh_size, oh = row % oh_size;
+            int64_t ih = oh * g->stride[0] - g->pad[0] + r * g->dilation[0];
+            if (ih < 0 || ih >= h) continue;
+            for (int32_t ow = 0; ow < ow_size; ow++) {
+                int32_t iw = ow * g->stride[1] - g->pad[1] + s * g->dilation[1];
+                if (iw < 0 || iw >= wd) continue;
+                REAL xv = factor(x[((n * h + ih) * wd + iw) * c + channel], magnitude);
+                const REAL *dp = dy + (row * ow_size + ow) * k + first;
+                for (int32_t o = 0; o < count; o++)
+                    sum[o] = REAL_FMA(xv, factor(dp[o], magnitude), sum[o]);
+            }
+        }
+        for (int32_t o = 0; o < count; o++) total[o] += sum[o];
+    }
+}
+
+static void dw_all(const clade_conv2d_dw_args *a, REAL *out, int32_t accumulate, bool magnitude)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    int32_t kh = a->dw.dim[0], kw = a->dw.dim[1], cg = a->dw.dim[2], k = a->dw.dim[3];
+    int32_t kg = k / g.groups;
+    REAL total[block];
+    for (int32_t r = 0; r < kh; r++)
+        for (int32_t s = 0; s < kw; s++)
+            for (int32_t i = 0; i < cg; i++, out += k)
+                for (int32_t q = 0; q < g.groups; q++)
+                    for (int32_t first = q * kg; first < (q + 1) * kg; first += block) {
+                        int32_t left = (q + 1) * kg - first, count = left < block ? left : block;
+                        dw_block(a, &g, r, s, q * cg + i, first, count, total, magnitude);
+                        for (int32_t o = 0; o < count; o++)
+                            put(&out[first + o], total[o], accumulate);
+                    }
+}
+
+static void db_all(const clade_conv2d_dw_args *a, REAL *out, int32_t accumulate, bool magnitude)
+{
+    int32_t k = a->dy.dim[3];
+    int64_t rows = (int64_t)a->dy.dim[0] * a->dy.dim[1], ow_size = a->dy.dim[2], per_chunk;
+    int32_t chunks = clade_conv_chunks(rows, (int64_t)clade_tensor_count(&a->dw), &per_chunk);
+    const REAL *dy = real_of(&a->dy);
+    for (int32_t o = 0; o < k; o++) {
+        REAL total = 0;
+        for (int32_t chunk = 0; chunk < chunks; chunk++) {
+            REAL sum = 0;
+            int64_t end = (chunk + 1) * per_chunk < rows ? (chunk + 1) * per_chunk : rows;
+            for (int64_t p = chunk * per_chunk * ow_size; p < end * ow_size; p++)
+                sum += factor(dy[p * k + o], magnitude);
+            total += sum;
+        }
+        put(&out[o], total, accumulate);
+    }
+}
+
+static void run_conv2d_dw(const clade_args *args)
+{
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    dw_all(a, real_of(&a->dw), a->accumulate, false);
+    if (clade_tensor_present(&a->db)) db_all(a, real_of(&a->db), a->accumulate, false);
+}
+
+/* ---- bounds: gamma of the chain's length times Σ|x||w| (Higham 2002, section 3.1) ---- */
+
+#ifdef CLADE_ORACLE
+
+static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_conv2d_args *a = &args->conv2d;
+    conv_geometry g = CONV_GEOMETRY(a);
+    int32_t k = a->y.dim[3];
+    const double *b = clade_tensor_present(&a->b) ? real_of(&a->b) : NULL;
+    double gamma = clade_gamma((int64_t)a->w.dim[0] * a->w.dim[1] * a->w.dim[2] + 1);
+    double slope = act_slope(a->act, a->alpha);
+    for (int32_t n = 0; n < a->y.dim[0]; n++)
+        for (int32_t oh = 0; oh < a->y.dim[1]; oh++)
+            for (int32_t ow = 0; ow < a->y.dim[2]; ow++, bound += k) {
+                forward_pixel(a, &g, n, oh, ow, bound, true);
+                for (int32_t o = 0; o < k; o++) {
+                    double sum = bound[o] + (b ? fabs(b[o]) : 0);
+                    bound[o] = slope * gamma * sum + act_error(a->act, sum);
+                }
+            }
+}
+
+/* The rounding of an addition to what was there. */
+static void add_rounding(const clade_tensor *out, int32_t accumulate, double gamma, double *bound)
+{
+    const double *value = (const double *)out->buffer->host + out->offset;
+    size_t n = clade_tensor_count(out);
+    for (size_t i = 0; i < n; i++)
+        bound[i] = gamma * bound[i] + (accumulate ? CLADE_UNIT * fabs(value[i]) : 0);
+}
+
+static void bound_conv2d_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    dx_all(a, bound, 0, true);
+    int64_t terms = (int64_t)a->w.dim[0] * a->w.dim[1] * a->w.dim[3] / or_one(a->groups);
+    add_rounding(&a->dx, a->accumulate, clade_gamma(terms), bound);
+}
+
+static void bound_conv2d_dw(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    int64_t rows = (int64_t)a->dy.dim[0] * a->dy.dim[1], per_chunk;
+    int32_t chunks = clade_conv_chunks(rows, (int64_t)clade_tensor_count(&a->dw), &per_chunk);
+    double gamma = clade_gamma(per_chunk * a->dy.dim[2] + chunks);
+    if (slot == 2)
+        dw_all(a, bound, 0, true);
+    else
+        db_all(a, bound, 0, true);
+    add_rounding(&args->slot[slot], a->accumulate, gamma, bound);
+}
+
+#else
+#define bound_conv2d NULL
+#define bound_conv2d_dx NULL
+#define bound_conv2d_dw NULL
+#endif
+
+static const clade_case conv2d_cases[] = {
+    {"one", false, {.conv2d = {.x = F32_4(1, 1, 1, 1), .w = F32_4(1, 1, 1, 1), .b = F32_1(1)}}},
+    {"3x3", false, {.conv2d = {.x = F32_4(2, 7, 9, 3), .w = F32_4(3, 3, 3, 5), .b = F32_1(5)}}},
+    {"3x3-relu",
+     false,
+     {.conv2d =
+          {.x = F32_4(2, 9, 17, 16), .w = F32_4(3, 3, 16, 32), .b = F32_1(32), .act = CLADE_RELU}}},
+    {"3x3-no-bias", true, {.conv2d = {.x = F32_4(1, 8, 8, 5), .w = F32_4(3, 3, 5, 17)}}},
+    {"3x3-same",
+     false,
+     {.conv2d =
+          {.x = F32_4(2, 6, 31, 8), .w = F32_4(3, 3, 8, 33), .b = F32_1(33), .pad = {1, 1, 1, 1}}}},
+    {"3x3-same-stride-2",
+     false,
+     {.conv2d = {.x = F32_4(1, 9, 8, 4),
+                 .w = F32_4(3, 3, 4, 20),
+                 .b = F32_1(20),
+                 .stride = {2, 2},
+                 .pad = {1, 0, 1, 1}}}},
+    {"5x3-uneven",
+     false,
+     {.conv2d = {.x = F32_4(3, 11, 6, 2),
+                 .w = F32_4(5, 3, 2, 7),
+                 .b = F32_1(7),
+                 .stride = {1, 2},
+                 .pad = {2, 1, 0, 3},
+                 .act = CLADE_TANH}}},
+    {"stride-3-over-kernel-2",
+     true,
+     {.conv2d =
+          {.x = F32_4(2, 11, 13, 3), .w = F32_4(2, 2, 3, 16), .b = F32_1(16), .stride = {3, 3}}}},
+    {"dilated",
+     false,
+     {.conv2d = {.x = F32_4(2, 12, 11, 3),
+                 .w = F32_4(3, 3, 3, 8),
+                 .b = F32_1(8),
+                 .pad = {2, 2, 2, 2},
+                 .dilation = {2, 2}}}},
+    {"dilated-strided",
+     true,
+     {.conv2d = {.x = F32_4(1, 15, 17, 4),
+                 .w = F32_4(3, 2, 4, 6),
+                 .b = F32_1(6),
+                 .stride = {2, 3},
+                 .pad = {3, 0, 2, 1},
+                 .dilation = {3, 2}}}},
+    {"1x1",
+     false,
+     {.conv2d = {.x = F32_4(3, 5, 5, 37),
+                 .w = F32_4(1, 1, 37, 24),
+                 .b = F32_1(24),
+                 .act = CLADE_HARD_SWISH}}},
+    {"1x1-stride-2",
+     true,
+     {.conv2d =
+          {.x = F32_4(2, 7, 6, 16), .w = F32_4(1, 1, 16, 48), .b = F32_1(48), .stride = {2, 2}}}},
+    {"groups-2",
+     false,
+     {.conv2d = {.x = F32_4(2, 6, 7, 6),
+                 .w = F32_4(3, 3, 3, 10),
+                 .b = F32_1(10),
+                 .pad = {1, 1, 1, 1},
+                 .groups = 2}}},
+    {"groups-4-wide",
+     true,
+     {.conv2d =
+          {.x = F32_4(1, 6, 7, 64), .w = F32_4(3, 3, 16, 128), .b = F32_1(128), .groups = 4}}},
+    {"depthwise",
+     false,
+     {.conv2d = {.x = F32_4(2, 8, 9, 24),
+                 .w = F32_4(3, 3, 1, 24),
+                 .b = F32_1(24),
+                 .pad = {1, 1, 1, 1},
+                 .groups = 24,
+                 .act = CLADE_RELU6}}},
+    {"depthwise-stride-2",
+     true,
+     {.conv2d = {.x = F32_4(2, 9, 9, 19),
+                 .w = F32_4(3, 3, 1, 19),
+                 .b = F32_1(19),
+                 .stride = {2, 2},
+                 .pad = {0, 0, 1, 1},
+                 .groups = 19}}},
+    {"depthwise-5x5-multiplier-2",
+     true,
+     {.conv2d =
+          {.x = F32_4(1, 9, 8, 5), .w = F32_4(5, 5, 1, 10), .pad = {2, 2, 2, 2}, .groups = 5}}},
+    {"first-layer",
+     true,
+     {.conv2d =
+          {.x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), .act = CLADE_RELU}}},
+    {"first-layer-7x7",
+     true,
+     {.conv2d = {.x = F32_4(1, 30, 30, 3),
+                 .w = F32_4(7, 7, 3, 64),
+                 .b = F32_1(64),
+                 .stride = {2, 2},
+                 .pad = {3, 3, 3, 3}}}},
+    {"deep",
+     true,
+     {.conv2d = {.x = F32_4(2, 10, 10, 128),
+                 .w = F32_4(3, 3, 128, 128),
+                 .b = F32_1(128),
+                 .act = CLADE_RELU}}},
+    {"whole-picture",
+     true,
+     {.conv2d = {.x = F32_4(3, 6, 5, 16), .w = F32_4(6, 5, 16, 10), .b = F32_1(10)}}},
+    {"one-row",
+     true,
+     {.conv2d =
+          {.x = F32_4(2, 1, 40, 8), .w = F32_4(1, 3, 8, 16), .b = F32_1(16), .act = CLADE_SILU}}},
+    {"one-column",
+     true,
+     {.conv2d = {.x = F32_4(2, 40, 1, 8),
+                 .w = F32_4(3, 1, 8, 16),
+                 .b = F32_1(16),
+                 .act = CLADE_LEAKY_RELU,
+                 .alpha = 0.25f}}},
+    {"pad-over-kernel",
+     true,
+     {.conv2d =
+          {.x = F32_4(1, 3, 3, 2), .w = F32_4(2, 2, 2, 3), .b = F32_1(3), .pad = {3, 4, 2, 5}}}},
+};
+
+OP_IMPL(conv2d, OP_CASES(conv2d_cases), .bound = bound_conv2d);
+OP_IMPL(conv2d_dx, .bound = bound_conv2d_dx);
+OP_IMPL(conv2d_dw, .bound = bound_conv2d_dw);

@@ -1,0 +1,152 @@
+/* dense and its gradients: shape rules, scalar references, bounds and cases. */
+#include "op/activation.h"
+
+static clade_status shape_dense(clade_args *args)
+{
+    clade_dense_args *a = &args->dense;
+    const clade_op op = CLADE_OP_dense;
+    clade_status status = check_act(op, a->act);
+    if (!status) status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = clade_expect_rank(op, "w", &a->w, 2);
+    int32_t w[2] = {a->x.dim[1], a->w.dim[1]}, y[2] = {a->x.dim[0], a->w.dim[1]};
+    if (!status) status = clade_expect_shape(op, "w", &a->w, CLADE_F32, 2, w);
+    if (!status && clade_tensor_present(&a->b))
+        status = clade_expect_shape(op, "b", &a->b, CLADE_F32, 1, &a->w.dim[1]);
+    return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, y);
+}
+
+static clade_status shape_dense_dx(clade_args *args)
+{
+    clade_dense_dx_args *a = &args->dense_dx;
+    const clade_op op = CLADE_OP_dense_dx;
+    clade_status status = clade_expect_rank(op, "dy", &a->dy, 2);
+    if (!status) status = clade_expect_rank(op, "w", &a->w, 2);
+    int32_t w[2] = {a->w.dim[0], a->dy.dim[1]}, dx[2] = {a->dy.dim[0], a->w.dim[0]};
+    if (!status) status = clade_expect_shape(op, "w", &a->w, CLADE_F32, 2, w);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, dx);
+}
+
+static clade_status shape_dense_dw(clade_args *args)
+{
+    clade_dense_dw_args *a = &args->dense_dw;
+    const clade_op op = CLADE_OP_dense_dw;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = clade_expect_rank(op, "dy", &a->dy, 2);
+    int32_t dy[2] = {a->x.dim[0], a->dy.dim[1]}, dw[2] = {a->x.dim[1], a->dy.dim[1]};
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 2, dy);
+    if (!status) status = clade_infer_shape(op, "dw", &a->dw, CLADE_F32, 2, dw);
+    if (!status && clade_tensor_present(&a->db))
+        status = clade_expect_shape(op, "db", &a->db, CLADE_F32, 1, &a->dy.dim[1]);
+    return status;
+}
+
+static void run_dense(const clade_args *args)
+{
+    const clade_dense_args *a = &args->dense;
+    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->w.dim[1];
+    const REAL *x = real_of(&a->x), *w = real_of(&a->w);
+    const REAL *b = clade_tensor_present(&a->b) ? real_of(&a->b) : NULL;
+    REAL *y = real_of(&a->y);
+    for (int32_t r = 0; r < n; r++, x += in, y += out) {
+        for (int32_t o = 0; o < out; o++) y[o] = 0;
+        for (int32_t i = 0; i < in; i++)
+            for (int32_t o = 0; o < out; o++) y[o] = REAL_FMA(x[i], w[(size_t)i * out + o], y[o]);
+        for (int32_t o = 0; o < out; o++) y[o] = real_act(a->act, a->alpha, b ? y[o] + b[o] : y[o]);
+    }
+}
+
+static void run_dense_dx(const clade_args *args)
+{
+    const clade_dense_dx_args *a = &args->dense_dx;
+    int32_t n = a->dy.dim[0], in = a->w.dim[0], out = a->w.dim[1];
+    const REAL *dy = real_of(&a->dy), *w = real_of(&a->w);
+    REAL *dx = real_of(&a->dx);
+    for (int32_t r = 0; r < n; r++)
+        for (int32_t i = 0; i < in; i++) {
+            REAL sum = 0;
+            for (int32_t o = 0; o < out; o++)
+                sum = REAL_FMA(dy[(size_t)r * out + o], w[(size_t)i * out + o], sum);
+            put(&dx[(size_t)r * in + i], sum, a->accumulate);
+        }
+}
+
+static void run_dense_dw(const clade_args *args)
+{
+    const clade_dense_dw_args *a = &args->dense_dw;
+    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
+    const REAL *x = real_of(&a->x), *dy = real_of(&a->dy);
+    REAL *dw = real_of(&a->dw);
+    for (int32_t i = 0; i < in; i++)
+        for (int32_t o = 0; o < out; o++) {
+            REAL sum = 0;
+            for (int32_t r = 0; r < n; r++)
+                sum = REAL_FMA(x[(size_t)r * in + i], dy[(size_t)r * out + o], sum);
+            put(&dw[(size_t)i * out + o], sum, a->accumulate);
+        }
+    if (!clade_tensor_present(&a->db)) return;
+    REAL *db = real_of(&a->db);
+    for (int32_t o = 0; o < out; o++) {
+        REAL sum = 0;
+        for (int32_t r = 0; r < n; r++) sum += dy[(size_t)r * out + o];
+        put(&db[o], sum, a->accumulate);
+    }
+}
+
+/* Σ|x||w| + |b| by the same chain, then as in conv.c. */
+static void bound_dense(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_dense_args *a = &args->dense;
+    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->w.dim[1];
+    const double *x = (const double *)a->x.buffer->host + a->x.offset;
+    const double *w = (const double *)a->w.buffer->host + a->w.offset;
+    const double *b =
+        clade_tensor_present(&a->b) ? (const double *)a->b.buffer->host + a->b.offset : NULL;
+    double gamma = clade_gamma((int64_t)in + 1), slope = act_slope(a->act, a->alpha);
+    for (int32_t r = 0; r < n; r++)
+        for (int32_t o = 0; o < out; o++) {
+            double sum = b ? fabs(b[o]) : 0;
+            for (int32_t i = 0; i < in; i++)
+                sum += fabs(x[(size_t)r * in + i] * w[(size_t)i * out + o]);
+            bound[(size_t)r * out + o] = slope * gamma * sum + act_error(a->act, sum);
+        }
+}
+
+static int64_t terms_dense_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->dense_dx.w.dim[1];
+}
+
+static int64_t terms_dense_dw(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->dense_dw.x.dim[0];
+}
+
+static const clade_case dense_cases[] = {
+    {"one", false, {.dense = {.x = F32_2(1, 1), .w = F32_2(1, 1), .b = F32_1(1)}}},
+    {"small", false, {.dense = {.x = F32_2(3, 5), .w = F32_2(5, 7), .b = F32_1(7)}}},
+    {"no-bias", false, {.dense = {.x = F32_2(4, 19), .w = F32_2(19, 33)}}},
+    {"relu",
+     false,
+     {.dense = {.x = F32_2(32, 65), .w = F32_2(65, 64), .b = F32_1(64), .act = CLADE_RELU}}},
+    {"one-output",
+     false,
+     {.dense = {.x = F32_2(32, 128), .w = F32_2(128, 1), .b = F32_1(1), .act = CLADE_SIGMOID}}},
+    {"ten-outputs", false, {.dense = {.x = F32_2(17, 48), .w = F32_2(48, 10), .b = F32_1(10)}}},
+    {"batch-1",
+     true,
+     {.dense = {.x = F32_2(1, 300), .w = F32_2(300, 129), .b = F32_1(129), .act = CLADE_GELU}}},
+    {"long",
+     true,
+     {.dense = {.x = F32_2(32, 3136), .w = F32_2(3136, 96), .b = F32_1(96), .act = CLADE_RELU}}},
+    {"wide", true, {.dense = {.x = F32_2(15, 40), .w = F32_2(40, 1000), .b = F32_1(1000)}}},
+    {"large-batch",
+     true,
+     {.dense = {.x = F32_2(200, 31), .w = F32_2(31, 47), .b = F32_1(47), .act = CLADE_TANH}}},
+};
+
+OP_IMPL(dense, OP_CASES(dense_cases), .bound = bound_dense);
+OP_IMPL(dense_dx, .terms = terms_dense_dx);
+OP_IMPL(dense_dw, .terms = terms_dense_dw);

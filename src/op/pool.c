@@ -1,0 +1,411 @@
+/* pool: the largest or the mean of windows, the mean of whole pictures, and their gradients. */
+#include "op/op.h"
+
+#include "../../kernels/portable.clh"
+#include "../../kernels/math.clh"
+
+/* One op's shapes; the fields that the ops share, taken from each op's arguments. */
+typedef struct geometry {
+    int32_t n, h, w, c, oh, ow;
+    int32_t rows, columns; /* of a window */
+    int32_t down, across;  /* from one window to the next */
+    int32_t top, left, bottom, right;
+} geometry;
+
+static geometry window_of(const int32_t *window, const int32_t *stride, const int32_t *pad)
+{
+    return (geometry){.rows = window[0],
+                      .columns = window[1],
+                      .down = stride[0] ? stride[0] : window[0],
+                      .across = stride[1] ? stride[1] : window[1],
+                      .top = pad[0],
+                      .left = pad[1],
+                      .bottom = pad[2],
+                      .right = pad[3]};
+}
+
+/* With x: [n, h, w, c] and y: [n, oh, ow, c]. */
+#define GEOMETRY(a, x_, y_)                                                                        \
+    geometry g = window_of((a)->window, (a)->stride, (a)->pad);                                    \
+    g.n = (x_)->dim[0], g.h = (x_)->dim[1], g.w = (x_)->dim[2], g.c = (x_)->dim[3];                \
+    g.oh = (y_)->dim[1], g.ow = (y_)->dim[2]
+
+/* ---- shapes ---- */
+
+/* Checks the window and gives the output's shape, [n, oh, ow, c], of an input x. */
+static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32_t *window,
+                                 const int32_t *stride, const int32_t *pad, int32_t y[4])
+{
+    const char *name = clade_op_describe(op)->name;
+    clade_status status = clade_expect_rank(op, op == CLADE_OP_maxpool2d || op == CLADE_OP_avgpool2d
+                                                    ? "x" : "dx", x, 4);
+    if (status) return status;
+    if (window[0] < 1 || window[1] < 1 || (int64_t)window[0] * window[1] > 255)
+        return clade_fail(CLADE_EINVAL, "%s: the window is %d x %d, expected 1 to 255 elements", name,
+                          window[0], window[1]);
+    if (stride[0] < 0 || stride[1] < 0)
+        return clade_fail(CLADE_EINVAL, "%s: stride %d, %d: expected 0 (the window's) or more", name,
+                          stride[0], stride[1]);
+    for (int i = 0; i < 4; i++)
+        if (pad[i] < 0 || pad[i] >= window[i % 2])
+            return clade_fail(CLADE_EINVAL, "%s: padding %d, %d, %d, %d: expected 0 or more, and less "
+                              "than the window of %d x %d", name, pad[0], pad[1], pad[2], pad[3],
+                              window[0], window[1]);
+    static const char *const axis[] = {"rows", "columns"};
+    geometry g = window_of(window, stride, pad);
+    const int64_t extent[] = {(int64_t)x->dim[1] + g.top + g.bottom, (int64_t)x->dim[2] + g.left + g.right};
+    const int32_t step[] = {g.down, g.across};
+    y[0] = x->dim[0];
+    y[3] = x->dim[3];
+    for (int i = 0; i < 2; i++) {
+        if (extent[i] > INT32_MAX)
+            return clade_fail(CLADE_EINVAL, "%s: %lld %s with padding are too many", name,
+                              (long long)extent[i], axis[i]);
+        status = clade_window_size(op, axis[i], extent[i], 0, window[i], step[i], 1, &y[1 + i]);
+        if (status) return status;
+    }
+    return CLADE_OK;
+}
+
+static clade_status shape_maxpool2d(clade_args *args)
+{
+    clade_maxpool2d_args *a = &args->maxpool2d;
+    const clade_op op = CLADE_OP_maxpool2d;
+    int32_t y[4];
+    clade_status status = pooled_shape(op, &a->x, a->window, a->stride, a->pad, y);
+    if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 4, y);
+    if (!status && clade_tensor_present(&a->index))
+        status = clade_expect_shape(op, "index", &a->index, CLADE_U8, 4, y);
+    return status;
+}
+
+static clade_status shape_maxpool2d_dx(clade_args *args)
+{
+    clade_maxpool2d_dx_args *a = &args->maxpool2d_dx;
+    const clade_op op = CLADE_OP_maxpool2d_dx;
+    int32_t y[4];
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    clade_status status = pooled_shape(op, &a->dx, a->window, a->stride, a->pad, y);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, y);
+    return status ? status : clade_expect_shape(op, "index", &a->index, CLADE_U8, 4, y);
+}
+
+static clade_status shape_avgpool2d(clade_args *args)
+{
+    clade_avgpool2d_args *a = &args->avgpool2d;
+    const clade_op op = CLADE_OP_avgpool2d;
+    int32_t y[4];
+    clade_status status = pooled_shape(op, &a->x, a->window, a->stride, a->pad, y);
+    return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, 4, y);
+}
+
+static clade_status shape_avgpool2d_dx(clade_args *args)
+{
+    clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
+    const clade_op op = CLADE_OP_avgpool2d_dx;
+    int32_t y[4];
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    clade_status status = pooled_shape(op, &a->dx, a->window, a->stride, a->pad, y);
+    return status ? status : clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, y);
+}
+
+static clade_status shape_global_avgpool(clade_args *args)
+{
+    clade_global_avgpool_args *a = &args->global_avgpool;
+    const clade_op op = CLADE_OP_global_avgpool;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 4);
+    if (status) return status;
+    return clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, (int32_t[]){a->x.dim[0], a->x.dim[3]});
+}
+
+static clade_status shape_global_avgpool_dx(clade_args *args)
+{
+    clade_global_avgpool_dx_args *a = &args->global_avgpool_dx;
+    const clade_op op = CLADE_OP_global_avgpool_dx;
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    clade_status status = clade_expect_rank(op, "dx", &a->dx, 4);
+    if (status) return status;
+    return clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 2,
+                              (int32_t[]){a->dx.dim[0], a->dx.dim[3]});
+}
+
+/* ---- references ---- */
+
+#ifdef CLADE_ORACLE
+static REAL reciprocal(int64_t count) { return 1.0 / (double)count; }
+#else
+static REAL reciprocal(int64_t count) { return math_rcp((float)count); }
+#endif
+
+static size_t in_x(const geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
+{
+    return (((size_t)b * (size_t)g->h + (size_t)i) * (size_t)g->w + (size_t)j) * (size_t)g->c + (size_t)k;
+}
+static size_t in_y(const geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
+{
+    return (((size_t)b * (size_t)g->oh + (size_t)i) * (size_t)g->ow + (size_t)j) * (size_t)g->c + (size_t)k;
+}
+static bool inside(const geometry *g, int32_t i, int32_t j)
+{
+    return i >= 0 && i < g->h && j >= 0 && j < g->w;
+}
+
+/* b: picture; i, j: output row and column; k: channel; r, s: place in the window. */
+#define FOR_EACH_OUTPUT                                                                            \
+    for (int32_t b = 0; b < g.n; b++)                                                              \
+        for (int32_t i = 0; i < g.oh; i++)                                                         \
+            for (int32_t j = 0; j < g.ow; j++)                                                     \
+                for (int32_t k = 0; k < g.c; k++)
+#define FOR_EACH_INPUT                                                                             \
+    for (int32_t b = 0; b < g.n; b++)                                                              \
+        for (int32_t i = 0; i < g.h; i++)                                                          \
+            for (int32_t j = 0; j < g.w; j++)                                                      \
+                for (int32_t k = 0; k < g.c; k++)
+#define FOR_EACH_TAP                                                                               \
+    for (int32_t r = 0; r < g.rows; r++)                                                           \
+        for (int32_t s = 0; s < g.columns; s++)
+
+static void run_maxpool2d(const clade_args *args)
+{
+    const clade_maxpool2d_args *a = &args->maxpool2d;
+    GEOMETRY(a, &a->x, &a->y);
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    uint8_t *index = clade_tensor_present(&a->index) ? u8_of(&a->index) : NULL;
+    FOR_EACH_OUTPUT {
+        bool any = false;
+        REAL best = 0;
+        int32_t at = 0;
+        FOR_EACH_TAP {
+            int32_t row = i * g.down - g.top + r, column = j * g.across - g.left + s;
+            if (!inside(&g, row, column)) continue;
+            REAL v = x[in_x(&g, b, row, column, k)];
+            /* the first NaN wins and stays */
+            if (any && !(v > best) && (!isnan(v) || isnan(best))) continue;
+            any = true;
+            best = v;
+            at = r * g.columns + s;
+        }
+        y[in_y(&g, b, i, j, k)] = best;
+        if (index) index[in_y(&g, b, i, j, k)] = (uint8_t)at;
+    }
+}
+
+/* Which windows cover row or column i: those from *first to before *end. */
+static void covering(int32_t i, int32_t pad, int32_t window, int32_t stride, int32_t outputs,
+                     int32_t *first, int32_t *end)
+{
+    *first = 0;
+    while (*first < outputs && *first * stride - pad + window <= i) ++*first;
+    *end = *first;
+    while (*end < outputs && *end * stride - pad <= i) ++*end;
+}
+
+static void run_maxpool2d_dx(const clade_args *args)
+{
+    const clade_maxpool2d_dx_args *a = &args->maxpool2d_dx;
+    GEOMETRY(a, &a->dx, &a->dy);
+    const REAL *dy = real_of(&a->dy);
+    const uint8_t *index = u8_of(&a->index);
+    REAL *dx = real_of(&a->dx);
+    FOR_EACH_INPUT {
+        int32_t i0, i1, j0, j1;
+        covering(i, g.top, g.rows, g.down, g.oh, &i0, &i1);
+        covering(j, g.left, g.columns, g.across, g.ow, &j0, &j1);
+        REAL sum = 0;
+        for (int32_t oi = i0; oi < i1; oi++)
+            for (int32_t oj = j0; oj < j1; oj++) {
+                int32_t r = i + g.top - oi * g.down, s = j + g.left - oj * g.across;
+                size_t at = in_y(&g, b, oi, oj, k);
+                if (index[at] == r * g.columns + s) sum += dy[at];
+            }
+        put(&dx[in_x(&g, b, i, j, k)], sum, a->accumulate);
+    }
+}
+
+/* The elements that output (i, j) is the mean of. */
+static int64_t count_of(const geometry *g, int32_t i, int32_t j, int32_t count_pad)
+{
+    if (count_pad) return (int64_t)g->rows * g->columns;
+    int64_t count = 0;
+    for (int32_t r = 0; r < g->rows; r++)
+        for (int32_t s = 0; s < g->columns; s++)
+            count += inside(g, i * g->down - g->top + r, j * g->across - g->left + s);
+    return count;
+}
+
+static void run_avgpool2d(const clade_args *args)
+{
+    const clade_avgpool2d_args *a = &args->avgpool2d;
+    GEOMETRY(a, &a->x, &a->y);
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    FOR_EACH_OUTPUT {
+        REAL sum = 0;
+        FOR_EACH_TAP {
+            int32_t row = i * g.down - g.top + r, column = j * g.across - g.left + s;
+            if (inside(&g, row, column)) sum += x[in_x(&g, b, row, column, k)];
+        }
+        y[in_y(&g, b, i, j, k)] = sum * reciprocal(count_of(&g, i, j, a->count_pad));
+    }
+}
+
+static void run_avgpool2d_dx(const clade_args *args)
+{
+    const clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
+    GEOMETRY(a, &a->dx, &a->dy);
+    const REAL *dy = real_of(&a->dy);
+    REAL *dx = real_of(&a->dx);
+    FOR_EACH_INPUT {
+        int32_t i0, i1, j0, j1;
+        covering(i, g.top, g.rows, g.down, g.oh, &i0, &i1);
+        covering(j, g.left, g.columns, g.across, g.ow, &j0, &j1);
+        REAL sum = 0;
+        for (int32_t oi = i0; oi < i1; oi++)
+            for (int32_t oj = j0; oj < j1; oj++)
+                sum = REAL_FMA(dy[in_y(&g, b, oi, oj, k)],
+                               reciprocal(count_of(&g, oi, oj, a->count_pad)), sum);
+        put(&dx[in_x(&g, b, i, j, k)], sum, a->accumulate);
+    }
+}
+
+static void run_global_avgpool(const clade_args *args)
+{
+    const clade_global_avgpool_args *a = &args->global_avgpool;
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    size_t c = (size_t)a->x.dim[3], area = (size_t)a->x.dim[1] * (size_t)a->x.dim[2];
+    for (size_t b = 0; b < (size_t)a->x.dim[0]; b++)
+        for (size_t k = 0; k < c; k++) {
+            REAL sum = 0;
+            for (size_t i = 0; i < area; i++) sum += x[(b * area + i) * c + k];
+            y[b * c + k] = sum * reciprocal((int64_t)area);
+        }
+}
+
+static void run_global_avgpool_dx(const clade_args *args)
+{
+    const clade_global_avgpool_dx_args *a = &args->global_avgpool_dx;
+    const REAL *dy = real_of(&a->dy);
+    REAL *dx = real_of(&a->dx);
+    size_t c = (size_t)a->dx.dim[3], area = (size_t)a->dx.dim[1] * (size_t)a->dx.dim[2];
+    for (size_t b = 0; b < (size_t)a->dx.dim[0]; b++)
+        for (size_t i = 0; i < area; i++)
+            for (size_t k = 0; k < c; k++)
+                put(&dx[(b * area + i) * c + k], dy[b * c + k] * reciprocal((int64_t)area), a->accumulate);
+}
+
+/* ---- bounds ---- */
+
+/* Nothing is rounded: y is one of x. */
+static void bound_maxpool2d(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    size_t n = clade_tensor_count(&args->maxpool2d.y);
+    for (size_t i = 0; i < n; i++) bound[i] = 0;
+}
+
+/* The largest number of windows that cover one element. */
+static int64_t windows(const int32_t *window, const int32_t *stride)
+{
+    geometry g = window_of(window, stride, (int32_t[4]){0});
+    return (int64_t)((g.rows + g.down - 1) / g.down) * ((g.columns + g.across - 1) / g.across);
+}
+
+/* One addition for each window, and for the target. */
+static int64_t terms_maxpool2d_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    const clade_maxpool2d_dx_args *a = &args->maxpool2d_dx;
+    return windows(a->window, a->stride) + (a->accumulate != 0);
+}
+
+/* The additions, two units for the reciprocal, one for the product with it. */
+static int64_t terms_avgpool2d(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    const clade_avgpool2d_args *a = &args->avgpool2d;
+    return (int64_t)a->window[0] * a->window[1] + 3;
+}
+
+static int64_t terms_avgpool2d_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    const clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
+    return windows(a->window, a->stride) + 2 + (a->accumulate != 0);
+}
+
+/* As above, and one for the area as a float. */
+static int64_t terms_global_avgpool(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    const clade_global_avgpool_args *a = &args->global_avgpool;
+    return (int64_t)a->x.dim[1] * a->x.dim[2] + 4;
+}
+
+static int64_t terms_global_avgpool_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return 4 + (args->global_avgpool_dx.accumulate != 0);
+}
+
+/* ---- cases ---- */
+
+#define WINDOW(r, s) .window = {r, s}
+#define STRIDE(r, s) .stride = {r, s}
+#define PAD(t, l, b, r) .pad = {t, l, b, r}
+
+static const clade_case maxpool2d_cases[] = {
+#define CASE(name, full, ...) {name, full, {.maxpool2d = {__VA_ARGS__}}}
+    CASE("two", false, .x = F32_4(2, 6, 8, 16), .index = U8_4(2, 3, 4, 16), WINDOW(2, 2)),
+    CASE("two-odd", false, .x = F32_4(1, 7, 5, 17), .index = U8_4(1, 3, 2, 17), WINDOW(2, 2)),
+    CASE("no-index", false, .x = F32_4(1, 4, 4, 5), WINDOW(2, 2)),
+    CASE("overlap", false, .x = F32_4(2, 7, 9, 3), .index = U8_4(2, 3, 4, 3), WINDOW(3, 3), STRIDE(2, 2)),
+    CASE("one", true, .x = F32_4(1, 1, 1, 1), .index = U8_4(1, 1, 1, 1), WINDOW(1, 1)),
+    CASE("one-padded", true, .x = F32_4(1, 1, 1, 4), .index = U8_4(1, 1, 1, 4), WINDOW(2, 3),
+         PAD(1, 1, 0, 1)),
+    CASE("same-padded", true, .x = F32_4(2, 9, 8, 20), .index = U8_4(2, 9, 8, 20), WINDOW(3, 3),
+         STRIDE(1, 1), PAD(1, 1, 1, 1)),
+    CASE("uneven-padding", true, .x = F32_4(1, 10, 11, 5), .index = U8_4(1, 5, 6, 5), WINDOW(3, 3),
+         STRIDE(2, 2), PAD(0, 1, 1, 2)),
+    CASE("gaps", true, .x = F32_4(3, 11, 10, 8), .index = U8_4(3, 4, 3, 8), WINDOW(2, 1), STRIDE(3, 4)),
+    CASE("uneven-window", true, .x = F32_4(2, 6, 13, 64), .index = U8_4(2, 3, 3, 64), WINDOW(2, 5),
+         STRIDE(2, 4)),
+    CASE("even-padded", true, .x = F32_4(2, 8, 8, 16), .index = U8_4(2, 5, 5, 16), WINDOW(2, 2),
+         PAD(1, 1, 1, 1)),
+    CASE("wide", true, .x = F32_4(1, 17, 17, 15), .index = U8_4(1, 1, 2, 15), WINDOW(15, 17),
+         STRIDE(9, 7), PAD(0, 8, 0, 0)),
+    CASE("layer", true, .x = F32_4(4, 37, 37, 32), .index = U8_4(4, 18, 18, 32), WINDOW(2, 2)),
+#undef CASE
+};
+
+static const clade_case avgpool2d_cases[] = {
+#define CASE(name, full, ...) {name, full, {.avgpool2d = {__VA_ARGS__}}}
+    CASE("two", false, .x = F32_4(2, 6, 8, 16), WINDOW(2, 2)),
+    CASE("padded", false, .x = F32_4(1, 5, 6, 3), WINDOW(3, 3), STRIDE(2, 2), PAD(1, 1, 1, 0)),
+    CASE("count-pad", false, .x = F32_4(1, 5, 6, 5), WINDOW(3, 3), STRIDE(2, 2), PAD(1, 1, 1, 0),
+         .count_pad = 1),
+    CASE("one", true, .x = F32_4(1, 1, 1, 1), WINDOW(1, 1)),
+    CASE("two-odd", true, .x = F32_4(3, 7, 5, 17), WINDOW(2, 2)),
+    CASE("same-padded", true, .x = F32_4(2, 9, 8, 20), WINDOW(3, 3), STRIDE(1, 1), PAD(1, 1, 1, 1)),
+    CASE("gaps", true, .x = F32_4(2, 11, 10, 8), WINDOW(2, 1), STRIDE(3, 4)),
+    CASE("wide", true, .x = F32_4(1, 17, 17, 16), WINDOW(15, 17), STRIDE(9, 7), PAD(0, 8, 0, 0)),
+    CASE("layer", true, .x = F32_4(2, 28, 29, 64), WINDOW(3, 2), STRIDE(2, 2), PAD(1, 0, 1, 1)),
+#undef CASE
+};
+
+static const clade_case global_avgpool_cases[] = {
+    {"small", false, {.global_avgpool = {.x = F32_4(2, 4, 4, 5)}}},
+    {"odd", false, {.global_avgpool = {.x = F32_4(1, 7, 3, 17)}}},
+    {"one", true, {.global_avgpool = {.x = F32_4(1, 1, 1, 1)}}},
+    {"one-pixel", true, {.global_avgpool = {.x = F32_4(3, 1, 1, 16)}}},
+    {"wide", true, {.global_avgpool = {.x = F32_4(3, 9, 10, 130)}}},
+    {"large", true, {.global_avgpool = {.x = F32_4(1, 113, 97, 3)}}},
+};
+
+OP_IMPL(maxpool2d, OP_CASES(maxpool2d_cases), .bound = bound_maxpool2d);
+OP_IMPL(maxpool2d_dx, .terms = terms_maxpool2d_dx);
+OP_IMPL(avgpool2d, OP_CASES(avgpool2d_cases), .terms = terms_avgpool2d);
+OP_IMPL(avgpool2d_dx, .terms = terms_avgpool2d_dx);
+OP_IMPL(global_avgpool, OP_CASES(global_avgpool_cases), .terms = terms_global_avgpool);
+OP_IMPL(global_avgpool_dx, .terms = terms_global_avgpool_dx);
