@@ -15,17 +15,19 @@ extern "C" {
 typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLITS } clade_split;
 
 /* CLADE_NEAREST: the input pixel under an output pixel's centre, as PIL's NEAREST. CLADE_BILINEAR:
- * half-pixel centres without antialiasing, as tf.image.resize. A JPEG that is at least twice as large
- * as needed (for nearest: over four times) is decoded at 1/2, 1/4 or 1/8 before the resize. */
+ * half-pixel centres without antialiasing, as tf.image.resize. A JPEG that is at least twice as
+ * large as needed (for nearest: over four times) is decoded at 1/2, 1/4 or 1/8 before the resize.
+ */
 typedef enum clade_interpolation { CLADE_NEAREST, CLADE_BILINEAR } clade_interpolation;
 
 /* How to open a data set; zero means the default.
  *
  * A folder or an archive (zip, tar, tar.gz, tar.bz2, tar.xz, tar.zst; read as it is, nothing is
- * unpacked to disk) holds one folder per class, or train, validation and test (also training, valid,
- * val, testing, …_set, in any case) with one folder per class in each, either below any number of
- * wrapping folders. A picture is what has the content of a JPEG or PNG, whatever its name. Hidden
- * files, __MACOSX and Thumbs.db are ignored; everything else that is not used is listed as skipped.
+ * unpacked to disk) holds one folder per class, or train, validation and test (also training,
+ * valid, val, testing, …_set, in any case) with one folder per class in each, either below any
+ * number of wrapping folders. A picture is what has the content of a JPEG or PNG, whatever its
+ * name. Hidden files, __MACOSX and Thumbs.db are ignored; everything else that is not used is
+ * listed as skipped.
  *
  * CIFAR-10 and CIFAR-100 (binary version) and MNIST's IDX files (plain or .gz), in a folder or an
  * archive, are known by the names of their files; their test batch is the validation split. */
@@ -40,32 +42,34 @@ typedef struct clade_data_options {
     int32_t height, width;   /* every picture is resized to this; both 0: the size of the first */
     int32_t channels;        /* 1 (grey) or 3 (RGB); 0: 3, or 1 for IDX */
     clade_interpolation interpolation; /* of the resize; nearest is Keras' default */
-    uint64_t cache_bytes;    /* memory for decoded pictures; 0: half of what is free. What has no
-                              * room is decoded again each time; an archive's compressed pictures
-                              * stay in memory beside it until they are in the cache */
-    int threads;             /* decoders; 0: one per processor */
-    bool strict;             /* a damaged picture, or a file that is only named like one, is an
-                              * error, not skipped */
+    uint64_t cache_bytes; /* memory for decoded pictures; 0: half of what is free. What has no
+                           * room is decoded again each time; an archive's compressed pictures
+                           * stay in memory beside it until they are in the cache */
+    int threads;          /* decoders; 0: one per processor */
+    bool strict;          /* a damaged picture, or a file that is only named like one, is an
+                           * error, not skipped */
 } clade_data_options;
 
-/* An opened data set. Safe to read from several threads at once, except during clade_dataset_load. */
+/* An opened data set. Safe to read from several threads at once, except during clade_dataset_load.
+ */
 typedef struct clade_dataset clade_dataset;
 
-/* Lists the pictures and checks that there are at least two classes, that no class is empty and that
- * the splits know the same classes. Does not decode, except as the format needs.
- * Classes are numbered in the order of their names (byte order), as Keras does, or in the order
- * of the set's own list (CIFAR); pictures of a split in the order of classes, then of names. A data
- * set may lack a training split (to evaluate on test/ alone). Every picture has at most 64
- * megapixels. Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive larger than memory); the
- * text names the file or the folder and the class. */
+/* Lists the pictures and checks that there are at least two classes, that no class is empty and
+ * that the splits know the same classes. Does not decode, except as the format needs. Classes are
+ * numbered in the order of their names (byte order), as Keras does, or in the order of the set's
+ * own list (CIFAR); pictures of a split in the order of classes, then of names. A data set may lack
+ * a training split (to evaluate on test/ alone). Every picture has at most 64 megapixels. Errors:
+ * EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive larger than memory); the text names the
+ * file or the folder and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 
 /* Decodes every picture of every split in parallel, into the cache while it has room; damaged ones
  * are dropped from their split and listed as skipped (with strict: the first is the error).
  * Afterwards counts are final. `progress` (may be NULL) is called from one thread at a time and
- * stops the work with ECANCELLED when it returns false; the data set stays usable, and a second call
- * goes on. Errors: EINVAL when a class loses its last picture, EFORMAT or EIO (strict), ENOMEM. */
+ * stops the work with ECANCELLED when it returns false; the data set stays usable, and a second
+ * call goes on. Errors: EINVAL when a class loses its last picture, EFORMAT or EIO (strict),
+ * ENOMEM. */
 CLADE_API clade_status clade_dataset_load(clade_dataset *dataset,
                                           bool (*progress)(void *user, size_t done, size_t total),
                                           void *user);
@@ -92,10 +96,10 @@ CLADE_API size_t clade_dataset_skipped(const clade_dataset *dataset);
 CLADE_API const char *clade_dataset_skipped_name(const clade_dataset *dataset, size_t i);
 CLADE_API const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i);
 
-/* Decodes one JPEG or PNG from memory (by its content, not its name) to uint8 height×width×channels,
- * orientation (EXIF) applied, alpha dropped, 16 bits cut to the upper 8, CMYK converted. `name` (may be
- * NULL) is for error texts. Errors: EFORMAT for what is damaged, truncated, of another format or
- * larger than 64 megapixels; EINVAL, ENOMEM. */
+/* Decodes one JPEG or PNG from memory (by its content, not its name) to uint8
+ * height×width×channels, orientation (EXIF) applied, alpha dropped, 16 bits cut to the upper 8,
+ * CMYK converted. `name` (may be NULL) is for error texts. Errors: EFORMAT for what is damaged,
+ * truncated, of another format or larger than 64 megapixels; EINVAL, ENOMEM. */
 CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const char *name,
                                           int32_t height, int32_t width, int32_t channels,
                                           clade_interpolation interpolation, uint8_t *hwc);
@@ -109,14 +113,14 @@ CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_
 
 /* Random affine augmentation in the words of Keras' ImageDataGenerator; zero is off. */
 typedef struct clade_augment {
-    float rotation;              /* degrees: angle drawn from ±rotation */
+    float rotation;                  /* degrees: angle drawn from ±rotation */
     float width_shift, height_shift; /* fraction of the size: drawn from ±shift */
-    float shear;                 /* degrees: drawn from ±shear */
-    float zoom[2];               /* zx, zy drawn from [zoom[0], zoom[1]], each its own; 0,0: off */
+    float shear;                     /* degrees: drawn from ±shear */
+    float zoom[2]; /* zx, zy drawn from [zoom[0], zoom[1]], each its own; 0,0: off */
     bool horizontal_flip, vertical_flip;
-    float brightness[2];         /* factor drawn from the range; 0,0: off */
+    float brightness[2]; /* factor drawn from the range; 0,0: off */
     clade_fill_mode fill;
-    float fill_value;            /* 0…255, for CLADE_FILL_CONSTANT */
+    float fill_value; /* 0…255, for CLADE_FILL_CONSTANT */
 } clade_augment;
 
 /* The eight numbers that the op affine_sample takes for one picture: input row, column =
@@ -124,9 +128,9 @@ typedef struct clade_augment {
  * then brightness factor m[6] and offset m[7] (0). Drawn by Philox from (seed, epoch, position),
  * both below 2^32; the loader's position is the picture's index in its split. The same on every
  * machine and for any number of threads. `augment` NULL or zero: the identity.
- * Source: Keras apply_affine_transform, in (row, column): T = R·Shift·Shear·Zoom about the picture's
- * centre ((h−1)/2, (w−1)/2), R = [cos −sin; sin cos], Shear = [1 −sin; 0 cos], zoom zx of rows and zy
- * of columns; flips after it. */
+ * Source: Keras apply_affine_transform, in (row, column): T = R·Shift·Shear·Zoom about the
+ * picture's centre ((h−1)/2, (w−1)/2), R = [cos −sin; sin cos], Shear = [1 −sin; 0 cos], zoom zx of
+ * rows and zy of columns; flips after it. */
 CLADE_API void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
                                     uint64_t seed, uint64_t epoch, uint64_t position, float m[8]);
 
@@ -137,7 +141,7 @@ typedef struct clade_loader_options {
     const clade_dataset *dataset;
     clade_split split;
     int32_t batch;
-    bool shuffle;          /* a new permutation each epoch, from (seed, epoch) alone */
+    bool shuffle; /* a new permutation each epoch, from (seed, epoch) alone */
     uint64_t seed;
     clade_augment augment; /* zero: none */
     int threads;           /* 0: one, or one per processor where pictures are to be decoded */
@@ -146,31 +150,31 @@ typedef struct clade_loader_options {
 } clade_loader_options;
 
 typedef struct clade_batch {
-    int32_t count;          /* pictures in it: `batch`, fewer in the last of an epoch */
-    const uint8_t *pixels;  /* count × height × width × channels, or NULL */
-    const int32_t *index;   /* count positions in the split */
-    const int32_t *label;   /* count */
-    const float *matrix;    /* count × 8 */
+    int32_t count;         /* pictures in it: `batch`, fewer in the last of an epoch */
+    const uint8_t *pixels; /* count × height × width × channels, or NULL */
+    const int32_t *index;  /* count positions in the split */
+    const int32_t *label;  /* count */
+    const float *matrix;   /* count × 8 */
 } clade_batch;
 
-/* The data set must outlive the loader and be loaded before. Makes all buffers and threads; nothing is
- * allocated later. Errors: EINVAL (an empty split), ENOMEM. */
+/* The data set must outlive the loader and be loaded before. Makes all buffers and threads; nothing
+ * is allocated later. Errors: EINVAL (an empty split), ENOMEM. */
 CLADE_API clade_status clade_loader_create(const clade_loader_options *options, clade_loader **out);
 CLADE_API void clade_loader_destroy(clade_loader **loader);
 CLADE_API size_t clade_loader_batches(const clade_loader *loader); /* per epoch */
 /* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way. */
 CLADE_API clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t first);
-/* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. A picture that
- * cannot be decoded any more (not in the cache, its file gone) is an error of its batch. */
+/* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. A picture
+ * that cannot be decoded any more (not in the cache, its file gone) is an error of its batch. */
 CLADE_API clade_status clade_loader_next(clade_loader *loader, clade_batch *out);
 
 /* Writes a data set of rendered pictures (JPEG files in folder/train/CLASS and
  * folder/validation/CLASS): shapes with colours and textures, determined by the seed alone.
  * Leaves a folder that is already complete as it is. */
 typedef struct clade_shapes_options {
-    int32_t classes;              /* 2…8; 0: 4 */
-    int32_t train, validation;    /* pictures per class; 0: 250 and 50 */
-    int32_t size;                 /* side in pixels; 0: 64 */
+    int32_t classes;           /* 2…8; 0: 4 */
+    int32_t train, validation; /* pictures per class; 0: 250 and 50 */
+    int32_t size;              /* side in pixels; 0: 64 */
     uint64_t seed;
 } clade_shapes_options;
 CLADE_API clade_status clade_shapes_write(const char *folder, const clade_shapes_options *options);

@@ -28,35 +28,51 @@ typedef struct clade_optimizer {
 typedef enum clade_schedule_kind {
     CLADE_SCHEDULE_CONSTANT,
     CLADE_SCHEDULE_STEP,   /* × factor every `epochs` */
-    CLADE_SCHEDULE_COSINE, /* to `minimum` at the last epoch */
-    CLADE_SCHEDULE_PLATEAU /* × factor after `patience` epochs without a better validation loss */
+    CLADE_SCHEDULE_COSINE, /* half a cosine, to `minimum` at the last epoch */
+    CLADE_SCHEDULE_PLATEAU /* × factor after `patience` epochs in which the validation loss did not
+                            * fall by 1e-4 (without a validation split: the training loss) */
 } clade_schedule_kind;
 
+/* The rate as a share of the optimizer's. Zero means: factor 0.1, epochs 10, patience 10. */
 typedef struct clade_schedule {
     clade_schedule_kind kind;
-    float factor, minimum;
+    float factor;
+    float minimum; /* the least rate, not a share */
     int32_t epochs, patience;
-    int32_t warmup; /* epochs of linear rise from 0 before it */
+    int32_t warmup; /* epochs of linear rise from 0 before it, step by step */
 } clade_schedule;
 
+/* Weight of the pictures of one class in the loss. */
+typedef struct clade_class_weight {
+    const char *name; /* of the class, or its number */
+    float weight;
+} clade_class_weight;
+
 typedef struct clade_training {
-    clade_loss loss;
+    clade_loss loss; /* NONE: cannot be trained */
     float label_smoothing;
     clade_optimizer optimizer;
     clade_schedule schedule;
     int32_t batch, epochs; /* 0: 32 and 1 */
+    uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
     bool no_shuffle;
-    int32_t early_stopping;    /* epochs without a better validation loss; 0: off */
-    const float *class_weight; /* one per class, or NULL */
-    int32_t top_k;             /* also counted in metrics; 0: off */
+    int32_t early_stopping; /* epochs without a better validation loss (without a validation split:
+                             * training loss) after which training ends; 0: off */
+    const clade_class_weight *class_weight; /* classes that are not named weigh 1 */
+    size_t class_weights;
+    bool balanced; /* instead: pictures / (classes · pictures of the class) */
+    int32_t top_k; /* also counted in metrics; 0: off */
 } clade_training;
 
 /* A recipe: what to read, what to build, how to train. Made by clade_recipe_*. Plain data, owned by
  * the recipe. */
 typedef struct clade_recipe clade_recipe;
 
-/* Reads a file, or a built-in recipe by name; `sets` are `key=value` edits made before it is
- * understood. Errors: EFORMAT and EINVAL naming file, line, key and what was expected. */
+/* Reads a file, or a built-in recipe by name (a name with a slash or ending in .yaml or .yml is a
+ * file's). `sets` are edits made before it is understood, `key=value` with a path of keys and list
+ * positions and a value in YAML: `train.epochs=3`, `model.0.conv2d.filters=16`. `train.` may be left
+ * out; `lr` is the rate of whichever optimizer there is. Errors: EIO, EFORMAT and EINVAL naming file,
+ * line, key and what was expected. */
 CLADE_API clade_status clade_recipe_read(const char *file_or_name, const char *const *sets,
                                          size_t set_count, clade_recipe **out);
 /* The same from text; `name` stands for the file in messages. */
@@ -69,27 +85,44 @@ CLADE_API const char *clade_recipe_text(const clade_recipe *recipe);
 CLADE_API const char *const *clade_recipe_names(void);
 
 typedef struct clade_preprocessing {
-    int32_t height, width, channels;
+    int32_t height, width, channels; /* channels 0: 3 */
     clade_interpolation interpolation;
-    float scale[4], shift[4]; /* value = scale · pixel + shift, per channel */
+    float scale[4], shift[4]; /* value = scale · pixel + shift, per channel; scale 0: 1 */
 } clade_preprocessing;
+
+/* A recipe made in code; any part but the graph may be left zero or NULL. The graph's input gives the
+ * size of the pictures where the preprocessing does not; both must agree. */
+typedef struct clade_recipe_parts {
+    const char *name;
+    const clade_graph *graph;
+    const clade_preprocessing *preprocessing;
+    const clade_augment *augment;
+    const clade_training *training;
+} clade_recipe_parts;
+
+/* Makes a recipe of these parts, which are copied. Errors: EINVAL, as when its text is read. */
+CLADE_API clade_status clade_recipe_create(const clade_recipe_parts *parts, clade_recipe **out);
 
 CLADE_API const clade_preprocessing *clade_recipe_preprocessing(const clade_recipe *recipe);
 CLADE_API const clade_augment *clade_recipe_augment(const clade_recipe *recipe);
 CLADE_API const clade_training *clade_recipe_training(const clade_recipe *recipe);
-/* data: keys of the recipe (validation_split, seed, …); path is NULL unless the recipe names one.
- */
+/* How to open the data: the recipe's keys under `data`, with the size of the pictures; path is NULL
+ * unless the recipe names one. */
 CLADE_API const clade_data_options *clade_recipe_data(const clade_recipe *recipe);
-/* Builds the graph; `classes` sizes the last layer when the recipe says `units: classes`, and is
- * checked against it otherwise (one sigmoid output means two classes). 0: unknown. */
+/* Builds the graph. `classes` sizes layers that say `units: classes`, and is checked against the
+ * last layer (one sigmoid output means two classes), as is the loss. 0: unknown; then such layers get
+ * two units. Errors: EINVAL, naming file and line of the layer. */
 CLADE_API clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes,
                                           clade_graph **out);
 
 /* ---- running ---- */
 
+/* Means over the pictures of a split. Precision, recall, f1 and auc are those of class 1 where there
+ * are two classes, else the means over the classes that have pictures (auc: one against the rest). Of the
+ * running means of training only count, loss, accuracy and top_k are set. */
 typedef struct clade_metrics {
-    double loss, accuracy, top_k, precision, recall, f1, auc; /* macro averages; auc one-vs-rest */
-    size_t count;
+    size_t count; /* pictures; 0: nothing was measured */
+    double loss, accuracy, top_k, precision, recall, f1, auc;
     int32_t classes;
     const uint64_t
         *confusion; /* classes × classes, [true][predicted]; owned by whoever gave the metrics */
@@ -98,14 +131,18 @@ typedef struct clade_metrics {
 typedef struct clade_epoch {
     int32_t epoch, epochs;           /* from 1 */
     clade_metrics train, validation; /* validation.count 0: there is none */
-    double lr, seconds, images_per_second, step_ms;
-    bool best;
+    double lr;                       /* of the last step */
+    double seconds;                  /* with validation */
+    double images_per_second, step_ms; /* of training alone */
+    bool best; /* the highest validation accuracy so far, of equals the lowest loss (without a
+                * validation split: the lowest training loss) */
 } clade_epoch;
 
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
-    /* After each batch: running means of this epoch. May be NULL. */
+    /* Running means of this epoch, whenever results have come back from the device: at least several
+     * times a second, unless a single batch takes longer. May be NULL. */
     void (*batch)(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
     /* After each epoch. May be NULL. */
     void (*epoch)(void *user, const clade_epoch *epoch);
@@ -114,25 +151,30 @@ typedef struct clade_train_observer {
 } clade_train_observer;
 
 typedef struct clade_train_options {
-    uint64_t seed;
     const char *out; /* the run folder; NULL: nothing is written */
-    bool resume;     /* continue the run in `out` */
-    int threads;     /* of the loader; 0: one per processor */
+    bool resume;     /* continue the run in `out`; else that must be empty or not be there */
+    int threads;     /* of the loader; 0: chosen */
     clade_train_observer observer;
 } clade_train_options;
 
 /* A trained classifier: weights, class names, preprocessing. */
 typedef struct clade_classifier clade_classifier;
 
-/* Trains what the recipe says on the data set, on this device. Writes the run folder of DESIGN:
- * recipe.yaml, history.csv, best.safetensors, last.safetensors, state, metrics.json; all replaced
- * atomically. `out` gets the classifier with the last weights. ECANCELLED after a stop: the run
- * folder can be resumed. */
+/* Trains what the recipe says on the data set, on this device. Writes the run folder: recipe.yaml,
+ * history.csv, best.safetensors, last.safetensors, state, metrics.json; all replaced atomically, so
+ * that after a crash it holds the end of some earlier epoch. `out` (may be NULL) gets the classifier
+ * with the last weights, also with ECANCELLED, which is given after a stop: then the run folder can
+ * be resumed. In exact mode the weights depend on recipe, data set and seed alone, however often
+ * training was stopped and resumed. Errors: EINVAL (the recipe does not fit the data; a folder that is
+ * in use; a state of another recipe or other data), EMISMATCH (the loss became NaN or infinite; names
+ * epoch and batch), EIO, ENOMEM, EDEVICE. */
 CLADE_API clade_status clade_train(const clade_recipe *recipe, const clade_dataset *dataset,
                                    clade_device *device, const clade_train_options *options,
                                    clade_classifier **out);
 
-/* A run folder (its best weights) or one .safetensors file. */
+/* A run folder (its best weights, or the last if no epoch has ended) or one .safetensors file. Errors:
+ * EIO, EFORMAT (cut short, not ours, weights that do not fit its recipe), EUNSUPPORTED (made by a newer
+ * version). */
 CLADE_API clade_status clade_classifier_open(const char *path, clade_device *device,
                                              clade_classifier **out);
 CLADE_API void clade_classifier_destroy(clade_classifier **classifier);
@@ -142,16 +184,17 @@ CLADE_API const char *clade_classifier_class_name(const clade_classifier *classi
 CLADE_API const clade_recipe *clade_classifier_recipe(const clade_classifier *classifier);
 CLADE_API clade_model *clade_classifier_model(const clade_classifier *classifier);
 
-/* Probabilities, one row of `classes` per picture. */
+/* Probabilities, one row of `classes` per picture. Errors: those of clade_image_read. */
 CLADE_API clade_status clade_classifier_predict(clade_classifier *classifier,
                                                 const char *const *files, size_t count,
                                                 float *probabilities);
-/* The same for pictures already decoded to the classifier's size: count × height × width ×
- * channels. */
+/* The same for pictures already decoded to the size of the recipe's preprocessing: count × height ×
+ * width × channels. */
 CLADE_API clade_status clade_classifier_predict_pixels(clade_classifier *classifier,
                                                        const uint8_t *pixels, size_t count,
                                                        float *probabilities);
-/* Loss and metrics over a split. The confusion matrix lives until the next call or destroy. */
+/* Loss and metrics over a split of a loaded data set. Its classes must be the classifier's, by name.
+ * The confusion matrix lives until the next call or destroy. */
 CLADE_API clade_status clade_classifier_evaluate(clade_classifier *classifier,
                                                  const clade_dataset *dataset, clade_split split,
                                                  clade_metrics *out);

@@ -52,7 +52,8 @@ clade_status clade_file_read(const char *path, uint64_t limit, void **bytes, siz
     *size = 0;
     char *text = NULL;
     clade_status status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang */
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang */
     if (fd < 0) return fail_errno(path, "cannot open");
     struct stat info;
     if (fstat(fd, &info)) {
@@ -65,8 +66,8 @@ clade_status clade_file_read(const char *path, uint64_t limit, void **bytes, siz
         goto fail;
     }
     if ((uint64_t)info.st_size > limit || (uint64_t)info.st_size >= SIZE_MAX) {
-        status = clade_fail(CLADE_EFORMAT, "%s: %llu bytes, more than the %llu that are allowed", path,
-                            (unsigned long long)info.st_size, (unsigned long long)limit);
+        status = clade_fail(CLADE_EFORMAT, "%s: %llu bytes, more than the %llu that are allowed",
+                            path, (unsigned long long)info.st_size, (unsigned long long)limit);
         goto fail;
     }
     size_t expected = (size_t)info.st_size;
@@ -207,8 +208,8 @@ clade_status clade_folder_create(const char *path)
                 errno = error;
                 status = fail_errno(part, "cannot make the folder");
             } else if (!S_ISDIR(info.st_mode)) {
-                status = clade_fail(CLADE_EIO, "%s: cannot make the folder: a file of that name is there",
-                                    part);
+                status = clade_fail(
+                    CLADE_EIO, "%s: cannot make the folder: a file of that name is there", part);
             }
         }
         *end = kept;

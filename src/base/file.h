@@ -1,4 +1,5 @@
-/* Whole files and folders: bounded reads, atomic writes, the cache folder. Error texts name the path. */
+/* Whole files and folders: bounded reads, atomic writes, the cache folder. Error texts name the
+ * path. */
 #ifndef CLADE_BASE_FILE_H
 #define CLADE_BASE_FILE_H
 
@@ -13,8 +14,8 @@
 clade_status clade_file_read(const char *path, uint64_t limit, void **bytes, size_t *size);
 
 /* Replaces the file at `path`, or makes it, in one step: a reader sees the old contents or the new,
- * whatever interrupts the write. Errors: EIO (also a full disk), EINVAL when `path` is something else
- * than a regular file, ENOMEM; the file at `path` is then as it was. */
+ * whatever interrupts the write. Errors: EIO (also a full disk), EINVAL when `path` is something
+ * else than a regular file, ENOMEM; the file at `path` is then as it was. */
 clade_status clade_file_write(const char *path, const void *bytes, size_t size);
 
 /* The same in pieces: open; add, any number of times; then either commit or abort. */

@@ -71,6 +71,7 @@ void clade_sha256_end(clade_sha256 *hash, char hex[65])
     for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> (56 - 8 * i));
     clade_sha256_add(hash, padding, 1 + (119 - hash->bytes % 64) % 64);
     clade_sha256_add(hash, length, 8);
-    for (int i = 0; i < 64; i++) hex[i] = "0123456789abcdef"[hash->state[i / 8] >> (28 - i % 8 * 4) & 15];
+    for (int i = 0; i < 64; i++)
+        hex[i] = "0123456789abcdef"[hash->state[i / 8] >> (28 - i % 8 * 4) & 15];
     hex[64] = 0;
 }

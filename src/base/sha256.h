@@ -7,8 +7,8 @@
 
 typedef struct clade_sha256 {
     uint32_t state[8];
-    uint64_t bytes;     /* added so far */
-    uint8_t block[64];  /* the last bytes % 64 of them */
+    uint64_t bytes;    /* added so far */
+    uint8_t block[64]; /* the last bytes % 64 of them */
 } clade_sha256;
 
 void clade_sha256_start(clade_sha256 *hash);

@@ -137,6 +137,16 @@ static void *cpu_host(void *context, void *handle)
     return handle;
 }
 
+static size_t cpu_scratch(void *context, clade_op op, const clade_args *args)
+{
+    size_t bytes = 0;
+#define FAMILY(name)                                                                               \
+    if (!bytes) bytes = clade_cpu_##name##_scratch(context, op, args);
+    CPU_SCRATCH_FAMILIES(FAMILY)
+#undef FAMILY
+    return bytes;
+}
+
 #define FAMILY(name)                                                                               \
     void clade_cpu_##name##_baseline(clade_backend *table);                                        \
     void clade_cpu_##name##_avx2(clade_backend *table);                                            \
@@ -178,6 +188,7 @@ const clade_backend *clade_cpu_backend(void)
         .read = cpu_read,
         .finish = cpu_finish,
         .host = cpu_host,
+        .scratch = cpu_scratch,
         .specialise = cpu_specialise,
     };
     return &backend;

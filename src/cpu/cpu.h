@@ -21,7 +21,24 @@ const clade_backend *clade_cpu_backend(void);
 
 /* Families; each sets its ops' slots in a table. */
 #define CPU_FAMILIES(FAMILY)                                                                       \
-    FAMILY(activation)
+    FAMILY(activation)                                                                             \
+    FAMILY(conv)                                                                                   \
+    FAMILY(dense)                                                                                  \
+    FAMILY(pool)                                                                                   \
+    FAMILY(norm)                                                                                   \
+    FAMILY(lrn)                                                                                    \
+    FAMILY(dropout)
+
+/* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
+#define CPU_SCRATCH_FAMILIES(FAMILY)                                                               \
+    FAMILY(conv)                                                                                   \
+    FAMILY(dense)                                                                                  \
+    FAMILY(norm)
+
+#define FAMILY(name)                                                                               \
+    size_t clade_cpu_##name##_scratch(const cpu_context *cpu, clade_op op, const clade_args *args);
+CPU_SCRATCH_FAMILIES(FAMILY)
+#undef FAMILY
 
 /* Threads share [0, n) in blocks of `grain` elements: body(user, first, end). */
 typedef struct cpu_range {

@@ -1,5 +1,5 @@
-/* Archives through libarchive: zip, tar and tar under gzip, bzip2, xz or zstd, read once as a stream. */
-#define _GNU_SOURCE
+/* Archives through libarchive: zip, tar and tar under gzip, bzip2, xz or zstd, read once as a
+ * stream. */
 #include "data/source.h"
 
 #include "data/binary.h"
@@ -7,7 +7,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,8 +61,9 @@ static clade_status read_rest(struct archive *archive, const uint8_t *head, size
 static clade_status read_entry(clade_source *source, struct archive *archive,
                                struct archive_entry *item, uint64_t limit, uint64_t *kept)
 {
-    const char *name = archive_entry_pathname(item);
-    if (!name) name = archive_entry_pathname_utf8(item);
+    /* UTF-8 whatever the locale; names that are not text come as their bytes */
+    const char *name = archive_entry_pathname_utf8(item);
+    if (!name) name = archive_entry_pathname(item);
     if (!name) return CLADE_OK;
     clade_entry *entry;
     clade_status status = clade_source_add(source, name, &entry);
@@ -120,8 +120,9 @@ static clade_status read_all(clade_source *source, struct archive *archive, uint
         if (code == ARCHIVE_EOF) break;
         if (code == ARCHIVE_RETRY) continue;
         if (code < ARCHIVE_WARN)
-            return clade_fail(CLADE_EFORMAT, items ? "%s: a damaged archive: %s"
-                                                   : "%s: not a folder or archive of pictures: %s",
+            return clade_fail(CLADE_EFORMAT,
+                              items ? "%s: a damaged archive: %s"
+                                    : "%s: not a folder or archive of pictures: %s",
                               source->path, error_of(archive));
         clade_status status = read_entry(source, archive, item, limit, &kept);
         if (status) return status;
@@ -142,9 +143,6 @@ clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
     archive_read_support_format_zip(archive);
     archive_read_support_format_tar(archive);
     archive_read_support_format_gnutar(archive);
-    /* libarchive gives names in the locale's encoding; in "C" those beyond ASCII would be lost */
-    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
-    if (utf8) before = uselocale(utf8);
     clade_status status;
     if (archive_read_open_filename(archive, source->path, block_bytes) != ARCHIVE_OK)
         status = clade_fail(CLADE_EFORMAT, "%s: not a folder or archive of pictures: %s",
@@ -152,14 +150,11 @@ clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
     else
         status = read_all(source, archive, limit);
     archive_read_free(archive);
-    if (utf8) {
-        uselocale(before);
-        freelocale(utf8);
-    }
     return status;
 }
 
-clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out, size_t *got)
+clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out,
+                          size_t *got)
 {
     *out = NULL;
     struct archive *archive = archive_read_new();

@@ -49,8 +49,8 @@ static double draw(clade_random *r, double low, double high)
 
 static bool is_range(const float range[2]) { return range[0] != 0 || range[1] != 0; }
 
-void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width, uint64_t seed,
-                          uint64_t epoch, uint64_t position, float m[8])
+void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
+                          uint64_t seed, uint64_t epoch, uint64_t position, float m[8])
 {
     static const clade_augment none;
     const clade_augment *a = augment ? augment : &none;
@@ -60,7 +60,8 @@ void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t 
     double down = draw(&r, -a->height_shift, a->height_shift) * height;
     double right = draw(&r, -a->width_shift, a->width_shift) * width;
     double shear = draw(&r, -a->shear, a->shear);
-    double zoom_rows = draw(&r, a->zoom[0], a->zoom[1]), zoom_columns = draw(&r, a->zoom[0], a->zoom[1]);
+    double zoom_rows = draw(&r, a->zoom[0], a->zoom[1]),
+           zoom_columns = draw(&r, a->zoom[0], a->zoom[1]);
     bool mirror = draw(&r, 0, 1) < 0.5 && a->horizontal_flip;
     bool overturn = draw(&r, 0, 1) < 0.5 && a->vertical_flip;
     double brightness = draw(&r, a->brightness[0], a->brightness[1]);

@@ -19,8 +19,8 @@ static bool is_batch(const char *base)
 
 bool clade_cifar_member(const char *base)
 {
-    static const char *const names[] = {"test_batch.bin", "batches.meta.txt", "train.bin", "test.bin",
-                                        "fine_label_names.txt"};
+    static const char *const names[] = {"test_batch.bin", "batches.meta.txt", "train.bin",
+                                        "test.bin", "fine_label_names.txt"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(base, names[i]) == 0) return true;
     return is_batch(base);
@@ -93,7 +93,8 @@ clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool
     *found = ten || (hundred && names);
     if (!*found) return CLADE_OK;
     if (!names)
-        return clade_fail(CLADE_EFORMAT, "%s: batches.meta.txt with the names of the classes is missing",
+        return clade_fail(CLADE_EFORMAT,
+                          "%s: batches.meta.txt with the names of the classes is missing",
                           source->path);
     dataset->raw = (clade_raw){32, 32, 3, true};
     clade_status status = read_names(dataset, source, names);

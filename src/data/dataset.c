@@ -25,7 +25,8 @@ static clade_status out_of_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a list of pictures");
 }
 
-clade_status clade_dataset_add(clade_dataset *dataset, clade_split split, const clade_picture *picture)
+clade_status clade_dataset_add(clade_dataset *dataset, clade_split split,
+                               const clade_picture *picture)
 {
     clade_pictures *in = &dataset->split[split];
     if (in->count >= INT32_MAX)
@@ -109,7 +110,8 @@ static clade_status skip_others(clade_dataset *dataset, const clade_source *sour
             free(entry->bytes);
             entry->bytes = NULL;
             status = clade_entry_reject(entry, "not a JPEG or PNG picture");
-        } else if (binary && (entry->kind == CLADE_ENTRY_PICTURE || entry->kind == CLADE_ENTRY_OTHER)) {
+        } else if (binary &&
+                   (entry->kind == CLADE_ENTRY_PICTURE || entry->kind == CLADE_ENTRY_OTHER)) {
             status = clade_dataset_skip(dataset, entry->name, "not a part of the binary set");
         }
     }
@@ -155,7 +157,8 @@ static clade_status size_of_first(clade_dataset *dataset)
             const uint8_t *bytes;
             size_t size;
             clade_header header;
-            status = clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder.file, &bytes, &size);
+            status =
+                clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder.file, &bytes, &size);
             if (!status) status = clade_image_header(&decoder, bytes, size, &header);
             if (status == CLADE_ENOMEM) break;
             if (status) continue;
@@ -206,8 +209,8 @@ clade_status clade_dataset_open(const clade_data_options *options, clade_dataset
     if (status) return status;
     clade_dataset *dataset = calloc(1, sizeof *dataset);
     if (!dataset) return out_of_memory();
-    dataset->target = (clade_target){options->height, options->width, options->channels,
-                                     options->interpolation};
+    dataset->target =
+        (clade_target){options->height, options->width, options->channels, options->interpolation};
     dataset->cache_bytes = options->cache_bytes;
     dataset->threads = options->threads;
     dataset->strict = options->strict;
@@ -216,7 +219,8 @@ clade_status clade_dataset_open(const clade_data_options *options, clade_dataset
         clade_dataset_destroy(&dataset);
         return status;
     }
-    if (dataset->target.channels == 0) dataset->target.channels = dataset->raw.channels == 1 ? 1 : 3;
+    if (dataset->target.channels == 0)
+        dataset->target.channels = dataset->raw.channels == 1 ? 1 : 3;
     *out = dataset;
     return CLADE_OK;
 }
@@ -257,7 +261,8 @@ size_t clade_dataset_count(const clade_dataset *dataset, clade_split split)
     return dataset->split[split].count;
 }
 
-size_t clade_dataset_class_count(const clade_dataset *dataset, clade_split split, size_t class_index)
+size_t clade_dataset_class_count(const clade_dataset *dataset, clade_split split,
+                                 size_t class_index)
 {
     assert(split >= 0 && split < CLADE_SPLITS);
     return class_index < dataset->classes ? dataset->split[split].of_class[class_index] : 0;

@@ -35,8 +35,9 @@ typedef struct clade_skip {
 } clade_skip;
 
 struct clade_dataset {
-    clade_source *sources[CLADE_SPLITS]; /* the main one, the validation split's, the test split's */
-    char **names;                        /* of the classes */
+    clade_source
+        *sources[CLADE_SPLITS]; /* the main one, the validation split's, the test split's */
+    char **names;               /* of the classes */
     size_t classes;
     clade_pictures split[CLADE_SPLITS];
     clade_raw raw;
@@ -53,7 +54,8 @@ struct clade_dataset {
 const char *clade_split_word(clade_split split); /* "training", "validation", "test" */
 
 size_t clade_dataset_bytes(const clade_dataset *dataset); /* of one picture */
-clade_status clade_dataset_add(clade_dataset *dataset, clade_split split, const clade_picture *picture);
+clade_status clade_dataset_add(clade_dataset *dataset, clade_split split,
+                               const clade_picture *picture);
 clade_status clade_dataset_add_class(clade_dataset *dataset, const char *name, size_t length);
 clade_status clade_dataset_skip(clade_dataset *dataset, const char *name, const char *reason);
 /* Keeps a malloc'ed text until the data set is destroyed; frees it at once on failure. */

@@ -1,4 +1,4 @@
-/* The IDX files of MNIST and its kin, plain or gzipped, and what all binary sets share.
+/* The IDX files of MNIST and its kin, plain or gzipped.
  * An IDX file is two zero bytes, a type (8: unsigned bytes), the number of dimensions, each as a
  * big-endian word, then the data. Source: the MNIST page, "The IDX file format". */
 #include "data/binary.h"
@@ -6,36 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool clade_binary_member(const char *base)
-{
-    return clade_cifar_member(base) || clade_idx_member(base);
-}
-
-clade_status clade_records_add(clade_dataset *dataset, clade_split split, const clade_records *records)
-{
-    const char *name = records->entry->name;
-    size_t width = strlen(name) + 12; /* ":4294967295" and the end */
-    char *names = malloc(records->count * width);
-    if (!names) return clade_fail(CLADE_ENOMEM, "out of memory for %zu names", records->count);
-    clade_status status = clade_dataset_keep(dataset, names);
-    for (size_t i = 0; i < records->count && !status; i++) {
-        unsigned label = records->labels[i * records->label_stride];
-        if (label >= dataset->classes)
-            return clade_fail(CLADE_EFORMAT, "record %zu has label %u of %zu classes", i, label,
-                              dataset->classes);
-        char *own = names + i * width;
-        snprintf(own, width, "%s:%u", name, (unsigned)i);
-        clade_picture picture = {.name = own,
-                                 .key = clade_base_name(own),
-                                 .source = records->source,
-                                 .entry = records->entry,
-                                 .offset = records->first + i * records->stride,
-                                 .label = (int32_t)label};
-        status = clade_dataset_add(dataset, split, &picture);
-    }
-    return status;
-}
 
 static bool ends_in_gz(const char *base)
 {
@@ -52,7 +22,8 @@ bool clade_idx_member(const char *base)
 
 /* The file of a set: `part` is "train" or "t10k", `what` "images" or "labels"; the unpacked one
  * where both are there. `other` (or NULL) is another word for the part. */
-static clade_entry *find(clade_source *source, const char *part, const char *other, const char *what)
+static clade_entry *find(clade_source *source, const char *part, const char *other,
+                         const char *what)
 {
     clade_entry *best = NULL;
     for (size_t i = 0; i < source->count; i++) {
@@ -85,7 +56,8 @@ static clade_status unpack(clade_source *source, clade_entry *entry)
 }
 
 /* Reads the header: `dims` words after a magic number of 0x800 + dims. */
-static clade_status read_header(clade_source *source, clade_entry *entry, unsigned dims, uint32_t *out)
+static clade_status read_header(clade_source *source, clade_entry *entry, unsigned dims,
+                                uint32_t *out)
 {
     clade_buffer buffer = {0};
     const uint8_t *bytes;
@@ -138,7 +110,8 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     clade_buffer buffer = {0};
     const uint8_t *bytes;
     size_t got, stride = (size_t)shape[1] * shape[2];
-    status = clade_source_read(source, images, 16 + (size_t)count * stride - 1, 1, &buffer, &bytes, &got);
+    status = clade_source_read(source, images, 16 + (size_t)count * stride - 1, 1, &buffer, &bytes,
+                               &got);
     if (!status && got < 1)
         status = clade_fail(CLADE_EFORMAT, "%s: %s: shorter than its header says", source->path,
                             images->name);
@@ -168,7 +141,8 @@ clade_status clade_idx_read(clade_dataset *dataset, clade_source *source, bool *
     *found = images;
     if (!images) return CLADE_OK;
     clade_entry *labels = find(source, "train", NULL, "labels");
-    if (!labels) return clade_fail(CLADE_EINVAL, "%s: no labels beside %s", source->path, images->name);
+    if (!labels)
+        return clade_fail(CLADE_EINVAL, "%s: no labels beside %s", source->path, images->name);
     clade_status status = read_pair(dataset, source, CLADE_TRAIN, images, labels);
     if (status) return status;
     images = find(source, "t10k", "test", "images");

@@ -76,8 +76,8 @@ clade_status clade_check_size(uint32_t width, uint32_t height)
         return clade_fail(CLADE_EFORMAT, "its header says %u×%u pixels", width, height);
     double pixels = (double)width * height;
     if (pixels > clade_picture_pixels)
-        return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width, height,
-                          pixels / 1e6, clade_picture_pixels / 1000000);
+        return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width,
+                          height, pixels / 1e6, clade_picture_pixels / 1000000);
     return CLADE_OK;
 }
 
@@ -114,8 +114,8 @@ clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int
     uint8_t *out = decoder->turned.data;
     for (ptrdiff_t r = 0; r < rows; r++) {
         for (ptrdiff_t c = 0; c < columns; c++) {
-            ptrdiff_t at = start + (swap ? c * row_step + r * column_step
-                                         : r * row_step + c * column_step);
+            ptrdiff_t at =
+                start + (swap ? c * row_step + r * column_step : r * row_step + c * column_step);
             for (ptrdiff_t k = 0; k < n; k++) *out++ = raster->data[at + k];
         }
     }
@@ -166,7 +166,7 @@ clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, si
 }
 
 clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                             clade_buffer *buffer, size_t *got)
+                              clade_buffer *buffer, size_t *got)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
@@ -183,7 +183,8 @@ clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size
     size_t length = (size_t)info.st_size;
     size_t want = size == SIZE_MAX ? (length > offset ? length - offset : 0) : size;
     if (want > limit) {
-        status = clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
+        status =
+            clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
         goto done;
     }
     if ((status = clade_buffer_reserve(buffer, want))) goto done;
@@ -221,8 +222,8 @@ static clade_status check_target(const char *name, const clade_target *target, c
 }
 
 clade_status clade_image_decode(const void *bytes, size_t size, const char *name, int32_t height,
-                                int32_t width, int32_t channels,
-                                clade_interpolation interpolation, uint8_t *hwc)
+                                int32_t width, int32_t channels, clade_interpolation interpolation,
+                                uint8_t *hwc)
 {
     if (!name) name = "picture";
     if (!bytes && size) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);

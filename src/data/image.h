@@ -5,12 +5,17 @@
 #include <clade/data.h>
 
 enum {
-    clade_picture_pixels = 64000000,  /* a picture with more is refused before anything is allocated */
-    clade_picture_bytes = 256 << 20,  /* likewise a file */
-    clade_sniff_bytes = 16            /* as many first bytes as clade_image_sniff looks at */
+    clade_picture_pixels =
+        64000000, /* a picture with more is refused before anything is allocated */
+    clade_picture_bytes = 256 << 20, /* likewise a file */
+    clade_sniff_bytes = 16           /* as many first bytes as clade_image_sniff looks at */
 };
 
-typedef enum clade_image_kind { CLADE_IMAGE_OTHER, CLADE_IMAGE_JPEG, CLADE_IMAGE_PNG } clade_image_kind;
+typedef enum clade_image_kind {
+    CLADE_IMAGE_OTHER,
+    CLADE_IMAGE_JPEG,
+    CLADE_IMAGE_PNG
+} clade_image_kind;
 
 /* The kind by the first bytes of a file; for another than JPEG and PNG, *reason says what it is. */
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
@@ -82,9 +87,9 @@ clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *ras
 clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,
                                    const char *name, const clade_target *target, uint8_t *out);
 
-/* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes lie
- * in `buffer`, their number is stored in *got. */
+/* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes
+ * lie in `buffer`, their number is stored in *got. */
 clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                             clade_buffer *buffer, size_t *got);
+                              clade_buffer *buffer, size_t *got);
 
 #endif

@@ -50,7 +50,7 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
             continue;
         }
         unsigned marker = bytes[at + 1];
-        if (marker == 0xda || marker == 0xd9) return; /* pixels, or the end */
+        if (marker == 0xda || marker == 0xd9) return;               /* pixels, or the end */
         if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7)) { /* markers without a length */
             at += 2;
             continue;
@@ -62,23 +62,41 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
             header->orientation = exif_orientation(body + 6, length - 8);
             seen = true;
         }
-        if (marker == 0xee && length >= 14 && memcmp(body, "Adobe", 5) == 0) header->inverted = true;
+        if (marker == 0xee && length >= 14 && memcmp(body, "Adobe", 5) == 0)
+            header->inverted = true;
         at += 2 + length;
     }
 }
 
-static clade_status read_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                clade_header *out)
+/* After a failure TurboJPEG's handle may still be in the middle of that picture's header, and would
+ * read the next one as its continuation. So it goes. */
+static void drop_handle(clade_decoder *decoder)
+{
+    tjDestroy(decoder->jpeg);
+    decoder->jpeg = NULL;
+}
+
+static clade_status need_handle(clade_decoder *decoder)
 {
     if (!decoder->jpeg) decoder->jpeg = tjInitDecompress();
-    if (!decoder->jpeg) return clade_fail(CLADE_ENOMEM, "out of memory for a JPEG decoder");
+    return decoder->jpeg ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a JPEG decoder");
+}
+
+clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                               clade_header *out)
+{
+    clade_status status = need_handle(decoder);
+    if (status) return status;
     int width = 0, height = 0, sampling = -1, space = -1;
-    int failed = tjDecompressHeader3(decoder->jpeg, bytes, size, &width, &height, &sampling, &space);
-    /* It also fails, after it has found the size, when the chroma sampling is none of those that it
-     * has a name for. tjDecompress2 can read such a picture. */
-    if (failed && (width < 1 || height < 1 || space < 0))
-        return clade_fail(CLADE_EFORMAT, "JPEG: %s", tjGetErrorStr2(decoder->jpeg));
-    clade_status status = clade_check_size((uint32_t)width, (uint32_t)height);
+    if (tjDecompressHeader3(decoder->jpeg, bytes, size, &width, &height, &sampling, &space)) {
+        /* It also fails, after it has found the size, when the chroma sampling is none of those
+         * that it has a name for. tjDecompress2 can read such a picture. */
+        if (width < 1 || height < 1 || space < 0)
+            status = clade_fail(CLADE_EFORMAT, "JPEG: %s", tjGetErrorStr2(decoder->jpeg));
+        drop_handle(decoder);
+        if (status) return status;
+    }
+    status = clade_check_size((uint32_t)width, (uint32_t)height);
     if (status) return status;
     read_segments(bytes, size, out);
     out->height = height;
@@ -87,17 +105,11 @@ static clade_status read_header(clade_decoder *decoder, const uint8_t *bytes, si
     return CLADE_OK;
 }
 
-clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                               clade_header *out)
-{
-    return read_header(decoder, bytes, size, out);
-}
-
 /* How many times smaller to decode: 8, 4 or 2 (the sizes with their own inverse DCT), so that both
- * sides stay at least the target's; else 1. Decoding at 1/d averages d×d pixels. Ahead of a bilinear
- * resize this only removes aliasing. Nearest means to take single pixels, as Keras does, and gets
- * them, except from pictures over four times the target, where the saving is large and a single
- * pixel says little. */
+ * sides stay at least the target's; else 1. Decoding at 1/d averages d×d pixels. Ahead of a
+ * bilinear resize this only removes aliasing. Nearest means to take single pixels, as Keras does,
+ * and gets them, except from pictures over four times the target, where the saving is large and a
+ * single pixel says little. */
 static int choose_reduction(const clade_header *header, const clade_target *target)
 {
     bool swap = header->orientation >= 5;
@@ -107,39 +119,38 @@ static int choose_reduction(const clade_header *header, const clade_target *targ
         (header->height <= 4 * height || header->width <= 4 * width))
         return 1;
     for (int d = 8; d > 1; d /= 2)
-        if ((header->height + d - 1) / d >= height && (header->width + d - 1) / d >= width) return d;
+        if ((header->height + d - 1) / d >= height && (header->width + d - 1) / d >= width)
+            return d;
     return 1;
 }
 
-/* A warning that means missing or wrong pixels. Bytes left over before a marker are common in
- * photographs from the web and do no harm. */
-static bool is_damage(const char *warning)
+/* A warning after which all pixels are right. Bytes left over before a marker are common in
+ * photographs from the web. Every other warning means missing or wrong pixels. (The error code does
+ * not tell a warning from an error that came after one; the text is the last of the two.) */
+static bool is_harmless(const char *text)
 {
-    return strstr(warning, "Premature end") ||
-           (strstr(warning, "Corrupt JPEG data") && !strstr(warning, "extraneous bytes"));
+    static const char *const parts[] = {
+        "extraneous bytes before marker", "Unknown Adobe color transform",
+        "Invalid SOS parameters for sequential", "unknown JFIF revision"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(text, parts[i])) return true;
+    return false;
 }
 
 /* Decodes at the largest scale that fits width×height. */
-static clade_status decompress(clade_decoder *decoder, const uint8_t *bytes, size_t size, uint8_t *out,
-                               int width, int height, int format)
+static clade_status decompress(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                               uint8_t *out, int width, int height, int format)
 {
-    tjhandle jpeg = decoder->jpeg;
-    if (!tjDecompress2(jpeg, bytes, size, out, width, 0, height, format, TJFLAG_LIMITSCANS))
+    clade_status status = need_handle(decoder);
+    if (status) return status;
+    if (!tjDecompress2(decoder->jpeg, bytes, size, out, width, 0, height, format,
+                       TJFLAG_LIMITSCANS))
         return CLADE_OK;
-    bool warning = tjGetErrorCode(jpeg) == TJERR_WARNING;
-    if (warning && strstr(tjGetErrorStr2(jpeg), "Premature end of JPEG file")) {
-        /* All pixels may be there and only the marker at the end be missing. With it added, missing
-         * pixels still give a warning, another one. */
-        clade_status status = clade_buffer_reserve(&decoder->table, size + 2);
-        if (status) return status;
-        memcpy(decoder->table.data, bytes, size);
-        memcpy(decoder->table.data + size, "\xff\xd9", 2);
-        if (!tjDecompress2(jpeg, decoder->table.data, size + 2, out, width, 0, height, format,
-                           TJFLAG_LIMITSCANS))
-            return CLADE_OK;
-    }
-    if (warning && !is_damage(tjGetErrorStr2(jpeg))) return CLADE_OK;
-    return clade_fail(CLADE_EFORMAT, "JPEG: %s", tjGetErrorStr2(jpeg));
+    const char *text = tjGetErrorStr2(decoder->jpeg);
+    if (tjGetErrorCode(decoder->jpeg) != TJERR_WARNING || !is_harmless(text))
+        status = clade_fail(CLADE_EFORMAT, "JPEG: %s", text);
+    drop_handle(decoder);
+    return status;
 }
 
 /* (a·b)/255, rounded. */
@@ -160,7 +171,7 @@ clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, siz
                                const clade_target *target, clade_raster *out, int *orientation)
 {
     clade_header header;
-    clade_status status = read_header(decoder, bytes, size, &header);
+    clade_status status = clade_jpeg_header(decoder, bytes, size, &header);
     if (status) return status;
     int d = choose_reduction(&header, target);
     int32_t height = (header.height + d - 1) / d, width = (header.width + d - 1) / d;

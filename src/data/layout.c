@@ -3,7 +3,8 @@
  *     CLASS/…                       all of it is the training split
  *     train/CLASS/… validation/CLASS/… test/CLASS/…
  *
- * either below any number of wrapping folders. A class' pictures may lie in folders of their own. */
+ * either below any number of wrapping folders. A class' pictures may lie in folders of their own.
+ */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -129,7 +130,8 @@ static clade_status unwrap(const clade_source *source, char **prefix, children *
 }
 
 /* Whether the folders in `list` are splits: one of them is called train and holds folders with
- * pictures, or all that have pictures do and are called after splits. (A class may be called "test".) */
+ * pictures, or all that have pictures do and are called after splits. (A class may be called
+ * "test".) */
 static bool are_splits(const children *list)
 {
     size_t bearing = 0, named = 0;
@@ -153,7 +155,8 @@ static clade_status find_roots(clade_source *source, root roots[CLADE_SPLITS], b
     size_t pictures = 0;
     for (size_t i = 0; i < source->count; i++)
         pictures += source->entries[i].kind == CLADE_ENTRY_PICTURE;
-    if (pictures == 0) return clade_fail(CLADE_EINVAL, "%s: holds no JPEG or PNG picture", source->path);
+    if (pictures == 0)
+        return clade_fail(CLADE_EINVAL, "%s: holds no JPEG or PNG picture", source->path);
     *whole = false;
     char *prefix = strdup("");
     clade_status status = prefix ? unwrap(source, &prefix, &list) : out_of_memory();
@@ -175,7 +178,8 @@ static clade_status find_roots(clade_source *source, root roots[CLADE_SPLITS], b
             break;
         }
         roots[split] = (root){source, below(prefix, c)};
-        status = roots[split].prefix ? unwrap(source, &roots[split].prefix, &inner) : out_of_memory();
+        status =
+            roots[split].prefix ? unwrap(source, &roots[split].prefix, &inner) : out_of_memory();
     }
 done:
     free(list.items);
@@ -202,8 +206,8 @@ static clade_status find_second(clade_source *source, clade_split split, root ro
     }
     chosen = found[split].prefix ? (int)split : last;
     if (!status && count != 1 && chosen != (int)split)
-        status = clade_fail(CLADE_EINVAL, "%s: several splits, none of them called %s", source->path,
-                            clade_split_word(split));
+        status = clade_fail(CLADE_EINVAL, "%s: several splits, none of them called %s",
+                            source->path, clade_split_word(split));
     for (int s = 0; s < CLADE_SPLITS; s++) {
         if (!status && s == chosen)
             roots[split] = found[s];
@@ -268,8 +272,8 @@ static clade_status compare_classes(const root *a, const children *in_a, const r
 }
 
 /* Gives every picture of a source its split and class, and lists the rest as skipped. */
-static clade_status assign(clade_dataset *dataset, clade_source *source, const root roots[CLADE_SPLITS],
-                           const children *classes)
+static clade_status assign(clade_dataset *dataset, clade_source *source,
+                           const root roots[CLADE_SPLITS], const children *classes)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < source->count && !status; i++) {
@@ -277,9 +281,10 @@ static clade_status assign(clade_dataset *dataset, clade_source *source, const r
         if (entry->kind == CLADE_ENTRY_FOLDER) continue;
         if (entry->kind != CLADE_ENTRY_PICTURE) {
             if (entry->damaged && dataset->strict)
-                return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name, entry->reason);
-            status = clade_dataset_skip(dataset, entry->name,
-                                        entry->reason ? entry->reason : "not a JPEG or PNG picture");
+                return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
+                                  entry->reason);
+            status = clade_dataset_skip(
+                dataset, entry->name, entry->reason ? entry->reason : "not a JPEG or PNG picture");
             continue;
         }
         const char *why = "not in the folder of a split";

@@ -20,8 +20,8 @@ typedef struct job {
     uint8_t *scratch;        /* as well as one picture for what has no room in the cache */
     size_t room[CLADE_SPLITS];
     size_t total;
-    outcome *outcomes; /* total, in the order of the splits */
-    atomic_bool stop;  /* cancelled */
+    outcome *outcomes;         /* total, in the order of the splits */
+    atomic_bool stop;          /* cancelled */
     atomic_size_t first_error; /* the lowest picture with an error that ends the work */
     pthread_mutex_t mutex;     /* of the two below */
     size_t done;
@@ -30,7 +30,10 @@ typedef struct job {
 } job;
 
 /* Errors of a picture alone; others (memory) end the work. */
-static bool is_damage(clade_status status) { return status == CLADE_EFORMAT || status == CLADE_EIO; }
+static bool is_damage(clade_status status)
+{
+    return status == CLADE_EFORMAT || status == CLADE_EIO;
+}
 
 static void record(job *j, size_t at, clade_status status)
 {
@@ -46,7 +49,8 @@ static void load_one(void *user, size_t at, int thread)
     job *j = user;
     clade_dataset *dataset = j->dataset;
     /* every picture before the first error is decoded, so that it is the first for any threads */
-    if (atomic_load_explicit(&j->stop, memory_order_relaxed) || at > atomic_load(&j->first_error)) return;
+    if (atomic_load_explicit(&j->stop, memory_order_relaxed) || at > atomic_load(&j->first_error))
+        return;
     size_t i = at;
     int split = 0;
     while (i >= dataset->split[split].count) i -= dataset->split[split++].count;
@@ -56,8 +60,8 @@ static void load_one(void *user, size_t at, int thread)
         size_t size = clade_dataset_bytes(dataset);
         bool fits = i < j->room[split];
         uint8_t *out = fits ? in->cache + i * size : j->scratch + (size_t)thread * size;
-        clade_status status = clade_dataset_decode(dataset, (clade_split)split, i,
-                                                   &j->decoders[thread], out);
+        clade_status status =
+            clade_dataset_decode(dataset, (clade_split)split, i, &j->decoders[thread], out);
         if (status) {
             record(j, at, status);
         } else if (fits) {
@@ -115,7 +119,8 @@ static clade_status drop_damaged(job *j)
             }
             if (kept != i) {
                 in->items[kept] = in->items[i];
-                if (in->items[i].cached) memmove(in->cache + kept * size, in->cache + i * size, size);
+                if (in->items[i].cached)
+                    memmove(in->cache + kept * size, in->cache + i * size, size);
             }
             kept++;
         }
@@ -133,7 +138,8 @@ static clade_status finish(job *j)
                           o->text ? o->text : clade_status_name(o->status));
     }
     if (atomic_load(&j->stop))
-        return clade_fail(CLADE_ECANCELLED, "loading of %s was stopped", j->dataset->sources[0]->path);
+        return clade_fail(CLADE_ECANCELLED, "loading of %s was stopped",
+                          j->dataset->sources[0]->path);
     clade_status status = drop_damaged(j);
     if (!status) j->dataset->loaded = true;
     return status;

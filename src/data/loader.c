@@ -262,7 +262,8 @@ clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
     while (!s->ready) pthread_cond_wait(&loader->ready, &loader->mutex);
     loader->next++;
     pthread_mutex_unlock(&loader->mutex);
-    if (s->status) return clade_fail(s->status, "%s", s->text ? s->text : clade_status_name(s->status));
+    if (s->status)
+        return clade_fail(s->status, "%s", s->text ? s->text : clade_status_name(s->status));
     *out = (clade_batch){s->count, s->pixels, s->index, s->label, s->matrix};
     return CLADE_OK;
 }

@@ -1,4 +1,5 @@
-/* Resizing of uint8 pictures, nearest and bilinear, in integers: the same bytes on every machine. */
+/* Resizing of uint8 pictures, nearest and bilinear, in integers: the same bytes on every machine.
+ */
 #include "data/image.h"
 
 #include <math.h>
@@ -60,8 +61,8 @@ static void bilinear_table(int32_t in, int32_t out, int32_t step, tap *taps)
 
 /* Two rows into one: a + (b − a)·weight in 16-bit steps, with the weight in two parts of 7 bits so
  * that no product overflows. Eight values at a time, so that compilers use vectors. */
-static void blend_rows(const uint8_t *restrict a, const uint8_t *restrict b, int32_t weight, size_t n,
-                       int16_t *restrict out)
+static void blend_rows(const uint8_t *restrict a, const uint8_t *restrict b, int32_t weight,
+                       size_t n, int16_t *restrict out)
 {
     typedef uint8_t bytes __attribute__((vector_size(8)));
     typedef int16_t halves __attribute__((vector_size(16)));
@@ -93,8 +94,8 @@ static void bilinear(const clade_raster *from, const clade_target *to, const tap
 {
     size_t n = (size_t)from->channels, row = (size_t)from->width * n;
     for (int32_t y = 0; y < to->height; y++) {
-        blend_rows(from->data + (size_t)rows[y].first * row, from->data + (size_t)rows[y].second * row,
-                   rows[y].weight, row, line);
+        blend_rows(from->data + (size_t)rows[y].first * row,
+                   from->data + (size_t)rows[y].second * row, rows[y].weight, row, line);
         for (int32_t x = 0; x < to->width; x++) {
             const int16_t *a = line + columns[x].first, *b = line + columns[x].second;
             int32_t weight = columns[x].weight;

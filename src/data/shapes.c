@@ -1,4 +1,5 @@
-/* The data set of rendered pictures: real JPEG files in folder/SPLIT/CLASS, complete or not there. */
+/* The data set of rendered pictures: real JPEG files in folder/SPLIT/CLASS, complete or not there.
+ */
 #define _GNU_SOURCE
 #include "base/file.h"
 #include "base/thread.h"
@@ -34,8 +35,8 @@ static clade_status resolve(const clade_shapes_options *options, clade_shapes_op
     if (out->validation == 0) out->validation = 50;
     if (out->size == 0) out->size = 64;
     if (out->classes < 2 || out->classes > clade_shape_kinds)
-        return clade_fail(CLADE_EINVAL, "rendered pictures: %d classes: expected 2 to %d", (int)out->classes,
-                          clade_shape_kinds);
+        return clade_fail(CLADE_EINVAL, "rendered pictures: %d classes: expected 2 to %d",
+                          (int)out->classes, clade_shape_kinds);
     if (out->train < 1 || out->train > pictures_max || out->validation < 1 ||
         out->validation > pictures_max)
         return clade_fail(CLADE_EINVAL, "rendered pictures: %d and %d per class: expected 1 to %d",
@@ -61,7 +62,9 @@ static char *make_path(const char *a, const char *b, const char *c, const char *
 {
     size_t room = strlen(a) + strlen(b) + strlen(c) + strlen(d) + 4;
     char *path = malloc(room);
-    if (path) snprintf(path, room, "%s%s%s%s%s%s%s", a, *b ? "/" : "", b, *c ? "/" : "", c, *d ? "/" : "", d);
+    if (path)
+        snprintf(path, room, "%s%s%s%s%s%s%s", a, *b ? "/" : "", b, *c ? "/" : "", c, *d ? "/" : "",
+                 d);
     return path;
 }
 
@@ -101,10 +104,11 @@ static clade_status check_folder(const char *folder, const char *marker, bool *c
                             "name another folder, or remove this one",
                             folder);
     else if (strcmp(found, marker))
-        status = clade_fail(CLADE_EINVAL,
-                            "%s: holds rendered pictures with other options (its file .complete has them); "
-                            "name another folder, or remove this one",
-                            folder);
+        status = clade_fail(
+            CLADE_EINVAL,
+            "%s: holds rendered pictures with other options (its file .complete has them); "
+            "name another folder, or remove this one",
+            folder);
     else
         *complete = true;
     free(found);
@@ -128,13 +132,14 @@ static clade_status empty_folder(const char *partial)
     return CLADE_OK;
 }
 
-/* Makes the unfinished folder and locks it against other processes; *lock is its descriptor. A folder
- * that another process finished meanwhile is found by the check that follows. */
+/* Makes the unfinished folder and locks it against other processes; *lock is its descriptor. A
+ * folder that another process finished meanwhile is found by the check that follows. */
 static clade_status lock_folder(const char *partial, int *lock)
 {
     for (;;) {
         struct stat locked, named;
-        if (mkdir(partial, 0777) && errno != EEXIST) return fail_errno(partial, "cannot make the folder");
+        if (mkdir(partial, 0777) && errno != EEXIST)
+            return fail_errno(partial, "cannot make the folder");
         int fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT) continue; /* another process renamed or removed it */
         if (fd < 0) return fail_errno(partial, "cannot open");
@@ -185,8 +190,8 @@ static clade_status write_picture(job *work, encoder *e, int32_t kind, int32_t s
     int size = (int)work->options->size;
     unsigned long bytes = tjBufSize(size, size, TJSAMP_420);
     clade_shape_render(work->options->seed, kind, split, index, size, e->rgb);
-    if (tjCompress2(e->jpeg, e->rgb, size, 0, size, TJPF_RGB, &e->bytes, &bytes, TJSAMP_420, quality,
-                    TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT))
+    if (tjCompress2(e->jpeg, e->rgb, size, 0, size, TJPF_RGB, &e->bytes, &bytes, TJSAMP_420,
+                    quality, TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT))
         return clade_fail(CLADE_EIO, "%s: jpeg: %s", work->folder, tjGetErrorStr2(e->jpeg));
     char name[16];
     snprintf(name, sizeof name, "%04d.jpg", (int)index);
@@ -215,7 +220,8 @@ static void write_one(void *user, size_t i, int thread)
     pthread_mutex_lock(&work->mutex);
     if (!work->status) {
         work->status = status;
-        snprintf(work->error, sizeof work->error, "%s", clade_error()); /* the text is this thread's own */
+        snprintf(work->error, sizeof work->error, "%s",
+                 clade_error()); /* the text is this thread's own */
     }
     pthread_mutex_unlock(&work->mutex);
 }
@@ -230,7 +236,8 @@ static clade_status write_pictures(const char *folder, const clade_shapes_option
     int threads = clade_pool_threads(pool), size = (int)o->size;
     for (int k = 0; k < splits * (int)o->classes && !status; k++) {
         char *path = make_path(folder, split_names[k % splits], clade_shape_names[k / splits], "");
-        status = path ? clade_folder_create(path) : clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
+        status = path ? clade_folder_create(path)
+                      : clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
         free(path);
     }
     work.encoder = calloc((size_t)threads, sizeof *work.encoder);
@@ -240,11 +247,12 @@ static clade_status write_pictures(const char *folder, const clade_shapes_option
         e->jpeg = tjInitCompress();
         e->bytes = malloc(tjBufSize(size, size, TJSAMP_420));
         e->rgb = malloc((size_t)size * (size_t)size * 3);
-        if (!e->jpeg || !e->bytes || !e->rgb) status = clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
+        if (!e->jpeg || !e->bytes || !e->rgb)
+            status = clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     }
     if (!status) {
-        clade_pool_for(pool, (size_t)o->classes * ((size_t)o->train + (size_t)o->validation), write_one,
-                       &work);
+        clade_pool_for(pool, (size_t)o->classes * ((size_t)o->train + (size_t)o->validation),
+                       write_one, &work);
         if (work.status) status = clade_fail(work.status, "%s", work.error);
     }
     for (int t = 0; t < threads && work.encoder; t++) {
@@ -259,8 +267,8 @@ static clade_status write_pictures(const char *folder, const clade_shapes_option
 }
 
 /* Fills the locked folder and gives it its name. */
-static clade_status write_set(const char *partial, const char *folder, const clade_shapes_options *o,
-                              const char *marker)
+static clade_status write_set(const char *partial, const char *folder,
+                              const clade_shapes_options *o, const char *marker)
 {
     clade_status status = empty_folder(partial);
     if (status) return status;
@@ -292,7 +300,8 @@ clade_status clade_shapes_write(const char *folder, const clade_shapes_options *
     describe(&o, marker);
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/') length--;
-    char *name = strndup(folder, length), *partial = name ? clade_string_join(name, ".partial") : NULL;
+    char *name = strndup(folder, length),
+         *partial = name ? clade_string_join(name, ".partial") : NULL;
     char *parent = name ? strdup(name) : NULL, *slash = parent ? strrchr(parent, '/') : NULL;
     int lock = -1;
     if (!partial || !parent) {

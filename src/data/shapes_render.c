@@ -36,17 +36,17 @@ typedef struct scene {
     point centre;
     float radius;
     point turn;
-    bool round; /* the outline of a pattern: a disc, else a square */
+    bool round;          /* the outline of a pattern: a disc, else a square */
     float period, phase; /* of a pattern, in radii */
-    colour fore[2]; /* of a pattern both, else a shading from one to the other */
+    colour fore[2];      /* of a pattern both, else a shading from one to the other */
     colour back[2];
     int background;
-    point direction;   /* of gradient and bands */
+    point direction; /* of gradient and bands */
     float frequency;
-    float shadow;      /* how dark: 0…1 */
-    point offset;      /* of the shadow */
+    float shadow; /* how dark: 0…1 */
+    point offset; /* of the shadow */
     texture clouds;
-    float noise;       /* amplitude of the sensor noise, 0…255 */
+    float noise; /* amplitude of the sensor noise, 0…255 */
 } scene;
 
 /* --- forms: signed distances to the outline, negative inside, in radii --- */
@@ -55,11 +55,11 @@ static const point square_corners[] = {{-.76f, -.76f}, {.76f, -.76f}, {.76f, .76
 static const point triangle_corners[] = {{0, 1.05f}, {-.9093f, -.525f}, {.9093f, -.525f}};
 /* five points at radius 1, five between them at 0.45 */
 static const point star_corners[] = {
-    {0, 1},           {-.2645f, .3641f}, {-.9511f, .3090f}, {-.4280f, -.1391f}, {-.5878f, -.8090f},
-    {0, -.45f},       {.5878f, -.8090f}, {.4280f, -.1391f}, {.9511f, .3090f},   {.2645f, .3641f}};
-static const point cross_corners[] = {
-    {.3f, .95f},   {-.3f, .95f},  {-.3f, .3f},  {-.95f, .3f},  {-.95f, -.3f}, {-.3f, -.3f},
-    {-.3f, -.95f}, {.3f, -.95f},  {.3f, -.3f},  {.95f, -.3f},  {.95f, .3f},   {.3f, .3f}};
+    {0, 1},     {-.2645f, .3641f}, {-.9511f, .3090f}, {-.4280f, -.1391f}, {-.5878f, -.8090f},
+    {0, -.45f}, {.5878f, -.8090f}, {.4280f, -.1391f}, {.9511f, .3090f},   {.2645f, .3641f}};
+static const point cross_corners[] = {{.3f, .95f},   {-.3f, .95f}, {-.3f, .3f},   {-.95f, .3f},
+                                      {-.95f, -.3f}, {-.3f, -.3f}, {-.3f, -.95f}, {.3f, -.95f},
+                                      {.3f, -.3f},   {.95f, -.3f}, {.95f, .3f},   {.3f, .3f}};
 
 static float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
@@ -71,7 +71,8 @@ static float polygon(point p, const point *corner, int n)
     for (int i = 0, j = n - 1; i < n; j = i++) {
         point a = corner[j], edge = {corner[i].x - a.x, corner[i].y - a.y};
         point to = {p.x - a.x, p.y - a.y};
-        float t = clamp((to.x * edge.x + to.y * edge.y) / (edge.x * edge.x + edge.y * edge.y), 0, 1);
+        float t =
+            clamp((to.x * edge.x + to.y * edge.y) / (edge.x * edge.x + edge.y * edge.y), 0, 1);
         point d = {to.x - t * edge.x, to.y - t * edge.y};
         float square_of = d.x * d.x + d.y * d.y;
         if (square_of < nearest) nearest = square_of;

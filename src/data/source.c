@@ -187,9 +187,8 @@ static void entry_clear(clade_entry *entry)
     free(entry->bytes);
 }
 
-/* Sorts the entries; of several with one name the best stays (an archive may list a folder twice, or
- * hold an older and a newer file: equal kinds keep the first of the order that qsort leaves, so the
- * larger comes first to make that a rule). */
+/* By name; of several with one name (an archive may list a file twice) the first by kind, then the
+ * largest, comes first and is the one that stays. */
 static int by_name_kind_size(const void *a, const void *b)
 {
     const clade_entry *x = a, *y = b;
@@ -230,7 +229,8 @@ clade_status clade_source_open(const char *path, uint64_t limit, clade_source **
     else if (!S_ISREG(info.st_mode))
         status = clade_fail(CLADE_EINVAL, "%s: neither a folder nor a file", path);
     else if (clade_binary_member(clade_base_name(path)))
-        status = clade_fail(CLADE_EINVAL, "%s: one file of a set: give the folder that holds it", path);
+        status =
+            clade_fail(CLADE_EINVAL, "%s: one file of a set: give the folder that holds it", path);
     else
         status = clade_source_read_archive(source, limit);
     if (status) {
@@ -254,7 +254,8 @@ void clade_source_close(clade_source **handle)
 }
 
 clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
-                               size_t size, clade_buffer *buffer, const uint8_t **bytes, size_t *got)
+                               size_t size, clade_buffer *buffer, const uint8_t **bytes,
+                               size_t *got)
 {
     size_t limit = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_picture_bytes;
     if (entry->bytes) {

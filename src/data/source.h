@@ -39,7 +39,8 @@ void clade_source_close(clade_source **source);
 /* Bytes [offset, offset + size) of an entry, all of it with size SIZE_MAX: in *bytes, which points
  * into the entry or into `buffer`. An error names the entry. Thread-safe. */
 clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
-                               size_t size, clade_buffer *buffer, const uint8_t **bytes, size_t *got);
+                               size_t size, clade_buffer *buffer, const uint8_t **bytes,
+                               size_t *got);
 
 /* One picture needs the entry no more; the last gives its bytes back. */
 void clade_entry_release(clade_entry *entry);
@@ -54,7 +55,8 @@ clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_
 clade_status clade_entry_reject(clade_entry *entry, const char *reason);
 
 /* Unpacks a gzip file in memory into malloc'ed *out; more than `limit` bytes is an error. */
-clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out, size_t *got);
+clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out,
+                          size_t *got);
 
 /* Bytes of memory that could be used now, by what the system and its control group say. */
 uint64_t clade_memory_free(void);

@@ -1,5 +1,5 @@
-/* Splits by fraction: a picture's place depends on the seed and its name, and on how many there are,
- * never on the order they were found in. */
+/* Splits by fraction: a picture's place depends on the seed and its name, and on how many there
+ * are, never on the order they were found in. */
 #include "data/dataset.h"
 
 #include "base/random.h"
@@ -40,8 +40,8 @@ static size_t share(double fraction, size_t n)
 static clade_status check_fraction(double fraction, const char *what)
 {
     if (fraction >= 0 && fraction < 1) return CLADE_OK; /* false for NaN */
-    return clade_fail(CLADE_EINVAL, "%s split of %g: expected a fraction of at least 0 and below 1", what,
-                      fraction);
+    return clade_fail(CLADE_EINVAL, "%s split of %g: expected a fraction of at least 0 and below 1",
+                      what, fraction);
 }
 
 /* Sets to[i] for the pictures of one class, list[0…n), n > 0. */
@@ -74,7 +74,8 @@ clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, 
 
     ranked *list = malloc(train->count * sizeof *list);
     uint8_t *to = calloc(train->count, 1);
-    if (!list || !to) status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu pictures", train->count);
+    if (!list || !to)
+        status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu pictures", train->count);
     for (size_t c = 0; c < dataset->classes && !status; c++) {
         size_t n = 0;
         for (size_t i = 0; i < train->count; i++) {

@@ -50,7 +50,10 @@ struct clade_safetensors {
     size_t pairs;
 };
 
-const char *clade_safetensors_dtype_name(clade_safetensors_dtype dtype) { return dtypes[dtype].name; }
+const char *clade_safetensors_dtype_name(clade_safetensors_dtype dtype)
+{
+    return dtypes[dtype].name;
+}
 size_t clade_safetensors_dtype_size(clade_safetensors_dtype dtype) { return dtypes[dtype].size; }
 
 void clade_safetensors_destroy(clade_safetensors **handle)
@@ -81,11 +84,12 @@ static clade_status check_text(const clade_safetensors *file, const char *text, 
         unsigned char c = (unsigned char)text[i];
         if (in_string) {
             if (c < ' ')
-                return clade_fail(CLADE_EFORMAT, "%s: a control character in a string of the header",
-                                  file->name);
+                return clade_fail(CLADE_EFORMAT,
+                                  "%s: a control character in a string of the header", file->name);
             if (c == '\\') {
                 if (size - i > 5 && !memcmp(text + i, "\\u0000", 6))
-                    return clade_fail(CLADE_EFORMAT, "%s: a zero in a string of the header", file->name);
+                    return clade_fail(CLADE_EFORMAT, "%s: a zero in a string of the header",
+                                      file->name);
                 i++;
             }
             in_string = c != '"';
@@ -95,11 +99,13 @@ static clade_status check_text(const clade_safetensors *file, const char *text, 
             depth += c == '{' || c == '[';
             depth -= (c == '}' || c == ']') && depth > 0;
             if (depth > max_depth)
-                return clade_fail(CLADE_EFORMAT, "%s: the header's JSON is nested too deep", file->name);
+                return clade_fail(CLADE_EFORMAT, "%s: the header's JSON is nested too deep",
+                                  file->name);
         }
     }
     if (values > max_values)
-        return clade_fail(CLADE_EFORMAT, "%s: more than %d values in the header", file->name, max_values);
+        return clade_fail(CLADE_EFORMAT, "%s: more than %d values in the header", file->name,
+                          max_values);
     return CLADE_OK;
 }
 
@@ -111,7 +117,8 @@ static clade_status fail_tensor(const clade_safetensors *file, const char *name,
 /* A whole number from 0 to 2^53. */
 static bool read_size(const cJSON *item, uint64_t *out)
 {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= exact)) return false;
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= exact))
+        return false;
     *out = (uint64_t)item->valuedouble;
     return (double)*out == item->valuedouble;
 }
@@ -136,8 +143,8 @@ static clade_status read_tensor(const clade_safetensors *file, const cJSON *item
     size_t n = sizeof dtypes / sizeof *dtypes, kind = 0;
     while (kind < n && strcmp(dtypes[kind].name, dtype->valuestring)) kind++;
     if (kind == n)
-        return clade_fail(CLADE_EUNSUPPORTED, "%s: tensor '%s': unknown dtype '%s'", file->name, name,
-                          dtype->valuestring);
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: tensor '%s': unknown dtype '%s'", file->name,
+                          name, dtype->valuestring);
     tensor->dtype = (clade_safetensors_dtype)kind;
 
     if (!cJSON_IsArray(shape)) return fail_tensor(file, name, "no shape");
@@ -145,8 +152,8 @@ static clade_status read_tensor(const clade_safetensors *file, const cJSON *item
     bool empty = false, overflow = false;
     for (const cJSON *d = shape->child; d; d = d->next) {
         if (tensor->rank == clade_safetensors_max_rank)
-            return clade_fail(CLADE_EUNSUPPORTED, "%s: tensor '%s': more than %d dimensions", file->name,
-                              name, clade_safetensors_max_rank);
+            return clade_fail(CLADE_EUNSUPPORTED, "%s: tensor '%s': more than %d dimensions",
+                              file->name, name, clade_safetensors_max_rank);
         if (!read_size(d, &dimension))
             return fail_tensor(file, name, "the shape is not made of whole numbers");
         tensor->shape[tensor->rank++] = (int64_t)dimension;
@@ -161,14 +168,14 @@ static clade_status read_tensor(const clade_safetensors *file, const cJSON *item
         !read_size(offsets->child, &begin) || !read_size(offsets->child->next, &end))
         return fail_tensor(file, name, "data_offsets is not two whole numbers");
     if (begin > end || end > file->data_bytes)
-        return clade_fail(CLADE_EFORMAT,
-                          "%s: tensor '%s': bytes %llu to %llu of the data, which has %zu: cut short?",
-                          file->name, name, (unsigned long long)begin, (unsigned long long)end,
-                          file->data_bytes);
+        return clade_fail(
+            CLADE_EFORMAT,
+            "%s: tensor '%s': bytes %llu to %llu of the data, which has %zu: cut short?",
+            file->name, name, (unsigned long long)begin, (unsigned long long)end, file->data_bytes);
     if (end - begin != bytes)
-        return clade_fail(CLADE_EFORMAT, "%s: tensor '%s': %llu bytes, but its shape and dtype need %llu",
-                          file->name, name, (unsigned long long)(end - begin),
-                          (unsigned long long)bytes);
+        return clade_fail(
+            CLADE_EFORMAT, "%s: tensor '%s': %llu bytes, but its shape and dtype need %llu",
+            file->name, name, (unsigned long long)(end - begin), (unsigned long long)bytes);
     tensor->data = file->data + begin;
     tensor->bytes = (size_t)bytes;
     return CLADE_OK;
@@ -177,7 +184,8 @@ static clade_status read_tensor(const clade_safetensors *file, const cJSON *item
 static clade_status read_metadata(clade_safetensors *file, const cJSON *map)
 {
     if (!cJSON_IsObject(map) || file->pair)
-        return clade_fail(CLADE_EFORMAT, "%s: expected one '__metadata__', a map of strings", file->name);
+        return clade_fail(CLADE_EFORMAT, "%s: expected one '__metadata__', a map of strings",
+                          file->name);
     size_t room = (size_t)cJSON_GetArraySize(map);
     file->pair = malloc((room + 1) * sizeof *file->pair);
     const char **keys = malloc((room + 1) * sizeof *keys);
@@ -225,7 +233,8 @@ static clade_status check_layout(clade_safetensors *file)
         const clade_safetensors_tensor *t = file->by_name[i];
         const unsigned char *begin = t->data;
         if (begin < end) return fail_tensor(file, t->name, "overlaps another tensor");
-        if (begin > end) return fail_tensor(file, t->name, "there are bytes before it that belong to no tensor");
+        if (begin > end)
+            return fail_tensor(file, t->name, "there are bytes before it that belong to no tensor");
         end = begin + t->bytes;
     }
     size_t used = (size_t)(end - file->data);
@@ -242,7 +251,8 @@ static clade_status check_layout(clade_safetensors *file)
 static clade_status read_header(clade_safetensors *file, const char *text, size_t size)
 {
     if (size == 0 || text[0] != '{')
-        return clade_fail(CLADE_EFORMAT, "%s: not a safetensors file: the header does not begin with {",
+        return clade_fail(CLADE_EFORMAT,
+                          "%s: not a safetensors file: the header does not begin with {",
                           file->name);
     clade_status status = check_text(file, text, size);
     if (status) return status;
@@ -251,10 +261,11 @@ static clade_status read_header(clade_safetensors *file, const char *text, size_
     if (!file->header)
         return clade_fail(CLADE_EFORMAT, "%s: the header is not JSON, at byte %zu", file->name,
                           end ? (size_t)(end - text) : 0);
-    while (end < text + size && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t')) end++;
+    while (end < text + size && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t'))
+        end++;
     if (end < text + size)
-        return clade_fail(CLADE_EFORMAT, "%s: the header goes on after its end, at byte %zu", file->name,
-                          (size_t)(end - text));
+        return clade_fail(CLADE_EFORMAT, "%s: the header goes on after its end, at byte %zu",
+                          file->name, (size_t)(end - text));
     size_t members = (size_t)cJSON_GetArraySize(file->header);
     file->tensor = calloc(members + 1, sizeof *file->tensor);
     if (!file->tensor) return clade_fail(CLADE_ENOMEM, "%s: out of memory", file->name);
@@ -307,21 +318,24 @@ static clade_status open_input(input *in, uint64_t size, const char *name, clade
         goto fail;
     }
     if (size < sizeof prefix) {
-        status = clade_fail(CLADE_EFORMAT, "%s: not a safetensors file: only %d bytes", name, (int)size);
+        status =
+            clade_fail(CLADE_EFORMAT, "%s: not a safetensors file: only %d bytes", name, (int)size);
         goto fail;
     }
     if (!take(in, prefix, sizeof prefix)) goto unreadable;
     for (int i = 7; i >= 0; i--) header = header << 8 | prefix[i];
     if (header > max_header || header > size - sizeof prefix) {
-        status = clade_fail(CLADE_EFORMAT,
-                            "%s: not a safetensors file, or cut short: a header of %llu bytes in a file of %llu",
-                            name, (unsigned long long)header, (unsigned long long)size);
+        status = clade_fail(
+            CLADE_EFORMAT,
+            "%s: not a safetensors file, or cut short: a header of %llu bytes in a file of %llu",
+            name, (unsigned long long)header, (unsigned long long)size);
         goto fail;
     }
     uint64_t rest = size - sizeof prefix - header;
     /* data last, a multiple of the alignment, never empty */
     if (rest > SIZE_MAX - 2 * alignment || !(text = malloc((size_t)header + 1))) {
-        status = clade_fail(CLADE_ENOMEM, "%s: out of memory for %llu bytes", name, (unsigned long long)size);
+        status = clade_fail(CLADE_ENOMEM, "%s: out of memory for %llu bytes", name,
+                            (unsigned long long)size);
         goto fail;
     }
     if (!take(in, text, (size_t)header)) goto unreadable;
@@ -329,7 +343,8 @@ static clade_status open_input(input *in, uint64_t size, const char *name, clade
     file->data_bytes = (size_t)rest;
     file->data = aligned_alloc(alignment, file->data_bytes / alignment * alignment + alignment);
     if (!file->data) {
-        status = clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes", name, file->data_bytes);
+        status =
+            clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes", name, file->data_bytes);
         goto fail;
     }
     if ((status = read_header(file, text, (size_t)header))) goto fail;
@@ -382,7 +397,8 @@ const clade_safetensors_tensor *clade_safetensors_at(const clade_safetensors *fi
     return &file->tensor[i];
 }
 
-const clade_safetensors_tensor *clade_safetensors_find(const clade_safetensors *file, const char *name)
+const clade_safetensors_tensor *clade_safetensors_find(const clade_safetensors *file,
+                                                       const char *name)
 {
     clade_safetensors_tensor wanted = {.name = name};
     const clade_safetensors_tensor *key = &wanted;
@@ -422,8 +438,8 @@ static float float_of_bits(uint32_t bits)
     return x;
 }
 
-/* A small float of `mantissa` bits below `exponent` bits of the given bias, with infinities and NaNs
- * as IEEE 754 has them, to float32: exact. */
+/* A small float of `mantissa` bits below `exponent` bits of the given bias, with infinities and
+ * NaNs as IEEE 754 has them, to float32: exact. */
 static float widen(uint32_t word, int exponent, int mantissa, int bias)
 {
     uint32_t sign = word >> (exponent + mantissa) & 1, top = (1u << exponent) - 1;
@@ -437,7 +453,8 @@ static float widen(uint32_t word, int exponent, int mantissa, int bias)
 }
 
 clade_status clade_safetensors_floats(const clade_safetensors *file,
-                                      const clade_safetensors_tensor *tensor, size_t count, float *out)
+                                      const clade_safetensors_tensor *tensor, size_t count,
+                                      float *out)
 {
     size_t size = dtypes[tensor->dtype].size;
     const unsigned char *p = tensor->data;
@@ -453,7 +470,8 @@ clade_status clade_safetensors_floats(const clade_safetensors *file,
         case CLADE_SAFETENSORS_F16: out[i] = widen((uint32_t)word, 5, 10, 15); break;
         case CLADE_SAFETENSORS_F8_E5M2: out[i] = widen((uint32_t)word, 5, 2, 15); break;
         case CLADE_SAFETENSORS_F8_E4M3:
-            /* no infinities; only all ones are a NaN. One exponent bit more makes `widen` read it so. */
+            /* no infinities; only all ones are a NaN. One exponent bit more makes `widen` read it
+             * so. */
             if ((word & 0x7f) == 0x7f)
                 out[i] = float_of_bits(0x7fc00000 | (uint32_t)(word & 0x80) << 24);
             else
@@ -464,7 +482,8 @@ clade_status clade_safetensors_floats(const clade_safetensors *file,
             out[i] = (float)wide;
             break;
         default:
-            return clade_fail(CLADE_EFORMAT, "%s: tensor '%s': expected floating-point numbers, found %s",
+            return clade_fail(CLADE_EFORMAT,
+                              "%s: tensor '%s': expected floating-point numbers, found %s",
                               file->name, tensor->name, dtypes[tensor->dtype].name);
         }
     }

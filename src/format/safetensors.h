@@ -38,7 +38,7 @@ typedef struct clade_safetensors_tensor {
     int32_t rank;
     int64_t shape[clade_safetensors_max_rank];
     const void *data; /* little-endian; aligned as the file has it, which need not suit the dtype */
-    size_t bytes;     /* elements times size of one; the writer computes it, and does not read this */
+    size_t bytes; /* elements times size of one; the writer computes it, and does not read this */
 } clade_safetensors_tensor;
 
 typedef struct clade_safetensors_pair {
@@ -70,9 +70,9 @@ clade_safetensors_pair clade_safetensors_metadata_at(const clade_safetensors *fi
 const char *clade_safetensors_metadata(const clade_safetensors *file,
                                        const char *key); /* NULL: none */
 
-/* Converts a tensor of any floating-point dtype to float32, rounded to nearest even where F64 has more
- * digits; `count` must be its number of elements. Errors: EFORMAT (not a floating-point dtype),
- * EINVAL (another count). */
+/* Converts a tensor of any floating-point dtype to float32, rounded to nearest even where F64 has
+ * more digits; `count` must be its number of elements. Errors: EFORMAT (not a floating-point
+ * dtype), EINVAL (another count). */
 clade_status clade_safetensors_floats(const clade_safetensors *file,
                                       const clade_safetensors_tensor *tensor, size_t count,
                                       float *out);

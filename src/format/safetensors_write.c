@@ -18,7 +18,8 @@ bool clade_utf8_is_valid(const char *text, size_t size)
         if (c < 0x80) continue;
         int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
         if (c < 0xc2 || c > 0xf4 || end - p < more) return false;
-        /* the first byte after narrows the range: no overlong forms, no surrogates, no more than 0x10ffff */
+        /* the first byte after narrows the range: no overlong forms, no surrogates, no more than
+         * 0x10ffff */
         unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
         unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
         if (*p < low || *p > high) return false;
@@ -43,7 +44,8 @@ const char *clade_names_find_double(const char **names, size_t count)
 }
 
 /* Bytes of the tensor's data. */
-static clade_status measure(const char *path, const clade_safetensors_tensor *tensor, uint64_t *bytes)
+static clade_status measure(const char *path, const clade_safetensors_tensor *tensor,
+                            uint64_t *bytes)
 {
     uint64_t product = clade_safetensors_dtype_size(tensor->dtype);
     int empty = 0;
@@ -51,8 +53,8 @@ static clade_status measure(const char *path, const clade_safetensors_tensor *te
     for (int32_t i = 0; i < tensor->rank; i++) {
         int64_t d = tensor->shape[i];
         if (d < 0 || (d > 0 && product > (uint64_t)(INT64_MAX / d)))
-            return clade_fail(CLADE_EINVAL, "%s: tensor '%s': dimension %d is %lld", path, tensor->name,
-                              (int)i, (long long)d);
+            return clade_fail(CLADE_EINVAL, "%s: tensor '%s': dimension %d is %lld", path,
+                              tensor->name, (int)i, (long long)d);
         empty = empty || d == 0;
         if (d > 0) product *= (uint64_t)d;
     }
@@ -60,8 +62,9 @@ static clade_status measure(const char *path, const clade_safetensors_tensor *te
     return CLADE_OK;
 }
 
-static clade_status check_names(const char *path, const clade_safetensors_tensor *tensors, size_t count,
-                                const clade_safetensors_pair *metadata, size_t metadata_count)
+static clade_status check_names(const char *path, const clade_safetensors_tensor *tensors,
+                                size_t count, const clade_safetensors_pair *metadata,
+                                size_t metadata_count)
 {
     const char **names = malloc((count + metadata_count + 1) * sizeof *names), *twice;
     clade_status status = CLADE_OK;
@@ -69,7 +72,8 @@ static clade_status check_names(const char *path, const clade_safetensors_tensor
     for (size_t i = 0; i < count && !status; i++) {
         names[i] = tensors[i].name;
         if (!clade_utf8_is_valid(names[i], strlen(names[i])) || !strcmp(names[i], "__metadata__"))
-            status = clade_fail(CLADE_EINVAL, "%s: tensor %zu: '%s' cannot be a name", path, i, names[i]);
+            status = clade_fail(CLADE_EINVAL, "%s: tensor %zu: '%s' cannot be a name", path, i,
+                                names[i]);
     }
     if (!status && (twice = clade_names_find_double(names, count)))
         status = clade_fail(CLADE_EINVAL, "%s: two tensors have the name '%s'", path, twice);
@@ -88,7 +92,8 @@ static clade_status check_names(const char *path, const clade_safetensors_tensor
 /* Adds `item` to an array or, with a key, to an object; the key is copied. */
 static int attach(cJSON *parent, const char *key, cJSON *item)
 {
-    if (item && (key ? cJSON_AddItemToObject(parent, key, item) : cJSON_AddItemToArray(parent, item)))
+    if (item &&
+        (key ? cJSON_AddItemToObject(parent, key, item) : cJSON_AddItemToArray(parent, item)))
         return 1;
     cJSON_Delete(item);
     return 0;
@@ -96,7 +101,8 @@ static int attach(cJSON *parent, const char *key, cJSON *item)
 
 static cJSON *describe(const clade_safetensors_tensor *tensor, uint64_t begin, uint64_t bytes)
 {
-    cJSON *entry = cJSON_CreateObject(), *shape = cJSON_CreateArray(), *offsets = cJSON_CreateArray();
+    cJSON *entry = cJSON_CreateObject(), *shape = cJSON_CreateArray(),
+          *offsets = cJSON_CreateArray();
     int good = entry && shape && offsets;
     good = good &&
            attach(entry, "dtype", cJSON_CreateString(clade_safetensors_dtype_name(tensor->dtype)));
@@ -121,9 +127,9 @@ static cJSON *describe(const clade_safetensors_tensor *tensor, uint64_t begin, u
 }
 
 /* The header as JSON, without the padding; *end is the size of the data. */
-static clade_status make_header(const char *path, const clade_safetensors_tensor *tensors, size_t count,
-                                const clade_safetensors_pair *metadata, size_t metadata_count,
-                                char **text)
+static clade_status make_header(const char *path, const clade_safetensors_tensor *tensors,
+                                size_t count, const clade_safetensors_pair *metadata,
+                                size_t metadata_count, char **text)
 {
     clade_status status = CLADE_OK;
     cJSON *header = cJSON_CreateObject(), *map = metadata_count ? cJSON_CreateObject() : NULL;
@@ -138,7 +144,8 @@ static clade_status make_header(const char *path, const clade_safetensors_tensor
     for (size_t i = 0; i < count && good && !status; i++) {
         status = measure(path, &tensors[i], &bytes);
         if (!status && bytes > (UINT64_C(1) << 53) - begin)
-            status = clade_fail(CLADE_EINVAL, "%s: tensor '%s' is too large", path, tensors[i].name);
+            status =
+                clade_fail(CLADE_EINVAL, "%s: tensor '%s' is too large", path, tensors[i].name);
         if (status) break;
         good = attach(header, tensors[i].name, describe(&tensors[i], begin, bytes));
         begin += bytes;
@@ -155,14 +162,16 @@ clade_status clade_safetensors_write(const char *path, const clade_safetensors_t
 {
     assert(path && (tensors || !count) && (metadata || !metadata_count));
     char *text = NULL;
-    static const char spaces[65] = "                                                                ";
+    static const char spaces[65] =
+        "                                                                ";
     clade_status status = check_names(path, tensors, count, metadata, metadata_count);
     if (!status) status = make_header(path, tensors, count, metadata, metadata_count, &text);
     if (status) return status;
 
     size_t length = strlen(text), padding = (64 - (8 + length) % 64) % 64;
     unsigned char prefix[8];
-    for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)((uint64_t)(length + padding) >> (8 * i));
+    for (int i = 0; i < 8; i++)
+        prefix[i] = (unsigned char)((uint64_t)(length + padding) >> (8 * i));
     clade_file_writer writer;
     status = clade_file_writer_open(&writer, path);
     if (!status) {

@@ -171,7 +171,8 @@ static clade_status fail_syntax(const reader *r)
     if (p->error == YAML_MEMORY_ERROR)
         return clade_fail(CLADE_ENOMEM, "%s: out of memory", r->source->name);
     if (p->error == YAML_READER_ERROR) {
-        snprintf(text, sizeof text, "not UTF-8 text at byte %zu: %s", p->problem_offset, p->problem);
+        snprintf(text, sizeof text, "not UTF-8 text at byte %zu: %s", p->problem_offset,
+                 p->problem);
         return fail_at(r, 0, text);
     }
     const char *problem = p->problem ? p->problem : "not YAML";
@@ -210,7 +211,8 @@ static clade_status next_event(reader *r, yaml_event_t *event)
 
 static int by_key_then_place(const void *left, const void *right)
 {
-    const yaml_member *a = *(const yaml_member *const *)left, *b = *(const yaml_member *const *)right;
+    const yaml_member *a = *(const yaml_member *const *)left,
+                      *b = *(const yaml_member *const *)right;
     int order = strcmp(a->key, b->key);
     if (order) return order;
     return a < b ? -1 : a > b;
@@ -233,8 +235,8 @@ static clade_status check_unique(const reader *r, const clade_yaml *map)
     free(sorted);
     if (!again) return CLADE_OK;
     char text[128];
-    snprintf(text, sizeof text, "duplicate key '%s' (first on line %u)", clade_yaml_quote(again->key).text,
-             (unsigned)first->line);
+    snprintf(text, sizeof text, "duplicate key '%s' (first on line %u)",
+             clade_yaml_quote(again->key).text, (unsigned)first->line);
     return fail_at(r, again->line, text);
 }
 
@@ -310,7 +312,8 @@ static clade_status parse_node(reader *r, yaml_event_t *event, clade_yaml **out)
             node->kind = CLADE_YAML_SCALAR;
             node->quoted = !plain && is_ambiguous(text);
             node->text = clade_string_join(text, "");
-            if (!node->text) status = clade_fail(CLADE_ENOMEM, "%s: out of memory", r->source->name);
+            if (!node->text)
+                status = clade_fail(CLADE_ENOMEM, "%s: out of memory", r->source->name);
         }
     } else if (type == YAML_SEQUENCE_START_EVENT) {
         node->kind = CLADE_YAML_LIST;
@@ -472,22 +475,23 @@ static clade_status walk(clade_yaml *root, const char *path, clade_yaml **at, co
         size_t length = strcspn(part, ".");
         int before = part > path ? (int)(part - path - 1) : 0;
         if (length == 0)
-            return clade_fail(CLADE_EINVAL, "'%s': expected keys and positions with a dot between them",
-                              path);
+            return clade_fail(CLADE_EINVAL,
+                              "'%s': expected keys and positions with a dot between them", path);
         clade_yaml *below = NULL;
         if (node->kind == CLADE_YAML_LIST) {
             size_t position = list_position(node, part, length);
             if (position == node->count)
-                return clade_fail(CLADE_EINVAL,
-                                  "'%.*s' is a list of %zu: expected a position from 0 below that, found '%.*s'",
-                                  before, path, node->count, (int)length, part);
+                return clade_fail(
+                    CLADE_EINVAL,
+                    "'%.*s' is a list of %zu: expected a position from 0 below that, found '%.*s'",
+                    before, path, node->count, (int)length, part);
             below = node->member[position].value;
         } else if (node->kind == CLADE_YAML_MAP) {
             yaml_member *member = find_member(node, part, length);
             below = member ? member->value : NULL;
         } else if (node->kind == CLADE_YAML_SCALAR) {
-            return clade_fail(CLADE_EINVAL, "'%.*s' is the value '%s', which has no '%.*s'", before, path,
-                              clade_yaml_quote(node->text).text, (int)length, part);
+            return clade_fail(CLADE_EINVAL, "'%.*s' is the value '%s', which has no '%.*s'", before,
+                              path, clade_yaml_quote(node->text).text, (int)length, part);
         }
         if (!below || !part[length]) break;
         node = below;
@@ -508,15 +512,17 @@ clade_status clade_yaml_set(clade_yaml *root, const char *path, clade_yaml *valu
     for (const char *p = path; *p && depth <= clade_yaml_max_depth; p++) depth += *p == '.';
     if (depth >= clade_yaml_max_depth) {
         clade_yaml_destroy(&value);
-        return clade_fail(CLADE_EINVAL, "'%s': more than 64 levels deep", clade_yaml_quote(path).text);
+        return clade_fail(CLADE_EINVAL, "'%s': more than 64 levels deep",
+                          clade_yaml_quote(path).text);
     }
     clade_status status = walk(root, path, &node, &part);
-    /* check that what is still to be made has a name at every level, then make it from the far end */
+    /* check that what is still to be made has a name at every level, then make it from the far end
+     */
     size_t first = status ? 0 : strcspn(part, ".");
     for (const char *p = path; !status && *p; p++)
         if (*p == '.' && (p[1] == '.' || !p[1]))
-            status = clade_fail(CLADE_EINVAL, "'%s': expected keys and positions with a dot between them",
-                                path);
+            status = clade_fail(CLADE_EINVAL,
+                                "'%s': expected keys and positions with a dot between them", path);
     if (status) {
         clade_yaml_destroy(&value);
         return status;

@@ -13,11 +13,7 @@
 #include <stdint.h>
 
 /* What a document may have at most. */
-enum {
-    clade_yaml_max_bytes = 4 << 20,
-    clade_yaml_max_nodes = 100000,
-    clade_yaml_max_depth = 64
-};
+enum { clade_yaml_max_bytes = 4 << 20, clade_yaml_max_nodes = 100000, clade_yaml_max_depth = 64 };
 
 typedef enum clade_yaml_kind {
     CLADE_YAML_NULL,
@@ -52,9 +48,10 @@ clade_yaml_kind clade_yaml_kind_of(const clade_yaml *node);
 uint32_t clade_yaml_line(const clade_yaml *node);   /* from 1; 0: not from a file */
 uint32_t clade_yaml_column(const clade_yaml *node); /* from 1; 0: not from a file */
 size_t clade_yaml_count(const clade_yaml *node);    /* members of a list or map; else 0 */
-clade_yaml *clade_yaml_item(const clade_yaml *node, size_t i);      /* i < count */
-const char *clade_yaml_key(const clade_yaml *map, size_t i);        /* i < count */
-clade_yaml *clade_yaml_find(const clade_yaml *map, const char *key); /* NULL: not there, or no map */
+clade_yaml *clade_yaml_item(const clade_yaml *node, size_t i); /* i < count */
+const char *clade_yaml_key(const clade_yaml *map, size_t i);   /* i < count */
+clade_yaml *clade_yaml_find(const clade_yaml *map,
+                            const char *key);        /* NULL: not there, or no map */
 const char *clade_yaml_text(const clade_yaml *node); /* of a scalar; else NULL */
 /* Same kinds, keys in the same order, texts and meanings; places may differ. */
 bool clade_yaml_equal(const clade_yaml *a, const clade_yaml *b);
@@ -88,10 +85,10 @@ clade_status clade_yaml_expect(const clade_yaml *node, const char *what, clade_y
 /* What numbers clade_yaml_get_number takes. */
 typedef enum clade_yaml_range {
     CLADE_YAML_ANY,
-    CLADE_YAML_POSITIVE,    /* > 0 */
+    CLADE_YAML_POSITIVE,     /* > 0 */
     CLADE_YAML_NOT_NEGATIVE, /* >= 0 */
-    CLADE_YAML_FRACTION,    /* 0 <= x <= 1 */
-    CLADE_YAML_RATE         /* 0 <= x < 1: of dropout, of momentum */
+    CLADE_YAML_FRACTION,     /* 0 <= x <= 1 */
+    CLADE_YAML_RATE          /* 0 <= x < 1: of dropout, of momentum */
 } clade_yaml_range;
 clade_status clade_yaml_in_range(const clade_yaml *node, const char *what, clade_yaml_range range,
                                  double *out);
@@ -115,7 +112,7 @@ clade_status clade_yaml_require(const clade_yaml *map, const char *key, const cl
 /* --- Making and editing. A function that takes `value` owns it from then on, also when it fails;
  * so constructors may be passed straight in: a NULL value gives ENOMEM. --- */
 
-clade_yaml *clade_yaml_create(clade_yaml_kind kind); /* empty; NULL: out of memory */
+clade_yaml *clade_yaml_create(clade_yaml_kind kind);  /* empty; NULL: out of memory */
 clade_yaml *clade_yaml_create_text(const char *text); /* a string, whatever it looks like */
 clade_yaml *clade_yaml_create_number(double value);   /* the shortest text that gives it back */
 clade_yaml *clade_yaml_create_int(int64_t value);

@@ -57,7 +57,10 @@ clade_yaml *clade_yaml_create_int(int64_t value)
     return create_scalar(text, false);
 }
 
-clade_yaml *clade_yaml_create_bool(bool value) { return create_scalar(value ? "true" : "false", false); }
+clade_yaml *clade_yaml_create_bool(bool value)
+{
+    return create_scalar(value ? "true" : "false", false);
+}
 
 /* --- text --- */
 
@@ -97,7 +100,8 @@ static size_t width_of(const clade_yaml *node, size_t limit)
     return width;
 }
 
-/* In brackets: what was read so and fits on a line, and lists of scalars that were made in memory. */
+/* In brackets: what was read so and fits on a line, and lists of scalars that were made in memory.
+ */
 static bool is_flow(const clade_yaml *node)
 {
     enum { line = 90 };
@@ -125,25 +129,27 @@ static int emit_node(yaml_emitter_t *emitter, const clade_yaml *node)
     case CLADE_YAML_NULL: return emit_scalar(emitter, "null", YAML_PLAIN_SCALAR_STYLE);
     case CLADE_YAML_SCALAR:
         return emit_scalar(emitter, node->text,
-                           node->quoted ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
+                           node->quoted ? YAML_SINGLE_QUOTED_SCALAR_STYLE
+                                        : YAML_PLAIN_SCALAR_STYLE);
     case CLADE_YAML_LIST:
-        good = yaml_sequence_start_event_initialize(
-                   &event, NULL, NULL, 1,
-                   is_flow(node) ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE) &&
+        good = yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
+                                                    is_flow(node) ? YAML_FLOW_SEQUENCE_STYLE
+                                                                  : YAML_BLOCK_SEQUENCE_STYLE) &&
                yaml_emitter_emit(emitter, &event);
         for (size_t i = 0; i < node->count && good; i++)
             good = emit_node(emitter, node->member[i].value);
         return good && yaml_sequence_end_event_initialize(&event) &&
                yaml_emitter_emit(emitter, &event);
     case CLADE_YAML_MAP:
-        good = yaml_mapping_start_event_initialize(
-                   &event, NULL, NULL, 1,
-                   is_flow(node) ? YAML_FLOW_MAPPING_STYLE : YAML_BLOCK_MAPPING_STYLE) &&
+        good = yaml_mapping_start_event_initialize(&event, NULL, NULL, 1,
+                                                   is_flow(node) ? YAML_FLOW_MAPPING_STYLE
+                                                                 : YAML_BLOCK_MAPPING_STYLE) &&
                yaml_emitter_emit(emitter, &event);
         for (size_t i = 0; i < node->count && good; i++)
             good = emit_scalar(emitter, node->member[i].key, YAML_PLAIN_SCALAR_STYLE) &&
                    emit_node(emitter, node->member[i].value);
-        return good && yaml_mapping_end_event_initialize(&event) && yaml_emitter_emit(emitter, &event);
+        return good && yaml_mapping_end_event_initialize(&event) &&
+               yaml_emitter_emit(emitter, &event);
     }
     return 0;
 }
@@ -165,8 +171,9 @@ clade_status clade_yaml_emit(const clade_yaml *node, char **text, size_t *size)
                yaml_emitter_emit(&emitter, &event) &&
                yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1) &&
                yaml_emitter_emit(&emitter, &event) && emit_node(&emitter, node) &&
-               yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(&emitter, &event) &&
-               yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(&emitter, &event);
+               yaml_document_end_event_initialize(&event, 1) &&
+               yaml_emitter_emit(&emitter, &event) && yaml_stream_end_event_initialize(&event) &&
+               yaml_emitter_emit(&emitter, &event);
     clade_status status = CLADE_OK;
     if (out.full || (!good && emitter.error == YAML_MEMORY_ERROR))
         status = clade_fail(CLADE_ENOMEM, "yaml: out of memory");

@@ -28,10 +28,10 @@ bool clade_yaml_text_is_null(const char *text)
 
 bool clade_yaml_text_is_bool(const char *text, bool *value)
 {
-    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "YES",
-                                      "on",   "On",   "ON",   NULL};
-    static const char *const no[] = {"false", "False", "FALSE", "no", "No", "NO",
-                                     "off",   "Off",   "OFF",   NULL};
+    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes",
+                                      "YES",  "on",   "On",   "ON",  NULL};
+    static const char *const no[] = {"false", "False", "FALSE", "no",  "No",
+                                     "NO",    "off",   "Off",   "OFF", NULL};
     *value = is_one_of(text, yes);
     return *value || is_one_of(text, no);
 }
@@ -87,7 +87,8 @@ bool clade_yaml_text_is_number(const char *text, double *value)
 yaml_quote clade_yaml_quote(const char *text)
 {
     yaml_quote quote;
-    size_t length = strlen(text), limit = sizeof quote.text - 1, n = length < limit ? length : limit - 3;
+    size_t length = strlen(text), limit = sizeof quote.text - 1,
+           n = length < limit ? length : limit - 3;
     /* not in the middle of a UTF-8 character */
     while (n > 0 && n < length && ((unsigned char)text[n] & 0xc0) == 0x80) n--;
     for (size_t i = 0; i < n; i++) {
@@ -208,7 +209,8 @@ clade_status clade_yaml_check_keys(const clade_yaml *map, const char *what,
             snprintf(text + n, sizeof text - (size_t)n, " in %s; expected ", what);
             list_words(text, sizeof text, known, count);
         }
-        /* the key's own line, and the name of where its value came from: a map may have been edited */
+        /* the key's own line, and the name of where its value came from: a map may have been edited
+         */
         return fail_at(member->value, member->line, CLADE_EINVAL, text);
     }
     return CLADE_OK;
@@ -313,8 +315,8 @@ clade_status clade_yaml_as_word(const clade_yaml *node, const char *what, const 
     if (count == 1) expected[0] = 0;
     list_words(expected, sizeof expected, words, count);
     if (!nearest) return fail_expected(node, what, expected);
-    return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected %s, found '%s'; did you mean '%s'?", what,
-                           expected, clade_yaml_quote(node->text).text, nearest);
+    return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected %s, found '%s'; did you mean '%s'?",
+                           what, expected, clade_yaml_quote(node->text).text, nearest);
 }
 
 clade_status clade_yaml_expect(const clade_yaml *node, const char *what, clade_yaml_kind kind)

@@ -14,7 +14,7 @@ typedef struct yaml_source {
 } yaml_source;
 
 typedef struct yaml_member {
-    char *key; /* NULL in a list */
+    char *key;             /* NULL in a list */
     uint32_t line, column; /* of the key */
     clade_yaml *value;
 } yaml_member;

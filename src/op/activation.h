@@ -7,6 +7,8 @@
 #include "../../kernels/activation.clh"
 
 #ifdef CLADE_ORACLE
+/* Into 0 … 1; a NaN stays one. */
+static inline REAL real_clip(REAL x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 /* The definitions themselves, through libm. */
 static inline REAL real_act(int act, REAL alpha, REAL x)
 {
@@ -16,9 +18,9 @@ static inline REAL real_act(int act, REAL alpha, REAL x)
     case CLADE_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
     case CLADE_SIGMOID: return 1 / (1 + exp(-x));
     case CLADE_TANH: return tanh(x);
-    case CLADE_HARD_SIGMOID: return fmin(fmax(x / 6 + 0.5, 0), 1);
+    case CLADE_HARD_SIGMOID: return real_clip(x / 6 + 0.5);
     case CLADE_SILU: return x / (1 + exp(-x));
-    case CLADE_HARD_SWISH: return x * fmin(fmax(x / 6 + 0.5, 0), 1);
+    case CLADE_HARD_SWISH: return x * real_clip(x / 6 + 0.5);
     case CLADE_GELU: return x * (1 + erf(x * sqrt(0.5))) / 2;
     default: return x;
     }

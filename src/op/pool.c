@@ -57,10 +57,12 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
     const int32_t step[] = {g.down, g.across};
     y[0] = x->dim[0];
     y[3] = x->dim[3];
+    /* places along an axis, and what it is multiplied by, are 32-bit numbers in the kernels */
+    const int64_t times[] = {x->dim[0], x->dim[3]};
     for (int i = 0; i < 2; i++) {
-        if (extent[i] > INT32_MAX)
-            return clade_fail(CLADE_EINVAL, "%s: %lld %s with padding are too many", name,
-                              (long long)extent[i], axis[i]);
+        if (extent[i] * times[i] > INT32_MAX)
+            return clade_fail(CLADE_EINVAL, "%s: %lld %s times %lld are too many, 2^31 or more", name,
+                              (long long)extent[i], axis[i], (long long)times[i]);
         status = clade_window_size(op, axis[i], extent[i], 0, window[i], step[i], 1, &y[1 + i]);
         if (status) return status;
     }

@@ -100,6 +100,10 @@ void clade_opencl_f32(opencl_launch *launch, float value)
 {
     argument(launch, sizeof value, &value);
 }
+void clade_opencl_struct(opencl_launch *launch, const void *value, size_t bytes)
+{
+    argument(launch, bytes, value);
+}
 void clade_opencl_local(opencl_launch *launch, size_t bytes) { argument(launch, bytes, NULL); }
 
 clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,

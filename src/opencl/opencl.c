@@ -198,6 +198,8 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     size_t largest = (size_t)device_number(cl->device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     cl->group_size = options->group_size ? options->group_size : 256;
     if (cl->group_size > largest) cl->group_size = (uint32_t)largest;
+    cl_ulong width = device_number(cl->device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+    cl->vector_width = !cl->cpu_like || width < 8 ? 4 : width < 16 ? 8 : 16;
     cl_int error;
     cl->context = clCreateContext(NULL, 1, &cl->device, NULL, NULL, &error);
     if (error) {
@@ -221,6 +223,16 @@ static void opencl_specialise(void *context, clade_backend *table)
 #define FAMILY(name) clade_opencl_##name(context, table);
     OPENCL_FAMILIES(FAMILY)
 #undef FAMILY
+}
+
+static size_t opencl_scratch(void *context, clade_op op, const clade_args *args)
+{
+    size_t bytes = 0;
+#define FAMILY(name)                                                                               \
+    if (!bytes) bytes = clade_opencl_##name##_scratch(context, op, args);
+    OPENCL_SCRATCH_FAMILIES(FAMILY)
+#undef FAMILY
+    return bytes;
 }
 
 /* ---- memory ---- */
@@ -290,6 +302,7 @@ const clade_backend *clade_opencl_backend(void)
         .write = opencl_write,
         .read = opencl_read,
         .finish = opencl_finish,
+        .scratch = opencl_scratch,
         .specialise = opencl_specialise,
     };
     return &backend;

@@ -28,6 +28,7 @@ typedef struct opencl_context {
     bool use_clblast;   /* fast mode: dense and convolution go through CLBlast */
     bool driver_caches; /* the driver keeps compiled programs itself */
     uint32_t group_size;
+    uint32_t vector_width; /* floats in the vectors of tiled kernels: 4, 8 or 16 */
     uint64_t memory_bytes, max_alloc_bytes;
     char label[160]; /* device and driver, for error texts */
     opencl_program *programs;
@@ -63,6 +64,7 @@ void clade_opencl_i32(opencl_launch *launch, int32_t value);
 void clade_opencl_u32(opencl_launch *launch, uint32_t value);
 void clade_opencl_u64(opencl_launch *launch, uint64_t value);
 void clade_opencl_f32(opencl_launch *launch, float value);
+void clade_opencl_struct(opencl_launch *launch, const void *value, size_t bytes); /* by value */
 void clade_opencl_local(opencl_launch *launch, size_t bytes);
 /* One work-item per element of n (rounded up to whole groups of the context's size; the kernel
  * checks). */
@@ -72,10 +74,28 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
                                    const size_t *local);
 
 /* Families; each sets its ops' slots in a table. */
-#define OPENCL_FAMILIES(FAMILY) FAMILY(activation)
+#define OPENCL_FAMILIES(FAMILY)                                                                    \
+    FAMILY(activation)                                                                             \
+    FAMILY(conv)                                                                                   \
+    FAMILY(pool)                                                                                   \
+    FAMILY(norm)                                                                                   \
+    FAMILY(lrn)                                                                                    \
+    FAMILY(dropout)
 
 #define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
 OPENCL_FAMILIES(FAMILY)
+#undef FAMILY
+
+/* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
+#define OPENCL_SCRATCH_FAMILIES(FAMILY)                                                            \
+    FAMILY(conv)                                                                                   \
+    FAMILY(norm)                                                                                   \
+    FAMILY(lrn)
+
+#define FAMILY(name)                                                                               \
+    size_t clade_opencl_##name##_scratch(const opencl_context *cl, clade_op op,                    \
+                                         const clade_args *args);
+OPENCL_SCRATCH_FAMILIES(FAMILY)
 #undef FAMILY
 
 #endif

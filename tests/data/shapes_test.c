@@ -1,4 +1,5 @@
-/* The set of rendered pictures: complete or not there, determined by its seed, refused where it must be. */
+/* The set of rendered pictures: complete or not there, determined by its seed, refused where it
+ * must be. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
 #include "base/file.h"
@@ -20,7 +21,8 @@ static int entries(const char *folder)
     int n = 0;
     DIR *d = opendir(folder);
     if (!d) return -1;
-    for (struct dirent *e; (e = readdir(d));) n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    for (struct dirent *e; (e = readdir(d));)
+        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
     closedir(d);
     return n;
 }
@@ -51,7 +53,8 @@ static void check_set(void)
     CHECK_OK(clade_shapes_write("deep/er/set/", &o));
     CHECK(entries("deep/er") == 1 && entries("deep/er/set") == 3);
     CHECK(entries("deep/er/set/train") == 8 && entries("deep/er/set/validation") == 8);
-    CHECK(entries("deep/er/set/train/star") == 3 && entries("deep/er/set/validation/checkerboard") == 2);
+    CHECK(entries("deep/er/set/train/star") == 3 &&
+          entries("deep/er/set/validation/checkerboard") == 2);
 
     uint8_t pixels[64 * 64 * 3];
     int width = 0, height = 0, sampling, colours;
@@ -91,15 +94,20 @@ static void check_set(void)
 static void check_refused(void)
 {
     clade_shapes_options o = {.classes = 2, .train = 4, .validation = 1, .seed = 6};
-    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.classes = 1}), CLADE_EINVAL, "1 classes: expected 2 to 8");
-    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.classes = 9}), CLADE_EINVAL, "2 to 8");
-    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.size = 4}), CLADE_EINVAL, "size 4");
-    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.train = -1}), CLADE_EINVAL, "-1 and 50");
+    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.classes = 1}), CLADE_EINVAL,
+                "1 classes: expected 2 to 8");
+    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.classes = 9}), CLADE_EINVAL,
+                "2 to 8");
+    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.size = 4}), CLADE_EINVAL,
+                "size 4");
+    CHECK_FAILS(clade_shapes_write("x", &(clade_shapes_options){.train = -1}), CLADE_EINVAL,
+                "-1 and 50");
     CHECK_FAILS(clade_shapes_write("", &o), CLADE_EINVAL, "no name");
     CHECK(access("x", F_OK) != 0);
     CHECK_OK(clade_shapes_write("other", &o));
     o.seed = 7;
-    CHECK_FAILS(clade_shapes_write("other", &o), CLADE_EINVAL, "other: holds rendered pictures with other options");
+    CHECK_FAILS(clade_shapes_write("other", &o), CLADE_EINVAL,
+                "other: holds rendered pictures with other options");
     CHECK(access("other/train/circle/0000.jpg", F_OK) == 0 && access("other.partial", F_OK) != 0);
 
     CHECK_OK(clade_folder_create("mine"));

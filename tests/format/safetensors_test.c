@@ -34,24 +34,29 @@ static void check_bad(const char *header, size_t data, clade_status status, cons
 static void check_good(void)
 {
     clade_safetensors *file = NULL;
-    CHECK_OK(open_made("{\"__metadata__\":{\"k\":\"v\",\"e\":\"\"}," T("b", "U8", "[2,2]", "[4,8]") "," T(
-                           "a", "F32", "[]", "[0,4]") "," T("z", "I64", "[3,0]", "[4,4]") "}   \n",
-                       8, &file));
+    CHECK_OK(open_made(
+        "{\"__metadata__\":{\"k\":\"v\",\"e\":\"\"}," T("b", "U8", "[2,2]", "[4,8]") "," T(
+            "a", "F32", "[]", "[0,4]") "," T("z", "I64", "[3,0]", "[4,4]") "}   \n",
+        8, &file));
     if (!file) return;
     CHECK(clade_safetensors_count(file) == 3);
     CHECK(!strcmp(clade_safetensors_at(file, 0)->name, "b")); /* the header's order */
-    const clade_safetensors_tensor *b = clade_safetensors_find(file, "b"), *a = clade_safetensors_find(file, "a");
+    const clade_safetensors_tensor *b = clade_safetensors_find(file, "b"),
+                                   *a = clade_safetensors_find(file, "a");
     CHECK(b == clade_safetensors_at(file, 0) && a && !clade_safetensors_find(file, "c"));
     CHECK(b->dtype == CLADE_SAFETENSORS_U8 && b->rank == 2 && b->shape[1] == 2 && b->bytes == 4);
     CHECK(!memcmp(b->data, "\4\5\6\7", 4));
     CHECK(a && a->rank == 0 && a->bytes == 4);
     CHECK(clade_safetensors_find(file, "z")->bytes == 0);
     CHECK(clade_safetensors_metadata_count(file) == 2);
-    CHECK(!strcmp(clade_safetensors_metadata(file, "k"), "v") && !clade_safetensors_metadata(file, "x"));
+    CHECK(!strcmp(clade_safetensors_metadata(file, "k"), "v") &&
+          !clade_safetensors_metadata(file, "x"));
     CHECK(!strcmp(clade_safetensors_metadata_at(file, 1).key, "e"));
     float x[4];
-    CHECK_FAILS(clade_safetensors_floats(file, b, 4, x), CLADE_EFORMAT, "m.st: tensor 'b': expected floating-point");
-    CHECK_FAILS(clade_safetensors_floats(file, a, 2, x), CLADE_EINVAL, "tensor 'a': 1 elements, expected 2");
+    CHECK_FAILS(clade_safetensors_floats(file, b, 4, x), CLADE_EFORMAT,
+                "m.st: tensor 'b': expected floating-point");
+    CHECK_FAILS(clade_safetensors_floats(file, a, 2, x), CLADE_EINVAL,
+                "tensor 'a': 1 elements, expected 2");
     clade_safetensors_destroy(&file);
     CHECK(file == NULL);
     CHECK_OK(open_made("{}", 0, &file));
@@ -62,12 +67,15 @@ static void check_good(void)
 static void check_refused(void)
 {
     clade_safetensors *file;
-    CHECK_FAILS(clade_safetensors_open_memory("1234567", 7, "m.st", &file), CLADE_EFORMAT, "m.st: not a safetensors");
-    CHECK_FAILS(clade_safetensors_open_memory("\3\0\0\0\0\0\0\0{}", 10, "m.st", &file), CLADE_EFORMAT,
-                "header of 3 bytes in a file of 10");
-    CHECK_FAILS(clade_safetensors_open_memory("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, "m.st", &file), CLADE_EFORMAT,
-                "header of 18446744073709551615 bytes");
-    CHECK_FAILS(clade_safetensors_open_memory("\0\0\0\0\0\0\0\0", 8, "m.st", &file), CLADE_EFORMAT, "begin with {");
+    CHECK_FAILS(clade_safetensors_open_memory("1234567", 7, "m.st", &file), CLADE_EFORMAT,
+                "m.st: not a safetensors");
+    CHECK_FAILS(clade_safetensors_open_memory("\3\0\0\0\0\0\0\0{}", 10, "m.st", &file),
+                CLADE_EFORMAT, "header of 3 bytes in a file of 10");
+    CHECK_FAILS(
+        clade_safetensors_open_memory("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, "m.st", &file),
+        CLADE_EFORMAT, "header of 18446744073709551615 bytes");
+    CHECK_FAILS(clade_safetensors_open_memory("\0\0\0\0\0\0\0\0", 8, "m.st", &file), CLADE_EFORMAT,
+                "begin with {");
     CHECK_FAILS(clade_safetensors_open("none.st", &file), CLADE_EIO, "none.st");
     CHECK_FAILS(clade_safetensors_open(".", &file), CLADE_EIO, "not a regular file");
     check_bad("[]", 0, CLADE_EFORMAT, "does not begin with {");
@@ -82,29 +90,38 @@ static void check_refused(void)
     check_bad("{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, CLADE_EFORMAT, "no dtype");
     check_bad("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, CLADE_EFORMAT, "no shape");
     check_bad("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, CLADE_EFORMAT, "data_offsets");
-    check_bad("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1]}}", 4, CLADE_EFORMAT, "a second field 'dtype'");
+    check_bad("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1]}}", 4, CLADE_EFORMAT,
+              "a second field 'dtype'");
     check_bad("{\"a\":{\"type\":\"F32\"}}", 4, CLADE_EFORMAT, "unknown field 'type'");
-    check_bad("{" T("a", "F31", "[1]", "[0,4]") "}", 4, CLADE_EUNSUPPORTED, "tensor 'a': unknown dtype 'F31'");
-    check_bad("{" T("a", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, CLADE_EUNSUPPORTED, "more than 8 dim");
+    check_bad("{" T("a", "F31", "[1]", "[0,4]") "}", 4, CLADE_EUNSUPPORTED,
+              "tensor 'a': unknown dtype 'F31'");
+    check_bad("{" T("a", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, CLADE_EUNSUPPORTED,
+              "more than 8 dim");
     check_bad("{" T("a", "F32", "[-1]", "[0,4]") "}", 4, CLADE_EFORMAT, "whole numbers");
     check_bad("{" T("a", "F32", "[1.5]", "[0,4]") "}", 4, CLADE_EFORMAT, "whole numbers");
     check_bad("{" T("a", "F32", "[\"1\"]", "[0,4]") "}", 4, CLADE_EFORMAT, "whole numbers");
     check_bad("{" T("a", "F32", "[1e30]", "[0,4]") "}", 4, CLADE_EFORMAT, "whole numbers");
-    check_bad("{" T("a", "F32", "[4294967296,4294967296,1]", "[0,4]") "}", 4, CLADE_EFORMAT, "larger than any");
+    check_bad("{" T("a", "F32", "[4294967296,4294967296,1]", "[0,4]") "}", 4, CLADE_EFORMAT,
+              "larger than any");
     check_bad("{" T("a", "F32", "[1]", "[0,4,8]") "}", 4, CLADE_EFORMAT, "two whole numbers");
-    check_bad("{" T("a", "F32", "[1]", "[0,8]") "}", 4, CLADE_EFORMAT, "bytes 0 to 8 of the data, which has 4");
+    check_bad("{" T("a", "F32", "[1]", "[0,8]") "}", 4, CLADE_EFORMAT,
+              "bytes 0 to 8 of the data, which has 4");
     check_bad("{" T("a", "F32", "[1]", "[4,0]") "}", 4, CLADE_EFORMAT, "bytes 4 to 0");
-    check_bad("{" T("a", "F32", "[2]", "[0,4]") "}", 4, CLADE_EFORMAT, "4 bytes, but its shape and dtype need 8");
-    check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("b", "F32", "[1]", "[2,6]") "}", 6, CLADE_EFORMAT,
-              "tensor 'b': overlaps");
-    check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("b", "F32", "[1]", "[6,10]") "}", 10, CLADE_EFORMAT,
-              "tensor 'b': there are bytes before it");
-    check_bad("{" T("a", "F32", "[1]", "[0,4]") "}", 6, CLADE_EFORMAT, "2 bytes after the last tensor");
-    check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("a", "F32", "[1]", "[4,8]") "}", 8, CLADE_EFORMAT,
-              "tensor 'a': is there twice");
+    check_bad("{" T("a", "F32", "[2]", "[0,4]") "}", 4, CLADE_EFORMAT,
+              "4 bytes, but its shape and dtype need 8");
+    check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("b", "F32", "[1]", "[2,6]") "}", 6,
+              CLADE_EFORMAT, "tensor 'b': overlaps");
+    check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("b", "F32", "[1]", "[6,10]") "}", 10,
+              CLADE_EFORMAT, "tensor 'b': there are bytes before it");
+    check_bad("{" T("a", "F32", "[1]", "[0,4]") "}", 6, CLADE_EFORMAT,
+              "2 bytes after the last tensor");
+    check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("a", "F32", "[1]", "[4,8]") "}", 8,
+              CLADE_EFORMAT, "tensor 'a': is there twice");
     check_bad("{\"__metadata__\":{\"a\":1}}", 0, CLADE_EFORMAT, "metadata 'a' is not a string");
-    check_bad("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, CLADE_EFORMAT, "metadata 'a' is there twice");
-    check_bad("{\"__metadata__\":{},\"__metadata__\":{}}", 0, CLADE_EFORMAT, "expected one '__metadata__'");
+    check_bad("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, CLADE_EFORMAT,
+              "metadata 'a' is there twice");
+    check_bad("{\"__metadata__\":{},\"__metadata__\":{}}", 0, CLADE_EFORMAT,
+              "expected one '__metadata__'");
     check_bad("{\"__metadata__\":[]}", 0, CLADE_EFORMAT, "map of strings");
 }
 
@@ -150,7 +167,11 @@ static void check_write(void)
     static const unsigned char odd[3] = {7, 8, 9};
     clade_safetensors_tensor t[] = {
         {.name = "z.weight", .dtype = CLADE_SAFETENSORS_F32, .rank = 2, .shape = {2, 3}, .data = w},
-        {.name = "a\"\\\n\xc3\xa9", .dtype = CLADE_SAFETENSORS_U8, .rank = 1, .shape = {3}, .data = odd},
+        {.name = "a\"\\\n\xc3\xa9",
+         .dtype = CLADE_SAFETENSORS_U8,
+         .rank = 1,
+         .shape = {3},
+         .data = odd},
         {.name = "empty", .dtype = CLADE_SAFETENSORS_F16, .rank = 2, .shape = {0, 5}},
     };
     clade_safetensors_pair pairs[] = {{"recipe", "a: 1\nb: [\"x\"]\n"}, {"classes", "cat,dog"}};
@@ -166,31 +187,37 @@ static void check_write(void)
     CHECK(size == size2 && !memcmp(bytes, again, size));
     CHECK_OK(clade_safetensors_open("w.st", &file));
     if (file) {
-        for (size_t i = 0; i < 3; i++) CHECK(!strcmp(clade_safetensors_at(file, i)->name, t[i].name));
+        for (size_t i = 0; i < 3; i++)
+            CHECK(!strcmp(clade_safetensors_at(file, i)->name, t[i].name));
         CHECK_OK(clade_safetensors_floats(file, clade_safetensors_at(file, 0), 6, x));
         CHECK(!memcmp(x, w, sizeof w) && !memcmp(clade_safetensors_at(file, 1)->data, odd, 3));
-        CHECK(clade_safetensors_at(file, 2)->bytes == 0 && clade_safetensors_at(file, 2)->shape[1] == 5);
+        CHECK(clade_safetensors_at(file, 2)->bytes == 0 &&
+              clade_safetensors_at(file, 2)->shape[1] == 5);
         CHECK(!strcmp(clade_safetensors_metadata(file, "recipe"), pairs[0].value));
     }
     clade_safetensors_destroy(&file);
 
     /* cut short anywhere, it is refused */
     for (size_t n = 0; n < size; n++)
-        CHECK_FAILS(clade_safetensors_open_memory(bytes, n, "cut.st", &file), CLADE_EFORMAT, "cut.st: ");
+        CHECK_FAILS(clade_safetensors_open_memory(bytes, n, "cut.st", &file), CLADE_EFORMAT,
+                    "cut.st: ");
     free(bytes);
     free(again);
 
     t[1].name = "z.weight";
-    CHECK_FAILS(clade_safetensors_write("v.st", t, 3, NULL, 0), CLADE_EINVAL, "v.st: two tensors have the name 'z.weight'");
+    CHECK_FAILS(clade_safetensors_write("v.st", t, 3, NULL, 0), CLADE_EINVAL,
+                "v.st: two tensors have the name 'z.weight'");
     t[1].name = "__metadata__";
     CHECK_FAILS(clade_safetensors_write("v.st", t, 3, NULL, 0), CLADE_EINVAL, "cannot be a name");
     t[1].name = "\xff";
     CHECK_FAILS(clade_safetensors_write("v.st", t, 3, NULL, 0), CLADE_EINVAL, "cannot be a name");
     t[1].name = "b";
     t[1].shape[0] = -1;
-    CHECK_FAILS(clade_safetensors_write("v.st", t, 3, NULL, 0), CLADE_EINVAL, "tensor 'b': dimension 0 is -1");
+    CHECK_FAILS(clade_safetensors_write("v.st", t, 3, NULL, 0), CLADE_EINVAL,
+                "tensor 'b': dimension 0 is -1");
     pairs[1].key = "recipe";
-    CHECK_FAILS(clade_safetensors_write("v.st", t, 1, pairs, 2), CLADE_EINVAL, "metadata 'recipe' is there twice");
+    CHECK_FAILS(clade_safetensors_write("v.st", t, 1, pairs, 2), CLADE_EINVAL,
+                "metadata 'recipe' is there twice");
     CHECK_FAILS(clade_safetensors_write("none/v.st", t, 1, NULL, 0), CLADE_EIO, "none/v.st");
     CHECK(access("v.st", F_OK) != 0);
 }

@@ -46,7 +46,8 @@ static void check_tree(void)
     clade_yaml *flatten = clade_yaml_item(model, 2);
     CHECK(!strcmp(clade_yaml_text(flatten), "flatten"));
     CHECK(clade_yaml_line(flatten) == 6 && clade_yaml_column(flatten) == 5);
-    CHECK(clade_yaml_kind_of(clade_yaml_find(clade_yaml_item(model, 3), "dropout")) == CLADE_YAML_NULL);
+    CHECK(clade_yaml_kind_of(clade_yaml_find(clade_yaml_item(model, 3), "dropout")) ==
+          CLADE_YAML_NULL);
     CHECK(clade_yaml_find(r, "mode") == NULL && clade_yaml_find(model, "x") == NULL);
     CHECK(clade_yaml_find(r, "modell") == NULL);
 
@@ -55,14 +56,15 @@ static void check_tree(void)
     CHECK(clade_yaml_equal(r, copy));
     clade_yaml_destroy(&r);
     CHECK(r == NULL);
-    CHECK_FAILS(clade_yaml_get_bool(clade_yaml_find(copy, "train"), "epochs", &(bool){0}), CLADE_EINVAL,
-                "r.yaml:12: epochs: expected true or false, found '25'");
+    CHECK_FAILS(clade_yaml_get_bool(clade_yaml_find(copy, "train"), "epochs", &(bool){0}),
+                CLADE_EINVAL, "r.yaml:12: epochs: expected true or false, found '25'");
     clade_yaml_destroy(&copy);
 }
 
 static void check_limits(void)
 {
     check_bad("a: 1\nb: 2\na: 3\nb: 4\n", "r.yaml:3: duplicate key 'a' (first on line 1)");
+    check_bad("z: 1\nb: 2\nz: 3\nb: 4\n", "r.yaml:3: duplicate key 'z' (first on line 1)");
     check_bad("a: &x 1\n", "r.yaml:1: anchors");
     check_bad("a: 1\nb: *x\n", "r.yaml:2: aliases");
     check_bad("a: !!int 1\n", "r.yaml:1: tags");
@@ -70,7 +72,8 @@ static void check_limits(void)
     check_bad("? [a]\n: 2\n", "r.yaml:1: a key must be plain text");
     check_bad("a: \"x\\0y\"\n", "zero byte");
     check_bad("a: [1, 2\nb: 3\n", "r.yaml:2: ");
-    check_bad("a:\n\tb: 3\n", "r.yaml:2: found a character that cannot begin anything here (a tab?");
+    check_bad("a:\n\tb: 3\n",
+              "r.yaml:2: found a character that cannot begin anything here (a tab?");
     check_bad("a: \xff\n", "r.yaml: not UTF-8");
 
     char deep[300] = "";
@@ -134,7 +137,8 @@ static void check_numbers(void)
 
 static void check_ranges(void)
 {
-    check_no_number("abc", CLADE_YAML_POSITIVE, "r.yaml:2: x: expected a positive number, found 'abc'");
+    check_no_number("abc", CLADE_YAML_POSITIVE,
+                    "r.yaml:2: x: expected a positive number, found 'abc'");
     check_no_number("0", CLADE_YAML_POSITIVE, "positive number, found '0'");
     check_no_number("-1e-9", CLADE_YAML_NOT_NEGATIVE, "0 or more");
     check_no_number("1.01", CLADE_YAML_FRACTION, "from 0 to 1, found '1.01'");
@@ -151,17 +155,21 @@ static void check_ranges(void)
     check_no_number("{a: 1}", CLADE_YAML_ANY, "found a map");
 
     int64_t n = 5;
-    clade_yaml *map = parse("a: -9223372036854775808\nb: 9223372036854775808\nc: 3.0\nd: 007\ne: +9223372036854775807\n"
-                            "f: -9223372036854775809\ng:\n");
+    clade_yaml *map = parse(
+        "a: -9223372036854775808\nb: 9223372036854775808\nc: 3.0\nd: 007\ne: +9223372036854775807\n"
+        "f: -9223372036854775809\ng:\n");
     CHECK_OK(clade_yaml_get_int(map, "a", INT64_MIN, INT64_MAX, &n));
     CHECK(n == INT64_MIN);
     CHECK_FAILS(clade_yaml_get_int(map, "b", INT64_MIN, INT64_MAX, &n), CLADE_EINVAL,
                 "r.yaml:2: b: expected a whole number, found");
-    CHECK_FAILS(clade_yaml_get_int(map, "f", INT64_MIN, INT64_MAX, &n), CLADE_EINVAL, "whole number");
-    CHECK_FAILS(clade_yaml_get_int(map, "c", 0, INT64_MAX, &n), CLADE_EINVAL, "whole number, 0 or more");
+    CHECK_FAILS(clade_yaml_get_int(map, "f", INT64_MIN, INT64_MAX, &n), CLADE_EINVAL,
+                "whole number");
+    CHECK_FAILS(clade_yaml_get_int(map, "c", 0, INT64_MAX, &n), CLADE_EINVAL,
+                "whole number, 0 or more");
     CHECK_OK(clade_yaml_get_int(map, "e", INT64_MIN, INT64_MAX, &n));
     CHECK(n == INT64_MAX);
-    CHECK_FAILS(clade_yaml_get_int(map, "d", 8, 9, &n), CLADE_EINVAL, "whole number from 8 to 9, found '007'");
+    CHECK_FAILS(clade_yaml_get_int(map, "d", 8, 9, &n), CLADE_EINVAL,
+                "whole number from 8 to 9, found '007'");
     CHECK_OK(clade_yaml_get_int(map, "d", 7, 7, &n));
     CHECK(n == 7);
     CHECK_OK(clade_yaml_get_int(map, "g", 0, 1, &n));
@@ -178,29 +186,37 @@ static void check_words(void)
     bool b = false;
     const char *text = NULL;
     const clade_yaml *node;
-    clade_yaml *map = parse("a: sigmoid\nb: rleu\nc: 12345\nd: [x]\noptimiser: adam\ny: ON\nn: \"no\"\nz: false\n");
+    clade_yaml *map = parse(
+        "a: sigmoid\nb: rleu\nc: 12345\nd: [x]\noptimiser: adam\ny: ON\nn: \"no\"\nz: false\n");
     CHECK_OK(clade_yaml_get_word(map, "a", words, 3, &i));
     CHECK(i == 1);
-    CHECK_FAILS(clade_yaml_get_word(map, "b", words, 3, &i), CLADE_EINVAL,
-                "r.yaml:2: b: expected one of relu, sigmoid, softmax, found 'rleu'; did you mean 'relu'?");
-    CHECK_FAILS(clade_yaml_get_word(map, "c", words, 3, &i), CLADE_EINVAL, "softmax, found '12345'");
+    CHECK_FAILS(
+        clade_yaml_get_word(map, "b", words, 3, &i), CLADE_EINVAL,
+        "r.yaml:2: b: expected one of relu, sigmoid, softmax, found 'rleu'; did you mean 'relu'?");
+    CHECK_FAILS(clade_yaml_get_word(map, "c", words, 3, &i), CLADE_EINVAL,
+                "softmax, found '12345'");
     CHECK(!strstr(clade_error(), "did you mean"));
     CHECK_FAILS(clade_yaml_get_word(map, "d", words, 3, &i), CLADE_EINVAL, "found a list");
     CHECK_OK(clade_yaml_get_text(map, "c", &text));
     CHECK(text && !strcmp(text, "12345"));
-    CHECK_FAILS(clade_yaml_get_text(map, "d", &text), CLADE_EINVAL, "d: expected text, found a list");
+    CHECK_FAILS(clade_yaml_get_text(map, "d", &text), CLADE_EINVAL,
+                "d: expected text, found a list");
     CHECK_OK(clade_yaml_get_bool(map, "y", &b));
     CHECK(b);
     CHECK_OK(clade_yaml_get_bool(map, "z", &b));
     CHECK(!b);
-    CHECK_FAILS(clade_yaml_get_bool(map, "n", &b), CLADE_EINVAL, "n: expected true or false, found the quoted text 'no'");
-    CHECK_FAILS(clade_yaml_get_node(map, "a", CLADE_YAML_MAP, &node), CLADE_EINVAL, "expected a map, found 'sigmoid'");
+    CHECK_FAILS(clade_yaml_get_bool(map, "n", &b), CLADE_EINVAL,
+                "n: expected true or false, found the quoted text 'no'");
+    CHECK_FAILS(clade_yaml_get_node(map, "a", CLADE_YAML_MAP, &node), CLADE_EINVAL,
+                "expected a map, found 'sigmoid'");
     CHECK(node == NULL);
     CHECK_OK(clade_yaml_get_node(map, "d", CLADE_YAML_LIST, &node));
     CHECK(node && clade_yaml_count(node) == 1);
-    CHECK_FAILS(clade_yaml_require(map, "loss", &node), CLADE_EINVAL, "r.yaml:1: the key 'loss' is missing");
+    CHECK_FAILS(clade_yaml_require(map, "loss", &node), CLADE_EINVAL,
+                "r.yaml:1: the key 'loss' is missing");
     CHECK_OK(clade_yaml_require(map, "a", &node));
-    CHECK_FAILS(clade_yaml_fail(node, CLADE_EMISMATCH, "%d of us", 3), CLADE_EMISMATCH, "r.yaml:1: 3 of us");
+    CHECK_FAILS(clade_yaml_fail(node, CLADE_EMISMATCH, "%d of us", 3), CLADE_EMISMATCH,
+                "r.yaml:1: 3 of us");
     clade_yaml_destroy(&map);
 
     map = parse("loss: mse\n\noptimiser:\n  adam\n");
@@ -208,10 +224,16 @@ static void check_words(void)
                 "r.yaml:3: unknown key 'optimiser'; did you mean 'optimizer'?");
     clade_yaml_destroy(&map);
     map = parse("Batch: 3\n");
-    CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL, "did you mean 'batch'?");
+    CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL,
+                "did you mean 'batch'?");
     clade_yaml_destroy(&map);
     map = parse("bacth: 3\n");
-    CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL, "did you mean 'batch'?");
+    CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL,
+                "did you mean 'batch'?");
+    clade_yaml_destroy(&map);
+    map = parse("form: 3\n"); /* swapped letters are nearer than two other changes */
+    CHECK_FAILS(clade_yaml_check_keys(map, "x", (const char *const[]){"farms", "from"}, 2),
+                CLADE_EINVAL, "did you mean 'from'?");
     clade_yaml_destroy(&map);
     map = parse("xyzzyqw: 3\n");
     CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL,
@@ -222,10 +244,12 @@ static void check_words(void)
     CHECK_OK(clade_yaml_check_keys(map, "train", keys, 4));
     clade_yaml_destroy(&map);
     map = parse("[1]");
-    CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL, "train: expected a map, found a list");
+    CHECK_FAILS(clade_yaml_check_keys(map, "train", keys, 4), CLADE_EINVAL,
+                "train: expected a map, found a list");
     clade_yaml_destroy(&map);
 
-    /* a text that is too long for a message is cut, not in the middle of a letter, without controls */
+    /* a text that is too long for a message is cut, not in the middle of a letter, without controls
+     */
     char line[300] = "x: \"a\\n";
     for (int k = 0; k < 60; k++) strcat(line, "\xc3\xa9");
     strcat(line, "\"\n");
@@ -254,7 +278,8 @@ static void check_set(void)
     CHECK_OK(clade_yaml_assign(r, "train.optimizer.adam.lr=1e-4"));
     CHECK(!strcmp(text_of(clade_yaml_find(r, "train"), "optimizer", "adam", "lr"), "1e-4"));
     CHECK_OK(clade_yaml_assign(r, "augment.fill.mode={a: [1, 2], b: 'x=y'}"));
-    CHECK(!strcmp(text_of(clade_yaml_find(clade_yaml_find(r, "augment"), "fill"), "mode", "b", NULL), "x=y"));
+    CHECK(!strcmp(
+        text_of(clade_yaml_find(clade_yaml_find(r, "augment"), "fill"), "mode", "b", NULL), "x=y"));
     clade_yaml *model = clade_yaml_find(r, "model");
     CHECK_OK(clade_yaml_assign(r, "model.3.dropout=0.5"));
     CHECK(!strcmp(text_of(clade_yaml_item(model, 3), "dropout", NULL, NULL), "0.5"));
@@ -262,18 +287,21 @@ static void check_set(void)
     CHECK(!strcmp(text_of(clade_yaml_item(model, 2), "dense", NULL, NULL), "10"));
     CHECK_OK(clade_yaml_assign(r, "model.2.dense=[1]"));
     CHECK_OK(clade_yaml_assign(r, "train.note="));
-    CHECK(clade_yaml_kind_of(clade_yaml_find(clade_yaml_find(r, "train"), "note")) == CLADE_YAML_NULL);
+    CHECK(clade_yaml_kind_of(clade_yaml_find(clade_yaml_find(r, "train"), "note")) ==
+          CLADE_YAML_NULL);
     CHECK_OK(clade_yaml_assign(r, "train.note.deep.er=1")); /* null becomes a map */
     CHECK(!strcmp(text_of(clade_yaml_find(r, "train"), "note", "deep", "er"), "1"));
 
     CHECK_OK(clade_yaml_copy(r, &before));
     CHECK_FAILS(clade_yaml_assign(r, "name.x=3"), CLADE_EINVAL,
                 "--set name.x=3: 'name' is the value 'cats-dogs-64', which has no 'x'");
-    CHECK_FAILS(clade_yaml_assign(r, "model.4.x=3"), CLADE_EINVAL, "'model' is a list of 4: expected a position");
+    CHECK_FAILS(clade_yaml_assign(r, "model.4.x=3"), CLADE_EINVAL,
+                "'model' is a list of 4: expected a position");
     CHECK_FAILS(clade_yaml_assign(r, "model.4=3"), CLADE_EINVAL, "found '4'");
     CHECK_FAILS(clade_yaml_assign(r, "model.18446744073709551616=3"), CLADE_EINVAL, "list of 4");
     CHECK_FAILS(clade_yaml_assign(r, "model.dropout=3"), CLADE_EINVAL, "found 'dropout'");
-    CHECK_FAILS(clade_yaml_assign(r, "model.0.conv2d.kernel.0=3"), CLADE_EINVAL, "'model.0.conv2d.kernel' is the value '3'");
+    CHECK_FAILS(clade_yaml_assign(r, "model.0.conv2d.kernel.0=3"), CLADE_EINVAL,
+                "'model.0.conv2d.kernel' is the value '3'");
     CHECK_FAILS(clade_yaml_assign(r, "train"), CLADE_EINVAL, "--set train: expected key=value");
     CHECK_FAILS(clade_yaml_assign(r, "=3"), CLADE_EINVAL, "expected key=value");
     CHECK_FAILS(clade_yaml_assign(r, "new..x=3"), CLADE_EINVAL, "dot between");
@@ -290,8 +318,8 @@ static void check_set(void)
 
     CHECK_OK(clade_yaml_assign(r, "train.lr=abc"));
     double x;
-    CHECK_FAILS(clade_yaml_get_number(clade_yaml_find(r, "train"), "lr", CLADE_YAML_POSITIVE, &x), CLADE_EINVAL,
-                "--set train.lr=abc: lr: expected a positive number, found 'abc'");
+    CHECK_FAILS(clade_yaml_get_number(clade_yaml_find(r, "train"), "lr", CLADE_YAML_POSITIVE, &x),
+                CLADE_EINVAL, "--set train.lr=abc: lr: expected a positive number, found 'abc'");
     clade_yaml_destroy(&r);
     r = parse("");
     CHECK_OK(clade_yaml_assign(r, "a.b=1"));
@@ -316,11 +344,26 @@ static void check_round_trip(const clade_yaml *tree)
 
 static void check_emit(void)
 {
-    static const char *const odd[] = {"",     "null", "~",    "true",   "1/255", " a ",    "a: b",   "#",
-                                      "- a",  "a\nb", "\n",   "[x",     "'",     "\"",     "\\",     "caf\xc3\xa9",
-                                      "&a",   "*a",   "!t",   "%d",     "@",     "a #b",   "---",    "...",
-                                      "\t",   "a\t",  "x\n ", "\x01\x7f", "=",   "<<",     "?",      ":",
-                                      "1e5",  ",",    "{}",   "no",     "-",     "\xf0\x9f\x90\xb1", "a\r\nb", "\xc2\x85"};
+    static const char *const odd[] = {"",       "null",
+                                      "~",      "true",
+                                      "1/255",  " a ",
+                                      "a: b",   "#",
+                                      "- a",    "a\nb",
+                                      "\n",     "[x",
+                                      "'",      "\"",
+                                      "\\",     "caf\xc3\xa9",
+                                      "&a",     "*a",
+                                      "!t",     "%d",
+                                      "@",      "a #b",
+                                      "---",    "...",
+                                      "\t",     "a\t",
+                                      "x\n ",   "\x01\x7f",
+                                      "=",      "<<",
+                                      "?",      ":",
+                                      "1e5",    ",",
+                                      "{}",     "no",
+                                      "-",      "\xf0\x9f\x90\xb1",
+                                      "a\r\nb", "\xc2\x85"};
     clade_yaml *r = parse(recipe), *map = clade_yaml_create(CLADE_YAML_MAP);
     char *text = NULL;
     size_t size;
@@ -350,7 +393,8 @@ static void check_emit(void)
     CHECK_OK(clade_yaml_put(map, "list", list));
     CHECK_OK(clade_yaml_put(map, "empty", clade_yaml_create(CLADE_YAML_LIST)));
     CHECK_OK(clade_yaml_put(map, "none", clade_yaml_create(CLADE_YAML_MAP)));
-    CHECK_OK(clade_yaml_put(map, "none", clade_yaml_create(CLADE_YAML_MAP))); /* replaced, not doubled */
+    CHECK_OK(
+        clade_yaml_put(map, "none", clade_yaml_create(CLADE_YAML_MAP))); /* replaced, not doubled */
     check_round_trip(map);
     CHECK_FAILS(clade_yaml_put(map, "x", NULL), CLADE_ENOMEM, "memory");
 

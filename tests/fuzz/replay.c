@@ -1,4 +1,5 @@
-/* main() for a fuzz target without libFuzzer: runs it on every file of the folders (or files) given. */
+/* main() for a fuzz target without libFuzzer: runs it on every file of the folders (or files)
+ * given. */
 #define _XOPEN_SOURCE 700
 #include <dirent.h>
 #include <stdint.h>

@@ -1,0 +1,103 @@
+/* The conformance harness: judges a device against the reference (float32, every operation in the
+ * stated order) and the oracle (double), per op, per chain of layers.
+ *
+ * What an op is judged by, for each of its cases, overwriting and accumulating:
+ *   - on small integers, on random numbers and with NaN, infinities and signed zeros among them;
+ *   - in exact mode every bit of every output against the reference; in both modes every element
+ *     against the oracle within the op's bound, which follows from the arithmetic and the data; where
+ *     small integers make every step exact, no error at all;
+ *   - outputs are filled with a NaN before, so that what is not written shows; memory before and
+ *     after each tensor, and the inputs, must not change; tensors begin at odd elements;
+ *   - run again, with separate buffers, with another work-group size or other numbers of threads,
+ *     the result must be the same bits.
+ * Gradients are judged a second time (CLADE_CONFORM_GRAD) without any device: the oracle's backward
+ * against finite differences of its forward. */
+#ifndef CLADE_CONFORM_H
+#define CLADE_CONFORM_H
+
+#include <clade/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What to judge; may be or-ed. */
+typedef enum clade_conform_mode {
+    CLADE_CONFORM_OPS = 1,      /* every op on the device */
+    CLADE_CONFORM_GRAD = 2,     /* the oracle's gradients by finite differences */
+    CLADE_CONFORM_LAYERS = 4,   /* forward and backward of chains of ops on the device */
+    CLADE_CONFORM_PERF = 8,     /* the time of each op at a size that training uses */
+    CLADE_CONFORM_SELF_TEST = 16 /* the harness itself: devices with planted faults */
+} clade_conform_mode;
+
+typedef enum clade_conform_verdict {
+    CLADE_CONFORM_PASS,
+    CLADE_CONFORM_FAIL,
+    CLADE_CONFORM_SKIP
+} clade_conform_verdict;
+
+typedef enum clade_conform_pass {
+    CLADE_CONFORM_BOTH,
+    CLADE_CONFORM_OVERWRITE, /* only cases with accumulate 0 */
+    CLADE_CONFORM_ACCUMULATE /* only cases with accumulate 1 */
+} clade_conform_pass;
+
+/* Zero is the default everywhere. */
+typedef struct clade_conform_options {
+    const char *device; /* as in clade_device_open */
+    const char *plugin; /* a backend from this shared object, or NULL */
+    const char *op;     /* an op's or a family's name, or a pattern with * and ?; NULL: all */
+    const char *case_name; /* the same for cases */
+    clade_conform_pass pass;
+    unsigned modes; /* of clade_conform_mode; 0: ops, gradients and layers */
+    clade_math math;
+    uint64_t seed;       /* the data's; each case adds its name */
+    bool quick;          /* only the small cases */
+    bool strict;         /* an op without a version of its own fails */
+    int threads;         /* as in clade_device_options */
+    uint32_t group_size; /* the same */
+} clade_conform_options;
+
+/* One thing judged. All text lasts until the sink returns. */
+typedef struct clade_conform_result {
+    clade_conform_mode mode;
+    clade_conform_verdict verdict;
+    const char *op;        /* its name; the chain's; the fault's */
+    const char *case_name; /* "" in CLADE_CONFORM_PERF */
+    int accumulate;
+    char support;      /* as clade_device_support gives it; 0 where no op of a device was run */
+    const char *check; /* the check that failed: "bound", "bits", "guard"...; in a self-test the
+                        * one that caught the fault; else "" */
+    const char *text;  /* why it failed or was skipped, one line; else "" */
+    const char *reproduce; /* of a failure: the command that repeats it; else "" */
+    uint64_t compared;     /* elements */
+    uint64_t excluded;     /* of gradients: points left out, as the function has a kink there */
+    double worst;          /* the largest error divided by its bound; at most 1 passes */
+    double error;          /* the largest absolute error */
+    bool mistrusted;       /* nearly all that was compared is zero */
+    double seconds;        /* CLADE_CONFORM_PERF: of one call; else of the judging */
+    double bytes, flops;   /* CLADE_CONFORM_PERF: moved at least, and done, by one call */
+} clade_conform_result;
+
+typedef struct clade_conform_summary {
+    uint64_t passed, failed, skipped;
+    uint64_t compared, excluded, mistrusted;
+    uint64_t faults, caught; /* of the self-test */
+    double worst, seconds;
+    clade_device_info device; /* that was judged; empty where none was needed */
+} clade_conform_summary;
+
+/* Gets each result as it is made; anything but CLADE_OK ends the run with that status. */
+typedef clade_status (*clade_conform_sink)(void *user, const clade_conform_result *result);
+
+/* Judges. Failures found are results, not errors: the status tells only whether judging was
+ * possible. A run passed if summary->failed is 0 and summary->passed is not. Errors: ENODEVICE,
+ * ENOMEM, EINVAL where op or case match nothing. */
+CLADE_API clade_status clade_conform_run(const clade_conform_options *options,
+                                         clade_conform_sink sink, void *user,
+                                         clade_conform_summary *summary);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,184 @@
+/* conv2d, conv2d_dx and dense by register tiles over packed weights.
+ *
+ * Options: VW lanes in a vector, NV vectors in a block of results, PB results along a row in a tile.
+ * On a CPU one work-item per group computes a whole row; on a GPU neighbouring work-items compute
+ * neighbouring blocks of channels of the same pixels: weights are read side by side, pixels are the same
+ * address for the group (a broadcast). */
+#include "opencl.clh"
+#include "activation.clh"
+#include "conv.clh"
+#include "conv_job.clh"
+
+#ifndef NV
+#define NV 1
+#endif
+#ifndef PB
+#define PB 4
+#endif
+
+/* Weights [kh, kw, cg, k] → [group][block][tap][channel summed over][lane], lanes beyond the last 0. For an
+ * input gradient the lanes are input channels, taps are reversed and filters are summed over.
+ * One work-item per packed float. */
+kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int taps, int cg, int k,
+                      int groups, int blocks, int lanes, int backward)
+{
+    ulong i = get_global_id(0);
+    if (i >= n) return;
+    int kg = k / groups, summed = backward ? kg : cg, across = backward ? cg : kg;
+    int lane = (int)(i % lanes);
+    ulong rest = i / lanes;
+    int s = (int)(rest % summed);
+    rest /= summed;
+    int tap = (int)(rest % taps), block = (int)(rest / taps);
+    int group = block / blocks, result = block % blocks * lanes + lane;
+    if (backward) tap = taps - 1 - tap;
+    int channel = backward ? result : s, filter = backward ? s : result;
+    packed[i] = result < across ? w[w0 + ((ulong)tap * cg + channel) * k + group * kg + filter] : 0.0f;
+}
+
+/* Bias, activation, and one pixel's results to memory. */
+INLINE void conv_store(const conv_job *job, V *acc, const int nv, global const float *bias, global float *y,
+                       int lanes)
+{
+    float value[TILE_VECTORS * VW];
+    for (int v = 0; v < nv; v++) V_STORE(value + v * VW, acc[v]);
+    for (int l = 0; l < lanes; l++) {
+        float s = job->has_bias ? value[l] + bias[l] : value[l];
+        y[l] = job->accumulate ? y[l] + s : act_forward(job->act, job->alpha, s);
+    }
+}
+
+/* The same for whole vectors with at most relu. */
+INLINE void conv_store_whole(const conv_job *job, V *acc, const int nv, global const float *bias,
+                             global float *y)
+{
+    UNROLL
+    for (int v = 0; v < nv; v++) {
+        V s = acc[v];
+        if (job->has_bias) s = s + V_LOAD(bias + v * VW);
+        if (job->act) s = V_MAX0(s);
+        if (job->accumulate) s = V_LOAD(y + v * VW) + s;
+        V_STORE(y + v * VW, s);
+    }
+}
+
+/* Grid: block of all groups, unit of a row, row of all pictures. Units 0 … tiles − 1 are the tiles of the
+ * results low … high − 1, the last one overlapping the one before where they do not come out even; the
+ * units after them are the single results at the borders. */
+kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(const float, b),
+                       TENSOR(float, y), conv_job job)
+{
+    int block = get_global_id(0);
+    long line = get_global_id(2);
+    if (block >= job.groups * job.blocks || line >= (long)job.images * job.row.count) return;
+    int group = block / job.blocks, j = (int)(line % job.row.count);
+    long n = line / job.row.count;
+    int lane = (block % job.blocks) * job.lanes;
+    int lanes = min(job.lanes, job.cout - lane);
+    int r0 = conv_axis_from(job.row, j), r1 = conv_axis_to(job.row, j);
+    if (!job.column.taps) r1 = r0;
+    long channels = (long)job.groups * job.cin, out_channels = (long)job.groups * job.cout;
+    long width = job.column.size;
+    global const float *source =
+        x + x0 + (n * job.row.size * width + (j * job.row.stride + job.row.base + r0 * job.row.reach) * width) * channels +
+        group * job.cin;
+    global float *out = y + y0 + ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w + job.column.first) * out_channels +
+                        group * job.cout + lane;
+    long y_step = job.column.spread * out_channels;
+    global const float *bias = job.has_bias ? b + b0 + group * job.cout + lane : 0;
+    global const float *weights = w + w0 + (long)block * job.w_block +
+                                  ((job.row.first_tap + r0 * job.row.tap_step) * job.kw + job.column.first_tap) * (long)job.w_tap;
+    long src_row = job.row.reach * width * channels, w_row = (long)job.row.tap_step * job.kw * job.w_tap;
+    long src_column = job.column.reach * channels, w_column = (long)job.column.tap_step * job.w_tap;
+    long step = job.column.stride * channels;
+    int run = job.column.reach == 1 && job.column.tap_step == 1 && job.groups == 1;
+    int whole = lanes == NV * VW && job.act <= ACT_RELU;
+    int units = job.tiles + job.column.count - (job.high - job.low);
+    V acc[TILE_PIXELS][TILE_VECTORS];
+    for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
+        if (unit < job.tiles) {
+            int wanted = job.low + unit * PB, first = min(wanted, job.high - PB);
+            tile_forward(acc, PB, NV, source + (first * job.column.stride + job.column.base) * channels, step,
+                         weights, job.w_step, r1 - r0, src_row, w_row, run ? 1 : job.column.taps, src_column,
+                         w_column, run ? job.column.taps * job.cin : job.cin);
+            UNROLL
+            for (int p = 0; p < PB; p++) {
+                if (first + p < wanted) continue;
+                if (whole) conv_store_whole(&job, acc[p], NV, bias, out + (first + p) * y_step);
+                else conv_store(&job, acc[p], NV, bias, out + (first + p) * y_step, lanes);
+            }
+        } else {
+            int i = unit - job.tiles;
+            if (i >= job.low) i += job.high - job.low;
+            int s0 = conv_axis_from(job.column, i), s1 = conv_axis_to(job.column, i);
+            tile_forward(acc, 1, NV,
+                         source + (i * job.column.stride + job.column.base + s0 * job.column.reach) * channels, 0,
+                         weights + s0 * w_column, job.w_step, r1 - r0, src_row, w_row, run ? (s1 > s0) : s1 - s0,
+                         src_column, w_column, run ? (s1 - s0) * job.cin : job.cin);
+            if (whole) conv_store_whole(&job, acc[0], NV, bias, out + i * y_step);
+            else conv_store(&job, acc[0], NV, bias, out + i * y_step, lanes);
+        }
+    }
+}
+
+/* One filter per channel. Grid: vector of channels, result of a row, row of all pictures. */
+kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), TENSOR(const float, b),
+                           TENSOR(float, y), conv_job job)
+{
+    int c = job.groups, o = get_global_id(0) * VW, i = get_global_id(1);
+    long line = get_global_id(2);
+    if (o >= c || i >= job.column.count || line >= (long)job.images * job.row.count) return;
+    int j = (int)(line % job.row.count), lanes = min(VW, c - o);
+    long n = line / job.row.count;
+    int s0 = conv_axis_from(job.column, i), s1 = conv_axis_to(job.column, i);
+    int r1 = conv_axis_to(job.row, j);
+    V acc[1];
+    acc[0] = V_SPLAT(0.0f);
+    for (int r = conv_axis_from(job.row, j); r < r1; r++)
+        for (int s = s0; s < s1; s++) {
+            long row = j * job.row.stride + job.row.base + r * job.row.reach;
+            long column = i * job.column.stride + job.column.base + s * job.column.reach;
+            int tap_r = job.row.first_tap + r * job.row.tap_step;
+            int tap_s = job.column.first_tap + s * job.column.tap_step;
+            int tap = tap_r * job.kw + tap_s;
+            if (job.backward) tap = job.kh * job.kw - 1 - tap;
+            global const float *xp = x + x0 + ((n * job.row.size + row) * job.column.size + column) * c + o;
+            global const float *wp = w + w0 + (long)tap * c + o;
+            acc[0] = lanes == VW ? V_FMA(V_LOAD(xp), V_LOAD(wp), acc[0])
+                                 : V_FMA(V_LOAD_PART(xp, lanes), V_LOAD_PART(wp, lanes), acc[0]);
+        }
+    global float *out = y + y0 + ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w +
+                                  job.column.first + (long)i * job.column.spread) * c + o;
+    conv_store(&job, acc, 1, job.has_bias ? b + b0 + o : 0, out, lanes);
+}
+
+/* dense_dx: an input is a pixel whose source is its row of weights; the batch is the vector, dyᵀ packed as
+ * [block][o][lane]. Grid: block of the batch, tile of PB inputs (the last overlapping). */
+kernel void dense_dx_tiles(TENSOR(const float, w), global const float *packed, TENSOR(float, dx), int n,
+                           int in, int out, int accumulate)
+{
+    int block = get_global_id(0), tile = get_global_id(1);
+    int lanes = min(NV * VW, n - block * NV * VW);
+    if (lanes <= 0 || tile * PB >= in) return;
+    int wanted = tile * PB, first = min(wanted, in - PB);
+    V acc[TILE_PIXELS][TILE_VECTORS];
+    tile_forward(acc, PB, NV, w + w0 + (long)first * out, out, packed + (long)block * out * NV * VW, NV * VW, 1, 0, 0,
+                 1, 0, 0, out);
+    for (int p = 0; p < PB; p++) {
+        if (first + p < wanted) continue;
+        float value[TILE_VECTORS * VW];
+        for (int v = 0; v < NV; v++) V_STORE(value + v * VW, acc[p][v]);
+        for (int l = 0; l < lanes; l++)
+            PUT(dx[dx0 + (long)(block * NV * VW + l) * in + first + p], value[l]);
+    }
+}
+
+/* [rows, columns] → [block of columns' rows][…]: to[(b · columns + o) · lanes + l] = x[b · lanes + l][o], 0 beyond. One
+ * work-item per float. */
+kernel void dense_transpose(TENSOR(const float, x), global float *to, ulong n, int rows, int columns, int lanes)
+{
+    ulong i = get_global_id(0);
+    if (i >= n) return;
+    int l = (int)(i % lanes), o = (int)(i / lanes % columns), row = (int)(i / lanes / columns) * lanes + l;
+    to[i] = row < rows ? x[x0 + (ulong)row * columns + o] : 0.0f;
+}

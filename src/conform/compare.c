@@ -1,0 +1,155 @@
+/* Comparing what came back with what must come out. */
+#include "conform/conform.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The smallest normal float32: what may underflow to zero is free to. */
+static const double tiny = 0x1p-126;
+
+static uint32_t bits_of(float v)
+{
+    uint32_t u;
+    memcpy(&u, &v, sizeof u);
+    return u;
+}
+
+/* "[1, 0, 4, 2]" of element i */
+static const char *place_of(const clade_tensor *t, size_t i, char text[64])
+{
+    clade_tensor at = {.rank = t->rank};
+    for (int d = t->rank - 1; d >= 0; d--) {
+        at.dim[d] = (int32_t)(i % (size_t)t->dim[d]);
+        i /= (size_t)t->dim[d];
+    }
+    return clade_shape_text(&at, text);
+}
+
+/* What can be wrong with an element, the most telling first. */
+typedef enum fault { UNWRITTEN, SWALLOWED, BOUND, INTEGERS, BITS, FAULTS } fault;
+
+static const char *const fault_checks[FAULTS] = {"unwritten", "nan", "bound", "integers", "bits"};
+
+static bool same_bits(float a, float b)
+{
+    return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b)) ||
+           (fabsf(a) < (float)tiny && fabsf(b) < (float)tiny && a != 0 && b != 0);
+}
+
+/* Subnormal results may be zero and zeros' signs then differ from theirs. */
+static bool both_vanish(float a, float b)
+{
+    return fabsf(a) < (float)tiny && fabsf(b) < (float)tiny && (a != 0 || b != 0);
+}
+
+static fault judge_element(const conform_trial *trial, size_t slot, size_t i, float got, bool bits,
+                           conform_tally *tally)
+{
+    float expected = ((const float *)trial->expected[slot])[i];
+    double truth = trial->truth[slot][i], bound = trial->bound[slot][i];
+    if (truth == 0) tally->zeros++;
+    if (bits_of(got) == CONFORM_PREFILL_F32 && !isnan(truth)) return UNWRITTEN;
+    if (isnan(truth) && !isnan(got)) return SWALLOWED;
+    if (isfinite(truth) && isfinite(bound) && fabs(truth) < 3e38) {
+        double error = fabs((double)got - truth), allowed = bound + (truth == 0 ? 0 : tiny);
+        double ratio = error == 0 ? 0 : error / allowed;
+        if (!(error <= tally->error)) tally->error = error;
+        if (!(ratio <= tally->worst)) tally->worst = ratio;
+        if (!(error <= allowed)) return BOUND;
+        if (trial->exact && error != 0) return INTEGERS;
+    }
+    if (bits && !same_bits(got, expected) && !both_vanish(got, expected)) return BITS;
+    return FAULTS;
+}
+
+static void compare_floats(const conform_trial *trial, size_t slot, const float *got, bool bits,
+                           conform_tally *tally, conform_failure *failure)
+{
+    size_t n = trial->count[slot], count[FAULTS] = {0}, first[FAULTS] = {0};
+    for (size_t i = 0; i < n; i++) {
+        fault f = judge_element(trial, slot, i, got[i], bits, tally);
+        if (f != FAULTS && !count[f]++) first[f] = i;
+    }
+    int f = 0;
+    while (f < FAULTS && !count[f]) f++;
+    if (f == FAULTS) return;
+    char at[64];
+    size_t i = first[f], wrong = 0;
+    for (int g = 0; g < FAULTS; g++) wrong += count[g];
+    const char *name = trial->info->slots[slot].name;
+    place_of(&trial->args.slot[slot], i, at);
+    if (f == UNWRITTEN)
+        clade_failure_set(failure, fault_checks[f], "%s%s was not written; %zu of %zu elements",
+                          name, at, count[f], n);
+    else
+        clade_failure_set(failure, fault_checks[f],
+                          "%s%s (element %zu): got %.9g (0x%08" PRIx32 "), expected %.9g (0x%08" PRIx32
+                          "), the truth %.17g, error %.3g, bound %.3g; %zu of %zu elements wrong",
+                          name, at, i, (double)got[i], bits_of(got[i]),
+                          (double)((const float *)trial->expected[slot])[i],
+                          bits_of(((const float *)trial->expected[slot])[i]),
+                          trial->truth[slot][i], fabs((double)got[i] - trial->truth[slot][i]),
+                          trial->bound[slot][i], wrong, n);
+}
+
+static int64_t whole(const clade_tensor *t, const void *values, size_t i)
+{
+    return t->dtype == CLADE_U8 ? ((const uint8_t *)values)[i] : ((const int32_t *)values)[i];
+}
+
+static void compare_wholes(const conform_trial *trial, size_t slot, const void *got,
+                           conform_failure *failure)
+{
+    const clade_tensor *t = &trial->args.slot[slot];
+    size_t n = trial->count[slot], wrong = 0, first = 0;
+    for (size_t i = 0; i < n; i++)
+        if (whole(t, got, i) != whole(t, trial->expected[slot], i) && !wrong++) first = i;
+    if (!wrong) return;
+    char at[64];
+    clade_failure_set(failure, "integers",
+                      "%s%s (element %zu): got %" PRId64 ", expected %" PRId64
+                      "; %zu of %zu elements wrong",
+                      trial->info->slots[slot].name, place_of(t, first, at), first,
+                      whole(t, got, first), whole(t, trial->expected[slot], first), wrong, n);
+}
+
+void clade_trial_compare(const conform_trial *trial, void *const got[conform_slots], bool bits,
+                         conform_tally *tally, conform_failure *failure)
+{
+    for (size_t i = 0; i < trial->info->slot_count; i++) {
+        if (!got[i]) continue;
+        tally->compared += trial->count[i];
+        if (trial->args.slot[i].dtype == CLADE_F32) {
+            tally->outputs += trial->count[i];
+            compare_floats(trial, i, got[i], bits, tally, failure);
+        } else {
+            compare_wholes(trial, i, got[i], failure);
+        }
+    }
+}
+
+void clade_trial_same(const conform_trial *trial, void *const got[conform_slots],
+                      void *const again[conform_slots], const char *check, const char *how,
+                      conform_failure *failure)
+{
+    for (size_t i = 0; i < trial->info->slot_count; i++) {
+        const clade_tensor *t = &trial->args.slot[i];
+        size_t size = clade_dtype_size(t->dtype), bytes = trial->count[i] * size, at = 0;
+        const unsigned char *a = got[i], *b = again[i];
+        if (!a || !b || !memcmp(a, b, bytes)) continue;
+        while (a[at] == b[at]) at++;
+        char place[64], values[64];
+        at /= size;
+        if (t->dtype == CLADE_F32) {
+            float was = ((const float *)got[i])[at], is = ((const float *)again[i])[at];
+            if (isnan(was) && isnan(is)) continue;
+            snprintf(values, sizeof values, "%.9g, then %.9g", (double)was, (double)is);
+        } else {
+            snprintf(values, sizeof values, "%" PRId64 ", then %" PRId64, whole(t, got[i], at),
+                     whole(t, again[i], at));
+        }
+        clade_failure_set(failure, check, "%s%s (element %zu): %s %s",
+                          trial->info->slots[i].name, place_of(t, at, place), at, values, how);
+    }
+}

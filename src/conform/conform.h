@@ -1,0 +1,195 @@
+/* The conformance harness's inside: trials (an op, a case and its data with what must come out),
+ * staging them on a device, comparing, and the run that hands out results. */
+#ifndef CLADE_CONFORM_CONFORM_H
+#define CLADE_CONFORM_CONFORM_H
+
+#include "op/op.h"
+
+#include <clade/conform.h>
+
+enum { conform_slots = 8 };
+
+/* What a failed check is called, and where and how it failed. The first failure is kept. */
+typedef struct conform_failure {
+    const char *check; /* NULL while nothing failed */
+    char text[512];
+} conform_failure;
+
+void clade_failure_set(conform_failure *failure, const char *check, const char *format, ...)
+    CLADE_PRINTF(3, 4);
+
+/* ---- data ---- */
+
+typedef enum conform_data {
+    CONFORM_INTEGERS, /* small, so that sums of products are exact */
+    CONFORM_RANDOM,
+    CONFORM_SPECIAL, /* NaN, infinities, signed zeros and tiny numbers among random ones */
+    CONFORM_DATA_KINDS
+} conform_data;
+
+const char *clade_conform_data_name(conform_data data);
+
+/* What outputs hold before a call. */
+#define CONFORM_PREFILL_F32 0x7fc0deadu
+#define CONFORM_PREFILL_I32 0x5ead5ead
+#define CONFORM_PREFILL_U8 0xee
+void clade_conform_prefill(const clade_tensor *t, void *values);
+
+/* Fills `values` of slot `slot` of `args` (shapes known). `plant`: with CONFORM_SPECIAL, put the
+ * special values here. The data depend on seed, op, case, slot and kind alone. */
+void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_t slot,
+                        clade_domain domain, const char *case_name, conform_data data, bool plant,
+                        uint64_t seed, void *values);
+
+/* Draws from "op/case/slot/kind". */
+struct clade_random clade_conform_random(uint64_t seed, const char *op, const char *case_name,
+                                         const char *slot, const char *kind);
+
+/* ---- trials ---- */
+
+/* One op on one case's data, and what must come out. Blocks hold `count` elements of the slot's
+ * dtype; those of absent slots are NULL. */
+typedef struct conform_trial {
+    const clade_op_info *info;
+    const char *case_name;
+    conform_data data;
+    uint64_t seed;
+    clade_args args; /* shapes and parameters; buffers are not set */
+    size_t count[conform_slots];
+    void *initial[conform_slots];  /* before the call */
+    void *expected[conform_slots]; /* outputs: the reference's */
+    double *truth[conform_slots];  /* float32 outputs: the oracle's */
+    double *bound[conform_slots];  /* float32 outputs: how far a result may be from it */
+    bool exact; /* the data are such that a result must equal the oracle's */
+    bool planted[conform_slots];
+} conform_trial;
+
+static inline bool clade_slot_writes(clade_slot_kind kind)
+{
+    return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT;
+}
+static inline bool clade_slot_accumulates(clade_slot_kind kind)
+{
+    return kind == CLADE_SLOT_GRAD || kind == CLADE_SLOT_OPTGRAD;
+}
+/* The op that lists the cases: itself, or the forward op of a gradient. */
+static inline clade_op clade_case_op(const clade_op_info *info)
+{
+    return info->forward == CLADE_OP_none ? info->op : info->forward;
+}
+
+/* The forward op's slot that slot `name` of its gradient op is the gradient of, or -1. */
+int clade_slot_gradient_of(const clade_op_info *forward, const char *name);
+/* Index of a slot or a parameter by name, or -1. */
+int clade_slot_find(const clade_op_info *info, const char *name);
+int clade_param_find(const clade_op_info *info, const char *name);
+/* Where a parameter's value lies in arguments. */
+void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name);
+
+/* The arguments of `info` on a case: its own, or for a gradient op those that the naming rule of
+ * ops.def gives from the forward op's (`forward` gets them, an activation that the gradient does not
+ * know of made linear). Optional outputs are present. */
+clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
+                             clade_args *forward);
+
+/* Is the data kind of use for this op and case? */
+bool clade_trial_wanted(const clade_op_info *info, const clade_case *test, conform_data data);
+/* accumulate 0. Runs reference and oracle. */
+clade_status clade_trial_create(const clade_op_info *info, const clade_case *test,
+                                conform_data data, uint64_t seed, conform_trial **out);
+/* Makes a trial one of accumulate 1, by the definition: what was there + the value. */
+clade_status clade_trial_accumulate(conform_trial *trial);
+void clade_trial_destroy(conform_trial **trial);
+/* The forward op with `args` on a gradient trial's data; its reference is run only if the gradient op
+ * reads one of its outputs. */
+clade_status clade_trial_forward(const conform_trial *trial, const clade_args *args,
+                                 conform_trial **out);
+
+/* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks. */
+void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
+                    void *const blocks[conform_slots]);
+/* Doubles of a block of floats; other dtypes are copied. NULL if out of memory. */
+void *clade_block_widen(const clade_tensor *t, const void *values);
+/* The bound of each element of output `slot` after the oracle has run on `blocks`. `before`: what
+ * the blocks held when it began. */
+clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
+                              void *const before[conform_slots], void *const blocks[conform_slots],
+                              size_t slot, double *bound);
+
+/* ---- staging ---- */
+
+/* How a trial's tensors lie in device memory. */
+typedef struct conform_layout {
+    bool separate; /* one buffer for each tensor, aligned; else one for all, at odd elements */
+    int absent;    /* this optional slot is left out; -1: none */
+    int in_place;  /* the first output is the very memory of this slot; -1: of none */
+} conform_layout;
+
+/* Runs a trial's op on a device. Outputs come back in `got` (blocks to be freed by the caller, NULL
+ * where there is none). Changed memory outside the outputs and failing calls set `failure`; the
+ * status tells only of memory exhausted here. */
+clade_status clade_trial_stage(const conform_trial *trial, clade_device *device,
+                               const conform_layout *layout, void *got[conform_slots],
+                               conform_failure *failure);
+
+/* ---- comparing ---- */
+
+typedef struct conform_tally {
+    uint64_t compared, zeros, outputs;
+    double worst, error;
+} conform_tally;
+
+/* Outputs that came back against what must come out. */
+void clade_trial_compare(const conform_trial *trial, void *const got[conform_slots], bool bits,
+                         conform_tally *tally, conform_failure *failure);
+/* Two runs' outputs against each other: every bit. */
+void clade_trial_same(const conform_trial *trial, void *const got[conform_slots],
+                      void *const again[conform_slots], const char *check, const char *how,
+                      conform_failure *failure);
+
+/* ---- runs ---- */
+
+/* The device that is judged, opened in several ways. */
+typedef struct conform_device {
+    clade_device *device;
+    char how[48]; /* "3 threads"; "" for the first */
+    const char *check;
+} conform_device;
+
+enum { conform_devices = 4 };
+
+typedef struct conform_run {
+    const clade_conform_options *options;
+    clade_conform_sink sink;
+    void *user;
+    clade_conform_summary *summary;
+    conform_device devices[conform_devices];
+    size_t device_count;
+} conform_run;
+
+/* Does a name fit an option's pattern? NULL fits all. */
+bool clade_conform_fits(const char *pattern, const char *name);
+/* Does --op choose this op? */
+bool clade_conform_chosen(const conform_run *run, const clade_op_info *info);
+/* Counts a result, adds the command that repeats it to a failure, and hands it on. */
+clade_status clade_conform_give(conform_run *run, const clade_conform_result *result);
+/* The command that repeats a result. */
+void clade_conform_command(const conform_run *run, const clade_conform_result *result,
+                           char *text, size_t size);
+
+/* Judges one op on one case, all its data; fills in what the result says of it. */
+clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
+                                 const clade_case *test, int accumulate,
+                                 clade_conform_result *result, conform_failure *failure);
+
+/* The modes. */
+clade_status clade_conform_ops(conform_run *run);
+clade_status clade_conform_grad(conform_run *run);
+clade_status clade_conform_layers(conform_run *run);
+clade_status clade_conform_perf(conform_run *run);
+clade_status clade_conform_self_test(conform_run *run);
+
+/* Seconds since some moment. */
+double clade_conform_now(void);
+
+#endif

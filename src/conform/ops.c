@@ -1,0 +1,187 @@
+/* Mode ops: every op on every case, on the device that is judged. */
+#include "conform/conform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void free_blocks(void *blocks[conform_slots])
+{
+    for (int i = 0; i < conform_slots; i++) free(blocks[i]);
+}
+
+static const conform_layout plain = {.absent = -1, .in_place = -1};
+static const conform_layout apart = {.separate = true, .absent = -1, .in_place = -1};
+
+/* Stages a trial in one layout and compares what comes back. `first` (may be NULL): an earlier run's
+ * outputs, which must be met bit for bit. */
+static clade_status stage_and_compare(const conform_trial *trial, const conform_device *on,
+                                      const conform_layout *layout, bool bits,
+                                      void *const first[conform_slots], const char *check,
+                                      const char *how, conform_tally *tally,
+                                      conform_failure *failure)
+{
+    void *got[conform_slots];
+    clade_status status = clade_trial_stage(trial, on->device, layout, got, failure);
+    if (!status && first) clade_trial_same(trial, got, first, check, how, failure);
+    if (!status) clade_trial_compare(trial, got, bits, tally, failure);
+    free_blocks(got);
+    return status;
+}
+
+/* Each optional slot that the op's shape rule lets go, left out. */
+static clade_status judge_absent(const conform_trial *trial, const conform_device *on, bool bits,
+                                 conform_tally *tally, conform_failure *failure)
+{
+    const clade_op_info *info = trial->info;
+    clade_status status = CLADE_OK;
+    size_t outputs = 0;
+    for (size_t i = 0; i < info->slot_count; i++)
+        outputs += trial->initial[i] && clade_slot_writes(info->slots[i].kind);
+    for (size_t i = 0; !status && !failure->check && i < info->slot_count; i++) {
+        clade_slot_kind kind = info->slots[i].kind;
+        bool output = kind == CLADE_SLOT_OPTOUT || kind == CLADE_SLOT_OPTGRAD;
+        bool input = kind == CLADE_SLOT_OPT && info->forward != CLADE_OP_none;
+        if (!trial->initial[i] || (!output && !input) || (output && outputs < 2)) continue;
+        clade_args attempt = trial->args;
+        attempt.slot[i] = (clade_tensor){0};
+        if (clade_op_shape(info->op, &attempt)) continue;
+        conform_layout layout = {.absent = (int)i, .in_place = -1};
+        status =
+            stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        if (failure->check) {
+            char text[sizeof failure->text];
+            snprintf(text, sizeof text, "%s", failure->text);
+            snprintf(failure->text, sizeof failure->text, "without %s: %.400s", info->slots[i].name,
+                     text);
+        }
+    }
+    return status;
+}
+
+/* The first output in the memory of each input of its size. */
+static clade_status judge_in_place(const conform_trial *trial, const conform_device *on, bool bits,
+                                   conform_tally *tally, conform_failure *failure)
+{
+    const clade_op_info *info = trial->info;
+    clade_status status = CLADE_OK;
+    size_t out = 0;
+    while (!clade_slot_writes(info->slots[out].kind)) out++;
+    for (size_t i = 0; !status && !failure->check && i < out; i++) {
+        const clade_tensor *t = &trial->args.slot[i], *y = &trial->args.slot[out];
+        if (!trial->initial[i] || t->dtype != y->dtype || trial->count[i] != trial->count[out])
+            continue;
+        conform_layout layout = {.absent = -1, .in_place = (int)i};
+        status =
+            stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        if (failure->check) {
+            char text[sizeof failure->text];
+            snprintf(text, sizeof text, "%s", failure->text);
+            snprintf(failure->text, sizeof failure->text, "in place of %s: %.400s",
+                     info->slots[i].name, text);
+        }
+    }
+    return status;
+}
+
+/* All that is asked of a device on one trial. */
+static clade_status judge_trial(conform_run *run, const conform_trial *trial, int accumulate,
+                                conform_tally *tally, conform_failure *failure)
+{
+    bool bits = run->options->math == CLADE_EXACT;
+    const conform_device *on = &run->devices[0];
+    void *got[conform_slots];
+    clade_status status = clade_trial_stage(trial, on->device, &plain, got, failure);
+    if (!status) clade_trial_compare(trial, got, bits, tally, failure);
+    if (status || failure->check || trial->data != CONFORM_RANDOM) goto done;
+    status = stage_and_compare(trial, on, &plain, bits, got, "repeat", "when run again", tally,
+                               failure);
+    if (!status && !failure->check)
+        status =
+            stage_and_compare(trial, on, &apart, bits, NULL, NULL, NULL, tally, failure);
+    for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
+        status = stage_and_compare(trial, &run->devices[i], &plain, bits, bits ? got : NULL,
+                                   run->devices[i].check, run->devices[i].how, tally, failure);
+    if (!status && !failure->check) status = judge_absent(trial, on, bits, tally, failure);
+    if (!status && !failure->check && !accumulate && (trial->info->flags & CLADE_OP_INPLACE))
+        status = judge_in_place(trial, on, bits, tally, failure);
+done:
+    free_blocks(got);
+    return status;
+}
+
+clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
+                                 const clade_case *test, int accumulate,
+                                 clade_conform_result *result, conform_failure *failure)
+{
+    conform_tally tally = {0};
+    clade_status status = CLADE_OK;
+    for (int data = 0; !status && !failure->check && data < CONFORM_DATA_KINDS; data++) {
+        conform_trial *trial = NULL;
+        if (!clade_trial_wanted(info, test, (conform_data)data)) continue;
+        status = clade_trial_create(info, test, (conform_data)data, run->options->seed, &trial);
+        if (!status && accumulate) status = clade_trial_accumulate(trial);
+        if (!status) status = judge_trial(run, trial, accumulate, &tally, failure);
+        clade_trial_destroy(&trial);
+    }
+    result->compared = tally.compared;
+    result->worst = tally.worst;
+    result->error = tally.error;
+    result->mistrusted = tally.outputs && tally.zeros * 20 > tally.outputs * 19;
+    return status;
+}
+
+static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test,
+                               int accumulate)
+{
+    double begun = clade_conform_now();
+    conform_failure failure = {0};
+    clade_conform_result result = {
+        .mode = CLADE_CONFORM_OPS,
+        .op = info->name,
+        .case_name = test->name,
+        .accumulate = accumulate,
+        .support = clade_device_support(run->devices[0].device, info->op),
+        .check = "",
+        .text = "",
+    };
+    clade_status status = clade_conform_judge(run, info, test, accumulate, &result, &failure);
+    if (status) return clade_context(status, "%s", info->name);
+    if (failure.check) {
+        result.verdict = CLADE_CONFORM_FAIL;
+        result.check = failure.check;
+        result.text = failure.text;
+    }
+    result.seconds = clade_conform_now() - begun;
+    return clade_conform_give(run, &result);
+}
+
+clade_status clade_conform_ops(conform_run *run)
+{
+    clade_conform_pass pass = run->options->pass;
+    clade_status status = CLADE_OK;
+    for (int op = 0; !status && op < CLADE_OPS; op++) {
+        const clade_op_info *info = clade_op_describe((clade_op)op);
+        if (!clade_conform_chosen(run, info)) continue;
+        const clade_op_impl *source = clade_op_reference(clade_case_op(info));
+        if (!clade_op_reference(info->op) || !source) {
+            clade_conform_result skip = {.mode = CLADE_CONFORM_OPS,
+                                         .verdict = CLADE_CONFORM_SKIP,
+                                         .op = info->name,
+                                         .case_name = "",
+                                         .check = "",
+                                         .text = "it has no reference"};
+            status = clade_conform_give(run, &skip);
+            continue;
+        }
+        bool accumulates = clade_param_find(info, "accumulate") >= 0;
+        for (size_t i = 0; !status && i < source->case_count; i++) {
+            const clade_case *test = &source->cases[i];
+            if (run->options->quick && test->full) continue;
+            if (!clade_conform_fits(run->options->case_name, test->name)) continue;
+            if (pass != CLADE_CONFORM_ACCUMULATE) status = judge_case(run, info, test, 0);
+            if (!status && accumulates && pass != CLADE_CONFORM_OVERWRITE)
+                status = judge_case(run, info, test, 1);
+        }
+    }
+    return status;
+}

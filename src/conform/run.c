@@ -1,0 +1,143 @@
+/* A run: opening the device in several ways, the modes in turn, counting what they find. */
+#include "conform/conform.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+double clade_conform_now(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Glob with * and ? */
+static bool glob(const char *pattern, const char *name)
+{
+    for (; *pattern && *pattern != '*'; pattern++, name++)
+        if (!*name || (*pattern != '?' && *pattern != *name)) return false;
+    if (!*pattern) return !*name;
+    do
+        if (glob(pattern + 1, name)) return true;
+    while (*name++);
+    return false;
+}
+
+bool clade_conform_fits(const char *pattern, const char *name)
+{
+    return !pattern || glob(pattern, name);
+}
+
+bool clade_conform_chosen(const conform_run *run, const clade_op_info *info)
+{
+    const char *pattern = run->options->op;
+    return clade_conform_fits(pattern, info->name) || !strcmp(pattern, info->family);
+}
+
+void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
+                           size_t size)
+{
+    const clade_conform_options *o = run->options;
+    const char *mode = result->mode == CLADE_CONFORM_GRAD     ? "grad"
+                       : result->mode == CLADE_CONFORM_LAYERS ? "layers"
+                                                              : "ops";
+    int n = snprintf(text, size, "clade conform");
+    if (o->plugin) n += snprintf(text + n, size - (size_t)n, " --plugin %.256s", o->plugin);
+    if (run->device_count && !o->plugin)
+        n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
+    n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s --case %s", mode, result->op,
+                  result->case_name);
+    if (result->mode == CLADE_CONFORM_OPS)
+        n += snprintf(text + n, size - (size_t)n, " --accumulate %d", result->accumulate);
+    snprintf(text + n, size - (size_t)n, " --math %s --seed %" PRIu64 "%s",
+             o->math == CLADE_FAST ? "fast" : "exact", o->seed, o->strict ? " --strict" : "");
+}
+
+clade_status clade_conform_give(conform_run *run, const clade_conform_result *result)
+{
+    clade_conform_summary *s = run->summary;
+    char command[768] = "";
+    s->passed += result->verdict == CLADE_CONFORM_PASS;
+    s->failed += result->verdict == CLADE_CONFORM_FAIL;
+    s->skipped += result->verdict == CLADE_CONFORM_SKIP;
+    s->compared += result->compared;
+    s->excluded += result->excluded;
+    s->mistrusted += result->mistrusted;
+    if (!(result->worst <= s->worst)) s->worst = result->worst;
+    if (result->verdict == CLADE_CONFORM_FAIL)
+        clade_conform_command(run, result, command, sizeof command);
+    clade_conform_result given = *result;
+    given.reproduce = command;
+    return run->sink ? run->sink(run->user, &given) : CLADE_OK;
+}
+
+static clade_status open_device(conform_run *run, int threads, uint32_t group_size,
+                                const char *check, const char *how)
+{
+    const clade_conform_options *o = run->options;
+    conform_device *d = &run->devices[run->device_count];
+    clade_device_options options = {.math = o->math,
+                                    .threads = threads,
+                                    .strict = o->strict,
+                                    .plugin = o->plugin,
+                                    .group_size = group_size};
+    /* the further ones are the first by its id */
+    const char *name = run->device_count && !o->plugin ? run->summary->device.id : o->device;
+    clade_status status = clade_device_open(name, &options, &d->device);
+    if (status) return status;
+    d->check = check;
+    snprintf(d->how, sizeof d->how, "%s", how);
+    run->device_count++;
+    return CLADE_OK;
+}
+
+/* The device as asked for, then with other numbers of threads or another work-group size. */
+static clade_status open_devices(conform_run *run)
+{
+    const clade_conform_options *o = run->options;
+    clade_status status = open_device(run, o->threads, o->group_size, "", "");
+    if (status) return status;
+    run->summary->device = *clade_device_describe(run->devices[0].device);
+    bool opencl = !strncmp(run->summary->device.id, "opencl", 6);
+    if (opencl)
+        return open_device(run, o->threads, o->group_size == 64 ? 32 : 64, "group size",
+                           "with another work-group size");
+    if (!o->quick)
+        status = open_device(run, 1, o->group_size, "threads", "with 1 thread");
+    if (!status) status = open_device(run, 2, o->group_size, "threads", "with 2 threads");
+    if (!status) status = open_device(run, 3, o->group_size, "threads", "with 3 threads");
+    return status;
+}
+
+/* EINVAL unless --op chooses something. */
+static clade_status check_choice(const conform_run *run)
+{
+    for (int op = 0; op < CLADE_OPS; op++)
+        if (clade_conform_chosen(run, clade_op_describe((clade_op)op))) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "no op or family is called '%s'", run->options->op);
+}
+
+clade_status clade_conform_run(const clade_conform_options *options, clade_conform_sink sink,
+                               void *user, clade_conform_summary *summary)
+{
+    static const clade_conform_options defaults = {0};
+    clade_conform_summary unused;
+    conform_run run = {.options = options ? options : &defaults,
+                       .sink = sink,
+                       .user = user,
+                       .summary = summary ? summary : &unused};
+    double begun = clade_conform_now();
+    memset(run.summary, 0, sizeof *run.summary);
+    unsigned modes = run.options->modes;
+    if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD;
+    bool needs_device = modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS | CLADE_CONFORM_PERF);
+    clade_status status = check_choice(&run);
+    if (!status && needs_device) status = open_devices(&run);
+    if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
+    if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);
+    for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
+    run.summary->seconds = clade_conform_now() - begun;
+    return status;
+}

@@ -1,0 +1,202 @@
+/* Staging: a trial's tensors laid out in device memory between guard zones, the op run on them, and
+ * every byte that is not an output looked at afterwards. */
+#include "conform/conform.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void clade_failure_set(conform_failure *failure, const char *check, const char *format, ...)
+{
+    if (failure->check) return;
+    failure->check = check;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(failure->text, sizeof failure->text, format, args);
+    va_end(args);
+}
+
+enum { guard = 256 }; /* bytes on each side of a tensor, at least */
+
+/* Where a slot lies: bytes `offset` … `offset + bytes` of image `image`. */
+typedef struct place {
+    int image;
+    size_t offset, bytes;
+} place;
+
+/* A buffer of the device and what it held before. */
+typedef struct image {
+    unsigned char *before, *after;
+    size_t bytes;
+    clade_buffer *buffer;
+} image;
+
+typedef struct stage {
+    const conform_trial *trial;
+    const conform_layout *layout;
+    place places[conform_slots];
+    bool present[conform_slots];
+    image images[conform_slots];
+    int image_count;
+} stage;
+
+static size_t align(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* Index of the first output, whose memory an in-place layout shares. */
+static int first_output(const clade_op_info *info)
+{
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_slot_writes(info->slots[i].kind)) return (int)i;
+    return -1;
+}
+
+static void place_slots(stage *s)
+{
+    static const size_t shifts[] = {1, 3, 17, 0, 5};
+    const conform_trial *trial = s->trial;
+    int shared = s->layout->in_place >= 0 ? first_output(trial->info) : -1;
+    size_t end[conform_slots] = {0};
+    s->image_count = 0;
+    for (size_t i = 0; i < trial->info->slot_count; i++) {
+        s->present[i] = trial->initial[i] && (int)i != s->layout->absent;
+        if (!s->present[i] || (int)i == shared) continue;
+        int im = s->layout->separate ? s->image_count : 0;
+        size_t size = clade_dtype_size(trial->args.slot[i].dtype);
+        size_t shift = s->layout->separate ? 0 : shifts[i % (sizeof shifts / sizeof *shifts)];
+        place *p = &s->places[i];
+        p->image = im;
+        p->offset = align(end[im] + guard, 64) + shift * size;
+        p->bytes = trial->count[i] * size;
+        end[im] = p->offset + p->bytes;
+        s->image_count = im + 1;
+    }
+    if (shared >= 0) s->places[shared] = s->places[s->layout->in_place];
+    for (int i = 0; i < s->image_count; i++) s->images[i].bytes = align(end[i] + guard, 64);
+}
+
+/* The images' contents: a pattern everywhere, the slots' values in their places. */
+static clade_status paint(stage *s)
+{
+    for (int i = 0; i < s->image_count; i++) {
+        image *im = &s->images[i];
+        im->before = malloc(im->bytes);
+        im->after = malloc(im->bytes);
+        if (!im->before || !im->after)
+            return clade_fail(CLADE_ENOMEM, "out of memory for %zu bytes of test data", im->bytes);
+        for (size_t j = 0; j < im->bytes; j++)
+            im->before[j] = (unsigned char)(0xa5 ^ (j * 29) ^ (j >> 8));
+    }
+    int shared = s->layout->in_place >= 0 ? first_output(s->trial->info) : -1;
+    for (size_t i = 0; i < s->trial->info->slot_count; i++)
+        if (s->present[i] && (int)i != shared)
+            memcpy(s->images[s->places[i].image].before + s->places[i].offset,
+                   s->trial->initial[i], s->places[i].bytes);
+    return CLADE_OK;
+}
+
+/* Copies the images to the device, runs the op, copies them back. */
+static clade_status run(stage *s, clade_device *device)
+{
+    const clade_op_info *info = s->trial->info;
+    clade_call call = {.op = info->op, .args = s->trial->args};
+    clade_status status = CLADE_OK;
+    for (int i = 0; !status && i < s->image_count; i++) {
+        image *im = &s->images[i];
+        status = clade_buffer_create(device, im->bytes, &im->buffer);
+        if (!status) status = clade_buffer_write(im->buffer, 0, im->before, im->bytes);
+    }
+    for (size_t i = 0; i < info->slot_count; i++) {
+        clade_tensor *t = &call.args.slot[i];
+        if (!s->present[i]) {
+            *t = (clade_tensor){0};
+            continue;
+        }
+        t->buffer = s->images[s->places[i].image].buffer;
+        t->offset = s->places[i].offset / clade_dtype_size(t->dtype);
+    }
+    if (!status) status = clade_call_prepare(device, &call);
+    if (!status) status = clade_call_run(device, &call);
+    if (!status) status = clade_device_finish(device);
+    for (int i = 0; !status && i < s->image_count; i++)
+        status = clade_buffer_read(s->images[i].buffer, 0, s->images[i].after, s->images[i].bytes);
+    for (int i = 0; i < s->image_count; i++) clade_buffer_destroy(&s->images[i].buffer);
+    return status;
+}
+
+/* Names the byte `at` of image `im` that changed. */
+static void report_change(const stage *s, int im, size_t at, conform_failure *failure)
+{
+    const clade_op_info *info = s->trial->info;
+    const char *slot = "";
+    size_t nearest = SIZE_MAX;
+    bool after = false;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const place *p = &s->places[i];
+        if (!s->present[i] || p->image != im) continue;
+        if (at >= p->offset && at < p->offset + p->bytes) {
+            clade_failure_set(failure, "input", "%s is an input and was changed at byte %zu",
+                              info->slots[i].name, at - p->offset);
+            return;
+        }
+        size_t d = at < p->offset ? p->offset - at : at - (p->offset + p->bytes) + 1;
+        if (d >= nearest) continue;
+        nearest = d;
+        slot = info->slots[i].name;
+        after = at >= p->offset;
+    }
+    clade_failure_set(failure, "guard", "memory was written %zu bytes %s %s", nearest,
+                      after ? "beyond the end of" : "before the start of", slot);
+}
+
+/* Looks for changes outside the outputs: the outputs are first made equal in both. */
+static void check_memory(stage *s, conform_failure *failure)
+{
+    const clade_op_info *info = s->trial->info;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const place *p = &s->places[i];
+        if (s->present[i] && clade_slot_writes(info->slots[i].kind))
+            memcpy(s->images[p->image].before + p->offset, s->images[p->image].after + p->offset,
+                   p->bytes);
+    }
+    for (int i = 0; i < s->image_count; i++) {
+        const image *im = &s->images[i];
+        if (!memcmp(im->before, im->after, im->bytes)) continue;
+        size_t at = 0;
+        while (im->before[at] == im->after[at]) at++;
+        report_change(s, i, at, failure);
+    }
+}
+
+clade_status clade_trial_stage(const conform_trial *trial, clade_device *device,
+                               const conform_layout *layout, void *got[conform_slots],
+                               conform_failure *failure)
+{
+    stage s = {.trial = trial, .layout = layout};
+    memset(got, 0, conform_slots * sizeof *got);
+    place_slots(&s);
+    clade_status status = paint(&s);
+    if (status) goto fail;
+    status = run(&s, device);
+    if (status) {
+        clade_failure_set(failure, "status", "%s: %s", clade_status_name(status), clade_error());
+        status = CLADE_OK;
+        goto fail;
+    }
+    for (size_t i = 0; i < trial->info->slot_count; i++) {
+        if (!s.present[i] || !clade_slot_writes(trial->info->slots[i].kind)) continue;
+        got[i] = malloc(s.places[i].bytes + 1);
+        if (!got[i]) {
+            status = clade_fail(CLADE_ENOMEM, "out of memory for results");
+            goto fail;
+        }
+        memcpy(got[i], s.images[s.places[i].image].after + s.places[i].offset, s.places[i].bytes);
+    }
+    check_memory(&s, failure);
+fail:
+    for (int i = 0; i < conform_slots; i++) {
+        free(s.images[i].before);
+        free(s.images[i].after);
+    }
+    return status;
+}

@@ -1,0 +1,57 @@
+/* How much scratch memory the CPU's convolutions and dense layers need: packed operands, partial sums, and
+ * each thread's copies of rows. Reckoned for the widest vectors. */
+#include "cpu/conv.h"
+#include "cpu/cpu.h"
+
+enum { widest = most_lanes / 2 }; /* lanes of a vector */
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* Weights packed with `across` results per group. */
+static size_t packed_floats(const clade_tensor *w, int32_t groups, int32_t across)
+{
+    size_t all = clade_tensor_count(w), per = all / ((size_t)groups * (size_t)across);
+    return per * (size_t)groups * round_up((size_t)across, most_lanes);
+}
+
+size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
+{
+    size_t threads = (size_t)clade_pool_threads(cpu->pool), floats = 0;
+    if (op == CLADE_OP_conv2d) {
+        const clade_conv2d_args *a = &args->conv2d;
+        conv_geometry g = CONV_GEOMETRY(a);
+        floats = packed_floats(&a->w, g.groups, a->w.dim[3] / g.groups) +
+                 threads * conv_row_floats(a->w.dim[0], a->w.dim[1], a->x.dim[3], g.dilation[1],
+                                           a->y.dim[2], g.stride[1]);
+    } else if (op == CLADE_OP_conv2d_dx) {
+        const clade_conv2d_dx_args *a = &args->conv2d_dx;
+        conv_geometry g = CONV_GEOMETRY(a);
+        floats = packed_floats(&a->w, g.groups, a->w.dim[2]) +
+                 threads * conv_row_floats(a->w.dim[0], a->w.dim[1], a->dy.dim[3], g.dilation[1],
+                                           a->dx.dim[2], 1);
+    } else if (op == CLADE_OP_conv2d_dw) {
+        const clade_conv2d_dw_args *a = &args->conv2d_dw;
+        conv_geometry g = CONV_GEOMETRY(a);
+        const int32_t *w = a->dw.dim, *y = a->dy.dim;
+        int64_t per_chunk;
+        size_t chunks = (size_t)clade_conv_chunks((int64_t)y[0] * y[1], (int64_t)clade_tensor_count(&a->dw), &per_chunk);
+        size_t filters = (size_t)g.groups * round_up((size_t)(w[3] / g.groups), widest);
+        size_t rows = (size_t)w[0] * (size_t)w[1] * (size_t)w[2];
+        size_t span = (size_t)(y[2] - 1) * (size_t)g.stride[1] + (size_t)(w[1] - 1) * (size_t)g.dilation[1] + 1;
+        floats = chunks * (rows + 1) * filters + threads * (span * (size_t)a->x.dim[3] + (size_t)y[2] * filters);
+    }
+    return floats * sizeof(float);
+}
+
+size_t clade_cpu_dense_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
+{
+    (void)cpu;
+    size_t floats = 0;
+    if (op == CLADE_OP_dense)
+        floats = packed_floats(&args->dense.w, 1, args->dense.w.dim[1]);
+    else if (op == CLADE_OP_dense_dx)
+        floats = (size_t)args->dense_dx.dy.dim[1] * round_up((size_t)args->dense_dx.dy.dim[0], most_lanes);
+    else if (op == CLADE_OP_dense_dw)
+        floats = (size_t)args->dense_dw.x.dim[0] * round_up((size_t)args->dense_dw.dy.dim[1], widest);
+    return floats * sizeof(float);
+}

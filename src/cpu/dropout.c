@@ -1,0 +1,77 @@
+/* Dropout on the CPU: the words of many elements first, a loop that vectorises, then their use. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/dropout.clh"
+
+enum {
+    block = 256,   /* elements whose words are made at once */
+    grain = 16384  /* elements that a thread takes at once: a multiple of block */
+};
+
+typedef struct job {
+    const float *x;
+    float *y;
+    float rate;
+    u64 seed;
+    u32 stream, step;
+    i32 accumulate;
+} job;
+
+static void words_of(const job *l, u64 quad, u32 words[block])
+{
+    for (u32 q = 0; q < block / 4; q++) {
+        philox4 four = dropout_words(l->seed, quad + q, l->stream, l->step);
+        for (u32 j = 0; j < 4; j++) words[4 * q + j] = four.v[j];
+    }
+}
+
+static void drop(const void *user, size_t first, size_t end)
+{
+    const job *l = user;
+    const float rate = l->rate, scale = dropout_scale(rate);
+    u32 words[block];
+    for (size_t at = first; at < end; at += block) {
+        const float *x = l->x + at;
+        float *y = l->y + at;
+        size_t n = end - at < block ? end - at : block;
+        words_of(l, at / 4, words);
+        if (l->accumulate)
+            for (size_t i = 0; i < n; i++) y[i] += dropout_value(x[i], words[i], rate, scale);
+        else
+            for (size_t i = 0; i < n; i++) y[i] = dropout_value(x[i], words[i], rate, scale);
+    }
+}
+
+static clade_status dropout(void *context, const clade_dropout_args *a, void *scratch)
+{
+    (void)scratch;
+    job l = {.x = clade_tensor_host(&a->x),
+             .y = clade_tensor_host(&a->y),
+             .rate = a->rate,
+             .seed = a->seed,
+             .stream = a->stream,
+             .step = a->step};
+    clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->x), grain});
+    return CLADE_OK;
+}
+
+static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    job l = {.x = clade_tensor_host(&a->dy),
+             .y = clade_tensor_host(&a->dx),
+             .rate = a->rate,
+             .seed = a->seed,
+             .stream = a->stream,
+             .step = a->step,
+             .accumulate = a->accumulate};
+    clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->dy), grain});
+    return CLADE_OK;
+}
+
+void CPU_NAME(dropout)(clade_backend *table);
+void CPU_NAME(dropout)(clade_backend *table)
+{
+    table->dropout = dropout;
+    table->dropout_dx = dropout_dx;
+}

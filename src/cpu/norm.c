@@ -1,0 +1,265 @@
+/* Batch normalisation on the CPU: threads share the chunks of sums, then blocks of rows. */
+#include "cpu/cpu.h"
+#include "op/norm.h"
+
+#include "../../kernels/norm.clh"
+
+/* Everything that a pass reads and writes; what it has no use for is NULL. */
+typedef struct pass {
+    norm_layout l;
+    const float *x, *dy, *mean, *beta;
+    const float *scale, *shift, *slope; /* per channel */
+    float *partial, *out;
+    int32_t accumulate;
+} pass;
+
+static const float *host_of(const clade_tensor *t)
+{
+    return clade_tensor_present(t) ? clade_tensor_host(t) : NULL;
+}
+
+/* ---- sums ---- */
+
+/* Rows that are summed before the next channels' turn, so that they stay in the cache. */
+enum { strip = 64 };
+
+/* Runs BODY(k, lanes) for each strip of rows [i, end) and each vector of channels of each chunk. */
+#define FOR_STRIPS(BODY)                                                                           \
+    const pass *p = user;                                                                          \
+    const size_t c = (size_t)p->l.c, rows = (size_t)p->l.rows, m = (size_t)p->l.m;                 \
+    for (size_t chunk = first; chunk < last; chunk++) {                                            \
+        const size_t stop = (chunk + 1) * rows < m ? (chunk + 1) * rows : m;                       \
+        float *sums = p->partial + chunk * c;                                                      \
+        memset(sums, 0, c * sizeof *sums);                                                         \
+        memset(sums + p->l.second, 0, c * sizeof *sums);                                           \
+        for (size_t i = chunk * rows; i < stop; i += strip) {                                      \
+            const size_t end = i + strip < stop ? i + strip : stop;                                \
+            FOR_LANES(p->l.c, BODY);                                                               \
+        }                                                                                          \
+    }
+
+static void sum_chunks(const void *user, size_t first, size_t last)
+{
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V sum = LANES_LOAD(sums + (k), lanes);                                                     \
+        for (size_t r = i; r < end; r++) sum += LANES_LOAD(p->x + r * c + (size_t)(k), lanes);     \
+        LANES_STORE(sums + (k), sum, lanes);                                                       \
+    }
+    FOR_STRIPS(BODY)
+#undef BODY
+}
+
+static void square_chunks(const void *user, size_t first, size_t last)
+{
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V sum = LANES_LOAD(sums + (k), lanes), mean = LANES_LOAD(p->mean + (k), lanes);            \
+        for (size_t r = i; r < end; r++) {                                                         \
+            V d = LANES_LOAD(p->x + r * c + (size_t)(k), lanes) - mean;                            \
+            sum = V_FMA(d, d, sum);                                                                \
+        }                                                                                          \
+        LANES_STORE(sums + (k), sum, lanes);                                                       \
+    }
+    FOR_STRIPS(BODY)
+#undef BODY
+}
+
+/* dy, and dy (x − mean). */
+static void gradient_chunks(const void *user, size_t first, size_t last)
+{
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V sum = LANES_LOAD(sums + (k), lanes), mean = LANES_LOAD(p->mean + (k), lanes);            \
+        V product = LANES_LOAD(sums + p->l.second + (k), lanes);                                   \
+        for (size_t r = i; r < end; r++) {                                                         \
+            V g = LANES_LOAD(p->dy + r * c + (size_t)(k), lanes);                                  \
+            sum += g;                                                                              \
+            product = V_FMA(g, LANES_LOAD(p->x + r * c + (size_t)(k), lanes) - mean, product);     \
+        }                                                                                          \
+        LANES_STORE(sums + (k), sum, lanes);                                                       \
+        LANES_STORE(sums + p->l.second + (k), product, lanes);                                     \
+    }
+    FOR_STRIPS(BODY)
+#undef BODY
+}
+
+static void run_chunks(cpu_context *cpu, const pass *p,
+                       void (*body)(const void *user, size_t first, size_t end))
+{
+    clade_cpu_range(cpu, (cpu_range){body, p, (size_t)p->l.chunks, 1});
+}
+
+/* The total of channel k, from the first or the second set of sums. */
+static float total(const pass *p, size_t set, size_t k)
+{
+    return norm_total(p->partial + set + k, p->l.chunks, (size_t)p->l.c);
+}
+
+/* ---- elements ---- */
+
+/* Runs BODY(k, lanes) for each row and each vector of channels; `at` is the row's first element. */
+#define FOR_ROWS(BODY)                                                                             \
+    const pass *p = user;                                                                          \
+    const size_t c = (size_t)p->l.c;                                                               \
+    const int32_t accumulate = p->accumulate;                                                      \
+    (void)accumulate;                                                                              \
+    for (size_t at = first * c; at < end * c; at += c) FOR_LANES(p->l.c, BODY)
+
+static void apply_rows(const void *user, size_t first, size_t end)
+{
+#define BODY(k, lanes)                                                                             \
+    LANES_STORE(p->out + at + (k),                                                                 \
+                norm_y(LANES_LOAD(p->x + at + (k), lanes), LANES_LOAD(p->mean + (k), lanes),       \
+                       LANES_LOAD(p->scale + (k), lanes), LANES_LOAD(p->beta + (k), lanes)),       \
+                lanes)
+    FOR_ROWS(BODY);
+#undef BODY
+}
+
+static void apply_dx_rows(const void *user, size_t first, size_t end)
+{
+#define BODY(k, lanes)                                                                             \
+    lanes_put(p->out + at + (k),                                                                   \
+              norm_dx(LANES_LOAD(p->x + at + (k), lanes), LANES_LOAD(p->dy + at + (k), lanes),     \
+                      LANES_LOAD(p->mean + (k), lanes), LANES_LOAD(p->scale + (k), lanes),         \
+                      LANES_LOAD(p->shift + (k), lanes), LANES_LOAD(p->slope + (k), lanes)),       \
+              accumulate, lanes)
+    FOR_ROWS(BODY);
+#undef BODY
+}
+
+static void apply_infer_dx_rows(const void *user, size_t first, size_t end)
+{
+#define BODY(k, lanes)                                                                             \
+    lanes_put(p->out + at + (k),                                                                   \
+              LANES_LOAD(p->dy + at + (k), lanes) * LANES_LOAD(p->scale + (k), lanes), accumulate, \
+              lanes)
+    FOR_ROWS(BODY);
+#undef BODY
+}
+
+static void run_rows(cpu_context *cpu, const pass *p,
+                     void (*body)(const void *user, size_t first, size_t end))
+{
+    enum { block = 16384 };
+    size_t grain = p->l.c >= block ? 1 : (size_t)(block / p->l.c);
+    clade_cpu_range(cpu, (cpu_range){body, p, (size_t)p->l.m, grain});
+}
+
+/* ---- ops ---- */
+
+static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *scratch)
+{
+    const float *gamma = clade_tensor_host(&a->gamma);
+    float *mean = clade_tensor_host(&a->mean), *rstd = clade_tensor_host(&a->rstd);
+    float *running_mean = clade_tensor_host(&a->running_mean);
+    float *running_var = clade_tensor_host(&a->running_var);
+    pass p = {.l = norm_layout_of(&a->x),
+              .x = host_of(&a->x),
+              .mean = mean,
+              .beta = host_of(&a->beta),
+              .partial = scratch,
+              .out = clade_tensor_host(&a->y)};
+    const size_t c = (size_t)p.l.c;
+    const float m = (float)p.l.m, kept = a->unbiased && p.l.m > 1 ? (float)(p.l.m - 1) : m;
+    float *scale = p.partial + p.l.channel[0];
+    p.scale = scale;
+    run_chunks(context, &p, sum_chunks);
+    for (size_t k = 0; k < c; k++) mean[k] = math_div(total(&p, 0, k), m);
+    run_chunks(context, &p, square_chunks);
+    for (size_t k = 0; k < c; k++) {
+        float squares = total(&p, 0, k);
+        rstd[k] = math_rsqrt(math_div(squares, m) + a->eps);
+        running_mean[k] = norm_running(a->momentum, running_mean[k], mean[k]);
+        running_var[k] = norm_running(a->momentum, running_var[k], math_div(squares, kept));
+        scale[k] = rstd[k] * gamma[k];
+    }
+    run_rows(context, &p, apply_rows);
+    return CLADE_OK;
+}
+
+static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *scratch)
+{
+    const float *gamma = clade_tensor_host(&a->gamma), *rstd = clade_tensor_host(&a->rstd);
+    float *dgamma = clade_tensor_host(&a->dgamma), *dbeta = clade_tensor_host(&a->dbeta);
+    pass p = {.l = norm_layout_of(&a->x),
+              .x = host_of(&a->x),
+              .dy = host_of(&a->dy),
+              .mean = host_of(&a->mean),
+              .partial = scratch,
+              .out = clade_tensor_host(&a->dx),
+              .accumulate = a->accumulate};
+    float *scale = p.partial + p.l.channel[0], *shift = p.partial + p.l.channel[1];
+    float *slope = p.partial + p.l.channel[2];
+    p.scale = scale, p.shift = shift, p.slope = slope;
+    run_chunks(context, &p, gradient_chunks);
+    for (size_t k = 0; k < (size_t)p.l.c; k++) {
+        float db = total(&p, 0, k), dg = rstd[k] * total(&p, p.l.second, k);
+        norm_slopes s = norm_slopes_of(gamma[k], rstd[k], dg, db, (u64)p.l.m);
+        scale[k] = s.scale, shift[k] = s.shift, slope[k] = s.slope;
+        dgamma[k] = a->accumulate ? dgamma[k] + dg : dg;
+        dbeta[k] = a->accumulate ? dbeta[k] + db : db;
+    }
+    run_rows(context, &p, apply_dx_rows);
+    return CLADE_OK;
+}
+
+/* Each channel's scale into the scratch memory. */
+static const float *scales(const pass *p, const clade_tensor *gamma, const clade_tensor *var, float eps)
+{
+    const float *g = clade_tensor_host(gamma), *v = clade_tensor_host(var);
+    float *scale = p->partial + p->l.channel[0];
+    for (size_t k = 0; k < (size_t)p->l.c; k++) scale[k] = math_rsqrt(v[k] + eps) * g[k];
+    return scale;
+}
+
+static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a, void *scratch)
+{
+    pass p = {.l = norm_layout_of(&a->x),
+              .x = host_of(&a->x),
+              .mean = host_of(&a->mean),
+              .beta = host_of(&a->beta),
+              .partial = scratch,
+              .out = clade_tensor_host(&a->y)};
+    p.scale = scales(&p, &a->gamma, &a->var, a->eps);
+    run_rows(context, &p, apply_rows);
+    return CLADE_OK;
+}
+
+static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infer_dx_args *a,
+                                       void *scratch)
+{
+    const float *var = clade_tensor_host(&a->var);
+    pass p = {.l = norm_layout_of(&a->x),
+              .x = host_of(&a->x),
+              .dy = host_of(&a->dy),
+              .mean = host_of(&a->mean),
+              .partial = scratch,
+              .accumulate = a->accumulate};
+    float *dgamma = clade_tensor_present(&a->dgamma) ? clade_tensor_host(&a->dgamma) : NULL;
+    float *dbeta = clade_tensor_present(&a->dbeta) ? clade_tensor_host(&a->dbeta) : NULL;
+    if (dgamma || dbeta) run_chunks(context, &p, gradient_chunks);
+    for (size_t k = 0; dgamma && k < (size_t)p.l.c; k++) {
+        float dg = math_rsqrt(var[k] + a->eps) * total(&p, p.l.second, k);
+        dgamma[k] = a->accumulate ? dgamma[k] + dg : dg;
+    }
+    for (size_t k = 0; dbeta && k < (size_t)p.l.c; k++) {
+        float db = total(&p, 0, k);
+        dbeta[k] = a->accumulate ? dbeta[k] + db : db;
+    }
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    p.out = clade_tensor_host(&a->dx);
+    p.scale = scales(&p, &a->gamma, &a->var, a->eps);
+    run_rows(context, &p, apply_infer_dx_rows);
+    return CLADE_OK;
+}
+
+void CPU_NAME(norm)(clade_backend *table);
+void CPU_NAME(norm)(clade_backend *table)
+{
+    table->batchnorm = batchnorm;
+    table->batchnorm_dx = batchnorm_dx;
+    table->batchnorm_infer = batchnorm_infer;
+    table->batchnorm_infer_dx = batchnorm_infer_dx;
+}

@@ -1,0 +1,298 @@
+/* pool on the CPU: the shared bodies, threads sharing rows. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/pool.clh"
+
+/* A loop over the rows of all pictures, `height` to a picture. */
+typedef struct plane {
+    pool_shape p;
+    const void *args;
+    i32 height;
+    int two; /* 2 x 2, stride 2, no padding */
+    int inside; /* no window reaches over the edge */
+} plane;
+
+static plane plane_of(const void *args, const clade_tensor *x, const clade_tensor *y,
+                      const int32_t *window, const int32_t *stride, const int32_t *pad)
+{
+    plane l = {.args = args, .height = y->dim[1], .inside = !(pad[0] | pad[1] | pad[2] | pad[3])};
+    l.p = (pool_shape){.h = x->dim[1],
+                       .w = x->dim[2],
+                       .c = x->dim[3],
+                       .oh = y->dim[1],
+                       .ow = y->dim[2],
+                       .rows = window[0],
+                       .columns = window[1],
+                       .down = stride[0] ? stride[0] : window[0],
+                       .across = stride[1] ? stride[1] : window[1],
+                       .top = pad[0],
+                       .left = pad[1],
+                       .reciprocal = math_rcp((float)(window[0] * window[1]))};
+    l.two = l.inside && l.p.rows == 2 && l.p.columns == 2 && l.p.down == 2 && l.p.across == 2;
+    return l;
+}
+
+/* The shape with what is known of 2 x 2 windows made constant. */
+INLINE pool_shape two_by_two(pool_shape p)
+{
+    p.rows = p.columns = p.down = p.across = 2;
+    p.top = p.left = 0;
+    return p;
+}
+
+/* Rows in blocks of about this many floats. */
+enum { block = 16384 };
+
+static clade_status run_plane(cpu_context *cpu, const plane *l, int32_t n, int64_t row_floats,
+                              void (*body)(const void *user, size_t first, size_t end))
+{
+    size_t grain = row_floats >= block ? 1 : (size_t)(block / row_floats);
+    clade_cpu_range(cpu, (cpu_range){body, l, (size_t)n * (size_t)l->height, grain});
+    return CLADE_OK;
+}
+
+/* ---- maxpool2d ---- */
+
+INLINE void max_row(const float *x, float *y, u8 *index, pool_shape p, i32 oh, int inside)
+{
+    for (i32 ow = 0; ow < p.ow; ow++) {
+        size_t to = (size_t)ow * (size_t)p.c;
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V_mask at;                                                                                 \
+        V best = pool_max(x + (k), p, oh, ow, inside, lanes, &at);                                 \
+        LANES_STORE(y + to + (k), best, lanes);                                                    \
+        if (index) LANES_STORE_U8(index + to + (k), at, lanes);                                    \
+    }
+        FOR_LANES(p.c, BODY);
+#undef BODY
+    }
+}
+
+static void max_rows(const void *user, size_t first, size_t end)
+{
+    const plane *l = user;
+    const clade_maxpool2d_args *a = l->args;
+    const pool_shape p = l->p;
+    const float *x = clade_tensor_host(&a->x);
+    float *y = clade_tensor_host(&a->y);
+    u8 *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
+    size_t picture = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
+    for (size_t i = first; i < end; i++) {
+        const float *from = x + i / (size_t)p.oh * picture;
+        u8 *at = index ? index + i * row : NULL;
+        i32 oh = (i32)(i % (size_t)p.oh);
+        if (l->two) max_row(from, y + i * row, at, two_by_two(p), oh, 1);
+        else max_row(from, y + i * row, at, p, oh, l->inside);
+    }
+}
+
+static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *scratch)
+{
+    (void)scratch;
+    plane l = plane_of(a, &a->x, &a->y, a->window, a->stride, a->pad);
+    return run_plane(context, &l, a->x.dim[0], (int64_t)l.p.ow * l.p.c * 4, max_rows);
+}
+
+/* ---- maxpool2d_dx ---- */
+
+/* A row of windows, which may hang over the right edge; `inside`: the row does not hang over the lower. */
+INLINE void spread_row(const float *dy, const u8 *index, float *dx, pool_shape p, i32 oh, int inside,
+                       int accumulate)
+{
+    i32 tiles = (p.w + p.left + p.columns - 1) / p.columns, whole = inside ? p.ow : 0;
+#define WHOLE(k, lanes)                                                                            \
+    pool_max_spread(dy + (k), index + (k), dx + (k), p, oh, ow, 1, accumulate, lanes)
+#define PART(k, lanes)                                                                             \
+    pool_max_spread(dy + (k), index + (k), dx + (k), p, oh, ow, 0, accumulate, lanes)
+    for (i32 ow = 0; ow < whole; ow++) FOR_LANES(p.c, WHOLE);
+    for (i32 ow = whole; ow < tiles; ow++) FOR_LANES(p.c, PART);
+#undef WHOLE
+#undef PART
+}
+
+static void spread_rows(const void *user, size_t first, size_t end)
+{
+    const plane *l = user;
+    const clade_maxpool2d_dx_args *a = l->args;
+    const pool_shape p = l->p;
+    const float *dy = clade_tensor_host(&a->dy);
+    const u8 *index = clade_tensor_host(&a->index);
+    float *dx = clade_tensor_host(&a->dx);
+    size_t picture = pool_at(p.h, 0, p.w, p.c), out = pool_at(p.oh, 0, p.ow, p.c);
+    for (size_t i = first; i < end; i++) {
+        size_t b = i / (size_t)l->height;
+        i32 oh = (i32)(i % (size_t)l->height);
+        int inside = l->inside && oh < p.oh;
+        const float *g = dy + b * out;
+        const u8 *at = index + b * out;
+        float *to = dx + b * picture;
+        if (!l->two) spread_row(g, at, to, p, oh, inside, a->accumulate);
+        else if (a->accumulate) spread_row(g, at, to, two_by_two(p), oh, inside, 1);
+        else spread_row(g, at, to, two_by_two(p), oh, inside, 0);
+    }
+}
+
+static void gather_rows(const void *user, size_t first, size_t end)
+{
+    const plane *l = user;
+    const clade_maxpool2d_dx_args *a = l->args;
+    const pool_shape p = l->p;
+    const float *dy = clade_tensor_host(&a->dy);
+    const u8 *index = clade_tensor_host(&a->index);
+    float *dx = clade_tensor_host(&a->dx);
+    size_t row = pool_at(1, 0, p.w, p.c), out = pool_at(p.oh, 0, p.ow, p.c);
+    for (size_t r = first; r < end; r++) {
+        i32 i = (i32)(r % (size_t)p.h);
+        const float *g = dy + r / (size_t)p.h * out;
+        const u8 *at = index + r / (size_t)p.h * out;
+        for (i32 j = 0; j < p.w; j++) {
+            float *to = dx + r * row + (size_t)j * (size_t)p.c;
+#define BODY(k, lanes)                                                                             \
+    lanes_put(to + (k), pool_max_gather(g + (k), at + (k), p, i, j, lanes), a->accumulate, lanes)
+            FOR_LANES(p.c, BODY);
+#undef BODY
+        }
+    }
+}
+
+static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    plane l = plane_of(a, &a->dx, &a->dy, a->window, a->stride, a->pad);
+    const pool_shape *p = &l.p;
+    bool tiled = p->rows == p->down && p->columns == p->across;
+    l.height = tiled ? (p->h + p->top + p->rows - 1) / p->rows : p->h;
+    int64_t row_floats = (int64_t)p->w * p->c * (tiled ? p->rows : 1);
+    return run_plane(context, &l, a->dx.dim[0], row_floats, tiled ? spread_rows : gather_rows);
+}
+
+/* ---- means ---- */
+
+static void mean_rows(const void *user, size_t first, size_t end)
+{
+    const plane *l = user;
+    const clade_avgpool2d_args *a = l->args;
+    const pool_shape p = l->p;
+    size_t picture = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
+    for (size_t i = first; i < end; i++) {
+        const float *x = (const float *)clade_tensor_host(&a->x) + i / (size_t)p.oh * picture;
+        float *y = (float *)clade_tensor_host(&a->y) + i * row;
+        i32 oh = (i32)(i % (size_t)p.oh);
+        for (i32 ow = 0; ow < p.ow; ow++, y += p.c) {
+#define BODY(k, lanes)                                                                             \
+    LANES_STORE(y + (k), pool_mean(x + (k), p, oh, ow, a->count_pad, lanes), lanes)
+            FOR_LANES(p.c, BODY);
+#undef BODY
+        }
+    }
+}
+
+static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void *scratch)
+{
+    (void)scratch;
+    plane l = plane_of(a, &a->x, &a->y, a->window, a->stride, a->pad);
+    return run_plane(context, &l, a->x.dim[0], (int64_t)l.p.ow * l.p.c * 4, mean_rows);
+}
+
+static void mean_gather_rows(const void *user, size_t first, size_t end)
+{
+    const plane *l = user;
+    const clade_avgpool2d_dx_args *a = l->args;
+    const pool_shape p = l->p;
+    size_t row = pool_at(1, 0, p.w, p.c), out = pool_at(p.oh, 0, p.ow, p.c);
+    for (size_t r = first; r < end; r++) {
+        const float *dy = (const float *)clade_tensor_host(&a->dy) + r / (size_t)p.h * out;
+        float *dx = (float *)clade_tensor_host(&a->dx) + r * row;
+        i32 i = (i32)(r % (size_t)p.h);
+        for (i32 j = 0; j < p.w; j++, dx += p.c) {
+#define BODY(k, lanes)                                                                             \
+    lanes_put(dx + (k), pool_mean_gather(dy + (k), p, i, j, a->count_pad, lanes), a->accumulate,   \
+              lanes)
+            FOR_LANES(p.c, BODY);
+#undef BODY
+        }
+    }
+}
+
+static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    plane l = plane_of(a, &a->dx, &a->dy, a->window, a->stride, a->pad);
+    l.height = l.p.h;
+    return run_plane(context, &l, a->dx.dim[0], (int64_t)l.p.w * l.p.c, mean_gather_rows);
+}
+
+/* ---- means of whole pictures ---- */
+
+/* Channels that one thread sums at once: whole cache lines. */
+enum { strip = 64 };
+
+/* Strip `i` of all pictures' channels. */
+static void global_strip(const clade_global_avgpool_args *a, size_t i)
+{
+    i32 c = a->x.dim[3];
+    size_t area = (size_t)a->x.dim[1] * (size_t)a->x.dim[2], strips = ((size_t)c + strip - 1) / strip;
+    size_t b = i / strips;
+    i32 k0 = (i32)(i % strips) * strip, width = c - k0 < strip ? c - k0 : strip;
+    const float *x = (const float *)clade_tensor_host(&a->x) + b * area * (size_t)c + k0;
+    float *y = (float *)clade_tensor_host(&a->y) + b * (size_t)c + k0;
+    const V weight = V_SPLAT(math_rcp((float)area));
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V sum = V_SPLAT(0.0f);                                                                     \
+        for (size_t r = 0; r < area; r++) sum += LANES_LOAD(x + r * (size_t)c + (k), lanes);       \
+        LANES_STORE(y + (k), sum * weight, lanes);                                                 \
+    }
+    FOR_LANES(width, BODY);
+#undef BODY
+}
+
+static void global_strips(const void *user, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) global_strip(user, i);
+}
+
+static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *scratch)
+{
+    (void)scratch;
+    size_t strips = ((size_t)a->x.dim[3] + strip - 1) / strip;
+    clade_cpu_range(context, (cpu_range){global_strips, a, (size_t)a->x.dim[0] * strips, 1});
+    return CLADE_OK;
+}
+
+static void global_spread(const void *user, size_t first, size_t end)
+{
+    const clade_global_avgpool_dx_args *a = user;
+    i32 c = a->dx.dim[3];
+    size_t area = (size_t)a->dx.dim[1] * (size_t)a->dx.dim[2];
+    const V weight = V_SPLAT(math_rcp((float)area));
+    for (size_t i = first; i < end; i++) {
+        const float *dy = (const float *)clade_tensor_host(&a->dy) + i / area * (size_t)c;
+        float *dx = (float *)clade_tensor_host(&a->dx) + i * (size_t)c;
+#define BODY(k, lanes)                                                                             \
+    lanes_put(dx + (k), LANES_LOAD(dy + (k), lanes) * weight, a->accumulate, lanes)
+        FOR_LANES(c, BODY);
+#undef BODY
+    }
+}
+
+static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_dx_args *a,
+                                      void *scratch)
+{
+    (void)scratch;
+    size_t c = (size_t)a->dx.dim[3], n = clade_tensor_count(&a->dx) / c;
+    clade_cpu_range(context, (cpu_range){global_spread, a, n, c >= block ? 1 : block / c});
+    return CLADE_OK;
+}
+
+void CPU_NAME(pool)(clade_backend *table);
+void CPU_NAME(pool)(clade_backend *table)
+{
+    table->maxpool2d = maxpool2d;
+    table->maxpool2d_dx = maxpool2d_dx;
+    table->avgpool2d = avgpool2d;
+    table->avgpool2d_dx = avgpool2d_dx;
+    table->global_avgpool = global_avgpool;
+    table->global_avgpool_dx = global_avgpool_dx;
+}

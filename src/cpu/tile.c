@@ -1,0 +1,126 @@
+/* The register tiles of kernels/conv.clh as functions, one per tile size. */
+#include "cpu/tile.h"
+
+#include <clade/ops.h>
+
+/* Whole vectors. */
+INLINE void store(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
+{
+    V bias[TILE_VECTORS];
+    for (int v = 0; v < nv; v++) bias[v] = job->bias ? V_LOAD(job->bias + v * VW) : V_SPLAT(0.0f);
+    UNROLL
+    for (int p = 0; p < pb; p++) {
+        UNROLL
+        for (int v = 0; v < nv; v++) {
+            float *y = job->y + p * job->y_step + v * VW;
+            V value = job->bias ? acc[p][v] + bias[v] : acc[p][v];
+            if (job->act == CLADE_RELU) value = V_MAX0(value);
+            V_STORE(y, job->accumulate ? V_LOAD(y) + value : value);
+        }
+    }
+}
+
+/* Fewer lanes than the vectors have: one at a time, from where spill() put the sums. */
+static void store_lanes(const tile_job *job, const float *acc, int pixels)
+{
+    for (int p = 0; p < pixels; p++, acc += TILE_VECTORS * VW) {
+        float *y = job->y + p * job->y_step;
+        for (int i = 0; i < job->lanes; i++) {
+            float value = job->bias ? acc[i] + job->bias[i] : acc[i];
+            if (job->act == CLADE_RELU && value < 0) value = 0;
+            y[i] = job->accumulate ? y[i] + value : value;
+        }
+    }
+}
+
+INLINE void spill(float *out, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
+{
+    UNROLL
+    for (int p = 0; p < pb; p++) {
+        UNROLL
+        for (int v = 0; v < nv; v++) V_STORE(out + (p * TILE_VECTORS + v) * VW, acc[p][v]);
+    }
+}
+
+INLINE void sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
+{
+    tile_forward(acc, pb, nv, job->src, job->step, job->w, job->w_step, job->rows, job->src_row,
+                 job->w_row, job->columns, job->src_column, job->w_column, job->len);
+}
+
+INLINE void weights(const weights_job *job, const int pb, const int nv)
+{
+    V acc[TILE_PIXELS][TILE_VECTORS];
+    UNROLL
+    for (int j = 0; j < pb; j++) {
+        UNROLL
+        for (int v = 0; v < nv; v++) acc[j][v] = V_LOAD(job->part + j * job->part_step + v * VW);
+    }
+    tile_weights(acc, pb, nv, job->x, job->x_step, job->dy, job->dy_step, job->pixels);
+    UNROLL
+    for (int j = 0; j < pb; j++) {
+        UNROLL
+        for (int v = 0; v < nv; v++) V_STORE(job->part + j * job->part_step + v * VW, acc[j][v]);
+    }
+}
+
+/* One function per size. */
+#define SIZES_TO_6(S) S(1) S(2) S(3) S(4) S(5) S(6)
+#if VW == 16
+#define SIZES(S) SIZES_TO_6(S) S(7) S(8) S(9) S(10) S(11) S(12) S(13) S(14)
+#else
+#define SIZES(S) SIZES_TO_6(S)
+#endif
+
+#define DEFINE(pb, nv)                                                                             \
+    static void forward_##pb##_##nv(const tile_job *job)                                           \
+    {                                                                                              \
+        V acc[TILE_PIXELS][TILE_VECTORS];                                                          \
+        sums(job, acc, pb, nv);                                                                    \
+        if (job->lanes == nv * VW) {                                                               \
+            store(job, acc, pb, nv);                                                               \
+        } else {                                                                                   \
+            float out[pb * TILE_VECTORS * VW];                                                     \
+            spill(out, acc, pb, nv);                                                               \
+            store_lanes(job, out, pb);                                                             \
+        }                                                                                          \
+    }                                                                                              \
+    static void sums_##pb##_##nv(const tile_job *job, float *out)                                  \
+    {                                                                                              \
+        V acc[TILE_PIXELS][TILE_VECTORS];                                                          \
+        sums(job, acc, pb, nv);                                                                    \
+        spill(out, acc, pb, nv);                                                                   \
+    }                                                                                              \
+    static void weights_##pb##_##nv(const weights_job *job) { weights(job, pb, nv); }
+#define DEFINE_BOTH(pb) DEFINE(pb, 1) DEFINE(pb, 2)
+SIZES(DEFINE_BOTH)
+
+void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors)
+{
+    static void (*const table[tile_most][TILE_VECTORS])(const tile_job *) = {
+#define ENTRY(pb) {forward_##pb##_1, forward_##pb##_2},
+        SIZES(ENTRY)
+#undef ENTRY
+    };
+    table[pixels - 1][vectors - 1](job);
+}
+
+void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc)
+{
+    static void (*const table[tile_most][TILE_VECTORS])(const tile_job *, float *) = {
+#define ENTRY(pb) {sums_##pb##_1, sums_##pb##_2},
+        SIZES(ENTRY)
+#undef ENTRY
+    };
+    table[pixels - 1][vectors - 1](job, acc);
+}
+
+void CPU_NAME(tile_weights)(const weights_job *job, int count, int vectors)
+{
+    static void (*const table[tile_most][TILE_VECTORS])(const weights_job *) = {
+#define ENTRY(pb) {weights_##pb##_1, weights_##pb##_2},
+        SIZES(ENTRY)
+#undef ENTRY
+    };
+    table[count - 1][vectors - 1](job);
+}

@@ -1,0 +1,56 @@
+/* The register tiles of kernels/conv.clh as functions, one per tile size, for the instruction set at hand. */
+#ifndef CLADE_CPU_TILE_H
+#define CLADE_CPU_TILE_H
+
+#include "cpu/cpu.h"
+
+#include "../../kernels/conv.clh"
+
+/* With fewer registers than AVX-512's 32, smaller tiles. */
+#if VW == 16
+enum { tile_most = TILE_PIXELS };
+#else
+enum { tile_most = 6 };
+#endif
+
+/* What tile_forward reads, and what becomes of its sums: y = act(sum + bias), or y += sum. */
+typedef struct tile_job {
+    const float *src;
+    int64_t step, src_row, src_column;
+    const float *w;
+    int64_t w_row, w_column;
+    int32_t w_step, rows, columns, len;
+    float *y;         /* of the first pixel and lane */
+    int64_t y_step;   /* from one pixel to the next */
+    const float *bias; /* of the first lane, or NULL */
+    int32_t lanes;    /* results per pixel, 1 … nv VW */
+    int32_t act, accumulate;
+} tile_job;
+
+/* Computes `pixels` (1 … tile_most) results of `vectors` (1 or 2) vectors each, and stores them; activations other than
+ * relu are left to the caller. */
+void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
+
+/* The sums of tile_forward as they are: acc[p · TILE_VECTORS · VW + lane]. */
+void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc);
+
+/* part[j · part_step + lane] += Σ over pixels, as tile_weights; `count` (1 … tile_most) values of j. */
+typedef struct weights_job {
+    const float *x, *dy;
+    int64_t x_step, dy_step;
+    int32_t pixels;
+    float *part;
+    int64_t part_step;
+} weights_job;
+void CPU_NAME(tile_weights)(const weights_job *job, int count, int vectors);
+
+/* Depthwise convolution, in depthwise.c, and the weight gradient, in conv_dw.c. */
+clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a);
+clade_status CPU_NAME(depthwise_dx)(void *context, const clade_conv2d_dx_args *a);
+clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch);
+clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch);
+
+/* How many tiles a row of n pixels is cut into, so that they are as even as can be. */
+static inline int32_t tile_count(int64_t n) { return (int32_t)((n + tile_most - 1) / tile_most); }
+
+#endif

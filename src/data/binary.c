@@ -1,0 +1,37 @@
+/* What the binary sets share: their files' names, and pictures that are records of a file. */
+#include "data/binary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool clade_binary_member(const char *base)
+{
+    return clade_cifar_member(base) || clade_idx_member(base);
+}
+
+clade_status clade_records_add(clade_dataset *dataset, clade_split split,
+                               const clade_records *records)
+{
+    const char *name = records->entry->name;
+    size_t width = strlen(name) + 12; /* ":4294967295" and the end */
+    char *names = malloc(records->count * width);
+    if (!names) return clade_fail(CLADE_ENOMEM, "out of memory for %zu names", records->count);
+    clade_status status = clade_dataset_keep(dataset, names);
+    for (size_t i = 0; i < records->count && !status; i++) {
+        unsigned label = records->labels[i * records->label_stride];
+        if (label >= dataset->classes)
+            return clade_fail(CLADE_EFORMAT, "record %zu has label %u of %zu classes", i, label,
+                              dataset->classes);
+        char *own = names + i * width;
+        snprintf(own, width, "%s:%u", name, (unsigned)i);
+        clade_picture picture = {.name = own,
+                                 .key = clade_base_name(own),
+                                 .source = records->source,
+                                 .entry = records->entry,
+                                 .offset = records->first + i * records->stride,
+                                 .label = (int32_t)label};
+        status = clade_dataset_add(dataset, split, &picture);
+    }
+    return status;
+}

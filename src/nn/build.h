@@ -1,0 +1,114 @@
+/* Building a schedule: layers add calls to it whose activations are numbered values; memory is given
+ * to the values once all their uses are known. */
+#ifndef CLADE_NN_BUILD_H
+#define CLADE_NN_BUILD_H
+
+#include "nn/graph.h"
+
+/* What a schedule is for. */
+typedef enum clade_pass {
+    CLADE_PASS_INFER, /* outputs */
+    CLADE_PASS_LOSS,  /* outputs and losses */
+    CLADE_PASS_TRAIN, /* outputs, losses and gradients */
+    CLADE_PASSES
+} clade_pass;
+
+/* What every schedule of a model is built from; belongs to the model. */
+typedef struct clade_blueprint {
+    const clade_graph *graph;
+    const clade_parameter *parameter;
+    const int32_t *first_parameter; /* of each layer */
+    const bool *trained;            /* does the layer's output depend on what is trained? */
+    clade_loss loss;
+    float label_smoothing;
+    uint64_t seed;
+    /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE only. */
+    clade_tensor input, label, weight, output, losses, zeros, minus_ones;
+} clade_blueprint;
+
+/* A call and the layer it belongs to. */
+typedef struct clade_layer_call {
+    clade_call call;
+    int32_t layer;
+} clade_layer_call;
+
+/* A block of memory that lives from the first call that mentions it to the last. */
+typedef struct clade_value {
+    uint64_t bytes;
+} clade_value;
+
+typedef struct clade_build_node {
+    clade_tensor y, dy; /* dy is absent until something has been written to it */
+    clade_tensor saved[CLADE_MAX_INPUTS]; /* what forward keeps for backward */
+} clade_build_node;
+
+/* In the tensors of a schedule being built, one with a buffer lies in fixed memory, and one without is
+ * the value whose number is its offset. */
+typedef struct clade_build {
+    const clade_blueprint *blueprint;
+    clade_pass pass;
+    int32_t n;
+    int32_t bare; /* the layer whose activation the loss computes, or -1 */
+    clade_status status; /* the first failure; later additions do nothing */
+    clade_build_node *node;
+    clade_tensor target; /* MSE: the labels as numbers */
+    clade_layer_call *call;
+    size_t call_count, call_capacity;
+    clade_value *value;
+    size_t value_count, value_capacity;
+} clade_build;
+
+/* All calls of a pass over n pictures. The caller destroys it, also after a failure. */
+clade_status clade_build_pass(clade_build *build, const clade_blueprint *blueprint, clade_pass pass,
+                              int32_t n);
+void clade_build_destroy(clade_build *build);
+
+/* Gives each value its place in an arena: in bytes, in offset[value_count]. Where an op may work in
+ * place on an input that nothing reads later, both get the same. `total` is the arena's size, `unshared`
+ * what the values would take side by side. */
+clade_status clade_build_plan(const clade_build *build, uint64_t *offset, uint64_t *total,
+                              uint64_t *unshared);
+
+/* ---- for layers ---- */
+
+#define CLADE_BUILD_CALL(build, layer, id, ...)                                                    \
+    clade_build_add(build, layer, CLADE_OP_##id, &(clade_args){.id = {__VA_ARGS__}})
+
+void clade_build_add(clade_build *build, int32_t layer, clade_op op, const clade_args *args);
+
+/* A new value of a tensor's shape. */
+clade_tensor clade_build_like(clade_build *build, const clade_tensor *shape);
+/* Where layer `number` is to write its y: a new value, or the model's output. */
+clade_tensor clade_build_output(clade_build *build, int32_t number);
+/* The first n rows of a tensor for the full batch. */
+clade_tensor clade_build_rows(const clade_build *build, const clade_tensor *full);
+
+/* A layer that only renames its input's elements: y is the input in another shape. */
+void clade_build_view(clade_build *build, int32_t number);
+/* The way back: dy becomes the gradient of layer `to`, or is added to it. The last thing that reads dy. */
+void clade_build_pass_back(clade_build *build, int32_t number, int32_t to);
+
+/* Does training need the gradient of this layer's output? False in other passes. */
+bool clade_build_needs(const clade_build *build, int32_t number);
+/* Where to write the gradient of layer `number`'s y, and whether to add to what is there. */
+clade_tensor clade_build_gradient(clade_build *build, int32_t number, int32_t *accumulate);
+
+static inline const clade_layer *clade_build_layer(const clade_build *build, int32_t number)
+{
+    return &build->blueprint->graph->node[number].layer;
+}
+
+/* y of the layer that input i of layer `number` comes from. */
+static inline clade_tensor clade_build_input(const clade_build *build, int32_t number, int32_t i)
+{
+    return build->node[clade_build_layer(build, number)->input[i]].y;
+}
+
+/* Weight i of a layer; the gradient is absent where it is not trained. */
+static inline const clade_parameter *clade_build_weight(const clade_build *build, int32_t number,
+                                                        int32_t i)
+{
+    return &build->blueprint->parameter[build->blueprint->first_parameter[number] + i];
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* Convolutions: conv2d and depthwise_conv2d. */
+#include "nn/layer.h"
+
+/* A layer's words turned into the op's parameters. */
+typedef struct geometry {
+    clade_window window;
+    int32_t groups, channels, outputs;
+} geometry;
+
+static clade_status read_geometry(const clade_node *node, const clade_node *x, geometry *out)
+{
+    const clade_conv2d_layer *layer = &node->layer.as.conv2d;
+    bool depthwise = node->layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
+    *out = (geometry){.channels = x->dim[2]};
+    for (int i = 0; i < 2; i++) {
+        out->window.size[i] = layer->kernel[i];
+        out->window.stride[i] = layer->stride[i] ? layer->stride[i] : 1;
+        out->window.dilation[i] = layer->dilation[i] ? layer->dilation[i] : 1;
+    }
+    int64_t multiplier = layer->filters ? layer->filters : 1;
+    int64_t outputs = depthwise ? multiplier * out->channels : layer->filters;
+    if (outputs < 1 || outputs > INT32_MAX)
+        return clade_fail(CLADE_EINVAL, "%d filters: expected 1 or more", layer->filters);
+    out->outputs = (int32_t)outputs;
+    out->groups = depthwise ? out->channels : layer->groups ? layer->groups : 1;
+    if (depthwise && layer->groups && layer->groups != out->channels)
+        return clade_fail(CLADE_EINVAL, "groups is %d: leave it out", layer->groups);
+    if (out->groups < 1 || out->channels % out->groups || out->outputs % out->groups)
+        return clade_fail(CLADE_EINVAL, "%d groups divide neither %d channels nor %d filters evenly",
+                          out->groups, out->channels, out->outputs);
+    return clade_window_set_pad(&out->window, layer->padding, layer->pad, x);
+}
+
+#define GEOMETRY(g)                                                                                \
+    .stride = {(g).window.stride[0], (g).window.stride[1]},                                        \
+    .pad = {(g).window.pad[0], (g).window.pad[1], (g).window.pad[2], (g).window.pad[3]},           \
+    .dilation = {(g).window.dilation[0], (g).window.dilation[1]}, .groups = (g).groups
+
+static clade_status shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    const clade_conv2d_layer *layer = &node->layer.as.conv2d;
+    bool depthwise = node->layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
+    geometry g;
+    clade_status status = clade_expect_picture(x);
+    if (!status) status = clade_expect_activation(layer->activation, layer->alpha);
+    if (!status) status = clade_expect_initializer(layer->init);
+    if (!status) status = read_geometry(node, x, &g);
+    if (status) return status;
+    clade_tensor w =
+        clade_shape(4, g.window.size[0], g.window.size[1], g.channels / g.groups, g.outputs);
+    clade_args args = {.conv2d = {.x = clade_node_tensor(x, 1), .w = w, GEOMETRY(g)}};
+    char text[64];
+    status = clade_op_shape(CLADE_OP_conv2d, &args);
+    if (status) return clade_context(status, "input %s", clade_node_text(x, text));
+    clade_node_set_shape(node, &args.conv2d.y);
+
+    clade_weight *kernel = clade_node_add_weight(
+        node, depthwise ? "depthwise_kernel" : "kernel", w, layer->init);
+    int64_t area = (int64_t)g.window.size[0] * g.window.size[1];
+    /* Keras keeps a depthwise kernel as [kh, kw, channels, multiplier], which gives its fans */
+    kernel->fan_in = area * (depthwise ? g.channels : w.dim[2]);
+    kernel->fan_out = area * (depthwise ? g.outputs / g.channels : w.dim[3]);
+    if (!layer->no_bias)
+        clade_node_add_weight(node, "bias", clade_shape(1, g.outputs), CLADE_INIT_ZEROS);
+    return CLADE_OK;
+}
+
+static geometry geometry_of(const clade_build *build, int32_t number)
+{
+    const clade_graph *graph = build->blueprint->graph;
+    const clade_node *node = &graph->node[number];
+    geometry g;
+    read_geometry(node, clade_node_input(graph, node, 0), &g); /* succeeded when it was added */
+    return g;
+}
+
+static void forward(clade_build *build, int32_t number)
+{
+    const clade_conv2d_layer *layer = &clade_build_layer(build, number)->as.conv2d;
+    geometry g = geometry_of(build, number);
+    clade_fused fused = clade_fused_start(build, number, layer->activation, layer->alpha);
+    clade_tensor b = {0};
+    if (!layer->no_bias) b = clade_build_weight(build, number, 1)->value;
+    CLADE_BUILD_CALL(build, number, conv2d, .x = clade_build_input(build, number, 0),
+                     .w = clade_build_weight(build, number, 0)->value, .b = b, .y = fused.z,
+                     GEOMETRY(g), .act = fused.inside, .alpha = fused.alpha);
+    clade_fused_finish(build, number, &fused);
+}
+
+static void backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    geometry g = geometry_of(build, number);
+    const clade_parameter *kernel = clade_build_weight(build, number, 0);
+    clade_tensor db = {0}, dz = clade_fused_backward(build, number, layer->as.conv2d.activation,
+                                                     layer->as.conv2d.alpha);
+    if (!layer->as.conv2d.no_bias) db = clade_build_weight(build, number, 1)->gradient;
+    if (!layer->frozen)
+        CLADE_BUILD_CALL(build, number, conv2d_dw, .x = clade_build_input(build, number, 0),
+                         .dy = dz, .dw = kernel->gradient, .db = db, GEOMETRY(g));
+    if (!clade_build_needs(build, layer->input[0])) return;
+    int32_t accumulate;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, conv2d_dx, .dy = dz, .w = kernel->value, .dx = dx, GEOMETRY(g),
+                     .accumulate = accumulate);
+}
+
+const clade_layer_rule clade_conv2d_rule = {"conv2d", "Conv2D", 1, 1, shape, forward, backward};
+const clade_layer_rule clade_depthwise_conv2d_rule = {
+    "depthwise_conv2d", "DepthwiseConv2D", 1, 1, shape, forward, backward};

@@ -1,0 +1,165 @@
+/* Normalisation: batchnorm and lrn. */
+#include "nn/layer.h"
+
+enum { GAMMA, BETA, MEAN, VARIANCE }; /* the weights of batchnorm, in Keras' order */
+
+static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    const clade_batchnorm_layer *layer = &node->layer.as.batchnorm;
+    if (!(layer->momentum >= 0 && layer->momentum < 1))
+        return clade_fail(CLADE_EINVAL, "momentum is %g, expected 0 to less than 1",
+                          (double)layer->momentum);
+    if (!(layer->eps >= 0 && layer->eps <= 1e6F))
+        return clade_fail(CLADE_EINVAL, "eps is %g, expected 0 or more", (double)layer->eps);
+    clade_tensor xt = clade_node_tensor(x, 1);
+    clade_node_set_shape(node, &xt);
+    clade_tensor channels = clade_shape(1, x->dim[x->rank - 1]);
+    clade_node_add_weight(node, "gamma", channels, CLADE_INIT_ONES);
+    clade_node_add_weight(node, "beta", channels, CLADE_INIT_ZEROS);
+    clade_node_add_weight(node, "moving_mean", channels, CLADE_INIT_ZEROS)->trained = false;
+    clade_node_add_weight(node, "moving_variance", channels, CLADE_INIT_ONES)->trained = false;
+    return CLADE_OK;
+}
+
+/* As in Keras, a layer whose weights are not trained does not change its statistics either. */
+static bool uses_batch(const clade_build *build, const clade_layer *layer)
+{
+    return build->pass == CLADE_PASS_TRAIN && !layer->frozen && !layer->as.batchnorm.frozen;
+}
+
+static float eps_of(const clade_layer *layer)
+{
+    return layer->as.batchnorm.eps != 0 ? layer->as.batchnorm.eps : 0.001F;
+}
+
+static void batchnorm_forward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor x = clade_build_input(build, number, 0), y = clade_build_output(build, number);
+    node->y = y;
+    if (!uses_batch(build, layer)) {
+        CLADE_BUILD_CALL(build, number, batchnorm_infer, .x = x, .gamma = w[GAMMA].value,
+                         .beta = w[BETA].value, .mean = w[MEAN].value, .var = w[VARIANCE].value,
+                         .y = y, .eps = eps_of(layer));
+        return;
+    }
+    clade_tensor mean = clade_build_like(build, &w[MEAN].value);
+    clade_tensor rstd = clade_build_like(build, &w[MEAN].value);
+    node->saved[0] = mean;
+    node->saved[1] = rstd;
+    float momentum = layer->as.batchnorm.momentum;
+    CLADE_BUILD_CALL(build, number, batchnorm, .x = x, .gamma = w[GAMMA].value,
+                     .beta = w[BETA].value, .running_mean = w[MEAN].value,
+                     .running_var = w[VARIANCE].value, .y = y, .mean = mean, .rstd = rstd,
+                     .eps = eps_of(layer), .momentum = momentum != 0 ? momentum : 0.99F,
+                     .unbiased = 1);
+}
+
+/* dx and the weights' gradients share the op's `accumulate`, but only dx may have to be added to. */
+static void batch_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    const clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor x = clade_build_input(build, number, 0), dx = {0}, target = {0};
+    int32_t accumulate = 0;
+    if (clade_build_needs(build, layer->input[0]))
+        target = clade_build_gradient(build, layer->input[0], &accumulate);
+    dx = clade_tensor_present(&target) && !accumulate ? target : clade_build_like(build, &x);
+    CLADE_BUILD_CALL(build, number, batchnorm_dx, .x = x, .dy = node->dy, .gamma = w[GAMMA].value,
+                     .mean = node->saved[0], .rstd = node->saved[1], .dx = dx,
+                     .dgamma = w[GAMMA].gradient, .dbeta = w[BETA].gradient);
+    if (accumulate)
+        CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = target, .accumulate = 1);
+}
+
+static void fixed_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_batchnorm_infer_dx_args args = {.x = clade_build_input(build, number, 0),
+                                          .dy = build->node[number].dy,
+                                          .gamma = w[GAMMA].value,
+                                          .beta = w[BETA].value,
+                                          .mean = w[MEAN].value,
+                                          .var = w[VARIANCE].value,
+                                          .dgamma = w[GAMMA].gradient,
+                                          .dbeta = w[BETA].gradient,
+                                          .eps = eps_of(layer)};
+    clade_tensor dx = {0};
+    int32_t accumulate = 0;
+    if (clade_build_needs(build, layer->input[0]))
+        dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    bool weights = clade_tensor_present(&args.dgamma);
+    if (!accumulate) args.dx = dx;
+    if (weights || !accumulate)
+        clade_build_add(build, number, CLADE_OP_batchnorm_infer_dx,
+                        &(clade_args){.batchnorm_infer_dx = args});
+    if (!accumulate) return;
+    args.dx = dx;
+    args.dgamma = args.dbeta = (clade_tensor){0};
+    args.accumulate = 1;
+    clade_build_add(build, number, CLADE_OP_batchnorm_infer_dx,
+                    &(clade_args){.batchnorm_infer_dx = args});
+}
+
+static void batchnorm_backward(clade_build *build, int32_t number)
+{
+    if (uses_batch(build, clade_build_layer(build, number)))
+        batch_backward(build, number);
+    else
+        fixed_backward(build, number);
+}
+
+/* Zeros stand for ONNX's defaults, and 5 channels. */
+static clade_lrn_layer lrn_of(const clade_layer *layer)
+{
+    clade_lrn_layer lrn = layer->as.lrn;
+    if (lrn.size == 0) lrn.size = 5;
+    if (lrn.k == 0) lrn.k = 1;
+    if (lrn.alpha == 0) lrn.alpha = 1e-4F;
+    if (lrn.beta == 0) lrn.beta = 0.75F;
+    return lrn;
+}
+
+static clade_status lrn_shape(const clade_graph *graph, clade_node *node)
+{
+    clade_tensor x = clade_node_tensor(clade_node_input(graph, node, 0), 1);
+    clade_lrn_layer lrn = lrn_of(&node->layer);
+    clade_args args = {
+        .lrn = {.x = x, .size = lrn.size, .k = lrn.k, .alpha = lrn.alpha, .beta = lrn.beta}};
+    clade_node_set_shape(node, &x);
+    return clade_op_shape(CLADE_OP_lrn, &args);
+}
+
+static void lrn_forward(clade_build *build, int32_t number)
+{
+    clade_lrn_layer lrn = lrn_of(clade_build_layer(build, number));
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, lrn, .x = clade_build_input(build, number, 0), .y = y,
+                     .size = lrn.size, .k = lrn.k, .alpha = lrn.alpha, .beta = lrn.beta);
+}
+
+static void lrn_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    clade_lrn_layer lrn = lrn_of(layer);
+    int32_t accumulate;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, lrn_dx, .x = clade_build_input(build, number, 0),
+                     .dy = build->node[number].dy, .dx = dx, .size = lrn.size, .k = lrn.k,
+                     .alpha = lrn.alpha, .beta = lrn.beta, .accumulate = accumulate);
+}
+
+const clade_layer_rule clade_batchnorm_rule = {"batch_normalization",
+                                               "BatchNormalization",
+                                               1,
+                                               1,
+                                               batchnorm_shape,
+                                               batchnorm_forward,
+                                               batchnorm_backward};
+const clade_layer_rule clade_lrn_rule = {"lrn", "LRN", 1, 1, lrn_shape, lrn_forward, lrn_backward};

@@ -1,0 +1,128 @@
+/* Pooling: maxpool2d, avgpool2d, global_avgpool2d. */
+#include "nn/layer.h"
+
+static clade_status read_window(const clade_node *node, const clade_node *x, clade_window *out)
+{
+    const clade_pool2d_layer *layer = &node->layer.as.pool2d;
+    *out = (clade_window){.dilation = {1, 1}};
+    for (int i = 0; i < 2; i++) {
+        out->size[i] = layer->window[i];
+        out->stride[i] = layer->stride[i] ? layer->stride[i] : layer->window[i];
+    }
+    return clade_window_set_pad(out, layer->padding, layer->pad, x);
+}
+
+#define GEOMETRY(v)                                                                                \
+    .window = {(v).size[0], (v).size[1]}, .stride = {(v).stride[0], (v).stride[1]},                \
+    .pad = {(v).pad[0], (v).pad[1], (v).pad[2], (v).pad[3]}
+
+static clade_status shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    clade_window v;
+    clade_status status = clade_expect_picture(x);
+    if (!status) status = read_window(node, x, &v);
+    if (status) return status;
+    bool max = node->layer.kind == CLADE_LAYER_MAXPOOL2D;
+    clade_args args;
+    if (max)
+        args = (clade_args){.maxpool2d = {.x = clade_node_tensor(x, 1), GEOMETRY(v)}};
+    else
+        args = (clade_args){.avgpool2d = {.x = clade_node_tensor(x, 1), GEOMETRY(v)}};
+    char text[64];
+    status = clade_op_shape(max ? CLADE_OP_maxpool2d : CLADE_OP_avgpool2d, &args);
+    if (status) return clade_context(status, "input %s", clade_node_text(x, text));
+    clade_node_set_shape(node, max ? &args.maxpool2d.y : &args.avgpool2d.y);
+    return CLADE_OK;
+}
+
+static clade_window window_of(const clade_build *build, int32_t number)
+{
+    const clade_graph *graph = build->blueprint->graph;
+    const clade_node *node = &graph->node[number];
+    clade_window v;
+    read_window(node, clade_node_input(graph, node, 0), &v); /* succeeded when it was added */
+    return v;
+}
+
+static void max_forward(clade_build *build, int32_t number)
+{
+    clade_window v = window_of(build, number);
+    clade_build_node *node = &build->node[number];
+    clade_tensor index = {0}, y = clade_build_output(build, number);
+    if (clade_build_needs(build, number)) {
+        index = y;
+        index.dtype = CLADE_U8;
+        index = clade_build_like(build, &index);
+    }
+    node->y = y;
+    node->saved[0] = index;
+    CLADE_BUILD_CALL(build, number, maxpool2d, .x = clade_build_input(build, number, 0), .y = y,
+                     .index = index, GEOMETRY(v));
+}
+
+static void max_backward(clade_build *build, int32_t number)
+{
+    clade_window v = window_of(build, number);
+    int32_t accumulate;
+    clade_tensor dx =
+        clade_build_gradient(build, clade_build_layer(build, number)->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, maxpool2d_dx, .dy = build->node[number].dy,
+                     .index = build->node[number].saved[0], .dx = dx, GEOMETRY(v),
+                     .accumulate = accumulate);
+}
+
+static void average_forward(clade_build *build, int32_t number)
+{
+    clade_window v = window_of(build, number);
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, avgpool2d, .x = clade_build_input(build, number, 0), .y = y,
+                     GEOMETRY(v),
+                     .count_pad = clade_build_layer(build, number)->as.pool2d.count_pad);
+}
+
+static void average_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    clade_window v = window_of(build, number);
+    int32_t accumulate;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, avgpool2d_dx, .dy = build->node[number].dy, .dx = dx,
+                     GEOMETRY(v), .count_pad = layer->as.pool2d.count_pad,
+                     .accumulate = accumulate);
+}
+
+static clade_status global_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    clade_status status = clade_expect_picture(x);
+    node->rank = 1;
+    node->dim[0] = x->dim[2];
+    return status;
+}
+
+static void global_forward(clade_build *build, int32_t number)
+{
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, global_avgpool, .x = clade_build_input(build, number, 0),
+                     .y = y);
+}
+
+static void global_backward(clade_build *build, int32_t number)
+{
+    int32_t accumulate;
+    clade_tensor dx =
+        clade_build_gradient(build, clade_build_layer(build, number)->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, global_avgpool_dx, .dy = build->node[number].dy, .dx = dx,
+                     .accumulate = accumulate);
+}
+
+const clade_layer_rule clade_maxpool2d_rule = {
+    "max_pooling2d", "MaxPooling2D", 1, 1, shape, max_forward, max_backward};
+const clade_layer_rule clade_avgpool2d_rule = {
+    "average_pooling2d", "AveragePooling2D", 1, 1, shape, average_forward, average_backward};
+const clade_layer_rule clade_global_avgpool2d_rule = {
+    "global_average_pooling2d", "GlobalAveragePooling2D", 1, 1, global_shape, global_forward,
+    global_backward};

@@ -1,0 +1,96 @@
+/* Layers that change the shape: flatten, reshape, zero_padding2d. */
+#include "nn/layer.h"
+
+static int64_t count_of(const clade_node *node)
+{
+    int64_t n = 1;
+    for (int32_t i = 0; i < node->rank; i++) n *= node->dim[i];
+    return n;
+}
+
+static clade_status flatten_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    int64_t count = count_of(x);
+    char text[64];
+    if (count > INT32_MAX)
+        return clade_fail(CLADE_EINVAL, "%s has too many elements: over 2^31",
+                          clade_node_text(x, text));
+    node->rank = 1;
+    node->dim[0] = (int32_t)count;
+    return CLADE_OK;
+}
+
+static clade_status reshape_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    const clade_reshape_layer *layer = &node->layer.as.reshape;
+    if (layer->rank < 1 || layer->rank > 3)
+        return clade_fail(CLADE_EINVAL, "%d dimensions: expected 1 to 3", layer->rank);
+    int64_t count = count_of(x), known = 1;
+    int32_t open = -1;
+    node->rank = layer->rank;
+    for (int32_t i = 0; i < layer->rank; i++) {
+        node->dim[i] = layer->dim[i];
+        if (layer->dim[i] == -1 && open < 0) {
+            open = i;
+        } else if (layer->dim[i] < 1) {
+            return clade_fail(CLADE_EINVAL, "dimension %d is %d, expected 1 or more, or -1 once", i,
+                              layer->dim[i]);
+        } else {
+            known = known > count ? known : known * layer->dim[i]; /* too many is enough to know */
+        }
+    }
+    char from[64], to[64];
+    if (open < 0 ? known != count : count % known != 0 || count / known > INT32_MAX)
+        return clade_fail(CLADE_EINVAL, "%s does not fit into %s", clade_node_text(x, from),
+                          clade_node_text(node, to));
+    if (open >= 0) node->dim[open] = (int32_t)(count / known);
+    return CLADE_OK;
+}
+
+static void view_backward(clade_build *build, int32_t number)
+{
+    clade_build_pass_back(build, number, clade_build_layer(build, number)->input[0]);
+}
+
+static clade_status padding_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    const int32_t *p = node->layer.as.pad2d.pad;
+    clade_status status = clade_expect_picture(x);
+    if (status) return status;
+    for (int i = 0; i < 4; i++)
+        if (p[i] < 0)
+            return clade_fail(CLADE_EINVAL, "%d zeros to add: expected 0 or more", p[i]);
+    clade_args args = {.pad = {.x = clade_node_tensor(x, 1), .pad = {p[0], p[1], p[2], p[3]}}};
+    status = clade_op_shape(CLADE_OP_pad, &args);
+    if (!status) clade_node_set_shape(node, &args.pad.y);
+    return status;
+}
+
+static void padding_forward(clade_build *build, int32_t number)
+{
+    const int32_t *p = clade_build_layer(build, number)->as.pad2d.pad;
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, pad, .x = clade_build_input(build, number, 0), .y = y,
+                     .pad = {p[0], p[1], p[2], p[3]});
+}
+
+static void padding_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    const int32_t *p = layer->as.pad2d.pad;
+    int32_t accumulate;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, pad_dx, .dy = build->node[number].dy, .dx = dx,
+                     .pad = {p[0], p[1], p[2], p[3]}, .accumulate = accumulate);
+}
+
+const clade_layer_rule clade_flatten_rule = {
+    "flatten", "Flatten", 1, 1, flatten_shape, clade_build_view, view_backward};
+const clade_layer_rule clade_reshape_rule = {
+    "reshape", "Reshape", 1, 1, reshape_shape, clade_build_view, view_backward};
+const clade_layer_rule clade_zero_padding2d_rule = {
+    "zero_padding2d", "ZeroPadding2D", 1, 1, padding_shape, padding_forward, padding_backward};

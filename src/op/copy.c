@@ -1,0 +1,273 @@
+/* copy: filling, copying, joining and padding tensors, and their gradients. */
+#include "op/op.h"
+
+/* ---- shapes ---- */
+
+/* The output's shape is the caller's to give, and nothing else to check. */
+static clade_status shape_fill(clade_args *args)
+{
+    (void)args;
+    return CLADE_OK;
+}
+
+static clade_status shape_copy(clade_args *args)
+{
+    clade_copy_args *a = &args->copy;
+    if (!clade_tensor_present(&a->y))
+        return clade_infer_shape(CLADE_OP_copy, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+    char x[64], y[64];
+    if (clade_tensor_count(&a->x) != clade_tensor_count(&a->y))
+        return clade_fail(CLADE_EINVAL, "copy: y is %s, expected as many elements as x has, %s",
+                          clade_shape_text(&a->y, y), clade_shape_text(&a->x, x));
+    return CLADE_OK;
+}
+
+/* Checks that `part` lies within `whole` from `start` on along the axis. */
+static clade_status check_part(clade_op op, const clade_tensor *part, const char *part_name,
+                               const clade_tensor *whole, const char *whole_name, int32_t axis,
+                               int32_t start)
+{
+    const char *name = clade_op_describe(op)->name;
+    if (axis < 0 || axis >= whole->rank)
+        return clade_fail(CLADE_EINVAL, "%s: axis is %d, expected 0 to %d", name, axis,
+                          whole->rank - 1);
+    bool fits = part->rank == whole->rank;
+    for (int i = 0; fits && i < part->rank; i++) fits = i == axis || part->dim[i] == whole->dim[i];
+    char is[64], in[64];
+    if (!fits)
+        return clade_fail(CLADE_EINVAL, "%s: %s is %s, expected the shape of %s, %s, but for axis %d",
+                          name, part_name, clade_shape_text(part, is), whole_name,
+                          clade_shape_text(whole, in), axis);
+    if (start < 0 || (int64_t)start + part->dim[axis] > whole->dim[axis])
+        return clade_fail(CLADE_EINVAL, "%s: %s is %s at %d, which is outside of %s, %s", name,
+                          part_name, clade_shape_text(part, is), start, whole_name,
+                          clade_shape_text(whole, in));
+    return CLADE_OK;
+}
+
+static clade_status shape_concat(clade_args *args)
+{
+    clade_concat_args *a = &args->concat;
+    return check_part(CLADE_OP_concat, &a->x, "x", &a->y, "y", a->axis, a->start);
+}
+
+static clade_status shape_concat_dx(clade_args *args)
+{
+    clade_concat_dx_args *a = &args->concat_dx;
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    return check_part(CLADE_OP_concat_dx, &a->dx, "dx", &a->dy, "dy", a->axis, a->start);
+}
+
+/* The padded shape of x. */
+static clade_status padded_shape(clade_op op, const char *slot, const clade_tensor *x,
+                                 const int32_t pad[4], int32_t y[4])
+{
+    clade_status status = clade_expect_rank(op, slot, x, 4);
+    if (status) return status;
+    int64_t h = (int64_t)pad[0] + x->dim[1] + pad[2], w = (int64_t)pad[1] + x->dim[2] + pad[3];
+    if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX)
+        return clade_fail(CLADE_EINVAL, "%s: padding %d, %d, %d, %d leaves %lld x %lld of %s",
+                          clade_op_describe(op)->name, pad[0], pad[1], pad[2], pad[3], (long long)h,
+                          (long long)w, slot);
+    y[0] = x->dim[0];
+    y[1] = (int32_t)h;
+    y[2] = (int32_t)w;
+    y[3] = x->dim[3];
+    return CLADE_OK;
+}
+
+static clade_status shape_pad(clade_args *args)
+{
+    clade_pad_args *a = &args->pad;
+    int32_t y[4];
+    clade_status status = padded_shape(CLADE_OP_pad, "x", &a->x, a->pad, y);
+    return status ? status : clade_infer_shape(CLADE_OP_pad, "y", &a->y, CLADE_F32, 4, y);
+}
+
+/* dx is dy without the padding. */
+static clade_status shape_pad_dx(clade_args *args)
+{
+    clade_pad_dx_args *a = &args->pad_dx;
+    const clade_op op = CLADE_OP_pad_dx;
+    clade_status status = clade_expect_rank(op, "dy", &a->dy, 4);
+    if (status) return status;
+    int32_t y[4];
+    if (clade_tensor_present(&a->dx)) {
+        status = padded_shape(op, "dx", &a->dx, a->pad, y);
+        return status ? status : clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, y);
+    }
+    int64_t h = (int64_t)a->dy.dim[1] - a->pad[0] - a->pad[2];
+    int64_t w = (int64_t)a->dy.dim[2] - a->pad[1] - a->pad[3];
+    if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX)
+        return clade_fail(CLADE_EINVAL, "pad_dx: padding %d, %d, %d, %d leaves %lld x %lld of dy",
+                          a->pad[0], a->pad[1], a->pad[2], a->pad[3], (long long)h, (long long)w);
+    int32_t x[4] = {a->dy.dim[0], (int32_t)h, (int32_t)w, a->dy.dim[3]};
+    return clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 4, x);
+}
+
+/* ---- references ---- */
+
+static void run_fill(const clade_args *args)
+{
+    const clade_fill_args *a = &args->fill;
+    REAL *y = real_of(&a->y);
+    size_t n = clade_tensor_count(&a->y);
+    for (size_t i = 0; i < n; i++) y[i] = a->value;
+}
+
+static void run_copy(const clade_args *args)
+{
+    const clade_copy_args *a = &args->copy;
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    size_t n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i++) put(&y[i], x[i], a->accumulate);
+}
+
+/* Elements after the axis, for each step along it. */
+static size_t inner_of(const clade_tensor *t, int32_t axis)
+{
+    size_t n = 1;
+    for (int i = axis + 1; i < t->rank; i++) n *= (size_t)t->dim[i];
+    return n;
+}
+
+/* Element i of a part as an element of the whole. */
+static size_t place_in(size_t i, size_t inner, size_t part, size_t whole, size_t start)
+{
+    size_t after = i % inner, along = i / inner % part, before = i / inner / part;
+    return (before * whole + start + along) * inner + after;
+}
+
+static void run_concat(const clade_args *args)
+{
+    const clade_concat_args *a = &args->concat;
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    size_t n = clade_tensor_count(&a->x), inner = inner_of(&a->x, a->axis);
+    for (size_t i = 0; i < n; i++)
+        y[place_in(i, inner, (size_t)a->x.dim[a->axis], (size_t)a->y.dim[a->axis],
+                   (size_t)a->start)] = x[i];
+}
+
+static void run_concat_dx(const clade_args *args)
+{
+    const clade_concat_dx_args *a = &args->concat_dx;
+    const REAL *dy = real_of(&a->dy);
+    REAL *dx = real_of(&a->dx);
+    size_t n = clade_tensor_count(&a->dx), inner = inner_of(&a->dx, a->axis);
+    for (size_t i = 0; i < n; i++)
+        put(&dx[i],
+            dy[place_in(i, inner, (size_t)a->dx.dim[a->axis], (size_t)a->dy.dim[a->axis],
+                        (size_t)a->start)],
+            a->accumulate);
+}
+
+/* Visits each element of `to`, [n, h, w, c]: `from` moves by top and left, and `inside` tells whether
+ * that place is in `other`. */
+#define FOR_EACH_MOVED(to, other, top, left)                                                       \
+    for (int64_t b = 0, at = 0; b < (to)->dim[0]; b++)                                             \
+        for (int64_t i = 0; i < (to)->dim[1]; i++)                                                 \
+            for (int64_t j = 0; j < (to)->dim[2]; j++)                                             \
+                for (int64_t k = 0, row = i + (top), column = j + (left),                          \
+                             inside = row >= 0 && row < (other)->dim[1] && column >= 0 &&          \
+                                      column < (other)->dim[2],                                    \
+                             from = ((b * (other)->dim[1] + row) * (other)->dim[2] + column) *     \
+                                    (other)->dim[3];                                               \
+                     k < (to)->dim[3]; k++, from++, at++)
+
+static void run_pad(const clade_args *args)
+{
+    const clade_pad_args *a = &args->pad;
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    FOR_EACH_MOVED(&a->y, &a->x, -(int64_t)a->pad[0], -(int64_t)a->pad[1])
+    y[at] = inside ? x[from] : a->value;
+}
+
+static void run_pad_dx(const clade_args *args)
+{
+    const clade_pad_dx_args *a = &args->pad_dx;
+    const REAL *dy = real_of(&a->dy);
+    REAL *dx = real_of(&a->dx);
+    FOR_EACH_MOVED(&a->dx, &a->dy, (int64_t)a->pad[0], (int64_t)a->pad[1])
+    put(&dx[at], inside ? dy[from] : 0, a->accumulate);
+}
+
+/* ---- bounds: nothing is rounded but the addition to the target ---- */
+
+static int64_t terms_none(const clade_args *args, size_t slot)
+{
+    (void)args, (void)slot;
+    return 0;
+}
+
+static int64_t terms_copy(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->copy.accumulate != 0;
+}
+
+static int64_t terms_concat_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->concat_dx.accumulate != 0;
+}
+
+static int64_t terms_pad_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->pad_dx.accumulate != 0;
+}
+
+/* ---- cases ---- */
+
+static const clade_case fill_cases[] = {
+    {"zero", false, {.fill = {.y = F32_4(2, 3, 5, 7), .value = 0}}},
+    {"one", true, {.fill = {.y = F32_1(1), .value = 1}}},
+    {"long", true, {.fill = {.y = F32_2(37, 1021), .value = -0.3f}}},
+};
+
+static const clade_case copy_cases[] = {
+    {"same", false, {.copy = {.x = F32_4(2, 3, 5, 7)}}},
+    {"flatten", false, {.copy = {.x = F32_4(3, 4, 5, 16), .y = F32_2(3, 320)}}},
+    {"one", true, {.copy = {.x = F32_1(1), .y = F32_4(1, 1, 1, 1)}}},
+    {"long", true, {.copy = {.x = F32_2(37, 1021)}}},
+};
+
+static const clade_case concat_cases[] = {
+#define CASE(name, full, ...) {name, full, {.concat = {__VA_ARGS__}}}
+    CASE("channels", false, .x = F32_4(2, 3, 5, 16), .y = F32_4(2, 3, 5, 40), .axis = 3, .start = 8),
+    CASE("channels-first", false, .x = F32_4(2, 3, 5, 3), .y = F32_4(2, 3, 5, 8), .axis = 3),
+    CASE("channels-last", true, .x = F32_4(2, 3, 5, 5), .y = F32_4(2, 3, 5, 8), .axis = 3, .start = 3),
+    CASE("all", true, .x = F32_2(5, 7), .y = F32_2(5, 7), .axis = 1),
+    CASE("rows", true, .x = F32_2(5, 7), .y = F32_2(12, 7), .start = 4),
+    CASE("height", true, .x = F32_4(3, 2, 5, 17), .y = F32_4(3, 7, 5, 17), .axis = 1, .start = 5),
+    CASE("width", true, .x = F32_4(3, 6, 1, 5), .y = F32_4(3, 6, 9, 5), .axis = 2, .start = 1),
+    CASE("row", true, .x = F32_1(300), .y = F32_1(1000), .start = 77),
+    CASE("one", true, .x = F32_1(1), .y = F32_1(2), .start = 1),
+    CASE("layer", true, .x = F32_4(2, 17, 17, 64), .y = F32_4(2, 17, 17, 128), .axis = 3, .start = 64),
+#undef CASE
+};
+
+static const clade_case pad_cases[] = {
+#define CASE(name, full, ...) {name, full, {.pad = {__VA_ARGS__}}}
+#define PAD(t, l, b, r) .pad = {t, l, b, r}
+    CASE("around", false, .x = F32_4(2, 5, 6, 3), PAD(1, 1, 1, 1)),
+    CASE("uneven", false, .x = F32_4(1, 4, 3, 16), PAD(0, 2, 3, 1), .value = -1.5f),
+    CASE("crop", false, .x = F32_4(2, 7, 8, 5), PAD(-1, -2, -3, -1)),
+    CASE("none", true, .x = F32_4(2, 3, 4, 5), PAD(0, 0, 0, 0)),
+    CASE("one", true, .x = F32_4(1, 1, 1, 1), PAD(0, 1, 0, 0), .value = 7),
+    CASE("shift", true, .x = F32_4(2, 9, 7, 17), PAD(3, -2, -3, 2), .value = 0.5f),
+    CASE("outside", true, .x = F32_4(2, 2, 3, 3), PAD(-3, 1, 4, -2), .value = 2),
+    CASE("layer", true, .x = F32_4(2, 33, 31, 32), PAD(1, 2, 2, 1)),
+#undef PAD
+#undef CASE
+};
+
+OP_IMPL(fill, OP_CASES(fill_cases), .terms = terms_none);
+OP_IMPL(copy, OP_CASES(copy_cases), .terms = terms_copy);
+OP_IMPL(concat, OP_CASES(concat_cases), .terms = terms_none);
+OP_IMPL(concat_dx, .terms = terms_concat_dx);
+OP_IMPL(pad, OP_CASES(pad_cases), .terms = terms_none);
+OP_IMPL(pad_dx, .terms = terms_pad_dx);

@@ -1,0 +1,94 @@
+/* dropout: elements dropped at random, the rest scaled up (Srivastava et al. 2014, "inverted"). */
+#include "op/op.h"
+
+#include "../../kernels/dropout.clh"
+#include "base/random.h"
+
+_Static_assert(DROPOUT_STREAM == CLADE_STREAM_DROPOUT, "the kernels' number of the stream");
+
+static clade_status check(clade_op op, const clade_tensor *x, float rate)
+{
+    const char *name = clade_op_describe(op)->name;
+    if (!(rate >= 0 && rate < 1))
+        return clade_fail(CLADE_EINVAL, "%s: rate is %g, expected 0 or more and less than 1", name,
+                          (double)rate);
+    if ((uint64_t)clade_tensor_count(x) >> 34)
+        return clade_fail(CLADE_EINVAL, "%s: %llu elements, expected fewer than 2^34", name,
+                          (unsigned long long)clade_tensor_count(x));
+    return CLADE_OK;
+}
+
+static clade_status shape_dropout(clade_args *args)
+{
+    clade_dropout_args *a = &args->dropout;
+    clade_status status = check(CLADE_OP_dropout, &a->x, a->rate);
+    return status ? status
+                  : clade_infer_shape(CLADE_OP_dropout, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+}
+
+static clade_status shape_dropout_dx(clade_args *args)
+{
+    clade_dropout_dx_args *a = &args->dropout_dx;
+    clade_status status = check(CLADE_OP_dropout_dx, &a->dy, a->rate);
+    return status ? status
+                  : clade_infer_shape(CLADE_OP_dropout_dx, "dx", &a->dx, CLADE_F32, a->dy.rank, a->dy.dim);
+}
+
+#ifdef CLADE_ORACLE
+static REAL reciprocal(REAL x) { return 1 / x; }
+#else
+static REAL reciprocal(REAL x) { return math_rcp(x); }
+#endif
+
+static bool kept(float rate, uint64_t seed, uint32_t stream, uint32_t step, size_t i)
+{
+    philox4 words = philox(seed, (uint32_t)(i / 4), stream, step, CLADE_STREAM_DROPOUT);
+    return (float)(words.v[i % 4] >> 8) * 0x1p-24f >= rate;
+}
+
+static void run_dropout(const clade_args *args)
+{
+    const clade_dropout_args *a = &args->dropout;
+    const REAL *x = real_of(&a->x), scale = reciprocal(1 - (REAL)a->rate);
+    REAL *y = real_of(&a->y);
+    const size_t n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i++)
+        y[i] = kept(a->rate, a->seed, a->stream, a->step, i) ? x[i] * scale : 0;
+}
+
+static void run_dropout_dx(const clade_args *args)
+{
+    const clade_dropout_dx_args *a = &args->dropout_dx;
+    const REAL *dy = real_of(&a->dy), scale = reciprocal(1 - (REAL)a->rate);
+    REAL *dx = real_of(&a->dx);
+    const size_t n = clade_tensor_count(&a->dy);
+    for (size_t i = 0; i < n; i++)
+        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, i) ? dy[i] * scale : 0, a->accumulate);
+}
+
+/* 1 − rate rounds once, its reciprocal is good to 1 ulp (2 units), the product rounds once. */
+static int64_t terms_dropout(const clade_args *args, size_t slot)
+{
+    (void)args, (void)slot;
+    return 4;
+}
+
+static int64_t terms_dropout_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return 4 + (args->dropout_dx.accumulate != 0);
+}
+
+static const clade_case dropout_cases[] = {
+    {"half", false, {.dropout = {.x = F32_2(3, 67), .rate = 0.5f, .seed = 7, .stream = 1, .step = 3}}},
+    {"tenth", false, {.dropout = {.x = F32_4(2, 3, 5, 16), .rate = 0.1f, .seed = UINT64_MAX, .step = 1}}},
+    {"none", true, {.dropout = {.x = F32_1(33), .rate = 0}}},
+    {"one", true, {.dropout = {.x = F32_1(1), .rate = 0.25f, .seed = 1}}},
+    {"most", true, {.dropout = {.x = F32_2(5, 101), .rate = 0.99f, .seed = 2, .stream = UINT32_MAX,
+                                .step = UINT32_MAX}}},
+    {"layer", true, {.dropout = {.x = F32_2(32, 515), .rate = 0.5f, .seed = UINT64_C(1) << 40, .stream = 2,
+                                 .step = 1000}}},
+};
+
+OP_IMPL(dropout, OP_CASES(dropout_cases), .terms = terms_dropout);
+OP_IMPL(dropout_dx, .terms = terms_dropout_dx);

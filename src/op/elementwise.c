@@ -1,0 +1,219 @@
+/* elementwise: sums and products of tensors, the smaller stretched, and their gradients. */
+#include "op/stretch.h"
+
+/* ---- shapes ---- */
+
+/* The larger of both in each dimension. */
+static clade_status broadcast(clade_op op, const clade_tensor *a, const clade_tensor *b,
+                              int32_t dim[4])
+{
+    bool fits = a->rank == b->rank;
+    for (int i = 0; fits && i < a->rank; i++) {
+        fits = a->dim[i] == b->dim[i] || a->dim[i] == 1 || b->dim[i] == 1;
+        dim[i] = a->dim[i] > b->dim[i] ? a->dim[i] : b->dim[i];
+    }
+    char first[64], second[64];
+    if (!fits)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: a is %s and b is %s, expected equal ranks, and sizes equal or 1",
+                          clade_op_describe(op)->name, clade_shape_text(a, first),
+                          clade_shape_text(b, second));
+    return CLADE_OK;
+}
+
+static clade_status shape_add(clade_args *args)
+{
+    clade_add_args *a = &args->add;
+    int32_t y[4];
+    clade_status status = broadcast(CLADE_OP_add, &a->a, &a->b, y);
+    return status ? status
+                  : clade_infer_shape(CLADE_OP_add, "y", &a->y, CLADE_F32, a->a.rank, y);
+}
+
+static clade_status shape_add_dx(clade_args *args)
+{
+    clade_add_dx_args *a = &args->add_dx;
+    const clade_op op = CLADE_OP_add_dx;
+    int32_t y[4];
+    clade_status status = CLADE_OK;
+    bool da = clade_tensor_present(&a->da), db = clade_tensor_present(&a->db);
+    if (da) status = check_stretched(op, "da", &a->da, &a->dy);
+    if (!status && db) status = check_stretched(op, "db", &a->db, &a->dy);
+    if (status || !da || !db) return status;
+    status = broadcast(op, &a->da, &a->db, y);
+    return status ? status : clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->da.rank, y);
+}
+
+static clade_status shape_mul(clade_args *args)
+{
+    clade_mul_args *a = &args->mul;
+    int32_t y[4];
+    clade_status status = broadcast(CLADE_OP_mul, &a->a, &a->b, y);
+    return status ? status
+                  : clade_infer_shape(CLADE_OP_mul, "y", &a->y, CLADE_F32, a->a.rank, y);
+}
+
+static clade_status shape_mul_dx(clade_args *args)
+{
+    clade_mul_dx_args *a = &args->mul_dx;
+    const clade_op op = CLADE_OP_mul_dx;
+    int32_t y[4];
+    clade_status status = broadcast(op, &a->a, &a->b, y);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->a.rank, y);
+    if (!status && clade_tensor_present(&a->da))
+        status = clade_expect_shape(op, "da", &a->da, CLADE_F32, a->a.rank, a->a.dim);
+    if (!status && clade_tensor_present(&a->db))
+        status = clade_expect_shape(op, "db", &a->db, CLADE_F32, a->b.rank, a->b.dim);
+    return status;
+}
+
+/* ---- references ---- */
+
+/* The index and sizes with which both references walk over y. */
+#define WALK(a_, b_, y_)                                                                           \
+    static const int32_t zero[4] = {0};                                                            \
+    int32_t i[4], sa[4], sb[4], sy[4];                                                             \
+    sizes_of(a_, sa);                                                                              \
+    sizes_of(b_, sb);                                                                              \
+    sizes_of(y_, sy)
+
+static void run_add(const clade_args *args)
+{
+    const clade_add_args *p = &args->add;
+    const REAL *a = real_of(&p->a), *b = real_of(&p->b), alpha = p->alpha, beta = p->beta;
+    REAL *y = real_of(&p->y);
+    WALK(&p->a, &p->b, &p->y);
+    FOR_EACH_INDEX(sy, zero, i)
+    y[stretched_at(sy, i)] =
+        REAL_FMA(alpha, a[stretched_at(sa, i)], beta * b[stretched_at(sb, i)]);
+}
+
+static void run_mul(const clade_args *args)
+{
+    const clade_mul_args *p = &args->mul;
+    const REAL *a = real_of(&p->a), *b = real_of(&p->b);
+    REAL *y = real_of(&p->y);
+    WALK(&p->a, &p->b, &p->y);
+    FOR_EACH_INDEX(sy, zero, i)
+    y[stretched_at(sy, i)] = a[stretched_at(sa, i)] * b[stretched_at(sb, i)];
+}
+
+static void run_add_dx(const clade_args *args)
+{
+    const clade_add_dx_args *a = &args->add_dx;
+    if (clade_tensor_present(&a->da)) sum_stretched(&a->dy, NULL, &a->da, a->alpha, a->accumulate);
+    if (clade_tensor_present(&a->db)) sum_stretched(&a->dy, NULL, &a->db, a->beta, a->accumulate);
+}
+
+static void run_mul_dx(const clade_args *args)
+{
+    const clade_mul_dx_args *a = &args->mul_dx;
+    if (clade_tensor_present(&a->da)) sum_stretched(&a->dy, &a->b, &a->da, 1, a->accumulate);
+    if (clade_tensor_present(&a->db)) sum_stretched(&a->dy, &a->a, &a->db, 1, a->accumulate);
+}
+
+/* ---- bounds ---- */
+
+static const double *doubles_of(const clade_tensor *t)
+{
+    return (const double *)t->buffer->host + t->offset;
+}
+
+/* One rounding of the product beta b, one of the whole. */
+static void bound_add(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_add_args *p = &args->add;
+    const double *b = doubles_of(&p->b), *y = doubles_of(&p->y);
+    WALK(&p->a, &p->b, &p->y);
+    (void)sa;
+    FOR_EACH_INDEX(sy, zero, i)
+    {
+        size_t at = stretched_at(sy, i);
+        double product = fabs((double)p->beta * b[stretched_at(sb, i)]);
+        bound[at] = CLADE_UNIT * (product * (1 + CLADE_UNIT) + fabs(y[at]));
+    }
+}
+
+static int64_t terms_mul(const clade_args *args, size_t slot)
+{
+    (void)args, (void)slot;
+    return 1;
+}
+
+/* The sum's error by its magnitude (the factor may be negative, so that absolute values of the inputs
+ * do not tell), one rounding of the product, one of the addition to the target. */
+static void bound_add_dx(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_add_dx_args *p = &args->add_dx;
+    const clade_tensor *target = slot == 1 ? &p->da : &p->db;
+    const double factor = fabs((double)(slot == 1 ? p->alpha : p->beta));
+    const double *dy = doubles_of(&p->dy), *d = doubles_of(target);
+    size_t n = clade_tensor_count(target);
+    const double error = factor * clade_gamma(roundings_of_sum(&p->dy, target) + 1);
+    WALK(target, target, &p->dy);
+    (void)sb;
+    for (size_t k = 0; k < n; k++) bound[k] = p->accumulate ? CLADE_UNIT * fabs(d[k]) : 0;
+    FOR_EACH_INDEX(sy, zero, i) bound[stretched_at(sa, i)] += error * fabs(dy[stretched_at(sy, i)]);
+}
+
+static int64_t terms_mul_dx(const clade_args *args, size_t slot)
+{
+    const clade_mul_dx_args *a = &args->mul_dx;
+    return roundings_of_sum(&a->dy, slot == 3 ? &a->da : &a->db) + (a->accumulate != 0);
+}
+
+/* ---- cases ---- */
+
+static const clade_case add_cases[] = {
+#define CASE(name, full, ...) {name, full, {.add = {__VA_ARGS__}}}
+#define PLAIN .alpha = 1, .beta = 1
+    CASE("plain", false, .a = F32_4(2, 3, 5, 7), .b = F32_4(2, 3, 5, 7), PLAIN),
+    CASE("scaled", false, .a = F32_2(5, 17), .b = F32_2(5, 17), .alpha = 0.3f, .beta = -1.7f),
+    CASE("channels", false, .a = F32_4(2, 3, 5, 16), .b = F32_4(1, 1, 1, 16), .alpha = 1,
+         .beta = -0.5f),
+    CASE("both-stretched", false, .a = F32_2(5, 1), .b = F32_2(1, 7), PLAIN),
+    CASE("one", true, .a = F32_1(1), .b = F32_1(1), PLAIN),
+    CASE("row", true, .a = F32_1(1021), .b = F32_1(1021), .alpha = -1, .beta = 1),
+    CASE("number", true, .a = F32_1(1), .b = F32_1(83), PLAIN),
+    CASE("number-long", true, .a = F32_2(73, 131), .b = F32_2(1, 1), .alpha = 2, .beta = 3),
+    CASE("pictures", true, .a = F32_4(3, 1, 1, 5), .b = F32_4(3, 4, 6, 5), PLAIN),
+    CASE("places", true, .a = F32_4(3, 4, 6, 17), .b = F32_4(3, 4, 6, 1), PLAIN),
+    CASE("middle", true, .a = F32_3(7, 1, 3), .b = F32_3(7, 11, 3), PLAIN),
+    CASE("outside", true, .a = F32_3(1, 11, 1), .b = F32_3(6, 11, 16), PLAIN),
+    CASE("outside-long", true, .a = F32_3(1, 5, 1), .b = F32_3(90, 5, 53), .alpha = 1,
+         .beta = 0.25f),
+    CASE("every-other", true, .a = F32_4(3, 1, 5, 1), .b = F32_4(1, 4, 1, 6), PLAIN),
+    CASE("every-other-shifted", true, .a = F32_4(1, 4, 1, 8), .b = F32_4(3, 1, 5, 1), PLAIN),
+    CASE("channels-long", true, .a = F32_4(1, 1, 1, 3), .b = F32_4(2, 51, 47, 3), PLAIN),
+    CASE("layer", true, .a = F32_4(2, 19, 19, 64), .b = F32_4(2, 19, 19, 64), PLAIN),
+#undef PLAIN
+#undef CASE
+};
+
+static const clade_case mul_cases[] = {
+#define CASE(name, full, ...) {name, full, {.mul = {__VA_ARGS__}}}
+    CASE("plain", false, .a = F32_4(2, 3, 5, 7), .b = F32_4(2, 3, 5, 7)),
+    CASE("gates", false, .a = F32_4(2, 3, 5, 16), .b = F32_4(2, 1, 1, 16)),
+    CASE("both-stretched", false, .a = F32_2(5, 1), .b = F32_2(1, 7)),
+    CASE("one", true, .a = F32_1(1), .b = F32_1(1)),
+    CASE("row", true, .a = F32_1(1021), .b = F32_1(1021)),
+    CASE("number-long", true, .a = F32_2(1, 1), .b = F32_2(73, 131)),
+    CASE("channels", true, .a = F32_4(1, 1, 1, 64), .b = F32_4(2, 9, 10, 64)),
+    CASE("channels-long", true, .a = F32_4(3, 53, 55, 5), .b = F32_4(1, 1, 1, 5)),
+    CASE("gates-odd", true, .a = F32_4(3, 1, 1, 17), .b = F32_4(3, 4, 6, 17)),
+    CASE("gates-long", true, .a = F32_4(2, 67, 63, 8), .b = F32_4(2, 1, 1, 8)),
+    CASE("places", true, .a = F32_4(3, 4, 6, 17), .b = F32_4(3, 4, 6, 1)),
+    CASE("places-long", true, .a = F32_2(3, 8200), .b = F32_2(3, 1)),
+    CASE("middle", true, .a = F32_3(7, 1, 3), .b = F32_3(7, 11, 3)),
+    CASE("outside", true, .a = F32_3(1, 11, 1), .b = F32_3(6, 11, 16)),
+    CASE("outside-long", true, .a = F32_3(90, 5, 53), .b = F32_3(1, 5, 1)),
+    CASE("every-other", true, .a = F32_4(3, 1, 5, 1), .b = F32_4(1, 4, 1, 6)),
+    CASE("every-other-shifted", true, .a = F32_4(1, 4, 1, 8), .b = F32_4(3, 1, 5, 1)),
+#undef CASE
+};
+
+OP_IMPL(add, OP_CASES(add_cases), .bound = bound_add);
+OP_IMPL(add_dx, .bound = bound_add_dx);
+OP_IMPL(mul, OP_CASES(mul_cases), .terms = terms_mul);
+OP_IMPL(mul_dx, .terms = terms_mul_dx);

@@ -1,0 +1,453 @@
+/* norm: batch normalisation, training and inference, and their gradients. */
+#include "op/op.h"
+
+#include "../../kernels/math.clh"
+
+/* ---- shapes ---- */
+
+static clade_status check_eps(clade_op op, float eps)
+{
+    if (!(eps > 0) || !isfinite(eps))
+        return clade_fail(CLADE_EINVAL, "%s: eps is %g, expected a positive number",
+                          clade_op_describe(op)->name, (double)eps);
+    return CLADE_OK;
+}
+
+/* x is [..., c]; tells c. */
+static clade_status check_x(clade_op op, const clade_tensor *x, int32_t *c)
+{
+    if (x->rank < 1)
+        return clade_fail(CLADE_EINVAL, "%s: x is a single number, expected [..., channels]",
+                          clade_op_describe(op)->name);
+    *c = x->dim[x->rank - 1];
+    return CLADE_OK;
+}
+
+/* Checks slots that are vectors of c; ends with a NULL name. */
+typedef struct vector_slot {
+    const char *name;
+    const clade_tensor *t;
+} vector_slot;
+
+static clade_status check_vectors(clade_op op, int32_t c, const vector_slot *slots)
+{
+    clade_status status = CLADE_OK;
+    for (; !status && slots->name; slots++)
+        if (clade_tensor_present(slots->t))
+            status = clade_expect_shape(op, slots->name, slots->t, CLADE_F32, 1, &c);
+    return status;
+}
+
+static clade_status shape_batchnorm(clade_args *args)
+{
+    clade_batchnorm_args *a = &args->batchnorm;
+    const clade_op op = CLADE_OP_batchnorm;
+    int32_t c = 0;
+    clade_status status = check_eps(op, a->eps);
+    if (status) return status;
+    if (!(a->momentum >= 0 && a->momentum <= 1))
+        return clade_fail(CLADE_EINVAL, "batchnorm: momentum is %g, expected 0 to 1",
+                          (double)a->momentum);
+    status = check_x(op, &a->x, &c);
+    if (status) return status;
+    const vector_slot slots[] = {{"gamma", &a->gamma},
+                                 {"beta", &a->beta},
+                                 {"running_mean", &a->running_mean},
+                                 {"running_var", &a->running_var},
+                                 {0}};
+    status = check_vectors(op, c, slots);
+    if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+    if (!status) status = clade_infer_shape(op, "mean", &a->mean, CLADE_F32, 1, &c);
+    return status ? status : clade_infer_shape(op, "rstd", &a->rstd, CLADE_F32, 1, &c);
+}
+
+static clade_status shape_batchnorm_dx(clade_args *args)
+{
+    clade_batchnorm_dx_args *a = &args->batchnorm_dx;
+    const clade_op op = CLADE_OP_batchnorm_dx;
+    int32_t c = 0;
+    clade_status status = check_x(op, &a->x, &c);
+    if (status) return status;
+    const vector_slot slots[] = {
+        {"gamma", &a->gamma}, {"mean", &a->mean}, {"rstd", &a->rstd}, {0}};
+    status = check_vectors(op, c, slots);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->x.rank, a->x.dim);
+    if (!status) status = clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->x.rank, a->x.dim);
+    if (!status) status = clade_infer_shape(op, "dgamma", &a->dgamma, CLADE_F32, 1, &c);
+    return status ? status : clade_infer_shape(op, "dbeta", &a->dbeta, CLADE_F32, 1, &c);
+}
+
+static clade_status shape_batchnorm_infer(clade_args *args)
+{
+    clade_batchnorm_infer_args *a = &args->batchnorm_infer;
+    const clade_op op = CLADE_OP_batchnorm_infer;
+    int32_t c = 0;
+    clade_status status = check_eps(op, a->eps);
+    if (!status) status = check_x(op, &a->x, &c);
+    if (status) return status;
+    const vector_slot slots[] = {
+        {"gamma", &a->gamma}, {"beta", &a->beta}, {"mean", &a->mean}, {"var", &a->var}, {0}};
+    status = check_vectors(op, c, slots);
+    return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+}
+
+static clade_status shape_batchnorm_infer_dx(clade_args *args)
+{
+    clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
+    const clade_op op = CLADE_OP_batchnorm_infer_dx;
+    int32_t c = 0;
+    clade_status status = check_eps(op, a->eps);
+    if (!status) status = check_x(op, &a->x, &c);
+    if (status) return status;
+    const vector_slot slots[] = {{"gamma", &a->gamma},   {"mean", &a->mean},   {"var", &a->var},
+                                 {"dgamma", &a->dgamma}, {"dbeta", &a->dbeta}, {0}};
+    status = check_vectors(op, c, slots);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->x.rank, a->x.dim);
+    if (!status && clade_tensor_present(&a->dx))
+        status = clade_expect_shape(op, "dx", &a->dx, CLADE_F32, a->x.rank, a->x.dim);
+    return status;
+}
+
+/* ---- references ---- */
+
+#ifdef CLADE_ORACLE
+static REAL quotient(REAL a, REAL b) { return a / b; }
+static REAL inverse_root(REAL v) { return 1 / sqrt(v); }
+#else
+static REAL quotient(REAL a, REAL b) { return math_div(a, b); }
+static REAL inverse_root(REAL v) { return math_rsqrt(v); }
+#endif
+
+/* Rows of the matrix [m, c] that a tensor is. */
+static int64_t rows_of(const clade_tensor *x)
+{
+    return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
+}
+
+/* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to 0. What is
+ * summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean, x_i. */
+typedef struct matrix_column {
+    const REAL *x, *dy;
+    const REAL *mean;
+    int64_t m;
+    size_t c;
+} matrix_column;
+
+typedef enum summand { sum_p, sum_pp, sum_q, sum_pq } summand;
+
+static REAL column_sum(const matrix_column *k, summand what)
+{
+    int64_t rows;
+    int32_t chunks = clade_row_chunks(k->m, &rows);
+    REAL total = 0;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        REAL sum = 0;
+        int64_t end = (chunk + 1) * rows < k->m ? (chunk + 1) * rows : k->m;
+        for (int64_t i = chunk * rows; i < end; i++) {
+            size_t at = (size_t)i * k->c;
+            REAL p = what == sum_q ? 0 : k->mean ? k->x[at] - *k->mean : k->x[at];
+            switch (what) {
+            case sum_p: sum += p; break;
+            case sum_pp: sum = REAL_FMA(p, p, sum); break;
+            case sum_q: sum += k->dy[at]; break;
+            case sum_pq: sum = REAL_FMA(k->dy[at], p, sum); break;
+            }
+        }
+        total += sum;
+    }
+    return total;
+}
+
+static void run_batchnorm(const clade_args *args)
+{
+    const clade_batchnorm_args *a = &args->batchnorm;
+    const REAL *x = real_of(&a->x), *gamma = real_of(&a->gamma), *beta = real_of(&a->beta);
+    REAL *mean = real_of(&a->mean), *rstd = real_of(&a->rstd), *y = real_of(&a->y);
+    REAL *running_mean = real_of(&a->running_mean), *running_var = real_of(&a->running_var);
+    const int64_t m = rows_of(&a->x);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1];
+    const REAL momentum = a->momentum, rest = 1 - momentum;
+    for (size_t k = 0; k < c; k++) {
+        matrix_column column = {.x = x + k, .m = m, .c = c};
+        mean[k] = quotient(column_sum(&column, sum_p), (REAL)m);
+        column.mean = &mean[k];
+        REAL squares = column_sum(&column, sum_pp), var = quotient(squares, (REAL)m);
+        REAL kept = a->unbiased && m > 1 ? quotient(squares, (REAL)(m - 1)) : var;
+        rstd[k] = inverse_root(var + (REAL)a->eps);
+        running_mean[k] = REAL_FMA(momentum, running_mean[k], rest * mean[k]);
+        running_var[k] = REAL_FMA(momentum, running_var[k], rest * kept);
+        REAL scale = rstd[k] * gamma[k];
+        for (size_t i = k; i < (size_t)m * c; i += c) y[i] = REAL_FMA(x[i] - mean[k], scale, beta[k]);
+    }
+}
+
+static void run_batchnorm_dx(const clade_args *args)
+{
+    const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
+    const REAL *x = real_of(&a->x), *dy = real_of(&a->dy), *gamma = real_of(&a->gamma);
+    const REAL *mean = real_of(&a->mean), *rstd = real_of(&a->rstd);
+    REAL *dx = real_of(&a->dx), *dgamma = real_of(&a->dgamma), *dbeta = real_of(&a->dbeta);
+    const int64_t m = rows_of(&a->x);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1];
+    const REAL inverse = quotient(1, (REAL)m);
+    for (size_t k = 0; k < c; k++) {
+        matrix_column column = {.x = x + k, .dy = dy + k, .mean = &mean[k], .m = m, .c = c};
+        REAL beta_sum = column_sum(&column, sum_q);
+        REAL gamma_sum = rstd[k] * column_sum(&column, sum_pq);
+        REAL scale = rstd[k] * gamma[k], shift = beta_sum * inverse;
+        REAL slope = gamma_sum * inverse * rstd[k];
+        for (size_t i = k; i < (size_t)m * c; i += c)
+            put(&dx[i], scale * REAL_FMA(-(x[i] - mean[k]), slope, dy[i] - shift), a->accumulate);
+        put(&dgamma[k], gamma_sum, a->accumulate);
+        put(&dbeta[k], beta_sum, a->accumulate);
+    }
+}
+
+static void run_batchnorm_infer(const clade_args *args)
+{
+    const clade_batchnorm_infer_args *a = &args->batchnorm_infer;
+    const REAL *x = real_of(&a->x), *gamma = real_of(&a->gamma), *beta = real_of(&a->beta);
+    const REAL *mean = real_of(&a->mean), *var = real_of(&a->var);
+    REAL *y = real_of(&a->y);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t k = 0; k < c; k++) {
+        REAL scale = inverse_root(var[k] + (REAL)a->eps) * gamma[k];
+        for (size_t i = k; i < n; i += c) y[i] = REAL_FMA(x[i] - mean[k], scale, beta[k]);
+    }
+}
+
+static void run_batchnorm_infer_dx(const clade_args *args)
+{
+    const clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
+    const REAL *x = real_of(&a->x), *dy = real_of(&a->dy), *gamma = real_of(&a->gamma);
+    const REAL *mean = real_of(&a->mean), *var = real_of(&a->var);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t k = 0; k < c; k++) {
+        matrix_column column = {.x = x + k, .dy = dy + k, .mean = &mean[k], .m = rows_of(&a->x), .c = c};
+        REAL rstd = inverse_root(var[k] + (REAL)a->eps), scale = rstd * gamma[k];
+        if (clade_tensor_present(&a->dx))
+            for (size_t i = k; i < n; i += c) put(&real_of(&a->dx)[i], dy[i] * scale, a->accumulate);
+        if (clade_tensor_present(&a->dgamma))
+            put(&real_of(&a->dgamma)[k], rstd * column_sum(&column, sum_pq), a->accumulate);
+        if (clade_tensor_present(&a->dbeta))
+            put(&real_of(&a->dbeta)[k], column_sum(&column, sum_q), a->accumulate);
+    }
+}
+
+/* ---- bounds ----
+ * Errors are absolute and forward: u is CLADE_UNIT, a sum's error is clade_gamma(roundings) times the sum of
+ * magnitudes, a rounding adds u times the computed magnitude (the exact one and its error so far). */
+
+static const double u = CLADE_UNIT;
+
+static const double *f64_of(const clade_tensor *t)
+{
+    return (const double *)t->buffer->host + t->offset;
+}
+
+/* Roundings in a column's sum: those of a chunk, and one for each chunk. */
+static int64_t roundings(int64_t m)
+{
+    int64_t rows;
+    int32_t chunks = clade_row_chunks(m, &rows);
+    return rows + chunks;
+}
+
+/* What is known of a column's statistics, and their errors. */
+typedef struct statistics {
+    double mean, mean_error, squares, squares_error, rstd, rstd_error;
+} statistics;
+
+static statistics statistics_of(const double *x, int64_t m, size_t c, double eps)
+{
+    statistics s = {0};
+    double sum = 0, magnitude = 0, n = (double)m;
+    for (size_t i = 0; i < (size_t)m * c; i += c) sum += x[i], magnitude += fabs(x[i]);
+    s.mean = sum / n;
+    /* the sum; m as a float 1, the division 2 */
+    s.mean_error = clade_gamma(roundings(m)) * magnitude / n + 4 * u * fabs(s.mean);
+    for (size_t i = 0; i < (size_t)m * c; i += c) s.squares += (x[i] - s.mean) * (x[i] - s.mean);
+    /* Σ (x − mean')² = Σ (x − mean)² + m (mean' − mean)²; each difference is rounded once */
+    double shifted = n * s.mean_error * s.mean_error;
+    s.squares_error = shifted + clade_gamma(roundings(m) + 2) * (s.squares + shifted);
+    double var = s.squares / n, var_error = s.squares_error / n + 4 * u * (var + s.squares_error / n);
+    double q = var + eps, q_error = var_error + u * (q + var_error);
+    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not negative */
+    double low = fmax(q - q_error, eps * (1 - 2 * u));
+    s.rstd = 1 / sqrt(q);
+    s.rstd_error = (1 + 4 * u) / sqrt(low) - s.rstd; /* the function is good to 2 ulp, 4 u */
+    return s;
+}
+
+/* (x − mean) scale + beta, the two with their errors. */
+static double affine_bound(double d, double d_error, double scale, double scale_error, double y)
+{
+    d_error += u * (fabs(d) + d_error);
+    double error = fabs(d) * scale_error + fabs(scale) * d_error + d_error * scale_error;
+    return error + u * (fabs(y) + error);
+}
+
+/* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2 |batch's|. */
+static double running_bound(double updated, double momentum, double batch, double batch_error)
+{
+    double share = (1 - momentum) * (fabs(batch) + batch_error);
+    return (1 - momentum) * batch_error + 3 * u * (fabs(updated) + 3 * share);
+}
+
+static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_batchnorm_args *a = &args->batchnorm;
+    const double *x = f64_of(&a->x), *gamma = f64_of(&a->gamma), *y = f64_of(&a->y);
+    const int64_t m = rows_of(&a->x);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
+    enum { running_mean = 3, running_var, slot_y, mean };
+    for (size_t k = 0; k < c; k++) {
+        statistics s = statistics_of(x + k, m, c, a->eps);
+        double divisor = (double)(a->unbiased && m > 1 ? m - 1 : m), var = s.squares / divisor;
+        double scale = s.rstd * gamma[k];
+        double scale_error = fabs(gamma[k]) * (s.rstd_error + u * (s.rstd + s.rstd_error));
+        switch (slot) {
+        case running_mean:
+            bound[k] = running_bound(f64_of(&a->running_mean)[k], a->momentum, s.mean, s.mean_error);
+            break;
+        case running_var:
+            bound[k] = running_bound(f64_of(&a->running_var)[k], a->momentum, var,
+                                     s.squares_error / divisor + 4 * u * (var + s.squares_error / divisor));
+            break;
+        case slot_y:
+            for (size_t i = k; i < n; i += c)
+                bound[i] = affine_bound(x[i] - s.mean, s.mean_error, scale, scale_error, y[i]);
+            break;
+        case mean: bound[k] = s.mean_error; break;
+        default: bound[k] = s.rstd_error; break;
+        }
+    }
+}
+
+/* A column's sums of dy and of dy (x − mean), and of their magnitudes. */
+typedef struct gradients {
+    double dy, dy_magnitude, dyx, dyx_magnitude;
+} gradients;
+
+static gradients gradients_of(const double *x, const double *dy, double mean, size_t n, size_t c)
+{
+    gradients g = {0};
+    for (size_t i = 0; i < n; i += c) {
+        double product = dy[i] * (x[i] - mean);
+        g.dy += dy[i], g.dy_magnitude += fabs(dy[i]);
+        g.dyx += product, g.dyx_magnitude += fabs(product);
+    }
+    return g;
+}
+
+static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
+    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *gamma = f64_of(&a->gamma);
+    const double *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd), *out = f64_of(&args->slot[slot]);
+    const int64_t m = rows_of(&a->x);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
+    enum { slot_dx = 5, slot_dgamma };
+    for (size_t k = 0; k < c; k++) {
+        gradients g = gradients_of(x + k, dy + k, mean[k], n, c);
+        double dbeta_error = clade_gamma(roundings(m)) * g.dy_magnitude;
+        double dgamma = rstd[k] * g.dyx; /* one rounding of each difference, one of the product */
+        double dgamma_error = clade_gamma(roundings(m) + 2) * rstd[k] * g.dyx_magnitude;
+        double sum_error = a->accumulate ? u : 0;
+        if (slot == slot_dgamma) bound[k] = dgamma_error + sum_error * (fabs(out[k]) + dgamma_error);
+        else if (slot != slot_dx) bound[k] = dbeta_error + sum_error * (fabs(out[k]) + dbeta_error);
+        if (slot != slot_dx) continue;
+        /* 1/m is good to 4 u (m as a float, the division), and each product adds u */
+        double scale = fabs(rstd[k] * gamma[k]), shift = fabs(g.dy) / (double)m;
+        double shift_error = dbeta_error / (double)m * (1 + 5 * u) + 5 * u * shift;
+        double slope = fabs(dgamma) * rstd[k] / (double)m;
+        double slope_error = dgamma_error * rstd[k] / (double)m * (1 + 6 * u) + 6 * u * slope;
+        for (size_t i = k; i < n; i += c) {
+            double d = fabs(x[i] - mean[k]), t = fabs(dy[i]) + shift + d * slope;
+            double error = shift_error + d * slope_error * (1 + u); /* of the terms of t */
+            error += 3 * u * (t + error);      /* difference with dy, difference with mean, fma */
+            error = scale * (error + 2 * u * (t + error)); /* the scale, its product */
+            bound[i] = error + sum_error * (fabs(out[i]) + error);
+        }
+    }
+}
+
+/* rstd: the sum with eps u, which the root halves, the function 4 u; the scale 1 more. */
+static void bound_batchnorm_infer(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_batchnorm_infer_args *a = &args->batchnorm_infer;
+    const double *x = f64_of(&a->x), *gamma = f64_of(&a->gamma), *mean = f64_of(&a->mean);
+    const double *var = f64_of(&a->var), *y = f64_of(&a->y);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t k = 0; k < c; k++) {
+        double scale = gamma[k] / sqrt(var[k] + a->eps);
+        for (size_t i = k; i < n; i += c)
+            bound[i] = affine_bound(x[i] - mean[k], 0, scale, 6 * u * fabs(scale), y[i]);
+    }
+}
+
+static void bound_batchnorm_infer_dx(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
+    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *gamma = f64_of(&a->gamma);
+    const double *mean = f64_of(&a->mean), *var = f64_of(&a->var), *out = f64_of(&args->slot[slot]);
+    const int64_t m = rows_of(&a->x);
+    const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
+    const double sum_error = a->accumulate ? u : 0;
+    enum { slot_dx = 5, slot_dgamma };
+    for (size_t k = 0; k < c; k++) {
+        gradients g = gradients_of(x + k, dy + k, mean[k], n, c);
+        double rstd = 1 / sqrt(var[k] + a->eps), scale = fabs(gamma[k]) * rstd;
+        if (slot == slot_dx) {
+            for (size_t i = k; i < n; i += c) {
+                double error = 7 * u * (1 + 7 * u) * fabs(dy[i]) * scale;
+                bound[i] = error + sum_error * (fabs(out[i]) + error);
+            }
+            continue;
+        }
+        double error = slot == slot_dgamma
+                           ? (clade_gamma(roundings(m) + 2) + 6 * u) * rstd * g.dyx_magnitude
+                           : clade_gamma(roundings(m)) * g.dy_magnitude;
+        bound[k] = error + sum_error * (fabs(out[k]) + error);
+    }
+}
+
+/* ---- cases ---- */
+
+#define EPS .eps = 1e-3f
+#define VECTOR(c) F32_1(c)
+static const clade_case batchnorm_cases[] = {
+#define CASE(name, full, c, ...)                                                                   \
+    {name, full, {.batchnorm = {.gamma = VECTOR(c), .beta = VECTOR(c), .running_mean = VECTOR(c),  \
+                                .running_var = VECTOR(c), __VA_ARGS__}}}
+    CASE("small", false, 5, .x = F32_4(2, 3, 4, 5), EPS, .momentum = 0.99f),
+    CASE("unbiased", false, 16, .x = F32_4(2, 3, 3, 16), EPS, .momentum = 0.9f, .unbiased = 1),
+    CASE("dense", false, 17, .x = F32_2(33, 17), .eps = 1e-5f, .momentum = 0.9f),
+    CASE("one-row", true, 6, .x = F32_2(1, 6), EPS, .momentum = 0.5f, .unbiased = 1),
+    CASE("one-channel", true, 1, .x = F32_3(3, 50, 1), EPS, .momentum = 0.99f),
+    CASE("chunks", false, 3, .x = F32_4(3, 10, 9, 3), EPS, .momentum = 0.99f),
+    CASE("uneven-chunks", true, 64, .x = F32_4(5, 13, 12, 64), EPS, .momentum = 0.25f),
+    CASE("most-chunks", true, 20, .x = F32_4(4, 47, 44, 20), EPS, .momentum = 0.99f, .unbiased = 1),
+#undef CASE
+};
+
+static const clade_case batchnorm_infer_cases[] = {
+#define CASE(name, full, c, ...)                                                                   \
+    {name, full, {.batchnorm_infer = {.gamma = VECTOR(c), .beta = VECTOR(c), .mean = VECTOR(c),    \
+                                      .var = VECTOR(c), EPS, __VA_ARGS__}}}
+    CASE("small", false, 5, .x = F32_4(2, 3, 4, 5)),
+    CASE("wide", false, 48, .x = F32_2(7, 48)),
+    CASE("one", true, 1, .x = F32_1(1)),
+    CASE("chunks", true, 17, .x = F32_4(3, 10, 9, 17)),
+    CASE("uneven-chunks", true, 64, .x = F32_4(5, 13, 12, 64)),
+#undef CASE
+};
+
+OP_IMPL(batchnorm, OP_CASES(batchnorm_cases), .bound = bound_batchnorm,
+        .domain = {[4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(batchnorm_dx, .bound = bound_batchnorm_dx, .domain = {[4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(batchnorm_infer, OP_CASES(batchnorm_infer_cases), .bound = bound_batchnorm_infer,
+        .domain = {[4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(batchnorm_infer_dx, .bound = bound_batchnorm_infer_dx,
+        .domain = {[4] = CLADE_DOMAIN_POSITIVE});

@@ -1,0 +1,218 @@
+/* Launchers of kernels/norm.cl. */
+#include "opencl/opencl.h"
+#include "opencl/rows.h"
+#include "op/norm.h"
+
+size_t clade_opencl_norm_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    (void)cl;
+    return norm_scratch_bytes(op, args);
+}
+
+static opencl_launch begin(opencl_context *cl, const char *kernel, const norm_layout *n)
+{
+    return clade_opencl_begin_lanes(cl, "norm", kernel, n->c, "");
+}
+
+/* The arguments m, rows, chunks, c, and the launch: a row of vectors for each chunk. */
+static clade_status run_sums(opencl_launch *l, const norm_layout *n)
+{
+    clade_opencl_u64(l, (uint64_t)n->m);
+    clade_opencl_u64(l, (uint64_t)n->rows);
+    clade_opencl_i32(l, n->chunks);
+    clade_opencl_i32(l, n->c);
+    uint64_t vectors = (uint64_t)(n->c / clade_opencl_lanes(l->cl, n->c));
+    return clade_opencl_run_rows(l, vectors, (uint64_t)n->chunks);
+}
+
+/* Vectors that one work-item does on few wide cores. */
+enum { block = 1024 };
+
+static uint64_t block_rows(const opencl_launch *l, const norm_layout *n)
+{
+    int32_t vectors = n->c / clade_opencl_lanes(l->cl, n->c);
+    return vectors >= block ? 1 : (uint64_t)(block / vectors);
+}
+
+/* The arguments m, rows, c of kernels that work element by element. */
+static void elements(opencl_launch *l, const norm_layout *n)
+{
+    clade_opencl_u64(l, (uint64_t)n->m);
+    clade_opencl_u64(l, block_rows(l, n));
+    clade_opencl_i32(l, n->c);
+}
+
+static clade_status run_elements(opencl_launch *l, const norm_layout *n)
+{
+    uint64_t rows = block_rows(l, n), vectors = (uint64_t)(n->c / clade_opencl_lanes(l->cl, n->c));
+    return clade_opencl_run_rows(l, rows * vectors, ((uint64_t)n->m + rows - 1) / rows);
+}
+
+static clade_status apply(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
+                          const clade_tensor *mean, const clade_tensor *beta, const clade_tensor *y,
+                          void *scratch)
+{
+    opencl_launch l = begin(cl, "norm_apply", n);
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, mean);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n->channel[0]);
+    clade_opencl_tensor(&l, beta);
+    clade_opencl_tensor(&l, y);
+    elements(&l, n);
+    return run_elements(&l, n);
+}
+
+static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *scratch)
+{
+    const norm_layout n = norm_layout_of(&a->x);
+    opencl_launch l = begin(context, "norm_sum", &n);
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_scratch(&l, scratch);
+    clade_status status = run_sums(&l, &n);
+    if (status) return status;
+
+    l = begin(context, "norm_mean", &n);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_tensor(&l, &a->mean);
+    clade_opencl_u64(&l, (uint64_t)n.m);
+    clade_opencl_i32(&l, n.chunks);
+    clade_opencl_i32(&l, n.c);
+    status = clade_opencl_run_elements(&l, (uint64_t)n.c);
+    if (status) return status;
+
+    l = begin(context, "norm_square", &n);
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->mean);
+    clade_opencl_scratch(&l, scratch);
+    status = run_sums(&l, &n);
+    if (status) return status;
+
+    l = begin(context, "norm_rstd", &n);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_tensor(&l, &a->gamma);
+    clade_opencl_tensor(&l, &a->mean);
+    clade_opencl_tensor(&l, &a->rstd);
+    clade_opencl_tensor(&l, &a->running_mean);
+    clade_opencl_tensor(&l, &a->running_var);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_u64(&l, (uint64_t)n.m);
+    clade_opencl_i32(&l, n.chunks);
+    clade_opencl_i32(&l, n.c);
+    clade_opencl_f32(&l, a->eps);
+    clade_opencl_f32(&l, a->momentum);
+    clade_opencl_i32(&l, a->unbiased);
+    status = clade_opencl_run_elements(&l, (uint64_t)n.c);
+    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, scratch);
+}
+
+/* The sums of dy and dy (x − mean). */
+static clade_status gradient_sums(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
+                                  const clade_tensor *dy, const clade_tensor *mean, void *scratch)
+{
+    opencl_launch l = begin(cl, "norm_dsum", n);
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, dy);
+    clade_opencl_tensor(&l, mean);
+    clade_opencl_scratch(&l, scratch);
+    return run_sums(&l, n);
+}
+
+static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *scratch)
+{
+    const norm_layout n = norm_layout_of(&a->x);
+    clade_status status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, scratch);
+    if (status) return status;
+
+    opencl_launch l = begin(context, "norm_slopes_train", &n);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_tensor(&l, &a->gamma);
+    clade_opencl_tensor(&l, &a->rstd);
+    clade_opencl_tensor(&l, &a->dgamma);
+    clade_opencl_tensor(&l, &a->dbeta);
+    clade_opencl_u64(&l, (uint64_t)n.m);
+    clade_opencl_i32(&l, n.chunks);
+    clade_opencl_i32(&l, n.c);
+    clade_opencl_i32(&l, a->accumulate);
+    status = clade_opencl_run_elements(&l, (uint64_t)n.c);
+    if (status) return status;
+
+    l = begin(context, "norm_apply_dx", &n);
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, &a->mean);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_tensor(&l, &a->dx);
+    elements(&l, &n);
+    clade_opencl_i32(&l, a->accumulate);
+    return run_elements(&l, &n);
+}
+
+/* Each channel's scale into the scratch memory. */
+static clade_status scales(opencl_context *cl, const norm_layout *n, const clade_tensor *gamma,
+                           const clade_tensor *var, float eps, void *scratch)
+{
+    opencl_launch l = begin(cl, "norm_scale", n);
+    clade_opencl_tensor(&l, gamma);
+    clade_opencl_tensor(&l, var);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n->channel[0]);
+    clade_opencl_i32(&l, n->c);
+    clade_opencl_f32(&l, eps);
+    return clade_opencl_run_elements(&l, (uint64_t)n->c);
+}
+
+static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a, void *scratch)
+{
+    const norm_layout n = norm_layout_of(&a->x);
+    clade_status status = scales(context, &n, &a->gamma, &a->var, a->eps, scratch);
+    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, scratch);
+}
+
+static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infer_dx_args *a,
+                                       void *scratch)
+{
+    const norm_layout n = norm_layout_of(&a->x);
+    clade_status status = CLADE_OK;
+    bool has_dgamma = clade_tensor_present(&a->dgamma), has_dbeta = clade_tensor_present(&a->dbeta);
+    if (has_dgamma || has_dbeta) {
+        status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, scratch);
+        if (status) return status;
+        opencl_launch l = begin(context, "norm_slopes_infer", &n);
+        clade_opencl_scratch(&l, scratch);
+        clade_opencl_tensor(&l, &a->var);
+        clade_opencl_tensor(&l, &a->dgamma);
+        clade_opencl_tensor(&l, &a->dbeta);
+        clade_opencl_i32(&l, has_dgamma);
+        clade_opencl_i32(&l, has_dbeta);
+        clade_opencl_i32(&l, n.chunks);
+        clade_opencl_i32(&l, n.c);
+        clade_opencl_f32(&l, a->eps);
+        clade_opencl_i32(&l, a->accumulate);
+        status = clade_opencl_run_elements(&l, (uint64_t)n.c);
+        if (status) return status;
+    }
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    status = scales(context, &n, &a->gamma, &a->var, a->eps, scratch);
+    if (status) return status;
+    opencl_launch l = begin(context, "norm_apply_infer_dx", &n);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_tensor(&l, &a->dx);
+    elements(&l, &n);
+    clade_opencl_i32(&l, a->accumulate);
+    return run_elements(&l, &n);
+}
+
+void clade_opencl_norm(const opencl_context *cl, clade_backend *table)
+{
+    (void)cl;
+    table->batchnorm = batchnorm;
+    table->batchnorm_dx = batchnorm_dx;
+    table->batchnorm_infer = batchnorm_infer;
+    table->batchnorm_infer_dx = batchnorm_infer_dx;
+}

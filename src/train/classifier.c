@@ -1,0 +1,269 @@
+/* Trained classifiers: opening, saving, predicting, evaluating. */
+#include "train/classifier.h"
+#include "train/evaluation.h"
+#include "train/run.h"
+#include "train/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct clade_classifier {
+    clade_recipe *recipe;
+    clade_class_names classes;
+    clade_model *model;
+    clade_sampler *sampler;
+    int32_t outputs;
+    float *y;                     /* [batch, outputs] */
+    clade_evaluation *evaluation; /* holds the last confusion matrix */
+};
+
+clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **model,
+                                     clade_class_names *classes, clade_classifier **out)
+{
+    *out = NULL;
+    clade_classifier *c = calloc(1, sizeof *c);
+    if (!c) return clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+    const clade_tensor *output = clade_model_output(*model);
+    c->outputs = output->dim[1];
+    c->y = malloc((size_t)output->dim[0] * (size_t)c->outputs * sizeof *c->y);
+    clade_status status = c->y ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+    if (!status)
+        status = clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
+    if (!status)
+        status = clade_sampler_create(*model, clade_recipe_preprocessing(c->recipe), NULL, NULL,
+                                      &c->sampler);
+    if (status) {
+        clade_classifier_destroy(&c);
+        return status;
+    }
+    c->model = *model;
+    c->classes = *classes;
+    *model = NULL;
+    *classes = (clade_class_names){0};
+    *out = c;
+    return CLADE_OK;
+}
+
+void clade_classifier_destroy(clade_classifier **handle)
+{
+    clade_classifier *c = *handle;
+    if (!c) return;
+    clade_evaluation_destroy(&c->evaluation);
+    clade_sampler_destroy(&c->sampler);
+    clade_model_destroy(&c->model);
+    clade_class_names_clear(&c->classes);
+    clade_recipe_destroy(&c->recipe);
+    free(c->y);
+    free(c);
+    *handle = NULL;
+}
+
+/* --- opening and saving --- */
+
+/* A model of the recipe; with a loss it can also be evaluated. */
+static clade_status make_model(const clade_recipe *recipe, int32_t classes, bool loss,
+                               clade_device *device, clade_model **out)
+{
+    const clade_training *t = clade_recipe_training(recipe);
+    clade_model_options options = {.batch = t->batch, .seed = t->seed};
+    if (loss) {
+        options.loss = t->loss;
+        options.label_smoothing = t->label_smoothing;
+    }
+    clade_graph *graph;
+    clade_status status = clade_recipe_graph(recipe, classes, &graph);
+    if (status) return status;
+    status = clade_model_create(graph, device, &options, out);
+    clade_graph_destroy(&graph);
+    return status;
+}
+
+/* In a run folder, the file with the best weights that there are. */
+static clade_status choose_file(const char *path, char **out)
+{
+    static const char *const files[] = {"best.safetensors", "last.safetensors"};
+    struct stat info;
+    *out = NULL;
+    if (stat(path, &info) || !S_ISDIR(info.st_mode)) {
+        *out = clade_run_path(path, "");
+        if (*out) (*out)[strlen(path)] = 0;
+        return *out ? CLADE_OK : CLADE_ENOMEM;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        *out = clade_run_path(path, files[i]);
+        if (!*out) return CLADE_ENOMEM;
+        if (!stat(*out, &info)) return CLADE_OK;
+        free(*out);
+        *out = NULL;
+    }
+    return clade_fail(CLADE_EIO, "%s: no run folder: there is no best.safetensors or last.safetensors",
+                      path);
+}
+
+clade_status clade_classifier_open(const char *path, clade_device *device, clade_classifier **out)
+{
+    if (!path || !device || !out) return clade_fail(CLADE_EINVAL, "a classifier needs a path and a device");
+    *out = NULL;
+    char *chosen;
+    clade_modelfile file = {0};
+    clade_model *model = NULL;
+    clade_status status = choose_file(path, &chosen);
+    if (!status) status = clade_modelfile_open(chosen, &file);
+    free(chosen);
+    if (status) return status;
+    status = make_model(file.recipe, file.classes.count, false, device, &model);
+    if (!status) status = clade_modelfile_load(&file, model);
+    if (!status) status = clade_classifier_create(file.recipe, &model, &file.classes, out);
+    clade_model_destroy(&model);
+    clade_modelfile_close(&file);
+    return status;
+}
+
+clade_status clade_classifier_save(const clade_classifier *c, const char *path)
+{
+    if (!path) return clade_fail(CLADE_EINVAL, "no path to save to");
+    return clade_modelfile_write(path, c->recipe, &c->classes, c->model, NULL);
+}
+
+int32_t clade_classifier_classes(const clade_classifier *c) { return c->classes.count; }
+
+const char *clade_classifier_class_name(const clade_classifier *c, int32_t i)
+{
+    return i >= 0 && i < c->classes.count ? c->classes.name[i] : NULL;
+}
+
+const clade_recipe *clade_classifier_recipe(const clade_classifier *c) { return c->recipe; }
+clade_model *clade_classifier_model(const clade_classifier *c) { return c->model; }
+
+/* --- predicting --- */
+
+/* One sigmoid output is the probability of class 1. */
+static void spread(const clade_classifier *c, int32_t n, float *probabilities)
+{
+    size_t classes = (size_t)c->classes.count;
+    for (size_t i = 0; i < (size_t)n; i++) {
+        if (c->outputs == 1) {
+            probabilities[2 * i] = 1 - c->y[i];
+            probabilities[2 * i + 1] = c->y[i];
+        } else {
+            memcpy(probabilities + i * classes, c->y + i * classes, classes * sizeof *c->y);
+        }
+    }
+}
+
+clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t *pixels, size_t count,
+                                             float *probabilities)
+{
+    if (count && (!pixels || !probabilities)) return clade_fail(CLADE_EINVAL, "no pictures to predict");
+    const clade_preprocessing *p = clade_recipe_preprocessing(c->recipe);
+    const clade_tensor *output = clade_model_output(c->model);
+    size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    size_t batch = (size_t)output->dim[0];
+    for (size_t first = 0; first < count; first += batch) {
+        int32_t n = (int32_t)(count - first < batch ? count - first : batch);
+        clade_status status = clade_sampler_run(c->sampler, n, pixels + first * picture, NULL, NULL);
+        if (!status) status = clade_model_infer(c->model, n, false);
+        if (!status)
+            status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,
+                                       (size_t)n * (size_t)c->outputs * sizeof(float));
+        if (status) return status;
+        spread(c, n, probabilities + first * (size_t)c->classes.count);
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_classifier_predict(clade_classifier *c, const char *const *files, size_t count,
+                                      float *probabilities)
+{
+    if (count && (!files || !probabilities)) return clade_fail(CLADE_EINVAL, "no pictures to predict");
+    const clade_preprocessing *p = clade_recipe_preprocessing(c->recipe);
+    size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    size_t batch = (size_t)clade_model_output(c->model)->dim[0];
+    if (batch > count) batch = count;
+    if (count == 0) return CLADE_OK;
+    uint8_t *pixels = malloc(batch * picture);
+    if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu pictures", batch);
+    clade_status status = CLADE_OK;
+    for (size_t first = 0; first < count && !status; first += batch) {
+        size_t n = count - first < batch ? count - first : batch;
+        for (size_t i = 0; i < n && !status; i++)
+            status = clade_image_read(files[first + i], p->height, p->width, p->channels,
+                                      p->interpolation, pixels + i * picture);
+        if (!status)
+            status = clade_classifier_predict_pixels(
+                c, pixels, n, probabilities + first * (size_t)c->classes.count);
+    }
+    free(pixels);
+    return status;
+}
+
+/* --- evaluating --- */
+
+static clade_status check_classes(const clade_classifier *c, const clade_dataset *dataset)
+{
+    size_t classes = clade_dataset_classes(dataset);
+    if (classes != (size_t)c->classes.count)
+        return clade_fail(CLADE_EINVAL, "the data has %zu classes, the classifier %d", classes,
+                          c->classes.count);
+    for (size_t i = 0; i < classes; i++)
+        if (strcmp(c->classes.name[i], clade_dataset_class_name(dataset, i)))
+            return clade_fail(CLADE_EINVAL, "class %zu of the data is '%s'; the classifier expects '%s'", i,
+                              clade_dataset_class_name(dataset, i), c->classes.name[i]);
+    return CLADE_OK;
+}
+
+/* Gives `to` the parameters of `from`. */
+static clade_status copy_weights(const clade_model *from, clade_model *to)
+{
+    for (size_t i = 0; i < clade_model_parameters(from); i++) {
+        const clade_tensor *x = &clade_model_parameter(from, i)->value;
+        clade_tensor y = clade_model_parameter(to, i)->value;
+        clade_status status = clade_op_run(clade_model_device(from), CLADE_OP_copy,
+                                           &(clade_args){.copy = {.x = *x, .y = y}});
+        if (status) return status;
+    }
+    return CLADE_OK;
+}
+
+static clade_status evaluate(clade_classifier *c, clade_model *model, const clade_dataset *dataset,
+                             clade_split split, clade_metrics *out)
+{
+    clade_feed_options options = {.dataset = dataset,
+                                  .split = split,
+                                  .model = model,
+                                  .preprocessing = clade_recipe_preprocessing(c->recipe)};
+    clade_feed *feed = NULL;
+    clade_results *results = NULL;
+    clade_evaluation_destroy(&c->evaluation);
+    clade_status status =
+        clade_evaluation_create(model, clade_dataset_count(dataset, split), c->classes.count,
+                                clade_recipe_training(c->recipe)->top_k, &c->evaluation);
+    if (!status) status = clade_feed_create(&options, &feed);
+    if (!status) status = clade_results_create(model, &results);
+    if (!status) status = clade_evaluation_run(c->evaluation, model, feed, results, NULL, NULL, out);
+    clade_results_destroy(&results);
+    clade_feed_destroy(&feed);
+    return status;
+}
+
+clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset *dataset,
+                                       clade_split split, clade_metrics *out)
+{
+    if (!dataset || !out || split < 0 || split >= CLADE_SPLITS)
+        return clade_fail(CLADE_EINVAL, "an evaluation needs a split of a data set");
+    *out = (clade_metrics){0};
+    if (clade_dataset_count(dataset, split) == 0)
+        return clade_fail(CLADE_EINVAL, "the split has no pictures to evaluate on");
+    clade_status status = check_classes(c, dataset);
+    if (status) return status;
+    if (clade_recipe_training(c->recipe)->loss == CLADE_LOSS_NONE)
+        return clade_fail(CLADE_EINVAL, "the classifier's recipe has no train.loss");
+    if (clade_model_losses(c->model)) return evaluate(c, c->model, dataset, split, out);
+    clade_model *model = NULL;
+    status = make_model(c->recipe, c->classes.count, true, clade_model_device(c->model), &model);
+    if (!status) status = copy_weights(c->model, model);
+    if (!status) status = evaluate(c, model, dataset, split, out);
+    clade_model_destroy(&model);
+    return status;
+}

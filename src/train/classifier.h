@@ -1,0 +1,12 @@
+/* The inside of a classifier, for training, which makes one of its model. */
+#ifndef CLADE_TRAIN_CLASSIFIER_H
+#define CLADE_TRAIN_CLASSIFIER_H
+
+#include "train/modelfile.h"
+
+/* Makes a classifier of a model and class names, which it takes over when it succeeds (then they are empty);
+ * the recipe is copied. */
+clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **model,
+                                     clade_class_names *classes, clade_classifier **out);
+
+#endif

@@ -1,0 +1,20 @@
+/* One pass over a split without training, and all metrics of it. */
+#ifndef CLADE_TRAIN_EVALUATION_H
+#define CLADE_TRAIN_EVALUATION_H
+
+#include "train/feed.h"
+#include "train/results.h"
+
+typedef struct clade_evaluation clade_evaluation;
+
+/* For a split of `count` pictures through a model with a loss. */
+clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
+                                     int32_t top_k, clade_evaluation **out);
+void clade_evaluation_destroy(clade_evaluation **evaluation);
+/* The feed must be of this model and split; `results` must be empty. `stop` (may be NULL) is polled between
+ * batches; true ends it with ECANCELLED. The confusion matrix belongs to the evaluation. */
+clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *model, clade_feed *feed,
+                                  clade_results *results, bool (*stop)(void *user), void *user,
+                                  clade_metrics *out);
+
+#endif

@@ -1,0 +1,215 @@
+/* Writing and reading model files. */
+#include "train/modelfile.h"
+
+#include "base/file.h"
+#include "config.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { format_version = 1 };
+
+/* --- class names --- */
+
+void clade_class_names_clear(clade_class_names *names)
+{
+    for (int32_t i = 0; i < names->count && names->name; i++) free(names->name[i]);
+    free(names->name);
+    *names = (clade_class_names){0};
+}
+
+static clade_status make_names(int32_t count, const char *(*get)(const void *user, int32_t i),
+                               const void *user, clade_class_names *out)
+{
+    *out = (clade_class_names){.name = calloc((size_t)count, sizeof *out->name), .count = count};
+    bool good = out->name != NULL;
+    for (int32_t i = 0; i < count && good; i++) {
+        out->name[i] = clade_string_join(get(user, i), "");
+        good = out->name[i] != NULL;
+    }
+    if (good) return CLADE_OK;
+    clade_class_names_clear(out);
+    return clade_fail(CLADE_ENOMEM, "out of memory for the names of %d classes", count);
+}
+
+static const char *name_in_dataset(const void *dataset, int32_t i)
+{
+    return clade_dataset_class_name(dataset, (size_t)i);
+}
+
+clade_status clade_class_names_copy(const clade_dataset *dataset, clade_class_names *out)
+{
+    return make_names((int32_t)clade_dataset_classes(dataset), name_in_dataset, dataset, out);
+}
+
+/* A JSON array of strings, to be freed with cJSON_free; NULL: out of memory. */
+static char *names_to_json(const clade_class_names *names)
+{
+    cJSON *array = cJSON_CreateStringArray((const char *const *)names->name, names->count);
+    char *text = array ? cJSON_PrintUnformatted(array) : NULL;
+    cJSON_Delete(array);
+    return text;
+}
+
+static const char *name_in_json(const void *array, int32_t i)
+{
+    return cJSON_GetArrayItem(array, i)->valuestring;
+}
+
+static clade_status names_from_json(const char *path, const char *text, clade_class_names *out)
+{
+    cJSON *array = cJSON_Parse(text);
+    int count = cJSON_IsArray(array) ? cJSON_GetArraySize(array) : 0;
+    bool good = count >= 2;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array) good = good && cJSON_IsString(item);
+    clade_status status =
+        good ? make_names(count, name_in_json, array, out)
+             : clade_fail(CLADE_EFORMAT, "%s: 'classes' is not a list of two or more names", path);
+    cJSON_Delete(array);
+    return status;
+}
+
+/* --- writing --- */
+
+/* Describes every parameter, with a copy of its values in one block that the caller frees. */
+static clade_status fetch(const clade_model *model, clade_safetensors_tensor *tensors, float **block)
+{
+    size_t count = clade_model_parameters(model), total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += clade_tensor_count(&clade_model_parameter(model, i)->value);
+    float *values = *block = malloc((total ? total : 1) * sizeof *values);
+    if (!values) return clade_fail(CLADE_ENOMEM, "out of memory for %zu weights", total);
+    for (size_t i = 0; i < count; i++) {
+        const clade_parameter *p = clade_model_parameter(model, i);
+        clade_status status = clade_tensor_read(&p->value, values);
+        if (status) return clade_context(status, "%s", p->name);
+        tensors[i] = (clade_safetensors_tensor){.name = p->name,
+                                                .dtype = CLADE_SAFETENSORS_F32,
+                                                .rank = p->value.rank,
+                                                .data = values};
+        for (int d = 0; d < p->value.rank; d++) tensors[i].shape[d] = p->value.dim[d];
+        values += clade_tensor_count(&p->value);
+    }
+    return CLADE_OK;
+}
+
+static clade_status write(const char *path, const clade_recipe *recipe, const char *classes,
+                          const clade_safetensors_tensor *tensors, size_t count,
+                          const clade_modelfile_extra *extra)
+{
+    char version[16];
+    snprintf(version, sizeof version, "%d", format_version);
+    const clade_safetensors_pair own[] = {
+        {"format", "clade"},      {"clade_format", version},
+        {"clade_version", CLADE_VERSION}, {"recipe", clade_recipe_text(recipe)},
+        {"classes", classes},
+    };
+    enum { own_count = sizeof own / sizeof *own };
+    clade_safetensors_pair *pairs = malloc((own_count + extra->pair_count) * sizeof *pairs);
+    if (!pairs) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    memcpy(pairs, own, sizeof own);
+    for (size_t i = 0; i < extra->pair_count; i++) pairs[own_count + i] = extra->pairs[i];
+    clade_status status =
+        clade_safetensors_write(path, tensors, count, pairs, own_count + extra->pair_count);
+    free(pairs);
+    return status;
+}
+
+clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
+                                   const clade_class_names *classes, const clade_model *model,
+                                   const clade_modelfile_extra *extra)
+{
+    static const clade_modelfile_extra none;
+    if (!extra) extra = &none;
+    size_t own = clade_model_parameters(model), count = own + extra->tensor_count;
+    clade_safetensors_tensor *tensors = calloc(count ? count : 1, sizeof *tensors);
+    char *names = names_to_json(classes);
+    float *block = NULL;
+    clade_status status = tensors && names ? clade_device_finish(clade_model_device(model))
+                                           : clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    if (!status) status = clade_context(fetch(model, tensors, &block), "%s", path);
+    for (size_t i = 0; i < extra->tensor_count && !status; i++) tensors[own + i] = extra->tensors[i];
+    if (!status) status = write(path, recipe, names, tensors, count, extra);
+    free(block);
+    cJSON_free(names);
+    free(tensors);
+    return status;
+}
+
+/* --- reading --- */
+
+static clade_status understand(clade_modelfile *out)
+{
+    const char *path = out->path;
+    const char *format = clade_safetensors_metadata(out->file, "clade_format");
+    const char *recipe = clade_safetensors_metadata(out->file, "recipe");
+    const char *classes = clade_safetensors_metadata(out->file, "classes");
+    if (format && strtol(format, NULL, 10) > format_version) {
+        const char *version = clade_safetensors_metadata(out->file, "clade_version");
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "%s: made by a newer version (clade %s, format %s); this is clade %s, which "
+                          "knows format %d",
+                          path, version ? version : "unknown", format, CLADE_VERSION, format_version);
+    }
+    if (!format || !recipe || !classes)
+        return clade_fail(CLADE_EFORMAT, "%s: not a Clade model: its metadata has no '%s'", path,
+                          !format   ? "clade_format"
+                          : !recipe ? "recipe"
+                                    : "classes");
+    clade_status status = names_from_json(path, classes, &out->classes);
+    return status ? status : clade_recipe_parse(recipe, path, &out->recipe);
+}
+
+clade_status clade_modelfile_open(const char *path, clade_modelfile *out)
+{
+    *out = (clade_modelfile){.path = clade_string_join(path, "")};
+    if (!out->path) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    clade_status status = clade_safetensors_open(path, &out->file);
+    if (!status) status = understand(out);
+    if (status) clade_modelfile_close(out);
+    return status;
+}
+
+void clade_modelfile_close(clade_modelfile *file)
+{
+    clade_safetensors_destroy(&file->file);
+    clade_recipe_destroy(&file->recipe);
+    clade_class_names_clear(&file->classes);
+    free(file->path);
+    *file = (clade_modelfile){0};
+}
+
+static bool same_shape(const clade_safetensors_tensor *stored, const clade_tensor *value)
+{
+    if (stored->rank != value->rank) return false;
+    for (int d = 0; d < value->rank; d++)
+        if (stored->shape[d] != value->dim[d]) return false;
+    return true;
+}
+
+clade_status clade_modelfile_load(const clade_modelfile *file, clade_model *model)
+{
+    for (size_t i = 0; i < clade_model_parameters(model); i++) {
+        const clade_parameter *p = clade_model_parameter(model, i);
+        const clade_safetensors_tensor *stored = clade_safetensors_find(file->file, p->name);
+        char expected[64];
+        clade_shape_text(&p->value, expected);
+        if (!stored)
+            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing, expected %s", file->path, p->name,
+                              expected);
+        if (!same_shape(stored, &p->value))
+            return clade_fail(CLADE_EFORMAT, "%s: '%s' has another shape than the recipe's %s",
+                              file->path, p->name, expected);
+        size_t count = clade_tensor_count(&p->value);
+        float *values = malloc(count * sizeof *values);
+        if (!values) return clade_fail(CLADE_ENOMEM, "out of memory for %zu weights", count);
+        clade_status status = clade_safetensors_floats(file->file, stored, count, values);
+        if (!status) status = clade_tensor_write(&p->value, values);
+        free(values);
+        if (status) return status;
+    }
+    return CLADE_OK;
+}

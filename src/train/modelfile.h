@@ -1,0 +1,45 @@
+/* A trained model as one .safetensors file: weights, and in the metadata the recipe and the class names. */
+#ifndef CLADE_TRAIN_MODELFILE_H
+#define CLADE_TRAIN_MODELFILE_H
+
+#include <clade/train.h>
+
+#include "format/safetensors.h"
+
+/* The names of the classes, owned. */
+typedef struct clade_class_names {
+    char **name;
+    int32_t count;
+} clade_class_names;
+
+clade_status clade_class_names_copy(const clade_dataset *dataset, clade_class_names *out);
+void clade_class_names_clear(clade_class_names *names);
+
+/* Tensors and pairs that a state has beyond a model. */
+typedef struct clade_modelfile_extra {
+    const clade_safetensors_tensor *tensors;
+    size_t tensor_count;
+    const clade_safetensors_pair *pairs;
+    size_t pair_count;
+} clade_modelfile_extra;
+
+/* Writes all parameters and statistics of the model, waiting for the device; replaces the file
+ * atomically. `extra` may be NULL. */
+clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
+                                   const clade_class_names *classes, const clade_model *model,
+                                   const clade_modelfile_extra *extra);
+
+typedef struct clade_modelfile {
+    char *path;
+    clade_safetensors *file;
+    clade_recipe *recipe;
+    clade_class_names classes;
+} clade_modelfile;
+
+/* Errors: EIO, EFORMAT (cut short, or not a model of ours), EUNSUPPORTED (made by a newer version). */
+clade_status clade_modelfile_open(const char *path, clade_modelfile *out);
+void clade_modelfile_close(clade_modelfile *file);
+/* Copies the weights into a model, which must have the same parameters. */
+clade_status clade_modelfile_load(const clade_modelfile *file, clade_model *model);
+
+#endif

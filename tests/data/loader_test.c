@@ -1,0 +1,197 @@
+/* The loader: every picture once an epoch, the same batches for any threads, resuming, errors. */
+#include "make.h"
+
+#include "../test.h"
+
+#include <stdlib.h>
+
+enum { pictures = 46, side = 12, bytes_of_one = side * side * 3 };
+
+static clade_dataset *open_set(uint64_t cache_pictures)
+{
+    clade_dataset *d = NULL;
+    clade_data_options options = {.path = path_of("set"),
+                                  .height = side,
+                                  .width = side,
+                                  .interpolation = CLADE_BILINEAR,
+                                  .cache_bytes = cache_pictures * bytes_of_one,
+                                  .threads = 2};
+    CHECK_OK(clade_dataset_open(&options, &d));
+    CHECK_OK(clade_dataset_load(d, NULL, NULL));
+    return d;
+}
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* Runs an epoch from a batch on; returns a number for all that came, counts the pictures. */
+static uint64_t run_epoch(clade_loader *loader, uint64_t epoch, size_t first, int seen[pictures])
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    CHECK_OK(clade_loader_start(loader, epoch, first));
+    for (;;) {
+        clade_batch b;
+        CHECK_OK(clade_loader_next(loader, &b));
+        if (b.count == 0) break;
+        h = mix(h, &b.count, sizeof b.count);
+        h = mix(h, b.index, (size_t)b.count * sizeof *b.index);
+        h = mix(h, b.label, (size_t)b.count * sizeof *b.label);
+        h = mix(h, b.matrix, (size_t)b.count * 8 * sizeof *b.matrix);
+        if (b.pixels) h = mix(h, b.pixels, (size_t)b.count * bytes_of_one);
+        for (int i = 0; i < b.count; i++)
+            if (seen && b.index[i] >= 0 && b.index[i] < pictures) seen[b.index[i]]++;
+    }
+    return h;
+}
+
+static clade_loader_options options_for(const clade_dataset *d, int threads)
+{
+    return (clade_loader_options){.dataset = d,
+                                  .split = CLADE_TRAIN,
+                                  .batch = 8,
+                                  .shuffle = true,
+                                  .seed = 3,
+                                  .augment = {.rotation = 20, .horizontal_flip = true},
+                                  .threads = threads,
+                                  .pixels = true};
+}
+
+static void test_same(clade_dataset *cached, clade_dataset *half)
+{
+    uint64_t want[3] = {0};
+    for (int k = 0; k < 6; k++) {
+        static const int threads[6] = {1, 2, 5, 0, 1, 7};
+        clade_loader_options options = options_for(k < 3 ? cached : half, threads[k]);
+        clade_loader *loader;
+        CHECK_OK(clade_loader_create(&options, &loader));
+        CHECK(clade_loader_batches(loader) == 6);
+        for (uint64_t epoch = 0; epoch < 3; epoch++) {
+            int seen[pictures] = {0}, once = 1;
+            uint64_t h = run_epoch(loader, epoch, 0, seen);
+            for (int i = 0; i < pictures; i++) once &= seen[i] == 1;
+            CHECK(once);
+            if (k == 0) want[epoch] = h;
+            CHECK(h == want[epoch]);
+        }
+        CHECK(want[0] != want[1] && want[1] != want[2]);
+        /* back to an epoch that was, in the middle of another */
+        clade_batch b;
+        CHECK_OK(clade_loader_start(loader, 9, 0));
+        CHECK_OK(clade_loader_next(loader, &b));
+        CHECK(run_epoch(loader, 1, 0, NULL) == want[1]);
+        clade_loader_destroy(&loader);
+        CHECK(loader == NULL);
+    }
+}
+
+static void test_content(const clade_dataset *d)
+{
+    clade_loader_options options = options_for(d, 2);
+    clade_loader *loader;
+    clade_batch b;
+    CHECK_OK(clade_loader_create(&options, &loader));
+    CHECK_FAILS(clade_loader_next(loader, &b), CLADE_EINVAL, "clade_loader_start");
+    CHECK_OK(clade_loader_start(loader, 4, 0));
+    uint8_t pixels[bytes_of_one];
+    float m[8];
+    int total = 0, last = 0, moved = 0;
+    int32_t order[pictures];
+    for (;;) {
+        CHECK_OK(clade_loader_next(loader, &b));
+        if (b.count == 0) break;
+        last = b.count;
+        for (int i = 0; i < b.count; i++, total++) {
+            size_t at = (size_t)b.index[i];
+            CHECK(b.label[i] == clade_dataset_label(d, CLADE_TRAIN, at));
+            CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, at, pixels));
+            CHECK(memcmp(pixels, b.pixels + (size_t)i * bytes_of_one, bytes_of_one) == 0);
+            clade_augment_matrix(&options.augment, side, side, 3, 4, at, m);
+            CHECK(memcmp(m, b.matrix + 8 * i, sizeof m) == 0);
+            order[total] = b.index[i];
+            moved += b.index[i] != total;
+        }
+    }
+    CHECK(total == pictures && last == pictures % 8 && moved > pictures / 2);
+    CHECK_OK(clade_loader_next(loader, &b)); /* the end stays the end */
+    CHECK(b.count == 0);
+    /* a resume in the middle gives the rest of the same epoch */
+    CHECK_OK(clade_loader_start(loader, 4, 3));
+    total = 24;
+    for (;;) {
+        CHECK_OK(clade_loader_next(loader, &b));
+        if (b.count == 0) break;
+        for (int i = 0; i < b.count; i++, total++) CHECK(b.index[i] == order[total]);
+    }
+    CHECK(total == pictures);
+    CHECK_OK(clade_loader_start(loader, 5, 0)); /* another epoch, another order */
+    CHECK_OK(clade_loader_next(loader, &b));
+    CHECK(memcmp(b.index, order, 8 * sizeof *order) != 0);
+    CHECK_OK(clade_loader_start(loader, 4, 6));
+    CHECK_OK(clade_loader_next(loader, &b));
+    CHECK(b.count == 0);
+    CHECK_FAILS(clade_loader_start(loader, 4, 7), CLADE_EINVAL, "batch 7 of an epoch of 6");
+    clade_loader_destroy(&loader);
+
+    /* in order, without pixels or augmentation, one batch larger than the split */
+    options = (clade_loader_options){.dataset = d, .batch = 1000};
+    CHECK_OK(clade_loader_create(&options, &loader));
+    CHECK_OK(clade_loader_start(loader, 0, 0));
+    CHECK_OK(clade_loader_next(loader, &b));
+    CHECK(b.count == pictures && b.pixels == NULL);
+    for (int i = 0; i < b.count; i++)
+        CHECK(b.index[i] == i && b.matrix[8 * i] == 1 && b.matrix[8 * i + 2] == 0);
+    clade_loader_destroy(&loader);
+    clade_loader_destroy(&loader);
+}
+
+static void test_errors(const clade_dataset *half)
+{
+    clade_loader *loader = NULL;
+    clade_loader_options options = options_for(half, 2);
+    options.batch = 0;
+    CHECK_FAILS(clade_loader_create(&options, &loader), CLADE_EINVAL, "batches of 0");
+    options.batch = 4;
+    options.split = CLADE_TEST;
+    CHECK_FAILS(clade_loader_create(&options, &loader), CLADE_EINVAL, "test split has no pictures");
+    CHECK(loader == NULL);
+    /* a picture that went away after the load: its batch fails, the others do not */
+    options.split = CLADE_TRAIN;
+    options.shuffle = false;
+    CHECK_OK(clade_loader_create(&options, &loader));
+    const char *name = clade_dataset_name(half, CLADE_TRAIN, pictures - 1);
+    char whole[300];
+    snprintf(whole, sizeof whole, "set/%s", name);
+    remove(path_of(whole));
+    CHECK_OK(clade_loader_start(loader, 0, 0));
+    clade_batch b;
+    for (size_t i = 0; i + 1 < clade_loader_batches(loader); i++) {
+        CHECK_OK(clade_loader_next(loader, &b));
+        CHECK(b.count == 4);
+    }
+    CHECK_FAILS(clade_loader_next(loader, &b), CLADE_EIO, name);
+    CHECK(b.count == 0);
+    clade_loader_destroy(&loader);
+}
+
+int main(void)
+{
+    make_folder();
+    for (int i = 0; i < pictures; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "set/%c/%02d.jpg", 'a' + i % 3, i);
+        put_jpeg(name, 20 + i, 40, i);
+    }
+    clade_dataset *cached = open_set(1000), *half = open_set(pictures / 2);
+    test_same(cached, half);
+    test_content(cached);
+    test_content(half);
+    test_errors(half);
+    clade_dataset_destroy(&cached);
+    clade_dataset_destroy(&half);
+    drop_folder();
+    return TEST_END();
+}

@@ -1,0 +1,308 @@
+/* Pictures, files and archives for the tests. Anything that fails here ends the test. */
+#define _XOPEN_SOURCE 700
+#include "make.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <ftw.h>
+#include <png.h>
+#include <turbojpeg.h>
+
+#include <dirent.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[256];
+
+static void need(int condition, const char *what)
+{
+    if (condition) return;
+    fprintf(stderr, "the test could not %s\n", what);
+    exit(99);
+}
+
+uint8_t *make_rgb(int height, int width, int number)
+{
+    uint8_t *rgb = malloc((size_t)height * (size_t)width * 3), *p = rgb;
+    need(rgb != NULL, "make a picture");
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            *p++ = (uint8_t)((x * 255 / width + 37 * number) & 255);
+            *p++ = (uint8_t)(y * 255 / height);
+            *p++ = (uint8_t)(127 + (x + y + 11 * number) % 32);
+        }
+    }
+    return rgb;
+}
+
+blob make_jpeg(const uint8_t *rgb, int height, int width, jpeg_space space, int sampling,
+               int quality, int progressive)
+{
+    tjhandle jpeg = tjInitCompress();
+    need(jpeg != NULL, "start TurboJPEG");
+    unsigned char *out = NULL;
+    unsigned long size = 0;
+    int format = TJPF_RGB, pixel = 3;
+    size_t n = (size_t)height * (size_t)width;
+    uint8_t *cmyk = NULL;
+    if (space == JPEG_CMYK) {
+        format = TJPF_CMYK;
+        pixel = 4;
+        cmyk = malloc(4 * n);
+        need(cmyk != NULL, "make a picture");
+        for (size_t i = 0; i < n; i++) { /* as Adobe stores it: 255 is no ink; no black at all */
+            memcpy(cmyk + 4 * i, rgb + 3 * i, 3);
+            cmyk[4 * i + 3] = 255;
+        }
+    }
+    int flags = TJFLAG_ACCURATEDCT | (progressive ? TJFLAG_PROGRESSIVE : 0);
+    need(tjCompress2(jpeg, cmyk ? cmyk : rgb, width, pixel * width, height, format, &out, &size,
+                     space == JPEG_GREY ? TJSAMP_GRAY : sampling, quality, flags) == 0,
+         "compress a JPEG");
+    blob b = {malloc(size), size};
+    need(b.data != NULL, "keep a JPEG");
+    memcpy(b.data, out, size);
+    tjFree(out);
+    tjDestroy(jpeg);
+    free(cmyk);
+    return b;
+}
+
+blob with_orientation(blob jpeg, int orientation, int little_endian)
+{
+    static const uint8_t big[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0,    'M', 'M',
+                                  0,    42,   0, 0,  0,   8,   0,   1,   1, 0x12, 0,   3,
+                                  0,    0,    0, 1,  0,   0,   0,   0,   0, 0,    0,   0};
+    static const uint8_t little[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0,    0, 'I', 'I',
+                                     42,   0,    8, 0,  0,   0,   1,   0,   0x12, 1, 3,   0,
+                                     1,    0,    0, 0,  0,   0,   0,   0,   0,    0, 0,   0};
+    blob b = {malloc(jpeg.size + sizeof big), jpeg.size + sizeof big};
+    need(b.data != NULL, "keep a JPEG");
+    memcpy(b.data, jpeg.data, 2);
+    memcpy(b.data + 2, little_endian ? little : big, sizeof big);
+    b.data[2 + (little_endian ? 28 : 29)] = (uint8_t)orientation;
+    memcpy(b.data + 2 + sizeof big, jpeg.data + 2, jpeg.size - 2);
+    free(jpeg.data);
+    return b;
+}
+
+static void append(png_structp png, png_bytep bytes, size_t n)
+{
+    blob *b = png_get_io_ptr(png);
+    b->data = realloc(b->data, b->size + n);
+    need(b->data != NULL, "keep a PNG");
+    memcpy(b->data + b->size, bytes, n);
+    b->size += n;
+}
+
+static void flush(png_structp png) { (void)png; }
+
+static int samples_of(int colour_type)
+{
+    switch (colour_type) {
+    case PNG_COLOR_TYPE_RGB: return 3;
+    case PNG_COLOR_TYPE_RGBA: return 4;
+    case PNG_COLOR_TYPE_GRAY_ALPHA: return 2;
+    default: return 1;
+    }
+}
+
+/* One sample of a pixel, 8 bits. */
+static unsigned sample(const uint8_t *p, int colour_type, int k)
+{
+    switch (colour_type) {
+    case PNG_COLOR_TYPE_RGBA: return k == 3 ? p[1] : p[k];
+    case PNG_COLOR_TYPE_GRAY_ALPHA: return p[k];
+    case PNG_COLOR_TYPE_PALETTE: return p[0] >> 5;
+    default: return p[k];
+    }
+}
+
+blob make_png(const uint8_t *rgb, int height, int width, int colour_type, int depth, int interlaced)
+{
+    blob b = {0};
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    need(info != NULL, "start libpng");
+    png_set_write_fn(png, &b, append, flush);
+    png_set_IHDR(png, info, (unsigned)width, (unsigned)height, depth, colour_type,
+                 interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (colour_type == PNG_COLOR_TYPE_PALETTE) {
+        png_color palette[8];
+        png_byte alpha[8];
+        for (int i = 0; i < 8; i++) {
+            palette[i] =
+                (png_color){(png_byte)(32 * i), (png_byte)(255 - 32 * i), (png_byte)(16 * i)};
+            alpha[i] = (png_byte)(i * 36);
+        }
+        png_set_PLTE(png, info, palette, 8);
+        png_set_tRNS(png, info, alpha, 8, NULL);
+    }
+    png_write_info(png, info);
+    int n = samples_of(colour_type);
+    size_t row_bytes = ((size_t)width * (size_t)n * (size_t)depth + 7) / 8;
+    uint8_t *row = malloc(row_bytes);
+    need(row != NULL, "make a row");
+    int passes = interlaced ? png_set_interlace_handling(png) : 1;
+    for (int pass = 0; pass < passes; pass++) {
+        for (int y = 0; y < height; y++) {
+            memset(row, 0, row_bytes);
+            for (int i = 0; i < width * n; i++) {
+                unsigned v = sample(rgb + 3 * ((size_t)y * (size_t)width + (size_t)(i / n)),
+                                    colour_type, i % n);
+                if (depth == 16) { /* a low byte that must not matter */
+                    row[2 * i] = (uint8_t)v;
+                    row[2 * i + 1] = 0xcd;
+                } else if (depth == 8) {
+                    row[i] = (uint8_t)v;
+                } else {
+                    unsigned bits = colour_type == PNG_COLOR_TYPE_PALETTE ? v : v >> (8 - depth);
+                    row[i * depth / 8] |= (uint8_t)(bits << (8 - depth - i * depth % 8));
+                }
+            }
+            png_write_row(png, row);
+        }
+    }
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    free(row);
+    return b;
+}
+
+const char *make_folder(void)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/clade-test-XXXXXX", base ? base : "/tmp");
+    need(mkdtemp(folder) != NULL, "make a folder");
+    return folder;
+}
+
+static int drop_one(const char *path, const struct stat *info, int type, struct FTW *at)
+{
+    (void)info;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+void drop_folder(void) { nftw(folder, drop_one, 16, FTW_DEPTH | FTW_PHYS); }
+
+const char *path_of(const char *name)
+{
+    static char paths[8][512];
+    static int next;
+    char *path = paths[next++ & 7];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* Makes the folders of a path up to its last slash. */
+static void make_parents(const char *path)
+{
+    char part[512];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *p = part + strlen(folder) + 1; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        mkdir(part, 0777);
+        *p = '/';
+    }
+}
+
+const char *put_file(const char *name, const void *bytes, size_t size)
+{
+    const char *path = path_of(name);
+    make_parents(path);
+    FILE *file = fopen(path, "wb");
+    need(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0, "write a file");
+    return path;
+}
+
+const char *put_folder(const char *name)
+{
+    const char *path = path_of(name);
+    make_parents(path);
+    mkdir(path, 0777);
+    return path;
+}
+
+void put_jpeg(const char *name, int height, int width, int number)
+{
+    uint8_t *rgb = make_rgb(height, width, number);
+    blob b = make_jpeg(rgb, height, width, JPEG_COLOUR, TJSAMP_420, 90, 0);
+    put_file(name, b.data, b.size);
+    free(rgb);
+    free(b.data);
+}
+
+blob read_blob(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    struct stat info;
+    need(file && fstat(fileno(file), &info) == 0, "open a file");
+    blob b = {malloc((size_t)info.st_size + 1), (size_t)info.st_size};
+    need(b.data && fread(b.data, 1, b.size, file) == b.size, "read a file");
+    fclose(file);
+    return b;
+}
+
+static void pack_folder(struct archive *archive, const char *path, const char *name)
+{
+    struct dirent **items;
+    int n = scandir(path, &items, NULL, alphasort);
+    need(n >= 0, "list a folder");
+    for (int i = 0; i < n; i++) {
+        char inner[1024], called[1024];
+        snprintf(inner, sizeof inner, "%s/%s", path, items[i]->d_name);
+        snprintf(called, sizeof called, "%s%s", name, items[i]->d_name);
+        struct stat info;
+        int dots = !strcmp(items[i]->d_name, ".") || !strcmp(items[i]->d_name, "..");
+        free(items[i]);
+        if (dots || stat(inner, &info)) continue;
+        int is_folder = S_ISDIR(info.st_mode);
+        struct archive_entry *entry = archive_entry_new();
+        archive_entry_set_pathname(entry, called);
+        archive_entry_set_filetype(entry, is_folder ? AE_IFDIR : AE_IFREG);
+        archive_entry_set_perm(entry, is_folder ? 0755 : 0644);
+        archive_entry_set_size(entry, is_folder ? 0 : info.st_size);
+        need(archive_write_header(archive, entry) == ARCHIVE_OK, "write into an archive");
+        if (is_folder) {
+            strncat(called, "/", sizeof called - strlen(called) - 1);
+            pack_folder(archive, inner, called);
+        } else {
+            blob b = read_blob(inner);
+            need(archive_write_data(archive, b.data, b.size) == (la_ssize_t)b.size,
+                 "write into an archive");
+            free(b.data);
+        }
+        archive_entry_free(entry);
+    }
+    free(items);
+}
+
+const char *pack(const char *from, const char *name, const char *format, const char *prefix)
+{
+    struct archive *archive = archive_write_new();
+    need(archive != NULL, "start an archive");
+    if (!strcmp(format, "zip"))
+        archive_write_set_format_zip(archive);
+    else
+        archive_write_set_format_pax_restricted(archive);
+    if (!strcmp(format, "tar.gz")) archive_write_add_filter_gzip(archive);
+    if (!strcmp(format, "tar.bz2")) archive_write_add_filter_bzip2(archive);
+    if (!strcmp(format, "tar.xz")) archive_write_add_filter_xz(archive);
+    const char *path = path_of(name);
+    setlocale(LC_CTYPE,
+              "C.UTF-8"); /* names beyond ASCII can only be written so; reading is tested in "C" */
+    need(archive_write_open_filename(archive, path) == ARCHIVE_OK, "open an archive");
+    pack_folder(archive, path_of(from), prefix);
+    need(archive_write_close(archive) == ARCHIVE_OK, "close an archive");
+    archive_write_free(archive);
+    setlocale(LC_CTYPE, "C");
+    return path;
+}

@@ -1,0 +1,52 @@
+/* Makes what the tests of the data room read: pictures, files, archives, in a folder that goes
+ * away. */
+#ifndef CLADE_TESTS_DATA_MAKE_H
+#define CLADE_TESTS_DATA_MAKE_H
+
+#include <clade/data.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that the caller frees. */
+typedef struct blob {
+    uint8_t *data;
+    size_t size;
+} blob;
+
+/* A smooth picture, height×width×3, that differs with `number`; to be freed. */
+uint8_t *make_rgb(int height, int width, int number);
+
+typedef enum jpeg_space { JPEG_COLOUR, JPEG_GREY, JPEG_CMYK } jpeg_space;
+/* `sampling` is TurboJPEG's TJSAMP_…; CMYK is made of inks that give the RGB picture again. */
+blob make_jpeg(const uint8_t *rgb, int height, int width, jpeg_space space, int sampling,
+               int quality, int progressive);
+/* Inserts an Exif segment with an orientation behind the first marker. */
+blob with_orientation(blob jpeg, int orientation, int little_endian);
+
+/* PNG colour types (libpng's numbers) and depths from an RGB picture: grey is its red channel,
+ * alpha its green one, a palette has 8 colours by the upper bits of red. */
+blob make_png(const uint8_t *rgb, int height, int width, int colour_type, int depth,
+              int interlaced);
+
+/* A fresh folder under the system's temporary one; the text is static. Removed by drop_folder. */
+const char *make_folder(void);
+void drop_folder(void);
+
+/* Writes folder/name with the folders it needs; the text of the whole path is good until eight
+ * more. */
+const char *put_file(const char *name, const void *bytes, size_t size);
+const char *put_folder(const char *name);
+const char *path_of(const char *name);
+
+/* A JPEG of make_rgb(height, width, number) under that name. */
+void put_jpeg(const char *name, int height, int width, int number);
+
+/* Packs what lies in folder/`from` into folder/`name` with `prefix` before each name; format "zip",
+ * "tar", "tar.gz", "tar.bz2" or "tar.xz". Returns the path. */
+const char *pack(const char *from, const char *name, const char *format, const char *prefix);
+
+/* As much of a file as it says, into a new blob. */
+blob read_blob(const char *path);
+
+#endif

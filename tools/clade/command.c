@@ -1,0 +1,210 @@
+/* The command line read from a table of options, and help made from it. */
+#include "command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int command_fail(const char *name)
+{
+    fflush(stdout);
+    fprintf(stderr, "clade %s: %s\n", name, clade_error());
+    return COMMAND_FAILED;
+}
+
+int command_misuse(const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fflush(stdout);
+    fprintf(stderr, "clade %s: ", name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, " (clade %s --help tells more)\n", name);
+    va_end(args);
+    return COMMAND_MISUSE;
+}
+
+/* Levenshtein's distance of words of at most 63 letters. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { most = 64 };
+    size_t row[most], n = strlen(b);
+    if (strlen(a) >= most || n >= most) return most;
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *command_nearest(const char *word, const char *const *words, size_t count, size_t stride)
+{
+    const char *nearest = NULL;
+    size_t best = 1 + strlen(word) / 3;
+    for (size_t i = 0; i < count; i++) {
+        const char *const *entry =
+            (const char *const *)(const void *)((const char *)words + i * stride);
+        size_t d = distance(word, *entry);
+        if (d > best || (nearest && d == best)) continue;
+        best = d;
+        nearest = *entry;
+    }
+    return nearest;
+}
+
+/* "--seed N", "--math exact|fast" */
+static int option_heading(const command_option *o, char *text, size_t size)
+{
+    int n = snprintf(text, size, "--%s", o->name);
+    if (o->value) n += snprintf(text + n, size - (size_t)n, " %s", o->value);
+    for (size_t i = 0; o->kind == COMMAND_CHOICE && o->choices[i]; i++)
+        n += snprintf(text + n, size - (size_t)n, "%s%s", i ? "|" : " ", o->choices[i]);
+    return n;
+}
+
+static void print_help(const command_usage *usage, const command_option *options, size_t count)
+{
+    enum { column = 30 };
+    printf("clade %s%s%s%s\n\n%s\n", usage->name, usage->arguments ? " " : "",
+           usage->arguments ? usage->arguments : "", count ? " [options]" : "", usage->about);
+    if (count) printf("\n");
+    for (size_t i = 0; i < count; i++) {
+        char heading[256];
+        int n = option_heading(&options[i], heading, sizeof heading);
+        if (n > column - 4)
+            printf("  %s\n%*s%s\n", heading, column, "", options[i].help);
+        else
+            printf("  %-*s%s\n", column - 2, heading, options[i].help);
+    }
+    if (usage->example) printf("\nFor example:\n  %s\n", usage->example);
+}
+
+static const char *misfit(const command_option *o, const char *value, char text[160])
+{
+    snprintf(text, 160, "--%s %.60s: ", o->name, value);
+    return text;
+}
+
+/* Stores an option's value; COMMAND_GO, or an exit status after the message. */
+static int store(const char *name, const command_option *o, const char *value)
+{
+    char text[160], *end = NULL;
+    errno = 0;
+    switch (o->kind) {
+    case COMMAND_FLAG: *o->to.flag = true; return COMMAND_GO;
+    case COMMAND_TEXT: *o->to.text = value; return COMMAND_GO;
+    case COMMAND_LIST:
+        if (o->to.list->count == COMMAND_LIST_SIZE)
+            return command_misuse(name, "--%s: more than %d", o->name, COMMAND_LIST_SIZE);
+        o->to.list->item[o->to.list->count++] = value;
+        return COMMAND_GO;
+    case COMMAND_CHOICE: {
+        size_t n = 0;
+        for (; o->choices[n]; n++) {
+            if (strcmp(o->choices[n], value)) continue;
+            *o->to.choice = (int)n;
+            return COMMAND_GO;
+        }
+        option_heading(o, text, sizeof text);
+        const char *near = command_nearest(value, o->choices, n, sizeof *o->choices);
+        return near ? command_misuse(name, "--%s: no '%s'; did you mean '%s'?", o->name, value,
+                                     near)
+                    : command_misuse(name, "--%s: no '%s'; expected %s", o->name, value, text);
+    }
+    case COMMAND_INTEGER: {
+        int64_t v = strtoimax(value, &end, 10);
+        if (end == value || *end)
+            return command_misuse(name, "%sexpected a whole number", misfit(o, value, text));
+        if (errno || (double)v < o->low || (double)v > o->high)
+            return command_misuse(name, "%sexpected %.15g to %.15g", misfit(o, value, text), o->low,
+                                  o->high);
+        *o->to.integer = v;
+        return COMMAND_GO;
+    }
+    case COMMAND_REAL: {
+        double v = strtod(value, &end);
+        if (end == value || *end || !isfinite(v))
+            return command_misuse(name, "%sexpected a number", misfit(o, value, text));
+        if (v < o->low || v > o->high)
+            return command_misuse(name, "%sexpected %.15g to %.15g", misfit(o, value, text), o->low,
+                                  o->high);
+        *o->to.real = v;
+        return COMMAND_GO;
+    }
+    }
+    return COMMAND_GO;
+}
+
+static const command_option *find_option(const command_option *options, size_t count,
+                                         const char *word, size_t length)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(options[i].name) == length && !memcmp(options[i].name, word, length))
+            return &options[i];
+    return NULL;
+}
+
+static int unknown_option(const command_usage *usage, const command_option *options, size_t count,
+                          const char *word)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    const char *near =
+        count ? command_nearest(name, &options[0].name, count, sizeof *options) : NULL;
+    return near ? command_misuse(usage->name, "there is no --%s; did you mean --%s?", name, near)
+                : command_misuse(usage->name, "there is no --%s", name);
+}
+
+int command_parse(const command_usage *usage, const command_option *options, size_t option_count,
+                  int argc, char **argv, int *count)
+{
+    int taken = 0;
+    bool only_positional = false;
+    for (int i = 1; i < argc; i++) {
+        char *word = argv[i];
+        if (only_positional || word[0] != '-' || !word[1]) {
+            argv[++taken] = word;
+            continue;
+        }
+        if (!strcmp(word, "--")) {
+            only_positional = true;
+            continue;
+        }
+        if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+            print_help(usage, options, option_count);
+            return COMMAND_OK;
+        }
+        if (word[1] != '-')
+            return command_misuse(usage->name, "'%s': options begin with two dashes", word);
+        word += 2;
+        size_t length = strcspn(word, "=");
+        const command_option *o = find_option(options, option_count, word, length);
+        if (!o) return unknown_option(usage, options, option_count, word);
+        const char *value = word[length] ? word + length + 1 : NULL;
+        if (o->kind == COMMAND_FLAG && value)
+            return command_misuse(usage->name, "--%s takes no value", o->name);
+        if (o->kind != COMMAND_FLAG && !value && ++i == argc)
+            return command_misuse(usage->name, "--%s needs a value", o->name);
+        if (o->kind != COMMAND_FLAG && !value) value = argv[i];
+        int done = store(usage->name, o, value);
+        if (done != COMMAND_GO) return done;
+    }
+    *count = taken;
+    if (taken < usage->least)
+        return command_misuse(usage->name, "expected %s", usage->arguments);
+    if (usage->most != COMMAND_ANY && taken > usage->most)
+        return command_misuse(usage->name, "'%s' is one argument too many", argv[usage->most + 1]);
+    return COMMAND_GO;
+}

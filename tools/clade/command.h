@@ -1,0 +1,131 @@
+/* What the subcommands share: reading the command line from a table of options, help made from that
+ * table, and messages.
+ *
+ *     int command_peel(int argc, char **argv)
+ *     {
+ *         const char *device = NULL;
+ *         int64_t epochs = 0;
+ *         bool json = false;
+ *         const command_option options[] = {
+ *             OPTION_TEXT("device", "NAME", &device, "where to run; see `clade devices`"),
+ *             OPTION_INTEGER("epochs", "N", &epochs, 1, 100000, "how often to go through the data"),
+ *             OPTION_FLAG("json", &json, "print JSON"),
+ *         };
+ *         static const command_usage usage = {
+ *             .name = "peel", .arguments = "FRUIT...", .least = 1, .most = COMMAND_ANY,
+ *             .about = "Peels fruit.", .example = "clade peel --epochs 2 apple"};
+ *         int count;
+ *         int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+ *         if (done != COMMAND_GO) return done;
+ *         ...  argv[1] ... argv[count] are the positional arguments
+ *         if (status) return command_fail("peel");
+ *         return COMMAND_OK;
+ *     }
+ *
+ * What a target holds before is its default. */
+#ifndef CLADE_TOOLS_COMMAND_H
+#define CLADE_TOOLS_COMMAND_H
+
+#include <clade/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit statuses, and what COMMAND_PARSE gives when there is nothing to exit for. */
+enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_MISUSE = 2, COMMAND_GO = -1 };
+
+enum { COMMAND_ANY = -1, COMMAND_LIST_SIZE = 64 };
+
+/* The values of an option that may be given several times. */
+typedef struct command_list {
+    const char *item[COMMAND_LIST_SIZE];
+    size_t count;
+} command_list;
+
+typedef enum command_kind {
+    COMMAND_FLAG,
+    COMMAND_TEXT,
+    COMMAND_INTEGER,
+    COMMAND_REAL,
+    COMMAND_CHOICE,
+    COMMAND_LIST
+} command_kind;
+
+/* One option, written as --name value or --name=value. */
+typedef struct command_option {
+    const char *name;  /* without the dashes */
+    const char *value; /* what help calls its value; NULL for flags and choices */
+    const char *help;
+    command_kind kind;
+    union {
+        bool *flag;
+        const char **text;
+        int64_t *integer;
+        double *real;
+        int *choice; /* index into `choices` */
+        command_list *list;
+    } to;
+    double low, high;           /* of numbers, both allowed */
+    const char *const *choices; /* words, NULL at the end */
+} command_option;
+
+#define OPTION_FLAG(word, target, text)                                                            \
+    {                                                                                              \
+        .name = word, .kind = COMMAND_FLAG, .to.flag = target, .help = text                        \
+    }
+#define OPTION_TEXT(word, what, target, doc)                                                       \
+    {                                                                                              \
+        .name = word, .value = what, .kind = COMMAND_TEXT, .to.text = target, .help = doc          \
+    }
+#define OPTION_INTEGER(word, what, target, least, most, doc)                                       \
+    {                                                                                              \
+        .name = word, .value = what, .kind = COMMAND_INTEGER, .to.integer = target, .low = least,  \
+        .high = most, .help = doc                                                                  \
+    }
+#define OPTION_REAL(word, what, target, least, most, doc)                                          \
+    {                                                                                              \
+        .name = word, .value = what, .kind = COMMAND_REAL, .to.real = target, .low = least,        \
+        .high = most, .help = doc                                                                  \
+    }
+#define OPTION_CHOICE(word, target, words, doc)                                                    \
+    {                                                                                              \
+        .name = word, .kind = COMMAND_CHOICE, .to.choice = target, .choices = words, .help = doc   \
+    }
+#define OPTION_LIST(word, what, target, doc)                                                       \
+    {                                                                                              \
+        .name = word, .value = what, .kind = COMMAND_LIST, .to.list = target, .help = doc          \
+    }
+
+/* The rest of what a subcommand's help says. */
+typedef struct command_usage {
+    const char *name;      /* of the subcommand */
+    const char *arguments; /* positional ones as help shows them; NULL if there are none */
+    const char *about;     /* what it does: lines */
+    const char *example;   /* one or more command lines */
+    int least, most;       /* positional arguments; most COMMAND_ANY: no limit */
+} command_usage;
+
+/* Reads argv[1…] (argv[0] is the subcommand). Positional arguments are moved to argv[1…*count];
+ * after "--" everything is one. Gives COMMAND_GO; or the exit status, when help was asked for and
+ * printed or when something is wrong and one line on standard error has said what. */
+int command_parse(const command_usage *usage, const command_option *options, size_t option_count,
+                  int argc, char **argv, int *count);
+#define COMMAND_PARSE(usage, options, argc, argv, count)                                           \
+    command_parse(usage, options, sizeof(options) / sizeof *(options), argc, argv, count)
+
+/* Prints "clade NAME: <the library's error text>" and gives COMMAND_FAILED. */
+int command_fail(const char *name);
+/* Prints "clade NAME: <text>" and gives COMMAND_MISUSE. */
+int command_misuse(const char *name, const char *format, ...) CLADE_PRINTF(2, 3);
+
+/* The word of `words` (`count` of them, `stride` bytes from one pointer to the next) with the fewest
+ * letters changed, added or left out; NULL when none is near. */
+const char *command_nearest(const char *word, const char *const *words, size_t count,
+                            size_t stride);
+
+/* The subcommands. */
+int command_conform(int argc, char **argv);
+int command_devices(int argc, char **argv);
+
+#endif

@@ -1,0 +1,92 @@
+/* clade conform: is a device right? */
+#include "command.h"
+#include "conform_format.h"
+
+#include <clade/conform.h>
+
+#include <string.h>
+
+typedef enum mode_choice { MODE_ALL, MODE_OPS, MODE_GRAD, MODE_LAYERS, MODE_PERF, MODE_SUPPORT } mode_choice;
+
+static const char *const modes[] = {"all", "ops", "grad", "layers", "perf", "support", NULL};
+static const char *const maths[] = {"exact", "fast", NULL};
+static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
+static const char *const passes[] = {"both", "0", "1", NULL};
+
+static unsigned chosen_modes(int mode)
+{
+    switch (mode) {
+    case MODE_OPS: return CLADE_CONFORM_OPS;
+    case MODE_GRAD: return CLADE_CONFORM_GRAD;
+    case MODE_LAYERS: return CLADE_CONFORM_LAYERS;
+    case MODE_PERF: return CLADE_CONFORM_PERF;
+    case MODE_SUPPORT: return CLADE_CONFORM_OPS | CLADE_CONFORM_PERF;
+    default: return 0;
+    }
+}
+
+static int judge(const clade_conform_options *options, conform_format format, bool verbose,
+                 const char *path)
+{
+    conform_writer *writer = NULL;
+    clade_conform_summary summary = {0};
+    FILE *to = path ? fopen(path, "w") : stdout;
+    clade_status status =
+        to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
+    if (!status) status = conform_writer_create(format, verbose, to, &writer);
+    if (!status) status = clade_conform_run(options, conform_writer_take, writer, &summary);
+    if (!status) status = conform_writer_finish(writer, &summary);
+    conform_writer_destroy(&writer);
+    if (path && to && fclose(to) && !status)
+        status = clade_fail(CLADE_EIO, "%s could not be written", path);
+    if (status) return command_fail("conform");
+    return summary.passed && !summary.failed ? COMMAND_OK : COMMAND_FAILED;
+}
+
+int command_conform(int argc, char **argv)
+{
+    clade_conform_options o = {.device = "auto"};
+    int mode = MODE_ALL, math = 0, format = 0, pass = 0;
+    int64_t seed = 0, threads = 0, group_size = 0;
+    bool self_test = false, verbose = false;
+    const char *path = NULL;
+    const command_option options[] = {
+        OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
+        OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
+        OPTION_TEXT("op", "PATTERN", &o.op, "only these ops, or this family; * and ? match any"),
+        OPTION_TEXT("case", "PATTERN", &o.case_name, "only these cases"),
+        OPTION_CHOICE("accumulate", &pass, passes, "only overwriting (0) or adding (1) gradients"),
+        OPTION_CHOICE("mode", &mode, modes,
+                      "what to judge; all is ops, grad and layers; support is a matrix"),
+        OPTION_CHOICE("math", &math, maths, "exact: every bit; fast: within error bounds"),
+        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "of the test data"),
+        OPTION_FLAG("quick", &o.quick, "only the small cases"),
+        OPTION_FLAG("strict", &o.strict, "fail where an op has no version of its own"),
+        OPTION_FLAG("self-test", &self_test, "judge the harness: are planted faults caught?"),
+        OPTION_INTEGER("threads", "N", &threads, 0, 1024, "of a CPU; 0: one per processor"),
+        OPTION_INTEGER("group-size", "N", &group_size, 0, 1024,
+                       "OpenCL work-group size; 0: the default"),
+        OPTION_CHOICE("format", &format, formats, "of the results"),
+        OPTION_TEXT("output", "FILE", &path, "where the results go; else standard output"),
+        OPTION_FLAG("verbose", &verbose, "table: list every case"),
+    };
+    static const command_usage usage = {
+        .name = "conform",
+        .about = "Judges a device: every op and gradient on every case against a reference in\n"
+                 "float32 (every bit, in exact mode) and an oracle in double (error bounds); the\n"
+                 "gradients by finite differences; chains of layers. The exit status is 0 only if\n"
+                 "all that was judged passed and something was judged.",
+        .example = "clade conform --device opencl --quick --strict",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
+    o.math = math ? CLADE_FAST : CLADE_EXACT;
+    o.pass = (clade_conform_pass)pass;
+    o.seed = (uint64_t)seed;
+    o.threads = (int)threads;
+    o.group_size = (uint32_t)group_size;
+    if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
+    return judge(&o, (conform_format)format, verbose, path);
+}

@@ -1,0 +1,80 @@
+/* clade devices: what can be computed on. */
+#include "command.h"
+
+#include <clade/device.h>
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_json(const clade_device_info *list, size_t count, const char *note)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON *array = cJSON_AddArrayToObject(root, "devices");
+    for (size_t i = 0; i < count; i++) {
+        const clade_device_info *d = &list[i];
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "id", d->id);
+        cJSON_AddStringToObject(entry, "name", d->name);
+        cJSON_AddStringToObject(entry, "driver", d->driver);
+        cJSON_AddNumberToObject(entry, "compute_units", d->compute_units);
+        cJSON_AddNumberToObject(entry, "memory_bytes", (double)d->memory_bytes);
+        cJSON_AddNumberToObject(entry, "max_alloc_bytes", (double)d->max_alloc_bytes);
+        cJSON_AddBoolToObject(entry, "fma", d->fma);
+        cJSON_AddBoolToObject(entry, "fp16", d->fp16);
+        cJSON_AddBoolToObject(entry, "fp64", d->fp64);
+        cJSON_AddBoolToObject(entry, "usable", !d->unusable[0]);
+        cJSON_AddStringToObject(entry, "unusable", d->unusable);
+        cJSON_AddItemToArray(array, entry);
+    }
+    cJSON_AddStringToObject(root, "note", note);
+    char *text = cJSON_Print(root);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static const char *yes(bool v) { return v ? "yes" : "no"; }
+
+static void print_table(const clade_device_info *list, size_t count, const char *note)
+{
+    for (size_t i = 0; i < count; i++) {
+        const clade_device_info *d = &list[i];
+        printf("%s  %s\n", d->id, d->name);
+        printf("    driver         %s\n", d->driver);
+        printf("    compute units  %" PRIu32 "\n", d->compute_units);
+        if (d->memory_bytes)
+            printf("    memory         %.1f GiB\n", (double)d->memory_bytes / 1073741824.0);
+        printf("    fma %s, fp16 %s, fp64 %s\n", yes(d->fma), yes(d->fp16), yes(d->fp64));
+        if (d->unusable[0]) printf("    not usable: %s\n", d->unusable);
+    }
+    if (note[0]) printf("%s\n", note);
+}
+
+int command_devices(int argc, char **argv)
+{
+    bool json = false;
+    const command_option options[] = {
+        OPTION_FLAG("json", &json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "devices",
+        .about = "Lists every device that training can use, and why one cannot be used.\n"
+                 "The first word of each is what --device takes.",
+        .example = "clade devices --json",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    clade_device_info *list;
+    size_t devices;
+    char note[256];
+    if (clade_devices_list(&list, &devices, note)) return command_fail("devices");
+    if (json)
+        print_json(list, devices, note);
+    else
+        print_table(list, devices, note);
+    free(list);
+    return COMMAND_OK;
+}

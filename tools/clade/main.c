@@ -1,0 +1,51 @@
+/* The clade command: finds the subcommand and runs it. */
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct subcommand {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+} subcommand;
+
+static const subcommand subcommands[] = {
+    {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
+    {"devices", "list the devices that there are", command_devices},
+};
+enum { subcommand_count = sizeof subcommands / sizeof *subcommands };
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "clade: trains image classifiers on OpenCL devices and CPUs\n\n"
+                "  clade SUBCOMMAND [options]\n\n");
+    for (size_t i = 0; i < subcommand_count; i++)
+        fprintf(to, "  %-12s%s\n", subcommands[i].name, subcommands[i].help);
+    fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word) {
+        print_help(stderr);
+        return COMMAND_MISUSE;
+    }
+    if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+        print_help(stdout);
+        return COMMAND_OK;
+    }
+    if (!strcmp(word, "--version")) {
+        printf("clade %s\n", CLADE_VERSION);
+        return COMMAND_OK;
+    }
+    for (size_t i = 0; i < subcommand_count; i++)
+        if (!strcmp(subcommands[i].name, word)) return subcommands[i].run(argc - 1, argv + 1);
+    const char *near =
+        command_nearest(word, &subcommands[0].name, subcommand_count, sizeof *subcommands);
+    if (near)
+        fprintf(stderr, "clade: there is no '%s'; did you mean '%s'?\n", word, near);
+    else
+        fprintf(stderr, "clade: there is no '%s'; `clade --help` lists what there is\n", word);
+    return COMMAND_MISUSE;
+}
