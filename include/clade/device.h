@@ -38,6 +38,8 @@ typedef struct clade_device_options {
         *plugin; /* a backend from this shared object instead of the built-in ones; or NULL */
     uint32_t group_size; /* OpenCL: work-group size of element-wise kernels; 0: the default. Never
                           * changes a result in exact mode. */
+    const char *kernels; /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many narrow
+                          * ones, whatever the device is; NULL: those that suit it */
     const char *gemm;    /* OpenCL, fast mode: "auto" (or NULL), "own" or "clblast" */
 } clade_device_options;
 

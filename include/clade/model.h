@@ -27,7 +27,7 @@ typedef enum clade_layer_kind {
     CLADE_LAYER_ADD,      /* a + b, with broadcast */
     CLADE_LAYER_MULTIPLY, /* a b, with broadcast: [n, c] and [n, 1, 1, c] stretch over [n, h, w, c]
                            */
-    CLADE_LAYER_CONCAT,
+    CLADE_LAYER_CONCAT, /* along the channels */
     CLADE_LAYER_ZERO_PADDING2D,
     CLADE_LAYER_LRN,
     CLADE_LAYER_KINDS
@@ -101,8 +101,8 @@ typedef struct clade_pad2d_layer {
 } clade_pad2d_layer;
 
 typedef struct clade_lrn_layer {
-    int32_t size;
-    float k, alpha, beta;
+    int32_t size;         /* channels; 0: 5 */
+    float k, alpha, beta; /* 0: ONNX's 1, 1e-4 and 0.75 */
 } clade_lrn_layer;
 
 enum { CLADE_MAX_INPUTS = 8, CLADE_NAME_SIZE = 96 };
@@ -139,8 +139,11 @@ CLADE_API clade_status clade_graph_add(clade_graph *graph, const clade_layer *la
                                        int32_t *number);
 
 CLADE_API int32_t clade_graph_layers(const clade_graph *graph);
+/* A layer as it was added, but with its name and inputs filled in. */
 CLADE_API const clade_layer *clade_graph_layer(const clade_graph *graph, int32_t number);
-/* Output shape without the batch: rank 1 or 3 in dims. */
+/* Keras' class of a kind of layer: "Conv2D", "MaxPooling2D", … */
+CLADE_API const char *clade_layer_type(clade_layer_kind kind);
+/* The output's shape without the batch: its rank, 1 to 3, and its sizes, then zeros. */
 CLADE_API int32_t clade_graph_shape(const clade_graph *graph, int32_t number, int32_t dim[3]);
 /* Parameters of one layer: trained and not trained (statistics; frozen layers). */
 CLADE_API void clade_graph_parameters(const clade_graph *graph, int32_t number, uint64_t *trained,
@@ -153,11 +156,12 @@ typedef enum clade_loss {
     CLADE_LOSS_BINARY_CROSSENTROPY,      /* one sigmoid output; label 0 or 1 */
     CLADE_LOSS_CATEGORICAL_CROSSENTROPY, /* softmax outputs; label a class number (sparse or not:
                                           * the same arithmetic on labels that are classes) */
-    CLADE_LOSS_MSE                       /* outputs as they are against one-hot labels */
+    CLADE_LOSS_MSE                       /* outputs as they are against one-hot labels (one output: 0
+                                          * and 1), made on the device from class numbers */
 } clade_loss;
 
 typedef struct clade_model_options {
-    int32_t batch;   /* most pictures at once; 0: 32 */
+    int32_t batch;   /* most pictures at once, up to 2^20; 0: 32 */
     uint64_t seed;   /* initial weights and dropout */
     clade_loss loss; /* NONE: no gradients, no labels: memory for inference only */
     float label_smoothing;
@@ -167,7 +171,9 @@ typedef struct clade_model clade_model;
 
 /* Plans memory, allocates it and initialises the weights (Philox, by seed and parameter name: the
  * same on every device). The graph is copied. The loss's own activation is taken off the last layer
- * and computed together with the loss. */
+ * and computed together with the loss. Labels are 0 and weights 1/batch until they are written. Errors:
+ * EINVAL (the last layer does not fit the loss; a layer that nobody reads; names the layer), ENOMEM (how
+ * much was needed and how much there is), EUNSUPPORTED, EDEVICE. */
 CLADE_API clade_status clade_model_create(const clade_graph *graph, clade_device *device,
                                           const clade_model_options *options, clade_model **out);
 CLADE_API void clade_model_destroy(clade_model **model);
@@ -177,26 +183,30 @@ CLADE_API clade_device *clade_model_device(const clade_model *model);
 /* What the caller writes and reads, all for the full batch; the first n rows count. */
 CLADE_API const clade_tensor *
 clade_model_input(const clade_model *model); /* F32 [batch, h, w, c] */
-CLADE_API const clade_tensor *clade_model_label(const clade_model *model); /* I32 [batch] */
+/* I32 [batch]: class numbers. Like weights and losses, absent from a model without a loss. */
+CLADE_API const clade_tensor *clade_model_label(const clade_model *model);
 /* F32 [batch]: weight of each picture's loss in the gradient: 1/n for a mean over n */
 CLADE_API const clade_tensor *clade_model_weight(const clade_model *model);
 CLADE_API const clade_tensor *
-clade_model_output(const clade_model *model); /* F32 [batch, outputs]: probabilities */
+clade_model_output(const clade_model *model); /* F32 [batch, outputs], with a loss probabilities */
 CLADE_API const clade_tensor *clade_model_losses(const clade_model *model); /* F32 [batch] */
 
-/* Queues inference on the first n pictures: dropout off, running statistics. With `loss`, the
- * losses too. */
+/* Queues inference on the first n pictures, 1 to batch: dropout off, running statistics. With `loss`,
+ * the losses too. The first use of another n than the batch, or than the three others used last,
+ * allocates host memory for its calls. Errors: EINVAL (n; no loss), EDEVICE. */
 CLADE_API clade_status clade_model_infer(clade_model *model, int32_t n, bool loss);
 /* Queues forward and backward of a training step on the first n pictures: gradients, losses and
- * outputs are there when the queue has come that far. `step` numbers the step (dropout's
- * randomness). */
+ * outputs are there when the queue has come that far. Gradients are overwritten, not added to.
+ * `step` numbers the step (dropout's randomness). Errors: those of infer; EINVAL when all layers are
+ * frozen. */
 CLADE_API clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step);
 
-/* All trained parameters, and their gradients, as one flat tensor each. */
+/* All trained parameters in layer order without gaps, and their gradients, as one flat tensor each.
+ * Absent when there are none. */
 CLADE_API const clade_tensor *clade_model_trained(const clade_model *model);
 CLADE_API const clade_tensor *clade_model_gradients(const clade_model *model);
 
-/* Every parameter and running statistic by name ("conv2d/kernel", "batchnorm/moving_mean"), in
+/* Every parameter and running statistic by name ("conv2d/kernel", "batch_normalization/moving_mean"), in
  * layer order. `gradient` is absent where nothing is trained. */
 typedef struct clade_parameter {
     const char *name;
@@ -206,8 +216,8 @@ typedef struct clade_parameter {
 CLADE_API size_t clade_model_parameters(const clade_model *model);
 CLADE_API const clade_parameter *clade_model_parameter(const clade_model *model, size_t i);
 
-/* Bytes that the plan uses: activations and scratch arena, and the sum that all activations and
- * gradients would take without reuse. */
+/* Bytes of the arena in which activations and their gradients lie, and what they would take side by
+ * side. Ops' own scratch memory is the device's (see clade_device_memory). */
 CLADE_API void clade_model_memory(const clade_model *model, uint64_t *arena, uint64_t *unshared);
 
 #ifdef __cplusplus

@@ -95,7 +95,7 @@ typedef struct point {
 /* Compares the backward's derivative along a line with the measured one. */
 static void measure(const functional *f, const line *l, point *p)
 {
-    static const double steps[] = {0x1p-9, 0x1p-13, 0x1p-17};
+    static const double steps[] = {0x1p-9, 0x1p-13, 0x1p-17, 0x1p-21, 0x1p-25};
     double h = 0, noise, more;
     p->ratio = INFINITY;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -110,7 +110,7 @@ static void measure(const functional *f, const line *l, point *p)
         if (ratio <= 1) return;
     }
     double right = slope(f, l, h, 0, &noise), left = slope(f, l, 0, -h, &more);
-    double slack = 1e-3 * (fabs(right) + fabs(left) + p->typical) + noise + more;
+    double slack = 1e-6 * (fabs(right) + fabs(left) + p->typical) + noise + more;
     p->kink = fabs(right - left) > 2 * slack && p->gradient > fmin(left, right) - slack &&
               p->gradient < fmax(left, right) + slack;
 }

@@ -23,7 +23,8 @@ typedef struct job {
 static void bases(const job *l, const float *x, i32 first, i32 end, float *base)
 {
     const i32 before = lrn_before(l->size), after = lrn_after(l->size);
-    float sum[room] = {0};
+    float sum[room];
+    for (i32 k = 0; k < end - first; k++) sum[k] = 0.0f;
     for (i32 d = -before; d <= after; d++) {
         i32 k0 = first + d < 0 ? -d : first, k1 = end + d > l->c ? l->c - d : end;
         for (i32 k = k0; k < k1; k++) sum[k - first] = FMA(x[k + d], x[k + d], sum[k - first]);
@@ -51,8 +52,9 @@ static void backward_piece(const job *l, const float *x, const float *dy, float 
     const i32 before = lrn_before(l->size), after = lrn_after(l->size);
     const i32 j0 = k0 > after ? k0 - after : 0, j1 = k1 < l->c - before ? k1 + before : l->c;
     const float factor = lrn_factor(l->beta, l->scale);
-    float base[room], power[room], term[room], sum[piece] = {0};
+    float base[room], power[room], term[room], sum[piece];
     bases(l, x, j0, j1, base);
+    for (i32 k = 0; k < k1 - k0; k++) sum[k] = 0.0f;
     for (i32 j = 0; j < j1 - j0; j++) {
         power[j] = lrn_power(base[j], l->beta);
         term[j] = lrn_term(x[j0 + j], dy[j0 + j], base[j], power[j]);

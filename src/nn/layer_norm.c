@@ -83,7 +83,6 @@ static void fixed_backward(clade_build *build, int32_t number)
     clade_batchnorm_infer_dx_args args = {.x = clade_build_input(build, number, 0),
                                           .dy = build->node[number].dy,
                                           .gamma = w[GAMMA].value,
-                                          .beta = w[BETA].value,
                                           .mean = w[MEAN].value,
                                           .var = w[VARIANCE].value,
                                           .dgamma = w[GAMMA].gradient,

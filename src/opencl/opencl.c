@@ -191,7 +191,7 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     find_device(index, &cl->platform, &cl->device, &p, &d);
     snprintf(cl->label, sizeof cl->label, "%.31s (%.60s, %.60s)", info.id, info.name, info.driver);
     cl->math = options->math;
-    cl->cpu_like = info.cpu_like;
+    cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info.cpu_like;
     cl->memory_bytes = info.memory_bytes;
     cl->max_alloc_bytes = info.max_alloc_bytes;
     cl->driver_caches = strstr(info.driver, "NVIDIA") || strstr(info.driver, "Portable Computing");

@@ -4,6 +4,8 @@
 #include "train/run.h"
 #include "train/sampler.h"
 
+#include "base/file.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,9 +88,8 @@ static clade_status choose_file(const char *path, char **out)
     struct stat info;
     *out = NULL;
     if (stat(path, &info) || !S_ISDIR(info.st_mode)) {
-        *out = clade_run_path(path, "");
-        if (*out) (*out)[strlen(path)] = 0;
-        return *out ? CLADE_OK : CLADE_ENOMEM;
+        *out = clade_string_join(path, "");
+        return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
     }
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         *out = clade_run_path(path, files[i]);
@@ -259,7 +260,8 @@ clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset 
     if (status) return status;
     if (clade_recipe_training(c->recipe)->loss == CLADE_LOSS_NONE)
         return clade_fail(CLADE_EINVAL, "the classifier's recipe has no train.loss");
-    if (clade_model_losses(c->model)) return evaluate(c, c->model, dataset, split, out);
+    const clade_tensor *losses = clade_model_losses(c->model);
+    if (losses && clade_tensor_present(losses)) return evaluate(c, c->model, dataset, split, out);
     clade_model *model = NULL;
     status = make_model(c->recipe, c->classes.count, true, clade_model_device(c->model), &model);
     if (!status) status = copy_weights(c->model, model);

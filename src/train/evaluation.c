@@ -66,7 +66,10 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
     clade_status status = clade_feed_start(feed, 0, 0);
     for (uint64_t batch = 0; !status; batch++) {
         clade_batch b;
-        if (stop && stop(user)) return clade_fail(CLADE_ECANCELLED, "stopped while evaluating");
+        if (stop && stop(user)) {
+            clade_results_drop(results);
+            return clade_fail(CLADE_ECANCELLED, "stopped while evaluating");
+        }
         status = clade_feed_next(feed, &b);
         if (!status && b.count == 0) break;
         if (!status) status = clade_model_infer(model, b.count, true);

@@ -85,6 +85,8 @@ clade_status clade_results_push(clade_results *r, uint64_t batch, int32_t count,
     return status ? status : clade_call_run(r->device, &r->copy_loss[i]);
 }
 
+void clade_results_drop(clade_results *r) { r->used = 0; }
+
 bool clade_results_full(const clade_results *r) { return r->used == ring; }
 
 clade_status clade_results_flush(clade_results *r,

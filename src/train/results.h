@@ -26,5 +26,7 @@ bool clade_results_full(const clade_results *results);
 clade_status clade_results_flush(clade_results *results,
                                  clade_status (*take)(void *user, const clade_result *result),
                                  void *user);
+/* Forgets what was pushed and not yet flushed. */
+void clade_results_drop(clade_results *results);
 
 #endif

@@ -160,7 +160,7 @@ static void print_line(FILE *to, const line *l)
     } else if (l->passed + l->failed) {
         fprintf(to, "  %-11s %3" PRIu64 " of %3" PRIu64 " cases, %9" PRIu64 " elements, ",
                 support_name(l->support), l->passed, l->passed + l->failed, l->compared);
-        fprintf(to, "worst %5.3f of bound, %5.2f s", l->worst, l->seconds);
+        fprintf(to, "worst %.3g of bound, %5.2f s", l->worst, l->seconds);
         if (l->excluded) fprintf(to, ", %" PRIu64 " kinks left out", l->excluded);
         if (l->mistrusted) fprintf(to, ", %" PRIu64 " mostly zero", l->mistrusted);
     } else {
@@ -179,7 +179,7 @@ static void print_row(FILE *to, const row *r)
     else if (r->text[0])
         fprintf(to, ": %s\n", r->text);
     else
-        fprintf(to, ": %" PRIu64 " elements, worst %.3f of bound, error %.3g, %.3f s%s\n",
+        fprintf(to, ": %" PRIu64 " elements, worst %.3g of bound, error %.3g, %.3f s%s\n",
                 r->r.compared, r->r.worst, r->r.error, r->r.seconds,
                 r->r.mistrusted ? ", mostly zero" : "");
     fflush(to);
@@ -203,7 +203,7 @@ static void print_summary(FILE *to, const clade_conform_summary *s)
             s->failed, s->skipped);
     if (s->faults)
         fprintf(to, "%" PRIu64 " of %" PRIu64 " planted faults caught; ", s->caught, s->faults);
-    fprintf(to, "%" PRIu64 " elements, worst %.3f of bound", s->compared, s->worst);
+    fprintf(to, "%" PRIu64 " elements, worst %.3g of bound", s->compared, s->worst);
     if (s->excluded) fprintf(to, ", %" PRIu64 " kinks left out", s->excluded);
     if (s->mistrusted) fprintf(to, ", %" PRIu64 " cases mostly zero (mistrusted)", s->mistrusted);
     fprintf(to, "; %.1f s\n", s->seconds);
@@ -369,7 +369,7 @@ static void print_matrix(const conform_writer *w, const clade_conform_summary *s
         if (l == perf)
             fprintf(to, " | | | ");
         else
-            fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3f | %" PRIu64 " | ", l->passed,
+            fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3g | %" PRIu64 " | ", l->passed,
                     l->passed + l->failed, l->worst, l->excluded);
         if (perf) fprintf(to, "%.2f", 1e-9 * perf->bytes / perf->seconds);
         fprintf(to, " | ");

@@ -1,0 +1,84 @@
+/* Schedules: the prepared calls of one pass over a number of pictures. */
+#include "nn/schedule.h"
+
+#include <stdlib.h>
+
+/* The parameter in which a call wants the number of the training step, or NULL. */
+static uint32_t *step_of(clade_call *call)
+{
+    if (call->op == CLADE_OP_dropout) return &call->args.dropout.step;
+    if (call->op == CLADE_OP_dropout_dx) return &call->args.dropout_dx.step;
+    return NULL;
+}
+
+static void place(clade_call *call, clade_buffer *arena, const uint64_t *offset)
+{
+    for (size_t s = 0; s < clade_op_describe(call->op)->slot_count; s++) {
+        clade_tensor *t = &call->args.slot[s];
+        if (!clade_tensor_present(t) || t->buffer) continue;
+        t->buffer = arena;
+        t->offset = offset[t->offset] / clade_dtype_size(t->dtype);
+    }
+}
+
+static clade_status find_steps(clade_schedule *schedule)
+{
+    for (size_t i = 0; i < schedule->count; i++)
+        if (step_of(&schedule->call[i].call)) schedule->steps++;
+    if (!schedule->steps) return CLADE_OK;
+    schedule->step = malloc(schedule->steps * sizeof(uint32_t *));
+    if (!schedule->step) return clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
+    size_t n = 0;
+    for (size_t i = 0; i < schedule->count; i++) {
+        uint32_t *step = step_of(&schedule->call[i].call);
+        if (step) schedule->step[n++] = step;
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_schedule_create(clade_build *build, clade_device *device, clade_buffer *arena,
+                                   const uint64_t *offset, clade_schedule **out)
+{
+    *out = NULL;
+    clade_schedule *schedule = calloc(1, sizeof *schedule);
+    if (!schedule) return clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
+    schedule->n = build->n;
+    schedule->call = build->call;
+    schedule->count = build->call_count;
+    build->call = NULL;
+    build->call_count = build->call_capacity = 0;
+    clade_status status = find_steps(schedule);
+    for (size_t i = 0; !status && i < schedule->count; i++) {
+        place(&schedule->call[i].call, arena, offset);
+        status = clade_call_prepare(device, &schedule->call[i].call);
+        if (status)
+            clade_context(status, "%s", clade_build_layer(build, schedule->call[i].layer)->name);
+    }
+    if (status)
+        clade_schedule_destroy(&schedule);
+    else
+        *out = schedule;
+    return status;
+}
+
+void clade_schedule_destroy(clade_schedule **handle)
+{
+    clade_schedule *schedule = *handle;
+    if (!schedule) return;
+    free(schedule->call);
+    free(schedule->step);
+    free(schedule);
+    *handle = NULL;
+}
+
+clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph,
+                                clade_device *device, uint32_t step)
+{
+    for (size_t i = 0; i < schedule->steps; i++) *schedule->step[i] = step;
+    for (size_t i = 0; i < schedule->count; i++) {
+        clade_status status = clade_call_run(device, &schedule->call[i].call);
+        if (status)
+            return clade_context(status, "%s", graph->node[schedule->call[i].layer].layer.name);
+    }
+    return CLADE_OK;
+}

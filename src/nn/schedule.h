@@ -1,0 +1,25 @@
+/* Schedules: the prepared calls of one pass over a number of pictures. */
+#ifndef CLADE_NN_SCHEDULE_H
+#define CLADE_NN_SCHEDULE_H
+
+#include "nn/build.h"
+
+typedef struct clade_schedule {
+    int32_t n; /* pictures */
+    clade_layer_call *call;
+    size_t count;
+    uint32_t **step; /* the parameters of calls that number the training step */
+    size_t steps;
+} clade_schedule;
+
+/* Takes the calls out of `build`, puts its values at their offsets in the arena, and prepares
+ * everything. Errors: those of clade_call_prepare, with the layer's name. */
+clade_status clade_schedule_create(clade_build *build, clade_device *device, clade_buffer *arena,
+                                   const uint64_t *offset, clade_schedule **out);
+void clade_schedule_destroy(clade_schedule **schedule);
+
+/* Queues all calls; `step` is for dropout. Allocates nothing. */
+clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph,
+                                clade_device *device, uint32_t step);
+
+#endif

@@ -1,0 +1,94 @@
+/* metrics.json with cJSON. A number that is not known (NaN) is null. */
+#include "train/report.h"
+
+#include "base/file.h"
+#include "config.h"
+
+#include <cjson/cJSON.h>
+
+static cJSON *confusion_to_json(const clade_metrics *m)
+{
+    cJSON *rows = cJSON_CreateArray();
+    for (int32_t i = 0; i < m->classes; i++) {
+        cJSON *row = cJSON_CreateArray();
+        for (int32_t j = 0; j < m->classes; j++)
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
+        cJSON_AddItemToArray(rows, row);
+    }
+    return rows;
+}
+
+static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, int32_t top_k)
+{
+    if (m->count == 0) return;
+    cJSON *object = cJSON_AddObjectToObject(root, name);
+    cJSON_AddNumberToObject(object, "pictures", (double)m->count);
+    cJSON_AddNumberToObject(object, "loss", m->loss);
+    cJSON_AddNumberToObject(object, "accuracy", m->accuracy);
+    if (top_k > 0) cJSON_AddNumberToObject(object, "top_k", m->top_k);
+    if (!m->confusion) return;
+    cJSON_AddNumberToObject(object, "precision", m->precision);
+    cJSON_AddNumberToObject(object, "recall", m->recall);
+    cJSON_AddNumberToObject(object, "f1", m->f1);
+    cJSON_AddNumberToObject(object, "auc", m->auc);
+    cJSON_AddItemToObject(object, "confusion", confusion_to_json(m));
+}
+
+static void add_model(cJSON *root, const clade_model *model)
+{
+    const clade_graph *graph = clade_model_graph(model);
+    const clade_device *device = clade_model_device(model);
+    const clade_device_info *info = clade_device_describe(device);
+    double trained = 0, fixed = 0;
+    for (int32_t i = 0; i < clade_graph_layers(graph); i++) {
+        uint64_t t, f;
+        clade_graph_parameters(graph, i, &t, &f);
+        trained += (double)t;
+        fixed += (double)f;
+    }
+    cJSON *parameters = cJSON_AddObjectToObject(root, "parameters");
+    cJSON_AddNumberToObject(parameters, "trained", trained);
+    cJSON_AddNumberToObject(parameters, "fixed", fixed);
+    uint64_t arena, unshared, now, peak;
+    clade_model_memory(model, &arena, &unshared);
+    clade_device_memory(device, &now, &peak);
+    cJSON *memory = cJSON_AddObjectToObject(root, "memory");
+    cJSON_AddNumberToObject(memory, "arena_bytes", (double)arena);
+    cJSON_AddNumberToObject(memory, "unshared_bytes", (double)unshared);
+    cJSON_AddNumberToObject(memory, "device_peak_bytes", (double)peak);
+    cJSON *object = cJSON_AddObjectToObject(root, "device");
+    cJSON_AddStringToObject(object, "id", info->id);
+    cJSON_AddStringToObject(object, "name", info->name);
+    cJSON_AddStringToObject(object, "driver", info->driver);
+    cJSON_AddStringToObject(object, "math",
+                            clade_device_math(device) == CLADE_EXACT ? "exact" : "fast");
+}
+
+clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_names *classes,
+                                  const clade_model *model, const clade_progress *progress,
+                                  const clade_epoch *epoch, char **text)
+{
+    const clade_training *t = clade_recipe_training(recipe);
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "recipe", clade_recipe_name(recipe));
+    cJSON_AddStringToObject(root, "clade_version", CLADE_VERSION);
+    cJSON_AddItemToObject(root, "classes",
+                          cJSON_CreateStringArray((const char *const *)classes->name, classes->count));
+    cJSON_AddNumberToObject(root, "epochs", epoch->epoch);
+    cJSON_AddNumberToObject(root, "steps", (double)progress->step);
+    cJSON_AddNumberToObject(root, "seed", (double)t->seed);
+    cJSON_AddNumberToObject(root, "lr", epoch->lr);
+    cJSON_AddNumberToObject(root, "images_per_second", epoch->images_per_second);
+    add_metrics(root, "train", &epoch->train, t->top_k);
+    add_metrics(root, "validation", &epoch->validation, t->top_k);
+    cJSON *best = cJSON_AddObjectToObject(root, "best");
+    cJSON_AddNumberToObject(best, "epoch", (double)progress->best_epoch);
+    cJSON_AddNumberToObject(best, "accuracy", progress->best_accuracy);
+    cJSON_AddNumberToObject(best, "loss", progress->best_loss);
+    add_model(root, model);
+    char *json = root ? cJSON_Print(root) : NULL;
+    cJSON_Delete(root);
+    *text = json ? clade_string_join(json, "\n") : NULL;
+    cJSON_free(json);
+    return *text ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for metrics.json");
+}
