@@ -1,0 +1,646 @@
+/* loss: softmax, cross-entropies, mean squared error, their gradients, and the count of right answers. */
+#include "op/op.h"
+
+#include "../../kernels/math.clh"
+
+/* ---- shapes ---- */
+
+static clade_status check_smoothing(clade_op op, float smoothing)
+{
+    if (!(smoothing >= 0 && smoothing <= 1))
+        return clade_fail(CLADE_EINVAL, "%s: smoothing is %g, expected 0 to 1",
+                          clade_op_describe(op)->name, (double)smoothing);
+    return CLADE_OK;
+}
+
+/* Labels of scores x: [n, c]: classes [n] or probabilities [n, c]. */
+static clade_status check_label(clade_op op, const clade_tensor *label, const clade_tensor *x)
+{
+    bool classes = label->dtype == CLADE_I32;
+    return clade_expect_shape(op, "label", label, label->dtype, classes ? 1 : 2, x->dim);
+}
+
+/* Of a binary loss: a class is for one score. */
+static clade_status check_binary_label(clade_op op, const clade_tensor *label,
+                                       const char *scores_name, const clade_tensor *scores)
+{
+    if (label->dtype == CLADE_I32 && scores->dim[1] != 1)
+        return clade_fail(CLADE_EINVAL, "%s: label holds classes, so %s has 1 column, not %d",
+                          clade_op_describe(op)->name, scores_name, scores->dim[1]);
+    return check_label(op, label, scores);
+}
+
+static clade_status shape_softmax(clade_args *args)
+{
+    clade_softmax_args *a = &args->softmax;
+    if (a->x.rank < 1) return clade_fail(CLADE_EINVAL, "softmax: x has no dimension");
+    return clade_infer_shape(CLADE_OP_softmax, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+}
+
+static clade_status shape_softmax_dx(clade_args *args)
+{
+    clade_softmax_dx_args *a = &args->softmax_dx;
+    const clade_op op = CLADE_OP_softmax_dx;
+    if (a->y.rank < 1) return clade_fail(CLADE_EINVAL, "softmax_dx: y has no dimension");
+    clade_status status =
+        clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
+    return status ? status
+                  : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
+}
+
+static clade_status shape_softmax_xent(clade_args *args)
+{
+    clade_softmax_xent_args *a = &args->softmax_xent;
+    const clade_op op = CLADE_OP_softmax_xent;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = check_smoothing(op, a->smoothing);
+    if (!status) status = check_label(op, &a->label, &a->x);
+    if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, a->x.dim);
+    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+}
+
+static clade_status shape_softmax_xent_dx(clade_args *args)
+{
+    clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
+    const clade_op op = CLADE_OP_softmax_xent_dx;
+    clade_status status = clade_expect_rank(op, "y", &a->y, 2);
+    if (!status) status = check_smoothing(op, a->smoothing);
+    if (!status) status = check_label(op, &a->label, &a->y);
+    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->y.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->y.dim);
+}
+
+static clade_status shape_sigmoid_bce(clade_args *args)
+{
+    clade_sigmoid_bce_args *a = &args->sigmoid_bce;
+    const clade_op op = CLADE_OP_sigmoid_bce;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = check_smoothing(op, a->smoothing);
+    if (!status) status = check_binary_label(op, &a->label, "x", &a->x);
+    if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, a->x.dim);
+    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+}
+
+static clade_status shape_sigmoid_bce_dx(clade_args *args)
+{
+    clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
+    const clade_op op = CLADE_OP_sigmoid_bce_dx;
+    clade_status status = clade_expect_rank(op, "y", &a->y, 2);
+    if (!status) status = check_smoothing(op, a->smoothing);
+    if (!status) status = check_binary_label(op, &a->label, "y", &a->y);
+    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->y.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->y.dim);
+}
+
+static clade_status shape_mse(clade_args *args)
+{
+    clade_mse_args *a = &args->mse;
+    const clade_op op = CLADE_OP_mse;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
+    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+}
+
+static clade_status shape_mse_dx(clade_args *args)
+{
+    clade_mse_dx_args *a = &args->mse_dx;
+    const clade_op op = CLADE_OP_mse_dx;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
+    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->x.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
+}
+
+static clade_status shape_topk_count(clade_args *args)
+{
+    clade_topk_count_args *a = &args->topk_count;
+    const clade_op op = CLADE_OP_topk_count;
+    clade_status status = clade_expect_rank(op, "y", &a->y, 2);
+    if (!status) status = clade_expect_shape(op, "label", &a->label, CLADE_I32, 1, a->y.dim);
+    if (!status)
+        status = clade_expect_shape(op, "count", &a->count, CLADE_I32, 1, (int32_t[]){1});
+    if (status) return status;
+    if (a->k < 1 || (a->y.dim[1] == 1 && a->k != 1))
+        return clade_fail(CLADE_EINVAL, "topk_count: k is %d, expected 1%s", a->k,
+                          a->y.dim[1] == 1 ? " for one column" : " or more");
+    return CLADE_OK;
+}
+
+/* ---- references ---- */
+
+#ifdef CLADE_ORACLE
+static REAL real_exp(REAL x) { return exp(x); }
+static REAL real_log(REAL x) { return log(x); }
+static REAL real_div(REAL a, REAL b) { return a / b; }
+static REAL real_sigmoid(REAL x) { return 1 / (1 + exp(-x)); }
+static REAL softplus(REAL x) { return log1p(exp(x)); }
+#else
+static REAL real_exp(REAL x) { return math_exp(x); }
+static REAL real_log(REAL x) { return math_log(x); }
+static REAL real_div(REAL a, REAL b) { return math_div(a, b); }
+static REAL real_sigmoid(REAL x) { return math_sigmoid(x); }
+/* log(1 + exp(x)), x ≤ 0: what the sum 1 + e loses of e is added back, times the derivative */
+static REAL softplus(REAL x)
+{
+    REAL e = math_exp(x), sum = 1 + e, lost = e - (sum - 1);
+    return REAL_FMA(lost, math_rcp(sum), math_log(sum));
+}
+#endif
+
+static REAL largest(const REAL *x, size_t c)
+{
+    REAL max = x[0];
+    for (size_t j = 1; j < c; j++)
+        if (x[j] > max) max = x[j];
+    return max;
+}
+
+/* Writes exp(x − max) / Σ of a row; returns Σ. */
+static REAL probabilities(const REAL *x, REAL *y, size_t c)
+{
+    REAL max = largest(x, c), sum = 0;
+    for (size_t j = 0; j < c; j++) {
+        y[j] = real_exp(x[j] - max);
+        sum += y[j];
+    }
+    for (size_t j = 0; j < c; j++) y[j] = real_div(y[j], sum);
+    return sum;
+}
+
+static void run_softmax(const clade_args *args)
+{
+    const clade_softmax_args *a = &args->softmax;
+    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i += c) probabilities(real_of(&a->x) + i, real_of(&a->y) + i, c);
+}
+
+static void run_softmax_dx(const clade_args *args)
+{
+    const clade_softmax_dx_args *a = &args->softmax_dx;
+    const REAL *y = real_of(&a->y), *dy = real_of(&a->dy);
+    REAL *dx = real_of(&a->dx);
+    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
+    for (size_t i = 0; i < n; i += c) {
+        REAL sum = 0;
+        for (size_t j = i; j < i + c; j++) sum = REAL_FMA(y[j], dy[j], sum);
+        for (size_t j = i; j < i + c; j++) put(&dx[j], y[j] * (dy[j] - sum), a->accumulate);
+    }
+}
+
+/* Labels and how they are smoothed: t becomes keep t + rest. */
+typedef struct labels {
+    const int32_t *class; /* [n], or NULL */
+    const REAL *dense;    /* [n, c], or NULL */
+    REAL keep, rest;
+} labels;
+
+static labels labels_of(const clade_tensor *t, REAL smoothing, REAL rest)
+{
+    labels l = {.keep = 1 - smoothing, .rest = rest};
+    if (t->dtype == CLADE_I32) l.class = i32_of(t);
+    else l.dense = real_of(t);
+    return l;
+}
+
+/* The label's probability of class j in row i of c scores. */
+static REAL label_at(const labels *l, size_t i, size_t j, size_t c)
+{
+    REAL t = l->dense ? l->dense[i * c + j] : (REAL)(l->class[i] == (int32_t)j);
+    return REAL_FMA(l->keep, t, l->rest);
+}
+
+static bool is_wrong_class(const labels *l, size_t i, size_t c)
+{
+    return l->class && (l->class[i] < 0 || l->class[i] >= (int32_t)c);
+}
+
+static void run_softmax_xent(const clade_args *args)
+{
+    const clade_softmax_xent_args *a = &args->softmax_xent;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const labels l = labels_of(&a->label, a->smoothing, real_div(a->smoothing, (REAL)c));
+    for (size_t i = 0; i < n; i++) {
+        const REAL *x = real_of(&a->x) + i * c;
+        REAL log_sum = real_log(probabilities(x, real_of(&a->y) + i * c, c)), loss = 0;
+        REAL max = largest(x, c);
+        for (size_t j = 0; j < c; j++) {
+            REAL t = label_at(&l, i, j, c);
+            /* a class that the label excludes costs nothing, however small its score */
+            if (t != 0) loss = REAL_FMA(t, log_sum - (x[j] - max), loss);
+        }
+        real_of(&a->loss)[i] = is_wrong_class(&l, i, c) ? (REAL)NAN : loss;
+    }
+}
+
+static void run_softmax_xent_dx(const clade_args *args)
+{
+    const clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
+    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
+    const labels l = labels_of(&a->label, a->smoothing, real_div(a->smoothing, (REAL)c));
+    for (size_t i = 0; i < n; i++) {
+        const REAL *y = real_of(&a->y) + i * c;
+        REAL *dx = real_of(&a->dx) + i * c, sum = l.dense ? 0 : 1;
+        for (size_t j = 0; l.dense && j < c; j++) sum += label_at(&l, i, j, c);
+        for (size_t j = 0; j < c; j++) {
+            REAL d = real_of(&a->dloss)[i] * REAL_FMA(y[j], sum, -label_at(&l, i, j, c));
+            put(&dx[j], is_wrong_class(&l, i, c) ? (REAL)NAN : d, a->accumulate);
+        }
+    }
+}
+
+/* The probability of 1 that a label means. */
+static REAL binary_at(const labels *l, size_t i, size_t j, size_t c)
+{
+    if (is_wrong_class(l, i, 2)) return (REAL)NAN;
+    REAL t = l->dense ? l->dense[i * c + j] : (REAL)l->class[i];
+    return REAL_FMA(l->keep, t, l->rest);
+}
+
+static void run_sigmoid_bce(const clade_args *args)
+{
+    const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const labels l = labels_of(&a->label, a->smoothing, (REAL)0.5 * a->smoothing);
+    for (size_t i = 0; i < n; i++) {
+        REAL sum = 0;
+        for (size_t j = 0; j < c; j++) {
+            REAL x = real_of(&a->x)[i * c + j], t = binary_at(&l, i, j, c);
+            /* max(x, 0) − x t without cancellation; nothing where t excludes the other class */
+            REAL size = x < 0 ? -x : x, wrong = x < 0 ? t : 1 - t, loss = softplus(-size);
+            if (wrong != 0) loss = REAL_FMA(size, wrong, loss);
+            sum += loss;
+            real_of(&a->y)[i * c + j] = real_sigmoid(x);
+        }
+        real_of(&a->loss)[i] = real_div(sum, (REAL)c);
+    }
+}
+
+static void run_sigmoid_bce_dx(const clade_args *args)
+{
+    const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
+    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
+    const labels l = labels_of(&a->label, a->smoothing, (REAL)0.5 * a->smoothing);
+    for (size_t i = 0; i < n; i++) {
+        REAL w = real_div(real_of(&a->dloss)[i], (REAL)c);
+        for (size_t j = 0; j < c; j++)
+            put(&real_of(&a->dx)[i * c + j],
+                w * (real_of(&a->y)[i * c + j] - binary_at(&l, i, j, c)), a->accumulate);
+    }
+}
+
+static void run_mse(const clade_args *args)
+{
+    const clade_mse_args *a = &args->mse;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const REAL *x = real_of(&a->x), *target = real_of(&a->target);
+    for (size_t i = 0; i < n; i++) {
+        REAL sum = 0;
+        for (size_t j = i * c; j < (i + 1) * c; j++)
+            sum = REAL_FMA(x[j] - target[j], x[j] - target[j], sum);
+        real_of(&a->loss)[i] = real_div(sum, (REAL)c);
+    }
+}
+
+static void run_mse_dx(const clade_args *args)
+{
+    const clade_mse_dx_args *a = &args->mse_dx;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const REAL *x = real_of(&a->x), *target = real_of(&a->target);
+    for (size_t i = 0; i < n; i++) {
+        REAL w = real_div(2 * real_of(&a->dloss)[i], (REAL)c);
+        for (size_t j = i * c; j < (i + 1) * c; j++)
+            put(&real_of(&a->dx)[j], w * (x[j] - target[j]), a->accumulate);
+    }
+}
+
+/* The place of class `label` among the scores, from 0; c where a NaN leaves none. */
+static size_t place_of(const REAL *y, size_t label, size_t c)
+{
+    size_t place = 0;
+    for (size_t j = 0; j < c; j++) {
+        if (isnan(y[j])) return c;
+        if (y[j] > y[label] || (y[j] == y[label] && j < label)) place++;
+    }
+    return place;
+}
+
+static void run_topk_count(const clade_args *args)
+{
+    const clade_topk_count_args *a = &args->topk_count;
+    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
+    uint32_t hits = 0;
+    for (size_t i = 0; i < n; i++) {
+        const REAL *y = real_of(&a->y) + i * c;
+        int32_t label = i32_of(&a->label)[i];
+        if (c == 1) {
+            hits += !isnan(y[0]) && label == (y[0] > (REAL)0.5);
+        } else if (label >= 0 && label < (int32_t)c) {
+            size_t place = place_of(y, (size_t)label, c);
+            hits += place < c && place < (size_t)a->k;
+        }
+    }
+    *i32_of(&a->count) = (int32_t)((uint32_t)*i32_of(&a->count) + hits);
+}
+
+/* ---- bounds ---- */
+
+static const double *doubles_of(const clade_tensor *t)
+{
+    return (const double *)t->buffer->host + t->offset;
+}
+
+/* Results below the smallest normal float may be 0. */
+#define TINY 0x1p-126
+/* math.clh: exp and log are good to 2 units in the last place, which is 4 CLADE_UNIT at most; a
+ * quotient or a reciprocal to half of that. */
+#define EXP_UNITS 4
+#define DIV_UNITS 2
+
+/* The relative error of the exponential of x, whose distance from the maximum is rounded, in units. */
+static double exp_units(double x, double max) { return fabs(x - max) + EXP_UNITS; }
+
+/* Of a row's sum of exponentials: that of its terms, weighted, and of the additions. Relative. */
+static double sum_error(const double *x, size_t c)
+{
+    double max = x[0], sum = 0, error = 0;
+    for (size_t j = 1; j < c; j++) max = x[j] > max ? x[j] : max;
+    for (size_t j = 0; j < c; j++) {
+        double e = exp(x[j] - max);
+        sum += e;
+        if (e > 0) error += e * exp_units(x[j], max) * CLADE_UNIT + TINY;
+    }
+    return error / sum + clade_gamma((int64_t)c);
+}
+
+/* A quotient of an exponential and the sum of them. */
+static void softmax_error(const double *x, const double *y, size_t c, double *bound)
+{
+    double max = x[0], sum = sum_error(x, c);
+    for (size_t j = 1; j < c; j++) max = x[j] > max ? x[j] : max;
+    for (size_t j = 0; j < c; j++) {
+        double own = y[j] > 0 ? exp_units(x[j], max) + DIV_UNITS : 0;
+        bound[j] = (y[j] * (own * CLADE_UNIT + sum) + TINY) * (1 + 0x1p-10);
+    }
+}
+
+static void bound_softmax(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_softmax_args *a = &args->softmax;
+    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i += c)
+        softmax_error(doubles_of(&a->x) + i, doubles_of(&a->y) + i, c, bound + i);
+}
+
+/* The sum's error, one rounding each of the difference, the product and the addition to dx. */
+static void bound_softmax_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_softmax_dx_args *a = &args->softmax_dx;
+    const double *y = doubles_of(&a->y), *dy = doubles_of(&a->dy), *dx = doubles_of(&a->dx);
+    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
+    for (size_t i = 0; i < n; i += c) {
+        double size = 0, sum = 0;
+        for (size_t j = i; j < i + c; j++) {
+            sum += y[j] * dy[j];
+            size += fabs(y[j] * dy[j]);
+        }
+        double error = size * clade_gamma((int64_t)c);
+        for (size_t j = i; j < i + c; j++) {
+            double difference = fabs(dy[j] - sum) + error;
+            bound[j] = fabs(y[j]) * (error + 2.01 * CLADE_UNIT * difference);
+            if (a->accumulate) bound[j] += CLADE_UNIT * (fabs(dx[j]) + bound[j]);
+        }
+    }
+}
+
+/* A label in double, whether class or probability; smoothing as given. */
+static double label_value(const clade_tensor *label, size_t i, size_t j, size_t c)
+{
+    if (label->dtype == CLADE_I32) return i32_of(label)[i] == (int32_t)j;
+    return doubles_of(label)[i * c + j];
+}
+/* Smoothing a label: 1 − s, s / c and the sum are each rounded. In units of its value. */
+#define LABEL_UNITS 4
+
+/* The error of t (L − d), where L is the logarithm of the sum and d = x − max: that of t; one rounding
+ * of d and of the difference; the logarithm's own, and the sum's relative one; the chain of fma. */
+static void bound_softmax_xent(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_softmax_xent_args *a = &args->softmax_xent;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    for (size_t i = 0; i < n; i++) {
+        const double *x = doubles_of(&a->x) + i * c;
+        if (slot == 2) {
+            softmax_error(x, doubles_of(&a->y) + i * c, c, bound + i * c);
+            continue;
+        }
+        double max = x[0], sum = 0, error = sum_error(x, c);
+        for (size_t j = 1; j < c; j++) max = x[j] > max ? x[j] : max;
+        for (size_t j = 0; j < c; j++) sum += exp(x[j] - max);
+        double log_sum = log(sum);
+        bound[i] = 0;
+        for (size_t j = 0; j < c; j++) {
+            double t = (1 - (double)a->smoothing) * label_value(&a->label, i, j, c) +
+                       (double)a->smoothing / (double)c;
+            if (t == 0) continue;
+            double d = x[j] - max, term = fabs(log_sum - d);
+            double local = CLADE_UNIT * (EXP_UNITS * fabs(log_sum) + fabs(d)) + error;
+            bound[i] += fabs(t) * (1 + 0x1p-10) *
+                        (local + term * (clade_gamma((int64_t)c) + CLADE_UNIT * (LABEL_UNITS + 1)));
+        }
+    }
+}
+
+/* dloss (y Σt − t): the errors of t and of the sum; one rounding each of the fma, the product and the
+ * addition to dx. */
+static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
+    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
+    const double s = (double)a->smoothing;
+    bool dense = a->label.dtype != CLADE_I32;
+    for (size_t i = 0; i < n; i++) {
+        double sum = dense ? 0 : 1, size = 0, weight = fabs(doubles_of(&a->dloss)[i]);
+        for (size_t j = 0; dense && j < c; j++) {
+            double t = (1 - s) * label_value(&a->label, i, j, c) + s / (double)c;
+            sum += t;
+            size += fabs(t);
+        }
+        double error = size * (clade_gamma((int64_t)c) + LABEL_UNITS * CLADE_UNIT);
+        for (size_t j = 0; j < c; j++) {
+            size_t at = i * c + j;
+            double y = doubles_of(&a->y)[at];
+            double t = (1 - s) * label_value(&a->label, i, j, c) + s / (double)c;
+            double local = fabs(y) * error + LABEL_UNITS * CLADE_UNIT * fabs(t);
+            bound[at] = weight * (local + 2.01 * CLADE_UNIT * (fabs(y * sum - t) + local));
+            if (a->accumulate)
+                bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+        }
+    }
+}
+
+static double binary_value(const clade_tensor *label, size_t i, size_t j, size_t c)
+{
+    if (label->dtype == CLADE_I32) return i32_of(label)[i];
+    return doubles_of(label)[i * c + j];
+}
+/* 1 − s and the fma that smooths a binary label are rounded. */
+#define BINARY_UNITS 2
+
+/* y: the sigmoid's 4 units in the last place. loss: |x| w + log(1 + e): w is a label or 1 minus a
+ * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm has
+ * its own error and that of an fma; then the fma, the additions and the division by c, which as a
+ * float is rounded. */
+static void bound_sigmoid_bce(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const double s = (double)a->smoothing;
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0, error = 0;
+        for (size_t j = 0; j < c; j++) {
+            double x = doubles_of(&a->x)[i * c + j];
+            if (slot == 2) {
+                bound[i * c + j] = 8 * CLADE_UNIT / (1 + exp(-x)) + TINY;
+                continue;
+            }
+            double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
+            double w = x < 0 ? t : 1 - t, l = log1p(exp(-fabs(x)));
+            double of_w = (x < 0 ? 0 : fabs(w)) + BINARY_UNITS * fabs(t);
+            double units = (2 * EXP_UNITS + 1) * l;
+            /* an exact 0 or 1 is not rounded, so that an infinite x costs what the oracle says */
+            if (w != 0) units += fabs(x) * of_w + fabs(x) * fabs(w) + l;
+            double term = w != 0 ? fabs(x) * fabs(w) + l : l;
+            sum += term;
+            error += CLADE_UNIT * units + TINY;
+        }
+        if (slot == 2) continue;
+        bound[i] = (error + sum * (clade_gamma((int64_t)c) + (DIV_UNITS + 1) * CLADE_UNIT)) /
+                   (double)c * (1 + 0x1p-10);
+    }
+}
+
+static void bound_sigmoid_bce_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
+    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
+    const double s = (double)a->smoothing;
+    for (size_t i = 0; i < n; i++) {
+        double weight = fabs(doubles_of(&a->dloss)[i]) / (double)c;
+        for (size_t j = 0; j < c; j++) {
+            size_t at = i * c + j;
+            double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
+            /* the label, then the difference, the product and the weight, its c a float */
+            double units = BINARY_UNITS * fabs(t) +
+                           (3 + DIV_UNITS) * fabs(doubles_of(&a->y)[at] - t);
+            bound[at] = weight * units * CLADE_UNIT * (1 + 0x1p-10);
+            if (a->accumulate)
+                bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+        }
+    }
+}
+
+/* Each difference is rounded and squared; a chain of fma; the division by c, a float. */
+static void bound_mse(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_mse_args *a = &args->mse;
+    double relative = clade_gamma(a->x.dim[1]) + (2 + 1 + DIV_UNITS) * CLADE_UNIT;
+    for (int32_t i = 0; i < a->x.dim[0]; i++)
+        bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
+}
+
+static void bound_mse_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_mse_dx_args *a = &args->mse_dx;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    for (size_t at = 0; at < n * c; at++) {
+        double weight = 2 * fabs(doubles_of(&a->dloss)[at / c]) / (double)c;
+        double difference = fabs(doubles_of(&a->x)[at] - doubles_of(&a->target)[at]);
+        bound[at] = weight * difference * (3 + DIV_UNITS) * CLADE_UNIT * (1 + 0x1p-10);
+        if (a->accumulate) bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+    }
+}
+
+/* A number of rows: exact. */
+static void bound_topk_count(const clade_args *args, size_t slot, double *bound)
+{
+    (void)args, (void)slot;
+    *bound = 0;
+}
+
+/* ---- cases ---- */
+
+static const clade_case softmax_cases[] = {
+    {"classes", false, {.softmax = {.x = F32_2(5, 10)}}},
+    {"two", true, {.softmax = {.x = F32_2(7, 2)}}},
+    {"one", true, {.softmax = {.x = F32_1(1)}}},
+    {"row", true, {.softmax = {.x = F32_1(17)}}},
+    {"places", true, {.softmax = {.x = F32_4(2, 3, 5, 3)}}},
+    {"thousand", true, {.softmax = {.x = F32_2(3, 1000)}}},
+    {"rows", true, {.softmax = {.x = F32_2(517, 5)}}},
+};
+
+static const clade_case softmax_xent_cases[] = {
+#define CASE(name, full, ...) {name, full, {.softmax_xent = {__VA_ARGS__}}}
+    CASE("classes", false, .x = F32_2(5, 10), .label = I32_1(5)),
+    CASE("classes-smoothed", false, .x = F32_2(5, 10), .label = I32_1(5), .smoothing = 0.1f),
+    CASE("dense", false, .x = F32_2(5, 7), .label = F32_2(5, 7)),
+    CASE("dense-smoothed", true, .x = F32_2(4, 3), .label = F32_2(4, 3), .smoothing = 0.3f),
+    CASE("one", true, .x = F32_2(1, 1), .label = I32_1(1)),
+    CASE("two", true, .x = F32_2(32, 2), .label = I32_1(32)),
+    CASE("uniform", true, .x = F32_2(3, 17), .label = I32_1(3), .smoothing = 1),
+    CASE("thousand", true, .x = F32_2(3, 1000), .label = I32_1(3)),
+    CASE("rows", true, .x = F32_2(517, 5), .label = I32_1(517), .smoothing = 0.05f),
+#undef CASE
+};
+
+static const clade_case sigmoid_bce_cases[] = {
+#define CASE(name, full, ...) {name, full, {.sigmoid_bce = {__VA_ARGS__}}}
+    CASE("dense", false, .x = F32_2(5, 3), .label = F32_2(5, 3)),
+    CASE("dense-smoothed", false, .x = F32_2(5, 17), .label = F32_2(5, 17), .smoothing = 0.2f),
+    CASE("dense-one", true, .x = F32_2(9, 1), .label = F32_2(9, 1)),
+    CASE("one", true, .x = F32_2(1, 1), .label = F32_2(1, 1), .smoothing = 1),
+    CASE("wide", true, .x = F32_2(2, 1000), .label = F32_2(2, 1000)),
+    CASE("rows", true, .x = F32_2(517, 2), .label = F32_2(517, 2), .smoothing = 0.05f),
+#undef CASE
+};
+
+static const clade_case mse_cases[] = {
+    {"small", false, {.mse = {.x = F32_2(5, 3), .target = F32_2(5, 3)}}},
+    {"one", true, {.mse = {.x = F32_2(1, 1), .target = F32_2(1, 1)}}},
+    {"wide", true, {.mse = {.x = F32_2(3, 1001), .target = F32_2(3, 1001)}}},
+    {"rows", true, {.mse = {.x = F32_2(517, 2), .target = F32_2(517, 2)}}},
+};
+
+static const clade_case topk_count_cases[] = {
+#define CASE(name, full, n, c, top)                                                                \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .topk_count = {.y = F32_2(n, c), .label = I32_1(n), .count = I32_1(1), .k = top }      \
+        }                                                                                          \
+    }
+    CASE("first", false, 33, 10, 1),
+    CASE("five", false, 33, 17, 5),
+    CASE("all", true, 7, 3, 4),
+    CASE("two", true, 32, 2, 1),
+    CASE("rows", true, 1000, 5, 2),
+#undef CASE
+};
+
+#define LABEL_SLOT .domain = {[1] = CLADE_DOMAIN_LABEL}
+
+OP_IMPL(softmax, OP_CASES(softmax_cases), .bound = bound_softmax);
+OP_IMPL(softmax_dx, .bound = bound_softmax_dx);
+OP_IMPL(softmax_xent, OP_CASES(softmax_xent_cases), .bound = bound_softmax_xent, LABEL_SLOT);
+OP_IMPL(softmax_xent_dx, .bound = bound_softmax_xent_dx, LABEL_SLOT);
+OP_IMPL(sigmoid_bce, OP_CASES(sigmoid_bce_cases), .bound = bound_sigmoid_bce, LABEL_SLOT);
+OP_IMPL(sigmoid_bce_dx, .bound = bound_sigmoid_bce_dx, LABEL_SLOT);
+OP_IMPL(mse, OP_CASES(mse_cases), .bound = bound_mse);
+OP_IMPL(mse_dx, .bound = bound_mse_dx);
+OP_IMPL(topk_count, OP_CASES(topk_count_cases), .bound = bound_topk_count, LABEL_SLOT);
