@@ -165,6 +165,7 @@ typedef struct conform_run {
     clade_conform_summary *summary;
     conform_device devices[conform_devices];
     size_t device_count;
+    const struct conform_fault *fault; /* planted in the oracle's backward; NULL: none */
 } conform_run;
 
 /* Does a name fit an option's pattern? NULL fits all. */
@@ -181,6 +182,11 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
 clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
                                  const clade_case *test, int accumulate,
                                  clade_conform_result *result, conform_failure *failure);
+
+/* Judges the oracle's gradients on one case by finite differences. */
+clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *info,
+                                         const clade_case *test, clade_conform_result *result,
+                                         conform_failure *failure);
 
 /* The modes. */
 clade_status clade_conform_ops(conform_run *run);

@@ -7,7 +7,7 @@
  * differences of each output tell a kink (relu at 0, equals under a maximum), at which any value
  * between them is right and the point is left out, from a wrong gradient. Random data have next to no
  * kinks; the small cases are judged on small integers too, which have many. */
-#include "conform/conform.h"
+#include "conform/fault.h"
 
 #include "base/random.h"
 
@@ -208,7 +208,9 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
         else if (clade_slot_writes(f->slots[s].kind))
             memcpy(c->blocks[i], c->f.high[s], block_bytes(t));
     }
-    clade_impl_run(clade_op_oracle(info->op), info, &c->trial->args, c->blocks);
+    args = c->trial->args;
+    if (run->fault) clade_fault_alter(run->fault, info, &args);
+    clade_impl_run(clade_op_oracle(info->op), info, &args, c->blocks);
     return CLADE_OK;
 }
 
@@ -276,6 +278,30 @@ static clade_status check_slot(conform_run *run, const grad_case *c, const clade
     return CLADE_OK;
 }
 
+clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *info,
+                                         const clade_case *test, clade_conform_result *result,
+                                         conform_failure *failure)
+{
+    size_t zeros = 0, all = 0;
+    clade_status status = CLADE_OK;
+    for (int data = CONFORM_RANDOM; !status && data >= CONFORM_INTEGERS; data--) {
+        grad_case c = {0};
+        if (data == CONFORM_INTEGERS && test->full) break;
+        status = prepare(run, info, test, (conform_data)data, &c);
+        for (size_t i = 0; !status && i < info->slot_count; i++) {
+            if (!clade_slot_accumulates(info->slots[i].kind) || !c.blocks[i]) continue;
+            status = check_slot(run, &c, test, i, result, failure);
+            for (size_t j = 0; j < c.trial->count[i]; j++, all++)
+                zeros += ((const double *)c.blocks[i])[j] == 0;
+        }
+        free_case(&c);
+    }
+    if (!status && !result->compared)
+        clade_failure_set(failure, "difference", "every point is at a kink");
+    result->mistrusted = zeros * 20 > all * 19 || result->excluded > result->compared;
+    return status;
+}
+
 static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test)
 {
     double begun = clade_conform_now();
@@ -285,29 +311,13 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
                                    .case_name = test->name,
                                    .check = "",
                                    .text = ""};
-    size_t zeros = 0, all = 0;
-    clade_status status = CLADE_OK;
-    for (int data = CONFORM_RANDOM; !status && data >= CONFORM_INTEGERS; data--) {
-        grad_case c = {0};
-        if (data == CONFORM_INTEGERS && test->full) break;
-        status = prepare(run, info, test, (conform_data)data, &c);
-        for (size_t i = 0; !status && i < info->slot_count; i++) {
-            if (!clade_slot_accumulates(info->slots[i].kind) || !c.blocks[i]) continue;
-            status = check_slot(run, &c, test, i, &result, &failure);
-            for (size_t j = 0; j < c.trial->count[i]; j++, all++)
-                zeros += ((const double *)c.blocks[i])[j] == 0;
-        }
-        free_case(&c);
-    }
+    clade_status status = clade_conform_differentiate(run, info, test, &result, &failure);
     if (status) return clade_context(status, "%s", info->name);
-    if (!failure.check && !result.compared)
-        clade_failure_set(&failure, "difference", "every point is at a kink");
     if (failure.check) {
         result.verdict = CLADE_CONFORM_FAIL;
         result.check = failure.check;
         result.text = failure.text;
     }
-    result.mistrusted = zeros * 20 > all * 19 || result.excluded > result.compared;
     result.seconds = clade_conform_now() - begun;
     return clade_conform_give(run, &result);
 }

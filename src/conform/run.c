@@ -40,6 +40,11 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
                            size_t size)
 {
     const clade_conform_options *o = run->options;
+    if (result->mode == CLADE_CONFORM_SELF_TEST) {
+        snprintf(text, size, "clade conform --self-test --op %s --case %s --seed %" PRIu64,
+                 result->op, result->case_name, o->seed);
+        return;
+    }
     const char *mode = result->mode == CLADE_CONFORM_GRAD     ? "grad"
                        : result->mode == CLADE_CONFORM_LAYERS ? "layers"
                                                               : "ops";
@@ -137,6 +142,7 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     if (!status && needs_device) status = open_devices(&run);
     if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
     if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);
+    if (!status && (modes & CLADE_CONFORM_SELF_TEST)) status = clade_conform_self_test(&run);
     for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
     run.summary->seconds = clade_conform_now() - begun;
     return status;

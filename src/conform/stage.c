@@ -53,7 +53,7 @@ static int first_output(const clade_op_info *info)
 
 static void place_slots(stage *s)
 {
-    static const size_t shifts[] = {1, 3, 17, 0, 5};
+    static const size_t shifts[] = {1, 3, 17, 5, 2, 7, 9, 13};
     const conform_trial *trial = s->trial;
     int shared = s->layout->in_place >= 0 ? first_output(trial->info) : -1;
     size_t end[conform_slots] = {0};

@@ -27,13 +27,16 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
     FAMILY(lrn)                                                                                    \
-    FAMILY(dropout)
+    FAMILY(dropout)                                                                                \
+    FAMILY(optim)                                                                                  \
+    FAMILY(image)
 
 /* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
 #define CPU_SCRATCH_FAMILIES(FAMILY)                                                               \
     FAMILY(conv)                                                                                   \
     FAMILY(dense)                                                                                  \
-    FAMILY(norm)
+    FAMILY(norm)                                                                                   \
+    FAMILY(optim)
 
 #define FAMILY(name)                                                                               \
     size_t clade_cpu_##name##_scratch(const cpu_context *cpu, clade_op op, const clade_args *args);

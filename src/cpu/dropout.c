@@ -4,8 +4,8 @@
 #include "../../kernels/dropout.clh"
 
 enum {
-    block = 256,   /* elements whose words are made at once */
-    grain = 16384  /* elements that a thread takes at once: a multiple of block */
+    block = 256,  /* elements whose words are made at once */
+    grain = 16384 /* elements that a thread takes at once: a multiple of block */
 };
 
 typedef struct job {

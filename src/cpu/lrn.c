@@ -1,14 +1,14 @@
-/* Local response normalisation on the CPU: threads share places; pieces of a place's channels at once, so
- * that loops run along channels. */
+/* Local response normalisation on the CPU: threads share places; pieces of a place's channels at
+ * once, so that loops run along channels. */
 #include "cpu/cpu.h"
 
 #include "../../kernels/lrn.clh"
 
 enum {
-    piece = 256,       /* channels at once */
-    halo = 127,        /* most channels to each side that a sum takes in */
+    piece = 256, /* channels at once */
+    halo = 127,  /* most channels to each side that a sum takes in */
     room = piece + 2 * halo,
-    grain = 16         /* places that a thread takes at once */
+    grain = 16 /* places that a thread takes at once */
 };
 
 typedef struct job {

@@ -206,7 +206,8 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
 }
 
 /* Each channel's scale into the scratch memory. */
-static const float *scales(const pass *p, const clade_tensor *gamma, const clade_tensor *var, float eps)
+static const float *scales(const pass *p, const clade_tensor *gamma, const clade_tensor *var,
+                           float eps)
 {
     const float *g = clade_tensor_host(gamma), *v = clade_tensor_host(var);
     float *scale = p->partial + p->l.channel[0];
@@ -214,7 +215,8 @@ static const float *scales(const pass *p, const clade_tensor *gamma, const clade
     return scale;
 }
 
-static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a, void *scratch)
+static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
+                                    void *scratch)
 {
     pass p = {.l = norm_layout_of(&a->x),
               .x = host_of(&a->x),

@@ -8,7 +8,7 @@ typedef struct plane {
     pool_shape p;
     const void *args;
     i32 height;
-    int two; /* 2 x 2, stride 2, no padding */
+    int two;    /* 2 x 2, stride 2, no padding */
     int inside; /* no window reaches over the edge */
 } plane;
 
@@ -82,8 +82,10 @@ static void max_rows(const void *user, size_t first, size_t end)
         const float *from = x + i / (size_t)p.oh * picture;
         u8 *at = index ? index + i * row : NULL;
         i32 oh = (i32)(i % (size_t)p.oh);
-        if (l->two) max_row(from, y + i * row, at, two_by_two(p), oh, 1);
-        else max_row(from, y + i * row, at, p, oh, l->inside);
+        if (l->two)
+            max_row(from, y + i * row, at, two_by_two(p), oh, 1);
+        else
+            max_row(from, y + i * row, at, p, oh, l->inside);
     }
 }
 
@@ -96,9 +98,10 @@ static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void
 
 /* ---- maxpool2d_dx ---- */
 
-/* A row of windows, which may hang over the right edge; `inside`: the row does not hang over the lower. */
-INLINE void spread_row(const float *dy, const u8 *index, float *dx, pool_shape p, i32 oh, int inside,
-                       int accumulate)
+/* A row of windows, which may hang over the right edge; `inside`: the row does not hang over the
+ * lower. */
+INLINE void spread_row(const float *dy, const u8 *index, float *dx, pool_shape p, i32 oh,
+                       int inside, int accumulate)
 {
     i32 tiles = (p.w + p.left + p.columns - 1) / p.columns, whole = inside ? p.ow : 0;
 #define WHOLE(k, lanes)                                                                            \
@@ -127,9 +130,12 @@ static void spread_rows(const void *user, size_t first, size_t end)
         const float *g = dy + b * out;
         const u8 *at = index + b * out;
         float *to = dx + b * picture;
-        if (!l->two) spread_row(g, at, to, p, oh, inside, a->accumulate);
-        else if (a->accumulate) spread_row(g, at, to, two_by_two(p), oh, inside, 1);
-        else spread_row(g, at, to, two_by_two(p), oh, inside, 0);
+        if (!l->two)
+            spread_row(g, at, to, p, oh, inside, a->accumulate);
+        else if (a->accumulate)
+            spread_row(g, at, to, two_by_two(p), oh, inside, 1);
+        else
+            spread_row(g, at, to, two_by_two(p), oh, inside, 0);
     }
 }
 
@@ -232,7 +238,8 @@ enum { strip = 64 };
 static void global_strip(const clade_global_avgpool_args *a, size_t i)
 {
     i32 c = a->x.dim[3];
-    size_t area = (size_t)a->x.dim[1] * (size_t)a->x.dim[2], strips = ((size_t)c + strip - 1) / strip;
+    size_t area = (size_t)a->x.dim[1] * (size_t)a->x.dim[2],
+           strips = ((size_t)c + strip - 1) / strip;
     size_t b = i / strips;
     i32 k0 = (i32)(i % strips) * strip, width = c - k0 < strip ? c - k0 : strip;
     const float *x = (const float *)clade_tensor_host(&a->x) + b * area * (size_t)c + k0;

@@ -203,7 +203,7 @@ static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_
     put_ints(w, map, "size", dim, 2);
     put_int(w, map, "channels", dim[2]);
     /* scale = rescale / std and shift = −mean / std, with std 1 */
-    float scale[4], mean[4];
+    float scale[4] = {0}, mean[4] = {0};
     bool same = true, shifted = false;
     for (int c = 0; c < dim[2] && c < 4; c++) {
         scale[c] = p->scale[c] != 0 ? p->scale[c] : 1;

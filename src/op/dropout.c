@@ -31,7 +31,8 @@ static clade_status shape_dropout_dx(clade_args *args)
     clade_dropout_dx_args *a = &args->dropout_dx;
     clade_status status = check(CLADE_OP_dropout_dx, &a->dy, a->rate);
     return status ? status
-                  : clade_infer_shape(CLADE_OP_dropout_dx, "dx", &a->dx, CLADE_F32, a->dy.rank, a->dy.dim);
+                  : clade_infer_shape(CLADE_OP_dropout_dx, "dx", &a->dx, CLADE_F32, a->dy.rank,
+                                      a->dy.dim);
 }
 
 #ifdef CLADE_ORACLE
@@ -63,7 +64,8 @@ static void run_dropout_dx(const clade_args *args)
     REAL *dx = real_of(&a->dx);
     const size_t n = clade_tensor_count(&a->dy);
     for (size_t i = 0; i < n; i++)
-        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, i) ? dy[i] * scale : 0, a->accumulate);
+        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, i) ? dy[i] * scale : 0,
+            a->accumulate);
 }
 
 /* 1 − rate rounds once, its reciprocal is good to 1 ulp (2 units), the product rounds once. */
@@ -80,14 +82,28 @@ static int64_t terms_dropout_dx(const clade_args *args, size_t slot)
 }
 
 static const clade_case dropout_cases[] = {
-    {"half", false, {.dropout = {.x = F32_2(3, 67), .rate = 0.5f, .seed = 7, .stream = 1, .step = 3}}},
-    {"tenth", false, {.dropout = {.x = F32_4(2, 3, 5, 16), .rate = 0.1f, .seed = UINT64_MAX, .step = 1}}},
+    {"half",
+     false,
+     {.dropout = {.x = F32_2(3, 67), .rate = 0.5f, .seed = 7, .stream = 1, .step = 3}}},
+    {"tenth",
+     false,
+     {.dropout = {.x = F32_4(2, 3, 5, 16), .rate = 0.1f, .seed = UINT64_MAX, .step = 1}}},
     {"none", true, {.dropout = {.x = F32_1(33), .rate = 0}}},
     {"one", true, {.dropout = {.x = F32_1(1), .rate = 0.25f, .seed = 1}}},
-    {"most", true, {.dropout = {.x = F32_2(5, 101), .rate = 0.99f, .seed = 2, .stream = UINT32_MAX,
-                                .step = UINT32_MAX}}},
-    {"layer", true, {.dropout = {.x = F32_2(32, 515), .rate = 0.5f, .seed = UINT64_C(1) << 40, .stream = 2,
-                                 .step = 1000}}},
+    {"most",
+     true,
+     {.dropout = {.x = F32_2(5, 101),
+                  .rate = 0.99f,
+                  .seed = 2,
+                  .stream = UINT32_MAX,
+                  .step = UINT32_MAX}}},
+    {"layer",
+     true,
+     {.dropout = {.x = F32_2(32, 515),
+                  .rate = 0.5f,
+                  .seed = UINT64_C(1) << 40,
+                  .stream = 2,
+                  .step = 1000}}},
 };
 
 OP_IMPL(dropout, OP_CASES(dropout_cases), .terms = terms_dropout);

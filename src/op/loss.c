@@ -351,10 +351,11 @@ static const double *doubles_of(const clade_tensor *t)
 
 /* Results below the smallest normal float may be 0. */
 #define TINY 0x1p-126
-/* math.clh: exp and log are good to 2 units in the last place, which is 4 CLADE_UNIT at most; a
- * quotient or a reciprocal to half of that. */
-#define EXP_UNITS 4
+/* math.clh: exp, log and quotients are good to a unit in the last place, which is 2 CLADE_UNIT at
+ * most; the sigmoid to three. */
+#define EXP_UNITS 2
 #define DIV_UNITS 2
+#define SIGMOID_UNITS 6
 
 /* The relative error of the exponential of x, whose distance from the maximum is rounded, in units. */
 static double exp_units(double x, double max) { return fabs(x - max) + EXP_UNITS; }
@@ -489,7 +490,7 @@ static double binary_value(const clade_tensor *label, size_t i, size_t j, size_t
 /* 1 − s and the fma that smooths a binary label are rounded. */
 #define BINARY_UNITS 2
 
-/* y: the sigmoid's 4 units in the last place. loss: |x| w + log(1 + e): w is a label or 1 minus a
+/* y: the sigmoid. loss: |x| w + log(1 + e): w is a label or 1 minus a
  * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm has
  * its own error and that of an fma; then the fma, the additions and the division by c, which as a
  * float is rounded. */
@@ -503,7 +504,7 @@ static void bound_sigmoid_bce(const clade_args *args, size_t slot, double *bound
         for (size_t j = 0; j < c; j++) {
             double x = doubles_of(&a->x)[i * c + j];
             if (slot == 2) {
-                bound[i * c + j] = 8 * CLADE_UNIT / (1 + exp(-x)) + TINY;
+                bound[i * c + j] = SIGMOID_UNITS * CLADE_UNIT / (1 + exp(-x)) + TINY;
                 continue;
             }
             double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
@@ -603,6 +604,8 @@ static const clade_case sigmoid_bce_cases[] = {
 #define CASE(name, full, ...) {name, full, {.sigmoid_bce = {__VA_ARGS__}}}
     CASE("dense", false, .x = F32_2(5, 3), .label = F32_2(5, 3)),
     CASE("dense-smoothed", false, .x = F32_2(5, 17), .label = F32_2(5, 17), .smoothing = 0.2f),
+    CASE("classes", false, .x = F32_2(9, 1), .label = I32_1(9)),
+    CASE("classes-smoothed", true, .x = F32_2(33, 1), .label = I32_1(33), .smoothing = 0.1f),
     CASE("dense-one", true, .x = F32_2(9, 1), .label = F32_2(9, 1)),
     CASE("one", true, .x = F32_2(1, 1), .label = F32_2(1, 1), .smoothing = 1),
     CASE("wide", true, .x = F32_2(2, 1000), .label = F32_2(2, 1000)),

@@ -1,4 +1,5 @@
-/* lrn: local response normalisation across channels (Krizhevsky et al. 2012, section 3.3) and its gradient. */
+/* lrn: local response normalisation across channels (Krizhevsky et al. 2012, section 3.3) and its
+ * gradient. */
 #include "op/op.h"
 
 #include "../../kernels/math.clh"
@@ -17,9 +18,11 @@ static clade_status check(clade_op op, const clade_tensor *x, parameters p)
     if (p.size < 1 || p.size > 255)
         return clade_fail(CLADE_EINVAL, "%s: size is %d, expected 1 to 255", name, p.size);
     if (!(p.k > 0) || !isfinite(p.k))
-        return clade_fail(CLADE_EINVAL, "%s: k is %g, expected a positive number", name, (double)p.k);
+        return clade_fail(CLADE_EINVAL, "%s: k is %g, expected a positive number", name,
+                          (double)p.k);
     if (!(p.alpha >= 0) || !isfinite(p.alpha))
-        return clade_fail(CLADE_EINVAL, "%s: alpha is %g, expected 0 or more", name, (double)p.alpha);
+        return clade_fail(CLADE_EINVAL, "%s: alpha is %g, expected 0 or more", name,
+                          (double)p.alpha);
     if (!isfinite(p.beta))
         return clade_fail(CLADE_EINVAL, "%s: beta is %g, expected a number", name, (double)p.beta);
     return CLADE_OK;
@@ -72,8 +75,8 @@ static void run_lrn(const clade_args *args)
             y[i + (size_t)k] = x[i + (size_t)k] * power(base_of(x + i, c, k, p), p.beta);
 }
 
-/* dx_k = dy_k b_k^−beta − 2 beta alpha/size x_k Σ_j dy_j x_j b_j^−beta / b_j over the channels j whose sums
- * x_k is in. */
+/* dx_k = dy_k b_k^−beta − 2 beta alpha/size x_k Σ_j dy_j x_j b_j^−beta / b_j over the channels j
+ * whose sums x_k is in. */
 static void run_lrn_dx(const clade_args *args)
 {
     const clade_lrn_dx_args *a = &args->lrn_dx;
@@ -104,9 +107,10 @@ static const double u = CLADE_UNIT;
 /* Of the base, all of whose terms are positive: the chain, alpha / size (2), the last fma. */
 static double base_error(parameters p) { return clade_gamma(p.size + 3); }
 
-/* Of the power: the logarithm's absolute error is the base's relative one and its own, 2 ulp (4 u, with
- * room for a relative error that is larger just beside a power of 2); one rounding of the product with beta; the
- * exponential turns the absolute error of its argument into a relative one and adds 2 ulp. */
+/* Of the power: the logarithm's absolute error is the base's relative one and its own, 2 ulp (4 u,
+ * with room for a relative error that is larger just beside a power of 2); one rounding of the
+ * product with beta; the exponential turns the absolute error of its argument into a relative one
+ * and adds 2 ulp. */
 static double power_error(parameters p, double base)
 {
     double argument = fabs(p.beta) * (base_error(p) * (1 + 1e-3) + 6 * u * fabs(log(base)));
@@ -173,13 +177,23 @@ static void bound_lrn_dx(const clade_args *args, size_t slot, double *bound)
 #define USUAL .size = 5, .k = 2.0f, .alpha = 1e-4f, .beta = 0.75f
 static const clade_case lrn_cases[] = {
     {"usual", false, {.lrn = {.x = F32_4(2, 3, 3, 16), USUAL}}},
-    {"strong", false, {.lrn = {.x = F32_4(1, 4, 5, 17), .size = 3, .k = 1.0f, .alpha = 0.9f, .beta = 0.75f}}},
+    {"strong",
+     false,
+     {.lrn = {.x = F32_4(1, 4, 5, 17), .size = 3, .k = 1.0f, .alpha = 0.9f, .beta = 0.75f}}},
     {"even", false, {.lrn = {.x = F32_2(5, 7), .size = 4, .k = 0.5f, .alpha = 0.5f, .beta = 0.5f}}},
-    {"one-channel", true, {.lrn = {.x = F32_2(9, 1), .size = 5, .k = 1.0f, .alpha = 1.0f, .beta = 2.0f}}},
+    {"one-channel",
+     true,
+     {.lrn = {.x = F32_2(9, 1), .size = 5, .k = 1.0f, .alpha = 1.0f, .beta = 2.0f}}},
     {"one", true, {.lrn = {.x = F32_1(1), .size = 1, .k = 1.0f, .alpha = 1.0f, .beta = 1.0f}}},
-    {"two", true, {.lrn = {.x = F32_3(2, 3, 5), .size = 2, .k = 1.0f, .alpha = 2.0f, .beta = -0.5f}}},
-    {"wider-than-c", true, {.lrn = {.x = F32_2(3, 20), .size = 255, .k = 1.0f, .alpha = 10.0f, .beta = 0.75f}}},
-    {"many-channels", true, {.lrn = {.x = F32_2(2, 700), .size = 9, .k = 1.0f, .alpha = 1.0f, .beta = 0.75f}}},
+    {"two",
+     true,
+     {.lrn = {.x = F32_3(2, 3, 5), .size = 2, .k = 1.0f, .alpha = 2.0f, .beta = -0.5f}}},
+    {"wider-than-c",
+     true,
+     {.lrn = {.x = F32_2(3, 20), .size = 255, .k = 1.0f, .alpha = 10.0f, .beta = 0.75f}}},
+    {"many-channels",
+     true,
+     {.lrn = {.x = F32_2(2, 700), .size = 9, .k = 1.0f, .alpha = 1.0f, .beta = 0.75f}}},
     {"layer", true, {.lrn = {.x = F32_4(2, 13, 13, 64), USUAL}}},
 };
 

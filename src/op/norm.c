@@ -68,8 +68,7 @@ static clade_status shape_batchnorm_dx(clade_args *args)
     int32_t c = 0;
     clade_status status = check_x(op, &a->x, &c);
     if (status) return status;
-    const vector_slot slots[] = {
-        {"gamma", &a->gamma}, {"mean", &a->mean}, {"rstd", &a->rstd}, {0}};
+    const vector_slot slots[] = {{"gamma", &a->gamma}, {"mean", &a->mean}, {"rstd", &a->rstd}, {0}};
     status = check_vectors(op, c, slots);
     if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->x.rank, a->x.dim);
     if (!status) status = clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->x.rank, a->x.dim);
@@ -124,8 +123,9 @@ static int64_t rows_of(const clade_tensor *x)
     return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
 }
 
-/* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to 0. What is
- * summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean, x_i. */
+/* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to
+ * 0. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean,
+ * x_i. */
 typedef struct matrix_column {
     const REAL *x, *dy;
     const REAL *mean;
@@ -177,7 +177,8 @@ static void run_batchnorm(const clade_args *args)
         running_mean[k] = REAL_FMA(momentum, running_mean[k], rest * mean[k]);
         running_var[k] = REAL_FMA(momentum, running_var[k], rest * kept);
         REAL scale = rstd[k] * gamma[k];
-        for (size_t i = k; i < (size_t)m * c; i += c) y[i] = REAL_FMA(x[i] - mean[k], scale, beta[k]);
+        for (size_t i = k; i < (size_t)m * c; i += c)
+            y[i] = REAL_FMA(x[i] - mean[k], scale, beta[k]);
     }
 }
 
@@ -223,10 +224,12 @@ static void run_batchnorm_infer_dx(const clade_args *args)
     const REAL *mean = real_of(&a->mean), *var = real_of(&a->var);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
     for (size_t k = 0; k < c; k++) {
-        matrix_column column = {.x = x + k, .dy = dy + k, .mean = &mean[k], .m = rows_of(&a->x), .c = c};
+        matrix_column column = {
+            .x = x + k, .dy = dy + k, .mean = &mean[k], .m = rows_of(&a->x), .c = c};
         REAL rstd = inverse_root(var[k] + (REAL)a->eps), scale = rstd * gamma[k];
         if (clade_tensor_present(&a->dx))
-            for (size_t i = k; i < n; i += c) put(&real_of(&a->dx)[i], dy[i] * scale, a->accumulate);
+            for (size_t i = k; i < n; i += c)
+                put(&real_of(&a->dx)[i], dy[i] * scale, a->accumulate);
         if (clade_tensor_present(&a->dgamma))
             put(&real_of(&a->dgamma)[k], rstd * column_sum(&column, sum_pq), a->accumulate);
         if (clade_tensor_present(&a->dbeta))
@@ -235,8 +238,9 @@ static void run_batchnorm_infer_dx(const clade_args *args)
 }
 
 /* ---- bounds ----
- * Errors are absolute and forward: u is CLADE_UNIT, a sum's error is clade_gamma(roundings) times the sum of
- * magnitudes, a rounding adds u times the computed magnitude (the exact one and its error so far). */
+ * Errors are absolute and forward: u is CLADE_UNIT, a sum's error is clade_gamma(roundings) times
+ * the sum of magnitudes, a rounding adds u times the computed magnitude (the exact one and its
+ * error so far). */
 
 static const double u = CLADE_UNIT;
 
@@ -270,9 +274,11 @@ static statistics statistics_of(const double *x, int64_t m, size_t c, double eps
     /* Σ (x − mean')² = Σ (x − mean)² + m (mean' − mean)²; each difference is rounded once */
     double shifted = n * s.mean_error * s.mean_error;
     s.squares_error = shifted + clade_gamma(roundings(m) + 2) * (s.squares + shifted);
-    double var = s.squares / n, var_error = s.squares_error / n + 4 * u * (var + s.squares_error / n);
+    double var = s.squares / n,
+           var_error = s.squares_error / n + 4 * u * (var + s.squares_error / n);
     double q = var + eps, q_error = var_error + u * (q + var_error);
-    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not negative */
+    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not negative
+     */
     double low = fmax(q - q_error, eps * (1 - 2 * u));
     s.rstd = 1 / sqrt(q);
     s.rstd_error = (1 + 4 * u) / sqrt(low) - s.rstd; /* the function is good to 2 ulp, 4 u */
@@ -287,7 +293,8 @@ static double affine_bound(double d, double d_error, double scale, double scale_
     return error + u * (fabs(y) + error);
 }
 
-/* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2 |batch's|. */
+/* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2 |batch's|.
+ */
 static double running_bound(double updated, double momentum, double batch, double batch_error)
 {
     double share = (1 - momentum) * (fabs(batch) + batch_error);
@@ -308,11 +315,13 @@ static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
         double scale_error = fabs(gamma[k]) * (s.rstd_error + u * (s.rstd + s.rstd_error));
         switch (slot) {
         case running_mean:
-            bound[k] = running_bound(f64_of(&a->running_mean)[k], a->momentum, s.mean, s.mean_error);
+            bound[k] =
+                running_bound(f64_of(&a->running_mean)[k], a->momentum, s.mean, s.mean_error);
             break;
         case running_var:
             bound[k] = running_bound(f64_of(&a->running_var)[k], a->momentum, var,
-                                     s.squares_error / divisor + 4 * u * (var + s.squares_error / divisor));
+                                     s.squares_error / divisor +
+                                         4 * u * (var + s.squares_error / divisor));
             break;
         case slot_y:
             for (size_t i = k; i < n; i += c)
@@ -344,7 +353,8 @@ static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *boun
 {
     const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
     const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *gamma = f64_of(&a->gamma);
-    const double *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd), *out = f64_of(&args->slot[slot]);
+    const double *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd),
+                 *out = f64_of(&args->slot[slot]);
     const int64_t m = rows_of(&a->x);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     enum { slot_dx = 5, slot_dgamma };
@@ -354,8 +364,10 @@ static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *boun
         double dgamma = rstd[k] * g.dyx; /* one rounding of each difference, one of the product */
         double dgamma_error = clade_gamma(roundings(m) + 2) * rstd[k] * g.dyx_magnitude;
         double sum_error = a->accumulate ? u : 0;
-        if (slot == slot_dgamma) bound[k] = dgamma_error + sum_error * (fabs(out[k]) + dgamma_error);
-        else if (slot != slot_dx) bound[k] = dbeta_error + sum_error * (fabs(out[k]) + dbeta_error);
+        if (slot == slot_dgamma)
+            bound[k] = dgamma_error + sum_error * (fabs(out[k]) + dgamma_error);
+        else if (slot != slot_dx)
+            bound[k] = dbeta_error + sum_error * (fabs(out[k]) + dbeta_error);
         if (slot != slot_dx) continue;
         /* 1/m is good to 4 u (m as a float, the division), and each product adds u */
         double scale = fabs(rstd[k] * gamma[k]), shift = fabs(g.dy) / (double)m;
@@ -365,7 +377,7 @@ static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *boun
         for (size_t i = k; i < n; i += c) {
             double d = fabs(x[i] - mean[k]), t = fabs(dy[i]) + shift + d * slope;
             double error = shift_error + d * slope_error * (1 + u); /* of the terms of t */
-            error += 3 * u * (t + error);      /* difference with dy, difference with mean, fma */
+            error += 3 * u * (t + error); /* difference with dy, difference with mean, fma */
             error = scale * (error + 2 * u * (t + error)); /* the scale, its product */
             bound[i] = error + sum_error * (fabs(out[i]) + error);
         }
@@ -419,8 +431,18 @@ static void bound_batchnorm_infer_dx(const clade_args *args, size_t slot, double
 #define VECTOR(c) F32_1(c)
 static const clade_case batchnorm_cases[] = {
 #define CASE(name, full, c, ...)                                                                   \
-    {name, full, {.batchnorm = {.gamma = VECTOR(c), .beta = VECTOR(c), .running_mean = VECTOR(c),  \
-                                .running_var = VECTOR(c), __VA_ARGS__}}}
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .batchnorm = {                                                                         \
+                .gamma = VECTOR(c),                                                                \
+                .beta = VECTOR(c),                                                                 \
+                .running_mean = VECTOR(c),                                                         \
+                .running_var = VECTOR(c),                                                          \
+                __VA_ARGS__                                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }
     CASE("small", false, 5, .x = F32_4(2, 3, 4, 5), EPS, .momentum = 0.99f),
     CASE("unbiased", false, 16, .x = F32_4(2, 3, 3, 16), EPS, .momentum = 0.9f, .unbiased = 1),
     CASE("dense", false, 17, .x = F32_2(33, 17), .eps = 1e-5f, .momentum = 0.9f),
@@ -434,8 +456,19 @@ static const clade_case batchnorm_cases[] = {
 
 static const clade_case batchnorm_infer_cases[] = {
 #define CASE(name, full, c, ...)                                                                   \
-    {name, full, {.batchnorm_infer = {.gamma = VECTOR(c), .beta = VECTOR(c), .mean = VECTOR(c),    \
-                                      .var = VECTOR(c), EPS, __VA_ARGS__}}}
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .batchnorm_infer = {                                                                   \
+                .gamma = VECTOR(c),                                                                \
+                .beta = VECTOR(c),                                                                 \
+                .mean = VECTOR(c),                                                                 \
+                .var = VECTOR(c),                                                                  \
+                EPS,                                                                               \
+                __VA_ARGS__                                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }
     CASE("small", false, 5, .x = F32_4(2, 3, 4, 5)),
     CASE("wide", false, 48, .x = F32_2(7, 48)),
     CASE("one", true, 1, .x = F32_1(1)),

@@ -1,5 +1,5 @@
-/* How batch normalisation's scratch memory is laid out, the same in every backend: two sets of partial
- * sums [chunks, c], then three values per channel. */
+/* How batch normalisation's scratch memory is laid out, the same in every backend: two sets of
+ * partial sums [chunks, c], then three values per channel. */
 #ifndef CLADE_OP_NORM_H
 #define CLADE_OP_NORM_H
 

@@ -37,23 +37,25 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
                                  const int32_t *stride, const int32_t *pad, int32_t y[4])
 {
     const char *name = clade_op_describe(op)->name;
-    clade_status status = clade_expect_rank(op, op == CLADE_OP_maxpool2d || op == CLADE_OP_avgpool2d
-                                                    ? "x" : "dx", x, 4);
+    clade_status status = clade_expect_rank(
+        op, op == CLADE_OP_maxpool2d || op == CLADE_OP_avgpool2d ? "x" : "dx", x, 4);
     if (status) return status;
     if (window[0] < 1 || window[1] < 1 || (int64_t)window[0] * window[1] > 255)
-        return clade_fail(CLADE_EINVAL, "%s: the window is %d x %d, expected 1 to 255 elements", name,
-                          window[0], window[1]);
+        return clade_fail(CLADE_EINVAL, "%s: the window is %d x %d, expected 1 to 255 elements",
+                          name, window[0], window[1]);
     if (stride[0] < 0 || stride[1] < 0)
-        return clade_fail(CLADE_EINVAL, "%s: stride %d, %d: expected 0 (the window's) or more", name,
-                          stride[0], stride[1]);
+        return clade_fail(CLADE_EINVAL, "%s: stride %d, %d: expected 0 (the window's) or more",
+                          name, stride[0], stride[1]);
     for (int i = 0; i < 4; i++)
         if (pad[i] < 0 || pad[i] >= window[i % 2])
-            return clade_fail(CLADE_EINVAL, "%s: padding %d, %d, %d, %d: expected 0 or more, and less "
-                              "than the window of %d x %d", name, pad[0], pad[1], pad[2], pad[3],
-                              window[0], window[1]);
+            return clade_fail(CLADE_EINVAL,
+                              "%s: padding %d, %d, %d, %d: expected 0 or more, and less "
+                              "than the window of %d x %d",
+                              name, pad[0], pad[1], pad[2], pad[3], window[0], window[1]);
     static const char *const axis[] = {"rows", "columns"};
     geometry g = window_of(window, stride, pad);
-    const int64_t extent[] = {(int64_t)x->dim[1] + g.top + g.bottom, (int64_t)x->dim[2] + g.left + g.right};
+    const int64_t extent[] = {(int64_t)x->dim[1] + g.top + g.bottom,
+                              (int64_t)x->dim[2] + g.left + g.right};
     const int32_t step[] = {g.down, g.across};
     y[0] = x->dim[0];
     y[3] = x->dim[3];
@@ -61,8 +63,8 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
     const int64_t times[] = {x->dim[0], x->dim[3]};
     for (int i = 0; i < 2; i++) {
         if (extent[i] * times[i] > INT32_MAX)
-            return clade_fail(CLADE_EINVAL, "%s: %lld %s times %lld are too many, 2^31 or more", name,
-                              (long long)extent[i], axis[i], (long long)times[i]);
+            return clade_fail(CLADE_EINVAL, "%s: %lld %s times %lld are too many, 2^31 or more",
+                              name, (long long)extent[i], axis[i], (long long)times[i]);
         status = clade_window_size(op, axis[i], extent[i], 0, window[i], step[i], 1, &y[1 + i]);
         if (status) return status;
     }
@@ -141,11 +143,13 @@ static REAL reciprocal(int64_t count) { return math_rcp((float)count); }
 
 static size_t in_x(const geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
 {
-    return (((size_t)b * (size_t)g->h + (size_t)i) * (size_t)g->w + (size_t)j) * (size_t)g->c + (size_t)k;
+    return (((size_t)b * (size_t)g->h + (size_t)i) * (size_t)g->w + (size_t)j) * (size_t)g->c +
+           (size_t)k;
 }
 static size_t in_y(const geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
 {
-    return (((size_t)b * (size_t)g->oh + (size_t)i) * (size_t)g->ow + (size_t)j) * (size_t)g->c + (size_t)k;
+    return (((size_t)b * (size_t)g->oh + (size_t)i) * (size_t)g->ow + (size_t)j) * (size_t)g->c +
+           (size_t)k;
 }
 static bool inside(const geometry *g, int32_t i, int32_t j)
 {
@@ -174,11 +178,13 @@ static void run_maxpool2d(const clade_args *args)
     const REAL *x = real_of(&a->x);
     REAL *y = real_of(&a->y);
     uint8_t *index = clade_tensor_present(&a->index) ? u8_of(&a->index) : NULL;
-    FOR_EACH_OUTPUT {
+    FOR_EACH_OUTPUT
+    {
         bool any = false;
         REAL best = 0;
         int32_t at = 0;
-        FOR_EACH_TAP {
+        FOR_EACH_TAP
+        {
             int32_t row = i * g.down - g.top + r, column = j * g.across - g.left + s;
             if (!inside(&g, row, column)) continue;
             REAL v = x[in_x(&g, b, row, column, k)];
@@ -210,7 +216,8 @@ static void run_maxpool2d_dx(const clade_args *args)
     const REAL *dy = real_of(&a->dy);
     const uint8_t *index = u8_of(&a->index);
     REAL *dx = real_of(&a->dx);
-    FOR_EACH_INPUT {
+    FOR_EACH_INPUT
+    {
         int32_t i0, i1, j0, j1;
         covering(i, g.top, g.rows, g.down, g.oh, &i0, &i1);
         covering(j, g.left, g.columns, g.across, g.ow, &j0, &j1);
@@ -242,9 +249,11 @@ static void run_avgpool2d(const clade_args *args)
     GEOMETRY(a, &a->x, &a->y);
     const REAL *x = real_of(&a->x);
     REAL *y = real_of(&a->y);
-    FOR_EACH_OUTPUT {
+    FOR_EACH_OUTPUT
+    {
         REAL sum = 0;
-        FOR_EACH_TAP {
+        FOR_EACH_TAP
+        {
             int32_t row = i * g.down - g.top + r, column = j * g.across - g.left + s;
             if (inside(&g, row, column)) sum += x[in_x(&g, b, row, column, k)];
         }
@@ -258,7 +267,8 @@ static void run_avgpool2d_dx(const clade_args *args)
     GEOMETRY(a, &a->dx, &a->dy);
     const REAL *dy = real_of(&a->dy);
     REAL *dx = real_of(&a->dx);
-    FOR_EACH_INPUT {
+    FOR_EACH_INPUT
+    {
         int32_t i0, i1, j0, j1;
         covering(i, g.top, g.rows, g.down, g.oh, &i0, &i1);
         covering(j, g.left, g.columns, g.across, g.ow, &j0, &j1);
@@ -294,7 +304,8 @@ static void run_global_avgpool_dx(const clade_args *args)
     for (size_t b = 0; b < (size_t)a->dx.dim[0]; b++)
         for (size_t i = 0; i < area; i++)
             for (size_t k = 0; k < c; k++)
-                put(&dx[(b * area + i) * c + k], dy[b * c + k] * reciprocal((int64_t)area), a->accumulate);
+                put(&dx[(b * area + i) * c + k], dy[b * c + k] * reciprocal((int64_t)area),
+                    a->accumulate);
 }
 
 /* ---- bounds ---- */
@@ -358,11 +369,18 @@ static int64_t terms_global_avgpool_dx(const clade_args *args, size_t slot)
 #define PAD(t, l, b, r) .pad = {t, l, b, r}
 
 static const clade_case maxpool2d_cases[] = {
-#define CASE(name, full, ...) {name, full, {.maxpool2d = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .maxpool2d = { __VA_ARGS__ }                                                           \
+        }                                                                                          \
+    }
     CASE("two", false, .x = F32_4(2, 6, 8, 16), .index = U8_4(2, 3, 4, 16), WINDOW(2, 2)),
     CASE("two-odd", false, .x = F32_4(1, 7, 5, 17), .index = U8_4(1, 3, 2, 17), WINDOW(2, 2)),
     CASE("no-index", false, .x = F32_4(1, 4, 4, 5), WINDOW(2, 2)),
-    CASE("overlap", false, .x = F32_4(2, 7, 9, 3), .index = U8_4(2, 3, 4, 3), WINDOW(3, 3), STRIDE(2, 2)),
+    CASE("overlap", false, .x = F32_4(2, 7, 9, 3), .index = U8_4(2, 3, 4, 3), WINDOW(3, 3),
+         STRIDE(2, 2)),
     CASE("one", true, .x = F32_4(1, 1, 1, 1), .index = U8_4(1, 1, 1, 1), WINDOW(1, 1)),
     CASE("one-padded", true, .x = F32_4(1, 1, 1, 4), .index = U8_4(1, 1, 1, 4), WINDOW(2, 3),
          PAD(1, 1, 0, 1)),
@@ -370,7 +388,8 @@ static const clade_case maxpool2d_cases[] = {
          STRIDE(1, 1), PAD(1, 1, 1, 1)),
     CASE("uneven-padding", true, .x = F32_4(1, 10, 11, 5), .index = U8_4(1, 5, 6, 5), WINDOW(3, 3),
          STRIDE(2, 2), PAD(0, 1, 1, 2)),
-    CASE("gaps", true, .x = F32_4(3, 11, 10, 8), .index = U8_4(3, 4, 3, 8), WINDOW(2, 1), STRIDE(3, 4)),
+    CASE("gaps", true, .x = F32_4(3, 11, 10, 8), .index = U8_4(3, 4, 3, 8), WINDOW(2, 1),
+         STRIDE(3, 4)),
     CASE("uneven-window", true, .x = F32_4(2, 6, 13, 64), .index = U8_4(2, 3, 3, 64), WINDOW(2, 5),
          STRIDE(2, 4)),
     CASE("even-padded", true, .x = F32_4(2, 8, 8, 16), .index = U8_4(2, 5, 5, 16), WINDOW(2, 2),
@@ -382,7 +401,13 @@ static const clade_case maxpool2d_cases[] = {
 };
 
 static const clade_case avgpool2d_cases[] = {
-#define CASE(name, full, ...) {name, full, {.avgpool2d = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .avgpool2d = { __VA_ARGS__ }                                                           \
+        }                                                                                          \
+    }
     CASE("two", false, .x = F32_4(2, 6, 8, 16), WINDOW(2, 2)),
     CASE("padded", false, .x = F32_4(1, 5, 6, 3), WINDOW(3, 3), STRIDE(2, 2), PAD(1, 1, 1, 0)),
     CASE("count-pad", false, .x = F32_4(1, 5, 6, 5), WINDOW(3, 3), STRIDE(2, 2), PAD(1, 1, 1, 0),

@@ -14,7 +14,8 @@ typedef struct parameters {
 /* Philox calls that one work-item makes on few wide cores. */
 enum { row_quads = 512 };
 
-static clade_status run(opencl_context *cl, const clade_tensor *x, const clade_tensor *y, parameters p)
+static clade_status run(opencl_context *cl, const clade_tensor *x, const clade_tensor *y,
+                        parameters p)
 {
     const size_t n = clade_tensor_count(x);
     opencl_launch l = clade_opencl_begin(cl, "dropout", "dropout", NULL);

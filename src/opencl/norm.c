@@ -165,7 +165,8 @@ static clade_status scales(opencl_context *cl, const norm_layout *n, const clade
     return clade_opencl_run_elements(&l, (uint64_t)n->c);
 }
 
-static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a, void *scratch)
+static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
+                                    void *scratch)
 {
     const norm_layout n = norm_layout_of(&a->x);
     clade_status status = scales(context, &n, &a->gamma, &a->var, a->eps, scratch);

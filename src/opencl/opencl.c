@@ -1,5 +1,5 @@
 /* The OpenCL backend: platforms and devices, memory, the queue. */
-#include "opencl/opencl.h"
+#include "opencl/gemm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +171,7 @@ static void opencl_close(void *context)
     opencl_context *cl = context;
     for (size_t i = 0; i < cl->kernel_count; i++) clReleaseKernel(cl->kernels[i].kernel);
     for (size_t i = 0; i < cl->program_count; i++) clReleaseProgram(cl->programs[i].program);
+    free(cl->gemms);
     free(cl->kernels);
     free(cl->programs);
     if (cl->queue) clReleaseCommandQueue(cl->queue);
@@ -192,6 +193,13 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     snprintf(cl->label, sizeof cl->label, "%.31s (%.60s, %.60s)", info.id, info.name, info.driver);
     cl->math = options->math;
     cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info.cpu_like;
+    const char *gemm = options->gemm ? options->gemm : "auto";
+    if (!strcmp(gemm, "clblast") && !clade_opencl_gemm_present()) {
+        status = clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
+        goto fail;
+    }
+    cl->use_clblast = cl->math == CLADE_FAST && clade_opencl_gemm_present() &&
+                      (!strcmp(gemm, "clblast") || (!strcmp(gemm, "auto") && !cl->cpu_like));
     cl->memory_bytes = info.memory_bytes;
     cl->max_alloc_bytes = info.max_alloc_bytes;
     cl->driver_caches = strstr(info.driver, "NVIDIA") || strstr(info.driver, "Portable Computing");

@@ -18,6 +18,12 @@ typedef struct opencl_program {
     cl_program program;
 } opencl_program;
 
+/* Whether CLBlast's product of a shape was right when it was tried. */
+typedef struct opencl_gemm_verdict {
+    size_t m, n, k;
+    bool a_transposed, b_transposed, adds, good;
+} opencl_gemm_verdict;
+
 typedef struct opencl_context {
     cl_platform_id platform;
     cl_device_id device;
@@ -35,6 +41,8 @@ typedef struct opencl_context {
     size_t program_count;
     opencl_kernel *kernels;
     size_t kernel_count;
+    opencl_gemm_verdict *gemms;
+    size_t gemm_count;
 } opencl_context;
 
 const clade_backend *clade_opencl_backend(void);
@@ -80,7 +88,9 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
     FAMILY(lrn)                                                                                    \
-    FAMILY(dropout)
+    FAMILY(dropout)                                                                                \
+    FAMILY(optim)                                                                                  \
+    FAMILY(image)
 
 #define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
 OPENCL_FAMILIES(FAMILY)
@@ -90,7 +100,8 @@ OPENCL_FAMILIES(FAMILY)
 #define OPENCL_SCRATCH_FAMILIES(FAMILY)                                                            \
     FAMILY(conv)                                                                                   \
     FAMILY(norm)                                                                                   \
-    FAMILY(lrn)
+    FAMILY(lrn)                                                                                    \
+    FAMILY(optim)
 
 #define FAMILY(name)                                                                               \
     size_t clade_opencl_##name##_scratch(const opencl_context *cl, clade_op op,                    \

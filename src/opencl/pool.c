@@ -39,7 +39,8 @@ static clade_status run(opencl_launch *l, const geometry *g, int32_t height, int
 {
     int32_t c = g->x->dim[3];
     uint64_t vectors = (uint64_t)(c / clade_opencl_lanes(l->cl, c));
-    return clade_opencl_run_rows(l, (uint64_t)width * vectors, (uint64_t)g->x->dim[0] * (uint64_t)height);
+    return clade_opencl_run_rows(l, (uint64_t)width * vectors,
+                                 (uint64_t)g->x->dim[0] * (uint64_t)height);
 }
 
 static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *scratch)
@@ -122,7 +123,8 @@ static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_
     for (int i = 0; i < 4; i++) clade_opencl_i32(&l, dim[i]);
     clade_opencl_i32(&l, a->accumulate);
     uint64_t vectors = (uint64_t)(dim[3] / clade_opencl_lanes(context, dim[3]));
-    return clade_opencl_run_rows(&l, (uint64_t)dim[2] * vectors, (uint64_t)dim[0] * (uint64_t)dim[1]);
+    return clade_opencl_run_rows(&l, (uint64_t)dim[2] * vectors,
+                                 (uint64_t)dim[0] * (uint64_t)dim[1]);
 }
 
 void clade_opencl_pool(const opencl_context *cl, clade_backend *table)

@@ -36,5 +36,6 @@ clade_status clade_opencl_run_rows(opencl_launch *launch, uint64_t items, uint64
     while (local[0] < items && local[0] * 2 <= launch->cl->group_size) local[0] *= 2;
     while (local[1] < rows && local[0] * local[1] * 2 <= launch->cl->group_size) local[1] *= 2;
     return clade_opencl_run_grid(
-        launch, 2, (const size_t[]){whole_groups(items, local[0]), whole_groups(rows, local[1])}, local);
+        launch, 2, (const size_t[]){whole_groups(items, local[0]), whole_groups(rows, local[1])},
+        local);
 }

@@ -112,7 +112,7 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
     if (!folder) return CLADE_OK;
     out->folder = clade_string_join(folder, "");
     clade_status status = CLADE_OK;
-    bool empty, state;
+    bool empty = false, state = false;
     struct stat info;
     if (!out->folder) status = clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     if (!status && resume && stat(folder, &info))

@@ -126,6 +126,11 @@ const char *command_nearest(const char *word, const char *const *words, size_t c
 
 /* The subcommands. */
 int command_conform(int argc, char **argv);
+int command_data(int argc, char **argv);
 int command_devices(int argc, char **argv);
+int command_evaluate(int argc, char **argv);
+int command_predict(int argc, char **argv);
+int command_summary(int argc, char **argv);
+int command_train(int argc, char **argv);
 
 #endif

@@ -155,8 +155,6 @@ static void print_line(FILE *to, const line *l)
         fprintf(to, "  %-11s %9.3f ms %8.2f GB/s", support_name(l->support), 1e3 * l->seconds,
                 1e-9 * l->bytes / l->seconds);
         if (l->flops > 0) fprintf(to, " %9.2f GFLOP/s", 1e-9 * l->flops / l->seconds);
-    } else if (l->mode == CLADE_CONFORM_SELF_TEST) {
-        fprintf(to, "  caught by %-10s %s", l->check, l->text);
     } else if (l->passed + l->failed) {
         fprintf(to, "  %-11s %3" PRIu64 " of %3" PRIu64 " cases, %9" PRIu64 " elements, ",
                 support_name(l->support), l->passed, l->passed + l->failed, l->compared);
@@ -171,6 +169,11 @@ static void print_line(FILE *to, const line *l)
 
 static void print_row(FILE *to, const row *r)
 {
+    if (r->r.mode == CLADE_CONFORM_SELF_TEST && r->r.verdict == CLADE_CONFORM_PASS) {
+        fprintf(to, "%-18s %-28s %-10s %s\n", r->op, r->case_name,
+                r->check[0] ? r->check : "passes", r->text);
+        return;
+    }
     fprintf(to, "%s %s/%s/%s", verdict_name(r->r.verdict), mode_name(r->r.mode), r->op,
             r->case_name);
     if (r->r.mode == CLADE_CONFORM_OPS) fprintf(to, "/accumulate %d", r->r.accumulate);
@@ -394,8 +397,9 @@ clade_status conform_writer_take(void *user, const clade_conform_result *result)
     const row *r = &w->rows[w->row_count - 1];
     status = add_up(w, r);
     if (status || w->format != CONFORM_TABLE) return status;
-    if (w->verbose || r->r.verdict == CLADE_CONFORM_FAIL) print_row(w->to, r);
-    print_finished_lines(w, w->line_count - 1);
+    bool self_test = r->r.mode == CLADE_CONFORM_SELF_TEST;
+    if (w->verbose || self_test || r->r.verdict == CLADE_CONFORM_FAIL) print_row(w->to, r);
+    if (!self_test) print_finished_lines(w, w->line_count - 1);
     return CLADE_OK;
 }
 
@@ -404,7 +408,8 @@ clade_status conform_writer_finish(conform_writer *w, const clade_conform_summar
     clade_status status = CLADE_OK;
     switch (w->format) {
     case CONFORM_TABLE:
-        print_finished_lines(w, w->line_count);
+        if (w->line_count && w->lines[0].mode != CLADE_CONFORM_SELF_TEST)
+            print_finished_lines(w, w->line_count);
         print_summary(w->to, summary);
         break;
     case CONFORM_JSON: status = print_json(w, summary); break;

@@ -11,7 +11,12 @@ typedef struct subcommand {
 
 static const subcommand subcommands[] = {
     {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
+    {"data", "make rendered pictures, or list public picture sets", command_data},
     {"devices", "list the devices that there are", command_devices},
+    {"evaluate", "measure a trained classifier on pictures", command_evaluate},
+    {"predict", "say what pictures show", command_predict},
+    {"summary", "show a model's layers and parameters", command_summary},
+    {"train", "train a classifier", command_train},
 };
 enum { subcommand_count = sizeof subcommands / sizeof *subcommands };
 

@@ -1,0 +1,59 @@
+/* Sums and products. Without broadcast: one work-item per element. With it, kernels *_rows: work-items
+ * (vectors of a row, rows), VW dividing the row. The gradients of an operand that is not stretched are
+ * sums of one element, from 0. */
+#include "opencl.clh"
+#include "vector.clh"
+#include "broadcast.clh"
+
+kernel void add(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ulong n, float alpha,
+                float beta)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    y[y0 + i] = FMA(alpha, a[a0 + i], beta * b[b0 + i]);
+}
+
+kernel void mul(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ulong n)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    y[y0 + i] = a[a0 + i] * b[b0 + i];
+}
+
+kernel void product(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ulong n, int accumulate)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    PUT(y[y0 + i], 0.0f + a[a0 + i] * b[b0 + i]);
+}
+
+kernel void scale(TENSOR(float, a), TENSOR(float, y), ulong n, float factor, int accumulate)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    PUT(y[y0 + i], factor * (0.0f + a[a0 + i]));
+}
+
+#define A ALONG(a + a0 + w.a, v, a_step3)
+#define B ALONG(b + b0 + w.b, v, b_step3)
+#define Y (y + y0 + (row * vectors + v) * VW)
+
+kernel void add_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), float alpha, float beta,
+                     BROADCAST_ARGUMENTS)
+{
+    FOR_EACH_VECTOR V_STORE(Y, V_FMA(V_SPLAT(alpha), A, V_SPLAT(beta) * B));
+}
+
+kernel void mul_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), BROADCAST_ARGUMENTS)
+{
+    FOR_EACH_VECTOR V_STORE(Y, A * B);
+}
+
+kernel void product_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), int accumulate,
+                         BROADCAST_ARGUMENTS)
+{
+    FOR_EACH_VECTOR {
+        V value = V_SPLAT(0.0f) + A * B;
+        V_STORE(Y, accumulate ? V_LOAD(Y) + value : value);
+    }
+}

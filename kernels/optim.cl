@@ -1,0 +1,128 @@
+/* norm_clip, sgd, rmsprop, adam. The steps: one work-item per element. */
+#include "opencl.clh"
+#include "optim.clh"
+#include "vector.clh"
+
+/* ---- the norm ---- */
+
+#define CHUNK 4096 /* CLADE_REDUCE_CHUNK */
+
+/* scratch: chains [chunks, 64], then their sums [chunks].
+ *
+ * One work-item per chunk and VW chains: chain l of a chunk is Σ g² over its elements l, l + 64, … of
+ * g [n]. Work-items that follow each other read what lies together. */
+kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulong n)
+{
+    const ulong item = get_global_id(0), first = item * VW;
+    const ulong chunk = first / OPTIM_CHAINS, chain = first % OPTIM_CHAINS;
+    const ulong begin = chunk * CHUNK;
+    if (begin >= n) return;
+    const ulong end = min(n, begin + CHUNK);
+    const global float *p = g + g0;
+    V sum = V_SPLAT(0.0f);
+    ulong i = begin + chain;
+    for (; i + VW <= end; i += OPTIM_CHAINS) {
+        V v = V_LOAD(p + i);
+        sum = V_FMA(v, v, sum);
+    }
+    if (i < end) {
+        V v = V_LOAD_PART(p + i, (int)(end - i));
+        sum = V_FMA(v, v, sum);
+    }
+    V_STORE(scratch + first, sum);
+}
+
+/* One work-item per chunk: its chains added in ascending order, from 0. */
+kernel void norm_clip_chunks(global float *scratch, ulong chunks)
+{
+    const ulong chunk = get_global_id(0);
+    if (chunk >= chunks) return;
+    float sum = 0.0f;
+    for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += scratch[chunk * OPTIM_CHAINS + l];
+    scratch[chunks * OPTIM_CHAINS + chunk] = sum;
+}
+
+/* One work-group of 64, which fetches; its first work-item adds the chunks in ascending order. */
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+norm_clip_total(const global float *scratch, TENSOR(float, scale), TENSOR(float, norm),
+                ulong chunks, float limit)
+{
+    local float block[64];
+    const global float *partial = scratch + chunks * OPTIM_CHAINS;
+    const ulong me = get_local_id(0);
+    float sum = 0.0f;
+    for (ulong begin = 0; begin < chunks; begin += 64) {
+        block[me] = begin + me < chunks ? partial[begin + me] : 0.0f;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (me == 0)
+            for (int i = 0; i < 64; i++) sum += block[i];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (me) return;
+    float root = math_sqrt(sum);
+    norm[norm0] = root;
+    scale[scale0] = optim_clip_scale(root, limit);
+}
+
+/* ---- the steps ---- */
+
+/* Element i of g times the clip's scale, if there is one. */
+#define CLIPPED(i) (g[g0 + (i)] * (scale ? scale[scale0] : 1.0f))
+
+kernel void sgd(TENSOR(float, w), TENSOR(const float, g), TENSOR(const float, scale), ulong n,
+                float lr, float decay)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    w[w0 + i] = sgd_plain(w[w0 + i], CLIPPED(i), lr, decay);
+}
+
+kernel void sgd_velocity(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, v),
+                         TENSOR(const float, scale), ulong n, float lr, float momentum,
+                         int nesterov, float decay)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    float velocity = v[v0 + i];
+    w[w0 + i] = sgd_momentum(w[w0 + i], CLIPPED(i), &velocity, lr, momentum, nesterov, decay);
+    v[v0 + i] = velocity;
+}
+
+kernel void rmsprop(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, s),
+                    TENSOR(const float, scale), ulong n, float lr, float rho, float eps,
+                    float decay)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    float square = s[s0 + i];
+    float step = rmsprop_step(CLIPPED(i), &square, lr, rho, eps);
+    w[w0 + i] = optim_decayed(w[w0 + i], decay) - step;
+    s[s0 + i] = square;
+}
+
+kernel void rmsprop_velocity(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, s),
+                             TENSOR(float, v), TENSOR(const float, scale), ulong n, float lr,
+                             float rho, float momentum, float eps, float decay)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    float square = s[s0 + i];
+    float step = rmsprop_step(CLIPPED(i), &square, lr, rho, eps);
+    float velocity = FMA(momentum, v[v0 + i], step);
+    w[w0 + i] = optim_decayed(w[w0 + i], decay) - velocity;
+    s[s0 + i] = square;
+    v[v0 + i] = velocity;
+}
+
+kernel void adam(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, m), TENSOR(float, v),
+                 TENSOR(const float, scale), ulong n, float lr, float beta1, float beta2, float eps,
+                 float decay)
+{
+    size_t i = get_global_id(0);
+    if (i >= n) return;
+    float mean = m[m0 + i], square = v[v0 + i];
+    w[w0 + i] =
+        adam_step(w[w0 + i], CLIPPED(i), &mean, &square, lr, beta1, beta2, eps, decay);
+    m[m0 + i] = mean;
+    v[v0 + i] = square;
+}

@@ -1,0 +1,259 @@
+/* A device with a planted fault: a backend in host memory on which every op is the reference. */
+#include "conform/fault.h"
+
+#include "dev/device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fault_context {
+    const conform_fault *fault;
+    int variant;
+    unsigned calls; /* of the faulty op */
+} fault_context;
+
+/* ---- spoiling ---- */
+
+static void alter_param(const conform_fault *fault, const clade_param_info *p, void *param)
+{
+    if (p->type == CLADE_PARAM_float) {
+        float *v = (float *)param + fault->index;
+        if (fault->kind == FAULT_PARAM_ADD) *v += (float)fault->value;
+        if (fault->kind == FAULT_PARAM_SET) *v = (float)fault->value;
+        if (fault->kind == FAULT_PARAM_SCALE) *v *= (float)fault->value;
+        return;
+    }
+    int32_t *v = (int32_t *)param + fault->index, first = *v;
+    if (fault->kind == FAULT_PARAM_ADD) *v += (int32_t)fault->value;
+    if (fault->kind == FAULT_PARAM_SET) *v = (int32_t)fault->value;
+    if (fault->kind == FAULT_PARAM_FLIP) *v = !*v;
+    if (fault->kind == FAULT_PARAM_SWAP) {
+        v[0] = v[1];
+        v[1] = first;
+    }
+}
+
+void clade_fault_alter(const conform_fault *fault, const clade_op_info *info, clade_args *args)
+{
+    if (fault->kind >= FAULT_PARAM_ADD && fault->kind <= FAULT_PARAM_SWAP) {
+        int p = clade_param_find(info, fault->slot);
+        alter_param(fault, &info->params[p], (char *)args + info->params[p].offset);
+        return;
+    }
+    int slot = clade_slot_find(info, fault->slot);
+    int also = fault->also ? clade_slot_find(info, fault->also) : -1;
+    if (fault->kind == FAULT_ABSENT) args->slot[slot] = (clade_tensor){0};
+    if (fault->kind != FAULT_SHRINK) return;
+    args->slot[slot].dim[fault->index]--;
+    if (also >= 0) args->slot[also].dim[fault->index]--;
+}
+
+static void flip_last_bit(void *value)
+{
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    bits ^= 1;
+    memcpy(value, &bits, sizeof bits);
+}
+
+/* Is slot `slot` the memory of an input? */
+static bool in_place(const clade_op_info *info, const clade_args *args, size_t slot)
+{
+    const clade_tensor *y = &args->slot[slot];
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (i != slot && t->buffer == y->buffer && t->offset == y->offset) return true;
+    }
+    return false;
+}
+
+static bool several_buffers(const clade_op_info *info, const clade_args *args)
+{
+    for (size_t i = 1; i < info->slot_count; i++)
+        if (args->slot[i].buffer && args->slot[i].buffer != args->slot[0].buffer) return true;
+    return false;
+}
+
+/* dx = gamma rstd dy */
+static void freeze_statistics(const clade_batchnorm_dx_args *a)
+{
+    const float *dy = clade_tensor_host(&a->dy), *gamma = clade_tensor_host(&a->gamma);
+    const float *rstd = clade_tensor_host(&a->rstd);
+    float *dx = clade_tensor_host(&a->dx);
+    size_t n = clade_tensor_count(&a->x), c = (size_t)a->gamma.dim[0];
+    for (size_t i = 0; i < n; i++) dx[i] = gamma[i % c] * rstd[i % c] * dy[i];
+}
+
+/* The kinds that change every element of a float32 slot. */
+static void spoil_elements(const conform_fault *fault, float *v, const float *before, size_t n)
+{
+    for (size_t i = 0; i < n; i++) switch (fault->kind) {
+        case FAULT_SWALLOW: v[i] = isnan(v[i]) ? 0 : v[i]; break;
+        case FAULT_ADD_PRIOR: v[i] += before[i]; break;
+        case FAULT_SCALE: v[i] *= (float)fault->value; break;
+        case FAULT_FLOOR: v[i] = v[i] < 0 ? 0 : v[i]; break;
+        case FAULT_ROUND: {
+            int exponent;
+            float m = frexpf(v[i], &exponent), scale = ldexpf(1, (int)fault->value);
+            if (isfinite(v[i])) v[i] = ldexpf(rintf(m * scale) / scale, exponent);
+            break;
+        }
+        default: break;
+        }
+}
+
+/* Spoils the faulty slot after the reference wrote it; `before` is what the slot held. */
+static void spoil(fault_context *c, const clade_op_info *info, const clade_args *args, size_t slot,
+                  const void *before)
+{
+    const conform_fault *fault = c->fault;
+    const clade_tensor *t = &args->slot[slot];
+    size_t size = clade_dtype_size(t->dtype), n = clade_tensor_count(t);
+    char *v = clade_tensor_host(t), *last = v + (n - 1) * size;
+    bool bit = false;
+    switch (fault->kind) {
+    case FAULT_KEEP: memcpy(v, before, n * size); return;
+    case FAULT_KEEP_TAIL: memcpy(last, (const char *)before + (n - 1) * size, size); return;
+    case FAULT_STRAY_BEFORE: memset(v - size, 0, size); return;
+    case FAULT_STRAY_AFTER: memset(v + n * size, 0, size); return;
+    case FAULT_NEIGHBOUR:
+        if (n > 1) memcpy(last, last - size, size);
+        return;
+    case FAULT_NEXT:
+        for (size_t i = 0; i < n; i++) v[i * size]++;
+        return;
+    case FAULT_FROZEN: freeze_statistics(&args->batchnorm_dx); return;
+    case FAULT_CLOBBER:
+    case FAULT_LAST_BIT: bit = true; break;
+    case FAULT_FLICKER: bit = c->calls % 2 == 0; break;
+    case FAULT_VARIANT: bit = c->variant > 0; break;
+    case FAULT_UNALIGNED: bit = t->offset % 4 != 0; break;
+    case FAULT_SEPARATE: bit = several_buffers(info, args); break;
+    case FAULT_IN_PLACE: bit = in_place(info, args, slot); break;
+    case FAULT_WITHOUT:
+        bit = !clade_tensor_present(&args->slot[clade_slot_find(info, fault->also)]);
+        break;
+    default: spoil_elements(fault, (float *)(void *)v, before, n); return;
+    }
+    if (bit) flip_last_bit(v + n / 2 * size);
+}
+
+static clade_status run_op(fault_context *c, clade_op op, const clade_args *args)
+{
+    const clade_op_impl *impl = clade_op_reference(op);
+    const conform_fault *fault = c->fault;
+    if (!fault || fault->op != op) {
+        impl->run(args);
+        return CLADE_OK;
+    }
+    const clade_op_info *info = clade_op_describe(op);
+    c->calls++;
+    if (fault->kind <= FAULT_SHRINK) {
+        clade_args altered = *args;
+        clade_fault_alter(fault, info, &altered);
+        impl->run(&altered);
+        return CLADE_OK;
+    }
+    int slot = clade_slot_find(info, fault->slot);
+    const clade_tensor *t = &args->slot[slot];
+    if (!clade_tensor_present(t)) {
+        impl->run(args);
+        return CLADE_OK;
+    }
+    size_t bytes = clade_tensor_count(t) * clade_dtype_size(t->dtype);
+    void *before = malloc(bytes + 1);
+    if (!before) return clade_fail(CLADE_ENOMEM, "out of memory");
+    memcpy(before, clade_tensor_host(t), bytes);
+    impl->run(args);
+    spoil(c, info, args, (size_t)slot, before);
+    free(before);
+    return CLADE_OK;
+}
+
+/* ---- the backend ---- */
+
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    static clade_status run_##id(void *context, const clade_##id##_args *args, void *scratch)      \
+    {                                                                                              \
+        (void)scratch;                                                                             \
+        clade_args all = {.id = *args};                                                            \
+        return run_op(context, CLADE_OP_##id, &all);                                               \
+    }
+#include <clade/ops.def>
+
+static void fault_close(void *context) { free(context); }
+
+static clade_status fault_alloc(void *context, size_t bytes, void **handle)
+{
+    (void)context;
+    *handle = malloc(bytes ? bytes : 1);
+    return *handle ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory: %zu bytes", bytes);
+}
+
+static void fault_free(void *context, void *handle)
+{
+    (void)context;
+    free(handle);
+}
+
+static clade_status fault_write(void *context, void *handle, size_t offset, const void *source,
+                                size_t bytes)
+{
+    (void)context;
+    memcpy((char *)handle + offset, source, bytes);
+    return CLADE_OK;
+}
+
+static clade_status fault_read(void *context, void *handle, size_t offset, void *target,
+                               size_t bytes)
+{
+    (void)context;
+    memcpy(target, (const char *)handle + offset, bytes);
+    return CLADE_OK;
+}
+
+static clade_status fault_finish(void *context)
+{
+    (void)context;
+    return CLADE_OK;
+}
+
+static void *fault_host(void *context, void *handle)
+{
+    (void)context;
+    return handle;
+}
+
+static const clade_backend backend = {
+    .abi = CLADE_BACKEND_ABI,
+    .ops = CLADE_OPS,
+    .name = "fault",
+    .close = fault_close,
+    .alloc = fault_alloc,
+    .free = fault_free,
+    .write = fault_write,
+    .read = fault_read,
+    .finish = fault_finish,
+    .host = fault_host,
+#define CLADE_OP(id, family, forward, flags, doc) .id = run_##id,
+#include <clade/ops.def>
+};
+
+clade_status clade_fault_device(const conform_fault *fault, int variant, clade_device **out)
+{
+    clade_device *device = *out = calloc(1, sizeof *device);
+    fault_context *context = calloc(1, sizeof *context);
+    if (!device || !context) {
+        free(device);
+        free(context);
+        *out = NULL;
+        return clade_fail(CLADE_ENOMEM, "out of memory");
+    }
+    context->fault = fault;
+    context->variant = variant;
+    device->table = backend;
+    device->context = context;
+    snprintf(device->info.id, sizeof device->info.id, "self-test");
+    return CLADE_OK;
+}

@@ -1,0 +1,61 @@
+/* Planted faults: what a device gets wrong on purpose, so that the harness can be judged. */
+#ifndef CLADE_CONFORM_FAULT_H
+#define CLADE_CONFORM_FAULT_H
+
+#include "conform/conform.h"
+
+/* How a fault comes about. The first group changes the arguments that the reference then runs with,
+ * as a kernel with that mistake would compute; the others spoil what it wrote. */
+typedef enum fault_kind {
+    FAULT_NONE,
+    FAULT_PARAM_ADD,    /* parameter[index] + value */
+    FAULT_PARAM_SET,    /* = value */
+    FAULT_PARAM_SCALE,  /* × value */
+    FAULT_PARAM_FLIP,   /* 0 for 1 and 1 for 0 */
+    FAULT_PARAM_SWAP,   /* its first two values swapped */
+    FAULT_ABSENT,       /* the slot taken for absent */
+    FAULT_SHRINK,       /* one less in dimension `index` of the slot and of `also` */
+    FAULT_KEEP,         /* the slot stays as it was */
+    FAULT_KEEP_TAIL,    /* its last element does */
+    FAULT_STRAY_BEFORE, /* a write to the element before the slot */
+    FAULT_STRAY_AFTER,  /* to the one after it */
+    FAULT_CLOBBER,      /* an input is changed */
+    FAULT_ROUND,        /* only `value` bits of the significand are right */
+    FAULT_LAST_BIT,     /* one element's last bit is wrong */
+    FAULT_FLICKER,      /* the same in every other call */
+    FAULT_VARIANT,      /* the same with other numbers of threads or another work-group size */
+    FAULT_UNALIGNED,    /* the same where the slot does not begin at a multiple of 4 elements */
+    FAULT_SEPARATE,     /* the same where tensors lie in several buffers */
+    FAULT_IN_PLACE,     /* the same where the slot is the memory of an input */
+    FAULT_WITHOUT,      /* the same where slot `also` is absent */
+    FAULT_SWALLOW,      /* 0 for NaN */
+    FAULT_ADD_PRIOR,    /* what was there is added */
+    FAULT_SCALE,        /* × value */
+    FAULT_FLOOR,        /* at least 0 */
+    FAULT_NEXT,         /* each element of a whole-number slot + 1 */
+    FAULT_NEIGHBOUR,    /* the last element is a copy of the one before */
+    FAULT_FROZEN        /* batchnorm_dx: the statistics taken for constants */
+} fault_kind;
+
+typedef struct conform_fault {
+    clade_op op;
+    const char *part; /* what is wrong: "forward", "dx", "dw", "statistics"... */
+    const char *name;
+    fault_kind kind;
+    const char *slot, *also; /* names; `slot` is a parameter's in the FAULT_PARAM kinds */
+    int index;
+    double value;
+    bool oracle; /* planted in the oracle's backward; finite differences must tell */
+} conform_fault;
+
+extern const conform_fault clade_faults[];
+extern const size_t clade_fault_count;
+
+/* Changes the arguments as the fault's first group does. */
+void clade_fault_alter(const conform_fault *fault, const clade_op_info *info, clade_args *args);
+
+/* A device on which every op is the reference, but for the fault (NULL: none). `variant`: which of
+ * the ways that the device is opened in this is. Closed by clade_device_close. */
+clade_status clade_fault_device(const conform_fault *fault, int variant, clade_device **out);
+
+#endif

@@ -1,0 +1,209 @@
+/* affine_sample on the CPU: threads share the rows. Rows that are a plain copy are converted straight;
+ * others are sampled a block at a time: coordinates as vectors, then the pixels one by one, then
+ * brightness and scale as vectors. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/image.clh"
+
+/* pixels in a block; elements after which scale and shift of 1, 2, 3 or 4 channels repeat */
+enum { block = 64, period = 48, elements_per_task = 16384 };
+
+typedef struct image_job {
+    const clade_affine_sample_args *a;
+    const uint8_t *x;
+    const int32_t *index; /* or NULL */
+    const float *matrix;
+    float *y;
+    int32_t pictures, h, w, c, oh, ow;
+    float scale[period], shift[period];
+} image_job;
+
+/* y = scale v + shift of one row's elements from `channel 0` on; v bytes or floats. */
+#define SCALE_ROW(y, v, n)                                                                         \
+    do {                                                                                           \
+        size_t e_ = 0;                                                                             \
+        for (; e_ + period <= (n); e_ += period)                                                   \
+            for (size_t k = 0; k < period; k++)                                                    \
+                (y)[e_ + k] = FMA(job->scale[k], (float)(v)[e_ + k], job->shift[k]);               \
+        for (size_t k = 0; e_ + k < (n); k++)                                                      \
+            (y)[e_ + k] = FMA(job->scale[k], (float)(v)[e_ + k], job->shift[k]);                   \
+    } while (0)
+
+static void convert_row(const image_job *job, const uint8_t *restrict x, float *restrict y)
+{
+    const size_t n = (size_t)job->ow * (size_t)job->c;
+    SCALE_ROW(y, x, n);
+}
+
+static void scale_block(const image_job *job, const float *restrict v, float *restrict y, size_t n)
+{
+    SCALE_ROW(y, v, n);
+}
+
+/* Coordinates of a block: the pixel up and left of each (or the nearest), and the fractions. */
+typedef struct block_points {
+    int32_t row[block], column[block];
+    float fy[block], fx[block];
+} block_points;
+
+static void place_block(const float *m, int32_t i, int32_t j, float half, block_points *at)
+{
+    const float m0 = m[0], m1 = m[1], m2 = m[2], m3 = m[3], m4 = m[4], m5 = m[5];
+    for (int32_t b = 0; b < block; b++) {
+        float column = image_coordinate(m0, m1, m2, (float)i, (float)(j + b)) + half;
+        float row = image_coordinate(m3, m4, m5, (float)i, (float)(j + b)) + half;
+        at->column[b] = image_floor(column);
+        at->row[b] = image_floor(row);
+        at->fx[b] = column - (float)at->column[b];
+        at->fy[b] = row - (float)at->row[b];
+    }
+}
+
+/* The picture that a row is sampled from. */
+typedef struct picture {
+    const uint8_t *pixels;
+    int32_t h, w, fill;
+    float value;
+} picture;
+
+/* A pixel by its taps; `outside` where there is none. `c` is a constant in each caller. */
+INLINE const uint8_t *pixel(const picture *s, int32_t row, int32_t column, int c,
+                            const uint8_t *outside)
+{
+    if (row < 0 || column < 0) return outside;
+    return s->pixels + ((size_t)row * (size_t)s->w + (size_t)column) * (size_t)c;
+}
+
+INLINE void blend(const uint8_t *a, const uint8_t *b, const uint8_t *d, const uint8_t *e, float fx,
+                  float fy, int c, float *v)
+{
+    for (int k = 0; k < c; k++)
+        v[k] = image_blend((float)a[k], (float)b[k], (float)d[k], (float)e[k], fx, fy);
+}
+
+/* A tap's value in channel k where `value` stands outside. */
+INLINE float value_at(const picture *s, int32_t row, int32_t column, int c, int k)
+{
+    const uint8_t *p = pixel(s, row, column, c, NULL);
+    return p ? (float)p[k] : s->value;
+}
+
+INLINE void sample_bilinear(const picture *s, const block_points *at, int count, int c, float *v)
+{
+    const int32_t h = s->h, w = s->w;
+    for (int b = 0; b < count; b++, v += c) {
+        const int32_t i = at->row[b], j = at->column[b];
+        if (i >= 0 && i < h - 1 && j >= 0 && j < w - 1) {
+            const uint8_t *top = pixel(s, i, j, c, NULL), *bottom = top + (size_t)w * (size_t)c;
+            blend(top, top + c, bottom, bottom + c, at->fx[b], at->fy[b], c, v);
+            continue;
+        }
+        const int32_t i0 = image_tap(i, h, s->fill), i1 = image_tap(i + 1, h, s->fill);
+        const int32_t j0 = image_tap(j, w, s->fill), j1 = image_tap(j + 1, w, s->fill);
+        for (int k = 0; k < c; k++)
+            v[k] = image_blend(value_at(s, i0, j0, c, k), value_at(s, i0, j1, c, k),
+                               value_at(s, i1, j0, c, k), value_at(s, i1, j1, c, k), at->fx[b],
+                               at->fy[b]);
+    }
+}
+
+INLINE void sample_nearest(const picture *s, const block_points *at, int count, int c, float *v)
+{
+    for (int b = 0; b < count; b++, v += c) {
+        const int32_t i = image_tap(at->row[b], s->h, s->fill);
+        const int32_t j = image_tap(at->column[b], s->w, s->fill);
+        for (int k = 0; k < c; k++) v[k] = value_at(s, i, j, c, k);
+    }
+}
+
+/* Rows with the number of channels and the kind of sampling constant. */
+static void sample(const picture *s, const block_points *at, int count, int c, bool nearest, float *v)
+{
+#define CHANNELS(k)                                                                                \
+    case k:                                                                                        \
+        if (nearest)                                                                               \
+            sample_nearest(s, at, count, k, v);                                                    \
+        else                                                                                       \
+            sample_bilinear(s, at, count, k, v);                                                   \
+        break
+    switch (c) {
+        CHANNELS(1);
+        CHANNELS(2);
+        CHANNELS(3);
+        CHANNELS(4);
+    }
+#undef CHANNELS
+}
+
+static void sample_row(const image_job *job, const picture *s, const float *m, int32_t i, float *y)
+{
+    const clade_affine_sample_args *a = job->a;
+    const float gain = m[6], offset = m[7];
+    block_points at;
+    float v[4 * block];
+    for (int32_t j = 0; j < job->ow; j += block) {
+        const int count = job->ow - j < block ? job->ow - j : block;
+        const size_t n = (size_t)count * (size_t)job->c;
+        place_block(m, i, j, a->nearest ? 0.5f : 0.0f, &at);
+        sample(s, &at, count, job->c, a->nearest, v);
+        if (gain != 1.0f || offset != 0.0f)
+            for (size_t k = 0; k < n; k++) v[k] = image_bright(v[k], gain, offset);
+        scale_block(job, v, y + (size_t)j * (size_t)job->c, n);
+    }
+}
+
+/* Is row i of the output row i of the picture? */
+static bool is_copy(const image_job *job, const float *m, int32_t i)
+{
+    return m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0 &&
+           m[6] == 1 && m[7] == 0 && i < job->h && job->ow <= job->w;
+}
+
+static void sample_rows(const void *user, size_t first, size_t end)
+{
+    const image_job *job = user;
+    const size_t row = (size_t)job->w * (size_t)job->c, size = (size_t)job->h * row;
+    for (size_t r = first; r < end; r++) {
+        const size_t p = r / (size_t)job->oh;
+        const int32_t i = (int32_t)(r % (size_t)job->oh), last = job->pictures - 1;
+        const float *m = job->matrix + 8 * p;
+        int32_t taken = job->index ? job->index[p] : (int32_t)p;
+        taken = taken < 0 ? 0 : taken > last ? last : taken;
+        const picture s = {job->x + (size_t)taken * size, job->h, job->w, job->a->fill,
+                           job->a->value};
+        float *y = job->y + r * (size_t)job->ow * (size_t)job->c;
+        if (is_copy(job, m, i))
+            convert_row(job, s.pixels + (size_t)i * row, y);
+        else
+            sample_row(job, &s, m, i, y);
+    }
+}
+
+static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *scratch)
+{
+    (void)scratch;
+    image_job job = {
+        .a = a,
+        .x = clade_tensor_host(&a->x),
+        .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
+        .matrix = clade_tensor_host(&a->matrix),
+        .y = clade_tensor_host(&a->y),
+        .pictures = a->x.dim[0],
+        .h = a->x.dim[1],
+        .w = a->x.dim[2],
+        .c = a->x.dim[3],
+        .oh = a->y.dim[1],
+        .ow = a->y.dim[2],
+    };
+    for (int k = 0; k < period; k++) {
+        job.scale[k] = a->scale[k % job.c];
+        job.shift[k] = a->shift[k % job.c];
+    }
+    const size_t rows = (size_t)a->y.dim[0] * (size_t)job.oh;
+    const size_t grain = elements_per_task / ((size_t)job.ow * (size_t)job.c) + 1;
+    clade_cpu_range(context, (cpu_range){sample_rows, &job, rows, grain});
+    return CLADE_OK;
+}
+
+void CPU_NAME(image)(clade_backend *table);
+void CPU_NAME(image)(clade_backend *table) { table->affine_sample = affine_sample; }

@@ -1,0 +1,168 @@
+/* loss on the CPU: the shared bodies, threads sharing rows. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/loss.clh"
+
+/* Rows in blocks of about this many scores, for which an exponential or more is computed. */
+enum { block = 2048 };
+
+/* An op's rows of c scores and what belongs to each. */
+typedef struct rows {
+    const float *x, *target, *dloss, *dense;
+    const int32_t *label;
+    float *y, *loss;
+    size_t c;
+    float smoothing;
+    int accumulate;
+} rows;
+
+static rows rows_of(const clade_tensor *x)
+{
+    return (rows){.x = clade_tensor_host(x), .c = (size_t)x->dim[x->rank - 1]};
+}
+
+static void set_label(rows *r, const clade_tensor *label, float smoothing)
+{
+    if (label->dtype == CLADE_I32) r->label = clade_tensor_host(label);
+    else r->dense = clade_tensor_host(label);
+    r->smoothing = smoothing;
+}
+
+static clade_status run_rows(cpu_context *cpu, const rows *r, const clade_tensor *x,
+                             void (*body)(const void *user, size_t first, size_t end))
+{
+    size_t grain = r->c < block ? block / r->c : 1;
+    clade_cpu_range(cpu, (cpu_range){body, r, clade_tensor_count(x) / r->c, grain});
+    return CLADE_OK;
+}
+
+/* Defines NAME_rows, which does BODY for each row i that begins at element `at`. */
+#define ROWS(name, body)                                                                           \
+    static void name##_rows(const void *user, size_t first, size_t end)                            \
+    {                                                                                              \
+        const rows *r = user;                                                                      \
+        const int c = (int)r->c;                                                                   \
+        for (size_t i = first, at = i * r->c; i < end; i++, at += r->c) body;                      \
+    }
+#define CLASS (r->label ? r->label[i] : 0)
+#define DENSE (r->dense ? r->dense + at : NULL)
+
+ROWS(softmax, softmax_row(r->x + at, r->y + at, c, loss_max(r->x + at, c)))
+ROWS(softmax_dx, softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate))
+ROWS(xent, r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
+ROWS(xent_dx, xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing,
+                          r->accumulate))
+ROWS(bce, r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
+ROWS(bce_dx, bce_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing,
+                        r->accumulate))
+ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c))
+ROWS(mse_dx, mse_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
+
+static clade_status softmax(void *context, const clade_softmax_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->x);
+    r.y = clade_tensor_host(&a->y);
+    return run_rows(context, &r, &a->x, softmax_rows);
+}
+
+static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->y);
+    r.target = clade_tensor_host(&a->dy);
+    r.y = clade_tensor_host(&a->dx);
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->y, softmax_dx_rows);
+}
+
+static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->x);
+    set_label(&r, &a->label, a->smoothing);
+    r.y = clade_tensor_host(&a->y);
+    r.loss = clade_tensor_host(&a->loss);
+    return run_rows(context, &r, &a->x, xent_rows);
+}
+
+static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_args *a,
+                                    void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->y);
+    set_label(&r, &a->label, a->smoothing);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->y, xent_dx_rows);
+}
+
+static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->x);
+    set_label(&r, &a->label, a->smoothing);
+    r.y = clade_tensor_host(&a->y);
+    r.loss = clade_tensor_host(&a->loss);
+    return run_rows(context, &r, &a->x, bce_rows);
+}
+
+static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->y);
+    set_label(&r, &a->label, a->smoothing);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->y, bce_dx_rows);
+}
+
+static clade_status mse(void *context, const clade_mse_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->x);
+    r.target = clade_tensor_host(&a->target);
+    r.loss = clade_tensor_host(&a->loss);
+    return run_rows(context, &r, &a->x, mse_rows);
+}
+
+static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    rows r = rows_of(&a->x);
+    r.target = clade_tensor_host(&a->target);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->x, mse_dx_rows);
+}
+
+/* One thread: it is a comparison per score. */
+static clade_status topk_count(void *context, const clade_topk_count_args *a, void *scratch)
+{
+    (void)context, (void)scratch;
+    const float *y = clade_tensor_host(&a->y);
+    const int32_t *label = clade_tensor_host(&a->label), c = a->y.dim[1];
+    int32_t *count = clade_tensor_host(&a->count);
+    uint32_t hits = 0;
+    for (size_t i = 0; i < (size_t)a->y.dim[0]; i++)
+        hits += (uint32_t)topk_row(y + i * (size_t)c, label[i], c, a->k);
+    *count = (int32_t)((uint32_t)*count + hits);
+    return CLADE_OK;
+}
+
+void CPU_NAME(loss)(clade_backend *table);
+void CPU_NAME(loss)(clade_backend *table)
+{
+    table->softmax = softmax;
+    table->softmax_dx = softmax_dx;
+    table->softmax_xent = softmax_xent;
+    table->softmax_xent_dx = softmax_xent_dx;
+    table->sigmoid_bce = sigmoid_bce;
+    table->sigmoid_bce_dx = sigmoid_bce_dx;
+    table->mse = mse;
+    table->mse_dx = mse_dx;
+    table->topk_count = topk_count;
+}

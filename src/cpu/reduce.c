@@ -1,0 +1,268 @@
+/* reduce on the CPU. Threads share units: a chunk of what is summed, for a block of columns, which are
+ * outputs that lie side by side in x; or, where none do, for a few outputs whose chains of additions
+ * run at the same time. */
+#include "cpu/broadcast.h"
+
+#include "../../kernels/math.clh"
+
+enum { most_columns = 1024, chains = 8, least_work = 16384 };
+
+typedef struct sum_job {
+    broadcast_sum s;
+    const float *x, *b; /* b: NULL where there is no factor */
+    float *target, *part;
+    float scale;
+    int accumulate;
+    size_t width, rows, blocks; /* columns; rows of them; units in a row */
+} sum_job;
+
+/* Where a row's first element is, and its factor. */
+static row_walk row_at(const broadcast_sum *s, size_t row)
+{
+    row_walk w = {.size = {s->kept[0], s->kept[1], s->kept[2]},
+                  .a_step = {s->x_kept[0], s->x_kept[1], s->x_kept[2]},
+                  .b_step = {s->b_kept[0], s->b_kept[1], s->b_kept[2]}};
+    walk_to(&w, row);
+    return w;
+}
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* ---- columns ---- */
+
+/* sum[k] += x[i step + k], in the order of i. */
+static void add_columns(float *restrict sum, const float *restrict x, size_t step, size_t m,
+                        size_t columns)
+{
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+        const float *r = x + i * step;
+        for (size_t k = 0; k < columns; k++)
+            sum[k] = sum[k] + r[k] + r[step + k] + r[2 * step + k] + r[3 * step + k];
+    }
+    for (; i < m; i++)
+        for (size_t k = 0; k < columns; k++) sum[k] += x[i * step + k];
+}
+
+/* The same of x b. `many`: each column has its own factor; else one serves a row. */
+static void add_products(float *restrict sum, const float *restrict x, size_t step,
+                         const float *restrict b, size_t b_step, bool many, size_t m, size_t columns)
+{
+    size_t i = 0;
+    for (; many && i + 4 <= m; i += 4) {
+        const float *r = x + i * step, *f = b + i * b_step;
+        for (size_t k = 0; k < columns; k++) {
+            float s = FMA(r[k], f[k], sum[k]);
+            s = FMA(r[step + k], f[b_step + k], s);
+            s = FMA(r[2 * step + k], f[2 * b_step + k], s);
+            sum[k] = FMA(r[3 * step + k], f[3 * b_step + k], s);
+        }
+    }
+    for (; many && i < m; i++)
+        for (size_t k = 0; k < columns; k++)
+            sum[k] = FMA(x[i * step + k], b[i * b_step + k], sum[k]);
+    for (; i < m; i++) {
+        const float f = b[i * b_step];
+        for (size_t k = 0; k < columns; k++) sum[k] = FMA(x[i * step + k], f, sum[k]);
+    }
+}
+
+static void write_sums(const sum_job *job, size_t chunk, size_t at, const float *sum, size_t n)
+{
+    float *part = job->part + chunk * job->s.outputs + at, *target = job->target + at;
+    const float scale = job->scale;
+    if (job->s.chunks > 1) memcpy(part, sum, n * sizeof *sum);
+    else if (job->accumulate)
+        for (size_t k = 0; k < n; k++) target[k] += scale * sum[k];
+    else
+        for (size_t k = 0; k < n; k++) target[k] = scale * sum[k];
+}
+
+static void sum_columns(const void *user, size_t first, size_t end)
+{
+    const sum_job *job = user;
+    const broadcast_sum *s = &job->s;
+    float sum[most_columns];
+    for (size_t unit = first; unit < end; unit++) {
+        size_t column = unit % job->blocks * most_columns, row = unit / job->blocks % job->rows;
+        size_t chunk = unit / job->blocks / job->rows;
+        size_t n = smaller(job->width - column, most_columns);
+        row_walk w = row_at(s, row);
+        size_t i = chunk * CLADE_REDUCE_CHUNK, stop = smaller(i + CLADE_REDUCE_CHUNK, s->terms);
+        memset(sum, 0, n * sizeof *sum);
+        while (i < stop) {
+            size_t outer = i / s->summed[1], inner = i % s->summed[1];
+            size_t m = smaller(s->summed[1] - inner, stop - i);
+            const float *x =
+                job->x + w.a + column + outer * s->x_summed[0] + inner * s->x_summed[1];
+            if (job->b)
+                add_products(sum, x, s->x_summed[1],
+                             job->b + w.b + column * s->b_kept[3] + outer * s->b_summed[0] +
+                                 inner * s->b_summed[1],
+                             s->b_summed[1], s->b_kept[3] != 0, m, n);
+            else
+                add_columns(sum, x, s->x_summed[1], m, n);
+            i += m;
+        }
+        write_sums(job, chunk, row * job->width + column, sum, n);
+    }
+}
+
+/* ---- chains ---- */
+
+/* One output of one chunk: x and b where it begins, if its terms are evenly spaced. */
+typedef struct chain {
+    const float *x, *b;
+    size_t terms, row, chunk;
+} chain;
+
+static chain chain_at(const sum_job *job, size_t unit)
+{
+    chain c = {.row = unit % job->rows, .chunk = unit / job->rows};
+    row_walk w = row_at(&job->s, c.row);
+    c.terms = smaller(job->s.terms - c.chunk * CLADE_REDUCE_CHUNK, CLADE_REDUCE_CHUNK);
+    c.x = job->x + w.a;
+    c.b = job->b ? job->b + w.b : NULL;
+    return c;
+}
+
+static float sum_chain(const sum_job *job, const chain *c)
+{
+    const broadcast_sum *s = &job->s;
+    size_t i = c->chunk * CLADE_REDUCE_CHUNK, stop = i + c->terms;
+    float sum = 0.0f;
+    for (; i < stop; i++) {
+        size_t outer = i / s->summed[1], inner = i % s->summed[1];
+        float x = c->x[outer * s->x_summed[0] + inner * s->x_summed[1]];
+        float b = c->b ? c->b[outer * s->b_summed[0] + inner * s->b_summed[1]] : 1.0f;
+        sum = FMA(x, b, sum);
+    }
+    return sum;
+}
+
+/* As many chains of equal length as run at the same time, each over one dimension. */
+static void sum_together(const sum_job *job, const chain *c, float sum[chains])
+{
+    const broadcast_sum *s = &job->s;
+    const size_t step = s->x_summed[1], b_step = s->b_summed[1];
+    const float *x[chains], *b[chains];
+    for (int j = 0; j < chains; j++) {
+        x[j] = c[j].x + c[j].chunk * CLADE_REDUCE_CHUNK * step;
+        b[j] = c[j].b ? c[j].b + c[j].chunk * CLADE_REDUCE_CHUNK * b_step : NULL;
+        sum[j] = 0.0f;
+    }
+    if (job->b)
+        for (size_t i = 0; i < c->terms; i++)
+            for (int j = 0; j < chains; j++)
+                sum[j] = FMA(x[j][i * step], b[j][i * b_step], sum[j]);
+    else
+        for (size_t i = 0; i < c->terms; i++)
+            for (int j = 0; j < chains; j++) sum[j] += x[j][i * step];
+}
+
+static void sum_chains(const void *user, size_t first, size_t end)
+{
+    const sum_job *job = user;
+    chain c[chains];
+    float sum[chains];
+    for (size_t unit = first; unit < end; unit += chains) {
+        size_t n = smaller(end - unit, chains);
+        bool even = n == chains && job->s.summed[0] == 1;
+        for (size_t j = 0; j < n; j++) {
+            c[j] = chain_at(job, unit + j);
+            even = even && c[j].terms == c[0].terms;
+        }
+        if (even) sum_together(job, c, sum);
+        for (size_t j = 0; j < n; j++) {
+            if (!even) sum[j] = sum_chain(job, &c[j]);
+            write_sums(job, c[j].chunk, c[j].row, &sum[j], 1);
+        }
+    }
+}
+
+/* ---- chunks ---- */
+
+static void add_chunks(const void *user, size_t first, size_t end)
+{
+    const sum_job *job = user;
+    const size_t outputs = job->s.outputs;
+    float sum[most_columns];
+    for (size_t at = first; at < end; at += most_columns) {
+        size_t n = smaller(end - at, most_columns);
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t i = 0; i < job->s.chunks; i++)
+            for (size_t k = 0; k < n; k++) sum[k] += job->part[i * outputs + at + k];
+        for (size_t k = 0; k < n; k++) {
+            float value = job->scale * sum[k];
+            job->target[at + k] = job->accumulate ? job->target[at + k] + value : value;
+        }
+    }
+}
+
+clade_status CPU_NAME(sum)(cpu_context *cpu, const clade_tensor *x, const clade_tensor *b,
+                           const clade_tensor *target, float scale, int32_t accumulate,
+                           float *scratch)
+{
+    sum_job job = {.x = clade_tensor_host(x),
+                   .b = b ? clade_tensor_host(b) : NULL,
+                   .target = clade_tensor_host(target),
+                   .part = scratch,
+                   .scale = scale,
+                   .accumulate = accumulate};
+    broadcast_sum *s = &job.s;
+    clade_broadcast_sum(x, b, target, s);
+    job.width = s->kept[3];
+    job.rows = s->outputs / job.width;
+    job.blocks = (job.width + most_columns - 1) / most_columns;
+    size_t units = s->chunks * job.rows * job.blocks;
+    size_t work = smaller(s->terms, CLADE_REDUCE_CHUNK) * smaller(job.width, most_columns);
+    size_t grain = (least_work + work - 1) / work;
+    bool alone = job.width == 1;
+    if (alone) grain = (grain + chains - 1) / chains * chains;
+    clade_cpu_range(cpu, (cpu_range){alone ? sum_chains : sum_columns, &job, units, grain});
+    if (s->chunks > 1)
+        clade_cpu_range(cpu, (cpu_range){add_chunks, &job, s->outputs, most_columns});
+    return CLADE_OK;
+}
+
+static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
+{
+    return mean ? math_rcp((float)(clade_tensor_count(x) / clade_tensor_count(y))) : 1.0f;
+}
+
+static clade_status reduce(void *context, const clade_reduce_args *a, void *scratch)
+{
+    return CPU_NAME(sum)(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, scratch);
+}
+
+/* alpha times a stretched gradient */
+static void spread_row(const broadcast_job *job, float *y, const float *a, const float *b, size_t n)
+{
+    (void)b;
+    const float alpha = job->alpha, one = alpha * *a;
+    const bool many = job->space.a[3] != 0;
+    if (job->accumulate && many)
+        EACH_ALONE for (size_t k = 0; k < n; k++) y[k] += a[k] * alpha;
+    else if (job->accumulate)
+        EACH_ALONE for (size_t k = 0; k < n; k++) y[k] += one;
+    else if (many)
+        EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = a[k] * alpha;
+    else
+        for (size_t k = 0; k < n; k++) y[k] = one;
+}
+
+static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *scratch)
+{
+    (void)scratch;
+    broadcast_job job = {.row = spread_row,
+                         .alpha = weight(&a->dx, &a->dy, a->mean),
+                         .accumulate = a->accumulate};
+    return run_broadcast(context, job, &a->dx, &a->dy, NULL);
+}
+
+void CPU_NAME(reduce)(clade_backend *table);
+void CPU_NAME(reduce)(clade_backend *table)
+{
+    table->reduce = reduce;
+    table->reduce_dx = reduce_dx;
+}

@@ -1,0 +1,370 @@
+/* optim: the norm of all gradients, and one step of SGD, RMSprop, Adam and AdamW. */
+#include "op/optim.h"
+#include "op/op.h"
+
+#include "../../kernels/optim.clh"
+
+/* ---- shape rules ---- */
+
+/* EINVAL unless low ≤ value ≤ high; NaN never is. */
+static clade_status check_range(clade_op op, const char *name, float value, float low, float high)
+{
+    if (value >= low && value <= high) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s: %s is %g, expected %g to %g", clade_op_describe(op)->name,
+                      name, (double)value, (double)low, (double)high);
+}
+
+static clade_status check_eps(clade_op op, float eps)
+{
+    return check_range(op, "eps", eps, 0x1p-126f, 3e38f);
+}
+
+static clade_status check_like(clade_op op, const char *slot, const clade_tensor *t,
+                               const clade_tensor *w)
+{
+    return clade_expect_shape(op, slot, t, CLADE_F32, w->rank, w->dim);
+}
+
+static const int32_t single[] = {1};
+
+/* What all optimizers have. */
+static clade_status check_step(clade_op op, const clade_tensor *w, const clade_tensor *g,
+                               const clade_tensor *scale, float lr, float decay)
+{
+    clade_status status = check_like(op, "g", g, w);
+    if (!status && clade_tensor_present(scale))
+        status = clade_expect_shape(op, "scale", scale, CLADE_F32, 1, single);
+    if (!status) status = check_range(op, "lr", lr, -3e38f, 3e38f);
+    if (!status) status = check_range(op, "decay", decay, 0, 1);
+    return status;
+}
+
+static clade_status shape_norm_clip(clade_args *args)
+{
+    clade_norm_clip_args *a = &args->norm_clip;
+    const clade_op op = CLADE_OP_norm_clip;
+    clade_status status = check_range(op, "limit", a->limit, 0x1p-126f, 3e38f);
+    if (!status) status = clade_infer_shape(op, "scale", &a->scale, CLADE_F32, 1, single);
+    if (!status) status = clade_infer_shape(op, "norm", &a->norm, CLADE_F32, 1, single);
+    return status;
+}
+
+static clade_status shape_sgd(clade_args *args)
+{
+    clade_sgd_args *a = &args->sgd;
+    const clade_op op = CLADE_OP_sgd;
+    clade_status status = check_step(op, &a->w, &a->g, &a->scale, a->lr, a->decay);
+    if (!status && clade_tensor_present(&a->v)) status = check_like(op, "v", &a->v, &a->w);
+    if (!status) status = check_range(op, "momentum", a->momentum, 0, 1);
+    if (!status && a->momentum != 0 && !clade_tensor_present(&a->v))
+        status = clade_fail(CLADE_EINVAL, "sgd: a momentum of %g needs v", (double)a->momentum);
+    return status;
+}
+
+static clade_status shape_rmsprop(clade_args *args)
+{
+    clade_rmsprop_args *a = &args->rmsprop;
+    const clade_op op = CLADE_OP_rmsprop;
+    clade_status status = check_step(op, &a->w, &a->g, &a->scale, a->lr, a->decay);
+    if (!status) status = check_like(op, "s", &a->s, &a->w);
+    if (!status && clade_tensor_present(&a->v)) status = check_like(op, "v", &a->v, &a->w);
+    if (!status) status = check_range(op, "rho", a->rho, 0, 1);
+    if (!status) status = check_range(op, "momentum", a->momentum, 0, 1);
+    if (!status && a->momentum != 0 && !clade_tensor_present(&a->v))
+        status = clade_fail(CLADE_EINVAL, "rmsprop: a momentum of %g needs v", (double)a->momentum);
+    return status ? status : check_eps(op, a->eps);
+}
+
+static clade_status shape_adam(clade_args *args)
+{
+    clade_adam_args *a = &args->adam;
+    const clade_op op = CLADE_OP_adam;
+    clade_status status = check_step(op, &a->w, &a->g, &a->scale, a->lr, a->decay);
+    if (!status) status = check_like(op, "m", &a->m, &a->w);
+    if (!status) status = check_like(op, "v", &a->v, &a->w);
+    if (!status) status = check_range(op, "beta1", a->beta1, 0, 1);
+    if (!status) status = check_range(op, "beta2", a->beta2, 0, 1);
+    return status ? status : check_eps(op, a->eps);
+}
+
+/* ---- references ---- */
+
+#ifdef CLADE_ORACLE
+static REAL real_rsqrt(REAL x) { return 1 / sqrt(x); }
+static REAL real_sqrt(REAL x) { return sqrt(x); }
+static REAL real_div(REAL a, REAL b) { return a / b; }
+#else
+static REAL real_rsqrt(REAL x) { return math_rsqrt(x); }
+static REAL real_sqrt(REAL x) { return math_sqrt(x); }
+static REAL real_div(REAL a, REAL b) { return math_div(a, b); }
+#endif
+
+/* The squares of one chunk: OPTIM_CHAINS chains of fma, then these in ascending order. */
+static REAL chunk_squares(const REAL *g, size_t n)
+{
+    REAL sum = 0;
+    for (size_t l = 0; l < OPTIM_CHAINS; l++) {
+        REAL chain = 0;
+        for (size_t i = l; i < n; i += OPTIM_CHAINS) chain = REAL_FMA(g[i], g[i], chain);
+        sum += chain;
+    }
+    return sum;
+}
+
+static void run_norm_clip(const clade_args *args)
+{
+    const clade_norm_clip_args *a = &args->norm_clip;
+    const REAL *g = real_of(&a->g), limit = a->limit;
+    size_t n = clade_tensor_count(&a->g);
+    REAL sum = 0;
+    for (size_t i = 0; i < n; i += CLADE_REDUCE_CHUNK)
+        sum += chunk_squares(g + i, n - i < CLADE_REDUCE_CHUNK ? n - i : CLADE_REDUCE_CHUNK);
+    REAL norm = real_sqrt(sum);
+    *real_of(&a->norm) = norm;
+    *real_of(&a->scale) = norm <= limit ? 1 : real_div(limit, norm);
+}
+
+static REAL scale_of(const clade_tensor *scale)
+{
+    return clade_tensor_present(scale) ? *real_of(scale) : 1;
+}
+
+static REAL mean_square(REAL old, REAL g, REAL beta)
+{
+    return REAL_FMA(beta, old, (1 - beta) * (g * g));
+}
+
+static void run_sgd(const clade_args *args)
+{
+    const clade_sgd_args *a = &args->sgd;
+    const REAL lr = a->lr, momentum = a->momentum, decay = a->decay, scale = scale_of(&a->scale);
+    const REAL *gradient = real_of(&a->g);
+    REAL *w = real_of(&a->w), *v = clade_tensor_present(&a->v) ? real_of(&a->v) : NULL;
+    size_t n = clade_tensor_count(&a->w);
+    for (size_t i = 0; i < n; i++) {
+        REAL g = gradient[i] * scale, decayed = REAL_FMA(-decay, w[i], w[i]);
+        if (!v) {
+            w[i] = REAL_FMA(-lr, g, decayed);
+            continue;
+        }
+        REAL step = lr * g;
+        v[i] = REAL_FMA(momentum, v[i], -step);
+        w[i] = a->nesterov ? REAL_FMA(momentum, v[i], decayed) - step : decayed + v[i];
+    }
+}
+
+static void run_rmsprop(const clade_args *args)
+{
+    const clade_rmsprop_args *a = &args->rmsprop;
+    const REAL lr = a->lr, rho = a->rho, momentum = a->momentum, eps = a->eps, decay = a->decay;
+    const REAL *gradient = real_of(&a->g), scale = scale_of(&a->scale);
+    REAL *w = real_of(&a->w), *s = real_of(&a->s);
+    REAL *v = clade_tensor_present(&a->v) ? real_of(&a->v) : NULL;
+    size_t n = clade_tensor_count(&a->w);
+    for (size_t i = 0; i < n; i++) {
+        REAL g = gradient[i] * scale, decayed = REAL_FMA(-decay, w[i], w[i]);
+        s[i] = mean_square(s[i], g, rho);
+        REAL step = lr * g * real_rsqrt(s[i] + eps);
+        if (v) step = v[i] = REAL_FMA(momentum, v[i], step);
+        w[i] = decayed - step;
+    }
+}
+
+static void run_adam(const clade_args *args)
+{
+    const clade_adam_args *a = &args->adam;
+    const REAL lr = a->lr, beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, decay = a->decay;
+    const REAL *gradient = real_of(&a->g), scale = scale_of(&a->scale);
+    REAL *w = real_of(&a->w), *m = real_of(&a->m), *v = real_of(&a->v);
+    size_t n = clade_tensor_count(&a->w);
+    for (size_t i = 0; i < n; i++) {
+        REAL g = gradient[i] * scale, decayed = REAL_FMA(-decay, w[i], w[i]);
+        m[i] = REAL_FMA(beta1, m[i], (1 - beta1) * g);
+        v[i] = mean_square(v[i], g, beta2);
+        w[i] = decayed - real_div(lr * m[i], real_sqrt(v[i]) + eps);
+    }
+}
+
+/* ---- bounds ----
+ *
+ * In units u = CLADE_UNIT of relative error, one per rounding; an ulp is at most two. Products of
+ * errors, below 100 u², are in the hundredth that each sum of units is raised by. States hold their
+ * new values here, so w before the step is w + step. */
+
+static const double *doubles(const clade_tensor *t)
+{
+    return (const double *)t->buffer->host + t->offset;
+}
+
+static double u(double roundings) { return 1.01 * roundings * CLADE_UNIT; }
+
+static double scale_value(const clade_tensor *scale)
+{
+    return clade_tensor_present(scale) ? doubles(scale)[0] : 1;
+}
+
+/* The squares are all positive, so their sum is as good as the longest way of a term: a chain, its
+ * addition to the chunk, the chunk's to the sum. The root halves that and adds an ulp; the quotient
+ * adds another. Squares below the smallest normal number may vanish: 2^-63 of the root each. */
+static void bound_norm_clip(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_norm_clip_args *a = &args->norm_clip;
+    size_t n = clade_tensor_count(&a->g);
+    int64_t way = CLADE_REDUCE_CHUNK / OPTIM_CHAINS + OPTIM_CHAINS + (int64_t)norm_clip_chunks(&a->g);
+    double norm = doubles(&a->norm)[0], relative = clade_gamma(way) / 2 + u(2);
+    double lost = 0x1p-63 * sqrt((double)n);
+    if (slot == 2)
+        *bound = relative * norm + lost;
+    else
+        *bound = (relative + u(2) + lost / (double)a->limit) * doubles(&a->scale)[0];
+}
+
+static void bound_sgd(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_sgd_args *a = &args->sgd;
+    const double *g = doubles(&a->g), *w = doubles(&a->w);
+    const double factor = (double)a->lr * scale_value(&a->scale), momentum = (double)a->momentum;
+    size_t n = clade_tensor_count(&a->w);
+    for (size_t i = 0; i < n; i++) {
+        double step = factor * g[i];
+        if (!clade_tensor_present(&a->v)) {
+            bound[i] = u(1) * (fabs(step) + fabs(w[i] + step) + fabs(w[i]));
+            continue;
+        }
+        double v = doubles(&a->v)[i], of_v = u(2) * fabs(step) + u(1) * fabs(v);
+        double decayed = a->nesterov ? w[i] + step - momentum * v : w[i] - v;
+        double of_w = u(1) * (fabs(decayed) + fabs(w[i]));
+        of_w += a->nesterov ? momentum * of_v + u(1) * fabs(w[i] + step) + u(2) * fabs(step) : of_v;
+        bound[i] = slot == 2 ? of_v : of_w;
+    }
+}
+
+/* The new mean square, a sum of positive terms: in (1 − beta) (scale g)² there are five roundings,
+ * one is of the sum. */
+enum { square_roundings = 6 };
+
+/* s + eps: one more; its root takes half, 1 / sqrt() is good to 2 ulp; three products. */
+static void bound_rmsprop(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_rmsprop_args *a = &args->rmsprop;
+    const double *g = doubles(&a->g), *w = doubles(&a->w), *s = doubles(&a->s);
+    const double factor = (double)a->lr * scale_value(&a->scale);
+    size_t n = clade_tensor_count(&a->w);
+    for (size_t i = 0; i < n; i++) {
+        double step = factor * g[i] / sqrt(s[i] + (double)a->eps);
+        double of_step = u((square_roundings + 1) / 2.0 + 4 + 3) * fabs(step);
+        if (clade_tensor_present(&a->v)) {
+            step = doubles(&a->v)[i];
+            of_step += u(1) * fabs(step);
+        }
+        bound[i] = slot == 2   ? u(square_roundings) * s[i]
+                   : slot == 3 ? of_step
+                               : u(1) * (fabs(w[i] + step) + fabs(w[i])) + of_step;
+    }
+}
+
+/* sqrt(v): half of v's, and an ulp; + eps; lr m; the quotient's ulp. */
+static void bound_adam(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_adam_args *a = &args->adam;
+    const double *g = doubles(&a->g), *w = doubles(&a->w), *m = doubles(&a->m), *v = doubles(&a->v);
+    const double factor = (1 - (double)a->beta1) * scale_value(&a->scale), lr = (double)a->lr;
+    size_t n = clade_tensor_count(&a->w);
+    for (size_t i = 0; i < n; i++) {
+        double of_m = u(3) * fabs(factor * g[i]) + u(1) * fabs(m[i]);
+        double divisor = sqrt(v[i]) + (double)a->eps, step = lr * m[i] / divisor;
+        double of_step = fabs(lr) * of_m / divisor +
+                         u(square_roundings / 2.0 + 2 + 1 + 1 + 2) * fabs(step);
+        bound[i] = slot == 2   ? of_m
+                   : slot == 3 ? u(square_roundings) * v[i]
+                               : u(1) * (fabs(w[i] + step) + fabs(w[i])) + of_step;
+    }
+}
+
+/* ---- cases ---- */
+
+static const clade_case norm_clip_cases[] = {
+    {"one", false, {.norm_clip = {.g = F32_1(1), .limit = 1}}},
+    {"below", false, {.norm_clip = {.g = F32_2(5, 13), .limit = 1000}}},
+    {"above", false, {.norm_clip = {.g = F32_2(7, 37), .limit = 0.5f}}},
+    {"chunk", true, {.norm_clip = {.g = F32_1(4096), .limit = 1}}},
+    {"chunk-and-one", true, {.norm_clip = {.g = F32_1(4097), .limit = 3}}},
+    {"chunks", false, {.norm_clip = {.g = F32_1(8199), .limit = 2}}},
+    {"many-chunks", true, {.norm_clip = {.g = F32_1(1000003), .limit = 1}}},
+};
+
+static const clade_case sgd_cases[] = {
+    {"plain", false, {.sgd = {.w = F32_1(33), .g = F32_1(33), .lr = 0.1f}}},
+    {"one-decay-clip",
+     false,
+     {.sgd = {.w = F32_1(1), .g = F32_1(1), .scale = F32_1(1), .lr = 0.01f, .decay = 0.001f}}},
+    {"momentum",
+     false,
+     {.sgd = {.w = F32_2(3, 67), .g = F32_2(3, 67), .v = F32_2(3, 67), .lr = 0.1f,
+              .momentum = 0.9f}}},
+    {"nesterov",
+     false,
+     {.sgd = {.w = F32_1(129), .g = F32_1(129), .v = F32_1(129), .scale = F32_1(1), .lr = 0.05f,
+              .momentum = 0.9f, .nesterov = 1, .decay = 0.01f}}},
+    {"velocity-without-momentum",
+     true,
+     {.sgd = {.w = F32_1(65), .g = F32_1(65), .v = F32_1(65), .lr = 0.1f, .decay = 0.001f}}},
+    {"long-nesterov",
+     true,
+     {.sgd = {.w = F32_1(100003), .g = F32_1(100003), .v = F32_1(100003), .scale = F32_1(1),
+              .lr = 0.1f, .momentum = 0.9f, .nesterov = 1}}},
+};
+
+static const clade_case rmsprop_cases[] = {
+    {"keras",
+     false,
+     {.rmsprop = {.w = F32_1(65), .g = F32_1(65), .s = F32_1(65), .lr = 0.001f, .rho = 0.9f,
+                  .eps = 1e-7f}}},
+    {"one",
+     false,
+     {.rmsprop = {.w = F32_1(1), .g = F32_1(1), .s = F32_1(1), .scale = F32_1(1), .lr = 0.1f,
+                  .rho = 0.5f, .eps = 0.01f, .decay = 0.1f}}},
+    {"momentum",
+     false,
+     {.rmsprop = {.w = F32_2(5, 31), .g = F32_2(5, 31), .s = F32_2(5, 31), .v = F32_2(5, 31),
+                  .scale = F32_1(1), .lr = 0.01f, .rho = 0.99f, .momentum = 0.9f, .eps = 1e-7f,
+                  .decay = 0.001f}}},
+    {"rho-0",
+     true,
+     {.rmsprop = {.w = F32_1(77), .g = F32_1(77), .s = F32_1(77), .lr = 0.01f, .eps = 1e-3f}}},
+    {"long",
+     true,
+     {.rmsprop = {.w = F32_1(70001), .g = F32_1(70001), .s = F32_1(70001), .lr = 0.001f,
+                  .rho = 0.9f, .eps = 1e-7f}}},
+};
+
+static const clade_case adam_cases[] = {
+    {"keras",
+     false,
+     {.adam = {.w = F32_1(65), .g = F32_1(65), .m = F32_1(65), .v = F32_1(65), .lr = 0.000316f,
+               .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f}}},
+    {"one-clip",
+     false,
+     {.adam = {.w = F32_1(1), .g = F32_1(1), .m = F32_1(1), .v = F32_1(1), .scale = F32_1(1),
+               .lr = 0.1f, .beta1 = 0.5f, .beta2 = 0.75f, .eps = 0.125f}}},
+    {"adamw",
+     false,
+     {.adam = {.w = F32_2(3, 43), .g = F32_2(3, 43), .m = F32_2(3, 43), .v = F32_2(3, 43),
+               .scale = F32_1(1), .lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f,
+               .decay = 0.004f}}},
+    {"beta-0",
+     true,
+     {.adam = {.w = F32_1(99), .g = F32_1(99), .m = F32_1(99), .v = F32_1(99), .lr = 0.01f,
+               .eps = 1e-3f}}},
+    {"long",
+     true,
+     {.adam = {.w = F32_1(70001), .g = F32_1(70001), .m = F32_1(70001), .v = F32_1(70001),
+               .lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f, .decay = 1e-5f}}},
+};
+
+OP_IMPL(norm_clip, OP_CASES(norm_clip_cases), .bound = bound_norm_clip);
+OP_IMPL(sgd, OP_CASES(sgd_cases), .bound = bound_sgd, .domain = {[3] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(rmsprop, OP_CASES(rmsprop_cases), .bound = bound_rmsprop,
+        .domain = {[2] = CLADE_DOMAIN_POSITIVE, [4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(adam, OP_CASES(adam_cases), .bound = bound_adam,
+        .domain = {[3] = CLADE_DOMAIN_POSITIVE, [4] = CLADE_DOMAIN_POSITIVE});

@@ -1,0 +1,44 @@
+/* What the launchers of convolution kernels share: vector and tile sizes, grids, scratch memory. */
+#ifndef CLADE_OPENCL_CONV_H
+#define CLADE_OPENCL_CONV_H
+
+#include "opencl/gemm.h"
+#include "op/conv.h"
+
+#include "../../kernels/conv_job.clh"
+
+/* Vector and tile sizes for a device; results do not depend on them. */
+typedef struct opencl_tile {
+    int32_t vw, nv, pb;
+    char options[64];
+} opencl_tile;
+
+/* For `across` results side by side. */
+opencl_tile clade_opencl_tile(const opencl_context *cl, int32_t across);
+/* Chooses pb for a row of results: the size that leaves the least to do twice. */
+void clade_opencl_tile_row(const opencl_context *cl, opencl_tile *tile, int32_t results);
+/* Chooses the largest pb that divides n. */
+void clade_opencl_tile_divisor(const opencl_context *cl, opencl_tile *tile, int32_t n);
+/* "-DVW=16 -DNV=2 -DPB=14" */
+const char *clade_opencl_tile_options(opencl_tile *tile);
+/* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU. */
+clade_status clade_opencl_run_checked(opencl_launch *launch, size_t x, size_t y, size_t z);
+/* Scratch memory from float `offset` on, as a tensor; `memory` is where its buffer is described. */
+clade_tensor clade_opencl_scratch_tensor(clade_buffer *memory, void *scratch, uint64_t offset);
+/* Results low … high − 1 have all their taps in the source. */
+void clade_opencl_interior(conv_axis axis, int32_t *low, int32_t *high);
+
+static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
+
+/* Fast mode: the op as matrix products, where they are wanted and right. */
+#define BY_GEMM(id)                                                                                \
+    bool done;                                                                                     \
+    clade_status by_gemm = clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch, &done); \
+    if (by_gemm || done) return by_gemm;
+
+/* In conv_dw.c */
+clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch);
+clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch);
+size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
+
+#endif

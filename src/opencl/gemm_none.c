@@ -1,0 +1,25 @@
+/* Stands in for gemm.c in a build without CLBlast. */
+#include "opencl/gemm.h"
+
+bool clade_opencl_gemm_present(void) { return false; }
+
+size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm)
+{
+    (void)cl;
+    (void)gemm;
+    return 0;
+}
+
+bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *gemm)
+{
+    (void)cl;
+    (void)gemm;
+    return false;
+}
+
+clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch)
+{
+    (void)gemm;
+    (void)scratch;
+    return clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
+}

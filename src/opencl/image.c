@@ -1,0 +1,49 @@
+/* Launcher of kernels/image.cl. */
+#include "opencl/opencl.h"
+
+/* Pictures in one launch: some devices allow no more than 65535 work-groups in a dimension. */
+enum { pictures_at_once = 32768 };
+
+/* The smallest power of two that covers a row, at most the context's size. */
+static size_t group_for(const opencl_context *cl, size_t row)
+{
+    size_t group = 1;
+    while (group < row && group * 2 <= cl->group_size) group *= 2;
+    return group;
+}
+
+static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *scratch)
+{
+    (void)scratch;
+    const size_t n = (size_t)a->y.dim[0], row = (size_t)a->y.dim[2] * (size_t)a->y.dim[3];
+    const size_t group = group_for(context, row);
+    clade_status status = CLADE_OK;
+    for (size_t first = 0; !status && first < n; first += pictures_at_once) {
+        opencl_launch l = clade_opencl_begin(context, "image", "affine_sample", NULL);
+        clade_opencl_tensor(&l, &a->x);
+        clade_opencl_tensor(&l, &a->index);
+        clade_opencl_tensor(&l, &a->matrix);
+        clade_opencl_tensor(&l, &a->y);
+        clade_opencl_u64(&l, first);
+        clade_opencl_i32(&l, a->x.dim[0]);
+        clade_opencl_i32(&l, a->x.dim[1]);
+        clade_opencl_i32(&l, a->x.dim[2]);
+        clade_opencl_i32(&l, a->x.dim[3]);
+        clade_opencl_i32(&l, a->y.dim[2]);
+        clade_opencl_i32(&l, a->nearest);
+        clade_opencl_i32(&l, a->fill);
+        clade_opencl_f32(&l, a->value);
+        clade_opencl_struct(&l, a->scale, sizeof a->scale);
+        clade_opencl_struct(&l, a->shift, sizeof a->shift);
+        const size_t left = n - first, pictures = left < pictures_at_once ? left : pictures_at_once;
+        const size_t global[] = {(row + group - 1) / group * group, (size_t)a->y.dim[1], pictures};
+        status = clade_opencl_run_grid(&l, 3, global, (size_t[]){group, 1, 1});
+    }
+    return status;
+}
+
+void clade_opencl_image(const opencl_context *cl, clade_backend *table)
+{
+    (void)cl;
+    table->affine_sample = affine_sample;
+}

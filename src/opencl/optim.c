@@ -1,0 +1,112 @@
+/* Launchers of kernels/optim.cl. */
+#include "opencl/opencl.h"
+
+#include "op/optim.h"
+
+#include <stdio.h>
+
+enum { chains = 64 }; /* OPTIM_CHAINS */
+
+size_t clade_opencl_optim_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    (void)cl;
+    if (op != CLADE_OP_norm_clip) return 0;
+    return norm_clip_chunks(&args->norm_clip.g) * (chains + 1) * sizeof(float);
+}
+
+static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *scratch)
+{
+    opencl_context *cl = context;
+    const uint64_t n = clade_tensor_count(&a->g), chunks = norm_clip_chunks(&a->g);
+    const uint32_t width = cl->cpu_like ? cl->vector_width : 1;
+    char options[16];
+    snprintf(options, sizeof options, "-DVW=%u", width);
+    opencl_launch l = clade_opencl_begin(cl, "optim", "norm_clip_chains", options);
+    clade_opencl_tensor(&l, &a->g);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, n);
+    clade_status status = clade_opencl_run_elements(&l, chunks * chains / width);
+    if (status) return status;
+
+    l = clade_opencl_begin(cl, "optim", "norm_clip_chunks", options);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_u64(&l, chunks);
+    status = clade_opencl_run_elements(&l, chunks);
+    if (status) return status;
+
+    l = clade_opencl_begin(cl, "optim", "norm_clip_total", options);
+    clade_opencl_scratch(&l, scratch);
+    clade_opencl_tensor(&l, &a->scale);
+    clade_opencl_tensor(&l, &a->norm);
+    clade_opencl_u64(&l, chunks);
+    clade_opencl_f32(&l, a->limit);
+    return clade_opencl_run_grid(&l, 1, (size_t[]){64}, (size_t[]){64});
+}
+
+static clade_status sgd(void *context, const clade_sgd_args *a, void *scratch)
+{
+    (void)scratch;
+    const bool velocity = clade_tensor_present(&a->v);
+    const uint64_t n = clade_tensor_count(&a->w);
+    opencl_launch l =
+        clade_opencl_begin(context, "optim", velocity ? "sgd_velocity" : "sgd", NULL);
+    clade_opencl_tensor(&l, &a->w);
+    clade_opencl_tensor(&l, &a->g);
+    if (velocity) clade_opencl_tensor(&l, &a->v);
+    clade_opencl_tensor(&l, &a->scale);
+    clade_opencl_u64(&l, n);
+    clade_opencl_f32(&l, a->lr);
+    if (velocity) clade_opencl_f32(&l, a->momentum);
+    if (velocity) clade_opencl_i32(&l, a->nesterov);
+    clade_opencl_f32(&l, a->decay);
+    return clade_opencl_run_elements(&l, n);
+}
+
+static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *scratch)
+{
+    (void)scratch;
+    const bool velocity = clade_tensor_present(&a->v);
+    const uint64_t n = clade_tensor_count(&a->w);
+    opencl_launch l =
+        clade_opencl_begin(context, "optim", velocity ? "rmsprop_velocity" : "rmsprop", NULL);
+    clade_opencl_tensor(&l, &a->w);
+    clade_opencl_tensor(&l, &a->g);
+    clade_opencl_tensor(&l, &a->s);
+    if (velocity) clade_opencl_tensor(&l, &a->v);
+    clade_opencl_tensor(&l, &a->scale);
+    clade_opencl_u64(&l, n);
+    clade_opencl_f32(&l, a->lr);
+    clade_opencl_f32(&l, a->rho);
+    if (velocity) clade_opencl_f32(&l, a->momentum);
+    clade_opencl_f32(&l, a->eps);
+    clade_opencl_f32(&l, a->decay);
+    return clade_opencl_run_elements(&l, n);
+}
+
+static clade_status adam(void *context, const clade_adam_args *a, void *scratch)
+{
+    (void)scratch;
+    const uint64_t n = clade_tensor_count(&a->w);
+    opencl_launch l = clade_opencl_begin(context, "optim", "adam", NULL);
+    clade_opencl_tensor(&l, &a->w);
+    clade_opencl_tensor(&l, &a->g);
+    clade_opencl_tensor(&l, &a->m);
+    clade_opencl_tensor(&l, &a->v);
+    clade_opencl_tensor(&l, &a->scale);
+    clade_opencl_u64(&l, n);
+    clade_opencl_f32(&l, a->lr);
+    clade_opencl_f32(&l, a->beta1);
+    clade_opencl_f32(&l, a->beta2);
+    clade_opencl_f32(&l, a->eps);
+    clade_opencl_f32(&l, a->decay);
+    return clade_opencl_run_elements(&l, n);
+}
+
+void clade_opencl_optim(const opencl_context *cl, clade_backend *table)
+{
+    (void)cl;
+    table->norm_clip = norm_clip;
+    table->sgd = sgd;
+    table->rmsprop = rmsprop;
+    table->adam = adam;
+}

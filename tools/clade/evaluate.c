@@ -1,0 +1,140 @@
+/* clade evaluate: loss and metrics of a trained classifier. */
+#include "session.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_json(const clade_classifier *classifier, const char *split, const clade_metrics *m)
+{
+    int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "split", split);
+    cJSON_AddNumberToObject(root, "pictures", (double)m->count);
+    cJSON_AddNumberToObject(root, "loss", m->loss);
+    cJSON_AddNumberToObject(root, "accuracy", m->accuracy);
+    if (top_k > 0) cJSON_AddNumberToObject(root, "top_k", m->top_k);
+    cJSON_AddNumberToObject(root, "precision", m->precision);
+    cJSON_AddNumberToObject(root, "recall", m->recall);
+    cJSON_AddNumberToObject(root, "f1", m->f1);
+    cJSON_AddNumberToObject(root, "auc", m->auc);
+    cJSON *classes = cJSON_AddArrayToObject(root, "classes");
+    cJSON *rows = cJSON_AddArrayToObject(root, "confusion");
+    for (int32_t i = 0; i < m->classes; i++) {
+        cJSON_AddItemToArray(classes,
+                             cJSON_CreateString(clade_classifier_class_name(classifier, i)));
+        cJSON *row = cJSON_CreateArray();
+        for (int32_t j = 0; j < m->classes; j++)
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
+        cJSON_AddItemToArray(rows, row);
+    }
+    char *text = cJSON_Print(root);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static void print_confusion(const clade_classifier *classifier, const clade_metrics *m)
+{
+    enum { most = 20 };
+    if (m->classes > most) return;
+    printf("\n%-16s", "true \\ predicted");
+    for (int32_t j = 0; j < m->classes; j++)
+        printf(" %10.10s", clade_classifier_class_name(classifier, j));
+    printf("\n");
+    for (int32_t i = 0; i < m->classes; i++) {
+        printf("%-16.16s", clade_classifier_class_name(classifier, i));
+        for (int32_t j = 0; j < m->classes; j++)
+            printf(" %10" PRIu64, m->confusion[i * m->classes + j]);
+        printf("\n");
+    }
+}
+
+static void print_text(const clade_classifier *classifier, const char *split, const clade_metrics *m)
+{
+    int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
+    printf("%s: %zu pictures\n", split, m->count);
+    printf("loss       %.4f\naccuracy   %.4f\n", m->loss, m->accuracy);
+    if (top_k > 0) printf("top-%-7d%.4f\n", top_k, m->top_k);
+    printf("precision  %.4f\nrecall     %.4f\nf1         %.4f\n", m->precision, m->recall, m->f1);
+    if (!isnan(m->auc)) printf("auc        %.4f\n", m->auc);
+    print_confusion(classifier, m);
+}
+
+/* The first that has pictures of: validation, test, train. */
+static clade_split choose_split(const clade_dataset *dataset)
+{
+    static const clade_split order[] = {CLADE_VALIDATION, CLADE_TEST, CLADE_TRAIN};
+    int i = 0;
+    while (i < 2 && clade_dataset_count(dataset, order[i]) == 0) i++;
+    return order[i];
+}
+
+int command_evaluate(int argc, char **argv)
+{
+    enum { undecided = -1 };
+    session_place place = {.math = session_math_default};
+    const char *data = NULL, *validation = NULL, *cache = NULL;
+    int split = undecided;
+    bool json = false, strict = false;
+    const command_option options[] = {
+        OPTION_TEXT("data", "PATH", &data, "folder, archive, CIFAR or IDX files"),
+        OPTION_TEXT("validation", "PATH", &validation, "the validation pictures, if they lie apart"),
+        OPTION_CHOICE("split", &split, session_splits,
+                      "default: the first of validation, test, train that has pictures"),
+        SESSION_PLACE_OPTIONS(&place),
+        OPTION_FLAG("strict-data", &strict, "a damaged picture is an error, not skipped"),
+        OPTION_TEXT("cache", "SIZE", &cache, "memory for decoded pictures, as 4G; default: half of it"),
+        OPTION_FLAG("json", &json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "evaluate",
+        .arguments = "MODEL",
+        .least = 1,
+        .most = 1,
+        .about = "Measures a trained classifier (a run folder or a .safetensors file): loss, accuracy,\n"
+                 "precision, recall, F1, area under the curve, confusion matrix. Without --data, on the\n"
+                 "data that it was trained on, split as it was then.",
+        .example = "clade evaluate runs/first --data photos.zip",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    uint64_t cache_bytes = 0;
+    if (cache && !session_parse_bytes(cache, &cache_bytes))
+        return command_misuse("evaluate", "--cache %s: expected a size, as 512M or 4G", cache);
+    clade_device *device = NULL;
+    clade_classifier *classifier = NULL;
+    clade_dataset *dataset = NULL;
+    clade_metrics metrics;
+    char *shapes = NULL;
+    clade_status status = session_open_device(&place, &device);
+    if (!status) status = clade_classifier_open(argv[1], device, &classifier);
+    if (!status) {
+        const clade_recipe *recipe = clade_classifier_recipe(classifier);
+        clade_data_options opened = *clade_recipe_data(recipe);
+        opened.cache_bytes = cache_bytes;
+        opened.threads = (int)place.threads;
+        opened.strict = strict;
+        if (data) {
+            opened.path = data;
+            opened.validation = opened.test = NULL;
+        }
+        if (validation) opened.validation = validation;
+        if (!opened.path && !strcmp(clade_recipe_name(recipe), "shapes"))
+            opened.path = shapes = session_cache_path("shapes");
+        status = opened.path ? session_open_data(&opened, NULL, &dataset)
+                             : clade_fail(CLADE_EINVAL, "expected --data PATH");
+    }
+    if (!status && split == undecided) split = (int)choose_split(dataset);
+    if (!status) status = clade_classifier_evaluate(classifier, dataset, (clade_split)split, &metrics);
+    if (!status)
+        (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
+    free(shapes);
+    clade_dataset_destroy(&dataset);
+    clade_classifier_destroy(&classifier);
+    clade_device_close(&device);
+    return status ? command_fail("evaluate") : COMMAND_OK;
+}

@@ -1,0 +1,211 @@
+/* clade predict: classes of pictures. */
+#define _XOPEN_SOURCE 700
+#include "session.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* The files to look at, owned. */
+typedef struct file_list {
+    char **path;
+    size_t count, room;
+} file_list;
+
+static clade_status add_file(file_list *list, const char *folder, const char *name)
+{
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        char **grown = realloc(list->path, room * sizeof *grown);
+        if (!grown) return clade_fail(CLADE_ENOMEM, "out of memory for %zu files", room);
+        list->path = grown;
+        list->room = room;
+    }
+    size_t size = strlen(name) + (folder ? strlen(folder) + 1 : 0) + 1;
+    char *path = malloc(size);
+    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
+    snprintf(path, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
+    list->path[list->count++] = path;
+    return CLADE_OK;
+}
+
+static bool looks_like_picture(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (!strcasecmp(dot, endings[i])) return true;
+    return false;
+}
+
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+/* All pictures in a folder and below, in the order of their names. */
+static clade_status add_folder(file_list *list, const char *folder, int depth)
+{
+    enum { deepest = 32 };
+    struct dirent **entries;
+    int count = depth < deepest ? scandir(folder, &entries, is_visible, alphasort) : 0;
+    if (count < 0) return clade_fail(CLADE_EIO, "%s: cannot read the folder", folder);
+    clade_status status = CLADE_OK;
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        file_list one = {0};
+        struct stat info;
+        if (!status) status = add_file(&one, folder, name);
+        if (!status && !lstat(one.path[0], &info)) {
+            if (S_ISDIR(info.st_mode))
+                status = add_folder(list, one.path[0], depth + 1);
+            else if (looks_like_picture(name))
+                status = add_file(list, NULL, one.path[0]);
+        }
+        if (one.count) free(one.path[0]);
+        free(one.path);
+        free(entries[i]);
+    }
+    if (count > 0) free(entries);
+    return status;
+}
+
+static clade_status list_files(char **arguments, int count, file_list *out)
+{
+    clade_status status = CLADE_OK;
+    for (int i = 0; i < count && !status; i++) {
+        struct stat info;
+        bool folder = !stat(arguments[i], &info) && S_ISDIR(info.st_mode);
+        status = folder ? add_folder(out, arguments[i], 0) : add_file(out, NULL, arguments[i]);
+    }
+    if (!status && out->count == 0) status = clade_fail(CLADE_EINVAL, "there are no pictures");
+    return status;
+}
+
+/* --- output --- */
+
+/* The class with the rank-th largest probability, of equals the first. */
+static int32_t nth_class(const float *p, int32_t classes, int32_t rank)
+{
+    for (int32_t c = 0; c < classes; c++) {
+        int32_t above = 0;
+        for (int32_t i = 0; i < classes; i++) above += p[i] > p[c] || (p[i] == p[c] && i < c);
+        if (above == rank) return c;
+    }
+    return 0;
+}
+
+typedef struct printer {
+    const clade_classifier *classifier;
+    int32_t top;
+    bool json;
+    cJSON *list;
+} printer;
+
+static void print_one(printer *out, const char *path, const float *p)
+{
+    int32_t classes = clade_classifier_classes(out->classifier);
+    cJSON *entry = NULL, *ranks = NULL;
+    if (out->json) {
+        entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "file", path);
+        ranks = cJSON_AddArrayToObject(entry, "classes");
+        cJSON_AddItemToArray(out->list, entry);
+    } else {
+        printf("%s:", path);
+    }
+    for (int32_t k = 0; k < out->top && k < classes; k++) {
+        int32_t c = nth_class(p, classes, k);
+        const char *name = clade_classifier_class_name(out->classifier, c);
+        if (out->json) {
+            cJSON *item = cJSON_CreateObject();
+            cJSON_AddStringToObject(item, "class", name);
+            cJSON_AddNumberToObject(item, "probability", (double)p[c]);
+            cJSON_AddItemToArray(ranks, item);
+        } else {
+            printf("%s %s %.4f", k ? "," : "", name, (double)p[c]);
+        }
+    }
+    if (!out->json) printf("\n");
+}
+
+/* Predicts some files at a time; those that cannot be read are named and counted. */
+static clade_status predict(clade_classifier *classifier, const file_list *files, printer *out,
+                            size_t *unread)
+{
+    enum { at_once = 64 };
+    const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
+    size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    size_t classes = (size_t)clade_classifier_classes(classifier);
+    uint8_t *pixels = malloc(at_once * picture);
+    float *probabilities = malloc(at_once * classes * sizeof *probabilities);
+    clade_status status = pixels && probabilities ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    *unread = 0;
+    for (size_t next = 0; next < files->count && !status;) {
+        const char *name[at_once];
+        size_t n = 0;
+        for (; next < files->count && n < at_once; next++) {
+            const char *path = files->path[next];
+            if (clade_image_read(path, p->height, p->width, p->channels, p->interpolation,
+                                 pixels + n * picture)) {
+                fprintf(stderr, "clade predict: %s\n", clade_error());
+                ++*unread;
+                continue;
+            }
+            name[n++] = path;
+        }
+        status = clade_classifier_predict_pixels(classifier, pixels, n, probabilities);
+        for (size_t i = 0; i < n && !status; i++) print_one(out, name[i], probabilities + i * classes);
+    }
+    free(pixels);
+    free(probabilities);
+    return status;
+}
+
+int command_predict(int argc, char **argv)
+{
+    session_place place = {.math = session_math_default};
+    int64_t top = 3;
+    printer out = {.json = false};
+    const command_option options[] = {
+        OPTION_INTEGER("top", "K", &top, 1, 1e6, "how many classes to name; default: 3"),
+        SESSION_PLACE_OPTIONS(&place),
+        OPTION_FLAG("json", &out.json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "predict",
+        .arguments = "MODEL IMAGE|FOLDER...",
+        .least = 2,
+        .most = COMMAND_ANY,
+        .about = "Says what pictures show, with probabilities. MODEL is a run folder or a .safetensors\n"
+                 "file; a folder stands for the JPEG and PNG files in it and below.",
+        .example = "clade predict runs/first photo.jpg holiday/",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    clade_device *device = NULL;
+    clade_classifier *classifier = NULL;
+    file_list files = {0};
+    size_t unread = 0;
+    clade_status status = list_files(argv + 2, count - 1, &files);
+    if (!status) status = session_open_device(&place, &device);
+    if (!status) status = clade_classifier_open(argv[1], device, &classifier);
+    if (!status) {
+        out.classifier = classifier;
+        out.top = (int32_t)top;
+        if (out.json) out.list = cJSON_CreateArray();
+        status = predict(classifier, &files, &out, &unread);
+    }
+    char *text = !status && out.json ? cJSON_Print(out.list) : NULL;
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(out.list);
+    for (size_t i = 0; i < files.count; i++) free(files.path[i]);
+    free(files.path);
+    clade_classifier_destroy(&classifier);
+    clade_device_close(&device);
+    if (status) return command_fail("predict");
+    return unread ? COMMAND_FAILED : COMMAND_OK;
+}

@@ -1,0 +1,137 @@
+/* Devices, data and small things for the subcommands. */
+#define _POSIX_C_SOURCE 200809L
+#include "session.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const session_math_words[] = {"exact", "fast", NULL};
+const char *const session_splits[] = {"train", "validation", "test", NULL};
+
+clade_status session_open_device(const session_place *place, clade_device **out)
+{
+    clade_device_options options = {.threads = (int)place->threads};
+    if (place->math != session_math_default) options.math = (clade_math)place->math;
+    clade_status status = clade_device_open(place->device, &options, out);
+    if (status || place->math != session_math_default || clade_device_describe(*out)->cpu_like)
+        return status;
+    clade_device_close(out);
+    options.math = CLADE_FAST;
+    return clade_device_open(place->device, &options, out);
+}
+
+bool session_parse_bytes(const char *text, uint64_t *bytes)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || !(value >= 0)) return false;
+    switch (*end) {
+    case 'k':
+    case 'K': value *= 1024, end++; break;
+    case 'm':
+    case 'M': value *= 1024.0 * 1024, end++; break;
+    case 'g':
+    case 'G': value *= 1024.0 * 1024 * 1024, end++; break;
+    default: break;
+    }
+    if (*end || value >= 1e18) return false;
+    *bytes = (uint64_t)value;
+    return true;
+}
+
+/* --- data --- */
+
+typedef struct watcher {
+    bool (*stop)(void);
+    bool terminal;
+} watcher;
+
+static bool watch(void *user, size_t done, size_t total)
+{
+    const watcher *w = user;
+    if (w->terminal && (done % 64 == 0 || done == total))
+        fprintf(stderr, "\rReading pictures: %zu/%zu", done, total);
+    return !w->stop || !w->stop();
+}
+
+clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),
+                               clade_dataset **out)
+{
+    watcher w = {stop, isatty(STDERR_FILENO)};
+    clade_status status = clade_dataset_open(options, out);
+    if (status) return status;
+    status = clade_dataset_load(*out, watch, &w);
+    if (w.terminal) fprintf(stderr, "\r\033[K");
+    if (status) clade_dataset_destroy(out);
+    return status;
+}
+
+void session_print_data(FILE *to, const clade_dataset *dataset)
+{
+    enum { listed_classes = 20, listed_skipped = 10 };
+    size_t classes = clade_dataset_classes(dataset), skipped = clade_dataset_skipped(dataset);
+    fprintf(to, "Data: %zu classes;", classes);
+    for (int s = 0; s < CLADE_SPLITS; s++) {
+        size_t count = clade_dataset_count(dataset, (clade_split)s);
+        if (count) fprintf(to, " %s %zu", session_splits[s], count);
+    }
+    fprintf(to, "\n");
+    for (size_t i = 0; i < classes && i < listed_classes; i++) {
+        fprintf(to, "  %-20s", clade_dataset_class_name(dataset, i));
+        for (int s = 0; s < CLADE_SPLITS; s++)
+            if (clade_dataset_count(dataset, (clade_split)s))
+                fprintf(to, " %7zu", clade_dataset_class_count(dataset, (clade_split)s, i));
+        fprintf(to, "\n");
+    }
+    if (classes > listed_classes) fprintf(to, "  and %zu more\n", classes - listed_classes);
+    if (skipped) fprintf(to, "Skipped: %zu\n", skipped);
+    for (size_t i = 0; i < skipped && i < listed_skipped; i++)
+        fprintf(to, "  %s: %s\n", clade_dataset_skipped_name(dataset, i),
+                clade_dataset_skipped_reason(dataset, i));
+    if (skipped > listed_skipped) fprintf(to, "  and %zu more\n", skipped - listed_skipped);
+}
+
+/* --- text --- */
+
+char *session_cache_path(const char *name)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *middle = "/clade/";
+    if (!base || base[0] != '/') {
+        base = getenv("HOME");
+        middle = "/.cache/clade/";
+    }
+    if (!base || base[0] != '/') return NULL;
+    size_t size = strlen(base) + strlen(middle) + strlen(name) + 1;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s%s%s", base, middle, name);
+    return path;
+}
+
+char *session_text_edit(const char *path, const char *value)
+{
+    char *edit = malloc(strlen(path) + 2 * strlen(value) + 4), *p = edit;
+    if (!edit) return NULL;
+    p += sprintf(p, "%s='", path);
+    for (; *value; value++) { /* a quote within is written twice */
+        if (*value == '\'') *p++ = '\'';
+        *p++ = *value;
+    }
+    *p++ = '\'';
+    *p = 0;
+    return edit;
+}
+
+const char *session_thousands(uint64_t n, char text[32])
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, n);
+    char *p = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) *p++ = ',';
+        *p++ = digits[i];
+    }
+    *p = 0;
+    return text;
+}

@@ -1,0 +1,49 @@
+/* What the subcommands that open devices, data and models share. */
+#ifndef CLADE_TOOLS_SESSION_H
+#define CLADE_TOOLS_SESSION_H
+
+#include "command.h"
+
+#include <clade/clade.h>
+
+#include <stdio.h>
+
+/* Options of where to compute; zero but for `math`, which is session_math_default. */
+typedef struct session_place {
+    const char *device;
+    int64_t threads;
+    int math;
+} session_place;
+enum { session_math_default = -1 };
+extern const char *const session_math_words[];
+#define SESSION_PLACE_OPTIONS(place)                                                               \
+    OPTION_TEXT("device", "NAME", &(place)->device,                                                \
+                "cpu, opencl, opencl:P.D, auto or part of a name"),                                \
+        OPTION_INTEGER("threads", "N", &(place)->threads, 0, 4096, "default: one per processor"),  \
+        OPTION_CHOICE("math", &(place)->math, session_math_words,                                  \
+                      "exact: the same bits on every device (default: fast on GPUs only)")
+
+clade_status session_open_device(const session_place *place, clade_device **out);
+
+/* "512M", "4G" or bytes; false: neither. */
+bool session_parse_bytes(const char *text, uint64_t *bytes);
+
+/* Opens a data set and decodes it, with a line of progress on a terminal. `stop` (may be NULL) is polled. */
+clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),
+                               clade_dataset **out);
+/* Counts per split and class, and what was skipped: the first ten by name. */
+void session_print_data(FILE *to, const clade_dataset *dataset);
+
+/* A file in the user's cache folder, to be freed; NULL: there is none. */
+char *session_cache_path(const char *name);
+
+/* "path=value" with the value as YAML text in quotes, to be freed; NULL: out of memory. */
+char *session_text_edit(const char *path, const char *value);
+
+/* The words for splits, in the order of clade_split; NULL at the end. */
+extern const char *const session_splits[];
+
+/* 1234567 → "1,234,567". */
+const char *session_thousands(uint64_t n, char text[32]);
+
+#endif

@@ -1,0 +1,193 @@
+/* clade summary: a model's layers, as Keras prints them. */
+#include "session.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Keras' class names. */
+static const char *layer_type(const clade_layer *layer)
+{
+    static const char *const types[CLADE_LAYER_KINDS] = {
+        [CLADE_LAYER_INPUT] = "InputLayer",
+        [CLADE_LAYER_CONV2D] = "Conv2D",
+        [CLADE_LAYER_DEPTHWISE_CONV2D] = "DepthwiseConv2D",
+        [CLADE_LAYER_DENSE] = "Dense",
+        [CLADE_LAYER_MAXPOOL2D] = "MaxPooling2D",
+        [CLADE_LAYER_AVGPOOL2D] = "AveragePooling2D",
+        [CLADE_LAYER_GLOBAL_AVGPOOL2D] = "GlobalAveragePooling2D",
+        [CLADE_LAYER_BATCHNORM] = "BatchNormalization",
+        [CLADE_LAYER_ACTIVATION] = "Activation",
+        [CLADE_LAYER_SOFTMAX] = "Softmax",
+        [CLADE_LAYER_DROPOUT] = "Dropout",
+        [CLADE_LAYER_FLATTEN] = "Flatten",
+        [CLADE_LAYER_RESHAPE] = "Reshape",
+        [CLADE_LAYER_ADD] = "Add",
+        [CLADE_LAYER_MULTIPLY] = "Multiply",
+        [CLADE_LAYER_CONCAT] = "Concatenate",
+        [CLADE_LAYER_ZERO_PADDING2D] = "ZeroPadding2D",
+        [CLADE_LAYER_LRN] = "LRN",
+    };
+    const char *type = types[layer->kind];
+    return type ? type : "Layer";
+}
+
+static const char *shape_text(const clade_graph *graph, int32_t number, char text[64])
+{
+    int32_t dim[3], rank = clade_graph_shape(graph, number, dim);
+    int n = snprintf(text, 64, "(None");
+    for (int32_t i = 0; i < rank; i++) n += snprintf(text + n, 64 - (size_t)n, ", %" PRId32, dim[i]);
+    snprintf(text + n, 64 - (size_t)n, ")");
+    return text;
+}
+
+/* Does every layer read the one before? Then there is no need to say so. */
+static bool is_chain(const clade_graph *graph)
+{
+    for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
+        const clade_layer *layer = clade_graph_layer(graph, i);
+        if (layer->input_count > 1 || (layer->input_count == 1 && layer->input[0] != i - 1)) return false;
+    }
+    return true;
+}
+
+static void print_connections(const clade_graph *graph, const clade_layer *layer)
+{
+    for (int32_t i = 0; i < layer->input_count; i++)
+        printf("%s%s", i ? ", " : " ",
+               layer->input[i] ? clade_graph_layer(graph, layer->input[i])->name : "input");
+}
+
+static void rule(char c, int width)
+{
+    for (int i = 0; i < width; i++) putchar(c);
+    putchar('\n');
+}
+
+static void print_table(const clade_graph *graph, const char *name)
+{
+    bool chain = is_chain(graph);
+    int width = chain ? 65 : 90;
+    uint64_t trained = 0, fixed = 0;
+    char number[32], shape[64], heading[CLADE_NAME_SIZE + 32];
+    printf("Model: \"%s\"\n", name);
+    rule('_', width);
+    printf(" %-28s%-26s%-10s%s\n", "Layer (type)", "Output Shape", "Param #",
+           chain ? "" : " Connected to");
+    rule('=', width);
+    for (int32_t i = chain ? 1 : 0; i < clade_graph_layers(graph); i++) {
+        const clade_layer *layer = clade_graph_layer(graph, i);
+        uint64_t t, f;
+        clade_graph_parameters(graph, i, &t, &f);
+        snprintf(heading, sizeof heading, "%s (%s)", i ? layer->name : "input", layer_type(layer));
+        printf(" %-28s%-26s%-10" PRIu64, heading, shape_text(graph, i, shape), t + f);
+        if (!chain) print_connections(graph, layer);
+        printf("\n");
+        trained += t;
+        fixed += f;
+    }
+    rule('=', width);
+    printf("Total params: %s\n", session_thousands(trained + fixed, number));
+    printf("Trainable params: %s\n", session_thousands(trained, number));
+    printf("Non-trainable params: %s\n", session_thousands(fixed, number));
+    rule('_', width);
+}
+
+static void print_json(const clade_graph *graph, const char *name)
+{
+    uint64_t trained = 0, fixed = 0;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "name", name);
+    cJSON *list = cJSON_AddArrayToObject(root, "layers");
+    for (int32_t i = 0; i < clade_graph_layers(graph); i++) {
+        const clade_layer *layer = clade_graph_layer(graph, i);
+        uint64_t t, f;
+        int32_t dim[3], rank = clade_graph_shape(graph, i, dim);
+        clade_graph_parameters(graph, i, &t, &f);
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "name", i ? layer->name : "input");
+        cJSON_AddStringToObject(entry, "type", layer_type(layer));
+        cJSON_AddItemToObject(entry, "output_shape", cJSON_CreateIntArray(dim, rank));
+        cJSON_AddNumberToObject(entry, "trainable", (double)t);
+        cJSON_AddNumberToObject(entry, "non_trainable", (double)f);
+        cJSON *inputs = cJSON_AddArrayToObject(entry, "inputs");
+        for (int32_t j = 0; j < layer->input_count; j++) {
+            int32_t from = layer->input[j];
+            cJSON_AddItemToArray(
+                inputs, cJSON_CreateString(from ? clade_graph_layer(graph, from)->name : "input"));
+        }
+        cJSON_AddItemToArray(list, entry);
+        trained += t;
+        fixed += f;
+    }
+    cJSON_AddNumberToObject(root, "trainable", (double)trained);
+    cJSON_AddNumberToObject(root, "non_trainable", (double)fixed);
+    char *text = cJSON_Print(root);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static bool is_model(const char *path)
+{
+    struct stat info;
+    const char *dot = strrchr(path, '.');
+    if (dot && !strcmp(dot, ".safetensors")) return true;
+    return !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
+static clade_status show_model(const char *path, bool json)
+{
+    clade_device *device = NULL;
+    clade_classifier *classifier = NULL;
+    clade_status status = clade_device_open("cpu", NULL, &device);
+    if (!status) status = clade_classifier_open(path, device, &classifier);
+    if (!status)
+        (json ? print_json : print_table)(clade_model_graph(clade_classifier_model(classifier)),
+                                          clade_recipe_name(clade_classifier_recipe(classifier)));
+    clade_classifier_destroy(&classifier);
+    clade_device_close(&device);
+    return status;
+}
+
+static clade_status show_recipe(const char *name, const command_list *set, int32_t classes, bool json)
+{
+    clade_recipe *recipe = NULL;
+    clade_graph *graph = NULL;
+    clade_status status = clade_recipe_read(name, set->item, set->count, &recipe);
+    if (!status) status = clade_recipe_graph(recipe, classes, &graph);
+    if (!status) (json ? print_json : print_table)(graph, clade_recipe_name(recipe));
+    clade_graph_destroy(&graph);
+    clade_recipe_destroy(&recipe);
+    return status;
+}
+
+int command_summary(int argc, char **argv)
+{
+    command_list set = {.count = 0};
+    int64_t classes = 0;
+    bool json = false;
+    const command_option options[] = {
+        OPTION_INTEGER("classes", "N", &classes, 2, 1e6,
+                       "for recipes that take them from the data; default: 2"),
+        OPTION_LIST("set", "KEY=VALUE", &set, "change the recipe; may be given several times"),
+        OPTION_FLAG("json", &json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "summary",
+        .arguments = "RECIPE|MODEL",
+        .least = 1,
+        .most = 1,
+        .about = "Shows the layers, output shapes and numbers of parameters of a recipe's model,\n"
+                 "or of a trained one (a run folder or a .safetensors file).",
+        .example = "clade summary cifar10",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    clade_status status = is_model(argv[1]) ? show_model(argv[1], json)
+                                            : show_recipe(argv[1], &set, (int32_t)classes, json);
+    return status ? command_fail("summary") : COMMAND_OK;
+}

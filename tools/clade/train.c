@@ -1,0 +1,282 @@
+/* clade train: from a recipe and pictures to a trained classifier. */
+#define _XOPEN_SOURCE 700
+#include "progress.h"
+#include "session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The signal that asked for the end; 0: none. */
+static volatile sig_atomic_t asked_by;
+
+static void ask(int signal) { asked_by = signal; }
+
+static bool is_asked(void) { return asked_by != 0; }
+static bool poll_stop(void *user)
+{
+    (void)user;
+    return is_asked();
+}
+
+/* The first signal saves and ends; a second one ends at once. */
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+typedef struct request {
+    session_place place;
+    const char *recipe, *data, *validation, *out, *resume, *cache;
+    int64_t epochs, batch, seed;
+    double lr;
+    command_list set;
+    bool strict_data, json;
+    uint64_t cache_bytes;
+    char *edits[COMMAND_LIST_SIZE + 8]; /* for the recipe, in order */
+    size_t edit_count;
+    char *folder; /* of the run */
+} request;
+
+enum { text_size = 96 };
+
+static bool add_edit(request *r, char *edit)
+{
+    if (!edit) return false;
+    r->edits[r->edit_count++] = edit;
+    return true;
+}
+
+static bool add_number(request *r, const char *key, const char *number)
+{
+    char *edit = malloc(strlen(key) + strlen(number) + 2);
+    if (edit) sprintf(edit, "%s=%s", key, number);
+    return add_edit(r, edit);
+}
+
+/* A path as the run folder shall know it: it may be resumed from another folder. */
+static bool add_path(request *r, const char *key, const char *path)
+{
+    char *full = realpath(path, NULL);
+    bool good = add_edit(r, session_text_edit(key, full ? full : path));
+    free(full);
+    return good;
+}
+
+/* Options become edits of the recipe, so that the run folder's recipe.yaml says it all. */
+static clade_status collect_edits(request *r)
+{
+    char text[text_size];
+    bool good = true;
+    for (size_t i = 0; i < r->set.count && good; i++) {
+        char *copy = malloc(strlen(r->set.item[i]) + 1);
+        if (copy) strcpy(copy, r->set.item[i]);
+        good = add_edit(r, copy);
+    }
+    if (good && r->data) good = add_path(r, "data.path", r->data);
+    if (good && r->validation) good = add_path(r, "data.validation", r->validation);
+    if (good && r->epochs) {
+        snprintf(text, sizeof text, "%lld", (long long)r->epochs);
+        good = add_number(r, "train.epochs", text);
+    }
+    if (good && r->batch) {
+        snprintf(text, sizeof text, "%lld", (long long)r->batch);
+        good = add_number(r, "train.batch", text);
+    }
+    if (good && r->seed >= 0) {
+        snprintf(text, sizeof text, "%lld", (long long)r->seed);
+        good = add_number(r, "train.seed", text);
+    }
+    if (good && r->lr > 0) {
+        snprintf(text, sizeof text, "%.9g", r->lr);
+        good = add_number(r, "lr", text);
+    }
+    return good ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+static clade_status read_recipe(request *r, clade_recipe **out)
+{
+    const char *const *edits = (const char *const *)r->edits;
+    if (!r->resume) return clade_recipe_read(r->recipe, edits, r->edit_count, out);
+    size_t size = strlen(r->resume) + sizeof "/recipe.yaml";
+    char *path = malloc(size);
+    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
+    snprintf(path, size, "%s/recipe.yaml", r->resume);
+    clade_status status = clade_recipe_read(path, edits, r->edit_count, out);
+    free(path);
+    return status == CLADE_EIO ? clade_context(status, "nothing to resume in %s", r->resume) : status;
+}
+
+/* --- the run folder --- */
+
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+/* --out, --resume, or the first of runs/NAME, runs/NAME-2, … that is not there. */
+static clade_status choose_folder(request *r, const char *name)
+{
+    const char *given = r->resume ? r->resume : r->out;
+    size_t size = strlen(given ? given : name) + 32;
+    r->folder = malloc(size);
+    if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
+    if (given) {
+        strcpy(r->folder, given);
+        return CLADE_OK;
+    }
+    snprintf(r->folder, size, "runs/%s", name);
+    for (char *p = r->folder + strlen("runs/"); *p; p++)
+        if (*p == '/' || (unsigned char)*p < ' ') *p = '_';
+    size_t length = strlen(r->folder);
+    for (unsigned n = 2; is_there(r->folder); n++)
+        snprintf(r->folder + length, size - length, "-%u", n);
+    return CLADE_OK;
+}
+
+/* --- data --- */
+
+/* The rendered set in the cache folder, made if need be. The path is to be freed. */
+static clade_status make_shapes(char **path)
+{
+    *path = session_cache_path("shapes");
+    if (!*path)
+        return clade_fail(CLADE_EINVAL,
+                          "no cache folder for rendered pictures: neither XDG_CACHE_HOME nor HOME is an "
+                          "absolute path; expected --data PATH");
+    return clade_context(clade_shapes_write(*path, NULL), "rendered pictures");
+}
+
+static clade_status open_data(request *r, const clade_recipe *recipe, clade_dataset **out)
+{
+    clade_data_options options = *clade_recipe_data(recipe);
+    char *shapes = NULL;
+    clade_status status = CLADE_OK;
+    if (!options.path && strcmp(clade_recipe_name(recipe), "shapes"))
+        return clade_fail(CLADE_EINVAL,
+                          "%s: expected --data PATH; `clade data list` tells where its pictures are",
+                          clade_recipe_name(recipe));
+    if (!options.path) {
+        status = make_shapes(&shapes);
+        options.path = shapes;
+    }
+    options.cache_bytes = r->cache_bytes;
+    options.threads = (int)r->place.threads;
+    options.strict = r->strict_data;
+    if (!status) status = session_open_data(&options, is_asked, out);
+    free(shapes);
+    return status;
+}
+
+/* --- training --- */
+
+static void print_head(const request *r, const clade_recipe *recipe, const clade_device *device,
+                       const clade_dataset *dataset)
+{
+    const clade_device_info *info = clade_device_describe(device);
+    const clade_training *t = clade_recipe_training(recipe);
+    session_print_data(stdout, dataset);
+    printf("Recipe: %s, batch %d, %d epochs, seed %llu\n", clade_recipe_name(recipe), t->batch,
+           t->epochs, (unsigned long long)t->seed);
+    printf("Device: %s (%s), %s math\nRun folder: %s\n", info->id, info->name,
+           session_math_words[clade_device_math(device)], r->folder);
+}
+
+static int finish(const request *r, clade_status status, progress *p)
+{
+    if (status == CLADE_OK) {
+        progress_end(p, r->folder);
+        return COMMAND_OK;
+    }
+    progress_break(p);
+    if (status != CLADE_ECANCELLED || !asked_by) return command_fail("train");
+    if (is_there(r->folder))
+        fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n", clade_error(),
+                r->folder);
+    else
+        fprintf(stderr, "clade train: stopped before training began\n");
+    return 128 + (int)asked_by;
+}
+
+static int run(request *r)
+{
+    clade_recipe *recipe = NULL;
+    clade_device *device = NULL;
+    clade_dataset *dataset = NULL;
+    progress p = {.json = r->json};
+    watch_signals();
+    clade_status status = collect_edits(r);
+    if (!status) status = read_recipe(r, &recipe);
+    if (!status) status = choose_folder(r, clade_recipe_name(recipe));
+    if (!status) status = session_open_device(&r->place, &device);
+    if (!status) status = open_data(r, recipe, &dataset);
+    if (!status) {
+        if (!r->json) print_head(r, recipe, device, dataset);
+        progress_start(&p);
+        clade_train_options options = {
+            .out = r->folder,
+            .resume = r->resume != NULL,
+            .threads = (int)r->place.threads,
+            .observer = {&p, progress_batch, progress_epoch, poll_stop}};
+        status = clade_train(recipe, dataset, device, &options, NULL);
+    }
+    int result = finish(r, status, &p);
+    clade_dataset_destroy(&dataset);
+    clade_device_close(&device);
+    clade_recipe_destroy(&recipe);
+    return result;
+}
+
+int command_train(int argc, char **argv)
+{
+    request r = {.place = {.math = session_math_default}, .seed = -1};
+    const command_option options[] = {
+        OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
+        OPTION_TEXT("validation", "PATH", &r.validation, "the validation pictures, if they lie apart"),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),
+        OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "pictures per step"),
+        OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
+        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
+                       "of initial weights, shuffling, augmentation and dropout"),
+        OPTION_TEXT("out", "DIR", &r.out, "the run folder; default: runs/NAME, a new one"),
+        OPTION_TEXT("resume", "DIR", &r.resume, "go on with the run in this folder"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+        OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
+        OPTION_TEXT("cache", "SIZE", &r.cache, "memory for decoded pictures, as 4G; default: half of it"),
+        OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
+    };
+    static const command_usage usage = {
+        .name = "train",
+        .arguments = "[RECIPE]",
+        .least = 0,
+        .most = 1,
+        .about = "Trains what a recipe says: a YAML file, or one of those that are built in.\n"
+                 "With nothing given it renders a small set of shapes and trains on that.",
+        .example = "clade train\n"
+                   "  clade train cats-dogs-64 --data photos.zip --epochs 10 --out runs/first\n"
+                   "  clade train --resume runs/first --epochs 20",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    r.recipe = count ? argv[1] : "shapes";
+    if (r.resume && r.out)
+        return command_misuse("train", "--resume goes on in its own folder; expected no --out");
+    if (r.resume && count)
+        return command_misuse("train", "--resume has its own recipe; expected no '%s'", argv[1]);
+    if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
+        return command_misuse("train", "--cache %s: expected a size, as 512M or 4G", r.cache);
+    int result = run(&r);
+    for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
+    free(r.folder);
+    return result;
+}
