@@ -1,5 +1,7 @@
-/* Filling, copying, joining and padding: one work-item per element that is written. */
+/* Filling, copying, joining and padding. fill, copy: one work-item per element. The others: work-items
+ * (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
 #include "opencl.clh"
+#include "vector.clh"
 
 kernel void fill(TENSOR(float, y), ulong n, float value)
 {
@@ -15,29 +17,38 @@ kernel void copy(TENSOR(float, x), TENSOR(float, y), ulong n, int accumulate)
     PUT(y[y0 + i], x[x0 + i]);
 }
 
-/* Rows of `width` elements, `from` and `to` elements from one to the next: along dimension 0 elements
- * of a row, along 1 rows, which work-items stride over. */
-kernel void copy_rows(TENSOR(float, x), TENSOR(float, y), ulong rows, ulong width, ulong from,
-                      ulong to, int accumulate)
+#define BLOCKS ulong rows, ulong row_block, ulong vectors, ulong vector_block
+#define FOR_EACH_VECTOR                                                                            \
+    ulong row = get_global_id(1) * row_block, row_end = min(row + row_block, rows);                \
+    const ulong first = get_global_id(0) * vector_block;                                           \
+    const ulong end = min(first + vector_block, vectors);                                          \
+    for (; row < row_end; row++)                                                                   \
+        for (ulong v = first; v < end; v++)
+
+/* Rows lie `from` and `to` elements apart. */
+kernel void copy_rows(TENSOR(float, x), TENSOR(float, y), ulong from, ulong to, int accumulate,
+                      BLOCKS)
 {
-    size_t k = get_global_id(0);
-    if (k >= width) return;
-    for (ulong row = get_global_id(1); row < rows; row += get_global_size(1))
-        PUT(y[y0 + row * to + k], x[x0 + row * from + k]);
+    FOR_EACH_VECTOR {
+        V value = V_LOAD(x + x0 + row * from + v * VW);
+        global float *at = y + y0 + row * to + v * VW;
+        V_STORE(at, accumulate ? V_LOAD(at) + value : value);
+    }
 }
 
-/* y, [n, h, w, c], from x, [n, x_h, x_w, c], moved by top and left; `value` where x has nothing. Along
- * dimension 0 elements of a row, along 1 rows of all pictures, which work-items stride over. */
-kernel void move_rows(TENSOR(float, x), TENSOR(float, y), ulong rows, int h, int w, int c, int x_h,
-                      int x_w, long top, long left, float value, int accumulate)
+/* y, [n, h, w, c], from x, [n, x_h, x_w, c], moved by top and left; `value` where x has nothing. Rows
+ * are those of all pictures; VW divides c. */
+kernel void move_rows(TENSOR(float, x), TENSOR(float, y), int h, int c, int x_h, int x_w, long top,
+                      long left, float value, int accumulate, BLOCKS)
 {
-    const ulong k = get_global_id(0), width = (ulong)w * (ulong)c;
-    if (k >= width) return;
-    const long from = (long)k + left * c, x_width = (long)x_w * c;
-    const int in_row = from >= 0 && from < x_width;
-    for (ulong row = get_global_id(1); row < rows; row += get_global_size(1)) {
+    const long x_width = (long)x_w * c;
+    FOR_EACH_VECTOR {
         const long b = (long)(row / (ulong)h), i = (long)(row % (ulong)h) + top;
-        const int inside = in_row && i >= 0 && i < x_h;
-        PUT(y[y0 + row * width + k], inside ? x[x0 + (b * x_h + i) * x_width + from] : value);
+        const long k = (long)(v * VW) + left * c;
+        const int inside = i >= 0 && i < x_h && k >= 0 && k < x_width;
+        V moved = V_SPLAT(value);
+        if (inside) moved = V_LOAD(x + x0 + ((b * x_h + i) * x_width + k));
+        global float *at = y + y0 + (row * vectors + v) * VW;
+        V_STORE(at, accumulate ? V_LOAD(at) + moved : moved);
     }
 }

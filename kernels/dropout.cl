@@ -1,10 +1,10 @@
-/* Dropout and its gradient. Four elements share one call of Philox; work-items stride over rows of `quads`
- * such fours (dimension 1) and over a row's fours (dimension 0). */
+/* Dropout and its gradient. Four elements share one call of Philox; work-items stride over rows of
+ * `quads` such fours (dimension 1) and over a row's fours (dimension 0). */
 #include "opencl.clh"
 #include "dropout.clh"
 
-kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong n, ulong quads, float rate, float scale,
-                    ulong seed, uint stream, uint step, int accumulate)
+kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong n, ulong quads, float rate,
+                    float scale, ulong seed, uint stream, uint step, int accumulate)
 {
     for (ulong row = get_global_id(1); row * quads * 4 < n; row += get_global_size(1))
         for (ulong item = get_global_id(0); item < quads; item += get_global_size(0)) {

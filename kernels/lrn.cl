@@ -2,8 +2,8 @@
 #include "opencl.clh"
 #include "lrn.clh"
 
-kernel void lrn(TENSOR(float, x), TENSOR(float, y), ulong n, int c, int size, float bias, float scale,
-                float beta)
+kernel void lrn(TENSOR(float, x), TENSOR(float, y), ulong n, int c, int size, float bias,
+                float scale, float beta)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
@@ -13,8 +13,8 @@ kernel void lrn(TENSOR(float, x), TENSOR(float, y), ulong n, int c, int size, fl
 }
 
 /* term[i] = what output i adds to gradients. */
-kernel void lrn_terms(TENSOR(float, x), TENSOR(float, dy), global float *term, ulong n, int c, int size,
-                      float bias, float scale, float beta)
+kernel void lrn_terms(TENSOR(float, x), TENSOR(float, dy), global float *term, ulong n, int c,
+                      int size, float bias, float scale, float beta)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;

@@ -1,6 +1,7 @@
-/* Batch normalisation of a matrix [m, c]. Sums run over chunks of rows (dimension 1 of the grid) for a
- * vector of VW channels (dimension 0); then one work-item per channel; then work-items stride over
- * rows (dimension 1) and a row's vectors (dimension 0). VW divides c. Scratch: src/op/norm.h. */
+/* Batch normalisation of a matrix [m, c]. Sums run over chunks of rows (dimension 1 of the grid)
+ * for a vector of VW channels (dimension 0); then one work-item per channel; then work-items stride
+ * over rows (dimension 1) and a row's vectors (dimension 0). VW divides c. Scratch: src/op/norm.h.
+ */
 #include "opencl.clh"
 #include "norm.clh"
 
@@ -10,9 +11,11 @@
              k < (size_t)c; k += get_global_size(0) * VW)
 
 /* partial[chunk, k] = the sum of x. */
-kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong rows, int chunks, int c)
+kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong rows, int chunks,
+                     int c)
 {
-    FOR_CHUNKS {
+    FOR_CHUNKS
+    {
         V sum = V_SPLAT(0.0f);
         for (size_t i = chunk * rows; i < end; i++) sum = sum + V_LOAD(x + x0 + i * c + k);
         V_STORE(partial + chunk * c + k, sum);
@@ -23,7 +26,8 @@ kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong row
 kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), global float *partial, ulong m,
                         ulong rows, int chunks, int c)
 {
-    FOR_CHUNKS {
+    FOR_CHUNKS
+    {
         const V middle = V_LOAD(mean + mean0 + k);
         V sum = V_SPLAT(0.0f);
         for (size_t i = chunk * rows; i < end; i++) {
@@ -35,10 +39,11 @@ kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), global float *par
 }
 
 /* The sums of dy, and of dy (x − mean) into the second set of partial sums. */
-kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean), global float *partial,
-                      ulong m, ulong rows, int chunks, int c)
+kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
+                      global float *partial, ulong m, ulong rows, int chunks, int c)
 {
-    FOR_CHUNKS {
+    FOR_CHUNKS
+    {
         const V middle = V_LOAD(mean + mean0 + k);
         V sum = V_SPLAT(0.0f), product = V_SPLAT(0.0f);
         for (size_t i = chunk * rows; i < end; i++) {
@@ -77,8 +82,8 @@ kernel void norm_rstd(global const float *partial, TENSOR(float, gamma), TENSOR(
 }
 
 /* The scale of each channel from a given variance. */
-kernel void norm_scale(TENSOR(float, gamma), TENSOR(float, var), global float *scratch, ulong channel,
-                       int c, float eps)
+kernel void norm_scale(TENSOR(float, gamma), TENSOR(float, var), global float *scratch,
+                       ulong channel, int c, float eps)
 {
     size_t k = get_global_id(0);
     if (k < (size_t)c) scratch[channel + k] = math_rsqrt(var[var0 + k] + eps) * gamma[gamma0 + k];
@@ -86,8 +91,8 @@ kernel void norm_scale(TENSOR(float, gamma), TENSOR(float, var), global float *s
 
 /* dgamma, dbeta, and the three values per channel that norm_apply_dx reads. */
 kernel void norm_slopes_train(global float *scratch, ulong channel, TENSOR(float, gamma),
-                              TENSOR(float, rstd), TENSOR(float, dgamma), TENSOR(float, dbeta), ulong m,
-                              int chunks, int c, int accumulate)
+                              TENSOR(float, rstd), TENSOR(float, dgamma), TENSOR(float, dbeta),
+                              ulong m, int chunks, int c, int accumulate)
 {
     size_t k = get_global_id(0);
     if (k >= (size_t)c) return;
@@ -102,9 +107,9 @@ kernel void norm_slopes_train(global float *scratch, ulong channel, TENSOR(float
 }
 
 /* dgamma and dbeta where the statistics are given; either may be absent. */
-kernel void norm_slopes_infer(global const float *scratch, TENSOR(float, var), TENSOR(float, dgamma),
-                              TENSOR(float, dbeta), int has_dgamma, int has_dbeta, int chunks, int c,
-                              float eps, int accumulate)
+kernel void norm_slopes_infer(global const float *scratch, TENSOR(float, var),
+                              TENSOR(float, dgamma), TENSOR(float, dbeta), int has_dgamma,
+                              int has_dbeta, int chunks, int c, float eps, int accumulate)
 {
     size_t k = get_global_id(0);
     if (k >= (size_t)c) return;
@@ -120,15 +125,18 @@ kernel void norm_slopes_infer(global const float *scratch, TENSOR(float, var), T
     for (ulong block = get_global_id(1); block * rows < m; block += get_global_size(1))            \
         for (ulong item = get_global_id(0), end = min(rows, m - block * rows) * vectors;           \
              item < end; item += get_global_size(0))                                               \
-            for (size_t i = (block * rows * vectors + item) * VW,                                  \
-                        k = (uint)item % vectors * VW, once = 1; once; once = 0)
+            for (size_t i = (block * rows * vectors + item) * VW, k = (uint)item % vectors * VW,   \
+                        once = 1;                                                                  \
+                 once; once = 0)
 
 kernel void norm_apply(TENSOR(float, x), TENSOR(float, mean), global const float *scratch,
-                       ulong channel, TENSOR(float, beta), TENSOR(float, y), ulong m, ulong rows, int c)
+                       ulong channel, TENSOR(float, beta), TENSOR(float, y), ulong m, ulong rows,
+                       int c)
 {
-    FOR_BLOCKS {
-        V value = norm_y(V_LOAD(x + x0 + i), V_LOAD(mean + mean0 + k), V_LOAD(scratch + channel + k),
-                         V_LOAD(beta + beta0 + k));
+    FOR_BLOCKS
+    {
+        V value = norm_y(V_LOAD(x + x0 + i), V_LOAD(mean + mean0 + k),
+                         V_LOAD(scratch + channel + k), V_LOAD(beta + beta0 + k));
         V_STORE(y + y0 + i, value);
     }
 }
@@ -137,10 +145,11 @@ kernel void norm_apply_dx(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mea
                           global const float *scratch, ulong channel, TENSOR(float, dx), ulong m,
                           ulong rows, int c, int accumulate)
 {
-    FOR_BLOCKS {
+    FOR_BLOCKS
+    {
         global const float *s = scratch + channel + k;
-        V value = norm_dx(V_LOAD(x + x0 + i), V_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + k), V_LOAD(s),
-                          V_LOAD(s + c), V_LOAD(s + 2 * (size_t)c));
+        V value = norm_dx(V_LOAD(x + x0 + i), V_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + k),
+                          V_LOAD(s), V_LOAD(s + c), V_LOAD(s + 2 * (size_t)c));
         lanes_put(dx + dx0 + i, value, accumulate, VW);
     }
 }
@@ -148,7 +157,8 @@ kernel void norm_apply_dx(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mea
 kernel void norm_apply_infer_dx(TENSOR(float, dy), global const float *scratch, ulong channel,
                                 TENSOR(float, dx), ulong m, ulong rows, int c, int accumulate)
 {
-    FOR_BLOCKS {
+    FOR_BLOCKS
+    {
         V value = V_LOAD(dy + dy0 + i) * V_LOAD(scratch + channel + k);
         lanes_put(dx + dx0 + i, value, accumulate, VW);
     }

@@ -1,7 +1,7 @@
 /* Pooling. Work-items stride over a plane: along dimension 1 over rows of all pictures, along
- * dimension 0 over the VW-wide vectors of a row, channels fastest. So one work-item may do a whole row
- * (few wide cores) or one vector (many lanes). VW divides c. With -DPOOL_TWO the window is 2 x 2, its
- * stride 2, and there is no padding. */
+ * dimension 0 over the VW-wide vectors of a row, channels fastest. So one work-item may do a whole
+ * row (few wide cores) or one vector (many lanes). VW divides c. With -DPOOL_TWO the window is 2 x
+ * 2, its stride 2, and there is no padding. */
 #include "opencl.clh"
 #include "pool.clh"
 
@@ -11,18 +11,24 @@
         int top, int left, float reciprocal
 
 #ifdef POOL_TWO
-#define POOL_SHAPE {h, w, c, oh, ow, 2, 2, 2, 2, 0, 0, 0.25f}
+#define POOL_SHAPE                                                                                 \
+    {                                                                                              \
+        h, w, c, oh, ow, 2, 2, 2, 2, 0, 0, 0.25f                                                   \
+    }
 #define POOL_INSIDE 1
 #else
-#define POOL_SHAPE {h, w, c, oh, ow, rows, columns, down, across, top, left, reciprocal}
+#define POOL_SHAPE                                                                                 \
+    {                                                                                              \
+        h, w, c, oh, ow, rows, columns, down, across, top, left, reciprocal                        \
+    }
 #define POOL_INSIDE 0
 #endif
 
-/* Runs a body for each vector of a plane of n pictures, `height` rows and `width` columns: b, i, j is
- * picture, row, column; k the first channel. */
+/* Runs a body for each vector of a plane of n pictures, `height` rows and `width` columns: b, i, j
+ * is picture, row, column; k the first channel. */
 #define FOR_PLANE(height, width)                                                                   \
     const pool_shape p = POOL_SHAPE;                                                               \
-    const uint vectors = (uint)(c / VW), items = (uint)(width) * vectors;                          \
+    const uint vectors = (uint)(c / VW), items = (uint)(width)*vectors;                            \
     for (uint row = get_global_id(1); row < (uint)n * (uint)(height); row += get_global_size(1))   \
         for (uint item = get_global_id(0), b = row / (uint)(height), i = row % (uint)(height);     \
              item < items; item += get_global_size(0))                                             \
@@ -31,7 +37,8 @@
 kernel void maxpool2d(TENSOR(float, x), TENSOR(float, y), TENSOR(uchar, index), int has_index,
                       POOL_ARGUMENTS)
 {
-    FOR_PLANE(oh, ow) {
+    FOR_PLANE(oh, ow)
+    {
         V_mask at;
         V best = pool_max(x + x0 + pool_at(b * h, 0, w, c) + k, p, i, j, POOL_INSIDE, VW, &at);
         size_t to = pool_at(b * oh + i, j, ow, c) + k;
@@ -40,13 +47,15 @@ kernel void maxpool2d(TENSOR(float, x), TENSOR(float, y), TENSOR(uchar, index), 
     }
 }
 
-/* The windows tile dx: one vector is a whole window, of (h + top) / rows by (w + left) / columns, both
- * rounded up. */
+/* The windows tile dx: one vector is a whole window, of (h + top) / rows by (w + left) / columns,
+ * both rounded up. */
 kernel void maxpool2d_spread(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(float, dx),
                              POOL_ARGUMENTS, int accumulate)
 {
-    const int tiles_down = (h + top + rows - 1) / rows, tiles_across = (w + left + columns - 1) / columns;
-    FOR_PLANE(tiles_down, tiles_across) {
+    const int tiles_down = (h + top + rows - 1) / rows,
+              tiles_across = (w + left + columns - 1) / columns;
+    FOR_PLANE(tiles_down, tiles_across)
+    {
         size_t from = pool_at(b * oh, 0, ow, c) + k, to = pool_at(b * h, 0, w, c) + k;
         int inside = POOL_INSIDE && i < (uint)oh && j < (uint)ow;
         pool_max_spread(dy + dy0 + from, index + index0 + from, dx + dx0 + to, p, i, j, inside,
@@ -57,7 +66,8 @@ kernel void maxpool2d_spread(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(flo
 kernel void maxpool2d_gather(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(float, dx),
                              POOL_ARGUMENTS, int accumulate)
 {
-    FOR_PLANE(h, w) {
+    FOR_PLANE(h, w)
+    {
         size_t from = pool_at(b * oh, 0, ow, c) + k;
         V sum = pool_max_gather(dy + dy0 + from, index + index0 + from, p, i, j, VW);
         lanes_put(dx + dx0 + pool_at(b * h + i, j, w, c) + k, sum, accumulate, VW);
@@ -66,7 +76,8 @@ kernel void maxpool2d_gather(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(flo
 
 kernel void avgpool2d(TENSOR(float, x), TENSOR(float, y), POOL_ARGUMENTS, int count_pad)
 {
-    FOR_PLANE(oh, ow) {
+    FOR_PLANE(oh, ow)
+    {
         V mean = pool_mean(x + x0 + pool_at(b * h, 0, w, c) + k, p, i, j, count_pad, VW);
         V_STORE(y + y0 + pool_at(b * oh + i, j, ow, c) + k, mean);
     }
@@ -75,7 +86,8 @@ kernel void avgpool2d(TENSOR(float, x), TENSOR(float, y), POOL_ARGUMENTS, int co
 kernel void avgpool2d_dx(TENSOR(float, dy), TENSOR(float, dx), POOL_ARGUMENTS, int count_pad,
                          int accumulate)
 {
-    FOR_PLANE(h, w) {
+    FOR_PLANE(h, w)
+    {
         V sum = pool_mean_gather(dy + dy0 + pool_at(b * oh, 0, ow, c) + k, p, i, j, count_pad, VW);
         lanes_put(dx + dx0 + pool_at(b * h + i, j, w, c) + k, sum, accumulate, VW);
     }
@@ -89,7 +101,8 @@ kernel void global_avgpool(TENSOR(float, x), TENSOR(float, y), int n, ulong area
     for (size_t b = get_global_id(1); b < (size_t)n; b += get_global_size(1))
         for (int v = get_global_id(0); v < vectors; v += get_global_size(0)) {
             V sum = V_SPLAT(0.0f);
-            for (ulong i = 0; i < area; i++) sum = sum + V_LOAD(x + x0 + (b * area + i) * c + v * VW);
+            for (ulong i = 0; i < area; i++)
+                sum = sum + V_LOAD(x + x0 + (b * area + i) * c + v * VW);
             V_STORE(y + y0 + b * c + v * VW, sum * weight);
         }
 }

@@ -29,14 +29,20 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(lrn)                                                                                    \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \
-    FAMILY(image)
+    FAMILY(image)                                                                                  \
+    FAMILY(elementwise)                                                                            \
+    FAMILY(reduce)                                                                                 \
+    FAMILY(copy)                                                                                   \
+    FAMILY(loss)
 
 /* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
 #define CPU_SCRATCH_FAMILIES(FAMILY)                                                               \
     FAMILY(conv)                                                                                   \
     FAMILY(dense)                                                                                  \
     FAMILY(norm)                                                                                   \
-    FAMILY(optim)
+    FAMILY(optim)                                                                                  \
+    FAMILY(elementwise)                                                                            \
+    FAMILY(reduce)
 
 #define FAMILY(name)                                                                               \
     size_t clade_cpu_##name##_scratch(const cpu_context *cpu, clade_op op, const clade_args *args);

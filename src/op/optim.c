@@ -93,10 +93,12 @@ static clade_status shape_adam(clade_args *args)
 static REAL real_rsqrt(REAL x) { return 1 / sqrt(x); }
 static REAL real_sqrt(REAL x) { return sqrt(x); }
 static REAL real_div(REAL a, REAL b) { return a / b; }
+static REAL real_rcp(REAL x) { return 1 / x; }
 #else
 static REAL real_rsqrt(REAL x) { return math_rsqrt(x); }
 static REAL real_sqrt(REAL x) { return math_sqrt(x); }
 static REAL real_div(REAL a, REAL b) { return math_div(a, b); }
+static REAL real_rcp(REAL x) { return math_rcp(x); }
 #endif
 
 /* The squares of one chunk: OPTIM_CHAINS chains of fma, then these in ascending order. */
@@ -181,7 +183,7 @@ static void run_adam(const clade_args *args)
         REAL g = gradient[i] * scale, decayed = REAL_FMA(-decay, w[i], w[i]);
         m[i] = REAL_FMA(beta1, m[i], (1 - beta1) * g);
         v[i] = mean_square(v[i], g, beta2);
-        w[i] = decayed - real_div(lr * m[i], real_sqrt(v[i]) + eps);
+        w[i] = decayed - lr * m[i] * real_rcp(real_sqrt(v[i]) + eps);
     }
 }
 
@@ -263,7 +265,7 @@ static void bound_rmsprop(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* sqrt(v): half of v's, and an ulp; + eps; lr m; the quotient's ulp. */
+/* sqrt(v): half of v's, and an ulp; + eps; the reciprocal's ulp; two products. */
 static void bound_adam(const clade_args *args, size_t slot, double *bound)
 {
     const clade_adam_args *a = &args->adam;
@@ -274,7 +276,7 @@ static void bound_adam(const clade_args *args, size_t slot, double *bound)
         double of_m = u(3) * fabs(factor * g[i]) + u(1) * fabs(m[i]);
         double divisor = sqrt(v[i]) + (double)a->eps, step = lr * m[i] / divisor;
         double of_step = fabs(lr) * of_m / divisor +
-                         u(square_roundings / 2.0 + 2 + 1 + 1 + 2) * fabs(step);
+                         u(square_roundings / 2.0 + 2 + 1 + 2 + 2) * fabs(step);
         bound[i] = slot == 2   ? of_m
                    : slot == 3 ? u(square_roundings) * v[i]
                                : u(1) * (fabs(w[i] + step) + fabs(w[i])) + of_step;

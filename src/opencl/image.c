@@ -1,6 +1,8 @@
 /* Launcher of kernels/image.cl. */
 #include "opencl/opencl.h"
 
+#include <stdio.h>
+
 /* Pictures in one launch: some devices allow no more than 65535 work-groups in a dimension. */
 enum { pictures_at_once = 32768 };
 
@@ -15,11 +17,13 @@ static size_t group_for(const opencl_context *cl, size_t row)
 static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *scratch)
 {
     (void)scratch;
-    const size_t n = (size_t)a->y.dim[0], row = (size_t)a->y.dim[2] * (size_t)a->y.dim[3];
+    const size_t n = (size_t)a->y.dim[0], row = (size_t)a->y.dim[2];
     const size_t group = group_for(context, row);
+    char options[16];
+    snprintf(options, sizeof options, "-DC=%d", a->x.dim[3]);
     clade_status status = CLADE_OK;
     for (size_t first = 0; !status && first < n; first += pictures_at_once) {
-        opencl_launch l = clade_opencl_begin(context, "image", "affine_sample", NULL);
+        opencl_launch l = clade_opencl_begin(context, "image", "affine_sample", options);
         clade_opencl_tensor(&l, &a->x);
         clade_opencl_tensor(&l, &a->index);
         clade_opencl_tensor(&l, &a->matrix);
@@ -28,7 +32,6 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
         clade_opencl_i32(&l, a->x.dim[0]);
         clade_opencl_i32(&l, a->x.dim[1]);
         clade_opencl_i32(&l, a->x.dim[2]);
-        clade_opencl_i32(&l, a->x.dim[3]);
         clade_opencl_i32(&l, a->y.dim[2]);
         clade_opencl_i32(&l, a->nearest);
         clade_opencl_i32(&l, a->fill);

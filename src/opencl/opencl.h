@@ -90,7 +90,11 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
     FAMILY(lrn)                                                                                    \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \
-    FAMILY(image)
+    FAMILY(image)                                                                                  \
+    FAMILY(elementwise)                                                                            \
+    FAMILY(reduce)                                                                                 \
+    FAMILY(copy)                                                                                   \
+    FAMILY(loss)
 
 #define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
 OPENCL_FAMILIES(FAMILY)
@@ -101,7 +105,9 @@ OPENCL_FAMILIES(FAMILY)
     FAMILY(conv)                                                                                   \
     FAMILY(norm)                                                                                   \
     FAMILY(lrn)                                                                                    \
-    FAMILY(optim)
+    FAMILY(optim)                                                                                  \
+    FAMILY(elementwise)                                                                            \
+    FAMILY(reduce)
 
 #define FAMILY(name)                                                                               \
     size_t clade_opencl_##name##_scratch(const opencl_context *cl, clade_op op,                    \

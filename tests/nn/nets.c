@@ -145,17 +145,22 @@ static bool used(const clade_graph *g, int32_t number)
     return false;
 }
 
+/* One of the last layers whose output is a picture with 4 channels; the first is. */
+static int32_t pick(const clade_graph *g, clade_random *r)
+{
+    int32_t count = clade_graph_layers(g);
+    for (;;) {
+        int32_t i = count - 1 - (int32_t)clade_random_below(r, count < 7 ? (uint32_t)count : 7), dim[3];
+        if (clade_graph_shape(g, i, dim) == 3 && dim[2] == 4) return i;
+    }
+}
+
 /* Adds a layer of a random kind that keeps the picture's size; all have 4 channels. */
 static int32_t add_random(clade_graph *g, clade_random *r, bool frozen)
 {
     static const clade_activation acts[] = {CLADE_LINEAR, CLADE_RELU, CLADE_TANH, CLADE_SILU,
                                             CLADE_GELU};
-    int32_t count = clade_graph_layers(g), from[3];
-    for (int i = 0; i < 3; i++) {
-        int32_t most = count < 5 ? count : 5; /* mostly recent ones */
-        from[i] = count - 1 - (int32_t)clade_random_below(r, (uint32_t)most);
-        if (from[i] == 0 && count > 1) from[i] = 1; /* the input has other channels */
-    }
+    int32_t from[3] = {0};
     clade_activation act = acts[clade_random_below(r, 5)];
     clade_layer conv = {.kind = CLADE_LAYER_CONV2D,
                         .frozen = frozen,
@@ -163,7 +168,8 @@ static int32_t add_random(clade_graph *g, clade_random *r, bool frozen)
                                       .kernel = {3, 3},
                                       .padding = CLADE_PADDING_SAME,
                                       .activation = act}};
-    if (count == 1) return net_layer(g, 0, conv);
+    if (clade_graph_layers(g) == 1) return net_layer(g, 0, conv);
+    for (int i = 0; i < 3; i++) from[i] = pick(g, r);
     clade_layer concat = {.kind = CLADE_LAYER_CONCAT, .input_count = 2, .input = {from[0], from[1]}};
     switch (clade_random_below(r, 12)) {
     case 0:
@@ -190,13 +196,13 @@ clade_graph *net_random(uint64_t seed, int32_t layers, int32_t classes)
     clade_graph *g;
     if (clade_graph_create(6, 5, 2, &g)) return NULL;
     clade_random r = clade_random_start(seed, CLADE_STREAM_CONFORM, (uint64_t)layers);
-    for (int32_t i = 0; i < layers; i++) add_random(g, &r, clade_random_below(&r, 6) == 0);
-    for (int32_t open = clade_graph_layers(g) - 1, i = open - 1; i > 0; i--)
-        if (!used(g, i)) open = net_join(g, CLADE_LAYER_ADD, 2, (int32_t[]){open, i});
-    int32_t last = net_plain(g, clade_graph_layers(g) - 1, CLADE_LAYER_GLOBAL_AVGPOOL2D);
-    if (classes == 1)
-        net_dense(g, last, 1, CLADE_SIGMOID);
-    else
-        net_softmax_dense(g, last, classes);
+    int32_t last = 0;
+    for (int32_t i = 0; i < layers && last >= 0; i++)
+        last = add_random(g, &r, clade_random_below(&r, 6) == 0);
+    for (int32_t i = last - 1; i > 0; i--)
+        if (!used(g, i)) last = net_join(g, CLADE_LAYER_ADD, 2, (int32_t[]){last, i});
+    last = net_plain(g, last, CLADE_LAYER_GLOBAL_AVGPOOL2D);
+    last = classes == 1 ? net_dense(g, last, 1, CLADE_SIGMOID) : net_softmax_dense(g, last, classes);
+    if (last < 0) clade_graph_destroy(&g);
     return g;
 }

@@ -187,7 +187,7 @@ static void test_philox(void)
     CHECK(philox_unit(UINT32_MAX) == 1 - 0x1p-24f && philox_unit(0x80000000u) == 0.5f);
 }
 
-#if CLADE_HAVE_OPENCL
+#ifdef CLADE_HAVE_OPENCL
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>

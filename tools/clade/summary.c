@@ -69,12 +69,18 @@ static void rule(char c, int width)
 static void print_table(const clade_graph *graph, const char *name)
 {
     bool chain = is_chain(graph);
-    int width = chain ? 65 : 90;
-    uint64_t trained = 0, fixed = 0;
     char number[32], shape[64], heading[CLADE_NAME_SIZE + 32];
+    int column = 28;
+    for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
+        int needed = 2 + snprintf(heading, sizeof heading, "%s (%s)", clade_graph_layer(graph, i)->name,
+                                  layer_type(clade_graph_layer(graph, i)));
+        if (needed > column) column = needed;
+    }
+    int width = column + (chain ? 37 : 62);
+    uint64_t trained = 0, fixed = 0;
     printf("Model: \"%s\"\n", name);
     rule('_', width);
-    printf(" %-28s%-26s%-10s%s\n", "Layer (type)", "Output Shape", "Param #",
+    printf(" %-*s%-26s%-10s%s\n", column, "Layer (type)", "Output Shape", "Param #",
            chain ? "" : " Connected to");
     rule('=', width);
     for (int32_t i = chain ? 1 : 0; i < clade_graph_layers(graph); i++) {
@@ -82,7 +88,7 @@ static void print_table(const clade_graph *graph, const char *name)
         uint64_t t, f;
         clade_graph_parameters(graph, i, &t, &f);
         snprintf(heading, sizeof heading, "%s (%s)", i ? layer->name : "input", layer_type(layer));
-        printf(" %-28s%-26s%-10" PRIu64, heading, shape_text(graph, i, shape), t + f);
+        printf(" %-*s%-26s%-10" PRIu64, column, heading, shape_text(graph, i, shape), t + f);
         if (!chain) print_connections(graph, layer);
         printf("\n");
         trained += t;

@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+"""Runs ONNX's own node tests against Clade's ops: a judgement by others' data and formulas.
+
+Every node test of the installed onnx package whose one operator has a mapping (map_*.py) is brought
+to our layout, run by op_runner on the given device and compared with ONNX's expected output within
+the tolerance that ONNX's own tests use. A test that asks for what our ops do not do does not apply;
+the reasons are counted. Needs onnx and numpy; without them or the device the exit status is 77.
+
+With --faults each parameter of each op is made wrong in turn; the suite must notice."""
+import argparse
+import collections
+import json
+import sys
+import warnings
+
+try:
+    import numpy as np
+    import onnx
+    from onnx.backend.test.case import node as onnx_nodes
+except ImportError as missing:
+    print("skipped: %s" % missing)
+    sys.exit(77)
+
+import map_spatial  # noqa: F401, fills OPERATORS
+import map_tensor  # noqa: F401
+from common import OPERATORS, Call, Unmapped
+from runner import NoDevice, OpError, Runner, RunnerDied
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.preview.training")
+
+Case = collections.namedtuple("Case", "name node inputs expected rtol atol")
+
+
+def collect():
+    """All node tests. Older ones use names that newer numpy has dropped."""
+    for name, kind in (("float", float), ("int", int), ("bool", bool), ("object", object)):
+        if name not in vars(np):
+            setattr(np, name, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return onnx_nodes.collect_testcases(None)
+
+
+def sort(tests):
+    """Cases by operator; counts of tests made of several nodes and of operators without a mapping."""
+    cases, composed, others = collections.defaultdict(list), 0, collections.Counter()
+    for test in tests:
+        nodes = test.model.graph.node
+        if len(nodes) != 1:
+            composed += 1
+        elif nodes[0].op_type not in OPERATORS or nodes[0].domain not in DOMAINS:
+            others[nodes[0].op_type] += 1
+        else:
+            for inputs, expected in test.data_sets:
+                cases[nodes[0].op_type].append(Case(
+                    test.name, nodes[0], inputs, expected, getattr(test, "rtol", 1e-3),
+                    getattr(test, "atol", 1e-7)))
+    return cases, composed, others
+
+
+def compare(case, results):
+    """Largest error over bound, and what is wrong or None."""
+    worst, wrong = 0.0, None
+    if len(results) != len(case.expected):
+        return worst, "%d outputs, expected %d" % (len(results), len(case.expected))
+    for i, (got, want) in enumerate(zip(results, case.expected)):
+        got, want = np.asarray(got), np.asarray(want)
+        if got.shape != want.shape:
+            return worst, "output %d has shape %s, expected %s" % (i, got.shape, want.shape)
+        got, want = got.astype(np.float64), want.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            error = np.where(got == want, 0.0, np.abs(got - want))
+            ratio = error / (case.atol + case.rtol * np.abs(want))
+        bad = ~(ratio <= 1)
+        if bad.any() and wrong is None:
+            at = np.unravel_index(np.argmax(np.where(np.isnan(ratio), np.inf, ratio)), ratio.shape)
+            wrong = "output %d: %d of %d wrong, worst at %s: %.9g, expected %.9g (error %.3g)" % (
+                i, bad.sum(), bad.size, list(map(int, at)), got[at], want[at], error[at])
+        worst = max(worst, float(np.max(ratio, initial=0.0)))
+    return worst, wrong
+
+
+def judge(case, run):
+    """("pass", error over bound) or ("fail", text) or ("unmapped", reason)."""
+    try:
+        worst, wrong = compare(case, OPERATORS[case.node.op_type](Call(case.node, case.inputs), run))
+    except Unmapped as reason:
+        return "unmapped", str(reason)
+    except (OpError, RunnerDied) as error:
+        return "fail", str(error)
+    return ("fail", wrong) if wrong else ("pass", worst)
+
+
+def run_all(cases, run):
+    """A summary by operator, and the failures as (test, text)."""
+    summary, failures = {}, []
+    for name in sorted(cases):
+        row = {"tests": len(cases[name]), "apply": 0, "pass": 0, "fail": 0, "worst": 0.0,
+               "unmapped": collections.Counter()}
+        for case in cases[name]:
+            result, detail = judge(case, run)
+            if result == "unmapped":
+                row["unmapped"][detail] += 1
+                continue
+            row["apply"] += 1
+            row[result] += 1
+            if result == "pass":
+                row["worst"] = max(row["worst"], detail)
+            else:
+                failures.append((case.name, detail))
+        summary[name] = row
+    return summary, failures
+
+
+def print_summary(summary, failures, composed, others):
+    print("%-26s %5s %5s %5s %5s %10s  %s" % (
+        "operator", "tests", "apply", "pass", "fail", "err/bound", "does not apply"))
+    for name, row in summary.items():
+        print("%-26s %5d %5d %5d %5d %10.2g  %s" % (
+            name, row["tests"], row["apply"], row["pass"], row["fail"], row["worst"],
+            "; ".join("%d %s" % (n, why) for why, n in row["unmapped"].most_common())))
+    total = {k: sum(row[k] for row in summary.values()) for k in ("tests", "apply", "pass", "fail")}
+    print("%-26s %5d %5d %5d %5d" % (
+        "total", total["tests"], total["apply"], total["pass"], total["fail"]))
+    print("not ours: %d tests of %d operators; made of several nodes: %d tests" % (
+        sum(others.values()), len(others), composed))
+    for name, text in failures:
+        print("FAIL %s: %s" % (name, text))
+    return total
+
+
+class Faulty:
+    """Calls of a runner, with one parameter of one op made wrong."""
+
+    def __init__(self, run, op, param, element):
+        self.run, self.op, self.param, self.element = run, op, param, element
+
+    def __call__(self, op, tensors, params=None, outputs=None):
+        if op == self.op:
+            params = dict(params)
+            value = params[self.param]
+            many = isinstance(value, (list, tuple))
+            values = list(value) if many else [value]
+            old = values[self.element]
+            values[self.element] = old * 1.5 + 0.25 if isinstance(old, float) else \
+                1 - old if self.param in FLAGS else old + 1
+            params[self.param] = values if many else values[0]
+        return self.run(op, tensors, params, outputs)
+
+
+FLAGS = ("nesterov", "mean", "count_pad", "nearest")
+# parameters that the tests above cannot tell apart, with the reason
+BLIND = {
+    ("norm_clip", "limit"): "only its norm is compared",
+}
+
+
+def plant_faults(cases, runner):
+    """Makes every parameter that a passing test gives wrong, one at a time. Returns what no test
+    noticed, and how many faults there were."""
+    used = collections.defaultdict(list)  # (op, param, element) -> cases
+
+    for name in sorted(cases):
+        for case in cases[name]:
+            seen = set()
+
+            def record(op, tensors, params=None, outputs=None, seen=seen):
+                for param, value in (params or {}).items():
+                    count = len(value) if isinstance(value, (list, tuple)) else 1
+                    seen.update((op, param, i) for i in range(count))
+                return runner.run(op, tensors, params, outputs)
+
+            if judge(case, record)[0] == "pass":
+                for fault in seen:
+                    used[fault].append(case)
+    missed = []
+    for fault in sorted(used):
+        wrong = Faulty(runner.run, *fault)
+        if fault[:2] not in BLIND and \
+                not any(judge(case, wrong)[0] == "fail" for case in used[fault]):
+            missed.append("%s %s[%d] in %s" % (fault + (", ".join(c.name for c in used[fault][:3]),)))
+    return missed, sum(fault[:2] not in BLIND for fault in used)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runner", required=True, help="the op_runner program")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--math", default="exact", choices=("exact", "fast"))
+    parser.add_argument("--strict", action="store_true", help="nothing may run on the reference")
+    parser.add_argument("--operator", help="this ONNX operator only")
+    parser.add_argument("--json", metavar="FILE", help="write a summary for programs")
+    parser.add_argument("--faults", action="store_true", help="check the suite, not the ops")
+    options = parser.parse_args()
+
+    command = [options.runner, "--math", options.math] + ["--strict"] * options.strict
+    try:
+        runner = Runner(command + [options.device])
+    except NoDevice as error:
+        print("skipped: %s" % error)
+        return 77
+    cases, composed, others = sort(collect())
+    if options.operator:
+        cases = {name: c for name, c in cases.items() if name == options.operator}
+    print("onnx %s on %s, %s" % (onnx.__version__, runner.device, options.math))
+    if options.faults:
+        missed, count = plant_faults(cases, runner)
+        for fault in missed:
+            print("NOT NOTICED %s" % fault)
+        print("%d of %d faults noticed" % (count - len(missed), count))
+        runner.close()
+        return 1 if missed or not count else 0
+    summary, failures = run_all(cases, runner.run)
+    total = print_summary(summary, failures, composed, others)
+    print("calls: %s" % ", ".join("%s %d" % item for item in sorted(runner.calls.items())))
+    status = runner.close()
+    if status:
+        print("op_runner ended with %d" % status)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"onnx": onnx.__version__, "device": runner.device, "math": options.math,
+                       "total": total, "operators": summary, "calls": runner.calls,
+                       "failures": [{"test": n, "text": t} for n, t in failures]}, file, indent=1)
+    return 1 if status or failures or not total["apply"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
