@@ -94,7 +94,10 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
 
 /* Is the data kind of use for this op and case? */
 bool clade_trial_wanted(const clade_op_info *info, const clade_case *test, conform_data data);
-/* accumulate 0. Runs reference and oracle. */
+/* Arguments and data alone: what `initial` holds, accumulate 0. */
+clade_status clade_trial_draw(const clade_op_info *info, const clade_case *test, conform_data data,
+                              uint64_t seed, conform_trial **out);
+/* The same, and what reference and oracle make of it. */
 clade_status clade_trial_create(const clade_op_info *info, const clade_case *test,
                                 conform_data data, uint64_t seed, conform_trial **out);
 /* Makes a trial one of accumulate 1, by the definition: what was there + the value. */

@@ -45,6 +45,7 @@ void clade_fault_alter(const conform_fault *fault, const clade_op_info *info, cl
     int also = fault->also ? clade_slot_find(info, fault->also) : -1;
     if (fault->kind == FAULT_ABSENT) args->slot[slot] = (clade_tensor){0};
     if (fault->kind != FAULT_SHRINK) return;
+    if (args->slot[slot].dim[fault->index] < 2) return;
     args->slot[slot].dim[fault->index]--;
     if (also >= 0) args->slot[also].dim[fault->index]--;
 }

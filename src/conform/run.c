@@ -1,5 +1,5 @@
 /* A run: opening the device in several ways, the modes in turn, counting what they find. */
-#include "conform/conform.h"
+#include "conform/chain.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -99,12 +99,13 @@ static clade_status open_device(conform_run *run, int threads, uint32_t group_si
 }
 
 /* The device as asked for, then with other numbers of threads or another work-group size. */
-static clade_status open_devices(conform_run *run)
+static clade_status open_devices(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
     clade_status status = open_device(run, o->threads, o->group_size, "", "");
     if (status) return status;
     run->summary->device = *clade_device_describe(run->devices[0].device);
+    if (modes == CLADE_CONFORM_PERF) return CLADE_OK;
     bool opencl = !strncmp(run->summary->device.id, "opencl", 6);
     if (opencl)
         return open_device(run, o->threads, o->group_size == 64 ? 32 : 64, "group size",
@@ -121,7 +122,9 @@ static clade_status check_choice(const conform_run *run)
 {
     for (int op = 0; op < CLADE_OPS; op++)
         if (clade_conform_chosen(run, clade_op_describe((clade_op)op))) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "no op or family is called '%s'", run->options->op);
+    for (size_t i = 0; i < clade_chain_count; i++)
+        if (clade_conform_fits(run->options->op, clade_chains[i].name)) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "no op, family or chain of layers is called '%s'", run->options->op);
 }
 
 clade_status clade_conform_run(const clade_conform_options *options, clade_conform_sink sink,
@@ -136,12 +139,14 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     double begun = clade_conform_now();
     memset(run.summary, 0, sizeof *run.summary);
     unsigned modes = run.options->modes;
-    if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD;
+    if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
     bool needs_device = modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS | CLADE_CONFORM_PERF);
     clade_status status = check_choice(&run);
-    if (!status && needs_device) status = open_devices(&run);
+    if (!status && needs_device) status = open_devices(&run, modes);
     if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
     if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);
+    if (!status && (modes & CLADE_CONFORM_LAYERS)) status = clade_conform_layers(&run);
+    if (!status && (modes & CLADE_CONFORM_PERF)) status = clade_conform_perf(&run);
     if (!status && (modes & CLADE_CONFORM_SELF_TEST)) status = clade_conform_self_test(&run);
     for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
     run.summary->seconds = clade_conform_now() - begun;

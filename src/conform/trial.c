@@ -389,8 +389,8 @@ fail:
     return status;
 }
 
-clade_status clade_trial_create(const clade_op_info *info, const clade_case *test,
-                                conform_data data, uint64_t seed, conform_trial **out)
+clade_status clade_trial_draw(const clade_op_info *info, const clade_case *test, conform_data data,
+                              uint64_t seed, conform_trial **out)
 {
     *out = NULL;
     clade_args args, forward;
@@ -399,17 +399,30 @@ clade_status clade_trial_create(const clade_op_info *info, const clade_case *tes
     if (!status) status = start(info, test->name, data, seed, &args, &trial);
     if (!status)
         status = info->forward == CLADE_OP_none ? draw_own(trial) : draw_gradient(trial, &forward);
+    if (status)
+        clade_trial_destroy(&trial);
+    else
+        *out = trial;
+    return clade_context(status, "case %s", test->name);
+}
+
+clade_status clade_trial_create(const clade_op_info *info, const clade_case *test,
+                                conform_data data, uint64_t seed, conform_trial **out)
+{
+    conform_trial *trial = NULL;
+    *out = NULL;
+    clade_status status = clade_trial_draw(info, test, data, seed, &trial);
     if (!status) status = copy_blocks(trial);
     if (!status) {
-        clade_impl_run(clade_op_reference(info->op), info, &args, trial->expected);
-        trial->exact = data == CONFORM_INTEGERS && integers_exact(info, &args);
+        clade_impl_run(clade_op_reference(info->op), info, &trial->args, trial->expected);
+        trial->exact = data == CONFORM_INTEGERS && integers_exact(info, &trial->args);
         status = run_oracle(trial);
     }
     if (status)
         clade_trial_destroy(&trial);
     else
         *out = trial;
-    return clade_context(status, "case %s", test->name);
+    return status;
 }
 
 clade_status clade_trial_accumulate(conform_trial *trial)

@@ -257,7 +257,8 @@ clade_status clade_build_plan(const clade_build *build, uint64_t *offset, uint64
     }
     status = clade_plan_place(block, kept, total);
     for (size_t v = 0, k = 0; v < count; v++)
-        offset[v] = l.root[v] == v ? block[k++].offset : offset[l.root[v]];
+        if (l.root[v] == v) l.block[v].offset = block[k++].offset;
+    for (size_t v = 0; v < count; v++) offset[v] = l.block[l.root[v]].offset;
 done:
     free(l.block);
     free(l.root);

@@ -25,7 +25,7 @@ static uint64_t best_place(const clade_plan_block *block, clade_plan_block *cons
     uint64_t need = round_up(block->bytes), end = 0, place = 0, least = UINT64_MAX;
     for (size_t i = 0; i < count; i++) {
         const clade_plan_block *p = placed[i];
-        if (p->last <= block->first || p->first > block->last) continue;
+        if (p->last < block->first || p->first > block->last) continue;
         if (p->offset > end && p->offset - end >= need && p->offset - end < least) {
             least = p->offset - end;
             place = end;

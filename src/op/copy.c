@@ -223,7 +223,8 @@ static int64_t terms_pad_dx(const clade_args *args, size_t slot)
 /* ---- cases ---- */
 
 static const clade_case fill_cases[] = {
-    {"zero", false, {.fill = {.y = F32_4(2, 3, 5, 7), .value = 0}}},
+    {"value", false, {.fill = {.y = F32_4(2, 3, 5, 7), .value = 1.5f}}},
+    {"zero", true, {.fill = {.y = F32_1(65), .value = 0}}},
     {"one", true, {.fill = {.y = F32_1(1), .value = 1}}},
     {"long", true, {.fill = {.y = F32_2(37, 1021), .value = -0.3f}}},
 };

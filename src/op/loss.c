@@ -633,6 +633,7 @@ static const clade_case topk_count_cases[] = {
     CASE("all", true, 7, 3, 4),
     CASE("two", true, 32, 2, 1),
     CASE("rows", true, 1000, 5, 2),
+    CASE("one-column", false, 33, 1, 1),
 #undef CASE
 };
 

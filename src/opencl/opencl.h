@@ -39,6 +39,7 @@ typedef struct opencl_context {
     char label[160]; /* device and driver, for error texts */
     opencl_program *programs;
     size_t program_count;
+    uint32_t compiled, cached; /* programs made from source; taken from the cache on disk */
     opencl_kernel *kernels;
     size_t kernel_count;
     opencl_gemm_verdict *gemms;

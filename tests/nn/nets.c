@@ -183,7 +183,7 @@ static int32_t add_random(clade_graph *g, clade_random *r, bool frozen)
     case 8: return net_join(g, CLADE_LAYER_MULTIPLY, 2, from);
     case 9: { /* squeeze and excite */
         int32_t s = net_plain(g, from[0], CLADE_LAYER_GLOBAL_AVGPOOL2D);
-        s = net_dense(g, s, 4, CLADE_SIGMOID);
+        s = frozen ? net_softmax_dense(g, s, 4) : net_dense(g, s, 4, CLADE_SIGMOID);
         return net_join(g, CLADE_LAYER_MULTIPLY, 2, (int32_t[]){from[0], s});
     }
     case 10: return net_conv(g, net_layer(g, 0, concat), 4, 1, CLADE_PADDING_VALID, act);

@@ -121,6 +121,23 @@ static bool owns(const int64_t *owner, uint64_t offset, uint64_t bytes, int64_t 
     return true;
 }
 
+/* May output s of a call lie where its other slots lie? Only an op that works in place may share a whole
+ * value. */
+static bool keeps_apart(const clade_build *build, const clade_call *call, size_t s,
+                        const uint64_t *offset)
+{
+    const clade_op_info *info = clade_op_describe(call->op);
+    const clade_tensor *y = &call->args.slot[s];
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &call->args.slot[i];
+        if (i == s || !clade_tensor_present(t) || t->buffer) continue;
+        uint64_t a = offset[y->offset], b = offset[t->offset];
+        bool overlap = a < b + build->value[t->offset].bytes && b < a + build->value[y->offset].bytes;
+        if (overlap && (a != b || !(info->flags & CLADE_OP_INPLACE))) return false;
+    }
+    return true;
+}
+
 /* Walks through the calls, noting which value each cell of the arena was last written for. */
 static bool replay(const clade_build *build, const uint64_t *offset, uint64_t total)
 {
@@ -144,6 +161,7 @@ static bool replay(const clade_build *build, const uint64_t *offset, uint64_t to
                 if (!write && (in || started[v]))
                     good = good && owns(owner, at, build->value[v].bytes, (int64_t)v);
                 if (!write || in) continue;
+                good = good && keeps_apart(build, call, s, offset);
                 started[v] = true;
                 for (uint64_t k = at / CELL; k <= (at + build->value[v].bytes - 1) / CELL; k++)
                     owner[k] = (int64_t)v;

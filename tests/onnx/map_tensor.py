@@ -96,9 +96,9 @@ def dropout(call, run):
     if training is not None and bool(training) and ratio != 0:
         raise Unmapped("numpy's random numbers")
     results = [run("dropout", {"x": same(x)}, {"rate": 0.0})["y"].reshape(x.shape)]
-    if call.wants(1):  # what the gradient lets through
+    if call.wants(1):  # the mask is what the gradient makes of ones
         dx = run("dropout_dx", {"dy": np.ones_like(same(x))}, {"rate": 0.0})["dx"]
-        results.append(dx.reshape(x.shape) != 0)
+        results.append(dx.reshape(x.shape))
     return results
 
 

@@ -6,7 +6,8 @@ to our layout, run by op_runner on the given device and compared with ONNX's exp
 the tolerance that ONNX's own tests use. A test that asks for what our ops do not do does not apply;
 the reasons are counted. Needs onnx and numpy; without them or the device the exit status is 77.
 
-With --faults each parameter of each op is made wrong in turn; the suite must notice."""
+With --faults each parameter and each operand of each op is made wrong in turn, and some test has to
+notice: a check on this suite rather than on the ops."""
 import argparse
 import collections
 import json
@@ -21,11 +22,16 @@ except ImportError as missing:
     print("skipped: %s" % missing)
     sys.exit(77)
 
+sys.dont_write_bytecode = True  # the source folder stays clean
+
 import map_spatial  # noqa: F401, fills OPERATORS
 import map_tensor  # noqa: F401
 from common import OPERATORS, Call, Unmapped
 from runner import NoDevice, OpError, Runner, RunnerDied
 
+# Node tests whose node leaves out an attribute that their expected values rest on: test -> attribute,
+# value. Given where the installed version still leaves it out, and reported.
+CORRECTED = {"test_adam_multiple": ("epsilon", 0.01)}
 DOMAINS = ("", "ai.onnx", "ai.onnx.preview.training")
 
 Case = collections.namedtuple("Case", "name node inputs expected rtol atol")
@@ -42,8 +48,10 @@ def collect():
 
 
 def sort(tests):
-    """Cases by operator; counts of tests made of several nodes and of operators without a mapping."""
+    """Cases by operator; counts of tests made of several nodes and of operators without a mapping;
+    what was corrected."""
     cases, composed, others = collections.defaultdict(list), 0, collections.Counter()
+    corrected = []
     for test in tests:
         nodes = test.model.graph.node
         if len(nodes) != 1:
@@ -51,11 +59,15 @@ def sort(tests):
         elif nodes[0].op_type not in OPERATORS or nodes[0].domain not in DOMAINS:
             others[nodes[0].op_type] += 1
         else:
+            name, value = CORRECTED.get(test.name, (None, None))
+            if name and all(a.name != name for a in nodes[0].attribute):
+                nodes[0].attribute.append(onnx.helper.make_attribute(name, value))
+                corrected.append("%s of %s: %g" % (name, test.name, value))
             for inputs, expected in test.data_sets:
                 cases[nodes[0].op_type].append(Case(
                     test.name, nodes[0], inputs, expected, getattr(test, "rtol", 1e-3),
                     getattr(test, "atol", 1e-7)))
-    return cases, composed, others
+    return cases, composed, others, corrected
 
 
 def compare(case, results):
@@ -129,57 +141,87 @@ def print_summary(summary, failures, composed, others):
     return total
 
 
-class Faulty:
-    """Calls of a runner, with one parameter of one op made wrong."""
-
-    def __init__(self, run, op, param, element):
-        self.run, self.op, self.param, self.element = run, op, param, element
-
-    def __call__(self, op, tensors, params=None, outputs=None):
-        if op == self.op:
-            params = dict(params)
-            value = params[self.param]
-            many = isinstance(value, (list, tuple))
-            values = list(value) if many else [value]
-            old = values[self.element]
-            values[self.element] = old * 1.5 + 0.25 if isinstance(old, float) else \
-                1 - old if self.param in FLAGS else old + 1
-            params[self.param] = values if many else values[0]
-        return self.run(op, tensors, params, outputs)
-
+# ---- the check on the check ----
 
 FLAGS = ("nesterov", "mean", "count_pad", "nearest")
-# parameters that the tests above cannot tell apart, with the reason
+# what the node tests cannot tell apart: (op, slot or parameter, element)
 BLIND = {
-    ("norm_clip", "limit"): "only its norm is compared",
+    ("norm_clip", "limit", 0): "only the norm is compared",
+    ("lrn", "size", 0): "alpha is too small for the tolerance",
+    ("affine_sample", "index", -1): "one picture only",
+    ("concat", "y", -1): "written by the calls that follow",
+    ("affine_sample", "scale", 1): "pictures of one channel",
+    ("affine_sample", "scale", 2): "pictures of one channel",
+    ("affine_sample", "scale", 3): "pictures of one channel",
 }
 
 
-def plant_faults(cases, runner):
-    """Makes every parameter that a passing test gives wrong, one at a time. Returns what no test
-    noticed, and how many faults there were."""
-    used = collections.defaultdict(list)  # (op, param, element) -> cases
+def changed(name, value):
+    """A wrong value for a parameter, one that is still in its range."""
+    if isinstance(value, float):
+        return value * 0.5 + 0.125
+    return 1 - value if name in FLAGS else value + 1
 
+
+class Faulty:
+    """Calls of a runner with one thing wrong in those of one op: an element of a parameter, or (with
+    the element -1) the last element of a tensor."""
+
+    def __init__(self, run, op, name, element):
+        self.run, self.op, self.name, self.element = run, op, name, element
+
+    def __call__(self, op, tensors, params=None, outputs=None):
+        if op == self.op and self.name in tensors:
+            tensor = np.array(tensors[self.name])
+            tensor.flat[-1] += 1
+            tensors = dict(tensors, **{self.name: tensor})
+        elif op == self.op and self.name in (params or {}):
+            value = params[self.name]
+            values = list(value) if isinstance(value, (list, tuple)) else [value]
+            values[self.element] = changed(self.name, values[self.element])
+            params = dict(params, **{self.name: values})
+        return self.run(op, tensors, params, outputs)
+
+
+class Recorder:
+    """Calls of a runner, noting every fault that could be planted in them."""
+
+    def __init__(self, run):
+        self.run, self.seen = run, set()
+
+    def __call__(self, op, tensors, params=None, outputs=None):
+        self.seen.update((op, name, -1) for name in tensors)
+        for name, value in (params or {}).items():
+            count = len(value) if isinstance(value, (list, tuple)) else 1
+            self.seen.update((op, name, i) for i in range(count))
+        return self.run(op, tensors, params, outputs)
+
+
+def plant_faults(cases, runner):
+    """Plants every fault in the tests that pass and prints those that no test notices. Returns
+    whether all were noticed."""
+    used = collections.defaultdict(list)
     for name in sorted(cases):
         for case in cases[name]:
-            seen = set()
-
-            def record(op, tensors, params=None, outputs=None, seen=seen):
-                for param, value in (params or {}).items():
-                    count = len(value) if isinstance(value, (list, tuple)) else 1
-                    seen.update((op, param, i) for i in range(count))
-                return runner.run(op, tensors, params, outputs)
-
-            if judge(case, record)[0] == "pass":
-                for fault in seen:
+            recorder = Recorder(runner.run)
+            if judge(case, recorder)[0] == "pass":
+                for fault in recorder.seen:
                     used[fault].append(case)
-    missed = []
-    for fault in sorted(used):
-        wrong = Faulty(runner.run, *fault)
-        if fault[:2] not in BLIND and \
-                not any(judge(case, wrong)[0] == "fail" for case in used[fault]):
-            missed.append("%s %s[%d] in %s" % (fault + (", ".join(c.name for c in used[fault][:3]),)))
-    return missed, sum(fault[:2] not in BLIND for fault in used)
+    wrong, refused, missed = 0, 0, 0
+    for fault in sorted(set(used) - set(BLIND)):
+        results = [judge(case, Faulty(runner.run, *fault)) for case in used[fault]]
+        texts = [text for result, text in results if result == "fail"]
+        if any(text.startswith("output ") for text in texts):
+            wrong += 1
+        elif texts:
+            refused += 1
+            print("refused: %s %s[%d]: %s" % (fault + (texts[0],)))
+        else:
+            missed += 1
+            print("NOT NOTICED: %s %s[%d]" % fault)
+    print("%d faults: %d gave wrong results, %d were refused by the library, %d were not noticed" % (
+        wrong + refused + missed, wrong, refused, missed))
+    return wrong > 0 and not missed
 
 
 def main():
@@ -199,20 +241,19 @@ def main():
     except NoDevice as error:
         print("skipped: %s" % error)
         return 77
-    cases, composed, others = sort(collect())
+    cases, composed, others, corrected = sort(collect())
     if options.operator:
         cases = {name: c for name, c in cases.items() if name == options.operator}
     print("onnx %s on %s, %s" % (onnx.__version__, runner.device, options.math))
     if options.faults:
-        missed, count = plant_faults(cases, runner)
-        for fault in missed:
-            print("NOT NOTICED %s" % fault)
-        print("%d of %d faults noticed" % (count - len(missed), count))
+        noticed = plant_faults(cases, runner)
         runner.close()
-        return 1 if missed or not count else 0
+        return 0 if noticed else 1
     summary, failures = run_all(cases, runner.run)
     total = print_summary(summary, failures, composed, others)
     print("calls: %s" % ", ".join("%s %d" % item for item in sorted(runner.calls.items())))
+    for text in corrected:
+        print("added what the test leaves out: %s" % text)
     status = runner.close()
     if status:
         print("op_runner ended with %d" % status)
@@ -220,6 +261,7 @@ def main():
         with open(options.json, "w") as file:
             json.dump({"onnx": onnx.__version__, "device": runner.device, "math": options.math,
                        "total": total, "operators": summary, "calls": runner.calls,
+                       "corrected": corrected,
                        "failures": [{"test": n, "text": t} for n, t in failures]}, file, indent=1)
     return 1 if status or failures or not total["apply"] else 0
 

@@ -7,10 +7,9 @@
  *   op conv2d
  *   param stride 2 2                  parameters that are not named stay 0
  *   tensor x f32 4 1 5 5 3            dtype (f32, u8, i32), rank, dimensions
- *   output db f32 1 8                 an optional output, or one whose shape is the caller's to give
- *   run
- * The reply is "error TEXT", or "ok", one "tensor" line with bytes for each slot that the op writes,
- * and "end". Outputs begin as NaN (bytes 255), so that what an op leaves out is seen.
+ *   output db f32 1 8                 an optional output, or one whose shape is the caller's to
+ * give run The reply is "error TEXT", or "ok", one "tensor" line with bytes for each slot that the
+ * op writes, and "end". Outputs begin as NaN (bytes 255), so that what an op leaves out is seen.
  * Exit status: 0 at the end of input, 77 without the device, 2 on a malformed request. */
 #include <clade/device.h>
 
@@ -27,7 +26,7 @@ typedef struct request {
 } request;
 
 /* Ends the program: the two sides no longer agree on where the stream is. */
-static void malformed(const char *what, const char *line)
+static _Noreturn void malformed(const char *what, const char *line)
 {
     fprintf(stderr, "op_runner: %s: %s\n", what, line);
     exit(2);
@@ -50,15 +49,12 @@ static size_t find_slot(const request *r, const char *name)
     for (size_t i = 0; i < r->info->slot_count; i++)
         if (!strcmp(r->info->slots[i].name, name)) return i;
     malformed("no such slot", name);
-    return 0;
 }
 
 /* Reads "NAME DTYPE RANK DIMENSIONS…" into the named slot's tensor and returns the slot. */
 static size_t read_shape(request *r, char *text)
 {
-    char *save = NULL;
-    const char *name = strtok_r(text, " ", &save), *dtype = strtok_r(NULL, " ", &save),
-               *rank = strtok_r(NULL, " ", &save);
+    const char *name = strtok(text, " "), *dtype = strtok(NULL, " "), *rank = strtok(NULL, " ");
     if (!name || !dtype || !rank) malformed("slot, dtype and rank expected", text);
     size_t slot = find_slot(r, name);
     clade_tensor *t = &r->args.slot[slot];
@@ -69,7 +65,7 @@ static size_t read_shape(request *r, char *text)
     if (!clade_tensor_present(t) || t->rank < 0 || t->rank > CLADE_MAX_RANK)
         malformed("bad dtype or rank", dtype);
     for (int i = 0; i < t->rank; i++) {
-        const char *dim = strtok_r(NULL, " ", &save);
+        const char *dim = strtok(NULL, " ");
         if (!dim || (t->dim[i] = atoi(dim)) < 1 || t->dim[i] > MAX_BYTES)
             malformed("bad dimension", name);
     }
@@ -81,8 +77,7 @@ static size_t read_shape(request *r, char *text)
 
 static void read_param(request *r, char *text)
 {
-    char *save = NULL;
-    const char *name = strtok_r(text, " ", &save);
+    const char *name = strtok(text, " ");
     if (!r->info || !name) malformed("a parameter without op or name", text);
     const clade_param_info *p = NULL;
     for (size_t i = 0; i < r->info->param_count; i++)
@@ -90,7 +85,7 @@ static void read_param(request *r, char *text)
     if (!p) malformed("no such parameter", name);
     char *at = (char *)&r->args + p->offset;
     for (size_t i = 0; i < p->count; i++) {
-        const char *value = strtok_r(NULL, " ", &save);
+        const char *value = strtok(NULL, " ");
         if (!value) malformed("too few values", name);
         switch (p->type) {
         case CLADE_PARAM_int32_t: ((int32_t *)at)[i] = (int32_t)strtol(value, NULL, 10); break;
@@ -99,7 +94,7 @@ static void read_param(request *r, char *text)
         case CLADE_PARAM_float: ((float *)at)[i] = strtof(value, NULL); break;
         }
     }
-    if (strtok_r(NULL, " ", &save)) malformed("too many values", name);
+    if (strtok(NULL, " ")) malformed("too many values", name);
 }
 
 /* Makes the tensor's buffer, filled with the next bytes of the input or, without `input`, with 255.
@@ -206,7 +201,8 @@ int main(int argc, char **argv)
         if (!strcmp(argv[i], "--strict")) {
             options.strict = true;
         } else if (!strcmp(argv[i], "--math")) {
-            if (strcmp(value, "exact") && strcmp(value, "fast")) malformed("--math exact|fast", value);
+            if (strcmp(value, "exact") && strcmp(value, "fast"))
+                malformed("--math exact|fast", value);
             options.math = strcmp(value, "fast") ? CLADE_EXACT : CLADE_FAST;
             i++;
         } else if (!strcmp(argv[i], "--threads")) {

@@ -1,0 +1,27 @@
+/* Chains of layers: ops wired together, with the backward made from the naming rule of ops.def. */
+#ifndef CLADE_CONFORM_CHAIN_H
+#define CLADE_CONFORM_CHAIN_H
+
+#include "conform/conform.h"
+
+/* An op and the names of its slots' variables (NULL: absent). A variable that no earlier step writes
+ * is a leaf: its shape is in `args`, its data are drawn from its slot's domain. */
+typedef struct chain_step {
+    clade_op op;
+    const char *slot[conform_slots];
+    clade_args args;
+} chain_step;
+
+/* The steps forward; then, from the last to the first, their gradients; then `after`: optimizer
+ * steps, in which "d:NAME" is the gradient of NAME. The gradient of `loss` is drawn. */
+typedef struct chain {
+    const char *name, *loss;
+    bool full; /* left out of quick runs */
+    const chain_step *steps, *after;
+    size_t step_count, after_count;
+} chain;
+
+extern const chain clade_chains[];
+extern const size_t clade_chain_count;
+
+#endif

@@ -1,0 +1,220 @@
+/* Compiled programs on disk. A file is a header of 152 bytes, then the driver's binary:
+ *     "CLADEOCL"; version, little-endian u32; 4 zero bytes; size of the binary, little-endian u64;
+ *     the key and the binary's SHA-256, 64 hexadecimal digits each. */
+#define _XOPEN_SOURCE 700
+#include "opencl/cache.h"
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "config.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { header_bytes = 152, version = 1, hex_digits = 64, longest_text = 4096 };
+
+static const char magic[] = "CLADEOCL", suffix[] = ".bin";
+
+bool clade_opencl_cache_wanted(const opencl_context *cl)
+{
+    const char *said = getenv("CLADE_PROGRAM_CACHE");
+    if (said && !strcmp(said, "0")) return false;
+    if (said && !strcmp(said, "1")) return true;
+    return !cl->driver_caches;
+}
+
+/* ---- keys ---- */
+
+/* With its final zero, so that two texts never run together. */
+static void add_text(clade_sha256 *hash, const char *text)
+{
+    clade_sha256_add(hash, text, strlen(text) + 1);
+}
+
+static void add_device(clade_sha256 *hash, cl_device_id device, cl_device_info what)
+{
+    char text[longest_text] = "";
+    clGetDeviceInfo(device, what, sizeof text - 1, text, NULL);
+    add_text(hash, text);
+}
+
+static void add_platform(clade_sha256 *hash, cl_platform_id platform, cl_platform_info what)
+{
+    char text[longest_text] = "";
+    clGetPlatformInfo(platform, what, sizeof text - 1, text, NULL);
+    add_text(hash, text);
+}
+
+void clade_opencl_cache_key(const opencl_context *cl, cl_uint count, const char *const *lines,
+                            const char *options, char key[65])
+{
+    clade_sha256 hash;
+    clade_sha256_start(&hash);
+    add_text(&hash, CLADE_VERSION);
+    add_platform(&hash, cl->platform, CL_PLATFORM_NAME);
+    add_platform(&hash, cl->platform, CL_PLATFORM_VENDOR);
+    add_platform(&hash, cl->platform, CL_PLATFORM_VERSION);
+    add_device(&hash, cl->device, CL_DEVICE_NAME);
+    add_device(&hash, cl->device, CL_DEVICE_VENDOR);
+    add_device(&hash, cl->device, CL_DEVICE_VERSION);
+    add_device(&hash, cl->device, CL_DRIVER_VERSION);
+    add_text(&hash, options);
+    for (cl_uint i = 0; i < count; i++) clade_sha256_add(&hash, lines[i], strlen(lines[i]));
+    clade_sha256_end(&hash, key);
+}
+
+/* ---- files ---- */
+
+static void hash_hex(const void *bytes, size_t size, char hex[65])
+{
+    clade_sha256 hash;
+    clade_sha256_start(&hash);
+    clade_sha256_add(&hash, bytes, size);
+    clade_sha256_end(&hash, hex);
+}
+
+static void put_little(unsigned char *at, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++) at[i] = (unsigned char)(value >> (8 * i));
+}
+
+static void make_header(unsigned char header[header_bytes], const char *key, const void *binary,
+                        size_t size)
+{
+    char checksum[65];
+    hash_hex(binary, size, checksum);
+    memset(header, 0, header_bytes);
+    memcpy(header, magic, sizeof magic - 1);
+    put_little(header + 8, version, 4);
+    put_little(header + 16, size, 8);
+    memcpy(header + 24, key, hex_digits);
+    memcpy(header + 24 + hex_digits, checksum, hex_digits);
+}
+
+/* folder/KEY.bin, to be freed; NULL if there is no cache folder or no memory. */
+static char *path_of(const char *folder, const char *name)
+{
+    size_t room = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(room);
+    if (path) snprintf(path, room, "%s/%s", folder, name);
+    return path;
+}
+
+static char *path_of_key(const char *folder, const char *key)
+{
+    char name[hex_digits + sizeof suffix];
+    snprintf(name, sizeof name, "%s%s", key, suffix);
+    return path_of(folder, name);
+}
+
+void *clade_opencl_cache_load(const char *key, size_t *size)
+{
+    char *folder = NULL, *path = NULL;
+    void *file = NULL;
+    size_t file_bytes = 0;
+    if (clade_cache_path("opencl", &folder) || !(path = path_of_key(folder, key)) ||
+        clade_file_read(path, OPENCL_CACHE_BYTES, &file, &file_bytes) || file_bytes <= header_bytes)
+        goto fail;
+    unsigned char wanted[header_bytes];
+    *size = file_bytes - header_bytes;
+    make_header(wanted, key, (char *)file + header_bytes, *size);
+    if (memcmp(file, wanted, header_bytes) != 0) goto fail;
+    /* what is used is not old */
+    utimensat(AT_FDCWD, path, NULL, 0);
+    memmove(file, (char *)file + header_bytes, *size);
+    free(folder);
+    free(path);
+    return file;
+fail:
+    free(folder);
+    free(path);
+    free(file);
+    return NULL;
+}
+
+/* ---- the limit ---- */
+
+typedef struct cached_file {
+    char *path;
+    uint64_t bytes;
+    struct timespec used;
+} cached_file;
+
+static int by_age(const void *a, const void *b)
+{
+    const struct timespec *x = &((const cached_file *)a)->used, *y = &((const cached_file *)b)->used;
+    if (x->tv_sec != y->tv_sec) return x->tv_sec < y->tv_sec ? -1 : 1;
+    return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
+}
+
+/* Is it ours: a key's file, or what an interrupted write has left of one? */
+static bool is_cached(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == hex_digits &&
+           !strncmp(name + hex_digits, suffix, sizeof suffix - 1);
+}
+
+/* The cache's files, in memory that the caller frees; NULL with none. */
+static cached_file *list_files(const char *folder, size_t *count)
+{
+    cached_file *files = NULL;
+    *count = 0;
+    DIR *dir = opendir(folder);
+    if (!dir) return NULL;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (!is_cached(entry->d_name)) continue;
+        cached_file *grown = realloc(files, (*count + 1) * sizeof *files);
+        if (!grown) break;
+        files = grown;
+        char *path = path_of(folder, entry->d_name);
+        struct stat info;
+        if (!path || lstat(path, &info)) {
+            free(path);
+            continue;
+        }
+        files[(*count)++] = (cached_file){path, (uint64_t)info.st_size, info.st_mtim};
+    }
+    closedir(dir);
+    return files;
+}
+
+/* Another process may do the same: a file that has gone already is as good as removed. */
+static void drop_oldest(const char *folder, uint64_t limit)
+{
+    size_t count;
+    cached_file *files = list_files(folder, &count);
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) total += files[i].bytes;
+    if (count) qsort(files, count, sizeof *files, by_age);
+    for (size_t i = 0; i < count && total > limit; i++) {
+        unlink(files[i].path);
+        total -= files[i].bytes;
+    }
+    for (size_t i = 0; i < count; i++) free(files[i].path);
+    free(files);
+}
+
+void clade_opencl_cache_store(const char *key, const void *binary, size_t size, uint64_t limit)
+{
+    char *folder = NULL, *path = NULL;
+    clade_file_writer writer = {.fd = -1};
+    unsigned char header[header_bytes];
+    if (!size || size > limit || clade_cache_path("opencl", &folder)) return;
+    if (clade_folder_create(folder) || !(path = path_of_key(folder, key))) goto done;
+    make_header(header, key, binary, size);
+    if (clade_file_writer_open(&writer, path)) goto done;
+    if (clade_file_writer_add(&writer, header, sizeof header) ||
+        clade_file_writer_add(&writer, binary, size)) {
+        clade_file_writer_abort(&writer);
+        goto done;
+    }
+    if (!clade_file_writer_commit(&writer)) drop_oldest(folder, limit);
+done:
+    free(folder);
+    free(path);
+}

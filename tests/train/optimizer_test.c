@@ -1,0 +1,137 @@
+/* Optimizer steps against their formulas in double, clipping, and learning rate schedules. */
+#include "test.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+#include <clade/device.h>
+
+#include <math.h>
+
+enum { n = 37, steps = 5 };
+
+static bool near(double a, double b, double error) { return fabs(a - b) <= error * fmax(1, fabs(b)); }
+
+/* Keras' formulas, one weight. */
+static void step_in_double(const clade_optimizer *o, double lr, int t, double g, double *w, double m[2])
+{
+    *w -= (double)o->weight_decay * lr * *w;
+    switch (o->kind) {
+    case CLADE_SGD: {
+        double momentum = (double)o->momentum;
+        m[0] = momentum * m[0] - lr * g;
+        *w += o->nesterov ? momentum * m[0] - lr * g : m[0];
+        break;
+    }
+    case CLADE_RMSPROP: {
+        m[0] = (double)o->rho * m[0] + (1 - (double)o->rho) * g * g;
+        double step = lr * g / sqrt(m[0] + (double)o->eps);
+        m[1] = (double)o->momentum * m[1] + step;
+        *w -= m[1];
+        break;
+    }
+    default: {
+        double b1 = (double)o->beta1, b2 = (double)o->beta2;
+        m[0] = b1 * m[0] + (1 - b1) * g;
+        m[1] = b2 * m[1] + (1 - b2) * g * g;
+        double rate = lr * sqrt(1 - pow(b2, t)) / (1 - pow(b1, t));
+        *w -= rate * m[0] / (sqrt(m[1]) + (double)o->eps);
+    }
+    }
+}
+
+static void test_kind(clade_device *device, clade_optimizer settings)
+{
+    clade_buffer *buffer = NULL;
+    clade_updater *updater = NULL;
+    float w[n], g[n];
+    double expected[n], moments[n][2] = {{0}};
+    CHECK_OK(clade_buffer_create(device, 2 * sizeof w, &buffer));
+    clade_tensor wt = {.buffer = buffer, .dtype = CLADE_F32, .rank = 1, .dim = {n}}, gt = wt;
+    gt.offset = n;
+    for (int i = 0; i < n; i++) expected[i] = (double)(w[i] = sinf((float)i));
+    CHECK_OK(clade_tensor_write(&wt, w));
+    CHECK_OK(clade_updater_create(&settings, device, &wt, &gt, &updater));
+    clade_optimizer o = clade_optimizer_resolve(&settings);
+    for (int t = 1; t <= steps && updater; t++) {
+        double norm = 0, lr = (double)o.lr / t;
+        for (int i = 0; i < n; i++) {
+            g[i] = cosf((float)(i * t));
+            norm += (double)g[i] * (double)g[i];
+        }
+        double limit = (double)o.clip_norm, scale = limit > 0 ? fmin(1, limit / sqrt(norm)) : 1;
+        CHECK_OK(clade_tensor_write(&gt, g));
+        CHECK_OK(clade_updater_step(updater, lr, (uint64_t)t));
+        for (int i = 0; i < n; i++)
+            step_in_double(&o, lr, t, scale * (double)g[i], &expected[i], moments[i]);
+    }
+    CHECK_OK(clade_tensor_read(&wt, w));
+    for (int i = 0; i < n; i++) CHECK(near((double)w[i], expected[i], 2e-6));
+    clade_updater_destroy(&updater);
+    clade_buffer_destroy(&buffer);
+}
+
+static void test_optimizers(void)
+{
+    clade_device *device = NULL;
+    CHECK_OK(clade_device_open("cpu", NULL, &device));
+    if (!device) return;
+    test_kind(device, (clade_optimizer){.kind = CLADE_SGD});
+    test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .lr = 0.1f, .momentum = 0.9f});
+    test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .momentum = 0.9f, .nesterov = true});
+    test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .lr = 0.5f, .clip_norm = 1});
+    test_kind(device, (clade_optimizer){.kind = CLADE_RMSPROP});
+    test_kind(device, (clade_optimizer){.kind = CLADE_RMSPROP, .momentum = 0.5f, .rho = 0.8f});
+    test_kind(device, (clade_optimizer){.kind = CLADE_ADAM});
+    test_kind(device, (clade_optimizer){.kind = CLADE_ADAM, .lr = 0.1f, .eps = 0.01f, .clip_norm = 2});
+    test_kind(device, (clade_optimizer){.kind = CLADE_ADAMW, .lr = 0.1f});
+    clade_device_close(&device);
+}
+
+static void test_defaults(void)
+{
+    clade_optimizer o = clade_optimizer_resolve(&(clade_optimizer){.kind = CLADE_SGD});
+    CHECK(o.lr == 0.01f && o.momentum == 0);
+    o = clade_optimizer_resolve(&(clade_optimizer){.kind = CLADE_RMSPROP});
+    CHECK(o.lr == 0.001f && o.rho == 0.9f && o.eps == 1e-7f && o.weight_decay == 0);
+    o = clade_optimizer_resolve(&(clade_optimizer){.kind = CLADE_ADAMW});
+    CHECK(o.beta1 == 0.9f && o.beta2 == 0.999f && o.weight_decay == 0.004f);
+}
+
+static double rate(clade_schedule settings, int32_t epochs, int32_t epoch, size_t batch)
+{
+    clade_scheduler s = clade_scheduler_start(&settings, 0.8, epochs, 10);
+    return clade_scheduler_rate(&s, epoch, batch);
+}
+
+static void test_schedules(void)
+{
+    clade_schedule constant = {0}, step = {.kind = CLADE_SCHEDULE_STEP, .epochs = 3, .factor = 0.5f};
+    clade_schedule cosine = {.kind = CLADE_SCHEDULE_COSINE, .minimum = 0.2f};
+    CHECK(rate(constant, 5, 4, 0) == 0.8);
+    CHECK(rate(step, 9, 2, 9) == 0.8 && rate(step, 9, 3, 0) == 0.4 && rate(step, 9, 8, 0) == 0.2);
+    CHECK(near(rate(cosine, 5, 0, 0), 0.8, 1e-7) && near(rate(cosine, 5, 2, 0), 0.5, 1e-7) &&
+          near(rate(cosine, 5, 4, 0), 0.2, 1e-7));
+    clade_schedule warm = cosine;
+    warm.warmup = 2;
+    /* twenty steps of linear rise, then the whole cosine over the rest */
+    CHECK(near(rate(warm, 7, 0, 0), 0.8 / 20, 1e-7) && near(rate(warm, 7, 1, 9), 0.8, 1e-7));
+    CHECK(near(rate(warm, 7, 2, 0), 0.8, 1e-7) && near(rate(warm, 7, 6, 0), 0.2, 1e-7));
+
+    clade_schedule plateau = {
+        .kind = CLADE_SCHEDULE_PLATEAU, .factor = 0.5f, .patience = 2, .minimum = 0.15f};
+    clade_scheduler s = clade_scheduler_start(&plateau, 0.8, 20, 10);
+    static const double losses[] = {1, 0.9, 0.89995, 0.9, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6};
+    static const double after[] = {0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2, 0.2, 0.15, 0.15, 0.15};
+    for (int i = 0; i < 11; i++) {
+        clade_scheduler_epoch(&s, losses[i]);
+        CHECK(near(clade_scheduler_rate(&s, i + 1, 0), after[i], 1e-7));
+    }
+}
+
+int main(void)
+{
+    test_optimizers();
+    test_defaults();
+    test_schedules();
+    return TEST_END();
+}

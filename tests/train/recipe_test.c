@@ -1,0 +1,259 @@
+/* Recipes: what they mean, the built-in ones, edits, and the message of each mistake. */
+#include "test.h"
+
+#include <clade/train.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#define HEAD "input: {size: 32, rescale: 1/255}\n"
+#define TAIL "train: {loss: categorical_crossentropy}\n"
+#define DENSE "  - flatten\n  - dense: {units: 3, activation: softmax}\n"
+
+/* Parses text that must be refused with this status and these parts in the message. */
+static void refuse(const char *text, const char *place, const char *part)
+{
+    clade_recipe *recipe = NULL;
+    clade_status status = clade_recipe_parse(text, "bad.yaml", &recipe);
+    CHECK(status == CLADE_EINVAL || status == CLADE_EFORMAT);
+    CHECK(!recipe);
+    bool good = strstr(clade_error(), place) && strstr(clade_error(), part);
+    CHECK(good);
+    if (!good) printf("    expected '%s' and '%s' in: %s\n", place, part, clade_error());
+    clade_recipe_destroy(&recipe);
+}
+
+static void test_mistakes(void)
+{
+    static const struct {
+        const char *text, *place, *part;
+    } cases[] = {
+        {HEAD "model:\n" DENSE "trian: {}\n", "bad.yaml:5:", "did you mean 'train'"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernal: 3}\n" DENSE, "bad.yaml:3:",
+         "did you mean 'kernel'"},
+        {HEAD "model:\n  - convd2: {filters: 8, kernel: 3}\n" DENSE, "bad.yaml:3:",
+         "did you mean 'conv2d'"},
+        {HEAD "model:\n  - conv2d: {filters: 8}\n" DENSE, "bad.yaml:3:", "'kernel' is missing"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, activation: rellu}\n" DENSE, "bad.yaml:3:",
+         "did you mean 'relu'"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 33}\n" DENSE, "bad.yaml:3:", "33"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, kernel_size: 3}\n" DENSE, "bad.yaml:3:",
+         "the same"},
+        {HEAD "model:\n  - dropout: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
+        {HEAD "model:\n  - flatten\n  - maxpool2d: 2\n" DENSE, "bad.yaml:4:", "picture"},
+        {HEAD "model:\n  - add: [input, stem]\n" DENSE, "bad.yaml:3:", "'stem'"},
+        {HEAD "model:\n  - maxpool2d: two\n" DENSE, "bad.yaml:3:", "found 'two'"},
+        {HEAD "model: []\n", "bad.yaml:2:", "expected layers"},
+        {"input: {rescale: 1/255}\nmodel:\n" DENSE, "bad.yaml:1:", "'size' is missing"},
+        {"input: {size: 0}\nmodel:\n" DENSE, "bad.yaml:1:", "from 1"},
+        {"input: {size: 32, channels: 2}\nmodel:\n" DENSE, "bad.yaml:1:", "1 (grey) or 3"},
+        {"input: {size: 32, mean: [1, 2]}\nmodel:\n" DENSE, "bad.yaml:1:", "one per channel"},
+        {HEAD "augment: {zoom: [1.2, 0.8]}\nmodel:\n" DENSE, "bad.yaml:2:", "higher first"},
+        {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE, "bad.yaml:2:",
+         "did you mean 'horizontal_flip'"},
+        {HEAD "data: {validation_split: 1.5}\nmodel:\n" DENSE, "bad.yaml:2:", "validation_split"},
+        {HEAD "model:\n" DENSE "train: {loss: categorical_crossentrop}\n", "bad.yaml:5:",
+         "did you mean 'categorical_crossentropy'"},
+        {HEAD "model:\n" DENSE "train: {loss: binary_crossentropy}\n", "bad.yaml:4:",
+         "one output with sigmoid"},
+        {HEAD "model:\n  - flatten\n  - dense: 3\n" TAIL, "bad.yaml:4:", "softmax"},
+        {HEAD "model:\n  - conv2d: {filters: 3, kernel: 3}\n" TAIL, "bad.yaml:3:", "a vector"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {adam: {rl: 0.1}}}\n", "bad.yaml:5:",
+         "did you mean 'lr'"},
+        {HEAD "model:\n" DENSE "train: {optimizer: adm}\n", "bad.yaml:5:", "did you mean 'adam'"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {adam: {lr: -1}}}\n", "bad.yaml:5:", "positive"},
+        {HEAD "model:\n" DENSE "train: {schedule: {step: {factor: 0}}}\n", "bad.yaml:5:", "positive"},
+        {HEAD "model:\n" DENSE "train: {epochs: many}\n", "bad.yaml:5:", "found 'many'"},
+        {HEAD "model:\n" DENSE "train: {class_weight: {a: -1}}\n", "bad.yaml:5:", "0 or more"},
+        {HEAD "model:\n" DENSE "train: {lr: 0.1}\n", "bad.yaml:5:", "below the optimizer"},
+        {"- a\n- b\n", "bad.yaml", "expected a recipe"},
+        {"input: [", "bad.yaml", "bad.yaml"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refuse(cases[i].text, cases[i].place, cases[i].part);
+}
+
+static void test_meaning(void)
+{
+    static const char text[] =
+        "name: full\n"
+        "input: {size: [48, 64], channels: 3, rescale: 1/255, mean: [0.5, 0.25, 0], std: 0.5,\n"
+        "        interpolation: bilinear}\n"
+        "augment: {rotation: 10, zoom: 0.2, shear: 0.2, horizontal_flip: true, brightness: [0.5, 2],\n"
+        "          fill: constant, fill_value: 7}\n"
+        "model:\n"
+        "  - conv2d: {filters: 8, kernel: [3, 5], strides: 2, padding: same, activation: relu, name: "
+        "stem}\n"
+        "  - conv2d: {filters: 8, kernel: 1, inputs: stem, name: a}\n"
+        "  - conv2d: {filters: 8, kernel: 3, padding: 1, inputs: [stem], name: b, trainable: false}\n"
+        "  - add: [a, b]\n"
+        "  - max_pooling2d: {pool_size: 2, strides: 2}\n"
+        "  - activation: swish\n"
+        "  - global_avgpool2d\n"
+        "  - dropout: 0.25\n"
+        "  - dense: {units: classes, activation: softmax}\n"
+        "data: {path: pictures, validation_split: 0.1, seed: 4}\n"
+        "train:\n"
+        "  loss: sparse_categorical_crossentropy\n"
+        "  optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}\n"
+        "  schedule: {cosine: {minimum: 0.001, warmup: 2}}\n"
+        "  class_weight: {cat: 2, 1: 0.5}\n"
+        "  batch: 16\n"
+        "  epochs: 7\n"
+        "  seed: 3\n"
+        "  early_stopping: {patience: 4}\n"
+        "  clip_norm: 1\n"
+        "  label_smoothing: 0.1\n"
+        "  shuffle: false\n"
+        "  top_k: 2\n"
+        "tune: {dropout: {range: [0.1, 0.6]}}\n";
+    clade_recipe *recipe = NULL;
+    CHECK_OK(clade_recipe_parse(text, "full.yaml", &recipe));
+    if (!recipe) return;
+    CHECK(!strcmp(clade_recipe_name(recipe), "full"));
+    CHECK(strstr(clade_recipe_text(recipe), "range: [0.1, 0.6]"));
+    const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
+    CHECK(p->height == 48 && p->width == 64 && p->channels == 3 && p->interpolation == CLADE_BILINEAR);
+    CHECK(p->scale[0] == (float)(1 / 255.0 / 0.5) && p->shift[0] == -1 && p->shift[1] == -0.5f &&
+          p->shift[2] == 0);
+    const clade_augment *a = clade_recipe_augment(recipe);
+    CHECK(a->rotation == 10 && a->zoom[0] == 0.8f && a->zoom[1] == 1.2f && a->shear == 0.2f);
+    CHECK(a->horizontal_flip && !a->vertical_flip && a->brightness[1] == 2);
+    CHECK(a->fill == CLADE_FILL_CONSTANT && a->fill_value == 7);
+    const clade_data_options *d = clade_recipe_data(recipe);
+    CHECK(!strcmp(d->path, "pictures") && d->validation_split == 0.1 && d->seed == 4);
+    CHECK(d->height == 48 && d->width == 64 && d->channels == 3);
+    const clade_training *t = clade_recipe_training(recipe);
+    CHECK(t->loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY && t->optimizer.kind == CLADE_SGD);
+    CHECK(t->optimizer.lr == 0.1f && t->optimizer.momentum == 0.9f && t->optimizer.nesterov);
+    CHECK(t->schedule.kind == CLADE_SCHEDULE_COSINE && t->schedule.warmup == 2);
+    CHECK(t->class_weights == 2 && !strcmp(t->class_weight[0].name, "cat") &&
+          t->class_weight[1].weight == 0.5f);
+    CHECK(t->batch == 16 && t->epochs == 7 && t->seed == 3 && t->early_stopping == 4 && t->top_k == 2);
+    CHECK(t->optimizer.clip_norm == 1 && t->label_smoothing == 0.1f && t->no_shuffle);
+    clade_graph *graph = NULL;
+    CHECK_OK(clade_recipe_graph(recipe, 5, &graph));
+    int32_t dim[3], last = graph ? clade_graph_layers(graph) - 1 : 0;
+    if (graph) {
+        CHECK(clade_graph_shape(graph, last, dim) == 1 && dim[0] == 5);
+        CHECK(clade_graph_shape(graph, 1, dim) == 3 && dim[0] == 24 && dim[1] == 32 && dim[2] == 8);
+        const clade_layer *add = clade_graph_layer(graph, 4);
+        CHECK(add->kind == CLADE_LAYER_ADD && add->input[0] == 2 && add->input[1] == 3);
+        CHECK(clade_graph_layer(graph, 3)->frozen && !clade_graph_layer(graph, 2)->frozen);
+    }
+    clade_graph_destroy(&graph);
+    clade_recipe_destroy(&recipe);
+}
+
+/* Parameters of the last layer and of all: Keras' own numbers for these nets. */
+static void test_built_in(void)
+{
+    static const struct {
+        const char *name;
+        int32_t classes;
+        uint64_t parameters;
+    } known[] = {{"horses-or-humans", 2, 1704097},
+                 {"cats-dogs-64", 2, 813217},
+                 {"cifar10", 10, 3702186},
+                 {"cats-dogs-dropout", 2, 3453634}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        clade_recipe *recipe = NULL;
+        clade_graph *graph = NULL;
+        CHECK_OK(clade_recipe_read(known[i].name, NULL, 0, &recipe));
+        CHECK_OK(clade_recipe_graph(recipe, known[i].classes, &graph));
+        uint64_t sum = 0, trained, fixed;
+        for (int32_t l = 0; l < clade_graph_layers(graph); l++) {
+            clade_graph_parameters(graph, l, &trained, &fixed);
+            sum += trained + fixed;
+        }
+        CHECK(sum == known[i].parameters);
+        clade_graph_destroy(&graph);
+        CHECK_FAILS(clade_recipe_graph(recipe, 7, &graph), CLADE_EINVAL, "the data has 7 classes");
+        clade_recipe_destroy(&recipe);
+    }
+    const char *const *names = clade_recipe_names();
+    size_t count = 0;
+    for (; names[count]; count++) {
+        clade_recipe *recipe = NULL;
+        CHECK_OK(clade_recipe_read(names[count], NULL, 0, &recipe));
+        if (recipe) CHECK(!strcmp(clade_recipe_name(recipe), names[count]));
+        clade_recipe_destroy(&recipe);
+    }
+    CHECK(count >= 5);
+    clade_recipe *recipe = NULL;
+    CHECK_FAILS(clade_recipe_read("cifar", NULL, 0, &recipe), CLADE_EIO, "did you mean 'cifar10'");
+    CHECK_FAILS(clade_recipe_read("nowhere/cifar10.yaml", NULL, 0, &recipe), CLADE_EIO,
+                "nowhere/cifar10.yaml");
+}
+
+static void test_edits(void)
+{
+    static const char *const edits[] = {"train.epochs=3",        "batch=8", "lr=0.25",
+                                        "model.0.conv2d.filters=4", "optimizer.adam.beta1=0.5"};
+    clade_recipe *recipe = NULL;
+    CHECK_OK(clade_recipe_read("cifar10", edits, 5, &recipe));
+    if (recipe) {
+        const clade_training *t = clade_recipe_training(recipe);
+        CHECK(t->epochs == 3 && t->batch == 8 && t->optimizer.lr == 0.25f && t->optimizer.beta1 == 0.5f);
+        /* the resolved text says the same */
+        clade_recipe *again = NULL;
+        CHECK_OK(clade_recipe_parse(clade_recipe_text(recipe), "again", &again));
+        if (again) {
+            CHECK(clade_recipe_training(again)->optimizer.lr == 0.25f);
+            CHECK(!strcmp(clade_recipe_text(again), clade_recipe_text(recipe)));
+        }
+        clade_recipe_destroy(&again);
+    }
+    clade_recipe_destroy(&recipe);
+    static const char *const change[] = {"optimizer=sgd", "lr=0.5"};
+    CHECK_OK(clade_recipe_read("cifar10", change, 2, &recipe));
+    if (recipe) {
+        CHECK(clade_recipe_training(recipe)->optimizer.kind == CLADE_SGD);
+        CHECK(clade_recipe_training(recipe)->optimizer.lr == 0.5f);
+    }
+    clade_recipe_destroy(&recipe);
+    static const char *const wrong[] = {"train.epochs=none"};
+    CHECK_FAILS(clade_recipe_read("cifar10", wrong, 1, &recipe), CLADE_EINVAL, "--set train.epochs=none");
+    static const char *const unknown[] = {"train.epohcs=3"};
+    CHECK_FAILS(clade_recipe_read("cifar10", unknown, 1, &recipe), CLADE_EINVAL,
+                "did you mean 'epochs'");
+}
+
+/* A recipe made of parts reads back to those parts. */
+static void test_create(void)
+{
+    const char *const *names = clade_recipe_names();
+    for (size_t i = 0; names[i]; i++) {
+        clade_recipe *recipe = NULL, *made = NULL;
+        clade_graph *graph = NULL, *again = NULL;
+        CHECK_OK(clade_recipe_read(names[i], NULL, 0, &recipe));
+        CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
+        const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
+                                          clade_recipe_augment(recipe), clade_recipe_training(recipe)};
+        CHECK_OK(clade_recipe_create(&parts, &made));
+        CHECK_OK(clade_recipe_graph(made, 0, &again));
+        CHECK(!memcmp(clade_recipe_preprocessing(made), clade_recipe_preprocessing(recipe),
+                      sizeof(clade_preprocessing)));
+        CHECK(!memcmp(clade_recipe_augment(made), clade_recipe_augment(recipe), sizeof(clade_augment)));
+        CHECK(!memcmp(clade_recipe_training(made), clade_recipe_training(recipe),
+                      sizeof(clade_training)));
+        CHECK(clade_graph_layers(graph) == clade_graph_layers(again));
+        for (int32_t l = 1; l < clade_graph_layers(graph); l++)
+            CHECK(!memcmp(clade_graph_layer(graph, l), clade_graph_layer(again, l),
+                          sizeof(clade_layer)));
+        clade_graph_destroy(&graph);
+        clade_graph_destroy(&again);
+        clade_recipe_destroy(&recipe);
+        clade_recipe_destroy(&made);
+    }
+}
+
+int main(void)
+{
+    test_mistakes();
+    test_meaning();
+    test_built_in();
+    test_edits();
+    test_create();
+    return TEST_END();
+}
