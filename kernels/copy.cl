@@ -1,5 +1,5 @@
-/* Filling, copying, joining and padding. fill, copy: one work-item per element. The others: work-items
- * (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
+/* Filling, copying, joining and padding. fill, copy: one work-item per element. The others:
+ * work-items (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
 #include "opencl.clh"
 #include "vector.clh"
 
@@ -29,20 +29,22 @@ kernel void copy(TENSOR(float, x), TENSOR(float, y), ulong n, int accumulate)
 kernel void copy_rows(TENSOR(float, x), TENSOR(float, y), ulong from, ulong to, int accumulate,
                       BLOCKS)
 {
-    FOR_EACH_VECTOR {
+    FOR_EACH_VECTOR
+    {
         V value = V_LOAD(x + x0 + row * from + v * VW);
         global float *at = y + y0 + row * to + v * VW;
         V_STORE(at, accumulate ? V_LOAD(at) + value : value);
     }
 }
 
-/* y, [n, h, w, c], from x, [n, x_h, x_w, c], moved by top and left; `value` where x has nothing. Rows
- * are those of all pictures; VW divides c. */
+/* y, [n, h, w, c], from x, [n, x_h, x_w, c], moved by top and left; `value` where x has nothing.
+ * Rows are those of all pictures; VW divides c. */
 kernel void move_rows(TENSOR(float, x), TENSOR(float, y), int h, int c, int x_h, int x_w, long top,
                       long left, float value, int accumulate, BLOCKS)
 {
     const long x_width = (long)x_w * c;
-    FOR_EACH_VECTOR {
+    FOR_EACH_VECTOR
+    {
         const long b = (long)(row / (ulong)h), i = (long)(row % (ulong)h) + top;
         const long k = (long)(v * VW) + left * c;
         const int inside = i >= 0 && i < x_h && k >= 0 && k < x_width;

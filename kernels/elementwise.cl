@@ -1,6 +1,6 @@
-/* Sums and products. Without broadcast: one work-item per element. With it, kernels *_rows: work-items
- * (vectors of a row, rows), VW dividing the row. The gradients of an operand that is not stretched are
- * sums of one element, from 0. */
+/* Sums and products. Without broadcast: one work-item per element. With it, kernels *_rows:
+ * work-items (vectors of a row, rows), VW dividing the row. The gradients of an operand that is not
+ * stretched are sums of one element, from 0. */
 #include "opencl.clh"
 #include "vector.clh"
 #include "broadcast.clh"
@@ -52,7 +52,8 @@ kernel void mul_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), BROAD
 kernel void product_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), int accumulate,
                          BROADCAST_ARGUMENTS)
 {
-    FOR_EACH_VECTOR {
+    FOR_EACH_VECTOR
+    {
         V value = V_SPLAT(0.0f) + A * B;
         V_STORE(Y, accumulate ? V_LOAD(Y) + value : value);
     }

@@ -1,6 +1,6 @@
 /* Softmax and losses: one work-item per row of c scores. `dense` is not 0 where labels are
- * probabilities, [rows, c], in `soft`; else they are classes, [rows], in `label`; the other of the two
- * is a null buffer. */
+ * probabilities, [rows, c], in `soft`; else they are classes, [rows], in `label`; the other of the
+ * two is a null buffer. */
 #include "opencl.clh"
 #include "loss.clh"
 
@@ -53,7 +53,8 @@ kernel void sigmoid_bce_dx(TENSOR(float, y), LABELS, TENSOR(float, dloss), TENSO
                            ulong rows, int c, float smoothing, int accumulate)
 {
     ROW;
-    bce_dx_row(y + y0 + at, CLASS, SOFT, dloss[dloss0 + i], dx + dx0 + at, c, smoothing, accumulate);
+    bce_dx_row(y + y0 + at, CLASS, SOFT, dloss[dloss0 + i], dx + dx0 + at, c, smoothing,
+               accumulate);
 }
 
 kernel void mse(TENSOR(float, x), TENSOR(float, target), TENSOR(float, loss), ulong rows, int c)

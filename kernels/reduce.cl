@@ -3,9 +3,10 @@
 #include "vector.clh"
 #include "broadcast.clh"
 
-/* target = factor Σ x, or factor Σ x b where has_b. Work-items (vectors of a row of outputs, rows of
- * each chunk); a row's outputs lie side by side in x. Terms are in two dimensions, `inner` the size of
- * the second; the steps of x and b along them follow. Several chunks go to `part`, [chunks, outputs]. */
+/* target = factor Σ x, or factor Σ x b where has_b. Work-items (vectors of a row of outputs, rows
+ * of each chunk); a row's outputs lie side by side in x. Terms are in two dimensions, `inner` the
+ * size of the second; the steps of x and b along them follow. Several chunks go to `part`, [chunks,
+ * outputs]. */
 kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target),
                        global float *part, int has_b, float factor, int accumulate, ulong chunks,
                        ulong chunk_terms, ulong terms, ulong inner, ulong x_outer, ulong x_inner,
@@ -58,7 +59,8 @@ kernel void sum_add_chunks(global const float *part, TENSOR(float, target), ulon
 kernel void spread_rows(TENSOR(float, a), TENSOR(float, y), float factor, int accumulate,
                         BROADCAST_ARGUMENTS)
 {
-    FOR_EACH_VECTOR {
+    FOR_EACH_VECTOR
+    {
         global float *to = y + y0 + (row * vectors + v) * VW;
         V value = ALONG(a + a0 + w.a, v, a_step3) * V_SPLAT(factor);
         V_STORE(to, accumulate ? V_LOAD(to) + value : value);

@@ -5,6 +5,10 @@
     {                                                                                              \
         .op = CLADE_OP_##id, .slot = SLOTS names, .args = {.id = {__VA_ARGS__} }                   \
     }
+#define PLAIN(id, names)                                                                           \
+    {                                                                                              \
+        .op = CLADE_OP_##id, .slot = SLOTS names                                                   \
+    }
 #define SLOTS(...)                                                                                 \
     {                                                                                              \
         __VA_ARGS__                                                                                \
@@ -55,7 +59,7 @@ static const chain_step residual[] = {
          .momentum = 0.9f, .unbiased = 1),
     STEP(add, ("n1", "a0", "sum"), .alpha = 1, .beta = 1),
     STEP(activation, ("sum", "a1"), .act = CLADE_RELU),
-    STEP(global_avgpool, ("a1", "pool")),
+    PLAIN(global_avgpool, ("a1", "pool")),
     STEP(dense, ("pool", "w2", "b2", "score"), .w = F32_2(16, 1), .b = F32_1(1)),
     STEP(sigmoid_bce, ("score", "label", "p", "loss"), .label = I32_1(4)),
 };
@@ -75,7 +79,7 @@ static const chain_step mobile[] = {
     STEP(activation, ("c1", "a1"), .act = CLADE_LEAKY_RELU, .alpha = 0.1f),
     STEP(reduce, ("a1", "squeezed"), .y = F32_4(2, 1, 1, 24), .mean = 1),
     STEP(activation, ("squeezed", "gate"), .act = CLADE_SIGMOID),
-    STEP(mul, ("a1", "gate", "excited")),
+    PLAIN(mul, ("a1", "gate", "excited")),
     STEP(avgpool2d, ("excited", "pooled"), .window = {3, 3}, .stride = {2, 2},
          .pad = {1, 1, 1, 1}),
     STEP(maxpool2d, ("excited", "peaks", "i"), .window = {3, 3}, .stride = {2, 2},
@@ -85,7 +89,7 @@ static const chain_step mobile[] = {
     STEP(lrn, ("joined", "normal"), .size = 5, .k = 2, .alpha = 1e-2f, .beta = 0.75f),
     STEP(copy, ("normal", "flat"), .y = F32_2(2, 768)),
     STEP(dense, ("flat", "w2", NULL, "scores"), .w = F32_2(768, 6)),
-    STEP(softmax, ("scores", "p")),
+    PLAIN(softmax, ("scores", "p")),
     STEP(mse, ("p", "target", "loss"), .target = F32_2(2, 6)),
 };
 static const chain_step mobile_after[] = {
@@ -94,7 +98,7 @@ static const chain_step mobile_after[] = {
 
 /* The shapes of a first layer of 44 by 46 pictures. */
 static const chain_step wide[] = {
-    STEP(conv2d, ("x", "w1", "b1", "c1"), .x = F32_4(8, 44, 46, 3), .w = F32_4(3, 3, 3, 32),
+    STEP(conv2d, ("x", "w1", "b1", "c1"), .x = F32_4(4, 44, 46, 3), .w = F32_4(3, 3, 3, 32),
          .b = F32_1(32)),
     STEP(activation, ("c1", "r1"), .act = CLADE_RELU),
     STEP(maxpool2d, ("r1", "p1", "i1"), .window = {2, 2}),
@@ -104,11 +108,11 @@ static const chain_step wide[] = {
          .momentum = 0.99f),
     STEP(activation, ("n2", "r2"), .act = CLADE_RELU6),
     STEP(maxpool2d, ("r2", "p2", "i2"), .window = {2, 2}),
-    STEP(copy, ("p2", "flat"), .y = F32_2(8, 2880)),
+    STEP(copy, ("p2", "flat"), .y = F32_2(4, 2880)),
     STEP(dense, ("flat", "w3", "b3", "h"), .w = F32_2(2880, 64), .b = F32_1(64)),
     STEP(activation, ("h", "r3"), .act = CLADE_TANH),
     STEP(dense, ("r3", "w4", "b4", "scores"), .w = F32_2(64, 2), .b = F32_1(2)),
-    STEP(softmax_xent, ("scores", "label", "p", "loss"), .label = I32_1(8)),
+    STEP(softmax_xent, ("scores", "label", "p", "loss"), .label = I32_1(4)),
 };
 static const chain_step wide_after[] = {
     STEP(rmsprop, ("w3", "d:w3", "q3", "u3"), .s = F32_2(2880, 64), .v = F32_2(2880, 64),

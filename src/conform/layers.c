@@ -20,7 +20,6 @@ typedef struct variable {
     clade_tensor shape;
     float *initial; /* its data as the dtype says */
     bool written;
-    clade_slot_dtype slot_dtype;
     size_t count, bytes;
 } variable;
 

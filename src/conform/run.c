@@ -148,6 +148,12 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     if (!status && (modes & CLADE_CONFORM_LAYERS)) status = clade_conform_layers(&run);
     if (!status && (modes & CLADE_CONFORM_PERF)) status = clade_conform_perf(&run);
     if (!status && (modes & CLADE_CONFORM_SELF_TEST)) status = clade_conform_self_test(&run);
+    clade_conform_summary *sum = run.summary;
+    if (!status && !sum->passed && !sum->failed && !sum->skipped)
+        status = clade_fail(CLADE_EINVAL, "there is no case '%s' of '%s'%s",
+                            run.options->case_name ? run.options->case_name : "*",
+                            run.options->op ? run.options->op : "*",
+                            run.options->quick ? " among the small ones" : "");
     for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
     run.summary->seconds = clade_conform_now() - begun;
     return status;

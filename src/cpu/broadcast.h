@@ -7,23 +7,24 @@
 
 #include "../../kernels/broadcast.clh"
 
-/* The loop that follows has no dependence from one step to the next but through the same element, as
- * when it works in place. */
+/* The loop that follows has no dependence from one step to the next but through the same element,
+ * as when it works in place. */
 #if defined(__clang__)
 #define EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define EACH_ALONE _Pragma("GCC ivdep")
 #endif
 
-/* An element-wise op: row() makes n elements of y from those of a and b, stretched where `a_step` or
- * `b_step`, else 1, is 0. */
+/* An element-wise op: row() makes n elements of y from those of a and b, stretched where `a_step`
+ * or `b_step`, else 1, is 0. */
 typedef struct broadcast_job {
     broadcast_space space;
     float *y;
     const float *a, *b;
     float alpha, beta;
     int accumulate;
-    void (*row)(const struct broadcast_job *job, float *y, const float *a, const float *b, size_t n);
+    void (*row)(const struct broadcast_job *job, float *y, const float *a, const float *b,
+                size_t n);
 } broadcast_job;
 
 static inline row_walk walk_space(const broadcast_space *s)

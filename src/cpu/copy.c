@@ -8,7 +8,8 @@ enum { grain = 16384 };
 /* Adds or copies n elements. */
 static void put_row(float *y, const float *x, size_t n, int accumulate)
 {
-    if (!accumulate) memcpy(y, x, n * sizeof *x);
+    if (!accumulate)
+        memcpy(y, x, n * sizeof *x);
     else
         for (size_t k = 0; k < n; k++) y[k] += x[k];
 }
@@ -146,7 +147,8 @@ static void moved_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status run_moved(cpu_context *cpu, moved m, const clade_tensor *x, const clade_tensor *y)
+static clade_status run_moved(cpu_context *cpu, moved m, const clade_tensor *x,
+                              const clade_tensor *y)
 {
     m.x = clade_tensor_host(x);
     m.y = clade_tensor_host(y);
@@ -155,7 +157,8 @@ static clade_status run_moved(cpu_context *cpu, moved m, const clade_tensor *x, 
     m.c = y->dim[3];
     m.x_h = x->dim[1];
     m.x_w = x->dim[2];
-    return run_rows(cpu, &m, (size_t)y->dim[0] * (size_t)y->dim[1], (size_t)(m.w * m.c), moved_rows);
+    return run_rows(cpu, &m, (size_t)y->dim[0] * (size_t)y->dim[1], (size_t)(m.w * m.c),
+                    moved_rows);
 }
 
 static clade_status pad(void *context, const clade_pad_args *a, void *scratch)

@@ -6,17 +6,20 @@
     do {                                                                                           \
         const float a0 = *a, b0 = *b;                                                              \
         const bool many_a = job->space.a[3] != 0, many_b = job->space.b[3] != 0;                   \
-        if (many_a && many_b) LOOP(a[k], b[k]);                                                    \
-        else if (many_a) LOOP(a[k], b0);                                                           \
-        else if (many_b) LOOP(a0, b[k]);                                                           \
-        else LOOP(a0, b0);                                                                         \
+        if (many_a && many_b)                                                                      \
+            LOOP(a[k], b[k]);                                                                      \
+        else if (many_a)                                                                           \
+            LOOP(a[k], b0);                                                                        \
+        else if (many_b)                                                                           \
+            LOOP(a0, b[k]);                                                                        \
+        else                                                                                       \
+            LOOP(a0, b0);                                                                          \
     } while (0)
 
 static void add_row(const broadcast_job *job, float *y, const float *a, const float *b, size_t n)
 {
     const float alpha = job->alpha, beta = job->beta;
-#define LOOP(A, B)                                                                                 \
-    EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = FMA(alpha, A, beta * (B))
+#define LOOP(A, B) EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = FMA(alpha, A, beta * (B))
     FOUR_WAYS(LOOP);
 #undef LOOP
 }
@@ -29,12 +32,15 @@ static void mul_row(const broadcast_job *job, float *y, const float *a, const fl
 }
 
 /* A sum of one product: from 0. */
-static void product_row(const broadcast_job *job, float *y, const float *a, const float *b, size_t n)
+static void product_row(const broadcast_job *job, float *y, const float *a, const float *b,
+                        size_t n)
 {
 #define LOOP(A, B) EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = 0.0f + (A) * (B)
 #define LOOP_ADDING(A, B) EACH_ALONE for (size_t k = 0; k < n; k++) y[k] += 0.0f + (A) * (B)
-    if (job->accumulate) FOUR_WAYS(LOOP_ADDING);
-    else FOUR_WAYS(LOOP);
+    if (job->accumulate)
+        FOUR_WAYS(LOOP_ADDING);
+    else
+        FOUR_WAYS(LOOP);
 #undef LOOP
 #undef LOOP_ADDING
 }
@@ -78,8 +84,7 @@ static clade_status gradient(cpu_context *cpu, const clade_tensor *dy, const cla
 
 static clade_status add_dx(void *context, const clade_add_dx_args *p, void *scratch)
 {
-    clade_status status =
-        gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, scratch);
+    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, scratch);
     return status ? status
                   : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, scratch);
 }

@@ -23,8 +23,10 @@ static rows rows_of(const clade_tensor *x)
 
 static void set_label(rows *r, const clade_tensor *label, float smoothing)
 {
-    if (label->dtype == CLADE_I32) r->label = clade_tensor_host(label);
-    else r->dense = clade_tensor_host(label);
+    if (label->dtype == CLADE_I32)
+        r->label = clade_tensor_host(label);
+    else
+        r->dense = clade_tensor_host(label);
     r->smoothing = smoothing;
 }
 
@@ -50,11 +52,11 @@ static clade_status run_rows(cpu_context *cpu, const rows *r, const clade_tensor
 ROWS(softmax, softmax_row(r->x + at, r->y + at, c, loss_max(r->x + at, c)))
 ROWS(softmax_dx, softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate))
 ROWS(xent, r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
-ROWS(xent_dx, xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing,
-                          r->accumulate))
+ROWS(xent_dx,
+     xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
 ROWS(bce, r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
-ROWS(bce_dx, bce_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing,
-                        r->accumulate))
+ROWS(bce_dx,
+     bce_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
 ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c))
 ROWS(mse_dx, mse_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
 

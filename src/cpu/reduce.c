@@ -1,6 +1,6 @@
-/* reduce on the CPU. Threads share units: a chunk of what is summed, for a block of columns, which are
- * outputs that lie side by side in x; or, where none do, for a few outputs whose chains of additions
- * run at the same time. */
+/* reduce on the CPU. Threads share units: a chunk of what is summed, for a block of columns, which
+ * are outputs that lie side by side in x; or, where none do, for a few outputs whose chains of
+ * additions run at the same time. */
 #include "cpu/broadcast.h"
 
 #include "../../kernels/math.clh"
@@ -46,7 +46,8 @@ static void add_columns(float *restrict sum, const float *restrict x, size_t ste
 
 /* The same of x b. `many`: each column has its own factor; else one serves a row. */
 static void add_products(float *restrict sum, const float *restrict x, size_t step,
-                         const float *restrict b, size_t b_step, bool many, size_t m, size_t columns)
+                         const float *restrict b, size_t b_step, bool many, size_t m,
+                         size_t columns)
 {
     size_t i = 0;
     for (; many && i + 4 <= m; i += 4) {
@@ -71,7 +72,8 @@ static void write_sums(const sum_job *job, size_t chunk, size_t at, const float 
 {
     float *part = job->part + chunk * job->s.outputs + at, *target = job->target + at;
     const float scale = job->scale;
-    if (job->s.chunks > 1) memcpy(part, sum, n * sizeof *sum);
+    if (job->s.chunks > 1)
+        memcpy(part, sum, n * sizeof *sum);
     else if (job->accumulate)
         for (size_t k = 0; k < n; k++) target[k] += scale * sum[k];
     else
@@ -153,8 +155,7 @@ static void sum_together(const sum_job *job, const chain *c, float sum[chains])
     }
     if (job->b)
         for (size_t i = 0; i < c->terms; i++)
-            for (int j = 0; j < chains; j++)
-                sum[j] = FMA(x[j][i * step], b[j][i * b_step], sum[j]);
+            for (int j = 0; j < chains; j++) sum[j] = FMA(x[j][i * step], b[j][i * b_step], sum[j]);
     else
         for (size_t i = 0; i < c->terms; i++)
             for (int j = 0; j < chains; j++) sum[j] += x[j][i * step];
@@ -254,9 +255,8 @@ static void spread_row(const broadcast_job *job, float *y, const float *a, const
 static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *scratch)
 {
     (void)scratch;
-    broadcast_job job = {.row = spread_row,
-                         .alpha = weight(&a->dx, &a->dy, a->mean),
-                         .accumulate = a->accumulate};
+    broadcast_job job = {
+        .row = spread_row, .alpha = weight(&a->dx, &a->dy, a->mean), .accumulate = a->accumulate};
     return run_broadcast(context, job, &a->dx, &a->dy, NULL);
 }
 

@@ -1,5 +1,5 @@
-/* Building a schedule: the graph forwards, the loss, the graph backwards; then the lives of the values
- * and what may work in place. */
+/* Building a schedule: the graph forwards, the loss, the graph backwards; then the lives of the
+ * values and what may work in place. */
 #include "nn/build.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
@@ -173,8 +173,8 @@ static bool same_shape(const clade_tensor *a, const clade_tensor *b)
     return !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
 }
 
-/* What is known of the values' lives. Values that share memory have the same root, whose block tells
- * the life of them all. */
+/* What is known of the values' lives. Values that share memory have the same root, whose block
+ * tells the life of them all. */
 typedef struct lives {
     clade_plan_block *block;
     size_t *root;
@@ -197,8 +197,8 @@ static void find_lives(const clade_build *build, lives *l)
     }
 }
 
-/* May output `y` of a call take the memory of input `x`? Only if x ends here, and every slot that x's
- * memory is in has y's shape. */
+/* May output `y` of a call take the memory of input `x`? Only if x ends here, and every slot that
+ * x's memory is in has y's shape. */
 static bool may_replace(const clade_call *call, int64_t moment, const clade_tensor *x,
                         const clade_tensor *y, const lives *l)
 {

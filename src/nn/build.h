@@ -1,5 +1,5 @@
-/* Building a schedule: layers add calls to it whose activations are numbered values; memory is given
- * to the values once all their uses are known. */
+/* Building a schedule: layers add calls to it whose activations are numbered values; memory is
+ * given to the values once all their uses are known. */
 #ifndef CLADE_NN_BUILD_H
 #define CLADE_NN_BUILD_H
 
@@ -22,7 +22,8 @@ typedef struct clade_blueprint {
     clade_loss loss;
     float label_smoothing;
     uint64_t seed;
-    /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE only. */
+    /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
+     * only. */
     clade_tensor input, label, weight, output, losses, zeros, minus_ones;
 } clade_blueprint;
 
@@ -38,17 +39,17 @@ typedef struct clade_value {
 } clade_value;
 
 typedef struct clade_build_node {
-    clade_tensor y, dy; /* dy is absent until something has been written to it */
+    clade_tensor y, dy;                   /* dy is absent until something has been written to it */
     clade_tensor saved[CLADE_MAX_INPUTS]; /* what forward keeps for backward */
 } clade_build_node;
 
-/* In the tensors of a schedule being built, one with a buffer lies in fixed memory, and one without is
- * the value whose number is its offset. */
+/* In the tensors of a schedule being built, one with a buffer lies in fixed memory, and one without
+ * is the value whose number is its offset. */
 typedef struct clade_build {
     const clade_blueprint *blueprint;
     clade_pass pass;
     int32_t n;
-    int32_t bare; /* the layer whose activation the loss computes, or -1 */
+    int32_t bare;        /* the layer whose activation the loss computes, or -1 */
     clade_status status; /* the first failure; later additions do nothing */
     clade_build_node *node;
     clade_tensor target; /* MSE: the labels as numbers */
@@ -64,8 +65,8 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
 void clade_build_destroy(clade_build *build);
 
 /* Gives each value its place in an arena: in bytes, in offset[value_count]. Where an op may work in
- * place on an input that nothing reads later, both get the same. `total` is the arena's size, `unshared`
- * what the values would take side by side. */
+ * place on an input that nothing reads later, both get the same. `total` is the arena's size,
+ * `unshared` what the values would take side by side. */
 clade_status clade_build_plan(const clade_build *build, uint64_t *offset, uint64_t *total,
                               uint64_t *unshared);
 
@@ -85,7 +86,8 @@ clade_tensor clade_build_rows(const clade_build *build, const clade_tensor *full
 
 /* A layer that only renames its input's elements: y is the input in another shape. */
 void clade_build_view(clade_build *build, int32_t number);
-/* The way back: dy becomes the gradient of layer `to`, or is added to it. The last thing that reads dy. */
+/* The way back: dy becomes the gradient of layer `to`, or is added to it. The last thing that reads
+ * dy. */
 void clade_build_pass_back(clade_build *build, int32_t number, int32_t to);
 
 /* Does training need the gradient of this layer's output? False in other passes. */

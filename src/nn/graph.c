@@ -41,10 +41,11 @@ clade_status clade_graph_create(int32_t height, int32_t width, int32_t channels,
     *out = NULL;
     if (height < 1 || width < 1 || channels < 1 ||
         (int64_t)height * width > (INT64_C(1) << 31) / channels)
-        return clade_fail(CLADE_EINVAL,
-                          "input: a picture of %d × %d with %d channels: expected 1 or more of each and "
-                          "at most 2^31 values",
-                          height, width, channels);
+        return clade_fail(
+            CLADE_EINVAL,
+            "input: a picture of %d × %d with %d channels: expected 1 or more of each and "
+            "at most 2^31 values",
+            height, width, channels);
     clade_graph *graph = calloc(1, sizeof *graph);
     if (graph) graph->node = calloc(16, sizeof *graph->node);
     if (!graph || !graph->node) {
@@ -242,10 +243,11 @@ clade_status clade_window_set_pad(clade_window *window, clade_padding padding,
         return clade_fail(CLADE_EINVAL, "there is no padding %d", (int)padding);
     for (int i = 0; i < 2; i++) {
         if (window->size[i] < 1 || window->stride[i] < 1 || window->dilation[i] < 1)
-            return clade_fail(CLADE_EINVAL,
-                              "window %d × %d, stride %d × %d, dilation %d × %d: expected 1 or more",
-                              window->size[0], window->size[1], window->stride[0],
-                              window->stride[1], window->dilation[0], window->dilation[1]);
+            return clade_fail(
+                CLADE_EINVAL,
+                "window %d × %d, stride %d × %d, dilation %d × %d: expected 1 or more",
+                window->size[0], window->size[1], window->stride[0], window->stride[1],
+                window->dilation[0], window->dilation[1]);
         if (padding == CLADE_PADDING_EXPLICIT) {
             window->pad[i] = given[i];
             window->pad[i + 2] = given[i + 2];

@@ -71,8 +71,8 @@ static inline float clade_activation_alpha(clade_activation activation, float al
     return activation == CLADE_LEAKY_RELU && alpha == 0 ? 0.3F : alpha;
 }
 
-/* What dense and convolutions do around their activation. `z` is the sum before it, which is kept for
- * the gradient where the derivative needs it; else z and y are the same and the op applies the
+/* What dense and convolutions do around their activation. `z` is the sum before it, which is kept
+ * for the gradient where the derivative needs it; else z and y are the same and the op applies the
  * activation itself. */
 typedef struct clade_fused {
     clade_activation inside, after; /* one of them is the layer's, the other CLADE_LINEAR */

@@ -116,7 +116,7 @@ static void dropout_backward(clade_build *build, int32_t number)
 
 const clade_layer_rule clade_activation_rule = {
     "activation", "Activation", 1, 1, activation_shape, activation_forward, activation_backward};
-const clade_layer_rule clade_softmax_rule = {
-    "softmax", "Softmax", 1, 1, same_shape, softmax_forward, softmax_backward};
-const clade_layer_rule clade_dropout_rule = {
-    "dropout", "Dropout", 1, 1, dropout_shape, dropout_forward, dropout_backward};
+const clade_layer_rule clade_softmax_rule = {"softmax",       "Softmax",       1, 1, same_shape,
+                                             softmax_forward, softmax_backward};
+const clade_layer_rule clade_dropout_rule = {"dropout",       "Dropout",       1, 1, dropout_shape,
+                                             dropout_forward, dropout_backward};

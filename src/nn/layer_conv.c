@@ -26,8 +26,9 @@ static clade_status read_geometry(const clade_node *node, const clade_node *x, g
     if (depthwise && layer->groups && layer->groups != out->channels)
         return clade_fail(CLADE_EINVAL, "groups is %d: leave it out", layer->groups);
     if (out->groups < 1 || out->channels % out->groups || out->outputs % out->groups)
-        return clade_fail(CLADE_EINVAL, "%d groups divide neither %d channels nor %d filters evenly",
-                          out->groups, out->channels, out->outputs);
+        return clade_fail(CLADE_EINVAL,
+                          "%d groups divide neither %d channels nor %d filters evenly", out->groups,
+                          out->channels, out->outputs);
     return clade_window_set_pad(&out->window, layer->padding, layer->pad, x);
 }
 
@@ -55,8 +56,8 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     if (status) return clade_context(status, "input %s", clade_node_text(x, text));
     clade_node_set_shape(node, &args.conv2d.y);
 
-    clade_weight *kernel = clade_node_add_weight(
-        node, depthwise ? "depthwise_kernel" : "kernel", w, layer->init);
+    clade_weight *kernel =
+        clade_node_add_weight(node, depthwise ? "depthwise_kernel" : "kernel", w, layer->init);
     int64_t area = (int64_t)g.window.size[0] * g.window.size[1];
     /* Keras keeps a depthwise kernel as [kh, kw, channels, multiplier], which gives its fans */
     kernel->fan_in = area * (depthwise ? g.channels : w.dim[2]);

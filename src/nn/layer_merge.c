@@ -34,12 +34,13 @@ static clade_status merge_shape(const clade_graph *graph, clade_node *node)
         for (int32_t d = 1; d < rank; d++) {
             char a[64], b[64];
             if (x.dim[d] != y.dim[d] && x.dim[d] != 1 && y.dim[d] != 1)
-                return clade_fail(CLADE_EINVAL,
-                                  "%s (%s) and %s (%s) differ in size; only sizes of 1 are stretched",
-                                  clade_node_input(graph, node, 0)->layer.name,
-                                  clade_node_text(clade_node_input(graph, node, 0), a),
-                                  clade_node_input(graph, node, i)->layer.name,
-                                  clade_node_text(clade_node_input(graph, node, i), b));
+                return clade_fail(
+                    CLADE_EINVAL,
+                    "%s (%s) and %s (%s) differ in size; only sizes of 1 are stretched",
+                    clade_node_input(graph, node, 0)->layer.name,
+                    clade_node_text(clade_node_input(graph, node, 0), a),
+                    clade_node_input(graph, node, i)->layer.name,
+                    clade_node_text(clade_node_input(graph, node, i), b));
             if (x.dim[d] > y.dim[d]) y.dim[d] = x.dim[d];
         }
     }
@@ -121,8 +122,8 @@ static void multiply_backward(clade_build *build, int32_t number)
         }
         if (first >= i) break;
         accumulate = 0;
-        clade_tensor da = i == 1 ? gradient_of(build, number, 0, &accumulate)
-                                 : clade_build_like(build, &a);
+        clade_tensor da =
+            i == 1 ? gradient_of(build, number, 0, &accumulate) : clade_build_like(build, &a);
         CLADE_BUILD_CALL(build, number, mul_dx, .dy = dy, .a = a, .b = b, .da = da,
                          .accumulate = accumulate);
         dy = da;
@@ -182,10 +183,10 @@ static void concat_backward(clade_build *build, int32_t number)
     }
 }
 
-const clade_layer_rule clade_add_rule = {
-    "add", "Add", 2, CLADE_MAX_INPUTS, merge_shape, merge_forward, add_backward};
+const clade_layer_rule clade_add_rule = {"add",       "Add",         2,           CLADE_MAX_INPUTS,
+                                         merge_shape, merge_forward, add_backward};
 const clade_layer_rule clade_multiply_rule = {
     "multiply", "Multiply", 2, CLADE_MAX_INPUTS, merge_shape, merge_forward, multiply_backward};
-const clade_layer_rule clade_concat_rule = {
-    "concatenate", "Concatenate", 1, CLADE_MAX_INPUTS, concat_shape, concat_forward,
-    concat_backward};
+const clade_layer_rule clade_concat_rule = {"concatenate",    "Concatenate", 1,
+                                            CLADE_MAX_INPUTS, concat_shape,  concat_forward,
+                                            concat_backward};

@@ -58,7 +58,8 @@ static void batchnorm_forward(clade_build *build, int32_t number)
                      .unbiased = 1);
 }
 
-/* dx and the weights' gradients share the op's `accumulate`, but only dx may have to be added to. */
+/* dx and the weights' gradients share the op's `accumulate`, but only dx may have to be added to.
+ */
 static void batch_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
@@ -72,8 +73,7 @@ static void batch_backward(clade_build *build, int32_t number)
     CLADE_BUILD_CALL(build, number, batchnorm_dx, .x = x, .dy = node->dy, .gamma = w[GAMMA].value,
                      .mean = node->saved[0], .rstd = node->saved[1], .dx = dx,
                      .dgamma = w[GAMMA].gradient, .dbeta = w[BETA].gradient);
-    if (accumulate)
-        CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = target, .accumulate = 1);
+    if (accumulate) CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = target, .accumulate = 1);
 }
 
 static void fixed_backward(clade_build *build, int32_t number)
@@ -154,11 +154,7 @@ static void lrn_backward(clade_build *build, int32_t number)
                      .alpha = lrn.alpha, .beta = lrn.beta, .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_batchnorm_rule = {"batch_normalization",
-                                               "BatchNormalization",
-                                               1,
-                                               1,
-                                               batchnorm_shape,
-                                               batchnorm_forward,
-                                               batchnorm_backward};
+const clade_layer_rule clade_batchnorm_rule = {
+    "batch_normalization", "BatchNormalization", 1, 1, batchnorm_shape,
+    batchnorm_forward,     batchnorm_backward};
 const clade_layer_rule clade_lrn_rule = {"lrn", "LRN", 1, 1, lrn_shape, lrn_forward, lrn_backward};

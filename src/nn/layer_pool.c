@@ -119,10 +119,14 @@ static void global_backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_maxpool2d_rule = {
-    "max_pooling2d", "MaxPooling2D", 1, 1, shape, max_forward, max_backward};
-const clade_layer_rule clade_avgpool2d_rule = {
-    "average_pooling2d", "AveragePooling2D", 1, 1, shape, average_forward, average_backward};
-const clade_layer_rule clade_global_avgpool2d_rule = {
-    "global_average_pooling2d", "GlobalAveragePooling2D", 1, 1, global_shape, global_forward,
-    global_backward};
+const clade_layer_rule clade_maxpool2d_rule = {"max_pooling2d", "MaxPooling2D", 1,           1,
+                                               shape,           max_forward,    max_backward};
+const clade_layer_rule clade_avgpool2d_rule = {"average_pooling2d", "AveragePooling2D", 1, 1, shape,
+                                               average_forward,     average_backward};
+const clade_layer_rule clade_global_avgpool2d_rule = {"global_average_pooling2d",
+                                                      "GlobalAveragePooling2D",
+                                                      1,
+                                                      1,
+                                                      global_shape,
+                                                      global_forward,
+                                                      global_backward};

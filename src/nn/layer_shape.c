@@ -61,8 +61,7 @@ static clade_status padding_shape(const clade_graph *graph, clade_node *node)
     clade_status status = clade_expect_picture(x);
     if (status) return status;
     for (int i = 0; i < 4; i++)
-        if (p[i] < 0)
-            return clade_fail(CLADE_EINVAL, "%d zeros to add: expected 0 or more", p[i]);
+        if (p[i] < 0) return clade_fail(CLADE_EINVAL, "%d zeros to add: expected 0 or more", p[i]);
     clade_args args = {.pad = {.x = clade_node_tensor(x, 1), .pad = {p[0], p[1], p[2], p[3]}}};
     status = clade_op_shape(CLADE_OP_pad, &args);
     if (!status) clade_node_set_shape(node, &args.pad.y);
@@ -88,9 +87,9 @@ static void padding_backward(clade_build *build, int32_t number)
                      .pad = {p[0], p[1], p[2], p[3]}, .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_flatten_rule = {
-    "flatten", "Flatten", 1, 1, flatten_shape, clade_build_view, view_backward};
-const clade_layer_rule clade_reshape_rule = {
-    "reshape", "Reshape", 1, 1, reshape_shape, clade_build_view, view_backward};
+const clade_layer_rule clade_flatten_rule = {"flatten",        "Flatten",    1, 1, flatten_shape,
+                                             clade_build_view, view_backward};
+const clade_layer_rule clade_reshape_rule = {"reshape",        "Reshape",    1, 1, reshape_shape,
+                                             clade_build_view, view_backward};
 const clade_layer_rule clade_zero_padding2d_rule = {
     "zero_padding2d", "ZeroPadding2D", 1, 1, padding_shape, padding_forward, padding_backward};

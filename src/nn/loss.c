@@ -25,7 +25,8 @@ static const char *last_activation(const clade_layer *layer)
 static bool is_sigmoid(const clade_layer *layer)
 {
     if (layer->kind == CLADE_LAYER_DENSE) return layer->as.dense.activation == CLADE_SIGMOID;
-    return layer->kind == CLADE_LAYER_ACTIVATION && layer->as.activation.activation == CLADE_SIGMOID;
+    return layer->kind == CLADE_LAYER_ACTIVATION &&
+           layer->as.activation.activation == CLADE_SIGMOID;
 }
 
 static bool is_softmax(const clade_layer *layer)
@@ -43,26 +44,29 @@ clade_status clade_loss_check(const clade_graph *graph, clade_loss loss)
     case CLADE_LOSS_NONE: return CLADE_OK;
     case CLADE_LOSS_BINARY_CROSSENTROPY:
         if (last->rank == 1 && last->dim[0] == 1 && is_sigmoid(layer)) return CLADE_OK;
-        return clade_fail(CLADE_EINVAL,
-                          "%s gives %s, %s: binary_crossentropy expects one sigmoid output as the last "
-                          "layer, dense: {units: 1, activation: sigmoid}",
-                          layer->name, clade_node_text(last, text), last_activation(layer));
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s gives %s, %s: binary_crossentropy expects one sigmoid output as the last "
+            "layer, dense: {units: 1, activation: sigmoid}",
+            layer->name, clade_node_text(last, text), last_activation(layer));
     case CLADE_LOSS_CATEGORICAL_CROSSENTROPY:
         if (last->rank == 1 && last->dim[0] > 1 && is_softmax(layer)) return CLADE_OK;
-        return clade_fail(CLADE_EINVAL,
-                          "%s gives %s, %s: categorical_crossentropy expects a softmax over two or more "
-                          "classes as the last layer, dense: {units: classes, activation: softmax}",
-                          layer->name, clade_node_text(last, text), last_activation(layer));
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s gives %s, %s: categorical_crossentropy expects a softmax over two or more "
+            "classes as the last layer, dense: {units: classes, activation: softmax}",
+            layer->name, clade_node_text(last, text), last_activation(layer));
     case CLADE_LOSS_MSE:
         if (last->rank == 1) return CLADE_OK;
-        return clade_fail(CLADE_EINVAL, "%s gives %s: mse expects a flat output, one number per class",
+        return clade_fail(CLADE_EINVAL,
+                          "%s gives %s: mse expects a flat output, one number per class",
                           layer->name, clade_node_text(last, text));
     }
     return clade_fail(CLADE_EINVAL, "there is no loss %d", (int)loss);
 }
 
-/* The labels as numbers, one-hot or for one output 0 and 1, smoothed: the gradient of cross-entropy,
- * dloss (y − t), at y = 0 and dloss = −1. */
+/* The labels as numbers, one-hot or for one output 0 and 1, smoothed: the gradient of
+ * cross-entropy, dloss (y − t), at y = 0 and dloss = −1. */
 static clade_tensor one_hot(clade_build *build, int32_t layer)
 {
     const clade_blueprint *b = build->blueprint;

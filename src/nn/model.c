@@ -53,11 +53,11 @@ static clade_status allocate(clade_model *model, block which, const char *what, 
 {
     const clade_device_info *info = clade_device_describe(model->device);
     if (bytes > SIZE_MAX || (info->max_alloc_bytes && bytes > info->max_alloc_bytes))
-        return clade_fail(CLADE_ENOMEM,
-                          "%s at batch %d takes %.1f MiB in one block, %s allows %.1f MiB: use a smaller "
-                          "batch",
-                          what, model->batch, mebibytes(bytes), info->id,
-                          mebibytes(info->max_alloc_bytes));
+        return clade_fail(
+            CLADE_ENOMEM,
+            "%s at batch %d takes %.1f MiB in one block, %s allows %.1f MiB: use a smaller "
+            "batch",
+            what, model->batch, mebibytes(bytes), info->id, mebibytes(info->max_alloc_bytes));
     return clade_context(clade_buffer_create(model->device, (size_t)bytes, &model->buffer[which]),
                          "%s at batch %d (%.1f MiB)", what, model->batch, mebibytes(bytes));
 }
@@ -66,8 +66,8 @@ static clade_status allocate(clade_model *model, block which, const char *what, 
 static clade_status allocate_tensor(clade_model *model, block which, const char *what,
                                     clade_tensor shape, clade_tensor *out)
 {
-    clade_status status = allocate(model, which, what,
-                                   clade_tensor_count(&shape) * clade_dtype_size(shape.dtype));
+    clade_status status =
+        allocate(model, which, what, clade_tensor_count(&shape) * clade_dtype_size(shape.dtype));
     *out = shape;
     out->buffer = model->buffer[which];
     return status;
@@ -94,7 +94,8 @@ static clade_status allocate_inputs(clade_model *model)
     if (!status) status = allocate_tensor(model, WEIGHT, "weights", rows, &b->weight);
     if (!status) status = allocate_tensor(model, LOSSES, "losses", rows, &b->losses);
     int32_t *zeros = status ? NULL : calloc((size_t)model->batch, sizeof *zeros);
-    if (!status && !zeros) status = clade_fail(CLADE_ENOMEM, "out of memory for %d labels", model->batch);
+    if (!status && !zeros)
+        status = clade_fail(CLADE_ENOMEM, "out of memory for %d labels", model->batch);
     if (!status) status = clade_tensor_write(&b->label, zeros);
     free(zeros);
     if (!status) status = fill(model, &b->weight, 1 / (float)model->batch);
@@ -119,7 +120,8 @@ static void find_trained(clade_model *model)
     }
 }
 
-/* Names the parameters and finds their places in the flat blocks; gives the blocks' sizes in elements. */
+/* Names the parameters and finds their places in the flat blocks; gives the blocks' sizes in
+ * elements. */
 static clade_status list_parameters(clade_model *model, uint64_t *trained, uint64_t *fixed)
 {
     const clade_graph *graph = model->graph;
@@ -140,8 +142,8 @@ static clade_status list_parameters(clade_model *model, uint64_t *trained, uint6
         model->first_parameter[i] = (int32_t)p;
         for (int32_t w = 0; w < node->weight_count; w++, p++) {
             uint64_t *size = node->weight[w].trained ? trained : fixed;
-            model->parameter[p] = (clade_parameter){
-                .name = name, .value = node->weight[w].shape, .layer = i};
+            model->parameter[p] =
+                (clade_parameter){.name = name, .value = node->weight[w].shape, .layer = i};
             model->parameter[p].value.offset = *size;
             *size += clade_tensor_count(&node->weight[w].shape);
             name += sprintf(name, "%s/%s", node->layer.name, node->weight[w].name) + 1;
@@ -227,8 +229,8 @@ static clade_status plan_pass(clade_model *model, clade_pass pass)
     return status;
 }
 
-/* A pass over n pictures has the values of the full batch, none of them larger, so each goes where the
- * plan has its place. */
+/* A pass over n pictures has the values of the full batch, none of them larger, so each goes where
+ * the plan has its place. */
 static clade_status make_schedule(clade_model *model, clade_pass pass, int32_t n,
                                   clade_schedule **out)
 {
@@ -268,7 +270,8 @@ static clade_status make_plans(clade_model *model)
         status = allocate(model, ARENA, "activations", model->arena_bytes);
     for (int pass = 0; !status && pass < CLADE_PASSES; pass++)
         if (has_pass(model, (clade_pass)pass))
-            status = make_schedule(model, (clade_pass)pass, model->batch, &model->schedule[pass][0]);
+            status =
+                make_schedule(model, (clade_pass)pass, model->batch, &model->schedule[pass][0]);
     return status;
 }
 
@@ -324,9 +327,8 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     if (!model) return clade_fail(CLADE_ENOMEM, "out of memory for a model");
     model->device = device;
     model->batch = options->batch ? options->batch : 32;
-    model->blueprint = (clade_blueprint){.loss = options->loss,
-                                         .label_smoothing = options->label_smoothing,
-                                         .seed = options->seed};
+    model->blueprint = (clade_blueprint){
+        .loss = options->loss, .label_smoothing = options->label_smoothing, .seed = options->seed};
     uint64_t trained, fixed;
     status = clade_graph_copy(graph, &model->graph);
     if (!status) status = list_parameters(model, &trained, &fixed);
@@ -375,7 +377,8 @@ clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step)
     if (model->blueprint.loss == CLADE_LOSS_NONE)
         return clade_fail(CLADE_EINVAL, "the model was made without a loss");
     if (!has_pass(model, CLADE_PASS_TRAIN))
-        return clade_fail(CLADE_EINVAL, "the model has nothing to train: all its layers are frozen");
+        return clade_fail(CLADE_EINVAL,
+                          "the model has nothing to train: all its layers are frozen");
     return run(model, CLADE_PASS_TRAIN, n, step);
 }
 
@@ -383,9 +386,18 @@ const clade_graph *clade_model_graph(const clade_model *model) { return model->g
 clade_device *clade_model_device(const clade_model *model) { return model->device; }
 const clade_tensor *clade_model_input(const clade_model *model) { return &model->blueprint.input; }
 const clade_tensor *clade_model_label(const clade_model *model) { return &model->blueprint.label; }
-const clade_tensor *clade_model_weight(const clade_model *model) { return &model->blueprint.weight; }
-const clade_tensor *clade_model_output(const clade_model *model) { return &model->blueprint.output; }
-const clade_tensor *clade_model_losses(const clade_model *model) { return &model->blueprint.losses; }
+const clade_tensor *clade_model_weight(const clade_model *model)
+{
+    return &model->blueprint.weight;
+}
+const clade_tensor *clade_model_output(const clade_model *model)
+{
+    return &model->blueprint.output;
+}
+const clade_tensor *clade_model_losses(const clade_model *model)
+{
+    return &model->blueprint.losses;
+}
 const clade_tensor *clade_model_trained(const clade_model *model) { return &model->trained; }
 const clade_tensor *clade_model_gradients(const clade_model *model) { return &model->gradients; }
 size_t clade_model_parameters(const clade_model *model) { return model->parameters; }

@@ -17,8 +17,8 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : 1;
 }
 
-/* The smallest gap between the placed blocks (in ascending offset) alive at the same time that holds
- * `block`, else behind them all. */
+/* The smallest gap between the placed blocks (in ascending offset) alive at the same time that
+ * holds `block`, else behind them all. */
 static uint64_t best_place(const clade_plan_block *block, clade_plan_block *const *placed,
                            size_t count)
 {

@@ -20,7 +20,10 @@ static clade_status shape_activation_dx(clade_args *args)
     if (!clade_tensor_present(read))
         return clade_fail(CLADE_EINVAL, "activation_dx: %s needs %s",
                           clade_activation_name((clade_activation)a->act), reads_x ? "x" : "y");
-    status = clade_expect_shape(op, reads_x ? "x" : "y", read, CLADE_F32, a->dy.rank, a->dy.dim);
+    if (clade_tensor_present(&a->x))
+        status = clade_expect_shape(op, "x", &a->x, CLADE_F32, a->dy.rank, a->dy.dim);
+    if (!status && clade_tensor_present(&a->y))
+        status = clade_expect_shape(op, "y", &a->y, CLADE_F32, a->dy.rank, a->dy.dim);
     if (status) return status;
     return clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->dy.rank, a->dy.dim);
 }

@@ -1,5 +1,5 @@
-/* Broadcast as index spaces with as few dimensions as possible, for backends: neighbouring dimensions
- * that every operand walks alike are one, and those of size 1 are left out. */
+/* Broadcast as index spaces with as few dimensions as possible, for backends: neighbouring
+ * dimensions that every operand walks alike are one, and those of size 1 are left out. */
 #ifndef CLADE_OP_BROADCAST_H
 #define CLADE_OP_BROADCAST_H
 
@@ -19,7 +19,8 @@ void clade_broadcast_space(const clade_tensor *y, const clade_tensor *a, const c
 /* For each element of a target the elements of x that are summed to it: their own space, row-major,
  * is cut into chunks of CLADE_REDUCE_CHUNK. `b`: what x is multiplied by. */
 typedef struct broadcast_sum {
-    uint64_t kept[4]; /* the target's elements, row-major; along the last x's step is 1, or its size is */
+    uint64_t kept[4]; /* the target's elements, row-major; along the last x's step is 1, or its size
+                         is */
     uint64_t x_kept[4], b_kept[4];
     uint64_t summed[2], x_summed[2], b_summed[2];
     uint64_t outputs, terms, chunks;
@@ -32,7 +33,8 @@ void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const cla
 
 /* Bytes of partial sums, [chunks, outputs]; 0 where one chunk is all. */
 size_t clade_broadcast_scratch(const broadcast_sum *sum);
-/* Bytes that a call of reduce, add_dx or mul_dx needs: its gradients share them. 0 for other ops. */
+/* Bytes that a call of reduce, add_dx or mul_dx needs: its gradients share them. 0 for other ops.
+ */
 size_t clade_broadcast_call_scratch(clade_op op, const clade_args *args);
 
 #endif

@@ -8,7 +8,8 @@ static clade_status check_geometry(clade_op op, const conv_geometry *g, const cl
                                    const clade_tensor *w)
 {
     const char *name = clade_op_describe(op)->name;
-    clade_status status = clade_expect_rank(op, "w", w, 4);
+    const char *weights = op == CLADE_OP_conv2d_dw ? "dw" : "w";
+    clade_status status = clade_expect_rank(op, weights, w, 4);
     if (!status) status = clade_expect_rank(op, op == CLADE_OP_conv2d_dx ? "dx" : "x", x, 4);
     if (status) return status;
     for (int i = 0; i < 2; i++)
@@ -24,8 +25,8 @@ static clade_status check_geometry(clade_op op, const conv_geometry *g, const cl
                           "%s: %d channels and %d filters cannot be cut into %d groups", name, c, k,
                           g->groups);
     if (w->dim[2] != c / g->groups)
-        return clade_fail(CLADE_EINVAL, "%s: w is for %d channels, expected %d (%d in %d groups)",
-                          name, w->dim[2], c / g->groups, c, g->groups);
+        return clade_fail(CLADE_EINVAL, "%s: %s is for %d channels, expected %d (%d in %d groups)",
+                          name, weights, w->dim[2], c / g->groups, c, g->groups);
     return CLADE_OK;
 }
 

@@ -35,9 +35,9 @@ static clade_status check_part(clade_op op, const clade_tensor *part, const char
     for (int i = 0; fits && i < part->rank; i++) fits = i == axis || part->dim[i] == whole->dim[i];
     char is[64], in[64];
     if (!fits)
-        return clade_fail(CLADE_EINVAL, "%s: %s is %s, expected the shape of %s, %s, but for axis %d",
-                          name, part_name, clade_shape_text(part, is), whole_name,
-                          clade_shape_text(whole, in), axis);
+        return clade_fail(
+            CLADE_EINVAL, "%s: %s is %s, expected the shape of %s, %s, but for axis %d", name,
+            part_name, clade_shape_text(part, is), whole_name, clade_shape_text(whole, in), axis);
     if (start < 0 || (int64_t)start + part->dim[axis] > whole->dim[axis])
         return clade_fail(CLADE_EINVAL, "%s: %s is %s at %d, which is outside of %s, %s", name,
                           part_name, clade_shape_text(part, is), start, whole_name,
@@ -163,8 +163,8 @@ static void run_concat_dx(const clade_args *args)
             a->accumulate);
 }
 
-/* Visits each element of `to`, [n, h, w, c]: `from` moves by top and left, and `inside` tells whether
- * that place is in `other`. */
+/* Visits each element of `to`, [n, h, w, c]: `from` moves by top and left, and `inside` tells
+ * whether that place is in `other`. */
 #define FOR_EACH_MOVED(to, other, top, left)                                                       \
     for (int64_t b = 0, at = 0; b < (to)->dim[0]; b++)                                             \
         for (int64_t i = 0; i < (to)->dim[1]; i++)                                                 \
@@ -182,7 +182,9 @@ static void run_pad(const clade_args *args)
     const REAL *x = real_of(&a->x);
     REAL *y = real_of(&a->y);
     FOR_EACH_MOVED(&a->y, &a->x, -(int64_t)a->pad[0], -(int64_t)a->pad[1])
-    y[at] = inside ? x[from] : a->value;
+    {
+        y[at] = inside ? x[from] : a->value;
+    }
 }
 
 static void run_pad_dx(const clade_args *args)
@@ -191,7 +193,9 @@ static void run_pad_dx(const clade_args *args)
     const REAL *dy = real_of(&a->dy);
     REAL *dx = real_of(&a->dx);
     FOR_EACH_MOVED(&a->dx, &a->dy, (int64_t)a->pad[0], (int64_t)a->pad[1])
-    put(&dx[at], inside ? dy[from] : 0, a->accumulate);
+    {
+        put(&dx[at], inside ? dy[from] : 0, a->accumulate);
+    }
 }
 
 /* ---- bounds: nothing is rounded but the addition to the target ---- */
@@ -237,22 +241,37 @@ static const clade_case copy_cases[] = {
 };
 
 static const clade_case concat_cases[] = {
-#define CASE(name, full, ...) {name, full, {.concat = {__VA_ARGS__}}}
-    CASE("channels", false, .x = F32_4(2, 3, 5, 16), .y = F32_4(2, 3, 5, 40), .axis = 3, .start = 8),
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .concat = { __VA_ARGS__ }                                                              \
+        }                                                                                          \
+    }
+    CASE("channels", false, .x = F32_4(2, 3, 5, 16), .y = F32_4(2, 3, 5, 40), .axis = 3,
+         .start = 8),
     CASE("channels-first", false, .x = F32_4(2, 3, 5, 3), .y = F32_4(2, 3, 5, 8), .axis = 3),
-    CASE("channels-last", true, .x = F32_4(2, 3, 5, 5), .y = F32_4(2, 3, 5, 8), .axis = 3, .start = 3),
+    CASE("channels-last", true, .x = F32_4(2, 3, 5, 5), .y = F32_4(2, 3, 5, 8), .axis = 3,
+         .start = 3),
     CASE("all", true, .x = F32_2(5, 7), .y = F32_2(5, 7), .axis = 1),
     CASE("rows", true, .x = F32_2(5, 7), .y = F32_2(12, 7), .start = 4),
     CASE("height", true, .x = F32_4(3, 2, 5, 17), .y = F32_4(3, 7, 5, 17), .axis = 1, .start = 5),
     CASE("width", true, .x = F32_4(3, 6, 1, 5), .y = F32_4(3, 6, 9, 5), .axis = 2, .start = 1),
     CASE("row", true, .x = F32_1(300), .y = F32_1(1000), .start = 77),
     CASE("one", true, .x = F32_1(1), .y = F32_1(2), .start = 1),
-    CASE("layer", true, .x = F32_4(2, 17, 17, 64), .y = F32_4(2, 17, 17, 128), .axis = 3, .start = 64),
+    CASE("layer", true, .x = F32_4(2, 17, 17, 64), .y = F32_4(2, 17, 17, 128), .axis = 3,
+         .start = 64),
 #undef CASE
 };
 
 static const clade_case pad_cases[] = {
-#define CASE(name, full, ...) {name, full, {.pad = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .pad = { __VA_ARGS__ }                                                                 \
+        }                                                                                          \
+    }
 #define PAD(t, l, b, r) .pad = {t, l, b, r}
     CASE("around", false, .x = F32_4(2, 5, 6, 3), PAD(1, 1, 1, 1)),
     CASE("uneven", false, .x = F32_4(1, 4, 3, 16), PAD(0, 2, 3, 1), .value = -1.5f),

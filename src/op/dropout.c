@@ -6,22 +6,22 @@
 
 _Static_assert(DROPOUT_STREAM == CLADE_STREAM_DROPOUT, "the kernels' number of the stream");
 
-static clade_status check(clade_op op, const clade_tensor *x, float rate)
+static clade_status check(clade_op op, const char *slot, const clade_tensor *x, float rate)
 {
     const char *name = clade_op_describe(op)->name;
     if (!(rate >= 0 && rate < 1))
         return clade_fail(CLADE_EINVAL, "%s: rate is %g, expected 0 or more and less than 1", name,
                           (double)rate);
     if ((uint64_t)clade_tensor_count(x) >> 34)
-        return clade_fail(CLADE_EINVAL, "%s: %llu elements, expected fewer than 2^34", name,
-                          (unsigned long long)clade_tensor_count(x));
+        return clade_fail(CLADE_EINVAL, "%s: %s has %llu elements, expected fewer than 2^34",
+                          name, slot, (unsigned long long)clade_tensor_count(x));
     return CLADE_OK;
 }
 
 static clade_status shape_dropout(clade_args *args)
 {
     clade_dropout_args *a = &args->dropout;
-    clade_status status = check(CLADE_OP_dropout, &a->x, a->rate);
+    clade_status status = check(CLADE_OP_dropout, "x", &a->x, a->rate);
     return status ? status
                   : clade_infer_shape(CLADE_OP_dropout, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
 }
@@ -29,7 +29,7 @@ static clade_status shape_dropout(clade_args *args)
 static clade_status shape_dropout_dx(clade_args *args)
 {
     clade_dropout_dx_args *a = &args->dropout_dx;
-    clade_status status = check(CLADE_OP_dropout_dx, &a->dy, a->rate);
+    clade_status status = check(CLADE_OP_dropout_dx, "dy", &a->dy, a->rate);
     return status ? status
                   : clade_infer_shape(CLADE_OP_dropout_dx, "dx", &a->dx, CLADE_F32, a->dy.rank,
                                       a->dy.dim);

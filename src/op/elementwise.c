@@ -14,10 +14,9 @@ static clade_status broadcast(clade_op op, const clade_tensor *a, const clade_te
     }
     char first[64], second[64];
     if (!fits)
-        return clade_fail(CLADE_EINVAL,
-                          "%s: a is %s and b is %s, expected equal ranks, and sizes equal or 1",
-                          clade_op_describe(op)->name, clade_shape_text(a, first),
-                          clade_shape_text(b, second));
+        return clade_fail(
+            CLADE_EINVAL, "%s: a is %s and b is %s, expected equal ranks, and sizes equal or 1",
+            clade_op_describe(op)->name, clade_shape_text(a, first), clade_shape_text(b, second));
     return CLADE_OK;
 }
 
@@ -26,8 +25,7 @@ static clade_status shape_add(clade_args *args)
     clade_add_args *a = &args->add;
     int32_t y[4];
     clade_status status = broadcast(CLADE_OP_add, &a->a, &a->b, y);
-    return status ? status
-                  : clade_infer_shape(CLADE_OP_add, "y", &a->y, CLADE_F32, a->a.rank, y);
+    return status ? status : clade_infer_shape(CLADE_OP_add, "y", &a->y, CLADE_F32, a->a.rank, y);
 }
 
 static clade_status shape_add_dx(clade_args *args)
@@ -49,8 +47,7 @@ static clade_status shape_mul(clade_args *args)
     clade_mul_args *a = &args->mul;
     int32_t y[4];
     clade_status status = broadcast(CLADE_OP_mul, &a->a, &a->b, y);
-    return status ? status
-                  : clade_infer_shape(CLADE_OP_mul, "y", &a->y, CLADE_F32, a->a.rank, y);
+    return status ? status : clade_infer_shape(CLADE_OP_mul, "y", &a->y, CLADE_F32, a->a.rank, y);
 }
 
 static clade_status shape_mul_dx(clade_args *args)
@@ -84,8 +81,10 @@ static void run_add(const clade_args *args)
     REAL *y = real_of(&p->y);
     WALK(&p->a, &p->b, &p->y);
     FOR_EACH_INDEX(sy, zero, i)
-    y[stretched_at(sy, i)] =
-        REAL_FMA(alpha, a[stretched_at(sa, i)], beta * b[stretched_at(sb, i)]);
+    {
+        y[stretched_at(sy, i)] =
+            REAL_FMA(alpha, a[stretched_at(sa, i)], beta * b[stretched_at(sb, i)]);
+    }
 }
 
 static void run_mul(const clade_args *args)
@@ -95,7 +94,9 @@ static void run_mul(const clade_args *args)
     REAL *y = real_of(&p->y);
     WALK(&p->a, &p->b, &p->y);
     FOR_EACH_INDEX(sy, zero, i)
-    y[stretched_at(sy, i)] = a[stretched_at(sa, i)] * b[stretched_at(sb, i)];
+    {
+        y[stretched_at(sy, i)] = a[stretched_at(sa, i)] * b[stretched_at(sb, i)];
+    }
 }
 
 static void run_add_dx(const clade_args *args)
@@ -141,8 +142,8 @@ static int64_t terms_mul(const clade_args *args, size_t slot)
     return 1;
 }
 
-/* The sum's error by its magnitude (the factor may be negative, so that absolute values of the inputs
- * do not tell), one rounding of the product, one of the addition to the target. */
+/* The sum's error by its magnitude (the factor may be negative, so that absolute values of the
+ * inputs do not tell), one rounding of the product, one of the addition to the target. */
 static void bound_add_dx(const clade_args *args, size_t slot, double *bound)
 {
     const clade_add_dx_args *p = &args->add_dx;
@@ -154,7 +155,10 @@ static void bound_add_dx(const clade_args *args, size_t slot, double *bound)
     WALK(target, target, &p->dy);
     (void)sb;
     for (size_t k = 0; k < n; k++) bound[k] = p->accumulate ? CLADE_UNIT * fabs(d[k]) : 0;
-    FOR_EACH_INDEX(sy, zero, i) bound[stretched_at(sa, i)] += error * fabs(dy[stretched_at(sy, i)]);
+    FOR_EACH_INDEX(sy, zero, i)
+    {
+        bound[stretched_at(sa, i)] += error * fabs(dy[stretched_at(sy, i)]);
+    }
 }
 
 static int64_t terms_mul_dx(const clade_args *args, size_t slot)
@@ -166,7 +170,13 @@ static int64_t terms_mul_dx(const clade_args *args, size_t slot)
 /* ---- cases ---- */
 
 static const clade_case add_cases[] = {
-#define CASE(name, full, ...) {name, full, {.add = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .add = { __VA_ARGS__ }                                                                 \
+        }                                                                                          \
+    }
 #define PLAIN .alpha = 1, .beta = 1
     CASE("plain", false, .a = F32_4(2, 3, 5, 7), .b = F32_4(2, 3, 5, 7), PLAIN),
     CASE("scaled", false, .a = F32_2(5, 17), .b = F32_2(5, 17), .alpha = 0.3f, .beta = -1.7f),
@@ -192,7 +202,13 @@ static const clade_case add_cases[] = {
 };
 
 static const clade_case mul_cases[] = {
-#define CASE(name, full, ...) {name, full, {.mul = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .mul = { __VA_ARGS__ }                                                                 \
+        }                                                                                          \
+    }
     CASE("plain", false, .a = F32_4(2, 3, 5, 7), .b = F32_4(2, 3, 5, 7)),
     CASE("gates", false, .a = F32_4(2, 3, 5, 16), .b = F32_4(2, 1, 1, 16)),
     CASE("both-stretched", false, .a = F32_2(5, 1), .b = F32_2(1, 7)),

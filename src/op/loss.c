@@ -1,4 +1,5 @@
-/* loss: softmax, cross-entropies, mean squared error, their gradients, and the count of right answers. */
+/* loss: softmax, cross-entropies, mean squared error, their gradients, and the count of right
+ * answers. */
 #include "op/op.h"
 
 #include "../../kernels/math.clh"
@@ -42,10 +43,8 @@ static clade_status shape_softmax_dx(clade_args *args)
     clade_softmax_dx_args *a = &args->softmax_dx;
     const clade_op op = CLADE_OP_softmax_dx;
     if (a->y.rank < 1) return clade_fail(CLADE_EINVAL, "softmax_dx: y has no dimension");
-    clade_status status =
-        clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
-    return status ? status
-                  : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
+    clade_status status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
 }
 
 static clade_status shape_softmax_xent(clade_args *args)
@@ -117,8 +116,7 @@ static clade_status shape_topk_count(clade_args *args)
     const clade_op op = CLADE_OP_topk_count;
     clade_status status = clade_expect_rank(op, "y", &a->y, 2);
     if (!status) status = clade_expect_shape(op, "label", &a->label, CLADE_I32, 1, a->y.dim);
-    if (!status)
-        status = clade_expect_shape(op, "count", &a->count, CLADE_I32, 1, (int32_t[]){1});
+    if (!status) status = clade_expect_shape(op, "count", &a->count, CLADE_I32, 1, (int32_t[]){1});
     if (status) return status;
     if (a->k < 1 || (a->y.dim[1] == 1 && a->k != 1))
         return clade_fail(CLADE_EINVAL, "topk_count: k is %d, expected 1%s", a->k,
@@ -197,8 +195,10 @@ typedef struct labels {
 static labels labels_of(const clade_tensor *t, REAL smoothing, REAL rest)
 {
     labels l = {.keep = 1 - smoothing, .rest = rest};
-    if (t->dtype == CLADE_I32) l.class = i32_of(t);
-    else l.dense = real_of(t);
+    if (t->dtype == CLADE_I32)
+        l.class = i32_of(t);
+    else
+        l.dense = real_of(t);
     return l;
 }
 
@@ -357,7 +357,8 @@ static const double *doubles_of(const clade_tensor *t)
 #define DIV_UNITS 2
 #define SIGMOID_UNITS 6
 
-/* The relative error of the exponential of x, whose distance from the maximum is rounded, in units. */
+/* The relative error of the exponential of x, whose distance from the maximum is rounded, in units.
+ */
 static double exp_units(double x, double max) { return fabs(x - max) + EXP_UNITS; }
 
 /* Of a row's sum of exponentials: that of its terms, weighted, and of the additions. Relative. */
@@ -424,8 +425,9 @@ static double label_value(const clade_tensor *label, size_t i, size_t j, size_t 
 /* Smoothing a label: 1 − s, s / c and the sum are each rounded. In units of its value. */
 #define LABEL_UNITS 4
 
-/* The error of t (L − d), where L is the logarithm of the sum and d = x − max: that of t; one rounding
- * of d and of the difference; the logarithm's own, and the sum's relative one; the chain of fma. */
+/* The error of t (L − d), where L is the logarithm of the sum and d = x − max: that of t; one
+ * rounding of d and of the difference; the logarithm's own, and the sum's relative one; the chain
+ * of fma. */
 static void bound_softmax_xent(const clade_args *args, size_t slot, double *bound)
 {
     const clade_softmax_xent_args *a = &args->softmax_xent;
@@ -453,8 +455,8 @@ static void bound_softmax_xent(const clade_args *args, size_t slot, double *boun
     }
 }
 
-/* dloss (y Σt − t): the errors of t and of the sum; one rounding each of the fma, the product and the
- * addition to dx. */
+/* dloss (y Σt − t): the errors of t and of the sum; one rounding each of the fma, the product and
+ * the addition to dx. */
 static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -476,8 +478,7 @@ static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *b
             double t = (1 - s) * label_value(&a->label, i, j, c) + s / (double)c;
             double local = fabs(y) * error + LABEL_UNITS * CLADE_UNIT * fabs(t);
             bound[at] = weight * (local + 2.01 * CLADE_UNIT * (fabs(y * sum - t) + local));
-            if (a->accumulate)
-                bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+            if (a->accumulate) bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
         }
     }
 }
@@ -491,9 +492,9 @@ static double binary_value(const clade_tensor *label, size_t i, size_t j, size_t
 #define BINARY_UNITS 2
 
 /* y: the sigmoid. loss: |x| w + log(1 + e): w is a label or 1 minus a
- * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm has
- * its own error and that of an fma; then the fma, the additions and the division by c, which as a
- * float is rounded. */
+ * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm
+ * has its own error and that of an fma; then the fma, the additions and the division by c, which as
+ * a float is rounded. */
 static void bound_sigmoid_bce(const clade_args *args, size_t slot, double *bound)
 {
     const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
@@ -535,11 +536,10 @@ static void bound_sigmoid_bce_dx(const clade_args *args, size_t slot, double *bo
             size_t at = i * c + j;
             double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
             /* the label, then the difference, the product and the weight, its c a float */
-            double units = BINARY_UNITS * fabs(t) +
-                           (3 + DIV_UNITS) * fabs(doubles_of(&a->y)[at] - t);
+            double units =
+                BINARY_UNITS * fabs(t) + (3 + DIV_UNITS) * fabs(doubles_of(&a->y)[at] - t);
             bound[at] = weight * units * CLADE_UNIT * (1 + 0x1p-10);
-            if (a->accumulate)
-                bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+            if (a->accumulate) bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
         }
     }
 }
@@ -587,7 +587,13 @@ static const clade_case softmax_cases[] = {
 };
 
 static const clade_case softmax_xent_cases[] = {
-#define CASE(name, full, ...) {name, full, {.softmax_xent = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .softmax_xent = { __VA_ARGS__ }                                                        \
+        }                                                                                          \
+    }
     CASE("classes", false, .x = F32_2(5, 10), .label = I32_1(5)),
     CASE("classes-smoothed", false, .x = F32_2(5, 10), .label = I32_1(5), .smoothing = 0.1f),
     CASE("dense", false, .x = F32_2(5, 7), .label = F32_2(5, 7)),
@@ -601,7 +607,13 @@ static const clade_case softmax_xent_cases[] = {
 };
 
 static const clade_case sigmoid_bce_cases[] = {
-#define CASE(name, full, ...) {name, full, {.sigmoid_bce = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .sigmoid_bce = { __VA_ARGS__ }                                                         \
+        }                                                                                          \
+    }
     CASE("dense", false, .x = F32_2(5, 3), .label = F32_2(5, 3)),
     CASE("dense-smoothed", false, .x = F32_2(5, 17), .label = F32_2(5, 17), .smoothing = 0.2f),
     CASE("classes", false, .x = F32_2(9, 1), .label = I32_1(9)),
@@ -628,12 +640,9 @@ static const clade_case topk_count_cases[] = {
             .topk_count = {.y = F32_2(n, c), .label = I32_1(n), .count = I32_1(1), .k = top }      \
         }                                                                                          \
     }
-    CASE("first", false, 33, 10, 1),
-    CASE("five", false, 33, 17, 5),
-    CASE("all", true, 7, 3, 4),
-    CASE("two", true, 32, 2, 1),
-    CASE("rows", true, 1000, 5, 2),
-    CASE("one-column", false, 33, 1, 1),
+    CASE("first", false, 33, 10, 1), CASE("five", false, 33, 17, 5),
+    CASE("all", true, 7, 3, 4),      CASE("two", true, 32, 2, 1),
+    CASE("rows", true, 1000, 5, 2),  CASE("one-column", false, 33, 1, 1),
 #undef CASE
 };
 

@@ -42,7 +42,7 @@ static const clade_op_info table[CLADE_OPS] = {
 };
 
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    extern const clade_op_impl clade_##id##_reference __attribute__((weak)), clade_##id##_oracle __attribute__((weak));
+    extern const clade_op_impl clade_##id##_reference, clade_##id##_oracle;
 #include <clade/ops.def>
 
 static const clade_op_impl *const references[CLADE_OPS] = {

@@ -37,8 +37,8 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
                                  const int32_t *stride, const int32_t *pad, int32_t y[4])
 {
     const char *name = clade_op_describe(op)->name;
-    clade_status status = clade_expect_rank(
-        op, op == CLADE_OP_maxpool2d || op == CLADE_OP_avgpool2d ? "x" : "dx", x, 4);
+    const char *slot = op == CLADE_OP_maxpool2d || op == CLADE_OP_avgpool2d ? "x" : "dx";
+    clade_status status = clade_expect_rank(op, slot, x, 4);
     if (status) return status;
     if (window[0] < 1 || window[1] < 1 || (int64_t)window[0] * window[1] > 255)
         return clade_fail(CLADE_EINVAL, "%s: the window is %d x %d, expected 1 to 255 elements",
@@ -63,8 +63,8 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
     const int64_t times[] = {x->dim[0], x->dim[3]};
     for (int i = 0; i < 2; i++) {
         if (extent[i] * times[i] > INT32_MAX)
-            return clade_fail(CLADE_EINVAL, "%s: %lld %s times %lld are too many, 2^31 or more",
-                              name, (long long)extent[i], axis[i], (long long)times[i]);
+            return clade_fail(CLADE_EINVAL, "%s: %s: %lld %s times %lld are too many, 2^31 or more",
+                              name, slot, (long long)extent[i], axis[i], (long long)times[i]);
         status = clade_window_size(op, axis[i], extent[i], 0, window[i], step[i], 1, &y[1 + i]);
         if (status) return status;
     }

@@ -37,7 +37,9 @@ static void run_reduce_dx(const clade_args *args)
     sizes_of(&a->dx, x);
     sizes_of(&a->dy, y);
     FOR_EACH_INDEX(x, zero, i)
-    put(&dx[stretched_at(x, i)], dy[stretched_at(y, i)] * w, a->accumulate);
+    {
+        put(&dx[stretched_at(x, i)], dy[stretched_at(y, i)] * w, a->accumulate);
+    }
 }
 
 /* The additions; for a mean one for the count as a float, two units for its reciprocal, one for the
@@ -57,7 +59,13 @@ static int64_t terms_reduce_dx(const clade_args *args, size_t slot)
 }
 
 static const clade_case reduce_cases[] = {
-#define CASE(name, full, ...) {name, full, {.reduce = {__VA_ARGS__}}}
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .reduce = { __VA_ARGS__ }                                                              \
+        }                                                                                          \
+    }
     CASE("channels", false, .x = F32_4(2, 3, 5, 16), .y = F32_4(1, 1, 1, 16)),
     CASE("pictures", false, .x = F32_4(2, 3, 5, 17), .y = F32_4(2, 1, 1, 17), .mean = 1),
     CASE("whole", false, .x = F32_2(5, 9), .y = F32_2(1, 1), .mean = 1),

@@ -23,8 +23,7 @@ static inline void sizes_of(const clade_tensor *t, int32_t size[4])
 static inline size_t stretched_at(const int32_t size[4], const int32_t index[4])
 {
     size_t at = 0;
-    for (int i = 0; i < 4; i++)
-        at = at * (size_t)size[i] + (size_t)(size[i] == 1 ? 0 : index[i]);
+    for (int i = 0; i < 4; i++) at = at * (size_t)size[i] + (size_t)(size[i] == 1 ? 0 : index[i]);
     return at;
 }
 
@@ -47,12 +46,14 @@ static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b,
     if (b) sizes_of(b, other);
     const REAL *v = real_of(x), *w = b ? real_of(b) : NULL;
     REAL *out = real_of(target);
-    FOR_EACH_INDEX(to, zero, t) {
+    FOR_EACH_INDEX(to, zero, t)
+    {
         int32_t end[4];
         for (int d = 0; d < 4; d++) end[d] = to[d] == 1 ? in[d] : t[d] + 1;
         REAL sum = 0, chunk = 0;
         int64_t taken = 0;
-        FOR_EACH_INDEX(end, t, i) {
+        FOR_EACH_INDEX(end, t, i)
+        {
             REAL e = v[stretched_at(in, i)];
             chunk = w ? REAL_FMA(e, w[stretched_at(other, i)], chunk) : chunk + e;
             if (++taken % CLADE_REDUCE_CHUNK) continue;
@@ -64,8 +65,8 @@ static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b,
     }
 }
 
-/* How many roundings a term of such a sum of `x` to `target` goes through: in its chunk and in the sum
- * of chunks. */
+/* How many roundings a term of such a sum of `x` to `target` goes through: in its chunk and in the
+ * sum of chunks. */
 static inline int64_t roundings_of_sum(const clade_tensor *x, const clade_tensor *target)
 {
     int64_t terms = (int64_t)(clade_tensor_count(x) / clade_tensor_count(target));

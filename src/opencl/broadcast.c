@@ -3,8 +3,8 @@
 
 #include "opencl/rows.h"
 
-/* Elements that a work-item on a wide core takes; most work-groups along the rows elsewhere, which is
- * within what all devices accept. */
+/* Elements that a work-item on a wide core takes; most work-groups along the rows elsewhere, which
+ * is within what all devices accept. */
 enum { block_work = 16384, most_groups = 32768 };
 
 static uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
@@ -75,10 +75,11 @@ void clade_opencl_walk_arguments(opencl_launch *launch, const uint64_t *size, co
     for (int i = 0; i < 4; i++) clade_opencl_u64(launch, b[i]);
 }
 
-clade_status clade_opencl_run_broadcast(opencl_launch *launch, const broadcast_space *s, int32_t lanes)
+clade_status clade_opencl_run_broadcast(opencl_launch *launch, const broadcast_space *s,
+                                        int32_t lanes)
 {
-    opencl_blocks b = clade_opencl_blocks(launch->cl, s->size[0] * s->size[1] * s->size[2],
-                                          s->size[3], lanes, 1);
+    opencl_blocks b =
+        clade_opencl_blocks(launch->cl, s->size[0] * s->size[1] * s->size[2], s->size[3], lanes, 1);
     clade_opencl_block_arguments(launch, &b);
     clade_opencl_walk_arguments(launch, s->size, s->a, s->b);
     return clade_opencl_run_blocks(launch, &b);

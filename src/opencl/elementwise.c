@@ -1,7 +1,8 @@
 /* Launchers of kernels/elementwise.cl. */
 #include "opencl/broadcast.h"
 
-size_t clade_opencl_elementwise_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_elementwise_scratch(const opencl_context *cl, clade_op op,
+                                        const clade_args *args)
 {
     (void)cl;
     return op == CLADE_OP_reduce ? 0 : clade_broadcast_call_scratch(op, args);
@@ -95,8 +96,7 @@ static clade_status gradient(opencl_context *cl, const clade_tensor *dy, const c
 
 static clade_status add_dx(void *context, const clade_add_dx_args *p, void *scratch)
 {
-    clade_status status =
-        gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, scratch);
+    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, scratch);
     return status ? status
                   : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, scratch);
 }

@@ -9,8 +9,9 @@ size_t clade_opencl_reduce_scratch(const opencl_context *cl, clade_op op, const 
     return op == CLADE_OP_reduce ? clade_broadcast_call_scratch(op, args) : 0;
 }
 
-static clade_status add_chunks(opencl_context *cl, const broadcast_sum *s, const clade_tensor *target,
-                               float factor, int32_t accumulate, void *scratch)
+static clade_status add_chunks(opencl_context *cl, const broadcast_sum *s,
+                               const clade_tensor *target, float factor, int32_t accumulate,
+                               void *scratch)
 {
     opencl_launch l = clade_opencl_begin(cl, "reduce", "sum_add_chunks", NULL);
     clade_opencl_scratch(&l, scratch);

@@ -171,16 +171,15 @@ static clade_graph *branches(void)
     int32_t excited = net_join(g, CLADE_LAYER_MULTIPLY, 2, (int32_t[]){all, squeeze});
     int32_t shifted = net_join(g, CLADE_LAYER_ADD, 3, (int32_t[]){squeeze, excited, all});
     int32_t at = net_activation(g, shifted, CLADE_TANH);
-    clade_layer pool = {.kind = CLADE_LAYER_AVGPOOL2D,
-                        .as.pool2d = {.window = {3, 3},
-                                      .stride = {2, 2},
-                                      .padding = CLADE_PADDING_SAME,
-                                      .count_pad = true}};
+    clade_layer pool = {
+        .kind = CLADE_LAYER_AVGPOOL2D,
+        .as.pool2d = {
+            .window = {3, 3}, .stride = {2, 2}, .padding = CLADE_PADDING_SAME, .count_pad = true}};
     at = net_layer(g, at, pool);
     at = net_plain(g, at, CLADE_LAYER_FLATTEN);
-    int32_t back = net_layer(g, at,
-                             (clade_layer){.kind = CLADE_LAYER_RESHAPE,
-                                           .as.reshape = {.rank = 3, .dim = {3, -1, 16}}});
+    int32_t back = net_layer(
+        g, at,
+        (clade_layer){.kind = CLADE_LAYER_RESHAPE, .as.reshape = {.rank = 3, .dim = {3, -1, 16}}});
     back = net_plain(g, back, CLADE_LAYER_LRN);
     back = net_plain(g, back, CLADE_LAYER_FLATTEN);
     at = net_join(g, CLADE_LAYER_ADD, 2, (int32_t[]){at, back});
@@ -188,15 +187,15 @@ static clade_graph *branches(void)
     return g;
 }
 
-/* Batch normalisation over the input and in branches, where dx is added to; padding; softmax inside. */
+/* Batch normalisation over the input and in branches, where dx is added to; padding; softmax
+ * inside. */
 static clade_graph *normalised(bool frozen)
 {
     clade_graph *g;
     if (clade_graph_create(6, 5, 3, &g)) return NULL;
     int32_t x = net_batchnorm(g, 0, frozen);
-    x = net_layer(g, x,
-                  (clade_layer){.kind = CLADE_LAYER_ZERO_PADDING2D,
-                                .as.pad2d = {.pad = {1, 0, 2, 1}}});
+    x = net_layer(
+        g, x, (clade_layer){.kind = CLADE_LAYER_ZERO_PADDING2D, .as.pad2d = {.pad = {1, 0, 2, 1}}});
     x = net_conv(g, x, 4, 3, CLADE_PADDING_VALID, CLADE_LINEAR);
     int32_t y = net_batchnorm(g, x, frozen);
     y = net_activation(g, y, CLADE_HARD_SWISH);
@@ -209,7 +208,8 @@ static clade_graph *normalised(bool frozen)
     return g;
 }
 
-/* Some layers frozen: below the lowest trained one nothing is computed, in between dx goes through. */
+/* Some layers frozen: below the lowest trained one nothing is computed, in between dx goes through.
+ */
 static clade_graph *partly_frozen(void)
 {
     clade_graph *g;

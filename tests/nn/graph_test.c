@@ -55,8 +55,8 @@ static void test_names(void)
                                           .name = "conv2d_2",
                                           .as.conv2d = {.filters = 4, .kernel = {1, 1}}});
     for (int i = 0; i < 3; i++) net_conv(g, i, 4, 3, CLADE_PADDING_SAME, CLADE_RELU);
-    static const char *const names[] = {"input", "conv2d", "conv2d_2", "conv2d_1", "conv2d_3",
-                                        "conv2d_4"};
+    static const char *const names[] = {"input",    "conv2d",   "conv2d_2",
+                                        "conv2d_1", "conv2d_3", "conv2d_4"};
     for (int32_t i = 0; i < 6; i++) CHECK(!strcmp(clade_graph_layer(g, i)->name, names[i]));
     CHECK(own == 2);
     static const struct {
@@ -95,11 +95,10 @@ static void test_shapes(void)
     clade_graph *g;
     uint64_t trained, fixed;
     CHECK_OK(clade_graph_create(11, 8, 6, &g));
-    clade_layer conv = {.kind = CLADE_LAYER_CONV2D,
-                        .as.conv2d = {.filters = 4,
-                                      .kernel = {3, 5},
-                                      .stride = {2, 3},
-                                      .padding = CLADE_PADDING_SAME}};
+    clade_layer conv = {
+        .kind = CLADE_LAYER_CONV2D,
+        .as.conv2d = {
+            .filters = 4, .kernel = {3, 5}, .stride = {2, 3}, .padding = CLADE_PADDING_SAME}};
     CHECK(has_shape(g, net_layer(g, 0, conv), 3, 6, 3, 4));
     conv.as.conv2d.padding = CLADE_PADDING_VALID;
     CHECK(has_shape(g, net_layer(g, 0, conv), 3, 5, 2, 4));
@@ -119,8 +118,9 @@ static void test_shapes(void)
     n = net_layer(g, 0, deep);
     clade_graph_parameters(g, n, &trained, &fixed);
     CHECK(has_shape(g, n, 3, 5, 3, 18) && trained == 3 * 3 * 6 * 3 + 18);
-    clade_layer padded = {.kind = CLADE_LAYER_MAXPOOL2D,
-                          .as.pool2d = {.window = {3, 3}, .stride = {2, 2}, .padding = CLADE_PADDING_SAME}};
+    clade_layer padded = {
+        .kind = CLADE_LAYER_MAXPOOL2D,
+        .as.pool2d = {.window = {3, 3}, .stride = {2, 2}, .padding = CLADE_PADDING_SAME}};
     CHECK(has_shape(g, net_layer(g, 0, padded), 3, 6, 4, 6));
     padded.as.pool2d.padding = CLADE_PADDING_EXPLICIT;
     padded.as.pool2d.pad[0] = padded.as.pool2d.pad[1] = 1;
@@ -130,13 +130,15 @@ static void test_shapes(void)
     n = net_batchnorm(g, 0, false);
     clade_graph_parameters(g, n, &trained, &fixed);
     CHECK(has_shape(g, n, 3, 11, 8, 6) && trained == 12 && fixed == 12);
-    CHECK(has_shape(g, net_layer(g, 0,
-                                 (clade_layer){.kind = CLADE_LAYER_ZERO_PADDING2D,
-                                               .as.pad2d = {.pad = {1, 2, 3, 4}}}),
+    CHECK(has_shape(g,
+                    net_layer(g, 0,
+                              (clade_layer){.kind = CLADE_LAYER_ZERO_PADDING2D,
+                                            .as.pad2d = {.pad = {1, 2, 3, 4}}}),
                     3, 15, 14, 6));
-    CHECK(has_shape(g, net_layer(g, 0,
-                                 (clade_layer){.kind = CLADE_LAYER_RESHAPE,
-                                               .as.reshape = {.rank = 2, .dim = {-1, 24}}}),
+    CHECK(has_shape(g,
+                    net_layer(g, 0,
+                              (clade_layer){.kind = CLADE_LAYER_RESHAPE,
+                                            .as.reshape = {.rank = 2, .dim = {-1, 24}}}),
                     2, 22, 24, 0));
     int32_t c = net_plain(g, 0, CLADE_LAYER_GLOBAL_AVGPOOL2D);
     CHECK(has_shape(g, net_join(g, CLADE_LAYER_MULTIPLY, 2, (int32_t[]){0, c}), 3, 11, 8, 6));
@@ -153,8 +155,16 @@ static void expect(clade_graph *g, clade_layer layer, const char *part)
     CHECK(clade_graph_layers(g) == before);
 }
 
-#define CONV(...) (clade_layer){.kind = CLADE_LAYER_CONV2D, .as.conv2d = {__VA_ARGS__}}
-#define POOL(...) (clade_layer){.kind = CLADE_LAYER_MAXPOOL2D, .as.pool2d = {__VA_ARGS__}}
+#define CONV(...)                                                                                  \
+    (clade_layer)                                                                                  \
+    {                                                                                              \
+        .kind = CLADE_LAYER_CONV2D, .as.conv2d = { __VA_ARGS__ }                                   \
+    }
+#define POOL(...)                                                                                  \
+    (clade_layer)                                                                                  \
+    {                                                                                              \
+        .kind = CLADE_LAYER_MAXPOOL2D, .as.pool2d = { __VA_ARGS__ }                                \
+    }
 
 static void test_errors(void)
 {

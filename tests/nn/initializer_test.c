@@ -24,8 +24,7 @@ static void statistics(const float *x, double *mean, double *deviation, double *
 /* limit: what no weight exceeds; deviation: of the whole. */
 static void check(clade_initializer init, double limit, double expected)
 {
-    clade_weight w = {
-        .shape = clade_shape(2, IN, OUT), .init = init, .fan_in = IN, .fan_out = OUT};
+    clade_weight w = {.shape = clade_shape(2, IN, OUT), .init = init, .fan_in = IN, .fan_out = OUT};
     double mean, deviation, largest;
     clade_weight_initialise(&w, "dense/kernel", 7, values);
     statistics(values, &mean, &deviation, &largest);
@@ -71,8 +70,8 @@ static void test_streams(void)
     CHECK(memcmp(values, again, sizeof values));
 }
 
-/* The fans of a convolution are its area times its channels; of a depthwise one Keras takes those of
- * [kh, kw, channels, multiplier]. */
+/* The fans of a convolution are its area times its channels; of a depthwise one Keras takes those
+ * of [kh, kw, channels, multiplier]. */
 static void test_fans(void)
 {
     clade_graph *g;

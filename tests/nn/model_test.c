@@ -141,8 +141,8 @@ static void check_same(clade_model *a, clade_model *b, int32_t n)
     }
 }
 
-/* A step on n of 7 pictures gives the bits of a model made for n, also after schedules for many other
- * numbers have come and gone. */
+/* A step on n of 7 pictures gives the bits of a model made for n, also after schedules for many
+ * other numbers have come and gone. */
 static void test_fewer(void)
 {
     static const int32_t sizes[] = {5, 7, 1, 2, 3, 4, 6, 5, 7, 1, 5};
@@ -226,8 +226,8 @@ static void test_dropout(void)
     clade_model_destroy(&plain);
 }
 
-/* One training step moves the statistics by a hundredth of the way to the batch's, the variance being
- * the unbiased one; nothing else does, and frozen ones stay. */
+/* One training step moves the statistics by a hundredth of the way to the batch's, the variance
+ * being the unbiased one; nothing else does, and frozen ones stay. */
 static void test_statistics(void)
 {
     for (int frozen = 0; frozen < 3; frozen++) {
@@ -416,7 +416,8 @@ static void test_errors(void)
 
 /* ---- training ---- */
 
-/* Three classes by the corner that is bright: plain gradient descent must learn them, by each loss. */
+/* Three classes by the corner that is bright: plain gradient descent must learn them, by each loss.
+ */
 static void test_training(void)
 {
     enum { BATCH = 12, SIDE = 6 };
@@ -473,8 +474,7 @@ int main(void)
     test_training();
     uint64_t now, peak;
     clade_device_memory(device, &now, &peak);
+    CHECK(now == (device->scratch ? device->scratch->bytes : 0)); /* which stays the device's */
     clade_device_close(&device);
-    printf("device memory left: %llu of at most %llu bytes\n", (unsigned long long)now,
-           (unsigned long long)peak);
     return TEST_END();
 }

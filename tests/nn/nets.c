@@ -46,9 +46,9 @@ int32_t net_dense(clade_graph *graph, int32_t from, int32_t units, clade_activat
 
 int32_t net_softmax_dense(clade_graph *graph, int32_t from, int32_t units)
 {
-    return net_layer(graph, from,
-                     (clade_layer){.kind = CLADE_LAYER_DENSE,
-                                   .as.dense = {.units = units, .softmax = true}});
+    return net_layer(
+        graph, from,
+        (clade_layer){.kind = CLADE_LAYER_DENSE, .as.dense = {.units = units, .softmax = true}});
 }
 
 static int32_t pool(clade_graph *graph, int32_t from, int32_t window, clade_layer_kind kind)
@@ -75,15 +75,16 @@ int32_t net_dropout(clade_graph *graph, int32_t from, float rate)
 
 int32_t net_activation(clade_graph *graph, int32_t from, clade_activation activation)
 {
-    return net_layer(graph, from,
-                     (clade_layer){.kind = CLADE_LAYER_ACTIVATION,
-                                   .as.activation = {.activation = activation}});
+    return net_layer(
+        graph, from,
+        (clade_layer){.kind = CLADE_LAYER_ACTIVATION, .as.activation = {.activation = activation}});
 }
 
 int32_t net_batchnorm(clade_graph *graph, int32_t from, bool frozen)
 {
-    return net_layer(graph, from,
-                     (clade_layer){.kind = CLADE_LAYER_BATCHNORM, .as.batchnorm = {.frozen = frozen}});
+    return net_layer(
+        graph, from,
+        (clade_layer){.kind = CLADE_LAYER_BATCHNORM, .as.batchnorm = {.frozen = frozen}});
 }
 
 int32_t net_plain(clade_graph *graph, int32_t from, clade_layer_kind kind)
@@ -150,7 +151,8 @@ static int32_t pick(const clade_graph *g, clade_random *r)
 {
     int32_t count = clade_graph_layers(g);
     for (;;) {
-        int32_t i = count - 1 - (int32_t)clade_random_below(r, count < 7 ? (uint32_t)count : 7), dim[3];
+        int32_t i = count - 1 - (int32_t)clade_random_below(r, count < 7 ? (uint32_t)count : 7),
+                dim[3];
         if (clade_graph_shape(g, i, dim) == 3 && dim[2] == 4) return i;
     }
 }
@@ -162,15 +164,15 @@ static int32_t add_random(clade_graph *g, clade_random *r, bool frozen)
                                             CLADE_GELU};
     int32_t from[3] = {0};
     clade_activation act = acts[clade_random_below(r, 5)];
-    clade_layer conv = {.kind = CLADE_LAYER_CONV2D,
-                        .frozen = frozen,
-                        .as.conv2d = {.filters = 4,
-                                      .kernel = {3, 3},
-                                      .padding = CLADE_PADDING_SAME,
-                                      .activation = act}};
+    clade_layer conv = {
+        .kind = CLADE_LAYER_CONV2D,
+        .frozen = frozen,
+        .as.conv2d = {
+            .filters = 4, .kernel = {3, 3}, .padding = CLADE_PADDING_SAME, .activation = act}};
     if (clade_graph_layers(g) == 1) return net_layer(g, 0, conv);
     for (int i = 0; i < 3; i++) from[i] = pick(g, r);
-    clade_layer concat = {.kind = CLADE_LAYER_CONCAT, .input_count = 2, .input = {from[0], from[1]}};
+    clade_layer concat = {
+        .kind = CLADE_LAYER_CONCAT, .input_count = 2, .input = {from[0], from[1]}};
     switch (clade_random_below(r, 12)) {
     case 0:
     case 1: return net_layer(g, from[0], conv);
@@ -202,7 +204,8 @@ clade_graph *net_random(uint64_t seed, int32_t layers, int32_t classes)
     for (int32_t i = last - 1; i > 0; i--)
         if (!used(g, i)) last = net_join(g, CLADE_LAYER_ADD, 2, (int32_t[]){last, i});
     last = net_plain(g, last, CLADE_LAYER_GLOBAL_AVGPOOL2D);
-    last = classes == 1 ? net_dense(g, last, 1, CLADE_SIGMOID) : net_softmax_dense(g, last, classes);
+    last =
+        classes == 1 ? net_dense(g, last, 1, CLADE_SIGMOID) : net_softmax_dense(g, last, classes);
     if (last < 0) clade_graph_destroy(&g);
     return g;
 }

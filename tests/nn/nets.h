@@ -7,7 +7,8 @@
 /* Each adds a layer that reads `from` and returns its number, or -1 after a failure. */
 int32_t net_conv(clade_graph *graph, int32_t from, int32_t filters, int32_t kernel,
                  clade_padding padding, clade_activation activation);
-int32_t net_depthwise(clade_graph *graph, int32_t from, int32_t kernel, clade_activation activation);
+int32_t net_depthwise(clade_graph *graph, int32_t from, int32_t kernel,
+                      clade_activation activation);
 int32_t net_dense(clade_graph *graph, int32_t from, int32_t units, clade_activation activation);
 int32_t net_softmax_dense(clade_graph *graph, int32_t from, int32_t units);
 int32_t net_maxpool(clade_graph *graph, int32_t from, int32_t window);
@@ -23,8 +24,8 @@ int32_t net_layer(clade_graph *graph, int32_t from, clade_layer layer);
 /* The nets of the recipes, by name; NULL after a failure. */
 clade_graph *net_recipe(const char *name);
 
-/* A graph of about `layers` layers of all kinds with branches, chosen by seed, with one sigmoid output
- * (classes 1) or a softmax over the classes. The last layers join all that nobody reads. */
+/* A graph of about `layers` layers of all kinds with branches, chosen by seed, with one sigmoid
+ * output (classes 1) or a softmax over the classes. The last layers join all that nobody reads. */
 clade_graph *net_random(uint64_t seed, int32_t layers, int32_t classes);
 
 #endif

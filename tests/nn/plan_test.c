@@ -15,8 +15,8 @@ static bool is_valid(const clade_plan_block *b, size_t count, uint64_t total)
         if (b[i].offset % CLADE_PLAN_ALIGN || b[i].offset + b[i].bytes > total) return false;
         for (size_t j = 0; j < i; j++) {
             bool together = b[i].first <= b[j].last && b[j].first <= b[i].last;
-            bool overlap = b[i].offset < b[j].offset + b[j].bytes &&
-                           b[j].offset < b[i].offset + b[i].bytes;
+            bool overlap =
+                b[i].offset < b[j].offset + b[j].bytes && b[j].offset < b[i].offset + b[i].bytes;
             if (together && overlap) return false;
         }
     }
@@ -98,18 +98,19 @@ static void set_stage(stage *s, const clade_graph *graph, clade_loss loss, int32
     }
     clade_tensor rows = in_fixed_memory(clade_shape(1, batch));
     clade_tensor output = in_fixed_memory(clade_node_tensor(&graph->node[graph->count - 1], batch));
-    s->blueprint = (clade_blueprint){.graph = graph,
-                                     .parameter = s->parameter,
-                                     .first_parameter = s->first_parameter,
-                                     .trained = s->trained,
-                                     .loss = loss,
-                                     .input = in_fixed_memory(clade_node_tensor(graph->node, batch)),
-                                     .label = rows,
-                                     .weight = rows,
-                                     .output = output,
-                                     .losses = rows,
-                                     .zeros = output,
-                                     .minus_ones = rows};
+    s->blueprint =
+        (clade_blueprint){.graph = graph,
+                          .parameter = s->parameter,
+                          .first_parameter = s->first_parameter,
+                          .trained = s->trained,
+                          .loss = loss,
+                          .input = in_fixed_memory(clade_node_tensor(graph->node, batch)),
+                          .label = rows,
+                          .weight = rows,
+                          .output = output,
+                          .losses = rows,
+                          .zeros = output,
+                          .minus_ones = rows};
     s->blueprint.label.dtype = CLADE_I32;
 }
 
@@ -121,8 +122,8 @@ static bool owns(const int64_t *owner, uint64_t offset, uint64_t bytes, int64_t 
     return true;
 }
 
-/* May output s of a call lie where its other slots lie? Only an op that works in place may share a whole
- * value. */
+/* May output s of a call lie where its other slots lie? Only an op that works in place may share a
+ * whole value. */
 static bool keeps_apart(const clade_build *build, const clade_call *call, size_t s,
                         const uint64_t *offset)
 {
@@ -132,7 +133,8 @@ static bool keeps_apart(const clade_build *build, const clade_call *call, size_t
         const clade_tensor *t = &call->args.slot[i];
         if (i == s || !clade_tensor_present(t) || t->buffer) continue;
         uint64_t a = offset[y->offset], b = offset[t->offset];
-        bool overlap = a < b + build->value[t->offset].bytes && b < a + build->value[y->offset].bytes;
+        bool overlap =
+            a < b + build->value[t->offset].bytes && b < a + build->value[y->offset].bytes;
         if (overlap && (a != b || !(info->flags & CLADE_OP_INPLACE))) return false;
     }
     return true;
@@ -229,8 +231,7 @@ static void test_recipes(void)
         uint64_t arena = 0, unshared = 0;
         CHECK(g != NULL);
         if (!g) continue;
-        check_graph(g,
-                    i < 2 ? CLADE_LOSS_BINARY_CROSSENTROPY : CLADE_LOSS_CATEGORICAL_CROSSENTROPY,
+        check_graph(g, i < 2 ? CLADE_LOSS_BINARY_CROSSENTROPY : CLADE_LOSS_CATEGORICAL_CROSSENTROPY,
                     32, &arena, &unshared);
         printf("%s at batch 32: arena %.1f MiB, without sharing %.1f MiB\n", names[i],
                (double)arena / 1048576, (double)unshared / 1048576);

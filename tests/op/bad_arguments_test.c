@@ -7,7 +7,8 @@
 #include <ctype.h>
 #include <limits.h>
 
-/* A valid call on a device, with memory of its own for each slot, and what names it in a message. */
+/* A valid call on a device, with memory of its own for each slot, and what names it in a message.
+ */
 typedef struct subject {
     clade_device *device, *other;
     const clade_op_info *info;
@@ -31,11 +32,14 @@ static bool names(const char *text, const char *word)
     return false;
 }
 
-static bool names_any_slot(const clade_op_info *info, const char *text)
+/* A slot, or what it disagrees with: a parameter, or the window that a kernel or `window` is. */
+static bool names_the_matter(const clade_op_info *info, const char *text)
 {
-    for (size_t i = 0; i < info->slot_count; i++)
-        if (names(text, info->slots[i].name)) return true;
-    return false;
+    bool found = names(text, "window");
+    for (size_t i = 0; i < info->slot_count; i++) found = found || names(text, info->slots[i].name);
+    for (size_t i = 0; i < info->param_count; i++)
+        found = found || names(text, info->params[i].name);
+    return found;
 }
 
 static void report(const subject *s, const char *slot, const char *what, const char *problem)
@@ -45,8 +49,8 @@ static void report(const subject *s, const char *slot, const char *what, const c
            what, problem);
 }
 
-/* The broken call must be EINVAL; the text begins with the op's name and names `slot`, or any slot
- * where `slot` is NULL. */
+/* The broken call must be EINVAL; the text begins with the op's name and names the slot, or unless
+ * `exactly` what else tells what is wrong. */
 static void refuse(const subject *s, const clade_args *broken, size_t slot, bool exactly,
                    const char *what)
 {
@@ -59,17 +63,19 @@ static void refuse(const subject *s, const clade_args *broken, size_t slot, bool
         report(s, name, what, status ? clade_error() : "was accepted");
     else if (strncmp(clade_error(), s->info->name, n) || clade_error()[n] != ':')
         report(s, name, what, clade_error());
-    else if (exactly ? !names(clade_error(), name) : !names_any_slot(s->info, clade_error()))
+    else if (exactly ? !names(clade_error(), name) : !names_the_matter(s->info, clade_error()))
         report(s, name, what, clade_error());
 }
 
 /* The changed call may be good, or must be refused as one that names the op. */
-static void tolerate(const subject *s, const clade_args *changed, const char *name, const char *what)
+static void tolerate(const subject *s, const clade_args *changed, const char *name,
+                     const char *what)
 {
     clade_call call = {.op = s->info->op, .args = *changed};
     clade_status status = clade_call_prepare(s->device, &call);
     test_checks++;
-    if (status && (status != CLADE_EINVAL || strncmp(clade_error(), s->info->name, strlen(s->info->name))))
+    if (status &&
+        (status != CLADE_EINVAL || strncmp(clade_error(), s->info->name, strlen(s->info->name))))
         report(s, name, what, clade_error());
 }
 
@@ -85,8 +91,10 @@ static void break_presence(const subject *s, size_t slot)
 {
     clade_args a = s->args;
     memset(&a.slot[slot], 0, sizeof a.slot[slot]);
-    if (optional(s->info->slots[slot].kind)) tolerate(s, &a, s->info->slots[slot].name, "absent");
-    else refuse(s, &a, slot, true, "absent");
+    if (optional(s->info->slots[slot].kind))
+        tolerate(s, &a, s->info->slots[slot].name, "absent");
+    else
+        refuse(s, &a, slot, true, "absent");
     a = s->args;
     a.slot[slot].buffer = NULL;
     refuse(s, &a, slot, true, "without memory");
@@ -149,8 +157,7 @@ static bool is_open(const subject *s, size_t slot, int dim)
             return true;
     switch (op) {
     case CLADE_OP_copy: return dim < 0; /* a reshape */
-    case CLADE_OP_reduce:
-        return dim >= 0 && !strcmp(name, "x") && s->args.reduce.y.dim[dim] == 1;
+    case CLADE_OP_reduce: return dim >= 0 && !strcmp(name, "x") && s->args.reduce.y.dim[dim] == 1;
     case CLADE_OP_reduce_dx:
         return dim >= 0 && !strcmp(name, "dx") && s->args.reduce_dx.dy.dim[dim] == 1;
     case CLADE_OP_concat: return dim == s->args.concat.axis && !strcmp(name, "y");
@@ -204,8 +211,10 @@ static void break_dims(const subject *s, size_t slot)
         refuse(s, &a, slot, false, "of the largest size");
         a = s->args;
         t->dim[d] = t->dim[d] * 3 + 7;
-        if (is_open(s, slot, d)) tolerate(s, &a, s->info->slots[slot].name, "of another size");
-        else refuse(s, &a, slot, false, "of another size");
+        if (is_open(s, slot, d))
+            tolerate(s, &a, s->info->slots[slot].name, "of another size");
+        else
+            refuse(s, &a, slot, false, "of another size");
     }
     a = s->args;
     for (int d = 0; d < t->rank; d++) t->dim[d] = INT32_MAX;
@@ -235,8 +244,10 @@ static void break_pair(const subject *s, size_t i, size_t j)
                     count == last + 1;
     clade_call call = {.op = s->info->op, .args = a};
     test_checks++;
-    if (!in_place) refuse(s, &a, i, true, "upon another slot");
-    else if (clade_call_prepare(s->device, &call)) report(s, si->name, "in place", clade_error());
+    if (!in_place)
+        refuse(s, &a, i, true, "upon another slot");
+    else if (clade_call_prepare(s->device, &call))
+        report(s, si->name, "in place", clade_error());
     t->offset = (u->offset + last) * clade_dtype_size(u->dtype) / size;
     if (in_place && last == 0) return;
     refuse(s, &a, i, true, "over the end of another slot");

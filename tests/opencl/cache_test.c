@@ -215,12 +215,12 @@ static bool exists(const char *folder, const char *name)
 static void check_limit(const char *folder)
 {
     static const unsigned char binary[1000] = {1};
-    char key[5][65], name[5][80];
+    char key[5][65], name[5][72];
     CHECK_OK(clade_folder_remove(folder));
     for (int i = 0; i < 5; i++) {
         memset(key[i], '0' + i, 64);
         key[i][64] = 0;
-        snprintf(name[i], sizeof name[i], "%s.bin", key[i]);
+        snprintf(name[i], sizeof name[i], "%.64s.bin", key[i]);
     }
     for (int i = 0; i < 3; i++) {
         clade_opencl_cache_store(key[i], binary, sizeof binary, 1 << 20);

@@ -30,18 +30,33 @@ static clade_status run_activation(const char *name)
     return status;
 }
 
-/* Copies a kernel file; `line` (from 1, 0: none) is replaced by `text`. */
-static void copy_kernel(const char *from, const char *to, const char *file, int line,
-                        const char *text)
+/* Copies a kernel file and adds a line of text; returns that line's number. */
+static int copy_kernel(const char *from, const char *to, const char *file, const char *text)
 {
     char source[1024], target[1024], row[1024];
     snprintf(source, sizeof source, "%s/%s", from, file);
     snprintf(target, sizeof target, "%s/%s", to, file);
     FILE *in = fopen(source, "r"), *out = fopen(target, "w");
     CHECK(in && out);
-    for (int i = 1; in && out && fgets(row, sizeof row, in); i++) fputs(i == line ? text : row, out);
+    int line = 1;
+    for (; in && out && fgets(row, sizeof row, in); line++) fputs(row, out);
+    if (out) fputs(text, out);
     if (in) fclose(in);
     if (out) fclose(out);
+    return line;
+}
+
+/* A kernel with a broken line in this file: the error names file and line. */
+static void check_broken_line(const char *kernels, const char *folder, const char *file,
+                              const char *text, const char *symbol)
+{
+    char place[64];
+    snprintf(place, sizeof place, "%.40s:%d", file, copy_kernel(kernels, folder, file, text));
+    CHECK_FAILS(run_activation("opencl"), CLADE_EDEVICE, place);
+    CHECK(strstr(clade_error(), symbol) != NULL);
+    CHECK(strstr(clade_error(), "kernels/activation.cl does not build") != NULL);
+    CHECK(strstr(clade_error(), "opencl:") != NULL);
+    copy_kernel(kernels, folder, file, "");
 }
 
 static void check_broken_kernel(const char *kernels)
@@ -54,22 +69,13 @@ static void check_broken_kernel(const char *kernels)
     static const char *const files[] = {"activation.clh", "math.clh", "opencl.clh", "portable.clh",
                                         "activation.cl"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        copy_kernel(kernels, folder, files[i], 0, "");
+        copy_kernel(kernels, folder, files[i], "");
     setenv("CLADE_KERNELS", folder, 1);
     CHECK_OK(run_activation("opencl"));
-
-    copy_kernel(kernels, folder, "activation.cl", 8, "    size_t i = not_there_at_all;\n");
-    CHECK_FAILS(run_activation("opencl"), CLADE_EDEVICE, "activation.cl:8");
-    CHECK(strstr(clade_error(), "not_there_at_all") != NULL);
-    CHECK(strstr(clade_error(), "kernels/activation.cl does not build") != NULL);
-    CHECK(strstr(clade_error(), "opencl:") != NULL);
-    copy_kernel(kernels, folder, "activation.cl", 0, "");
-
-    /* in a file that is included */
-    copy_kernel(kernels, folder, "math.clh", 12, "float f(float) { return nor_here; }\n");
-    CHECK_FAILS(run_activation("opencl"), CLADE_EDEVICE, "math.clh:12");
-    CHECK(strstr(clade_error(), "nor_here") != NULL);
-
+    check_broken_line(kernels, folder, "activation.cl", "kernel void f(int x) { x = not_there; }\n",
+                      "not_there");
+    check_broken_line(kernels, folder, "math.clh", "INLINE float f(float x) { return nor_here; }\n",
+                      "nor_here");
     CHECK_OK(clade_folder_remove(folder));
     CHECK_FAILS(run_activation("opencl"), CLADE_EDEVICE, "activation.cl");
     char *endless = malloc(5001);

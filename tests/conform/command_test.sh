@@ -1,0 +1,55 @@
+#!/bin/sh
+# command_test.sh CLADE: exit statuses, messages and formats of `clade` and `clade conform`.
+set -eu
+clade=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+# expect STATUS TEXT COMMAND...: the exit status, and a text in what is printed
+expect() {
+    status=$1 text=$2
+    shift 2
+    code=0
+    "$@" >"$dir/out" 2>&1 || code=$?
+    if [ "$code" -ne "$status" ] || ! grep -q -e "$text" "$dir/out"; then
+        echo "failed: $*: exit status $code, expected $status and '$text' in:"
+        cat "$dir/out"
+        failed=1
+    fi
+}
+
+expect 0 '^clade [0-9]' "$clade" --version
+expect 0 'conform' "$clade" --help
+expect 2 'SUBCOMMAND' "$clade"
+expect 2 "did you mean 'conform'" "$clade" confrom
+expect 2 "there is no 'xyzzy'" "$clade" xyzzy
+expect 0 'For example' "$clade" conform --help
+expect 0 'For example' "$clade" devices --help
+expect 0 '^cpu ' "$clade" devices
+expect 0 '"compute_units"' "$clade" devices --json
+expect 2 'did you mean --format' "$clade" conform --formt json
+expect 2 "did you mean 'json'" "$clade" conform --format jsn
+expect 2 'needs a value' "$clade" conform --op
+expect 2 'takes no value' "$clade" conform --quick=1
+expect 2 'expected a whole number' "$clade" conform --seed one
+expect 2 'expected 0 to' "$clade" conform --seed -1
+expect 2 'too many' "$clade" conform stray
+expect 2 'two dashes' "$clade" conform -q
+expect 1 "called 'nothing'" "$clade" conform --device cpu --op nothing
+expect 1 "device 'nothing'" "$clade" conform --device nothing
+expect 1 'cannot be written' "$clade" conform --device cpu --op fill --output "$dir/no/such/file"
+
+one="conform --device cpu --op dense --case small --mode ops"
+expect 0 '5 passed, 0 failed' "$clade" $one
+expect 0 'pass ops/dense_dw/small/accumulate 1' "$clade" $one --verbose
+expect 0 '"passed":	5' "$clade" $one --format json
+expect 0 '^ops,"dense","small",0,pass,native,' "$clade" $one --format=csv
+expect 0 'tests="5" failures="0"' "$clade" $one --format junit
+expect 0 '| dense_dw | native | 2 of 2 |' "$clade" $one --format markdown
+expect 0 'GFLOP/s' "$clade" conform --device cpu --mode support --quick --op dense_dx
+"$clade" $one --format junit --output "$dir/results.xml"
+python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).getroot()) == 5' \
+    "$dir/results.xml"
+"$clade" $one --format json | python3 -c 'import json, sys; assert len(json.load(sys.stdin)["results"]) == 5'
+exit $failed

@@ -1,0 +1,200 @@
+/* Runs every OpenCL kernel on as little data as possible, so that an interpreter of kernels can watch
+ * it: the smallest case of every op, then further ones until no kernel is left that was not launched.
+ * All of it twice, by the kernels for GPUs and by those for CPUs. Each result is compared with the
+ * reference. Exit status 1: a wrong result, or a kernel that no case launches. */
+#include "conform/conform.h"
+#include "dev/device.h"
+#include "opencl/opencl.h"
+#include "opencl/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { skipped = 77, most_cases = 256, most_names = 512 };
+
+/* A case of an op and how many elements its tensors have. */
+typedef struct trial_case {
+    const clade_op_info *info;
+    const clade_case *test;
+    size_t elements;
+    bool smallest, done;
+} trial_case;
+
+/* "family/kernel", of kernels that exist and of those that were launched. */
+typedef struct name_list {
+    char name[most_names][128];
+    size_t count;
+} name_list;
+
+static bool has_name(const name_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!strcmp(list->name[i], name)) return true;
+    return false;
+}
+
+static void add_name(name_list *list, const char *family, const char *kernel)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%.48s/%.64s", family, kernel);
+    if (has_name(list, name) || list->count == most_names) return;
+    memcpy(list->name[list->count++], name, sizeof name);
+}
+
+/* ---- kernels ---- */
+
+/* All kernels of the programs that were compiled so far. */
+static void list_kernels(const opencl_context *cl, name_list *all)
+{
+    for (size_t i = 0; i < cl->program_count; i++) {
+        char names[4096] = "";
+        clGetProgramInfo(cl->programs[i].program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names,
+                         NULL);
+        for (char *name = strtok(names, ";"); name; name = strtok(NULL, ";"))
+            add_name(all, cl->programs[i].family, name);
+    }
+}
+
+/* Those that were launched: kernels are made at their first launch. */
+static void list_launched(const opencl_context *cl, const name_list *all, name_list *launched)
+{
+    for (size_t i = 0; i < cl->kernel_count; i++)
+        for (size_t j = 0; j < all->count; j++) {
+            const char *slash = strchr(all->name[j], '/');
+            if (strcmp(slash + 1, cl->kernels[i].name) != 0) continue;
+            char family[64];
+            snprintf(family, sizeof family, "%.*s", (int)(slash - all->name[j]), all->name[j]);
+            add_name(launched, family, slash + 1);
+        }
+}
+
+/* ---- cases ---- */
+
+static size_t elements_of(const clade_op_info *info, const clade_case *test)
+{
+    clade_args args, forward;
+    size_t n = 0;
+    if (clade_case_args(info, test, &args, &forward)) return SIZE_MAX;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_tensor_present(&args.slot[i])) n += clade_tensor_count(&args.slot[i]);
+    return n;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const trial_case *x = a, *y = b;
+    if (x->elements != y->elements) return x->elements < y->elements ? -1 : 1;
+    if (x->info != y->info) return x->info < y->info ? -1 : 1;
+    return strcmp(x->test->name, y->test->name);
+}
+
+/* All cases of all ops, the smallest first. */
+static size_t list_cases(trial_case *cases, size_t room)
+{
+    size_t count = 0;
+    for (int op = 0; op < CLADE_OPS; op++) {
+        const clade_op_info *info = clade_op_describe((clade_op)op);
+        const clade_op_impl *source = clade_op_reference(clade_case_op(info));
+        size_t smallest = count;
+        for (size_t i = 0; i < source->case_count && count < room; i++, count++) {
+            cases[count] = (trial_case){.info = info,
+                                        .test = &source->cases[i],
+                                        .elements = elements_of(info, &source->cases[i])};
+            if (cases[count].elements < cases[smallest].elements) smallest = count;
+        }
+        if (smallest < count) cases[smallest].smallest = true;
+    }
+    qsort(cases, count, sizeof *cases, by_size);
+    return count;
+}
+
+/* Runs one case and compares; false after telling what is wrong. */
+static bool run_case(clade_device *device, const trial_case *c)
+{
+    static const conform_layout layout = {.absent = -1, .in_place = -1};
+    conform_trial *trial = NULL;
+    conform_failure failure = {0};
+    conform_tally tally = {0};
+    void *got[conform_slots] = {0};
+    clade_status status = clade_trial_create(c->info, c->test, CONFORM_RANDOM, 0, &trial);
+    if (!status) status = clade_trial_stage(trial, device, &layout, got, &failure);
+    if (!status) clade_trial_compare(trial, got, true, &tally, &failure);
+    for (int i = 0; i < conform_slots; i++) free(got[i]);
+    clade_trial_destroy(&trial);
+    if (status) printf("%s %s: %s\n", c->info->name, c->test->name, clade_error());
+    if (failure.check)
+        printf("%s %s: %s: %s\n", c->info->name, c->test->name, failure.check, failure.text);
+    return !status && !failure.check;
+}
+
+/* Could this op launch one of the kernels that are missing? Kernels are named after the op, or belong
+ * to its family. */
+static bool may_launch(const clade_op_info *info, const name_list *all, const name_list *launched)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        size_t n = strlen(info->family);
+        if (has_name(launched, all->name[i])) continue;
+        if (!strncmp(all->name[i], info->family, n) || strstr(all->name[i], info->name)) return true;
+    }
+    return false;
+}
+
+/* The kernels of one kind of device. */
+static int run_kind(bool cpu_like, trial_case *cases, size_t count, name_list *all,
+                    name_list *launched)
+{
+    clade_device *device;
+    clade_device_options options = {.group_size = 16};
+    if (clade_device_open("opencl", &options, &device)) {
+        printf("%s\n", clade_error());
+        return 1;
+    }
+    opencl_context *cl = device->context;
+    cl->cpu_like = cpu_like;
+    clade_opencl_backend()->specialise(cl, &device->table);
+    int failures = 0;
+    size_t runs = 0;
+    for (int further = 0; further < 2; further++)
+        for (size_t i = 0; i < count; i++) {
+            if (further && (cases[i].smallest || !may_launch(cases[i].info, all, launched)))
+                continue;
+            if (!further && !cases[i].smallest) continue;
+            if (clade_device_support(device, cases[i].info->op) != 'n') continue;
+            if (getenv("CLADE_TRACE"))
+                fprintf(stderr, "%s %s %zu\n", cases[i].info->name, cases[i].test->name,
+                        cases[i].elements);
+            failures += !run_case(device, &cases[i]);
+            runs++;
+            list_kernels(cl, all);
+            list_launched(cl, all, launched);
+        }
+    printf("%s kernels: %zu cases, %d failed\n", cpu_like ? "CPU" : "GPU", runs, failures);
+    clade_device_close(&device);
+    return failures;
+}
+
+int main(void)
+{
+    static trial_case cases[most_cases * 8];
+    static name_list all, launched;
+    size_t count = list_cases(cases, sizeof cases / sizeof *cases);
+    int failures = run_kind(false, cases, count, &all, &launched);
+    failures += run_kind(true, cases, count, &all, &launched);
+    for (size_t i = 0; i < all.count; i++)
+        if (!has_name(&launched, all.name[i])) {
+            printf("no case launches kernel %s\n", all.name[i]);
+            failures++;
+        }
+    for (const opencl_source *s = clade_opencl_sources; s->family; s++) {
+        size_t n = strlen(s->family);
+        bool compiled = false;
+        for (size_t i = 0; i < all.count; i++)
+            compiled = compiled || (!strncmp(all.name[i], s->family, n) && all.name[i][n] == '/');
+        if (compiled) continue;
+        printf("no case needs kernels/%s.cl\n", s->family);
+        failures++;
+    }
+    printf("%zu kernels, %zu launched\n", all.count, launched.count);
+    return failures || !launched.count;
+}
