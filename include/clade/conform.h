@@ -4,8 +4,8 @@
  * What an op is judged by, for each of its cases, overwriting and accumulating:
  *   - on small integers, on random numbers and with NaN, infinities and signed zeros among them;
  *   - in exact mode every bit of every output against the reference; in both modes every element
- *     against the oracle within the op's bound, which follows from the arithmetic and the data; where
- *     small integers make every step exact, no error at all;
+ *     against the oracle within the op's bound, which follows from the arithmetic and the data;
+ * where small integers make every step exact, no error at all;
  *   - outputs are filled with a NaN before, so that what is not written shows; memory before and
  *     after each tensor, and the inputs, must not change; tensors begin at odd elements;
  *   - run again, with separate buffers, with another work-group size or other numbers of threads,
@@ -23,10 +23,10 @@ extern "C" {
 
 /* What to judge; may be or-ed. */
 typedef enum clade_conform_mode {
-    CLADE_CONFORM_OPS = 1,      /* every op on the device */
-    CLADE_CONFORM_GRAD = 2,     /* the oracle's gradients by finite differences */
-    CLADE_CONFORM_LAYERS = 4,   /* forward and backward of chains of ops on the device */
-    CLADE_CONFORM_PERF = 8,     /* the time of each op at a size that training uses */
+    CLADE_CONFORM_OPS = 1,       /* every op on the device */
+    CLADE_CONFORM_GRAD = 2,      /* the oracle's gradients by finite differences */
+    CLADE_CONFORM_LAYERS = 4,    /* forward and backward of chains of ops on the device */
+    CLADE_CONFORM_PERF = 8,      /* the time of each op at a size that training uses */
     CLADE_CONFORM_SELF_TEST = 16 /* the harness itself: devices with planted faults */
 } clade_conform_mode;
 
@@ -44,9 +44,9 @@ typedef enum clade_conform_pass {
 
 /* Zero is the default everywhere. */
 typedef struct clade_conform_options {
-    const char *device; /* as in clade_device_open */
-    const char *plugin; /* a backend from this shared object, or NULL */
-    const char *op;     /* an op's or a family's name, or a pattern with * and ?; NULL: all */
+    const char *device;    /* as in clade_device_open */
+    const char *plugin;    /* a backend from this shared object, or NULL */
+    const char *op;        /* an op's or a family's name, or a pattern with * and ?; NULL: all */
     const char *case_name; /* the same for cases */
     clade_conform_pass pass;
     unsigned modes; /* of clade_conform_mode; 0: ops, gradients and layers */
@@ -65,10 +65,10 @@ typedef struct clade_conform_result {
     const char *op;        /* its name; the chain's; the fault's */
     const char *case_name; /* "" in CLADE_CONFORM_PERF */
     int accumulate;
-    char support;      /* as clade_device_support gives it; 0 where no op of a device was run */
-    const char *check; /* the check that failed: "bound", "bits", "guard"...; in a self-test the
-                        * one that caught the fault; else "" */
-    const char *text;  /* why it failed or was skipped, one line; else "" */
+    char support;          /* as clade_device_support gives it; 0 where no op of a device was run */
+    const char *check;     /* the check that failed: "bound", "bits", "guard"...; in a self-test the
+                            * one that caught the fault; else "" */
+    const char *text;      /* why it failed or was skipped, one line; else "" */
     const char *reproduce; /* of a failure: the command that repeats it; else "" */
     uint64_t compared;     /* elements */
     uint64_t excluded;     /* of gradients: points left out, as the function has a kink there */

@@ -4,8 +4,8 @@
 
 #include "conform/conform.h"
 
-/* An op and the names of its slots' variables (NULL: absent). A variable that no earlier step writes
- * is a leaf: its shape is in `args`, its data are drawn from its slot's domain. */
+/* An op and the names of its slots' variables (NULL: absent). A variable that no earlier step
+ * writes is a leaf: its shape is in `args`, its data are drawn from its slot's domain. */
 typedef struct chain_step {
     clade_op op;
     const char *slot[conform_slots];

@@ -83,14 +83,14 @@ static void compare_floats(const conform_trial *trial, size_t slot, const float 
         clade_failure_set(failure, fault_checks[f], "%s%s was not written; %zu of %zu elements",
                           name, at, count[f], n);
     else
-        clade_failure_set(failure, fault_checks[f],
-                          "%s%s (element %zu): got %.9g (0x%08" PRIx32 "), expected %.9g (0x%08" PRIx32
-                          "), the truth %.17g, error %.3g, bound %.3g; %zu of %zu elements wrong",
-                          name, at, i, (double)got[i], bits_of(got[i]),
-                          (double)((const float *)trial->expected[slot])[i],
-                          bits_of(((const float *)trial->expected[slot])[i]),
-                          trial->truth[slot][i], fabs((double)got[i] - trial->truth[slot][i]),
-                          trial->bound[slot][i], wrong, n);
+        clade_failure_set(
+            failure, fault_checks[f],
+            "%s%s (element %zu): got %.9g (0x%08" PRIx32 "), expected %.9g (0x%08" PRIx32
+            "), the truth %.17g, error %.3g, bound %.3g; %zu of %zu elements wrong",
+            name, at, i, (double)got[i], bits_of(got[i]),
+            (double)((const float *)trial->expected[slot])[i],
+            bits_of(((const float *)trial->expected[slot])[i]), trial->truth[slot][i],
+            fabs((double)got[i] - trial->truth[slot][i]), trial->bound[slot][i], wrong, n);
 }
 
 static int64_t whole(const clade_tensor *t, const void *values, size_t i)
@@ -149,7 +149,7 @@ void clade_trial_same(const conform_trial *trial, void *const got[conform_slots]
             snprintf(values, sizeof values, "%" PRId64 ", then %" PRId64, whole(t, got[i], at),
                      whole(t, again[i], at));
         }
-        clade_failure_set(failure, check, "%s%s (element %zu): %s %s",
-                          trial->info->slots[i].name, place_of(t, at, place), at, values, how);
+        clade_failure_set(failure, check, "%s%s (element %zu): %s %s", trial->info->slots[i].name,
+                          place_of(t, at, place), at, values, how);
     }
 }

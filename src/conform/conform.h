@@ -60,7 +60,7 @@ typedef struct conform_trial {
     void *expected[conform_slots]; /* outputs: the reference's */
     double *truth[conform_slots];  /* float32 outputs: the oracle's */
     double *bound[conform_slots];  /* float32 outputs: how far a result may be from it */
-    bool exact; /* the data are such that a result must equal the oracle's */
+    bool exact;                    /* the data are such that a result must equal the oracle's */
     bool planted[conform_slots];
 } conform_trial;
 
@@ -87,8 +87,8 @@ int clade_param_find(const clade_op_info *info, const char *name);
 void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name);
 
 /* The arguments of `info` on a case: its own, or for a gradient op those that the naming rule of
- * ops.def gives from the forward op's (`forward` gets them, an activation that the gradient does not
- * know of made linear). Optional outputs are present. */
+ * ops.def gives from the forward op's (`forward` gets them, an activation that the gradient does
+ * not know of made linear). Optional outputs are present. */
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward);
 
@@ -103,12 +103,13 @@ clade_status clade_trial_create(const clade_op_info *info, const clade_case *tes
 /* Makes a trial one of accumulate 1, by the definition: what was there + the value. */
 clade_status clade_trial_accumulate(conform_trial *trial);
 void clade_trial_destroy(conform_trial **trial);
-/* The forward op with `args` on a gradient trial's data; its reference is run only if the gradient op
- * reads one of its outputs. */
+/* The forward op with `args` on a gradient trial's data; its reference is run only if the gradient
+ * op reads one of its outputs. */
 clade_status clade_trial_forward(const conform_trial *trial, const clade_args *args,
                                  conform_trial **out);
 
-/* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks. */
+/* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks.
+ */
 void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
                     void *const blocks[conform_slots]);
 /* Doubles of a block of floats; other dtypes are copied. NULL if out of memory. */
@@ -178,8 +179,8 @@ bool clade_conform_chosen(const conform_run *run, const clade_op_info *info);
 /* Counts a result, adds the command that repeats it to a failure, and hands it on. */
 clade_status clade_conform_give(conform_run *run, const clade_conform_result *result);
 /* The command that repeats a result. */
-void clade_conform_command(const conform_run *run, const clade_conform_result *result,
-                           char *text, size_t size);
+void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
+                           size_t size);
 
 /* Judges one op on one case, all its data; fills in what the result says of it. */
 clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,

@@ -123,14 +123,16 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
     clade_random r = clade_conform_random(seed, info->name, case_name, info->slots[slot].name,
                                           clade_conform_data_name(data));
     if (t->dtype == CLADE_U8) {
-        for (size_t i = 0; i < n; i++) ((uint8_t *)values)[i] = (uint8_t)clade_random_below(&r, 256);
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)values)[i] = (uint8_t)clade_random_below(&r, 256);
         return;
     }
     if (t->dtype == CLADE_I32) {
         uint32_t below = domain == CLADE_DOMAIN_LABEL   ? label_classes(info, args)
                          : domain == CLADE_DOMAIN_INDEX ? pictures(info, args)
                                                         : 100;
-        for (size_t i = 0; i < n; i++) ((int32_t *)values)[i] = (int32_t)clade_random_below(&r, below);
+        for (size_t i = 0; i < n; i++)
+            ((int32_t *)values)[i] = (int32_t)clade_random_below(&r, below);
         return;
     }
     if (domain == CLADE_DOMAIN_LABEL) {

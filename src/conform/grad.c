@@ -2,11 +2,11 @@
  * No device takes part.
  *
  * L = Σ w y over all outputs with an incoming gradient w, which is random. For a sample of elements
- * of each input, and for a random direction over all of them, the derivative is taken as Richardson's
- * extrapolation of two central differences. Where that disagrees at every step size, the one-sided
- * differences of each output tell a kink (relu at 0, equals under a maximum), at which any value
- * between them is right and the point is left out, from a wrong gradient. Random data have next to no
- * kinks; the small cases are judged on small integers too, which have many. */
+ * of each input, and for a random direction over all of them, the derivative is taken as
+ * Richardson's extrapolation of two central differences. Where that disagrees at every step size,
+ * the one-sided differences of each output tell a kink (relu at 0, equals under a maximum), at
+ * which any value between them is right and the point is left out, from a wrong gradient. Random
+ * data have next to no kinks; the small cases are judged on small integers too, which have many. */
 #include "conform/fault.h"
 
 #include "base/random.h"
@@ -18,7 +18,7 @@
 typedef struct functional {
     const clade_op_info *info;
     const clade_args *args;
-    void *input[conform_slots];   /* doubles, or labels and indices as they are */
+    void *input[conform_slots];    /* doubles, or labels and indices as they are */
     double *weight[conform_slots]; /* of outputs; NULL: it does not count */
     void *high[conform_slots], *low[conform_slots], *middle[conform_slots]; /* evaluations */
 } functional;
@@ -178,8 +178,7 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
     const clade_op_info *f = clade_op_describe(info->forward);
     clade_args args;
     clade_status status = clade_case_args(info, test, &args, &c->forward_args);
-    if (!status)
-        status = clade_trial_create(info, test, data, run->options->seed, &c->trial);
+    if (!status) status = clade_trial_create(info, test, data, run->options->seed, &c->trial);
     if (!status) status = clade_trial_forward(c->trial, &c->forward_args, &c->forward);
     if (status) return status;
     c->info = info;
@@ -204,7 +203,8 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
         c->blocks[i] = clade_block_widen(t, c->trial->initial[i]);
         if (!c->blocks[i]) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
         if (clade_slot_writes(info->slots[i].kind)) continue;
-        if (g >= 0) c->f.weight[g] = clade_block_widen(t, c->trial->initial[i]);
+        if (g >= 0)
+            c->f.weight[g] = clade_block_widen(t, c->trial->initial[i]);
         else if (clade_slot_writes(f->slots[s].kind))
             memcpy(c->blocks[i], c->f.high[s], block_bytes(t));
     }
@@ -329,16 +329,6 @@ clade_status clade_conform_grad(conform_run *run)
         const clade_op_info *info = clade_op_describe((clade_op)op);
         if (info->forward == CLADE_OP_none || !clade_conform_chosen(run, info)) continue;
         const clade_op_impl *source = clade_op_reference(info->forward);
-        if (!source || !clade_op_reference(info->op)) {
-            clade_conform_result skip = {.mode = CLADE_CONFORM_GRAD,
-                                         .verdict = CLADE_CONFORM_SKIP,
-                                         .op = info->name,
-                                         .case_name = "",
-                                         .check = "",
-                                         .text = "it has no reference"};
-            status = clade_conform_give(run, &skip);
-            continue;
-        }
         for (size_t i = 0; !status && i < source->case_count; i++) {
             const clade_case *test = &source->cases[i];
             if (run->options->quick && test->full) continue;

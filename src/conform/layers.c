@@ -2,9 +2,10 @@
  * reference (every bit, in exact mode) and against the oracle.
  *
  * How far a chain's result may be from the oracle's follows from the chain itself: the oracle runs
- * again several times with every op's result moved by a random part of that op's error bound (Parker's
- * Monte Carlo arithmetic, 1997). A variable may be as far off, in the Euclidean norm, as a few times
- * the farthest of these runs. Which element a maximum takes is the reference's in all oracle runs. */
+ * again several times with every op's result moved by a random part of that op's error bound
+ * (Parker's Monte Carlo arithmetic, 1997). A variable may be as far off, in the Euclidean norm, as
+ * a few times the farthest of these runs. Which element a maximum takes is the reference's in all
+ * oracle runs. */
 #include "conform/chain.h"
 
 #include "base/random.h"
@@ -54,7 +55,7 @@ static clade_status add_variable(tape *t, const char *name, const clade_tensor *
     if (t->variable_count == most_variables)
         return clade_fail(CLADE_EINVAL, "%s: more than %d variables", t->source->name,
                           most_variables);
-    variable *v = &t->variables[*out = t->variable_count++];
+    variable *v = &t->variables[ *out = t->variable_count++];
     snprintf(v->name, sizeof v->name, "%s", name);
     v->shape = *shape;
     v->count = clade_tensor_count(shape);
@@ -443,8 +444,7 @@ static clade_status judge_chain(conform_run *run, const chain *source)
         status = run_oracle(t, &truth, &reference, NULL);
     }
     if (!status) status = tolerances(t, &truth, &reference, tolerance);
-    if (!status)
-        status = judge_devices(run, t, &reference, &truth, tolerance, &result, &failure);
+    if (!status) status = judge_devices(run, t, &reference, &truth, tolerance, &result, &failure);
     free_values(&reference);
     free_values(&truth);
     free_tape(t);

@@ -12,8 +12,8 @@ static void free_blocks(void *blocks[conform_slots])
 static const conform_layout plain = {.absent = -1, .in_place = -1};
 static const conform_layout apart = {.separate = true, .absent = -1, .in_place = -1};
 
-/* Stages a trial in one layout and compares what comes back. `first` (may be NULL): an earlier run's
- * outputs, which must be met bit for bit. */
+/* Stages a trial in one layout and compares what comes back. `first` (may be NULL): an earlier
+ * run's outputs, which must be met bit for bit. */
 static clade_status stage_and_compare(const conform_trial *trial, const conform_device *on,
                                       const conform_layout *layout, bool bits,
                                       void *const first[conform_slots], const char *check,
@@ -46,8 +46,7 @@ static clade_status judge_absent(const conform_trial *trial, const conform_devic
         attempt.slot[i] = (clade_tensor){0};
         if (clade_op_shape(info->op, &attempt)) continue;
         conform_layout layout = {.absent = (int)i, .in_place = -1};
-        status =
-            stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        status = stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
         if (failure->check) {
             char text[sizeof failure->text];
             snprintf(text, sizeof text, "%s", failure->text);
@@ -71,8 +70,7 @@ static clade_status judge_in_place(const conform_trial *trial, const conform_dev
         if (!trial->initial[i] || t->dtype != y->dtype || trial->count[i] != trial->count[out])
             continue;
         conform_layout layout = {.absent = -1, .in_place = (int)i};
-        status =
-            stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        status = stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
         if (failure->check) {
             char text[sizeof failure->text];
             snprintf(text, sizeof text, "%s", failure->text);
@@ -93,11 +91,10 @@ static clade_status judge_trial(conform_run *run, const conform_trial *trial, in
     clade_status status = clade_trial_stage(trial, on->device, &plain, got, failure);
     if (!status) clade_trial_compare(trial, got, bits, tally, failure);
     if (status || failure->check || trial->data != CONFORM_RANDOM) goto done;
-    status = stage_and_compare(trial, on, &plain, bits, got, "repeat", "when run again", tally,
-                               failure);
+    status =
+        stage_and_compare(trial, on, &plain, bits, got, "repeat", "when run again", tally, failure);
     if (!status && !failure->check)
-        status =
-            stage_and_compare(trial, on, &apart, bits, NULL, NULL, NULL, tally, failure);
+        status = stage_and_compare(trial, on, &apart, bits, NULL, NULL, NULL, tally, failure);
     for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
         status = stage_and_compare(trial, &run->devices[i], &plain, bits, bits ? got : NULL,
                                    run->devices[i].check, run->devices[i].how, tally, failure);
@@ -163,15 +160,14 @@ clade_status clade_conform_ops(conform_run *run)
         const clade_op_info *info = clade_op_describe((clade_op)op);
         if (!clade_conform_chosen(run, info)) continue;
         const clade_op_impl *source = clade_op_reference(clade_case_op(info));
-        if (!clade_op_reference(info->op) || !source) {
-            clade_conform_result skip = {.mode = CLADE_CONFORM_OPS,
-                                         .verdict = CLADE_CONFORM_SKIP,
+        if (!source->case_count) {
+            clade_conform_result none = {.mode = CLADE_CONFORM_OPS,
+                                         .verdict = CLADE_CONFORM_FAIL,
                                          .op = info->name,
                                          .case_name = "",
-                                         .check = "",
-                                         .text = "it has no reference"};
-            status = clade_conform_give(run, &skip);
-            continue;
+                                         .check = "cases",
+                                         .text = "it has no case"};
+            status = clade_conform_give(run, &none);
         }
         bool accumulates = clade_param_find(info, "accumulate") >= 0;
         for (size_t i = 0; !status && i < source->case_count; i++) {

@@ -110,8 +110,7 @@ static clade_status open_devices(conform_run *run, unsigned modes)
     if (opencl)
         return open_device(run, o->threads, o->group_size == 64 ? 32 : 64, "group size",
                            "with another work-group size");
-    if (!o->quick)
-        status = open_device(run, 1, o->group_size, "threads", "with 1 thread");
+    if (!o->quick) status = open_device(run, 1, o->group_size, "threads", "with 1 thread");
     if (!status) status = open_device(run, 2, o->group_size, "threads", "with 2 threads");
     if (!status) status = open_device(run, 3, o->group_size, "threads", "with 3 threads");
     return status;
@@ -124,7 +123,8 @@ static clade_status check_choice(const conform_run *run)
         if (clade_conform_chosen(run, clade_op_describe((clade_op)op))) return CLADE_OK;
     for (size_t i = 0; i < clade_chain_count; i++)
         if (clade_conform_fits(run->options->op, clade_chains[i].name)) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "no op, family or chain of layers is called '%s'", run->options->op);
+    return clade_fail(CLADE_EINVAL, "no op, family or chain of layers is called '%s'",
+                      run->options->op);
 }
 
 clade_status clade_conform_run(const clade_conform_options *options, clade_conform_sink sink,

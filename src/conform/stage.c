@@ -90,8 +90,8 @@ static clade_status paint(stage *s)
     int shared = s->layout->in_place >= 0 ? first_output(s->trial->info) : -1;
     for (size_t i = 0; i < s->trial->info->slot_count; i++)
         if (s->present[i] && (int)i != shared)
-            memcpy(s->images[s->places[i].image].before + s->places[i].offset,
-                   s->trial->initial[i], s->places[i].bytes);
+            memcpy(s->images[s->places[i].image].before + s->places[i].offset, s->trial->initial[i],
+                   s->places[i].bytes);
     return CLADE_OK;
 }
 

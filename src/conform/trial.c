@@ -68,7 +68,8 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
     if (status) return status;
     memset(args, 0, sizeof *args);
     for (size_t i = 0; i < info->slot_count; i++) {
-        int g = clade_slot_gradient_of(f, info->slots[i].name), s = clade_slot_find(f, info->slots[i].name);
+        int g = clade_slot_gradient_of(f, info->slots[i].name),
+            s = clade_slot_find(f, info->slots[i].name);
         if (g < 0 && s < 0)
             return clade_fail(CLADE_EINVAL, "%s: %s names no slot of %s", info->name,
                               info->slots[i].name, f->name);
@@ -184,8 +185,8 @@ static bool dyadic_params(const clade_op_info *info, clade_args *args)
 /* Does an op only add, multiply, compare and move, so that small integers stay exact? */
 static bool integers_exact(const clade_op_info *info, clade_args *args)
 {
-    static const char *const families[] = {"conv", "dense", "pool", "reduce", "elementwise",
-                                           "copy"};
+    static const char *const families[] = {"conv",   "dense",       "pool",
+                                           "reduce", "elementwise", "copy"};
     bool known = false;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         known = known || !strcmp(info->family, families[i]);

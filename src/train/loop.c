@@ -363,8 +363,11 @@ static clade_status run_epochs(trainer *t)
 {
     clade_status status = CLADE_OK;
     while (!status && !is_over(t)) {
+        int64_t done = t->progress.batch;
         t->epoch = (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
-                                 .epochs = t->settings->epochs};
+                                 .epochs = t->settings->epochs,
+                                 .lr = clade_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
+                                                            (size_t)(done > 0 ? done - 1 : 0))};
         t->pictures_before = (int64_t)t->progress.tally.count;
         t->batches_before = t->progress.batch;
         t->started = t->told = now();

@@ -170,7 +170,7 @@ clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
     char row[256], validation[64] = ",";
     if (e->validation.count)
         snprintf(validation, sizeof validation, "%.9g,%.9g", e->validation.loss, e->validation.accuracy);
-    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.9g,%.3f,%.1f\n", e->epoch, e->train.loss,
+    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f\n", e->epoch, e->train.loss,
              e->train.accuracy, validation, e->lr, e->seconds, e->images_per_second);
     char *longer = clade_string_join(run->history, row);
     if (!longer) return clade_fail(CLADE_ENOMEM, "out of memory for the history");

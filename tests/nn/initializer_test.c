@@ -68,6 +68,14 @@ static void test_streams(void)
     CHECK(memcmp(values, again, sizeof values));
     clade_weight_initialise(&w, "dense/kernel", 8, again);
     CHECK(memcmp(values, again, sizeof values));
+    float start[100];
+    w.shape = clade_shape(1, 1);
+    for (int i = 0; i < 100; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "conv2d_%d/kernel", i);
+        clade_weight_initialise(&w, name, 7, &start[i]);
+        for (int k = 0; k < i; k++) CHECK(start[k] != start[i]); /* 24 bits each: no chance twin */
+    }
 }
 
 /* The fans of a convolution are its area times its channels; of a depthwise one Keras takes those

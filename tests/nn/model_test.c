@@ -337,6 +337,29 @@ static void test_outputs(void)
     clade_model_destroy(&m);
 }
 
+/* With 'same' the odd zero goes to the bottom and right: a window of ones over ones counts pixels.
+ */
+static void test_same_padding(void)
+{
+    clade_graph *g;
+    CHECK_OK(clade_graph_create(4, 4, 1, &g));
+    net_layer(g, 0,
+              (clade_layer){.kind = CLADE_LAYER_CONV2D,
+                            .as.conv2d = {.filters = 1,
+                                          .kernel = {3, 3},
+                                          .stride = {2, 2},
+                                          .padding = CLADE_PADDING_SAME,
+                                          .init = CLADE_INIT_ONES}});
+    clade_model *m = make(g, CLADE_LOSS_NONE, 1);
+    if (!m) return;
+    for (int i = 0; i < 16; i++) first[i] = 1;
+    CHECK_OK(clade_tensor_write(clade_model_input(m), first));
+    CHECK_OK(clade_model_infer(m, 1, false));
+    read_all(clade_model_output(m), second);
+    CHECK(second[0] == 9 && second[1] == 6 && second[2] == 6 && second[3] == 4);
+    clade_model_destroy(&m);
+}
+
 /* ---- errors ---- */
 
 static void expect(clade_graph *g, clade_loss loss, clade_status status, const char *part)
@@ -470,6 +493,7 @@ int main(void)
     test_statistics();
     test_losses();
     test_outputs();
+    test_same_padding();
     test_errors();
     test_training();
     uint64_t now, peak;

@@ -1,9 +1,10 @@
 /* Runs every OpenCL kernel on as little data as possible, so that an interpreter of kernels can watch
- * it: the smallest case of every op, then further ones until no kernel is left that was not launched.
- * All of it twice, by the kernels for GPUs and by those for CPUs. Each result is compared with the
- * reference. Exit status 1: a wrong result, or a kernel that no case launches. */
+ * it: the smallest case of every op by the kernels for GPUs, by those for CPUs, and in fast mode by those
+ * around CLBlast; then further ones until no kernel is left that was not launched. Each result is
+ * compared with the reference. Exit status 1: a wrong result, or a kernel that no case launches. */
 #include "conform/conform.h"
 #include "dev/device.h"
+#include "opencl/gemm.h"
 #include "opencl/opencl.h"
 #include "opencl/source.h"
 
@@ -11,15 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { skipped = 77, most_cases = 256, most_names = 512 };
+enum { most_cases = 2048, most_names = 512 };
 
 /* A case of an op and how many elements its tensors have. */
 typedef struct trial_case {
     const clade_op_info *info;
     const clade_case *test;
     size_t elements;
-    bool smallest, done;
+    bool smallest;
 } trial_case;
+
+/* Convolution and dense, which fast mode may do by matrix products. */
+static bool is_product(const clade_op_info *info)
+{
+    return !strcmp(info->family, "conv") || !strcmp(info->family, "dense");
+}
 
 /* "family/kernel", of kernels that exist and of those that were launched. */
 typedef struct name_list {
@@ -109,8 +116,15 @@ static size_t list_cases(trial_case *cases, size_t room)
     return count;
 }
 
+/* A device, and which of its kernels are to be used. */
+typedef struct kind {
+    const char *name;
+    bool cpu_like, fast;
+    clade_device *device;
+} kind;
+
 /* Runs one case and compares; false after telling what is wrong. */
-static bool run_case(clade_device *device, const trial_case *c)
+static bool run_case(const kind *k, const trial_case *c)
 {
     static const conform_layout layout = {.absent = -1, .in_place = -1};
     conform_trial *trial = NULL;
@@ -118,13 +132,14 @@ static bool run_case(clade_device *device, const trial_case *c)
     conform_tally tally = {0};
     void *got[conform_slots] = {0};
     clade_status status = clade_trial_create(c->info, c->test, CONFORM_RANDOM, 0, &trial);
-    if (!status) status = clade_trial_stage(trial, device, &layout, got, &failure);
-    if (!status) clade_trial_compare(trial, got, true, &tally, &failure);
+    if (!status) status = clade_trial_stage(trial, k->device, &layout, got, &failure);
+    if (!status) clade_trial_compare(trial, got, !k->fast, &tally, &failure);
     for (int i = 0; i < conform_slots; i++) free(got[i]);
     clade_trial_destroy(&trial);
-    if (status) printf("%s %s: %s\n", c->info->name, c->test->name, clade_error());
+    if (status) printf("%s %s, %s: %s\n", c->info->name, c->test->name, k->name, clade_error());
     if (failure.check)
-        printf("%s %s: %s: %s\n", c->info->name, c->test->name, failure.check, failure.text);
+        printf("%s %s, %s: %s: %s\n", c->info->name, c->test->name, k->name, failure.check,
+               failure.text);
     return !status && !failure.check;
 }
 
@@ -135,66 +150,88 @@ static bool may_launch(const clade_op_info *info, const name_list *all, const na
     for (size_t i = 0; i < all->count; i++) {
         size_t n = strlen(info->family);
         if (has_name(launched, all->name[i])) continue;
-        if (!strncmp(all->name[i], info->family, n) || strstr(all->name[i], info->name)) return true;
+        if (!strncmp(all->name[i], info->family, n) || strstr(all->name[i], info->name) ||
+            (!strncmp(all->name[i], "gemm/", 5) && is_product(info)))
+            return true;
     }
     return false;
 }
 
-/* The kernels of one kind of device. */
-static int run_kind(bool cpu_like, trial_case *cases, size_t count, name_list *all,
-                    name_list *launched)
+/* The smallest case of each op; or, `further`, the others while kernels are missing. */
+static int run_cases(const kind *k, bool further, const trial_case *cases, size_t count,
+                     name_list *all, name_list *launched)
 {
-    clade_device *device;
-    clade_device_options options = {.group_size = 16};
-    if (clade_device_open("opencl", &options, &device)) {
-        printf("%s\n", clade_error());
-        return 1;
-    }
-    opencl_context *cl = device->context;
-    cl->cpu_like = cpu_like;
-    clade_opencl_backend()->specialise(cl, &device->table);
+    const opencl_context *cl = k->device->context;
     int failures = 0;
     size_t runs = 0;
-    for (int further = 0; further < 2; further++)
-        for (size_t i = 0; i < count; i++) {
-            if (further && (cases[i].smallest || !may_launch(cases[i].info, all, launched)))
-                continue;
-            if (!further && !cases[i].smallest) continue;
-            if (clade_device_support(device, cases[i].info->op) != 'n') continue;
-            if (getenv("CLADE_TRACE"))
-                fprintf(stderr, "%s %s %zu\n", cases[i].info->name, cases[i].test->name,
-                        cases[i].elements);
-            failures += !run_case(device, &cases[i]);
-            runs++;
-            list_kernels(cl, all);
-            list_launched(cl, all, launched);
-        }
-    printf("%s kernels: %zu cases, %d failed\n", cpu_like ? "CPU" : "GPU", runs, failures);
-    clade_device_close(&device);
+    for (size_t i = 0; i < count; i++) {
+        const clade_op_info *info = cases[i].info;
+        if (cases[i].smallest == further || (k->fast && !is_product(info))) continue;
+        if (further && !may_launch(info, all, launched)) continue;
+        failures += !run_case(k, &cases[i]);
+        runs++;
+        list_kernels(cl, all);
+        list_launched(cl, all, launched);
+    }
+    printf("%s: %zu %scases, %d failed\n", k->name, runs, further ? "further " : "", failures);
     return failures;
+}
+
+static clade_status open_kind(kind *k)
+{
+    const clade_device_options options = {.group_size = 16,
+                                          .strict = true,
+                                          .math = k->fast ? CLADE_FAST : CLADE_EXACT,
+                                          .gemm = k->fast ? "clblast" : NULL};
+    clade_status status = clade_device_open("opencl", &options, &k->device);
+    if (status) return status;
+    opencl_context *cl = k->device->context;
+    cl->cpu_like = k->cpu_like;
+    clade_opencl_backend()->specialise(cl, &k->device->table);
+    return CLADE_OK;
+}
+
+/* Counts and tells the kernels that were not launched, and the files that were not compiled. */
+static int count_missing(const name_list *all, const name_list *launched, bool gemm)
+{
+    int missing = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        if (has_name(launched, all->name[i])) continue;
+        printf("no case launches kernel %s\n", all->name[i]);
+        missing++;
+    }
+    for (const opencl_source *s = clade_opencl_sources; s->family; s++) {
+        size_t n = strlen(s->family);
+        bool compiled = !gemm && !strcmp(s->family, "gemm");
+        for (size_t i = 0; i < all->count; i++)
+            compiled = compiled || (!strncmp(all->name[i], s->family, n) && all->name[i][n] == '/');
+        if (compiled) continue;
+        printf("no case needs kernels/%s.cl\n", s->family);
+        missing++;
+    }
+    return missing;
 }
 
 int main(void)
 {
-    static trial_case cases[most_cases * 8];
+    static trial_case cases[most_cases];
     static name_list all, launched;
-    size_t count = list_cases(cases, sizeof cases / sizeof *cases);
-    int failures = run_kind(false, cases, count, &all, &launched);
-    failures += run_kind(true, cases, count, &all, &launched);
-    for (size_t i = 0; i < all.count; i++)
-        if (!has_name(&launched, all.name[i])) {
-            printf("no case launches kernel %s\n", all.name[i]);
-            failures++;
+    kind kinds[] = {{.name = "kernels for GPUs"},
+                    {.name = "kernels for CPUs", .cpu_like = true},
+                    {.name = "products by CLBlast", .fast = true}};
+    const size_t kind_count = clade_opencl_gemm_present() ? 3 : 2;
+    const size_t count = list_cases(cases, most_cases);
+    int failures = 0;
+    for (size_t i = 0; i < kind_count; i++)
+        if (open_kind(&kinds[i])) {
+            printf("%s: %s\n", kinds[i].name, clade_error());
+            return 1;
         }
-    for (const opencl_source *s = clade_opencl_sources; s->family; s++) {
-        size_t n = strlen(s->family);
-        bool compiled = false;
-        for (size_t i = 0; i < all.count; i++)
-            compiled = compiled || (!strncmp(all.name[i], s->family, n) && all.name[i][n] == '/');
-        if (compiled) continue;
-        printf("no case needs kernels/%s.cl\n", s->family);
-        failures++;
-    }
+    for (int further = 0; further < 2; further++)
+        for (size_t i = 0; i < kind_count; i++)
+            failures += run_cases(&kinds[i], further, cases, count, &all, &launched);
+    for (size_t i = 0; i < kind_count; i++) clade_device_close(&kinds[i].device);
+    failures += count_missing(&all, &launched, kind_count == 3);
     printf("%zu kernels, %zu launched\n", all.count, launched.count);
     return failures || !launched.count;
 }

@@ -1,5 +1,5 @@
 /* Metrics against values worked out by hand. */
-#include "test.h"
+#include "../test.h"
 #include "train/metrics.h"
 
 #include <math.h>

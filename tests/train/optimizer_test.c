@@ -1,5 +1,5 @@
 /* Optimizer steps against their formulas in double, clipping, and learning rate schedules. */
-#include "test.h"
+#include "../test.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 

@@ -1,5 +1,5 @@
 /* Recipes: what they mean, the built-in ones, edits, and the message of each mistake. */
-#include "test.h"
+#include "../test.h"
 
 #include <clade/train.h>
 

@@ -119,9 +119,9 @@ static int store(const char *name, const command_option *o, const char *value)
         }
         option_heading(o, text, sizeof text);
         const char *near = command_nearest(value, o->choices, n, sizeof *o->choices);
-        return near ? command_misuse(name, "--%s: no '%s'; did you mean '%s'?", o->name, value,
-                                     near)
-                    : command_misuse(name, "--%s: no '%s'; expected %s", o->name, value, text);
+        return near
+                   ? command_misuse(name, "--%s: no '%s'; did you mean '%s'?", o->name, value, near)
+                   : command_misuse(name, "--%s: no '%s'; expected %s", o->name, value, text);
     }
     case COMMAND_INTEGER: {
         int64_t v = strtoimax(value, &end, 10);
@@ -202,8 +202,7 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         if (done != COMMAND_GO) return done;
     }
     *count = taken;
-    if (taken < usage->least)
-        return command_misuse(usage->name, "expected %s", usage->arguments);
+    if (taken < usage->least) return command_misuse(usage->name, "expected %s", usage->arguments);
     if (usage->most != COMMAND_ANY && taken > usage->most)
         return command_misuse(usage->name, "'%s' is one argument too many", argv[usage->most + 1]);
     return COMMAND_GO;

@@ -6,7 +6,14 @@
 
 #include <string.h>
 
-typedef enum mode_choice { MODE_ALL, MODE_OPS, MODE_GRAD, MODE_LAYERS, MODE_PERF, MODE_SUPPORT } mode_choice;
+typedef enum mode_choice {
+    MODE_ALL,
+    MODE_OPS,
+    MODE_GRAD,
+    MODE_LAYERS,
+    MODE_PERF,
+    MODE_SUPPORT
+} mode_choice;
 
 static const char *const modes[] = {"all", "ops", "grad", "layers", "perf", "support", NULL};
 static const char *const maths[] = {"exact", "fast", NULL};
@@ -31,8 +38,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
     conform_writer *writer = NULL;
     clade_conform_summary summary = {0};
     FILE *to = path ? fopen(path, "w") : stdout;
-    clade_status status =
-        to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
+    clade_status status = to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
     if (!status) status = conform_writer_create(format, verbose, to, &writer);
     if (!status) status = clade_conform_run(options, conform_writer_take, writer, &summary);
     if (!status) status = conform_writer_finish(writer, &summary);

@@ -110,8 +110,12 @@ static clade_status keep(conform_writer *w, const clade_conform_result *result)
     if (!rows) return clade_fail(CLADE_ENOMEM, "out of memory for results");
     w->rows = rows;
     row *r = &rows[w->row_count];
-    *r = (row){*result, copy(result->op), copy(result->case_name), copy(result->check),
-               copy(result->text), copy(result->reproduce)};
+    *r = (row){*result,
+               copy(result->op),
+               copy(result->case_name),
+               copy(result->check),
+               copy(result->text),
+               copy(result->reproduce)};
     w->row_count++;
     if (!r->op || !r->case_name || !r->check || !r->text || !r->reproduce)
         return clade_fail(CLADE_ENOMEM, "out of memory for results");
@@ -363,7 +367,7 @@ static void print_matrix(const conform_writer *w, const clade_conform_summary *s
         const line *l = &w->lines[i];
         bool of_op = l->mode == CLADE_CONFORM_OPS;
         if (l->mode == CLADE_CONFORM_PERF && find_line(w, CLADE_CONFORM_OPS, l->op)) continue;
-        const line *perf = of_op                             ? find_line(w, CLADE_CONFORM_PERF, l->op)
+        const line *perf = of_op                           ? find_line(w, CLADE_CONFORM_PERF, l->op)
                            : l->mode == CLADE_CONFORM_PERF ? l
                                                            : NULL;
         fprintf(to, "| %s%s%s | %s | ", of_op || perf ? "" : mode_name(l->mode),

@@ -1,0 +1,283 @@
+/* Training end to end on a small rendered set: run folders, resuming to the bit, stops, and predictions that do
+ * not depend on where a classifier comes from. */
+#define _XOPEN_SOURCE 700
+#include "../test.h"
+
+#include "base/file.h"
+#include "base/sha256.h"
+
+#include <clade/clade.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char recipe_text[] =
+    "name: tiny\n"
+    "input: {size: 24, rescale: 1/255}\n"
+    "augment: {rotation: 30, horizontal_flip: true}\n"
+    "model:\n"
+    "  - conv2d: {filters: 6, kernel: 3, stride: 2, use_bias: false}\n"
+    "  - batchnorm: {momentum: 0.9}\n"
+    "  - activation: relu\n"
+    "  - maxpool2d: 2\n"
+    "  - flatten\n"
+    "  - dropout: 0.25\n"
+    "  - dense: {units: classes, activation: softmax}\n"
+    "train:\n"
+    "  loss: sparse_categorical_crossentropy\n"
+    "  optimizer: {adam: {lr: 0.01}}\n"
+    "  schedule: {plateau: {patience: 1, factor: 0.5}}\n"
+    "  clip_norm: 1\n"
+    "  batch: 16\n"
+    "  epochs: 3\n"
+    "  seed: 5\n"
+    "  top_k: 2\n";
+
+typedef struct world {
+    char folder[64];
+    char *pictures;
+    clade_device *device;
+    clade_dataset *dataset;
+    clade_recipe *recipe;
+} world;
+
+static char *below(const world *w, const char *name)
+{
+    char *slash = clade_string_join(w->folder, "/"), *path = clade_string_join(slash, name);
+    free(slash);
+    return path;
+}
+
+/* All weights and statistics of a classifier. */
+static void hash_weights(const clade_classifier *classifier, char hex[65])
+{
+    clade_sha256 hash;
+    clade_sha256_start(&hash);
+    const clade_model *model = clade_classifier_model(classifier);
+    for (size_t i = 0; i < clade_model_parameters(model); i++) {
+        const clade_tensor *t = &clade_model_parameter(model, i)->value;
+        size_t bytes = clade_tensor_count(t) * sizeof(float);
+        float *values = malloc(bytes);
+        CHECK_OK(clade_tensor_read(t, values));
+        clade_sha256_add(&hash, values, bytes);
+        free(values);
+    }
+    clade_sha256_end(&hash, hex);
+}
+
+/* Stops when this many polls have been made. */
+static bool count_down(void *user) { return --*(int *)user < 0; }
+
+static clade_status train(const world *w, const char *out, bool resume, int *polls,
+                          clade_classifier **classifier)
+{
+    clade_train_options options = {.out = out, .resume = resume, .threads = 1};
+    if (polls) options.observer = (clade_train_observer){.user = polls, .stop = count_down};
+    return clade_train(w->recipe, w->dataset, w->device, &options, classifier);
+}
+
+/* One go, and in pieces that end after each of several numbers of batches: at an epoch's start, in its middle,
+ * before its validation and within it. */
+static void test_resume(const world *w, char expected[65])
+{
+    clade_classifier *classifier = NULL;
+    char *whole = below(w, "whole"), hex[65];
+    CHECK_OK(train(w, whole, false, NULL, &classifier));
+    if (!classifier) return;
+    hash_weights(classifier, expected);
+    clade_classifier_destroy(&classifier);
+    static const int pieces[] = {0, 1, 2, 3, 4, 5, 7};
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "pieces-%d", pieces[i]);
+        char *path = below(w, name);
+        int polls = pieces[i], stops = 0;
+        clade_status status = train(w, path, false, &polls, &classifier);
+        while (status == CLADE_ECANCELLED && stops++ < 40) {
+            CHECK(classifier);
+            clade_classifier_destroy(&classifier);
+            polls = pieces[i] + 6; /* enough for one batch and a whole validation */
+            status = train(w, path, true, &polls, &classifier);
+        }
+        CHECK_OK(status);
+        CHECK(stops > 0);
+        if (classifier) {
+            hash_weights(classifier, hex);
+            CHECK(!strcmp(hex, expected));
+        }
+        clade_classifier_destroy(&classifier);
+        /* losses and accuracies of the history are the same too; times are not */
+        char *a = NULL, *b = NULL, *one = below(w, "whole/history.csv");
+        char *other = clade_string_join(path, "/history.csv");
+        size_t size;
+        CHECK_OK(clade_file_read(one, 1 << 20, (void **)&a, &size));
+        CHECK_OK(clade_file_read(other, 1 << 20, (void **)&b, &size));
+        const char *x = a, *y = b;
+        for (int row = 0; row < 4 && x && y && *x && *y; row++) {
+            for (int field = 0; field < 6; field++) {
+                size_t n = strcspn(x, ",\n"), m = strcspn(y, ",\n");
+                CHECK(n == m && !memcmp(x, y, n));
+                x += n + 1;
+                y += m + 1;
+            }
+            x = strchr(x, '\n');
+            y = strchr(y, '\n');
+            if (x) x++;
+            if (y) y++;
+        }
+        free(a);
+        free(b);
+        free(one);
+        free(other);
+        free(path);
+    }
+    free(whole);
+}
+
+static void test_more_epochs(world *w, const char *expected)
+{
+    /* two epochs, then the third of a recipe that asks for three */
+    clade_recipe *three = w->recipe, *two = NULL;
+    char *path = below(w, "longer"), *text = clade_string_join(recipe_text, ""), hex[65];
+    *(strstr(text, "epochs: 3") + strlen("epochs: ")) = '2';
+    CHECK_OK(clade_recipe_parse(text, "two", &two));
+    clade_classifier *classifier = NULL;
+    w->recipe = two;
+    CHECK_OK(train(w, path, false, NULL, NULL));
+    w->recipe = three;
+    CHECK_OK(train(w, path, true, NULL, &classifier));
+    if (classifier) hash_weights(classifier, hex);
+    CHECK(classifier && !strcmp(hex, expected));
+    clade_classifier_destroy(&classifier);
+    clade_recipe_destroy(&two);
+    free(text);
+    free(path);
+}
+
+static void test_refusals(world *w)
+{
+    char *whole = below(w, "whole"), *nowhere = below(w, "nowhere");
+    CHECK_FAILS(train(w, whole, false, NULL, NULL), CLADE_EINVAL, "not empty");
+    CHECK_FAILS(train(w, nowhere, true, NULL, NULL), CLADE_EIO, "nothing to resume");
+    /* another model, another optimizer, other data */
+    clade_recipe *kept = w->recipe, *other = NULL;
+    static const struct {
+        const char *from, *to;
+    } changes[] = {{"filters: 6", "filters: 7"}, {"adam: {lr", "sgdm: {lr"}};
+    for (size_t i = 0; i < 2; i++) {
+        char *text = clade_string_join(recipe_text, "");
+        char *at = strstr(text, changes[i].from);
+        if (i == 0)
+            memcpy(at, changes[i].to, strlen(changes[i].to));
+        else
+            memcpy(at, "sgd: { lr", 9);
+        CHECK_OK(clade_recipe_parse(text, "other", &other));
+        w->recipe = other;
+        /* sgd without momentum has no state to miss, but its epochs are over; a model differs */
+        if (i == 0)
+            CHECK_FAILS(train(w, whole, true, NULL, NULL), CLADE_EINVAL, "conv2d/kernel");
+        else
+            CHECK_OK(train(w, whole, true, NULL, NULL));
+        clade_recipe_destroy(&other);
+        free(text);
+    }
+    w->recipe = kept;
+    free(whole);
+    free(nowhere);
+}
+
+static void test_classifier(const world *w)
+{
+    char *folder = below(w, "whole"), *file = below(w, "copy.safetensors");
+    char *picture = clade_string_join(w->pictures, "/validation/circle/0000.jpg");
+    clade_classifier *a = NULL, *b = NULL;
+    float p[3][4] = {{0}};
+    CHECK_OK(clade_classifier_open(folder, w->device, &a));
+    if (!a) return;
+    CHECK(clade_classifier_classes(a) == 4);
+    CHECK(!strcmp(clade_classifier_class_name(a, 0), "circle"));
+    CHECK_OK(clade_classifier_save(a, file));
+    CHECK_OK(clade_classifier_open(file, w->device, &b));
+    const char *const files[] = {picture, picture};
+    CHECK_OK(clade_classifier_predict(a, files, 1, p[0]));
+    CHECK_OK(clade_classifier_predict(b, files, 2, p[1]));
+    CHECK(!memcmp(p[0], p[1], sizeof p[0]) && !memcmp(p[1], p[2], sizeof p[0]));
+    CHECK(fabsf(p[0][0] + p[0][1] + p[0][2] + p[0][3] - 1) < 1e-5f);
+    clade_metrics m, n;
+    CHECK_OK(clade_classifier_evaluate(a, w->dataset, CLADE_VALIDATION, &m));
+    CHECK_OK(clade_classifier_evaluate(b, w->dataset, CLADE_VALIDATION, &n));
+    CHECK(m.count == 40 && m.loss == n.loss && m.accuracy == n.accuracy && m.top_k >= m.accuracy);
+    uint64_t sum = 0;
+    for (int i = 0; i < 16; i++) sum += m.confusion[i];
+    CHECK(sum == m.count);
+
+    /* a file cut short, one that is no model, one from the future */
+    void *bytes = NULL;
+    size_t size;
+    clade_classifier *bad = NULL;
+    CHECK_OK(clade_file_read(file, 1 << 24, &bytes, &size));
+    CHECK_OK(clade_file_write(file, bytes, size - 7));
+    CHECK_FAILS(clade_classifier_open(file, w->device, &bad), CLADE_EFORMAT, "copy.safetensors");
+    char *version = strstr((char *)bytes + 8, "\"clade_format\":\"1\"");
+    CHECK(version);
+    if (version) version[strlen("\"clade_format\":\"")] = '9';
+    CHECK_OK(clade_file_write(file, bytes, size));
+    CHECK_FAILS(clade_classifier_open(file, w->device, &bad), CLADE_EUNSUPPORTED, "newer version");
+    CHECK_FAILS(clade_classifier_open(w->pictures, w->device, &bad), CLADE_EIO, "no run folder");
+    free(bytes);
+    clade_classifier_destroy(&a);
+    clade_classifier_destroy(&b);
+    free(folder);
+    free(file);
+    free(picture);
+}
+
+/* A rate that blows the weights up ends with an error, and the folder keeps the last good epoch. */
+static void test_divergence(world *w)
+{
+    clade_recipe *kept = w->recipe;
+    char *path = below(w, "diverged"), *text = clade_string_join(recipe_text, "");
+    memcpy(strstr(text, "lr: 0.01"), "lr: 1e38", 8);
+    memcpy(strstr(text, "adam: {lr"), "sgd: { lr", 9);
+    CHECK_OK(clade_recipe_parse(text, "diverge", &w->recipe));
+    CHECK_FAILS(train(w, path, false, NULL, NULL), CLADE_EMISMATCH, "in epoch 1, batch ");
+    clade_classifier *classifier = NULL;
+    CHECK_OK(clade_classifier_open(path, w->device, &classifier));
+    clade_classifier_destroy(&classifier);
+    clade_recipe_destroy(&w->recipe);
+    w->recipe = kept;
+    free(text);
+    free(path);
+}
+
+int main(void)
+{
+    world w = {.folder = "/tmp/clade-resume-XXXXXX"};
+    if (!mkdtemp(w.folder)) return 1;
+    w.pictures = below(&w, "pictures");
+    const clade_shapes_options shapes = {.classes = 4, .train = 20, .validation = 10, .size = 32};
+    CHECK_OK(clade_shapes_write(w.pictures, &shapes));
+    CHECK_OK(clade_recipe_parse(recipe_text, "tiny.yaml", &w.recipe));
+    CHECK_OK(clade_device_open("cpu", NULL, &w.device));
+    if (w.recipe && w.device) {
+        clade_data_options data = *clade_recipe_data(w.recipe);
+        data.path = w.pictures;
+        CHECK_OK(clade_dataset_open(&data, &w.dataset));
+        CHECK_OK(clade_dataset_load(w.dataset, NULL, NULL));
+    }
+    char expected[65] = "";
+    if (w.dataset) {
+        test_resume(&w, expected);
+        test_more_epochs(&w, expected);
+        test_refusals(&w);
+        test_classifier(&w);
+        test_divergence(&w);
+    }
+    clade_dataset_destroy(&w.dataset);
+    clade_recipe_destroy(&w.recipe);
+    clade_device_close(&w.device);
+    CHECK_OK(clade_folder_remove(w.folder));
+    free(w.pictures);
+    return TEST_END();
+}
