@@ -30,12 +30,12 @@ train:
 
 
 def weights(run):
-    """The tensors of the last weights: what follows the header, which is the same."""
+    """A hash of the last weights, recipe and class names."""
     return hashlib.sha256((run / "last.safetensors").read_bytes()).hexdigest()
 
 
 def main(clade, kills):
-    failures = 0
+    failures = total = 0
     with tempfile.TemporaryDirectory(prefix="clade-kill-") as name:
         folder = pathlib.Path(name)
         pictures, recipe = folder / "pictures", folder / "kill.yaml"
@@ -74,6 +74,7 @@ def main(clade, kills):
                     print(f"kill {k}.{attempt}: does not resume: {errors.decode()}")
                     failures += 1
                 break
+            total += killed
             left = [entry for entry in os.listdir(run) if entry.endswith(".tmp")]
             if left:
                 print(f"kill {k}: left over: {left}")
@@ -81,7 +82,7 @@ def main(clade, kills):
             if weights(run) != weights(whole):
                 print(f"kill {k}: other weights after {killed} kills")
                 failures += 1
-    print(f"{kills} runs, {failures} failures")
+    print(f"{kills} runs, {total} kills, {failures} failures")
     return 1 if failures else 0
 
 
