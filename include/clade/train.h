@@ -70,9 +70,9 @@ typedef struct clade_recipe clade_recipe;
 
 /* Reads a file, or a built-in recipe by name (a name with a slash or ending in .yaml or .yml is a
  * file's). `sets` are edits made before it is understood, `key=value` with a path of keys and list
- * positions and a value in YAML: `train.epochs=3`, `model.0.conv2d.filters=16`. `train.` may be left
- * out; `lr` is the rate of whichever optimizer there is. Errors: EIO, EFORMAT and EINVAL naming file,
- * line, key and what was expected. */
+ * positions and a value in YAML: `train.epochs=3`, `model.0.conv2d.filters=16`. `train.` may be
+ * left out; `lr` is the rate of whichever optimizer there is. Errors: EIO, EFORMAT and EINVAL
+ * naming file, line, key and what was expected. */
 CLADE_API clade_status clade_recipe_read(const char *file_or_name, const char *const *sets,
                                          size_t set_count, clade_recipe **out);
 /* The same from text; `name` stands for the file in messages. */
@@ -90,8 +90,8 @@ typedef struct clade_preprocessing {
     float scale[4], shift[4]; /* value = scale · pixel + shift, per channel; scale 0: 1 */
 } clade_preprocessing;
 
-/* A recipe made in code; any part but the graph may be left zero or NULL. The graph's input gives the
- * size of the pictures where the preprocessing does not; both must agree. */
+/* A recipe made in code; any part but the graph may be left zero or NULL. The graph's input gives
+ * the size of the pictures where the preprocessing does not; both must agree. */
 typedef struct clade_recipe_parts {
     const char *name;
     const clade_graph *graph;
@@ -110,16 +110,16 @@ CLADE_API const clade_training *clade_recipe_training(const clade_recipe *recipe
  * unless the recipe names one. */
 CLADE_API const clade_data_options *clade_recipe_data(const clade_recipe *recipe);
 /* Builds the graph. `classes` sizes layers that say `units: classes`, and is checked against the
- * last layer (one sigmoid output means two classes), as is the loss. 0: unknown; then such layers get
- * two units. Errors: EINVAL, naming file and line of the layer. */
+ * last layer (one sigmoid output means two classes), as is the loss. 0: unknown; then such layers
+ * get two units. Errors: EINVAL, naming file and line of the layer. */
 CLADE_API clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes,
                                           clade_graph **out);
 
 /* ---- running ---- */
 
-/* Means over the pictures of a split. Precision, recall, f1 and auc are those of class 1 where there
- * are two classes, else the means over the classes that have pictures (auc: one against the rest). Of the
- * running means of training only count, loss, accuracy and top_k are set. */
+/* Means over the pictures of a split. Precision, recall, f1 and auc are those of class 1 where
+ * there are two classes, else the means over the classes that have pictures (auc: one against the
+ * rest). Of the running means of training only count, loss, accuracy and top_k are set. */
 typedef struct clade_metrics {
     size_t count; /* pictures; 0: nothing was measured */
     double loss, accuracy, top_k, precision, recall, f1, auc;
@@ -129,10 +129,10 @@ typedef struct clade_metrics {
 } clade_metrics;
 
 typedef struct clade_epoch {
-    int32_t epoch, epochs;           /* from 1 */
-    clade_metrics train, validation; /* validation.count 0: there is none */
-    double lr;                       /* of the last step */
-    double seconds;                  /* with validation */
+    int32_t epoch, epochs;             /* from 1 */
+    clade_metrics train, validation;   /* validation.count 0: there is none */
+    double lr;                         /* of the last step */
+    double seconds;                    /* with validation */
     double images_per_second, step_ms; /* of training alone */
     bool best; /* the highest validation accuracy so far, of equals the lowest loss (without a
                 * validation split: the lowest training loss) */
@@ -141,8 +141,8 @@ typedef struct clade_epoch {
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
-    /* Running means of this epoch, whenever results have come back from the device: at least several
-     * times a second, unless a single batch takes longer. May be NULL. */
+    /* Running means of this epoch, whenever results have come back from the device: at least
+     * several times a second, unless a single batch takes longer. May be NULL. */
     void (*batch)(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
     /* After each epoch. May be NULL. */
     void (*epoch)(void *user, const clade_epoch *epoch);
@@ -162,19 +162,19 @@ typedef struct clade_classifier clade_classifier;
 
 /* Trains what the recipe says on the data set, on this device. Writes the run folder: recipe.yaml,
  * history.csv, best.safetensors, last.safetensors, state, metrics.json; all replaced atomically, so
- * that after a crash it holds the end of some earlier epoch. `out` (may be NULL) gets the classifier
- * with the last weights, also with ECANCELLED, which is given after a stop: then the run folder can
- * be resumed. In exact mode the weights depend on recipe, data set and seed alone, however often
- * training was stopped and resumed. Errors: EINVAL (the recipe does not fit the data; a folder that is
- * in use; a state of another recipe or other data), EMISMATCH (the loss became NaN or infinite; names
- * epoch and batch), EIO, ENOMEM, EDEVICE. */
+ * that after a crash it holds the end of some earlier epoch. `out` (may be NULL) gets the
+ * classifier with the last weights, also with ECANCELLED, which is given after a stop: then the run
+ * folder can be resumed. In exact mode the weights depend on recipe, data set and seed alone,
+ * however often training was stopped and resumed. Errors: EINVAL (the recipe does not fit the data;
+ * a folder that is in use; a state of another recipe or other data), EMISMATCH (the loss became NaN
+ * or infinite; names epoch and batch), EIO, ENOMEM, EDEVICE. */
 CLADE_API clade_status clade_train(const clade_recipe *recipe, const clade_dataset *dataset,
                                    clade_device *device, const clade_train_options *options,
                                    clade_classifier **out);
 
-/* A run folder (its best weights, or the last if no epoch has ended) or one .safetensors file. Errors:
- * EIO, EFORMAT (cut short, not ours, weights that do not fit its recipe), EUNSUPPORTED (made by a newer
- * version). */
+/* A run folder (its best weights, or the last if no epoch has ended) or one .safetensors file.
+ * Errors: EIO, EFORMAT (cut short, not ours, weights that do not fit its recipe), EUNSUPPORTED
+ * (made by a newer version). */
 CLADE_API clade_status clade_classifier_open(const char *path, clade_device *device,
                                              clade_classifier **out);
 CLADE_API void clade_classifier_destroy(clade_classifier **classifier);
@@ -193,8 +193,8 @@ CLADE_API clade_status clade_classifier_predict(clade_classifier *classifier,
 CLADE_API clade_status clade_classifier_predict_pixels(clade_classifier *classifier,
                                                        const uint8_t *pixels, size_t count,
                                                        float *probabilities);
-/* Loss and metrics over a split of a loaded data set. Its classes must be the classifier's, by name.
- * The confusion matrix lives until the next call or destroy. */
+/* Loss and metrics over a split of a loaded data set. Its classes must be the classifier's, by
+ * name. The confusion matrix lives until the next call or destroy. */
 CLADE_API clade_status clade_classifier_evaluate(clade_classifier *classifier,
                                                  const clade_dataset *dataset, clade_split split,
                                                  clade_metrics *out);

@@ -1,4 +1,5 @@
-/* Recipes: reading them from files, text and the built-in table, edits, and what they say as a whole. */
+/* Recipes: reading them from files, text and the built-in table, edits, and what they say as a
+ * whole. */
 #include "format/recipe.h"
 #include "format/yaml_node.h"
 
@@ -43,8 +44,9 @@ clade_status clade_recipe_ints(const clade_yaml *node, const char *what, int64_t
     }
     *count = clade_yaml_count(node);
     if (*count < 1 || *count > most)
-        return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected a list of at most %zu numbers, found %zu",
-                               what, most, *count);
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "%s: expected a list of at most %zu numbers, found %zu", what, most,
+                               *count);
     for (size_t i = 0; i < *count; i++) {
         clade_status status = clade_yaml_as_int(clade_yaml_item(node, i), what, low, high, &value);
         if (status) return status;
@@ -56,17 +58,19 @@ clade_status clade_recipe_ints(const clade_yaml *node, const char *what, int64_t
 /* --- edits --- */
 
 /* `optimizer: adam` becomes `optimizer: {adam: {}}`, so that an edit can reach into it; none at all
- * becomes Keras' default where `make` asks for it. A name that is not known is left for the reader to
- * complain of. */
+ * becomes Keras' default where `make` asks for it. A name that is not known is left for the reader
+ * to complain of. */
 static clade_status open_optimizer(clade_yaml *root, bool make)
 {
     clade_yaml *train = clade_yaml_find(root, "train");
     if (!train || clade_yaml_kind_of(train) != CLADE_YAML_MAP) return CLADE_OK;
     const clade_yaml *optimizer = clade_recipe_find(train, "optimizer");
     if (!optimizer && !make) return CLADE_OK;
-    const char *word = optimizer ? clade_yaml_text(optimizer) : clade_recipe_optimizers[CLADE_RMSPROP];
+    const char *word =
+        optimizer ? clade_yaml_text(optimizer) : clade_recipe_optimizers[CLADE_RMSPROP];
     size_t kind = 0;
-    while (word && clade_recipe_optimizers[kind] && strcmp(word, clade_recipe_optimizers[kind])) kind++;
+    while (word && clade_recipe_optimizers[kind] && strcmp(word, clade_recipe_optimizers[kind]))
+        kind++;
     if (!word || !clade_recipe_optimizers[kind]) return CLADE_OK;
     clade_yaml *map = clade_yaml_create(CLADE_YAML_MAP);
     if (!map) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
@@ -85,7 +89,8 @@ static clade_status assign(clade_yaml *root, const char *edit)
     clade_status status = open_optimizer(root, rate);
     if (status) return status;
     const clade_yaml *optimizer = clade_recipe_find(clade_recipe_find(root, "train"), "optimizer");
-    if (rate && clade_yaml_kind_of(optimizer) == CLADE_YAML_MAP && clade_yaml_count(optimizer) == 1) {
+    if (rate && clade_yaml_kind_of(optimizer) == CLADE_YAML_MAP &&
+        clade_yaml_count(optimizer) == 1) {
         char *full = malloc(size + strlen(clade_yaml_key(optimizer, 0)));
         if (!full) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
         sprintf(full, "train.optimizer.%s.%s", clade_yaml_key(optimizer, 0), edit);
@@ -158,8 +163,8 @@ static clade_status make(clade_yaml *root, const char *source, const char *const
     recipe->root = root;
     clade_status status = CLADE_OK;
     if (clade_yaml_kind_of(root) != CLADE_YAML_MAP)
-        status = clade_fail(CLADE_EINVAL, "%s: expected a recipe, with the keys input, model and train",
-                            source);
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: expected a recipe, with the keys input, model and train", source);
     for (size_t i = 0; i < set_count && !status; i++) status = assign(root, sets[i]);
     if (!status) status = understand(recipe, source);
     if (status)
@@ -216,9 +221,9 @@ static clade_status fail_unknown(const char *name)
     for (size_t i = 0; i < count && n < sizeof list; i++)
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", names[i]);
     const char *nearest = clade_yaml_nearest(name, names, count);
-    return clade_fail(CLADE_EIO, "%s: no such file, and no recipe of that name%s%s%s; there are: %s", name,
-                      nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-                      list);
+    return clade_fail(
+        CLADE_EIO, "%s: no such file, and no recipe of that name%s%s%s; there are: %s", name,
+        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list);
 }
 
 clade_status clade_recipe_read(const char *file_or_name, const char *const *sets, size_t set_count,
@@ -259,5 +264,8 @@ const clade_preprocessing *clade_recipe_preprocessing(const clade_recipe *recipe
 }
 
 const clade_augment *clade_recipe_augment(const clade_recipe *recipe) { return &recipe->augment; }
-const clade_training *clade_recipe_training(const clade_recipe *recipe) { return &recipe->training; }
+const clade_training *clade_recipe_training(const clade_recipe *recipe)
+{
+    return &recipe->training;
+}
 const clade_data_options *clade_recipe_data(const clade_recipe *recipe) { return &recipe->data; }

@@ -17,8 +17,9 @@ static clade_status read_channels(const clade_yaml *input, const char *key, clad
     if (!node) return CLADE_OK;
     bool list = clade_yaml_kind_of(node) == CLADE_YAML_LIST;
     if (list && clade_yaml_count(node) != (size_t)channels)
-        return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected %d numbers, one per channel, found %zu",
-                               key, channels, clade_yaml_count(node));
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "%s: expected %d numbers, one per channel, found %zu", key, channels,
+                               clade_yaml_count(node));
     for (int32_t c = 0; c < channels; c++) {
         const clade_yaml *item = list ? clade_yaml_item(node, (size_t)c) : node;
         clade_status status = clade_yaml_in_range(item, key, range, &out[c]);
@@ -29,7 +30,7 @@ static clade_status read_channels(const clade_yaml *input, const char *key, clad
 
 clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *input)
 {
-    static const char *const keys[] = {"size", "channels", "rescale",       "mean",
+    static const char *const keys[] = {"size", "channels",      "rescale", "mean",
                                        "std",  "interpolation", NULL};
     const clade_yaml *size;
     clade_preprocessing *p = &recipe->preprocessing;
@@ -76,7 +77,8 @@ static clade_status read_range(const clade_yaml *augment, const char *key, float
     double range[2];
     if (clade_yaml_kind_of(node) == CLADE_YAML_LIST) {
         if (clade_yaml_count(node) != 2)
-            return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected [low, high], found %zu numbers", key,
+            return clade_yaml_fail(node, CLADE_EINVAL,
+                                   "%s: expected [low, high], found %zu numbers", key,
                                    clade_yaml_count(node));
         for (size_t i = 0; i < 2; i++) {
             clade_status status =
@@ -84,8 +86,8 @@ static clade_status read_range(const clade_yaml *augment, const char *key, float
             if (status) return status;
         }
         if (range[0] > range[1])
-            return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected [low, high], found the higher first",
-                                   key);
+            return clade_yaml_fail(node, CLADE_EINVAL,
+                                   "%s: expected [low, high], found the higher first", key);
     } else {
         double around;
         clade_status status = clade_yaml_in_range(node, key, CLADE_YAML_RATE, &around);
@@ -112,10 +114,9 @@ static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml
 
 clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *augment)
 {
-    static const char *const keys[] = {"rotation",      "width_shift", "height_shift",
-                                       "shear",         "zoom",        "horizontal_flip",
-                                       "vertical_flip", "brightness",  "fill",
-                                       "fill_value",    NULL};
+    static const char *const keys[] = {
+        "rotation",      "width_shift", "height_shift", "shear",      "zoom", "horizontal_flip",
+        "vertical_flip", "brightness",  "fill",         "fill_value", NULL};
     clade_augment *a = &recipe->augment;
     if (!augment) return CLADE_OK;
     size_t fill = CLADE_FILL_NEAREST;
@@ -153,8 +154,10 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     if (!status) status = clade_yaml_get_text(data, "validation", &d->validation);
     if (!status) status = clade_yaml_get_text(data, "test", &d->test);
     if (!status)
-        status = clade_yaml_get_number(data, "validation_split", CLADE_YAML_RATE, &d->validation_split);
-    if (!status) status = clade_yaml_get_number(data, "test_split", CLADE_YAML_RATE, &d->test_split);
+        status =
+            clade_yaml_get_number(data, "validation_split", CLADE_YAML_RATE, &d->validation_split);
+    if (!status)
+        status = clade_yaml_get_number(data, "test_split", CLADE_YAML_RATE, &d->test_split);
     if (!status) status = clade_yaml_get_int(data, "seed", 0, INT64_MAX, &seed);
     if (!status && d->validation_split + d->test_split >= 1)
         status = clade_yaml_fail(data, CLADE_EINVAL,

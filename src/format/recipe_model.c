@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *const clade_recipe_initializers[] = {
-    "default",     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+    "default",       "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
     "lecun_uniform", "lecun_normal",   "zeros",         "ones",       NULL};
 const char *const clade_recipe_paddings[] = {"valid", "same", NULL};
 
@@ -31,9 +31,10 @@ typedef struct layer_word {
 static const struct {
     const char *key, *alias;
 } key_aliases[] = {
-    {"kernel", "kernel_size"}, {"stride", "strides"},           {"dilation", "dilation_rate"},
-    {"window", "pool_size"},   {"init", "kernel_initializer"},  {"eps", "epsilon"},
-    {"shape", "target_shape"}, {"multiplier", "depth_multiplier"},
+    {"kernel", "kernel_size"},      {"stride", "strides"},
+    {"dilation", "dilation_rate"},  {"window", "pool_size"},
+    {"init", "kernel_initializer"}, {"eps", "epsilon"},
+    {"shape", "target_shape"},      {"multiplier", "depth_multiplier"},
 };
 enum { alias_count = sizeof key_aliases / sizeof *key_aliases };
 
@@ -59,7 +60,8 @@ static clade_status require(const item *it, const char *key, const clade_yaml **
 {
     *out = option(it, key);
     if (*out) return CLADE_OK;
-    return clade_yaml_fail(it->node, CLADE_EINVAL, "%s: the key '%s' is missing", it->word->word, key);
+    return clade_yaml_fail(it->node, CLADE_EINVAL, "%s: the key '%s' is missing", it->word->word,
+                           key);
 }
 
 static clade_status read_int(const item *it, const char *key, int64_t low, int32_t *out)
@@ -106,9 +108,9 @@ static clade_status read_sides(const clade_yaml *node, const char *key, int32_t 
     clade_status status = clade_recipe_ints(node, key, 0, INT32_MAX, 4, out, &count);
     if (status) return status;
     if (count == 3)
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "%s: expected one number, [rows, columns] or [top, left, bottom, right]",
-                               key);
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "%s: expected one number, [rows, columns] or [top, left, bottom, right]", key);
     if (count == 1) out[1] = out[0];
     if (count <= 2) {
         out[2] = out[0];
@@ -122,8 +124,9 @@ static clade_status read_padding(const item *it, clade_padding *padding, int32_t
     const clade_yaml *node = option(it, "padding");
     if (!node) return CLADE_OK;
     double number;
-    bool sides = clade_yaml_kind_of(node) == CLADE_YAML_LIST ||
-                 (clade_yaml_text(node) && clade_yaml_text_is_number(clade_yaml_text(node), &number));
+    bool sides =
+        clade_yaml_kind_of(node) == CLADE_YAML_LIST ||
+        (clade_yaml_text(node) && clade_yaml_text_is_number(clade_yaml_text(node), &number));
     if (sides) {
         *padding = CLADE_PADDING_EXPLICIT;
         return read_sides(node, "padding", pad);
@@ -162,8 +165,9 @@ static clade_status read_init(const item *it, clade_initializer *out)
     const clade_yaml *node = option(it, "init");
     size_t word = 0;
     if (!node) return CLADE_OK;
-    clade_status status = clade_yaml_as_word(node, "init", clade_recipe_initializers,
-                                             clade_recipe_count_words(clade_recipe_initializers), &word);
+    clade_status status =
+        clade_yaml_as_word(node, "init", clade_recipe_initializers,
+                           clade_recipe_count_words(clade_recipe_initializers), &word);
     *out = (clade_initializer)word;
     return status;
 }
@@ -235,7 +239,8 @@ static clade_status read_activation_layer(const item *it, clade_layer *layer)
     const clade_yaml *function;
     bool softmax = false;
     clade_status status = require(it, "function", &function);
-    if (!status) status = read_activation(it, "function", &layer->as.activation.activation, &softmax);
+    if (!status)
+        status = read_activation(it, "function", &layer->as.activation.activation, &softmax);
     if (!status)
         status = read_float(it, "alpha", CLADE_YAML_NOT_NEGATIVE, &layer->as.activation.alpha);
     if (softmax) {
@@ -282,25 +287,55 @@ static clade_status read_lrn(const item *it, clade_layer *layer)
 }
 
 static const layer_word layer_words[] = {
-    {"conv2d", CLADE_LAYER_CONV2D, NULL, read_conv2d,
+    {"conv2d",
+     CLADE_LAYER_CONV2D,
+     NULL,
+     read_conv2d,
      {"filters", "kernel", "stride", "padding", "dilation", "groups", "activation", "alpha",
       "use_bias", "init"},
      {0}},
-    {"depthwise_conv2d", CLADE_LAYER_DEPTHWISE_CONV2D, "kernel", read_conv2d,
+    {"depthwise_conv2d",
+     CLADE_LAYER_DEPTHWISE_CONV2D,
+     "kernel",
+     read_conv2d,
      {"kernel", "multiplier", "stride", "padding", "dilation", "activation", "alpha", "use_bias",
       "init"},
      {0}},
-    {"dense", CLADE_LAYER_DENSE, "units", read_dense,
-     {"units", "activation", "alpha", "use_bias", "init"}, {0}},
-    {"maxpool2d", CLADE_LAYER_MAXPOOL2D, "window", read_pool2d, {"window", "stride", "padding"},
+    {"dense",
+     CLADE_LAYER_DENSE,
+     "units",
+     read_dense,
+     {"units", "activation", "alpha", "use_bias", "init"},
+     {0}},
+    {"maxpool2d",
+     CLADE_LAYER_MAXPOOL2D,
+     "window",
+     read_pool2d,
+     {"window", "stride", "padding"},
      {"max_pooling2d", "maxpooling2d"}},
-    {"avgpool2d", CLADE_LAYER_AVGPOOL2D, "window", read_pool2d,
-     {"window", "stride", "padding", "count_pad"}, {"average_pooling2d", "averagepooling2d"}},
-    {"global_avgpool2d", CLADE_LAYER_GLOBAL_AVGPOOL2D, NULL, NULL, {0},
+    {"avgpool2d",
+     CLADE_LAYER_AVGPOOL2D,
+     "window",
+     read_pool2d,
+     {"window", "stride", "padding", "count_pad"},
+     {"average_pooling2d", "averagepooling2d"}},
+    {"global_avgpool2d",
+     CLADE_LAYER_GLOBAL_AVGPOOL2D,
+     NULL,
+     NULL,
+     {0},
      {"global_average_pooling2d", "globalaveragepooling2d"}},
-    {"batchnorm", CLADE_LAYER_BATCHNORM, NULL, read_batchnorm, {"momentum", "eps", "frozen"},
+    {"batchnorm",
+     CLADE_LAYER_BATCHNORM,
+     NULL,
+     read_batchnorm,
+     {"momentum", "eps", "frozen"},
      {"batch_normalization", "batchnormalization"}},
-    {"activation", CLADE_LAYER_ACTIVATION, "function", read_activation_layer, {"function", "alpha"},
+    {"activation",
+     CLADE_LAYER_ACTIVATION,
+     "function",
+     read_activation_layer,
+     {"function", "alpha"},
      {0}},
     {"softmax", CLADE_LAYER_SOFTMAX, NULL, NULL, {0}, {0}},
     {"dropout", CLADE_LAYER_DROPOUT, "rate", read_dropout, {"rate"}, {0}},
@@ -309,7 +344,11 @@ static const layer_word layer_words[] = {
     {"add", CLADE_LAYER_ADD, "inputs", NULL, {0}, {0}},
     {"multiply", CLADE_LAYER_MULTIPLY, "inputs", NULL, {0}, {0}},
     {"concat", CLADE_LAYER_CONCAT, "inputs", NULL, {0}, {"concatenate"}},
-    {"zero_padding2d", CLADE_LAYER_ZERO_PADDING2D, "padding", read_zero_padding, {"padding"},
+    {"zero_padding2d",
+     CLADE_LAYER_ZERO_PADDING2D,
+     "padding",
+     read_zero_padding,
+     {"padding"},
      {"zeropadding2d"}},
     {"lrn", CLADE_LAYER_LRN, "size", read_lrn, {"size", "k", "alpha", "beta"}, {0}},
 };
@@ -339,9 +378,9 @@ static clade_status find_word(const clade_yaml *node, const char *text, const la
         }
     }
     const char *nearest = clade_yaml_nearest(text, words, count);
-    return clade_yaml_fail(node, CLADE_EINVAL, "unknown layer '%s'%s%s%s", clade_yaml_quote(text).text,
-                           nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                           nearest ? "'?" : "");
+    return clade_yaml_fail(node, CLADE_EINVAL, "unknown layer '%s'%s%s%s",
+                           clade_yaml_quote(text).text, nearest ? "; did you mean '" : "",
+                           nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* The keys of the layer and those that all have; not both a key and its alias. */
@@ -355,8 +394,8 @@ static clade_status check_options(const item *it)
         if (alias) known[count++] = alias;
         if (alias && clade_yaml_find(it->options, *key) && clade_yaml_find(it->options, alias))
             return clade_yaml_fail(clade_yaml_find(it->options, alias), CLADE_EINVAL,
-                                   "%s: '%s' and '%s' are the same; expected one of them", it->word->word,
-                                   *key, alias);
+                                   "%s: '%s' and '%s' are the same; expected one of them",
+                                   it->word->word, *key, alias);
     }
     known[count++] = "name";
     known[count++] = "inputs";
@@ -374,10 +413,11 @@ static clade_status find_input(const clade_graph *graph, const clade_yaml *node,
         const char *given = clade_graph_layer(graph, *number)->name;
         if (!strcmp(*number == 0 ? "input" : given, name)) return CLADE_OK;
     }
-    return clade_yaml_fail(node, CLADE_EINVAL,
-                           "inputs: no layer above is named '%s'; expected 'input' or a name that an "
-                           "earlier layer has",
-                           clade_yaml_quote(name).text);
+    return clade_yaml_fail(
+        node, CLADE_EINVAL,
+        "inputs: no layer above is named '%s'; expected 'input' or a name that an "
+        "earlier layer has",
+        clade_yaml_quote(name).text);
 }
 
 static clade_status read_inputs(const item *it, const clade_graph *graph, clade_layer *layer)
@@ -425,8 +465,9 @@ static clade_status read_layer(const clade_yaml *node, int32_t classes, const cl
     item it = {.node = node, .classes = classes};
     const char *text = clade_yaml_text(node);
     if (!text && (clade_yaml_kind_of(node) != CLADE_YAML_MAP || clade_yaml_count(node) != 1))
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "model: expected a layer, as in '- flatten' or '- dense: {units: 10}'");
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "model: expected a layer, as in '- flatten' or '- dense: {units: 10}'");
     clade_status status = find_word(node, text ? text : clade_yaml_key(node, 0), &it.word);
     if (status) return status;
     if (!text && clade_yaml_kind_of(clade_yaml_item(node, 0)) != CLADE_YAML_NULL)
@@ -451,36 +492,38 @@ static clade_activation last_activation(const clade_layer *last, bool *softmax)
 }
 
 /* Do the outputs fit the loss and the classes? */
-static clade_status check_outputs(const clade_recipe *recipe, const clade_graph *graph, int32_t classes)
+static clade_status check_outputs(const clade_recipe *recipe, const clade_graph *graph,
+                                  int32_t classes)
 {
     int32_t number = clade_graph_layers(graph) - 1, dim[3];
     const clade_layer *last = clade_graph_layer(graph, number);
     const clade_yaml *node = clade_yaml_item(recipe->model, clade_yaml_count(recipe->model) - 1);
     if (clade_graph_shape(graph, number, dim) != 1)
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "%s: the last layer gives a picture; expected a vector, as from dense",
-                               last->name);
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "%s: the last layer gives a picture; expected a vector, as from dense", last->name);
     bool softmax;
     clade_activation activation = last_activation(last, &softmax);
     if (recipe->training.loss == CLADE_LOSS_BINARY_CROSSENTROPY &&
         (dim[0] != 1 || activation != CLADE_SIGMOID))
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "%s: binary_crossentropy expects one output with sigmoid activation, found "
-                               "%d with %s",
-                               last->name, dim[0],
-                               softmax ? "softmax" : clade_activation_name(activation));
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "%s: binary_crossentropy expects one output with sigmoid activation, found "
+            "%d with %s",
+            last->name, dim[0], softmax ? "softmax" : clade_activation_name(activation));
     if (recipe->training.loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY && (dim[0] < 2 || !softmax))
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "%s: categorical_crossentropy expects two or more outputs with softmax "
-                               "activation, found %d with %s",
-                               last->name, dim[0],
-                               softmax ? "softmax" : clade_activation_name(activation));
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "%s: categorical_crossentropy expects two or more outputs with softmax "
+            "activation, found %d with %s",
+            last->name, dim[0], softmax ? "softmax" : clade_activation_name(activation));
     bool fits = classes == 0 || dim[0] == classes || (dim[0] == 1 && classes == 2);
     if (fits) return CLADE_OK;
-    return clade_yaml_fail(node, CLADE_EINVAL,
-                           "%s: the last layer has %d %s, but the data has %d classes; expected %d%s",
-                           last->name, dim[0], dim[0] == 1 ? "output" : "outputs", classes, classes,
-                           classes == 2 ? ", or 1 with sigmoid" : ", or 'units: classes'");
+    return clade_yaml_fail(
+        node, CLADE_EINVAL,
+        "%s: the last layer has %d %s, but the data has %d classes; expected %d%s", last->name,
+        dim[0], dim[0] == 1 ? "output" : "outputs", classes, classes,
+        classes == 2 ? ", or 1 with sigmoid" : ", or 'units: classes'");
 }
 
 clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes, clade_graph **out)

@@ -6,9 +6,20 @@
 
 const char *const clade_recipe_optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 const char *const clade_recipe_schedules[] = {"constant", "step", "cosine", "plateau", NULL};
-const char *const clade_recipe_training_keys[] = {
-    "loss",         "optimizer",      "lr",        "batch", "epochs",  "seed", "schedule",
-    "class_weight", "early_stopping", "clip_norm", "top_k", "shuffle", "label_smoothing", NULL};
+const char *const clade_recipe_training_keys[] = {"loss",
+                                                  "optimizer",
+                                                  "lr",
+                                                  "batch",
+                                                  "epochs",
+                                                  "seed",
+                                                  "schedule",
+                                                  "class_weight",
+                                                  "early_stopping",
+                                                  "clip_norm",
+                                                  "top_k",
+                                                  "shuffle",
+                                                  "label_smoothing",
+                                                  NULL};
 
 const clade_recipe_loss clade_recipe_losses[] = {
     {"binary_crossentropy", CLADE_LOSS_BINARY_CROSSENTROPY},
@@ -20,7 +31,8 @@ const clade_recipe_loss clade_recipe_losses[] = {
 };
 enum { loss_words = sizeof clade_recipe_losses / sizeof *clade_recipe_losses - 1 };
 
-static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range, float *out)
+static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
+                              float *out)
 {
     double value = *out;
     clade_status status = clade_yaml_get_number(map, key, range, &value);
@@ -45,7 +57,8 @@ static clade_status read_choice(const clade_yaml *node, const char *what, const 
     if (clade_yaml_kind_of(node) != CLADE_YAML_MAP)
         return clade_yaml_as_word(node, what, words, count, kind);
     if (clade_yaml_count(node) != 1)
-        return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected one name with its options, found %zu", what,
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "%s: expected one name with its options, found %zu", what,
                                clade_yaml_count(node));
     clade_status status = clade_recipe_check_keys(node, what, words);
     if (status) return status;
@@ -77,7 +90,8 @@ static clade_status read_optimizer(clade_optimizer *o, const clade_yaml *node)
     if (!status) status = get_float(options, "beta1", CLADE_YAML_RATE, &o->beta1);
     if (!status) status = get_float(options, "beta2", CLADE_YAML_RATE, &o->beta2);
     if (!status) status = get_float(options, "eps", CLADE_YAML_POSITIVE, &o->eps);
-    if (!status) status = get_float(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
+    if (!status)
+        status = get_float(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
     if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
     if (!status && o->nesterov && o->momentum == 0)
         status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");
@@ -129,7 +143,8 @@ static clade_status read_class_weight(clade_recipe *recipe, const clade_yaml *no
     if (clade_yaml_kind_of(node) != CLADE_YAML_MAP) {
         size_t word;
         t->balanced = true;
-        return clade_yaml_as_word(node, "class_weight", (const char *const[]){"balanced"}, 1, &word);
+        return clade_yaml_as_word(node, "class_weight", (const char *const[]){"balanced"}, 1,
+                                  &word);
     }
     size_t count = clade_yaml_count(node);
     if (count == 0) return CLADE_OK;
@@ -176,9 +191,10 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     int64_t seed = 0;
     clade_status status = clade_recipe_check_keys(train, "train", clade_recipe_training_keys);
     if (!status && clade_recipe_find(train, "lr"))
-        status = clade_yaml_fail(clade_recipe_find(train, "lr"), CLADE_EINVAL,
-                                 "lr: expected below the optimizer's name, as in 'optimizer: {adam: {lr: "
-                                 "0.001}}'");
+        status = clade_yaml_fail(
+            clade_recipe_find(train, "lr"), CLADE_EINVAL,
+            "lr: expected below the optimizer's name, as in 'optimizer: {adam: {lr: "
+            "0.001}}'");
     if (!status) status = read_loss(t, train);
     if (!status) status = read_optimizer(&t->optimizer, clade_recipe_find(train, "optimizer"));
     if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));

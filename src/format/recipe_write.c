@@ -1,4 +1,5 @@
-/* A recipe made of a graph and settings in code: they are written as the YAML that reads back to them. */
+/* A recipe made of a graph and settings in code: they are written as the YAML that reads back to
+ * them. */
 #include "format/recipe.h"
 
 #include <stdio.h>
@@ -85,8 +86,8 @@ static bool is_zero(const int32_t *values, int count)
 
 /* --- layers --- */
 
-static void write_activation(writer *w, clade_yaml *map, const char *key, clade_activation activation,
-                             float alpha)
+static void write_activation(writer *w, clade_yaml *map, const char *key,
+                             clade_activation activation, float alpha)
 {
     if (activation != CLADE_LINEAR) put_text(w, map, key, clade_activation_name(activation));
     put_float(w, map, "alpha", alpha);
@@ -173,7 +174,8 @@ static void write_layer(writer *w, clade_yaml *list, const clade_graph *graph, i
     clade_yaml *map = put_empty(w, entry, clade_recipe_layer_word(layer->kind), CLADE_YAML_MAP);
     write_options(w, map, layer);
     put_text(w, map, "name", layer->name);
-    bool chain = layer->input_count == 0 || (layer->input_count == 1 && layer->input[0] == number - 1);
+    bool chain =
+        layer->input_count == 0 || (layer->input_count == 1 && layer->input[0] == number - 1);
     if (!chain) {
         clade_yaml *inputs = put_empty(w, map, "inputs", CLADE_YAML_LIST);
         for (int32_t i = 0; i < layer->input_count; i++) {
@@ -242,7 +244,8 @@ static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer 
     clade_yaml *outer = put_empty(w, train, "optimizer", CLADE_YAML_MAP);
     clade_yaml *map = put_empty(w, outer, clade_recipe_optimizers[o->kind], CLADE_YAML_MAP);
     put_float(w, map, "lr", o->lr);
-    if (o->kind == CLADE_SGD || o->kind == CLADE_RMSPROP) put_float(w, map, "momentum", o->momentum);
+    if (o->kind == CLADE_SGD || o->kind == CLADE_RMSPROP)
+        put_float(w, map, "momentum", o->momentum);
     if (o->kind == CLADE_SGD) put_true(w, map, "nesterov", o->nesterov);
     if (o->kind == CLADE_RMSPROP) put_float(w, map, "rho", o->rho);
     if (o->kind == CLADE_ADAM || o->kind == CLADE_ADAMW) {
@@ -313,7 +316,8 @@ clade_status clade_recipe_create(const clade_recipe_parts *parts, clade_recipe *
     char *text = NULL;
     size_t size;
     clade_yaml *root = clade_yaml_create(CLADE_YAML_MAP);
-    clade_status status = root ? write(parts, root) : clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    clade_status status =
+        root ? write(parts, root) : clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     if (!status) status = clade_yaml_emit(root, &text, &size);
     if (!status) status = clade_recipe_parse(text, parts->name ? parts->name : "model", out);
     free(text);

@@ -29,9 +29,11 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     const clade_tensor *output = clade_model_output(*model);
     c->outputs = output->dim[1];
     c->y = malloc((size_t)output->dim[0] * (size_t)c->outputs * sizeof *c->y);
-    clade_status status = c->y ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+    clade_status status =
+        c->y ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
     if (!status)
-        status = clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
+        status =
+            clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
     if (!status)
         status = clade_sampler_create(*model, clade_recipe_preprocessing(c->recipe), NULL, NULL,
                                       &c->sampler);
@@ -98,13 +100,14 @@ static clade_status choose_file(const char *path, char **out)
         free(*out);
         *out = NULL;
     }
-    return clade_fail(CLADE_EIO, "%s: no run folder: there is no best.safetensors or last.safetensors",
-                      path);
+    return clade_fail(CLADE_EIO,
+                      "%s: no run folder: there is no best.safetensors or last.safetensors", path);
 }
 
 clade_status clade_classifier_open(const char *path, clade_device *device, clade_classifier **out)
 {
-    if (!path || !device || !out) return clade_fail(CLADE_EINVAL, "a classifier needs a path and a device");
+    if (!path || !device || !out)
+        return clade_fail(CLADE_EINVAL, "a classifier needs a path and a device");
     *out = NULL;
     char *chosen;
     clade_modelfile file = {0};
@@ -153,17 +156,19 @@ static void spread(const clade_classifier *c, int32_t n, float *probabilities)
     }
 }
 
-clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t *pixels, size_t count,
-                                             float *probabilities)
+clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t *pixels,
+                                             size_t count, float *probabilities)
 {
-    if (count && (!pixels || !probabilities)) return clade_fail(CLADE_EINVAL, "no pictures to predict");
+    if (count && (!pixels || !probabilities))
+        return clade_fail(CLADE_EINVAL, "no pictures to predict");
     const clade_preprocessing *p = clade_recipe_preprocessing(c->recipe);
     const clade_tensor *output = clade_model_output(c->model);
     size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     size_t batch = (size_t)output->dim[0];
     for (size_t first = 0; first < count; first += batch) {
         int32_t n = (int32_t)(count - first < batch ? count - first : batch);
-        clade_status status = clade_sampler_run(c->sampler, n, pixels + first * picture, NULL, NULL);
+        clade_status status =
+            clade_sampler_run(c->sampler, n, pixels + first * picture, NULL, NULL);
         if (!status) status = clade_model_infer(c->model, n, false);
         if (!status)
             status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,
@@ -177,7 +182,8 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
 clade_status clade_classifier_predict(clade_classifier *c, const char *const *files, size_t count,
                                       float *probabilities)
 {
-    if (count && (!files || !probabilities)) return clade_fail(CLADE_EINVAL, "no pictures to predict");
+    if (count && (!files || !probabilities))
+        return clade_fail(CLADE_EINVAL, "no pictures to predict");
     const clade_preprocessing *p = clade_recipe_preprocessing(c->recipe);
     size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     size_t batch = (size_t)clade_model_output(c->model)->dim[0];
@@ -209,7 +215,8 @@ static clade_status check_classes(const clade_classifier *c, const clade_dataset
                           c->classes.count);
     for (size_t i = 0; i < classes; i++)
         if (strcmp(c->classes.name[i], clade_dataset_class_name(dataset, i)))
-            return clade_fail(CLADE_EINVAL, "class %zu of the data is '%s'; the classifier expects '%s'", i,
+            return clade_fail(CLADE_EINVAL,
+                              "class %zu of the data is '%s'; the classifier expects '%s'", i,
                               clade_dataset_class_name(dataset, i), c->classes.name[i]);
     return CLADE_OK;
 }
@@ -242,7 +249,8 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
                                 clade_recipe_training(c->recipe)->top_k, &c->evaluation);
     if (!status) status = clade_feed_create(&options, &feed);
     if (!status) status = clade_results_create(model, &results);
-    if (!status) status = clade_evaluation_run(c->evaluation, model, feed, results, NULL, NULL, out);
+    if (!status)
+        status = clade_evaluation_run(c->evaluation, model, feed, results, NULL, NULL, out);
     clade_results_destroy(&results);
     clade_feed_destroy(&feed);
     return status;

@@ -4,8 +4,8 @@
 
 #include "train/modelfile.h"
 
-/* Makes a classifier of a model and class names, which it takes over when it succeeds (then they are empty);
- * the recipe is copied. */
+/* Makes a classifier of a model and class names, which it takes over when it succeeds (then they
+ * are empty); the recipe is copied. */
 clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **model,
                                      clade_class_names *classes, clade_classifier **out);
 

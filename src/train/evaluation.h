@@ -11,10 +11,10 @@ typedef struct clade_evaluation clade_evaluation;
 clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
                                      int32_t top_k, clade_evaluation **out);
 void clade_evaluation_destroy(clade_evaluation **evaluation);
-/* The feed must be of this model and split; `results` must be empty. `stop` (may be NULL) is polled between
- * batches; true ends it with ECANCELLED. The confusion matrix belongs to the evaluation. */
-clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *model, clade_feed *feed,
-                                  clade_results *results, bool (*stop)(void *user), void *user,
-                                  clade_metrics *out);
+/* The feed must be of this model and split; `results` must be empty. `stop` (may be NULL) is polled
+ * between batches; true ends it with ECANCELLED. The confusion matrix belongs to the evaluation. */
+clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *model,
+                                  clade_feed *feed, clade_results *results,
+                                  bool (*stop)(void *user), void *user, clade_metrics *out);
 
 #endif

@@ -47,7 +47,8 @@ static clade_status upload(clade_feed *feed, clade_device *device, clade_tensor 
     for (size_t first = 0; first < count && !status; first += most) {
         size_t n = count - first < most ? count - first : most;
         for (size_t i = 0; i < n && !status; i++)
-            status = clade_dataset_pixels(dataset, feed->options.split, first + i, pixels + i * size);
+            status =
+                clade_dataset_pixels(dataset, feed->options.split, first + i, pixels + i * size);
         if (!status) status = clade_buffer_write(feed->pictures, first * size, pixels, n * size);
     }
     free(pixels);
@@ -80,7 +81,8 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
         feed->weight = *clade_model_weight(model);
     }
     feed->weights = malloc((size_t)batch * sizeof *feed->weights);
-    clade_status status = feed->weights ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a feed");
+    clade_status status =
+        feed->weights ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a feed");
     if (!status && options->resident) status = upload(feed, clade_model_device(model), &pictures);
     if (!status)
         status = clade_sampler_create(model, options->preprocessing, options->augment,

@@ -24,12 +24,12 @@ void clade_feed_destroy(clade_feed **feed);
 size_t clade_feed_batches(const clade_feed *feed); /* of an epoch */
 /* Begins epoch `epoch` at batch `first`. */
 clade_status clade_feed_start(clade_feed *feed, uint64_t epoch, size_t first);
-/* Queues the next batch: input, and where the model has a loss labels and weights (class weight over the
- * batch's size). count 0: the epoch's end. Valid until the next call. */
+/* Queues the next batch: input, and where the model has a loss labels and weights (class weight
+ * over the batch's size). count 0: the epoch's end. Valid until the next call. */
 clade_status clade_feed_next(clade_feed *feed, clade_batch *out);
 
-/* Does the split suit to lie on the device: at most `share` bytes, within one allocation, and the device has
- * memory of its own (where it shares the host's, a copy there gains nothing)? */
+/* Does the split suit to lie on the device: at most `share` bytes, within one allocation, and the
+ * device has memory of its own (where it shares the host's, a copy there gains nothing)? */
 bool clade_feed_is_resident(const clade_dataset *dataset, clade_split split,
                             const clade_device *device, uint64_t share);
 uint64_t clade_feed_bytes(const clade_dataset *dataset, clade_split split);

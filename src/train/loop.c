@@ -47,13 +47,14 @@ static clade_status check(const clade_recipe *recipe, const clade_dataset *datas
     int32_t hwc[3];
     clade_dataset_shape(dataset, hwc);
     if (clade_recipe_training(recipe)->loss == CLADE_LOSS_NONE)
-        return clade_fail(CLADE_EINVAL, "%s: the recipe has no train.loss", clade_recipe_name(recipe));
+        return clade_fail(CLADE_EINVAL, "%s: the recipe has no train.loss",
+                          clade_recipe_name(recipe));
     if (hwc[0] != p->height || hwc[1] != p->width || hwc[2] != p->channels)
         return clade_fail(CLADE_EINVAL,
                           "%s: the recipe takes pictures of %d×%d×%d, the data set was opened for "
                           "%d×%d×%d",
-                          clade_recipe_name(recipe), p->height, p->width, p->channels, hwc[0], hwc[1],
-                          hwc[2]);
+                          clade_recipe_name(recipe), p->height, p->width, p->channels, hwc[0],
+                          hwc[1], hwc[2]);
     if (clade_dataset_count(dataset, CLADE_TRAIN) == 0)
         return clade_fail(CLADE_EINVAL, "the data set has no training split");
     return CLADE_OK;
@@ -94,10 +95,8 @@ static clade_status weigh_classes(trainer *t)
 static clade_status make_model(trainer *t)
 {
     const clade_training *s = t->settings;
-    const clade_model_options options = {.batch = s->batch,
-                                         .seed = s->seed,
-                                         .loss = s->loss,
-                                         .label_smoothing = s->label_smoothing};
+    const clade_model_options options = {
+        .batch = s->batch, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
     clade_graph *graph;
     clade_status status = clade_recipe_graph(t->recipe, t->classes.count, &graph);
     if (status) return status;
@@ -151,9 +150,9 @@ static clade_status set_up(trainer *t)
     if (!status) status = make_feeds(t);
     if (!status) status = clade_results_create(t->model, &t->results);
     if (status) return status;
-    t->scheduler = clade_scheduler_start(&s->schedule,
-                                         (double)clade_optimizer_resolve(&s->optimizer).lr, s->epochs,
-                                         clade_feed_batches(t->train));
+    t->scheduler =
+        clade_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
+                              s->epochs, clade_feed_batches(t->train));
     t->progress = (clade_progress){.batch_size = s->batch,
                                    .plateau_factor = 1,
                                    .plateau_best = INFINITY,
@@ -191,8 +190,8 @@ static clade_status save_state(trainer *t)
     return clade_run_save(&t->run, t->recipe, &t->classes, t->model, t->updater, &t->progress);
 }
 
-/* Goes on from the state that there is, or begins; either way a folder that can be opened and resumed is
- * there afterwards. */
+/* Goes on from the state that there is, or begins; either way a folder that can be opened and
+ * resumed is there afterwards. */
 static clade_status begin(trainer *t, bool found)
 {
     clade_status status = CLADE_OK;
@@ -224,8 +223,8 @@ static clade_status take(void *user, const clade_result *r)
                           clade_feed_batches(t->train), t->epoch.lr,
                           t->run.folder ? " (the run folder keeps the last good epoch)" : "");
     }
-    clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->model)->dim[1], r->loss, r->label,
-                    t->class_weight, r->count, t->settings->top_k);
+    clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->model)->dim[1], r->loss,
+                    r->label, t->class_weight, r->count, t->settings->top_k);
     return CLADE_OK;
 }
 
@@ -290,7 +289,8 @@ static clade_status train_epoch(trainer *t)
         status = clade_feed_next(t->train, &batch);
         if (!status && batch.count == 0) break;
         if (!status) status = train_batch(t, &batch);
-        if (!status && (clade_results_full(t->results) || now() - t->told > quiet)) status = flush(t);
+        if (!status && (clade_results_full(t->results) || now() - t->told > quiet))
+            status = flush(t);
     }
     return status ? status : flush(t);
 }
@@ -300,8 +300,9 @@ static clade_status validate(trainer *t)
     t->epoch.validation = (clade_metrics){0};
     if (!t->validation) return CLADE_OK;
     const clade_train_observer *observer = &t->options->observer;
-    clade_status status = clade_evaluation_run(t->evaluation, t->model, t->validation, t->results,
-                                               observer->stop, observer->user, &t->epoch.validation);
+    clade_status status =
+        clade_evaluation_run(t->evaluation, t->model, t->validation, t->results, observer->stop,
+                             observer->user, &t->epoch.validation);
     return status == CLADE_ECANCELLED ? pause_here(t) : status;
 }
 
@@ -364,10 +365,11 @@ static clade_status run_epochs(trainer *t)
     clade_status status = CLADE_OK;
     while (!status && !is_over(t)) {
         int64_t done = t->progress.batch;
-        t->epoch = (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
-                                 .epochs = t->settings->epochs,
-                                 .lr = clade_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
-                                                            (size_t)(done > 0 ? done - 1 : 0))};
+        t->epoch =
+            (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
+                          .epochs = t->settings->epochs,
+                          .lr = clade_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
+                                                     (size_t)(done > 0 ? done - 1 : 0))};
         t->pictures_before = (int64_t)t->progress.tally.count;
         t->batches_before = t->progress.batch;
         t->started = t->told = now();

@@ -70,8 +70,8 @@ static int by_score(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-clade_status clade_metrics_auc(const float *y, size_t stride, const int32_t *label, int32_t positive,
-                               size_t n, double *out)
+clade_status clade_metrics_auc(const float *y, size_t stride, const int32_t *label,
+                               int32_t positive, size_t n, double *out)
 {
     *out = NAN;
     ranked *list = malloc((n ? n : 1) * sizeof *list);

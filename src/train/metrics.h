@@ -10,12 +10,12 @@ typedef struct clade_tally {
     uint64_t count, correct, in_top_k;
 } clade_tally;
 
-/* Which class a row of outputs means: with one output class 1 above 0.5 (Keras' threshold), else the
- * largest, of equals the first. */
+/* Which class a row of outputs means: with one output class 1 above 0.5 (Keras' threshold), else
+ * the largest, of equals the first. */
 int32_t clade_predicted_class(const float *y, int32_t outputs);
 
-/* Adds n rows of `outputs` each. loss: [n], multiplied by weight[label] (weight NULL: 1); loss NULL:
- * not known. A row that has a NaN is never correct. */
+/* Adds n rows of `outputs` each. loss: [n], multiplied by weight[label] (weight NULL: 1); loss
+ * NULL: not known. A row that has a NaN is never correct. */
 void clade_tally_add(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
                      const int32_t *label, const float *weight, int32_t n, int32_t top_k);
 /* Means of a tally; the other metrics stay 0. */
@@ -27,10 +27,10 @@ clade_status clade_metrics_measure(const clade_tally *tally, const float *y, int
                                    const int32_t *label, size_t n, int32_t classes,
                                    uint64_t *confusion, clade_metrics *out);
 
-/* Area under the receiver operating characteristic by ranks (Mann and Whitney), ties counted half: score
- * i is y[i·stride], positive where label[i] == positive. NaN when there are no positives or no
- * negatives, or a score is NaN. Errors: ENOMEM. */
-clade_status clade_metrics_auc(const float *y, size_t stride, const int32_t *label, int32_t positive,
-                               size_t n, double *out);
+/* Area under the receiver operating characteristic by ranks (Mann and Whitney), ties counted half:
+ * score i is y[i·stride], positive where label[i] == positive. NaN when there are no positives or
+ * no negatives, or a score is NaN. Errors: ENOMEM. */
+clade_status clade_metrics_auc(const float *y, size_t stride, const int32_t *label,
+                               int32_t positive, size_t n, double *out);
 
 #endif

@@ -75,7 +75,8 @@ static clade_status names_from_json(const char *path, const char *text, clade_cl
 /* --- writing --- */
 
 /* Describes every parameter, with a copy of its values in one block that the caller frees. */
-static clade_status fetch(const clade_model *model, clade_safetensors_tensor *tensors, float **block)
+static clade_status fetch(const clade_model *model, clade_safetensors_tensor *tensors,
+                          float **block)
 {
     size_t count = clade_model_parameters(model), total = 0;
     for (size_t i = 0; i < count; i++)
@@ -86,10 +87,8 @@ static clade_status fetch(const clade_model *model, clade_safetensors_tensor *te
         const clade_parameter *p = clade_model_parameter(model, i);
         clade_status status = clade_tensor_read(&p->value, values);
         if (status) return clade_context(status, "%s", p->name);
-        tensors[i] = (clade_safetensors_tensor){.name = p->name,
-                                                .dtype = CLADE_SAFETENSORS_F32,
-                                                .rank = p->value.rank,
-                                                .data = values};
+        tensors[i] = (clade_safetensors_tensor){
+            .name = p->name, .dtype = CLADE_SAFETENSORS_F32, .rank = p->value.rank, .data = values};
         for (int d = 0; d < p->value.rank; d++) tensors[i].shape[d] = p->value.dim[d];
         values += clade_tensor_count(&p->value);
     }
@@ -103,8 +102,10 @@ static clade_status write(const char *path, const clade_recipe *recipe, const ch
     char version[16];
     snprintf(version, sizeof version, "%d", format_version);
     const clade_safetensors_pair own[] = {
-        {"format", "clade"},      {"clade_format", version},
-        {"clade_version", CLADE_VERSION}, {"recipe", clade_recipe_text(recipe)},
+        {"format", "clade"},
+        {"clade_format", version},
+        {"clade_version", CLADE_VERSION},
+        {"recipe", clade_recipe_text(recipe)},
         {"classes", classes},
     };
     enum { own_count = sizeof own / sizeof *own };
@@ -131,7 +132,8 @@ clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
     clade_status status = tensors && names ? clade_device_finish(clade_model_device(model))
                                            : clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
     if (!status) status = clade_context(fetch(model, tensors, &block), "%s", path);
-    for (size_t i = 0; i < extra->tensor_count && !status; i++) tensors[own + i] = extra->tensors[i];
+    for (size_t i = 0; i < extra->tensor_count && !status; i++)
+        tensors[own + i] = extra->tensors[i];
     if (!status) status = write(path, recipe, names, tensors, count, extra);
     free(block);
     cJSON_free(names);
@@ -149,10 +151,11 @@ static clade_status understand(clade_modelfile *out)
     const char *classes = clade_safetensors_metadata(out->file, "classes");
     if (format && strtol(format, NULL, 10) > format_version) {
         const char *version = clade_safetensors_metadata(out->file, "clade_version");
-        return clade_fail(CLADE_EUNSUPPORTED,
-                          "%s: made by a newer version (clade %s, format %s); this is clade %s, which "
-                          "knows format %d",
-                          path, version ? version : "unknown", format, CLADE_VERSION, format_version);
+        return clade_fail(
+            CLADE_EUNSUPPORTED,
+            "%s: made by a newer version (clade %s, format %s); this is clade %s, which "
+            "knows format %d",
+            path, version ? version : "unknown", format, CLADE_VERSION, format_version);
     }
     if (!format || !recipe || !classes)
         return clade_fail(CLADE_EFORMAT, "%s: not a Clade model: its metadata has no '%s'", path,
@@ -198,8 +201,8 @@ clade_status clade_modelfile_load(const clade_modelfile *file, clade_model *mode
         char expected[64];
         clade_shape_text(&p->value, expected);
         if (!stored)
-            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing, expected %s", file->path, p->name,
-                              expected);
+            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing, expected %s", file->path,
+                              p->name, expected);
         if (!same_shape(stored, &p->value))
             return clade_fail(CLADE_EFORMAT, "%s: '%s' has another shape than the recipe's %s",
                               file->path, p->name, expected);

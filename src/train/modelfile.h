@@ -1,4 +1,5 @@
-/* A trained model as one .safetensors file: weights, and in the metadata the recipe and the class names. */
+/* A trained model as one .safetensors file: weights, and in the metadata the recipe and the class
+ * names. */
 #ifndef CLADE_TRAIN_MODELFILE_H
 #define CLADE_TRAIN_MODELFILE_H
 
@@ -36,7 +37,8 @@ typedef struct clade_modelfile {
     clade_class_names classes;
 } clade_modelfile;
 
-/* Errors: EIO, EFORMAT (cut short, or not a model of ours), EUNSUPPORTED (made by a newer version). */
+/* Errors: EIO, EFORMAT (cut short, or not a model of ours), EUNSUPPORTED (made by a newer version).
+ */
 clade_status clade_modelfile_open(const char *path, clade_modelfile *out);
 void clade_modelfile_close(clade_modelfile *file);
 /* Copies the weights into a model, which must have the same parameters. */

@@ -149,11 +149,11 @@ size_t clade_updater_moments(const clade_updater *u, clade_tensor moment[2], con
     size_t count = 0;
     for (int i = 0; i < 2; i++) {
         if (!u->moment[i]) continue;
-        moment[count] = (clade_tensor){
-            .buffer = u->moment[i],
-            .dtype = CLADE_F32,
-            .rank = 1,
-            .dim = {(int32_t)(clade_buffer_bytes(u->moment[i]) / sizeof(float))}};
+        moment[count] =
+            (clade_tensor){.buffer = u->moment[i],
+                           .dtype = CLADE_F32,
+                           .rank = 1,
+                           .dim = {(int32_t)(clade_buffer_bytes(u->moment[i]) / sizeof(float))}};
         name[count++] = names[u->settings.kind][i];
     }
     return count;

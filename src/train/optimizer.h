@@ -9,13 +9,14 @@ clade_optimizer clade_optimizer_resolve(const clade_optimizer *settings);
 
 typedef struct clade_updater clade_updater;
 
-/* Updates w by the gradients g, two flat tensors of the same shape on this device. The moments begin at
- * zero. */
+/* Updates w by the gradients g, two flat tensors of the same shape on this device. The moments
+ * begin at zero. */
 clade_status clade_updater_create(const clade_optimizer *settings, clade_device *device,
-                                  const clade_tensor *w, const clade_tensor *g, clade_updater **out);
+                                  const clade_tensor *w, const clade_tensor *g,
+                                  clade_updater **out);
 void clade_updater_destroy(clade_updater **updater);
-/* Queues step t (from 1) at this rate: clips g by its norm if that is wanted, then one call over all
- * parameters. The rate and Adam's correction of the bias are computed in double. */
+/* Queues step t (from 1) at this rate: clips g by its norm if that is wanted, then one call over
+ * all parameters. The rate and Adam's correction of the bias are computed in double. */
 clade_status clade_updater_step(clade_updater *updater, double lr, uint64_t t);
 /* The moments, for checkpoints: at most two, of w's shape. */
 size_t clade_updater_moments(const clade_updater *updater, clade_tensor moment[2],

@@ -72,8 +72,9 @@ clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "recipe", clade_recipe_name(recipe));
     cJSON_AddStringToObject(root, "clade_version", CLADE_VERSION);
-    cJSON_AddItemToObject(root, "classes",
-                          cJSON_CreateStringArray((const char *const *)classes->name, classes->count));
+    cJSON_AddItemToObject(
+        root, "classes",
+        cJSON_CreateStringArray((const char *const *)classes->name, classes->count));
     cJSON_AddNumberToObject(root, "epochs", epoch->epoch);
     cJSON_AddNumberToObject(root, "steps", (double)progress->step);
     cJSON_AddNumberToObject(root, "seed", (double)t->seed);

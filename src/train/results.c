@@ -51,8 +51,7 @@ clade_status clade_results_create(const clade_model *model, clade_results **out)
     clade_status status = CLADE_OK;
     if (!r->label || !r->host_y || !r->host_loss)
         status = clade_fail(CLADE_ENOMEM, "out of memory for results");
-    if (!status)
-        status = clade_buffer_create(r->device, rows * r->outputs * sizeof(float), &r->y);
+    if (!status) status = clade_buffer_create(r->device, rows * r->outputs * sizeof(float), &r->y);
     if (!status) status = clade_buffer_create(r->device, rows * sizeof(float), &r->loss);
     if (!status) status = prepare(r, model);
     if (status)
@@ -75,7 +74,8 @@ void clade_results_destroy(clade_results **handle)
     *handle = NULL;
 }
 
-clade_status clade_results_push(clade_results *r, uint64_t batch, int32_t count, const int32_t *label)
+clade_status clade_results_push(clade_results *r, uint64_t batch, int32_t count,
+                                const int32_t *label)
 {
     size_t i = r->used++;
     r->number[i] = batch;

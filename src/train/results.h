@@ -1,5 +1,5 @@
-/* Outputs and losses on their way from the device: kept there for some batches, then read at once, so that the
- * host does not wait for every batch. */
+/* Outputs and losses on their way from the device: kept there for some batches, then read at once,
+ * so that the host does not wait for every batch. */
 #ifndef CLADE_TRAIN_RESULTS_H
 #define CLADE_TRAIN_RESULTS_H
 
@@ -17,8 +17,8 @@ typedef struct clade_result {
 
 clade_status clade_results_create(const clade_model *model, clade_results **out);
 void clade_results_destroy(clade_results **results);
-/* Queues a copy of what the model gives for the batch that was queued last; labels are copied. There must
- * be room. */
+/* Queues a copy of what the model gives for the batch that was queued last; labels are copied.
+ * There must be room. */
 clade_status clade_results_push(clade_results *results, uint64_t batch, int32_t count,
                                 const int32_t *label);
 bool clade_results_full(const clade_results *results);

@@ -66,8 +66,8 @@ static clade_status look_into(const char *folder, bool *empty, bool *state)
     return CLADE_OK;
 }
 
-/* A data set by its classes and the labels and last names of its pictures: the same whether it is read from a
- * folder or an archive. */
+/* A data set by its classes and the labels and last names of its pictures: the same whether it is
+ * read from a folder or an archive. */
 static void describe_data(const clade_dataset *dataset, char hex[65])
 {
     clade_sha256 hash;
@@ -96,9 +96,11 @@ static void describe_data(const clade_dataset *dataset, char hex[65])
 static clade_status lock(clade_run *run)
 {
     run->lock = open(run->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (run->lock < 0) return clade_fail(CLADE_EIO, "%s: cannot open: %s", run->folder, strerror(errno));
+    if (run->lock < 0)
+        return clade_fail(CLADE_EIO, "%s: cannot open: %s", run->folder, strerror(errno));
     if (flock(run->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-        return clade_fail(CLADE_EINVAL, "%s: another process is training in this folder", run->folder);
+        return clade_fail(CLADE_EINVAL, "%s: another process is training in this folder",
+                          run->folder);
     return CLADE_OK; /* a file system without locks is no reason to refuse */
 }
 
@@ -121,10 +123,11 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
     if (!status) status = lock(out);
     if (!status) status = look_into(folder, &empty, &state);
     if (!status && !resume && !empty)
-        status = clade_fail(CLADE_EINVAL,
-                            "%s: the folder is not empty; expected a new one, or to resume the run that is "
-                            "in it",
-                            folder);
+        status = clade_fail(
+            CLADE_EINVAL,
+            "%s: the folder is not empty; expected a new one, or to resume the run that is "
+            "in it",
+            folder);
     if (status) {
         clade_run_close(out);
         return status;
@@ -154,8 +157,9 @@ clade_status clade_run_write_text(const clade_run *run, const char *name, const 
     return status;
 }
 
-clade_status clade_run_write_model(const clade_run *run, const char *name, const clade_recipe *recipe,
-                                   const clade_class_names *classes, const clade_model *model)
+clade_status clade_run_write_model(const clade_run *run, const char *name,
+                                   const clade_recipe *recipe, const clade_class_names *classes,
+                                   const clade_model *model)
 {
     if (!run->folder) return CLADE_OK;
     char *path = clade_run_path(run->folder, name);
@@ -169,7 +173,8 @@ clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
 {
     char row[256], validation[64] = ",";
     if (e->validation.count)
-        snprintf(validation, sizeof validation, "%.9g,%.9g", e->validation.loss, e->validation.accuracy);
+        snprintf(validation, sizeof validation, "%.9g,%.9g", e->validation.loss,
+                 e->validation.accuracy);
     snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f\n", e->epoch, e->train.loss,
              e->train.accuracy, validation, e->lr, e->seconds, e->images_per_second);
     char *longer = clade_string_join(run->history, row);
@@ -196,10 +201,10 @@ typedef struct field {
         "progress." #name, true, offsetof(clade_progress, name)                                    \
     }
 static const field fields[] = {
-    WHOLE(epoch),          WHOLE(batch),         WHOLE(batch_size),   WHOLE(step),
-    REAL(tally.loss),      WHOLE(tally.count),   WHOLE(tally.correct), WHOLE(tally.in_top_k),
-    REAL(seconds),         REAL(plateau_factor), REAL(plateau_best),  WHOLE(plateau_wait),
-    REAL(stop_best),       WHOLE(stop_wait),     WHOLE(best_epoch),   REAL(best_accuracy),
+    WHOLE(epoch),     WHOLE(batch),         WHOLE(batch_size),    WHOLE(step),
+    REAL(tally.loss), WHOLE(tally.count),   WHOLE(tally.correct), WHOLE(tally.in_top_k),
+    REAL(seconds),    REAL(plateau_factor), REAL(plateau_best),   WHOLE(plateau_wait),
+    REAL(stop_best),  WHOLE(stop_wait),     WHOLE(best_epoch),    REAL(best_accuracy),
     REAL(best_loss),
 };
 enum { field_count = sizeof fields / sizeof *fields, field_size = 40 };
@@ -287,9 +292,10 @@ static clade_status restore_moment(const clade_modelfile *file, const char *name
     const clade_safetensors_tensor *stored = clade_safetensors_find(file->file, name);
     size_t count = clade_tensor_count(moment);
     if (!stored || stored->rank != 1 || stored->shape[0] != (int64_t)count)
-        return clade_fail(CLADE_EINVAL,
-                          "%s: the state of another optimizer or model: '%s' with %zu numbers is not in it",
-                          file->path, name, count);
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s: the state of another optimizer or model: '%s' with %zu numbers is not in it",
+            file->path, name, count);
     float *values = malloc(count * sizeof *values);
     if (!values) return clade_fail(CLADE_ENOMEM, "%s: out of memory", file->path);
     clade_status status = clade_safetensors_floats(file->file, stored, count, values);
@@ -309,7 +315,8 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
     const char *data = clade_safetensors_metadata(file->file, "data");
     const char *history = clade_safetensors_metadata(file->file, "history");
     if (!data || !history)
-        return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path, data ? "history" : "data");
+        return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path,
+                          data ? "history" : "data");
     if (strcmp(data, run->data))
         return clade_fail(CLADE_EINVAL, "%s: the run was on other data: classes or pictures differ",
                           run->folder);
@@ -323,7 +330,8 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
     clade_tensor moment[2];
     const char *name[2];
     size_t count = clade_updater_moments(updater, moment, name);
-    for (size_t i = 0; i < count && !status; i++) status = restore_moment(file, name[i], &moment[i]);
+    for (size_t i = 0; i < count && !status; i++)
+        status = restore_moment(file, name[i], &moment[i]);
     if (status) return status;
     char *copy = clade_string_join(history, "");
     if (!copy) return clade_fail(CLADE_ENOMEM, "%s: out of memory", file->path);

@@ -8,29 +8,30 @@
 
 /* Where training is, beside weights and moments. */
 typedef struct clade_progress {
-    int64_t epoch;             /* under way or next, from 0 */
-    int64_t batch;             /* the next in it */
+    int64_t epoch; /* under way or next, from 0 */
+    int64_t batch; /* the next in it */
     int64_t batch_size;
-    int64_t step;              /* optimizer steps done */
-    clade_tally tally;         /* of the epoch under way */
-    double seconds;            /* spent on it so far */
+    int64_t step;      /* optimizer steps done */
+    clade_tally tally; /* of the epoch under way */
+    double seconds;    /* spent on it so far */
     double plateau_factor, plateau_best;
     int64_t plateau_wait;
-    double stop_best;          /* of early stopping */
+    double stop_best; /* of early stopping */
     int64_t stop_wait;
-    int64_t best_epoch;        /* from 1; 0: none yet */
+    int64_t best_epoch; /* from 1; 0: none yet */
     double best_accuracy, best_loss;
 } clade_progress;
 
 typedef struct clade_run {
-    char *folder; /* NULL: nothing is written */
-    int lock;     /* the folder's descriptor, locked */
+    char *folder;  /* NULL: nothing is written */
+    int lock;      /* the folder's descriptor, locked */
     char *history; /* of the CSV file, all of it so far */
     char data[65]; /* what the data set is known by */
 } clade_run;
 
-/* Makes the folder, or with `resume` opens it, and locks it. *found tells whether there is a state to go on
- * from; without `resume` a folder that has something in it is EINVAL. NULL: nothing will be written. */
+/* Makes the folder, or with `resume` opens it, and locks it. *found tells whether there is a state
+ * to go on from; without `resume` a folder that has something in it is EINVAL. NULL: nothing will
+ * be written. */
 clade_status clade_run_open(const char *folder, bool resume, const clade_dataset *dataset,
                             clade_run *out, bool *found);
 void clade_run_close(clade_run *run);
@@ -48,8 +49,9 @@ clade_status clade_run_save(const clade_run *run, const clade_recipe *recipe,
 clade_status clade_run_restore(clade_run *run, clade_model *model, clade_updater *updater,
                                clade_progress *progress);
 /* Writes the model, the text, or the JSON of metrics, under that name. Nothing without a folder. */
-clade_status clade_run_write_model(const clade_run *run, const char *name, const clade_recipe *recipe,
-                                   const clade_class_names *classes, const clade_model *model);
+clade_status clade_run_write_model(const clade_run *run, const char *name,
+                                   const clade_recipe *recipe, const clade_class_names *classes,
+                                   const clade_model *model);
 clade_status clade_run_write_text(const clade_run *run, const char *name, const char *text);
 
 #endif

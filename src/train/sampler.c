@@ -32,7 +32,8 @@ clade_status clade_sampler_create(const clade_model *model, const clade_preproce
     int32_t batch = s->input.dim[0];
     s->picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     s->identity = malloc((size_t)batch * 8 * sizeof *s->identity);
-    clade_status status = s->identity ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
+    clade_status status =
+        s->identity ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
     if (!status) write_identity(s->identity, batch);
     if (!status)
         status = clade_buffer_create(s->device, (size_t)batch * 8 * sizeof(float), &s->matrix);
@@ -97,8 +98,7 @@ clade_status clade_sampler_run(clade_sampler *s, int32_t n, const uint8_t *pixel
     clade_status status = prepare(s, n);
     size_t count = (size_t)n;
     if (!status && s->pixels) status = clade_buffer_write(s->pixels, 0, pixels, count * s->picture);
-    if (!status && s->index)
-        status = clade_buffer_write(s->index, 0, index, count * sizeof *index);
+    if (!status && s->index) status = clade_buffer_write(s->index, 0, index, count * sizeof *index);
     if (!status)
         status = clade_buffer_write(s->matrix, 0, matrix ? matrix : s->identity,
                                     count * 8 * sizeof(float));

@@ -6,15 +6,17 @@
 
 typedef struct clade_sampler clade_sampler;
 
-/* Fills the input of `model`. `resident`: the split's pictures [pictures, h, w, c] that lie on the device
- * already; NULL: every batch brings its own. Fill mode and value are the augmentation's (NULL: nearest). */
-clade_status clade_sampler_create(const clade_model *model, const clade_preprocessing *preprocessing,
+/* Fills the input of `model`. `resident`: the split's pictures [pictures, h, w, c] that lie on the
+ * device already; NULL: every batch brings its own. Fill mode and value are the augmentation's
+ * (NULL: nearest). */
+clade_status clade_sampler_create(const clade_model *model,
+                                  const clade_preprocessing *preprocessing,
                                   const clade_augment *augment, const clade_tensor *resident,
                                   clade_sampler **out);
 void clade_sampler_destroy(clade_sampler **sampler);
 
-/* Queues the first n pictures of a batch. `pixels` [n, h, w, c] or, with resident pictures, `index` [n];
- * `matrix` [n, 8] of clade_augment_matrix; NULL: the pictures as they are. */
+/* Queues the first n pictures of a batch. `pixels` [n, h, w, c] or, with resident pictures, `index`
+ * [n]; `matrix` [n, 8] of clade_augment_matrix; NULL: the pictures as they are. */
 clade_status clade_sampler_run(clade_sampler *sampler, int32_t n, const uint8_t *pixels,
                                const int32_t *index, const float *matrix);
 

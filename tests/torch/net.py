@@ -17,6 +17,7 @@ MAIN_KEYS = {"depthwise_conv2d": "kernel", "dense": "units", "maxpool2d": "windo
 BASE_NAMES = {"maxpool2d": "max_pooling2d", "avgpool2d": "average_pooling2d",
               "global_avgpool2d": "global_average_pooling2d", "batchnorm": "batch_normalization",
               "concat": "concatenate"}
+CLOSE = 3e-6  # a decision by less than this, relative to the layer's values, may fall either way
 DROPOUT_STREAM = 5  # of the library's random numbers: see the op's entry in ops.def
 
 
@@ -24,7 +25,6 @@ def activation(name, x, alpha):
     return {
         None: lambda: x,
         "linear": lambda: x,
-        "relu": lambda: F.relu(x),
         "leaky_relu": lambda: F.leaky_relu(x, alpha or 0.3),
         "relu6": lambda: F.relu6(x),
         "sigmoid": lambda: torch.sigmoid(x),
@@ -84,6 +84,8 @@ class Net:
         self.loss_name = train["loss"]
         self.smoothing = train.get("label_smoothing", 0.0)
         self.seed = train.get("seed", 0)
+        self.turned = {}  # decisions to take the other way: layer -> flat positions
+        self.close = None  # a list: note close decisions in it, as (margin, layer, position)
         self.layers = []
         names = {"input"}
         for entry in recipe["model"]:
@@ -118,6 +120,46 @@ class Net:
     def trained(self):
         return [name for name in self.weights if not self.frozen(name)]
 
+    def statistics(self):
+        return [name for name in self.weights if "/moving_" in name]
+
+    # ---- decisions: whether relu lets a value through, which value is a window's largest ----
+
+    def note(self, margin, usable):
+        """Notes decisions that rounding to float32 may turn: margins are relative to the layer's values."""
+        if self.close is None:
+            return
+        margin = torch.where(usable, margin, torch.full_like(margin, np.inf)).flatten()
+        for i in torch.nonzero(margin < CLOSE)[:, 0].tolist():
+            self.close.append((float(margin[i]), self.layers[self.number - 1][0], i))
+
+    def turn(self, chosen, other):
+        """`chosen` with the elements of `other` where a decision is to be turned."""
+        positions = self.turned.get(self.layers[self.number - 1][0])
+        if positions:
+            chosen = chosen.clone(memory_format=torch.contiguous_format)
+            chosen.view(-1)[positions] = other.reshape(-1)[positions]
+        return chosen
+
+    def activate(self, name, x, alpha):
+        if name != "relu":
+            return activation(name, x, alpha)
+        passes = x.detach() > 0
+        self.note(x.detach().abs() / x.detach().square().mean().sqrt(), torch.ones_like(passes))
+        return x * self.turn(passes, ~passes)
+
+    def largest(self, x, window, stride):
+        values = x.detach()
+        best, first = F.max_pool2d(values, window, stride, return_indices=True)
+        if self.close is None and self.layers[self.number - 1][0] not in self.turned:
+            return F.max_pool2d(x, window, stride)
+        rest = values.flatten(2).scatter(2, first.flatten(2), -np.inf).reshape(x.shape)
+        next_best, second = F.max_pool2d(rest, window, stride, return_indices=True)
+        size = values[values.isfinite()].square().mean().sqrt()
+        self.note((best - next_best) / size, best != next_best)
+        index = self.turn(first, second)
+        return x.flatten(2).gather(2, index.flatten(2)).reshape(best.shape)
+
     # ---- layers: weights by their last name ----
 
     def conv2d(self, o, x, w, depthwise=False):
@@ -127,7 +169,7 @@ class Net:
         groups = x.shape[1] if depthwise else o.get("groups", 1)
         bias = w("bias") if o.get("use_bias", True) else None
         y = F.conv2d(surround(x, pad), kernel.permute(3, 2, 0, 1), bias, stride, 0, dilation, groups)
-        return activation(o.get("activation"), y, o.get("alpha"))
+        return self.activate(o.get("activation"), y, o.get("alpha"))
 
     def depthwise_conv2d(self, o, x, w):
         return self.conv2d(o, x, w, depthwise=True)
@@ -136,7 +178,7 @@ class Net:
         y = x @ w("kernel")
         if o.get("use_bias", True):
             y = y + w("bias")
-        return activation(o.get("activation"), y, o.get("alpha"))
+        return self.activate(o.get("activation"), y, o.get("alpha"))
 
     def pool(self, o, x):
         window = pair(o.get("window"), 2)
@@ -145,7 +187,7 @@ class Net:
 
     def maxpool2d(self, o, x, w):
         window, stride, pad = self.pool(o, x)
-        return F.max_pool2d(surround(x, pad, -np.inf), window, stride)
+        return self.largest(surround(x, pad, -np.inf), window, stride)
 
     def avgpool2d(self, o, x, w):
         window, stride, pad = self.pool(o, x)
@@ -163,7 +205,7 @@ class Net:
                             1 - o.get("momentum", 0.99), o.get("eps", 0.001))
 
     def activation(self, o, x, w):
-        return activation(o["function"], x, o.get("alpha"))
+        return self.activate(o["function"], x, o.get("alpha"))
 
     def softmax(self, o, x, w):
         return torch.softmax(x, 1)

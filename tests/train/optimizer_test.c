@@ -9,10 +9,14 @@
 
 enum { n = 37, steps = 5 };
 
-static bool near(double a, double b, double error) { return fabs(a - b) <= error * fmax(1, fabs(b)); }
+static bool near(double a, double b, double error)
+{
+    return fabs(a - b) <= error * fmax(1, fabs(b));
+}
 
 /* Keras' formulas, one weight. */
-static void step_in_double(const clade_optimizer *o, double lr, int t, double g, double *w, double m[2])
+static void step_in_double(const clade_optimizer *o, double lr, int t, double g, double *w,
+                           double m[2])
 {
     *w -= (double)o->weight_decay * lr * *w;
     switch (o->kind) {
@@ -82,7 +86,8 @@ static void test_optimizers(void)
     test_kind(device, (clade_optimizer){.kind = CLADE_RMSPROP});
     test_kind(device, (clade_optimizer){.kind = CLADE_RMSPROP, .momentum = 0.5f, .rho = 0.8f});
     test_kind(device, (clade_optimizer){.kind = CLADE_ADAM});
-    test_kind(device, (clade_optimizer){.kind = CLADE_ADAM, .lr = 0.1f, .eps = 0.01f, .clip_norm = 2});
+    test_kind(device,
+              (clade_optimizer){.kind = CLADE_ADAM, .lr = 0.1f, .eps = 0.01f, .clip_norm = 2});
     test_kind(device, (clade_optimizer){.kind = CLADE_ADAMW, .lr = 0.1f});
     clade_device_close(&device);
 }
@@ -105,7 +110,8 @@ static double rate(clade_schedule settings, int32_t epochs, int32_t epoch, size_
 
 static void test_schedules(void)
 {
-    clade_schedule constant = {0}, step = {.kind = CLADE_SCHEDULE_STEP, .epochs = 3, .factor = 0.5f};
+    clade_schedule constant = {0},
+                   step = {.kind = CLADE_SCHEDULE_STEP, .epochs = 3, .factor = 0.5f};
     clade_schedule cosine = {.kind = CLADE_SCHEDULE_COSINE, .minimum = 0.2f};
     CHECK(rate(constant, 5, 4, 0) == 0.8);
     CHECK(rate(step, 9, 2, 9) == 0.8 && rate(step, 9, 3, 0) == 0.4 && rate(step, 9, 8, 0) == 0.2);

@@ -29,16 +29,16 @@ static void test_mistakes(void)
         const char *text, *place, *part;
     } cases[] = {
         {HEAD "model:\n" DENSE "trian: {}\n", "bad.yaml:5:", "did you mean 'train'"},
-        {HEAD "model:\n  - conv2d: {filters: 8, kernal: 3}\n" DENSE, "bad.yaml:3:",
-         "did you mean 'kernel'"},
-        {HEAD "model:\n  - convd2: {filters: 8, kernel: 3}\n" DENSE, "bad.yaml:3:",
-         "did you mean 'conv2d'"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernal: 3}\n" DENSE,
+         "bad.yaml:3:", "did you mean 'kernel'"},
+        {HEAD "model:\n  - convd2: {filters: 8, kernel: 3}\n" DENSE,
+         "bad.yaml:3:", "did you mean 'conv2d'"},
         {HEAD "model:\n  - conv2d: {filters: 8}\n" DENSE, "bad.yaml:3:", "'kernel' is missing"},
-        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, activation: rellu}\n" DENSE, "bad.yaml:3:",
-         "did you mean 'relu'"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, activation: rellu}\n" DENSE,
+         "bad.yaml:3:", "did you mean 'relu'"},
         {HEAD "model:\n  - conv2d: {filters: 8, kernel: 33}\n" DENSE, "bad.yaml:3:", "33"},
-        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, kernel_size: 3}\n" DENSE, "bad.yaml:3:",
-         "the same"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, kernel_size: 3}\n" DENSE,
+         "bad.yaml:3:", "the same"},
         {HEAD "model:\n  - dropout: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
         {HEAD "model:\n  - flatten\n  - maxpool2d: 2\n" DENSE, "bad.yaml:4:", "picture"},
         {HEAD "model:\n  - add: [input, stem]\n" DENSE, "bad.yaml:3:", "'stem'"},
@@ -49,20 +49,21 @@ static void test_mistakes(void)
         {"input: {size: 32, channels: 2}\nmodel:\n" DENSE, "bad.yaml:1:", "1 (grey) or 3"},
         {"input: {size: 32, mean: [1, 2]}\nmodel:\n" DENSE, "bad.yaml:1:", "one per channel"},
         {HEAD "augment: {zoom: [1.2, 0.8]}\nmodel:\n" DENSE, "bad.yaml:2:", "higher first"},
-        {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE, "bad.yaml:2:",
-         "did you mean 'horizontal_flip'"},
+        {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "did you mean 'horizontal_flip'"},
         {HEAD "data: {validation_split: 1.5}\nmodel:\n" DENSE, "bad.yaml:2:", "validation_split"},
-        {HEAD "model:\n" DENSE "train: {loss: categorical_crossentrop}\n", "bad.yaml:5:",
-         "did you mean 'categorical_crossentropy'"},
-        {HEAD "model:\n" DENSE "train: {loss: binary_crossentropy}\n", "bad.yaml:4:",
-         "one output with sigmoid"},
+        {HEAD "model:\n" DENSE "train: {loss: categorical_crossentrop}\n",
+         "bad.yaml:5:", "did you mean 'categorical_crossentropy'"},
+        {HEAD "model:\n" DENSE "train: {loss: binary_crossentropy}\n",
+         "bad.yaml:4:", "one output with sigmoid"},
         {HEAD "model:\n  - flatten\n  - dense: 3\n" TAIL, "bad.yaml:4:", "softmax"},
         {HEAD "model:\n  - conv2d: {filters: 3, kernel: 3}\n" TAIL, "bad.yaml:3:", "a vector"},
-        {HEAD "model:\n" DENSE "train: {optimizer: {adam: {rl: 0.1}}}\n", "bad.yaml:5:",
-         "did you mean 'lr'"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {adam: {rl: 0.1}}}\n",
+         "bad.yaml:5:", "did you mean 'lr'"},
         {HEAD "model:\n" DENSE "train: {optimizer: adm}\n", "bad.yaml:5:", "did you mean 'adam'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {adam: {lr: -1}}}\n", "bad.yaml:5:", "positive"},
-        {HEAD "model:\n" DENSE "train: {schedule: {step: {factor: 0}}}\n", "bad.yaml:5:", "positive"},
+        {HEAD "model:\n" DENSE "train: {schedule: {step: {factor: 0}}}\n",
+         "bad.yaml:5:", "positive"},
         {HEAD "model:\n" DENSE "train: {epochs: many}\n", "bad.yaml:5:", "found 'many'"},
         {HEAD "model:\n" DENSE "train: {class_weight: {a: -1}}\n", "bad.yaml:5:", "0 or more"},
         {HEAD "model:\n" DENSE "train: {lr: 0.1}\n", "bad.yaml:5:", "below the optimizer"},
@@ -79,13 +80,16 @@ static void test_meaning(void)
         "name: full\n"
         "input: {size: [48, 64], channels: 3, rescale: 1/255, mean: [0.5, 0.25, 0], std: 0.5,\n"
         "        interpolation: bilinear}\n"
-        "augment: {rotation: 10, zoom: 0.2, shear: 0.2, horizontal_flip: true, brightness: [0.5, 2],\n"
+        "augment: {rotation: 10, zoom: 0.2, shear: 0.2, horizontal_flip: true, brightness: [0.5, "
+        "2],\n"
         "          fill: constant, fill_value: 7}\n"
         "model:\n"
-        "  - conv2d: {filters: 8, kernel: [3, 5], strides: 2, padding: same, activation: relu, name: "
+        "  - conv2d: {filters: 8, kernel: [3, 5], strides: 2, padding: same, activation: relu, "
+        "name: "
         "stem}\n"
         "  - conv2d: {filters: 8, kernel: 1, inputs: stem, name: a}\n"
-        "  - conv2d: {filters: 8, kernel: 3, padding: 1, inputs: [stem], name: b, trainable: false}\n"
+        "  - conv2d: {filters: 8, kernel: 3, padding: 1, inputs: [stem], name: b, trainable: "
+        "false}\n"
         "  - add: [a, b]\n"
         "  - max_pooling2d: {pool_size: 2, strides: 2}\n"
         "  - activation: swish\n"
@@ -113,7 +117,8 @@ static void test_meaning(void)
     CHECK(!strcmp(clade_recipe_name(recipe), "full"));
     CHECK(strstr(clade_recipe_text(recipe), "range: [0.1, 0.6]"));
     const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
-    CHECK(p->height == 48 && p->width == 64 && p->channels == 3 && p->interpolation == CLADE_BILINEAR);
+    CHECK(p->height == 48 && p->width == 64 && p->channels == 3 &&
+          p->interpolation == CLADE_BILINEAR);
     CHECK(p->scale[0] == (float)(1 / 255.0 / 0.5) && p->shift[0] == -1 && p->shift[1] == -0.5f &&
           p->shift[2] == 0);
     const clade_augment *a = clade_recipe_augment(recipe);
@@ -129,7 +134,8 @@ static void test_meaning(void)
     CHECK(t->schedule.kind == CLADE_SCHEDULE_COSINE && t->schedule.warmup == 2);
     CHECK(t->class_weights == 2 && !strcmp(t->class_weight[0].name, "cat") &&
           t->class_weight[1].weight == 0.5f);
-    CHECK(t->batch == 16 && t->epochs == 7 && t->seed == 3 && t->early_stopping == 4 && t->top_k == 2);
+    CHECK(t->batch == 16 && t->epochs == 7 && t->seed == 3 && t->early_stopping == 4 &&
+          t->top_k == 2);
     CHECK(t->optimizer.clip_norm == 1 && t->label_smoothing == 0.1f && t->no_shuffle);
     clade_graph *graph = NULL;
     CHECK_OK(clade_recipe_graph(recipe, 5, &graph));
@@ -188,13 +194,14 @@ static void test_built_in(void)
 
 static void test_edits(void)
 {
-    static const char *const edits[] = {"train.epochs=3",        "batch=8", "lr=0.25",
+    static const char *const edits[] = {"train.epochs=3", "batch=8", "lr=0.25",
                                         "model.0.conv2d.filters=4", "optimizer.adam.beta1=0.5"};
     clade_recipe *recipe = NULL;
     CHECK_OK(clade_recipe_read("cifar10", edits, 5, &recipe));
     if (recipe) {
         const clade_training *t = clade_recipe_training(recipe);
-        CHECK(t->epochs == 3 && t->batch == 8 && t->optimizer.lr == 0.25f && t->optimizer.beta1 == 0.5f);
+        CHECK(t->epochs == 3 && t->batch == 8 && t->optimizer.lr == 0.25f &&
+              t->optimizer.beta1 == 0.5f);
         /* the resolved text says the same */
         clade_recipe *again = NULL;
         CHECK_OK(clade_recipe_parse(clade_recipe_text(recipe), "again", &again));
@@ -213,7 +220,8 @@ static void test_edits(void)
     }
     clade_recipe_destroy(&recipe);
     static const char *const wrong[] = {"train.epochs=none"};
-    CHECK_FAILS(clade_recipe_read("cifar10", wrong, 1, &recipe), CLADE_EINVAL, "--set train.epochs=none");
+    CHECK_FAILS(clade_recipe_read("cifar10", wrong, 1, &recipe), CLADE_EINVAL,
+                "--set train.epochs=none");
     static const char *const unknown[] = {"train.epohcs=3"};
     CHECK_FAILS(clade_recipe_read("cifar10", unknown, 1, &recipe), CLADE_EINVAL,
                 "did you mean 'epochs'");
@@ -229,12 +237,14 @@ static void test_create(void)
         CHECK_OK(clade_recipe_read(names[i], NULL, 0, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
-                                          clade_recipe_augment(recipe), clade_recipe_training(recipe)};
+                                          clade_recipe_augment(recipe),
+                                          clade_recipe_training(recipe)};
         CHECK_OK(clade_recipe_create(&parts, &made));
         CHECK_OK(clade_recipe_graph(made, 0, &again));
         CHECK(!memcmp(clade_recipe_preprocessing(made), clade_recipe_preprocessing(recipe),
                       sizeof(clade_preprocessing)));
-        CHECK(!memcmp(clade_recipe_augment(made), clade_recipe_augment(recipe), sizeof(clade_augment)));
+        CHECK(!memcmp(clade_recipe_augment(made), clade_recipe_augment(recipe),
+                      sizeof(clade_augment)));
         CHECK(!memcmp(clade_recipe_training(made), clade_recipe_training(recipe),
                       sizeof(clade_training)));
         CHECK(clade_graph_layers(graph) == clade_graph_layers(again));

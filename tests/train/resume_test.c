@@ -1,5 +1,5 @@
-/* Training end to end on a small rendered set: run folders, resuming to the bit, stops, and predictions that do
- * not depend on where a classifier comes from. */
+/* Training end to end on a small rendered set: run folders, resuming to the bit, stops, and
+ * predictions that do not depend on where a classifier comes from. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
 
@@ -77,8 +77,8 @@ static clade_status train(const world *w, const char *out, bool resume, int *pol
     return clade_train(w->recipe, w->dataset, w->device, &options, classifier);
 }
 
-/* One go, and in pieces that end after each of several numbers of batches: at an epoch's start, in its middle,
- * before its validation and within it. */
+/* One go, and in pieces that end after each of several numbers of batches: at an epoch's start, in
+ * its middle, before its validation and within it. */
 static void test_resume(const world *w, char expected[65])
 {
     clade_classifier *classifier = NULL;

@@ -11,7 +11,8 @@ static int make(int argc, char **argv)
     int64_t classes = 0, train = 0, validation = 0, size = 0, seed = 0;
     const command_option options[] = {
         OPTION_INTEGER("classes", "N", &classes, 2, 8, "default: 4"),
-        OPTION_INTEGER("train", "N", &train, 1, 100000, "training pictures per class; default: 250"),
+        OPTION_INTEGER("train", "N", &train, 1, 100000,
+                       "training pictures per class; default: 250"),
         OPTION_INTEGER("validation", "N", &validation, 1, 100000,
                        "validation pictures per class; default: 50"),
         OPTION_INTEGER("size", "N", &size, 16, 1024, "side in pixels; default: 64"),
@@ -22,8 +23,9 @@ static int make(int argc, char **argv)
         .arguments = "DIR",
         .least = 1,
         .most = 1,
-        .about = "Renders a set of JPEG pictures, shapes in colours and textures, with folders for\n"
-                 "training and validation and one folder per class in each.",
+        .about =
+            "Renders a set of JPEG pictures, shapes in colours and textures, with folders for\n"
+            "training and validation and one folder per class in each.",
         .example = "clade data make shapes --classes 6 --seed 1",
     };
     int count;
@@ -62,7 +64,8 @@ static void print_text(void)
         else
             printf("  %-9s%s\n", word, value);
     }
-    printf("\nfetch-dataset NAME fetches one, checks its size and checksum, and goes on where it stopped.\n");
+    printf("\nfetch-dataset NAME fetches one, checks its size and checksum, and goes on where it "
+           "stopped.\n");
 }
 
 /* Words that follow `url` belong to that file. */
@@ -121,11 +124,12 @@ static int list(int argc, char **argv)
 
 int command_data(int argc, char **argv)
 {
-    static const char help[] = "clade data make DIR [options]\n"
-                               "clade data list [--json]\n\n"
-                               "Makes a set of rendered pictures, or lists public sets.\n"
-                               "`clade data make --help` and `clade data list --help` tell more.\n\n"
-                               "For example:\n  clade data make shapes\n";
+    static const char help[] =
+        "clade data make DIR [options]\n"
+        "clade data list [--json]\n\n"
+        "Makes a set of rendered pictures, or lists public sets.\n"
+        "`clade data make --help` and `clade data list --help` tell more.\n\n"
+        "For example:\n  clade data make shapes\n";
     const char *word = argc > 1 ? argv[1] : "";
     if (!strcmp(word, "make")) return make(argc - 1, argv + 1);
     if (!strcmp(word, "list")) return list(argc - 1, argv + 1);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_json(const clade_classifier *classifier, const char *split, const clade_metrics *m)
+static void print_json(const clade_classifier *classifier, const char *split,
+                       const clade_metrics *m)
 {
     int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
     cJSON *root = cJSON_CreateObject();
@@ -52,7 +53,8 @@ static void print_confusion(const clade_classifier *classifier, const clade_metr
     }
 }
 
-static void print_text(const clade_classifier *classifier, const char *split, const clade_metrics *m)
+static void print_text(const clade_classifier *classifier, const char *split,
+                       const clade_metrics *m)
 {
     int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
     printf("%s: %zu pictures\n", split, m->count);
@@ -81,12 +83,14 @@ int command_evaluate(int argc, char **argv)
     bool json = false, strict = false;
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &data, "folder, archive, CIFAR or IDX files"),
-        OPTION_TEXT("validation", "PATH", &validation, "the validation pictures, if they lie apart"),
+        OPTION_TEXT("validation", "PATH", &validation,
+                    "the validation pictures, if they lie apart"),
         OPTION_CHOICE("split", &split, session_splits,
                       "default: the first of validation, test, train that has pictures"),
         SESSION_PLACE_OPTIONS(&place),
         OPTION_FLAG("strict-data", &strict, "a damaged picture is an error, not skipped"),
-        OPTION_TEXT("cache", "SIZE", &cache, "memory for decoded pictures, as 4G; default: half of it"),
+        OPTION_TEXT("cache", "SIZE", &cache,
+                    "memory for decoded pictures, as 4G; default: half of it"),
         OPTION_FLAG("json", &json, "print JSON"),
     };
     static const command_usage usage = {
@@ -94,9 +98,11 @@ int command_evaluate(int argc, char **argv)
         .arguments = "MODEL",
         .least = 1,
         .most = 1,
-        .about = "Measures a trained classifier (a run folder or a .safetensors file): loss, accuracy,\n"
-                 "precision, recall, F1, area under the curve, confusion matrix. Without --data, on the\n"
-                 "data that it was trained on, split as it was then.",
+        .about =
+            "Measures a trained classifier (a run folder or a .safetensors file): loss, accuracy,\n"
+            "precision, recall, F1, area under the curve, confusion matrix. Without --data, on "
+            "the\n"
+            "data that it was trained on, split as it was then.",
         .example = "clade evaluate runs/first --data photos.zip",
     };
     int count;
@@ -129,9 +135,9 @@ int command_evaluate(int argc, char **argv)
                              : clade_fail(CLADE_EINVAL, "expected --data PATH");
     }
     if (!status && split == undecided) split = (int)choose_split(dataset);
-    if (!status) status = clade_classifier_evaluate(classifier, dataset, (clade_split)split, &metrics);
     if (!status)
-        (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
+        status = clade_classifier_evaluate(classifier, dataset, (clade_split)split, &metrics);
+    if (!status) (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
     free(shapes);
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);

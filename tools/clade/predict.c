@@ -140,7 +140,8 @@ static clade_status predict(clade_classifier *classifier, const file_list *files
     size_t classes = (size_t)clade_classifier_classes(classifier);
     uint8_t *pixels = malloc(at_once * picture);
     float *probabilities = malloc(at_once * classes * sizeof *probabilities);
-    clade_status status = pixels && probabilities ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    clade_status status =
+        pixels && probabilities ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
     *unread = 0;
     for (size_t next = 0; next < files->count && !status;) {
         const char *name[at_once];
@@ -156,7 +157,8 @@ static clade_status predict(clade_classifier *classifier, const file_list *files
             name[n++] = path;
         }
         status = clade_classifier_predict_pixels(classifier, pixels, n, probabilities);
-        for (size_t i = 0; i < n && !status; i++) print_one(out, name[i], probabilities + i * classes);
+        for (size_t i = 0; i < n && !status; i++)
+            print_one(out, name[i], probabilities + i * classes);
     }
     free(pixels);
     free(probabilities);
@@ -178,8 +180,9 @@ int command_predict(int argc, char **argv)
         .arguments = "MODEL IMAGE|FOLDER...",
         .least = 2,
         .most = COMMAND_ANY,
-        .about = "Says what pictures show, with probabilities. MODEL is a run folder or a .safetensors\n"
-                 "file; a folder stands for the JPEG and PNG files in it and below.",
+        .about =
+            "Says what pictures show, with probabilities. MODEL is a run folder or a .safetensors\n"
+            "file; a folder stands for the JPEG and PNG files in it and below.",
         .example = "clade predict runs/first photo.jpg holiday/",
     };
     int count;

@@ -37,7 +37,8 @@ static void print_means(const clade_epoch *e)
 static void print_validation(const clade_epoch *e)
 {
     if (e->validation.count)
-        printf(" - val_loss: %.4f - val_accuracy: %.4f", e->validation.loss, e->validation.accuracy);
+        printf(" - val_loss: %.4f - val_accuracy: %.4f", e->validation.loss,
+               e->validation.accuracy);
 }
 
 void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)

@@ -28,7 +28,8 @@ clade_status session_open_device(const session_place *place, clade_device **out)
 /* "512M", "4G" or bytes; false: neither. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
-/* Opens a data set and decodes it, with a line of progress on a terminal. `stop` (may be NULL) is polled. */
+/* Opens a data set and decodes it, with a line of progress on a terminal. `stop` (may be NULL) is
+ * polled. */
 clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),
                                clade_dataset **out);
 /* Counts per split and class, and what was skipped: the first ten by name. */

@@ -38,7 +38,8 @@ static const char *shape_text(const clade_graph *graph, int32_t number, char tex
 {
     int32_t dim[3], rank = clade_graph_shape(graph, number, dim);
     int n = snprintf(text, 64, "(None");
-    for (int32_t i = 0; i < rank; i++) n += snprintf(text + n, 64 - (size_t)n, ", %" PRId32, dim[i]);
+    for (int32_t i = 0; i < rank; i++)
+        n += snprintf(text + n, 64 - (size_t)n, ", %" PRId32, dim[i]);
     snprintf(text + n, 64 - (size_t)n, ")");
     return text;
 }
@@ -48,7 +49,8 @@ static bool is_chain(const clade_graph *graph)
 {
     for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
         const clade_layer *layer = clade_graph_layer(graph, i);
-        if (layer->input_count > 1 || (layer->input_count == 1 && layer->input[0] != i - 1)) return false;
+        if (layer->input_count > 1 || (layer->input_count == 1 && layer->input[0] != i - 1))
+            return false;
     }
     return true;
 }
@@ -72,8 +74,9 @@ static void print_table(const clade_graph *graph, const char *name)
     char number[32], shape[64], heading[CLADE_NAME_SIZE + 32];
     int column = 28;
     for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
-        int needed = 2 + snprintf(heading, sizeof heading, "%s (%s)", clade_graph_layer(graph, i)->name,
-                                  layer_type(clade_graph_layer(graph, i)));
+        int needed =
+            2 + snprintf(heading, sizeof heading, "%s (%s)", clade_graph_layer(graph, i)->name,
+                         layer_type(clade_graph_layer(graph, i)));
         if (needed > column) column = needed;
     }
     int width = column + (chain ? 37 : 62);
@@ -158,7 +161,8 @@ static clade_status show_model(const char *path, bool json)
     return status;
 }
 
-static clade_status show_recipe(const char *name, const command_list *set, int32_t classes, bool json)
+static clade_status show_recipe(const char *name, const command_list *set, int32_t classes,
+                                bool json)
 {
     clade_recipe *recipe = NULL;
     clade_graph *graph = NULL;

@@ -111,7 +111,8 @@ static clade_status read_recipe(request *r, clade_recipe **out)
     snprintf(path, size, "%s/recipe.yaml", r->resume);
     clade_status status = clade_recipe_read(path, edits, r->edit_count, out);
     free(path);
-    return status == CLADE_EIO ? clade_context(status, "nothing to resume in %s", r->resume) : status;
+    return status == CLADE_EIO ? clade_context(status, "nothing to resume in %s", r->resume)
+                               : status;
 }
 
 /* --- the run folder --- */
@@ -149,9 +150,10 @@ static clade_status make_shapes(char **path)
 {
     *path = session_cache_path("shapes");
     if (!*path)
-        return clade_fail(CLADE_EINVAL,
-                          "no cache folder for rendered pictures: neither XDG_CACHE_HOME nor HOME is an "
-                          "absolute path; expected --data PATH");
+        return clade_fail(
+            CLADE_EINVAL,
+            "no cache folder for rendered pictures: neither XDG_CACHE_HOME nor HOME is an "
+            "absolute path; expected --data PATH");
     return clade_context(clade_shapes_write(*path, NULL), "rendered pictures");
 }
 
@@ -161,9 +163,10 @@ static clade_status open_data(request *r, const clade_recipe *recipe, clade_data
     char *shapes = NULL;
     clade_status status = CLADE_OK;
     if (!options.path && strcmp(clade_recipe_name(recipe), "shapes"))
-        return clade_fail(CLADE_EINVAL,
-                          "%s: expected --data PATH; `clade data list` tells where its pictures are",
-                          clade_recipe_name(recipe));
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s: expected --data PATH; `clade data list` tells where its pictures are",
+            clade_recipe_name(recipe));
     if (!options.path) {
         status = make_shapes(&shapes);
         options.path = shapes;
@@ -221,11 +224,10 @@ static int run(request *r)
     if (!status) {
         if (!r->json) print_head(r, recipe, device, dataset);
         progress_start(&p);
-        clade_train_options options = {
-            .out = r->folder,
-            .resume = r->resume != NULL,
-            .threads = (int)r->place.threads,
-            .observer = {&p, progress_batch, progress_epoch, poll_stop}};
+        clade_train_options options = {.out = r->folder,
+                                       .resume = r->resume != NULL,
+                                       .threads = (int)r->place.threads,
+                                       .observer = {&p, progress_batch, progress_epoch, poll_stop}};
         status = clade_train(recipe, dataset, device, &options, NULL);
     }
     int result = finish(r, status, &p);
@@ -240,7 +242,8 @@ int command_train(int argc, char **argv)
     request r = {.place = {.math = session_math_default}, .seed = -1};
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
-        OPTION_TEXT("validation", "PATH", &r.validation, "the validation pictures, if they lie apart"),
+        OPTION_TEXT("validation", "PATH", &r.validation,
+                    "the validation pictures, if they lie apart"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),
         OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "pictures per step"),
@@ -251,7 +254,8 @@ int command_train(int argc, char **argv)
         OPTION_TEXT("resume", "DIR", &r.resume, "go on with the run in this folder"),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
         OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
-        OPTION_TEXT("cache", "SIZE", &r.cache, "memory for decoded pictures, as 4G; default: half of it"),
+        OPTION_TEXT("cache", "SIZE", &r.cache,
+                    "memory for decoded pictures, as 4G; default: half of it"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
     };
     static const command_usage usage = {
