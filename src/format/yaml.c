@@ -506,8 +506,8 @@ clade_status clade_yaml_set(clade_yaml *root, const char *path, clade_yaml *valu
 {
     assert(root && path);
     if (!value) return clade_fail(CLADE_ENOMEM, "yaml: out of memory");
-    clade_yaml *node;
-    const char *part;
+    clade_yaml *node = root;
+    const char *part = path;
     int depth = depth_of(value);
     for (const char *p = path; *p && depth <= clade_yaml_max_depth; p++) depth += *p == '.';
     if (depth >= clade_yaml_max_depth) {

@@ -21,7 +21,7 @@ typedef struct build {
 static clade_status set_flags(build *r, const opencl_context *cl, const char *options,
                               const char *include)
 {
-    int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2%s%s%s%s%s",
+    int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2 -w%s%s%s%s%s",
                      cl->math == CLADE_FAST ? " -DCLADE_FAST" : "", options && *options ? " " : "",
                      options ? options : "", include ? " -I " : "", include ? include : "");
     if (n < 0 || (size_t)n >= sizeof r->flags)
