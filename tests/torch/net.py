@@ -146,7 +146,9 @@ class Net:
             return activation(name, x, alpha)
         passes = x.detach() > 0
         self.note(x.detach().abs() / x.detach().square().mean().sqrt(), torch.ones_like(passes))
-        return x * self.turn(passes, ~passes)
+        turned = self.turn(passes, ~passes)
+        # a value just below 0 that is let through counts as just above: a window may take it
+        return torch.where(turned & ~passes, x - 2 * x.detach(), x * turned)
 
     def largest(self, x, window, stride):
         values = x.detach()

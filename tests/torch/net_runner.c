@@ -1,4 +1,5 @@
-/* Trains one net step by step for a test in another language, which gives it its weights and batches.
+/* Trains one net step by step for a test in another language, which gives it its weights and
+ * batches.
  *
  *   net_runner [--math exact|fast] [--strict] [--threads N] [--batch N] [--classes N]
  *              [--set KEY=VALUE]… DEVICE RECIPE  < requests  > replies
@@ -9,11 +10,11 @@
  *   infer N            inference, with losses
  *   optimizer YAML     begins anew with what the recipe's train.optimizer would be with this value
  *   update T           the optimizer's step T, from 1, at its rate
- *   outputs | values | gradients | moments    what the reply is to carry: "output" and "loss", every
- *                      parameter or gradient by name, the optimizer's state as flat tensors
- * A reply is the tensors asked for, each "tensor NAME RANK DIMENSIONS…" and its raw bytes (host order,
- * dense float32), then "ok" or "error TEXT". Exit status: 0 at the end of input, 77 without the device,
- * 2 when the recipe cannot be built or the requests are malformed. */
+ *   outputs | values | gradients | moments    what the reply is to carry: "output" and "loss",
+ * every parameter or gradient by name, the optimizer's state as flat tensors A reply is the tensors
+ * asked for, each "tensor NAME RANK DIMENSIONS…" and its raw bytes (host order, dense float32),
+ * then "ok" or "error TEXT". Exit status: 0 at the end of input, 77 without the device, 2 when the
+ * recipe cannot be built or the requests are malformed. */
 #include "train/optimizer.h"
 
 #include <stdio.h>
@@ -147,8 +148,7 @@ static clade_status answer(session *s, const char *line)
     if (!strcmp(word, "gradients")) return send_parameters(s, true);
     if (!s->updater) malformed("unknown request, or no optimizer yet", line);
     if (!strcmp(word, "moments")) return send_moments(s);
-    if (sscanf(line, "update %u", &step) == 1)
-        return clade_updater_step(s->updater, s->rate, step);
+    if (sscanf(line, "update %u", &step) == 1) return clade_updater_step(s->updater, s->rate, step);
     malformed("unknown request", line);
 }
 
@@ -179,10 +179,8 @@ static clade_status make_model(session *s, int32_t batch, int32_t classes)
     clade_status status = read_recipe(s, NULL, &recipe);
     if (status) return status;
     const clade_training *t = clade_recipe_training(recipe);
-    const clade_model_options options = {.batch = batch,
-                                         .seed = t->seed,
-                                         .loss = t->loss,
-                                         .label_smoothing = t->label_smoothing};
+    const clade_model_options options = {
+        .batch = batch, .seed = t->seed, .loss = t->loss, .label_smoothing = t->label_smoothing};
     status = clade_recipe_graph(recipe, classes, &graph);
     if (!status) status = clade_model_create(graph, s->device, &options, &s->model);
     clade_graph_destroy(&graph);

@@ -4,10 +4,18 @@ statistics, inference, and the weights and moments after each of three steps of 
     net_test.py --runner net_runner --recipes tools/recipes --device cpu [--math exact|fast] [--strict]
                 [--threads N] [--quick | --net NAME] [--faults]
 
-An error is max |a - b| / max |b| of a tensor, b being PyTorch's in float64; all must be below 1e-5. A row
-'float32' shows for comparison how far PyTorch itself is from that in float32. With --faults mistakes are
-planted on PyTorch's side, and each must be seen. Exit status: 77 without PyTorch, NumPy, PyYAML or the
-device."""
+An error is max |a - b| / max |b| of a tensor, b being PyTorch's in float64. Rows of the table:
+  clade    output to infer: the library against PyTorch from the same weights and batch, the gradient also
+           in the second and third step of one training; optimizers: weights after each of three steps
+           from the library's own gradients and PyTorch's own moments; below 1e-5
+  moments  the optimizers' state after the same steps; below 1e-5
+  first    weights after one whole step on either side, from its own gradient. Adam moves a weight whose
+           gradient is within rounding of 0 by anything up to the rate, in float32 however computed, so
+           this may also be as much as four times PyTorch's own error in float32:
+  float32  PyTorch in float32 against float64
+Decisions of relu and max that are closer than rounding may fall either way; their gradient is compared with
+the decisions that the library took, and their number is printed. With --faults mistakes are planted on
+PyTorch's side, and each must be seen. Exit status: 77 without PyTorch, NumPy, PyYAML or the device."""
 import argparse
 import os
 import sys
@@ -21,13 +29,14 @@ except ImportError as error:
     print("skipped: %s" % error)
     sys.exit(77)
 
+sys.dont_write_bytecode = True  # beside the sources
 from net import CLOSE, Net
 from optimizers import Optimizer
 from runner import NetError, NoDevice, Runner
 
 BOUND = 1e-5
 STEPS = 3
-MOST_TURNED = 20  # close decisions that are tried
+MOST_TURNED = 40  # close decisions that are tried
 FOLLOWED = "adam"
 # name: pictures in the model's batch, in the batches of the test, classes, part of the quick run
 NETS = {
@@ -46,7 +55,7 @@ OPTIMIZERS = {
     "rmsprop": {"rmsprop": {}},
     "rms+mom": {"rmsprop": {"momentum": 0.5, "rho": 0.8}},
     "adam": {"adam": {}},
-    "adamw": {"adamw": {}},
+    "adamw": {"adamw": {"lr": 0.01}},
 }
 # net; layer, "train" or an optimizer above; option; value
 FAULTS = [
@@ -56,7 +65,7 @@ FAULTS = [
     ("branches", "depthwise_conv2d", "activation", "hard_swish"),
     ("branches", "narrow", "activation", "silu"),
     ("branches", "deep", "dilation", 1),
-    ("branches", "sum", "inputs", ["deep", "peaks"]),
+    ("branches", "sum", "inputs", ["deep", "narrow"]),
     ("branches", "shortcut", "count_pad", True),
     ("branches", "concatenate", "inputs", ["second_norm", "narrow", "peaks"]),
     ("branches", "conv2d", "stride", 2),
@@ -73,7 +82,7 @@ FAULTS = [
     ("shapes", "sgd", "lr", 0.0501),
     ("shapes", "momentum", "momentum", 0.899),
     ("shapes", "nesterov", "nesterov", False),
-    ("shapes", "rmsprop", "eps", 1.001e-7),
+    ("shapes", "rmsprop", "eps", 1.01e-7),
     ("shapes", "rmsprop", "eps_outside", True),
     ("shapes", "rmsprop", "rho", 0.9001),
     ("shapes", "adam", "eps", 1.1e-7),
@@ -154,8 +163,8 @@ class Case:
         cancel and leave rounding errors."""
         height, width, channels = self.net.size
         patches = random.random((self.batch, height // 8 + 1, width // 8 + 1, channels))
-        pictures = patches.repeat(8, 1).repeat(8, 2)[:, :height, :width] * 0.7
-        pictures += 0.3 * random.random(pictures.shape)
+        pictures = patches.repeat(8, 1).repeat(8, 2)[:, :height, :width] * 0.4
+        pictures += 0.6 * random.random(pictures.shape)
         pictures = (pictures * random.uniform(0.2, 1, (self.batch, 1, 1, 1))).astype(np.float32)
         label = random.integers(0, self.classes, self.batch).astype(np.int32)
         weight = np.full(self.batch, 1 / self.n, np.float32)
@@ -225,8 +234,8 @@ def close_decisions(case, weights, step):
 def match_decisions(case, weights, step, found, truth):
     """`found` is the library's gradient, `truth` PyTorch's in float64. Where a value is closer to a kink than
     float32 can tell, either of two gradients is right. Looks for the decisions that fell the other way: one
-    did if turning it gives most of the difference. Returns PyTorch's gradient with those decisions and
-    their number."""
+    did if turning it takes away what it changes from the difference. Returns PyTorch's gradient with
+    those decisions, and their number."""
     def difference(a, b):
         return np.concatenate([((a[n] - b[n]) / np.abs(truth[n]).max()).ravel() for n in truth
                                if np.abs(truth[n]).max() > 0])
@@ -239,7 +248,8 @@ def match_decisions(case, weights, step, found, truth):
         case.net.start(weights, torch.float64)
         other = arrays(case.net.gradient(case.torch_batch(step), step)[2])
         change = difference(other, base)
-        if np.dot(difference(found, base), change) > 0.5 * np.dot(change, change) > 0:
+        size = np.dot(change, change)
+        if size and 0.5 < np.dot(difference(found, base), change) / size < 1.5:
             turned, base, count = trial, other, count + 1
     case.net.turned = {}
     return base, count
@@ -286,7 +296,7 @@ def compare_optimizer(case, worst, name, settings, gradient, dtypes):
     optimizer, before = case.torch_optimizer(name, settings), case.start
     for step in range(STEPS):
         case.run_gradient(step)
-        if name == FOLLOWED and step:
+        if name == FOLLOWED and step and dtypes:
             compare_pass(case, worst, before, step, dtypes)
         given = {n: torch.tensor(g, dtype=torch.float64)
                  for n, g in case.runner.ask("gradients").items()}
