@@ -1,6 +1,6 @@
-/* affine_sample on the CPU: threads share the rows. Rows that are a plain copy are converted straight;
- * others are sampled a block at a time: coordinates as vectors, then the pixels one by one, then
- * brightness and scale as vectors. */
+/* affine_sample on the CPU: threads share the rows. Rows that are a plain copy are converted
+ * straight; others are sampled a block at a time: coordinates as vectors, then the pixels one by
+ * one, then brightness and scale as vectors. */
 #include "cpu/cpu.h"
 
 #include "../../kernels/image.clh"
@@ -117,7 +117,8 @@ INLINE void sample_nearest(const picture *s, const block_points *at, int count, 
 }
 
 /* Rows with the number of channels and the kind of sampling constant. */
-static void sample(const picture *s, const block_points *at, int count, int c, bool nearest, float *v)
+static void sample(const picture *s, const block_points *at, int count, int c, bool nearest,
+                   float *v)
 {
 #define CHANNELS(k)                                                                                \
     case k:                                                                                        \

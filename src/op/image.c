@@ -44,9 +44,10 @@ static clade_status shape_affine_sample(clade_args *args)
     if (clade_tensor_present(&a->index))
         status = clade_expect_shape(op, "index", &a->index, CLADE_I32, 1, &n);
     else if (n != a->x.dim[0])
-        status = clade_fail(CLADE_EINVAL,
-                            "affine_sample: y has %d pictures and x %d; without index they are the same",
-                            n, a->x.dim[0]);
+        status =
+            clade_fail(CLADE_EINVAL,
+                       "affine_sample: y has %d pictures and x %d; without index they are the same",
+                       n, a->x.dim[0]);
     if (!status)
         status = clade_expect_shape(op, "matrix", &a->matrix, CLADE_F32, 2, (int32_t[]){n, 8});
     if (!status)
@@ -163,8 +164,8 @@ static double coordinate_error(const double *m, int32_t i, int32_t j)
     return 1.01 * CLADE_UNIT * (fabs(m[1] * i + m[2]) + fabs(coordinate(m, i, j)));
 }
 
-/* By how much the nearest pixel's value may differ when a coordinate's error moves it across the middle
- * between two: the largest difference to any of those it may be. */
+/* By how much the nearest pixel's value may differ when a coordinate's error moves it across the
+ * middle between two: the largest difference to any of those it may be. */
 static double nearest_error(const source *s, double row, double column, double er, double ec,
                             int32_t k)
 {
@@ -198,7 +199,8 @@ static void bound_affine_sample(const clade_args *args, size_t slot, double *bou
                     double ec = coordinate_error(m, i, j), er = coordinate_error(m + 3, i, j);
                     double e = 255 * (ec + er + 2 * CLADE_UNIT) + 4 * 255 * CLADE_UNIT;
                     if (a->nearest)
-                        e = nearest_error(&s, coordinate(m + 3, i, j), coordinate(m, i, j), er, ec, k);
+                        e = nearest_error(&s, coordinate(m + 3, i, j), coordinate(m, i, j), er, ec,
+                                          k);
                     if (m[6] != 1 || m[7] != 0)
                         e = fabs(m[6]) * e + CLADE_UNIT * (255 * fabs(m[6]) + fabs(m[7]));
                     *bound++ = 1.01 * (fabs((double)a->scale[k]) * e + CLADE_UNIT * fabs(*y++));
@@ -212,8 +214,7 @@ static void bound_affine_sample(const clade_args *args, size_t slot, double *bou
 
 /* ---- cases ---- */
 
-#define UNIT_SCALE                                                                                 \
-    .scale = {1 / 255.0f, 1 / 255.0f, 1 / 255.0f, 1 / 255.0f}
+#define UNIT_SCALE .scale = {1 / 255.0f, 1 / 255.0f, 1 / 255.0f, 1 / 255.0f}
 #define IMAGENET_SCALE                                                                             \
     .scale = {0.0171247538f, 0.0175070028f, 0.0174291939f, 1},                                     \
     .shift = {-2.11790393f, -2.03571429f, -1.80444444f, -0.5f}
@@ -221,49 +222,81 @@ static void bound_affine_sample(const clade_args *args, size_t slot, double *bou
 static const clade_case affine_sample_cases[] = {
     {"one-pixel",
      false,
-     {.affine_sample = {.x = U8_4(1, 1, 1, 1), .matrix = F32_2(1, 8), .y = F32_4(1, 1, 1, 1),
-                        UNIT_SCALE}}},
+     {.affine_sample =
+          {.x = U8_4(1, 1, 1, 1), .matrix = F32_2(1, 8), .y = F32_4(1, 1, 1, 1), UNIT_SCALE}}},
     {"grey-nearest-fill",
      false,
-     {.affine_sample = {.x = U8_4(2, 5, 7, 1), .matrix = F32_2(2, 8), .y = F32_4(2, 6, 5, 1),
-                        UNIT_SCALE}}},
+     {.affine_sample =
+          {.x = U8_4(2, 5, 7, 1), .matrix = F32_2(2, 8), .y = F32_4(2, 6, 5, 1), UNIT_SCALE}}},
     {"rgb-constant",
      false,
-     {.affine_sample = {.x = U8_4(2, 9, 8, 3), .matrix = F32_2(2, 8), .y = F32_4(2, 9, 8, 3),
-                        .fill = CLADE_FILL_CONSTANT, .value = 127.25f, IMAGENET_SCALE}}},
+     {.affine_sample = {.x = U8_4(2, 9, 8, 3),
+                        .matrix = F32_2(2, 8),
+                        .y = F32_4(2, 9, 8, 3),
+                        .fill = CLADE_FILL_CONSTANT,
+                        .value = 127.25f,
+                        IMAGENET_SCALE}}},
     {"rgb-reflect-index",
      false,
-     {.affine_sample = {.x = U8_4(3, 6, 5, 3), .index = I32_1(4), .matrix = F32_2(4, 8),
-                        .y = F32_4(4, 11, 13, 3), .fill = CLADE_FILL_REFLECT, UNIT_SCALE}}},
+     {.affine_sample = {.x = U8_4(3, 6, 5, 3),
+                        .index = I32_1(4),
+                        .matrix = F32_2(4, 8),
+                        .y = F32_4(4, 11, 13, 3),
+                        .fill = CLADE_FILL_REFLECT,
+                        UNIT_SCALE}}},
     {"four-channels-wrap",
      false,
-     {.affine_sample = {.x = U8_4(1, 4, 3, 4), .matrix = F32_2(1, 8), .y = F32_4(1, 7, 6, 4),
-                        .fill = CLADE_FILL_WRAP, IMAGENET_SCALE}}},
+     {.affine_sample = {.x = U8_4(1, 4, 3, 4),
+                        .matrix = F32_2(1, 8),
+                        .y = F32_4(1, 7, 6, 4),
+                        .fill = CLADE_FILL_WRAP,
+                        IMAGENET_SCALE}}},
     {"two-channels-nearest-pixel",
      false,
-     {.affine_sample = {.x = U8_4(2, 8, 9, 2), .matrix = F32_2(2, 8), .y = F32_4(2, 10, 7, 2),
-                        .nearest = 1, UNIT_SCALE}}},
+     {.affine_sample = {.x = U8_4(2, 8, 9, 2),
+                        .matrix = F32_2(2, 8),
+                        .y = F32_4(2, 10, 7, 2),
+                        .nearest = 1,
+                        UNIT_SCALE}}},
     {"nearest-pixel-reflect",
      false,
-     {.affine_sample = {.x = U8_4(1, 3, 2, 3), .matrix = F32_2(1, 8), .y = F32_4(1, 9, 14, 3),
-                        .nearest = 1, .fill = CLADE_FILL_REFLECT, IMAGENET_SCALE}}},
+     {.affine_sample = {.x = U8_4(1, 3, 2, 3),
+                        .matrix = F32_2(1, 8),
+                        .y = F32_4(1, 9, 14, 3),
+                        .nearest = 1,
+                        .fill = CLADE_FILL_REFLECT,
+                        IMAGENET_SCALE}}},
     {"nearest-pixel-constant-wide",
      true,
-     {.affine_sample = {.x = U8_4(5, 17, 33, 3), .index = I32_1(7), .matrix = F32_2(7, 8),
-                        .y = F32_4(7, 19, 97, 3), .nearest = 1, .fill = CLADE_FILL_CONSTANT,
-                        .value = 255, UNIT_SCALE}}},
+     {.affine_sample = {.x = U8_4(5, 17, 33, 3),
+                        .index = I32_1(7),
+                        .matrix = F32_2(7, 8),
+                        .y = F32_4(7, 19, 97, 3),
+                        .nearest = 1,
+                        .fill = CLADE_FILL_CONSTANT,
+                        .value = 255,
+                        UNIT_SCALE}}},
     {"photo",
      true,
-     {.affine_sample = {.x = U8_4(4, 150, 150, 3), .index = I32_1(3), .matrix = F32_2(3, 8),
-                        .y = F32_4(3, 150, 150, 3), UNIT_SCALE}}},
+     {.affine_sample = {.x = U8_4(4, 150, 150, 3),
+                        .index = I32_1(3),
+                        .matrix = F32_2(3, 8),
+                        .y = F32_4(3, 150, 150, 3),
+                        UNIT_SCALE}}},
     {"photo-constant-smaller",
      true,
-     {.affine_sample = {.x = U8_4(2, 131, 97, 3), .matrix = F32_2(2, 8), .y = F32_4(2, 64, 64, 3),
-                        .fill = CLADE_FILL_CONSTANT, IMAGENET_SCALE}}},
+     {.affine_sample = {.x = U8_4(2, 131, 97, 3),
+                        .matrix = F32_2(2, 8),
+                        .y = F32_4(2, 64, 64, 3),
+                        .fill = CLADE_FILL_CONSTANT,
+                        IMAGENET_SCALE}}},
     {"grey-wrap-larger",
      true,
-     {.affine_sample = {.x = U8_4(2, 28, 28, 1), .matrix = F32_2(2, 8), .y = F32_4(2, 75, 67, 1),
-                        .fill = CLADE_FILL_WRAP, UNIT_SCALE}}},
+     {.affine_sample = {.x = U8_4(2, 28, 28, 1),
+                        .matrix = F32_2(2, 8),
+                        .y = F32_4(2, 75, 67, 1),
+                        .fill = CLADE_FILL_WRAP,
+                        UNIT_SCALE}}},
 };
 
 OP_IMPL(affine_sample, OP_CASES(affine_sample_cases), .bound = bound_affine_sample,

@@ -147,7 +147,8 @@ typedef struct cached_file {
 
 static int by_age(const void *a, const void *b)
 {
-    const struct timespec *x = &((const cached_file *)a)->used, *y = &((const cached_file *)b)->used;
+    const struct timespec *x = &((const cached_file *)a)->used,
+                          *y = &((const cached_file *)b)->used;
     if (x->tv_sec != y->tv_sec) return x->tv_sec < y->tv_sec ? -1 : 1;
     return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }

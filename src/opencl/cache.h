@@ -1,5 +1,5 @@
-/* Compiled programs on disk: one file each in the folder opencl/ of clade's cache, named by its key. A
- * cache that does not work costs a compilation, never more: nothing here is an error. */
+/* Compiled programs on disk: one file each in the folder opencl/ of clade's cache, named by its
+ * key. A cache that does not work costs a compilation, never more: nothing here is an error. */
 #ifndef CLADE_OPENCL_CACHE_H
 #define CLADE_OPENCL_CACHE_H
 
@@ -17,8 +17,8 @@ bool clade_opencl_cache_wanted(const opencl_context *cl);
 void clade_opencl_cache_key(const opencl_context *cl, cl_uint count, const char *const *lines,
                             const char *options, char key[65]);
 
-/* The binary that was kept under this key, or NULL: none, unreadable, damaged or another's. The caller
- * frees it. */
+/* The binary that was kept under this key, or NULL: none, unreadable, damaged or another's. The
+ * caller frees it. */
 void *clade_opencl_cache_load(const char *key, size_t *size);
 
 /* Keeps a binary. Replaces what is there in one step, so that another process sees the old file or

@@ -48,8 +48,7 @@ static clade_status sgd(void *context, const clade_sgd_args *a, void *scratch)
     (void)scratch;
     const bool velocity = clade_tensor_present(&a->v);
     const uint64_t n = clade_tensor_count(&a->w);
-    opencl_launch l =
-        clade_opencl_begin(context, "optim", velocity ? "sgd_velocity" : "sgd", NULL);
+    opencl_launch l = clade_opencl_begin(context, "optim", velocity ? "sgd_velocity" : "sgd", NULL);
     clade_opencl_tensor(&l, &a->w);
     clade_opencl_tensor(&l, &a->g);
     if (velocity) clade_opencl_tensor(&l, &a->v);

@@ -53,8 +53,8 @@ static char *build_log(const opencl_context *cl, cl_program program)
 static clade_status compile(opencl_context *cl, const build *r, cl_program *out)
 {
     cl_int error;
-    cl_program program = clCreateProgramWithSource(cl->context, r->count, (const char **)r->lines,
-                                                   NULL, &error);
+    cl_program program =
+        clCreateProgramWithSource(cl->context, r->count, (const char **)r->lines, NULL, &error);
     if (error) return clade_opencl_fail(cl, error, "clCreateProgramWithSource");
     error = clBuildProgram(program, 1, &cl->device, r->flags, NULL, NULL);
     if (error) {

@@ -1,8 +1,6 @@
-/* Stands in for src/opencl/gemm.c: matrix products on the host, so that of fast mode's kernels only
- * our own are interpreted, not CLBlast's. */
+/* Stands in for src/opencl/gemm.c: matrix products by the plainest kernel, so that of fast mode's
+ * kernels only our own are interpreted, not CLBlast's. */
 #include "opencl/gemm.h"
-
-#include <stdlib.h>
 
 bool clade_opencl_gemm_present(void) { return true; }
 
@@ -20,44 +18,54 @@ bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *gemm)
     return true;
 }
 
-/* A matrix in memory that the caller frees; NULL when that fails. */
-static float *fetch(opencl_context *cl, cl_mem memory, size_t offset, size_t count)
+/* One work-item per element of c [m, n]; steps from row to row and from column to column. */
+static const char source[] =
+    "kernel void product(global const float *a, global const float *b, global float *c, ulong a0,\n"
+    "                    ulong b0, ulong c0, ulong k, ulong a_row, ulong a_column, ulong b_row,\n"
+    "                    ulong b_column, float beta)\n"
+    "{\n"
+    "    ulong i = get_global_id(0), j = get_global_id(1), at = c0 + i * get_global_size(1) + j;\n"
+    "    float sum = beta == 0 ? 0 : beta * c[at];\n"
+    "    for (ulong r = 0; r < k; r++)\n"
+    "        sum = fma(a[a0 + i * a_row + r * a_column], b[b0 + r * b_row + j * b_column], sum);\n"
+    "    c[at] = sum;\n"
+    "}\n";
+
+static cl_int launch(opencl_context *cl, const opencl_gemm *g, cl_kernel kernel)
 {
-    float *x = malloc(count * sizeof *x);
-    if (x && clEnqueueReadBuffer(cl->queue, memory, CL_TRUE, offset * sizeof *x, count * sizeof *x,
-                                 x, 0, NULL, NULL)) {
-        free(x);
-        x = NULL;
-    }
-    return x;
+    const cl_mem memory[] = {g->a, g->b, g->c};
+    const cl_ulong numbers[] = {g->a_offset,
+                                g->b_offset,
+                                g->c_offset,
+                                g->k,
+                                g->a_transposed ? 1 : g->k,
+                                g->a_transposed ? g->m : 1,
+                                g->b_transposed ? 1 : g->n,
+                                g->b_transposed ? g->k : 1};
+    cl_int error = CL_SUCCESS;
+    for (cl_uint i = 0; i < 3 && !error; i++)
+        error = clSetKernelArg(kernel, i, sizeof memory[i], &memory[i]);
+    for (cl_uint i = 0; i < 8 && !error; i++)
+        error = clSetKernelArg(kernel, 3 + i, sizeof numbers[i], &numbers[i]);
+    if (!error) error = clSetKernelArg(kernel, 11, sizeof g->beta, &g->beta);
+    if (!error)
+        error = clEnqueueNDRangeKernel(cl->queue, kernel, 2, NULL, (size_t[]){g->m, g->n}, NULL, 0,
+                                       NULL, NULL);
+    return error;
 }
 
-clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *g, cl_mem scratch)
+clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch)
 {
     (void)scratch;
-    clade_status status = CLADE_OK;
-    float *a = fetch(cl, g->a, g->a_offset, g->m * g->k);
-    float *b = fetch(cl, g->b, g->b_offset, g->k * g->n);
-    float *c = fetch(cl, g->c, g->c_offset, g->m * g->n);
-    if (!a || !b || !c) {
-        status = clade_fail(CLADE_EDEVICE, "a product's operands cannot be read");
-        goto fail;
-    }
-    for (size_t i = 0; i < g->m; i++)
-        for (size_t j = 0; j < g->n; j++) {
-            double sum = 0;
-            for (size_t r = 0; r < g->k; r++)
-                sum += (double)a[g->a_transposed ? r * g->m + i : i * g->k + r] *
-                       (double)b[g->b_transposed ? j * g->k + r : r * g->n + j];
-            float *to = &c[i * g->n + j];
-            *to = (float)(g->beta == 0 ? sum : sum + (double)(g->beta * *to));
-        }
-    if (clEnqueueWriteBuffer(cl->queue, g->c, CL_TRUE, g->c_offset * sizeof *c,
-                             g->m * g->n * sizeof *c, c, 0, NULL, NULL))
-        status = clade_fail(CLADE_EDEVICE, "a product cannot be written");
-fail:
-    free(a);
-    free(b);
-    free(c);
-    return status;
+    const char *text = source;
+    cl_kernel kernel = NULL;
+    cl_int error;
+    cl_program program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &error);
+    if (!error) error = clBuildProgram(program, 1, &cl->device, "-cl-std=CL1.2", NULL, NULL);
+    if (!error) kernel = clCreateKernel(program, "product", &error);
+    if (!error) error = launch(cl, gemm, kernel);
+    if (!error) error = clFinish(cl->queue);
+    if (kernel) clReleaseKernel(kernel);
+    if (program) clReleaseProgram(program);
+    return error ? clade_opencl_fail(cl, error, "the product of the test") : CLADE_OK;
 }

@@ -3,6 +3,7 @@
  * mode by those around matrix products; then further ones until no kernel is left that was not
  * launched. Each result is compared with the reference. Exit status 1: a wrong result, or a kernel
  * that no case launches. With the name of an op only its smallest case runs. */
+#define _POSIX_C_SOURCE 200809L
 #include "conform/conform.h"
 #include "dev/device.h"
 #include "opencl/opencl.h"
@@ -11,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { most_cases = 2048, most_names = 512 };
+enum { most_cases = 2048, most_names = 512, most_elements = 5000 };
 
 /* A case of an op and how many elements its tensors have. */
 typedef struct trial_case {
@@ -41,39 +44,35 @@ static bool has_name(const name_list *list, const char *name)
     return false;
 }
 
-static void add_name(name_list *list, const char *family, const char *kernel)
+static void add_name(name_list *list, const char *name)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%.48s/%.64s", family, kernel);
     if (has_name(list, name) || list->count == most_names) return;
-    memcpy(list->name[list->count++], name, sizeof name);
+    snprintf(list->name[list->count++], sizeof list->name[0], "%s", name);
 }
 
 /* ---- kernels ---- */
 
-/* All kernels of the programs that were compiled so far. */
+/* All kernels of the programs that were compiled. */
 static void list_kernels(const opencl_context *cl, name_list *all)
 {
     for (size_t i = 0; i < cl->program_count; i++) {
-        char names[4096] = "";
+        char names[4096] = "", full[128];
         clGetProgramInfo(cl->programs[i].program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names,
                          NULL);
-        for (char *name = strtok(names, ";"); name; name = strtok(NULL, ";"))
-            add_name(all, cl->programs[i].family, name);
+        for (char *name = strtok(names, ";"); name; name = strtok(NULL, ";")) {
+            snprintf(full, sizeof full, "%.48s/%.64s", cl->programs[i].family, name);
+            add_name(all, full);
+        }
     }
 }
 
-/* Those that were launched: kernels are made at their first launch. */
+/* Those that were launched: kernels are made at their first launch, and their names are unique. */
 static void list_launched(const opencl_context *cl, const name_list *all, name_list *launched)
 {
     for (size_t i = 0; i < cl->kernel_count; i++)
-        for (size_t j = 0; j < all->count; j++) {
-            const char *slash = strchr(all->name[j], '/');
-            if (strcmp(slash + 1, cl->kernels[i].name) != 0) continue;
-            char family[64];
-            snprintf(family, sizeof family, "%.*s", (int)(slash - all->name[j]), all->name[j]);
-            add_name(launched, family, slash + 1);
-        }
+        for (size_t j = 0; j < all->count; j++)
+            if (!strcmp(strchr(all->name[j], '/') + 1, cl->kernels[i].name))
+                add_name(launched, all->name[j]);
 }
 
 /* ---- cases ---- */
@@ -124,7 +123,7 @@ typedef struct kind {
 } kind;
 
 /* Runs one case and compares; false after telling what is wrong. */
-static bool run_case(clade_device *device, const kind *k, const trial_case *c)
+static bool run_case(clade_device *device, bool bits, const trial_case *c)
 {
     static const conform_layout layout = {.absent = -1, .in_place = -1};
     conform_trial *trial = NULL;
@@ -133,7 +132,7 @@ static bool run_case(clade_device *device, const kind *k, const trial_case *c)
     void *got[conform_slots] = {0};
     clade_status status = clade_trial_create(c->info, c->test, CONFORM_RANDOM, 0, &trial);
     if (!status) status = clade_trial_stage(trial, device, &layout, got, &failure);
-    if (!status) clade_trial_compare(trial, got, !k->fast, &tally, &failure);
+    if (!status) clade_trial_compare(trial, got, bits, &tally, &failure);
     for (int i = 0; i < conform_slots; i++) free(got[i]);
     clade_trial_destroy(&trial);
     if (status) printf("%s %s: %s\n", c->info->name, c->test->name, clade_error());
@@ -142,26 +141,10 @@ static bool run_case(clade_device *device, const kind *k, const trial_case *c)
     return !status && !failure.check;
 }
 
-/* Could this op launch one of the kernels that are missing? Kernels are named after the op, or
- * belong to its family. */
-static bool may_launch(const clade_op_info *info, const name_list *all, const name_list *launched)
+/* A child process: one case on a device of its own. Kernels go to `to`, a line each. */
+static int run_alone(const kind *k, const trial_case *c, FILE *to)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        size_t n = strlen(info->family);
-        if (has_name(launched, all->name[i])) continue;
-        if (!strncmp(all->name[i], info->family, n) || strstr(all->name[i], info->name) ||
-            (!strncmp(all->name[i], "gemm/", 5) && is_product(info)))
-            return true;
-    }
-    return false;
-}
-
-/* The smallest case of each op; or, `further`, the others while kernels are missing. Several
- * contexts at once confuse Oclgrind's record of what is initialised, so the device is open only
- * meanwhile. */
-static int run_cases(const kind *k, bool further, const trial_case *cases, size_t count,
-                     name_list *all, name_list *launched)
-{
+    static name_list all, launched;
     const clade_device_options options = {.group_size = 16,
                                           .strict = true,
                                           .math = k->fast ? CLADE_FAST : CLADE_EXACT,
@@ -172,20 +155,78 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
         printf("%s\n", clade_error());
         return 1;
     }
+    bool right = run_case(device, !k->fast, c);
+    list_kernels(device->context, &all);
+    list_launched(device->context, &all, &launched);
+    clade_device_close(&device);
+    for (size_t i = 0; i < all.count; i++)
+        fprintf(to, "%c%s\n", has_name(&launched, all.name[i]) ? '+' : '-', all.name[i]);
+    fclose(to);
+    return !right;
+}
+
+/* Oclgrind takes a buffer where a freed one was for the old one and reports values of it as not
+ * initialised, so each case has its own process. */
+static bool run_process(const kind *k, const trial_case *c, name_list *all, name_list *launched)
+{
+    int ends[2], status = 0;
+    if (pipe(ends)) return false;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        int failed = run_alone(k, c, fdopen(ends[1], "w"));
+        fflush(stdout);
+        _exit(failed);
+    }
+    close(ends[1]);
+    FILE *from = fdopen(ends[0], "r");
+    char line[160];
+    while (from && fgets(line, sizeof line, from)) {
+        line[strcspn(line, "\n")] = 0;
+        add_name(all, line + 1);
+        if (line[0] == '+') add_name(launched, line + 1);
+    }
+    if (from) fclose(from);
+    if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status))
+        return WEXITSTATUS(status) == 0;
+    printf("%s %s: its process did not end by itself\n", c->info->name, c->test->name);
+    return false;
+}
+
+/* Could this op launch one of the kernels that are missing? Kernels are named after the op, or
+ * belong to its family. */
+static bool may_launch(const clade_op_info *info, bool fast, const name_list *all,
+                       const name_list *launched)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        size_t n = strlen(info->family);
+        if (has_name(launched, all->name[i])) continue;
+        if (!strncmp(all->name[i], info->family, n) || strstr(all->name[i], info->name) ||
+            (fast && !strncmp(all->name[i], "gemm/", 5)))
+            return true;
+    }
+    return false;
+}
+
+/* The smallest case of each op; or, `further`, others that are not large while kernels are missing.
+ */
+static int run_cases(const kind *k, bool further, const trial_case *cases, size_t count,
+                     name_list *all, name_list *launched)
+{
     int failures = 0;
     size_t runs = 0;
     for (size_t i = 0; i < count; i++) {
         const clade_op_info *info = cases[i].info;
         if (cases[i].smallest == further || (k->fast && !is_product(info))) continue;
-        if (further && !may_launch(info, all, launched)) continue;
-        failures += !run_case(device, k, &cases[i]);
+        if (further &&
+            (cases[i].elements > most_elements || !may_launch(info, k->fast, all, launched)))
+            continue;
+        failures += !run_process(k, &cases[i], all, launched);
         runs++;
-        list_kernels(device->context, all);
-        list_launched(device->context, all, launched);
     }
     printf("%s kernels%s: %zu %scases, %d failed\n", k->kernels, k->fast ? ", fast mode" : "", runs,
            further ? "further " : "", failures);
-    clade_device_close(&device);
     return failures;
 }
 

@@ -20,7 +20,7 @@ watch() { # LOG ARGUMENT...
     log=$1
     shift
     oclgrind --data-races --uninitialized --check-api --build-options -cl-opt-disable \
-        --log "$log" "$run_ops" "$@"
+        "$run_ops" "$@" 2>"$log"
 }
 
 # A copy of the kernels in which one line of one file is replaced: it must be reported as this.
@@ -49,6 +49,6 @@ fi
 
 planted activation.cl activation 'y[y0 + i] =' 'y[y0 + i + 1000000] =' 'Invalid write' || failed=1
 planted activation.cl activation 'x[x0 + i])' 'x[x0 + i + 1000000])' 'Invalid read' || failed=1
-planted activation.cl activation 'y[y0 + i] =' 'y[y0] = (float)i + ' 'data race' || failed=1
+planted optim.cl norm_clip 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
 planted optim.cl norm_clip 'if (begin >= n) return;' 'return;' 'ninitialized' || failed=1
 exit $failed

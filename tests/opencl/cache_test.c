@@ -1,5 +1,5 @@
-/* The cache of compiled programs: the same results cold and warm, whatever happened to its files, and
- * with several processes at once. */
+/* The cache of compiled programs: the same results cold and warm, whatever happened to its files,
+ * and with several processes at once. */
 #define _XOPEN_SOURCE 700
 #include "device.h"
 #include "test.h"
@@ -28,7 +28,8 @@ static clade_status run(const char *name, float *y, uint32_t *compiled, uint32_t
     clade_buffer *buffer = NULL;
     clade_status status = clade_device_open(name, NULL, &device);
     if (status) return status;
-    clade_args a = {.activation = {.x = clade_shape(1, n), .y = clade_shape(1, n), .act = CLADE_GELU}};
+    clade_args a = {
+        .activation = {.x = clade_shape(1, n), .y = clade_shape(1, n), .act = CLADE_GELU}};
     status = clade_buffer_create(device, 2 * sizeof x, &buffer);
     a.activation.x.buffer = a.activation.y.buffer = buffer;
     a.activation.y.offset = n;
@@ -184,7 +185,8 @@ static void check_choice(const char *folder)
     cl->driver_caches = false;
     CHECK(clade_opencl_cache_wanted(cl));
     /* whatever the program depends on changes its key */
-    const char *const lines[] = {"kernel void a() {}\n"}, *const others[] = {"kernel void b() {}\n"};
+    const char *const lines[] = {"kernel void a() {}\n"}, *const others[] = {
+                                                              "kernel void b() {}\n"};
     char key[65], other[65];
     clade_opencl_cache_key(cl, 1, lines, "-DX=1", key);
     clade_opencl_cache_key(cl, 1, lines, "-DX=1", other);

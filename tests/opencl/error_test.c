@@ -1,5 +1,5 @@
-/* What the OpenCL backend says when something is wrong: a kernel that does not compile, too much memory,
- * no driver. The first argument is the folder of the kernels. */
+/* What the OpenCL backend says when something is wrong: a kernel that does not compile, too much
+ * memory, no driver. The first argument is the folder of the kernels. */
 #define _XOPEN_SOURCE 700
 #include "device.h"
 #include "test.h"
@@ -16,7 +16,8 @@ static clade_status run_activation(const char *name)
     clade_status status = clade_device_open(name, NULL, &device);
     if (status) return status;
     float x[4] = {-1, 0, 1, 2}, y[4] = {9, 9, 9, 9};
-    clade_args a = {.activation = {.x = clade_shape(1, 4), .y = clade_shape(1, 4), .act = CLADE_RELU}};
+    clade_args a = {
+        .activation = {.x = clade_shape(1, 4), .y = clade_shape(1, 4), .act = CLADE_RELU}};
     status = clade_buffer_create(device, 2 * sizeof x, &buffer);
     a.activation.x.buffer = a.activation.y.buffer = buffer;
     a.activation.y.offset = 4;
