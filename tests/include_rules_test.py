@@ -29,7 +29,7 @@ ROOMS = {
     "report": ["base"],
     "format": ["nn", "base"],
     "train": ["nn", "data", "dist", "format", "base"],
-    "conform": ["dev", "op", "nn", "base"],
+    "conform": ["dev", "op", "nn", "train", "base"],
 }
 # Rooms whose arithmetic is shared with the kernels: base has Philox, op the functions of one number.
 SHARED_BODIES = ["base", "op", "cpu", "opencl"]

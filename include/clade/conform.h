@@ -1,5 +1,5 @@
 /* The conformance harness: judges a device against the reference (float32, every operation in the
- * stated order) and the oracle (double), per op, per chain of layers.
+ * stated order) and the oracle (double), per op, per chain of layers, per net.
  *
  * What an op is judged by, for each of its cases, overwriting and accumulating:
  *   - on small integers, on random numbers and with NaN, infinities and signed zeros among them;
@@ -10,8 +10,11 @@
  *     after each tensor, and the inputs, must not change; tensors begin at odd elements;
  *   - run again, with separate buffers, with another work-group size or other numbers of threads,
  *     the result must be the same bits.
- * Gradients are judged a second time (CLADE_CONFORM_GRAD) without any device: the oracle's backward
- * against finite differences of its forward. */
+ * Whole nets (CLADE_CONFORM_NETS) are trained on the device and on the CPU: in exact mode every
+ * loss and weight must be the same bits; in fast mode they may be apart by a multiple of what a
+ * small change of the first weights does on the CPU. Gradients are judged a second time
+ * (CLADE_CONFORM_GRAD) without any device: the oracle's backward against finite differences of its
+ * forward. */
 #ifndef CLADE_CONFORM_H
 #define CLADE_CONFORM_H
 
@@ -23,11 +26,13 @@ extern "C" {
 
 /* What to judge; may be or-ed. */
 typedef enum clade_conform_mode {
-    CLADE_CONFORM_OPS = 1,       /* every op on the device */
-    CLADE_CONFORM_GRAD = 2,      /* the oracle's gradients by finite differences */
-    CLADE_CONFORM_LAYERS = 4,    /* forward and backward of chains of ops on the device */
-    CLADE_CONFORM_PERF = 8,      /* the time of each op at a size that training uses */
-    CLADE_CONFORM_SELF_TEST = 16 /* the harness itself: devices with planted faults */
+    CLADE_CONFORM_OPS = 1,        /* every op on the device */
+    CLADE_CONFORM_GRAD = 2,       /* the oracle's gradients by finite differences */
+    CLADE_CONFORM_LAYERS = 4,     /* forward and backward of chains of ops on the device */
+    CLADE_CONFORM_PERF = 8,       /* the time of each op at a size that training uses */
+    CLADE_CONFORM_SELF_TEST = 16, /* the harness itself: devices with planted faults */
+    CLADE_CONFORM_NETS = 32,      /* the built-in recipes' nets, trained for 1, 10 and 200 steps */
+    CLADE_CONFORM_SUPPORT = 64    /* how the device does each op; nothing is run */
 } clade_conform_mode;
 
 typedef enum clade_conform_verdict {
@@ -56,6 +61,10 @@ typedef struct clade_conform_options {
     bool strict;         /* an op without a version of its own fails */
     int threads;         /* as in clade_device_options */
     uint32_t group_size; /* the same */
+    const char *kernels; /* the same */
+    const char *gemm;    /* the same. NULL: in fast mode an OpenCL device's dense layers and
+                          * convolutions are also judged with "clblast", where the build has it,
+                          * and with "own". */
 } clade_conform_options;
 
 /* One thing judged. All text lasts until the sink returns. */
@@ -68,7 +77,9 @@ typedef struct clade_conform_result {
     char support;          /* as clade_device_support gives it; 0 where no op of a device was run */
     const char *check;     /* the check that failed: "bound", "bits", "guard"...; in a self-test the
                             * one that caught the fault; else "" */
-    const char *text;      /* why it failed or was skipped, one line; else "" */
+    const char *text;      /* why it failed or was skipped; of nets that passed, their loss and the
+                            * SHA-256 of their weights or, in fast mode, how far off they are; else
+                            * "". One line. */
     const char *reproduce; /* of a failure: the command that repeats it; else "" */
     uint64_t compared;     /* elements */
     uint64_t excluded;     /* of gradients: points left out, as the function has a kink there */

@@ -17,6 +17,8 @@ typedef struct conform_failure {
 
 void clade_failure_set(conform_failure *failure, const char *check, const char *format, ...)
     CLADE_PRINTF(3, 4);
+/* Puts the circumstances before the text, if something failed. */
+void clade_failure_how(conform_failure *failure, const char *how);
 
 /* ---- data ---- */
 
@@ -158,6 +160,7 @@ typedef struct conform_device {
     clade_device *device;
     char how[48]; /* "3 threads"; "" for the first */
     const char *check;
+    bool products; /* opened for another way to multiply matrices: only what does that is run */
 } conform_device;
 
 enum { conform_devices = 4 };
@@ -197,6 +200,8 @@ clade_status clade_conform_ops(conform_run *run);
 clade_status clade_conform_grad(conform_run *run);
 clade_status clade_conform_layers(conform_run *run);
 clade_status clade_conform_perf(conform_run *run);
+clade_status clade_conform_nets(conform_run *run);
+clade_status clade_conform_support(conform_run *run);
 clade_status clade_conform_self_test(conform_run *run);
 
 /* Seconds since some moment. */

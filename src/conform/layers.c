@@ -412,6 +412,7 @@ static clade_status judge_devices(conform_run *run, const tape *t, const values 
             clade_failure_set(failure, "status", "%s", clade_error());
         if (!status && !failure->check) {
             judge_values(t, &got, truth, tolerance, result, failure);
+            if (i) clade_failure_how(failure, run->devices[i].how);
             if (run->options->math == CLADE_EXACT)
                 judge_bits(t, &got, reference, i ? run->devices[i].check : "bits",
                            run->devices[i].how, failure);

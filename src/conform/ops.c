@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void free_blocks(void *blocks[conform_slots])
 {
@@ -47,12 +48,9 @@ static clade_status judge_absent(const conform_trial *trial, const conform_devic
         if (clade_op_shape(info->op, &attempt)) continue;
         conform_layout layout = {.absent = (int)i, .in_place = -1};
         status = stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
-        if (failure->check) {
-            char text[sizeof failure->text];
-            snprintf(text, sizeof text, "%s", failure->text);
-            snprintf(failure->text, sizeof failure->text, "without %s: %.400s", info->slots[i].name,
-                     text);
-        }
+        char how[96];
+        snprintf(how, sizeof how, "without %s", info->slots[i].name);
+        clade_failure_how(failure, how);
     }
     return status;
 }
@@ -71,14 +69,30 @@ static clade_status judge_in_place(const conform_trial *trial, const conform_dev
             continue;
         conform_layout layout = {.absent = -1, .in_place = (int)i};
         status = stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
-        if (failure->check) {
-            char text[sizeof failure->text];
-            snprintf(text, sizeof text, "%s", failure->text);
-            snprintf(failure->text, sizeof failure->text, "in place of %s: %.400s",
-                     info->slots[i].name, text);
-        }
+        char how[96];
+        snprintf(how, sizeof how, "in place of %s", info->slots[i].name);
+        clade_failure_how(failure, how);
     }
     return status;
+}
+
+/* The device opened in another way. */
+static clade_status judge_other(const conform_trial *trial, const conform_device *on, bool bits,
+                                void *const first[conform_slots], conform_tally *tally,
+                                conform_failure *failure)
+{
+    clade_status status = stage_and_compare(trial, on, &plain, bits, bits ? first : NULL, on->check,
+                                            on->how, tally, failure);
+    if (failure->check && strcmp(failure->check, on->check) != 0)
+        clade_failure_how(failure, on->how);
+    return status;
+}
+
+/* Does the op multiply matrices, so that a library might do it? */
+static bool multiplies(const clade_op_info *info)
+{
+    clade_op op = clade_case_op(info);
+    return op == CLADE_OP_dense || op == CLADE_OP_conv2d;
 }
 
 /* All that is asked of a device on one trial. */
@@ -96,8 +110,8 @@ static clade_status judge_trial(conform_run *run, const conform_trial *trial, in
     if (!status && !failure->check)
         status = stage_and_compare(trial, on, &apart, bits, NULL, NULL, NULL, tally, failure);
     for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
-        status = stage_and_compare(trial, &run->devices[i], &plain, bits, bits ? got : NULL,
-                                   run->devices[i].check, run->devices[i].how, tally, failure);
+        if (!run->devices[i].products || multiplies(trial->info))
+            status = judge_other(trial, &run->devices[i], bits, got, tally, failure);
     if (!status && !failure->check) status = judge_absent(trial, on, bits, tally, failure);
     if (!status && !failure->check && !accumulate && (trial->info->flags & CLADE_OP_INPLACE))
         status = judge_in_place(trial, on, bits, tally, failure);

@@ -1,6 +1,8 @@
 /* A run: opening the device in several ways, the modes in turn, counting what they find. */
 #include "conform/chain.h"
 
+#include <clade/train.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,15 +47,21 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
                  result->op, result->case_name, o->seed);
         return;
     }
-    const char *mode = result->mode == CLADE_CONFORM_GRAD     ? "grad"
-                       : result->mode == CLADE_CONFORM_LAYERS ? "layers"
-                                                              : "ops";
+    const char *mode = result->mode == CLADE_CONFORM_GRAD      ? "grad"
+                       : result->mode == CLADE_CONFORM_LAYERS  ? "layers"
+                       : result->mode == CLADE_CONFORM_NETS    ? "nets"
+                       : result->mode == CLADE_CONFORM_PERF    ? "perf"
+                       : result->mode == CLADE_CONFORM_SUPPORT ? "support"
+                                                               : "ops";
     int n = snprintf(text, size, "clade conform");
     if (o->plugin) n += snprintf(text + n, size - (size_t)n, " --plugin %.256s", o->plugin);
     if (run->device_count && !o->plugin)
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
-    n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s --case %s", mode, result->op,
-                  result->case_name);
+    if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
+    if (o->gemm) n += snprintf(text + n, size - (size_t)n, " --gemm %.8s", o->gemm);
+    n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode, result->op);
+    if (result->case_name[0])
+        n += snprintf(text + n, size - (size_t)n, " --case %s", result->case_name);
     if (result->mode == CLADE_CONFORM_OPS)
         n += snprintf(text + n, size - (size_t)n, " --accumulate %d", result->accumulate);
     snprintf(text + n, size - (size_t)n, " --math %s --seed %" PRIu64 "%s",
@@ -79,7 +87,7 @@ clade_status clade_conform_give(conform_run *run, const clade_conform_result *re
 }
 
 static clade_status open_device(conform_run *run, int threads, uint32_t group_size,
-                                const char *check, const char *how)
+                                const char *gemm, const char *check, const char *how)
 {
     const clade_conform_options *o = run->options;
     conform_device *d = &run->devices[run->device_count];
@@ -87,32 +95,72 @@ static clade_status open_device(conform_run *run, int threads, uint32_t group_si
                                     .threads = threads,
                                     .strict = o->strict,
                                     .plugin = o->plugin,
-                                    .group_size = group_size};
+                                    .group_size = group_size,
+                                    .kernels = o->kernels,
+                                    .gemm = gemm};
     /* the further ones are the first by its id */
     const char *name = run->device_count && !o->plugin ? run->summary->device.id : o->device;
     clade_status status = clade_device_open(name, &options, &d->device);
     if (status) return status;
     d->check = check;
+    d->products = gemm && !o->gemm;
     snprintf(d->how, sizeof d->how, "%s", how);
     run->device_count++;
     return CLADE_OK;
+}
+
+/* Both ways to multiply matrices, unless one was asked for. */
+static clade_status open_products(conform_run *run)
+{
+    const clade_conform_options *o = run->options;
+    clade_status status =
+        open_device(run, o->threads, o->group_size, "clblast", "gemm", "with CLBlast's products");
+    if (status == CLADE_EUNSUPPORTED) return CLADE_OK; /* a build without CLBlast */
+    return status ? status
+                  : open_device(run, o->threads, o->group_size, "own", "gemm",
+                                "with our own products");
 }
 
 /* The device as asked for, then with other numbers of threads or another work-group size. */
 static clade_status open_devices(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
-    clade_status status = open_device(run, o->threads, o->group_size, "", "");
+    clade_status status = open_device(run, o->threads, o->group_size, o->gemm, "", "");
     if (status) return status;
     run->summary->device = *clade_device_describe(run->devices[0].device);
-    if (modes == CLADE_CONFORM_PERF) return CLADE_OK;
+    if (!(modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS))) return CLADE_OK;
     bool opencl = !strncmp(run->summary->device.id, "opencl", 6);
-    if (opencl)
-        return open_device(run, o->threads, o->group_size == 64 ? 32 : 64, "group size",
-                           "with another work-group size");
-    if (!o->quick) status = open_device(run, 1, o->group_size, "threads", "with 1 thread");
-    if (!status) status = open_device(run, 2, o->group_size, "threads", "with 2 threads");
-    if (!status) status = open_device(run, 3, o->group_size, "threads", "with 3 threads");
+    if (opencl) {
+        status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->gemm, "group size",
+                             "with another work-group size");
+        return status || o->math != CLADE_FAST || o->gemm ? status : open_products(run);
+    }
+    if (!o->quick) status = open_device(run, 1, o->group_size, o->gemm, "threads", "with 1 thread");
+    if (!status) status = open_device(run, 2, o->group_size, o->gemm, "threads", "with 2 threads");
+    if (!status) status = open_device(run, 3, o->group_size, o->gemm, "threads", "with 3 threads");
+    return status;
+}
+
+clade_status clade_conform_support(conform_run *run)
+{
+    clade_status status = CLADE_OK;
+    for (int op = 0; !status && op < CLADE_OPS; op++) {
+        const clade_op_info *info = clade_op_describe((clade_op)op);
+        if (!clade_conform_chosen(run, info)) continue;
+        clade_conform_result result = {.mode = CLADE_CONFORM_SUPPORT,
+                                       .op = info->name,
+                                       .case_name = "",
+                                       .support =
+                                           clade_device_support(run->devices[0].device, info->op),
+                                       .check = "",
+                                       .text = ""};
+        if (run->options->strict && result.support != 'n') {
+            result.verdict = CLADE_CONFORM_FAIL;
+            result.check = "strict";
+            result.text = "it has no version of its own";
+        }
+        status = clade_conform_give(run, &result);
+    }
     return status;
 }
 
@@ -123,7 +171,9 @@ static clade_status check_choice(const conform_run *run)
         if (clade_conform_chosen(run, clade_op_describe((clade_op)op))) return CLADE_OK;
     for (size_t i = 0; i < clade_chain_count; i++)
         if (clade_conform_fits(run->options->op, clade_chains[i].name)) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "no op, family or chain of layers is called '%s'",
+    for (const char *const *name = clade_recipe_names(); *name; name++)
+        if (clade_conform_fits(run->options->op, *name)) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "no op, family, chain of layers or recipe is called '%s'",
                       run->options->op);
 }
 
@@ -140,12 +190,14 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     memset(run.summary, 0, sizeof *run.summary);
     unsigned modes = run.options->modes;
     if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
-    bool needs_device = modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS | CLADE_CONFORM_PERF);
+    bool needs_device = modes & ~(unsigned)(CLADE_CONFORM_GRAD | CLADE_CONFORM_SELF_TEST);
     clade_status status = check_choice(&run);
     if (!status && needs_device) status = open_devices(&run, modes);
     if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
     if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);
     if (!status && (modes & CLADE_CONFORM_LAYERS)) status = clade_conform_layers(&run);
+    if (!status && (modes & CLADE_CONFORM_NETS)) status = clade_conform_nets(&run);
+    if (!status && (modes & CLADE_CONFORM_SUPPORT)) status = clade_conform_support(&run);
     if (!status && (modes & CLADE_CONFORM_PERF)) status = clade_conform_perf(&run);
     if (!status && (modes & CLADE_CONFORM_SELF_TEST)) status = clade_conform_self_test(&run);
     clade_conform_summary *sum = run.summary;

@@ -17,6 +17,14 @@ void clade_failure_set(conform_failure *failure, const char *check, const char *
     va_end(args);
 }
 
+void clade_failure_how(conform_failure *failure, const char *how)
+{
+    if (!failure->check) return;
+    char text[sizeof failure->text];
+    snprintf(text, sizeof text, "%s", failure->text);
+    snprintf(failure->text, sizeof failure->text, "%.96s: %.400s", how, text);
+}
+
 enum { guard = 256 }; /* bytes on each side of a tensor, at least */
 
 /* Where a slot lies: bytes `offset` … `offset + bytes` of image `image`. */

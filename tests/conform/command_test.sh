@@ -47,7 +47,14 @@ expect 0 '"passed":	5' "$clade" $one --format json
 expect 0 '^ops,"dense","small",0,pass,native,' "$clade" $one --format=csv
 expect 0 'tests="5" failures="0"' "$clade" $one --format junit
 expect 0 '| dense_dw | native | 2 of 2 |' "$clade" $one --format markdown
-expect 0 'GFLOP/s' "$clade" conform --device cpu --mode support --quick --op dense_dx
+expect 0 'GFLOP/s' "$clade" conform --device cpu --mode perf --quick --op dense_dx --format markdown
+expect 0 '^| dense_dx | dense | dense | native |$' "$clade" conform --device cpu --mode support
+expect 0 '^support,"dense_dx","",0,pass,native,' "$clade" conform --device cpu --mode support --format csv
+expect 0 '^pass nets/shapes/1: .* weights [0-9a-f]' "$clade" conform --device cpu --mode nets --op shapes \
+    --case 1 --verbose
+expect 1 "no case '7'" "$clade" conform --device cpu --mode nets --op shapes --case 7
+expect 2 'for --math fast' "$clade" conform --gemm own
+expect 2 "no 'tpu'" "$clade" conform --kernels tpu
 "$clade" $one --format junit --output "$dir/results.xml"
 python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).getroot()) == 5' \
     "$dir/results.xml"

@@ -11,36 +11,64 @@ typedef enum mode_choice {
     MODE_OPS,
     MODE_GRAD,
     MODE_LAYERS,
+    MODE_NETS,
     MODE_PERF,
     MODE_SUPPORT
 } mode_choice;
 
-static const char *const modes[] = {"all", "ops", "grad", "layers", "perf", "support", NULL};
+static const char *const modes[] = {"all",  "ops",  "grad",    "layers",
+                                    "nets", "perf", "support", NULL};
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
+static const char *const kernels[] = {"cpu", "gpu", NULL};
+static const char *const gemms[] = {"auto", "own", "clblast", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
-static unsigned chosen_modes(int mode)
+static unsigned chosen_modes(int mode, int format)
 {
     switch (mode) {
     case MODE_OPS: return CLADE_CONFORM_OPS;
     case MODE_GRAD: return CLADE_CONFORM_GRAD;
     case MODE_LAYERS: return CLADE_CONFORM_LAYERS;
-    case MODE_PERF: return CLADE_CONFORM_PERF;
-    case MODE_SUPPORT: return CLADE_CONFORM_OPS | CLADE_CONFORM_PERF;
+    case MODE_NETS: return CLADE_CONFORM_NETS;
+    case MODE_PERF:
+        return CLADE_CONFORM_PERF | (format == CONFORM_MARKDOWN ? CLADE_CONFORM_OPS : 0);
+    case MODE_SUPPORT: return CLADE_CONFORM_SUPPORT;
     default: return 0;
     }
+}
+
+/* The support of the built-in backends, the CPU first; OpenCL only where there is a device. */
+static clade_status run_both(const clade_conform_options *options, conform_writer *writer,
+                             clade_conform_summary *summary)
+{
+    clade_conform_options o = *options;
+    o.device = "cpu";
+    clade_status status = clade_conform_run(&o, conform_writer_take, writer, summary);
+    if (status) return status;
+    conform_writer_column(writer);
+    clade_conform_summary opencl = {0};
+    o.device = "opencl";
+    status = clade_conform_run(&o, conform_writer_take, writer, &opencl);
+    if (status == CLADE_ENODEVICE || status == CLADE_EUNSUPPORTED) return CLADE_OK;
+    summary->passed += opencl.passed;
+    summary->failed += opencl.failed;
+    return status;
 }
 
 static int judge(const clade_conform_options *options, conform_format format, bool verbose,
                  const char *path)
 {
+    bool both = options->modes == CLADE_CONFORM_SUPPORT && !options->device && !options->plugin &&
+                format == CONFORM_MARKDOWN;
     conform_writer *writer = NULL;
     clade_conform_summary summary = {0};
     FILE *to = path ? fopen(path, "w") : stdout;
     clade_status status = to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
     if (!status) status = conform_writer_create(format, verbose, to, &writer);
-    if (!status) status = clade_conform_run(options, conform_writer_take, writer, &summary);
+    if (!status)
+        status = both ? run_both(options, writer, &summary)
+                      : clade_conform_run(options, conform_writer_take, writer, &summary);
     if (!status) status = conform_writer_finish(writer, &summary);
     conform_writer_destroy(&writer);
     if (path && to && fclose(to) && !status)
@@ -51,8 +79,8 @@ static int judge(const clade_conform_options *options, conform_format format, bo
 
 int command_conform(int argc, char **argv)
 {
-    clade_conform_options o = {.device = "auto"};
-    int mode = MODE_ALL, math = 0, format = 0, pass = 0;
+    clade_conform_options o = {0};
+    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, gemm = -1;
     int64_t seed = 0, threads = 0, group_size = 0;
     bool self_test = false, verbose = false;
     const char *path = NULL;
@@ -62,8 +90,11 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT("op", "PATTERN", &o.op, "only these ops, or this family; * and ? match any"),
         OPTION_TEXT("case", "PATTERN", &o.case_name, "only these cases"),
         OPTION_CHOICE("accumulate", &pass, passes, "only overwriting (0) or adding (1) gradients"),
-        OPTION_CHOICE("mode", &mode, modes,
-                      "what to judge; all is ops, grad and layers; support is a matrix"),
+        OPTION_CHOICE(
+            "mode", &mode, modes,
+            "what to judge; all is ops, grad and layers; perf in markdown is a matrix with "
+            "errors and speed; support only lists how each op is done, without --device by "
+            "the CPU and OpenCL"),
         OPTION_CHOICE("math", &math, maths, "exact: every bit; fast: within error bounds"),
         OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "of the test data"),
         OPTION_FLAG("quick", &o.quick, "only the small cases"),
@@ -72,6 +103,10 @@ int command_conform(int argc, char **argv)
         OPTION_INTEGER("threads", "N", &threads, 0, 1024, "of a CPU; 0: one per processor"),
         OPTION_INTEGER("group-size", "N", &group_size, 0, 1024,
                        "OpenCL work-group size; 0: the default"),
+        OPTION_CHOICE("kernels", &kernel, kernels,
+                      "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
+        OPTION_CHOICE("gemm", &gemm, gemms,
+                      "OpenCL, fast: who multiplies matrices; if not given, all are judged"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &path, "where the results go; else standard output"),
         OPTION_FLAG("verbose", &verbose, "table: list every case"),
@@ -87,12 +122,15 @@ int command_conform(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
+    o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode, format);
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
     o.seed = (uint64_t)seed;
     o.threads = (int)threads;
     o.group_size = (uint32_t)group_size;
+    if (kernel >= 0) o.kernels = kernels[kernel];
+    if (gemm >= 0) o.gemm = gemms[gemm];
+    if (o.gemm && !math) return command_misuse("conform", "--gemm is for --math fast");
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     return judge(&o, (conform_format)format, verbose, path);
 }

@@ -30,6 +30,7 @@ struct conform_writer {
     size_t row_count, row_room;
     line *lines;
     size_t line_count, line_room, printed;
+    size_t column; /* rows of the first device of two whose support is listed; 0: of one */
 };
 
 static const char *mode_name(clade_conform_mode mode)
@@ -40,6 +41,8 @@ static const char *mode_name(clade_conform_mode mode)
     case CLADE_CONFORM_LAYERS: return "layers";
     case CLADE_CONFORM_PERF: return "perf";
     case CLADE_CONFORM_SELF_TEST: return "self-test";
+    case CLADE_CONFORM_NETS: return "nets";
+    case CLADE_CONFORM_SUPPORT: return "support";
     }
     return "";
 }
@@ -159,6 +162,8 @@ static void print_line(FILE *to, const line *l)
         fprintf(to, "  %-11s %9.3f ms %8.2f GB/s", support_name(l->support), 1e3 * l->seconds,
                 1e-9 * l->bytes / l->seconds);
         if (l->flops > 0) fprintf(to, " %9.2f GFLOP/s", 1e-9 * l->flops / l->seconds);
+    } else if (l->mode == CLADE_CONFORM_SUPPORT) {
+        fprintf(to, "  %s", support_name(l->support));
     } else if (l->passed + l->failed) {
         fprintf(to, "  %-11s %3" PRIu64 " of %3" PRIu64 " cases, %9" PRIu64 " elements, ",
                 support_name(l->support), l->passed, l->passed + l->failed, l->compared);
@@ -214,7 +219,7 @@ static void print_summary(FILE *to, const clade_conform_summary *s)
     if (s->excluded) fprintf(to, ", %" PRIu64 " kinks left out", s->excluded);
     if (s->mistrusted) fprintf(to, ", %" PRIu64 " cases mostly zero (mistrusted)", s->mistrusted);
     fprintf(to, "; %.1f s\n", s->seconds);
-    if (!s->passed) fprintf(to, "nothing was judged\n");
+    if (!s->passed && !s->failed) fprintf(to, "nothing was judged\n");
 }
 
 /* ---- JSON ---- */
@@ -391,7 +396,36 @@ static void print_matrix(const conform_writer *w, const clade_conform_summary *s
     print_summary(to, s);
 }
 
+static const char *backend_name(const char *device)
+{
+    return !strcmp(device, "cpu") ? "CPU" : !strncmp(device, "opencl:", 7) ? "OpenCL" : device;
+}
+
+/* The ops as the table has them, and how one or two devices do each. Nothing here is measured: it
+ * is the same wherever the same backends are. */
+static void print_support(const conform_writer *w, const clade_conform_summary *s)
+{
+    FILE *to = w->to;
+    bool two = w->column && w->column < w->row_count;
+    size_t ops = two ? w->column : w->row_count;
+    fprintf(to, "| op | family | gradient of | %s |", backend_name(s->device.id));
+    if (two) fputs(" OpenCL |", to);
+    fprintf(to, "\n|---|---|---|---|%s\n", two ? "---|" : "");
+    for (size_t i = 0; i < ops; i++) {
+        const row *r = &w->rows[i];
+        const clade_op_info *info = clade_op_describe(clade_op_find(r->op));
+        const char *forward =
+            info->forward == CLADE_OP_none ? "" : clade_op_describe(info->forward)->name;
+        fprintf(to, "| %s | %s | %s | %s |", r->op, info->family, forward,
+                support_name(r->r.support));
+        if (two) fprintf(to, " %s |", support_name(w->rows[ops + i].r.support));
+        fputc('\n', to);
+    }
+}
+
 /* ---- what callers see ---- */
+
+void conform_writer_column(conform_writer *w) { w->column = w->row_count; }
 
 clade_status conform_writer_take(void *user, const clade_conform_result *result)
 {
@@ -419,7 +453,12 @@ clade_status conform_writer_finish(conform_writer *w, const clade_conform_summar
     case CONFORM_JSON: status = print_json(w, summary); break;
     case CONFORM_CSV: print_csv(w); break;
     case CONFORM_JUNIT: print_junit(w, summary); break;
-    case CONFORM_MARKDOWN: print_matrix(w, summary); break;
+    case CONFORM_MARKDOWN:
+        if (w->row_count && w->rows[0].r.mode == CLADE_CONFORM_SUPPORT)
+            print_support(w, summary);
+        else
+            print_matrix(w, summary);
+        break;
     }
     if (!status && (fflush(w->to) || ferror(w->to)))
         status = clade_fail(CLADE_EIO, "the results could not be written");

@@ -22,6 +22,9 @@ clade_status conform_writer_create(conform_format format, bool verbose, FILE *to
                                    conform_writer **out);
 /* A clade_conform_sink; `user` is the writer. */
 clade_status conform_writer_take(void *user, const clade_conform_result *result);
+/* Ends the first device's column of a table of support in Markdown; the results after it are the
+ * second's. */
+void conform_writer_column(conform_writer *writer);
 /* Writes what is left and the summary. */
 clade_status conform_writer_finish(conform_writer *writer, const clade_conform_summary *summary);
 void conform_writer_destroy(conform_writer **writer);

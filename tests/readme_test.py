@@ -1,0 +1,9 @@
+"""The README's listing of the example is the file itself.
+
+usage: readme_test.py README.md example.c"""
+import sys
+
+readme, example = (open(path, encoding="utf-8").read() for path in sys.argv[1:3])
+listing = readme.partition("<!-- example -->\n```c\n")[2].partition("```\n<!-- /example -->")[0]
+if listing != example:
+    sys.exit("README.md: what stands between the example's markers is not tests/api/example.c")
