@@ -319,6 +319,12 @@ static const clade_case conv2d_cases[] = {
      false,
      {.conv2d =
           {.x = F32_4(2, 9, 17, 16), .w = F32_4(3, 3, 16, 32), .b = F32_1(32), .act = CLADE_RELU}}},
+    {"3x3-relu-odd",
+     false,
+     {.conv2d = {.x = F32_4(2, 6, 8, 3),
+                 .w = F32_4(3, 3, 3, 7),
+                 .b = F32_1(7),
+                 .act = CLADE_RELU}}},
     {"3x3-no-bias", true, {.conv2d = {.x = F32_4(1, 8, 8, 5), .w = F32_4(3, 3, 5, 17)}}},
     {"3x3-same",
      false,
