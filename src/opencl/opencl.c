@@ -171,6 +171,11 @@ static void opencl_close(void *context)
     opencl_context *cl = context;
     for (size_t i = 0; i < cl->kernel_count; i++) clReleaseKernel(cl->kernels[i].kernel);
     for (size_t i = 0; i < cl->program_count; i++) clReleaseProgram(cl->programs[i].program);
+    if (cl->queue) clFinish(cl->queue);
+    for (size_t i = 0; i < opencl_stagings; i++) {
+        if (cl->staging[i].written) clReleaseEvent(cl->staging[i].written);
+        free(cl->staging[i].memory);
+    }
     free(cl->gemms);
     free(cl->kernels);
     free(cl->programs);
@@ -270,12 +275,43 @@ static void opencl_free(void *context, void *handle)
     clReleaseMemObject(handle);
 }
 
+/* The staging block that was used longest ago, free and large enough. */
+static clade_status next_staging(opencl_context *cl, size_t bytes, opencl_staging **out)
+{
+    opencl_staging *staging = &cl->staging[cl->staging_next];
+    cl->staging_next = (cl->staging_next + 1) % opencl_stagings;
+    if (staging->written) {
+        cl_int error = clWaitForEvents(1, &staging->written);
+        clReleaseEvent(staging->written);
+        staging->written = NULL;
+        if (error) return clade_opencl_fail(cl, error, "clWaitForEvents");
+    }
+    if (staging->bytes < bytes) {
+        void *grown = realloc(staging->memory, bytes);
+        if (!grown) return clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes", cl->label, bytes);
+        staging->memory = grown;
+        staging->bytes = bytes;
+    }
+    *out = staging;
+    return CLADE_OK;
+}
+
+/* Through a copy, so that the caller goes on while the device computes; what is too large to copy waits. */
 static clade_status opencl_write(void *context, void *handle, size_t offset, const void *source,
                                  size_t bytes)
 {
     opencl_context *cl = context;
-    cl_int error =
-        clEnqueueWriteBuffer(cl->queue, handle, CL_TRUE, offset, bytes, source, 0, NULL, NULL);
+    bool wait = bytes > opencl_staging_most;
+    opencl_staging *staging = NULL;
+    if (!wait) {
+        clade_status status = next_staging(cl, bytes, &staging);
+        if (status) return status;
+        memcpy(staging->memory, source, bytes);
+        source = staging->memory;
+    }
+    cl_int error = clEnqueueWriteBuffer(cl->queue, handle, wait, offset, bytes, source, 0, NULL,
+                                        staging ? &staging->written : NULL);
+    if (!error && staging) error = clFlush(cl->queue);
     return error ? clade_opencl_fail(cl, error, "clEnqueueWriteBuffer") : CLADE_OK;
 }
 

@@ -24,6 +24,14 @@ typedef struct opencl_gemm_verdict {
     bool a_transposed, b_transposed, adds, good;
 } opencl_gemm_verdict;
 
+/* Host memory that a queued write is still reading. */
+typedef struct opencl_staging {
+    void *memory;
+    size_t bytes;
+    cl_event written; /* NULL: free */
+} opencl_staging;
+enum { opencl_stagings = 8, opencl_staging_most = 64 << 20 };
+
 typedef struct opencl_context {
     cl_platform_id platform;
     cl_device_id device;
@@ -42,6 +50,8 @@ typedef struct opencl_context {
     uint32_t compiled, cached; /* programs made from source; taken from the cache on disk */
     opencl_kernel *kernels;
     size_t kernel_count;
+    opencl_staging staging[opencl_stagings];
+    size_t staging_next;
     opencl_gemm_verdict *gemms;
     size_t gemm_count;
 } opencl_context;
