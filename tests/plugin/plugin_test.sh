@@ -1,9 +1,9 @@
 #!/bin/sh
-# plugin_test.sh CC BUILD_DIR PLUGIN.C CLADE
+# plugin_test.sh CC BUILD_DIR PLUGIN.C LOST.C CLADE
 # Installs the headers, builds the example backend and a broken copy against them alone, and lets
 # `clade conform` judge both.
 set -eu
-cc=$1 build=$2 source=$3 clade=$4
+cc=$1 build=$2 source=$3 lost=$4 clade=$5
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -16,6 +16,7 @@ include=$(dirname "$(dirname "$header")")
 flags="-std=c11 -Wall -Wextra -Wpedantic -Werror -O1 -ffp-contract=off -fPIC -shared -I$include"
 $cc $flags -o "$dir/example.so" "$source" -lm
 $cc $flags -DBROKEN -o "$dir/broken.so" "$source" -lm
+$cc $flags -o "$dir/lost.so" "$lost"
 
 "$clade" conform --plugin "$dir/example.so" --quick --mode all >"$dir/log" || {
     cat "$dir/log"
@@ -47,6 +48,15 @@ if $line >"$dir/again"; then
 fi
 grep -q 'FAIL ops/dense_dw' "$dir/again"
 
+# a device that is lost in mid-run: an error that says so, never a pass and never a crash
+status=0
+"$clade" conform --plugin "$dir/lost.so" --quick --mode ops >"$dir/log" 2>&1 || status=$?
+if [ "$status" -eq 0 ] || [ "$status" -gt 127 ] || ! grep -q 'the device is lost' "$dir/log"; then
+    tail -n 5 "$dir/log"
+    echo "a lost device: exit status $status"
+    exit 1
+fi
+
 if "$clade" conform --plugin "$dir/none.so" 2>"$dir/log"; then exit 1; fi
 grep -q 'plugin' "$dir/log"
-echo "example passes, broken copy fails"
+echo "example passes, broken copy and lost device fail"
