@@ -1,9 +1,9 @@
 /* conv2d, conv2d_dx and dense by register tiles over packed weights.
  *
- * Options: VW lanes in a vector, NV vectors in a block of results, PB results along a row in a tile.
- * On a CPU one work-item per group computes a whole row; on a GPU neighbouring work-items compute
- * neighbouring blocks of channels of the same pixels: weights are read side by side, pixels are the same
- * address for the group (a broadcast). */
+ * Options: VW lanes in a vector, NV vectors in a block of results, PB results along a row in a
+ * tile. On a CPU one work-item per group computes a whole row; on a GPU neighbouring work-items
+ * compute neighbouring blocks of channels of the same pixels: weights are read side by side, pixels
+ * are the same address for the group (a broadcast). */
 #include "opencl.clh"
 #include "activation.clh"
 #include "conv.clh"
@@ -16,11 +16,11 @@
 #define PB 4
 #endif
 
-/* Weights [kh, kw, cg, k] → [group][block][tap][channel summed over][lane], lanes beyond the last 0. For an
- * input gradient the lanes are input channels, taps are reversed and filters are summed over.
- * One work-item per packed float. */
-kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int taps, int cg, int k,
-                      int groups, int blocks, int lanes, int backward)
+/* Weights [kh, kw, cg, k] → [group][block][tap][channel summed over][lane], lanes beyond the last
+ * 0. For an input gradient the lanes are input channels, taps are reversed and filters are summed
+ * over. One work-item per packed float. */
+kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int taps, int cg,
+                      int k, int groups, int blocks, int lanes, int backward)
 {
     ulong i = get_global_id(0);
     if (i >= n) return;
@@ -33,12 +33,13 @@ kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int
     int group = block / blocks, result = block % blocks * lanes + lane;
     if (backward) tap = taps - 1 - tap;
     int channel = backward ? result : s, filter = backward ? s : result;
-    packed[i] = result < across ? w[w0 + ((ulong)tap * cg + channel) * k + group * kg + filter] : 0.0f;
+    packed[i] =
+        result < across ? w[w0 + ((ulong)tap * cg + channel) * k + group * kg + filter] : 0.0f;
 }
 
 /* Bias, activation, and one pixel's results to memory. */
-INLINE void conv_store(const conv_job *job, V *acc, const int nv, global const float *bias, global float *y,
-                       int lanes)
+INLINE void conv_store(const conv_job *job, V *acc, const int nv, global const float *bias,
+                       global float *y, int lanes)
 {
     float value[TILE_VECTORS * VW];
     for (int v = 0; v < nv; v++) V_STORE(value + v * VW, acc[v]);
@@ -62,9 +63,9 @@ INLINE void conv_store_whole(const conv_job *job, V *acc, const int nv, global c
     }
 }
 
-/* Grid: block of all groups, unit of a row, row of all pictures. Units 0 … tiles − 1 are the tiles of the
- * results low … high − 1, the last one overlapping the one before where they do not come out even; the
- * units after them are the single results at the borders. */
+/* Grid: block of all groups, unit of a row, row of all pictures. Units 0 … tiles − 1 are the tiles
+ * of the results low … high − 1, the last one overlapping the one before where they do not come out
+ * even; the units after them are the single results at the borders. */
 kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(const float, b),
                        TENSOR(float, y), conv_job job)
 {
@@ -80,15 +81,24 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(co
     long channels = (long)job.groups * job.cin, out_channels = (long)job.groups * job.cout;
     long width = job.column.size;
     global const float *source =
-        x + x0 + (n * job.row.size * width + (j * job.row.stride + job.row.base + r0 * job.row.reach) * width) * channels +
+        x + x0 +
+        (n * job.row.size * width +
+         (j * job.row.stride + job.row.base + r0 * job.row.reach) * width) *
+            channels +
         group * job.cin;
-    global float *out = y + y0 + ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w + job.column.first) * out_channels +
+    global float *out = y + y0 +
+                        ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w +
+                         job.column.first) *
+                            out_channels +
                         group * job.cout + lane;
     long y_step = job.column.spread * out_channels;
     global const float *bias = job.has_bias ? b + b0 + group * job.cout + lane : 0;
-    global const float *weights = w + w0 + (long)block * job.w_block +
-                                  ((job.row.first_tap + r0 * job.row.tap_step) * job.kw + job.column.first_tap) * (long)job.w_tap;
-    long src_row = job.row.reach * width * channels, w_row = (long)job.row.tap_step * job.kw * job.w_tap;
+    global const float *weights =
+        w + w0 + (long)block * job.w_block +
+        ((job.row.first_tap + r0 * job.row.tap_step) * job.kw + job.column.first_tap) *
+            (long)job.w_tap;
+    long src_row = job.row.reach * width * channels,
+         w_row = (long)job.row.tap_step * job.kw * job.w_tap;
     long src_column = job.column.reach * channels, w_column = (long)job.column.tap_step * job.w_tap;
     long step = job.column.stride * channels;
     int run = job.column.reach == 1 && job.column.tap_step == 1 && job.groups == 1;
@@ -98,25 +108,33 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(co
     for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
         if (unit < job.tiles) {
             int wanted = job.low + unit * PB, first = min(wanted, job.high - PB);
-            tile_forward(acc, PB, NV, source + (first * job.column.stride + job.column.base) * channels, step,
-                         weights, job.w_step, r1 - r0, src_row, w_row, run ? 1 : job.column.taps, src_column,
-                         w_column, run ? job.column.taps * job.cin : job.cin);
+            tile_forward(acc, PB, NV,
+                         source + (first * job.column.stride + job.column.base) * channels, step,
+                         weights, job.w_step, r1 - r0, src_row, w_row, run ? 1 : job.column.taps,
+                         src_column, w_column, run ? job.column.taps * job.cin : job.cin);
             UNROLL
             for (int p = 0; p < PB; p++) {
                 if (first + p < wanted) continue;
-                if (whole) conv_store_whole(&job, acc[p], NV, bias, out + (first + p) * y_step);
-                else conv_store(&job, acc[p], NV, bias, out + (first + p) * y_step, lanes);
+                if (whole)
+                    conv_store_whole(&job, acc[p], NV, bias, out + (first + p) * y_step);
+                else
+                    conv_store(&job, acc[p], NV, bias, out + (first + p) * y_step, lanes);
             }
         } else {
             int i = unit - job.tiles;
             if (i >= job.low) i += job.high - job.low;
             int s0 = conv_axis_from(job.column, i), s1 = conv_axis_to(job.column, i);
             tile_forward(acc, 1, NV,
-                         source + (i * job.column.stride + job.column.base + s0 * job.column.reach) * channels, 0,
-                         weights + s0 * w_column, job.w_step, r1 - r0, src_row, w_row, run ? (s1 > s0) : s1 - s0,
-                         src_column, w_column, run ? (s1 - s0) * job.cin : job.cin);
-            if (whole) conv_store_whole(&job, acc[0], NV, bias, out + i * y_step);
-            else conv_store(&job, acc[0], NV, bias, out + i * y_step, lanes);
+                         source +
+                             (i * job.column.stride + job.column.base + s0 * job.column.reach) *
+                                 channels,
+                         0, weights + s0 * w_column, job.w_step, r1 - r0, src_row, w_row,
+                         run ? (s1 > s0) : s1 - s0, src_column, w_column,
+                         run ? (s1 - s0) * job.cin : job.cin);
+            if (whole)
+                conv_store_whole(&job, acc[0], NV, bias, out + i * y_step);
+            else
+                conv_store(&job, acc[0], NV, bias, out + i * y_step, lanes);
         }
     }
 }
@@ -142,28 +160,33 @@ kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), TENSO
             int tap_s = job.column.first_tap + s * job.column.tap_step;
             int tap = tap_r * job.kw + tap_s;
             if (job.backward) tap = job.kh * job.kw - 1 - tap;
-            global const float *xp = x + x0 + ((n * job.row.size + row) * job.column.size + column) * c + o;
+            global const float *xp =
+                x + x0 + ((n * job.row.size + row) * job.column.size + column) * c + o;
             global const float *wp = w + w0 + (long)tap * c + o;
             acc[0] = lanes == VW ? V_FMA(V_LOAD(xp), V_LOAD(wp), acc[0])
                                  : V_FMA(V_LOAD_PART(xp, lanes), V_LOAD_PART(wp, lanes), acc[0]);
         }
-    global float *out = y + y0 + ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w +
-                                  job.column.first + (long)i * job.column.spread) * c + o;
+    global float *out = y + y0 +
+                        ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w +
+                         job.column.first + (long)i * job.column.spread) *
+                            c +
+                        o;
     conv_store(&job, acc, 1, job.has_bias ? b + b0 + o : 0, out, lanes);
 }
 
-/* dense_dx: an input is a pixel whose source is its row of weights; the batch is the vector, dyᵀ packed as
- * [block][o][lane]. Grid: block of the batch, tile of PB inputs (the last overlapping). */
-kernel void dense_dx_tiles(TENSOR(const float, w), global const float *packed, TENSOR(float, dx), int n,
-                           int in, int out, int accumulate)
+/* dense_dx: an input is a pixel whose source is its row of weights; the batch is the vector, dyᵀ
+ * packed as [block][o][lane]. Grid: block of the batch, tile of PB inputs (the last overlapping).
+ */
+kernel void dense_dx_tiles(TENSOR(const float, w), global const float *packed, TENSOR(float, dx),
+                           int n, int in, int out, int accumulate)
 {
     int block = get_global_id(0), tile = get_global_id(1);
     int lanes = min(NV * VW, n - block * NV * VW);
     if (lanes <= 0 || tile * PB >= in) return;
     int wanted = tile * PB, first = min(wanted, in - PB);
     V acc[TILE_PIXELS][TILE_VECTORS];
-    tile_forward(acc, PB, NV, w + w0 + (long)first * out, out, packed + (long)block * out * NV * VW, NV * VW, 1, 0, 0,
-                 1, 0, 0, out);
+    tile_forward(acc, PB, NV, w + w0 + (long)first * out, out, packed + (long)block * out * NV * VW,
+                 NV * VW, 1, 0, 0, 1, 0, 0, out);
     for (int p = 0; p < PB; p++) {
         if (first + p < wanted) continue;
         float value[TILE_VECTORS * VW];
@@ -173,12 +196,14 @@ kernel void dense_dx_tiles(TENSOR(const float, w), global const float *packed, T
     }
 }
 
-/* [rows, columns] → [block of columns' rows][…]: to[(b · columns + o) · lanes + l] = x[b · lanes + l][o], 0 beyond. One
- * work-item per float. */
-kernel void dense_transpose(TENSOR(const float, x), global float *to, ulong n, int rows, int columns, int lanes)
+/* [rows, columns] → [block of columns' rows][…]: to[(b · columns + o) · lanes + l] = x[b · lanes +
+ * l][o], 0 beyond. One work-item per float. */
+kernel void dense_transpose(TENSOR(const float, x), global float *to, ulong n, int rows,
+                            int columns, int lanes)
 {
     ulong i = get_global_id(0);
     if (i >= n) return;
-    int l = (int)(i % lanes), o = (int)(i / lanes % columns), row = (int)(i / lanes / columns) * lanes + l;
+    int l = (int)(i % lanes), o = (int)(i / lanes % columns),
+        row = (int)(i / lanes / columns) * lanes + l;
     to[i] = row < rows ? x[x0 + (ulong)row * columns + o] : 0.0f;
 }

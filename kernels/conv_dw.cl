@@ -13,7 +13,8 @@
 #define PB 1
 #endif
 
-/* Copies [n, groups, kg] with every group rounded up to `lanes`, zeros behind. One work-item per float. */
+/* Copies [n, groups, kg] with every group rounded up to `lanes`, zeros behind. One work-item per
+ * float. */
 kernel void conv_pad_lanes(TENSOR(const float, x), TENSOR(float, to), ulong n, int kg, int lanes)
 {
     ulong i = get_global_id(0);
@@ -24,8 +25,8 @@ kernel void conv_pad_lanes(TENSOR(const float, x), TENSOR(float, to), ulong n, i
 }
 
 /* A pixel some of whose taps lie outside: those add 0. */
-INLINE void edge_pixel(V acc[TILE_PIXELS][TILE_VECTORS], const int nv, global const float *x, int first, int cg,
-                       int from, int to, global const float *dy)
+INLINE void edge_pixel(V acc[TILE_PIXELS][TILE_VECTORS], const int nv, global const float *x,
+                       int first, int cg, int from, int to, global const float *dy)
 {
     V d[TILE_VECTORS];
     for (int v = 0; v < nv; v++) d[v] = V_LOAD(dy + v * VW);
@@ -39,8 +40,8 @@ INLINE void edge_pixel(V acc[TILE_PIXELS][TILE_VECTORS], const int nv, global co
 }
 
 /* One row of pixels into one tile of the partial sums. */
-INLINE void dw_row(conv_dw_job job, const int nv, global const float *x, global const float *dy, int s, int j,
-                   int ow_step, global float *part)
+INLINE void dw_row(conv_dw_job job, const int nv, global const float *x, global const float *dy,
+                   int s, int j, int ow_step, global float *part)
 {
     int filters = job.groups * job.lanes;
     V acc[TILE_PIXELS][TILE_VECTORS];
@@ -53,15 +54,17 @@ INLINE void dw_row(conv_dw_job job, const int nv, global const float *x, global 
         int from = -(ow * job.stride_w - job.pad_w), to = job.w + from; /* of s · dilation */
         from = from > 0 ? (from + job.dilation_w - 1) / job.dilation_w : 0;
         to = to > 0 ? (to - 1) / job.dilation_w + 1 : 0;
-        edge_pixel(acc, nv, x + (long)ow * ow_step, s * job.run + j, job.cg, from, to, dy + (long)ow * filters);
+        edge_pixel(acc, nv, x + (long)ow * ow_step, s * job.run + j, job.cg, from, to,
+                   dy + (long)ow * filters);
     }
-    tile_weights(acc, PB, nv, x + (long)job.low * ow_step, ow_step, dy + (long)job.low * filters, filters,
-                 job.high - job.low);
+    tile_weights(acc, PB, nv, x + (long)job.low * ow_step, ow_step, dy + (long)job.low * filters,
+                 filters, job.high - job.low);
     for (int ow = job.high; ow < job.ow; ow++) {
         int from = -(ow * job.stride_w - job.pad_w), to = job.w + from;
         from = from > 0 ? (from + job.dilation_w - 1) / job.dilation_w : 0;
         to = to > 0 ? (to - 1) / job.dilation_w + 1 : 0;
-        edge_pixel(acc, nv, x + (long)ow * ow_step, s * job.run + j, job.cg, from, to, dy + (long)ow * filters);
+        edge_pixel(acc, nv, x + (long)ow * ow_step, s * job.run + j, job.cg, from, to,
+                   dy + (long)ow * filters);
     }
     UNROLL
     for (int i = 0; i < PB; i++) {
@@ -70,10 +73,12 @@ INLINE void dw_row(conv_dw_job job, const int nv, global const float *x, global 
     }
 }
 
-/* Partial sums of one chunk of rows. Grid: block of filters of all groups, tile of x within a row of taps,
- * (chunk, row of taps). A work-item takes every get_global_size-th block and tile: on a CPU there is one, and
- * a row of pixels stays in the cache while all tiles read it; on a GPU each has its own tile. */
-kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, parts), conv_dw_job job)
+/* Partial sums of one chunk of rows. Grid: block of filters of all groups, tile of x within a row
+ * of taps, (chunk, row of taps). A work-item takes every get_global_size-th block and tile: on a
+ * CPU there is one, and a row of pixels stays in the cache while all tiles read it; on a GPU each
+ * has its own tile. */
+kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, parts),
+                         conv_dw_job job)
 {
     int r = get_global_id(2) % job.kh, chunk = get_global_id(2) / job.kh;
     if (chunk >= job.chunks) return;
@@ -85,9 +90,11 @@ kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR
         for (int b = get_global_id(0); b < blocks; b += get_global_size(0)) {
             int lane = b % group_blocks * NV * VW, s = t / run_tiles;
             int nv = min(NV, (job.lanes - lane) / VW);
-            global float *to = part + ((long)s * job.run + t % run_tiles * PB) * filters + b / group_blocks * job.lanes + lane;
+            global float *to = part + ((long)s * job.run + t % run_tiles * PB) * filters +
+                               b / group_blocks * job.lanes + lane;
             for (int i = 0; i < PB; i++)
-                for (int v = 0; v < nv; v++) V_STORE(to + (long)i * filters + v * VW, V_SPLAT(0.0f));
+                for (int v = 0; v < nv; v++)
+                    V_STORE(to + (long)i * filters + v * VW, V_SPLAT(0.0f));
         }
     long first = (long)chunk * job.lines_per_chunk, lines = (long)job.images * job.oh;
     for (long line = first; line < min(first + job.lines_per_chunk, lines); line++) {
@@ -99,11 +106,16 @@ kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR
                 int group = b / group_blocks, lane = b % group_blocks * NV * VW;
                 int s = t / run_tiles, j = t % run_tiles * PB;
                 global const float *xp =
-                    x + x0 + ((n * job.h + ih) * job.w - job.pad_w + s * job.dilation_w) * job.c + group * job.cg + j;
-                global const float *dp = dy + dy0 + line * job.ow * filters + group * job.lanes + lane;
-                global float *to = part + ((long)s * job.run + j) * filters + group * job.lanes + lane;
-                if (NV == 1 || job.lanes - lane > VW) dw_row(job, NV, xp, dp, s, j, job.stride_w * job.c, to);
-                else dw_row(job, 1, xp, dp, s, j, job.stride_w * job.c, to);
+                    x + x0 + ((n * job.h + ih) * job.w - job.pad_w + s * job.dilation_w) * job.c +
+                    group * job.cg + j;
+                global const float *dp =
+                    dy + dy0 + line * job.ow * filters + group * job.lanes + lane;
+                global float *to =
+                    part + ((long)s * job.run + j) * filters + group * job.lanes + lane;
+                if (NV == 1 || job.lanes - lane > VW)
+                    dw_row(job, NV, xp, dp, s, j, job.stride_w * job.c, to);
+                else
+                    dw_row(job, 1, xp, dp, s, j, job.stride_w * job.c, to);
             }
     }
 }
@@ -114,15 +126,18 @@ kernel void conv_db_part(TENSOR(const float, dy), TENSOR(float, parts), conv_dw_
     int filters = job.groups * job.lanes, o = get_global_id(0) * VW;
     long chunk = get_global_id(1);
     if (o >= filters || chunk >= job.chunks) return;
-    long first = chunk * job.lines_per_chunk, end = min(first + job.lines_per_chunk, (long)job.images * job.oh);
+    long first = chunk * job.lines_per_chunk,
+         end = min(first + job.lines_per_chunk, (long)job.images * job.oh);
     V sum = V_SPLAT(0.0f);
-    for (long p = first * job.ow; p < end * job.ow; p++) sum = sum + V_LOAD(dy + dy0 + p * filters + o);
+    for (long p = first * job.ow; p < end * job.ow; p++)
+        sum = sum + V_LOAD(dy + dy0 + p * filters + o);
     V_STORE(parts + parts0 + chunk * filters + o, sum);
 }
 
-/* Adds the chunks in order: rows of [k] results from rows of [groups lanes]. One work-item per result. */
-kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, out), ulong n, ulong chunk_step, int chunks,
-                           int k, int kg, int lanes, int accumulate)
+/* Adds the chunks in order: rows of [k] results from rows of [groups lanes]. One work-item per
+ * result. */
+kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, out), ulong n,
+                           ulong chunk_step, int chunks, int k, int kg, int lanes, int accumulate)
 {
     ulong i = get_global_id(0);
     if (i >= n) return;
@@ -133,8 +148,10 @@ kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, out), ulong
     PUT(out[out0 + i], sum);
 }
 
-/* Depthwise: partial sums of one tap and one chunk. Grid: vector of channels, tap, chunk. Parts: [chunk][tap][c rounded up]. */
-kernel void conv_dw_depthwise(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, parts), conv_dw_job job)
+/* Depthwise: partial sums of one tap and one chunk. Grid: vector of channels, tap, chunk. Parts:
+ * [chunk][tap][c rounded up]. */
+kernel void conv_dw_depthwise(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, parts),
+                              conv_dw_job job)
 {
     int o = get_global_id(0) * VW, tap = get_global_id(1);
     long chunk = get_global_id(2);
@@ -149,7 +166,8 @@ kernel void conv_dw_depthwise(TENSOR(const float, x), TENSOR(const float, dy), T
         for (int ow = 0; ow < job.ow; ow++) {
             int iw = ow * job.stride_w - job.pad_w + s * job.dilation_w;
             if (iw < 0 || iw >= job.w) continue;
-            global const float *xp = x + x0 + ((line / job.oh * job.h + ih) * job.w + iw) * job.c + o;
+            global const float *xp =
+                x + x0 + ((line / job.oh * job.h + ih) * job.w + iw) * job.c + o;
             global const float *dp = dy + dy0 + (line * job.ow + ow) * job.c + o;
             sum = lanes == VW ? V_FMA(V_LOAD(xp), V_LOAD(dp), sum)
                               : V_FMA(V_LOAD_PART(xp, lanes), V_LOAD_PART(dp, lanes), sum);
@@ -158,10 +176,10 @@ kernel void conv_dw_depthwise(TENSOR(const float, x), TENSOR(const float, dy), T
     V_STORE(parts + parts0 + (chunk * job.kh * job.kw + tap) * padded + o, sum);
 }
 
-/* dense_dw: dw[i, o] over ascending n. Grid: block of NV VW outputs, tile of PB inputs. dy has `lanes`
- * floats a row. */
-kernel void dense_dw_tiles(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, dw), int n, int in, int out,
-                           int lanes, int accumulate)
+/* dense_dw: dw[i, o] over ascending n. Grid: block of NV VW outputs, tile of PB inputs. dy has
+ * `lanes` floats a row. */
+kernel void dense_dw_tiles(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, dw),
+                           int n, int in, int out, int lanes, int accumulate)
 {
     int o = get_global_id(0) * NV * VW, i = get_global_id(1) * PB;
     if (o >= lanes || i >= in) return;
@@ -172,8 +190,10 @@ kernel void dense_dw_tiles(TENSOR(const float, x), TENSOR(const float, dy), TENS
         UNROLL
         for (int v = 0; v < NV; v++) acc[p][v] = V_SPLAT(0.0f);
     }
-    if (nv == NV) tile_weights(acc, PB, NV, x + x0 + i, in, dy + dy0 + o, lanes, n);
-    else tile_weights(acc, PB, 1, x + x0 + i, in, dy + dy0 + o, lanes, n);
+    if (nv == NV)
+        tile_weights(acc, PB, NV, x + x0 + i, in, dy + dy0 + o, lanes, n);
+    else
+        tile_weights(acc, PB, 1, x + x0 + i, in, dy + dy0 + o, lanes, n);
     int width = min(out - o, NV * VW);
     for (int p = 0; p < PB; p++) {
         global float *to = dw + dw0 + (long)(i + p) * out + o;

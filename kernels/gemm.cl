@@ -3,9 +3,11 @@
 #include "activation.clh"
 #include "conv_job.clh"
 
-/* Row (picture, oh, ow) of the column matrix: the pixels of its window in the order of the weights, 0 outside.
- * One work-item per float, `pictures` from `first` on; neighbours read neighbouring channels. */
-kernel void gemm_im2col(TENSOR(const float, x), TENSOR(float, columns), ulong n, int first, conv_dw_job job)
+/* Row (picture, oh, ow) of the column matrix: the pixels of its window in the order of the weights,
+ * 0 outside. One work-item per float, `pictures` from `first` on; neighbours read neighbouring
+ * channels. */
+kernel void gemm_im2col(TENSOR(const float, x), TENSOR(float, columns), ulong n, int first,
+                        conv_dw_job job)
 {
     ulong i = get_global_id(0);
     if (i >= n) return;
@@ -15,14 +17,17 @@ kernel void gemm_im2col(TENSOR(const float, x), TENSOR(float, columns), ulong n,
     rest /= (ulong)job.kh * job.kw;
     int ow = (int)(rest % job.ow), oh = (int)(rest / job.ow % job.oh);
     ulong picture = first + rest / ((ulong)job.oh * job.ow);
-    int ih = oh * job.stride_h - job.pad_h + r * job.dilation_h, iw = ow * job.stride_w - job.pad_w + s * job.dilation_w;
+    int ih = oh * job.stride_h - job.pad_h + r * job.dilation_h,
+        iw = ow * job.stride_w - job.pad_w + s * job.dilation_w;
     int inside = ih >= 0 && ih < job.h && iw >= 0 && iw < job.w;
-    columns[columns0 + i] = inside ? x[x0 + ((picture * job.h + ih) * job.w + iw) * job.c + c] : 0.0f;
+    columns[columns0 + i] =
+        inside ? x[x0 + ((picture * job.h + ih) * job.w + iw) * job.c + c] : 0.0f;
 }
 
-/* The reverse: each dx sums the places of the column matrix that it was copied to, taps in descending order. One work-item
- * per element of dx. */
-kernel void gemm_col2im(TENSOR(const float, columns), TENSOR(float, dx), ulong n, int first, conv_dw_job job)
+/* The reverse: each dx sums the places of the column matrix that it was copied to, taps in
+ * descending order. One work-item per element of dx. */
+kernel void gemm_col2im(TENSOR(const float, columns), TENSOR(float, dx), ulong n, int first,
+                        conv_dw_job job)
 {
     ulong i = get_global_id(0);
     if (i >= n) return;
@@ -44,7 +49,8 @@ kernel void gemm_col2im(TENSOR(const float, columns), TENSOR(float, dx), ulong n
 }
 
 /* y = act(y + b) over rows of k. One work-item per element. */
-kernel void gemm_bias_act(TENSOR(float, y), TENSOR(const float, b), ulong n, int k, int has_bias, int act, float alpha)
+kernel void gemm_bias_act(TENSOR(float, y), TENSOR(const float, b), ulong n, int k, int has_bias,
+                          int act, float alpha)
 {
     ulong i = get_global_id(0);
     if (i >= n) return;

@@ -36,7 +36,8 @@ float clade_random_uniform(clade_random *r, float low, float high)
  * the last bits of libm may differ in. */
 float clade_random_normal(clade_random *r)
 {
-    double u = ((double)clade_random_u32(r) + 1) * 0x1p-32, v = (double)clade_random_u32(r) * 0x1p-32;
+    double u = ((double)clade_random_u32(r) + 1) * 0x1p-32,
+           v = (double)clade_random_u32(r) * 0x1p-32;
     return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
 }
 

@@ -11,13 +11,14 @@ typedef enum clade_stream {
     CLADE_STREAM_SPLIT,
     CLADE_STREAM_AUGMENT,
     CLADE_STREAM_DROPOUT,
-    CLADE_STREAM_SHAPES,   /* rendered pictures */
+    CLADE_STREAM_SHAPES, /* rendered pictures */
     CLADE_STREAM_CONFORM,
     CLADE_STREAM_TUNE
 } clade_stream;
 
 /* Four random words for (seed, stream, a, b): a 64-bit and a 32-bit position. */
-void clade_random_words(uint64_t seed, clade_stream stream, uint64_t a, uint32_t b, uint32_t out[4]);
+void clade_random_words(uint64_t seed, clade_stream stream, uint64_t a, uint32_t b,
+                        uint32_t out[4]);
 
 /* A generator that walks through b = 0, 1, 2, … of one (seed, stream, a). */
 typedef struct clade_random {
@@ -29,9 +30,9 @@ typedef struct clade_random {
 
 clade_random clade_random_start(uint64_t seed, clade_stream stream, uint64_t a);
 uint32_t clade_random_u32(clade_random *r);
-float clade_random_unit(clade_random *r);                       /* [0, 1) */
+float clade_random_unit(clade_random *r);                           /* [0, 1) */
 float clade_random_uniform(clade_random *r, float low, float high); /* [low, high) */
-float clade_random_normal(clade_random *r);                     /* mean 0, deviation 1 */
-uint32_t clade_random_below(clade_random *r, uint32_t n);       /* [0, n), unbiased; n > 0 */
+float clade_random_normal(clade_random *r);                         /* mean 0, deviation 1 */
+uint32_t clade_random_below(clade_random *r, uint32_t n);           /* [0, n), unbiased; n > 0 */
 
 #endif

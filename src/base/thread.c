@@ -66,7 +66,9 @@ static void *work(void *arg)
     clade_pool *pool = self->pool;
     unsigned seen = 0;
     for (;;) {
-        for (int i = 0; i < spins && atomic_load_explicit(&pool->generation, memory_order_acquire) == seen; i++)
+        for (int i = 0;
+             i < spins && atomic_load_explicit(&pool->generation, memory_order_acquire) == seen;
+             i++)
             relax();
         if (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
             pthread_mutex_lock(&pool->mutex);
@@ -90,7 +92,8 @@ clade_status clade_pool_create(int threads, clade_pool **out)
     assert(out);
     *out = NULL;
     if (threads < 0 || threads > 4096)
-        return clade_fail(CLADE_EINVAL, "%d threads: expected 0 (one per processor) to 4096", threads);
+        return clade_fail(CLADE_EINVAL, "%d threads: expected 0 (one per processor) to 4096",
+                          threads);
     clade_pool *pool = calloc(1, sizeof *pool);
     if (!pool) return clade_fail(CLADE_ENOMEM, "out of memory for a thread pool");
     pool->threads = threads ? threads : clade_processors();
@@ -155,7 +158,8 @@ void clade_pool_for(clade_pool *pool, size_t n, void (*body)(void *user, size_t 
     atomic_store_explicit(&pool->busy, pool->started, memory_order_relaxed);
     begin(pool);
     share(pool, 0);
-    for (int i = 0; i < spins && atomic_load_explicit(&pool->busy, memory_order_acquire); i++) relax();
+    for (int i = 0; i < spins && atomic_load_explicit(&pool->busy, memory_order_acquire); i++)
+        relax();
     if (atomic_load_explicit(&pool->busy, memory_order_acquire)) {
         pthread_mutex_lock(&pool->mutex);
         while (atomic_load_explicit(&pool->busy, memory_order_acquire))

@@ -1,6 +1,7 @@
-/* conv2d, its input gradient and dense on the CPU, by register tiles over packed weights. Rows of results are
- * shared among threads; rows that reach into the padding are copied with zeros around them, so that every
- * tile is whole (a product with zero adds nothing: the bits are those of leaving it out). */
+/* conv2d, its input gradient and dense on the CPU, by register tiles over packed weights. Rows of
+ * results are shared among threads; rows that reach into the padding are copied with zeros around
+ * them, so that every tile is whole (a product with zero adds nothing: the bits are those of
+ * leaving it out). */
 #include "cpu/conv.h"
 #include "cpu/tile.h"
 
@@ -26,7 +27,8 @@ typedef struct conv_job {
     int32_t parts;             /* items that share a segment's blocks */
 } conv_job;
 
-/* Copies `taps` source rows from row_at on, columns left … left + width, zeros where they lie outside. */
+/* Copies `taps` source rows from row_at on, columns left … left + width, zeros where they lie
+ * outside. */
 static void copy_rows(const conv_job *job, const float *image, int32_t row_at, int32_t taps,
                       int32_t left, int32_t width, float *to)
 {
@@ -40,7 +42,9 @@ static void copy_rows(const conv_job *job, const float *image, int32_t row_at, i
     for (int32_t t = 0; t < taps; t++, to += all) {
         int64_t row = row_at + (int64_t)t * job->row.reach;
         memset(to, 0, before * sizeof *to);
-        if (middle) memcpy(to + before, image + (row * size + from) * (int64_t)channels, middle * sizeof *to);
+        if (middle)
+            memcpy(to + before, image + (row * size + from) * (int64_t)channels,
+                   middle * sizeof *to);
         memset(to + before + middle, 0, (all - before - middle) * sizeof *to);
     }
 }
@@ -79,7 +83,8 @@ static void conv_item(void *user, size_t item, int thread)
     bool run = column->reach == 1 && column->tap_step == 1 && job->groups == 1;
     int64_t out_channels = (int64_t)job->groups * job->cout;
     int64_t y = ((n * job->out_h + row->first + j * row->spread) * job->out_w + column->first +
-                 first * column->spread) * out_channels;
+                 first * column->spread) *
+                out_channels;
     tile_job t = {
         .step = column->stride * channels,
         .src_row = src_row,
@@ -118,7 +123,8 @@ static void conv_item(void *user, size_t item, int thread)
     int64_t from = b0 * job->lanes, to = b1 < job->blocks ? b1 * job->lanes : out_channels;
     for (int32_t p = 0; p < count; p++) {
         float *result = job->out + y + p * t.y_step;
-        for (int64_t o = from; o < to; o++) result[o] = act_forward(job->act, job->alpha, result[o]);
+        for (int64_t o = from; o < to; o++)
+            result[o] = act_forward(job->act, job->alpha, result[o]);
     }
 }
 
@@ -156,7 +162,8 @@ static void pack_item(void *user, size_t item, int thread)
     int32_t g = (int32_t)(block / job->blocks), b = (int32_t)(block % job->blocks);
     int32_t kg = job->k / job->groups, from = job->backward ? taps - 1 - tap : tap;
     int32_t summed = job->backward ? kg : job->cg, across = job->backward ? job->cg : kg;
-    int32_t first = b * job->lanes, count = across - first < job->lanes ? across - first : job->lanes;
+    int32_t first = b * job->lanes,
+            count = across - first < job->lanes ? across - first : job->lanes;
     const float *w = job->w + (int64_t)from * job->cg * job->k + g * kg;
     float *to = job->to + (block * taps + tap) * summed * job->lanes;
     for (int32_t i = 0; i < summed; i++, to += job->lanes) {
@@ -174,10 +181,18 @@ static int32_t block_lanes(int32_t across) { return across > VW ? 2 * VW : VW; }
 static const float *pack(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
                          float *to)
 {
-    pack_job p = {.w = clade_tensor_host(w), .to = to, .kh = w->dim[0], .kw = w->dim[1], .cg = w->dim[2],
-                  .k = w->dim[3], .groups = job->groups, .lanes = job->lanes, .blocks = job->blocks,
+    pack_job p = {.w = clade_tensor_host(w),
+                  .to = to,
+                  .kh = w->dim[0],
+                  .kw = w->dim[1],
+                  .cg = w->dim[2],
+                  .k = w->dim[3],
+                  .groups = job->groups,
+                  .lanes = job->lanes,
+                  .blocks = job->blocks,
                   .backward = backward};
-    clade_pool_for(cpu->pool, (size_t)p.groups * (size_t)p.blocks * (size_t)(p.kh * p.kw), pack_item, &p);
+    clade_pool_for(cpu->pool, (size_t)p.groups * (size_t)p.blocks * (size_t)(p.kh * p.kw),
+                   pack_item, &p);
     job->w_step = job->lanes;
     job->w_tap = (int64_t)job->cin * job->lanes;
     job->w_block = job->w_tap * p.kh * p.kw;
@@ -248,14 +263,16 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     for (int32_t i = 0; i < g.stride[0]; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
         for (int32_t k = 0; k < g.stride[1]; k++) {
-            job.column = conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
+            job.column =
+                conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
             run_job(context, &job, x[0]);
         }
     }
     return CLADE_OK;
 }
 
-/* A dense layer is a 1×1 convolution of n pixels; its weights are read where they are if whole vectors fit. */
+/* A dense layer is a 1×1 convolution of n pixels; its weights are read where they are if whole
+ * vectors fit. */
 static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
 {
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->w.dim[1];

@@ -1,5 +1,5 @@
-/* conv2d_dw on the CPU: every chunk of rows is summed into its own copy of dw by register tiles over (tap, channel)
- * and filters; then the copies are added in order. */
+/* conv2d_dw on the CPU: every chunk of rows is summed into its own copy of dw by register tiles
+ * over (tap, channel) and filters; then the copies are added in order. */
 #include "cpu/conv.h"
 #include "cpu/tile.h"
 
@@ -8,13 +8,15 @@
 typedef struct dw_job {
     const float *x, *dy;
     float *dw, *db;
-    float *parts;        /* chunks × [kh kw cg][filters] partial sums of dw, then chunks × [filters] of db */
+    float
+        *parts; /* chunks × [kh kw cg][filters] partial sums of dw, then chunks × [filters] of db */
     float *db_parts;
-    float *rows;         /* each thread's copies: a row of x with zeros around, a row of dy with whole vectors */
+    float *rows; /* each thread's copies: a row of x with zeros around, a row of dy with whole
+                    vectors */
     size_t row_floats;
     conv_geometry g;
     int32_t h, w, c, oh, ow, k, kh, kw, cg;
-    int32_t kg, lanes;   /* filters per group, rounded up to whole vectors */
+    int32_t kg, lanes; /* filters per group, rounded up to whole vectors */
     int64_t lines, lines_per_chunk;
     int32_t chunks, accumulate;
 } dw_job;
@@ -78,7 +80,8 @@ static void dw_item(void *user, size_t item, int thread)
 {
     const dw_job *job = user;
     int32_t r = (int32_t)(item % (size_t)job->kh);
-    int64_t chunk = (int64_t)(item / (size_t)job->kh), filters = (int64_t)job->g.groups * job->lanes;
+    int64_t chunk = (int64_t)(item / (size_t)job->kh),
+            filters = (int64_t)job->g.groups * job->lanes;
     int64_t row = (int64_t)job->kw * job->cg * filters;
     float *part = job->parts + (chunk * job->kh + r) * row;
     float *db = job->db_parts + chunk * filters;
@@ -116,7 +119,8 @@ static void add_item(void *user, size_t item, int thread)
             int32_t lanes = job->kg - first < VW ? job->kg - first : VW;
             const float *p = part + g * job->lanes + first;
             V sum = V_SPLAT(0.0f);
-            for (int32_t chunk = 0; chunk < job->chunks; chunk++) sum = sum + V_LOAD(p + chunk * step);
+            for (int32_t chunk = 0; chunk < job->chunks; chunk++)
+                sum = sum + V_LOAD(p + chunk * step);
             float *y = out + g * job->kg + first;
             for (int32_t l = 0; l < lanes; l++) y[l] = job->accumulate ? y[l] + sum[l] : sum[l];
         }
@@ -132,13 +136,21 @@ clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, v
         .dw = clade_tensor_host(&a->dw),
         .db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL,
         .g = CONV_GEOMETRY(a),
-        .h = x[1], .w = x[2], .c = x[3], .oh = y[1], .ow = y[2], .k = y[3],
-        .kh = w[0], .kw = w[1], .cg = w[2],
+        .h = x[1],
+        .w = x[2],
+        .c = x[3],
+        .oh = y[1],
+        .ow = y[2],
+        .k = y[3],
+        .kh = w[0],
+        .kw = w[1],
+        .cg = w[2],
         .lines = (int64_t)y[0] * y[1],
         .accumulate = a->accumulate,
     };
     if (conv_is_depthwise(&a->dw, job.g.groups)) return CPU_NAME(depthwise_dw)(context, a, scratch);
-    job.chunks = clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
+    job.chunks =
+        clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
     job.kg = job.k / job.g.groups;
     job.lanes = (job.kg + VW - 1) / VW * VW;
     size_t filters = (size_t)job.g.groups * (size_t)job.lanes;

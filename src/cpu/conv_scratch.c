@@ -1,5 +1,5 @@
-/* How much scratch memory the CPU's convolutions and dense layers need: packed operands, partial sums, and
- * each thread's copies of rows. Reckoned for the widest vectors. */
+/* How much scratch memory the CPU's convolutions and dense layers need: packed operands, partial
+ * sums, and each thread's copies of rows. Reckoned for the widest vectors. */
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
 
@@ -34,11 +34,14 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
         conv_geometry g = CONV_GEOMETRY(a);
         const int32_t *w = a->dw.dim, *y = a->dy.dim;
         int64_t per_chunk;
-        size_t chunks = (size_t)clade_conv_chunks((int64_t)y[0] * y[1], (int64_t)clade_tensor_count(&a->dw), &per_chunk);
+        size_t chunks = (size_t)clade_conv_chunks((int64_t)y[0] * y[1],
+                                                  (int64_t)clade_tensor_count(&a->dw), &per_chunk);
         size_t filters = (size_t)g.groups * round_up((size_t)(w[3] / g.groups), widest);
         size_t rows = (size_t)w[0] * (size_t)w[1] * (size_t)w[2];
-        size_t span = (size_t)(y[2] - 1) * (size_t)g.stride[1] + (size_t)(w[1] - 1) * (size_t)g.dilation[1] + 1;
-        floats = chunks * (rows + 1) * filters + threads * (span * (size_t)a->x.dim[3] + (size_t)y[2] * filters);
+        size_t span = (size_t)(y[2] - 1) * (size_t)g.stride[1] +
+                      (size_t)(w[1] - 1) * (size_t)g.dilation[1] + 1;
+        floats = chunks * (rows + 1) * filters +
+                 threads * (span * (size_t)a->x.dim[3] + (size_t)y[2] * filters);
     }
     return floats * sizeof(float);
 }
@@ -50,8 +53,10 @@ size_t clade_cpu_dense_scratch(const cpu_context *cpu, clade_op op, const clade_
     if (op == CLADE_OP_dense)
         floats = packed_floats(&args->dense.w, 1, args->dense.w.dim[1]);
     else if (op == CLADE_OP_dense_dx)
-        floats = (size_t)args->dense_dx.dy.dim[1] * round_up((size_t)args->dense_dx.dy.dim[0], most_lanes);
+        floats = (size_t)args->dense_dx.dy.dim[1] *
+                 round_up((size_t)args->dense_dx.dy.dim[0], most_lanes);
     else if (op == CLADE_OP_dense_dw)
-        floats = (size_t)args->dense_dw.x.dim[0] * round_up((size_t)args->dense_dw.dy.dim[1], widest);
+        floats =
+            (size_t)args->dense_dw.x.dim[0] * round_up((size_t)args->dense_dw.dy.dim[1], widest);
     return floats * sizeof(float);
 }

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* dx: an input is a pixel and its weights are the source; the batch is the vector. dyᵀ is packed as [block][o][lane]. */
+/* dx: an input is a pixel and its weights are the source; the batch is the vector. dyᵀ is packed as
+ * [block][o][lane]. */
 typedef struct dx_job {
     const float *w, *packed;
     float *dx;
@@ -24,8 +25,12 @@ static void dx_item(void *user, size_t item, int thread)
         int32_t lanes = job->n - b * job->lanes < job->lanes ? job->n - b * job->lanes : job->lanes;
         for (int32_t i = first; i < end; i += tile_most) {
             int32_t pixels = end - i < tile_most ? end - i : tile_most;
-            tile_job t = {.src = job->w + (int64_t)i * job->out, .step = job->out, .rows = 1, .columns = 1,
-                          .len = job->out, .w = job->packed + (int64_t)b * job->out * job->lanes,
+            tile_job t = {.src = job->w + (int64_t)i * job->out,
+                          .step = job->out,
+                          .rows = 1,
+                          .columns = 1,
+                          .len = job->out,
+                          .w = job->packed + (int64_t)b * job->out * job->lanes,
                           .w_step = job->lanes};
             CPU_NAME(tile_sums)(&t, pixels, lanes > VW ? 2 : 1, acc);
             for (int32_t l = 0; l < lanes; l++) {
@@ -42,8 +47,13 @@ static void dx_item(void *user, size_t item, int thread)
 static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *scratch)
 {
     cpu_context *cpu = context;
-    dx_job job = {.w = clade_tensor_host(&a->w), .dx = clade_tensor_host(&a->dx), .packed = scratch,
-                  .n = a->dy.dim[0], .in = a->w.dim[0], .out = a->w.dim[1], .accumulate = a->accumulate};
+    dx_job job = {.w = clade_tensor_host(&a->w),
+                  .dx = clade_tensor_host(&a->dx),
+                  .packed = scratch,
+                  .n = a->dy.dim[0],
+                  .in = a->w.dim[0],
+                  .out = a->w.dim[1],
+                  .accumulate = a->accumulate};
     job.lanes = job.n > VW ? 2 * VW : VW;
     job.blocks = (job.n + job.lanes - 1) / job.lanes;
     const float *dy = clade_tensor_host(&a->dy);
@@ -74,8 +84,13 @@ static void dw_item(void *user, size_t item, int thread)
     float part[TILE_PIXELS * TILE_VECTORS * VW];
     for (int32_t o = 0; o < job->lanes; o += TILE_VECTORS * VW) {
         memset(part, 0, sizeof part);
-        weights_job t = {.x = job->x + first, .dy = job->dy + o, .x_step = job->in, .dy_step = job->lanes,
-                         .pixels = job->n, .part = part, .part_step = TILE_VECTORS * VW};
+        weights_job t = {.x = job->x + first,
+                         .dy = job->dy + o,
+                         .x_step = job->in,
+                         .dy_step = job->lanes,
+                         .pixels = job->n,
+                         .part = part,
+                         .part_step = TILE_VECTORS * VW};
         CPU_NAME(tile_weights)(&t, count, job->lanes - o > VW ? 2 : 1);
         int32_t width = job->out - o < TILE_VECTORS * VW ? job->out - o : TILE_VECTORS * VW;
         for (int32_t i = 0; i < count; i++) {
@@ -92,8 +107,13 @@ static void dw_item(void *user, size_t item, int thread)
 static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *scratch)
 {
     cpu_context *cpu = context;
-    dw_job job = {.x = clade_tensor_host(&a->x), .dy = clade_tensor_host(&a->dy), .dw = clade_tensor_host(&a->dw),
-                  .n = a->x.dim[0], .in = a->x.dim[1], .out = a->dy.dim[1], .accumulate = a->accumulate};
+    dw_job job = {.x = clade_tensor_host(&a->x),
+                  .dy = clade_tensor_host(&a->dy),
+                  .dw = clade_tensor_host(&a->dw),
+                  .n = a->x.dim[0],
+                  .in = a->x.dim[1],
+                  .out = a->dy.dim[1],
+                  .accumulate = a->accumulate};
     const float *dy = job.dy;
     job.lanes = (job.out + VW - 1) / VW * VW;
     if (job.lanes != job.out) {

@@ -1,4 +1,5 @@
-/* Depthwise convolution (one filter per channel) and its gradients on the CPU: vectors of channels. */
+/* Depthwise convolution (one filter per channel) and its gradients on the CPU: vectors of channels.
+ */
 #include "cpu/conv.h"
 #include "cpu/tile.h"
 
@@ -41,7 +42,8 @@ static void depthwise_pixel(const depthwise_job *job, const float *image, int32_
             }
         for (int32_t l = 0; l < lanes; l++) {
             float value = job->bias ? sum[l] + job->bias[o + l] : sum[l];
-            y[o + l] = job->accumulate ? y[o + l] + value : act_forward(job->act, job->alpha, value);
+            y[o + l] =
+                job->accumulate ? y[o + l] + value : act_forward(job->act, job->alpha, value);
         }
     }
 }
@@ -54,7 +56,8 @@ static void depthwise_item(void *user, size_t item, int thread)
     int64_t n = (int64_t)(item / (size_t)job->row.count);
     int32_t r0 = conv_axis_from(job->row, j), r1 = conv_axis_to(job->row, j);
     const float *image = job->src + n * job->row.size * job->column.size * job->c;
-    float *y = job->out + (n * job->out_h + job->row.first + j * job->row.spread) * job->out_w * job->c;
+    float *y =
+        job->out + (n * job->out_h + job->row.first + j * job->row.spread) * job->out_w * job->c;
     for (int32_t i = 0; i < job->column.count; i++)
         depthwise_pixel(job, image, r0, r1, j * job->row.stride + job->row.base, i,
                         y + (job->column.first + (int64_t)i * job->column.spread) * job->c);
@@ -72,8 +75,13 @@ clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a)
         .out = clade_tensor_host(&a->y),
         .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
         .column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
-        .out_h = y[1], .out_w = y[2], .c = x[3], .kh = w[0], .kw = w[1],
-        .act = a->act, .alpha = a->alpha,
+        .out_h = y[1],
+        .out_w = y[2],
+        .c = x[3],
+        .kh = w[0],
+        .kw = w[1],
+        .act = a->act,
+        .alpha = a->alpha,
     };
     clade_pool_for(cpu->pool, (size_t)x[0] * (size_t)y[1], depthwise_item, &job);
     return CLADE_OK;
@@ -88,13 +96,19 @@ clade_status CPU_NAME(depthwise_dx)(void *context, const clade_conv2d_dx_args *a
         .src = clade_tensor_host(&a->dy),
         .w = clade_tensor_host(&a->w),
         .out = clade_tensor_host(&a->dx),
-        .out_h = x[1], .out_w = x[2], .c = x[3], .kh = w[0], .kw = w[1],
-        .backward = true, .accumulate = a->accumulate,
+        .out_h = x[1],
+        .out_w = x[2],
+        .c = x[3],
+        .kh = w[0],
+        .kw = w[1],
+        .backward = true,
+        .accumulate = a->accumulate,
     };
     for (int32_t i = 0; i < g.stride[0]; i++)
         for (int32_t k = 0; k < g.stride[1]; k++) {
             job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
-            job.column = conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
+            job.column =
+                conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
             clade_pool_for(cpu->pool, (size_t)x[0] * (size_t)job.row.count, depthwise_item, &job);
         }
     return CLADE_OK;
@@ -116,19 +130,23 @@ static void depthwise_dw_item(void *user, size_t item, int thread)
     const int32_t *xd = a->x.dim, *yd = a->dy.dim;
     int32_t c = xd[3], kh = a->dw.dim[0], kw = a->dw.dim[1];
     const float *x = clade_tensor_host(&a->x), *dy = clade_tensor_host(&a->dy);
-    float *part = job->parts + item * (size_t)(kh * kw + 1) * (size_t)c, *db = part + (size_t)(kh * kw) * (size_t)c;
+    float *part = job->parts + item * (size_t)(kh * kw + 1) * (size_t)c,
+          *db = part + (size_t)(kh * kw) * (size_t)c;
     memset(part, 0, (size_t)(kh * kw + 1) * (size_t)c * sizeof *part);
     int64_t end = (int64_t)(item + 1) * job->lines_per_chunk;
-    for (int64_t line = (int64_t)item * job->lines_per_chunk; line < end && line < job->lines; line++) {
+    for (int64_t line = (int64_t)item * job->lines_per_chunk; line < end && line < job->lines;
+         line++) {
         int64_t n = line / yd[1], oh = line % yd[1];
         for (int32_t ow = 0; ow < yd[2]; ow++) {
             const float *d = dy + (line * yd[2] + ow) * c;
             for (int32_t i = 0; i < c; i++) db[i] += d[i];
             for (int32_t r = 0; r < kh; r++) {
-                int64_t ih = oh * job->g.stride[0] - job->g.pad[0] + (int64_t)r * job->g.dilation[0];
+                int64_t ih =
+                    oh * job->g.stride[0] - job->g.pad[0] + (int64_t)r * job->g.dilation[0];
                 if (ih < 0 || ih >= xd[1]) continue;
                 for (int32_t s = 0; s < kw; s++) {
-                    int64_t iw = (int64_t)ow * job->g.stride[1] - job->g.pad[1] + (int64_t)s * job->g.dilation[1];
+                    int64_t iw = (int64_t)ow * job->g.stride[1] - job->g.pad[1] +
+                                 (int64_t)s * job->g.dilation[1];
                     if (iw < 0 || iw >= xd[2]) continue;
                     const float *v = x + ((n * xd[1] + ih) * xd[2] + iw) * c;
                     float *sum = part + (int64_t)(r * kw + s) * c;
@@ -142,14 +160,20 @@ static void depthwise_dw_item(void *user, size_t item, int thread)
 clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch)
 {
     cpu_context *cpu = context;
-    depthwise_dw_job job = {.a = a, .g = CONV_GEOMETRY(a), .parts = scratch, .lines = (int64_t)a->dy.dim[0] * a->dy.dim[1]};
-    job.chunks = clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
+    depthwise_dw_job job = {.a = a,
+                            .g = CONV_GEOMETRY(a),
+                            .parts = scratch,
+                            .lines = (int64_t)a->dy.dim[0] * a->dy.dim[1]};
+    job.chunks =
+        clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
     clade_pool_for(cpu->pool, (size_t)job.chunks, depthwise_dw_item, &job);
     size_t n = clade_tensor_count(&a->dw), c = (size_t)a->x.dim[3];
-    float *dw = clade_tensor_host(&a->dw), *db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL;
+    float *dw = clade_tensor_host(&a->dw),
+          *db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL;
     for (size_t i = 0; i < n + (db ? c : 0); i++) {
         float sum = 0;
-        for (int32_t chunk = 0; chunk < job.chunks; chunk++) sum += job.parts[(size_t)chunk * (n + c) + i];
+        for (int32_t chunk = 0; chunk < job.chunks; chunk++)
+            sum += job.parts[(size_t)chunk * (n + c) + i];
         float *out = i < n ? dw + i : db + (i - n);
         *out = a->accumulate ? *out + sum : sum;
     }

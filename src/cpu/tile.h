@@ -1,4 +1,5 @@
-/* The register tiles of kernels/conv.clh as functions, one per tile size, for the instruction set at hand. */
+/* The register tiles of kernels/conv.clh as functions, one per tile size, for the instruction set
+ * at hand. */
 #ifndef CLADE_CPU_TILE_H
 #define CLADE_CPU_TILE_H
 
@@ -20,21 +21,22 @@ typedef struct tile_job {
     const float *w;
     int64_t w_row, w_column;
     int32_t w_step, rows, columns, len;
-    float *y;         /* of the first pixel and lane */
-    int64_t y_step;   /* from one pixel to the next */
+    float *y;          /* of the first pixel and lane */
+    int64_t y_step;    /* from one pixel to the next */
     const float *bias; /* of the first lane, or NULL */
-    int32_t lanes;    /* results per pixel, 1 … nv VW */
+    int32_t lanes;     /* results per pixel, 1 … nv VW */
     int32_t act, accumulate;
 } tile_job;
 
-/* Computes `pixels` (1 … tile_most) results of `vectors` (1 or 2) vectors each, and stores them; activations other than
- * relu are left to the caller. */
+/* Computes `pixels` (1 … tile_most) results of `vectors` (1 or 2) vectors each, and stores them;
+ * activations other than relu are left to the caller. */
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
 
 /* The sums of tile_forward as they are: acc[p · TILE_VECTORS · VW + lane]. */
 void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc);
 
-/* part[j · part_step + lane] += Σ over pixels, as tile_weights; `count` (1 … tile_most) values of j. */
+/* part[j · part_step + lane] += Σ over pixels, as tile_weights; `count` (1 … tile_most) values of
+ * j. */
 typedef struct weights_job {
     const float *x, *dy;
     int64_t x_step, dy_step;

@@ -1,4 +1,5 @@
-/* Dense layers and convolutions as matrix products: fast mode on devices that are not CPUs, or as asked for. */
+/* Dense layers and convolutions as matrix products: fast mode on devices that are not CPUs, or as
+ * asked for. */
 #include "opencl/gemm.h"
 #include "op/conv.h"
 
@@ -9,18 +10,32 @@ enum { columns_most = 64 << 20 }; /* bytes of column matrix at once */
 /* A convolution's products: pictures are taken `step` at a time, so that their columns fit. */
 typedef struct plan {
     conv_dw_job job;
-    size_t columns;  /* floats of one row of the column matrix */
-    size_t rows;     /* rows of one picture */
-    int32_t step;    /* pictures at once */
-    bool pointwise;  /* x is its own column matrix */
+    size_t columns; /* floats of one row of the column matrix */
+    size_t rows;    /* rows of one picture */
+    int32_t step;   /* pictures at once */
+    bool pointwise; /* x is its own column matrix */
 } plan;
 
-static plan plan_of(const conv_geometry *g, const clade_tensor *x, const clade_tensor *w, const clade_tensor *y)
+static plan plan_of(const conv_geometry *g, const clade_tensor *x, const clade_tensor *w,
+                    const clade_tensor *y)
 {
-    plan p = {.job = {.images = x->dim[0], .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = y->dim[1],
-                      .ow = y->dim[2], .k = y->dim[3], .kh = w->dim[0], .kw = w->dim[1], .cg = w->dim[2],
-                      .groups = 1, .stride_h = g->stride[0], .stride_w = g->stride[1], .pad_h = g->pad[0],
-                      .pad_w = g->pad[1], .dilation_h = g->dilation[0], .dilation_w = g->dilation[1]}};
+    plan p = {.job = {.images = x->dim[0],
+                      .h = x->dim[1],
+                      .w = x->dim[2],
+                      .c = x->dim[3],
+                      .oh = y->dim[1],
+                      .ow = y->dim[2],
+                      .k = y->dim[3],
+                      .kh = w->dim[0],
+                      .kw = w->dim[1],
+                      .cg = w->dim[2],
+                      .groups = 1,
+                      .stride_h = g->stride[0],
+                      .stride_w = g->stride[1],
+                      .pad_h = g->pad[0],
+                      .pad_w = g->pad[1],
+                      .dilation_h = g->dilation[0],
+                      .dilation_w = g->dilation[1]}};
     p.columns = (size_t)w->dim[0] * (size_t)w->dim[1] * (size_t)w->dim[2];
     p.rows = (size_t)y->dim[1] * (size_t)y->dim[2];
     p.pointwise = conv_is_pointwise(x, w, y, g);
@@ -34,13 +49,16 @@ static opencl_gemm gemm_of(clade_op op, const plan *p, int32_t pictures, float b
     size_t rows = p->rows * (size_t)pictures, k = (size_t)p->job.k;
     if (op == CLADE_OP_conv2d) return (opencl_gemm){.m = rows, .n = k, .k = p->columns};
     if (op == CLADE_OP_conv2d_dx)
-        return (opencl_gemm){.b_transposed = true, .m = rows, .n = p->columns, .k = k,
+        return (opencl_gemm){.b_transposed = true,
+                             .m = rows,
+                             .n = p->columns,
+                             .k = k,
                              .beta = p->pointwise ? beta : 0};
     return (opencl_gemm){.a_transposed = true, .m = p->columns, .n = k, .k = rows, .beta = beta};
 }
 
-/* The products that an op consists of: one for dense; for a convolution that of `step` pictures and that of the rest.
- * Returns how many; 0 if the op is not one of these or has groups. */
+/* The products that an op consists of: one for dense; for a convolution that of `step` pictures and
+ * that of the rest. Returns how many; 0 if the op is not one of these or has groups. */
 static int products(clade_op op, const clade_args *args, plan *p, opencl_gemm gemms[3])
 {
     conv_geometry g;
@@ -48,19 +66,26 @@ static int products(clade_op op, const clade_args *args, plan *p, opencl_gemm ge
     switch (op) {
     case CLADE_OP_dense: {
         const clade_dense_args *a = &args->dense;
-        gemms[0] = (opencl_gemm){.m = (size_t)a->x.dim[0], .n = (size_t)a->w.dim[1], .k = (size_t)a->w.dim[0]};
+        gemms[0] = (opencl_gemm){
+            .m = (size_t)a->x.dim[0], .n = (size_t)a->w.dim[1], .k = (size_t)a->w.dim[0]};
         return 1;
     }
     case CLADE_OP_dense_dx: {
         const clade_dense_dx_args *a = &args->dense_dx;
-        gemms[0] = (opencl_gemm){.b_transposed = true, .m = (size_t)a->dy.dim[0], .n = (size_t)a->w.dim[0],
-                                 .k = (size_t)a->w.dim[1], .beta = (float)a->accumulate};
+        gemms[0] = (opencl_gemm){.b_transposed = true,
+                                 .m = (size_t)a->dy.dim[0],
+                                 .n = (size_t)a->w.dim[0],
+                                 .k = (size_t)a->w.dim[1],
+                                 .beta = (float)a->accumulate};
         return 1;
     }
     case CLADE_OP_dense_dw: {
         const clade_dense_dw_args *a = &args->dense_dw;
-        gemms[0] = (opencl_gemm){.a_transposed = true, .m = (size_t)a->x.dim[1], .n = (size_t)a->dy.dim[1],
-                                 .k = (size_t)a->x.dim[0], .beta = (float)a->accumulate};
+        gemms[0] = (opencl_gemm){.a_transposed = true,
+                                 .m = (size_t)a->x.dim[1],
+                                 .n = (size_t)a->dy.dim[1],
+                                 .k = (size_t)a->x.dim[0],
+                                 .beta = (float)a->accumulate};
         return 1;
     }
     case CLADE_OP_conv2d:
@@ -83,7 +108,8 @@ static int products(clade_op op, const clade_args *args, plan *p, opencl_gemm ge
     int count = 0, left = p->job.images % p->step;
     gemms[count++] = gemm_of(op, p, p->step, beta);
     /* of a weight gradient all products but the first add to it */
-    if (op == CLADE_OP_conv2d_dw && p->job.images > p->step && beta == 0) gemms[count++] = gemm_of(op, p, p->step, 1);
+    if (op == CLADE_OP_conv2d_dw && p->job.images > p->step && beta == 0)
+        gemms[count++] = gemm_of(op, p, p->step, 1);
     if (left) gemms[count++] = gemm_of(op, p, left, op == CLADE_OP_conv2d_dw ? 1 : beta);
     return count;
 }
@@ -98,12 +124,13 @@ size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const
         size_t need = clade_opencl_gemm_scratch(cl, &gemms[i]);
         if (need > bytes) bytes = need;
     }
-    if (p.step && !p.pointwise) bytes += (size_t)p.step * p.rows * p.columns * sizeof(float) + sizeof(float);
+    if (p.step && !p.pointwise)
+        bytes += (size_t)p.step * p.rows * p.columns * sizeof(float) + sizeof(float);
     return bytes;
 }
 
-static clade_status bias_and_act(opencl_context *cl, const clade_tensor *y, const clade_tensor *b, int32_t act,
-                                 float alpha)
+static clade_status bias_and_act(opencl_context *cl, const clade_tensor *y, const clade_tensor *b,
+                                 int32_t act, float alpha)
 {
     if (!clade_tensor_present(b) && act == CLADE_LINEAR) return CLADE_OK;
     opencl_launch l = clade_opencl_begin(cl, "gemm", "gemm_bias_act", NULL);
@@ -118,7 +145,8 @@ static clade_status bias_and_act(opencl_context *cl, const clade_tensor *y, cons
     return clade_opencl_run_elements(&l, n);
 }
 
-static void operands(opencl_gemm *g, const clade_tensor *a, const clade_tensor *b, const clade_tensor *c)
+static void operands(opencl_gemm *g, const clade_tensor *a, const clade_tensor *b,
+                     const clade_tensor *c)
 {
     g->a = clade_tensor_handle(a);
     g->b = clade_tensor_handle(b);
@@ -128,8 +156,9 @@ static void operands(opencl_gemm *g, const clade_tensor *a, const clade_tensor *
     g->c_offset = (size_t)c->offset;
 }
 
-static clade_status move_columns(opencl_context *cl, const char *kernel, const plan *p, const clade_tensor *from,
-                                 const clade_tensor *to, size_t n, int32_t first)
+static clade_status move_columns(opencl_context *cl, const char *kernel, const plan *p,
+                                 const clade_tensor *from, const clade_tensor *to, size_t n,
+                                 int32_t first)
 {
     opencl_launch l = clade_opencl_begin(cl, "gemm", kernel, NULL);
     clade_opencl_tensor(&l, from);
@@ -140,17 +169,22 @@ static clade_status move_columns(opencl_context *cl, const char *kernel, const p
     return clade_opencl_run_elements(&l, n);
 }
 
-/* One convolution op, `step` pictures at a time. x, w, y: the pictures, weights and results, or their gradients. */
+/* One convolution op, `step` pictures at a time. x, w, y: the pictures, weights and results, or
+ * their gradients. */
 static clade_status convolve(opencl_context *cl, clade_op op, const plan *p, const clade_tensor *x,
-                             const clade_tensor *w, const clade_tensor *y, float beta, size_t temp, void *scratch)
+                             const clade_tensor *w, const clade_tensor *y, float beta, size_t temp,
+                             void *scratch)
 {
     clade_buffer memory = {.handle = scratch};
-    clade_tensor columns = {.buffer = &memory, .offset = (temp + sizeof(float) - 1) / sizeof(float), .dtype = CLADE_F32};
+    clade_tensor columns = {.buffer = &memory,
+                            .offset = (temp + sizeof(float) - 1) / sizeof(float),
+                            .dtype = CLADE_F32};
     clade_status status = CLADE_OK;
     for (int32_t first = 0; first < p->job.images && !status; first += p->step) {
         int32_t pictures = p->job.images - first < p->step ? p->job.images - first : p->step;
         clade_tensor part_x = *x, part_y = *y;
-        part_x.offset += (uint64_t)first * (uint64_t)p->job.h * (uint64_t)p->job.w * (uint64_t)p->job.c;
+        part_x.offset +=
+            (uint64_t)first * (uint64_t)p->job.h * (uint64_t)p->job.w * (uint64_t)p->job.c;
         part_y.offset += (uint64_t)first * p->rows * (uint64_t)p->job.k;
         const clade_tensor *matrix = p->pointwise ? &part_x : &columns;
         size_t cells = (size_t)pictures * p->rows * p->columns;
@@ -159,19 +193,23 @@ static clade_status convolve(opencl_context *cl, clade_op op, const plan *p, con
             operands(&g, &part_y, w, matrix);
             status = clade_opencl_gemm(cl, &g, scratch);
             size_t n = (size_t)pictures * (size_t)p->job.h * (size_t)p->job.w * (size_t)p->job.c;
-            if (!status && !p->pointwise) status = move_columns(cl, "gemm_col2im", p, &columns, x, n, first);
+            if (!status && !p->pointwise)
+                status = move_columns(cl, "gemm_col2im", p, &columns, x, n, first);
             continue;
         }
         if (!p->pointwise) status = move_columns(cl, "gemm_im2col", p, x, &columns, cells, first);
         if (status) break;
-        if (op == CLADE_OP_conv2d) operands(&g, matrix, w, &part_y);
-        else operands(&g, matrix, &part_y, w);
+        if (op == CLADE_OP_conv2d)
+            operands(&g, matrix, w, &part_y);
+        else
+            operands(&g, matrix, &part_y, w);
         status = clade_opencl_gemm(cl, &g, scratch);
     }
     return status;
 }
 
-clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args, void *scratch, bool *done)
+clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
+                                  void *scratch, bool *done)
 {
     opencl_gemm gemms[3];
     plan p = {0};
@@ -190,7 +228,9 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
     case CLADE_OP_dense:
         operands(&gemms[0], &args->dense.x, &args->dense.w, &args->dense.y);
         status = clade_opencl_gemm(cl, &gemms[0], scratch);
-        return status ? status : bias_and_act(cl, &args->dense.y, &args->dense.b, args->dense.act, args->dense.alpha);
+        return status ? status
+                      : bias_and_act(cl, &args->dense.y, &args->dense.b, args->dense.act,
+                                     args->dense.alpha);
     case CLADE_OP_dense_dx:
         operands(&gemms[0], &args->dense_dx.dy, &args->dense_dx.w, &args->dense_dx.dx);
         return clade_opencl_gemm(cl, &gemms[0], scratch);

@@ -1,8 +1,8 @@
 /* Launchers of kernels/conv.cl: convolution, its input gradient, and dense layers. */
 #include "opencl/conv.h"
 
-static clade_status pack(opencl_context *cl, const clade_tensor *w, int32_t taps, int32_t cg, int32_t k,
-                         const conv_job *job, void *scratch)
+static clade_status pack(opencl_context *cl, const clade_tensor *w, int32_t taps, int32_t cg,
+                         int32_t k, const conv_job *job, void *scratch)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv", "conv_pack", NULL);
     uint64_t n = (uint64_t)job->groups * (uint64_t)job->blocks * (uint64_t)job->w_block;
@@ -19,8 +19,9 @@ static clade_status pack(opencl_context *cl, const clade_tensor *w, int32_t taps
     return clade_opencl_run_elements(&l, n);
 }
 
-static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job, const clade_tensor *x,
-                              const clade_tensor *w, const clade_tensor *b, const clade_tensor *y)
+static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
+                              const clade_tensor *x, const clade_tensor *w, const clade_tensor *b,
+                              const clade_tensor *y)
 {
     if (!job->column.count || !job->row.count) return CLADE_OK;
     clade_opencl_interior(job->column, &job->low, &job->high);
@@ -42,17 +43,20 @@ static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
 }
 
 static clade_status run_depthwise(opencl_context *cl, conv_job *job, const clade_tensor *x,
-                                  const clade_tensor *w, const clade_tensor *b, const clade_tensor *y)
+                                  const clade_tensor *w, const clade_tensor *b,
+                                  const clade_tensor *y)
 {
     opencl_tile s = clade_opencl_tile(cl, 1);
-    opencl_launch l = clade_opencl_begin(cl, "conv", "conv_depthwise", clade_opencl_tile_options(&s));
+    opencl_launch l =
+        clade_opencl_begin(cl, "conv", "conv_depthwise", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
     clade_opencl_tensor(&l, b);
     clade_opencl_tensor(&l, y);
     clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_run_checked(&l, (size_t)((job->groups + s.vw - 1) / s.vw), (size_t)job->column.count,
-                    (size_t)job->images * (size_t)job->row.count);
+    return clade_opencl_run_checked(&l, (size_t)((job->groups + s.vw - 1) / s.vw),
+                                    (size_t)job->column.count,
+                                    (size_t)job->images * (size_t)job->row.count);
 }
 
 static void use_packed(conv_job *job, const opencl_tile *s)
@@ -73,11 +77,20 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
     conv_job job = {
         .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
         .column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
-        .images = x[0], .out_h = y[1], .out_w = y[2],
-        .groups = g.groups, .cin = w[2], .cout = w[3] / g.groups, .kh = w[0], .kw = w[1],
-        .act = a->act, .alpha = a->alpha, .has_bias = clade_tensor_present(&a->b),
+        .images = x[0],
+        .out_h = y[1],
+        .out_w = y[2],
+        .groups = g.groups,
+        .cin = w[2],
+        .cout = w[3] / g.groups,
+        .kh = w[0],
+        .kw = w[1],
+        .act = a->act,
+        .alpha = a->alpha,
+        .has_bias = clade_tensor_present(&a->b),
     };
-    if (conv_is_depthwise(&a->w, g.groups)) return run_depthwise(cl, &job, &a->x, &a->w, &a->b, &a->y);
+    if (conv_is_depthwise(&a->w, g.groups))
+        return run_depthwise(cl, &job, &a->x, &a->w, &a->b, &a->y);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     use_packed(&job, &s);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
@@ -101,21 +114,31 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
-        .images = x[0], .out_h = x[1], .out_w = x[2],
-        .groups = g.groups, .cin = w[3] / g.groups, .cout = w[2], .kh = w[0], .kw = w[1],
-        .accumulate = a->accumulate, .backward = 1,
+        .images = x[0],
+        .out_h = x[1],
+        .out_w = x[2],
+        .groups = g.groups,
+        .cin = w[3] / g.groups,
+        .cout = w[2],
+        .kh = w[0],
+        .kw = w[1],
+        .accumulate = a->accumulate,
+        .backward = 1,
     };
     bool depthwise = conv_is_depthwise(&a->w, g.groups);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     use_packed(&job, &s);
-    clade_status status = depthwise ? CLADE_OK : pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    clade_status status =
+        depthwise ? CLADE_OK : pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0), no_bias = {0};
     for (int32_t i = 0; i < g.stride[0] && !status; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
         for (int32_t k = 0; k < g.stride[1] && !status; k++) {
-            job.column = conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
-            if (!depthwise) status = run_tiles(cl, &s, &job, &a->dy, &packed, &no_bias, &a->dx);
+            job.column =
+                conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
+            if (!depthwise)
+                status = run_tiles(cl, &s, &job, &a->dy, &packed, &no_bias, &a->dx);
             else if (job.row.count && job.column.count)
                 status = run_depthwise(cl, &job, &a->dy, &a->w, &no_bias, &a->dx);
         }
@@ -132,9 +155,19 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
     BY_GEMM(dense)
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->w.dim[1];
     conv_job job = {
-        .row = conv_axis_forward(1, 1, 1, 1, 0, 1), .column = conv_axis_forward(n, n, 1, 1, 0, 1),
-        .images = 1, .out_h = 1, .out_w = n, .groups = 1, .cin = in, .cout = out, .kh = 1, .kw = 1,
-        .act = a->act, .alpha = a->alpha, .has_bias = clade_tensor_present(&a->b),
+        .row = conv_axis_forward(1, 1, 1, 1, 0, 1),
+        .column = conv_axis_forward(n, n, 1, 1, 0, 1),
+        .images = 1,
+        .out_h = 1,
+        .out_w = n,
+        .groups = 1,
+        .cin = in,
+        .cout = out,
+        .kh = 1,
+        .kw = 1,
+        .act = a->act,
+        .alpha = a->alpha,
+        .has_bias = clade_tensor_present(&a->b),
     };
     opencl_tile s = clade_opencl_tile(cl, out);
     use_packed(&job, &s);
@@ -181,7 +214,8 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
 
 /* ---- scratch memory ---- */
 
-static size_t packed_floats(const opencl_context *cl, const clade_tensor *w, int32_t groups, int32_t across)
+static size_t packed_floats(const opencl_context *cl, const clade_tensor *w, int32_t groups,
+                            int32_t across)
 {
     opencl_tile s = clade_opencl_tile(cl, across);
     size_t per = clade_tensor_count(w) / ((size_t)groups * (size_t)across);

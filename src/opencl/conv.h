@@ -21,7 +21,8 @@ void clade_opencl_tile_row(const opencl_context *cl, opencl_tile *tile, int32_t 
 void clade_opencl_tile_divisor(const opencl_context *cl, opencl_tile *tile, int32_t n);
 /* "-DVW=16 -DNV=2 -DPB=14" */
 const char *clade_opencl_tile_options(opencl_tile *tile);
-/* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU. */
+/* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU.
+ */
 clade_status clade_opencl_run_checked(opencl_launch *launch, size_t x, size_t y, size_t z);
 /* Scratch memory from float `offset` on, as a tensor; `memory` is where its buffer is described. */
 clade_tensor clade_opencl_scratch_tensor(clade_buffer *memory, void *scratch, uint64_t offset);
@@ -33,7 +34,8 @@ static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 
 /* Fast mode: the op as matrix products, where they are wanted and right. */
 #define BY_GEMM(id)                                                                                \
     bool done;                                                                                     \
-    clade_status by_gemm = clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch, &done); \
+    clade_status by_gemm =                                                                         \
+        clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch, &done);            \
     if (by_gemm || done) return by_gemm;
 
 /* In conv_dw.c */

@@ -9,7 +9,8 @@ typedef struct dw_layout {
 static dw_layout layout_of(const conv_dw_job *job)
 {
     uint64_t filters = (uint64_t)job->groups * (uint64_t)job->lanes;
-    uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg, chunks = (uint64_t)job->chunks;
+    uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg,
+             chunks = (uint64_t)job->chunks;
     dw_layout layout = {.parts = 0, .db_parts = chunks * rows * filters};
     layout.padded = layout.db_parts + chunks * filters;
     layout.end = layout.padded;
@@ -24,13 +25,29 @@ static conv_dw_job dw_job_of(const opencl_context *cl, const clade_conv2d_dw_arg
     const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
     int64_t per_chunk;
     conv_dw_job job = {
-        .images = x[0], .h = x[1], .w = x[2], .c = x[3], .oh = y[1], .ow = y[2], .k = y[3],
-        .kh = w[0], .kw = w[1], .cg = w[2], .groups = g.groups,
-        .stride_h = g.stride[0], .stride_w = g.stride[1], .pad_h = g.pad[0], .pad_w = g.pad[1],
-        .dilation_h = g.dilation[0], .dilation_w = g.dilation[1],
-        .kg = y[3] / g.groups, .accumulate = a->accumulate, .has_bias = clade_tensor_present(&a->db),
+        .images = x[0],
+        .h = x[1],
+        .w = x[2],
+        .c = x[3],
+        .oh = y[1],
+        .ow = y[2],
+        .k = y[3],
+        .kh = w[0],
+        .kw = w[1],
+        .cg = w[2],
+        .groups = g.groups,
+        .stride_h = g.stride[0],
+        .stride_w = g.stride[1],
+        .pad_h = g.pad[0],
+        .pad_w = g.pad[1],
+        .dilation_h = g.dilation[0],
+        .dilation_w = g.dilation[1],
+        .kg = y[3] / g.groups,
+        .accumulate = a->accumulate,
+        .has_bias = clade_tensor_present(&a->db),
     };
-    job.chunks = clade_conv_chunks((int64_t)y[0] * y[1], (int64_t)clade_tensor_count(&a->dw), &per_chunk);
+    job.chunks =
+        clade_conv_chunks((int64_t)y[0] * y[1], (int64_t)clade_tensor_count(&a->dw), &per_chunk);
     job.lines_per_chunk = (int32_t)per_chunk;
     int32_t vw = (int32_t)cl->vector_width;
     if (conv_is_depthwise(&a->dw, g.groups)) {
@@ -39,15 +56,16 @@ static conv_dw_job dw_job_of(const opencl_context *cl, const clade_conv2d_dw_arg
         job.kg = job.k;
     }
     job.lanes = opencl_round_up(job.kg, vw);
-    clade_opencl_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]), &job.low, &job.high);
+    clade_opencl_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
+                          &job.low, &job.high);
     bool side_by_side = g.dilation[1] == 1 && g.groups == 1;
     job.run = side_by_side ? job.kw * job.cg : job.cg;
     job.columns = side_by_side ? 1 : job.kw;
     return job;
 }
 
-static clade_status add_parts(opencl_context *cl, const conv_dw_job *job, void *scratch, uint64_t at,
-                              uint64_t rows, const clade_tensor *out)
+static clade_status add_parts(opencl_context *cl, const conv_dw_job *job, void *scratch,
+                              uint64_t at, uint64_t rows, const clade_tensor *out)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
     clade_buffer memory;
@@ -65,9 +83,10 @@ static clade_status add_parts(opencl_context *cl, const conv_dw_job *job, void *
     return clade_opencl_run_elements(&l, n);
 }
 
-/* dy with every group's filters rounded up to whole vectors: a copy in `padded`, unless it is so already. */
-static clade_status pad_lanes(opencl_context *cl, clade_tensor *dy, const clade_tensor *padded, uint64_t n,
-                              int32_t kg, int32_t lanes)
+/* dy with every group's filters rounded up to whole vectors: a copy in `padded`, unless it is so
+ * already. */
+static clade_status pad_lanes(opencl_context *cl, clade_tensor *dy, const clade_tensor *padded,
+                              uint64_t n, int32_t kg, int32_t lanes)
 {
     if (kg == lanes) return CLADE_OK;
     opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_pad_lanes", NULL);
@@ -80,17 +99,20 @@ static clade_status pad_lanes(opencl_context *cl, clade_tensor *dy, const clade_
     return clade_opencl_run_elements(&l, n);
 }
 
-static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_args *a, const conv_dw_job *job,
-                                    const clade_tensor *dy, void *scratch)
+static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                    const conv_dw_job *job, const clade_tensor *dy, void *scratch)
 {
     bool depthwise = conv_is_depthwise(&a->dw, a->groups);
     opencl_tile s = clade_opencl_tile(cl, job->lanes);
-    if (depthwise) s.nv = 1;
-    else clade_opencl_tile_divisor(cl, &s, job->run);
+    if (depthwise)
+        s.nv = 1;
+    else
+        clade_opencl_tile_divisor(cl, &s, job->run);
     clade_buffer memory;
     clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).parts);
-    opencl_launch l = clade_opencl_begin(cl, "conv_dw", depthwise ? "conv_dw_depthwise" : "conv_dw_part",
-                                         clade_opencl_tile_options(&s));
+    opencl_launch l =
+        clade_opencl_begin(cl, "conv_dw", depthwise ? "conv_dw_depthwise" : "conv_dw_part",
+                           clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, depthwise ? &a->dy : dy);
     clade_opencl_tensor(&l, &parts);
@@ -98,24 +120,29 @@ static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_ar
     size_t blocks = (size_t)job->groups * (size_t)((job->lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
     size_t tiles = (size_t)job->columns * (size_t)(job->run / s.pb), chunks = (size_t)job->chunks;
     clade_status status;
-    if (depthwise) status = clade_opencl_run_checked(&l, blocks, (size_t)(job->kh * job->kw), chunks);
-    else if (cl->cpu_like) status = clade_opencl_run_checked(&l, 1, 1, chunks * (size_t)job->kh);
-    else status = clade_opencl_run_checked(&l, blocks, tiles, chunks * (size_t)job->kh);
+    if (depthwise)
+        status = clade_opencl_run_checked(&l, blocks, (size_t)(job->kh * job->kw), chunks);
+    else if (cl->cpu_like)
+        status = clade_opencl_run_checked(&l, 1, 1, chunks * (size_t)job->kh);
+    else
+        status = clade_opencl_run_checked(&l, blocks, tiles, chunks * (size_t)job->kh);
     uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
     return status ? status : add_parts(cl, job, scratch, layout_of(job).parts, rows, &a->dw);
 }
 
-static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args *a, const conv_dw_job *job,
-                                  const clade_tensor *dy, void *scratch)
+static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                  const conv_dw_job *job, const clade_tensor *dy, void *scratch)
 {
     opencl_tile s = clade_opencl_tile(cl, 1);
     clade_buffer memory;
     clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).db_parts);
-    opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_db_part", clade_opencl_tile_options(&s));
+    opencl_launch l =
+        clade_opencl_begin(cl, "conv_dw", "conv_db_part", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, &parts);
     clade_opencl_struct(&l, job, sizeof *job);
-    clade_status status = clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw), (size_t)job->chunks, 1);
+    clade_status status = clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw),
+                                                   (size_t)job->chunks, 1);
     return status ? status : add_parts(cl, job, scratch, layout_of(job).db_parts, 1, &a->db);
 }
 
@@ -123,7 +150,8 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
 {
     opencl_context *cl = context;
     bool done;
-    clade_status status = clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a, scratch, &done);
+    clade_status status =
+        clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a, scratch, &done);
     if (status || (done && !clade_tensor_present(&a->db))) return status;
     conv_dw_job job = dw_job_of(cl, a);
     dw_layout layout = layout_of(&job);
@@ -139,7 +167,8 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
 {
     opencl_context *cl = context;
     bool done;
-    clade_status status = clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, (const clade_args *)a, scratch, &done);
+    clade_status status =
+        clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, (const clade_args *)a, scratch, &done);
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
     if (!status && !done) {
         opencl_tile s = clade_opencl_tile(cl, out);
@@ -149,7 +178,8 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
         clade_tensor dy = a->dy, padded = clade_opencl_scratch_tensor(&memory, scratch, 0);
         status = pad_lanes(cl, &dy, &padded, (uint64_t)n * (uint64_t)lanes, out, lanes);
         if (status) return status;
-        opencl_launch l = clade_opencl_begin(cl, "conv_dw", "dense_dw_tiles", clade_opencl_tile_options(&s));
+        opencl_launch l =
+            clade_opencl_begin(cl, "conv_dw", "dense_dw_tiles", clade_opencl_tile_options(&s));
         clade_opencl_tensor(&l, &a->x);
         clade_opencl_tensor(&l, &dy);
         clade_opencl_tensor(&l, &a->dw);
@@ -179,7 +209,8 @@ size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clad
         floats = (size_t)layout_of(&job).end;
     } else if (op == CLADE_OP_dense_dw) {
         const clade_tensor *dy = &args->dense_dw.dy;
-        floats = (size_t)dy->dim[0] * (size_t)opencl_round_up(dy->dim[1], (int32_t)cl->vector_width);
+        floats =
+            (size_t)dy->dim[0] * (size_t)opencl_round_up(dy->dim[1], (int32_t)cl->vector_width);
     }
     return floats * sizeof(float);
 }

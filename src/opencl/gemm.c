@@ -16,8 +16,9 @@ size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *g)
     size_t bytes = 0;
     cl_command_queue queue = cl->queue;
     if (CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose(g->a_transposed),
-                                   transpose(g->b_transposed), g->m, g->n, g->k, g->a_offset, a_ld(g),
-                                   g->b_offset, b_ld(g), g->c_offset, g->n, &queue, &bytes))
+                                   transpose(g->b_transposed), g->m, g->n, g->k, g->a_offset,
+                                   a_ld(g), g->b_offset, b_ld(g), g->c_offset, g->n, &queue,
+                                   &bytes))
         return 0;
     return bytes;
 }
@@ -25,29 +26,32 @@ size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *g)
 clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *g, cl_mem scratch)
 {
     CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
-        CLBlastLayoutRowMajor, transpose(g->a_transposed), transpose(g->b_transposed), g->m, g->n, g->k, 1,
-        g->a, g->a_offset, a_ld(g), g->b, g->b_offset, b_ld(g), g->beta, g->c, g->c_offset, g->n, &cl->queue,
-        NULL, scratch);
+        CLBlastLayoutRowMajor, transpose(g->a_transposed), transpose(g->b_transposed), g->m, g->n,
+        g->k, 1, g->a, g->a_offset, a_ld(g), g->b, g->b_offset, b_ld(g), g->beta, g->c, g->c_offset,
+        g->n, &cl->queue, NULL, scratch);
     if (code == CLBlastSuccess) return CLADE_OK;
-    return clade_fail(CLADE_EDEVICE, "%s: CLBlast GEMM %zu × %zu × %zu failed with %d", cl->label, g->m, g->n,
-                      g->k, (int)code);
+    return clade_fail(CLADE_EDEVICE, "%s: CLBlast GEMM %zu × %zu × %zu failed with %d", cl->label,
+                      g->m, g->n, g->k, (int)code);
 }
 
 /* ---- qualification ---- */
 
-/* Small integers that differ from place to place: their products are exact in float32 up to k = 2^17. */
+/* Small integers that differ from place to place: their products are exact in float32 up to k =
+ * 2^17. */
 static float number(size_t i, size_t j)
 {
     return (float)((int)((i * 7 + j * 13 + i * j % 5) % 17) - 8);
 }
 
-static float element(const float *x, bool transposed, size_t row, size_t column, size_t rows, size_t columns)
+static float element(const float *x, bool transposed, size_t row, size_t column, size_t rows,
+                     size_t columns)
 {
     return transposed ? x[column * rows + row] : x[row * columns + column];
 }
 
 /* Checks corners and a scatter of other elements of c against their definition. */
-static bool right(const opencl_gemm *g, const float *a, const float *b, const float *c, const float *before)
+static bool right(const opencl_gemm *g, const float *a, const float *b, const float *c,
+                  const float *before)
 {
     enum { places = 97 };
     for (size_t t = 0; t < places; t++) {
@@ -116,7 +120,7 @@ bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *g)
     if (!grown) return false;
     cl->gemms = grown;
     bool good = try_shape(cl, g);
-    cl->gemms[cl->gemm_count++] = (opencl_gemm_verdict){g->m, g->n, g->k, g->a_transposed, g->b_transposed,
-                                                        g->beta != 0, good};
+    cl->gemms[cl->gemm_count++] = (opencl_gemm_verdict){
+        g->m, g->n, g->k, g->a_transposed, g->b_transposed, g->beta != 0, good};
     return good;
 }

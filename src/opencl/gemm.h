@@ -1,10 +1,12 @@
-/* Matrix products by CLBlast, for fast mode. gemm.c alone sees CLBlast; gemm_none.c stands in for it. */
+/* Matrix products by CLBlast, for fast mode. gemm.c alone sees CLBlast; gemm_none.c stands in for
+ * it. */
 #ifndef CLADE_OPENCL_GEMM_H
 #define CLADE_OPENCL_GEMM_H
 
 #include "opencl/opencl.h"
 
-/* c = op(a) op(b) + beta c, row-major: op(a) is m × k, op(b) k × n, c m × n, all dense. Offsets in elements. */
+/* c = op(a) op(b) + beta c, row-major: op(a) is m × k, op(b) k × n, c m × n, all dense. Offsets in
+ * elements. */
 typedef struct opencl_gemm {
     bool a_transposed, b_transposed;
     size_t m, n, k;
@@ -17,15 +19,17 @@ typedef struct opencl_gemm {
 bool clade_opencl_gemm_present(void);
 /* Bytes that a product needs at the start of the scratch memory. */
 size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm);
-/* Has a product of this shape given the right result on this device? Tried once per shape, on small integers,
- * whose product is exact in any order; a device that fails is not trusted with the shape. */
+/* Has a product of this shape given the right result on this device? Tried once per shape, on small
+ * integers, whose product is exact in any order; a device that fails is not trusted with the shape.
+ */
 bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *gemm);
 /* Queues a product. */
 clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch);
 
-/* Does the op by products if they are wanted, possible and qualified for its shape; else *done is false. */
-clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args, void *scratch,
-                                  bool *done);
+/* Does the op by products if they are wanted, possible and qualified for its shape; else *done is
+ * false. */
+clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
+                                  void *scratch, bool *done);
 /* Bytes of scratch memory for that; 0 if the op will not be done by products. */
 size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 

@@ -288,7 +288,8 @@ static clade_status next_staging(opencl_context *cl, size_t bytes, opencl_stagin
     }
     if (staging->bytes < bytes) {
         void *grown = realloc(staging->memory, bytes);
-        if (!grown) return clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes", cl->label, bytes);
+        if (!grown)
+            return clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes", cl->label, bytes);
         staging->memory = grown;
         staging->bytes = bytes;
     }
@@ -296,7 +297,8 @@ static clade_status next_staging(opencl_context *cl, size_t bytes, opencl_stagin
     return CLADE_OK;
 }
 
-/* Through a copy, so that the caller goes on while the device computes; what is too large to copy waits. */
+/* Through a copy, so that the caller goes on while the device computes; what is too large to copy
+ * waits. */
 static clade_status opencl_write(void *context, void *handle, size_t offset, const void *source,
                                  size_t bytes)
 {

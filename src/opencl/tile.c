@@ -39,7 +39,8 @@ const char *clade_opencl_tile_options(opencl_tile *s)
     return s->options;
 }
 
-/* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU. */
+/* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU.
+ */
 clade_status clade_opencl_run_checked(opencl_launch *l, size_t x, size_t y, size_t z)
 {
     size_t local[3] = {1, 1, 1}, global[3] = {x, y, z};
@@ -61,7 +62,9 @@ void clade_opencl_interior(conv_axis axis, int32_t *low, int32_t *high)
 {
     *low = 0;
     *high = axis.count;
-    while (*low < *high && conv_axis_to(axis, *low) - conv_axis_from(axis, *low) < axis.taps) ++*low;
-    while (*high > *low && conv_axis_to(axis, *high - 1) - conv_axis_from(axis, *high - 1) < axis.taps)
+    while (*low < *high && conv_axis_to(axis, *low) - conv_axis_from(axis, *low) < axis.taps)
+        ++*low;
+    while (*high > *low &&
+           conv_axis_to(axis, *high - 1) - conv_axis_from(axis, *high - 1) < axis.taps)
         --*high;
 }
