@@ -6,6 +6,7 @@
 #include <clade/conform.h>
 #include <clade/data.h>
 #include <clade/device.h>
+#include <clade/interchange.h>
 #include <clade/model.h>
 #include <clade/ops.h>
 #include <clade/status.h>
