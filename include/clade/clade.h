@@ -3,6 +3,7 @@
 #define CLADE_CLADE_H
 
 #include <clade/backend.h>
+#include <clade/bench.h>
 #include <clade/conform.h>
 #include <clade/data.h>
 #include <clade/device.h>

@@ -29,7 +29,6 @@ typedef enum clade_conform_mode {
     CLADE_CONFORM_OPS = 1,        /* every op on the device */
     CLADE_CONFORM_GRAD = 2,       /* the oracle's gradients by finite differences */
     CLADE_CONFORM_LAYERS = 4,     /* forward and backward of chains of ops on the device */
-    CLADE_CONFORM_PERF = 8,       /* the time of each op at a size that training uses */
     CLADE_CONFORM_SELF_TEST = 16, /* the harness itself: devices with planted faults */
     CLADE_CONFORM_NETS = 32,      /* the built-in recipes' nets, trained for 1, 10 and 200 steps */
     CLADE_CONFORM_SUPPORT = 64    /* how the device does each op; nothing is run */
@@ -72,7 +71,7 @@ typedef struct clade_conform_result {
     clade_conform_mode mode;
     clade_conform_verdict verdict;
     const char *op;        /* its name; the chain's; the fault's */
-    const char *case_name; /* "" in CLADE_CONFORM_PERF */
+    const char *case_name;
     int accumulate;
     char support;          /* as clade_device_support gives it; 0 where no op of a device was run */
     const char *check;     /* the check that failed: "bound", "bits", "guard"...; in a self-test the
@@ -86,8 +85,7 @@ typedef struct clade_conform_result {
     double worst;          /* the largest error divided by its bound; at most 1 passes */
     double error;          /* the largest absolute error */
     bool mistrusted;       /* nearly all that was compared is zero */
-    double seconds;        /* CLADE_CONFORM_PERF: of one call; else of the judging */
-    double bytes, flops;   /* CLADE_CONFORM_PERF: moved at least, and done, by one call */
+    double seconds;        /* of the judging */
 } clade_conform_result;
 
 typedef struct clade_conform_summary {

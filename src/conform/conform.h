@@ -199,7 +199,6 @@ clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *
 clade_status clade_conform_ops(conform_run *run);
 clade_status clade_conform_grad(conform_run *run);
 clade_status clade_conform_layers(conform_run *run);
-clade_status clade_conform_perf(conform_run *run);
 clade_status clade_conform_nets(conform_run *run);
 clade_status clade_conform_support(conform_run *run);
 clade_status clade_conform_self_test(conform_run *run);

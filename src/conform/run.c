@@ -50,7 +50,6 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
     const char *mode = result->mode == CLADE_CONFORM_GRAD      ? "grad"
                        : result->mode == CLADE_CONFORM_LAYERS  ? "layers"
                        : result->mode == CLADE_CONFORM_NETS    ? "nets"
-                       : result->mode == CLADE_CONFORM_PERF    ? "perf"
                        : result->mode == CLADE_CONFORM_SUPPORT ? "support"
                                                                : "ops";
     int n = snprintf(text, size, "clade conform");
@@ -198,7 +197,6 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     if (!status && (modes & CLADE_CONFORM_LAYERS)) status = clade_conform_layers(&run);
     if (!status && (modes & CLADE_CONFORM_NETS)) status = clade_conform_nets(&run);
     if (!status && (modes & CLADE_CONFORM_SUPPORT)) status = clade_conform_support(&run);
-    if (!status && (modes & CLADE_CONFORM_PERF)) status = clade_conform_perf(&run);
     if (!status && (modes & CLADE_CONFORM_SELF_TEST)) status = clade_conform_self_test(&run);
     clade_conform_summary *sum = run.summary;
     if (!status && !sum->passed && !sum->failed && !sum->skipped)

@@ -33,6 +33,9 @@ typedef struct clade_layer_call {
     int32_t layer;
 } clade_layer_call;
 
+/* The calls of a pass over a model's full batch, in order; none if it has no such pass. */
+const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass pass, size_t *count);
+
 /* A block of memory that lives from the first call that mentions it to the last. */
 typedef struct clade_value {
     uint64_t bytes;

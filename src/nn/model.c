@@ -382,6 +382,13 @@ clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step)
     return run(model, CLADE_PASS_TRAIN, n, step);
 }
 
+const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass pass, size_t *count)
+{
+    const clade_schedule *schedule = model->schedule[pass][0];
+    *count = schedule ? schedule->count : 0;
+    return schedule ? schedule->call : NULL;
+}
+
 const clade_graph *clade_model_graph(const clade_model *model) { return model->graph; }
 clade_device *clade_model_device(const clade_model *model) { return model->device; }
 const clade_tensor *clade_model_input(const clade_model *model) { return &model->blueprint.input; }

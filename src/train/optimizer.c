@@ -140,6 +140,8 @@ clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
     return status ? status : clade_call_run(u->device, &u->step);
 }
 
+const clade_call *clade_updater_call(const clade_updater *u) { return &u->step; }
+
 size_t clade_updater_moments(const clade_updater *u, clade_tensor moment[2], const char *name[2])
 {
     static const char *const names[][2] = {[CLADE_SGD] = {"velocity"},

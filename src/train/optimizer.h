@@ -18,6 +18,8 @@ void clade_updater_destroy(clade_updater **updater);
 /* Queues step t (from 1) at this rate: clips g by its norm if that is wanted, then one call over
  * all parameters. The rate and Adam's correction of the bias are computed in double. */
 clade_status clade_updater_step(clade_updater *updater, double lr, uint64_t t);
+/* The call that a step queues over all parameters. */
+const clade_call *clade_updater_call(const clade_updater *updater);
 /* The moments, for checkpoints: at most two, of w's shape. */
 size_t clade_updater_moments(const clade_updater *updater, clade_tensor moment[2],
                              const char *name[2]);

@@ -47,7 +47,7 @@ expect 0 '"passed":	5' "$clade" $one --format json
 expect 0 '^ops,"dense","small",0,pass,native,' "$clade" $one --format=csv
 expect 0 'tests="5" failures="0"' "$clade" $one --format junit
 expect 0 '| dense_dw | native | 2 of 2 |' "$clade" $one --format markdown
-expect 0 'GFLOP/s' "$clade" conform --device cpu --mode perf --quick --op dense_dx --format markdown
+expect 0 'GFLOP/s' "$clade" conform --device cpu --mode matrix --quick --op dense_dx
 expect 0 '^| dense_dx | dense | dense | native |$' "$clade" conform --device cpu --mode support
 expect 0 '^support,"dense_dx","",0,pass,native,' "$clade" conform --device cpu --mode support --format csv
 expect 0 '^pass nets/shapes/1: .* weights [0-9a-f]' "$clade" conform --device cpu --mode nets --op shapes \

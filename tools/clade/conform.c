@@ -12,27 +12,26 @@ typedef enum mode_choice {
     MODE_GRAD,
     MODE_LAYERS,
     MODE_NETS,
-    MODE_PERF,
+    MODE_MATRIX,
     MODE_SUPPORT
 } mode_choice;
 
-static const char *const modes[] = {"all",  "ops",  "grad",    "layers",
-                                    "nets", "perf", "support", NULL};
+static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
+                                    "nets", "matrix", "support", NULL};
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
 static const char *const gemms[] = {"auto", "own", "clblast", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
-static unsigned chosen_modes(int mode, int format)
+static unsigned chosen_modes(int mode)
 {
     switch (mode) {
     case MODE_OPS: return CLADE_CONFORM_OPS;
     case MODE_GRAD: return CLADE_CONFORM_GRAD;
     case MODE_LAYERS: return CLADE_CONFORM_LAYERS;
     case MODE_NETS: return CLADE_CONFORM_NETS;
-    case MODE_PERF:
-        return CLADE_CONFORM_PERF | (format == CONFORM_MARKDOWN ? CLADE_CONFORM_OPS : 0);
+    case MODE_MATRIX: return CLADE_CONFORM_OPS;
     case MODE_SUPPORT: return CLADE_CONFORM_SUPPORT;
     default: return 0;
     }
@@ -56,12 +55,31 @@ static clade_status run_both(const clade_conform_options *options, conform_write
     return status;
 }
 
-static int judge(const clade_conform_options *options, conform_format format, bool verbose,
-                 const char *path)
+/* Times the ops that were chosen on the device that is judged. */
+static clade_status time_ops(const clade_conform_options *o, clade_device **device,
+                             clade_bench **bench)
+{
+    enum { rounds = 5 };
+    const clade_device_options options = {.math = o->math,
+                                          .threads = o->threads,
+                                          .plugin = o->plugin,
+                                          .group_size = o->group_size,
+                                          .kernels = o->kernels,
+                                          .gemm = o->gemm};
+    clade_status status = clade_device_open(o->device, &options, device);
+    if (!status) status = clade_bench_create(*device, bench);
+    if (!status) status = clade_bench_add_ops(*bench, o->op ? o->op : "*");
+    return status ? status : clade_bench_run(*bench, rounds);
+}
+
+static int judge(const clade_conform_options *options, conform_format format, bool speeds,
+                 bool verbose, const char *path)
 {
     bool both = options->modes == CLADE_CONFORM_SUPPORT && !options->device && !options->plugin &&
                 format == CONFORM_MARKDOWN;
     conform_writer *writer = NULL;
+    clade_device *device = NULL;
+    clade_bench *bench = NULL;
     clade_conform_summary summary = {0};
     FILE *to = path ? fopen(path, "w") : stdout;
     clade_status status = to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
@@ -69,8 +87,14 @@ static int judge(const clade_conform_options *options, conform_format format, bo
     if (!status)
         status = both ? run_both(options, writer, &summary)
                       : clade_conform_run(options, conform_writer_take, writer, &summary);
+    if (!status && speeds) {
+        status = time_ops(options, &device, &bench);
+        if (!status) conform_writer_speeds(writer, bench);
+    }
     if (!status) status = conform_writer_finish(writer, &summary);
     conform_writer_destroy(&writer);
+    clade_bench_destroy(&bench);
+    clade_device_close(&device);
     if (path && to && fclose(to) && !status)
         status = clade_fail(CLADE_EIO, "%s could not be written", path);
     if (status) return command_fail("conform");
@@ -92,8 +116,8 @@ int command_conform(int argc, char **argv)
         OPTION_CHOICE("accumulate", &pass, passes, "only overwriting (0) or adding (1) gradients"),
         OPTION_CHOICE(
             "mode", &mode, modes,
-            "what to judge; all is ops, grad and layers; perf in markdown is a matrix with "
-            "errors and speed; support only lists how each op is done, without --device by "
+            "what to judge; all is ops, grad and layers; matrix lists ops with errors and speed in "
+            "Markdown; support only lists how each op is done, without --device by "
             "the CPU and OpenCL"),
         OPTION_CHOICE("math", &math, maths, "exact: every bit; fast: within error bounds"),
         OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "of the test data"),
@@ -122,7 +146,7 @@ int command_conform(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode, format);
+    o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
     o.seed = (uint64_t)seed;
@@ -132,5 +156,6 @@ int command_conform(int argc, char **argv)
     if (gemm >= 0) o.gemm = gemms[gemm];
     if (o.gemm && !math) return command_misuse("conform", "--gemm is for --math fast");
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
-    return judge(&o, (conform_format)format, verbose, path);
+    if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
+    return judge(&o, (conform_format)format, mode == MODE_MATRIX, verbose, path);
 }

@@ -18,7 +18,7 @@ typedef struct line {
     const char *op; /* a row's */
     char support;
     uint64_t passed, failed, skipped, compared, excluded, mistrusted;
-    double worst, error, seconds, bytes, flops;
+    double worst, error, seconds;
     const char *check, *text; /* of a row */
 } line;
 
@@ -30,6 +30,7 @@ struct conform_writer {
     size_t row_count, row_room;
     line *lines;
     size_t line_count, line_room, printed;
+    const clade_bench *speeds; /* for the matrix, or NULL */
     size_t column; /* rows of the first device of two whose support is listed; 0: of one */
 };
 
@@ -39,7 +40,6 @@ static const char *mode_name(clade_conform_mode mode)
     case CLADE_CONFORM_OPS: return "ops";
     case CLADE_CONFORM_GRAD: return "grad";
     case CLADE_CONFORM_LAYERS: return "layers";
-    case CLADE_CONFORM_PERF: return "perf";
     case CLADE_CONFORM_SELF_TEST: return "self-test";
     case CLADE_CONFORM_NETS: return "nets";
     case CLADE_CONFORM_SUPPORT: return "support";
@@ -145,8 +145,6 @@ static clade_status add_up(conform_writer *w, const row *r)
     if (!(r->r.worst <= l->worst)) l->worst = r->r.worst;
     if (!(r->r.error <= l->error)) l->error = r->r.error;
     l->seconds += r->r.seconds;
-    l->bytes += r->r.bytes;
-    l->flops += r->r.flops;
     if (r->check[0]) l->check = r->check;
     if (r->text[0]) l->text = r->text;
     return CLADE_OK;
@@ -158,11 +156,7 @@ static void print_line(FILE *to, const line *l)
 {
     const char *state = l->failed ? "FAIL" : l->passed ? "pass" : "skip";
     fprintf(to, "%-20s %s", l->op, state);
-    if (l->mode == CLADE_CONFORM_PERF) {
-        fprintf(to, "  %-11s %9.3f ms %8.2f GB/s", support_name(l->support), 1e3 * l->seconds,
-                1e-9 * l->bytes / l->seconds);
-        if (l->flops > 0) fprintf(to, " %9.2f GFLOP/s", 1e-9 * l->flops / l->seconds);
-    } else if (l->mode == CLADE_CONFORM_SUPPORT) {
+    if (l->mode == CLADE_CONFORM_SUPPORT) {
         fprintf(to, "  %s", support_name(l->support));
     } else if (l->passed + l->failed) {
         fprintf(to, "  %-11s %3" PRIu64 " of %3" PRIu64 " cases, %9" PRIu64 " elements, ",
@@ -257,8 +251,6 @@ static clade_status print_json(const conform_writer *w, const clade_conform_summ
         cJSON_AddNumberToObject(entry, "error", r->r.error);
         cJSON_AddBoolToObject(entry, "mistrusted", r->r.mistrusted);
         cJSON_AddNumberToObject(entry, "seconds", r->r.seconds);
-        cJSON_AddNumberToObject(entry, "bytes", r->r.bytes);
-        cJSON_AddNumberToObject(entry, "flops", r->r.flops);
         cJSON_AddStringToObject(entry, "check", r->check);
         cJSON_AddStringToObject(entry, "text", r->text);
         cJSON_AddStringToObject(entry, "reproduce", r->reproduce);
@@ -287,16 +279,15 @@ static void csv_text(FILE *to, const char *text, char end)
 static void print_csv(const conform_writer *w)
 {
     fprintf(w->to, "mode,op,case,accumulate,verdict,support,elements,excluded,worst,error,"
-                   "mistrusted,seconds,bytes,flops,check,text,reproduce\n");
+                   "mistrusted,seconds,check,text,reproduce\n");
     for (size_t i = 0; i < w->row_count; i++) {
         const row *r = &w->rows[i];
         fprintf(w->to, "%s,", mode_name(r->r.mode));
         csv_text(w->to, r->op, ',');
         csv_text(w->to, r->case_name, ',');
-        fprintf(w->to, "%d,%s,%s,%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%d,%.9g,%.9g,%.9g,",
-                r->r.accumulate, verdict_name(r->r.verdict), support_name(r->r.support),
-                r->r.compared, r->r.excluded, r->r.worst, r->r.error, r->r.mistrusted, r->r.seconds,
-                r->r.bytes, r->r.flops);
+        fprintf(w->to, "%d,%s,%s,%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%d,%.9g,", r->r.accumulate,
+                verdict_name(r->r.verdict), support_name(r->r.support), r->r.compared,
+                r->r.excluded, r->r.worst, r->r.error, r->r.mistrusted, r->r.seconds);
         csv_text(w->to, r->check, ',');
         csv_text(w->to, r->text, ',');
         csv_text(w->to, r->reproduce, '\n');
@@ -354,10 +345,12 @@ static void print_junit(const conform_writer *w, const clade_conform_summary *s)
 
 /* ---- Markdown: a support matrix ---- */
 
-static const line *find_line(const conform_writer *w, clade_conform_mode mode, const char *op)
+static const clade_bench_result *find_speed(const conform_writer *w, const char *op)
 {
-    for (size_t i = 0; i < w->line_count; i++)
-        if (w->lines[i].mode == mode && !strcmp(w->lines[i].op, op)) return &w->lines[i];
+    for (size_t i = 0; w->speeds && i < clade_bench_results(w->speeds); i++) {
+        const clade_bench_result *r = clade_bench_result_at(w->speeds, i);
+        if (!strcmp(r->name, op)) return r;
+    }
     return NULL;
 }
 
@@ -371,21 +364,14 @@ static void print_matrix(const conform_writer *w, const clade_conform_summary *s
     for (size_t i = 0; i < w->line_count; i++) {
         const line *l = &w->lines[i];
         bool of_op = l->mode == CLADE_CONFORM_OPS;
-        if (l->mode == CLADE_CONFORM_PERF && find_line(w, CLADE_CONFORM_OPS, l->op)) continue;
-        const line *perf = of_op                           ? find_line(w, CLADE_CONFORM_PERF, l->op)
-                           : l->mode == CLADE_CONFORM_PERF ? l
-                                                           : NULL;
-        fprintf(to, "| %s%s%s | %s | ", of_op || perf ? "" : mode_name(l->mode),
-                of_op || perf ? "" : ": ", l->op,
+        const clade_bench_result *speed = of_op ? find_speed(w, l->op) : NULL;
+        fprintf(to, "| %s%s%s | %s | ", of_op ? "" : mode_name(l->mode), of_op ? "" : ": ", l->op,
                 l->passed + l->failed ? support_name(l->support) : l->text);
-        if (l == perf)
-            fprintf(to, " | | | ");
-        else
-            fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3g | %" PRIu64 " | ", l->passed,
-                    l->passed + l->failed, l->worst, l->excluded);
-        if (perf) fprintf(to, "%.2f", 1e-9 * perf->bytes / perf->seconds);
+        fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3g | %" PRIu64 " | ", l->passed,
+                l->passed + l->failed, l->worst, l->excluded);
+        if (speed) fprintf(to, "%.2f", 1e-9 * speed->bytes / speed->median);
         fprintf(to, " | ");
-        if (perf && perf->flops > 0) fprintf(to, "%.2f", 1e-9 * perf->flops / perf->seconds);
+        if (speed && speed->flops > 0) fprintf(to, "%.2f", 1e-9 * speed->flops / speed->median);
         fprintf(to, " |\n");
     }
     fputc('\n', to);
@@ -426,6 +412,8 @@ static void print_support(const conform_writer *w, const clade_conform_summary *
 /* ---- what callers see ---- */
 
 void conform_writer_column(conform_writer *w) { w->column = w->row_count; }
+
+void conform_writer_speeds(conform_writer *w, const clade_bench *bench) { w->speeds = bench; }
 
 clade_status conform_writer_take(void *user, const clade_conform_result *result)
 {

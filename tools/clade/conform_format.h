@@ -2,6 +2,7 @@
 #ifndef CLADE_TOOLS_CONFORM_FORMAT_H
 #define CLADE_TOOLS_CONFORM_FORMAT_H
 
+#include <clade/bench.h>
 #include <clade/conform.h>
 
 #include <stdio.h>
@@ -25,6 +26,8 @@ clade_status conform_writer_take(void *user, const clade_conform_result *result)
 /* Ends the first device's column of a table of support in Markdown; the results after it are the
  * second's. */
 void conform_writer_column(conform_writer *writer);
+/* Speeds of ops for the matrix in Markdown; `bench` must live until finish. */
+void conform_writer_speeds(conform_writer *writer, const clade_bench *bench);
 /* Writes what is left and the summary. */
 clade_status conform_writer_finish(conform_writer *writer, const clade_conform_summary *summary);
 void conform_writer_destroy(conform_writer **writer);

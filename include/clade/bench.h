@@ -1,0 +1,56 @@
+/* Benchmarks: how long ops and models take on a device. */
+#ifndef CLADE_BENCH_H
+#define CLADE_BENCH_H
+
+#include <clade/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum clade_bench_part {
+    CLADE_BENCH_OP,       /* one op at a size that training uses */
+    CLADE_BENCH_FORWARD,  /* a batch through a model, with its losses */
+    CLADE_BENCH_BACKWARD, /* the gradients: forward and backward, less forward alone */
+    CLADE_BENCH_STEP      /* a whole training step: forward, backward, optimizer */
+} clade_bench_part;
+
+/* What was measured of one thing. Times are in seconds, of one call; text lives as long as the
+ * benchmark. */
+typedef struct clade_bench_result {
+    const char *name; /* the op's or the recipe's */
+    clade_bench_part part;
+    char support;         /* of an op: as clade_device_support gives it; else 0 */
+    double median, least; /* over the rounds; 0 before the first */
+    double spread;  /* how noisy it was: the distance of the quartiles as a share of the median */
+    double flops;   /* multiplications and additions of products, counted from the shapes */
+    double bytes;   /* that must move at least: every operand of every call once */
+    int32_t images; /* of a model: the batch; of an op: 0 */
+} clade_bench_result;
+
+/* Things to be timed on one device. */
+typedef struct clade_bench clade_bench;
+
+CLADE_API clade_status clade_bench_create(clade_device *device, clade_bench **out);
+CLADE_API void clade_bench_destroy(clade_bench **bench);
+
+/* Adds the ops, or the family of ops, of this name, * and ? matching any, at sizes that training
+ * uses. Errors: EINVAL when there is none; those of clade_call_prepare. */
+CLADE_API clade_status clade_bench_add_ops(clade_bench *bench, const char *pattern);
+/* Adds a recipe's model on random pictures with the recipe's loss and optimizer: forward, backward
+ * and step. batch 0: the recipe's. Errors: EINVAL when it cannot be trained, ENOMEM. */
+CLADE_API clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recipe,
+                                             int32_t batch);
+
+/* Times everything in `rounds` rounds, each of which takes the things in turn, so that what slows
+ * the machine for a while slows them all. Each is run twice before that; what takes less than some
+ * milliseconds is run several times in a row. Errors: those of the calls. */
+CLADE_API clade_status clade_bench_run(clade_bench *bench, int rounds);
+
+CLADE_API size_t clade_bench_results(const clade_bench *bench);
+CLADE_API const clade_bench_result *clade_bench_result_at(const clade_bench *bench, size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,137 @@
+/* Models to be timed: forward, backward and step of a recipe on random pictures. */
+#include "bench/bench.h"
+
+#include "base/file.h"
+#include "base/random.h"
+#include "train/optimizer.h"
+
+#include <stdlib.h>
+
+typedef struct bench_model {
+    clade_model *model;
+    clade_updater *updater;
+    char *name;
+    int32_t batch;
+    uint32_t step;
+    int users; /* things that have it */
+} bench_model;
+
+static clade_status forward(void *user)
+{
+    bench_model *m = user;
+    return clade_model_infer(m->model, m->batch, true);
+}
+
+static clade_status gradient(void *user)
+{
+    bench_model *m = user;
+    return clade_model_gradient(m->model, m->batch, m->step);
+}
+
+/* At a rate of 0, so that the weights stay as they are and no round differs from another. */
+static clade_status step(void *user)
+{
+    bench_model *m = user;
+    clade_status status = gradient(m);
+    return status ? status : clade_updater_step(m->updater, 0, ++m->step);
+}
+
+static void destroy(void *user)
+{
+    bench_model *m = user;
+    if (--m->users > 0) return;
+    clade_updater_destroy(&m->updater);
+    clade_model_destroy(&m->model);
+    free(m->name);
+    free(m);
+}
+
+/* Random pictures and classes. */
+static clade_status draw_inputs(clade_model *model)
+{
+    const clade_tensor *x = clade_model_input(model), *label = clade_model_label(model);
+    size_t n = clade_tensor_count(x), rows = (size_t)label->dim[0];
+    int32_t outputs = clade_model_output(model)->dim[1];
+    float *pixels = malloc(n * sizeof *pixels);
+    int32_t *classes = malloc(rows * sizeof *classes);
+    clade_status status = CLADE_OK;
+    if (pixels && classes) {
+        clade_random r = clade_random_start(0, CLADE_STREAM_CONFORM, 0);
+        for (size_t i = 0; i < n; i++) pixels[i] = clade_random_unit(&r);
+        for (size_t i = 0; i < rows; i++)
+            classes[i] = (int32_t)clade_random_below(&r, outputs > 1 ? (uint32_t)outputs : 2);
+        status = clade_tensor_write(x, pixels);
+        if (!status) status = clade_tensor_write(label, classes);
+    } else {
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu pictures", rows);
+    }
+    free(pixels);
+    free(classes);
+    return status;
+}
+
+static clade_status make(bench_model *m, clade_device *device, const clade_recipe *recipe)
+{
+    const clade_training *t = clade_recipe_training(recipe);
+    clade_model_options options = {
+        .batch = m->batch, .seed = t->seed, .loss = t->loss, .label_smoothing = t->label_smoothing};
+    clade_graph *graph;
+    if (t->loss == CLADE_LOSS_NONE) return clade_fail(CLADE_EINVAL, "there is no train.loss");
+    clade_status status = clade_recipe_graph(recipe, 0, &graph);
+    if (status) return status;
+    status = clade_model_create(graph, device, &options, &m->model);
+    clade_graph_destroy(&graph);
+    if (status) return status;
+    const clade_tensor *w = clade_model_trained(m->model);
+    if (!clade_tensor_present(w))
+        return clade_fail(CLADE_EINVAL, "there is nothing to train: every layer is frozen");
+    status = clade_updater_create(&t->optimizer, device, w, clade_model_gradients(m->model),
+                                  &m->updater);
+    return status ? status : draw_inputs(m->model);
+}
+
+clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recipe, int32_t batch)
+{
+    const clade_training *t = clade_recipe_training(recipe);
+    bench_model *m = calloc(1, sizeof *m);
+    if (!m) return clade_fail(CLADE_ENOMEM, "out of memory for a benchmark");
+    m->users = 1;
+    m->batch = batch ? batch : t->batch ? t->batch : 32;
+    m->name = clade_string_join(clade_recipe_name(recipe), "");
+    clade_status status = m->name ? make(m, bench->device, recipe)
+                                  : clade_fail(CLADE_ENOMEM, "out of memory for a benchmark");
+    if (status) {
+        destroy(m);
+        return clade_context(status, "%s", clade_recipe_name(recipe));
+    }
+    bench_cost loss = clade_bench_pass_cost(m->model, CLADE_PASS_LOSS);
+    bench_cost train = clade_bench_pass_cost(m->model, CLADE_PASS_TRAIN);
+    bench_cost update = clade_bench_call_cost(clade_updater_call(m->updater));
+    int first = (int)bench->count;
+    bench_thing thing = {.user = m,
+                         .destroy = destroy,
+                         .run = forward,
+                         .less = -1,
+                         .result = {.name = m->name,
+                                    .part = CLADE_BENCH_FORWARD,
+                                    .images = m->batch,
+                                    .flops = loss.flops,
+                                    .bytes = loss.bytes}};
+    status = clade_bench_add(bench, &thing);
+    if (status) return status;
+    thing.run = gradient;
+    thing.less = first;
+    thing.result.part = CLADE_BENCH_BACKWARD;
+    thing.result.flops = train.flops - loss.flops;
+    thing.result.bytes = train.bytes - loss.bytes;
+    m->users++;
+    status = clade_bench_add(bench, &thing);
+    if (status) return status;
+    thing.run = step;
+    thing.less = -1;
+    thing.result.part = CLADE_BENCH_STEP;
+    thing.result.flops = train.flops;
+    thing.result.bytes = train.bytes + update.bytes;
+    m->users++;
+    return clade_bench_add(bench, &thing);
+}

@@ -1,0 +1,62 @@
+#!/bin/sh
+# command_test.sh CLADE: what `clade bench` prints and refuses. No time is judged.
+set -eu
+clade=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+# expect STATUS TEXT COMMAND...: the exit status, and a text in what is printed
+expect() {
+    status=$1 text=$2
+    shift 2
+    code=0
+    "$@" >"$dir/out" 2>&1 || code=$?
+    if [ "$code" -ne "$status" ] || ! grep -q -e "$text" "$dir/out"; then
+        echo "failed: $*: exit status $code, expected $status and '$text' in:"
+        cat "$dir/out"
+        failed=1
+    fi
+}
+
+few="bench --device cpu --repeat 2"
+expect 0 'For example' "$clade" bench --help
+expect 2 'expected 1 to' "$clade" bench --repeat 0
+expect 2 'too many' "$clade" bench cifar10
+expect 1 "called 'nothing'" "$clade" $few --op nothing
+expect 1 "nothing" "$clade" $few --model nothing
+expect 1 "cannot be opened" "$clade" $few --op fill --compare "$dir/none"
+echo '{"results": 1' >"$dir/bad.json"
+expect 1 "bad.json: expected what" "$clade" $few --op fill --compare "$dir/bad.json"
+expect 0 '^dense_dw  *op .* ms .*GFLOP/s .*GB/s' "$clade" $few --op dense
+expect 0 '^shapes  *step .* images/s .*GFLOP/s' "$clade" $few --model shapes --batch 2
+"$clade" $few --model shapes --batch 2 --op 'conv2d*' --json >"$dir/first.json"
+expect 0 'as fast as before' "$clade" $few --op conv2d --compare "$dir/first.json"
+"$clade" $few --model shapes --batch 2 --json --compare "$dir/first.json" >"$dir/second.json"
+python3 - "$dir/first.json" "$dir/second.json" <<'END' || failed=1
+import json, sys
+
+first, second = (json.load(open(name)) for name in sys.argv[1:])
+results = {(r["name"], r["part"]): r for r in first["results"]}
+assert first["device"]["id"] == "cpu" and first["math"] == "exact" and first["rounds"] == 2
+assert set(results) == {("shapes", "forward"), ("shapes", "backward"), ("shapes", "step"),
+                        ("conv2d", "op"), ("conv2d_dx", "op"), ("conv2d_dw", "op")}
+step, forward, backward = (results["shapes", part] for part in ("step", "forward", "backward"))
+for r in results.values():
+    assert 0 < r["min_ms"] <= r["ms"] or r is backward, r
+    assert r["bytes"] > 0
+assert step["batch"] == 2 and abs(step["images_per_second"] * step["ms"] / 2000 - 1) < 1e-6
+# multiplications and additions by hand: four convolutions and a dense layer, on 64 × 64 × 3
+sizes = [(30, 16, 5, 3), (28, 32, 3, 16), (12, 64, 3, 32), (4, 64, 3, 64)]
+each = [2 * 2 * side * side * filters * kernel * kernel * depth for side, filters, kernel, depth in sizes]
+dense = 2 * 2 * 64 * 2
+assert forward["flops"] == sum(each) + dense, (forward["flops"], each)
+# no gradient goes to the pictures
+assert backward["flops"] == 2 * (sum(each) + dense) - each[0], backward["flops"]
+assert step["flops"] == forward["flops"] + backward["flops"]
+assert results["conv2d", "op"]["flops"] == 2 * 16 * 35 * 35 * 64 * 9 * 32
+for r in second["results"]:
+    ratio = results[r["name"], r["part"]]["ms"] / r["ms"]
+    assert abs(r["times_as_fast"] / ratio - 1) < 1e-6 or r["part"] == "backward", r
+END
+exit $failed

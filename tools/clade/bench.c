@@ -1,0 +1,83 @@
+/* clade bench: how long ops and models take. */
+#include "bench_format.h"
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct request {
+    session_place place;
+    command_list models;
+    const char *op, *compare;
+    int64_t batch, repeat;
+    bool json;
+    clade_recipe *recipe[COMMAND_LIST_SIZE];
+} request;
+
+static clade_status add_models(request *r, clade_bench *bench)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < r->models.count && !status; i++) {
+        status = clade_recipe_read(r->models.item[i], NULL, 0, &r->recipe[i]);
+        if (!status) status = clade_bench_add_model(bench, r->recipe[i], (int32_t)r->batch);
+    }
+    return status;
+}
+
+static int run(request *r)
+{
+    clade_device *device = NULL;
+    clade_bench *bench = NULL;
+    cJSON *earlier = NULL;
+    clade_status status = r->compare ? bench_read(r->compare, &earlier) : CLADE_OK;
+    if (!status) status = session_open_device(&r->place, &device);
+    if (!status) status = clade_bench_create(device, &bench);
+    if (!status) status = add_models(r, bench);
+    if (!status && r->op) status = clade_bench_add_ops(bench, r->op);
+    if (!status) status = clade_bench_run(bench, (int)r->repeat);
+    if (!status) {
+        bench_report report = {bench, device, (int)r->repeat, earlier};
+        if (r->json)
+            status = bench_print_json(&report);
+        else
+            bench_print_table(&report);
+    }
+    clade_bench_destroy(&bench);
+    clade_device_close(&device);
+    for (size_t i = 0; i < r->models.count; i++) clade_recipe_destroy(&r->recipe[i]);
+    cJSON_Delete(earlier);
+    return status ? command_fail("bench") : COMMAND_OK;
+}
+
+int command_bench(int argc, char **argv)
+{
+    request r = {.place = {.math = session_math_default}, .repeat = 10};
+    const command_option options[] = {
+        OPTION_LIST("model", "RECIPE", &r.models,
+                    "a built-in recipe or a file; may be given several times"),
+        OPTION_TEXT("op", "PATTERN", &r.op, "these ops, or this family; * and ? match any"),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_INTEGER("batch", "N", &r.batch, 1, 1 << 20, "of models; default: the recipe's"),
+        OPTION_INTEGER("repeat", "N", &r.repeat, 1, 100000, "rounds; default: 10"),
+        OPTION_FLAG("json", &r.json, "print JSON"),
+        OPTION_TEXT("compare", "FILE", &r.compare, "an earlier run's JSON: shows the ratios"),
+    };
+    static const command_usage usage = {
+        .name = "bench",
+        .about = "Times ops at sizes that training uses, and models: forward, backward and the "
+                 "whole\ntraining step with its optimizer. Rounds take everything in turn; what "
+                 "is shown is\nthe median of the rounds and their least. With neither --model nor "
+                 "--op: the\nbuilt-in recipes and all ops.",
+        .example = "clade bench --model horses-or-humans --device cpu --json",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    if (!r.models.count && !r.op) {
+        const char *const *names = clade_recipe_names();
+        while (*names && r.models.count < COMMAND_LIST_SIZE)
+            r.models.item[r.models.count++] = *names++;
+        r.op = "*";
+    }
+    return run(&r);
+}

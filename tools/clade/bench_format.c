@@ -1,0 +1,161 @@
+/* What `clade bench` measured, as a table or as JSON, and next to an earlier run. */
+#include "bench_format.h"
+
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Above this share of its median a spread is worth a remark. */
+static const double noisy = 0.1;
+
+static const char *part_name(clade_bench_part part)
+{
+    static const char *const names[] = {"op", "forward", "backward", "step"};
+    return names[part];
+}
+
+/* ---- earlier results ---- */
+
+static clade_status read_file(const char *path, char **text)
+{
+    enum { most = 16 << 20 };
+    FILE *file = fopen(path, "rb");
+    char *bytes = file ? malloc(most) : NULL;
+    size_t size = bytes ? fread(bytes, 1, most - 1, file) : 0;
+    clade_status status = CLADE_OK;
+    if (!file)
+        status = clade_fail(CLADE_EIO, "%s cannot be opened", path);
+    else if (!bytes)
+        status = clade_fail(CLADE_ENOMEM, "out of memory for %s", path);
+    else if (ferror(file))
+        status = clade_fail(CLADE_EIO, "%s cannot be read", path);
+    if (file) fclose(file);
+    if (status) {
+        free(bytes);
+        return status;
+    }
+    bytes[size] = 0;
+    *text = bytes;
+    return CLADE_OK;
+}
+
+clade_status bench_read(const char *path, cJSON **out)
+{
+    char *text;
+    clade_status status = read_file(path, &text);
+    if (status) return status;
+    *out = cJSON_Parse(text);
+    free(text);
+    if (cJSON_IsArray(cJSON_GetObjectItem(*out, "results"))) return CLADE_OK;
+    cJSON_Delete(*out);
+    *out = NULL;
+    return clade_fail(CLADE_EFORMAT, "%s: expected what `clade bench --json` prints", path);
+}
+
+static bool says(const cJSON *entry, const char *key, const char *text)
+{
+    const char *value = cJSON_GetStringValue(cJSON_GetObjectItem(entry, key));
+    return value && !strcmp(value, text);
+}
+
+/* The earlier median over this one: above 1 it has become faster; 0: there is none. */
+static double ratio(const cJSON *earlier, const clade_bench_result *r)
+{
+    const cJSON *entry;
+    if (!earlier || r->median <= 0) return 0;
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItem(earlier, "results"))
+    {
+        const cJSON *ms = cJSON_GetObjectItem(entry, "ms");
+        if (!says(entry, "name", r->name) || !says(entry, "part", part_name(r->part)) ||
+            !cJSON_IsNumber(ms))
+            continue;
+        return ms->valuedouble / (1e3 * r->median);
+    }
+    return 0;
+}
+
+/* ---- a table ---- */
+
+static void print_number(double value, const char *unit)
+{
+    if (value > 0)
+        printf(" %9.1f %s", value, unit);
+    else
+        printf(" %*s", 10 + (int)strlen(unit), "");
+}
+
+static void print_result(const bench_report *report, const clade_bench_result *r)
+{
+    printf("%-20s %-8s %9.3f ms (min %9.3f)", r->name, part_name(r->part), 1e3 * r->median,
+           1e3 * r->least);
+    if (r->images) printf(" %8.0f images/s", r->images / r->median);
+    print_number(1e-9 * r->flops / r->median, "GFLOP/s");
+    if (!r->images) print_number(1e-9 * r->bytes / r->median, "GB/s");
+    double faster = ratio(report->earlier, r);
+    if (faster > 0) printf("  %.2f× as fast as before", faster);
+    if (r->support && r->support != 'n') printf("  (by the reference)");
+    if (r->spread > noisy) printf("  noisy: ±%.0f%%", 50 * r->spread);
+    printf("\n");
+}
+
+void bench_print_table(const bench_report *report)
+{
+    const clade_device_info *info = clade_device_describe(report->device);
+    size_t count = clade_bench_results(report->bench), wild = 0;
+    printf("%s (%s, %s), %s math, %d rounds\n", info->id, info->name, info->driver,
+           session_math_words[clade_device_math(report->device)], report->rounds);
+    for (size_t i = 0; i < count; i++) {
+        const clade_bench_result *r = clade_bench_result_at(report->bench, i);
+        print_result(report, r);
+        wild += r->spread > noisy;
+    }
+    if (4 * wild > count)
+        printf("This machine was busy with other things: %zu of %zu times vary by more than "
+               "%.0f%%.\n",
+               wild, count, 100 * noisy);
+}
+
+/* ---- JSON ---- */
+
+static void add_result(const bench_report *report, cJSON *array, const clade_bench_result *r)
+{
+    cJSON *entry = cJSON_CreateObject();
+    cJSON_AddStringToObject(entry, "name", r->name);
+    cJSON_AddStringToObject(entry, "part", part_name(r->part));
+    cJSON_AddNumberToObject(entry, "ms", 1e3 * r->median);
+    cJSON_AddNumberToObject(entry, "min_ms", 1e3 * r->least);
+    cJSON_AddNumberToObject(entry, "spread", r->spread);
+    cJSON_AddNumberToObject(entry, "flops", r->flops);
+    cJSON_AddNumberToObject(entry, "bytes", r->bytes);
+    if (r->median > 0) {
+        cJSON_AddNumberToObject(entry, "gflops_per_second", 1e-9 * r->flops / r->median);
+        cJSON_AddNumberToObject(entry, "gigabytes_per_second", 1e-9 * r->bytes / r->median);
+        if (r->images) cJSON_AddNumberToObject(entry, "images_per_second", r->images / r->median);
+    }
+    if (r->images) cJSON_AddNumberToObject(entry, "batch", r->images);
+    double faster = ratio(report->earlier, r);
+    if (faster > 0) cJSON_AddNumberToObject(entry, "times_as_fast", faster);
+    cJSON_AddItemToArray(array, entry);
+}
+
+clade_status bench_print_json(const bench_report *report)
+{
+    const clade_device_info *info = clade_device_describe(report->device);
+    cJSON *root = cJSON_CreateObject(), *device = cJSON_AddObjectToObject(root, "device");
+    cJSON_AddStringToObject(device, "id", info->id);
+    cJSON_AddStringToObject(device, "name", info->name);
+    cJSON_AddStringToObject(device, "driver", info->driver);
+    cJSON_AddStringToObject(root, "math", session_math_words[clade_device_math(report->device)]);
+    cJSON_AddNumberToObject(root, "rounds", report->rounds);
+    cJSON *results = cJSON_AddArrayToObject(root, "results");
+    for (size_t i = 0; i < clade_bench_results(report->bench); i++)
+        add_result(report, results, clade_bench_result_at(report->bench, i));
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for JSON");
+    puts(text);
+    cJSON_free(text);
+    return CLADE_OK;
+}

@@ -1,0 +1,22 @@
+/* What `clade bench` measured, as a table or as JSON, and next to an earlier run. */
+#ifndef CLADE_TOOLS_BENCH_FORMAT_H
+#define CLADE_TOOLS_BENCH_FORMAT_H
+
+#include <clade/bench.h>
+
+#include <cjson/cJSON.h>
+
+typedef struct bench_report {
+    const clade_bench *bench;
+    const clade_device *device;
+    int rounds;
+    const cJSON *earlier; /* what bench_read gave, or NULL */
+} bench_report;
+
+/* Reads what `clade bench --json` wrote; to be deleted with cJSON_Delete. Errors: EIO, EFORMAT. */
+clade_status bench_read(const char *path, cJSON **out);
+
+void bench_print_table(const bench_report *report);
+clade_status bench_print_json(const bench_report *report);
+
+#endif
