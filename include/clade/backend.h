@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* Raised when this file changes what a backend must do. A plugin built for another is refused. */
-#define CLADE_BACKEND_ABI 1
+#define CLADE_BACKEND_ABI 2
 
 /* Memory as the front end keeps it. */
 struct clade_buffer {
@@ -52,6 +52,10 @@ typedef struct clade_backend {
     /* Optional: called once after open with the device's own copy of this table, whose op slots it may
      * set to the functions that suit this very device. */
     void (*specialise)(void *context, struct clade_backend *table);
+
+    /* Optional: measures the device's own limits, in some tenths of a second: operations of fused
+     * multiply-adds in registers per second, and bytes per second of a[i] = b[i] + s c[i]. */
+    clade_status (*peak)(void *context, double *flops, double *bytes);
 
     /* One slot per op: queues it. NULL: the reference runs instead. */
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \

@@ -92,6 +92,12 @@ CLADE_API char clade_device_support(const clade_device *device, clade_op op);
 /* Calls that ran on the reference so far. */
 CLADE_API uint64_t clade_device_fallbacks(const clade_device *device);
 
+/* Measures what the device can do at most, in some tenths of a second: operations of fused
+ * multiply-adds in registers per second (a multiplication and an addition each), and bytes per
+ * second of a[i] = b[i] + s c[i] on memory that no cache holds. Errors: EUNSUPPORTED where the
+ * backend has no measure, ENOMEM, EDEVICE. */
+CLADE_API clade_status clade_device_peak(clade_device *device, double *flops, double *bytes);
+
 /* What a device's memory holds at present and held at most, in bytes. */
 CLADE_API void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *peak);
 

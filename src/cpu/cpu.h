@@ -33,7 +33,8 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(elementwise)                                                                            \
     FAMILY(reduce)                                                                                 \
     FAMILY(copy)                                                                                   \
-    FAMILY(loss)
+    FAMILY(loss)                                                                                   \
+    FAMILY(peak)
 
 /* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
 #define CPU_SCRATCH_FAMILIES(FAMILY)                                                               \

@@ -229,6 +229,14 @@ void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *pe
     *peak = device->bytes_peak;
 }
 
+clade_status clade_device_peak(clade_device *device, double *flops, double *bytes)
+{
+    if (!device->table.peak)
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: its backend does not measure its peak",
+                          device->info.id);
+    return device->table.peak(device->context, flops, bytes);
+}
+
 clade_status clade_device_finish(clade_device *device)
 {
     return device->table.finish(device->context);

@@ -350,6 +350,7 @@ const clade_backend *clade_opencl_backend(void)
         .finish = opencl_finish,
         .scratch = opencl_scratch,
         .specialise = opencl_specialise,
+        .peak = clade_opencl_peak,
     };
     return &backend;
 }

@@ -107,6 +107,9 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
     FAMILY(copy)                                                                                   \
     FAMILY(loss)
 
+/* The backend's measure of the device, in peak.c. */
+clade_status clade_opencl_peak(void *context, double *flops, double *bytes);
+
 #define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
 OPENCL_FAMILIES(FAMILY)
 #undef FAMILY

@@ -30,7 +30,7 @@ echo '{"results": 1' >"$dir/bad.json"
 expect 1 "bad.json: expected what" "$clade" $few --op fill --compare "$dir/bad.json"
 expect 0 '^dense_dw  *op .* ms .*GFLOP/s .*GB/s' "$clade" $few --op dense
 expect 0 '^shapes  *step .* images/s .*GFLOP/s' "$clade" $few --model shapes --batch 2
-"$clade" $few --model shapes --batch 2 --op 'conv2d*' --json >"$dir/first.json"
+"$clade" $few --model shapes --batch 2 --op 'conv2d*' --roofline --json >"$dir/first.json"
 expect 0 'as fast as before' "$clade" $few --op conv2d --compare "$dir/first.json"
 "$clade" $few --model shapes --batch 2 --json --compare "$dir/first.json" >"$dir/second.json"
 python3 - "$dir/first.json" "$dir/second.json" <<'END' || failed=1
@@ -55,6 +55,10 @@ assert forward["flops"] == sum(each) + dense, (forward["flops"], each)
 assert backward["flops"] == 2 * (sum(each) + dense) - each[0], backward["flops"]
 assert step["flops"] == forward["flops"] + backward["flops"]
 assert results["conv2d", "op"]["flops"] == 2 * 16 * 35 * 35 * 64 * 9 * 32
+for r in results.values():
+    least = max(r["flops"] / first["peak"]["gflops_per_second"], r["bytes"] / first["peak"]["gigabytes_per_second"])
+    assert abs(r["share_of_peak"] / (least * 1e-6 / r["ms"]) - 1) < 1e-6 or r is backward, r
+assert "peak" not in second
 for r in second["results"]:
     ratio = results[r["name"], r["part"]]["ms"] / r["ms"]
     assert abs(r["times_as_fast"] / ratio - 1) < 1e-6 or r["part"] == "backward", r

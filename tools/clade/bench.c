@@ -10,7 +10,7 @@ typedef struct request {
     command_list models;
     const char *op, *compare;
     int64_t batch, repeat;
-    bool json;
+    bool roofline, json;
     clade_recipe *recipe[COMMAND_LIST_SIZE];
 } request;
 
@@ -29,14 +29,18 @@ static int run(request *r)
     clade_device *device = NULL;
     clade_bench *bench = NULL;
     cJSON *earlier = NULL;
+    bench_report report = {.rounds = (int)r->repeat};
     clade_status status = r->compare ? bench_read(r->compare, &earlier) : CLADE_OK;
     if (!status) status = session_open_device(&r->place, &device);
+    if (!status && r->roofline) status = clade_device_peak(device, &report.flops, &report.bytes);
     if (!status) status = clade_bench_create(device, &bench);
     if (!status) status = add_models(r, bench);
     if (!status && r->op) status = clade_bench_add_ops(bench, r->op);
     if (!status) status = clade_bench_run(bench, (int)r->repeat);
     if (!status) {
-        bench_report report = {bench, device, (int)r->repeat, earlier};
+        report.bench = bench;
+        report.device = device;
+        report.earlier = earlier;
         if (r->json)
             status = bench_print_json(&report);
         else
@@ -59,6 +63,8 @@ int command_bench(int argc, char **argv)
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_INTEGER("batch", "N", &r.batch, 1, 1 << 20, "of models; default: the recipe's"),
         OPTION_INTEGER("repeat", "N", &r.repeat, 1, 100000, "rounds; default: 10"),
+        OPTION_FLAG("roofline", &r.roofline,
+                    "measure the device's peak first, and show what share of it is reached"),
         OPTION_FLAG("json", &r.json, "print JSON"),
         OPTION_TEXT("compare", "FILE", &r.compare, "an earlier run's JSON: shows the ratios"),
     };

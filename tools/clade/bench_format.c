@@ -76,6 +76,15 @@ static double ratio(const cJSON *earlier, const clade_bench_result *r)
     return 0;
 }
 
+/* The least time that it could take by the device's peak, as a share of what it took: the share of
+ * min(peak, bandwidth × operations per byte) that is reached. */
+static double share(const bench_report *report, const clade_bench_result *r)
+{
+    if (report->flops <= 0 || report->bytes <= 0 || r->median <= 0) return 0;
+    double compute = r->flops / report->flops, move = r->bytes / report->bytes;
+    return (compute > move ? compute : move) / r->median;
+}
+
 /* ---- a table ---- */
 
 static void print_number(double value, const char *unit)
@@ -93,7 +102,8 @@ static void print_result(const bench_report *report, const clade_bench_result *r
     if (r->images) printf(" %8.0f images/s", r->images / r->median);
     print_number(1e-9 * r->flops / r->median, "GFLOP/s");
     if (!r->images) print_number(1e-9 * r->bytes / r->median, "GB/s");
-    double faster = ratio(report->earlier, r);
+    double reached = share(report, r), faster = ratio(report->earlier, r);
+    if (reached > 0) printf(" %4.0f%% of peak", 100 * reached);
     if (faster > 0) printf("  %.2f× as fast as before", faster);
     if (r->support && r->support != 'n') printf("  (by the reference)");
     if (r->spread > noisy) printf("  noisy: ±%.0f%%", 50 * r->spread);
@@ -106,6 +116,8 @@ void bench_print_table(const bench_report *report)
     size_t count = clade_bench_results(report->bench), wild = 0;
     printf("%s (%s, %s), %s math, %d rounds\n", info->id, info->name, info->driver,
            session_math_words[clade_device_math(report->device)], report->rounds);
+    if (report->flops > 0)
+        printf("peak: %.1f GFLOP/s, %.1f GB/s\n", 1e-9 * report->flops, 1e-9 * report->bytes);
     for (size_t i = 0; i < count; i++) {
         const clade_bench_result *r = clade_bench_result_at(report->bench, i);
         print_result(report, r);
@@ -135,7 +147,8 @@ static void add_result(const bench_report *report, cJSON *array, const clade_ben
         if (r->images) cJSON_AddNumberToObject(entry, "images_per_second", r->images / r->median);
     }
     if (r->images) cJSON_AddNumberToObject(entry, "batch", r->images);
-    double faster = ratio(report->earlier, r);
+    double reached = share(report, r), faster = ratio(report->earlier, r);
+    if (reached > 0) cJSON_AddNumberToObject(entry, "share_of_peak", reached);
     if (faster > 0) cJSON_AddNumberToObject(entry, "times_as_fast", faster);
     cJSON_AddItemToArray(array, entry);
 }
@@ -149,6 +162,11 @@ clade_status bench_print_json(const bench_report *report)
     cJSON_AddStringToObject(device, "driver", info->driver);
     cJSON_AddStringToObject(root, "math", session_math_words[clade_device_math(report->device)]);
     cJSON_AddNumberToObject(root, "rounds", report->rounds);
+    if (report->flops > 0) {
+        cJSON *peak = cJSON_AddObjectToObject(root, "peak");
+        cJSON_AddNumberToObject(peak, "gflops_per_second", 1e-9 * report->flops);
+        cJSON_AddNumberToObject(peak, "gigabytes_per_second", 1e-9 * report->bytes);
+    }
     cJSON *results = cJSON_AddArrayToObject(root, "results");
     for (size_t i = 0; i < clade_bench_results(report->bench); i++)
         add_result(report, results, clade_bench_result_at(report->bench, i));

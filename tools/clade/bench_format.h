@@ -10,6 +10,7 @@ typedef struct bench_report {
     const clade_bench *bench;
     const clade_device *device;
     int rounds;
+    double flops, bytes;  /* the device's peak per second; 0: not measured */
     const cJSON *earlier; /* what bench_read gave, or NULL */
 } bench_report;
 
