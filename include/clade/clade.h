@@ -12,6 +12,7 @@
 #include <clade/ops.h>
 #include <clade/status.h>
 #include <clade/tensor.h>
+#include <clade/tensorboard.h>
 #include <clade/train.h>
 
 #endif

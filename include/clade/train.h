@@ -131,6 +131,7 @@ typedef struct clade_metrics {
 typedef struct clade_epoch {
     int32_t epoch, epochs;             /* from 1 */
     clade_metrics train, validation;   /* validation.count 0: there is none */
+    int64_t step;                      /* optimizer steps done, over all epochs */
     double lr;                         /* of the last step */
     double seconds;                    /* with validation */
     double images_per_second, step_ms; /* of training alone */

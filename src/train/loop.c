@@ -237,6 +237,7 @@ static clade_status flush(trainer *t)
     t->told = now();
     double spent = t->told - t->started;
     t->epoch.train = clade_tally_means(tally);
+    t->epoch.step = t->progress.step;
     t->epoch.seconds = t->progress.seconds + spent;
     t->epoch.images_per_second =
         spent > 0 ? (double)((int64_t)tally->count - t->pictures_before) / spent : 0;

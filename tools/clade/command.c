@@ -68,7 +68,10 @@ const char *command_nearest(const char *word, const char *const *words, size_t c
 static int option_heading(const command_option *o, char *text, size_t size)
 {
     int n = snprintf(text, size, "--%s", o->name);
-    if (o->value) n += snprintf(text + n, size - (size_t)n, " %s", o->value);
+    if (o->kind == COMMAND_MAYBE_TEXT)
+        n += snprintf(text + n, size - (size_t)n, "[=%s]", o->value);
+    else if (o->value)
+        n += snprintf(text + n, size - (size_t)n, " %s", o->value);
     for (size_t i = 0; o->kind == COMMAND_CHOICE && o->choices[i]; i++)
         n += snprintf(text + n, size - (size_t)n, "%s%s", i ? "|" : " ", o->choices[i]);
     return n;
@@ -105,6 +108,7 @@ static int store(const char *name, const command_option *o, const char *value)
     switch (o->kind) {
     case COMMAND_FLAG: *o->to.flag = true; return COMMAND_GO;
     case COMMAND_TEXT: *o->to.text = value; return COMMAND_GO;
+    case COMMAND_MAYBE_TEXT: *o->to.text = value ? value : ""; return COMMAND_GO;
     case COMMAND_LIST:
         if (o->to.list->count == COMMAND_LIST_SIZE)
             return command_misuse(name, "--%s: more than %d", o->name, COMMAND_LIST_SIZE);
@@ -195,9 +199,10 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         const char *value = word[length] ? word + length + 1 : NULL;
         if (o->kind == COMMAND_FLAG && value)
             return command_misuse(usage->name, "--%s takes no value", o->name);
-        if (o->kind != COMMAND_FLAG && !value && ++i == argc)
+        bool alone = o->kind == COMMAND_FLAG || o->kind == COMMAND_MAYBE_TEXT;
+        if (!alone && !value && ++i == argc)
             return command_misuse(usage->name, "--%s needs a value", o->name);
-        if (o->kind != COMMAND_FLAG && !value) value = argv[i];
+        if (!alone && !value) value = argv[i];
         int done = store(usage->name, o, value);
         if (done != COMMAND_GO) return done;
     }

@@ -46,6 +46,7 @@ typedef struct command_list {
 typedef enum command_kind {
     COMMAND_FLAG,
     COMMAND_TEXT,
+    COMMAND_MAYBE_TEXT, /* --name, which stores an empty text, or --name=value */
     COMMAND_INTEGER,
     COMMAND_REAL,
     COMMAND_CHOICE,
@@ -77,6 +78,10 @@ typedef struct command_option {
 #define OPTION_TEXT(word, what, target, doc)                                                       \
     {                                                                                              \
         .name = word, .value = what, .kind = COMMAND_TEXT, .to.text = target, .help = doc          \
+    }
+#define OPTION_MAYBE_TEXT(word, what, target, doc)                                                 \
+    {                                                                                              \
+        .name = word, .value = what, .kind = COMMAND_MAYBE_TEXT, .to.text = target, .help = doc    \
     }
 #define OPTION_INTEGER(word, what, target, least, most, doc)                                       \
     {                                                                                              \

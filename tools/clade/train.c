@@ -1,5 +1,6 @@
 /* clade train: from a recipe and pictures to a trained classifier. */
 #define _XOPEN_SOURCE 700
+#include "events.h"
 #include "progress.h"
 #include "session.h"
 
@@ -34,7 +35,7 @@ static void watch_signals(void)
 
 typedef struct request {
     session_place place;
-    const char *recipe, *data, *validation, *out, *resume, *cache;
+    const char *recipe, *data, *validation, *out, *resume, *cache, *tensorboard;
     int64_t epochs, batch, seed;
     double lr;
     command_list set;
@@ -209,12 +210,33 @@ static int finish(const request *r, clade_status status, progress *p)
     return 128 + (int)asked_by;
 }
 
+/* What watches training: the terminal, and TensorBoard's events. */
+typedef struct watchers {
+    progress progress;
+    events events;
+} watchers;
+
+static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
+{
+    watchers *w = user;
+    progress_batch(&w->progress, e, batch, batches);
+    events_batch(&w->events, e, batches);
+}
+
+static void watch_epoch(void *user, const clade_epoch *e)
+{
+    watchers *w = user;
+    progress_epoch(&w->progress, e);
+    events_epoch(&w->events, e);
+}
+
 static int run(request *r)
 {
     clade_recipe *recipe = NULL;
     clade_device *device = NULL;
     clade_dataset *dataset = NULL;
-    progress p = {.json = r->json};
+    clade_classifier *classifier = NULL;
+    watchers w = {.progress.json = r->json};
     watch_signals();
     clade_status status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
@@ -223,14 +245,21 @@ static int run(request *r)
     if (!status) status = open_data(r, recipe, &dataset);
     if (!status) {
         if (!r->json) print_head(r, recipe, device, dataset);
-        progress_start(&p);
+        progress_start(&w.progress);
+        if (r->tensorboard)
+            w.events = (events){.folder = *r->tensorboard ? r->tensorboard : r->folder,
+                                .dataset = dataset,
+                                .resumed = r->resume != NULL};
         clade_train_options options = {.out = r->folder,
                                        .resume = r->resume != NULL,
                                        .threads = (int)r->place.threads,
-                                       .observer = {&p, progress_batch, progress_epoch, poll_stop}};
-        status = clade_train(recipe, dataset, device, &options, NULL);
+                                       .observer = {&w, watch_batch, watch_epoch, poll_stop}};
+        status =
+            clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
     }
-    int result = finish(r, status, &p);
+    int result = finish(r, status, &w.progress);
+    events_end(&w.events, status ? NULL : classifier);
+    clade_classifier_destroy(&classifier);
     clade_dataset_destroy(&dataset);
     clade_device_close(&device);
     clade_recipe_destroy(&recipe);
@@ -256,6 +285,8 @@ int command_train(int argc, char **argv)
         OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
                     "memory for decoded pictures, as 4G; default: half of it"),
+        OPTION_MAYBE_TEXT("tensorboard", "DIR", &r.tensorboard,
+                          "also write events for TensorBoard; default: into the run folder"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
     };
     static const command_usage usage = {

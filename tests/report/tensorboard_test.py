@@ -1,0 +1,183 @@
+"""Trains with --tensorboard, in one go and resumed, and reads the event files back: framing, checks, fields, steps,
+pictures. The reader shares nothing with the writer.
+
+usage: tensorboard_test.py CLADE"""
+import csv
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+RECIPE = """
+name: events
+input: {size: 16, rescale: 1/255}
+model:
+  - conv2d: {filters: 4, kernel: 3, activation: relu}
+  - flatten
+  - dense: {units: classes, activation: softmax}
+train: {loss: sparse_categorical_crossentropy, optimizer: adam, batch: 16, epochs: 2}
+"""
+failures = 0
+
+
+def check(condition, what):
+    global failures
+    if not condition:
+        failures += 1
+        print("failed:", what)
+
+
+def crc32c(data):
+    """Bit by bit, as the polynomial is defined."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def masked(data):
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def records(data):
+    at = 0
+    while at < len(data):
+        length, check_length = struct.unpack_from("<QI", data, at)
+        check(check_length == masked(data[at:at + 8]), "the length's check")
+        body = data[at + 12:at + 12 + length]
+        check(len(body) == length, "a whole record")
+        check(struct.unpack_from("<I", data, at + 12 + length)[0] == masked(body), "the record's check")
+        at += length + 16
+        yield body
+
+
+def fields(data):
+    """A protobuf message as {number: [values]}."""
+    out, at = {}, 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        key = varint()
+        kind = key & 7
+        if kind == 0:
+            value = varint()
+        elif kind == 2:
+            size = varint()
+            value = data[at:at + size]
+            check(len(value) == size, "a whole field")
+            at += size
+        else:
+            code, size = {1: ("<d", 8), 5: ("<f", 4)}[kind]
+            value = struct.unpack_from(code, data, at)[0]
+            at += size
+        out.setdefault(key >> 3, []).append(value)
+    return out
+
+
+def png_pixels(data):
+    """Size, colour type and unfiltered size of a PNG; every chunk's check must be right."""
+    check(data[:8] == b"\x89PNG\r\n\x1a\n", "a PNG's head")
+    at, body, head = 8, b"", None
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        chunk = data[at + 8:at + 8 + size]
+        check(struct.unpack_from(">I", data, at + 8 + size)[0] == zlib.crc32(kind + chunk), "a chunk's check")
+        if kind == b"IHDR":
+            head = struct.unpack(">IIBBBBB", chunk)
+        if kind == b"IDAT":
+            body += chunk
+        at += 12 + size
+    return head[0], head[1], head[3], len(zlib.decompress(body))
+
+
+def read(path):
+    """Scalars as {tag: [(step, value)]}, pictures' tags, and the steps at which a session starts."""
+    scalars, pictures, starts = {}, [], []
+    for number, body in enumerate(records(path.read_bytes())):
+        event = fields(body)
+        check(abs(event[1][0] - time.time()) < 3600, "the time")
+        step = event.get(2, [0])[0]
+        if number == 0:
+            check(event[3] == [b"brain.Event:2"], "the version comes first")
+        if 7 in event:
+            check(fields(event[7][0]) == {1: [1]}, "a session's start")
+            starts.append(step)
+        for summary in event.get(5, []):
+            for value in fields(summary)[1]:
+                value = fields(value)
+                tag = value[1][0].decode()
+                if 2 in value:
+                    scalars.setdefault(tag, []).append((step, value[2][0]))
+                else:
+                    image = fields(value[4][0])
+                    check((image[1], image[2], image[3]) == ([16], [16], [3]), f"{tag}: its size")
+                    check(png_pixels(image[4][0]) == (16, 16, 2, 16 * (16 * 3 + 1)), f"{tag}: its pixels")
+                    pictures.append(tag)
+    return scalars, pictures, starts
+
+
+def near(pairs, expected):
+    return len(pairs) == len(expected) and all(
+        a[0] == b[0] and abs(a[1] - b[1]) <= 1e-6 * abs(b[1]) for a, b in zip(pairs, expected))
+
+
+def main(clade):
+    with tempfile.TemporaryDirectory(prefix="clade-events-") as name:
+        folder = pathlib.Path(name)
+        pictures, recipe, run, apart = (folder / n for n in ("pictures", "events.yaml", "run", "apart"))
+        recipe.write_text(RECIPE)
+        subprocess.run([clade, "data", "make", pictures, "--train", "20", "--validation", "10", "--size", "16",
+                        "--classes", "2"], check=True)
+        train = [clade, "train", "--device", "cpu", "--math", "exact", "--threads", "1"]
+        subprocess.run(train + [recipe, "--data", pictures, "--out", run, "--tensorboard"], check=True)
+        files = sorted(run.glob("events.out.tfevents.*"))
+        check(len(files) == 1, "one file beside the run's own")
+        scalars, images, starts = read(files[0])
+        rows = list(csv.DictReader((run / "history.csv").open()))
+        for key in ("loss", "accuracy", "val_loss", "val_accuracy", "lr"):
+            check(near(scalars[key], [(3 * int(r["epoch"]), float(r[key])) for r in rows]), key)
+        check([s for s, _ in scalars["images_per_second"]] == [3, 6], "images_per_second")
+        # points of the loss by step, with one at the end of each epoch
+        steps = [s for s, _ in scalars["step/loss"]]
+        check(steps == sorted(set(steps)) and {3, 6} <= set(steps), "steps of the loss")
+        check(images[:8] == [f"samples/{c}/{k}" for c in ("circle", "square") for k in (1, 2, 3, 4)], "samples")
+        wrong = round((1 - float(rows[-1]["val_accuracy"])) * 20)
+        check(len([t for t in images if t.startswith("mistakes/")]) == wrong, "as many mistakes as there are")
+        check(starts == [], "no session begins again")
+
+        subprocess.run(train + ["--resume", run, "--epochs", "3", f"--tensorboard={apart}"], check=True)
+        check(len(sorted(run.glob("events.out.tfevents.*"))) == 1, "no second file in the run folder")
+        scalars, _, starts = read(next(apart.glob("events.out.tfevents.*")))
+        check([s for s, _ in scalars["loss"]] == [9], "steps go on")
+        check(len(starts) == 1 and 6 < starts[0] <= 9, "a session begins where training went on")
+        check(min(s for s, _ in scalars["step/loss"]) == starts[0], "with the first point after it")
+
+        # a folder that cannot be written ends the events, not training
+        blocked = folder / "blocked"
+        blocked.write_text("")
+        done = subprocess.run(train + [recipe, "--data", pictures, "--out", folder / "other", "--epochs", "1",
+                                       f"--tensorboard={blocked}"], capture_output=True, text=True)
+        check(done.returncode == 0 and done.stderr.count("no more TensorBoard events") == 1 and
+              str(blocked) in done.stderr, "a warning: " + done.stderr)
+    print(f"{failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
