@@ -57,10 +57,11 @@ assert step["flops"] == forward["flops"] + backward["flops"]
 assert results["conv2d", "op"]["flops"] == 2 * 16 * 35 * 35 * 64 * 9 * 32
 for r in results.values():
     least = max(r["flops"] / first["peak"]["gflops_per_second"], r["bytes"] / first["peak"]["gigabytes_per_second"])
-    assert abs(r["share_of_peak"] / (least * 1e-6 / r["ms"]) - 1) < 1e-6 or r is backward, r
+    # backward is a difference of two times: on a busy machine it may be less than nothing
+    assert r is backward or abs(r["share_of_peak"] / (least * 1e-6 / r["ms"]) - 1) < 1e-6, r
 assert "peak" not in second
 for r in second["results"]:
     ratio = results[r["name"], r["part"]]["ms"] / r["ms"]
-    assert abs(r["times_as_fast"] / ratio - 1) < 1e-6 or r["part"] == "backward", r
+    assert r["part"] == "backward" or abs(r["times_as_fast"] / ratio - 1) < 1e-6, r
 END
 exit $failed
