@@ -19,6 +19,13 @@ static double operations(const clade_call *call)
     case CLADE_OP_conv2d: return convolution(&a->conv2d.y, &a->conv2d.w);
     case CLADE_OP_conv2d_dx: return convolution(&a->conv2d_dx.dy, &a->conv2d_dx.w);
     case CLADE_OP_conv2d_dw: return convolution(&a->conv2d_dw.dy, &a->conv2d_dw.dw);
+    /* four results of the convolution to each that is kept */
+    case CLADE_OP_conv2d_maxpool:
+        return 4 * convolution(&a->conv2d_maxpool.y, &a->conv2d_maxpool.w);
+    case CLADE_OP_conv2d_maxpool_dx:
+        return 4 * convolution(&a->conv2d_maxpool_dx.dy, &a->conv2d_maxpool_dx.w);
+    case CLADE_OP_conv2d_maxpool_dw:
+        return 4 * convolution(&a->conv2d_maxpool_dw.dy, &a->conv2d_maxpool_dw.dw);
     case CLADE_OP_dense: return 2 * count(&a->dense.w) * a->dense.x.dim[0];
     case CLADE_OP_dense_dx: return 2 * count(&a->dense_dx.w) * a->dense_dx.dy.dim[0];
     case CLADE_OP_dense_dw: return 2 * count(&a->dense_dw.dw) * a->dense_dw.dy.dim[0];

@@ -89,8 +89,8 @@ int clade_param_find(const clade_op_info *info, const char *name);
 void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name);
 
 /* The arguments of `info` on a case: its own, or for a gradient op those that the naming rule of
- * ops.def gives from the forward op's (`forward` gets them, an activation that the gradient does
- * not know of made linear). Optional outputs are present. */
+ * ops.def gives from the forward op's (`forward` gets them, an activation that the gradient
+ * has no way to know of made linear). Optional outputs are present. */
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward);
 

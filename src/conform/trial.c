@@ -55,6 +55,16 @@ int clade_slot_gradient_of(const clade_op_info *forward, const char *name)
     return name[0] == 'd' ? clade_slot_find(forward, name + 1) : -1;
 }
 
+/* Does a gradient op read what its forward op wrote? */
+static bool reads_output(const clade_op_info *info, const clade_op_info *forward)
+{
+    for (size_t i = 0; i < info->slot_count; i++) {
+        int s = clade_slot_find(forward, info->slots[i].name);
+        if (s >= 0 && clade_slot_writes(forward->slots[s].kind)) return true;
+    }
+    return false;
+}
+
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward)
 {
@@ -63,7 +73,7 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
     const clade_op_info *f = clade_op_describe(info->forward);
     *forward = test->args;
     int32_t *act = clade_param_of(f, forward, "act");
-    if (act && clade_param_find(info, "act") < 0) *act = CLADE_LINEAR;
+    if (act && clade_param_find(info, "act") < 0 && !reads_output(info, f)) *act = CLADE_LINEAR;
     clade_status status = complete_shapes(f, forward);
     if (status) return status;
     memset(args, 0, sizeof *args);
@@ -308,12 +318,7 @@ clade_status clade_trial_forward(const conform_trial *trial, const clade_args *a
     clade_status status = start(f, trial->case_name, trial->data, trial->seed, args, out);
     if (!status) status = draw_own(*out);
     if (status) return status;
-    bool needed = false;
-    for (size_t i = 0; i < trial->info->slot_count; i++) {
-        int s = clade_slot_find(f, trial->info->slots[i].name);
-        needed = needed || (s >= 0 && clade_slot_writes(f->slots[s].kind));
-    }
-    if (!needed) return CLADE_OK;
+    if (!reads_output(trial->info, f)) return CLADE_OK;
     status = copy_blocks(*out);
     if (!status) clade_impl_run(clade_op_reference(f->op), f, args, (*out)->expected);
     return status;

@@ -2,37 +2,28 @@
  * results are shared among threads; rows that reach into the padding are copied with zeros around
  * them, so that every tile is whole (a product with zero adds nothing: the bits are those of
  * leaving it out). */
-#include "cpu/conv.h"
+#include "cpu/conv_line.h"
 #include "cpu/tile.h"
 
 #include "../../kernels/activation.clh"
 
 #include <string.h>
 
-typedef struct conv_job {
-    const float *src, *weights, *bias;
-    float *out;
-    float *rows; /* each thread's copies of source rows, row_floats apart */
-    size_t row_floats;
-    conv_axis row, column;
-    int32_t out_h, out_w;
-    int32_t groups, cin, cout; /* channels per group */
-    int32_t window;            /* taps in a row of weights */
-    int32_t lanes, blocks;     /* results in a block, blocks per group */
-    int64_t w_block, w_tap;    /* distances in weights */
-    int32_t w_step;
-    int32_t act, accumulate;
-    float alpha;
-    int32_t segment, segments; /* results per item of work, items per row */
-    int32_t parts;             /* items that share a segment's blocks */
-} conv_job;
-
-/* Copies `taps` source rows from row_at on, columns left … left + width, zeros where they lie
- * outside. */
-static void copy_rows(const conv_job *job, const float *image, int32_t row_at, int32_t taps,
-                      int32_t left, int32_t width, float *to)
+/* Copies `taps` source rows of picture n from row_at on, columns left … left + width, zeros where
+ * they lie outside. */
+static void copy_rows(const conv_job *job, int64_t n, int32_t row_at, int32_t taps, int32_t left,
+                      int32_t width, float *to)
 {
     size_t channels = (size_t)job->groups * (size_t)job->cin;
+    if (job->index) {
+        int64_t pooled = n * (job->row.size / 2) * (job->column.size / 2) * (int64_t)channels;
+        const conv_spread spread = {job->src + pooled, job->index + pooled, job->row.size,
+                                    job->column.size, (int32_t)channels};
+        for (int32_t t = 0; t < taps; t++, to += (size_t)width * channels)
+            CPU_NAME(conv_spread_row)(&spread, row_at + t * job->row.reach, left, width, to);
+        return;
+    }
+    const float *image = job->src + n * job->row.size * job->column.size * (int64_t)channels;
     int32_t size = job->column.size, from = left < 0 ? 0 : left;
     int32_t end = left + width > size ? size : left + width;
     if (end < from) end = from;
@@ -49,30 +40,22 @@ static void copy_rows(const conv_job *job, const float *image, int32_t row_at, i
     }
 }
 
-/* Some blocks of one segment of one row of results. */
-static void conv_item(void *user, size_t item, int thread)
+void CPU_NAME(conv_line)(const conv_job *job, const conv_line *line, int thread)
 {
-    const conv_job *job = user;
     const conv_axis *row = &job->row, *column = &job->column;
-    int32_t part = (int32_t)(item % (size_t)job->parts);
-    size_t line = item / (size_t)job->parts;
-    int32_t first = (int32_t)(line % (size_t)job->segments) * job->segment;
-    line /= (size_t)job->segments;
-    int32_t j = (int32_t)(line % (size_t)row->count);
-    int64_t n = (int64_t)(line / (size_t)row->count);
-    int32_t count = column->count - first < job->segment ? column->count - first : job->segment;
-
+    int64_t n = line->n;
+    int32_t j = line->j, first = line->first, count = line->count, b0 = line->b0, b1 = line->b1;
     int32_t r0 = conv_axis_from(*row, j), r1 = conv_axis_to(*row, j), taps = column->taps;
     int64_t channels = (int64_t)job->groups * job->cin, width = column->size;
-    const float *image = job->src + n * row->size * width * channels;
+    const float *image = job->src + (job->index ? 0 : n * row->size * width * channels);
     int32_t row_at = j * row->stride + row->base + r0 * row->reach;
     int32_t left = first * column->stride + column->base;
     int32_t span = (count - 1) * column->stride + (taps ? (taps - 1) * column->reach : 0) + 1;
     const float *source;
     int64_t src_row;
-    if (r1 > r0 && taps && (left < 0 || left + span > width)) {
+    if (r1 > r0 && taps && (job->index || left < 0 || left + span > width)) {
         float *copy = job->rows + job->row_floats * (size_t)thread;
-        copy_rows(job, image, row_at, r1 - r0, left, span, copy);
+        copy_rows(job, n, row_at, r1 - r0, left, span, copy);
         source = copy;
         src_row = span * channels;
     } else {
@@ -82,9 +65,6 @@ static void conv_item(void *user, size_t item, int thread)
     /* taps that lie side by side, in source and weights, are one long run */
     bool run = column->reach == 1 && column->tap_step == 1 && job->groups == 1;
     int64_t out_channels = (int64_t)job->groups * job->cout;
-    int64_t y = ((n * job->out_h + row->first + j * row->spread) * job->out_w + column->first +
-                 first * column->spread) *
-                out_channels;
     tile_job t = {
         .step = column->stride * channels,
         .src_row = src_row,
@@ -100,8 +80,6 @@ static void conv_item(void *user, size_t item, int thread)
         .accumulate = job->accumulate,
     };
     int64_t tap = (row->first_tap + r0 * row->tap_step) * (int64_t)job->window + column->first_tap;
-    int32_t b0 = (int32_t)((int64_t)job->blocks * part / job->parts);
-    int32_t b1 = (int32_t)((int64_t)job->blocks * (part + 1) / job->parts);
     int32_t tiles = tile_count(count);
     for (int32_t g = 0; g < job->groups; g++) {
         for (int32_t b = b0; b < b1; b++) {
@@ -114,7 +92,7 @@ static void conv_item(void *user, size_t item, int thread)
                 int32_t p = (int32_t)((int64_t)count * i / tiles);
                 int32_t end = (int32_t)((int64_t)count * (i + 1) / tiles);
                 t.src = source + p * t.step + g * job->cin;
-                t.y = job->out + y + p * t.y_step + lane;
+                t.y = line->out + p * t.y_step + lane;
                 CPU_NAME(tile_forward)(&t, end - p, t.lanes > VW ? 2 : 1);
             }
         }
@@ -122,10 +100,36 @@ static void conv_item(void *user, size_t item, int thread)
     if (job->act <= CLADE_RELU) return;
     int64_t from = b0 * job->lanes, to = b1 < job->blocks ? b1 * job->lanes : out_channels;
     for (int32_t p = 0; p < count; p++) {
-        float *result = job->out + y + p * t.y_step;
+        float *result = line->out + p * t.y_step;
         for (int64_t o = from; o < to; o++)
             result[o] = act_forward(job->act, job->alpha, result[o]);
     }
+}
+
+/* Some blocks of one segment of one row of results. */
+static void conv_item(void *user, size_t item, int thread)
+{
+    const conv_job *job = user;
+    const conv_axis *row = &job->row, *column = &job->column;
+    int32_t part = (int32_t)(item % (size_t)job->parts);
+    size_t at = item / (size_t)job->parts;
+    int32_t first = (int32_t)(at % (size_t)job->segments) * job->segment;
+    at /= (size_t)job->segments;
+    int32_t j = (int32_t)(at % (size_t)row->count);
+    int64_t n = (int64_t)(at / (size_t)row->count);
+    int64_t y = ((n * job->out_h + row->first + j * row->spread) * job->out_w + column->first +
+                 first * column->spread) *
+                job->groups * job->cout;
+    const conv_line line = {
+        .n = n,
+        .j = j,
+        .first = first,
+        .count = column->count - first < job->segment ? column->count - first : job->segment,
+        .b0 = (int32_t)((int64_t)job->blocks * part / job->parts),
+        .b1 = (int32_t)((int64_t)job->blocks * (part + 1) / job->parts),
+        .out = job->out + y,
+    };
+    CPU_NAME(conv_line)(job, &line, thread);
 }
 
 static void run_job(cpu_context *cpu, conv_job *job, int64_t images)
@@ -178,7 +182,7 @@ static void pack_item(void *user, size_t item, int thread)
 /* Blocks of two vectors where there are lanes enough, else of one. */
 static int32_t block_lanes(int32_t across) { return across > VW ? 2 * VW : VW; }
 
-static const float *pack(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
+void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
                          float *to)
 {
     pack_job p = {.w = clade_tensor_host(w),
@@ -196,18 +200,16 @@ static const float *pack(cpu_context *cpu, conv_job *job, const clade_tensor *w,
     job->w_step = job->lanes;
     job->w_tap = (int64_t)job->cin * job->lanes;
     job->w_block = job->w_tap * p.kh * p.kw;
+    job->weights = to;
     job->rows = to + (size_t)job->w_block * (size_t)(p.groups * p.blocks);
-    return to;
 }
 
 /* ---- the ops ---- */
 
-static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
+conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(context, a);
     const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
-    int64_t images = x[0];
     conv_job job = {
         .src = clade_tensor_host(&a->x),
         .out = clade_tensor_host(&a->y),
@@ -226,6 +228,16 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
     };
     job.lanes = block_lanes(job.cout);
     job.blocks = (job.cout + job.lanes - 1) / job.lanes;
+    return job;
+}
+
+clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(context, a);
+    const int32_t *x = a->x.dim;
+    int64_t images = x[0];
+    conv_job job = CPU_NAME(conv_forward_job)(a);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
         /* all pictures are one long row of pixels */
         int32_t pixels = x[0] * x[1] * x[2];
@@ -235,18 +247,19 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
         job.out_w = pixels;
         images = 1;
     }
-    job.weights = pack(context, &job, &a->w, false, scratch);
+    CPU_NAME(conv_pack)(context, &job, &a->w, false, scratch);
     run_job(context, &job, images);
     return CLADE_OK;
 }
 
-static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void *scratch)
+clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
+                               const uint8_t *index, void *scratch)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise_dx)(context, a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .src = clade_tensor_host(&a->dy),
+        .index = index,
         .out = clade_tensor_host(&a->dx),
         .out_h = x[1],
         .out_w = x[2],
@@ -259,16 +272,22 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     };
     job.lanes = block_lanes(job.cout);
     job.blocks = (job.cout + job.lanes - 1) / job.lanes;
-    job.weights = pack(context, &job, &a->w, true, scratch);
+    CPU_NAME(conv_pack)(cpu, &job, &a->w, true, scratch);
     for (int32_t i = 0; i < g.stride[0]; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
         for (int32_t k = 0; k < g.stride[1]; k++) {
             job.column =
                 conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
-            run_job(context, &job, x[0]);
+            run_job(cpu, &job, x[0]);
         }
     }
     return CLADE_OK;
+}
+
+clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, void *scratch)
+{
+    if (conv_is_depthwise(&a->w, a->groups)) return CPU_NAME(depthwise_dx)(context, a);
+    return CPU_NAME(conv_dx)(context, a, NULL, scratch);
 }
 
 /* A dense layer is a 1×1 convolution of n pixels; its weights are read where they are if whole
@@ -297,7 +316,7 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
     w.rank = 4;
     for (int i = 0; i < 4; i++) w.dim[i] = i < 2 ? 1 : a->w.dim[i - 2];
     if (out % VW) {
-        job.weights = pack(context, &job, &w, false, scratch);
+        CPU_NAME(conv_pack)(context, &job, &w, false, scratch);
     } else {
         job.weights = clade_tensor_host(&a->w);
         job.w_step = out;
@@ -311,8 +330,8 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
 void CPU_NAME(conv)(clade_backend *table);
 void CPU_NAME(conv)(clade_backend *table)
 {
-    table->conv2d = conv2d;
-    table->conv2d_dx = conv2d_dx;
+    table->conv2d = CPU_NAME(conv2d);
+    table->conv2d_dx = CPU_NAME(conv2d_dx);
     table->conv2d_dw = CPU_NAME(conv2d_dw);
     table->dense = dense;
 }

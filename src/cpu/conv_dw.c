@@ -1,12 +1,15 @@
 /* conv2d_dw on the CPU: every chunk of rows is summed into its own copy of dw by register tiles
  * over (tap, channel) and filters; then the copies are added in order. */
-#include "cpu/conv.h"
+#include "cpu/conv_line.h"
 #include "cpu/tile.h"
 
 #include <string.h>
 
+enum { first_cache = 4096 }; /* floats of sums that may stay in it beside the rows */
+
 typedef struct dw_job {
     const float *x, *dy;
+    const uint8_t *index; /* dy is pooled; NULL: it is not */
     float *dw, *db;
     float
         *parts; /* chunks × [kh kw cg][filters] partial sums of dw, then chunks × [filters] of db */
@@ -16,7 +19,8 @@ typedef struct dw_job {
     size_t row_floats;
     conv_geometry g;
     int32_t h, w, c, oh, ow, k, kh, kw, cg;
-    int32_t kg, lanes; /* filters per group, rounded up to whole vectors */
+    int32_t kg, lanes;     /* filters per group, rounded up to whole vectors */
+    int32_t rows_per_item; /* of taps: 1, or kh where their sums stay in the first cache */
     int64_t lines, lines_per_chunk;
     int32_t chunks, accumulate;
 } dw_job;
@@ -24,13 +28,24 @@ typedef struct dw_job {
 /* Row `line` of dy with every group's filters padded to whole vectors. */
 static const float *dy_row(const dw_job *job, int64_t line, float *copy)
 {
-    const float *dy = job->dy + line * job->ow * job->k;
+    int64_t pixels = (int64_t)job->ow * job->g.groups;
+    const float *dy = job->dy;
+    if (job->index) {
+        /* to the end of the copy's room, so that padding does not overtake it */
+        float *spread = copy + pixels * (job->lanes - job->kg);
+        int64_t pooled = line / job->oh * (job->oh / 2) * (job->ow / 2) * job->k;
+        const conv_spread s = {dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
+        CPU_NAME(conv_spread_row)(&s, (int32_t)(line % job->oh), 0, job->ow, spread);
+        dy = spread;
+    } else {
+        dy += line * job->ow * job->k;
+    }
     if (job->kg == job->lanes) return dy;
-    for (int32_t p = 0; p < job->ow * job->g.groups; p++, dy += job->kg, copy += job->lanes) {
-        memcpy(copy, dy, (size_t)job->kg * sizeof *copy);
+    for (int64_t p = 0; p < pixels; p++, dy += job->kg, copy += job->lanes) {
+        memmove(copy, dy, (size_t)job->kg * sizeof *copy);
         memset(copy + job->kg, 0, (size_t)(job->lanes - job->kg) * sizeof *copy);
     }
-    return copy - (int64_t)job->ow * job->g.groups * job->lanes;
+    return copy - pixels * job->lanes;
 }
 
 /* Row `ih` of picture n from column −pad on, zeros where it lies outside. */
@@ -75,29 +90,32 @@ static void sum_row(const dw_job *job, const float *x, const float *dy, float *p
             }
 }
 
-/* Chunk and row of taps. */
+/* A chunk and a row of taps, or all rows. */
 static void dw_item(void *user, size_t item, int thread)
 {
     const dw_job *job = user;
-    int32_t r = (int32_t)(item % (size_t)job->kh);
-    int64_t chunk = (int64_t)(item / (size_t)job->kh),
-            filters = (int64_t)job->g.groups * job->lanes;
+    int32_t items = job->kh / job->rows_per_item;
+    int32_t r0 = (int32_t)(item % (size_t)items) * job->rows_per_item, r1 = r0 + job->rows_per_item;
+    int64_t chunk = (int64_t)(item / (size_t)items), filters = (int64_t)job->g.groups * job->lanes;
     int64_t row = (int64_t)job->kw * job->cg * filters;
-    float *part = job->parts + (chunk * job->kh + r) * row;
+    float *part = job->parts + chunk * job->kh * row;
     float *db = job->db_parts + chunk * filters;
     float *copies = job->rows + job->row_floats * (size_t)thread;
     float *dy_copy = copies + job->row_floats - (size_t)job->ow * (size_t)filters;
-    memset(part, 0, (size_t)row * sizeof *part);
-    if (r == 0) memset(db, 0, (size_t)filters * sizeof *db);
+    memset(part + r0 * row, 0, (size_t)((r1 - r0) * row) * sizeof *part);
+    if (r0 == 0) memset(db, 0, (size_t)filters * sizeof *db);
     int64_t end = (chunk + 1) * job->lines_per_chunk;
     for (int64_t line = chunk * job->lines_per_chunk; line < end && line < job->lines; line++) {
-        int64_t n = line / job->oh, oh = line % job->oh;
-        int64_t ih = oh * job->g.stride[0] - job->g.pad[0] + (int64_t)r * job->g.dilation[0];
-        bool inside = ih >= 0 && ih < job->h;
-        if (!inside && r) continue;
-        const float *dy = dy_row(job, line, dy_copy);
-        if (inside) sum_row(job, x_row(job, n, ih, copies), dy, part);
-        if (r || !job->db) continue;
+        int64_t n = line / job->oh, top = line % job->oh * job->g.stride[0] - job->g.pad[0];
+        const float *dy = NULL;
+        for (int32_t r = r0; r < r1; r++) {
+            int64_t ih = top + (int64_t)r * job->g.dilation[0];
+            if (ih < 0 || ih >= job->h) continue;
+            if (!dy) dy = dy_row(job, line, dy_copy);
+            sum_row(job, x_row(job, n, ih, copies), dy, part + r * row);
+        }
+        if (r0 || !job->db) continue;
+        if (!dy) dy = dy_row(job, line, dy_copy);
         for (int32_t p = 0; p < job->ow; p++)
             for (int64_t o = 0; o < filters; o++) db[o] += dy[p * filters + o];
     }
@@ -126,13 +144,14 @@ static void add_item(void *user, size_t item, int thread)
         }
 }
 
-clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch)
+clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
+                               const uint8_t *index, void *scratch)
 {
-    cpu_context *cpu = context;
     const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
     dw_job job = {
         .x = clade_tensor_host(&a->x),
         .dy = clade_tensor_host(&a->dy),
+        .index = index,
         .dw = clade_tensor_host(&a->dw),
         .db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL,
         .g = CONV_GEOMETRY(a),
@@ -148,7 +167,6 @@ clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, v
         .lines = (int64_t)y[0] * y[1],
         .accumulate = a->accumulate,
     };
-    if (conv_is_depthwise(&a->dw, job.g.groups)) return CPU_NAME(depthwise_dw)(context, a, scratch);
     job.chunks =
         clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
     job.kg = job.k / job.g.groups;
@@ -160,7 +178,16 @@ clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, v
     job.db_parts = job.parts + (size_t)job.chunks * rows * filters;
     job.rows = job.db_parts + (size_t)job.chunks * filters;
     job.row_floats = (size_t)span * (size_t)job.c + (size_t)job.ow * filters;
-    clade_pool_for(cpu->pool, (size_t)job.chunks * (size_t)job.kh, dw_item, &job);
+    bool small = rows * filters <= first_cache && job.chunks >= 8 * clade_pool_threads(cpu->pool);
+    job.rows_per_item = small ? job.kh : 1;
+    clade_pool_for(cpu->pool, (size_t)job.chunks * (size_t)(job.kh / job.rows_per_item), dw_item,
+                   &job);
     clade_pool_for(cpu->pool, rows + (job.db ? 1 : 0), add_item, &job);
     return CLADE_OK;
+}
+
+clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch)
+{
+    if (conv_is_depthwise(&a->dw, a->groups)) return CPU_NAME(depthwise_dw)(context, a, scratch);
+    return CPU_NAME(conv_dw)(context, a, NULL, scratch);
 }

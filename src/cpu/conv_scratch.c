@@ -2,6 +2,7 @@
  * sums, and each thread's copies of rows. Reckoned for the widest vectors. */
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
+#include "op/conv_pool.h"
 
 enum { widest = most_lanes / 2 }; /* lanes of a vector */
 
@@ -44,6 +45,41 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
                  threads * (span * (size_t)a->x.dim[3] + (size_t)y[2] * filters);
     }
     return floats * sizeof(float);
+}
+
+/* That of the convolution that does most of it; in the forward op, two rows for each thread; for
+ * depthwise ones, a picture or all pictures in full. */
+size_t clade_cpu_conv_pool_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
+{
+    clade_args conv;
+    if (op == CLADE_OP_conv2d_maxpool) {
+        const clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
+        conv_geometry g = CONV_GEOMETRY(a);
+        clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
+        size_t picture = clade_tensor_count(&full) / (size_t)full.dim[0];
+        size_t rows =
+            2 * (size_t)full.dim[2] * (size_t)full.dim[3] * (size_t)clade_pool_threads(cpu->pool);
+        conv.conv2d = conv_pool_conv(a, full);
+        return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d, &conv) +
+               (conv_is_depthwise(&a->w, g.groups) ? picture : rows) * sizeof(float);
+    }
+    if (op == CLADE_OP_conv2d_maxpool_dx) {
+        const clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
+        conv_geometry g = CONV_GEOMETRY(a);
+        clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
+        size_t all = conv_is_depthwise(&a->w, g.groups) ? clade_tensor_count(&full) : 0;
+        conv.conv2d_dx = conv_pool_conv_dx(a, full);
+        return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d_dx, &conv) + all * sizeof(float);
+    }
+    if (op == CLADE_OP_conv2d_maxpool_dw) {
+        const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
+        conv_geometry g = CONV_GEOMETRY(a);
+        clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
+        size_t all = conv_is_depthwise(&a->dw, g.groups) ? clade_tensor_count(&full) : 0;
+        conv.conv2d_dw = conv_pool_conv_dw(a, full);
+        return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d_dw, &conv) + all * sizeof(float);
+    }
+    return 0;
 }
 
 size_t clade_cpu_dense_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)

@@ -23,6 +23,7 @@ const clade_backend *clade_cpu_backend(void);
 #define CPU_FAMILIES(FAMILY)                                                                       \
     FAMILY(activation)                                                                             \
     FAMILY(conv)                                                                                   \
+    FAMILY(conv_pool)                                                                              \
     FAMILY(dense)                                                                                  \
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
@@ -39,6 +40,7 @@ const clade_backend *clade_cpu_backend(void);
 /* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
 #define CPU_SCRATCH_FAMILIES(FAMILY)                                                               \
     FAMILY(conv)                                                                                   \
+    FAMILY(conv_pool)                                                                              \
     FAMILY(dense)                                                                                  \
     FAMILY(norm)                                                                                   \
     FAMILY(optim)                                                                                  \

@@ -1,6 +1,7 @@
 /* Building a schedule: the graph forwards, the loss, the graph backwards; then the lives of the
  * values and what may work in place. */
 #include "nn/build.h"
+#include "nn/fuse.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
 #include "nn/plan.h"
@@ -119,7 +120,8 @@ static void add_forward(clade_build *build)
     const clade_graph *graph = blueprint->graph;
     build->node[0].y = clade_build_rows(build, &blueprint->input);
     for (int32_t i = 1; i < graph->count; i++)
-        clade_layer_rule_of(graph->node[i].layer.kind)->forward(build, i);
+        if (!build->node[i].absorbed)
+            clade_layer_rule_of(graph->node[i].layer.kind)->forward(build, i);
     int32_t last = graph->count - 1;
     const clade_tensor *y = &build->node[last].y;
     if (build->bare < 0 && y->buffer != blueprint->output.buffer)
@@ -131,7 +133,7 @@ static void add_backward(clade_build *build)
 {
     const clade_graph *graph = build->blueprint->graph;
     for (int32_t i = graph->count - 1; i > 0; i--)
-        if (build->blueprint->trained[i])
+        if (build->blueprint->trained[i] && !build->node[i].absorbed)
             clade_layer_rule_of(graph->node[i].layer.kind)->backward(build, i);
 }
 
@@ -144,6 +146,7 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
     if (!build->node) return clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
     if (pass != CLADE_PASS_INFER && clade_loss_takes_activation(blueprint->loss))
         build->bare = graph->count - 1;
+    clade_fuse_pools(build);
     add_forward(build);
     if (pass != CLADE_PASS_INFER) clade_loss_forward(build);
     if (pass == CLADE_PASS_TRAIN) {

@@ -22,6 +22,7 @@ typedef struct clade_blueprint {
     clade_loss loss;
     float label_smoothing;
     uint64_t seed;
+    bool pools; /* does the device pool what it convolves at once? */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
      * only. */
     clade_tensor input, label, weight, output, losses, zeros, minus_ones;
@@ -44,6 +45,8 @@ typedef struct clade_value {
 typedef struct clade_build_node {
     clade_tensor y, dy;                   /* dy is absent until something has been written to it */
     clade_tensor saved[CLADE_MAX_INPUTS]; /* what forward keeps for backward */
+    int32_t pool;  /* a convolution: the layer up to which its ops go, itself or a maxpool2d */
+    bool absorbed; /* its ops are those of a convolution before it */
 } clade_build_node;
 
 /* In the tensors of a schedule being built, one with a buffer lies in fixed memory, and one without

@@ -1,4 +1,5 @@
 /* Convolutions: conv2d and depthwise_conv2d. */
+#include "nn/fuse.h"
 #include "nn/layer.h"
 
 /* A layer's words turned into the op's parameters. */
@@ -76,8 +77,52 @@ static geometry geometry_of(const clade_build *build, int32_t number)
     return g;
 }
 
+/* With the maximum over windows that comes after. */
+static void pooled_forward(clade_build *build, int32_t number, int32_t pool)
+{
+    clade_build_node *node = &build->node[pool];
+    geometry g = geometry_of(build, number);
+    clade_tensor b = {0}, index = {0}, y = clade_build_output(build, pool);
+    if (!clade_build_layer(build, number)->as.conv2d.no_bias)
+        b = clade_build_weight(build, number, 1)->value;
+    if (clade_build_needs(build, pool)) {
+        index = y;
+        index.dtype = CLADE_U8;
+        index = clade_build_like(build, &index);
+    }
+    node->y = y;
+    node->saved[0] = index;
+    CLADE_BUILD_CALL(build, number, conv2d_maxpool, .x = clade_build_input(build, number, 0),
+                     .w = clade_build_weight(build, number, 0)->value, .b = b, .y = y,
+                     .index = index, GEOMETRY(g), .act = clade_fuse_activation(build, number));
+}
+
+static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    const clade_build_node *node = &build->node[pool];
+    geometry g = geometry_of(build, number);
+    const clade_parameter *kernel = clade_build_weight(build, number, 0);
+    clade_tensor db = {0};
+    if (!layer->as.conv2d.no_bias) db = clade_build_weight(build, number, 1)->gradient;
+    if (!layer->frozen)
+        CLADE_BUILD_CALL(build, number, conv2d_maxpool_dw, .x = clade_build_input(build, number, 0),
+                         .dy = node->dy, .index = node->saved[0], .dw = kernel->gradient, .db = db,
+                         GEOMETRY(g));
+    if (!clade_build_needs(build, layer->input[0])) return;
+    int32_t accumulate;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, conv2d_maxpool_dx, .dy = node->dy, .index = node->saved[0],
+                     .w = kernel->value, .dx = dx, GEOMETRY(g), .accumulate = accumulate);
+}
+
 static void forward(clade_build *build, int32_t number)
 {
+    int32_t pool = build->node[number].pool;
+    if (pool != number) {
+        pooled_forward(build, number, pool);
+        return;
+    }
     const clade_conv2d_layer *layer = &clade_build_layer(build, number)->as.conv2d;
     geometry g = geometry_of(build, number);
     clade_fused fused = clade_fused_start(build, number, layer->activation, layer->alpha);
@@ -91,6 +136,11 @@ static void forward(clade_build *build, int32_t number)
 
 static void backward(clade_build *build, int32_t number)
 {
+    int32_t pool = build->node[number].pool;
+    if (pool != number) {
+        pooled_backward(build, number, pool);
+        return;
+    }
     const clade_layer *layer = clade_build_layer(build, number);
     geometry g = geometry_of(build, number);
     const clade_parameter *kernel = clade_build_weight(build, number, 0);

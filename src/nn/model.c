@@ -315,6 +315,15 @@ static clade_status check(const clade_graph *graph, const clade_model_options *o
     return status ? status : clade_loss_check(graph, options->loss);
 }
 
+/* Has the device versions of its own of the ops that convolve and pool at once? If not, it is better
+ * off with those of the single ones. */
+static bool pools(const clade_device *device)
+{
+    return clade_device_support(device, CLADE_OP_conv2d_maxpool) == 'n' &&
+           clade_device_support(device, CLADE_OP_conv2d_maxpool_dx) == 'n' &&
+           clade_device_support(device, CLADE_OP_conv2d_maxpool_dw) == 'n';
+}
+
 clade_status clade_model_create(const clade_graph *graph, clade_device *device,
                                 const clade_model_options *options, clade_model **out)
 {
@@ -336,6 +345,7 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     model->blueprint.parameter = model->parameter;
     model->blueprint.first_parameter = model->first_parameter;
     model->blueprint.trained = model->layer_trained;
+    model->blueprint.pools = pools(device);
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
     if (!status) status = make_plans(model);

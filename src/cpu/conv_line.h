@@ -1,0 +1,67 @@
+/* Lines of results of a direct convolution or an input gradient, which conv.c and conv_pool.c are
+ * made of. */
+#ifndef CLADE_CPU_CONV_LINE_H
+#define CLADE_CPU_CONV_LINE_H
+
+#include "cpu/conv.h"
+#include "cpu/cpu.h"
+
+typedef struct conv_job {
+    const float *src, *weights, *bias;
+    const uint8_t
+        *index; /* src is the gradient of 2 x 2 maxima that took these; NULL: it is full */
+    float *out;
+    float *rows; /* each thread's copies of source rows, row_floats apart */
+    size_t row_floats;
+    conv_axis row, column;
+    int32_t out_h, out_w;
+    int32_t groups, cin, cout; /* channels per group */
+    int32_t window;            /* taps in a row of weights */
+    int32_t lanes, blocks;     /* results in a block, blocks per group */
+    int64_t w_block, w_tap;    /* distances in weights */
+    int32_t w_step;
+    int32_t act, accumulate;
+    float alpha;
+    int32_t segment, segments; /* results per item of work, items per row */
+    int32_t parts;             /* items that share a segment's blocks */
+} conv_job;
+
+/* Results first … first + count − 1 of row j of picture n. */
+typedef struct conv_line {
+    int64_t n;
+    int32_t j, first, count;
+    int32_t b0, b1; /* blocks of each group */
+    float *out;     /* where the first result's first channel goes */
+} conv_line;
+
+void CPU_NAME(conv_line)(const conv_job *job, const conv_line *line, int thread);
+
+/* What there is to know of a convolution but for its weights. */
+conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a);
+/* Packs the weights into scratch memory, behind which the copies of rows then lie. */
+void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
+                         float *to);
+
+/* The ops themselves. */
+clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch);
+clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, void *scratch);
+clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch);
+
+/* The gradients of convolutions that are not depthwise. With `index`, a->dy has the shape of the
+ * full gradient but the memory of the pooled one. conv_dw is in conv_dw.c. */
+clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
+                               const uint8_t *index, void *scratch);
+clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
+                               const uint8_t *index, void *scratch);
+
+/* A row of the full gradient from pooled ones, in conv_pool.c: `width` columns from `left` on,
+ * zeros where they lie outside and for what no window covers. [columns, channels]. */
+typedef struct conv_spread {
+    const float *dy;      /* of the picture, [h / 2, w / 2, channels] */
+    const uint8_t *index; /* the same */
+    int32_t h, w, channels;
+} conv_spread;
+void CPU_NAME(conv_spread_row)(const conv_spread *s, int32_t row, int32_t left, int32_t width,
+                               float *to);
+
+#endif

@@ -1,0 +1,259 @@
+/* conv2d_maxpool and its gradients on the CPU. A thread convolves two rows into memory of its own,
+ * which stays in its cache, and pools them; the gradients spread one row at a time where it is
+ * read. What is not done line by line runs the ops it is made of, through scratch memory. */
+#include "cpu/conv_line.h"
+#include "cpu/tile.h"
+#include "op/conv_pool.h"
+
+#include "../../kernels/conv_pool.clh"
+
+#include <string.h>
+
+/* Is the convolution done in lines of results? */
+static bool in_lines(const clade_tensor *w, int32_t groups)
+{
+    return !conv_is_depthwise(w, groups);
+}
+
+/* ---- one row ---- */
+
+/* `count` pooled results of two rows, `row` floats apart. */
+INLINE void pool_loop(const float *x, int64_t row, int32_t count, int32_t c, int relu, float *y,
+                      uint8_t *index)
+{
+    for (int32_t i = 0; i < count; i++, x += 2 * c, y += c) {
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V_mask at;                                                                                 \
+        V best = conv_pool_max(x + (k), row, c, relu, lanes, &at);                                 \
+        LANES_STORE(y + (k), best, lanes);                                                         \
+        if (index) LANES_STORE_U8(index + (size_t)i * (size_t)c + (k), at, lanes);                 \
+    }
+        FOR_LANES(c, BODY);
+#undef BODY
+    }
+}
+
+static void pool_row(const float *x, int64_t row, int32_t count, int32_t c, bool relu, float *y,
+                     uint8_t *index)
+{
+    if (relu)
+        pool_loop(x, row, count, c, 1, y, index);
+    else
+        pool_loop(x, row, count, c, 0, y, index);
+}
+
+/* Columns first … first + count of a row of the full gradient that windows cover; tap: of the first
+ * column, 0 or 2 for an even one. */
+static void spread_columns(const float *dy, const uint8_t *index, int32_t first, int32_t count,
+                           int32_t c, int tap, float *to)
+{
+    for (int32_t i = first; i < first + count; i++, to += c) {
+        const float *from = dy + (int64_t)(i / 2) * c;
+        const uint8_t *at = index + (int64_t)(i / 2) * c;
+#define BODY(k, lanes)                                                                             \
+    LANES_STORE(to + (k), conv_pool_element(from + (k), at + (k), tap + i % 2, lanes), lanes)
+        FOR_LANES(c, BODY);
+#undef BODY
+    }
+}
+
+void CPU_NAME(conv_spread_row)(const conv_spread *s, int32_t row, int32_t left, int32_t width,
+                               float *to)
+{
+    int32_t c = s->channels, covered = row / 2 < s->h / 2 ? s->w / 2 * 2 : 0;
+    int32_t first = left < 0 ? 0 : left, end = left + width < covered ? left + width : covered;
+    if (end < first) first = end = left;
+    int64_t pooled = (int64_t)(row / 2) * (s->w / 2) * c;
+    memset(to, 0, (size_t)(first - left) * (size_t)c * sizeof *to);
+    spread_columns(s->dy + pooled, s->index + pooled, first, end - first, c, row % 2 * 2,
+                   to + (int64_t)(first - left) * c);
+    memset(to + (int64_t)(end - left) * c, 0,
+           (size_t)(left + width - end) * (size_t)c * sizeof *to);
+}
+
+/* ---- whole tensors, for the ops run one by one ---- */
+
+typedef struct pool_job {
+    const float *x;
+    float *y;
+    uint8_t *index; /* or NULL */
+    int32_t h, w, c;
+    bool relu;
+} pool_job;
+
+/* Rows of pooled results, of all pictures. */
+static void pool_rows(const void *user, size_t first, size_t end)
+{
+    const pool_job *job = user;
+    size_t row = (size_t)job->w * (size_t)job->c, oh = (size_t)job->h / 2;
+    size_t y_row = (size_t)(job->w / 2) * (size_t)job->c;
+    for (size_t i = first; i < end; i++)
+        pool_row(job->x + (i / oh * (size_t)job->h + 2 * (i % oh)) * row, (int64_t)row, job->w / 2,
+                 job->c, job->relu, job->y + i * y_row, job->index ? job->index + i * y_row : NULL);
+}
+
+/* One picture after the other. */
+static clade_status pool_apart(cpu_context *cpu, const clade_conv2d_maxpool_args *a,
+                               clade_tensor full, float *scratch)
+{
+    clade_tensor x = a->x;
+    full.dim[0] = x.dim[0] = 1;
+    size_t x_size = clade_tensor_count(&x), size = clade_tensor_count(&full);
+    size_t y_size = clade_tensor_count(&a->y) / (size_t)a->y.dim[0];
+    clade_buffer memory = {.host = scratch};
+    full.buffer = &memory;
+    pool_job job = {.x = scratch,
+                    .y = clade_tensor_host(&a->y),
+                    .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
+                    .h = full.dim[1],
+                    .w = full.dim[2],
+                    .c = full.dim[3],
+                    .relu = a->act == CLADE_RELU};
+    clade_conv2d_args conv = conv_pool_conv(a, full);
+    conv.x = x;
+    clade_status status = CLADE_OK;
+    for (int32_t n = 0; !status && n < a->x.dim[0]; n++) {
+        status = CPU_NAME(conv2d)(cpu, &conv, scratch + size);
+        clade_cpu_range(cpu, (cpu_range){pool_rows, &job, (size_t)a->y.dim[1], 4});
+        conv.x.offset += x_size;
+        job.y += y_size;
+        if (job.index) job.index += y_size;
+    }
+    return status;
+}
+
+typedef struct spread_job {
+    conv_spread s; /* of the first picture */
+    float *to;
+} spread_job;
+
+static void spread_rows(const void *user, size_t first, size_t end)
+{
+    const spread_job *job = user;
+    size_t h = (size_t)job->s.h, row = (size_t)job->s.w * (size_t)job->s.channels;
+    size_t pooled = h / 2 * (size_t)(job->s.w / 2) * (size_t)job->s.channels;
+    for (size_t i = first; i < end; i++) {
+        conv_spread s = job->s;
+        s.dy += i / h * pooled;
+        s.index += i / h * pooled;
+        CPU_NAME(conv_spread_row)(&s, (int32_t)(i % h), 0, s.w, job->to + i * row);
+    }
+}
+
+/* The full gradient in scratch memory. */
+static void spread_all(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
+                       clade_tensor *full, clade_buffer *memory, float *scratch)
+{
+    const int32_t *dim = full->dim;
+    spread_job job = {{clade_tensor_host(dy), clade_tensor_host(index), dim[1], dim[2], dim[3]},
+                      scratch};
+    *memory = (clade_buffer){.host = scratch};
+    full->buffer = memory;
+    clade_cpu_range(cpu, (cpu_range){spread_rows, &job, (size_t)dim[0] * (size_t)dim[1], 8});
+}
+
+/* ---- the ops ---- */
+
+typedef struct lines_job {
+    conv_job conv;
+    float *pairs; /* each thread's two rows, pair_floats apart */
+    size_t pair_floats;
+    float *y;
+    uint8_t *index;
+    int32_t oh, ow, segment, segments; /* of pooled results */
+} lines_job;
+
+/* A segment of a row of pooled results. */
+static void lines_item(void *user, size_t item, int thread)
+{
+    const lines_job *job = user;
+    int32_t first = (int32_t)(item % (size_t)job->segments) * job->segment;
+    size_t row = item / (size_t)job->segments;
+    int32_t count = job->ow - first < job->segment ? job->ow - first : job->segment;
+    int32_t c = job->conv.groups * job->conv.cout;
+    float *pair = job->pairs + job->pair_floats * (size_t)thread;
+    conv_line line = {.n = (int64_t)(row / (size_t)job->oh),
+                      .j = 2 * (int32_t)(row % (size_t)job->oh),
+                      .first = 2 * first,
+                      .count = 2 * count,
+                      .b1 = job->conv.blocks,
+                      .out = pair};
+    CPU_NAME(conv_line)(&job->conv, &line, thread);
+    line.j++;
+    line.out += 2 * (int64_t)count * c;
+    CPU_NAME(conv_line)(&job->conv, &line, thread);
+    size_t to = (row * (size_t)job->ow + (size_t)first) * (size_t)c;
+    pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.act == CLADE_RELU, job->y + to,
+             job->index ? job->index + to : NULL);
+}
+
+static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
+{
+    cpu_context *cpu = context;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
+    if (!in_lines(&a->w, g.groups)) return pool_apart(cpu, a, full, scratch);
+    clade_buffer memory = {.host = scratch}; /* nothing is written to it as the output */
+    full.buffer = &memory;
+    clade_conv2d_args conv = conv_pool_conv(a, full);
+    lines_job job = {.conv = CPU_NAME(conv_forward_job)(&conv),
+                     .y = clade_tensor_host(&a->y),
+                     .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
+                     .oh = a->y.dim[1],
+                     .ow = a->y.dim[2]};
+    int32_t most = 8 * tile_most; /* pooled results in a segment */
+    job.segments = (job.ow + most - 1) / most;
+    job.segment = (job.ow + job.segments - 1) / job.segments;
+    job.segments = (job.ow + job.segment - 1) / job.segment;
+    CPU_NAME(conv_pack)(cpu, &job.conv, &a->w, false, scratch);
+    job.pairs = job.conv.rows + job.conv.row_floats * (size_t)clade_pool_threads(cpu->pool);
+    job.pair_floats = 4 * (size_t)job.segment * (size_t)a->y.dim[3];
+    clade_pool_for(cpu->pool, (size_t)a->y.dim[0] * (size_t)job.oh * (size_t)job.segments,
+                   lines_item, &job);
+    return CLADE_OK;
+}
+
+static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
+                                      void *scratch)
+{
+    cpu_context *cpu = context;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
+    if (in_lines(&a->w, g.groups)) {
+        full.buffer = a->dy.buffer;
+        full.offset = a->dy.offset;
+        clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
+        return CPU_NAME(conv_dx)(cpu, &conv, clade_tensor_host(&a->index), scratch);
+    }
+    clade_buffer memory;
+    spread_all(cpu, &a->dy, &a->index, &full, &memory, scratch);
+    clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
+    return CPU_NAME(conv2d_dx)(cpu, &conv, (float *)scratch + clade_tensor_count(&full));
+}
+
+static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
+                                      void *scratch)
+{
+    cpu_context *cpu = context;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
+    if (in_lines(&a->dw, g.groups)) {
+        full.buffer = a->dy.buffer;
+        full.offset = a->dy.offset;
+        clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);
+        return CPU_NAME(conv_dw)(cpu, &conv, clade_tensor_host(&a->index), scratch);
+    }
+    clade_buffer memory;
+    spread_all(cpu, &a->dy, &a->index, &full, &memory, scratch);
+    clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);
+    return CPU_NAME(conv2d_dw)(cpu, &conv, (float *)scratch + clade_tensor_count(&full));
+}
+
+void CPU_NAME(conv_pool)(clade_backend *table);
+void CPU_NAME(conv_pool)(clade_backend *table)
+{
+    table->conv2d_maxpool = conv2d_maxpool;
+    table->conv2d_maxpool_dx = conv2d_maxpool_dx;
+    table->conv2d_maxpool_dw = conv2d_maxpool_dw;
+}

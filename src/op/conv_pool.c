@@ -1,0 +1,286 @@
+/* conv2d_maxpool and its gradients: shape rules, references that run the ops they are made of one
+ * after the other, bounds and cases. */
+#include "op/conv_pool.h"
+
+#include "op/op.h"
+
+#include <stdlib.h>
+
+/* ---- shape rules ---- */
+
+static clade_status check_act(int32_t act)
+{
+    if (act == CLADE_LINEAR || act == CLADE_RELU) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "act is %d, expected %d (linear) or %d (relu)", act,
+                      CLADE_LINEAR, CLADE_RELU);
+}
+
+/* Checks the convolution, and gives the pooled shape. */
+static clade_status pooled_shape(clade_op op, clade_conv2d_args conv, int32_t dim[4])
+{
+    clade_args args = {.conv2d = conv};
+    clade_status status = clade_op_shape(CLADE_OP_conv2d, &args);
+    for (int i = 0; i < 4; i++) dim[i] = args.conv2d.y.dim[i];
+    if (!status) status = clade_window_size(op, "rows", dim[1], 0, 2, 2, 1, &dim[1]);
+    if (!status) status = clade_window_size(op, "columns", dim[2], 0, 2, 2, 1, &dim[2]);
+    return status;
+}
+
+static clade_status shape_conv2d_maxpool(clade_args *args)
+{
+    clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
+    const clade_op op = CLADE_OP_conv2d_maxpool;
+    int32_t dim[4];
+    clade_status status = check_act(a->act);
+    if (!status) status = pooled_shape(op, conv_pool_conv(a, (clade_tensor){0}), dim);
+    if (status) return clade_context(status, "conv2d_maxpool");
+    if (clade_tensor_present(&a->index))
+        status = clade_expect_shape(op, "index", &a->index, CLADE_U8, 4, dim);
+    return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, 4, dim);
+}
+
+static clade_status shape_conv2d_maxpool_dx(clade_args *args)
+{
+    clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
+    const clade_op op = CLADE_OP_conv2d_maxpool_dx;
+    if (!clade_tensor_present(&a->dx))
+        return clade_fail(CLADE_EINVAL, "conv2d_maxpool_dx: the shape of dx must be given");
+    int32_t dim[4];
+    clade_conv2d_args conv = {.x = a->dx, .w = a->w, CONV_POOL_GEOMETRY(a)};
+    clade_status status = pooled_shape(op, conv, dim);
+    if (status) return clade_context(status, "conv2d_maxpool_dx: x is dx");
+    status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, dim);
+    return status ? status : clade_expect_shape(op, "index", &a->index, CLADE_U8, 4, dim);
+}
+
+static clade_status shape_conv2d_maxpool_dw(clade_args *args)
+{
+    clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
+    const clade_op op = CLADE_OP_conv2d_maxpool_dw;
+    if (!clade_tensor_present(&a->dw))
+        return clade_fail(CLADE_EINVAL, "conv2d_maxpool_dw: the shape of dw must be given");
+    int32_t dim[4];
+    clade_conv2d_args conv = {.x = a->x, .w = a->dw, CONV_POOL_GEOMETRY(a)};
+    clade_status status = pooled_shape(op, conv, dim);
+    if (status) return clade_context(status, "conv2d_maxpool_dw: w is dw");
+    status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, dim);
+    if (!status) status = clade_expect_shape(op, "index", &a->index, CLADE_U8, 4, dim);
+    if (!status && clade_tensor_present(&a->db))
+        status = clade_expect_shape(op, "db", &a->db, CLADE_F32, 1, &a->dw.dim[3]);
+    return status;
+}
+
+/* ---- references ---- */
+
+static const clade_op_impl *impl_of(clade_op op)
+{
+#ifdef CLADE_ORACLE
+    return clade_op_oracle(op);
+#else
+    return clade_op_reference(op);
+#endif
+}
+
+static void run_op(clade_op op, const clade_args *args) { impl_of(op)->run(args); }
+
+/* Memory for the convolution's output or its gradient. */
+static clade_tensor full_tensor(const clade_tensor *x, const clade_tensor *w,
+                                const conv_geometry *g, clade_buffer *memory)
+{
+    clade_tensor full = conv_pool_full(x, w, g);
+    *memory = (clade_buffer){.host = malloc(clade_tensor_count(&full) * sizeof(REAL))};
+    full.buffer = memory;
+    return full;
+}
+
+/* A reference cannot fail: where memory is exhausted its results are NaN. */
+static void spoil(const clade_tensor *t)
+{
+    size_t n = clade_tensor_present(t) ? clade_tensor_count(t) : 0;
+    for (size_t i = 0; i < n; i++) real_of(t)[i] = (REAL)NAN;
+}
+
+static void run_conv2d_maxpool(const clade_args *args)
+{
+    const clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_buffer memory;
+    clade_tensor full = full_tensor(&a->x, &a->w, &g, &memory);
+    REAL *y = real_of(&a->y);
+    uint8_t *index = clade_tensor_present(&a->index) ? u8_of(&a->index) : NULL;
+    if (!memory.host) {
+        spoil(&a->y);
+    } else {
+        run_op(CLADE_OP_conv2d, &(clade_args){.conv2d = conv_pool_conv(a, full)});
+        run_op(CLADE_OP_maxpool2d,
+               &(clade_args){
+                   .maxpool2d = {.x = full, .y = a->y, .index = a->index, .window = {2, 2}}});
+    }
+    size_t n = index && a->act == CLADE_RELU ? clade_tensor_count(&a->y) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (!(y[i] > 0)) index[i] = conv_pool_cut;
+    free(memory.host);
+}
+
+static void run_conv2d_maxpool_dx(const clade_args *args)
+{
+    const clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_buffer memory;
+    clade_tensor full = full_tensor(&a->dx, &a->w, &g, &memory);
+    if (!memory.host) {
+        spoil(&a->dx);
+        return;
+    }
+    run_op(CLADE_OP_maxpool2d_dx,
+           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+    run_op(CLADE_OP_conv2d_dx, &(clade_args){.conv2d_dx = conv_pool_conv_dx(a, full)});
+    free(memory.host);
+}
+
+static void run_conv2d_maxpool_dw(const clade_args *args)
+{
+    const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_buffer memory;
+    clade_tensor full = full_tensor(&a->x, &a->dw, &g, &memory);
+    if (!memory.host) {
+        spoil(&a->dw);
+        spoil(&a->db);
+        return;
+    }
+    run_op(CLADE_OP_maxpool2d_dx,
+           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+    run_op(CLADE_OP_conv2d_dw, &(clade_args){.conv2d_dw = conv_pool_conv_dw(a, full)});
+    free(memory.host);
+}
+
+/* ---- bounds: those of the convolutions; a maximum is off by no more than the worst of its window
+ * ---- */
+
+#ifdef CLADE_ORACLE
+
+/* Where memory is exhausted nothing may differ. */
+static void forbid(const clade_tensor *t, double *bound)
+{
+    size_t n = clade_tensor_count(t);
+    for (size_t i = 0; i < n; i++) bound[i] = 0;
+}
+
+static void bound_conv2d_maxpool(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_buffer memory;
+    clade_tensor full = full_tensor(&a->x, &a->w, &g, &memory);
+    double *each = malloc(clade_tensor_count(&full) * sizeof *each);
+    if (!memory.host || !each) {
+        forbid(&a->y, bound);
+    } else {
+        clade_args conv = {.conv2d = conv_pool_conv(a, full)};
+        run_op(CLADE_OP_conv2d, &conv);
+        impl_of(CLADE_OP_conv2d)->bound(&conv, 3, each);
+        size_t c = (size_t)full.dim[3], row = (size_t)full.dim[2] * c;
+        const int32_t *dim = a->y.dim;
+        for (int32_t n = 0; n < dim[0]; n++)
+            for (int32_t i = 0; i < dim[1]; i++)
+                for (int32_t j = 0; j < dim[2]; j++)
+                    for (size_t k = 0; k < c; k++) {
+                        const double *e = each +
+                                          ((size_t)n * (size_t)full.dim[1] + 2 * (size_t)i) * row +
+                                          2 * (size_t)j * c + k;
+                        *bound++ = fmax(fmax(e[0], e[c]), fmax(e[row], e[row + c]));
+                    }
+    }
+    free(each);
+    free(memory.host);
+}
+
+static void bound_conv2d_maxpool_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_buffer memory;
+    clade_tensor full = full_tensor(&a->dx, &a->w, &g, &memory);
+    if (!memory.host) {
+        forbid(&a->dx, bound);
+        return;
+    }
+    run_op(CLADE_OP_maxpool2d_dx,
+           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+    clade_args conv = {.conv2d_dx = conv_pool_conv_dx(a, full)};
+    impl_of(CLADE_OP_conv2d_dx)->bound(&conv, 2, bound);
+    free(memory.host);
+}
+
+static void bound_conv2d_maxpool_dw(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_buffer memory;
+    clade_tensor full = full_tensor(&a->x, &a->dw, &g, &memory);
+    if (!memory.host) {
+        forbid(&args->slot[slot], bound);
+        return;
+    }
+    run_op(CLADE_OP_maxpool2d_dx,
+           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+    clade_args conv = {.conv2d_dw = conv_pool_conv_dw(a, full)};
+    impl_of(CLADE_OP_conv2d_dw)->bound(&conv, slot - 1, bound);
+    free(memory.host);
+}
+
+#else
+#define bound_conv2d_maxpool NULL
+#define bound_conv2d_maxpool_dx NULL
+#define bound_conv2d_maxpool_dw NULL
+#endif
+
+/* ---- cases ---- */
+
+#define CASE(name, full, ...)                                                                      \
+    {                                                                                              \
+        name, full,                                                                                \
+        {                                                                                          \
+            .conv2d_maxpool = { __VA_ARGS__ }                                                      \
+        }                                                                                          \
+    }
+#define RELU .act = CLADE_RELU
+#define SAME .pad = {1, 1, 1, 1}
+
+static const clade_case conv2d_maxpool_cases[] = {
+    CASE("tiny", false, .x = F32_4(1, 2, 2, 1), .w = F32_4(1, 1, 1, 1), .b = F32_1(1), RELU),
+    CASE("3x3", false, .x = F32_4(2, 8, 10, 3), .w = F32_4(3, 3, 3, 5), .b = F32_1(5)),
+    CASE("3x3-relu", false, .x = F32_4(2, 10, 12, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
+         RELU),
+    CASE("odd", false, .x = F32_4(2, 9, 11, 3), .w = F32_4(3, 3, 3, 7), .b = F32_1(7), RELU),
+    CASE("odd-rows", false, .x = F32_4(1, 7, 8, 5), .w = F32_4(3, 3, 5, 17), RELU),
+    CASE("odd-columns", true, .x = F32_4(1, 8, 7, 4), .w = F32_4(3, 3, 4, 33), .b = F32_1(33)),
+    CASE("same", false, .x = F32_4(2, 6, 31, 8), .w = F32_4(3, 3, 8, 33), .b = F32_1(33), SAME,
+         RELU),
+    CASE("deep", false, .x = F32_4(2, 10, 9, 16), .w = F32_4(3, 3, 16, 32), .b = F32_1(32), RELU),
+    CASE("deep-same", true, .x = F32_4(1, 13, 18, 32), .w = F32_4(3, 3, 32, 16), .b = F32_1(16),
+         SAME, RELU),
+    CASE("deeper", true, .x = F32_4(2, 12, 12, 64), .w = F32_4(3, 3, 64, 64), .b = F32_1(64), RELU),
+    CASE("stride-2", false, .x = F32_4(1, 13, 12, 4), .w = F32_4(3, 3, 4, 20), .b = F32_1(20),
+         .stride = {2, 2}, .pad = {1, 0, 1, 1}, RELU),
+    CASE("5x3-uneven", true, .x = F32_4(3, 11, 10, 2), .w = F32_4(5, 3, 2, 7), .b = F32_1(7),
+         .stride = {1, 2}, .pad = {2, 1, 0, 3}),
+    CASE("dilated", false, .x = F32_4(2, 12, 11, 3), .w = F32_4(3, 3, 3, 8), .b = F32_1(8),
+         .pad = {2, 2, 2, 2}, .dilation = {2, 2}, RELU),
+    CASE("1x1", false, .x = F32_4(3, 5, 6, 37), .w = F32_4(1, 1, 37, 24), .b = F32_1(24), RELU),
+    CASE("groups", false, .x = F32_4(2, 6, 7, 6), .w = F32_4(3, 3, 3, 10), .b = F32_1(10), SAME,
+         .groups = 2, RELU),
+    CASE("depthwise", false, .x = F32_4(2, 8, 9, 24), .w = F32_4(3, 3, 1, 24), .b = F32_1(24), SAME,
+         .groups = 24, RELU),
+    CASE("one-window", true, .x = F32_4(3, 6, 5, 3), .w = F32_4(5, 4, 3, 10), .b = F32_1(10), RELU),
+    CASE("wide", true, .x = F32_4(1, 6, 263, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), RELU),
+    CASE("first-layer", true, .x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
+         RELU),
+};
+
+OP_IMPL(conv2d_maxpool, OP_CASES(conv2d_maxpool_cases), .bound = bound_conv2d_maxpool);
+OP_IMPL(conv2d_maxpool_dx, .bound = bound_conv2d_maxpool_dx);
+OP_IMPL(conv2d_maxpool_dw, .bound = bound_conv2d_maxpool_dw);
