@@ -2,72 +2,63 @@
  * results are shared among threads; rows that reach into the padding are copied with zeros around
  * them, so that every tile is whole (a product with zero adds nothing: the bits are those of
  * leaving it out). */
-#include "cpu/conv_line.h"
+#include "cpu/conv_band.h"
 #include "cpu/tile.h"
 
 #include "../../kernels/activation.clh"
 
 #include <string.h>
 
-/* Copies `taps` source rows of picture n from row_at on, columns left … left + width, zeros where
- * they lie outside. */
-static void copy_rows(const conv_job *job, int64_t n, int32_t row_at, int32_t taps, int32_t left,
+/* Where the source of some rows of results lies. */
+typedef struct source_rows {
+    const float *row; /* the first row, at the first result's first tap */
+    int32_t first;    /* which of the source's rows that is */
+    int64_t row_floats;
+} source_rows;
+
+/* Copies source rows first … end − 1 of picture n, columns left … left + width, zeros where they
+ * lie outside. */
+static void copy_rows(const conv_job *job, int64_t n, int32_t first, int32_t end, int32_t left,
                       int32_t width, float *to)
 {
-    size_t channels = (size_t)job->groups * (size_t)job->cin;
+    int32_t channels = job->groups * job->cin, size = job->column.size;
+    size_t all = (size_t)width * (size_t)channels;
     if (job->index) {
-        int64_t pooled = n * (job->row.size / 2) * (job->column.size / 2) * (int64_t)channels;
-        const conv_spread spread = {job->src + pooled, job->index + pooled, job->row.size,
-                                    job->column.size, (int32_t)channels};
-        for (int32_t t = 0; t < taps; t++, to += (size_t)width * channels)
-            CPU_NAME(conv_spread_row)(&spread, row_at + t * job->row.reach, left, width, to);
+        int64_t pooled = n * (job->row.size / 2) * (size / 2) * channels;
+        const conv_spread spread = {job->src + pooled, job->index + pooled, job->row.size, size,
+                                    channels};
+        for (int32_t i = first; i < end; i++, to += all)
+            CPU_NAME(conv_spread_row)(&spread, i, left, width, to);
         return;
     }
-    const float *image = job->src + n * job->row.size * job->column.size * (int64_t)channels;
-    int32_t size = job->column.size, from = left < 0 ? 0 : left;
-    int32_t end = left + width > size ? size : left + width;
-    if (end < from) end = from;
-    size_t before = (size_t)(from - left) * channels, middle = (size_t)(end - from) * channels;
-    size_t all = (size_t)width * channels;
-    if (before > all) before = all;
-    for (int32_t t = 0; t < taps; t++, to += all) {
-        int64_t row = row_at + (int64_t)t * job->row.reach;
+    int32_t from = left < 0 ? 0 : left, until = left + width > size ? size : left + width;
+    if (until < from) from = until = left + width;
+    size_t before = (size_t)(from - left) * (size_t)channels;
+    size_t middle = (size_t)(until - from) * (size_t)channels;
+    const float *x = job->src + ((n * job->row.size + first) * size + from) * (int64_t)channels;
+    for (int32_t i = first; i < end; i++, to += all, x += (int64_t)size * channels) {
         memset(to, 0, before * sizeof *to);
-        if (middle)
-            memcpy(to + before, image + (row * size + from) * (int64_t)channels,
-                   middle * sizeof *to);
+        if (middle) memcpy(to + before, x, middle * sizeof *to);
         memset(to + before + middle, 0, (all - before - middle) * sizeof *to);
     }
 }
 
-void CPU_NAME(conv_line)(const conv_job *job, const conv_line *line, int thread)
+/* One row of results. */
+static void conv_row(const conv_job *job, const conv_band *band, int32_t j, source_rows source)
 {
     const conv_axis *row = &job->row, *column = &job->column;
-    int64_t n = line->n;
-    int32_t j = line->j, first = line->first, count = line->count, b0 = line->b0, b1 = line->b1;
     int32_t r0 = conv_axis_from(*row, j), r1 = conv_axis_to(*row, j), taps = column->taps;
-    int64_t channels = (int64_t)job->groups * job->cin, width = column->size;
-    const float *image = job->src + (job->index ? 0 : n * row->size * width * channels);
+    int64_t channels = (int64_t)job->groups * job->cin;
+    int64_t out_channels = (int64_t)job->groups * job->cout;
     int32_t row_at = j * row->stride + row->base + r0 * row->reach;
-    int32_t left = first * column->stride + column->base;
-    int32_t span = (count - 1) * column->stride + (taps ? (taps - 1) * column->reach : 0) + 1;
-    const float *source;
-    int64_t src_row;
-    if (r1 > r0 && taps && (job->index || left < 0 || left + span > width)) {
-        float *copy = job->rows + job->row_floats * (size_t)thread;
-        copy_rows(job, n, row_at, r1 - r0, left, span, copy);
-        source = copy;
-        src_row = span * channels;
-    } else {
-        source = r1 > r0 && taps ? image + (row_at * width + left) * channels : image;
-        src_row = row->reach * width * channels;
-    }
+    const float *src = source.row;
+    float *out = band->out + (j - band->j0) * band->out_row;
+    if (r1 > r0) src += (row_at - source.first) * source.row_floats;
     /* taps that lie side by side, in source and weights, are one long run */
     bool run = column->reach == 1 && column->tap_step == 1 && job->groups == 1;
-    int64_t out_channels = (int64_t)job->groups * job->cout;
     tile_job t = {
         .step = column->stride * channels,
-        .src_row = src_row,
+        .src_row = row->reach * source.row_floats,
         .src_column = column->reach * channels,
         .w_row = row->tap_step * job->window * job->w_tap,
         .w_column = column->tap_step * job->w_tap,
@@ -80,33 +71,62 @@ void CPU_NAME(conv_line)(const conv_job *job, const conv_line *line, int thread)
         .accumulate = job->accumulate,
     };
     int64_t tap = (row->first_tap + r0 * row->tap_step) * (int64_t)job->window + column->first_tap;
-    int32_t tiles = tile_count(count);
+    int32_t tiles = tile_count(band->count);
     for (int32_t g = 0; g < job->groups; g++) {
-        for (int32_t b = b0; b < b1; b++) {
+        for (int32_t b = band->b0; b < band->b1; b++) {
             int64_t lane = g * job->cout + b * job->lanes;
             int32_t lanes = job->cout - b * job->lanes;
             t.lanes = lanes < job->lanes ? lanes : job->lanes;
             t.w = job->weights + (g * job->blocks + b) * job->w_block + tap * job->w_tap;
             t.bias = job->bias ? job->bias + lane : NULL;
             for (int32_t i = 0; i < tiles; i++) {
-                int32_t p = (int32_t)((int64_t)count * i / tiles);
-                int32_t end = (int32_t)((int64_t)count * (i + 1) / tiles);
-                t.src = source + p * t.step + g * job->cin;
-                t.y = line->out + p * t.y_step + lane;
+                int32_t p = (int32_t)((int64_t)band->count * i / tiles);
+                int32_t end = (int32_t)((int64_t)band->count * (i + 1) / tiles);
+                t.src = src + p * t.step + g * job->cin;
+                t.y = out + p * t.y_step + lane;
                 CPU_NAME(tile_forward)(&t, end - p, t.lanes > VW ? 2 : 1);
             }
         }
     }
     if (job->act <= CLADE_RELU) return;
-    int64_t from = b0 * job->lanes, to = b1 < job->blocks ? b1 * job->lanes : out_channels;
-    for (int32_t p = 0; p < count; p++) {
-        float *result = line->out + p * t.y_step;
+    int64_t from = band->b0 * job->lanes;
+    int64_t to = band->b1 < job->blocks ? band->b1 * job->lanes : out_channels;
+    for (int32_t p = 0; p < band->count; p++) {
+        float *result = out + p * t.y_step;
         for (int64_t o = from; o < to; o++)
             result[o] = act_forward(job->act, job->alpha, result[o]);
     }
 }
 
-/* Some blocks of one segment of one row of results. */
+void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread)
+{
+    const conv_axis *row = &job->row, *column = &job->column;
+    int64_t channels = (int64_t)job->groups * job->cin;
+    int32_t left = band->first * column->stride + column->base, taps = column->taps;
+    int32_t span = (band->count - 1) * column->stride + (taps ? (taps - 1) * column->reach : 0) + 1;
+    bool copies = taps && (job->index || left < 0 || left + span > column->size);
+    float *copy = job->rows + job->row_floats * (size_t)thread;
+    int32_t step = copies ? job->band : band->j1 - band->j0;
+    for (int32_t j0 = band->j0; j0 < band->j1; j0 += step) {
+        int32_t j1 = band->j1 - j0 < step ? band->j1 : j0 + step;
+        int32_t first = j0 * row->stride + row->base;
+        int32_t end = (j1 - 1) * row->stride + row->base + (row->taps - 1) * row->reach + 1;
+        if (first < 0) first = 0;
+        if (end > row->size) end = row->size;
+        source_rows source = {copy, first, span * channels};
+        if (copies) {
+            copy_rows(job, band->n, first, end, left, span, copy);
+        } else {
+            source.row_floats = column->size * channels;
+            source.row = job->src;
+            if (taps && first < end)
+                source.row += ((band->n * row->size + first) * column->size + left) * channels;
+        }
+        for (int32_t j = j0; j < j1; j++) conv_row(job, band, j, source);
+    }
+}
+
+/* Some blocks of one segment of a band of results. */
 static void conv_item(void *user, size_t item, int thread)
 {
     const conv_job *job = user;
@@ -115,36 +135,47 @@ static void conv_item(void *user, size_t item, int thread)
     size_t at = item / (size_t)job->parts;
     int32_t first = (int32_t)(at % (size_t)job->segments) * job->segment;
     at /= (size_t)job->segments;
-    int32_t j = (int32_t)(at % (size_t)row->count);
-    int64_t n = (int64_t)(at / (size_t)row->count);
-    int64_t y = ((n * job->out_h + row->first + j * row->spread) * job->out_w + column->first +
-                 first * column->spread) *
-                job->groups * job->cout;
-    const conv_line line = {
+    size_t bands = ((size_t)row->count + (size_t)job->band - 1) / (size_t)job->band;
+    int32_t j = (int32_t)(at % bands) * job->band;
+    int64_t n = (int64_t)(at / bands), out_row = (int64_t)job->out_w * job->groups * job->cout;
+    conv_band band = {
         .n = n,
-        .j = j,
+        .j0 = j,
+        .j1 = row->count - j < job->band ? row->count : j + job->band,
         .first = first,
         .count = column->count - first < job->segment ? column->count - first : job->segment,
         .b0 = (int32_t)((int64_t)job->blocks * part / job->parts),
         .b1 = (int32_t)((int64_t)job->blocks * (part + 1) / job->parts),
-        .out = job->out + y,
+        .out_row = row->spread * out_row,
     };
-    CPU_NAME(conv_line)(job, &line, thread);
+    band.out = job->out + (n * job->out_h + row->first + j * row->spread) * out_row +
+               (column->first + (int64_t)first * column->spread) * job->groups * job->cout;
+    CPU_NAME(conv_band)(job, &band, thread);
+}
+
+static size_t bands_of(const conv_job *job, int64_t images)
+{
+    int32_t bands = (job->row.count + job->band - 1) / job->band;
+    return (size_t)images * (size_t)job->segments * (size_t)bands;
 }
 
 static void run_job(cpu_context *cpu, conv_job *job, int64_t images)
 {
     if (!job->column.count || !job->row.count) return;
     int32_t most = 16 * tile_most;
+    size_t threads = (size_t)clade_pool_threads(cpu->pool);
     job->segments = (job->column.count + most - 1) / most;
     job->segment = (job->column.count + job->segments - 1) / job->segments;
     job->segments = (job->column.count + job->segment - 1) / job->segment;
-    size_t lines = (size_t)images * (size_t)job->row.count * (size_t)job->segments;
-    int threads = clade_pool_threads(cpu->pool);
-    job->parts = job->groups > 1 || lines >= 8 * (size_t)threads ? 1
-                 : job->blocks < 4 * threads                     ? job->blocks
-                                                                 : 4 * threads;
-    clade_pool_for(cpu->pool, lines * (size_t)job->parts, conv_item, job);
+    size_t bands = bands_of(job, images);
+    while (job->band > 1 && bands < 8 * threads) {
+        job->band--;
+        bands = bands_of(job, images);
+    }
+    job->parts = job->groups > 1 || bands >= 8 * threads ? 1
+                 : job->blocks < 4 * (int32_t)threads    ? job->blocks
+                                                         : 4 * (int32_t)threads;
+    clade_pool_for(cpu->pool, bands * (size_t)job->parts, conv_item, job);
 }
 
 /* ---- packing: [group][block][tap][channel summed over][lane], lanes beyond the last are 0 ---- */
@@ -224,7 +255,8 @@ conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a)
         .window = w[1],
         .act = a->act,
         .alpha = a->alpha,
-        .row_floats = conv_row_floats(w[0], w[1], x[3], g.dilation[1], y[2], g.stride[1]),
+        .band = conv_band_rows(w, x[3], y[2], g.stride, g.dilation),
+        .row_floats = conv_band_floats(w, x[3], y[2], g.stride, g.dilation),
     };
     job.lanes = block_lanes(job.cout);
     job.blocks = (job.cout + job.lanes - 1) / job.lanes;
@@ -268,8 +300,10 @@ clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
         .cout = w[2],
         .window = w[1],
         .accumulate = a->accumulate,
-        .row_floats = conv_row_floats(w[0], w[1], y[3], g.dilation[1], x[2], 1),
     };
+    static const int32_t by_one[2] = {1, 1};
+    int32_t band = conv_band_rows(w, y[3], x[2], by_one, g.dilation);
+    job.row_floats = conv_band_floats(w, y[3], x[2], by_one, g.dilation);
     job.lanes = block_lanes(job.cout);
     job.blocks = (job.cout + job.lanes - 1) / job.lanes;
     CPU_NAME(conv_pack)(cpu, &job, &a->w, true, scratch);
@@ -278,6 +312,7 @@ clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
         for (int32_t k = 0; k < g.stride[1]; k++) {
             job.column =
                 conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
+            job.band = band;
             run_job(cpu, &job, x[0]);
         }
     }
@@ -307,6 +342,7 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
         .cin = in,
         .cout = out,
         .window = 1,
+        .band = 1,
         .act = a->act,
         .alpha = a->alpha,
     };

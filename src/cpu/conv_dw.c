@@ -1,6 +1,6 @@
 /* conv2d_dw on the CPU: every chunk of rows is summed into its own copy of dw by register tiles
  * over (tap, channel) and filters; then the copies are added in order. */
-#include "cpu/conv_line.h"
+#include "cpu/conv_band.h"
 #include "cpu/tile.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* conv2d_maxpool and its gradients on the CPU. A thread convolves two rows into memory of its own,
  * which stays in its cache, and pools them; the gradients spread one row at a time where it is
  * read. What is not done line by line runs the ops it is made of, through scratch memory. */
-#include "cpu/conv_line.h"
+#include "cpu/conv_band.h"
 #include "cpu/tile.h"
 #include "op/conv_pool.h"
 
@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-/* Is the convolution done in lines of results? */
-static bool in_lines(const clade_tensor *w, int32_t groups)
+/* Is the convolution done in bands of results? */
+static bool in_bands(const clade_tensor *w, int32_t groups)
 {
     return !conv_is_depthwise(w, groups);
 }
@@ -43,16 +43,27 @@ static void pool_row(const float *x, int64_t row, int32_t count, int32_t c, bool
         pool_loop(x, row, count, c, 0, y, index);
 }
 
-/* Columns first … first + count of a row of the full gradient that windows cover; tap: of the first
- * column, 0 or 2 for an even one. */
-static void spread_columns(const float *dy, const uint8_t *index, int32_t first, int32_t count,
-                           int32_t c, int tap, float *to)
+/* One column. */
+static void spread_column(const float *dy, const uint8_t *index, int32_t c, int tap, float *to)
 {
-    for (int32_t i = first; i < first + count; i++, to += c) {
-        const float *from = dy + (int64_t)(i / 2) * c;
-        const uint8_t *at = index + (int64_t)(i / 2) * c;
 #define BODY(k, lanes)                                                                             \
-    LANES_STORE(to + (k), conv_pool_element(from + (k), at + (k), tap + i % 2, lanes), lanes)
+    LANES_STORE(to + (k), conv_pool_element(dy + (k), index + (k), tap, lanes), lanes)
+    FOR_LANES(c, BODY);
+#undef BODY
+}
+
+/* Both columns of `count` windows. */
+static void spread_loop(const float *dy, const uint8_t *index, int32_t count, int32_t c, int tap,
+                        float *to)
+{
+    for (int32_t i = 0; i < count; i++, dy += c, index += c, to += 2 * c) {
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V g = V_SPLAT(0.0f) + LANES_LOAD(dy + (k), lanes), zero = V_SPLAT(0.0f);                   \
+        V_mask at = LANES_LOAD_U8(index + (k), lanes);                                             \
+        LANES_STORE(to + (k), V_SELECT(at == V_INT(tap), g, zero), lanes);                         \
+        LANES_STORE(to + c + (k), V_SELECT(at == V_INT(tap + 1), g, zero), lanes);                 \
+    }
         FOR_LANES(c, BODY);
 #undef BODY
     }
@@ -61,15 +72,25 @@ static void spread_columns(const float *dy, const uint8_t *index, int32_t first,
 void CPU_NAME(conv_spread_row)(const conv_spread *s, int32_t row, int32_t left, int32_t width,
                                float *to)
 {
-    int32_t c = s->channels, covered = row / 2 < s->h / 2 ? s->w / 2 * 2 : 0;
-    int32_t first = left < 0 ? 0 : left, end = left + width < covered ? left + width : covered;
-    if (end < first) first = end = left;
-    int64_t pooled = (int64_t)(row / 2) * (s->w / 2) * c;
-    memset(to, 0, (size_t)(first - left) * (size_t)c * sizeof *to);
-    spread_columns(s->dy + pooled, s->index + pooled, first, end - first, c, row % 2 * 2,
-                   to + (int64_t)(first - left) * c);
-    memset(to + (int64_t)(end - left) * c, 0,
-           (size_t)(left + width - end) * (size_t)c * sizeof *to);
+    int32_t c = s->channels, covered = row / 2 < s->h / 2 ? s->w / 2 * 2 : 0, tap = row % 2 * 2;
+    int32_t i = left < 0 ? 0 : left, end = left + width < covered ? left + width : covered;
+    if (end < i) i = end = left;
+    const float *dy = s->dy + (int64_t)(row / 2) * (s->w / 2) * c;
+    const uint8_t *index = s->index + (int64_t)(row / 2) * (s->w / 2) * c;
+    memset(to, 0, (size_t)(i - left) * (size_t)c * sizeof *to);
+    to -= (int64_t)left * c;
+    if (i < end && i % 2) {
+        spread_column(dy + i / 2 * c, index + i / 2 * c, c, tap + 1, to + (int64_t)i * c);
+        i++;
+    }
+    int32_t windows = (end - i) / 2;
+    spread_loop(dy + i / 2 * c, index + i / 2 * c, windows, c, tap, to + (int64_t)i * c);
+    i += 2 * windows;
+    if (i < end) {
+        spread_column(dy + i / 2 * c, index + i / 2 * c, c, tap, to + (int64_t)i * c);
+        i++;
+    }
+    memset(to + (int64_t)i * c, 0, (size_t)(left + width - i) * (size_t)c * sizeof *to);
 }
 
 /* ---- whole tensors, for the ops run one by one ---- */
@@ -155,34 +176,34 @@ static void spread_all(cpu_context *cpu, const clade_tensor *dy, const clade_ten
 
 /* ---- the ops ---- */
 
-typedef struct lines_job {
+typedef struct bands_job {
     conv_job conv;
     float *pairs; /* each thread's two rows, pair_floats apart */
     size_t pair_floats;
     float *y;
     uint8_t *index;
     int32_t oh, ow, segment, segments; /* of pooled results */
-} lines_job;
+} bands_job;
 
 /* A segment of a row of pooled results. */
-static void lines_item(void *user, size_t item, int thread)
+static void bands_item(void *user, size_t item, int thread)
 {
-    const lines_job *job = user;
+    const bands_job *job = user;
     int32_t first = (int32_t)(item % (size_t)job->segments) * job->segment;
     size_t row = item / (size_t)job->segments;
     int32_t count = job->ow - first < job->segment ? job->ow - first : job->segment;
     int32_t c = job->conv.groups * job->conv.cout;
     float *pair = job->pairs + job->pair_floats * (size_t)thread;
-    conv_line line = {.n = (int64_t)(row / (size_t)job->oh),
-                      .j = 2 * (int32_t)(row % (size_t)job->oh),
-                      .first = 2 * first,
-                      .count = 2 * count,
-                      .b1 = job->conv.blocks,
-                      .out = pair};
-    CPU_NAME(conv_line)(&job->conv, &line, thread);
-    line.j++;
-    line.out += 2 * (int64_t)count * c;
-    CPU_NAME(conv_line)(&job->conv, &line, thread);
+    int32_t j = 2 * (int32_t)(row % (size_t)job->oh);
+    const conv_band band = {.n = (int64_t)(row / (size_t)job->oh),
+                            .j0 = j,
+                            .j1 = j + 2,
+                            .first = 2 * first,
+                            .count = 2 * count,
+                            .b1 = job->conv.blocks,
+                            .out = pair,
+                            .out_row = 2 * (int64_t)count * c};
+    CPU_NAME(conv_band)(&job->conv, &band, thread);
     size_t to = (row * (size_t)job->ow + (size_t)first) * (size_t)c;
     pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.act == CLADE_RELU, job->y + to,
              job->index ? job->index + to : NULL);
@@ -193,11 +214,11 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
-    if (!in_lines(&a->w, g.groups)) return pool_apart(cpu, a, full, scratch);
+    if (!in_bands(&a->w, g.groups)) return pool_apart(cpu, a, full, scratch);
     clade_buffer memory = {.host = scratch}; /* nothing is written to it as the output */
     full.buffer = &memory;
     clade_conv2d_args conv = conv_pool_conv(a, full);
-    lines_job job = {.conv = CPU_NAME(conv_forward_job)(&conv),
+    bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv),
                      .y = clade_tensor_host(&a->y),
                      .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
                      .oh = a->y.dim[1],
@@ -210,7 +231,7 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     job.pairs = job.conv.rows + job.conv.row_floats * (size_t)clade_pool_threads(cpu->pool);
     job.pair_floats = 4 * (size_t)job.segment * (size_t)a->y.dim[3];
     clade_pool_for(cpu->pool, (size_t)a->y.dim[0] * (size_t)job.oh * (size_t)job.segments,
-                   lines_item, &job);
+                   bands_item, &job);
     return CLADE_OK;
 }
 
@@ -220,7 +241,7 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
     cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
-    if (in_lines(&a->w, g.groups)) {
+    if (in_bands(&a->w, g.groups)) {
         full.buffer = a->dy.buffer;
         full.offset = a->dy.offset;
         clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
@@ -238,7 +259,7 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
     cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
-    if (in_lines(&a->dw, g.groups)) {
+    if (in_bands(&a->dw, g.groups)) {
         full.buffer = a->dy.buffer;
         full.offset = a->dy.offset;
         clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);

@@ -17,19 +17,20 @@ static size_t packed_floats(const clade_tensor *w, int32_t groups, int32_t acros
 
 size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
 {
+    static const int32_t by_one[2] = {1, 1};
     size_t threads = (size_t)clade_pool_threads(cpu->pool), floats = 0;
     if (op == CLADE_OP_conv2d) {
         const clade_conv2d_args *a = &args->conv2d;
         conv_geometry g = CONV_GEOMETRY(a);
-        floats = packed_floats(&a->w, g.groups, a->w.dim[3] / g.groups) +
-                 threads * conv_row_floats(a->w.dim[0], a->w.dim[1], a->x.dim[3], g.dilation[1],
-                                           a->y.dim[2], g.stride[1]);
+        floats =
+            packed_floats(&a->w, g.groups, a->w.dim[3] / g.groups) +
+            threads * conv_band_floats(a->w.dim, a->x.dim[3], a->y.dim[2], g.stride, g.dilation);
     } else if (op == CLADE_OP_conv2d_dx) {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
         conv_geometry g = CONV_GEOMETRY(a);
-        floats = packed_floats(&a->w, g.groups, a->w.dim[2]) +
-                 threads * conv_row_floats(a->w.dim[0], a->w.dim[1], a->dy.dim[3], g.dilation[1],
-                                           a->dx.dim[2], 1);
+        floats =
+            packed_floats(&a->w, g.groups, a->w.dim[2]) +
+            threads * conv_band_floats(a->w.dim, a->dy.dim[3], a->dx.dim[2], by_one, g.dilation);
     } else if (op == CLADE_OP_conv2d_dw) {
         const clade_conv2d_dw_args *a = &args->conv2d_dw;
         conv_geometry g = CONV_GEOMETRY(a);

@@ -1,7 +1,7 @@
-/* Lines of results of a direct convolution or an input gradient, which conv.c and conv_pool.c are
+/* Bands of results of a direct convolution or an input gradient, which conv.c and conv_pool.c are
  * made of. */
-#ifndef CLADE_CPU_CONV_LINE_H
-#define CLADE_CPU_CONV_LINE_H
+#ifndef CLADE_CPU_CONV_BAND_H
+#define CLADE_CPU_CONV_BAND_H
 
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
@@ -24,17 +24,19 @@ typedef struct conv_job {
     float alpha;
     int32_t segment, segments; /* results per item of work, items per row */
     int32_t parts;             /* items that share a segment's blocks */
+    int32_t band;              /* rows of results that share copied source rows */
 } conv_job;
 
-/* Results first … first + count − 1 of row j of picture n. */
-typedef struct conv_line {
+/* Results first … first + count − 1 of rows j0 … j1 − 1 of picture n. */
+typedef struct conv_band {
     int64_t n;
-    int32_t j, first, count;
-    int32_t b0, b1; /* blocks of each group */
-    float *out;     /* where the first result's first channel goes */
-} conv_line;
+    int32_t j0, j1, first, count;
+    int32_t b0, b1;  /* blocks of each group */
+    float *out;      /* where the first row's first result's first channel goes */
+    int64_t out_row; /* from one row to the next */
+} conv_band;
 
-void CPU_NAME(conv_line)(const conv_job *job, const conv_line *line, int thread);
+void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread);
 
 /* What there is to know of a convolution but for its weights. */
 conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a);
