@@ -40,7 +40,7 @@ first, second = (json.load(open(name)) for name in sys.argv[1:])
 results = {(r["name"], r["part"]): r for r in first["results"]}
 assert first["device"]["id"] == "cpu" and first["math"] == "exact" and first["rounds"] == 2
 assert set(results) == {("shapes", "forward"), ("shapes", "backward"), ("shapes", "step"),
-                        ("conv2d", "op"), ("conv2d_dx", "op"), ("conv2d_dw", "op")}
+                        *((op + grad, "op") for op in ("conv2d", "conv2d_maxpool") for grad in ("", "_dx", "_dw"))}
 step, forward, backward = (results["shapes", part] for part in ("step", "forward", "backward"))
 for r in results.values():
     assert 0 < r["min_ms"] <= r["ms"] or r is backward, r
