@@ -14,5 +14,6 @@
 #include <clade/tensor.h>
 #include <clade/tensorboard.h>
 #include <clade/train.h>
+#include <clade/tune.h>
 
 #endif

@@ -1,0 +1,71 @@
+/* Asynchronous successive halving: Li et al. 2020, "A system for massively parallel hyperparameter
+ * tuning". Rung k is reached after least · factorᵏ epochs; of the trials that have reached it the
+ * best one in `factor` goes on to the next. */
+#include "tune/search.h"
+
+#include <math.h>
+
+static int32_t factor_of(const clade_search_options *o) { return o->factor ? o->factor : 3; }
+
+/* Epochs of the first rung: by default two rungs come after it. */
+static int32_t first_rung(const clade_search_options *o)
+{
+    int32_t least = o->least ? o->least : o->epochs / (factor_of(o) * factor_of(o));
+    if (least > o->epochs) least = o->epochs;
+    return least > 1 ? least : 1;
+}
+
+static int32_t next_rung(const clade_search_options *o, int32_t rung)
+{
+    return rung < o->epochs / factor_of(o) ? rung * factor_of(o) : o->epochs;
+}
+
+static bool has_reached(const clade_trial *t, int32_t rung)
+{
+    return t->state != CLADE_TRIAL_FAILED && t->curve && t->epochs >= (size_t)rung;
+}
+
+/* The trial that may go on from a rung; the number of trials: none. */
+static size_t find_promoted(const clade_history *h, int32_t rung)
+{
+    size_t reached = 0, found = h->count;
+    double best = INFINITY;
+    for (size_t t = 0; t < h->count; t++) reached += has_reached(&h->trial[t], rung);
+    for (size_t t = 0; t < h->count; t++) {
+        const clade_trial *trial = &h->trial[t];
+        if (!has_reached(trial, rung) || trial->state != CLADE_TRIAL_DONE ||
+            trial->epochs >= (size_t)next_rung(h->options, rung))
+            continue;
+        double sign = h->options->maximize ? -1 : 1, value = sign * trial->curve[rung - 1];
+        size_t better = 0;
+        for (size_t u = 0; u < h->count; u++)
+            better += has_reached(&h->trial[u], rung) &&
+                      (sign * h->trial[u].curve[rung - 1] < value ||
+                       (sign * h->trial[u].curve[rung - 1] == value && u < t));
+        if (better >= reached / (size_t)factor_of(h->options) || !(value < best)) continue;
+        best = value;
+        found = t;
+    }
+    return found;
+}
+
+clade_status clade_search_halve(const clade_history *h, clade_suggestion *out)
+{
+    const clade_search_options *o = h->options;
+    int32_t rung[32], rungs = 0;
+    if (o->epochs < 1) return clade_fail(CLADE_EINVAL, "asha: expected the epochs of a trial");
+    for (int32_t r = first_rung(o); rungs < 32; r = next_rung(o, r)) {
+        rung[rungs++] = r;
+        if (r == o->epochs) break;
+    }
+    for (int32_t k = rungs - 1; k-- > 0;) { /* the furthest first */
+        size_t t = find_promoted(h, rung[k]);
+        if (t == h->count) continue;
+        out->trial = t;
+        out->epochs = rung[k + 1];
+        for (size_t i = 0; i < h->space.count; i++) out->values[i] = h->trial[t].values[i];
+        return CLADE_OK;
+    }
+    out->epochs = rung[0];
+    return clade_search_spread(h, out->values);
+}

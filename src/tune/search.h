@@ -1,0 +1,38 @@
+/* What the methods of search share. */
+#ifndef CLADE_TUNE_SEARCH_H
+#define CLADE_TUNE_SEARCH_H
+
+#include "tune/gp.h"
+#include "tune/space.h"
+
+typedef struct clade_history {
+    const clade_search_options *options;
+    clade_space space;
+    const clade_trial *trial;
+    size_t count;
+} clade_history;
+
+/* What numbers are drawn for, beside the trial's number; in the upper half of a position. */
+enum { clade_search_draws = 1, clade_search_plan, clade_search_climb };
+clade_random clade_search_random(const clade_history *h, int purpose, uint64_t number);
+
+/* Has one of the trials these values? */
+bool clade_search_tried(const clade_history *h, const double *values);
+/* Trials that spread over the space before anything is known. */
+size_t clade_search_first(const clade_search_options *options);
+/* Settings for trial number `count`: the start, then a Latin hypercube, then at random; none that
+ * was tried. ECANCELLED: there is none left. */
+clade_status clade_search_spread(const clade_history *h, double *values);
+
+/* The done trials as a fitted process, values such that low is good, about mean 0 and variance 1;
+ * *unit is how much of the objective that 1 is. Failed trials are as bad as the worst. *out is NULL
+ * when there are too few. nominal[] must live as long as the process. Errors: ENOMEM, EMISMATCH. */
+clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room, clade_gp **out,
+                              double *unit);
+
+/* Next settings by expected improvement. EMISMATCH: the process failed; ECANCELLED: as above. */
+clade_status clade_search_guess(const clade_history *h, clade_suggestion *out);
+/* Which trial goes on, or a new one. */
+clade_status clade_search_halve(const clade_history *h, clade_suggestion *out);
+
+#endif

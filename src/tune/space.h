@@ -1,0 +1,39 @@
+/* The search space as the unit cube: each parameter is a coordinate from 0 to 1, discrete ones at
+ * levels; what has no meaning rests at 1/2. */
+#ifndef CLADE_TUNE_SPACE_H
+#define CLADE_TUNE_SPACE_H
+
+#include <clade/tune.h>
+
+#include "base/random.h"
+
+typedef struct clade_space {
+    const clade_parameter *parameter;
+    size_t count;
+} clade_space;
+
+/* Values that a parameter can take; 0: a continuum. */
+size_t clade_space_levels(const clade_parameter *p);
+/* The value of a level, in ascending order. */
+double clade_space_level(const clade_parameter *p, size_t level);
+/* The coordinate of a value. */
+double clade_space_encode(const clade_parameter *p, double value);
+/* The value nearest to a coordinate. */
+double clade_space_decode(const clade_parameter *p, double u);
+/* Is the distance of two values of it only whether they differ? */
+bool clade_space_is_nominal(const clade_parameter *p);
+
+/* Makes what has no meaning beside the others NaN. */
+void clade_space_settle(const clade_space *space, double *values);
+/* Values as coordinates. */
+void clade_space_to_unit(const clade_space *space, const double *values, double *unit);
+/* Coordinates as settled values. */
+void clade_space_from_unit(const clade_space *space, const double *unit, double *values);
+/* Settled values drawn at random. */
+void clade_space_draw(const clade_space *space, clade_random *random, double *values);
+bool clade_space_equal(const clade_space *space, const double *a, const double *b);
+
+/* How many settings there are; `limit` when as many or more. */
+size_t clade_space_size(const clade_space *space, size_t limit);
+
+#endif
