@@ -2,6 +2,7 @@
 #ifndef CLADE_CLADE_H
 #define CLADE_CLADE_H
 
+#include <clade/backbone.h>
 #include <clade/backend.h>
 #include <clade/bench.h>
 #include <clade/conform.h>

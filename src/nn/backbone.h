@@ -1,0 +1,89 @@
+/* Backbones from the inside: what their layers are called in files of weights, and how the builders
+ * add layers. */
+#ifndef CLADE_NN_BACKBONE_H
+#define CLADE_NN_BACKBONE_H
+
+#include <clade/backbone.h>
+
+/* Who names a backbone's layers. torchvision's names are the layers' own. */
+typedef enum clade_naming {
+    CLADE_NAMING_TIMM,
+    CLADE_NAMING_KERAS,
+    CLADE_NAMING_GLUON, /* MXNet's model zoo */
+    CLADE_NAMINGS
+} clade_naming;
+
+typedef struct clade_backbone_alias {
+    char name[CLADE_NAMINGS][CLADE_NAME_SIZE]; /* empty: torchvision's, or none there */
+} clade_backbone_alias;
+
+/* How Keras' weights want their pictures, in the words of its preprocess_input. */
+typedef enum clade_keras_mode {
+    CLADE_KERAS_TORCH, /* (x / 255 - mean) / std */
+    CLADE_KERAS_TF,    /* x / 127.5 - 1 */
+    CLADE_KERAS_CAFFE  /* blue, green, red, minus their means */
+} clade_keras_mode;
+
+/* A backbone under construction, and what it becomes. */
+typedef struct clade_backbone {
+    clade_graph *graph;
+    clade_backbone_alias *alias; /* of each layer */
+    int32_t capacity;            /* of `alias` */
+    clade_backbone_options options;
+    clade_keras_mode mode;
+    float eps, momentum;     /* of batch normalisation */
+    clade_status status;     /* the first failure; later additions do nothing */
+    clade_backbone_alias at; /* the names of the next layer that has weights */
+    int32_t last;            /* the layer added last */
+} clade_backbone;
+
+/* Builds one with its names. The caller clears it, also after a failure. */
+clade_status clade_backbone_build(const char *name, const clade_backbone_options *options,
+                                  clade_backbone *out);
+void clade_backbone_clear(clade_backbone *backbone);
+
+/* --- for the builders --- */
+
+/* Says what the next layer with weights is called elsewhere. */
+void clade_backbone_call(clade_backbone *b, clade_naming naming, const char *format, ...)
+    CLADE_PRINTF(3, 4);
+
+/* A convolution in the builders' words. */
+typedef struct clade_backbone_conv {
+    int32_t filters, kernel, stride; /* stride 0: 1 */
+    bool valid; /* no zeros around; else those that keep the size at stride 1 */
+    bool depthwise, bias;
+    clade_activation activation;
+} clade_backbone_conv;
+
+/* Each reads layer `from`, is named as the format says, and gives its number. */
+int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_conv conv,
+                                const char *format, ...) CLADE_PRINTF(4, 5);
+int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *format, ...)
+    CLADE_PRINTF(3, 4);
+int32_t clade_backbone_add_dense(clade_backbone *b, int32_t from, int32_t units,
+                                 clade_activation activation, const char *format, ...)
+    CLADE_PRINTF(5, 6);
+/* A layer without weights. */
+int32_t clade_backbone_add(clade_backbone *b, clade_layer layer, const char *format, ...)
+    CLADE_PRINTF(3, 4);
+
+int32_t clade_backbone_activate(clade_backbone *b, int32_t from, clade_activation activation,
+                                const char *format, ...) CLADE_PRINTF(4, 5);
+/* Two inputs: add, multiply, concat. */
+int32_t clade_backbone_join(clade_backbone *b, clade_layer_kind kind, int32_t from, int32_t with,
+                            const char *format, ...) CLADE_PRINTF(5, 6);
+/* Global average, then dropout at `rate` and a dense layer of the classes, named `dense`. */
+void clade_backbone_add_classifier(clade_backbone *b, float rate, const char *pool,
+                                   const char *dropout, const char *dense);
+
+/* --- the builders --- */
+
+void clade_backbone_vgg16(clade_backbone *b);
+void clade_backbone_resnet18(clade_backbone *b);
+void clade_backbone_resnet50(clade_backbone *b);
+void clade_backbone_mobilenet_v2(clade_backbone *b);
+void clade_backbone_squeezenet1_1(clade_backbone *b);
+void clade_backbone_efficientnet_b0(clade_backbone *b);
+
+#endif
