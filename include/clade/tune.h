@@ -12,19 +12,19 @@
 extern "C" {
 #endif
 
-enum { CLADE_MAX_PARAMETERS = 64, CLADE_MAX_LEVELS = 1 << 24 };
+enum { CLADE_MAX_TUNABLES = 64, CLADE_MAX_LEVELS = 1 << 24 };
 
-typedef enum clade_parameter_kind {
-    CLADE_PARAMETER_REAL,
-    CLADE_PARAMETER_INTEGER,
-    CLADE_PARAMETER_CHOICE
-} clade_parameter_kind;
+typedef enum clade_tunable_kind {
+    CLADE_TUNABLE_REAL,
+    CLADE_TUNABLE_INTEGER,
+    CLADE_TUNABLE_CHOICE
+} clade_tunable_kind;
 
 /* One thing that is searched for. A value is a double: the number, or of choices the index; NaN
  * where the parameter has no meaning. Plain data. */
-typedef struct clade_parameter {
+typedef struct clade_tunable {
     const char *name;
-    clade_parameter_kind kind;
+    clade_tunable_kind kind;
     double low, high;           /* of numbers, both allowed */
     bool log;                   /* spread evenly over the logarithm; low > 0 */
     double step;                /* values low, low + step, …; 0: any (of integers: 1) */
@@ -37,7 +37,7 @@ typedef struct clade_parameter {
                          * meaning; 0: it always has */
     const double *when; /* it has when the parent's value is one of these */
     size_t when_count;
-} clade_parameter;
+} clade_tunable;
 
 typedef enum clade_search_method {
     CLADE_SEARCH_GP, /* Gaussian process with expected improvement */
@@ -46,7 +46,7 @@ typedef enum clade_search_method {
 } clade_search_method;
 
 typedef struct clade_search_options {
-    const clade_parameter *parameters;
+    const clade_tunable *parameters;
     size_t count;
     clade_search_method method;
     bool maximize; /* the objective is the better the higher */
@@ -76,7 +76,7 @@ typedef struct clade_trial {
 typedef struct clade_suggestion {
     size_t trial;   /* an earlier trial that shall go on; or as many as there are: a new one */
     int32_t epochs; /* until which epoch */
-    double values[CLADE_MAX_PARAMETERS];
+    double values[CLADE_MAX_TUNABLES];
     double improvement; /* expected of a new trial, in units of the objective; NaN: not known */
     char note[160];     /* what was unusual, or empty */
 } clade_suggestion;
@@ -93,7 +93,7 @@ CLADE_API clade_status clade_search_next(const clade_search_options *options,
                                          clade_suggestion *out);
 
 /* Does the parameter have a meaning beside these values? */
-CLADE_API bool clade_parameter_is_active(const clade_parameter *parameters, size_t i,
+CLADE_API bool clade_tunable_is_active(const clade_tunable *parameters, size_t i,
                                          const double *values);
 
 /* How much each parameter matters, to share[count] (sum 1; all 0 when too few trials are done): the

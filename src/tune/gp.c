@@ -16,7 +16,7 @@ enum { variance_at, noise_at, more };
 struct clade_gp {
     size_t d, n, room;
     const bool *nominal;
-    double theta[CLADE_MAX_PARAMETERS + more]; /* all logarithms */
+    double theta[CLADE_MAX_TUNABLES + more]; /* all logarithms */
     double mean, jitter;
     double *x, *y;      /* [room, d], [room] */
     double *l, *a;      /* [n, n]: the factor; work space */
@@ -25,7 +25,7 @@ struct clade_gp {
 
 clade_status clade_gp_create(size_t d, const bool *nominal, size_t room, clade_gp **out)
 {
-    assert(d <= CLADE_MAX_PARAMETERS);
+    assert(d <= CLADE_MAX_TUNABLES);
     clade_gp *gp = calloc(1, sizeof *gp);
     *out = gp;
     if (!gp) return clade_fail(CLADE_ENOMEM, "out of memory for a search");
@@ -103,7 +103,7 @@ static void invert_lengths(const clade_gp *gp, double *inverse)
 static bool factor(clade_gp *gp)
 {
     static const double ladder[] = {0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2};
-    double inverse[CLADE_MAX_PARAMETERS];
+    double inverse[CLADE_MAX_TUNABLES];
     double variance = exp(gp->theta[gp->d + variance_at]), noise = clade_gp_noise(gp);
     invert_lengths(gp, inverse);
     bool good = false;
@@ -163,7 +163,7 @@ static double misfit(void *user, const double *theta, double *gradient)
 {
     clade_gp *gp = user;
     size_t n = gp->n, d = gp->d;
-    double inverse[CLADE_MAX_PARAMETERS], value = 0;
+    double inverse[CLADE_MAX_TUNABLES], value = 0;
     memcpy(gp->theta, theta, (d + more) * sizeof *theta);
     memset(gradient, 0, (d + more) * sizeof *gradient);
     if (!factor(gp)) return INFINITY;
@@ -197,8 +197,8 @@ clade_status clade_gp_fit(clade_gp *gp)
         double length, noise;
     } starts[] = {{0.5, 1e-3}, {0.15, 1e-5}, {1.5, 1e-1}};
     size_t d = gp->d, count = sizeof starts / sizeof *starts;
-    double low[CLADE_MAX_PARAMETERS + more], high[CLADE_MAX_PARAMETERS + more];
-    double best[CLADE_MAX_PARAMETERS + more], least = INFINITY;
+    double low[CLADE_MAX_TUNABLES + more], high[CLADE_MAX_TUNABLES + more];
+    double best[CLADE_MAX_TUNABLES + more], least = INFINITY;
     for (size_t i = 0; i < d; i++) {
         low[i] = log(0.01);
         high[i] = log(30);
@@ -209,7 +209,7 @@ clade_status clade_gp_fit(clade_gp *gp)
     high[d + noise_at] = log(1);
     if (gp->n > 200) count = 1;
     for (size_t s = 0; s < count; s++) {
-        double theta[CLADE_MAX_PARAMETERS + more];
+        double theta[CLADE_MAX_TUNABLES + more];
         for (size_t i = 0; i < d; i++) theta[i] = log(starts[s].length * sqrt((double)d));
         theta[d + variance_at] = 0;
         theta[d + noise_at] = log(starts[s].noise);
@@ -237,7 +237,7 @@ void clade_gp_predict(const clade_gp *gp, const double *x, double *mean, double 
                       double *mean_dx, double *deviation_dx)
 {
     size_t n = gp->n, d = gp->d;
-    double inverse[CLADE_MAX_PARAMETERS], k[clade_gp_most], v[clade_gp_most], r[clade_gp_most];
+    double inverse[CLADE_MAX_TUNABLES], k[clade_gp_most], v[clade_gp_most], r[clade_gp_most];
     double variance = exp(gp->theta[d + variance_at]), rest = variance;
     assert(n <= clade_gp_most);
     invert_lengths(gp, inverse);

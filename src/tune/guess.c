@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most = CLADE_MAX_PARAMETERS };
+enum { most = CLADE_MAX_TUNABLES };
 
 /* --- the process of the trials --- */
 
@@ -181,10 +181,10 @@ static bool hop(const climber *c, double *values, double *value)
     const clade_space *space = &c->h->space;
     bool moved = false;
     for (size_t i = 0; i < space->count; i++) {
-        const clade_parameter *p = &space->parameter[i];
+        const clade_tunable *p = &space->parameter[i];
         size_t levels = clade_space_levels(p);
         if (isnan(values[i]) || levels < 2) continue;
-        size_t here = p->kind == CLADE_PARAMETER_CHOICE
+        size_t here = p->kind == CLADE_TUNABLE_CHOICE
                           ? (size_t)values[i]
                           : (size_t)floor((values[i] - p->low) / (p->step > 0 ? p->step : 1) + 0.5);
         if (levels <= few || clade_space_is_nominal(p)) {
@@ -235,7 +235,7 @@ static void draw_near(const clade_history *h, const double *centre, clade_random
     double scale = pow(10, -3 * (double)clade_random_unit(r)), drawn[most];
     clade_space_draw(space, r, drawn);
     for (size_t i = 0; i < space->count; i++) {
-        const clade_parameter *p = &space->parameter[i];
+        const clade_tunable *p = &space->parameter[i];
         double u = isnan(centre[i]) ? 0.5 : clade_space_encode(p, centre[i]);
         u += scale * 0.5 * (double)clade_random_normal(r);
         bool anew = clade_random_unit(r) < 0.15f;

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most = CLADE_MAX_PARAMETERS, backgrounds = 128, points = 12 };
+enum { most = CLADE_MAX_TUNABLES, backgrounds = 128, points = 12 };
 
 /* Variance along coordinate i of the mean over everything else. */
 static double variance_along(const clade_space *space, const clade_gp *gp, size_t i,
                              double (*background)[most])
 {
-    const clade_parameter *p = &space->parameter[i];
+    const clade_tunable *p = &space->parameter[i];
     size_t levels = clade_space_levels(p), n = levels > 0 && levels < points ? levels : points;
     double sum = 0, square = 0;
     for (size_t k = 0; k < n; k++) {

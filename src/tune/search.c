@@ -13,9 +13,9 @@ clade_random clade_search_random(const clade_history *h, int purpose, uint64_t n
 
 /* --- checks --- */
 
-static clade_status check_numbers(const clade_parameter *p)
+static clade_status check_numbers(const clade_tunable *p)
 {
-    bool whole = p->kind == CLADE_PARAMETER_INTEGER;
+    bool whole = p->kind == CLADE_TUNABLE_INTEGER;
     if (!isfinite(p->low) || !isfinite(p->high) || !isfinite(p->step) || p->step < 0)
         return clade_fail(CLADE_EINVAL, "%s: expected finite numbers", p->name);
     if (p->low > p->high)
@@ -39,7 +39,7 @@ static clade_status check_numbers(const clade_parameter *p)
 
 static clade_status check_parameter(const clade_search_options *o, size_t i)
 {
-    const clade_parameter *p = &o->parameters[i];
+    const clade_tunable *p = &o->parameters[i];
     if (!p->name || !*p->name) return clade_fail(CLADE_EINVAL, "parameter %zu has no name", i);
     for (size_t k = 0; k < i; k++)
         if (!strcmp(o->parameters[k].name, p->name))
@@ -49,7 +49,7 @@ static clade_status check_parameter(const clade_search_options *o, size_t i)
     if (p->parent > 0 && (p->when_count == 0 || !p->when))
         return clade_fail(CLADE_EINVAL, "%s: has a meaning for no value of %s", p->name,
                           o->parameters[p->parent - 1].name);
-    if (p->kind != CLADE_PARAMETER_CHOICE) return check_numbers(p);
+    if (p->kind != CLADE_TUNABLE_CHOICE) return check_numbers(p);
     if (p->choice_count == 0 || !p->choices)
         return clade_fail(CLADE_EINVAL, "%s: expected choices, found none", p->name);
     return CLADE_OK;
@@ -59,9 +59,9 @@ clade_status clade_search_check(const clade_search_options *o)
 {
     if (!o || o->count == 0 || !o->parameters)
         return clade_fail(CLADE_EINVAL, "there is nothing to search for: no parameters");
-    if (o->count > CLADE_MAX_PARAMETERS)
+    if (o->count > CLADE_MAX_TUNABLES)
         return clade_fail(CLADE_EINVAL, "%zu parameters; expected at most %d", o->count,
-                          CLADE_MAX_PARAMETERS);
+                          CLADE_MAX_TUNABLES);
     if (o->epochs < 0 || o->least < 0 || o->factor < 0 || o->factor == 1)
         return clade_fail(CLADE_EINVAL, "epochs %d, least %d, factor %d: expected 0 or more, and a "
                                         "factor of at least 2",
@@ -105,7 +105,7 @@ static double hypercube(const clade_history *h, size_t coordinate, size_t i, siz
 }
 
 /* The value that a share of the way through all levels lies at, each with the same part. */
-static double share_of(const clade_parameter *p, double u)
+static double share_of(const clade_tunable *p, double u)
 {
     size_t levels = clade_space_levels(p);
     if (levels == 0 || p->log) return clade_space_decode(p, u);
@@ -117,7 +117,7 @@ static bool start_values(const clade_history *h, double *values)
 {
     bool any = false;
     for (size_t i = 0; i < h->space.count; i++) {
-        const clade_parameter *p = &h->space.parameter[i];
+        const clade_tunable *p = &h->space.parameter[i];
         values[i] = p->has_start ? p->start : share_of(p, 0.5);
         any = any || p->has_start;
     }
@@ -129,9 +129,9 @@ static bool start_values(const clade_history *h, double *values)
 static bool find_left(const clade_history *h, size_t i, double *values)
 {
     if (i == h->space.count) return !clade_search_tried(h, values);
-    const clade_parameter *p = &h->space.parameter[i];
+    const clade_tunable *p = &h->space.parameter[i];
     values[i] = NAN;
-    if (!clade_parameter_is_active(h->space.parameter, i, values))
+    if (!clade_tunable_is_active(h->space.parameter, i, values))
         return find_left(h, i + 1, values);
     size_t levels = clade_space_levels(p);
     for (size_t level = 0; level < (levels ? levels : 1); level++) {

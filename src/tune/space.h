@@ -8,20 +8,20 @@
 #include "base/random.h"
 
 typedef struct clade_space {
-    const clade_parameter *parameter;
+    const clade_tunable *parameter;
     size_t count;
 } clade_space;
 
 /* Values that a parameter can take; 0: a continuum. */
-size_t clade_space_levels(const clade_parameter *p);
+size_t clade_space_levels(const clade_tunable *p);
 /* The value of a level, in ascending order. */
-double clade_space_level(const clade_parameter *p, size_t level);
+double clade_space_level(const clade_tunable *p, size_t level);
 /* The coordinate of a value. */
-double clade_space_encode(const clade_parameter *p, double value);
+double clade_space_encode(const clade_tunable *p, double value);
 /* The value nearest to a coordinate. */
-double clade_space_decode(const clade_parameter *p, double u);
+double clade_space_decode(const clade_tunable *p, double u);
 /* Is the distance of two values of it only whether they differ? */
-bool clade_space_is_nominal(const clade_parameter *p);
+bool clade_space_is_nominal(const clade_tunable *p);
 
 /* Makes what has no meaning beside the others NaN. */
 void clade_space_settle(const clade_space *space, double *values);

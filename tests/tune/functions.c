@@ -6,7 +6,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-static const clade_parameter branin_parameters[] = {{.name = "x0", .low = -5, .high = 10},
+static const clade_tunable branin_parameters[] = {{.name = "x0", .low = -5, .high = 10},
                                                     {.name = "x1", .low = 0, .high = 15}};
 
 static double branin(const double *v)
@@ -16,7 +16,7 @@ static double branin(const double *v)
     return q * q + 10 * (1 - t) * cos(x) + 10;
 }
 
-static const clade_parameter hartmann_parameters[] = {
+static const clade_tunable hartmann_parameters[] = {
     {.name = "x0", .high = 1}, {.name = "x1", .high = 1}, {.name = "x2", .high = 1},
     {.name = "x3", .high = 1}, {.name = "x4", .high = 1}, {.name = "x5", .high = 1}};
 
@@ -43,18 +43,18 @@ static double hartmann6(const double *v)
 
 static const char *const kernels[] = {"3", "5", "7"};
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam"};
-static const clade_parameter mixed_parameters[] = {
+static const clade_tunable mixed_parameters[] = {
     {.name = "lr", .low = 1e-4, .high = 1e-1, .log = true},
     {.name = "dropout", .low = 0, .high = 0.6},
-    {.name = "layers", .kind = CLADE_PARAMETER_INTEGER, .low = 1, .high = 6},
-    {.name = "units", .kind = CLADE_PARAMETER_INTEGER, .low = 16, .high = 512, .log = true},
+    {.name = "layers", .kind = CLADE_TUNABLE_INTEGER, .low = 1, .high = 6},
+    {.name = "units", .kind = CLADE_TUNABLE_INTEGER, .low = 16, .high = 512, .log = true},
     {.name = "kernel",
-     .kind = CLADE_PARAMETER_CHOICE,
+     .kind = CLADE_TUNABLE_CHOICE,
      .choices = kernels,
      .choice_count = 3,
      .ordered = true},
     {.name = "optimizer",
-     .kind = CLADE_PARAMETER_CHOICE,
+     .kind = CLADE_TUNABLE_CHOICE,
      .choices = optimizers,
      .choice_count = 3}};
 
@@ -80,7 +80,7 @@ const function functions[function_count] = {
 clade_status function_search(const function *f, clade_search_method method, uint64_t seed,
                              size_t trials, double *regret)
 {
-    static double values[function_trials][CLADE_MAX_PARAMETERS];
+    static double values[function_trials][CLADE_MAX_TUNABLES];
     clade_trial trial[function_trials];
     const clade_search_options options = {
         .parameters = f->parameters, .count = f->count, .method = method, .seed = seed};

@@ -6,7 +6,7 @@
 
 typedef struct function {
     const char *name;
-    const clade_parameter *parameters;
+    const clade_tunable *parameters;
     size_t count;
     double least;
     double (*value)(const double *v);
