@@ -53,6 +53,13 @@ typedef struct clade_backend {
      * set to the functions that suit this very device. */
     void (*specialise)(void *context, struct clade_backend *table);
 
+    /* Optional, both or none, for devices that work behind the host; used when options.profile is
+     * set. mark: what is queued from now on belongs to call `number`, from 0. times: waits, sets
+     * begin, end and busy of the `count` calls that were marked (they are 0 before; so they stay
+     * for calls that queued nothing), and forgets them. */
+    void (*mark)(void *context, size_t number);
+    clade_status (*times)(void *context, clade_call_time *times, size_t count);
+
     /* Optional: measures the device's own limits, in some tenths of a second: operations of fused
      * multiply-adds in registers per second, and bytes per second of a[i] = b[i] + s c[i]. */
     clade_status (*peak)(void *context, double *flops, double *bytes);

@@ -50,6 +50,34 @@ CLADE_API clade_status clade_bench_run(clade_bench *bench, int rounds);
 CLADE_API size_t clade_bench_results(const clade_bench *bench);
 CLADE_API const clade_bench_result *clade_bench_result_at(const clade_bench *bench, size_t i);
 
+/* ---- profiles ---- */
+
+/* One call of a training step, in seconds since the first step began. */
+typedef struct clade_profile_call {
+    clade_op op;
+    char layer[CLADE_NAME_SIZE]; /* its name; "optimizer" */
+    int step;                    /* from 0 */
+    double begin, end;           /* by the clock that clade_device_profile has */
+    double busy;                 /* of that, in which the device worked on it */
+    double flops, bytes;         /* as in clade_bench_result */
+} clade_profile_call;
+
+/* Training steps, call by call. */
+typedef struct clade_profile {
+    clade_profile_call *call; /* in the order in which they ran */
+    size_t count;
+    int steps;
+    int32_t batch;
+    double seconds; /* of one step, by the host's clock */
+} clade_profile;
+
+/* Runs `steps` training steps of a recipe's model on a device that was opened with `profile`, after
+ * one that is not counted. batch 0: the recipe's. Errors: those of clade_bench_add_model and
+ * clade_device_profile. */
+CLADE_API clade_status clade_bench_profile(clade_device *device, const clade_recipe *recipe,
+                                           int32_t batch, int steps, clade_profile **out);
+CLADE_API void clade_profile_destroy(clade_profile **profile);
+
 #ifdef __cplusplus
 }
 #endif

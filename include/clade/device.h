@@ -38,8 +38,9 @@ typedef struct clade_device_options {
         *plugin; /* a backend from this shared object instead of the built-in ones; or NULL */
     uint32_t group_size; /* OpenCL: work-group size of element-wise kernels; 0: the default. Never
                           * changes a result in exact mode. */
-    const char *kernels; /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many narrow
-                          * ones, whatever the device is; NULL: those that suit it */
+    const char *kernels; /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many
+                          * narrow ones, whatever the device is; NULL: those that suit it */
+    bool profile;        /* notes when each call ran; see clade_device_profile */
     const char *gemm;    /* OpenCL, fast mode: "auto" (or NULL), "own" or "clblast" */
 } clade_device_options;
 
@@ -82,6 +83,20 @@ CLADE_API clade_status clade_call_prepare(clade_device *device, clade_call *call
 CLADE_API clade_status clade_call_run(clade_device *device, const clade_call *call);
 /* Both, for single calls. */
 CLADE_API clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args);
+
+/* When a call ran. */
+typedef struct clade_call_time {
+    const clade_call *call; /* as clade_call_run got it */
+    double begin, end;      /* seconds since some moment, by the device's clock */
+    double busy;            /* of that, in which the device worked on it */
+} clade_call_time;
+
+/* Waits, and gives the times of the calls that ran since this was last asked, in order; of a device
+ * that was opened with `profile`. A device without a clock of its own is waited for after every
+ * call, and the host's is taken. The array lives until the next call of the device. Errors: EINVAL,
+ * EDEVICE. */
+CLADE_API clade_status clade_device_profile(clade_device *device, const clade_call_time **times,
+                                            size_t *count);
 
 /* Waits until all that was queued is done. Errors: EDEVICE, also of what ran before. */
 CLADE_API clade_status clade_device_finish(clade_device *device);

@@ -1,20 +1,10 @@
 /* Models to be timed: forward, backward and step of a recipe on random pictures. */
-#include "bench/bench.h"
+#include "bench/model.h"
 
 #include "base/file.h"
 #include "base/random.h"
-#include "train/optimizer.h"
 
 #include <stdlib.h>
-
-typedef struct bench_model {
-    clade_model *model;
-    clade_updater *updater;
-    char *name;
-    int32_t batch;
-    uint32_t step;
-    int users; /* things that have it */
-} bench_model;
 
 static clade_status forward(void *user)
 {
@@ -29,14 +19,14 @@ static clade_status gradient(void *user)
 }
 
 /* At a rate of 0, so that the weights stay as they are and no round differs from another. */
-static clade_status step(void *user)
+clade_status clade_bench_model_step(void *user)
 {
     bench_model *m = user;
     clade_status status = gradient(m);
     return status ? status : clade_updater_step(m->updater, 0, ++m->step);
 }
 
-static void destroy(void *user)
+void clade_bench_model_release(void *user)
 {
     bench_model *m = user;
     if (--m->users > 0) return;
@@ -90,26 +80,34 @@ static clade_status make(bench_model *m, clade_device *device, const clade_recip
     return status ? status : draw_inputs(m->model);
 }
 
-clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recipe, int32_t batch)
+clade_status clade_bench_model_create(clade_device *device, const clade_recipe *recipe,
+                                      int32_t batch, bench_model **out)
 {
     const clade_training *t = clade_recipe_training(recipe);
-    bench_model *m = calloc(1, sizeof *m);
+    bench_model *m = *out = calloc(1, sizeof *m);
     if (!m) return clade_fail(CLADE_ENOMEM, "out of memory for a benchmark");
     m->users = 1;
     m->batch = batch ? batch : t->batch ? t->batch : 32;
     m->name = clade_string_join(clade_recipe_name(recipe), "");
-    clade_status status = m->name ? make(m, bench->device, recipe)
+    clade_status status = m->name ? make(m, device, recipe)
                                   : clade_fail(CLADE_ENOMEM, "out of memory for a benchmark");
-    if (status) {
-        destroy(m);
-        return clade_context(status, "%s", clade_recipe_name(recipe));
-    }
+    if (!status) return CLADE_OK;
+    clade_bench_model_release(m);
+    *out = NULL;
+    return clade_context(status, "%s", clade_recipe_name(recipe));
+}
+
+clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recipe, int32_t batch)
+{
+    bench_model *m;
+    clade_status status = clade_bench_model_create(bench->device, recipe, batch, &m);
+    if (status) return status;
     bench_cost loss = clade_bench_pass_cost(m->model, CLADE_PASS_LOSS);
     bench_cost train = clade_bench_pass_cost(m->model, CLADE_PASS_TRAIN);
     bench_cost update = clade_bench_call_cost(clade_updater_call(m->updater));
     int first = (int)bench->count;
     bench_thing thing = {.user = m,
-                         .destroy = destroy,
+                         .destroy = clade_bench_model_release,
                          .run = forward,
                          .less = -1,
                          .result = {.name = m->name,
@@ -127,7 +125,7 @@ clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recip
     m->users++;
     status = clade_bench_add(bench, &thing);
     if (status) return status;
-    thing.run = step;
+    thing.run = clade_bench_model_step;
     thing.less = -1;
     thing.result.part = CLADE_BENCH_STEP;
     thing.result.flops = train.flops;

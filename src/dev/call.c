@@ -125,7 +125,7 @@ static clade_status run_reference(clade_device *device, const clade_call *call)
     return status;
 }
 
-clade_status clade_call_run(clade_device *device, const clade_call *call)
+static clade_status run_call(clade_device *device, const clade_call *call)
 {
     void *scratch = device->scratch ? device->scratch->handle : NULL;
     switch (call->op) {
@@ -136,6 +136,11 @@ clade_status clade_call_run(clade_device *device, const clade_call *call)
 #include <clade/ops.def>
     default: return clade_fail(CLADE_EINVAL, "there is no op %d", (int)call->op);
     }
+}
+
+clade_status clade_call_run(clade_device *device, const clade_call *call)
+{
+    return device->profile ? clade_profile_call(device, call, run_call) : run_call(device, call);
 }
 
 clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args)

@@ -192,8 +192,10 @@ clade_status clade_device_open(const char *name, const clade_device_options *opt
         status = find_built_in(name, &backend, &index);
     }
     if (!status) status = backend->describe(index, &device->info);
+    if (!status && options->profile) status = clade_profile_log_create(&device->profile);
     if (!status) status = backend->open(index, options, &device->context);
     if (status) {
+        clade_profile_log_destroy(&device->profile);
         if (device->library) dlclose(device->library);
         free(device);
         return status;
@@ -211,6 +213,7 @@ void clade_device_close(clade_device **handle)
     clade_device *device = *handle;
     if (!device) return;
     clade_buffer_destroy(&device->scratch);
+    clade_profile_log_destroy(&device->profile);
     device->table.close(device->context);
     if (device->library) dlclose(device->library);
     free(device);

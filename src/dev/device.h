@@ -4,6 +4,13 @@
 
 #include <clade/backend.h>
 
+/* The times of the calls of a device that is profiled. */
+typedef struct clade_profile_log {
+    clade_call_time *time;
+    size_t count, room;
+    bool given; /* to the caller: the next call begins anew */
+} clade_profile_log;
+
 struct clade_device {
     clade_backend table; /* the backend's, specialised for this device */
     void *context;       /* the backend's */
@@ -11,8 +18,16 @@ struct clade_device {
     clade_device_info info;
     clade_math math;
     bool strict;
-    clade_buffer *scratch; /* the block that all calls share; NULL while none needs any */
+    clade_buffer *scratch;      /* the block that all calls share; NULL while none needs any */
+    clade_profile_log *profile; /* NULL: it is not profiled */
     uint64_t fallbacks, bytes_now, bytes_peak;
 };
+
+/* In profile.c. */
+clade_status clade_profile_log_create(clade_profile_log **out);
+void clade_profile_log_destroy(clade_profile_log **log);
+/* Runs a call and notes its time. */
+clade_status clade_profile_call(clade_device *device, const clade_call *call,
+                                clade_status (*run)(clade_device *device, const clade_call *call));
 
 #endif

@@ -28,7 +28,7 @@ clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *g, cl_mem 
     CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, transpose(g->a_transposed), transpose(g->b_transposed), g->m, g->n,
         g->k, 1, g->a, g->a_offset, a_ld(g), g->b, g->b_offset, b_ld(g), g->beta, g->c, g->c_offset,
-        g->n, &cl->queue, NULL, scratch);
+        g->n, &cl->queue, clade_opencl_last_event(cl), scratch);
     if (code == CLBlastSuccess) return CLADE_OK;
     return clade_fail(CLADE_EDEVICE, "%s: CLBlast GEMM %zu × %zu × %zu failed with %d", cl->label,
                       g->m, g->n, g->k, (int)code);

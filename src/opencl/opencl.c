@@ -176,6 +176,8 @@ static void opencl_close(void *context)
         if (cl->staging[i].written) clReleaseEvent(cl->staging[i].written);
         free(cl->staging[i].memory);
     }
+    clade_opencl_events_clear(cl);
+    free(cl->events);
     free(cl->gemms);
     free(cl->kernels);
     free(cl->programs);
@@ -197,6 +199,7 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     find_device(index, &cl->platform, &cl->device, &p, &d);
     snprintf(cl->label, sizeof cl->label, "%.31s (%.60s, %.60s)", info.id, info.name, info.driver);
     cl->math = options->math;
+    cl->profile = options->profile;
     cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info.cpu_like;
     const char *gemm = options->gemm ? options->gemm : "auto";
     if (!strcmp(gemm, "clblast") && !clade_opencl_gemm_present()) {
@@ -219,7 +222,8 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
         status = clade_opencl_fail(cl, error, "clCreateContext");
         goto fail;
     }
-    cl->queue = clCreateCommandQueue(cl->context, cl->device, 0, &error);
+    cl->queue = clCreateCommandQueue(cl->context, cl->device,
+                                     options->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
     if (error) {
         status = clade_opencl_fail(cl, error, "clCreateCommandQueue");
         goto fail;
@@ -350,6 +354,8 @@ const clade_backend *clade_opencl_backend(void)
         .finish = opencl_finish,
         .scratch = opencl_scratch,
         .specialise = opencl_specialise,
+        .mark = clade_opencl_mark,
+        .times = clade_opencl_times,
         .peak = clade_opencl_peak,
     };
     return &backend;

@@ -32,6 +32,13 @@ typedef struct opencl_staging {
 } opencl_staging;
 enum { opencl_stagings = 8, opencl_staging_most = 64 << 20 };
 
+/* What was launched for a call, when profiling. */
+typedef struct opencl_event {
+    cl_event event;
+    size_t number; /* of the call */
+    bool last;     /* of several that began after the event before */
+} opencl_event;
+
 typedef struct opencl_context {
     cl_platform_id platform;
     cl_device_id device;
@@ -54,6 +61,10 @@ typedef struct opencl_context {
     size_t staging_next;
     opencl_gemm_verdict *gemms;
     size_t gemm_count;
+    bool profile;
+    size_t marked; /* the call that launches belong to */
+    opencl_event *events;
+    size_t event_count, event_room;
 } opencl_context;
 
 const clade_backend *clade_opencl_backend(void);
@@ -106,6 +117,14 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
     FAMILY(reduce)                                                                                 \
     FAMILY(copy)                                                                                   \
     FAMILY(loss)
+
+/* Profiles, in profile.c. Where the next launch's event goes: NULL when nothing is profiled. */
+cl_event *clade_opencl_event(opencl_context *cl);
+/* The same for several launches that give an event only of the last. */
+cl_event *clade_opencl_last_event(opencl_context *cl);
+void clade_opencl_events_clear(opencl_context *cl);
+void clade_opencl_mark(void *context, size_t number);
+clade_status clade_opencl_times(void *context, clade_call_time *times, size_t count);
 
 /* The backend's measure of the device, in peak.c. */
 clade_status clade_opencl_peak(void *context, double *flops, double *bytes);

@@ -1,5 +1,6 @@
 /* clade bench: how long ops and models take. */
 #include "bench_format.h"
+#include "bench_profile.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -8,9 +9,9 @@
 typedef struct request {
     session_place place;
     command_list models;
-    const char *op, *compare;
+    const char *op, *compare, *trace;
     int64_t batch, repeat;
-    bool roofline, json;
+    bool roofline, profile, json;
     clade_recipe *recipe[COMMAND_LIST_SIZE];
 } request;
 
@@ -22,6 +23,34 @@ static clade_status add_models(request *r, clade_bench *bench)
         if (!status) status = clade_bench_add_model(bench, r->recipe[i], (int32_t)r->batch);
     }
     return status;
+}
+
+/* Where the time goes in each of the models. */
+static int profile(request *r)
+{
+    clade_device *device = NULL;
+    cJSON *root = cJSON_CreateObject(), *profiles = cJSON_AddArrayToObject(root, "profiles");
+    r->place.profile = true;
+    clade_status status = session_open_device(&r->place, &device);
+    for (size_t i = 0; i < r->models.count && !status; i++) {
+        const char *name = r->models.item[i];
+        clade_profile *p = NULL;
+        status = clade_recipe_read(name, NULL, 0, &r->recipe[i]);
+        if (!status)
+            status =
+                clade_bench_profile(device, r->recipe[i], (int32_t)r->batch, (int)r->repeat, &p);
+        if (!status)
+            status = r->json ? profile_add_json(p, name, profiles) : profile_print_table(p, name);
+        if (!status && r->trace) status = profile_write_trace(p, name, r->trace);
+        clade_profile_destroy(&p);
+        clade_recipe_destroy(&r->recipe[i]);
+    }
+    if (!status && r->json)
+        status = bench_print_tree(root, stdout);
+    else
+        cJSON_Delete(root);
+    clade_device_close(&device);
+    return status ? command_fail("bench") : COMMAND_OK;
 }
 
 static int run(request *r)
@@ -65,6 +94,9 @@ int command_bench(int argc, char **argv)
         OPTION_INTEGER("repeat", "N", &r.repeat, 1, 100000, "rounds; default: 10"),
         OPTION_FLAG("roofline", &r.roofline,
                     "measure the device's peak first, and show what share of it is reached"),
+        OPTION_FLAG("profile", &r.profile, "show where a model's training step spends its time"),
+        OPTION_TEXT("trace", "FILE", &r.trace,
+                    "with --profile: a trace for about:tracing or ui.perfetto.dev"),
         OPTION_FLAG("json", &r.json, "print JSON"),
         OPTION_TEXT("compare", "FILE", &r.compare, "an earlier run's JSON: shows the ratios"),
     };
@@ -79,11 +111,16 @@ int command_bench(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
+    if (r.profile && (r.op || r.compare || r.roofline))
+        return command_misuse("bench",
+                              "--profile is for models; expected no --op, --compare or --roofline");
+    if (r.trace && (!r.profile || r.models.count != 1))
+        return command_misuse("bench", "--trace: expected --profile and one --model");
     if (!r.models.count && !r.op) {
         const char *const *names = clade_recipe_names();
         while (*names && r.models.count < COMMAND_LIST_SIZE)
             r.models.item[r.models.count++] = *names++;
         r.op = "*";
     }
-    return run(&r);
+    return r.profile ? profile(&r) : run(&r);
 }

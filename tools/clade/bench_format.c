@@ -153,6 +153,16 @@ static void add_result(const bench_report *report, cJSON *array, const clade_ben
     cJSON_AddItemToArray(array, entry);
 }
 
+clade_status bench_print_tree(cJSON *root, FILE *to)
+{
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for JSON");
+    fprintf(to, "%s\n", text);
+    cJSON_free(text);
+    return CLADE_OK;
+}
+
 clade_status bench_print_json(const bench_report *report)
 {
     const clade_device_info *info = clade_device_describe(report->device);
@@ -170,10 +180,5 @@ clade_status bench_print_json(const bench_report *report)
     cJSON *results = cJSON_AddArrayToObject(root, "results");
     for (size_t i = 0; i < clade_bench_results(report->bench); i++)
         add_result(report, results, clade_bench_result_at(report->bench, i));
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for JSON");
-    puts(text);
-    cJSON_free(text);
-    return CLADE_OK;
+    return bench_print_tree(root, stdout);
 }

@@ -12,7 +12,7 @@ const char *const session_splits[] = {"train", "validation", "test", NULL};
 
 clade_status session_open_device(const session_place *place, clade_device **out)
 {
-    clade_device_options options = {.threads = (int)place->threads};
+    clade_device_options options = {.threads = (int)place->threads, .profile = place->profile};
     if (place->math != session_math_default) options.math = (clade_math)place->math;
     clade_status status = clade_device_open(place->device, &options, out);
     if (status || place->math != session_math_default || clade_device_describe(*out)->cpu_like)

@@ -13,6 +13,7 @@ typedef struct session_place {
     const char *device;
     int64_t threads;
     int math;
+    bool profile; /* note when each call runs */
 } session_place;
 enum { session_math_default = -1 };
 extern const char *const session_math_words[];

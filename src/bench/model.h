@@ -1,0 +1,25 @@
+/* A recipe's model with its optimizer and a batch of random pictures. */
+#ifndef CLADE_BENCH_MODEL_H
+#define CLADE_BENCH_MODEL_H
+
+#include "bench/bench.h"
+#include "train/optimizer.h"
+
+typedef struct bench_model {
+    clade_model *model;
+    clade_updater *updater;
+    char *name;
+    int32_t batch;
+    uint32_t step;
+    int users;
+} bench_model;
+
+/* batch 0: the recipe's. It has one user. */
+clade_status clade_bench_model_create(clade_device *device, const clade_recipe *recipe,
+                                      int32_t batch, bench_model **out);
+/* A user less; with the last one it goes. */
+void clade_bench_model_release(void *model);
+/* Queues a whole training step. */
+clade_status clade_bench_model_step(void *model);
+
+#endif

@@ -1,0 +1,16 @@
+/* Where a training step's time goes, as a table, as JSON or as a trace. */
+#ifndef CLADE_TOOLS_BENCH_PROFILE_H
+#define CLADE_TOOLS_BENCH_PROFILE_H
+
+#include <clade/bench.h>
+
+#include <cjson/cJSON.h>
+
+/* The calls of a step by op and layer, those that take most time first. */
+clade_status profile_print_table(const clade_profile *profile, const char *name);
+/* The same as an entry of the array `profiles`. */
+clade_status profile_add_json(const clade_profile *profile, const char *name, cJSON *profiles);
+/* A trace in the format of Chrome, for about:tracing or ui.perfetto.dev. Errors: EIO. */
+clade_status profile_write_trace(const clade_profile *profile, const char *name, const char *path);
+
+#endif
