@@ -8,6 +8,7 @@
 #include <clade/conform.h>
 #include <clade/data.h>
 #include <clade/device.h>
+#include <clade/inspect.h>
 #include <clade/interchange.h>
 #include <clade/model.h>
 #include <clade/ops.h>

@@ -46,6 +46,7 @@ typedef struct clade_data_options {
                            * room is decoded again each time; an archive's compressed pictures
                            * stay in memory beside it until they are in the cache */
     int threads;          /* decoders; 0: one per processor */
+    bool lenient;         /* classes may be empty: to look at a data set, not to train on it */
     bool strict;          /* a damaged picture, or a file that is only named like one, is an
                            * error, not skipped */
 } clade_data_options;

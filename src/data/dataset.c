@@ -92,7 +92,7 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
         if (!in->of_class) return out_of_memory();
         for (size_t i = 0; i < in->count; i++) in->of_class[in->items[i].label]++;
         for (size_t c = 0; c < dataset->classes && in->count > 0; c++)
-            if (in->of_class[c] == 0)
+            if (in->of_class[c] == 0 && !dataset->lenient)
                 return clade_fail(CLADE_EINVAL, "%s: class '%s' has no pictures in the %s split",
                                   dataset->sources[s] ? dataset->sources[s]->path : path,
                                   dataset->names[c], clade_split_word((clade_split)s));
@@ -214,6 +214,7 @@ clade_status clade_dataset_open(const clade_data_options *options, clade_dataset
     dataset->cache_bytes = options->cache_bytes;
     dataset->threads = options->threads;
     dataset->strict = options->strict;
+    dataset->lenient = options->lenient;
     status = open_all(dataset, options);
     if (status) {
         clade_dataset_destroy(&dataset);
@@ -299,9 +300,10 @@ const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i)
     return i < dataset->skipped_count ? dataset->skipped[i].reason : NULL;
 }
 
-/* A record of a binary set to the target's channels and size. */
-static clade_status decode_record(const clade_dataset *dataset, const clade_picture *picture,
-                                  clade_decoder *decoder, uint8_t *out)
+/* A record of a binary set in the target's channels. */
+static clade_status read_record(const clade_dataset *dataset, const clade_picture *picture,
+                                clade_decoder *decoder, const uint8_t **record, size_t *size,
+                                clade_raster *out)
 {
     const clade_raw *raw = &dataset->raw;
     const clade_target *target = &dataset->target;
@@ -324,7 +326,10 @@ static clade_status decode_record(const clade_dataset *dataset, const clade_pict
         for (size_t k = 0; k < (size_t)raster.channels; k++)
             raster.data[i * (size_t)raster.channels + k] = bytes[i * pixel + k * next];
     if (target->channels == 1) clade_raster_grey(&raster);
-    return clade_raster_resize(decoder, &raster, target, out);
+    *record = bytes;
+    *size = got;
+    *out = raster;
+    return CLADE_OK;
 }
 
 clade_status clade_dataset_decode(const clade_dataset *dataset, clade_split split, size_t i,
@@ -337,14 +342,35 @@ clade_status clade_dataset_decode(const clade_dataset *dataset, clade_split spli
         memcpy(out, in->cache + i * size, size);
         return CLADE_OK;
     }
-    if (dataset->raw.height)
-        return clade_context(decode_record(dataset, picture, decoder, out), "%s", picture->name);
     const uint8_t *bytes;
     size_t size;
+    if (dataset->raw.height) {
+        clade_raster raster;
+        clade_status read = read_record(dataset, picture, decoder, &bytes, &size, &raster);
+        if (!read) read = clade_raster_resize(decoder, &raster, &dataset->target, out);
+        return clade_context(read, "%s", picture->name);
+    }
     clade_status status = clade_source_read(picture->source, picture->entry, 0, SIZE_MAX,
                                             &decoder->file, &bytes, &size);
     if (status) return status;
     return clade_decoder_picture(decoder, bytes, size, picture->name, &dataset->target, out);
+}
+
+clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
+                                    clade_decoder *decoder, clade_original *out)
+{
+    const clade_picture *p = &dataset->split[split].items[i];
+    const clade_raw *raw = &dataset->raw;
+    *out = (clade_original){.header = {raw->height, raw->width, raw->channels, .orientation = 1}};
+    clade_status status;
+    if (raw->height) return read_record(dataset, p, decoder, &out->bytes, &out->size, &out->raster);
+    status = clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder->file, &out->bytes,
+                               &out->size);
+    if (!status) status = clade_image_header(decoder, out->bytes, out->size, &out->header);
+    if (!status)
+        status = clade_decoder_original(decoder, out->bytes, out->size, dataset->target.channels,
+                                        &out->raster);
+    return status;
 }
 
 clade_status clade_dataset_pixels(const clade_dataset *dataset, clade_split split, size_t i,

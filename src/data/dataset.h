@@ -46,7 +46,7 @@ struct clade_dataset {
     clade_target target;
     uint64_t cache_bytes;
     int threads;
-    bool strict, loaded;
+    bool strict, lenient, loaded;
     clade_skip *skipped;
     size_t skipped_count, skipped_room;
 };
@@ -70,6 +70,18 @@ clade_status clade_layout_read(clade_dataset *dataset);
 /* Moves pictures from the training split to one that has none, by fraction and seed. */
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
                                      uint64_t seed);
+
+/* A picture as it is stored, and at its full size, upright, in the data set's channels; all in the
+ * decoder's memory or the source's. */
+typedef struct clade_original {
+    clade_header header; /* kind OTHER: a record of a binary set */
+    const uint8_t *bytes;
+    size_t size;
+    clade_raster raster;
+} clade_original;
+/* An error does not name the picture; bytes and size are set if it could be read. */
+clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
+                                    clade_decoder *decoder, clade_original *out);
 
 /* The pixels of a picture, from the cache or decoded with `decoder`. */
 clade_status clade_dataset_decode(const clade_dataset *dataset, clade_split split, size_t i,

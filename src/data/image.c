@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,6 +35,29 @@ clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size)
     if (!buffer->data) return clade_fail(CLADE_ENOMEM, "out of memory for %zu bytes", size);
     buffer->capacity = size ? size : 1;
     return CLADE_OK;
+}
+
+void clade_header_describe(const clade_header *h, char text[clade_format_size])
+{
+    static const char *const pngs[] = {"grey", "", "RGB", "palette", "grey with alpha", "", "RGBA"};
+    if (h->kind == CLADE_IMAGE_PNG) {
+        const char *color = h->color_type < 7 && *pngs[h->color_type] ? pngs[h->color_type] : "?";
+        char depth[16] = "";
+        if (h->depth != 8 && h->color_type != 3) snprintf(depth, sizeof depth, " %d bit", h->depth);
+        snprintf(text, clade_format_size, "PNG %s%s%s", color, depth,
+                 h->interlaced ? " interlaced" : "");
+        return;
+    }
+    /* T.81, table B.1 */
+    const char *frame = h->frame == 0xc0   ? "baseline"
+                        : h->frame == 0xc1 ? "extended"
+                        : h->frame == 0xc2 ? "progressive"
+                        : h->frame >= 0xc9 ? "arithmetic"
+                                           : "of another kind";
+    snprintf(text, clade_format_size, "JPEG %s%s", frame,
+             h->channels == 1   ? " grey"
+             : h->channels == 4 ? " CMYK"
+                                : "");
 }
 
 void clade_decoder_clear(clade_decoder *decoder)
@@ -134,34 +158,46 @@ void clade_raster_grey(clade_raster *raster)
     raster->channels = 1;
 }
 
-static clade_status picture(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                            const clade_target *target, uint8_t *out)
+/* Decodes what the target needs, upright. */
+static clade_status decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                           const clade_target *target, clade_raster *raster)
 {
-    clade_raster raster;
     int orientation = 1;
     const char *reason = NULL;
     clade_status status;
     switch (clade_image_sniff(bytes, size, &reason)) {
     case CLADE_IMAGE_JPEG:
-        status = clade_jpeg_decode(decoder, bytes, size, target, &raster, &orientation);
+        status = clade_jpeg_decode(decoder, bytes, size, target, raster, &orientation);
         break;
-    case CLADE_IMAGE_PNG: status = clade_png_decode(decoder, bytes, size, target, &raster); break;
+    case CLADE_IMAGE_PNG: status = clade_png_decode(decoder, bytes, size, target, raster); break;
     default: return clade_fail(CLADE_EFORMAT, "%s", reason);
     }
-    if (status) return status;
-    status = clade_raster_turn(decoder, &raster, orientation);
-    if (status) return status;
-    if (target->channels == 1) clade_raster_grey(&raster);
-    return clade_raster_resize(decoder, &raster, target, out);
+    if (!status) status = clade_raster_turn(decoder, raster, orientation);
+    if (!status && target->channels == 1) clade_raster_grey(raster);
+    return status;
+}
+
+clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                                    int32_t channels, clade_raster *out)
+{
+    const clade_target whole = {INT32_MAX, INT32_MAX, channels, CLADE_NEAREST};
+    return decode(decoder, bytes, size, &whole, out);
+}
+
+void clade_decoder_trim(clade_decoder *decoder)
+{
+    buffer_trim(&decoder->file);
+    buffer_trim(&decoder->pixels);
+    buffer_trim(&decoder->turned);
 }
 
 clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,
                                    const char *name, const clade_target *target, uint8_t *out)
 {
-    clade_status status = picture(decoder, bytes, size, target, out);
-    buffer_trim(&decoder->file);
-    buffer_trim(&decoder->pixels);
-    buffer_trim(&decoder->turned);
+    clade_raster raster;
+    clade_status status = decode(decoder, bytes, size, target, &raster);
+    if (!status) status = clade_raster_resize(decoder, &raster, target, out);
+    clade_decoder_trim(decoder);
     return clade_context(status, "%s", name);
 }
 

@@ -36,6 +36,8 @@ typedef struct clade_decoder {
 } clade_decoder;
 
 void clade_decoder_clear(clade_decoder *decoder);
+/* Gives back what one huge picture took. */
+void clade_decoder_trim(clade_decoder *decoder);
 clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size);
 
 /* What every picture becomes. */
@@ -56,7 +58,16 @@ typedef struct clade_header {
     int32_t channels;      /* 1, 3, or 4 for CMYK; alpha is not counted */
     int orientation;       /* of EXIF, 1…8 */
     bool inverted;         /* CMYK as Adobe writes it: 255 is no ink */
+    /* how it is stored */
+    clade_image_kind kind;
+    uint8_t frame;             /* JPEG: the marker of its frame, 0xc0 for baseline */
+    uint8_t depth, color_type; /* PNG */
+    bool interlaced;           /* PNG */
 } clade_header;
+
+/* How a picture is stored, in words: "JPEG progressive", "PNG palette". */
+enum { clade_format_size = 48 };
+void clade_header_describe(const clade_header *header, char text[clade_format_size]);
 
 /* Reads the header of a picture; refuses one with more than clade_picture_pixels. */
 clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
@@ -82,6 +93,15 @@ void clade_raster_grey(clade_raster *raster);
 /* Resizes into `out`, target->height × target->width × raster->channels. */
 clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *raster,
                                  const clade_target *target, uint8_t *out);
+
+/* The mean over the part of the picture that each of height × width cells covers:
+ * out[height][width][raster->channels]. */
+clade_status clade_raster_average(clade_decoder *decoder, const clade_raster *raster,
+                                  int32_t height, int32_t width, float *out);
+
+/* Decodes to `channels` at the full size, upright. */
+clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                                    int32_t channels, clade_raster *out);
 
 /* The whole way from a file's bytes to target's pixels. `name` is for error texts. */
 clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,

@@ -36,12 +36,18 @@ static int exif_orientation(const uint8_t *tiff, size_t size)
     return 1;
 }
 
-/* Walks the segments before the pixels for Exif's orientation and for Adobe's mark. A segment that
- * is out of order ends the walk; whether the picture can be read is for the decoder to say. */
+/* A frame's marker: 0xc0 to 0xcf but for DHT, JPG and DAC. */
+static bool is_frame(unsigned marker)
+{
+    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+}
+
+/* Walks the segments before the pixels for Exif's orientation, Adobe's mark and the frame. A
+ * segment that is out of order ends the walk; whether the picture can be read is for the decoder to
+ * say. */
 static void read_segments(const uint8_t *bytes, size_t size, clade_header *header)
 {
-    header->orientation = 1;
-    header->inverted = false;
+    *header = (clade_header){.orientation = 1, .kind = CLADE_IMAGE_JPEG};
     bool seen = false;
     size_t at = 2;
     while (at + 4 <= size) {
@@ -62,6 +68,7 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
             header->orientation = exif_orientation(body + 6, length - 8);
             seen = true;
         }
+        if (is_frame(marker)) header->frame = (uint8_t)marker;
         if (marker == 0xee && length >= 14 && memcmp(body, "Adobe", 5) == 0)
             header->inverted = true;
         at += 2 + length;

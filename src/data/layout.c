@@ -231,14 +231,14 @@ static const child *lookup(const children *in, const char *name, size_t length)
     return in->count ? bsearch(&key, in->items, in->count, sizeof *in->items, by_name) : NULL;
 }
 
-/* The classes of a split, sorted by name; each must have a picture. */
-static clade_status list_classes(const root *at, children *out)
+/* The classes of a split, sorted by name; each must have a picture unless `lenient`. */
+static clade_status list_classes(const root *at, bool lenient, children *out)
 {
     clade_status status = scan(at->source, at->prefix, out);
     if (status) return status;
     if (out->count) qsort(out->items, out->count, sizeof *out->items, by_name);
     for (size_t i = 0; i < out->count; i++)
-        if (out->items[i].deep == 0)
+        if (out->items[i].deep == 0 && !lenient)
             return clade_fail(CLADE_EINVAL, "%s/%s: class '%.*s' has no pictures", at->source->path,
                               at->prefix, (int)out->items[i].length, out->items[i].name);
     return CLADE_OK;
@@ -329,13 +329,13 @@ static clade_status read_splits(clade_dataset *dataset, root roots[CLADE_SPLITS]
     children classes = {0}, others = {0};
     int first = 0;
     while (first < CLADE_SPLITS && !roots[first].prefix) first++;
-    status = list_classes(&roots[first], &classes);
+    status = list_classes(&roots[first], dataset->lenient, &classes);
     if (!status && classes.count == 0)
         status = clade_fail(CLADE_EINVAL, "%s/%s: no folders of pictures, one for each class",
                             roots[first].source->path, roots[first].prefix);
     for (int s = first + 1; s < CLADE_SPLITS && !status; s++) {
         if (!roots[s].prefix) continue;
-        status = list_classes(&roots[s], &others);
+        status = list_classes(&roots[s], dataset->lenient, &others);
         if (!status && others.count == 0)
             status = clade_fail(CLADE_EINVAL, "%s/%s: no folders of pictures, one for each class",
                                 roots[s].source->path, roots[s].prefix);

@@ -49,7 +49,14 @@ clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *o
     clade_status status = clade_check_size(width, height);
     if (status) return status;
     bool colour = bytes[25] & 2; /* 2: RGB, 3: palette, 6: RGBA; 0 and 4 are grey */
-    *out = (clade_header){(int32_t)height, (int32_t)width, colour ? 3 : 1, 1, false};
+    *out = (clade_header){.height = (int32_t)height,
+                          .width = (int32_t)width,
+                          .channels = colour ? 3 : 1,
+                          .orientation = 1,
+                          .kind = CLADE_IMAGE_PNG,
+                          .depth = bytes[24],
+                          .color_type = bytes[25],
+                          .interlaced = bytes[28] != 0};
     return CLADE_OK;
 }
 

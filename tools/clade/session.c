@@ -43,14 +43,19 @@ bool session_parse_bytes(const char *text, uint64_t *bytes)
 
 /* --- data --- */
 
-typedef struct watcher {
-    bool (*stop)(void);
-    bool terminal;
-} watcher;
-
-static bool watch(void *user, size_t done, size_t total)
+session_watcher session_watch_start(bool (*stop)(void))
 {
-    const watcher *w = user;
+    return (session_watcher){stop, isatty(STDERR_FILENO)};
+}
+
+void session_watch_end(const session_watcher *w)
+{
+    if (w->terminal) fprintf(stderr, "\r\033[K");
+}
+
+bool session_watch(void *user, size_t done, size_t total)
+{
+    const session_watcher *w = user;
     if (w->terminal && (done % 64 == 0 || done == total))
         fprintf(stderr, "\rReading pictures: %zu/%zu", done, total);
     return !w->stop || !w->stop();
@@ -59,11 +64,11 @@ static bool watch(void *user, size_t done, size_t total)
 clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),
                                clade_dataset **out)
 {
-    watcher w = {stop, isatty(STDERR_FILENO)};
+    session_watcher w = session_watch_start(stop);
     clade_status status = clade_dataset_open(options, out);
     if (status) return status;
-    status = clade_dataset_load(*out, watch, &w);
-    if (w.terminal) fprintf(stderr, "\r\033[K");
+    status = clade_dataset_load(*out, session_watch, &w);
+    session_watch_end(&w);
     if (status) clade_dataset_destroy(out);
     return status;
 }

@@ -29,6 +29,15 @@ clade_status session_open_device(const session_place *place, clade_device **out)
 /* "512M", "4G" or bytes; false: neither. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
+/* A line of progress on a terminal while pictures are read. */
+typedef struct session_watcher {
+    bool (*stop)(void); /* polled; may be NULL */
+    bool terminal;
+} session_watcher;
+session_watcher session_watch_start(bool (*stop)(void));
+bool session_watch(void *watcher, size_t done, size_t total);
+void session_watch_end(const session_watcher *watcher);
+
 /* Opens a data set and decodes it, with a line of progress on a terminal. `stop` (may be NULL) is
  * polled. */
 clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),

@@ -1,0 +1,15 @@
+/* What the parts of an inspection share. */
+#ifndef CLADE_DATA_INSPECT_H
+#define CLADE_DATA_INSPECT_H
+
+#include "data/dataset.h"
+
+#include <clade/inspect.h>
+
+/* Fills in counts, ranges, statistics and histograms from the pictures; `headers` has one for each.
+ */
+clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *headers);
+/* Says in sentences what is worth a look. */
+clade_status clade_inspect_judge(clade_inspection *in);
+
+#endif

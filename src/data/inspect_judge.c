@@ -1,0 +1,113 @@
+/* What of an inspection is worth a look, in sentences. */
+#define _POSIX_C_SOURCE 200809L
+#include "data/inspect.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static clade_status add(clade_inspection *in, bool serious, const char *format, ...)
+    CLADE_PRINTF(3, 4);
+
+static clade_status add(clade_inspection *in, bool serious, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    clade_finding *list = realloc(in->findings, (in->finding_count + 1) * sizeof *list);
+    if (list) in->findings = list;
+    char *copy = list ? strdup(text) : NULL;
+    if (!copy) return clade_fail(CLADE_ENOMEM, "out of memory for what was found");
+    list[in->finding_count++] = (clade_finding){serious, copy};
+    return CLADE_OK;
+}
+
+static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
+static const char *have(size_t n) { return n == 1 ? "has" : "have"; }
+
+static size_t split_count(const clade_inspection *in, int split)
+{
+    size_t n = 0;
+    for (size_t c = 0; c < in->classes; c++) n += in->readable[(size_t)split * in->classes + c];
+    return n;
+}
+
+/* Pictures to judge by that are also among those to learn or to choose by. */
+static clade_status judge_leaks(clade_inspection *in)
+{
+    clade_status status = CLADE_OK;
+    for (int of = 1; of < CLADE_SPLITS && !status; of++)
+        for (int also = 0; also < of && !status; also++) {
+            size_t n = in->shared[of][also], count = split_count(in, of);
+            if (n == 0) continue;
+            status = add(in, true,
+                         "%zu of the %zu %s picture%s (%.1f %%) %s a duplicate in the %s split: "
+                         "what is measured there will be too good",
+                         n, count, clade_split_word((clade_split)of), plural(count),
+                         100.0 * (double)n / (double)count, have(n),
+                         clade_split_word((clade_split)also));
+        }
+    if (!status && in->contradictions)
+        status = add(in, true, "%zu pair%s of duplicates %s two different classes",
+                     in->contradictions, plural(in->contradictions), have(in->contradictions));
+    for (int s = 0; s < CLADE_SPLITS && !status; s++)
+        if (in->shared[s][s])
+            status = add(in, false,
+                         "%zu picture%s of the %s split %s a duplicate within it; a split by "
+                         "fraction may part them",
+                         in->shared[s][s], plural(in->shared[s][s]),
+                         clade_split_word((clade_split)s), have(in->shared[s][s]));
+    return status;
+}
+
+static clade_status judge_classes(clade_inspection *in)
+{
+    clade_status status = CLADE_OK;
+    for (int s = 0; s < CLADE_SPLITS && !status; s++) {
+        const size_t *row = in->readable + (size_t)s * in->classes;
+        size_t least = 0, most = 0;
+        if (clade_dataset_count(in->dataset, (clade_split)s) == 0) continue;
+        for (size_t c = 0; c < in->classes && !status; c++) {
+            if (row[c] < row[least]) least = c;
+            if (row[c] > row[most]) most = c;
+            if (row[c] == 0)
+                status =
+                    add(in, true,
+                        "class '%.100s' has no picture that can be read in the %s split: "
+                        "training will refuse it",
+                        clade_dataset_class_name(in->dataset, c), clade_split_word((clade_split)s));
+        }
+        if (!status && s == CLADE_TRAIN && row[least] > 0 && 2 * row[most] >= 3 * row[least])
+            status = add(in, false,
+                         "class '%.100s' has %.1f times as many training pictures as '%.100s'; "
+                         "`class_weight: balanced` weighs them alike",
+                         clade_dataset_class_name(in->dataset, most),
+                         (double)row[most] / (double)row[least],
+                         clade_dataset_class_name(in->dataset, least));
+    }
+    if (!status && split_count(in, CLADE_VALIDATION) == 0)
+        status = add(in, false,
+                     "there is no validation split; the recipe's `validation_split` takes one from "
+                     "the training split");
+    return status;
+}
+
+clade_status clade_inspect_judge(clade_inspection *in)
+{
+    clade_status status = judge_leaks(in);
+    if (!status) status = judge_classes(in);
+    if (!status && in->unreadable)
+        status = add(in, false, "%zu picture%s cannot be read; training leaves %s out",
+                     in->unreadable, plural(in->unreadable), in->unreadable == 1 ? "it" : "them");
+    if (!status && in->single_coloured)
+        status = add(in, false, "%zu picture%s of a single colour", in->single_coloured,
+                     in->single_coloured == 1 ? " is" : "s are");
+    if (!status && in->more)
+        status = add(in, false,
+                     "some pictures have more near duplicates than are listed: the pictures are "
+                     "much alike, or the likeness asked for is low");
+    return status;
+}

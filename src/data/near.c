@@ -1,0 +1,182 @@
+/* Finding near duplicates: multi-index hashing. A hash is cut into four parts of 16 bits. Two
+ * hashes at most d apart are at most d/4 apart in one of the parts at least, so it is enough to
+ * look, for each part, at those whose part is that near. */
+#include "data/likeness.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { parts = 4, part_bits = 16, values = 1 << part_bits, together = 64 };
+
+/* For each part: the looks in the order of its value; those of value v lie at start[v]…start[v+1].
+ */
+typedef struct index_of {
+    uint32_t *start[parts], *items[parts];
+} index_of;
+
+/* What a run of looks found. */
+typedef struct list {
+    clade_near *items;
+    size_t count, room;
+} list;
+
+typedef struct search {
+    const clade_look *looks;
+    size_t n;
+    int32_t distance, radius;
+    double similarity;
+    index_of index;
+    uint16_t *masks; /* of at most `radius` bits */
+    size_t mask_count;
+    list *lists; /* one for each `together` looks */
+    atomic_bool more, short_of_memory;
+} search;
+
+static unsigned part_of(uint64_t hash, int part)
+{
+    return (unsigned)(hash >> (part_bits * part)) & (values - 1);
+}
+
+static int32_t bits_of(unsigned value) { return clade_hash_distance(value, 0); }
+
+static clade_status make_index(search *s)
+{
+    for (int p = 0; p < parts; p++) {
+        uint32_t *start = s->index.start[p] = calloc(values + 1, sizeof *start);
+        uint32_t *items = s->index.items[p] = malloc((s->n ? s->n : 1) * sizeof *items);
+        if (!start || !items)
+            return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu pictures", s->n);
+        for (size_t i = 0; i < s->n; i++) start[part_of(s->looks[i].hash, p) + 1]++;
+        for (int v = 0; v < values; v++) start[v + 1] += start[v];
+        for (size_t i = 0; i < s->n; i++) /* moves start[v] to the next place of v */
+            items[start[part_of(s->looks[i].hash, p)]++] = (uint32_t)i;
+        memmove(start + 1, start, (size_t)values * sizeof *start);
+        start[0] = 0;
+    }
+    return CLADE_OK;
+}
+
+/* All values with at most `radius` bits, those with fewer first. */
+static clade_status make_masks(search *s)
+{
+    s->masks = malloc(values * sizeof *s->masks);
+    if (!s->masks) return clade_fail(CLADE_ENOMEM, "out of memory to compare pictures");
+    for (int32_t bits = 0; bits <= s->radius; bits++)
+        for (unsigned v = 0; v < values; v++)
+            if (bits_of(v) == bits) s->masks[s->mask_count++] = (uint16_t)v;
+    return CLADE_OK;
+}
+
+/* Has an earlier part led to this pair already? */
+static bool was_seen(const search *s, uint64_t difference, int part)
+{
+    for (int p = 0; p < part; p++)
+        if (bits_of(part_of(difference, p)) <= s->radius) return true;
+    return false;
+}
+
+static bool keep(search *s, list *l, clade_near pair)
+{
+    if (l->count == l->room) {
+        size_t room = l->room ? 2 * l->room : 16;
+        clade_near *items = realloc(l->items, room * sizeof *items);
+        if (!items) {
+            atomic_store(&s->short_of_memory, true);
+            return false;
+        }
+        l->items = items;
+        l->room = room;
+    }
+    l->items[l->count++] = pair;
+    return true;
+}
+
+/* The looks before b that are like it. */
+static void find_for(search *s, size_t b, list *l)
+{
+    const clade_look *look = &s->looks[b];
+    size_t before = l->count;
+    for (int p = 0; p < parts; p++) {
+        unsigned own = part_of(look->hash, p);
+        for (size_t m = 0; m < s->mask_count; m++) {
+            unsigned value = own ^ s->masks[m];
+            const uint32_t *item = s->index.items[p] + s->index.start[p][value];
+            const uint32_t *end = s->index.items[p] + s->index.start[p][value + 1];
+            for (; item < end && *item < b; item++) {
+                uint64_t difference = look->hash ^ s->looks[*item].hash;
+                int32_t distance = clade_hash_distance(difference, 0);
+                if (distance > s->distance || was_seen(s, difference, p)) continue;
+                double similarity = clade_look_similarity(look, &s->looks[*item]);
+                if (similarity < s->similarity) continue;
+                if (l->count - before == clade_near_listed) {
+                    atomic_store(&s->more, true);
+                    return;
+                }
+                if (!keep(s, l, (clade_near){*item, b, distance, similarity})) return;
+            }
+        }
+    }
+}
+
+static void find_some(void *user, size_t i, int thread)
+{
+    search *s = user;
+    (void)thread;
+    size_t last = (i + 1) * together < s->n ? (i + 1) * together : s->n;
+    for (size_t b = i * together; b < last; b++) find_for(s, b, &s->lists[i]);
+}
+
+/* Joins the lists in their order. */
+static clade_status join(const search *s, size_t lists, clade_near **out, size_t *count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < lists; i++) total += s->lists[i].count;
+    *out = malloc((total ? total : 1) * sizeof **out);
+    if (!*out || atomic_load(&s->short_of_memory))
+        return clade_fail(CLADE_ENOMEM, "out of memory for %zu pairs of pictures", total);
+    for (size_t i = 0; i < lists; i++) {
+        if (s->lists[i].count)
+            memcpy(*out + *count, s->lists[i].items, s->lists[i].count * sizeof **out);
+        *count += s->lists[i].count;
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_near_find(clade_pool *pool, const clade_look *looks, size_t n, int32_t distance,
+                             double similarity, clade_near **out, size_t *count, bool *more)
+{
+    *out = NULL;
+    *count = 0;
+    if (n > UINT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "%zu pictures to compare", n);
+    search s = {.looks = looks,
+                .n = n,
+                .distance = distance,
+                .radius = distance / parts,
+                .similarity = similarity};
+    atomic_init(&s.more, false);
+    atomic_init(&s.short_of_memory, false);
+    size_t lists = (n + together - 1) / together;
+    s.lists = calloc(lists ? lists : 1, sizeof *s.lists);
+    clade_status status =
+        s.lists ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory to compare %zu pictures", n);
+    if (!status) status = make_index(&s);
+    if (!status) status = make_masks(&s);
+    if (!status) {
+        clade_pool_for(pool, lists, find_some, &s);
+        status = join(&s, lists, out, count);
+    }
+    if (status) {
+        free(*out);
+        *out = NULL;
+    }
+    *more = atomic_load(&s.more);
+    for (size_t i = 0; i < lists && s.lists; i++) free(s.lists[i].items);
+    for (int p = 0; p < parts; p++) {
+        free(s.index.start[p]);
+        free(s.index.items[p]);
+    }
+    free(s.lists);
+    free(s.masks);
+    return status;
+}

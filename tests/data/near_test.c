@@ -1,0 +1,101 @@
+/* The search for near hashes against trying all pairs. */
+#include "../test.h"
+
+#include "base/random.h"
+#include "data/likeness.h"
+
+#include <stdlib.h>
+
+enum { looks = 1500 };
+
+/* Random hashes, many of them another one with a few bits turned. */
+static void make(clade_look *list)
+{
+    clade_random r = clade_random_start(3, CLADE_STREAM_CONFORM, 0);
+    for (size_t i = 0; i < looks; i++) {
+        list[i].hash = (uint64_t)clade_random_u32(&r) << 32 | clade_random_u32(&r);
+        if (i > 0 && i % 3) {
+            list[i].hash = list[clade_random_below(&r, (uint32_t)i)].hash;
+            for (uint32_t k = clade_random_below(&r, 18); k > 0; k--)
+                list[i].hash ^= (uint64_t)1 << clade_random_below(&r, 64);
+        }
+        for (size_t k = 0; k < sizeof list[i].grey; k++)
+            list[i].grey[k] = (uint8_t)clade_random_u32(&r);
+    }
+}
+
+/* Bits one by one. */
+static int32_t count_bits(uint64_t x)
+{
+    int32_t n = 0;
+    for (; x; x >>= 1) n += (int32_t)(x & 1);
+    return n;
+}
+
+static void test_search(clade_pool *pool, const clade_look *list)
+{
+    for (int32_t distance = 0; distance <= clade_near_most_distance; distance++) {
+        clade_near *pairs;
+        size_t count, expected = 0, wrong = 0;
+        bool more;
+        CHECK_OK(clade_near_find(pool, list, looks, distance, -1, &pairs, &count, &more));
+        for (size_t b = 0; b < looks; b++)
+            for (size_t a = 0; a < b; a++)
+                expected += count_bits(list[a].hash ^ list[b].hash) <= distance;
+        for (size_t i = 0; i < count; i++) {
+            const clade_near *p = &pairs[i];
+            wrong += p->a >= p->b || p->distance != count_bits(list[p->a].hash ^ list[p->b].hash) ||
+                     p->distance > distance;
+            for (size_t k = i; k-- > 0 && pairs[k].b == p->b;) wrong += pairs[k].a == p->a;
+            wrong += i > 0 && pairs[i - 1].b > p->b;
+        }
+        CHECK(count == expected && wrong == 0 && !more);
+        CHECK(expected > (distance < 3 ? 20u : 200u));
+        free(pairs);
+    }
+}
+
+/* Many equal hashes: the list stays short, and says so. */
+static void test_many(clade_pool *pool)
+{
+    clade_look *list = calloc(300, sizeof *list);
+    clade_near *pairs;
+    size_t count;
+    bool more;
+    for (size_t i = 0; i < 300; i++) list[i].hash = 5;
+    CHECK_OK(clade_near_find(pool, list, 300, 4, -1, &pairs, &count, &more));
+    CHECK(more && count == 64 * 63 / 2 + (300 - 64) * 64);
+    free(pairs);
+    CHECK_OK(clade_near_find(pool, list, 0, 4, -1, &pairs, &count, &more));
+    CHECK(!more && count == 0);
+    free(pairs);
+    free(list);
+}
+
+static void test_similarity(void)
+{
+    clade_look a = {0}, b = {0};
+    CHECK(clade_look_similarity(&a, &b) == 0); /* nothing to compare */
+    for (int i = 0; i < clade_look_side * clade_look_side; i++) {
+        a.grey[i] = (uint8_t)(i * i % 101);
+        b.grey[i] = (uint8_t)(20 + 2 * a.grey[i]); /* other brightness and contrast */
+    }
+    CHECK(clade_look_similarity(&a, &b) > 0.999999);
+    for (int i = 0; i < clade_look_side * clade_look_side; i++)
+        b.grey[i] = (uint8_t)(255 - b.grey[i]);
+    CHECK(clade_look_similarity(&a, &b) < -0.999999);
+}
+
+int main(void)
+{
+    clade_pool *pool;
+    CHECK_OK(clade_pool_create(3, &pool));
+    clade_look *list = malloc(looks * sizeof *list);
+    make(list);
+    test_search(pool, list);
+    test_many(pool);
+    test_similarity();
+    free(list);
+    clade_pool_destroy(&pool);
+    return TEST_END();
+}
