@@ -39,4 +39,31 @@ static inline size_t conv_band_floats(const int32_t w[4], int32_t channels, int3
     return conv_copy_floats(w, channels, rows, count, stride, dilation);
 }
 
+/* ---- weight gradients: x and dw, and y of dy, are dimensions ---- */
+
+/* Columns of x, padding included, that a row of dy reads. */
+static inline int32_t conv_dw_span(const int32_t w[4], const int32_t y[4], const conv_geometry *g)
+{
+    return (y[2] - 1) * g->stride[1] + (w[1] - 1) * g->dilation[1] + 1;
+}
+
+/* Floats of a thread's copies for `rows` rows of dy, each pixel of which has `filters`. */
+static inline size_t conv_dw_floats(const int32_t x[4], const int32_t w[4], const int32_t y[4],
+                                    const conv_geometry *g, size_t filters, int32_t rows)
+{
+    size_t height =
+        (size_t)(rows - 1) * (size_t)g->stride[0] + (size_t)(w[0] - 1) * (size_t)g->dilation[0] + 1;
+    return (size_t)rows * (size_t)y[2] * filters +
+           height * (size_t)conv_dw_span(w, y, g) * (size_t)x[3];
+}
+
+/* Rows of dy taken at once. */
+static inline int32_t conv_dw_block(const int32_t x[4], const int32_t w[4], const int32_t y[4],
+                                    const conv_geometry *g, size_t filters)
+{
+    int32_t rows = band_most;
+    while (rows > 1 && conv_dw_floats(x, w, y, g, filters, rows) > (size_t)band_floats) rows--;
+    return rows;
+}
+
 #endif

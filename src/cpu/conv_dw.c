@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { first_cache = 4096 }; /* floats of sums that may stay in it beside the rows */
-
 typedef struct dw_job {
     const float *x, *dy;
     const uint8_t *index; /* dy is pooled; NULL: it is not */
@@ -14,64 +12,117 @@ typedef struct dw_job {
     float
         *parts; /* chunks × [kh kw cg][filters] partial sums of dw, then chunks × [filters] of db */
     float *db_parts;
-    float *rows; /* each thread's copies: a row of x with zeros around, a row of dy with whole
-                    vectors */
-    size_t row_floats;
+    float *copies; /* each thread's: rows of x with zeros around, rows of dy with whole vectors */
+    size_t copy_floats;
     conv_geometry g;
     int32_t h, w, c, oh, ow, k, kh, kw, cg;
-    int32_t kg, lanes;     /* filters per group, rounded up to whole vectors */
-    int32_t rows_per_item; /* of taps: 1, or kh where their sums stay in the first cache */
+    int32_t kg, lanes; /* filters per group, rounded up to whole vectors */
+    int32_t taps;      /* rows of taps in an item of work: kh or 1 */
+    int32_t block;     /* rows of dy that are taken at once */
+    int32_t span;      /* columns of x that a row of dy reads */
     int64_t lines, lines_per_chunk;
     int32_t chunks, accumulate;
 } dw_job;
 
+/* Rows of dy and of x that belong together. */
+typedef struct dw_rows {
+    const float *dy, *x;
+    int64_t dy_row, x_row; /* from one row to the next */
+    int32_t oh, count;     /* rows of dy */
+    int32_t ih;            /* row of x that x points to */
+} dw_rows;
+
+/* Row `line` of dy in the full gradient, at `to`. */
+static void spread_row(const dw_job *job, int64_t line, float *to)
+{
+    int64_t pooled = line / job->oh * (job->oh / 2) * (job->ow / 2) * job->k;
+    const conv_spread s = {job->dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
+    CPU_NAME(conv_spread_row)(&s, (int32_t)(line % job->oh), 0, job->ow, to);
+}
+
 /* Row `line` of dy with every group's filters padded to whole vectors. */
-static const float *dy_row(const dw_job *job, int64_t line, float *copy)
+static void copy_dy(const dw_job *job, int64_t line, float *to)
 {
     int64_t pixels = (int64_t)job->ow * job->g.groups;
-    const float *dy = job->dy;
+    const float *dy = job->dy + (job->index ? 0 : line * job->ow * job->k);
     if (job->index) {
-        /* to the end of the copy's room, so that padding does not overtake it */
-        float *spread = copy + pixels * (job->lanes - job->kg);
-        int64_t pooled = line / job->oh * (job->oh / 2) * (job->ow / 2) * job->k;
-        const conv_spread s = {dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
-        CPU_NAME(conv_spread_row)(&s, (int32_t)(line % job->oh), 0, job->ow, spread);
-        dy = spread;
-    } else {
-        dy += line * job->ow * job->k;
+        /* to the end, so that the padding does not overtake it */
+        dy = to + pixels * (job->lanes - job->kg);
+        spread_row(job, line, to + pixels * (job->lanes - job->kg));
     }
-    if (job->kg == job->lanes) return dy;
-    for (int64_t p = 0; p < pixels; p++, dy += job->kg, copy += job->lanes) {
-        memmove(copy, dy, (size_t)job->kg * sizeof *copy);
-        memset(copy + job->kg, 0, (size_t)(job->lanes - job->kg) * sizeof *copy);
+    if (dy == to) return;
+    for (int64_t p = 0; p < pixels; p++, dy += job->kg, to += job->lanes) {
+        memmove(to, dy, (size_t)job->kg * sizeof *to);
+        memset(to + job->kg, 0, (size_t)(job->lanes - job->kg) * sizeof *to);
     }
-    return copy - pixels * job->lanes;
 }
 
 /* Row `ih` of picture n from column −pad on, zeros where it lies outside. */
-static const float *x_row(const dw_job *job, int64_t n, int64_t ih, float *copy)
+static void copy_x(const dw_job *job, int64_t n, int64_t ih, float *to)
 {
     const float *x = job->x + (n * job->h + ih) * job->w * job->c;
-    int32_t pad = job->g.pad[1];
-    int32_t span = (job->ow - 1) * job->g.stride[1] + (job->kw - 1) * job->g.dilation[1] + 1;
-    if (!pad && span <= job->w) return x;
-    size_t c = (size_t)job->c, left = (size_t)(pad < span ? pad : span);
-    size_t middle = (size_t)span - left < (size_t)job->w ? (size_t)span - left : (size_t)job->w;
-    memset(copy, 0, left * c * sizeof *copy);
-    memcpy(copy + left * c, x, middle * c * sizeof *copy);
-    memset(copy + (left + middle) * c, 0, ((size_t)span - left - middle) * c * sizeof *copy);
-    return copy;
+    size_t c = (size_t)job->c, span = (size_t)job->span, pad = (size_t)job->g.pad[1];
+    size_t left = pad < span ? pad : span, w = (size_t)job->w;
+    size_t middle = span - left < w ? span - left : w;
+    memset(to, 0, left * c * sizeof *to);
+    memcpy(to + left * c, x, middle * c * sizeof *to);
+    memset(to + (left + middle) * c, 0, (span - left - middle) * c * sizeof *to);
 }
 
-/* Adds one row of pixels to the partial sums of one row of taps. */
-static void sum_row(const dw_job *job, const float *x, const float *dy, float *part)
+/* `count` rows of dy from `line` on, all of one picture, and what taps r0 … r1 − 1 read for them.
+ */
+static dw_rows rows_of(const dw_job *job, int64_t line, int32_t count, int32_t r0, int32_t r1,
+                       float *copies)
 {
+    int64_t n = line / job->oh, filters = (int64_t)job->g.groups * job->lanes;
+    dw_rows rows = {.dy = job->dy + line * job->ow * job->k,
+                    .x = job->x,
+                    .dy_row = job->ow * filters,
+                    .oh = (int32_t)(line % job->oh),
+                    .count = count};
+    float *dy = copies;
+    copies += count * rows.dy_row;
+    if (job->index || job->kg != job->lanes) {
+        for (int32_t i = 0; i < count; i++) copy_dy(job, line + i, dy + i * rows.dy_row);
+        rows.dy = dy;
+    }
+    int32_t first = rows.oh * job->g.stride[0] - job->g.pad[0] + r0 * job->g.dilation[0];
+    int32_t end = (rows.oh + count - 1) * job->g.stride[0] - job->g.pad[0] +
+                  (r1 - 1) * job->g.dilation[0] + 1;
+    rows.ih = first < 0 ? 0 : first;
+    if (end > job->h) end = job->h;
+    if (job->g.pad[1] || job->span > job->w) {
+        rows.x_row = (int64_t)job->span * job->c;
+        rows.x = copies;
+        for (int32_t ih = rows.ih; ih < end; ih++)
+            copy_x(job, n, ih, copies + (ih - rows.ih) * rows.x_row);
+    } else if (rows.ih < end) {
+        rows.x_row = (int64_t)job->w * job->c;
+        rows.x += (n * job->h + rows.ih) * rows.x_row;
+    }
+    return rows;
+}
+
+/* Adds the rows of pixels to the partial sums of row r of taps. */
+static void sum_rows(const dw_job *job, const dw_rows *rows, int32_t r, float *part)
+{
+    /* the rows whose tap lies in the picture */
+    int32_t stride = job->g.stride[0], at = r * job->g.dilation[0] - job->g.pad[0], first = 0;
+    int32_t end = rows->count;
+    while (first < end && (rows->oh + first) * stride + at < 0) first++;
+    while (end > first && (rows->oh + end - 1) * stride + at >= job->h) end--;
+    if (first == end) return;
     bool run = job->g.dilation[1] == 1 && job->g.groups == 1;
     int32_t filters = job->g.groups * job->lanes;
+    const float *x = rows->x + ((rows->oh + first) * stride + at - rows->ih) * rows->x_row;
+    const float *dy = rows->dy + first * rows->dy_row;
     weights_job t = {
         .x_step = (int64_t)job->g.stride[1] * job->c,
         .dy_step = filters,
+        .x_row = stride * rows->x_row,
+        .dy_row = rows->dy_row,
         .pixels = job->ow,
+        .rows = end - first,
         .part_step = filters,
     };
     int32_t columns = run ? 1 : job->kw, len = run ? job->kw * job->cg : job->cg;
@@ -80,44 +131,49 @@ static void sum_row(const dw_job *job, const float *x, const float *dy, float *p
         for (int32_t s = 0; s < columns; s++)
             for (int32_t i = 0; i < tiles; i++) {
                 int32_t j = (int32_t)((int64_t)len * i / tiles);
-                int32_t end = (int32_t)((int64_t)len * (i + 1) / tiles);
+                int32_t until = (int32_t)((int64_t)len * (i + 1) / tiles);
                 t.x = x + (int64_t)s * job->g.dilation[1] * job->c + g * job->cg + j;
                 for (int32_t o = 0; o < job->lanes; o += 2 * VW) {
                     t.dy = dy + g * job->lanes + o;
                     t.part = part + ((int64_t)s * job->cg + j) * filters + g * job->lanes + o;
-                    CPU_NAME(tile_weights)(&t, end - j, job->lanes - o > VW ? 2 : 1);
+                    CPU_NAME(tile_weights)(&t, until - j, job->lanes - o > VW ? 2 : 1);
                 }
             }
 }
 
-/* A chunk and a row of taps, or all rows. */
+/* Adds the rows of dy to the partial sums of db. */
+static void sum_bias(const dw_job *job, const dw_rows *rows, float *db)
+{
+    int64_t filters = (int64_t)job->g.groups * job->lanes, n = (int64_t)rows->count * job->ow;
+    for (int64_t o = 0; o < filters; o += VW) {
+        V sum = V_LOAD(db + o);
+        for (int64_t p = 0; p < n; p++) sum = sum + V_LOAD(rows->dy + p * filters + o);
+        V_STORE(db + o, sum);
+    }
+}
+
+/* A chunk and some rows of taps. */
 static void dw_item(void *user, size_t item, int thread)
 {
     const dw_job *job = user;
-    int32_t items = job->kh / job->rows_per_item;
-    int32_t r0 = (int32_t)(item % (size_t)items) * job->rows_per_item, r1 = r0 + job->rows_per_item;
+    int32_t items = job->kh / job->taps, r0 = (int32_t)(item % (size_t)items) * job->taps;
     int64_t chunk = (int64_t)(item / (size_t)items), filters = (int64_t)job->g.groups * job->lanes;
     int64_t row = (int64_t)job->kw * job->cg * filters;
     float *part = job->parts + chunk * job->kh * row;
     float *db = job->db_parts + chunk * filters;
-    float *copies = job->rows + job->row_floats * (size_t)thread;
-    float *dy_copy = copies + job->row_floats - (size_t)job->ow * (size_t)filters;
-    memset(part + r0 * row, 0, (size_t)((r1 - r0) * row) * sizeof *part);
+    memset(part + r0 * row, 0, (size_t)(job->taps * row) * sizeof *part);
     if (r0 == 0) memset(db, 0, (size_t)filters * sizeof *db);
-    int64_t end = (chunk + 1) * job->lines_per_chunk;
-    for (int64_t line = chunk * job->lines_per_chunk; line < end && line < job->lines; line++) {
-        int64_t n = line / job->oh, top = line % job->oh * job->g.stride[0] - job->g.pad[0];
-        const float *dy = NULL;
-        for (int32_t r = r0; r < r1; r++) {
-            int64_t ih = top + (int64_t)r * job->g.dilation[0];
-            if (ih < 0 || ih >= job->h) continue;
-            if (!dy) dy = dy_row(job, line, dy_copy);
-            sum_row(job, x_row(job, n, ih, copies), dy, part + r * row);
-        }
-        if (r0 || !job->db) continue;
-        if (!dy) dy = dy_row(job, line, dy_copy);
-        for (int32_t p = 0; p < job->ow; p++)
-            for (int64_t o = 0; o < filters; o++) db[o] += dy[p * filters + o];
+    int64_t line = chunk * job->lines_per_chunk, end = line + job->lines_per_chunk;
+    if (end > job->lines) end = job->lines;
+    while (line < end) {
+        int64_t next = (line / job->oh + 1) * job->oh; /* picture */
+        if (next > line + job->block) next = line + job->block;
+        if (next > end) next = end;
+        dw_rows rows = rows_of(job, line, (int32_t)(next - line), r0, r0 + job->taps,
+                               job->copies + job->copy_floats * (size_t)thread);
+        for (int32_t r = r0; r < r0 + job->taps; r++) sum_rows(job, &rows, r, part + r * row);
+        if (r0 == 0 && job->db) sum_bias(job, &rows, db);
+        line = next;
     }
 }
 
@@ -173,15 +229,15 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
     job.lanes = (job.kg + VW - 1) / VW * VW;
     size_t filters = (size_t)job.g.groups * (size_t)job.lanes;
     size_t rows = (size_t)job.kh * (size_t)job.kw * (size_t)job.cg;
-    int32_t span = (job.ow - 1) * job.g.stride[1] + (job.kw - 1) * job.g.dilation[1] + 1;
+    job.span = conv_dw_span(w, y, &job.g);
+    job.block = conv_dw_block(x, w, y, &job.g, filters);
     job.parts = scratch;
     job.db_parts = job.parts + (size_t)job.chunks * rows * filters;
-    job.rows = job.db_parts + (size_t)job.chunks * filters;
-    job.row_floats = (size_t)span * (size_t)job.c + (size_t)job.ow * filters;
-    bool small = rows * filters <= first_cache && job.chunks >= 8 * clade_pool_threads(cpu->pool);
-    job.rows_per_item = small ? job.kh : 1;
-    clade_pool_for(cpu->pool, (size_t)job.chunks * (size_t)(job.kh / job.rows_per_item), dw_item,
-                   &job);
+    job.copies = job.db_parts + (size_t)job.chunks * filters;
+    job.copy_floats = conv_dw_floats(x, w, y, &job.g, filters, job.block);
+    /* all rows of taps in one item, if there are chunks enough for the threads */
+    job.taps = job.chunks >= 8 * clade_pool_threads(cpu->pool) ? job.kh : 1;
+    clade_pool_for(cpu->pool, (size_t)job.chunks * (size_t)(job.kh / job.taps), dw_item, &job);
     clade_pool_for(cpu->pool, rows + (job.db ? 1 : 0), add_item, &job);
     return CLADE_OK;
 }

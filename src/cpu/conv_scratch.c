@@ -40,10 +40,10 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
                                                   (int64_t)clade_tensor_count(&a->dw), &per_chunk);
         size_t filters = (size_t)g.groups * round_up((size_t)(w[3] / g.groups), widest);
         size_t rows = (size_t)w[0] * (size_t)w[1] * (size_t)w[2];
-        size_t span = (size_t)(y[2] - 1) * (size_t)g.stride[1] +
-                      (size_t)(w[1] - 1) * (size_t)g.dilation[1] + 1;
-        floats = chunks * (rows + 1) * filters +
-                 threads * (span * (size_t)a->x.dim[3] + (size_t)y[2] * filters);
+        /* narrower vectors pad less and may take more rows, but within the same limit */
+        size_t copies = conv_dw_floats(a->x.dim, w, y, &g, filters, 1);
+        if (copies < (size_t)band_floats) copies = (size_t)band_floats;
+        floats = chunks * (rows + 1) * filters + threads * copies;
     }
     return floats * sizeof(float);
 }

@@ -89,6 +89,7 @@ static void dw_item(void *user, size_t item, int thread)
                          .x_step = job->in,
                          .dy_step = job->lanes,
                          .pixels = job->n,
+                         .rows = 1,
                          .part = part,
                          .part_step = TILE_VECTORS * VW};
         CPU_NAME(tile_weights)(&t, count, job->lanes - o > VW ? 2 : 1);

@@ -56,7 +56,9 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
         UNROLL
         for (int v = 0; v < nv; v++) acc[j][v] = V_LOAD(job->part + j * job->part_step + v * VW);
     }
-    tile_weights(acc, pb, nv, job->x, job->x_step, job->dy, job->dy_step, job->pixels);
+    for (int32_t r = 0; r < job->rows; r++)
+        tile_weights(acc, pb, nv, job->x + r * job->x_row, job->x_step, job->dy + r * job->dy_row,
+                     job->dy_step, job->pixels);
     UNROLL
     for (int j = 0; j < pb; j++) {
         UNROLL

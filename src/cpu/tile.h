@@ -35,12 +35,12 @@ void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
 /* The sums of tile_forward as they are: acc[p · TILE_VECTORS · VW + lane]. */
 void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc);
 
-/* part[j · part_step + lane] += Σ over pixels, as tile_weights; `count` (1 … tile_most) values of
- * j. */
+/* part[j · part_step + lane] += Σ over rows of pixels, as tile_weights; `count` (1 … tile_most)
+ * values of j. */
 typedef struct weights_job {
     const float *x, *dy;
-    int64_t x_step, dy_step;
-    int32_t pixels;
+    int64_t x_step, dy_step, x_row, dy_row;
+    int32_t pixels, rows;
     float *part;
     int64_t part_step;
 } weights_job;
