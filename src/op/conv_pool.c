@@ -279,6 +279,8 @@ static const clade_case conv2d_maxpool_cases[] = {
     CASE("wide", true, .x = F32_4(1, 6, 263, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), RELU),
     CASE("first-layer", true, .x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
          RELU),
+    CASE("large-pictures", true, .x = F32_4(3, 97, 93, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
+         RELU),
 };
 
 OP_IMPL(conv2d_maxpool, OP_CASES(conv2d_maxpool_cases), .bound = bound_conv2d_maxpool);

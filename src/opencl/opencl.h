@@ -107,6 +107,7 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
 #define OPENCL_FAMILIES(FAMILY)                                                                    \
     FAMILY(activation)                                                                             \
     FAMILY(conv)                                                                                   \
+    FAMILY(conv_pool)                                                                              \
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
     FAMILY(lrn)                                                                                    \
@@ -136,6 +137,7 @@ OPENCL_FAMILIES(FAMILY)
 /* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
 #define OPENCL_SCRATCH_FAMILIES(FAMILY)                                                            \
     FAMILY(conv)                                                                                   \
+    FAMILY(conv_pool)                                                                              \
     FAMILY(norm)                                                                                   \
     FAMILY(lrn)                                                                                    \
     FAMILY(optim)                                                                                  \

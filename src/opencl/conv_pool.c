@@ -1,0 +1,186 @@
+/* conv2d_maxpool and its gradients on OpenCL devices: the ops that they are made of, one after the
+ * other through scratch memory. The convolution's result, or its gradient, is there for a few
+ * pictures at a time, so that it stays in a CPU's cache and is small on any device; conv2d_dw,
+ * whose chunks go over all pictures, has it whole. */
+#include "opencl/conv.h"
+#include "opencl/rows.h"
+#include "op/conv_pool.h"
+
+enum { cpu_floats = 1 << 18, gpu_floats = 1 << 24, alignment = 64 }; /* of pictures taken at once */
+
+/* The launchers of the ops. */
+static clade_backend parts_of(const opencl_context *cl)
+{
+    clade_backend table = {0};
+    clade_opencl_conv(cl, &table);
+    clade_opencl_pool(cl, &table);
+    return table;
+}
+
+/* How many pictures are taken at once. */
+static int32_t pictures_at_once(const opencl_context *cl, const clade_tensor *full)
+{
+    size_t each = clade_tensor_count(full) / (size_t)full->dim[0];
+    size_t fit = (size_t)(cl->cpu_like ? cpu_floats : gpu_floats) / each;
+    return fit < 1 ? 1 : fit < (size_t)full->dim[0] ? (int32_t)fit : full->dim[0];
+}
+
+/* Where the full tensor begins in scratch memory, behind what the convolution needs itself. */
+static uint64_t full_offset(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    size_t floats = clade_opencl_conv_scratch(cl, op, args) / sizeof(float);
+    return (floats + alignment - 1) / alignment * alignment;
+}
+
+/* Takes the pictures before the next `n` off the front of a tensor that has `n` then. */
+static void advance(clade_tensor *t, int32_t done, int32_t n)
+{
+    if (!clade_tensor_present(t)) return;
+    t->dim[0] = done;
+    t->offset += clade_tensor_count(t);
+    t->dim[0] = n;
+}
+
+/* The convolution inside, of as many pictures as are taken at once; its output is not placed. */
+static clade_args conv_of(const opencl_context *cl, const clade_conv2d_maxpool_args *a)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
+    full.dim[0] = pictures_at_once(cl, &full);
+    clade_args args = {.conv2d = conv_pool_conv(a, full)};
+    args.conv2d.x.dim[0] = full.dim[0];
+    return args;
+}
+
+static clade_args conv_dx_of(const opencl_context *cl, const clade_conv2d_maxpool_dx_args *a)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
+    full.dim[0] = pictures_at_once(cl, &full);
+    clade_args args = {.conv2d_dx = conv_pool_conv_dx(a, full)};
+    args.conv2d_dx.dx.dim[0] = full.dim[0];
+    return args;
+}
+
+static clade_args conv_dw_of(const clade_conv2d_maxpool_dw_args *a)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    return (clade_args){.conv2d_dw = conv_pool_conv_dw(a, conv_pool_full(&a->x, &a->dw, &g))};
+}
+
+static clade_status pool(opencl_context *cl, const clade_tensor *full, const clade_tensor *y,
+                         const clade_tensor *index, bool relu)
+{
+    const int32_t *dim = full->dim;
+    opencl_launch l = clade_opencl_begin_lanes(cl, "conv_pool", "conv_pool", dim[3], "");
+    clade_opencl_tensor(&l, full);
+    clade_opencl_tensor(&l, y);
+    clade_opencl_tensor(&l, index);
+    clade_opencl_i32(&l, clade_tensor_present(index));
+    clade_opencl_i32(&l, relu);
+    for (int i = 0; i < 4; i++) clade_opencl_i32(&l, dim[i]);
+    uint64_t vectors = (uint64_t)(dim[3] / clade_opencl_lanes(cl, dim[3]));
+    return clade_opencl_run_rows(&l, (uint64_t)y->dim[2] * vectors,
+                                 (uint64_t)y->dim[0] * (uint64_t)y->dim[1]);
+}
+
+static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
+{
+    opencl_context *cl = context;
+    clade_backend parts = parts_of(cl);
+    clade_args args = conv_of(cl, a);
+    clade_conv2d_args *conv = &args.conv2d;
+    clade_buffer memory = {.handle = scratch};
+    conv->y.offset = full_offset(cl, CLADE_OP_conv2d, &args);
+    conv->y.buffer = &memory;
+    clade_tensor y = a->y, index = a->index;
+    int32_t n = conv->y.dim[0];
+    advance(&y, 0, n);
+    advance(&index, 0, n);
+    clade_status status = CLADE_OK;
+    for (int32_t left = a->x.dim[0]; !status && left > 0;) {
+        status = parts.conv2d(cl, conv, scratch);
+        if (!status) status = pool(cl, &conv->y, &y, &index, a->act == CLADE_RELU);
+        left -= n;
+        int32_t next = left < n ? left : n;
+        advance(&conv->x, n, next);
+        advance(&y, n, next);
+        advance(&index, n, next);
+        conv->y.dim[0] = n = next;
+    }
+    return status;
+}
+
+static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
+                                      void *scratch)
+{
+    opencl_context *cl = context;
+    clade_backend parts = parts_of(cl);
+    clade_args args = conv_dx_of(cl, a);
+    clade_conv2d_dx_args *conv = &args.conv2d_dx;
+    clade_buffer memory = {.handle = scratch};
+    conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dx, &args);
+    conv->dy.buffer = &memory;
+    clade_tensor dy = a->dy, index = a->index;
+    int32_t n = conv->dy.dim[0];
+    advance(&dy, 0, n);
+    advance(&index, 0, n);
+    clade_status status = CLADE_OK;
+    for (int32_t left = a->dx.dim[0]; !status && left > 0;) {
+        clade_maxpool2d_dx_args spread = conv_pool_spread(&dy, &index, conv->dy);
+        status = parts.maxpool2d_dx(cl, &spread, NULL);
+        if (!status) status = parts.conv2d_dx(cl, conv, scratch);
+        left -= n;
+        int32_t next = left < n ? left : n;
+        advance(&conv->dx, n, next);
+        advance(&dy, n, next);
+        advance(&index, n, next);
+        conv->dy.dim[0] = n = next;
+    }
+    return status;
+}
+
+static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
+                                      void *scratch)
+{
+    opencl_context *cl = context;
+    clade_backend parts = parts_of(cl);
+    clade_args args = conv_dw_of(a);
+    clade_conv2d_dw_args *conv = &args.conv2d_dw;
+    clade_buffer memory = {.handle = scratch};
+    conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dw, &args);
+    conv->dy.buffer = &memory;
+    clade_maxpool2d_dx_args spread = conv_pool_spread(&a->dy, &a->index, conv->dy);
+    clade_status status = parts.maxpool2d_dx(cl, &spread, NULL);
+    return status ? status : parts.conv2d_dw(cl, conv, scratch);
+}
+
+size_t clade_opencl_conv_pool_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    clade_args conv;
+    switch (op) {
+    case CLADE_OP_conv2d_maxpool:
+        conv = conv_of(cl, &args->conv2d_maxpool);
+        return (full_offset(cl, CLADE_OP_conv2d, &conv) + clade_tensor_count(&conv.conv2d.y)) *
+               sizeof(float);
+    case CLADE_OP_conv2d_maxpool_dx:
+        conv = conv_dx_of(cl, &args->conv2d_maxpool_dx);
+        return (full_offset(cl, CLADE_OP_conv2d_dx, &conv) +
+                clade_tensor_count(&conv.conv2d_dx.dy)) *
+               sizeof(float);
+    case CLADE_OP_conv2d_maxpool_dw:
+        conv = conv_dw_of(&args->conv2d_maxpool_dw);
+        return (full_offset(cl, CLADE_OP_conv2d_dw, &conv) +
+                clade_tensor_count(&conv.conv2d_dw.dy)) *
+               sizeof(float);
+    default: return 0;
+    }
+}
+
+void clade_opencl_conv_pool(const opencl_context *cl, clade_backend *table)
+{
+    (void)cl;
+    table->conv2d_maxpool = conv2d_maxpool;
+    table->conv2d_maxpool_dx = conv2d_maxpool_dx;
+    table->conv2d_maxpool_dw = conv2d_maxpool_dw;
+}
