@@ -129,6 +129,8 @@ CLADE_API clade_status clade_op_shape(clade_op op, clade_args *args);
 /* In how many chunks conv2d_dw sums `rows` = n oh output rows for `outputs` = kh kw c/groups k weights, and
  * how many rows a chunk has (the last may have fewer). Part of the op's definition. */
 CLADE_API int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk);
+/* The same where conv2d_dw is computed by Winograd's tiles: chunks of `tiles` for c channels and k filters. */
+CLADE_API int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k, int64_t *tiles_per_chunk);
 /* The same for reductions over the m rows of an [m, c] matrix to c columns (batchnorm). */
 CLADE_API int32_t clade_row_chunks(int64_t m, int64_t *rows_per_chunk);
 /* Elements per chunk in reduce and norm_clip. */

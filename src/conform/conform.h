@@ -63,6 +63,7 @@ typedef struct conform_trial {
     double *truth[conform_slots];  /* float32 outputs: the oracle's */
     double *bound[conform_slots];  /* float32 outputs: how far a result may be from it */
     bool exact;                    /* the data are such that a result must equal the oracle's */
+    bool transformed;              /* as clade_op_impl's transforms says */
     bool planted[conform_slots];
 } conform_trial;
 

@@ -192,6 +192,12 @@ static bool dyadic_params(const clade_op_info *info, clade_args *args)
     return true;
 }
 
+static bool transforms(const clade_op_info *info, const clade_args *args)
+{
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    return impl->transforms && impl->transforms(args);
+}
+
 /* Does an op only add, multiply, compare and move, so that small integers stay exact? */
 static bool integers_exact(const clade_op_info *info, clade_args *args)
 {
@@ -200,7 +206,7 @@ static bool integers_exact(const clade_op_info *info, clade_args *args)
     bool known = false;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         known = known || !strcmp(info->family, families[i]);
-    if (!known || !dyadic_params(info, args)) return false;
+    if (!known || !dyadic_params(info, args) || transforms(info, args)) return false;
     const int32_t *act = clade_param_of(info, args, "act");
     if (act && *act != CLADE_LINEAR && *act != CLADE_RELU && *act != CLADE_LEAKY_RELU &&
         *act != CLADE_RELU6)
@@ -422,6 +428,7 @@ clade_status clade_trial_create(const clade_op_info *info, const clade_case *tes
     if (!status) {
         clade_impl_run(clade_op_reference(info->op), info, &trial->args, trial->expected);
         trial->exact = data == CONFORM_INTEGERS && integers_exact(info, &trial->args);
+        trial->transformed = transforms(info, &trial->args);
         status = run_oracle(trial);
     }
     if (status)

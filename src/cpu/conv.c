@@ -267,6 +267,8 @@ clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *s
 {
     conv_geometry g = CONV_GEOMETRY(a);
     if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(context, a);
+    if (conv_is_winograd(&g, &a->w, &a->y))
+        return CPU_NAME(winograd)(context, a, clade_tensor_host(&a->y), NULL, false, scratch);
     const int32_t *x = a->x.dim;
     int64_t images = x[0];
     conv_job job = CPU_NAME(conv_forward_job)(a);
@@ -288,6 +290,7 @@ clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
                                const uint8_t *index, void *scratch)
 {
     conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_winograd(&g, &a->w, &a->dx)) return CPU_NAME(winograd_dx)(cpu, a, index, scratch);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .src = clade_tensor_host(&a->dy),

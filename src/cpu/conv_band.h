@@ -56,6 +56,15 @@ clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
 clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
                                const uint8_t *index, void *scratch);
 
+/* Those that are computed by Winograd's tiles, in winograd.c; `index` as above. The forward one
+ * writes the pooled results and, unless NULL, index where `pooled`. */
+clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a, float *y,
+                                uint8_t *index, bool pooled, void *scratch);
+clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
+                                   const uint8_t *index, void *scratch);
+clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
+                                   const uint8_t *index, void *scratch);
+
 /* A row of the full gradient from pooled ones, in conv_pool.c: `width` columns from `left` on,
  * zeros where they lie outside and for what no window covers. [columns, channels]. */
 typedef struct conv_spread {

@@ -218,6 +218,10 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     clade_buffer memory = {.host = scratch}; /* nothing is written to it as the output */
     full.buffer = &memory;
     clade_conv2d_args conv = conv_pool_conv(a, full);
+    if (conv_is_winograd(&g, &a->w, &full))
+        return CPU_NAME(winograd)(
+            cpu, &conv, clade_tensor_host(&a->y),
+            clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL, true, scratch);
     bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv),
                      .y = clade_tensor_host(&a->y),
                      .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,

@@ -3,6 +3,7 @@
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
 #include "op/conv_pool.h"
+#include "op/winograd_plan.h"
 
 enum { widest = most_lanes / 2 }; /* lanes of a vector */
 
@@ -15,6 +16,31 @@ static size_t packed_floats(const clade_tensor *w, int32_t groups, int32_t acros
     return per * (size_t)groups * round_up((size_t)across, most_lanes);
 }
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* By Winograd's tiles: transformed filters and each thread's block. */
+static size_t winograd_floats(winograd_job job, size_t threads)
+{
+    size_t most = 0;
+    for (int32_t vw = widest; vw >= 4; vw /= 2) {
+        winograd_plan(&job, vw, (int32_t)threads);
+        most = larger(most, winograd_filter_floats(&job) + threads * winograd_block_floats(&job));
+    }
+    return most;
+}
+
+/* Partial sums and each thread's block. */
+static size_t winograd_dw_all_floats(winograd_job job, size_t threads)
+{
+    size_t most = 0;
+    for (int32_t vw = widest; vw >= 4; vw /= 2) {
+        winograd_plan_dw(&job, vw);
+        most = larger(most, winograd_sum_floats(&job) + winograd_db_floats(&job) +
+                                threads * winograd_dw_floats(&job));
+    }
+    return most;
+}
+
 size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
 {
     static const int32_t by_one[2] = {1, 1};
@@ -25,12 +51,15 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
         floats =
             packed_floats(&a->w, g.groups, a->w.dim[3] / g.groups) +
             threads * conv_band_floats(a->w.dim, a->x.dim[3], a->y.dim[2], g.stride, g.dilation);
+        if (conv_is_winograd(&g, &a->w, &a->y))
+            floats = winograd_floats(winograd_forward(a), threads);
     } else if (op == CLADE_OP_conv2d_dx) {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
         conv_geometry g = CONV_GEOMETRY(a);
         floats =
             packed_floats(&a->w, g.groups, a->w.dim[2]) +
             threads * conv_band_floats(a->w.dim, a->dy.dim[3], a->dx.dim[2], by_one, g.dilation);
+        if (conv_is_winograd(&g, &a->w, &a->dx)) floats = winograd_floats(winograd_dx(a), threads);
     } else if (op == CLADE_OP_conv2d_dw) {
         const clade_conv2d_dw_args *a = &args->conv2d_dw;
         conv_geometry g = CONV_GEOMETRY(a);
@@ -44,6 +73,8 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
         size_t copies = conv_dw_floats(a->x.dim, w, y, &g, filters, 1);
         if (copies < (size_t)band_floats) copies = (size_t)band_floats;
         floats = chunks * (rows + 1) * filters + threads * copies;
+        if (conv_is_winograd(&g, &a->dw, &a->dy))
+            floats = winograd_dw_all_floats(winograd_dw(a), threads);
     }
     return floats * sizeof(float);
 }

@@ -1,6 +1,7 @@
 /* conv2d and its gradients: shape rules, scalar references, bounds and cases. */
 #include "op/conv.h"
 #include "op/activation.h"
+#include "op/winograd.h"
 
 /* ---- shape rules ---- */
 
@@ -118,6 +119,17 @@ static void forward_pixel(const clade_conv2d_args *a, const conv_geometry *g, in
     }
 }
 
+/* Is a call computed by Winograd's tiles? The oracle never computes so. */
+static bool by_winograd(const conv_geometry *g, const clade_tensor *w, const clade_tensor *out)
+{
+#ifdef CLADE_ORACLE
+    (void)g, (void)w, (void)out;
+    return false;
+#else
+    return conv_is_winograd(g, w, out);
+#endif
+}
+
 static void run_conv2d(const clade_args *args)
 {
     const clade_conv2d_args *a = &args->conv2d;
@@ -125,6 +137,11 @@ static void run_conv2d(const clade_args *args)
     const REAL *b = clade_tensor_present(&a->b) ? real_of(&a->b) : NULL;
     int32_t k = a->y.dim[3];
     REAL *y = real_of(&a->y);
+    if (by_winograd(&g, &a->w, &a->y)) {
+        winograd_job job = winograd_forward(a);
+        winograd_all(&job, real_of(&a->x), real_of(&a->w), b, y);
+        return;
+    }
     for (int32_t n = 0; n < a->y.dim[0]; n++)
         for (int32_t oh = 0; oh < a->y.dim[1]; oh++)
             for (int32_t ow = 0; ow < a->y.dim[2]; ow++, y += k) {
@@ -171,6 +188,12 @@ static void dx_all(const clade_conv2d_dx_args *a, REAL *out, int32_t accumulate,
 static void run_conv2d_dx(const clade_args *args)
 {
     const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    if (by_winograd(&g, &a->w, &a->dx)) {
+        winograd_job job = winograd_dx(a);
+        winograd_all(&job, real_of(&a->dy), real_of(&a->w), NULL, real_of(&a->dx));
+        return;
+    }
     dx_all(a, real_of(&a->dx), a->accumulate, false);
 }
 
@@ -247,11 +270,21 @@ static void db_all(const clade_conv2d_dw_args *a, REAL *out, int32_t accumulate,
 static void run_conv2d_dw(const clade_args *args)
 {
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    conv_geometry g = CONV_GEOMETRY(a);
+    if (by_winograd(&g, &a->dw, &a->dy)) {
+        winograd_job job = winograd_dw(a);
+        winograd_weights(&job, real_of(&a->x), real_of(&a->dy), real_of(&a->dw),
+                         clade_tensor_present(&a->db) ? real_of(&a->db) : NULL);
+        return;
+    }
     dw_all(a, real_of(&a->dw), a->accumulate, false);
     if (clade_tensor_present(&a->db)) db_all(a, real_of(&a->db), a->accumulate, false);
 }
 
-/* ---- bounds: gamma of the chain's length times Σ|x||w| (Higham 2002, section 3.1) ---- */
+/* ---- bounds: gamma of the chain's length times Σ|x||w| (Higham 2002, section 3.1) ----
+ * By Winograd's tiles a result is a sum of products too, of the same tensors, but with many more
+ * terms, most of which cancel: the bound is gamma of the most roundings that a term goes through
+ * (transforms, chain, inverse transform) times the sum of all terms' absolute values. */
 
 #ifdef CLADE_ORACLE
 
@@ -262,12 +295,20 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
     conv_geometry g = CONV_GEOMETRY(a);
     int32_t k = a->y.dim[3];
     const double *b = clade_tensor_present(&a->b) ? real_of(&a->b) : NULL;
-    double gamma = clade_gamma((int64_t)a->w.dim[0] * a->w.dim[1] * a->w.dim[2] + 1);
+    bool tiles = conv_is_winograd(&g, &a->w, &a->y);
+    int64_t taps = (int64_t)a->w.dim[0] * a->w.dim[1];
+    double gamma = clade_gamma(tiles ? rounds_b + rounds_g + a->w.dim[2] + rounds_a + 1
+                                     : taps * a->w.dim[2] + 1);
     double slope = act_slope(a->act, a->alpha);
+    if (tiles) {
+        winograd_job job = winograd_forward(a);
+        job.act = CLADE_LINEAR;
+        winograd_all(&job, real_of(&a->x), real_of(&a->w), NULL, bound);
+    }
     for (int32_t n = 0; n < a->y.dim[0]; n++)
         for (int32_t oh = 0; oh < a->y.dim[1]; oh++)
             for (int32_t ow = 0; ow < a->y.dim[2]; ow++, bound += k) {
-                forward_pixel(a, &g, n, oh, ow, bound, true);
+                if (!tiles) forward_pixel(a, &g, n, oh, ow, bound, true);
                 for (int32_t o = 0; o < k; o++) {
                     double sum = bound[o] + (b ? fabs(b[o]) : 0);
                     bound[o] = slope * gamma * sum + act_error(a->act, sum);
@@ -288,8 +329,16 @@ static void bound_conv2d_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
     const clade_conv2d_dx_args *a = &args->conv2d_dx;
-    dx_all(a, bound, 0, true);
-    int64_t terms = (int64_t)a->w.dim[0] * a->w.dim[1] * a->w.dim[3] / or_one(a->groups);
+    conv_geometry g = CONV_GEOMETRY(a);
+    int64_t terms = (int64_t)a->w.dim[0] * a->w.dim[1] * a->w.dim[3] / g.groups;
+    if (conv_is_winograd(&g, &a->w, &a->dx)) {
+        winograd_job job = winograd_dx(a);
+        job.accumulate = 0;
+        winograd_all(&job, real_of(&a->dy), real_of(&a->w), NULL, bound);
+        terms = rounds_b + rounds_g + a->w.dim[3] + rounds_a;
+    } else {
+        dx_all(a, bound, 0, true);
+    }
     add_rounding(&a->dx, a->accumulate, clade_gamma(terms), bound);
 }
 
@@ -298,12 +347,20 @@ static void bound_conv2d_dw(const clade_args *args, size_t slot, double *bound)
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
     int64_t rows = (int64_t)a->dy.dim[0] * a->dy.dim[1], per_chunk;
     int32_t chunks = clade_conv_chunks(rows, (int64_t)clade_tensor_count(&a->dw), &per_chunk);
-    double gamma = clade_gamma(per_chunk * a->dy.dim[2] + chunks);
-    if (slot == 2)
+    int64_t terms = per_chunk * a->dy.dim[2] + chunks;
+    conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_winograd(&g, &a->dw, &a->dy)) {
+        winograd_job job = winograd_dw(a);
+        job.accumulate = 0;
+        winograd_weights(&job, real_of(&a->x), real_of(&a->dy), slot == 2 ? bound : NULL,
+                         slot == 2 ? NULL : bound);
+        terms = rounds_b + rounds_a_dy + job.per_chunk + job.chunks + rounds_g_dw;
+    } else if (slot == 2) {
         dw_all(a, bound, 0, true);
-    else
+    } else {
         db_all(a, bound, 0, true);
-    add_rounding(&args->slot[slot], a->accumulate, gamma, bound);
+    }
+    add_rounding(&args->slot[slot], a->accumulate, clade_gamma(terms), bound);
 }
 
 #else
@@ -312,6 +369,27 @@ static void bound_conv2d_dw(const clade_args *args, size_t slot, double *bound)
 #define bound_conv2d_dw NULL
 #endif
 
+static bool transforms_conv2d(const clade_args *args)
+{
+    const clade_conv2d_args *a = &args->conv2d;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->y);
+}
+static bool transforms_conv2d_dx(const clade_args *args)
+{
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->dx);
+}
+static bool transforms_conv2d_dw(const clade_args *args)
+{
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->dw, &a->dy);
+}
+
+/* Those named winograd are computed so; of the others 3x3-relu and deep are too. Small integers
+ * must be met exactly by all that are not. */
 static const clade_case conv2d_cases[] = {
     {"one", false, {.conv2d = {.x = F32_4(1, 1, 1, 1), .w = F32_4(1, 1, 1, 1), .b = F32_1(1)}}},
     {"3x3", false, {.conv2d = {.x = F32_4(2, 7, 9, 3), .w = F32_4(3, 3, 3, 5), .b = F32_1(5)}}},
@@ -451,8 +529,52 @@ static const clade_case conv2d_cases[] = {
      true,
      {.conv2d =
           {.x = F32_4(1, 3, 3, 2), .w = F32_4(2, 2, 2, 3), .b = F32_1(3), .pad = {3, 4, 2, 5}}}},
+    {"winograd-small",
+     false,
+     {.conv2d = {.x = F32_4(8, 3, 3, 16), .w = F32_4(3, 3, 16, 16), .pad = {1, 1, 1, 1}}}},
+    {"winograd",
+     false,
+     {.conv2d = {.x = F32_4(2, 10, 10, 16), .w = F32_4(3, 3, 16, 16), .b = F32_1(16)}}},
+    {"winograd-same-odd",
+     false,
+     {.conv2d = {.x = F32_4(2, 9, 11, 17),
+                 .w = F32_4(3, 3, 17, 19),
+                 .b = F32_1(19),
+                 .pad = {1, 1, 1, 1},
+                 .act = CLADE_RELU}}},
+    {"winograd-uneven",
+     false,
+     {.conv2d = {.x = F32_4(1, 14, 9, 24),
+                 .w = F32_4(3, 3, 24, 21),
+                 .b = F32_1(21),
+                 .pad = {0, 2, 1, 0},
+                 .act = CLADE_SILU}}},
+    {"winograd-wide-padding",
+     true,
+     {.conv2d = {.x = F32_4(1, 8, 7, 16), .w = F32_4(3, 3, 16, 33), .pad = {3, 4, 3, 2}}}},
+    {"winograd-wide",
+     true,
+     {.conv2d = {.x = F32_4(3, 18, 19, 50),
+                 .w = F32_4(3, 3, 50, 70),
+                 .b = F32_1(70),
+                 .pad = {2, 2, 2, 2},
+                 .act = CLADE_LEAKY_RELU,
+                 .alpha = 0.25f}}},
+    {"winograd-many-tiles",
+     true,
+     {.conv2d = {.x = F32_4(5, 40, 37, 16),
+                 .w = F32_4(3, 3, 16, 32),
+                 .b = F32_1(32),
+                 .act = CLADE_TANH}}},
+    {"winograd-edges",
+     true,
+     {.conv2d = {.x = F32_4(9, 6, 6, 32),
+                 .w = F32_4(3, 3, 32, 48),
+                 .b = F32_1(48),
+                 .pad = {1, 1, 1, 1},
+                 .act = CLADE_RELU6}}},
 };
 
-OP_IMPL(conv2d, OP_CASES(conv2d_cases), .bound = bound_conv2d);
-OP_IMPL(conv2d_dx, .bound = bound_conv2d_dx);
-OP_IMPL(conv2d_dw, .bound = bound_conv2d_dw);
+OP_IMPL(conv2d, OP_CASES(conv2d_cases), .bound = bound_conv2d, .transforms = transforms_conv2d);
+OP_IMPL(conv2d_dx, .bound = bound_conv2d_dx, .transforms = transforms_conv2d_dx);
+OP_IMPL(conv2d_dw, .bound = bound_conv2d_dw, .transforms = transforms_conv2d_dw);

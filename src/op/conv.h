@@ -6,6 +6,7 @@
 #include <clade/ops.h>
 
 #include "../../kernels/conv_axis.clh"
+#include "../../kernels/winograd_job.clh"
 
 typedef struct conv_geometry {
     int32_t stride[2], pad[4], dilation[2], groups;
@@ -34,6 +35,65 @@ static inline bool conv_is_pointwise(const clade_tensor *x, const clade_tensor *
     return w->dim[0] == 1 && w->dim[1] == 1 && g->groups == 1 && x->dim[1] == y->dim[1] &&
            x->dim[2] == y->dim[2] && !g->pad[0] && !g->pad[1] && g->stride[0] == 1 &&
            g->stride[1] == 1 && (int64_t)x->dim[0] * x->dim[1] * x->dim[2] <= INT32_MAX;
+}
+
+/* Is a convolution with filters `w` computed by Winograd's F(4×4, 3×3)? `out`: the tensor whose
+ * pixels are cut into tiles, y of conv2d, dy of conv2d_dw, dx of conv2d_dx. A function of shapes
+ * alone, on which the bits of exact mode rest. */
+static inline bool conv_is_winograd(const conv_geometry *g, const clade_tensor *w,
+                                    const clade_tensor *out)
+{
+    if (w->dim[0] != 3 || w->dim[1] != 3 || g->stride[0] != 1 || g->stride[1] != 1 ||
+        g->dilation[0] != 1 || g->dilation[1] != 1 || g->groups != 1)
+        return false;
+    int64_t pixels = (int64_t)out->dim[1] * out->dim[2];
+    int64_t tiles = (int64_t)((out->dim[1] + 3) / 4) * ((out->dim[2] + 3) / 4);
+    /* channels enough for products to outweigh the transforms, tiles enough for them to outweigh
+     * that of the filters, and no more than half of what a tile computes wasted */
+    return w->dim[2] >= 16 && w->dim[3] >= 16 && tiles * out->dim[0] >= 8 &&
+           tiles * out->dim[0] <= INT32_MAX / 2 && pixels * 2 >= tiles * 16;
+}
+
+/* A convolution by tiles, its gradients likewise; how a device does it is left open. */
+static inline winograd_job winograd_of(const int32_t source[4], const int32_t results[4],
+                                       int32_t top, int32_t left)
+{
+    winograd_job job = {.h = source[1],
+                        .w = source[2],
+                        .c = source[3],
+                        .oh = results[1],
+                        .ow = results[2],
+                        .k = results[3],
+                        .top = top,
+                        .left = left,
+                        .rows = (results[1] + 3) / 4,
+                        .columns = (results[2] + 3) / 4};
+    job.tiles = results[0] * job.rows * job.columns;
+    return job;
+}
+static inline winograd_job winograd_forward(const clade_conv2d_args *a)
+{
+    winograd_job job = winograd_of(a->x.dim, a->y.dim, a->pad[0], a->pad[1]);
+    job.act = a->act;
+    job.alpha = a->alpha;
+    job.has_bias = clade_tensor_present(&a->b);
+    return job;
+}
+static inline winograd_job winograd_dx(const clade_conv2d_dx_args *a)
+{
+    winograd_job job = winograd_of(a->dy.dim, a->dx.dim, 2 - a->pad[0], 2 - a->pad[1]);
+    job.reversed = 1;
+    job.accumulate = a->accumulate;
+    return job;
+}
+static inline winograd_job winograd_dw(const clade_conv2d_dw_args *a)
+{
+    winograd_job job = winograd_of(a->x.dim, a->dy.dim, a->pad[0], a->pad[1]);
+    int64_t per_chunk;
+    job.chunks = clade_winograd_chunks(job.tiles, job.c, job.k, &per_chunk);
+    job.per_chunk = (int32_t)per_chunk;
+    job.accumulate = a->accumulate;
+    return job;
 }
 
 /* Of the convolution itself. */

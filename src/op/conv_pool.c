@@ -238,6 +238,31 @@ static void bound_conv2d_maxpool_dw(const clade_args *args, size_t slot, double 
 #define bound_conv2d_maxpool_dw NULL
 #endif
 
+/* ---- are they transformed? ---- */
+
+static bool transforms_conv2d_maxpool(const clade_args *args)
+{
+    const clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
+    return conv_is_winograd(&g, &a->w, &full);
+}
+
+static bool transforms_conv2d_maxpool_dx(const clade_args *args)
+{
+    const clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->dx);
+}
+
+static bool transforms_conv2d_maxpool_dw(const clade_args *args)
+{
+    const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
+    return conv_is_winograd(&g, &a->dw, &full);
+}
+
 /* ---- cases ---- */
 
 #define CASE(name, full, ...)                                                                      \
@@ -277,12 +302,22 @@ static const clade_case conv2d_maxpool_cases[] = {
          .groups = 24, RELU),
     CASE("one-window", true, .x = F32_4(3, 6, 5, 3), .w = F32_4(5, 4, 3, 10), .b = F32_1(10), RELU),
     CASE("wide", true, .x = F32_4(1, 6, 263, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), RELU),
+    CASE("winograd-small", false, .x = F32_4(8, 4, 4, 16), .w = F32_4(3, 3, 16, 16), SAME, RELU),
+    CASE("winograd", false, .x = F32_4(2, 13, 11, 17), .w = F32_4(3, 3, 17, 35), .b = F32_1(35),
+         RELU),
+    CASE("winograd-linear", true, .x = F32_4(2, 12, 18, 32), .w = F32_4(3, 3, 32, 16),
+         .b = F32_1(16), .pad = {2, 0, 1, 2}),
+    CASE("winograd-many-tiles", true, .x = F32_4(5, 39, 38, 16), .w = F32_4(3, 3, 16, 32),
+         .b = F32_1(32), RELU),
     CASE("first-layer", true, .x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
          RELU),
     CASE("large-pictures", true, .x = F32_4(3, 97, 93, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
          RELU),
 };
 
-OP_IMPL(conv2d_maxpool, OP_CASES(conv2d_maxpool_cases), .bound = bound_conv2d_maxpool);
-OP_IMPL(conv2d_maxpool_dx, .bound = bound_conv2d_maxpool_dx);
-OP_IMPL(conv2d_maxpool_dw, .bound = bound_conv2d_maxpool_dw);
+OP_IMPL(conv2d_maxpool, OP_CASES(conv2d_maxpool_cases), .bound = bound_conv2d_maxpool,
+        .transforms = transforms_conv2d_maxpool);
+OP_IMPL(conv2d_maxpool_dx, .bound = bound_conv2d_maxpool_dx,
+        .transforms = transforms_conv2d_maxpool_dx);
+OP_IMPL(conv2d_maxpool_dw, .bound = bound_conv2d_maxpool_dw,
+        .transforms = transforms_conv2d_maxpool_dw);

@@ -202,6 +202,16 @@ int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk
     return (int32_t)((rows + *rows_per_chunk - 1) / *rows_per_chunk);
 }
 
+int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k, int64_t *tiles_per_chunk)
+{
+    /* 64 or fewer, so that chunks have 64 tiles and the partial sums 2^22 floats at most; but 8 at least */
+    int64_t sums = 36 * (int64_t)c * k, chunks = 64;
+    while (chunks > 8 && (tiles < 64 * chunks || chunks * sums > INT64_C(1) << 22)) chunks /= 2;
+    if (chunks > tiles) chunks = tiles;
+    *tiles_per_chunk = (tiles + chunks - 1) / chunks;
+    return (int32_t)((tiles + *tiles_per_chunk - 1) / *tiles_per_chunk);
+}
+
 int32_t clade_row_chunks(int64_t m, int64_t *rows_per_chunk)
 {
     int64_t chunks = m / 128;

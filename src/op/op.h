@@ -45,6 +45,9 @@ typedef struct clade_op_impl {
     const clade_case *cases;
     size_t case_count;
     unsigned char domain[8]; /* clade_domain of each slot */
+    /* Are sums of products taken through a transform (Winograd's), so that small integers do not
+     * stay exact, and NaN and infinities reach all of a tile? NULL: never. */
+    bool (*transforms)(const clade_args *args);
 
     /* How far a float32 result may be from the oracle's. One of the two is set.
      * terms: the op is a sum of products (or plainly a sum) in every element of output `slot`, and

@@ -71,8 +71,9 @@ static void use_packed(conv_job *job, const opencl_tile *s)
 static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
 {
     opencl_context *cl = context;
-    BY_GEMM(conv2d)
     conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_winograd(&g, &a->w, &a->y)) return clade_opencl_winograd(cl, a, scratch);
+    BY_GEMM(conv2d)
     const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
     conv_job job = {
         .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
@@ -110,8 +111,9 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
 static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void *scratch)
 {
     opencl_context *cl = context;
-    BY_GEMM(conv2d_dx)
     conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_winograd(&g, &a->w, &a->dx)) return clade_opencl_winograd_dx(cl, a, scratch);
+    BY_GEMM(conv2d_dx)
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .images = x[0],
@@ -238,6 +240,8 @@ size_t clade_opencl_conv_scratch(const opencl_context *cl, clade_op op, const cl
         opencl_tile s = clade_opencl_tile(cl, n);
         floats = (size_t)opencl_round_up(n, s.vw * s.nv) * (size_t)args->dense_dx.dy.dim[1];
     }
+    size_t tiles = clade_opencl_winograd_scratch(cl, op, args);
+    if (tiles) return tiles;
     size_t products = clade_opencl_by_gemm_scratch(cl, op, args);
     size_t bytes = floats ? floats * sizeof(float) : clade_opencl_dw_scratch(cl, op, args);
     return bytes > products ? bytes : products;

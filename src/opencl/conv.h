@@ -43,4 +43,13 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch);
 size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 
+/* In winograd.c */
+clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a, void *scratch);
+clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
+                                      void *scratch);
+clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                      void *scratch);
+/* Bytes of a call that is computed so; 0 of others. */
+size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
+
 #endif

@@ -149,6 +149,8 @@ static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch)
 {
     opencl_context *cl = context;
+    conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_winograd(&g, &a->dw, &a->dy)) return clade_opencl_winograd_dw(cl, a, scratch);
     bool done;
     clade_status status =
         clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a, scratch, &done);

@@ -194,16 +194,17 @@ static bool run_process(const kind *k, const trial_case *c, name_list *all, name
     return false;
 }
 
-/* Could this op launch one of the kernels that are missing? Kernels are named after the op, or
- * belong to its family. */
+/* Could this op launch one of the kernels that are missing? They or their file are named after the
+ * op or its family. */
 static bool may_launch(const clade_op_info *info, bool fast, const name_list *all,
                        const name_list *launched)
 {
     for (size_t i = 0; i < all->count; i++) {
         size_t n = strlen(info->family);
         if (has_name(launched, all->name[i])) continue;
-        if (!strncmp(all->name[i], info->family, n) || strstr(all->name[i], info->name) ||
-            (fast && !strncmp(all->name[i], "gemm/", 5)))
+        if (!strncmp(all->name[i], info->family, n) ||
+            !strncmp(strchr(all->name[i], '/') + 1, info->family, n) ||
+            strstr(all->name[i], info->name) || (fast && !strncmp(all->name[i], "gemm/", 5)))
             return true;
     }
     return false;

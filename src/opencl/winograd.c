@@ -1,0 +1,347 @@
+/* Launchers of kernels/winograd.cl: convolutions and their gradients by Winograd's tiles. On a CPU
+ * a launch or two do all; on a GPU tiles, or chunks of them, go through several kernels, as many at
+ * a time as keep the scratch memory small. */
+#include "opencl/conv.h"
+#include "op/winograd_plan.h"
+
+#include <stdio.h>
+
+enum { gpu_bytes = 48 << 20 }; /* of what lies between a GPU's kernels */
+
+/* How a call is done: the job and where its parts lie in scratch memory, in floats. */
+typedef struct plan {
+    winograd_job job;
+    char options[48];
+    size_t workers;  /* on a CPU */
+    int32_t side;    /* of a GPU's work-groups */
+    uint64_t second; /* after filters or sums: blocks' memory, u */
+    uint64_t third;  /* m, or e */
+    uint64_t db;     /* sums of db */
+    uint64_t end;
+} plan;
+
+static plan plan_of(const opencl_context *cl, const winograd_job *job)
+{
+    plan p = {.job = *job, .workers = 4 * (size_t)cl->compute_units, .side = 16};
+    while (p.side > 4 && (uint32_t)(p.side * p.side) > cl->group_most) p.side /= 2;
+    if (cl->cpu_like)
+        snprintf(p.options, sizeof p.options, "-DVW=%u", cl->vector_width);
+    else
+        snprintf(p.options, sizeof p.options, "-DVW=1 -DSIDE=%d", p.side);
+    return p;
+}
+
+static plan plan_tiles(const opencl_context *cl, const winograd_job *job)
+{
+    plan p = plan_of(cl, job);
+    winograd_job *w = &p.job;
+    if (cl->cpu_like) {
+        winograd_plan(w, (int32_t)cl->vector_width, (int32_t)p.workers / 2);
+    } else {
+        w->cs = w->c;
+        w->lanes = w->k;
+        int64_t fit = gpu_bytes / ((int64_t)sizeof(float) * winograd_points * (w->c + w->k));
+        w->block = fit < 1 ? 1 : fit > w->tiles ? w->tiles : (int32_t)fit;
+    }
+    p.second = winograd_filter_floats(w);
+    p.third = p.second + (uint64_t)winograd_points * (uint64_t)w->block * (uint64_t)w->cs;
+    p.end = p.second + (cl->cpu_like ? p.workers : 1) * winograd_block_floats(w);
+    return p;
+}
+
+static plan plan_chunks(const opencl_context *cl, const winograd_job *job)
+{
+    plan p = plan_of(cl, job);
+    winograd_job *w = &p.job;
+    if (cl->cpu_like) {
+        winograd_plan_dw(w, (int32_t)cl->vector_width);
+        if (p.workers > (size_t)w->chunks) p.workers = (size_t)w->chunks;
+    } else {
+        w->cs = w->c;
+        w->ks = w->k;
+        int64_t each = (int64_t)sizeof(float) * winograd_points * (w->c + w->k) * w->per_chunk;
+        int32_t fit = (int32_t)(gpu_bytes / each < 1 ? 1 : gpu_bytes / each);
+        w->block = (fit > w->chunks ? w->chunks : fit) * w->per_chunk;
+    }
+    p.db = winograd_sum_floats(w);
+    p.second = p.db + winograd_db_floats(w);
+    p.third = p.second + (uint64_t)winograd_points * (uint64_t)w->block * (uint64_t)w->cs;
+    p.end = p.second + (cl->cpu_like ? p.workers : 1) * winograd_dw_floats(w);
+    return p;
+}
+
+static opencl_launch begin(opencl_context *cl, const plan *p, const char *kernel)
+{
+    return clade_opencl_begin(cl, "winograd", kernel, p->options);
+}
+
+/* Scratch memory from float `at` on, as a kernel's argument. */
+static void part(opencl_launch *l, void *scratch, uint64_t at)
+{
+    clade_opencl_scratch(l, scratch);
+    clade_opencl_u64(l, at);
+}
+
+/* One work-item per channel or vector of them, and tile or the like. */
+static clade_status run_plane(opencl_launch *l, const plan *p, size_t channels, size_t rows)
+{
+    clade_opencl_struct(l, &p->job, sizeof p->job);
+    return clade_opencl_run_checked(l, channels, rows, 1);
+}
+
+/* The products at all points of `chunks` chunks. */
+typedef struct products {
+    uint64_t a, b, c; /* where they lie */
+    int32_t rows, columns, inner, inner_last, transposed;
+    int32_t a_row, b_row, c_row;
+    uint64_t a_point, b_point, c_point, a_chunk, b_chunk, c_chunk;
+    int32_t chunks;
+} products;
+
+static clade_status run_products(opencl_context *cl, const plan *p, const products *m,
+                                 void *scratch)
+{
+    opencl_launch l = begin(cl, p, "conv_winograd_products");
+    part(&l, scratch, m->a);
+    part(&l, scratch, m->b);
+    part(&l, scratch, m->c);
+    const int32_t sizes[] = {m->rows,       m->columns, m->inner, m->inner_last,
+                             m->transposed, m->a_row,   m->b_row, m->c_row};
+    const uint64_t steps[] = {m->a_point, m->b_point, m->c_point,
+                              m->a_chunk, m->b_chunk, m->c_chunk};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) clade_opencl_i32(&l, sizes[i]);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) clade_opencl_u64(&l, steps[i]);
+    size_t side = (size_t)p->side, edge = 4 * side, local[3] = {side, side, 1};
+    size_t global[3] = {((size_t)m->columns + edge - 1) / edge * side,
+                        ((size_t)m->rows + edge - 1) / edge * side,
+                        winograd_points * (size_t)m->chunks};
+    return clade_opencl_run_grid(&l, 3, global, local);
+}
+
+/* ---- convolution and its input gradient ---- */
+
+/* What a convolution reads and writes; absent tensors have no buffer. */
+typedef struct tensors {
+    clade_tensor x, index; /* the source; its index where it is spread */
+    clade_tensor w, b, y;
+    clade_tensor to; /* the results' index where they are pooled */
+} tensors;
+
+static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors *t, void *scratch)
+{
+    opencl_launch l = begin(cl, p, "conv_winograd_blocks");
+    clade_opencl_tensor(&l, &t->x);
+    clade_opencl_tensor(&l, &t->index);
+    clade_opencl_tensor(&l, &t->b);
+    clade_opencl_tensor(&l, &t->y);
+    clade_opencl_tensor(&l, &t->to);
+    part(&l, scratch, 0);
+    part(&l, scratch, p->second);
+    return run_plane(&l, p, p->workers, 1);
+}
+
+/* Tiles first … first + count through a GPU's three kernels. */
+static clade_status run_passes(opencl_context *cl, const plan *p, const tensors *t, int32_t first,
+                               int32_t count, void *scratch)
+{
+    const winograd_job *w = &p->job;
+    opencl_launch l = begin(cl, p, "conv_winograd_sources");
+    clade_opencl_tensor(&l, &t->x);
+    clade_opencl_tensor(&l, &t->index);
+    part(&l, scratch, p->second);
+    clade_opencl_i32(&l, first);
+    clade_opencl_i32(&l, count);
+    clade_status status = run_plane(&l, p, (size_t)w->c, (size_t)count);
+    if (status) return status;
+    products m = {.a = p->second,
+                  .b = 0,
+                  .c = p->third,
+                  .rows = count,
+                  .columns = w->k,
+                  .inner = w->c,
+                  .inner_last = w->c,
+                  .a_row = w->cs,
+                  .b_row = w->lanes,
+                  .c_row = w->lanes,
+                  .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                  .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
+                  .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
+                  .chunks = 1};
+    status = run_products(cl, p, &m, scratch);
+    if (status) return status;
+    l = begin(cl, p, "conv_winograd_results");
+    part(&l, scratch, p->third);
+    clade_opencl_tensor(&l, &t->b);
+    clade_opencl_tensor(&l, &t->y);
+    clade_opencl_tensor(&l, &t->to);
+    clade_opencl_i32(&l, first);
+    clade_opencl_i32(&l, count);
+    return run_plane(&l, p, (size_t)w->k, (size_t)count);
+}
+
+static clade_status run_tiles(opencl_context *cl, const winograd_job *job, const tensors *t,
+                              void *scratch)
+{
+    plan p = plan_tiles(cl, job);
+    int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
+    opencl_launch l = begin(cl, &p, "conv_winograd_filters");
+    clade_opencl_tensor(&l, &t->w);
+    part(&l, scratch, 0);
+    clade_status status = run_plane(&l, &p, (size_t)((job->k + vw - 1) / vw), (size_t)job->c);
+    if (status) return status;
+    if (cl->cpu_like) return run_blocks(cl, &p, t, scratch);
+    for (int32_t first = 0; !status && first < job->tiles; first += p.job.block) {
+        int32_t left = job->tiles - first;
+        status = run_passes(cl, &p, t, first, left < p.job.block ? left : p.job.block, scratch);
+    }
+    return status;
+}
+
+clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a, void *scratch)
+{
+    winograd_job job = winograd_forward(a);
+    const tensors t = {.x = a->x, .w = a->w, .b = a->b, .y = a->y};
+    return run_tiles(cl, &job, &t, scratch);
+}
+
+clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
+                                      void *scratch)
+{
+    winograd_job job = winograd_dx(a);
+    const tensors t = {.x = a->dy, .w = a->w, .y = a->dx};
+    return run_tiles(cl, &job, &t, scratch);
+}
+
+/* ---- the weight gradient ---- */
+
+static clade_status run_chunks(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
+                               void *scratch)
+{
+    opencl_launch l = begin(cl, p, "conv_winograd_chunks");
+    const clade_tensor no_index = {0};
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, &no_index);
+    part(&l, scratch, 0);
+    part(&l, scratch, p->db);
+    part(&l, scratch, p->second);
+    return run_plane(&l, p, p->workers, 1);
+}
+
+/* Chunks from tile `first` on, `count` tiles, through a GPU's kernels. */
+static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
+                                  int32_t first, int32_t count, void *scratch)
+{
+    const winograd_job *w = &p->job;
+    int32_t chunk = first / w->per_chunk, chunks = (count - 1) / w->per_chunk + 1;
+    const clade_tensor no_index = {0};
+    opencl_launch l = begin(cl, p, "conv_winograd_sources");
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &no_index);
+    part(&l, scratch, p->second);
+    clade_opencl_i32(&l, first);
+    clade_opencl_i32(&l, count);
+    clade_status status = run_plane(&l, p, (size_t)w->c, (size_t)count);
+    if (status) return status;
+    l = begin(cl, p, "conv_winograd_gradients");
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, &no_index);
+    part(&l, scratch, p->third);
+    clade_opencl_i32(&l, first);
+    clade_opencl_i32(&l, count);
+    status = run_plane(&l, p, (size_t)w->k, (size_t)count);
+    if (status) return status;
+    uint64_t sums = (uint64_t)w->cs * (uint64_t)w->ks;
+    products m = {.a = p->second,
+                  .b = p->third,
+                  .c = (uint64_t)chunk * winograd_points * sums,
+                  .rows = w->c,
+                  .columns = w->k,
+                  .inner = w->per_chunk,
+                  .inner_last = count - (chunks - 1) * w->per_chunk,
+                  .transposed = 1,
+                  .a_row = w->cs,
+                  .b_row = w->ks,
+                  .c_row = w->ks,
+                  .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                  .b_point = (uint64_t)w->block * (uint64_t)w->ks,
+                  .c_point = sums,
+                  .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
+                  .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
+                  .c_chunk = winograd_points * sums,
+                  .chunks = chunks};
+    status = run_products(cl, p, &m, scratch);
+    if (status || !clade_tensor_present(&a->db)) return status;
+    l = begin(cl, p, "conv_winograd_db");
+    part(&l, scratch, p->third);
+    part(&l, scratch, p->db + (uint64_t)chunk * (uint64_t)w->ks);
+    clade_opencl_i32(&l, chunks);
+    clade_opencl_i32(&l, count);
+    return run_plane(&l, p, (size_t)w->k, (size_t)chunks);
+}
+
+/* db from the sums of all chunks. */
+static clade_status add_db(opencl_context *cl, const plan *p, const clade_tensor *db, void *scratch)
+{
+    const winograd_job *w = &p->job;
+    opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
+    part(&l, scratch, p->db);
+    clade_opencl_tensor(&l, db);
+    clade_opencl_u64(&l, (uint64_t)w->k);
+    clade_opencl_u64(&l, (uint64_t)w->ks);
+    clade_opencl_i32(&l, w->chunks);
+    clade_opencl_i32(&l, w->k);
+    clade_opencl_i32(&l, w->k);
+    clade_opencl_i32(&l, w->ks);
+    clade_opencl_i32(&l, w->accumulate);
+    return clade_opencl_run_elements(&l, (uint64_t)w->k);
+}
+
+clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                      void *scratch)
+{
+    winograd_job job = winograd_dw(a);
+    plan p = plan_chunks(cl, &job);
+    const winograd_job *w = &p.job;
+    int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
+    clade_status status = CLADE_OK;
+    if (cl->cpu_like) status = run_chunks(cl, &p, a, scratch);
+    for (int32_t first = 0; !cl->cpu_like && !status && first < w->tiles; first += w->block) {
+        int32_t left = w->tiles - first;
+        status = run_dw_passes(cl, &p, a, first, left < w->block ? left : w->block, scratch);
+    }
+    if (status) return status;
+    opencl_launch l = begin(cl, &p, "conv_winograd_dw");
+    part(&l, scratch, 0);
+    clade_opencl_tensor(&l, &a->dw);
+    status = run_plane(&l, &p, (size_t)((w->k + vw - 1) / vw), (size_t)w->c);
+    if (status || !clade_tensor_present(&a->db)) return status;
+    return add_db(cl, &p, &a->db, scratch);
+}
+
+/* ---- scratch memory ---- */
+
+size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    uint64_t floats = 0;
+    if (op == CLADE_OP_conv2d) {
+        const clade_conv2d_args *a = &args->conv2d;
+        conv_geometry g = CONV_GEOMETRY(a);
+        if (!conv_is_winograd(&g, &a->w, &a->y)) return 0;
+        winograd_job job = winograd_forward(a);
+        floats = plan_tiles(cl, &job).end;
+    } else if (op == CLADE_OP_conv2d_dx) {
+        const clade_conv2d_dx_args *a = &args->conv2d_dx;
+        conv_geometry g = CONV_GEOMETRY(a);
+        if (!conv_is_winograd(&g, &a->w, &a->dx)) return 0;
+        winograd_job job = winograd_dx(a);
+        floats = plan_tiles(cl, &job).end;
+    } else if (op == CLADE_OP_conv2d_dw) {
+        const clade_conv2d_dw_args *a = &args->conv2d_dw;
+        conv_geometry g = CONV_GEOMETRY(a);
+        if (!conv_is_winograd(&g, &a->dw, &a->dy)) return 0;
+        winograd_job job = winograd_dw(a);
+        floats = plan_chunks(cl, &job).end;
+    }
+    return (size_t)floats * sizeof(float);
+}
