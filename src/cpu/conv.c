@@ -1,4 +1,4 @@
-/* conv2d, its input gradient and dense on the CPU, by register tiles over packed weights. Rows of
+/* conv2d and its input gradient on the CPU, by register tiles over packed weights. Rows of
  * results are shared among threads; rows that reach into the padding are copied with zeros around
  * them, so that every tile is whole (a product with zero adds nothing: the bits are those of
  * leaving it out). */
@@ -328,49 +328,10 @@ clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, v
     return CPU_NAME(conv_dx)(context, a, NULL, scratch);
 }
 
-/* A dense layer is a 1×1 convolution of n pixels; its weights are read where they are if whole
- * vectors fit. */
-static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
-{
-    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->w.dim[1];
-    conv_job job = {
-        .src = clade_tensor_host(&a->x),
-        .out = clade_tensor_host(&a->y),
-        .bias = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
-        .row = conv_axis_forward(1, 1, 1, 1, 0, 1),
-        .column = conv_axis_forward(n, n, 1, 1, 0, 1),
-        .out_h = 1,
-        .out_w = n,
-        .groups = 1,
-        .cin = in,
-        .cout = out,
-        .window = 1,
-        .band = 1,
-        .act = a->act,
-        .alpha = a->alpha,
-    };
-    job.lanes = block_lanes(out);
-    job.blocks = (out + job.lanes - 1) / job.lanes;
-    clade_tensor w = a->w;
-    w.rank = 4;
-    for (int i = 0; i < 4; i++) w.dim[i] = i < 2 ? 1 : a->w.dim[i - 2];
-    if (out % VW) {
-        CPU_NAME(conv_pack)(context, &job, &w, false, scratch);
-    } else {
-        job.weights = clade_tensor_host(&a->w);
-        job.w_step = out;
-        job.w_tap = (int64_t)in * out;
-        job.w_block = job.lanes;
-    }
-    run_job(context, &job, 1);
-    return CLADE_OK;
-}
-
 void CPU_NAME(conv)(clade_backend *table);
 void CPU_NAME(conv)(clade_backend *table)
 {
     table->conv2d = CPU_NAME(conv2d);
     table->conv2d_dx = CPU_NAME(conv2d_dx);
     table->conv2d_dw = CPU_NAME(conv2d_dw);
-    table->dense = dense;
 }

@@ -1,8 +1,110 @@
-/* dense_dx and dense_dw on the CPU by register tiles; dense itself is in conv.c. */
+/* dense and its gradients on the CPU by register tiles. */
 #include "cpu/conv.h"
 #include "cpu/tile.h"
 
+#include "../../kernels/activation.clh"
+
 #include <string.h>
+
+/* ---- y ---- */
+
+enum {
+    depth = 128, /* inputs summed over at a time: their weights stay in the first cache */
+    rows_most = 4 * tile_most /* of x in an item of work */
+};
+
+typedef struct dense_job {
+    const float *x, *w, *bias;
+    float *y;
+    int32_t n, in, out;
+    float *tail; /* the last block's weights, [in, lanes], where they end within a vector */
+    int32_t lanes, blocks; /* outputs in a block */
+    int32_t rows, parts;   /* rows of x in an item; items that share a block */
+    int32_t act;
+    float alpha;
+} dense_job;
+
+/* Bias and activation of one row's sums. */
+static void dense_put(const dense_job *job, const float *sums, int32_t row, int32_t first,
+                      int32_t lanes)
+{
+    float *y = job->y + (int64_t)row * job->out + first;
+    for (int32_t l = 0; l < lanes; l++) {
+        float sum = job->bias ? sums[l] + job->bias[first + l] : sums[l];
+        y[l] = act_forward(job->act, job->alpha, sum);
+    }
+}
+
+/* A block of outputs of some rows. */
+static void dense_item(void *user, size_t item, int thread)
+{
+    (void)thread;
+    const dense_job *job = user;
+    int32_t o = (int32_t)(item / (size_t)job->parts) * job->lanes;
+    int32_t first = (int32_t)(item % (size_t)job->parts) * job->rows;
+    int32_t count = job->n - first < job->rows ? job->n - first : job->rows;
+    int32_t lanes = job->out - o < job->lanes ? job->out - o : job->lanes;
+    bool packed = lanes % VW;
+    int64_t step = packed ? job->lanes : job->out;
+    const float *w = packed ? job->tail : job->w + o;
+    int32_t tiles = tile_count(count);
+    float acc[rows_most * TILE_VECTORS * VW];
+    memset(acc, 0, sizeof *acc * (size_t)count * TILE_VECTORS * VW);
+    for (int32_t i = 0; i < job->in; i += depth, w += depth * step) {
+        for (int32_t t = 0; t < tiles; t++) {
+            int32_t p = (int32_t)((int64_t)count * t / tiles);
+            int32_t end = (int32_t)((int64_t)count * (t + 1) / tiles);
+            tile_job tile = {.src = job->x + (int64_t)(first + p) * job->in + i,
+                             .step = job->in,
+                             .w = w,
+                             .w_step = (int32_t)step,
+                             .len = job->in - i < depth ? job->in - i : depth,
+                             .fetch = t == 0 && i + depth < job->in ? depth * step : 0};
+            CPU_NAME(tile_sums)(&tile, end - p, lanes > VW ? 2 : 1, acc + p * TILE_VECTORS * VW);
+        }
+    }
+    for (int32_t p = 0; p < count; p++)
+        dense_put(job, acc + p * TILE_VECTORS * VW, first + p, o, lanes);
+}
+
+/* Rows of the last block's weights, zeros behind. */
+static void pack_tail(const void *user, size_t first, size_t end)
+{
+    const dense_job *job = user;
+    int32_t o = (job->blocks - 1) * job->lanes, count = job->out - o;
+    for (size_t i = first; i < end; i++) {
+        float *to = job->tail + i * (size_t)job->lanes;
+        memcpy(to, job->w + i * (size_t)job->out + o, (size_t)count * sizeof *to);
+        memset(to + count, 0, (size_t)(job->lanes - count) * sizeof *to);
+    }
+}
+
+static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
+{
+    cpu_context *cpu = context;
+    dense_job job = {.x = clade_tensor_host(&a->x),
+                     .w = clade_tensor_host(&a->w),
+                     .bias = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
+                     .y = clade_tensor_host(&a->y),
+                     .tail = scratch,
+                     .n = a->x.dim[0],
+                     .in = a->x.dim[1],
+                     .out = a->w.dim[1],
+                     .act = a->act,
+                     .alpha = a->alpha};
+    job.lanes = job.out > VW ? 2 * VW : VW;
+    job.blocks = (job.out + job.lanes - 1) / job.lanes;
+    if (job.out % VW) clade_cpu_range(cpu, (cpu_range){pack_tail, &job, (size_t)job.in, 256});
+    /* fewer rows to an item where there are few items */
+    int32_t wanted = 4 * clade_pool_threads(cpu->pool);
+    job.rows = rows_most;
+    if (job.blocks * ((job.n + job.rows - 1) / job.rows) < wanted) job.rows = tile_most;
+    job.parts = (job.n + job.rows - 1) / job.rows;
+    clade_pool_for(cpu->pool, (size_t)job.blocks * (size_t)job.parts, dense_item, &job);
+    return CLADE_OK;
+}
+
+/* ---- dx ---- */
 
 /* dx: an input is a pixel and its weights are the source; the batch is the vector. dyᵀ is packed as
  * [block][o][lane]. */
@@ -27,11 +129,10 @@ static void dx_item(void *user, size_t item, int thread)
             int32_t pixels = end - i < tile_most ? end - i : tile_most;
             tile_job t = {.src = job->w + (int64_t)i * job->out,
                           .step = job->out,
-                          .rows = 1,
-                          .columns = 1,
                           .len = job->out,
                           .w = job->packed + (int64_t)b * job->out * job->lanes,
                           .w_step = job->lanes};
+            memset(acc, 0, sizeof acc);
             CPU_NAME(tile_sums)(&t, pixels, lanes > VW ? 2 : 1, acc);
             for (int32_t l = 0; l < lanes; l++) {
                 float *dx = job->dx + (int64_t)(b * job->lanes + l) * job->in + i;
@@ -69,39 +170,53 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
     return CLADE_OK;
 }
 
+/* ---- dw ---- */
+
+enum { pixels_most = 256 }; /* rows of x copied at a time */
+
 typedef struct dw_job {
     const float *x, *dy; /* dy with whole vectors */
     float *dw;
     int32_t n, in, out, lanes, accumulate;
 } dw_job;
 
+/* Adds the sums of the outputs from o on to dw. */
+static void dw_put(const dw_job *job, const float *part, int32_t first, int32_t count, int32_t o)
+{
+    int32_t width = job->out - o < TILE_VECTORS * VW ? job->out - o : TILE_VECTORS * VW;
+    for (int32_t i = 0; i < count; i++, part += TILE_VECTORS * VW) {
+        float *dw = job->dw + (int64_t)(first + i) * job->out + o;
+        for (int32_t l = 0; l < width; l++) dw[l] = job->accumulate ? dw[l] + part[l] : part[l];
+    }
+}
+
+/* The weights of tile_most inputs. Those of whole vectors are summed up where they are to be. */
 static void dw_item(void *user, size_t item, int thread)
 {
     (void)thread;
     const dw_job *job = user;
     int32_t first = (int32_t)item * tile_most;
     int32_t count = job->in - first < tile_most ? job->in - first : tile_most;
-    float part[TILE_PIXELS * TILE_VECTORS * VW];
+    float x[pixels_most * tile_most], part[TILE_PIXELS * TILE_VECTORS * VW];
     for (int32_t o = 0; o < job->lanes; o += TILE_VECTORS * VW) {
-        memset(part, 0, sizeof part);
-        weights_job t = {.x = job->x + first,
-                         .dy = job->dy + o,
-                         .x_step = job->in,
+        bool whole = !job->accumulate && o + TILE_VECTORS * VW <= job->out;
+        weights_job t = {.x = x,
+                         .x_step = count,
                          .dy_step = job->lanes,
-                         .pixels = job->n,
                          .rows = 1,
-                         .part = part,
-                         .part_step = TILE_VECTORS * VW};
-        CPU_NAME(tile_weights)(&t, count, job->lanes - o > VW ? 2 : 1);
-        int32_t width = job->out - o < TILE_VECTORS * VW ? job->out - o : TILE_VECTORS * VW;
-        for (int32_t i = 0; i < count; i++) {
-            float *dw = job->dw + (int64_t)(first + i) * job->out + o;
-            const float *sum = part + i * TILE_VECTORS * VW;
-            if (job->accumulate)
-                for (int32_t l = 0; l < width; l++) dw[l] += sum[l];
-            else
-                memcpy(dw, sum, (size_t)width * sizeof *dw);
+                         .part = whole ? job->dw + (int64_t)first * job->out + o : part,
+                         .part_step = whole ? job->out : TILE_VECTORS * VW};
+        for (int32_t n = 0; n < job->n; n += pixels_most) {
+            t.pixels = job->n - n < pixels_most ? job->n - n : pixels_most;
+            if (o == 0 || job->n > pixels_most)
+                for (int32_t p = 0; p < t.pixels; p++)
+                    memcpy(x + p * count, job->x + (int64_t)(n + p) * job->in + first,
+                           (size_t)count * sizeof *x);
+            t.dy = job->dy + (int64_t)n * job->lanes + o;
+            t.fresh = n == 0;
+            CPU_NAME(tile_weights)(&t, count, job->lanes - o > VW ? 2 : 1);
         }
+        if (!whole) dw_put(job, part, first, count, o);
     }
 }
 
@@ -139,6 +254,7 @@ static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *
 void CPU_NAME(dense)(clade_backend *table);
 void CPU_NAME(dense)(clade_backend *table)
 {
+    table->dense = dense;
     table->dense_dx = dense_dx;
     table->dense_dw = dense_dw;
 }

@@ -42,6 +42,22 @@ INLINE void spill(float *out, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, co
     }
 }
 
+/* What spill() put away. */
+INLINE void fill(const float *from, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
+{
+    UNROLL
+    for (int p = 0; p < pb; p++) {
+        UNROLL
+        for (int v = 0; v < nv; v++) acc[p][v] = V_LOAD(from + (p * TILE_VECTORS + v) * VW);
+    }
+}
+
+INLINE void add_sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb,
+                     const int nv)
+{
+    tile_product(acc, pb, nv, job->src, job->step, job->w, job->w_step, job->len, job->fetch);
+}
+
 INLINE void sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
 {
     tile_forward(acc, pb, nv, job->src, job->step, job->w, job->w_step, job->rows, job->src_row,
@@ -54,7 +70,9 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
     UNROLL
     for (int j = 0; j < pb; j++) {
         UNROLL
-        for (int v = 0; v < nv; v++) acc[j][v] = V_LOAD(job->part + j * job->part_step + v * VW);
+        for (int v = 0; v < nv; v++)
+            acc[j][v] =
+                job->fresh ? V_SPLAT(0.0f) : V_LOAD(job->part + j * job->part_step + v * VW);
     }
     for (int32_t r = 0; r < job->rows; r++)
         tile_weights(acc, pb, nv, job->x + r * job->x_row, job->x_step, job->dy + r * job->dy_row,
@@ -90,7 +108,8 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
     static void sums_##pb##_##nv(const tile_job *job, float *out)                                  \
     {                                                                                              \
         V acc[TILE_PIXELS][TILE_VECTORS];                                                          \
-        sums(job, acc, pb, nv);                                                                    \
+        fill(out, acc, pb, nv);                                                                    \
+        add_sums(job, acc, pb, nv);                                                                \
         spill(out, acc, pb, nv);                                                                   \
     }                                                                                              \
     static void weights_##pb##_##nv(const weights_job *job) { weights(job, pb, nv); }

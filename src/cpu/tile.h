@@ -26,23 +26,26 @@ typedef struct tile_job {
     const float *bias; /* of the first lane, or NULL */
     int32_t lanes;     /* results per pixel, 1 … nv VW */
     int32_t act, accumulate;
+    int64_t fetch;
 } tile_job;
 
 /* Computes `pixels` (1 … tile_most) results of `vectors` (1 or 2) vectors each, and stores them;
  * activations other than relu are left to the caller. */
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
 
-/* The sums of tile_forward as they are: acc[p · TILE_VECTORS · VW + lane]. */
+/* The sums of a single tap as they are, added up from what acc[p · TILE_VECTORS · VW + lane] holds;
+ * weights are asked for `fetch` floats ahead. */
 void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc);
 
-/* part[j · part_step + lane] += Σ over rows of pixels, as tile_weights; `count` (1 … tile_most)
- * values of j. */
+/* part[j · part_step + lane] += Σ over rows of pixels, as tile_weights, or = where `fresh`; `count`
+ * (1 … tile_most) values of j. */
 typedef struct weights_job {
     const float *x, *dy;
     int64_t x_step, dy_step, x_row, dy_row;
     int32_t pixels, rows;
     float *part;
     int64_t part_step;
+    bool fresh;
 } weights_job;
 void CPU_NAME(tile_weights)(const weights_job *job, int count, int vectors);
 
