@@ -119,7 +119,7 @@ size_t clade_cpu_dense_scratch(const cpu_context *cpu, clade_op op, const clade_
     (void)cpu;
     size_t floats = 0;
     if (op == CLADE_OP_dense)
-        floats = packed_floats(&args->dense.w, 1, args->dense.w.dim[1]);
+        floats = (size_t)args->dense.w.dim[0] * most_lanes;
     else if (op == CLADE_OP_dense_dx)
         floats = (size_t)args->dense_dx.dy.dim[1] *
                  round_up((size_t)args->dense_dx.dy.dim[0], most_lanes);
