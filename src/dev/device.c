@@ -164,6 +164,11 @@ static clade_status find_plugin_device(const char *name, const clade_backend *ba
 
 static clade_status find_built_in(const char *name, const clade_backend **backend, size_t *index)
 {
+    if (name && !strcmp(name, "cpu")) { /* without waiting for drivers to load */
+        *backend = clade_cpu_backend();
+        *index = 0;
+        return CLADE_OK;
+    }
     clade_device_info *list;
     size_t count, chosen = 0;
     char note[256];

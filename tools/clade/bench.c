@@ -1,6 +1,7 @@
 /* clade bench: how long ops and models take. */
 #include "bench_format.h"
 #include "bench_profile.h"
+#include "bench_training.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -9,8 +10,8 @@
 typedef struct request {
     session_place place;
     command_list models;
-    const char *op, *compare, *trace;
-    int64_t batch, repeat;
+    const char *op, *compare, *trace, *data;
+    int64_t batch, repeat, epochs;
     bool roofline, profile, json;
     clade_recipe *recipe[COMMAND_LIST_SIZE];
 } request;
@@ -53,6 +54,17 @@ static int profile(request *r)
     return status ? command_fail("bench") : COMMAND_OK;
 }
 
+static int train(const request *r)
+{
+    const bench_training training = {.place = &r->place,
+                                     .recipe = r->models.item[0],
+                                     .data = r->data,
+                                     .batch = r->batch,
+                                     .epochs = r->epochs,
+                                     .json = r->json};
+    return bench_train(&training) ? command_fail("bench") : COMMAND_OK;
+}
+
 static int run(request *r)
 {
     clade_device *device = NULL;
@@ -84,7 +96,7 @@ static int run(request *r)
 
 int command_bench(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}, .repeat = 10};
+    request r = {.place = {.math = session_math_default}, .repeat = 10, .epochs = 3};
     const command_option options[] = {
         OPTION_LIST("model", "RECIPE", &r.models,
                     "a built-in recipe or a file; may be given several times"),
@@ -97,6 +109,9 @@ int command_bench(int argc, char **argv)
         OPTION_FLAG("profile", &r.profile, "show where a model's training step spends its time"),
         OPTION_TEXT("trace", "FILE", &r.trace,
                     "with --profile: a trace for about:tracing or ui.perfetto.dev"),
+        OPTION_TEXT("data", "PATH", &r.data,
+                    "train one --model on these pictures; compares epochs with bare steps"),
+        OPTION_INTEGER("epochs", "N", &r.epochs, 1, 1000, "with --data; default: 3"),
         OPTION_FLAG("json", &r.json, "print JSON"),
         OPTION_TEXT("compare", "FILE", &r.compare, "an earlier run's JSON: shows the ratios"),
     };
@@ -116,6 +131,11 @@ int command_bench(int argc, char **argv)
                               "--profile is for models; expected no --op, --compare or --roofline");
     if (r.trace && (!r.profile || r.models.count != 1))
         return command_misuse("bench", "--trace: expected --profile and one --model");
+    if (r.data && (r.profile || r.op || r.compare || r.roofline || r.models.count != 1))
+        return command_misuse(
+            "bench",
+            "--data: expected one --model, and no --op, --compare, --profile or --roofline");
+    if (r.data) return train(&r);
     if (!r.models.count && !r.op) {
         const char *const *names = clade_recipe_names();
         while (*names && r.models.count < COMMAND_LIST_SIZE)

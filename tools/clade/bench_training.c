@@ -1,0 +1,120 @@
+/* Training from pictures next to its bare steps. */
+#define _POSIX_C_SOURCE 200809L
+#include "bench_training.h"
+
+#include "bench_format.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* What is known of an epoch: milliseconds per step, and of the bare step right after it. */
+typedef struct epoch_time {
+    double step, bare, images_per_second;
+} epoch_time;
+
+typedef struct training {
+    const bench_training *request;
+    clade_recipe *recipe;
+    clade_device *device;
+    clade_dataset *dataset;
+    clade_bench *bench;
+    epoch_time *epoch;
+    int32_t count;
+    double reading; /* seconds until the pictures were there */
+    clade_status status;
+} training;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Times the bare step after each epoch, so that what slows the machine for a while slows both. */
+static void after_epoch(void *user, const clade_epoch *e)
+{
+    enum { rounds = 20 };
+    training *t = user;
+    if (!t->status) t->status = clade_bench_run(t->bench, rounds);
+    if (t->status) return;
+    size_t last = clade_bench_results(t->bench) - 1; /* forward, backward, step */
+    t->epoch[t->count++] = (epoch_time){
+        .step = e->step_ms,
+        .bare = 1e3 * clade_bench_result_at(t->bench, last)->median,
+        .images_per_second = e->images_per_second,
+    };
+}
+
+static bool failed(void *user) { return ((const training *)user)->status != CLADE_OK; }
+
+static clade_status set_up(training *t)
+{
+    const bench_training *r = t->request;
+    char epochs[64], batch[64];
+    const char *edits[] = {epochs, batch};
+    snprintf(epochs, sizeof epochs, "train.epochs=%lld", (long long)r->epochs);
+    snprintf(batch, sizeof batch, "train.batch=%lld", (long long)r->batch);
+    t->epoch = calloc((size_t)r->epochs, sizeof *t->epoch);
+    if (!t->epoch)
+        return clade_fail(CLADE_ENOMEM, "out of memory for %lld epochs", (long long)r->epochs);
+    clade_status status = clade_recipe_read(r->recipe, edits, r->batch ? 2 : 1, &t->recipe);
+    if (status) return status;
+    clade_data_options data = *clade_recipe_data(t->recipe);
+    data.path = r->data;
+    data.threads = (int)r->place->threads;
+    status = session_open_device(r->place, &t->device);
+    double begun = now();
+    if (!status) status = session_open_data(&data, NULL, &t->dataset);
+    t->reading = now() - begun;
+    if (!status) status = clade_bench_create(t->device, &t->bench);
+    return status ? status : clade_bench_add_model(t->bench, t->recipe, 0);
+}
+
+static void print_table(const training *t)
+{
+    size_t pictures = clade_dataset_count(t->dataset, CLADE_TRAIN);
+    printf("%s on %s: %zu pictures read and decoded in %.2f s\n", clade_recipe_name(t->recipe),
+           clade_device_describe(t->device)->id, pictures, t->reading);
+    for (int32_t i = 0; i < t->count; i++) {
+        const epoch_time *e = &t->epoch[i];
+        printf("epoch %d: %9.3f ms/step, %8.0f images/s; bare step %9.3f ms: %+.1f%%\n", i + 1,
+               e->step, e->images_per_second, e->bare, 100 * (e->step / e->bare - 1));
+    }
+}
+
+static clade_status print_json(const training *t)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "name", clade_recipe_name(t->recipe));
+    cJSON_AddStringToObject(root, "device", clade_device_describe(t->device)->id);
+    cJSON_AddNumberToObject(root, "pictures", (double)clade_dataset_count(t->dataset, CLADE_TRAIN));
+    cJSON_AddNumberToObject(root, "reading_s", t->reading);
+    cJSON *epochs = cJSON_AddArrayToObject(root, "epochs");
+    for (int32_t i = 0; i < t->count; i++) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddNumberToObject(entry, "step_ms", t->epoch[i].step);
+        cJSON_AddNumberToObject(entry, "bare_step_ms", t->epoch[i].bare);
+        cJSON_AddNumberToObject(entry, "images_per_second", t->epoch[i].images_per_second);
+        cJSON_AddItemToArray(epochs, entry);
+    }
+    return bench_print_tree(root, stdout);
+}
+
+clade_status bench_train(const bench_training *request)
+{
+    training t = {.request = request};
+    clade_train_options options = {.threads = (int)request->place->threads,
+                                   .observer = {.user = &t, .epoch = after_epoch, .stop = failed}};
+    clade_status status = set_up(&t);
+    if (!status) status = clade_train(t.recipe, t.dataset, t.device, &options, NULL);
+    if (t.status) status = t.status;
+    if (!status && request->json) status = print_json(&t);
+    if (!status && !request->json) print_table(&t);
+    clade_bench_destroy(&t.bench);
+    clade_dataset_destroy(&t.dataset);
+    clade_device_close(&t.device);
+    clade_recipe_destroy(&t.recipe);
+    free(t.epoch);
+    return status;
+}
