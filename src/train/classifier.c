@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct clade_classifier {
     clade_recipe *recipe;
@@ -83,27 +82,6 @@ static clade_status make_model(const clade_recipe *recipe, int32_t classes, bool
     return status;
 }
 
-/* In a run folder, the file with the best weights that there are. */
-static clade_status choose_file(const char *path, char **out)
-{
-    static const char *const files[] = {"best.safetensors", "last.safetensors"};
-    struct stat info;
-    *out = NULL;
-    if (stat(path, &info) || !S_ISDIR(info.st_mode)) {
-        *out = clade_string_join(path, "");
-        return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
-    }
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        *out = clade_run_path(path, files[i]);
-        if (!*out) return CLADE_ENOMEM;
-        if (!stat(*out, &info)) return CLADE_OK;
-        free(*out);
-        *out = NULL;
-    }
-    return clade_fail(CLADE_EIO,
-                      "%s: no run folder: there is no best.safetensors or last.safetensors", path);
-}
-
 clade_status clade_classifier_open(const char *path, clade_device *device, clade_classifier **out)
 {
     if (!path || !device || !out)
@@ -112,7 +90,7 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
     char *chosen;
     clade_modelfile file = {0};
     clade_model *model = NULL;
-    clade_status status = choose_file(path, &chosen);
+    clade_status status = clade_modelfile_choose(path, &chosen);
     if (!status) status = clade_modelfile_open(chosen, &file);
     free(chosen);
     if (status) return status;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { format_version = 1 };
 
@@ -141,7 +142,45 @@ clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
     return status;
 }
 
+clade_status clade_modelfile_write_weights(const char *path, const clade_recipe *recipe,
+                                           const clade_class_names *classes,
+                                           const clade_network_weight *weights, size_t count)
+{
+    static const clade_modelfile_extra none;
+    clade_safetensors_tensor *tensors = calloc(count ? count : 1, sizeof *tensors);
+    char *names = names_to_json(classes);
+    clade_status status =
+        tensors && names ? CLADE_OK : clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    for (size_t i = 0; i < count && !status; i++) {
+        tensors[i] = (clade_safetensors_tensor){.name = weights[i].name,
+                                                .dtype = CLADE_SAFETENSORS_F32,
+                                                .rank = weights[i].rank,
+                                                .data = weights[i].data};
+        for (int32_t d = 0; d < weights[i].rank; d++) tensors[i].shape[d] = weights[i].dim[d];
+    }
+    if (!status) status = write(path, recipe, names, tensors, count, &none);
+    cJSON_free(names);
+    free(tensors);
+    return status;
+}
+
 /* --- reading --- */
+
+clade_status clade_modelfile_choose(const char *path, char **out)
+{
+    static const char *const files[] = {"/best.safetensors", "/last.safetensors"};
+    struct stat info;
+    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        *out = clade_string_join(path, folder ? files[i] : "");
+        if (!*out) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+        if (!folder || !stat(*out, &info)) return CLADE_OK;
+        free(*out);
+        *out = NULL;
+    }
+    return clade_fail(CLADE_EIO,
+                      "%s: no run folder: there is no best.safetensors or last.safetensors", path);
+}
 
 static clade_status understand(clade_modelfile *out)
 {
@@ -193,23 +232,36 @@ static bool same_shape(const clade_safetensors_tensor *stored, const clade_tenso
     return true;
 }
 
+clade_status clade_modelfile_weight(const clade_modelfile *file, const char *name,
+                                    const clade_tensor *shape, float **out)
+{
+    const clade_safetensors_tensor *stored = clade_safetensors_find(file->file, name);
+    char expected[64];
+    *out = NULL;
+    clade_shape_text(shape, expected);
+    if (!stored)
+        return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing, expected %s", file->path, name,
+                          expected);
+    if (!same_shape(stored, shape))
+        return clade_fail(CLADE_EFORMAT, "%s: '%s' has another shape than the recipe's %s",
+                          file->path, name, expected);
+    size_t count = clade_tensor_count(shape);
+    float *values = malloc(count * sizeof *values);
+    if (!values) return clade_fail(CLADE_ENOMEM, "out of memory for %zu weights", count);
+    clade_status status = clade_safetensors_floats(file->file, stored, count, values);
+    if (status)
+        free(values);
+    else
+        *out = values;
+    return status;
+}
+
 clade_status clade_modelfile_load(const clade_modelfile *file, clade_model *model)
 {
     for (size_t i = 0; i < clade_model_parameters(model); i++) {
         const clade_parameter *p = clade_model_parameter(model, i);
-        const clade_safetensors_tensor *stored = clade_safetensors_find(file->file, p->name);
-        char expected[64];
-        clade_shape_text(&p->value, expected);
-        if (!stored)
-            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing, expected %s", file->path,
-                              p->name, expected);
-        if (!same_shape(stored, &p->value))
-            return clade_fail(CLADE_EFORMAT, "%s: '%s' has another shape than the recipe's %s",
-                              file->path, p->name, expected);
-        size_t count = clade_tensor_count(&p->value);
-        float *values = malloc(count * sizeof *values);
-        if (!values) return clade_fail(CLADE_ENOMEM, "out of memory for %zu weights", count);
-        clade_status status = clade_safetensors_floats(file->file, stored, count, values);
+        float *values;
+        clade_status status = clade_modelfile_weight(file, p->name, &p->value, &values);
         if (!status) status = clade_tensor_write(&p->value, values);
         free(values);
         if (status) return status;

@@ -3,7 +3,7 @@
 #ifndef CLADE_TRAIN_MODELFILE_H
 #define CLADE_TRAIN_MODELFILE_H
 
-#include <clade/train.h>
+#include <clade/interchange.h>
 
 #include "format/safetensors.h"
 
@@ -30,6 +30,11 @@ clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
                                    const clade_class_names *classes, const clade_model *model,
                                    const clade_modelfile_extra *extra);
 
+/* The same with weights that are no model's. */
+clade_status clade_modelfile_write_weights(const char *path, const clade_recipe *recipe,
+                                           const clade_class_names *classes,
+                                           const clade_network_weight *weights, size_t count);
+
 typedef struct clade_modelfile {
     char *path;
     clade_safetensors *file;
@@ -37,10 +42,16 @@ typedef struct clade_modelfile {
     clade_class_names classes;
 } clade_modelfile;
 
+/* The file to open, to be freed: `path` itself, or in a run folder the one with the best weights that
+ * there are. */
+clade_status clade_modelfile_choose(const char *path, char **out);
 /* Errors: EIO, EFORMAT (cut short, or not a model of ours), EUNSUPPORTED (made by a newer version).
  */
 clade_status clade_modelfile_open(const char *path, clade_modelfile *out);
 void clade_modelfile_close(clade_modelfile *file);
+/* One weight, which must be there in this shape; to be freed. */
+clade_status clade_modelfile_weight(const clade_modelfile *file, const char *name,
+                                    const clade_tensor *shape, float **out);
 /* Copies the weights into a model, which must have the same parameters. */
 clade_status clade_modelfile_load(const clade_modelfile *file, clade_model *model);
 

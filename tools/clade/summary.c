@@ -1,7 +1,8 @@
 /* clade summary: a model's layers, as Keras prints them. */
+#include "summary.h"
+
 #include "session.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static void rule(char c, int width)
     putchar('\n');
 }
 
-static void print_table(const clade_graph *graph, const char *name)
+void summary_print(const clade_graph *graph, const char *name)
 {
     bool chain = is_chain(graph);
     char number[32], shape[64], heading[CLADE_NAME_SIZE + 32];
@@ -104,7 +105,7 @@ static void print_table(const clade_graph *graph, const char *name)
     rule('_', width);
 }
 
-static void print_json(const clade_graph *graph, const char *name)
+cJSON *summary_json(const clade_graph *graph, const char *name)
 {
     uint64_t trained = 0, fixed = 0;
     cJSON *root = cJSON_CreateObject();
@@ -133,6 +134,12 @@ static void print_json(const clade_graph *graph, const char *name)
     }
     cJSON_AddNumberToObject(root, "trainable", (double)trained);
     cJSON_AddNumberToObject(root, "non_trainable", (double)fixed);
+    return root;
+}
+
+static void print_json(const clade_graph *graph, const char *name)
+{
+    cJSON *root = summary_json(graph, name);
     char *text = cJSON_Print(root);
     if (text) puts(text);
     cJSON_free(text);
@@ -154,7 +161,7 @@ static clade_status show_model(const char *path, bool json)
     clade_status status = clade_device_open("cpu", NULL, &device);
     if (!status) status = clade_classifier_open(path, device, &classifier);
     if (!status)
-        (json ? print_json : print_table)(clade_model_graph(clade_classifier_model(classifier)),
+        (json ? print_json : summary_print)(clade_model_graph(clade_classifier_model(classifier)),
                                           clade_recipe_name(clade_classifier_recipe(classifier)));
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
@@ -168,7 +175,7 @@ static clade_status show_recipe(const char *name, const command_list *set, int32
     clade_graph *graph = NULL;
     clade_status status = clade_recipe_read(name, set->item, set->count, &recipe);
     if (!status) status = clade_recipe_graph(recipe, classes, &graph);
-    if (!status) (json ? print_json : print_table)(graph, clade_recipe_name(recipe));
+    if (!status) (json ? print_json : summary_print)(graph, clade_recipe_name(recipe));
     clade_graph_destroy(&graph);
     clade_recipe_destroy(&recipe);
     return status;

@@ -1,0 +1,81 @@
+/* Runs an imported net: net_runner MODEL DEVICE N INPUT OUTPUT [HEIGHT WIDTH] reads N pictures of
+ * float32 [c, h, w] from INPUT and writes the outputs to OUTPUT, a picture again as [c, h, w]. With
+ * INPUT "-" it only reads the model and prints its size, "h w c". For the scripts beside it. */
+#include <clade/clade.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* n pictures of [rows, columns] turned to [columns, rows]: layouts of one each are transposes. */
+static void transpose(const float *from, float *to, size_t n, size_t rows, size_t columns)
+{
+    for (size_t p = 0; p < n; p++)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < columns; j++)
+                to[(p * columns + j) * rows + i] = from[(p * rows + i) * columns + j];
+}
+
+static clade_status run(const clade_network *network, const char *device_name, int32_t n,
+                        const char *input, const char *output)
+{
+    const clade_graph *graph = clade_network_graph(network);
+    int32_t in[3], out[3] = {0};
+    clade_graph_shape(graph, 0, in);
+    int32_t rank = clade_graph_shape(graph, clade_graph_layers(graph) - 1, out);
+    size_t area = (size_t)in[0] * (size_t)in[1], channels = (size_t)in[2], values = (size_t)out[0];
+    for (int32_t d = 1; d < rank; d++) values *= (size_t)out[d];
+    size_t taken = (size_t)n * area * channels, given = (size_t)n * values;
+    float *x = malloc(taken * sizeof *x), *nhwc = malloc(taken * sizeof *nhwc);
+    float *y = malloc(given * sizeof *y), *nchw = malloc(given * sizeof *nchw);
+    FILE *file = fopen(input, "rb");
+    if (!x || !nhwc || !y || !nchw || !file || fread(x, sizeof *x, taken, file) != taken)
+        return clade_fail(CLADE_EIO, "%s: expected %zu numbers", input, taken);
+    fclose(file);
+    transpose(x, nhwc, (size_t)n, channels, area);
+    clade_device *device = NULL;
+    clade_model *model = NULL;
+    size_t count;
+    const clade_network_weight *weights = clade_network_weights(network, &count);
+    clade_model_options options = {.batch = n};
+    clade_status status = clade_device_open(device_name, NULL, &device);
+    if (!status) status = clade_model_create(graph, device, &options, &model);
+    if (!status) status = clade_model_load(model, weights, count, true);
+    if (!status) status = clade_tensor_write(clade_model_input(model), nhwc);
+    if (!status) status = clade_model_infer(model, n, false);
+    if (!status) status = clade_tensor_read(clade_model_output(model), y);
+    size_t last = (size_t)out[rank - 1];
+    transpose(y, nchw, (size_t)n, values / last, last);
+    file = status ? NULL : fopen(output, "wb");
+    if (!status && (!file || fwrite(nchw, sizeof *nchw, given, file) != given || fclose(file)))
+        status = clade_fail(CLADE_EIO, "%s: cannot be written", output);
+    clade_model_destroy(&model);
+    clade_device_close(&device);
+    free(x);
+    free(nhwc);
+    free(y);
+    free(nchw);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6 && argc != 8) return 2;
+    clade_network_options options = {0};
+    if (argc == 8) {
+        options.height = atoi(argv[6]);
+        options.width = atoi(argv[7]);
+    }
+    clade_network *network = NULL;
+    clade_status status = clade_network_read(argv[1], &options, &network);
+    if (!status && !strcmp(argv[4], "-")) {
+        int32_t in[3];
+        clade_graph_shape(clade_network_graph(network), 0, in);
+        printf("%d %d %d\n", in[0], in[1], in[2]);
+    } else if (!status) {
+        status = run(network, argv[2], atoi(argv[3]), argv[4], argv[5]);
+    }
+    if (status) fprintf(stderr, "%s\n", clade_error());
+    clade_network_destroy(&network);
+    return status ? 1 : 0;
+}

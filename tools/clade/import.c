@@ -1,0 +1,122 @@
+/* clade import: shows a net of another program, and makes a model of it. */
+#include "session.h"
+#include "summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *interpolation(const clade_preprocessing *p)
+{
+    return p->interpolation == CLADE_BILINEAR ? "bilinear" : "nearest";
+}
+
+static void print_preprocessing(const clade_network *network)
+{
+    const clade_preprocessing *p = clade_network_preprocessing(network);
+    if (!p) {
+        printf("Preprocessing: the file does not say\n");
+        return;
+    }
+    printf("Preprocessing: %d×%d×%d, %s; value = scale · pixel + shift\n", p->height, p->width,
+           p->channels, interpolation(p));
+    for (int32_t c = 0; c < p->channels; c++)
+        printf("  channel %d: scale %.9g, shift %.9g\n", c, (double)p->scale[c],
+               (double)p->shift[c]);
+}
+
+static void print_classes(const clade_network *network)
+{
+    int32_t count = clade_network_classes(network);
+    enum { shown = 10 };
+    if (!count) return;
+    printf("Classes: %d:", count);
+    for (int32_t i = 0; i < count && i < shown; i++)
+        printf("%s %s", i ? "," : "", clade_network_class_name(network, i));
+    printf("%s\n", count > shown ? ", …" : "");
+}
+
+static void print_table(const clade_network *network)
+{
+    summary_print(clade_network_graph(network), clade_network_name(network));
+    print_preprocessing(network);
+    print_classes(network);
+    for (size_t i = 0; i < clade_network_notes(network); i++)
+        printf("Note: %s\n", clade_network_note(network, i));
+}
+
+static void print_json(const clade_network *network)
+{
+    cJSON *root = summary_json(clade_network_graph(network), clade_network_name(network));
+    const clade_preprocessing *p = clade_network_preprocessing(network);
+    if (p) {
+        cJSON *object = cJSON_AddObjectToObject(root, "preprocessing");
+        cJSON_AddNumberToObject(object, "height", p->height);
+        cJSON_AddNumberToObject(object, "width", p->width);
+        cJSON_AddNumberToObject(object, "channels", p->channels);
+        cJSON_AddStringToObject(object, "interpolation", interpolation(p));
+        cJSON_AddItemToObject(object, "scale", cJSON_CreateFloatArray(p->scale, p->channels));
+        cJSON_AddItemToObject(object, "shift", cJSON_CreateFloatArray(p->shift, p->channels));
+    } else {
+        cJSON_AddNullToObject(root, "preprocessing");
+    }
+    cJSON *classes = cJSON_AddArrayToObject(root, "classes");
+    for (int32_t i = 0; i < clade_network_classes(network); i++)
+        cJSON_AddItemToArray(classes, cJSON_CreateString(clade_network_class_name(network, i)));
+    cJSON *notes = cJSON_AddArrayToObject(root, "notes");
+    for (size_t i = 0; i < clade_network_notes(network); i++)
+        cJSON_AddItemToArray(notes, cJSON_CreateString(clade_network_note(network, i)));
+    char *text = cJSON_Print(root);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+/* "224" or "224x192": height and width. */
+static bool parse_size(const char *text, clade_network_options *out)
+{
+    char *end;
+    long height = strtol(text, &end, 10), width = height;
+    if (end != text && *end == 'x') {
+        text = end + 1;
+        width = strtol(text, &end, 10);
+    }
+    if (end == text || *end || height < 1 || height > 65536 || width < 1 || width > 65536)
+        return false;
+    out->height = (int32_t)height;
+    out->width = (int32_t)width;
+    return true;
+}
+
+int command_import(int argc, char **argv)
+{
+    const char *size = NULL, *out = NULL;
+    bool json = false;
+    const command_option options[] = {
+        OPTION_TEXT("size", "HxW", &size,
+                    "size of the pictures; default: the file's. Needed where that leaves it open"),
+        OPTION_TEXT("out", "FILE.safetensors", &out, "also write it as a model of Clade's"),
+        OPTION_FLAG("json", &json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "import",
+        .arguments = "FILE",
+        .least = 1,
+        .most = 1,
+        .about = "Reads a net from an ONNX file (opsets 7 to 17; or a model of Clade's) and shows\n"
+                 "its layers, shapes, parameters, preprocessing and what was done to its graph.",
+        .example = "clade import squeezenet.onnx --out squeezenet.safetensors",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    clade_network_options read = {0};
+    if (size && !parse_size(size, &read))
+        return command_misuse("import", "--size: expected HEIGHT or HEIGHTxWIDTH, found '%s'",
+                              size);
+    clade_network *network;
+    clade_status status = clade_network_read(argv[1], &read, &network);
+    if (!status && out) status = clade_network_write(network, out);
+    if (!status) (json ? print_json : print_table)(network);
+    clade_network_destroy(&network);
+    return status ? command_fail("import") : COMMAND_OK;
+}
