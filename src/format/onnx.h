@@ -150,7 +150,8 @@ clade_onnx_value *clade_onnx_find(const clade_onnx_reader *reader, const char *n
 clade_status clade_onnx_define(clade_onnx_reader *reader, const char *name,
                                const clade_onnx_value *value);
 
-/* Adds a layer; its shape follows. EUNSUPPORTED where it does not fit. */
+/* Adds a layer that the node gives its name to (NULL: none does); its shape follows. EUNSUPPORTED
+ * where it does not fit. */
 clade_status clade_onnx_add(clade_onnx_reader *reader, const Onnx__Node *node,
                             const clade_layer *layer, int32_t *number);
 /* The layer's output: dim [0, rank] with the batch first; the rank with the batch. */
@@ -168,10 +169,8 @@ clade_status clade_onnx_input(clade_onnx_reader *reader, const Onnx__Node *node,
                               clade_onnx_value *out);
 /* The same as a picture [n, h, w, c], or as a vector [n, c], adding a reshape where that is needed.
  */
-clade_status clade_onnx_picture(clade_onnx_reader *reader, const Onnx__Node *node,
-                                clade_onnx_value *value);
-clade_status clade_onnx_vector(clade_onnx_reader *reader, const Onnx__Node *node,
-                               clade_onnx_value *value);
+clade_status clade_onnx_picture(clade_onnx_reader *reader, clade_onnx_value *value);
+clade_status clade_onnx_vector(clade_onnx_reader *reader, clade_onnx_value *value);
 /* Defines the node's first output. */
 clade_status clade_onnx_output(clade_onnx_reader *reader, const Onnx__Node *node,
                                const clade_onnx_value *value);

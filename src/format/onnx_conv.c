@@ -99,7 +99,7 @@ clade_status clade_onnx_read_conv(clade_onnx_reader *r, const Onnx__Node *node)
     const clade_onnx_constant *w, *b;
     window v = {.padding = CLADE_PADDING_VALID};
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, node, &x);
+    if (!status) status = clade_onnx_picture(r, &x);
     if (!status) status = clade_onnx_input_constant(r, node, 1, &w);
     if (!status) status = expect_real(w, 4, "its kernel");
     if (!status) status = clade_onnx_input_constant(r, node, 2, &b);
@@ -192,7 +192,7 @@ clade_status clade_onnx_read_gemm(clade_onnx_reader *r, const Onnx__Node *node)
     clade_onnx_value x;
     const clade_onnx_constant *w, *c;
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_vector(r, node, &x);
+    if (!status) status = clade_onnx_vector(r, &x);
     if (!status) status = clade_onnx_input_constant(r, node, 1, &w);
     if (!status) status = expect_real(w, 2, "its kernel");
     if (!status) status = clade_onnx_input_constant(r, node, 2, &c);
@@ -220,7 +220,7 @@ clade_status clade_onnx_read_matmul(clade_onnx_reader *r, const Onnx__Node *node
     clade_onnx_value x;
     const clade_onnx_constant *w;
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_vector(r, node, &x);
+    if (!status) status = clade_onnx_vector(r, &x);
     if (!status) status = clade_onnx_input_constant(r, node, 1, &w);
     if (!status) status = expect_real(w, 2, "its kernel");
     return status ? status : add_dense(r, node, &x, w, false, 1, NULL);
@@ -253,7 +253,7 @@ clade_status clade_onnx_read_pool(clade_onnx_reader *r, const Onnx__Node *node)
     window v = {.padding = CLADE_PADDING_VALID};
     bool max = !strcmp(node->op_type, "MaxPool");
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, node, &x);
+    if (!status) status = clade_onnx_picture(r, &x);
     if (!status) status = read_pair(r, node, "kernel_shape", 2, 1, v.size);
     if (!status && !v.size[0]) status = clade_fail(CLADE_EFORMAT, "has no kernel_shape");
     if (!status) status = read_window(r, node, &x, &v);
@@ -297,7 +297,7 @@ clade_status clade_onnx_read_global_pool(clade_onnx_reader *r, const Onnx__Node 
 {
     clade_onnx_value x;
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, node, &x);
+    if (!status) status = clade_onnx_picture(r, &x);
     if (status) return status;
     if (!strcmp(node->op_type, "GlobalMaxPool")) {
         clade_layer layer = {.kind = CLADE_LAYER_MAXPOOL2D, .input_count = 1, .input = {x.layer}};

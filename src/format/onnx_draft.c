@@ -195,7 +195,7 @@ clade_status clade_onnx_input(clade_onnx_reader *r, const Onnx__Node *node, size
     return clade_fail(CLADE_EUNSUPPORTED, "input %zu ('%.60s') is constant", i, name);
 }
 
-clade_status clade_onnx_picture(clade_onnx_reader *r, const Onnx__Node *node, clade_onnx_value *v)
+clade_status clade_onnx_picture(clade_onnx_reader *r, clade_onnx_value *v)
 {
     static const int8_t order[] = {0, 3, 1, 2};
     int64_t dim[4];
@@ -205,14 +205,12 @@ clade_status clade_onnx_picture(clade_onnx_reader *r, const Onnx__Node *node, cl
     for (int k = 1; k < 4; k++)
         if (v->dim[k] > INT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "too large a picture");
     bool same = clade_onnx_dims(r, v->layer, dim) == 4;
-    int known = 0; /* sizes that are not 1, and in order */
     int last = 0;
-    bool ascending = true;
+    bool ascending = true; /* the sizes that are not 1 */
     static const int nhwc[] = {2, 3, 1};
     for (int k = 0; k < 3; k++) {
         int axis = nhwc[k];
         if (v->dim[axis] == 1) continue;
-        known++;
         same = same && v->order[axis] == order[axis];
         ascending = ascending && v->order[axis] > last;
         last = v->order[axis];
@@ -225,22 +223,21 @@ clade_status clade_onnx_picture(clade_onnx_reader *r, const Onnx__Node *node, cl
         clade_layer reshape = {.kind = CLADE_LAYER_RESHAPE, .input_count = 1, .input = {v->layer}};
         reshape.as.reshape = (clade_reshape_layer){
             .rank = 3, .dim = {(int32_t)v->dim[2], (int32_t)v->dim[3], (int32_t)v->dim[1]}};
-        clade_status status = clade_onnx_add(r, node, &reshape, &v->layer);
+        clade_status status = clade_onnx_add(r, NULL, &reshape, &v->layer);
         if (status) return status;
     }
-    (void)known;
     memcpy(v->order, order, sizeof order);
     return CLADE_OK;
 }
 
-clade_status clade_onnx_vector(clade_onnx_reader *r, const Onnx__Node *node, clade_onnx_value *v)
+clade_status clade_onnx_vector(clade_onnx_reader *r, clade_onnx_value *v)
 {
     int64_t dim[4];
     if (v->rank != 2)
         return clade_fail(CLADE_EUNSUPPORTED, "takes %d dimensions; expected [n, c]", v->rank);
     if (clade_onnx_dims(r, v->layer, dim) != 2) {
         clade_layer flatten = {.kind = CLADE_LAYER_FLATTEN, .input_count = 1, .input = {v->layer}};
-        clade_status status = clade_onnx_add(r, node, &flatten, &v->layer);
+        clade_status status = clade_onnx_add(r, NULL, &flatten, &v->layer);
         if (status) return status;
     }
     v->order[0] = 0;

@@ -81,7 +81,7 @@ static clade_status reshape(clade_onnx_reader *r, const Onnx__Node *node, clade_
         return add_reshape(r, node, v, (int64_t[]){chw[2], chw[3], chw[1]}, 3);
     }
     if (want.count == 1 && v->rank == 4) { /* a picture becomes a vector: in another order */
-        clade_status status = clade_onnx_picture(r, node, v);
+        clade_status status = clade_onnx_picture(r, v);
         if (status) return status;
         y.order[want.axis[0]] = 1;
         y.layer = v->layer;
@@ -252,7 +252,7 @@ clade_status clade_onnx_read_pad(clade_onnx_reader *r, const Onnx__Node *node)
     /* by the layer's dimensions: rows and columns may be padded, whatever ONNX calls them */
     clade_layer layer = {.kind = CLADE_LAYER_ZERO_PADDING2D, .input_count = 1};
     int64_t dim[4];
-    if (clade_onnx_dims(r, x.layer, dim) != 4) status = clade_onnx_picture(r, node, &x);
+    if (clade_onnx_dims(r, x.layer, dim) != 4) status = clade_onnx_picture(r, &x);
     if (status) return status;
     for (int32_t k = 0; k < x.rank; k++) {
         if (pad[k] == 0 && pad[k + x.rank] == 0) continue;

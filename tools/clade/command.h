@@ -135,6 +135,7 @@ int command_conform(int argc, char **argv);
 int command_data(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_predict(int argc, char **argv);

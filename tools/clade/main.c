@@ -15,6 +15,7 @@ static const subcommand subcommands[] = {
     {"data", "make rendered pictures, or list public picture sets", command_data},
     {"devices", "list the devices that there are", command_devices},
     {"evaluate", "measure a trained classifier on pictures", command_evaluate},
+    {"export", "write a model as ONNX or safetensors", command_export},
     {"import", "show an ONNX file, or make a model of it", command_import},
     {"inspect", "look at a data set: sizes, formats, duplicates, damage", command_inspect},
     {"predict", "say what pictures show", command_predict},
