@@ -115,6 +115,30 @@ CLADE_API const clade_data_options *clade_recipe_data(const clade_recipe *recipe
 CLADE_API clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes,
                                           clade_graph **out);
 
+/* What a recipe says of the backbone that its layers begin with. */
+typedef struct clade_transfer {
+    const char *name;    /* of the backbone, or its file; NULL: the recipe has none */
+    const char *weights; /* the file of its weights; NULL: it begins at random */
+    int32_t layers;      /* layers 1 to this of the graph are the backbone's */
+    float lr_scale;      /* of the rate of its parameters, 1 by default */
+    int32_t unfreeze; /* the epoch, from 1, that begins with clade_recipe_unfrozen_graph; 0: none */
+} clade_transfer;
+
+CLADE_API const clade_transfer *clade_recipe_transfer(const clade_recipe *recipe);
+/* clade_recipe_graph from the epoch `unfreeze` on: the same but for what is trained. */
+CLADE_API clade_status clade_recipe_unfrozen_graph(const clade_recipe *recipe, int32_t classes,
+                                                   clade_graph **out);
+/* Writes the backbone's weights into those parameters of a model that have their names; does
+ * nothing where there is no backbone or it begins at random. Errors: EINVAL (frozen layers without
+ * weights, naming line and key), those of reading the file. */
+CLADE_API clade_status clade_recipe_load(const clade_recipe *recipe, clade_model *model);
+/* The recipes that `clade compare` trains: one for each entry of the section `compare`, which gives
+ * the backbone's name or changes its other keys. */
+CLADE_API size_t clade_recipe_alternatives(const clade_recipe *recipe);
+/* Entry i as a recipe of its own, named by the backbone. */
+CLADE_API clade_status clade_recipe_alternative(const clade_recipe *recipe, size_t i,
+                                                clade_recipe **out);
+
 /* ---- running ---- */
 
 /* Means over the pictures of a split. Precision, recall, f1 and auc are those of class 1 where
@@ -155,6 +179,10 @@ typedef struct clade_train_options {
     const char *out; /* the run folder; NULL: nothing is written */
     bool resume;     /* continue the run in `out`; else that must be empty or not be there */
     int threads;     /* of the loader; 0: chosen */
+    /* Memory for features: where the layers that a recipe begins with are frozen and pictures are
+     * not augmented, what they give is computed once for each picture, and only the rest trained,
+     * with the same result. They are not kept where they have no room. 0: half of what is free. */
+    uint64_t cache_bytes;
     clade_train_observer observer;
 } clade_train_options;
 

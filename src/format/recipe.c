@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sections[] = {"name", "input", "augment", "model",
-                                       "data", "train", "tune",    NULL};
+static const char *const sections[] = {"name", "input", "augment", "backbone", "model",
+                                       "data", "train", "tune",    "compare",  NULL};
 
 size_t clade_recipe_count_words(const char *const *words)
 {
@@ -110,8 +110,7 @@ static clade_status assign(clade_yaml *root, const char *edit)
 
 /* --- the whole --- */
 
-/* The file's name without folder and ending. */
-static char *stem(const char *path)
+char *clade_recipe_stem(const char *path)
 {
     const char *base = strrchr(path, '/');
     char *name = clade_string_join(base ? base + 1 : path, "");
@@ -125,7 +124,7 @@ static clade_status read_name(clade_recipe *recipe, const char *source)
     const char *name = NULL;
     clade_status status = clade_yaml_get_text(recipe->root, "name", &name);
     if (status) return status;
-    recipe->name = name ? clade_string_join(name, "") : stem(source);
+    recipe->name = name ? clade_string_join(name, "") : clade_recipe_stem(source);
     if (!recipe->name) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     return name ? CLADE_OK
                 : clade_yaml_put(recipe->root, "name", clade_yaml_create_text(recipe->name));
@@ -139,21 +138,28 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     if (!status) status = clade_yaml_expect(recipe->model, "model", CLADE_YAML_LIST);
     if (!status) status = read_name(recipe, source);
     if (!status) status = clade_recipe_read_input(recipe, clade_recipe_find(root, "input"));
+    if (!status) status = clade_recipe_check_compare(recipe);
+    if (!status) status = clade_recipe_read_backbone(recipe, clade_yaml_find(root, "backbone"));
     if (!status) status = clade_recipe_read_augment(recipe, clade_recipe_find(root, "augment"));
     if (!status) status = clade_recipe_read_data(recipe, clade_recipe_find(root, "data"));
     if (!status) status = clade_recipe_read_training(recipe, clade_recipe_find(root, "train"));
     if (status) return status;
-    clade_graph *graph; /* so that a mistake in a layer is known now */
-    status = clade_recipe_graph(recipe, 0, &graph);
-    if (status) return status;
-    clade_graph_destroy(&graph);
+    if (!clade_recipe_is_open(recipe)) {
+        clade_graph *graph; /* so that a mistake in a layer is known now */
+        status = clade_recipe_graph(recipe, 0, &graph);
+        if (status) return status;
+        clade_graph_destroy(&graph);
+        if (recipe->transfer.unfreeze) status = clade_recipe_unfrozen_graph(recipe, 0, &graph);
+        if (status) return status;
+        clade_graph_destroy(&graph);
+    }
     size_t size;
     return clade_yaml_emit(root, &recipe->text, &size);
 }
 
 /* Takes the tree. */
-static clade_status make(clade_yaml *root, const char *source, const char *const *sets,
-                         size_t set_count, clade_recipe **out)
+static clade_status edit_and_make(clade_yaml *root, const char *source, const char *const *sets,
+                                  size_t set_count, clade_recipe **out)
 {
     clade_recipe *recipe = calloc(1, sizeof *recipe);
     if (!recipe) {
@@ -174,12 +180,17 @@ static clade_status make(clade_yaml *root, const char *source, const char *const
     return status;
 }
 
+clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recipe **out)
+{
+    return edit_and_make(root, source, NULL, 0, out);
+}
+
 static clade_status parse(const char *text, const char *name, const char *const *sets,
                           size_t set_count, clade_recipe **out)
 {
     clade_yaml *root;
     clade_status status = clade_yaml_parse(text, strlen(text), name, &root);
-    return status ? status : make(root, name, sets, set_count, out);
+    return status ? status : edit_and_make(root, name, sets, set_count, out);
 }
 
 clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe **out)
@@ -240,7 +251,7 @@ clade_status clade_recipe_read(const char *file_or_name, const char *const *sets
     if (!there && !looks_like_file(file_or_name)) return fail_unknown(file_or_name);
     if (there) fclose(there);
     clade_status status = clade_yaml_read(file_or_name, &root);
-    return status ? status : make(root, file_or_name, sets, set_count, out);
+    return status ? status : edit_and_make(root, file_or_name, sets, set_count, out);
 }
 
 void clade_recipe_destroy(clade_recipe **handle)

@@ -2,6 +2,7 @@
 #ifndef CLADE_FORMAT_RECIPE_H
 #define CLADE_FORMAT_RECIPE_H
 
+#include <clade/interchange.h>
 #include <clade/train.h>
 
 #include "format/yaml.h"
@@ -15,6 +16,8 @@ struct clade_recipe {
     clade_training training;
     clade_class_weight *class_weight; /* of `training` */
     clade_data_options data;
+    const clade_yaml *backbone; /* its section, in `root`; NULL: there is none */
+    clade_transfer transfer;
 };
 
 /* The recipes that the library carries; ended by a NULL name. */
@@ -30,6 +33,35 @@ clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *inp
 clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *augment);
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data);
 clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *train);
+/* After the input, which it may complete. A backbone in a file is spelled out in the recipe. */
+clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbone);
+/* The list of backbones to compare: names and maps? */
+clade_status clade_recipe_check_compare(const clade_recipe *recipe);
+/* Spells the net in a file out, so that neither a resume nor a trained model needs the file again.
+ */
+clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, const char *file);
+/* Writes a file's weights, or these, into those parameters of a model that have their names. */
+clade_status clade_recipe_load_file(const clade_recipe *recipe, const char *file,
+                                    clade_model *model);
+clade_status clade_recipe_load_weights(const clade_network_weight *weights, size_t count,
+                                       clade_model *model);
+/* Is there only a list of backbones to compare, none of which was chosen yet? */
+bool clade_recipe_is_open(const clade_recipe *recipe);
+
+/* Adds the backbone's layers to a graph that has none yet; `unfrozen`: as they are later. */
+clade_status clade_recipe_add_backbone(const clade_recipe *recipe, bool unfrozen,
+                                       clade_graph *graph);
+/* Adds the layers of a list. */
+clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, clade_graph *graph);
+/* Appends all layers of a graph to a list, in the words of a recipe. */
+clade_status clade_recipe_write_layers(const clade_graph *graph, clade_yaml *list);
+/* Writes the keys of the section input that give this scale and shift. */
+clade_status clade_recipe_write_scaling(const clade_preprocessing *p, clade_yaml *input);
+
+/* A recipe of a tree, which it takes; `source` stands for its file. */
+clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recipe **out);
+/* A file's name without folder and ending, to be freed; NULL: out of memory. */
+char *clade_recipe_stem(const char *path);
 
 /* The words of a recipe, in the order of the enums; ended by NULL. */
 extern const char *const clade_recipe_optimizers[];
@@ -59,5 +91,10 @@ clade_status clade_recipe_check_keys(const clade_yaml *map, const char *what,
                                      const char *const *keys);
 /* The value of a map's key; NULL when it is missing or null, or when there is no map. */
 const clade_yaml *clade_recipe_find(const clade_yaml *map, const char *key);
+/* Members of a list or map; 0 when there is none. */
+static inline size_t clade_recipe_count(const clade_yaml *node)
+{
+    return node ? clade_yaml_count(node) : 0;
+}
 
 #endif

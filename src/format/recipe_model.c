@@ -526,28 +526,51 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
         classes == 2 ? ", or 1 with sigmoid" : ", or 'units: classes'");
 }
 
-clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes, clade_graph **out)
+clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, clade_graph *graph)
+{
+    for (size_t i = 0; i < clade_yaml_count(list); i++) {
+        const clade_yaml *node = clade_yaml_item(list, i);
+        clade_layer layer = {0};
+        clade_status status = read_layer(node, classes, graph, &layer);
+        if (status) return status;
+        status = clade_graph_add(graph, &layer, NULL);
+        if (status) return clade_yaml_fail(node, status, "%s", clade_error());
+    }
+    return CLADE_OK;
+}
+
+static clade_status make_graph(const clade_recipe *recipe, int32_t classes, bool unfrozen,
+                               clade_graph **out)
 {
     *out = NULL;
     if (classes < 0) return clade_fail(CLADE_EINVAL, "%d classes", classes);
-    size_t count = clade_yaml_count(recipe->model);
     const clade_preprocessing *p = &recipe->preprocessing;
-    if (count == 0) return clade_yaml_fail(recipe->model, CLADE_EINVAL, "model: expected layers");
+    if (clade_recipe_is_open(recipe))
+        return clade_yaml_fail(clade_yaml_find(recipe->root, "compare"), CLADE_EINVAL,
+                               "compare: several backbones; use `clade compare`, or choose one "
+                               "with --set backbone.name=NAME");
+    if (clade_yaml_count(recipe->model) == 0)
+        return clade_yaml_fail(recipe->model, CLADE_EINVAL, "model: expected layers");
     clade_graph *graph;
     clade_status status = clade_graph_create(p->height, p->width, p->channels, &graph);
     if (status) return status;
-    for (size_t i = 0; i < count && !status; i++) {
-        const clade_yaml *node = clade_yaml_item(recipe->model, i);
-        clade_layer layer = {0};
-        status = read_layer(node, classes, graph, &layer);
-        if (status) break;
-        status = clade_graph_add(graph, &layer, NULL);
-        if (status) status = clade_yaml_fail(node, status, "%s", clade_error());
-    }
+    if (recipe->backbone) status = clade_recipe_add_backbone(recipe, unfrozen, graph);
+    if (!status) status = clade_recipe_add_layers(recipe->model, classes, graph);
     if (!status) status = check_outputs(recipe, graph, classes);
     if (status)
         clade_graph_destroy(&graph);
     else
         *out = graph;
     return status;
+}
+
+clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes, clade_graph **out)
+{
+    return make_graph(recipe, classes, false, out);
+}
+
+clade_status clade_recipe_unfrozen_graph(const clade_recipe *recipe, int32_t classes,
+                                         clade_graph **out)
+{
+    return make_graph(recipe, classes, true, out);
 }

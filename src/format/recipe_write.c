@@ -187,7 +187,40 @@ static void write_layer(writer *w, clade_yaml *list, const clade_graph *graph, i
     if (layer->frozen) put(w, map, "trainable", clade_yaml_create_bool(false));
 }
 
+clade_status clade_recipe_write_layers(const clade_graph *graph, clade_yaml *list)
+{
+    writer w = {CLADE_OK};
+    for (int32_t i = 1; i < clade_graph_layers(graph); i++) write_layer(&w, list, graph, i);
+    return w.status;
+}
+
 /* --- sections --- */
+
+static void write_scaling(writer *w, clade_yaml *map, const clade_preprocessing *p,
+                          int32_t channels)
+{
+    /* scale = rescale / std and shift = −mean / std, with std 1 */
+    float scale[4] = {0}, mean[4] = {0};
+    bool same = true, shifted = false;
+    for (int c = 0; c < channels && c < 4; c++) {
+        scale[c] = p->scale[c] != 0 ? p->scale[c] : 1;
+        mean[c] = -p->shift[c];
+        same &= scale[c] == scale[0];
+        shifted |= mean[c] != 0;
+    }
+    if (!same)
+        put_floats(w, map, "rescale", scale, channels);
+    else if (scale[0] != 1)
+        put(w, map, "rescale", float_node(scale[0]));
+    if (shifted) put_floats(w, map, "mean", mean, channels);
+}
+
+clade_status clade_recipe_write_scaling(const clade_preprocessing *p, clade_yaml *input)
+{
+    writer w = {CLADE_OK};
+    write_scaling(&w, input, p, p->channels ? p->channels : 3);
+    return w.status;
+}
 
 static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_parts *parts)
 {
@@ -204,20 +237,7 @@ static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_
     clade_yaml *map = put_empty(w, root, "input", CLADE_YAML_MAP);
     put_ints(w, map, "size", dim, 2);
     put_int(w, map, "channels", dim[2]);
-    /* scale = rescale / std and shift = −mean / std, with std 1 */
-    float scale[4] = {0}, mean[4] = {0};
-    bool same = true, shifted = false;
-    for (int c = 0; c < dim[2] && c < 4; c++) {
-        scale[c] = p->scale[c] != 0 ? p->scale[c] : 1;
-        mean[c] = -p->shift[c];
-        same &= scale[c] == scale[0];
-        shifted |= mean[c] != 0;
-    }
-    if (!same)
-        put_floats(w, map, "rescale", scale, dim[2]);
-    else if (scale[0] != 1)
-        put(w, map, "rescale", float_node(scale[0]));
-    if (shifted) put_floats(w, map, "mean", mean, dim[2]);
+    write_scaling(w, map, p, dim[2]);
     if (p->interpolation != CLADE_NEAREST)
         put_text(w, map, "interpolation", clade_recipe_interpolations[p->interpolation]);
     return w->status;
@@ -303,8 +323,7 @@ static clade_status write(const clade_recipe_parts *parts, clade_yaml *root)
     if (status) return status;
     if (parts->augment) write_augment(&w, root, parts->augment);
     clade_yaml *list = put_empty(&w, root, "model", CLADE_YAML_LIST);
-    for (int32_t i = 1; i < clade_graph_layers(parts->graph); i++)
-        write_layer(&w, list, parts->graph, i);
+    if (!w.status) w.status = clade_recipe_write_layers(parts->graph, list);
     if (parts->training) write_training(&w, root, parts->training);
     return w.status;
 }

@@ -86,6 +86,12 @@ static bool drops(const clade_build *build, const clade_layer *layer)
     return build->pass == CLADE_PASS_TRAIN && layer->as.dropout.rate > 0;
 }
 
+/* The layer's number in the graph that was made, of which this may be the tail. */
+static uint32_t stream_of(const clade_build *build, int32_t number)
+{
+    return (uint32_t)(build->blueprint->graph->offset + number);
+}
+
 static void dropout_forward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
@@ -97,7 +103,7 @@ static void dropout_forward(clade_build *build, int32_t number)
     build->node[number].y = y;
     CLADE_BUILD_CALL(build, number, dropout, .x = clade_build_input(build, number, 0), .y = y,
                      .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
-                     .stream = (uint32_t)number);
+                     .stream = stream_of(build, number));
 }
 
 static void dropout_backward(clade_build *build, int32_t number)
@@ -111,7 +117,7 @@ static void dropout_backward(clade_build *build, int32_t number)
     clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
     CLADE_BUILD_CALL(build, number, dropout_dx, .dy = build->node[number].dy, .dx = dx,
                      .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
-                     .stream = (uint32_t)number, .accumulate = accumulate);
+                     .stream = stream_of(build, number), .accumulate = accumulate);
 }
 
 const clade_layer_rule clade_activation_rule = {

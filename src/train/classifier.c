@@ -1,5 +1,6 @@
 /* Trained classifiers: opening, saving, predicting, evaluating. */
 #include "train/classifier.h"
+#include "train/copy.h"
 #include "train/evaluation.h"
 #include "train/run.h"
 #include "train/sampler.h"
@@ -199,19 +200,6 @@ static clade_status check_classes(const clade_classifier *c, const clade_dataset
     return CLADE_OK;
 }
 
-/* Gives `to` the parameters of `from`. */
-static clade_status copy_weights(const clade_model *from, clade_model *to)
-{
-    for (size_t i = 0; i < clade_model_parameters(from); i++) {
-        const clade_tensor *x = &clade_model_parameter(from, i)->value;
-        clade_tensor y = clade_model_parameter(to, i)->value;
-        clade_status status = clade_op_run(clade_model_device(from), CLADE_OP_copy,
-                                           &(clade_args){.copy = {.x = *x, .y = y}});
-        if (status) return status;
-    }
-    return CLADE_OK;
-}
-
 static clade_status evaluate(clade_classifier *c, clade_model *model, const clade_dataset *dataset,
                              clade_split split, clade_metrics *out)
 {
@@ -250,7 +238,7 @@ clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset 
     if (losses && clade_tensor_present(losses)) return evaluate(c, c->model, dataset, split, out);
     clade_model *model = NULL;
     status = make_model(c->recipe, c->classes.count, true, clade_model_device(c->model), &model);
-    if (!status) status = copy_weights(c->model, model);
+    if (!status) status = clade_model_copy(c->model, model);
     if (!status) status = evaluate(c, model, dataset, split, out);
     clade_model_destroy(&model);
     return status;

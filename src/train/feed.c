@@ -3,6 +3,7 @@
 #include "train/sampler.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct clade_feed {
     clade_feed_options options;
@@ -11,6 +12,8 @@ struct clade_feed {
     clade_buffer *pictures; /* resident ones, or NULL */
     clade_tensor label, weight;
     float *weights; /* [batch] */
+    float *staged;  /* rows of a batch, or NULL */
+    size_t row;     /* floats in a row */
 };
 
 uint64_t clade_feed_bytes(const clade_dataset *dataset, clade_split split)
@@ -73,8 +76,8 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
                                    .shuffle = options->shuffle,
                                    .seed = options->seed,
                                    .threads = options->threads,
-                                   .pixels = !options->resident};
-    if (options->augment) loader.augment = *options->augment;
+                                   .pixels = !options->resident && !options->rows};
+    if (options->augment && !options->rows) loader.augment = *options->augment;
     clade_tensor pictures;
     if (clade_model_label(model)) {
         feed->label = *clade_model_label(model);
@@ -83,8 +86,13 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
     feed->weights = malloc((size_t)batch * sizeof *feed->weights);
     clade_status status =
         feed->weights ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a feed");
+    if (!status && options->rows) {
+        feed->row = clade_tensor_count(clade_model_input(model)) / (size_t)batch;
+        feed->staged = malloc((size_t)batch * feed->row * sizeof *feed->staged);
+        if (!feed->staged) status = clade_fail(CLADE_ENOMEM, "out of memory for a feed");
+    }
     if (!status && options->resident) status = upload(feed, clade_model_device(model), &pictures);
-    if (!status)
+    if (!status && !options->rows)
         status = clade_sampler_create(model, options->preprocessing, options->augment,
                                       options->resident ? &pictures : NULL, &feed->sampler);
     if (!status) status = clade_loader_create(&loader, &feed->loader);
@@ -103,6 +111,7 @@ void clade_feed_destroy(clade_feed **handle)
     clade_sampler_destroy(&feed->sampler);
     clade_buffer_destroy(&feed->pictures);
     free(feed->weights);
+    free(feed->staged);
     free(feed);
     *handle = NULL;
 }
@@ -127,11 +136,24 @@ static clade_status write_labels(clade_feed *feed, const clade_batch *batch)
                               n * sizeof *feed->weights);
 }
 
+static clade_status write_rows(clade_feed *feed, const clade_batch *batch)
+{
+    const clade_tensor *input = clade_model_input(feed->options.model);
+    size_t n = (size_t)batch->count, row = feed->row;
+    for (size_t i = 0; i < n; i++)
+        memcpy(feed->staged + i * row, feed->options.rows + (size_t)batch->index[i] * row,
+               row * sizeof *feed->staged);
+    return clade_buffer_write(input->buffer, (size_t)input->offset * sizeof(float), feed->staged,
+                              n * row * sizeof *feed->staged);
+}
+
 clade_status clade_feed_next(clade_feed *feed, clade_batch *out)
 {
     clade_status status = clade_loader_next(feed->loader, out);
     if (status || out->count == 0) return status;
-    status = clade_sampler_run(feed->sampler, out->count, out->pixels, out->index, out->matrix);
+    status = feed->staged ? write_rows(feed, out)
+                          : clade_sampler_run(feed->sampler, out->count, out->pixels, out->index,
+                                              out->matrix);
     if (!status && clade_tensor_present(&feed->label)) status = write_labels(feed, out);
     return status;
 }

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "train/classifier.h"
 #include "train/evaluation.h"
+#include "train/learner.h"
 #include "train/report.h"
 #include "train/schedule.h"
 
@@ -18,10 +19,10 @@ typedef struct trainer {
     clade_device *device;
     const clade_train_options *options;
     clade_class_names classes;
-    clade_model *model;
+    clade_learner learner;
     float *class_weight; /* one per class, or NULL */
-    clade_updater *updater;
     clade_scheduler scheduler;
+    clade_features features[2];     /* of the training and the validation split, if kept */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;
     clade_evaluation *evaluation;
@@ -92,23 +93,28 @@ static clade_status weigh_classes(trainer *t)
     return CLADE_OK;
 }
 
-static clade_status make_model(trainer *t)
+static clade_status make_learner(trainer *t, clade_learner *out)
 {
-    const clade_training *s = t->settings;
-    const clade_model_options options = {
-        .batch = s->batch, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
-    clade_graph *graph;
-    clade_status status = clade_recipe_graph(t->recipe, t->classes.count, &graph);
-    if (status) return status;
-    status = clade_model_create(graph, t->device, &options, &t->model);
-    clade_graph_destroy(&graph);
-    if (status) return status;
-    const clade_tensor *w = clade_model_trained(t->model);
-    if (!w || !clade_tensor_present(w) || clade_tensor_count(w) == 0)
-        return clade_fail(CLADE_EINVAL, "%s: there is nothing to train: every layer is frozen",
-                          clade_recipe_name(t->recipe));
-    return clade_updater_create(&s->optimizer, t->device, w, clade_model_gradients(t->model),
-                                &t->updater);
+    const clade_learner_options options = {.recipe = t->recipe,
+                                           .classes = t->classes.count,
+                                           .device = t->device,
+                                           .unfrozen = t->progress.unfrozen > 0,
+                                           .unfrozen_step = (uint64_t)t->progress.unfrozen,
+                                           .dataset = t->dataset,
+                                           .cache_bytes = t->options->cache_bytes};
+    return clade_learner_create(&options, out);
+}
+
+/* Computes the split's features where the learner begins with them. */
+static clade_status make_features(trainer *t, clade_feed_options *feed)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    clade_features *features = &t->features[feed->split];
+    if (!t->learner.head) return CLADE_OK;
+    clade_status status = clade_features_compute(t->learner.head, t->learner.whole, feed,
+                                                 observer->stop, observer->user, features);
+    feed->rows = features->row;
+    return status;
 }
 
 /* The splits may take a quarter of the device's memory, the training split first. */
@@ -116,60 +122,78 @@ static clade_status make_feeds(trainer *t)
 {
     const clade_training *s = t->settings;
     uint64_t share = clade_device_describe(t->device)->memory_bytes / 4;
-    clade_feed_options options = {
-        .dataset = t->dataset,
-        .split = CLADE_TRAIN,
-        .model = t->model,
-        .preprocessing = clade_recipe_preprocessing(t->recipe),
-        .augment = clade_recipe_augment(t->recipe),
-        .shuffle = !s->no_shuffle,
-        .seed = s->seed,
-        .class_weight = t->class_weight,
-        .threads = t->options->threads,
-        .resident = clade_feed_is_resident(t->dataset, CLADE_TRAIN, t->device, share)};
-    clade_status status = clade_feed_create(&options, &t->train);
+    clade_feed_options options = {.dataset = t->dataset,
+                                  .split = CLADE_TRAIN,
+                                  .model = t->learner.model,
+                                  .preprocessing = clade_recipe_preprocessing(t->recipe),
+                                  .augment = clade_recipe_augment(t->recipe),
+                                  .shuffle = !s->no_shuffle,
+                                  .seed = s->seed,
+                                  .class_weight = t->class_weight,
+                                  .threads = t->options->threads};
+    options.resident =
+        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_TRAIN, t->device, share);
+    clade_status status = make_features(t, &options);
+    if (!status) status = clade_feed_create(&options, &t->train);
     if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
     if (options.resident) share -= clade_feed_bytes(t->dataset, CLADE_TRAIN);
     options.split = CLADE_VALIDATION;
     options.augment = NULL;
     options.shuffle = false;
     options.class_weight = NULL;
-    options.resident = clade_feed_is_resident(t->dataset, CLADE_VALIDATION, t->device, share);
-    status = clade_feed_create(&options, &t->validation);
-    if (status) return status;
-    return clade_evaluation_create(t->model, clade_dataset_count(t->dataset, CLADE_VALIDATION),
-                                   t->classes.count, s->top_k, &t->evaluation);
+    options.resident =
+        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_VALIDATION, t->device, share);
+    status = make_features(t, &options);
+    if (!status) status = clade_feed_create(&options, &t->validation);
+    return status;
 }
 
-static clade_status set_up(trainer *t)
+/* What is made for the model at hand. */
+static clade_status make_stream(trainer *t)
 {
-    const clade_training *s = t->settings;
-    clade_status status = clade_class_names_copy(t->dataset, &t->classes);
-    if (!status) status = weigh_classes(t);
-    if (!status) status = make_model(t);
-    if (!status) status = make_feeds(t);
-    if (!status) status = clade_results_create(t->model, &t->results);
-    if (status) return status;
-    t->scheduler =
-        clade_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
-                              s->epochs, clade_feed_batches(t->train));
-    t->progress = (clade_progress){.batch_size = s->batch,
-                                   .plateau_factor = 1,
-                                   .plateau_best = INFINITY,
-                                   .stop_best = INFINITY,
-                                   .best_accuracy = -1,
-                                   .best_loss = INFINITY};
-    return CLADE_OK;
+    clade_status status = make_feeds(t);
+    size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
+    if (!status && t->validation)
+        status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
+                                         t->settings->top_k, &t->evaluation);
+    return status ? status : clade_results_create(t->learner.model, &t->results);
 }
 
-static void tear_down(trainer *t)
+static void drop_stream(trainer *t)
 {
     clade_evaluation_destroy(&t->evaluation);
     clade_results_destroy(&t->results);
     clade_feed_destroy(&t->train);
     clade_feed_destroy(&t->validation);
-    clade_updater_destroy(&t->updater);
-    clade_model_destroy(&t->model);
+    clade_features_clear(&t->features[CLADE_TRAIN]);
+    clade_features_clear(&t->features[CLADE_VALIDATION]);
+}
+
+/* In a run that goes on, `unfrozen` is the step at which more began to be trained. */
+static clade_status set_up(trainer *t, int64_t unfrozen)
+{
+    const clade_training *s = t->settings;
+    size_t count = clade_dataset_count(t->dataset, CLADE_TRAIN), batch = (size_t)s->batch;
+    t->progress = (clade_progress){.batch_size = s->batch,
+                                   .plateau_factor = 1,
+                                   .plateau_best = INFINITY,
+                                   .stop_best = INFINITY,
+                                   .unfrozen = unfrozen,
+                                   .best_accuracy = -1,
+                                   .best_loss = INFINITY};
+    clade_status status = clade_class_names_copy(t->dataset, &t->classes);
+    if (!status) status = weigh_classes(t);
+    if (!status) status = make_learner(t, &t->learner);
+    t->scheduler =
+        clade_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
+                              s->epochs, (count + batch - 1) / batch);
+    return status;
+}
+
+static void tear_down(trainer *t)
+{
+    drop_stream(t);
+    clade_learner_clear(&t->learner);
     clade_class_names_clear(&t->classes);
     clade_run_close(&t->run);
     free(t->class_weight);
@@ -179,7 +203,10 @@ static void tear_down(trainer *t)
 
 static clade_status save_model(trainer *t, const char *name)
 {
-    return clade_run_write_model(&t->run, name, t->recipe, &t->classes, t->model);
+    clade_status status = clade_learner_gather(&t->learner);
+    return status ? status
+                  : clade_run_write_model(&t->run, name, t->recipe, &t->classes,
+                                          clade_learner_whole(&t->learner));
 }
 
 static clade_status save_state(trainer *t)
@@ -187,25 +214,62 @@ static clade_status save_state(trainer *t)
     t->progress.plateau_factor = t->scheduler.factor;
     t->progress.plateau_best = t->scheduler.best;
     t->progress.plateau_wait = t->scheduler.wait;
-    return clade_run_save(&t->run, t->recipe, &t->classes, t->model, t->updater, &t->progress);
+    clade_status status = clade_learner_gather(&t->learner);
+    return status
+               ? status
+               : clade_run_save(&t->run, t->recipe, &t->classes, clade_learner_whole(&t->learner),
+                                t->learner.updater, &t->progress);
+}
+
+/* --- unfreezing --- */
+
+/* Is the epoch to come the one, or past the one, that begins with more layers trained? */
+static bool must_unfreeze(const trainer *t)
+{
+    int32_t epoch = clade_recipe_transfer(t->recipe)->unfreeze;
+    return epoch > 0 && t->progress.unfrozen == 0 && t->progress.epoch + 1 >= epoch;
+}
+
+/* From here on with a model in which more is trained; what was trained before keeps its moments. */
+static clade_status unfreeze(trainer *t)
+{
+    clade_learner next;
+    drop_stream(t);
+    t->progress.unfrozen = t->progress.step;
+    clade_status status = make_learner(t, &next);
+    if (status) return status;
+    status = clade_learner_pass_on(&t->learner, &next);
+    clade_learner_clear(&t->learner);
+    t->learner = next;
+    return status;
+}
+
+/* --- beginning --- */
+
+/* The weights, and all else that a run goes on with. */
+static clade_status restore(trainer *t)
+{
+    clade_status status = clade_run_restore(&t->run, clade_learner_whole(&t->learner),
+                                            t->learner.updater, &t->progress);
+    t->scheduler.factor = t->progress.plateau_factor;
+    t->scheduler.best = t->progress.plateau_best;
+    t->scheduler.wait = (int32_t)t->progress.plateau_wait;
+    return status;
 }
 
 /* Goes on from the state that there is, or begins; either way a folder that can be opened and
  * resumed is there afterwards. */
 static clade_status begin(trainer *t, bool found)
 {
-    clade_status status = CLADE_OK;
-    if (found) {
-        status = clade_run_restore(&t->run, t->model, t->updater, &t->progress);
-        t->scheduler.factor = t->progress.plateau_factor;
-        t->scheduler.best = t->progress.plateau_best;
-        t->scheduler.wait = (int32_t)t->progress.plateau_wait;
-    }
+    clade_status status =
+        found ? restore(t) : clade_recipe_load(t->recipe, clade_learner_whole(&t->learner));
+    if (!status) status = clade_learner_spread(&t->learner);
+    if (!status && must_unfreeze(t)) status = unfreeze(t);
     if (!status)
         status = clade_run_write_text(&t->run, "recipe.yaml", clade_recipe_text(t->recipe));
     if (!status && !found) status = save_model(t, "last.safetensors");
     if (!status && !found) status = save_state(t);
-    return status;
+    return status ? status : make_stream(t);
 }
 
 /* --- an epoch --- */
@@ -223,7 +287,7 @@ static clade_status take(void *user, const clade_result *r)
                           clade_feed_batches(t->train), t->epoch.lr,
                           t->run.folder ? " (the run folder keeps the last good epoch)" : "");
     }
-    clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->model)->dim[1], r->loss,
+    clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->learner.model)->dim[1], r->loss,
                     r->label, t->class_weight, r->count, t->settings->top_k);
     return CLADE_OK;
 }
@@ -271,12 +335,12 @@ static clade_status train_batch(trainer *t, const clade_batch *batch)
 {
     clade_progress *p = &t->progress;
     t->epoch.lr = clade_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
-    clade_status status = clade_model_gradient(t->model, batch->count, (uint32_t)p->step);
+    clade_status status = clade_model_gradient(t->learner.model, batch->count, (uint32_t)p->step);
     if (!status)
         status = clade_results_push(t->results, (uint64_t)p->batch, batch->count, batch->label);
     p->step++;
     p->batch++;
-    return status ? status : clade_updater_step(t->updater, t->epoch.lr, (uint64_t)p->step);
+    return status ? status : clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
 }
 
 static clade_status train_epoch(trainer *t)
@@ -302,8 +366,8 @@ static clade_status validate(trainer *t)
     if (!t->validation) return CLADE_OK;
     const clade_train_observer *observer = &t->options->observer;
     clade_status status =
-        clade_evaluation_run(t->evaluation, t->model, t->validation, t->results, observer->stop,
-                             observer->user, &t->epoch.validation);
+        clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
+                             observer->stop, observer->user, &t->epoch.validation);
     return status == CLADE_ECANCELLED ? pause_here(t) : status;
 }
 
@@ -345,7 +409,9 @@ static clade_status end_epoch(trainer *t)
     if (e->best) status = save_model(t, "best.safetensors");
     if (!status) status = save_model(t, "last.safetensors");
     if (!status) status = clade_run_add_history(&t->run, e);
-    if (!status) status = clade_report_metrics(t->recipe, &t->classes, t->model, p, e, &json);
+    if (!status)
+        status = clade_report_metrics(t->recipe, &t->classes, clade_learner_whole(&t->learner), p,
+                                      e, &json);
     if (!status) status = clade_run_write_text(&t->run, "metrics.json", json);
     if (!status) status = save_state(t);
     free(json);
@@ -365,6 +431,11 @@ static clade_status run_epochs(trainer *t)
 {
     clade_status status = CLADE_OK;
     while (!status && !is_over(t)) {
+        if (must_unfreeze(t)) {
+            status = unfreeze(t);
+            if (!status) status = make_stream(t);
+            if (status) break;
+        }
         int64_t done = t->progress.batch;
         t->epoch =
             (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
@@ -395,14 +466,18 @@ clade_status clade_train(const clade_recipe *recipe, const clade_dataset *datase
                  .device = device,
                  .options = options ? options : &defaults};
     bool found = false;
+    clade_progress at = {0};
     clade_status status = check(recipe, dataset);
     if (!status)
         status = clade_run_open(t.options->out, t.options->resume, dataset, &t.run, &found);
-    if (!status) status = set_up(&t);
+    if (!status && found) status = clade_run_peek(&t.run, &at);
+    if (!status) status = set_up(&t, at.unfrozen);
     if (!status) status = begin(&t, found);
     if (!status) status = run_epochs(&t);
     if (out && (!status || status == CLADE_ECANCELLED)) {
-        clade_status made = clade_classifier_create(recipe, &t.model, &t.classes, out);
+        clade_status made = clade_learner_gather(&t.learner);
+        clade_model **whole = t.learner.whole ? &t.learner.whole : &t.learner.model;
+        if (!made) made = clade_classifier_create(recipe, whole, &t.classes, out);
         if (made) status = made;
     }
     tear_down(&t);

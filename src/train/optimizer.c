@@ -8,7 +8,13 @@ struct clade_updater {
     clade_optimizer settings;
     clade_device *device;
     clade_buffer *moment[2], *clip; /* clip: scale and norm */
-    clade_call step, norm;
+    clade_call step, norm;          /* step: over all of w */
+    struct part {
+        clade_call call;
+        float scale;
+        uint64_t began;
+    } * part; /* NULL: one, which is `step` */
+    size_t parts;
 };
 
 clade_optimizer clade_optimizer_resolve(const clade_optimizer *settings)
@@ -104,6 +110,37 @@ clade_status clade_updater_create(const clade_optimizer *settings, clade_device 
     return status;
 }
 
+/* Cuts w, g and the moments down to a range. */
+static void narrow(const clade_updater *u, clade_call *call, const clade_updater_part *range)
+{
+    for (size_t i = 0; i < clade_op_describe(call->op)->slot_count; i++) {
+        clade_tensor *t = &call->args.slot[i];
+        if (!clade_tensor_present(t) || t->buffer == u->clip) continue;
+        t->offset += range->first;
+        t->dim[0] = (int32_t)range->count;
+    }
+}
+
+clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *parts, size_t count)
+{
+    struct part *part = calloc(count, sizeof *part);
+    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        part[i] = (struct part){u->step, parts[i].scale, parts[i].began};
+        narrow(u, &part[i].call, &parts[i]);
+        status = clade_call_prepare(u->device, &part[i].call);
+    }
+    if (status) {
+        free(part);
+        return status;
+    }
+    free(u->part);
+    u->part = part;
+    u->parts = count;
+    return CLADE_OK;
+}
+
 void clade_updater_destroy(clade_updater **handle)
 {
     clade_updater *u = *handle;
@@ -111,33 +148,44 @@ void clade_updater_destroy(clade_updater **handle)
     clade_buffer_destroy(&u->moment[0]);
     clade_buffer_destroy(&u->moment[1]);
     clade_buffer_destroy(&u->clip);
+    free(u->part);
     free(u);
     *handle = NULL;
 }
 
-clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
+/* Step t, from 1, of a call at its rate. */
+static clade_status run_step(const clade_updater *u, clade_call *call, double lr, uint64_t t)
 {
     const clade_optimizer *o = &u->settings;
     float decay = (float)(lr * (double)o->weight_decay);
     switch (o->kind) {
     case CLADE_SGD:
-        u->step.args.sgd.lr = (float)lr;
-        u->step.args.sgd.decay = decay;
+        call->args.sgd.lr = (float)lr;
+        call->args.sgd.decay = decay;
         break;
     case CLADE_RMSPROP:
-        u->step.args.rmsprop.lr = (float)lr;
-        u->step.args.rmsprop.decay = decay;
+        call->args.rmsprop.lr = (float)lr;
+        call->args.rmsprop.decay = decay;
         break;
     default: {
         /* Kingma and Ba 2015, end of section 2 */
         double first = 1 - pow((double)o->beta1, (double)t);
         double second = 1 - pow((double)o->beta2, (double)t);
-        u->step.args.adam.lr = (float)(lr * sqrt(second) / first);
-        u->step.args.adam.decay = decay;
+        call->args.adam.lr = (float)(lr * sqrt(second) / first);
+        call->args.adam.decay = decay;
     }
     }
-    clade_status status = o->clip_norm > 0 ? clade_call_run(u->device, &u->norm) : CLADE_OK;
-    return status ? status : clade_call_run(u->device, &u->step);
+    return clade_call_run(u->device, call);
+}
+
+clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
+{
+    clade_status status =
+        u->settings.clip_norm > 0 ? clade_call_run(u->device, &u->norm) : CLADE_OK;
+    if (!status && !u->part) return run_step(u, &u->step, lr, t);
+    for (size_t i = 0; i < u->parts && !status; i++)
+        status = run_step(u, &u->part[i].call, lr * (double)u->part[i].scale, t - u->part[i].began);
+    return status;
 }
 
 const clade_call *clade_updater_call(const clade_updater *u) { return &u->step; }

@@ -14,6 +14,15 @@ typedef struct clade_updater clade_updater;
 clade_status clade_updater_create(const clade_optimizer *settings, clade_device *device,
                                   const clade_tensor *w, const clade_tensor *g,
                                   clade_updater **out);
+/* A range of w with a rate of its own: the rate times `scale`, and steps counted from `began`. */
+typedef struct clade_updater_part {
+    uint64_t first, count; /* elements */
+    float scale;
+    uint64_t began;
+} clade_updater_part;
+/* Divides w into parts, which must cover it in order; at first it is one, with scale 1. */
+clade_status clade_updater_divide(clade_updater *updater, const clade_updater_part *parts,
+                                  size_t count);
 void clade_updater_destroy(clade_updater **updater);
 /* Queues step t (from 1) at this rate: clips g by its norm if that is wanted, then one call over
  * all parameters. The rate and Adam's correction of the bias are computed in double. */

@@ -205,7 +205,7 @@ static const field fields[] = {
     REAL(tally.loss), WHOLE(tally.count),   WHOLE(tally.correct), WHOLE(tally.in_top_k),
     REAL(seconds),    REAL(plateau_factor), REAL(plateau_best),   WHOLE(plateau_wait),
     REAL(stop_best),  WHOLE(stop_wait),     WHOLE(best_epoch),    REAL(best_accuracy),
-    REAL(best_loss),
+    REAL(best_loss),  WHOLE(unfrozen),
 };
 enum { field_count = sizeof fields / sizeof *fields, field_size = 40 };
 
@@ -304,14 +304,21 @@ static clade_status restore_moment(const clade_modelfile *file, const char *name
     return status;
 }
 
+static clade_status read_progress(const clade_modelfile *file, clade_progress *out)
+{
+    for (int i = 0; i < field_count; i++)
+        if (!read_field(out, &fields[i], clade_safetensors_metadata(file->file, fields[i].key)))
+            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing or no number", file->path,
+                              fields[i].key);
+    return CLADE_OK;
+}
+
 static clade_status restore(clade_run *run, const clade_modelfile *file, clade_model *model,
                             clade_updater *updater, clade_progress *progress)
 {
     clade_progress read;
-    for (int i = 0; i < field_count; i++)
-        if (!read_field(&read, &fields[i], clade_safetensors_metadata(file->file, fields[i].key)))
-            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing or no number", file->path,
-                              fields[i].key);
+    clade_status status = read_progress(file, &read);
+    if (status) return status;
     const char *data = clade_safetensors_metadata(file->file, "data");
     const char *history = clade_safetensors_metadata(file->file, "history");
     if (!data || !history)
@@ -325,7 +332,7 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
                           "%s: stopped in the middle of an epoch of batches of %" PRId64
                           "; expected the same, found %" PRId64,
                           run->folder, read.batch_size, progress->batch_size);
-    clade_status status = clade_modelfile_load(file, model);
+    status = clade_modelfile_load(file, model);
     if (status == CLADE_EFORMAT) status = CLADE_EINVAL; /* the recipe is another */
     clade_tensor moment[2];
     const char *name[2];
@@ -342,14 +349,30 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
     return CLADE_OK;
 }
 
+static clade_status open_state(const clade_run *run, clade_modelfile *file)
+{
+    char *path = clade_run_path(run->folder, "state");
+    if (!path) return CLADE_ENOMEM;
+    clade_status status = clade_modelfile_open(path, file);
+    free(path);
+    return status;
+}
+
+clade_status clade_run_peek(const clade_run *run, clade_progress *progress)
+{
+    clade_modelfile file;
+    clade_status status = open_state(run, &file);
+    if (status) return status;
+    status = read_progress(&file, progress);
+    clade_modelfile_close(&file);
+    return status;
+}
+
 clade_status clade_run_restore(clade_run *run, clade_model *model, clade_updater *updater,
                                clade_progress *progress)
 {
-    char *path = clade_run_path(run->folder, "state");
     clade_modelfile file;
-    if (!path) return CLADE_ENOMEM;
-    clade_status status = clade_modelfile_open(path, &file);
-    free(path);
+    clade_status status = open_state(run, &file);
     if (status) return status;
     status = restore(run, &file, model, updater, progress);
     clade_modelfile_close(&file);

@@ -18,6 +18,7 @@ typedef struct clade_progress {
     int64_t plateau_wait;
     double stop_best; /* of early stopping */
     int64_t stop_wait;
+    int64_t unfrozen;   /* the step at which more layers began to be trained; 0: not yet */
     int64_t best_epoch; /* from 1; 0: none yet */
     double best_accuracy, best_loss;
 } clade_progress;
@@ -45,6 +46,8 @@ clade_status clade_run_add_history(clade_run *run, const clade_epoch *epoch);
 clade_status clade_run_save(const clade_run *run, const clade_recipe *recipe,
                             const clade_class_names *classes, const clade_model *model,
                             const clade_updater *updater, const clade_progress *progress);
+/* Where the run in the folder is. */
+clade_status clade_run_peek(const clade_run *run, clade_progress *progress);
 /* Reads it back. EINVAL when it does not fit the recipe or the data. */
 clade_status clade_run_restore(clade_run *run, clade_model *model, clade_updater *updater,
                                clade_progress *progress);

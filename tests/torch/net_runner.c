@@ -183,6 +183,7 @@ static clade_status make_model(session *s, int32_t batch, int32_t classes)
         .batch = batch, .seed = t->seed, .loss = t->loss, .label_smoothing = t->label_smoothing};
     status = clade_recipe_graph(recipe, classes, &graph);
     if (!status) status = clade_model_create(graph, s->device, &options, &s->model);
+    if (!status) status = clade_recipe_load(recipe, s->model);
     clade_graph_destroy(&graph);
     clade_recipe_destroy(&recipe);
     return status;

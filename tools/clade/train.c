@@ -253,6 +253,7 @@ static int run(request *r)
         clade_train_options options = {.out = r->folder,
                                        .resume = r->resume != NULL,
                                        .threads = (int)r->place.threads,
+                                       .cache_bytes = r->cache_bytes,
                                        .observer = {&w, watch_batch, watch_epoch, poll_stop}};
         status =
             clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
@@ -284,7 +285,7 @@ int command_train(int argc, char **argv)
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
         OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded pictures, as 4G; default: half of it"),
+                    "memory for decoded pictures, and for features, as 4G; default: half of it"),
         OPTION_MAYBE_TEXT("tensorboard", "DIR", &r.tensorboard,
                           "also write events for TensorBoard; default: into the run folder"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
