@@ -135,7 +135,10 @@ CLADE_API clade_status clade_recipe_load(const clade_recipe *recipe, clade_model
 /* The recipes that `clade compare` trains: one for each entry of the section `compare`, which gives
  * the backbone's name or changes its other keys. */
 CLADE_API size_t clade_recipe_alternatives(const clade_recipe *recipe);
-/* Entry i as a recipe of its own, named by the backbone. */
+/* What entry i is called: its key `label`, else its backbone, or its file without folder and
+ * ending; cut to `size` bytes. An entry that is no good has a label, too. */
+CLADE_API void clade_recipe_label(const clade_recipe *recipe, size_t i, char *text, size_t size);
+/* Entry i as a recipe of its own, named by its label. */
 CLADE_API clade_status clade_recipe_alternative(const clade_recipe *recipe, size_t i,
                                                 clade_recipe **out);
 

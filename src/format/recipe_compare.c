@@ -2,8 +2,7 @@
  * for. */
 #include "format/recipe.h"
 
-#include "base/file.h"
-
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,14 +66,17 @@ static clade_status merge(const clade_yaml *section, const clade_yaml *entry, cl
     return status;
 }
 
-/* What the entry is called: its label, its backbone, or its file without folder and ending. */
-static char *label_of(const clade_yaml *backbone, const clade_yaml *entry)
+void clade_recipe_label(const clade_recipe *recipe, size_t i, char *text, size_t size)
 {
-    const clade_yaml *node = clade_recipe_find(entry, "label");
-    if (!node) node = clade_recipe_find(backbone, "name");
-    if (node) return clade_string_join(clade_yaml_text(node) ? clade_yaml_text(node) : "?", "");
-    node = clade_recipe_find(backbone, "file");
-    return clade_recipe_stem(node && clade_yaml_text(node) ? clade_yaml_text(node) : "backbone");
+    const clade_yaml *entry = clade_yaml_item(clade_recipe_find(recipe->root, "compare"), i);
+    const clade_yaml *node = clade_yaml_text(entry) ? entry : clade_recipe_find(entry, "label");
+    if (!node) node = clade_recipe_find(entry, "name");
+    const clade_yaml *file = node ? NULL : clade_recipe_find(entry, "file");
+    if (!node && !file) node = clade_recipe_find(recipe->backbone, "name");
+    char *stem = file && clade_yaml_text(file) ? clade_recipe_stem(clade_yaml_text(file)) : NULL;
+    const char *label = stem ? stem : node ? clade_yaml_text(node) : NULL;
+    snprintf(text, size, "%s", label && *label ? label : "backbone");
+    free(stem);
 }
 
 clade_status clade_recipe_alternative(const clade_recipe *recipe, size_t i, clade_recipe **out)
@@ -85,11 +87,10 @@ clade_status clade_recipe_alternative(const clade_recipe *recipe, size_t i, clad
         return clade_fail(CLADE_EINVAL, "the recipe has no backbone %zu to compare", i);
     const clade_yaml *entry = clade_yaml_item(list, i);
     clade_yaml *root = NULL, *backbone = NULL;
-    char *label = NULL;
+    char label[128];
     *out = NULL;
     clade_status status = merge(recipe->backbone, entry, &backbone);
-    if (!status) label = label_of(backbone, entry);
-    if (!status && !label) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    clade_recipe_label(recipe, i, label, sizeof label);
     if (!status) status = copy_without(recipe->root, left_out, &root);
     if (!status) status = clade_yaml_put(root, "name", clade_yaml_create_text(label));
     if (!status) {
@@ -102,6 +103,5 @@ clade_status clade_recipe_alternative(const clade_recipe *recipe, size_t i, clad
     }
     clade_yaml_destroy(&backbone);
     clade_yaml_destroy(&root);
-    free(label);
     return status;
 }

@@ -131,6 +131,7 @@ const char *command_nearest(const char *word, const char *const *words, size_t c
 
 /* The subcommands. */
 int command_bench(int argc, char **argv);
+int command_compare(int argc, char **argv);
 int command_conform(int argc, char **argv);
 int command_data(int argc, char **argv);
 int command_devices(int argc, char **argv);

@@ -11,6 +11,7 @@ typedef struct subcommand {
 
 static const subcommand subcommands[] = {
     {"bench", "time ops and models", command_bench},
+    {"compare", "train the same head on several backbones", command_compare},
     {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
     {"data", "make rendered pictures, or list public picture sets", command_data},
     {"devices", "list the devices that there are", command_devices},

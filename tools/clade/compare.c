@@ -1,0 +1,434 @@
+/* clade compare: the same head on several backbones, and the best of them on pictures held back. */
+#define _XOPEN_SOURCE 700
+#include "compare.h"
+#include "session.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t asked_by; /* the signal that asked for the end; 0: none */
+
+static void ask(int signal) { asked_by = signal; }
+static bool is_asked(void) { return asked_by != 0; }
+
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+typedef struct request {
+    session_place place;
+    const char *recipe, *data, *validation, *out, *cache;
+    command_list set, backbones;
+    bool json, terminal;
+    uint64_t cache_bytes;
+    char *edits[COMMAND_LIST_SIZE + 2];
+    size_t edit_count;
+    char *folder;
+    clade_device *device;
+    clade_dataset *dataset; /* of the backbone before, opened for `opened` */
+    clade_data_options opened;
+} request;
+
+/* --- the recipe --- */
+
+static char *join(const char *a, const char *b, const char *c)
+{
+    size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *text = malloc(size);
+    if (text) snprintf(text, size, "%s%s%s", a, b, c);
+    return text;
+}
+
+static clade_status add_edit(request *r, char *edit)
+{
+    if (!edit) return clade_fail(CLADE_ENOMEM, "out of memory");
+    r->edits[r->edit_count++] = edit;
+    return CLADE_OK;
+}
+
+static clade_status add_path(request *r, const char *key, const char *path)
+{
+    char *full = path ? realpath(path, NULL) : NULL;
+    clade_status status = path ? add_edit(r, session_text_edit(key, full ? full : path)) : CLADE_OK;
+    free(full);
+    return status;
+}
+
+static bool is_known(const char *name)
+{
+    for (const char *const *known = clade_backbone_names(); *known; known++)
+        if (!strcmp(*known, name)) return true;
+    return false;
+}
+
+static bool is_onnx(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 5 && !strcmp(path + n - 5, ".onnx");
+}
+
+/* What --backbone says: NAME, NAME=WEIGHTS, FILE.onnx or LABEL=FILE.onnx. */
+typedef struct choice {
+    char label[96];
+    const char *path; /* of weights, or of a whole net; NULL: none */
+    bool file;        /* a whole net */
+} choice;
+
+static choice read_choice(const char *option)
+{
+    const char *equals = strchr(option, '=');
+    choice c = {.path = equals ? equals + 1 : NULL};
+    int length = equals ? (int)(equals - option) : (int)strlen(option);
+    if (!equals && is_onnx(option)) { /* its name without folder and ending */
+        const char *slash = strrchr(option, '/'), *base = slash ? slash + 1 : option;
+        c.path = option;
+        option = base;
+        length = (int)strlen(base) - (int)strlen(".onnx");
+    }
+    snprintf(c.label, sizeof c.label, "%.*s", length, option);
+    c.file = c.path && (is_onnx(c.path) || !is_known(c.label));
+    return c;
+}
+
+/* The recipe with this backbone, as if it had been set. */
+static clade_status read_chosen(const request *r, const char *option, clade_recipe **out)
+{
+    const choice c = read_choice(option);
+    char *full = c.path ? realpath(c.path, NULL) : NULL;
+    const char *path = full ? full : c.path, *edits[COMMAND_LIST_SIZE + 16];
+    size_t count = 0;
+    char *own[3] = {session_text_edit("name", c.label), NULL, NULL};
+    own[1] = c.file ? session_text_edit("backbone.file", path)
+                    : session_text_edit("backbone.name", c.label);
+    if (c.path && !c.file) own[2] = session_text_edit("backbone.weights", path);
+    for (; count < r->edit_count; count++) edits[count] = r->edits[count];
+    static const char *const cleared[] = {"compare=null", "backbone.name=null",
+                                          "backbone.file=null", "backbone.weights=null",
+                                          "backbone.layers=null"};
+    for (size_t i = 0; i < sizeof cleared / sizeof *cleared; i++) edits[count++] = cleared[i];
+    for (size_t i = 0; i < 3 && own[i]; i++) edits[count++] = own[i];
+    clade_status status = clade_recipe_read(r->recipe, edits, count, out);
+    for (size_t i = 0; i < 3; i++) free(own[i]);
+    free(full);
+    return status;
+}
+
+static clade_status collect_edits(request *r)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < r->set.count && !status; i++)
+        status = add_edit(r, join(r->set.item[i], "", ""));
+    if (!status) status = add_path(r, "data.path", r->data);
+    if (!status) status = add_path(r, "data.validation", r->validation);
+    return status;
+}
+
+/* --- the folder --- */
+
+/* Makes the folder and those above it. */
+static clade_status make_folder(const char *path)
+{
+    char *part = join(path, "", "");
+    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory");
+    for (char *p = part + 1; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        mkdir(part, 0777);
+        *p = '/';
+    }
+    bool good = mkdir(part, 0777) == 0 || errno == EEXIST;
+    free(part);
+    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot make: %s", path, strerror(errno));
+}
+
+/* A folder that is new or empty: --out, or the first of runs/NAME-compare, … that is not there. */
+static clade_status choose_folder(request *r, const char *name)
+{
+    struct stat info;
+    if (!r->out) {
+        size_t size = strlen(name) + 40;
+        r->folder = malloc(size);
+        if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
+        snprintf(r->folder, size, "runs/%s-compare", name);
+        size_t length = strlen(r->folder);
+        for (unsigned n = 2; !stat(r->folder, &info); n++)
+            snprintf(r->folder + length, size - length, "-%u", n);
+        return make_folder(r->folder);
+    }
+    r->folder = join(r->out, "", "");
+    if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
+    DIR *list = opendir(r->folder);
+    bool empty = true;
+    for (const struct dirent *entry; list && (entry = readdir(list));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) empty = false;
+    if (list) closedir(list);
+    if (!list && !stat(r->folder, &info))
+        return clade_fail(CLADE_EINVAL, "%s: not a folder", r->folder);
+    return empty ? make_folder(r->folder)
+                 : clade_fail(CLADE_EINVAL, "%s: the folder is not empty; expected a new one",
+                              r->folder);
+}
+
+/* --- one backbone --- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct watcher {
+    compare_row *row;
+    bool terminal;
+} watcher;
+
+static void watch_epoch(void *user, const clade_epoch *e)
+{
+    const watcher *w = user;
+    compare_row *row = w->row;
+    row->epochs = e->epoch;
+    if (w->terminal)
+        fprintf(stderr, "\r\033[K%s: epoch %d/%d, accuracy %.4f", row->name, e->epoch, e->epochs,
+                e->train.accuracy);
+    if (!e->best) return;
+    const clade_metrics *judged = e->validation.count ? &e->validation : &e->train;
+    row->best_epoch = e->epoch;
+    row->accuracy = judged->accuracy;
+    row->loss = judged->loss;
+}
+
+static bool poll_stop(void *user)
+{
+    (void)user;
+    return is_asked();
+}
+
+static clade_status open_data(request *r, const clade_recipe *recipe)
+{
+    clade_data_options o = *clade_recipe_data(recipe);
+    o.cache_bytes = r->cache_bytes;
+    o.threads = (int)r->place.threads;
+    if (!o.path)
+        return clade_fail(CLADE_EINVAL, "%s: expected --data PATH", clade_recipe_name(recipe));
+    bool same = r->dataset && o.height == r->opened.height && o.width == r->opened.width &&
+                o.channels == r->opened.channels && o.interpolation == r->opened.interpolation;
+    if (same) return CLADE_OK;
+    clade_dataset_destroy(&r->dataset);
+    r->opened = o;
+    return session_open_data(&o, is_asked, &r->dataset);
+}
+
+static void measure(compare_row *row, const clade_classifier *classifier)
+{
+    const clade_graph *graph = clade_model_graph(clade_classifier_model(classifier));
+    for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
+        uint64_t trained, fixed;
+        clade_graph_parameters(graph, i, &trained, &fixed);
+        row->trained += trained;
+        row->parameters += trained + fixed;
+    }
+}
+
+/* Trains entry i; its row tells what came of it. ECANCELLED: the end was asked for. */
+static clade_status train_entry(request *r, const clade_recipe *all, size_t i, compare_row *row)
+{
+    clade_recipe *recipe = NULL;
+    clade_classifier *classifier = NULL;
+    watcher w = {row, r->terminal};
+    double start = now();
+    clade_status status = r->backbones.count ? read_chosen(r, r->backbones.item[i], &recipe)
+                                             : clade_recipe_alternative(all, i, &recipe);
+    if (!status) {
+        snprintf(row->backbone, sizeof row->backbone, "%s", clade_recipe_transfer(recipe)->name);
+        status = open_data(r, recipe);
+    }
+    if (!status) {
+        row->has_validation = clade_dataset_count(r->dataset, CLADE_VALIDATION) > 0;
+        const clade_train_options options = {
+            .out = row->folder,
+            .threads = (int)r->place.threads,
+            .cache_bytes = r->cache_bytes,
+            .observer = {.user = &w, .epoch = watch_epoch, .stop = poll_stop}};
+        start = now();
+        status = clade_train(recipe, r->dataset, r->device, &options, &classifier);
+    }
+    row->seconds = now() - start;
+    if (classifier) measure(row, classifier);
+    char *best = join(row->folder, "/best.safetensors", "");
+    struct stat info;
+    if (best && !stat(best, &info)) row->bytes = (uint64_t)info.st_size;
+    free(best);
+    if (status) snprintf(row->error, sizeof row->error, "%s", clade_error());
+    clade_classifier_destroy(&classifier);
+    clade_recipe_destroy(&recipe);
+    return status;
+}
+
+/* The row's name, that no row before has, and its folder. */
+static clade_status name_row(const request *r, const clade_recipe *all, size_t i, compare *c)
+{
+    compare_row *row = &c->row[i];
+    char label[sizeof c->row->name - 12];
+    if (r->backbones.count)
+        snprintf(label, sizeof label, "%s", read_choice(r->backbones.item[i]).label);
+    else
+        clade_recipe_label(all, i, label, sizeof label);
+    for (char *p = label; *p; p++)
+        if (*p == '/' || (unsigned char)*p < ' ') *p = '_';
+    snprintf(row->name, sizeof row->name, "%s", label);
+    for (unsigned n = 2, k = 0; k < i; k++)
+        if (!strcmp(c->row[k].name, row->name)) {
+            snprintf(row->name, sizeof row->name, "%s-%u", label, n++);
+            k = (unsigned)-1; /* from the start again */
+        }
+    row->folder = join(r->folder, "/", row->name);
+    return row->folder ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+/* --- all of them --- */
+
+static bool is_better(const compare_row *a, const compare_row *b)
+{
+    if (a->accuracy != b->accuracy) return a->accuracy > b->accuracy;
+    return a->loss < b->loss;
+}
+
+/* The best one's best weights on the test split. */
+static clade_status test_best(request *r, compare *c)
+{
+    if (!c->best || clade_dataset_count(r->dataset, CLADE_TEST) == 0) return CLADE_OK;
+    clade_classifier *classifier = NULL;
+    clade_metrics metrics;
+    clade_status status = clade_classifier_open(c->best->folder, r->device, &classifier);
+    const clade_recipe *recipe = classifier ? clade_classifier_recipe(classifier) : NULL;
+    if (!status) status = open_data(r, recipe);
+    if (!status) status = clade_classifier_evaluate(classifier, r->dataset, CLADE_TEST, &metrics);
+    if (!status) {
+        c->tested = metrics.count;
+        c->test_accuracy = metrics.accuracy;
+        c->test_loss = metrics.loss;
+    }
+    clade_classifier_destroy(&classifier);
+    return status;
+}
+
+static clade_status run_all(request *r, const clade_recipe *all, compare *c)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < c->count && !status; i++) {
+        status = name_row(r, all, i, c);
+        if (status) break;
+        clade_status trained = train_entry(r, all, i, &c->row[i]);
+        if (r->terminal) fprintf(stderr, "\r\033[K");
+        if (trained == CLADE_ECANCELLED) return trained;
+        if (!r->json) compare_print_row(&c->row[i]);
+        if (!trained && (!c->best || is_better(&c->row[i], c->best))) c->best = &c->row[i];
+        status = compare_write(c, r->folder);
+    }
+    if (!status) status = test_best(r, c);
+    return status ? status : compare_write(c, r->folder);
+}
+
+static clade_status prepare(request *r, clade_recipe **recipe, compare *c)
+{
+    const char *const *edits = (const char *const *)r->edits;
+    clade_status status = collect_edits(r);
+    if (!status) status = clade_recipe_read(r->recipe, edits, r->edit_count, recipe);
+    if (status) return status;
+    c->count = r->backbones.count ? r->backbones.count : clade_recipe_alternatives(*recipe);
+    if (!c->count)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: nothing to compare: expected --backbone NAME=FILE, or a section "
+                          "'compare' with a list of backbones",
+                          r->recipe);
+    c->recipe = clade_recipe_name(*recipe);
+    c->row = calloc(c->count, sizeof *c->row);
+    if (!c->row) return clade_fail(CLADE_ENOMEM, "out of memory");
+    status = choose_folder(r, c->recipe);
+    return status ? status : session_open_device(&r->place, &r->device);
+}
+
+static int run(request *r)
+{
+    clade_recipe *recipe = NULL;
+    compare c = {0};
+    watch_signals();
+    clade_status status = prepare(r, &recipe, &c);
+    if (!status && !r->json)
+        printf("%zu backbones, device %s, folder %s\n", c.count,
+               clade_device_describe(r->device)->id, r->folder);
+    if (!status) status = run_all(r, recipe, &c);
+    int result = status ? command_fail("compare") : COMMAND_OK;
+    if (!status) {
+        if (r->json)
+            compare_print_json(&c);
+        else
+            compare_print_best(&c);
+        for (size_t i = 0; i < c.count; i++)
+            if (c.row[i].error[0]) result = COMMAND_FAILED;
+    }
+    if (asked_by) result = 128 + (int)asked_by;
+    for (size_t i = 0; c.row && i < c.count; i++) free(c.row[i].folder);
+    free(c.row);
+    clade_dataset_destroy(&r->dataset);
+    clade_device_close(&r->device);
+    clade_recipe_destroy(&recipe);
+    return result;
+}
+
+int command_compare(int argc, char **argv)
+{
+    request r = {.place = {.math = session_math_default}};
+    const command_option options[] = {
+        OPTION_TEXT("data", "PATH", &r.data, "folder or archive of pictures"),
+        OPTION_TEXT("validation", "PATH", &r.validation,
+                    "the validation pictures, if they lie apart"),
+        OPTION_LIST("backbone", "NAME=FILE", &r.backbones,
+                    "a backbone and its weights, or LABEL=NET.onnx; may be given several times"),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_TEXT("out", "DIR", &r.out,
+                    "folder of the runs; default: runs/NAME-compare, a new one"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+        OPTION_TEXT("cache", "SIZE", &r.cache,
+                    "memory for decoded pictures, and for features, as 4G; default: half of it"),
+        OPTION_FLAG("json", &r.json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "compare",
+        .arguments = "RECIPE",
+        .least = 1,
+        .most = 1,
+        .about =
+            "Trains a recipe's head on each of several backbones (those given, or the recipe's "
+            "own\n"
+            "list under `compare`), picks the one with the best validation accuracy, and measures\n"
+            "it on the test pictures, which nothing was chosen by. Each is a run folder of its "
+            "own;\n"
+            "the table is kept beside them as compare.csv and compare.json.",
+        .example = "clade compare cat-dog-transfer --data photos.zip \\\n"
+                   "      --backbone resnet18=resnet18.safetensors \\\n"
+                   "      --backbone squeezenet1_1=squeezenet.h5 --backbone mine=net.onnx",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
+        return command_misuse("compare", "--cache %s: expected a size, as 512M or 4G", r.cache);
+    r.recipe = argv[1];
+    r.terminal = isatty(STDERR_FILENO);
+    int result = run(&r);
+    for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
+    free(r.folder);
+    return result;
+}

@@ -1,0 +1,167 @@
+/* A comparison as text, JSON and CSV. */
+#include "compare.h"
+#include "session.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- text --- */
+
+void compare_print_row(const compare_row *row)
+{
+    if (row->error[0])
+        printf("%s: failed: %s\n", row->name, row->error);
+    else
+        printf("%s: accuracy %.4f in epoch %d of %d, %.1f s\n", row->name, row->accuracy,
+               row->best_epoch, row->epochs, row->seconds);
+    fflush(stdout);
+}
+
+void compare_print_best(const compare *c)
+{
+    char parameters[32], trained[32];
+    int width = 8;
+    for (size_t i = 0; i < c->count; i++)
+        if ((int)strlen(c->row[i].name) > width) width = (int)strlen(c->row[i].name);
+    printf("\n%-*s  accuracy    loss  epoch  seconds   parameters      trained      MB\n", width,
+           "backbone");
+    for (size_t i = 0; i < c->count; i++) {
+        const compare_row *row = &c->row[i];
+        if (row->error[0]) {
+            printf("%-*s  failed\n", width, row->name);
+            continue;
+        }
+        printf("%-*s  %8.4f  %6.4f  %5d  %7.1f  %11s  %11s  %6.1f%s\n", width, row->name,
+               row->accuracy, row->loss, row->best_epoch, row->seconds,
+               session_thousands(row->parameters, parameters),
+               session_thousands(row->trained, trained), (double)row->bytes / 1e6,
+               row == c->best ? "  best" : "");
+    }
+    if (!c->best) return;
+    printf("\nBest by %s accuracy: %s (%s)\n", c->best->has_validation ? "validation" : "training",
+           c->best->name, c->best->folder);
+    if (c->tested)
+        printf("On %zu test pictures: accuracy %.4f, loss %.4f\n", c->tested, c->test_accuracy,
+               c->test_loss);
+    else
+        printf("There are no test pictures to measure it on.\n");
+}
+
+/* --- JSON --- */
+
+static cJSON *row_to_json(const compare_row *row)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "name", row->name);
+    cJSON_AddStringToObject(object, "backbone", row->backbone);
+    cJSON_AddStringToObject(object, "folder", row->folder);
+    if (row->error[0]) {
+        cJSON_AddStringToObject(object, "error", row->error);
+        return object;
+    }
+    cJSON_AddStringToObject(object, "split", row->has_validation ? "validation" : "train");
+    cJSON_AddNumberToObject(object, "accuracy", row->accuracy);
+    cJSON_AddNumberToObject(object, "loss", row->loss);
+    cJSON_AddNumberToObject(object, "best_epoch", row->best_epoch);
+    cJSON_AddNumberToObject(object, "epochs", row->epochs);
+    cJSON_AddNumberToObject(object, "seconds", row->seconds);
+    cJSON_AddNumberToObject(object, "parameters", (double)row->parameters);
+    cJSON_AddNumberToObject(object, "trained", (double)row->trained);
+    cJSON_AddNumberToObject(object, "bytes", (double)row->bytes);
+    return object;
+}
+
+/* To be freed with cJSON_free; NULL: out of memory. */
+static char *to_json(const compare *c)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "recipe", c->recipe);
+    cJSON *rows = cJSON_AddArrayToObject(root, "backbones");
+    for (size_t i = 0; i < c->count && c->row[i].folder; i++)
+        cJSON_AddItemToArray(rows, row_to_json(&c->row[i]));
+    if (c->best) cJSON_AddStringToObject(root, "best", c->best->name);
+    if (c->tested) {
+        cJSON *test = cJSON_AddObjectToObject(root, "test");
+        cJSON_AddNumberToObject(test, "pictures", (double)c->tested);
+        cJSON_AddNumberToObject(test, "accuracy", c->test_accuracy);
+        cJSON_AddNumberToObject(test, "loss", c->test_loss);
+    }
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    return text;
+}
+
+void compare_print_json(const compare *c)
+{
+    char *text = to_json(c);
+    if (text) puts(text);
+    cJSON_free(text);
+}
+
+/* --- files --- */
+
+/* A field in quotes, those within it doubled. */
+static void write_field(FILE *to, const char *text)
+{
+    fputc('"', to);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', to);
+        fputc(*text, to);
+    }
+    fputc('"', to);
+}
+
+static void write_csv(FILE *to, const compare *c)
+{
+    fprintf(to, "name,backbone,accuracy,loss,best_epoch,epochs,seconds,parameters,trained,bytes,"
+                "error\n");
+    for (size_t i = 0; i < c->count && c->row[i].folder; i++) {
+        const compare_row *row = &c->row[i];
+        write_field(to, row->name);
+        fputc(',', to);
+        write_field(to, row->backbone);
+        if (row->error[0])
+            fprintf(to, ",,,,,,,,,");
+        else
+            fprintf(to, ",%.9g,%.9g,%d,%d,%.3f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", row->accuracy,
+                    row->loss, row->best_epoch, row->epochs, row->seconds, row->parameters,
+                    row->trained, row->bytes);
+        write_field(to, row->error);
+        fputc('\n', to);
+    }
+}
+
+/* Writes beside the file and renames; `text` NULL: the CSV. */
+static clade_status write_file(const compare *c, const char *folder, const char *name,
+                               const char *text)
+{
+    size_t size = strlen(folder) + strlen(name) + 8;
+    char *path = malloc(2 * size), *temporary = path + size;
+    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
+    snprintf(path, size, "%s/%s", folder, name);
+    snprintf(temporary, size, "%s/%s.tmp", folder, name);
+    FILE *file = fopen(temporary, "w");
+    bool good = file != NULL;
+    if (good && text) fprintf(file, "%s\n", text);
+    if (good && !text) write_csv(file, c);
+    if (file) good = !ferror(file);
+    if (file) good = fclose(file) == 0 && good;
+    if (good) good = rename(temporary, path) == 0;
+    clade_status status =
+        good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot write: %s", path, strerror(errno));
+    if (!good && file) remove(temporary);
+    free(path);
+    return status;
+}
+
+clade_status compare_write(const compare *c, const char *folder)
+{
+    char *text = to_json(c);
+    if (!text) return clade_fail(CLADE_ENOMEM, "out of memory");
+    clade_status status = write_file(c, folder, "compare.json", text);
+    cJSON_free(text);
+    return status ? status : write_file(c, folder, "compare.csv", NULL);
+}
