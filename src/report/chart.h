@@ -1,0 +1,103 @@
+/* Charts as SVG, inside a page or in a file of their own. Colours are told apart by those who are
+ * colour-blind (after Okabe and Ito) and have a variant for dark windows; every chart has a title
+ * and a description for those who do not see it, and values that show under the pointer. Values
+ * that are not finite are left out. Coordinates are printed with one decimal, so that the same
+ * numbers always give the same text. */
+#ifndef CLADE_REPORT_CHART_H
+#define CLADE_REPORT_CHART_H
+
+#include "report/page.h"
+
+typedef struct clade_axis {
+    const char *title; /* may be NULL */
+    double low,
+        high;  /* the least range to show, widened to what the data need; both 0: the data's */
+    bool zero; /* 0 is shown too */
+    bool logarithmic; /* values above 0 only */
+    bool integer;     /* no ticks between whole numbers */
+} clade_axis;
+
+typedef struct clade_chart {
+    const char *title;
+    const char *description; /* one sentence on what is to be seen; NULL: the title */
+    clade_axis x, y;
+    int32_t height;    /* 0: 300, in units of which the width is 480 */
+    int32_t left, top; /* where it stands on a sheet; 0 in a page */
+} clade_chart;
+
+enum { CLADE_CHART_WIDTH = 480, CLADE_CHART_HEIGHT = 300 };
+
+typedef enum clade_series_style {
+    CLADE_SERIES_LINE,
+    CLADE_SERIES_DASHED,
+    CLADE_SERIES_POINTS, /* scatter */
+    CLADE_SERIES_STEPS   /* a line that keeps its value until the next x */
+} clade_series_style;
+
+typedef struct clade_series {
+    const char *name; /* in the legend; NULL: not there */
+    const double *x;  /* NULL: 1, 2, 3, … */
+    const double *y;
+    size_t count;
+    clade_series_style style;
+    int color;   /* 1 to CLADE_CHART_COLORS; 0: that of its place in the list; < 0: soft
+                  * grey, as a line to compare with */
+    size_t mark; /* the point to mark, from 1; 0: none */
+    const char *const *label; /* of each point, shown under the pointer; NULL: its numbers */
+} clade_series;
+
+enum { CLADE_CHART_COLORS = 6 }; /* series beyond take them again, with dashes */
+
+/* Lines and points on two axes, with a legend when more than one series has a name. */
+void clade_chart_lines(clade_page *page, const clade_chart *chart, const clade_series *series,
+                       size_t count);
+
+/* A horizontal bar with its name and value for each of `count`, one below the other; the height
+ * follows from that. The x axis is that of the values and starts at 0. */
+void clade_chart_bars(clade_page *page, const clade_chart *chart, const char *const *names,
+                      const double *values, size_t count);
+
+/* A histogram: bar i of `count` stands over edges[i]…edges[i+1]. */
+void clade_chart_histogram(clade_page *page, const clade_chart *chart, const double *edges,
+                           const double *values, size_t count);
+
+/* Values rows × columns as a table of shades, each row's by its share of the row's sum: a confusion
+ * matrix, with the diagonal in another colour. y.title names the rows, x.title the columns; the
+ * height follows. */
+void clade_chart_heat(clade_page *page, const clade_chart *chart, const char *const *row_names,
+                      size_t rows, const char *const *column_names, size_t columns,
+                      const double *values);
+
+/* A sheet: an SVG file of its own, `width` × `height` units, on which charts stand at their left
+ * and top; clade_page_write ends and writes it. */
+void clade_chart_sheet_begin(clade_page *page, const char *title, int32_t width, int32_t height);
+
+/* ---- for charts of other kinds ---- */
+
+/* <svg …> with title and description, and its end. */
+void clade_chart_begin(clade_page *page, const clade_chart *chart, int32_t height);
+void clade_chart_end(clade_page *page);
+
+/* A range of values on a range of coordinates. */
+typedef struct clade_scale {
+    double low, high;   /* values */
+    double first, last; /* their coordinates */
+    bool logarithmic;
+} clade_scale;
+
+double clade_scale_at(const clade_scale *scale, double value);
+
+/* Ticks at round values within the scale, at most `room`, at least 1. step: their distance (0 on a
+ * logarithmic scale). */
+enum { CLADE_TICKS = 16 };
+size_t clade_scale_ticks(const clade_scale *scale, bool integer, size_t room,
+                         double ticks[CLADE_TICKS]);
+/* The shortest sensible text of a value: 0.25, 12000, 1e-05. */
+void clade_chart_number(double value, char text[32]);
+
+/* A text at x, y; `anchor` is start, middle or end. Longer ones than `most` characters (0: any) end
+ * in an ellipsis. */
+void clade_chart_text(clade_page *page, double x, double y, const char *anchor, const char *text,
+                      size_t most);
+
+#endif

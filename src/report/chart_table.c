@@ -1,0 +1,121 @@
+/* Charts of named rows: bars, and shades of a matrix. */
+#include "report/chart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { bar_line = 24, bar_top = 30, names_most = 18 };
+
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) n += (*text & 0xc0) != 0x80;
+    return n;
+}
+
+/* Units that the names need to the left. */
+static double width_of_names(const char *const *names, size_t count, size_t most)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t n = characters(names[i]);
+        if (n > longest) longest = n;
+    }
+    return 7.0 * (double)(longest < most ? longest : most) + 12;
+}
+
+void clade_chart_bars(clade_page *page, const clade_chart *c, const char *const *names,
+                      const double *values, size_t count)
+{
+    int32_t height = bar_top + bar_line * (int32_t)count + 6;
+    clade_scale x = {.low = fmin(c->x.low, 0), .high = fmax(c->x.high, 0)};
+    for (size_t i = 0; i < count; i++) {
+        if (isfinite(values[i])) x.low = fmin(x.low, values[i]);
+        if (isfinite(values[i])) x.high = fmax(x.high, values[i]);
+    }
+    if (!(x.high > x.low)) x.high = x.low + 1;
+    x.first = width_of_names(names, count, names_most);
+    x.last = CLADE_CHART_WIDTH - 60;
+    clade_chart_begin(page, c, height);
+    for (size_t i = 0; i < count; i++) {
+        double y = bar_top + bar_line * (double)i;
+        clade_chart_text(page, x.first - 6, y + 15, "end", names[i], names_most);
+        if (!isfinite(values[i])) continue;
+        double zero = clade_scale_at(&x, 0), end = clade_scale_at(&x, values[i]);
+        clade_page_markup(
+            page,
+            "<g class=\"c1\"><rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+            "height=\"%d\"/></g>",
+            fmin(zero, end), y + 3, fabs(end - zero), bar_line - 7);
+        char text[32];
+        snprintf(text, sizeof text, "%.6g", values[i]);
+        clade_chart_text(page, fmax(zero, end) + 5, y + 15, "start", text, 0);
+    }
+    clade_chart_end(page);
+}
+
+/* One cell; its number where there is room for it. */
+static void draw_cell(clade_page *page, double x, double y, double side_x, double side_y,
+                      double value, double share, const char *row, const char *column,
+                      bool diagonal, bool number)
+{
+    clade_page_markup(page,
+                      "<g class=\"c%d\"><rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+                      "height=\"%.1f\" fill-opacity=\"%.2f\"><title>",
+                      diagonal ? 1 : 2, x, y, fmax(side_x - 1, 0.5), fmax(side_y - 1, 0.5),
+                      value == 0 ? 0 : 0.08 + 0.55 * share);
+    clade_page_text(page, "%s, %s: %.6g (%.1f %%)", row, column, value, 100 * share);
+    clade_page_markup(page, "</title></rect></g>\n");
+    if (number)
+        clade_page_markup(page,
+                          "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+                          "pointer-events=\"none\">%.6g</text>\n",
+                          x + side_x / 2, y + side_y / 2 + 4, value);
+}
+
+void clade_chart_heat(clade_page *page, const clade_chart *c, const char *const *row_names,
+                      size_t rows, const char *const *column_names, size_t columns,
+                      const double *values)
+{
+    enum { named_most = 32, numbered_most = 10 };
+    bool named = rows <= named_most && columns <= named_most;
+    bool numbered = rows <= numbered_most && columns <= numbered_most;
+    double left = (named ? width_of_names(row_names, rows, 14) : 8) + (c->y.title ? 18 : 0);
+    double side_x = (CLADE_CHART_WIDTH - 4 - left) / (double)(columns ? columns : 1);
+    double side_y = fmin(side_x, rows <= numbered_most ? 34 : 480.0 / (double)rows);
+    bool slanted = named && width_of_names(column_names, columns, 14) - 12 > side_x;
+    double top = 26 + (c->x.title ? 18 : 0);
+    if (named) top += slanted ? 0.75 * width_of_names(column_names, columns, 14) + 8 : 18;
+    clade_chart_begin(page, c, (int32_t)ceil(top + side_y * (double)rows + 4));
+    if (c->x.title)
+        clade_chart_text(page, left + side_x * (double)columns / 2, 36, "middle", c->x.title, 50);
+    if (c->y.title) {
+        double middle = top + side_y * (double)rows / 2;
+        clade_page_markup(page, "<g transform=\"rotate(-90 12 %.1f)\">", middle);
+        clade_chart_text(page, 12, middle, "middle", c->y.title, 30);
+        clade_page_markup(page, "</g>\n");
+    }
+    for (size_t j = 0; j < columns && named; j++) {
+        double x = left + side_x * ((double)j + 0.5);
+        if (slanted) {
+            clade_page_markup(page, "<g transform=\"rotate(-45 %.1f %.1f)\">", x, top - 6);
+            clade_chart_text(page, x, top - 6, "start", column_names[j], 14);
+            clade_page_markup(page, "</g>\n");
+        } else {
+            clade_chart_text(page, x, top - 6, "middle", column_names[j], 14);
+        }
+    }
+    for (size_t i = 0; i < rows; i++) {
+        double y = top + side_y * (double)i, sum = 0;
+        if (named) clade_chart_text(page, left - 6, y + side_y / 2 + 4, "end", row_names[i], 14);
+        for (size_t j = 0; j < columns; j++) sum += values[i * columns + j];
+        for (size_t j = 0; j < columns; j++) {
+            double value = values[i * columns + j];
+            if (value == 0 && !numbered) continue; /* many classes: most cells are empty */
+            draw_cell(page, left + side_x * (double)j, y, side_x, side_y, value,
+                      sum > 0 ? value / sum : 0, row_names[i], column_names[j], i == j, numbered);
+        }
+    }
+    clade_chart_end(page);
+}
