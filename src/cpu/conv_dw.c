@@ -223,7 +223,7 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
         .lines = (int64_t)y[0] * y[1],
         .accumulate = a->accumulate,
     };
-    if (conv_is_winograd(&job.g, &a->dw, &a->dy))
+    if (conv_is_winograd_dw(&job.g, &a->dw, &a->dy))
         return CPU_NAME(winograd_dw)(cpu, a, index, scratch);
     job.chunks =
         clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);

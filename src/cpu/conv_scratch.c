@@ -73,7 +73,7 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
         size_t copies = conv_dw_floats(a->x.dim, w, y, &g, filters, 1);
         if (copies < (size_t)band_floats) copies = (size_t)band_floats;
         floats = chunks * (rows + 1) * filters + threads * copies;
-        if (conv_is_winograd(&g, &a->dw, &a->dy))
+        if (conv_is_winograd_dw(&g, &a->dw, &a->dy))
             floats = winograd_dw_all_floats(winograd_dw(a), threads);
     }
     return floats * sizeof(float);

@@ -260,7 +260,7 @@ static bool transforms_conv2d_maxpool_dw(const clade_args *args)
     const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
-    return conv_is_winograd(&g, &a->dw, &full);
+    return conv_is_winograd_dw(&g, &a->dw, &full);
 }
 
 /* ---- cases ---- */
@@ -302,8 +302,8 @@ static const clade_case conv2d_maxpool_cases[] = {
          .groups = 24, RELU),
     CASE("one-window", true, .x = F32_4(3, 6, 5, 3), .w = F32_4(5, 4, 3, 10), .b = F32_1(10), RELU),
     CASE("wide", true, .x = F32_4(1, 6, 263, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), RELU),
-    CASE("winograd-small", false, .x = F32_4(8, 4, 4, 16), .w = F32_4(3, 3, 16, 16), SAME, RELU),
-    CASE("winograd", false, .x = F32_4(2, 13, 11, 17), .w = F32_4(3, 3, 17, 35), .b = F32_1(35),
+    CASE("winograd-small", false, .x = F32_4(8, 6, 6, 16), .w = F32_4(3, 3, 16, 16), SAME, RELU),
+    CASE("winograd", false, .x = F32_4(4, 13, 11, 17), .w = F32_4(3, 3, 17, 35), .b = F32_1(35),
          RELU),
     CASE("winograd-linear", true, .x = F32_4(2, 12, 18, 32), .w = F32_4(3, 3, 32, 16),
          .b = F32_1(16), .pad = {2, 0, 1, 2}),

@@ -72,7 +72,8 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->w, &a->y)) return clade_opencl_winograd(cl, a, scratch);
+    if (conv_is_winograd(&g, &a->w, &a->y))
+        return clade_opencl_winograd(cl, a, NULL, NULL, scratch);
     BY_GEMM(conv2d)
     const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
     conv_job job = {
@@ -112,7 +113,7 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->w, &a->dx)) return clade_opencl_winograd_dx(cl, a, scratch);
+    if (conv_is_winograd(&g, &a->w, &a->dx)) return clade_opencl_winograd_dx(cl, a, NULL, scratch);
     BY_GEMM(conv2d_dx)
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {

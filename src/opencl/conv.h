@@ -43,12 +43,16 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch);
 size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 
-/* In winograd.c */
-clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a, void *scratch);
+/* Those that are computed by Winograd's tiles, in winograd.c. With `pooled`, results are those of
+ * its 2×2 windows, and `index` says where they come from (absent: nowhere); with `index`, a
+ * gradient a->dy has the shape of the full one but the memory of the pooled one. */
+clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
+                                   const clade_tensor *pooled, const clade_tensor *index,
+                                   void *scratch);
 clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
-                                      void *scratch);
+                                      const clade_tensor *index, void *scratch);
 clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      void *scratch);
+                                      const clade_tensor *index, void *scratch);
 /* Bytes of a call that is computed so; 0 of others. */
 size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 

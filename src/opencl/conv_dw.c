@@ -150,7 +150,8 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->dw, &a->dy)) return clade_opencl_winograd_dw(cl, a, scratch);
+    if (conv_is_winograd_dw(&g, &a->dw, &a->dy))
+        return clade_opencl_winograd_dw(cl, a, NULL, scratch);
     bool done;
     clade_status status =
         clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a, scratch, &done);

@@ -1,5 +1,6 @@
-/* conv2d_maxpool and its gradients on OpenCL devices: the ops that they are made of, one after the
- * other through scratch memory. The convolution's result, or its gradient, is there for a few
+/* conv2d_maxpool and its gradients on OpenCL devices. Winograd's tiles are pooled, or spread, where
+ * they are transformed; else the ops that they are made of run one after the other through scratch
+ * memory. The convolution's result, or its gradient, is there for a few
  * pictures at a time, so that it stays in a CPU's cache and is small on any device; conv2d_dw,
  * whose chunks go over all pictures, has it whole. */
 #include "opencl/conv.h"
@@ -39,6 +40,34 @@ static void advance(clade_tensor *t, int32_t done, int32_t n)
     t->dim[0] = done;
     t->offset += clade_tensor_count(t);
     t->dim[0] = n;
+}
+
+/* The convolutions inside, where they are computed by Winograd's tiles; the full tensor has the
+ * memory of the pooled one. */
+static bool tiles_of(const clade_conv2d_maxpool_args *a, clade_args *conv)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
+    conv->conv2d = conv_pool_conv(a, full);
+    return conv_is_winograd(&g, &a->w, &full);
+}
+static bool tiles_dx_of(const clade_conv2d_maxpool_dx_args *a, clade_args *conv)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
+    full.buffer = a->dy.buffer;
+    full.offset = a->dy.offset;
+    conv->conv2d_dx = conv_pool_conv_dx(a, full);
+    return conv_is_winograd(&g, &a->w, &a->dx);
+}
+static bool tiles_dw_of(const clade_conv2d_maxpool_dw_args *a, clade_args *conv)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
+    full.buffer = a->dy.buffer;
+    full.offset = a->dy.offset;
+    conv->conv2d_dw = conv_pool_conv_dw(a, full);
+    return conv_is_winograd_dw(&g, &a->dw, &full);
 }
 
 /* The convolution inside, of as many pictures as are taken at once; its output is not placed. */
@@ -87,8 +116,11 @@ static clade_status pool(opencl_context *cl, const clade_tensor *full, const cla
 static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
 {
     opencl_context *cl = context;
+    clade_args args;
+    if (tiles_of(a, &args))
+        return clade_opencl_winograd(cl, &args.conv2d, &a->y, &a->index, scratch);
     clade_backend parts = parts_of(cl);
-    clade_args args = conv_of(cl, a);
+    args = conv_of(cl, a);
     clade_conv2d_args *conv = &args.conv2d;
     clade_buffer memory = {.handle = scratch};
     conv->y.offset = full_offset(cl, CLADE_OP_conv2d, &args);
@@ -115,8 +147,11 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
                                       void *scratch)
 {
     opencl_context *cl = context;
+    clade_args args;
+    if (tiles_dx_of(a, &args))
+        return clade_opencl_winograd_dx(cl, &args.conv2d_dx, &a->index, scratch);
     clade_backend parts = parts_of(cl);
-    clade_args args = conv_dx_of(cl, a);
+    args = conv_dx_of(cl, a);
     clade_conv2d_dx_args *conv = &args.conv2d_dx;
     clade_buffer memory = {.handle = scratch};
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dx, &args);
@@ -144,8 +179,11 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
                                       void *scratch)
 {
     opencl_context *cl = context;
+    clade_args args;
+    if (tiles_dw_of(a, &args))
+        return clade_opencl_winograd_dw(cl, &args.conv2d_dw, &a->index, scratch);
     clade_backend parts = parts_of(cl);
-    clade_args args = conv_dw_of(a);
+    args = conv_dw_of(a);
     clade_conv2d_dw_args *conv = &args.conv2d_dw;
     clade_buffer memory = {.handle = scratch};
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dw, &args);
@@ -160,15 +198,21 @@ size_t clade_opencl_conv_pool_scratch(const opencl_context *cl, clade_op op, con
     clade_args conv;
     switch (op) {
     case CLADE_OP_conv2d_maxpool:
+        if (tiles_of(&args->conv2d_maxpool, &conv))
+            return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d, &conv);
         conv = conv_of(cl, &args->conv2d_maxpool);
         return (full_offset(cl, CLADE_OP_conv2d, &conv) + clade_tensor_count(&conv.conv2d.y)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dx:
+        if (tiles_dx_of(&args->conv2d_maxpool_dx, &conv))
+            return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dx, &conv);
         conv = conv_dx_of(cl, &args->conv2d_maxpool_dx);
         return (full_offset(cl, CLADE_OP_conv2d_dx, &conv) +
                 clade_tensor_count(&conv.conv2d_dx.dy)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dw:
+        if (tiles_dw_of(&args->conv2d_maxpool_dw, &conv))
+            return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dw, &conv);
         conv = conv_dw_of(&args->conv2d_maxpool_dw);
         return (full_offset(cl, CLADE_OP_conv2d_dw, &conv) +
                 clade_tensor_count(&conv.conv2d_dw.dy)) *

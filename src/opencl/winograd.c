@@ -197,31 +197,42 @@ static clade_status run_tiles(opencl_context *cl, const winograd_job *job, const
     return status;
 }
 
-clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a, void *scratch)
+clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
+                                   const clade_tensor *pooled, const clade_tensor *index,
+                                   void *scratch)
 {
     winograd_job job = winograd_forward(a);
-    const tensors t = {.x = a->x, .w = a->w, .b = a->b, .y = a->y};
+    tensors t = {.x = a->x, .w = a->w, .b = a->b, .y = a->y};
+    if (pooled) {
+        job.pooled = 1;
+        job.indexed = clade_tensor_present(index);
+        t.y = *pooled;
+        t.to = *index;
+    }
     return run_tiles(cl, &job, &t, scratch);
 }
 
 clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
-                                      void *scratch)
+                                      const clade_tensor *index, void *scratch)
 {
     winograd_job job = winograd_dx(a);
-    const tensors t = {.x = a->dy, .w = a->w, .y = a->dx};
+    tensors t = {.x = a->dy, .w = a->w, .y = a->dx};
+    if (index) {
+        job.spread = 1;
+        t.index = *index;
+    }
     return run_tiles(cl, &job, &t, scratch);
 }
 
 /* ---- the weight gradient ---- */
 
 static clade_status run_chunks(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
-                               void *scratch)
+                               const clade_tensor *index, void *scratch)
 {
     opencl_launch l = begin(cl, p, "conv_winograd_chunks");
-    const clade_tensor no_index = {0};
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, &no_index);
+    clade_opencl_tensor(&l, index);
     part(&l, scratch, 0);
     part(&l, scratch, p->db);
     part(&l, scratch, p->second);
@@ -230,7 +241,8 @@ static clade_status run_chunks(opencl_context *cl, const plan *p, const clade_co
 
 /* Chunks from tile `first` on, `count` tiles, through a GPU's kernels. */
 static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
-                                  int32_t first, int32_t count, void *scratch)
+                                  const clade_tensor *index, int32_t first, int32_t count,
+                                  void *scratch)
 {
     const winograd_job *w = &p->job;
     int32_t chunk = first / w->per_chunk, chunks = (count - 1) / w->per_chunk + 1;
@@ -245,7 +257,7 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
     if (status) return status;
     l = begin(cl, p, "conv_winograd_gradients");
     clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, &no_index);
+    clade_opencl_tensor(&l, index);
     part(&l, scratch, p->third);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
@@ -298,17 +310,22 @@ static clade_status add_db(opencl_context *cl, const plan *p, const clade_tensor
 }
 
 clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      void *scratch)
+                                      const clade_tensor *index, void *scratch)
 {
+    const clade_tensor none = {0};
     winograd_job job = winograd_dw(a);
+    if (index)
+        job.pooled = 1;
+    else
+        index = &none;
     plan p = plan_chunks(cl, &job);
     const winograd_job *w = &p.job;
     int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
     clade_status status = CLADE_OK;
-    if (cl->cpu_like) status = run_chunks(cl, &p, a, scratch);
+    if (cl->cpu_like) status = run_chunks(cl, &p, a, index, scratch);
     for (int32_t first = 0; !cl->cpu_like && !status && first < w->tiles; first += w->block) {
         int32_t left = w->tiles - first;
-        status = run_dw_passes(cl, &p, a, first, left < w->block ? left : w->block, scratch);
+        status = run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, scratch);
     }
     if (status) return status;
     opencl_launch l = begin(cl, &p, "conv_winograd_dw");
@@ -339,7 +356,7 @@ size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, cons
     } else if (op == CLADE_OP_conv2d_dw) {
         const clade_conv2d_dw_args *a = &args->conv2d_dw;
         conv_geometry g = CONV_GEOMETRY(a);
-        if (!conv_is_winograd(&g, &a->dw, &a->dy)) return 0;
+        if (!conv_is_winograd_dw(&g, &a->dw, &a->dy)) return 0;
         winograd_job job = winograd_dw(a);
         floats = plan_chunks(cl, &job).end;
     }
