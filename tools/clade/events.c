@@ -81,9 +81,9 @@ void events_batch(events *e, const clade_epoch *now, size_t batches)
     if (!is_open(e, now)) return;
     /* the mean of an epoch so far becomes the mean since the last point */
     const clade_metrics *m = &now->train, *before = &e->told.train;
-    bool same = e->told.epoch == now->epoch && before->count < m->count;
+    bool same = e->told.epoch == now->epoch;
+    if (now->step < e->next_step || m->count == (same ? before->count : 0)) return;
     double count = (double)m->count, old = same ? (double)before->count : 0;
-    if (now->step < e->next_step || m->count == 0) return;
     double loss = same ? before->loss * old : 0, right = same ? before->accuracy * old : 0;
     scalar(e, "step/loss", now->step, (m->loss * count - loss) / (count - old));
     scalar(e, "step/accuracy", now->step, (m->accuracy * count - right) / (count - old));
