@@ -1,9 +1,8 @@
-/* Looking at every picture of a data set, and finding those that show the same. */
+/* Looking at every picture of a data set. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/inspect.h"
 
 #include "base/sha256.h"
-#include "data/likeness.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -96,165 +95,7 @@ static void look_at(void *user, size_t at, int thread)
     pthread_mutex_unlock(&j->mutex);
 }
 
-/* --- duplicates --- */
-
-/* A picture by its bytes. */
-typedef struct keyed {
-    const char *sha256;
-    size_t at;
-} keyed;
-
-static int by_hash(const void *a, const void *b)
-{
-    const keyed *x = a, *y = b;
-    int order = strcmp(x->sha256, y->sha256);
-    return order ? order : (x->at > y->at) - (x->at < y->at);
-}
-
-static clade_status add_pair(clade_inspection *in, size_t *room, clade_duplicate pair)
-{
-    if (in->duplicate_count == *room) {
-        size_t more = *room ? 2 * *room : 64;
-        clade_duplicate *list = realloc(in->duplicates, more * sizeof *list);
-        if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for %zu duplicates", more);
-        in->duplicates = list;
-        *room = more;
-    }
-    in->duplicates[in->duplicate_count++] = pair;
-    return CLADE_OK;
-}
-
-/* Pairs each picture with the first of the same bytes; first[i] is that one, or i itself. */
-static clade_status find_exact(clade_inspection *in, size_t *first, size_t *room)
-{
-    keyed *list = malloc((in->count ? in->count : 1) * sizeof *list);
-    if (!list) return out_of_memory(in->count);
-    size_t n = 0;
-    for (size_t i = 0; i < in->count; i++) {
-        first[i] = i;
-        if (!in->pictures[i].fault) list[n++] = (keyed){in->pictures[i].sha256, i};
-    }
-    if (n) qsort(list, n, sizeof *list, by_hash);
-    clade_status status = CLADE_OK;
-    for (size_t i = 1; i < n && !status; i++) {
-        if (strcmp(list[i].sha256, list[i - 1].sha256)) continue;
-        size_t a = first[list[i].at] = first[list[i - 1].at];
-        status = add_pair(in, room, (clade_duplicate){a, list[i].at, true, 0, 1});
-    }
-    in->exact_count = in->duplicate_count;
-    free(list);
-    return status;
-}
-
-/* Near duplicates among pictures of different bytes. */
-static clade_status find_near(job *j, const size_t *first, size_t *room)
-{
-    clade_inspection *in = j->in;
-    const clade_inspect_options *o = j->options;
-    if (o->hash_distance < 0) return CLADE_OK;
-    size_t *at = malloc((in->count ? in->count : 1) * sizeof *at), n = 0;
-    if (!at) return out_of_memory(in->count);
-    for (size_t i = 0; i < in->count; i++) { /* the looks move up: i is never before n */
-        if (in->pictures[i].fault || in->pictures[i].single_colour || first[i] != i) continue;
-        j->looks[n] = j->looks[i];
-        at[n++] = i;
-    }
-    clade_near *pairs;
-    size_t count;
-    clade_status status =
-        clade_near_find(j->pool, j->looks, n, o->hash_distance ? o->hash_distance : 11,
-                        o->similarity != 0 ? o->similarity : 0.75, &pairs, &count, &in->more);
-    for (size_t i = 0; i < count && !status; i++)
-        status = add_pair(in, room,
-                          (clade_duplicate){at[pairs[i].a], at[pairs[i].b], false,
-                                            pairs[i].distance, pairs[i].similarity});
-    free(pairs);
-    free(at);
-    return status;
-}
-
-/* Which splits each picture has duplicates in, as a set of bits. A near duplicate of one is taken
- * as one of all that have its bytes. */
-static clade_status count_shared(clade_inspection *in, const size_t *first)
-{
-    typedef struct sets {
-        uint8_t same, near; /* of those with these bytes; of near ones */
-        size_t in_split[CLADE_SPLITS];
-    } sets;
-    sets *s = calloc(in->count ? in->count : 1, sizeof *s);
-    if (!s) return out_of_memory(in->count);
-    for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
-        if (!p->fault) s[first[i]].in_split[p->split]++;
-        if (!p->fault) s[first[i]].same |= (uint8_t)(1u << p->split);
-    }
-    for (size_t i = 0; i < in->duplicate_count; i++) {
-        const clade_duplicate *d = &in->duplicates[i];
-        const clade_inspected *a = &in->pictures[d->a], *b = &in->pictures[d->b];
-        in->contradictions += a->label != b->label;
-        if (d->exact) continue;
-        s[d->a].near |= s[d->b].same;
-        s[d->b].near |= s[d->a].same;
-    }
-    for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
-        const sets *own = &s[first[i]];
-        if (p->fault) continue;
-        for (unsigned t = 0; t < CLADE_SPLITS; t++) {
-            size_t others = own->in_split[t] - (t == (unsigned)p->split);
-            in->shared[p->split][t] += others > 0 || (own->near >> t & 1);
-        }
-    }
-    free(s);
-    return CLADE_OK;
-}
-
-/* A pair with what it is sorted by. */
-typedef struct ranked {
-    bool within; /* both are in one split */
-    clade_duplicate pair;
-} ranked;
-
-static int by_rank(const void *a, const void *b)
-{
-    const ranked *x = a, *y = b;
-    if (x->within != y->within) return x->within ? 1 : -1;
-    if (x->pair.exact != y->pair.exact) return x->pair.exact ? -1 : 1;
-    if (x->pair.similarity != y->pair.similarity)
-        return x->pair.similarity > y->pair.similarity ? -1 : 1;
-    if (x->pair.a != y->pair.a) return x->pair.a < y->pair.a ? -1 : 1;
-    return x->pair.b < y->pair.b ? -1 : x->pair.b > y->pair.b;
-}
-
-static clade_status sort_pairs(clade_inspection *in)
-{
-    size_t n = in->duplicate_count;
-    if (n == 0) return CLADE_OK;
-    ranked *list = malloc(n * sizeof *list);
-    if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for %zu duplicates", n);
-    for (size_t i = 0; i < n; i++) {
-        const clade_duplicate *d = &in->duplicates[i];
-        list[i] = (ranked){in->pictures[d->a].split == in->pictures[d->b].split, *d};
-    }
-    qsort(list, n, sizeof *list, by_rank);
-    for (size_t i = 0; i < n; i++) in->duplicates[i] = list[i].pair;
-    free(list);
-    return CLADE_OK;
-}
-
-static clade_status find_duplicates(job *j)
-{
-    size_t room = 0, *first = malloc((j->in->count ? j->in->count : 1) * sizeof *first);
-    clade_status status = first ? CLADE_OK : out_of_memory(j->in->count);
-    if (!status) status = find_exact(j->in, first, &room);
-    if (!status) status = find_near(j, first, &room);
-    if (!status) status = count_shared(j->in, first);
-    if (!status) status = sort_pairs(j->in);
-    free(first);
-    return status;
-}
-
-/* --- all of it --- */
+/* --- all of them --- */
 
 static void list_pictures(const clade_dataset *dataset, clade_inspection *in)
 {
@@ -286,7 +127,7 @@ static clade_status run(job *j)
         return clade_fail(CLADE_ECANCELLED, "inspection of %s was stopped",
                           j->dataset->sources[0]->path);
     clade_status status = clade_inspect_summarize(in, j->headers);
-    if (!status) status = find_duplicates(j);
+    if (!status) status = clade_inspect_duplicates(in, j->options, j->pool, j->looks);
     return status ? status : clade_inspect_judge(in);
 }
 

@@ -3,12 +3,18 @@
 #define CLADE_DATA_INSPECT_H
 
 #include "data/dataset.h"
+#include "data/likeness.h"
 
 #include <clade/inspect.h>
 
 /* Fills in counts, ranges, statistics and histograms from the pictures; `headers` has one for each.
  */
 clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *headers);
+/* Lists the duplicates and counts what splits share; `looks` has one for each picture and is used
+ * up.
+ */
+clade_status clade_inspect_duplicates(clade_inspection *in, const clade_inspect_options *options,
+                                      clade_pool *pool, clade_look *looks);
 /* Says in sentences what is worth a look. */
 clade_status clade_inspect_judge(clade_inspection *in);
 

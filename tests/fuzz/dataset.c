@@ -1,6 +1,6 @@
-/* Fuzz target: the input is an archive; it is opened, loaded and read as a data set. */
+/* Fuzz target: the input is an archive; it is opened, inspected, loaded and read as a data set. */
 #define _XOPEN_SOURCE 700
-#include <clade/data.h>
+#include <clade/inspect.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,20 @@ static void read_all(const clade_dataset *dataset)
     }
 }
 
+/* What cannot be read must be listed with a reason, and what can be must be counted. */
+static void inspect_all(const clade_dataset *dataset)
+{
+    clade_inspection *in;
+    if (clade_inspect(dataset, &(clade_inspect_options){.threads = 1}, &in)) return;
+    size_t readable = 0, formats = 0;
+    for (size_t i = 0; i < CLADE_SPLITS * in->classes; i++) readable += in->readable[i];
+    for (size_t i = 0; i < in->format_count; i++) formats += in->formats[i].count;
+    if (readable != in->count - in->unreadable || formats != readable) abort();
+    for (size_t i = 0; i < in->count; i++)
+        if (!in->pictures[i].fault && in->pictures[i].format < 0) abort();
+    clade_inspection_destroy(&in);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[] = "/tmp/clade-fuzz-XXXXXX";
@@ -38,10 +52,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .channels = k ? 1 : 3,
                                       .validation_split = k ? 0.3 : 0,
                                       .cache_bytes = k ? 1000 : 0,
+                                      .lenient = k == 1,
                                       .threads = 1};
         clade_dataset *dataset;
         if (clade_dataset_open(&options, &dataset)) continue;
         read_all(dataset);
+        inspect_all(dataset);
         if (!clade_dataset_load(dataset, NULL, NULL)) read_all(dataset);
         clade_dataset_destroy(&dataset);
     }
