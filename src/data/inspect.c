@@ -138,6 +138,8 @@ clade_status clade_inspect(const clade_dataset *dataset, const clade_inspect_opt
     if (!options) options = &defaults;
     if (!dataset || !out) return clade_fail(CLADE_EINVAL, "no data set to inspect");
     *out = NULL;
+    if (dataset->loaded)
+        return clade_fail(CLADE_EINVAL, "a data set is inspected before it is loaded");
     if (options->hash_distance > clade_near_most_distance)
         return clade_fail(CLADE_EINVAL, "a distance of %d bits: expected at most %d",
                           options->hash_distance, clade_near_most_distance);

@@ -195,6 +195,8 @@ static void test_duplicates(void)
                 CLADE_EINVAL, "16 bits");
     CHECK_FAILS(clade_inspect(dataset, &(clade_inspect_options){.similarity = 1.5}, &in),
                 CLADE_EINVAL, "1.5");
+    CHECK_OK(clade_dataset_load(dataset, NULL, NULL));
+    CHECK_FAILS(clade_inspect(dataset, NULL, &in), CLADE_EINVAL, "before it is loaded");
     clade_dataset_destroy(&dataset);
     drop_folder();
 }

@@ -1,6 +1,6 @@
 /* The published sets, where they lie in $CLADE_SHARED/datasets: counts, classes and a known mean.
  */
-#include <clade/data.h>
+#include <clade/inspect.h>
 
 #include "../test.h"
 
@@ -69,6 +69,21 @@ static void test_cats(void)
     clade_dataset_destroy(&d);
 }
 
+/* Test pictures that are also training pictures, under other names and in other files. */
+static void test_leaks(void)
+{
+    clade_data_options options = {.path = find(0, "cats-dogs-697.zip"), .height = 64, .width = 64};
+    clade_dataset *d = NULL;
+    clade_inspection *in = NULL;
+    if (!options.path) return;
+    CHECK_OK(clade_dataset_open(&options, &d));
+    if (d) CHECK_OK(clade_inspect(d, NULL, &in));
+    CHECK(in && in->exact_count == 0 && in->shared[CLADE_TEST][CLADE_TRAIN] == 11);
+    CHECK(in && in->contradictions == 0 && in->unreadable == 0);
+    clade_inspection_destroy(&in);
+    clade_dataset_destroy(&d);
+}
+
 static void test_cifar(void)
 {
     const char *path = find(0, "cifar-10-binary.tar.xz");
@@ -97,6 +112,7 @@ int main(void)
     }
     test_horses();
     test_cats();
+    test_leaks();
     test_cifar();
     return test_checks ? TEST_END() : 77;
 }
