@@ -2,7 +2,7 @@
 #ifndef CLADE_INSPECT_H
 #define CLADE_INSPECT_H
 
-#include <clade/data.h>
+#include <clade/train.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -93,9 +93,9 @@ typedef struct clade_inspection {
     size_t finding_count;
 } clade_inspection;
 
-/* Looks at every picture of an opened data set (it need not be loaded and must outlive the
- * inspection), each at its full size and one per thread at a time. What cannot be read is listed,
- * not an error. The same for any number of threads.
+/* Looks at every picture of a data set that was opened and not loaded (loading gives files back)
+ * and must outlive the inspection, each at its full size and one per thread at a time. What cannot
+ * be read is listed, not an error. The same for any number of threads.
  *
  * Exact duplicates have the same SHA-256 of the file (or record). Near duplicates are found by a
  * hash of 64 bits: the picture in grey, averaged to 32×32, its 8×8 lowest frequencies by the
@@ -117,6 +117,24 @@ CLADE_API void clade_inspection_destroy(clade_inspection **inspection);
 CLADE_API clade_status clade_inspection_thumbnail(const clade_inspection *inspection,
                                                   size_t picture, int32_t side, uint8_t *hwc,
                                                   int32_t *height, int32_t *width);
+
+/* What a page shows; zero means the default. */
+typedef struct clade_inspect_page {
+    const char *title;          /* NULL: "Data set" */
+    int32_t samples;            /* pictures of each class; 0: 10 */
+    int32_t pairs;              /* of duplicates; 0: 60 */
+    uint64_t seed;              /* chooses the samples */
+    const clade_recipe *recipe; /* shows also what training by it makes of pictures; the data set
+                                 * was opened as it says. NULL: no recipe */
+    clade_device *device;       /* on which that is computed; needed with a recipe */
+} clade_inspect_page;
+
+/* Writes the inspection as one page of HTML that needs nothing else, with pictures of each class,
+ * the same after the recipe's augmentation as the first epochs of training will see them, and
+ * duplicates side by side. The same inspection, options and kind of device give the same page.
+ * Errors: EIO, EINVAL, ENOMEM, EDEVICE; the file at `path` is then as it was. */
+CLADE_API clade_status clade_inspection_write(const clade_inspection *inspection,
+                                              const clade_inspect_page *options, const char *path);
 
 #ifdef __cplusplus
 }

@@ -90,7 +90,7 @@ size_t clade_scale_ticks(const clade_scale *s, bool integer, size_t room, double
     double step = round_up((s->high - s->low) / (double)room);
     if (integer && step < 1) step = 1;
     size_t n = 0;
-    double first = ceil(s->low / step - 1e-9);
+    double first = ceil(s->low / step - 1e-9) + 0.0; /* no negative zero */
     for (double i = first; i * step <= s->high + 1e-9 * step && n < room; i++)
         ticks[n++] = i * step;
     if (n == 0) ticks[n++] = s->low;

@@ -3,9 +3,10 @@
 #include "session.h"
 
 typedef struct request {
-    const char *validation, *recipe;
+    session_place place;
+    const char *validation, *recipe, *html;
     command_list set;
-    int64_t threads, distance, list;
+    int64_t distance, list, samples, pairs, seed;
     double similarity;
     bool json;
 } request;
@@ -27,11 +28,27 @@ static clade_status inspect(const request *r, const clade_dataset *dataset, clad
     session_watcher w = session_watch_start(NULL);
     const clade_inspect_options options = {.hash_distance = (int32_t)r->distance,
                                            .similarity = r->similarity,
-                                           .threads = (int)r->threads,
+                                           .threads = (int)r->place.threads,
                                            .progress = session_watch,
                                            .user = &w};
     clade_status status = clade_inspect(dataset, &options, out);
     session_watch_end(&w);
+    return status;
+}
+
+static clade_status write_page(const request *r, const clade_inspection *in, const char *path,
+                               const clade_recipe *recipe)
+{
+    clade_device *device = NULL;
+    clade_status status = recipe ? session_open_device(&r->place, &device) : CLADE_OK;
+    const clade_inspect_page page = {.title = path,
+                                     .samples = (int32_t)r->samples,
+                                     .pairs = (int32_t)r->pairs,
+                                     .seed = (uint64_t)r->seed,
+                                     .recipe = recipe,
+                                     .device = device};
+    if (!status) status = clade_inspection_write(in, &page, r->html);
+    clade_device_close(&device);
     return status;
 }
 
@@ -44,10 +61,12 @@ static int run(const request *r, const char *path)
     if (r->recipe) status = clade_recipe_read(r->recipe, r->set.item, r->set.count, &recipe);
     if (!status) status = open_data(r, path, recipe, &dataset);
     if (!status) status = inspect(r, dataset, &inspection);
+    if (!status && r->html) status = write_page(r, inspection, path, recipe);
     if (!status && r->json)
         inspect_print_json(inspection, path);
     else if (!status)
         inspect_print_text(inspection, path, (size_t)r->list);
+    if (!status && r->html && !r->json) printf("\nSaved in %s\n", r->html);
     clade_inspection_destroy(&inspection);
     clade_dataset_destroy(&dataset);
     clade_recipe_destroy(&recipe);
@@ -56,12 +75,13 @@ static int run(const request *r, const char *path)
 
 int command_inspect(int argc, char **argv)
 {
-    request r = {.list = 10};
+    request r = {.place = {.math = session_math_default}, .list = 10};
     const command_option options[] = {
         OPTION_TEXT("validation", "PATH", &r.validation,
                     "the validation pictures, if they lie apart"),
         OPTION_TEXT("recipe", "RECIPE", &r.recipe,
-                    "a recipe whose splits and channels are used, as in training"),
+                    "a recipe: its splits and channels are used, and the page shows what training "
+                    "by it sees"),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
         OPTION_INTEGER("hash-distance", "BITS", &r.distance, -1, 15,
                        "near duplicates: compare where hashes differ in so many of 64 bits "
@@ -70,7 +90,14 @@ int command_inspect(int argc, char **argv)
                     "near duplicates: list from this likeness on (default 0.75)"),
         OPTION_INTEGER("list", "N", &r.list, 0, 1000000000,
                        "name so many duplicates and files of each kind (default 10)"),
-        OPTION_INTEGER("threads", "N", &r.threads, 0, 4096, "default: one per processor"),
+        OPTION_TEXT("html", "FILE", &r.html, "also write a page with pictures, in one file"),
+        OPTION_INTEGER("samples", "N", &r.samples, 1, 1000,
+                       "the page: pictures of each class (default 10)"),
+        OPTION_INTEGER("pairs", "N", &r.pairs, 1, 100000,
+                       "the page: pairs of duplicates (default 60)"),
+        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
+                       "the page: chooses the pictures"),
+        SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("json", &r.json, "print JSON, everything named"),
     };
     static const command_usage usage = {
@@ -81,6 +108,7 @@ int command_inspect(int argc, char **argv)
         .about = "Looks at every picture of a data set (folder, archive, CIFAR or IDX files): "
                  "classes,\nsizes, formats, means, duplicates within and across splits, damage.",
         .example = "clade inspect photos.zip\n"
+                   "  clade inspect photos.zip --recipe cats-dogs-64 --html photos.html\n"
                    "  clade inspect train.zip --validation validation.zip --json",
     };
     int count;

@@ -1,0 +1,86 @@
+/* Augmented pictures from the op that training uses. */
+#include "report/inspect_augment.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* What one run of the op reads and writes. */
+typedef struct work {
+    clade_buffer *x, *index, *matrix, *y;
+    float *host;    /* y's values, or the matrices before */
+    int32_t *zeros; /* every output takes the one picture */
+} work;
+
+static void clear(work *w)
+{
+    clade_buffer_destroy(&w->x);
+    clade_buffer_destroy(&w->index);
+    clade_buffer_destroy(&w->matrix);
+    clade_buffer_destroy(&w->y);
+    free(w->host);
+    free(w->zeros);
+}
+
+/* The position that training gives the picture: those before it that cannot be read are left out.
+ */
+static uint64_t position_of(const clade_inspection *in, size_t i)
+{
+    uint64_t position = in->pictures[i].index;
+    for (size_t k = 1; k <= in->pictures[i].index; k++)
+        position -= in->pictures[i - k].fault != NULL;
+    return position;
+}
+
+static clade_status sample(work *w, const clade_recipe *recipe, clade_device *device,
+                           const int32_t hwc[3], int32_t n, uint64_t position,
+                           const uint8_t *pixels, uint8_t *out)
+{
+    const clade_augment *augment = clade_recipe_augment(recipe);
+    size_t size = (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2], count = (size_t)n;
+    w->host = malloc(count * (size > 8 ? size : 8) * sizeof *w->host);
+    w->zeros = calloc(count, sizeof *w->zeros);
+    if (!w->host || !w->zeros)
+        return clade_fail(CLADE_ENOMEM, "out of memory for augmented pictures");
+    for (size_t k = 0; k < count; k++)
+        clade_augment_matrix(augment, hwc[0], hwc[1], clade_recipe_training(recipe)->seed, k,
+                             position, w->host + 8 * k);
+    clade_args args = {
+        .affine_sample = {.x = {.dtype = CLADE_U8, .rank = 4, .dim = {1, hwc[0], hwc[1], hwc[2]}},
+                          .index = {.dtype = CLADE_I32, .rank = 1, .dim = {n}},
+                          .matrix = {.dtype = CLADE_F32, .rank = 2, .dim = {n, 8}},
+                          .y = {.dtype = CLADE_F32, .rank = 4, .dim = {n, hwc[0], hwc[1], hwc[2]}},
+                          .fill = (int32_t)augment->fill,
+                          .value = augment->fill_value,
+                          .scale = {1, 1, 1, 1}}};
+    clade_status status = clade_buffer_create(device, size, &w->x);
+    if (!status) status = clade_buffer_create(device, count * sizeof *w->zeros, &w->index);
+    if (!status) status = clade_buffer_create(device, count * 8 * sizeof *w->host, &w->matrix);
+    if (!status) status = clade_buffer_create(device, count * size * sizeof *w->host, &w->y);
+    if (!status) status = clade_buffer_write(w->x, 0, pixels, size);
+    if (!status) status = clade_buffer_write(w->index, 0, w->zeros, count * sizeof *w->zeros);
+    if (!status) status = clade_buffer_write(w->matrix, 0, w->host, count * 8 * sizeof *w->host);
+    args.affine_sample.x.buffer = w->x;
+    args.affine_sample.index.buffer = w->index;
+    args.affine_sample.matrix.buffer = w->matrix;
+    args.affine_sample.y.buffer = w->y;
+    if (!status) status = clade_op_run(device, CLADE_OP_affine_sample, &args);
+    if (!status) status = clade_buffer_read(w->y, 0, w->host, count * size * sizeof *w->host);
+    for (size_t k = 0; k < count * size && !status; k++)
+        out[k] = (uint8_t)fminf(fmaxf(w->host[k] + 0.5f, 0), 255);
+    return status;
+}
+
+clade_status clade_inspect_augment(const clade_inspection *in, const clade_recipe *recipe,
+                                   clade_device *device, size_t i, int32_t epochs, uint8_t *out)
+{
+    const clade_inspected *p = &in->pictures[i];
+    int32_t hwc[3];
+    work w = {0};
+    clade_dataset_shape(in->dataset, hwc);
+    clade_status status = clade_dataset_pixels(in->dataset, p->split, p->index, out);
+    if (!status)
+        status = sample(&w, recipe, device, hwc, epochs, position_of(in, i), out,
+                        out + (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2]);
+    clear(&w);
+    return status;
+}
