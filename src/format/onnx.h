@@ -1,7 +1,7 @@
-/* Reading ONNX: what its files share. The way of a net: the file is unpacked (clade_onnx_file.c),
- * its nodes are taken in order (clade_onnx_import.c) and become layers of a draft
- * (clade_onnx_draft.c), or, where all they take is known, constants (clade_onnx_fold.c). The draft
- * is simplified (clade_onnx_simplify.c) and becomes a network (clade_onnx_emit.c). */
+/* Reading ONNX: what its files share. The way of a net: the file is unpacked (onnx_file.c),
+ * its nodes are taken in order (onnx_import.c) and become layers of a draft
+ * (onnx_draft.c), or, where all they take is known, constants (onnx_fold.c). The draft
+ * is simplified (onnx_simplify.c) and becomes a network (onnx_emit.c). */
 #ifndef CLADE_FORMAT_ONNX_H
 #define CLADE_FORMAT_ONNX_H
 
@@ -16,7 +16,7 @@ enum {
 }; /* of the format's element types */
 enum { clade_onnx_max_rank = 8 };
 
-/* --- clade_onnx_file.c --- */
+/* --- onnx_file.c --- */
 
 /* Memory is counted: all that reading takes may be 8 times the size of the files plus 64 MiB. */
 typedef struct clade_onnx_file {
@@ -62,7 +62,7 @@ static inline double clade_onnx_number(const clade_onnx_constant *c, size_t k)
 clade_status clade_onnx_tensor_read(clade_onnx_file *file, const Onnx__Tensor *tensor,
                                     clade_onnx_constant *out);
 
-/* --- clade_onnx_node.c: attributes and names --- */
+/* --- onnx_node.c: attributes and names --- */
 
 const Onnx__Attribute *clade_onnx_attribute(const Onnx__Node *node, const char *name);
 int64_t clade_onnx_int(const Onnx__Node *node, const char *name, int64_t otherwise);
@@ -95,7 +95,7 @@ typedef struct clade_onnx_value {
     int32_t chw[3]; /* not 0: one vector, [c h w] to ONNX, but the layer's is [h w c] */
 } clade_onnx_value;
 
-/* --- clade_onnx_draft.c: layers under construction --- */
+/* --- onnx_draft.c: layers under construction --- */
 
 /* What a layer of the draft stands for. The others than CLADE_ONNX_PLAIN are linear activations
  * until simplification has found what they are part of. */
@@ -186,7 +186,7 @@ clade_status clade_onnx_set_stem(clade_onnx_reader *reader, int32_t layer, const
 
 /* Takes a node to layers, or says EUNSUPPORTED, which is collected. */
 typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx__Node *node);
-/* clade_onnx_conv.c, clade_onnx_norm.c, clade_onnx_merge.c, clade_onnx_shape.c */
+/* onnx_conv.c, onnx_norm.c, onnx_merge.c, onnx_shape.c */
 clade_status clade_onnx_read_conv(clade_onnx_reader *reader, const Onnx__Node *node);
 clade_status clade_onnx_read_gemm(clade_onnx_reader *reader, const Onnx__Node *node);
 clade_status clade_onnx_read_matmul(clade_onnx_reader *reader, const Onnx__Node *node);
@@ -211,13 +211,16 @@ clade_status clade_onnx_add_affine(clade_onnx_reader *reader, const Onnx__Node *
                                    clade_onnx_value *value, const float *scale, const float *shift,
                                    size_t count);
 
-/* --- clade_onnx_fold.c --- */
+/* --- onnx_fold.c --- */
 
 /* Works a node out whose inputs are all known, or that only asks for a shape. *done false: it is
  * not one of those. */
 clade_status clade_onnx_fold(clade_onnx_reader *reader, const Onnx__Node *node, bool *done);
 
-/* --- clade_onnx_simplify.c, clade_onnx_emit.c --- */
+/* Is it an operator that can be worked out? */
+bool clade_onnx_folds(const char *op);
+
+/* --- onnx_simplify.c, onnx_emit.c --- */
 
 void clade_onnx_simplify(clade_onnx_reader *reader);
 clade_status clade_onnx_emit(clade_onnx_reader *reader, const char *name, clade_network **out);

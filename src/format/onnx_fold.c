@@ -376,44 +376,78 @@ static clade_status fold_gather(clade_onnx_reader *r, const Onnx__Node *node,
     return status;
 }
 
-/* A number of Slice: from an attribute, or later from an input; missing: `otherwise`. */
-static int64_t slice_number(const Onnx__Node *node, const char *name,
-                            const clade_onnx_constant *const *x, size_t count, size_t input,
-                            int64_t otherwise)
+/* Numbers of Slice: from an attribute, or later from an input. *count −1: not given. */
+static clade_status slice_numbers(const Onnx__Node *node, const char *name,
+                                  const clade_onnx_constant *const *x, size_t count, size_t input,
+                                  int64_t out[clade_onnx_max_rank], int32_t *given)
 {
     const Onnx__Attribute *a = clade_onnx_attribute(node, name);
-    if (a) return a->n_ints == 1 ? a->ints[0] : otherwise;
-    return count > input && x[input] && x[input]->count == 1 && !x[input]->real ? x[input]->i[0]
-                                                                                : otherwise;
+    const clade_onnx_constant *c = !a && count > input ? x[input] : NULL;
+    *given = -1;
+    if (!a && !c) return CLADE_OK;
+    size_t n = a ? a->n_ints : c->count;
+    if (n > clade_onnx_max_rank || (c && c->real)) return expect(false, name);
+    for (size_t k = 0; k < n; k++) out[k] = a ? a->ints[k] : c->i[k];
+    *given = (int32_t)n;
+    return CLADE_OK;
+}
+
+static int64_t clamp(int64_t v, int64_t low, int64_t high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+static clade_status slice_axis(clade_onnx_reader *r, const clade_onnx_constant *x, int64_t axis,
+                               int64_t start, int64_t end, int64_t step, clade_onnx_constant *y)
+{
+    int64_t dim[clade_onnx_max_rank], n = 0;
+    if (axis < 0) axis += x->rank;
+    if (axis < 0 || axis >= x->rank) return clade_fail(CLADE_EFORMAT, "axis out of range");
+    int64_t size = x->dim[axis];
+    if (step == 0 || step < -size - 1) return expect(false, "a step that is 0 or beyond the ends");
+    start = clamp(start < 0 ? start + (start < -size ? -start - 1 : size) : start, -1, size);
+    end = clamp(end < 0 ? end + (end < -size ? -end - 1 : size) : end, -1, size);
+    if (step > 0) {
+        start = clamp(start, 0, size);
+        end = clamp(end, 0, size);
+        step = clamp(step, 1, size + 1);
+        if (end > start) n = (end - start + step - 1) / step;
+    } else {
+        start = clamp(start, -1, size - 1);
+        if (start > end) n = (start - end - step - 1) / -step;
+    }
+    memcpy(dim, x->dim, sizeof dim);
+    dim[axis] = n;
+    int64_t *from = clade_onnx_take(&r->file, (uint64_t)n + 1, sizeof *from);
+    if (!from) return CLADE_ENOMEM;
+    for (int64_t k = 0; k < n; k++) from[k] = start + k * step;
+    clade_status status = take_slices(r, x, axis, from, n, x->rank, dim, y);
+    clade_onnx_give(&r->file, from);
+    return status;
 }
 
 static clade_status fold_slice(clade_onnx_reader *r, const Onnx__Node *node,
                                const clade_onnx_constant *const *x, size_t count,
                                clade_onnx_constant *y)
 {
-    const Onnx__Attribute *a = clade_onnx_attribute(node, "starts");
-    clade_status status = expect(
-        x[0]->rank > 0 && (a ? a->n_ints == 1 : count >= 3 && x[1]->count == 1), "several axes");
+    int64_t start[clade_onnx_max_rank], end[clade_onnx_max_rank], axis[clade_onnx_max_rank];
+    int64_t step[clade_onnx_max_rank];
+    int32_t starts, ends, axes, steps;
+    clade_status status = slice_numbers(node, "starts", x, count, 1, start, &starts);
+    if (!status) status = slice_numbers(node, "ends", x, count, 2, end, &ends);
+    if (!status) status = slice_numbers(node, "axes", x, count, 3, axis, &axes);
+    if (!status) status = slice_numbers(node, "steps", x, count, 4, step, &steps);
     if (status) return status;
-    int64_t axis = slice_number(node, "axes", x, count, 3, 0);
-    if (axis < 0) axis += x[0]->rank;
-    if (axis < 0 || axis >= x[0]->rank) return clade_fail(CLADE_EFORMAT, "axis out of range");
-    int64_t size = x[0]->dim[axis], start = slice_number(node, "starts", x, count, 1, 0);
-    int64_t end = slice_number(node, "ends", x, count, 2, size);
-    int64_t step = slice_number(node, "steps", x, count, 4, 1);
-    if (step != 1) return expect(false, "steps other than 1");
-    if (start < 0) start += start < -size ? -start : size;
-    if (end < 0) end += end < -size ? -end : size;
-    start = start > size ? size : start;
-    end = end > size ? size : end;
-    int64_t n = end > start ? end - start : 0, dim[clade_onnx_max_rank];
-    memcpy(dim, x[0]->dim, sizeof dim);
-    dim[axis] = n;
-    int64_t *from = clade_onnx_take(&r->file, (uint64_t)n + 1, sizeof *from);
-    if (!from) return CLADE_ENOMEM;
-    for (int64_t k = 0; k < n; k++) from[k] = start + k;
-    status = take_slices(r, x[0], axis, from, n, x[0]->rank, dim, y);
-    clade_onnx_give(&r->file, from);
+    if (starts < 1 || ends != starts || (axes >= 0 && axes != starts) ||
+        (steps >= 0 && steps != starts))
+        return clade_fail(CLADE_EFORMAT, "starts, ends, axes and steps do not agree");
+    for (int32_t k = 0; k < starts && !status; k++) {
+        clade_onnx_constant before = *y;
+        *y = (clade_onnx_constant){0};
+        status = slice_axis(r, k ? &before : x[0], axes < 0 ? k : axis[k], start[k], end[k],
+                            steps < 0 ? 1 : step[k], y);
+        clade_onnx_constant_clear(&r->file, &before);
+    }
     return status;
 }
 
@@ -514,6 +548,13 @@ static clade_status fold_with(clade_onnx_reader *r, const Onnx__Node *node, fold
         if (!status && !x[i] && fold != fold_slice) count = i; /* only Slice has gaps */
     }
     return status ? status : fold(r, node, x, count, y);
+}
+
+bool clade_onnx_folds(const char *op)
+{
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (!strcmp(folders[i].op, op)) return true;
+    return !strcmp(op, "Shape") || !strcmp(op, "Size");
 }
 
 clade_status clade_onnx_fold(clade_onnx_reader *r, const Onnx__Node *node, bool *done)

@@ -202,8 +202,9 @@ static clade_status read_node(clade_onnx_reader *r, const Onnx__Node *node)
     if (!broken && !done && !status && read) status = read(r, node);
     for (int32_t i = 0; i < r->held_count; i++) clade_onnx_constant_clear(&r->file, &r->held[i]);
     r->held_count = 0;
-    if (status == CLADE_EUNSUPPORTED || (!done && !read)) {
-        clade_onnx_add_fault(r, node, status ? clade_error() : "");
+    bool known = read || clade_onnx_folds(clade_onnx_string(node->op_type));
+    if (status == CLADE_EUNSUPPORTED || (!done && !read && !(broken && known))) {
+        clade_onnx_add_fault(r, node, status ? clade_error() : known ? "of what varies" : "");
         return define_broken(r, node);
     }
     if (broken) return define_broken(r, node);

@@ -108,21 +108,19 @@ clade_status clade_onnx_read_metadata(const clade_onnx_reader *r, clade_network 
 {
     int32_t dim[3];
     clade_graph_shape(network->graph, 0, dim);
-    clade_preprocessing p = {0}, graph = r->preprocessing;
-    for (int c = 0; c < 4; c++) p.scale[c] = 1;
-    bool known =
-        dim[2] <= 4 && (read_ours(r, dim[2], &p) || (!r->pixels && read_plain(r, dim[2], &p)));
-    /* a graph that takes pixels applies its own preprocessing; the metadata then only repeat it */
-    for (int32_t c = 0; c < dim[2] && c < 4 && r->has_preprocessing; c++) {
-        bool both = known && !r->pixels;
-        p.shift[c] = both ? graph.scale[c] * p.shift[c] + graph.shift[c] : graph.shift[c];
-        p.scale[c] = both ? graph.scale[c] * p.scale[c] : graph.scale[c];
+    clade_preprocessing p = {.scale = {1, 1, 1, 1}};
+    bool few = dim[2] <= 4;
+    bool known = few && (read_ours(r, dim[2], &p) || (!r->pixels && read_plain(r, dim[2], &p)));
+    if (r->pixels) { /* the graph applies it; the metadata only repeat it */
+        clade_interpolation interpolation = p.interpolation;
+        p = r->preprocessing;
+        p.interpolation = interpolation;
     }
     const char *order = find(r, "channel_order");
     clade_status status = CLADE_OK;
     if (order && !strcmp(order, "BGR"))
         status = clade_network_add_note(network, "expects channels in the order blue, green, red");
-    if (!status && (known || r->has_preprocessing || r->pixels) && dim[2] <= 4)
+    if (!status && few && (known || r->pixels))
         status = clade_network_set_preprocessing(network, &p);
     return status ? status : read_classes(r, network);
 }

@@ -204,12 +204,13 @@ static bool absorb_bias(clade_onnx_reader *r, int32_t number)
     return true;
 }
 
-/* scale x + shift of the pixels is preprocessing. */
+/* scale x + shift of uint8 pixels is preprocessing. Of real numbers nobody knows what range they
+ * have: there it stays a layer. */
 static bool absorb_preprocessing(clade_onnx_reader *r, int32_t number)
 {
     const clade_onnx_layer *l = &r->layer[number];
-    if (l->role != CLADE_ONNX_AFFINE || l->layer.input[0] != 0 || r->layer[0].uses != 1 ||
-        l->channels > 4 || number == r->output)
+    if (!r->pixels || l->role != CLADE_ONNX_AFFINE || l->layer.input[0] != 0 ||
+        r->layer[0].uses != 1 || l->channels > 4 || number == r->output)
         return false;
     for (int32_t c = 0; c < l->channels; c++) {
         if (l->scale[c] == 0) return false; /* 0 would stand for 1 */
