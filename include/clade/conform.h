@@ -53,6 +53,8 @@ typedef struct clade_conform_options {
     const char *op;        /* an op's or a family's name, or a pattern with * and ?; NULL: all */
     const char *case_name; /* the same for cases */
     clade_conform_pass pass;
+    const char *model; /* mode nets: instead of the recipes' nets the one in this file, as in
+                        * clade_network_read: its outputs, and losses and gradients of one step */
     unsigned modes; /* of clade_conform_mode; 0: ops, gradients and layers */
     clade_math math;
     uint64_t seed;       /* the data's; each case adds its name */

@@ -201,6 +201,8 @@ clade_status clade_conform_ops(conform_run *run);
 clade_status clade_conform_grad(conform_run *run);
 clade_status clade_conform_layers(conform_run *run);
 clade_status clade_conform_nets(conform_run *run);
+/* The net in the file that the options name, on the device and on this CPU. */
+clade_status clade_conform_network(conform_run *run, clade_device *cpu);
 clade_status clade_conform_support(conform_run *run);
 clade_status clade_conform_self_test(conform_run *run);
 

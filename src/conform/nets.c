@@ -395,7 +395,9 @@ clade_status clade_conform_nets(conform_run *run)
     clade_device_options options = {.threads = same ? (run->options->threads == 1 ? 3 : 1) : 0};
     clade_device *cpu = NULL;
     clade_status status = clade_device_open("cpu", &options, &cpu);
-    for (const char *const *name = clade_recipe_names(); !status && *name; name++)
+    if (!status && run->options->model) status = clade_conform_network(run, cpu);
+    for (const char *const *name = clade_recipe_names();
+         !status && !run->options->model && *name; name++)
         if (clade_conform_fits(run->options->op, *name)) status = judge_recipe(run, *name, cpu);
     clade_device_close(&cpu);
     return status;

@@ -58,7 +58,10 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
     if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
     if (o->gemm) n += snprintf(text + n, size - (size_t)n, " --gemm %.8s", o->gemm);
-    n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode, result->op);
+    if (o->model)
+        n += snprintf(text + n, size - (size_t)n, " --model %.256s", o->model);
+    else
+        n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode, result->op);
     if (result->case_name[0])
         n += snprintf(text + n, size - (size_t)n, " --case %s", result->case_name);
     if (result->mode == CLADE_CONFORM_OPS)

@@ -112,6 +112,8 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
         OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
         OPTION_TEXT("op", "PATTERN", &o.op, "only these ops, or this family; * and ? match any"),
+        OPTION_TEXT("model", "FILE", &o.model,
+                    "judge this net's outputs and gradients: ONNX, or a model of Clade's"),
         OPTION_TEXT("case", "PATTERN", &o.case_name, "only these cases"),
         OPTION_CHOICE("accumulate", &pass, passes, "only overwriting (0) or adding (1) gradients"),
         OPTION_CHOICE(
@@ -147,6 +149,9 @@ int command_conform(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
+    if (o.model && (self_test || (mode != MODE_ALL && mode != MODE_NETS) || o.op))
+        return command_misuse("conform", "--model is judged alone, without --op, --mode or --self-test");
+    if (o.model) o.modes = CLADE_CONFORM_NETS;
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
     o.seed = (uint64_t)seed;

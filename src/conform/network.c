@@ -1,0 +1,261 @@
+/* A whole net from a file: its outputs, and the losses and gradients of a training step on random
+ * pictures, on the device that is judged and on the CPU.
+ *
+ * In exact mode every number must be the same bits. In fast mode a twin on the CPU says how much
+ * the net makes of small differences: its weights differ by at most `spread` of themselves, and
+ * each tensor may be `slack` times as far from the CPU's as the twin's is, and `spread` of its
+ * size, in the Euclidean norm. */
+#include "conform/conform.h"
+
+#include "base/random.h"
+
+#include <clade/interchange.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { batch = 2, JUDGED = 0, CPU, TWIN, most_nets };
+
+static const double spread = 1.0 / (1 << 16);
+static const double slack = 4;
+
+typedef struct match {
+    const clade_network *network;
+    uint64_t seed;
+    bool exact;
+    clade_model *model[most_nets];
+    size_t count; /* of models */
+    clade_conform_result *result;
+    conform_failure *failure;
+} match;
+
+/* ---- making ---- */
+
+/* The net with what a loss needs at its end: probabilities for cross-entropy; else a vector. */
+static clade_status make_graph(const clade_network *network, clade_graph **out, clade_loss *loss)
+{
+    const clade_graph *from = clade_network_graph(network);
+    int32_t dim[3], layers = clade_graph_layers(from);
+    clade_graph_shape(from, 0, dim);
+    clade_status status = clade_graph_create(dim[0], dim[1], dim[2], out);
+    for (int32_t i = 1; i < layers && !status; i++)
+        status = clade_graph_add(*out, clade_graph_layer(from, i), NULL);
+    int32_t rank = clade_graph_shape(from, layers - 1, dim);
+    if (!status && rank > 1)
+        status = clade_graph_add(
+            *out,
+            &(clade_layer){.kind = rank == 3 ? CLADE_LAYER_GLOBAL_AVGPOOL2D : CLADE_LAYER_FLATTEN},
+            NULL);
+    const clade_layer *last = clade_graph_layer(from, layers - 1);
+    bool softmax = last->kind == CLADE_LAYER_SOFTMAX ||
+                   (last->kind == CLADE_LAYER_DENSE && last->as.dense.softmax);
+    *loss =
+        softmax && rank == 1 && dim[0] > 1 ? CLADE_LOSS_CATEGORICAL_CROSSENTROPY : CLADE_LOSS_MSE;
+    return status;
+}
+
+static clade_status spread_weights(const match *m, clade_model *twin)
+{
+    const clade_tensor *w = clade_model_trained(twin);
+    if (!clade_tensor_present(w)) return CLADE_OK;
+    size_t count = clade_tensor_count(w);
+    float *v = malloc(count * sizeof *v);
+    if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for weights");
+    clade_random r = clade_conform_random(m->seed, "network", "weights", "twin", "random");
+    clade_status status = clade_tensor_read(w, v);
+    for (size_t i = 0; i < count; i++)
+        v[i] += v[i] * clade_random_uniform(&r, -(float)spread, (float)spread);
+    if (!status) status = clade_tensor_write(w, v);
+    free(v);
+    return status;
+}
+
+/* Random pixels, preprocessed where the net says how; labels in turn. */
+static clade_status write_batch(const match *m, clade_model *model)
+{
+    const clade_tensor *x = clade_model_input(model);
+    const clade_preprocessing *p = clade_network_preprocessing(m->network);
+    size_t count = clade_tensor_count(x), channels = (size_t)x->dim[3];
+    float *v = malloc(count * sizeof *v);
+    if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for pictures");
+    clade_random r = clade_conform_random(m->seed, "network", "pictures", "input", "random");
+    for (size_t i = 0; i < count; i++) {
+        float pixel = (float)clade_random_below(&r, 256);
+        v[i] = p ? p->scale[i % channels] * pixel + p->shift[i % channels] : (pixel - 127.5F) / 64;
+    }
+    const clade_tensor *y = clade_model_output(model);
+    int32_t label[batch] = {0};
+    for (int32_t i = 0; i < batch; i++) label[i] = y->dim[1] > 1 ? i % y->dim[1] : i % 2;
+    clade_status status = clade_tensor_write(x, v);
+    if (!status) status = clade_tensor_write(clade_model_label(model), label);
+    free(v);
+    return status;
+}
+
+static clade_status make_models(match *m, clade_device *device, clade_device *cpu)
+{
+    clade_graph *graph = NULL;
+    clade_model_options options = {.batch = batch, .seed = m->seed};
+    size_t weights, nets = m->exact ? TWIN : most_nets;
+    const clade_network_weight *weight = clade_network_weights(m->network, &weights);
+    clade_status status = make_graph(m->network, &graph, &options.loss);
+    for (size_t i = 0; i < nets && !status; i++) {
+        status = clade_model_create(graph, i == JUDGED ? device : cpu, &options, &m->model[i]);
+        if (status) break;
+        m->count++;
+        status = clade_model_load(m->model[i], weight, weights, true);
+        if (!status && i == TWIN) status = spread_weights(m, m->model[i]);
+        if (!status) status = write_batch(m, m->model[i]);
+    }
+    clade_graph_destroy(&graph);
+    return status;
+}
+
+/* ---- judging ---- */
+
+static double distance(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (b ? (double)b[i] : 0);
+        sum += d * d;
+    }
+    return sqrt(sum);
+}
+
+/* The element whose bits differ first, or in fast mode the one furthest away. */
+static size_t worst_element(const match *m, const float *a, const float *b, size_t n)
+{
+    size_t at = 0;
+    double most = -1;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        if (m->exact ? memcmp(&a[i], &b[i], sizeof *a) != 0 : !(d < INFINITY)) return i;
+        if (d <= most) continue;
+        most = d;
+        at = i;
+    }
+    return at;
+}
+
+/* A tensor of each model, of the same shape. */
+static clade_status judge_tensor(match *m, const char *name, const clade_tensor *const *tensor)
+{
+    size_t n = clade_tensor_count(tensor[CPU]);
+    float *v[most_nets] = {NULL};
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < m->count && !status; i++) {
+        v[i] = malloc(n * sizeof(float) + 1);
+        status = v[i] ? clade_tensor_read(tensor[i], v[i])
+                      : clade_fail(CLADE_ENOMEM, "out of memory for %zu numbers", n);
+    }
+    if (!status) {
+        double apart = distance(v[JUDGED], v[CPU], n), size = distance(v[CPU], NULL, n), room = 0;
+        if (!m->exact) room = slack * distance(v[TWIN], v[CPU], n) + spread * size;
+        bool right = m->exact ? !memcmp(v[JUDGED], v[CPU], n * sizeof(float)) && size < INFINITY
+                              : apart <= room;
+        size_t at = worst_element(m, v[JUDGED], v[CPU], n);
+        if (!right)
+            clade_failure_set(m->failure, m->exact ? "bits" : "bound",
+                              "%s[%zu]: got %.9g, the CPU %.9g; %.3g apart in the Euclidean norm, "
+                              "bound %.3g",
+                              name, at, (double)v[JUDGED][at], (double)v[CPU][at], apart, room);
+        double ratio = apart == 0 ? 0 : apart / room,
+               error = fabs((double)v[JUDGED][at] - (double)v[CPU][at]);
+        if (!m->exact && !(ratio <= m->result->worst)) m->result->worst = ratio;
+        if (!(error <= m->result->error)) m->result->error = error;
+        m->result->compared += n;
+    }
+    for (size_t i = 0; i < m->count; i++) free(v[i]);
+    return status;
+}
+
+/* Queues what is judged on each model; what the judged device refuses is a failure. */
+static clade_status compute(match *m, bool gradient, bool *done)
+{
+    *done = true;
+    for (size_t i = 0; i < m->count; i++) {
+        clade_status status = gradient ? clade_model_gradient(m->model[i], batch, 1)
+                                       : clade_model_infer(m->model[i], batch, false);
+        if (!status) status = clade_device_finish(clade_model_device(m->model[i]));
+        if (status && i != JUDGED) return status;
+        if (!status) continue;
+        clade_failure_set(m->failure, "status", "%s", clade_error());
+        *done = false;
+        return CLADE_OK;
+    }
+    return CLADE_OK;
+}
+
+static clade_status judge_all(match *m, const char *name,
+                              const clade_tensor *(*of)(const clade_model *model))
+{
+    const clade_tensor *tensor[most_nets];
+    for (size_t i = 0; i < m->count; i++) tensor[i] = of(m->model[i]);
+    return judge_tensor(m, name, tensor);
+}
+
+static clade_status judge_gradients(match *m)
+{
+    clade_status status = judge_all(m, "losses", clade_model_losses);
+    for (size_t k = 0; k < clade_model_parameters(m->model[CPU]) && !status; k++) {
+        const clade_tensor *tensor[most_nets];
+        const clade_parameter *p = clade_model_parameter(m->model[CPU], k);
+        char name[CLADE_NAME_SIZE + 64];
+        bool trained = clade_tensor_present(&p->gradient);
+        /* of running statistics what the step made of them */
+        snprintf(name, sizeof name, "%s%s", trained ? "gradient of " : "", p->name);
+        for (size_t i = 0; i < m->count; i++) {
+            p = clade_model_parameter(m->model[i], k);
+            tensor[i] = trained ? &p->gradient : &p->value;
+        }
+        status = judge_tensor(m, name, tensor);
+    }
+    return status;
+}
+
+static clade_status judge_case(conform_run *run, match *m, bool gradient)
+{
+    double begun = clade_conform_now();
+    bool done;
+    conform_failure failure = {0};
+    char text[96];
+    clade_conform_result result = {.mode = CLADE_CONFORM_NETS,
+                                   .op = clade_network_name(m->network),
+                                   .case_name = gradient ? "gradient" : "forward",
+                                   .check = ""};
+    m->result = &result;
+    m->failure = &failure;
+    clade_status status = compute(m, gradient, &done);
+    if (!status && done)
+        status = gradient ? judge_gradients(m) : judge_all(m, "output", clade_model_output);
+    if (status) return status;
+    snprintf(text, sizeof text, "batch %d, largest difference %.3g", (int)batch, result.error);
+    result.text = text;
+    if (failure.check) {
+        result.verdict = CLADE_CONFORM_FAIL;
+        result.check = failure.check;
+        result.text = failure.text;
+    }
+    result.seconds = clade_conform_now() - begun;
+    return clade_conform_give(run, &result);
+}
+
+clade_status clade_conform_network(conform_run *run, clade_device *cpu)
+{
+    const clade_conform_options *o = run->options;
+    clade_network *network = NULL;
+    clade_status status = clade_network_read(o->model, NULL, &network);
+    if (status) return status;
+    match m = {.network = network, .seed = o->seed, .exact = o->math == CLADE_EXACT};
+    status = make_models(&m, run->devices[0].device, cpu);
+    bool trained = !status && clade_tensor_present(clade_model_trained(m.model[CPU]));
+    if (!status && clade_conform_fits(o->case_name, "forward")) status = judge_case(run, &m, false);
+    if (!status && trained && clade_conform_fits(o->case_name, "gradient"))
+        status = judge_case(run, &m, true);
+    for (size_t i = 0; i < m.count; i++) clade_model_destroy(&m.model[i]);
+    clade_network_destroy(&network);
+    return clade_context(status, "%s", o->model);
+}
