@@ -27,7 +27,7 @@ typedef enum clade_layer_kind {
     CLADE_LAYER_ADD,      /* a + b, with broadcast */
     CLADE_LAYER_MULTIPLY, /* a b, with broadcast: [n, c] and [n, 1, 1, c] stretch over [n, h, w, c]
                            */
-    CLADE_LAYER_CONCAT, /* along the channels */
+    CLADE_LAYER_CONCAT,   /* along the channels */
     CLADE_LAYER_ZERO_PADDING2D,
     CLADE_LAYER_LRN,
     CLADE_LAYER_KINDS
@@ -156,8 +156,8 @@ typedef enum clade_loss {
     CLADE_LOSS_BINARY_CROSSENTROPY,      /* one sigmoid output; label 0 or 1 */
     CLADE_LOSS_CATEGORICAL_CROSSENTROPY, /* softmax outputs; label a class number (sparse or not:
                                           * the same arithmetic on labels that are classes) */
-    CLADE_LOSS_MSE                       /* outputs as they are against one-hot labels (one output: 0
-                                          * and 1), made on the device from class numbers */
+    CLADE_LOSS_MSE /* outputs as they are against one-hot labels (one output: 0
+                    * and 1), made on the device from class numbers */
 } clade_loss;
 
 typedef struct clade_model_options {
@@ -165,15 +165,19 @@ typedef struct clade_model_options {
     uint64_t seed;   /* initial weights and dropout */
     clade_loss loss; /* NONE: no gradients, no labels: memory for inference only */
     float label_smoothing;
+    int32_t watch; /* > 0: the number of a layer. The gradient is then not that of the loss, but
+                    * that of a score: of the labelled class's output before the loss's own
+                    * activation (of a single output: its own, for label 1), and clade_model_watched
+                    * gives what it is for the layer's output. Needs a loss; nothing is trained. */
 } clade_model_options;
 
 typedef struct clade_model clade_model;
 
 /* Plans memory, allocates it and initialises the weights (Philox, by seed and parameter name: the
  * same on every device). The graph is copied. The loss's own activation is taken off the last layer
- * and computed together with the loss. Labels are 0 and weights 1/batch until they are written. Errors:
- * EINVAL (the last layer does not fit the loss; a layer that nobody reads; names the layer), ENOMEM (how
- * much was needed and how much there is), EUNSUPPORTED, EDEVICE. */
+ * and computed together with the loss. Labels are 0 and weights 1/batch until they are written.
+ * Errors: EINVAL (the last layer does not fit the loss; a layer that nobody reads; no such layer to
+ * watch), ENOMEM (how much was needed and how much there is), EUNSUPPORTED, EDEVICE. */
 CLADE_API clade_status clade_model_create(const clade_graph *graph, clade_device *device,
                                           const clade_model_options *options, clade_model **out);
 CLADE_API void clade_model_destroy(clade_model **model);
@@ -191,23 +195,28 @@ CLADE_API const clade_tensor *
 clade_model_output(const clade_model *model); /* F32 [batch, outputs], with a loss probabilities */
 CLADE_API const clade_tensor *clade_model_losses(const clade_model *model); /* F32 [batch] */
 
-/* Queues inference on the first n pictures, 1 to batch: dropout off, running statistics. With `loss`,
- * the losses too. The first use of another n than the batch, or than the three others used last,
- * allocates host memory for its calls. Errors: EINVAL (n; no loss), EDEVICE. */
+/* Queues inference on the first n pictures, 1 to batch: dropout off, running statistics. With
+ * `loss`, the losses too. The first use of another n than the batch, or than the three others used
+ * last, allocates host memory for its calls. Errors: EINVAL (n; no loss), EDEVICE. */
 CLADE_API clade_status clade_model_infer(clade_model *model, int32_t n, bool loss);
 /* Queues forward and backward of a training step on the first n pictures: gradients, losses and
  * outputs are there when the queue has come that far. Gradients are overwritten, not added to.
- * `step` numbers the step (dropout's randomness). Errors: those of infer; EINVAL when all layers are
- * frozen. */
+ * `step` numbers the step (dropout's randomness). Errors: those of infer; EINVAL when all layers
+ * are frozen. */
 CLADE_API clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step);
+
+/* Of a model made with `watch`: the layer's output and the score's gradient by it, after
+ * clade_model_gradient; F32 [batch, h, w, c] or [batch, c]. Absent from other models. */
+CLADE_API void clade_model_watched(const clade_model *model, clade_tensor *y, clade_tensor *dy);
 
 /* All trained parameters in layer order without gaps, and their gradients, as one flat tensor each.
  * Absent when there are none. */
 CLADE_API const clade_tensor *clade_model_trained(const clade_model *model);
 CLADE_API const clade_tensor *clade_model_gradients(const clade_model *model);
 
-/* Every parameter and running statistic by name ("conv2d/kernel", "batch_normalization/moving_mean"), in
- * layer order. `gradient` is absent where nothing is trained. */
+/* Every parameter and running statistic by name ("conv2d/kernel",
+ * "batch_normalization/moving_mean"), in layer order. `gradient` is absent where nothing is
+ * trained. */
 typedef struct clade_parameter {
     const char *name;
     clade_tensor value, gradient;

@@ -132,9 +132,16 @@ static void add_forward(clade_build *build)
 static void add_backward(clade_build *build)
 {
     const clade_graph *graph = build->blueprint->graph;
-    for (int32_t i = graph->count - 1; i > 0; i--)
+    for (int32_t i = graph->count - 1; i > build->blueprint->watch; i--)
         if (build->blueprint->trained[i] && !build->node[i].absorbed)
             clade_layer_rule_of(graph->node[i].layer.kind)->backward(build, i);
+}
+
+/* Keeps what is wanted of the watched layer. */
+static void add_copy(clade_build *build, const clade_tensor *from, const clade_tensor *kept)
+{
+    CLADE_BUILD_CALL(build, build->blueprint->watch, copy, .x = *from,
+                     .y = clade_build_rows(build, kept));
 }
 
 clade_status clade_build_pass(clade_build *build, const clade_blueprint *blueprint, clade_pass pass,
@@ -150,8 +157,12 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
     add_forward(build);
     if (pass != CLADE_PASS_INFER) clade_loss_forward(build);
     if (pass == CLADE_PASS_TRAIN) {
+        if (blueprint->watch)
+            add_copy(build, &build->node[blueprint->watch].y, &blueprint->watched_y);
         clade_loss_backward(build);
         add_backward(build);
+        if (blueprint->watch)
+            add_copy(build, &build->node[blueprint->watch].dy, &blueprint->watched_dy);
     }
     return build->status;
 }

@@ -22,10 +22,11 @@ typedef struct clade_blueprint {
     clade_loss loss;
     float label_smoothing;
     uint64_t seed;
-    bool pools; /* does the device pool what it convolves at once? */
+    bool pools;    /* does the device pool what it convolves at once? */
+    int32_t watch; /* a layer, or 0 */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
-     * only. */
-    clade_tensor input, label, weight, output, losses, zeros, minus_ones;
+     * and for a watched layer only; its y and dy likewise. */
+    clade_tensor input, label, weight, output, losses, zeros, minus_ones, watched_y, watched_dy;
 } clade_blueprint;
 
 /* A call and the layer it belongs to. */

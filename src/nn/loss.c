@@ -110,6 +110,11 @@ void clade_loss_backward(clade_build *build)
     clade_tensor y = clade_build_rows(build, &b->output);
     clade_tensor weight = clade_build_rows(build, &b->weight);
     clade_tensor dx = clade_build_gradient(build, last, &accumulate);
+    if (b->watch) { /* that of the labelled score */
+        clade_tensor score = one_hot(build, last);
+        CLADE_BUILD_CALL(build, last, copy, .x = score, .y = dx);
+        return;
+    }
     if (b->loss == CLADE_LOSS_BINARY_CROSSENTROPY)
         CLADE_BUILD_CALL(build, last, sigmoid_bce_dx, .y = y, .label = label, .dloss = weight,
                          .dx = dx, .smoothing = b->label_smoothing);

@@ -21,6 +21,8 @@ typedef enum block {
     LOSSES,
     ZEROS,
     MINUS_ONES,
+    WATCHED_Y,
+    WATCHED_DY,
     BLOCKS
 } block;
 
@@ -99,11 +101,16 @@ static clade_status allocate_inputs(clade_model *model)
     if (!status) status = clade_tensor_write(&b->label, zeros);
     free(zeros);
     if (!status) status = fill(model, &b->weight, 1 / (float)model->batch);
-    if (status || b->loss != CLADE_LOSS_MSE) return status;
+    if (status || (b->loss != CLADE_LOSS_MSE && !b->watch)) return status;
     status = allocate_tensor(model, ZEROS, "zeros", outputs, &b->zeros);
     if (!status) status = allocate_tensor(model, MINUS_ONES, "weights", rows, &b->minus_ones);
     if (!status) status = fill(model, &b->zeros, 0);
-    return status ? status : fill(model, &b->minus_ones, -1);
+    if (!status) status = fill(model, &b->minus_ones, -1);
+    if (status || !b->watch) return status;
+    clade_tensor watched = clade_node_tensor(&model->graph->node[b->watch], model->batch);
+    status = allocate_tensor(model, WATCHED_Y, "a watched layer", watched, &b->watched_y);
+    return status ? status
+                  : allocate_tensor(model, WATCHED_DY, "a watched layer", watched, &b->watched_dy);
 }
 
 /* ---- parameters ---- */
@@ -113,6 +120,7 @@ static void find_trained(clade_model *model)
 {
     for (int32_t i = 1; i < model->graph->count; i++) {
         const clade_node *node = &model->graph->node[i];
+        if (i == model->blueprint.watch) model->layer_trained[i] = true;
         for (int32_t w = 0; w < node->weight_count; w++)
             if (node->weight[w].trained) model->layer_trained[i] = true;
         for (int32_t k = 0; k < node->layer.input_count; k++)
@@ -312,11 +320,15 @@ static clade_status check(const clade_graph *graph, const clade_model_options *o
         return clade_fail(CLADE_EINVAL, "label_smoothing is %g, expected 0 to 1",
                           (double)options->label_smoothing);
     clade_status status = check_used(graph);
+    if (!status && options->watch &&
+        (options->watch < 1 || options->watch >= graph->count - 1 || !options->loss))
+        status = clade_fail(CLADE_EINVAL, "watch is %d, expected a layer from 1 to %d, and a loss",
+                            options->watch, graph->count - 2);
     return status ? status : clade_loss_check(graph, options->loss);
 }
 
-/* Has the device versions of its own of the ops that convolve and pool at once? If not, it is better
- * off with those of the single ones. */
+/* Has the device versions of its own of the ops that convolve and pool at once? If not, it is
+ * better off with those of the single ones. */
 static bool pools(const clade_device *device)
 {
     return clade_device_support(device, CLADE_OP_conv2d_maxpool) == 'n' &&
@@ -336,8 +348,10 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     if (!model) return clade_fail(CLADE_ENOMEM, "out of memory for a model");
     model->device = device;
     model->batch = options->batch ? options->batch : 32;
-    model->blueprint = (clade_blueprint){
-        .loss = options->loss, .label_smoothing = options->label_smoothing, .seed = options->seed};
+    model->blueprint = (clade_blueprint){.loss = options->loss,
+                                         .label_smoothing = options->label_smoothing,
+                                         .seed = options->seed,
+                                         .watch = options->watch};
     uint64_t trained, fixed;
     status = clade_graph_copy(graph, &model->graph);
     if (!status) status = list_parameters(model, &trained, &fixed);
@@ -345,7 +359,8 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     model->blueprint.parameter = model->parameter;
     model->blueprint.first_parameter = model->first_parameter;
     model->blueprint.trained = model->layer_trained;
-    model->blueprint.pools = pools(device);
+    /* what is between a convolution and its pool may be watched */
+    model->blueprint.pools = !options->watch && pools(device);
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
     if (!status) status = make_plans(model);
@@ -414,6 +429,11 @@ const clade_tensor *clade_model_output(const clade_model *model)
 const clade_tensor *clade_model_losses(const clade_model *model)
 {
     return &model->blueprint.losses;
+}
+void clade_model_watched(const clade_model *model, clade_tensor *y, clade_tensor *dy)
+{
+    *y = model->blueprint.watched_y;
+    *dy = model->blueprint.watched_dy;
 }
 const clade_tensor *clade_model_trained(const clade_model *model) { return &model->trained; }
 const clade_tensor *clade_model_gradients(const clade_model *model) { return &model->gradients; }
