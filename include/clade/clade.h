@@ -14,6 +14,7 @@
 #include <clade/ops.h>
 #include <clade/status.h>
 #include <clade/tensor.h>
+#include <clade/report.h>
 #include <clade/tensorboard.h>
 #include <clade/train.h>
 #include <clade/tune.h>

@@ -20,6 +20,7 @@ static const subcommand subcommands[] = {
     {"import", "show an ONNX file, or make a model of it", command_import},
     {"inspect", "look at a data set: sizes, formats, duplicates, damage", command_inspect},
     {"predict", "say what pictures show", command_predict},
+    {"report", "write a page on a run, or one that compares runs", command_report},
     {"summary", "show a model's layers and parameters", command_summary},
     {"train", "train a classifier", command_train},
 };

@@ -39,7 +39,7 @@ typedef struct request {
     int64_t epochs, batch, seed;
     double lr;
     command_list set;
-    bool strict_data, json;
+    bool strict_data, json, no_report;
     uint64_t cache_bytes;
     char *edits[COMMAND_LIST_SIZE + 8]; /* for the recipe, in order */
     size_t edit_count;
@@ -210,11 +210,20 @@ static int finish(const request *r, clade_status status, progress *p)
     return 128 + (int)asked_by;
 }
 
-/* What watches training: the terminal, and TensorBoard's events. */
+/* What watches training: the terminal, the run's page, and TensorBoard's events. */
 typedef struct watchers {
     progress progress;
     events events;
+    const char *folder; /* of the run; NULL: no page */
 } watchers;
+
+/* Training does not end for a page that cannot be written. */
+static void write_report(watchers *w, const clade_report_options *options)
+{
+    if (!w->folder || !clade_report_write(w->folder, options)) return;
+    fprintf(stderr, "clade train: no report: %s\n", clade_error());
+    w->folder = NULL;
+}
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
@@ -228,6 +237,7 @@ static void watch_epoch(void *user, const clade_epoch *e)
     watchers *w = user;
     progress_epoch(&w->progress, e);
     events_epoch(&w->events, e);
+    write_report(w, &(clade_report_options){.running = true});
 }
 
 static int run(request *r)
@@ -237,6 +247,7 @@ static int run(request *r)
     clade_dataset *dataset = NULL;
     clade_classifier *classifier = NULL;
     watchers w = {.progress.json = r->json};
+    bool watched = r->tensorboard || !r->no_report;
     watch_signals();
     clade_status status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
@@ -246,6 +257,7 @@ static int run(request *r)
     if (!status) {
         if (!r->json) print_head(r, recipe, device, dataset);
         progress_start(&w.progress);
+        if (!r->no_report) w.folder = r->folder;
         if (r->tensorboard)
             w.events = (events){.folder = *r->tensorboard ? r->tensorboard : r->folder,
                                 .dataset = dataset,
@@ -255,9 +267,11 @@ static int run(request *r)
                                        .threads = (int)r->place.threads,
                                        .cache_bytes = r->cache_bytes,
                                        .observer = {&w, watch_batch, watch_epoch, poll_stop}};
-        status =
-            clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
+        status = clade_train(recipe, dataset, device, &options, watched ? &classifier : NULL);
     }
+    if (classifier)
+        write_report(&w, &(clade_report_options){.classifier = status ? NULL : classifier,
+                                                 .dataset = status ? NULL : dataset});
     int result = finish(r, status, &w.progress);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);
@@ -288,6 +302,7 @@ int command_train(int argc, char **argv)
                     "memory for decoded pictures, and for features, as 4G; default: half of it"),
         OPTION_MAYBE_TEXT("tensorboard", "DIR", &r.tensorboard,
                           "also write events for TensorBoard; default: into the run folder"),
+        OPTION_FLAG("no-report", &r.no_report, "write no report.html into the run folder"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
     };
     static const command_usage usage = {

@@ -1,0 +1,13 @@
+/* A run's curves. */
+#ifndef CLADE_REPORT_CURVES_H
+#define CLADE_REPORT_CURVES_H
+
+#include "report/chart.h"
+#include "report/run.h"
+
+/* Loss, accuracy, learning rate and speed by epoch, on a page. */
+void clade_report_add_curves(clade_page *page, const report_run *run);
+/* Loss and accuracy side by side in a file. */
+clade_status clade_report_write_curves(const report_run *run, const char *path);
+
+#endif

@@ -1,0 +1,247 @@
+/* Predictions of a split, and what curves make of them: ROC, calibration, scores per class. */
+#include "report/predictions.h"
+
+#include "report/chart.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { together = 64, roc_classes = 8, roc_points = 400, bins = 10 };
+
+static clade_status predict_all(report_predictions *r)
+{
+    int32_t hwc[3];
+    clade_dataset_shape(r->dataset, hwc);
+    size_t size = (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2];
+    r->p = malloc((r->count * r->classes + 1) * sizeof *r->p);
+    r->label = malloc((r->count + 1) * sizeof *r->label);
+    r->predicted = malloc((r->count + 1) * sizeof *r->predicted);
+    r->pixels = malloc(together * size);
+    if (!r->p || !r->label || !r->predicted || !r->pixels)
+        return clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", r->count);
+    clade_status status = CLADE_OK;
+    for (size_t first = 0; first < r->count && !status; first += together) {
+        size_t n = r->count - first < together ? r->count - first : together;
+        for (size_t i = 0; i < n && !status; i++)
+            status = clade_dataset_pixels(r->dataset, r->split, first + i, r->pixels + i * size);
+        if (!status)
+            status = clade_classifier_predict_pixels(r->classifier, r->pixels, n,
+                                                     r->p + first * r->classes);
+    }
+    for (size_t i = 0; i < r->count && !status; i++) {
+        const float *row = r->p + i * r->classes;
+        r->label[i] = clade_dataset_label(r->dataset, r->split, i);
+        r->predicted[i] = 0;
+        for (size_t c = 1; c < r->classes; c++)
+            if (row[c] > row[r->predicted[i]]) r->predicted[i] = (int32_t)c;
+    }
+    return status;
+}
+
+static clade_status check(const clade_classifier *classifier, const clade_dataset *dataset)
+{
+    int32_t classes = clade_classifier_classes(classifier), hwc[3];
+    const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
+    if ((size_t)classes != clade_dataset_classes(dataset))
+        return clade_fail(CLADE_EINVAL, "the data has %zu classes, the classifier %d",
+                          clade_dataset_classes(dataset), classes);
+    for (int32_t i = 0; i < classes; i++) {
+        const char *ours = clade_classifier_class_name(classifier, i);
+        const char *theirs = clade_dataset_class_name(dataset, (size_t)i);
+        if (strcmp(ours, theirs))
+            return clade_fail(CLADE_EINVAL, "class %d of the data is '%s', expected '%s'", i,
+                              theirs, ours);
+    }
+    clade_dataset_shape(dataset, hwc);
+    if (hwc[0] != p->height || hwc[1] != p->width || hwc[2] != p->channels)
+        return clade_fail(CLADE_EINVAL, "the data was opened for %d×%d×%d, expected %d×%d×%d",
+                          hwc[0], hwc[1], hwc[2], p->height, p->width, p->channels);
+    return CLADE_OK;
+}
+
+clade_status clade_report_predict(clade_classifier *classifier, const clade_dataset *dataset,
+                                  report_predictions *out)
+{
+    static const clade_split order[] = {CLADE_VALIDATION, CLADE_TEST, CLADE_TRAIN};
+    *out = (report_predictions){.classifier = classifier, .dataset = dataset};
+    clade_status status = check(classifier, dataset);
+    if (status) return status;
+    for (int i = 0; i < 3 && !out->count; i++) {
+        out->split = order[i];
+        out->count = clade_dataset_count(dataset, out->split);
+    }
+    out->classes = (size_t)clade_classifier_classes(classifier);
+    status = predict_all(out);
+    if (status) clade_report_predictions_clear(out);
+    return status;
+}
+
+void clade_report_predictions_clear(report_predictions *r)
+{
+    free(r->p);
+    free(r->label);
+    free(r->predicted);
+    free(r->pixels);
+    *r = (report_predictions){0};
+}
+
+/* ---- per class ---- */
+
+static void cell_ratio(clade_page *page, size_t part, size_t whole)
+{
+    if (whole)
+        clade_page_cell(page, "%.3f", (double)part / (double)whole);
+    else
+        clade_page_cell(page, "–");
+}
+
+static void add_classes(clade_page *page, const report_predictions *r)
+{
+    static const clade_column columns[] = {
+        {"class", false}, {"pictures", true}, {"precision", true}, {"recall", true}, {"F1", true}};
+    clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
+    for (size_t c = 0; c < r->classes; c++) {
+        size_t own = 0, told = 0, right = 0;
+        for (size_t i = 0; i < r->count; i++) {
+            own += r->label[i] == (int32_t)c;
+            told += r->predicted[i] == (int32_t)c;
+            right += r->label[i] == (int32_t)c && r->predicted[i] == (int32_t)c;
+        }
+        clade_page_cell(page, "%s", clade_classifier_class_name(r->classifier, (int32_t)c));
+        clade_page_cell(page, "%zu", own);
+        cell_ratio(page, right, told);
+        cell_ratio(page, right, own);
+        cell_ratio(page, 2 * right, own + told);
+    }
+    clade_page_table_end(page);
+}
+
+/* ---- ROC ---- */
+
+typedef struct scored {
+    float p;
+    bool positive;
+} scored;
+
+static int by_score(const void *a, const void *b)
+{
+    const scored *x = a, *y = b;
+    return (x->p < y->p) - (x->p > y->p);
+}
+
+/* A class's curve: x the rate of false positives, y that of true ones, at every threshold, thinned
+ * to at most roc_points. Gives the area below it, or a negative number where the class or all
+ * others have no picture. */
+static double trace_roc(const report_predictions *r, size_t c, scored *order, double *x, double *y,
+                        size_t *points)
+{
+    size_t positives = 0, negatives, up = 0, right = 0;
+    double area = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        order[i] = (scored){r->p[i * r->classes + c], r->label[i] == (int32_t)c};
+        positives += order[i].positive;
+    }
+    negatives = r->count - positives;
+    *points = 0;
+    if (!positives || !negatives) return -1;
+    qsort(order, r->count, sizeof *order, by_score);
+    x[*points] = y[*points] = 0;
+    ++*points;
+    for (size_t i = 0; i < r->count;) {
+        size_t old_up = up, old_right = right, tie = i;
+        for (; tie < r->count && order[tie].p == order[i].p; tie++) {
+            up += order[tie].positive;
+            right += !order[tie].positive;
+        }
+        i = tie;
+        area += (double)(right - old_right) * (double)(up + old_up) / 2;
+        bool due = i * (roc_points - 2) / r->count >= *points - 1 || i == r->count;
+        if (!due || *points == roc_points) continue;
+        x[*points] = (double)right / (double)negatives;
+        y[*points] = (double)up / (double)positives;
+        ++*points;
+    }
+    x[*points - 1] = y[*points - 1] = 1;
+    return area / ((double)positives * (double)negatives);
+}
+
+static void add_roc(clade_page *page, const report_predictions *r)
+{
+    size_t first = r->classes == 2 ? 1 : 0,
+           last = r->classes < roc_classes ? r->classes : roc_classes;
+    double(*x)[roc_points] = calloc(roc_classes, sizeof *x);
+    double(*y)[roc_points] = calloc(roc_classes, sizeof *y);
+    scored *order = malloc((r->count + 1) * sizeof *order);
+    if (x && y && order) {
+        static const double diagonal[] = {0, 1};
+        clade_series series[roc_classes + 1];
+        size_t count = 0;
+        char name[roc_classes][96];
+        for (size_t c = first; c < last; c++) {
+            size_t points;
+            double area = trace_roc(r, c, order, x[c], y[c], &points);
+            if (area < 0) continue;
+            snprintf(name[c], sizeof name[c], "%.60s, area %.3f",
+                     clade_classifier_class_name(r->classifier, (int32_t)c), area);
+            series[count++] =
+                (clade_series){.name = name[c], .x = x[c], .y = y[c], .count = points};
+        }
+        series[count] = (clade_series){.x = diagonal, .y = diagonal, .count = 2, .color = -1};
+        static const clade_chart chart = {
+            .title = "ROC",
+            .description = "True positives found against false alarms, at every threshold.",
+            .x = {.title = "false positives", .low = 0, .high = 1},
+            .y = {.title = "true positives", .low = 0, .high = 1}};
+        if (count) clade_chart_lines(page, &chart, series, count + 1);
+    } else if (!page->status) {
+        page->status = clade_fail(CLADE_ENOMEM, "out of memory for ROC curves");
+    }
+    free(x);
+    free(y);
+    free(order);
+}
+
+/* ---- calibration ---- */
+
+/* How often the predicted class is right, by how sure the prediction is (Guo et al. 2017). */
+static void add_calibration(clade_page *page, const report_predictions *r)
+{
+    double sure[bins] = {0}, right[bins] = {0}, count[bins] = {0}, x[bins], y[bins], error = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        double p = (double)r->p[i * r->classes + (size_t)r->predicted[i]];
+        int b = p >= 1 ? bins - 1 : p > 0 ? (int)(p * bins) : 0;
+        sure[b] += p;
+        right[b] += r->predicted[i] == r->label[i];
+        count[b]++;
+    }
+    size_t points = 0;
+    for (int b = 0; b < bins; b++) {
+        if (count[b] == 0) continue;
+        x[points] = sure[b] / count[b];
+        y[points++] = right[b] / count[b];
+        double gap = sure[b] - right[b];
+        error += (gap < 0 ? -gap : gap) / (double)r->count;
+    }
+    char name[64];
+    snprintf(name, sizeof name, "in tenths, mean gap %.3f", error);
+    static const double diagonal[] = {0, 1};
+    const clade_series series[] = {
+        {.name = name, .x = x, .y = y, .count = points},
+        {.name = "as sure as right", .x = diagonal, .y = diagonal, .count = 2, .color = -1}};
+    static const clade_chart chart = {
+        .title = "Calibration",
+        .description = "How often predictions are right, by how sure they are.",
+        .x = {.title = "probability of the predicted class", .low = 0, .high = 1},
+        .y = {.title = "share that is right", .low = 0, .high = 1}};
+    clade_chart_lines(page, &chart, series, 2);
+}
+
+void clade_report_add_scores(clade_page *page, const report_predictions *r)
+{
+    add_classes(page, r);
+    clade_page_grid_begin(page, CLADE_GRID_CHARTS);
+    add_roc(page, r);
+    add_calibration(page, r);
+    clade_page_grid_end(page);
+}

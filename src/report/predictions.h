@@ -1,0 +1,32 @@
+/* What a classifier makes of a split, and its part of a run's page. */
+#ifndef CLADE_REPORT_PREDICTIONS_H
+#define CLADE_REPORT_PREDICTIONS_H
+
+#include "report/page.h"
+
+#include <clade/report.h>
+
+typedef struct report_predictions {
+    clade_classifier *classifier;
+    const clade_dataset *dataset;
+    clade_split split;
+    size_t count, classes;
+    float *p;           /* [count, classes] */
+    int32_t *label;     /* [count] */
+    int32_t *predicted; /* [count] */
+    uint8_t *pixels;    /* room for some pictures */
+} report_predictions;
+
+/* Predicts the validation split or, where there is none, test or training. Zeroed predictions may
+ * be cleared. */
+clade_status clade_report_predict(clade_classifier *classifier, const clade_dataset *dataset,
+                                  report_predictions *out);
+void clade_report_predictions_clear(report_predictions *predictions);
+
+/* Adds precision and recall per class, ROC curves and calibration. */
+void clade_report_add_scores(clade_page *page, const report_predictions *predictions);
+/* Adds the surest mistakes and some pictures at random (of the recipe's seed), each with its
+ * Grad-CAM where the model has one. */
+clade_status clade_report_add_pictures(clade_page *page, report_predictions *predictions);
+
+#endif

@@ -1,0 +1,162 @@
+/* Reading a run folder. */
+#include "report/run.h"
+
+#include "base/file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { most_history = 64 << 20, most_metrics = 16 << 20 };
+
+static const char head[] = "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second";
+
+/* One row's fields; an empty one is NaN. */
+static bool read_row(report_run *run, char *line)
+{
+    for (int c = 0; c < REPORT_COLUMNS; c++) {
+        char *end = line + strcspn(line, ","), *stop;
+        if ((*end == ',') == (c == REPORT_COLUMNS - 1)) return false;
+        *end = 0;
+        double value = NAN;
+        if (*line) {
+            value = strtod(line, &stop);
+            if (*stop) return false;
+        }
+        run->column[c][run->epochs] = value;
+        line = end + 1;
+    }
+    return run->column[REPORT_EPOCH][run->epochs] == (double)(run->epochs + 1);
+}
+
+static clade_status parse_history(report_run *run, char *text, const char *path)
+{
+    size_t lines = 1, number = 1;
+    for (const char *p = text; *p; p++) lines += *p == '\n';
+    for (int c = 0; c < REPORT_COLUMNS; c++) {
+        run->column[c] = malloc(lines * sizeof(double));
+        if (!run->column[c]) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    }
+    for (char *line = text; *line; number++) {
+        char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
+        *end = 0;
+        if (number == 1 && strcmp(line, head))
+            return clade_fail(CLADE_EFORMAT, "%s:1: expected '%s'", path, head);
+        if (number > 1) {
+            if (!read_row(run, line))
+                return clade_fail(CLADE_EFORMAT, "%s:%zu: expected the %d numbers of epoch %zu",
+                                  path, number, REPORT_COLUMNS, run->epochs + 1);
+            run->epochs++;
+        }
+        line = next;
+    }
+    return CLADE_OK;
+}
+
+static clade_status read_history(report_run *run, const char *path)
+{
+    void *text = NULL;
+    size_t size;
+    clade_status status = clade_file_read(path, most_history, &text, &size);
+    if (!status) status = parse_history(run, text, path);
+    free(text);
+    return status;
+}
+
+static clade_status read_metrics(report_run *run, const char *path)
+{
+    void *text = NULL;
+    size_t size;
+    clade_status status = clade_file_read(path, most_metrics, &text, &size);
+    if (!status) {
+        run->metrics = cJSON_ParseWithLength(text, size);
+        if (!run->metrics) status = clade_fail(CLADE_EFORMAT, "%s: expected JSON", path);
+    }
+    free(text);
+    return status;
+}
+
+/* Reads the file of that name in the run's folder. */
+static clade_status read_file(report_run *run, const char *name,
+                              clade_status (*read)(report_run *run, const char *path))
+{
+    char *path = clade_string_join(run->folder, name);
+    clade_status status = path ? read(run, path) : clade_fail(CLADE_ENOMEM, "out of memory");
+    free(path);
+    return status;
+}
+
+static clade_status read_recipe(report_run *run, const char *path)
+{
+    return clade_recipe_read(path, NULL, 0, &run->recipe);
+}
+
+clade_status clade_report_run_open(const char *folder, report_run *run)
+{
+    *run = (report_run){.folder = clade_string_join(folder, "")};
+    if (!run->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
+    clade_status status = read_file(run, "/recipe.yaml", read_recipe);
+    if (status == CLADE_EIO) status = clade_context(status, "%s is not a run folder", folder);
+    if (!status) status = read_file(run, "/history.csv", read_history);
+    if (!status && run->epochs) status = read_file(run, "/metrics.json", read_metrics);
+    if (status) clade_report_run_close(run);
+    return status;
+}
+
+void clade_report_run_close(report_run *run)
+{
+    for (int c = 0; c < REPORT_COLUMNS; c++) free(run->column[c]);
+    cJSON_Delete(run->metrics);
+    clade_recipe_destroy(&run->recipe);
+    free(run->folder);
+    *run = (report_run){0};
+}
+
+bool clade_report_run_validates(const report_run *run)
+{
+    return run->epochs && !isnan(run->column[REPORT_VAL_ACCURACY][run->epochs - 1]);
+}
+
+size_t clade_report_run_best(const report_run *run)
+{
+    bool validates = clade_report_run_validates(run);
+    const double *accuracy = run->column[REPORT_VAL_ACCURACY];
+    const double *loss = run->column[validates ? REPORT_VAL_LOSS : REPORT_LOSS];
+    size_t best = 0;
+    for (size_t i = 0; i < run->epochs; i++) {
+        bool better = loss[i] < loss[best];
+        if (validates && accuracy[i] != accuracy[best]) better = accuracy[i] > accuracy[best];
+        if (better) best = i;
+    }
+    return run->epochs ? best + 1 : 0;
+}
+
+static const cJSON *find(const report_run *run, const char *object, const char *key)
+{
+    const cJSON *in =
+        object ? cJSON_GetObjectItemCaseSensitive(run->metrics, object) : run->metrics;
+    return cJSON_GetObjectItemCaseSensitive(in, key);
+}
+
+double clade_report_number(const report_run *run, const char *object, const char *key)
+{
+    const cJSON *item = find(run, object, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+const char *clade_report_text(const report_run *run, const char *object, const char *key)
+{
+    const char *text = cJSON_GetStringValue(find(run, object, key));
+    return text ? text : "";
+}
+
+size_t clade_report_classes(const report_run *run)
+{
+    return (size_t)cJSON_GetArraySize(find(run, NULL, "classes"));
+}
+
+const char *clade_report_class(const report_run *run, size_t i)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetArrayItem(find(run, NULL, "classes"), (int)i));
+    return text ? text : "";
+}

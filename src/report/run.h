@@ -1,0 +1,48 @@
+/* What a run folder says of a run. */
+#ifndef CLADE_REPORT_RUN_H
+#define CLADE_REPORT_RUN_H
+
+#include <clade/train.h>
+
+#include <cjson/cJSON.h>
+
+/* Columns of history.csv. */
+typedef enum report_column {
+    REPORT_EPOCH,
+    REPORT_LOSS,
+    REPORT_ACCURACY,
+    REPORT_VAL_LOSS,
+    REPORT_VAL_ACCURACY,
+    REPORT_LR,
+    REPORT_SECONDS,
+    REPORT_SPEED, /* images per second */
+    REPORT_COLUMNS
+} report_column;
+
+typedef struct report_run {
+    char *folder;
+    clade_recipe *recipe;
+    size_t epochs;                  /* rows of the history */
+    double *column[REPORT_COLUMNS]; /* NaN: an empty field */
+    cJSON *metrics;                 /* of the last epoch; NULL: there was none yet */
+} report_run;
+
+/* Reads a run folder. Zeroed runs may be closed. Errors: EIO; EFORMAT with file and line. */
+clade_status clade_report_run_open(const char *folder, report_run *out);
+void clade_report_run_close(report_run *run);
+
+/* Does the run have a validation split? */
+bool clade_report_run_validates(const report_run *run);
+/* The best epoch, from 1: highest validation accuracy, of equals the lowest loss (without a
+ * validation split: the lowest loss); 0: no epoch has ended. */
+size_t clade_report_run_best(const report_run *run);
+
+/* metrics.json: OBJECT.KEY (object NULL: KEY) as a number, NaN where there is none, and as text,
+ * "" where there is none. */
+double clade_report_number(const report_run *run, const char *object, const char *key);
+const char *clade_report_text(const report_run *run, const char *object, const char *key);
+/* The classes' names of metrics.json. */
+size_t clade_report_classes(const report_run *run);
+const char *clade_report_class(const report_run *run, size_t i);
+
+#endif

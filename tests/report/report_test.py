@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""report_test.py CLADE: the pages of runs: whole, closed in themselves, safe against names, the same twice."""
+import html.parser
+import pathlib
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+failures = 0
+VOID = {"meta", "img", "br", "link"}
+
+
+def check(good, what):
+    global failures
+    if not good:
+        failures += 1
+        print(f"FAILED: {what}")
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would find: headings, text, tags that do not close, things fetched."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.faults, self.tags, self.fetched, self.texts = [], [], [], [], []
+        self.feed(pathlib.Path(path).read_text(encoding="utf-8"))
+        self.close()
+        self.faults += self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.fetched += [v for k, v in attributes if k in ("src", "href") and not v.startswith(("data:", "#"))]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append("/" + tag)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def count(self, tag):
+        return sum(t == tag for t, _ in self.tags)
+
+
+def main(clade):
+    with tempfile.TemporaryDirectory(prefix="clade-report-") as name:
+        folder = pathlib.Path(name)
+        data, run, other = folder / "data", folder / "run", folder / "other"
+        subprocess.run([clade, "data", "make", data, "--train", "12", "--validation", "8", "--size", "64",
+                        "--classes", "2"], check=True, stdout=subprocess.DEVNULL)
+        odd = "<i>&'\"star"
+        for split in ("train", "validation"):
+            (data / split / "square").rename(data / split / odd)
+
+        def clade_run(*arguments):
+            return subprocess.run([clade, *map(str, arguments)], capture_output=True, text=True)
+
+        train = ("train", "shapes", "--device", "cpu", "--data", data, "--epochs", "2")
+        check(clade_run(*train, "--out", run).returncode == 0, "training")
+        page = Page(run / "report.html")
+        check(page.faults == [], f"every tag closes: {page.faults}")
+        check(page.fetched == [], f"nothing is fetched: {page.fetched}")
+        check(page.count("script") == 0 and page.count("i") == 0, "no markup from names")
+        check(odd in page.texts, "the name is shown as it is")
+        check(not any(a.get("http-equiv") == "refresh" for _, a in page.tags), "the run is over")
+        check(page.count("svg") == 7, f"charts: {page.count('svg')}")
+        # 12 pictures at random and the mistakes, each with its map
+        pictures = page.count("img")
+        check(pictures % 2 == 0 and 24 <= pictures <= 48, f"pictures: {pictures}")
+        for heading in ("Validation", "Predictions", "Surest mistakes", "Pictures at random", "Model", "Recipe"):
+            check(heading in page.texts, heading)
+        curves = xml.etree.ElementTree.parse(run / "curves.svg").getroot()
+        check(curves.tag.endswith("svg"), "curves.svg")
+
+        # anew, twice: the same; without pictures: what the folder says
+        first = clade_run("report", run, "--device", "cpu")
+        text = (run / "report.html").read_bytes()
+        clade_run("report", run, "--device", "cpu")
+        check(first.returncode == 0 and (run / "report.html").read_bytes() == text, "the same page twice")
+        data.rename(folder / "elsewhere")
+        check("no pictures" in clade_run("report", run, "--device", "cpu").stderr, "pictures that are gone")
+        check(Page(run / "report.html").count("img") == 0, "no pictures")
+        (folder / "elsewhere").rename(data)
+
+        check(clade_run(*train, "--out", other, "--lr", "0.01").returncode == 0, "another run")
+        compared = folder / "compared.html"
+        check(clade_run("report", run, other, "--out", compared).returncode == 0, "comparing")
+        page = Page(compared)
+        check(page.faults == [] and page.fetched == [] and page.count("svg") == 4, "the comparison")
+        check(any("lr: 0.01" in t for t in page.texts), "the setting that differs")
+        check(str(run) in page.texts and str(other) in page.texts, "both runs")
+
+        none = clade_run(*train, "--out", folder / "none", "--no-report")
+        check(none.returncode == 0 and not (folder / "none" / "report.html").exists(), "--no-report")
+
+        # bad input: a line that says what is wrong, and the page stays
+        text = (other / "report.html").read_bytes()
+        history = (other / "history.csv").read_text()
+        for damaged, line in ((history.replace(",", ";", 1), 1), (history + "3,1\n", 4),
+                              (history.replace("\n2,", "\n7,"), 3), (history.replace("\n2,", "\n2,x"), 3)):
+            (other / "history.csv").write_text(damaged)
+            done = clade_run("report", other, "--device", "cpu")
+            check(done.returncode == 1 and f"history.csv:{line}: expected" in done.stderr, done.stderr)
+        (other / "history.csv").write_text(history)
+        (other / "metrics.json").write_text("{")
+        check("metrics.json: expected JSON" in clade_run("report", other, "--device", "cpu").stderr, "metrics")
+        check((other / "report.html").read_bytes() == text, "the page stays")
+        for arguments in (("report", folder, run, "--out", compared), ("report", folder / "nowhere")):
+            done = clade_run(*arguments)
+            check(done.returncode == 1 and len(done.stderr.splitlines()) == 1, f"no run: {done.stderr}")
+        check(clade_run("report", run, other).returncode == 2, "several runs without --out")
+    print(f"{failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,87 @@
+/* clade report: pages on runs. */
+#include "session.h"
+
+#include <clade/report.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct request {
+    session_place place;
+    const char *data, *validation, *out;
+    bool strict_data;
+} request;
+
+/* The data that is given, or else that which the run was trained on; none: no pictures. */
+static clade_status open_data(const request *r, const clade_recipe *recipe, clade_dataset **out)
+{
+    clade_data_options options = *clade_recipe_data(recipe);
+    if (r->data) {
+        options.path = r->data;
+        options.validation = r->validation;
+    }
+    if (!options.path) return CLADE_OK;
+    options.threads = (int)r->place.threads;
+    options.strict = r->strict_data;
+    clade_status status = session_open_data(&options, NULL, out);
+    if (status && !r->data) { /* it has gone since */
+        fprintf(stderr, "clade report: no pictures: %s\n", clade_error());
+        return CLADE_OK;
+    }
+    return status;
+}
+
+static int report_one(const request *r, const char *run)
+{
+    clade_device *device = NULL;
+    clade_classifier *classifier = NULL;
+    clade_dataset *dataset = NULL;
+    clade_status status = session_open_device(&r->place, &device);
+    if (!status) status = clade_classifier_open(run, device, &classifier);
+    if (!status) status = open_data(r, clade_classifier_recipe(classifier), &dataset);
+    clade_report_options options = {.classifier = dataset ? classifier : NULL, .dataset = dataset};
+    if (!status) status = clade_report_write(run, &options);
+    clade_dataset_destroy(&dataset);
+    clade_classifier_destroy(&classifier);
+    clade_device_close(&device);
+    if (status) return command_fail("report");
+    printf("%s/report.html\n", run);
+    return COMMAND_OK;
+}
+
+int command_report(int argc, char **argv)
+{
+    request r = {.place = {.math = session_math_default}};
+    const command_option options[] = {
+        OPTION_TEXT("data", "PATH", &r.data, "the pictures; default: those it was trained on"),
+        OPTION_TEXT("validation", "PATH", &r.validation,
+                    "the validation pictures, if they lie apart"),
+        OPTION_TEXT("out", "FILE", &r.out, "where to write the page that compares several runs"),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
+    };
+    static const command_usage usage = {
+        .name = "report",
+        .arguments = "RUN...",
+        .least = 1,
+        .most = COMMAND_ANY,
+        .about = "Writes report.html and curves.svg into a run folder: curves, scores, mistakes,\n"
+                 "where the classifier looks. Of several runs: one page that compares them.",
+        .example = "clade report runs/first --data photos.zip\n"
+                   "  clade report runs/first runs/second --out compared.html",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    if (count == 1 && r.out)
+        return command_misuse("report", "a single run's page is in its folder; expected no --out");
+    if (count > 1 && !r.out)
+        return command_misuse("report", "%d runs: expected --out FILE for the page", count);
+    if (count > 1 && r.data)
+        return command_misuse("report", "runs are compared without pictures; expected no --data");
+    if (count == 1) return report_one(&r, argv[1]);
+    if (clade_report_compare((const char *const *)argv + 1, (size_t)count, r.out))
+        return command_fail("report");
+    printf("%s\n", r.out);
+    return COMMAND_OK;
+}
