@@ -135,7 +135,8 @@ typedef struct clade_onnx_reader {
     int32_t folded; /* nodes */
     int32_t output; /* layer */
     bool output_turned;
-    bool pixels; /* the input is uint8 */
+    bool pixels;  /* the input is uint8 */
+    bool resized; /* pictures have another size than the file says */
     clade_preprocessing preprocessing;
     bool has_preprocessing;
     char faults[3072];

@@ -561,14 +561,15 @@ clade_status clade_onnx_fold(clade_onnx_reader *r, const Onnx__Node *node, bool 
 {
     clade_onnx_value v = {.kind = CLADE_ONNX_KNOWN};
     clade_status status = CLADE_OK;
-    bool shape = !strcmp(node->op_type, "Shape") || !strcmp(node->op_type, "Size");
+    const char *op = clade_onnx_string(node->op_type);
+    bool shape = !strcmp(op, "Shape") || !strcmp(op, "Size");
     *done = false;
     if (shape && node->n_input == 1 && *clade_onnx_string(node->input[0])) {
         *done = true;
         status = fold_shape(r, node, &v.known);
     } else if (all_known(r, node)) {
         for (size_t i = 0; i < sizeof folders / sizeof *folders && !*done; i++) {
-            if (strcmp(folders[i].op, node->op_type) != 0) continue;
+            if (strcmp(folders[i].op, op) != 0) continue;
             *done = true;
             status = fold_with(r, node, folders[i].fold, &v.known);
         }
@@ -576,6 +577,6 @@ clade_status clade_onnx_fold(clade_onnx_reader *r, const Onnx__Node *node, bool 
     if (!*done) return CLADE_OK;
     if (!status) status = clade_onnx_output(r, node, &v);
     if (status) clade_onnx_constant_clear(&r->file, &v.known);
-    if (!status && strcmp(node->op_type, "Constant") != 0) r->folded++;
+    if (!status && strcmp(op, "Constant") != 0) r->folded++;
     return status;
 }

@@ -132,7 +132,8 @@ static clade_status define_input(clade_onnx_reader *r, const clade_network_optio
                           "float or uint8",
                           name, elements);
     bool last = channels_last(r, type->shape);
-    int64_t batch = size_of(type->shape, 0), size[2], channels = size_of(type->shape, last ? 3 : 1);
+    int64_t batch = size_of(type->shape, 0), size[2] = {0},
+            channels = size_of(type->shape, last ? 3 : 1);
     /* an open batch: a number that shape arithmetic carries through and that nothing else has */
     r->batch = batch ? batch : 1000003;
     r->pixels = elements == CLADE_ONNX_UINT8;
@@ -147,6 +148,8 @@ static clade_status define_input(clade_onnx_reader *r, const clade_network_optio
     if (!status)
         status =
             clade_graph_create((int32_t)size[0], (int32_t)size[1], (int32_t)channels, &r->draft);
+    int64_t own[2] = {size_of(type->shape, last ? 1 : 2), size_of(type->shape, last ? 2 : 3)};
+    r->resized = (own[0] && own[0] != size[0]) || (own[1] && own[1] != size[1]);
     if (status) return status;
     r->capacity = 64;
     r->layer = calloc((size_t)r->capacity, sizeof *r->layer);
@@ -285,6 +288,10 @@ clade_status clade_onnx_read(const char *path, const void *bytes, size_t size,
     if (!r) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
     clade_status status = clade_onnx_file_open(path, bytes, size, &r->file);
     if (!status) status = clade_context(read_all(r, options, out), "%s", path);
+    if (status == CLADE_EFORMAT && r->resized) {
+        clade_context(status, "the net does not fit pictures of another size than its file's");
+        status = CLADE_EINVAL;
+    }
     clade_onnx_reader_clear(r);
     free(r);
     return status;

@@ -1,0 +1,182 @@
+/* Makes the seeds of the ONNX target: make_onnx_seeds FOLDER. */
+#include "format/onnx_write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static float values[2048];
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, clade_error());
+    exit(1);
+}
+
+static char *text(clade_onnx_writer *w, const char *from)
+{
+    return clade_onnx_format(w, "%s", from);
+}
+
+static Onnx__Node *node(clade_onnx_writer *w, const char *op, const char *out, const char *a,
+                        const char *b, const char *c)
+{
+    char *inputs[3] = {text(w, a), b ? text(w, b) : NULL, c ? text(w, c) : NULL};
+    return clade_onnx_put_node(w, op, out, text(w, out), c ? 3 : b ? 2 : 1, inputs);
+}
+
+static void start(clade_onnx_writer *w, int64_t version)
+{
+    static Onnx__ValueInfo *infos[2];
+    static Onnx__OperatorSet set, *sets[1];
+    static const int64_t in[] = {-1, 3, 8, 8}, out[] = {-1, 4};
+    clade_onnx_writer_start(w);
+    onnx__operator_set__init(&set);
+    set.has_version = true;
+    set.version = version;
+    sets[0] = &set;
+    w->model.opset_import = sets;
+    w->model.n_opset_import = 1;
+    infos[0] = clade_onnx_make_info(w, text(w, "x"), 1, 4, in);
+    infos[1] = clade_onnx_make_info(w, text(w, "y"), 1, 2, out);
+    w->graph.input = &infos[0];
+    w->graph.output = &infos[1];
+    w->graph.n_input = w->graph.n_output = 1;
+}
+
+static void save(clade_onnx_writer *w, const char *folder, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (clade_onnx_writer_save(w, path)) fail(path);
+    clade_onnx_writer_clear(w);
+}
+
+/* A net of ours with many kinds of layers, as it is exported. */
+static void make_exported(const char *folder, const char *name, bool pixels)
+{
+    static const clade_layer layers[] = {
+        {.kind = CLADE_LAYER_CONV2D,
+         .as.conv2d = {.filters = 4, .kernel = {3, 3}, .activation = CLADE_GELU}},
+        {.kind = CLADE_LAYER_BATCHNORM},
+        {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {.activation = CLADE_HARD_SWISH}},
+        {.kind = CLADE_LAYER_DEPTHWISE_CONV2D,
+         .as.conv2d = {.kernel = {3, 3}, .padding = CLADE_PADDING_SAME, .no_bias = true}},
+        {.kind = CLADE_LAYER_ADD, .input_count = 2, .input = {3, 4}},
+        {.kind = CLADE_LAYER_LRN},
+        {.kind = CLADE_LAYER_CONCAT, .input_count = 2, .input = {6, 5}},
+        {.kind = CLADE_LAYER_MAXPOOL2D, .as.pool2d = {.window = {2, 2}}},
+        {.kind = CLADE_LAYER_AVGPOOL2D, .as.pool2d = {.window = {2, 2}, .stride = {1, 1}}},
+        {.kind = CLADE_LAYER_ZERO_PADDING2D, .as.pad2d = {{1, 0, 0, 1}}},
+        {.kind = CLADE_LAYER_FLATTEN},
+        {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {.rate = 0.5F}},
+        {.kind = CLADE_LAYER_DENSE, .as.dense = {.units = 4, .softmax = true}},
+    };
+    static const char *const classes[] = {"a", "b", "c", "d"};
+    static const clade_preprocessing preprocessing = {.scale = {0.5F, 0.25F, 2},
+                                                      .shift = {1, 2, 3}};
+    clade_graph *graph;
+    clade_device *device = NULL;
+    clade_model *model = NULL;
+    clade_network *network;
+    clade_network_weight weights[16] = {{0}};
+    if (clade_graph_create(8, 8, 3, &graph)) fail("graph");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        if (clade_graph_add(graph, &layers[i], NULL)) fail("graph");
+    if (clade_device_open("cpu", NULL, &device)) fail("cpu");
+    if (clade_model_create(graph, device, &(clade_model_options){.batch = 1}, &model))
+        fail("model");
+    size_t count = clade_model_parameters(model);
+    for (size_t i = 0; i < count; i++) {
+        const clade_parameter *p = clade_model_parameter(model, i);
+        weights[i].name = p->name;
+        weights[i].rank = p->value.rank;
+        weights[i].data = values;
+        for (int32_t d = 0; d < p->value.rank; d++) weights[i].dim[d] = p->value.dim[d];
+    }
+    const clade_network_parts parts = {.graph = graph,
+                                       .weights = weights,
+                                       .weight_count = count,
+                                       .preprocessing = &preprocessing,
+                                       .classes = classes,
+                                       .class_count = 4};
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (clade_network_create(&parts, &network)) fail("network");
+    if (clade_network_write_onnx(network, &(clade_onnx_options){.preprocessing = pixels}, path))
+        fail(path);
+    clade_network_destroy(&network);
+    clade_model_destroy(&model);
+    clade_device_close(&device);
+    clade_graph_destroy(&graph);
+}
+
+/* Arithmetic on shapes and constants. */
+static void make_folded(const char *folder)
+{
+    static const int64_t zero[] = {0}, one[] = {1}, minus[] = {-1}, kernel[] = {192, 4},
+                         two[] = {2};
+    clade_onnx_writer w;
+    start(&w, 13);
+    clade_onnx_put_numbers(&w, text(&w, "zero"), 1, zero);
+    clade_onnx_put_numbers(&w, text(&w, "one"), 1, one);
+    clade_onnx_put_numbers(&w, text(&w, "two"), 1, two);
+    clade_onnx_put_numbers(&w, text(&w, "minus"), 1, minus);
+    clade_onnx_put_floats(&w, text(&w, "k.weight"), 2, kernel, values);
+    node(&w, "Shape", "shape", "x", NULL, NULL);
+    node(&w, "Gather", "n", "shape", "zero", NULL);
+    node(&w, "Slice", "tail", "shape", "one", "two");
+    node(&w, "Cast", "real", "tail", NULL, NULL);
+    node(&w, "Floor", "floor", "real", NULL, NULL);
+    node(&w, "Sqrt", "root", "floor", NULL, NULL);
+    node(&w, "Unsqueeze", "wide", "root", "zero", NULL);
+    node(&w, "Squeeze", "narrow", "wide", "zero", NULL);
+    node(&w, "Transpose", "turned", "narrow", NULL, NULL);
+    clade_onnx_put_int(&w, node(&w, "Concat", "to", "n", "minus", NULL), "axis", 0);
+    node(&w, "Reshape", "flat", "x", "to", NULL);
+    node(&w, "Mul", "scaled", "flat", "narrow", NULL);
+    node(&w, "MatMul", "y", "scaled", "k.weight", NULL);
+    save(&w, folder, "folded");
+}
+
+/* Clips, means and squeezes of another exporter. */
+static void make_gates(const char *folder)
+{
+    static const int64_t kernel[] = {4, 3, 1, 1}, four[] = {4};
+    static const int32_t axes[] = {2, 3}, last[] = {0, 2, 3, 1}, second[] = {0, 3, 1, 2};
+    clade_onnx_writer w;
+    start(&w, 9);
+    clade_onnx_put_floats(&w, text(&w, "k"), 4, kernel, values);
+    clade_onnx_put_floats(&w, text(&w, "b"), 1, four, values);
+    clade_onnx_put_ints(&w, node(&w, "Transpose", "t", "x", NULL, NULL), "perm", last, 4);
+    clade_onnx_put_ints(&w, node(&w, "Transpose", "u", "t", NULL, NULL), "perm", second, 4);
+    node(&w, "Conv", "conv", "u", "k", "b");
+    Onnx__Node *clip = node(&w, "Clip", "clip", "conv", NULL, NULL);
+    clade_onnx_put_float(&w, clip, "min", 0);
+    clade_onnx_put_float(&w, clip, "max", 6);
+    Onnx__Node *mean = node(&w, "ReduceMean", "mean", "clip", NULL, NULL);
+    clade_onnx_put_ints(&w, mean, "axes", axes, 2);
+    node(&w, "HardSigmoid", "gate", "mean", NULL, NULL);
+    node(&w, "Mul", "gated", "clip", "gate", NULL);
+    node(&w, "Sigmoid", "s", "gated", NULL, NULL);
+    node(&w, "Mul", "silu", "gated", "s", NULL);
+    Onnx__Node *pool = node(&w, "AveragePool", "pool", "silu", NULL, NULL);
+    static const int32_t window[] = {3, 3}, stride[] = {2, 2}, pads[] = {1, 1, 0, 0};
+    clade_onnx_put_ints(&w, pool, "kernel_shape", window, 2);
+    clade_onnx_put_ints(&w, pool, "strides", stride, 2);
+    clade_onnx_put_ints(&w, pool, "pads", pads, 4);
+    clade_onnx_put_int(&w, pool, "ceil_mode", 1);
+    node(&w, "GlobalAveragePool", "g", "pool", NULL, NULL);
+    clade_onnx_put_ints(&w, node(&w, "Squeeze", "y", "g", NULL, NULL), "axes", axes, 2);
+    save(&w, folder, "gates");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) return 2;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) values[i] = (float)(i % 7) / 8;
+    make_exported(argv[1], "exported", false);
+    make_exported(argv[1], "pixels", true);
+    make_folded(argv[1]);
+    make_gates(argv[1]);
+    return 0;
+}
