@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Graphs as other exporters write them (NHWC inputs between Transposes, biases as Add, decomposed and old
+forms), read by Clade: outputs against ONNX Runtime.
+
+forms_test.py --runner NET_RUNNER [--device NAME]. Exits 77 without onnx and onnxruntime."""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+TOLERANCE = 1e-5
+random = np.random.RandomState(11)
+
+
+def real(*shape):
+    return random.uniform(-0.5, 0.5, shape).astype(np.float32)
+
+
+class Graph:
+    """Nodes and stored tensors; every call gives the name of the output."""
+
+    def __init__(self, shape, opset):
+        self.shape, self.opset, self.nodes, self.stored = shape, opset, [], []
+
+    def put(self, values, name=None):
+        name = name or f"c{len(self.stored)}"
+        self.stored.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def __call__(self, op, *inputs, **attributes):
+        name = f"v{len(self.nodes)}"
+        inputs = [i if isinstance(i, str) else self.put(i) for i in inputs]
+        self.nodes.append(helper.make_node(op, inputs, [name], name=f"{op}_{len(self.nodes)}", **attributes))
+        return name
+
+    def save(self, path, output):
+        self.nodes.append(helper.make_node("Identity", [output], ["y"]))
+        graph = helper.make_graph(self.nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)],
+                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], self.stored)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=7)
+        onnx.save(model, str(path))
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def tensorflow(opset):
+    """NHWC: the input, Transpose pairs around convolutions, BiasAdd, Pad, a dense layer behind Reshape."""
+    g = Graph(["n", 12, 10, 3], opset)
+    x = g("Transpose", "x", perm=[0, 3, 1, 2])
+    x = g("Conv", x, real(6, 3, 3, 3), auto_pad="SAME_UPPER", strides=[2, 2])
+    x = g("Add", x, real(1, 6, 1, 1))
+    x = g("Transpose", x, perm=[0, 2, 3, 1])
+    x = g("Relu", x)
+    if opset < 11:
+        x = g("Pad", x, pads=[0, 0, 1, 0, 0, 1, 0, 0], mode="constant", value=0.0)
+    else:
+        x = g("Pad", x, ints(0, 0, 1, 0, 0, 1, 0, 0))
+    x = g("Transpose", x, perm=[0, 3, 1, 2])
+    x = g("Conv", x, real(6, 1, 3, 3), real(6), group=6, auto_pad="SAME_LOWER")
+    y = g("Mul", x, g("Sigmoid", x))
+    m = g("ReduceMean", y, axes=[2, 3], keepdims=1)
+    m = g("Conv", m, real(6, 6, 1, 1))
+    y = g("Mul", y, g("HardSigmoid", m, alpha=0.2, beta=0.5))
+    y = g("Transpose", y, perm=[0, 2, 3, 1])
+    y = g("Concat", y, y, axis=3)
+    y = g("Mul", y, real(12))
+    y = g("Reshape", y, ints(-1, 7 * 6 * 12))
+    y = g("Add", g("MatMul", y, real(7 * 6 * 12, 5)), real(5))
+    return g, g("Softmax", y, axis=1)
+
+
+def old(opset):
+    """Attributes where inputs came later; a fixed batch; constants from nodes; Gemm with factors."""
+    g = Graph([2, 3, 9, 9], opset)
+    k = g("Constant", value=numpy_helper.from_array(real(4, 3, 3, 3)))
+    x = g("Conv", "x", k, pads=[1, 0, 1, 0])
+    limits = {"min": 0.0, "max": 6.0} if opset < 11 else {}
+    x = g("Clip", x, **limits) if limits else g("Clip", x, np.float32(0), np.float32(6))
+    x = g("BatchNormalization", x, real(4), real(4), real(4), real(4) + 1, epsilon=1e-3)
+    x = g("LRN", x, size=3, alpha=0.2, beta=0.6, bias=1.5)
+    x = g("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 0, 0])
+    x = g("AveragePool", x, kernel_shape=[2, 2], pads=[0, 1, 1, 0], count_include_pad=1)
+    x = g("Sub", np.float32(1), g("Div", x, np.float32(2)))
+    x = g("Sum", x, x, x)
+    s = g("Shape", x)
+    n = g("Gather", s, np.int64(0), axis=0)
+    n = g("Unsqueeze", n, axes=[0]) if opset < 13 else g("Unsqueeze", n, ints(0))
+    x = g("Reshape", x, g("Concat", n, ints(-1), axis=0))
+    shape = 4 * 4 * 3
+    x = g("Gemm", x, real(7, shape), real(7), alpha=0.5, beta=2.0, transB=1)
+    x = g("LeakyRelu", x, alpha=0.2)
+    x = g("Unsqueeze", x, axes=[2, 3]) if opset < 13 else g("Unsqueeze", x, ints(2, 3))
+    x = g("Conv", x, real(5, 7, 1, 1), real(5))
+    x = g("Squeeze", x, axes=[2, 3]) if opset < 13 else g("Squeeze", x, ints(2, 3))
+    return g, g("Tanh", x)
+
+
+def shaped(opset):
+    """Gelu and hard_swish in several pieces; broadcasts both ways; a picture out."""
+    g = Graph(["n", 4, 6, 5], opset)
+    x = g("Conv", "x", real(4, 4, 3, 3), pads=[1, 1, 1, 1])
+    e = g("Add", g("Erf", g("Div", x, np.float32(1.4142135))), np.float32(1))
+    x = g("Mul", g("Mul", x, np.float32(0.5)), e)
+    clip = g("Add", x, np.float32(3))
+    clip = g("Clip", clip, min=0.0, max=6.0) if opset < 11 else g("Clip", clip, np.float32(0), np.float32(6))
+    x = g("Div", g("Mul", x, clip), np.float32(6))
+    m = g("GlobalAveragePool", x)
+    m = g("Flatten", m)
+    m = g("Gemm", m, real(4, 4), real(4))
+    m = g("Reshape", m, ints(-1, 4, 1, 1))
+    x = g("Sub", g("Mul", m, x), m)
+    x = g("Mul", g("Add", x, real(1, 4, 1, 1)), real(4, 1, 1))
+    return g, g("Concat", x, x, g("Relu", x), axis=1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runner", required=True)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    failures = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        for build in (tensorflow, old, shaped):
+            for opset in (7, 9, 10, 11, 12, 13, 15, 17):
+                if build is shaped and opset < 9:  # Erf came with 9
+                    continue
+                graph, output = build(opset)
+                model = folder / "model.onnx"
+                graph.save(model, output)
+                x = real(2, *graph.shape[1:])
+                options = onnxruntime.SessionOptions()
+                options.log_severity_level = 3
+                want = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+                want = want.run(None, {"x": x})[0].ravel()
+                nchw = x.transpose(0, 3, 1, 2) if build is tensorflow else x
+                (folder / "x.bin").write_bytes(np.ascontiguousarray(nchw).tobytes())
+                done = subprocess.run([args.runner, str(model), args.device, "2", str(folder / "x.bin"),
+                                       str(folder / "y.bin")], capture_output=True, text=True, check=False)
+                got = np.fromfile(folder / "y.bin", np.float32) if done.returncode == 0 else np.empty(0)
+                worst = np.inf
+                if got.size == want.size:
+                    worst = np.abs(got - want).max() / np.abs(want).max()
+                failures += not worst <= TOLERANCE
+                print(f"{build.__name__:11s} opset {opset:2d} {worst:.2e} "
+                      f"{'' if worst <= TOLERANCE else 'FAILED ' + done.stderr.strip()}")
+    print("failed" if failures else "all agree")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
