@@ -8,9 +8,40 @@
 
 clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, const char *file)
 {
-    (void)recipe;
-    return clade_yaml_fail(backbone, CLADE_EUNSUPPORTED, "backbone: %s: nets in files cannot be read",
-                           file);
+    clade_preprocessing *p = &recipe->preprocessing;
+    const clade_network_options options = {.height = p->height, .width = p->width};
+    const clade_yaml *node = clade_recipe_find(backbone, "file");
+    clade_network *network = NULL;
+    clade_status status = clade_network_read(file, &options, &network);
+    if (status) return clade_yaml_fail(node, status, "backbone: %s", clade_error());
+    const clade_graph *graph = clade_network_graph(network);
+    int32_t dim[3];
+    clade_graph_shape(graph, 0, dim);
+    if (dim[0] != p->height || dim[1] != p->width || dim[2] != p->channels)
+        status = clade_yaml_fail(node, CLADE_EINVAL,
+                                 "backbone: %s takes pictures of %d×%d×%d, the section input says "
+                                 "%d×%d×%d",
+                                 file, dim[0], dim[1], dim[2], p->height, p->width, p->channels);
+    clade_yaml *list = status ? NULL : clade_yaml_create(CLADE_YAML_LIST);
+    if (!status && !list) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    if (!status) status = clade_recipe_write_layers(graph, list);
+    if (!status)
+        status = clade_yaml_put(backbone, "layers", list);
+    else
+        clade_yaml_destroy(&list);
+    const clade_preprocessing *own = clade_network_preprocessing(network);
+    const clade_yaml *given = clade_recipe_find(backbone, "preprocessing");
+    bool asked = !given || !strcmp(clade_yaml_text(given) ? clade_yaml_text(given) : "", "file");
+    clade_yaml *input = clade_yaml_find(recipe->root, "input");
+    if (!status && own && asked && !clade_recipe_find(input, "rescale") &&
+        !clade_recipe_find(input, "mean") && !clade_recipe_find(input, "std")) {
+        status = clade_recipe_write_scaling(own, input);
+        if (!status)
+            status = clade_yaml_put(backbone, "preprocessing", clade_yaml_create_text("input"));
+        if (!status) status = clade_recipe_read_input(recipe, input);
+    }
+    clade_network_destroy(&network);
+    return status;
 }
 
 /* Writes those weights that the model has. */
@@ -30,7 +61,14 @@ clade_status clade_recipe_load_weights(const clade_network_weight *weights, size
 clade_status clade_recipe_load_file(const clade_recipe *recipe, const char *file,
                                     clade_model *model)
 {
-    (void)model;
-    return clade_yaml_fail(recipe->backbone, CLADE_EUNSUPPORTED,
-                           "backbone: %s: nets in files cannot be read", file);
+    const clade_preprocessing *p = &recipe->preprocessing;
+    const clade_network_options options = {.height = p->height, .width = p->width};
+    clade_network *network = NULL;
+    size_t count;
+    clade_status status = clade_network_read(file, &options, &network);
+    if (status) return status;
+    const clade_network_weight *weights = clade_network_weights(network, &count);
+    status = clade_recipe_load_weights(weights, count, model);
+    clade_network_destroy(&network);
+    return status;
 }
