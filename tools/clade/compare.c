@@ -112,10 +112,10 @@ static clade_status read_chosen(const request *r, const char *option, clade_reci
                     : session_text_edit("backbone.name", c.label);
     if (c.path && !c.file) own[2] = session_text_edit("backbone.weights", path);
     for (; count < r->edit_count; count++) edits[count] = r->edits[count];
-    static const char *const cleared[] = {"compare=null", "backbone.name=null",
-                                          "backbone.file=null", "backbone.weights=null",
-                                          "backbone.layers=null"};
-    for (size_t i = 0; i < sizeof cleared / sizeof *cleared; i++) edits[count++] = cleared[i];
+    edits[count++] = "compare=null";
+    edits[count++] = "backbone.layers=null";
+    edits[count++] = c.file ? "backbone.name=null" : "backbone.file=null";
+    if (c.file) edits[count++] = "backbone.weights=null";
     for (size_t i = 0; i < 3 && own[i]; i++) edits[count++] = own[i];
     clade_status status = clade_recipe_read(r->recipe, edits, count, out);
     for (size_t i = 0; i < 3; i++) free(own[i]);
