@@ -17,35 +17,87 @@ typedef struct depthwise_job {
     float alpha;
 } depthwise_job;
 
+/* The taps that a result sums over, in order: rows of `columns`, each step apart. */
+typedef struct depthwise_taps {
+    const float *x, *w; /* of the first tap, channel 0 */
+    int64_t x_row, x_column, w_row, w_column;
+    int32_t rows, columns;
+} depthwise_taps;
+
+enum { abreast = 4 }; /* vectors of channels summed at once, so that no fma waits for another */
+
+/* The sums of `count` vectors from channel o on; called with constants. */
+static inline void depthwise_sums(const depthwise_taps *t, int32_t o, int count, V sum[abreast])
+{
+    for (int i = 0; i < count; i++) sum[i] = V_SPLAT(0.0f);
+    for (int32_t r = 0; r < t->rows; r++) {
+        const float *x = t->x + r * t->x_row + o, *w = t->w + r * t->w_row + o;
+        for (int32_t s = 0; s < t->columns; s++, x += t->x_column, w += t->w_column)
+            for (int i = 0; i < count; i++)
+                sum[i] = V_FMA(V_LOAD(x + i * VW), V_LOAD(w + i * VW), sum[i]);
+    }
+}
+
+/* The same of the last channels, fewer than a vector. */
+static V depthwise_rest(const depthwise_taps *t, int32_t o, int32_t lanes)
+{
+    V sum = V_SPLAT(0.0f);
+    for (int32_t r = 0; r < t->rows; r++)
+        for (int32_t s = 0; s < t->columns; s++)
+            sum = V_FMA(V_LOAD_PART(t->x + r * t->x_row + s * t->x_column + o, lanes),
+                        V_LOAD_PART(t->w + r * t->w_row + s * t->w_column + o, lanes), sum);
+    return sum;
+}
+
+/* Results of `lanes` channels from o on. */
+static void depthwise_store(const depthwise_job *job, V sum, int32_t o, int32_t lanes, float *y)
+{
+    bool whole = lanes == VW, linear = job->act == ACT_LINEAR && !job->accumulate;
+    if (job->bias) sum = sum + (whole ? V_LOAD(job->bias + o) : V_LOAD_PART(job->bias + o, lanes));
+    if (whole && linear)
+        V_STORE(y + o, sum);
+    else
+        for (int32_t l = 0; l < lanes; l++)
+            y[o + l] =
+                job->accumulate ? y[o + l] + sum[l] : act_forward(job->act, job->alpha, sum[l]);
+}
+
 static void depthwise_pixel(const depthwise_job *job, const float *image, int32_t r0, int32_t r1,
                             int32_t row_at, int32_t j, float *y)
 {
     int32_t s0 = conv_axis_from(job->column, j), s1 = conv_axis_to(job->column, j), c = job->c;
-    int32_t at = j * job->column.stride + job->column.base;
-    for (int32_t o = 0; o < c; o += VW) {
-        int32_t lanes = c - o < VW ? c - o : VW;
-        V sum = V_SPLAT(0.0f);
-        for (int32_t r = r0; r < r1; r++)
-            for (int32_t s = s0; s < s1; s++) {
-                int64_t row = row_at + (int64_t)r * job->row.reach;
-                int64_t column = at + (int64_t)s * job->column.reach;
-                int32_t tap_r = job->row.first_tap + r * job->row.tap_step;
-                int32_t tap_s = job->column.first_tap + s * job->column.tap_step;
-                if (job->backward) {
-                    tap_r = job->kh - 1 - tap_r;
-                    tap_s = job->kw - 1 - tap_s;
-                }
-                const float *x = image + (row * job->column.size + column) * c + o;
-                const float *w = job->w + ((int64_t)tap_r * job->kw + tap_s) * c + o;
-                sum = lanes == VW ? V_FMA(V_LOAD(x), V_LOAD(w), sum)
-                                  : V_FMA(V_LOAD_PART(x, lanes), V_LOAD_PART(w, lanes), sum);
-            }
-        for (int32_t l = 0; l < lanes; l++) {
-            float value = job->bias ? sum[l] + job->bias[o + l] : sum[l];
-            y[o + l] =
-                job->accumulate ? y[o + l] + value : act_forward(job->act, job->alpha, value);
-        }
+    int32_t tap_r = job->row.first_tap + r0 * job->row.tap_step, step_r = job->row.tap_step;
+    int32_t tap_s = job->column.first_tap + s0 * job->column.tap_step,
+            step_s = job->column.tap_step;
+    if (job->backward) {
+        tap_r = job->kh - 1 - tap_r;
+        tap_s = job->kw - 1 - tap_s;
+        step_r = -step_r;
+        step_s = -step_s;
     }
+    int64_t row = row_at + (int64_t)r0 * job->row.reach;
+    int64_t column = j * job->column.stride + job->column.base + (int64_t)s0 * job->column.reach;
+    const depthwise_taps taps = {
+        .x = image + (row * job->column.size + column) * c,
+        .w = job->w + ((int64_t)tap_r * job->kw + tap_s) * c,
+        .x_row = (int64_t)job->row.reach * job->column.size * c,
+        .x_column = (int64_t)job->column.reach * c,
+        .w_row = (int64_t)step_r * job->kw * c,
+        .w_column = (int64_t)step_s * c,
+        .rows = r1 - r0,
+        .columns = s1 - s0,
+    };
+    int32_t o = 0;
+    V sum[abreast];
+    for (; o + abreast * VW <= c; o += abreast * VW) {
+        depthwise_sums(&taps, o, abreast, sum);
+        for (int i = 0; i < abreast; i++) depthwise_store(job, sum[i], o + i * VW, VW, y);
+    }
+    for (; o + VW <= c; o += VW) {
+        depthwise_sums(&taps, o, 1, sum);
+        depthwise_store(job, sum[0], o, VW, y);
+    }
+    if (o < c) depthwise_store(job, depthwise_rest(&taps, o, c - o), o, c - o, y);
 }
 
 static void depthwise_item(void *user, size_t item, int thread)
