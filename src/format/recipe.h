@@ -40,10 +40,12 @@ clade_status clade_recipe_check_compare(const clade_recipe *recipe);
 /* Spells the net in a file out, so that neither a resume nor a trained model needs the file again.
  */
 clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, const char *file);
-/* Writes a file's weights, or these, into those parameters of a model that have their names. */
+/* Writes a file's weights, or these, into the parameters of their names; all of the backbone's must
+ * be there, in the model's shapes. */
 clade_status clade_recipe_load_file(const clade_recipe *recipe, const char *file,
                                     clade_model *model);
-clade_status clade_recipe_load_weights(const clade_network_weight *weights, size_t count,
+clade_status clade_recipe_load_weights(const clade_recipe *recipe,
+                                       const clade_network_weight *weights, size_t count,
                                        clade_model *model);
 /* Is there only a list of backbones to compare, none of which was chosen yet? */
 bool clade_recipe_is_open(const clade_recipe *recipe);

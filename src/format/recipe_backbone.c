@@ -386,7 +386,7 @@ static clade_status load_named(const clade_recipe *recipe, const section *s, cla
                                             .keras = is_keras(s)};
     clade_backbone_weights weights;
     clade_status status = clade_backbone_read_weights(s->name, &options, s->weights, &weights);
-    if (!status) status = clade_recipe_load_weights(weights.weight, weights.count, model);
+    if (!status) status = clade_recipe_load_weights(recipe, weights.weight, weights.count, model);
     clade_backbone_weights_clear(&weights);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include <clade/interchange.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, const char *file)
@@ -44,18 +45,32 @@ clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, 
     return status;
 }
 
-/* Writes those weights that the model has. */
-clade_status clade_recipe_load_weights(const clade_network_weight *weights, size_t count,
-                                       clade_model *model)
+static bool is_among(const clade_network_weight *weights, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
-        for (size_t p = 0; p < clade_model_parameters(model); p++) {
-            const clade_parameter *parameter = clade_model_parameter(model, p);
-            if (strcmp(parameter->name, weights[i].name)) continue;
-            clade_status status = clade_tensor_write(&parameter->value, weights[i].data);
-            if (status) return clade_context(status, "%s", parameter->name);
-        }
-    return CLADE_OK;
+        if (!strcmp(weights[i].name, name)) return true;
+    return false;
+}
+
+clade_status clade_recipe_load_weights(const clade_recipe *recipe,
+                                       const clade_network_weight *weights, size_t count,
+                                       clade_model *model)
+{
+    clade_network_weight *used = malloc((count + 1) * sizeof *used);
+    size_t kept = 0;
+    if (!used) return clade_fail(CLADE_ENOMEM, "out of memory for %zu weights", count);
+    clade_status status = CLADE_OK;
+    for (size_t p = 0; p < clade_model_parameters(model) && !status; p++) {
+        const clade_parameter *parameter = clade_model_parameter(model, p);
+        if (parameter->layer <= recipe->transfer.layers &&
+            !is_among(weights, count, parameter->name))
+            status = clade_fail(CLADE_EFORMAT, "'%s' is not in it", parameter->name);
+        for (size_t i = 0; i < count && kept < count; i++)
+            if (!strcmp(weights[i].name, parameter->name)) used[kept++] = weights[i];
+    }
+    if (!status) status = clade_model_load(model, used, kept, false);
+    free(used);
+    return status;
 }
 
 clade_status clade_recipe_load_file(const clade_recipe *recipe, const char *file,
@@ -68,7 +83,7 @@ clade_status clade_recipe_load_file(const clade_recipe *recipe, const char *file
     clade_status status = clade_network_read(file, &options, &network);
     if (status) return status;
     const clade_network_weight *weights = clade_network_weights(network, &count);
-    status = clade_recipe_load_weights(weights, count, model);
+    status = clade_recipe_load_weights(recipe, weights, count, model);
     clade_network_destroy(&network);
     return status;
 }
