@@ -182,6 +182,7 @@ static void test_duplicates(void)
         CHECK(has_finding(in, false, "no validation split"));
     }
     clade_inspection_destroy(&in);
+    clade_dataset_destroy(&dataset);
 
     /* exact ones only; a likeness that nothing reaches */
     in = inspect(&data, &(clade_inspect_options){.hash_distance = -1}, &dataset);
