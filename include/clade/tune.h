@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -51,10 +55,15 @@ typedef struct clade_search_options {
     clade_search_method method;
     bool maximize; /* the objective is the better the higher */
     uint64_t seed;
-    size_t first;   /* trials spread over the space before the process guesses; 0: chosen */
-    int32_t epochs; /* of a trial; of ASHA the most */
-    int32_t least;  /* ASHA: epochs of the first rung; 0: chosen */
-    int32_t factor; /* ASHA: of a rung's trials one in so many goes on, so many times as long; 0: 3 */
+    size_t first;      /* trials spread over the space before the process guesses; 0: chosen */
+    double resolution; /* the process tries nothing whose numbers all lie closer than this share of
+                        * their ranges to a trial's; 0: nothing that is equal */
+    double noise;      /* the least variance that trials with equal settings are taken to have, as a
+                        * share      of the variance of all; 0: nearly none */
+    int32_t epochs;    /* of a trial; of ASHA the most */
+    int32_t least;     /* ASHA: epochs of the first rung; 0: chosen */
+    int32_t
+        factor; /* ASHA: of a rung's trials one in so many goes on, so many times as long; 0: 3 */
 } clade_search_options;
 
 typedef enum clade_trial_state {
@@ -94,7 +103,7 @@ CLADE_API clade_status clade_search_next(const clade_search_options *options,
 
 /* Does the parameter have a meaning beside these values? */
 CLADE_API bool clade_tunable_is_active(const clade_tunable *parameters, size_t i,
-                                         const double *values);
+                                       const double *values);
 
 /* How much each parameter matters, to share[count] (sum 1; all 0 when too few trials are done): the
  * variance that it alone explains of a Gaussian process fitted to the done trials, over the whole

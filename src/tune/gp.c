@@ -17,13 +17,14 @@ struct clade_gp {
     size_t d, n, room;
     const bool *nominal;
     double theta[CLADE_MAX_TUNABLES + more]; /* all logarithms */
-    double mean, jitter;
-    double *x, *y;      /* [room, d], [room] */
-    double *l, *a;      /* [n, n]: the factor; work space */
+    double mean, jitter, least_noise;
+    double *x, *y;       /* [room, d], [room] */
+    double *l, *a;       /* [n, n]: the factor; work space */
     double *alpha, *one; /* K⁻¹(y − mean), K⁻¹1 */
 };
 
-clade_status clade_gp_create(size_t d, const bool *nominal, size_t room, clade_gp **out)
+clade_status clade_gp_create(size_t d, const bool *nominal, double noise, size_t room,
+                             clade_gp **out)
 {
     assert(d <= CLADE_MAX_TUNABLES);
     clade_gp *gp = calloc(1, sizeof *gp);
@@ -32,6 +33,7 @@ clade_status clade_gp_create(size_t d, const bool *nominal, size_t room, clade_g
     gp->d = d;
     gp->room = room;
     gp->nominal = nominal;
+    gp->least_noise = fmin(fmax(noise, 1e-8), 1);
     gp->x = malloc((room * d + 1) * sizeof *gp->x);
     gp->y = malloc((room + 1) * sizeof *gp->y);
     gp->l = malloc((room * room + 1) * sizeof *gp->l);
@@ -111,8 +113,8 @@ static bool factor(clade_gp *gp)
         gp->jitter = ladder[rung] * variance;
         for (size_t i = 0; i < gp->n; i++) {
             for (size_t j = 0; j < i; j++)
-                gp->l[i * gp->n + j] = variance * matern(distance(gp, inverse, gp->x + i * gp->d,
-                                                                  gp->x + j * gp->d));
+                gp->l[i * gp->n + j] =
+                    variance * matern(distance(gp, inverse, gp->x + i * gp->d, gp->x + j * gp->d));
             gp->l[i * gp->n + i] = variance + noise + gp->jitter;
         }
         good = clade_matrix_factor(gp->n, gp->l);
@@ -205,7 +207,7 @@ clade_status clade_gp_fit(clade_gp *gp)
     }
     low[d + variance_at] = log(0.01);
     high[d + variance_at] = log(100);
-    low[d + noise_at] = log(1e-8);
+    low[d + noise_at] = log(gp->least_noise);
     high[d + noise_at] = log(1);
     if (gp->n > 200) count = 1;
     for (size_t s = 0; s < count; s++) {

@@ -13,8 +13,9 @@ enum { clade_gp_most = 500 }; /* points */
 typedef struct clade_gp clade_gp;
 
 /* No points yet, room for `room`. nominal[d]: a coordinate of which only matters whether two values
- * are the same. Errors: ENOMEM. */
-clade_status clade_gp_create(size_t d, const bool *nominal, size_t room, clade_gp **out);
+ * are the same. noise: the least variance of the values' noise. Errors: ENOMEM. */
+clade_status clade_gp_create(size_t d, const bool *nominal, double noise, size_t room,
+                             clade_gp **out);
 void clade_gp_destroy(clade_gp **gp);
 
 /* One more point, x[d] with the value y; there must be room. Call fit or update next. */
@@ -34,7 +35,7 @@ void clade_gp_predict(const clade_gp *gp, const double *x, double *mean, double 
                       double *mean_dx, double *deviation_dx);
 
 double clade_gp_length(const clade_gp *gp, size_t i);
-double clade_gp_noise(const clade_gp *gp); /* variance */
+double clade_gp_noise(const clade_gp *gp);  /* variance */
 double clade_gp_jitter(const clade_gp *gp); /* what had to be added to the diagonal; 0: nothing */
 
 #endif

@@ -61,7 +61,7 @@ clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room
         nominal[i] = clade_space_is_nominal(&h->space.parameter[i]);
     clade_status status = CLADE_OK;
     if (n > 0) {
-        status = clade_gp_create(h->space.count, nominal,
+        status = clade_gp_create(h->space.count, nominal, h->options->noise,
                                  n + room < clade_gp_most ? n + room : clade_gp_most, out);
         for (size_t i = 0; i < n && !status; i++) {
             clade_space_to_unit(&h->space, h->trial[(size_t)pair[i][1]].values, x);
@@ -79,8 +79,8 @@ clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room
 typedef struct climber {
     const clade_history *h;
     const clade_gp *gp;
-    double best;          /* the least mean at a trial */
-    size_t free_count;    /* coordinates that climb, the rest stay */
+    double best;       /* the least mean at a trial */
+    size_t free_count; /* coordinates that climb, the rest stay */
     size_t free[most];
     double unit[most];
 } climber;
@@ -246,14 +246,14 @@ static void draw_near(const clade_history *h, const double *centre, clade_random
     clade_space_settle(space, values);
 }
 
-/* The trial with the least mean, and that mean. */
+/* The trial, done or under way, with the least mean, and that mean. */
 static size_t find_best(const climber *c, double *best)
 {
     double unit[most], mean, deviation;
     size_t found = 0;
     *best = INFINITY;
     for (size_t t = 0; t < c->h->count; t++) {
-        if (c->h->trial[t].state != CLADE_TRIAL_DONE) continue;
+        if (c->h->trial[t].state == CLADE_TRIAL_FAILED) continue;
         clade_space_to_unit(&c->h->space, c->h->trial[t].values, unit);
         clade_gp_predict(c->gp, unit, &mean, &deviation, NULL, NULL);
         if (!(mean < *best)) continue;
@@ -295,15 +295,21 @@ static clade_status maximize(climber *c, clade_suggestion *out, double *least)
             draw_near(h, h->trial[best].values, &r, all[n].values);
         else
             clade_space_draw(&h->space, &r, all[n].values);
-        if (clade_search_tried(h, all[n].values)) continue;
+        if (clade_search_tried_near(h, all[n].values, h->options->resolution)) continue;
         all[n].regret = regret_of_values(c, all[n].values);
         n++;
     }
     qsort(all, n, sizeof *all, by_regret);
     *least = INFINITY;
     for (size_t i = 0, climbed = 0; i < n && climbed < climbs; i++, climbed++) {
-        double value = climb(c, all[i].values);
-        if (!(value < *least) || clade_search_tried(h, all[i].values)) continue;
+        double climbed_to[most];
+        memcpy(climbed_to, all[i].values, sizeof climbed_to);
+        double value = climb(c, climbed_to);
+        if (clade_search_tried_near(h, climbed_to, h->options->resolution))
+            value = all[i].regret; /* the place to begin was new */
+        else
+            memcpy(all[i].values, climbed_to, sizeof climbed_to);
+        if (!(value < *least)) continue;
         *least = value;
         memcpy(out->values, all[i].values, h->space.count * sizeof *out->values);
     }

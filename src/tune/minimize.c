@@ -45,7 +45,8 @@ static double aim(descent *s)
     return dot(s->n, s->d, s->g);
 }
 
-/* The update of Broyden, Fletcher, Goldfarb and Shanno after a step that changed the gradient by y. */
+/* The update of Broyden, Fletcher, Goldfarb and Shanno after a step that changed the gradient by y.
+ */
 static void learn(descent *s, const double *step, const double *y, bool first)
 {
     double sy = dot(s->n, step, y), yy = dot(s->n, y, y), hy[most];

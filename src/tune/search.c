@@ -28,8 +28,8 @@ static clade_status check_numbers(const clade_tunable *p)
                           p->name, p->low, p->high);
     if (whole && (p->low != floor(p->low) || p->high != floor(p->high) ||
                   p->step != floor(p->step) || fabs(p->low) > 0x1p52 || fabs(p->high) > 0x1p52))
-        return clade_fail(CLADE_EINVAL, "%s: expected whole numbers, found [%.15g, %.15g]",
-                          p->name, p->low, p->high);
+        return clade_fail(CLADE_EINVAL, "%s: expected whole numbers, found [%.15g, %.15g]", p->name,
+                          p->low, p->high);
     double step = p->step > 0 ? p->step : whole ? 1 : 0;
     if (step > 0 && (p->high - p->low) / step >= CLADE_MAX_LEVELS)
         return clade_fail(CLADE_EINVAL, "%s: more than %d values; expected a longer step", p->name,
@@ -63,9 +63,13 @@ clade_status clade_search_check(const clade_search_options *o)
         return clade_fail(CLADE_EINVAL, "%zu parameters; expected at most %d", o->count,
                           CLADE_MAX_TUNABLES);
     if (o->epochs < 0 || o->least < 0 || o->factor < 0 || o->factor == 1)
-        return clade_fail(CLADE_EINVAL, "epochs %d, least %d, factor %d: expected 0 or more, and a "
-                                        "factor of at least 2",
+        return clade_fail(CLADE_EINVAL,
+                          "epochs %d, least %d, factor %d: expected 0 or more, and a "
+                          "factor of at least 2",
                           o->epochs, o->least, o->factor);
+    if (!(o->resolution >= 0 && o->resolution <= 1) || !(o->noise >= 0 && o->noise <= 1))
+        return clade_fail(CLADE_EINVAL, "resolution %g, noise %g: expected 0 to 1", o->resolution,
+                          o->noise);
     for (size_t i = 0; i < o->count; i++) {
         clade_status status = check_parameter(o, i);
         if (status) return status;
@@ -79,6 +83,25 @@ bool clade_search_tried(const clade_history *h, const double *values)
 {
     for (size_t t = 0; t < h->count; t++)
         if (clade_space_equal(&h->space, h->trial[t].values, values)) return true;
+    return false;
+}
+
+static bool is_near(const clade_tunable *p, double a, double b, double far)
+{
+    if (a == b || (isnan(a) && isnan(b))) return true;
+    if (isnan(a) || isnan(b) || clade_space_levels(p) > 0) return false;
+    return fabs(clade_space_encode(p, a) - clade_space_encode(p, b)) <= far;
+}
+
+bool clade_search_tried_near(const clade_history *h, const double *values, double far)
+{
+    for (size_t t = 0; t < h->count; t++) {
+        size_t i = 0;
+        while (i < h->space.count &&
+               is_near(&h->space.parameter[i], h->trial[t].values[i], values[i], far))
+            i++;
+        if (i == h->space.count) return true;
+    }
     return false;
 }
 
@@ -131,8 +154,7 @@ static bool find_left(const clade_history *h, size_t i, double *values)
     if (i == h->space.count) return !clade_search_tried(h, values);
     const clade_tunable *p = &h->space.parameter[i];
     values[i] = NAN;
-    if (!clade_tunable_is_active(h->space.parameter, i, values))
-        return find_left(h, i + 1, values);
+    if (!clade_tunable_is_active(h->space.parameter, i, values)) return find_left(h, i + 1, values);
     size_t levels = clade_space_levels(p);
     for (size_t level = 0; level < (levels ? levels : 1); level++) {
         values[i] = levels ? clade_space_level(p, level) : clade_space_decode(p, 0.5);
@@ -167,8 +189,7 @@ clade_status clade_search_spread(const clade_history *h, double *values)
 clade_status clade_search_next(const clade_search_options *options, const clade_trial *trials,
                                size_t trial_count, clade_suggestion *out)
 {
-    *out = (clade_suggestion){
-        .trial = trial_count, .epochs = options->epochs, .improvement = NAN};
+    *out = (clade_suggestion){.trial = trial_count, .epochs = options->epochs, .improvement = NAN};
     clade_status status = clade_search_check(options);
     if (status) return status;
     const clade_history h = {options, {options->parameters, options->count}, trials, trial_count};

@@ -18,6 +18,8 @@ clade_random clade_search_random(const clade_history *h, int purpose, uint64_t n
 
 /* Has one of the trials these values? */
 bool clade_search_tried(const clade_history *h, const double *values);
+/* Or values whose coordinates differ by no more than `far`, and levels not at all? */
+bool clade_search_tried_near(const clade_history *h, const double *values, double far);
 /* Trials that spread over the space before anything is known. */
 size_t clade_search_first(const clade_search_options *options);
 /* Settings for trial number `count`: the start, then a Latin hypercube, then at random; none that

@@ -40,8 +40,7 @@ double clade_space_decode(const clade_tunable *p, double u)
 {
     size_t levels = clade_space_levels(p);
     u = fmin(fmax(u, 0), 1);
-    if (p->kind == CLADE_TUNABLE_CHOICE)
-        return floor(u * (double)(levels - 1) + 0.5);
+    if (p->kind == CLADE_TUNABLE_CHOICE) return floor(u * (double)(levels - 1) + 0.5);
     double value = p->log ? p->low * pow(p->high / p->low, u) : p->low + (p->high - p->low) * u;
     if (levels == 0) return fmin(fmax(value, p->low), p->high);
     double level = floor((value - p->low) / step_of(p) + 0.5);

@@ -7,7 +7,7 @@
 static const double pi = 3.14159265358979323846;
 
 static const clade_tunable branin_parameters[] = {{.name = "x0", .low = -5, .high = 10},
-                                                    {.name = "x1", .low = 0, .high = 15}};
+                                                  {.name = "x1", .low = 0, .high = 15}};
 
 static double branin(const double *v)
 {
@@ -53,10 +53,7 @@ static const clade_tunable mixed_parameters[] = {
      .choices = kernels,
      .choice_count = 3,
      .ordered = true},
-    {.name = "optimizer",
-     .kind = CLADE_TUNABLE_CHOICE,
-     .choices = optimizers,
-     .choice_count = 3}};
+    {.name = "optimizer", .kind = CLADE_TUNABLE_CHOICE, .choices = optimizers, .choice_count = 3}};
 
 static double mixed(const double *v)
 {
@@ -66,9 +63,9 @@ static double mixed(const double *v)
     double rate = log10(v[0]) - best_rate[optimizer], layers = v[2], kernel = 3 + 2 * v[4];
     double dropout = v[1] - 0.1 * layers, units = log2(v[3]) - 7 - 0.5 * (layers - 4);
     double fitting = layers <= 2 ? 5 : 3;
-    return offset[optimizer] + width[optimizer] * rate * rate +
-           0.03 * (layers - 4) * (layers - 4) + 1.5 * dropout * dropout + 0.02 * units * units +
-           0.02 * fabs(kernel - fitting) + 0.02 * (1 - cos(4 * pi * rate));
+    return offset[optimizer] + width[optimizer] * rate * rate + 0.03 * (layers - 4) * (layers - 4) +
+           1.5 * dropout * dropout + 0.02 * units * units + 0.02 * fabs(kernel - fitting) +
+           0.02 * (1 - cos(4 * pi * rate));
 }
 
 const function functions[function_count] = {
@@ -90,9 +87,8 @@ clade_status function_search(const function *f, clade_search_method method, uint
         clade_status status = clade_search_next(&options, trial, t, &next);
         if (status) return status;
         memcpy(values[t], next.values, sizeof next.values);
-        trial[t] = (clade_trial){.values = values[t],
-                                 .state = CLADE_TRIAL_DONE,
-                                 .objective = f->value(next.values)};
+        trial[t] = (clade_trial){
+            .values = values[t], .state = CLADE_TRIAL_DONE, .objective = f->value(next.values)};
         best = fmin(best, trial[t].objective);
         regret[t] = best - f->least;
     }
