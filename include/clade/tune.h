@@ -2,11 +2,7 @@
 #ifndef CLADE_TUNE_H
 #define CLADE_TUNE_H
 
-#include <clade/status.h>
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <clade/train.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -111,6 +107,21 @@ CLADE_API bool clade_tunable_is_active(const clade_tunable *parameters, size_t i
 CLADE_API clade_status clade_search_importance(const clade_search_options *options,
                                                const clade_trial *trials, size_t trial_count,
                                                double *share);
+
+/* ---- recipes ---- */
+
+/* What the recipe's section `tune` says; the parameters belong to the recipe. Gives how many there
+ * are. `start` is what the recipe itself says, where that is within the range. */
+CLADE_API size_t clade_recipe_tunables(const clade_recipe *recipe, const clade_tunable **out);
+/* The recipe as YAML text with its variables, repeats and the section `tune` still in it. */
+CLADE_API const char *clade_recipe_source(const clade_recipe *recipe);
+/* The recipe with these values of its parameters (NaN: as it is), then with the edits `sets`, as in
+ * clade_recipe_read. Errors: those of clade_recipe_read. */
+CLADE_API clade_status clade_recipe_vary(const clade_recipe *recipe, const double *values,
+                                         const char *const *sets, size_t set_count,
+                                         clade_recipe **out);
+/* Is each parameter the name of something that a recipe may have? EINVAL with file and line. */
+CLADE_API clade_status clade_recipe_check_tunables(const clade_recipe *recipe);
 
 #ifdef __cplusplus
 }

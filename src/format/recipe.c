@@ -1,6 +1,7 @@
 /* Recipes: reading them from files, text and the built-in table, edits, and what they say as a
  * whole. */
 #include "format/recipe.h"
+#include "format/recipe_tune.h"
 #include "format/yaml_node.h"
 
 #include "base/file.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sections[] = {"name", "input", "augment", "backbone", "model",
+static const char *const sections[] = {"name", "input", "augment", "backbone", "vars", "model",
                                        "data", "train", "tune",    "compare",  NULL};
 
 size_t clade_recipe_count_words(const char *const *words)
@@ -81,11 +82,33 @@ static clade_status open_optimizer(clade_yaml *root, bool make)
     return status;
 }
 
-/* "lr=0.1" → "train.optimizer.adam.lr=0.1", "epochs=3" → "train.epochs=3", others as they are. */
+/* Puts `prefix` before the edit and makes it. */
+static clade_status assign_below(clade_yaml *root, const char *prefix, const char *edit)
+{
+    char *full = clade_string_join(prefix, edit);
+    if (!full) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    clade_status status = clade_yaml_assign(root, full);
+    free(full);
+    return status;
+}
+
+static bool is_variable(const clade_yaml *root, const char *edit, size_t length)
+{
+    const clade_yaml *vars = clade_recipe_find(root, "vars");
+    for (size_t i = 0; vars && i < clade_yaml_count(vars); i++)
+        if (strlen(clade_yaml_key(vars, i)) == length &&
+            !strncmp(clade_yaml_key(vars, i), edit, length))
+            return true;
+    return false;
+}
+
+/* "lr=0.1" → "train.optimizer.adam.lr=0.1", "epochs=3" → "train.epochs=3", a variable's name →
+ * "vars.name", others as they are. */
 static clade_status assign(clade_yaml *root, const char *edit)
 {
     size_t length = strcspn(edit, ".="), size = strlen(edit) + 128;
     bool rate = length == 2 && !strncmp(edit, "lr=", 3), training = false;
+    if (is_variable(root, edit, length)) return assign_below(root, "vars.", edit);
     clade_status status = open_optimizer(root, rate);
     if (status) return status;
     const clade_yaml *optimizer = clade_recipe_find(clade_recipe_find(root, "train"), "optimizer");
@@ -100,12 +123,7 @@ static clade_status assign(clade_yaml *root, const char *edit)
     }
     for (const char *const *key = clade_recipe_training_keys; *key && !training; key++)
         training = strlen(*key) == length && !strncmp(*key, edit, length);
-    if (!training) return clade_yaml_assign(root, edit);
-    char *full = clade_string_join("train.", edit);
-    if (!full) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
-    status = clade_yaml_assign(root, full);
-    free(full);
-    return status;
+    return training ? assign_below(root, "train.", edit) : clade_yaml_assign(root, edit);
 }
 
 /* --- the whole --- */
@@ -133,10 +151,14 @@ static clade_status read_name(clade_recipe *recipe, const char *source)
 static clade_status understand(clade_recipe *recipe, const char *source)
 {
     clade_yaml *root = recipe->root;
+    size_t size;
     clade_status status = clade_recipe_check_keys(root, "a recipe", sections);
+    if (!status) status = read_name(recipe, source);
+    if (!status) status = clade_recipe_read_tuning(recipe);
+    if (!status) status = clade_yaml_emit(root, &recipe->source, &size);
+    if (!status) status = clade_recipe_expand(root);
     if (!status) status = clade_yaml_require(root, "model", &recipe->model);
     if (!status) status = clade_yaml_expect(recipe->model, "model", CLADE_YAML_LIST);
-    if (!status) status = read_name(recipe, source);
     if (!status) status = clade_recipe_read_input(recipe, clade_recipe_find(root, "input"));
     if (!status) status = clade_recipe_check_compare(recipe);
     if (!status) status = clade_recipe_read_backbone(recipe, clade_yaml_find(root, "backbone"));
@@ -153,7 +175,6 @@ static clade_status understand(clade_recipe *recipe, const char *source)
         if (status) return status;
         clade_graph_destroy(&graph);
     }
-    size_t size;
     return clade_yaml_emit(root, &recipe->text, &size);
 }
 
@@ -185,8 +206,8 @@ clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recip
     return edit_and_make(root, source, NULL, 0, out);
 }
 
-static clade_status parse(const char *text, const char *name, const char *const *sets,
-                          size_t set_count, clade_recipe **out)
+clade_status clade_recipe_parse_edited(const char *text, const char *name, const char *const *sets,
+                                       size_t set_count, clade_recipe **out)
 {
     clade_yaml *root;
     clade_status status = clade_yaml_parse(text, strlen(text), name, &root);
@@ -197,7 +218,7 @@ clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe
 {
     if (!text || !out) return clade_fail(CLADE_EINVAL, "no text of a recipe");
     *out = NULL;
-    return parse(text, name ? name : "recipe", NULL, 0, out);
+    return clade_recipe_parse_edited(text, name ? name : "recipe", NULL, 0, out);
 }
 
 static clade_status read_built_in(const clade_built_in_recipe *built_in, const char *const *sets,
@@ -213,7 +234,7 @@ static clade_status read_built_in(const clade_built_in_recipe *built_in, const c
         end += n;
     }
     *end = 0;
-    clade_status status = parse(text, built_in->name, sets, set_count, out);
+    clade_status status = clade_recipe_parse_edited(text, built_in->name, sets, set_count, out);
     free(text);
     return status;
 }
@@ -261,6 +282,8 @@ void clade_recipe_destroy(clade_recipe **handle)
     clade_yaml_destroy(&recipe->root);
     free(recipe->name);
     free(recipe->text);
+    free(recipe->source);
+    clade_tuning_clear(&recipe->tuning);
     free(recipe->class_weight);
     free(recipe);
     *handle = NULL;

@@ -4,12 +4,24 @@
 
 #include <clade/interchange.h>
 #include <clade/train.h>
+#include <clade/tune.h>
 
 #include "format/yaml.h"
+
+/* What a search may change. */
+typedef struct clade_tuning {
+    clade_yaml *node; /* the section; owns the names */
+    clade_tunable parameter[CLADE_MAX_TUNABLES];
+    char **choices[CLADE_MAX_TUNABLES]; /* of the parameters */
+    double *when[CLADE_MAX_TUNABLES];
+    size_t count;
+} clade_tuning;
 
 struct clade_recipe {
     clade_yaml *root; /* with all edits; owns the strings below */
     char *name, *text;
+    char *source; /* text before variables, repeats and `tune` were taken out */
+    clade_tuning tuning;
     const clade_yaml *model; /* the list of layers, in `root` */
     clade_preprocessing preprocessing;
     clade_augment augment;
@@ -64,6 +76,9 @@ clade_status clade_recipe_write_scaling(const clade_preprocessing *p, clade_yaml
 clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recipe **out);
 /* A file's name without folder and ending, to be freed; NULL: out of memory. */
 char *clade_recipe_stem(const char *path);
+
+/* Puts variables and repeats in and takes the sections `vars` and `tune` out. EINVAL as above. */
+clade_status clade_recipe_expand(clade_yaml *root);
 
 /* The words of a recipe, in the order of the enums; ended by NULL. */
 extern const char *const clade_recipe_optimizers[];

@@ -1,7 +1,7 @@
 /* Recipes: what they mean, the built-in ones, edits, and the message of each mistake. */
 #include "../test.h"
 
-#include <clade/train.h>
+#include <clade/tune.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -115,7 +115,8 @@ static void test_meaning(void)
     CHECK_OK(clade_recipe_parse(text, "full.yaml", &recipe));
     if (!recipe) return;
     CHECK(!strcmp(clade_recipe_name(recipe), "full"));
-    CHECK(strstr(clade_recipe_text(recipe), "range: [0.1, 0.6]"));
+    CHECK(!strstr(clade_recipe_text(recipe), "tune"));
+    CHECK(strstr(clade_recipe_source(recipe), "range: [0.1, 0.6]"));
     const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
     CHECK(p->height == 48 && p->width == 64 && p->channels == 3 &&
           p->interpolation == CLADE_BILINEAR);
@@ -258,6 +259,65 @@ static void test_create(void)
     }
 }
 
+static const char searched[] =
+    "name: searched\n"
+    "input: {size: 8}\n"
+    "vars: {times: 2, kernel: 3, opt: adam}\n"
+    "model:\n"
+    "  - repeat:\n"
+    "      times: $times\n"
+    "      with: {filters: [4, 8], name: [a, b, c]}\n"
+    "      layers:\n"
+    "        - conv2d: {filters: $filters, kernel: $kernel, padding: same, name: $name}\n"
+    "  - flatten\n"
+    "  - dense: {units: 2, activation: softmax}\n"
+    "train: {loss: sparse_categorical_crossentropy, optimizer: {$opt: {lr: 0.01}}}\n"
+    "tune:\n"
+    "  lr: {log: [1e-4, 0.1]}\n"
+    "  train.optimizer: {choice: [{adam: {}}, sgd]}\n"
+    "  times: {int: [0, 3]}\n"
+    "  kernel: {choice: [1, 3, 5], when: {times: [1, 2, 3]}}\n"
+    "  batch: {int: [8, 32], step: 8}\n";
+
+/* Variables and repeats, and what a search finds. */
+static void test_search(void)
+{
+    clade_recipe *recipe = NULL, *varied = NULL;
+    const clade_tunable *p;
+    CHECK_OK(clade_recipe_parse(searched, "searched.yaml", &recipe));
+    if (!recipe) return;
+    const char *text = clade_recipe_text(recipe);
+    CHECK(strstr(text, "- conv2d: {filters: 4, kernel: 3, padding: same, name: a}\n"
+                       "- conv2d: {filters: 8, kernel: 3, padding: same, name: b}\n"
+                       "- flatten"));
+    CHECK(!strstr(text, "$") && !strstr(text, "vars") && !strstr(text, "tune"));
+    CHECK(clade_recipe_tunables(recipe, &p) == 5);
+    CHECK(p[0].log && p[0].low == 1e-4 && p[0].high == 0.1);
+    CHECK(p[1].kind == CLADE_TUNABLE_CHOICE && !p[1].ordered && p[1].choice_count == 2);
+    CHECK(p[2].has_start && p[2].start == 2);
+    CHECK(p[3].ordered && p[3].has_start && p[3].start == 1 && p[3].parent == 3);
+    CHECK(p[4].step == 8 && !p[4].has_start);
+    CHECK_OK(clade_recipe_check_tunables(recipe));
+
+    /* the rate is set last, so that it is that of the other optimizer */
+    const double values[] = {0.05, 1, 3, 2, 24};
+    const char *const sets[] = {"epochs=4"};
+    CHECK_OK(clade_recipe_vary(recipe, values, sets, 1, &varied));
+    if (varied) {
+        const clade_training *t = clade_recipe_training(varied);
+        CHECK(t->optimizer.kind == CLADE_SGD && t->optimizer.lr == 0.05f);
+        CHECK(t->batch == 24 && t->epochs == 4);
+        CHECK(strstr(clade_recipe_text(varied), "- conv2d: {filters: 8, kernel: 5, padding: same, "
+                                                "name: c}\n- flatten"));
+    }
+    clade_recipe_destroy(&varied);
+    const double wrong[] = {NAN, NAN, 2, NAN, NAN};
+    const char *const unknown[] = {"vars={times: 1, kernel: 1}"};
+    CHECK_FAILS(clade_recipe_vary(recipe, wrong, unknown, 1, &varied), CLADE_EINVAL,
+                "unknown variable '$opt'");
+    clade_recipe_destroy(&recipe);
+}
+
 int main(void)
 {
     test_mistakes();
@@ -265,5 +325,6 @@ int main(void)
     test_built_in();
     test_edits();
     test_create();
+    test_search();
     return TEST_END();
 }
