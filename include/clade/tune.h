@@ -123,6 +123,88 @@ CLADE_API clade_status clade_recipe_vary(const clade_recipe *recipe, const doubl
 /* Is each parameter the name of something that a recipe may have? EINVAL with file and line. */
 CLADE_API clade_status clade_recipe_check_tunables(const clade_recipe *recipe);
 
+/* ---- studies ---- */
+
+/* A study is a folder:
+ *     recipe.yaml        what is searched, with its variables, repeats and the section `tune`
+ *     study.json         method, objective, seed, epochs
+ *     trials/0001/       a run folder, and trial.json: values, state, objective
+ *     best.yaml          the recipe with the best values
+ *     study.html         a page that shows it all
+ * Everything is written as it comes to be known and replaced atomically; several processes may work
+ * on one study, and what a killed process was at is taken up by the next. */
+typedef struct clade_study clade_study;
+
+typedef struct clade_study_settings {
+    clade_search_method method;
+    bool by_loss; /* the objective is the lowest val_loss; else the highest val_accuracy */
+    uint64_t seed;
+    int32_t epochs; /* of a trial; 0: as the recipe says */
+    int32_t seeds;  /* runs of each trial, with seeds one after the other; 0: 1 */
+} clade_study_settings;
+
+typedef struct clade_study_trial {
+    size_t number;        /* from 1 */
+    const double *values; /* one per parameter */
+    clade_trial_state state;
+    double objective; /* the mean over its runs; of a running trial the best so far; NaN: none */
+    int32_t epochs;   /* trained so far */
+    int32_t best_epoch;
+    double seconds;    /* of training */
+    const char *error; /* of a failed trial; else NULL */
+} clade_study_trial;
+
+typedef enum clade_study_todo {
+    CLADE_STUDY_RUN,  /* train the runs of the trial */
+    CLADE_STUDY_WAIT, /* other processes work on what is left */
+    CLADE_STUDY_END   /* all is done */
+} clade_study_todo;
+
+typedef struct clade_study_job {
+    clade_study_todo todo;
+    size_t number;  /* of the trial, from 1 */
+    bool resumed;   /* it was begun before */
+    int32_t epochs; /* that its recipe says */
+    int32_t until;  /* epoch to train to */
+    char note[160]; /* what was unusual, or empty */
+    int lock;       /* a descriptor; a process that is started inherits it, so that nobody else
+                     * takes the trial while that lives */
+} clade_study_job;
+
+/* Makes the folder, or goes on with the study in it. recipe NULL: the one that is in it, and the
+ * settings as well. The recipe stays the caller's and must live as long. Errors: EINVAL (no section
+ * `tune`, or keys that do not exist; a folder with something else in it; another recipe, other
+ * settings), EIO, EFORMAT. */
+CLADE_API clade_status clade_study_open(const char *folder, const clade_recipe *recipe,
+                                        const clade_study_settings *settings, clade_study **out);
+CLADE_API void clade_study_destroy(clade_study **study);
+CLADE_API const clade_study_settings *clade_study_describe(const clade_study *study);
+CLADE_API const char *clade_study_folder(const clade_study *study);
+CLADE_API const clade_recipe *clade_study_recipe(const clade_study *study);
+
+/* Reads what came of the trials so far, all processes' together. */
+CLADE_API clade_status clade_study_update(clade_study *study);
+/* Of the last update, in order of their numbers; *best: the best done one, or NULL. */
+CLADE_API const clade_study_trial *clade_study_trials(const clade_study *study, size_t *count,
+                                                      const clade_study_trial **best);
+
+/* What to do next, with at most `trials` trials in the study: a trial that nobody is at, or a new
+ * one, which is then made and belongs to the caller until clade_study_end. Settings that do not
+ * make a recipe are recorded as failed trials on the way. Errors: EINVAL when the first trials all
+ * failed; ECANCELLED when every setting has been tried. */
+CLADE_API clade_status clade_study_next(clade_study *study, size_t trials, clade_study_job *out);
+/* The folder of one of the trial's runs (from 0), which holds recipe.yaml and is to be resumed; to
+ * be freed. NULL: out of memory. */
+CLADE_API char *clade_study_run_folder(const clade_study *study, const clade_study_job *job,
+                                       int32_t run);
+/* Epochs that the run has behind it. */
+CLADE_API int32_t clade_study_run_epochs(const clade_study *study, const clade_study_job *job,
+                                         int32_t run);
+/* Records what came of it: the objective from the runs' histories, or with `error` that it failed;
+ * with `stopped` the trial stays to be resumed. Writes best.yaml. */
+CLADE_API clade_status clade_study_end(clade_study *study, clade_study_job *job, bool stopped,
+                                       const char *error);
+
 #ifdef __cplusplus
 }
 #endif

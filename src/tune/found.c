@@ -1,0 +1,218 @@
+/* The folder of a study: making it, and opening it as the study that it is. */
+#define _DEFAULT_SOURCE
+#include "tune/study.h"
+
+#include "base/file.h"
+
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *const methods[] = {"gp", "random", "asha"};
+static const char *const objectives[] = {"val_accuracy", "val_loss"};
+
+static clade_status no_memory(void)
+{
+    return clade_fail(CLADE_ENOMEM, "out of memory for a study");
+}
+
+static char *path_of(const clade_study *study, const char *name)
+{
+    char *start = clade_string_join(study->folder, "/");
+    char *path = start ? clade_string_join(start, name) : NULL;
+    free(start);
+    return path;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+/* --- study.json --- */
+
+static clade_status write_settings(const clade_study *study, const char *path)
+{
+    const clade_study_settings *s = &study->settings;
+    cJSON *root = cJSON_CreateObject();
+    char seed[24];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
+    cJSON_AddStringToObject(root, "recipe", clade_recipe_name(study->recipe));
+    cJSON_AddStringToObject(root, "method", methods[s->method]);
+    cJSON_AddStringToObject(root, "objective", objectives[s->by_loss]);
+    cJSON_AddRawToObject(root, "seed", seed);
+    cJSON_AddNumberToObject(root, "epochs", s->epochs);
+    cJSON_AddNumberToObject(root, "seeds_per_trial", s->seeds);
+    char *text = root ? cJSON_Print(root) : NULL;
+    cJSON_Delete(root);
+    clade_status status = text ? clade_file_write(path, text, strlen(text)) : no_memory();
+    cJSON_free(text);
+    return status;
+}
+
+static int find_word(const cJSON *item, const char *const *words, int count)
+{
+    for (int i = 0; cJSON_IsString(item) && i < count; i++)
+        if (!strcmp(item->valuestring, words[i])) return i;
+    return -1;
+}
+
+static clade_status read_settings(const char *path, clade_study_settings *out)
+{
+    void *text;
+    size_t size;
+    clade_status status = clade_file_read(path, 1 << 20, &text, &size);
+    if (status) return status;
+    cJSON *root = cJSON_ParseWithLength(text, size);
+    free(text);
+    int method = find_word(cJSON_GetObjectItemCaseSensitive(root, "method"), methods, 3);
+    int objective = find_word(cJSON_GetObjectItemCaseSensitive(root, "objective"), objectives, 2);
+    const cJSON *seed = cJSON_GetObjectItemCaseSensitive(root, "seed"),
+                *epochs = cJSON_GetObjectItemCaseSensitive(root, "epochs"),
+                *seeds = cJSON_GetObjectItemCaseSensitive(root, "seeds_per_trial");
+    bool good = method >= 0 && objective >= 0 && cJSON_IsNumber(seed) && seed->valuedouble >= 0 &&
+                seed->valuedouble <= 0x1p53 && cJSON_IsNumber(epochs) && epochs->valueint > 0 &&
+                cJSON_IsNumber(seeds) && seeds->valueint > 0;
+    if (good)
+        *out = (clade_study_settings){.method = (clade_search_method)method,
+                                      .by_loss = objective == 1,
+                                      .seed = (uint64_t)seed->valuedouble,
+                                      .epochs = epochs->valueint,
+                                      .seeds = seeds->valueint};
+    cJSON_Delete(root);
+    return good ? CLADE_OK
+                : clade_fail(CLADE_EFORMAT,
+                             "%s: expected method, objective, seed, epochs and seeds_per_trial",
+                             path);
+}
+
+/* --- the same study? --- */
+
+static clade_status compare(const clade_study *study, const clade_study_settings *found)
+{
+    const clade_study_settings *s = &study->settings;
+    if (s->method != found->method)
+        return clade_fail(CLADE_EINVAL, "%s: the study's method is %s, not %s", study->folder,
+                          methods[found->method], methods[s->method]);
+    if (s->by_loss != found->by_loss)
+        return clade_fail(CLADE_EINVAL, "%s: the study's objective is %s, not %s", study->folder,
+                          objectives[found->by_loss], objectives[s->by_loss]);
+    if (s->seed != found->seed)
+        return clade_fail(CLADE_EINVAL, "%s: the study's seed is %llu, not %llu", study->folder,
+                          (unsigned long long)found->seed, (unsigned long long)s->seed);
+    if (s->epochs != found->epochs)
+        return clade_fail(CLADE_EINVAL, "%s: a trial of the study has %d epochs, not %d",
+                          study->folder, found->epochs, s->epochs);
+    if (s->seeds != found->seeds)
+        return clade_fail(CLADE_EINVAL, "%s: a trial of the study has %d runs, not %d",
+                          study->folder, found->seeds, s->seeds);
+    return CLADE_OK;
+}
+
+static clade_status compare_recipe(const clade_study *study, const char *path)
+{
+    void *text;
+    size_t size;
+    clade_status status = clade_file_read(path, 4 << 20, &text, &size);
+    if (status) return status;
+    const char *own = clade_recipe_source(study->recipe), *other = text;
+    size_t line = 1, i = 0;
+    for (; own[i] && own[i] == other[i]; i++) line += own[i] == '\n';
+    if (own[i] != other[i])
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: the study is of another recipe or other data: they differ in "
+                            "line %zu of its recipe.yaml",
+                            study->folder, line);
+    free(text);
+    return status;
+}
+
+/* --- making --- */
+
+/* Nothing in it but what an interrupted beginning left. */
+static clade_status check_empty(const clade_study *study)
+{
+    DIR *list = opendir(study->folder);
+    if (!list) return clade_fail(CLADE_EIO, "%s: cannot read: %s", study->folder, strerror(errno));
+    bool empty = true;
+    for (const struct dirent *entry; (entry = readdir(list));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+            strncmp(entry->d_name, "recipe.yaml", 11) && strncmp(entry->d_name, "study.json", 10))
+            empty = false;
+    closedir(list);
+    return empty ? CLADE_OK
+                 : clade_fail(CLADE_EINVAL,
+                              "%s: the folder is not empty and no study; expected a new one",
+                              study->folder);
+}
+
+static clade_status make(clade_study *study, const char *recipe, const char *settings)
+{
+    const char *text = clade_recipe_source(study->recipe);
+    clade_status status = check_empty(study);
+    if (!status) status = clade_recipe_check_tunables(study->recipe);
+    if (!status) status = clade_file_write(recipe, text, strlen(text));
+    return status ? status : write_settings(study, settings); /* last: with it, it is a study */
+}
+
+static clade_status open_own(clade_study *study, const char *recipe, const char *settings)
+{
+    if (!is_there(settings))
+        return clade_fail(CLADE_EIO, "%s: no study: there is no study.json in it", study->folder);
+    clade_status status = read_settings(settings, &study->settings);
+    if (!status) status = clade_recipe_read(recipe, NULL, 0, &study->own_recipe);
+    study->recipe = study->own_recipe;
+    return status;
+}
+
+static clade_status found(clade_study *study, const clade_recipe *recipe, const char *recipe_path,
+                          const char *settings_path)
+{
+    if (!recipe) return open_own(study, recipe_path, settings_path);
+    clade_study_settings there;
+    int lock = -1;
+    clade_status status = clade_folder_create(study->folder);
+    if (!status) status = clade_study_lock(study, &lock);
+    if (status) return status;
+    if (is_there(settings_path)) {
+        status = read_settings(settings_path, &there);
+        if (!status) status = compare_recipe(study, recipe_path);
+        if (!status) status = compare(study, &there);
+    } else {
+        status = make(study, recipe_path, settings_path);
+    }
+    clade_study_unlock(lock);
+    return status;
+}
+
+clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,
+                               const clade_study_settings *settings)
+{
+    char *recipe_path = path_of(study, "recipe.yaml"),
+         *settings_path = path_of(study, "study.json");
+    clade_status status = recipe_path && settings_path ? CLADE_OK : no_memory();
+    study->recipe = recipe;
+    if (recipe) {
+        study->settings = *settings;
+        if (!settings->epochs) study->settings.epochs = clade_recipe_training(recipe)->epochs;
+        if (!study->settings.epochs) study->settings.epochs = 1;
+        if (!settings->seeds) study->settings.seeds = 1;
+    }
+    const clade_tunable *none;
+    if (!status && recipe && clade_recipe_tunables(recipe, &none) == 0)
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: there is nothing to search for: the recipe has no section 'tune', "
+                            "as in tune: {lr: {log: [1e-4, 1e-2]}}",
+                            clade_recipe_name(recipe));
+    if (!status) status = found(study, recipe, recipe_path, settings_path);
+    free(recipe_path);
+    free(settings_path);
+    if (!status) study->parameters = clade_recipe_tunables(study->recipe, &study->parameter);
+    return status;
+}

@@ -1,0 +1,436 @@
+/* A study: its trials, what to do next, and what came of it. */
+#define _DEFAULT_SOURCE
+#include "tune/study.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static clade_status no_memory(void)
+{
+    return clade_fail(CLADE_ENOMEM, "out of memory for a study");
+}
+
+/* --- locks --- */
+
+clade_status clade_study_lock(const clade_study *study, int *lock)
+{
+    *lock = open(study->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0)
+        return clade_fail(CLADE_EIO, "%s: cannot open: %s", study->folder, strerror(errno));
+    while (flock(*lock, LOCK_EX) && errno == EINTR) {}
+    return CLADE_OK; /* a file system without locks is no reason to refuse */
+}
+
+void clade_study_unlock(int lock)
+{
+    if (lock >= 0) close(lock);
+}
+
+/* Locks a trial; *lock is -1 when somebody is at it. The descriptor is left to child processes. */
+static clade_status lock_trial(const clade_study *study, size_t number, int *lock)
+{
+    char *path = clade_study_path(study, number, "trial.lock");
+    if (!path) return CLADE_ENOMEM;
+    *lock = open(path, O_RDWR | O_CREAT, 0666);
+    if (*lock < 0) {
+        clade_status status = clade_fail(CLADE_EIO, "%s: cannot open: %s", path, strerror(errno));
+        free(path);
+        return status;
+    }
+    free(path);
+    if (flock(*lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(*lock);
+        *lock = -1;
+    }
+    return CLADE_OK;
+}
+
+/* --- opening --- */
+
+static void forget(clade_study *study)
+{
+    for (size_t i = 0; i < study->count; i++) clade_record_destroy(&study->record[i]);
+    free(study->record);
+    free(study->trial);
+    study->record = NULL;
+    study->trial = NULL;
+    study->count = study->best = 0;
+}
+
+void clade_study_destroy(clade_study **handle)
+{
+    clade_study *study = *handle;
+    if (!study) return;
+    forget(study);
+    clade_recipe_destroy(&study->own_recipe);
+    free(study->folder);
+    free(study);
+    *handle = NULL;
+}
+
+clade_status clade_study_open(const char *folder, const clade_recipe *recipe,
+                              const clade_study_settings *settings, clade_study **out)
+{
+    *out = NULL;
+    if (!folder || !*folder || (recipe && !settings))
+        return clade_fail(CLADE_EINVAL, "a study needs a folder, and settings with its recipe");
+    clade_study *study = calloc(1, sizeof *study);
+    if (!study) return no_memory();
+    study->folder = clade_string_join(folder, "");
+    clade_status status = study->folder ? CLADE_OK : no_memory();
+    if (!status) status = clade_study_found(study, recipe, settings);
+    if (!status) status = clade_study_update(study);
+    if (status)
+        clade_study_destroy(&study);
+    else
+        *out = study;
+    return status;
+}
+
+const clade_study_settings *clade_study_describe(const clade_study *study)
+{
+    return &study->settings;
+}
+
+const char *clade_study_folder(const clade_study *study) { return study->folder; }
+const clade_recipe *clade_study_recipe(const clade_study *study) { return study->recipe; }
+
+/* --- the trials that there are --- */
+
+/* The highest number of a trial's folder. */
+static clade_status find_last(const clade_study *study, size_t *last)
+{
+    *last = 0;
+    char *path = clade_string_join(study->folder, "/trials");
+    if (!path) return no_memory();
+    DIR *list = opendir(path);
+    free(path);
+    if (!list) return CLADE_OK; /* none yet */
+    for (const struct dirent *entry; (entry = readdir(list));) {
+        char *end;
+        unsigned long number = strtoul(entry->d_name, &end, 10);
+        if (end != entry->d_name && !*end && number > *last && number < 1000000) *last = number;
+    }
+    closedir(list);
+    return CLADE_OK;
+}
+
+static bool is_better(const clade_study *study, double a, double b)
+{
+    if (isnan(a)) return false;
+    return isnan(b) || (study->settings.by_loss ? a < b : a > b);
+}
+
+clade_status clade_study_update(clade_study *study)
+{
+    size_t last;
+    clade_status status = find_last(study, &last);
+    if (status) return status;
+    forget(study);
+    study->record = calloc(last + 1, sizeof *study->record);
+    study->trial = calloc(last + 1, sizeof *study->trial);
+    if (!study->record || !study->trial) return no_memory();
+    for (size_t number = 1; number <= last && !status; number++) {
+        char *path = clade_study_path(study, number, "trial.json");
+        bool there = path && access(path, F_OK) == 0; /* not: being made, or killed just then */
+        free(path);
+        if (!path) return CLADE_ENOMEM;
+        if (!there) continue;
+        clade_record *r;
+        status = clade_record_read(study, number, &r);
+        if (status) break;
+        study->record[study->count++] = r;
+        status = clade_record_measure(study, r);
+    }
+    double best = NAN;
+    for (size_t i = 0; i < study->count; i++) study->trial[i] = study->record[i]->trial;
+    study->best = study->count;
+    for (size_t i = 0; i < study->count; i++)
+        if (study->trial[i].state == CLADE_TRIAL_DONE &&
+            is_better(study, study->trial[i].objective, best)) {
+            best = study->trial[i].objective;
+            study->best = i;
+        }
+    return status;
+}
+
+const clade_study_trial *clade_study_trials(const clade_study *study, size_t *count,
+                                            const clade_study_trial **best)
+{
+    *count = study->count;
+    *best = study->best < study->count ? &study->trial[study->best] : NULL;
+    return study->trial;
+}
+
+clade_search_options clade_study_search(const clade_study *study)
+{
+    return (clade_search_options){.parameters = study->parameter,
+                                  .count = study->parameters,
+                                  .method = study->settings.method,
+                                  .maximize = !study->settings.by_loss,
+                                  .seed = study->settings.seed,
+                                  .resolution = 0.03,
+                                  .noise = 0.02, /* of seeds, and of counting pictures */
+                                  .epochs = study->settings.epochs};
+}
+
+clade_status clade_study_history(const clade_study *study, clade_trial **out)
+{
+    *out = calloc(study->count + 1, sizeof **out);
+    if (!*out) return no_memory();
+    for (size_t i = 0; i < study->count; i++) {
+        const clade_record *r = study->record[i];
+        (*out)[i] = (clade_trial){.values = r->values,
+                                  .state = r->trial.state,
+                                  .objective = r->trial.objective,
+                                  .curve = r->curve,
+                                  .epochs = (size_t)r->trial.epochs};
+    }
+    return CLADE_OK;
+}
+
+/* --- the next trial --- */
+
+/* recipe.yaml of each of the trial's runs: values put in, seeds one after the other. */
+static clade_status write_recipes(const clade_study *study, size_t number, const double *values)
+{
+    char epochs[48], seed[48];
+    const char *const sets[] = {epochs, seed};
+    clade_status status = CLADE_OK;
+    for (int32_t run = 0; run < study->settings.seeds && !status; run++) {
+        clade_recipe *recipe = NULL;
+        snprintf(epochs, sizeof epochs, "train.epochs=%d", study->settings.epochs);
+        snprintf(seed, sizeof seed, "train.seed=%llu",
+                 (unsigned long long)clade_recipe_training(study->recipe)->seed +
+                     (unsigned long long)run);
+        char *folder = clade_study_run_path(study, number, run, NULL);
+        char *path = clade_study_run_path(study, number, run, "recipe.yaml");
+        if (!folder || !path) status = CLADE_ENOMEM;
+        if (!status) status = clade_recipe_vary(study->recipe, values, sets, 2, &recipe);
+        if (!status) status = clade_folder_create(folder);
+        if (!status)
+            status = clade_file_write(path, clade_recipe_text(recipe),
+                                      strlen(clade_recipe_text(recipe)));
+        clade_recipe_destroy(&recipe);
+        free(folder);
+        free(path);
+    }
+    return status;
+}
+
+/* Makes a trial's folder, and locks it; trial.json last, with it the trial is there. Settings that
+ * make no recipe are a failed trial. */
+static clade_status make_trial(clade_study *study, size_t number, const double *values,
+                               int32_t until, int *lock, bool *failed)
+{
+    clade_record r = {.trial = {.number = number, .objective = NAN}, .until = until};
+    memcpy(r.values, values, study->parameters * sizeof *values);
+    char *folder = clade_study_path(study, number, NULL);
+    if (!folder) return CLADE_ENOMEM;
+    clade_status status = clade_folder_remove(folder); /* left by a killed process */
+    if (!status) status = clade_folder_create(folder);
+    free(folder);
+    if (!status) status = lock_trial(study, number, lock);
+    if (status) return status;
+    status = write_recipes(study, number, values);
+    *failed = status == CLADE_EINVAL || status == CLADE_EFORMAT || status == CLADE_EUNSUPPORTED;
+    if (*failed) {
+        r.trial.state = CLADE_TRIAL_FAILED;
+        r.error = clade_string_join(clade_error(), "");
+        status = r.error ? CLADE_OK : no_memory();
+    }
+    if (!status) status = clade_record_write(study, &r);
+    free(r.error);
+    return status;
+}
+
+/* Looks for a trial under way that nobody is at. *others: some that somebody is at. */
+static clade_status take_up(clade_study *study, clade_study_job *job, bool *others)
+{
+    *others = false;
+    for (size_t i = 0; i < study->count; i++) {
+        const clade_study_trial *t = &study->trial[i];
+        if (t->state != CLADE_TRIAL_RUNNING) continue;
+        int lock;
+        clade_status status = lock_trial(study, t->number, &lock);
+        if (status) return status;
+        if (lock < 0) {
+            *others = true;
+            continue;
+        }
+        job->todo = CLADE_STUDY_RUN;
+        job->number = t->number;
+        job->resumed = true;
+        job->until = study->record[i]->until;
+        job->lock = lock;
+        return CLADE_OK;
+    }
+    return CLADE_OK;
+}
+
+/* When nothing but failures came of the first trials, more of them are no use. */
+static clade_status check_failures(const clade_study *study)
+{
+    enum { patience = 5 };
+    size_t failed = 0;
+    for (size_t i = 0; i < study->count; i++) failed += study->trial[i].state == CLADE_TRIAL_FAILED;
+    if (failed < patience || failed < study->count) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s: all of %zu trials failed; the last: %s", study->folder,
+                      failed, study->trial[study->count - 1].error);
+}
+
+/* Puts a trial that is done under way again. */
+static clade_status reopen(clade_study *study, size_t i, clade_study_job *job)
+{
+    clade_record *r = study->record[i];
+    clade_status status = lock_trial(study, r->trial.number, &job->lock);
+    if (status) return status;
+    job->todo = job->lock < 0 ? CLADE_STUDY_WAIT : CLADE_STUDY_RUN;
+    job->number = r->trial.number;
+    job->resumed = true;
+    r->trial.state = CLADE_TRIAL_RUNNING;
+    r->until = job->until;
+    return job->lock < 0 ? CLADE_OK : clade_record_write(study, r);
+}
+
+/* One look at the study, which is locked. *again: look once more. */
+static clade_status decide(clade_study *study, size_t trials, clade_study_job *job, bool *again)
+{
+    bool others, failed = false;
+    clade_trial *history = NULL;
+    clade_suggestion next;
+    *again = false;
+    clade_status status = clade_study_update(study);
+    if (!status) status = check_failures(study);
+    if (!status) status = take_up(study, job, &others);
+    if (status) return status;
+    if (job->todo == CLADE_STUDY_RUN) return CLADE_OK;
+    job->todo = others ? CLADE_STUDY_WAIT : CLADE_STUDY_END;
+    if (study->count >= trials && study->settings.method != CLADE_SEARCH_ASHA) return CLADE_OK;
+    const clade_search_options search = clade_study_search(study);
+    status = clade_study_history(study, &history);
+    if (!status) status = clade_search_next(&search, history, study->count, &next);
+    free(history);
+    if (status == CLADE_ECANCELLED && others) return CLADE_OK;
+    if (status) return status;
+    if (next.trial == study->count && study->count >= trials) return CLADE_OK;
+    job->until = next.epochs;
+    snprintf(job->note, sizeof job->note, "%s", next.note);
+    if (next.trial < study->count) return reopen(study, next.trial, job);
+    job->number = study->count ? study->trial[study->count - 1].number + 1 : 1;
+    status = make_trial(study, job->number, next.values, next.epochs, &job->lock, &failed);
+    if (failed || status) {
+        if (job->lock >= 0) close(job->lock);
+        job->lock = -1;
+        *again = failed;
+        return status;
+    }
+    job->todo = CLADE_STUDY_RUN;
+    return CLADE_OK;
+}
+
+clade_status clade_study_next(clade_study *study, size_t trials, clade_study_job *out)
+{
+    int lock;
+    bool again = true;
+    clade_status status = clade_study_lock(study, &lock);
+    if (status) return status;
+    while (!status && again) {
+        *out = (clade_study_job){
+            .todo = CLADE_STUDY_END, .epochs = study->settings.epochs, .lock = -1};
+        status = decide(study, trials, out, &again);
+    }
+    clade_study_unlock(lock);
+    return status ? status : clade_study_update(study);
+}
+
+char *clade_study_run_folder(const clade_study *study, const clade_study_job *job, int32_t run)
+{
+    return clade_study_run_path(study, job->number, run, NULL);
+}
+
+int32_t clade_study_run_epochs(const clade_study *study, const clade_study_job *job, int32_t run)
+{
+    void *text;
+    size_t size;
+    int32_t lines = 0;
+    char *path = clade_study_run_path(study, job->number, run, "history.csv");
+    if (path && !clade_file_read(path, 64 << 20, &text, &size)) {
+        for (size_t i = 0; i < size; i++) lines += ((char *)text)[i] == '\n';
+        free(text);
+    }
+    free(path);
+    return lines > 1 ? lines - 1 : 0;
+}
+
+/* --- what came of it --- */
+
+static clade_status write_best(const clade_study *study)
+{
+    if (study->best == study->count) return CLADE_OK;
+    clade_recipe *recipe;
+    const clade_record *r = study->record[study->best];
+    char *path = clade_string_join(study->folder, "/best.yaml");
+    clade_status status =
+        path ? clade_recipe_vary(study->recipe, r->values, NULL, 0, &recipe) : no_memory();
+    if (!status) {
+        const char *text = clade_recipe_text(recipe);
+        size_t size = strlen(text) + 160;
+        char *all = malloc(size);
+        if (all) {
+            snprintf(all, size, "# The best of %zu trials: number %zu, %s %.6g\n%s", study->count,
+                     r->trial.number, study->settings.by_loss ? "val_loss" : "val_accuracy",
+                     r->trial.objective, text);
+            status = clade_file_write(path, all, strlen(all));
+        } else {
+            status = no_memory();
+        }
+        free(all);
+        clade_recipe_destroy(&recipe);
+    }
+    free(path);
+    return status;
+}
+
+/* The state of a trial that was run, from its histories or the error. */
+static clade_status judge(clade_study *study, clade_record *r, const char *error)
+{
+    static const char nothing[] = "no validation result: the data has no validation split";
+    clade_status status = clade_record_measure(study, r);
+    if (status) return status;
+    r->trial.state = CLADE_TRIAL_DONE;
+    if (!error && !isfinite(r->trial.objective)) error = nothing;
+    if (!error) return CLADE_OK;
+    r->trial.state = CLADE_TRIAL_FAILED;
+    r->trial.objective = NAN;
+    r->error = clade_string_join(error, "");
+    return r->error ? CLADE_OK : no_memory();
+}
+
+clade_status clade_study_end(clade_study *study, clade_study_job *job, bool stopped,
+                             const char *error)
+{
+    int lock = -1;
+    clade_record *r = NULL;
+    clade_status status = clade_study_lock(study, &lock);
+    if (!status) status = clade_record_read(study, job->number, &r);
+    if (!status && !stopped) status = judge(study, r, error);
+    if (!status && !stopped) status = clade_record_write(study, r);
+    clade_record_destroy(&r);
+    if (job->lock >= 0) close(job->lock);
+    job->lock = -1;
+    if (!status) status = clade_study_update(study);
+    if (!status) status = write_best(study);
+    clade_study_unlock(lock);
+    return status;
+}

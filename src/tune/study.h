@@ -1,0 +1,49 @@
+/* The inside of a study, for the files that read and write its folder. */
+#ifndef CLADE_TUNE_STUDY_H
+#define CLADE_TUNE_STUDY_H
+
+#include <clade/tune.h>
+
+typedef struct clade_record {
+    clade_study_trial trial;
+    double values[CLADE_MAX_TUNABLES];
+    double *curve; /* the best objective up to each epoch, `trial.epochs` of them */
+    char *error;
+    int32_t until; /* the epoch that it shall be trained to */
+} clade_record;
+
+struct clade_study {
+    char *folder;
+    const clade_recipe *recipe;
+    clade_recipe *own_recipe; /* read from the folder */
+    const clade_tunable *parameter;
+    size_t parameters;
+    clade_study_settings settings;
+    clade_record **record;    /* `count` of them, in order of their numbers */
+    clade_study_trial *trial; /* the same, for show */
+    size_t count, best;       /* best == count: none */
+};
+
+/* "FOLDER/trials/0007/NAME"; name NULL: the folder. To be freed; NULL with the error set. */
+char *clade_study_path(const clade_study *study, size_t number, const char *name);
+/* The folder of run `run` of a trial. */
+char *clade_study_run_path(const clade_study *study, size_t number, int32_t run, const char *name);
+
+/* trial.json. Errors: EIO (there is none), EFORMAT. */
+clade_status clade_record_read(const clade_study *study, size_t number, clade_record **out);
+clade_status clade_record_write(const clade_study *study, const clade_record *record);
+void clade_record_destroy(clade_record **record);
+/* Takes epochs, curve, objective and seconds from the histories of the trial's runs. */
+clade_status clade_record_measure(const clade_study *study, clade_record *record);
+
+/* Makes the folder or opens it: recipe and settings. */
+clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,
+                               const clade_study_settings *settings);
+/* The search of the study, and its trials as the search knows them (to be freed). */
+clade_search_options clade_study_search(const clade_study *study);
+clade_status clade_study_history(const clade_study *study, clade_trial **out);
+/* Locks or unlocks the whole study, for as long as it takes to add a trial. */
+clade_status clade_study_lock(const clade_study *study, int *lock);
+void clade_study_unlock(int lock);
+
+#endif
