@@ -205,6 +205,10 @@ CLADE_API int32_t clade_study_run_epochs(const clade_study *study, const clade_s
 CLADE_API clade_status clade_study_end(clade_study *study, clade_study_job *job, bool stopped,
                                        const char *error);
 
+/* Writes study.html, from what the last update found: the objective by trial, parallel coordinates,
+ * importance, slices, tables. Errors: EIO, ENOMEM. */
+CLADE_API clade_status clade_study_write_page(const clade_study *study);
+
 #ifdef __cplusplus
 }
 #endif

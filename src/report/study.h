@@ -1,0 +1,24 @@
+/* What the parts of a study's page share. */
+#ifndef CLADE_REPORT_STUDY_H
+#define CLADE_REPORT_STUDY_H
+
+#include <clade/tune.h>
+
+#include "report/chart.h"
+
+typedef struct clade_study_view {
+    const clade_study_trial *trial;
+    size_t count;
+    const clade_study_trial *best; /* NULL: none */
+    const clade_tunable *parameter;
+    size_t parameters;
+    const char *objective; /* its name */
+    bool low_is_good;
+} clade_study_view;
+
+/* A parameter's value as text; "–" where it has no meaning. */
+void clade_study_value(const clade_tunable *p, double value, char text[64]);
+/* A line per done trial across one axis per parameter, the objective the last. */
+void clade_chart_parallel(clade_page *page, const clade_study_view *view);
+
+#endif
