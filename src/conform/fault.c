@@ -86,13 +86,38 @@ static void freeze_statistics(const clade_batchnorm_dx_args *a)
     for (size_t i = 0; i < n; i++) dx[i] = gamma[i % c] * rstd[i % c] * dy[i];
 }
 
+/* The kinds that change tiles of 4 × 4 pixels of [n, h, w, c]. */
+static void spoil_tiles(const conform_fault *fault, const clade_tensor *t, float *v,
+                        const float *before)
+{
+    int32_t h = t->dim[1], w = t->dim[2], c = t->dim[3];
+    size_t n = clade_tensor_count(t);
+    for (size_t i = 0; i < n; i++) {
+        int32_t column = (int32_t)(i / (size_t)c % (size_t)w);
+        int32_t row = (int32_t)(i / (size_t)c / (size_t)w % (size_t)h);
+        bool last_row = row / 4 == (h - 1) / 4, last_column = column / 4 == (w - 1) / 4;
+        bool last_picture = i / (size_t)c / (size_t)w / (size_t)h == (size_t)t->dim[0] - 1;
+        switch (fault->kind) {
+        case FAULT_TILE_ROW:
+            if (row % 4 == 3) v[i] *= (float)fault->value;
+            break;
+        case FAULT_TILE_DROPPED:
+            if (last_row && last_column && last_picture) v[i] = before[i];
+            break;
+        default:
+            if ((last_row && h % 4) || (last_column && w % 4)) v[i] = 0;
+        }
+    }
+}
+
 /* The kinds that change every element of a float32 slot. */
 static void spoil_elements(const conform_fault *fault, float *v, const float *before, size_t n)
 {
     for (size_t i = 0; i < n; i++) switch (fault->kind) {
         case FAULT_SWALLOW: v[i] = isnan(v[i]) ? 0 : v[i]; break;
         case FAULT_ADD_PRIOR: v[i] += before[i]; break;
-        case FAULT_SCALE: v[i] *= (float)fault->value; break;
+        case FAULT_SCALE:
+        case FAULT_TILE_SUM: v[i] *= (float)fault->value; break;
         case FAULT_FLOOR: v[i] = v[i] < 0 ? 0 : v[i]; break;
         case FAULT_ROUND: {
             int exponent;
@@ -135,6 +160,9 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
     case FAULT_WITHOUT:
         bit = !clade_tensor_present(&args->slot[clade_slot_find(info, fault->also)]);
         break;
+    case FAULT_TILE_ROW:
+    case FAULT_TILE_DROPPED:
+    case FAULT_TILE_EDGE: spoil_tiles(fault, t, (float *)(void *)v, before); return;
     default: spoil_elements(fault, (float *)(void *)v, before, n); return;
     }
     if (bit) flip_last_bit(v + n / 2 * size);
@@ -158,7 +186,8 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
     }
     int slot = clade_slot_find(info, fault->slot);
     const clade_tensor *t = &args->slot[slot];
-    if (!clade_tensor_present(t)) {
+    bool tiles = fault->kind >= FAULT_TILE_ROW;
+    if (!clade_tensor_present(t) || (tiles && !impl->transforms(args))) {
         impl->run(args);
         return CLADE_OK;
     }

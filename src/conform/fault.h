@@ -34,7 +34,12 @@ typedef enum fault_kind {
     FAULT_FLOOR,        /* at least 0 */
     FAULT_NEXT,         /* each element of a whole-number slot + 1 */
     FAULT_NEIGHBOUR,    /* the last element is a copy of the one before */
-    FAULT_FROZEN        /* batchnorm_dx: the statistics taken for constants */
+    FAULT_FROZEN,       /* batchnorm_dx: the statistics taken for constants */
+    /* where a convolution is computed by Winograd's tiles: */
+    FAULT_TILE_ROW,     /* the last row of each tile × value, as by a wrong constant */
+    FAULT_TILE_DROPPED, /* the last tile stays as it was */
+    FAULT_TILE_EDGE,    /* tiles that reach beyond the picture are 0 */
+    FAULT_TILE_SUM      /* the whole slot × value: a tile or a channel missing in its sums */
 } fault_kind;
 
 typedef struct conform_fault {
