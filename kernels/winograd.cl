@@ -30,9 +30,7 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw), winog
 {
     int first = get_global_id(0) * VW, i = get_global_id(1);
     if (first >= job.k || i >= job.c) return;
-    long step = (long)job.cs * job.ks;
-    winograd_filter_gradient(&job, sums + sums0 + (long)i * job.ks + first, step,
-                             WINOGRAD_POINTS * step, i, first, dw + dw0);
+    winograd_filter_gradient(&job, sums + sums0, i, first, dw + dw0);
 }
 
 #if VW > 1

@@ -83,7 +83,7 @@ typedef struct dw_job {
     const float *x, *dy;
     const uint8_t *index;
     float *dw, *db;
-    float *sums, *db_sums; /* chunks × [point][cs][ks], chunks × [ks] */
+    float *sums, *db_sums; /* chunks × [cs][point][ks], chunks × [ks] */
     float *own;            /* each thread's, own_floats apart: u, then e */
     size_t own_floats;
 } dw_job;
@@ -104,12 +104,9 @@ static void gradient_item(void *user, size_t item, int thread)
     (void)thread;
     const dw_job *job = user;
     const winograd_job *w = &job->w;
-    int64_t step = (int64_t)w->cs * w->ks;
     if (item < (size_t)w->c) {
-        const float *sums = job->sums + item * (size_t)w->ks;
         for (int32_t o = 0; o < w->k; o += VW)
-            winograd_filter_gradient(w, sums + o, step, WINOGRAD_POINTS * step, (int32_t)item, o,
-                                     job->dw);
+            winograd_filter_gradient(w, job->sums, (int32_t)item, o, job->dw);
         return;
     }
     for (int32_t o = 0; o < w->k; o++) {

@@ -263,10 +263,10 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
     clade_opencl_i32(&l, count);
     status = run_plane(&l, p, (size_t)w->k, (size_t)count);
     if (status) return status;
-    uint64_t sums = (uint64_t)w->cs * (uint64_t)w->ks;
+    uint64_t sums = winograd_points * (uint64_t)w->cs * (uint64_t)w->ks;
     products m = {.a = p->second,
                   .b = p->third,
-                  .c = (uint64_t)chunk * winograd_points * sums,
+                  .c = (uint64_t)chunk * sums,
                   .rows = w->c,
                   .columns = w->k,
                   .inner = w->per_chunk,
@@ -274,13 +274,13 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
                   .transposed = 1,
                   .a_row = w->cs,
                   .b_row = w->ks,
-                  .c_row = w->ks,
+                  .c_row = winograd_points * w->ks,
                   .a_point = (uint64_t)w->block * (uint64_t)w->cs,
                   .b_point = (uint64_t)w->block * (uint64_t)w->ks,
-                  .c_point = sums,
+                  .c_point = (uint64_t)w->ks,
                   .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
                   .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
-                  .c_chunk = winograd_points * sums,
+                  .c_chunk = sums,
                   .chunks = chunks};
     status = run_products(cl, p, &m, scratch);
     if (status || !clade_tensor_present(&a->db)) return status;
