@@ -143,5 +143,6 @@ int command_predict(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_summary(int argc, char **argv);
 int command_train(int argc, char **argv);
+int command_tune(int argc, char **argv);
 
 #endif

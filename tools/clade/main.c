@@ -23,6 +23,7 @@ static const subcommand subcommands[] = {
     {"report", "write a page on a run, or one that compares runs", command_report},
     {"summary", "show a model's layers and parameters", command_summary},
     {"train", "train a classifier", command_train},
+    {"tune", "search for the best settings of a recipe", command_tune},
 };
 enum { subcommand_count = sizeof subcommands / sizeof *subcommands };
 

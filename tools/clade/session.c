@@ -1,5 +1,5 @@
 /* Devices, data and small things for the subcommands. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 #include "session.h"
 
 #include <inttypes.h>
@@ -125,6 +125,13 @@ char *session_text_edit(const char *path, const char *value)
     }
     *p++ = '\'';
     *p = 0;
+    return edit;
+}
+
+char *session_path_edit(const char *key, const char *path)
+{
+    char *full = realpath(path, NULL), *edit = session_text_edit(key, full ? full : path);
+    free(full);
     return edit;
 }
 

@@ -50,6 +50,8 @@ char *session_cache_path(const char *name);
 
 /* "path=value" with the value as YAML text in quotes, to be freed; NULL: out of memory. */
 char *session_text_edit(const char *path, const char *value);
+/* The same for a path of files, as it is known from every folder. */
+char *session_path_edit(const char *key, const char *path);
 
 /* The words for splits, in the order of clade_split; NULL at the end. */
 extern const char *const session_splits[];

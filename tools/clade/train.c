@@ -18,11 +18,6 @@ static volatile sig_atomic_t asked_by;
 static void ask(int signal) { asked_by = signal; }
 
 static bool is_asked(void) { return asked_by != 0; }
-static bool poll_stop(void *user)
-{
-    (void)user;
-    return is_asked();
-}
 
 /* The first signal saves and ends; a second one ends at once. */
 static void watch_signals(void)
@@ -36,7 +31,7 @@ static void watch_signals(void)
 typedef struct request {
     session_place place;
     const char *recipe, *data, *validation, *out, *resume, *cache, *tensorboard;
-    int64_t epochs, batch, seed;
+    int64_t epochs, batch, seed, pause;
     double lr;
     command_list set;
     bool strict_data, json, no_report;
@@ -62,15 +57,6 @@ static bool add_number(request *r, const char *key, const char *number)
     return add_edit(r, edit);
 }
 
-/* A path as the run folder shall know it: it may be resumed from another folder. */
-static bool add_path(request *r, const char *key, const char *path)
-{
-    char *full = realpath(path, NULL);
-    bool good = add_edit(r, session_text_edit(key, full ? full : path));
-    free(full);
-    return good;
-}
-
 /* Options become edits of the recipe, so that the run folder's recipe.yaml says it all. */
 static clade_status collect_edits(request *r)
 {
@@ -81,8 +67,9 @@ static clade_status collect_edits(request *r)
         if (copy) strcpy(copy, r->set.item[i]);
         good = add_edit(r, copy);
     }
-    if (good && r->data) good = add_path(r, "data.path", r->data);
-    if (good && r->validation) good = add_path(r, "data.validation", r->validation);
+    if (good && r->data) good = add_edit(r, session_path_edit("data.path", r->data));
+    if (good && r->validation)
+        good = add_edit(r, session_path_edit("data.validation", r->validation));
     if (good && r->epochs) {
         snprintf(text, sizeof text, "%lld", (long long)r->epochs);
         good = add_number(r, "train.epochs", text);
@@ -194,27 +181,12 @@ static void print_head(const request *r, const clade_recipe *recipe, const clade
            session_math_words[clade_device_math(device)], r->folder);
 }
 
-static int finish(const request *r, clade_status status, progress *p)
-{
-    if (status == CLADE_OK) {
-        progress_end(p, r->folder);
-        return COMMAND_OK;
-    }
-    progress_break(p);
-    if (status != CLADE_ECANCELLED || !asked_by) return command_fail("train");
-    if (is_there(r->folder))
-        fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n", clade_error(),
-                r->folder);
-    else
-        fprintf(stderr, "clade train: stopped before training began\n");
-    return 128 + (int)asked_by;
-}
-
 /* What watches training: the terminal, the run's page, and TensorBoard's events. */
 typedef struct watchers {
     progress progress;
     events events;
     const char *folder; /* of the run; NULL: no page */
+    int64_t pause; /* the epoch after which to stop; 0: none */
 } watchers;
 
 /* Training does not end for a page that cannot be written. */
@@ -224,6 +196,13 @@ static void write_report(watchers *w, const clade_report_options *options)
     fprintf(stderr, "clade train: no report: %s\n", clade_error());
     w->folder = NULL;
 }
+
+static bool is_paused(const watchers *w)
+{
+    return w->pause > 0 && w->progress.last.epoch >= w->pause;
+}
+
+static bool poll_stop(void *user) { return is_asked() || is_paused(user); }
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
@@ -240,13 +219,30 @@ static void watch_epoch(void *user, const clade_epoch *e)
     write_report(w, &(clade_report_options){.running = true});
 }
 
+static int finish(const request *r, clade_status status, watchers *w)
+{
+    progress *p = &w->progress;
+    if (status == CLADE_OK || (status == CLADE_ECANCELLED && !asked_by && is_paused(w))) {
+        progress_end(p, r->folder);
+        return COMMAND_OK;
+    }
+    progress_break(p);
+    if (status != CLADE_ECANCELLED || !asked_by) return command_fail("train");
+    if (is_there(r->folder))
+        fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n", clade_error(),
+                r->folder);
+    else
+        fprintf(stderr, "clade train: stopped before training began\n");
+    return 128 + (int)asked_by;
+}
+
 static int run(request *r)
 {
     clade_recipe *recipe = NULL;
     clade_device *device = NULL;
     clade_dataset *dataset = NULL;
     clade_classifier *classifier = NULL;
-    watchers w = {.progress.json = r->json};
+    watchers w = {.progress.json = r->json, .pause = r->pause};
     bool watched = r->tensorboard || !r->no_report;
     watch_signals();
     clade_status status = collect_edits(r);
@@ -272,7 +268,7 @@ static int run(request *r)
     if (classifier)
         write_report(&w, &(clade_report_options){.classifier = status ? NULL : classifier,
                                                  .dataset = status ? NULL : dataset});
-    int result = finish(r, status, &w.progress);
+    int result = finish(r, status, &w);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);
     clade_dataset_destroy(&dataset);
@@ -290,6 +286,8 @@ int command_train(int argc, char **argv)
                     "the validation pictures, if they lie apart"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),
+        OPTION_INTEGER("pause", "N", &r.pause, 1, INT32_MAX,
+                       "stop after this epoch; the run can be resumed"),
         OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "pictures per step"),
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,

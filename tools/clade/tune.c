@@ -1,0 +1,331 @@
+/* clade tune: searches for the settings of a recipe that train best. */
+#define _XOPEN_SOURCE 700
+#include "session.h"
+#include "tune_child.h"
+#include "tune_show.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t asked_by; /* the signal that asked for the end; 0: none */
+
+static void ask(int signal) { asked_by = signal; }
+
+/* The first signal lets the trial save itself; a second one ends at once. */
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+typedef struct request {
+    session_place place;
+    const char *recipe, *data, *validation, *out, *list, *cache, *time_limit;
+    int64_t trials, epochs, seed, seeds;
+    int method, objective;
+    command_list set;
+    bool json, strict_data;
+    double deadline; /* of the monotonic clock; 0: none */
+    char *folder;
+    char *edits[COMMAND_LIST_SIZE + 2];
+    size_t edit_count;
+} request;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static clade_status no_memory(void) { return clade_fail(CLADE_ENOMEM, "out of memory"); }
+
+/* "90", "90s", "30m", "2h"; false: neither. */
+static bool parse_time(const char *text, double *seconds)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || !(value > 0) || value > 1e9) return false;
+    if (*end == 'h')
+        value *= 3600, end++;
+    else if (*end == 'm')
+        value *= 60, end++;
+    else if (*end == 's')
+        end++;
+    *seconds = value;
+    return !*end;
+}
+
+/* --- recipe, data and study --- */
+
+static bool add_edit(request *r, char *edit)
+{
+    if (edit) r->edits[r->edit_count++] = edit;
+    return edit != NULL;
+}
+
+/* Data and edits become part of the study's recipe; epochs do not, for best.yaml shall have all. */
+static clade_status read_recipe(request *r, clade_recipe **out)
+{
+    bool good = true;
+    for (size_t i = 0; i < r->set.count && good; i++) {
+        char *copy = malloc(strlen(r->set.item[i]) + 1);
+        if (copy) strcpy(copy, r->set.item[i]);
+        good = add_edit(r, copy);
+    }
+    if (good && r->data) good = add_edit(r, session_path_edit("data.path", r->data));
+    if (good && r->validation)
+        good = add_edit(r, session_path_edit("data.validation", r->validation));
+    if (!good) return no_memory();
+    return clade_recipe_read(r->recipe, (const char *const *)r->edits, r->edit_count, out);
+}
+
+/* Bad data shall not cost trials. */
+static clade_status check_data(const clade_recipe *recipe)
+{
+    clade_dataset *data;
+    const clade_data_options *options = clade_recipe_data(recipe);
+    if (!options->path && strcmp(clade_recipe_name(recipe), "shapes"))
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s: expected --data PATH; `clade data list` tells where its pictures are",
+            clade_recipe_name(recipe));
+    if (!options->path) return CLADE_OK;
+    clade_status status = clade_dataset_open(options, &data);
+    if (status) return status;
+    if (clade_dataset_count(data, CLADE_VALIDATION) == 0)
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: no validation split to judge trials by; expected one, or "
+                            "--set data.validation_split=0.2",
+                            options->path);
+    clade_dataset_destroy(&data);
+    return status;
+}
+
+static clade_status choose_folder(request *r, const char *name)
+{
+    size_t size = strlen(r->out ? r->out : name) + sizeof "studies/";
+    r->folder = malloc(size);
+    if (!r->folder) return no_memory();
+    snprintf(r->folder, size, "%s%s", r->out ? "" : "studies/", r->out ? r->out : name);
+    return CLADE_OK;
+}
+
+/* --- a trial --- */
+
+typedef struct worker {
+    request *request;
+    tune_show show;
+    size_t shown; /* trials up to this number have been told of */
+} worker;
+
+static bool poll_stop(void *user)
+{
+    const worker *w = user;
+    return asked_by || (w->request->deadline > 0 && now() > w->request->deadline);
+}
+
+static void take_line(void *user, const char *line)
+{
+    worker *w = user;
+    tune_show_epoch(&w->show, line);
+}
+
+/* One of the trial's runs, as `clade train --resume FOLDER`. */
+static clade_status train(worker *w, const char *folder, const clade_study_job *job,
+                          tune_child_end *end, char error[tune_child_text])
+{
+    const request *r = w->request;
+    char threads[24], pause[24];
+    const char *argv[20] = {"clade", "train", "--resume", folder, "--json"};
+    size_t n = 5;
+    snprintf(threads, sizeof threads, "%lld", (long long)r->place.threads);
+    snprintf(pause, sizeof pause, "%d", job->until);
+    if (r->place.device) argv[n++] = "--device", argv[n++] = r->place.device;
+    if (r->place.threads) argv[n++] = "--threads", argv[n++] = threads;
+    if (r->place.math != session_math_default)
+        argv[n++] = "--math", argv[n++] = session_math_words[r->place.math];
+    if (r->cache) argv[n++] = "--cache", argv[n++] = r->cache;
+    if (r->strict_data) argv[n++] = "--strict-data";
+    if (job->until < job->epochs) argv[n++] = "--pause", argv[n++] = pause;
+    size_t size = strlen(folder) + sizeof "/trial.log";
+    char *log = malloc(size);
+    if (!log) return no_memory();
+    snprintf(log, size, "%s/trial.log", folder);
+    const tune_child_watch watch = {w, take_line, poll_stop};
+    clade_status status = tune_child_run(argv, log, &watch, end, error);
+    free(log);
+    return status;
+}
+
+static clade_status run_trial(worker *w, clade_study *study, clade_study_job *job)
+{
+    char error[tune_child_text] = "";
+    tune_child_end end = TUNE_CHILD_DONE;
+    clade_status status = CLADE_OK;
+    int32_t runs = clade_study_describe(study)->seeds;
+    tune_show_trial(&w->show, job);
+    for (int32_t run = 0; run < runs && !status && end == TUNE_CHILD_DONE; run++) {
+        if (clade_study_run_epochs(study, job, run) >= job->until) continue;
+        char *folder = clade_study_run_folder(study, job, run);
+        if (!folder) return no_memory();
+        w->show.run = run;
+        status = train(w, folder, job, &end, error);
+        free(folder);
+    }
+    if (status) return status;
+    status = clade_study_end(study, job, end == TUNE_CHILD_STOPPED,
+                             end == TUNE_CHILD_FAILED ? error : NULL);
+    if (!status) tune_show_result(&w->show);
+    return status ? status : clade_study_write_page(study);
+}
+
+/* Settings that make no recipe fail before they are a job. */
+static void show_failed(worker *w, const clade_study *study)
+{
+    size_t count;
+    const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
+    for (size_t i = 0; i < count; i++) {
+        if (trial[i].number <= w->shown) continue;
+        w->shown = trial[i].number;
+        if (trial[i].state != CLADE_TRIAL_FAILED) continue;
+        w->show.number = trial[i].number;
+        tune_show_result(&w->show);
+    }
+}
+
+static clade_status run_trials(worker *w, clade_study *study)
+{
+    clade_status status = CLADE_OK;
+    while (!status && !poll_stop(w)) {
+        clade_study_job job;
+        status = clade_study_next(study, (size_t)w->request->trials, &job);
+        show_failed(w, study);
+        if (!status) status = clade_study_write_page(study);
+        if (status || job.todo == CLADE_STUDY_END) break;
+        if (job.todo == CLADE_STUDY_WAIT)
+            nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+        else
+            status = run_trial(w, study, &job);
+    }
+    if (status != CLADE_ECANCELLED) return status;
+    fprintf(stderr, "clade tune: %s\n", clade_error());
+    return CLADE_OK;
+}
+
+/* --- the command --- */
+
+static int finish(worker *w, clade_status status)
+{
+    const request *r = w->request;
+    if (status) return command_fail("tune");
+    if (poll_stop(w)) {
+        fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n", r->folder);
+        if (asked_by) return 128 + (int)asked_by;
+    }
+    tune_show_end(&w->show, r->folder);
+    return COMMAND_OK;
+}
+
+static int run(request *r)
+{
+    clade_recipe *recipe = NULL;
+    clade_study *study = NULL;
+    worker w = {.request = r};
+    watch_signals();
+    clade_status status = read_recipe(r, &recipe);
+    if (!status) status = choose_folder(r, clade_recipe_name(recipe));
+    const clade_study_settings settings = {.method = (clade_search_method)r->method,
+                                           .by_loss = r->objective == 1,
+                                           .seed = (uint64_t)r->seed,
+                                           .epochs = (int32_t)r->epochs,
+                                           .seeds = (int32_t)r->seeds};
+    if (!status) status = check_data(recipe);
+    if (!status) status = clade_study_open(r->folder, recipe, &settings, &study);
+    if (!status) {
+        size_t count;
+        const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
+        if (count > 0) w.shown = trial[count - 1].number;
+        tune_show_start(&w.show, study, r->json, (size_t)r->trials);
+        status = run_trials(&w, study);
+    }
+    int result = finish(&w, status);
+    clade_study_destroy(&study);
+    clade_recipe_destroy(&recipe);
+    return result;
+}
+
+static int list(const request *r)
+{
+    clade_study *study;
+    if (clade_study_open(r->list, NULL, NULL, &study)) return command_fail("tune");
+    tune_show_list(study, r->json);
+    clade_study_destroy(&study);
+    return COMMAND_OK;
+}
+
+int command_tune(int argc, char **argv)
+{
+    static const char *const methods[] = {"gp", "random", "asha", NULL};
+    static const char *const objectives[] = {"val_accuracy", "val_loss", NULL};
+    request r = {.place = {.math = session_math_default}, .trials = 20, .seeds = 1};
+    const command_option options[] = {
+        OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
+        OPTION_TEXT("validation", "PATH", &r.validation,
+                    "the validation pictures, if they lie apart"),
+        OPTION_TEXT("out", "STUDY", &r.out,
+                    "the study's folder, new or to go on with; default: studies/NAME"),
+        OPTION_INTEGER("trials", "N", &r.trials, 1, 100000,
+                       "settings to try, with those that the study has; default: 20"),
+        OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX,
+                       "of a trial (asha: of the best); default: the recipe's"),
+        OPTION_CHOICE("method", &r.method, methods,
+                      "gp: a Gaussian process guesses (default); asha: the better half longer"),
+        OPTION_INTEGER("seeds-per-trial", "N", &r.seeds, 1, 100,
+                       "runs of a trial; the mean counts; default: 1"),
+        OPTION_CHOICE("objective", &r.objective, objectives, "what shall be best"),
+        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "of the search"),
+        OPTION_TEXT("time-limit", "TIME", &r.time_limit, "stop after 90s, 30m or 2h"),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+        OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
+        OPTION_TEXT("cache", "SIZE", &r.cache,
+                    "memory for decoded pictures, as 4G; default: half of it"),
+        OPTION_TEXT("list", "STUDY", &r.list, "only show the trials of this study"),
+        OPTION_FLAG("json", &r.json, "one line of JSON per trial"),
+    };
+    static const command_usage usage = {
+        .name = "tune",
+        .arguments = "[RECIPE]",
+        .least = 0,
+        .most = 1,
+        .about = "Searches for the settings that a recipe names in its section 'tune'. A study is\n"
+                 "a folder; the same command goes on with it, and several may work on it at once.",
+        .example = "clade tune cats-dogs-dropout --data photos.zip --epochs 10 --out study\n"
+                   "  clade tune --list study\n"
+                   "  clade train study/best.yaml",
+    };
+    int count;
+    uint64_t bytes;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    if (r.list) return count ? command_misuse("tune", "--list takes no recipe") : list(&r);
+    if (!count) return command_misuse("tune", "expected a recipe, or --list STUDY");
+    r.recipe = argv[1];
+    if (r.cache && !session_parse_bytes(r.cache, &bytes))
+        return command_misuse("tune", "--cache %s: expected a size, as 512M or 4G", r.cache);
+    if (r.time_limit && !parse_time(r.time_limit, &r.deadline))
+        return command_misuse("tune", "--time-limit %s: expected a time, as 90s, 30m or 2h",
+                              r.time_limit);
+    if (r.time_limit) r.deadline += now();
+    int result = run(&r);
+    for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
+    free(r.folder);
+    return result;
+}

@@ -1,0 +1,31 @@
+/* Training in a process of its own, so that a crash costs one trial. */
+#ifndef CLADE_TOOLS_TUNE_CHILD_H
+#define CLADE_TOOLS_TUNE_CHILD_H
+
+#include <clade/status.h>
+
+#include <stdbool.h>
+
+enum { tune_child_text = 1024 };
+
+typedef enum tune_child_end {
+    TUNE_CHILD_DONE,
+    TUNE_CHILD_STOPPED, /* as asked */
+    TUNE_CHILD_FAILED   /* an error, or a crash */
+} tune_child_end;
+
+typedef struct tune_child_watch {
+    void *user;
+    /* Each line that it prints. */
+    void (*line)(void *user, const char *text);
+    /* Polled a few times a second; true: it is asked to save and end. */
+    bool (*stop)(void *user);
+} tune_child_watch;
+
+/* Runs this program with these arguments (argv[0] is its name, NULL is at the end). Its error
+ * output goes to the file `log`. `error` gets what was wrong when it failed. Errors: EIO, ENOMEM.
+ */
+clade_status tune_child_run(const char **argv, const char *log, const tune_child_watch *watch,
+                            tune_child_end *end, char error[tune_child_text]);
+
+#endif

@@ -1,0 +1,211 @@
+/* Tables, lines and JSON. */
+#define _POSIX_C_SOURCE 200809L
+#include "tune_show.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const states[] = {"running", "done", "failed"};
+
+static const char *objective_of(const clade_study *study)
+{
+    return clade_study_describe(study)->by_loss ? "val_loss" : "val_accuracy";
+}
+
+/* A value as text; "-" where the parameter has no meaning. */
+static const char *value_text(const clade_tunable *p, double value, char text[64])
+{
+    if (isnan(value))
+        snprintf(text, 64, "-");
+    else if (p->kind == CLADE_TUNABLE_CHOICE)
+        snprintf(text, 64, "%.63s", p->choices[(size_t)value]);
+    else
+        snprintf(text, 64, "%.5g", value);
+    return text;
+}
+
+static const clade_study_trial *find(const clade_study *study, size_t number)
+{
+    size_t count;
+    const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
+    for (size_t i = 0; i < count; i++)
+        if (trial[i].number == number) return &trial[i];
+    return NULL;
+}
+
+static const clade_study_trial *best_of(const clade_study *study)
+{
+    size_t count;
+    const clade_study_trial *best;
+    clade_study_trials(study, &count, &best);
+    return best;
+}
+
+void tune_show_start(tune_show *show, const clade_study *study, bool json, size_t trials)
+{
+    *show = (tune_show){.study = study,
+                        .json = json,
+                        .terminal = isatty(STDOUT_FILENO) && !json,
+                        .trials = trials,
+                        .best = NAN};
+}
+
+/* --- while it runs --- */
+
+void tune_show_trial(tune_show *show, const clade_study_job *job)
+{
+    show->number = job->number;
+    show->resumed = job->resumed;
+    show->until = job->until;
+    show->run = 0;
+    show->best = NAN;
+    if (*job->note) fprintf(stderr, "clade tune: trial %zu: %s\n", job->number, job->note);
+    const clade_study_trial *trial = find(show->study, job->number), *best = best_of(show->study);
+    if (!show->terminal || !trial) return;
+    const clade_tunable *p;
+    size_t count = clade_recipe_tunables(clade_study_recipe(show->study), &p);
+    char now[64], then[64];
+    printf("\n%s Trial #%zu of %zu\n\n%-18s|%-18s|%s\n", job->resumed ? "Resuming" : "Running",
+           job->number, show->trials, "Value", "Best Value So Far", "Hyperparameter");
+    for (size_t i = 0; i < count; i++)
+        printf("%-18s|%-18s|%s\n", value_text(&p[i], trial->values[i], now),
+               best ? value_text(&p[i], best->values[i], then) : "?", p[i].name);
+    printf("\n");
+    fflush(stdout);
+}
+
+void tune_show_epoch(tune_show *show, const char *line)
+{
+    if (!show->terminal) return;
+    cJSON *root = cJSON_Parse(line);
+    const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(root, "epoch"),
+                *value = cJSON_GetObjectItemCaseSensitive(root, objective_of(show->study));
+    if (cJSON_IsNumber(epoch) && cJSON_IsNumber(value)) {
+        double v = value->valuedouble;
+        bool better = clade_study_describe(show->study)->by_loss ? v < show->best : v > show->best;
+        if (better || isnan(show->best)) show->best = v;
+        printf("\r\033[KEpoch %d/%d", epoch->valueint, show->until);
+        if (show->run > 0) printf(" of run %d", show->run + 1);
+        printf(" - %s: %.4f - best: %.4f", objective_of(show->study), v, show->best);
+        fflush(stdout);
+    }
+    cJSON_Delete(root);
+}
+
+/* --- a trial that has ended --- */
+
+static void print_json(const clade_study *study, const clade_study_trial *t)
+{
+    const clade_tunable *p;
+    size_t count = clade_recipe_tunables(clade_study_recipe(study), &p);
+    const clade_study_trial *best = best_of(study);
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "trial", (double)t->number);
+    cJSON_AddStringToObject(root, "state", states[t->state]);
+    if (isfinite(t->objective)) cJSON_AddNumberToObject(root, objective_of(study), t->objective);
+    cJSON_AddNumberToObject(root, "epochs", t->epochs);
+    cJSON_AddNumberToObject(root, "best_epoch", t->best_epoch);
+    cJSON_AddNumberToObject(root, "seconds", t->seconds);
+    cJSON_AddBoolToObject(root, "best", best == t);
+    if (t->error) cJSON_AddStringToObject(root, "error", t->error);
+    cJSON *values = cJSON_AddObjectToObject(root, "values");
+    for (size_t i = 0; i < count; i++) {
+        if (isnan(t->values[i]))
+            cJSON_AddNullToObject(values, p[i].name);
+        else if (p[i].kind == CLADE_TUNABLE_CHOICE)
+            cJSON_AddStringToObject(values, p[i].name, p[i].choices[(size_t)t->values[i]]);
+        else
+            cJSON_AddNumberToObject(values, p[i].name, t->values[i]);
+    }
+    char *text = cJSON_PrintUnformatted(root);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static void print_values(const clade_study *study, const clade_study_trial *t)
+{
+    const clade_tunable *p;
+    size_t count = clade_recipe_tunables(clade_study_recipe(study), &p);
+    char text[64];
+    for (size_t i = 0; i < count; i++)
+        if (!isnan(t->values[i]))
+            printf(" %s=%s", p[i].name, value_text(&p[i], t->values[i], text));
+}
+
+void tune_show_result(tune_show *show)
+{
+    const clade_study_trial *t = find(show->study, show->number), *best = best_of(show->study);
+    if (!t || t->state == CLADE_TRIAL_RUNNING) {
+        if (show->terminal) printf("\n");
+        fflush(stdout);
+        return;
+    }
+    const char *objective = objective_of(show->study);
+    if (show->json) {
+        print_json(show->study, t);
+    } else if (show->terminal) {
+        printf("\r\033[KTrial %zu ", t->number);
+        if (t->error)
+            printf("failed: %s\n", t->error);
+        else
+            printf("complete [%.0f s]\n%s: %.4f\n", t->seconds, objective, t->objective);
+        if (best)
+            printf("Best %s so far: %.4f (trial %zu)\n", objective, best->objective, best->number);
+    } else {
+        printf("Trial %zu/%zu -", t->number, show->trials);
+        if (t->error)
+            printf(" failed: %s", t->error);
+        else
+            printf(" %.1fs - epochs: %d - %s: %.4f", t->seconds, t->epochs, objective,
+                   t->objective);
+        if (best) printf(" - best: %.4f (trial %zu)", best->objective, best->number);
+        printf(" -");
+        print_values(show->study, t);
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+void tune_show_end(tune_show *show, const char *folder)
+{
+    const clade_study_trial *best = best_of(show->study);
+    if (show->json) return;
+    if (!best) {
+        printf("No trial is done in %s\n", folder);
+        return;
+    }
+    printf("Best: trial %zu, %s %.4f:", best->number, objective_of(show->study), best->objective);
+    print_values(show->study, best);
+    printf("\nSaved in %s; try: clade train %s/best.yaml\n", folder, folder);
+}
+
+/* --- all of them --- */
+
+void tune_show_list(const clade_study *study, bool json)
+{
+    const clade_tunable *p;
+    size_t count, parameters = clade_recipe_tunables(clade_study_recipe(study), &p);
+    const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
+    char text[64];
+    for (size_t t = 0; t < count && json; t++) print_json(study, &trial[t]);
+    if (json) return;
+    printf("%-7s%-9s%-14s%-8s%-9s", "Trial", "State", objective_of(study), "Epochs", "Seconds");
+    for (size_t i = 0; i < parameters; i++) printf("%-*s", (int)strlen(p[i].name) + 12, p[i].name);
+    printf("\n");
+    for (size_t t = 0; t < count; t++) {
+        const clade_study_trial *r = &trial[t];
+        printf("%-7zu%-9s", r->number, states[r->state]);
+        if (isfinite(r->objective))
+            printf("%-14.4f", r->objective);
+        else
+            printf("%-14s", "-");
+        printf("%-8d%-9.1f", r->epochs, r->seconds);
+        for (size_t i = 0; i < parameters; i++)
+            printf("%-*s", (int)strlen(p[i].name) + 12, value_text(&p[i], r->values[i], text));
+        printf("%s%s\n", r == best ? "best" : "", r->error ? r->error : "");
+    }
+}
