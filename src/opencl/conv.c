@@ -1,8 +1,8 @@
 /* Launchers of kernels/conv.cl: convolution, its input gradient, and dense layers. */
 #include "opencl/conv.h"
 
-static clade_status pack(opencl_context *cl, const clade_tensor *w, int32_t taps, int32_t cg,
-                         int32_t k, const conv_job *job, void *scratch)
+clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
+                                    int32_t cg, int32_t k, const conv_job *job, void *scratch)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv", "conv_pack", NULL);
     uint64_t n = (uint64_t)job->groups * (uint64_t)job->blocks * (uint64_t)job->w_block;
@@ -59,7 +59,7 @@ static clade_status run_depthwise(opencl_context *cl, conv_job *job, const clade
                                     (size_t)job->images * (size_t)job->row.count);
 }
 
-static void use_packed(conv_job *job, const opencl_tile *s)
+void clade_opencl_conv_packed(conv_job *job, const opencl_tile *s)
 {
     job->lanes = s->vw * s->nv;
     job->blocks = (job->cout + job->lanes - 1) / job->lanes;
@@ -68,15 +68,11 @@ static void use_packed(conv_job *job, const opencl_tile *s)
     job->w_block = job->w_tap * job->kh * job->kw;
 }
 
-static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
+conv_job clade_opencl_conv_job(const clade_conv2d_args *a)
 {
-    opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->w, &a->y))
-        return clade_opencl_winograd(cl, a, NULL, NULL, scratch);
-    BY_GEMM(conv2d)
     const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
-    conv_job job = {
+    return (conv_job){
         .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
         .column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
         .images = x[0],
@@ -91,10 +87,21 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
         .alpha = a->alpha,
         .has_bias = clade_tensor_present(&a->b),
     };
+}
+
+static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
+{
+    opencl_context *cl = context;
+    conv_geometry g = CONV_GEOMETRY(a);
+    if (conv_is_winograd(&g, &a->w, &a->y))
+        return clade_opencl_winograd(cl, a, NULL, NULL, scratch);
+    BY_GEMM(conv2d)
+    const int32_t *x = a->x.dim, *w = a->w.dim;
+    conv_job job = clade_opencl_conv_job(a);
     if (conv_is_depthwise(&a->w, g.groups))
         return run_depthwise(cl, &job, &a->x, &a->w, &a->b, &a->y);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
-    use_packed(&job, &s);
+    clade_opencl_conv_packed(&job, &s);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
         int32_t pixels = x[0] * x[1] * x[2]; /* all pictures are one long row of pixels */
         job.row = conv_axis_forward(1, 1, 1, 1, 0, 1);
@@ -102,7 +109,7 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
         job.images = job.out_h = 1;
         job.out_w = pixels;
     }
-    clade_status status = pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
@@ -130,9 +137,10 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     };
     bool depthwise = conv_is_depthwise(&a->w, g.groups);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
-    use_packed(&job, &s);
+    clade_opencl_conv_packed(&job, &s);
     clade_status status =
-        depthwise ? CLADE_OK : pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+        depthwise ? CLADE_OK
+                  : clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0), no_bias = {0};
     for (int32_t i = 0; i < g.stride[0] && !status; i++) {
@@ -173,13 +181,13 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
         .has_bias = clade_tensor_present(&a->b),
     };
     opencl_tile s = clade_opencl_tile(cl, out);
-    use_packed(&job, &s);
+    clade_opencl_conv_packed(&job, &s);
     if (out % job.lanes == 0) {
         job.w_step = out;
         job.w_block = job.lanes;
         return run_tiles(cl, &s, &job, &a->x, &a->w, &a->b, &a->y);
     }
-    clade_status status = pack(cl, &a->w, 1, in, out, &job, scratch);
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, 1, in, out, &job, scratch);
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);

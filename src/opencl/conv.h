@@ -38,6 +38,13 @@ static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 
         clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch, &done);            \
     if (by_gemm || done) return by_gemm;
 
+/* In conv.c. What kernels are told of a direct convolution; how its weights lie when they are
+ * packed for a tile size; packing weights [taps, cg, k] into the front of scratch memory. */
+conv_job clade_opencl_conv_job(const clade_conv2d_args *a);
+void clade_opencl_conv_packed(conv_job *job, const opencl_tile *s);
+clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
+                                    int32_t cg, int32_t k, const conv_job *job, void *scratch);
+
 /* In conv_dw.c */
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch);
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch);

@@ -1,8 +1,8 @@
 /* conv2d_maxpool and its gradients on OpenCL devices. Winograd's tiles are pooled, or spread, where
- * they are transformed; else the ops that they are made of run one after the other through scratch
- * memory. The convolution's result, or its gradient, is there for a few
- * pictures at a time, so that it stays in a CPU's cache and is small on any device; conv2d_dw,
- * whose chunks go over all pictures, has it whole. */
+ * they are transformed, and a direct convolution pools its results before it stores them. Else the
+ * ops that they are made of run one after the other through scratch memory. The convolution's
+ * result, or its gradient, is there for a few pictures at a time, so that it stays in a CPU's cache
+ * and is small on any device; conv2d_dw, whose chunks go over all pictures, has it whole. */
 #include "opencl/conv.h"
 #include "opencl/rows.h"
 #include "op/conv_pool.h"
@@ -113,12 +113,58 @@ static clade_status pool(opencl_context *cl, const clade_tensor *full, const cla
                                  (uint64_t)y->dim[0] * (uint64_t)y->dim[1]);
 }
 
+/* Is the convolution one of register tiles? Then one kernel does it all. */
+static bool is_direct(const opencl_context *cl, const clade_conv2d_maxpool_args *a)
+{
+    clade_args conv;
+    return !tiles_of(a, &conv) && !conv_is_depthwise(&a->w, a->groups) && !cl->use_clblast;
+}
+
+static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a,
+                                void *scratch)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    clade_conv2d_args conv = conv_pool_conv(a, conv_pool_full(&a->x, &a->w, &g));
+    conv_job job = clade_opencl_conv_job(&conv);
+    opencl_tile s = clade_opencl_tile(cl, job.cout);
+    clade_opencl_conv_packed(&job, &s);
+    const int32_t *w = a->w.dim;
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    if (status) return status;
+    job.out_h = a->y.dim[1];
+    job.out_w = a->y.dim[2];
+    clade_opencl_interior(job.column, &job.low, &job.high);
+    job.low = (job.low + 1) / 2;
+    job.high = job.high / 2 < job.out_w ? job.high / 2 : job.out_w;
+    if (job.high < job.low) job.low = job.high = 0;
+    int32_t inside = job.high - job.low;
+    clade_opencl_tile_row(cl, &s, 2 * inside);
+    if (s.pb < 2) s.pb = 2;
+    job.tiles = (2 * inside + s.pb - 1) / s.pb;
+    clade_buffer memory;
+    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
+    opencl_launch l =
+        clade_opencl_begin(cl, "conv_pool", "conv_pool_tiles", clade_opencl_tile_options(&s));
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &packed);
+    clade_opencl_tensor(&l, &a->b);
+    clade_opencl_tensor(&l, &a->y);
+    clade_opencl_tensor(&l, &a->index);
+    clade_opencl_i32(&l, clade_tensor_present(&a->index));
+    clade_opencl_struct(&l, &job, sizeof job);
+    size_t units = (size_t)(job.tiles + job.out_w - inside);
+    if (cl->cpu_like) units = units / 32 + 1;
+    return clade_opencl_run_checked(&l, (size_t)(job.groups * job.blocks), units,
+                                    (size_t)job.images * (size_t)job.out_h);
+}
+
 static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
 {
     opencl_context *cl = context;
     clade_args args;
     if (tiles_of(a, &args))
         return clade_opencl_winograd(cl, &args.conv2d, &a->y, &a->index, scratch);
+    if (is_direct(cl, a)) return pool_direct(cl, a, scratch);
     clade_backend parts = parts_of(cl);
     args = conv_of(cl, a);
     clade_conv2d_args *conv = &args.conv2d;
@@ -201,6 +247,8 @@ size_t clade_opencl_conv_pool_scratch(const opencl_context *cl, clade_op op, con
         if (tiles_of(&args->conv2d_maxpool, &conv))
             return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d, &conv);
         conv = conv_of(cl, &args->conv2d_maxpool);
+        if (is_direct(cl, &args->conv2d_maxpool))
+            return clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &conv);
         return (full_offset(cl, CLADE_OP_conv2d, &conv) + clade_tensor_count(&conv.conv2d.y)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dx:
