@@ -5,6 +5,7 @@
 #include "opencl.clh"
 #include "conv.clh"
 #include "conv_job.clh"
+#include "conv_pool.clh"
 
 #ifndef NV
 #define NV 1
@@ -73,11 +74,31 @@ INLINE void dw_row(conv_dw_job job, const int nv, global const float *x, global 
     }
 }
 
+/* A row of the full gradient from the pooled one: `line` of all pictures' rows. */
+INLINE void spread_line(const conv_dw_job *job, global const float *dy, global const uchar *index,
+                        long line, global float *to)
+{
+    int k = job->k, row = (int)(line % job->oh), windows = row / 2 < job->oh / 2 ? job->ow / 2 : 0;
+    long from = (line / job->oh * (job->oh / 2) + row / 2) * (job->ow / 2) * k;
+    int tap = row % 2 * 2;
+    for (int j = 0; j < windows; j++)
+        for (int o = 0; o < k; o += VW) {
+            long at = from + (long)j * k + o;
+            for (int s = 0; s < 2; s++)
+                V_STORE(to + (long)(2 * j + s) * k + o,
+                        conv_pool_element(dy + at, index + at, tap + s, VW));
+        }
+    for (int i = 2 * windows * k; i < job->ow * k; i += VW) V_STORE(to + i, V_SPLAT(0.0f));
+}
+
 /* Partial sums of one chunk of rows. Grid: block of filters of all groups, tile of x within a row
  * of taps, (chunk, row of taps). A work-item takes every get_global_size-th block and tile: on a
  * CPU there is one, and a row of pixels stays in the cache while all tiles read it; on a GPU each
- * has its own tile. */
-kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, parts),
+ * has its own tile. Where dy is pooled, of whole vectors and one group, there must be one work-item
+ * to a chunk and row of taps, which spreads each row into its place in `own`: [chunk][row of
+ * taps][ow][k]. */
+kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy),
+                         TENSOR(const uchar, index), TENSOR(float, own), TENSOR(float, parts),
                          conv_dw_job job)
 {
     int r = get_global_id(2) % job.kh, chunk = get_global_id(2) / job.kh;
@@ -101,6 +122,12 @@ kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR
         long n = line / job.oh;
         int ih = (int)(line % job.oh) * job.stride_h - job.pad_h + r * job.dilation_h;
         if (ih < 0 || ih >= job.h) continue;
+        global const float *dy_line = dy + dy0 + line * job.ow * filters;
+        if (job.pooled) {
+            global float *to = own + own0 + ((long)chunk * job.kh + r) * job.ow * filters;
+            spread_line(&job, dy + dy0, index + index0, line, to);
+            dy_line = to;
+        }
         for (int t = get_global_id(1); t < tiles; t += get_global_size(1))
             for (int b = get_global_id(0); b < blocks; b += get_global_size(0)) {
                 int group = b / group_blocks, lane = b % group_blocks * NV * VW;
@@ -108,8 +135,7 @@ kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy), TENSOR
                 global const float *xp =
                     x + x0 + ((n * job.h + ih) * job.w - job.pad_w + s * job.dilation_w) * job.c +
                     group * job.cg + j;
-                global const float *dp =
-                    dy + dy0 + line * job.ow * filters + group * job.lanes + lane;
+                global const float *dp = dy_line + group * job.lanes + lane;
                 global float *to =
                     part + ((long)s * job.run + j) * filters + group * job.lanes + lane;
                 if (NV == 1 || job.lanes - lane > VW)
@@ -132,6 +158,29 @@ kernel void conv_db_part(TENSOR(const float, dy), TENSOR(float, parts), conv_dw_
     for (long p = first * job.ow; p < end * job.ow; p++)
         sum = sum + V_LOAD(dy + dy0 + p * filters + o);
     V_STORE(parts + parts0 + chunk * filters + o, sum);
+}
+
+/* The same of a pooled gradient; what is not in a window adds 0. */
+kernel void conv_db_pooled(TENSOR(const float, dy), TENSOR(const uchar, index),
+                           TENSOR(float, parts), conv_dw_job job)
+{
+    int k = job.k, o = get_global_id(0) * VW;
+    long chunk = get_global_id(1);
+    if (o >= k || chunk >= job.chunks) return;
+    long first = chunk * job.lines_per_chunk,
+         end = min(first + job.lines_per_chunk, (long)job.images * job.oh);
+    V sum = V_SPLAT(0.0f);
+    for (long line = first; line < end; line++) {
+        int row = (int)(line % job.oh);
+        if (row / 2 >= job.oh / 2) continue;
+        long from = (line / job.oh * (job.oh / 2) + row / 2) * (job.ow / 2) * k + o;
+        for (int j = 0; j < job.ow / 2; j++)
+            for (int s = 0; s < 2; s++)
+                sum = sum + conv_pool_element(dy + dy0 + from + (long)j * k,
+                                              index + index0 + from + (long)j * k, row % 2 * 2 + s,
+                                              VW);
+    }
+    V_STORE(parts + parts0 + chunk * k + o, sum);
 }
 
 /* Adds the chunks in order: rows of [k] results from rows of [groups lanes]. One work-item per

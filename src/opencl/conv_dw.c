@@ -3,7 +3,7 @@
 
 /* Where its parts lie in scratch memory, in floats. */
 typedef struct dw_layout {
-    uint64_t parts, db_parts, padded, end;
+    uint64_t parts, db_parts, padded, own, end;
 } dw_layout;
 
 static dw_layout layout_of(const conv_dw_job *job)
@@ -13,8 +13,10 @@ static dw_layout layout_of(const conv_dw_job *job)
              chunks = (uint64_t)job->chunks;
     dw_layout layout = {.parts = 0, .db_parts = chunks * rows * filters};
     layout.padded = layout.db_parts + chunks * filters;
-    layout.end = layout.padded;
-    if (job->lanes != job->kg)
+    layout.own = layout.end = layout.padded;
+    if (job->pooled)
+        layout.end += chunks * (uint64_t)job->kh * (uint64_t)job->ow * filters;
+    else if (job->lanes != job->kg)
         layout.end += (uint64_t)job->images * (uint64_t)job->oh * (uint64_t)job->ow * filters;
     return layout;
 }
@@ -99,8 +101,10 @@ static clade_status pad_lanes(opencl_context *cl, clade_tensor *dy, const clade_
     return clade_opencl_run_elements(&l, n);
 }
 
+/* index: of a pooled gradient, else absent. */
 static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                    const conv_dw_job *job, const clade_tensor *dy, void *scratch)
+                                    const conv_dw_job *job, const clade_tensor *dy,
+                                    const clade_tensor *index, void *scratch)
 {
     bool depthwise = conv_is_depthwise(&a->dw, a->groups);
     opencl_tile s = clade_opencl_tile(cl, job->lanes);
@@ -113,8 +117,13 @@ static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_ar
     opencl_launch l =
         clade_opencl_begin(cl, "conv_dw", depthwise ? "conv_dw_depthwise" : "conv_dw_part",
                            clade_opencl_tile_options(&s));
+    clade_tensor own = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).own);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, depthwise ? &a->dy : dy);
+    if (!depthwise) {
+        clade_opencl_tensor(&l, index);
+        clade_opencl_tensor(&l, &own);
+    }
     clade_opencl_tensor(&l, &parts);
     clade_opencl_struct(&l, job, sizeof *job);
     size_t blocks = (size_t)job->groups * (size_t)((job->lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
@@ -131,14 +140,17 @@ static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_ar
 }
 
 static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                  const conv_dw_job *job, const clade_tensor *dy, void *scratch)
+                                  const conv_dw_job *job, const clade_tensor *dy,
+                                  const clade_tensor *index, void *scratch)
 {
     opencl_tile s = clade_opencl_tile(cl, 1);
     clade_buffer memory;
     clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).db_parts);
     opencl_launch l =
-        clade_opencl_begin(cl, "conv_dw", "conv_db_part", clade_opencl_tile_options(&s));
+        clade_opencl_begin(cl, "conv_dw", job->pooled ? "conv_db_pooled" : "conv_db_part",
+                           clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, dy);
+    if (job->pooled) clade_opencl_tensor(&l, index);
     clade_opencl_tensor(&l, &parts);
     clade_opencl_struct(&l, job, sizeof *job);
     clade_status status = clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw),
@@ -161,9 +173,34 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
     clade_buffer memory;
     clade_tensor dy = a->dy, padded = clade_opencl_scratch_tensor(&memory, scratch, layout.padded);
     status = pad_lanes(cl, &dy, &padded, layout.end - layout.padded, job.kg, job.lanes);
-    if (!status && !done) status = filter_gradient(cl, a, &job, &dy, scratch);
-    if (!status && job.has_bias) status = bias_gradient(cl, a, &job, &dy, scratch);
+    const clade_tensor no_index = {0};
+    if (!status && !done) status = filter_gradient(cl, a, &job, &dy, &no_index, scratch);
+    if (!status && job.has_bias) status = bias_gradient(cl, a, &job, &dy, &no_index, scratch);
     return status;
+}
+
+bool clade_opencl_dw_spreads(const opencl_context *cl, const clade_conv2d_dw_args *a)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    return cl->cpu_like && !cl->use_clblast && g.groups == 1 &&
+           a->dy.dim[3] % (int32_t)cl->vector_width == 0 && !conv_is_winograd(&g, &a->dw, &a->dy);
+}
+
+clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                           const clade_tensor *index, void *scratch)
+{
+    conv_dw_job job = dw_job_of(cl, a);
+    job.pooled = 1;
+    clade_status status = filter_gradient(cl, a, &job, &a->dy, index, scratch);
+    if (!status && job.has_bias) status = bias_gradient(cl, a, &job, &a->dy, index, scratch);
+    return status;
+}
+
+size_t clade_opencl_dw_pooled_scratch(const opencl_context *cl, const clade_conv2d_dw_args *a)
+{
+    conv_dw_job job = dw_job_of(cl, a);
+    job.pooled = 1;
+    return (size_t)layout_of(&job).end * sizeof(float);
 }
 
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch)

@@ -231,6 +231,11 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
     clade_backend parts = parts_of(cl);
     args = conv_dw_of(a);
     clade_conv2d_dw_args *conv = &args.conv2d_dw;
+    if (clade_opencl_dw_spreads(cl, conv)) {
+        conv->dy.buffer = a->dy.buffer;
+        conv->dy.offset = a->dy.offset;
+        return clade_opencl_conv2d_dw_pooled(cl, conv, &a->index, scratch);
+    }
     clade_buffer memory = {.handle = scratch};
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dw, &args);
     conv->dy.buffer = &memory;
@@ -262,6 +267,8 @@ size_t clade_opencl_conv_pool_scratch(const opencl_context *cl, clade_op op, con
         if (tiles_dw_of(&args->conv2d_maxpool_dw, &conv))
             return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dw, &conv);
         conv = conv_dw_of(&args->conv2d_maxpool_dw);
+        if (clade_opencl_dw_spreads(cl, &conv.conv2d_dw))
+            return clade_opencl_dw_pooled_scratch(cl, &conv.conv2d_dw);
         return (full_offset(cl, CLADE_OP_conv2d_dw, &conv) +
                 clade_tensor_count(&conv.conv2d_dw.dy)) *
                sizeof(float);
