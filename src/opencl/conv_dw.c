@@ -183,7 +183,7 @@ bool clade_opencl_dw_spreads(const opencl_context *cl, const clade_conv2d_dw_arg
 {
     conv_geometry g = CONV_GEOMETRY(a);
     return cl->cpu_like && !cl->use_clblast && g.groups == 1 &&
-           a->dy.dim[3] % (int32_t)cl->vector_width == 0 && !conv_is_winograd(&g, &a->dw, &a->dy);
+           a->dy.dim[3] % (int32_t)cl->vector_width == 0;
 }
 
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
