@@ -25,6 +25,21 @@ struct clade_buffer {
     size_t bytes;
 };
 
+/* A call that a backend could do in several ways. */
+typedef struct clade_choice {
+    clade_call call; /* without buffers */
+    const char *way; /* how it is done */
+    const char *ways[4];
+    size_t way_count;
+} clade_choice;
+
+/* What came of doing a call in one way. */
+typedef struct clade_way_trial {
+    const char *way;
+    double seconds;      /* of the call */
+    const char *failure; /* why it cannot be used; NULL: it can */
+} clade_way_trial;
+
 typedef struct clade_backend {
     uint32_t abi;       /* CLADE_BACKEND_ABI */
     uint32_t ops;       /* CLADE_OPS: how many slots the table ends with */
@@ -59,6 +74,14 @@ typedef struct clade_backend {
      * for calls that queued nothing), and forgets them. */
     void (*mark)(void *context, size_t number);
     clade_status (*times)(void *context, clade_call_time *times, size_t count);
+
+    /* Optional, for backends that choose by measurement how a call is done. choice: the i-th call met
+     * so far, false behind the last. choose: keeps for later what trials of a call gave (NULL: of
+     * matrix products in general). warning: what clade_device_warning gives. */
+    bool (*choice)(void *context, size_t i, clade_choice *out);
+    clade_status (*choose)(void *context, const clade_call *call, const clade_way_trial *trials,
+                           size_t count);
+    const char *(*warning)(void *context);
 
     /* Optional: measures the device's own limits, in some tenths of a second: operations of fused
      * multiply-adds in registers per second, and bytes per second of a[i] = b[i] + s c[i]. */

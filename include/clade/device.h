@@ -41,7 +41,10 @@ typedef struct clade_device_options {
     const char *kernels; /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many
                           * narrow ones, whatever the device is; NULL: those that suit it */
     bool profile;        /* notes when each call ran; see clade_device_profile */
-    const char *gemm;    /* OpenCL, fast mode: "auto" (or NULL), "own" or "clblast" */
+    const char *way;     /* OpenCL, fast mode: how convolutions and dense layers are done where they
+                          * can be: "direct" (kernels of our own), "gemm" (CLBlast's matrix
+                          * products); "gemm:1", … is that with one of a few sets of parameters.
+                          * NULL: as clade_tune_device has measured, else what mostly is best. */
 } clade_device_options;
 
 /* All devices of all backends, usable or not, the CPU first. The array is the caller's to free().
@@ -57,6 +60,8 @@ CLADE_API clade_status clade_device_open(const char *name, const clade_device_op
 CLADE_API void clade_device_close(clade_device **device);
 CLADE_API const clade_device_info *clade_device_describe(const clade_device *device);
 CLADE_API clade_math clade_device_math(const clade_device *device);
+/* What was wrong, but not enough to fail, when the device was opened: one line; else "". */
+CLADE_API const char *clade_device_warning(const clade_device *device);
 
 /* Device memory, not initialised. Errors: ENOMEM, with how much was asked and how much there is. */
 CLADE_API clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffer **out);

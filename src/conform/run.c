@@ -57,7 +57,7 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
     if (run->device_count && !o->plugin)
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
     if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
-    if (o->gemm) n += snprintf(text + n, size - (size_t)n, " --gemm %.8s", o->gemm);
+    if (o->way) n += snprintf(text + n, size - (size_t)n, " --way %.8s", o->way);
     if (o->model)
         n += snprintf(text + n, size - (size_t)n, " --model %.256s", o->model);
     else
@@ -88,8 +88,8 @@ clade_status clade_conform_give(conform_run *run, const clade_conform_result *re
     return run->sink ? run->sink(run->user, &given) : CLADE_OK;
 }
 
-static clade_status open_device(conform_run *run, int threads, uint32_t group_size,
-                                const char *gemm, const char *check, const char *how)
+static clade_status open_device(conform_run *run, int threads, uint32_t group_size, const char *way,
+                                const char *check, const char *how)
 {
     const clade_conform_options *o = run->options;
     conform_device *d = &run->devices[run->device_count];
@@ -99,47 +99,47 @@ static clade_status open_device(conform_run *run, int threads, uint32_t group_si
                                     .plugin = o->plugin,
                                     .group_size = group_size,
                                     .kernels = o->kernels,
-                                    .gemm = gemm};
+                                    .way = way};
     /* the further ones are the first by its id */
     const char *name = run->device_count && !o->plugin ? run->summary->device.id : o->device;
     clade_status status = clade_device_open(name, &options, &d->device);
     if (status) return status;
     d->check = check;
-    d->products = gemm && !o->gemm;
+    d->products = way && !o->way;
     snprintf(d->how, sizeof d->how, "%s", how);
     run->device_count++;
     return CLADE_OK;
 }
 
-/* Both ways to multiply matrices, unless one was asked for. */
+/* The ways that there are, unless one was asked for. */
 static clade_status open_products(conform_run *run)
 {
     const clade_conform_options *o = run->options;
     clade_status status =
-        open_device(run, o->threads, o->group_size, "clblast", "gemm", "with CLBlast's products");
+        open_device(run, o->threads, o->group_size, "gemm", "way", "with CLBlast's products");
     if (status == CLADE_EUNSUPPORTED) return CLADE_OK; /* a build without CLBlast */
     return status ? status
-                  : open_device(run, o->threads, o->group_size, "own", "gemm",
-                                "with our own products");
+                  : open_device(run, o->threads, o->group_size, "direct", "way",
+                                "with our own kernels");
 }
 
 /* The device as asked for, then with other numbers of threads or another work-group size. */
 static clade_status open_devices(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
-    clade_status status = open_device(run, o->threads, o->group_size, o->gemm, "", "");
+    clade_status status = open_device(run, o->threads, o->group_size, o->way, "", "");
     if (status) return status;
     run->summary->device = *clade_device_describe(run->devices[0].device);
     if (!(modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS))) return CLADE_OK;
     bool opencl = !strncmp(run->summary->device.id, "opencl", 6);
     if (opencl) {
-        status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->gemm, "group size",
+        status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->way, "group size",
                              "with another work-group size");
-        return status || o->math != CLADE_FAST || o->gemm ? status : open_products(run);
+        return status || o->math != CLADE_FAST || o->way ? status : open_products(run);
     }
-    if (!o->quick) status = open_device(run, 1, o->group_size, o->gemm, "threads", "with 1 thread");
-    if (!status) status = open_device(run, 2, o->group_size, o->gemm, "threads", "with 2 threads");
-    if (!status) status = open_device(run, 3, o->group_size, o->gemm, "threads", "with 3 threads");
+    if (!o->quick) status = open_device(run, 1, o->group_size, o->way, "threads", "with 1 thread");
+    if (!status) status = open_device(run, 2, o->group_size, o->way, "threads", "with 2 threads");
+    if (!status) status = open_device(run, 3, o->group_size, o->way, "threads", "with 3 threads");
     return status;
 }
 

@@ -229,12 +229,31 @@ const clade_device_info *clade_device_describe(const clade_device *device) { ret
 
 clade_math clade_device_math(const clade_device *device) { return device->math; }
 
+const char *clade_device_warning(const clade_device *device)
+{
+    return device->table.warning ? device->table.warning(device->context) : "";
+}
+
 uint64_t clade_device_fallbacks(const clade_device *device) { return device->fallbacks; }
 
 void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *peak)
 {
     *now = device->bytes_now;
     *peak = device->bytes_peak;
+}
+
+bool clade_device_choice(const clade_device *device, size_t i, clade_choice *out)
+{
+    return device->table.choice && device->table.choice(device->context, i, out);
+}
+
+clade_status clade_device_choose(clade_device *device, const clade_call *call,
+                                 const clade_way_trial *trials, size_t count)
+{
+    if (!device->table.choose)
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: its backend has nothing to choose",
+                          device->info.id);
+    return device->table.choose(device->context, call, trials, count);
 }
 
 clade_status clade_device_peak(clade_device *device, double *flops, double *bytes)

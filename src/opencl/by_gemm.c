@@ -1,5 +1,4 @@
-/* Dense layers and convolutions as matrix products: fast mode on devices that are not CPUs, or as
- * asked for. */
+/* Dense layers and convolutions as matrix products. */
 #include "opencl/gemm.h"
 #include "op/conv.h"
 
@@ -118,7 +117,7 @@ size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const
 {
     opencl_gemm gemms[3];
     plan p = {0};
-    int count = cl->use_clblast ? products(op, args, &p, gemms) : 0;
+    int count = products(op, args, &p, gemms);
     size_t bytes = 0;
     for (int i = 0; i < count; i++) {
         size_t need = clade_opencl_gemm_scratch(cl, &gemms[i]);
@@ -208,21 +207,34 @@ static clade_status convolve(opencl_context *cl, clade_op op, const plan *p, con
     return status;
 }
 
-clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
-                                  void *scratch, bool *done)
+bool clade_opencl_by_gemm_can(const opencl_context *cl, clade_op op, const clade_args *args)
 {
     opencl_gemm gemms[3];
     plan p = {0};
-    *done = false;
-    int count = cl->use_clblast ? products(op, args, &p, gemms) : 0;
-    if (!count) return CLADE_OK;
+    return cl->math == CLADE_FAST && clade_opencl_gemm_present() && products(op, args, &p, gemms);
+}
+
+bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_args *args)
+{
+    opencl_gemm gemms[3];
+    plan p = {0};
+    int count = products(op, args, &p, gemms);
+    for (int i = 0; i < count; i++)
+        if (!clade_opencl_gemm_qualified(cl, &gemms[i])) return false;
+    return true;
+}
+
+clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
+                                  void *scratch)
+{
+    opencl_gemm gemms[3];
+    plan p = {0};
+    int count = products(op, args, &p, gemms);
     size_t temp = 0;
     for (int i = 0; i < count; i++) {
-        if (!clade_opencl_gemm_qualified(cl, &gemms[i])) return CLADE_OK;
         size_t need = clade_opencl_gemm_scratch(cl, &gemms[i]);
         if (need > temp) temp = need;
     }
-    *done = true;
     clade_status status;
     switch (op) {
     case CLADE_OP_dense:

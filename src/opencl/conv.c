@@ -93,9 +93,10 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->w, &a->y))
-        return clade_opencl_winograd(cl, a, NULL, NULL, scratch);
-    BY_GEMM(conv2d)
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d, (const clade_args *)a);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd(cl, a, NULL, NULL, scratch);
+    if (way == OPENCL_GEMM)
+        return clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, scratch);
     const int32_t *x = a->x.dim, *w = a->w.dim;
     conv_job job = clade_opencl_conv_job(a);
     if (conv_is_depthwise(&a->w, g.groups))
@@ -120,8 +121,9 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->w, &a->dx)) return clade_opencl_winograd_dx(cl, a, NULL, scratch);
-    BY_GEMM(conv2d_dx)
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dx, (const clade_args *)a);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, scratch);
+    if (way == OPENCL_GEMM) return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, scratch);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .images = x[0],
@@ -233,7 +235,7 @@ static size_t packed_floats(const opencl_context *cl, const clade_tensor *w, int
     return per * (size_t)groups * (size_t)opencl_round_up(across, s.vw * s.nv);
 }
 
-size_t clade_opencl_conv_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_conv_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     size_t floats = 0;
     if (op == CLADE_OP_conv2d) {
@@ -249,10 +251,11 @@ size_t clade_opencl_conv_scratch(const opencl_context *cl, clade_op op, const cl
         opencl_tile s = clade_opencl_tile(cl, n);
         floats = (size_t)opencl_round_up(n, s.vw * s.nv) * (size_t)args->dense_dx.dy.dim[1];
     }
-    size_t tiles = clade_opencl_winograd_scratch(cl, op, args);
-    if (tiles) return tiles;
-    size_t products = clade_opencl_by_gemm_scratch(cl, op, args);
+    opencl_way way = clade_opencl_way(cl, op, args);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_scratch(cl, op, args);
     size_t bytes = floats ? floats * sizeof(float) : clade_opencl_dw_scratch(cl, op, args);
+    if (way != OPENCL_GEMM) return bytes;
+    size_t products = clade_opencl_by_gemm_scratch(cl, op, args);
     return bytes > products ? bytes : products;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CLADE_OPENCL_CONV_H
 #define CLADE_OPENCL_CONV_H
 
+#include "opencl/choice.h"
 #include "opencl/gemm.h"
 #include "op/conv.h"
 
@@ -31,12 +32,10 @@ void clade_opencl_interior(conv_axis axis, int32_t *low, int32_t *high);
 
 static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
 
-/* Fast mode: the op as matrix products, where they are wanted and right. */
+/* An op whose way that is, as matrix products. */
 #define BY_GEMM(id)                                                                                \
-    bool done;                                                                                     \
-    clade_status by_gemm =                                                                         \
-        clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch, &done);            \
-    if (by_gemm || done) return by_gemm;
+    if (clade_opencl_way(cl, CLADE_OP_##id, (const clade_args *)a) == OPENCL_GEMM)                 \
+        return clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch);
 
 /* In conv.c. What kernels are told of a direct convolution; how its weights lie when they are
  * packed for a tile size; packing weights [taps, cg, k] into the front of scratch memory. */

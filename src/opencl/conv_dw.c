@@ -161,12 +161,12 @@ static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch)
 {
     opencl_context *cl = context;
-    conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd_dw(&g, &a->dw, &a->dy))
-        return clade_opencl_winograd_dw(cl, a, NULL, scratch);
-    bool done;
+    const clade_args *args = (const clade_args *)a;
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, args);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, scratch);
+    bool done = way == OPENCL_GEMM;
     clade_status status =
-        clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a, scratch, &done);
+        done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, scratch) : CLADE_OK;
     if (status || (done && !clade_tensor_present(&a->db))) return status;
     conv_dw_job job = dw_job_of(cl, a);
     dw_layout layout = layout_of(&job);
@@ -206,9 +206,10 @@ size_t clade_opencl_dw_pooled_scratch(const opencl_context *cl, const clade_conv
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch)
 {
     opencl_context *cl = context;
-    bool done;
+    const clade_args *args = (const clade_args *)a;
+    bool done = clade_opencl_way(cl, CLADE_OP_dense_dw, args) == OPENCL_GEMM;
     clade_status status =
-        clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, (const clade_args *)a, scratch, &done);
+        done ? clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, args, scratch) : CLADE_OK;
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
     if (!status && !done) {
         opencl_tile s = clade_opencl_tile(cl, out);

@@ -27,7 +27,7 @@ static int32_t pictures_at_once(const opencl_context *cl, const clade_tensor *fu
 }
 
 /* Where the full tensor begins in scratch memory, behind what the convolution needs itself. */
-static uint64_t full_offset(const opencl_context *cl, clade_op op, const clade_args *args)
+static uint64_t full_offset(opencl_context *cl, clade_op op, const clade_args *args)
 {
     size_t floats = clade_opencl_conv_scratch(cl, op, args) / sizeof(float);
     return (floats + alignment - 1) / alignment * alignment;
@@ -244,7 +244,7 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
     return status ? status : parts.conv2d_dw(cl, conv, scratch);
 }
 
-size_t clade_opencl_conv_pool_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_conv_pool_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     clade_args conv;
     switch (op) {

@@ -1,7 +1,7 @@
 /* Launchers of kernels/elementwise.cl. */
 #include "opencl/broadcast.h"
 
-size_t clade_opencl_elementwise_scratch(const opencl_context *cl, clade_op op,
+size_t clade_opencl_elementwise_scratch(opencl_context *cl, clade_op op,
                                         const clade_args *args)
 {
     (void)cl;

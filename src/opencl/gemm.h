@@ -26,11 +26,18 @@ bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *gemm);
 /* Queues a product. */
 clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch);
 
-/* Does the op by products if they are wanted, possible and qualified for its shape; else *done is
- * false. */
+/* Uses one of our sets of CLBlast's parameters on this device: "gemm:1", …; "gemm": its own. False:
+ * there is no such set. */
+bool clade_opencl_gemm_use(opencl_context *cl, const char *name);
+
+/* Can the op be done by products? */
+bool clade_opencl_by_gemm_can(const opencl_context *cl, clade_op op, const clade_args *args);
+/* Are they all qualified? */
+bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_args *args);
+/* Does it. Of conv2d_dw and dense_dw without db. */
 clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
-                                  void *scratch, bool *done);
-/* Bytes of scratch memory for that; 0 if the op will not be done by products. */
+                                  void *scratch);
+/* Bytes of scratch memory for that. */
 size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 
 #endif

@@ -3,6 +3,13 @@
 
 bool clade_opencl_gemm_present(void) { return false; }
 
+bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
+{
+    (void)cl;
+    (void)name;
+    return false;
+}
+
 size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm)
 {
     (void)cl;

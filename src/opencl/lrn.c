@@ -4,7 +4,7 @@
 #include "../../kernels/math.clh"
 
 /* lrn_dx keeps one float per element. */
-size_t clade_opencl_lrn_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_lrn_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
     return op == CLADE_OP_lrn_dx ? clade_tensor_count(&args->lrn_dx.x) * sizeof(float) : 0;

@@ -3,7 +3,7 @@
 #include "opencl/rows.h"
 #include "op/norm.h"
 
-size_t clade_opencl_norm_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_norm_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
     return norm_scratch_bytes(op, args);

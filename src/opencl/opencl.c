@@ -1,5 +1,5 @@
 /* The OpenCL backend: platforms and devices, memory, the queue. */
-#include "opencl/gemm.h"
+#include "opencl/choice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +178,7 @@ static void opencl_close(void *context)
     }
     clade_opencl_events_clear(cl);
     free(cl->events);
+    clade_opencl_choices_close(cl);
     free(cl->gemms);
     free(cl->kernels);
     free(cl->programs);
@@ -201,13 +202,6 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     cl->math = options->math;
     cl->profile = options->profile;
     cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info.cpu_like;
-    const char *gemm = options->gemm ? options->gemm : "auto";
-    if (!strcmp(gemm, "clblast") && !clade_opencl_gemm_present()) {
-        status = clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
-        goto fail;
-    }
-    cl->use_clblast = cl->math == CLADE_FAST && clade_opencl_gemm_present() &&
-                      (!strcmp(gemm, "clblast") || (!strcmp(gemm, "auto") && !cl->cpu_like));
     cl->memory_bytes = info.memory_bytes;
     cl->max_alloc_bytes = info.max_alloc_bytes;
     cl->driver_caches = strstr(info.driver, "NVIDIA") || strstr(info.driver, "Portable Computing");
@@ -230,6 +224,8 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
         status = clade_opencl_fail(cl, error, "clCreateCommandQueue");
         goto fail;
     }
+    status = clade_opencl_choices_open(cl, options->way);
+    if (status) goto fail;
     *context = cl;
     return CLADE_OK;
 fail:
@@ -358,6 +354,9 @@ const clade_backend *clade_opencl_backend(void)
         .specialise = opencl_specialise,
         .mark = clade_opencl_mark,
         .times = clade_opencl_times,
+        .choice = clade_opencl_choice,
+        .choose = clade_opencl_choose,
+        .warning = clade_opencl_warning,
         .peak = clade_opencl_peak,
     };
     return &backend;

@@ -46,7 +46,7 @@ typedef struct opencl_context {
     cl_command_queue queue;
     clade_math math;
     bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
-    bool use_clblast;   /* fast mode: dense and convolution go through CLBlast */
+    struct opencl_choices *choices; /* how calls are done, in choice.c */
     bool driver_caches; /* the driver keeps compiled programs itself */
     uint32_t group_size, group_most; /* of element-wise kernels; the device's limit */
     uint32_t compute_units;
@@ -146,8 +146,7 @@ OPENCL_FAMILIES(FAMILY)
     FAMILY(reduce)
 
 #define FAMILY(name)                                                                               \
-    size_t clade_opencl_##name##_scratch(const opencl_context *cl, clade_op op,                    \
-                                         const clade_args *args);
+    size_t clade_opencl_##name##_scratch(opencl_context *cl, clade_op op, const clade_args *args);
 OPENCL_SCRATCH_FAMILIES(FAMILY)
 #undef FAMILY
 

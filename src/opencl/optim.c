@@ -7,7 +7,7 @@
 
 enum { chains = 64 }; /* OPTIM_CHAINS */
 
-size_t clade_opencl_optim_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_optim_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
     if (op != CLADE_OP_norm_clip) return 0;

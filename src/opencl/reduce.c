@@ -3,7 +3,7 @@
 
 #include "../../kernels/math.clh"
 
-size_t clade_opencl_reduce_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_reduce_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
     return op == CLADE_OP_reduce ? clade_broadcast_call_scratch(op, args) : 0;

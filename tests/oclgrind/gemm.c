@@ -2,7 +2,15 @@
  * kernels only our own are interpreted, not CLBlast's. */
 #include "opencl/gemm.h"
 
+#include <string.h>
+
 bool clade_opencl_gemm_present(void) { return true; }
+
+bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
+{
+    (void)cl;
+    return !strcmp(name, "gemm");
+}
 
 size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm)
 {

@@ -148,7 +148,7 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
     const clade_device_options options = {.group_size = 16,
                                           .strict = true,
                                           .math = k->fast ? CLADE_FAST : CLADE_EXACT,
-                                          .gemm = k->fast ? "clblast" : NULL,
+                                          .way = k->fast ? "gemm" : NULL,
                                           .kernels = k->kernels};
     clade_device *device;
     if (clade_device_open("opencl", &options, &device)) {

@@ -21,7 +21,7 @@ static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
-static const char *const gemms[] = {"auto", "own", "clblast", NULL};
+static const char *const ways[] = {"direct", "gemm", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
 static unsigned chosen_modes(int mode)
@@ -65,7 +65,7 @@ static clade_status time_ops(const clade_conform_options *o, clade_device **devi
                                           .plugin = o->plugin,
                                           .group_size = o->group_size,
                                           .kernels = o->kernels,
-                                          .gemm = o->gemm};
+                                          .way = o->way};
     clade_status status = clade_device_open(o->device, &options, device);
     if (!status) status = clade_bench_create(*device, bench);
     if (!status) status = clade_bench_add_ops(*bench, o->op ? o->op : "*");
@@ -104,7 +104,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
 int command_conform(int argc, char **argv)
 {
     clade_conform_options o = {0};
-    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, gemm = -1;
+    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, way = -1;
     int64_t seed = 0, threads = 0, group_size = 0;
     bool self_test = false, verbose = false;
     const char *path = NULL;
@@ -131,8 +131,9 @@ int command_conform(int argc, char **argv)
                        "OpenCL work-group size; 0: the default"),
         OPTION_CHOICE("kernels", &kernel, kernels,
                       "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
-        OPTION_CHOICE("gemm", &gemm, gemms,
-                      "OpenCL, fast: who multiplies matrices; if not given, all are judged"),
+        OPTION_CHOICE(
+            "way", &way, ways,
+            "OpenCL, fast: how convolutions and dense layers are done; else all are judged"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &path, "where the results go; else standard output"),
         OPTION_FLAG("verbose", &verbose, "table: list every case"),
@@ -158,8 +159,8 @@ int command_conform(int argc, char **argv)
     o.threads = (int)threads;
     o.group_size = (uint32_t)group_size;
     if (kernel >= 0) o.kernels = kernels[kernel];
-    if (gemm >= 0) o.gemm = gemms[gemm];
-    if (o.gemm && !math) return command_misuse("conform", "--gemm is for --math fast");
+    if (way >= 0) o.way = ways[way];
+    if (o.way && !math) return command_misuse("conform", "--way is for --math fast");
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
     return judge(&o, (conform_format)format, mode == MODE_MATRIX, verbose, path);

@@ -1,0 +1,269 @@
+/* Choosing ways: the decisions of a device, and the file in which measured ones are kept. The file
+ * opencl/KEY.json of Clade's cache, KEY standing for the device, its driver and this version:
+ *     {"gemm": "gemm:2", "calls": {"dense x=32x3136 …": {"way": "gemm",
+ *      "tried": {"direct": 1.9, "gemm": 0.8, …}}, …}}
+ * where `tried` has milliseconds, or why a way failed. */
+#define _GNU_SOURCE
+#include "opencl/choice.h"
+
+#include "base/file.h"
+#include "op/call_text.h"
+#include "opencl/cache.h"
+#include "opencl/gemm.h"
+
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { file_most = 4 << 20 };
+
+static const char *const names[OPENCL_WAYS] = {"direct", "gemm"};
+
+/* How a call is done. */
+typedef struct decision {
+    uint64_t key;
+    opencl_way way;
+    clade_call call; /* without buffers */
+} decision;
+
+struct opencl_choices {
+    char *path;  /* of the file; NULL: there is no cache folder */
+    bool forced; /* all calls go this way where they can */
+    opencl_way way;
+    decision *kept, *made; /* read from the file; made so far */
+    size_t kept_count, made_count;
+    char warning[512];
+};
+
+static bool find_way(const char *name, opencl_way *way)
+{
+    for (int i = 0; i < OPENCL_WAYS; i++) {
+        *way = (opencl_way)i;
+        if (name && !strcmp(name, names[i])) return true;
+    }
+    return false;
+}
+
+static bool add_decision(decision **list, size_t *count, const decision *d)
+{
+    decision *grown = realloc(*list, (*count + 1) * sizeof *grown);
+    if (!grown) return false;
+    *list = grown;
+    grown[(*count)++] = *d;
+    return true;
+}
+
+static const decision *find(const decision *list, size_t count, uint64_t key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].key == key) return &list[i];
+    return NULL;
+}
+
+/* ---- the file ---- */
+
+static void find_path(opencl_context *cl)
+{
+    char *folder, key[65], name[80];
+    if (clade_cache_path("opencl", &folder)) return;
+    clade_opencl_cache_key(cl, 0, NULL, "choices", key);
+    snprintf(name, sizeof name, "/%s.json", key);
+    cl->choices->path = clade_string_join(folder, name);
+    free(folder);
+}
+
+/* The file as a tree; NULL when there is none or it is damaged. */
+static cJSON *read_tree(const char *path)
+{
+    void *bytes;
+    size_t size;
+    if (clade_file_read(path, file_most, &bytes, &size)) return NULL;
+    cJSON *root = cJSON_ParseWithLength(bytes, size);
+    free(bytes);
+    if (cJSON_IsObject(root) && cJSON_IsObject(cJSON_GetObjectItem(root, "calls"))) return root;
+    cJSON_Delete(root);
+    return NULL;
+}
+
+/* Takes over what the file says; false: not all of it can be understood. */
+static bool take_over(opencl_context *cl, const cJSON *root)
+{
+    opencl_choices *c = cl->choices;
+    const char *gemm = cJSON_GetStringValue(cJSON_GetObjectItem(root, "gemm"));
+    bool good = !gemm || clade_opencl_gemm_use(cl, gemm);
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItem(root, "calls"))
+    {
+        decision d;
+        const char *way = cJSON_GetStringValue(cJSON_GetObjectItem(entry, "way"));
+        if (!find_way(way, &d.way) || clade_call_parse(entry->string, &d.call))
+            good = false;
+        else {
+            d.key = clade_call_hash(d.call.op, &d.call.args);
+            good = add_decision(&c->kept, &c->kept_count, &d) && good;
+        }
+    }
+    return good;
+}
+
+static void read_kept(opencl_context *cl)
+{
+    opencl_choices *c = cl->choices;
+    if (!c->path || access(c->path, F_OK)) return;
+    cJSON *root = read_tree(c->path);
+    if (!root || !take_over(cl, root))
+        snprintf(c->warning, sizeof c->warning,
+                 "%s is damaged: what was measured on this device is not used; `clade tune-device` "
+                 "makes it anew",
+                 c->path);
+    cJSON_Delete(root);
+}
+
+static void record(cJSON *root, const clade_call *call, const clade_way_trial *trials, size_t count)
+{
+    const clade_way_trial *best = NULL;
+    cJSON *tried = cJSON_CreateObject();
+    for (size_t i = 0; i < count; i++) {
+        const clade_way_trial *t = &trials[i];
+        if (t->failure) {
+            cJSON_AddStringToObject(tried, t->way, t->failure);
+            continue;
+        }
+        cJSON_AddNumberToObject(tried, t->way, 1e3 * t->seconds);
+        if (!best || t->seconds < best->seconds) best = t;
+    }
+    char text[CLADE_CALL_TEXT_SIZE];
+    const char *way = best ? best->way : call ? names[OPENCL_DIRECT] : names[OPENCL_GEMM];
+    if (!call) {
+        cJSON_DeleteItemFromObjectCaseSensitive(root, "gemm");
+        cJSON_DeleteItemFromObjectCaseSensitive(root, "gemm_tried");
+        cJSON_AddStringToObject(root, "gemm", way);
+        cJSON_AddItemToObject(root, "gemm_tried", tried);
+        return;
+    }
+    cJSON *calls = cJSON_GetObjectItem(root, "calls"), *entry = cJSON_CreateObject();
+    clade_call_text(call->op, &call->args, text);
+    cJSON_AddStringToObject(entry, "way", way);
+    cJSON_AddItemToObject(entry, "tried", tried);
+    cJSON_DeleteItemFromObjectCaseSensitive(calls, text);
+    cJSON_AddItemToObject(calls, text, entry);
+}
+
+/* Another process may keep something else meanwhile: who has the lock reads, adds and writes. */
+static clade_status keep(const char *path, const clade_call *call, const clade_way_trial *trials,
+                         size_t count)
+{
+    char *lock_path = clade_string_join(path, ".lock");
+    int lock = lock_path ? open(lock_path, O_CREAT | O_RDWR | O_CLOEXEC, 0666) : -1;
+    free(lock_path);
+    if (lock < 0 || flock(lock, LOCK_EX)) {
+        if (lock >= 0) close(lock);
+        return clade_fail(CLADE_EIO, "%s cannot be locked", path);
+    }
+    cJSON *root = read_tree(path);
+    if (!root) {
+        root = cJSON_CreateObject();
+        cJSON_AddObjectToObject(root, "calls");
+    }
+    record(root, call, trials, count);
+    char *text = cJSON_Print(root);
+    clade_status status = text ? clade_file_write(path, text, strlen(text))
+                               : clade_fail(CLADE_ENOMEM, "out of memory for choices");
+    cJSON_free(text);
+    cJSON_Delete(root);
+    close(lock);
+    return status;
+}
+
+/* ---- deciding ---- */
+
+clade_status clade_opencl_choices_open(opencl_context *cl, const char *way)
+{
+    opencl_choices *c = cl->choices = calloc(1, sizeof *c);
+    if (!c) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
+    if (cl->math != CLADE_FAST) return CLADE_OK;
+    find_path(cl);
+    if (!way) {
+        read_kept(cl);
+        return CLADE_OK;
+    }
+    bool set = clade_opencl_gemm_present() && clade_opencl_gemm_use(cl, way);
+    c->forced = true;
+    c->way = OPENCL_GEMM;
+    if (!set && !find_way(way, &c->way))
+        return clade_fail(CLADE_EINVAL, "there is no way '%s'; expected direct or gemm", way);
+    if (c->way == OPENCL_GEMM && !clade_opencl_gemm_present())
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
+    return CLADE_OK;
+}
+
+void clade_opencl_choices_close(opencl_context *cl)
+{
+    opencl_choices *c = cl->choices;
+    if (!c) return;
+    free(c->path);
+    free(c->kept);
+    free(c->made);
+    free(c);
+    cl->choices = NULL;
+}
+
+static bool can(const opencl_context *cl, opencl_way way, clade_op op, const clade_args *args)
+{
+    return way == OPENCL_DIRECT || clade_opencl_by_gemm_can(cl, op, args);
+}
+
+opencl_way clade_opencl_way(opencl_context *cl, clade_op op, const clade_args *args)
+{
+    opencl_choices *c = cl->choices;
+    if (cl->math != CLADE_FAST) return OPENCL_DIRECT;
+    uint64_t key = clade_call_hash(op, args);
+    const decision *known = find(c->made, c->made_count, key);
+    if (known) return known->way;
+    known = find(c->kept, c->kept_count, key);
+    decision d = {.key = key, .call = {.op = op, .args = *args}};
+    d.way = c->forced ? c->way : known ? known->way : cl->cpu_like ? OPENCL_DIRECT : OPENCL_GEMM;
+    if (!can(cl, d.way, op, args)) d.way = OPENCL_DIRECT;
+    if (d.way == OPENCL_GEMM && !clade_opencl_by_gemm_right(cl, op, args)) d.way = OPENCL_DIRECT;
+    add_decision(&c->made, &c->made_count, &d); /* without memory it is made again */
+    return d.way;
+}
+
+/* ---- the backend's table ---- */
+
+bool clade_opencl_choice(void *context, size_t i, clade_choice *out)
+{
+    opencl_context *cl = context;
+    if (i >= cl->choices->made_count) return false;
+    const decision *d = &cl->choices->made[i];
+    *out = (clade_choice){.call = d->call, .way = names[d->way]};
+    for (int way = 0; way < OPENCL_WAYS; way++)
+        if (can(cl, (opencl_way)way, d->call.op, &d->call.args))
+            out->ways[out->way_count++] = names[way];
+    return true;
+}
+
+clade_status clade_opencl_choose(void *context, const clade_call *call,
+                                 const clade_way_trial *trials, size_t count)
+{
+    opencl_context *cl = context;
+    const char *path = cl->choices->path;
+    if (!path)
+        return clade_fail(CLADE_EIO, "no folder for choices: neither XDG_CACHE_HOME nor HOME is an "
+                                     "absolute path");
+    char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    clade_status status = folder ? clade_folder_create(folder)
+                                 : clade_fail(CLADE_ENOMEM, "out of memory for choices");
+    free(folder);
+    return status ? status : keep(path, call, trials, count);
+}
+
+const char *clade_opencl_warning(void *context)
+{
+    const opencl_context *cl = context;
+    return cl->choices->warning;
+}
