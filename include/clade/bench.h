@@ -78,6 +78,42 @@ CLADE_API clade_status clade_bench_profile(clade_device *device, const clade_rec
                                            int32_t batch, int steps, clade_profile **out);
 CLADE_API void clade_profile_destroy(clade_profile **profile);
 
+/* ---- choosing by measurement ---- */
+
+/* How to try the ways in which an OpenCL device can do the calls of some models. */
+typedef struct clade_tune_device_options {
+    const char *device;         /* as in clade_device_open */
+    const char *const *recipes; /* built-in ones or files, NULL at the end */
+    int32_t batch;              /* 0: the recipes' */
+    const char *const
+        *command; /* a program and its first arguments, NULL at the end, that does what
+                   * clade_tune_device_child does with the arguments put behind */
+    double candidate_seconds, total_seconds; /* limits */
+    bool products;                           /* also CLBlast's parameters, on the largest call */
+    void *user;
+    /* Told of each candidate: its seconds, or why it failed (else NULL). May be NULL. */
+    void (*trial)(void *user, const char *call, const char *way, double seconds,
+                  const char *failure);
+} clade_tune_device_options;
+
+typedef struct clade_tune_device_summary {
+    size_t found, calls;  /* calls that can be done in several ways; those of them now chosen for */
+    size_t tried, failed; /* candidates */
+    clade_device_info device;
+} clade_tune_device_summary;
+
+/* Tries every candidate in a process of its own, so that one that crashes or hangs costs no more
+ * than itself. Its result must be right before its time counts. The fastest is kept on disk, in
+ * Clade's cache folder, for this device, driver and version; fast mode takes it from there. Calls
+ * for which the time does not suffice stay as they are. Errors: those of clade_device_open;
+ * EUNSUPPORTED for devices without a choice, EDEVICE when not even a step as it is works, EIO. */
+CLADE_API clade_status clade_tune_device(const clade_tune_device_options *options,
+                                         clade_tune_device_summary *summary);
+/* What the processes do: `argv` is what was put behind the command. `out` gets what is to be
+ * written to standard output, to be freed; an error is written there as a line of text instead, and
+ * the exit status is 1. */
+CLADE_API clade_status clade_tune_device_child(int argc, const char *const *argv, char **out);
+
 #ifdef __cplusplus
 }
 #endif

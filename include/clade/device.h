@@ -30,6 +30,9 @@ typedef struct clade_device_info {
     char unusable[256]; /* why it cannot be used; empty if it can */
 } clade_device_info;
 
+/* How many sets of parameters "gemm:1", … there are. */
+enum { CLADE_GEMM_SETS = 6 };
+
 typedef struct clade_device_options {
     clade_math math;
     int threads; /* CPU: threads; 0: one per processor */

@@ -140,7 +140,7 @@ static clade_status run_call(clade_device *device, const clade_call *call)
 
 clade_status clade_call_run(clade_device *device, const clade_call *call)
 {
-    return device->profile ? clade_profile_call(device, call, run_call) : run_call(device, call);
+    return device->profile ? clade_profile_run(device, call, run_call) : run_call(device, call);
 }
 
 clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args)

@@ -27,7 +27,7 @@ struct clade_device {
 clade_status clade_profile_log_create(clade_profile_log **out);
 void clade_profile_log_destroy(clade_profile_log **log);
 /* Runs a call and notes its time. */
-clade_status clade_profile_call(clade_device *device, const clade_call *call,
+clade_status clade_profile_run(clade_device *device, const clade_call *call,
                                 clade_status (*run)(clade_device *device, const clade_call *call));
 
 /* The i-th call that the device has met and could do in several ways; false: there are no more. */

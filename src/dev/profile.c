@@ -43,7 +43,7 @@ static clade_call_time *next_entry(clade_profile_log *log)
     return &log->time[log->count++];
 }
 
-clade_status clade_profile_call(clade_device *device, const clade_call *call,
+clade_status clade_profile_run(clade_device *device, const clade_call *call,
                                 clade_status (*run)(clade_device *device, const clade_call *call))
 {
     clade_call_time *entry = next_entry(device->profile);

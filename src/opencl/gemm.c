@@ -45,7 +45,7 @@ static const char *parameter_names[parameters] = {
 
 /* Of CLBlast's kernel Xgemm, in the order of the names: tiles of 32 to 128, with and without local
  * memory, vectors of 2 to 8, and work-groups of 4 to 256. */
-static const size_t sets[][parameters] = {
+static const size_t sets[CLADE_GEMM_SETS][parameters] = {
     {0, 1, 16, 2, 8, 8, 32, 8, 8, 32, 0, 0, 0, 0, 4, 4},
     {0, 1, 32, 2, 8, 8, 64, 8, 8, 64, 0, 0, 0, 0, 4, 4},
     {0, 1, 32, 2, 16, 16, 64, 16, 16, 64, 1, 1, 0, 0, 2, 2},
@@ -53,12 +53,12 @@ static const size_t sets[][parameters] = {
     {0, 1, 16, 2, 4, 4, 64, 4, 4, 64, 0, 0, 0, 0, 8, 8},
     {0, 1, 16, 2, 2, 2, 32, 2, 2, 32, 0, 0, 0, 0, 8, 8},
 };
-enum { set_count = sizeof sets / sizeof *sets };
 
 bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
 {
     if (!strcmp(name, "gemm")) return true;
-    if (strncmp(name, "gemm:", 5) != 0 || name[5] < '1' || name[5] >= '1' + set_count || name[6])
+    if (strncmp(name, "gemm:", 5) != 0 || name[5] < '1' || name[5] >= '1' + CLADE_GEMM_SETS ||
+        name[6])
         return false;
     return CLBlastOverrideParameters(cl->device, "Xgemm", CLBlastPrecisionSingle, parameters,
                                      parameter_names, sets[name[5] - '1']) == CLBlastSuccess;

@@ -144,5 +144,6 @@ int command_report(int argc, char **argv);
 int command_summary(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_tune(int argc, char **argv);
+int command_tune_device(int argc, char **argv);
 
 #endif

@@ -24,6 +24,7 @@ static const subcommand subcommands[] = {
     {"summary", "show a model's layers and parameters", command_summary},
     {"train", "train a classifier", command_train},
     {"tune", "search for the best settings of a recipe", command_tune},
+    {"tune-device", "measure how an OpenCL device computes best", command_tune_device},
 };
 enum { subcommand_count = sizeof subcommands / sizeof *subcommands };
 

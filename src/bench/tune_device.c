@@ -1,0 +1,257 @@
+/* Choosing by measurement: every way of every call of some models is tried by a child process. */
+#define _POSIX_C_SOURCE 200809L
+#include "bench/candidate.h"
+#include "bench/model.h"
+
+#include "base/process.h"
+#include "dev/device.h"
+#include "op/call_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { most_ways = 4 + CLADE_GEMM_SETS, list_bytes = 1 << 20, answer_bytes = 512 };
+
+/* ---- the child ---- */
+
+/* The calls of a recipe's training step that could be done in several ways, a line each. */
+static clade_status list_calls(const char *device, const char *recipe_name, int32_t batch,
+                               char **out)
+{
+    const clade_device_options options = {.math = CLADE_FAST};
+    clade_recipe *recipe = NULL;
+    clade_device *d = NULL;
+    bench_model *m = NULL;
+    size_t at = 0;
+    *out = malloc(list_bytes);
+    clade_status status = *out ? clade_recipe_read(recipe_name, NULL, 0, &recipe)
+                               : clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status) status = clade_device_open(device, &options, &d);
+    if (!status) status = clade_bench_model_create(d, recipe, batch, &m);
+    if (!status) status = clade_bench_model_step(m);
+    if (!status) status = clade_model_infer(m->model, m->batch, true);
+    if (!status) status = clade_device_finish(d);
+    clade_choice choice;
+    for (size_t i = 0; !status && clade_device_choice(d, i, &choice); i++) {
+        char text[CLADE_CALL_TEXT_SIZE];
+        if (at > list_bytes - 1024) break;
+        for (size_t w = 0; w < choice.way_count; w++)
+            at += (size_t)sprintf(*out + at, "%s%s", w ? "," : "", choice.ways[w]);
+        at += (size_t)sprintf(*out + at, " %s\n",
+                              clade_call_text(choice.call.op, &choice.call.args, text));
+    }
+    if (*out) (*out)[at] = 0;
+    if (m) clade_bench_model_release(m);
+    clade_device_close(&d);
+    clade_recipe_destroy(&recipe);
+    return status;
+}
+
+clade_status clade_tune_device_child(int argc, const char *const *argv, char **out)
+{
+    *out = NULL;
+    clade_status status;
+    if (argc == 4 && !strcmp(argv[0], "list")) {
+        status = list_calls(argv[1], argv[2], (int32_t)strtol(argv[3], NULL, 10), out);
+    } else if (argc == 4 && !strcmp(argv[0], "try")) {
+        clade_call call;
+        double seconds;
+        status = clade_call_parse(argv[3], &call);
+        if (!status) status = clade_candidate_try(argv[1], argv[2], &call, &seconds);
+        if (!status) {
+            *out = malloc(32);
+            if (*out) snprintf(*out, 32, "%.9g\n", seconds);
+        }
+    } else {
+        return clade_fail(CLADE_EINVAL, "expected list DEVICE RECIPE BATCH or try DEVICE WAY CALL");
+    }
+    if (status) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* ---- the parent ---- */
+
+typedef struct wanted {
+    char *text;
+    clade_call call;
+    char ways[64]; /* "direct,gemm" */
+} wanted;
+
+typedef struct tuner {
+    const clade_tune_device_options *options;
+    clade_device *device;
+    const char *id;
+    double until;
+    wanted *call;
+    size_t count;
+    clade_tune_device_summary *summary;
+} tuner;
+
+/* Runs the program with four more arguments. */
+static clade_status run_child(tuner *t, const char *const more[4], double limit, char *out,
+                              size_t size, clade_process_end *end)
+{
+    const char *argv[32];
+    size_t n = 0;
+    double left = t->until - clade_bench_now();
+    while (t->options->command[n] && n < 24) {
+        argv[n] = t->options->command[n];
+        n++;
+    }
+    for (int i = 0; i < 4; i++) argv[n++] = more[i];
+    argv[n] = NULL;
+    return clade_process_run(argv, limit < left ? limit : left, out, size, end);
+}
+
+/* The first line of what a child printed, as a failure. */
+static const char *why(const clade_process_end *end, double limit, char *answer)
+{
+    char line[answer_bytes];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(answer, "\n"), answer);
+    if (end->hung)
+        snprintf(answer, answer_bytes, "took more than %.0f s", limit);
+    else if (end->signal)
+        snprintf(answer, answer_bytes, "crashed (signal %d)", end->signal);
+    else
+        snprintf(answer, answer_bytes, "%.400s", line[0] ? line : "failed without a word");
+    return answer;
+}
+
+static clade_status try_way(tuner *t, const wanted *w, const char *way, clade_way_trial *trial,
+                            char answer[answer_bytes])
+{
+    const double limit = t->options->candidate_seconds;
+    const char *more[4] = {"try", t->id, way, w->text};
+    clade_process_end end;
+    clade_status status = run_child(t, more, limit, answer, answer_bytes, &end);
+    if (status) return status;
+    *trial = (clade_way_trial){.way = way};
+    char *rest;
+    trial->seconds = strtod(answer, &rest);
+    bool good = !end.hung && !end.signal && !end.exit && rest != answer && trial->seconds > 0;
+    if (!good) trial->failure = why(&end, limit, answer);
+    t->summary->tried++;
+    t->summary->failed += trial->failure != NULL;
+    if (t->options->trial)
+        t->options->trial(t->options->user, w->text, way, trial->seconds, trial->failure);
+    return CLADE_OK;
+}
+
+/* Tries ways of a call, and keeps what came of it: for the call, or (`in_general`) for all matrix
+ * products. */
+static clade_status try_ways(tuner *t, const wanted *w, const char *const *ways, size_t count,
+                             bool in_general)
+{
+    clade_way_trial trial[most_ways];
+    char answer[most_ways][answer_bytes];
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        /* what is half measured is not kept */
+        if (clade_bench_now() >= t->until) return CLADE_OK;
+        status = try_way(t, w, ways[i], &trial[i], answer[i]);
+    }
+    if (status) return status;
+    if (!in_general) t->summary->calls++;
+    return clade_device_choose(t->device, in_general ? NULL : &w->call, trial, count);
+}
+
+static clade_status add_call(tuner *t, const char *ways, const char *text)
+{
+    clade_call call;
+    clade_status status = clade_call_parse(text, &call);
+    if (status) return status;
+    for (size_t i = 0; i < t->count; i++)
+        if (!strcmp(t->call[i].text, text)) return CLADE_OK;
+    wanted *grown = realloc(t->call, (t->count + 1) * sizeof *grown);
+    char *copy = malloc(strlen(text) + 1);
+    if (grown) t->call = grown;
+    if (!grown || !copy) {
+        free(copy);
+        return clade_fail(CLADE_ENOMEM, "out of memory for calls");
+    }
+    strcpy(copy, text);
+    grown[t->count] = (wanted){.text = copy, .call = call};
+    snprintf(grown[t->count++].ways, sizeof grown->ways, "%s", ways);
+    return CLADE_OK;
+}
+
+/* Has a child run a step of a recipe's model, and takes over the calls that it met. */
+static clade_status list_recipe(tuner *t, const char *recipe)
+{
+    char batch[16], *text = malloc(list_bytes), *line = text;
+    snprintf(batch, sizeof batch, "%d", t->options->batch);
+    const char *more[4] = {"list", t->id, recipe, batch};
+    clade_process_end end;
+    if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for calls");
+    clade_status status = run_child(t, more, t->options->total_seconds, text, list_bytes, &end);
+    if (!status && (end.hung || end.signal || end.exit))
+        status = clade_fail(CLADE_EDEVICE, "%s: a training step on %s: %s", recipe, t->id,
+                            why(&end, t->options->total_seconds, text));
+    while (!status && *line) {
+        char *next = line + strcspn(line, "\n"), *call = line + strcspn(line, " ");
+        if (*next) *next++ = 0;
+        if (*call) *call++ = 0;
+        if (strchr(line, ',')) status = add_call(t, line, call);
+        line = next;
+    }
+    free(text);
+    return status;
+}
+
+/* CLBlast's parameters, on the call with most to do. */
+static clade_status tune_products(tuner *t)
+{
+    static const char *const ways[] = {"gemm",   "gemm:1", "gemm:2", "gemm:3",
+                                       "gemm:4", "gemm:5", "gemm:6"};
+    _Static_assert(sizeof ways / sizeof *ways == 1 + CLADE_GEMM_SETS, "a name for each set");
+    const wanted *largest = NULL;
+    double most = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        double flops = clade_bench_call_cost(&t->call[i].call).flops;
+        if (!strstr(t->call[i].ways, "gemm") || flops <= most) continue;
+        most = flops;
+        largest = &t->call[i];
+    }
+    return largest ? try_ways(t, largest, ways, 1 + CLADE_GEMM_SETS, true) : CLADE_OK;
+}
+
+static clade_status tune_call(tuner *t, const wanted *w)
+{
+    char copy[sizeof w->ways], *at = copy;
+    const char *ways[4];
+    size_t count = 0;
+    memcpy(copy, w->ways, sizeof copy);
+    while (*at && count < 4) {
+        ways[count++] = at;
+        at += strcspn(at, ",");
+        if (*at) *at++ = 0;
+    }
+    return try_ways(t, w, ways, count, false);
+}
+
+clade_status clade_tune_device(const clade_tune_device_options *options,
+                               clade_tune_device_summary *summary)
+{
+    *summary = (clade_tune_device_summary){0};
+    tuner t = {.options = options,
+               .summary = summary,
+               .until = clade_bench_now() + options->total_seconds};
+    const clade_device_options fast = {.math = CLADE_FAST};
+    clade_status status = clade_device_open(options->device, &fast, &t.device);
+    if (status) return status;
+    t.id = clade_device_describe(t.device)->id;
+    summary->device = *clade_device_describe(t.device);
+    for (size_t i = 0; options->recipes[i] && !status; i++)
+        status = list_recipe(&t, options->recipes[i]);
+    summary->found = t.count;
+    if (!status && options->products) status = tune_products(&t);
+    for (size_t i = 0; i < t.count && !status; i++) status = tune_call(&t, &t.call[i]);
+    for (size_t i = 0; i < t.count; i++) free(t.call[i].text);
+    free(t.call);
+    clade_device_close(&t.device);
+    return status;
+}

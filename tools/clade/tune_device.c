@@ -1,0 +1,93 @@
+/* clade tune-device: how an OpenCL device does the calls of some models best. */
+#define _POSIX_C_SOURCE 200809L
+#include "session.h"
+
+#include <clade/bench.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The process that tries one candidate. */
+static int be_child(int argc, char **argv)
+{
+    char *out;
+    if (clade_tune_device_child(argc, (const char *const *)argv, &out)) {
+        printf("%s\n", clade_error());
+        return COMMAND_FAILED;
+    }
+    fputs(out, stdout);
+    free(out);
+    return COMMAND_OK;
+}
+
+static void print_trial(void *user, const char *call, const char *way, double seconds,
+                        const char *failure)
+{
+    (void)user;
+    if (failure)
+        printf("%-8s %s: %s\n", way, call, failure);
+    else
+        printf("%-8s %s: %.3f ms\n", way, call, 1e3 * seconds);
+    fflush(stdout);
+}
+
+static int run(clade_tune_device_options *options)
+{
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0) {
+        clade_fail(CLADE_EIO, "this program's own file cannot be found");
+        return command_fail("tune-device");
+    }
+    self[length] = 0;
+    const char *command[] = {self, "tune-device", "--child", NULL};
+    options->command = command;
+    options->trial = print_trial;
+    clade_tune_device_summary s;
+    if (clade_tune_device(options, &s)) return command_fail("tune-device");
+    printf("%s (%s): %zu of %zu calls chosen for; %zu candidates tried, %zu failed\n", s.device.id,
+           s.device.name, s.calls, s.found, s.tried, s.failed);
+    if (s.calls < s.found) printf("The time was over: --total gives it more.\n");
+    return COMMAND_OK;
+}
+
+int command_tune_device(int argc, char **argv)
+{
+    clade_tune_device_options o = {
+        .device = "opencl", .candidate_seconds = 10, .total_seconds = 600};
+    int64_t batch = 0;
+    bool no_products = false;
+    const command_option options[] = {
+        OPTION_TEXT("device", "NAME", &o.device, "an OpenCL device; default: opencl"),
+        OPTION_INTEGER("batch", "N", &batch, 1, 1 << 20, "of the models; default: the recipe's"),
+        OPTION_REAL("limit", "SECONDS", &o.candidate_seconds, 0.1, 1e6,
+                    "for one candidate; default: 10"),
+        OPTION_REAL("total", "SECONDS", &o.total_seconds, 1, 1e9, "for all; default: 600"),
+        OPTION_FLAG("no-products", &no_products, "leave CLBlast's parameters as they are"),
+    };
+    static const command_usage usage = {
+        .name = "tune-device",
+        .arguments = "[RECIPE...]",
+        .least = 0,
+        .most = COMMAND_ANY,
+        .about = "Tries the ways in which an OpenCL device can do the convolutions and dense\n"
+                 "layers of the recipes (by default the built-in ones), and keeps the fastest\n"
+                 "for fast mode. Each candidate runs in a process of its own: one that\n"
+                 "crashes, hangs or is wrong is left out.",
+        .example = "clade tune-device --device opencl:0.0 horses-or-humans my-recipe.yaml",
+    };
+    if (argc > 1 && !strcmp(argv[1], "--child")) return be_child(argc - 2, argv + 2);
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    const char **recipes = calloc((size_t)count + 1, sizeof *recipes);
+    if (!recipes) return command_misuse("tune-device", "out of memory");
+    for (int i = 0; i < count; i++) recipes[i] = argv[1 + i];
+    o.recipes = count ? recipes : clade_recipe_names();
+    o.batch = (int32_t)batch;
+    o.products = !no_products;
+    int result = run(&o);
+    free(recipes);
+    return result;
+}
