@@ -245,6 +245,8 @@ clade_status clade_tune_device(const clade_tune_device_options *options,
     if (status) return status;
     t.id = clade_device_describe(t.device)->id;
     summary->device = *clade_device_describe(t.device);
+    if (!t.device->table.choose)
+        status = clade_fail(CLADE_EUNSUPPORTED, "%s: there is nothing to choose", t.id);
     for (size_t i = 0; options->recipes[i] && !status; i++)
         status = list_recipe(&t, options->recipes[i]);
     summary->found = t.count;

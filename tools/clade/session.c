@@ -15,11 +15,14 @@ clade_status session_open_device(const session_place *place, clade_device **out)
     clade_device_options options = {.threads = (int)place->threads, .profile = place->profile};
     if (place->math != session_math_default) options.math = (clade_math)place->math;
     clade_status status = clade_device_open(place->device, &options, out);
-    if (status || place->math != session_math_default || clade_device_describe(*out)->cpu_like)
-        return status;
-    clade_device_close(out);
-    options.math = CLADE_FAST;
-    return clade_device_open(place->device, &options, out);
+    if (!status && place->math == session_math_default && !clade_device_describe(*out)->cpu_like) {
+        clade_device_close(out);
+        options.math = CLADE_FAST;
+        status = clade_device_open(place->device, &options, out);
+    }
+    if (!status && clade_device_warning(*out)[0])
+        fprintf(stderr, "clade: warning: %s\n", clade_device_warning(*out));
+    return status;
 }
 
 bool session_parse_bytes(const char *text, uint64_t *bytes)

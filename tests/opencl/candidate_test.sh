@@ -1,0 +1,56 @@
+#!/bin/sh
+# candidate_test.sh CLADE KERNELS: what `clade tune-device` runs for one candidate gives a time if the
+# device is right, and none if it is wrong. Exit status 77 (skipped) without an OpenCL device.
+set -eu
+clade=$1 kernels=$2
+"$clade" devices --json | grep -q '"opencl:' || { "$clade" devices; exit 77; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+# expect STATUS TEXT ARGUMENT...: exit status and text of a child
+expect() {
+    status=$1 text=$2
+    shift 2
+    code=0
+    "$clade" tune-device --child "$@" >"$dir/out" 2>&1 || code=$?
+    if [ "$code" -ne "$status" ] || ! grep -q -e "$text" "$dir/out"; then
+        echo "failed: $*: exit status $code, expected $status and '$text' in:"
+        cat "$dir/out"
+        failed=1
+    fi
+}
+
+dense='dense x=4x40 w=40x24 b=24 y=4x24 act=1'
+conv='conv2d_dw x=2x9x9x4 dy=2x7x7x8 dw=3x3x4x8 db=8 accumulate=1'
+export XDG_CACHE_HOME="$dir/cache"
+expect 0 '^[0-9.e-]*$' try opencl direct "$dense"
+expect 0 '^[0-9.e-]*$' try opencl direct "$conv"
+expect 1 'there is no way' try opencl magic "$dense"
+expect 1 'there is no op' try opencl direct 'nothing x=1'
+expect 1 'is no call' try opencl direct 'dense x=4xy'
+expect 1 'expected' try opencl direct 'dense x=4x40 w=41x24'
+expect 1 'it is not tried' try opencl direct 'fill y=8'
+expect 1 'expected list' try opencl
+# every product a little too large
+cp "$kernels"/*.cl "$kernels"/*.clh "$dir"
+sed -i 's/#define FMA(a, b, c) \([fm][ma][ad]\)(a, b, c).*/#define FMA(a, b, c) (1.0001f * \1(a, b, c))/' "$dir/portable.clh"
+[ "$(grep -c '1.0001f' "$dir/portable.clh")" = 2 ]
+export CLADE_KERNELS="$dir"
+expect 1 '^wrong: y\[' try opencl direct "$dense"
+expect 1 '^wrong: dw\[' try opencl direct "$conv"
+# the command as a whole, with little time: it says so and leaves what it could not try
+unset CLADE_KERNELS
+"$clade" tune-device --help | grep -q 'For example'
+code=0
+"$clade" tune-device --device cpu shapes >"$dir/out" 2>&1 || code=$?
+[ "$code" = 1 ] && grep -q "nothing to choose" "$dir/out" || { echo "the CPU has no choice, exit status $code"; failed=1; }
+code=0
+"$clade" tune-device --device opencl nothing >"$dir/out" 2>&1 || code=$?
+[ "$code" = 1 ] && grep -q nothing "$dir/out" || { echo "nothing: exit status $code"; failed=1; }
+# choices that are damaged are a warning
+"$clade" tune-device shapes --batch 1 --no-products --limit 0.1 --total 60 >"$dir/out" 2>&1 || true
+for file in "$dir"/cache/clade/opencl/*.json; do echo '{' >"$file"; done
+"$clade" bench --device opencl --math fast --op fill --repeat 1 >"$dir/out" 2>&1
+grep -q 'warning: .*is damaged' "$dir/out" || { echo "no warning:"; cat "$dir/out"; failed=1; }
+exit $failed
