@@ -23,6 +23,8 @@ expect() {
 
 dense='dense x=4x40 w=40x24 b=24 y=4x24 act=1'
 conv='conv2d_dw x=2x9x9x4 dy=2x7x7x8 dw=3x3x4x8 db=8 accumulate=1'
+# PoCL keeps what it has compiled where it does so always
+export POCL_CACHE_DIR="${POCL_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pocl/kcache}"
 export XDG_CACHE_HOME="$dir/cache"
 expect 0 '^[0-9.e-]*$' try opencl direct "$dense"
 expect 0 '^[0-9.e-]*$' try opencl direct "$conv"
