@@ -45,7 +45,7 @@ typedef struct clade_device_options {
                           * narrow ones, whatever the device is; NULL: those that suit it */
     bool profile;        /* notes when each call ran; see clade_device_profile */
     const char *way;     /* OpenCL, fast mode: how convolutions and dense layers are done where they
-                          * can be: "direct" (kernels of our own), "gemm" (CLBlast's matrix
+                          * can be: "direct", "winograd", "gemm" (CLBlast's matrix
                           * products); "gemm:1", … is that with one of a few sets of parameters.
                           * NULL: as clade_tune_device has measured, else what mostly is best. */
 } clade_device_options;

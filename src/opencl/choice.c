@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "op/call_text.h"
 #include "opencl/cache.h"
-#include "opencl/gemm.h"
+#include "opencl/conv.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 enum { file_most = 4 << 20 };
 
-static const char *const names[OPENCL_WAYS] = {"direct", "gemm"};
+static const char *const names[OPENCL_WAYS] = {"direct", "winograd", "gemm"};
 
 /* How a call is done. */
 typedef struct decision {
@@ -64,6 +64,16 @@ static const decision *find(const decision *list, size_t count, uint64_t key)
     return NULL;
 }
 
+/* Convolutions are kept for any number of pictures: what is best for a batch is best for a part. */
+static uint64_t kept_key(clade_op op, const clade_args *args)
+{
+    const clade_op_info *info = clade_op_describe(op);
+    clade_args one = *args;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (one.slot[i].rank == 4 && !strchr(info->slots[i].name, 'w')) one.slot[i].dim[0] = 1;
+    return clade_call_hash(op, &one);
+}
+
 /* ---- the file ---- */
 
 static void find_path(opencl_context *cl)
@@ -103,7 +113,7 @@ static bool take_over(opencl_context *cl, const cJSON *root)
         if (!find_way(way, &d.way) || clade_call_parse(entry->string, &d.call))
             good = false;
         else {
-            d.key = clade_call_hash(d.call.op, &d.call.args);
+            d.key = kept_key(d.call.op, &d.call.args);
             good = add_decision(&c->kept, &c->kept_count, &d) && good;
         }
     }
@@ -195,7 +205,8 @@ clade_status clade_opencl_choices_open(opencl_context *cl, const char *way)
     c->forced = true;
     c->way = OPENCL_GEMM;
     if (!set && !find_way(way, &c->way))
-        return clade_fail(CLADE_EINVAL, "there is no way '%s'; expected direct or gemm", way);
+        return clade_fail(CLADE_EINVAL, "there is no way '%s'; expected direct, winograd or gemm",
+                          way);
     if (c->way == OPENCL_GEMM && !clade_opencl_gemm_present())
         return clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
     return CLADE_OK;
@@ -214,19 +225,22 @@ void clade_opencl_choices_close(opencl_context *cl)
 
 static bool can(const opencl_context *cl, opencl_way way, clade_op op, const clade_args *args)
 {
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_can(op, args);
     return way == OPENCL_DIRECT || clade_opencl_by_gemm_can(cl, op, args);
 }
 
 opencl_way clade_opencl_way(opencl_context *cl, clade_op op, const clade_args *args)
 {
     opencl_choices *c = cl->choices;
-    if (cl->math != CLADE_FAST) return OPENCL_DIRECT;
+    bool tiles = clade_opencl_winograd_can(op, args);
+    if (cl->math != CLADE_FAST) return tiles ? OPENCL_WINOGRAD : OPENCL_DIRECT;
     uint64_t key = clade_call_hash(op, args);
     const decision *known = find(c->made, c->made_count, key);
     if (known) return known->way;
-    known = find(c->kept, c->kept_count, key);
+    known = find(c->kept, c->kept_count, kept_key(op, args));
     decision d = {.key = key, .call = {.op = op, .args = *args}};
-    d.way = c->forced ? c->way : known ? known->way : cl->cpu_like ? OPENCL_DIRECT : OPENCL_GEMM;
+    opencl_way usual = tiles ? OPENCL_WINOGRAD : cl->cpu_like ? OPENCL_DIRECT : OPENCL_GEMM;
+    d.way = c->forced ? c->way : known ? known->way : usual;
     if (!can(cl, d.way, op, args)) d.way = OPENCL_DIRECT;
     if (d.way == OPENCL_GEMM && !clade_opencl_by_gemm_right(cl, op, args)) d.way = OPENCL_DIRECT;
     add_decision(&c->made, &c->made_count, &d); /* without memory it is made again */

@@ -5,10 +5,10 @@
 
 #include "opencl/opencl.h"
 
-/* In the order in which they are tried. */
 typedef enum opencl_way {
-    OPENCL_DIRECT, /* kernels of our own */
-    OPENCL_GEMM,   /* CLBlast's matrix products */
+    OPENCL_DIRECT,   /* kernels that compute every result by itself */
+    OPENCL_WINOGRAD, /* Winograd's tiles */
+    OPENCL_GEMM,     /* CLBlast's matrix products */
     OPENCL_WAYS
 } opencl_way;
 

@@ -123,7 +123,8 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     conv_geometry g = CONV_GEOMETRY(a);
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dx, (const clade_args *)a);
     if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, scratch);
-    if (way == OPENCL_GEMM) return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, scratch);
+    if (way == OPENCL_GEMM)
+        return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, scratch);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .images = x[0],

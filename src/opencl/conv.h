@@ -65,7 +65,9 @@ clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_
                                       const clade_tensor *index, void *scratch);
 clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
                                       const clade_tensor *index, void *scratch);
-/* Bytes of a call that is computed so; 0 of others. */
+/* Is a call one that suits it? By its shapes alone. */
+bool clade_opencl_winograd_can(clade_op op, const clade_args *args);
+/* Bytes of such a call; 0 of others. */
 size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 
 #endif

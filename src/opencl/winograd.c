@@ -338,27 +338,38 @@ clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_
 
 /* ---- scratch memory ---- */
 
-size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+bool clade_opencl_winograd_can(clade_op op, const clade_args *args)
 {
-    uint64_t floats = 0;
     if (op == CLADE_OP_conv2d) {
         const clade_conv2d_args *a = &args->conv2d;
         conv_geometry g = CONV_GEOMETRY(a);
-        if (!conv_is_winograd(&g, &a->w, &a->y)) return 0;
-        winograd_job job = winograd_forward(a);
-        floats = plan_tiles(cl, &job).end;
-    } else if (op == CLADE_OP_conv2d_dx) {
+        return conv_is_winograd(&g, &a->w, &a->y);
+    }
+    if (op == CLADE_OP_conv2d_dx) {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
         conv_geometry g = CONV_GEOMETRY(a);
-        if (!conv_is_winograd(&g, &a->w, &a->dx)) return 0;
-        winograd_job job = winograd_dx(a);
-        floats = plan_tiles(cl, &job).end;
-    } else if (op == CLADE_OP_conv2d_dw) {
+        return conv_is_winograd(&g, &a->w, &a->dx);
+    }
+    if (op == CLADE_OP_conv2d_dw) {
         const clade_conv2d_dw_args *a = &args->conv2d_dw;
         conv_geometry g = CONV_GEOMETRY(a);
-        if (!conv_is_winograd_dw(&g, &a->dw, &a->dy)) return 0;
-        winograd_job job = winograd_dw(a);
+        return conv_is_winograd_dw(&g, &a->dw, &a->dy);
+    }
+    return false;
+}
+
+size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    winograd_job job;
+    uint64_t floats;
+    if (!clade_opencl_winograd_can(op, args)) return 0;
+    if (op == CLADE_OP_conv2d_dw) {
+        job = winograd_dw(&args->conv2d_dw);
         floats = plan_chunks(cl, &job).end;
+    } else {
+        job =
+            op == CLADE_OP_conv2d ? winograd_forward(&args->conv2d) : winograd_dx(&args->conv2d_dx);
+        floats = plan_tiles(cl, &job).end;
     }
     return (size_t)floats * sizeof(float);
 }

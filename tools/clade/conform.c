@@ -21,7 +21,7 @@ static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
-static const char *const ways[] = {"direct", "gemm", NULL};
+static const char *const ways[] = {"direct", "winograd", "gemm", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
 static unsigned chosen_modes(int mode)
@@ -151,7 +151,8 @@ int command_conform(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
     if (o.model && (self_test || (mode != MODE_ALL && mode != MODE_NETS) || o.op))
-        return command_misuse("conform", "--model is judged alone, without --op, --mode or --self-test");
+        return command_misuse("conform",
+                              "--model is judged alone, without --op, --mode or --self-test");
     if (o.model) o.modes = CLADE_CONFORM_NETS;
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
