@@ -50,7 +50,7 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
 size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
 /* conv2d_dw of a pooled gradient, not by Winograd's tiles: a->dy has the shape of the full one but
  * the memory of the pooled one. `spreads`: can it be done so? */
-bool clade_opencl_dw_spreads(const opencl_context *cl, const clade_conv2d_dw_args *a);
+bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a);
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
                                            const clade_tensor *index, void *scratch);
 size_t clade_opencl_dw_pooled_scratch(const opencl_context *cl, const clade_conv2d_dw_args *a);

@@ -179,10 +179,11 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
     return status;
 }
 
-bool clade_opencl_dw_spreads(const opencl_context *cl, const clade_conv2d_dw_args *a)
+bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    return cl->cpu_like && !cl->use_clblast && g.groups == 1 &&
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, (const clade_args *)a);
+    return cl->cpu_like && way == OPENCL_DIRECT && g.groups == 1 &&
            a->dy.dim[3] % (int32_t)cl->vector_width == 0;
 }
 

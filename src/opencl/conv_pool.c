@@ -42,32 +42,34 @@ static void advance(clade_tensor *t, int32_t done, int32_t n)
     t->dim[0] = n;
 }
 
-/* The convolutions inside, where they are computed by Winograd's tiles; the full tensor has the
- * memory of the pooled one. */
-static bool tiles_of(opencl_context *cl, const clade_conv2d_maxpool_args *a, clade_args *conv)
+/* In which way the convolutions inside are done. Gradients' full tensor has the memory of the
+ * pooled one. */
+static opencl_way way_of(opencl_context *cl, const clade_conv2d_maxpool_args *a, clade_args *conv)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
     conv->conv2d = conv_pool_conv(a, full);
-    return clade_opencl_way(cl, CLADE_OP_conv2d, conv) == OPENCL_WINOGRAD;
+    return clade_opencl_way(cl, CLADE_OP_conv2d, conv);
 }
-static bool tiles_dx_of(opencl_context *cl, const clade_conv2d_maxpool_dx_args *a, clade_args *conv)
+static opencl_way way_of_dx(opencl_context *cl, const clade_conv2d_maxpool_dx_args *a,
+                            clade_args *conv)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
     full.buffer = a->dy.buffer;
     full.offset = a->dy.offset;
     conv->conv2d_dx = conv_pool_conv_dx(a, full);
-    return clade_opencl_way(cl, CLADE_OP_conv2d_dx, conv) == OPENCL_WINOGRAD;
+    return clade_opencl_way(cl, CLADE_OP_conv2d_dx, conv);
 }
-static bool tiles_dw_of(opencl_context *cl, const clade_conv2d_maxpool_dw_args *a, clade_args *conv)
+static opencl_way way_of_dw(opencl_context *cl, const clade_conv2d_maxpool_dw_args *a,
+                            clade_args *conv)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
     full.buffer = a->dy.buffer;
     full.offset = a->dy.offset;
     conv->conv2d_dw = conv_pool_conv_dw(a, full);
-    return clade_opencl_way(cl, CLADE_OP_conv2d_dw, conv) == OPENCL_WINOGRAD;
+    return clade_opencl_way(cl, CLADE_OP_conv2d_dw, conv);
 }
 
 /* The convolution inside, of as many pictures as are taken at once; its output is not placed. */
@@ -114,10 +116,10 @@ static clade_status pool(opencl_context *cl, const clade_tensor *full, const cla
 }
 
 /* Is the convolution one of register tiles? Then one kernel does it all. */
-static bool is_direct(const opencl_context *cl, const clade_conv2d_maxpool_args *a)
+static bool is_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a)
 {
     clade_args conv;
-    return !tiles_of(a, &conv) && !conv_is_depthwise(&a->w, a->groups) && !cl->use_clblast;
+    return way_of(cl, a, &conv) == OPENCL_DIRECT && !conv_is_depthwise(&a->w, a->groups);
 }
 
 static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a,
@@ -162,7 +164,7 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
 {
     opencl_context *cl = context;
     clade_args args;
-    if (tiles_of(cl, a, &args))
+    if (way_of(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd(cl, &args.conv2d, &a->y, &a->index, scratch);
     if (is_direct(cl, a)) return pool_direct(cl, a, scratch);
     clade_backend parts = parts_of(cl);
@@ -194,7 +196,7 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
 {
     opencl_context *cl = context;
     clade_args args;
-    if (tiles_dx_of(cl, a, &args))
+    if (way_of_dx(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd_dx(cl, &args.conv2d_dx, &a->index, scratch);
     clade_backend parts = parts_of(cl);
     args = conv_dx_of(cl, a);
@@ -226,7 +228,7 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
 {
     opencl_context *cl = context;
     clade_args args;
-    if (tiles_dw_of(cl, a, &args))
+    if (way_of_dw(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd_dw(cl, &args.conv2d_dw, &a->index, scratch);
     clade_backend parts = parts_of(cl);
     args = conv_dw_of(a);
@@ -249,7 +251,7 @@ size_t clade_opencl_conv_pool_scratch(opencl_context *cl, clade_op op, const cla
     clade_args conv;
     switch (op) {
     case CLADE_OP_conv2d_maxpool:
-        if (tiles_of(cl, &args->conv2d_maxpool, &conv))
+        if (way_of(cl, &args->conv2d_maxpool, &conv) == OPENCL_WINOGRAD)
             return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d, &conv);
         conv = conv_of(cl, &args->conv2d_maxpool);
         if (is_direct(cl, &args->conv2d_maxpool))
@@ -257,14 +259,14 @@ size_t clade_opencl_conv_pool_scratch(opencl_context *cl, clade_op op, const cla
         return (full_offset(cl, CLADE_OP_conv2d, &conv) + clade_tensor_count(&conv.conv2d.y)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dx:
-        if (tiles_dx_of(cl, &args->conv2d_maxpool_dx, &conv))
+        if (way_of_dx(cl, &args->conv2d_maxpool_dx, &conv) == OPENCL_WINOGRAD)
             return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dx, &conv);
         conv = conv_dx_of(cl, &args->conv2d_maxpool_dx);
         return (full_offset(cl, CLADE_OP_conv2d_dx, &conv) +
                 clade_tensor_count(&conv.conv2d_dx.dy)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dw:
-        if (tiles_dw_of(cl, &args->conv2d_maxpool_dw, &conv))
+        if (way_of_dw(cl, &args->conv2d_maxpool_dw, &conv) == OPENCL_WINOGRAD)
             return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dw, &conv);
         conv = conv_dw_of(&args->conv2d_maxpool_dw);
         if (clade_opencl_dw_spreads(cl, &conv.conv2d_dw))
