@@ -125,8 +125,8 @@ clade_status clade_onnx_read_arithmetic(clade_onnx_reader *r, const Onnx__Node *
         return clade_fail(CLADE_EFORMAT, "has %zu inputs", node->n_input);
     clade_onnx_value x, next, y;
     for (size_t i = 0; i < 2 && !sum; i++) {
-        clade_onnx_value *v = clade_onnx_find(r, clade_onnx_string(node->input[i]));
-        if (v->kind == CLADE_ONNX_LAYER) continue;
+        const clade_onnx_value *v = clade_onnx_find(r, clade_onnx_string(node->input[i]));
+        if (!v || v->kind == CLADE_ONNX_LAYER) continue; /* what is missing is said below */
         const clade_onnx_constant *c;
         clade_status status = clade_onnx_input_constant(r, node, i, &c);
         if (!status) status = clade_onnx_input(r, node, 1 - i, &x);
