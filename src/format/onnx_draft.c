@@ -18,9 +18,9 @@ void clade_onnx_reader_clear(clade_onnx_reader *r)
     for (size_t i = 0; i < r->values; i++) clade_onnx_constant_clear(&r->file, &r->value[i].known);
     for (int32_t i = 0; i < r->held_count; i++) clade_onnx_constant_clear(&r->file, &r->held[i]);
     clade_graph_destroy(&r->draft);
-    free(r->layer);
-    free(r->value);
-    free(r->slot);
+    clade_onnx_give(&r->file, r->layer);
+    clade_onnx_give(&r->file, r->value);
+    clade_onnx_give(&r->file, r->slot);
     clade_onnx_file_close(&r->file);
 }
 
@@ -53,11 +53,16 @@ static clade_status grow_values(clade_onnx_reader *r)
 {
     if (r->values < r->value_capacity) return CLADE_OK;
     size_t capacity = r->value_capacity ? 2 * r->value_capacity : 256;
-    clade_onnx_value *value = realloc(r->value, capacity * sizeof *value);
-    if (value) r->value = value;
-    uint32_t *slot = value ? calloc(2 * capacity, sizeof *slot) : NULL;
-    if (!slot) return clade_fail(CLADE_ENOMEM, "%s: out of memory", r->file.path);
-    free(r->slot);
+    clade_onnx_value *value = clade_onnx_take(&r->file, capacity, sizeof *value);
+    uint32_t *slot = value ? clade_onnx_take(&r->file, 2 * capacity, sizeof *slot) : NULL;
+    if (!slot) {
+        clade_onnx_give(&r->file, value);
+        return CLADE_ENOMEM;
+    }
+    if (r->values) memcpy(value, r->value, r->values * sizeof *value);
+    clade_onnx_give(&r->file, r->value);
+    clade_onnx_give(&r->file, r->slot);
+    r->value = value;
     r->slot = slot;
     r->slots = 2 * capacity;
     r->value_capacity = capacity;
@@ -86,9 +91,11 @@ clade_status clade_onnx_add(clade_onnx_reader *r, const Onnx__Node *node, const 
     if (r->layers >= max_layers)
         return clade_fail(CLADE_EFORMAT, "more than %d layers", max_layers);
     if (r->layers == r->capacity) {
-        int32_t capacity = r->capacity ? 2 * r->capacity : 64;
-        clade_onnx_layer *grown = realloc(r->layer, (size_t)capacity * sizeof *grown);
-        if (!grown) return clade_fail(CLADE_ENOMEM, "out of memory for %d layers", capacity);
+        int32_t capacity = 2 * r->capacity;
+        clade_onnx_layer *grown = clade_onnx_take(&r->file, (uint64_t)capacity, sizeof *grown);
+        if (!grown) return CLADE_ENOMEM;
+        memcpy(grown, r->layer, (size_t)r->layers * sizeof *grown);
+        clade_onnx_give(&r->file, r->layer);
         r->layer = grown;
         r->capacity = capacity;
     }

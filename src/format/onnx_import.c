@@ -152,8 +152,8 @@ static clade_status define_input(clade_onnx_reader *r, const clade_network_optio
     r->resized = (own[0] && own[0] != size[0]) || (own[1] && own[1] != size[1]);
     if (status) return status;
     r->capacity = 64;
-    r->layer = calloc((size_t)r->capacity, sizeof *r->layer);
-    if (!r->layer) return clade_fail(CLADE_ENOMEM, "out of memory");
+    r->layer = clade_onnx_take(&r->file, (uint64_t)r->capacity, sizeof *r->layer);
+    if (!r->layer) return CLADE_ENOMEM;
     r->layers = 1;
     clade_onnx_value v = {.kind = CLADE_ONNX_LAYER, .rank = 4};
     static const int8_t orders[2][4] = {{0, 3, 1, 2}, {0, 1, 2, 3}};
