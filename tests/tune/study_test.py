@@ -2,6 +2,7 @@
 processes share a study, crashes and impossible settings cost one trial, and bad input gets one clear line.
 
 usage: study_test.py CLADE"""
+import fcntl
 import html.parser
 import json
 import os
@@ -114,6 +115,13 @@ def look_at_page(path):
     check("<script" not in path.read_text(), "study.html: no script")
 
 
+def wait_for_children(study):
+    """A killed process' child dies a moment after it, and its lock with it."""
+    for path in (study / "trials").glob("*/trial.lock"):
+        with open(path, "r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def killed_and_resumed(bench):
     recipe = bench.recipe("small")
     whole = bench.run(recipe, "whole", "--trials", 9, "--epochs", 3, "--seed", 5)
@@ -129,6 +137,7 @@ def killed_and_resumed(bench):
             process.kill()
             process.communicate()
             kills += 1
+            wait_for_children(bench.folder / "killed")
             listed = subprocess.run([bench.clade, "tune", "--list", bench.folder / "killed"], capture_output=True,
                                     text=True)
             begun = (bench.folder / "killed" / "study.json").exists()

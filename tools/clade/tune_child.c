@@ -27,11 +27,12 @@ static clade_status find_self(char *path, size_t size)
 }
 
 /* What the child does before it becomes the program; nothing that needs memory. */
-static void become(const char *self, char **argv, int log, int out)
+static void become(const char *self, char **argv, int log, int out, pid_t parent)
 {
     /* its own group: a Ctrl-C is for the parent, which asks it to stop once */
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it would go on when the parent is killed */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);    /* else it would go on when the parent is killed */
+    if (getppid() != parent) _exit(127); /* it was, just now */
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0) dup2(nothing, STDIN_FILENO);
     if (dup2(out, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0) execv(self, argv);
@@ -51,8 +52,9 @@ static clade_status start(const char *self, const char **argv, const char *log_p
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     fflush(NULL);
+    pid_t parent = getpid();
     *pid = fork();
-    if (*pid == 0) become(self, (char **)(void *)argv, log, ends[1]);
+    if (*pid == 0) become(self, (char **)(void *)argv, log, ends[1], parent);
     close(log);
     close(ends[1]);
     *out = ends[0];
