@@ -1,6 +1,7 @@
-/* affine_sample: one work-item per pixel of the output y [n, oh, ow, C]. Dimension 0 is the column j,
- * padded to whole work-groups; dimension 1 the row i; dimension 2 the picture, counted from `first`.
- * Built for C channels (-DC=1 … 4). */
+/* affine_sample: a work-item computes `columns` pixels of a row of the output y [n, oh, ow, C]: one on
+ * a GPU, the whole row on a CPU. Dimension 0 is the group of columns, padded to whole work-groups;
+ * dimension 1 the row i; dimension 2 the picture, counted from `first`. Built for C channels
+ * (-DC=1 … 4). */
 #include "opencl.clh"
 #include "image.clh"
 
@@ -15,41 +16,67 @@ INLINE float fetch(const global uchar *picture, int row, int column, int w, floa
     return (float)picture[((ulong)row * w + column) * C];
 }
 
+INLINE void sample_nearest(const global uchar *picture, float row, float column, int h, int w,
+                           int fill, float value, float v[C])
+{
+    const int r = image_tap(image_floor(row + 0.5f), h, fill);
+    const int s = image_tap(image_floor(column + 0.5f), w, fill);
+    for (int k = 0; k < C; k++) v[k] = fetch(picture + k, r, s, w, value);
+}
+
+INLINE void sample_bilinear(const global uchar *picture, float row, float column, int h, int w,
+                            int fill, float value, float v[C])
+{
+    const int r = image_floor(row), s = image_floor(column);
+    const float fx = column - (float)s, fy = row - (float)r;
+    if (r >= 0 && r < h - 1 && s >= 0 && s < w - 1) {
+        const global uchar *upper = picture + ((ulong)r * w + s) * C, *lower = upper + (ulong)w * C;
+        for (int k = 0; k < C; k++)
+            v[k] = image_blend((float)upper[k], (float)upper[k + C], (float)lower[k],
+                               (float)lower[k + C], fx, fy);
+        return;
+    }
+    const int top = image_tap(r, h, fill), bottom = image_tap(r + 1, h, fill);
+    const int left = image_tap(s, w, fill), right = image_tap(s + 1, w, fill);
+    for (int k = 0; k < C; k++)
+        v[k] = image_blend(fetch(picture + k, top, left, w, value),
+                           fetch(picture + k, top, right, w, value),
+                           fetch(picture + k, bottom, left, w, value),
+                           fetch(picture + k, bottom, right, w, value), fx, fy);
+}
+
 /* x is [pictures, h, w, C]. Element k of scale and shift is channel k's. */
 kernel void affine_sample(TENSOR(const uchar, x), TENSOR(const int, index),
                           TENSOR(const float, matrix), TENSOR(float, y), ulong first, int pictures,
-                          int h, int w, int ow, int nearest, int fill, float value, float4 scale,
-                          float4 shift)
+                          int h, int w, int ow, ulong columns, int nearest, int fill, float value,
+                          float4 scale, float4 shift)
 {
-    const ulong j = get_global_id(0), i = get_global_id(1), p = first + get_global_id(2);
-    if (j >= (ulong)ow) return;
+    const ulong i = get_global_id(1), p = first + get_global_id(2);
+    const ulong j0 = get_global_id(0) * columns, end = min(j0 + columns, (ulong)ow);
     const global float *m = matrix + matrix0 + p * 8;
-    const float column = image_coordinate(m[0], m[1], m[2], (float)i, (float)j);
-    const float row = image_coordinate(m[3], m[4], m[5], (float)i, (float)j);
     const int taken = index ? clamp(index[index0 + p], 0, pictures - 1) : (int)p;
     const global uchar *picture = x + x0 + (ulong)taken * h * w * C;
-    float v[C];
-    /* most pictures are only converted: the pixel itself */
-    const int copies = m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0;
-    if (copies && i < (ulong)h && j < (ulong)w) {
-        for (int k = 0; k < C; k++) v[k] = (float)picture[(i * w + j) * C + k];
-    } else if (nearest) {
-        const int r = image_tap(image_floor(row + 0.5f), h, fill);
-        const int s = image_tap(image_floor(column + 0.5f), w, fill);
-        for (int k = 0; k < C; k++) v[k] = fetch(picture + k, r, s, w, value);
-    } else {
-        const int r = image_floor(row), s = image_floor(column);
-        const int top = image_tap(r, h, fill), bottom = image_tap(r + 1, h, fill);
-        const int left = image_tap(s, w, fill), right = image_tap(s + 1, w, fill);
-        const float fx = column - (float)s, fy = row - (float)r;
-        for (int k = 0; k < C; k++)
-            v[k] = image_blend(fetch(picture + k, top, left, w, value),
-                               fetch(picture + k, top, right, w, value),
-                               fetch(picture + k, bottom, left, w, value),
-                               fetch(picture + k, bottom, right, w, value), fx, fy);
-    }
+    global float *out = y + y0 + (p * get_global_size(1) + i) * ow * C;
     const float a[4] = {scale.x, scale.y, scale.z, scale.w};
     const float b[4] = {shift.x, shift.y, shift.z, shift.w};
-    global float *out = y + y0 + ((p * get_global_size(1) + i) * ow + j) * C;
-    for (int k = 0; k < C; k++) out[k] = FMA(a[k], image_bright(v[k], m[6], m[7]), b[k]);
+    /* most pictures are only converted */
+    const int copies = m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0 &&
+                       m[6] == 1 && m[7] == 0;
+    if (copies && i < (ulong)h && ow <= w) {
+        for (ulong j = j0; j < end; j++)
+            for (int k = 0; k < C; k++)
+                out[j * C + k] = FMA(a[k], (float)picture[(i * w + j) * C + k], b[k]);
+        return;
+    }
+    for (ulong j = j0; j < end; j++) {
+        float v[C];
+        const float column = image_coordinate(m[0], m[1], m[2], (float)i, (float)j);
+        const float row = image_coordinate(m[3], m[4], m[5], (float)i, (float)j);
+        if (nearest)
+            sample_nearest(picture, row, column, h, w, fill, value, v);
+        else
+            sample_bilinear(picture, row, column, h, w, fill, value, v);
+        for (int k = 0; k < C; k++)
+            out[j * C + k] = FMA(a[k], image_bright(v[k], m[6], m[7]), b[k]);
+    }
 }

@@ -17,8 +17,10 @@ static size_t group_for(const opencl_context *cl, size_t row)
 static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *scratch)
 {
     (void)scratch;
-    const size_t n = (size_t)a->y.dim[0], row = (size_t)a->y.dim[2];
-    const size_t group = group_for(context, row);
+    const opencl_context *cl = context;
+    const size_t n = (size_t)a->y.dim[0], ow = (size_t)a->y.dim[2];
+    const size_t columns = cl->cpu_like ? ow : 1, row = ow / columns; /* of a work-item; items */
+    const size_t group = group_for(cl, row);
     char options[16];
     snprintf(options, sizeof options, "-DC=%d", a->x.dim[3]);
     clade_status status = CLADE_OK;
@@ -33,6 +35,7 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
         clade_opencl_i32(&l, a->x.dim[1]);
         clade_opencl_i32(&l, a->x.dim[2]);
         clade_opencl_i32(&l, a->y.dim[2]);
+        clade_opencl_u64(&l, columns);
         clade_opencl_i32(&l, a->nearest);
         clade_opencl_i32(&l, a->fill);
         clade_opencl_f32(&l, a->value);
