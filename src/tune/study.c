@@ -181,7 +181,7 @@ clade_status clade_study_history(const clade_study *study, clade_trial **out)
 
 /* --- what came of it --- */
 
-static clade_status write_best(const clade_study *study)
+clade_status clade_study_write_best(const clade_study *study)
 {
     if (study->best == study->count) return CLADE_OK;
     clade_recipe *recipe;
@@ -236,7 +236,7 @@ clade_status clade_study_end(clade_study *study, clade_study_job *job, bool stop
     if (job->lock >= 0) close(job->lock);
     job->lock = -1;
     if (!status) status = clade_study_update(study);
-    if (!status) status = write_best(study);
+    if (!status) status = clade_study_write_best(study);
     clade_study_unlock(lock);
     return status;
 }

@@ -42,6 +42,8 @@ clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,
 /* The search of the study, and its trials as the search knows them (to be freed). */
 clade_search_options clade_study_search(const clade_study *study);
 clade_status clade_study_history(const clade_study *study, clade_trial **out);
+/* best.yaml; nothing when no trial is done. */
+clade_status clade_study_write_best(const clade_study *study);
 /* Locks or unlocks the whole study, for as long as it takes to add a trial. */
 clade_status clade_study_lock(const clade_study *study, int *lock);
 void clade_study_unlock(int lock);

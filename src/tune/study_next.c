@@ -186,8 +186,11 @@ clade_status clade_study_next(clade_study *study, size_t trials, clade_study_job
             .todo = CLADE_STUDY_END, .epochs = study->settings.epochs, .lock = -1};
         status = decide(study, trials, out, &again);
     }
+    if (!status) status = clade_study_update(study);
+    /* what ended the last trial may have been killed before it wrote this */
+    if (!status && out->todo == CLADE_STUDY_END) status = clade_study_write_best(study);
     clade_study_unlock(lock);
-    return status ? status : clade_study_update(study);
+    return status;
 }
 
 char *clade_study_run_folder(const clade_study *study, const clade_study_job *job, int32_t run)

@@ -154,8 +154,10 @@ def killed_and_resumed(bench):
     check(len(set(values)) == 9, "no settings twice")
     first = bench.trials("whole")[0]["values"]
     check(first["optimizer"] == "adam" and first["blocks"] == 1, f"the first trial is the recipe itself: {first}")
+    (bench.folder / "whole" / "best.yaml").unlink()  # as if killed before it was written
     again = bench.run(recipe, "whole", "--trials", 9, "--epochs", 3, "--seed", 5)
     check(again.returncode == 0 and "Trial" not in again.stdout.replace("trial", ""), "nothing left to do")
+    check((bench.folder / "whole" / "best.yaml").exists(), "best.yaml is made up for")
     trained = subprocess.run([bench.clade, "train", bench.folder / "whole" / "best.yaml", "--epochs", "1", "--out",
                               bench.folder / "best"], capture_output=True, text=True)
     check(trained.returncode == 0, f"best.yaml trains: {trained.stderr}")
