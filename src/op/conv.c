@@ -525,7 +525,8 @@ static const clade_case conv2d_cases[] = {
      true,
      {.conv2d =
           {.x = F32_4(1, 3, 3, 2), .w = F32_4(2, 2, 2, 3), .b = F32_1(3), .pad = {3, 4, 2, 5}}}},
-    {"winograd-small",
+    {"winograd-small", false, {.conv2d = {.x = F32_4(1, 8, 8, 16), .w = F32_4(3, 3, 16, 16)}}},
+    {"winograd-small-same",
      false,
      {.conv2d = {.x = F32_4(8, 6, 6, 16), .w = F32_4(3, 3, 16, 16), .pad = {1, 1, 1, 1}}}},
     {"winograd",

@@ -206,7 +206,6 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     cl->max_alloc_bytes = info.max_alloc_bytes;
     cl->driver_caches = strstr(info.driver, "NVIDIA") || strstr(info.driver, "Portable Computing");
     size_t largest = (size_t)device_number(cl->device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-    cl->group_most = (uint32_t)largest;
     cl->compute_units = info.compute_units ? info.compute_units : 1;
     cl->group_size = options->group_size ? options->group_size : 256;
     if (cl->group_size > largest) cl->group_size = (uint32_t)largest;

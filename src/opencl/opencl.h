@@ -48,7 +48,7 @@ typedef struct opencl_context {
     bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
     struct opencl_choices *choices; /* how calls are done, in choice.c */
     bool driver_caches; /* the driver keeps compiled programs itself */
-    uint32_t group_size, group_most; /* of element-wise kernels; the device's limit */
+    uint32_t group_size;
     uint32_t compute_units;
     uint32_t vector_width; /* floats in the vectors of tiled kernels: 4, 8 or 16 */
     uint64_t memory_bytes, max_alloc_bytes;

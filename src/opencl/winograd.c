@@ -23,7 +23,7 @@ typedef struct plan {
 static plan plan_of(const opencl_context *cl, const winograd_job *job)
 {
     plan p = {.job = *job, .workers = 4 * (size_t)cl->compute_units, .side = 16};
-    while (p.side > 4 && (uint32_t)(p.side * p.side) > cl->group_most) p.side /= 2;
+    while (p.side > 1 && (uint32_t)(p.side * p.side) > cl->group_size) p.side /= 2;
     if (cl->cpu_like)
         snprintf(p.options, sizeof p.options, "-DVW=%u", cl->vector_width);
     else

@@ -22,7 +22,8 @@ typedef struct trial_case {
     const clade_op_info *info;
     const clade_case *test;
     size_t elements;
-    bool smallest;
+    bool transformed; /* computed by other kernels (clade_op_impl's transforms) */
+    bool smallest;    /* of those of its op that are transformed, or are not */
 } trial_case;
 
 /* Convolution and dense, which fast mode may do by matrix products. */
@@ -77,14 +78,17 @@ static void list_launched(const opencl_context *cl, const name_list *all, name_l
 
 /* ---- cases ---- */
 
-static size_t elements_of(const clade_op_info *info, const clade_case *test)
+static trial_case measure(const clade_op_info *info, const clade_case *test)
 {
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    trial_case c = {.info = info, .test = test, .elements = SIZE_MAX};
     clade_args args, forward;
-    size_t n = 0;
-    if (clade_case_args(info, test, &args, &forward)) return SIZE_MAX;
+    if (clade_case_args(info, test, &args, &forward)) return c;
+    c.elements = 0;
     for (size_t i = 0; i < info->slot_count; i++)
-        if (clade_tensor_present(&args.slot[i])) n += clade_tensor_count(&args.slot[i]);
-    return n;
+        if (clade_tensor_present(&args.slot[i])) c.elements += clade_tensor_count(&args.slot[i]);
+    c.transformed = impl->transforms && impl->transforms(&args);
+    return c;
 }
 
 static int by_size(const void *a, const void *b)
@@ -102,15 +106,15 @@ static size_t list_cases(trial_case *cases, size_t room, const char *only)
     for (int op = 0; op < CLADE_OPS; op++) {
         const clade_op_info *info = clade_op_describe((clade_op)op);
         const clade_op_impl *source = clade_op_reference(clade_case_op(info));
-        size_t smallest = count;
+        trial_case *smallest[2] = {NULL, NULL};
         if (only && strcmp(only, info->name) != 0) continue;
         for (size_t i = 0; i < source->case_count && count < room; i++, count++) {
-            cases[count] = (trial_case){.info = info,
-                                        .test = &source->cases[i],
-                                        .elements = elements_of(info, &source->cases[i])};
-            if (cases[count].elements < cases[smallest].elements) smallest = count;
+            cases[count] = measure(info, &source->cases[i]);
+            trial_case **least = &smallest[cases[count].transformed];
+            if (!*least || cases[count].elements < (*least)->elements) *least = &cases[count];
         }
-        if (smallest < count) cases[smallest].smallest = true;
+        for (int i = 0; i < 2; i++)
+            if (smallest[i]) smallest[i]->smallest = true;
     }
     qsort(cases, count, sizeof *cases, by_size);
     return count;
@@ -210,7 +214,8 @@ static bool may_launch(const clade_op_info *info, bool fast, const name_list *al
     return false;
 }
 
-/* The smallest case of each op; or, `further`, others that are not large while kernels are missing.
+/* The smallest cases of each op; or, `further`, others that are not large while kernels are
+ * missing.
  */
 static int run_cases(const kind *k, bool further, const trial_case *cases, size_t count,
                      name_list *all, name_list *launched)
@@ -219,7 +224,9 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
     size_t runs = 0;
     for (size_t i = 0; i < count; i++) {
         const clade_op_info *info = cases[i].info;
-        if (cases[i].smallest == further || (k->fast && !is_product(info))) continue;
+        if (cases[i].smallest == further ||
+            (k->fast && (cases[i].transformed || !is_product(info))))
+            continue;
         if (further &&
             (cases[i].elements > most_elements || !may_launch(info, k->fast, all, launched)))
             continue;
