@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { rounds = 4, most_batch = 8, most_parameters = 64 };
+enum { rounds = 4, most_batch = 8, most_parameters = 1024 };
 
 static const int checkpoints[] = {1, 10, 200};
 static const char *const checkpoint_names[] = {"1", "10", "200"};
