@@ -1,29 +1,16 @@
 /* clade compare: the same head on several backbones, and the best of them on pictures held back. */
 #define _XOPEN_SOURCE 700
 #include "compare.h"
+#include "interrupt.h"
 #include "session.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t asked_by; /* the signal that asked for the end; 0: none */
-
-static void ask(int signal) { asked_by = signal; }
-static bool is_asked(void) { return asked_by != 0; }
-
-static void watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 typedef struct request {
     session_place place;
@@ -211,7 +198,7 @@ static void watch_epoch(void *user, const clade_epoch *e)
 static bool poll_stop(void *user)
 {
     (void)user;
-    return is_asked();
+    return interrupt_asked();
 }
 
 static clade_status open_data(request *r, const clade_recipe *recipe)
@@ -226,7 +213,7 @@ static clade_status open_data(request *r, const clade_recipe *recipe)
     if (same) return CLADE_OK;
     clade_dataset_destroy(&r->dataset);
     r->opened = o;
-    return session_open_data(&o, is_asked, &r->dataset);
+    return session_open_data(&o, interrupt_asked, &r->dataset);
 }
 
 static void measure(compare_row *row, const clade_classifier *classifier)
@@ -363,7 +350,7 @@ static int run(request *r)
 {
     clade_recipe *recipe = NULL;
     compare c = {0};
-    watch_signals();
+    interrupt_watch();
     clade_status status = prepare(r, &recipe, &c);
     if (!status && !r->json)
         printf("%zu backbones, device %s, folder %s\n", c.count,
@@ -378,7 +365,7 @@ static int run(request *r)
         for (size_t i = 0; i < c.count; i++)
             if (c.row[i].error[0]) result = COMMAND_FAILED;
     }
-    if (asked_by) result = 128 + (int)asked_by;
+    if (interrupt_asked()) result = interrupt_status();
     for (size_t i = 0; c.row && i < c.count; i++) free(c.row[i].folder);
     free(c.row);
     clade_dataset_destroy(&r->dataset);

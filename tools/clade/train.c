@@ -1,32 +1,16 @@
 /* clade train: from a recipe and pictures to a trained classifier. */
 #define _XOPEN_SOURCE 700
 #include "events.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "session.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* The signal that asked for the end; 0: none. */
-static volatile sig_atomic_t asked_by;
-
-static void ask(int signal) { asked_by = signal; }
-
-static bool is_asked(void) { return asked_by != 0; }
-
-/* The first signal saves and ends; a second one ends at once. */
-static void watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 typedef struct request {
     session_place place;
@@ -162,7 +146,7 @@ static clade_status open_data(request *r, const clade_recipe *recipe, clade_data
     options.cache_bytes = r->cache_bytes;
     options.threads = (int)r->place.threads;
     options.strict = r->strict_data;
-    if (!status) status = session_open_data(&options, is_asked, out);
+    if (!status) status = session_open_data(&options, interrupt_asked, out);
     free(shapes);
     return status;
 }
@@ -202,7 +186,7 @@ static bool is_paused(const watchers *w)
     return w->pause > 0 && w->progress.last.epoch >= w->pause;
 }
 
-static bool poll_stop(void *user) { return is_asked() || is_paused(user); }
+static bool poll_stop(void *user) { return interrupt_asked() || is_paused(user); }
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
@@ -222,18 +206,18 @@ static void watch_epoch(void *user, const clade_epoch *e)
 static int finish(const request *r, clade_status status, watchers *w)
 {
     progress *p = &w->progress;
-    if (status == CLADE_OK || (status == CLADE_ECANCELLED && !asked_by && is_paused(w))) {
+    if (status == CLADE_OK || (status == CLADE_ECANCELLED && !interrupt_asked() && is_paused(w))) {
         progress_end(p, r->folder);
         return COMMAND_OK;
     }
     progress_break(p);
-    if (status != CLADE_ECANCELLED || !asked_by) return command_fail("train");
+    if (status != CLADE_ECANCELLED || !interrupt_asked()) return command_fail("train");
     if (is_there(r->folder))
         fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n", clade_error(),
                 r->folder);
     else
         fprintf(stderr, "clade train: stopped before training began\n");
-    return 128 + (int)asked_by;
+    return interrupt_status();
 }
 
 static int run(request *r)
@@ -244,7 +228,7 @@ static int run(request *r)
     clade_classifier *classifier = NULL;
     watchers w = {.progress.json = r->json, .pause = r->pause};
     bool watched = r->tensorboard || !r->no_report;
-    watch_signals();
+    interrupt_watch();
     clade_status status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));

@@ -1,28 +1,15 @@
 /* clade tune: searches for the settings of a recipe that train best. */
 #define _XOPEN_SOURCE 700
+#include "interrupt.h"
 #include "session.h"
 #include "tune_child.h"
 #include "tune_show.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t asked_by; /* the signal that asked for the end; 0: none */
-
-static void ask(int signal) { asked_by = signal; }
-
-/* The first signal lets the trial save itself; a second one ends at once. */
-static void watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 typedef struct request {
     session_place place;
@@ -128,7 +115,7 @@ typedef struct worker {
 static bool poll_stop(void *user)
 {
     const worker *w = user;
-    return asked_by || (w->request->deadline > 0 && now() > w->request->deadline);
+    return interrupt_asked() || (w->request->deadline > 0 && now() > w->request->deadline);
 }
 
 static void take_line(void *user, const char *line)
@@ -227,7 +214,7 @@ static int finish(worker *w, clade_status status)
     if (status) return command_fail("tune");
     if (poll_stop(w)) {
         fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n", r->folder);
-        if (asked_by) return 128 + (int)asked_by;
+        if (interrupt_asked()) return interrupt_status();
     }
     tune_show_end(&w->show, r->folder);
     return COMMAND_OK;
@@ -238,7 +225,7 @@ static int run(request *r)
     clade_recipe *recipe = NULL;
     clade_study *study = NULL;
     worker w = {.request = r};
-    watch_signals();
+    interrupt_watch();
     clade_status status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     const clade_study_settings settings = {.method = (clade_search_method)r->method,
