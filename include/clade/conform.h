@@ -55,7 +55,7 @@ typedef struct clade_conform_options {
     clade_conform_pass pass;
     const char *model; /* mode nets: instead of the recipes' nets the one in this file, as in
                         * clade_network_read: its outputs, and losses and gradients of one step */
-    unsigned modes; /* of clade_conform_mode; 0: ops, gradients and layers */
+    unsigned modes;    /* of clade_conform_mode; 0: ops, gradients and layers */
     clade_math math;
     uint64_t seed;       /* the data's; each case adds its name */
     bool quick;          /* only the small cases */
@@ -71,7 +71,7 @@ typedef struct clade_conform_options {
 typedef struct clade_conform_result {
     clade_conform_mode mode;
     clade_conform_verdict verdict;
-    const char *op;        /* its name; the chain's; the fault's */
+    const char *op; /* its name; the chain's; the fault's */
     const char *case_name;
     int accumulate;
     char support;          /* as clade_device_support gives it; 0 where no op of a device was run */

@@ -396,8 +396,8 @@ clade_status clade_conform_nets(conform_run *run)
     clade_device *cpu = NULL;
     clade_status status = clade_device_open("cpu", &options, &cpu);
     if (!status && run->options->model) status = clade_conform_network(run, cpu);
-    for (const char *const *name = clade_recipe_names();
-         !status && !run->options->model && *name; name++)
+    for (const char *const *name = clade_recipe_names(); !status && !run->options->model && *name;
+         name++)
         if (clade_conform_fits(run->options->op, *name)) status = judge_recipe(run, *name, cpu);
     clade_device_close(&cpu);
     return status;

@@ -28,7 +28,7 @@ clade_status clade_profile_log_create(clade_profile_log **out);
 void clade_profile_log_destroy(clade_profile_log **log);
 /* Runs a call and notes its time. */
 clade_status clade_profile_run(clade_device *device, const clade_call *call,
-                                clade_status (*run)(clade_device *device, const clade_call *call));
+                               clade_status (*run)(clade_device *device, const clade_call *call));
 
 /* The i-th call that the device has met and could do in several ways; false: there are no more. */
 bool clade_device_choice(const clade_device *device, size_t i, clade_choice *out);

@@ -44,7 +44,7 @@ static clade_call_time *next_entry(clade_profile_log *log)
 }
 
 clade_status clade_profile_run(clade_device *device, const clade_call *call,
-                                clade_status (*run)(clade_device *device, const clade_call *call))
+                               clade_status (*run)(clade_device *device, const clade_call *call))
 {
     clade_call_time *entry = next_entry(device->profile);
     if (!entry) return clade_fail(CLADE_ENOMEM, "out of memory for a profile");

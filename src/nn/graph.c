@@ -80,10 +80,8 @@ clade_status clade_graph_copy(const clade_graph *graph, clade_graph **out)
         return clade_fail(CLADE_ENOMEM, "out of memory for a graph");
     }
     memcpy(node, graph->node, (size_t)graph->count * sizeof *node);
-    *copy = (clade_graph){.node = node,
-                          .count = graph->count,
-                          .capacity = graph->count,
-                          .offset = graph->offset};
+    *copy = (clade_graph){
+        .node = node, .count = graph->count, .capacity = graph->count, .offset = graph->offset};
     *out = copy;
     return CLADE_OK;
 }

@@ -13,8 +13,8 @@ static clade_status check(clade_op op, const char *slot, const clade_tensor *x, 
         return clade_fail(CLADE_EINVAL, "%s: rate is %g, expected 0 or more and less than 1", name,
                           (double)rate);
     if ((uint64_t)clade_tensor_count(x) >> 34)
-        return clade_fail(CLADE_EINVAL, "%s: %s has %llu elements, expected fewer than 2^34",
-                          name, slot, (unsigned long long)clade_tensor_count(x));
+        return clade_fail(CLADE_EINVAL, "%s: %s has %llu elements, expected fewer than 2^34", name,
+                          slot, (unsigned long long)clade_tensor_count(x));
     return CLADE_OK;
 }
 

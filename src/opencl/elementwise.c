@@ -1,8 +1,7 @@
 /* Launchers of kernels/elementwise.cl. */
 #include "opencl/broadcast.h"
 
-size_t clade_opencl_elementwise_scratch(opencl_context *cl, clade_op op,
-                                        const clade_args *args)
+size_t clade_opencl_elementwise_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
     return op == CLADE_OP_reduce ? 0 : clade_broadcast_call_scratch(op, args);

@@ -42,8 +42,8 @@ typedef struct clade_modelfile {
     clade_class_names classes;
 } clade_modelfile;
 
-/* The file to open, to be freed: `path` itself, or in a run folder the one with the best weights that
- * there are. */
+/* The file to open, to be freed: `path` itself, or in a run folder the one with the best weights
+ * that there are. */
 clade_status clade_modelfile_choose(const char *path, char **out);
 /* Errors: EIO, EFORMAT (cut short, or not a model of ours), EUNSUPPORTED (made by a newer version).
  */

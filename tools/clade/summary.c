@@ -162,7 +162,7 @@ static clade_status show_model(const char *path, bool json)
     if (!status) status = clade_classifier_open(path, device, &classifier);
     if (!status)
         (json ? print_json : summary_print)(clade_model_graph(clade_classifier_model(classifier)),
-                                          clade_recipe_name(clade_classifier_recipe(classifier)));
+                                            clade_recipe_name(clade_classifier_recipe(classifier)));
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
     return status;

@@ -170,7 +170,7 @@ typedef struct watchers {
     progress progress;
     events events;
     const char *folder; /* of the run; NULL: no page */
-    int64_t pause; /* the epoch after which to stop; 0: none */
+    int64_t pause;      /* the epoch after which to stop; 0: none */
 } watchers;
 
 /* Training does not end for a page that cannot be written. */
