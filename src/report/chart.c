@@ -84,15 +84,15 @@ static size_t logarithmic_ticks(const clade_scale *s, size_t room, double *ticks
 
 size_t clade_scale_ticks(const clade_scale *s, bool integer, size_t room, double ticks[CLADE_TICKS])
 {
-    if (room < 1) room = 1;
+    if (room < 2) room = 2;
     if (room > CLADE_TICKS) room = CLADE_TICKS;
     if (s->logarithmic) return logarithmic_ticks(s, room, ticks);
-    double step = round_up((s->high - s->low) / (double)room);
+    double step = round_up((s->high - s->low) / (double)(room - 1));
     if (integer && step < 1) step = 1;
     size_t n = 0;
-    double first = ceil(s->low / step - 1e-9) + 0.0; /* no negative zero */
+    double first = ceil(s->low / step - 1e-9);
     for (double i = first; i * step <= s->high + 1e-9 * step && n < room; i++)
-        ticks[n++] = i * step;
+        ticks[n++] = i * step + 0.0; /* never -0 */
     if (n == 0) ticks[n++] = s->low;
     return n;
 }
@@ -100,6 +100,7 @@ size_t clade_scale_ticks(const clade_scale *s, bool integer, size_t room, double
 void clade_chart_number(double value, char text[32])
 {
     double size = fabs(value);
+    if (size == 0) value = 0; /* no sign */
     bool plain = size == 0 || (size >= 1e-4 && size < 1e7);
     for (int digits = plain ? 0 : 1; digits <= 6; digits++) {
         if (plain)

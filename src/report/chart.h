@@ -87,8 +87,7 @@ typedef struct clade_scale {
 
 double clade_scale_at(const clade_scale *scale, double value);
 
-/* Ticks at round values within the scale, at most `room`, at least 1. step: their distance (0 on a
- * logarithmic scale). */
+/* Ticks at round values within the scale, at most `room` (2 to CLADE_TICKS), at least 1. */
 enum { CLADE_TICKS = 16 };
 size_t clade_scale_ticks(const clade_scale *scale, bool integer, size_t room,
                          double ticks[CLADE_TICKS]);

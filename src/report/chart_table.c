@@ -82,11 +82,14 @@ void clade_chart_heat(clade_page *page, const clade_chart *c, const char *const 
     bool named = rows <= named_most && columns <= named_most;
     bool numbered = rows <= numbered_most && columns <= numbered_most;
     double left = (named ? width_of_names(row_names, rows, 14) : 8) + (c->y.title ? 18 : 0);
+    double names = width_of_names(column_names, columns, 14);
     double side_x = (CLADE_CHART_WIDTH - 4 - left) / (double)(columns ? columns : 1);
+    bool slanted = named && names - 12 > side_x;
+    if (slanted) /* the last name leans over the edge */
+        side_x = (CLADE_CHART_WIDTH - 4 - left - 0.5 * names) / (double)columns;
     double side_y = fmin(side_x, rows <= numbered_most ? 34 : 480.0 / (double)rows);
-    bool slanted = named && width_of_names(column_names, columns, 14) - 12 > side_x;
     double top = 26 + (c->x.title ? 18 : 0);
-    if (named) top += slanted ? 0.75 * width_of_names(column_names, columns, 14) + 8 : 18;
+    if (named) top += slanted ? 0.75 * names + 8 : 18;
     clade_chart_begin(page, c, (int32_t)ceil(top + side_y * (double)rows + 4));
     if (c->x.title)
         clade_chart_text(page, left + side_x * (double)columns / 2, 36, "middle", c->x.title, 50);

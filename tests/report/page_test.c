@@ -74,12 +74,14 @@ static void check_ticks(double low, double high, bool integer, bool logarithmic,
 static void check_scales(void)
 {
     check_number(0, "0");
+    check_number(-0.0, "0");
     check_number(0.25, "0.25");
     check_number(12000, "12000");
     check_number(1e-5, "1e-05");
     check_number(-0.3, "-0.3");
     check_number(2.5e9, "2.5e+09");
-    check_ticks(0, 1, false, false, 5, 5, 0, 0.8);
+    check_ticks(0, 1, false, false, 5, 3, 0, 1);
+    check_ticks(-0.1, 0.1, false, false, 5, 5, -0.1, 0.1);
     check_ticks(0, 1, false, false, 6, 6, 0, 1);
     check_ticks(1, 3, true, false, 8, 3, 1, 3);
     check_ticks(1, 25, true, false, 8, 5, 5, 25);
