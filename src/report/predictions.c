@@ -187,7 +187,8 @@ static void add_roc(clade_page *page, const report_predictions *r)
             series[count++] =
                 (clade_series){.name = name[c], .x = x[c], .y = y[c], .count = points};
         }
-        series[count] = (clade_series){.x = diagonal, .y = diagonal, .count = 2, .color = -1};
+        series[count] = (clade_series){
+            .name = "by chance", .x = diagonal, .y = diagonal, .count = 2, .color = -1};
         static const clade_chart chart = {
             .title = "ROC",
             .description = "True positives found against false alarms, at every threshold.",

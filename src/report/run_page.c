@@ -134,14 +134,17 @@ static void add_model(clade_page *page, const report_run *run)
 }
 
 /* The parts that need the classifier and pictures. */
-static clade_status add_predictions(clade_page *page, const clade_report_options *options)
+static clade_status add_predictions(clade_page *page, const report_run *run,
+                                    const clade_report_options *options)
 {
     static const char *const splits[] = {"training", "validation", "test"};
     report_predictions r;
     clade_status status = clade_report_predict(options->classifier, options->dataset, &r);
     if (status) return status;
     clade_page_section(page, "Predictions");
-    clade_page_paragraph(page, "Of the %zu pictures of the %s split.", r.count, splits[r.split]);
+    clade_page_paragraph(
+        page, "Of the %zu pictures of the %s split, by the weights of epoch %zu, the best.",
+        r.count, splits[r.split], clade_report_run_best(run));
     clade_report_add_scores(page, &r);
     status = clade_report_add_pictures(page, &r);
     clade_report_predictions_clear(&r);
@@ -159,7 +162,7 @@ static clade_status write_page(const report_run *run, const clade_report_options
         clade_report_add_curves(&page, run);
         add_scores(&page, run);
     }
-    if (options->classifier && options->dataset) status = add_predictions(&page, options);
+    if (options->classifier && options->dataset) status = add_predictions(&page, run, options);
     add_model(&page, run);
     clade_page_section(&page, "Recipe");
     clade_page_listing(&page, clade_recipe_text(run->recipe));

@@ -40,7 +40,8 @@ static bool ends_with(const char *name, const char *end)
 static bool is_left_over(const char *name)
 {
     static const char *const ours[] = {"recipe.yaml.",      "history.csv.", "best.safetensors.",
-                                       "last.safetensors.", "state.",       "metrics.json."};
+                                       "last.safetensors.", "state.",       "metrics.json.",
+                                       "report.html.",      "curves.svg."};
     if (!ends_with(name, ".tmp")) return false;
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (!strncmp(name, ours[i], strlen(ours[i]))) return true;

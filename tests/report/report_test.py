@@ -96,6 +96,14 @@ def main(clade):
         check(any("lr: 0.01" in t for t in page.texts), "the setting that differs")
         check(str(run) in page.texts and str(other) in page.texts, "both runs")
 
+        # the page that training wrote shows the best weights, not the last: it is the same anew
+        early = folder / "early"
+        clade_run("train", "shapes", "--device", "cpu", "--data", data, "--epochs", "4", "--seed", "2", "--out", early)
+        text = (early / "report.html").read_bytes()
+        check(b"by the weights of epoch 1, the best" in text, "the best epoch is not the last")
+        clade_run("report", early, "--device", "cpu")
+        check((early / "report.html").read_bytes() == text, "the page that training wrote")
+
         none = clade_run(*train, "--out", folder / "none", "--no-report")
         check(none.returncode == 0 and not (folder / "none" / "report.html").exists(), "--no-report")
 

@@ -20,10 +20,13 @@ static clade_status open_data(const request *r, const clade_recipe *recipe, clad
         options.path = r->data;
         options.validation = r->validation;
     }
+    char *rendered = options.path ? NULL : session_rendered_path(recipe);
+    if (rendered) options.path = rendered;
     if (!options.path) return CLADE_OK;
     options.threads = (int)r->place.threads;
     options.strict = r->strict_data;
     clade_status status = session_open_data(&options, NULL, out);
+    free(rendered);
     if (status && !r->data) { /* it has gone since */
         fprintf(stderr, "clade report: no pictures: %s\n", clade_error());
         return CLADE_OK;

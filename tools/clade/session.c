@@ -117,6 +117,11 @@ char *session_cache_path(const char *name)
     return path;
 }
 
+char *session_rendered_path(const clade_recipe *recipe)
+{
+    return strcmp(clade_recipe_name(recipe), "shapes") ? NULL : session_cache_path("shapes");
+}
+
 char *session_text_edit(const char *path, const char *value)
 {
     char *edit = malloc(strlen(path) + 2 * strlen(value) + 4), *p = edit;

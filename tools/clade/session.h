@@ -48,6 +48,9 @@ void session_print_data(FILE *to, const clade_dataset *dataset);
 /* A file in the user's cache folder, to be freed; NULL: there is none. */
 char *session_cache_path(const char *name);
 
+/* Where the pictures of the recipe `shapes` are rendered to, to be freed; NULL for other recipes. */
+char *session_rendered_path(const clade_recipe *recipe);
+
 /* "path=value" with the value as YAML text in quotes, to be freed; NULL: out of memory. */
 char *session_text_edit(const char *path, const char *value);
 /* The same for a path of files, as it is known from every folder. */

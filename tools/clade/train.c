@@ -188,6 +188,19 @@ static bool is_paused(const watchers *w)
 
 static bool poll_stop(void *user) { return interrupt_asked() || is_paused(user); }
 
+/* The last page: of a complete run, with what its best weights make of the pictures, as `clade
+ * report` would write it. */
+static void end_report(watchers *w, bool complete, clade_device *device,
+                       const clade_dataset *dataset)
+{
+    clade_classifier *best = NULL;
+    if (!w->folder || !w->progress.last.epoch) return;
+    if (complete && clade_classifier_open(w->folder, device, &best))
+        fprintf(stderr, "clade train: no predictions in the report: %s\n", clade_error());
+    write_report(w, &(clade_report_options){.classifier = best, .dataset = best ? dataset : NULL});
+    clade_classifier_destroy(&best);
+}
+
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
     watchers *w = user;
@@ -227,7 +240,6 @@ static int run(request *r)
     clade_dataset *dataset = NULL;
     clade_classifier *classifier = NULL;
     watchers w = {.progress.json = r->json, .pause = r->pause};
-    bool watched = r->tensorboard || !r->no_report;
     interrupt_watch();
     clade_status status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
@@ -247,12 +259,10 @@ static int run(request *r)
                                        .threads = (int)r->place.threads,
                                        .cache_bytes = r->cache_bytes,
                                        .observer = {&w, watch_batch, watch_epoch, poll_stop}};
-        status = clade_train(recipe, dataset, device, &options, watched ? &classifier : NULL);
+        status = clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
     }
-    if (classifier)
-        write_report(&w, &(clade_report_options){.classifier = status ? NULL : classifier,
-                                                 .dataset = status ? NULL : dataset});
     int result = finish(r, status, &w);
+    end_report(&w, status == CLADE_OK, device, dataset);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);
     clade_dataset_destroy(&dataset);
