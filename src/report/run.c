@@ -1,11 +1,14 @@
 /* Reading a run folder. */
+#define _XOPEN_SOURCE 700
 #include "report/run.h"
 
 #include "base/file.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { most_history = 64 << 20, most_metrics = 16 << 20 };
 
@@ -29,7 +32,7 @@ static bool read_row(report_run *run, char *line)
     return run->column[REPORT_EPOCH][run->epochs] == (double)(run->epochs + 1);
 }
 
-static clade_status parse_history(report_run *run, char *text, const char *path)
+clade_status clade_report_read_history(report_run *run, char *text, const char *path)
 {
     size_t lines = 1, number = 1;
     for (const char *p = text; *p; p++) lines += *p == '\n';
@@ -57,8 +60,12 @@ static clade_status read_history(report_run *run, const char *path)
 {
     void *text = NULL;
     size_t size;
+    struct stat info;
+    if (stat(path, &info) && errno == ENOENT) return CLADE_OK; /* no epoch has ended yet */
     clade_status status = clade_file_read(path, most_history, &text, &size);
-    if (!status) status = parse_history(run, text, path);
+    if (!status && strlen(text) != size)
+        status = clade_fail(CLADE_EFORMAT, "%s: expected text, found a zero byte", path);
+    if (!status) status = clade_report_read_history(run, text, path);
     free(text);
     return status;
 }

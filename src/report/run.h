@@ -31,6 +31,10 @@ typedef struct report_run {
 clade_status clade_report_run_open(const char *folder, report_run *out);
 void clade_report_run_close(report_run *run);
 
+/* Reads the text of a history, which it changes, into the columns; `path` is for messages. Errors:
+ * EFORMAT, with the line. */
+clade_status clade_report_read_history(report_run *run, char *text, const char *path);
+
 /* Does the run have a validation split? */
 bool clade_report_run_validates(const report_run *run);
 /* The best epoch, from 1: highest validation accuracy, of equals the lowest loss (without a
