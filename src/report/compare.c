@@ -1,6 +1,7 @@
 /* Comparing runs on a page. */
 #include "report/chart.h"
 #include "report/run.h"
+#include "report/settings.h"
 
 #include <clade/report.h>
 
@@ -65,49 +66,73 @@ static void add_lines(clade_page *page, const report_run *runs, size_t count, co
     free(series);
 }
 
-/* ---- the lines in which recipes differ ---- */
+/* ---- settings ---- */
 
-/* Is there a line of these bytes in the text? */
-static bool has_line(const char *text, const char *line, size_t size)
+static bool differs(const clade_settings *settings, size_t count, const char *key)
 {
-    for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
-        if (strcspn(text, "\n") == size && !memcmp(text, line, size)) return true;
+    const char *first = clade_settings_find(&settings[0], key);
+    for (size_t i = 1; i < count; i++) {
+        const char *other = clade_settings_find(&settings[i], key);
+        if (!first != !other || (first && strcmp(first, other))) return true;
+    }
     return false;
 }
 
-static void add_differences(clade_page *page, const report_run *runs, size_t count)
+/* Is the key among those of the runs before this one? */
+static bool was_shown(const clade_settings *settings, size_t run, const char *key)
 {
-    bool any = false;
-    clade_page_section(page, "Lines of the recipes that are not in all of them");
-    for (size_t i = 0; i < count; i++) {
-        const char *text = clade_recipe_text(runs[i].recipe);
-        char *own = calloc(strlen(text) + 2, 1);
-        if (!own) {
-            page->status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
-            return;
-        }
-        size_t used = 0;
-        for (const char *line = text; *line;) {
-            size_t size = strcspn(line, "\n");
-            bool common = true;
-            for (size_t k = 0; k < count && common; k++)
-                common = has_line(clade_recipe_text(runs[k].recipe), line, size);
-            if (!common) {
-                memcpy(own + used, line, size);
-                own[used + size] = '\n';
-                used += size + 1;
+    for (size_t i = 0; i < run; i++)
+        if (clade_settings_find(&settings[i], key)) return true;
+    return false;
+}
+
+static void add_rows(clade_page *page, const clade_settings *settings, size_t count)
+{
+    for (size_t run = 0; run < count; run++)
+        for (size_t k = 0; k < settings[run].count; k++) {
+            const char *key = settings[run].key[k];
+            if (was_shown(settings, run, key) || !differs(settings, count, key)) continue;
+            clade_page_cell(page, "%s", key);
+            for (size_t i = 0; i < count; i++) {
+                const char *value = clade_settings_find(&settings[i], key);
+                clade_page_cell(page, "%s", value ? value : "–");
             }
-            line += size;
-            line += *line == '\n';
         }
-        if (used) {
-            clade_page_paragraph(page, "%s", runs[i].folder);
-            clade_page_listing(page, own);
-            any = true;
-        }
-        free(own);
+}
+
+/* The settings that are not the same in all recipes, a column for each run. */
+static clade_status add_settings(clade_page *page, const report_run *runs, size_t count)
+{
+    clade_settings *settings = calloc(count, sizeof *settings);
+    clade_column *columns = calloc(count + 1, sizeof *columns);
+    clade_status status = settings && columns
+                              ? CLADE_OK
+                              : clade_fail(CLADE_ENOMEM, "out of memory for %zu runs", count);
+    for (size_t i = 0; i < count && !status; i++) {
+        columns[i + 1].title = runs[i].folder;
+        status = clade_settings_read(clade_recipe_text(runs[i].recipe), &settings[i]);
     }
-    if (!any) clade_page_paragraph(page, "There are none.");
+    if (!status) {
+        columns[0].title = "setting";
+        clade_page_section(page, "Settings that differ");
+        clade_page_table_begin(page, NULL, columns, count + 1);
+        add_rows(page, settings, count);
+        clade_page_table_end(page);
+    }
+    for (size_t i = 0; settings && i < count; i++) clade_settings_clear(&settings[i]);
+    free(settings);
+    free(columns);
+    return status;
+}
+
+static bool same_classes(const report_run *a, const report_run *b)
+{
+    size_t n = clade_report_classes(a);
+    if (!a->epochs || !b->epochs) return true; /* not known yet */
+    bool same = n == clade_report_classes(b);
+    for (size_t i = 0; i < n && same; i++)
+        same = !strcmp(clade_report_class(a, i), clade_report_class(b, i));
+    return same;
 }
 
 clade_status clade_report_compare(const char *const *folders, size_t count, const char *path)
@@ -125,6 +150,11 @@ clade_status clade_report_compare(const char *const *folders, size_t count, cons
         clade_page page = {0};
         clade_page_begin(&page, "Runs", 0);
         add_table(&page, runs, count);
+        bool same = true;
+        for (size_t i = 1; i < count; i++) same = same && same_classes(&runs[0], &runs[i]);
+        if (!same)
+            clade_page_paragraph(&page, "The runs tell different classes apart: their accuracies "
+                                        "and losses cannot be compared.");
         clade_page_grid_begin(&page, CLADE_GRID_CHARTS);
         if (validate) {
             add_lines(&page, runs, count, "Validation accuracy", REPORT_VAL_ACCURACY, false);
@@ -133,8 +163,9 @@ clade_status clade_report_compare(const char *const *folders, size_t count, cons
         add_lines(&page, runs, count, "Training accuracy", REPORT_ACCURACY, false);
         add_lines(&page, runs, count, "Training loss", REPORT_LOSS, true);
         clade_page_grid_end(&page);
-        add_differences(&page, runs, count);
-        status = clade_page_write(&page, path);
+        status = add_settings(&page, runs, count);
+        if (!status) status = clade_page_write(&page, path);
+        clade_page_clear(&page);
     }
     for (size_t i = 0; i < count; i++) clade_report_run_close(&runs[i]);
     free(runs);
