@@ -11,7 +11,8 @@ extern "C" {
 typedef struct clade_report_options {
     bool running; /* training goes on: a browser loads the page again every few seconds */
     /* Both or neither: what the classifier makes of the data set's validation split (where there is
-     * none: test, then training), with pictures. The classifier is the run's, of its best weights. */
+     * none: test, then training), with pictures. The classifier is the run's, of its best weights.
+     */
     clade_classifier *classifier;
     const clade_dataset *dataset;
 } clade_report_options;

@@ -259,7 +259,8 @@ static int run(request *r)
                                        .threads = (int)r->place.threads,
                                        .cache_bytes = r->cache_bytes,
                                        .observer = {&w, watch_batch, watch_epoch, poll_stop}};
-        status = clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
+        status =
+            clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
     }
     int result = finish(r, status, &w);
     end_report(&w, status == CLADE_OK, device, dataset);
