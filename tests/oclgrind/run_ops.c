@@ -249,7 +249,7 @@ static int count_missing(const name_list *all, const name_list *launched)
     }
     for (const opencl_source *s = clade_opencl_sources; s->family; s++) {
         size_t n = strlen(s->family);
-        bool compiled = false;
+        bool compiled = !strcmp(s->family, "peak"); /* a measure of speed: no op's */
         for (size_t i = 0; i < all->count; i++)
             compiled = compiled || (!strncmp(all->name[i], s->family, n) && all->name[i][n] == '/');
         if (compiled) continue;

@@ -3,6 +3,9 @@
  *
  *   net_runner [--math exact|fast] [--strict] [--threads N] [--batch N] [--classes N]
  *              [--set KEY=VALUE]… DEVICE RECIPE  < requests  > replies
+ *   net_runner recipe RECIPE
+ *
+ * The latter prints the recipe with its variables and repeats resolved.
  *
  * A request is a line:
  *   write NAME         and the raw bytes of all of "input", "label", "weight" or a parameter
@@ -189,8 +192,18 @@ static clade_status make_model(session *s, int32_t batch, int32_t classes)
     return status;
 }
 
+static int print_recipe(const char *name)
+{
+    clade_recipe *recipe = NULL;
+    if (clade_recipe_read(name, NULL, 0, &recipe)) malformed(name, clade_error());
+    fputs(clade_recipe_text(recipe), stdout);
+    clade_recipe_destroy(&recipe);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && !strcmp(argv[1], "recipe")) return print_recipe(argv[2]);
     session s = {0};
     clade_device_options options = {.math = CLADE_EXACT};
     const char *names[2] = {NULL, NULL};

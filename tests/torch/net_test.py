@@ -1,7 +1,7 @@
 """Whole nets against PyTorch: the same weights and batches, then output, losses, every gradient, running
 statistics, inference, and the weights and moments after each of three steps of every optimizer.
 
-    net_test.py --runner net_runner --recipes tools/recipes --device cpu [--math exact|fast] [--strict]
+    net_test.py --runner net_runner --device cpu [--math exact|fast] [--strict]
                 [--threads N] [--quick | --net NAME] [--faults]
 
 An error is max |a - b| / max |b| of a tensor, b being PyTorch's in float64. Rows of the table:
@@ -18,6 +18,7 @@ the decisions that the library took, and their number is printed. With --faults 
 PyTorch's side, and each must be seen. Exit status: 77 without PyTorch, NumPy, PyYAML or the device."""
 import argparse
 import os
+import subprocess
 import sys
 import zlib
 
@@ -133,8 +134,8 @@ class Case:
         self.batch, self.n, self.classes, _ = NETS[name]
         here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nets", name + ".yaml")
         own = os.path.exists(here)
-        with open(here if own else os.path.join(options.recipes, name + ".yaml")) as file:
-            self.recipe = yaml.safe_load(file)
+        text = subprocess.run([options.runner, "recipe", here if own else name], check=True, capture_output=True)
+        self.recipe = yaml.safe_load(text.stdout)
         command = [options.runner, "--batch", str(self.batch), "--classes", str(self.classes),
                    "--math", options.math] + (["--strict"] if options.strict else [])
         if options.threads:
@@ -396,7 +397,6 @@ def test_faults(options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runner", required=True)
-    parser.add_argument("--recipes", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--math", default="exact", choices=["exact", "fast"])
     parser.add_argument("--strict", action="store_true")
