@@ -113,8 +113,10 @@ class Worst:
         self.turned = 0  # decisions of relu and max that fell the other way
 
     def bound(self, row, column):
-        own = self.errors["float32", column][0] if row == "first" else 0
-        return max(BOUND, 4 * own)
+        # a gradient may be as far off as PyTorch's own in float32 is: where many values lie close to a
+        # kink, not all decisions that fell the other way are found
+        share = 4 if row == "first" else 1 if (row, column) == ("clade", "gradient") else 0
+        return max(BOUND, share * self.errors.get(("float32", column), (0, ""))[0])
 
     def add(self, row, column, tensor, a, b):
         error = relative(a, b)
