@@ -7,7 +7,8 @@ statistics, inference, and the weights and moments after each of three steps of 
 An error is max |a - b| / max |b| of a tensor, b being PyTorch's in float64. Rows of the table:
   clade    output to infer: the library against PyTorch from the same weights and batch, the gradient also
            in the second and third step of one training; optimizers: weights after each of three steps
-           from the library's own gradients and PyTorch's own moments; below 1e-5
+           from the library's own gradients and PyTorch's own moments; below 1e-5, gradients also below
+           what PyTorch's in float32 are off by
   moments  the optimizers' state after the same steps; below 1e-5
   first    weights after one whole step on either side, from its own gradient. Adam moves a weight whose
            gradient is within rounding of 0 by anything up to the rate, in float32 however computed, so
