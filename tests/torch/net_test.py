@@ -7,8 +7,7 @@ statistics, inference, and the weights and moments after each of three steps of 
 An error is max |a - b| / max |b| of a tensor, b being PyTorch's in float64. Rows of the table:
   clade    output to infer: the library against PyTorch from the same weights and batch, the gradient also
            in the second and third step of one training; optimizers: weights after each of three steps
-           from the library's own gradients and PyTorch's own moments; below 1e-5, gradients also below
-           what PyTorch's in float32 are off by
+           from the library's own gradients and PyTorch's own moments; below 1e-5
   moments  the optimizers' state after the same steps; below 1e-5
   first    weights after one whole step on either side, from its own gradient. Adam moves a weight whose
            gradient is within rounding of 0 by anything up to the rate, in float32 however computed, so
@@ -45,7 +44,8 @@ NETS = {
     "shapes": (8, 8, 6, True),
     "cats-dogs-64": (8, 8, 2, True),
     "cifar10": (8, 8, 10, False),
-    "cats-dogs-dropout": (4, 4, 2, False),
+    # two pictures: of more, values lie closer to kinks than MOST_TURNED decisions can sort out
+    "cats-dogs-dropout": (2, 2, 2, False),
     "horses-or-humans": (4, 4, 2, False),
     "branches": (6, 5, 3, True),
     "corners": (7, 7, 3, True),
@@ -114,10 +114,8 @@ class Worst:
         self.turned = 0  # decisions of relu and max that fell the other way
 
     def bound(self, row, column):
-        # a gradient may be as far off as PyTorch's own in float32 is: where many values lie close to a
-        # kink, not all decisions that fell the other way are found
-        share = 4 if row == "first" else 1 if (row, column) == ("clade", "gradient") else 0
-        return max(BOUND, share * self.errors.get(("float32", column), (0, ""))[0])
+        own = self.errors["float32", column][0] if row == "first" else 0
+        return max(BOUND, 4 * own)
 
     def add(self, row, column, tensor, a, b):
         error = relative(a, b)
