@@ -228,7 +228,7 @@ clade_status clade_onnx_emit(clade_onnx_reader *reader, const char *name, clade_
 /* Adds to the list of what cannot be read. */
 void clade_onnx_add_fault(clade_onnx_reader *reader, const Onnx__Node *node, const char *reason);
 
-/* --- clade_onnx_metadata.c --- */
+/* --- onnx_metadata.c --- */
 
 /* What the file's metadata say about preprocessing and classes; both may be missing. */
 clade_status clade_onnx_read_metadata(const clade_onnx_reader *reader, clade_network *network);
