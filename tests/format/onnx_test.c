@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "format/network.h"
-#include "format/onnx_write.h"
+#include "onnx_hand.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -234,44 +234,18 @@ static void test_round_trip(void)
 
 /* --- files made by hand --- */
 
-/* Copies a text that messages take as char *. */
-static char *text(clade_onnx_writer *w, const char *from)
-{
-    return clade_onnx_format(w, "%s", from);
-}
-
-static Onnx__Node *node(clade_onnx_writer *w, const char *op, const char *name, const char *out,
-                        const char *a, const char *b, const char *c)
-{
-    char *inputs[3] = {text(w, a), b ? text(w, b) : NULL, c ? text(w, c) : NULL};
-    return clade_onnx_put_node(w, op, name, text(w, out), c ? 3 : b ? 2 : 1, inputs);
-}
-
 static const float numbers[64] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 
 static void floats(clade_onnx_writer *w, const char *name, int32_t rank, const int64_t *dim)
 {
-    clade_onnx_put_floats(w, text(w, name), rank, dim, numbers);
+    clade_onnx_put_floats(w, hand_text(w, name), rank, dim, numbers);
 }
 
-/* The frame: opset, the input "x" [n, 2, 4, 4] and the output "y". */
+/* The frame, with the input [n, 2, 4, 4]. */
 static void start(clade_onnx_writer *w, int64_t opset)
 {
-    static Onnx__ValueInfo *infos[2];
-    static Onnx__OperatorSet set, *sets[1];
     static const int64_t in[] = {-1, 2, 4, 4}, out[] = {-1, 3};
-    clade_onnx_writer_start(w);
-    onnx__operator_set__init(&set);
-    set.has_version = true;
-    set.version = opset;
-    sets[0] = &set;
-    w->model.opset_import = sets;
-    w->model.n_opset_import = 1;
-    infos[0] = clade_onnx_make_info(w, text(w, "x"), 1, 4, in);
-    infos[1] = clade_onnx_make_info(w, text(w, "y"), 1, 2, out);
-    w->graph.input = &infos[0];
-    w->graph.output = &infos[1];
-    w->graph.n_input = w->graph.n_output = 1;
+    hand_start(w, opset, in, out);
 }
 
 /* Saves and reads it; the status is that of reading. */
@@ -298,15 +272,15 @@ static void test_folding(void)
     clade_onnx_writer w;
     clade_network *network;
     start(&w, 13);
-    clade_onnx_put_numbers(&w, text(&w, "zero"), 1, zero);
-    clade_onnx_put_numbers(&w, text(&w, "minus"), 1, minus);
-    node(&w, "Shape", "s", "shape", "x", NULL, NULL);
-    node(&w, "Gather", "g", "n", "shape", "zero", NULL);
-    Onnx__Node *concat = node(&w, "Concat", "c", "to", "n", "minus", NULL);
+    clade_onnx_put_numbers(&w, hand_text(&w, "zero"), 1, zero);
+    clade_onnx_put_numbers(&w, hand_text(&w, "minus"), 1, minus);
+    hand_node(&w, "Shape", "s", "shape", "x", NULL, NULL);
+    hand_node(&w, "Gather", "g", "n", "shape", "zero", NULL);
+    Onnx__Node *concat = hand_node(&w, "Concat", "c", "to", "n", "minus", NULL);
     clade_onnx_put_int(&w, concat, "axis", 0);
-    node(&w, "Reshape", "r", "flat", "x", "to", NULL);
+    hand_node(&w, "Reshape", "r", "flat", "x", "to", NULL);
     floats(&w, "fc.weight", 2, kernel);
-    node(&w, "MatMul", "m", "y", "flat", "fc.weight", NULL);
+    hand_node(&w, "MatMul", "m", "y", "flat", "fc.weight", NULL);
     CHECK_OK(read_back(&w, &network));
     if (!network) return;
     size_t count;
@@ -324,19 +298,19 @@ static void test_unsupported(void)
     clade_onnx_writer w;
     clade_network *network;
     start(&w, 13);
-    node(&w, "Resize", "up", "a", "x", NULL, NULL);
-    node(&w, "Relu", "fine", "b", "a", NULL, NULL);
-    node(&w, "NonZero", "odd", "c", "b", NULL, NULL);
-    node(&w, "Softplus", "soft", "y", "x", NULL, NULL);
+    hand_node(&w, "Resize", "up", "a", "x", NULL, NULL);
+    hand_node(&w, "Relu", "fine", "b", "a", NULL, NULL);
+    hand_node(&w, "NonZero", "odd", "c", "b", NULL, NULL);
+    hand_node(&w, "Softplus", "soft", "y", "x", NULL, NULL);
     clade_status status = read_back(&w, &network);
     CHECK(status == CLADE_EUNSUPPORTED && !network);
     CHECK(strstr(clade_error(), "3 nodes") && strstr(clade_error(), "Resize 'up'") &&
           strstr(clade_error(), "NonZero 'odd'") && strstr(clade_error(), "Softplus 'soft'"));
     start(&w, 6);
-    node(&w, "Relu", "r", "y", "x", NULL, NULL);
+    hand_node(&w, "Relu", "r", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EUNSUPPORTED, "opset 6");
     start(&w, 13);
-    node(&w, "Erf", "lone", "y", "x", NULL, NULL);
+    hand_node(&w, "Erf", "lone", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EUNSUPPORTED, "Erf 'lone'");
 }
 
@@ -345,28 +319,28 @@ static void test_structure(void)
     static const int64_t two[] = {2}, kernel[] = {3, 2, 1, 1};
     clade_onnx_writer w;
     start(&w, 13); /* a cycle */
-    node(&w, "Add", "one", "a", "x", "y", NULL);
-    node(&w, "Relu", "two", "y", "a", NULL, NULL);
+    hand_node(&w, "Add", "one", "a", "x", "y", NULL);
+    hand_node(&w, "Relu", "two", "y", "a", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "takes 'y', which no node before it makes");
     start(&w, 13);
-    node(&w, "Relu", "one", "y", "x", NULL, NULL);
-    node(&w, "Relu", "two", "y", "x", NULL, NULL);
+    hand_node(&w, "Relu", "one", "y", "x", NULL, NULL);
+    hand_node(&w, "Relu", "two", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "'y' is defined twice");
     start(&w, 13);
-    node(&w, "Relu", "one", "z", "x", NULL, NULL);
+    hand_node(&w, "Relu", "one", "z", "x", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "no node makes the output 'y'");
     start(&w, 13);
     expect_error(&w, CLADE_EFORMAT, "no graph with nodes");
     start(&w, 13);
-    node(&w, "Identity", "id", "y", "x", NULL, NULL);
+    hand_node(&w, "Identity", "id", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "no layers");
     start(&w, 13);
     floats(&w, "k", 4, kernel);
     floats(&w, "b", 1, two);
-    node(&w, "Conv", "conv", "y", "x", "k", "b");
+    hand_node(&w, "Conv", "conv", "y", "x", "k", "b");
     expect_error(&w, CLADE_EFORMAT, "Conv 'conv': 2 channels");
     start(&w, 13); /* no kernel at all */
-    node(&w, "Conv", "conv", "y", "x", NULL, NULL);
+    hand_node(&w, "Conv", "conv", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "its kernel");
 }
 
@@ -398,20 +372,20 @@ static void test_tensors(void)
         w.graph.initializer[0]->dims[0] = lies[i].dim0;
         w.graph.initializer[0]->data_type = lies[i].type;
         w.graph.initializer[0]->raw_data.len = lies[i].bytes;
-        node(&w, "Conv", "conv", "y", "x", "k", NULL);
+        hand_node(&w, "Conv", "conv", "y", "x", "k", NULL);
         expect_error(&w, lies[i].status, lies[i].part);
     }
     /* a shape asks for far more than the file could fill */
     static const int64_t huge[] = {1 << 20, 1 << 19};
     clade_onnx_writer w;
     start(&w, 13);
-    clade_onnx_put_numbers(&w, text(&w, "shape"), 2, huge);
-    node(&w, "ConstantOfShape", "fill", "big", "shape", NULL, NULL);
-    node(&w, "Add", "add", "y", "x", "big", NULL);
+    clade_onnx_put_numbers(&w, hand_text(&w, "shape"), 2, huge);
+    hand_node(&w, "ConstantOfShape", "fill", "big", "shape", NULL, NULL);
+    hand_node(&w, "Add", "add", "y", "x", "big", NULL);
     expect_error(&w, CLADE_ENOMEM, "more memory than a file of its size");
     start(&w, 13);
     w.graph.input[0]->type->tensor_type->shape->dim[2]->value = INT64_C(1) << 40;
-    node(&w, "Relu", "r", "y", "x", NULL, NULL);
+    hand_node(&w, "Relu", "r", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EINVAL, "height");
 }
 
@@ -425,8 +399,8 @@ static void add_external(clade_onnx_writer *w, const char *location, const char 
         {"location", location}, {"offset", offset}, {"length", "24"}};
     for (int i = 0; i < 3; i++) {
         onnx__pair__init(&pairs[i]);
-        pairs[i].key = text(w, entries[i][0]);
-        pairs[i].value = text(w, entries[i][1]);
+        pairs[i].key = hand_text(w, entries[i][0]);
+        pairs[i].value = hand_text(w, entries[i][1]);
         list[i] = &pairs[i];
     }
     t->external_data = list;
@@ -434,7 +408,7 @@ static void add_external(clade_onnx_writer *w, const char *location, const char 
     t->has_data_location = true;
     t->data_location = 1;
     t->has_raw_data = false;
-    node(w, "Conv", "conv", "y", "x", "k", NULL);
+    hand_node(w, "Conv", "conv", "y", "x", "k", NULL);
 }
 
 static void test_external(void)
@@ -465,7 +439,6 @@ static void test_external(void)
         {".", "0", CLADE_EFORMAT, "outside of the model's folder"},
         {"", "0", CLADE_EFORMAT, "not named"},
     };
-    (void)unlink("onnx_test_link");
     CHECK(symlink("/etc/passwd", "onnx_test_link") == 0);
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         start(&w, 13);
@@ -483,9 +456,9 @@ static void test_damage(void)
     clade_network *network;
     start(&w, 13);
     floats(&w, "k", 4, kernel);
-    node(&w, "Conv", "conv", "a", "x", "k", NULL);
-    node(&w, "GlobalAveragePool", "mean", "b", "a", NULL, NULL);
-    node(&w, "Flatten", "flat", "y", "b", NULL, NULL);
+    hand_node(&w, "Conv", "conv", "a", "x", "k", NULL);
+    hand_node(&w, "GlobalAveragePool", "mean", "b", "a", NULL, NULL);
+    hand_node(&w, "Flatten", "flat", "y", "b", NULL, NULL);
     CHECK_OK(read_back(&w, &network));
     clade_network_destroy(&network);
     unsigned char *bytes;
@@ -513,6 +486,8 @@ static void test_damage(void)
 
 int main(void)
 {
+    char folder[] = "/tmp/clade-onnx-XXXXXX";
+    CHECK(mkdtemp(folder) && chdir(folder) == 0);
     test_round_trip();
     test_folding();
     test_unsupported();
@@ -520,5 +495,6 @@ int main(void)
     test_tensors();
     test_external();
     test_damage();
+    CHECK_OK(clade_folder_remove(folder));
     return TEST_END();
 }

@@ -1,5 +1,5 @@
 /* Makes the seeds of the ONNX target: make_onnx_seeds FOLDER. */
-#include "format/onnx_write.h"
+#include "../format/onnx_hand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,35 +12,16 @@ static void fail(const char *what)
     exit(1);
 }
 
-static char *text(clade_onnx_writer *w, const char *from)
-{
-    return clade_onnx_format(w, "%s", from);
-}
-
 static Onnx__Node *node(clade_onnx_writer *w, const char *op, const char *out, const char *a,
                         const char *b, const char *c)
 {
-    char *inputs[3] = {text(w, a), b ? text(w, b) : NULL, c ? text(w, c) : NULL};
-    return clade_onnx_put_node(w, op, out, text(w, out), c ? 3 : b ? 2 : 1, inputs);
+    return hand_node(w, op, out, out, a, b, c);
 }
 
-static void start(clade_onnx_writer *w, int64_t version)
+static void start(clade_onnx_writer *w, int64_t opset)
 {
-    static Onnx__ValueInfo *infos[2];
-    static Onnx__OperatorSet set, *sets[1];
     static const int64_t in[] = {-1, 3, 8, 8}, out[] = {-1, 4};
-    clade_onnx_writer_start(w);
-    onnx__operator_set__init(&set);
-    set.has_version = true;
-    set.version = version;
-    sets[0] = &set;
-    w->model.opset_import = sets;
-    w->model.n_opset_import = 1;
-    infos[0] = clade_onnx_make_info(w, text(w, "x"), 1, 4, in);
-    infos[1] = clade_onnx_make_info(w, text(w, "y"), 1, 2, out);
-    w->graph.input = &infos[0];
-    w->graph.output = &infos[1];
-    w->graph.n_input = w->graph.n_output = 1;
+    hand_start(w, opset, in, out);
 }
 
 static void save(clade_onnx_writer *w, const char *folder, const char *name)
@@ -117,11 +98,11 @@ static void make_folded(const char *folder)
                          two[] = {2};
     clade_onnx_writer w;
     start(&w, 13);
-    clade_onnx_put_numbers(&w, text(&w, "zero"), 1, zero);
-    clade_onnx_put_numbers(&w, text(&w, "one"), 1, one);
-    clade_onnx_put_numbers(&w, text(&w, "two"), 1, two);
-    clade_onnx_put_numbers(&w, text(&w, "minus"), 1, minus);
-    clade_onnx_put_floats(&w, text(&w, "k.weight"), 2, kernel, values);
+    clade_onnx_put_numbers(&w, hand_text(&w, "zero"), 1, zero);
+    clade_onnx_put_numbers(&w, hand_text(&w, "one"), 1, one);
+    clade_onnx_put_numbers(&w, hand_text(&w, "two"), 1, two);
+    clade_onnx_put_numbers(&w, hand_text(&w, "minus"), 1, minus);
+    clade_onnx_put_floats(&w, hand_text(&w, "k.weight"), 2, kernel, values);
     node(&w, "Shape", "shape", "x", NULL, NULL);
     node(&w, "Gather", "n", "shape", "zero", NULL);
     node(&w, "Slice", "tail", "shape", "one", "two");
@@ -145,8 +126,8 @@ static void make_gates(const char *folder)
     static const int32_t axes[] = {2, 3}, last[] = {0, 2, 3, 1}, second[] = {0, 3, 1, 2};
     clade_onnx_writer w;
     start(&w, 9);
-    clade_onnx_put_floats(&w, text(&w, "k"), 4, kernel, values);
-    clade_onnx_put_floats(&w, text(&w, "b"), 1, four, values);
+    clade_onnx_put_floats(&w, hand_text(&w, "k"), 4, kernel, values);
+    clade_onnx_put_floats(&w, hand_text(&w, "b"), 1, four, values);
     clade_onnx_put_ints(&w, node(&w, "Transpose", "t", "x", NULL, NULL), "perm", last, 4);
     clade_onnx_put_ints(&w, node(&w, "Transpose", "u", "t", NULL, NULL), "perm", second, 4);
     node(&w, "Conv", "conv", "u", "k", "b");
