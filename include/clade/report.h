@@ -15,6 +15,8 @@ typedef struct clade_report_options {
      */
     clade_classifier *classifier;
     const clade_dataset *dataset;
+    /* Without them: why, which the page says in their place; NULL: it says nothing. */
+    const char *no_pictures;
 } clade_report_options;
 
 /* Writes report.html and curves.svg into a run folder, from its recipe.yaml, history.csv and

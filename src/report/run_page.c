@@ -162,7 +162,12 @@ static clade_status write_page(const report_run *run, const clade_report_options
         clade_report_add_curves(&page, run);
         add_scores(&page, run);
     }
-    if (options->classifier && options->dataset) status = add_predictions(&page, run, options);
+    if (options->classifier && options->dataset) {
+        status = add_predictions(&page, run, options);
+    } else if (options->no_pictures) {
+        clade_page_section(&page, "Predictions");
+        clade_page_paragraph(&page, "No pictures: %s", options->no_pictures);
+    }
     add_model(&page, run);
     clade_page_section(&page, "Recipe");
     clade_page_listing(&page, clade_recipe_text(run->recipe));

@@ -84,8 +84,11 @@ def main(clade):
         clade_run("report", run, "--device", "cpu")
         check(first.returncode == 0 and (run / "report.html").read_bytes() == text, "the same page twice")
         data.rename(folder / "elsewhere")
-        check("no pictures" in clade_run("report", run, "--device", "cpu").stderr, "pictures that are gone")
-        check(Page(run / "report.html").count("img") == 0, "no pictures")
+        said = clade_run("report", run, "--device", "cpu").stderr
+        check(said.count("\n") == 1 and "no pictures: " in said and str(data) in said, f"pictures that are gone: {said}")
+        page = Page(run / "report.html")
+        check(page.count("img") == 0, "no pictures")
+        check(any("No pictures: " in t and str(data) in t for t in page.texts), "the page says why")
         (folder / "elsewhere").rename(data)
 
         check(clade_run(*train, "--out", other, "--lr", "0.01").returncode == 0, "another run")

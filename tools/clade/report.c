@@ -12,8 +12,10 @@ typedef struct request {
     bool strict_data;
 } request;
 
-/* The data that is given, or else that which the run was trained on; none: no pictures. */
-static clade_status open_data(const request *r, const clade_recipe *recipe, clade_dataset **out)
+/* The data that is given, or else that which the run was trained on. Where that has gone since,
+ * *out stays NULL, and `missing` says so. */
+static clade_status open_data(const request *r, const clade_recipe *recipe, clade_dataset **out,
+                              char missing[512])
 {
     clade_data_options options = *clade_recipe_data(recipe);
     if (r->data) {
@@ -22,16 +24,17 @@ static clade_status open_data(const request *r, const clade_recipe *recipe, clad
     }
     char *rendered = options.path ? NULL : session_rendered_path(recipe);
     if (rendered) options.path = rendered;
-    if (!options.path) return CLADE_OK;
+    if (!options.path) {
+        snprintf(missing, 512, "the recipe names no data; expected --data PATH");
+        return CLADE_OK;
+    }
     options.threads = (int)r->place.threads;
     options.strict = r->strict_data;
     clade_status status = session_open_data(&options, NULL, out);
     free(rendered);
-    if (status && !r->data) { /* it has gone since */
-        fprintf(stderr, "clade report: no pictures: %s\n", clade_error());
-        return CLADE_OK;
-    }
-    return status;
+    if (!status || r->data) return status;
+    snprintf(missing, 512, "%s; expected --data PATH", clade_error());
+    return CLADE_OK;
 }
 
 static int report_one(const request *r, const char *run)
@@ -39,10 +42,14 @@ static int report_one(const request *r, const char *run)
     clade_device *device = NULL;
     clade_classifier *classifier = NULL;
     clade_dataset *dataset = NULL;
+    char missing[512] = "";
     clade_status status = session_open_device(&r->place, &device);
     if (!status) status = clade_classifier_open(run, device, &classifier);
-    if (!status) status = open_data(r, clade_classifier_recipe(classifier), &dataset);
-    clade_report_options options = {.classifier = dataset ? classifier : NULL, .dataset = dataset};
+    if (!status) status = open_data(r, clade_classifier_recipe(classifier), &dataset, missing);
+    if (*missing) fprintf(stderr, "clade report: no pictures: %s\n", missing);
+    clade_report_options options = {.classifier = dataset ? classifier : NULL,
+                                    .dataset = dataset,
+                                    .no_pictures = *missing ? missing : NULL};
     if (!status) status = clade_report_write(run, &options);
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);
