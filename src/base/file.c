@@ -31,6 +31,14 @@ char *clade_string_join(const char *a, const char *b)
     return joined;
 }
 
+char *clade_path_join(const char *folder, const char *name)
+{
+    char *start = clade_string_join(folder, "/");
+    char *path = start ? clade_string_join(start, name) : NULL;
+    free(start);
+    return path;
+}
+
 /* Reads until `size` bytes or the end of the file. */
 static ssize_t read_fully(int fd, char *bytes, size_t size)
 {

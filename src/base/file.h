@@ -44,5 +44,7 @@ clade_status clade_cache_path(const char *name, char **path);
 
 /* The strings a and b one after the other, to be freed; NULL when memory is short. */
 char *clade_string_join(const char *a, const char *b);
+/* folder/name, as clade_string_join. */
+char *clade_path_join(const char *folder, const char *name);
 
 #endif

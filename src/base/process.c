@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "base/process.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,13 +16,6 @@
 #include <unistd.h>
 
 extern char **environ;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* In a process group of its own, so that what it starts can be ended with it. */
 static int start(const char *const *argv, const int out[2], pid_t *pid)
@@ -45,7 +40,7 @@ static bool gather(int fd, double until, char *output, size_t size)
     size_t n = 0;
     for (;;) {
         char piece[4096];
-        double left = until - now();
+        double left = until - clade_clock();
         if (left <= 0) break;
         struct pollfd ready = {.fd = fd, .events = POLLIN};
         int wait = left < 1e6 ? (int)(1e3 * left) + 1 : -1;
@@ -69,7 +64,7 @@ static bool wait_for(pid_t pid, double until, int *status)
 {
     static const struct timespec moment = {.tv_nsec = 2000000};
     while (waitpid(pid, status, WNOHANG) == 0) {
-        if (now() > until) return false;
+        if (clade_clock() > until) return false;
         nanosleep(&moment, NULL);
     }
     return true;
@@ -88,7 +83,7 @@ clade_status clade_process_run(const char *const *argv, double seconds, char *ou
         close(out[0]);
         return clade_fail(CLADE_EIO, "%s: %s", argv[0], strerror(error));
     }
-    double until = now() + seconds;
+    double until = clade_clock() + seconds;
     end->hung = !gather(out[0], until, output, size) || !wait_for(pid, until, &status);
     close(out[0]);
     kill(-pid, SIGKILL); /* also what it has left behind */

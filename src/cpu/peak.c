@@ -1,25 +1,17 @@
 /* What this processor can do at most: fused multiply-adds of all threads, and a triad of vectors.
  */
-#define _POSIX_C_SOURCE 200809L
+#include "base/clock.h"
 #include "cpu/cpu.h"
 
 #include "../../kernels/peak.clh"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum { blocks = 64, steps = 200000, triad_floats = 16 << 20 };
 
 typedef struct triad {
     float *a, *b, *c;
 } triad;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fma_block(void *user, size_t i, int thread)
 {
@@ -44,9 +36,9 @@ static double best_time(cpu_context *cpu, void (*body)(void *user, size_t i, int
     enum { runs = 5 };
     double best = 0;
     for (int run = 0; run < runs; run++) {
-        double begun = now();
+        double begun = clade_clock();
         clade_pool_for(cpu->pool, blocks, body, user);
-        double took = now() - begun;
+        double took = clade_clock() - begun;
         if (!run || took < best) best = took;
     }
     return best;

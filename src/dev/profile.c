@@ -1,16 +1,8 @@
 /* Profiles: when each call ran. */
-#define _POSIX_C_SOURCE 200809L
+#include "base/clock.h"
 #include "dev/device.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 clade_status clade_profile_log_create(clade_profile_log **out)
 {
@@ -53,10 +45,10 @@ clade_status clade_profile_run(clade_device *device, const clade_call *call,
         device->table.mark(device->context, device->profile->count - 1);
         return run(device, call);
     }
-    entry->begin = now();
+    entry->begin = clade_clock();
     clade_status status = run(device, call);
     if (!status) status = device->table.finish(device->context);
-    entry->end = now();
+    entry->end = clade_clock();
     entry->busy = entry->end - entry->begin;
     return status;
 }

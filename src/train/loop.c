@@ -1,5 +1,5 @@
 /* The training loop. */
-#define _POSIX_C_SOURCE 200809L
+#include "base/clock.h"
 #include "train/classifier.h"
 #include "train/evaluation.h"
 #include "train/learner.h"
@@ -10,7 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct trainer {
     const clade_recipe *recipe;
@@ -32,13 +31,6 @@ typedef struct trainer {
     double started, told;
     int64_t pictures_before, batches_before; /* of this epoch, done by an earlier process */
 } trainer;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- setting up --- */
 
@@ -298,7 +290,7 @@ static clade_status flush(trainer *t)
     if (status) return status;
     const clade_tally *tally = &t->progress.tally;
     int64_t batches = t->progress.batch - t->batches_before;
-    t->told = now();
+    t->told = clade_clock();
     double spent = t->told - t->started;
     t->epoch.train = clade_tally_means(tally);
     t->epoch.step = t->progress.step;
@@ -354,7 +346,7 @@ static clade_status train_epoch(trainer *t)
         status = clade_feed_next(t->train, &batch);
         if (!status && batch.count == 0) break;
         if (!status) status = train_batch(t, &batch);
-        if (!status && (clade_results_full(t->results) || now() - t->told > quiet))
+        if (!status && (clade_results_full(t->results) || clade_clock() - t->told > quiet))
             status = flush(t);
     }
     return status ? status : flush(t);
@@ -385,7 +377,7 @@ static clade_status end_epoch(trainer *t)
     clade_progress *p = &t->progress;
     clade_epoch *e = &t->epoch;
     const clade_metrics *judged = e->validation.count ? &e->validation : &e->train;
-    e->seconds = p->seconds + now() - t->started;
+    e->seconds = p->seconds + clade_clock() - t->started;
     e->best = is_best(e, p);
     if (e->best) {
         p->best_epoch = e->epoch;
@@ -444,7 +436,7 @@ static clade_status run_epochs(trainer *t)
                                                      (size_t)(done > 0 ? done - 1 : 0))};
         t->pictures_before = (int64_t)t->progress.tally.count;
         t->batches_before = t->progress.batch;
-        t->started = t->told = now();
+        t->started = t->told = clade_clock();
         status = train_epoch(t);
         if (!status) status = validate(t);
         if (!status) status = end_epoch(t);

@@ -21,9 +21,7 @@ static const char history_head[] =
 
 char *clade_run_path(const char *folder, const char *file)
 {
-    char *slash = clade_string_join(folder, "/");
-    char *path = slash ? clade_string_join(slash, file) : NULL;
-    free(slash);
+    char *path = clade_path_join(folder, file);
     if (!path) clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     return path;
 }

@@ -21,14 +21,6 @@ static clade_status no_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a study");
 }
 
-static char *path_of(const clade_study *study, const char *name)
-{
-    char *start = clade_string_join(study->folder, "/");
-    char *path = start ? clade_string_join(start, name) : NULL;
-    free(start);
-    return path;
-}
-
 static bool is_there(const char *path)
 {
     struct stat info;
@@ -194,8 +186,8 @@ static clade_status found(clade_study *study, const clade_recipe *recipe, const 
 clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,
                                const clade_study_settings *settings)
 {
-    char *recipe_path = path_of(study, "recipe.yaml"),
-         *settings_path = path_of(study, "study.json");
+    char *recipe_path = clade_path_join(study->folder, "recipe.yaml"),
+         *settings_path = clade_path_join(study->folder, "study.json");
     clade_status status = recipe_path && settings_path ? CLADE_OK : no_memory();
     study->recipe = recipe;
     if (recipe) {

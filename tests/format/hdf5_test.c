@@ -8,13 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static char *below(const char *folder, const char *name)
-{
-    char *slash = clade_string_join(folder, "/"), *path = clade_string_join(slash, name);
-    free(slash);
-    return path;
-}
-
 static const clade_hdf5_array *find(const clade_hdf5 *file, const char *name)
 {
     for (size_t i = 0; i < clade_hdf5_count(file); i++)
@@ -38,7 +31,7 @@ static void check_good(const char *folder)
 {
     static const int64_t kernel[] = {1, 1, 2, 3}, three[] = {3};
     clade_hdf5 *file = NULL;
-    char *path = below(folder, "keras.h5");
+    char *path = clade_path_join(folder, "keras.h5");
     CHECK_OK(clade_hdf5_open(path, &file));
     free(path);
     if (!file) return;
@@ -48,7 +41,7 @@ static void check_good(const char *folder)
     check_array(file, "dense/compact:0", 1, three, 2);
     check_array(file, "dense/wide:0", 1, three, 3);
     clade_hdf5_destroy(&file);
-    path = below(folder, "deep.h5"); /* more members than a node holds */
+    path = clade_path_join(folder, "deep.h5"); /* more members than a node holds */
     CHECK_OK(clade_hdf5_open(path, &file));
     free(path);
     if (!file) return;
@@ -66,7 +59,7 @@ static void check_refused(const char *folder)
                    {"latest.h5", "a superblock of version 2"}};
     clade_hdf5 *file;
     for (size_t i = 0; i < 2; i++) {
-        char *path = below(folder, refused[i].name);
+        char *path = clade_path_join(folder, refused[i].name);
         CHECK_FAILS(clade_hdf5_open(path, &file), CLADE_EUNSUPPORTED, refused[i].part);
         CHECK(strstr(clade_error(), refused[i].name));
         free(path);
@@ -79,7 +72,7 @@ static void check_refused(const char *folder)
 /* Cut short anywhere, and with each byte of it changed: an error or arrays inside the file. */
 static void check_damaged(const char *folder)
 {
-    char *path = below(folder, "keras.h5");
+    char *path = clade_path_join(folder, "keras.h5");
     unsigned char *bytes = NULL;
     size_t size = 0, cut = 0;
     clade_hdf5 *file;

@@ -160,12 +160,11 @@ static void check_unwritable(const char *root, const char *folder)
     FROM_SOURCE();
     char name[256];
     CHECK(count_files(folder, name) == 1);
-    char *slash = clade_string_join(folder, "/"), *path = clade_string_join(slash, name);
+    char *path = clade_path_join(folder, name);
     CHECK(remove(path) == 0 && mkdir(path, 0700) == 0); /* a folder where the file should be */
     FROM_SOURCE();
     FROM_SOURCE();
     CHECK(rmdir(path) == 0);
-    free(slash);
     free(path);
     free(file);
 }

@@ -171,9 +171,7 @@ static char *choice_file(void)
     for (struct dirent *e; dir && (e = readdir(dir));) {
         size_t n = strlen(e->d_name);
         if (n < 5 || strcmp(e->d_name + n - 5, ".json")) continue;
-        char *with = clade_string_join(folder, "/");
-        path = clade_string_join(with, e->d_name);
-        free(with);
+        path = clade_path_join(folder, e->d_name);
     }
     if (dir) closedir(dir);
     free(folder);

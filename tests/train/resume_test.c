@@ -42,12 +42,7 @@ typedef struct world {
     clade_recipe *recipe;
 } world;
 
-static char *below(const world *w, const char *name)
-{
-    char *slash = clade_string_join(w->folder, "/"), *path = clade_string_join(slash, name);
-    free(slash);
-    return path;
-}
+static char *below(const world *w, const char *name) { return clade_path_join(w->folder, name); }
 
 /* All weights and statistics of a classifier. */
 static void hash_weights(const clade_classifier *classifier, char hex[65])

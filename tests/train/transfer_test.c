@@ -36,12 +36,7 @@ typedef struct world {
     clade_dataset *dataset;
 } world;
 
-static char *below(const world *w, const char *name)
-{
-    char *slash = clade_string_join(w->folder, "/"), *path = clade_string_join(slash, name);
-    free(slash);
-    return path;
-}
+static char *below(const world *w, const char *name) { return clade_path_join(w->folder, name); }
 
 static void hash_one(clade_sha256 *hash, const clade_tensor *t)
 {

@@ -1,11 +1,9 @@
 /* Training from pictures next to its bare steps. */
-#define _POSIX_C_SOURCE 200809L
 #include "bench_training.h"
 
 #include "bench_format.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* What is known of an epoch: milliseconds per step, and of the bare step right after it. */
 typedef struct epoch_time {
@@ -23,13 +21,6 @@ typedef struct training {
     double reading; /* seconds until the pictures were there */
     clade_status status;
 } training;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Times the bare step after each epoch, so that what slows the machine for a while slows both. */
 static void after_epoch(void *user, const clade_epoch *e)
@@ -64,9 +55,9 @@ static clade_status set_up(training *t)
     data.path = r->data;
     data.threads = (int)r->place->threads;
     status = session_open_device(r->place, &t->device);
-    double begun = now();
+    double begun = command_clock();
     if (!status) status = session_open_data(&data, NULL, &t->dataset);
-    t->reading = now() - begun;
+    t->reading = command_clock() - begun;
     if (!status) status = clade_bench_create(t->device, &t->bench);
     return status ? status : clade_bench_add_model(t->bench, t->recipe, 0);
 }

@@ -1,4 +1,5 @@
 /* The command line read from a table of options, and help made from it. */
+#define _POSIX_C_SOURCE 200809L
 #include "command.h"
 
 #include <errno.h>
@@ -8,6 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+double command_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 int command_fail(const char *name)
 {

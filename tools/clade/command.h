@@ -8,8 +8,8 @@
  *         bool json = false;
  *         const command_option options[] = {
  *             OPTION_TEXT("device", "NAME", &device, "where to run; see `clade devices`"),
- *             OPTION_INTEGER("epochs", "N", &epochs, 1, 100000, "how often to go through the
- * data"), OPTION_FLAG("json", &json, "print JSON"),
+ *             OPTION_INTEGER("epochs", "N", &epochs, 1, 100000, "times through the data"),
+ *             OPTION_FLAG("json", &json, "print JSON"),
  *         };
  *         static const command_usage usage = {
  *             .name = "peel", .arguments = "FRUIT...", .least = 1, .most = COMMAND_ANY,
@@ -123,6 +123,9 @@ int command_parse(const command_usage *usage, const command_option *options, siz
 int command_fail(const char *name);
 /* Prints "clade NAME: <text>" and gives COMMAND_MISUSE. */
 int command_misuse(const char *name, const char *format, ...) CLADE_PRINTF(2, 3);
+
+/* Seconds since some moment, by a clock that nobody sets. */
+double command_clock(void);
 
 /* The word of `words` (`count` of them, `stride` bytes from one pointer to the next) with the
  * fewest letters changed, added or left out; NULL when none is near. */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct request {
@@ -168,13 +167,6 @@ static clade_status choose_folder(request *r, const char *name)
 
 /* --- one backbone --- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 typedef struct watcher {
     compare_row *row;
     bool terminal;
@@ -233,7 +225,7 @@ static clade_status train_entry(request *r, const clade_recipe *all, size_t i, c
     clade_recipe *recipe = NULL;
     clade_classifier *classifier = NULL;
     watcher w = {row, r->terminal};
-    double start = now();
+    double start = command_clock();
     clade_status status = r->backbones.count ? read_chosen(r, r->backbones.item[i], &recipe)
                                              : clade_recipe_alternative(all, i, &recipe);
     if (!status) {
@@ -247,10 +239,10 @@ static clade_status train_entry(request *r, const clade_recipe *all, size_t i, c
             .threads = (int)r->place.threads,
             .cache_bytes = r->cache_bytes,
             .observer = {.user = &w, .epoch = watch_epoch, .stop = poll_stop}};
-        start = now();
+        start = command_clock();
         status = clade_train(recipe, r->dataset, r->device, &options, &classifier);
     }
-    row->seconds = now() - start;
+    row->seconds = command_clock() - start;
     if (classifier) measure(row, classifier);
     char *best = join(row->folder, "/best.safetensors", "");
     struct stat info;

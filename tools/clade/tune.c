@@ -24,13 +24,6 @@ typedef struct request {
     size_t edit_count;
 } request;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static clade_status no_memory(void) { return clade_fail(CLADE_ENOMEM, "out of memory"); }
 
 /* "90", "90s", "30m", "2h"; false: neither. */
@@ -115,7 +108,8 @@ typedef struct worker {
 static bool poll_stop(void *user)
 {
     const worker *w = user;
-    return interrupt_asked() || (w->request->deadline > 0 && now() > w->request->deadline);
+    return interrupt_asked() ||
+           (w->request->deadline > 0 && command_clock() > w->request->deadline);
 }
 
 static void take_line(void *user, const char *line)
@@ -310,7 +304,7 @@ int command_tune(int argc, char **argv)
     if (r.time_limit && !parse_time(r.time_limit, &r.deadline))
         return command_misuse("tune", "--time-limit %s: expected a time, as 90s, 30m or 2h",
                               r.time_limit);
-    if (r.time_limit) r.deadline += now();
+    if (r.time_limit) r.deadline += command_clock();
     int result = run(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
     free(r.folder);
