@@ -3,6 +3,7 @@
 #ifndef CLADE_CONFORM_CONFORM_H
 #define CLADE_CONFORM_CONFORM_H
 
+#include "base/clock.h"
 #include "op/op.h"
 
 #include <clade/conform.h>
@@ -182,6 +183,9 @@ bool clade_conform_fits(const char *pattern, const char *name);
 bool clade_conform_chosen(const conform_run *run, const clade_op_info *info);
 /* Counts a result, adds the command that repeats it to a failure, and hands it on. */
 clade_status clade_conform_give(conform_run *run, const clade_conform_result *result);
+/* The same, failed where the failure says so, with the seconds since `begun` of clade_clock. */
+clade_status clade_conform_end(conform_run *run, clade_conform_result *result,
+                               const conform_failure *failure, double begun);
 /* The command that repeats a result. */
 void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
                            size_t size);
@@ -205,8 +209,5 @@ clade_status clade_conform_nets(conform_run *run);
 clade_status clade_conform_network(conform_run *run, clade_device *cpu);
 clade_status clade_conform_support(conform_run *run);
 clade_status clade_conform_self_test(conform_run *run);
-
-/* Seconds since some moment. */
-double clade_conform_now(void);
 
 #endif

@@ -304,7 +304,7 @@ clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *
 
 static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test)
 {
-    double begun = clade_conform_now();
+    double begun = clade_clock();
     conform_failure failure = {0};
     clade_conform_result result = {.mode = CLADE_CONFORM_GRAD,
                                    .op = info->name,
@@ -313,13 +313,7 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
                                    .text = ""};
     clade_status status = clade_conform_differentiate(run, info, test, &result, &failure);
     if (status) return clade_context(status, "%s", info->name);
-    if (failure.check) {
-        result.verdict = CLADE_CONFORM_FAIL;
-        result.check = failure.check;
-        result.text = failure.text;
-    }
-    result.seconds = clade_conform_now() - begun;
-    return clade_conform_give(run, &result);
+    return clade_conform_end(run, &result, &failure, begun);
 }
 
 clade_status clade_conform_grad(conform_run *run)

@@ -424,7 +424,7 @@ static clade_status judge_devices(conform_run *run, const tape *t, const values 
 
 static clade_status judge_chain(conform_run *run, const chain *source)
 {
-    double begun = clade_conform_now();
+    double begun = clade_clock();
     conform_failure failure = {0};
     clade_conform_result result = {.mode = CLADE_CONFORM_LAYERS,
                                    .op = source->name,
@@ -450,13 +450,7 @@ static clade_status judge_chain(conform_run *run, const chain *source)
     free_values(&truth);
     free_tape(t);
     if (status) return status;
-    if (failure.check) {
-        result.verdict = CLADE_CONFORM_FAIL;
-        result.check = failure.check;
-        result.text = failure.text;
-    }
-    result.seconds = clade_conform_now() - begun;
-    return clade_conform_give(run, &result);
+    return clade_conform_end(run, &result, &failure, begun);
 }
 
 clade_status clade_conform_layers(conform_run *run)

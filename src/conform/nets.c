@@ -7,9 +7,8 @@
  * differences grow at a rate that only the net knows: so a twin is trained on the CPU from weights
  * that differ by at most `spread` of themselves, and the device may be `slack` times as far from
  * the CPU as the twin has been until then: each loss, and each tensor in the Euclidean norm. */
-#include "conform/conform.h"
+#include "conform/twin.h"
 
-#include "base/random.h"
 #include "base/sha256.h"
 #include "train/optimizer.h"
 
@@ -23,9 +22,6 @@ enum { rounds = 4, most_batch = 8, most_parameters = 1024 };
 static const int checkpoints[] = {1, 10, 200};
 static const char *const checkpoint_names[] = {"1", "10", "200"};
 enum { checkpoint_count = sizeof checkpoints / sizeof *checkpoints, most_quick = 10 };
-
-static const double spread = 1.0 / (1 << 16);
-static const double slack = 4;
 
 /* A net in training. */
 typedef struct net {
@@ -99,22 +95,6 @@ static clade_status create_net(contest *c, const clade_graph *graph, const clade
     return status;
 }
 
-/* Moves the twin's weights. */
-static clade_status spread_weights(contest *c, const net *twin)
-{
-    const clade_tensor *w = clade_model_trained(twin->model);
-    size_t count = clade_tensor_count(w);
-    float *v = malloc(count * sizeof *v);
-    if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for weights");
-    clade_random r = clade_conform_random(c->seed, "nets", c->recipe, "weights", "twin");
-    clade_status status = clade_tensor_read(w, v);
-    for (size_t i = 0; i < count; i++)
-        v[i] += v[i] * clade_random_uniform(&r, -(float)spread, (float)spread);
-    if (!status) status = clade_tensor_write(w, v);
-    free(v);
-    return status;
-}
-
 static clade_status create_nets(contest *c, clade_device *device, clade_device *cpu)
 {
     clade_recipe *recipe = NULL;
@@ -133,7 +113,10 @@ static clade_status create_nets(contest *c, clade_device *device, clade_device *
     if (!status) status = create_net(c, graph, training, device);
     if (!status) status = create_net(c, graph, training, cpu);
     if (!status && !c->exact) status = create_net(c, graph, training, cpu);
-    if (!status && !c->exact) status = spread_weights(c, &c->nets[TWIN]);
+    if (!status && !c->exact)
+        status =
+            clade_twin_move(clade_model_trained(c->nets[TWIN].model),
+                            clade_conform_random(c->seed, "nets", c->recipe, "weights", "twin"));
     if (!status && clade_model_parameters(c->nets[CPU].model) > most_parameters)
         status = clade_fail(CLADE_EINVAL, "more than %d parameters", most_parameters);
 fail:
@@ -175,39 +158,6 @@ static clade_status read_parameter(const net *n, size_t i, float **out)
 
 /* ---- judging ---- */
 
-static double distance(const float *a, const float *b, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        sum += d * d;
-    }
-    return sqrt(sum);
-}
-
-static double norm(const float *a, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)a[i];
-    return sqrt(sum);
-}
-
-/* The element of `a` that is furthest from its fellow in `b`, or the first that is no number; in
- * exact mode the first whose bits differ. */
-static size_t worst_element(const float *a, const float *b, size_t n, bool exact)
-{
-    size_t at = 0;
-    double most = -1;
-    for (size_t i = 0; i < n; i++) {
-        double d = fabs((double)a[i] - (double)b[i]);
-        if (exact ? memcmp(&a[i], &b[i], sizeof *a) != 0 : !(d < INFINITY)) return i;
-        if (d <= most) continue;
-        most = d;
-        at = i;
-    }
-    return at;
-}
-
 /* How far the twin has come from the CPU by now. Every step counts: at any one of them the twin of
  * a tensor with a single element may be near by chance. */
 static clade_status follow_twin(contest *c)
@@ -218,7 +168,7 @@ static clade_status follow_twin(contest *c)
         float *twin = NULL, *cpu = NULL;
         status = read_parameter(&c->nets[TWIN], i, &twin);
         if (!status) status = read_parameter(&c->nets[CPU], i, &cpu);
-        double room = status ? 0 : slack * distance(twin, cpu, n);
+        double room = status ? 0 : twin_slack * clade_twin_distance(twin, cpu, n);
         if (!(room <= c->weight_room[i])) c->weight_room[i] = room;
         free(twin);
         free(cpu);
@@ -237,14 +187,15 @@ static clade_status judge_parameter(contest *c, size_t i, int t, clade_sha256 *h
     for (size_t k = 0; !status && k < c->count; k++) status = read_parameter(&c->nets[k], i, &v[k]);
     if (status) goto fail;
     clade_sha256_add(hash, v[JUDGED], n * sizeof(float));
-    double size = norm(v[CPU], n), apart = distance(v[JUDGED], v[CPU], n), room = 0;
+    double size = clade_twin_distance(v[CPU], NULL, n),
+           apart = clade_twin_distance(v[JUDGED], v[CPU], n), room = 0;
     if (!c->exact) {
-        room = c->weight_room[i] + spread * size;
+        room = c->weight_room[i] + twin_spread * size;
     }
     bool right =
         c->exact ? !memcmp(v[JUDGED], v[CPU], n * sizeof(float)) && size < INFINITY : apart <= room;
     if (!right) {
-        size_t at = worst_element(v[JUDGED], v[CPU], n, c->exact);
+        size_t at = clade_twin_worst(v[JUDGED], v[CPU], n, c->exact);
         char bound[96] = "";
         if (!c->exact)
             snprintf(bound, sizeof bound, "; %.3g apart in the Euclidean norm, bound %.3g", apart,
@@ -279,12 +230,12 @@ static void judge_losses(contest *c, int t, clade_conform_result *result, confor
 {
     const float *got = c->nets[JUDGED].losses, *cpu = c->nets[CPU].losses;
     for (int32_t i = 0; !c->exact && i < c->batch; i++) {
-        double twin = slack * fabs((double)c->nets[TWIN].losses[i] - (double)cpu[i]);
+        double twin = twin_slack * fabs((double)c->nets[TWIN].losses[i] - (double)cpu[i]);
         if (!(twin <= c->loss_room)) c->loss_room = twin;
     }
     for (int32_t i = 0; i < c->batch; i++) {
         double apart = fabs((double)got[i] - (double)cpu[i]);
-        double room = c->exact ? 0 : c->loss_room + spread * (1 + fabs((double)cpu[i]));
+        double room = c->exact ? 0 : c->loss_room + twin_spread * (1 + fabs((double)cpu[i]));
         double ratio = apart == 0 ? 0 : apart / room;
         result->compared++;
         if (!(apart <= result->error)) result->error = apart;
@@ -347,7 +298,7 @@ static clade_status judge_recipe(conform_run *run, const char *recipe, clade_dev
 {
     contest c = {
         .recipe = recipe, .seed = run->options->seed, .exact = run->options->math == CLADE_EXACT};
-    double begun = clade_conform_now();
+    double begun = clade_clock();
     int done = 0, last = -1;
     bool failed = false;
     for (int i = 0; i < checkpoint_count; i++)
@@ -375,14 +326,8 @@ static clade_status judge_recipe(conform_run *run, const char *recipe, clade_dev
                 "batch %d, loss %.6f, largest relative difference of a tensor %.3g, worst %.3g "
                 "of bound",
                 c.batch, mean_loss(&c), c.difference, result.worst);
-        if (failed) {
-            result.verdict = CLADE_CONFORM_FAIL;
-            result.check = failure.check;
-            result.text = failure.text;
-        }
-        result.seconds = clade_conform_now() - begun;
-        begun += result.seconds;
-        if (failed || chosen(run, i)) status = clade_conform_give(run, &result);
+        if (failed || chosen(run, i)) status = clade_conform_end(run, &result, &failure, begun);
+        begun = clade_clock();
     }
     destroy_nets(&c);
     return clade_context(status, "%s", recipe);

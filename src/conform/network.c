@@ -5,9 +5,7 @@
  * the net makes of small differences: its weights differ by at most `spread` of themselves, and
  * each tensor may be `slack` times as far from the CPU's as the twin's is, and `spread` of its
  * size, in the Euclidean norm. */
-#include "conform/conform.h"
-
-#include "base/random.h"
+#include "conform/twin.h"
 
 #include <clade/interchange.h>
 
@@ -17,9 +15,6 @@
 #include <string.h>
 
 enum { batch = 2, JUDGED = 0, CPU, TWIN, most_nets };
-
-static const double spread = 1.0 / (1 << 16);
-static const double slack = 4;
 
 typedef struct match {
     const clade_network *network;
@@ -53,22 +48,6 @@ static clade_status make_graph(const clade_network *network, clade_graph **out, 
                    (last->kind == CLADE_LAYER_DENSE && last->as.dense.softmax);
     *loss =
         softmax && rank == 1 && dim[0] > 1 ? CLADE_LOSS_CATEGORICAL_CROSSENTROPY : CLADE_LOSS_MSE;
-    return status;
-}
-
-static clade_status spread_weights(const match *m, clade_model *twin)
-{
-    const clade_tensor *w = clade_model_trained(twin);
-    if (!clade_tensor_present(w)) return CLADE_OK;
-    size_t count = clade_tensor_count(w);
-    float *v = malloc(count * sizeof *v);
-    if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for weights");
-    clade_random r = clade_conform_random(m->seed, "network", "weights", "twin", "random");
-    clade_status status = clade_tensor_read(w, v);
-    for (size_t i = 0; i < count; i++)
-        v[i] += v[i] * clade_random_uniform(&r, -(float)spread, (float)spread);
-    if (!status) status = clade_tensor_write(w, v);
-    free(v);
     return status;
 }
 
@@ -106,7 +85,10 @@ static clade_status make_models(match *m, clade_device *device, clade_device *cp
         if (status) break;
         m->count++;
         status = clade_model_load(m->model[i], weight, weights, true);
-        if (!status && i == TWIN) status = spread_weights(m, m->model[i]);
+        if (!status && i == TWIN)
+            status = clade_twin_move(
+                clade_model_trained(m->model[i]),
+                clade_conform_random(m->seed, "network", "weights", "twin", "random"));
         if (!status) status = write_batch(m, m->model[i]);
     }
     clade_graph_destroy(&graph);
@@ -114,31 +96,6 @@ static clade_status make_models(match *m, clade_device *device, clade_device *cp
 }
 
 /* ---- judging ---- */
-
-static double distance(const float *a, const float *b, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (b ? (double)b[i] : 0);
-        sum += d * d;
-    }
-    return sqrt(sum);
-}
-
-/* The element whose bits differ first, or in fast mode the one furthest away. */
-static size_t worst_element(const match *m, const float *a, const float *b, size_t n)
-{
-    size_t at = 0;
-    double most = -1;
-    for (size_t i = 0; i < n; i++) {
-        double d = fabs((double)a[i] - (double)b[i]);
-        if (m->exact ? memcmp(&a[i], &b[i], sizeof *a) != 0 : !(d < INFINITY)) return i;
-        if (d <= most) continue;
-        most = d;
-        at = i;
-    }
-    return at;
-}
 
 /* A tensor of each model, of the same shape. */
 static clade_status judge_tensor(match *m, const char *name, const clade_tensor *const *tensor)
@@ -152,11 +109,13 @@ static clade_status judge_tensor(match *m, const char *name, const clade_tensor 
                       : clade_fail(CLADE_ENOMEM, "out of memory for %zu numbers", n);
     }
     if (!status) {
-        double apart = distance(v[JUDGED], v[CPU], n), size = distance(v[CPU], NULL, n), room = 0;
-        if (!m->exact) room = slack * distance(v[TWIN], v[CPU], n) + spread * size;
+        double apart = clade_twin_distance(v[JUDGED], v[CPU], n),
+               size = clade_twin_distance(v[CPU], NULL, n), room = 0;
+        if (!m->exact)
+            room = twin_slack * clade_twin_distance(v[TWIN], v[CPU], n) + twin_spread * size;
         bool right = m->exact ? !memcmp(v[JUDGED], v[CPU], n * sizeof(float)) && size < INFINITY
                               : apart <= room;
-        size_t at = worst_element(m, v[JUDGED], v[CPU], n);
+        size_t at = clade_twin_worst(v[JUDGED], v[CPU], n, m->exact);
         if (!right)
             clade_failure_set(m->failure, m->exact ? "bits" : "bound",
                               "%s[%zu]: got %.9g, the CPU %.9g; %.3g apart in the Euclidean norm, "
@@ -218,7 +177,7 @@ static clade_status judge_gradients(match *m)
 
 static clade_status judge_case(conform_run *run, match *m, bool gradient)
 {
-    double begun = clade_conform_now();
+    double begun = clade_clock();
     bool done;
     conform_failure failure = {0};
     char text[96];
@@ -234,13 +193,7 @@ static clade_status judge_case(conform_run *run, match *m, bool gradient)
     if (status) return status;
     snprintf(text, sizeof text, "batch %d, largest difference %.3g", (int)batch, result.error);
     result.text = text;
-    if (failure.check) {
-        result.verdict = CLADE_CONFORM_FAIL;
-        result.check = failure.check;
-        result.text = failure.text;
-    }
-    result.seconds = clade_conform_now() - begun;
-    return clade_conform_give(run, &result);
+    return clade_conform_end(run, &result, &failure, begun);
 }
 
 clade_status clade_conform_network(conform_run *run, clade_device *cpu)

@@ -144,7 +144,7 @@ clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
 static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test,
                                int accumulate)
 {
-    double begun = clade_conform_now();
+    double begun = clade_clock();
     conform_failure failure = {0};
     clade_conform_result result = {
         .mode = CLADE_CONFORM_OPS,
@@ -157,13 +157,7 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
     };
     clade_status status = clade_conform_judge(run, info, test, accumulate, &result, &failure);
     if (status) return clade_context(status, "%s", info->name);
-    if (failure.check) {
-        result.verdict = CLADE_CONFORM_FAIL;
-        result.check = failure.check;
-        result.text = failure.text;
-    }
-    result.seconds = clade_conform_now() - begun;
-    return clade_conform_give(run, &result);
+    return clade_conform_end(run, &result, &failure, begun);
 }
 
 clade_status clade_conform_ops(conform_run *run)

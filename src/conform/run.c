@@ -6,14 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-double clade_conform_now(void)
-{
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Glob with * and ? */
 static bool glob(const char *pattern, const char *name)
@@ -86,6 +78,18 @@ clade_status clade_conform_give(conform_run *run, const clade_conform_result *re
     clade_conform_result given = *result;
     given.reproduce = command;
     return run->sink ? run->sink(run->user, &given) : CLADE_OK;
+}
+
+clade_status clade_conform_end(conform_run *run, clade_conform_result *result,
+                               const conform_failure *failure, double begun)
+{
+    if (failure->check) {
+        result->verdict = CLADE_CONFORM_FAIL;
+        result->check = failure->check;
+        result->text = failure->text;
+    }
+    result->seconds = clade_clock() - begun;
+    return clade_conform_give(run, result);
 }
 
 static clade_status open_device(conform_run *run, int threads, uint32_t group_size, const char *way,
@@ -188,7 +192,7 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
                        .sink = sink,
                        .user = user,
                        .summary = summary ? summary : &unused};
-    double begun = clade_conform_now();
+    double begun = clade_clock();
     memset(run.summary, 0, sizeof *run.summary);
     unsigned modes = run.options->modes;
     if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
@@ -208,6 +212,6 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
                             run.options->op ? run.options->op : "*",
                             run.options->quick ? " among the small ones" : "");
     for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
-    run.summary->seconds = clade_conform_now() - begun;
+    run.summary->seconds = clade_clock() - begun;
     return status;
 }

@@ -95,18 +95,26 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
 
 /* ---- running on the host ---- */
 
-void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
-                    void *const blocks[conform_slots])
+/* The arguments with each tensor in its block; `memory` holds what they point to. */
+static clade_args on_host(const clade_op_info *info, const clade_args *args,
+                          void *const blocks[conform_slots], clade_buffer memory[conform_slots])
 {
     clade_args copy = *args;
-    clade_buffer memory[conform_slots] = {0};
     for (size_t i = 0; i < info->slot_count; i++) {
-        memory[i].host = blocks[i];
+        memory[i] = (clade_buffer){.host = blocks[i]};
         copy.slot[i].buffer = blocks[i] ? &memory[i] : NULL;
         copy.slot[i].offset = 0;
         if (!blocks[i]) copy.slot[i].dtype = CLADE_NONE;
     }
-    impl->run(&copy);
+    return copy;
+}
+
+void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
+                    void *const blocks[conform_slots])
+{
+    clade_buffer memory[conform_slots];
+    const clade_args placed = on_host(info, args, blocks, memory);
+    impl->run(&placed);
 }
 
 void *clade_block_widen(const clade_tensor *t, const void *values)
@@ -165,14 +173,9 @@ clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
     const clade_op_impl *oracle = clade_op_oracle(info->op);
     if (oracle->terms) return bound_from_terms(oracle, info, args, before, slot, bound);
     if (!oracle->bound) return clade_fail(CLADE_EINVAL, "%s: it has no error bound", info->name);
-    clade_args copy = *args;
-    clade_buffer memory[conform_slots] = {0};
-    for (size_t i = 0; i < info->slot_count; i++) {
-        memory[i].host = blocks[i];
-        copy.slot[i].buffer = blocks[i] ? &memory[i] : NULL;
-        copy.slot[i].offset = 0;
-    }
-    oracle->bound(&copy, slot, bound);
+    clade_buffer memory[conform_slots];
+    const clade_args placed = on_host(info, args, blocks, memory);
+    oracle->bound(&placed, slot, bound);
     return CLADE_OK;
 }
 
