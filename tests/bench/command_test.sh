@@ -2,22 +2,7 @@
 # command_test.sh CLADE: what `clade bench` prints and refuses. No time is judged.
 set -eu
 clade=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-failed=0
-
-# expect STATUS TEXT COMMAND...: the exit status, and a text in what is printed
-expect() {
-    status=$1 text=$2
-    shift 2
-    code=0
-    "$@" >"$dir/out" 2>&1 || code=$?
-    if [ "$code" -ne "$status" ] || ! grep -q -e "$text" "$dir/out"; then
-        echo "failed: $*: exit status $code, expected $status and '$text' in:"
-        cat "$dir/out"
-        failed=1
-    fi
-}
+. "$(dirname "$0")/../expect.sh"
 
 few="bench --device cpu --repeat 2"
 expect 0 'For example' "$clade" bench --help

@@ -2,22 +2,7 @@
 # command_test.sh CLADE: exit statuses, messages and formats of `clade` and `clade conform`.
 set -eu
 clade=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-failed=0
-
-# expect STATUS TEXT COMMAND...: the exit status, and a text in what is printed
-expect() {
-    status=$1 text=$2
-    shift 2
-    code=0
-    "$@" >"$dir/out" 2>&1 || code=$?
-    if [ "$code" -ne "$status" ] || ! grep -q -e "$text" "$dir/out"; then
-        echo "failed: $*: exit status $code, expected $status and '$text' in:"
-        cat "$dir/out"
-        failed=1
-    fi
-}
+. "$(dirname "$0")/../expect.sh"
 
 expect 0 '^clade [0-9]' "$clade" --version
 expect 0 'conform' "$clade" --help

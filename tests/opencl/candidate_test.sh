@@ -4,55 +4,37 @@
 set -eu
 clade=$1 kernels=$2
 "$clade" devices --json | grep -q '"opencl:' || { "$clade" devices; exit 77; }
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-failed=0
+. "$(dirname "$0")/../expect.sh"
 
-# expect STATUS TEXT ARGUMENT...: exit status and text of a child
-expect() {
-    status=$1 text=$2
-    shift 2
-    code=0
-    "$clade" tune-device --child "$@" >"$dir/out" 2>&1 || code=$?
-    if [ "$code" -ne "$status" ] || ! grep -q -e "$text" "$dir/out"; then
-        echo "failed: $*: exit status $code, expected $status and '$text' in:"
-        cat "$dir/out"
-        failed=1
-    fi
-}
+child() { "$clade" tune-device --child "$@"; }
 
 dense='dense x=4x40 w=40x24 b=24 y=4x24 act=1'
 conv='conv2d_dw x=2x9x9x4 dy=2x7x7x8 dw=3x3x4x8 db=8 accumulate=1'
 # PoCL keeps what it has compiled where it does so always
 export POCL_CACHE_DIR="${POCL_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pocl/kcache}"
 export XDG_CACHE_HOME="$dir/cache"
-expect 0 '^[0-9.e-]*$' try opencl direct "$dense"
-expect 0 '^[0-9.e-]*$' try opencl direct "$conv"
-expect 1 'there is no way' try opencl magic "$dense"
-expect 1 'there is no op' try opencl direct 'nothing x=1'
-expect 1 'is no call' try opencl direct 'dense x=4xy'
-expect 1 'expected' try opencl direct 'dense x=4x40 w=41x24'
-expect 1 'it is not tried' try opencl direct 'fill y=8'
-expect 1 'expected list' try opencl
+expect 0 '^[0-9.e-]*$' child try opencl direct "$dense"
+expect 0 '^[0-9.e-]*$' child try opencl direct "$conv"
+expect 1 'there is no way' child try opencl magic "$dense"
+expect 1 'there is no op' child try opencl direct 'nothing x=1'
+expect 1 'is no call' child try opencl direct 'dense x=4xy'
+expect 1 'expected' child try opencl direct 'dense x=4x40 w=41x24'
+expect 1 'it is not tried' child try opencl direct 'fill y=8'
+expect 1 'expected list' child try opencl
 # every product a little too large
 cp "$kernels"/*.cl "$kernels"/*.clh "$dir"
 sed -i 's/#define FMA(a, b, c) \([fm][ma][ad]\)(a, b, c).*/#define FMA(a, b, c) (1.0001f * \1(a, b, c))/' "$dir/portable.clh"
 [ "$(grep -c '1.0001f' "$dir/portable.clh")" = 2 ]
 export CLADE_KERNELS="$dir"
-expect 1 '^wrong: y\[' try opencl direct "$dense"
-expect 1 '^wrong: dw\[' try opencl direct "$conv"
+expect 1 '^wrong: y\[' child try opencl direct "$dense"
+expect 1 '^wrong: dw\[' child try opencl direct "$conv"
 # the command as a whole, with little time: it says so and leaves what it could not try
 unset CLADE_KERNELS
-"$clade" tune-device --help | grep -q 'For example'
-code=0
-"$clade" tune-device --device cpu shapes >"$dir/out" 2>&1 || code=$?
-[ "$code" = 1 ] && grep -q "nothing to choose" "$dir/out" || { echo "the CPU has no choice, exit status $code"; failed=1; }
-code=0
-"$clade" tune-device --device opencl nothing >"$dir/out" 2>&1 || code=$?
-[ "$code" = 1 ] && grep -q nothing "$dir/out" || { echo "nothing: exit status $code"; failed=1; }
+expect 0 'For example' "$clade" tune-device --help
+expect 1 'nothing to choose' "$clade" tune-device --device cpu shapes
+expect 1 nothing "$clade" tune-device --device opencl nothing
 # choices that are damaged are a warning
 "$clade" tune-device shapes --batch 1 --no-products --limit 0.1 --total 60 >"$dir/out" 2>&1 || true
 for file in "$dir"/cache/clade/opencl/*.json; do echo '{' >"$file"; done
-"$clade" bench --device opencl --math fast --op fill --repeat 1 >"$dir/out" 2>&1
-grep -q 'warning: .*is damaged' "$dir/out" || { echo "no warning:"; cat "$dir/out"; failed=1; }
+expect 0 'warning: .*is damaged' "$clade" bench --device opencl --math fast --op fill --repeat 1
 exit $failed

@@ -11,6 +11,10 @@ import tempfile
 import time
 import zlib
 
+sys.dont_write_bytecode = True  # beside the sources
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from checks import check, finish
+
 RECIPE = """
 name: events
 input: {size: 16, rescale: 1/255}
@@ -20,14 +24,6 @@ model:
   - dense: {units: classes, activation: softmax}
 train: {loss: sparse_categorical_crossentropy, optimizer: adam, batch: 16, epochs: 2}
 """
-failures = 0
-
-
-def check(condition, what):
-    global failures
-    if not condition:
-        failures += 1
-        print("failed:", what)
 
 
 def crc32c(data):
@@ -175,8 +171,7 @@ def main(clade):
                                        f"--tensorboard={blocked}"], capture_output=True, text=True)
         check(done.returncode == 0 and done.stderr.count("no more TensorBoard events") == 1 and
               str(blocked) in done.stderr, "a warning: " + done.stderr)
-    print(f"{failures} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":

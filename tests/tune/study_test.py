@@ -3,7 +3,6 @@ processes share a study, crashes and impossible settings cost one trial, and bad
 
 usage: study_test.py CLADE"""
 import fcntl
-import html.parser
 import json
 import os
 import pathlib
@@ -13,6 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True  # beside the sources
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from checks import check, finish
+from page import Page
 
 RECIPE = """
 name: small
@@ -36,13 +40,6 @@ tune:
   kernel: {choice: [3, 5]}
   dense: {int: [0, 2]}
 """
-failures = []
-
-
-def check(good, what):
-    if not good:
-        failures.append(what)
-        print("failed:", what)
 
 
 class Bench:
@@ -81,38 +78,11 @@ def fails(bench, what, expected, *args, status=(1, 2), **more):
           f"{what}: status {run.returncode}, said {run.stderr!r}, expected {expected!r}")
 
 
-class Page(html.parser.HTMLParser):
-    """Counts elements, and finds those that are not closed or come from elsewhere."""
-    EMPTY = {"meta", "br", "img", "circle", "rect", "path", "line"}
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.count, self.outside, self.wrong = [], {}, [], []
-
-    def handle_starttag(self, tag, attributes):
-        self.count[tag] = self.count.get(tag, 0) + 1
-        self.outside += [v for k, v in attributes if k in ("src", "href") and ":" in (v or "")]
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.count[tag] = self.count.get(tag, 0) + 1
-
-    def handle_endtag(self, tag):
-        if tag in self.EMPTY:
-            return
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)
-
-
 def look_at_page(path):
-    page = Page()
-    page.feed(path.read_text())
-    check(not page.open and not page.wrong, f"study.html: tags {page.open} {page.wrong}")
-    check(not page.outside, f"study.html: nothing from outside: {page.outside}")
+    page = Page(path)
+    check(not page.faults, f"study.html: {page.faults}")
     # by trial, parallel coordinates, importance, a slice for each of five; a row per trial and the head's
-    check(page.count.get("svg") == 8 and page.count.get("tr") == 10, f"study.html: {page.count}")
-    check("<script" not in path.read_text(), "study.html: no script")
+    check(page.count("svg") == 8 and page.count("tr") == 10, f"study.html: {page.count('svg')}, {page.count('tr')}")
 
 
 def wait_for_children(study):
@@ -275,8 +245,7 @@ def main(clade):
             started = time.monotonic()
             part(bench)
             print(f"{part.__name__}: {time.monotonic() - started:.1f} s")
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":
