@@ -202,6 +202,8 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     cl->math = options->math;
     cl->profile = options->profile;
     cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info.cpu_like;
+    cl->divides = cl->cpu_like && (device_number(cl->device, CL_DEVICE_SINGLE_FP_CONFIG) &
+                                   CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT);
     cl->memory_bytes = info.memory_bytes;
     cl->max_alloc_bytes = info.max_alloc_bytes;
     cl->driver_caches = strstr(info.driver, "NVIDIA") || strstr(info.driver, "Portable Computing");

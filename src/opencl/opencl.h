@@ -46,6 +46,7 @@ typedef struct opencl_context {
     cl_command_queue queue;
     clade_math math;
     bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
+    bool divides;  /* and takes square roots in hardware, rounding correctly (kernels/math.clh) */
     struct opencl_choices *choices; /* how calls are done, in choice.c */
     bool driver_caches; /* the driver keeps compiled programs itself */
     uint32_t group_size;

@@ -21,9 +21,11 @@ typedef struct build {
 static clade_status set_flags(build *r, const opencl_context *cl, const char *options,
                               const char *include)
 {
-    int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2 -w%s%s%s%s%s",
-                     cl->math == CLADE_FAST ? " -DCLADE_FAST" : "", options && *options ? " " : "",
-                     options ? options : "", include ? " -I " : "", include ? include : "");
+    int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2 -w%s%s%s%s%s%s",
+                     cl->math == CLADE_FAST ? " -DCLADE_FAST" : "",
+                     cl->divides ? " -DCLADE_DIVIDES -cl-fp32-correctly-rounded-divide-sqrt" : "",
+                     options && *options ? " " : "", options ? options : "", include ? " -I " : "",
+                     include ? include : "");
     if (n < 0 || (size_t)n >= sizeof r->flags)
         return clade_fail(CLADE_EINVAL, "kernels/%s.cl: the options are too long: %.64s…",
                           r->family, include ? include : options);
