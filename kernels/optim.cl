@@ -1,5 +1,5 @@
-/* norm_clip, sgd, rmsprop, adam. The steps: one work-item per element. */
-#include "opencl.clh"
+/* norm_clip, sgd, rmsprop, adam. The steps: elements.clh. */
+#include "elements.clh"
 #include "optim.clh"
 #include "vector.clh"
 
@@ -66,63 +66,71 @@ norm_clip_total(const global float *scratch, TENSOR(float, scale), TENSOR(float,
 
 /* ---- the steps ---- */
 
-/* Element i of g times the clip's scale, if there is one. */
-#define CLIPPED(i) (g[g0 + (i)] * (scale ? scale[scale0] : 1.0f))
+/* What g is multiplied by: the clip's scale, if there is one. */
+#define CLIP const float clip = scale ? scale[scale0] : 1.0f
 
-kernel void sgd(TENSOR(float, w), TENSOR(const float, g), TENSOR(const float, scale), ulong n,
-                float lr, float decay)
+kernel void sgd(TENSOR(float, w), TENSOR(const float, g), TENSOR(const float, scale), float lr,
+                float decay, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    w[w0 + i] = sgd_plain(w[w0 + i], CLIPPED(i), lr, decay);
+    CLIP;
+    FOR_EACH(i) w[w0 + i] = sgd_plain(w[w0 + i], clip * g[g0 + i], lr, decay);
 }
 
 kernel void sgd_velocity(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, v),
-                         TENSOR(const float, scale), ulong n, float lr, float momentum,
-                         int nesterov, float decay)
+                         TENSOR(const float, scale), float lr, float momentum, int nesterov,
+                         float decay, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    float velocity = v[v0 + i];
-    w[w0 + i] = sgd_momentum(w[w0 + i], CLIPPED(i), &velocity, lr, momentum, nesterov, decay);
-    v[v0 + i] = velocity;
+    CLIP;
+    FOR_EACH(i)
+    {
+        float velocity = v[v0 + i];
+        w[w0 + i] =
+            sgd_momentum(w[w0 + i], clip * g[g0 + i], &velocity, lr, momentum, nesterov, decay);
+        v[v0 + i] = velocity;
+    }
 }
 
 kernel void rmsprop(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, s),
-                    TENSOR(const float, scale), ulong n, float lr, float rho, float eps,
-                    float decay)
+                    TENSOR(const float, scale), float lr, float rho, float eps, float decay,
+                    ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    float square = s[s0 + i];
-    float step = rmsprop_step(CLIPPED(i), &square, lr, rho, eps);
-    w[w0 + i] = optim_decayed(w[w0 + i], decay) - step;
-    s[s0 + i] = square;
+    CLIP;
+    FOR_EACH(i)
+    {
+        float square = s[s0 + i];
+        float step = rmsprop_step(clip * g[g0 + i], &square, lr, rho, eps);
+        w[w0 + i] = optim_decayed(w[w0 + i], decay) - step;
+        s[s0 + i] = square;
+    }
 }
 
 kernel void rmsprop_velocity(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, s),
-                             TENSOR(float, v), TENSOR(const float, scale), ulong n, float lr,
-                             float rho, float momentum, float eps, float decay)
+                             TENSOR(float, v), TENSOR(const float, scale), float lr, float rho,
+                             float momentum, float eps, float decay, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    float square = s[s0 + i];
-    float step = rmsprop_step(CLIPPED(i), &square, lr, rho, eps);
-    float velocity = FMA(momentum, v[v0 + i], step);
-    w[w0 + i] = optim_decayed(w[w0 + i], decay) - velocity;
-    s[s0 + i] = square;
-    v[v0 + i] = velocity;
+    CLIP;
+    FOR_EACH(i)
+    {
+        float square = s[s0 + i];
+        float step = rmsprop_step(clip * g[g0 + i], &square, lr, rho, eps);
+        float velocity = FMA(momentum, v[v0 + i], step);
+        w[w0 + i] = optim_decayed(w[w0 + i], decay) - velocity;
+        s[s0 + i] = square;
+        v[v0 + i] = velocity;
+    }
 }
 
 kernel void adam(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, m), TENSOR(float, v),
-                 TENSOR(const float, scale), ulong n, float lr, float beta1, float beta2, float eps,
-                 float decay)
+                 TENSOR(const float, scale), float lr, float beta1, float beta2, float eps,
+                 float decay, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    float mean = m[m0 + i], square = v[v0 + i];
-    w[w0 + i] =
-        adam_step(w[w0 + i], CLIPPED(i), &mean, &square, lr, beta1, beta2, eps, decay);
-    m[m0 + i] = mean;
-    v[v0 + i] = square;
+    CLIP;
+    FOR_EACH(i)
+    {
+        float mean = m[m0 + i], square = v[v0 + i];
+        w[w0 + i] =
+            adam_step(w[w0 + i], clip * g[g0 + i], &mean, &square, lr, beta1, beta2, eps, decay);
+        m[m0 + i] = mean;
+        v[v0 + i] = square;
+    }
 }

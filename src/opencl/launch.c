@@ -121,3 +121,23 @@ clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n)
     size_t global = (size_t)((n + group - 1) / group * group);
     return clade_opencl_run_grid(launch, 1, &global, &group);
 }
+
+/* Elements that a work-item on a wide core takes: few enough for all cores to have some, else as
+ * many as make a launch of little cost. */
+static uint64_t block_of(const opencl_context *cl, uint64_t n)
+{
+    enum { least = 1024, most = 16384, lanes = 16 };
+    if (!cl->cpu_like) return 1;
+    uint64_t even = n / (4 * cl->compute_units) / lanes * lanes;
+    return even < least ? least : even > most ? most : even;
+}
+
+clade_status clade_opencl_run_each(opencl_launch *launch, const clade_tensor *t)
+{
+    const uint64_t n = clade_tensor_count(t), block = block_of(launch->cl, n);
+    clade_opencl_u64(launch, n);
+    clade_opencl_u64(launch, block);
+    if (!launch->cl->cpu_like) return clade_opencl_run_elements(launch, n);
+    return clade_opencl_run_grid(launch, 1, (const size_t[]){(size_t)((n + block - 1) / block)},
+                                 (const size_t[]){1});
+}

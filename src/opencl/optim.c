@@ -47,25 +47,22 @@ static clade_status sgd(void *context, const clade_sgd_args *a, void *scratch)
 {
     (void)scratch;
     const bool velocity = clade_tensor_present(&a->v);
-    const uint64_t n = clade_tensor_count(&a->w);
     opencl_launch l = clade_opencl_begin(context, "optim", velocity ? "sgd_velocity" : "sgd", NULL);
     clade_opencl_tensor(&l, &a->w);
     clade_opencl_tensor(&l, &a->g);
     if (velocity) clade_opencl_tensor(&l, &a->v);
     clade_opencl_tensor(&l, &a->scale);
-    clade_opencl_u64(&l, n);
     clade_opencl_f32(&l, a->lr);
     if (velocity) clade_opencl_f32(&l, a->momentum);
     if (velocity) clade_opencl_i32(&l, a->nesterov);
     clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_elements(&l, n);
+    return clade_opencl_run_each(&l, &a->w);
 }
 
 static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *scratch)
 {
     (void)scratch;
     const bool velocity = clade_tensor_present(&a->v);
-    const uint64_t n = clade_tensor_count(&a->w);
     opencl_launch l =
         clade_opencl_begin(context, "optim", velocity ? "rmsprop_velocity" : "rmsprop", NULL);
     clade_opencl_tensor(&l, &a->w);
@@ -73,32 +70,29 @@ static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *sc
     clade_opencl_tensor(&l, &a->s);
     if (velocity) clade_opencl_tensor(&l, &a->v);
     clade_opencl_tensor(&l, &a->scale);
-    clade_opencl_u64(&l, n);
     clade_opencl_f32(&l, a->lr);
     clade_opencl_f32(&l, a->rho);
     if (velocity) clade_opencl_f32(&l, a->momentum);
     clade_opencl_f32(&l, a->eps);
     clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_elements(&l, n);
+    return clade_opencl_run_each(&l, &a->w);
 }
 
 static clade_status adam(void *context, const clade_adam_args *a, void *scratch)
 {
     (void)scratch;
-    const uint64_t n = clade_tensor_count(&a->w);
     opencl_launch l = clade_opencl_begin(context, "optim", "adam", NULL);
     clade_opencl_tensor(&l, &a->w);
     clade_opencl_tensor(&l, &a->g);
     clade_opencl_tensor(&l, &a->m);
     clade_opencl_tensor(&l, &a->v);
     clade_opencl_tensor(&l, &a->scale);
-    clade_opencl_u64(&l, n);
     clade_opencl_f32(&l, a->lr);
     clade_opencl_f32(&l, a->beta1);
     clade_opencl_f32(&l, a->beta2);
     clade_opencl_f32(&l, a->eps);
     clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_elements(&l, n);
+    return clade_opencl_run_each(&l, &a->w);
 }
 
 void clade_opencl_optim(const opencl_context *cl, clade_backend *table)
