@@ -2,13 +2,12 @@
 #define _GNU_SOURCE
 #include "cpu/cpu.h"
 
+#include "base/memory.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-enum { alignment = 64, huge_page = 2 << 20 };
 
 static clade_status cpu_count(size_t *count, char note[256])
 {
@@ -93,15 +92,9 @@ static void cpu_close(void *context)
 static clade_status cpu_alloc(void *context, size_t bytes, void **handle)
 {
     (void)context;
-    size_t align = bytes >= 2 * huge_page ? huge_page : alignment;
-    size_t size = (bytes + align - 1) / align * align;
-    void *p = size >= bytes ? aligned_alloc(align, size ? size : align) : NULL;
-    if (!p) return clade_fail(CLADE_ENOMEM, "cpu: out of memory: %zu bytes asked for", bytes);
-#ifdef MADV_HUGEPAGE
-    if (align == huge_page) madvise(p, size, MADV_HUGEPAGE);
-#endif
-    *handle = p;
-    return CLADE_OK;
+    *handle = clade_memory(bytes);
+    if (*handle) return CLADE_OK;
+    return clade_fail(CLADE_ENOMEM, "cpu: out of memory: %zu bytes asked for", bytes);
 }
 
 static void cpu_free(void *context, void *handle)

@@ -1,4 +1,5 @@
 /* The OpenCL backend: platforms and devices, memory, the queue. */
+#include "base/memory.h"
 #include "opencl/choice.h"
 
 #include <stdio.h>
@@ -253,6 +254,25 @@ static size_t opencl_scratch(void *context, clade_op op, const clade_args *args)
 
 /* ---- memory ---- */
 
+static void CL_CALLBACK free_host(cl_mem memory, void *host)
+{
+    (void)memory;
+    free(host);
+}
+
+/* On a CPU large memory is ours, which drivers use where it lies. */
+static cl_mem create_buffer(const opencl_context *cl, size_t bytes, cl_int *error)
+{
+    void *host = cl->cpu_like && bytes >= 1 << 20 ? clade_memory(bytes) : NULL;
+    cl_mem_flags flags = CL_MEM_READ_WRITE | (host ? CL_MEM_USE_HOST_PTR : 0);
+    cl_mem memory = clCreateBuffer(cl->context, flags, bytes, host, error);
+    if (!*error && host) *error = clSetMemObjectDestructorCallback(memory, free_host, host);
+    if (!*error) return memory;
+    if (memory) clReleaseMemObject(memory);
+    free(host);
+    return NULL;
+}
+
 static clade_status opencl_alloc(void *context, size_t bytes, void **handle)
 {
     opencl_context *cl = context;
@@ -262,7 +282,7 @@ static clade_status opencl_alloc(void *context, size_t bytes, void **handle)
                           cl->label, bytes, (unsigned long long)cl->max_alloc_bytes,
                           (unsigned long long)cl->memory_bytes);
     cl_int error;
-    cl_mem memory = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &error);
+    cl_mem memory = create_buffer(cl, bytes ? bytes : 1, &error);
     if (error) {
         clade_opencl_fail(cl, error, "clCreateBuffer");
         return clade_context(CLADE_ENOMEM, "%zu bytes asked for, the device has %llu", bytes,
