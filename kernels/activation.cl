@@ -1,19 +1,19 @@
-/* activation, activation_dx: one work-item per element. */
-#include "opencl.clh"
+/* activation, activation_dx: elements.clh. The activation is ACT, a constant of the program. */
+#include "elements.clh"
 #include "activation.clh"
 
-kernel void activation(TENSOR(float, x), TENSOR(float, y), ulong n, int act, float alpha)
+#ifndef ACT
+#define ACT ACT_RELU
+#endif
+
+kernel void activation(TENSOR(float, x), TENSOR(float, y), float alpha, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    y[y0 + i] = act_forward(act, alpha, x[x0 + i]);
+    FOR_EACH(i) y[y0 + i] = act_forward(ACT, alpha, x[x0 + i]);
 }
 
 /* s is x or y, as the activation needs. */
-kernel void activation_dx(TENSOR(float, s), TENSOR(float, dy), TENSOR(float, dx), ulong n, int act,
-                          float alpha, int accumulate)
+kernel void activation_dx(TENSOR(float, s), TENSOR(float, dy), TENSOR(float, dx), float alpha,
+                          int accumulate, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    PUT(dx[dx0 + i], act_backward(act, alpha, s[s0 + i], dy[dy0 + i]));
+    FOR_EACH(i) PUT(dx[dx0 + i], act_backward(ACT, alpha, s[s0 + i], dy[dy0 + i]));
 }

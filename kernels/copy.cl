@@ -1,20 +1,13 @@
-/* Filling, copying, joining and padding. fill, copy: one work-item per element. The others:
- * work-items (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
-#include "opencl.clh"
+/* Filling, copying, joining and padding. fill, copy: elements.clh. The others: work-items
+ * (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
+#include "elements.clh"
 #include "vector.clh"
 
-kernel void fill(TENSOR(float, y), ulong n, float value)
-{
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    y[y0 + i] = value;
-}
+kernel void fill(TENSOR(float, y), float value, ELEMENTS) { FOR_EACH(i) y[y0 + i] = value; }
 
-kernel void copy(TENSOR(float, x), TENSOR(float, y), ulong n, int accumulate)
+kernel void copy(TENSOR(float, x), TENSOR(float, y), int accumulate, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    PUT(y[y0 + i], x[x0 + i]);
+    FOR_EACH(i) PUT(y[y0 + i], x[x0 + i]);
 }
 
 #define BLOCKS ulong rows, ulong row_block, ulong vectors, ulong vector_block

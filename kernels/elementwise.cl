@@ -1,37 +1,29 @@
-/* Sums and products. Without broadcast: one work-item per element. With it, kernels *_rows:
+/* Sums and products. Without broadcast: elements.clh. With it, kernels *_rows:
  * work-items (vectors of a row, rows), VW dividing the row. The gradients of an operand that is not
  * stretched are sums of one element, from 0. */
-#include "opencl.clh"
+#include "elements.clh"
 #include "vector.clh"
 #include "broadcast.clh"
 
-kernel void add(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ulong n, float alpha,
-                float beta)
+kernel void add(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), float alpha, float beta,
+                ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    y[y0 + i] = FMA(alpha, a[a0 + i], beta * b[b0 + i]);
+    FOR_EACH(i) y[y0 + i] = FMA(alpha, a[a0 + i], beta * b[b0 + i]);
 }
 
-kernel void mul(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ulong n)
+kernel void mul(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    y[y0 + i] = a[a0 + i] * b[b0 + i];
+    FOR_EACH(i) y[y0 + i] = a[a0 + i] * b[b0 + i];
 }
 
-kernel void product(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), ulong n, int accumulate)
+kernel void product(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), int accumulate, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    PUT(y[y0 + i], 0.0f + a[a0 + i] * b[b0 + i]);
+    FOR_EACH(i) PUT(y[y0 + i], 0.0f + a[a0 + i] * b[b0 + i]);
 }
 
-kernel void scale(TENSOR(float, a), TENSOR(float, y), ulong n, float factor, int accumulate)
+kernel void scale(TENSOR(float, a), TENSOR(float, y), float factor, int accumulate, ELEMENTS)
 {
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    PUT(y[y0 + i], factor * (0.0f + a[a0 + i]));
+    FOR_EACH(i) PUT(y[y0 + i], factor * (0.0f + a[a0 + i]));
 }
 
 #define A ALONG(a + a0 + w.a, v, a_step3)

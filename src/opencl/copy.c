@@ -5,23 +5,19 @@ static clade_status fill(void *context, const clade_fill_args *a, void *scratch)
 {
     (void)scratch;
     opencl_launch l = clade_opencl_begin(context, "copy", "fill", NULL);
-    size_t n = clade_tensor_count(&a->y);
     clade_opencl_tensor(&l, &a->y);
-    clade_opencl_u64(&l, n);
     clade_opencl_f32(&l, a->value);
-    return clade_opencl_run_elements(&l, n);
+    return clade_opencl_run_each(&l, &a->y);
 }
 
 static clade_status copy(void *context, const clade_copy_args *a, void *scratch)
 {
     (void)scratch;
     opencl_launch l = clade_opencl_begin(context, "copy", "copy", NULL);
-    size_t n = clade_tensor_count(&a->x);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
-    clade_opencl_u64(&l, n);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_elements(&l, n);
+    return clade_opencl_run_each(&l, &a->x);
 }
 
 /* Elements from one index of dimension `axis` to the next. */

@@ -12,40 +12,58 @@ static bool same_shapes(const clade_tensor *a, const clade_tensor *b)
     return clade_tensor_count(a) == clade_tensor_count(b);
 }
 
-static clade_status add(void *context, const clade_add_args *p, void *scratch)
-{
-    (void)scratch;
-    bool same = same_shapes(&p->a, &p->y) && same_shapes(&p->b, &p->y);
-    size_t n = clade_tensor_count(&p->y);
+/* A kernel of a, b and y: NAME where neither is stretched, else NAME_rows. */
+typedef struct pairs {
+    opencl_launch l;
+    const clade_tensor *y;
+    bool same;
     broadcast_space space;
-    clade_broadcast_space(&p->y, &p->a, &p->b, &space);
-    int32_t lanes = clade_opencl_row_lanes(context, space.size[3]);
-    opencl_launch l = same ? clade_opencl_begin(context, "elementwise", "add", NULL)
-                           : clade_opencl_begin_rows(context, "elementwise", "add_rows", lanes);
-    clade_opencl_tensor(&l, &p->a);
-    clade_opencl_tensor(&l, &p->b);
-    clade_opencl_tensor(&l, &p->y);
-    if (same) clade_opencl_u64(&l, n);
-    clade_opencl_f32(&l, p->alpha);
-    clade_opencl_f32(&l, p->beta);
-    return same ? clade_opencl_run_elements(&l, n) : clade_opencl_run_broadcast(&l, &space, lanes);
+    int32_t lanes;
+} pairs;
+
+static pairs begin(opencl_context *cl, const char *plain, const char *rows, const clade_tensor *a,
+                   const clade_tensor *b, const clade_tensor *y)
+{
+    pairs p = {.y = y, .same = same_shapes(a, y) && same_shapes(b, y)};
+    clade_broadcast_space(y, a, b, &p.space);
+    p.lanes = clade_opencl_row_lanes(cl, p.space.size[3]);
+    p.l = p.same ? clade_opencl_begin(cl, "elementwise", plain, NULL)
+                 : clade_opencl_begin_rows(cl, "elementwise", rows, p.lanes);
+    clade_opencl_tensor(&p.l, a);
+    clade_opencl_tensor(&p.l, b);
+    clade_opencl_tensor(&p.l, y);
+    return p;
 }
 
-static clade_status mul(void *context, const clade_mul_args *p, void *scratch)
+static clade_status run(pairs *p)
+{
+    return p->same ? clade_opencl_run_each(&p->l, p->y)
+                   : clade_opencl_run_broadcast(&p->l, &p->space, p->lanes);
+}
+
+static clade_status add(void *context, const clade_add_args *a, void *scratch)
 {
     (void)scratch;
-    bool same = same_shapes(&p->a, &p->y) && same_shapes(&p->b, &p->y);
-    size_t n = clade_tensor_count(&p->y);
-    broadcast_space space;
-    clade_broadcast_space(&p->y, &p->a, &p->b, &space);
-    int32_t lanes = clade_opencl_row_lanes(context, space.size[3]);
-    opencl_launch l = same ? clade_opencl_begin(context, "elementwise", "mul", NULL)
-                           : clade_opencl_begin_rows(context, "elementwise", "mul_rows", lanes);
-    clade_opencl_tensor(&l, &p->a);
-    clade_opencl_tensor(&l, &p->b);
-    clade_opencl_tensor(&l, &p->y);
-    if (same) clade_opencl_u64(&l, n);
-    return same ? clade_opencl_run_elements(&l, n) : clade_opencl_run_broadcast(&l, &space, lanes);
+    pairs p = begin(context, "add", "add_rows", &a->a, &a->b, &a->y);
+    clade_opencl_f32(&p.l, a->alpha);
+    clade_opencl_f32(&p.l, a->beta);
+    return run(&p);
+}
+
+static clade_status mul(void *context, const clade_mul_args *a, void *scratch)
+{
+    (void)scratch;
+    pairs p = begin(context, "mul", "mul_rows", &a->a, &a->b, &a->y);
+    return run(&p);
+}
+
+/* target = dy other, target of dy's shape. */
+static clade_status product(opencl_context *cl, const clade_tensor *dy, const clade_tensor *other,
+                            const clade_tensor *target, int32_t accumulate)
+{
+    pairs p = begin(cl, "product", "product_rows", dy, other, target);
+    clade_opencl_i32(&p.l, accumulate);
+    return run(&p);
 }
 
 /* target = factor dy, of the same shape. */
@@ -53,32 +71,11 @@ static clade_status scale(opencl_context *cl, const clade_tensor *dy, float fact
                           const clade_tensor *target, int32_t accumulate)
 {
     opencl_launch l = clade_opencl_begin(cl, "elementwise", "scale", NULL);
-    size_t n = clade_tensor_count(dy);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, target);
-    clade_opencl_u64(&l, n);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
-    return clade_opencl_run_elements(&l, n);
-}
-
-/* target = dy other, target of dy's shape. */
-static clade_status product(opencl_context *cl, const clade_tensor *dy, const clade_tensor *other,
-                            const clade_tensor *target, int32_t accumulate)
-{
-    bool same = same_shapes(other, dy);
-    size_t n = clade_tensor_count(dy);
-    broadcast_space space;
-    clade_broadcast_space(dy, dy, other, &space);
-    int32_t lanes = clade_opencl_row_lanes(cl, space.size[3]);
-    opencl_launch l = same ? clade_opencl_begin(cl, "elementwise", "product", NULL)
-                           : clade_opencl_begin_rows(cl, "elementwise", "product_rows", lanes);
-    clade_opencl_tensor(&l, dy);
-    clade_opencl_tensor(&l, other);
-    clade_opencl_tensor(&l, target);
-    if (same) clade_opencl_u64(&l, n);
-    clade_opencl_i32(&l, accumulate);
-    return same ? clade_opencl_run_elements(&l, n) : clade_opencl_run_broadcast(&l, &space, lanes);
+    return clade_opencl_run_each(&l, dy);
 }
 
 /* target = factor Σ dy, or Σ dy other. */
