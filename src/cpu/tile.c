@@ -86,8 +86,11 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
 
 /* One function per size. */
 #define SIZES_TO_6(S) S(1) S(2) S(3) S(4) S(5) S(6)
+#define SIZES_TO_10(S) SIZES_TO_6(S) S(7) S(8) S(9) S(10)
 #if VW == 16
-#define SIZES(S) SIZES_TO_6(S) S(7) S(8) S(9) S(10) S(11) S(12) S(13) S(14)
+#define SIZES(S) SIZES_TO_10(S) S(11) S(12) S(13) S(14)
+#elif defined(__aarch64__)
+#define SIZES(S) SIZES_TO_10(S)
 #else
 #define SIZES(S) SIZES_TO_6(S)
 #endif

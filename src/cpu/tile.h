@@ -7,9 +7,12 @@
 
 #include "../../kernels/conv.clh"
 
-/* With fewer registers than AVX-512's 32, smaller tiles. */
+/* As many pixels as fit: into AVX-512's 32 registers; into NEON's 32, of which compilers keep some
+ * for x; into 16. */
 #if VW == 16
 enum { tile_most = TILE_PIXELS };
+#elif defined(__aarch64__)
+enum { tile_most = 10 };
 #else
 enum { tile_most = 6 };
 #endif
