@@ -5,8 +5,8 @@
  * compute neighbouring blocks of channels of the same pixels: weights are read side by side, pixels
  * are the same address for the group (a broadcast). */
 #include "opencl.clh"
-#include "activation.clh"
 #include "conv.clh"
+#include "conv_finish.clh"
 #include "conv_job.clh"
 
 #ifndef NV
@@ -37,36 +37,25 @@ kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int
         result < across ? w[w0 + ((ulong)tap * cg + channel) * k + group * kg + filter] : 0.0f;
 }
 
-/* Bias, activation, and one pixel's results to memory. */
-INLINE void conv_store(const conv_job *job, V *acc, const int nv, global const float *bias,
-                       global float *y, int lanes)
-{
-    float value[TILE_VECTORS * VW];
-    for (int v = 0; v < nv; v++) V_STORE(value + v * VW, acc[v]);
-    for (int l = 0; l < lanes; l++) {
-        float s = job->has_bias ? value[l] + bias[l] : value[l];
-        y[l] = job->accumulate ? y[l] + s : act_forward(job->act, job->alpha, s);
-    }
-}
-
-/* The same for whole vectors with at most relu. */
-INLINE void conv_store_whole(const conv_job *job, V *acc, const int nv, global const float *bias,
-                             global float *y)
+/* One pixel's results to memory, `at` floats behind y. */
+INLINE void put_pixel(const conv_finish *f, const conv_channels *k, const V *acc, global float *y,
+                      long at, int lanes, int accumulate)
 {
     UNROLL
-    for (int v = 0; v < nv; v++) {
-        V s = acc[v];
-        if (job->has_bias) s = s + V_LOAD(bias + v * VW);
-        if (job->act) s = V_MAX0(s);
-        if (job->accumulate) s = V_LOAD(y + v * VW) + s;
-        V_STORE(y + v * VW, s);
+    for (int v = 0; v < NV; v++) {
+        int left = lanes - v * VW;
+        if (left <= 0) continue;
+        V value = conv_finish_sum(f, &k[v], acc[v], at + v * VW, left);
+        if (accumulate) value = conv_load(y + at + v * VW, left) + value;
+        conv_store(y + at + v * VW, value, left);
     }
+    if (f->act > ACT_RELU6) conv_finish_rest(f->act, f->alpha, y + at, lanes);
 }
 
 /* Grid: block of all groups, unit of a row, row of all pictures. Units 0 … tiles − 1 are the tiles
  * of the results low … high − 1, the last one overlapping the one before where they do not come out
  * even; the units after them are the single results at the borders. */
-kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(const float, b),
+kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
                        TENSOR(float, y), conv_job job)
 {
     int block = get_global_id(0);
@@ -92,7 +81,6 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(co
                             out_channels +
                         group * job.cout + lane;
     long y_step = job.column.spread * out_channels;
-    global const float *bias = job.has_bias ? b + b0 + group * job.cout + lane : 0;
     global const float *weights =
         w + w0 + (long)block * job.w_block +
         ((job.row.first_tap + r0 * job.row.tap_step) * job.kw + job.column.first_tap) *
@@ -102,7 +90,10 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(co
     long src_column = job.column.reach * channels, w_column = (long)job.column.tap_step * job.w_tap;
     long step = job.column.stride * channels;
     int run = job.column.reach == 1 && job.column.tap_step == 1 && job.groups == 1;
-    int whole = lanes == NV * VW && job.act <= ACT_RELU;
+    const conv_finish all = FINISH;
+    const conv_finish f = conv_finish_at(&all, group * job.cout + lane, out - (y + y0));
+    conv_channels k[NV];
+    for (int v = 0; v < NV; v++) k[v] = conv_finish_channels(&f, v * VW, lanes - v * VW);
     int units = job.tiles + job.column.count - (job.high - job.low);
     V acc[TILE_PIXELS][TILE_VECTORS];
     for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
@@ -115,10 +106,7 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(co
             UNROLL
             for (int p = 0; p < PB; p++) {
                 if (first + p < wanted) continue;
-                if (whole)
-                    conv_store_whole(&job, acc[p], NV, bias, out + (first + p) * y_step);
-                else
-                    conv_store(&job, acc[p], NV, bias, out + (first + p) * y_step, lanes);
+                put_pixel(&f, k, acc[p], out, (first + p) * y_step, lanes, job.accumulate);
             }
         } else {
             int i = unit - job.tiles;
@@ -131,47 +119,9 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), TENSOR(co
                          0, weights + s0 * w_column, job.w_step, r1 - r0, src_row, w_row,
                          run ? (s1 > s0) : s1 - s0, src_column, w_column,
                          run ? (s1 - s0) * job.cin : job.cin);
-            if (whole)
-                conv_store_whole(&job, acc[0], NV, bias, out + i * y_step);
-            else
-                conv_store(&job, acc[0], NV, bias, out + i * y_step, lanes);
+            put_pixel(&f, k, acc[0], out, i * y_step, lanes, job.accumulate);
         }
     }
-}
-
-/* One filter per channel. Grid: vector of channels, result of a row, row of all pictures. */
-kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), TENSOR(const float, b),
-                           TENSOR(float, y), conv_job job)
-{
-    int c = job.groups, o = get_global_id(0) * VW, i = get_global_id(1);
-    long line = get_global_id(2);
-    if (o >= c || i >= job.column.count || line >= (long)job.images * job.row.count) return;
-    int j = (int)(line % job.row.count), lanes = min(VW, c - o);
-    long n = line / job.row.count;
-    int s0 = conv_axis_from(job.column, i), s1 = conv_axis_to(job.column, i);
-    int r1 = conv_axis_to(job.row, j);
-    V acc[1];
-    acc[0] = V_SPLAT(0.0f);
-    for (int r = conv_axis_from(job.row, j); r < r1; r++)
-        for (int s = s0; s < s1; s++) {
-            long row = j * job.row.stride + job.row.base + r * job.row.reach;
-            long column = i * job.column.stride + job.column.base + s * job.column.reach;
-            int tap_r = job.row.first_tap + r * job.row.tap_step;
-            int tap_s = job.column.first_tap + s * job.column.tap_step;
-            int tap = tap_r * job.kw + tap_s;
-            if (job.backward) tap = job.kh * job.kw - 1 - tap;
-            global const float *xp =
-                x + x0 + ((n * job.row.size + row) * job.column.size + column) * c + o;
-            global const float *wp = w + w0 + (long)tap * c + o;
-            acc[0] = lanes == VW ? V_FMA(V_LOAD(xp), V_LOAD(wp), acc[0])
-                                 : V_FMA(V_LOAD_PART(xp, lanes), V_LOAD_PART(wp, lanes), acc[0]);
-        }
-    global float *out = y + y0 +
-                        ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w +
-                         job.column.first + (long)i * job.column.spread) *
-                            c +
-                        o;
-    conv_store(&job, acc, 1, job.has_bias ? b + b0 + o : 0, out, lanes);
 }
 
 /* dense_dx: an input is a pixel whose source is its row of weights; the batch is the vector, dyᵀ

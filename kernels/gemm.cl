@@ -1,6 +1,7 @@
-/* What stands around matrix products: pictures to columns and back, bias and activation. */
+/* What stands around matrix products: pictures to columns and back, and what
+ * becomes of sums. */
 #include "opencl.clh"
-#include "activation.clh"
+#include "conv_finish.clh"
 #include "conv_job.clh"
 
 /* Row (picture, oh, ow) of the column matrix: the pixels of its window in the order of the weights,
@@ -48,13 +49,14 @@ kernel void gemm_col2im(TENSOR(const float, columns), TENSOR(float, dx), ulong n
     PUT(dx[dx0 + (ulong)first * job.h * job.w * job.c + i], sum);
 }
 
-/* y = act(y + b) over rows of k. One work-item per element. */
-kernel void gemm_bias_act(TENSOR(float, y), TENSOR(const float, b), ulong n, int k, int has_bias,
-                          int act, float alpha)
+/* What becomes of sums, in place, over rows of k. One work-item per vector of VW, which divides k.
+ */
+kernel void gemm_finish(TENSOR(float, y), FINISH_ARGUMENTS, ulong n, int k)
 {
-    ulong i = get_global_id(0);
+    ulong i = get_global_id(0) * VW;
     if (i >= n) return;
-    float v = y[y0 + i];
-    if (has_bias) v += b[b0 + i % k];
-    y[y0 + i] = act_forward(act, alpha, v);
+    const conv_finish f = FINISH;
+    const conv_channels channels = conv_finish_channels(&f, (int)(i % k), VW);
+    V_STORE(y + y0 + i, conv_finish_sum(&f, &channels, V_LOAD(y + y0 + i), i, VW));
+    conv_finish_rest(f.act, f.alpha, y + y0 + i, VW);
 }

@@ -37,14 +37,14 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw), winog
 
 /* All blocks of tiles. `own`: u and m of each work-item. */
 kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, index),
-                                 TENSOR(const float, b), TENSOR(float, y), TENSOR(uchar, to),
+                                 FINISH_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, to),
                                  TENSOR(const float, filters), TENSOR(float, own),
                                  winograd_job job)
 {
     long u_floats = (long)WINOGRAD_POINTS * job.block * job.cs;
     global float *u =
         own + own0 + get_global_id(0) * (u_floats + (long)WINOGRAD_POINTS * job.block * job.lanes);
-    winograd_tensors t = {x + x0, index + index0, b + b0, y + y0, to + to0};
+    winograd_tensors t = {x + x0, index + index0, FINISH, y + y0, to + to0};
     for (int first = get_global_id(0) * job.block; first < job.tiles;
          first += get_global_size(0) * job.block)
         winograd_block(&job, &t, filters + filters0, first, min(job.block, job.tiles - first), u,
@@ -93,13 +93,15 @@ kernel void conv_winograd_gradients(TENSOR(const float, dy), TENSOR(const uchar,
 }
 
 /* Results of the same tiles. Grid: filter, tile. */
-kernel void conv_winograd_results(TENSOR(const float, m), TENSOR(const float, b), TENSOR(float, y),
+kernel void conv_winograd_results(TENSOR(const float, m), FINISH_ARGUMENTS, TENSOR(float, y),
                                   TENSOR(uchar, to), int first, int count, winograd_job job)
 {
     int o = get_global_id(0), t = get_global_id(1);
     if (o >= job.k || t >= count) return;
+    const conv_finish all = FINISH;
+    const conv_finish f = conv_finish_at(&all, o, o);
     winograd_result(&job, winograd_find(&job, first + t), m + m0 + (long)t * job.lanes + o,
-                    (long)job.block * job.lanes, b + b0 + o, y + y0 + o, to + to0 + o, 1);
+                    (long)job.block * job.lanes, &f, y + y0 + o, to + to0 + o, 1);
 }
 
 /* c[row][column] = Σ over ascending i < inner of a · b, one chain of fma from 0, for many matrices.

@@ -51,11 +51,13 @@ typedef enum clade_op {
 #define CLADE_OP_END(id) } clade_##id##_args;
 #include <clade/ops.def>
 
+enum { CLADE_MOST_SLOTS = 9 }; /* of an op */
+
 /* Arguments of any op; the member `slot` views the leading tensors of each. */
 typedef union clade_args {
 #define CLADE_OP(id, family, forward, flags, doc) clade_##id##_args id;
 #include <clade/ops.def>
-    clade_tensor slot[8];
+    clade_tensor slot[CLADE_MOST_SLOTS];
 } clade_args;
 
 /* One op with its arguments. */

@@ -17,6 +17,7 @@ static double operations(const clade_call *call)
     const clade_args *a = &call->args;
     switch (call->op) {
     case CLADE_OP_conv2d: return convolution(&a->conv2d.y, &a->conv2d.w);
+    case CLADE_OP_conv2d_norm: return convolution(&a->conv2d_norm.y, &a->conv2d_norm.w);
     case CLADE_OP_conv2d_dx: return convolution(&a->conv2d_dx.dy, &a->conv2d_dx.w);
     case CLADE_OP_conv2d_dw: return convolution(&a->conv2d_dw.dy, &a->conv2d_dw.dw);
     /* four results of the convolution to each that is kept */

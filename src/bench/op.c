@@ -11,6 +11,9 @@
 static const clade_case shapes[CLADE_OPS] = {
     SHAPE(conv2d, .x = F32_4(16, 37, 37, 32), .w = F32_4(3, 3, 32, 64), .b = F32_1(64),
           .act = CLADE_RELU),
+    SHAPE(conv2d_norm, .x = F32_4(16, 28, 28, 128), .w = F32_4(1, 1, 128, 512), .gamma = F32_1(512),
+          .beta = F32_1(512), .mean = F32_1(512), .var = F32_1(512), .z = F32_4(16, 28, 28, 512),
+          .eps = 1e-3f, .act = CLADE_RELU),
     SHAPE(conv2d_maxpool, .x = F32_4(16, 149, 149, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
           .act = CLADE_RELU),
     SHAPE(dense, .x = F32_2(32, 3136), .w = F32_2(3136, 512), .b = F32_1(512), .act = CLADE_RELU),

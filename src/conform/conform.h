@@ -8,7 +8,7 @@
 
 #include <clade/conform.h>
 
-enum { conform_slots = 8 };
+enum { conform_slots = CLADE_MOST_SLOTS };
 
 /* What a failed check is called, and where and how it failed. The first failure is kept. */
 typedef struct conform_failure {

@@ -92,7 +92,8 @@ static clade_status judge_other(const conform_trial *trial, const conform_device
 static bool multiplies(const clade_op_info *info)
 {
     clade_op op = clade_case_op(info);
-    return op == CLADE_OP_dense || op == CLADE_OP_conv2d || op == CLADE_OP_conv2d_maxpool;
+    return op == CLADE_OP_dense || op == CLADE_OP_conv2d || op == CLADE_OP_conv2d_norm ||
+           op == CLADE_OP_conv2d_maxpool;
 }
 
 /* All that is asked of a device on one trial. */

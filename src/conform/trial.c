@@ -217,6 +217,7 @@ static bool integers_exact(const clade_op_info *info, clade_args *args)
     const int32_t *mean = clade_param_of(info, args, "mean");
     if (mean && *mean) return false;
     switch (clade_case_op(info)) {
+    case CLADE_OP_conv2d_norm: return false; /* takes a root */
     case CLADE_OP_avgpool2d: {
         const int32_t *window = clade_param_of(info, args, "window");
         const int32_t *pad = clade_param_of(info, args, "pad");

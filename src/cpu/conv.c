@@ -4,8 +4,7 @@
  * leaving it out). */
 #include "cpu/conv_band.h"
 #include "cpu/tile.h"
-
-#include "../../kernels/activation.clh"
+#include "op/conv_norm.h"
 
 #include <string.h>
 
@@ -67,7 +66,6 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
         .columns = run ? 1 : taps,
         .len = run ? taps * job->cin : job->cin,
         .y_step = column->spread * out_channels,
-        .act = job->act,
         .accumulate = job->accumulate,
     };
     int64_t tap = (row->first_tap + r0 * row->tap_step) * (int64_t)job->window + column->first_tap;
@@ -78,24 +76,20 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
             int32_t lanes = job->cout - b * job->lanes;
             t.lanes = lanes < job->lanes ? lanes : job->lanes;
             t.w = job->weights + (g * job->blocks + b) * job->w_block + tap * job->w_tap;
-            t.bias = job->bias ? job->bias + lane : NULL;
             for (int32_t i = 0; i < tiles; i++) {
                 int32_t p = (int32_t)((int64_t)band->count * i / tiles);
                 int32_t end = (int32_t)((int64_t)band->count * (i + 1) / tiles);
                 t.src = src + p * t.step + g * job->cin;
                 t.y = out + p * t.y_step + lane;
+                t.finish = conv_finish_at(&job->finish, lane, job->finish.z ? t.y - job->out : 0);
                 CPU_NAME(tile_forward)(&t, end - p, t.lanes > VW ? 2 : 1);
             }
         }
     }
-    if (job->act <= CLADE_RELU) return;
     int64_t from = band->b0 * job->lanes;
     int64_t to = band->b1 < job->blocks ? band->b1 * job->lanes : out_channels;
-    for (int32_t p = 0; p < band->count; p++) {
-        float *result = out + p * t.y_step;
-        for (int64_t o = from; o < to; o++)
-            result[o] = act_forward(job->act, job->alpha, result[o]);
-    }
+    for (int32_t p = 0; job->finish.act > ACT_RELU6 && p < band->count; p++)
+        conv_finish_rest(job->finish.act, job->finish.alpha, out + p * t.y_step + from, to - from);
 }
 
 void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread)
@@ -237,14 +231,14 @@ void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w,
 
 /* ---- the ops ---- */
 
-conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a)
+conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finish *finish)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
     conv_job job = {
         .src = clade_tensor_host(&a->x),
         .out = clade_tensor_host(&a->y),
-        .bias = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
+        .finish = *finish,
         .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
         .column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
         .out_h = y[1],
@@ -253,8 +247,6 @@ conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a)
         .cin = w[2],
         .cout = w[3] / g.groups,
         .window = w[1],
-        .act = a->act,
-        .alpha = a->alpha,
         .band = conv_band_rows(w, x[3], y[2], g.stride, g.dilation),
         .row_floats = conv_band_floats(w, x[3], y[2], g.stride, g.dilation),
     };
@@ -263,15 +255,17 @@ conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a)
     return job;
 }
 
-clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch)
+/* A convolution of which becomes what `finish` says. */
+static clade_status convolve(cpu_context *cpu, const clade_conv2d_args *a,
+                             const conv_finish *finish, void *scratch)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(context, a);
+    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(cpu, a, finish);
     if (conv_is_winograd(&g, &a->w, &a->y))
-        return CPU_NAME(winograd)(context, a, clade_tensor_host(&a->y), NULL, false, scratch);
+        return CPU_NAME(winograd)(cpu, a, finish, clade_tensor_host(&a->y), NULL, false, scratch);
     const int32_t *x = a->x.dim;
     int64_t images = x[0];
-    conv_job job = CPU_NAME(conv_forward_job)(a);
+    conv_job job = CPU_NAME(conv_forward_job)(a, finish);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
         /* all pictures are one long row of pixels */
         int32_t pixels = x[0] * x[1] * x[2];
@@ -281,9 +275,33 @@ clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *s
         job.out_w = pixels;
         images = 1;
     }
-    CPU_NAME(conv_pack)(context, &job, &a->w, false, scratch);
-    run_job(context, &job, images);
+    CPU_NAME(conv_pack)(cpu, &job, &a->w, false, scratch);
+    run_job(cpu, &job, images);
     return CLADE_OK;
+}
+
+clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch)
+{
+    const conv_finish finish = conv_finish_of(a);
+    return convolve(context, a, &finish, scratch);
+}
+
+/* The scale of each channel lies behind what the convolution needs. */
+static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, void *scratch)
+{
+    clade_args args = {.conv2d = conv_norm_conv(a)};
+    const float *gamma = clade_tensor_host(&a->gamma), *var = clade_tensor_host(&a->var);
+    float *scale = (float *)scratch +
+                   clade_cpu_conv_scratch(context, CLADE_OP_conv2d, &args) / sizeof(float);
+    for (int32_t k = 0; k < a->y.dim[3]; k++) scale[k] = math_rsqrt(var[k] + a->eps) * gamma[k];
+    conv_finish finish = conv_finish_of(&args.conv2d);
+    finish.mean = clade_tensor_host(&a->mean);
+    finish.scale = scale;
+    finish.beta = clade_tensor_host(&a->beta);
+    finish.z = clade_tensor_present(&a->z) ? clade_tensor_host(&a->z) : NULL;
+    finish.act = a->act;
+    finish.alpha = a->alpha;
+    return convolve(context, &args.conv2d, &finish, scratch);
 }
 
 clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
@@ -332,6 +350,7 @@ void CPU_NAME(conv)(clade_backend *table);
 void CPU_NAME(conv)(clade_backend *table)
 {
     table->conv2d = CPU_NAME(conv2d);
+    table->conv2d_norm = conv2d_norm;
     table->conv2d_dx = CPU_NAME(conv2d_dx);
     table->conv2d_dw = CPU_NAME(conv2d_dw);
 }

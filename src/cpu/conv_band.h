@@ -6,8 +6,10 @@
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
 
+#include "../../kernels/conv_finish.clh"
+
 typedef struct conv_job {
-    const float *src, *weights, *bias;
+    const float *src, *weights;
     const uint8_t
         *index; /* src is the gradient of 2 x 2 maxima that took these; NULL: it is full */
     float *out;
@@ -20,8 +22,8 @@ typedef struct conv_job {
     int32_t lanes, blocks;     /* results in a block, blocks per group */
     int64_t w_block, w_tap;    /* distances in weights */
     int32_t w_step;
-    int32_t act, accumulate;
-    float alpha;
+    conv_finish finish;
+    int32_t accumulate;
     int32_t segment, segments; /* results per item of work, items per row */
     int32_t parts;             /* items that share a segment's blocks */
     int32_t band;              /* rows of results that share copied source rows */
@@ -39,10 +41,18 @@ typedef struct conv_band {
 void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread);
 
 /* What there is to know of a convolution but for its weights. */
-conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a);
+conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finish *finish);
 /* Packs the weights into scratch memory, behind which the copies of rows then lie. */
 void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
                          float *to);
+
+/* Bias and activation alone. */
+static inline conv_finish conv_finish_of(const clade_conv2d_args *a)
+{
+    return (conv_finish){.b = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
+                         .act = a->act,
+                         .alpha = a->alpha};
+}
 
 /* The ops themselves. */
 clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch);
@@ -58,8 +68,9 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
 
 /* Those that are computed by Winograd's tiles, in winograd.c; `index` as above. The forward one
  * writes the pooled results and, unless NULL, index where `pooled`. */
-clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a, float *y,
-                                uint8_t *index, bool pooled, void *scratch);
+clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
+                                const conv_finish *finish, float *y, uint8_t *index, bool pooled,
+                                void *scratch);
 clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
                                    const uint8_t *index, void *scratch);
 clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,

@@ -205,7 +205,7 @@ static void bands_item(void *user, size_t item, int thread)
                             .out_row = 2 * (int64_t)count * c};
     CPU_NAME(conv_band)(&job->conv, &band, thread);
     size_t to = (row * (size_t)job->ow + (size_t)first) * (size_t)c;
-    pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.act == CLADE_RELU, job->y + to,
+    pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.finish.act == CLADE_RELU, job->y + to,
              job->index ? job->index + to : NULL);
 }
 
@@ -218,11 +218,12 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     clade_buffer memory = {.host = scratch}; /* nothing is written to it as the output */
     full.buffer = &memory;
     clade_conv2d_args conv = conv_pool_conv(a, full);
+    const conv_finish finish = conv_finish_of(&conv);
     if (conv_is_winograd(&g, &a->w, &full))
         return CPU_NAME(winograd)(
-            cpu, &conv, clade_tensor_host(&a->y),
+            cpu, &conv, &finish, clade_tensor_host(&a->y),
             clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL, true, scratch);
-    bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv),
+    bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv, &finish),
                      .y = clade_tensor_host(&a->y),
                      .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
                      .oh = a->y.dim[1],

@@ -2,6 +2,7 @@
  * sums, and each thread's copies of rows. Reckoned for the widest vectors. */
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
+#include "op/conv_norm.h"
 #include "op/conv_pool.h"
 #include "op/winograd_plan.h"
 
@@ -53,6 +54,10 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
             threads * conv_band_floats(a->w.dim, a->x.dim[3], a->y.dim[2], g.stride, g.dilation);
         if (conv_is_winograd(&g, &a->w, &a->y))
             floats = winograd_floats(winograd_forward(a), threads);
+    } else if (op == CLADE_OP_conv2d_norm) {
+        const clade_args conv = {.conv2d = conv_norm_conv(&args->conv2d_norm)};
+        floats = clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d, &conv) / sizeof(float) +
+                 (size_t)args->conv2d_norm.w.dim[3];
     } else if (op == CLADE_OP_conv2d_dx) {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
         conv_geometry g = CONV_GEOMETRY(a);

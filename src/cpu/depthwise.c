@@ -1,167 +1,64 @@
-/* Depthwise convolution (one filter per channel) and its gradients on the CPU: vectors of channels.
- */
+/* Depthwise convolution (one filter per channel) and its gradients on the CPU. */
 #include "cpu/conv.h"
 #include "cpu/tile.h"
 
-#include "../../kernels/activation.clh"
+#include "../../kernels/depthwise.clh"
 
-#include <string.h>
+typedef struct rows_job {
+    depthwise_job d;
+    const float *x, *w;
+    float *y;
+    conv_finish finish;
+} rows_job;
 
-typedef struct depthwise_job {
-    const float *src, *w, *bias;
-    float *out;
-    conv_axis row, column;
-    int32_t out_h, out_w, c, kh, kw;
-    bool backward; /* weights in reverse */
-    int32_t act, accumulate;
-    float alpha;
-} depthwise_job;
-
-/* The taps that a result sums over, in order: rows of `columns`, each step apart. */
-typedef struct depthwise_taps {
-    const float *x, *w; /* of the first tap, channel 0 */
-    int64_t x_row, x_column, w_row, w_column;
-    int32_t rows, columns;
-} depthwise_taps;
-
-enum { abreast = 4 }; /* vectors of channels summed at once, so that no fma waits for another */
-
-/* The sums of `count` vectors from channel o on; called with constants. */
-static inline void depthwise_sums(const depthwise_taps *t, int32_t o, int count, V sum[abreast])
-{
-    for (int i = 0; i < count; i++) sum[i] = V_SPLAT(0.0f);
-    for (int32_t r = 0; r < t->rows; r++) {
-        const float *x = t->x + r * t->x_row + o, *w = t->w + r * t->w_row + o;
-        for (int32_t s = 0; s < t->columns; s++, x += t->x_column, w += t->w_column)
-            for (int i = 0; i < count; i++)
-                sum[i] = V_FMA(V_LOAD(x + i * VW), V_LOAD(w + i * VW), sum[i]);
-    }
-}
-
-/* The same of the last channels, fewer than a vector. */
-static V depthwise_rest(const depthwise_taps *t, int32_t o, int32_t lanes)
-{
-    V sum = V_SPLAT(0.0f);
-    for (int32_t r = 0; r < t->rows; r++)
-        for (int32_t s = 0; s < t->columns; s++)
-            sum = V_FMA(V_LOAD_PART(t->x + r * t->x_row + s * t->x_column + o, lanes),
-                        V_LOAD_PART(t->w + r * t->w_row + s * t->w_column + o, lanes), sum);
-    return sum;
-}
-
-/* Results of `lanes` channels from o on. */
-static void depthwise_store(const depthwise_job *job, V sum, int32_t o, int32_t lanes, float *y)
-{
-    bool whole = lanes == VW, linear = job->act == ACT_LINEAR && !job->accumulate;
-    if (job->bias) sum = sum + (whole ? V_LOAD(job->bias + o) : V_LOAD_PART(job->bias + o, lanes));
-    if (whole && linear)
-        V_STORE(y + o, sum);
-    else
-        for (int32_t l = 0; l < lanes; l++)
-            y[o + l] =
-                job->accumulate ? y[o + l] + sum[l] : act_forward(job->act, job->alpha, sum[l]);
-}
-
-static void depthwise_pixel(const depthwise_job *job, const float *image, int32_t r0, int32_t r1,
-                            int32_t row_at, int32_t j, float *y)
-{
-    int32_t s0 = conv_axis_from(job->column, j), s1 = conv_axis_to(job->column, j), c = job->c;
-    int32_t tap_r = job->row.first_tap + r0 * job->row.tap_step, step_r = job->row.tap_step;
-    int32_t tap_s = job->column.first_tap + s0 * job->column.tap_step,
-            step_s = job->column.tap_step;
-    if (job->backward) {
-        tap_r = job->kh - 1 - tap_r;
-        tap_s = job->kw - 1 - tap_s;
-        step_r = -step_r;
-        step_s = -step_s;
-    }
-    int64_t row = row_at + (int64_t)r0 * job->row.reach;
-    int64_t column = j * job->column.stride + job->column.base + (int64_t)s0 * job->column.reach;
-    const depthwise_taps taps = {
-        .x = image + (row * job->column.size + column) * c,
-        .w = job->w + ((int64_t)tap_r * job->kw + tap_s) * c,
-        .x_row = (int64_t)job->row.reach * job->column.size * c,
-        .x_column = (int64_t)job->column.reach * c,
-        .w_row = (int64_t)step_r * job->kw * c,
-        .w_column = (int64_t)step_s * c,
-        .rows = r1 - r0,
-        .columns = s1 - s0,
-    };
-    int32_t o = 0;
-    V sum[abreast];
-    for (; o + abreast * VW <= c; o += abreast * VW) {
-        depthwise_sums(&taps, o, abreast, sum);
-        for (int i = 0; i < abreast; i++) depthwise_store(job, sum[i], o + i * VW, VW, y);
-    }
-    for (; o + VW <= c; o += VW) {
-        depthwise_sums(&taps, o, 1, sum);
-        depthwise_store(job, sum[0], o, VW, y);
-    }
-    if (o < c) depthwise_store(job, depthwise_rest(&taps, o, c - o), o, c - o, y);
-}
-
-static void depthwise_item(void *user, size_t item, int thread)
+/* A row of results: all channels of a few at a time. */
+static void row_item(void *user, size_t item, int thread)
 {
     (void)thread;
-    const depthwise_job *job = user;
-    int32_t j = (int32_t)(item % (size_t)job->row.count);
-    int64_t n = (int64_t)(item / (size_t)job->row.count);
-    int32_t r0 = conv_axis_from(job->row, j), r1 = conv_axis_to(job->row, j);
-    const float *image = job->src + n * job->row.size * job->column.size * job->c;
-    float *y =
-        job->out + (n * job->out_h + job->row.first + j * job->row.spread) * job->out_w * job->c;
-    for (int32_t i = 0; i < job->column.count; i++)
-        depthwise_pixel(job, image, r0, r1, j * job->row.stride + job->row.base, i,
-                        y + (job->column.first + (int64_t)i * job->column.spread) * job->c);
+    const rows_job *job = user;
+    const depthwise_job *d = &job->d;
+    int32_t units = depthwise_units(d);
+    for (int32_t unit = 0; unit < units; unit++) {
+        const depthwise_place place = depthwise_find(d, job->x, job->w, (int64_t)item, unit);
+        const conv_finish f = conv_finish_at(&job->finish, 0, place.at);
+        float *y = job->y + place.at;
+        int64_t step = (int64_t)d->column.spread * d->c;
+#define BODY(o, lanes)                                                                             \
+    depthwise_channels(&place.taps, &f, place.count, o, lanes, y, step, d->accumulate)
+        FOR_LANES(d->c, BODY);
+#undef BODY
+        conv_finish_rest(f.act, f.alpha, y, (int64_t)place.count * d->c);
+    }
 }
 
-clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a)
+static void run_rows(cpu_context *cpu, rows_job *job)
 {
-    cpu_context *cpu = context;
-    conv_geometry g = CONV_GEOMETRY(a);
-    const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
-    depthwise_job job = {
-        .src = clade_tensor_host(&a->x),
-        .w = clade_tensor_host(&a->w),
-        .bias = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
-        .out = clade_tensor_host(&a->y),
-        .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
-        .column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
-        .out_h = y[1],
-        .out_w = y[2],
-        .c = x[3],
-        .kh = w[0],
-        .kw = w[1],
-        .act = a->act,
-        .alpha = a->alpha,
-    };
-    clade_pool_for(cpu->pool, (size_t)x[0] * (size_t)y[1], depthwise_item, &job);
+    size_t rows = (size_t)job->d.images * (size_t)job->d.row.count;
+    clade_pool_for(cpu->pool, rows, row_item, job);
+}
+
+clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a,
+                                 const conv_finish *finish)
+{
+    rows_job job = {.d = depthwise_forward(a),
+                    .x = clade_tensor_host(&a->x),
+                    .w = clade_tensor_host(&a->w),
+                    .y = clade_tensor_host(&a->y),
+                    .finish = *finish};
+    run_rows(context, &job);
     return CLADE_OK;
 }
 
 clade_status CPU_NAME(depthwise_dx)(void *context, const clade_conv2d_dx_args *a)
 {
-    cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
-    depthwise_job job = {
-        .src = clade_tensor_host(&a->dy),
-        .w = clade_tensor_host(&a->w),
-        .out = clade_tensor_host(&a->dx),
-        .out_h = x[1],
-        .out_w = x[2],
-        .c = x[3],
-        .kh = w[0],
-        .kw = w[1],
-        .backward = true,
-        .accumulate = a->accumulate,
-    };
+    rows_job job = {.x = clade_tensor_host(&a->dy),
+                    .w = clade_tensor_host(&a->w),
+                    .y = clade_tensor_host(&a->dx)};
     for (int32_t i = 0; i < g.stride[0]; i++)
         for (int32_t k = 0; k < g.stride[1]; k++) {
-            job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
-            job.column =
-                conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
-            clade_pool_for(cpu->pool, (size_t)x[0] * (size_t)job.row.count, depthwise_item, &job);
+            job.d = depthwise_dx(a, i, k);
+            run_rows(context, &job);
         }
     return CLADE_OK;
 }

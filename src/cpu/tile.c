@@ -1,38 +1,32 @@
 /* The register tiles of kernels/conv.clh as functions, one per tile size. */
 #include "cpu/tile.h"
 
-#include <clade/ops.h>
-
-/* Whole vectors. */
-INLINE void store(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
+/* One vector of each pixel's results, of which there are `lanes`. */
+INLINE void store_vector(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb,
+                         const int v, const int lanes)
 {
-    V bias[TILE_VECTORS];
-    for (int v = 0; v < nv; v++) bias[v] = job->bias ? V_LOAD(job->bias + v * VW) : V_SPLAT(0.0f);
+    conv_channels k = conv_finish_channels(&job->finish, v * VW, lanes);
     UNROLL
     for (int p = 0; p < pb; p++) {
-        UNROLL
-        for (int v = 0; v < nv; v++) {
-            float *y = job->y + p * job->y_step + v * VW;
-            V value = job->bias ? acc[p][v] + bias[v] : acc[p][v];
-            if (job->act == CLADE_RELU) value = V_MAX0(value);
-            V_STORE(y, job->accumulate ? V_LOAD(y) + value : value);
-        }
+        int64_t at = p * job->y_step + v * VW;
+        V value = conv_finish_sum(&job->finish, &k, acc[p][v], at, lanes);
+        if (job->accumulate) value = conv_load(job->y + at, lanes) + value;
+        conv_store(job->y + at, value, lanes);
     }
 }
 
-/* Fewer lanes than the vectors have: one at a time, from where spill() put the sums. */
-static void store_lanes(const tile_job *job, const float *acc, int pixels)
+INLINE void store(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
 {
-    for (int p = 0; p < pixels; p++, acc += TILE_VECTORS * VW) {
-        float *y = job->y + p * job->y_step;
-        for (int i = 0; i < job->lanes; i++) {
-            float value = job->bias ? acc[i] + job->bias[i] : acc[i];
-            if (job->act == CLADE_RELU && value < 0) value = 0;
-            y[i] = job->accumulate ? y[i] + value : value;
-        }
+    UNROLL
+    for (int v = 0; v < nv; v++) {
+        if (job->lanes >= (v + 1) * VW)
+            store_vector(job, acc, pb, v, VW);
+        else
+            store_vector(job, acc, pb, v, job->lanes - v * VW);
     }
 }
 
+/* Puts the sums away. */
 INLINE void spill(float *out, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
 {
     UNROLL
@@ -100,13 +94,7 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
     {                                                                                              \
         V acc[TILE_PIXELS][TILE_VECTORS];                                                          \
         sums(job, acc, pb, nv);                                                                    \
-        if (job->lanes == nv * VW) {                                                               \
-            store(job, acc, pb, nv);                                                               \
-        } else {                                                                                   \
-            float out[pb * TILE_VECTORS * VW];                                                     \
-            spill(out, acc, pb, nv);                                                               \
-            store_lanes(job, out, pb);                                                             \
-        }                                                                                          \
+        store(job, acc, pb, nv);                                                                   \
     }                                                                                              \
     static void sums_##pb##_##nv(const tile_job *job, float *out)                                  \
     {                                                                                              \

@@ -6,6 +6,7 @@
 #include "cpu/cpu.h"
 
 #include "../../kernels/conv.clh"
+#include "../../kernels/conv_finish.clh"
 
 /* As many pixels as fit: into AVX-512's 32 registers; into NEON's 32, of which compilers keep some
  * for x; into 16. */
@@ -17,7 +18,7 @@ enum { tile_most = 10 };
 enum { tile_most = 6 };
 #endif
 
-/* What tile_forward reads, and what becomes of its sums: y = act(sum + bias), or y += sum. */
+/* What tile_forward reads, and what becomes of its sums: y = or += what `finish` makes of them. */
 typedef struct tile_job {
     const float *src;
     int64_t step, src_row, src_column;
@@ -26,14 +27,14 @@ typedef struct tile_job {
     int32_t w_step, rows, columns, len;
     float *y;          /* of the first pixel and lane */
     int64_t y_step;    /* from one pixel to the next */
-    const float *bias; /* of the first lane, or NULL */
-    int32_t lanes;     /* results per pixel, 1 … nv VW */
-    int32_t act, accumulate;
+    conv_finish finish; /* of the first pixel and lane */
+    int32_t lanes;      /* results per pixel, 1 … nv VW */
+    int32_t accumulate;
     int64_t fetch;
 } tile_job;
 
 /* Computes `pixels` (1 … tile_most) results of `vectors` (1 or 2) vectors each, and stores them;
- * activations other than relu are left to the caller. */
+ * what conv_finish_rest() does is left to the caller. */
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
 
 /* The sums of a single tap as they are, added up from what acc[p · TILE_VECTORS · VW + lane] holds;
@@ -53,7 +54,8 @@ typedef struct weights_job {
 void CPU_NAME(tile_weights)(const weights_job *job, int count, int vectors);
 
 /* Depthwise convolution, in depthwise.c. */
-clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a);
+clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a,
+                                 const conv_finish *finish);
 clade_status CPU_NAME(depthwise_dx)(void *context, const clade_conv2d_dx_args *a);
 clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch);
 

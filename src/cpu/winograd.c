@@ -49,12 +49,13 @@ static void run_tiles(cpu_context *cpu, tiles_job *job, float *scratch)
     clade_pool_for(cpu->pool, (size_t)((w->tiles + w->block - 1) / w->block), block_item, job);
 }
 
-clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a, float *y,
-                                uint8_t *index, bool pooled, void *scratch)
+clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
+                                const conv_finish *finish, float *y, uint8_t *index, bool pooled,
+                                void *scratch)
 {
     tiles_job job = {.w = winograd_forward(a),
                      .tensors = {.x = clade_tensor_host(&a->x),
-                                 .b = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
+                                 .finish = *finish,
                                  .y = y,
                                  .to = index},
                      .weights = clade_tensor_host(&a->w)};

@@ -90,8 +90,8 @@ static clade_status run_through_host(clade_device *device, const clade_op_info *
                                      const clade_args *args)
 {
     clade_args copy = *args;
-    clade_buffer memory[8];
-    void *block[8] = {0};
+    clade_buffer memory[CLADE_MOST_SLOTS];
+    void *block[CLADE_MOST_SLOTS] = {0};
     clade_status status = CLADE_OK;
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];

@@ -6,6 +6,7 @@
 #include <clade/ops.h>
 
 #include "../../kernels/conv_axis.clh"
+#include "../../kernels/depthwise_job.clh"
 #include "../../kernels/winograd_job.clh"
 
 typedef struct conv_geometry {
@@ -94,7 +95,6 @@ static inline winograd_job winograd_forward(const clade_conv2d_args *a)
     winograd_job job = winograd_of(a->x.dim, a->y.dim, a->pad[0], a->pad[1]);
     job.act = a->act;
     job.alpha = a->alpha;
-    job.has_bias = clade_tensor_present(&a->b);
     return job;
 }
 static inline winograd_job winograd_dx(const clade_conv2d_dx_args *a)
@@ -154,6 +154,53 @@ static inline conv_axis conv_axis_backward(int32_t size, int32_t out, int32_t wi
         break;
     }
     return axis;
+}
+
+/* Results low … high − 1 have all their taps in the source. */
+static inline void conv_axis_interior(conv_axis axis, int32_t *low, int32_t *high)
+{
+    *low = 0;
+    *high = axis.count;
+    while (*low < *high && conv_axis_to(axis, *low) - conv_axis_from(axis, *low) < axis.taps)
+        ++*low;
+    while (*high > *low &&
+           conv_axis_to(axis, *high - 1) - conv_axis_from(axis, *high - 1) < axis.taps)
+        --*high;
+}
+
+/* A depthwise convolution and its input gradient; of the latter the results are cut by strides, and
+ * conv_axis_backward() gives the directions of each part. */
+static inline depthwise_job depthwise_of(const int32_t results[4], const int32_t w[4])
+{
+    return (depthwise_job){.images = results[0],
+                           .out_h = results[1],
+                           .out_w = results[2],
+                           .c = results[3],
+                           .kh = w[0],
+                           .kw = w[1]};
+}
+static inline depthwise_job depthwise_forward(const clade_conv2d_args *a)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
+    depthwise_job job = depthwise_of(y, w);
+    job.row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]);
+    job.column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]);
+    conv_axis_interior(job.column, &job.low, &job.high);
+    return job;
+}
+static inline depthwise_job depthwise_dx(const clade_conv2d_dx_args *a, int32_t row, int32_t column)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
+    depthwise_job job = depthwise_of(x, w);
+    job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], row);
+    job.column =
+        conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], column);
+    job.backward = 1;
+    job.accumulate = a->accumulate;
+    conv_axis_interior(job.column, &job.low, &job.high);
+    return job;
 }
 
 #endif

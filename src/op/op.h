@@ -44,7 +44,7 @@ typedef struct clade_op_impl {
     void (*run)(const clade_args *args);
     const clade_case *cases;
     size_t case_count;
-    unsigned char domain[8]; /* clade_domain of each slot */
+    unsigned char domain[CLADE_MOST_SLOTS]; /* clade_domain of each slot */
     /* Are sums of products taken through a transform (Winograd's), so that small integers do not
      * stay exact, and NaN and infinities reach all of a tile? NULL: never. */
     bool (*transforms)(const clade_args *args);

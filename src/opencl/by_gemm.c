@@ -1,8 +1,7 @@
 /* Dense layers and convolutions as matrix products. */
+#include "opencl/conv.h"
 #include "opencl/gemm.h"
-#include "op/conv.h"
-
-#include "../../kernels/conv_job.clh"
+#include "opencl/rows.h"
 
 enum { columns_most = 64 << 20 }; /* bytes of column matrix at once */
 
@@ -128,20 +127,21 @@ size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const
     return bytes;
 }
 
-static clade_status bias_and_act(opencl_context *cl, const clade_tensor *y, const clade_tensor *b,
-                                 int32_t act, float alpha)
+/* In place, over rows of the last dimension. */
+static clade_status run_finish(opencl_context *cl, const clade_tensor *y,
+                               const opencl_finish *finish)
 {
-    if (!clade_tensor_present(b) && act == CLADE_LINEAR) return CLADE_OK;
-    opencl_launch l = clade_opencl_begin(cl, "gemm", "gemm_bias_act", NULL);
+    int32_t k = y->dim[y->rank - 1];
     size_t n = clade_tensor_count(y);
+    bool nothing = !clade_tensor_present(&finish->b) && !clade_tensor_present(&finish->mean) &&
+                   !clade_tensor_present(&finish->z) && finish->act == CLADE_LINEAR;
+    if (nothing) return CLADE_OK;
+    opencl_launch l = clade_opencl_begin_lanes(cl, "gemm", "gemm_finish", k, "");
     clade_opencl_tensor(&l, y);
-    clade_opencl_tensor(&l, b);
+    clade_opencl_finish(&l, finish);
     clade_opencl_u64(&l, n);
-    clade_opencl_i32(&l, y->dim[y->rank - 1]);
-    clade_opencl_i32(&l, clade_tensor_present(b));
-    clade_opencl_i32(&l, act);
-    clade_opencl_f32(&l, alpha);
-    return clade_opencl_run_elements(&l, n);
+    clade_opencl_i32(&l, k);
+    return clade_opencl_run_elements(&l, n / (size_t)clade_opencl_lanes(cl, k));
 }
 
 static void operands(opencl_gemm *g, const clade_tensor *a, const clade_tensor *b,
@@ -241,8 +241,10 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
         operands(&gemms[0], &args->dense.x, &args->dense.w, &args->dense.y);
         status = clade_opencl_gemm(cl, &gemms[0], scratch);
         return status ? status
-                      : bias_and_act(cl, &args->dense.y, &args->dense.b, args->dense.act,
-                                     args->dense.alpha);
+                      : run_finish(cl, &args->dense.y,
+                                   &(opencl_finish){.b = args->dense.b,
+                                                    .act = args->dense.act,
+                                                    .alpha = args->dense.alpha});
     case CLADE_OP_dense_dx:
         operands(&gemms[0], &args->dense_dx.dy, &args->dense_dx.w, &args->dense_dx.dx);
         return clade_opencl_gemm(cl, &gemms[0], scratch);
@@ -251,8 +253,7 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
         return clade_opencl_gemm(cl, &gemms[0], scratch);
     case CLADE_OP_conv2d: {
         const clade_conv2d_args *a = &args->conv2d;
-        status = convolve(cl, op, &p, &a->x, &a->w, &a->y, 0, temp, scratch);
-        return status ? status : bias_and_act(cl, &a->y, &a->b, a->act, a->alpha);
+        return convolve(cl, op, &p, &a->x, &a->w, &a->y, 0, temp, scratch);
     }
     case CLADE_OP_conv2d_dx: {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
@@ -264,4 +265,12 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
         return convolve(cl, op, &p, &a->x, &a->dw, &a->dy, (float)a->accumulate, temp, scratch);
     }
     }
+}
+
+clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
+                                       const opencl_finish *finish, void *scratch)
+{
+    clade_status status =
+        clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, scratch);
+    return status ? status : run_finish(cl, &a->y, finish);
 }

@@ -1,5 +1,6 @@
 /* Launchers of kernels/conv.cl: convolution, its input gradient, and dense layers. */
 #include "opencl/conv.h"
+#include "op/conv_norm.h"
 
 clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
                                     int32_t cg, int32_t k, const conv_job *job, void *scratch)
@@ -20,11 +21,11 @@ clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, i
 }
 
 static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
-                              const clade_tensor *x, const clade_tensor *w, const clade_tensor *b,
-                              const clade_tensor *y)
+                              const clade_tensor *x, const clade_tensor *w,
+                              const opencl_finish *finish, const clade_tensor *y)
 {
     if (!job->column.count || !job->row.count) return CLADE_OK;
-    clade_opencl_interior(job->column, &job->low, &job->high);
+    conv_axis_interior(job->column, &job->low, &job->high);
     int32_t inside = job->high - job->low;
     s->pb = 1;
     clade_opencl_tile_row(cl, s, inside);
@@ -34,29 +35,12 @@ static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
     opencl_launch l = clade_opencl_begin(cl, "conv", "conv_tiles", clade_opencl_tile_options(s));
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
-    clade_opencl_tensor(&l, b);
+    clade_opencl_finish(&l, finish);
     clade_opencl_tensor(&l, y);
     clade_opencl_struct(&l, job, sizeof *job);
     /* on a CPU an item computes a row, or a good piece of a long one */
     if (cl->cpu_like) units = units / 32 + 1;
     return clade_opencl_run_checked(&l, (size_t)(job->groups * job->blocks), units, lines);
-}
-
-static clade_status run_depthwise(opencl_context *cl, conv_job *job, const clade_tensor *x,
-                                  const clade_tensor *w, const clade_tensor *b,
-                                  const clade_tensor *y)
-{
-    opencl_tile s = clade_opencl_tile(cl, 1);
-    opencl_launch l =
-        clade_opencl_begin(cl, "conv", "conv_depthwise", clade_opencl_tile_options(&s));
-    clade_opencl_tensor(&l, x);
-    clade_opencl_tensor(&l, w);
-    clade_opencl_tensor(&l, b);
-    clade_opencl_tensor(&l, y);
-    clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_run_checked(&l, (size_t)((job->groups + s.vw - 1) / s.vw),
-                                    (size_t)job->column.count,
-                                    (size_t)job->images * (size_t)job->row.count);
 }
 
 void clade_opencl_conv_packed(conv_job *job, const opencl_tile *s)
@@ -89,18 +73,17 @@ conv_job clade_opencl_conv_job(const clade_conv2d_args *a)
     };
 }
 
-static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
+/* A convolution of which becomes what `finish` says. */
+static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
+                             const opencl_finish *finish, void *scratch)
 {
-    opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d, (const clade_args *)a);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd(cl, a, NULL, NULL, scratch);
-    if (way == OPENCL_GEMM)
-        return clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, scratch);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd(cl, a, finish, NULL, NULL, scratch);
+    if (way == OPENCL_GEMM) return clade_opencl_conv_by_gemm(cl, a, finish, scratch);
+    if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise(cl, a, finish);
     const int32_t *x = a->x.dim, *w = a->w.dim;
     conv_job job = clade_opencl_conv_job(a);
-    if (conv_is_depthwise(&a->w, g.groups))
-        return run_depthwise(cl, &job, &a->x, &a->w, &a->b, &a->y);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
@@ -114,7 +97,31 @@ static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scra
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
-    return run_tiles(cl, &s, &job, &a->x, &packed, &a->b, &a->y);
+    return run_tiles(cl, &s, &job, &a->x, &packed, finish, &a->y);
+}
+
+static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
+{
+    const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
+    return convolve(context, a, &finish, scratch);
+}
+
+/* The scale of each channel lies behind what the convolution needs. */
+static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, void *scratch)
+{
+    opencl_context *cl = context;
+    clade_args args = {.conv2d = conv_norm_conv(a)};
+    uint64_t at = clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &args) / sizeof(float);
+    clade_buffer memory;
+    const opencl_finish finish = {.b = a->b,
+                                  .mean = a->mean,
+                                  .scale = clade_opencl_scratch_tensor(&memory, scratch, at),
+                                  .beta = a->beta,
+                                  .z = a->z,
+                                  .act = a->act,
+                                  .alpha = a->alpha};
+    clade_status status = clade_opencl_norm_scale(cl, &a->gamma, &a->var, a->eps, scratch, at);
+    return status ? status : convolve(cl, &args.conv2d, &finish, scratch);
 }
 
 static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void *scratch)
@@ -125,6 +132,7 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, scratch);
     if (way == OPENCL_GEMM)
         return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, scratch);
+    if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise_dx(cl, a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .images = x[0],
@@ -138,23 +146,18 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
         .accumulate = a->accumulate,
         .backward = 1,
     };
-    bool depthwise = conv_is_depthwise(&a->w, g.groups);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
-    clade_status status =
-        depthwise ? CLADE_OK
-                  : clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
     clade_buffer memory;
-    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0), no_bias = {0};
+    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
+    const opencl_finish plain = {0};
     for (int32_t i = 0; i < g.stride[0] && !status; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
         for (int32_t k = 0; k < g.stride[1] && !status; k++) {
             job.column =
                 conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
-            if (!depthwise)
-                status = run_tiles(cl, &s, &job, &a->dy, &packed, &no_bias, &a->dx);
-            else if (job.row.count && job.column.count)
-                status = run_depthwise(cl, &job, &a->dy, &a->w, &no_bias, &a->dx);
+            status = run_tiles(cl, &s, &job, &a->dy, &packed, &plain, &a->dx);
         }
     }
     return status;
@@ -179,22 +182,20 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
         .cout = out,
         .kh = 1,
         .kw = 1,
-        .act = a->act,
-        .alpha = a->alpha,
-        .has_bias = clade_tensor_present(&a->b),
     };
+    const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
     opencl_tile s = clade_opencl_tile(cl, out);
     clade_opencl_conv_packed(&job, &s);
     if (out % job.lanes == 0) {
         job.w_step = out;
         job.w_block = job.lanes;
-        return run_tiles(cl, &s, &job, &a->x, &a->w, &a->b, &a->y);
+        return run_tiles(cl, &s, &job, &a->x, &a->w, &finish, &a->y);
     }
     clade_status status = clade_opencl_conv_pack(cl, &a->w, 1, in, out, &job, scratch);
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
-    return run_tiles(cl, &s, &job, &a->x, &packed, &a->b, &a->y);
+    return run_tiles(cl, &s, &job, &a->x, &packed, &finish, &a->y);
 }
 
 static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *scratch)
@@ -242,6 +243,10 @@ size_t clade_opencl_conv_scratch(opencl_context *cl, clade_op op, const clade_ar
     if (op == CLADE_OP_conv2d) {
         conv_geometry g = CONV_GEOMETRY(&args->conv2d);
         floats = packed_floats(cl, &args->conv2d.w, g.groups, args->conv2d.w.dim[3] / g.groups);
+    } else if (op == CLADE_OP_conv2d_norm) {
+        const clade_args conv = {.conv2d = conv_norm_conv(&args->conv2d_norm)};
+        return clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &conv) +
+               (size_t)args->conv2d_norm.w.dim[3] * sizeof(float);
     } else if (op == CLADE_OP_conv2d_dx) {
         conv_geometry g = CONV_GEOMETRY(&args->conv2d_dx);
         floats = packed_floats(cl, &args->conv2d_dx.w, g.groups, args->conv2d_dx.w.dim[2]);
@@ -264,6 +269,7 @@ void clade_opencl_conv(const opencl_context *cl, clade_backend *table)
 {
     (void)cl;
     table->conv2d = conv2d;
+    table->conv2d_norm = conv2d_norm;
     table->conv2d_dx = conv2d_dx;
     table->conv2d_dw = clade_opencl_conv2d_dw;
     table->dense = dense;

@@ -6,6 +6,7 @@
 #include "opencl/gemm.h"
 #include "op/conv.h"
 
+#include "../../kernels/conv_finish_job.clh"
 #include "../../kernels/conv_job.clh"
 
 /* Vector and tile sizes for a device; results do not depend on them. */
@@ -22,13 +23,20 @@ void clade_opencl_tile_row(const opencl_context *cl, opencl_tile *tile, int32_t 
 void clade_opencl_tile_divisor(const opencl_context *cl, opencl_tile *tile, int32_t n);
 /* "-DVW=16 -DNV=2 -DPB=14" */
 const char *clade_opencl_tile_options(opencl_tile *tile);
+/* What becomes of a convolution's sums (kernels/conv_finish.clh); absent tensors have no buffer. */
+typedef struct opencl_finish {
+    clade_tensor b, mean, scale, beta, z;
+    int32_t act;
+    float alpha;
+} opencl_finish;
+/* The kernel's FINISH_ARGUMENTS. */
+void clade_opencl_finish(opencl_launch *launch, const opencl_finish *finish);
+
 /* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU.
  */
 clade_status clade_opencl_run_checked(opencl_launch *launch, size_t x, size_t y, size_t z);
 /* Scratch memory from float `offset` on, as a tensor; `memory` is where its buffer is described. */
 clade_tensor clade_opencl_scratch_tensor(clade_buffer *memory, void *scratch, uint64_t offset);
-/* Results low … high − 1 have all their taps in the source. */
-void clade_opencl_interior(conv_axis axis, int32_t *low, int32_t *high);
 
 static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
 
@@ -43,6 +51,15 @@ conv_job clade_opencl_conv_job(const clade_conv2d_args *a);
 void clade_opencl_conv_packed(conv_job *job, const opencl_tile *s);
 clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
                                     int32_t cg, int32_t k, const conv_job *job, void *scratch);
+
+/* In by_gemm.c */
+clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
+                                       const opencl_finish *finish, void *scratch);
+
+/* In depthwise.c; an op's arguments, with what becomes of the sums of the convolution itself. */
+clade_status clade_opencl_depthwise(opencl_context *cl, const clade_conv2d_args *a,
+                                    const opencl_finish *finish);
+clade_status clade_opencl_depthwise_dx(opencl_context *cl, const clade_conv2d_dx_args *a);
 
 /* In conv_dw.c */
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch);
@@ -59,8 +76,8 @@ size_t clade_opencl_dw_pooled_scratch(const opencl_context *cl, const clade_conv
  * its 2×2 windows, and `index` says where they come from (absent: nowhere); with `index`, a
  * gradient a->dy has the shape of the full one but the memory of the pooled one. */
 clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
-                                   const clade_tensor *pooled, const clade_tensor *index,
-                                   void *scratch);
+                                   const opencl_finish *finish, const clade_tensor *pooled,
+                                   const clade_tensor *index, void *scratch);
 clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
                                       const clade_tensor *index, void *scratch);
 clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,

@@ -58,7 +58,7 @@ static conv_dw_job dw_job_of(const opencl_context *cl, const clade_conv2d_dw_arg
         job.kg = job.k;
     }
     job.lanes = opencl_round_up(job.kg, vw);
-    clade_opencl_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
+    conv_axis_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
                           &job.low, &job.high);
     bool side_by_side = g.dilation[1] == 1 && g.groups == 1;
     job.run = side_by_side ? job.kw * job.cg : job.cg;

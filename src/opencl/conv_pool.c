@@ -135,7 +135,7 @@ static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_a
     if (status) return status;
     job.out_h = a->y.dim[1];
     job.out_w = a->y.dim[2];
-    clade_opencl_interior(job.column, &job.low, &job.high);
+    conv_axis_interior(job.column, &job.low, &job.high);
     job.low = (job.low + 1) / 2;
     job.high = job.high / 2 < job.out_w ? job.high / 2 : job.out_w;
     if (job.high < job.low) job.low = job.high = 0;
@@ -164,8 +164,10 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
 {
     opencl_context *cl = context;
     clade_args args;
-    if (way_of(cl, a, &args) == OPENCL_WINOGRAD)
-        return clade_opencl_winograd(cl, &args.conv2d, &a->y, &a->index, scratch);
+    if (way_of(cl, a, &args) == OPENCL_WINOGRAD) {
+        const opencl_finish finish = {.b = a->b, .act = a->act};
+        return clade_opencl_winograd(cl, &args.conv2d, &finish, &a->y, &a->index, scratch);
+    }
     if (is_direct(cl, a)) return pool_direct(cl, a, scratch);
     clade_backend parts = parts_of(cl);
     args = conv_of(cl, a);

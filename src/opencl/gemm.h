@@ -34,7 +34,7 @@ bool clade_opencl_gemm_use(opencl_context *cl, const char *name);
 bool clade_opencl_by_gemm_can(const opencl_context *cl, clade_op op, const clade_args *args);
 /* Are they all qualified? */
 bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_args *args);
-/* Does it. Of conv2d_dw and dense_dw without db. */
+/* Does it. Of conv2d the sums alone; of conv2d_dw and dense_dw without db. */
 clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
                                   void *scratch);
 /* Bytes of scratch memory for that. */

@@ -152,24 +152,25 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
 }
 
 /* Each channel's scale into the scratch memory. */
-static clade_status scales(opencl_context *cl, const norm_layout *n, const clade_tensor *gamma,
-                           const clade_tensor *var, float eps, void *scratch)
+clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
+                                     const clade_tensor *var, float eps, void *scratch, uint64_t at)
 {
-    opencl_launch l = begin(cl, "norm_scale", n);
+    opencl_launch l = clade_opencl_begin_lanes(cl, "norm", "norm_scale", var->dim[0], "");
     clade_opencl_tensor(&l, gamma);
     clade_opencl_tensor(&l, var);
     clade_opencl_scratch(&l, scratch);
-    clade_opencl_u64(&l, n->channel[0]);
-    clade_opencl_i32(&l, n->c);
+    clade_opencl_u64(&l, at);
+    clade_opencl_i32(&l, var->dim[0]);
     clade_opencl_f32(&l, eps);
-    return clade_opencl_run_elements(&l, (uint64_t)n->c);
+    return clade_opencl_run_elements(&l, (uint64_t)var->dim[0]);
 }
 
 static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
                                     void *scratch)
 {
     const norm_layout n = norm_layout_of(&a->x);
-    clade_status status = scales(context, &n, &a->gamma, &a->var, a->eps, scratch);
+    clade_status status = 
+        clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
     return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, scratch);
 }
 
@@ -197,7 +198,8 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
         if (status) return status;
     }
     if (!clade_tensor_present(&a->dx)) return CLADE_OK;
-    status = scales(context, &n, &a->gamma, &a->var, a->eps, scratch);
+    status = 
+        clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
     if (status) return status;
     opencl_launch l = begin(context, "norm_apply_infer_dx", &n);
     clade_opencl_tensor(&l, &a->dy);

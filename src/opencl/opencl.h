@@ -132,6 +132,10 @@ void clade_opencl_events_clear(opencl_context *cl);
 void clade_opencl_mark(void *context, size_t number);
 clade_status clade_opencl_times(void *context, clade_call_time *times, size_t count);
 
+/* gamma / sqrt(var + eps) of each channel to scratch memory, from float `at` on; in norm.c. */
+clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
+                                     const clade_tensor *var, float eps, void *scratch, uint64_t at);
+
 /* The backend's measure of the device, in peak.c. */
 clade_status clade_opencl_peak(void *context, double *flops, double *bytes);
 

@@ -39,6 +39,21 @@ const char *clade_opencl_tile_options(opencl_tile *s)
     return s->options;
 }
 
+void clade_opencl_finish(opencl_launch *l, const opencl_finish *f)
+{
+    const conv_finish_job job = {.has_bias = clade_tensor_present(&f->b),
+                                 .has_norm = clade_tensor_present(&f->mean),
+                                 .has_z = clade_tensor_present(&f->z),
+                                 .act = f->act,
+                                 .alpha = f->alpha};
+    clade_opencl_tensor(l, &f->b);
+    clade_opencl_tensor(l, &f->mean);
+    clade_opencl_tensor(l, &f->scale);
+    clade_opencl_tensor(l, &f->beta);
+    clade_opencl_tensor(l, &f->z);
+    clade_opencl_struct(l, &job, sizeof job);
+}
+
 /* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU.
  */
 clade_status clade_opencl_run_checked(opencl_launch *l, size_t x, size_t y, size_t z)
@@ -56,15 +71,4 @@ clade_tensor clade_opencl_scratch_tensor(clade_buffer *memory, void *scratch, ui
 {
     memory->handle = scratch;
     return (clade_tensor){.buffer = memory, .offset = offset, .dtype = CLADE_F32};
-}
-
-void clade_opencl_interior(conv_axis axis, int32_t *low, int32_t *high)
-{
-    *low = 0;
-    *high = axis.count;
-    while (*low < *high && conv_axis_to(axis, *low) - conv_axis_from(axis, *low) < axis.taps)
-        ++*low;
-    while (*high > *low &&
-           conv_axis_to(axis, *high - 1) - conv_axis_from(axis, *high - 1) < axis.taps)
-        --*high;
 }

@@ -123,7 +123,8 @@ static clade_status run_products(opencl_context *cl, const plan *p, const produc
 /* What a convolution reads and writes; absent tensors have no buffer. */
 typedef struct tensors {
     clade_tensor x, index; /* the source; its index where it is spread */
-    clade_tensor w, b, y;
+    clade_tensor w, y;
+    opencl_finish finish;
     clade_tensor to; /* the results' index where they are pooled */
 } tensors;
 
@@ -132,7 +133,7 @@ static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors 
     opencl_launch l = begin(cl, p, "conv_winograd_blocks");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
-    clade_opencl_tensor(&l, &t->b);
+    clade_opencl_finish(&l, &t->finish);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
     part(&l, scratch, 0);
@@ -171,7 +172,7 @@ static clade_status run_passes(opencl_context *cl, const plan *p, const tensors 
     if (status) return status;
     l = begin(cl, p, "conv_winograd_results");
     part(&l, scratch, p->third);
-    clade_opencl_tensor(&l, &t->b);
+    clade_opencl_finish(&l, &t->finish);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
     clade_opencl_i32(&l, first);
@@ -198,11 +199,11 @@ static clade_status run_tiles(opencl_context *cl, const winograd_job *job, const
 }
 
 clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
-                                   const clade_tensor *pooled, const clade_tensor *index,
-                                   void *scratch)
+                                   const opencl_finish *finish, const clade_tensor *pooled,
+                                   const clade_tensor *index, void *scratch)
 {
     winograd_job job = winograd_forward(a);
-    tensors t = {.x = a->x, .w = a->w, .b = a->b, .y = a->y};
+    tensors t = {.x = a->x, .w = a->w, .y = a->y, .finish = *finish};
     if (pooled) {
         job.pooled = 1;
         job.indexed = clade_tensor_present(index);
