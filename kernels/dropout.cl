@@ -1,22 +1,21 @@
-/* Dropout and its gradient. Four elements share one call of Philox; work-items stride over rows of
- * `quads` such fours (dimension 1) and over a row's fours (dimension 0). */
-#include "opencl.clh"
+/* Dropout and its gradient: elements.clh, an element being four neighbours in x and y, of `count`,
+ * which share one call of Philox. */
+#include "elements.clh"
 #include "dropout.clh"
 
-kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong n, ulong quads, float rate,
-                    float scale, ulong seed, uint stream, uint step, int accumulate)
+kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate, float scale,
+                    ulong seed, uint stream, uint step, int accumulate, ELEMENTS)
 {
-    for (ulong row = get_global_id(1); row * quads * 4 < n; row += get_global_size(1))
-        for (ulong item = get_global_id(0); item < quads; item += get_global_size(0)) {
-            ulong i = 4 * (row * quads + item);
-            if (i >= n) break;
-            philox4 words = dropout_words(seed, i / 4, stream, step);
-            global const float *from = x + x0 + i;
-            global float *to = y + y0 + i;
-            uint left = (uint)min(n - i, (ulong)4);
-            PUT(to[0], dropout_value(from[0], words.v[0], rate, scale));
-            if (left > 1) PUT(to[1], dropout_value(from[1], words.v[1], rate, scale));
-            if (left > 2) PUT(to[2], dropout_value(from[2], words.v[2], rate, scale));
-            if (left > 3) PUT(to[3], dropout_value(from[3], words.v[3], rate, scale));
-        }
+    x += x0;
+    y += y0;
+    FOR_EACH_BELOW(quad, count / 4)
+    {
+        const philox4 words = dropout_words(seed, quad, stream, step);
+        UNROLL for (int j = 0; j < 4; j++)
+            PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], words.v[j], rate, scale));
+    }
+    if ((n - 1) / block != get_global_id(0)) return;
+    const philox4 words = dropout_words(seed, n - 1, stream, step);
+    for (ulong i = count / 4 * 4; i < count; i++)
+        PUT(y[i], dropout_value(x[i], words.v[i % 4], rate, scale));
 }

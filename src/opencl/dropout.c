@@ -1,6 +1,5 @@
 /* Launchers of kernels/dropout.cl. */
 #include "opencl/opencl.h"
-#include "opencl/rows.h"
 
 #include "../../kernels/dropout.clh"
 
@@ -11,9 +10,6 @@ typedef struct parameters {
     int32_t accumulate;
 } parameters;
 
-/* Philox calls that one work-item makes on few wide cores. */
-enum { row_quads = 512 };
-
 static clade_status run(opencl_context *cl, const clade_tensor *x, const clade_tensor *y,
                         parameters p)
 {
@@ -22,14 +18,13 @@ static clade_status run(opencl_context *cl, const clade_tensor *x, const clade_t
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);
     clade_opencl_u64(&l, n);
-    clade_opencl_u64(&l, row_quads);
     clade_opencl_f32(&l, p.rate);
     clade_opencl_f32(&l, dropout_scale(p.rate));
     clade_opencl_u64(&l, p.seed);
     clade_opencl_u32(&l, p.stream);
     clade_opencl_u32(&l, p.step);
     clade_opencl_i32(&l, p.accumulate);
-    return clade_opencl_run_rows(&l, row_quads, (n + 4 * row_quads - 1) / (4 * row_quads));
+    return clade_opencl_run_each(&l, (n + 3) / 4);
 }
 
 static clade_status dropout(void *context, const clade_dropout_args *a, void *scratch)

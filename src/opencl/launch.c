@@ -132,9 +132,9 @@ static uint64_t block_of(const opencl_context *cl, uint64_t n)
     return even < least ? least : even > most ? most : even;
 }
 
-clade_status clade_opencl_run_each(opencl_launch *launch, const clade_tensor *t)
+clade_status clade_opencl_run_each(opencl_launch *launch, uint64_t n)
 {
-    const uint64_t n = clade_tensor_count(t), block = block_of(launch->cl, n);
+    const uint64_t block = block_of(launch->cl, n);
     clade_opencl_u64(launch, n);
     clade_opencl_u64(launch, block);
     if (!launch->cl->cpu_like) return clade_opencl_run_elements(launch, n);

@@ -101,9 +101,9 @@ void clade_opencl_local(opencl_launch *launch, size_t bytes);
 /* One work-item per element of n (rounded up to whole groups of the context's size; the kernel
  * checks). */
 clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n);
-/* The arguments ELEMENTS (kernels/elements.clh), which are the kernel's last, and its launch for
- * each element of t. */
-clade_status clade_opencl_run_each(opencl_launch *launch, const clade_tensor *t);
+/* The arguments ELEMENTS (kernels/elements.clh), which are the kernel's last, and its launch for n
+ * elements. */
+clade_status clade_opencl_run_each(opencl_launch *launch, uint64_t n);
 /* Exactly this grid: `dims` 1…3 sizes and work-group sizes (local NULL: the driver's choice). */
 clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,
                                    const size_t *local);
