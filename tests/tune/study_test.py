@@ -99,22 +99,23 @@ def killed_and_resumed(bench):
     took = time.monotonic() - begun
     check(whole.returncode == 0, f"whole study: {whole.stderr}")
     check(whole.stdout.count("\n") == 11 and "best:" in whole.stdout, f"one line per trial: {whole.stdout}")
-    moments, kills = random.Random(2), 0
+    moments, kills, killed = random.Random(2), 0, bench.folder / "killed"
     for _ in range(60):
         command = bench.command(recipe, "killed", "--trials", 9, "--epochs", 3, "--seed", 5)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
-            # early enough on any machine that the study is not done by then; later ones may finish
-            share = moments.uniform(0.05, 0.3) if kills < 8 else moments.uniform(0.3, 2)
+            # as its trials begin, one after the other, so that the study is not done by then; later ones may finish
+            while kills < 6 and process.poll() is None and len(list(killed.glob("trials/*"))) < kills:
+                time.sleep(0.002)
+            share = moments.uniform(0, 0.1) if kills < 6 else moments.uniform(0.3, 2)
             _, errors = process.communicate(timeout=share * took)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             kills += 1
-            wait_for_children(bench.folder / "killed")
-            listed = subprocess.run([bench.clade, "tune", "--list", bench.folder / "killed"], capture_output=True,
-                                    text=True)
-            begun = (bench.folder / "killed" / "study.json").exists()
+            wait_for_children(killed)
+            listed = subprocess.run([bench.clade, "tune", "--list", killed], capture_output=True, text=True)
+            begun = (killed / "study.json").exists()
             check(listed.returncode == 0 or not begun, f"a killed study can be read: {listed.stderr}")
             continue
         check(process.returncode == 0, f"resumed study: {errors}")
@@ -221,7 +222,8 @@ def bad_input(bench):
             ("wrong when", "kernel: {choice: [3], when: {nix: 1}}", "nothing above is called 'nix'"),
     ]:
         fails(bench, what, expected, bench.recipe("bad", RECIPE.split("tune:")[0] + "tune:\n  " + entry + "\n"), "bad")
-    check(not (bench.folder / "bad" / "study.json").exists(), "a bad recipe makes no study")
+    fails(bench, "no device", "device 'nosuch' is not here", small, "bad", "--device", "nosuch")
+    check(not (bench.folder / "bad" / "study.json").exists(), "a bad recipe or device makes no study")
     fails(bench, "misspelt variable", "did you mean '$kernel'", bench.recipe("v", RECIPE.replace("$kernel", "$kernle")),
           "v")
     fails(bench, "another recipe", "another recipe", bench.recipe("other", RECIPE.replace("units: 8", "units: 9")),
