@@ -8,6 +8,7 @@ few="bench --device cpu --repeat 2"
 expect 0 'For example' "$clade" bench --help
 expect 2 'expected 1 to' "$clade" bench --repeat 0
 expect 2 'too many' "$clade" bench cifar10
+expect 2 "expected --data" "$clade" bench --epochs 3
 expect 2 "expected no --op" "$clade" bench --profile --op conv2d
 expect 2 "expected --profile" "$clade" bench --model shapes --trace t.json
 expect 1 "cannot be written" "$clade" $few --profile --model shapes --batch 2 --trace "$dir/no/such/file"

@@ -16,6 +16,7 @@ expect 0 '"compute_units"' "$clade" devices --json
 expect 2 'did you mean --format' "$clade" conform --formt json
 expect 2 "did you mean 'json'" "$clade" conform --format jsn
 expect 2 'needs a value' "$clade" conform --op
+expect 2 'its value is empty' "$clade" conform --device ''
 expect 2 'takes no value' "$clade" conform --quick=1
 expect 2 'expected a whole number' "$clade" conform --seed one
 expect 2 'expected 0 to' "$clade" conform --seed -1

@@ -66,9 +66,10 @@ def main(clade):
         refused = run(*common, "--out", out, status=1)
         assert "not empty" in refused.stderr and refused.stderr.count("\n") == 1
         # backbones from the command line take the place of the list
-        text = run(*common, "--out", folder / "two", "--backbone", "squeezenet1_1", "--set", "backbone.weights=random",
-                   "--backbone", "resnet81", status=1).stdout
-        assert "did you mean 'resnet18'" in text and "best" in text, text
+        two = run(*common, "--out", folder / "two", "--backbone", "squeezenet1_1", "--set", "backbone.weights=random",
+                  "--backbone", "resnet81", status=1)
+        assert "did you mean 'resnet18'" in two.stdout and "best" in two.stdout, two.stdout
+        assert "1 of 2 backbones failed; the last: resnet81: " in two.stderr and two.stderr.count("\n") == 1, two.stderr
         plain = folder / "plain.yaml"
         plain.write_text(RECIPE.replace("compare:", "tune:").split("tune:")[0] + "model:" + RECIPE.split("model:")[1])
         nothing = run(clade, "compare", plain, "--data", pictures, "--set", "backbone.name=resnet18", status=1)

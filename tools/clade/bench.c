@@ -96,7 +96,7 @@ static int run(request *r)
 
 int command_bench(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}, .repeat = 10, .epochs = 3};
+    request r = {.place = {.math = session_math_default}, .repeat = 10};
     const command_option options[] = {
         OPTION_LIST("model", "RECIPE", &r.models,
                     "a built-in recipe or a file; may be given several times"),
@@ -135,6 +135,8 @@ int command_bench(int argc, char **argv)
         return command_misuse(
             "bench",
             "--data: expected one --model, and no --op, --compare, --profile or --roofline");
+    if (r.epochs && !r.data) return command_misuse("bench", "--epochs: expected --data");
+    if (!r.epochs) r.epochs = 3;
     if (r.data) return train(&r);
     if (!r.models.count && !r.op) {
         const char *const *names = clade_recipe_names();

@@ -11,6 +11,12 @@
 #include <string.h>
 #include <time.h>
 
+bool command_ends(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
 double command_clock(void)
 {
     struct timespec t;
@@ -212,6 +218,8 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         if (!alone && !value && ++i == argc)
             return command_misuse(usage->name, "--%s needs a value", o->name);
         if (!alone && !value) value = argv[i];
+        if (!alone && !*value)
+            return command_misuse(usage->name, "--%s: its value is empty", o->name);
         int done = store(usage->name, o, value);
         if (done != COMMAND_GO) return done;
     }

@@ -124,6 +124,9 @@ int command_fail(const char *name);
 /* Prints "clade NAME: <text>" and gives COMMAND_MISUSE. */
 int command_misuse(const char *name, const char *format, ...) CLADE_PRINTF(2, 3);
 
+/* Does the text end so? */
+bool command_ends(const char *text, const char *end);
+
 /* Seconds since some moment, by a clock that nobody sets. */
 double command_clock(void);
 

@@ -334,8 +334,24 @@ static clade_status prepare(request *r, clade_recipe **recipe, compare *c)
     c->recipe = clade_recipe_name(*recipe);
     c->row = calloc(c->count, sizeof *c->row);
     if (!c->row) return clade_fail(CLADE_ENOMEM, "out of memory");
-    status = choose_folder(r, c->recipe);
-    return status ? status : session_open_device(&r->place, &r->device);
+    status = session_open_device(&r->place, &r->device);
+    return status ? status : choose_folder(r, c->recipe);
+}
+
+/* The exit status. */
+static int tell_failures(const compare *c)
+{
+    const compare_row *last = NULL;
+    size_t failed = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        if (!c->row[i].error[0]) continue;
+        last = &c->row[i];
+        failed++;
+    }
+    if (!last) return COMMAND_OK;
+    fprintf(stderr, "clade compare: %zu of %zu backbones failed; the last: %s: %s\n", failed,
+            c->count, last->name, last->error);
+    return COMMAND_FAILED;
 }
 
 static int run(request *r)
@@ -354,8 +370,7 @@ static int run(request *r)
             compare_print_json(&c);
         else
             compare_print_best(&c);
-        for (size_t i = 0; i < c.count; i++)
-            if (c.row[i].error[0]) result = COMMAND_FAILED;
+        result = tell_failures(&c);
     }
     if (interrupt_asked()) result = interrupt_status();
     for (size_t i = 0; c.row && i < c.count; i++) free(c.row[i].folder);

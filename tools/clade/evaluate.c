@@ -120,17 +120,10 @@ int command_evaluate(int argc, char **argv)
     if (!status) status = clade_classifier_open(argv[1], device, &classifier);
     if (!status) {
         const clade_recipe *recipe = clade_classifier_recipe(classifier);
-        clade_data_options opened = *clade_recipe_data(recipe);
+        clade_data_options opened = session_data(recipe, data, validation, &shapes);
         opened.cache_bytes = cache_bytes;
         opened.threads = (int)place.threads;
         opened.strict = strict;
-        if (data) {
-            opened.path = data;
-            opened.validation = opened.test = NULL;
-        }
-        if (validation) opened.validation = validation;
-        if (!opened.path && !strcmp(clade_recipe_name(recipe), "shapes"))
-            opened.path = shapes = session_cache_path("shapes");
         status = opened.path ? session_open_data(&opened, NULL, &dataset)
                              : clade_fail(CLADE_EINVAL, "expected --data PATH");
     }

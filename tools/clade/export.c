@@ -29,6 +29,9 @@ int command_export(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (!out) return command_misuse("export", "--out is missing: the file to write");
+    if (command_ends(out, format == FORMAT_ONNX ? ".safetensors" : ".onnx"))
+        return command_misuse("export", "--out %s: expected a name that fits --format %s", out,
+                              formats[format]);
     if (preprocessing && format != FORMAT_ONNX)
         return command_misuse("export", "--preprocessing is for --format onnx");
     const clade_onnx_options onnx = {.preprocessing = preprocessing};

@@ -113,6 +113,8 @@ int command_import(int argc, char **argv)
     if (size && !parse_size(size, &read))
         return command_misuse("import", "--size: expected HEIGHT or HEIGHTxWIDTH, found '%s'",
                               size);
+    if (out && !command_ends(out, ".safetensors"))
+        return command_misuse("import", "--out %s: expected FILE.safetensors", out);
     clade_network *network;
     clade_status status = clade_network_read(argv[1], &read, &network);
     if (!status && out) status = clade_network_write(network, out);

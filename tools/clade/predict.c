@@ -79,7 +79,8 @@ static clade_status list_files(char **arguments, int count, file_list *out)
         bool folder = !stat(arguments[i], &info) && S_ISDIR(info.st_mode);
         status = folder ? add_folder(out, arguments[i], 0) : add_file(out, NULL, arguments[i]);
     }
-    if (!status && out->count == 0) status = clade_fail(CLADE_EINVAL, "there are no pictures");
+    if (!status && out->count == 0)
+        status = clade_fail(CLADE_EINVAL, "%s: there are no pictures in it", arguments[0]);
     return status;
 }
 

@@ -17,13 +17,8 @@ typedef struct request {
 static clade_status open_data(const request *r, const clade_recipe *recipe, clade_dataset **out,
                               char missing[512])
 {
-    clade_data_options options = *clade_recipe_data(recipe);
-    if (r->data) {
-        options.path = r->data;
-        options.validation = r->validation;
-    }
-    char *rendered = options.path ? NULL : session_rendered_path(recipe);
-    if (rendered) options.path = rendered;
+    char *rendered;
+    clade_data_options options = session_data(recipe, r->data, r->validation, &rendered);
     if (!options.path) {
         snprintf(missing, 512, "the recipe names no data; expected --data PATH");
         return CLADE_OK;
@@ -32,7 +27,7 @@ static clade_status open_data(const request *r, const clade_recipe *recipe, clad
     options.strict = r->strict_data;
     clade_status status = session_open_data(&options, NULL, out);
     free(rendered);
-    if (!status || r->data) return status;
+    if (!status || r->data || r->validation) return status;
     snprintf(missing, 512, "%s; expected --data PATH", clade_error());
     return CLADE_OK;
 }

@@ -117,9 +117,19 @@ char *session_cache_path(const char *name)
     return path;
 }
 
-char *session_rendered_path(const clade_recipe *recipe)
+clade_data_options session_data(const clade_recipe *recipe, const char *data,
+                                const char *validation, char **rendered)
 {
-    return strcmp(clade_recipe_name(recipe), "shapes") ? NULL : session_cache_path("shapes");
+    clade_data_options options = *clade_recipe_data(recipe);
+    *rendered = NULL;
+    if (data) {
+        options.path = data;
+        options.validation = options.test = NULL;
+    }
+    if (validation) options.validation = validation;
+    if (!options.path && !strcmp(clade_recipe_name(recipe), "shapes"))
+        options.path = *rendered = session_cache_path("shapes");
+    return options;
 }
 
 char *session_text_edit(const char *path, const char *value)

@@ -48,8 +48,11 @@ void session_print_data(FILE *to, const clade_dataset *dataset);
 /* A file in the user's cache folder, to be freed; NULL: there is none. */
 char *session_cache_path(const char *name);
 
-/* Where the pictures of the recipe `shapes` are rendered to, to be freed; NULL for other recipes. */
-char *session_rendered_path(const clade_recipe *recipe);
+/* The data that the recipe was trained on, or in its place what is given (either may be NULL).
+ * *rendered is where the pictures of the recipe `shapes` lie, if it is that; to be freed after the
+ * options were used. The path is NULL where none is known. */
+clade_data_options session_data(const clade_recipe *recipe, const char *data,
+                                const char *validation, char **rendered);
 
 /* "path=value" with the value as YAML text in quotes, to be freed; NULL: out of memory. */
 char *session_text_edit(const char *path, const char *value);

@@ -202,6 +202,15 @@ static clade_status run_trials(worker *w, clade_study *study)
 
 /* --- the command --- */
 
+/* Rather now than in every trial. */
+static clade_status check_device(const request *r)
+{
+    clade_device *device = NULL;
+    clade_status status = session_open_device(&r->place, &device);
+    clade_device_close(&device);
+    return status;
+}
+
 static int finish(worker *w, clade_status status)
 {
     const request *r = w->request;
@@ -228,6 +237,7 @@ static int run(request *r)
                                            .epochs = (int32_t)r->epochs,
                                            .seeds = (int32_t)r->seeds};
     if (!status) status = check_data(recipe);
+    if (!status) status = check_device(r);
     if (!status) status = clade_study_open(r->folder, recipe, &settings, &study);
     if (!status) {
         size_t count;
