@@ -37,19 +37,26 @@ kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int
         result < across ? w[w0 + ((ulong)tap * cg + channel) * k + group * kg + filter] : 0.0f;
 }
 
-/* One pixel's results to memory, `at` floats behind y. */
-INLINE void put_pixel(const conv_finish *f, const conv_channels *k, const V *acc, global float *y,
-                      long at, int lanes, int accumulate)
+/* The sums of pb pixels, the first of which f is at, to memory; of pixels before `from` nothing. */
+INLINE_FOR void put_pixels(const conv_finish *finish, V acc[TILE_PIXELS][TILE_VECTORS],
+                           const int pb, int from, global float *y, long y_step, int lanes,
+                           int accumulate)
 {
     UNROLL
     for (int v = 0; v < NV; v++) {
         int left = lanes - v * VW;
         if (left <= 0) continue;
-        V value = conv_finish_sum(f, &k[v], acc[v], at + v * VW, left);
-        if (accumulate) value = conv_load(y + at + v * VW, left) + value;
-        conv_store(y + at + v * VW, value, left);
+        const conv_finish f = conv_finish_at(finish, v * VW, v * VW);
+        conv_finish_sums(&f, &acc[0][v], pb, TILE_VECTORS, y_step, left);
+        UNROLL
+        for (int p = 0; p < pb; p++) {
+            global float *to = y + p * y_step + v * VW;
+            if (p < from) continue;
+            conv_store(to, accumulate ? conv_load(to, left) + acc[p][v] : acc[p][v], left);
+        }
     }
-    if (f->act > ACT_RELU6) conv_finish_rest(f->act, f->alpha, y + at, lanes);
+    for (int p = from; finish->act > ACT_RELU6 && p < pb; p++)
+        conv_finish_rest(finish->act, finish->alpha, y + p * y_step, lanes);
 }
 
 /* Grid: block of all groups, unit of a row, row of all pictures. Units 0 … tiles − 1 are the tiles
@@ -91,9 +98,7 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
     long step = job.column.stride * channels;
     int run = job.column.reach == 1 && job.column.tap_step == 1 && job.groups == 1;
     const conv_finish all = FINISH;
-    const conv_finish f = conv_finish_at(&all, group * job.cout + lane, out - (y + y0));
-    conv_channels k[NV];
-    for (int v = 0; v < NV; v++) k[v] = conv_finish_channels(&f, v * VW, lanes - v * VW);
+    const conv_finish row = conv_finish_at(&all, group * job.cout + lane, out - (y + y0));
     int units = job.tiles + job.column.count - (job.high - job.low);
     V acc[TILE_PIXELS][TILE_VECTORS];
     for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
@@ -103,11 +108,9 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
                          source + (first * job.column.stride + job.column.base) * channels, step,
                          weights, job.w_step, r1 - r0, src_row, w_row, run ? 1 : job.column.taps,
                          src_column, w_column, run ? job.column.taps * job.cin : job.cin);
-            UNROLL
-            for (int p = 0; p < PB; p++) {
-                if (first + p < wanted) continue;
-                put_pixel(&f, k, acc[p], out, (first + p) * y_step, lanes, job.accumulate);
-            }
+            const conv_finish f = conv_finish_at(&row, 0, first * y_step);
+            put_pixels(&f, acc, PB, wanted - first, out + first * y_step, y_step, lanes,
+                       job.accumulate);
         } else {
             int i = unit - job.tiles;
             if (i >= job.low) i += job.high - job.low;
@@ -119,7 +122,8 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
                          0, weights + s0 * w_column, job.w_step, r1 - r0, src_row, w_row,
                          run ? (s1 > s0) : s1 - s0, src_column, w_column,
                          run ? (s1 - s0) * job.cin : job.cin);
-            put_pixel(&f, k, acc[0], out, i * y_step, lanes, job.accumulate);
+            const conv_finish f = conv_finish_at(&row, 0, i * y_step);
+            put_pixels(&f, acc, 1, 0, out + i * y_step, y_step, lanes, job.accumulate);
         }
     }
 }

@@ -55,8 +55,10 @@ kernel void gemm_finish(TENSOR(float, y), FINISH_ARGUMENTS, ulong n, int k)
 {
     ulong i = get_global_id(0) * VW;
     if (i >= n) return;
-    const conv_finish f = FINISH;
-    const conv_channels channels = conv_finish_channels(&f, (int)(i % k), VW);
-    V_STORE(y + y0 + i, conv_finish_sum(&f, &channels, V_LOAD(y + y0 + i), i, VW));
+    const conv_finish all = FINISH;
+    const conv_finish f = conv_finish_at(&all, i % k, i);
+    V sum = V_LOAD(y + y0 + i);
+    conv_finish_sums(&f, &sum, 1, 1, 0, VW);
+    V_STORE(y + y0 + i, sum);
     conv_finish_rest(f.act, f.alpha, y + y0 + i, VW);
 }

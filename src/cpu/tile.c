@@ -5,14 +5,15 @@
 INLINE void store_vector(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb,
                          const int v, const int lanes)
 {
-    conv_channels k = conv_finish_channels(&job->finish, v * VW, lanes);
-    UNROLL
-    for (int p = 0; p < pb; p++) {
-        int64_t at = p * job->y_step + v * VW;
-        V value = conv_finish_sum(&job->finish, &k, acc[p][v], at, lanes);
-        if (job->accumulate) value = conv_load(job->y + at, lanes) + value;
-        conv_store(job->y + at, value, lanes);
+    const conv_finish f = conv_finish_at(&job->finish, v * VW, v * VW);
+    float *y = job->y + v * VW;
+    conv_finish_sums(&f, &acc[0][v], pb, TILE_VECTORS, job->y_step, lanes);
+    if (job->accumulate) {
+        UNROLL
+        for (int p = 0; p < pb; p++) acc[p][v] = conv_load(y + p * job->y_step, lanes) + acc[p][v];
     }
+    UNROLL
+    for (int p = 0; p < pb; p++) conv_store(y + p * job->y_step, acc[p][v], lanes);
 }
 
 INLINE void store(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)

@@ -119,9 +119,10 @@ static void add_forward(clade_build *build)
     const clade_blueprint *blueprint = build->blueprint;
     const clade_graph *graph = blueprint->graph;
     build->node[0].y = clade_build_rows(build, &blueprint->input);
-    for (int32_t i = 1; i < graph->count; i++)
-        if (!build->node[i].absorbed)
-            clade_layer_rule_of(graph->node[i].layer.kind)->forward(build, i);
+    for (int32_t i = 1; i < graph->count; i++) {
+        int32_t number = build->node[i].runs;
+        if (number) clade_layer_rule_of(graph->node[number].layer.kind)->forward(build, number);
+    }
     int32_t last = graph->count - 1;
     const clade_tensor *y = &build->node[last].y;
     if (build->bare < 0 && y->buffer != blueprint->output.buffer)
@@ -153,7 +154,7 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
     if (!build->node) return clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
     if (pass != CLADE_PASS_INFER && clade_loss_takes_activation(blueprint->loss))
         build->bare = graph->count - 1;
-    clade_fuse_pools(build);
+    clade_fuse(build);
     add_forward(build);
     if (pass != CLADE_PASS_INFER) clade_loss_forward(build);
     if (pass == CLADE_PASS_TRAIN) {

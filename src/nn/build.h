@@ -23,6 +23,7 @@ typedef struct clade_blueprint {
     float label_smoothing;
     uint64_t seed;
     bool pools;    /* does the device pool what it convolves at once? */
+    bool norms;    /* does it normalise it at once? */
     int32_t watch; /* a layer, or 0 */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
      * and for a watched layer only; its y and dy likewise. */
@@ -43,11 +44,18 @@ typedef struct clade_value {
     uint64_t bytes;
 } clade_value;
 
+/* What a convolution's op does besides: the layers that it takes in, 0 where there is none, and the
+ * last of them or the convolution itself. */
+typedef struct clade_fusion {
+    int32_t norm, add, activation, pool, last;
+} clade_fusion;
+
 typedef struct clade_build_node {
     clade_tensor y, dy;                   /* dy is absent until something has been written to it */
     clade_tensor saved[CLADE_MAX_INPUTS]; /* what forward keeps for backward */
-    int32_t pool;  /* a convolution: the layer up to which its ops go, itself or a maxpool2d */
-    bool absorbed; /* its ops are those of a convolution before it */
+    clade_fusion fused; /* of a convolution */
+    int32_t runs;  /* the layer whose forward is run at this one's turn: mostly itself; 0: none */
+    bool absorbed; /* a convolution before it does what it does */
 } clade_build_node;
 
 /* In the tensors of a schedule being built, one with a buffer lies in fixed memory, and one without

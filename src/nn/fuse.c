@@ -1,17 +1,21 @@
-/* Fusing layers: a convolution, relu and a maximum over 2 x 2 windows are one op. */
+/* Fusing layers. A convolution, linear or with relu, and a maximum over 2 x 2 windows are one op,
+ * also with relu as a layer in between. Where no gradient passes, a linear convolution, batch
+ * normalisation by given statistics, an addition and an activation are one op, and so are a linear
+ * convolution and an activation. All but the last of these layers are read by nothing else. */
 #include "nn/fuse.h"
+#include "nn/layer.h"
 
-/* The only layer that reads layer `number`, or -1. */
+/* The only layer that reads layer `number`, once; 0: there are more or none. */
 static int32_t only_reader(const clade_graph *graph, int32_t number)
 {
-    int32_t reader = -1, reads = 0;
+    int32_t reader = 0, reads = 0;
     for (int32_t i = number + 1; i < graph->count; i++)
         for (int32_t k = 0; k < graph->node[i].layer.input_count; k++) {
             if (graph->node[i].layer.input[k] != number) continue;
             reader = i;
             reads++;
         }
-    return reads == 1 ? reader : -1;
+    return reads == 1 ? reader : 0;
 }
 
 static bool is_relu(const clade_layer *layer)
@@ -33,40 +37,95 @@ static bool is_two_by_two(const clade_graph *graph, int32_t number)
     return true;
 }
 
-/* The pool that the ops of convolution `number` may go up to, and the relu on the way or -1; the
- * convolution itself where there is none. */
-static int32_t find_pool(const clade_graph *graph, int32_t number, int32_t *relu)
-{
-    const clade_layer *layer = &graph->node[number].layer;
-    clade_activation act = layer->as.conv2d.activation;
-    int32_t reader = only_reader(graph, number);
-    *relu = -1;
-    if (act != CLADE_LINEAR && act != CLADE_RELU) return number;
-    if (reader >= 0 && act == CLADE_LINEAR && is_relu(&graph->node[reader].layer)) {
-        *relu = reader;
-        reader = only_reader(graph, reader);
-    }
-    return reader >= 0 && is_two_by_two(graph, reader) ? reader : number;
-}
-
-void clade_fuse_pools(clade_build *build)
+static bool find_pool(const clade_build *build, int32_t conv, clade_fusion *out)
 {
     const clade_graph *graph = build->blueprint->graph;
+    clade_activation act = graph->node[conv].layer.as.conv2d.activation;
+    int32_t reader = only_reader(graph, conv), relu = 0;
+    if (!build->blueprint->pools || graph->node[conv].layer.kind != CLADE_LAYER_CONV2D ||
+        (act != CLADE_LINEAR && act != CLADE_RELU))
+        return false;
+    if (reader && act == CLADE_LINEAR && is_relu(&graph->node[reader].layer)) {
+        relu = reader;
+        reader = only_reader(graph, reader);
+    }
+    if (!reader || !is_two_by_two(graph, reader)) return false;
+    *out = (clade_fusion){.activation = relu, .pool = reader, .last = reader};
+    return true;
+}
+
+/* The layer after `number` if it is of this kind and may be taken in: no gradient passes, and no
+ * other convolution has it; else 0. */
+static int32_t next_of_kind(const clade_build *build, int32_t number, clade_layer_kind kind)
+{
+    const clade_graph *graph = build->blueprint->graph;
+    int32_t next = only_reader(graph, number);
+    bool fits = next && graph->node[next].layer.kind == kind && next != build->bare &&
+                !clade_build_needs(build, next) && !build->node[next].absorbed;
+    return fits ? next : 0;
+}
+
+/* Does layer `add` add two of the same shape? */
+static bool adds_two(const clade_graph *graph, int32_t add)
+{
+    const clade_node *node = &graph->node[add];
+    if (node->layer.input_count != 2) return false;
+    for (int32_t i = 0; i < 2; i++) {
+        const clade_node *x = clade_node_input(graph, node, i);
+        if (x->rank != node->rank) return false;
+        for (int32_t d = 0; d < x->rank; d++)
+            if (x->dim[d] != node->dim[d]) return false;
+    }
+    return true;
+}
+
+static void find_chain(const clade_build *build, int32_t conv, clade_fusion *f)
+{
+    const clade_graph *graph = build->blueprint->graph;
+    if (graph->node[conv].layer.as.conv2d.activation != CLADE_LINEAR) return;
+    int32_t norm = next_of_kind(build, conv, CLADE_LAYER_BATCHNORM);
+    if (norm && build->blueprint->norms && !clade_batchnorm_uses_batch(build, norm))
+        f->last = f->norm = norm;
+    int32_t add = f->norm ? next_of_kind(build, norm, CLADE_LAYER_ADD) : 0;
+    if (add && adds_two(graph, add)) f->last = f->add = add;
+    int32_t act = next_of_kind(build, f->last, CLADE_LAYER_ACTIVATION);
+    if (act) f->last = f->activation = act;
+}
+
+static bool is_convolution(const clade_layer *layer)
+{
+    return layer->kind == CLADE_LAYER_CONV2D || layer->kind == CLADE_LAYER_DEPTHWISE_CONV2D;
+}
+
+void clade_fuse(clade_build *build)
+{
+    const clade_graph *graph = build->blueprint->graph;
+    for (int32_t i = 1; i < graph->count; i++) build->node[i].runs = i;
     for (int32_t i = 1; i < graph->count; i++) {
-        clade_layer_kind kind = graph->node[i].layer.kind;
-        int32_t relu = -1, pool = i;
-        if (build->blueprint->pools && kind == CLADE_LAYER_CONV2D)
-            pool = find_pool(graph, i, &relu);
-        build->node[i].pool = pool;
-        if (pool == i) continue;
-        build->node[pool].absorbed = true;
-        if (relu >= 0) build->node[relu].absorbed = true;
+        clade_fusion *f = &build->node[i].fused;
+        f->last = i;
+        if (!is_convolution(&graph->node[i].layer)) continue;
+        if (!find_pool(build, i, f)) find_chain(build, i, f);
+        const int32_t taken[] = {f->norm, f->add, f->activation, f->pool};
+        build->node[i].runs = 0;
+        for (size_t k = 0; k < sizeof taken / sizeof *taken; k++) {
+            if (!taken[k]) continue;
+            build->node[taken[k]].absorbed = true;
+            build->node[taken[k]].runs = 0;
+        }
+        build->node[f->last].runs = i;
     }
 }
 
-clade_activation clade_fuse_activation(const clade_build *build, int32_t conv)
+clade_activation clade_fuse_activation(const clade_build *build, int32_t conv, float *alpha)
 {
-    const clade_layer *layer = clade_build_layer(build, conv);
-    bool direct = clade_build_layer(build, build->node[conv].pool)->input[0] == conv;
-    return direct ? layer->as.conv2d.activation : CLADE_RELU;
+    int32_t number = build->node[conv].fused.activation;
+    if (number) {
+        const clade_activation_layer *layer = &clade_build_layer(build, number)->as.activation;
+        *alpha = layer->alpha;
+        return layer->activation;
+    }
+    const clade_conv2d_layer *layer = &clade_build_layer(build, conv)->as.conv2d;
+    *alpha = layer->alpha;
+    return layer->activation;
 }

@@ -71,6 +71,10 @@ static inline float clade_activation_alpha(clade_activation activation, float al
     return activation == CLADE_LEAKY_RELU && alpha == 0 ? 0.3F : alpha;
 }
 
+/* Does a batchnorm layer take the batch's own statistics in this pass? And its eps. */
+bool clade_batchnorm_uses_batch(const clade_build *build, int32_t number);
+float clade_batchnorm_eps(const clade_layer *layer);
+
 /* What dense and convolutions do around their activation. `z` is the sum before it, which is kept
  * for the gradient where the derivative needs it; else z and y are the same and the op applies the
  * activation itself. */

@@ -82,6 +82,8 @@ static void pooled_forward(clade_build *build, int32_t number, int32_t pool)
 {
     clade_build_node *node = &build->node[pool];
     geometry g = geometry_of(build, number);
+    float alpha;
+    clade_activation act = clade_fuse_activation(build, number, &alpha);
     clade_tensor b = {0}, index = {0}, y = clade_build_output(build, pool);
     if (!clade_build_layer(build, number)->as.conv2d.no_bias)
         b = clade_build_weight(build, number, 1)->value;
@@ -94,7 +96,7 @@ static void pooled_forward(clade_build *build, int32_t number, int32_t pool)
     node->saved[0] = index;
     CLADE_BUILD_CALL(build, number, conv2d_maxpool, .x = clade_build_input(build, number, 0),
                      .w = clade_build_weight(build, number, 0)->value, .b = b, .y = y,
-                     .index = index, GEOMETRY(g), .act = clade_fuse_activation(build, number));
+                     .index = index, GEOMETRY(g), .act = act);
 }
 
 static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
@@ -116,28 +118,62 @@ static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
                      .w = kernel->value, .dx = dx, GEOMETRY(g), .accumulate = accumulate);
 }
 
+/* What layer `add` adds to the normalised convolution. */
+static clade_tensor added(const clade_build *build, const clade_fusion *f)
+{
+    bool first = clade_build_layer(build, f->add)->input[0] == f->norm;
+    return clade_build_input(build, f->add, first ? 1 : 0);
+}
+
+/* With batch normalisation, and with what comes after that. */
+static void normed_forward(clade_build *build, int32_t number)
+{
+    const clade_fusion *f = &build->node[number].fused;
+    geometry g = geometry_of(build, number);
+    float alpha;
+    clade_activation act = clade_fuse_activation(build, number, &alpha);
+    const clade_parameter *norm = clade_build_weight(build, f->norm, 0); /* in Keras' order */
+    clade_tensor b = {0}, z = {0}, y = clade_build_output(build, f->last);
+    if (!clade_build_layer(build, number)->as.conv2d.no_bias)
+        b = clade_build_weight(build, number, 1)->value;
+    if (f->add) z = added(build, f);
+    build->node[f->last].y = y;
+    CLADE_BUILD_CALL(build, number, conv2d_norm, .x = clade_build_input(build, number, 0),
+                     .w = clade_build_weight(build, number, 0)->value, .b = b,
+                     .gamma = norm[0].value, .beta = norm[1].value, .mean = norm[2].value,
+                     .var = norm[3].value, .z = z, .y = y, GEOMETRY(g),
+                     .eps = clade_batchnorm_eps(clade_build_layer(build, f->norm)), .act = act,
+                     .alpha = clade_activation_alpha(act, alpha));
+}
+
 static void forward(clade_build *build, int32_t number)
 {
-    int32_t pool = build->node[number].pool;
-    if (pool != number) {
-        pooled_forward(build, number, pool);
+    const clade_fusion *f = &build->node[number].fused;
+    if (f->pool) {
+        pooled_forward(build, number, f->pool);
+        return;
+    }
+    if (f->norm) {
+        normed_forward(build, number);
         return;
     }
     const clade_conv2d_layer *layer = &clade_build_layer(build, number)->as.conv2d;
     geometry g = geometry_of(build, number);
-    clade_fused fused = clade_fused_start(build, number, layer->activation, layer->alpha);
+    float alpha;
+    clade_activation act = clade_fuse_activation(build, number, &alpha);
+    clade_fused fused = clade_fused_start(build, f->last, act, alpha);
     clade_tensor b = {0};
     if (!layer->no_bias) b = clade_build_weight(build, number, 1)->value;
     CLADE_BUILD_CALL(build, number, conv2d, .x = clade_build_input(build, number, 0),
                      .w = clade_build_weight(build, number, 0)->value, .b = b, .y = fused.z,
                      GEOMETRY(g), .act = fused.inside, .alpha = fused.alpha);
-    clade_fused_finish(build, number, &fused);
+    clade_fused_finish(build, f->last, &fused);
 }
 
 static void backward(clade_build *build, int32_t number)
 {
-    int32_t pool = build->node[number].pool;
-    if (pool != number) {
+    int32_t pool = build->node[number].fused.pool;
+    if (pool) {
         pooled_backward(build, number, pool);
         return;
     }

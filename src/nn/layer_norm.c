@@ -23,12 +23,13 @@ static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
 }
 
 /* As in Keras, a layer whose weights are not trained does not change its statistics either. */
-static bool uses_batch(const clade_build *build, const clade_layer *layer)
+bool clade_batchnorm_uses_batch(const clade_build *build, int32_t number)
 {
+    const clade_layer *layer = clade_build_layer(build, number);
     return build->pass == CLADE_PASS_TRAIN && !layer->frozen && !layer->as.batchnorm.frozen;
 }
 
-static float eps_of(const clade_layer *layer)
+float clade_batchnorm_eps(const clade_layer *layer)
 {
     return layer->as.batchnorm.eps != 0 ? layer->as.batchnorm.eps : 0.001F;
 }
@@ -40,10 +41,10 @@ static void batchnorm_forward(clade_build *build, int32_t number)
     const clade_parameter *w = clade_build_weight(build, number, 0);
     clade_tensor x = clade_build_input(build, number, 0), y = clade_build_output(build, number);
     node->y = y;
-    if (!uses_batch(build, layer)) {
+    if (!clade_batchnorm_uses_batch(build, number)) {
         CLADE_BUILD_CALL(build, number, batchnorm_infer, .x = x, .gamma = w[GAMMA].value,
                          .beta = w[BETA].value, .mean = w[MEAN].value, .var = w[VARIANCE].value,
-                         .y = y, .eps = eps_of(layer));
+                         .y = y, .eps = clade_batchnorm_eps(layer));
         return;
     }
     clade_tensor mean = clade_build_like(build, &w[MEAN].value);
@@ -54,7 +55,7 @@ static void batchnorm_forward(clade_build *build, int32_t number)
     CLADE_BUILD_CALL(build, number, batchnorm, .x = x, .gamma = w[GAMMA].value,
                      .beta = w[BETA].value, .running_mean = w[MEAN].value,
                      .running_var = w[VARIANCE].value, .y = y, .mean = mean, .rstd = rstd,
-                     .eps = eps_of(layer), .momentum = momentum != 0 ? momentum : 0.99F,
+                     .eps = clade_batchnorm_eps(layer), .momentum = momentum != 0 ? momentum : 0.99F,
                      .unbiased = 1);
 }
 
@@ -87,7 +88,7 @@ static void fixed_backward(clade_build *build, int32_t number)
                                           .var = w[VARIANCE].value,
                                           .dgamma = w[GAMMA].gradient,
                                           .dbeta = w[BETA].gradient,
-                                          .eps = eps_of(layer)};
+                                          .eps = clade_batchnorm_eps(layer)};
     clade_tensor dx = {0};
     int32_t accumulate = 0;
     if (clade_build_needs(build, layer->input[0]))
@@ -107,7 +108,7 @@ static void fixed_backward(clade_build *build, int32_t number)
 
 static void batchnorm_backward(clade_build *build, int32_t number)
 {
-    if (uses_batch(build, clade_build_layer(build, number)))
+    if (clade_batchnorm_uses_batch(build, number))
         batch_backward(build, number);
     else
         fixed_backward(build, number);

@@ -361,6 +361,7 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     model->blueprint.trained = model->layer_trained;
     /* what is between a convolution and its pool may be watched */
     model->blueprint.pools = !options->watch && pools(device);
+    model->blueprint.norms = clade_device_support(device, CLADE_OP_conv2d_norm) == 'n';
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
     if (!status) status = make_plans(model);
