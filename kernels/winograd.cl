@@ -38,8 +38,7 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw), winog
 /* All blocks of tiles. `own`: u and m of each work-item. */
 kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, index),
                                  FINISH_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, to),
-                                 TENSOR(const float, filters), TENSOR(float, own),
-                                 winograd_job job)
+                                 TENSOR(const float, filters), TENSOR(float, own), winograd_job job)
 {
     long u_floats = (long)WINOGRAD_POINTS * job.block * job.cs;
     global float *u =
@@ -53,8 +52,8 @@ kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, ind
 
 /* All chunks of a weight gradient. `own`: u and e of each work-item. */
 kernel void conv_winograd_chunks(TENSOR(const float, x), TENSOR(const float, dy),
-                                 TENSOR(const uchar, index), TENSOR(float, sums),
-                                 TENSOR(float, db), TENSOR(float, own), winograd_job job)
+                                 TENSOR(const uchar, index), TENSOR(float, sums), TENSOR(float, db),
+                                 TENSOR(float, own), winograd_job job)
 {
     long u_floats = (long)WINOGRAD_POINTS * job.block * job.cs;
     long all = (long)WINOGRAD_POINTS * job.cs * job.ks;

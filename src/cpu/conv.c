@@ -291,8 +291,8 @@ static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, 
 {
     clade_args args = {.conv2d = conv_norm_conv(a)};
     const float *gamma = clade_tensor_host(&a->gamma), *var = clade_tensor_host(&a->var);
-    float *scale = (float *)scratch +
-                   clade_cpu_conv_scratch(context, CLADE_OP_conv2d, &args) / sizeof(float);
+    float *scale =
+        (float *)scratch + clade_cpu_conv_scratch(context, CLADE_OP_conv2d, &args) / sizeof(float);
     for (int32_t k = 0; k < a->y.dim[3]; k++) scale[k] = math_rsqrt(var[k] + a->eps) * gamma[k];
     conv_finish finish = conv_finish_of(&args.conv2d);
     finish.mean = clade_tensor_host(&a->mean);

@@ -205,8 +205,8 @@ static void bands_item(void *user, size_t item, int thread)
                             .out_row = 2 * (int64_t)count * c};
     CPU_NAME(conv_band)(&job->conv, &band, thread);
     size_t to = (row * (size_t)job->ow + (size_t)first) * (size_t)c;
-    pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.finish.act == CLADE_RELU, job->y + to,
-             job->index ? job->index + to : NULL);
+    pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.finish.act == CLADE_RELU,
+             job->y + to, job->index ? job->index + to : NULL);
 }
 
 static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)

@@ -25,8 +25,8 @@ typedef struct tile_job {
     const float *w;
     int64_t w_row, w_column;
     int32_t w_step, rows, columns, len;
-    float *y;          /* of the first pixel and lane */
-    int64_t y_step;    /* from one pixel to the next */
+    float *y;           /* of the first pixel and lane */
+    int64_t y_step;     /* from one pixel to the next */
     conv_finish finish; /* of the first pixel and lane */
     int32_t lanes;      /* results per pixel, 1 … nv VW */
     int32_t accumulate;

@@ -53,12 +53,10 @@ clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
                                 const conv_finish *finish, float *y, uint8_t *index, bool pooled,
                                 void *scratch)
 {
-    tiles_job job = {.w = winograd_forward(a),
-                     .tensors = {.x = clade_tensor_host(&a->x),
-                                 .finish = *finish,
-                                 .y = y,
-                                 .to = index},
-                     .weights = clade_tensor_host(&a->w)};
+    tiles_job job = {
+        .w = winograd_forward(a),
+        .tensors = {.x = clade_tensor_host(&a->x), .finish = *finish, .y = y, .to = index},
+        .weights = clade_tensor_host(&a->w)};
     job.w.pooled = pooled;
     job.w.indexed = index != NULL;
     run_tiles(cpu, &job, scratch);

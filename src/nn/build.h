@@ -53,7 +53,7 @@ typedef struct clade_fusion {
 typedef struct clade_build_node {
     clade_tensor y, dy;                   /* dy is absent until something has been written to it */
     clade_tensor saved[CLADE_MAX_INPUTS]; /* what forward keeps for backward */
-    clade_fusion fused; /* of a convolution */
+    clade_fusion fused;                   /* of a convolution */
     int32_t runs;  /* the layer whose forward is run at this one's turn: mostly itself; 0: none */
     bool absorbed; /* a convolution before it does what it does */
 } clade_build_node;

@@ -55,8 +55,8 @@ static void batchnorm_forward(clade_build *build, int32_t number)
     CLADE_BUILD_CALL(build, number, batchnorm, .x = x, .gamma = w[GAMMA].value,
                      .beta = w[BETA].value, .running_mean = w[MEAN].value,
                      .running_var = w[VARIANCE].value, .y = y, .mean = mean, .rstd = rstd,
-                     .eps = clade_batchnorm_eps(layer), .momentum = momentum != 0 ? momentum : 0.99F,
-                     .unbiased = 1);
+                     .eps = clade_batchnorm_eps(layer),
+                     .momentum = momentum != 0 ? momentum : 0.99F, .unbiased = 1);
 }
 
 /* dx and the weights' gradients share the op's `accumulate`, but only dx may have to be added to.

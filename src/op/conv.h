@@ -195,8 +195,7 @@ static inline depthwise_job depthwise_dx(const clade_conv2d_dx_args *a, int32_t 
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     depthwise_job job = depthwise_of(x, w);
     job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], row);
-    job.column =
-        conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], column);
+    job.column = conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], column);
     job.backward = 1;
     job.accumulate = a->accumulate;
     conv_axis_interior(job.column, &job.low, &job.high);

@@ -23,8 +23,7 @@ static clade_status shape_conv2d_norm(clade_args *args)
     const clade_op op = CLADE_OP_conv2d_norm;
     clade_args conv = {.conv2d = conv_norm_conv(a)};
     clade_status status = check_act(op, a->act);
-    if (!status)
-        status = clade_context(clade_op_shape(CLADE_OP_conv2d, &conv), "conv2d_norm");
+    if (!status) status = clade_context(clade_op_shape(CLADE_OP_conv2d, &conv), "conv2d_norm");
     if (status) return status;
     a->y = conv.conv2d.y;
     clade_args norm = {.batchnorm_infer = norm_of(a, a->y)};

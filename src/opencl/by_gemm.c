@@ -270,7 +270,6 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
 clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
                                        const opencl_finish *finish, void *scratch)
 {
-    clade_status status =
-        clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, scratch);
+    clade_status status = clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, scratch);
     return status ? status : run_finish(cl, &a->y, finish);
 }

@@ -169,7 +169,7 @@ static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_a
                                     void *scratch)
 {
     const norm_layout n = norm_layout_of(&a->x);
-    clade_status status = 
+    clade_status status =
         clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
     return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, scratch);
 }
@@ -198,8 +198,7 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
         if (status) return status;
     }
     if (!clade_tensor_present(&a->dx)) return CLADE_OK;
-    status = 
-        clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
+    status = clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
     if (status) return status;
     opencl_launch l = begin(context, "norm_apply_infer_dx", &n);
     clade_opencl_tensor(&l, &a->dy);
