@@ -8,8 +8,7 @@
  * large cache. Transforms have one work-item per tile and channel: neighbours have neighbouring
  * channels, so that all 36 loads and 36 stores are coalesced; about 80 registers let 24 warps be
  * resident, enough to hide the loads. The products at the 36 points are 36 matrix products over
- * c (or tiles), done as one launch in blocks of 4 SIDE × 4 SIDE results through local memory: each
- * work-item has 4 × 4 results in registers and reads 8 floats from local memory for 16 fma. */
+ * c (or tiles), one launch of product.cl. */
 #include "opencl.clh"
 #include "winograd.clh"
 
@@ -66,11 +65,6 @@ kernel void conv_winograd_chunks(TENSOR(const float, x), TENSOR(const float, dy)
 
 #else
 
-#ifndef SIDE
-#define SIDE 16
-#endif
-#define EDGE (4 * SIDE)
-
 /* u of tiles first … first + count. Grid: channel, tile. */
 kernel void conv_winograd_sources(TENSOR(const float, x), TENSOR(const uchar, index),
                                   TENSOR(float, u), int first, int count, winograd_job job)
@@ -101,72 +95,6 @@ kernel void conv_winograd_results(TENSOR(const float, m), FINISH_ARGUMENTS, TENS
     const conv_finish f = conv_finish_at(&all, o, o);
     winograd_result(&job, winograd_find(&job, first + t), m + m0 + (long)t * job.lanes + o,
                     (long)job.block * job.lanes, &f, y + y0 + o, to + to0 + o, 1);
-}
-
-/* c[row][column] = Σ over ascending i < inner of a · b, one chain of fma from 0, for many matrices.
- * a is [rows][inner], or [inner][rows] with a_transposed; b is [inner][columns]; rows are a_row,
- * b_row, c_row floats apart. Matrix g0 + 36 g1 begins at g0 · …_point + g1 · …_chunk; in the last
- * chunk inner is inner_last. Grid: columns, rows (both in blocks of 4 SIDE), matrices; groups of
- * SIDE × SIDE × 1. */
-kernel void conv_winograd_products(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, c),
-                                   int rows, int columns, int inner, int inner_last,
-                                   int a_transposed, int a_row, int b_row, int c_row, ulong a_point,
-                                   ulong b_point, ulong c_point, ulong a_chunk, ulong b_chunk,
-                                   ulong c_chunk)
-{
-    local float as[SIDE][EDGE + 1], bs[SIDE][EDGE];
-    int lx = get_local_id(0), ly = get_local_id(1), at = ly * SIDE + lx;
-    int first_row = get_group_id(1) * EDGE, first_column = get_group_id(0) * EDGE;
-    ulong point = get_group_id(2) % WINOGRAD_POINTS, chunk = get_group_id(2) / WINOGRAD_POINTS;
-    int last = chunk + 1 == get_num_groups(2) / WINOGRAD_POINTS;
-    int n = last ? inner_last : inner;
-    a += a0 + point * a_point + chunk * a_chunk;
-    b += b0 + point * b_point + chunk * b_chunk;
-    c += c0 + point * c_point + chunk * c_chunk;
-    float acc[4][4];
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        UNROLL
-        for (int j = 0; j < 4; j++) acc[i][j] = 0.0f;
-    }
-    for (int from = 0; from < n; from += SIDE) {
-        /* SIDE × EDGE floats of each; neighbours read neighbouring addresses */
-        for (int l = at; l < SIDE * EDGE; l += SIDE * SIDE) {
-            int i = l / EDGE, r = l % EDGE;
-            if (!a_transposed) {
-                i = l % SIDE;
-                r = l / SIDE;
-            }
-            int inside = first_row + r < rows && from + i < n;
-            as[i][r] = !inside        ? 0.0f
-                       : a_transposed ? a[(long)(from + i) * a_row + first_row + r]
-                                      : a[(long)(first_row + r) * a_row + from + i];
-            i = l / EDGE;
-            r = l % EDGE;
-            bs[i][r] = first_column + r < columns && from + i < n
-                           ? b[(long)(from + i) * b_row + first_column + r]
-                           : 0.0f;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        int end = min(SIDE, n - from);
-        for (int i = 0; i < end; i++) {
-            UNROLL
-            for (int r = 0; r < 4; r++) {
-                UNROLL
-                for (int s = 0; s < 4; s++)
-                    acc[r][s] = FMA(as[i][ly + r * SIDE], bs[i][lx + s * SIDE], acc[r][s]);
-            }
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    UNROLL
-    for (int r = 0; r < 4; r++) {
-        UNROLL
-        for (int s = 0; s < 4; s++) {
-            int row = first_row + ly + r * SIDE, column = first_column + lx + s * SIDE;
-            if (row < rows && column < columns) c[(long)row * c_row + column] = acc[r][s];
-        }
-    }
 }
 
 /* Partial sums of db: for each of `chunks` chunks those of e's plain sums. Grid: filter, chunk. */

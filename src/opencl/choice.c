@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "op/call_text.h"
 #include "opencl/cache.h"
-#include "opencl/conv.h"
+#include "opencl/implicit.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
@@ -21,13 +21,14 @@
 
 enum { file_most = 4 << 20 };
 
-static const char *const names[OPENCL_WAYS] = {"direct", "winograd", "gemm"};
+static const char *const names[OPENCL_WAYS] = {"direct", "implicit", "winograd", "gemm"};
 
 /* How a call is done. */
 typedef struct decision {
     uint64_t key;
     opencl_way way;
-    clade_call call; /* without buffers */
+    opencl_way exact; /* of those kept: the same for exact mode */
+    clade_call call;  /* without buffers */
 } decision;
 
 struct opencl_choices {
@@ -99,6 +100,16 @@ static cJSON *read_tree(const char *path)
     return NULL;
 }
 
+/* The faster of the ways of exact mode's arithmetic; direct if neither was tried. */
+static opencl_way exact_way(const cJSON *tried)
+{
+    const cJSON *direct = cJSON_GetObjectItem(tried, names[OPENCL_DIRECT]),
+                *implicit = cJSON_GetObjectItem(tried, names[OPENCL_IMPLICIT]);
+    bool faster = cJSON_IsNumber(implicit) &&
+                  !(cJSON_IsNumber(direct) && direct->valuedouble <= implicit->valuedouble);
+    return faster ? OPENCL_IMPLICIT : OPENCL_DIRECT;
+}
+
 /* Takes over what the file says; false: not all of it can be understood. */
 static bool take_over(opencl_context *cl, const cJSON *root)
 {
@@ -114,6 +125,7 @@ static bool take_over(opencl_context *cl, const cJSON *root)
             good = false;
         else {
             d.key = kept_key(d.call.op, &d.call.args);
+            d.exact = exact_way(cJSON_GetObjectItem(entry, "tried"));
             good = add_decision(&c->kept, &c->kept_count, &d) && good;
         }
     }
@@ -195,7 +207,7 @@ clade_status clade_opencl_choices_open(opencl_context *cl, const char *way)
 {
     opencl_choices *c = cl->choices = calloc(1, sizeof *c);
     if (!c) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
-    if (cl->math != CLADE_FAST) return CLADE_OK;
+    if (cl->math != CLADE_FAST && cl->cpu_like) return CLADE_OK;
     find_path(cl);
     if (!way) {
         read_kept(cl);
@@ -205,7 +217,9 @@ clade_status clade_opencl_choices_open(opencl_context *cl, const char *way)
     c->forced = true;
     c->way = OPENCL_GEMM;
     if (!set && !find_way(way, &c->way))
-        return clade_fail(CLADE_EINVAL, "there is no way '%s'; expected direct, winograd or gemm",
+        return clade_fail(CLADE_EINVAL,
+                          "there is no way '%s'; expected direct, implicit, winograd "
+                          "or gemm",
                           way);
     if (c->way == OPENCL_GEMM && !clade_opencl_gemm_present())
         return clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
@@ -225,22 +239,48 @@ void clade_opencl_choices_close(opencl_context *cl)
 
 static bool can(const opencl_context *cl, opencl_way way, clade_op op, const clade_args *args)
 {
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_can(op, args);
-    return way == OPENCL_DIRECT || clade_opencl_by_gemm_can(cl, op, args);
+    switch (way) {
+    case OPENCL_DIRECT: return true;
+    case OPENCL_IMPLICIT: return clade_opencl_implicit_can(cl, op, args);
+    case OPENCL_WINOGRAD: return cl->math == CLADE_FAST && clade_opencl_winograd_can(op, args);
+    default: return clade_opencl_by_gemm_can(cl, op, args);
+    }
+}
+
+static bool has_groups(clade_op op, const clade_args *args)
+{
+    return (op == CLADE_OP_conv2d && args->conv2d.groups > 1) ||
+           (op == CLADE_OP_conv2d_dx && args->conv2d_dx.groups > 1) ||
+           (op == CLADE_OP_conv2d_dw && args->conv2d_dw.groups > 1);
+}
+
+/* Where nothing was measured: by Winograd's tiles what suits them, as a result then takes 2.25
+ * multiplications for each channel, not 9. The rest on a GPU by implicit products: what im2col
+ * writes and reads again, 9 times the pictures for 3 × 3, they read from caches, so that a layer
+ * has as many times the flops for each byte of memory. Groups make products with few columns, most
+ * of a tile for nothing: those go direct, as does a CPU, where a barrier costs a loop. */
+static opencl_way usual_way(const opencl_context *cl, clade_op op, const clade_args *args)
+{
+    if (can(cl, OPENCL_WINOGRAD, op, args)) return OPENCL_WINOGRAD;
+    bool product = can(cl, OPENCL_IMPLICIT, op, args) && !has_groups(op, args);
+    return product ? OPENCL_IMPLICIT : OPENCL_DIRECT;
 }
 
 opencl_way clade_opencl_way(opencl_context *cl, clade_op op, const clade_args *args)
 {
     opencl_choices *c = cl->choices;
-    bool tiles = clade_opencl_winograd_can(op, args);
-    if (cl->math != CLADE_FAST) return tiles ? OPENCL_WINOGRAD : OPENCL_DIRECT;
+    bool fast = cl->math == CLADE_FAST;
+    if (!fast && clade_opencl_winograd_can(op, args)) return OPENCL_WINOGRAD;
+    if (!fast && cl->cpu_like) return OPENCL_DIRECT;
     uint64_t key = clade_call_hash(op, args);
     const decision *known = find(c->made, c->made_count, key);
     if (known) return known->way;
     known = find(c->kept, c->kept_count, kept_key(op, args));
     decision d = {.key = key, .call = {.op = op, .args = *args}};
-    opencl_way usual = tiles ? OPENCL_WINOGRAD : cl->cpu_like ? OPENCL_DIRECT : OPENCL_GEMM;
-    d.way = c->forced ? c->way : known ? known->way : usual;
+    d.way = c->forced ? c->way
+            : !known  ? usual_way(cl, op, args)
+            : fast    ? known->way
+                      : known->exact;
     if (!can(cl, d.way, op, args)) d.way = OPENCL_DIRECT;
     if (d.way == OPENCL_GEMM && !clade_opencl_by_gemm_right(cl, op, args)) d.way = OPENCL_DIRECT;
     add_decision(&c->made, &c->made_count, &d); /* without memory it is made again */

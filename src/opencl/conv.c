@@ -1,5 +1,5 @@
 /* Launchers of kernels/conv.cl: convolution, its input gradient, and dense layers. */
-#include "opencl/conv.h"
+#include "opencl/implicit.h"
 #include "op/conv_norm.h"
 
 clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
@@ -84,8 +84,6 @@ static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
     if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise(cl, a, finish);
     const int32_t *x = a->x.dim, *w = a->w.dim;
     conv_job job = clade_opencl_conv_job(a);
-    opencl_tile s = clade_opencl_tile(cl, job.cout);
-    clade_opencl_conv_packed(&job, &s);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
         int32_t pixels = x[0] * x[1] * x[2]; /* all pictures are one long row of pixels */
         job.row = conv_axis_forward(1, 1, 1, 1, 0, 1);
@@ -93,6 +91,10 @@ static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
         job.images = job.out_h = 1;
         job.out_w = pixels;
     }
+    if (way == OPENCL_IMPLICIT)
+        return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, NULL);
+    opencl_tile s = clade_opencl_tile(cl, job.cout);
+    clade_opencl_conv_packed(&job, &s);
     clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
     if (status) return status;
     clade_buffer memory;
@@ -146,9 +148,12 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
         .accumulate = a->accumulate,
         .backward = 1,
     };
+    bool implicit = way == OPENCL_IMPLICIT;
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
-    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    clade_status status = CLADE_OK;
+    if (!implicit)
+        status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
     const opencl_finish plain = {0};
@@ -157,7 +162,8 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
         for (int32_t k = 0; k < g.stride[1] && !status; k++) {
             job.column =
                 conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
-            status = run_tiles(cl, &s, &job, &a->dy, &packed, &plain, &a->dx);
+            status = implicit ? clade_opencl_implicit(cl, &job, &a->dy, &a->w, &plain, &a->dx, NULL)
+                              : run_tiles(cl, &s, &job, &a->dy, &packed, &plain, &a->dx);
         }
     }
     return status;
@@ -165,13 +171,10 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
 
 /* ---- dense ---- */
 
-/* A 1×1 convolution of n pixels; the weights are read where they are if whole blocks fit. */
-static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
+/* A 1×1 convolution of n pixels. */
+static conv_job dense_job(int32_t n, int32_t in, int32_t out)
 {
-    opencl_context *cl = context;
-    BY_GEMM(dense)
-    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->w.dim[1];
-    conv_job job = {
+    return (conv_job){
         .row = conv_axis_forward(1, 1, 1, 1, 0, 1),
         .column = conv_axis_forward(n, n, 1, 1, 0, 1),
         .images = 1,
@@ -183,7 +186,20 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
         .kh = 1,
         .kw = 1,
     };
+}
+
+/* The weights are read where they are if whole blocks fit. */
+static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
+{
+    opencl_context *cl = context;
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_dense, (const clade_args *)a);
+    if (way == OPENCL_GEMM)
+        return clade_opencl_by_gemm(cl, CLADE_OP_dense, (const clade_args *)a, scratch);
+    int32_t in = a->x.dim[1], out = a->w.dim[1];
+    conv_job job = dense_job(a->x.dim[0], in, out);
     const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
+    if (way == OPENCL_IMPLICIT)
+        return clade_opencl_implicit(cl, &job, &a->x, &a->w, &finish, &a->y, NULL);
     opencl_tile s = clade_opencl_tile(cl, out);
     clade_opencl_conv_packed(&job, &s);
     if (out % job.lanes == 0) {
@@ -201,8 +217,17 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
 static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *scratch)
 {
     opencl_context *cl = context;
-    BY_GEMM(dense_dx)
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_dense_dx, (const clade_args *)a);
+    if (way == OPENCL_GEMM)
+        return clade_opencl_by_gemm(cl, CLADE_OP_dense_dx, (const clade_args *)a, scratch);
     int32_t n = a->dy.dim[0], in = a->w.dim[0], out = a->w.dim[1];
+    if (way == OPENCL_IMPLICIT) {
+        const opencl_finish plain = {0};
+        conv_job job = dense_job(n, out, in);
+        job.backward = 1;
+        job.accumulate = a->accumulate;
+        return clade_opencl_implicit(cl, &job, &a->dy, &a->w, &plain, &a->dx, NULL);
+    }
     opencl_tile s = clade_opencl_tile(cl, n);
     clade_opencl_tile_row(cl, &s, in);
     int32_t lanes = s.vw * s.nv, blocks = (n + lanes - 1) / lanes;
@@ -259,6 +284,7 @@ size_t clade_opencl_conv_scratch(opencl_context *cl, clade_op op, const clade_ar
     }
     opencl_way way = clade_opencl_way(cl, op, args);
     if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_scratch(cl, op, args);
+    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_scratch(cl, op, args);
     size_t bytes = floats ? floats * sizeof(float) : clade_opencl_dw_scratch(cl, op, args);
     if (way != OPENCL_GEMM) return bytes;
     size_t products = clade_opencl_by_gemm_scratch(cl, op, args);

@@ -40,11 +40,6 @@ clade_tensor clade_opencl_scratch_tensor(clade_buffer *memory, void *scratch, ui
 
 static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
 
-/* An op whose way that is, as matrix products. */
-#define BY_GEMM(id)                                                                                \
-    if (clade_opencl_way(cl, CLADE_OP_##id, (const clade_args *)a) == OPENCL_GEMM)                 \
-        return clade_opencl_by_gemm(cl, CLADE_OP_##id, (const clade_args *)a, scratch);
-
 /* In conv.c. What kernels are told of a direct convolution; how its weights lie when they are
  * packed for a tile size; packing weights [taps, cg, k] into the front of scratch memory. */
 conv_job clade_opencl_conv_job(const clade_conv2d_args *a);
@@ -65,12 +60,17 @@ clade_status clade_opencl_depthwise_dx(opencl_context *cl, const clade_conv2d_dx
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch);
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch);
 size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
+/* What kernels are told of it; the sums of all chunks from float `at` of scratch memory on, rows of
+ * them, added to `out`. */
+conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a);
+clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *scratch,
+                                 uint64_t at, uint64_t rows, const clade_tensor *out);
 /* conv2d_dw of a pooled gradient, not by Winograd's tiles: a->dy has the shape of the full one but
  * the memory of the pooled one. `spreads`: can it be done so? */
 bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a);
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
                                            const clade_tensor *index, void *scratch);
-size_t clade_opencl_dw_pooled_scratch(const opencl_context *cl, const clade_conv2d_dw_args *a);
+size_t clade_opencl_dw_pooled_scratch(opencl_context *cl, const clade_conv2d_dw_args *a);
 
 /* Those that are computed by Winograd's tiles, in winograd.c. With `pooled`, results are those of
  * its 2×2 windows, and `index` says where they come from (absent: nowhere); with `index`, a

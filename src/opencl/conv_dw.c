@@ -1,5 +1,5 @@
 /* Launchers of kernels/conv_dw.cl: weight and bias gradients of convolutions and dense layers. */
-#include "opencl/conv.h"
+#include "opencl/implicit.h"
 
 /* Where its parts lie in scratch memory, in floats. */
 typedef struct dw_layout {
@@ -21,7 +21,7 @@ static dw_layout layout_of(const conv_dw_job *job)
     return layout;
 }
 
-static conv_dw_job dw_job_of(const opencl_context *cl, const clade_conv2d_dw_args *a)
+conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
@@ -66,8 +66,8 @@ static conv_dw_job dw_job_of(const opencl_context *cl, const clade_conv2d_dw_arg
     return job;
 }
 
-static clade_status add_parts(opencl_context *cl, const conv_dw_job *job, void *scratch,
-                              uint64_t at, uint64_t rows, const clade_tensor *out)
+clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *scratch,
+                                 uint64_t at, uint64_t rows, const clade_tensor *out)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
     clade_buffer memory;
@@ -136,7 +136,8 @@ static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_ar
     else
         status = clade_opencl_run_checked(&l, blocks, tiles, chunks * (size_t)job->kh);
     uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
-    return status ? status : add_parts(cl, job, scratch, layout_of(job).parts, rows, &a->dw);
+    return status ? status
+                  : clade_opencl_dw_add(cl, job, scratch, layout_of(job).parts, rows, &a->dw);
 }
 
 static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
@@ -155,7 +156,8 @@ static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args
     clade_opencl_struct(&l, job, sizeof *job);
     clade_status status = clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw),
                                                    (size_t)job->chunks, 1);
-    return status ? status : add_parts(cl, job, scratch, layout_of(job).db_parts, 1, &a->db);
+    return status ? status
+                  : clade_opencl_dw_add(cl, job, scratch, layout_of(job).db_parts, 1, &a->db);
 }
 
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch)
@@ -164,11 +166,12 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
     const clade_args *args = (const clade_args *)a;
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, args);
     if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, scratch);
+    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dw(cl, a, NULL, scratch);
     bool done = way == OPENCL_GEMM;
     clade_status status =
         done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, scratch) : CLADE_OK;
     if (status || (done && !clade_tensor_present(&a->db))) return status;
-    conv_dw_job job = dw_job_of(cl, a);
+    conv_dw_job job = clade_opencl_dw_job(cl, a);
     dw_layout layout = layout_of(&job);
     clade_buffer memory;
     clade_tensor dy = a->dy, padded = clade_opencl_scratch_tensor(&memory, scratch, layout.padded);
@@ -183,6 +186,7 @@ bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, (const clade_args *)a);
+    if (way == OPENCL_IMPLICIT) return true;
     return cl->cpu_like && way == OPENCL_DIRECT && g.groups == 1 &&
            a->dy.dim[3] % (int32_t)cl->vector_width == 0;
 }
@@ -190,16 +194,21 @@ bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
                                            const clade_tensor *index, void *scratch)
 {
-    conv_dw_job job = dw_job_of(cl, a);
+    if (clade_opencl_way(cl, CLADE_OP_conv2d_dw, (const clade_args *)a) == OPENCL_IMPLICIT)
+        return clade_opencl_implicit_dw(cl, a, index, scratch);
+    conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
     clade_status status = filter_gradient(cl, a, &job, &a->dy, index, scratch);
     if (!status && job.has_bias) status = bias_gradient(cl, a, &job, &a->dy, index, scratch);
     return status;
 }
 
-size_t clade_opencl_dw_pooled_scratch(const opencl_context *cl, const clade_conv2d_dw_args *a)
+size_t clade_opencl_dw_pooled_scratch(opencl_context *cl, const clade_conv2d_dw_args *a)
 {
-    conv_dw_job job = dw_job_of(cl, a);
+    const clade_args *args = (const clade_args *)a;
+    if (clade_opencl_way(cl, CLADE_OP_conv2d_dw, args) == OPENCL_IMPLICIT)
+        return clade_opencl_implicit_scratch(cl, CLADE_OP_conv2d_dw, args);
+    conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
     return (size_t)layout_of(&job).end * sizeof(float);
 }
@@ -208,7 +217,9 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
 {
     opencl_context *cl = context;
     const clade_args *args = (const clade_args *)a;
-    bool done = clade_opencl_way(cl, CLADE_OP_dense_dw, args) == OPENCL_GEMM;
+    opencl_way way = clade_opencl_way(cl, CLADE_OP_dense_dw, args);
+    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dense_dw(cl, a);
+    bool done = way == OPENCL_GEMM;
     clade_status status =
         done ? clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, args, scratch) : CLADE_OK;
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
@@ -247,7 +258,7 @@ size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clad
 {
     size_t floats = 0;
     if (op == CLADE_OP_conv2d_dw) {
-        conv_dw_job job = dw_job_of(cl, &args->conv2d_dw);
+        conv_dw_job job = clade_opencl_dw_job(cl, &args->conv2d_dw);
         floats = (size_t)layout_of(&job).end;
     } else if (op == CLADE_OP_dense_dw) {
         const clade_tensor *dy = &args->dense_dw.dy;

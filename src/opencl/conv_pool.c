@@ -3,7 +3,7 @@
  * ops that they are made of run one after the other through scratch memory. The convolution's
  * result, or its gradient, is there for a few pictures at a time, so that it stays in a CPU's cache
  * and is small on any device; conv2d_dw, whose chunks go over all pictures, has it whole. */
-#include "opencl/conv.h"
+#include "opencl/implicit.h"
 #include "opencl/rows.h"
 #include "op/conv_pool.h"
 
@@ -160,14 +160,24 @@ static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_a
                                     (size_t)job.images * (size_t)job.out_h);
 }
 
+static clade_status pool_implicit(opencl_context *cl, const clade_conv2d_maxpool_args *a,
+                                  const clade_conv2d_args *conv, const opencl_finish *finish)
+{
+    conv_job job = clade_opencl_conv_job(conv);
+    job.out_h = a->y.dim[1];
+    job.out_w = a->y.dim[2];
+    return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, &a->index);
+}
+
 static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
 {
     opencl_context *cl = context;
     clade_args args;
-    if (way_of(cl, a, &args) == OPENCL_WINOGRAD) {
-        const opencl_finish finish = {.b = a->b, .act = a->act};
+    const opencl_finish finish = {.b = a->b, .act = a->act};
+    opencl_way way = way_of(cl, a, &args);
+    if (way == OPENCL_WINOGRAD)
         return clade_opencl_winograd(cl, &args.conv2d, &finish, &a->y, &a->index, scratch);
-    }
+    if (way == OPENCL_IMPLICIT) return pool_implicit(cl, a, &args.conv2d, &finish);
     if (is_direct(cl, a)) return pool_direct(cl, a, scratch);
     clade_backend parts = parts_of(cl);
     args = conv_of(cl, a);
@@ -251,10 +261,14 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
 size_t clade_opencl_conv_pool_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     clade_args conv;
+    opencl_way way;
     switch (op) {
     case CLADE_OP_conv2d_maxpool:
-        if (way_of(cl, &args->conv2d_maxpool, &conv) == OPENCL_WINOGRAD)
+        way = way_of(cl, &args->conv2d_maxpool, &conv);
+        if (way == OPENCL_WINOGRAD)
             return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d, &conv);
+        if (way == OPENCL_IMPLICIT)
+            return clade_opencl_implicit_scratch(cl, CLADE_OP_conv2d, &conv);
         conv = conv_of(cl, &args->conv2d_maxpool);
         if (is_direct(cl, &args->conv2d_maxpool))
             return clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &conv);

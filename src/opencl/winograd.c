@@ -2,6 +2,7 @@
  * a launch or two do all; on a GPU tiles, or chunks of them, go through several kernels, as many at
  * a time as keep the scratch memory small. */
 #include "opencl/conv.h"
+#include "opencl/product.h"
 #include "op/winograd_plan.h"
 
 #include <stdio.h>
@@ -13,7 +14,6 @@ typedef struct plan {
     winograd_job job;
     char options[48];
     size_t workers;  /* on a CPU */
-    int32_t side;    /* of a GPU's work-groups */
     uint64_t second; /* after filters or sums: blocks' memory, u */
     uint64_t third;  /* m, or e */
     uint64_t db;     /* sums of db */
@@ -22,12 +22,8 @@ typedef struct plan {
 
 static plan plan_of(const opencl_context *cl, const winograd_job *job)
 {
-    plan p = {.job = *job, .workers = 4 * (size_t)cl->compute_units, .side = 16};
-    while (p.side > 1 && (uint32_t)(p.side * p.side) > cl->group_size) p.side /= 2;
-    if (cl->cpu_like)
-        snprintf(p.options, sizeof p.options, "-DVW=%u", cl->vector_width);
-    else
-        snprintf(p.options, sizeof p.options, "-DVW=1 -DSIDE=%d", p.side);
+    plan p = {.job = *job, .workers = 4 * (size_t)cl->compute_units};
+    snprintf(p.options, sizeof p.options, "-DVW=%u", cl->cpu_like ? cl->vector_width : 1);
     return p;
 }
 
@@ -98,24 +94,28 @@ typedef struct products {
     int32_t chunks;
 } products;
 
-static clade_status run_products(opencl_context *cl, const plan *p, const products *m,
-                                 void *scratch)
+static clade_status run_products(opencl_context *cl, const products *m, void *scratch)
 {
-    opencl_launch l = begin(cl, p, "conv_winograd_products");
+    opencl_product p = {
+        .rows = m->rows,
+        .columns = m->columns,
+        .count = winograd_points * (int64_t)m->chunks,
+        .a_aligned = opencl_aligned(m->a_row, m->a),
+        .b_aligned = opencl_aligned(m->b_row, m->b),
+        .c_aligned = opencl_aligned(m->columns, m->c),
+    };
+    opencl_launch l = clade_opencl_product_begin(cl, &p, "product", "product_batch",
+                                                 m->transposed ? "-DA_TURNED=0" : "-DA_TURNED=1");
     part(&l, scratch, m->a);
     part(&l, scratch, m->b);
     part(&l, scratch, m->c);
-    const int32_t sizes[] = {m->rows,       m->columns, m->inner, m->inner_last,
-                             m->transposed, m->a_row,   m->b_row, m->c_row};
+    const int32_t sizes[] = {m->rows,         m->columns, m->inner, m->inner_last,
+                             winograd_points, m->a_row,   m->b_row, m->c_row};
     const uint64_t steps[] = {m->a_point, m->b_point, m->c_point,
                               m->a_chunk, m->b_chunk, m->c_chunk};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) clade_opencl_i32(&l, sizes[i]);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) clade_opencl_u64(&l, steps[i]);
-    size_t side = (size_t)p->side, edge = 4 * side, local[3] = {side, side, 1};
-    size_t global[3] = {((size_t)m->columns + edge - 1) / edge * side,
-                        ((size_t)m->rows + edge - 1) / edge * side,
-                        winograd_points * (size_t)m->chunks};
-    return clade_opencl_run_grid(&l, 3, global, local);
+    return clade_opencl_product_run(&l, &p);
 }
 
 /* ---- convolution and its input gradient ---- */
@@ -168,7 +168,7 @@ static clade_status run_passes(opencl_context *cl, const plan *p, const tensors 
                   .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
                   .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
                   .chunks = 1};
-    status = run_products(cl, p, &m, scratch);
+    status = run_products(cl, &m, scratch);
     if (status) return status;
     l = begin(cl, p, "conv_winograd_results");
     part(&l, scratch, p->third);
@@ -283,7 +283,7 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
                   .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
                   .c_chunk = sums,
                   .chunks = chunks};
-    status = run_products(cl, p, &m, scratch);
+    status = run_products(cl, &m, scratch);
     if (status || !clade_tensor_present(&a->db)) return status;
     l = begin(cl, p, "conv_winograd_db");
     part(&l, scratch, p->third);

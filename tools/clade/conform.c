@@ -21,7 +21,7 @@ static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
-static const char *const ways[] = {"direct", "winograd", "gemm", NULL};
+static const char *const ways[] = {"direct", "implicit", "winograd", "gemm", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
 static unsigned chosen_modes(int mode)

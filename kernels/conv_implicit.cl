@@ -1,0 +1,349 @@
+/* Convolutions, dense layers and their gradients on GPUs as implicit matrix products: the matrix
+ * whose rows are the windows (im2col) is never in memory, a group reads the part that it works on
+ * from the pictures themselves. The sums go in the order of the direct kernels, so the bits are
+ * theirs; a tap outside of the picture adds 0.
+ *
+ * Options: those of product.clh; ACT the activation, POOL the maxima of 2 × 2 results or
+ * their gradient, BACKWARD an input gradient. */
+#include "opencl.clh"
+#include "product.clh"
+
+#include "conv_finish.clh"
+#include "conv_job.clh"
+#include "conv_pool.clh"
+
+#ifndef ACT
+#define ACT 0
+#endif
+#ifndef POOL
+#define POOL 0
+#endif
+#ifndef BACKWARD
+#define BACKWARD 0
+#endif
+
+/* ---- convolution and its input gradient ---- */
+
+/* Row m of the product: its picture's first line, the place of its first tap, and where its result
+ * goes (in pixels; −1: nowhere). With POOL four rows are the results of one window. */
+INLINE int4 find_row(const conv_job *job, int m)
+{
+    int tap = m % 4, i, j, n;
+    if (POOL) {
+        m /= 4;
+        i = m % job->out_w;
+        j = m / job->out_w % job->out_h;
+        n = m / job->out_w / job->out_h;
+    } else {
+        i = m % job->column.count;
+        j = m / job->column.count % job->row.count;
+        n = m / job->column.count / job->row.count;
+    }
+    if (n >= job->images) return (int4)(0, INT_MIN / 2, 0, -1);
+    int to = (n * job->out_h + job->row.first + j * job->row.spread) * job->out_w +
+             job->column.first + i * job->column.spread;
+    if (POOL) {
+        j = 2 * j + tap / 2;
+        i = 2 * i + tap % 2;
+    }
+    return (int4)(n * job->row.size, j * job->row.stride + job->row.base,
+                  i * job->column.stride + job->column.base, to);
+}
+
+/* Where a work-item is along k: taps (r, s), channel c. */
+typedef struct conv_step {
+    int r, s, c;
+} conv_step;
+
+INLINE conv_step conv_step_at(const conv_job *job, int k)
+{
+    int taps = max(job->column.taps, 1);
+    return (conv_step){k / job->cin / taps, k / job->cin % taps, k % job->cin};
+}
+/* `by` steps on, by < KS and what that is in taps and channels. */
+INLINE void conv_step_on(const conv_job *job, conv_step *at, const conv_step *by)
+{
+    at->c += by->c;
+    if (at->c >= job->cin) {
+        at->c -= job->cin;
+        at->s++;
+    }
+    at->s += by->s;
+    if (at->s >= job->column.taps) {
+        at->s -= job->column.taps;
+        at->r++;
+    }
+    at->r += by->r;
+}
+
+/* The pixels that a block of rows reads at one step, in channels that lie side by side. */
+INLINE_FOR void fetch_windows(float *value, const conv_job *job, local const int4 *rows,
+                              global const float *x, const conv_step *k, int at)
+{
+    int down = k->r * job->row.reach, right = k->s * job->column.reach;
+    WHOLE
+    for (int f = 0; f < FETCHES(BM, AV); f++) {
+        int4 row = rows[min((at + f * GROUP) / (KS / AV), BM - 1)];
+        int ih = row.s1 + down, iw = row.s2 + right;
+        int inside = k->r < job->row.taps && ih >= 0 && ih < job->row.size && iw >= 0 &&
+                     iw < job->column.size;
+        long pixel = (long)(row.s0 + ih) * job->column.size + iw;
+        product_load(value + f * AV, AV, x + pixel * job->groups * job->cin + k->c, inside);
+    }
+}
+
+/* The weights that an input gradient multiplies these by: filters side by side, taps turned. */
+INLINE_FOR void fetch_weights(float *value, const conv_job *job, global const float *w,
+                              const conv_step *k, int left, int at)
+{
+    int r = job->kh - 1 - (job->row.first_tap + k->r * job->row.tap_step);
+    int s = job->kw - 1 - (job->column.first_tap + k->s * job->column.tap_step);
+    w += (long)(r * job->kw + s) * job->cout * job->groups * job->cin + k->c;
+    WHOLE
+    for (int f = 0; f < FETCHES(BN, BV); f++) {
+        int i = (at + f * GROUP) / (KS / BV);
+        product_load(value + f * BV, BV, w + (long)i * job->groups * job->cin,
+                     k->r < job->row.taps && i < left);
+    }
+}
+
+/* Both blocks from step k on, which is `next` for the group; then k is a block further. */
+INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
+                             global const float *x, global const float *w, conv_step *k,
+                             const conv_step *by, int next, int steps, int left, int at)
+{
+    long filters = (long)job->groups * job->cout;
+    fetch_windows(av, job, rows, x, k, at);
+    if (BACKWARD)
+        fetch_weights(bv, job, w, k, left, at);
+    else
+        product_fetch(bv, BN, BV, w + next * filters, filters, steps - next, left, at);
+    conv_step_on(job, k, by);
+}
+
+/* What becomes of a run of sums; k: of its channels; `left` of them are wanted, `at` floats behind
+ * the first result. */
+INLINE_FOR void finish_run(const conv_finish *f, const conv_channels *k, float *value, long at,
+                           int left)
+{
+    WHOLE
+    for (int i = 0; i < RUN_N; i++) {
+        if (i >= left) continue;
+        value[i] = conv_finish_sum(f, &k[i], value[i], at + i, 1);
+        if (ACT > ACT_RELU6) value[i] = act_forward(ACT, f->alpha, value[i]);
+    }
+}
+
+/* The largest of the four results of each window; rows of acc are those of one. */
+INLINE_FOR void store_windows(float (*acc)[WN], int c, global float *y, global uchar *index,
+                              int left)
+{
+    float best[RUN_N];
+    WHOLE
+    for (int i = 0; i < RUN_N; i++) {
+        float x[4];
+        int tap;
+        WHOLE
+        for (int r = 0; r < 4; r++) x[r] = acc[r][c + i];
+        best[i] = conv_pool_best(x, ACT, &tap);
+        if (index && i < left) index[i] = (uchar)tap;
+    }
+    product_store(y, best, left, 0);
+}
+
+/* Rows: results, of all pictures; columns: filters of a group (BACKWARD: channels); k: taps
+ * (ascending, or as conv_axis turns them), then channels (filters). Grid: tile, columns fastest;
+ * group of filters.
+ *
+ * Traffic, of 3 × 3 × 32 → 64: a tile of 128 × 64 reads 192 floats from L2 for every 8192 fma, 0.05
+ * bytes per flop; that windows overlap, so that each pixel is read nine times, is met there and in
+ * L1, as the rows of a tile are neighbours. From memory a layer reads its pictures once and writes
+ * its results once. First layers (3 → 16 or 32 filters, 27 steps) do 13.5 flops for each byte of
+ * result and are bound by memory on big devices; POOL, which leaves a quarter of the results and a
+ * byte of index for each, takes 70 % of that away. Nothing goes to or from the host. */
+PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
+                                  TENSOR(float, y), TENSOR(uchar, index), int has_index,
+                                  conv_job job)
+{
+    PRODUCT_LOCAL;
+    local int4 rows[BM];
+    int at = get_local_id(0), group = get_group_id(1), across = (job.cout + BN - 1) / BN;
+    int column = (int)(get_group_id(0) % across) * BN, left = job.cout - column;
+    int row = (int)(get_group_id(0) / across) * BM;
+    for (int i = at; i < BM; i += GROUP) rows[i] = find_row(&job, row + i);
+    int n = job.row.taps * job.column.taps * job.cin;
+    conv_step k = conv_step_at(&job, at % (KS / AV) * AV), by = conv_step_at(&job, KS);
+    x += x0 + group * job.cin;
+    w += w0 + (BACKWARD ? (long)column * job.groups * job.cin + group * job.cin
+                        : group * job.cout + column);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    float acc[WM][WN], av[FETCHES(BM, AV) * AV], bv[FETCHES(BN, BV) * BV];
+    product_clear(acc);
+    fetch_blocks(av, bv, &job, rows, x, w, &k, &by, 0, n, left, at);
+    for (int first = 0; first < n; first += KS) {
+        product_put_turned(as, BM, AV, av, at);
+        if (BACKWARD)
+            product_put_turned(bs, BN, BV, bv, at);
+        else
+            product_put(bs, BN, BV, bv, at);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        fetch_blocks(av, bv, &job, rows, x, w, &k, &by, first + KS, n, left, at);
+        product_add(acc, as, bs, min(KS, n - first), at);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    conv_finish f = FINISH;
+    f.act = ACT;
+    WHOLE
+    for (int c = 0; c < WN; c += RUN_N) {
+        int o = PRODUCT_COLUMN(c, at), first = group * job.cout + column + o;
+        conv_channels channels[RUN_N];
+        WHOLE
+        for (int i = 0; i < RUN_N; i++)
+            channels[i] = conv_finish_channels(&f, o + i < left ? first + i : 0, 1);
+        WHOLE
+        for (int r = 0; r < WM; r++) {
+            long to = (long)rows[PRODUCT_ROW(r, at)].s3 * job.groups * job.cout + first;
+            if (to < 0) continue;
+            finish_run(&f, channels, acc[r] + c, to, left - o);
+            if (!POOL)
+                product_store(y + y0 + to, acc[r] + c, left - o, job.accumulate);
+            else if (r % 4 == 3)
+                store_windows(acc + r - 3, c, y + y0 + to, has_index ? index + index0 + to : 0,
+                              left - o);
+        }
+    }
+}
+
+/* ---- the weight gradient ---- */
+
+/* Where a work-item is along k: a pixel of dy. */
+typedef struct conv_pixel {
+    int n, oh, ow;
+} conv_pixel;
+
+INLINE conv_pixel conv_pixel_at(const conv_dw_job *job, long pixel)
+{
+    int line = (int)(pixel / job->ow);
+    return (conv_pixel){line / job->oh, line % job->oh, (int)(pixel % job->ow)};
+}
+INLINE void conv_pixel_on(const conv_dw_job *job, conv_pixel *at, const conv_pixel *by)
+{
+    at->ow += by->ow;
+    if (at->ow >= job->ow) {
+        at->ow -= job->ow;
+        at->oh++;
+    }
+    at->oh += by->oh;
+    if (at->oh >= job->oh) {
+        at->oh -= job->oh;
+        at->n++;
+    }
+    at->n += by->n;
+}
+
+/* Steps of k that the work-items of a group load at once, in blocks whose memory runs along the
+ * edge; a fetch is that many after the one before. */
+#define FETCH_STEPS(edge, v) (GROUP / ((edge) / (v)) < KS ? GROUP / ((edge) / (v)) : KS)
+
+/* What the weights of row `row` are multiplied by: channels of the pixels under a tap that lie side
+ * by side. The row after the last is 1, which makes it the bias's gradient. */
+INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, global const float *x, int row,
+                             conv_pixel *k, const conv_pixel *by, int steps, int at)
+{
+    int rows = job->kh * job->kw * job->cg, tap = row / job->cg;
+    int r = tap / job->kw * job->dilation_h - job->pad_h;
+    int s = tap % job->kw * job->dilation_w - job->pad_w;
+    WHOLE
+    for (int f = 0; f < FETCHES(BM, AV); f++) {
+        int step = (at + f * GROUP) / (BM / AV);
+        int ih = k->oh * job->stride_h + r, iw = k->ow * job->stride_w + s;
+        int inside = row < rows && step < steps && ih >= 0 && ih < job->h && iw >= 0 && iw < job->w;
+        long pixel = ((long)k->n * job->h + ih) * job->w + iw;
+        product_load(value + f * AV, AV, x + pixel * job->c + row % job->cg, inside);
+        if (row == rows) value[f * AV] = 1.0f;
+        conv_pixel_on(job, k, by);
+    }
+}
+
+/* The gradient at as many pixels; with POOL that of 2 × 2 maxima, spread. */
+INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, global const float *dy,
+                                global const uchar *index, conv_pixel *k, const conv_pixel *by,
+                                int next, int steps, int left, int at)
+{
+    if (!POOL) {
+        product_fetch(value, BN, BV, dy + (long)next * job->k, job->k, steps - next, left, at);
+        return;
+    }
+    int o = at % (BN / BV) * BV;
+    WHOLE
+    for (int f = 0; f < FETCHES(BN, BV); f++) {
+        int l = at + f * GROUP, i = k->oh / 2, j = k->ow / 2;
+        int inside = FETCHED(l, BN, BV) && next + l / (BN / BV) < steps && o < left &&
+                     i < job->oh / 2 && j < job->ow / 2;
+        long from = (((long)k->n * (job->oh / 2) + i) * (job->ow / 2) + j) * job->k + o;
+        int tap = k->oh % 2 * 2 + k->ow % 2;
+        product_load(value + f * BV, BV, dy + from, inside);
+        WHOLE
+        for (int m = 0; m < BV; m++)
+            if (!inside || index[from + m] != tap) value[f * BV + m] = 0.0f;
+        conv_pixel_on(job, k, by);
+    }
+}
+
+/* Sums of one chunk of rows of pixels. Rows: weights of a filter, (r, s, c), and with has_bias one
+ * more; columns: filters of a group; k: pixels. dw and db: where a chunk's sums go, dw_step and
+ * db_step floats apart. Grid: tile, columns fastest; group of filters and chunk. dy is pooled with
+ * POOL: the full gradient, three quarters zeros, is made on the way, 5 bytes for 4 of it read.
+ *
+ * Chunks are part of the op's definition (64 at most), so a first layer has 64 · 28 × 16 chains of
+ * some 40,000 fma: too few to fill a big device at 8 × 8 results each. There tiles are small, and
+ * what counts is how soon a chain's next step is at hand: local memory, with the next block on its
+ * way. db costs nothing beside dw. */
+PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const float, x), TENSOR(const float, dy),
+                                     TENSOR(const uchar, index), TENSOR(float, dw),
+                                     TENSOR(float, db), ulong dw_step, ulong db_step,
+                                     conv_dw_job job)
+{
+    PRODUCT_LOCAL;
+    int at = get_local_id(0), across = (job.kg + BN - 1) / BN;
+    int group = get_group_id(1) % job.groups, chunk = get_group_id(1) / job.groups;
+    int column = (int)(get_group_id(0) % across) * BN, left = job.kg - column;
+    int row = (int)(get_group_id(0) / across) * BM;
+    int lines = min(job.lines_per_chunk, job.images * job.oh - chunk * job.lines_per_chunk);
+    int n = lines * job.ow, rows = job.kh * job.kw * job.cg;
+    long pixel = (long)chunk * job.lines_per_chunk * job.ow;
+    conv_pixel k = conv_pixel_at(&job, pixel + at / (BM / AV)),
+               by = conv_pixel_at(&job, FETCH_STEPS(BM, AV));
+    conv_pixel dk = conv_pixel_at(&job, pixel + at / (BN / BV)),
+               dby = conv_pixel_at(&job, FETCH_STEPS(BN, BV));
+    int first = group * job.kg + column, a_row = row + at % (BM / AV) * AV;
+    x += x0 + group * job.cg;
+    dy += dy0 + first + (POOL ? 0 : pixel * job.k);
+    index += index0 + first;
+    dw += dw0 + chunk * dw_step + first;
+    db += db0 + chunk * db_step + first;
+    float acc[WM][WN], av[FETCHES(BM, AV) * AV], bv[FETCHES(BN, BV) * BV];
+    product_clear(acc);
+    fetch_pixels(av, &job, x, a_row, &k, &by, n, at);
+    fetch_gradients(bv, &job, dy, index, &dk, &dby, 0, n, left, at);
+    for (int from = 0; from < n; from += KS) {
+        product_put(as, BM, AV, av, at);
+        product_put(bs, BN, BV, bv, at);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        fetch_pixels(av, &job, x, a_row, &k, &by, n - from - KS, at);
+        fetch_gradients(bv, &job, dy, index, &dk, &dby, from + KS, n, left, at);
+        product_add(acc, as, bs, min(KS, n - from), at);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    WHOLE
+    for (int r = 0; r < WM; r++) {
+        int i = row + PRODUCT_ROW(r, at);
+        if (i > rows || (i == rows && !job.has_bias)) continue;
+        global float *to = i < rows ? dw + (long)i * job.k : db;
+        WHOLE
+        for (int c = 0; c < WN; c += RUN_N) {
+            int o = PRODUCT_COLUMN(c, at);
+            product_store(to + o, acc[r] + c, left - o, job.accumulate);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+/* Which tile a matrix product is computed by. */
+#include "opencl/product.h"
+
+#include <stdio.h>
+
+/* A group's results, a work-item's, and the steps at a time (kernels/product.clh). */
+typedef struct opencl_product_tile {
+    int32_t bm, bn, wm, wn, ks;
+} opencl_product_tile;
+
+static const opencl_product_tile tiles[] = {
+    {128, 64, 8, 8, 8}, {64, 64, 8, 4, 16}, {128, 32, 8, 4, 16}, {128, 16, 4, 4, 16},
+    {64, 32, 4, 4, 16}, {32, 32, 2, 4, 32}, {16, 16, 2, 2, 32},  {16, 16, 4, 4, 16},
+};
+
+static uint32_t items_of(const opencl_product_tile *t)
+{
+    return (uint32_t)(t->bm / t->wm * (t->bn / t->wn));
+}
+
+static int64_t groups_of(const opencl_product_tile *t, const opencl_product *p)
+{
+    return ((p->rows + t->bm - 1) / t->bm) * ((p->columns + t->bn - 1) / t->bn);
+}
+
+/* Cycles for a step of all sums: what a work-item does for it, multiply and read, by how many of
+ * them take turns on a lane of the device; 128 lanes to a compute unit. */
+static double cost_of(const opencl_context *cl, const opencl_product_tile *t,
+                      const opencl_product *p)
+{
+    double lanes = 128.0 * cl->compute_units;
+    double turns = (double)groups_of(t, p) * (double)p->count * items_of(t) / lanes;
+    return (turns < 1 ? 1 : turns) * (t->wm * t->wn + t->wm + t->wn);
+}
+
+static const opencl_product_tile *choose(const opencl_context *cl, const opencl_product *p)
+{
+    const opencl_product_tile *best = NULL;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        const opencl_product_tile *t = &tiles[i];
+        if (items_of(t) > cl->group_size || (p->windows && t->wm < 4)) continue;
+        if (!best || cost_of(cl, t, p) < cost_of(cl, best, p)) best = t;
+    }
+    return best;
+}
+
+bool clade_opencl_product_can(const opencl_context *cl)
+{
+    return !cl->cpu_like && choose(cl, &(opencl_product){.windows = true}) != NULL;
+}
+
+opencl_launch clade_opencl_product_begin(opencl_context *cl, opencl_product *p, const char *family,
+                                         const char *kernel, const char *more)
+{
+    const opencl_product_tile *t = p->tile = choose(cl, p);
+    char options[sizeof((opencl_kernel *)0)->options];
+    snprintf(options, sizeof options,
+             "-DBM=%d -DBN=%d -DWM=%d -DWN=%d -DKS=%d -DAV=%d -DBV=%d -DCV=%d %s", t->bm, t->bn,
+             t->wm, t->wn, t->ks, p->a_aligned ? 4 : 1, p->b_aligned ? 4 : 1, p->c_aligned ? 4 : 1,
+             more);
+    return clade_opencl_begin(cl, family, kernel, options);
+}
+
+clade_status clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
+{
+    size_t items = items_of(p->tile);
+    return clade_opencl_run_grid(
+        launch, 2, (const size_t[]){(size_t)groups_of(p->tile, p) * items, (size_t)p->count},
+        (const size_t[]){items, 1});
+}
