@@ -63,8 +63,8 @@ typedef struct clade_conform_options {
     int threads;         /* as in clade_device_options */
     uint32_t group_size; /* the same */
     const char *kernels; /* the same */
-    const char *way;     /* the same. NULL: in fast mode an OpenCL device's dense layers and
-                          * convolutions are also judged in each of its ways. */
+    const char *way; /* the same. NULL: an OpenCL device's dense layers and convolutions are also
+                      * judged in each of its ways. */
 } clade_conform_options;
 
 /* One thing judged. All text lasts until the sink returns. */

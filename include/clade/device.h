@@ -44,8 +44,9 @@ typedef struct clade_device_options {
     const char *kernels; /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many
                           * narrow ones, whatever the device is; NULL: those that suit it */
     bool profile;        /* notes when each call ran; see clade_device_profile */
-    const char *way;     /* OpenCL, fast mode: how convolutions and dense layers are done where they
-                          * can be: "direct", "winograd", "gemm" (CLBlast's matrix
+    const char *way;     /* OpenCL: how convolutions and dense layers are done where they can be:
+                          * "direct", "implicit" (matrix products for GPUs by the same
+                          * arithmetic), and in fast mode "winograd", "gemm" (CLBlast's matrix
                           * products); "gemm:1", … is that with one of a few sets of parameters.
                           * NULL: as clade_tune_device has measured, else what mostly is best. */
 } clade_device_options;

@@ -165,7 +165,7 @@ typedef struct conform_device {
     bool products; /* opened for another way to multiply matrices: only what does that is run */
 } conform_device;
 
-enum { conform_devices = 4 };
+enum { conform_devices = 5 };
 
 typedef struct conform_run {
     const clade_conform_options *options;

@@ -115,16 +115,24 @@ static clade_status open_device(conform_run *run, int threads, uint32_t group_si
     return CLADE_OK;
 }
 
-/* The ways that there are, unless one was asked for. */
-static clade_status open_products(conform_run *run)
+/* The ways that there are, unless one was asked for; in exact mode those that give the same bits.
+ */
+static clade_status open_ways(conform_run *run)
 {
     const clade_conform_options *o = run->options;
-    clade_status status =
-        open_device(run, o->threads, o->group_size, "gemm", "way", "with CLBlast's products");
-    if (status == CLADE_EUNSUPPORTED) return CLADE_OK; /* a build without CLBlast */
-    return status ? status
-                  : open_device(run, o->threads, o->group_size, "direct", "way",
-                                "with our own kernels");
+    const char *kernels = o->kernels;
+    bool gpu = kernels ? !strcmp(kernels, "gpu") : !run->summary->device.cpu_like;
+    clade_status status = CLADE_OK;
+    if (o->math == CLADE_FAST)
+        status =
+            open_device(run, o->threads, o->group_size, "gemm", "way", "with CLBlast's products");
+    if (status == CLADE_EUNSUPPORTED) status = CLADE_OK; /* a build without CLBlast */
+    if (!status && (gpu || o->math == CLADE_FAST))
+        status = open_device(run, o->threads, o->group_size, "direct", "way", "by direct kernels");
+    if (!status && gpu)
+        status =
+            open_device(run, o->threads, o->group_size, "implicit", "way", "by implicit products");
+    return status;
 }
 
 /* The device as asked for, then with other numbers of threads or another work-group size. */
@@ -139,7 +147,7 @@ static clade_status open_devices(conform_run *run, unsigned modes)
     if (opencl) {
         status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->way, "group size",
                              "with another work-group size");
-        return status || o->math != CLADE_FAST || o->way ? status : open_products(run);
+        return status || o->way ? status : open_ways(run);
     }
     if (!o->quick) status = open_device(run, 1, o->group_size, o->way, "threads", "with 1 thread");
     if (!status) status = open_device(run, 2, o->group_size, o->way, "threads", "with 2 threads");

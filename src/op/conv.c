@@ -442,6 +442,9 @@ static const clade_case conv2d_cases[] = {
                  .w = F32_4(1, 1, 37, 24),
                  .b = F32_1(24),
                  .act = CLADE_HARD_SWISH}}},
+    {"1x1-deep",
+     true,
+     {.conv2d = {.x = F32_4(1, 8, 8, 36), .w = F32_4(1, 1, 36, 132), .act = CLADE_RELU}}},
     {"1x1-stride-2",
      true,
      {.conv2d =
@@ -457,6 +460,14 @@ static const clade_case conv2d_cases[] = {
      true,
      {.conv2d =
           {.x = F32_4(1, 6, 7, 64), .w = F32_4(3, 3, 16, 128), .b = F32_1(128), .groups = 4}}},
+    {"groups-2-uneven",
+     true,
+     {.conv2d = {.x = F32_4(2, 9, 8, 16),
+                 .w = F32_4(3, 2, 8, 40),
+                 .b = F32_1(40),
+                 .stride = {2, 1},
+                 .pad = {1, 1, 0, 1},
+                 .groups = 2}}},
     {"depthwise",
      false,
      {.conv2d = {.x = F32_4(2, 8, 9, 24),
@@ -481,6 +492,13 @@ static const clade_case conv2d_cases[] = {
      true,
      {.conv2d =
           {.x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), .act = CLADE_RELU}}},
+    {"first-layer-wide",
+     true,
+     {.conv2d = {.x = F32_4(3, 97, 93, 3), .w = F32_4(3, 3, 3, 32), .b = F32_1(32)}}},
+    {"first-layer-wider",
+     true,
+     {.conv2d =
+          {.x = F32_4(4, 70, 66, 3), .w = F32_4(3, 3, 3, 64), .b = F32_1(64), .act = CLADE_RELU}}},
     {"first-layer-7x7",
      true,
      {.conv2d = {.x = F32_4(1, 30, 30, 3),

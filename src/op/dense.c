@@ -145,6 +145,7 @@ static const clade_case dense_cases[] = {
      true,
      {.dense = {.x = F32_2(32, 3136), .w = F32_2(3136, 96), .b = F32_1(96), .act = CLADE_RELU}}},
     {"wide", true, {.dense = {.x = F32_2(15, 40), .w = F32_2(40, 1000), .b = F32_1(1000)}}},
+    {"batch-64", true, {.dense = {.x = F32_2(64, 33), .w = F32_2(33, 300), .b = F32_1(300)}}},
     {"large-batch",
      true,
      {.dense = {.x = F32_2(200, 31), .w = F32_2(31, 47), .b = F32_1(47), .act = CLADE_TANH}}},

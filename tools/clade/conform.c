@@ -131,9 +131,8 @@ int command_conform(int argc, char **argv)
                        "OpenCL work-group size; 0: the default"),
         OPTION_CHOICE("kernels", &kernel, kernels,
                       "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
-        OPTION_CHOICE(
-            "way", &way, ways,
-            "OpenCL, fast: how convolutions and dense layers are done; else all are judged"),
+        OPTION_CHOICE("way", &way, ways,
+                      "OpenCL: how convolutions and dense layers are done; else all are judged"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &path, "where the results go; else standard output"),
         OPTION_FLAG("verbose", &verbose, "table: list every case"),
@@ -161,7 +160,8 @@ int command_conform(int argc, char **argv)
     o.group_size = (uint32_t)group_size;
     if (kernel >= 0) o.kernels = kernels[kernel];
     if (way >= 0) o.way = ways[way];
-    if (o.way && !math) return command_misuse("conform", "--way is for --math fast");
+    if (o.way && !math && strcmp(o.way, "direct") != 0 && strcmp(o.way, "implicit") != 0)
+        return command_misuse("conform", "--way %s is for --math fast", o.way);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
     return judge(&o, (conform_format)format, mode == MODE_MATRIX, verbose, path);
