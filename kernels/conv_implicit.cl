@@ -155,12 +155,18 @@ INLINE_FOR void store_windows(float (*acc)[WN], int c, global float *y, global u
  * (ascending, or as conv_axis turns them), then channels (filters). Grid: tile, columns fastest;
  * group of filters.
  *
- * Traffic, of 3 × 3 × 32 → 64: a tile of 128 × 64 reads 192 floats from L2 for every 8192 fma, 0.05
- * bytes per flop; that windows overlap, so that each pixel is read nine times, is met there and in
- * L1, as the rows of a tile are neighbours. From memory a layer reads its pictures once and writes
- * its results once. First layers (3 → 16 or 32 filters, 27 steps) do 13.5 flops for each byte of
- * result and are bound by memory on big devices; POOL, which leaves a quarter of the results and a
- * byte of index for each, takes 70 % of that away. Nothing goes to or from the host. */
+ * Traffic. A tile of 128 × 64 reads 192 floats for every 8192 fma, 0.05 bytes a flop, from L2 and
+ * L1: there the overlap of windows is met, each pixel being read nine times, as a tile's rows are
+ * neighbours. From memory a layer reads its pictures once and writes its results once. With batches
+ * of 32, a card of 15 TFLOP/s and 500 GB/s does 30 flops in the time of a byte:
+ *
+ *     horses-or-humans, 300² × 3 → 16        216 MB  2.5 GFLOP   11 flops a byte: memory
+ *     the same with POOL                       91               27            both
+ *     cats-dogs-dropout, 150² × 3 → 32, POOL   37    1.2         33            both
+ *     cats-dogs-dropout, 74² × 32 → 64, POOL   36    6.1        171            arithmetic
+ *     dense 3136 → 512                          7    0.1         15            memory: weights
+ *
+ * (the last but one where it is not done by Winograd's tiles). Nothing goes to or from the host. */
 PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
                                   TENSOR(float, y), TENSOR(uchar, index), int has_index,
                                   conv_job job)
@@ -293,12 +299,13 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, global con
 /* Sums of one chunk of rows of pixels. Rows: weights of a filter, (r, s, c), and with has_bias one
  * more; columns: filters of a group; k: pixels. dw and db: where a chunk's sums go, dw_step and
  * db_step floats apart. Grid: tile, columns fastest; group of filters and chunk. dy is pooled with
- * POOL: the full gradient, three quarters zeros, is made on the way, 5 bytes for 4 of it read.
+ * POOL: the full gradient, three quarters zeros, is made on the way.
  *
- * Chunks are part of the op's definition (64 at most), so a first layer has 64 · 28 × 16 chains of
- * some 40,000 fma: too few to fill a big device at 8 × 8 results each. There tiles are small, and
- * what counts is how soon a chain's next step is at hand: local memory, with the next block on its
- * way. db costs nothing beside dw. */
+ * Chunks are part of the op's definition (64 at most), so the first layer of horses-or-humans has
+ * 64 · 28 × 16 chains of some 44,000 fma: 224 warps at 2 × 2 results, where a big device has room
+ * for thousands. There tiles are small, and what counts is how soon a chain's next step is at hand:
+ * local memory, with the next block on its way. POOL spares memory the full gradient, written and
+ * read again 364 MB there, for 57. db costs no pass of its own. */
 PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const float, x), TENSOR(const float, dy),
                                      TENSOR(const uchar, index), TENSOR(float, dw),
                                      TENSOR(float, db), ulong dw_step, ulong db_step,

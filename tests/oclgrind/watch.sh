@@ -51,4 +51,5 @@ planted activation.cl activation 'y[y0 + i] =' 'y[y0 + i + 1000000] =' 'Invalid 
 planted activation.cl activation 'x[x0 + i])' 'x[x0 + i + 1000000])' 'Invalid read' || failed=1
 planted optim.cl norm_clip 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
 planted optim.cl norm_clip 'if (begin >= n) return;' 'return;' 'ninitialized' || failed=1
+planted conv_implicit.cl dense 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
 exit $failed

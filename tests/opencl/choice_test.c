@@ -1,5 +1,6 @@
 /* Choosing by measurement: candidates that crash, hang, are wrong or slow are not chosen; choices
- * persist, also of two processes at once; exact mode does not know of them; a damaged file is none.
+ * persist, also of two processes at once; exact mode chooses ways of one arithmetic only; a damaged
+ * file is none.
  * The candidates are this very program, run again: choice_test MODE list|try … */
 #define _XOPEN_SOURCE 700
 #include "device.h"
@@ -80,7 +81,7 @@ static clade_status tune(const char *mode, heard *h, clade_tune_device_summary *
 }
 
 /* The way in which a device does the call that a mode is about; NULL: it has no choice. */
-static const char *way_of(clade_math math, const char *mode)
+static const char *way_of(clade_math math, const char *kernels, const char *mode)
 {
     clade_device *device;
     clade_call call;
@@ -88,7 +89,8 @@ static const char *way_of(clade_math math, const char *mode)
     clade_choice choice;
     const char *way = NULL;
     CHECK_OK(clade_call_parse(call_of(mode), &call));
-    CHECK_OK(clade_device_open("opencl", &(clade_device_options){.math = math}, &device));
+    const clade_device_options options = {.math = math, .kernels = kernels};
+    CHECK_OK(clade_device_open("opencl", &options, &device));
     int at = 0;
     for (int i = 0; i < 4; i++) {
         clade_tensor *t = &call.args.slot[i];
@@ -109,7 +111,7 @@ static const char *way_of(clade_math math, const char *mode)
 
 static bool chosen(const char *mode, const char *way)
 {
-    const char *got = way_of(CLADE_FAST, mode);
+    const char *got = way_of(CLADE_FAST, NULL, mode);
     if (got && !strcmp(got, way)) return true;
     printf("%s: %s, expected %s\n", mode, got ? got : "nothing", way);
     return false;
@@ -142,7 +144,7 @@ static void persisting(void)
     clade_tune_device_summary summary;
     CHECK_OK(tune("good", &h, &summary));
     CHECK(chosen("good", "gemm"));
-    CHECK(way_of(CLADE_EXACT, "good") == NULL);
+    CHECK(way_of(CLADE_EXACT, NULL, "good") == NULL);
     /* what is asked for goes before what was measured */
     clade_device *device;
     CHECK_FAILS(clade_device_open(
@@ -210,6 +212,33 @@ static void damaged(void)
     free(path);
 }
 
+/* In exact mode a GPU has two ways of one arithmetic: the faster of them is taken, whatever else
+ * was faster still. */
+static void one_arithmetic(void)
+{
+    static const char *const tried[][2] = {
+        {"\"gemm\": 0.5, \"direct\": 2, \"implicit\": 1", "implicit"},
+        {"\"gemm\": 0.5, \"direct\": 1, \"implicit\": 2", "direct"},
+        {"\"gemm\": 0.5, \"direct\": 1, \"implicit\": \"crashed\"", "direct"},
+        {"\"gemm\": 0.5, \"direct\": \"crashed\", \"implicit\": 1", "implicit"},
+        {"\"gemm\": 0.5", "direct"}};
+    char *path = choice_file(), text[256];
+    for (size_t i = 0; path && i < sizeof tried / sizeof *tried; i++) {
+        int n = snprintf(text, sizeof text,
+                         "{\"calls\": {\"%s\": {\"way\": \"gemm\", \"tried\": {%s}}}}",
+                         call_of("good"), tried[i][0]);
+        CHECK_OK(clade_file_write(path, text, (size_t)n));
+        const char *way = way_of(CLADE_EXACT, "gpu", "good");
+        CHECK(way && !strcmp(way, tried[i][1]));
+        CHECK(chosen("good", "gemm"));
+    }
+    /* untried */
+    CHECK_OK(clade_file_write(path, "{\"calls\": {}}", 13));
+    const char *way = way_of(CLADE_EXACT, "gpu", "good");
+    CHECK(way && !strcmp(way, "implicit"));
+    free(path);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2) { /* another process that measures */
@@ -233,6 +262,7 @@ int main(int argc, char **argv)
     persisting();
     at_once();
     damaged();
+    one_arithmetic();
     CHECK_OK(clade_folder_remove(cache));
     return TEST_END();
 }

@@ -73,8 +73,8 @@ int command_tune_device(int argc, char **argv)
         .most = COMMAND_ANY,
         .about = "Tries the ways in which an OpenCL device can do the convolutions and dense\n"
                  "layers of the recipes (by default the built-in ones), and keeps the fastest\n"
-                 "for fast mode. Each candidate runs in a process of its own: one that\n"
-                 "crashes, hangs or is wrong is left out.",
+                 "for fast mode, and of those with the same bits for exact mode. Each candidate\n"
+                 "runs in a process of its own: one that crashes, hangs or is wrong is left out.",
         .example = "clade tune-device --device opencl:0.0 horses-or-humans my-recipe.yaml",
     };
     if (argc > 1 && !strcmp(argv[1], "--child")) return be_child(argc - 2, argv + 2);
