@@ -26,8 +26,8 @@ kernel void scale(TENSOR(float, a), TENSOR(float, y), float factor, int accumula
     FOR_EACH(i) PUT(y[y0 + i], factor * (0.0f + a[a0 + i]));
 }
 
-#define A ALONG(a + a0 + w.a, v, a_step3)
-#define B ALONG(b + b0 + w.b, v, b_step3)
+#define A ALONG(A_ALONG, a + a0 + w.a, v)
+#define B ALONG(B_ALONG, b + b0 + w.b, v)
 #define Y (y + y0 + (row * vectors + v) * VW)
 
 kernel void add_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), float alpha, float beta,

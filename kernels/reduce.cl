@@ -3,6 +3,21 @@
 #include "vector.clh"
 #include "broadcast.clh"
 
+#define STRIP 4 /* vectors of outputs that a work-item sums at the same time */
+
+/* sum[u] += the terms at p, or their products with those at q, for `count` vectors side by side. */
+INLINE_FOR void sum_terms(V *sum, const int count, const global float *p, ulong p_step,
+                          const global float *q, ulong q_step, int has_b, ulong terms)
+{
+    if (has_b)
+        for (ulong j = 0; j < terms; j++, p += p_step, q += q_step)
+            UNROLL for (int u = 0; u < count; u++) sum[u] =
+                V_FMA(V_LOAD(p + u * VW), ALONG(B_ALONG, q, (ulong)u), sum[u]);
+    else
+        for (ulong j = 0; j < terms; j++, p += p_step)
+            UNROLL for (int u = 0; u < count; u++) sum[u] = sum[u] + V_LOAD(p + u * VW);
+}
+
 /* target = factor Σ x, or factor Σ x b where has_b. Work-items (vectors of a row of outputs, rows
  * of each chunk); a row's outputs lie side by side in x. Terms are in two dimensions, `inner` the
  * size of the second; the steps of x and b along them follow. Several chunks go to `part`, [chunks,
@@ -17,29 +32,31 @@ kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target)
     const ulong first = get_global_id(0) * vector_block, end = min(first + vector_block, vectors);
     if (unit < unit_end) walk_to(&w, unit % rows);
     for (; unit < unit_end; unit++, walk_next(&w))
-        for (ulong v = first; v < end; v++) {
+        for (ulong v = first, count; v < end; v += count) {
             const ulong chunk = unit / rows, at = (unit % rows * vectors + v) * VW;
-            ulong i = chunk * chunk_terms, stop = min(i + chunk_terms, terms);
-            ulong outer = i / inner, k = i % inner;
-            V sum = V_SPLAT(0.0f);
-            for (; i < stop; outer++, k = 0) {
-                const ulong m = min(inner - k, stop - i);
-                global const float *p = x + x0 + w.a + v * VW + outer * x_outer + k * x_inner;
-                if (has_b) {
-                    global const float *q = b + b0 + w.b + outer * b_outer + k * b_inner;
-                    for (ulong j = 0; j < m; j++, p += x_inner, q += b_inner)
-                        sum = V_FMA(V_LOAD(p), ALONG(q, v, b_step3), sum);
-                } else {
-                    for (ulong j = 0; j < m; j++, p += x_inner) sum = sum + V_LOAD(p);
-                }
+            const ulong stop = min((chunk + 1) * chunk_terms, terms);
+            V sum[STRIP];
+            count = end - v < STRIP ? 1 : STRIP;
+            UNROLL for (int u = 0; u < STRIP; u++) sum[u] = V_SPLAT(0.0f);
+            for (ulong i = chunk * chunk_terms; i < stop;) {
+                const ulong outer = i / inner, k = i % inner, m = min(inner - k, stop - i);
+                const global float *p = x + x0 + w.a + v * VW + outer * x_outer + k * x_inner;
+                const global float *q =
+                    b + b0 + w.b + (B_ALONG ? v * VW : 0) + outer * b_outer + k * b_inner;
+                if (count == STRIP)
+                    sum_terms(sum, STRIP, p, x_inner, q, b_inner, has_b, m);
+                else
+                    sum_terms(sum, 1, p, x_inner, q, b_inner, has_b, m);
                 i += m;
             }
-            if (chunks > 1) {
-                V_STORE(part + chunk * outputs + at, sum);
-            } else {
-                V value = V_SPLAT(factor) * sum;
-                global float *to = target + target0 + at;
-                V_STORE(to, accumulate ? V_LOAD(to) + value : value);
+            for (ulong u = 0; u < count; u++) {
+                if (chunks > 1) {
+                    V_STORE(part + chunk * outputs + at + u * VW, sum[u]);
+                } else {
+                    V value = V_SPLAT(factor) * sum[u];
+                    global float *to = target + target0 + at + u * VW;
+                    V_STORE(to, accumulate ? V_LOAD(to) + value : value);
+                }
             }
         }
 }
@@ -62,7 +79,7 @@ kernel void spread_rows(TENSOR(float, a), TENSOR(float, y), float factor, int ac
     FOR_EACH_VECTOR
     {
         global float *to = y + y0 + (row * vectors + v) * VW;
-        V value = ALONG(a + a0 + w.a, v, a_step3) * V_SPLAT(factor);
+        V value = ALONG(A_ALONG, a + a0 + w.a, v) * V_SPLAT(factor);
         V_STORE(to, accumulate ? V_LOAD(to) + value : value);
     }
 }

@@ -3,6 +3,8 @@
 
 #include "opencl/rows.h"
 
+#include <stdio.h>
+
 /* Elements that a work-item on a wide core takes; most work-groups along the rows elsewhere, which
  * is within what all devices accept. */
 enum { block_work = 16384, most_groups = 32768 };
@@ -67,12 +69,21 @@ opencl_launch clade_opencl_begin_rows(opencl_context *cl, const char *family, co
     return clade_opencl_begin_lanes(cl, family, kernel, lanes, "");
 }
 
+opencl_launch clade_opencl_begin_broadcast(opencl_context *cl, const char *family,
+                                           const char *kernel, const uint64_t *a, const uint64_t *b,
+                                           int32_t lanes)
+{
+    char along[32];
+    snprintf(along, sizeof along, "-DA_ALONG=%d -DB_ALONG=%d", a[3] != 0, b[3] != 0);
+    return clade_opencl_begin_lanes(cl, family, kernel, lanes, along);
+}
+
 void clade_opencl_walk_arguments(opencl_launch *launch, const uint64_t *size, const uint64_t *a,
                                  const uint64_t *b)
 {
     for (int i = 0; i < 3; i++) clade_opencl_u64(launch, size[i]);
-    for (int i = 0; i < 4; i++) clade_opencl_u64(launch, a[i]);
-    for (int i = 0; i < 4; i++) clade_opencl_u64(launch, b[i]);
+    for (int i = 0; i < 3; i++) clade_opencl_u64(launch, a[i]);
+    for (int i = 0; i < 3; i++) clade_opencl_u64(launch, b[i]);
 }
 
 clade_status clade_opencl_run_broadcast(opencl_launch *launch, const broadcast_space *s,

@@ -24,7 +24,12 @@ int32_t clade_opencl_row_lanes(const opencl_context *cl, uint64_t width);
 opencl_launch clade_opencl_begin_rows(opencl_context *cl, const char *family, const char *kernel,
                                       int32_t lanes);
 
-/* The last of BROADCAST_ARGUMENTS: three sizes, four steps of a and of b. */
+/* The same of a kernel that has BROADCAST_ARGUMENTS, for a's and b's steps. */
+opencl_launch clade_opencl_begin_broadcast(opencl_context *cl, const char *family,
+                                           const char *kernel, const uint64_t *a, const uint64_t *b,
+                                           int32_t lanes);
+
+/* The last of BROADCAST_ARGUMENTS: three sizes, three steps of a and of b. */
 void clade_opencl_walk_arguments(opencl_launch *launch, const uint64_t *size, const uint64_t *a,
                                  const uint64_t *b);
 /* BROADCAST_ARGUMENTS, which are a kernel's last, and the launch over all rows of a space. */

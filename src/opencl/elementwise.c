@@ -28,7 +28,8 @@ static pairs begin(opencl_context *cl, const char *plain, const char *rows, cons
     clade_broadcast_space(y, a, b, &p.space);
     p.lanes = clade_opencl_row_lanes(cl, p.space.size[3]);
     p.l = p.same ? clade_opencl_begin(cl, "elementwise", plain, NULL)
-                 : clade_opencl_begin_rows(cl, "elementwise", rows, p.lanes);
+                 : clade_opencl_begin_broadcast(cl, "elementwise", rows, p.space.a, p.space.b,
+                                                p.lanes);
     clade_opencl_tensor(&p.l, a);
     clade_opencl_tensor(&p.l, b);
     clade_opencl_tensor(&p.l, y);

@@ -3,6 +3,8 @@
 
 #include "../../kernels/math.clh"
 
+enum { strip = 4 }; /* STRIP */
+
 size_t clade_opencl_reduce_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
@@ -34,7 +36,10 @@ clade_status clade_opencl_sum(opencl_context *cl, const clade_tensor *x, const c
     uint64_t terms = s.terms < CLADE_REDUCE_CHUNK ? s.terms : CLADE_REDUCE_CHUNK;
     uint64_t rows = s.outputs / s.kept[3];
     opencl_blocks blocks = clade_opencl_blocks(cl, rows * s.chunks, s.kept[3], lanes, terms);
-    opencl_launch l = clade_opencl_begin_rows(cl, "reduce", "sum_chunks", lanes);
+    if (cl->cpu_like && blocks.vector_block < strip)
+        blocks.vector_block = blocks.vectors < strip ? blocks.vectors : strip;
+    opencl_launch l =
+        clade_opencl_begin_broadcast(cl, "reduce", "sum_chunks", s.x_kept, s.b_kept, lanes);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, b ? b : x);
     clade_opencl_tensor(&l, target);
@@ -76,7 +81,8 @@ static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void
     broadcast_space space;
     clade_broadcast_space(&a->dx, &a->dy, NULL, &space);
     int32_t lanes = clade_opencl_row_lanes(context, space.size[3]);
-    opencl_launch l = clade_opencl_begin_rows(context, "reduce", "spread_rows", lanes);
+    opencl_launch l =
+        clade_opencl_begin_broadcast(context, "reduce", "spread_rows", space.a, space.b, lanes);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->dx);
     clade_opencl_f32(&l, weight(&a->dx, &a->dy, a->mean));
