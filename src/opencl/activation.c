@@ -17,7 +17,7 @@ static clade_status activation(void *context, const clade_activation_args *a, vo
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_f32(&l, a->alpha);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->x));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->x), 1);
 }
 
 static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *scratch)
@@ -29,7 +29,7 @@ static clade_status activation_dx(void *context, const clade_activation_dx_args 
     clade_opencl_tensor(&l, &a->dx);
     clade_opencl_f32(&l, a->alpha);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->dy));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->dy), 1);
 }
 
 void clade_opencl_activation(const opencl_context *cl, clade_backend *table)

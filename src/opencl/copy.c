@@ -7,7 +7,7 @@ static clade_status fill(void *context, const clade_fill_args *a, void *scratch)
     opencl_launch l = clade_opencl_begin(context, "copy", "fill", NULL);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_f32(&l, a->value);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->y));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->y), 1);
 }
 
 static clade_status copy(void *context, const clade_copy_args *a, void *scratch)
@@ -17,7 +17,7 @@ static clade_status copy(void *context, const clade_copy_args *a, void *scratch)
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->x));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->x), 1);
 }
 
 /* Elements from one index of dimension `axis` to the next. */

@@ -24,7 +24,7 @@ static clade_status run(opencl_context *cl, const clade_tensor *x, const clade_t
     clade_opencl_u32(&l, p.stream);
     clade_opencl_u32(&l, p.step);
     clade_opencl_i32(&l, p.accumulate);
-    return clade_opencl_run_each(&l, (n + 3) / 4);
+    return clade_opencl_run_each(&l, (n + 3) / 4, 4);
 }
 
 static clade_status dropout(void *context, const clade_dropout_args *a, void *scratch)

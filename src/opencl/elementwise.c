@@ -38,7 +38,7 @@ static pairs begin(opencl_context *cl, const char *plain, const char *rows, cons
 
 static clade_status run(pairs *p)
 {
-    return p->same ? clade_opencl_run_each(&p->l, clade_tensor_count(p->y))
+    return p->same ? clade_opencl_run_each(&p->l, clade_tensor_count(p->y), 1)
                    : clade_opencl_run_broadcast(&p->l, &p->space, p->lanes);
 }
 
@@ -76,7 +76,7 @@ static clade_status scale(opencl_context *cl, const clade_tensor *dy, float fact
     clade_opencl_tensor(&l, target);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
-    return clade_opencl_run_each(&l, clade_tensor_count(dy));
+    return clade_opencl_run_each(&l, clade_tensor_count(dy), 1);
 }
 
 /* target = factor Σ dy, or Σ dy other. */

@@ -122,19 +122,21 @@ clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n)
     return clade_opencl_run_grid(launch, 1, &global, &group);
 }
 
-/* Elements that a work-item on a wide core takes: few enough for all cores to have some, else as
- * many as make a launch of little cost. */
-static uint64_t block_of(const opencl_context *cl, uint64_t n)
+/* Elements, each of `work` floats, that a work-item on a wide core takes: few enough for all cores
+ * to have some, else as many as make a launch of little cost. */
+static uint64_t block_of(const opencl_context *cl, uint64_t n, uint64_t work)
 {
     enum { least = 1024, most = 16384, lanes = 16 };
     if (!cl->cpu_like) return 1;
-    uint64_t even = n / (4 * cl->compute_units) / lanes * lanes;
-    return even < least ? least : even > most ? most : even;
+    uint64_t even = n / (4 * cl->compute_units) / lanes * lanes, block = even;
+    if (even * work < least) block = least / work;
+    if (even * work > most) block = most / work;
+    return block ? block : 1;
 }
 
-clade_status clade_opencl_run_each(opencl_launch *launch, uint64_t n)
+clade_status clade_opencl_run_each(opencl_launch *launch, uint64_t n, uint64_t work)
 {
-    const uint64_t block = block_of(launch->cl, n);
+    const uint64_t block = block_of(launch->cl, n, work);
     clade_opencl_u64(launch, n);
     clade_opencl_u64(launch, block);
     if (!launch->cl->cpu_like) return clade_opencl_run_elements(launch, n);

@@ -1,16 +1,17 @@
-/* Launchers of kernels/loss.cl: one work-item per row. */
+/* Launchers of kernels/loss.cl. */
 #include "opencl/opencl.h"
 
-static uint64_t rows_of(const clade_tensor *x)
+static opencl_launch begin(opencl_context *cl, const char *kernel)
 {
-    return clade_tensor_count(x) / (uint64_t)x->dim[x->rank - 1];
+    return clade_opencl_begin(cl, "loss", kernel, NULL);
 }
 
-/* The kernel's arguments rows and c. */
-static void row_arguments(opencl_launch *l, const clade_tensor *x)
+/* The last arguments, c and ELEMENTS, and the launch: a row of c scores x is an element. */
+static clade_status run_rows(opencl_launch *l, const clade_tensor *x)
 {
-    clade_opencl_u64(l, rows_of(x));
-    clade_opencl_i32(l, x->dim[x->rank - 1]);
+    const int32_t c = x->dim[x->rank - 1];
+    clade_opencl_i32(l, c);
+    return clade_opencl_run_each(l, clade_tensor_count(x) / (uint64_t)c, (uint64_t)c);
 }
 
 /* LABELS. */
@@ -26,114 +27,107 @@ static void label_arguments(opencl_launch *l, const clade_tensor *label)
 static clade_status softmax(void *context, const clade_softmax_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "softmax", NULL);
+    opencl_launch l = begin(context, "softmax");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
-    row_arguments(&l, &a->x);
-    return clade_opencl_run_elements(&l, rows_of(&a->x));
+    return run_rows(&l, &a->x);
 }
 
 static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "softmax_dx", NULL);
+    opencl_launch l = begin(context, "softmax_dx");
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->dx);
-    row_arguments(&l, &a->y);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_elements(&l, rows_of(&a->y));
+    return run_rows(&l, &a->y);
+}
+
+/* A loss by labels: the probabilities y of scores x, and each row's loss. */
+static clade_status labelled(opencl_launch l, const clade_tensor *x, const clade_tensor *label,
+                             const clade_tensor *y, const clade_tensor *loss, float smoothing)
+{
+    clade_opencl_tensor(&l, x);
+    label_arguments(&l, label);
+    clade_opencl_tensor(&l, y);
+    clade_opencl_tensor(&l, loss);
+    clade_opencl_f32(&l, smoothing);
+    return run_rows(&l, x);
+}
+
+static clade_status labelled_dx(opencl_launch l, const clade_tensor *y, const clade_tensor *label,
+                                const clade_tensor *dloss, const clade_tensor *dx, float smoothing,
+                                int32_t accumulate)
+{
+    clade_opencl_tensor(&l, y);
+    label_arguments(&l, label);
+    clade_opencl_tensor(&l, dloss);
+    clade_opencl_tensor(&l, dx);
+    clade_opencl_f32(&l, smoothing);
+    clade_opencl_i32(&l, accumulate);
+    return run_rows(&l, y);
 }
 
 static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "softmax_xent", NULL);
-    clade_opencl_tensor(&l, &a->x);
-    label_arguments(&l, &a->label);
-    clade_opencl_tensor(&l, &a->y);
-    clade_opencl_tensor(&l, &a->loss);
-    row_arguments(&l, &a->x);
-    clade_opencl_f32(&l, a->smoothing);
-    return clade_opencl_run_elements(&l, rows_of(&a->x));
+    return labelled(begin(context, "softmax_xent"), &a->x, &a->label, &a->y, &a->loss,
+                    a->smoothing);
 }
 
 static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_args *a,
                                     void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "softmax_xent_dx", NULL);
-    clade_opencl_tensor(&l, &a->y);
-    label_arguments(&l, &a->label);
-    clade_opencl_tensor(&l, &a->dloss);
-    clade_opencl_tensor(&l, &a->dx);
-    row_arguments(&l, &a->y);
-    clade_opencl_f32(&l, a->smoothing);
-    clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_elements(&l, rows_of(&a->y));
+    return labelled_dx(begin(context, "softmax_xent_dx"), &a->y, &a->label, &a->dloss, &a->dx,
+                       a->smoothing, a->accumulate);
 }
 
 static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "sigmoid_bce", NULL);
-    clade_opencl_tensor(&l, &a->x);
-    label_arguments(&l, &a->label);
-    clade_opencl_tensor(&l, &a->y);
-    clade_opencl_tensor(&l, &a->loss);
-    row_arguments(&l, &a->x);
-    clade_opencl_f32(&l, a->smoothing);
-    return clade_opencl_run_elements(&l, rows_of(&a->x));
+    return labelled(begin(context, "sigmoid_bce"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
 static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "sigmoid_bce_dx", NULL);
-    clade_opencl_tensor(&l, &a->y);
-    label_arguments(&l, &a->label);
-    clade_opencl_tensor(&l, &a->dloss);
-    clade_opencl_tensor(&l, &a->dx);
-    row_arguments(&l, &a->y);
-    clade_opencl_f32(&l, a->smoothing);
-    clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_elements(&l, rows_of(&a->y));
+    return labelled_dx(begin(context, "sigmoid_bce_dx"), &a->y, &a->label, &a->dloss, &a->dx,
+                       a->smoothing, a->accumulate);
 }
 
 static clade_status mse(void *context, const clade_mse_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "mse", NULL);
+    opencl_launch l = begin(context, "mse");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
     clade_opencl_tensor(&l, &a->loss);
-    row_arguments(&l, &a->x);
-    return clade_opencl_run_elements(&l, rows_of(&a->x));
+    return run_rows(&l, &a->x);
 }
 
 static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "mse_dx", NULL);
+    opencl_launch l = begin(context, "mse_dx");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
     clade_opencl_tensor(&l, &a->dloss);
     clade_opencl_tensor(&l, &a->dx);
-    row_arguments(&l, &a->x);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_elements(&l, rows_of(&a->x));
+    return run_rows(&l, &a->x);
 }
 
 static clade_status topk_count(void *context, const clade_topk_count_args *a, void *scratch)
 {
     (void)scratch;
-    opencl_launch l = clade_opencl_begin(context, "loss", "topk_count", NULL);
+    opencl_launch l = begin(context, "topk_count");
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->label);
     clade_opencl_tensor(&l, &a->count);
-    row_arguments(&l, &a->y);
     clade_opencl_i32(&l, a->k);
-    return clade_opencl_run_elements(&l, rows_of(&a->y));
+    return run_rows(&l, &a->y);
 }
 
 void clade_opencl_loss(const opencl_context *cl, clade_backend *table)

@@ -102,8 +102,8 @@ void clade_opencl_local(opencl_launch *launch, size_t bytes);
  * checks). */
 clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n);
 /* The arguments ELEMENTS (kernels/elements.clh), which are the kernel's last, and its launch for n
- * elements. */
-clade_status clade_opencl_run_each(opencl_launch *launch, uint64_t n);
+ * elements, each of which takes the time of `work` floats. */
+clade_status clade_opencl_run_each(opencl_launch *launch, uint64_t n, uint64_t work);
 /* Exactly this grid: `dims` 1…3 sizes and work-group sizes (local NULL: the driver's choice). */
 clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,
                                    const size_t *local);

@@ -56,7 +56,7 @@ static clade_status sgd(void *context, const clade_sgd_args *a, void *scratch)
     if (velocity) clade_opencl_f32(&l, a->momentum);
     if (velocity) clade_opencl_i32(&l, a->nesterov);
     clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->w));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
 static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *scratch)
@@ -75,7 +75,7 @@ static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *sc
     if (velocity) clade_opencl_f32(&l, a->momentum);
     clade_opencl_f32(&l, a->eps);
     clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->w));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
 static clade_status adam(void *context, const clade_adam_args *a, void *scratch)
@@ -92,7 +92,7 @@ static clade_status adam(void *context, const clade_adam_args *a, void *scratch)
     clade_opencl_f32(&l, a->beta2);
     clade_opencl_f32(&l, a->eps);
     clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->w));
+    return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
 void clade_opencl_optim(const opencl_context *cl, clade_backend *table)
