@@ -1,9 +1,10 @@
-/* Local response normalisation: one work-item per element of [..., c]. */
-#include "opencl.clh"
+/* Local response normalisation of [..., c]. Where lanes are many, one work-item per element; on few
+ * wide cores kernels *_places: elements.clh, an element being a place's c channels. */
+#include "elements.clh"
 #include "lrn.clh"
 
-kernel void lrn(TENSOR(float, x), TENSOR(float, y), ulong n, int c, int size, float bias,
-                float scale, float beta)
+kernel void lrn(TENSOR(float, x), TENSOR(float, y), int c, int size, float bias, float scale,
+                float beta, ELEMENTS)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
@@ -13,8 +14,8 @@ kernel void lrn(TENSOR(float, x), TENSOR(float, y), ulong n, int c, int size, fl
 }
 
 /* term[i] = what output i adds to gradients. */
-kernel void lrn_terms(TENSOR(float, x), TENSOR(float, dy), global float *term, ulong n, int c,
-                      int size, float bias, float scale, float beta)
+kernel void lrn_terms(TENSOR(float, x), TENSOR(float, dy), global float *term, int c, int size,
+                      float bias, float scale, float beta, ELEMENTS)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
@@ -24,7 +25,7 @@ kernel void lrn_terms(TENSOR(float, x), TENSOR(float, dy), global float *term, u
 }
 
 kernel void lrn_dx(TENSOR(float, x), TENSOR(float, dy), global const float *term, TENSOR(float, dx),
-                   ulong n, int c, int size, float bias, float scale, float beta, int accumulate)
+                   int c, int size, float bias, float scale, float beta, int accumulate, ELEMENTS)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
@@ -34,4 +35,24 @@ kernel void lrn_dx(TENSOR(float, x), TENSOR(float, dy), global const float *term
     for (int j = first; j <= last; j++) sum += term[i - k + j];
     float power = lrn_power(lrn_base(x + x0 + i - k, c, k, size, bias, scale), beta);
     PUT(dx[dx0 + i], lrn_gradient(x[x0 + i], dy[dy0 + i], power, lrn_factor(beta, scale), sum));
+}
+
+/* Runs a body for the pieces of the work-item's places, which begin at element `at`. */
+#define FOR_EACH_PIECE                                                                             \
+    const lrn_shape l = {c, size, bias, scale, beta};                                              \
+    FOR_EACH_OWN(place, n)                                                                         \
+    for (size_t at = place * c, k0 = 0, k1 = min(c, LRN_PIECE); k0 < (size_t)c;                    \
+         k0 = k1, k1 = min(c, (int)k1 + LRN_PIECE))
+
+kernel void lrn_places(TENSOR(float, x), TENSOR(float, y), int c, int size, float bias, float scale,
+                       float beta, ELEMENTS)
+{
+    FOR_EACH_PIECE lrn_piece(l, x + x0 + at, y + y0 + at, k0, k1);
+}
+
+kernel void lrn_dx_places(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, dx), int c, int size,
+                          float bias, float scale, float beta, int accumulate, ELEMENTS)
+{
+    FOR_EACH_PIECE
+    lrn_dx_piece(l, x + x0 + at, dy + dy0 + at, dx + dx0 + at, k0, k1, accumulate);
 }
