@@ -32,6 +32,19 @@ float clade_random_uniform(clade_random *r, float low, float high)
     return low + (high - low) * clade_random_unit(r);
 }
 
+void clade_random_fill_uniform(clade_random *r, float low, float high, float *out, size_t n)
+{
+    size_t i = 0;
+    while (i < n && r->left > 0) out[i++] = clade_random_uniform(r, low, high);
+    for (; i + 4 <= n; i += 4) {
+        philox4 words =
+            philox(r->seed, (uint32_t)r->a, (uint32_t)(r->a >> 32), r->b++, (uint32_t)r->stream);
+        for (int k = 0; k < 4; k++)
+            out[i + (size_t)k] = low + (high - low) * philox_unit(words.v[k]);
+    }
+    while (i < n) out[i++] = clade_random_uniform(r, low, high);
+}
+
 /* Box and Muller's transform, the sine discarded; in double, so that rounding to float hides what
  * the last bits of libm may differ in. */
 float clade_random_normal(clade_random *r)

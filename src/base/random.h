@@ -2,6 +2,7 @@
 #ifndef CLADE_BASE_RANDOM_H
 #define CLADE_BASE_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* What a number is drawn for; keeps the sequences of one seed apart. */
@@ -33,7 +34,9 @@ clade_random clade_random_start(uint64_t seed, clade_stream stream, uint64_t a);
 uint32_t clade_random_u32(clade_random *r);
 float clade_random_unit(clade_random *r);                           /* [0, 1) */
 float clade_random_uniform(clade_random *r, float low, float high); /* [low, high) */
-float clade_random_normal(clade_random *r);                         /* mean 0, deviation 1 */
-uint32_t clade_random_below(clade_random *r, uint32_t n);           /* [0, n), unbiased; n > 0 */
+/* n of these, one after the other. */
+void clade_random_fill_uniform(clade_random *r, float low, float high, float *out, size_t n);
+float clade_random_normal(clade_random *r);               /* mean 0, deviation 1 */
+uint32_t clade_random_below(clade_random *r, uint32_t n); /* [0, n), unbiased; n > 0 */
 
 #endif

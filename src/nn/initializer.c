@@ -49,7 +49,6 @@ void clade_weight_initialise(const clade_weight *weight, const char *name, uint6
             out[i] = deviation * z;
         }
         return;
-    default:
-        for (size_t i = 0; i < n; i++) out[i] = clade_random_uniform(&r, -limit, limit);
+    default: clade_random_fill_uniform(&r, -limit, limit, out, n);
     }
 }

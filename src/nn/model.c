@@ -203,9 +203,10 @@ static clade_status initialise(clade_model *model, uint64_t seed)
     for (size_t p = 0; !status && p < model->parameters; p++) {
         const clade_parameter *parameter = &model->parameter[p];
         size_t w = p - (size_t)model->first_parameter[parameter->layer];
+        float *host = clade_buffer_host(parameter->value.buffer);
         clade_weight_initialise(&model->graph->node[parameter->layer].weight[w], parameter->name,
-                                seed, values);
-        status = clade_tensor_write(&parameter->value, values);
+                                seed, host ? host + parameter->value.offset : values);
+        if (!host) status = clade_tensor_write(&parameter->value, values);
     }
     free(values);
     return status;
