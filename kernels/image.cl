@@ -1,5 +1,6 @@
 /* affine_sample: a work-item computes `columns` pixels of a row of the output y [n, oh, ow, C]: one on
- * a GPU, the whole row on a CPU. Dimension 0 is the group of columns, padded to whole work-groups;
+ * a GPU, so that neighbours' reads and writes are joined, the whole row on a CPU. Away from the
+ * picture's edge the channels are lanes of one vector. Dimension 0 is the group of columns, padded to whole work-groups;
  * dimension 1 the row i; dimension 2 the picture, counted from `first`. Built for C channels
  * (-DC=1 … 4). */
 #include "opencl.clh"
@@ -24,18 +25,9 @@ INLINE void sample_nearest(const global uchar *picture, float row, float column,
     for (int k = 0; k < C; k++) v[k] = fetch(picture + k, r, s, w, value);
 }
 
-INLINE void sample_bilinear(const global uchar *picture, float row, float column, int h, int w,
-                            int fill, float value, float v[C])
+INLINE void sample_edge(const global uchar *picture, int r, int s, float fy, float fx, int h, int w,
+                        int fill, float value, float v[C])
 {
-    const int r = image_floor(row), s = image_floor(column);
-    const float fx = column - (float)s, fy = row - (float)r;
-    if (r >= 0 && r < h - 1 && s >= 0 && s < w - 1) {
-        const global uchar *upper = picture + ((ulong)r * w + s) * C, *lower = upper + (ulong)w * C;
-        for (int k = 0; k < C; k++)
-            v[k] = image_blend((float)upper[k], (float)upper[k + C], (float)lower[k],
-                               (float)lower[k + C], fx, fy);
-        return;
-    }
     const int top = image_tap(r, h, fill), bottom = image_tap(r + 1, h, fill);
     const int left = image_tap(s, w, fill), right = image_tap(s + 1, w, fill);
     for (int k = 0; k < C; k++)
@@ -43,6 +35,20 @@ INLINE void sample_bilinear(const global uchar *picture, float row, float column
                            fetch(picture + k, top, right, w, value),
                            fetch(picture + k, bottom, left, w, value),
                            fetch(picture + k, bottom, right, w, value), fx, fy);
+}
+
+/* The first C of v. */
+INLINE void store(global float *y, float4 v)
+{
+#if C == 1
+    *y = v.x;
+#elif C == 2
+    vstore2(v.xy, 0, y);
+#elif C == 3
+    vstore3(v.xyz, 0, y);
+#else
+    vstore4(v, 0, y);
+#endif
 }
 
 /* x is [pictures, h, w, C]. Element k of scale and shift is channel k's. */
@@ -69,13 +75,21 @@ kernel void affine_sample(TENSOR(const uchar, x), TENSOR(const int, index),
         return;
     }
     for (ulong j = j0; j < end; j++) {
-        float v[C];
         const float column = image_coordinate(m[0], m[1], m[2], (float)i, (float)j);
         const float row = image_coordinate(m[3], m[4], m[5], (float)i, (float)j);
+        const int r = image_floor(row), s = image_floor(column);
+        const float fy = row - (float)r, fx = column - (float)s;
+        if (!nearest && image_is_inside(r, s, h, w)) {
+            const global uchar *top = picture + ((ulong)r * w + s) * C;
+            const float4 v = image_blend_inside(top, top + (ulong)w * C, C, fx, fy);
+            store(out + j * C, FMA(scale, image_bright_all(v, m[6], m[7]), shift));
+            continue;
+        }
+        float v[C];
         if (nearest)
             sample_nearest(picture, row, column, h, w, fill, value, v);
         else
-            sample_bilinear(picture, row, column, h, w, fill, value, v);
+            sample_edge(picture, r, s, fy, fx, h, w, fill, value, v);
         for (int k = 0; k < C; k++)
             out[j * C + k] = FMA(a[k], image_bright(v[k], m[6], m[7]), b[k]);
     }

@@ -1,6 +1,6 @@
 /* affine_sample on the CPU: threads share the rows. Rows that are a plain copy are converted
  * straight; others are sampled a block at a time: coordinates as vectors, then the pixels one by
- * one, then brightness and scale as vectors. */
+ * one, their channels as a vector. */
 #include "cpu/cpu.h"
 
 #include "../../kernels/image.clh"
@@ -18,26 +18,16 @@ typedef struct image_job {
     float scale[period], shift[period];
 } image_job;
 
-/* y = scale v + shift of one row's elements from `channel 0` on; v bytes or floats. */
-#define SCALE_ROW(y, v, n)                                                                         \
-    do {                                                                                           \
-        size_t e_ = 0;                                                                             \
-        for (; e_ + period <= (n); e_ += period)                                                   \
-            for (size_t k = 0; k < period; k++)                                                    \
-                (y)[e_ + k] = FMA(job->scale[k], (float)(v)[e_ + k], job->shift[k]);               \
-        for (size_t k = 0; e_ + k < (n); k++)                                                      \
-            (y)[e_ + k] = FMA(job->scale[k], (float)(v)[e_ + k], job->shift[k]);                   \
-    } while (0)
-
+/* y = scale x + shift of one row's elements. */
 static void convert_row(const image_job *job, const uint8_t *restrict x, float *restrict y)
 {
     const size_t n = (size_t)job->ow * (size_t)job->c;
-    SCALE_ROW(y, x, n);
-}
-
-static void scale_block(const image_job *job, const float *restrict v, float *restrict y, size_t n)
-{
-    SCALE_ROW(y, v, n);
+    size_t e = 0;
+    for (; e + period <= n; e += period)
+        for (size_t k = 0; k < period; k++)
+            y[e + k] = FMA(job->scale[k], (float)x[e + k], job->shift[k]);
+    for (size_t k = 0; e + k < n; k++)
+        y[e + k] = FMA(job->scale[k], (float)x[e + k], job->shift[k]);
 }
 
 /* Coordinates of a block: the pixel up and left of each (or the nearest), and the fractions. */
@@ -59,73 +49,78 @@ static void place_block(const float *m, int32_t i, int32_t j, float half, block_
     }
 }
 
-/* The picture that a row is sampled from. */
-typedef struct picture {
+/* What a row is sampled from, and how. */
+typedef struct source {
     const uint8_t *pixels;
     int32_t h, w, fill;
-    float value;
-} picture;
+    float value, gain, offset;
+    const float *scale, *shift; /* of at least four channels */
+} source;
 
-/* A pixel by its taps; `outside` where there is none. `c` is a constant in each caller. */
-INLINE const uint8_t *pixel(const picture *s, int32_t row, int32_t column, int c,
-                            const uint8_t *outside)
+/* A pixel's channel k by its taps. `c` is a constant in each caller, here and below. */
+INLINE float value_at(const source *s, int32_t row, int32_t column, int c, int k)
 {
-    if (row < 0 || column < 0) return outside;
-    return s->pixels + ((size_t)row * (size_t)s->w + (size_t)column) * (size_t)c;
+    if (row < 0 || column < 0) return s->value;
+    return (float)s->pixels[((size_t)row * (size_t)s->w + (size_t)column) * (size_t)c + (size_t)k];
 }
 
-INLINE void blend(const uint8_t *a, const uint8_t *b, const uint8_t *d, const uint8_t *e, float fx,
-                  float fy, int c, float *v)
+INLINE float finish(const source *s, float v, int k)
 {
-    for (int k = 0; k < c; k++)
-        v[k] = image_blend((float)a[k], (float)b[k], (float)d[k], (float)e[k], fx, fy);
+    return FMA(s->scale[k], image_bright(v, s->gain, s->offset), s->shift[k]);
 }
 
-/* A tap's value in channel k where `value` stands outside. */
-INLINE float value_at(const picture *s, int32_t row, int32_t column, int c, int k)
+INLINE void sample_edge(const source *s, const block_points *at, int b, int c, float *y)
 {
-    const uint8_t *p = pixel(s, row, column, c, NULL);
-    return p ? (float)p[k] : s->value;
+    const int32_t i = at->row[b], j = at->column[b];
+    const int32_t i0 = image_tap(i, s->h, s->fill), i1 = image_tap(i + 1, s->h, s->fill);
+    const int32_t j0 = image_tap(j, s->w, s->fill), j1 = image_tap(j + 1, s->w, s->fill);
+    for (int k = 0; k < c; k++) {
+        const float v =
+            image_blend(value_at(s, i0, j0, c, k), value_at(s, i0, j1, c, k),
+                        value_at(s, i1, j0, c, k), value_at(s, i1, j1, c, k), at->fx[b], at->fy[b]);
+        y[k] = finish(s, v, k);
+    }
 }
 
-INLINE void sample_bilinear(const picture *s, const block_points *at, int count, int c, float *v)
+INLINE void sample_bilinear(const source *s, const block_points *at, int count, int c, float *y)
 {
-    const int32_t h = s->h, w = s->w;
-    for (int b = 0; b < count; b++, v += c) {
+    const source own = *s; /* which y cannot be a part of */
+    const size_t row = (size_t)own.w * (size_t)c;
+    Q scale, shift;
+    memcpy(&scale, own.scale, sizeof scale);
+    memcpy(&shift, own.shift, sizeof shift);
+    for (int b = 0; b < count; b++, y += c) {
         const int32_t i = at->row[b], j = at->column[b];
-        if (i >= 0 && i < h - 1 && j >= 0 && j < w - 1) {
-            const uint8_t *top = pixel(s, i, j, c, NULL), *bottom = top + (size_t)w * (size_t)c;
-            blend(top, top + c, bottom, bottom + c, at->fx[b], at->fy[b], c, v);
+        if (!image_is_inside(i, j, own.h, own.w)) {
+            sample_edge(&own, at, b, c, y);
             continue;
         }
-        const int32_t i0 = image_tap(i, h, s->fill), i1 = image_tap(i + 1, h, s->fill);
-        const int32_t j0 = image_tap(j, w, s->fill), j1 = image_tap(j + 1, w, s->fill);
-        for (int k = 0; k < c; k++)
-            v[k] = image_blend(value_at(s, i0, j0, c, k), value_at(s, i0, j1, c, k),
-                               value_at(s, i1, j0, c, k), value_at(s, i1, j1, c, k), at->fx[b],
-                               at->fy[b]);
+        const uint8_t *top = own.pixels + (size_t)i * row + (size_t)j * (size_t)c;
+        Q v = image_blend_inside(top, top + row, c, at->fx[b], at->fy[b]);
+        v = Q_FMA(scale, image_bright_all(v, own.gain, own.offset), shift);
+        memcpy(y, &v, (size_t)c * sizeof *y);
     }
 }
 
-INLINE void sample_nearest(const picture *s, const block_points *at, int count, int c, float *v)
+INLINE void sample_nearest(const source *s, const block_points *at, int count, int c, float *y)
 {
-    for (int b = 0; b < count; b++, v += c) {
+    for (int b = 0; b < count; b++, y += c) {
         const int32_t i = image_tap(at->row[b], s->h, s->fill);
         const int32_t j = image_tap(at->column[b], s->w, s->fill);
-        for (int k = 0; k < c; k++) v[k] = value_at(s, i, j, c, k);
+        for (int k = 0; k < c; k++) y[k] = finish(s, value_at(s, i, j, c, k), k);
     }
 }
 
-/* Rows with the number of channels and the kind of sampling constant. */
-static void sample(const picture *s, const block_points *at, int count, int c, bool nearest,
-                   float *v)
+/* Pixels with the number of channels and the kind of sampling constant. */
+static void sample(const source *s, const block_points *at, int count, int c, bool nearest,
+                   float *y)
 {
 #define CHANNELS(k)                                                                                \
     case k:                                                                                        \
         if (nearest)                                                                               \
-            sample_nearest(s, at, count, k, v);                                                    \
+            sample_nearest(s, at, count, k, y);                                                    \
         else                                                                                       \
-            sample_bilinear(s, at, count, k, v);                                                   \
+            sample_bilinear(s, at, count, k, y);                                                   \
         break
     switch (c) {
         CHANNELS(1);
@@ -136,20 +131,14 @@ static void sample(const picture *s, const block_points *at, int count, int c, b
 #undef CHANNELS
 }
 
-static void sample_row(const image_job *job, const picture *s, const float *m, int32_t i, float *y)
+static void sample_row(const image_job *job, const source *s, const float *m, int32_t i, float *y)
 {
-    const clade_affine_sample_args *a = job->a;
-    const float gain = m[6], offset = m[7];
+    const bool nearest = job->a->nearest;
     block_points at;
-    float v[4 * block];
     for (int32_t j = 0; j < job->ow; j += block) {
         const int count = job->ow - j < block ? job->ow - j : block;
-        const size_t n = (size_t)count * (size_t)job->c;
-        place_block(m, i, j, a->nearest ? 0.5f : 0.0f, &at);
-        sample(s, &at, count, job->c, a->nearest, v);
-        if (gain != 1.0f || offset != 0.0f)
-            for (size_t k = 0; k < n; k++) v[k] = image_bright(v[k], gain, offset);
-        scale_block(job, v, y + (size_t)j * (size_t)job->c, n);
+        place_block(m, i, j, nearest ? 0.5f : 0.0f, &at);
+        sample(s, &at, count, job->c, nearest, y + (size_t)j * (size_t)job->c);
     }
 }
 
@@ -170,8 +159,15 @@ static void sample_rows(const void *user, size_t first, size_t end)
         const float *m = job->matrix + 8 * p;
         int32_t taken = job->index ? job->index[p] : (int32_t)p;
         taken = taken < 0 ? 0 : taken > last ? last : taken;
-        const picture s = {job->x + (size_t)taken * size, job->h, job->w, job->a->fill,
-                           job->a->value};
+        const source s = {.pixels = job->x + (size_t)taken * size,
+                          .h = job->h,
+                          .w = job->w,
+                          .fill = job->a->fill,
+                          .value = job->a->value,
+                          .gain = m[6],
+                          .offset = m[7],
+                          .scale = job->scale,
+                          .shift = job->shift};
         float *y = job->y + r * (size_t)job->ow * (size_t)job->c;
         if (is_copy(job, m, i))
             convert_row(job, s.pixels + (size_t)i * row, y);

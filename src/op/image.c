@@ -276,6 +276,10 @@ static const clade_case affine_sample_cases[] = {
                         .fill = CLADE_FILL_CONSTANT,
                         .value = 255,
                         UNIT_SCALE}}},
+    {"grey-four-columns", /* as few as are read at a time */
+     false,
+     {.affine_sample =
+          {.x = U8_4(2, 5, 4, 1), .matrix = F32_2(2, 8), .y = F32_4(2, 15, 12, 1), UNIT_SCALE}}},
     {"photo",
      true,
      {.affine_sample = {.x = U8_4(4, 150, 150, 3),
