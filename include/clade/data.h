@@ -135,7 +135,7 @@ typedef struct clade_augment {
 CLADE_API void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
                                     uint64_t seed, uint64_t epoch, uint64_t position, float m[8]);
 
-/* Batches of one split, prepared by threads while the caller computes. */
+/* Batches of one split, whose pictures are decoded by threads while the caller computes. */
 typedef struct clade_loader clade_loader;
 
 typedef struct clade_loader_options {
@@ -145,28 +145,31 @@ typedef struct clade_loader_options {
     bool shuffle; /* a new permutation each epoch, from (seed, epoch) alone */
     uint64_t seed;
     clade_augment augment; /* zero: none */
-    int threads;           /* 0: one, or one per processor where pictures are to be decoded */
-    bool pixels;           /* copy pixels into batches; false: the caller holds them on the device
-                            * and uses `index` */
+    int threads; /* that decode, while there is something to decode; 0: one per processor */
+    bool pixels; /* batches have pixels; false: the caller holds them on the device and
+                  * uses `index` */
 } clade_loader_options;
 
 typedef struct clade_batch {
-    int32_t count;         /* pictures in it: `batch`, fewer in the last of an epoch */
-    const uint8_t *pixels; /* count × height × width × channels, or NULL */
-    const int32_t *index;  /* count positions in the split */
-    const int32_t *label;  /* count */
-    const float *matrix;   /* count × 8 */
+    int32_t count;                /* pictures in it: `batch`, fewer in the last of an epoch */
+    const uint8_t *const *pixels; /* count pictures of height × width × channels each, in the data
+                                   * set's cache or the loader's memory; or NULL */
+    const int32_t *index;         /* count positions in the split */
+    const int32_t *label;         /* count */
+    const float *matrix;          /* count × 8 */
 } clade_batch;
 
-/* The data set must outlive the loader and be loaded before. Makes all buffers and threads; nothing
- * is allocated later. Errors: EINVAL (an empty split), ENOMEM. */
+/* The data set must outlive the loader. If it is not loaded, or has no room for all pictures, those
+ * that are missing are decoded some batches ahead. Makes all buffers and threads; nothing is
+ * allocated later. Errors: EINVAL (an empty split), ENOMEM. */
 CLADE_API clade_status clade_loader_create(const clade_loader_options *options, clade_loader **out);
 CLADE_API void clade_loader_destroy(clade_loader **loader);
 CLADE_API size_t clade_loader_batches(const clade_loader *loader); /* per epoch */
 /* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way. */
 CLADE_API clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t first);
 /* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. A picture
- * that cannot be decoded any more (not in the cache, its file gone) is an error of its batch. */
+ * that cannot be decoded (damaged in a data set that is not loaded, or not in the cache and its
+ * file gone) is an error of its batch: EFORMAT or EIO. */
 CLADE_API clade_status clade_loader_next(clade_loader *loader, clade_batch *out);
 
 /* Writes a data set of rendered pictures (JPEG files in folder/train/CLASS and

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -51,6 +52,13 @@ int clade_processors(void)
 #endif
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;
+}
+
+void clade_thread_give_way(void)
+{
+#ifdef __linux__
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 15); /* of this thread alone, against POSIX */
+#endif
 }
 
 static void share(clade_pool *pool, int thread)

@@ -11,6 +11,9 @@ typedef struct clade_pool clade_pool;
 /* Processors that this process may run on (affinity respected), at least 1. */
 int clade_processors(void);
 
+/* The calling thread gives way to others of this process, as far as the system can do that. */
+void clade_thread_give_way(void);
+
 /* `threads` 0: one per processor. The calling thread counts as one of them. */
 clade_status clade_pool_create(int threads, clade_pool **out);
 void clade_pool_destroy(clade_pool **pool);

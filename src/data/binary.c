@@ -19,7 +19,7 @@ clade_status clade_records_add(clade_dataset *dataset, clade_split split,
     if (!names) return clade_fail(CLADE_ENOMEM, "out of memory for %zu names", records->count);
     clade_status status = clade_dataset_keep(dataset, names);
     for (size_t i = 0; i < records->count && !status; i++) {
-        unsigned label = records->labels[i * records->label_stride];
+        unsigned label = records->labels[i];
         if (label >= dataset->classes)
             return clade_fail(CLADE_EFORMAT, "record %zu has label %u of %zu classes", i, label,
                               dataset->classes);

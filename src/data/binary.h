@@ -16,13 +16,12 @@ clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool
 clade_status clade_idx_read(clade_dataset *dataset, clade_source *source, bool *found);
 
 /* Adds `count` records of an entry to a split: picture i lies at first + i·stride, its label is
- * labels[i·label_stride]. Labels must be below the number of classes. */
+ * labels[i]. Labels must be below the number of classes. */
 typedef struct clade_records {
     clade_source *source;
     clade_entry *entry;
     size_t count, first, stride;
     const uint8_t *labels;
-    size_t label_stride;
 } clade_records;
 clade_status clade_records_add(clade_dataset *dataset, clade_split split,
                                const clade_records *records);

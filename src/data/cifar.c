@@ -57,27 +57,55 @@ static clade_status read_names(clade_dataset *dataset, clade_source *source, cla
     return clade_context(status, "%s: %s", source->path, entry->name);
 }
 
+/* The labels of all records, one byte each, and how many there are. Some records are read at a
+ * time, so that what is looked at is still near. */
+static clade_status read_labels(const clade_source *source, const clade_entry *entry, size_t at,
+                                size_t stride, uint8_t **labels, size_t *count)
+{
+    enum { together = 256 };
+    clade_buffer buffer = {0};
+    const uint8_t *bytes;
+    size_t size = together * stride;
+    clade_status status = CLADE_OK;
+    while (!status && size == together * stride) {
+        status = clade_source_read(source, entry, *count * stride, together * stride, &buffer,
+                                   &bytes, &size);
+        if (status || size == 0) break;
+        if (size % stride != 0) {
+            status = clade_fail(CLADE_EFORMAT, "%zu bytes: not a whole number of records of %zu",
+                                *count * stride + size, stride);
+            break;
+        }
+        uint8_t *grown = realloc(*labels, *count + size / stride);
+        if (!grown) {
+            status = clade_fail(CLADE_ENOMEM, "out of memory for labels");
+            break;
+        }
+        *labels = grown;
+        for (size_t i = at; i < size; i += stride) grown[(*count)++] = bytes[i];
+    }
+    free(buffer.data);
+    return status;
+}
+
 static clade_status read_batch(clade_dataset *dataset, clade_source *source, clade_entry *entry,
                                clade_split split, size_t label_bytes)
 {
-    clade_buffer buffer = {0};
-    const uint8_t *bytes;
-    size_t size, stride = label_bytes + plane_bytes;
-    clade_status status = clade_source_read(source, entry, 0, SIZE_MAX, &buffer, &bytes, &size);
-    if (!status && (size == 0 || size % stride != 0))
-        status = clade_fail(CLADE_EFORMAT, "%zu bytes: not a whole number of records of %zu", size,
-                            stride);
+    uint8_t *labels = NULL;
+    size_t stride = label_bytes + plane_bytes, count = 0;
+    clade_status status = read_labels(source, entry, label_bytes - 1, stride, &labels, &count);
+    if (!status && count == 0)
+        status = clade_fail(CLADE_EFORMAT, "0 bytes: not a whole number of records of %zu", stride);
     if (!status) {
         clade_records records = {.source = source,
                                  .entry = entry,
-                                 .count = size / stride,
+                                 .count = count,
                                  .first = label_bytes,
                                  .stride = stride,
-                                 .labels = bytes + label_bytes - 1,
-                                 .label_stride = stride};
+                                 .labels = labels};
         status = clade_records_add(dataset, split, &records);
     }
-    free(buffer.data);
+    free(labels);
     return clade_context(status, "%s: %s", source->path, entry->name);
 }
 

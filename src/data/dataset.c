@@ -5,6 +5,7 @@
 #include "data/binary.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -332,16 +333,9 @@ static clade_status read_record(const clade_dataset *dataset, const clade_pictur
     return CLADE_OK;
 }
 
-clade_status clade_dataset_decode(const clade_dataset *dataset, clade_split split, size_t i,
-                                  clade_decoder *decoder, uint8_t *out)
+static clade_status decode(const clade_dataset *dataset, const clade_picture *picture,
+                           clade_decoder *decoder, uint8_t *out)
 {
-    const clade_pictures *in = &dataset->split[split];
-    const clade_picture *picture = &in->items[i];
-    if (picture->cached) {
-        size_t size = clade_dataset_bytes(dataset);
-        memcpy(out, in->cache + i * size, size);
-        return CLADE_OK;
-    }
     const uint8_t *bytes;
     size_t size;
     if (dataset->raw.height) {
@@ -354,6 +348,41 @@ clade_status clade_dataset_decode(const clade_dataset *dataset, clade_split spli
                                             &decoder->file, &bytes, &size);
     if (status) return status;
     return clade_decoder_picture(decoder, bytes, size, picture->name, &dataset->target, out);
+}
+
+clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split, size_t i,
+                                clade_decoder *decoder, uint8_t *spare, const uint8_t **pixels)
+{
+    const clade_pictures *in = &dataset->split[split];
+    clade_picture *picture = &in->items[i];
+    bool fits = i < in->cache_room;
+    uint8_t *place = fits ? in->cache + i * clade_dataset_bytes(dataset) : spare;
+    *pixels = place;
+    if (!fits) return decode(dataset, picture, decoder, place);
+    for (;;) {
+        unsigned char state = CLADE_NOT_CACHED;
+        if (atomic_compare_exchange_strong(&picture->cached, &state, CLADE_BEING_CACHED)) {
+            clade_status status = decode(dataset, picture, decoder, place);
+            if (!status) clade_entry_release(picture->entry);
+            atomic_store(&picture->cached, status ? CLADE_NOT_CACHED : CLADE_CACHED);
+            return status;
+        }
+        if (state == CLADE_CACHED) return CLADE_OK;
+        sched_yield(); /* another thread is just decoding it */
+    }
+}
+
+bool clade_dataset_is_cached(const clade_dataset *dataset, clade_split split)
+{
+    const clade_pictures *in = &dataset->split[split];
+    for (size_t i = 0; i < in->count; i++)
+        if (atomic_load(&in->items[i].cached) != CLADE_CACHED) return false;
+    return true;
+}
+
+bool clade_dataset_has_room(const clade_dataset *dataset, clade_split split)
+{
+    return dataset->split[split].cache_room >= dataset->split[split].count;
 }
 
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
@@ -379,7 +408,9 @@ clade_status clade_dataset_pixels(const clade_dataset *dataset, clade_split spli
     if (!dataset || !hwc || split < 0 || split >= CLADE_SPLITS || i >= dataset->split[split].count)
         return clade_fail(CLADE_EINVAL, "no picture %zu in split %d", i, (int)split);
     clade_decoder decoder = {0};
-    clade_status status = clade_dataset_decode(dataset, split, i, &decoder, hwc);
+    const uint8_t *pixels;
+    clade_status status = clade_dataset_take(dataset, split, i, &decoder, hwc, &pixels);
+    if (!status && pixels != hwc) memcpy(hwc, pixels, clade_dataset_bytes(dataset));
     clade_decoder_clear(&decoder);
     return status;
 }

@@ -126,8 +126,7 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
                                  .count = count,
                                  .first = 16,
                                  .stride = stride,
-                                 .labels = bytes,
-                                 .label_stride = 1};
+                                 .labels = bytes};
         status = clade_context(clade_records_add(dataset, split, &records), "%s: %s", source->path,
                                labels->name);
     }

@@ -18,7 +18,6 @@ typedef struct job {
     clade_dataset *dataset;
     clade_decoder *decoders; /* one per thread, */
     uint8_t *scratch;        /* as well as one picture for what has no room in the cache */
-    size_t room[CLADE_SPLITS];
     size_t total;
     outcome *outcomes;         /* total, in the order of the splits */
     atomic_bool stop;          /* cancelled */
@@ -54,21 +53,11 @@ static void load_one(void *user, size_t at, int thread)
     size_t i = at;
     int split = 0;
     while (i >= dataset->split[split].count) i -= dataset->split[split++].count;
-    clade_pictures *in = &dataset->split[split];
-    clade_picture *picture = &in->items[i];
-    if (!picture->cached) {
-        size_t size = clade_dataset_bytes(dataset);
-        bool fits = i < j->room[split];
-        uint8_t *out = fits ? in->cache + i * size : j->scratch + (size_t)thread * size;
-        clade_status status =
-            clade_dataset_decode(dataset, (clade_split)split, i, &j->decoders[thread], out);
-        if (status) {
-            record(j, at, status);
-        } else if (fits) {
-            picture->cached = true;
-            clade_entry_release(picture->entry);
-        }
-    }
+    uint8_t *spare = j->scratch + (size_t)thread * clade_dataset_bytes(dataset);
+    const uint8_t *pixels;
+    clade_status status =
+        clade_dataset_take(dataset, (clade_split)split, i, &j->decoders[thread], spare, &pixels);
+    if (status) record(j, at, status);
     pthread_mutex_lock(&j->mutex);
     j->done++;
     if (j->progress && !atomic_load(&j->stop) && !j->progress(j->user, j->done, j->total))
@@ -76,24 +65,21 @@ static void load_one(void *user, size_t at, int thread)
     pthread_mutex_unlock(&j->mutex);
 }
 
-/* Shares the budget among the splits in their order and allocates the blocks. A block that an
- * earlier, cancelled call made stays as it is. */
-static clade_status make_room(job *j)
+clade_status clade_dataset_make_room(clade_dataset *dataset)
 {
-    clade_dataset *dataset = j->dataset;
     uint64_t left = dataset->cache_bytes ? dataset->cache_bytes : clade_memory_free() / 2;
     size_t size = clade_dataset_bytes(dataset);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         clade_pictures *in = &dataset->split[s];
         if (!in->cache) {
             uint64_t fit = left / size;
-            in->cache_room = fit < in->count ? (size_t)fit : in->count;
-            if (in->cache_room > 0 && !(in->cache = malloc(in->cache_room * size)))
+            size_t room = fit < in->count ? (size_t)fit : in->count;
+            if (room > 0 && !(in->cache = malloc(room * size)))
                 return clade_fail(CLADE_ENOMEM, "out of memory for a cache of %zu MB",
-                                  in->cache_room * size / 1000000);
+                                  room * size / 1000000);
+            in->cache_room = room;
         }
         left -= (uint64_t)in->cache_room * size;
-        j->room[s] = in->cache_room;
     }
     return CLADE_OK;
 }
@@ -119,7 +105,7 @@ static clade_status drop_damaged(job *j)
             }
             if (kept != i) {
                 in->items[kept] = in->items[i];
-                if (in->items[i].cached)
+                if (atomic_load(&in->items[i].cached) == CLADE_CACHED)
                     memmove(in->cache + kept * size, in->cache + i * size, size);
             }
             kept++;
@@ -164,7 +150,7 @@ clade_status clade_dataset_load(clade_dataset *dataset,
     j.outcomes = calloc(j.total ? j.total : 1, sizeof *j.outcomes);
     if (!j.decoders || !j.scratch || !j.outcomes)
         status = clade_fail(CLADE_ENOMEM, "out of memory to load %zu pictures", j.total);
-    if (!status) status = make_room(&j);
+    if (!status) status = clade_dataset_make_room(dataset);
     if (!status) {
         clade_pool_for(pool, j.total, load_one, &j);
         status = finish(&j);

@@ -1,5 +1,8 @@
-/* Batches prepared ahead by background threads. The content of a batch depends on (seed, epoch,
- * batch) alone, so any thread may fill any of them; they lie in a ring of slots made once. */
+/* Batches of a split, in a ring of slots made once. While pictures are to be decoded, background
+ * threads take them one by one in the epoch's order, some batches ahead of the caller, who helps
+ * when his own batch is not ready. Once all lie decoded in the data set's cache, a batch is but a
+ * list of places in it: the caller makes it, and no other thread wakes. What a batch holds depends
+ * on (seed, epoch, batch) alone, so any thread may fill any part of it. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -10,16 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ahead = 2 }; /* batches that are ready or under way, besides those being filled and used */
+enum { ahead = 2 }; /* batches that are ready or under way, besides the one in use */
 
 typedef struct slot {
-    bool ready;
-    int32_t count;
-    uint8_t *pixels; /* NULL: not asked for */
+    int32_t count, left;    /* pictures of the batch, and those of them still to be filled in */
+    const uint8_t **pixels; /* each picture's; NULL: not asked for */
+    uint8_t *spare;         /* for those that have no place in the cache; NULL: all have one */
     int32_t *index, *label;
     float *matrix;
-    clade_status status;
-    char *text; /* of the error, malloc'ed */
+    clade_status status; /* of the first picture in it with an error, */
+    int32_t failed;      /* which one that is, */
+    char *text;          /* and what the error says, malloc'ed */
 } slot;
 
 struct clade_loader {
@@ -31,11 +35,13 @@ struct clade_loader {
     size_t slot_count;
     pthread_t *threads;
     int thread_count;
+    bool direct;           /* nothing to decode in this epoch */
+    clade_decoder decoder; /* the caller's */
 
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t work, ready;
     uint64_t epoch;
-    size_t taken;    /* the next batch that a thread takes up */
+    size_t taken;    /* the next picture, in the epoch's order, that a thread takes up */
     size_t released; /* batches before it have been used: their slots are free */
     size_t next;     /* the next batch for the caller */
     int busy;        /* threads that are filling */
@@ -55,59 +61,75 @@ static void shuffle(clade_loader *loader)
     }
 }
 
-static bool is_abandoned(clade_loader *loader)
+static slot *slot_of(clade_loader *loader, size_t batch)
 {
-    pthread_mutex_lock(&loader->mutex);
-    bool abandoned = loader->restart || loader->stop;
-    pthread_mutex_unlock(&loader->mutex);
-    return abandoned;
+    return &loader->slots[batch % loader->slot_count];
 }
 
-/* Runs without the mutex: order, epoch and the slot do not change while a thread is busy. */
-static void fill(clade_loader *loader, size_t batch, slot *s, clade_decoder *decoder)
+/* Makes the slot one of this batch, with nothing in it yet. */
+static void assign(clade_loader *loader, size_t batch)
+{
+    size_t size = (size_t)loader->options.batch;
+    if (batch >= loader->batches) return;
+    slot *s = slot_of(loader, batch);
+    size_t left = loader->count - batch * size;
+    s->count = s->left = (int32_t)(left < size ? left : size);
+    s->status = CLADE_OK;
+}
+
+/* Picture i of a slot, which is picture `place` of the epoch. Runs without the mutex: order, epoch
+ * and the slot's count do not change while a thread is busy. */
+static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
+                         clade_decoder *decoder)
 {
     const clade_loader_options *o = &loader->options;
-    size_t first = batch * (size_t)o->batch, left = loader->count - first;
-    size_t size = clade_dataset_bytes(o->dataset);
-    s->count = left < (size_t)o->batch ? (int32_t)left : o->batch;
-    s->status = CLADE_OK;
-    for (int32_t i = 0; i < s->count && s->status == CLADE_OK; i++) {
-        int32_t at = loader->order[first + (size_t)i];
-        s->index[i] = at;
-        s->label[i] = clade_dataset_label(o->dataset, o->split, (size_t)at);
-        clade_augment_matrix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
-                             (uint64_t)at, s->matrix + 8 * (size_t)i);
-        if (!s->pixels) continue;
-        if (is_abandoned(loader)) return;
-        s->status = clade_dataset_decode(o->dataset, o->split, (size_t)at, decoder,
-                                         s->pixels + (size_t)i * size);
-    }
-    if (s->status) {
+    int32_t at = loader->order[place];
+    s->index[i] = at;
+    s->label[i] = clade_dataset_label(o->dataset, o->split, (size_t)at);
+    clade_augment_matrix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
+                         (uint64_t)at, s->matrix + 8 * (size_t)i);
+    if (!s->pixels) return CLADE_OK;
+    uint8_t *spare = s->spare ? s->spare + (size_t)i * clade_dataset_bytes(o->dataset) : NULL;
+    return clade_dataset_take(o->dataset, o->split, (size_t)at, decoder, spare, &s->pixels[i]);
+}
+
+/* Is there a picture to take up, of a batch before `end`? With the mutex, as what follows. */
+static bool has_work(const clade_loader *loader, size_t end)
+{
+    return loader->running && !loader->restart && !loader->direct &&
+           loader->taken < loader->count && loader->taken / (size_t)loader->options.batch < end;
+}
+
+static void fill_next(clade_loader *loader, clade_decoder *decoder)
+{
+    size_t place = loader->taken++, batch = (size_t)loader->options.batch;
+    slot *s = slot_of(loader, place / batch);
+    int32_t i = (int32_t)(place % batch);
+    loader->busy++;
+    pthread_mutex_unlock(&loader->mutex);
+    clade_status status = fill(loader, s, i, place, decoder);
+    pthread_mutex_lock(&loader->mutex);
+    loader->busy--;
+    if (status && (!s->status || i < s->failed)) {
+        s->status = status;
+        s->failed = i;
         free(s->text);
         s->text = strdup(clade_error());
     }
+    if (--s->left == 0 || loader->restart) pthread_cond_broadcast(&loader->ready);
 }
 
 static void *run(void *arg)
 {
     clade_loader *loader = arg;
     clade_decoder decoder = {0};
+    clade_thread_give_way();
     pthread_mutex_lock(&loader->mutex);
-    for (;;) {
-        while (!loader->stop &&
-               (!loader->running || loader->restart || loader->taken >= loader->batches ||
-                loader->taken >= loader->released + loader->slot_count))
+    while (!loader->stop) {
+        if (has_work(loader, loader->released + loader->slot_count))
+            fill_next(loader, &decoder);
+        else
             pthread_cond_wait(&loader->work, &loader->mutex);
-        if (loader->stop) break;
-        size_t batch = loader->taken++;
-        slot *s = &loader->slots[batch % loader->slot_count];
-        loader->busy++;
-        pthread_mutex_unlock(&loader->mutex);
-        fill(loader, batch, s, &decoder);
-        pthread_mutex_lock(&loader->mutex);
-        loader->busy--;
-        s->ready = !loader->restart;
-        pthread_cond_broadcast(&loader->ready);
     }
     pthread_mutex_unlock(&loader->mutex);
     clade_decoder_clear(&decoder);
@@ -126,20 +148,20 @@ static bool make_slots(clade_loader *loader)
         s->index = malloc(n * sizeof *s->index);
         s->label = malloc(n * sizeof *s->label);
         s->matrix = malloc(n * 8 * sizeof *s->matrix);
-        if (o->pixels) s->pixels = malloc(n * clade_dataset_bytes(o->dataset));
-        if (!s->index || !s->label || !s->matrix || (o->pixels && !s->pixels)) return false;
+        if (!s->index || !s->label || !s->matrix) return false;
+        if (!o->pixels) continue;
+        s->pixels = malloc(n * sizeof *s->pixels);
+        bool fits = clade_dataset_has_room(o->dataset, o->split);
+        if (!fits) s->spare = malloc(n * clade_dataset_bytes(o->dataset));
+        if (!s->pixels || (!fits && !s->spare)) return false;
     }
     return true;
 }
 
-/* How many threads there is work for: one copies as fast as memory goes, decoding takes all. */
-static int choose_threads(const clade_loader_options *o)
+/* Is there nothing to decode any more? */
+static bool is_direct(const clade_loader_options *o)
 {
-    if (o->threads) return o->threads;
-    const clade_pictures *in = &o->dataset->split[o->split];
-    bool decodes = false;
-    for (size_t i = 0; i < in->count && o->pixels && !decodes; i++) decodes = !in->items[i].cached;
-    return decodes ? clade_processors() : 1;
+    return !o->pixels || clade_dataset_is_cached(o->dataset, o->split);
 }
 
 static clade_status check_options(const clade_loader_options *o)
@@ -170,10 +192,10 @@ clade_status clade_loader_create(const clade_loader_options *options, clade_load
     pthread_mutex_init(&loader->mutex, NULL);
     pthread_cond_init(&loader->work, NULL);
     pthread_cond_init(&loader->ready, NULL);
-    int threads = choose_threads(options);
-    loader->slot_count = (size_t)threads + ahead + 1;
+    int threads = is_direct(options) ? 0 : options->threads ? options->threads : clade_processors();
+    loader->slot_count = threads > 0 ? ahead + 1 : 1;
     loader->order = malloc(loader->count * sizeof *loader->order);
-    loader->threads = calloc((size_t)threads, sizeof *loader->threads);
+    loader->threads = calloc((size_t)threads + 1, sizeof *loader->threads);
     if (!loader->order || !loader->threads || !make_slots(loader)) {
         status = clade_fail(CLADE_ENOMEM, "out of memory for %zu batches of %d pictures",
                             loader->slot_count, options->batch);
@@ -205,6 +227,7 @@ void clade_loader_destroy(clade_loader **handle)
     for (size_t i = 0; i < loader->slot_count && loader->slots; i++) {
         slot *s = &loader->slots[i];
         free(s->pixels);
+        free(s->spare);
         free(s->index);
         free(s->label);
         free(s->matrix);
@@ -213,6 +236,7 @@ void clade_loader_destroy(clade_loader **handle)
     pthread_cond_destroy(&loader->ready);
     pthread_cond_destroy(&loader->work);
     pthread_mutex_destroy(&loader->mutex);
+    clade_decoder_clear(&loader->decoder);
     free(loader->slots);
     free(loader->order);
     free(loader->threads);
@@ -229,13 +253,15 @@ clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t fir
     pthread_mutex_lock(&loader->mutex);
     loader->restart = true;
     while (loader->busy > 0) pthread_cond_wait(&loader->ready, &loader->mutex);
-    for (size_t i = 0; i < loader->slot_count; i++) loader->slots[i].ready = false;
     loader->epoch = epoch;
+    loader->direct = is_direct(&loader->options);
     shuffle(loader);
-    loader->taken = loader->released = loader->next = first;
+    loader->taken = first * (size_t)loader->options.batch;
+    loader->released = loader->next = first;
+    for (size_t i = 0; i < loader->slot_count; i++) assign(loader, first + i);
     loader->restart = false;
     loader->running = true;
-    pthread_cond_broadcast(&loader->work);
+    if (!loader->direct) pthread_cond_broadcast(&loader->work);
     pthread_mutex_unlock(&loader->mutex);
     return CLADE_OK;
 }
@@ -250,17 +276,24 @@ clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
     }
     /* the batch of the call before is given back */
     if (loader->released < loader->next) {
-        loader->slots[loader->released % loader->slot_count].ready = false;
+        assign(loader, loader->released + loader->slot_count);
         loader->released++;
-        pthread_cond_signal(&loader->work);
+        if (!loader->direct) pthread_cond_broadcast(&loader->work);
     }
     if (loader->next == loader->batches) {
         pthread_mutex_unlock(&loader->mutex);
         return CLADE_OK;
     }
-    slot *s = &loader->slots[loader->next % loader->slot_count];
-    while (!s->ready) pthread_cond_wait(&loader->ready, &loader->mutex);
-    loader->next++;
+    slot *s = slot_of(loader, loader->next);
+    size_t first = loader->next++ * (size_t)loader->options.batch;
+    for (int32_t i = 0; loader->direct && i < s->count; i++)
+        fill(loader, s, i, first + (size_t)i, NULL); /* from the cache: no error */
+    while (!loader->direct && s->left > 0) {
+        if (has_work(loader, loader->next))
+            fill_next(loader, &loader->decoder);
+        else
+            pthread_cond_wait(&loader->ready, &loader->mutex);
+    }
     pthread_mutex_unlock(&loader->mutex);
     if (s->status)
         return clade_fail(s->status, "%s", s->text ? s->text : clade_status_name(s->status));

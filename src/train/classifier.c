@@ -17,6 +17,7 @@ struct clade_classifier {
     clade_sampler *sampler;
     int32_t outputs;
     float *y;                     /* [batch, outputs] */
+    const uint8_t **picture;      /* [batch]: where each lies */
     clade_evaluation *evaluation; /* holds the last confusion matrix */
 };
 
@@ -29,8 +30,9 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     const clade_tensor *output = clade_model_output(*model);
     c->outputs = output->dim[1];
     c->y = malloc((size_t)output->dim[0] * (size_t)c->outputs * sizeof *c->y);
+    c->picture = malloc((size_t)output->dim[0] * sizeof *c->picture);
     clade_status status =
-        c->y ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+        c->y && c->picture ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
     if (!status)
         status =
             clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
@@ -59,6 +61,7 @@ void clade_classifier_destroy(clade_classifier **handle)
     clade_class_names_clear(&c->classes);
     clade_recipe_destroy(&c->recipe);
     free(c->y);
+    free(c->picture);
     free(c);
     *handle = NULL;
 }
@@ -146,8 +149,8 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
     size_t batch = (size_t)output->dim[0];
     for (size_t first = 0; first < count; first += batch) {
         int32_t n = (int32_t)(count - first < batch ? count - first : batch);
-        clade_status status =
-            clade_sampler_run(c->sampler, n, pixels + first * picture, NULL, NULL);
+        for (size_t i = 0; i < (size_t)n; i++) c->picture[i] = pixels + (first + i) * picture;
+        clade_status status = clade_sampler_run(c->sampler, n, c->picture, NULL, NULL);
         if (!status) status = clade_model_infer(c->model, n, false);
         if (!status)
             status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,

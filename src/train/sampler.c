@@ -8,8 +8,9 @@ struct clade_sampler {
     clade_device *device;
     clade_buffer *pixels, *index, *matrix; /* pixels NULL: resident; else index NULL */
     float *identity;                       /* [batch, 8] */
-    size_t picture;                        /* bytes */
-    clade_call call;                       /* prepared for x, matrix and y of dim[0] == prepared */
+    uint8_t *staged; /* a batch's pixels, where the host does not see the device's memory */
+    size_t picture;  /* bytes */
+    clade_call call; /* prepared for x, matrix and y of dim[0] == prepared */
     int32_t prepared;
     clade_tensor input, x;
 };
@@ -44,6 +45,10 @@ clade_status clade_sampler_create(const clade_model *model, const clade_preproce
     } else {
         if (!status)
             status = clade_buffer_create(s->device, (size_t)batch * s->picture, &s->pixels);
+        if (!status && !clade_buffer_host(s->pixels)) {
+            s->staged = malloc((size_t)batch * s->picture);
+            if (!s->staged) status = clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
+        }
         s->x = (clade_tensor){.buffer = s->pixels,
                               .dtype = CLADE_U8,
                               .rank = 4,
@@ -72,6 +77,7 @@ void clade_sampler_destroy(clade_sampler **handle)
     clade_buffer_destroy(&s->index);
     clade_buffer_destroy(&s->matrix);
     free(s->identity);
+    free(s->staged);
     free(s);
     *handle = NULL;
 }
@@ -92,12 +98,22 @@ static clade_status prepare(clade_sampler *s, int32_t n)
     return clade_call_prepare(s->device, &s->call);
 }
 
-clade_status clade_sampler_run(clade_sampler *s, int32_t n, const uint8_t *pixels,
+static clade_status write_pixels(clade_sampler *s, size_t n, const uint8_t *const *pixels)
+{
+    /* where the host writes itself, what reads the batch before must have ended */
+    clade_status status = s->staged ? CLADE_OK : clade_device_finish(s->device);
+    uint8_t *to = s->staged ? s->staged : clade_buffer_host(s->pixels);
+    for (size_t i = 0; i < n && !status; i++) memcpy(to + i * s->picture, pixels[i], s->picture);
+    if (s->staged) status = clade_buffer_write(s->pixels, 0, s->staged, n * s->picture);
+    return status;
+}
+
+clade_status clade_sampler_run(clade_sampler *s, int32_t n, const uint8_t *const *pixels,
                                const int32_t *index, const float *matrix)
 {
     clade_status status = prepare(s, n);
     size_t count = (size_t)n;
-    if (!status && s->pixels) status = clade_buffer_write(s->pixels, 0, pixels, count * s->picture);
+    if (!status && s->pixels) status = write_pixels(s, count, pixels);
     if (!status && s->index) status = clade_buffer_write(s->index, 0, index, count * sizeof *index);
     if (!status)
         status = clade_buffer_write(s->matrix, 0, matrix ? matrix : s->identity,

@@ -15,9 +15,9 @@ clade_status clade_sampler_create(const clade_model *model,
                                   clade_sampler **out);
 void clade_sampler_destroy(clade_sampler **sampler);
 
-/* Queues the first n pictures of a batch. `pixels` [n, h, w, c] or, with resident pictures, `index`
- * [n]; `matrix` [n, 8] of clade_augment_matrix; NULL: the pictures as they are. */
-clade_status clade_sampler_run(clade_sampler *sampler, int32_t n, const uint8_t *pixels,
+/* Queues the first n pictures of a batch. `pixels`: n of [h, w, c] or, with resident pictures,
+ * `index` [n]; `matrix` [n, 8] of clade_augment_matrix; NULL: the pictures as they are. */
+clade_status clade_sampler_run(clade_sampler *sampler, int32_t n, const uint8_t *const *pixels,
                                const int32_t *index, const float *matrix);
 
 #endif

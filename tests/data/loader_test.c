@@ -2,12 +2,13 @@
 #include "make.h"
 
 #include "../test.h"
+#include "data/dataset.h"
 
 #include <stdlib.h>
 
 enum { pictures = 46, side = 12, bytes_of_one = side * side * 3 };
 
-static clade_dataset *open_set(uint64_t cache_pictures)
+static clade_dataset *open_set(uint64_t cache_pictures, bool load)
 {
     clade_dataset *d = NULL;
     clade_data_options options = {.path = path_of("set"),
@@ -17,7 +18,10 @@ static clade_dataset *open_set(uint64_t cache_pictures)
                                   .cache_bytes = cache_pictures * bytes_of_one,
                                   .threads = 2};
     CHECK_OK(clade_dataset_open(&options, &d));
-    CHECK_OK(clade_dataset_load(d, NULL, NULL));
+    if (load)
+        CHECK_OK(clade_dataset_load(d, NULL, NULL));
+    else
+        CHECK_OK(clade_dataset_make_room(d));
     return d;
 }
 
@@ -41,7 +45,7 @@ static uint64_t run_epoch(clade_loader *loader, uint64_t epoch, size_t first, in
         h = mix(h, b.index, (size_t)b.count * sizeof *b.index);
         h = mix(h, b.label, (size_t)b.count * sizeof *b.label);
         h = mix(h, b.matrix, (size_t)b.count * 8 * sizeof *b.matrix);
-        if (b.pixels) h = mix(h, b.pixels, (size_t)b.count * bytes_of_one);
+        for (int i = 0; b.pixels && i < b.count; i++) h = mix(h, b.pixels[i], bytes_of_one);
         for (int i = 0; i < b.count; i++)
             if (seen && b.index[i] >= 0 && b.index[i] < pictures) seen[b.index[i]]++;
     }
@@ -60,12 +64,12 @@ static clade_loader_options options_for(const clade_dataset *d, int threads)
                                   .pixels = true};
 }
 
-static void test_same(clade_dataset *cached, clade_dataset *half)
+static void test_same(clade_dataset *const sets[4])
 {
     uint64_t want[3] = {0};
-    for (int k = 0; k < 6; k++) {
-        static const int threads[6] = {1, 2, 5, 0, 1, 7};
-        clade_loader_options options = options_for(k < 3 ? cached : half, threads[k]);
+    for (int k = 0; k < 8; k++) {
+        static const int threads[8] = {1, 2, 5, 0, 1, 7, 3, 0};
+        clade_loader_options options = options_for(sets[k / 2], threads[k]);
         clade_loader *loader;
         CHECK_OK(clade_loader_create(&options, &loader));
         CHECK(clade_loader_batches(loader) == 6);
@@ -108,7 +112,7 @@ static void test_content(const clade_dataset *d)
             size_t at = (size_t)b.index[i];
             CHECK(b.label[i] == clade_dataset_label(d, CLADE_TRAIN, at));
             CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, at, pixels));
-            CHECK(memcmp(pixels, b.pixels + (size_t)i * bytes_of_one, bytes_of_one) == 0);
+            CHECK(memcmp(pixels, b.pixels[i], bytes_of_one) == 0);
             clade_augment_matrix(&options.augment, side, side, 3, 4, at, m);
             CHECK(memcmp(m, b.matrix + 8 * i, sizeof m) == 0);
             order[total] = b.index[i];
@@ -185,13 +189,18 @@ int main(void)
         snprintf(name, sizeof name, "set/%c/%02d.jpg", 'a' + i % 3, i);
         put_jpeg(name, 20 + i, 40, i);
     }
-    clade_dataset *cached = open_set(1000), *half = open_set(pictures / 2);
-    test_same(cached, half);
+    clade_dataset *cached = open_set(1000, true), *half = open_set(pictures / 2, true);
+    clade_dataset *later = open_set(1000, false), *half_later = open_set(pictures / 2, false);
+    test_same((clade_dataset *[]){cached, half, later, half_later});
+    CHECK(clade_dataset_is_cached(later, CLADE_TRAIN));
+    CHECK(!clade_dataset_is_cached(half_later, CLADE_TRAIN));
     test_content(cached);
     test_content(half);
     test_errors(half);
     clade_dataset_destroy(&cached);
     clade_dataset_destroy(&half);
+    clade_dataset_destroy(&later);
+    clade_dataset_destroy(&half_later);
     drop_folder();
     return TEST_END();
 }
