@@ -169,8 +169,9 @@ typedef struct clade_epoch {
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
-    /* Running means of this epoch, whenever results have come back from the device: at least
-     * several times a second, unless a single batch takes longer. May be NULL. */
+    /* Running means of this epoch, whenever results have come back from the device: after the first
+     * step, then at least several times a second, unless a single batch takes longer. May be NULL.
+     */
     void (*batch)(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
     /* After each epoch. May be NULL. */
     void (*epoch)(void *user, const clade_epoch *epoch);
@@ -192,7 +193,11 @@ typedef struct clade_train_options {
 /* A trained classifier: weights, class names, preprocessing. */
 typedef struct clade_classifier clade_classifier;
 
-/* Trains what the recipe says on the data set, on this device. Writes the run folder: recipe.yaml,
+/* Trains what the recipe says on the data set, on this device. A data set that is not loaded is
+ * decoded on the way: the first step waits for its own pictures alone. When a damaged one turns up
+ * then, training loads the data set (clade_dataset_load) and begins again, so that the result is
+ * that of a loaded one; the observer sees the first epoch twice. Where the device has memory of its
+ * own, or with `resume`, the data set is loaded first. Writes the run folder: recipe.yaml,
  * history.csv, best.safetensors, last.safetensors, state, metrics.json; all replaced atomically, so
  * that after a crash it holds the end of some earlier epoch. `out` (may be NULL) gets the
  * classifier with the last weights, also with ECANCELLED, which is given after a stop: then the run
@@ -200,7 +205,7 @@ typedef struct clade_classifier clade_classifier;
  * however often training was stopped and resumed. Errors: EINVAL (the recipe does not fit the data;
  * a folder that is in use; a state of another recipe or other data), EMISMATCH (the loss became NaN
  * or infinite; names epoch and batch), EIO, ENOMEM, EDEVICE. */
-CLADE_API clade_status clade_train(const clade_recipe *recipe, const clade_dataset *dataset,
+CLADE_API clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset,
                                    clade_device *device, const clade_train_options *options,
                                    clade_classifier **out);
 

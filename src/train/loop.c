@@ -1,5 +1,6 @@
 /* The training loop. */
 #include "base/clock.h"
+#include "data/dataset.h"
 #include "train/classifier.h"
 #include "train/evaluation.h"
 #include "train/learner.h"
@@ -14,21 +15,22 @@
 typedef struct trainer {
     const clade_recipe *recipe;
     const clade_training *settings;
-    const clade_dataset *dataset;
+    clade_dataset *dataset;
     clade_device *device;
     const clade_train_options *options;
     clade_class_names classes;
     clade_learner learner;
     float *class_weight; /* one per class, or NULL */
     clade_scheduler scheduler;
-    clade_features features[2];     /* of the training and the validation split, if kept */
+    clade_features features[2]; /* of the training and the validation split, if kept */
+    clade_loader *early;        /* decodes the first pictures while the model is made; or NULL */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;
     clade_evaluation *evaluation;
     clade_run run;
     clade_progress progress;
-    clade_epoch epoch; /* what the observer is told */
-    double started, told;
+    clade_epoch epoch;    /* what the observer is told */
+    double started, told; /* told 0: nothing yet, so that the first step is told of at once */
     int64_t pictures_before, batches_before; /* of this epoch, done by an earlier process */
 } trainer;
 
@@ -148,6 +150,7 @@ static clade_status make_stream(trainer *t)
     if (!status && t->validation)
         status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
                                          t->settings->top_k, &t->evaluation);
+    clade_loader_destroy(&t->early);
     return status ? status : clade_results_create(t->learner.model, &t->results);
 }
 
@@ -184,11 +187,12 @@ static clade_status set_up(trainer *t, int64_t unfrozen)
 
 static void tear_down(trainer *t)
 {
+    clade_loader_destroy(&t->early);
     drop_stream(t);
     clade_learner_clear(&t->learner);
     clade_class_names_clear(&t->classes);
-    clade_run_close(&t->run);
     free(t->class_weight);
+    t->class_weight = NULL;
 }
 
 /* --- checkpoints --- */
@@ -249,8 +253,8 @@ static clade_status restore(trainer *t)
     return status;
 }
 
-/* Goes on from the state that there is, or begins; either way a folder that can be opened and
- * resumed is there afterwards. */
+/* Goes on from the state that there is, or begins; either way a folder that can be resumed is there
+ * afterwards. */
 static clade_status begin(trainer *t, bool found)
 {
     clade_status status =
@@ -259,8 +263,6 @@ static clade_status begin(trainer *t, bool found)
     if (!status && must_unfreeze(t)) status = unfreeze(t);
     if (!status)
         status = clade_run_write_text(&t->run, "recipe.yaml", clade_recipe_text(t->recipe));
-    if (!status && !found) status = save_model(t, "last.safetensors");
-    if (!status && !found) status = save_state(t);
     return status ? status : make_stream(t);
 }
 
@@ -277,7 +279,9 @@ static clade_status take(void *user, const clade_result *r)
                           " of %zu, at learning rate %g; a lower rate or clip_norm may help%s",
                           isnan(r->loss[i]) ? "NaN" : "infinite", t->epoch.epoch, r->batch + 1,
                           clade_feed_batches(t->train), t->epoch.lr,
-                          t->run.folder ? " (the run folder keeps the last good epoch)" : "");
+                          t->run.folder && t->epoch.epoch > 1
+                              ? " (the run folder keeps the last good epoch)"
+                              : "");
     }
     clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->learner.model)->dim[1], r->loss,
                     r->label, t->class_weight, r->count, t->settings->top_k);
@@ -311,16 +315,33 @@ static bool stop(trainer *t)
     return observer->stop && observer->stop(observer->user);
 }
 
+/* Decodes what was not needed yet. Ends with an error if something of it is damaged: then what was
+ * trained so far was in another order than a run that goes on would have. */
+static clade_status complete(trainer *t)
+{
+    if (t->dataset->loaded) return CLADE_OK;
+    size_t skipped = clade_dataset_skipped(t->dataset);
+    drop_stream(t);
+    clade_status status = clade_dataset_load(t->dataset, NULL, NULL);
+    if (!status && clade_dataset_skipped(t->dataset) > skipped)
+        status =
+            clade_fail(CLADE_EFORMAT, "%s: %s", clade_dataset_skipped_name(t->dataset, skipped),
+                       clade_dataset_skipped_reason(t->dataset, skipped));
+    return status;
+}
+
 /* Saves where training is, in the middle of an epoch or before its validation. */
 static clade_status pause_here(trainer *t)
 {
+    size_t batches = clade_feed_batches(t->train);
     clade_status status = flush(t);
     t->progress.seconds = t->epoch.seconds;
+    if (!status) status = complete(t);
     if (!status) status = save_model(t, "last.safetensors");
     if (!status) status = save_state(t);
     if (status) return status;
     return clade_fail(CLADE_ECANCELLED, "stopped in epoch %d after batch %" PRId64 " of %zu",
-                      t->epoch.epoch, t->progress.batch, clade_feed_batches(t->train));
+                      t->epoch.epoch, t->progress.batch, batches);
 }
 
 static clade_status train_batch(trainer *t, const clade_batch *batch)
@@ -436,7 +457,7 @@ static clade_status run_epochs(trainer *t)
                                                      (size_t)(done > 0 ? done - 1 : 0))};
         t->pictures_before = (int64_t)t->progress.tally.count;
         t->batches_before = t->progress.batch;
-        t->started = t->told = clade_clock();
+        t->started = clade_clock();
         status = train_epoch(t);
         if (!status) status = validate(t);
         if (!status) status = end_epoch(t);
@@ -444,9 +465,47 @@ static clade_status run_epochs(trainer *t)
     return status;
 }
 
-clade_status clade_train(const clade_recipe *recipe, const clade_dataset *dataset,
-                         clade_device *device, const clade_train_options *options,
-                         clade_classifier **out)
+/* From the beginning, or from the state that was found. */
+static clade_status train(trainer *t, bool found)
+{
+    clade_progress at = {0};
+    clade_status status = found ? clade_run_peek(&t->run, &at) : CLADE_OK;
+    if (!status) status = set_up(t, at.unfrozen);
+    if (!status) status = begin(t, found);
+    return status ? status : run_epochs(t);
+}
+
+/* Training begins before all pictures are decoded, as if none were damaged. The first epoch ends
+ * with an error where one is; then all are decoded, and it begins again without the damaged ones,
+ * as it would have begun had they been known. */
+static clade_status train_early(trainer *t)
+{
+    const clade_training *s = t->settings;
+    const clade_loader_options first = {.dataset = t->dataset,
+                                        .split = CLADE_TRAIN,
+                                        .batch = s->batch,
+                                        .shuffle = !s->no_shuffle,
+                                        .seed = s->seed,
+                                        .threads = t->options->threads,
+                                        .pixels = true};
+    size_t skipped = clade_dataset_skipped(t->dataset);
+    clade_status status = clade_dataset_make_room(t->dataset);
+    if (!status) status = clade_loader_create(&first, &t->early);
+    if (!status) status = clade_loader_start(t->early, 0, 0);
+    if (!status) status = train(t, false);
+    if (status != CLADE_EFORMAT && status != CLADE_EIO) return status;
+    clade_loader_destroy(&t->early);
+    drop_stream(t);
+    clade_status loaded = clade_dataset_load(t->dataset, NULL, NULL);
+    if (loaded) return loaded;
+    if (clade_dataset_skipped(t->dataset) == skipped) return status; /* it was something else */
+    tear_down(t);
+    clade_run_describe(&t->run, t->dataset);
+    return train(t, false);
+}
+
+clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, clade_device *device,
+                         const clade_train_options *options, clade_classifier **out)
 {
     static const clade_train_options defaults;
     if (out) *out = NULL;
@@ -457,15 +516,13 @@ clade_status clade_train(const clade_recipe *recipe, const clade_dataset *datase
                  .dataset = dataset,
                  .device = device,
                  .options = options ? options : &defaults};
-    bool found = false;
-    clade_progress at = {0};
+    bool found = false, resume = t.options->resume;
     clade_status status = check(recipe, dataset);
-    if (!status)
-        status = clade_run_open(t.options->out, t.options->resume, dataset, &t.run, &found);
-    if (!status && found) status = clade_run_peek(&t.run, &at);
-    if (!status) status = set_up(&t, at.unfrozen);
-    if (!status) status = begin(&t, found);
-    if (!status) status = run_epochs(&t);
+    /* a state was saved with damaged pictures known; and what is to lie on the device is decoded */
+    if (!status && (resume || !clade_device_describe(device)->host_memory))
+        status = clade_dataset_load(dataset, NULL, NULL);
+    if (!status) status = clade_run_open(t.options->out, resume, dataset, &t.run, &found);
+    if (!status) status = dataset->loaded ? train(&t, found) : train_early(&t);
     if (out && (!status || status == CLADE_ECANCELLED)) {
         clade_status made = clade_learner_gather(&t.learner);
         clade_model **whole = t.learner.whole ? &t.learner.whole : &t.learner.model;
@@ -473,5 +530,6 @@ clade_status clade_train(const clade_recipe *recipe, const clade_dataset *datase
         if (made) status = made;
     }
     tear_down(&t);
+    clade_run_close(&t.run);
     return status;
 }

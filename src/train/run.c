@@ -65,9 +65,7 @@ static clade_status look_into(const char *folder, bool *empty, bool *state)
     return CLADE_OK;
 }
 
-/* A data set by its classes and the labels and last names of its pictures: the same whether it is
- * read from a folder or an archive. */
-static void describe_data(const clade_dataset *dataset, char hex[65])
+void clade_run_describe(clade_run *run, const clade_dataset *dataset)
 {
     clade_sha256 hash;
     clade_sha256_start(&hash);
@@ -89,7 +87,7 @@ static void describe_data(const clade_dataset *dataset, char hex[65])
         }
         clade_sha256_add(&hash, "", 1);
     }
-    clade_sha256_end(&hash, hex);
+    clade_sha256_end(&hash, run->data);
 }
 
 static clade_status lock(clade_run *run)
@@ -131,7 +129,7 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
         clade_run_close(out);
         return status;
     }
-    describe_data(dataset, out->data);
+    clade_run_describe(out, dataset);
     *found = state;
     return CLADE_OK;
 }

@@ -237,13 +237,67 @@ static void test_divergence(world *w)
     memcpy(strstr(text, "adam: {lr"), "sgd: { lr", 9);
     CHECK_OK(clade_recipe_parse(text, "diverge", &w->recipe));
     CHECK_FAILS(train(w, path, false, NULL, NULL), CLADE_EMISMATCH, "in epoch 1, batch ");
-    clade_classifier *classifier = NULL;
-    CHECK_OK(clade_classifier_open(path, w->device, &classifier));
-    clade_classifier_destroy(&classifier);
+    clade_classifier *classifier = NULL; /* no epoch has ended */
+    CHECK_FAILS(clade_classifier_open(path, w->device, &classifier), CLADE_EIO, "");
     clade_recipe_destroy(&w->recipe);
     w->recipe = kept;
     free(text);
     free(path);
+}
+
+/* A copy of the pictures, of which some of both splits are cut short. */
+static char *damage_some(const world *w)
+{
+    static const struct {
+        clade_split split;
+        size_t at;
+    } which[] = {{CLADE_TRAIN, 3}, {CLADE_TRAIN, 71}, {CLADE_VALIDATION, 12}};
+    char *folder = below(w, "damaged");
+    const clade_shapes_options shapes = {.classes = 4, .train = 20, .validation = 10, .size = 32};
+    CHECK_OK(clade_shapes_write(folder, &shapes));
+    for (size_t i = 0; i < sizeof which / sizeof *which; i++) {
+        const char *name = clade_dataset_name(w->dataset, which[i].split, which[i].at);
+        char *slash = clade_string_join(folder, "/"), *path = clade_string_join(slash, name);
+        CHECK(truncate(path, 500) == 0);
+        free(slash);
+        free(path);
+    }
+    return folder;
+}
+
+/* Without loading the data set first the end is the same, also where pictures are damaged, and
+ * wherever it stops on the way. */
+static void test_early(const world *w, const char *expected)
+{
+    char *damaged = damage_some(w), *path[2] = {w->pictures, damaged}, wanted[65];
+    for (int k = 0; k < 8; k++) { /* pictures, loaded or not, at once or in pieces */
+        bool is_damaged = k / 2 % 2, loaded = k < 4;
+        int polls = 3;
+        char name[16], hex[65];
+        snprintf(name, sizeof name, "early-%d", k);
+        char *out = below(w, name);
+        clade_data_options data = *clade_recipe_data(w->recipe);
+        data.path = path[is_damaged];
+        world own = *w;
+        clade_classifier *classifier = NULL;
+        CHECK_OK(clade_dataset_open(&data, &own.dataset));
+        if (loaded) CHECK_OK(clade_dataset_load(own.dataset, NULL, NULL));
+        if (k % 2) {
+            CHECK_FAILS(train(&own, out, false, &polls, NULL), CLADE_ECANCELLED, "stopped");
+            CHECK_OK(train(&own, out, true, NULL, &classifier));
+        } else {
+            CHECK_OK(train(&own, out, false, NULL, &classifier));
+        }
+        CHECK(clade_dataset_skipped(own.dataset) == (is_damaged ? 3 : 0));
+        if (classifier) hash_weights(classifier, hex);
+        if (k == 2) memcpy(wanted, hex, sizeof wanted);
+        CHECK(!strcmp(hex, is_damaged ? wanted : expected));
+        clade_classifier_destroy(&classifier);
+        clade_dataset_destroy(&own.dataset);
+        free(out);
+    }
+    CHECK(strcmp(wanted, expected));
+    free(damaged);
 }
 
 int main(void)
@@ -265,6 +319,7 @@ int main(void)
     if (w.dataset) {
         test_resume(&w, expected);
         test_more_epochs(&w, expected);
+        test_early(&w, expected);
         test_refusals(&w);
         test_classifier(&w);
         test_divergence(&w);

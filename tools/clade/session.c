@@ -76,10 +76,21 @@ clade_status session_open_data(const clade_data_options *options, bool (*stop)(v
     return status;
 }
 
+void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first)
+{
+    enum { listed = 10 };
+    size_t skipped = clade_dataset_skipped(dataset) - first;
+    if (skipped) fprintf(to, "Skipped: %zu\n", skipped);
+    for (size_t i = first; i < first + skipped && i < first + listed; i++)
+        fprintf(to, "  %s: %s\n", clade_dataset_skipped_name(dataset, i),
+                clade_dataset_skipped_reason(dataset, i));
+    if (skipped > listed) fprintf(to, "  and %zu more\n", skipped - listed);
+}
+
 void session_print_data(FILE *to, const clade_dataset *dataset)
 {
-    enum { listed_classes = 20, listed_skipped = 10 };
-    size_t classes = clade_dataset_classes(dataset), skipped = clade_dataset_skipped(dataset);
+    enum { listed_classes = 20 };
+    size_t classes = clade_dataset_classes(dataset);
     fprintf(to, "Data: %zu classes;", classes);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         size_t count = clade_dataset_count(dataset, (clade_split)s);
@@ -94,11 +105,7 @@ void session_print_data(FILE *to, const clade_dataset *dataset)
         fprintf(to, "\n");
     }
     if (classes > listed_classes) fprintf(to, "  and %zu more\n", classes - listed_classes);
-    if (skipped) fprintf(to, "Skipped: %zu\n", skipped);
-    for (size_t i = 0; i < skipped && i < listed_skipped; i++)
-        fprintf(to, "  %s: %s\n", clade_dataset_skipped_name(dataset, i),
-                clade_dataset_skipped_reason(dataset, i));
-    if (skipped > listed_skipped) fprintf(to, "  and %zu more\n", skipped - listed_skipped);
+    session_print_skipped(to, dataset, 0);
 }
 
 /* --- text --- */

@@ -44,6 +44,8 @@ clade_status session_open_data(const clade_data_options *options, bool (*stop)(v
                                clade_dataset **out);
 /* Counts per split and class, and what was skipped: the first ten by name. */
 void session_print_data(FILE *to, const clade_dataset *dataset);
+/* What was skipped from the one numbered `first` on, likewise. */
+void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first);
 
 /* A file in the user's cache folder, to be freed; NULL: there is none. */
 char *session_cache_path(const char *name);

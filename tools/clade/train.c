@@ -129,7 +129,9 @@ static clade_status make_shapes(char **path)
     return clade_context(clade_shapes_write(*path, NULL), "rendered pictures");
 }
 
-static clade_status open_data(request *r, const clade_recipe *recipe, clade_dataset **out)
+/* Training decodes the pictures on the way, unless all must be known before. */
+static clade_status open_data(request *r, const clade_recipe *recipe, const clade_device *device,
+                              clade_dataset **out)
 {
     clade_data_options options = *clade_recipe_data(recipe);
     char *shapes = NULL;
@@ -146,7 +148,10 @@ static clade_status open_data(request *r, const clade_recipe *recipe, clade_data
     options.cache_bytes = r->cache_bytes;
     options.threads = (int)r->place.threads;
     options.strict = r->strict_data;
-    if (!status) status = session_open_data(&options, interrupt_asked, out);
+    bool first = r->strict_data || r->resume || r->tensorboard ||
+                 !clade_device_describe(device)->host_memory;
+    if (!status && first) status = session_open_data(&options, interrupt_asked, out);
+    if (!status && !first) status = clade_dataset_open(&options, out);
     free(shapes);
     return status;
 }
@@ -171,7 +176,20 @@ typedef struct watchers {
     events events;
     const char *folder; /* of the run; NULL: no page */
     int64_t pause;      /* the epoch after which to stop; 0: none */
+    const clade_dataset *dataset;
+    size_t skipped; /* of its files, as far as they were told of */
 } watchers;
+
+/* Training that met damaged pictures has begun again without them. */
+static void watch_data(watchers *w)
+{
+    size_t skipped = clade_dataset_skipped(w->dataset);
+    if (skipped == w->skipped) return;
+    progress_break(&w->progress);
+    fprintf(stderr, "clade train: damaged pictures; began again without them\n");
+    session_print_skipped(stderr, w->dataset, w->skipped);
+    w->skipped = skipped;
+}
 
 /* Training does not end for a page that cannot be written. */
 static void write_report(watchers *w, const clade_report_options *options)
@@ -204,6 +222,7 @@ static void end_report(watchers *w, bool complete, clade_device *device,
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
     watchers *w = user;
+    watch_data(w);
     progress_batch(&w->progress, e, batch, batches);
     events_batch(&w->events, e, batches);
 }
@@ -211,6 +230,7 @@ static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t b
 static void watch_epoch(void *user, const clade_epoch *e)
 {
     watchers *w = user;
+    watch_data(w);
     progress_epoch(&w->progress, e);
     events_epoch(&w->events, e);
     write_report(w, &(clade_report_options){.running = true});
@@ -245,11 +265,13 @@ static int run(request *r)
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     if (!status) status = session_open_device(&r->place, &device);
-    if (!status) status = open_data(r, recipe, &dataset);
+    if (!status) status = open_data(r, recipe, device, &dataset);
     if (!status) {
         if (!r->json) print_head(r, recipe, device, dataset);
         progress_start(&w.progress);
         if (!r->no_report) w.folder = r->folder;
+        w.dataset = dataset;
+        w.skipped = clade_dataset_skipped(dataset);
         if (r->tensorboard)
             w.events = (events){.folder = *r->tensorboard ? r->tensorboard : r->folder,
                                 .dataset = dataset,
