@@ -5,6 +5,7 @@
 #include "base/random.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static clade_status forward(void *user)
 {
@@ -26,12 +27,21 @@ clade_status clade_bench_model_step(void *user)
     return status ? status : clade_updater_step(m->updater, 0, ++m->step);
 }
 
+static clade_status step_from_bytes(void *user)
+{
+    bench_model *m = user;
+    clade_status status = clade_call_run(clade_model_device(m->model), &m->sample);
+    return status ? status : clade_bench_model_step(m);
+}
+
 void clade_bench_model_release(void *user)
 {
     bench_model *m = user;
     if (--m->users > 0) return;
     clade_updater_destroy(&m->updater);
     clade_model_destroy(&m->model);
+    clade_buffer_destroy(&m->bytes);
+    clade_buffer_destroy(&m->matrix);
     free(m->name);
     free(m);
 }
@@ -60,6 +70,56 @@ static clade_status draw_inputs(clade_model *model)
     return status;
 }
 
+/* Random bytes, and the matrices of a first batch. */
+static clade_status draw_bytes(bench_model *m, const clade_recipe *recipe)
+{
+    const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
+    const clade_augment *augment = clade_recipe_augment(recipe);
+    const clade_tensor *input = clade_model_input(m->model);
+    clade_device *device = clade_model_device(m->model);
+    size_t n = clade_tensor_count(input), rows = (size_t)m->batch;
+    uint8_t *bytes = malloc(n);
+    float *matrix = malloc(rows * 8 * sizeof *matrix);
+    clade_status status = CLADE_OK;
+    if (!bytes || !matrix)
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu pictures", rows);
+    if (!status) status = clade_buffer_create(device, n, &m->bytes);
+    if (!status) status = clade_buffer_create(device, rows * 8 * sizeof *matrix, &m->matrix);
+    if (!status) {
+        clade_random r = clade_random_start(0, CLADE_STREAM_CONFORM, 1);
+        for (size_t i = 0; i < n; i++) bytes[i] = (uint8_t)clade_random_below(&r, 256);
+        for (size_t i = 0; i < rows; i++)
+            clade_augment_matrix(augment, p->height, p->width, 0, 0, i, matrix + 8 * i);
+        status = clade_buffer_write(m->bytes, 0, bytes, n);
+    }
+    if (!status) status = clade_buffer_write(m->matrix, 0, matrix, rows * 8 * sizeof *matrix);
+    free(bytes);
+    free(matrix);
+    return status;
+}
+
+static clade_status make_sample(bench_model *m, const clade_recipe *recipe)
+{
+    const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
+    const clade_augment *augment = clade_recipe_augment(recipe);
+    clade_status status = draw_bytes(m, recipe);
+    if (status) return status;
+    m->sample.op = CLADE_OP_affine_sample;
+    clade_affine_sample_args *a = &m->sample.args.affine_sample;
+    a->y = *clade_model_input(m->model);
+    a->x = a->y;
+    a->x.buffer = m->bytes;
+    a->x.offset = 0;
+    a->x.dtype = CLADE_U8;
+    a->matrix =
+        (clade_tensor){.buffer = m->matrix, .dtype = CLADE_F32, .rank = 2, .dim = {a->y.dim[0], 8}};
+    a->fill = (int32_t)augment->fill;
+    a->value = augment->fill_value;
+    memcpy(a->scale, p->scale, sizeof a->scale);
+    memcpy(a->shift, p->shift, sizeof a->shift);
+    return clade_call_prepare(clade_model_device(m->model), &m->sample);
+}
+
 static clade_status make(bench_model *m, clade_device *device, const clade_recipe *recipe)
 {
     const clade_training *t = clade_recipe_training(recipe);
@@ -77,7 +137,8 @@ static clade_status make(bench_model *m, clade_device *device, const clade_recip
         return clade_fail(CLADE_EINVAL, "there is nothing to train: every layer is frozen");
     status = clade_updater_create(&t->optimizer, device, w, clade_model_gradients(m->model),
                                   &m->updater);
-    return status ? status : draw_inputs(m->model);
+    if (!status) status = draw_inputs(m->model);
+    return status ? status : make_sample(m, recipe);
 }
 
 clade_status clade_bench_model_create(clade_device *device, const clade_recipe *recipe,
@@ -130,6 +191,12 @@ clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recip
     thing.result.part = CLADE_BENCH_STEP;
     thing.result.flops = train.flops;
     thing.result.bytes = train.bytes + update.bytes;
+    m->users++;
+    status = clade_bench_add(bench, &thing);
+    if (status) return status;
+    thing.run = step_from_bytes;
+    thing.result.part = CLADE_BENCH_FROM_BYTES;
+    thing.result.bytes += clade_bench_call_cost(&m->sample).bytes;
     m->users++;
     return clade_bench_add(bench, &thing);
 }

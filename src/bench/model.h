@@ -8,6 +8,8 @@
 typedef struct bench_model {
     clade_model *model;
     clade_updater *updater;
+    clade_buffer *bytes, *matrix; /* of a batch of pictures */
+    clade_call sample;            /* of them, to the model's input */
     char *name;
     int32_t batch;
     uint32_t step;

@@ -28,9 +28,11 @@ import json, sys
 first, second = (json.load(open(name)) for name in sys.argv[1:])
 results = {(r["name"], r["part"]): r for r in first["results"]}
 assert first["device"]["id"] == "cpu" and first["math"] == "exact" and first["rounds"] == 2
-assert set(results) == {("shapes", "forward"), ("shapes", "backward"), ("shapes", "step"),
+assert set(results) == {("shapes", "forward"), ("shapes", "backward"), ("shapes", "step"), ("shapes", "bytes"),
                         *((op + grad, "op") for op in ("conv2d", "conv2d_maxpool") for grad in ("", "_dx", "_dw"))}
 step, forward, backward = (results["shapes", part] for part in ("step", "forward", "backward"))
+# a batch of bytes, its matrices and what becomes of both
+assert results["shapes", "bytes"]["bytes"] == step["bytes"] + 2 * (64 * 64 * 3 * 5 + 8 * 4)
 for r in results.values():
     assert 0 < r["min_ms"] <= r["ms"] or r is backward, r
     assert r["bytes"] > 0
@@ -52,5 +54,18 @@ assert "peak" not in second
 for r in second["results"]:
     ratio = results[r["name"], r["part"]]["ms"] / r["ms"]
     assert r["part"] == "backward" or abs(r["times_as_fast"] / ratio - 1) < 1e-6, r
+END
+"$clade" data make "$dir/pictures" --train 8 --validation 2 --size 64 >"$dir/out"
+expect 0 'the first step was done .* s after the start' \
+    "$clade" bench --device cpu --model shapes --data "$dir/pictures" --epochs 1
+"$clade" bench --device cpu --model shapes --data "$dir/pictures" --batch 8 --epochs 2 --json >"$dir/data.json"
+python3 - "$dir/data.json" <<'END' || failed=1
+import json, sys
+
+data = json.load(open(sys.argv[1]))
+assert data["name"] == "shapes" and data["pictures"] == 32 and 0 < data["first_step_s"] < 600, data
+assert len(data["epochs"]) == 2
+for epoch in data["epochs"]:
+    assert epoch["step_ms"] > 0 and epoch["step_alone_ms"] > 0 and epoch["images_per_second"] > 0
 END
 exit $failed

@@ -110,17 +110,21 @@ int command_bench(int argc, char **argv)
         OPTION_TEXT("trace", "FILE", &r.trace,
                     "with --profile: a trace for about:tracing or ui.perfetto.dev"),
         OPTION_TEXT("data", "PATH", &r.data,
-                    "train one --model on these pictures; compares epochs with bare steps"),
+                    "train one --model on these pictures: shows when the first step was done, and "
+                    "compares epochs with the step alone"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, 1000, "with --data; default: 3"),
         OPTION_FLAG("json", &r.json, "print JSON"),
         OPTION_TEXT("compare", "FILE", &r.compare, "an earlier run's JSON: shows the ratios"),
     };
     static const command_usage usage = {
         .name = "bench",
-        .about = "Times ops at sizes that training uses, and models: forward, backward and the "
-                 "whole\ntraining step with its optimizer. Rounds take everything in turn; what "
-                 "is shown is\nthe median of the rounds and their least. With neither --model nor "
-                 "--op: the\nbuilt-in recipes and all ops.",
+        .about =
+            "Times ops at sizes that training uses, and models: forward, backward, the whole\n"
+            "training step with its optimizer, and that from pictures of bytes (bytes), which\n"
+            "are moved and scaled first as the recipe augments them. Rounds take everything in\n"
+            "turn; what is shown is the median of the rounds and their least. With neither\n"
+            "--model nor --op: the built-in recipes and all ops. With --data the step alone is\n"
+            "the one from bytes, and an epoch's time is that of its training steps.",
         .example = "clade bench --model horses-or-humans --device cpu --json",
     };
     int count;

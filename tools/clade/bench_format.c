@@ -12,7 +12,7 @@ static const double noisy = 0.1;
 
 static const char *part_name(clade_bench_part part)
 {
-    static const char *const names[] = {"op", "forward", "backward", "step"};
+    static const char *const names[] = {"op", "forward", "backward", "step", "bytes"};
     return names[part];
 }
 

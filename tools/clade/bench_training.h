@@ -11,8 +11,8 @@ typedef struct bench_training {
     bool json;
 } bench_training;
 
-/* Trains for some epochs, without writing anything. Between them it times the bare step: the same
- * model on one batch that lies on the device. */
+/* Trains for some epochs, without writing anything. Between them it times the step alone: the same
+ * model on one batch of bytes that lies on the device. */
 clade_status bench_train(const bench_training *request);
 
 #endif
