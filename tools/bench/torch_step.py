@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Times training steps of a net in PyTorch, as `clade bench --model NET` does.
 
-torch_step.py NET [--batch N] [--repeat N] [--threads N] [--channels-last]
+torch_step.py NET [--batch N] [--repeat N] [--threads N] [--best]
 
 NET is horses-or-humans, cats-dogs-64, cifar10 or cats-dogs-dropout: the recipe's layers, loss and
-optimizer, at a learning rate of 0, on random pictures. Prints one line of JSON.
+optimizer, at a learning rate of 0, on random pictures; or resnet50 or mobilenet_v2, of which inference
+is timed. --best: channels_last, and inference with a frozen trace. Prints one line of JSON.
 """
 import argparse
 import json
+import os
 import statistics
 import time
 
@@ -35,6 +37,82 @@ def rmsprop(parameters):
     return torch.optim.RMSprop(parameters, lr=0, alpha=0.9, eps=1e-7)
 
 
+def conv(channels, filters, kernel, stride=1, groups=1):
+    return [nn.Conv2d(channels, filters, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(filters)]
+
+
+class Residual(nn.Module):
+    """after(block(x) + around(x))"""
+
+    def __init__(self, block, around=(), after=()):
+        super().__init__()
+        self.block, self.around, self.after = (nn.Sequential(*part) for part in (block, around, after))
+
+    def forward(self, x):
+        return self.after(self.block(x) + self.around(x))
+
+
+def head(channels):
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 2), nn.Softmax(1)]
+
+
+def resnet50():
+    layers, channels = [*conv(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)], 64
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        filters = 64 << stage
+        for i in range(blocks):
+            stride = 2 if stage and not i else 1
+            block = [*conv(channels, filters, 1), nn.ReLU(), *conv(filters, filters, 3, stride), nn.ReLU(),
+                     *conv(filters, 4 * filters, 1)]
+            around = [] if i else conv(channels, 4 * filters, 1, stride)
+            layers.append(Residual(block, around, [nn.ReLU()]))
+            channels = 4 * filters
+    return layers + head(channels)
+
+
+def mobilenet_v2():
+    layers, channels = [*conv(3, 32, 3, 2), nn.ReLU6()], 32
+    for expand, filters, blocks, first in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+                                           (6, 160, 3, 2), (6, 320, 1, 1)):
+        for i in range(blocks):
+            stride, wide = 1 if i else first, channels * expand
+            block = [*conv(channels, wide, 1), nn.ReLU6()] if expand > 1 else []
+            block += [*conv(wide, wide, 3, stride, wide), nn.ReLU6(), *conv(wide, filters, 1)]
+            layers += [Residual(block)] if stride == 1 and channels == filters else block
+            channels = filters
+    return [*layers, *conv(channels, 1280, 1), nn.ReLU6()] + head(1280)
+
+
+def time_inference(layers, args):
+    """Seconds of each batch, after two that do not count, and when the first was done."""
+    net, x = nn.Sequential(*layers).eval(), torch.rand(args.batch or 16, 3, 224, 224)
+    if args.best:
+        net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        if args.best:
+            net = torch.jit.freeze(torch.jit.trace(net, x))
+        return repeated(lambda: net(x), args.repeat)
+
+
+def since_start():
+    """Seconds since this process began."""
+    with open("/proc/self/stat") as file:
+        ticks = int(file.read().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def repeated(step, count):
+    seconds, first = [], None
+    for _ in range(count + 2):
+        begun = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - begun)
+        first = first or since_start()
+    return seconds[2:], first
+
+
+BACKBONES = {"resnet50": resnet50, "mobilenet_v2": mobilenet_v2}
 # layers, side of the pictures, classes (1: one sigmoid output), optimizer
 NETS = {
     "horses-or-humans": (
@@ -54,38 +132,45 @@ NETS = {
 }
 
 
+def time_training(net, args):
+    layers, side, classes, make_optimizer = NETS[net]
+    net, batch = nn.Sequential(*layers()).train(), args.batch or 32
+    x = torch.rand(batch, 3, side, side)
+    if classes == 1:
+        loss, label = nn.BCELoss(), torch.randint(0, 2, (batch, 1)).float()
+    else:
+        loss, label = nn.CrossEntropyLoss(), torch.randint(0, classes, (batch,))
+    if args.best:
+        net = net.to(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+    optimizer = make_optimizer(net.parameters())
+
+    def step():
+        optimizer.zero_grad()
+        loss(net(x), label).backward()
+        optimizer.step()
+
+    return repeated(step, args.repeat)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("net", choices=NETS)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("net", choices=[*NETS, *BACKBONES])
+    parser.add_argument("--batch", type=int, default=0, help="default: 32, of inference 16")
     parser.add_argument("--repeat", type=int, default=10)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
-    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--best", action="store_true")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    layers, side, classes, make_optimizer = NETS[args.net]
-    net = nn.Sequential(*layers()).train()
-    x = torch.rand(args.batch, 3, side, side)
-    if classes == 1:
-        loss, label = nn.BCELoss(), torch.randint(0, 2, (args.batch, 1)).float()
+    if args.net in BACKBONES:
+        seconds, first = time_inference(BACKBONES[args.net](), args)
     else:
-        loss, label = nn.CrossEntropyLoss(), torch.randint(0, classes, (args.batch,))
-    if args.channels_last:
-        net = net.to(memory_format=torch.channels_last)
-        x = x.contiguous(memory_format=torch.channels_last)
-    optimizer = make_optimizer(net.parameters())
-    seconds = []
-    for _ in range(args.repeat + 2):
-        begun = time.perf_counter()
-        optimizer.zero_grad()
-        loss(net(x), label).backward()
-        optimizer.step()
-        seconds.append(time.perf_counter() - begun)
-    seconds = seconds[2:]
+        seconds, first = time_training(args.net, args)
     print(json.dumps({"ms": 1e3 * statistics.median(seconds), "min_ms": 1e3 * min(seconds),
-                      "torch": torch.__version__, "threads": torch.get_num_threads()}))
+                      "first_step_ms": 1e3 * first, "torch": torch.__version__,
+                      "threads": torch.get_num_threads()}))
 
 
 if __name__ == "__main__":
