@@ -69,7 +69,9 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
         .accumulate = job->accumulate,
     };
     int64_t tap = (row->first_tap + r0 * row->tap_step) * (int64_t)job->window + column->first_tap;
-    int32_t tiles = tile_count(band->count);
+    /* pixels a multiple of 4 KiB apart share a set of the first-level cache, which has 8 places */
+    bool crowded = t.step % 1024 == 0 && tile_most > 7;
+    int32_t tiles = crowded ? (band->count + 6) / 7 : tile_count(band->count);
     for (int32_t g = 0; g < job->groups; g++) {
         for (int32_t b = band->b0; b < band->b1; b++) {
             int64_t lane = g * job->cout + b * job->lanes;

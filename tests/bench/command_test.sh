@@ -29,6 +29,7 @@ first, second = (json.load(open(name)) for name in sys.argv[1:])
 results = {(r["name"], r["part"]): r for r in first["results"]}
 assert first["device"]["id"] == "cpu" and first["math"] == "exact" and first["rounds"] == 2
 assert set(results) == {("shapes", "forward"), ("shapes", "backward"), ("shapes", "step"), ("shapes", "bytes"),
+                        ("conv2d_norm", "op"),
                         *((op + grad, "op") for op in ("conv2d", "conv2d_maxpool") for grad in ("", "_dx", "_dw"))}
 step, forward, backward = (results["shapes", part] for part in ("step", "forward", "backward"))
 # a batch of bytes, its matrices and what becomes of both
