@@ -36,10 +36,10 @@ kernel void conv_pool(TENSOR(const float, x), TENSOR(float, y), TENSOR(uchar, in
 }
 
 /* Bias and relu of one pixel's sums. */
-INLINE void finish_sums(const conv_job *job, V *acc, global const float *bias, int lanes)
+INLINE_FOR void finish_sums(const conv_job *job, V *acc, global const float *bias, int lanes)
 {
-    UNROLL
-    for (int v = 0; v < NV; v++) {
+    EACH_VECTOR(v, NV)
+    {
         if (job->has_bias && lanes == NV * VW)
             acc[v] = acc[v] + V_LOAD(bias + v * VW);
         else if (job->has_bias && v * VW < lanes)
@@ -50,16 +50,17 @@ INLINE void finish_sums(const conv_job *job, V *acc, global const float *bias, i
 
 /* One window: results 0 and 1 of the upper and of the lower row. index is null if it is not wanted.
  */
-INLINE void put_window(const conv_job *job, V (*upper)[TILE_VECTORS], V (*lower)[TILE_VECTORS],
-                       global const float *bias, int lanes, global float *y, global uchar *index)
+INLINE_FOR void put_window(const conv_job *job, V (*upper)[TILE_VECTORS], V (*lower)[TILE_VECTORS],
+                           global const float *bias, int lanes, global float *y,
+                           global uchar *index)
 {
     UNROLL
     for (int i = 0; i < 2; i++) {
         finish_sums(job, upper[i], bias, lanes);
         finish_sums(job, lower[i], bias, lanes);
     }
-    UNROLL
-    for (int v = 0; v < NV; v++) {
+    EACH_VECTOR(v, NV)
+    {
         V x[4], best;
         V_mask at;
         x[0] = upper[0][v];
@@ -67,19 +68,12 @@ INLINE void put_window(const conv_job *job, V (*upper)[TILE_VECTORS], V (*lower)
         x[2] = lower[0][v];
         x[3] = lower[1][v];
         best = conv_pool_best(x, job->act, &at);
-        if (lanes == NV * VW) {
+        int left = lanes - v * VW;
+        if (left >= VW)
             V_STORE(y + v * VW, best);
-            if (index) LANES_STORE_U8(index + v * VW, at, VW);
-        } else {
-            float value[VW];
-            int place[VW];
-            V_STORE(value, best);
-            V_STORE(place, at);
-            for (int l = 0; l < VW && v * VW + l < lanes; l++) {
-                y[v * VW + l] = value[l];
-                if (index) index[v * VW + l] = (uchar)place[l];
-            }
-        }
+        else
+            V_STORE_PART(y + v * VW, best, left);
+        if (index && left > 0) conv_pool_store_index(index + v * VW, at, left);
     }
 }
 

@@ -1,8 +1,10 @@
 /* conv2d, conv2d_dx and conv2d_dw by Winograd's tiles. The arithmetic is winograd.clh's, with
  * vectors of -DVW floats on CPUs and VW=1 on GPUs.
  *
- * CPUs: a work-item is alone in its group and takes every get_global_size-th block of tiles (or
- * chunk) through all steps, in scratch memory of its own that stays in the second-level cache.
+ * CPUs: a work-item is alone in its group and takes its share of the tiles (or chunks), which lie
+ * side by side, block by block through all steps, in scratch memory of its own that stays in the
+ * second-level cache. Shares are as even as can be: drivers like to give half of all groups to the
+ * first thread that asks.
  *
  * GPUs: three kernels with u and m in global memory, for as many tiles at a time as keep these in a
  * large cache. Transforms have one work-item per tile and channel: neighbours have neighbouring
@@ -35,7 +37,10 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw), winog
 
 #if VW > 1
 
-/* All blocks of tiles. `own`: u and m of each work-item. */
+/* Where the share of work-item `id` of n parts begins. */
+INLINE int share(int n, size_t id) { return (int)((long)n * id / get_global_size(0)); }
+
+/* All tiles. `own`: u and m of each work-item. */
 kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, index),
                                  FINISH_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, to),
                                  TENSOR(const float, filters), TENSOR(float, own), winograd_job job)
@@ -44,9 +49,10 @@ kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, ind
     global float *u =
         own + own0 + get_global_id(0) * (u_floats + (long)WINOGRAD_POINTS * job.block * job.lanes);
     winograd_tensors t = {x + x0, index + index0, FINISH, y + y0, to + to0};
-    for (int first = get_global_id(0) * job.block; first < job.tiles;
-         first += get_global_size(0) * job.block)
-        winograd_block(&job, &t, filters + filters0, first, min(job.block, job.tiles - first), u,
+    int products = (job.tiles + WINOGRAD_PB - 1) / WINOGRAD_PB, id = get_global_id(0);
+    int end = min(share(products, id + 1) * WINOGRAD_PB, job.tiles);
+    for (int first = share(products, id) * WINOGRAD_PB; first < end; first += job.block)
+        winograd_block(&job, &t, filters + filters0, first, min(job.block, end - first), u,
                        u + u_floats);
 }
 
@@ -59,7 +65,8 @@ kernel void conv_winograd_chunks(TENSOR(const float, x), TENSOR(const float, dy)
     long all = (long)WINOGRAD_POINTS * job.cs * job.ks;
     global float *u =
         own + own0 + get_global_id(0) * (u_floats + (long)WINOGRAD_POINTS * job.block * job.ks);
-    for (int i = get_global_id(0); i < job.chunks; i += get_global_size(0))
+    int end = share(job.chunks, get_global_id(0) + 1);
+    for (int i = share(job.chunks, get_global_id(0)); i < end; i++)
         winograd_chunk(&job, x + x0, dy + dy0, index + index0, i, sums + sums0 + i * all,
                        db + db0 + (long)i * job.ks, u, u + u_floats);
 }

@@ -13,7 +13,7 @@ enum { gpu_bytes = 48 << 20 }; /* of what lies between a GPU's kernels */
 typedef struct plan {
     winograd_job job;
     char options[48];
-    size_t workers;  /* on a CPU */
+    size_t workers;  /* on a CPU, each with memory of its own */
     uint64_t second; /* after filters or sums: blocks' memory, u */
     uint64_t third;  /* m, or e */
     uint64_t db;     /* sums of db */
@@ -22,7 +22,7 @@ typedef struct plan {
 
 static plan plan_of(const opencl_context *cl, const winograd_job *job)
 {
-    plan p = {.job = *job, .workers = 4 * (size_t)cl->compute_units};
+    plan p = {.job = *job, .workers = cl->compute_units};
     snprintf(p.options, sizeof p.options, "-DVW=%u", cl->cpu_like ? cl->vector_width : 1);
     return p;
 }
@@ -32,7 +32,7 @@ static plan plan_tiles(const opencl_context *cl, const winograd_job *job)
     plan p = plan_of(cl, job);
     winograd_job *w = &p.job;
     if (cl->cpu_like) {
-        winograd_plan(w, (int32_t)cl->vector_width, (int32_t)p.workers / 2);
+        winograd_plan(w, (int32_t)cl->vector_width, (int32_t)cl->compute_units);
     } else {
         w->cs = w->c;
         w->lanes = w->k;
