@@ -121,15 +121,15 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
     conv_step_on(job, k, by);
 }
 
-/* What becomes of a run of sums; k: of its channels; `left` of them are wanted, `at` floats behind
- * the first result. */
-INLINE_FOR void finish_run(const conv_finish *f, const conv_channels *k, float *value, long at,
-                           int left)
+/* What becomes of a run of sums from channel `channel` on; `left` of them are wanted, `at` floats
+ * behind the first result. */
+INLINE_FOR void finish_run(const conv_finish *f, float *value, int channel, long at, int left)
 {
     WHOLE
     for (int i = 0; i < RUN_N; i++) {
         if (i >= left) continue;
-        value[i] = conv_finish_sum(f, &k[i], value[i], at + i, 1);
+        conv_finish one = conv_finish_at(f, channel + i, at + i);
+        conv_finish_sums(&one, value + i, 1, 1, 0, 1);
         if (ACT > ACT_RELU6) value[i] = act_forward(ACT, f->alpha, value[i]);
     }
 }
@@ -202,15 +202,11 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w)
     WHOLE
     for (int c = 0; c < WN; c += RUN_N) {
         int o = PRODUCT_COLUMN(c, at), first = group * job.cout + column + o;
-        conv_channels channels[RUN_N];
-        WHOLE
-        for (int i = 0; i < RUN_N; i++)
-            channels[i] = conv_finish_channels(&f, o + i < left ? first + i : 0, 1);
         WHOLE
         for (int r = 0; r < WM; r++) {
             long to = (long)rows[PRODUCT_ROW(r, at)].s3 * job.groups * job.cout + first;
             if (to < 0) continue;
-            finish_run(&f, channels, acc[r] + c, to, left - o);
+            finish_run(&f, acc[r] + c, first, to, left - o);
             if (!POOL)
                 product_store(y + y0 + to, acc[r] + c, left - o, job.accumulate);
             else if (r % 4 == 3)
