@@ -10,12 +10,14 @@ kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate,
     y += y0;
     FOR_EACH_BELOW(quad, count / 4)
     {
-        const philox4 words = dropout_words(seed, quad, stream, step);
+        philox4 words;
+        dropout_words(&words, seed, quad, stream, step);
         UNROLL for (int j = 0; j < 4; j++)
             PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], words.v[j], rate, scale));
     }
     if ((n - 1) / block != get_global_id(0)) return;
-    const philox4 words = dropout_words(seed, n - 1, stream, step);
+    philox4 words;
+    dropout_words(&words, seed, n - 1, stream, step);
     for (ulong i = count / 4 * 4; i < count; i++)
         PUT(y[i], dropout_value(x[i], words.v[i % 4], rate, scale));
 }

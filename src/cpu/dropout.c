@@ -20,7 +20,8 @@ typedef struct job {
 static void words_of(const job *l, u64 quad, u32 words[block])
 {
     for (u32 q = 0; q < block / 4; q++) {
-        philox4 four = dropout_words(l->seed, quad + q, l->stream, l->step);
+        philox4 four;
+        dropout_words(&four, l->seed, quad + q, l->stream, l->step);
         for (u32 j = 0; j < 4; j++) words[4 * q + j] = four.v[j];
     }
 }
