@@ -42,14 +42,14 @@ INLINE_FOR void put_pixels(const conv_finish *finish, V acc[TILE_PIXELS][TILE_VE
                            const int pb, int from, global float *y, long y_step, int lanes,
                            int accumulate)
 {
-    UNROLL
-    for (int v = 0; v < NV; v++) {
+    EACH_VECTOR(v, NV)
+    {
         int left = lanes - v * VW;
         if (left <= 0) continue;
         const conv_finish f = conv_finish_at(finish, v * VW, v * VW);
         conv_finish_sums(&f, &acc[0][v], pb, TILE_VECTORS, y_step, left);
-        UNROLL
-        for (int p = 0; p < pb; p++) {
+        EACH_PIXEL(p, pb)
+        {
             global float *to = y + p * y_step + v * VW;
             if (p < from) continue;
             conv_store(to, accumulate ? conv_load(to, left) + acc[p][v] : acc[p][v], left);
@@ -128,6 +128,49 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
     }
 }
 
+#define DENSE_TILES 4   /* the most tiles of rows to a work-item */
+#define DENSE_DEPTH 128 /* inputs summed over at a time: their weights stay in the first cache */
+
+/* dense on CPUs; job: of a convolution of a row of pixels. The weights of some inputs are used by
+ * all tiles of rows while those of the next are asked for. Grid: block of NV VW outputs, `tiles`
+ * tiles of PB rows, the last one overlapping the one before where they do not come out even. */
+kernel void dense_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
+                        TENSOR(float, y), int tiles, conv_job job)
+{
+    int block = get_global_id(0), begin = get_global_id(1) * tiles, n = job.column.count;
+    int lane = block * job.lanes, lanes = min(job.lanes, job.cout - lane);
+    long depth_step = (long)DENSE_DEPTH * job.w_step;
+    global const float *weights = w + w0 + (long)block * job.w_block;
+    const conv_finish all = FINISH;
+    V acc[TILE_PIXELS][TILE_VECTORS];
+    float sums[DENSE_TILES][PB][NV * VW];
+    tiles = min(tiles, (n + PB - 1) / PB - begin);
+    for (int i = 0; i < job.cin; i += DENSE_DEPTH, weights += depth_step) {
+        int len = min(DENSE_DEPTH, job.cin - i);
+        for (int t = 0; t < tiles; t++) {
+            int first = min((begin + t) * PB, n - PB);
+            if (i) {
+                EACH_PIXEL(p, PB)
+                EACH_VECTOR(v, NV) acc[p][v] = V_LOAD(sums[t][p] + v * VW);
+            } else {
+                tile_clear(acc, PB, NV);
+            }
+            tile_product(acc, PB, NV, x + x0 + (long)first * job.cin + i, job.cin, weights,
+                         job.w_step, len, !t && i + DENSE_DEPTH < job.cin ? depth_step : 0);
+            EACH_PIXEL(p, PB)
+            EACH_VECTOR(v, NV) V_STORE(sums[t][p] + v * VW, acc[p][v]);
+        }
+    }
+    for (int t = 0; t < tiles; t++) {
+        int wanted = (begin + t) * PB, first = min(wanted, n - PB);
+        long at = (long)first * job.cout + lane;
+        const conv_finish f = conv_finish_at(&all, lane, at);
+        EACH_PIXEL(p, PB)
+        EACH_VECTOR(v, NV) acc[p][v] = V_LOAD(sums[t][p] + v * VW);
+        put_pixels(&f, acc, PB, wanted - first, y + y0 + at, job.cout, lanes, 0);
+    }
+}
+
 /* dense_dx: an input is a pixel whose source is its row of weights; the batch is the vector, dyᵀ
  * packed as [block][o][lane]. Grid: block of the batch, tile of PB inputs (the last overlapping).
  */
@@ -141,13 +184,12 @@ kernel void dense_dx_tiles(TENSOR(const float, w), global const float *packed, T
     V acc[TILE_PIXELS][TILE_VECTORS];
     tile_forward(acc, PB, NV, w + w0 + (long)first * out, out, packed + (long)block * out * NV * VW,
                  NV * VW, 1, 0, 0, 1, 0, 0, out);
-    for (int p = 0; p < PB; p++) {
-        if (first + p < wanted) continue;
-        float value[TILE_VECTORS * VW];
-        for (int v = 0; v < NV; v++) V_STORE(value + v * VW, acc[p][v]);
-        for (int l = 0; l < lanes; l++)
-            PUT(dx[dx0 + (long)(block * NV * VW + l) * in + first + p], value[l]);
-    }
+    float value[TILE_PIXELS][TILE_VECTORS * VW];
+    EACH_PIXEL(p, PB)
+    EACH_VECTOR(v, NV) V_STORE(value[p] + v * VW, acc[p][v]);
+    dx += dx0 + (long)block * NV * VW * in + first;
+    for (int l = 0; l < lanes; l++, dx += in)
+        for (int p = wanted - first; p < PB; p++) PUT(dx[p], value[p][l]);
 }
 
 /* [rows, columns] → [block of columns' rows][…]: to[(b · columns + o) · lanes + l] = x[b · lanes +

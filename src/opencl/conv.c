@@ -171,6 +171,27 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
 
 /* ---- dense ---- */
 
+enum { dense_tiles_most = 4 }; /* DENSE_TILES of kernels/conv.cl */
+
+static clade_status run_dense(opencl_context *cl, opencl_tile *s, conv_job *job,
+                              const clade_tensor *x, const clade_tensor *w,
+                              const opencl_finish *finish, const clade_tensor *y)
+{
+    if (!cl->cpu_like) return run_tiles(cl, s, job, x, w, finish, y);
+    clade_opencl_tile_row(cl, s, job->column.count);
+    int32_t all = (job->column.count + s->pb - 1) / s->pb, tiles = dense_tiles_most;
+    /* fewer to a work-item where there are few */
+    if (job->blocks * ((all - 1) / tiles + 1) < 2 * (int32_t)cl->compute_units) tiles = 1;
+    opencl_launch l = clade_opencl_begin(cl, "conv", "dense_tiles", clade_opencl_tile_options(s));
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, w);
+    clade_opencl_finish(&l, finish);
+    clade_opencl_tensor(&l, y);
+    clade_opencl_i32(&l, tiles);
+    clade_opencl_struct(&l, job, sizeof *job);
+    return clade_opencl_run_checked(&l, (size_t)job->blocks, (size_t)((all - 1) / tiles + 1), 1);
+}
+
 /* A 1×1 convolution of n pixels. */
 static conv_job dense_job(int32_t n, int32_t in, int32_t out)
 {
@@ -205,13 +226,13 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
     if (out % job.lanes == 0) {
         job.w_step = out;
         job.w_block = job.lanes;
-        return run_tiles(cl, &s, &job, &a->x, &a->w, &finish, &a->y);
+        return run_dense(cl, &s, &job, &a->x, &a->w, &finish, &a->y);
     }
     clade_status status = clade_opencl_conv_pack(cl, &a->w, 1, in, out, &job, scratch);
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
-    return run_tiles(cl, &s, &job, &a->x, &packed, &finish, &a->y);
+    return run_dense(cl, &s, &job, &a->x, &packed, &finish, &a->y);
 }
 
 static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *scratch)

@@ -1,12 +1,28 @@
 /* Launchers of kernels/conv_dw.cl: weight and bias gradients of convolutions and dense layers. */
 #include "opencl/implicit.h"
 
+enum {
+    band_most = 8, /* rows of dy that a CPU takes at once */
+    band_floats = 1 << 16
+};
+
 /* Where its parts lie in scratch memory, in floats. */
 typedef struct dw_layout {
     uint64_t parts, db_parts, padded, own, end;
 } dw_layout;
 
-static dw_layout layout_of(const conv_dw_job *job)
+static uint64_t row_floats(const conv_dw_job *job)
+{
+    return (uint64_t)job->ow * (uint64_t)job->groups * (uint64_t)job->lanes;
+}
+
+static int32_t band_of(const conv_dw_job *job)
+{
+    uint64_t fit = band_floats / row_floats(job);
+    return fit < 1 ? 1 : fit < band_most ? (int32_t)fit : band_most;
+}
+
+static dw_layout layout_of(const opencl_context *cl, const conv_dw_job *job)
 {
     uint64_t filters = (uint64_t)job->groups * (uint64_t)job->lanes;
     uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg,
@@ -15,9 +31,9 @@ static dw_layout layout_of(const conv_dw_job *job)
     layout.padded = layout.db_parts + chunks * filters;
     layout.own = layout.end = layout.padded;
     if (job->pooled)
-        layout.end += chunks * (uint64_t)job->kh * (uint64_t)job->ow * filters;
+        layout.end += cl->compute_units * (uint64_t)band_of(job) * row_floats(job);
     else if (job->lanes != job->kg)
-        layout.end += (uint64_t)job->images * (uint64_t)job->oh * (uint64_t)job->ow * filters;
+        layout.end += (uint64_t)job->images * (uint64_t)job->oh * row_floats(job);
     return layout;
 }
 
@@ -101,63 +117,90 @@ static clade_status pad_lanes(opencl_context *cl, clade_tensor *dy, const clade_
     return clade_opencl_run_elements(&l, n);
 }
 
-/* index: of a pooled gradient, else absent. */
-static clade_status filter_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                    const conv_dw_job *job, const clade_tensor *dy,
-                                    const clade_tensor *index, void *scratch)
-{
-    bool depthwise = conv_is_depthwise(&a->dw, a->groups);
-    opencl_tile s = clade_opencl_tile(cl, job->lanes);
-    if (depthwise)
-        s.nv = 1;
-    else
-        clade_opencl_tile_divisor(cl, &s, job->run);
-    clade_buffer memory;
-    clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).parts);
-    opencl_launch l =
-        clade_opencl_begin(cl, "conv_dw", depthwise ? "conv_dw_depthwise" : "conv_dw_part",
-                           clade_opencl_tile_options(&s));
-    clade_tensor own = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).own);
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, depthwise ? &a->dy : dy);
-    if (!depthwise) {
-        clade_opencl_tensor(&l, index);
-        clade_opencl_tensor(&l, &own);
-    }
-    clade_opencl_tensor(&l, &parts);
-    clade_opencl_struct(&l, job, sizeof *job);
-    size_t blocks = (size_t)job->groups * (size_t)((job->lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
-    size_t tiles = (size_t)job->columns * (size_t)(job->run / s.pb), chunks = (size_t)job->chunks;
-    clade_status status;
-    if (depthwise)
-        status = clade_opencl_run_checked(&l, blocks, (size_t)(job->kh * job->kw), chunks);
-    else if (cl->cpu_like)
-        status = clade_opencl_run_checked(&l, 1, 1, chunks * (size_t)job->kh);
-    else
-        status = clade_opencl_run_checked(&l, blocks, tiles, chunks * (size_t)job->kh);
-    uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
-    return status ? status
-                  : clade_opencl_dw_add(cl, job, scratch, layout_of(job).parts, rows, &a->dw);
-}
-
-static clade_status bias_gradient(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                  const conv_dw_job *job, const clade_tensor *dy,
-                                  const clade_tensor *index, void *scratch)
+static clade_status depthwise_parts(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                    const conv_dw_job *job, const clade_tensor *parts)
 {
     opencl_tile s = clade_opencl_tile(cl, 1);
-    clade_buffer memory;
-    clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout_of(job).db_parts);
     opencl_launch l =
-        clade_opencl_begin(cl, "conv_dw", job->pooled ? "conv_db_pooled" : "conv_db_part",
-                           clade_opencl_tile_options(&s));
-    clade_opencl_tensor(&l, dy);
-    if (job->pooled) clade_opencl_tensor(&l, index);
-    clade_opencl_tensor(&l, &parts);
+        clade_opencl_begin(cl, "conv_dw", "conv_dw_depthwise", clade_opencl_tile_options(&s));
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, parts);
     clade_opencl_struct(&l, job, sizeof *job);
-    clade_status status = clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw),
-                                                   (size_t)job->chunks, 1);
-    return status ? status
-                  : clade_opencl_dw_add(cl, job, scratch, layout_of(job).db_parts, 1, &a->db);
+    return clade_opencl_run_checked(&l, (size_t)(job->lanes / s.vw), (size_t)(job->kh * job->kw),
+                                    (size_t)job->chunks);
+}
+
+/* index: of a pooled gradient, else absent; db_parts: where a CPU sums up db too, or NULL. */
+static clade_status filter_parts(opencl_context *cl, const clade_conv2d_dw_args *a,
+                                 const conv_dw_job *job, const clade_tensor *dy,
+                                 const clade_tensor *index, const clade_tensor *parts,
+                                 const clade_tensor *db_parts, void *scratch)
+{
+    opencl_tile s = clade_opencl_tile(cl, job->lanes);
+    clade_opencl_tile_divisor(cl, &s, job->run);
+    clade_buffer memory;
+    clade_tensor own = clade_opencl_scratch_tensor(&memory, scratch, layout_of(cl, job).own);
+    size_t blocks = (size_t)job->groups * (size_t)((job->lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
+    size_t tiles = (size_t)job->columns * (size_t)(job->run / s.pb), workers;
+    int32_t units = (int32_t)cl->compute_units, taps = 1;
+    if (cl->cpu_like) {
+        /* all rows of taps together, if there are chunks enough */
+        if (job->chunks >= 4 * units) taps = job->kh;
+        blocks = tiles = 1;
+        workers = cl->compute_units;
+    } else {
+        workers = (size_t)job->chunks * (size_t)job->kh;
+    }
+    opencl_launch l =
+        clade_opencl_begin(cl, "conv_dw", "conv_dw_part", clade_opencl_tile_options(&s));
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, dy);
+    clade_opencl_tensor(&l, index);
+    clade_opencl_tensor(&l, &own);
+    clade_opencl_tensor(&l, parts);
+    clade_opencl_tensor(&l, db_parts);
+    clade_opencl_i32(&l, taps);
+    clade_opencl_i32(&l, band_of(job));
+    clade_opencl_i32(&l, cl->cpu_like && job->has_bias);
+    clade_opencl_struct(&l, job, sizeof *job);
+    return clade_opencl_run_checked(&l, blocks, tiles, workers);
+}
+
+static clade_status bias_parts(opencl_context *cl, const conv_dw_job *job, const clade_tensor *dy,
+                               const clade_tensor *parts)
+{
+    opencl_tile s = clade_opencl_tile(cl, 1);
+    opencl_launch l =
+        clade_opencl_begin(cl, "conv_dw", "conv_db_part", clade_opencl_tile_options(&s));
+    clade_opencl_tensor(&l, dy);
+    clade_opencl_tensor(&l, parts);
+    clade_opencl_struct(&l, job, sizeof *job);
+    return clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw),
+                                    (size_t)job->chunks, 1);
+}
+
+/* dw, unless it is `done`, and db. */
+static clade_status run_job(opencl_context *cl, const clade_conv2d_dw_args *a,
+                            const conv_dw_job *job, const clade_tensor *dy,
+                            const clade_tensor *index, bool done, void *scratch)
+{
+    clade_buffer memory;
+    dw_layout layout = layout_of(cl, job);
+    clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout.parts);
+    clade_tensor db_parts = clade_opencl_scratch_tensor(&memory, scratch, layout.db_parts);
+    uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
+    bool depthwise = conv_is_depthwise(&a->dw, a->groups);
+    bool bias = job->has_bias && (done || depthwise || !cl->cpu_like); /* is it apart? */
+    clade_status status = CLADE_OK;
+    if (!done) {
+        status = depthwise ? depthwise_parts(cl, a, job, &parts)
+                           : filter_parts(cl, a, job, dy, index, &parts, &db_parts, scratch);
+        if (!status) status = clade_opencl_dw_add(cl, job, scratch, layout.parts, rows, &a->dw);
+    }
+    if (!status && bias) status = bias_parts(cl, job, dy, &db_parts);
+    if (status || !job->has_bias) return status;
+    return clade_opencl_dw_add(cl, job, scratch, layout.db_parts, 1, &a->db);
 }
 
 clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch)
@@ -172,14 +215,12 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
         done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, scratch) : CLADE_OK;
     if (status || (done && !clade_tensor_present(&a->db))) return status;
     conv_dw_job job = clade_opencl_dw_job(cl, a);
-    dw_layout layout = layout_of(&job);
+    dw_layout layout = layout_of(cl, &job);
     clade_buffer memory;
     clade_tensor dy = a->dy, padded = clade_opencl_scratch_tensor(&memory, scratch, layout.padded);
     status = pad_lanes(cl, &dy, &padded, layout.end - layout.padded, job.kg, job.lanes);
     const clade_tensor no_index = {0};
-    if (!status && !done) status = filter_gradient(cl, a, &job, &dy, &no_index, scratch);
-    if (!status && job.has_bias) status = bias_gradient(cl, a, &job, &dy, &no_index, scratch);
-    return status;
+    return status ? status : run_job(cl, a, &job, &dy, &no_index, done, scratch);
 }
 
 bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
@@ -198,9 +239,7 @@ clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2
         return clade_opencl_implicit_dw(cl, a, index, scratch);
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
-    clade_status status = filter_gradient(cl, a, &job, &a->dy, index, scratch);
-    if (!status && job.has_bias) status = bias_gradient(cl, a, &job, &a->dy, index, scratch);
-    return status;
+    return run_job(cl, a, &job, &a->dy, index, false, scratch);
 }
 
 size_t clade_opencl_dw_pooled_scratch(opencl_context *cl, const clade_conv2d_dw_args *a)
@@ -210,7 +249,7 @@ size_t clade_opencl_dw_pooled_scratch(opencl_context *cl, const clade_conv2d_dw_
         return clade_opencl_implicit_scratch(cl, CLADE_OP_conv2d_dw, args);
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
-    return (size_t)layout_of(&job).end * sizeof(float);
+    return (size_t)layout_of(cl, &job).end * sizeof(float);
 }
 
 clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch)
@@ -241,7 +280,7 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
         clade_opencl_i32(&l, out);
         clade_opencl_i32(&l, lanes);
         clade_opencl_i32(&l, a->accumulate);
-        size_t blocks = (size_t)((lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
+        size_t blocks = cl->cpu_like ? 1 : (size_t)((lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
         status = clade_opencl_run_checked(&l, blocks, (size_t)(in / s.pb), 1);
     }
     if (status || !clade_tensor_present(&a->db)) return status;
@@ -259,7 +298,7 @@ size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clad
     size_t floats = 0;
     if (op == CLADE_OP_conv2d_dw) {
         conv_dw_job job = clade_opencl_dw_job(cl, &args->conv2d_dw);
-        floats = (size_t)layout_of(&job).end;
+        floats = (size_t)layout_of(cl, &job).end;
     } else if (op == CLADE_OP_dense_dw) {
         const clade_tensor *dy = &args->dense_dw.dy;
         floats =
