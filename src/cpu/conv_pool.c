@@ -240,40 +240,46 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     return CLADE_OK;
 }
 
+/* Where the gradients' convolutions find the full gradient: in memory as the pooled one, or, where
+ * they are not done in bands, spread into scratch memory, which then goes on behind it. */
+static void place_gradient(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
+                           bool bands, clade_tensor *full, clade_buffer *memory, float **scratch)
+{
+    if (bands) {
+        full->buffer = dy->buffer;
+        full->offset = dy->offset;
+        return;
+    }
+    spread_all(cpu, dy, index, full, memory, *scratch);
+    *scratch += clade_tensor_count(full);
+}
+
 static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
                                       void *scratch)
 {
-    cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
-    if (in_bands(&a->w, g.groups)) {
-        full.buffer = a->dy.buffer;
-        full.offset = a->dy.offset;
-        clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
-        return CPU_NAME(conv_dx)(cpu, &conv, clade_tensor_host(&a->index), scratch);
-    }
     clade_buffer memory;
-    spread_all(cpu, &a->dy, &a->index, &full, &memory, scratch);
+    float *rest = scratch;
+    bool bands = in_bands(&a->w, g.groups);
+    place_gradient(context, &a->dy, &a->index, bands, &full, &memory, &rest);
     clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
-    return CPU_NAME(conv2d_dx)(cpu, &conv, (float *)scratch + clade_tensor_count(&full));
+    return bands ? CPU_NAME(conv_dx)(context, &conv, clade_tensor_host(&a->index), rest)
+                 : CPU_NAME(conv2d_dx)(context, &conv, rest);
 }
 
 static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
                                       void *scratch)
 {
-    cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
-    if (in_bands(&a->dw, g.groups)) {
-        full.buffer = a->dy.buffer;
-        full.offset = a->dy.offset;
-        clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);
-        return CPU_NAME(conv_dw)(cpu, &conv, clade_tensor_host(&a->index), scratch);
-    }
     clade_buffer memory;
-    spread_all(cpu, &a->dy, &a->index, &full, &memory, scratch);
+    float *rest = scratch;
+    bool bands = in_bands(&a->dw, g.groups);
+    place_gradient(context, &a->dy, &a->index, bands, &full, &memory, &rest);
     clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);
-    return CPU_NAME(conv2d_dw)(cpu, &conv, (float *)scratch + clade_tensor_count(&full));
+    return bands ? CPU_NAME(conv_dw)(context, &conv, clade_tensor_host(&a->index), rest)
+                 : CPU_NAME(conv2d_dw)(context, &conv, rest);
 }
 
 void CPU_NAME(conv_pool)(clade_backend *table);

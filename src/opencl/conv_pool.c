@@ -169,6 +169,47 @@ static clade_status pool_implicit(opencl_context *cl, const clade_conv2d_maxpool
     return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, &a->index);
 }
 
+/* What is done for some pictures at a time: the convolution, whose full tensor is in scratch
+ * memory, and the pooled side. */
+typedef struct apart {
+    opencl_context *cl;
+    clade_backend ops;
+    clade_args conv;
+    clade_tensor pooled, index;
+    bool relu;
+    void *scratch;
+} apart;
+
+/* All pictures: those of x (or dx), which is the convolution's, and of the pooled side. */
+static clade_status in_parts(apart *p, clade_tensor *x, clade_tensor *full,
+                             clade_status (*run)(const apart *))
+{
+    clade_tensor *const moving[] = {x, &p->pooled, &p->index};
+    int32_t left = p->pooled.dim[0], n = full->dim[0];
+    for (int i = 0; i < 3; i++) advance(moving[i], 0, n);
+    for (;;) {
+        clade_status status = run(p);
+        left -= n;
+        if (status || left <= 0) return status;
+        int32_t next = left < n ? left : n;
+        for (int i = 0; i < 3; i++) advance(moving[i], n, next);
+        full->dim[0] = n = next;
+    }
+}
+
+static clade_status convolve_and_pool(const apart *p)
+{
+    clade_status status = p->ops.conv2d(p->cl, &p->conv.conv2d, p->scratch);
+    return status ? status : pool(p->cl, &p->conv.conv2d.y, &p->pooled, &p->index, p->relu);
+}
+
+static clade_status spread_and_convolve(const apart *p)
+{
+    clade_maxpool2d_dx_args spread = conv_pool_spread(&p->pooled, &p->index, p->conv.conv2d_dx.dy);
+    clade_status status = p->ops.maxpool2d_dx(p->cl, &spread, NULL);
+    return status ? status : p->ops.conv2d_dx(p->cl, &p->conv.conv2d_dx, p->scratch);
+}
+
 static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
 {
     opencl_context *cl = context;
@@ -179,28 +220,18 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
         return clade_opencl_winograd(cl, &args.conv2d, &finish, &a->y, &a->index, scratch);
     if (way == OPENCL_IMPLICIT) return pool_implicit(cl, a, &args.conv2d, &finish);
     if (is_direct(cl, a)) return pool_direct(cl, a, scratch);
-    clade_backend parts = parts_of(cl);
-    args = conv_of(cl, a);
-    clade_conv2d_args *conv = &args.conv2d;
+    apart p = {.cl = cl,
+               .ops = parts_of(cl),
+               .conv = conv_of(cl, a),
+               .pooled = a->y,
+               .index = a->index,
+               .relu = a->act == CLADE_RELU,
+               .scratch = scratch};
     clade_buffer memory = {.handle = scratch};
-    conv->y.offset = full_offset(cl, CLADE_OP_conv2d, &args);
+    clade_conv2d_args *conv = &p.conv.conv2d;
+    conv->y.offset = full_offset(cl, CLADE_OP_conv2d, &p.conv);
     conv->y.buffer = &memory;
-    clade_tensor y = a->y, index = a->index;
-    int32_t n = conv->y.dim[0];
-    advance(&y, 0, n);
-    advance(&index, 0, n);
-    clade_status status = CLADE_OK;
-    for (int32_t left = a->x.dim[0]; !status && left > 0;) {
-        status = parts.conv2d(cl, conv, scratch);
-        if (!status) status = pool(cl, &conv->y, &y, &index, a->act == CLADE_RELU);
-        left -= n;
-        int32_t next = left < n ? left : n;
-        advance(&conv->x, n, next);
-        advance(&y, n, next);
-        advance(&index, n, next);
-        conv->y.dim[0] = n = next;
-    }
-    return status;
+    return in_parts(&p, &conv->x, &conv->y, convolve_and_pool);
 }
 
 static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
@@ -210,29 +241,17 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
     clade_args args;
     if (way_of_dx(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd_dx(cl, &args.conv2d_dx, &a->index, scratch);
-    clade_backend parts = parts_of(cl);
-    args = conv_dx_of(cl, a);
-    clade_conv2d_dx_args *conv = &args.conv2d_dx;
+    apart p = {.cl = cl,
+               .ops = parts_of(cl),
+               .conv = conv_dx_of(cl, a),
+               .pooled = a->dy,
+               .index = a->index,
+               .scratch = scratch};
     clade_buffer memory = {.handle = scratch};
-    conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dx, &args);
+    clade_conv2d_dx_args *conv = &p.conv.conv2d_dx;
+    conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dx, &p.conv);
     conv->dy.buffer = &memory;
-    clade_tensor dy = a->dy, index = a->index;
-    int32_t n = conv->dy.dim[0];
-    advance(&dy, 0, n);
-    advance(&index, 0, n);
-    clade_status status = CLADE_OK;
-    for (int32_t left = a->dx.dim[0]; !status && left > 0;) {
-        clade_maxpool2d_dx_args spread = conv_pool_spread(&dy, &index, conv->dy);
-        status = parts.maxpool2d_dx(cl, &spread, NULL);
-        if (!status) status = parts.conv2d_dx(cl, conv, scratch);
-        left -= n;
-        int32_t next = left < n ? left : n;
-        advance(&conv->dx, n, next);
-        advance(&dy, n, next);
-        advance(&index, n, next);
-        conv->dy.dim[0] = n = next;
-    }
-    return status;
+    return in_parts(&p, &conv->dx, &conv->dy, spread_and_convolve);
 }
 
 static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
