@@ -75,7 +75,7 @@ conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_
     }
     job.lanes = opencl_round_up(job.kg, vw);
     conv_axis_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
-                          &job.low, &job.high);
+                       &job.low, &job.high);
     bool side_by_side = g.dilation[1] == 1 && g.groups == 1;
     job.run = side_by_side ? job.kw * job.cg : job.cg;
     job.columns = side_by_side ? 1 : job.kw;
