@@ -75,7 +75,7 @@ static void compare(const clade_inspection *in, const clade_dataset *loaded,
                 size_t i = 0;
                 while (i < in->count && strcmp(in->pictures[i].name, name)) i++;
                 CHECK_OK(clade_inspect_augment(in, recipe, device, i, epochs, shown));
-                memcpy(pixels, batch.pixels + k * size, size);
+                memcpy(pixels, batch.pixels[k], size);
                 CHECK(!memcmp(shown, pixels, size));
                 sample(device, augment, pixels, batch.matrix + 8 * k, expected);
                 for (size_t n = 0; n < size; n++)
