@@ -1,7 +1,8 @@
-/* affine_sample: a work-item computes `columns` pixels of a row of the output y [n, oh, ow, C]: one on
- * a GPU, so that neighbours' reads and writes are joined, the whole row on a CPU. Away from the
- * picture's edge the channels are lanes of one vector. Dimension 0 is the group of columns, padded to whole work-groups;
- * dimension 1 the row i; dimension 2 the picture, counted from `first`. Built for C channels
+/* affine_sample: a work-item computes `columns` pixels of a row of the output y [n, oh, ow, C]: one
+ * on a GPU, so that neighbours' reads and writes are joined, the whole row on a CPU. Away from the
+ * picture's edge the channels are lanes of one vector. Dimension 0 is the group of columns, padded
+ * to whole work-groups; dimension 1 the row i; dimension 2 the picture, counted from `first`. Built
+ * for C channels
  * (-DC=1 … 4). */
 #include "opencl.clh"
 #include "image.clh"

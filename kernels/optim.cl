@@ -9,8 +9,8 @@
 
 /* scratch: chains [chunks, 64], then their sums [chunks].
  *
- * One work-item per chunk and VW chains: chain l of a chunk is Σ g² over its elements l, l + 64, … of
- * g [n]. Work-items that follow each other read what lies together. */
+ * One work-item per chunk and VW chains: chain l of a chunk is Σ g² over its elements l, l + 64, …
+ * of g [n]. Work-items that follow each other read what lies together. */
 kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulong n)
 {
     const ulong item = get_global_id(0), first = item * VW;

@@ -10,8 +10,9 @@
  * large cache. Transforms have one work-item per tile and channel: neighbours have neighbouring
  * channels, so that all 36 loads and 36 stores are coalesced; about 80 registers let 24 warps be
  * resident, enough to hide the loads. The products at the 36 points are 36 matrix products over
- * c (or tiles), one launch of product.cl. From 64 to 128 channels that is 590 kflop for the 27 kB of
- * u and m that a tile has, 21 flops a byte: about what memory bears, more than enough for a cache. */
+ * c (or tiles), one launch of product.cl. From 64 to 128 channels that is 590 kflop for the 27 kB
+ * of u and m that a tile has, 21 flops a byte: about what memory bears, more than enough for a
+ * cache. */
 #include "opencl.clh"
 #include "winograd.clh"
 

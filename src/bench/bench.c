@@ -1,16 +1,9 @@
 /* The list of things to be timed, and the rounds in which they are. */
-#define _POSIX_C_SOURCE 200809L
 #include "bench/bench.h"
 
-#include <stdlib.h>
-#include <time.h>
+#include "base/clock.h"
 
-double clade_bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include <stdlib.h>
 
 clade_status clade_bench_create(clade_device *device, clade_bench **out)
 {
@@ -48,11 +41,11 @@ clade_status clade_bench_add(clade_bench *bench, const bench_thing *thing)
 /* Seconds of one of several calls in a row. */
 static clade_status take_time(clade_bench *bench, const bench_thing *thing, double *seconds)
 {
-    double begun = clade_bench_now();
+    double begun = clade_clock();
     clade_status status = CLADE_OK;
     for (unsigned i = 0; i < thing->calls && !status; i++) status = thing->run(thing->user);
     if (!status) status = clade_device_finish(bench->device);
-    *seconds = (clade_bench_now() - begun) / thing->calls;
+    *seconds = (clade_clock() - begun) / thing->calls;
     return clade_context(status, "%s", thing->result.name);
 }
 

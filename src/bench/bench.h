@@ -36,7 +36,4 @@ bench_cost clade_bench_call_cost(const clade_call *call);
 /* Of all calls of a pass over the full batch. */
 bench_cost clade_bench_pass_cost(const clade_model *model, clade_pass pass);
 
-/* Seconds since some moment. */
-double clade_bench_now(void);
-
 #endif

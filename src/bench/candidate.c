@@ -1,6 +1,8 @@
 /* One way of doing a call, compared with the CPU and timed. */
 #include "bench/candidate.h"
 
+#include "base/clock.h"
+
 #include "base/random.h"
 #include "bench/bench.h"
 #include "conform/conform.h"
@@ -152,14 +154,14 @@ static clade_status check_way(const staged *s, const char *way)
 static clade_status take_time(staged *s, double *seconds)
 {
     static const double enough = 0.2;
-    double begun = clade_bench_now();
+    double begun = clade_clock();
     clade_status status = CLADE_OK;
     *seconds = INFINITY;
-    for (int round = 0; !status && (round < 3 || clade_bench_now() - begun < enough); round++) {
-        double from = clade_bench_now();
+    for (int round = 0; !status && (round < 3 || clade_clock() - begun < enough); round++) {
+        double from = clade_clock();
         status = clade_call_run(s->device, &s->call);
         if (!status) status = clade_device_finish(s->device);
-        double took = clade_bench_now() - from;
+        double took = clade_clock() - from;
         if (took < *seconds) *seconds = took;
     }
     return status;

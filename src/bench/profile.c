@@ -1,6 +1,8 @@
 /* Profiles of training steps: what each call of a model took. */
 #include "bench/model.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,11 +20,11 @@ static const char *layer_of(const clade_model *model, const clade_call *call)
 
 static clade_status run_steps(bench_model *m, clade_device *device, int steps, double *seconds)
 {
-    double begun = clade_bench_now();
+    double begun = clade_clock();
     clade_status status = CLADE_OK;
     for (int i = 0; i < steps && !status; i++) status = clade_bench_model_step(m);
     if (!status) status = clade_device_finish(device);
-    *seconds = (clade_bench_now() - begun) / steps;
+    *seconds = (clade_clock() - begun) / steps;
     return status;
 }
 

@@ -1,6 +1,8 @@
 /* Choosing by measurement: every way of every call of some models is tried by a child process. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench/candidate.h"
+
+#include "base/clock.h"
 #include "bench/model.h"
 
 #include "base/process.h"
@@ -97,7 +99,7 @@ static clade_status run_child(tuner *t, const char *const more[4], double limit,
 {
     const char *argv[32];
     size_t n = 0;
-    double left = t->until - clade_bench_now();
+    double left = t->until - clade_clock();
     while (t->options->command[n] && n < 24) {
         argv[n] = t->options->command[n];
         n++;
@@ -151,7 +153,7 @@ static clade_status try_ways(tuner *t, const wanted *w, const char *const *ways,
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
         /* what is half measured is not kept */
-        if (clade_bench_now() >= t->until) return CLADE_OK;
+        if (clade_clock() >= t->until) return CLADE_OK;
         status = try_way(t, w, ways[i], &trial[i], answer[i]);
     }
     if (status) return status;
@@ -237,9 +239,8 @@ clade_status clade_tune_device(const clade_tune_device_options *options,
                                clade_tune_device_summary *summary)
 {
     *summary = (clade_tune_device_summary){0};
-    tuner t = {.options = options,
-               .summary = summary,
-               .until = clade_bench_now() + options->total_seconds};
+    tuner t = {
+        .options = options, .summary = summary, .until = clade_clock() + options->total_seconds};
     const clade_device_options fast = {.math = CLADE_FAST};
     clade_status status = clade_device_open(options->device, &fast, &t.device);
     if (status) return status;

@@ -35,15 +35,6 @@ static clade_status shape_conv2d_norm(clade_args *args)
 
 /* ---- reference ---- */
 
-static const clade_op_impl *impl_of(clade_op op)
-{
-#ifdef CLADE_ORACLE
-    return clade_op_oracle(op);
-#else
-    return clade_op_reference(op);
-#endif
-}
-
 static void run_conv2d_norm(const clade_args *args)
 {
     const clade_conv2d_norm_args *a = &args->conv2d_norm;

@@ -72,15 +72,6 @@ static clade_status shape_conv2d_maxpool_dw(clade_args *args)
 
 /* ---- references ---- */
 
-static const clade_op_impl *impl_of(clade_op op)
-{
-#ifdef CLADE_ORACLE
-    return clade_op_oracle(op);
-#else
-    return clade_op_reference(op);
-#endif
-}
-
 static void run_op(clade_op op, const clade_args *args) { impl_of(op)->run(args); }
 
 /* Memory for the convolution's output or its gradient. */

@@ -119,6 +119,15 @@ clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int6
 
 /* ---- helpers for references ---- */
 
+/* Another op, in the precision that this is compiled for. */
+static inline const clade_op_impl *impl_of(clade_op op)
+{
+#ifdef CLADE_ORACLE
+    return clade_op_oracle(op);
+#else
+    return clade_op_reference(op);
+#endif
+}
 static inline REAL *real_of(const clade_tensor *t) { return (REAL *)t->buffer->host + t->offset; }
 static inline int32_t *i32_of(const clade_tensor *t)
 {

@@ -1,10 +1,9 @@
 /* Launchers of kernels/peak.cl: what the device can do at most. */
-#define _POSIX_C_SOURCE 200809L
 #include "opencl/conv.h"
 
-#include "../../kernels/peak.clh"
+#include "base/clock.h"
 
-#include <time.h>
+#include "../../kernels/peak.clh"
 
 /* What is timed: launches one after the other. */
 typedef struct peak_job {
@@ -14,13 +13,6 @@ typedef struct peak_job {
     size_t items;
     int32_t steps;
 } peak_job;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Single work-items on a CPU for the chains, else whole groups. */
 static clade_status run_items(peak_job *job, opencl_launch *l, bool alone)
@@ -56,13 +48,13 @@ static clade_status best_time(peak_job *job, clade_status (*launch)(peak_job *jo
     int launches = 1;
     *best = 0;
     for (int run = 0; run < runs;) {
-        double begun = now();
+        double begun = clade_clock();
         clade_status status = CLADE_OK;
         for (int i = 0; i < launches && !status; i++) status = launch(job);
         cl_int error = status ? CL_SUCCESS : clFinish(job->cl->queue);
         if (error) status = clade_opencl_fail(job->cl, error, "clFinish");
         if (status) return status;
-        double took = now() - begun;
+        double took = clade_clock() - begun;
         if (took < enough && launches < 1 << 20) {
             launches *= 2;
             continue;
