@@ -9,7 +9,6 @@ is timed. --best: channels_last, and inference with a frozen trace. Prints one l
 """
 import argparse
 import json
-import os
 import statistics
 import time
 
@@ -85,7 +84,7 @@ def mobilenet_v2():
 
 
 def time_inference(layers, args):
-    """Seconds of each batch, after two that do not count, and when the first was done."""
+    """Seconds of each batch, after two that do not count."""
     net, x = nn.Sequential(*layers).eval(), torch.rand(args.batch or 16, 3, 224, 224)
     if args.best:
         net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
@@ -95,21 +94,13 @@ def time_inference(layers, args):
         return repeated(lambda: net(x), args.repeat)
 
 
-def since_start():
-    """Seconds since this process began."""
-    with open("/proc/self/stat") as file:
-        ticks = int(file.read().rpartition(")")[2].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-
-
 def repeated(step, count):
-    seconds, first = [], None
+    seconds = []
     for _ in range(count + 2):
         begun = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - begun)
-        first = first or since_start()
-    return seconds[2:], first
+    return seconds[2:]
 
 
 BACKBONES = {"resnet50": resnet50, "mobilenet_v2": mobilenet_v2}
@@ -165,12 +156,11 @@ def main():
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     if args.net in BACKBONES:
-        seconds, first = time_inference(BACKBONES[args.net](), args)
+        seconds = time_inference(BACKBONES[args.net](), args)
     else:
-        seconds, first = time_training(args.net, args)
+        seconds = time_training(args.net, args)
     print(json.dumps({"ms": 1e3 * statistics.median(seconds), "min_ms": 1e3 * min(seconds),
-                      "first_step_ms": 1e3 * first, "torch": torch.__version__,
-                      "threads": torch.get_num_threads()}))
+                      "torch": torch.__version__, "threads": torch.get_num_threads()}))
 
 
 if __name__ == "__main__":
