@@ -17,7 +17,7 @@ kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong row
     FOR_CHUNKS
     {
         V sum = V_SPLAT(0.0f);
-        for (size_t i = chunk * rows; i < end; i++) sum = sum + V_LOAD(x + x0 + i * c + k);
+        IN_ORDER for (size_t i = chunk * rows; i < end; i++) sum = sum + V_LOAD(x + x0 + i * c + k);
         V_STORE(partial + chunk * c + k, sum);
     }
 }
@@ -46,7 +46,8 @@ kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
     {
         const V middle = V_LOAD(mean + mean0 + k);
         V sum = V_SPLAT(0.0f), product = V_SPLAT(0.0f);
-        for (size_t i = chunk * rows; i < end; i++) {
+        IN_ORDER for (size_t i = chunk * rows; i < end; i++)
+        {
             V g = V_LOAD(dy + dy0 + i * c + k);
             sum = sum + g;
             product = V_FMA(g, V_LOAD(x + x0 + i * c + k) - middle, product);

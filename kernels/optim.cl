@@ -38,7 +38,7 @@ kernel void norm_clip_chunks(global float *scratch, ulong chunks)
     const ulong chunk = get_global_id(0);
     if (chunk >= chunks) return;
     float sum = 0.0f;
-    for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += scratch[chunk * OPTIM_CHAINS + l];
+    IN_ORDER for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += scratch[chunk * OPTIM_CHAINS + l];
     scratch[chunks * OPTIM_CHAINS + chunk] = sum;
 }
 
@@ -54,8 +54,7 @@ norm_clip_total(const global float *scratch, TENSOR(float, scale), TENSOR(float,
     for (ulong begin = 0; begin < chunks; begin += 64) {
         block[me] = begin + me < chunks ? partial[begin + me] : 0.0f;
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (me == 0)
-            for (int i = 0; i < 64; i++) sum += block[i];
+        if (me == 0) IN_ORDER for (int i = 0; i < 64; i++) sum += block[i];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     if (me) return;

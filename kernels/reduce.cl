@@ -14,7 +14,7 @@ INLINE_FOR void sum_terms(V *sum, const int count, const global float *p, ulong 
             UNROLL for (int u = 0; u < count; u++) sum[u] =
                 V_FMA(V_LOAD(p + u * VW), ALONG(B_ALONG, q, (ulong)u), sum[u]);
     else
-        for (ulong j = 0; j < terms; j++, p += p_step)
+        IN_ORDER for (ulong j = 0; j < terms; j++, p += p_step)
             UNROLL for (int u = 0; u < count; u++) sum[u] = sum[u] + V_LOAD(p + u * VW);
 }
 
@@ -68,7 +68,7 @@ kernel void sum_add_chunks(global const float *part, TENSOR(float, target), ulon
     size_t i = get_global_id(0);
     if (i >= n) return;
     float sum = 0.0f;
-    for (ulong j = 0; j < chunks; j++) sum += part[j * n + i];
+    IN_ORDER for (ulong j = 0; j < chunks; j++) sum += part[j * n + i];
     PUT(target[target0 + i], factor * sum);
 }
 
