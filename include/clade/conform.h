@@ -65,6 +65,9 @@ typedef struct clade_conform_options {
     const char *kernels; /* the same */
     const char *way; /* the same. NULL: an OpenCL device's dense layers and convolutions are also
                       * judged in each of its ways. */
+    /* Told the command that repeats what is judged next on the device, and the sink's user: where a
+     * driver ends the process, nothing else is left of it. NULL: nobody is told. */
+    void (*begins)(void *user, const char *reproduce);
 } clade_conform_options;
 
 /* One thing judged. All text lasts until the sink returns. */

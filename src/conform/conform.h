@@ -165,7 +165,7 @@ typedef struct conform_device {
     bool products; /* opened for another way to multiply matrices: only what does that is run */
 } conform_device;
 
-enum { conform_devices = 5 };
+enum { conform_devices = 5, conform_command_size = 768 };
 
 typedef struct conform_run {
     const clade_conform_options *options;
@@ -181,6 +181,8 @@ typedef struct conform_run {
 bool clade_conform_fits(const char *pattern, const char *name);
 /* Does --op choose this op? */
 bool clade_conform_chosen(const conform_run *run, const clade_op_info *info);
+/* What is judged next on the device: tells the options' `begins`. Returns clade_clock. */
+double clade_conform_begin(const conform_run *run, const clade_conform_result *result);
 /* Counts a result, adds the command that repeats it to a failure, and hands it on. */
 clade_status clade_conform_give(conform_run *run, const clade_conform_result *result);
 /* The same, failed where the failure says so, with the seconds since `begun` of clade_clock. */

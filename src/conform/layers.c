@@ -424,13 +424,13 @@ static clade_status judge_devices(conform_run *run, const tape *t, const values 
 
 static clade_status judge_chain(conform_run *run, const chain *source)
 {
-    double begun = clade_clock();
     conform_failure failure = {0};
     clade_conform_result result = {.mode = CLADE_CONFORM_LAYERS,
                                    .op = source->name,
                                    .case_name = "step",
                                    .check = "",
                                    .text = ""};
+    double begun = clade_conform_begin(run, &result);
     tape *t = calloc(1, sizeof *t);
     if (!t) return clade_fail(CLADE_ENOMEM, "out of memory");
     t->source = source;

@@ -298,7 +298,6 @@ static clade_status judge_recipe(conform_run *run, const char *recipe, clade_dev
 {
     contest c = {
         .recipe = recipe, .seed = run->options->seed, .exact = run->options->math == CLADE_EXACT};
-    double begun = clade_clock();
     int done = 0, last = -1;
     bool failed = false;
     for (int i = 0; i < checkpoint_count; i++)
@@ -313,6 +312,7 @@ static clade_status judge_recipe(conform_run *run, const char *recipe, clade_dev
                                        .case_name = checkpoint_names[i],
                                        .check = "",
                                        .text = text};
+        double begun = clade_conform_begin(run, &result);
         status = judge_steps(&c, done + 1, checkpoints[i], hex, &result, &failure);
         if (status) break;
         done = checkpoints[i];
@@ -327,7 +327,6 @@ static clade_status judge_recipe(conform_run *run, const char *recipe, clade_dev
                 "of bound",
                 c.batch, mean_loss(&c), c.difference, result.worst);
         if (failed || chosen(run, i)) status = clade_conform_end(run, &result, &failure, begun);
-        begun = clade_clock();
     }
     destroy_nets(&c);
     return clade_context(status, "%s", recipe);

@@ -177,7 +177,6 @@ static clade_status judge_gradients(match *m)
 
 static clade_status judge_case(conform_run *run, match *m, bool gradient)
 {
-    double begun = clade_clock();
     bool done;
     conform_failure failure = {0};
     char text[96];
@@ -185,6 +184,7 @@ static clade_status judge_case(conform_run *run, match *m, bool gradient)
                                    .op = clade_network_name(m->network),
                                    .case_name = gradient ? "gradient" : "forward",
                                    .check = ""};
+    double begun = clade_conform_begin(run, &result);
     m->result = &result;
     m->failure = &failure;
     clade_status status = compute(m, gradient, &done);

@@ -145,7 +145,6 @@ clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
 static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test,
                                int accumulate)
 {
-    double begun = clade_clock();
     conform_failure failure = {0};
     clade_conform_result result = {
         .mode = CLADE_CONFORM_OPS,
@@ -156,6 +155,7 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
         .check = "",
         .text = "",
     };
+    double begun = clade_conform_begin(run, &result);
     clade_status status = clade_conform_judge(run, info, test, accumulate, &result, &failure);
     if (status) return clade_context(status, "%s", info->name);
     return clade_conform_end(run, &result, &failure, begun);

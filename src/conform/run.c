@@ -62,10 +62,20 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
              o->math == CLADE_FAST ? "fast" : "exact", o->seed, o->strict ? " --strict" : "");
 }
 
+double clade_conform_begin(const conform_run *run, const clade_conform_result *result)
+{
+    char command[conform_command_size];
+    if (run->options->begins) {
+        clade_conform_command(run, result, command, sizeof command);
+        run->options->begins(run->user, command);
+    }
+    return clade_clock();
+}
+
 clade_status clade_conform_give(conform_run *run, const clade_conform_result *result)
 {
     clade_conform_summary *s = run->summary;
-    char command[768] = "";
+    char command[conform_command_size] = "";
     s->passed += result->verdict == CLADE_CONFORM_PASS;
     s->failed += result->verdict == CLADE_CONFORM_FAIL;
     s->skipped += result->verdict == CLADE_CONFORM_SKIP;

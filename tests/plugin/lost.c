@@ -1,4 +1,5 @@
-/* A backend whose device is lost in mid-run: after a while every copy and every wait fails. */
+/* A backend whose device is lost in mid-run: after a while every copy and every wait fails; or ends
+ * the process, with EXITS by exit(), with CRASHES by abort(). */
 #include <clade/backend.h>
 
 #include <stdio.h>
@@ -36,6 +37,11 @@ static void close_device(void *context) { free(context); }
 static clade_status call(void *context)
 {
     int *calls = context;
+#if defined(EXITS)
+    if (*calls + 1 == calls_until_lost) exit(8);
+#elif defined(CRASHES)
+    if (*calls + 1 == calls_until_lost) abort();
+#endif
     return ++*calls < calls_until_lost ? CLADE_OK
                                        : clade_fail(CLADE_EDEVICE, "plugin: the device is lost");
 }

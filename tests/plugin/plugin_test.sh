@@ -17,6 +17,8 @@ flags="-std=c11 -Wall -Wextra -Wpedantic -Werror -O1 -ffp-contract=off -fPIC -sh
 $cc $flags -o "$dir/example.so" "$source" -lm
 $cc $flags -DBROKEN -o "$dir/broken.so" "$source" -lm
 $cc $flags -o "$dir/lost.so" "$lost"
+$cc $flags -DEXITS -o "$dir/exits.so" "$lost"
+$cc $flags -DCRASHES -o "$dir/crashes.so" "$lost"
 
 "$clade" conform --plugin "$dir/example.so" --quick --mode all >"$dir/log" || {
     cat "$dir/log"
@@ -57,6 +59,18 @@ if [ "$status" -eq 0 ] || [ "$status" -gt 127 ] || ! grep -q 'the device is lost
     exit 1
 fi
 
+# one that ends the process: what ran is named all the same, by a line that repeats it
+for end in exits:8 crashes:134; do
+    status=0
+    "$clade" conform --plugin "$dir/${end%:*}.so" --quick --mode ops >"$dir/log" 2>&1 || status=$?
+    if [ "$status" -ne "${end#*:}" ] ||
+        ! grep -A1 'the process ended' "$dir/log" | grep -q '^    clade conform --plugin .* --case '; then
+        tail -n 5 "$dir/log"
+        echo "a device that ${end%:*}: exit status $status"
+        exit 1
+    fi
+done
+
 if "$clade" conform --plugin "$dir/none.so" 2>"$dir/log"; then exit 1; fi
 grep -q 'plugin' "$dir/log"
-echo "example passes, broken copy and lost device fail"
+echo "example passes, broken copy and lost devices fail"

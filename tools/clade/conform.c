@@ -1,9 +1,11 @@
 /* clade conform: is a device right? */
 #include "command.h"
 #include "conform_format.h"
+#include "last_words.h"
 
 #include <clade/conform.h>
 
+#include <stdio.h>
 #include <string.h>
 
 typedef enum mode_choice {
@@ -72,6 +74,17 @@ static clade_status time_ops(const clade_conform_options *o, clade_device **devi
     return status ? status : clade_bench_run(*bench, rounds);
 }
 
+static void begins(void *user, const char *reproduce)
+{
+    (void)user;
+    char text[1024];
+    snprintf(text, sizeof text,
+             "clade conform: the process ended, by its driver or from outside, while this ran:\n"
+             "    %s\n",
+             reproduce);
+    last_words_set(text);
+}
+
 static int judge(const clade_conform_options *options, conform_format format, bool speeds,
                  bool verbose, const char *path)
 {
@@ -92,6 +105,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
         if (!status) conform_writer_speeds(writer, bench);
     }
     if (!status) status = conform_writer_finish(writer, &summary);
+    last_words_set("");
     conform_writer_destroy(&writer);
     clade_bench_destroy(&bench);
     clade_device_close(&device);
@@ -103,7 +117,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
 
 int command_conform(int argc, char **argv)
 {
-    clade_conform_options o = {0};
+    clade_conform_options o = {.begins = begins};
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, way = -1;
     int64_t seed = 0, threads = 0, group_size = 0;
     bool self_test = false, verbose = false;
