@@ -56,9 +56,9 @@ typedef struct clade_device_options {
 CLADE_API clade_status clade_devices_list(clade_device_info **out, size_t *count, char note[256]);
 
 /* Opens a device by name: "cpu", "opencl" (its first usable device), "opencl:P.D", "auto" (the GPU
- * with the most compute units, else the CPU) or a part of exactly one device's name, case ignored.
- * NULL is "auto". With a plugin: its device number, "0" by default. Errors: ENODEVICE (the text
- * lists what there is), EDEVICE, ENOMEM. */
+ * with the most compute units, else the CPU) or a part of exactly one device's name or driver, case
+ * ignored. NULL is "auto". With a plugin: its device number, "0" by default. Errors: ENODEVICE (the
+ * text lists what there is), EDEVICE, ENOMEM. */
 CLADE_API clade_status clade_device_open(const char *name, const clade_device_options *options,
                                          clade_device **out);
 CLADE_API void clade_device_close(clade_device **device);

@@ -67,6 +67,11 @@ static bool contains(const char *text, const char *part)
     return false;
 }
 
+static bool is_called(const clade_device_info *info, const char *part)
+{
+    return contains(info->name, part) || contains(info->driver, part);
+}
+
 /* The entry of the list that `name` means; the text of a failure lists what there is. */
 static clade_status choose(const char *name, const clade_device_info *list, size_t count,
                            const char *note, size_t *chosen)
@@ -90,7 +95,7 @@ static clade_status choose(const char *name, const clade_device_info *list, size
             return CLADE_OK;
         }
         if (opencl ? strncmp(list[i].id, "opencl:", 7) || list[i].unusable[0] || matches
-                   : !contains(list[i].name, name) || !strcmp(list[i].id, "cpu"))
+                   : !is_called(&list[i], name) || !strcmp(list[i].id, "cpu"))
             continue;
         matches++;
         best = i;
@@ -100,8 +105,8 @@ static clade_status choose(const char *name, const clade_device_info *list, size
     char text[1024] = "";
     size_t n = 0;
     for (size_t i = 0; i < count && n < sizeof text; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s (%s)", i ? ", " : "", list[i].id,
-                              list[i].name);
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s (%s, %s)", i ? ", " : "", list[i].id,
+                              list[i].name, list[i].driver);
     return clade_fail(CLADE_ENODEVICE, "device '%s' is %s; there are: %s%s%s", name,
                       matches ? "more than one" : "not here", text, note[0] ? ". " : "", note);
 }

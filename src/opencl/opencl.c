@@ -1,6 +1,7 @@
 /* The OpenCL backend: platforms and devices, memory, the queue. */
 #include "base/memory.h"
 #include "opencl/choice.h"
+#include "opencl/vendors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,19 +102,35 @@ static size_t find_device(size_t index, cl_platform_id *platform, cl_device_id *
     return seen;
 }
 
+/* Why there is no device. */
+static void explain_none(char note[256])
+{
+    enum { size = 256 };
+    cl_platform_id platforms[max_platforms];
+    cl_uint count = 0;
+    char text[200];
+    if (clGetPlatformIDs(max_platforms, platforms, &count) || !count) {
+        bool broken = clade_opencl_broken_vendor(text, sizeof text);
+        snprintf(note, size, "OpenCL: %s",
+                 broken ? text : "no driver is installed (the ICD loader shows no platform)");
+        return;
+    }
+    int n = snprintf(note, size, "OpenCL: no device on");
+    for (cl_uint i = 0; i < count && i < max_platforms && n < size; i++) {
+        platform_text(platforms[i], CL_PLATFORM_NAME, text, sizeof text);
+        bool asks = !strcmp(text, "rusticl") && !getenv("RUSTICL_ENABLE");
+        n += snprintf(note + n, (size_t)(size - n), "%s %s%s", i ? "," : "", text,
+                      asks ? " (the variable RUSTICL_ENABLE names Mesa's drivers to use)" : "");
+    }
+}
+
 static clade_status opencl_count(size_t *count, char note[256])
 {
-    cl_uint platforms = 0;
-    cl_int error = clGetPlatformIDs(0, NULL, &platforms);
     cl_platform_id platform;
     cl_device_id device;
     unsigned p, d;
     *count = find_device(SIZE_MAX, &platform, &device, &p, &d);
-    if (error || !platforms)
-        snprintf(note, 256, "OpenCL: no driver is installed (the ICD loader shows no platform)");
-    else if (!*count)
-        snprintf(note, 256, "OpenCL: %u platform%s without any device", platforms,
-                 platforms > 1 ? "s" : "");
+    if (!*count) explain_none(note);
     return CLADE_OK;
 }
 
