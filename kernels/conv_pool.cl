@@ -4,9 +4,8 @@
  * Options: VW lanes in a vector; of conv_pool_tiles also NV vectors in a block of results and PB,
  * an even number of results along each of two rows, in a tile. */
 #include "opencl.clh"
-#include "conv.clh"
 #include "conv_job.clh"
-#include "conv_pool.clh"
+#include "conv_pool_tile.clh"
 
 #ifndef NV
 #define NV 1
@@ -35,48 +34,6 @@ kernel void conv_pool(TENSOR(const float, x), TENSOR(float, y), TENSOR(uchar, in
         }
 }
 
-/* Bias and relu of one pixel's sums. */
-INLINE_FOR void finish_sums(const conv_job *job, V *acc, global const float *bias, int lanes)
-{
-    EACH_VECTOR(v, NV)
-    {
-        if (job->has_bias && lanes == NV * VW)
-            acc[v] = acc[v] + V_LOAD(bias + v * VW);
-        else if (job->has_bias && v * VW < lanes)
-            acc[v] = acc[v] + V_LOAD_PART(bias + v * VW, min(VW, lanes - v * VW));
-        if (job->act) acc[v] = V_MAX0(acc[v]);
-    }
-}
-
-/* One window: results 0 and 1 of the upper and of the lower row. index is null if it is not wanted.
- */
-INLINE_FOR void put_window(const conv_job *job, V (*upper)[TILE_VECTORS], V (*lower)[TILE_VECTORS],
-                           global const float *bias, int lanes, global float *y,
-                           global uchar *index)
-{
-    UNROLL
-    for (int i = 0; i < 2; i++) {
-        finish_sums(job, upper[i], bias, lanes);
-        finish_sums(job, lower[i], bias, lanes);
-    }
-    EACH_VECTOR(v, NV)
-    {
-        V x[4], best;
-        V_mask at;
-        x[0] = upper[0][v];
-        x[1] = upper[1][v];
-        x[2] = lower[0][v];
-        x[3] = lower[1][v];
-        best = conv_pool_best(x, job->act, &at);
-        int left = lanes - v * VW;
-        if (left >= VW)
-            V_STORE(y + v * VW, best);
-        else
-            V_STORE_PART(y + v * VW, best, left);
-        if (index && left > 0) conv_pool_store_index(index + v * VW, at, left);
-    }
-}
-
 /* The convolution and the pool in one. Grid: block of all groups, unit of a row of windows, row of
  * windows of all pictures. job: of the convolution, but out_h and out_w count windows, and windows
  * low … high − 1 have all their column taps. Units 0 … tiles − 1 are tiles of PB / 2 of these, the
@@ -94,7 +51,8 @@ kernel void conv_pool_tiles(TENSOR(const float, x), TENSOR(const float, w), TENS
     int lanes = min(job.lanes, job.cout - lane);
     long channels = (long)job.groups * job.cin, out_channels = (long)job.groups * job.cout;
     long width = job.column.size, src_row = job.row.reach * width * channels;
-    global const float *bias = job.has_bias ? b + b0 + group * job.cout + lane : 0;
+    const conv_finish finish = {.b = job.has_bias ? b + b0 + group * job.cout + lane : 0,
+                                .act = job.act ? ACT_RELU : ACT_LINEAR};
     global const float *source[2], *weights[2];
     int rows[2];
     UNROLL
@@ -120,12 +78,9 @@ kernel void conv_pool_tiles(TENSOR(const float, x), TENSOR(const float, w), TENS
                 tile_forward(acc[a], PB, NV, source[a] + at, step, weights[a], job.w_step, rows[a],
                              src_row, w_row, run ? 1 : job.column.taps, src_column, job.w_tap,
                              run ? job.column.taps * job.cin : job.cin);
-            UNROLL
-            for (int i = 0; i < PB / 2; i++) {
-                long result = to + (first + i) * out_channels;
-                put_window(&job, acc[0] + 2 * i, acc[1] + 2 * i, bias, lanes, y + y0 + result,
-                           has_index ? index + index0 + result : 0);
-            }
+            long result = to + first * out_channels;
+            conv_pool_tile(&finish, acc[0], acc[1], PB / 2, NV, lanes, y + y0 + result,
+                           has_index ? index + index0 + result : 0, out_channels);
             continue;
         }
         int i = unit - job.tiles;
@@ -143,7 +98,7 @@ kernel void conv_pool_tiles(TENSOR(const float, x), TENSOR(const float, w), TENS
                              run ? (s1 - s0) * job.cin : job.cin);
         }
         long result = to + i * out_channels;
-        put_window(&job, acc[0], acc[1], bias, lanes, y + y0 + result,
-                   has_index ? index + index0 + result : 0);
+        conv_pool_tile(&finish, acc[0], acc[1], 1, NV, lanes, y + y0 + result,
+                       has_index ? index + index0 + result : 0, out_channels);
     }
 }

@@ -42,56 +42,81 @@ static void copy_rows(const conv_job *job, int64_t n, int32_t first, int32_t end
     }
 }
 
-/* One row of results. */
-static void conv_row(const conv_job *job, const conv_band *band, int32_t j, source_rows source)
+/* What the tiles of row j of results have in common. */
+static tile_job row_tiles(const conv_job *job, int32_t j, source_rows source)
 {
     const conv_axis *row = &job->row, *column = &job->column;
     int32_t r0 = conv_axis_from(*row, j), r1 = conv_axis_to(*row, j), taps = column->taps;
     int64_t channels = (int64_t)job->groups * job->cin;
-    int64_t out_channels = (int64_t)job->groups * job->cout;
-    int32_t row_at = j * row->stride + row->base + r0 * row->reach;
-    const float *src = source.row;
-    float *out = band->out + (j - band->j0) * band->out_row;
-    if (r1 > r0) src += (row_at - source.first) * source.row_floats;
+    int64_t tap = (row->first_tap + r0 * row->tap_step) * (int64_t)job->window + column->first_tap;
     /* taps that lie side by side, in source and weights, are one long run */
     bool run = column->reach == 1 && column->tap_step == 1 && job->groups == 1;
     tile_job t = {
+        .src = source.row,
         .step = column->stride * channels,
         .src_row = row->reach * source.row_floats,
         .src_column = column->reach * channels,
+        .w = job->weights + tap * job->w_tap,
         .w_row = row->tap_step * job->window * job->w_tap,
         .w_column = column->tap_step * job->w_tap,
         .w_step = job->w_step,
         .rows = taps ? r1 - r0 : 0,
         .columns = run ? 1 : taps,
         .len = run ? taps * job->cin : job->cin,
-        .y_step = column->spread * out_channels,
         .accumulate = job->accumulate,
     };
-    int64_t tap = (row->first_tap + r0 * row->tap_step) * (int64_t)job->window + column->first_tap;
+    int32_t at = j * row->stride + row->base + r0 * row->reach;
+    if (r1 > r0) t.src += (at - source.first) * source.row_floats;
+    return t;
+}
+
+/* One row of results, or of windows of two rows. */
+static void conv_row(const conv_job *job, const conv_band *band, int32_t j, source_rows source)
+{
+    const int side = band->pooled ? 2 : 1; /* of a window */
+    int64_t out_channels = (int64_t)job->groups * job->cout;
+    tile_job t[2];
+    const float *src[2], *w[2];
+    for (int a = 0; a < side; a++) {
+        t[a] = row_tiles(job, j + a, source);
+        src[a] = t[a].src;
+        w[a] = t[a].w;
+    }
+    t[0].y_step = band->pooled ? out_channels : job->column.spread * out_channels;
     /* pixels a multiple of 4 KiB apart share a set of the first-level cache, which has 8 places */
-    bool crowded = t.step % 1024 == 0 && tile_most > 7;
-    int32_t tiles = crowded ? (band->count + 6) / 7 : tile_count(band->count);
+    bool crowded = t[0].step % 1024 == 0 && tile_most > 7;
+    int32_t most = (crowded ? 7 : tile_most) / side, count = band->count / side;
+    int32_t tiles = (count + most - 1) / most;
+    float *out = band->out + (j - band->j0) / side * band->out_row;
     for (int32_t g = 0; g < job->groups; g++) {
         for (int32_t b = band->b0; b < band->b1; b++) {
             int64_t lane = g * job->cout + b * job->lanes;
             int32_t lanes = job->cout - b * job->lanes;
-            t.lanes = lanes < job->lanes ? lanes : job->lanes;
-            t.w = job->weights + (g * job->blocks + b) * job->w_block + tap * job->w_tap;
+            t[0].lanes = lanes < job->lanes ? lanes : job->lanes;
+            int vectors = t[0].lanes > VW ? 2 : 1;
             for (int32_t i = 0; i < tiles; i++) {
-                int32_t p = (int32_t)((int64_t)band->count * i / tiles);
-                int32_t end = (int32_t)((int64_t)band->count * (i + 1) / tiles);
-                t.src = src + p * t.step + g * job->cin;
-                t.y = out + p * t.y_step + lane;
-                t.finish = conv_finish_at(&job->finish, lane, job->finish.z ? t.y - job->out : 0);
-                CPU_NAME(tile_forward)(&t, end - p, t.lanes > VW ? 2 : 1);
+                int32_t p = (int32_t)((int64_t)count * i / tiles);
+                int32_t n = (int32_t)((int64_t)count * (i + 1) / tiles) - p;
+                for (int a = 0; a < side; a++) {
+                    t[a].src = src[a] + p * side * t[a].step + g * job->cin;
+                    t[a].w = w[a] + (g * job->blocks + b) * job->w_block;
+                }
+                t[0].y = out + p * t[0].y_step + lane;
+                t[0].finish =
+                    conv_finish_at(&job->finish, lane, job->finish.z ? t[0].y - job->out : 0);
+                if (band->pooled)
+                    CPU_NAME(tile_pooled)(
+                        t, band->index ? band->index + (t[0].y - band->out) : NULL, n, vectors);
+                else
+                    CPU_NAME(tile_forward)(t, n, vectors);
             }
         }
     }
     int64_t from = band->b0 * job->lanes;
     int64_t to = band->b1 < job->blocks ? band->b1 * job->lanes : out_channels;
-    for (int32_t p = 0; job->finish.act > ACT_RELU6 && p < band->count; p++)
-        conv_finish_rest(job->finish.act, job->finish.alpha, out + p * t.y_step + from, to - from);
+    for (int32_t p = 0; job->finish.act > ACT_RELU6 && p < count; p++)
+        conv_finish_rest(job->finish.act, job->finish.alpha, out + p * t[0].y_step + from,
+                         to - from);
 }
 
 void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread)
@@ -118,7 +143,7 @@ void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread)
             if (taps && first < end)
                 source.row += ((band->n * row->size + first) * column->size + left) * channels;
         }
-        for (int32_t j = j0; j < j1; j++) conv_row(job, band, j, source);
+        for (int32_t j = j0; j < j1; j += band->pooled ? 2 : 1) conv_row(job, band, j, source);
     }
 }
 

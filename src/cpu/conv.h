@@ -39,6 +39,13 @@ static inline size_t conv_band_floats(const int32_t w[4], int32_t channels, int3
     return conv_copy_floats(w, channels, rows, count, stride, dilation);
 }
 
+/* Floats of a thread's copy of what two rows of results that are pooled read. */
+static inline size_t conv_pair_floats(const clade_conv2d_args *a)
+{
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_copy_floats(a->w.dim, a->x.dim[3], 2, a->y.dim[2], g.stride, g.dilation);
+}
+
 /* ---- weight gradients: x and dw, and y of dy, are dimensions ---- */
 
 /* Columns of x, padding included, that a row of dy reads. */

@@ -29,11 +29,14 @@ typedef struct conv_job {
     int32_t band;              /* rows of results that share copied source rows */
 } conv_job;
 
-/* Results first … first + count − 1 of rows j0 … j1 − 1 of picture n. */
+/* Results first … first + count − 1 of rows j0 … j1 − 1 of picture n; where they are pooled, these
+ * are two whole rows of 2 x 2 windows. */
 typedef struct conv_band {
     int64_t n;
     int32_t j0, j1, first, count;
     int32_t b0, b1;  /* blocks of each group */
+    bool pooled;     /* what is stored is the largest of each window */
+    uint8_t *index;  /* where pooled: which one it was, placed as out; or NULL */
     float *out;      /* where the first row's first result's first channel goes */
     int64_t out_row; /* from one row to the next */
 } conv_band;

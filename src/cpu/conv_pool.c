@@ -1,6 +1,6 @@
-/* conv2d_maxpool and its gradients on the CPU. A thread convolves two rows into memory of its own,
- * which stays in its cache, and pools them; the gradients spread one row at a time where it is
- * read. What is not done line by line runs the ops it is made of, through scratch memory. */
+/* conv2d_maxpool and its gradients on the CPU. Tiles of two rows are pooled in registers; the
+ * gradients spread one row at a time where it is read. What is not done in tiles runs the ops it is
+ * made of, through scratch memory. */
 #include "cpu/conv_band.h"
 #include "cpu/tile.h"
 #include "op/conv_pool.h"
@@ -178,35 +178,26 @@ static void spread_all(cpu_context *cpu, const clade_tensor *dy, const clade_ten
 
 typedef struct bands_job {
     conv_job conv;
-    float *pairs; /* each thread's two rows, pair_floats apart */
-    size_t pair_floats;
     float *y;
     uint8_t *index;
-    int32_t oh, ow, segment, segments; /* of pooled results */
+    int32_t oh, ow; /* of pooled results */
 } bands_job;
 
-/* A segment of a row of pooled results. */
+/* A row of pooled results. */
 static void bands_item(void *user, size_t item, int thread)
 {
     const bands_job *job = user;
-    int32_t first = (int32_t)(item % (size_t)job->segments) * job->segment;
-    size_t row = item / (size_t)job->segments;
-    int32_t count = job->ow - first < job->segment ? job->ow - first : job->segment;
-    int32_t c = job->conv.groups * job->conv.cout;
-    float *pair = job->pairs + job->pair_floats * (size_t)thread;
-    int32_t j = 2 * (int32_t)(row % (size_t)job->oh);
-    const conv_band band = {.n = (int64_t)(row / (size_t)job->oh),
+    int32_t j = 2 * (int32_t)(item % (size_t)job->oh);
+    size_t to = item * (size_t)job->ow * (size_t)(job->conv.groups * job->conv.cout);
+    const conv_band band = {.n = (int64_t)(item / (size_t)job->oh),
                             .j0 = j,
                             .j1 = j + 2,
-                            .first = 2 * first,
-                            .count = 2 * count,
+                            .count = 2 * job->ow,
                             .b1 = job->conv.blocks,
-                            .out = pair,
-                            .out_row = 2 * (int64_t)count * c};
+                            .pooled = true,
+                            .index = job->index ? job->index + to : NULL,
+                            .out = job->y + to};
     CPU_NAME(conv_band)(&job->conv, &band, thread);
-    size_t to = (row * (size_t)job->ow + (size_t)first) * (size_t)c;
-    pool_row(pair, 2 * (int64_t)count * c, count, c, job->conv.finish.act == CLADE_RELU,
-             job->y + to, job->index ? job->index + to : NULL);
 }
 
 static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
@@ -219,24 +210,19 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     full.buffer = &memory;
     clade_conv2d_args conv = conv_pool_conv(a, full);
     const conv_finish finish = conv_finish_of(&conv);
+    float *y = clade_tensor_host(&a->y);
+    uint8_t *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
     if (conv_is_winograd(&g, &a->w, &full))
-        return CPU_NAME(winograd)(
-            cpu, &conv, &finish, clade_tensor_host(&a->y),
-            clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL, true, scratch);
+        return CPU_NAME(winograd)(cpu, &conv, &finish, y, index, true, scratch);
     bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv, &finish),
-                     .y = clade_tensor_host(&a->y),
-                     .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
+                     .y = y,
+                     .index = index,
                      .oh = a->y.dim[1],
                      .ow = a->y.dim[2]};
-    int32_t most = 8 * tile_most; /* pooled results in a segment */
-    job.segments = (job.ow + most - 1) / most;
-    job.segment = (job.ow + job.segments - 1) / job.segments;
-    job.segments = (job.ow + job.segment - 1) / job.segment;
+    job.conv.band = 2;
+    job.conv.row_floats = conv_pair_floats(&conv);
     CPU_NAME(conv_pack)(cpu, &job.conv, &a->w, false, scratch);
-    job.pairs = job.conv.rows + job.conv.row_floats * (size_t)clade_pool_threads(cpu->pool);
-    job.pair_floats = 4 * (size_t)job.segment * (size_t)a->y.dim[3];
-    clade_pool_for(cpu->pool, (size_t)a->y.dim[0] * (size_t)job.oh * (size_t)job.segments,
-                   bands_item, &job);
+    clade_pool_for(cpu->pool, (size_t)a->y.dim[0] * (size_t)job.oh, bands_item, &job);
     return CLADE_OK;
 }
 

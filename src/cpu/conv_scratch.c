@@ -84,8 +84,8 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
     return floats * sizeof(float);
 }
 
-/* That of the convolution that does most of it; in the forward op, two rows for each thread; for
- * depthwise ones, a picture or all pictures in full. */
+/* That of the convolution that does most of it; in the forward op, what two rows of
+ * results read for each thread; for depthwise ones, a picture or all pictures in full. */
 size_t clade_cpu_conv_pool_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
 {
     clade_args conv;
@@ -94,9 +94,8 @@ size_t clade_cpu_conv_pool_scratch(const cpu_context *cpu, clade_op op, const cl
         conv_geometry g = CONV_GEOMETRY(a);
         clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
         size_t picture = clade_tensor_count(&full) / (size_t)full.dim[0];
-        size_t rows =
-            2 * (size_t)full.dim[2] * (size_t)full.dim[3] * (size_t)clade_pool_threads(cpu->pool);
         conv.conv2d = conv_pool_conv(a, full);
+        size_t rows = conv_pair_floats(&conv.conv2d) * (size_t)clade_pool_threads(cpu->pool);
         return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d, &conv) +
                (conv_is_depthwise(&a->w, g.groups) ? picture : rows) * sizeof(float);
     }

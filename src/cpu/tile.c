@@ -59,6 +59,15 @@ INLINE void sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const in
                  job->w_row, job->columns, job->src_column, job->w_column, job->len);
 }
 
+INLINE void pooled(const tile_job rows[2], uint8_t *index, const int windows, const int nv)
+{
+    V acc[2][TILE_PIXELS][TILE_VECTORS];
+    sums(&rows[0], acc[0], 2 * windows, nv);
+    sums(&rows[1], acc[1], 2 * windows, nv);
+    conv_pool_tile(&rows[0].finish, acc[0], acc[1], windows, nv, rows[0].lanes, rows[0].y, index,
+                   rows[0].y_step);
+}
+
 INLINE void weights(const weights_job *job, const int pb, const int nv)
 {
     V acc[TILE_PIXELS][TILE_VECTORS];
@@ -80,14 +89,20 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
 }
 
 /* One function per size. */
-#define SIZES_TO_6(S) S(1) S(2) S(3) S(4) S(5) S(6)
-#define SIZES_TO_10(S) SIZES_TO_6(S) S(7) S(8) S(9) S(10)
+#define SIZES_TO_3(S) S(1) S(2) S(3)
+#define SIZES_TO_5(S) SIZES_TO_3(S) S(4) S(5)
+#define SIZES_TO_6(S) SIZES_TO_5(S) S(6)
+#define SIZES_TO_7(S) SIZES_TO_6(S) S(7)
+#define SIZES_TO_10(S) SIZES_TO_7(S) S(8) S(9) S(10)
 #if VW == 16
 #define SIZES(S) SIZES_TO_10(S) S(11) S(12) S(13) S(14)
+#define WINDOWS(S) SIZES_TO_7(S)
 #elif defined(__aarch64__)
 #define SIZES(S) SIZES_TO_10(S)
+#define WINDOWS(S) SIZES_TO_5(S)
 #else
 #define SIZES(S) SIZES_TO_6(S)
+#define WINDOWS(S) SIZES_TO_3(S)
 #endif
 
 #define DEFINE(pb, nv)                                                                             \
@@ -108,6 +123,14 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
 #define DEFINE_BOTH(pb) DEFINE(pb, 1) DEFINE(pb, 2)
 SIZES(DEFINE_BOTH)
 
+#define DEFINE_POOLED(windows, nv)                                                                 \
+    static void pooled_##windows##_##nv(const tile_job *rows, uint8_t *index)                      \
+    {                                                                                              \
+        pooled(rows, index, windows, nv);                                                          \
+    }
+#define DEFINE_POOLED_BOTH(windows) DEFINE_POOLED(windows, 1) DEFINE_POOLED(windows, 2)
+WINDOWS(DEFINE_POOLED_BOTH)
+
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors)
 {
     static void (*const table[tile_most][TILE_VECTORS])(const tile_job *) = {
@@ -116,6 +139,16 @@ void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors)
 #undef ENTRY
     };
     table[pixels - 1][vectors - 1](job);
+}
+
+void CPU_NAME(tile_pooled)(const tile_job rows[2], uint8_t *index, int windows, int vectors)
+{
+    static void (*const table[windows_most][TILE_VECTORS])(const tile_job *, uint8_t *) = {
+#define ENTRY(windows) {pooled_##windows##_1, pooled_##windows##_2},
+        WINDOWS(ENTRY)
+#undef ENTRY
+    };
+    table[windows - 1][vectors - 1](rows, index);
 }
 
 void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc)
