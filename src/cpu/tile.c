@@ -62,10 +62,14 @@ INLINE void sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const in
 INLINE void pooled(const tile_job rows[2], uint8_t *index, const int windows, const int nv)
 {
     V acc[2][TILE_PIXELS][TILE_VECTORS];
+    const tile_job *job = &rows[0];
+    const conv_finish f = {.b = job->finish.b, .act = job->finish.act ? ACT_RELU : ACT_LINEAR};
     sums(&rows[0], acc[0], 2 * windows, nv);
     sums(&rows[1], acc[1], 2 * windows, nv);
-    conv_pool_tile(&rows[0].finish, acc[0], acc[1], windows, nv, rows[0].lanes, rows[0].y, index,
-                   rows[0].y_step);
+    if (job->lanes == nv * VW)
+        conv_pool_tile(&f, acc[0], acc[1], windows, nv, nv * VW, job->y, index, job->y_step);
+    else
+        conv_pool_tile(&f, acc[0], acc[1], windows, nv, job->lanes, job->y, index, job->y_step);
 }
 
 INLINE void weights(const weights_job *job, const int pb, const int nv)
