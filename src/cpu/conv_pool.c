@@ -219,6 +219,8 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
                      .index = index,
                      .oh = a->y.dim[1],
                      .ow = a->y.dim[2]};
+    job.conv.lanes = VW;
+    job.conv.blocks = (job.conv.cout + VW - 1) / VW;
     job.conv.band = 2;
     job.conv.row_floats = conv_pair_floats(&conv);
     CPU_NAME(conv_pack)(cpu, &job.conv, &a->w, false, scratch);

@@ -59,17 +59,17 @@ INLINE void sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const in
                  job->w_row, job->columns, job->src_column, job->w_column, job->len);
 }
 
-INLINE void pooled(const tile_job rows[2], uint8_t *index, const int windows, const int nv)
+INLINE void pooled(const tile_job rows[2], uint8_t *index, const int windows)
 {
     V acc[2][TILE_PIXELS][TILE_VECTORS];
     const tile_job *job = &rows[0];
     const conv_finish f = {.b = job->finish.b, .act = job->finish.act ? ACT_RELU : ACT_LINEAR};
-    sums(&rows[0], acc[0], 2 * windows, nv);
-    sums(&rows[1], acc[1], 2 * windows, nv);
-    if (job->lanes == nv * VW)
-        conv_pool_tile(&f, acc[0], acc[1], windows, nv, nv * VW, job->y, index, job->y_step);
+    sums(&rows[0], acc[0], 2 * windows, 1);
+    sums(&rows[1], acc[1], 2 * windows, 1);
+    if (job->lanes == VW)
+        conv_pool_tile(&f, acc[0], acc[1], windows, 1, VW, job->y, index, job->y_step);
     else
-        conv_pool_tile(&f, acc[0], acc[1], windows, nv, job->lanes, job->y, index, job->y_step);
+        conv_pool_tile(&f, acc[0], acc[1], windows, 1, job->lanes, job->y, index, job->y_step);
 }
 
 INLINE void weights(const weights_job *job, const int pb, const int nv)
@@ -127,13 +127,12 @@ INLINE void weights(const weights_job *job, const int pb, const int nv)
 #define DEFINE_BOTH(pb) DEFINE(pb, 1) DEFINE(pb, 2)
 SIZES(DEFINE_BOTH)
 
-#define DEFINE_POOLED(windows, nv)                                                                 \
-    static void pooled_##windows##_##nv(const tile_job *rows, uint8_t *index)                      \
+#define DEFINE_POOLED(windows)                                                                     \
+    static void pooled_##windows(const tile_job *rows, uint8_t *index)                             \
     {                                                                                              \
-        pooled(rows, index, windows, nv);                                                          \
+        pooled(rows, index, windows);                                                              \
     }
-#define DEFINE_POOLED_BOTH(windows) DEFINE_POOLED(windows, 1) DEFINE_POOLED(windows, 2)
-WINDOWS(DEFINE_POOLED_BOTH)
+WINDOWS(DEFINE_POOLED)
 
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors)
 {
@@ -145,14 +144,14 @@ void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors)
     table[pixels - 1][vectors - 1](job);
 }
 
-void CPU_NAME(tile_pooled)(const tile_job rows[2], uint8_t *index, int windows, int vectors)
+void CPU_NAME(tile_pooled)(const tile_job rows[2], uint8_t *index, int windows)
 {
-    static void (*const table[windows_most][TILE_VECTORS])(const tile_job *, uint8_t *) = {
-#define ENTRY(windows) {pooled_##windows##_1, pooled_##windows##_2},
+    static void (*const table[windows_most])(const tile_job *, uint8_t *) = {
+#define ENTRY(windows) pooled_##windows,
         WINDOWS(ENTRY)
 #undef ENTRY
     };
-    table[windows - 1][vectors - 1](rows, index);
+    table[windows - 1](rows, index);
 }
 
 void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc)

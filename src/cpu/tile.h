@@ -36,11 +36,12 @@ typedef struct tile_job {
  * what conv_finish_rest() does is left to the caller. */
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
 
-/* The largest of each 2 x 2 window of `windows` (1 … windows_most) windows of results of two rows.
- * Where they go, and how they are finished, says the upper row's job; y_step is from one window to
- * the next. index: bytes placed as y, or NULL. */
+/* The largest of each 2 x 2 window of `windows` (1 … windows_most) windows of results of two rows,
+ * one vector each, so that both rows fit into registers. Where they go, and how they are finished,
+ * says the upper row's job; y_step is from one window to the next. index: bytes placed as y, or
+ * NULL. */
 enum { windows_most = tile_most / 2 };
-void CPU_NAME(tile_pooled)(const tile_job rows[2], uint8_t *index, int windows, int vectors);
+void CPU_NAME(tile_pooled)(const tile_job rows[2], uint8_t *index, int windows);
 
 /* The sums of a single tap as they are, added up from what acc[p · TILE_VECTORS · VW + lane] holds;
  * weights are asked for `fetch` floats ahead. */
