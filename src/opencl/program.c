@@ -21,7 +21,9 @@ typedef struct build {
 static clade_status set_flags(build *r, const opencl_context *cl, const char *options,
                               const char *include)
 {
-    int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2 -w%s%s%s%s%s%s",
+    char lanes[24] = "";
+    if (cl->cpu_like) snprintf(lanes, sizeof lanes, " -DCLADE_LANES=%u", cl->vector_width);
+    int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2 -w%s%s%s%s%s%s%s", lanes,
                      cl->math == CLADE_FAST ? " -DCLADE_FAST" : "",
                      cl->divides ? " -DCLADE_DIVIDES -cl-fp32-correctly-rounded-divide-sqrt" : "",
                      options && *options ? " " : "", options ? options : "", include ? " -I " : "",
