@@ -1,14 +1,20 @@
 /* Batch normalisation of a matrix [m, c]. Sums run over chunks of rows (dimension 1 of the grid)
- * for a vector of VW channels (dimension 0); then one work-item per channel; then work-items stride
- * over rows (dimension 1) and a row's vectors (dimension 0). VW divides c. Scratch: src/op/norm.h.
- */
+ * for NV vectors of VW channels (dimension 0); then one work-item per channel; then work-items
+ * stride over rows (dimension 1) and a row's vectors (dimension 0). NV VW divides c. Scratch:
+ * src/op/norm.h. */
 #include "opencl.clh"
 #include "norm.clh"
 
+#ifndef NV
+#define NV 1
+#endif
+
 #define FOR_CHUNKS                                                                                 \
     for (size_t chunk = get_global_id(1); chunk < (size_t)chunks; chunk += get_global_size(1))     \
-        for (size_t k = get_global_id(0) * VW, end = min((ulong)(chunk + 1) * rows, m);            \
-             k < (size_t)c; k += get_global_size(0) * VW)
+        for (size_t k = get_global_id(0) * NV * VW, end = min((ulong)(chunk + 1) * rows, m);       \
+             k < (size_t)c; k += get_global_size(0) * NV * VW)
+
+#define EACH_VECTOR(v) UNROLL for (int v = 0; v < NV; v++)
 
 /* partial[chunk, k] = the sum of x. */
 kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong rows, int chunks,
@@ -16,9 +22,14 @@ kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong row
 {
     FOR_CHUNKS
     {
-        V sum = V_SPLAT(0.0f);
-        IN_ORDER for (size_t i = chunk * rows; i < end; i++) sum = sum + V_LOAD(x + x0 + i * c + k);
-        V_STORE(partial + chunk * c + k, sum);
+        V sum[NV];
+        EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
+        IN_ORDER for (size_t i = chunk * rows; i < end; i++)
+        {
+            const global float *p = x + x0 + i * c + k;
+            EACH_VECTOR(v) sum[v] = sum[v] + V_LOAD(p + v * VW);
+        }
+        EACH_VECTOR(v) V_STORE(partial + chunk * c + k + v * VW, sum[v]);
     }
 }
 
@@ -28,13 +39,18 @@ kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), global float *par
 {
     FOR_CHUNKS
     {
-        const V middle = V_LOAD(mean + mean0 + k);
-        V sum = V_SPLAT(0.0f);
+        V middle[NV], sum[NV];
+        EACH_VECTOR(v) middle[v] = V_LOAD(mean + mean0 + k + v * VW);
+        EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
         for (size_t i = chunk * rows; i < end; i++) {
-            V d = V_LOAD(x + x0 + i * c + k) - middle;
-            sum = V_FMA(d, d, sum);
+            const global float *p = x + x0 + i * c + k;
+            EACH_VECTOR(v)
+            {
+                V d = V_LOAD(p + v * VW) - middle[v];
+                sum[v] = V_FMA(d, d, sum[v]);
+            }
         }
-        V_STORE(partial + chunk * c + k, sum);
+        EACH_VECTOR(v) V_STORE(partial + chunk * c + k + v * VW, sum[v]);
     }
 }
 
@@ -44,16 +60,28 @@ kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
 {
     FOR_CHUNKS
     {
-        const V middle = V_LOAD(mean + mean0 + k);
-        V sum = V_SPLAT(0.0f), product = V_SPLAT(0.0f);
+        V middle[NV], sum[NV], product[NV];
+        EACH_VECTOR(v)
+        {
+            middle[v] = V_LOAD(mean + mean0 + k + v * VW);
+            sum[v] = product[v] = V_SPLAT(0.0f);
+        }
         IN_ORDER for (size_t i = chunk * rows; i < end; i++)
         {
-            V g = V_LOAD(dy + dy0 + i * c + k);
-            sum = sum + g;
-            product = V_FMA(g, V_LOAD(x + x0 + i * c + k) - middle, product);
+            const global float *p = x + x0 + i * c + k, *q = dy + dy0 + i * c + k;
+            EACH_VECTOR(v)
+            {
+                V g = V_LOAD(q + v * VW);
+                sum[v] = sum[v] + g;
+                product[v] = V_FMA(g, V_LOAD(p + v * VW) - middle[v], product[v]);
+            }
         }
-        V_STORE(partial + chunk * c + k, sum);
-        V_STORE(partial + (size_t)chunks * c + chunk * c + k, product);
+        EACH_VECTOR(v)
+        {
+            global float *to = partial + chunk * c + k + v * VW;
+            V_STORE(to, sum[v]);
+            V_STORE(to + (size_t)chunks * c, product[v]);
+        }
     }
 }
 

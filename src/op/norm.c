@@ -446,6 +446,7 @@ static const clade_case batchnorm_cases[] = {
     CASE("small", false, 5, .x = F32_4(2, 3, 4, 5), EPS, .momentum = 0.99f),
     CASE("unbiased", false, 16, .x = F32_4(2, 3, 3, 16), EPS, .momentum = 0.9f, .unbiased = 1),
     CASE("dense", false, 17, .x = F32_2(33, 17), .eps = 1e-5f, .momentum = 0.9f),
+    CASE("two-vectors", false, 32, .x = F32_2(9, 32), EPS, .momentum = 0.5f),
     CASE("one-row", true, 6, .x = F32_2(1, 6), EPS, .momentum = 0.5f, .unbiased = 1),
     CASE("one-channel", true, 1, .x = F32_3(3, 50, 1), EPS, .momentum = 0.99f),
     CASE("chunks", false, 3, .x = F32_4(3, 10, 9, 3), EPS, .momentum = 0.99f),

@@ -3,15 +3,27 @@
 #include "opencl/rows.h"
 #include "op/norm.h"
 
+#include <stdio.h>
+
 size_t clade_opencl_norm_scratch(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
     return norm_scratch_bytes(op, args);
 }
 
-static opencl_launch begin(opencl_context *cl, const char *kernel, const norm_layout *n)
+/* Vectors side by side that a work-item sums. */
+static int32_t vectors_at_once(const opencl_context *cl, int32_t c)
 {
-    return clade_opencl_begin_lanes(cl, "norm", kernel, n->c, "");
+    int32_t vectors = c / clade_opencl_lanes(cl, c);
+    if (!cl->cpu_like) return 1;
+    return vectors % 4 == 0 ? 4 : vectors % 2 == 0 ? 2 : 1;
+}
+
+static opencl_launch begin(opencl_context *cl, const char *kernel, int32_t c)
+{
+    char options[16];
+    snprintf(options, sizeof options, "-DNV=%d", vectors_at_once(cl, c));
+    return clade_opencl_begin_lanes(cl, "norm", kernel, c, options);
 }
 
 /* The arguments m, rows, chunks, c, and the launch: a row of vectors for each chunk. */
@@ -21,8 +33,8 @@ static clade_status run_sums(opencl_launch *l, const norm_layout *n)
     clade_opencl_u64(l, (uint64_t)n->rows);
     clade_opencl_i32(l, n->chunks);
     clade_opencl_i32(l, n->c);
-    uint64_t vectors = (uint64_t)(n->c / clade_opencl_lanes(l->cl, n->c));
-    return clade_opencl_run_rows(l, vectors, (uint64_t)n->chunks);
+    int32_t at_once = clade_opencl_lanes(l->cl, n->c) * vectors_at_once(l->cl, n->c);
+    return clade_opencl_run_rows(l, (uint64_t)(n->c / at_once), (uint64_t)n->chunks);
 }
 
 /* Vectors that one work-item does on few wide cores. */
@@ -52,7 +64,7 @@ static clade_status apply(opencl_context *cl, const norm_layout *n, const clade_
                           const clade_tensor *mean, const clade_tensor *beta, const clade_tensor *y,
                           void *scratch)
 {
-    opencl_launch l = begin(cl, "norm_apply", n);
+    opencl_launch l = begin(cl, "norm_apply", n->c);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, mean);
     clade_opencl_scratch(&l, scratch);
@@ -66,13 +78,13 @@ static clade_status apply(opencl_context *cl, const norm_layout *n, const clade_
 static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *scratch)
 {
     const norm_layout n = norm_layout_of(&a->x);
-    opencl_launch l = begin(context, "norm_sum", &n);
+    opencl_launch l = begin(context, "norm_sum", n.c);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_scratch(&l, scratch);
     clade_status status = run_sums(&l, &n);
     if (status) return status;
 
-    l = begin(context, "norm_mean", &n);
+    l = begin(context, "norm_mean", n.c);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_u64(&l, (uint64_t)n.m);
@@ -81,14 +93,14 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
     status = clade_opencl_run_elements(&l, (uint64_t)n.c);
     if (status) return status;
 
-    l = begin(context, "norm_square", &n);
+    l = begin(context, "norm_square", n.c);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_scratch(&l, scratch);
     status = run_sums(&l, &n);
     if (status) return status;
 
-    l = begin(context, "norm_rstd", &n);
+    l = begin(context, "norm_rstd", n.c);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_tensor(&l, &a->gamma);
     clade_opencl_tensor(&l, &a->mean);
@@ -111,7 +123,7 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
 static clade_status gradient_sums(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
                                   const clade_tensor *dy, const clade_tensor *mean, void *scratch)
 {
-    opencl_launch l = begin(cl, "norm_dsum", n);
+    opencl_launch l = begin(cl, "norm_dsum", n->c);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, mean);
@@ -125,7 +137,7 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
     clade_status status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, scratch);
     if (status) return status;
 
-    opencl_launch l = begin(context, "norm_slopes_train", &n);
+    opencl_launch l = begin(context, "norm_slopes_train", n.c);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_u64(&l, n.channel[0]);
     clade_opencl_tensor(&l, &a->gamma);
@@ -139,7 +151,7 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
     status = clade_opencl_run_elements(&l, (uint64_t)n.c);
     if (status) return status;
 
-    l = begin(context, "norm_apply_dx", &n);
+    l = begin(context, "norm_apply_dx", n.c);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->mean);
@@ -155,7 +167,7 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
 clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
                                      const clade_tensor *var, float eps, void *scratch, uint64_t at)
 {
-    opencl_launch l = clade_opencl_begin_lanes(cl, "norm", "norm_scale", var->dim[0], "");
+    opencl_launch l = begin(cl, "norm_scale", var->dim[0]);
     clade_opencl_tensor(&l, gamma);
     clade_opencl_tensor(&l, var);
     clade_opencl_scratch(&l, scratch);
@@ -183,7 +195,7 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
     if (has_dgamma || has_dbeta) {
         status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, scratch);
         if (status) return status;
-        opencl_launch l = begin(context, "norm_slopes_infer", &n);
+        opencl_launch l = begin(context, "norm_slopes_infer", n.c);
         clade_opencl_scratch(&l, scratch);
         clade_opencl_tensor(&l, &a->var);
         clade_opencl_tensor(&l, &a->dgamma);
@@ -200,7 +212,7 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
     if (!clade_tensor_present(&a->dx)) return CLADE_OK;
     status = clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
     if (status) return status;
-    opencl_launch l = begin(context, "norm_apply_infer_dx", &n);
+    opencl_launch l = begin(context, "norm_apply_infer_dx", n.c);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_u64(&l, n.channel[0]);
