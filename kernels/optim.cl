@@ -6,40 +6,52 @@
 /* ---- the norm ---- */
 
 #define CHUNK 4096 /* CLADE_REDUCE_CHUNK */
+#ifndef NV
+#define NV 1
+#endif
 
-/* scratch: chains [chunks, 64], then their sums [chunks].
- *
- * One work-item per chunk and VW chains: chain l of a chunk is Σ g² over its elements l, l + 64, …
- * of g [n]. Work-items that follow each other read what lies together. */
-kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulong n)
+/* A chunk's chains added in ascending order, from 0. */
+INLINE void add_chains(global float *scratch, ulong chunk, ulong chunks)
 {
-    const ulong item = get_global_id(0), first = item * VW;
-    const ulong chunk = first / OPTIM_CHAINS, chain = first % OPTIM_CHAINS;
-    const ulong begin = chunk * CHUNK;
-    if (begin >= n) return;
-    const ulong end = min(n, begin + CHUNK);
-    const global float *p = g + g0;
-    V sum = V_SPLAT(0.0f);
-    ulong i = begin + chain;
-    for (; i + VW <= end; i += OPTIM_CHAINS) {
-        V v = V_LOAD(p + i);
-        sum = V_FMA(v, v, sum);
-    }
-    if (i < end) {
-        V v = V_LOAD_PART(p + i, (int)(end - i));
-        sum = V_FMA(v, v, sum);
-    }
-    V_STORE(scratch + first, sum);
-}
-
-/* One work-item per chunk: its chains added in ascending order, from 0. */
-kernel void norm_clip_chunks(global float *scratch, ulong chunks)
-{
-    const ulong chunk = get_global_id(0);
-    if (chunk >= chunks) return;
     float sum = 0.0f;
     IN_ORDER for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += scratch[chunk * OPTIM_CHAINS + l];
     scratch[chunks * OPTIM_CHAINS + chunk] = sum;
+}
+
+/* scratch: chains [chunks, 64], then their sums [chunks].
+ *
+ * One work-item per chunk and NV VW chains: chain l of a chunk is Σ g² over its elements l, l + 64,
+ * … of g [n]. Work-items that follow each other read what lies together. Where a work-item has all
+ * chains of a chunk, it adds them. */
+kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulong n)
+{
+    const ulong first = get_global_id(0) * NV * VW;
+    const ulong chunk = first / OPTIM_CHAINS, begin = chunk * CHUNK, end = min(n, begin + CHUNK);
+    if (begin >= n) return;
+    V sum[NV];
+    UNROLL for (int v = 0; v < NV; v++) sum[v] = V_SPLAT(0.0f);
+    ulong i = begin + first % OPTIM_CHAINS;
+    for (; i + NV * VW <= end; i += OPTIM_CHAINS) UNROLL for (int v = 0; v < NV; v++)
+        {
+            V x = V_LOAD(g + g0 + i + v * VW);
+            sum[v] = V_FMA(x, x, sum[v]);
+        }
+    UNROLL for (int v = 0; v < NV; v++)
+    {
+        if (i + v * VW < end) {
+            V x = V_LOAD_PART(g + g0 + i + v * VW, (int)min(end - i - v * VW, (ulong)VW));
+            sum[v] = V_FMA(x, x, sum[v]);
+        }
+        V_STORE(scratch + first + v * VW, sum[v]);
+    }
+    if (NV * VW == OPTIM_CHAINS) add_chains(scratch, chunk, (n + CHUNK - 1) / CHUNK);
+}
+
+/* One work-item per chunk. */
+kernel void norm_clip_chunks(global float *scratch, ulong chunks)
+{
+    const ulong chunk = get_global_id(0);
+    if (chunk < chunks) add_chains(scratch, chunk, chunks);
 }
 
 /* One work-group of 64, which fetches; its first work-item adds the chunks in ascending order. */

@@ -14,31 +14,40 @@ size_t clade_opencl_optim_scratch(opencl_context *cl, clade_op op, const clade_a
     return norm_clip_chunks(&args->norm_clip.g) * (chains + 1) * sizeof(float);
 }
 
-static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *scratch)
+/* Each chunk's sum of squares, into the scratch memory: by work-items that have whole chunks on few
+ * wide cores, elsewhere a chain each. */
+static clade_status norm_chunks(opencl_context *cl, const clade_norm_clip_args *a,
+                                const char *options, void *scratch)
 {
-    opencl_context *cl = context;
     const uint64_t n = clade_tensor_count(&a->g), chunks = norm_clip_chunks(&a->g);
-    const uint32_t width = cl->cpu_like ? cl->vector_width : 1;
-    char options[16];
-    snprintf(options, sizeof options, "-DVW=%u", width);
     opencl_launch l = clade_opencl_begin(cl, "optim", "norm_clip_chains", options);
     clade_opencl_tensor(&l, &a->g);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_u64(&l, n);
-    clade_status status = clade_opencl_run_elements(&l, chunks * chains / width);
+    if (cl->cpu_like)
+        return clade_opencl_run_grid(&l, 1, (const size_t[]){(size_t)chunks}, (const size_t[]){1});
+    clade_status status = clade_opencl_run_elements(&l, chunks * chains);
     if (status) return status;
 
     l = clade_opencl_begin(cl, "optim", "norm_clip_chunks", options);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_u64(&l, chunks);
-    status = clade_opencl_run_elements(&l, chunks);
-    if (status) return status;
+    return clade_opencl_run_elements(&l, chunks);
+}
 
-    l = clade_opencl_begin(cl, "optim", "norm_clip_total", options);
+static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *scratch)
+{
+    opencl_context *cl = context;
+    const uint32_t width = cl->cpu_like ? cl->vector_width : 1;
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%u -DNV=%u", width, cl->cpu_like ? chains / width : 1);
+    clade_status status = norm_chunks(cl, a, options, scratch);
+    if (status) return status;
+    opencl_launch l = clade_opencl_begin(cl, "optim", "norm_clip_total", options);
     clade_opencl_scratch(&l, scratch);
     clade_opencl_tensor(&l, &a->scale);
     clade_opencl_tensor(&l, &a->norm);
-    clade_opencl_u64(&l, chunks);
+    clade_opencl_u64(&l, norm_clip_chunks(&a->g));
     clade_opencl_f32(&l, a->limit);
     return clade_opencl_run_grid(&l, 1, (size_t[]){64}, (size_t[]){64});
 }
