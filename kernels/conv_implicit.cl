@@ -24,8 +24,8 @@
 
 /* ---- convolution and its input gradient ---- */
 
-/* Row m of the product: its picture's first line, the place of its first tap, and where its result
- * goes (in pixels; −1: nowhere). With POOL four rows are the results of one window. */
+/* Row m of the product: its first tap's pixel of all pictures, line and column, and where its
+ * result goes (in pixels; −1: nowhere). With POOL four rows are the results of one window. */
 INLINE int4 find_row(const conv_job *job, int m)
 {
     int tap = m % 4, i, j, n;
@@ -46,8 +46,8 @@ INLINE int4 find_row(const conv_job *job, int m)
         j = 2 * j + tap / 2;
         i = 2 * i + tap % 2;
     }
-    return (int4)(n * job->row.size, j * job->row.stride + job->row.base,
-                  i * job->column.stride + job->column.base, to);
+    int ih = j * job->row.stride + job->row.base, iw = i * job->column.stride + job->column.base;
+    return (int4)((n * job->row.size + ih) * job->column.size + iw, ih, iw, to);
 }
 
 /* Where a work-item is along k: taps (r, s), channel c. */
@@ -81,14 +81,14 @@ INLINE_FOR void fetch_windows(float *value, const conv_job *job, local const int
                               global const float *x, const conv_step *k, int at)
 {
     int down = k->r * job->row.reach, right = k->s * job->column.reach;
+    int away = down * job->column.size + right, channels = job->groups * job->cin;
+    uint lines = k->r < job->row.taps ? (uint)job->row.size : 0; /* places before 0 are large */
     WHOLE
     for (int f = 0; f < FETCHES(BM, AV); f++) {
         int4 row = rows[min((at + f * GROUP) / (KS / AV), BM - 1)];
-        int ih = row.s1 + down, iw = row.s2 + right;
-        int inside = k->r < job->row.taps && ih >= 0 && ih < job->row.size && iw >= 0 &&
-                     iw < job->column.size;
-        long pixel = (long)(row.s0 + ih) * job->column.size + iw;
-        product_load(value + f * AV, AV, x + pixel * job->groups * job->cin + k->c, inside);
+        int inside =
+            (uint)(row.s1 + down) < lines && (uint)(row.s2 + right) < (uint)job->column.size;
+        product_load(value + f * AV, AV, x + (long)(row.s0 + away) * channels + k->c, inside);
     }
 }
 
@@ -174,8 +174,8 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w)
     PRODUCT_LOCAL;
     local int4 rows[BM];
     int at = get_local_id(0), group = get_group_id(1), across = (job.cout + BN - 1) / BN;
-    int column = (int)(get_group_id(0) % across) * BN, left = job.cout - column;
-    int row = (int)(get_group_id(0) / across) * BM;
+    int tile = get_group_id(0), row = tile / across * BM, column = tile % across * BN;
+    int left = job.cout - column;
     for (int i = at; i < BM; i += GROUP) rows[i] = find_row(&job, row + i);
     int n = job.row.taps * job.column.taps * job.cin;
     conv_step k = conv_step_at(&job, at % (KS / AV) * AV), by = conv_step_at(&job, KS);
@@ -223,10 +223,10 @@ typedef struct conv_pixel {
     int n, oh, ow;
 } conv_pixel;
 
-INLINE conv_pixel conv_pixel_at(const conv_dw_job *job, long pixel)
+INLINE conv_pixel conv_pixel_at(const conv_dw_job *job, int pixel)
 {
-    int line = (int)(pixel / job->ow);
-    return (conv_pixel){line / job->oh, line % job->oh, (int)(pixel % job->ow)};
+    int line = pixel / job->ow;
+    return (conv_pixel){line / job->oh, line % job->oh, pixel % job->ow};
 }
 INLINE void conv_pixel_on(const conv_dw_job *job, conv_pixel *at, const conv_pixel *by)
 {
@@ -243,52 +243,60 @@ INLINE void conv_pixel_on(const conv_dw_job *job, conv_pixel *at, const conv_pix
     at->n += by->n;
 }
 
-/* Steps of k that the work-items of a group load at once, in blocks whose memory runs along the
- * edge; a fetch is that many after the one before. */
-#define FETCH_STEPS(edge, v) (GROUP / ((edge) / (v)) < KS ? GROUP / ((edge) / (v)) : KS)
+/* What all work-items need to know of a step: its window's first pixel of all pictures of x, line
+ * and column; and with POOL four times its window of dy's, and which of the four it is (−1: it is
+ * in none). `inside`: it is a step of the chunk. */
+INLINE int4 conv_pixel_find(const conv_dw_job *job, const conv_pixel *k, int inside)
+{
+    int ih = k->oh * job->stride_h - job->pad_h, iw = k->ow * job->stride_w - job->pad_w;
+    int i = k->oh / 2, j = k->ow / 2, windows = job->ow / 2;
+    int pooled = i < job->oh / 2 && j < windows;
+    int4 found = {(k->n * job->h + ih) * job->w + iw, ih, iw, -1};
+    if (!inside) return (int4)(0, INT_MIN / 2, 0, -1);
+    if (POOL && pooled)
+        found.s3 = ((k->n * (job->oh / 2) + i) * windows + j) * 4 + k->oh % 2 * 2 + k->ow % 2;
+    return found;
+}
 
 /* What the weights of row `row` are multiplied by: channels of the pixels under a tap that lie side
  * by side. The row after the last is 1, which makes it the bias's gradient. */
-INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, global const float *x, int row,
-                             conv_pixel *k, const conv_pixel *by, int steps, int at)
+INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const int4 *pixels,
+                             global const float *x, int row, int at)
 {
     int rows = job->kh * job->kw * job->cg, tap = row / job->cg;
-    int r = tap / job->kw * job->dilation_h - job->pad_h;
-    int s = tap % job->kw * job->dilation_w - job->pad_w;
+    int r = tap / job->kw * job->dilation_h, s = tap % job->kw * job->dilation_w;
+    int away = r * job->w + s;
+    uint lines = row < rows ? (uint)job->h : 0; /* places before 0 are large */
+    x += row % job->cg;
     WHOLE
     for (int f = 0; f < FETCHES(BM, AV); f++) {
-        int step = (at + f * GROUP) / (BM / AV);
-        int ih = k->oh * job->stride_h + r, iw = k->ow * job->stride_w + s;
-        int inside = row < rows && step < steps && ih >= 0 && ih < job->h && iw >= 0 && iw < job->w;
-        long pixel = ((long)k->n * job->h + ih) * job->w + iw;
-        product_load(value + f * AV, AV, x + pixel * job->c + row % job->cg, inside);
+        int4 k = pixels[min((at + f * GROUP) / (BM / AV), KS - 1)];
+        int inside = (uint)(k.s1 + r) < lines && (uint)(k.s2 + s) < (uint)job->w;
+        product_load(value + f * AV, AV, x + (long)(k.s0 + away) * job->c, inside);
         if (row == rows) value[f * AV] = 1.0f;
-        conv_pixel_on(job, k, by);
     }
 }
 
-/* The gradient at as many pixels; with POOL that of 2 × 2 maxima, spread. */
-INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, global const float *dy,
-                                global const uchar *index, conv_pixel *k, const conv_pixel *by,
-                                int next, int steps, int left, int at)
+/* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
+ * spread, and dy is at that of all pictures. */
+INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local const int4 *pixels,
+                                global const float *dy, global const uchar *index, int steps,
+                                int left, int at)
 {
     if (!POOL) {
-        product_fetch(value, BN, BV, dy + (long)next * job->k, job->k, steps - next, left, at);
+        product_fetch(value, BN, BV, dy, job->k, steps, left, at);
         return;
     }
     int o = at % (BN / BV) * BV;
     WHOLE
     for (int f = 0; f < FETCHES(BN, BV); f++) {
-        int l = at + f * GROUP, i = k->oh / 2, j = k->ow / 2;
-        int inside = FETCHED(l, BN, BV) && next + l / (BN / BV) < steps && o < left &&
-                     i < job->oh / 2 && j < job->ow / 2;
-        long from = (((long)k->n * (job->oh / 2) + i) * (job->ow / 2) + j) * job->k + o;
-        int tap = k->oh % 2 * 2 + k->ow % 2;
+        int l = at + f * GROUP, k = pixels[min(l / (BN / BV), KS - 1)].s3, tap = k & 3;
+        int inside = k >= 0 && o < left;
+        long from = (long)(k >> 2) * job->k + o;
         product_load(value + f * BV, BV, dy + from, inside);
         WHOLE
         for (int m = 0; m < BV; m++)
             if (!inside || index[from + m] != tap) value[f * BV + m] = 0.0f;
-        conv_pixel_on(job, k, by);
     }
 }
 
@@ -308,34 +316,38 @@ PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const float, x), TENSOR(const float,
                                      conv_dw_job job)
 {
     PRODUCT_LOCAL;
+    local int4 pixels[KS];
     int at = get_local_id(0), across = (job.kg + BN - 1) / BN;
-    int group = get_group_id(1) % job.groups, chunk = get_group_id(1) / job.groups;
-    int column = (int)(get_group_id(0) % across) * BN, left = job.kg - column;
-    int row = (int)(get_group_id(0) / across) * BM;
-    int lines = min(job.lines_per_chunk, job.images * job.oh - chunk * job.lines_per_chunk);
-    int n = lines * job.ow, rows = job.kh * job.kw * job.cg;
-    long pixel = (long)chunk * job.lines_per_chunk * job.ow;
-    conv_pixel k = conv_pixel_at(&job, pixel + at / (BM / AV)),
-               by = conv_pixel_at(&job, FETCH_STEPS(BM, AV));
-    conv_pixel dk = conv_pixel_at(&job, pixel + at / (BN / BV)),
-               dby = conv_pixel_at(&job, FETCH_STEPS(BN, BV));
-    int first = group * job.kg + column, a_row = row + at % (BM / AV) * AV;
+    int matrix = get_group_id(1), group = matrix % job.groups, chunk = matrix / job.groups;
+    int tile = get_group_id(0), row = tile / across * BM, column = tile % across * BN;
+    int left = job.kg - column;
+    int k = chunk * job.lines_per_chunk * job.ow;
+    int end = min((chunk + 1) * job.lines_per_chunk, job.images * job.oh) * job.ow;
+    int rows = job.kh * job.kw * job.cg, a_row = row + at % (BM / AV) * AV;
+    int first = group * job.kg + column;
     x += x0 + group * job.cg;
-    dy += dy0 + first + (POOL ? 0 : pixel * job.k);
+    dy += dy0 + first + (POOL ? 0 : (long)k * job.k);
     index += index0 + first;
     dw += dw0 + chunk * dw_step + first;
     db += db0 + chunk * db_step + first;
+    conv_pixel pixel = conv_pixel_at(&job, k + at), by = conv_pixel_at(&job, KS);
+    if (at < KS) pixels[at] = conv_pixel_find(&job, &pixel, k + at < end);
+    barrier(CLK_LOCAL_MEM_FENCE);
     float acc[WM][WN], av[FETCHES(BM, AV) * AV], bv[FETCHES(BN, BV) * BV];
     product_clear(acc);
-    fetch_pixels(av, &job, x, a_row, &k, &by, n, at);
-    fetch_gradients(bv, &job, dy, index, &dk, &dby, 0, n, left, at);
-    for (int from = 0; from < n; from += KS) {
+    fetch_pixels(av, &job, pixels, x, a_row, at);
+    fetch_gradients(bv, &job, pixels, dy, index, end - k, left, at);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (; k < end; k += KS) {
         product_put(as, BM, AV, av, at);
         product_put(bs, BN, BV, bv, at);
+        conv_pixel_on(&job, &pixel, &by);
+        if (at < KS) pixels[at] = conv_pixel_find(&job, &pixel, k + KS + at < end);
+        dy += POOL ? 0 : (long)KS * job.k;
         barrier(CLK_LOCAL_MEM_FENCE);
-        fetch_pixels(av, &job, x, a_row, &k, &by, n - from - KS, at);
-        fetch_gradients(bv, &job, dy, index, &dk, &dby, from + KS, n, left, at);
-        product_add(acc, as, bs, min(KS, n - from), at);
+        fetch_pixels(av, &job, pixels, x, a_row, at);
+        fetch_gradients(bv, &job, pixels, dy, index, end - k - KS, left, at);
+        product_add(acc, as, bs, min(KS, end - k), at);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     WHOLE

@@ -25,9 +25,9 @@ PRODUCT_KERNEL void product_batch(TENSOR(const float, a), TENSOR(const float, b)
 {
     PRODUCT_LOCAL;
     int at = get_local_id(0), across = (columns + BN - 1) / BN;
-    int row = (int)(get_group_id(0) / across) * BM, column = (int)(get_group_id(0) % across) * BN;
-    ulong point = get_group_id(1) % points, chunk = get_group_id(1) / points;
-    int n = (chunk + 1) * points == get_num_groups(1) ? inner_last : inner;
+    int tile = get_group_id(0), row = tile / across * BM, column = tile % across * BN;
+    int matrix = get_group_id(1), point = matrix % points, chunk = matrix / points;
+    int n = (chunk + 1) * points == (int)get_num_groups(1) ? inner_last : inner;
     long a_step = A_TURNED ? 1 : a_row; /* from one step to the next */
     a += a0 + point * a_point + chunk * a_chunk + row * (A_TURNED ? (long)a_row : 1);
     b += b0 + point * b_point + chunk * b_chunk + column;
