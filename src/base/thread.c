@@ -1,4 +1,6 @@
-/* A pool of threads that share a loop's iterations, handed out by an atomic counter. */
+/* A pool of threads that share a loop's iterations, handed out by an atomic counter. A loop ends
+ * when its iterations have, not when each worker has woken: one that the system lets wait finds the
+ * loop closed and goes on to the next. */
 #define _GNU_SOURCE
 #include "base/thread.h"
 
@@ -33,7 +35,8 @@ struct clade_pool {
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
     atomic_uint generation; /* one more for each loop */
-    atomic_int busy;        /* workers that have not finished the current loop */
+    atomic_bool open;  /* may a worker still enter the loop? What it reads there stays the same */
+    atomic_int inside; /* workers that have entered, or are about to see that they may not */
     atomic_bool stop;
     atomic_size_t next;
     size_t n;
@@ -86,8 +89,9 @@ static void *work(void *arg)
         }
         seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
         if (atomic_load(&pool->stop)) return NULL;
-        share(pool, self->number);
-        if (atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_acq_rel) == 1) {
+        atomic_fetch_add(&pool->inside, 1);
+        if (atomic_load(&pool->open)) share(pool, self->number);
+        if (atomic_fetch_sub(&pool->inside, 1) == 1 && !atomic_load(&pool->open)) {
             pthread_mutex_lock(&pool->mutex);
             pthread_cond_signal(&pool->done);
             pthread_mutex_unlock(&pool->mutex);
@@ -163,15 +167,14 @@ void clade_pool_for(clade_pool *pool, size_t n, void (*body)(void *user, size_t 
     pool->body = body;
     pool->user = user;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->busy, pool->started, memory_order_relaxed);
+    atomic_store(&pool->open, true);
     begin(pool);
     share(pool, 0);
-    for (int i = 0; i < spins && atomic_load_explicit(&pool->busy, memory_order_acquire); i++)
-        relax();
-    if (atomic_load_explicit(&pool->busy, memory_order_acquire)) {
+    atomic_store(&pool->open, false);
+    for (int i = 0; i < spins && atomic_load(&pool->inside); i++) relax();
+    if (atomic_load(&pool->inside)) {
         pthread_mutex_lock(&pool->mutex);
-        while (atomic_load_explicit(&pool->busy, memory_order_acquire))
-            pthread_cond_wait(&pool->done, &pool->mutex);
+        while (atomic_load(&pool->inside)) pthread_cond_wait(&pool->done, &pool->mutex);
         pthread_mutex_unlock(&pool->mutex);
     }
 }
