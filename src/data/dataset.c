@@ -125,7 +125,8 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
     uint64_t limit = clade_memory_free() / 4 * 3;
     for (int s = 0; s < CLADE_SPLITS; s++) {
         if (!paths[s]) continue;
-        clade_status status = clade_source_open(paths[s], limit, &dataset->sources[s]);
+        clade_status status =
+            clade_source_open(paths[s], limit, options->threads, &dataset->sources[s]);
         if (status) return status;
     }
     clade_source *first = dataset->sources[0];

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "data/source.h"
 
+#include "base/thread.h"
 #include "data/binary.h"
 
 #include <assert.h>
@@ -117,26 +118,17 @@ static char *join(const char *path, const char *name)
     return whole;
 }
 
-static clade_status list_file(clade_source *source, const char *path, const char *name)
+/* What readdir said of an item, or where it leads to; 0: nowhere. */
+static mode_t kind_of(const struct dirent *item, const char *path)
 {
-    clade_entry *entry;
-    clade_status status = clade_source_add(source, name, &entry);
-    if (status || !entry) return status;
-    clade_buffer head = {0};
-    size_t got = 0;
-    status = clade_bytes_read(path, 0, clade_sniff_bytes, clade_sniff_bytes, &head, &got);
-    if (status == CLADE_EIO) { /* one file that cannot be read is not the end of the folder */
-        entry->damaged = true;
-        status = clade_entry_reject(entry, clade_error());
-    } else if (status == CLADE_OK) {
-        status = clade_entry_classify(entry, head.data, got);
-    }
-    free(head.data);
-    return status;
+    if (item->d_type == DT_REG) return S_IFREG;
+    if (item->d_type == DT_DIR) return S_IFDIR;
+    struct stat info;
+    return stat(path, &info) ? 0 : info.st_mode;
 }
 
-/* Lists folder `path`, whose name within the source is `name` ("" at the top). Links are followed;
- * the depth bounds a circle of them. */
+/* Lists folder `path`, whose name within the source is `name` ("" at the top), files still without
+ * a kind. Links are followed; the depth bounds a circle of them. */
 static clade_status list_folder(clade_source *source, const char *path, const char *name, int depth)
 {
     if (depth > folder_depth)
@@ -150,28 +142,65 @@ static clade_status list_folder(clade_source *source, const char *path, const ch
         if (is_clutter(item->d_name, strlen(item->d_name))) continue;
         char *inner_path = join(path, item->d_name);
         char *inner_name = *name ? join(name, item->d_name) : strdup(item->d_name);
-        struct stat info;
+        mode_t kind = inner_path ? kind_of(item, inner_path) : 0;
+        int error = errno;
         clade_entry *entry;
-        if (!inner_path || !inner_name) {
+        if (!inner_path || !inner_name)
             status = clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
-        } else if (stat(inner_path, &info) != 0) { /* a link that leads nowhere */
+        else
             status = clade_source_add(source, inner_name, &entry);
-            if (!status && entry) {
-                entry->damaged = true;
-                status = clade_entry_reject(entry, strerror(errno));
-            }
-        } else if (S_ISDIR(info.st_mode)) {
-            status = clade_source_add(source, inner_name, &entry);
-            if (!status && entry) entry->kind = CLADE_ENTRY_FOLDER;
-            if (!status) status = list_folder(source, inner_path, inner_name, depth + 1);
-        } else {
-            status = list_file(source, inner_path, inner_name);
+        if (!status && entry && kind == 0) { /* a link that leads nowhere */
+            entry->damaged = true;
+            status = clade_entry_reject(entry, strerror(error));
+        } else if (!status && S_ISDIR(kind)) {
+            if (entry) entry->kind = CLADE_ENTRY_FOLDER;
+            status = list_folder(source, inner_path, inner_name, depth + 1);
         }
         free(inner_path);
         free(inner_name);
     }
     closedir(folder);
     return status;
+}
+
+static bool has_no_kind(const clade_entry *entry)
+{
+    return entry->kind == CLADE_ENTRY_OTHER && !entry->reason;
+}
+
+/* What a listed file is. Out of memory, it stays without a kind. */
+static void look_into(void *user, size_t i, int thread)
+{
+    (void)thread;
+    clade_source *source = user;
+    clade_entry *entry = &source->entries[i];
+    char *path = has_no_kind(entry) ? join(source->path, entry->name) : NULL;
+    if (!path) return;
+    uint8_t bytes[clade_sniff_bytes];
+    clade_buffer head = {bytes, sizeof bytes};
+    size_t got = 0;
+    if (clade_bytes_read(path, 0, sizeof bytes, sizeof bytes, &head, &got)) {
+        entry->damaged = true; /* one file that cannot be read is not the end of the folder */
+        clade_entry_reject(entry, clade_error());
+    } else {
+        clade_entry_classify(entry, bytes, got);
+    }
+    free(path);
+}
+
+/* All that a folder holds. To open a file takes longer than to find it, so threads share that. */
+static clade_status read_folder(clade_source *source, int threads)
+{
+    clade_pool *pool;
+    clade_status status = list_folder(source, source->path, "", 0);
+    if (!status) status = clade_pool_create(threads, &pool);
+    if (status) return status;
+    clade_pool_for(pool, source->count, look_into, source);
+    clade_pool_destroy(&pool);
+    for (size_t i = 0; i < source->count; i++)
+        if (has_no_kind(&source->entries[i]))
+            return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    return CLADE_OK;
 }
 
 static int by_name(const void *a, const void *b)
@@ -213,7 +242,7 @@ static void sort_entries(clade_source *source)
     source->count = n;
 }
 
-clade_status clade_source_open(const char *path, uint64_t limit, clade_source **out)
+clade_status clade_source_open(const char *path, uint64_t limit, int threads, clade_source **out)
 {
     *out = NULL;
     struct stat info;
@@ -225,7 +254,7 @@ clade_status clade_source_open(const char *path, uint64_t limit, clade_source **
     if (!source->path)
         status = clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
     else if (S_ISDIR(info.st_mode))
-        status = list_folder(source, path, "", 0);
+        status = read_folder(source, threads);
     else if (!S_ISREG(info.st_mode))
         status = clade_fail(CLADE_EINVAL, "%s: neither a folder nor a file", path);
     else if (clade_binary_member(clade_base_name(path)))

@@ -32,8 +32,8 @@ typedef struct clade_source {
 
 /* Lists what `path` holds. An archive is read through once: its pictures and members of binary sets
  * stay in memory as they are, at most `limit` bytes; nothing is written to disk. Hidden files and
- * what systems leave behind (__MACOSX, Thumbs.db) are not listed. */
-clade_status clade_source_open(const char *path, uint64_t limit, clade_source **out);
+ * what systems leave behind (__MACOSX, Thumbs.db) are not listed. `threads` 0: chosen. */
+clade_status clade_source_open(const char *path, uint64_t limit, int threads, clade_source **out);
 void clade_source_close(clade_source **source);
 
 /* Bytes [offset, offset + size) of an entry, all of it with size SIZE_MAX: in *bytes, which points
