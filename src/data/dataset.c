@@ -5,7 +5,6 @@
 #include "data/binary.h"
 
 #include <assert.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,7 +234,7 @@ void clade_dataset_destroy(clade_dataset **handle)
     for (int s = 0; s < CLADE_SPLITS; s++) {
         clade_source_close(&dataset->sources[s]);
         free(dataset->split[s].items);
-        free(dataset->split[s].cache);
+        clade_cache_destroy(&dataset->split[s].cache);
         free(dataset->split[s].of_class);
     }
     for (size_t i = 0; i < dataset->classes; i++) free(dataset->names[i]);
@@ -334,8 +333,8 @@ static clade_status read_record(const clade_dataset *dataset, const clade_pictur
     return CLADE_OK;
 }
 
-static clade_status decode(const clade_dataset *dataset, const clade_picture *picture,
-                           clade_decoder *decoder, uint8_t *out)
+clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_picture *picture,
+                                  clade_decoder *decoder, uint8_t *out)
 {
     const uint8_t *bytes;
     size_t size;
@@ -349,41 +348,6 @@ static clade_status decode(const clade_dataset *dataset, const clade_picture *pi
                                             &decoder->file, &bytes, &size);
     if (status) return status;
     return clade_decoder_picture(decoder, bytes, size, picture->name, &dataset->target, out);
-}
-
-clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split, size_t i,
-                                clade_decoder *decoder, uint8_t *spare, const uint8_t **pixels)
-{
-    const clade_pictures *in = &dataset->split[split];
-    clade_picture *picture = &in->items[i];
-    bool fits = i < in->cache_room;
-    uint8_t *place = fits ? in->cache + i * clade_dataset_bytes(dataset) : spare;
-    *pixels = place;
-    if (!fits) return decode(dataset, picture, decoder, place);
-    for (;;) {
-        unsigned char state = CLADE_NOT_CACHED;
-        if (atomic_compare_exchange_strong(&picture->cached, &state, CLADE_BEING_CACHED)) {
-            clade_status status = decode(dataset, picture, decoder, place);
-            if (!status) clade_entry_release(picture->entry);
-            atomic_store(&picture->cached, status ? CLADE_NOT_CACHED : CLADE_CACHED);
-            return status;
-        }
-        if (state == CLADE_CACHED) return CLADE_OK;
-        sched_yield(); /* another thread is just decoding it */
-    }
-}
-
-bool clade_dataset_is_cached(const clade_dataset *dataset, clade_split split)
-{
-    const clade_pictures *in = &dataset->split[split];
-    for (size_t i = 0; i < in->count; i++)
-        if (atomic_load(&in->items[i].cached) != CLADE_CACHED) return false;
-    return true;
-}
-
-bool clade_dataset_has_room(const clade_dataset *dataset, clade_split split)
-{
-    return dataset->split[split].cache_room >= dataset->split[split].count;
 }
 
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,

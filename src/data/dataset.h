@@ -4,7 +4,12 @@
 
 #include "data/source.h"
 
-typedef enum clade_cached { CLADE_NOT_CACHED, CLADE_BEING_CACHED, CLADE_CACHED } clade_cached;
+typedef enum clade_cached {
+    CLADE_NOT_CACHED,
+    CLADE_BEING_CACHED,
+    CLADE_CACHED,
+    CLADE_NO_PLACE /* for good: the cache was full */
+} clade_cached;
 
 /* One picture of a split. */
 typedef struct clade_picture {
@@ -15,14 +20,14 @@ typedef struct clade_picture {
     clade_entry *entry;
     size_t offset; /* of its pixels in a member of a binary set */
     int32_t label;
-    atomic_uchar cached; /* a clade_cached: do its pixels lie at its position in the cache? */
+    atomic_uchar cached; /* a clade_cached: do its pixels lie in the cache? */
+    uint8_t *place;      /* where they do; NULL: it has none yet */
 } clade_picture;
 
 typedef struct clade_pictures {
     clade_picture *items;
     size_t count, room;
-    uint8_t *cache;    /* made by clade_dataset_make_room; NULL: none */
-    size_t cache_room; /* pictures it has room for */
+    struct clade_cache *cache; /* made by clade_dataset_make_room; NULL: none */
     size_t *of_class;
 } clade_pictures;
 
@@ -85,15 +90,20 @@ typedef struct clade_original {
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_original *out);
 
+/* A picture's pixels, decoded into `out`. */
+clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_picture *picture,
+                                  clade_decoder *decoder, uint8_t *out);
+
 /* Shares the memory for decoded pictures among the splits in their order. What has been made before
  * stays as it is. */
 clade_status clade_dataset_make_room(clade_dataset *dataset);
+void clade_cache_destroy(struct clade_cache **cache);
 
-/* Where the pixels of a picture are: in the cache, into which it is decoded first if it has a place
- * there, else in `spare`. Thread-safe. */
+/* Where the pixels of a picture are: in the cache, into which it is decoded first if there is a
+ * place left for it, else in `spare`. Thread-safe. */
 clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split, size_t i,
                                 clade_decoder *decoder, uint8_t *spare, const uint8_t **pixels);
-/* Does every picture of the split lie in the cache? Every one has a place there? */
+/* Does every picture of the split lie in the cache? There is a place for every one? */
 bool clade_dataset_is_cached(const clade_dataset *dataset, clade_split split);
 bool clade_dataset_has_room(const clade_dataset *dataset, clade_split split);
 

@@ -65,30 +65,11 @@ static void load_one(void *user, size_t at, int thread)
     pthread_mutex_unlock(&j->mutex);
 }
 
-clade_status clade_dataset_make_room(clade_dataset *dataset)
-{
-    uint64_t left = dataset->cache_bytes ? dataset->cache_bytes : clade_memory_free() / 2;
-    size_t size = clade_dataset_bytes(dataset);
-    for (int s = 0; s < CLADE_SPLITS; s++) {
-        clade_pictures *in = &dataset->split[s];
-        if (!in->cache) {
-            uint64_t fit = left / size;
-            size_t room = fit < in->count ? (size_t)fit : in->count;
-            if (room > 0 && !(in->cache = malloc(room * size)))
-                return clade_fail(CLADE_ENOMEM, "out of memory for a cache of %zu MB",
-                                  room * size / 1000000);
-            in->cache_room = room;
-        }
-        left -= (uint64_t)in->cache_room * size;
-    }
-    return CLADE_OK;
-}
-
-/* Drops the damaged pictures; those after them move up, in the cache as well. */
+/* Drops the damaged pictures; those after them move up. */
 static clade_status drop_damaged(job *j)
 {
     clade_dataset *dataset = j->dataset;
-    size_t size = clade_dataset_bytes(dataset), at = 0;
+    size_t at = 0;
     for (int s = 0; s < CLADE_SPLITS; s++) {
         clade_pictures *in = &dataset->split[s];
         size_t kept = 0;
@@ -103,12 +84,7 @@ static clade_status drop_damaged(job *j)
                 clade_entry_release(in->items[i].entry);
                 continue;
             }
-            if (kept != i) {
-                in->items[kept] = in->items[i];
-                if (atomic_load(&in->items[i].cached) == CLADE_CACHED)
-                    memmove(in->cache + kept * size, in->cache + i * size, size);
-            }
-            kept++;
+            in->items[kept++] = in->items[i];
         }
         in->count = kept;
     }
