@@ -18,23 +18,23 @@
 
 /* Weights [kh, kw, cg, k] → [group][block][tap][channel summed over][lane], lanes beyond the last
  * 0. For an input gradient the lanes are input channels, taps are reversed and filters are summed
- * over. One work-item per packed float. */
-kernel void conv_pack(TENSOR(const float, w), global float *packed, ulong n, int taps, int cg,
-                      int k, int groups, int blocks, int lanes, int backward)
+ * over. Grid: lane, channel summed over, tap of a block of a group; on a CPU a work-item takes all
+ * of one tap. */
+kernel void conv_pack(TENSOR(const float, w), global float *packed, int taps, int cg, int k,
+                      int groups, int blocks, int lanes, int backward)
 {
-    ulong i = get_global_id(0);
-    if (i >= n) return;
     int kg = k / groups, summed = backward ? kg : cg, across = backward ? cg : kg;
-    int lane = (int)(i % lanes);
-    ulong rest = i / lanes;
-    int s = (int)(rest % summed);
-    rest /= summed;
-    int tap = (int)(rest % taps), block = (int)(rest / taps);
-    int group = block / blocks, result = block % blocks * lanes + lane;
-    if (backward) tap = taps - 1 - tap;
-    int channel = backward ? result : s, filter = backward ? s : result;
-    packed[i] =
-        result < across ? w[w0 + ((ulong)tap * cg + channel) * k + group * kg + filter] : 0.0f;
+    long row = get_global_id(2);
+    int tap = (int)(row % taps), block = (int)(row / taps % blocks);
+    int group = (int)(row / taps / blocks), first = block * lanes;
+    if (group >= groups) return;
+    long s_step = backward ? 1 : k, lane_step = backward ? k : 1;
+    w += w0 + (long)(backward ? taps - 1 - tap : tap) * cg * k + group * kg + first * lane_step;
+    packed += row * summed * lanes;
+    for (int s = get_global_id(1); s < summed; s += get_global_size(1))
+        for (int l = get_global_id(0); l < lanes; l += get_global_size(0))
+            packed[(long)s * lanes + l] =
+                first + l < across ? w[s * s_step + l * lane_step] : 0.0f;
 }
 
 /* The sums of pb pixels, the first of which f is at, to memory; of pixels before `from` nothing. */

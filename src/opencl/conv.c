@@ -6,10 +6,9 @@ clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, i
                                     int32_t cg, int32_t k, const conv_job *job, void *scratch)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv", "conv_pack", NULL);
-    uint64_t n = (uint64_t)job->groups * (uint64_t)job->blocks * (uint64_t)job->w_block;
+    size_t rows = (size_t)job->groups * (size_t)job->blocks * (size_t)taps;
     clade_opencl_tensor(&l, w);
     clade_opencl_scratch(&l, scratch);
-    clade_opencl_u64(&l, n);
     clade_opencl_i32(&l, taps);
     clade_opencl_i32(&l, cg);
     clade_opencl_i32(&l, k);
@@ -17,7 +16,8 @@ clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, i
     clade_opencl_i32(&l, job->blocks);
     clade_opencl_i32(&l, job->lanes);
     clade_opencl_i32(&l, job->backward);
-    return clade_opencl_run_elements(&l, n);
+    if (cl->cpu_like) return clade_opencl_run_checked(&l, 1, 1, rows);
+    return clade_opencl_run_checked(&l, (size_t)job->lanes, (size_t)job->cin, rows);
 }
 
 static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
