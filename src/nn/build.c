@@ -5,6 +5,7 @@
 #include "nn/layer.h"
 #include "nn/loss.h"
 #include "nn/plan.h"
+#include "nn/slice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,7 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
         if (blueprint->watch)
             add_copy(build, &build->node[blueprint->watch].dy, &blueprint->watched_dy);
     }
+    clade_slice(build);
     return build->status;
 }
 
@@ -212,14 +214,15 @@ static void find_lives(const clade_build *build, lives *l)
     }
 }
 
-/* May output `y` of a call take the memory of input `x`? Only if x ends here, and every slot that
- * x's memory is in has y's shape. */
+/* May output `y` of a call take the memory of input `x`? Only if x ends here, is as large as y, and
+ * every slot that x's memory is in has y's shape. */
 static bool may_replace(const clade_call *call, int64_t moment, const clade_tensor *x,
                         const clade_tensor *y, const lives *l)
 {
     const clade_op_info *info = clade_op_describe(call->op);
     size_t root = l->root[x->offset];
-    if (l->block[root].last != moment) return false;
+    if (l->block[root].last != moment || l->block[root].bytes != l->block[y->offset].bytes)
+        return false;
     for (size_t s = 0; s < info->slot_count; s++) {
         const clade_tensor *t = &call->args.slot[s];
         if (!is_value(t) || l->root[t->offset] != root) continue;

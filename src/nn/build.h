@@ -22,18 +22,19 @@ typedef struct clade_blueprint {
     clade_loss loss;
     float label_smoothing;
     uint64_t seed;
-    bool pools;    /* does the device pool what it convolves at once? */
-    bool norms;    /* does it normalise it at once? */
-    int32_t watch; /* a layer, or 0 */
+    bool pools;     /* does the device pool what it convolves at once? */
+    bool norms;     /* does it normalise it at once? */
+    uint64_t cache; /* bytes that calls had better not exceed; 0: it does not matter */
+    int32_t watch;  /* a layer, or 0 */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
      * and for a watched layer only; its y and dy likewise. */
     clade_tensor input, label, weight, output, losses, zeros, minus_ones, watched_y, watched_dy;
 } clade_blueprint;
 
-/* A call and the layer it belongs to. */
+/* A call, the layer it belongs to, and the first of the pictures that it takes. */
 typedef struct clade_layer_call {
     clade_call call;
-    int32_t layer;
+    int32_t layer, first;
 } clade_layer_call;
 
 /* The calls of a pass over a model's full batch, in order; none if it has no such pass. */
@@ -42,6 +43,7 @@ const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass p
 /* A block of memory that lives from the first call that mentions it to the last. */
 typedef struct clade_value {
     uint64_t bytes;
+    bool sliced; /* its first row is that of the first picture of the calls that mention it */
 } clade_value;
 
 /* What a convolution's op does besides: the layers that it takes in, 0 where there is none, and the

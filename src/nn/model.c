@@ -337,6 +337,12 @@ static bool pools(const clade_device *device)
            clade_device_support(device, CLADE_OP_conv2d_maxpool_dw) == 'n';
 }
 
+/* A share of a processor's last cache. A GPU's is small beside what keeps it busy. */
+static uint64_t cache(const clade_device *device)
+{
+    return clade_device_describe(device)->cpu_like ? UINT64_C(8) << 20 : 0;
+}
+
 clade_status clade_model_create(const clade_graph *graph, clade_device *device,
                                 const clade_model_options *options, clade_model **out)
 {
@@ -363,6 +369,7 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     /* what is between a convolution and its pool may be watched */
     model->blueprint.pools = !options->watch && pools(device);
     model->blueprint.norms = clade_device_support(device, CLADE_OP_conv2d_norm) == 'n';
+    model->blueprint.cache = cache(device);
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
     if (!status) status = make_plans(model);

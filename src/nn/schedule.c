@@ -11,13 +11,16 @@ static uint32_t *step_of(clade_call *call)
     return NULL;
 }
 
-static void place(clade_call *call, clade_buffer *arena, const uint64_t *offset)
+static void place(clade_layer_call *c, clade_buffer *arena, const uint64_t *offset,
+                  const clade_value *value)
 {
-    for (size_t s = 0; s < clade_op_describe(call->op)->slot_count; s++) {
-        clade_tensor *t = &call->args.slot[s];
+    for (size_t s = 0; s < clade_op_describe(c->call.op)->slot_count; s++) {
+        clade_tensor *t = &c->call.args.slot[s];
         if (!clade_tensor_present(t) || t->buffer) continue;
+        const uint64_t v = t->offset, row = clade_tensor_count(t) / (uint64_t)t->dim[0];
         t->buffer = arena;
-        t->offset = offset[t->offset] / clade_dtype_size(t->dtype);
+        t->offset = offset[v] / clade_dtype_size(t->dtype);
+        if (!value[v].sliced) t->offset += (uint64_t)c->first * row;
     }
 }
 
@@ -49,7 +52,7 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
     build->call_count = build->call_capacity = 0;
     clade_status status = find_steps(schedule);
     for (size_t i = 0; !status && i < schedule->count; i++) {
-        place(&schedule->call[i].call, arena, offset);
+        place(&schedule->call[i], arena, offset, build->value);
         status = clade_call_prepare(device, &schedule->call[i].call);
         if (status)
             clade_context(status, "%s", clade_build_layer(build, schedule->call[i].layer)->name);

@@ -1,0 +1,188 @@
+/* Slices of a batch. Calls are cut into runs, of which each does all its calls for some pictures,
+ * then for the next ones. Values that only one run uses hold a slice; between runs they are whole.
+ */
+#include "nn/slice.h"
+
+#include <stdlib.h>
+
+/* Where a value is mentioned first and last. */
+typedef struct life {
+    size_t first, last;
+} life;
+
+typedef struct slicer {
+    clade_build *build;
+    clade_layer_call *call; /* as they were */
+    size_t count;
+    int32_t *pictures; /* that each of the calls to be cut takes at a time */
+    life *life;        /* of each value there was */
+    uint64_t *now;     /* the value that stands for it in this slice */
+} slicer;
+
+/* Do the ops of this kind do the same for each picture? */
+static bool is_per_picture(clade_op op)
+{
+    switch (op) {
+    case CLADE_OP_conv2d:
+    case CLADE_OP_conv2d_norm:
+    case CLADE_OP_conv2d_maxpool:
+    case CLADE_OP_maxpool2d:
+    case CLADE_OP_avgpool2d:
+    case CLADE_OP_global_avgpool:
+    case CLADE_OP_batchnorm_infer:
+    case CLADE_OP_lrn:
+    case CLADE_OP_activation:
+    case CLADE_OP_add:
+    case CLADE_OP_mul:
+    case CLADE_OP_concat:
+    case CLADE_OP_pad: return true;
+    default: return false;
+    }
+}
+
+static bool is_value(const clade_tensor *t) { return clade_tensor_present(t) && !t->buffer; }
+
+/* Has the tensor a row for each picture? */
+static bool has_pictures(const clade_build *build, const clade_tensor *t)
+{
+    const clade_blueprint *b = build->blueprint;
+    return is_value(t) || t->buffer == b->input.buffer || t->buffer == b->output.buffer;
+}
+
+static uint64_t bytes_of(const clade_tensor *t)
+{
+    return clade_tensor_count(t) * clade_dtype_size(t->dtype);
+}
+
+static int32_t full_batch(const clade_build *build) { return build->blueprint->input.dim[0]; }
+
+/* How many pictures a call best takes at a time: as many as the cache holds. 0: it is not cut; its
+ * weights, say, which each slice reads and packs anew, are many. */
+static int32_t pictures_of(const clade_build *build, const clade_layer_call *c)
+{
+    const clade_call *call = &c->call;
+    const uint64_t cache = build->blueprint->cache;
+    uint64_t weights = 0, picture = 0;
+    if (!is_per_picture(call->op) || clade_build_needs(build, c->layer)) return 0;
+    for (size_t s = 0; s < clade_op_describe(call->op)->slot_count; s++) {
+        const clade_tensor *t = &call->args.slot[s];
+        if (!clade_tensor_present(t)) continue;
+        if (has_pictures(build, t))
+            picture += bytes_of(t) / (uint64_t)t->dim[0];
+        else
+            weights += bytes_of(t);
+    }
+    if (weights > cache / 16) return 0;
+    if (picture * (uint64_t)full_batch(build) <= cache) return full_batch(build);
+    return picture < cache ? (int32_t)(cache / picture) : 1;
+}
+
+/* Numbers of pictures that never fall from call to call, for as many calls as are cut. */
+static size_t find_pictures(slicer *s)
+{
+    size_t end = 0;
+    for (; end < s->count; end++) {
+        s->pictures[end] = pictures_of(s->build, &s->call[end]);
+        if (!s->pictures[end]) break;
+    }
+    for (size_t i = end; i-- > 1;)
+        if (s->pictures[i - 1] > s->pictures[i]) s->pictures[i - 1] = s->pictures[i];
+    return end;
+}
+
+static void find_lives(slicer *s)
+{
+    for (size_t c = s->count; c-- > 0;) {
+        const clade_call *call = &s->call[c].call;
+        for (size_t i = 0; i < clade_op_describe(call->op)->slot_count; i++) {
+            const clade_tensor *t = &call->args.slot[i];
+            if (!is_value(t)) continue;
+            life *l = &s->life[t->offset];
+            l->first = c;
+            if (!l->last) l->last = c + 1;
+        }
+    }
+}
+
+static void add(slicer *s, const clade_layer_call *c, const clade_args *args, int32_t first)
+{
+    clade_build *build = s->build;
+    clade_build_add(build, c->layer, c->call.op, args);
+    if (!build->status) build->call[build->call_count - 1].first = first;
+}
+
+/* The part of a tensor that pictures first … first + n − 1 have, for a run of calls a … b − 1. */
+static clade_tensor part(slicer *s, const clade_tensor *whole, size_t a, size_t b, size_t c,
+                         int32_t first, int32_t n)
+{
+    clade_tensor t = *whole;
+    t.dim[0] = n;
+    if (t.buffer) {
+        t.offset += (uint64_t)first * (clade_tensor_count(whole) / (uint64_t)whole->dim[0]);
+        return t;
+    }
+    const uint64_t v = t.offset;
+    if (s->life[v].first < a || s->life[v].last > b) return t;
+    if (s->life[v].first == c) {
+        clade_tensor fresh = clade_build_like(s->build, &t);
+        if (s->build->status) return t;
+        s->build->value[fresh.offset].sliced = true;
+        s->build->value[v].bytes = 0;
+        s->now[v] = fresh.offset;
+    }
+    t.offset = s->now[v];
+    return t;
+}
+
+/* Adds a run of calls a … b − 1, `pictures` at a time. A pass over fewer pictures than the full
+ * batch has the same values, but of slices beyond its last picture no calls. */
+static void add_run(slicer *s, size_t a, size_t b, int32_t pictures)
+{
+    const int32_t full = full_batch(s->build), n = s->build->n;
+    for (int32_t first = 0; first < full; first += pictures) {
+        int32_t count = n - first < pictures ? n - first : pictures;
+        for (size_t c = a; c < b; c++) {
+            clade_args args = s->call[c].call.args;
+            for (size_t i = 0; i < clade_op_describe(s->call[c].call.op)->slot_count; i++) {
+                clade_tensor *t = &args.slot[i];
+                if (clade_tensor_present(t) && has_pictures(s->build, t))
+                    *t = part(s, t, a, b, c, first, count > 0 ? count : 0);
+            }
+            if (count > 0) add(s, &s->call[c], &args, first);
+        }
+    }
+}
+
+static void add_all(slicer *s)
+{
+    const int32_t full = full_batch(s->build);
+    size_t end = find_pictures(s), a = 0;
+    find_lives(s);
+    while (a < end && s->pictures[a] < full) {
+        size_t b = a + 1;
+        while (b < end && s->pictures[b] < 2 * s->pictures[a]) b++;
+        int32_t slices = (full + s->pictures[a] - 1) / s->pictures[a];
+        add_run(s, a, b, (full + slices - 1) / slices);
+        a = b;
+    }
+    for (; a < s->count; a++) add(s, &s->call[a], &s->call[a].call.args, 0);
+}
+
+void clade_slice(clade_build *build)
+{
+    if (!build->blueprint->cache || build->status || !build->call_count) return;
+    slicer s = {.build = build, .call = build->call, .count = build->call_count};
+    s.pictures = malloc(s.count * sizeof *s.pictures);
+    s.life = calloc(build->value_count + 1, sizeof *s.life);
+    s.now = calloc(build->value_count + 1, sizeof *s.now);
+    build->call = NULL;
+    build->call_count = build->call_capacity = 0;
+    if (s.pictures && s.life && s.now)
+        add_all(&s);
+    else
+        build->status = clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
+    free(s.call);
+    free(s.pictures);
+    free(s.life);
+    free(s.now);
+}
