@@ -62,10 +62,10 @@ fi
 # one that ends the process: what ran is named all the same, by a line that repeats it
 for end in exits:8 crashes:134; do
     status=0
-    "$clade" conform --plugin "$dir/${end%:*}.so" --quick --mode ops >"$dir/log" 2>&1 || status=$?
+    said=$("$clade" conform --plugin "$dir/${end%:*}.so" --quick --mode ops 2>&1) || status=$?
     if [ "$status" -ne "${end#*:}" ] ||
-        ! grep -A1 'the process ended' "$dir/log" | grep -q '^    clade conform --plugin .* --case '; then
-        tail -n 5 "$dir/log"
+        ! echo "$said" | grep -A1 'the process ended' | grep -q '^    clade conform --plugin .* --case '; then
+        echo "$said" | tail -n 5
         echo "a device that ${end%:*}: exit status $status"
         exit 1
     fi

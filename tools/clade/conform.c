@@ -94,6 +94,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
     clade_device *device = NULL;
     clade_bench *bench = NULL;
     clade_conform_summary summary = {0};
+    last_words_begin();
     FILE *to = path ? fopen(path, "w") : stdout;
     clade_status status = to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
     if (!status) status = conform_writer_create(format, verbose, to, &writer);
@@ -105,7 +106,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
         if (!status) conform_writer_speeds(writer, bench);
     }
     if (!status) status = conform_writer_finish(writer, &summary);
-    last_words_set("");
+    last_words_end();
     conform_writer_destroy(&writer);
     clade_bench_destroy(&bench);
     clade_device_close(&device);
