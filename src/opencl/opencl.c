@@ -172,7 +172,9 @@ static clade_status opencl_describe(size_t index, clade_device_info *info)
     info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
     info->fp64 = device_number(device, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
     info->host_memory = device_number(device, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
-    info->cpu_like = device_number(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
+    /* some drivers for CPUs, Mesa's, make a lane of each work-item, as GPUs do */
+    info->cpu_like = (device_number(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) &&
+                     device_number(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT) > 1;
     if (!device_number(device, CL_DEVICE_AVAILABLE))
         snprintf(info->unusable, sizeof info->unusable, "the driver says it is not available");
     else if (!device_number(device, CL_DEVICE_COMPILER_AVAILABLE))
