@@ -3,6 +3,7 @@
  * Options: VW lanes in a vector, NV vectors of filters in a tile, PB floats of x (channels of
  * neighbouring taps) in a tile; PB divides their number. */
 #include "opencl.clh"
+#include "column.clh"
 #include "conv.clh"
 #include "conv_job.clh"
 #include "conv_pool.clh"
@@ -198,18 +199,17 @@ kernel void conv_db_part(TENSOR(const float, dy), TENSOR(float, parts), conv_dw_
     V_STORE(parts + parts0 + chunk * filters + o, sum);
 }
 
-/* Adds the chunks in order: rows of [k] results from rows of [groups lanes]. One work-item per
- * result. */
+/* Adds the chunks in order: rows of [k] results from rows of [groups lanes]. `out` may be the first
+ * chunk. One work-item per result. */
 kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, out), ulong n,
-                           ulong chunk_step, int chunks, int k, int kg, int lanes, int accumulate)
+                           ulong chunk_step, int chunks, uint k, uint kg, uint lanes,
+                           int accumulate)
 {
-    ulong i = get_global_id(0);
+    uint i = get_global_id(0);
     if (i >= n) return;
-    int o = (int)(i % k);
-    global const float *p = parts + parts0 + (i / k * (k / kg) + o / kg) * lanes + o % kg;
-    float sum = 0.0f;
-    for (int c = 0; c < chunks; c++) sum += p[c * chunk_step];
-    PUT(out[out0 + i], sum);
+    uint row = i / k, o = i % k;
+    global const float *p = parts + parts0 + ((ulong)row * (k / kg) + o / kg) * lanes + o % kg;
+    PUT(out[out0 + i], column_sum(p, chunk_step, chunks, 8));
 }
 
 /* Depthwise: partial sums of one tap and one chunk. Grid: vector of channels, tap, chunk. Parts:

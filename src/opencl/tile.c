@@ -60,7 +60,7 @@ clade_status clade_opencl_run_checked(opencl_launch *l, size_t x, size_t y, size
 {
     size_t local[3] = {1, 1, 1}, global[3] = {x, y, z};
     if (!l->cl->cpu_like) {
-        while (local[0] < x && local[0] < 16) local[0] *= 2;
+        while (local[0] < x && local[0] < 32) local[0] *= 2;
         while (local[1] < y && local[0] * local[1] < 64) local[1] *= 2;
     }
     for (int i = 0; i < 3; i++) global[i] = (global[i] + local[i] - 1) / local[i] * local[i];

@@ -293,21 +293,43 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
     return run_plane(&l, p, (size_t)w->k, (size_t)chunks);
 }
 
-/* db from the sums of all chunks. */
-static clade_status add_db(opencl_context *cl, const plan *p, const clade_tensor *db, void *scratch)
+/* The sums of all chunks of n numbers, which begin at float `at` of scratch memory, to `out`. */
+static clade_status add_chunks(opencl_context *cl, const plan *p, uint64_t at, uint64_t n,
+                               const clade_tensor *out, int32_t k, int32_t accumulate,
+                               void *scratch)
 {
-    const winograd_job *w = &p->job;
     opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
-    part(&l, scratch, p->db);
-    clade_opencl_tensor(&l, db);
-    clade_opencl_u64(&l, (uint64_t)w->k);
-    clade_opencl_u64(&l, (uint64_t)w->ks);
-    clade_opencl_i32(&l, w->chunks);
-    clade_opencl_i32(&l, w->k);
-    clade_opencl_i32(&l, w->k);
-    clade_opencl_i32(&l, w->ks);
-    clade_opencl_i32(&l, w->accumulate);
-    return clade_opencl_run_elements(&l, (uint64_t)w->k);
+    part(&l, scratch, at);
+    clade_opencl_tensor(&l, out);
+    clade_opencl_u64(&l, n);
+    clade_opencl_u64(&l, n / (uint64_t)k * (uint64_t)p->job.ks);
+    clade_opencl_i32(&l, p->job.chunks);
+    clade_opencl_i32(&l, k);
+    clade_opencl_i32(&l, k);
+    clade_opencl_i32(&l, p->job.ks);
+    clade_opencl_i32(&l, accumulate);
+    return clade_opencl_run_elements(&l, n);
+}
+
+/* dw from the sums of all chunks. A GPU has more work-items for adding these than for the rest, 36
+ * to one, and adds them first. */
+static clade_status finish_dw(opencl_context *cl, const plan *p, const clade_tensor *dw,
+                              void *scratch)
+{
+    plan left = *p;
+    int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
+    if (!cl->cpu_like && p->job.chunks > 1) {
+        clade_buffer memory;
+        clade_tensor first = clade_opencl_scratch_tensor(&memory, scratch, 0);
+        uint64_t n = winograd_sum_floats(&p->job) / (uint64_t)p->job.chunks;
+        clade_status status = add_chunks(cl, p, 0, n, &first, p->job.ks, 0, scratch);
+        if (status) return status;
+        left.job.chunks = 1;
+    }
+    opencl_launch l = begin(cl, p, "conv_winograd_dw");
+    part(&l, scratch, 0);
+    clade_opencl_tensor(&l, dw);
+    return run_plane(&l, &left, (size_t)((p->job.k + vw - 1) / vw), (size_t)p->job.c);
 }
 
 clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
@@ -321,20 +343,15 @@ clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_
         index = &none;
     plan p = plan_chunks(cl, &job);
     const winograd_job *w = &p.job;
-    int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
     clade_status status = CLADE_OK;
     if (cl->cpu_like) status = run_chunks(cl, &p, a, index, scratch);
     for (int32_t first = 0; !cl->cpu_like && !status && first < w->tiles; first += w->block) {
         int32_t left = w->tiles - first;
         status = run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, scratch);
     }
-    if (status) return status;
-    opencl_launch l = begin(cl, &p, "conv_winograd_dw");
-    part(&l, scratch, 0);
-    clade_opencl_tensor(&l, &a->dw);
-    status = run_plane(&l, &p, (size_t)((w->k + vw - 1) / vw), (size_t)w->c);
+    if (!status) status = finish_dw(cl, &p, &a->dw, scratch);
     if (status || !clade_tensor_present(&a->db)) return status;
-    return add_db(cl, &p, &a->db, scratch);
+    return add_chunks(cl, &p, p.db, (uint64_t)w->k, &a->db, w->k, w->accumulate, scratch);
 }
 
 /* ---- scratch memory ---- */
