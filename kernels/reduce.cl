@@ -5,17 +5,24 @@
 
 #define STRIP 4 /* vectors of outputs that a work-item sums at the same time */
 
+/* Runs what follows for the first `count` of them; see EACH_PIXEL in conv.clh. */
+#define EACH_SUM(u, count)                                                                         \
+    UNROLL                                                                                         \
+    for (int u = 0; u < STRIP; u++)                                                                \
+        if (u < (int)(count))
+
 /* sum[u] += the terms at p, or their products with those at q, for `count` vectors side by side. */
 INLINE_FOR void sum_terms(V *sum, const int count, const global float *p, ulong p_step,
                           const global float *q, ulong q_step, int has_b, ulong terms)
 {
-    if (has_b)
-        for (ulong j = 0; j < terms; j++, p += p_step, q += q_step)
-            UNROLL for (int u = 0; u < count; u++) sum[u] =
-                V_FMA(V_LOAD(p + u * VW), ALONG(B_ALONG, q, (ulong)u), sum[u]);
-    else
-        IN_ORDER for (ulong j = 0; j < terms; j++, p += p_step)
-            UNROLL for (int u = 0; u < count; u++) sum[u] = sum[u] + V_LOAD(p + u * VW);
+    for (ulong j = 0; has_b && j < terms; j++, p += p_step, q += q_step) {
+        EACH_SUM(u, count)
+        sum[u] = V_FMA(V_LOAD(p + u * VW), ALONG(B_ALONG, q, (ulong)u), sum[u]);
+    }
+    IN_ORDER for (ulong j = 0; !has_b && j < terms; j++, p += p_step)
+    {
+        EACH_SUM(u, count) sum[u] = sum[u] + V_LOAD(p + u * VW);
+    }
 }
 
 /* target = factor Σ x, or factor Σ x b where has_b. Work-items (vectors of a row of outputs, rows
@@ -37,7 +44,7 @@ kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target)
             const ulong stop = min((chunk + 1) * chunk_terms, terms);
             V sum[STRIP];
             count = end - v < STRIP ? 1 : STRIP;
-            UNROLL for (int u = 0; u < STRIP; u++) sum[u] = V_SPLAT(0.0f);
+            EACH_SUM(u, STRIP) sum[u] = V_SPLAT(0.0f);
             for (ulong i = chunk * chunk_terms; i < stop;) {
                 const ulong outer = i / inner, k = i % inner, m = min(inner - k, stop - i);
                 const global float *p = x + x0 + w.a + v * VW + outer * x_outer + k * x_inner;
@@ -49,7 +56,8 @@ kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target)
                     sum_terms(sum, 1, p, x_inner, q, b_inner, has_b, m);
                 i += m;
             }
-            for (ulong u = 0; u < count; u++) {
+            EACH_SUM(u, count)
+            {
                 if (chunks > 1) {
                     V_STORE(part + chunk * outputs + at + u * VW, sum[u]);
                 } else {
