@@ -112,6 +112,10 @@ clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const si
     if (launch->status) return launch->status;
     cl_int error = clEnqueueNDRangeKernel(launch->cl->queue, launch->kernel, dims, NULL, global,
                                           local, 0, NULL, clade_opencl_event(launch->cl));
+    if (!error && ++launch->cl->unflushed >= opencl_unflushed_most) {
+        launch->cl->unflushed = 0;
+        error = clFlush(launch->cl->queue);
+    }
     return error ? clade_opencl_fail(launch->cl, error, launch->name) : CLADE_OK;
 }
 

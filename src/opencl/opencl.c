@@ -186,6 +186,15 @@ static clade_status opencl_describe(size_t index, clade_device_info *info)
 
 /* ---- opening ---- */
 
+static void release_staging(const opencl_context *cl, opencl_staging *staging)
+{
+    if (!staging->memory) return;
+    clEnqueueUnmapMemObject(cl->queue, staging->memory, staging->mapped, 0, NULL, NULL);
+    clReleaseMemObject(staging->memory);
+    staging->memory = NULL;
+    staging->bytes = 0;
+}
+
 static void opencl_close(void *context)
 {
     opencl_context *cl = context;
@@ -194,7 +203,7 @@ static void opencl_close(void *context)
     if (cl->queue) clFinish(cl->queue);
     for (size_t i = 0; i < opencl_stagings; i++) {
         if (cl->staging[i].written) clReleaseEvent(cl->staging[i].written);
-        free(cl->staging[i].memory);
+        release_staging(cl, &cl->staging[i]);
     }
     clade_opencl_events_clear(cl);
     free(cl->events);
@@ -317,6 +326,25 @@ static void opencl_free(void *context, void *handle)
     clReleaseMemObject(handle);
 }
 
+static clade_status grow_staging(const opencl_context *cl, opencl_staging *staging, size_t bytes)
+{
+    cl_int error;
+    if (bytes < opencl_staging_least) bytes = opencl_staging_least;
+    release_staging(cl, staging);
+    cl_mem memory =
+        clCreateBuffer(cl->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL, &error);
+    if (error) return clade_opencl_fail(cl, error, "clCreateBuffer for memory of the host");
+    staging->mapped = clEnqueueMapBuffer(cl->queue, memory, CL_TRUE, CL_MAP_WRITE, 0, bytes, 0,
+                                         NULL, NULL, &error);
+    if (error) {
+        clReleaseMemObject(memory);
+        return clade_opencl_fail(cl, error, "clEnqueueMapBuffer");
+    }
+    staging->memory = memory;
+    staging->bytes = bytes;
+    return CLADE_OK;
+}
+
 /* The staging block that was used longest ago, free and large enough. */
 static clade_status next_staging(opencl_context *cl, size_t bytes, opencl_staging **out)
 {
@@ -328,15 +356,8 @@ static clade_status next_staging(opencl_context *cl, size_t bytes, opencl_stagin
         staging->written = NULL;
         if (error) return clade_opencl_fail(cl, error, "clWaitForEvents");
     }
-    if (staging->bytes < bytes) {
-        void *grown = realloc(staging->memory, bytes);
-        if (!grown)
-            return clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes", cl->label, bytes);
-        staging->memory = grown;
-        staging->bytes = bytes;
-    }
     *out = staging;
-    return CLADE_OK;
+    return staging->bytes < bytes ? grow_staging(cl, staging, bytes) : CLADE_OK;
 }
 
 /* Through a copy, so that the caller goes on while the device computes; what is too large to copy
@@ -350,8 +371,8 @@ static clade_status opencl_write(void *context, void *handle, size_t offset, con
     if (!wait) {
         clade_status status = next_staging(cl, bytes, &staging);
         if (status) return status;
-        memcpy(staging->memory, source, bytes);
-        source = staging->memory;
+        memcpy(staging->mapped, source, bytes);
+        source = staging->mapped;
     }
     cl_int error = clEnqueueWriteBuffer(cl->queue, handle, wait, offset, bytes, source, 0, NULL,
                                         staging ? &staging->written : NULL);

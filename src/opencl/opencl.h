@@ -24,13 +24,20 @@ typedef struct opencl_gemm_verdict {
     bool a_transposed, b_transposed, adds, good;
 } opencl_gemm_verdict;
 
-/* Host memory that a queued write is still reading. */
+/* Host memory that a queued write is still reading: the driver's own, which a GPU fetches while the
+ * host goes on; of other memory drivers make a copy first, some after all that is queued. */
 typedef struct opencl_staging {
-    void *memory;
+    cl_mem memory; /* mapped at */
+    void *mapped;
     size_t bytes;
     cl_event written; /* NULL: free */
 } opencl_staging;
-enum { opencl_stagings = 8, opencl_staging_most = 64 << 20 };
+enum {
+    opencl_stagings = 8,
+    opencl_staging_least = 1 << 16,
+    opencl_staging_most = 64 << 20,
+    opencl_unflushed_most = 16
+};
 
 /* What was launched for a call, when profiling. */
 typedef struct opencl_event {
@@ -61,6 +68,7 @@ typedef struct opencl_context {
     size_t kernel_count;
     opencl_staging staging[opencl_stagings];
     size_t staging_next;
+    uint32_t unflushed; /* launches that the driver may still hold back */
     opencl_gemm_verdict *gemms;
     size_t gemm_count;
     bool profile;
