@@ -26,15 +26,17 @@ static int64_t groups_of(const opencl_product_tile *t, const opencl_product *p)
 
 /* Cycles for a step of all sums: what a work-item does for it, multiply and read, by how many of
  * them take turns on a lane of the device; 128 lanes to a compute unit, and a group takes 32 at
- * once. So tiles are the largest where those fill the device, as large ones read least, and smaller
- * where they do not, or where rows or columns end soon. */
+ * once. One that is alone on its lane also waits for local memory, some 32 cycles for the steps
+ * that it reads at once (PRODUCT_STEPS). So tiles are the largest where those fill the device, as
+ * large ones read least, and smaller where they do not, or where rows or columns end soon. */
 static double cost_of(const opencl_context *cl, const opencl_product_tile *t,
                       const opencl_product *p)
 {
     double lanes = 128.0 * cl->compute_units;
     double items = (double)groups_of(t, p) * (double)p->count * ((items_of(t) + 31) / 32 * 32);
-    double turns = items / lanes;
-    return (turns < 1 ? 1 : turns) * (t->wm * t->wn + t->wm + t->wn);
+    double work = t->wm * t->wn + t->wm + t->wn, turns = items / lanes * work;
+    double alone = work + 32.0 / (t->wm * t->wn < 16 ? 8 : 64 / (t->wm * t->wn));
+    return turns > alone ? turns : alone;
 }
 
 static const opencl_product_tile *choose(const opencl_context *cl, const opencl_product *p)
