@@ -165,7 +165,8 @@ typedef struct clade_batch {
 CLADE_API clade_status clade_loader_create(const clade_loader_options *options, clade_loader **out);
 CLADE_API void clade_loader_destroy(clade_loader **loader);
 CLADE_API size_t clade_loader_batches(const clade_loader *loader); /* per epoch */
-/* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way. */
+/* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way; where that is
+ * the batch that comes next, the loader goes on. */
 CLADE_API clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t first);
 /* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. A picture
  * that cannot be decoded (damaged in a data set that is not loaded, or not in the cache and its

@@ -169,6 +169,8 @@ typedef struct clade_epoch {
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
+    /* Once, when training begins: its first step's pictures are at hand. May be NULL. */
+    void (*begin)(void *user);
     /* Running means of this epoch, whenever results have come back from the device: after the first
      * step, then at least several times a second, unless a single batch takes longer. May be NULL.
      */

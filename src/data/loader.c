@@ -251,6 +251,10 @@ clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t fir
     if (first > loader->batches)
         return clade_fail(CLADE_EINVAL, "batch %zu of an epoch of %zu", first, loader->batches);
     pthread_mutex_lock(&loader->mutex);
+    if (loader->running && loader->epoch == epoch && loader->next == first) {
+        pthread_mutex_unlock(&loader->mutex);
+        return CLADE_OK;
+    }
     loader->restart = true;
     while (loader->busy > 0) pthread_cond_wait(&loader->ready, &loader->mutex);
     loader->epoch = epoch;

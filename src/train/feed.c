@@ -95,7 +95,12 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
     if (!status && !options->rows)
         status = clade_sampler_create(model, options->preprocessing, options->augment,
                                       options->resident ? &pictures : NULL, &feed->sampler);
-    if (!status) status = clade_loader_create(&loader, &feed->loader);
+    if (options->loader && *options->loader && loader.pixels) {
+        feed->loader = *options->loader;
+        *options->loader = NULL;
+    } else if (!status) {
+        status = clade_loader_create(&loader, &feed->loader);
+    }
     if (status)
         clade_feed_destroy(&feed);
     else
@@ -149,11 +154,15 @@ static clade_status write_rows(clade_feed *feed, const clade_batch *batch)
 
 clade_status clade_feed_next(clade_feed *feed, clade_batch *out)
 {
-    clade_status status = clade_loader_next(feed->loader, out);
-    if (status || out->count == 0) return status;
-    status = feed->staged ? write_rows(feed, out)
-                          : clade_sampler_run(feed->sampler, out->count, out->pixels, out->index,
-                                              out->matrix);
-    if (!status && clade_tensor_present(&feed->label)) status = write_labels(feed, out);
+    return clade_loader_next(feed->loader, out);
+}
+
+clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch)
+{
+    clade_status status = feed->staged
+                              ? write_rows(feed, batch)
+                              : clade_sampler_run(feed->sampler, batch->count, batch->pixels,
+                                                  batch->index, batch->matrix);
+    if (!status && clade_tensor_present(&feed->label)) status = write_labels(feed, batch);
     return status;
 }

@@ -14,6 +14,8 @@ typedef struct clade_feed_options {
     uint64_t seed;
     const float *class_weight; /* one per class, or NULL */
     int threads;               /* of the loader; 0: chosen */
+    clade_loader **loader;     /* one of these options that is under way: taken over (then NULL),
+                                * if pictures are streamed; NULL: none */
     bool resident;             /* the whole split lies on the device from the start */
     const float *rows;         /* the model's input for each picture of the split, in place of
                                 * the picture; NULL: none. preprocessing and augment do not count */
@@ -26,9 +28,11 @@ void clade_feed_destroy(clade_feed **feed);
 size_t clade_feed_batches(const clade_feed *feed); /* of an epoch */
 /* Begins epoch `epoch` at batch `first`. */
 clade_status clade_feed_start(clade_feed *feed, uint64_t epoch, size_t first);
-/* Queues the next batch: input, and where the model has a loss labels and weights (class weight
- * over the batch's size). count 0: the epoch's end. Valid until the next call. */
+/* Waits for the next batch. count 0: the epoch's end. Valid until the next call. */
 clade_status clade_feed_next(clade_feed *feed, clade_batch *out);
+/* Queues it: input, and where the model has a loss labels and weights (class weight over the
+ * batch's size). */
+clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch);
 
 /* Does the split suit to lie on the device: at most `share` bytes, within one allocation, and the
  * device has memory of its own (where it shares the host's, a copy there gains nothing)? */

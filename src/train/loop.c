@@ -2,202 +2,16 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "train/classifier.h"
-#include "train/evaluation.h"
-#include "train/learner.h"
 #include "train/report.h"
-#include "train/schedule.h"
+#include "train/trainer.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-typedef struct trainer {
-    const clade_recipe *recipe;
-    const clade_training *settings;
-    clade_dataset *dataset;
-    clade_device *device;
-    const clade_train_options *options;
-    clade_class_names classes;
-    clade_learner learner;
-    float *class_weight; /* one per class, or NULL */
-    clade_scheduler scheduler;
-    clade_features features[2]; /* of the training and the validation split, if kept */
-    clade_loader *early;        /* decodes the first pictures while the model is made; or NULL */
-    clade_feed *train, *validation; /* validation NULL: there is no such split */
-    clade_results *results;
-    clade_evaluation *evaluation;
-    clade_run run;
-    clade_progress progress;
-    clade_epoch epoch;    /* what the observer is told */
-    double started, told; /* told 0: nothing yet, so that the first step is told of at once */
-    int64_t pictures_before, batches_before; /* of this epoch, done by an earlier process */
-} trainer;
-
-/* --- setting up --- */
-
-static clade_status check(const clade_recipe *recipe, const clade_dataset *dataset)
-{
-    const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
-    int32_t hwc[3];
-    clade_dataset_shape(dataset, hwc);
-    if (clade_recipe_training(recipe)->loss == CLADE_LOSS_NONE)
-        return clade_fail(CLADE_EINVAL, "%s: the recipe has no train.loss",
-                          clade_recipe_name(recipe));
-    if (hwc[0] != p->height || hwc[1] != p->width || hwc[2] != p->channels)
-        return clade_fail(CLADE_EINVAL,
-                          "%s: the recipe takes pictures of %d×%d×%d, the data set was opened for "
-                          "%d×%d×%d",
-                          clade_recipe_name(recipe), p->height, p->width, p->channels, hwc[0],
-                          hwc[1], hwc[2]);
-    if (clade_dataset_count(dataset, CLADE_TRAIN) == 0)
-        return clade_fail(CLADE_EINVAL, "the data set has no training split");
-    return CLADE_OK;
-}
-
-/* The class that a weight is for: by name, else by number; -1: none. */
-static int32_t find_class(const clade_class_names *classes, const char *name)
-{
-    for (int32_t i = 0; i < classes->count; i++)
-        if (!strcmp(classes->name[i], name)) return i;
-    char *end;
-    long number = strtol(name, &end, 10);
-    return *name && !*end && number >= 0 && number < classes->count ? (int32_t)number : -1;
-}
-
-static clade_status weigh_classes(trainer *t)
-{
-    const clade_training *s = t->settings;
-    size_t classes = (size_t)t->classes.count;
-    if (!s->balanced && s->class_weights == 0) return CLADE_OK;
-    t->class_weight = malloc(classes * sizeof *t->class_weight);
-    if (!t->class_weight) return clade_fail(CLADE_ENOMEM, "out of memory for %zu classes", classes);
-    double count = (double)clade_dataset_count(t->dataset, CLADE_TRAIN);
-    for (size_t i = 0; i < classes; i++) {
-        size_t own = clade_dataset_class_count(t->dataset, CLADE_TRAIN, i);
-        t->class_weight[i] = s->balanced ? (float)(count / ((double)classes * (double)own)) : 1;
-    }
-    for (size_t i = 0; i < s->class_weights && !s->balanced; i++) {
-        int32_t class_index = find_class(&t->classes, s->class_weight[i].name);
-        if (class_index < 0)
-            return clade_fail(CLADE_EINVAL, "class_weight: the data has no class '%s'",
-                              s->class_weight[i].name);
-        t->class_weight[class_index] = s->class_weight[i].weight;
-    }
-    return CLADE_OK;
-}
-
-static clade_status make_learner(trainer *t, clade_learner *out)
-{
-    const clade_learner_options options = {.recipe = t->recipe,
-                                           .classes = t->classes.count,
-                                           .device = t->device,
-                                           .unfrozen = t->progress.unfrozen > 0,
-                                           .unfrozen_step = (uint64_t)t->progress.unfrozen,
-                                           .dataset = t->dataset,
-                                           .cache_bytes = t->options->cache_bytes};
-    return clade_learner_create(&options, out);
-}
-
-/* Computes the split's features where the learner begins with them. */
-static clade_status make_features(trainer *t, clade_feed_options *feed)
-{
-    const clade_train_observer *observer = &t->options->observer;
-    clade_features *features = &t->features[feed->split];
-    if (!t->learner.head) return CLADE_OK;
-    clade_status status = clade_features_compute(t->learner.head, t->learner.whole, feed,
-                                                 observer->stop, observer->user, features);
-    feed->rows = features->row;
-    return status;
-}
-
-/* The splits may take a quarter of the device's memory, the training split first. */
-static clade_status make_feeds(trainer *t)
-{
-    const clade_training *s = t->settings;
-    uint64_t share = clade_device_describe(t->device)->memory_bytes / 4;
-    clade_feed_options options = {.dataset = t->dataset,
-                                  .split = CLADE_TRAIN,
-                                  .model = t->learner.model,
-                                  .preprocessing = clade_recipe_preprocessing(t->recipe),
-                                  .augment = clade_recipe_augment(t->recipe),
-                                  .shuffle = !s->no_shuffle,
-                                  .seed = s->seed,
-                                  .class_weight = t->class_weight,
-                                  .threads = t->options->threads};
-    options.resident =
-        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_TRAIN, t->device, share);
-    clade_status status = make_features(t, &options);
-    if (!status) status = clade_feed_create(&options, &t->train);
-    if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
-    if (options.resident) share -= clade_feed_bytes(t->dataset, CLADE_TRAIN);
-    options.split = CLADE_VALIDATION;
-    options.augment = NULL;
-    options.shuffle = false;
-    options.class_weight = NULL;
-    options.resident =
-        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_VALIDATION, t->device, share);
-    status = make_features(t, &options);
-    if (!status) status = clade_feed_create(&options, &t->validation);
-    return status;
-}
-
-/* What is made for the model at hand. */
-static clade_status make_stream(trainer *t)
-{
-    clade_status status = make_feeds(t);
-    size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
-    if (!status && t->validation)
-        status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
-                                         t->settings->top_k, &t->evaluation);
-    clade_loader_destroy(&t->early);
-    return status ? status : clade_results_create(t->learner.model, &t->results);
-}
-
-static void drop_stream(trainer *t)
-{
-    clade_evaluation_destroy(&t->evaluation);
-    clade_results_destroy(&t->results);
-    clade_feed_destroy(&t->train);
-    clade_feed_destroy(&t->validation);
-    clade_features_clear(&t->features[CLADE_TRAIN]);
-    clade_features_clear(&t->features[CLADE_VALIDATION]);
-}
-
-/* In a run that goes on, `unfrozen` is the step at which more began to be trained. */
-static clade_status set_up(trainer *t, int64_t unfrozen)
-{
-    const clade_training *s = t->settings;
-    size_t count = clade_dataset_count(t->dataset, CLADE_TRAIN), batch = (size_t)s->batch;
-    t->progress = (clade_progress){.batch_size = s->batch,
-                                   .plateau_factor = 1,
-                                   .plateau_best = INFINITY,
-                                   .stop_best = INFINITY,
-                                   .unfrozen = unfrozen,
-                                   .best_accuracy = -1,
-                                   .best_loss = INFINITY};
-    clade_status status = clade_class_names_copy(t->dataset, &t->classes);
-    if (!status) status = weigh_classes(t);
-    if (!status) status = make_learner(t, &t->learner);
-    t->scheduler =
-        clade_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
-                              s->epochs, (count + batch - 1) / batch);
-    return status;
-}
-
-static void tear_down(trainer *t)
-{
-    clade_loader_destroy(&t->early);
-    drop_stream(t);
-    clade_learner_clear(&t->learner);
-    clade_class_names_clear(&t->classes);
-    free(t->class_weight);
-    t->class_weight = NULL;
-}
 
 /* --- checkpoints --- */
 
-static clade_status save_model(trainer *t, const char *name)
+static clade_status save_model(clade_trainer *t, const char *name)
 {
     clade_status status = clade_learner_gather(&t->learner);
     return status ? status
@@ -205,7 +19,7 @@ static clade_status save_model(trainer *t, const char *name)
                                           clade_learner_whole(&t->learner));
 }
 
-static clade_status save_state(trainer *t)
+static clade_status save_state(clade_trainer *t)
 {
     t->progress.plateau_factor = t->scheduler.factor;
     t->progress.plateau_best = t->scheduler.best;
@@ -220,19 +34,19 @@ static clade_status save_state(trainer *t)
 /* --- unfreezing --- */
 
 /* Is the epoch to come the one, or past the one, that begins with more layers trained? */
-static bool must_unfreeze(const trainer *t)
+static bool must_unfreeze(const clade_trainer *t)
 {
     int32_t epoch = clade_recipe_transfer(t->recipe)->unfreeze;
     return epoch > 0 && t->progress.unfrozen == 0 && t->progress.epoch + 1 >= epoch;
 }
 
 /* From here on with a model in which more is trained; what was trained before keeps its moments. */
-static clade_status unfreeze(trainer *t)
+static clade_status unfreeze(clade_trainer *t)
 {
     clade_learner next;
-    drop_stream(t);
+    clade_trainer_drop_stream(t);
     t->progress.unfrozen = t->progress.step;
-    clade_status status = make_learner(t, &next);
+    clade_status status = clade_trainer_make_learner(t, &next);
     if (status) return status;
     status = clade_learner_pass_on(&t->learner, &next);
     clade_learner_clear(&t->learner);
@@ -243,7 +57,7 @@ static clade_status unfreeze(trainer *t)
 /* --- beginning --- */
 
 /* The weights, and all else that a run goes on with. */
-static clade_status restore(trainer *t)
+static clade_status restore(clade_trainer *t)
 {
     clade_status status = clade_run_restore(&t->run, clade_learner_whole(&t->learner),
                                             t->learner.updater, &t->progress);
@@ -255,7 +69,7 @@ static clade_status restore(trainer *t)
 
 /* Goes on from the state that there is, or begins; either way a folder that can be resumed is there
  * afterwards. */
-static clade_status begin(trainer *t, bool found)
+static clade_status begin(clade_trainer *t, bool found)
 {
     clade_status status =
         found ? restore(t) : clade_recipe_load(t->recipe, clade_learner_whole(&t->learner));
@@ -263,7 +77,7 @@ static clade_status begin(trainer *t, bool found)
     if (!status && must_unfreeze(t)) status = unfreeze(t);
     if (!status)
         status = clade_run_write_text(&t->run, "recipe.yaml", clade_recipe_text(t->recipe));
-    return status ? status : make_stream(t);
+    return status ? status : clade_trainer_make_stream(t);
 }
 
 /* --- an epoch --- */
@@ -271,7 +85,7 @@ static clade_status begin(trainer *t, bool found)
 /* Takes in what a batch gave. */
 static clade_status take(void *user, const clade_result *r)
 {
-    trainer *t = user;
+    clade_trainer *t = user;
     for (int32_t i = 0; i < r->count; i++) {
         if (isfinite(r->loss[i])) continue;
         return clade_fail(CLADE_EMISMATCH,
@@ -288,7 +102,7 @@ static clade_status take(void *user, const clade_result *r)
     return CLADE_OK;
 }
 
-static clade_status flush(trainer *t)
+static clade_status flush(clade_trainer *t)
 {
     clade_status status = clade_results_flush(t->results, take, t);
     if (status) return status;
@@ -309,7 +123,7 @@ static clade_status flush(trainer *t)
     return CLADE_OK;
 }
 
-static bool stop(trainer *t)
+static bool stop(clade_trainer *t)
 {
     const clade_train_observer *observer = &t->options->observer;
     return observer->stop && observer->stop(observer->user);
@@ -317,11 +131,11 @@ static bool stop(trainer *t)
 
 /* Decodes what was not needed yet. Ends with an error if something of it is damaged: then what was
  * trained so far was in another order than a run that goes on would have. */
-static clade_status complete(trainer *t)
+static clade_status complete(clade_trainer *t)
 {
     if (t->dataset->loaded) return CLADE_OK;
     size_t skipped = clade_dataset_skipped(t->dataset);
-    drop_stream(t);
+    clade_trainer_drop_stream(t);
     clade_status status = clade_dataset_load(t->dataset, NULL, NULL);
     if (!status && clade_dataset_skipped(t->dataset) > skipped)
         status =
@@ -331,7 +145,7 @@ static clade_status complete(trainer *t)
 }
 
 /* Saves where training is, in the middle of an epoch or before its validation. */
-static clade_status pause_here(trainer *t)
+static clade_status pause_here(clade_trainer *t)
 {
     size_t batches = clade_feed_batches(t->train);
     clade_status status = flush(t);
@@ -344,7 +158,7 @@ static clade_status pause_here(trainer *t)
                       t->epoch.epoch, t->progress.batch, batches);
 }
 
-static clade_status train_batch(trainer *t, const clade_batch *batch)
+static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
 {
     clade_progress *p = &t->progress;
     t->epoch.lr = clade_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
@@ -356,7 +170,14 @@ static clade_status train_batch(trainer *t, const clade_batch *batch)
     return status ? status : clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
 }
 
-static clade_status train_epoch(trainer *t)
+static void tell_begun(clade_trainer *t)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    if (!t->begun && observer->begin) observer->begin(observer->user);
+    t->begun = true;
+}
+
+static clade_status train_epoch(clade_trainer *t)
 {
     static const double quiet = 0.1; /* seconds between looks at the results */
     clade_status status =
@@ -366,6 +187,8 @@ static clade_status train_epoch(trainer *t)
         if (stop(t)) return pause_here(t);
         status = clade_feed_next(t->train, &batch);
         if (!status && batch.count == 0) break;
+        if (!status) tell_begun(t);
+        if (!status) status = clade_feed_load(t->train, &batch);
         if (!status) status = train_batch(t, &batch);
         if (!status && (clade_results_full(t->results) || clade_clock() - t->told > quiet))
             status = flush(t);
@@ -373,7 +196,7 @@ static clade_status train_epoch(trainer *t)
     return status ? status : flush(t);
 }
 
-static clade_status validate(trainer *t)
+static clade_status validate(clade_trainer *t)
 {
     t->epoch.validation = (clade_metrics){0};
     if (!t->validation) return CLADE_OK;
@@ -393,7 +216,7 @@ static bool is_best(const clade_epoch *e, const clade_progress *p)
     return e->validation.loss < p->best_loss;
 }
 
-static clade_status end_epoch(trainer *t)
+static clade_status end_epoch(clade_trainer *t)
 {
     clade_progress *p = &t->progress;
     clade_epoch *e = &t->epoch;
@@ -433,20 +256,20 @@ static clade_status end_epoch(trainer *t)
     return CLADE_OK;
 }
 
-static bool is_over(const trainer *t)
+static bool is_over(const clade_trainer *t)
 {
     int32_t patience = t->settings->early_stopping;
     return t->progress.epoch >= t->settings->epochs ||
            (patience > 0 && t->progress.stop_wait >= patience);
 }
 
-static clade_status run_epochs(trainer *t)
+static clade_status run_epochs(clade_trainer *t)
 {
     clade_status status = CLADE_OK;
     while (!status && !is_over(t)) {
         if (must_unfreeze(t)) {
             status = unfreeze(t);
-            if (!status) status = make_stream(t);
+            if (!status) status = clade_trainer_make_stream(t);
             if (status) break;
         }
         int64_t done = t->progress.batch;
@@ -466,11 +289,11 @@ static clade_status run_epochs(trainer *t)
 }
 
 /* From the beginning, or from the state that was found. */
-static clade_status train(trainer *t, bool found)
+static clade_status train(clade_trainer *t, bool found)
 {
     clade_progress at = {0};
     clade_status status = found ? clade_run_peek(&t->run, &at) : CLADE_OK;
-    if (!status) status = set_up(t, at.unfrozen);
+    if (!status) status = clade_trainer_set_up(t, at.unfrozen);
     if (!status) status = begin(t, found);
     return status ? status : run_epochs(t);
 }
@@ -478,7 +301,7 @@ static clade_status train(trainer *t, bool found)
 /* Training begins before all pictures are decoded, as if none were damaged. The first epoch ends
  * with an error where one is; then all are decoded, and it begins again without the damaged ones,
  * as it would have begun had they been known. */
-static clade_status train_early(trainer *t)
+static clade_status train_early(clade_trainer *t)
 {
     const clade_training *s = t->settings;
     const clade_loader_options first = {.dataset = t->dataset,
@@ -486,6 +309,7 @@ static clade_status train_early(trainer *t)
                                         .batch = s->batch,
                                         .shuffle = !s->no_shuffle,
                                         .seed = s->seed,
+                                        .augment = *clade_recipe_augment(t->recipe),
                                         .threads = t->options->threads,
                                         .pixels = true};
     size_t skipped = clade_dataset_skipped(t->dataset);
@@ -495,11 +319,11 @@ static clade_status train_early(trainer *t)
     if (!status) status = train(t, false);
     if (status != CLADE_EFORMAT && status != CLADE_EIO) return status;
     clade_loader_destroy(&t->early);
-    drop_stream(t);
+    clade_trainer_drop_stream(t);
     clade_status loaded = clade_dataset_load(t->dataset, NULL, NULL);
     if (loaded) return loaded;
     if (clade_dataset_skipped(t->dataset) == skipped) return status; /* it was something else */
-    tear_down(t);
+    clade_trainer_clear(t);
     clade_run_describe(&t->run, t->dataset);
     return train(t, false);
 }
@@ -511,13 +335,13 @@ clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, cla
     if (out) *out = NULL;
     if (!recipe || !dataset || !device)
         return clade_fail(CLADE_EINVAL, "training needs a recipe, a data set and a device");
-    trainer t = {.recipe = recipe,
-                 .settings = clade_recipe_training(recipe),
-                 .dataset = dataset,
-                 .device = device,
-                 .options = options ? options : &defaults};
+    clade_trainer t = {.recipe = recipe,
+                       .settings = clade_recipe_training(recipe),
+                       .dataset = dataset,
+                       .device = device,
+                       .options = options ? options : &defaults};
     bool found = false, resume = t.options->resume;
-    clade_status status = check(recipe, dataset);
+    clade_status status = clade_trainer_check(recipe, dataset);
     /* a state was saved with damaged pictures known; and what is to lie on the device is decoded */
     if (!status && (resume || !clade_device_describe(device)->host_memory))
         status = clade_dataset_load(dataset, NULL, NULL);
@@ -529,7 +353,7 @@ clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, cla
         if (!made) made = clade_classifier_create(recipe, whole, &t.classes, out);
         if (made) status = made;
     }
-    tear_down(&t);
+    clade_trainer_clear(&t);
     clade_run_close(&t.run);
     return status;
 }

@@ -57,16 +57,19 @@ for r in second["results"]:
     assert r["part"] == "backward" or abs(r["times_as_fast"] / ratio - 1) < 1e-6, r
 END
 "$clade" data make "$dir/pictures" --train 8 --validation 2 --size 64 >"$dir/out"
-expect 0 'the first step was done .* s after the start' \
+expect 0 'the first step began .* s after the start and was done after .* s' \
     "$clade" bench --device cpu --model shapes --data "$dir/pictures" --epochs 1
 "$clade" bench --device cpu --model shapes --data "$dir/pictures" --batch 8 --epochs 2 --json >"$dir/data.json"
 python3 - "$dir/data.json" <<'END' || failed=1
 import json, sys
 
 data = json.load(open(sys.argv[1]))
-assert data["name"] == "shapes" and data["pictures"] == 32 and 0 < data["first_step_s"] < 600, data
+assert data["name"] == "shapes" and data["pictures"] == 32, data
+assert 0 < data["first_step_begun_s"] <= data["first_step_s"] < 600, data
 assert len(data["epochs"]) == 2
 for epoch in data["epochs"]:
     assert epoch["step_ms"] > 0 and epoch["step_alone_ms"] > 0 and epoch["images_per_second"] > 0
+warm = data["epochs"][1]
+assert abs(data["warm_excess"] - (warm["step_ms"] / warm["step_alone_ms"] - 1)) < 1e-6, data
 END
 exit $failed

@@ -110,7 +110,8 @@ int command_bench(int argc, char **argv)
         OPTION_TEXT("trace", "FILE", &r.trace,
                     "with --profile: a trace for about:tracing or ui.perfetto.dev"),
         OPTION_TEXT("data", "PATH", &r.data,
-                    "train one --model on these pictures: shows when the first step was done, and "
+                    "train one --model on these pictures: shows when the first step began and was "
+                    "done, and "
                     "compares epochs with the step alone"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, 1000, "with --data; default: 3"),
         OPTION_FLAG("json", &r.json, "print JSON"),

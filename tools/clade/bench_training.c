@@ -22,7 +22,8 @@ typedef struct training {
     clade_bench *bench;
     epoch_time *epoch;
     int32_t count;
-    double first_step; /* seconds from the start of the process until the first step was done */
+    double begun, done; /* the first step, in seconds from the start of the process */
+    double warm_excess; /* if there is more than one epoch */
     clade_status status;
 } training;
 
@@ -43,11 +44,13 @@ static double process_age(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec - ticks;
 }
 
+static void before_first(void *user) { ((training *)user)->begun = process_age(); }
+
 static void after_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
     training *t = user;
     (void)e, (void)batch, (void)batches;
-    if (t->first_step == 0) t->first_step = process_age();
+    if (t->done == 0) t->done = process_age();
 }
 
 /* Only now, so that the first step does not wait for it. */
@@ -94,17 +97,44 @@ static clade_status set_up(training *t)
     return status ? status : clade_dataset_open(&data, &t->dataset);
 }
 
+/* By how much an epoch's steps take longer than the step alone. */
+static double excess(const epoch_time *e) { return e->step / e->alone - 1; }
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The median excess of the epochs after the first, which has pictures to decode as well. */
+static clade_status find_warm_excess(training *t)
+{
+    size_t n = t->count > 1 ? (size_t)t->count - 1 : 0;
+    if (n == 0) return CLADE_OK;
+    double *sorted = malloc(n * sizeof *sorted);
+    if (!sorted) return clade_fail(CLADE_ENOMEM, "out of memory for %zu epochs", n);
+    for (size_t i = 0; i < n; i++) sorted[i] = excess(&t->epoch[i + 1]);
+    qsort(sorted, n, sizeof *sorted, ascending);
+    t->warm_excess = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+    free(sorted);
+    return CLADE_OK;
+}
+
 static void print_table(const training *t)
 {
     size_t pictures = clade_dataset_count(t->dataset, CLADE_TRAIN);
-    printf("%s on %s: %zu pictures; the first step was done %.3f s after the start\n",
-           clade_recipe_name(t->recipe), clade_device_describe(t->device)->id, pictures,
-           t->first_step);
+    printf("%s on %s: %zu pictures; the first step began %.3f s after the start and was done after "
+           "%.3f s\n",
+           clade_recipe_name(t->recipe), clade_device_describe(t->device)->id, pictures, t->begun,
+           t->done);
     for (int32_t i = 0; i < t->count; i++) {
         const epoch_time *e = &t->epoch[i];
         printf("epoch %d: %9.3f ms/step, %8.0f images/s; step alone %9.3f ms: %+.1f%%\n", i + 1,
-               e->step, e->images_per_second, e->alone, 100 * (e->step / e->alone - 1));
+               e->step, e->images_per_second, e->alone, 100 * excess(e));
     }
+    if (t->count > 1)
+        printf("after the first epoch, median: %+.1f%% against the step alone\n",
+               100 * t->warm_excess);
 }
 
 static clade_status print_json(const training *t)
@@ -113,7 +143,9 @@ static clade_status print_json(const training *t)
     cJSON_AddStringToObject(root, "name", clade_recipe_name(t->recipe));
     cJSON_AddStringToObject(root, "device", clade_device_describe(t->device)->id);
     cJSON_AddNumberToObject(root, "pictures", (double)clade_dataset_count(t->dataset, CLADE_TRAIN));
-    cJSON_AddNumberToObject(root, "first_step_s", t->first_step);
+    cJSON_AddNumberToObject(root, "first_step_begun_s", t->begun);
+    cJSON_AddNumberToObject(root, "first_step_s", t->done);
+    if (t->count > 1) cJSON_AddNumberToObject(root, "warm_excess", t->warm_excess);
     cJSON *epochs = cJSON_AddArrayToObject(root, "epochs");
     for (int32_t i = 0; i < t->count; i++) {
         cJSON *entry = cJSON_CreateObject();
@@ -129,10 +161,15 @@ clade_status bench_train(const bench_training *request)
 {
     training t = {.request = request};
     clade_train_options options = {.threads = (int)request->place->threads,
-                                   .observer = {&t, after_batch, after_epoch, failed}};
+                                   .observer = {.user = &t,
+                                                .begin = before_first,
+                                                .batch = after_batch,
+                                                .epoch = after_epoch,
+                                                .stop = failed}};
     clade_status status = set_up(&t);
     if (!status) status = clade_train(t.recipe, t.dataset, t.device, &options, NULL);
     if (t.status) status = t.status;
+    if (!status) status = find_warm_excess(&t);
     if (!status && request->json) status = print_json(&t);
     if (!status && !request->json) print_table(&t);
     clade_bench_destroy(&t.bench);

@@ -276,11 +276,13 @@ static int run(request *r)
             w.events = (events){.folder = *r->tensorboard ? r->tensorboard : r->folder,
                                 .dataset = dataset,
                                 .resumed = r->resume != NULL};
-        clade_train_options options = {.out = r->folder,
-                                       .resume = r->resume != NULL,
-                                       .threads = (int)r->place.threads,
-                                       .cache_bytes = r->cache_bytes,
-                                       .observer = {&w, watch_batch, watch_epoch, poll_stop}};
+        clade_train_options options = {
+            .out = r->folder,
+            .resume = r->resume != NULL,
+            .threads = (int)r->place.threads,
+            .cache_bytes = r->cache_bytes,
+            .observer = {
+                .user = &w, .batch = watch_batch, .epoch = watch_epoch, .stop = poll_stop}};
         status =
             clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
     }

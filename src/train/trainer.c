@@ -1,0 +1,167 @@
+/* Making what a training run holds, and taking it apart. */
+#include "train/trainer.h"
+#include "data/dataset.h"
+#include "train/classifier.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset *dataset)
+{
+    const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
+    int32_t hwc[3];
+    clade_dataset_shape(dataset, hwc);
+    if (clade_recipe_training(recipe)->loss == CLADE_LOSS_NONE)
+        return clade_fail(CLADE_EINVAL, "%s: the recipe has no train.loss",
+                          clade_recipe_name(recipe));
+    if (hwc[0] != p->height || hwc[1] != p->width || hwc[2] != p->channels)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: the recipe takes pictures of %d×%d×%d, the data set was opened for "
+                          "%d×%d×%d",
+                          clade_recipe_name(recipe), p->height, p->width, p->channels, hwc[0],
+                          hwc[1], hwc[2]);
+    if (clade_dataset_count(dataset, CLADE_TRAIN) == 0)
+        return clade_fail(CLADE_EINVAL, "the data set has no training split");
+    return CLADE_OK;
+}
+
+/* The class that a weight is for: by name, else by number; -1: none. */
+static int32_t find_class(const clade_class_names *classes, const char *name)
+{
+    for (int32_t i = 0; i < classes->count; i++)
+        if (!strcmp(classes->name[i], name)) return i;
+    char *end;
+    long number = strtol(name, &end, 10);
+    return *name && !*end && number >= 0 && number < classes->count ? (int32_t)number : -1;
+}
+
+static clade_status weigh_classes(clade_trainer *t)
+{
+    const clade_training *s = t->settings;
+    size_t classes = (size_t)t->classes.count;
+    if (!s->balanced && s->class_weights == 0) return CLADE_OK;
+    t->class_weight = malloc(classes * sizeof *t->class_weight);
+    if (!t->class_weight) return clade_fail(CLADE_ENOMEM, "out of memory for %zu classes", classes);
+    double count = (double)clade_dataset_count(t->dataset, CLADE_TRAIN);
+    for (size_t i = 0; i < classes; i++) {
+        size_t own = clade_dataset_class_count(t->dataset, CLADE_TRAIN, i);
+        t->class_weight[i] = s->balanced ? (float)(count / ((double)classes * (double)own)) : 1;
+    }
+    for (size_t i = 0; i < s->class_weights && !s->balanced; i++) {
+        int32_t class_index = find_class(&t->classes, s->class_weight[i].name);
+        if (class_index < 0)
+            return clade_fail(CLADE_EINVAL, "class_weight: the data has no class '%s'",
+                              s->class_weight[i].name);
+        t->class_weight[class_index] = s->class_weight[i].weight;
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out)
+{
+    const clade_learner_options options = {.recipe = t->recipe,
+                                           .classes = t->classes.count,
+                                           .device = t->device,
+                                           .unfrozen = t->progress.unfrozen > 0,
+                                           .unfrozen_step = (uint64_t)t->progress.unfrozen,
+                                           .dataset = t->dataset,
+                                           .cache_bytes = t->options->cache_bytes};
+    return clade_learner_create(&options, out);
+}
+
+/* Computes the split's features where the learner begins with them. */
+static clade_status make_features(clade_trainer *t, clade_feed_options *feed)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    clade_features *features = &t->features[feed->split];
+    if (!t->learner.head) return CLADE_OK;
+    clade_status status = clade_features_compute(t->learner.head, t->learner.whole, feed,
+                                                 observer->stop, observer->user, features);
+    feed->rows = features->row;
+    return status;
+}
+
+/* The splits may take a quarter of the device's memory, the training split first. */
+static clade_status make_feeds(clade_trainer *t)
+{
+    const clade_training *s = t->settings;
+    uint64_t share = clade_device_describe(t->device)->memory_bytes / 4;
+    clade_feed_options options = {.dataset = t->dataset,
+                                  .split = CLADE_TRAIN,
+                                  .model = t->learner.model,
+                                  .preprocessing = clade_recipe_preprocessing(t->recipe),
+                                  .augment = clade_recipe_augment(t->recipe),
+                                  .shuffle = !s->no_shuffle,
+                                  .seed = s->seed,
+                                  .class_weight = t->class_weight,
+                                  .threads = t->options->threads,
+                                  .loader = &t->early};
+    options.resident =
+        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_TRAIN, t->device, share);
+    clade_status status = make_features(t, &options);
+    if (!status) status = clade_feed_create(&options, &t->train);
+    if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
+    if (options.resident) share -= clade_feed_bytes(t->dataset, CLADE_TRAIN);
+    options.loader = NULL;
+    options.split = CLADE_VALIDATION;
+    options.augment = NULL;
+    options.shuffle = false;
+    options.class_weight = NULL;
+    options.resident =
+        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_VALIDATION, t->device, share);
+    status = make_features(t, &options);
+    if (!status) status = clade_feed_create(&options, &t->validation);
+    return status;
+}
+
+clade_status clade_trainer_make_stream(clade_trainer *t)
+{
+    clade_status status = make_feeds(t);
+    size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
+    if (!status && t->validation)
+        status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
+                                         t->settings->top_k, &t->evaluation);
+    clade_loader_destroy(&t->early);
+    return status ? status : clade_results_create(t->learner.model, &t->results);
+}
+
+void clade_trainer_drop_stream(clade_trainer *t)
+{
+    clade_evaluation_destroy(&t->evaluation);
+    clade_results_destroy(&t->results);
+    clade_feed_destroy(&t->train);
+    clade_feed_destroy(&t->validation);
+    clade_features_clear(&t->features[CLADE_TRAIN]);
+    clade_features_clear(&t->features[CLADE_VALIDATION]);
+}
+
+clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
+{
+    const clade_training *s = t->settings;
+    size_t count = clade_dataset_count(t->dataset, CLADE_TRAIN), batch = (size_t)s->batch;
+    t->progress = (clade_progress){.batch_size = s->batch,
+                                   .plateau_factor = 1,
+                                   .plateau_best = INFINITY,
+                                   .stop_best = INFINITY,
+                                   .unfrozen = unfrozen,
+                                   .best_accuracy = -1,
+                                   .best_loss = INFINITY};
+    clade_status status = clade_class_names_copy(t->dataset, &t->classes);
+    if (!status) status = weigh_classes(t);
+    if (!status) status = clade_trainer_make_learner(t, &t->learner);
+    t->scheduler =
+        clade_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
+                              s->epochs, (count + batch - 1) / batch);
+    return status;
+}
+
+void clade_trainer_clear(clade_trainer *t)
+{
+    clade_loader_destroy(&t->early);
+    clade_trainer_drop_stream(t);
+    clade_learner_clear(&t->learner);
+    clade_class_names_clear(&t->classes);
+    free(t->class_weight);
+    t->class_weight = NULL;
+}

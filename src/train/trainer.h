@@ -1,0 +1,48 @@
+/* All that a training run holds, and making it. */
+#ifndef CLADE_TRAIN_TRAINER_H
+#define CLADE_TRAIN_TRAINER_H
+
+#include "train/evaluation.h"
+#include "train/learner.h"
+#include "train/run.h"
+#include "train/schedule.h"
+
+typedef struct clade_trainer {
+    const clade_recipe *recipe;
+    const clade_training *settings;
+    clade_dataset *dataset;
+    clade_device *device;
+    const clade_train_options *options;
+    clade_class_names classes;
+    clade_learner learner;
+    float *class_weight; /* one per class, or NULL */
+    clade_scheduler scheduler;
+    clade_features features[2]; /* of the training and the validation split, if kept */
+    clade_loader *early;        /* decodes the first pictures while the model is made; or NULL */
+    clade_feed *train, *validation; /* validation NULL: there is no such split */
+    clade_results *results;
+    clade_evaluation *evaluation;
+    clade_run run;
+    clade_progress progress;
+    clade_epoch epoch;    /* what the observer is told */
+    bool begun;           /* the first step of this process */
+    double started, told; /* told 0: nothing yet, so that the first step is told of at once */
+    int64_t pictures_before, batches_before; /* of this epoch, done by an earlier process */
+} clade_trainer;
+
+/* Does the recipe fit the data set? */
+clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset *dataset);
+
+/* Classes, learner and schedule, and progress at its beginning. In a run that goes on, `unfrozen`
+ * is the step at which more began to be trained. */
+clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen);
+void clade_trainer_clear(clade_trainer *t);
+
+/* What trains the layers that are trained at this point of the progress. */
+clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out);
+
+/* What is made for the model at hand: features, feeds, evaluation and results. */
+clade_status clade_trainer_make_stream(clade_trainer *t);
+void clade_trainer_drop_stream(clade_trainer *t);
+
+#endif
