@@ -26,6 +26,7 @@ static bool is_per_picture(clade_op op)
     case CLADE_OP_conv2d:
     case CLADE_OP_conv2d_norm:
     case CLADE_OP_conv2d_maxpool:
+    case CLADE_OP_dense:
     case CLADE_OP_maxpool2d:
     case CLADE_OP_avgpool2d:
     case CLADE_OP_global_avgpool:
