@@ -9,9 +9,11 @@
 #define NV 1
 #endif
 
+/* Runs a body for rows [begin, end) of each chunk and NV vectors from channel k on. */
 #define FOR_CHUNKS                                                                                 \
     for (size_t chunk = get_global_id(1); chunk < (size_t)chunks; chunk += get_global_size(1))     \
-        for (size_t k = get_global_id(0) * NV * VW, end = min((ulong)(chunk + 1) * rows, m);       \
+        for (size_t k = get_global_id(0) * NV * VW, begin = chunk * rows,                          \
+                    end = min((ulong)(begin + rows), m);                                           \
              k < (size_t)c; k += get_global_size(0) * NV * VW)
 
 #define EACH_VECTOR(v) UNROLL for (int v = 0; v < NV; v++)
@@ -24,11 +26,7 @@ kernel void norm_sum(TENSOR(float, x), global float *partial, ulong m, ulong row
     {
         V sum[NV];
         EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
-        IN_ORDER for (size_t i = chunk * rows; i < end; i++)
-        {
-            const global float *p = x + x0 + i * c + k;
-            EACH_VECTOR(v) sum[v] = sum[v] + V_LOAD(p + v * VW);
-        }
+        norm_add(sum, NV, x + x0 + begin * c + k, end - begin, c, VW);
         EACH_VECTOR(v) V_STORE(partial + chunk * c + k + v * VW, sum[v]);
     }
 }
@@ -39,17 +37,9 @@ kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), global float *par
 {
     FOR_CHUNKS
     {
-        V middle[NV], sum[NV];
-        EACH_VECTOR(v) middle[v] = V_LOAD(mean + mean0 + k + v * VW);
+        V sum[NV];
         EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
-        for (size_t i = chunk * rows; i < end; i++) {
-            const global float *p = x + x0 + i * c + k;
-            EACH_VECTOR(v)
-            {
-                V d = V_LOAD(p + v * VW) - middle[v];
-                sum[v] = V_FMA(d, d, sum[v]);
-            }
-        }
+        norm_add_squares(sum, NV, x + x0 + begin * c + k, mean + mean0 + k, end - begin, c, VW);
         EACH_VECTOR(v) V_STORE(partial + chunk * c + k + v * VW, sum[v]);
     }
 }
@@ -60,22 +50,10 @@ kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
 {
     FOR_CHUNKS
     {
-        V middle[NV], sum[NV], product[NV];
-        EACH_VECTOR(v)
-        {
-            middle[v] = V_LOAD(mean + mean0 + k + v * VW);
-            sum[v] = product[v] = V_SPLAT(0.0f);
-        }
-        IN_ORDER for (size_t i = chunk * rows; i < end; i++)
-        {
-            const global float *p = x + x0 + i * c + k, *q = dy + dy0 + i * c + k;
-            EACH_VECTOR(v)
-            {
-                V g = V_LOAD(q + v * VW);
-                sum[v] = sum[v] + g;
-                product[v] = V_FMA(g, V_LOAD(p + v * VW) - middle[v], product[v]);
-            }
-        }
+        V sum[NV], product[NV];
+        EACH_VECTOR(v) sum[v] = product[v] = V_SPLAT(0.0f);
+        norm_add_slopes(sum, product, NV, x + x0 + begin * c + k, dy + dy0 + begin * c + k,
+                        mean + mean0 + k, end - begin, c, VW);
         EACH_VECTOR(v)
         {
             global float *to = partial + chunk * c + k + v * VW;

@@ -31,11 +31,13 @@ kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulon
     V sum[NV];
     UNROLL for (int v = 0; v < NV; v++) sum[v] = V_SPLAT(0.0f);
     ulong i = begin + first % OPTIM_CHAINS;
-    for (; i + NV * VW <= end; i += OPTIM_CHAINS) UNROLL for (int v = 0; v < NV; v++)
+    for (; i + NV * VW <= end; i += OPTIM_CHAINS) {
+        UNROLL for (int v = 0; v < NV; v++)
         {
             V x = V_LOAD(g + g0 + i + v * VW);
             sum[v] = V_FMA(x, x, sum[v]);
         }
+    }
     UNROLL for (int v = 0; v < NV; v++)
     {
         if (i + v * VW < end) {

@@ -23,64 +23,77 @@ static const float *host_of(const clade_tensor *t)
 /* Rows that are summed before the next channels' turn, so that they stay in the cache. */
 enum { strip = 64 };
 
-/* Runs BODY(k, lanes) for each strip of rows [i, end) and each vector of channels of each chunk. */
-#define FOR_STRIPS(BODY)                                                                           \
+/* Runs BODY(k, nv, lanes) for each strip, of `count` rows that begin at x and dy, and each `nv`
+ * vectors of channels of each chunk. */
+#define FOR_STRIPS                                                                                 \
     const pass *p = user;                                                                          \
     const size_t c = (size_t)p->l.c, rows = (size_t)p->l.rows, m = (size_t)p->l.m;                 \
     for (size_t chunk = first; chunk < last; chunk++) {                                            \
         const size_t stop = (chunk + 1) * rows < m ? (chunk + 1) * rows : m;                       \
-        float *sums = p->partial + chunk * c;                                                      \
+        float *sums = p->partial + chunk * c, *seconds = sums + p->l.second;                       \
         memset(sums, 0, c * sizeof *sums);                                                         \
-        memset(sums + p->l.second, 0, c * sizeof *sums);                                           \
+        memset(seconds, 0, c * sizeof *sums);                                                      \
         for (size_t i = chunk * rows; i < stop; i += strip) {                                      \
-            const size_t end = i + strip < stop ? i + strip : stop;                                \
-            FOR_LANES(p->l.c, BODY);                                                               \
+            const size_t count = stop - i < strip ? stop - i : strip;                              \
+            int32_t k = 0;                                                                         \
+            for (; k <= p->l.c - NORM_VECTORS * VW; k += NORM_VECTORS * VW)                        \
+                BODY(k, NORM_VECTORS, VW);                                                         \
+            FOR_LANES(p->l.c - k, BODY_OF_ONE);                                                    \
         }                                                                                          \
     }
+#define BODY_OF_ONE(lane, lanes) BODY(k + (lane), 1, lanes)
+
+INLINE void load(V *sum, const float *from, const int nv, const int lanes)
+{
+    UNROLL
+    for (int v = 0; v < nv; v++) sum[v] = LANES_LOAD(from + v * VW, lanes);
+}
+INLINE void store(float *to, const V *sum, const int nv, const int lanes)
+{
+    UNROLL
+    for (int v = 0; v < nv; v++) LANES_STORE(to + v * VW, sum[v], lanes);
+}
 
 static void sum_chunks(const void *user, size_t first, size_t last)
 {
-#define BODY(k, lanes)                                                                             \
+#define BODY(k, nv, lanes)                                                                         \
     {                                                                                              \
-        V sum = LANES_LOAD(sums + (k), lanes);                                                     \
-        for (size_t r = i; r < end; r++) sum += LANES_LOAD(p->x + r * c + (size_t)(k), lanes);     \
-        LANES_STORE(sums + (k), sum, lanes);                                                       \
+        V sum[nv];                                                                                 \
+        load(sum, sums + (k), nv, lanes);                                                          \
+        norm_add(sum, nv, p->x + i * c + (size_t)(k), count, c, lanes);                            \
+        store(sums + (k), sum, nv, lanes);                                                         \
     }
-    FOR_STRIPS(BODY)
+    FOR_STRIPS
 #undef BODY
 }
 
 static void square_chunks(const void *user, size_t first, size_t last)
 {
-#define BODY(k, lanes)                                                                             \
+#define BODY(k, nv, lanes)                                                                         \
     {                                                                                              \
-        V sum = LANES_LOAD(sums + (k), lanes), mean = LANES_LOAD(p->mean + (k), lanes);            \
-        for (size_t r = i; r < end; r++) {                                                         \
-            V d = LANES_LOAD(p->x + r * c + (size_t)(k), lanes) - mean;                            \
-            sum = V_FMA(d, d, sum);                                                                \
-        }                                                                                          \
-        LANES_STORE(sums + (k), sum, lanes);                                                       \
+        V sum[nv];                                                                                 \
+        load(sum, sums + (k), nv, lanes);                                                          \
+        norm_add_squares(sum, nv, p->x + i * c + (size_t)(k), p->mean + (k), count, c, lanes);     \
+        store(sums + (k), sum, nv, lanes);                                                         \
     }
-    FOR_STRIPS(BODY)
+    FOR_STRIPS
 #undef BODY
 }
 
 /* dy, and dy (x − mean). */
 static void gradient_chunks(const void *user, size_t first, size_t last)
 {
-#define BODY(k, lanes)                                                                             \
+#define BODY(k, nv, lanes)                                                                         \
     {                                                                                              \
-        V sum = LANES_LOAD(sums + (k), lanes), mean = LANES_LOAD(p->mean + (k), lanes);            \
-        V product = LANES_LOAD(sums + p->l.second + (k), lanes);                                   \
-        for (size_t r = i; r < end; r++) {                                                         \
-            V g = LANES_LOAD(p->dy + r * c + (size_t)(k), lanes);                                  \
-            sum += g;                                                                              \
-            product = V_FMA(g, LANES_LOAD(p->x + r * c + (size_t)(k), lanes) - mean, product);     \
-        }                                                                                          \
-        LANES_STORE(sums + (k), sum, lanes);                                                       \
-        LANES_STORE(sums + p->l.second + (k), product, lanes);                                     \
+        V sum[nv], product[nv];                                                                    \
+        load(sum, sums + (k), nv, lanes);                                                          \
+        load(product, seconds + (k), nv, lanes);                                                   \
+        norm_add_slopes(sum, product, nv, p->x + i * c + (size_t)(k), p->dy + i * c + (size_t)(k), \
+                        p->mean + (k), count, c, lanes);                                           \
+        store(sums + (k), sum, nv, lanes);                                                         \
+        store(seconds + (k), product, nv, lanes);                                                  \
     }
-    FOR_STRIPS(BODY)
+    FOR_STRIPS
 #undef BODY
 }
 
