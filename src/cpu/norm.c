@@ -23,7 +23,7 @@ static const float *host_of(const clade_tensor *t)
 /* Rows that are summed before the next channels' turn, so that they stay in the cache. */
 enum { strip = 64 };
 
-/* Runs BODY(k, nv, lanes) for each strip, of `count` rows that begin at x and dy, and each `nv`
+/* Runs BODY(k, nv, lanes) for each strip, `count` rows from row i on, and each `nv`
  * vectors of channels of each chunk. */
 #define FOR_STRIPS                                                                                 \
     const pass *p = user;                                                                          \
