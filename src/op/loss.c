@@ -6,29 +6,22 @@
 
 /* ---- shapes ---- */
 
-static clade_status check_smoothing(clade_op op, float smoothing)
+/* What losses by labels share. Scores are [n, c]; labels classes [n] or probabilities [n, c]; a
+ * class of a binary loss is for one score. */
+static clade_status check_labels(clade_op op, const char *scores_name, const clade_tensor *scores,
+                                 const clade_tensor *label, float smoothing, bool binary)
 {
+    const char *name = clade_op_describe(op)->name;
+    const bool classes = label->dtype == CLADE_I32;
+    clade_status status = clade_expect_rank(op, scores_name, scores, 2);
+    if (status) return status;
     if (!(smoothing >= 0 && smoothing <= 1))
-        return clade_fail(CLADE_EINVAL, "%s: smoothing is %g, expected 0 to 1",
-                          clade_op_describe(op)->name, (double)smoothing);
-    return CLADE_OK;
-}
-
-/* Labels of scores x: [n, c]: classes [n] or probabilities [n, c]. */
-static clade_status check_label(clade_op op, const clade_tensor *label, const clade_tensor *x)
-{
-    bool classes = label->dtype == CLADE_I32;
-    return clade_expect_shape(op, "label", label, label->dtype, classes ? 1 : 2, x->dim);
-}
-
-/* Of a binary loss: a class is for one score. */
-static clade_status check_binary_label(clade_op op, const clade_tensor *label,
-                                       const char *scores_name, const clade_tensor *scores)
-{
-    if (label->dtype == CLADE_I32 && scores->dim[1] != 1)
-        return clade_fail(CLADE_EINVAL, "%s: label holds classes, so %s has 1 column, not %d",
-                          clade_op_describe(op)->name, scores_name, scores->dim[1]);
-    return check_label(op, label, scores);
+        return clade_fail(CLADE_EINVAL, "%s: smoothing is %g, expected 0 to 1", name,
+                          (double)smoothing);
+    if (binary && classes && scores->dim[1] != 1)
+        return clade_fail(CLADE_EINVAL, "%s: label holds classes, so %s has 1 column, not %d", name,
+                          scores_name, scores->dim[1]);
+    return clade_expect_shape(op, "label", label, label->dtype, classes ? 1 : 2, scores->dim);
 }
 
 static clade_status shape_softmax(clade_args *args)
@@ -51,9 +44,7 @@ static clade_status shape_softmax_xent(clade_args *args)
 {
     clade_softmax_xent_args *a = &args->softmax_xent;
     const clade_op op = CLADE_OP_softmax_xent;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = check_smoothing(op, a->smoothing);
-    if (!status) status = check_label(op, &a->label, &a->x);
+    clade_status status = check_labels(op, "x", &a->x, &a->label, a->smoothing, false);
     if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, a->x.dim);
     return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
 }
@@ -62,9 +53,7 @@ static clade_status shape_softmax_xent_dx(clade_args *args)
 {
     clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
     const clade_op op = CLADE_OP_softmax_xent_dx;
-    clade_status status = clade_expect_rank(op, "y", &a->y, 2);
-    if (!status) status = check_smoothing(op, a->smoothing);
-    if (!status) status = check_label(op, &a->label, &a->y);
+    clade_status status = check_labels(op, "y", &a->y, &a->label, a->smoothing, false);
     if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->y.dim);
     return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->y.dim);
 }
@@ -73,9 +62,7 @@ static clade_status shape_sigmoid_bce(clade_args *args)
 {
     clade_sigmoid_bce_args *a = &args->sigmoid_bce;
     const clade_op op = CLADE_OP_sigmoid_bce;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = check_smoothing(op, a->smoothing);
-    if (!status) status = check_binary_label(op, &a->label, "x", &a->x);
+    clade_status status = check_labels(op, "x", &a->x, &a->label, a->smoothing, true);
     if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, a->x.dim);
     return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
 }
@@ -84,9 +71,7 @@ static clade_status shape_sigmoid_bce_dx(clade_args *args)
 {
     clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
     const clade_op op = CLADE_OP_sigmoid_bce_dx;
-    clade_status status = clade_expect_rank(op, "y", &a->y, 2);
-    if (!status) status = check_smoothing(op, a->smoothing);
-    if (!status) status = check_binary_label(op, &a->label, "y", &a->y);
+    clade_status status = check_labels(op, "y", &a->y, &a->label, a->smoothing, true);
     if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->y.dim);
     return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->y.dim);
 }
