@@ -148,7 +148,6 @@ static clade_status make(clade_study *study, const char *recipe, const char *set
 {
     const char *text = clade_recipe_source(study->recipe);
     clade_status status = check_empty(study);
-    if (!status) status = clade_recipe_check_tunables(study->recipe);
     if (!status) status = clade_file_write(recipe, text, strlen(text));
     return status ? status : write_settings(study, settings); /* last: with it, it is a study */
 }
@@ -169,7 +168,8 @@ static clade_status found(clade_study *study, const clade_recipe *recipe, const 
     if (!recipe) return open_own(study, recipe_path, settings_path);
     clade_study_settings there;
     int lock = -1;
-    clade_status status = clade_folder_create(study->folder);
+    clade_status status = clade_recipe_check_tunables(recipe);
+    if (!status) status = clade_folder_create(study->folder);
     if (!status) status = clade_study_lock(study, &lock);
     if (status) return status;
     if (is_there(settings_path)) {
