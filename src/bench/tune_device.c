@@ -190,9 +190,11 @@ static clade_status list_recipe(tuner *t, const char *recipe)
     clade_process_end end;
     if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for calls");
     clade_status status = run_child(t, more, t->options->total_seconds, text, list_bytes, &end);
-    if (!status && (end.hung || end.signal || end.exit))
+    if (!status && (end.hung || end.signal))
         status = clade_fail(CLADE_EDEVICE, "%s: a training step on %s: %s", recipe, t->id,
                             why(&end, t->options->total_seconds, text));
+    else if (!status && end.exit) /* the child's error says of which recipe */
+        status = clade_fail(CLADE_EDEVICE, "%s", why(&end, t->options->total_seconds, text));
     while (!status && *line) {
         char *next = line + strcspn(line, "\n"), *call = line + strcspn(line, " ");
         if (*next) *next++ = 0;
