@@ -115,5 +115,8 @@ int command_inspect(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (r.set.count && !r.recipe) return command_misuse("inspect", "--set needs --recipe");
+    if (!r.html && (r.samples || r.pairs || r.seed))
+        return command_misuse("inspect", "--samples, --pairs and --seed are of the page: they need "
+                                         "--html");
     return run(&r, argv[1]);
 }
