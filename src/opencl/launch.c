@@ -104,7 +104,6 @@ void clade_opencl_struct(opencl_launch *launch, const void *value, size_t bytes)
 {
     argument(launch, bytes, value);
 }
-void clade_opencl_local(opencl_launch *launch, size_t bytes) { argument(launch, bytes, NULL); }
 
 clade_status clade_opencl_run_grid(opencl_launch *launch, cl_uint dims, const size_t *global,
                                    const size_t *local)

@@ -105,7 +105,6 @@ void clade_opencl_u32(opencl_launch *launch, uint32_t value);
 void clade_opencl_u64(opencl_launch *launch, uint64_t value);
 void clade_opencl_f32(opencl_launch *launch, float value);
 void clade_opencl_struct(opencl_launch *launch, const void *value, size_t bytes); /* by value */
-void clade_opencl_local(opencl_launch *launch, size_t bytes);
 /* One work-item per element of n (rounded up to whole groups of the context's size; the kernel
  * checks). */
 clade_status clade_opencl_run_elements(opencl_launch *launch, uint64_t n);

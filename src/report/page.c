@@ -268,20 +268,14 @@ void clade_page_base64(clade_page *page, const void *bytes, size_t size)
     page->size = (size_t)(out - page->text);
 }
 
-static void add_image(clade_page *p, const char *attributes, const char *type, const void *bytes,
-                      size_t size, const char *alt)
+static void add_jpeg(clade_page *p, const char *attributes, const void *bytes, size_t size,
+                     const char *alt)
 {
     clade_page_markup(p, "<img%s alt=\"", attributes);
     add_escaped(p, alt);
-    clade_page_markup(p, "\" src=\"data:%s;base64,", type);
+    add_string(p, "\" src=\"data:image/jpeg;base64,");
     clade_page_base64(p, bytes, size);
     add_string(p, "\">");
-}
-
-void clade_page_picture_file(clade_page *page, const char *type, const void *bytes, size_t size,
-                             const char *alt)
-{
-    add_image(page, "", type, bytes, size, alt);
 }
 
 void clade_page_picture(clade_page *page, const clade_pixels *x, const char *alt)
@@ -305,7 +299,7 @@ void clade_page_picture(clade_page *page, const clade_pixels *x, const char *alt
         bool small = x->height <= small_side && x->width <= small_side;
         snprintf(attributes, sizeof attributes, "%s width=\"%d\" height=\"%d\"",
                  small ? " class=\"small\"" : "", (int)x->width, (int)x->height);
-        add_image(page, attributes, "image/jpeg", bytes, size, alt);
+        add_jpeg(page, attributes, bytes, size, alt);
     }
     tjFree(bytes);
 }

@@ -72,9 +72,6 @@ typedef struct clade_pixels {
 /* A picture inside the page, as a JPEG; small ones are shown larger, without smoothing. `alt` says
  * what it shows, for those who do not see it. */
 void clade_page_picture(clade_page *page, const clade_pixels *pixels, const char *alt);
-/* The bytes of a JPEG or PNG file ("image/jpeg", "image/png") as such a picture. */
-void clade_page_picture_file(clade_page *page, const char *type, const void *bytes, size_t size,
-                             const char *alt);
 
 /* Things side by side, as many as the window has room for. */
 typedef enum clade_grid {

@@ -67,9 +67,7 @@ void clade_gp_add(clade_gp *gp, const double *x, double y)
 }
 
 size_t clade_gp_count(const clade_gp *gp) { return gp->n; }
-double clade_gp_length(const clade_gp *gp, size_t i) { return exp(gp->theta[i]); }
 double clade_gp_noise(const clade_gp *gp) { return exp(gp->theta[gp->d + noise_at]); }
-double clade_gp_jitter(const clade_gp *gp) { return gp->jitter; }
 
 /* --- covariance --- */
 

@@ -34,8 +34,6 @@ clade_status clade_gp_update(clade_gp *gp);
 void clade_gp_predict(const clade_gp *gp, const double *x, double *mean, double *deviation,
                       double *mean_dx, double *deviation_dx);
 
-double clade_gp_length(const clade_gp *gp, size_t i);
-double clade_gp_noise(const clade_gp *gp);  /* variance */
-double clade_gp_jitter(const clade_gp *gp); /* what had to be added to the diagonal; 0: nothing */
+double clade_gp_noise(const clade_gp *gp); /* variance */
 
 #endif

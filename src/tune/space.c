@@ -68,13 +68,6 @@ void clade_space_to_unit(const clade_space *space, const double *values, double 
         unit[i] = isnan(values[i]) ? 0.5 : clade_space_encode(&space->parameter[i], values[i]);
 }
 
-void clade_space_from_unit(const clade_space *space, const double *unit, double *values)
-{
-    for (size_t i = 0; i < space->count; i++)
-        values[i] = clade_space_decode(&space->parameter[i], unit[i]);
-    clade_space_settle(space, values);
-}
-
 /* Choices and evenly spread levels are equally likely, also the first and the last. */
 void clade_space_draw(const clade_space *space, clade_random *random, double *values)
 {

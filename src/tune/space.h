@@ -27,8 +27,6 @@ bool clade_space_is_nominal(const clade_tunable *p);
 void clade_space_settle(const clade_space *space, double *values);
 /* Values as coordinates. */
 void clade_space_to_unit(const clade_space *space, const double *values, double *unit);
-/* Coordinates as settled values. */
-void clade_space_from_unit(const clade_space *space, const double *unit, double *values);
 /* Settled values drawn at random. */
 void clade_space_draw(const clade_space *space, clade_random *random, double *values);
 bool clade_space_equal(const clade_space *space, const double *a, const double *b);
