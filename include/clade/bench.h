@@ -33,6 +33,7 @@ typedef struct clade_bench_result {
 /* Things to be timed on one device. */
 typedef struct clade_bench clade_bench;
 
+/* The device must outlive it. Errors: ENOMEM. */
 CLADE_API clade_status clade_bench_create(clade_device *device, clade_bench **out);
 CLADE_API void clade_bench_destroy(clade_bench **bench);
 
@@ -106,10 +107,11 @@ typedef struct clade_tune_device_summary {
 } clade_tune_device_summary;
 
 /* Tries every candidate in a process of its own, so that one that crashes or hangs costs no more
- * than itself. Its result must be right before its time counts. The fastest is kept on disk, in
- * Clade's cache folder, for this device, driver and version; fast mode takes it from there. Calls
- * for which the time does not suffice stay as they are. Errors: those of clade_device_open;
- * EUNSUPPORTED for devices without a choice, EDEVICE when not even a step as it is works, EIO. */
+ * than itself. Its result must be right before its time counts. What is chosen is kept on disk, in
+ * Clade's cache folder, for this device, driver and version: for fast mode the fastest, for exact
+ * mode the fastest of those with the same bits. Calls for which the time does not suffice stay as
+ * they are. Errors: those of clade_device_open; EUNSUPPORTED for devices without a choice, EDEVICE
+ * when not even a step as it is works, EIO. */
 CLADE_API clade_status clade_tune_device(const clade_tune_device_options *options,
                                          clade_tune_device_summary *summary);
 /* What the processes do: `argv` is what was put behind the command. `out` gets what is to be

@@ -156,7 +156,7 @@ typedef struct clade_batch {
                                    * set's cache or the loader's memory; or NULL */
     const int32_t *index;         /* count positions in the split */
     const int32_t *label;         /* count */
-    const float *matrix;          /* count × 8 */
+    const float *matrix;          /* count × 8; as affine_sample takes it */
 } clade_batch;
 
 /* The data set must outlive the loader. If it is not loaded, or has no room for all pictures, those
