@@ -3,6 +3,7 @@
 
 #include "session.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,11 @@ static clade_status read_file(const char *path, char **text)
     size_t size = bytes ? fread(bytes, 1, most - 1, file) : 0;
     clade_status status = CLADE_OK;
     if (!file)
-        status = clade_fail(CLADE_EIO, "%s cannot be opened", path);
+        status = clade_fail(CLADE_EIO, "%s: cannot be opened: %s", path, strerror(errno));
     else if (!bytes)
         status = clade_fail(CLADE_ENOMEM, "out of memory for %s", path);
     else if (ferror(file))
-        status = clade_fail(CLADE_EIO, "%s cannot be read", path);
+        status = clade_fail(CLADE_EIO, "%s: cannot be read", path);
     if (file) fclose(file);
     if (status) {
         free(bytes);
