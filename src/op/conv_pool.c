@@ -292,6 +292,8 @@ static const clade_case conv2d_maxpool_cases[] = {
     CASE("depthwise", false, .x = F32_4(2, 8, 9, 24), .w = F32_4(3, 3, 1, 24), .b = F32_1(24), SAME,
          .groups = 24, RELU),
     CASE("one-window", true, .x = F32_4(3, 6, 5, 3), .w = F32_4(5, 4, 3, 10), .b = F32_1(10), RELU),
+    CASE("1x1-wide", true, .x = F32_4(1, 4, 18, 1024), .w = F32_4(1, 1, 1024, 20), .b = F32_1(20),
+         RELU),
     CASE("wide", true, .x = F32_4(1, 6, 263, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), RELU),
     CASE("winograd-small", false, .x = F32_4(8, 6, 6, 16), .w = F32_4(3, 3, 16, 16), SAME, RELU),
     CASE("winograd", false, .x = F32_4(4, 13, 11, 17), .w = F32_4(3, 3, 17, 35), .b = F32_1(35),
