@@ -104,11 +104,12 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
                 t[0].y = out + p * t[0].y_step + lane;
                 t[0].finish =
                     conv_finish_at(&job->finish, lane, job->finish.z ? t[0].y - job->out : 0);
-                if (band->pooled)
-                    CPU_NAME(tile_pooled)
-                    (t, band->index ? band->index + (t[0].y - band->out) : NULL, n);
-                else
+                if (!band->pooled) {
                     CPU_NAME(tile_forward)(t, n, vectors);
+                    continue;
+                }
+                uint8_t *index = band->index ? band->index + (t[0].y - band->out) : NULL;
+                CPU_NAME(tile_pooled)(t, index, n);
             }
         }
     }
