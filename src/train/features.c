@@ -14,12 +14,6 @@ static size_t size_of(const clade_graph *head)
     return size;
 }
 
-uint64_t clade_features_bytes(const clade_graph *head, const clade_dataset *dataset,
-                              clade_split split)
-{
-    return (uint64_t)size_of(head) * sizeof(float) * clade_dataset_count(dataset, split);
-}
-
 static clade_status run(clade_model *model, clade_feed *feed, float *y, clade_features *out,
                         bool (*stop)(void *user), void *user)
 {

@@ -9,12 +9,10 @@ typedef struct clade_features {
     size_t size;
 } clade_features;
 
-/* Bytes of the features that `head` gives for the split. */
-uint64_t clade_features_bytes(const clade_graph *head, const clade_dataset *dataset,
-                              clade_split split);
-/* Computes them with the parameters of `whole`, whose first layers `head` has, in batches of its
- * size. Of `feed`, dataset, split, preprocessing and threads count. `stop` (may be NULL) is polled
- * between batches; true ends it with ECANCELLED. Errors: ENOMEM, EDEVICE, those of the data. */
+/* Computes what `head` gives for each picture, with the parameters of `whole`, whose first layers
+ * `head` has, in batches of its size. Of `feed`, dataset, split, preprocessing and threads count.
+ * `stop` (may be NULL) is polled between batches; true ends it with ECANCELLED. Errors: ENOMEM,
+ * EDEVICE, those of the data. */
 clade_status clade_features_compute(const clade_graph *head, const clade_model *whole,
                                     const clade_feed_options *feed, bool (*stop)(void *user),
                                     void *user, clade_features *out);
