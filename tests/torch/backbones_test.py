@@ -142,7 +142,7 @@ class Case:
                 gradients[own] = own_layout(parameter.grad.numpy(), self.ours[own])
         return {"inferred": inferred.numpy(), "loss": loss.detach().numpy().reshape(1)}, gradients
 
-    def library(self):
+    def our_side(self):
         self.runner.ask("infer %d" % BATCH)
         inferred = self.runner.ask("outputs")["output"]
         self.runner.ask("gradient 0 %d" % BATCH)
@@ -153,7 +153,7 @@ class Case:
         """The largest errors: (what, error, PyTorch's own, bound) and whether all is well."""
         self.x = self.random.normal(0, 1, (BATCH, self.size, self.size, 3)).astype(np.float32)
         self.runner.write("input", self.x)
-        exact, single, own = self.torch_side(torch.float64), self.torch_side(torch.float32), self.library()
+        exact, single, own = self.torch_side(torch.float64), self.torch_side(torch.float32), self.our_side()
         rows, good = [], set(own[1]) == set(exact[1])
         for what, index in (("inferred", 0), ("loss", 0), ("gradients", 1)):
             names = exact[1] if index else [what]
