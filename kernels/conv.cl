@@ -59,7 +59,7 @@ INLINE_FOR void put_pixels(const conv_finish *finish, V acc[TILE_PIXELS][TILE_VE
         conv_finish_rest(finish->act, finish->alpha, y + p * y_step, lanes);
 }
 
-/* Grid: block of all groups, unit of a row, row of all pictures. Units 0 … tiles − 1 are the tiles
+/* Grid: block of all groups, unit of a row, row of all images. Units 0 … tiles − 1 are the tiles
  * of the results low … high − 1, the last one overlapping the one before where they do not come out
  * even; the units after them are the single results at the borders. */
 kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,

@@ -71,7 +71,7 @@ INLINE_FOR void sum_rows(const conv_dw_job *job, const int nv, global const floa
     EACH_VECTOR(v, nv) V_STORE(part + (long)i * filters + v * VW, acc[i][v]);
 }
 
-/* `count` rows of the full gradient from the pooled one, from `line` of all pictures' rows on. */
+/* `count` rows of the full gradient from the pooled one, from `line` of all images' rows on. */
 INLINE void spread_lines(const conv_dw_job *job, global const float *dy, global const uchar *index,
                          long line, int count, global float *to)
 {
@@ -104,7 +104,7 @@ INLINE void sum_bias(const conv_dw_job *job, global const float *dy, long pixels
 }
 
 /* Partial sums of one row of taps, r, from `count` rows of dy from `line` on, which are of one
- * picture and lie at dy. A work-item takes every get_global_size-th block of filters and tile. */
+ * image and lie at dy. A work-item takes every get_global_size-th block of filters and tile. */
 INLINE void sum_taps(const conv_dw_job *job, global const float *x, global const float *dy,
                      long line, int count, int r, global float *part)
 {
@@ -170,8 +170,8 @@ kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy),
         for (int o = 0; bias && o < filters; o += VW) V_STORE(db + o, V_SPLAT(0.0f));
         long line = (long)chunk * job.lines_per_chunk, end = min(line + job.lines_per_chunk, lines);
         while (line < end) {
-            long picture_end = (line / job.oh + 1) * job.oh;
-            int count = (int)(min(min(line + band, end), picture_end) - line);
+            long image_end = (line / job.oh + 1) * job.oh;
+            int count = (int)(min(min(line + band, end), image_end) - line);
             global const float *dy_line = dy + dy0 + line * dy_row;
             if (job.pooled) {
                 spread_lines(&job, dy + dy0, index + index0, line, count, own);

@@ -1,7 +1,7 @@
 /* Convolutions, dense layers and their gradients on GPUs as implicit matrix products: the matrix
  * whose rows are the windows (im2col) is never in memory, a group reads the part that it works on
- * from the pictures themselves. The sums go in the order of the direct kernels, so the bits are
- * theirs; a tap outside of the picture adds 0.
+ * from the images themselves. The sums go in the order of the direct kernels, so the bits are
+ * theirs; a tap outside of the image adds 0.
  *
  * Options: those of product.clh; ACT the activation, POOL the maxima of 2 × 2 results or
  * their gradient, BACKWARD an input gradient. */
@@ -24,7 +24,7 @@
 
 /* ---- convolution and its input gradient ---- */
 
-/* Row m of the product: its first tap's pixel of all pictures, line and column, and where its
+/* Row m of the product: its first tap's pixel of all images, line and column, and where its
  * result goes (in pixels; −1: nowhere). With POOL four rows are the results of one window. */
 INLINE int4 find_row(const conv_job *job, int m)
 {
@@ -151,13 +151,13 @@ INLINE_FOR void store_windows(float (*acc)[WN], int c, global float *y, global u
     product_store(y, best, left, 0);
 }
 
-/* Rows: results, of all pictures; columns: filters of a group (BACKWARD: channels); k: taps
+/* Rows: results, of all images; columns: filters of a group (BACKWARD: channels); k: taps
  * (ascending, or as conv_axis turns them), then channels (filters). Grid: tile, columns fastest;
  * group of filters.
  *
  * Traffic. A tile of 128 × 64 reads 192 floats for every 8192 fma, 0.05 bytes a flop, from L2 and
  * L1: there the overlap of windows is met, each pixel being read nine times, as a tile's rows are
- * neighbours. From memory a layer reads its pictures once and writes its results once. With batches
+ * neighbours. From memory a layer reads its images once and writes its results once. With batches
  * of 32, a card of 15 TFLOP/s and 500 GB/s does 30 flops in the time of a byte:
  *
  *     horses-or-humans, 300² × 3 → 16        216 MB  2.5 GFLOP   11 flops a byte: memory
@@ -245,7 +245,7 @@ INLINE void conv_pixel_on(const conv_dw_job *job, conv_pixel *at, const conv_pix
     at->n += by->n;
 }
 
-/* What all work-items need to know of a step: its window's first pixel of all pictures of x, line
+/* What all work-items need to know of a step: its window's first pixel of all images of x, line
  * and column; and with POOL four times its window of dy's, and which of the four it is (−1: it is
  * in none). `inside`: it is a step of the chunk. */
 INLINE int4 conv_pixel_find(const conv_dw_job *job, const conv_pixel *k, int inside)
@@ -280,7 +280,7 @@ INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const i
 }
 
 /* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
- * spread, and dy is at that of all pictures. */
+ * spread, and dy is at that of all images. */
 INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local const int4 *pixels,
                                 global const float *dy, global const uchar *index, int steps,
                                 int left, int at)

@@ -15,7 +15,7 @@
 #endif
 
 /* x: [n, h, w, c]; y and index: [n, h / 2, w / 2, c]. Work-items stride over a plane: along
- * dimension 1 over rows of results of all pictures, along dimension 0 over the VW-wide vectors of a
+ * dimension 1 over rows of results of all images, along dimension 0 over the VW-wide vectors of a
  * row, channels fastest. VW divides c. */
 kernel void conv_pool(TENSOR(const float, x), TENSOR(float, y), TENSOR(uchar, index), int has_index,
                       int relu, int n, int h, int w, int c)
@@ -35,7 +35,7 @@ kernel void conv_pool(TENSOR(const float, x), TENSOR(float, y), TENSOR(uchar, in
 }
 
 /* The convolution and the pool in one. Grid: block of all groups, unit of a row of windows, row of
- * windows of all pictures. job: of the convolution, but out_h and out_w count windows, and windows
+ * windows of all images. job: of the convolution, but out_h and out_w count windows, and windows
  * low … high − 1 have all their column taps. Units 0 … tiles − 1 are tiles of PB / 2 of these, the
  * last one overlapping the one before where they do not come out even; the units after them are the
  * single windows at the borders. */

@@ -31,7 +31,7 @@ kernel void copy_rows(TENSOR(float, x), TENSOR(float, y), ulong from, ulong to, 
 }
 
 /* y, [n, h, w, c], from x, [n, x_h, x_w, c], moved by top and left; `value` where x has nothing.
- * Rows are those of all pictures; VW divides c. */
+ * Rows are those of all images; VW divides c. */
 kernel void move_rows(TENSOR(float, x), TENSOR(float, y), int h, int c, int x_h, int x_w, long top,
                       long left, float value, int accumulate, BLOCKS)
 {

@@ -1,6 +1,6 @@
 /* Depthwise convolution (one filter per channel) and its input gradient.
  *
- * Grid: vector of VW channels, unit of a row (depthwise_units()), row of all pictures; VW divides
+ * Grid: vector of VW channels, unit of a row (depthwise_units()), row of all images; VW divides
  * the channels. On a CPU a work-item is alone in its group and strides over all vectors and units
  * of its row. On a GPU there is one for each: neighbours have neighbouring channels, so that every
  * load and store is coalesced; each weight that it reads serves up to DEPTHWISE_PB results, and the

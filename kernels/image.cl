@@ -1,7 +1,7 @@
 /* affine_sample: a work-item computes `columns` pixels of a row of the output y [n, oh, ow, C]: one
  * on a GPU, so that neighbours' reads and writes are joined, the whole row on a CPU. Away from the
- * picture's edge the channels are lanes of one vector. Dimension 0 is the group of columns, padded
- * to whole work-groups; dimension 1 the row i; dimension 2 the picture, counted from `first`. Built
+ * image's edge the channels are lanes of one vector. Dimension 0 is the group of columns, padded
+ * to whole work-groups; dimension 1 the row i; dimension 2 the image, counted from `first`. Built
  * for C channels
  * (-DC=1 … 4). */
 #include "opencl.clh"
@@ -11,31 +11,31 @@
 #define C 3
 #endif
 
-/* Pixel (row, column), each a tap's place or -1 for outside; `picture` is at the wanted channel. */
-INLINE float fetch(const global uchar *picture, int row, int column, int w, float value)
+/* Pixel (row, column), each a tap's place or -1 for outside; `image` is at the wanted channel. */
+INLINE float fetch(const global uchar *image, int row, int column, int w, float value)
 {
     if (row < 0 || column < 0) return value;
-    return (float)picture[((ulong)row * w + column) * C];
+    return (float)image[((ulong)row * w + column) * C];
 }
 
-INLINE void sample_nearest(const global uchar *picture, float row, float column, int h, int w,
+INLINE void sample_nearest(const global uchar *image, float row, float column, int h, int w,
                            int fill, float value, float v[C])
 {
     const int r = image_tap(image_floor(row + 0.5f), h, fill);
     const int s = image_tap(image_floor(column + 0.5f), w, fill);
-    for (int k = 0; k < C; k++) v[k] = fetch(picture + k, r, s, w, value);
+    for (int k = 0; k < C; k++) v[k] = fetch(image + k, r, s, w, value);
 }
 
-INLINE void sample_edge(const global uchar *picture, int r, int s, float fy, float fx, int h, int w,
+INLINE void sample_edge(const global uchar *image, int r, int s, float fy, float fx, int h, int w,
                         int fill, float value, float v[C])
 {
     const int top = image_tap(r, h, fill), bottom = image_tap(r + 1, h, fill);
     const int left = image_tap(s, w, fill), right = image_tap(s + 1, w, fill);
     for (int k = 0; k < C; k++)
-        v[k] = image_blend(fetch(picture + k, top, left, w, value),
-                           fetch(picture + k, top, right, w, value),
-                           fetch(picture + k, bottom, left, w, value),
-                           fetch(picture + k, bottom, right, w, value), fx, fy);
+        v[k] = image_blend(fetch(image + k, top, left, w, value),
+                           fetch(image + k, top, right, w, value),
+                           fetch(image + k, bottom, left, w, value),
+                           fetch(image + k, bottom, right, w, value), fx, fy);
 }
 
 /* The first C of v. */
@@ -52,27 +52,27 @@ INLINE void store(global float *y, float4 v)
 #endif
 }
 
-/* x is [pictures, h, w, C]. Element k of scale and shift is channel k's. */
+/* x is [images, h, w, C]. Element k of scale and shift is channel k's. */
 kernel void affine_sample(TENSOR(const uchar, x), TENSOR(const int, index),
-                          TENSOR(const float, matrix), TENSOR(float, y), ulong first, int pictures,
+                          TENSOR(const float, matrix), TENSOR(float, y), ulong first, int images,
                           int h, int w, int ow, ulong columns, int nearest, int fill, float value,
                           float4 scale, float4 shift)
 {
     const ulong i = get_global_id(1), p = first + get_global_id(2);
     const ulong j0 = get_global_id(0) * columns, end = min(j0 + columns, (ulong)ow);
     const global float *m = matrix + matrix0 + p * 8;
-    const int taken = index ? clamp(index[index0 + p], 0, pictures - 1) : (int)p;
-    const global uchar *picture = x + x0 + (ulong)taken * h * w * C;
+    const int taken = index ? clamp(index[index0 + p], 0, images - 1) : (int)p;
+    const global uchar *image = x + x0 + (ulong)taken * h * w * C;
     global float *out = y + y0 + (p * get_global_size(1) + i) * ow * C;
     const float a[4] = {scale.x, scale.y, scale.z, scale.w};
     const float b[4] = {shift.x, shift.y, shift.z, shift.w};
-    /* most pictures are only converted */
+    /* most images are only converted */
     const int copies = m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0 &&
                        m[6] == 1 && m[7] == 0;
     if (copies && i < (ulong)h && ow <= w) {
         for (ulong j = j0; j < end; j++)
             for (int k = 0; k < C; k++)
-                out[j * C + k] = FMA(a[k], (float)picture[(i * w + j) * C + k], b[k]);
+                out[j * C + k] = FMA(a[k], (float)image[(i * w + j) * C + k], b[k]);
         return;
     }
     for (ulong j = j0; j < end; j++) {
@@ -81,16 +81,16 @@ kernel void affine_sample(TENSOR(const uchar, x), TENSOR(const int, index),
         const int r = image_floor(row), s = image_floor(column);
         const float fy = row - (float)r, fx = column - (float)s;
         if (!nearest && image_is_inside(r, s, h, w)) {
-            const global uchar *top = picture + ((ulong)r * w + s) * C;
+            const global uchar *top = image + ((ulong)r * w + s) * C;
             const float4 v = image_blend_inside(top, top + (ulong)w * C, C, fx, fy);
             store(out + j * C, FMA(scale, image_bright_all(v, m[6], m[7]), shift));
             continue;
         }
         float v[C];
         if (nearest)
-            sample_nearest(picture, row, column, h, w, fill, value, v);
+            sample_nearest(image, row, column, h, w, fill, value, v);
         else
-            sample_edge(picture, r, s, fy, fx, h, w, fill, value, v);
+            sample_edge(image, r, s, fy, fx, h, w, fill, value, v);
         for (int k = 0; k < C; k++)
             out[j * C + k] = FMA(a[k], image_bright(v[k], m[6], m[7]), b[k]);
     }

@@ -1,6 +1,6 @@
 /* Batch normalisation of a matrix [m, c]. Sums run over chunks of rows (dimension 1 of the grid)
  * for NV vectors of VW channels (dimension 0); then one work-item per channel; then work-items
- * stride over rows (dimension 1) and a row's vectors (dimension 0). NV VW divides c. Scratch:
+ * stride over rows (dimension 1) and a row's vectors (dimension 0). NV VW divides c. Workspace:
  * src/op/norm.h. */
 #include "opencl.clh"
 #include "norm.clh"
@@ -73,7 +73,7 @@ kernel void norm_mean(global const float *partial, TENSOR(float, mean), ulong m,
 /* Also the running statistics, and the scale of each channel into `channel`. */
 kernel void norm_rstd(global const float *partial, TENSOR(float, gamma), TENSOR(float, mean),
                       TENSOR(float, rstd), TENSOR(float, running_mean), TENSOR(float, running_var),
-                      global float *scratch, ulong channel, ulong m, int chunks, int c, float eps,
+                      global float *workspace, ulong channel, ulong m, int chunks, int c, float eps,
                       float momentum, int unbiased)
 {
     size_t k = get_global_id(0);
@@ -85,36 +85,36 @@ kernel void norm_rstd(global const float *partial, TENSOR(float, gamma), TENSOR(
     running_mean[running_mean0 + k] =
         norm_running(momentum, running_mean[running_mean0 + k], mean[mean0 + k]);
     running_var[running_var0 + k] = norm_running(momentum, running_var[running_var0 + k], kept);
-    scratch[channel + k] = r * gamma[gamma0 + k];
+    workspace[channel + k] = r * gamma[gamma0 + k];
 }
 
 /* The scale of each channel from a given variance. */
-kernel void norm_scale(TENSOR(float, gamma), TENSOR(float, var), global float *scratch,
+kernel void norm_scale(TENSOR(float, gamma), TENSOR(float, var), global float *workspace,
                        ulong channel, int c, float eps)
 {
     size_t k = get_global_id(0);
-    if (k < (size_t)c) scratch[channel + k] = math_rsqrt(var[var0 + k] + eps) * gamma[gamma0 + k];
+    if (k < (size_t)c) workspace[channel + k] = math_rsqrt(var[var0 + k] + eps) * gamma[gamma0 + k];
 }
 
 /* dgamma, dbeta, and the three values per channel that norm_apply_dx reads. */
-kernel void norm_slopes_train(global float *scratch, ulong channel, TENSOR(float, gamma),
+kernel void norm_slopes_train(global float *workspace, ulong channel, TENSOR(float, gamma),
                               TENSOR(float, rstd), TENSOR(float, dgamma), TENSOR(float, dbeta),
                               ulong m, int chunks, int c, int accumulate)
 {
     size_t k = get_global_id(0);
     if (k >= (size_t)c) return;
-    float r = rstd[rstd0 + k], db = norm_total(scratch + k, chunks, c);
-    float dg = r * norm_total(scratch + (size_t)chunks * c + k, chunks, c);
+    float r = rstd[rstd0 + k], db = norm_total(workspace + k, chunks, c);
+    float dg = r * norm_total(workspace + (size_t)chunks * c + k, chunks, c);
     norm_slopes s = norm_slopes_of(gamma[gamma0 + k], r, dg, db, m);
-    scratch[channel + k] = s.scale;
-    scratch[channel + c + k] = s.shift;
-    scratch[channel + 2 * (size_t)c + k] = s.slope;
+    workspace[channel + k] = s.scale;
+    workspace[channel + c + k] = s.shift;
+    workspace[channel + 2 * (size_t)c + k] = s.slope;
     PUT(dgamma[dgamma0 + k], dg);
     PUT(dbeta[dbeta0 + k], db);
 }
 
 /* dgamma and dbeta where the statistics are given; either may be absent. */
-kernel void norm_slopes_infer(global const float *scratch, TENSOR(float, var),
+kernel void norm_slopes_infer(global const float *workspace, TENSOR(float, var),
                               TENSOR(float, dgamma), TENSOR(float, dbeta), int has_dgamma,
                               int has_dbeta, int chunks, int c, float eps, int accumulate)
 {
@@ -122,8 +122,8 @@ kernel void norm_slopes_infer(global const float *scratch, TENSOR(float, var),
     if (k >= (size_t)c) return;
     float r = math_rsqrt(var[var0 + k] + eps);
     if (has_dgamma)
-        PUT(dgamma[dgamma0 + k], r * norm_total(scratch + (size_t)chunks * c + k, chunks, c));
-    if (has_dbeta) PUT(dbeta[dbeta0 + k], norm_total(scratch + k, chunks, c));
+        PUT(dgamma[dgamma0 + k], r * norm_total(workspace + (size_t)chunks * c + k, chunks, c));
+    if (has_dbeta) PUT(dbeta[dbeta0 + k], norm_total(workspace + k, chunks, c));
 }
 
 /* Places i of rows of `vectors` vectors, `rows` of them to a block; k the channel. */
@@ -136,37 +136,37 @@ kernel void norm_slopes_infer(global const float *scratch, TENSOR(float, var),
                         once = 1;                                                                  \
                  once; once = 0)
 
-kernel void norm_apply(TENSOR(float, x), TENSOR(float, mean), global const float *scratch,
+kernel void norm_apply(TENSOR(float, x), TENSOR(float, mean), global const float *workspace,
                        ulong channel, TENSOR(float, beta), TENSOR(float, y), ulong m, ulong rows,
                        int c)
 {
     FOR_BLOCKS
     {
         V value = norm_y(V_LOAD(x + x0 + i), V_LOAD(mean + mean0 + k),
-                         V_LOAD(scratch + channel + k), V_LOAD(beta + beta0 + k));
+                         V_LOAD(workspace + channel + k), V_LOAD(beta + beta0 + k));
         V_STORE(y + y0 + i, value);
     }
 }
 
 kernel void norm_apply_dx(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
-                          global const float *scratch, ulong channel, TENSOR(float, dx), ulong m,
+                          global const float *workspace, ulong channel, TENSOR(float, dx), ulong m,
                           ulong rows, int c, int accumulate)
 {
     FOR_BLOCKS
     {
-        global const float *s = scratch + channel + k;
+        global const float *s = workspace + channel + k;
         V value = norm_dx(V_LOAD(x + x0 + i), V_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + k),
                           V_LOAD(s), V_LOAD(s + c), V_LOAD(s + 2 * (size_t)c));
         lanes_put(dx + dx0 + i, value, accumulate, VW);
     }
 }
 
-kernel void norm_apply_infer_dx(TENSOR(float, dy), global const float *scratch, ulong channel,
+kernel void norm_apply_infer_dx(TENSOR(float, dy), global const float *workspace, ulong channel,
                                 TENSOR(float, dx), ulong m, ulong rows, int c, int accumulate)
 {
     FOR_BLOCKS
     {
-        V value = V_LOAD(dy + dy0 + i) * V_LOAD(scratch + channel + k);
+        V value = V_LOAD(dy + dy0 + i) * V_LOAD(workspace + channel + k);
         lanes_put(dx + dx0 + i, value, accumulate, VW);
     }
 }

@@ -11,19 +11,19 @@
 #endif
 
 /* A chunk's chains added in ascending order, from 0. */
-INLINE void add_chains(global float *scratch, ulong chunk, ulong chunks)
+INLINE void add_chains(global float *workspace, ulong chunk, ulong chunks)
 {
     float sum = 0.0f;
-    IN_ORDER for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += scratch[chunk * OPTIM_CHAINS + l];
-    scratch[chunks * OPTIM_CHAINS + chunk] = sum;
+    IN_ORDER for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += workspace[chunk * OPTIM_CHAINS + l];
+    workspace[chunks * OPTIM_CHAINS + chunk] = sum;
 }
 
-/* scratch: chains [chunks, 64], then their sums [chunks].
+/* workspace: chains [chunks, 64], then their sums [chunks].
  *
  * One work-item per chunk and NV VW chains: chain l of a chunk is Σ g² over its elements l, l + 64,
  * … of g [n]. Work-items that follow each other read what lies together. Where a work-item has all
  * chains of a chunk, it adds them. */
-kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulong n)
+kernel void norm_clip_chains(TENSOR(const float, g), global float *workspace, ulong n)
 {
     const ulong first = get_global_id(0) * NV * VW;
     const ulong chunk = first / OPTIM_CHAINS, begin = chunk * CHUNK, end = min(n, begin + CHUNK);
@@ -44,25 +44,25 @@ kernel void norm_clip_chains(TENSOR(const float, g), global float *scratch, ulon
             V x = V_LOAD_PART(g + g0 + i + v * VW, (int)min(end - i - v * VW, (ulong)VW));
             sum[v] = V_FMA(x, x, sum[v]);
         }
-        V_STORE(scratch + first + v * VW, sum[v]);
+        V_STORE(workspace + first + v * VW, sum[v]);
     }
-    if (NV * VW == OPTIM_CHAINS) add_chains(scratch, chunk, (n + CHUNK - 1) / CHUNK);
+    if (NV * VW == OPTIM_CHAINS) add_chains(workspace, chunk, (n + CHUNK - 1) / CHUNK);
 }
 
 /* One work-item per chunk. */
-kernel void norm_clip_chunks(global float *scratch, ulong chunks)
+kernel void norm_clip_chunks(global float *workspace, ulong chunks)
 {
     const ulong chunk = get_global_id(0);
-    if (chunk < chunks) add_chains(scratch, chunk, chunks);
+    if (chunk < chunks) add_chains(workspace, chunk, chunks);
 }
 
 /* One work-group of 64, which fetches; its first work-item adds the chunks in ascending order. */
 kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-norm_clip_total(const global float *scratch, TENSOR(float, scale), TENSOR(float, norm),
+norm_clip_total(const global float *workspace, TENSOR(float, scale), TENSOR(float, norm),
                 ulong chunks, float limit)
 {
     local float block[64];
-    const global float *partial = scratch + chunks * OPTIM_CHAINS;
+    const global float *partial = workspace + chunks * OPTIM_CHAINS;
     const ulong me = get_local_id(0);
     float sum = 0.0f;
     for (ulong begin = 0; begin < chunks; begin += 64) {

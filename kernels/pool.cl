@@ -1,4 +1,4 @@
-/* Pooling. Work-items stride over a plane: along dimension 1 over rows of all pictures, along
+/* Pooling. Work-items stride over a plane: along dimension 1 over rows of all images, along
  * dimension 0 over the VW-wide vectors of a row, channels fastest. So one work-item may do a whole
  * row (few wide cores) or one vector (many lanes). VW divides c. With -DPOOL_TWO the window is 2 x
  * 2, its stride 2, and there is no padding. */
@@ -24,8 +24,8 @@
 #define POOL_INSIDE 0
 #endif
 
-/* Runs a body for each vector of a plane of n pictures, `height` rows and `width` columns: b, i, j
- * is picture, row, column; k the first channel. */
+/* Runs a body for each vector of a plane of n images, `height` rows and `width` columns: b, i, j
+ * is image, row, column; k the first channel. */
 #define FOR_PLANE(height, width)                                                                   \
     const pool_shape p = POOL_SHAPE;                                                               \
     const uint vectors = (uint)(c / VW), items = (uint)(width)*vectors;                            \
@@ -93,7 +93,7 @@ kernel void avgpool2d_dx(TENSOR(float, dy), TENSOR(float, dx), POOL_ARGUMENTS, i
     }
 }
 
-/* Rows are pictures; a vector's item walks over the picture's area = h w. */
+/* Rows are images; a vector's item walks over the image's area = h w. */
 kernel void global_avgpool(TENSOR(float, x), TENSOR(float, y), int n, ulong area, int c)
 {
     const int vectors = c / VW;
@@ -107,7 +107,7 @@ kernel void global_avgpool(TENSOR(float, x), TENSOR(float, y), int n, ulong area
         }
 }
 
-/* Rows are those of all pictures, of w columns. */
+/* Rows are those of all images, of w columns. */
 kernel void global_avgpool_dx(TENSOR(float, dy), TENSOR(float, dx), int n, int h, int w, int c,
                               int accumulate)
 {

@@ -2,7 +2,7 @@
  * vectors of -DVW floats on CPUs and VW=1 on GPUs.
  *
  * CPUs: a work-item is alone in its group and takes its share of the tiles (or chunks), which lie
- * side by side, block by block through all steps, in scratch memory of its own that stays in the
+ * side by side, block by block through all steps, in workspace of its own that stays in the
  * second-level cache. Shares are as even as can be: drivers like to give half of all groups to the
  * first thread that asks.
  *

@@ -12,7 +12,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.tags, self.texts, self.pictures, self.faults = [], [], [], []
+        self.tags, self.texts, self.images, self.faults = [], [], [], []
         self.open, self.ids = [], set()
         self.source = pathlib.Path(path).read_text(encoding="utf-8")
         self.feed(self.source)
@@ -37,7 +37,7 @@ class Page(html.parser.HTMLParser):
             if name in ("src", "href", "data", "action", "xlink:href"):
                 kind, _, data = value.partition(";base64,")
                 if kind == "data:image/jpeg":
-                    self.pictures.append(base64.b64decode(data, validate=True))
+                    self.images.append(base64.b64decode(data, validate=True))
                 elif not value.startswith("#") and (tag != "a" or ":" in value):
                     self.faults.append(f"<{tag}> fetches {value[:60]}")
         if tag not in EMPTY:

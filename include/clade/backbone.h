@@ -15,7 +15,7 @@ CLADE_API const char *const *clade_backbone_names(void);
 typedef struct clade_backbone_options {
     int32_t height, width, channels; /* of the input; zero: 224, 224 and 3 */
     int32_t classes; /* outputs of the original classifier, as logits; 0: features alone, as the
-                      * last picture [h, w, c] before any pooling */
+                      * last image [h, w, c] before any pooling */
     bool keras;      /* as keras.applications has it: padding, epsilons, momentum, biases */
 } clade_backbone_options;
 

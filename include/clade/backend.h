@@ -60,9 +60,9 @@ typedef struct clade_backend {
     /* Optional: the memory as the host sees it (valid after finish), if it is the host's memory too.
      * Without it ops that are NULL below run through host copies. */
     void *(*host)(void *context, void *handle);
-    /* Optional: the bytes of scratch memory that a call needs. One block, large enough for the
+    /* Optional: the bytes of workspace that a call needs. One block, large enough for the
      * largest call, is given to every call; queued calls share it, so the queue must be in order. */
-    size_t (*scratch)(void *context, clade_op op, const clade_args *args);
+    size_t (*workspace)(void *context, clade_op op, const clade_args *args);
 
     /* Optional: called once after open with the device's own copy of this table, whose op slots it may
      * set to the functions that suit this very device. */
@@ -89,7 +89,7 @@ typedef struct clade_backend {
 
     /* One slot per op: queues it. NULL: the reference runs instead. */
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    clade_status (*id)(void *context, const clade_##id##_args *args, void *scratch);
+    clade_status (*id)(void *context, const clade_##id##_args *args, void *workspace);
 #include <clade/ops.def>
 } clade_backend;
 

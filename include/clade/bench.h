@@ -13,7 +13,7 @@ typedef enum clade_bench_part {
     CLADE_BENCH_FORWARD,   /* a batch through a model, with its losses */
     CLADE_BENCH_BACKWARD,  /* the gradients: forward and backward, less forward alone */
     CLADE_BENCH_STEP,      /* a whole training step: forward, backward, optimizer */
-    CLADE_BENCH_FROM_BYTES /* the same from pictures of bytes, which are moved and scaled first as
+    CLADE_BENCH_FROM_BYTES /* the same from images of bytes, which are moved and scaled first as
                             * the recipe augments them */
 } clade_bench_part;
 
@@ -40,7 +40,7 @@ CLADE_API void clade_bench_destroy(clade_bench **bench);
 /* Adds the ops, or the family of ops, of this name, * and ? matching any, at sizes that training
  * uses. Errors: EINVAL when there is none; those of clade_call_prepare. */
 CLADE_API clade_status clade_bench_add_ops(clade_bench *bench, const char *pattern);
-/* Adds a recipe's model on random pictures with the recipe's loss and optimizer: forward, backward,
+/* Adds a recipe's model on random images with the recipe's loss and optimizer: forward, backward,
  * step, and step from bytes. batch 0: the recipe's. Errors: EINVAL when it cannot be trained,
  * ENOMEM. */
 CLADE_API clade_status clade_bench_add_model(clade_bench *bench, const clade_recipe *recipe,

@@ -1,4 +1,4 @@
-/* Pictures with labels: folders, archives and binary sets, decoded once and served in batches. */
+/* Images with labels: folders, archives and binary sets, decoded once and served in batches. */
 #ifndef CLADE_DATA_H
 #define CLADE_DATA_H
 
@@ -25,7 +25,7 @@ typedef enum clade_interpolation { CLADE_NEAREST, CLADE_BILINEAR } clade_interpo
  * A folder or an archive (zip, tar, tar.gz, tar.bz2, tar.xz, tar.zst; read as it is, nothing is
  * unpacked to disk) holds one folder per class, or train, validation and test (also training,
  * valid, val, testing, …_set, in any case) with one folder per class in each, either below any
- * number of wrapping folders. A picture is what has the content of a JPEG or PNG, whatever its
+ * number of wrapping folders. An image is what has the content of a JPEG or PNG, whatever its
  * name. Hidden files, __MACOSX and Thumbs.db are ignored; everything else that is not used is
  * listed as skipped.
  *
@@ -37,17 +37,17 @@ typedef struct clade_data_options {
     const char *test;        /* likewise for the test split */
     double validation_split; /* fraction 0…1 of each class taken from the training split, when
                               * there is no validation split of its own */
-    double test_split;       /* likewise; at least one picture of each class, rounded */
-    uint64_t seed;           /* chooses which pictures the splits take, by their names */
-    int32_t height, width;   /* every picture is resized to this; both 0: the size of the first */
+    double test_split;       /* likewise; at least one image of each class, rounded */
+    uint64_t seed;           /* chooses which images the splits take, by their names */
+    int32_t height, width;   /* every image is resized to this; both 0: the size of the first */
     int32_t channels;        /* 1 (grey) or 3 (RGB); 0: 3, or 1 for IDX */
     clade_interpolation interpolation; /* of the resize; nearest is Keras' default */
-    uint64_t cache_bytes; /* memory for decoded pictures; 0: half of what is free. What has no
-                           * room is decoded again each time; an archive's compressed pictures
+    uint64_t cache_bytes; /* memory for decoded images; 0: half of what is free. What has no
+                           * room is decoded again each time; an archive's compressed images
                            * stay in memory beside it until they are in the cache */
     int threads;          /* decoders; 0: one per processor */
     bool lenient;         /* classes may be empty: to look at a data set, not to train on it */
-    bool strict;          /* a damaged picture, or a file that is only named like one, is an
+    bool strict;          /* a damaged image, or a file that is only named like one, is an
                            * error, not skipped */
 } clade_data_options;
 
@@ -55,21 +55,21 @@ typedef struct clade_data_options {
  */
 typedef struct clade_dataset clade_dataset;
 
-/* Lists the pictures and checks that there are at least two classes, that no class is empty and
+/* Lists the images and checks that there are at least two classes, that no class is empty and
  * that the splits know the same classes. Does not decode, except as the format needs. Classes are
  * numbered in the order of their names (byte order), as Keras does, or in the order of the set's
- * own list (CIFAR); pictures of a split in the order of classes, then of names. A data set may lack
- * a training split (to evaluate on test/ alone). Every picture has at most 64 megapixels. Errors:
+ * own list (CIFAR); images of a split in the order of classes, then of names. A data set may lack
+ * a training split (to evaluate on test/ alone). Every image has at most 64 megapixels. Errors:
  * EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive larger than memory); the text names the
  * file or the folder and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 
-/* Decodes every picture of every split in parallel, into the cache while it has room; damaged ones
+/* Decodes every image of every split in parallel, into the cache while it has room; damaged ones
  * are dropped from their split and listed as skipped (with strict: the first is the error).
  * Afterwards counts are final. `progress` (may be NULL) is called from one thread at a time and
  * stops the work with ECANCELLED when it returns false; the data set stays usable, and a second
- * call goes on. Errors: EINVAL when a class loses its last picture, EFORMAT or EIO (strict),
+ * call goes on. Errors: EINVAL when a class loses its last image, EFORMAT or EIO (strict),
  * ENOMEM. */
 CLADE_API clade_status clade_dataset_load(clade_dataset *dataset,
                                           bool (*progress)(void *user, size_t done, size_t total),
@@ -83,12 +83,12 @@ CLADE_API size_t clade_dataset_class_count(const clade_dataset *dataset, clade_s
 /* Height, width and channels of what clade_dataset_pixels gives. */
 CLADE_API void clade_dataset_shape(const clade_dataset *dataset, int32_t hwc[3]);
 
-/* Label of picture i of a split, and its name inside the folder or archive. */
+/* Label of image i of a split, and its name inside the folder or archive. */
 CLADE_API int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i);
 CLADE_API const char *clade_dataset_name(const clade_dataset *dataset, clade_split split, size_t i);
 
-/* The picture as uint8 height×width×channels, from the cache or decoded again. Thread-safe. Errors:
- * EINVAL, EFORMAT (a damaged picture), EIO, ENOMEM. */
+/* The image as uint8 height×width×channels, from the cache or decoded again. Thread-safe. Errors:
+ * EINVAL, EFORMAT (a damaged image), EIO, ENOMEM. */
 CLADE_API clade_status clade_dataset_pixels(const clade_dataset *dataset, clade_split split,
                                             size_t i, uint8_t *hwc);
 
@@ -124,18 +124,18 @@ typedef struct clade_augment {
     float fill_value; /* 0…255, for CLADE_FILL_CONSTANT */
 } clade_augment;
 
-/* The eight numbers that the op affine_sample takes for one picture: input row, column =
+/* The eight numbers that the op affine_sample takes for one image: input row, column =
  * (m[0] j + m[1] i + m[2] → x,  m[3] j + m[4] i + m[5] → y) for output row i, column j,
  * then brightness factor m[6] and offset m[7] (0). Drawn by Philox from (seed, epoch, position),
- * both below 2^32; the loader's position is the picture's index in its split. The same on every
+ * both below 2^32; the loader's position is the image's index in its split. The same on every
  * machine and for any number of threads. `augment` NULL or zero: the identity.
  * Source: Keras apply_affine_transform, in (row, column): T = R·Shift·Shear·Zoom about the
- * picture's centre ((h−1)/2, (w−1)/2), R = [cos −sin; sin cos], Shear = [1 −sin; 0 cos], zoom zx of
+ * image's centre ((h−1)/2, (w−1)/2), R = [cos −sin; sin cos], Shear = [1 −sin; 0 cos], zoom zx of
  * rows and zy of columns; flips after it. */
 CLADE_API void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
                                     uint64_t seed, uint64_t epoch, uint64_t position, float m[8]);
 
-/* Batches of one split, whose pictures are decoded by threads while the caller computes. */
+/* Batches of one split, whose images are decoded by threads while the caller computes. */
 typedef struct clade_loader clade_loader;
 
 typedef struct clade_loader_options {
@@ -151,15 +151,15 @@ typedef struct clade_loader_options {
 } clade_loader_options;
 
 typedef struct clade_batch {
-    int32_t count;                /* pictures in it: `batch`, fewer in the last of an epoch */
-    const uint8_t *const *pixels; /* count pictures of height × width × channels each, in the data
+    int32_t count;                /* images in it: `batch`, fewer in the last of an epoch */
+    const uint8_t *const *pixels; /* count images of height × width × channels each, in the data
                                    * set's cache or the loader's memory; or NULL */
     const int32_t *index;         /* count positions in the split */
     const int32_t *label;         /* count */
     const float *matrix;          /* count × 8; as affine_sample takes it */
 } clade_batch;
 
-/* The data set must outlive the loader. If it is not loaded, or has no room for all pictures, those
+/* The data set must outlive the loader. If it is not loaded, or has no room for all images, those
  * that are missing are decoded some batches ahead. Makes all buffers and threads; nothing is
  * allocated later. Errors: EINVAL (an empty split), ENOMEM. */
 CLADE_API clade_status clade_loader_create(const clade_loader_options *options, clade_loader **out);
@@ -168,17 +168,17 @@ CLADE_API size_t clade_loader_batches(const clade_loader *loader); /* per epoch 
 /* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way; where that is
  * the batch that comes next, the loader goes on. */
 CLADE_API clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t first);
-/* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. A picture
+/* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. An image
  * that cannot be decoded (damaged in a data set that is not loaded, or not in the cache and its
  * file gone) is an error of its batch: EFORMAT or EIO. */
 CLADE_API clade_status clade_loader_next(clade_loader *loader, clade_batch *out);
 
-/* Writes a data set of rendered pictures (JPEG files in folder/train/CLASS and
+/* Writes a data set of rendered images (JPEG files in folder/train/CLASS and
  * folder/validation/CLASS): shapes with colours and textures, determined by the seed alone.
  * Leaves a folder that is already complete as it is. */
 typedef struct clade_shapes_options {
     int32_t classes;           /* 2…8; 0: 4 */
-    int32_t train, validation; /* pictures per class; 0: 250 and 50 */
+    int32_t train, validation; /* images per class; 0: 250 and 50 */
     int32_t size;              /* side in pixels; 0: 64 */
     uint64_t seed;
 } clade_shapes_options;

@@ -86,7 +86,7 @@ CLADE_API clade_status clade_tensor_write(const clade_tensor *t, const void *sou
 CLADE_API clade_status clade_tensor_read(const clade_tensor *t, void *target);
 
 /* Checks a call completely (shapes, dtypes, buffers of this device, ranges, overlaps) and sets
- * aside the scratch memory it needs. A prepared call may be run any number of times. */
+ * aside the workspace it needs. A prepared call may be run any number of times. */
 CLADE_API clade_status clade_call_prepare(clade_device *device, clade_call *call);
 /* Queues a prepared call. Nothing is checked or allocated. */
 CLADE_API clade_status clade_call_run(clade_device *device, const clade_call *call);

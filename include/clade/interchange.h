@@ -1,5 +1,5 @@
 /* Nets that come from other programs and go to them: a graph, its weights, and what is known about
- * pictures and classes. */
+ * images and classes. */
 #ifndef CLADE_INTERCHANGE_H
 #define CLADE_INTERCHANGE_H
 
@@ -23,7 +23,7 @@ typedef struct clade_network clade_network;
 
 /* Zero means: as the file says. */
 typedef struct clade_network_options {
-    int32_t height, width; /* of the pictures; needed where the file leaves them open, and allowed
+    int32_t height, width; /* of the images; needed where the file leaves them open, and allowed
                             * where all of the net can follow another size than the file's */
 } clade_network_options;
 
@@ -32,7 +32,7 @@ typedef struct clade_network_options {
  * named after its nodes or weights where those have names that are unique, else as Keras would.
  * Errors: EIO; EFORMAT (damaged; the text names node and tensor); EUNSUPPORTED (every operator that
  * cannot be read, with the names of its nodes; no ONNX in this build); ENOMEM; EINVAL (a size of
- * pictures is missing or does not fit). */
+ * images is missing or does not fit). */
 CLADE_API clade_status clade_network_read(const char *path, const clade_network_options *options,
                                           clade_network **out);
 
@@ -82,7 +82,7 @@ typedef struct clade_onnx_options {
     bool preprocessing;
 } clade_onnx_options;
 
-/* Writes ONNX, opset 13, for any number of pictures at once, replaced atomically. The class names
+/* Writes ONNX, opset 13, for any number of images at once, replaced atomically. The class names
  * (key "classes", a JSON list) and the preprocessing are in the metadata. `options` may be NULL.
  * Errors: EIO, ENOMEM, EINVAL (preprocessing that is unknown), EUNSUPPORTED (no ONNX in this
  * build). */

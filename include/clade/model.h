@@ -128,7 +128,7 @@ typedef struct clade_layer {
 
 typedef struct clade_graph clade_graph;
 
-/* A graph whose input is a picture of this size. Layer 0 is the input. */
+/* A graph whose input is an image of this size. Layer 0 is the input. */
 CLADE_API clade_status clade_graph_create(int32_t height, int32_t width, int32_t channels,
                                           clade_graph **out);
 CLADE_API void clade_graph_destroy(clade_graph **graph);
@@ -161,7 +161,7 @@ typedef enum clade_loss {
 } clade_loss;
 
 typedef struct clade_model_options {
-    int32_t batch;   /* most pictures at once, up to 2^20; 0: 32 */
+    int32_t batch;   /* most images at once, up to 2^20; 0: 32 */
     uint64_t seed;   /* initial weights and dropout */
     clade_loss loss; /* NONE: no gradients, no labels: memory for inference only */
     float label_smoothing;
@@ -189,17 +189,17 @@ CLADE_API const clade_tensor *
 clade_model_input(const clade_model *model); /* F32 [batch, h, w, c] */
 /* I32 [batch]: class numbers. Like weights and losses, absent from a model without a loss. */
 CLADE_API const clade_tensor *clade_model_label(const clade_model *model);
-/* F32 [batch]: weight of each picture's loss in the gradient: 1/n for a mean over n */
+/* F32 [batch]: weight of each image's loss in the gradient: 1/n for a mean over n */
 CLADE_API const clade_tensor *clade_model_weight(const clade_model *model);
 CLADE_API const clade_tensor *
 clade_model_output(const clade_model *model); /* F32 [batch, outputs], with a loss probabilities */
 CLADE_API const clade_tensor *clade_model_losses(const clade_model *model); /* F32 [batch] */
 
-/* Queues inference on the first n pictures, 1 to batch: dropout off, running statistics. With
+/* Queues inference on the first n images, 1 to batch: dropout off, running statistics. With
  * `loss`, the losses too. The first use of another n than the batch, or than the three others used
  * last, allocates host memory for its calls. Errors: EINVAL (n; no loss), EDEVICE. */
 CLADE_API clade_status clade_model_infer(clade_model *model, int32_t n, bool loss);
-/* Queues forward and backward of a training step on the first n pictures: gradients, losses and
+/* Queues forward and backward of a training step on the first n images: gradients, losses and
  * outputs are there when the queue has come that far. Gradients are overwritten, not added to.
  * `step` numbers the step (dropout's randomness). Errors: those of infer; EINVAL when all layers
  * are frozen. */
@@ -226,7 +226,7 @@ CLADE_API size_t clade_model_parameters(const clade_model *model);
 CLADE_API const clade_parameter *clade_model_parameter(const clade_model *model, size_t i);
 
 /* Bytes of the arena in which activations and their gradients lie, and what they would take side by
- * side. Ops' own scratch memory is the device's (see clade_device_memory). */
+ * side. Ops' own workspace is the device's (see clade_device_memory). */
 CLADE_API void clade_model_memory(const clade_model *model, uint64_t *arena, uint64_t *unshared);
 
 #ifdef __cplusplus

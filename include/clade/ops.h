@@ -27,7 +27,7 @@ typedef enum clade_activation {
 static inline bool clade_activation_reads_x(int32_t act) { return act >= CLADE_SILU; }
 CLADE_API const char *clade_activation_name(clade_activation act);
 
-/* What lies outside a picture. */
+/* What lies outside an image. */
 typedef enum clade_fill_mode {
     CLADE_FILL_NEAREST,  /* aaa|abc|ccc: Keras' default */
     CLADE_FILL_CONSTANT,

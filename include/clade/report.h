@@ -1,4 +1,4 @@
-/* Looking at runs: pages of HTML, and where in a picture a classifier looks. */
+/* Looking at runs: pages of HTML, and where in an image a classifier looks. */
 #ifndef CLADE_REPORT_H
 #define CLADE_REPORT_H
 
@@ -11,16 +11,16 @@ extern "C" {
 typedef struct clade_report_options {
     bool running; /* training goes on: a browser loads the page again every few seconds */
     /* Both or neither: what the classifier makes of the data set's validation split (where there is
-     * none: test, then training), with pictures. The classifier is the run's, of its best weights.
+     * none: test, then training), with images. The classifier is the run's, of its best weights.
      */
     clade_classifier *classifier;
     const clade_dataset *dataset;
     /* Without them: why, which the page says in their place; NULL: it says nothing. */
-    const char *no_pictures;
+    const char *no_images;
 } clade_report_options;
 
 /* Writes report.html and curves.svg into a run folder, from its recipe.yaml, history.csv and
- * metrics.json. The page needs nothing else: pictures are inside. The same run gives the same
+ * metrics.json. The page needs nothing else: images are inside. The same run gives the same
  * bytes. Both files are replaced atomically. `options` may be NULL. Errors: EIO, EFORMAT (a run
  * folder's file that is damaged, with its line), EINVAL (a data set of other classes or sizes),
  * ENOMEM, EDEVICE. */
@@ -31,7 +31,7 @@ CLADE_API clade_status clade_report_write(const char *run, const clade_report_op
 CLADE_API clade_status clade_report_compare(const char *const *runs, size_t count,
                                             const char *path);
 
-/* Grad-CAM (Selvaraju et al. 2017): which places of a picture speak for a class. Takes the output A
+/* Grad-CAM (Selvaraju et al. 2017): which places of an image speak for a class. Takes the output A
  * of the last layer that still has places (a convolution or what acts on one) and the gradient of
  * the class's score s, before softmax or sigmoid, by it: the map is the positive part of
  * Σ_k a_k A_k, a_k the mean of ∂s/∂A_k over the places. */
@@ -45,7 +45,7 @@ CLADE_API void clade_gradcam_destroy(clade_gradcam **gradcam);
 /* The layer that is looked at, and the size of the map. */
 CLADE_API const char *clade_gradcam_layer(const clade_gradcam *gradcam);
 CLADE_API void clade_gradcam_size(const clade_gradcam *gradcam, int32_t *rows, int32_t *columns);
-/* The map of one picture, uint8 height × width × channels as the recipe's preprocessing has them:
+/* The map of one image, uint8 height × width × channels as the recipe's preprocessing has them:
  * rows × columns numbers, not below 0, in units of the score. Errors: EINVAL (no such class),
  * EDEVICE. */
 CLADE_API clade_status clade_gradcam_map(clade_gradcam *gradcam, const uint8_t *pixels,

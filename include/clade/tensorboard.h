@@ -1,4 +1,4 @@
-/* Event files for TensorBoard: numbers and pictures by step. */
+/* Event files for TensorBoard: numbers and images by step. */
 #ifndef CLADE_TENSORBOARD_H
 #define CLADE_TENSORBOARD_H
 

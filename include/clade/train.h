@@ -42,7 +42,7 @@ typedef struct clade_schedule {
     int32_t warmup; /* epochs of linear rise from 0 before it, step by step */
 } clade_schedule;
 
-/* Weight of the pictures of one class in the loss. */
+/* Weight of the images of one class in the loss. */
 typedef struct clade_class_weight {
     const char *name; /* of the class, or its number */
     float weight;
@@ -60,7 +60,7 @@ typedef struct clade_training {
                              * training loss) after which training ends; 0: off */
     const clade_class_weight *class_weight; /* classes that are not named weigh 1 */
     size_t class_weights;
-    bool balanced; /* instead: pictures / (classes · pictures of the class) */
+    bool balanced; /* instead: images / (classes · images of the class) */
     int32_t top_k; /* also counted in metrics; 0: off */
 } clade_training;
 
@@ -91,7 +91,7 @@ typedef struct clade_preprocessing {
 } clade_preprocessing;
 
 /* A recipe made in code; any part but the graph may be left zero or NULL. The graph's input gives
- * the size of the pictures where the preprocessing does not; both must agree. */
+ * the size of the images where the preprocessing does not; both must agree. */
 typedef struct clade_recipe_parts {
     const char *name;
     const clade_graph *graph;
@@ -106,7 +106,7 @@ CLADE_API clade_status clade_recipe_create(const clade_recipe_parts *parts, clad
 CLADE_API const clade_preprocessing *clade_recipe_preprocessing(const clade_recipe *recipe);
 CLADE_API const clade_augment *clade_recipe_augment(const clade_recipe *recipe);
 CLADE_API const clade_training *clade_recipe_training(const clade_recipe *recipe);
-/* How to open the data: the recipe's keys under `data`, with the size of the pictures; path is NULL
+/* How to open the data: the recipe's keys under `data`, with the size of the images; path is NULL
  * unless the recipe names one. */
 CLADE_API const clade_data_options *clade_recipe_data(const clade_recipe *recipe);
 /* Builds the graph. `classes` sizes layers that say `units: classes`, and is checked against the
@@ -144,11 +144,11 @@ CLADE_API clade_status clade_recipe_alternative(const clade_recipe *recipe, size
 
 /* ---- running ---- */
 
-/* Means over the pictures of a split. Precision, recall, f1 and auc are those of class 1 where
- * there are two classes, else the means over the classes that have pictures (auc: one against the
+/* Means over the images of a split. Precision, recall, f1 and auc are those of class 1 where
+ * there are two classes, else the means over the classes that have images (auc: one against the
  * rest). Of the running means of training only count, loss, accuracy and top_k are set. */
 typedef struct clade_metrics {
-    size_t count; /* pictures; 0: nothing was measured */
+    size_t count; /* images; 0: nothing was measured */
     double loss, accuracy, top_k, precision, recall, f1, auc;
     int32_t classes;
     const uint64_t
@@ -169,7 +169,7 @@ typedef struct clade_epoch {
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
-    /* Once, when training begins: its first step's pictures are at hand. May be NULL. */
+    /* Once, when training begins: its first step's images are at hand. May be NULL. */
     void (*begin)(void *user);
     /* Running means of this epoch, whenever results have come back from the device: after the first
      * step, then at least several times a second, unless a single batch takes longer. May be NULL.
@@ -185,8 +185,8 @@ typedef struct clade_train_options {
     const char *out; /* the run folder; NULL: nothing is written */
     bool resume;     /* continue the run in `out`; else that must be empty or not be there */
     int threads;     /* of the loader; 0: chosen */
-    /* Memory for features: where the layers that a recipe begins with are frozen and pictures are
-     * not augmented, what they give is computed once for each picture, and only the rest trained,
+    /* Memory for features: where the layers that a recipe begins with are frozen and images are
+     * not augmented, what they give is computed once for each image, and only the rest trained,
      * with the same result. They are not kept where they have no room. 0: half of what is free. */
     uint64_t cache_bytes;
     clade_train_observer observer;
@@ -196,7 +196,7 @@ typedef struct clade_train_options {
 typedef struct clade_classifier clade_classifier;
 
 /* Trains what the recipe says on the data set, on this device. A data set that is not loaded is
- * decoded on the way: the first step waits for its own pictures alone. When a damaged one turns up
+ * decoded on the way: the first step waits for its own images alone. When a damaged one turns up
  * then, training loads the data set (clade_dataset_load) and begins again, so that the result is
  * that of a loaded one; the observer sees the first epoch twice. Where the device has memory of its
  * own, or with `resume`, the data set is loaded first. Writes the run folder: recipe.yaml,
@@ -223,11 +223,11 @@ CLADE_API const char *clade_classifier_class_name(const clade_classifier *classi
 CLADE_API const clade_recipe *clade_classifier_recipe(const clade_classifier *classifier);
 CLADE_API clade_model *clade_classifier_model(const clade_classifier *classifier);
 
-/* Probabilities, one row of `classes` per picture. Errors: those of clade_image_read. */
+/* Probabilities, one row of `classes` per image. Errors: those of clade_image_read. */
 CLADE_API clade_status clade_classifier_predict(clade_classifier *classifier,
                                                 const char *const *files, size_t count,
                                                 float *probabilities);
-/* The same for pictures already decoded to the size of the recipe's preprocessing: count × height ×
+/* The same for images already decoded to the size of the recipe's preprocessing: count × height ×
  * width × channels. */
 CLADE_API clade_status clade_classifier_predict_pixels(clade_classifier *classifier,
                                                        const uint8_t *pixels, size_t count,

@@ -12,10 +12,10 @@ typedef enum clade_stream {
     CLADE_STREAM_SPLIT,
     CLADE_STREAM_AUGMENT,
     CLADE_STREAM_DROPOUT,
-    CLADE_STREAM_SHAPES, /* rendered pictures */
+    CLADE_STREAM_SHAPES, /* rendered images */
     CLADE_STREAM_CONFORM,
     CLADE_STREAM_TUNE,
-    CLADE_STREAM_INSPECT /* pictures to show */
+    CLADE_STREAM_INSPECT /* images to show */
 } clade_stream;
 
 /* Four random words for (seed, stream, a, b): a 64-bit and a 32-bit position. */

@@ -1,4 +1,4 @@
-/* Models to be timed: forward, backward and step of a recipe on random pictures. */
+/* Models to be timed: forward, backward and step of a recipe on random images. */
 #include "bench/model.h"
 
 #include "base/file.h"
@@ -46,7 +46,7 @@ void clade_bench_model_release(void *user)
     free(m);
 }
 
-/* Random pictures and classes. */
+/* Random images and classes. */
 static clade_status draw_inputs(clade_model *model)
 {
     const clade_tensor *x = clade_model_input(model), *label = clade_model_label(model);
@@ -63,7 +63,7 @@ static clade_status draw_inputs(clade_model *model)
         status = clade_tensor_write(x, pixels);
         if (!status) status = clade_tensor_write(label, classes);
     } else {
-        status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu pictures", rows);
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu images", rows);
     }
     free(pixels);
     free(classes);
@@ -82,7 +82,7 @@ static clade_status draw_bytes(bench_model *m, const clade_recipe *recipe)
     float *matrix = malloc(rows * 8 * sizeof *matrix);
     clade_status status = CLADE_OK;
     if (!bytes || !matrix)
-        status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu pictures", rows);
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu images", rows);
     if (!status) status = clade_buffer_create(device, n, &m->bytes);
     if (!status) status = clade_buffer_create(device, rows * 8 * sizeof *matrix, &m->matrix);
     if (!status) {

@@ -1,4 +1,4 @@
-/* A recipe's model with its optimizer and a batch of random pictures. */
+/* A recipe's model with its optimizer and a batch of random images. */
 #ifndef CLADE_BENCH_MODEL_H
 #define CLADE_BENCH_MODEL_H
 
@@ -8,7 +8,7 @@
 typedef struct bench_model {
     clade_model *model;
     clade_updater *updater;
-    clade_buffer *bytes, *matrix; /* of a batch of pictures */
+    clade_buffer *bytes, *matrix; /* of a batch of images */
     clade_call sample;            /* of them, to the model's input */
     char *name;
     int32_t batch;

@@ -95,7 +95,7 @@ static const chain_step mobile_after[] = {
     STEP(sgd, ("w0", "d:w0", NULL), .lr = 0.1f),
 };
 
-/* The shapes of a first layer of 44 by 46 pictures. */
+/* The shapes of a first layer of 44 by 46 images. */
 static const chain_step wide[] = {
     STEP(conv2d, ("x", "w1", "b1", "c1"), .x = F32_4(4, 44, 46, 3), .w = F32_4(3, 3, 3, 32),
          .b = F32_1(32)),

@@ -50,7 +50,7 @@ static uint32_t label_classes(const clade_op_info *info, const clade_args *args)
     return 2;
 }
 
-static uint32_t pictures(const clade_op_info *info, const clade_args *args)
+static uint32_t images(const clade_op_info *info, const clade_args *args)
 {
     int x = clade_slot_find(info, "x");
     return x < 0 ? 1 : (uint32_t)args->slot[x].dim[0];
@@ -70,7 +70,7 @@ static void draw_probabilities(clade_random *r, const clade_tensor *t, float *v)
     }
 }
 
-/* Rows m0 … m7 of affine_sample that take most outputs from inside of the picture. */
+/* Rows m0 … m7 of affine_sample that take most outputs from inside of the image. */
 static void draw_affine(clade_random *r, const clade_op_info *info, const clade_args *args,
                         size_t rows, float *v)
 {
@@ -129,7 +129,7 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
     }
     if (t->dtype == CLADE_I32) {
         uint32_t below = domain == CLADE_DOMAIN_LABEL   ? label_classes(info, args)
-                         : domain == CLADE_DOMAIN_INDEX ? pictures(info, args)
+                         : domain == CLADE_DOMAIN_INDEX ? images(info, args)
                                                         : 100;
         for (size_t i = 0; i < n; i++)
             ((int32_t *)values)[i] = (int32_t)clade_random_below(&r, below);

@@ -96,13 +96,13 @@ static void spoil_tiles(const conform_fault *fault, const clade_tensor *t, float
         int32_t column = (int32_t)(i / (size_t)c % (size_t)w);
         int32_t row = (int32_t)(i / (size_t)c / (size_t)w % (size_t)h);
         bool last_row = row / 4 == (h - 1) / 4, last_column = column / 4 == (w - 1) / 4;
-        bool last_picture = i / (size_t)c / (size_t)w / (size_t)h == (size_t)t->dim[0] - 1;
+        bool last_image = i / (size_t)c / (size_t)w / (size_t)h == (size_t)t->dim[0] - 1;
         switch (fault->kind) {
         case FAULT_TILE_ROW:
             if (row % 4 == 3) v[i] *= (float)fault->value;
             break;
         case FAULT_TILE_DROPPED:
-            if (last_row && last_column && last_picture) v[i] = before[i];
+            if (last_row && last_column && last_image) v[i] = before[i];
             break;
         default:
             if ((last_row && h % 4) || (last_column && w % 4)) v[i] = 0;
@@ -204,9 +204,9 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
 /* ---- the backend ---- */
 
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    static clade_status run_##id(void *context, const clade_##id##_args *args, void *scratch)      \
+    static clade_status run_##id(void *context, const clade_##id##_args *args, void *workspace)      \
     {                                                                                              \
-        (void)scratch;                                                                             \
+        (void)workspace;                                                                             \
         clade_args all = {.id = *args};                                                            \
         return run_op(context, CLADE_OP_##id, &all);                                               \
     }

@@ -38,7 +38,7 @@ typedef enum fault_kind {
     /* where a convolution is computed by Winograd's tiles: */
     FAULT_TILE_ROW,     /* the last row of each tile × value, as by a wrong constant */
     FAULT_TILE_DROPPED, /* the last tile stays as it was */
-    FAULT_TILE_EDGE,    /* tiles that reach beyond the picture are 0 */
+    FAULT_TILE_EDGE,    /* tiles that reach beyond the image are 0 */
     FAULT_TILE_SUM      /* the whole slot × value: a tile or a channel missing in its sums */
 } fault_kind;
 

@@ -52,7 +52,7 @@ const conform_fault clade_faults[] = {
     PARAM(conv2d_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
     PARAM(conv2d_dx, "dx", "always-accumulates", SET, "accumulate", 0, 1),
     SLOT(conv2d_dx, "tail", "last-gradient-unwritten", KEEP_TAIL, "dx", 0),
-    SHRINK(conv2d_dw, "dw", "last-picture-left-out", "x", "dy", 0),
+    SHRINK(conv2d_dw, "dw", "last-image-left-out", "x", "dy", 0),
     PARAM(conv2d_dw, "dw", "accumulate-ignored", SET, "accumulate", 0, 0),
     SLOT(conv2d_dw, "dw", "order-of-chunks", LAST_BIT, "dw", 0),
     SLOT(conv2d_dw, "dw", "tile-missing-in-its-sums", TILE_SUM, "dw", 0.97),
@@ -155,7 +155,7 @@ const conform_fault clade_faults[] = {
     PARAM(adam, "optimizer", "decay-ignored", ADD, "decay", 0, 0.01),
     SLOT(adam, "optimizer", "first-moment-stale", KEEP, "m", 0),
     SLOT(adam, "optimizer", "last-weight-not-updated", KEEP_TAIL, "w", 0),
-    /* pictures */
+    /* images */
     PARAM(affine_sample, "forward", "nearest-for-bilinear", FLIP, "nearest", 0, 0),
     PARAM(affine_sample, "forward", "shift-ignored", ADD, "shift", 0, 0.5),
     /* the oracle's gradients */

@@ -1,6 +1,6 @@
-/* Mode nets: the nets of the built-in recipes trained by their optimizers on random pictures, on
+/* Mode nets: the nets of the built-in recipes trained by their optimizers on random images, on
  * the device that is judged and on the CPU, which did every op as the reference does or was found
- * out by mode ops. The pictures and labels come round again, so that the nets learn them.
+ * out by mode ops. The images and labels come round again, so that the nets learn them.
  *
  * In exact mode every loss of every step, and every weight and running statistic after 1, 10 and
  * 200 steps, must be the same bits. In fast mode rounding differs, and training makes small
@@ -39,7 +39,7 @@ typedef struct contest {
     double lr;
     int32_t batch, classes;
     size_t pixels; /* numbers of one batch */
-    float *picture[rounds];
+    float *image[rounds];
     int32_t label[rounds][most_batch];
     net nets[most_nets];
     size_t count;     /* of nets */
@@ -55,20 +55,20 @@ static size_t parameter_bytes(const clade_parameter *p)
 
 /* ---- making ---- */
 
-/* How many pictures at once: fewer of the large ones, which keep two cores busy for long. */
+/* How many images at once: fewer of the large ones, which keep two cores busy for long. */
 static int32_t batch_of(const clade_preprocessing *p)
 {
     return (int64_t)p->height * p->width > 100 * 100 ? 2 : most_batch;
 }
 
-static clade_status draw_pictures(contest *c, const clade_preprocessing *p)
+static clade_status draw_images(contest *c, const clade_preprocessing *p)
 {
     int32_t channels = p->channels ? p->channels : 3;
     c->pixels = (size_t)c->batch * (size_t)p->height * (size_t)p->width * (size_t)channels;
-    clade_random r = clade_conform_random(c->seed, "nets", c->recipe, "pictures", "random");
+    clade_random r = clade_conform_random(c->seed, "nets", c->recipe, "images", "random");
     for (int i = 0; i < rounds; i++) {
-        float *v = c->picture[i] = malloc(c->pixels * sizeof *v);
-        if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for pictures");
+        float *v = c->image[i] = malloc(c->pixels * sizeof *v);
+        if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for images");
         for (size_t j = 0; j < c->pixels; j++) {
             size_t channel = j % (size_t)channels;
             float scale = p->scale[channel] == 0 ? 1 : p->scale[channel];
@@ -109,7 +109,7 @@ static clade_status create_nets(contest *c, clade_device *device, clade_device *
     c->classes = dim[0] > 1 ? dim[0] : 2;
     c->batch = batch_of(p);
     c->lr = (double)clade_optimizer_resolve(&training->optimizer).lr;
-    status = draw_pictures(c, p);
+    status = draw_images(c, p);
     if (!status) status = create_net(c, graph, training, device);
     if (!status) status = create_net(c, graph, training, cpu);
     if (!status && !c->exact) status = create_net(c, graph, training, cpu);
@@ -131,7 +131,7 @@ static void destroy_nets(contest *c)
         clade_updater_destroy(&c->nets[i].updater);
         clade_model_destroy(&c->nets[i].model);
     }
-    for (int i = 0; i < rounds; i++) free(c->picture[i]);
+    for (int i = 0; i < rounds; i++) free(c->image[i]);
 }
 
 /* ---- training ---- */
@@ -140,7 +140,7 @@ static void destroy_nets(contest *c)
 static clade_status train(const contest *c, net *n, int t)
 {
     int round = (t - 1) % rounds;
-    clade_status status = clade_tensor_write(clade_model_input(n->model), c->picture[round]);
+    clade_status status = clade_tensor_write(clade_model_input(n->model), c->image[round]);
     if (!status) status = clade_tensor_write(clade_model_label(n->model), c->label[round]);
     if (!status) status = clade_model_gradient(n->model, c->batch, (uint32_t)t);
     if (!status) status = clade_updater_step(n->updater, c->lr, (uint64_t)t);
@@ -242,7 +242,7 @@ static void judge_losses(contest *c, int t, clade_conform_result *result, confor
         if (!c->exact && !(ratio <= result->worst)) result->worst = ratio;
         if (c->exact ? !memcmp(&got[i], &cpu[i], sizeof *got) && isfinite(cpu[i]) : apart <= room)
             continue;
-        clade_failure_set(failure, "loss", "step %d: loss of picture %d: got %.9g, the CPU %.9g", t,
+        clade_failure_set(failure, "loss", "step %d: loss of image %d: got %.9g, the CPU %.9g", t,
                           i, (double)got[i], (double)cpu[i]);
     }
 }

@@ -1,5 +1,5 @@
 /* A whole net from a file: its outputs, and the losses and gradients of a training step on random
- * pictures, on the device that is judged and on the CPU.
+ * images, on the device that is judged and on the CPU.
  *
  * In exact mode every number must be the same bits. In fast mode a twin on the CPU says how much
  * the net makes of small differences: its weights differ by at most `spread` of themselves, and
@@ -58,8 +58,8 @@ static clade_status write_batch(const match *m, clade_model *model)
     const clade_preprocessing *p = clade_network_preprocessing(m->network);
     size_t count = clade_tensor_count(x), channels = (size_t)x->dim[3];
     float *v = malloc(count * sizeof *v);
-    if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for pictures");
-    clade_random r = clade_conform_random(m->seed, "network", "pictures", "input", "random");
+    if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for images");
+    clade_random r = clade_conform_random(m->seed, "network", "images", "input", "random");
     for (size_t i = 0; i < count; i++) {
         float pixel = (float)clade_random_below(&r, 256);
         v[i] = p ? p->scale[i % channels] * pixel + p->shift[i % channels] : (pixel - 127.5F) / 64;

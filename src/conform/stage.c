@@ -27,25 +27,25 @@ void clade_failure_how(conform_failure *failure, const char *how)
 
 enum { guard = 256 }; /* bytes on each side of a tensor, at least */
 
-/* Where a slot lies: bytes `offset` … `offset + bytes` of image `image`. */
+/* Where a slot lies: bytes `offset` … `offset + bytes` of region `region`. */
 typedef struct place {
-    int image;
+    int region;
     size_t offset, bytes;
 } place;
 
 /* A buffer of the device and what it held before. */
-typedef struct image {
+typedef struct region {
     unsigned char *before, *after;
     size_t bytes;
     clade_buffer *buffer;
-} image;
+} region;
 
 typedef struct stage {
     const conform_trial *trial;
     const conform_layout *layout;
     place places[conform_slots];
     bool present[conform_slots];
-    image images[conform_slots];
+    region regions[conform_slots];
     int image_count;
 } stage;
 
@@ -73,21 +73,21 @@ static void place_slots(stage *s)
         size_t size = clade_dtype_size(trial->args.slot[i].dtype);
         size_t shift = s->layout->separate ? 0 : shifts[i % (sizeof shifts / sizeof *shifts)];
         place *p = &s->places[i];
-        p->image = im;
+        p->region = im;
         p->offset = align(end[im] + guard, 64) + shift * size;
         p->bytes = trial->count[i] * size;
         end[im] = p->offset + p->bytes;
         s->image_count = im + 1;
     }
     if (shared >= 0) s->places[shared] = s->places[s->layout->in_place];
-    for (int i = 0; i < s->image_count; i++) s->images[i].bytes = align(end[i] + guard, 64);
+    for (int i = 0; i < s->image_count; i++) s->regions[i].bytes = align(end[i] + guard, 64);
 }
 
-/* The images' contents: a pattern everywhere, the slots' values in their places. */
+/* The regions' contents: a pattern everywhere, the slots' values in their places. */
 static clade_status paint(stage *s)
 {
     for (int i = 0; i < s->image_count; i++) {
-        image *im = &s->images[i];
+        region *im = &s->regions[i];
         im->before = malloc(im->bytes);
         im->after = malloc(im->bytes);
         if (!im->before || !im->after)
@@ -98,19 +98,19 @@ static clade_status paint(stage *s)
     int shared = s->layout->in_place >= 0 ? first_output(s->trial->info) : -1;
     for (size_t i = 0; i < s->trial->info->slot_count; i++)
         if (s->present[i] && (int)i != shared)
-            memcpy(s->images[s->places[i].image].before + s->places[i].offset, s->trial->initial[i],
+            memcpy(s->regions[s->places[i].region].before + s->places[i].offset, s->trial->initial[i],
                    s->places[i].bytes);
     return CLADE_OK;
 }
 
-/* Copies the images to the device, runs the op, copies them back. */
+/* Copies the regions to the device, runs the op, copies them back. */
 static clade_status run(stage *s, clade_device *device)
 {
     const clade_op_info *info = s->trial->info;
     clade_call call = {.op = info->op, .args = s->trial->args};
     clade_status status = CLADE_OK;
     for (int i = 0; !status && i < s->image_count; i++) {
-        image *im = &s->images[i];
+        region *im = &s->regions[i];
         status = clade_buffer_create(device, im->bytes, &im->buffer);
         if (!status) status = clade_buffer_write(im->buffer, 0, im->before, im->bytes);
     }
@@ -120,19 +120,19 @@ static clade_status run(stage *s, clade_device *device)
             *t = (clade_tensor){0};
             continue;
         }
-        t->buffer = s->images[s->places[i].image].buffer;
+        t->buffer = s->regions[s->places[i].region].buffer;
         t->offset = s->places[i].offset / clade_dtype_size(t->dtype);
     }
     if (!status) status = clade_call_prepare(device, &call);
     if (!status) status = clade_call_run(device, &call);
     if (!status) status = clade_device_finish(device);
     for (int i = 0; !status && i < s->image_count; i++)
-        status = clade_buffer_read(s->images[i].buffer, 0, s->images[i].after, s->images[i].bytes);
-    for (int i = 0; i < s->image_count; i++) clade_buffer_destroy(&s->images[i].buffer);
+        status = clade_buffer_read(s->regions[i].buffer, 0, s->regions[i].after, s->regions[i].bytes);
+    for (int i = 0; i < s->image_count; i++) clade_buffer_destroy(&s->regions[i].buffer);
     return status;
 }
 
-/* Names the byte `at` of image `im` that changed. */
+/* Names the byte `at` of region `im` that changed. */
 static void report_change(const stage *s, int im, size_t at, conform_failure *failure)
 {
     const clade_op_info *info = s->trial->info;
@@ -141,7 +141,7 @@ static void report_change(const stage *s, int im, size_t at, conform_failure *fa
     bool after = false;
     for (size_t i = 0; i < info->slot_count; i++) {
         const place *p = &s->places[i];
-        if (!s->present[i] || p->image != im) continue;
+        if (!s->present[i] || p->region != im) continue;
         if (at >= p->offset && at < p->offset + p->bytes) {
             clade_failure_set(failure, "input", "%s is an input and was changed at byte %zu",
                               info->slots[i].name, at - p->offset);
@@ -164,11 +164,11 @@ static void check_memory(stage *s, conform_failure *failure)
     for (size_t i = 0; i < info->slot_count; i++) {
         const place *p = &s->places[i];
         if (s->present[i] && clade_slot_writes(info->slots[i].kind))
-            memcpy(s->images[p->image].before + p->offset, s->images[p->image].after + p->offset,
+            memcpy(s->regions[p->region].before + p->offset, s->regions[p->region].after + p->offset,
                    p->bytes);
     }
     for (int i = 0; i < s->image_count; i++) {
-        const image *im = &s->images[i];
+        const region *im = &s->regions[i];
         if (!memcmp(im->before, im->after, im->bytes)) continue;
         size_t at = 0;
         while (im->before[at] == im->after[at]) at++;
@@ -198,13 +198,13 @@ clade_status clade_trial_stage(const conform_trial *trial, clade_device *device,
             status = clade_fail(CLADE_ENOMEM, "out of memory for results");
             goto fail;
         }
-        memcpy(got[i], s.images[s.places[i].image].after + s.places[i].offset, s.places[i].bytes);
+        memcpy(got[i], s.regions[s.places[i].region].after + s.places[i].offset, s.places[i].bytes);
     }
     check_memory(&s, failure);
 fail:
     for (int i = 0; i < conform_slots; i++) {
-        free(s.images[i].before);
-        free(s.images[i].after);
+        free(s.regions[i].before);
+        free(s.regions[i].after);
     }
     return status;
 }

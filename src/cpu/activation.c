@@ -47,16 +47,16 @@ static void backward(const void *user, size_t first, size_t end)
 #undef LOOP
 }
 
-static clade_status activation(void *context, const clade_activation_args *a, void *scratch)
+static clade_status activation(void *context, const clade_activation_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     clade_cpu_range(context, (cpu_range){forward, a, clade_tensor_count(&a->x), grain});
     return CLADE_OK;
 }
 
-static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *scratch)
+static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     clade_cpu_range(context, (cpu_range){backward, a, clade_tensor_count(&a->dy), grain});
     return CLADE_OK;
 }

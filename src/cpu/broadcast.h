@@ -65,6 +65,6 @@ static inline clade_status run_broadcast(cpu_context *cpu, broadcast_job job, co
 /* target = scale Σ x, or scale Σ x b, or added to it; b may be NULL. In cpu/reduce.c. */
 clade_status CPU_NAME(sum)(cpu_context *cpu, const clade_tensor *x, const clade_tensor *b,
                            const clade_tensor *target, float scale, int32_t accumulate,
-                           float *scratch);
+                           float *workspace);
 
 #endif

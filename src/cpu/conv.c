@@ -15,7 +15,7 @@ typedef struct source_rows {
     int64_t row_floats;
 } source_rows;
 
-/* Copies source rows first … end − 1 of picture n, columns left … left + width, zeros where they
+/* Copies source rows first … end − 1 of image n, columns left … left + width, zeros where they
  * lie outside. */
 static void copy_rows(const conv_job *job, int64_t n, int32_t first, int32_t end, int32_t left,
                       int32_t width, float *to)
@@ -285,17 +285,17 @@ conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finis
 
 /* A convolution of which becomes what `finish` says. */
 static clade_status convolve(cpu_context *cpu, const clade_conv2d_args *a,
-                             const conv_finish *finish, void *scratch)
+                             const conv_finish *finish, void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(cpu, a, finish);
     if (conv_is_winograd(&g, &a->w, &a->y))
-        return CPU_NAME(winograd)(cpu, a, finish, clade_tensor_host(&a->y), NULL, false, scratch);
+        return CPU_NAME(winograd)(cpu, a, finish, clade_tensor_host(&a->y), NULL, false, workspace);
     const int32_t *x = a->x.dim;
     int64_t images = x[0];
     conv_job job = CPU_NAME(conv_forward_job)(a, finish);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
-        /* all pictures are one long row of pixels */
+        /* all images are one long row of pixels */
         int32_t pixels = x[0] * x[1] * x[2];
         job.row = conv_axis_forward(1, 1, 1, 1, 0, 1);
         job.column = conv_axis_forward(pixels, pixels, 1, 1, 0, 1);
@@ -303,24 +303,24 @@ static clade_status convolve(cpu_context *cpu, const clade_conv2d_args *a,
         job.out_w = pixels;
         images = 1;
     }
-    CPU_NAME(conv_pack)(cpu, &job, &a->w, false, scratch);
+    CPU_NAME(conv_pack)(cpu, &job, &a->w, false, workspace);
     run_job(cpu, &job, images);
     return CLADE_OK;
 }
 
-clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch)
+clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *workspace)
 {
     const conv_finish finish = conv_finish_of(a);
-    return convolve(context, a, &finish, scratch);
+    return convolve(context, a, &finish, workspace);
 }
 
 /* The scale of each channel lies behind what the convolution needs. */
-static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, void *scratch)
+static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, void *workspace)
 {
     clade_args args = {.conv2d = conv_norm_conv(a)};
     const float *gamma = clade_tensor_host(&a->gamma), *var = clade_tensor_host(&a->var);
     float *scale =
-        (float *)scratch + clade_cpu_conv_scratch(context, CLADE_OP_conv2d, &args) / sizeof(float);
+        (float *)workspace + clade_cpu_conv_workspace(context, CLADE_OP_conv2d, &args) / sizeof(float);
     for (int32_t k = 0; k < a->y.dim[3]; k++) scale[k] = math_rsqrt(var[k] + a->eps) * gamma[k];
     conv_finish finish = conv_finish_of(&args.conv2d);
     finish.mean = clade_tensor_host(&a->mean);
@@ -329,14 +329,14 @@ static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, 
     finish.z = clade_tensor_present(&a->z) ? clade_tensor_host(&a->z) : NULL;
     finish.act = a->act;
     finish.alpha = a->alpha;
-    return convolve(context, &args.conv2d, &finish, scratch);
+    return convolve(context, &args.conv2d, &finish, workspace);
 }
 
 clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
-                               const uint8_t *index, void *scratch)
+                               const uint8_t *index, void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_winograd(&g, &a->w, &a->dx)) return CPU_NAME(winograd_dx)(cpu, a, index, scratch);
+    if (conv_is_winograd(&g, &a->w, &a->dx)) return CPU_NAME(winograd_dx)(cpu, a, index, workspace);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
         .src = clade_tensor_host(&a->dy),
@@ -355,7 +355,7 @@ clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
     job.row_floats = conv_band_floats(w, y[3], x[2], by_one, g.dilation);
     job.lanes = block_lanes(job.cout);
     job.blocks = (job.cout + job.lanes - 1) / job.lanes;
-    CPU_NAME(conv_pack)(cpu, &job, &a->w, true, scratch);
+    CPU_NAME(conv_pack)(cpu, &job, &a->w, true, workspace);
     for (int32_t i = 0; i < g.stride[0]; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
         for (int32_t k = 0; k < g.stride[1]; k++) {
@@ -368,10 +368,10 @@ clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
     return CLADE_OK;
 }
 
-clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, void *scratch)
+clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, void *workspace)
 {
     if (conv_is_depthwise(&a->w, a->groups)) return CPU_NAME(depthwise_dx)(context, a);
-    return CPU_NAME(conv_dx)(context, a, NULL, scratch);
+    return CPU_NAME(conv_dx)(context, a, NULL, workspace);
 }
 
 void CPU_NAME(conv)(clade_backend *table);

@@ -29,7 +29,7 @@ typedef struct conv_job {
     int32_t band;              /* rows of results that share copied source rows */
 } conv_job;
 
-/* Results first … first + count − 1 of rows j0 … j1 − 1 of picture n; where they are pooled, these
+/* Results first … first + count − 1 of rows j0 … j1 − 1 of image n; where they are pooled, these
  * are two whole rows of 2 x 2 windows. */
 typedef struct conv_band {
     int64_t n;
@@ -45,7 +45,7 @@ void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread)
 
 /* What there is to know of a convolution but for its weights. */
 conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finish *finish);
-/* Packs the weights into scratch memory, behind which the copies of rows then lie. */
+/* Packs the weights into workspace, behind which the copies of rows then lie. */
 void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
                          float *to);
 
@@ -58,31 +58,31 @@ static inline conv_finish conv_finish_of(const clade_conv2d_args *a)
 }
 
 /* The ops themselves. */
-clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *scratch);
-clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, void *scratch);
-clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch);
+clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *workspace);
+clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, void *workspace);
+clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *workspace);
 
 /* The gradients of convolutions that are not depthwise. With `index`, a->dy has the shape of the
  * full gradient but the memory of the pooled one. conv_dw is in conv_dw.c. */
 clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
-                               const uint8_t *index, void *scratch);
+                               const uint8_t *index, void *workspace);
 clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
-                               const uint8_t *index, void *scratch);
+                               const uint8_t *index, void *workspace);
 
 /* Those that are computed by Winograd's tiles, in winograd.c; `index` as above. The forward one
  * writes the pooled results and, unless NULL, index where `pooled`. */
 clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
                                 const conv_finish *finish, float *y, uint8_t *index, bool pooled,
-                                void *scratch);
+                                void *workspace);
 clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
-                                   const uint8_t *index, void *scratch);
+                                   const uint8_t *index, void *workspace);
 clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
-                                   const uint8_t *index, void *scratch);
+                                   const uint8_t *index, void *workspace);
 
 /* A row of the full gradient from pooled ones, in conv_pool.c: `width` columns from `left` on,
  * zeros where they lie outside and for what no window covers. [columns, channels]. */
 typedef struct conv_spread {
-    const float *dy;      /* of the picture, [h / 2, w / 2, channels] */
+    const float *dy;      /* of the image, [h / 2, w / 2, channels] */
     const uint8_t *index; /* the same */
     int32_t h, w, channels;
 } conv_spread;

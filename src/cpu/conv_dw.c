@@ -57,7 +57,7 @@ static void copy_dy(const dw_job *job, int64_t line, float *to)
     }
 }
 
-/* Row `ih` of picture n from column −pad on, zeros where it lies outside. */
+/* Row `ih` of image n from column −pad on, zeros where it lies outside. */
 static void copy_x(const dw_job *job, int64_t n, int64_t ih, float *to)
 {
     const float *x = job->x + (n * job->h + ih) * job->w * job->c;
@@ -69,7 +69,7 @@ static void copy_x(const dw_job *job, int64_t n, int64_t ih, float *to)
     memset(to + (left + middle) * c, 0, (span - left - middle) * c * sizeof *to);
 }
 
-/* `count` rows of dy from `line` on, all of one picture, and what taps r0 … r1 − 1 read for them.
+/* `count` rows of dy from `line` on, all of one image, and what taps r0 … r1 − 1 read for them.
  */
 static dw_rows rows_of(const dw_job *job, int64_t line, int32_t count, int32_t r0, int32_t r1,
                        float *copies)
@@ -106,7 +106,7 @@ static dw_rows rows_of(const dw_job *job, int64_t line, int32_t count, int32_t r
 /* Adds the rows of pixels to the partial sums of row r of taps. */
 static void sum_rows(const dw_job *job, const dw_rows *rows, int32_t r, float *part)
 {
-    /* the rows whose tap lies in the picture */
+    /* the rows whose tap lies in the image */
     int32_t stride = job->g.stride[0], at = r * job->g.dilation[0] - job->g.pad[0], first = 0;
     int32_t end = rows->count;
     while (first < end && (rows->oh + first) * stride + at < 0) first++;
@@ -166,7 +166,7 @@ static void dw_item(void *user, size_t item, int thread)
     int64_t line = chunk * job->lines_per_chunk, end = line + job->lines_per_chunk;
     if (end > job->lines) end = job->lines;
     while (line < end) {
-        int64_t next = (line / job->oh + 1) * job->oh; /* picture */
+        int64_t next = (line / job->oh + 1) * job->oh; /* image */
         if (next > line + job->block) next = line + job->block;
         if (next > end) next = end;
         dw_rows rows = rows_of(job, line, (int32_t)(next - line), r0, r0 + job->taps,
@@ -201,7 +201,7 @@ static void add_item(void *user, size_t item, int thread)
 }
 
 clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
-                               const uint8_t *index, void *scratch)
+                               const uint8_t *index, void *workspace)
 {
     const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
     dw_job job = {
@@ -224,7 +224,7 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
         .accumulate = a->accumulate,
     };
     if (conv_is_winograd_dw(&job.g, &a->dw, &a->dy))
-        return CPU_NAME(winograd_dw)(cpu, a, index, scratch);
+        return CPU_NAME(winograd_dw)(cpu, a, index, workspace);
     job.chunks =
         clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
     job.kg = job.k / job.g.groups;
@@ -233,7 +233,7 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
     size_t rows = (size_t)job.kh * (size_t)job.kw * (size_t)job.cg;
     job.span = conv_dw_span(w, y, &job.g);
     job.block = conv_dw_block(x, w, y, &job.g, filters);
-    job.parts = scratch;
+    job.parts = workspace;
     job.db_parts = job.parts + (size_t)job.chunks * rows * filters;
     job.copies = job.db_parts + (size_t)job.chunks * filters;
     job.copy_floats = conv_dw_floats(x, w, y, &job.g, filters, job.block);
@@ -244,8 +244,8 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
     return CLADE_OK;
 }
 
-clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch)
+clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *workspace)
 {
-    if (conv_is_depthwise(&a->dw, a->groups)) return CPU_NAME(depthwise_dw)(context, a, scratch);
-    return CPU_NAME(conv_dw)(context, a, NULL, scratch);
+    if (conv_is_depthwise(&a->dw, a->groups)) return CPU_NAME(depthwise_dw)(context, a, workspace);
+    return CPU_NAME(conv_dw)(context, a, NULL, workspace);
 }

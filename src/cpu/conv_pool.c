@@ -1,6 +1,6 @@
 /* conv2d_maxpool and its gradients on the CPU. Tiles of two rows are pooled in registers; the
  * gradients spread one row at a time where it is read. What is not done in tiles runs the ops it is
- * made of, through scratch memory. */
+ * made of, through workspace. */
 #include "cpu/conv_band.h"
 #include "cpu/tile.h"
 #include "op/conv_pool.h"
@@ -103,7 +103,7 @@ typedef struct pool_job {
     bool relu;
 } pool_job;
 
-/* Rows of pooled results, of all pictures. */
+/* Rows of pooled results, of all images. */
 static void pool_rows(const void *user, size_t first, size_t end)
 {
     const pool_job *job = user;
@@ -114,17 +114,17 @@ static void pool_rows(const void *user, size_t first, size_t end)
                  job->c, job->relu, job->y + i * y_row, job->index ? job->index + i * y_row : NULL);
 }
 
-/* One picture after the other. */
+/* One image after the other. */
 static clade_status pool_apart(cpu_context *cpu, const clade_conv2d_maxpool_args *a,
-                               clade_tensor full, float *scratch)
+                               clade_tensor full, float *workspace)
 {
     clade_tensor x = a->x;
     full.dim[0] = x.dim[0] = 1;
     size_t x_size = clade_tensor_count(&x), size = clade_tensor_count(&full);
     size_t y_size = clade_tensor_count(&a->y) / (size_t)a->y.dim[0];
-    clade_buffer memory = {.host = scratch};
+    clade_buffer memory = {.host = workspace};
     full.buffer = &memory;
-    pool_job job = {.x = scratch,
+    pool_job job = {.x = workspace,
                     .y = clade_tensor_host(&a->y),
                     .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
                     .h = full.dim[1],
@@ -135,7 +135,7 @@ static clade_status pool_apart(cpu_context *cpu, const clade_conv2d_maxpool_args
     conv.x = x;
     clade_status status = CLADE_OK;
     for (int32_t n = 0; !status && n < a->x.dim[0]; n++) {
-        status = CPU_NAME(conv2d)(cpu, &conv, scratch + size);
+        status = CPU_NAME(conv2d)(cpu, &conv, workspace + size);
         clade_cpu_range(cpu, (cpu_range){pool_rows, &job, (size_t)a->y.dim[1], 4});
         conv.x.offset += x_size;
         job.y += y_size;
@@ -145,7 +145,7 @@ static clade_status pool_apart(cpu_context *cpu, const clade_conv2d_maxpool_args
 }
 
 typedef struct spread_job {
-    conv_spread s; /* of the first picture */
+    conv_spread s; /* of the first image */
     float *to;
 } spread_job;
 
@@ -162,14 +162,14 @@ static void spread_rows(const void *user, size_t first, size_t end)
     }
 }
 
-/* The full gradient in scratch memory. */
+/* The full gradient in workspace. */
 static void spread_all(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
-                       clade_tensor *full, clade_buffer *memory, float *scratch)
+                       clade_tensor *full, clade_buffer *memory, float *workspace)
 {
     const int32_t *dim = full->dim;
     spread_job job = {{clade_tensor_host(dy), clade_tensor_host(index), dim[1], dim[2], dim[3]},
-                      scratch};
-    *memory = (clade_buffer){.host = scratch};
+                      workspace};
+    *memory = (clade_buffer){.host = workspace};
     full->buffer = memory;
     clade_cpu_range(cpu, (cpu_range){spread_rows, &job, (size_t)dim[0] * (size_t)dim[1], 8});
 }
@@ -200,20 +200,20 @@ static void bands_item(void *user, size_t item, int thread)
     CPU_NAME(conv_band)(&job->conv, &band, thread);
 }
 
-static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
+static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *workspace)
 {
     cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
-    if (!in_bands(&a->w, g.groups)) return pool_apart(cpu, a, full, scratch);
-    clade_buffer memory = {.host = scratch}; /* nothing is written to it as the output */
+    if (!in_bands(&a->w, g.groups)) return pool_apart(cpu, a, full, workspace);
+    clade_buffer memory = {.host = workspace}; /* nothing is written to it as the output */
     full.buffer = &memory;
     clade_conv2d_args conv = conv_pool_conv(a, full);
     const conv_finish finish = conv_finish_of(&conv);
     float *y = clade_tensor_host(&a->y);
     uint8_t *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
     if (conv_is_winograd(&g, &a->w, &full))
-        return CPU_NAME(winograd)(cpu, &conv, &finish, y, index, true, scratch);
+        return CPU_NAME(winograd)(cpu, &conv, &finish, y, index, true, workspace);
     bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv, &finish),
                      .y = y,
                      .index = index,
@@ -223,32 +223,32 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     job.conv.blocks = (job.conv.cout + VW - 1) / VW;
     job.conv.band = 2;
     job.conv.row_floats = conv_pair_floats(&conv);
-    CPU_NAME(conv_pack)(cpu, &job.conv, &a->w, false, scratch);
+    CPU_NAME(conv_pack)(cpu, &job.conv, &a->w, false, workspace);
     clade_pool_for(cpu->pool, (size_t)a->y.dim[0] * (size_t)job.oh, bands_item, &job);
     return CLADE_OK;
 }
 
 /* Where the gradients' convolutions find the full gradient: in memory as the pooled one, or, where
- * they are not done in bands, spread into scratch memory, which then goes on behind it. */
+ * they are not done in bands, spread into workspace, which then goes on behind it. */
 static void place_gradient(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
-                           bool bands, clade_tensor *full, clade_buffer *memory, float **scratch)
+                           bool bands, clade_tensor *full, clade_buffer *memory, float **workspace)
 {
     if (bands) {
         full->buffer = dy->buffer;
         full->offset = dy->offset;
         return;
     }
-    spread_all(cpu, dy, index, full, memory, *scratch);
-    *scratch += clade_tensor_count(full);
+    spread_all(cpu, dy, index, full, memory, *workspace);
+    *workspace += clade_tensor_count(full);
 }
 
 static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
-                                      void *scratch)
+                                      void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
     clade_buffer memory;
-    float *rest = scratch;
+    float *rest = workspace;
     bool bands = in_bands(&a->w, g.groups);
     place_gradient(context, &a->dy, &a->index, bands, &full, &memory, &rest);
     clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
@@ -257,12 +257,12 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
 }
 
 static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
-                                      void *scratch)
+                                      void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
     clade_buffer memory;
-    float *rest = scratch;
+    float *rest = workspace;
     bool bands = in_bands(&a->dw, g.groups);
     place_gradient(context, &a->dy, &a->index, bands, &full, &memory, &rest);
     clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);

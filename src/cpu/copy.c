@@ -36,9 +36,9 @@ static void fill_range(const void *user, size_t first, size_t end)
     put_value((float *)clade_tensor_host(&a->y) + first, a->value, end - first, 0);
 }
 
-static clade_status fill(void *context, const clade_fill_args *a, void *scratch)
+static clade_status fill(void *context, const clade_fill_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     clade_cpu_range(context, (cpu_range){fill_range, a, clade_tensor_count(&a->y), grain});
     return CLADE_OK;
 }
@@ -50,9 +50,9 @@ static void copy_range(const void *user, size_t first, size_t end)
             (const float *)clade_tensor_host(&a->x) + first, end - first, a->accumulate);
 }
 
-static clade_status copy(void *context, const clade_copy_args *a, void *scratch)
+static clade_status copy(void *context, const clade_copy_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     clade_cpu_range(context, (cpu_range){copy_range, a, clade_tensor_count(&a->x), grain});
     return CLADE_OK;
 }
@@ -91,9 +91,9 @@ static size_t inner_of(const clade_tensor *t, int32_t axis)
     return n;
 }
 
-static clade_status concat(void *context, const clade_concat_args *a, void *scratch)
+static clade_status concat(void *context, const clade_concat_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     size_t inner = inner_of(&a->x, a->axis), width = (size_t)a->x.dim[a->axis] * inner;
     strided s = {.x = clade_tensor_host(&a->x),
                  .y = (float *)clade_tensor_host(&a->y) + (size_t)a->start * inner,
@@ -103,9 +103,9 @@ static clade_status concat(void *context, const clade_concat_args *a, void *scra
     return run_strided(context, s, clade_tensor_count(&a->x) / width);
 }
 
-static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *scratch)
+static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     size_t inner = inner_of(&a->dx, a->axis), width = (size_t)a->dx.dim[a->axis] * inner;
     strided s = {.x = (const float *)clade_tensor_host(&a->dy) + (size_t)a->start * inner,
                  .y = clade_tensor_host(&a->dx),
@@ -118,7 +118,7 @@ static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void
 
 /* ---- padding ---- */
 
-/* A picture y taken from x, moved by top and left; `value` where x has nothing. */
+/* An image y taken from x, moved by top and left; `value` where x has nothing. */
 typedef struct moved {
     const float *x;
     float *y;
@@ -161,16 +161,16 @@ static clade_status run_moved(cpu_context *cpu, moved m, const clade_tensor *x,
                     moved_rows);
 }
 
-static clade_status pad(void *context, const clade_pad_args *a, void *scratch)
+static clade_status pad(void *context, const clade_pad_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     moved m = {.top = -(int64_t)a->pad[0], .left = -(int64_t)a->pad[1], .value = a->value};
     return run_moved(context, m, &a->x, &a->y);
 }
 
-static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *scratch)
+static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     moved m = {.top = a->pad[0], .left = a->pad[1], .accumulate = a->accumulate};
     return run_moved(context, m, &a->dy, &a->dx);
 }

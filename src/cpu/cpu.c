@@ -130,12 +130,12 @@ static void *cpu_host(void *context, void *handle)
     return handle;
 }
 
-static size_t cpu_scratch(void *context, clade_op op, const clade_args *args)
+static size_t cpu_workspace(void *context, clade_op op, const clade_args *args)
 {
     size_t bytes = 0;
 #define FAMILY(name)                                                                               \
-    if (!bytes) bytes = clade_cpu_##name##_scratch(context, op, args);
-    CPU_SCRATCH_FAMILIES(FAMILY)
+    if (!bytes) bytes = clade_cpu_##name##_workspace(context, op, args);
+    CPU_WORKSPACE_FAMILIES(FAMILY)
 #undef FAMILY
     return bytes;
 }
@@ -181,7 +181,7 @@ const clade_backend *clade_cpu_backend(void)
         .read = cpu_read,
         .finish = cpu_finish,
         .host = cpu_host,
-        .scratch = cpu_scratch,
+        .workspace = cpu_workspace,
         .specialise = cpu_specialise,
     };
     return &backend;

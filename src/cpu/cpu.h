@@ -37,8 +37,8 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(loss)                                                                                   \
     FAMILY(peak)
 
-/* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
-#define CPU_SCRATCH_FAMILIES(FAMILY)                                                               \
+/* Those whose ops need workspace say how many bytes a call needs; 0 for ops that are not theirs. */
+#define CPU_WORKSPACE_FAMILIES(FAMILY)                                                               \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_pool)                                                                              \
     FAMILY(dense)                                                                                  \
@@ -48,8 +48,8 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(reduce)
 
 #define FAMILY(name)                                                                               \
-    size_t clade_cpu_##name##_scratch(const cpu_context *cpu, clade_op op, const clade_args *args);
-CPU_SCRATCH_FAMILIES(FAMILY)
+    size_t clade_cpu_##name##_workspace(const cpu_context *cpu, clade_op op, const clade_args *args);
+CPU_WORKSPACE_FAMILIES(FAMILY)
 #undef FAMILY
 
 /* Threads share [0, n) in blocks of `grain` elements: body(user, first, end). */

@@ -79,14 +79,14 @@ static void pack_tail(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
+static clade_status dense(void *context, const clade_dense_args *a, void *workspace)
 {
     cpu_context *cpu = context;
     dense_job job = {.x = clade_tensor_host(&a->x),
                      .w = clade_tensor_host(&a->w),
                      .bias = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
                      .y = clade_tensor_host(&a->y),
-                     .tail = scratch,
+                     .tail = workspace,
                      .n = a->x.dim[0],
                      .in = a->x.dim[1],
                      .out = a->w.dim[1],
@@ -145,12 +145,12 @@ static void dx_item(void *user, size_t item, int thread)
     }
 }
 
-static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *scratch)
+static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *workspace)
 {
     cpu_context *cpu = context;
     dx_job job = {.w = clade_tensor_host(&a->w),
                   .dx = clade_tensor_host(&a->dx),
-                  .packed = scratch,
+                  .packed = workspace,
                   .n = a->dy.dim[0],
                   .in = a->w.dim[0],
                   .out = a->w.dim[1],
@@ -158,7 +158,7 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
     job.lanes = job.n > VW ? 2 * VW : VW;
     job.blocks = (job.n + job.lanes - 1) / job.lanes;
     const float *dy = clade_tensor_host(&a->dy);
-    float *packed = scratch;
+    float *packed = workspace;
     for (int32_t b = 0; b < job.blocks; b++)
         for (int32_t o = 0; o < job.out; o++)
             for (int32_t l = 0; l < job.lanes; l++) {
@@ -220,7 +220,7 @@ static void dw_item(void *user, size_t item, int thread)
     }
 }
 
-static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *scratch)
+static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *workspace)
 {
     cpu_context *cpu = context;
     dw_job job = {.x = clade_tensor_host(&a->x),
@@ -233,12 +233,12 @@ static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *
     const float *dy = job.dy;
     job.lanes = (job.out + VW - 1) / VW * VW;
     if (job.lanes != job.out) {
-        float *to = scratch;
+        float *to = workspace;
         for (int32_t n = 0; n < job.n; n++, to += job.lanes) {
             memcpy(to, dy + (int64_t)n * job.out, (size_t)job.out * sizeof *to);
             memset(to + job.out, 0, (size_t)(job.lanes - job.out) * sizeof *to);
         }
-        job.dy = scratch;
+        job.dy = workspace;
     }
     clade_pool_for(cpu->pool, (size_t)((job.in + tile_most - 1) / tile_most), dw_item, &job);
     if (!clade_tensor_present(&a->db)) return CLADE_OK;

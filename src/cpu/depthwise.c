@@ -106,12 +106,12 @@ static void depthwise_dw_item(void *user, size_t item, int thread)
     }
 }
 
-clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *scratch)
+clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *workspace)
 {
     cpu_context *cpu = context;
     depthwise_dw_job job = {.a = a,
                             .g = CONV_GEOMETRY(a),
-                            .parts = scratch,
+                            .parts = workspace,
                             .lines = (int64_t)a->dy.dim[0] * a->dy.dim[1]};
     job.chunks =
         clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);

@@ -43,9 +43,9 @@ static void drop(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status dropout(void *context, const clade_dropout_args *a, void *scratch)
+static clade_status dropout(void *context, const clade_dropout_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     job l = {.x = clade_tensor_host(&a->x),
              .y = clade_tensor_host(&a->y),
              .rate = a->rate,
@@ -56,9 +56,9 @@ static clade_status dropout(void *context, const clade_dropout_args *a, void *sc
     return CLADE_OK;
 }
 
-static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *scratch)
+static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     job l = {.x = clade_tensor_host(&a->dy),
              .y = clade_tensor_host(&a->dx),
              .rate = a->rate,

@@ -56,43 +56,43 @@ static void scale_row(const broadcast_job *job, float *y, const float *a, const 
         EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = alpha * (0.0f + a[k]);
 }
 
-static clade_status add(void *context, const clade_add_args *p, void *scratch)
+static clade_status add(void *context, const clade_add_args *p, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     broadcast_job job = {.row = add_row, .alpha = p->alpha, .beta = p->beta};
     return run_broadcast(context, job, &p->y, &p->a, &p->b);
 }
 
-static clade_status mul(void *context, const clade_mul_args *p, void *scratch)
+static clade_status mul(void *context, const clade_mul_args *p, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return run_broadcast(context, (broadcast_job){.row = mul_row}, &p->y, &p->a, &p->b);
 }
 
 /* target = factor Σ dy, or Σ dy other. */
 static clade_status gradient(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *other,
                              float factor, const clade_tensor *target, int32_t accumulate,
-                             float *scratch)
+                             float *workspace)
 {
     if (!clade_tensor_present(target)) return CLADE_OK;
     if (clade_tensor_count(target) < clade_tensor_count(dy))
-        return CPU_NAME(sum)(cpu, dy, other, target, factor, accumulate, scratch);
+        return CPU_NAME(sum)(cpu, dy, other, target, factor, accumulate, workspace);
     broadcast_job job = {
         .row = other ? product_row : scale_row, .alpha = factor, .accumulate = accumulate};
     return run_broadcast(cpu, job, target, dy, other);
 }
 
-static clade_status add_dx(void *context, const clade_add_dx_args *p, void *scratch)
+static clade_status add_dx(void *context, const clade_add_dx_args *p, void *workspace)
 {
-    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, scratch);
+    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, workspace);
     return status ? status
-                  : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, scratch);
+                  : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, workspace);
 }
 
-static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *scratch)
+static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *workspace)
 {
-    clade_status status = gradient(context, &p->dy, &p->b, 1, &p->da, p->accumulate, scratch);
-    return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, scratch);
+    clade_status status = gradient(context, &p->dy, &p->b, 1, &p->da, p->accumulate, workspace);
+    return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, workspace);
 }
 
 void CPU_NAME(elementwise)(clade_backend *table);

@@ -14,7 +14,7 @@ typedef struct image_job {
     const int32_t *index; /* or NULL */
     const float *matrix;
     float *y;
-    int32_t pictures, h, w, c, oh, ow;
+    int32_t images, h, w, c, oh, ow;
     float scale[period], shift[period];
 } image_job;
 
@@ -142,7 +142,7 @@ static void sample_row(const image_job *job, const source *s, const float *m, in
     }
 }
 
-/* Is row i of the output row i of the picture? */
+/* Is row i of the output row i of the image? */
 static bool is_copy(const image_job *job, const float *m, int32_t i)
 {
     return m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0 &&
@@ -155,7 +155,7 @@ static void sample_rows(const void *user, size_t first, size_t end)
     const size_t row = (size_t)job->w * (size_t)job->c, size = (size_t)job->h * row;
     for (size_t r = first; r < end; r++) {
         const size_t p = r / (size_t)job->oh;
-        const int32_t i = (int32_t)(r % (size_t)job->oh), last = job->pictures - 1;
+        const int32_t i = (int32_t)(r % (size_t)job->oh), last = job->images - 1;
         const float *m = job->matrix + 8 * p;
         int32_t taken = job->index ? job->index[p] : (int32_t)p;
         taken = taken < 0 ? 0 : taken > last ? last : taken;
@@ -176,16 +176,16 @@ static void sample_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *scratch)
+static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     image_job job = {
         .a = a,
         .x = clade_tensor_host(&a->x),
         .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
         .matrix = clade_tensor_host(&a->matrix),
         .y = clade_tensor_host(&a->y),
-        .pictures = a->x.dim[0],
+        .images = a->x.dim[0],
         .h = a->x.dim[1],
         .w = a->x.dim[2],
         .c = a->x.dim[3],

@@ -60,17 +60,17 @@ ROWS(bce_dx,
 ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c))
 ROWS(mse_dx, mse_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
 
-static clade_status softmax(void *context, const clade_softmax_args *a, void *scratch)
+static clade_status softmax(void *context, const clade_softmax_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->x);
     r.y = clade_tensor_host(&a->y);
     return run_rows(context, &r, &a->x, softmax_rows);
 }
 
-static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *scratch)
+static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->y);
     r.target = clade_tensor_host(&a->dy);
     r.y = clade_tensor_host(&a->dx);
@@ -78,9 +78,9 @@ static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, vo
     return run_rows(context, &r, &a->y, softmax_dx_rows);
 }
 
-static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *scratch)
+static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->x);
     set_label(&r, &a->label, a->smoothing);
     r.y = clade_tensor_host(&a->y);
@@ -89,9 +89,9 @@ static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a
 }
 
 static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_args *a,
-                                    void *scratch)
+                                    void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->y);
     set_label(&r, &a->label, a->smoothing);
     r.dloss = clade_tensor_host(&a->dloss);
@@ -100,9 +100,9 @@ static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_a
     return run_rows(context, &r, &a->y, xent_dx_rows);
 }
 
-static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *scratch)
+static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->x);
     set_label(&r, &a->label, a->smoothing);
     r.y = clade_tensor_host(&a->y);
@@ -110,9 +110,9 @@ static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, 
     return run_rows(context, &r, &a->x, bce_rows);
 }
 
-static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *scratch)
+static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->y);
     set_label(&r, &a->label, a->smoothing);
     r.dloss = clade_tensor_host(&a->dloss);
@@ -121,18 +121,18 @@ static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_arg
     return run_rows(context, &r, &a->y, bce_dx_rows);
 }
 
-static clade_status mse(void *context, const clade_mse_args *a, void *scratch)
+static clade_status mse(void *context, const clade_mse_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->x);
     r.target = clade_tensor_host(&a->target);
     r.loss = clade_tensor_host(&a->loss);
     return run_rows(context, &r, &a->x, mse_rows);
 }
 
-static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *scratch)
+static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     rows r = rows_of(&a->x);
     r.target = clade_tensor_host(&a->target);
     r.dloss = clade_tensor_host(&a->dloss);
@@ -142,9 +142,9 @@ static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *scra
 }
 
 /* One thread: it is a comparison per score. */
-static clade_status topk_count(void *context, const clade_topk_count_args *a, void *scratch)
+static clade_status topk_count(void *context, const clade_topk_count_args *a, void *workspace)
 {
-    (void)context, (void)scratch;
+    (void)context, (void)workspace;
     const float *y = clade_tensor_host(&a->y);
     const int32_t *label = clade_tensor_host(&a->label), c = a->y.dim[1];
     int32_t *count = clade_tensor_host(&a->count);

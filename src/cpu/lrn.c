@@ -44,9 +44,9 @@ static void run(cpu_context *cpu, const job *j, const clade_tensor *x,
     clade_cpu_range(cpu, (cpu_range){body, j, clade_tensor_count(x) / (size_t)j->l.c, grain});
 }
 
-static clade_status lrn(void *context, const clade_lrn_args *a, void *scratch)
+static clade_status lrn(void *context, const clade_lrn_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     job j = {.l = shape_of(&a->x, a->size, a->k, a->alpha, a->beta),
              .x = clade_tensor_host(&a->x),
              .out = clade_tensor_host(&a->y)};
@@ -54,9 +54,9 @@ static clade_status lrn(void *context, const clade_lrn_args *a, void *scratch)
     return CLADE_OK;
 }
 
-static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *scratch)
+static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     job j = {.l = shape_of(&a->x, a->size, a->k, a->alpha, a->beta),
              .x = clade_tensor_host(&a->x),
              .dy = clade_tensor_host(&a->dy),

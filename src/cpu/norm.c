@@ -162,7 +162,7 @@ static void run_rows(cpu_context *cpu, const pass *p,
 
 /* ---- ops ---- */
 
-static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *scratch)
+static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *workspace)
 {
     const float *gamma = clade_tensor_host(&a->gamma);
     float *mean = clade_tensor_host(&a->mean), *rstd = clade_tensor_host(&a->rstd);
@@ -172,7 +172,7 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
               .x = host_of(&a->x),
               .mean = mean,
               .beta = host_of(&a->beta),
-              .partial = scratch,
+              .partial = workspace,
               .out = clade_tensor_host(&a->y)};
     const size_t c = (size_t)p.l.c;
     const float m = (float)p.l.m, kept = a->unbiased && p.l.m > 1 ? (float)(p.l.m - 1) : m;
@@ -192,7 +192,7 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
     return CLADE_OK;
 }
 
-static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *scratch)
+static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *workspace)
 {
     const float *gamma = clade_tensor_host(&a->gamma), *rstd = clade_tensor_host(&a->rstd);
     float *dgamma = clade_tensor_host(&a->dgamma), *dbeta = clade_tensor_host(&a->dbeta);
@@ -200,7 +200,7 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
               .x = host_of(&a->x),
               .dy = host_of(&a->dy),
               .mean = host_of(&a->mean),
-              .partial = scratch,
+              .partial = workspace,
               .out = clade_tensor_host(&a->dx),
               .accumulate = a->accumulate};
     float *scale = p.partial + p.l.channel[0], *shift = p.partial + p.l.channel[1];
@@ -218,7 +218,7 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
     return CLADE_OK;
 }
 
-/* Each channel's scale into the scratch memory. */
+/* Each channel's scale into the workspace. */
 static const float *scales(const pass *p, const clade_tensor *gamma, const clade_tensor *var,
                            float eps)
 {
@@ -229,13 +229,13 @@ static const float *scales(const pass *p, const clade_tensor *gamma, const clade
 }
 
 static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
-                                    void *scratch)
+                                    void *workspace)
 {
     pass p = {.l = norm_layout_of(&a->x),
               .x = host_of(&a->x),
               .mean = host_of(&a->mean),
               .beta = host_of(&a->beta),
-              .partial = scratch,
+              .partial = workspace,
               .out = clade_tensor_host(&a->y)};
     p.scale = scales(&p, &a->gamma, &a->var, a->eps);
     run_rows(context, &p, apply_rows);
@@ -243,14 +243,14 @@ static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_a
 }
 
 static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infer_dx_args *a,
-                                       void *scratch)
+                                       void *workspace)
 {
     const float *var = clade_tensor_host(&a->var);
     pass p = {.l = norm_layout_of(&a->x),
               .x = host_of(&a->x),
               .dy = host_of(&a->dy),
               .mean = host_of(&a->mean),
-              .partial = scratch,
+              .partial = workspace,
               .accumulate = a->accumulate};
     float *dgamma = clade_tensor_present(&a->dgamma) ? clade_tensor_host(&a->dgamma) : NULL;
     float *dbeta = clade_tensor_present(&a->dbeta) ? clade_tensor_host(&a->dbeta) : NULL;

@@ -41,9 +41,9 @@ static void norm_chunks(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *scratch)
+static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *workspace)
 {
-    const norm_pass p = {clade_tensor_host(&a->g), scratch, clade_tensor_count(&a->g)};
+    const norm_pass p = {clade_tensor_host(&a->g), workspace, clade_tensor_count(&a->g)};
     const size_t chunks = norm_clip_chunks(&a->g);
     clade_cpu_range(context, (cpu_range){norm_chunks, &p, chunks, chunk_grain});
     float sum = 0;
@@ -118,27 +118,27 @@ static void adam_range(const void *user, size_t first, size_t end)
         w[i] = adam_step(w[i], g[i] * scale, &m[i], &v[i], lr, beta1, beta2, eps, decay);
 }
 
-static clade_status sgd(void *context, const clade_sgd_args *a, void *scratch)
+static clade_status sgd(void *context, const clade_sgd_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     bool velocity = clade_tensor_present(&a->v);
     clade_cpu_range(context, (cpu_range){velocity ? sgd_velocity_range : sgd_plain_range, a,
                                          clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }
 
-static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *scratch)
+static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     bool velocity = clade_tensor_present(&a->v);
     clade_cpu_range(context, (cpu_range){velocity ? rmsprop_velocity_range : rmsprop_range, a,
                                          clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }
 
-static clade_status adam(void *context, const clade_adam_args *a, void *scratch)
+static clade_status adam(void *context, const clade_adam_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     clade_cpu_range(context, (cpu_range){adam_range, a, clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }

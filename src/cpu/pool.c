@@ -3,7 +3,7 @@
 
 #include "../../kernels/pool.clh"
 
-/* A loop over the rows of all pictures, `height` to a picture. */
+/* A loop over the rows of all images, `height` to an image. */
 typedef struct plane {
     pool_shape p;
     const void *args;
@@ -77,9 +77,9 @@ static void max_rows(const void *user, size_t first, size_t end)
     const float *x = clade_tensor_host(&a->x);
     float *y = clade_tensor_host(&a->y);
     u8 *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
-    size_t picture = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
+    size_t image = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
     for (size_t i = first; i < end; i++) {
-        const float *from = x + i / (size_t)p.oh * picture;
+        const float *from = x + i / (size_t)p.oh * image;
         u8 *at = index ? index + i * row : NULL;
         i32 oh = (i32)(i % (size_t)p.oh);
         if (l->two)
@@ -89,9 +89,9 @@ static void max_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *scratch)
+static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     plane l = plane_of(a, &a->x, &a->y, a->window, a->stride, a->pad);
     return run_plane(context, &l, a->x.dim[0], (int64_t)l.p.ow * l.p.c * 4, max_rows);
 }
@@ -122,14 +122,14 @@ static void spread_rows(const void *user, size_t first, size_t end)
     const float *dy = clade_tensor_host(&a->dy);
     const u8 *index = clade_tensor_host(&a->index);
     float *dx = clade_tensor_host(&a->dx);
-    size_t picture = pool_at(p.h, 0, p.w, p.c), out = pool_at(p.oh, 0, p.ow, p.c);
+    size_t image = pool_at(p.h, 0, p.w, p.c), out = pool_at(p.oh, 0, p.ow, p.c);
     for (size_t i = first; i < end; i++) {
         size_t b = i / (size_t)l->height;
         i32 oh = (i32)(i % (size_t)l->height);
         int inside = l->inside && oh < p.oh;
         const float *g = dy + b * out;
         const u8 *at = index + b * out;
-        float *to = dx + b * picture;
+        float *to = dx + b * image;
         if (!l->two)
             spread_row(g, at, to, p, oh, inside, a->accumulate);
         else if (a->accumulate)
@@ -162,9 +162,9 @@ static void gather_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *scratch)
+static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     plane l = plane_of(a, &a->dx, &a->dy, a->window, a->stride, a->pad);
     const pool_shape *p = &l.p;
     bool tiled = p->rows == p->down && p->columns == p->across;
@@ -180,9 +180,9 @@ static void mean_rows(const void *user, size_t first, size_t end)
     const plane *l = user;
     const clade_avgpool2d_args *a = l->args;
     const pool_shape p = l->p;
-    size_t picture = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
+    size_t image = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
     for (size_t i = first; i < end; i++) {
-        const float *x = (const float *)clade_tensor_host(&a->x) + i / (size_t)p.oh * picture;
+        const float *x = (const float *)clade_tensor_host(&a->x) + i / (size_t)p.oh * image;
         float *y = (float *)clade_tensor_host(&a->y) + i * row;
         i32 oh = (i32)(i % (size_t)p.oh);
         for (i32 ow = 0; ow < p.ow; ow++, y += p.c) {
@@ -194,9 +194,9 @@ static void mean_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void *scratch)
+static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     plane l = plane_of(a, &a->x, &a->y, a->window, a->stride, a->pad);
     return run_plane(context, &l, a->x.dim[0], (int64_t)l.p.ow * l.p.c * 4, mean_rows);
 }
@@ -221,20 +221,20 @@ static void mean_gather_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a, void *scratch)
+static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     plane l = plane_of(a, &a->dx, &a->dy, a->window, a->stride, a->pad);
     l.height = l.p.h;
     return run_plane(context, &l, a->dx.dim[0], (int64_t)l.p.w * l.p.c, mean_gather_rows);
 }
 
-/* ---- means of whole pictures ---- */
+/* ---- means of whole images ---- */
 
 /* Channels that one thread sums at once: whole cache lines. */
 enum { strip = 64 };
 
-/* Strip `i` of all pictures' channels. */
+/* Strip `i` of all images' channels. */
 static void global_strip(const clade_global_avgpool_args *a, size_t i)
 {
     i32 c = a->x.dim[3];
@@ -260,9 +260,9 @@ static void global_strips(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) global_strip(user, i);
 }
 
-static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *scratch)
+static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     size_t strips = ((size_t)a->x.dim[3] + strip - 1) / strip;
     clade_cpu_range(context, (cpu_range){global_strips, a, (size_t)a->x.dim[0] * strips, 1});
     return CLADE_OK;
@@ -285,9 +285,9 @@ static void global_spread(const void *user, size_t first, size_t end)
 }
 
 static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_dx_args *a,
-                                      void *scratch)
+                                      void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     size_t c = (size_t)a->dx.dim[3], n = clade_tensor_count(&a->dx) / c;
     clade_cpu_range(context, (cpu_range){global_spread, a, n, c >= block ? 1 : block / c});
     return CLADE_OK;

@@ -202,12 +202,12 @@ static void add_chunks(const void *user, size_t first, size_t end)
 
 clade_status CPU_NAME(sum)(cpu_context *cpu, const clade_tensor *x, const clade_tensor *b,
                            const clade_tensor *target, float scale, int32_t accumulate,
-                           float *scratch)
+                           float *workspace)
 {
     sum_job job = {.x = clade_tensor_host(x),
                    .b = b ? clade_tensor_host(b) : NULL,
                    .target = clade_tensor_host(target),
-                   .part = scratch,
+                   .part = workspace,
                    .scale = scale,
                    .accumulate = accumulate};
     broadcast_sum *s = &job.s;
@@ -231,9 +231,9 @@ static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
     return mean ? math_rcp((float)(clade_tensor_count(x) / clade_tensor_count(y))) : 1.0f;
 }
 
-static clade_status reduce(void *context, const clade_reduce_args *a, void *scratch)
+static clade_status reduce(void *context, const clade_reduce_args *a, void *workspace)
 {
-    return CPU_NAME(sum)(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, scratch);
+    return CPU_NAME(sum)(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, workspace);
 }
 
 /* alpha times a stretched gradient */
@@ -252,9 +252,9 @@ static void spread_row(const broadcast_job *job, float *y, const float *a, const
         for (size_t k = 0; k < n; k++) y[k] = one;
 }
 
-static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *scratch)
+static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     broadcast_job job = {
         .row = spread_row, .alpha = weight(&a->dx, &a->dy, a->mean), .accumulate = a->accumulate};
     return run_broadcast(context, job, &a->dx, &a->dy, NULL);

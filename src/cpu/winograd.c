@@ -1,5 +1,5 @@
 /* Convolution by Winograd's tiles on the CPU: blocks of tiles are shared among threads, each of
- * which takes its block through all steps in scratch memory of its own. */
+ * which takes its block through all steps in workspace of its own. */
 #include "cpu/conv_band.h"
 #include "op/winograd_plan.h"
 
@@ -37,13 +37,13 @@ static void block_item(void *user, size_t item, int thread)
                    left < job->w.block ? left : job->w.block, u, m);
 }
 
-static void run_tiles(cpu_context *cpu, tiles_job *job, float *scratch)
+static void run_tiles(cpu_context *cpu, tiles_job *job, float *workspace)
 {
     winograd_job *w = &job->w;
     winograd_plan(w, VW, clade_pool_threads(cpu->pool));
     size_t blocks = (size_t)((w->k + w->lanes - 1) / w->lanes);
-    job->filters = scratch;
-    job->own = scratch + winograd_filter_floats(w);
+    job->filters = workspace;
+    job->own = workspace + winograd_filter_floats(w);
     job->own_floats = winograd_block_floats(w);
     clade_pool_for(cpu->pool, blocks * (size_t)w->c, filter_item, job);
     clade_pool_for(cpu->pool, (size_t)((w->tiles + w->block - 1) / w->block), block_item, job);
@@ -51,7 +51,7 @@ static void run_tiles(cpu_context *cpu, tiles_job *job, float *scratch)
 
 clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
                                 const conv_finish *finish, float *y, uint8_t *index, bool pooled,
-                                void *scratch)
+                                void *workspace)
 {
     tiles_job job = {
         .w = winograd_forward(a),
@@ -59,19 +59,19 @@ clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
         .weights = clade_tensor_host(&a->w)};
     job.w.pooled = pooled;
     job.w.indexed = index != NULL;
-    run_tiles(cpu, &job, scratch);
+    run_tiles(cpu, &job, workspace);
     return CLADE_OK;
 }
 
 clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
-                                   const uint8_t *index, void *scratch)
+                                   const uint8_t *index, void *workspace)
 {
     tiles_job job = {
         .w = winograd_dx(a),
         .tensors = {.x = clade_tensor_host(&a->dy), .index = index, .y = clade_tensor_host(&a->dx)},
         .weights = clade_tensor_host(&a->w)};
     job.w.spread = index != NULL;
-    run_tiles(cpu, &job, scratch);
+    run_tiles(cpu, &job, workspace);
     return CLADE_OK;
 }
 
@@ -116,7 +116,7 @@ static void gradient_item(void *user, size_t item, int thread)
 }
 
 clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
-                                   const uint8_t *index, void *scratch)
+                                   const uint8_t *index, void *workspace)
 {
     dw_job job = {.w = winograd_dw(a),
                   .x = clade_tensor_host(&a->x),
@@ -126,7 +126,7 @@ clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args 
                   .db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL};
     job.w.pooled = index != NULL;
     winograd_plan_dw(&job.w, VW);
-    job.sums = scratch;
+    job.sums = workspace;
     job.db_sums = job.sums + winograd_sum_floats(&job.w);
     job.own = job.db_sums + winograd_db_floats(&job.w);
     job.own_floats = winograd_dw_floats(&job.w);

@@ -84,7 +84,7 @@ static clade_status read_entry(clade_source *source, struct archive *archive,
         entry->damaged = false;
         status = clade_entry_classify(entry, head, head_size);
         if (status || entry->kind == CLADE_ENTRY_OTHER) return status;
-        size_t most = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_picture_bytes;
+        size_t most = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_image_bytes;
         status = read_rest(archive, head, head_size, most, &entry->bytes, &entry->size, &code);
         if (status) return status;
         if (code == 0 && entry->size > most) {
@@ -96,7 +96,7 @@ static clade_status read_entry(clade_source *source, struct archive *archive,
         *kept += entry->size;
         if (*kept > limit)
             return clade_fail(CLADE_EUNSUPPORTED,
-                              "%s: holds more than %.1f GB of pictures, more than there is memory "
+                              "%s: holds more than %.1f GB of images, more than there is memory "
                               "for: unpack it into a folder",
                               source->path, (double)limit / 1e9);
     }
@@ -122,7 +122,7 @@ static clade_status read_all(clade_source *source, struct archive *archive, uint
         if (code < ARCHIVE_WARN)
             return clade_fail(CLADE_EFORMAT,
                               items ? "%s: a damaged archive: %s"
-                                    : "%s: not a folder or archive of pictures: %s",
+                                    : "%s: not a folder or archive of images: %s",
                               source->path, error_of(archive));
         clade_status status = read_entry(source, archive, item, limit, &kept);
         if (status) return status;
@@ -145,7 +145,7 @@ clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
     archive_read_support_format_gnutar(archive);
     clade_status status;
     if (archive_read_open_filename(archive, source->path, block_bytes) != ARCHIVE_OK)
-        status = clade_fail(CLADE_EFORMAT, "%s: not a folder or archive of pictures: %s",
+        status = clade_fail(CLADE_EFORMAT, "%s: not a folder or archive of images: %s",
                             source->path, error_of(archive));
     else
         status = read_all(source, archive, limit);

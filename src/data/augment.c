@@ -1,4 +1,4 @@
-/* Random affine augmentation as a 2×3 matrix and a brightness per picture. */
+/* Random affine augmentation as a 2×3 matrix and a brightness per image. */
 #include <clade/data.h>
 
 #include "base/random.h"

@@ -1,4 +1,4 @@
-/* Pictures made small by averaging: each cell is the mean of what it covers. */
+/* Images made small by averaging: each cell is the mean of what it covers. */
 #include "data/image.h"
 
 #include <math.h>

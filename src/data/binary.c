@@ -1,4 +1,4 @@
-/* What the binary sets share: their files' names, and pictures that are records of a file. */
+/* What the binary sets share: their files' names, and images that are records of a file. */
 #include "data/binary.h"
 
 #include <stdio.h>
@@ -25,13 +25,13 @@ clade_status clade_records_add(clade_dataset *dataset, clade_split split,
                               dataset->classes);
         char *own = names + i * width;
         snprintf(own, width, "%s:%u", name, (unsigned)i);
-        clade_picture picture = {.name = own,
+        clade_image image = {.name = own,
                                  .key = clade_base_name(own),
                                  .source = records->source,
                                  .entry = records->entry,
                                  .offset = records->first + i * records->stride,
                                  .label = (int32_t)label};
-        status = clade_dataset_add(dataset, split, &picture);
+        status = clade_dataset_add(dataset, split, &image);
     }
     return status;
 }

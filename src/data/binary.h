@@ -11,11 +11,11 @@ bool clade_binary_member(const char *base);
 bool clade_cifar_member(const char *base);
 bool clade_idx_member(const char *base);
 
-/* When `source` holds such a set: fills in raw, classes and pictures. Otherwise *found is false. */
+/* When `source` holds such a set: fills in raw, classes and images. Otherwise *found is false. */
 clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool *found);
 clade_status clade_idx_read(clade_dataset *dataset, clade_source *source, bool *found);
 
-/* Adds `count` records of an entry to a split: picture i lies at first + i·stride, its label is
+/* Adds `count` records of an entry to a split: image i lies at first + i·stride, its label is
  * labels[i]. Labels must be below the number of classes. */
 typedef struct clade_records {
     clade_source *source;

@@ -1,4 +1,4 @@
-/* The memory for decoded pictures. It is taken up in the order in which they are decoded, so that
+/* The memory for decoded images. It is taken up in the order in which they are decoded, so that
  * no more of it is touched than has been filled: the first batch is needed before all else. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
@@ -10,9 +10,9 @@
 
 typedef struct clade_cache {
     uint8_t *bytes;
-    size_t room;        /* pictures there is a place for */
+    size_t room;        /* images there is a place for */
     atomic_size_t used; /* places given away; more than there are once someone was refused */
-    bool roomy;         /* is there a place for each picture that there was at first? */
+    bool roomy;         /* is there a place for each image that there was at first? */
 } clade_cache;
 
 static clade_status create(size_t count, size_t size, uint64_t limit, clade_cache **out)
@@ -44,7 +44,7 @@ clade_status clade_dataset_make_room(clade_dataset *dataset)
     size_t size = clade_dataset_bytes(dataset);
     clade_status status = CLADE_OK;
     for (int s = 0; s < CLADE_SPLITS && !status; s++) {
-        clade_pictures *in = &dataset->split[s];
+        clade_images *in = &dataset->split[s];
         if (!in->cache) status = create(in->count, size, left, &in->cache);
         if (!status) left -= (uint64_t)in->cache->room * size;
     }
@@ -57,12 +57,12 @@ static uint8_t *find_place(clade_cache *cache, size_t size)
     return at < cache->room ? cache->bytes + at * size : NULL;
 }
 
-/* Makes a picture this thread's to decode, or says what has become of it. */
-static clade_cached claim(clade_picture *picture)
+/* Makes an image this thread's to decode, or says what has become of it. */
+static clade_cached claim(clade_image *image)
 {
     for (;;) {
         unsigned char state = CLADE_NOT_CACHED;
-        if (atomic_compare_exchange_strong(&picture->cached, &state, CLADE_BEING_CACHED))
+        if (atomic_compare_exchange_strong(&image->cached, &state, CLADE_BEING_CACHED))
             return CLADE_BEING_CACHED;
         if (state != CLADE_BEING_CACHED) return (clade_cached)state;
         sched_yield(); /* another thread is just decoding it */
@@ -72,28 +72,28 @@ static clade_cached claim(clade_picture *picture)
 clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split, size_t i,
                                 clade_decoder *decoder, uint8_t *spare, const uint8_t **pixels)
 {
-    clade_picture *picture = &dataset->split[split].items[i];
+    clade_image *image = &dataset->split[split].items[i];
     clade_cache *cache = dataset->split[split].cache;
-    clade_cached state = cache ? claim(picture) : CLADE_NO_PLACE;
-    if (state == CLADE_BEING_CACHED && !picture->place)
-        picture->place = find_place(cache, clade_dataset_bytes(dataset));
-    uint8_t *place = picture->place ? picture->place : spare;
+    clade_cached state = cache ? claim(image) : CLADE_NO_PLACE;
+    if (state == CLADE_BEING_CACHED && !image->place)
+        image->place = find_place(cache, clade_dataset_bytes(dataset));
+    uint8_t *place = image->place ? image->place : spare;
     *pixels = place;
     if (state == CLADE_CACHED) return CLADE_OK;
-    clade_status status = clade_dataset_decode(dataset, picture, decoder, place);
+    clade_status status = clade_dataset_decode(dataset, image, decoder, place);
     if (state == CLADE_NO_PLACE) return status;
-    if (!picture->place) {
-        atomic_store(&picture->cached, CLADE_NO_PLACE);
+    if (!image->place) {
+        atomic_store(&image->cached, CLADE_NO_PLACE);
     } else {
-        if (!status) clade_entry_release(picture->entry);
-        atomic_store(&picture->cached, status ? CLADE_NOT_CACHED : CLADE_CACHED);
+        if (!status) clade_entry_release(image->entry);
+        atomic_store(&image->cached, status ? CLADE_NOT_CACHED : CLADE_CACHED);
     }
     return status;
 }
 
 bool clade_dataset_is_cached(const clade_dataset *dataset, clade_split split)
 {
-    const clade_pictures *in = &dataset->split[split];
+    const clade_images *in = &dataset->split[split];
     for (size_t i = 0; i < in->count; i++)
         if (atomic_load(&in->items[i].cached) != CLADE_CACHED) return false;
     return true;

@@ -1,4 +1,4 @@
-/* A data set: opening, what it knows about its pictures, and their pixels. */
+/* A data set: opening, what it knows about its images, and their pixels. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -22,23 +22,23 @@ size_t clade_dataset_bytes(const clade_dataset *dataset)
 
 static clade_status out_of_memory(void)
 {
-    return clade_fail(CLADE_ENOMEM, "out of memory for a list of pictures");
+    return clade_fail(CLADE_ENOMEM, "out of memory for a list of images");
 }
 
 clade_status clade_dataset_add(clade_dataset *dataset, clade_split split,
-                               const clade_picture *picture)
+                               const clade_image *image)
 {
-    clade_pictures *in = &dataset->split[split];
+    clade_images *in = &dataset->split[split];
     if (in->count >= INT32_MAX)
-        return clade_fail(CLADE_EUNSUPPORTED, "more than %d pictures in a split", INT32_MAX);
+        return clade_fail(CLADE_EUNSUPPORTED, "more than %d images in a split", INT32_MAX);
     if (in->count == in->room) {
         size_t room = in->room ? 2 * in->room : 256;
-        clade_picture *items = realloc(in->items, room * sizeof *items);
+        clade_image *items = realloc(in->items, room * sizeof *items);
         if (!items) return out_of_memory();
         in->items = items;
         in->room = room;
     }
-    in->items[in->count++] = *picture;
+    in->items[in->count++] = *image;
     return CLADE_OK;
 }
 
@@ -86,14 +86,14 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
         return clade_fail(CLADE_EINVAL, "%s: %zu classes: a classifier needs two", path,
                           dataset->classes);
     for (int s = 0; s < CLADE_SPLITS; s++) {
-        clade_pictures *in = &dataset->split[s];
+        clade_images *in = &dataset->split[s];
         free(in->of_class);
         in->of_class = calloc(dataset->classes, sizeof *in->of_class);
         if (!in->of_class) return out_of_memory();
         for (size_t i = 0; i < in->count; i++) in->of_class[in->items[i].label]++;
         for (size_t c = 0; c < dataset->classes && in->count > 0; c++)
             if (in->of_class[c] == 0 && !dataset->lenient)
-                return clade_fail(CLADE_EINVAL, "%s: class '%s' has no pictures in the %s split",
+                return clade_fail(CLADE_EINVAL, "%s: class '%s' has no images in the %s split",
                                   dataset->sources[s] ? dataset->sources[s]->path : path,
                                   dataset->names[c], clade_split_word((clade_split)s));
     }
@@ -109,9 +109,9 @@ static clade_status skip_others(clade_dataset *dataset, const clade_source *sour
         if (entry->kind == CLADE_ENTRY_MEMBER && !binary) {
             free(entry->bytes);
             entry->bytes = NULL;
-            status = clade_entry_reject(entry, "not a JPEG or PNG picture");
+            status = clade_entry_reject(entry, "not a JPEG or PNG image");
         } else if (binary &&
-                   (entry->kind == CLADE_ENTRY_PICTURE || entry->kind == CLADE_ENTRY_OTHER)) {
+                   (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_OTHER)) {
             status = clade_dataset_skip(dataset, entry->name, "not a part of the binary set");
         }
     }
@@ -142,7 +142,7 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
     return status;
 }
 
-/* Takes height and width from the first picture whose header can be read. */
+/* Takes height and width from the first image whose header can be read. */
 static clade_status size_of_first(clade_dataset *dataset)
 {
     if (dataset->raw.height) {
@@ -151,10 +151,10 @@ static clade_status size_of_first(clade_dataset *dataset)
         return CLADE_OK;
     }
     clade_decoder decoder = {0};
-    clade_status status = clade_fail(CLADE_EFORMAT, "%s: no pictures", dataset->sources[0]->path);
+    clade_status status = clade_fail(CLADE_EFORMAT, "%s: no images", dataset->sources[0]->path);
     for (int s = 0; s < CLADE_SPLITS && status; s++) {
         for (size_t i = 0; i < dataset->split[s].count && status; i++) {
-            const clade_picture *p = &dataset->split[s].items[i];
+            const clade_image *p = &dataset->split[s].items[i];
             const uint8_t *bytes;
             size_t size;
             clade_header header;
@@ -176,8 +176,8 @@ static clade_status check_options(const clade_data_options *options)
 {
     if (!options || !options->path) return clade_fail(CLADE_EINVAL, "no path of a data set");
     int32_t h = options->height, w = options->width;
-    if (h < 0 || w < 0 || (h == 0) != (w == 0) || (double)h * w > clade_picture_pixels)
-        return clade_fail(CLADE_EINVAL, "pictures of %d×%d pixels", w, h);
+    if (h < 0 || w < 0 || (h == 0) != (w == 0) || (double)h * w > clade_image_pixels)
+        return clade_fail(CLADE_EINVAL, "images of %d×%d pixels", w, h);
     if (options->channels != 0 && options->channels != 1 && options->channels != 3)
         return clade_fail(CLADE_EINVAL, "%d channels: expected 1 or 3", options->channels);
     if (options->interpolation != CLADE_NEAREST && options->interpolation != CLADE_BILINEAR)
@@ -196,7 +196,7 @@ static clade_status open_all(clade_dataset *dataset, const clade_data_options *o
     if (!status) status = clade_dataset_count_classes(dataset);
     if (!status && dataset->target.height == 0) status = size_of_first(dataset);
     for (int s = 0; s < CLADE_SPLITS && !status; s++) {
-        const clade_pictures *in = &dataset->split[s];
+        const clade_images *in = &dataset->split[s];
         for (size_t i = 0; i < in->count; i++) in->items[i].entry->users++;
     }
     return status;
@@ -302,7 +302,7 @@ const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i)
 }
 
 /* A record of a binary set in the target's channels. */
-static clade_status read_record(const clade_dataset *dataset, const clade_picture *picture,
+static clade_status read_record(const clade_dataset *dataset, const clade_image *image,
                                 clade_decoder *decoder, const uint8_t **record, size_t *size,
                                 clade_raster *out)
 {
@@ -311,7 +311,7 @@ static clade_status read_record(const clade_dataset *dataset, const clade_pictur
     size_t plane = (size_t)raw->height * (size_t)raw->width, channels = (size_t)raw->channels;
     const uint8_t *bytes;
     size_t got;
-    clade_status status = clade_source_read(picture->source, picture->entry, picture->offset,
+    clade_status status = clade_source_read(image->source, image->entry, image->offset,
                                             plane * channels, &decoder->file, &bytes, &got);
     if (!status && got < plane * channels)
         status = clade_fail(CLADE_EIO, "the file became shorter");
@@ -333,27 +333,27 @@ static clade_status read_record(const clade_dataset *dataset, const clade_pictur
     return CLADE_OK;
 }
 
-clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_picture *picture,
+clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_image *image,
                                   clade_decoder *decoder, uint8_t *out)
 {
     const uint8_t *bytes;
     size_t size;
     if (dataset->raw.height) {
         clade_raster raster;
-        clade_status read = read_record(dataset, picture, decoder, &bytes, &size, &raster);
+        clade_status read = read_record(dataset, image, decoder, &bytes, &size, &raster);
         if (!read) read = clade_raster_resize(decoder, &raster, &dataset->target, out);
-        return clade_context(read, "%s", picture->name);
+        return clade_context(read, "%s", image->name);
     }
-    clade_status status = clade_source_read(picture->source, picture->entry, 0, SIZE_MAX,
+    clade_status status = clade_source_read(image->source, image->entry, 0, SIZE_MAX,
                                             &decoder->file, &bytes, &size);
     if (status) return status;
-    return clade_decoder_picture(decoder, bytes, size, picture->name, &dataset->target, out);
+    return clade_decoder_image(decoder, bytes, size, image->name, &dataset->target, out);
 }
 
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_original *out)
 {
-    const clade_picture *p = &dataset->split[split].items[i];
+    const clade_image *p = &dataset->split[split].items[i];
     const clade_raw *raw = &dataset->raw;
     *out = (clade_original){.header = {raw->height, raw->width, raw->channels, .orientation = 1}};
     clade_status status;
@@ -371,7 +371,7 @@ clade_status clade_dataset_pixels(const clade_dataset *dataset, clade_split spli
                                   uint8_t *hwc)
 {
     if (!dataset || !hwc || split < 0 || split >= CLADE_SPLITS || i >= dataset->split[split].count)
-        return clade_fail(CLADE_EINVAL, "no picture %zu in split %d", i, (int)split);
+        return clade_fail(CLADE_EINVAL, "no image %zu in split %d", i, (int)split);
     clade_decoder decoder = {0};
     const uint8_t *pixels;
     clade_status status = clade_dataset_take(dataset, split, i, &decoder, hwc, &pixels);

@@ -11,8 +11,8 @@ typedef enum clade_cached {
     CLADE_NO_PLACE /* for good: the cache was full */
 } clade_cached;
 
-/* One picture of a split. */
-typedef struct clade_picture {
+/* One image of a split. */
+typedef struct clade_image {
     const char *name; /* within its source */
     const char *key;  /* the part of the name that the splits by fraction go by: below the split's
                        * folder, so that a wrapping folder or its name makes no difference */
@@ -22,18 +22,18 @@ typedef struct clade_picture {
     int32_t label;
     atomic_uchar cached; /* a clade_cached: do its pixels lie in the cache? */
     uint8_t *place;      /* where they do; NULL: it has none yet */
-} clade_picture;
+} clade_image;
 
-typedef struct clade_pictures {
-    clade_picture *items;
+typedef struct clade_images {
+    clade_image *items;
     size_t count, room;
     struct clade_cache *cache; /* made by clade_dataset_make_room; NULL: none */
     size_t *of_class;
-} clade_pictures;
+} clade_images;
 
-/* How a binary set stores a picture. */
+/* How a binary set stores an image. */
 typedef struct clade_raw {
-    int32_t height, width, channels; /* height 0: the pictures are files */
+    int32_t height, width, channels; /* height 0: the images are files */
     bool planar;                     /* channel after channel (CIFAR) */
 } clade_raw;
 
@@ -46,9 +46,9 @@ struct clade_dataset {
         *sources[CLADE_SPLITS]; /* the main one, the validation split's, the test split's */
     char **names;               /* of the classes */
     size_t classes;
-    clade_pictures split[CLADE_SPLITS];
+    clade_images split[CLADE_SPLITS];
     clade_raw raw;
-    char **blocks; /* texts that pictures' names point into */
+    char **blocks; /* texts that images' names point into */
     size_t block_count;
     clade_target target;
     uint64_t cache_bytes;
@@ -60,25 +60,25 @@ struct clade_dataset {
 
 const char *clade_split_word(clade_split split); /* "training", "validation", "test" */
 
-size_t clade_dataset_bytes(const clade_dataset *dataset); /* of one picture */
+size_t clade_dataset_bytes(const clade_dataset *dataset); /* of one image */
 clade_status clade_dataset_add(clade_dataset *dataset, clade_split split,
-                               const clade_picture *picture);
+                               const clade_image *image);
 clade_status clade_dataset_add_class(clade_dataset *dataset, const char *name, size_t length);
 clade_status clade_dataset_skip(clade_dataset *dataset, const char *name, const char *reason);
 /* Keeps a malloc'ed text until the data set is destroyed; frees it at once on failure. */
 clade_status clade_dataset_keep(clade_dataset *dataset, char *text);
 
-/* Counts the pictures of each class; a class that has none in a split with pictures is an error. */
+/* Counts the images of each class; a class that has none in a split with images is an error. */
 clade_status clade_dataset_count_classes(clade_dataset *dataset);
 
 /* Finds classes and splits among the folders of the sources. */
 clade_status clade_layout_read(clade_dataset *dataset);
 
-/* Moves pictures from the training split to one that has none, by fraction and seed. */
+/* Moves images from the training split to one that has none, by fraction and seed. */
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
                                      uint64_t seed);
 
-/* A picture as it is stored, and at its full size, upright, in the data set's channels; all in the
+/* An image as it is stored, and at its full size, upright, in the data set's channels; all in the
  * decoder's memory or the source's. */
 typedef struct clade_original {
     clade_header header; /* kind OTHER: a record of a binary set */
@@ -86,24 +86,24 @@ typedef struct clade_original {
     size_t size;
     clade_raster raster;
 } clade_original;
-/* An error does not name the picture; bytes and size are set if it could be read. */
+/* An error does not name the image; bytes and size are set if it could be read. */
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_original *out);
 
-/* A picture's pixels, decoded into `out`. */
-clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_picture *picture,
+/* An image's pixels, decoded into `out`. */
+clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_image *image,
                                   clade_decoder *decoder, uint8_t *out);
 
-/* Shares the memory for decoded pictures among the splits in their order. What has been made before
+/* Shares the memory for decoded images among the splits in their order. What has been made before
  * stays as it is. */
 clade_status clade_dataset_make_room(clade_dataset *dataset);
 void clade_cache_destroy(struct clade_cache **cache);
 
-/* Where the pixels of a picture are: in the cache, into which it is decoded first if there is a
+/* Where the pixels of an image are: in the cache, into which it is decoded first if there is a
  * place left for it, else in `spare`. Thread-safe. */
 clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split, size_t i,
                                 clade_decoder *decoder, uint8_t *spare, const uint8_t **pixels);
-/* Does every picture of the split lie in the cache? There is a place for every one? */
+/* Does every image of the split lie in the cache? There is a place for every one? */
 bool clade_dataset_is_cached(const clade_dataset *dataset, clade_split split);
 bool clade_dataset_has_room(const clade_dataset *dataset, clade_split split);
 

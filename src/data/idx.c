@@ -97,7 +97,7 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     if (!status) status = read_header(source, labels, 1, &count);
     if (status) return status;
     if (shape[0] != count || count == 0)
-        return clade_fail(CLADE_EFORMAT, "%s: %u pictures in %s but %u labels in %s", source->path,
+        return clade_fail(CLADE_EFORMAT, "%s: %u images in %s but %u labels in %s", source->path,
                           shape[0], images->name, count, labels->name);
     status = clade_check_size(shape[2], shape[1]);
     if (!status && split != CLADE_TRAIN &&

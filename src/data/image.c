@@ -1,4 +1,4 @@
-/* Single pictures: the kind by content, orientation, channels, and the public decoding calls. */
+/* Single images: the kind by content, orientation, channels, and the public decoding calls. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A buffer above this goes back after each picture, so that one huge photograph does not stay in
+/* A buffer above this goes back after each image, so that one huge photograph does not stay in
  * memory for the rest of the run. */
 enum { keep_bytes = 16 << 20 };
 
@@ -79,7 +79,7 @@ clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char 
 {
     if (starts(head, size, "\xff\xd8\xff", 3)) return CLADE_IMAGE_JPEG;
     if (starts(head, size, "\x89PNG\r\n\x1a\n", 8)) return CLADE_IMAGE_PNG;
-    const char *why = "not a JPEG or PNG picture";
+    const char *why = "not a JPEG or PNG image";
     if (size == 0)
         why = "an empty file";
     else if (starts(head, size, "GIF8", 4))
@@ -99,9 +99,9 @@ clade_status clade_check_size(uint32_t width, uint32_t height)
     if (width == 0 || height == 0)
         return clade_fail(CLADE_EFORMAT, "its header says %u×%u pixels", width, height);
     double pixels = (double)width * height;
-    if (pixels > clade_picture_pixels)
+    if (pixels > clade_image_pixels)
         return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width,
-                          height, pixels / 1e6, clade_picture_pixels / 1000000);
+                          height, pixels / 1e6, clade_image_pixels / 1000000);
     return CLADE_OK;
 }
 
@@ -191,7 +191,7 @@ void clade_decoder_trim(clade_decoder *decoder)
     buffer_trim(&decoder->turned);
 }
 
-clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,
+clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
                                    const char *name, const clade_target *target, uint8_t *out)
 {
     clade_raster raster;
@@ -245,7 +245,7 @@ static clade_status check_target(const char *name, const clade_target *target, c
 {
     if (!out) return clade_fail(CLADE_EINVAL, "%s: no place for the pixels", name);
     if (target->height < 1 || target->width < 1 ||
-        (double)target->height * target->width > clade_picture_pixels)
+        (double)target->height * target->width > clade_image_pixels)
         return clade_fail(CLADE_EINVAL, "%s: cannot be resized to %d×%d", name, target->width,
                           target->height);
     if (target->channels != 1 && target->channels != 3)
@@ -261,13 +261,13 @@ clade_status clade_image_decode(const void *bytes, size_t size, const char *name
                                 int32_t width, int32_t channels, clade_interpolation interpolation,
                                 uint8_t *hwc)
 {
-    if (!name) name = "picture";
+    if (!name) name = "image";
     if (!bytes && size) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);
     clade_target target = {height, width, channels, interpolation};
     clade_status status = check_target(name, &target, hwc);
     if (status) return status;
     clade_decoder decoder = {0};
-    status = clade_decoder_picture(&decoder, bytes, size, name, &target, hwc);
+    status = clade_decoder_image(&decoder, bytes, size, name, &target, hwc);
     clade_decoder_clear(&decoder);
     return status;
 }
@@ -275,15 +275,15 @@ clade_status clade_image_decode(const void *bytes, size_t size, const char *name
 clade_status clade_image_read(const char *path, int32_t height, int32_t width, int32_t channels,
                               clade_interpolation interpolation, uint8_t *hwc)
 {
-    if (!path) return clade_fail(CLADE_EINVAL, "no path of a picture");
+    if (!path) return clade_fail(CLADE_EINVAL, "no path of an image");
     clade_target target = {height, width, channels, interpolation};
     clade_status status = check_target(path, &target, hwc);
     if (status) return status;
     clade_decoder decoder = {0};
     clade_buffer file = {0};
     size_t size = 0;
-    status = clade_bytes_read(path, 0, SIZE_MAX, clade_picture_bytes, &file, &size);
-    if (!status) status = clade_decoder_picture(&decoder, file.data, size, path, &target, hwc);
+    status = clade_bytes_read(path, 0, SIZE_MAX, clade_image_bytes, &file, &size);
+    if (!status) status = clade_decoder_image(&decoder, file.data, size, path, &target, hwc);
     buffer_clear(&file);
     clade_decoder_clear(&decoder);
     return status;
@@ -291,7 +291,7 @@ clade_status clade_image_read(const char *path, int32_t height, int32_t width, i
 
 clade_status clade_image_size(const void *bytes, size_t size, const char *name, int32_t hwc[3])
 {
-    if (!name) name = "picture";
+    if (!name) name = "image";
     if ((!bytes && size) || !hwc) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);
     clade_decoder decoder = {0};
     clade_header header;

@@ -1,13 +1,13 @@
-/* Decoding of single pictures: what the decoders, the resize and their callers share. */
+/* Decoding of single images: what the decoders, the resize and their callers share. */
 #ifndef CLADE_DATA_IMAGE_H
 #define CLADE_DATA_IMAGE_H
 
 #include <clade/data.h>
 
 enum {
-    clade_picture_pixels =
-        64000000, /* a picture with more is refused before anything is allocated */
-    clade_picture_bytes = 256 << 20, /* likewise a file */
+    clade_image_pixels =
+        64000000, /* an image with more is refused before anything is allocated */
+    clade_image_bytes = 256 << 20, /* likewise a file */
     clade_sniff_bytes = 16           /* as many first bytes as clade_image_sniff looks at */
 };
 
@@ -20,7 +20,7 @@ typedef enum clade_image_kind {
 /* The kind by the first bytes of a file; for another than JPEG and PNG, *reason says what it is. */
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
 
-/* A block that only grows, kept from picture to picture. */
+/* A block that only grows, kept from image to image. */
 typedef struct clade_buffer {
     uint8_t *data;
     size_t capacity;
@@ -29,24 +29,24 @@ typedef struct clade_buffer {
 /* One thread's working memory; all zero is a fresh one, clade_decoder_clear gives it back. */
 typedef struct clade_decoder {
     void *jpeg;          /* the TurboJPEG handle, made at the first JPEG */
-    clade_buffer file;   /* bytes of the picture's file */
-    clade_buffer pixels; /* the decoded picture */
+    clade_buffer file;   /* bytes of the image's file */
+    clade_buffer pixels; /* the decoded image */
     clade_buffer turned; /* the same in another orientation; also CMYK before conversion */
     clade_buffer table;  /* columns and weights of the resize */
 } clade_decoder;
 
 void clade_decoder_clear(clade_decoder *decoder);
-/* Gives back what one huge picture took. */
+/* Gives back what one huge image took. */
 void clade_decoder_trim(clade_decoder *decoder);
 clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size);
 
-/* What every picture becomes. */
+/* What every image becomes. */
 typedef struct clade_target {
     int32_t height, width, channels;
     clade_interpolation interpolation;
 } clade_target;
 
-/* A decoded picture, uint8 height×width×channels, in one of the decoder's buffers. */
+/* A decoded image, uint8 height×width×channels, in one of the decoder's buffers. */
 typedef struct clade_raster {
     uint8_t *data;
     int32_t height, width, channels;
@@ -65,11 +65,11 @@ typedef struct clade_header {
     bool interlaced;           /* PNG */
 } clade_header;
 
-/* How a picture is stored, in words: "JPEG progressive", "PNG palette". */
+/* How an image is stored, in words: "JPEG progressive", "PNG palette". */
 enum { clade_format_size = 48 };
 void clade_header_describe(const clade_header *header, char text[clade_format_size]);
 
-/* Reads the header of a picture; refuses one with more than clade_picture_pixels. */
+/* Reads the header of an image; refuses one with more than clade_image_pixels. */
 clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
                                clade_header *out);
 clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out);
@@ -84,7 +84,7 @@ clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, siz
 clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
                               const clade_target *target, clade_raster *out);
 
-/* Turns a picture upright by its EXIF orientation. */
+/* Turns an image upright by its EXIF orientation. */
 clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int orientation);
 
 /* RGB to grey in place: 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, as PIL's mode L. */
@@ -94,7 +94,7 @@ void clade_raster_grey(clade_raster *raster);
 clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *raster,
                                  const clade_target *target, uint8_t *out);
 
-/* The mean over the part of the picture that each of height × width cells covers:
+/* The mean over the part of the image that each of height × width cells covers:
  * out[height][width][raster->channels]. */
 clade_status clade_raster_average(clade_decoder *decoder, const clade_raster *raster,
                                   int32_t height, int32_t width, float *out);
@@ -104,7 +104,7 @@ clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes
                                     int32_t channels, clade_raster *out);
 
 /* The whole way from a file's bytes to target's pixels. `name` is for error texts. */
-clade_status clade_decoder_picture(clade_decoder *decoder, const void *bytes, size_t size,
+clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
                                    const char *name, const clade_target *target, uint8_t *out);
 
 /* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes

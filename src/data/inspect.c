@@ -1,4 +1,4 @@
-/* Looking at every picture of a data set. */
+/* Looking at every image of a data set. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/inspect.h"
 
@@ -13,7 +13,7 @@ typedef struct job {
     const clade_dataset *dataset;
     const clade_inspect_options *options;
     clade_inspection *in;
-    clade_header *headers;   /* one for each picture, */
+    clade_header *headers;   /* one for each image, */
     clade_look *looks;       /* likewise */
     clade_decoder *decoders; /* one for each thread */
     clade_pool *pool;
@@ -24,10 +24,10 @@ typedef struct job {
 
 static clade_status out_of_memory(size_t n)
 {
-    return clade_fail(CLADE_ENOMEM, "out of memory to inspect %zu pictures", n);
+    return clade_fail(CLADE_ENOMEM, "out of memory to inspect %zu images", n);
 }
 
-/* --- one picture --- */
+/* --- one image --- */
 
 static void measure(const clade_raster *raster, clade_inspected *p)
 {
@@ -48,7 +48,7 @@ static void measure(const clade_raster *raster, clade_inspected *p)
     }
 }
 
-/* Keeps why a picture cannot be read, without its name. */
+/* Keeps why an image cannot be read, without its name. */
 static void keep_fault(job *j, clade_inspected *p)
 {
     const char *text = clade_error();
@@ -61,7 +61,7 @@ static void keep_fault(job *j, clade_inspected *p)
 static void look_at(void *user, size_t at, int thread)
 {
     job *j = user;
-    clade_inspected *p = &j->in->pictures[at];
+    clade_inspected *p = &j->in->images[at];
     clade_decoder *decoder = &j->decoders[thread];
     if (atomic_load(&j->stop) || atomic_load(&j->short_of_memory)) return;
     clade_original original;
@@ -97,12 +97,12 @@ static void look_at(void *user, size_t at, int thread)
 
 /* --- all of them --- */
 
-static void list_pictures(const clade_dataset *dataset, clade_inspection *in)
+static void list_images(const clade_dataset *dataset, clade_inspection *in)
 {
     size_t at = 0;
     for (int s = 0; s < CLADE_SPLITS; s++)
         for (size_t i = 0; i < clade_dataset_count(dataset, (clade_split)s); i++)
-            in->pictures[at++] =
+            in->images[at++] =
                 (clade_inspected){.split = (clade_split)s,
                                   .index = i,
                                   .label = clade_dataset_label(dataset, (clade_split)s, i),
@@ -114,12 +114,12 @@ static clade_status run(job *j)
 {
     clade_inspection *in = j->in;
     size_t room = in->count ? in->count : 1, threads = (size_t)clade_pool_threads(j->pool);
-    in->pictures = calloc(room, sizeof *in->pictures);
+    in->images = calloc(room, sizeof *in->images);
     j->headers = calloc(room, sizeof *j->headers);
     j->looks = calloc(room, sizeof *j->looks);
     j->decoders = calloc(threads, sizeof *j->decoders);
-    if (!in->pictures || !j->headers || !j->looks || !j->decoders) return out_of_memory(in->count);
-    list_pictures(j->dataset, in);
+    if (!in->images || !j->headers || !j->looks || !j->decoders) return out_of_memory(in->count);
+    list_images(j->dataset, in);
     clade_pool_for(j->pool, in->count, look_at, j);
     for (size_t i = 0; i < threads; i++) clade_decoder_clear(&j->decoders[i]);
     if (atomic_load(&j->short_of_memory)) return out_of_memory(in->count);
@@ -182,11 +182,11 @@ void clade_inspection_destroy(clade_inspection **handle)
 {
     clade_inspection *in = *handle;
     if (!in) return;
-    for (size_t i = 0; i < in->count && in->pictures; i++) free(in->pictures[i].fault);
+    for (size_t i = 0; i < in->count && in->images; i++) free(in->images[i].fault);
     for (size_t i = 0; i < in->finding_count; i++) free(in->findings[i].text);
     free_counts(in->formats, in->format_count);
     free_counts(in->sizes, in->size_count);
-    free(in->pictures);
+    free(in->images);
     free(in->duplicates);
     free(in->readable);
     free(in->findings);
@@ -194,12 +194,12 @@ void clade_inspection_destroy(clade_inspection **handle)
     *handle = NULL;
 }
 
-clade_status clade_inspection_thumbnail(const clade_inspection *in, size_t picture, int32_t side,
+clade_status clade_inspection_thumbnail(const clade_inspection *in, size_t image, int32_t side,
                                         uint8_t *hwc, int32_t *height, int32_t *width)
 {
-    if (!in || picture >= in->count || side < 1 || side > 4096 || !hwc || !height || !width)
-        return clade_fail(CLADE_EINVAL, "no picture %zu, or no place for it", picture);
-    const clade_inspected *p = &in->pictures[picture];
+    if (!in || image >= in->count || side < 1 || side > 4096 || !hwc || !height || !width)
+        return clade_fail(CLADE_EINVAL, "no image %zu, or no place for it", image);
+    const clade_inspected *p = &in->images[image];
     clade_decoder decoder = {0};
     clade_original original;
     float *cells = NULL;

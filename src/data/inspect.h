@@ -7,10 +7,10 @@
 
 #include <clade/inspect.h>
 
-/* Fills in counts, ranges, statistics and histograms from the pictures; `headers` has one for each.
+/* Fills in counts, ranges, statistics and histograms from the images; `headers` has one for each.
  */
 clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *headers);
-/* Lists the duplicates and counts what splits share; `looks` has one for each picture and is used
+/* Lists the duplicates and counts what splits share; `looks` has one for each image and is used
  * up.
  */
 clade_status clade_inspect_duplicates(clade_inspection *in, const clade_inspect_options *options,

@@ -1,4 +1,4 @@
-/* Finding pictures of a data set that show the same. */
+/* Finding images of a data set that show the same. */
 #include "data/inspect.h"
 
 #include <stdlib.h>
@@ -6,10 +6,10 @@
 
 static clade_status out_of_memory(size_t n)
 {
-    return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu pictures", n);
+    return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu images", n);
 }
 
-/* A picture by its bytes. */
+/* An image by its bytes. */
 typedef struct keyed {
     const char *sha256;
     size_t at;
@@ -35,7 +35,7 @@ static clade_status add_pair(clade_inspection *in, size_t *room, clade_duplicate
     return CLADE_OK;
 }
 
-/* Pairs each picture with the first of the same bytes; first[i] is that one, or i itself. */
+/* Pairs each image with the first of the same bytes; first[i] is that one, or i itself. */
 static clade_status find_exact(clade_inspection *in, size_t *first, size_t *room)
 {
     keyed *list = malloc((in->count ? in->count : 1) * sizeof *list);
@@ -43,7 +43,7 @@ static clade_status find_exact(clade_inspection *in, size_t *first, size_t *room
     size_t n = 0;
     for (size_t i = 0; i < in->count; i++) {
         first[i] = i;
-        if (!in->pictures[i].fault) list[n++] = (keyed){in->pictures[i].sha256, i};
+        if (!in->images[i].fault) list[n++] = (keyed){in->images[i].sha256, i};
     }
     if (n) qsort(list, n, sizeof *list, by_hash);
     clade_status status = CLADE_OK;
@@ -57,7 +57,7 @@ static clade_status find_exact(clade_inspection *in, size_t *first, size_t *room
     return status;
 }
 
-/* Near duplicates among pictures of different bytes. */
+/* Near duplicates among images of different bytes. */
 static clade_status find_near(clade_inspection *in, const clade_inspect_options *o,
                               clade_pool *pool, clade_look *looks, const size_t *first,
                               size_t *room)
@@ -66,7 +66,7 @@ static clade_status find_near(clade_inspection *in, const clade_inspect_options 
     size_t *at = malloc((in->count ? in->count : 1) * sizeof *at), n = 0;
     if (!at) return out_of_memory(in->count);
     for (size_t i = 0; i < in->count; i++) { /* the looks move up: i is never before n */
-        if (in->pictures[i].fault || in->pictures[i].single_colour || first[i] != i) continue;
+        if (in->images[i].fault || in->images[i].single_colour || first[i] != i) continue;
         looks[n] = looks[i];
         at[n++] = i;
     }
@@ -84,7 +84,7 @@ static clade_status find_near(clade_inspection *in, const clade_inspect_options 
     return status;
 }
 
-/* Which splits each picture has duplicates in, as a set of bits. A near duplicate of one is taken
+/* Which splits each image has duplicates in, as a set of bits. A near duplicate of one is taken
  * as one of all that have its bytes. */
 static clade_status count_shared(clade_inspection *in, const size_t *first)
 {
@@ -95,20 +95,20 @@ static clade_status count_shared(clade_inspection *in, const size_t *first)
     sets *s = calloc(in->count ? in->count : 1, sizeof *s);
     if (!s) return out_of_memory(in->count);
     for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
+        const clade_inspected *p = &in->images[i];
         if (!p->fault) s[first[i]].in_split[p->split]++;
         if (!p->fault) s[first[i]].same |= (uint8_t)(1u << p->split);
     }
     for (size_t i = 0; i < in->duplicate_count; i++) {
         const clade_duplicate *d = &in->duplicates[i];
-        const clade_inspected *a = &in->pictures[d->a], *b = &in->pictures[d->b];
+        const clade_inspected *a = &in->images[d->a], *b = &in->images[d->b];
         in->contradictions += a->label != b->label;
         if (d->exact) continue;
         s[d->a].near |= s[d->b].same;
         s[d->b].near |= s[d->a].same;
     }
     for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
+        const clade_inspected *p = &in->images[i];
         const sets *own = &s[first[i]];
         if (p->fault) continue;
         for (unsigned t = 0; t < CLADE_SPLITS; t++) {
@@ -145,7 +145,7 @@ static clade_status sort_pairs(clade_inspection *in)
     if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for %zu duplicates", n);
     for (size_t i = 0; i < n; i++) {
         const clade_duplicate *d = &in->duplicates[i];
-        list[i] = (ranked){in->pictures[d->a].split == in->pictures[d->b].split, *d};
+        list[i] = (ranked){in->images[d->a].split == in->images[d->b].split, *d};
     }
     qsort(list, n, sizeof *list, by_rank);
     for (size_t i = 0; i < n; i++) in->duplicates[i] = list[i].pair;

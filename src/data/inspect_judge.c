@@ -35,7 +35,7 @@ static size_t split_count(const clade_inspection *in, int split)
     return n;
 }
 
-/* Pictures to judge by that are also among those to learn or to choose by. */
+/* Images to judge by that are also among those to learn or to choose by. */
 static clade_status judge_leaks(clade_inspection *in)
 {
     clade_status status = CLADE_OK;
@@ -44,7 +44,7 @@ static clade_status judge_leaks(clade_inspection *in)
             size_t n = in->shared[of][also], count = split_count(in, of);
             if (n == 0) continue;
             status = add(in, true,
-                         "%zu of the %zu %s picture%s (%.1f %%) %s a duplicate in the %s split: "
+                         "%zu of the %zu %s image%s (%.1f %%) %s a duplicate in the %s split: "
                          "what is measured there will be too good",
                          n, count, clade_split_word((clade_split)of), plural(count),
                          100.0 * (double)n / (double)count, have(n),
@@ -56,7 +56,7 @@ static clade_status judge_leaks(clade_inspection *in)
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (in->shared[s][s])
             status = add(in, false,
-                         "%zu picture%s of the %s split %s a duplicate within it; a split by "
+                         "%zu image%s of the %s split %s a duplicate within it; a split by "
                          "fraction may part them",
                          in->shared[s][s], plural(in->shared[s][s]),
                          clade_split_word((clade_split)s), have(in->shared[s][s]));
@@ -76,13 +76,13 @@ static clade_status judge_classes(clade_inspection *in)
             if (row[c] == 0)
                 status =
                     add(in, true,
-                        "class '%.100s' has no picture that can be read in the %s split: "
+                        "class '%.100s' has no image that can be read in the %s split: "
                         "training will refuse it",
                         clade_dataset_class_name(in->dataset, c), clade_split_word((clade_split)s));
         }
         if (!status && s == CLADE_TRAIN && row[least] > 0 && 2 * row[most] >= 3 * row[least])
             status = add(in, false,
-                         "class '%.100s' has %.1f times as many training pictures as '%.100s'; "
+                         "class '%.100s' has %.1f times as many training images as '%.100s'; "
                          "`class_weight: balanced` weighs them alike",
                          clade_dataset_class_name(in->dataset, most),
                          (double)row[most] / (double)row[least],
@@ -100,14 +100,14 @@ clade_status clade_inspect_judge(clade_inspection *in)
     clade_status status = judge_leaks(in);
     if (!status) status = judge_classes(in);
     if (!status && in->unreadable)
-        status = add(in, false, "%zu picture%s cannot be read; training leaves %s out",
+        status = add(in, false, "%zu image%s cannot be read; training leaves %s out",
                      in->unreadable, plural(in->unreadable), in->unreadable == 1 ? "it" : "them");
     if (!status && in->single_coloured)
-        status = add(in, false, "%zu picture%s of a single colour", in->single_coloured,
+        status = add(in, false, "%zu image%s of a single colour", in->single_coloured,
                      in->single_coloured == 1 ? " is" : "s are");
     if (!status && in->more)
         status = add(in, false,
-                     "some pictures have more near duplicates than are listed: the pictures are "
+                     "some images have more near duplicates than are listed: the images are "
                      "much alike, or the likeness asked for is low");
     return status;
 }

@@ -1,4 +1,4 @@
-/* What all pictures of a data set have in common: counts, ranges, means. */
+/* What all images of a data set have in common: counts, ranges, means. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/inspect.h"
 
@@ -52,7 +52,7 @@ static clade_status count_formats(clade_inspection *in, const clade_header *head
     for (size_t i = 0; i < in->count; i++) {
         char text[clade_format_size];
         size_t place;
-        if (in->pictures[i].fault) continue;
+        if (in->images[i].fault) continue;
         name_format(in, &headers[i], text);
         clade_status status = count_name(&in->formats, &in->format_count, text, &place);
         if (status) return status;
@@ -60,10 +60,10 @@ static clade_status count_formats(clade_inspection *in, const clade_header *head
     if (in->format_count) qsort(in->formats, in->format_count, sizeof *in->formats, by_count);
     for (size_t i = 0; i < in->count; i++) { /* their places are known now */
         char text[clade_format_size];
-        if (in->pictures[i].fault) continue;
+        if (in->images[i].fault) continue;
         name_format(in, &headers[i], text);
         for (size_t k = 0; k < in->format_count; k++)
-            if (!strcmp(in->formats[k].name, text)) in->pictures[i].format = (int32_t)k;
+            if (!strcmp(in->formats[k].name, text)) in->images[i].format = (int32_t)k;
     }
     return CLADE_OK;
 }
@@ -123,7 +123,7 @@ static clade_status measure_sizes(clade_inspection *in)
     for (int what = 0; what < 4 && !status; what++) {
         size_t n = 0;
         for (size_t i = 0; i < in->count; i++) {
-            const clade_inspected *p = &in->pictures[i];
+            const clade_inspected *p = &in->images[i];
             uint64_t w = (uint64_t)p->width, h = (uint64_t)p->height;
             if (!p->fault)
                 numbers[n++] = what == 0 ? w : what == 1 ? h : what == 2 ? p->bytes : w << 32 | h;
@@ -137,14 +137,14 @@ static clade_status measure_sizes(clade_inspection *in)
     return status;
 }
 
-/* Sums in the order of the pictures, so that threads make no difference. */
+/* Sums in the order of the images, so that threads make no difference. */
 static void measure_channels(clade_inspection *in)
 {
     double sum[3] = {0}, squares[3] = {0};
     size_t n = 0;
     in->channels = in->dataset->target.channels;
     for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
+        const clade_inspected *p = &in->images[i];
         if (p->fault || p->split != in->measured) continue;
         for (int k = 0; k < in->channels; k++) {
             double mean = (double)p->mean[k], deviation = (double)p->deviation[k];
@@ -167,7 +167,7 @@ clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *h
     in->readable = calloc(CLADE_SPLITS * in->classes, sizeof *in->readable);
     if (!in->readable) return out_of_memory();
     for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
+        const clade_inspected *p = &in->images[i];
         in->unreadable += p->fault != NULL;
         if (p->fault) continue;
         if (!found) in->measured = p->split;

@@ -43,7 +43,7 @@ static bool is_frame(unsigned marker)
 }
 
 /* Walks the segments before the pixels for Exif's orientation, Adobe's mark and the frame. A
- * segment that is out of order ends the walk; whether the picture can be read is for the decoder to
+ * segment that is out of order ends the walk; whether the image can be read is for the decoder to
  * say. */
 static void read_segments(const uint8_t *bytes, size_t size, clade_header *header)
 {
@@ -75,7 +75,7 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
     }
 }
 
-/* After a failure TurboJPEG's handle may still be in the middle of that picture's header, and would
+/* After a failure TurboJPEG's handle may still be in the middle of that image's header, and would
  * read the next one as its continuation. So it goes. */
 static void drop_handle(clade_decoder *decoder)
 {
@@ -97,7 +97,7 @@ clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, siz
     int width = 0, height = 0, sampling = -1, space = -1;
     if (tjDecompressHeader3(decoder->jpeg, bytes, size, &width, &height, &sampling, &space)) {
         /* It also fails, after it has found the size, when the chroma sampling is none of those
-         * that it has a name for. tjDecompress2 can read such a picture. */
+         * that it has a name for. tjDecompress2 can read such an image. */
         if (width < 1 || height < 1 || space < 0)
             status = clade_fail(CLADE_EFORMAT, "JPEG: %s", tjGetErrorStr2(decoder->jpeg));
         drop_handle(decoder);
@@ -115,7 +115,7 @@ clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, siz
 /* How many times smaller to decode: 8, 4 or 2 (the sizes with their own inverse DCT), so that both
  * sides stay at least the target's; else 1. Decoding at 1/d averages d×d pixels. Ahead of a
  * bilinear resize this only removes aliasing. Nearest means to take single pixels, as Keras does,
- * and gets them, except from pictures over four times the target, where the saving is large and a
+ * and gets them, except from images over four times the target, where the saving is large and a
  * single pixel says little. */
 static int choose_reduction(const clade_header *header, const clade_target *target)
 {

@@ -3,7 +3,7 @@
  *     CLASS/…                       all of it is the training split
  *     train/CLASS/… validation/CLASS/… test/CLASS/…
  *
- * either below any number of wrapping folders. A class' pictures may lie in folders of their own.
+ * either below any number of wrapping folders. A class' images may lie in folders of their own.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
@@ -17,7 +17,7 @@
 typedef struct child {
     const char *name; /* not terminated */
     size_t length;
-    size_t direct, deep; /* pictures in it, and in it or below it */
+    size_t direct, deep; /* images in it, and in it or below it */
 } child;
 
 typedef struct children {
@@ -65,7 +65,7 @@ static clade_status scan(const clade_source *source, const char *prefix, childre
         if (!slash && entry->kind != CLADE_ENTRY_FOLDER) continue;
         child *c = find_child(out, rest, slash ? (size_t)(slash - rest) : strlen(rest));
         if (!c) return out_of_memory();
-        if (entry->kind != CLADE_ENTRY_PICTURE) continue;
+        if (entry->kind != CLADE_ENTRY_IMAGE) continue;
         c->deep++;
         c->direct += !strchr(slash + 1, '/');
     }
@@ -106,7 +106,7 @@ static char *below(const char *prefix, const child *c)
     return whole;
 }
 
-/* Goes down through wrapping folders: while only one folder has pictures, and these are in folders
+/* Goes down through wrapping folders: while only one folder has images, and these are in folders
  * of that one. Replaces *prefix; leaves its children in `list`. */
 static clade_status unwrap(const clade_source *source, char **prefix, children *list)
 {
@@ -130,7 +130,7 @@ static clade_status unwrap(const clade_source *source, char **prefix, children *
 }
 
 /* Whether the folders in `list` are splits: one of them is called train and holds folders with
- * pictures, or all that have pictures do and are called after splits. (A class may be called
+ * images, or all that have images do and are called after splits. (A class may be called
  * "test".) */
 static bool are_splits(const children *list)
 {
@@ -152,11 +152,11 @@ static bool are_splits(const children *list)
 static clade_status find_roots(clade_source *source, root roots[CLADE_SPLITS], bool *whole)
 {
     children list = {0}, inner = {0};
-    size_t pictures = 0;
+    size_t images = 0;
     for (size_t i = 0; i < source->count; i++)
-        pictures += source->entries[i].kind == CLADE_ENTRY_PICTURE;
-    if (pictures == 0)
-        return clade_fail(CLADE_EINVAL, "%s: holds no JPEG or PNG picture", source->path);
+        images += source->entries[i].kind == CLADE_ENTRY_IMAGE;
+    if (images == 0)
+        return clade_fail(CLADE_EINVAL, "%s: holds no JPEG or PNG image", source->path);
     *whole = false;
     char *prefix = strdup("");
     clade_status status = prefix ? unwrap(source, &prefix, &list) : out_of_memory();
@@ -231,7 +231,7 @@ static const child *lookup(const children *in, const char *name, size_t length)
     return in->count ? bsearch(&key, in->items, in->count, sizeof *in->items, by_name) : NULL;
 }
 
-/* The classes of a split, sorted by name; each must have a picture unless `lenient`. */
+/* The classes of a split, sorted by name; each must have an image unless `lenient`. */
 static clade_status list_classes(const root *at, bool lenient, children *out)
 {
     clade_status status = scan(at->source, at->prefix, out);
@@ -239,7 +239,7 @@ static clade_status list_classes(const root *at, bool lenient, children *out)
     if (out->count) qsort(out->items, out->count, sizeof *out->items, by_name);
     for (size_t i = 0; i < out->count; i++)
         if (out->items[i].deep == 0 && !lenient)
-            return clade_fail(CLADE_EINVAL, "%s/%s: class '%.*s' has no pictures", at->source->path,
+            return clade_fail(CLADE_EINVAL, "%s/%s: class '%.*s' has no images", at->source->path,
                               at->prefix, (int)out->items[i].length, out->items[i].name);
     return CLADE_OK;
 }
@@ -271,7 +271,7 @@ static clade_status compare_classes(const root *a, const children *in_a, const r
                       c->name, has->source->path, has->prefix, lacks->source->path, lacks->prefix);
 }
 
-/* Gives every picture of a source its split and class, and lists the rest as skipped. */
+/* Gives every image of a source its split and class, and lists the rest as skipped. */
 static clade_status assign(clade_dataset *dataset, clade_source *source,
                            const root roots[CLADE_SPLITS], const children *classes)
 {
@@ -279,12 +279,12 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
     for (size_t i = 0; i < source->count && !status; i++) {
         clade_entry *entry = &source->entries[i];
         if (entry->kind == CLADE_ENTRY_FOLDER) continue;
-        if (entry->kind != CLADE_ENTRY_PICTURE) {
+        if (entry->kind != CLADE_ENTRY_IMAGE) {
             if (entry->damaged && dataset->strict)
                 return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
                                   entry->reason);
             status = clade_dataset_skip(
-                dataset, entry->name, entry->reason ? entry->reason : "not a JPEG or PNG picture");
+                dataset, entry->name, entry->reason ? entry->reason : "not a JPEG or PNG image");
             continue;
         }
         const char *why = "not in the folder of a split";
@@ -297,12 +297,12 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
             const child *c = slash ? lookup(classes, rest, (size_t)(slash - rest)) : NULL;
             why = "not in the folder of a class";
             if (!c) continue;
-            clade_picture picture = {.name = entry->name,
+            clade_image image = {.name = entry->name,
                                      .key = rest,
                                      .source = source,
                                      .entry = entry,
                                      .label = (int32_t)(c - classes->items)};
-            status = clade_dataset_add(dataset, (clade_split)s, &picture);
+            status = clade_dataset_add(dataset, (clade_split)s, &image);
             used = true;
         }
         if (!used && !status) status = clade_dataset_skip(dataset, entry->name, why);
@@ -310,10 +310,10 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
     return status;
 }
 
-/* Pictures of a split in the order of their classes, then of their names. */
+/* Images of a split in the order of their classes, then of their names. */
 static int by_label(const void *a, const void *b)
 {
-    const clade_picture *x = a, *y = b;
+    const clade_image *x = a, *y = b;
     if (x->label != y->label) return x->label < y->label ? -1 : 1;
     return strcmp(x->key, y->key);
 }
@@ -331,13 +331,13 @@ static clade_status read_splits(clade_dataset *dataset, root roots[CLADE_SPLITS]
     while (first < CLADE_SPLITS && !roots[first].prefix) first++;
     status = list_classes(&roots[first], dataset->lenient, &classes);
     if (!status && classes.count == 0)
-        status = clade_fail(CLADE_EINVAL, "%s/%s: no folders of pictures, one for each class",
+        status = clade_fail(CLADE_EINVAL, "%s/%s: no folders of images, one for each class",
                             roots[first].source->path, roots[first].prefix);
     for (int s = first + 1; s < CLADE_SPLITS && !status; s++) {
         if (!roots[s].prefix) continue;
         status = list_classes(&roots[s], dataset->lenient, &others);
         if (!status && others.count == 0)
-            status = clade_fail(CLADE_EINVAL, "%s/%s: no folders of pictures, one for each class",
+            status = clade_fail(CLADE_EINVAL, "%s/%s: no folders of images, one for each class",
                                 roots[s].source->path, roots[s].prefix);
         if (!status) status = compare_classes(&roots[first], &classes, &roots[s], &others);
     }
@@ -359,7 +359,7 @@ clade_status clade_layout_read(clade_dataset *dataset)
     clade_status status = read_splits(dataset, roots);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         free(roots[s].prefix);
-        clade_pictures *p = &dataset->split[s];
+        clade_images *p = &dataset->split[s];
         if (p->count) qsort(p->items, p->count, sizeof *p->items, by_label);
     }
     return status;

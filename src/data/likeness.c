@@ -1,4 +1,4 @@
-/* The perceptual hash of a picture, and the likeness of two. */
+/* The perceptual hash of an image, and the likeness of two. */
 #include "data/likeness.h"
 
 #include <math.h>

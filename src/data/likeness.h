@@ -1,4 +1,4 @@
-/* How alike pictures are: a hash to find candidates by, a small picture to judge them by. */
+/* How alike images are: a hash to find candidates by, a small image to judge them by. */
 #ifndef CLADE_DATA_LIKENESS_H
 #define CLADE_DATA_LIKENESS_H
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What became of one picture. */
+/* What became of one image. */
 typedef struct outcome {
     clade_status status;
     char *text; /* of the error, malloc'ed; NULL when even that failed */
@@ -17,18 +17,18 @@ typedef struct outcome {
 typedef struct job {
     clade_dataset *dataset;
     clade_decoder *decoders; /* one per thread, */
-    uint8_t *scratch;        /* as well as one picture for what has no room in the cache */
+    uint8_t *workspace;        /* as well as one image for what has no room in the cache */
     size_t total;
     outcome *outcomes;         /* total, in the order of the splits */
     atomic_bool stop;          /* cancelled */
-    atomic_size_t first_error; /* the lowest picture with an error that ends the work */
+    atomic_size_t first_error; /* the lowest image with an error that ends the work */
     pthread_mutex_t mutex;     /* of the two below */
     size_t done;
     bool (*progress)(void *user, size_t done, size_t total);
     void *user;
 } job;
 
-/* Errors of a picture alone; others (memory) end the work. */
+/* Errors of an image alone; others (memory) end the work. */
 static bool is_damage(clade_status status)
 {
     return status == CLADE_EFORMAT || status == CLADE_EIO;
@@ -47,13 +47,13 @@ static void load_one(void *user, size_t at, int thread)
 {
     job *j = user;
     clade_dataset *dataset = j->dataset;
-    /* every picture before the first error is decoded, so that it is the first for any threads */
+    /* every image before the first error is decoded, so that it is the first for any threads */
     if (atomic_load_explicit(&j->stop, memory_order_relaxed) || at > atomic_load(&j->first_error))
         return;
     size_t i = at;
     int split = 0;
     while (i >= dataset->split[split].count) i -= dataset->split[split++].count;
-    uint8_t *spare = j->scratch + (size_t)thread * clade_dataset_bytes(dataset);
+    uint8_t *spare = j->workspace + (size_t)thread * clade_dataset_bytes(dataset);
     const uint8_t *pixels;
     clade_status status =
         clade_dataset_take(dataset, (clade_split)split, i, &j->decoders[thread], spare, &pixels);
@@ -65,13 +65,13 @@ static void load_one(void *user, size_t at, int thread)
     pthread_mutex_unlock(&j->mutex);
 }
 
-/* Drops the damaged pictures; those after them move up. */
+/* Drops the damaged images; those after them move up. */
 static clade_status drop_damaged(job *j)
 {
     clade_dataset *dataset = j->dataset;
     size_t at = 0;
     for (int s = 0; s < CLADE_SPLITS; s++) {
-        clade_pictures *in = &dataset->split[s];
+        clade_images *in = &dataset->split[s];
         size_t kept = 0;
         for (size_t i = 0; i < in->count; i++, at++) {
             if (j->outcomes[at].status) {
@@ -122,10 +122,10 @@ clade_status clade_dataset_load(clade_dataset *dataset,
     pthread_mutex_init(&j.mutex, NULL);
     size_t threads = (size_t)clade_pool_threads(pool);
     j.decoders = calloc(threads, sizeof *j.decoders);
-    j.scratch = malloc(threads * clade_dataset_bytes(dataset));
+    j.workspace = malloc(threads * clade_dataset_bytes(dataset));
     j.outcomes = calloc(j.total ? j.total : 1, sizeof *j.outcomes);
-    if (!j.decoders || !j.scratch || !j.outcomes)
-        status = clade_fail(CLADE_ENOMEM, "out of memory to load %zu pictures", j.total);
+    if (!j.decoders || !j.workspace || !j.outcomes)
+        status = clade_fail(CLADE_ENOMEM, "out of memory to load %zu images", j.total);
     if (!status) status = clade_dataset_make_room(dataset);
     if (!status) {
         clade_pool_for(pool, j.total, load_one, &j);
@@ -134,7 +134,7 @@ clade_status clade_dataset_load(clade_dataset *dataset,
     for (size_t i = 0; i < threads && j.decoders; i++) clade_decoder_clear(&j.decoders[i]);
     for (size_t i = 0; i < j.total && j.outcomes; i++) free(j.outcomes[i].text);
     free(j.decoders);
-    free(j.scratch);
+    free(j.workspace);
     free(j.outcomes);
     pthread_mutex_destroy(&j.mutex);
     clade_pool_destroy(&pool);

@@ -1,4 +1,4 @@
-/* Batches of a split, in a ring of slots made once. While pictures are to be decoded, background
+/* Batches of a split, in a ring of slots made once. While images are to be decoded, background
  * threads take them one by one in the epoch's order, some batches ahead of the caller, who helps
  * when his own batch is not ready. Once all lie decoded in the data set's cache, a batch is but a
  * list of places in it: the caller makes it, and no other thread wakes. What a batch holds depends
@@ -16,19 +16,19 @@
 enum { ahead = 2 }; /* batches that are ready or under way, besides the one in use */
 
 typedef struct slot {
-    int32_t count, left;    /* pictures of the batch, and those of them still to be filled in */
-    const uint8_t **pixels; /* each picture's; NULL: not asked for */
+    int32_t count, left;    /* images of the batch, and those of them still to be filled in */
+    const uint8_t **pixels; /* each image's; NULL: not asked for */
     uint8_t *spare;         /* for those that have no place in the cache; NULL: all have one */
     int32_t *index, *label;
     float *matrix;
-    clade_status status; /* of the first picture in it with an error, */
+    clade_status status; /* of the first image in it with an error, */
     int32_t failed;      /* which one that is, */
     char *text;          /* and what the error says, malloc'ed */
 } slot;
 
 struct clade_loader {
     clade_loader_options options;
-    size_t count, batches; /* pictures, and batches of an epoch */
+    size_t count, batches; /* images, and batches of an epoch */
     int32_t hwc[3];
     int32_t *order; /* the epoch's permutation */
     slot *slots;
@@ -41,7 +41,7 @@ struct clade_loader {
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t work, ready;
     uint64_t epoch;
-    size_t taken;    /* the next picture, in the epoch's order, that a thread takes up */
+    size_t taken;    /* the next image, in the epoch's order, that a thread takes up */
     size_t released; /* batches before it have been used: their slots are free */
     size_t next;     /* the next batch for the caller */
     int busy;        /* threads that are filling */
@@ -77,7 +77,7 @@ static void assign(clade_loader *loader, size_t batch)
     s->status = CLADE_OK;
 }
 
-/* Picture i of a slot, which is picture `place` of the epoch. Runs without the mutex: order, epoch
+/* Image i of a slot, which is image `place` of the epoch. Runs without the mutex: order, epoch
  * and the slot's count do not change while a thread is busy. */
 static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
                          clade_decoder *decoder)
@@ -93,7 +93,7 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
     return clade_dataset_take(o->dataset, o->split, (size_t)at, decoder, spare, &s->pixels[i]);
 }
 
-/* Is there a picture to take up, of a batch before `end`? With the mutex, as what follows. */
+/* Is there an image to take up, of a batch before `end`? With the mutex, as what follows. */
 static bool has_work(const clade_loader *loader, size_t end)
 {
     return loader->running && !loader->restart && !loader->direct &&
@@ -169,11 +169,11 @@ static clade_status check_options(const clade_loader_options *o)
     if (!o || !o->dataset) return clade_fail(CLADE_EINVAL, "a loader needs a data set");
     if (o->split < 0 || o->split >= CLADE_SPLITS)
         return clade_fail(CLADE_EINVAL, "no split %d", (int)o->split);
-    if (o->batch < 1) return clade_fail(CLADE_EINVAL, "batches of %d pictures", o->batch);
+    if (o->batch < 1) return clade_fail(CLADE_EINVAL, "batches of %d images", o->batch);
     if (o->threads < 0 || o->threads > 4096)
         return clade_fail(CLADE_EINVAL, "%d threads: expected 0 (chosen) to 4096", o->threads);
     if (clade_dataset_count(o->dataset, o->split) == 0)
-        return clade_fail(CLADE_EINVAL, "the %s split has no pictures", clade_split_word(o->split));
+        return clade_fail(CLADE_EINVAL, "the %s split has no images", clade_split_word(o->split));
     return CLADE_OK;
 }
 
@@ -197,7 +197,7 @@ clade_status clade_loader_create(const clade_loader_options *options, clade_load
     loader->order = malloc(loader->count * sizeof *loader->order);
     loader->threads = calloc((size_t)threads + 1, sizeof *loader->threads);
     if (!loader->order || !loader->threads || !make_slots(loader)) {
-        status = clade_fail(CLADE_ENOMEM, "out of memory for %zu batches of %d pictures",
+        status = clade_fail(CLADE_ENOMEM, "out of memory for %zu batches of %d images",
                             loader->slot_count, options->batch);
         goto fail;
     }

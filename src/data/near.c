@@ -46,7 +46,7 @@ static clade_status make_index(search *s)
         uint32_t *start = s->index.start[p] = calloc(values + 1, sizeof *start);
         uint32_t *items = s->index.items[p] = malloc((s->n ? s->n : 1) * sizeof *items);
         if (!start || !items)
-            return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu pictures", s->n);
+            return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu images", s->n);
         for (size_t i = 0; i < s->n; i++) start[part_of(s->looks[i].hash, p) + 1]++;
         for (int v = 0; v < values; v++) start[v + 1] += start[v];
         for (size_t i = 0; i < s->n; i++) /* moves start[v] to the next place of v */
@@ -61,7 +61,7 @@ static clade_status make_index(search *s)
 static clade_status make_masks(search *s)
 {
     s->masks = malloc(values * sizeof *s->masks);
-    if (!s->masks) return clade_fail(CLADE_ENOMEM, "out of memory to compare pictures");
+    if (!s->masks) return clade_fail(CLADE_ENOMEM, "out of memory to compare images");
     for (int32_t bits = 0; bits <= s->radius; bits++)
         for (unsigned v = 0; v < values; v++)
             if (bits_of(v) == bits) s->masks[s->mask_count++] = (uint16_t)v;
@@ -134,7 +134,7 @@ static clade_status join(const search *s, size_t lists, clade_near **out, size_t
     for (size_t i = 0; i < lists; i++) total += s->lists[i].count;
     *out = malloc((total ? total : 1) * sizeof **out);
     if (!*out || atomic_load(&s->short_of_memory))
-        return clade_fail(CLADE_ENOMEM, "out of memory for %zu pairs of pictures", total);
+        return clade_fail(CLADE_ENOMEM, "out of memory for %zu pairs of images", total);
     for (size_t i = 0; i < lists; i++) {
         if (s->lists[i].count)
             memcpy(*out + *count, s->lists[i].items, s->lists[i].count * sizeof **out);
@@ -148,7 +148,7 @@ clade_status clade_near_find(clade_pool *pool, const clade_look *looks, size_t n
 {
     *out = NULL;
     *count = 0;
-    if (n > UINT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "%zu pictures to compare", n);
+    if (n > UINT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "%zu images to compare", n);
     search s = {.looks = looks,
                 .n = n,
                 .distance = distance,
@@ -159,7 +159,7 @@ clade_status clade_near_find(clade_pool *pool, const clade_look *looks, size_t n
     size_t lists = (n + together - 1) / together;
     s.lists = calloc(lists ? lists : 1, sizeof *s.lists);
     clade_status status =
-        s.lists ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory to compare %zu pictures", n);
+        s.lists ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory to compare %zu images", n);
     if (!status) status = make_index(&s);
     if (!status) status = make_masks(&s);
     if (!status) {

@@ -1,4 +1,4 @@
-/* Resizing of uint8 pictures, nearest and bilinear, in integers: the same bytes on every machine.
+/* Resizing of uint8 images, nearest and bilinear, in integers: the same bytes on every machine.
  */
 #include "data/image.h"
 

@@ -1,4 +1,4 @@
-/* The data set of rendered pictures: real JPEG files in folder/SPLIT/CLASS, complete or not there.
+/* The data set of rendered images: real JPEG files in folder/SPLIT/CLASS, complete or not there.
  */
 #define _GNU_SOURCE
 #include "base/file.h"
@@ -20,7 +20,7 @@
 #include <turbojpeg.h>
 #include <unistd.h>
 
-enum { quality = 90, splits = 2, sides_max = 1024, pictures_max = 100000, marker_max = 512 };
+enum { quality = 90, splits = 2, sides_max = 1024, images_max = 100000, marker_max = 512 };
 
 static const char *const split_names[splits] = {"train", "validation"};
 
@@ -35,14 +35,14 @@ static clade_status resolve(const clade_shapes_options *options, clade_shapes_op
     if (out->validation == 0) out->validation = 50;
     if (out->size == 0) out->size = 64;
     if (out->classes < 2 || out->classes > clade_shape_kinds)
-        return clade_fail(CLADE_EINVAL, "rendered pictures: %d classes: expected 2 to %d",
+        return clade_fail(CLADE_EINVAL, "rendered images: %d classes: expected 2 to %d",
                           (int)out->classes, clade_shape_kinds);
-    if (out->train < 1 || out->train > pictures_max || out->validation < 1 ||
-        out->validation > pictures_max)
-        return clade_fail(CLADE_EINVAL, "rendered pictures: %d and %d per class: expected 1 to %d",
-                          (int)out->train, (int)out->validation, pictures_max);
+    if (out->train < 1 || out->train > images_max || out->validation < 1 ||
+        out->validation > images_max)
+        return clade_fail(CLADE_EINVAL, "rendered images: %d and %d per class: expected 1 to %d",
+                          (int)out->train, (int)out->validation, images_max);
     if (out->size < 16 || out->size > sides_max)
-        return clade_fail(CLADE_EINVAL, "rendered pictures: size %d: expected 16 to %d pixels",
+        return clade_fail(CLADE_EINVAL, "rendered images: size %d: expected 16 to %d pixels",
                           (int)out->size, sides_max);
     return CLADE_OK;
 }
@@ -90,7 +90,7 @@ static clade_status check_folder(const char *folder, const char *marker, bool *c
 {
     *complete = false;
     int contents = has_contents(folder);
-    if (contents < 0) return fail_errno(folder, "cannot hold rendered pictures");
+    if (contents < 0) return fail_errno(folder, "cannot hold rendered images");
     if (contents == 0) return CLADE_OK;
     char *path = make_path(folder, ".complete", "", "");
     void *found = NULL;
@@ -100,13 +100,13 @@ static clade_status check_folder(const char *folder, const char *marker, bool *c
     free(path);
     if (status || strncmp(found, "clade shapes ", 13))
         status = clade_fail(CLADE_EINVAL,
-                            "%s: is not empty and not a finished set of rendered pictures; "
+                            "%s: is not empty and not a finished set of rendered images; "
                             "name another folder, or remove this one",
                             folder);
     else if (strcmp(found, marker))
         status = clade_fail(
             CLADE_EINVAL,
-            "%s: holds rendered pictures with other options (its file .complete has them); "
+            "%s: holds rendered images with other options (its file .complete has them); "
             "name another folder, or remove this one",
             folder);
     else
@@ -127,7 +127,7 @@ static clade_status empty_folder(const char *partial)
         if (status) return status;
     }
     if (has_contents(partial))
-        return clade_fail(CLADE_EINVAL, "%s: is in the way and not of rendered pictures; remove it",
+        return clade_fail(CLADE_EINVAL, "%s: is in the way and not of rendered images; remove it",
                           partial);
     return CLADE_OK;
 }
@@ -154,7 +154,7 @@ static clade_status lock_folder(const char *partial, int *lock)
     }
 }
 
-/* --- the pictures --- */
+/* --- the images --- */
 
 typedef struct encoder {
     tjhandle jpeg;
@@ -185,7 +185,7 @@ static clade_status write_plain(const char *path, const void *bytes, size_t size
     return good ? CLADE_OK : fail_errno(path, "cannot write");
 }
 
-static clade_status write_picture(job *work, encoder *e, int32_t kind, int32_t split, int32_t index)
+static clade_status write_image(job *work, encoder *e, int32_t kind, int32_t split, int32_t index)
 {
     int size = (int)work->options->size;
     unsigned long bytes = tjBufSize(size, size, TJSAMP_420);
@@ -202,7 +202,7 @@ static clade_status write_picture(job *work, encoder *e, int32_t kind, int32_t s
     return status;
 }
 
-/* Picture i of all; body of the loop over threads. */
+/* Image i of all; body of the loop over threads. */
 static void write_one(void *user, size_t i, int thread)
 {
     job *work = user;
@@ -215,7 +215,7 @@ static void write_one(void *user, size_t i, int thread)
     pthread_mutex_unlock(&work->mutex);
     if (stop) return;
     clade_status status =
-        write_picture(work, &work->encoder[thread], (int32_t)(i / each), split, (int32_t)index);
+        write_image(work, &work->encoder[thread], (int32_t)(i / each), split, (int32_t)index);
     if (!status) return;
     pthread_mutex_lock(&work->mutex);
     if (!work->status) {
@@ -226,8 +226,8 @@ static void write_one(void *user, size_t i, int thread)
     pthread_mutex_unlock(&work->mutex);
 }
 
-/* All pictures, by all processors, into `folder`, which is empty. */
-static clade_status write_pictures(const char *folder, const clade_shapes_options *o)
+/* All images, by all processors, into `folder`, which is empty. */
+static clade_status write_images(const char *folder, const clade_shapes_options *o)
 {
     job work = {.options = o, .folder = folder, .mutex = PTHREAD_MUTEX_INITIALIZER};
     clade_pool *pool = NULL;
@@ -272,7 +272,7 @@ static clade_status write_set(const char *partial, const char *folder,
 {
     clade_status status = empty_folder(partial);
     if (status) return status;
-    status = write_pictures(partial, o);
+    status = write_images(partial, o);
     char *path = make_path(partial, ".complete", "", "");
     if (!status)
         status = path ? write_plain(path, marker, strlen(marker))
@@ -296,7 +296,7 @@ clade_status clade_shapes_write(const char *folder, const clade_shapes_options *
     bool complete;
     clade_status status = resolve(options, &o);
     if (status) return status;
-    if (!*folder) return clade_fail(CLADE_EINVAL, "rendered pictures: the folder has no name");
+    if (!*folder) return clade_fail(CLADE_EINVAL, "rendered images: the folder has no name");
     describe(&o, marker);
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/') length--;

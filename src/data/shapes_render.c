@@ -32,7 +32,7 @@ enum { back_gradient, back_bands, back_dots, back_clouds, back_kinds };
 
 typedef struct scene {
     int32_t kind;
-    /* the shape's place: its centre, its radius (in a picture from -1 to 1), the cosine and sine */
+    /* the shape's place: its centre, its radius (in an image from -1 to 1), the cosine and sine */
     point centre;
     float radius;
     point turn;
@@ -222,7 +222,7 @@ static scene draw_scene(clade_random *r, int32_t kind)
     return s;
 }
 
-/* From the picture's coordinates to the shape's, where its radius is 1. */
+/* From the image's coordinates to the shape's, where its radius is 1. */
 static point to_shape(const scene *s, point p)
 {
     float x = (p.x - s->centre.x) / s->radius, y = (p.y - s->centre.y) / s->radius;

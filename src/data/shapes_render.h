@@ -1,4 +1,4 @@
-/* One rendered picture of a shape. */
+/* One rendered image of a shape. */
 #ifndef CLADE_DATA_SHAPES_RENDER_H
 #define CLADE_DATA_SHAPES_RENDER_H
 
@@ -9,7 +9,7 @@ enum { clade_shape_kinds = 8 };
 /* Names of the kinds, which are the names of the classes. */
 extern const char *const clade_shape_names[clade_shape_kinds];
 
-/* Draws picture `index` of (seed, kind, split) as size × size × 3 bytes. The same on every machine:
+/* Draws image `index` of (seed, kind, split) as size × size × 3 bytes. The same on every machine:
  * it uses additions, multiplications, divisions and square roots alone. */
 void clade_shape_render(uint64_t seed, int32_t kind, int32_t split, int32_t index, int32_t size,
                         uint8_t *rgb);

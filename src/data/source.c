@@ -22,7 +22,7 @@ const char *clade_base_name(const char *name)
     return slash ? slash + 1 : name;
 }
 
-/* What systems leave beside pictures; never worth a word to the user. */
+/* What systems leave beside images; never worth a word to the user. */
 static bool is_clutter(const char *part, size_t n)
 {
     static const char *const names[] = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"};
@@ -86,7 +86,7 @@ clade_status clade_source_add(clade_source *source, const char *name, clade_entr
     return CLADE_OK;
 }
 
-static bool named_like_picture(const char *name)
+static bool named_like_image(const char *name)
 {
     static const char *const ends[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
     const char *dot = strrchr(clade_base_name(name), '.');
@@ -101,9 +101,9 @@ clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_
     if (clade_binary_member(clade_base_name(entry->name))) {
         entry->kind = CLADE_ENTRY_MEMBER;
     } else if (clade_image_sniff(head, size, &reason) != CLADE_IMAGE_OTHER) {
-        entry->kind = CLADE_ENTRY_PICTURE;
+        entry->kind = CLADE_ENTRY_IMAGE;
     } else {
-        entry->damaged = named_like_picture(entry->name);
+        entry->damaged = named_like_image(entry->name);
         return clade_entry_reject(entry, reason);
     }
     return CLADE_OK;
@@ -286,7 +286,7 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
                                size_t size, clade_buffer *buffer, const uint8_t **bytes,
                                size_t *got)
 {
-    size_t limit = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_picture_bytes;
+    size_t limit = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_image_bytes;
     if (entry->bytes) {
         size_t left = offset < entry->size ? entry->size - offset : 0;
         *bytes = entry->bytes + (left ? offset : 0);

@@ -1,4 +1,4 @@
-/* Where pictures come from: the list of a folder's or an archive's files, and their bytes. */
+/* Where images come from: the list of a folder's or an archive's files, and their bytes. */
 #ifndef CLADE_DATA_SOURCE_H
 #define CLADE_DATA_SOURCE_H
 
@@ -8,7 +8,7 @@
 
 typedef enum clade_entry_kind {
     CLADE_ENTRY_FOLDER,
-    CLADE_ENTRY_PICTURE, /* its first bytes are those of a JPEG or PNG */
+    CLADE_ENTRY_IMAGE, /* its first bytes are those of a JPEG or PNG */
     CLADE_ENTRY_MEMBER,  /* a file of a binary set, by its name */
     CLADE_ENTRY_OTHER    /* anything else; `reason` says what */
 } clade_entry_kind;
@@ -16,11 +16,11 @@ typedef enum clade_entry_kind {
 typedef struct clade_entry {
     char *name; /* relative, parts joined by '/', no "." or ".." among them */
     clade_entry_kind kind;
-    bool damaged;        /* named like a picture, or could not be read */
+    bool damaged;        /* named like an image, or could not be read */
     char *reason;        /* of CLADE_ENTRY_OTHER */
     size_t size;         /* of bytes; 0 for what is on disk */
-    uint8_t *bytes;      /* an archive's picture or member, kept; NULL: on disk, or given back */
-    atomic_size_t users; /* pictures that still need `bytes` */
+    uint8_t *bytes;      /* an archive's image or member, kept; NULL: on disk, or given back */
+    atomic_size_t users; /* images that still need `bytes` */
 } clade_entry;
 
 /* A folder or an archive. Its entries are in byte order of their names, each name once. */
@@ -30,7 +30,7 @@ typedef struct clade_source {
     size_t count, room;
 } clade_source;
 
-/* Lists what `path` holds. An archive is read through once: its pictures and members of binary sets
+/* Lists what `path` holds. An archive is read through once: its images and members of binary sets
  * stay in memory as they are, at most `limit` bytes; nothing is written to disk. Hidden files and
  * what systems leave behind (__MACOSX, Thumbs.db) are not listed. `threads` 0: chosen. */
 clade_status clade_source_open(const char *path, uint64_t limit, int threads, clade_source **out);
@@ -42,7 +42,7 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
                                size_t size, clade_buffer *buffer, const uint8_t **bytes,
                                size_t *got);
 
-/* One picture needs the entry no more; the last gives its bytes back. */
+/* One image needs the entry no more; the last gives its bytes back. */
 void clade_entry_release(clade_entry *entry);
 
 /* For the two kinds of sources: adds an entry (kind OTHER without a reason) under the name as it

@@ -1,4 +1,4 @@
-/* Splits by fraction: a picture's place depends on the seed and its name, and on how many there
+/* Splits by fraction: an image's place depends on the seed and its name, and on how many there
  * are, never on the order they were found in. */
 #include "data/dataset.h"
 
@@ -29,7 +29,7 @@ static int by_rank(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
-/* How many of n pictures a fraction takes: rounded, at least one. */
+/* How many of n images a fraction takes: rounded, at least one. */
 static size_t share(double fraction, size_t n)
 {
     if (fraction <= 0) return 0;
@@ -44,15 +44,15 @@ static clade_status check_fraction(double fraction, const char *what)
                       what, fraction);
 }
 
-/* Sets to[i] for the pictures of one class, list[0…n), n > 0. */
+/* Sets to[i] for the images of one class, list[0…n), n > 0. */
 static clade_status choose(const clade_dataset *dataset, ranked *list, size_t n, double validation,
                            double test, uint8_t *to)
 {
     size_t a = share(validation, n), b = share(test, n);
     if (a + b >= n) {
-        const clade_picture *one = &dataset->split[CLADE_TRAIN].items[list[0].at];
+        const clade_image *one = &dataset->split[CLADE_TRAIN].items[list[0].at];
         return clade_fail(CLADE_EINVAL,
-                          "class '%s' has %zu pictures: %zu for validation and %zu for test leave "
+                          "class '%s' has %zu images: %zu for validation and %zu for test leave "
                           "none to train on",
                           dataset->names[one->label], n, a, b);
     }
@@ -69,31 +69,31 @@ clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, 
     if (status) return status;
     if (dataset->split[CLADE_VALIDATION].count) validation = 0;
     if (dataset->split[CLADE_TEST].count) test = 0;
-    clade_pictures *train = &dataset->split[CLADE_TRAIN];
+    clade_images *train = &dataset->split[CLADE_TRAIN];
     if ((validation == 0 && test == 0) || train->count == 0) return CLADE_OK;
 
     ranked *list = malloc(train->count * sizeof *list);
     uint8_t *to = calloc(train->count, 1);
     if (!list || !to)
-        status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu pictures", train->count);
+        status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu images", train->count);
     for (size_t c = 0; c < dataset->classes && !status; c++) {
         size_t n = 0;
         for (size_t i = 0; i < train->count; i++) {
-            const clade_picture *picture = &train->items[i];
-            if (picture->label != (int32_t)c) continue;
+            const clade_image *image = &train->items[i];
+            if (image->label != (int32_t)c) continue;
             uint32_t words[4];
-            clade_random_words(seed, CLADE_STREAM_SPLIT, hash(picture->key), 0, words);
-            list[n++] = (ranked){(uint64_t)words[0] << 32 | words[1], i, picture->key};
+            clade_random_words(seed, CLADE_STREAM_SPLIT, hash(image->key), 0, words);
+            list[n++] = (ranked){(uint64_t)words[0] << 32 | words[1], i, image->key};
         }
         if (n > 0) status = choose(dataset, list, n, validation, test, to);
     }
     size_t kept = 0;
     for (size_t i = 0; i < train->count && !status; i++) {
-        clade_picture picture = train->items[i];
+        clade_image image = train->items[i];
         if (to[i] == CLADE_TRAIN)
-            train->items[kept++] = picture;
+            train->items[kept++] = image;
         else
-            status = clade_dataset_add(dataset, to[i], &picture);
+            status = clade_dataset_add(dataset, to[i], &image);
     }
     if (!status) train->count = kept;
     free(list);

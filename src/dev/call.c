@@ -75,14 +75,14 @@ clade_status clade_call_prepare(clade_device *device, clade_call *call)
     if (device->strict && !has_op(device, call->op))
         return clade_fail(CLADE_EUNSUPPORTED, "%s: %s has no version of it and --strict forbids the reference",
                           info->name, device->info.id);
-    size_t need = device->table.scratch && has_op(device, call->op)
-                      ? device->table.scratch(device->context, call->op, &call->args)
+    size_t need = device->table.workspace && has_op(device, call->op)
+                      ? device->table.workspace(device->context, call->op, &call->args)
                       : 0;
-    if (need <= (device->scratch ? device->scratch->bytes : 0)) return CLADE_OK;
+    if (need <= (device->workspace ? device->workspace->bytes : 0)) return CLADE_OK;
     status = device->table.finish(device->context);
     if (status) return status;
-    clade_buffer_destroy(&device->scratch);
-    return clade_context(clade_buffer_create(device, need, &device->scratch), "scratch memory");
+    clade_buffer_destroy(&device->workspace);
+    return clade_context(clade_buffer_create(device, need, &device->workspace), "workspace");
 }
 
 /* Runs the reference on copies: for devices whose memory the host does not see. */
@@ -127,12 +127,12 @@ static clade_status run_reference(clade_device *device, const clade_call *call)
 
 static clade_status run_call(clade_device *device, const clade_call *call)
 {
-    void *scratch = device->scratch ? device->scratch->handle : NULL;
+    void *workspace = device->workspace ? device->workspace->handle : NULL;
     switch (call->op) {
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
     case CLADE_OP_##id:                                                                            \
         if (!device->table.id) return run_reference(device, call);                                 \
-        return clade_context(device->table.id(device->context, &call->args.id, scratch), #id);
+        return clade_context(device->table.id(device->context, &call->args.id, workspace), #id);
 #include <clade/ops.def>
     default: return clade_fail(CLADE_EINVAL, "there is no op %d", (int)call->op);
     }

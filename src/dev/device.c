@@ -222,7 +222,7 @@ void clade_device_close(clade_device **handle)
 {
     clade_device *device = *handle;
     if (!device) return;
-    clade_buffer_destroy(&device->scratch);
+    clade_buffer_destroy(&device->workspace);
     clade_profile_log_destroy(&device->profile);
     device->table.close(device->context);
     if (device->library) dlclose(device->library);

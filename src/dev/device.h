@@ -18,7 +18,7 @@ struct clade_device {
     clade_device_info info;
     clade_math math;
     bool strict;
-    clade_buffer *scratch;      /* the block that all calls share; NULL while none needs any */
+    clade_buffer *workspace;      /* the block that all calls share; NULL while none needs any */
     clade_profile_log *profile; /* NULL: it is not profiled */
     uint64_t fallbacks, bytes_now, bytes_peak;
 };

@@ -170,7 +170,7 @@ static clade_status match(reader *r)
 
 /* --- layout --- */
 
-/* A kernel as [h, w, inputs, outputs]: a dense layer's sees the picture that was flattened before
+/* A kernel as [h, w, inputs, outputs]: a dense layer's sees the image that was flattened before
  * it, or one of 1 × 1. Anything else is [1, 1, 1, n]. */
 static void kernel_shape(const clade_graph *graph, int32_t layer, int32_t w, int64_t hwio[4])
 {
@@ -186,8 +186,8 @@ static void kernel_shape(const clade_graph *graph, int32_t layer, int32_t w, int
         from = graph->node[from].layer.input[0];
     hwio[2] = shape->dim[0];
     if (graph->node[from].layer.kind != CLADE_LAYER_FLATTEN) return;
-    const clade_node *picture = &graph->node[graph->node[from].layer.input[0]];
-    for (int i = 0; i < 3; i++) hwio[i] = picture->dim[i];
+    const clade_node *image = &graph->node[graph->node[from].layer.input[0]];
+    for (int i = 0; i < 3; i++) hwio[i] = image->dim[i];
 }
 
 /* Does the array have the shape that the other program gives this weight? `expected` gets it. */
@@ -220,7 +220,7 @@ static bool fits(const reader *r, const array *a, int32_t layer, int32_t w, cons
     return a->rank == 4 && !memcmp(a->shape, four, 4 * sizeof *four);
 }
 
-/* Outputs first and picture last becomes picture first and outputs last. */
+/* Outputs first and image last becomes image first and outputs last. */
 static void turn_layout(const float *oihw, const int64_t hwio[4], float *out)
 {
     size_t area = (size_t)(hwio[0] * hwio[1]), in = (size_t)hwio[2], outs = (size_t)hwio[3];

@@ -136,7 +136,7 @@ typedef struct clade_onnx_reader {
     int32_t output; /* layer */
     bool output_turned;
     bool pixels;  /* the input is uint8 */
-    bool resized; /* pictures have another size than the file says */
+    bool resized; /* images have another size than the file says */
     clade_preprocessing preprocessing;
     bool has_preprocessing;
     char faults[3072];
@@ -168,14 +168,14 @@ clade_status clade_onnx_ints(clade_onnx_reader *reader, const Onnx__Node *node, 
 /* The node's input i as a layer's output; EUNSUPPORTED where it is constant. */
 clade_status clade_onnx_input(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
                               clade_onnx_value *out);
-/* The same as a picture [n, h, w, c], or as a vector [n, c], adding a reshape where that is needed.
+/* The same as an image [n, h, w, c], or as a vector [n, c], adding a reshape where that is needed.
  */
-clade_status clade_onnx_picture(clade_onnx_reader *reader, clade_onnx_value *value);
+clade_status clade_onnx_image(clade_onnx_reader *reader, clade_onnx_value *value);
 clade_status clade_onnx_vector(clade_onnx_reader *reader, clade_onnx_value *value);
 /* Defines the node's first output. */
 clade_status clade_onnx_output(clade_onnx_reader *reader, const Onnx__Node *node,
                                const clade_onnx_value *value);
-clade_status clade_onnx_output_picture(clade_onnx_reader *reader, const Onnx__Node *node,
+clade_status clade_onnx_output_image(clade_onnx_reader *reader, const Onnx__Node *node,
                                        int32_t layer);
 
 /* Copies a constant of real numbers into the layer's weight k: values[i] = source[from(i)], `from`

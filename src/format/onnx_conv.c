@@ -29,7 +29,7 @@ static clade_status read_pair(clade_onnx_reader *r, const Onnx__Node *node, cons
     return CLADE_OK;
 }
 
-/* Sizes must be set; `x` is the picture's value, [n, c, h, w]. */
+/* Sizes must be set; `x` is the image's value, [n, c, h, w]. */
 static clade_status read_window(clade_onnx_reader *r, const Onnx__Node *node,
                                 const clade_onnx_value *x, window *w)
 {
@@ -99,7 +99,7 @@ clade_status clade_onnx_read_conv(clade_onnx_reader *r, const Onnx__Node *node)
     const clade_onnx_constant *w, *b;
     window v = {.padding = CLADE_PADDING_VALID};
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, &x);
+    if (!status) status = clade_onnx_image(r, &x);
     if (!status) status = clade_onnx_input_constant(r, node, 1, &w);
     if (!status) status = expect_real(w, 4, "its kernel");
     if (!status) status = clade_onnx_input_constant(r, node, 2, &b);
@@ -141,7 +141,7 @@ clade_status clade_onnx_read_conv(clade_onnx_reader *r, const Onnx__Node *node)
     if (!status) status = set_kernel(r, number, w);
     if (!status && b) status = clade_onnx_set_weight(r, number, 1, b->f, b->count);
     if (!status) status = clade_onnx_set_stem(r, number, node->input[1]);
-    return status ? status : clade_onnx_output_picture(r, node, number);
+    return status ? status : clade_onnx_output_image(r, node, number);
 }
 
 /* --- dense --- */
@@ -253,7 +253,7 @@ clade_status clade_onnx_read_pool(clade_onnx_reader *r, const Onnx__Node *node)
     window v = {.padding = CLADE_PADDING_VALID};
     bool max = !strcmp(node->op_type, "MaxPool");
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, &x);
+    if (!status) status = clade_onnx_image(r, &x);
     if (!status) status = read_pair(r, node, "kernel_shape", 2, 1, v.size);
     if (!status && !v.size[0]) status = clade_fail(CLADE_EFORMAT, "has no kernel_shape");
     if (!status) status = read_window(r, node, &x, &v);
@@ -276,16 +276,16 @@ clade_status clade_onnx_read_pool(clade_onnx_reader *r, const Onnx__Node *node)
     set_ints(l->window, v.size, 2);
     set_ints(l->stride, v.stride, 2);
     if (v.padding == CLADE_PADDING_EXPLICIT) set_ints(l->pad, v.pad, 4);
-    /* a mean of the whole picture has a layer of its own, which takes any size */
+    /* a mean of the whole image has a layer of its own, which takes any size */
     bool whole =
         !max && v.padding == CLADE_PADDING_VALID && v.size[0] == x.dim[2] && v.size[1] == x.dim[3];
     if (whole && v.size[0] * v.size[1] > 255) return clade_onnx_read_global_pool(r, node);
     int32_t number;
     status = clade_onnx_add(r, node, &layer, &number);
-    return status ? status : clade_onnx_output_picture(r, node, number);
+    return status ? status : clade_onnx_output_image(r, node, number);
 }
 
-/* The means of a picture. */
+/* The means of an image. */
 static clade_status add_mean(clade_onnx_reader *r, const Onnx__Node *node, int32_t input,
                              int32_t *number)
 {
@@ -297,14 +297,14 @@ clade_status clade_onnx_read_global_pool(clade_onnx_reader *r, const Onnx__Node 
 {
     clade_onnx_value x;
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, &x);
+    if (!status) status = clade_onnx_image(r, &x);
     if (status) return status;
     if (!strcmp(node->op_type, "GlobalMaxPool")) {
         clade_layer layer = {.kind = CLADE_LAYER_MAXPOOL2D, .input_count = 1, .input = {x.layer}};
         set_ints(layer.as.pool2d.window, &x.dim[2], 2);
         int32_t number;
         status = clade_onnx_add(r, node, &layer, &number);
-        return status ? status : clade_onnx_output_picture(r, node, number);
+        return status ? status : clade_onnx_output_image(r, node, number);
     }
     clade_onnx_value y = {.kind = CLADE_ONNX_LAYER,
                           .rank = 4,

@@ -202,15 +202,15 @@ clade_status clade_onnx_input(clade_onnx_reader *r, const Onnx__Node *node, size
     return clade_fail(CLADE_EUNSUPPORTED, "input %zu ('%.60s') is constant", i, name);
 }
 
-clade_status clade_onnx_picture(clade_onnx_reader *r, clade_onnx_value *v)
+clade_status clade_onnx_image(clade_onnx_reader *r, clade_onnx_value *v)
 {
     static const int8_t order[] = {0, 3, 1, 2};
     int64_t dim[4];
     if (v->rank != 4 || v->chw[0])
         return clade_fail(CLADE_EUNSUPPORTED, "takes %d dimensions%s; expected [n, c, h, w]",
-                          v->rank, v->chw[0] ? " from a flattened picture" : "");
+                          v->rank, v->chw[0] ? " from a flattened image" : "");
     for (int k = 1; k < 4; k++)
-        if (v->dim[k] > INT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "too large a picture");
+        if (v->dim[k] > INT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "too large an image");
     bool same = clade_onnx_dims(r, v->layer, dim) == 4;
     int last = 0;
     bool ascending = true; /* the sizes that are not 1 */
@@ -225,7 +225,7 @@ clade_status clade_onnx_picture(clade_onnx_reader *r, clade_onnx_value *v)
     for (int k = 1; k < 4; k++) same = same && dim[order[k]] == v->dim[k];
     if (!same && !ascending)
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "takes a picture whose dimensions a Transpose has put in another order");
+                          "takes an image whose dimensions a Transpose has put in another order");
     if (!same) {
         clade_layer reshape = {.kind = CLADE_LAYER_RESHAPE, .input_count = 1, .input = {v->layer}};
         reshape.as.reshape = (clade_reshape_layer){
@@ -260,7 +260,7 @@ clade_status clade_onnx_output(clade_onnx_reader *r, const Onnx__Node *node,
     return clade_onnx_define(r, node->output[0], value);
 }
 
-clade_status clade_onnx_output_picture(clade_onnx_reader *r, const Onnx__Node *node, int32_t layer)
+clade_status clade_onnx_output_image(clade_onnx_reader *r, const Onnx__Node *node, int32_t layer)
 {
     clade_onnx_value v = {
         .kind = CLADE_ONNX_LAYER, .layer = layer, .rank = 4, .order = {0, 3, 1, 2}};

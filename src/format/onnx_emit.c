@@ -149,7 +149,7 @@ static clade_status add_notes(const clade_onnx_reader *r, clade_network *network
         status =
             clade_network_add_note(network, "the arithmetic on the input became preprocessing");
     if (!status && r->output_turned)
-        status = clade_network_add_note(network, "the output is a picture's values in the order "
+        status = clade_network_add_note(network, "the output is an image's values in the order "
                                                  "height, width, channels");
     return status;
 }

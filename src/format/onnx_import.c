@@ -95,7 +95,7 @@ static clade_status choose_size(const char *what, int64_t file, int32_t wanted, 
 {
     *out = wanted ? wanted : file;
     if (*out >= 1 && *out <= INT32_MAX) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "the file leaves the %s of pictures open: it must be given",
+    return clade_fail(CLADE_EINVAL, "the file leaves the %s of images open: it must be given",
                       what);
 }
 
@@ -122,7 +122,7 @@ static clade_status define_input(clade_onnx_reader *r, const clade_network_optio
     const char *name = clade_onnx_string(info->name);
     if (!type || !type->shape || type->shape->n_dim != 4)
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "input '%.60s' has %zu dimensions; expected a picture "
+                          "input '%.60s' has %zu dimensions; expected an image "
                           "of 4",
                           name, type && type->shape ? type->shape->n_dim : (size_t)0);
     int32_t elements = type->has_elem_type ? type->elem_type : 0;
@@ -289,7 +289,7 @@ clade_status clade_onnx_read(const char *path, const void *bytes, size_t size,
     clade_status status = clade_onnx_file_open(path, bytes, size, &r->file);
     if (!status) status = clade_context(read_all(r, options, out), "%s", path);
     if (status == CLADE_EFORMAT && r->resized) {
-        clade_context(status, "the net does not fit pictures of another size than its file's");
+        clade_context(status, "the net does not fit images of another size than its file's");
         status = CLADE_EINVAL;
     }
     clade_onnx_reader_clear(r);

@@ -105,10 +105,10 @@ static clade_status merge(clade_onnx_reader *r, const Onnx__Node *node, clade_la
     if (a->rank != b->rank)
         return clade_fail(CLADE_EUNSUPPORTED, "inputs of %d and %d dimensions", a->rank, b->rank);
     if (memcmp(a->chw, b->chw, sizeof a->chw) != 0)
-        return clade_fail(CLADE_EUNSUPPORTED, "a flattened picture together with another vector");
+        return clade_fail(CLADE_EUNSUPPORTED, "a flattened image together with another vector");
     if (!joins(r, a, b, y)) {
-        clade_status status = clade_onnx_picture(r, a);
-        if (!status) status = clade_onnx_picture(r, b);
+        clade_status status = clade_onnx_image(r, a);
+        if (!status) status = clade_onnx_image(r, b);
         if (status) return status;
         if (!joins(r, a, b, y))
             return clade_fail(CLADE_EFORMAT, "the shapes of its inputs do not agree");
@@ -181,7 +181,7 @@ clade_status clade_onnx_read_concat(clade_onnx_reader *r, const Onnx__Node *node
     if (!status && (axis < 1 || axis >= x[0].rank))
         status = clade_fail(CLADE_EUNSUPPORTED, "along dimension %lld", (long long)axis);
     if (!status && !aligned(r, x, count, axis)) {
-        for (size_t i = 0; i < count && !status; i++) status = clade_onnx_picture(r, &x[i]);
+        for (size_t i = 0; i < count && !status; i++) status = clade_onnx_image(r, &x[i]);
         if (!status && !aligned(r, x, count, axis))
             status = clade_fail(CLADE_EUNSUPPORTED, "along another dimension than the channels");
     }

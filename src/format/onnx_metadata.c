@@ -1,4 +1,4 @@
-/* What an ONNX file's metadata say about pictures and classes. Two ways are read: our own, JSON
+/* What an ONNX file's metadata say about images and classes. Two ways are read: our own, JSON
  * under "preprocessing" and "classes"; and plain lists of numbers under "scale", "mean" and "std",
  * as model collections write them. */
 #include "format/onnx.h"

@@ -18,7 +18,7 @@ clade_status clade_onnx_read_batchnorm(clade_onnx_reader *r, const Onnx__Node *n
     clade_onnx_value x;
     const clade_onnx_constant *w[4];
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = x.rank == 2 ? clade_onnx_vector(r, &x) : clade_onnx_picture(r, &x);
+    if (!status) status = x.rank == 2 ? clade_onnx_vector(r, &x) : clade_onnx_image(r, &x);
     for (size_t k = 0; k < 4 && !status; k++) {
         status = clade_onnx_input_constant(r, node, k + 1, &w[k]);
         if (!status && (!w[k] || !w[k]->real || w[k]->rank != 1 || w[k]->dim[0] != x.dim[1]))
@@ -54,7 +54,7 @@ clade_status clade_onnx_read_lrn(clade_onnx_reader *r, const Onnx__Node *node)
 {
     clade_onnx_value x;
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_picture(r, &x);
+    if (!status) status = clade_onnx_image(r, &x);
     if (status) return status;
     clade_layer layer = {.kind = CLADE_LAYER_LRN, .input_count = 1, .input = {x.layer}};
     int64_t size = clade_onnx_int(node, "size", 0);

@@ -70,18 +70,18 @@ static clade_status reshape(clade_onnx_reader *r, const Onnx__Node *node, clade_
         *v = y;
         return add_reshape(r, node, v, want.dim, want.count);
     }
-    if (v->chw[0]) { /* a flattened picture becomes one again */
+    if (v->chw[0]) { /* a flattened image becomes one again */
         int64_t chw[4] = {r->batch, v->chw[0], v->chw[1], v->chw[2]};
-        sizes picture = sizes_of(chw, 4);
-        if (!same_sizes(&picture, &want)) goto unsupported;
+        sizes image = sizes_of(chw, 4);
+        if (!same_sizes(&image, &want)) goto unsupported;
         static const int8_t order[] = {0, 3, 1, 2};
-        for (int32_t k = 0; k < want.count; k++) y.order[want.axis[k]] = order[picture.axis[k]];
+        for (int32_t k = 0; k < want.count; k++) y.order[want.axis[k]] = order[image.axis[k]];
         memset(y.chw, 0, sizeof y.chw);
         *v = y;
         return add_reshape(r, node, v, (int64_t[]){chw[2], chw[3], chw[1]}, 3);
     }
-    if (want.count == 1 && v->rank == 4) { /* a picture becomes a vector: in another order */
-        clade_status status = clade_onnx_picture(r, v);
+    if (want.count == 1 && v->rank == 4) { /* an image becomes a vector: in another order */
+        clade_status status = clade_onnx_image(r, v);
         if (status) return status;
         y.order[want.axis[0]] = 1;
         y.layer = v->layer;
@@ -252,7 +252,7 @@ clade_status clade_onnx_read_pad(clade_onnx_reader *r, const Onnx__Node *node)
     /* by the layer's dimensions: rows and columns may be padded, whatever ONNX calls them */
     clade_layer layer = {.kind = CLADE_LAYER_ZERO_PADDING2D, .input_count = 1};
     int64_t dim[4];
-    if (clade_onnx_dims(r, x.layer, dim) != 4) status = clade_onnx_picture(r, &x);
+    if (clade_onnx_dims(r, x.layer, dim) != 4) status = clade_onnx_image(r, &x);
     if (status) return status;
     for (int32_t k = 0; k < x.rank; k++) {
         if (pad[k] == 0 && pad[k + x.rank] == 0) continue;

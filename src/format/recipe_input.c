@@ -1,10 +1,10 @@
-/* The sections of a recipe about pictures: input, augment, data. */
+/* The sections of a recipe about images: input, augment, data. */
 #include "format/recipe.h"
 
 const char *const clade_recipe_interpolations[] = {"nearest", "bilinear", NULL};
 const char *const clade_recipe_fills[] = {"nearest", "constant", "reflect", "wrap", NULL};
 
-/* The largest side that a recipe may ask for: what a square picture of 64 megapixels has. */
+/* The largest side that a recipe may ask for: what a square image of 64 megapixels has. */
 enum { side_max = 8192, channels_max = 4 };
 
 /* --- input --- */

@@ -501,7 +501,7 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
     if (clade_graph_shape(graph, number, dim) != 1)
         return clade_yaml_fail(
             node, CLADE_EINVAL,
-            "%s: the last layer gives a picture; expected a vector, as from dense", last->name);
+            "%s: the last layer gives an image; expected a vector, as from dense", last->name);
     bool softmax;
     clade_activation activation = last_activation(last, &softmax);
     if (recipe->training.loss == CLADE_LOSS_BINARY_CROSSENTROPY &&

@@ -231,7 +231,7 @@ static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_
     if ((p->height && p->height != dim[0]) || (p->width && p->width != dim[1]) ||
         (p->channels && p->channels != dim[2]))
         return clade_fail(CLADE_EINVAL,
-                          "recipe: the graph takes pictures of %d×%d×%d, the preprocessing gives "
+                          "recipe: the graph takes images of %d×%d×%d, the preprocessing gives "
                           "%d×%d×%d",
                           dim[0], dim[1], dim[2], p->height, p->width, p->channels);
     clade_yaml *map = put_empty(w, root, "input", CLADE_YAML_MAP);

@@ -17,7 +17,7 @@ typedef struct clade_backbone_alias {
     char name[CLADE_NAMINGS][CLADE_NAME_SIZE]; /* empty: torchvision's, or none there */
 } clade_backbone_alias;
 
-/* How Keras' weights want their pictures, in the words of its preprocess_input. */
+/* How Keras' weights want their images, in the words of its preprocess_input. */
 typedef enum clade_keras_mode {
     CLADE_KERAS_TORCH, /* (x / 255 - mean) / std */
     CLADE_KERAS_TF,    /* x / 127.5 - 1 */

@@ -31,7 +31,7 @@ typedef struct clade_blueprint {
     clade_tensor input, label, weight, output, losses, zeros, minus_ones, watched_y, watched_dy;
 } clade_blueprint;
 
-/* A call, the layer it belongs to, and the first of the pictures that it takes. */
+/* A call, the layer it belongs to, and the first of the images that it takes. */
 typedef struct clade_layer_call {
     clade_call call;
     int32_t layer, first;
@@ -43,7 +43,7 @@ const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass p
 /* A block of memory that lives from the first call that mentions it to the last. */
 typedef struct clade_value {
     uint64_t bytes;
-    bool sliced; /* its first row is that of the first picture of the calls that mention it */
+    bool sliced; /* its first row is that of the first image of the calls that mention it */
 } clade_value;
 
 /* What a convolution's op does besides: the layers that it takes in, 0 where there is none, and the
@@ -76,7 +76,7 @@ typedef struct clade_build {
     size_t value_count, value_capacity;
 } clade_build;
 
-/* All calls of a pass over n pictures. The caller destroys it, also after a failure. */
+/* All calls of a pass over n images. The caller destroys it, also after a failure. */
 clade_status clade_build_pass(clade_build *build, const clade_blueprint *blueprint, clade_pass pass,
                               int32_t n);
 void clade_build_destroy(clade_build *build);

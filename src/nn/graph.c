@@ -43,7 +43,7 @@ clade_status clade_graph_create(int32_t height, int32_t width, int32_t channels,
         (int64_t)height * width > (INT64_C(1) << 31) / channels)
         return clade_fail(
             CLADE_EINVAL,
-            "input: a picture of %d × %d with %d channels: expected 1 or more of each and "
+            "input: an image of %d × %d with %d channels: expected 1 or more of each and "
             "at most 2^31 values",
             height, width, channels);
     clade_graph *graph = calloc(1, sizeof *graph);
@@ -213,11 +213,11 @@ clade_weight *clade_node_add_weight(clade_node *node, const char *name, clade_te
     return weight;
 }
 
-clade_status clade_expect_picture(const clade_node *input)
+clade_status clade_expect_image(const clade_node *input)
 {
     char text[64];
     if (input->rank == 3) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "needs a picture [height, width, channels], got %s",
+    return clade_fail(CLADE_EINVAL, "needs an image [height, width, channels], got %s",
                       clade_node_text(input, text));
 }
 

@@ -31,12 +31,12 @@ struct clade_graph {
 
 clade_status clade_graph_copy(const clade_graph *graph, clade_graph **out);
 
-/* The last layer up to which a graph gives the same for a picture in every step of training:
+/* The last layer up to which a graph gives the same for an image in every step of training:
  * nothing is trained and nothing is dropped, and what follows reads that layer alone. 0: there is
  * none, or nothing before it has weights. */
 int32_t clade_graph_find_cut(const clade_graph *graph);
 /* Cuts a graph in two behind layer `cut`: `head` ends with it; its output is the input of `tail`,
- * which need be no picture. Layers keep their names, and with them their initial weights; dropout
+ * which need be no image. Layers keep their names, and with them their initial weights; dropout
  * draws what it would draw in the whole. */
 clade_status clade_graph_split(const clade_graph *graph, int32_t cut, clade_graph **head,
                                clade_graph **tail);

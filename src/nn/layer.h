@@ -50,12 +50,12 @@ void clade_node_set_shape(clade_node *node, const clade_tensor *y);
 clade_weight *clade_node_add_weight(clade_node *node, const char *name, clade_tensor shape,
                                     clade_initializer init);
 
-/* EINVAL unless the input is a picture [h, w, c]. */
-clade_status clade_expect_picture(const clade_node *input);
+/* EINVAL unless the input is an image [h, w, c]. */
+clade_status clade_expect_image(const clade_node *input);
 clade_status clade_expect_activation(clade_activation activation, float alpha);
 clade_status clade_expect_initializer(clade_initializer init);
 
-/* A window that moves over a picture: the layer's words turned into an op's parameters. */
+/* A window that moves over an image: the layer's words turned into an op's parameters. */
 typedef struct clade_window {
     int32_t size[2], stride[2], dilation[2], pad[4];
 } clade_window;

@@ -44,7 +44,7 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     const clade_conv2d_layer *layer = &node->layer.as.conv2d;
     bool depthwise = node->layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
     geometry g;
-    clade_status status = clade_expect_picture(x);
+    clade_status status = clade_expect_image(x);
     if (!status) status = clade_expect_activation(layer->activation, layer->alpha);
     if (!status) status = clade_expect_initializer(layer->init);
     if (!status) status = read_geometry(node, x, &g);

@@ -20,7 +20,7 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *x = clade_node_input(graph, node, 0);
     clade_window v;
-    clade_status status = clade_expect_picture(x);
+    clade_status status = clade_expect_image(x);
     if (!status) status = read_window(node, x, &v);
     if (status) return status;
     bool max = node->layer.kind == CLADE_LAYER_MAXPOOL2D;
@@ -96,7 +96,7 @@ static void average_backward(clade_build *build, int32_t number)
 static clade_status global_shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *x = clade_node_input(graph, node, 0);
-    clade_status status = clade_expect_picture(x);
+    clade_status status = clade_expect_image(x);
     node->rank = 1;
     node->dim[0] = x->dim[2];
     return status;

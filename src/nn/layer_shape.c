@@ -58,7 +58,7 @@ static clade_status padding_shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *x = clade_node_input(graph, node, 0);
     const int32_t *p = node->layer.as.pad2d.pad;
-    clade_status status = clade_expect_picture(x);
+    clade_status status = clade_expect_image(x);
     if (status) return status;
     for (int i = 0; i < 4; i++)
         if (p[i] < 0) return clade_fail(CLADE_EINVAL, "%d zeros to add: expected 0 or more", p[i]);

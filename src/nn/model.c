@@ -26,7 +26,7 @@ typedef enum block {
     BLOCKS
 } block;
 
-enum { SIZES = 4, MOST_PICTURES = 1 << 20 };
+enum { SIZES = 4, MOST_IMAGES = 1 << 20 };
 
 struct clade_model {
     clade_graph *graph;
@@ -42,7 +42,7 @@ struct clade_model {
     char *names;                    /* of the parameters, one after the other */
     uint64_t *offset[CLADE_PASSES]; /* of each value in the arena, in bytes */
     uint64_t arena_bytes, unshared_bytes;
-    /* Of each pass: for the full batch first, then for other numbers of pictures as they came. */
+    /* Of each pass: for the full batch first, then for other numbers of images as they came. */
     clade_schedule *schedule[CLADE_PASSES][SIZES];
     int next[CLADE_PASSES]; /* which of the others is replaced next */
 };
@@ -238,7 +238,7 @@ static clade_status plan_pass(clade_model *model, clade_pass pass)
     return status;
 }
 
-/* A pass over n pictures has the values of the full batch, none of them larger, so each goes where
+/* A pass over n images has the values of the full batch, none of them larger, so each goes where
  * the plan has its place. */
 static clade_status make_schedule(clade_model *model, clade_pass pass, int32_t n,
                                   clade_schedule **out)
@@ -288,7 +288,7 @@ static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t
 {
     clade_schedule *schedule;
     if (n < 1 || n > model->batch)
-        return clade_fail(CLADE_EINVAL, "%d pictures: the model takes 1 to %d at once", n,
+        return clade_fail(CLADE_EINVAL, "%d images: the model takes 1 to %d at once", n,
                           model->batch);
     clade_status status = find_schedule(model, pass, n, &schedule);
     return status ? status : clade_schedule_run(schedule, model->graph, model->device, step);
@@ -314,9 +314,9 @@ static clade_status check_used(const clade_graph *graph)
 
 static clade_status check(const clade_graph *graph, const clade_model_options *options)
 {
-    if (options->batch < 0 || options->batch > MOST_PICTURES)
+    if (options->batch < 0 || options->batch > MOST_IMAGES)
         return clade_fail(CLADE_EINVAL, "batch is %d, expected 1 to %d", options->batch,
-                          MOST_PICTURES);
+                          MOST_IMAGES);
     if (!(options->label_smoothing >= 0 && options->label_smoothing <= 1))
         return clade_fail(CLADE_EINVAL, "label_smoothing is %g, expected 0 to 1",
                           (double)options->label_smoothing);

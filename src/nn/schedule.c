@@ -1,4 +1,4 @@
-/* Schedules: the prepared calls of one pass over a number of pictures. */
+/* Schedules: the prepared calls of one pass over a number of images. */
 #include "nn/schedule.h"
 
 #include <stdlib.h>

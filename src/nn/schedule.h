@@ -1,11 +1,11 @@
-/* Schedules: the prepared calls of one pass over a number of pictures. */
+/* Schedules: the prepared calls of one pass over a number of images. */
 #ifndef CLADE_NN_SCHEDULE_H
 #define CLADE_NN_SCHEDULE_H
 
 #include "nn/build.h"
 
 typedef struct clade_schedule {
-    int32_t n; /* pictures */
+    int32_t n; /* images */
     clade_layer_call *call;
     size_t count;
     uint32_t **step; /* the parameters of calls that number the training step */

@@ -1,4 +1,4 @@
-/* Slices of a batch. Calls are cut into runs, of which each does all its calls for some pictures,
+/* Slices of a batch. Calls are cut into runs, of which each does all its calls for some images,
  * then for the next ones. Values that only one run uses hold a slice; between runs they are whole.
  */
 #include "nn/slice.h"
@@ -14,13 +14,13 @@ typedef struct slicer {
     clade_build *build;
     clade_layer_call *call; /* as they were */
     size_t count;
-    int32_t *pictures; /* that each of the calls to be cut takes at a time */
+    int32_t *images; /* that each of the calls to be cut takes at a time */
     life *life;        /* of each value there was */
     uint64_t *now;     /* the value that stands for it in this slice */
 } slicer;
 
-/* Do the ops of this kind do the same for each picture? */
-static bool is_per_picture(clade_op op)
+/* Do the ops of this kind do the same for each image? */
+static bool is_per_image(clade_op op)
 {
     switch (op) {
     case CLADE_OP_conv2d:
@@ -43,8 +43,8 @@ static bool is_per_picture(clade_op op)
 
 static bool is_value(const clade_tensor *t) { return clade_tensor_present(t) && !t->buffer; }
 
-/* Has the tensor a row for each picture? */
-static bool has_pictures(const clade_build *build, const clade_tensor *t)
+/* Has the tensor a row for each image? */
+static bool has_images(const clade_build *build, const clade_tensor *t)
 {
     const clade_blueprint *b = build->blueprint;
     return is_value(t) || t->buffer == b->input.buffer || t->buffer == b->output.buffer;
@@ -57,37 +57,37 @@ static uint64_t bytes_of(const clade_tensor *t)
 
 static int32_t full_batch(const clade_build *build) { return build->blueprint->input.dim[0]; }
 
-/* How many pictures a call best takes at a time: as many as the cache holds. 0: it is not cut; its
+/* How many images a call best takes at a time: as many as the cache holds. 0: it is not cut; its
  * weights, say, which each slice reads and packs anew, are many. */
-static int32_t pictures_of(const clade_build *build, const clade_layer_call *c)
+static int32_t images_of(const clade_build *build, const clade_layer_call *c)
 {
     const clade_call *call = &c->call;
     const uint64_t cache = build->blueprint->cache;
-    uint64_t weights = 0, picture = 0;
-    if (!is_per_picture(call->op) || clade_build_needs(build, c->layer)) return 0;
+    uint64_t weights = 0, image = 0;
+    if (!is_per_image(call->op) || clade_build_needs(build, c->layer)) return 0;
     for (size_t s = 0; s < clade_op_describe(call->op)->slot_count; s++) {
         const clade_tensor *t = &call->args.slot[s];
         if (!clade_tensor_present(t)) continue;
-        if (has_pictures(build, t))
-            picture += bytes_of(t) / (uint64_t)t->dim[0];
+        if (has_images(build, t))
+            image += bytes_of(t) / (uint64_t)t->dim[0];
         else
             weights += bytes_of(t);
     }
     if (weights > cache / 16) return 0;
-    if (picture * (uint64_t)full_batch(build) <= cache) return full_batch(build);
-    return picture < cache ? (int32_t)(cache / picture) : 1;
+    if (image * (uint64_t)full_batch(build) <= cache) return full_batch(build);
+    return image < cache ? (int32_t)(cache / image) : 1;
 }
 
-/* Numbers of pictures that never fall from call to call, for as many calls as are cut. */
-static size_t find_pictures(slicer *s)
+/* Numbers of images that never fall from call to call, for as many calls as are cut. */
+static size_t find_images(slicer *s)
 {
     size_t end = 0;
     for (; end < s->count; end++) {
-        s->pictures[end] = pictures_of(s->build, &s->call[end]);
-        if (!s->pictures[end]) break;
+        s->images[end] = images_of(s->build, &s->call[end]);
+        if (!s->images[end]) break;
     }
     for (size_t i = end; i-- > 1;)
-        if (s->pictures[i - 1] > s->pictures[i]) s->pictures[i - 1] = s->pictures[i];
+        if (s->images[i - 1] > s->images[i]) s->images[i - 1] = s->images[i];
     return end;
 }
 
@@ -112,7 +112,7 @@ static void add(slicer *s, const clade_layer_call *c, const clade_args *args, in
     if (!build->status) build->call[build->call_count - 1].first = first;
 }
 
-/* The part of a tensor that pictures first … first + n − 1 have, for a run of calls a … b − 1. */
+/* The part of a tensor that images first … first + n − 1 have, for a run of calls a … b − 1. */
 static clade_tensor part(slicer *s, const clade_tensor *whole, size_t a, size_t b, size_t c,
                          int32_t first, int32_t n)
 {
@@ -135,18 +135,18 @@ static clade_tensor part(slicer *s, const clade_tensor *whole, size_t a, size_t 
     return t;
 }
 
-/* Adds a run of calls a … b − 1, `pictures` at a time. A pass over fewer pictures than the full
- * batch has the same values, but of slices beyond its last picture no calls. */
-static void add_run(slicer *s, size_t a, size_t b, int32_t pictures)
+/* Adds a run of calls a … b − 1, `images` at a time. A pass over fewer images than the full
+ * batch has the same values, but of slices beyond its last image no calls. */
+static void add_run(slicer *s, size_t a, size_t b, int32_t images)
 {
     const int32_t full = full_batch(s->build), n = s->build->n;
-    for (int32_t first = 0; first < full; first += pictures) {
-        int32_t count = n - first < pictures ? n - first : pictures;
+    for (int32_t first = 0; first < full; first += images) {
+        int32_t count = n - first < images ? n - first : images;
         for (size_t c = a; c < b; c++) {
             clade_args args = s->call[c].call.args;
             for (size_t i = 0; i < clade_op_describe(s->call[c].call.op)->slot_count; i++) {
                 clade_tensor *t = &args.slot[i];
-                if (clade_tensor_present(t) && has_pictures(s->build, t))
+                if (clade_tensor_present(t) && has_images(s->build, t))
                     *t = part(s, t, a, b, c, first, count > 0 ? count : 0);
             }
             if (count > 0) add(s, &s->call[c], &args, first);
@@ -157,12 +157,12 @@ static void add_run(slicer *s, size_t a, size_t b, int32_t pictures)
 static void add_all(slicer *s)
 {
     const int32_t full = full_batch(s->build);
-    size_t end = find_pictures(s), a = 0;
+    size_t end = find_images(s), a = 0;
     find_lives(s);
-    while (a < end && s->pictures[a] < full) {
+    while (a < end && s->images[a] < full) {
         size_t b = a + 1;
-        while (b < end && s->pictures[b] < 2 * s->pictures[a]) b++;
-        int32_t slices = (full + s->pictures[a] - 1) / s->pictures[a];
+        while (b < end && s->images[b] < 2 * s->images[a]) b++;
+        int32_t slices = (full + s->images[a] - 1) / s->images[a];
         add_run(s, a, b, (full + slices - 1) / slices);
         a = b;
     }
@@ -173,17 +173,17 @@ void clade_slice(clade_build *build)
 {
     if (!build->blueprint->cache || build->status || !build->call_count) return;
     slicer s = {.build = build, .call = build->call, .count = build->call_count};
-    s.pictures = malloc(s.count * sizeof *s.pictures);
+    s.images = malloc(s.count * sizeof *s.images);
     s.life = calloc(build->value_count + 1, sizeof *s.life);
     s.now = calloc(build->value_count + 1, sizeof *s.now);
     build->call = NULL;
     build->call_count = build->call_capacity = 0;
-    if (s.pictures && s.life && s.now)
+    if (s.images && s.life && s.now)
         add_all(&s);
     else
         build->status = clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
     free(s.call);
-    free(s.pictures);
+    free(s.images);
     free(s.life);
     free(s.now);
 }

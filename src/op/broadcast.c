@@ -71,12 +71,12 @@ void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const cla
     sum->chunks = (sum->terms + CLADE_REDUCE_CHUNK - 1) / CLADE_REDUCE_CHUNK;
 }
 
-size_t clade_broadcast_scratch(const broadcast_sum *sum)
+size_t clade_broadcast_workspace(const broadcast_sum *sum)
 {
     return sum->chunks > 1 ? sum->chunks * sum->outputs * sizeof(float) : 0;
 }
 
-size_t clade_broadcast_call_scratch(clade_op op, const clade_args *args)
+size_t clade_broadcast_call_workspace(clade_op op, const clade_args *args)
 {
     broadcast_sum sum;
     size_t first = 0, second = 0;
@@ -102,11 +102,11 @@ size_t clade_broadcast_call_scratch(clade_op op, const clade_args *args)
     }
     if (clade_tensor_present(targets[0])) {
         clade_broadcast_sum(x, factors[0], targets[0], &sum);
-        first = clade_broadcast_scratch(&sum);
+        first = clade_broadcast_workspace(&sum);
     }
     if (targets[1] && clade_tensor_present(targets[1])) {
         clade_broadcast_sum(x, factors[1], targets[1], &sum);
-        second = clade_broadcast_scratch(&sum);
+        second = clade_broadcast_workspace(&sum);
     }
     return first > second ? first : second;
 }

@@ -512,7 +512,7 @@ static const clade_case conv2d_cases[] = {
                  .w = F32_4(3, 3, 128, 128),
                  .b = F32_1(128),
                  .act = CLADE_RELU}}},
-    {"whole-picture",
+    {"whole-image",
      true,
      {.conv2d = {.x = F32_4(3, 6, 5, 16), .w = F32_4(6, 5, 16, 10), .b = F32_1(10)}}},
     {"one-row",

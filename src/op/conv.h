@@ -38,15 +38,15 @@ static inline bool conv_is_pointwise(const clade_tensor *x, const clade_tensor *
            g->stride[1] == 1 && (int64_t)x->dim[0] * x->dim[1] * x->dim[2] <= INT32_MAX;
 }
 
-/* Tiles of 4×4 that a picture of `out` is cut into. */
-static inline int64_t conv_picture_tiles(const clade_tensor *out)
+/* Tiles of 4×4 that an image of `out` is cut into. */
+static inline int64_t conv_image_tiles(const clade_tensor *out)
 {
     return (int64_t)((out->dim[1] + 3) / 4) * ((out->dim[2] + 3) / 4);
 }
 
 /* Is a convolution with filters `w`, or its input gradient, computed by Winograd's F(4×4, 3×3)?
  * `out`: the tensor whose pixels are cut into tiles, y or dx. A function of shapes alone, on which
- * the bits of exact mode rest; and not of how many pictures there are, so that each has the same
+ * the bits of exact mode rest; and not of how many images there are, so that each has the same
  * bits in any batch. */
 static inline bool conv_is_winograd(const conv_geometry *g, const clade_tensor *w,
                                     const clade_tensor *out)
@@ -54,7 +54,7 @@ static inline bool conv_is_winograd(const conv_geometry *g, const clade_tensor *
     if (w->dim[0] != 3 || w->dim[1] != 3 || g->stride[0] != 1 || g->stride[1] != 1 ||
         g->dilation[0] != 1 || g->dilation[1] != 1 || g->groups != 1)
         return false;
-    int64_t pixels = (int64_t)out->dim[1] * out->dim[2], tiles = conv_picture_tiles(out);
+    int64_t pixels = (int64_t)out->dim[1] * out->dim[2], tiles = conv_image_tiles(out);
     /* Channels enough for the products to outweigh the transforms, tiles enough for them to
      * outweigh the filters' transform, and at least half of what they compute wanted. Measured with
      * AVX-512: at 4 tiles of 32 channels, 32 tiles half of them wanted, and 512 channels of 4 tiles
@@ -70,7 +70,7 @@ static inline bool conv_is_winograd_dw(const conv_geometry *g, const clade_tenso
     /* The 36 sums of each weight are worth it where there are tiles enough, and few enough of
      * them to lie in caches: at 128 channels and filters twice the direct speed, at 256 less. */
     return conv_is_winograd(g, w, dy) && (int64_t)w->dim[2] * w->dim[3] <= 1 << 15 &&
-           conv_picture_tiles(dy) * dy->dim[0] >= 32;
+           conv_image_tiles(dy) * dy->dim[0] >= 32;
 }
 
 /* A convolution by tiles, its gradients likewise; how a device does it is left open. */

@@ -304,7 +304,7 @@ static const clade_case conv2d_maxpool_cases[] = {
          .b = F32_1(32), RELU),
     CASE("first-layer", true, .x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
          RELU),
-    CASE("large-pictures", true, .x = F32_4(3, 97, 93, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
+    CASE("large-images", true, .x = F32_4(3, 97, 93, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
          RELU),
 };
 

@@ -187,7 +187,7 @@ static const clade_case add_cases[] = {
     CASE("row", true, .a = F32_1(1021), .b = F32_1(1021), .alpha = -1, .beta = 1),
     CASE("number", true, .a = F32_1(1), .b = F32_1(83), PLAIN),
     CASE("number-long", true, .a = F32_2(73, 131), .b = F32_2(1, 1), .alpha = 2, .beta = 3),
-    CASE("pictures", true, .a = F32_4(3, 1, 1, 5), .b = F32_4(3, 4, 6, 5), PLAIN),
+    CASE("images", true, .a = F32_4(3, 1, 1, 5), .b = F32_4(3, 4, 6, 5), PLAIN),
     CASE("places", true, .a = F32_4(3, 4, 6, 17), .b = F32_4(3, 4, 6, 1), PLAIN),
     CASE("middle", true, .a = F32_3(7, 1, 3), .b = F32_3(7, 11, 3), PLAIN),
     CASE("outside", true, .a = F32_3(1, 11, 1), .b = F32_3(6, 11, 16), PLAIN),

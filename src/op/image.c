@@ -1,4 +1,4 @@
-/* image: pictures of bytes, sampled through a 2×3 matrix each, to float32. */
+/* image: images of bytes, sampled through a 2×3 matrix each, to float32. */
 #include "op/op.h"
 
 /* ---- shape rule ---- */
@@ -46,7 +46,7 @@ static clade_status shape_affine_sample(clade_args *args)
     else if (n != a->x.dim[0])
         status =
             clade_fail(CLADE_EINVAL,
-                       "affine_sample: y has %d pictures and x %d; without index they are the same",
+                       "affine_sample: y has %d images and x %d; without index they are the same",
                        n, a->x.dim[0]);
     if (!status)
         status = clade_expect_shape(op, "matrix", &a->matrix, CLADE_F32, 2, (int32_t[]){n, 8});
@@ -62,7 +62,7 @@ static clade_status shape_affine_sample(clade_args *args)
 
 /* ---- reference ---- */
 
-/* One output picture's source, and how to read it. */
+/* One output image's source, and how to read it. */
 typedef struct source {
     const uint8_t *pixels;
     int32_t h, w, c, fill;
@@ -83,7 +83,7 @@ static int32_t floor_of(REAL x)
     return (REAL)n > x ? n - 1 : n;
 }
 
-/* Where pixel t of n lies in the picture; −1 where it is outside of one that is not continued. */
+/* Where pixel t of n lies in the image; −1 where it is outside of one that is not continued. */
 static int32_t tap(int32_t t, int32_t n, int32_t fill)
 {
     int32_t turn = fill == CLADE_FILL_REFLECT ? 2 * n : n, r = t % turn;
@@ -119,7 +119,7 @@ static REAL bright(REAL v, REAL gain, REAL offset)
     return v < 0 ? 0 : v > 255 ? 255 : v;
 }
 
-/* Output picture p's. An index beyond the pictures is the nearest one. */
+/* Output image p's. An index beyond the images is the nearest one. */
 static source source_of(const clade_affine_sample_args *a, int32_t p)
 {
     int32_t last = a->x.dim[0] - 1;

@@ -1,4 +1,4 @@
-/* How batch normalisation's scratch memory is laid out, the same in every backend: two sets of
+/* How batch normalisation's workspace is laid out, the same in every backend: two sets of
  * partial sums [chunks, c], then three values per channel. */
 #ifndef CLADE_OP_NORM_H
 #define CLADE_OP_NORM_H
@@ -24,7 +24,7 @@ static inline norm_layout norm_layout_of(const clade_tensor *x)
 }
 
 /* Bytes for a call; 0 for ops of other families. */
-static inline size_t norm_scratch_bytes(clade_op op, const clade_args *args)
+static inline size_t norm_workspace_bytes(clade_op op, const clade_args *args)
 {
     switch (op) {
     case CLADE_OP_batchnorm: return norm_layout_of(&args->batchnorm.x).floats * sizeof(float);

@@ -1,4 +1,4 @@
-/* How norm_clip's sums are cut up and laid out in scratch memory, the same in every backend. */
+/* How norm_clip's sums are cut up and laid out in workspace, the same in every backend. */
 #ifndef CLADE_OP_OPTIM_H
 #define CLADE_OP_OPTIM_H
 

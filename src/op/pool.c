@@ -1,4 +1,4 @@
-/* pool: the largest or the mean of windows, the mean of whole pictures, and their gradients. */
+/* pool: the largest or the mean of windows, the mean of whole images, and their gradients. */
 #include "op/op.h"
 
 #include "../../kernels/portable.clh"
@@ -156,7 +156,7 @@ static bool inside(const geometry *g, int32_t i, int32_t j)
     return i >= 0 && i < g->h && j >= 0 && j < g->w;
 }
 
-/* b: picture; i, j: output row and column; k: channel; r, s: place in the window. */
+/* b: image; i, j: output row and column; k: channel; r, s: place in the window. */
 #define FOR_EACH_OUTPUT                                                                            \
     for (int32_t b = 0; b < g.n; b++)                                                              \
         for (int32_t i = 0; i < g.oh; i++)                                                         \

@@ -67,7 +67,7 @@ static const clade_case reduce_cases[] = {
         }                                                                                          \
     }
     CASE("channels", false, .x = F32_4(2, 3, 5, 16), .y = F32_4(1, 1, 1, 16)),
-    CASE("pictures", false, .x = F32_4(2, 3, 5, 17), .y = F32_4(2, 1, 1, 17), .mean = 1),
+    CASE("images", false, .x = F32_4(2, 3, 5, 17), .y = F32_4(2, 1, 1, 17), .mean = 1),
     CASE("whole", false, .x = F32_2(5, 9), .y = F32_2(1, 1), .mean = 1),
     CASE("one", true, .x = F32_1(1), .y = F32_1(1), .mean = 1),
     CASE("nothing", true, .x = F32_3(3, 4, 5), .y = F32_3(3, 4, 5)),
@@ -78,7 +78,7 @@ static const clade_case reduce_cases[] = {
     CASE("channels-long", true, .x = F32_4(3, 67, 63, 8), .y = F32_4(1, 1, 1, 8), .mean = 1),
     CASE("channels-one", true, .x = F32_4(2, 70, 71, 1), .y = F32_4(1, 1, 1, 1)),
     CASE("channels-three", true, .x = F32_4(2, 70, 71, 3), .y = F32_4(1, 1, 1, 3)),
-    CASE("pictures-long", true, .x = F32_4(2, 67, 63, 16), .y = F32_4(2, 1, 1, 16), .mean = 1),
+    CASE("images-long", true, .x = F32_4(2, 67, 63, 16), .y = F32_4(2, 1, 1, 16), .mean = 1),
     CASE("places", true, .x = F32_4(3, 4, 6, 17), .y = F32_4(3, 4, 6, 1)),
     CASE("rows", true, .x = F32_2(33, 1000), .y = F32_2(1, 1000)),
     CASE("middle", true, .x = F32_3(7, 11, 3), .y = F32_3(7, 1, 3)),

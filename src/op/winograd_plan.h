@@ -1,4 +1,4 @@
-/* How devices with few wide cores cut Winograd's tiles into blocks and lay out scratch memory: the
+/* How devices with few wide cores cut Winograd's tiles into blocks and lay out workspace: the
  * CPU, and OpenCL on one. Results do not depend on any of it. */
 #ifndef CLADE_OP_WINOGRAD_PLAN_H
 #define CLADE_OP_WINOGRAD_PLAN_H
@@ -37,7 +37,7 @@ static inline void winograd_plan_dw(winograd_job *job, int32_t vw)
     job->block = (job->per_chunk - 1) / parts + 1;
 }
 
-/* ---- floats of scratch memory ---- */
+/* ---- floats of workspace ---- */
 
 static inline size_t winograd_filter_floats(const winograd_job *job)
 {

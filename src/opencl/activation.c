@@ -10,9 +10,9 @@ static opencl_launch begin(opencl_context *cl, const char *kernel, int32_t act)
     return clade_opencl_begin(cl, "activation", kernel, options);
 }
 
-static clade_status activation(void *context, const clade_activation_args *a, void *scratch)
+static clade_status activation(void *context, const clade_activation_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "activation", a->act);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
@@ -20,9 +20,9 @@ static clade_status activation(void *context, const clade_activation_args *a, vo
     return clade_opencl_run_each(&l, clade_tensor_count(&a->x), 1);
 }
 
-static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *scratch)
+static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "activation_dx", a->act);
     clade_opencl_tensor(&l, clade_activation_reads_x(a->act) ? &a->x : &a->y);
     clade_opencl_tensor(&l, &a->dy);

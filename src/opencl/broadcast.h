@@ -39,6 +39,6 @@ clade_status clade_opencl_run_broadcast(opencl_launch *launch, const broadcast_s
 /* target = factor Σ x, or factor Σ x b, or added to it; b may be NULL. In opencl/reduce.c. */
 clade_status clade_opencl_sum(opencl_context *cl, const clade_tensor *x, const clade_tensor *b,
                               const clade_tensor *target, float factor, int32_t accumulate,
-                              void *scratch);
+                              void *workspace);
 
 #endif

@@ -5,12 +5,12 @@
 
 enum { columns_most = 64 << 20 }; /* bytes of column matrix at once */
 
-/* A convolution's products: pictures are taken `step` at a time, so that their columns fit. */
+/* A convolution's products: images are taken `step` at a time, so that their columns fit. */
 typedef struct plan {
     conv_dw_job job;
     size_t columns; /* floats of one row of the column matrix */
-    size_t rows;    /* rows of one picture */
-    int32_t step;   /* pictures at once */
+    size_t rows;    /* rows of one image */
+    int32_t step;   /* images at once */
     bool pointwise; /* x is its own column matrix */
 } plan;
 
@@ -42,9 +42,9 @@ static plan plan_of(const conv_geometry *g, const clade_tensor *x, const clade_t
     return p;
 }
 
-static opencl_gemm gemm_of(clade_op op, const plan *p, int32_t pictures, float beta)
+static opencl_gemm gemm_of(clade_op op, const plan *p, int32_t images, float beta)
 {
-    size_t rows = p->rows * (size_t)pictures, k = (size_t)p->job.k;
+    size_t rows = p->rows * (size_t)images, k = (size_t)p->job.k;
     if (op == CLADE_OP_conv2d) return (opencl_gemm){.m = rows, .n = k, .k = p->columns};
     if (op == CLADE_OP_conv2d_dx)
         return (opencl_gemm){.b_transposed = true,
@@ -55,7 +55,7 @@ static opencl_gemm gemm_of(clade_op op, const plan *p, int32_t pictures, float b
     return (opencl_gemm){.a_transposed = true, .m = p->columns, .n = k, .k = rows, .beta = beta};
 }
 
-/* The products that an op consists of: one for dense; for a convolution that of `step` pictures and
+/* The products that an op consists of: one for dense; for a convolution that of `step` images and
  * that of the rest. Returns how many; 0 if the op is not one of these or has groups. */
 static int products(clade_op op, const clade_args *args, plan *p, opencl_gemm gemms[3])
 {
@@ -112,14 +112,14 @@ static int products(clade_op op, const clade_args *args, plan *p, opencl_gemm ge
     return count;
 }
 
-size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_by_gemm_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
 {
     opencl_gemm gemms[3];
     plan p = {0};
     int count = products(op, args, &p, gemms);
     size_t bytes = 0;
     for (int i = 0; i < count; i++) {
-        size_t need = clade_opencl_gemm_scratch(cl, &gemms[i]);
+        size_t need = clade_opencl_gemm_workspace(cl, &gemms[i]);
         if (need > bytes) bytes = need;
     }
     if (p.step && !p.pointwise)
@@ -168,30 +168,30 @@ static clade_status move_columns(opencl_context *cl, const char *kernel, const p
     return clade_opencl_run_elements(&l, n);
 }
 
-/* One convolution op, `step` pictures at a time. x, w, y: the pictures, weights and results, or
+/* One convolution op, `step` images at a time. x, w, y: the images, weights and results, or
  * their gradients. */
 static clade_status convolve(opencl_context *cl, clade_op op, const plan *p, const clade_tensor *x,
                              const clade_tensor *w, const clade_tensor *y, float beta, size_t temp,
-                             void *scratch)
+                             void *workspace)
 {
-    clade_buffer memory = {.handle = scratch};
+    clade_buffer memory = {.handle = workspace};
     clade_tensor columns = {.buffer = &memory,
                             .offset = (temp + sizeof(float) - 1) / sizeof(float),
                             .dtype = CLADE_F32};
     clade_status status = CLADE_OK;
     for (int32_t first = 0; first < p->job.images && !status; first += p->step) {
-        int32_t pictures = p->job.images - first < p->step ? p->job.images - first : p->step;
+        int32_t images = p->job.images - first < p->step ? p->job.images - first : p->step;
         clade_tensor part_x = *x, part_y = *y;
         part_x.offset +=
             (uint64_t)first * (uint64_t)p->job.h * (uint64_t)p->job.w * (uint64_t)p->job.c;
         part_y.offset += (uint64_t)first * p->rows * (uint64_t)p->job.k;
         const clade_tensor *matrix = p->pointwise ? &part_x : &columns;
-        size_t cells = (size_t)pictures * p->rows * p->columns;
-        opencl_gemm g = gemm_of(op, p, pictures, op == CLADE_OP_conv2d_dw && first ? 1 : beta);
+        size_t cells = (size_t)images * p->rows * p->columns;
+        opencl_gemm g = gemm_of(op, p, images, op == CLADE_OP_conv2d_dw && first ? 1 : beta);
         if (op == CLADE_OP_conv2d_dx) {
             operands(&g, &part_y, w, matrix);
-            status = clade_opencl_gemm(cl, &g, scratch);
-            size_t n = (size_t)pictures * (size_t)p->job.h * (size_t)p->job.w * (size_t)p->job.c;
+            status = clade_opencl_gemm(cl, &g, workspace);
+            size_t n = (size_t)images * (size_t)p->job.h * (size_t)p->job.w * (size_t)p->job.c;
             if (!status && !p->pointwise)
                 status = move_columns(cl, "gemm_col2im", p, &columns, x, n, first);
             continue;
@@ -202,7 +202,7 @@ static clade_status convolve(opencl_context *cl, clade_op op, const plan *p, con
             operands(&g, matrix, w, &part_y);
         else
             operands(&g, matrix, &part_y, w);
-        status = clade_opencl_gemm(cl, &g, scratch);
+        status = clade_opencl_gemm(cl, &g, workspace);
     }
     return status;
 }
@@ -225,21 +225,21 @@ bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_arg
 }
 
 clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
-                                  void *scratch)
+                                  void *workspace)
 {
     opencl_gemm gemms[3];
     plan p = {0};
     int count = products(op, args, &p, gemms);
     size_t temp = 0;
     for (int i = 0; i < count; i++) {
-        size_t need = clade_opencl_gemm_scratch(cl, &gemms[i]);
+        size_t need = clade_opencl_gemm_workspace(cl, &gemms[i]);
         if (need > temp) temp = need;
     }
     clade_status status;
     switch (op) {
     case CLADE_OP_dense:
         operands(&gemms[0], &args->dense.x, &args->dense.w, &args->dense.y);
-        status = clade_opencl_gemm(cl, &gemms[0], scratch);
+        status = clade_opencl_gemm(cl, &gemms[0], workspace);
         return status ? status
                       : run_finish(cl, &args->dense.y,
                                    &(opencl_finish){.b = args->dense.b,
@@ -247,29 +247,29 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
                                                     .alpha = args->dense.alpha});
     case CLADE_OP_dense_dx:
         operands(&gemms[0], &args->dense_dx.dy, &args->dense_dx.w, &args->dense_dx.dx);
-        return clade_opencl_gemm(cl, &gemms[0], scratch);
+        return clade_opencl_gemm(cl, &gemms[0], workspace);
     case CLADE_OP_dense_dw:
         operands(&gemms[0], &args->dense_dw.x, &args->dense_dw.dy, &args->dense_dw.dw);
-        return clade_opencl_gemm(cl, &gemms[0], scratch);
+        return clade_opencl_gemm(cl, &gemms[0], workspace);
     case CLADE_OP_conv2d: {
         const clade_conv2d_args *a = &args->conv2d;
-        return convolve(cl, op, &p, &a->x, &a->w, &a->y, 0, temp, scratch);
+        return convolve(cl, op, &p, &a->x, &a->w, &a->y, 0, temp, workspace);
     }
     case CLADE_OP_conv2d_dx: {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
         p.job.accumulate = a->accumulate;
-        return convolve(cl, op, &p, &a->dx, &a->w, &a->dy, (float)a->accumulate, temp, scratch);
+        return convolve(cl, op, &p, &a->dx, &a->w, &a->dy, (float)a->accumulate, temp, workspace);
     }
     default: {
         const clade_conv2d_dw_args *a = &args->conv2d_dw;
-        return convolve(cl, op, &p, &a->x, &a->dw, &a->dy, (float)a->accumulate, temp, scratch);
+        return convolve(cl, op, &p, &a->x, &a->dw, &a->dy, (float)a->accumulate, temp, workspace);
     }
     }
 }
 
 clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
-                                       const opencl_finish *finish, void *scratch)
+                                       const opencl_finish *finish, void *workspace)
 {
-    clade_status status = clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, scratch);
+    clade_status status = clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, workspace);
     return status ? status : run_finish(cl, &a->y, finish);
 }

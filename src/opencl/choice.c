@@ -65,7 +65,7 @@ static const decision *find(const decision *list, size_t count, uint64_t key)
     return NULL;
 }
 
-/* Convolutions are kept for any number of pictures: what is best for a batch is best for a part. */
+/* Convolutions are kept for any number of images: what is best for a batch is best for a part. */
 static uint64_t kept_key(clade_op op, const clade_args *args)
 {
     const clade_op_info *info = clade_op_describe(op);
@@ -256,7 +256,7 @@ static bool has_groups(clade_op op, const clade_args *args)
 
 /* Where nothing was measured: by Winograd's tiles what suits them, as a result then takes 2.25
  * multiplications for each channel, not 9. The rest on a GPU by implicit products: what im2col
- * writes and reads again, 9 times the pictures for 3 × 3, they read from caches, so that a layer
+ * writes and reads again, 9 times the images for 3 × 3, they read from caches, so that a layer
  * has as many times the flops for each byte of memory. Groups make products with few columns, most
  * of a tile for nothing: those go direct, as does a CPU, where a barrier costs a loop. */
 static opencl_way usual_way(const opencl_context *cl, clade_op op, const clade_args *args)

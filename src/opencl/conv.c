@@ -3,12 +3,12 @@
 #include "op/conv_norm.h"
 
 clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
-                                    int32_t cg, int32_t k, const conv_job *job, void *scratch)
+                                    int32_t cg, int32_t k, const conv_job *job, void *workspace)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv", "conv_pack", NULL);
     size_t rows = (size_t)job->groups * (size_t)job->blocks * (size_t)taps;
     clade_opencl_tensor(&l, w);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_i32(&l, taps);
     clade_opencl_i32(&l, cg);
     clade_opencl_i32(&l, k);
@@ -75,17 +75,17 @@ conv_job clade_opencl_conv_job(const clade_conv2d_args *a)
 
 /* A convolution of which becomes what `finish` says. */
 static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
-                             const opencl_finish *finish, void *scratch)
+                             const opencl_finish *finish, void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d, (const clade_args *)a);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd(cl, a, finish, NULL, NULL, scratch);
-    if (way == OPENCL_GEMM) return clade_opencl_conv_by_gemm(cl, a, finish, scratch);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd(cl, a, finish, NULL, NULL, workspace);
+    if (way == OPENCL_GEMM) return clade_opencl_conv_by_gemm(cl, a, finish, workspace);
     if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise(cl, a, finish);
     const int32_t *x = a->x.dim, *w = a->w.dim;
     conv_job job = clade_opencl_conv_job(a);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
-        int32_t pixels = x[0] * x[1] * x[2]; /* all pictures are one long row of pixels */
+        int32_t pixels = x[0] * x[1] * x[2]; /* all images are one long row of pixels */
         job.row = conv_axis_forward(1, 1, 1, 1, 0, 1);
         job.column = conv_axis_forward(pixels, pixels, 1, 1, 0, 1);
         job.images = job.out_h = 1;
@@ -95,45 +95,45 @@ static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
         return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, NULL);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
-    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
     if (status) return status;
     clade_buffer memory;
-    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
+    clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
     return run_tiles(cl, &s, &job, &a->x, &packed, finish, &a->y);
 }
 
-static clade_status conv2d(void *context, const clade_conv2d_args *a, void *scratch)
+static clade_status conv2d(void *context, const clade_conv2d_args *a, void *workspace)
 {
     const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
-    return convolve(context, a, &finish, scratch);
+    return convolve(context, a, &finish, workspace);
 }
 
 /* The scale of each channel lies behind what the convolution needs. */
-static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, void *scratch)
+static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, void *workspace)
 {
     opencl_context *cl = context;
     clade_args args = {.conv2d = conv_norm_conv(a)};
-    uint64_t at = clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &args) / sizeof(float);
+    uint64_t at = clade_opencl_conv_workspace(cl, CLADE_OP_conv2d, &args) / sizeof(float);
     clade_buffer memory;
     const opencl_finish finish = {.b = a->b,
                                   .mean = a->mean,
-                                  .scale = clade_opencl_scratch_tensor(&memory, scratch, at),
+                                  .scale = clade_opencl_workspace_tensor(&memory, workspace, at),
                                   .beta = a->beta,
                                   .z = a->z,
                                   .act = a->act,
                                   .alpha = a->alpha};
-    clade_status status = clade_opencl_norm_scale(cl, &a->gamma, &a->var, a->eps, scratch, at);
-    return status ? status : convolve(cl, &args.conv2d, &finish, scratch);
+    clade_status status = clade_opencl_norm_scale(cl, &a->gamma, &a->var, a->eps, workspace, at);
+    return status ? status : convolve(cl, &args.conv2d, &finish, workspace);
 }
 
-static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void *scratch)
+static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void *workspace)
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dx, (const clade_args *)a);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, scratch);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, workspace);
     if (way == OPENCL_GEMM)
-        return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, scratch);
+        return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, workspace);
     if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise_dx(cl, a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
     conv_job job = {
@@ -153,9 +153,9 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
     clade_opencl_conv_packed(&job, &s);
     clade_status status = CLADE_OK;
     if (!implicit)
-        status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+        status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
     clade_buffer memory;
-    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
+    clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
     const opencl_finish plain = {0};
     for (int32_t i = 0; i < g.stride[0] && !status; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
@@ -210,12 +210,12 @@ static conv_job dense_job(int32_t n, int32_t in, int32_t out)
 }
 
 /* The weights are read where they are if whole blocks fit. */
-static clade_status dense(void *context, const clade_dense_args *a, void *scratch)
+static clade_status dense(void *context, const clade_dense_args *a, void *workspace)
 {
     opencl_context *cl = context;
     opencl_way way = clade_opencl_way(cl, CLADE_OP_dense, (const clade_args *)a);
     if (way == OPENCL_GEMM)
-        return clade_opencl_by_gemm(cl, CLADE_OP_dense, (const clade_args *)a, scratch);
+        return clade_opencl_by_gemm(cl, CLADE_OP_dense, (const clade_args *)a, workspace);
     int32_t in = a->x.dim[1], out = a->w.dim[1];
     conv_job job = dense_job(a->x.dim[0], in, out);
     const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
@@ -228,19 +228,19 @@ static clade_status dense(void *context, const clade_dense_args *a, void *scratc
         job.w_block = job.lanes;
         return run_dense(cl, &s, &job, &a->x, &a->w, &finish, &a->y);
     }
-    clade_status status = clade_opencl_conv_pack(cl, &a->w, 1, in, out, &job, scratch);
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, 1, in, out, &job, workspace);
     if (status) return status;
     clade_buffer memory;
-    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
+    clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
     return run_dense(cl, &s, &job, &a->x, &packed, &finish, &a->y);
 }
 
-static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *scratch)
+static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *workspace)
 {
     opencl_context *cl = context;
     opencl_way way = clade_opencl_way(cl, CLADE_OP_dense_dx, (const clade_args *)a);
     if (way == OPENCL_GEMM)
-        return clade_opencl_by_gemm(cl, CLADE_OP_dense_dx, (const clade_args *)a, scratch);
+        return clade_opencl_by_gemm(cl, CLADE_OP_dense_dx, (const clade_args *)a, workspace);
     int32_t n = a->dy.dim[0], in = a->w.dim[0], out = a->w.dim[1];
     if (way == OPENCL_IMPLICIT) {
         const opencl_finish plain = {0};
@@ -255,7 +255,7 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
     uint64_t packed = (uint64_t)blocks * (uint64_t)out * (uint64_t)lanes;
     opencl_launch l = clade_opencl_begin(cl, "conv", "dense_transpose", NULL);
     clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, packed);
     clade_opencl_i32(&l, n);
     clade_opencl_i32(&l, out);
@@ -264,7 +264,7 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
     if (status) return status;
     l = clade_opencl_begin(cl, "conv", "dense_dx_tiles", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, &a->w);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_tensor(&l, &a->dx);
     clade_opencl_i32(&l, n);
     clade_opencl_i32(&l, in);
@@ -273,7 +273,7 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
     return clade_opencl_run_checked(&l, (size_t)blocks, (size_t)((in + s.pb - 1) / s.pb), 1);
 }
 
-/* ---- scratch memory ---- */
+/* ---- workspace ---- */
 
 static size_t packed_floats(const opencl_context *cl, const clade_tensor *w, int32_t groups,
                             int32_t across)
@@ -283,7 +283,7 @@ static size_t packed_floats(const opencl_context *cl, const clade_tensor *w, int
     return per * (size_t)groups * (size_t)opencl_round_up(across, s.vw * s.nv);
 }
 
-size_t clade_opencl_conv_scratch(opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_conv_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     size_t floats = 0;
     if (op == CLADE_OP_conv2d) {
@@ -291,7 +291,7 @@ size_t clade_opencl_conv_scratch(opencl_context *cl, clade_op op, const clade_ar
         floats = packed_floats(cl, &args->conv2d.w, g.groups, args->conv2d.w.dim[3] / g.groups);
     } else if (op == CLADE_OP_conv2d_norm) {
         const clade_args conv = {.conv2d = conv_norm_conv(&args->conv2d_norm)};
-        return clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &conv) +
+        return clade_opencl_conv_workspace(cl, CLADE_OP_conv2d, &conv) +
                (size_t)args->conv2d_norm.w.dim[3] * sizeof(float);
     } else if (op == CLADE_OP_conv2d_dx) {
         conv_geometry g = CONV_GEOMETRY(&args->conv2d_dx);
@@ -304,11 +304,11 @@ size_t clade_opencl_conv_scratch(opencl_context *cl, clade_op op, const clade_ar
         floats = (size_t)opencl_round_up(n, s.vw * s.nv) * (size_t)args->dense_dx.dy.dim[1];
     }
     opencl_way way = clade_opencl_way(cl, op, args);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_scratch(cl, op, args);
-    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_scratch(cl, op, args);
-    size_t bytes = floats ? floats * sizeof(float) : clade_opencl_dw_scratch(cl, op, args);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_workspace(cl, op, args);
+    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_workspace(cl, op, args);
+    size_t bytes = floats ? floats * sizeof(float) : clade_opencl_dw_workspace(cl, op, args);
     if (way != OPENCL_GEMM) return bytes;
-    size_t products = clade_opencl_by_gemm_scratch(cl, op, args);
+    size_t products = clade_opencl_by_gemm_workspace(cl, op, args);
     return bytes > products ? bytes : products;
 }
 

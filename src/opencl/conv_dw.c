@@ -6,7 +6,7 @@ enum {
     band_floats = 1 << 16
 };
 
-/* Where its parts lie in scratch memory, in floats. */
+/* Where its parts lie in workspace, in floats. */
 typedef struct dw_layout {
     uint64_t parts, db_parts, padded, own, end;
 } dw_layout;
@@ -82,12 +82,12 @@ conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_
     return job;
 }
 
-clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *scratch,
+clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *workspace,
                                  uint64_t at, uint64_t rows, const clade_tensor *out)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
     clade_buffer memory;
-    clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, at);
+    clade_tensor parts = clade_opencl_workspace_tensor(&memory, workspace, at);
     uint64_t n = rows * (uint64_t)job->k;
     clade_opencl_tensor(&l, &parts);
     clade_opencl_tensor(&l, out);
@@ -135,12 +135,12 @@ static clade_status depthwise_parts(opencl_context *cl, const clade_conv2d_dw_ar
 static clade_status filter_parts(opencl_context *cl, const clade_conv2d_dw_args *a,
                                  const conv_dw_job *job, const clade_tensor *dy,
                                  const clade_tensor *index, const clade_tensor *parts,
-                                 const clade_tensor *db_parts, void *scratch)
+                                 const clade_tensor *db_parts, void *workspace)
 {
     opencl_tile s = clade_opencl_tile(cl, job->lanes);
     clade_opencl_tile_divisor(cl, &s, job->run);
     clade_buffer memory;
-    clade_tensor own = clade_opencl_scratch_tensor(&memory, scratch, layout_of(cl, job).own);
+    clade_tensor own = clade_opencl_workspace_tensor(&memory, workspace, layout_of(cl, job).own);
     size_t blocks = (size_t)job->groups * (size_t)((job->lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
     size_t tiles = (size_t)job->columns * (size_t)(job->run / s.pb), workers;
     int32_t units = (int32_t)cl->compute_units, taps = 1;
@@ -183,44 +183,44 @@ static clade_status bias_parts(opencl_context *cl, const conv_dw_job *job, const
 /* dw, unless it is `done`, and db. */
 static clade_status run_job(opencl_context *cl, const clade_conv2d_dw_args *a,
                             const conv_dw_job *job, const clade_tensor *dy,
-                            const clade_tensor *index, bool done, void *scratch)
+                            const clade_tensor *index, bool done, void *workspace)
 {
     clade_buffer memory;
     dw_layout layout = layout_of(cl, job);
-    clade_tensor parts = clade_opencl_scratch_tensor(&memory, scratch, layout.parts);
-    clade_tensor db_parts = clade_opencl_scratch_tensor(&memory, scratch, layout.db_parts);
+    clade_tensor parts = clade_opencl_workspace_tensor(&memory, workspace, layout.parts);
+    clade_tensor db_parts = clade_opencl_workspace_tensor(&memory, workspace, layout.db_parts);
     uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
     bool depthwise = conv_is_depthwise(&a->dw, a->groups);
     bool bias = job->has_bias && (done || depthwise || !cl->cpu_like); /* is it apart? */
     clade_status status = CLADE_OK;
     if (!done) {
         status = depthwise ? depthwise_parts(cl, a, job, &parts)
-                           : filter_parts(cl, a, job, dy, index, &parts, &db_parts, scratch);
-        if (!status) status = clade_opencl_dw_add(cl, job, scratch, layout.parts, rows, &a->dw);
+                           : filter_parts(cl, a, job, dy, index, &parts, &db_parts, workspace);
+        if (!status) status = clade_opencl_dw_add(cl, job, workspace, layout.parts, rows, &a->dw);
     }
     if (!status && bias) status = bias_parts(cl, job, dy, &db_parts);
     if (status || !job->has_bias) return status;
-    return clade_opencl_dw_add(cl, job, scratch, layout.db_parts, 1, &a->db);
+    return clade_opencl_dw_add(cl, job, workspace, layout.db_parts, 1, &a->db);
 }
 
-clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *scratch)
+clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *workspace)
 {
     opencl_context *cl = context;
     const clade_args *args = (const clade_args *)a;
     opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, args);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, scratch);
-    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dw(cl, a, NULL, scratch);
+    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, workspace);
+    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dw(cl, a, NULL, workspace);
     bool done = way == OPENCL_GEMM;
     clade_status status =
-        done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, scratch) : CLADE_OK;
+        done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, workspace) : CLADE_OK;
     if (status || (done && !clade_tensor_present(&a->db))) return status;
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     dw_layout layout = layout_of(cl, &job);
     clade_buffer memory;
-    clade_tensor dy = a->dy, padded = clade_opencl_scratch_tensor(&memory, scratch, layout.padded);
+    clade_tensor dy = a->dy, padded = clade_opencl_workspace_tensor(&memory, workspace, layout.padded);
     status = pad_lanes(cl, &dy, &padded, layout.end - layout.padded, job.kg, job.lanes);
     const clade_tensor no_index = {0};
-    return status ? status : run_job(cl, a, &job, &dy, &no_index, done, scratch);
+    return status ? status : run_job(cl, a, &job, &dy, &no_index, done, workspace);
 }
 
 bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
@@ -233,26 +233,26 @@ bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
 }
 
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                           const clade_tensor *index, void *scratch)
+                                           const clade_tensor *index, void *workspace)
 {
     if (clade_opencl_way(cl, CLADE_OP_conv2d_dw, (const clade_args *)a) == OPENCL_IMPLICIT)
-        return clade_opencl_implicit_dw(cl, a, index, scratch);
+        return clade_opencl_implicit_dw(cl, a, index, workspace);
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
-    return run_job(cl, a, &job, &a->dy, index, false, scratch);
+    return run_job(cl, a, &job, &a->dy, index, false, workspace);
 }
 
-size_t clade_opencl_dw_pooled_scratch(opencl_context *cl, const clade_conv2d_dw_args *a)
+size_t clade_opencl_dw_pooled_workspace(opencl_context *cl, const clade_conv2d_dw_args *a)
 {
     const clade_args *args = (const clade_args *)a;
     if (clade_opencl_way(cl, CLADE_OP_conv2d_dw, args) == OPENCL_IMPLICIT)
-        return clade_opencl_implicit_scratch(cl, CLADE_OP_conv2d_dw, args);
+        return clade_opencl_implicit_workspace(cl, CLADE_OP_conv2d_dw, args);
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
     return (size_t)layout_of(cl, &job).end * sizeof(float);
 }
 
-clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *scratch)
+clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *workspace)
 {
     opencl_context *cl = context;
     const clade_args *args = (const clade_args *)a;
@@ -260,14 +260,14 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
     if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dense_dw(cl, a);
     bool done = way == OPENCL_GEMM;
     clade_status status =
-        done ? clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, args, scratch) : CLADE_OK;
+        done ? clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, args, workspace) : CLADE_OK;
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
     if (!status && !done) {
         opencl_tile s = clade_opencl_tile(cl, out);
         clade_opencl_tile_divisor(cl, &s, in);
         int32_t lanes = opencl_round_up(out, s.vw);
         clade_buffer memory;
-        clade_tensor dy = a->dy, padded = clade_opencl_scratch_tensor(&memory, scratch, 0);
+        clade_tensor dy = a->dy, padded = clade_opencl_workspace_tensor(&memory, workspace, 0);
         status = pad_lanes(cl, &dy, &padded, (uint64_t)n * (uint64_t)lanes, out, lanes);
         if (status) return status;
         opencl_launch l =
@@ -293,7 +293,7 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
     return clade_opencl_run_elements(&l, (uint64_t)out);
 }
 
-size_t clade_opencl_dw_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_dw_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
 {
     size_t floats = 0;
     if (op == CLADE_OP_conv2d_dw) {

@@ -1,13 +1,13 @@
 /* conv2d_maxpool and its gradients on OpenCL devices. Winograd's tiles are pooled, or spread, where
  * they are transformed, and a direct convolution pools its results before it stores them. Else the
- * ops that they are made of run one after the other through scratch memory. The convolution's
- * result, or its gradient, is there for a few pictures at a time, so that it stays in a CPU's cache
- * and is small on any device; conv2d_dw, whose chunks go over all pictures, has it whole. */
+ * ops that they are made of run one after the other through workspace. The convolution's
+ * result, or its gradient, is there for a few images at a time, so that it stays in a CPU's cache
+ * and is small on any device; conv2d_dw, whose chunks go over all images, has it whole. */
 #include "opencl/implicit.h"
 #include "opencl/rows.h"
 #include "op/conv_pool.h"
 
-enum { cpu_floats = 1 << 18, gpu_floats = 1 << 24, alignment = 64 }; /* of pictures taken at once */
+enum { cpu_floats = 1 << 18, gpu_floats = 1 << 24, alignment = 64 }; /* of images taken at once */
 
 /* The launchers of the ops. */
 static clade_backend parts_of(const opencl_context *cl)
@@ -18,22 +18,22 @@ static clade_backend parts_of(const opencl_context *cl)
     return table;
 }
 
-/* How many pictures are taken at once. */
-static int32_t pictures_at_once(const opencl_context *cl, const clade_tensor *full)
+/* How many images are taken at once. */
+static int32_t images_at_once(const opencl_context *cl, const clade_tensor *full)
 {
     size_t each = clade_tensor_count(full) / (size_t)full->dim[0];
     size_t fit = (size_t)(cl->cpu_like ? cpu_floats : gpu_floats) / each;
     return fit < 1 ? 1 : fit < (size_t)full->dim[0] ? (int32_t)fit : full->dim[0];
 }
 
-/* Where the full tensor begins in scratch memory, behind what the convolution needs itself. */
+/* Where the full tensor begins in workspace, behind what the convolution needs itself. */
 static uint64_t full_offset(opencl_context *cl, clade_op op, const clade_args *args)
 {
-    size_t floats = clade_opencl_conv_scratch(cl, op, args) / sizeof(float);
+    size_t floats = clade_opencl_conv_workspace(cl, op, args) / sizeof(float);
     return (floats + alignment - 1) / alignment * alignment;
 }
 
-/* Takes the pictures before the next `n` off the front of a tensor that has `n` then. */
+/* Takes the images before the next `n` off the front of a tensor that has `n` then. */
 static void advance(clade_tensor *t, int32_t done, int32_t n)
 {
     if (!clade_tensor_present(t)) return;
@@ -72,12 +72,12 @@ static opencl_way way_of_dw(opencl_context *cl, const clade_conv2d_maxpool_dw_ar
     return clade_opencl_way(cl, CLADE_OP_conv2d_dw, conv);
 }
 
-/* The convolution inside, of as many pictures as are taken at once; its output is not placed. */
+/* The convolution inside, of as many images as are taken at once; its output is not placed. */
 static clade_args conv_of(const opencl_context *cl, const clade_conv2d_maxpool_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
-    full.dim[0] = pictures_at_once(cl, &full);
+    full.dim[0] = images_at_once(cl, &full);
     clade_args args = {.conv2d = conv_pool_conv(a, full)};
     args.conv2d.x.dim[0] = full.dim[0];
     return args;
@@ -87,7 +87,7 @@ static clade_args conv_dx_of(const opencl_context *cl, const clade_conv2d_maxpoo
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
-    full.dim[0] = pictures_at_once(cl, &full);
+    full.dim[0] = images_at_once(cl, &full);
     clade_args args = {.conv2d_dx = conv_pool_conv_dx(a, full)};
     args.conv2d_dx.dx.dim[0] = full.dim[0];
     return args;
@@ -123,7 +123,7 @@ static bool is_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a)
 }
 
 static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a,
-                                void *scratch)
+                                void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_conv2d_args conv = conv_pool_conv(a, conv_pool_full(&a->x, &a->w, &g));
@@ -131,7 +131,7 @@ static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_a
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
     const int32_t *w = a->w.dim;
-    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, scratch);
+    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
     if (status) return status;
     job.out_h = a->y.dim[1];
     job.out_w = a->y.dim[2];
@@ -144,7 +144,7 @@ static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_a
     if (s.pb < 2) s.pb = 2;
     job.tiles = (2 * inside + s.pb - 1) / s.pb;
     clade_buffer memory;
-    clade_tensor packed = clade_opencl_scratch_tensor(&memory, scratch, 0);
+    clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
     opencl_launch l =
         clade_opencl_begin(cl, "conv_pool", "conv_pool_tiles", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, &a->x);
@@ -169,7 +169,7 @@ static clade_status pool_implicit(opencl_context *cl, const clade_conv2d_maxpool
     return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, &a->index);
 }
 
-/* What is done for some pictures at a time: the convolution, whose full tensor is in scratch
+/* What is done for some images at a time: the convolution, whose full tensor is in workspace
  * memory, and the pooled side. */
 typedef struct apart {
     opencl_context *cl;
@@ -177,10 +177,10 @@ typedef struct apart {
     clade_args conv;
     clade_tensor pooled, index;
     bool relu;
-    void *scratch;
+    void *workspace;
 } apart;
 
-/* All pictures: those of x (or dx), which is the convolution's, and of the pooled side. */
+/* All images: those of x (or dx), which is the convolution's, and of the pooled side. */
 static clade_status in_parts(apart *p, clade_tensor *x, clade_tensor *full,
                              clade_status (*run)(const apart *))
 {
@@ -199,7 +199,7 @@ static clade_status in_parts(apart *p, clade_tensor *x, clade_tensor *full,
 
 static clade_status convolve_and_pool(const apart *p)
 {
-    clade_status status = p->ops.conv2d(p->cl, &p->conv.conv2d, p->scratch);
+    clade_status status = p->ops.conv2d(p->cl, &p->conv.conv2d, p->workspace);
     return status ? status : pool(p->cl, &p->conv.conv2d.y, &p->pooled, &p->index, p->relu);
 }
 
@@ -207,27 +207,27 @@ static clade_status spread_and_convolve(const apart *p)
 {
     clade_maxpool2d_dx_args spread = conv_pool_spread(&p->pooled, &p->index, p->conv.conv2d_dx.dy);
     clade_status status = p->ops.maxpool2d_dx(p->cl, &spread, NULL);
-    return status ? status : p->ops.conv2d_dx(p->cl, &p->conv.conv2d_dx, p->scratch);
+    return status ? status : p->ops.conv2d_dx(p->cl, &p->conv.conv2d_dx, p->workspace);
 }
 
-static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *scratch)
+static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *workspace)
 {
     opencl_context *cl = context;
     clade_args args;
     const opencl_finish finish = {.b = a->b, .act = a->act};
     opencl_way way = way_of(cl, a, &args);
     if (way == OPENCL_WINOGRAD)
-        return clade_opencl_winograd(cl, &args.conv2d, &finish, &a->y, &a->index, scratch);
+        return clade_opencl_winograd(cl, &args.conv2d, &finish, &a->y, &a->index, workspace);
     if (way == OPENCL_IMPLICIT) return pool_implicit(cl, a, &args.conv2d, &finish);
-    if (is_direct(cl, a)) return pool_direct(cl, a, scratch);
+    if (is_direct(cl, a)) return pool_direct(cl, a, workspace);
     apart p = {.cl = cl,
                .ops = parts_of(cl),
                .conv = conv_of(cl, a),
                .pooled = a->y,
                .index = a->index,
                .relu = a->act == CLADE_RELU,
-               .scratch = scratch};
-    clade_buffer memory = {.handle = scratch};
+               .workspace = workspace};
+    clade_buffer memory = {.handle = workspace};
     clade_conv2d_args *conv = &p.conv.conv2d;
     conv->y.offset = full_offset(cl, CLADE_OP_conv2d, &p.conv);
     conv->y.buffer = &memory;
@@ -235,19 +235,19 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
 }
 
 static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
-                                      void *scratch)
+                                      void *workspace)
 {
     opencl_context *cl = context;
     clade_args args;
     if (way_of_dx(cl, a, &args) == OPENCL_WINOGRAD)
-        return clade_opencl_winograd_dx(cl, &args.conv2d_dx, &a->index, scratch);
+        return clade_opencl_winograd_dx(cl, &args.conv2d_dx, &a->index, workspace);
     apart p = {.cl = cl,
                .ops = parts_of(cl),
                .conv = conv_dx_of(cl, a),
                .pooled = a->dy,
                .index = a->index,
-               .scratch = scratch};
-    clade_buffer memory = {.handle = scratch};
+               .workspace = workspace};
+    clade_buffer memory = {.handle = workspace};
     clade_conv2d_dx_args *conv = &p.conv.conv2d_dx;
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dx, &p.conv);
     conv->dy.buffer = &memory;
@@ -255,29 +255,29 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
 }
 
 static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
-                                      void *scratch)
+                                      void *workspace)
 {
     opencl_context *cl = context;
     clade_args args;
     if (way_of_dw(cl, a, &args) == OPENCL_WINOGRAD)
-        return clade_opencl_winograd_dw(cl, &args.conv2d_dw, &a->index, scratch);
+        return clade_opencl_winograd_dw(cl, &args.conv2d_dw, &a->index, workspace);
     clade_backend parts = parts_of(cl);
     args = conv_dw_of(a);
     clade_conv2d_dw_args *conv = &args.conv2d_dw;
     if (clade_opencl_dw_spreads(cl, conv)) {
         conv->dy.buffer = a->dy.buffer;
         conv->dy.offset = a->dy.offset;
-        return clade_opencl_conv2d_dw_pooled(cl, conv, &a->index, scratch);
+        return clade_opencl_conv2d_dw_pooled(cl, conv, &a->index, workspace);
     }
-    clade_buffer memory = {.handle = scratch};
+    clade_buffer memory = {.handle = workspace};
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dw, &args);
     conv->dy.buffer = &memory;
     clade_maxpool2d_dx_args spread = conv_pool_spread(&a->dy, &a->index, conv->dy);
     clade_status status = parts.maxpool2d_dx(cl, &spread, NULL);
-    return status ? status : parts.conv2d_dw(cl, conv, scratch);
+    return status ? status : parts.conv2d_dw(cl, conv, workspace);
 }
 
-size_t clade_opencl_conv_pool_scratch(opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_conv_pool_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     clade_args conv;
     opencl_way way;
@@ -285,27 +285,27 @@ size_t clade_opencl_conv_pool_scratch(opencl_context *cl, clade_op op, const cla
     case CLADE_OP_conv2d_maxpool:
         way = way_of(cl, &args->conv2d_maxpool, &conv);
         if (way == OPENCL_WINOGRAD)
-            return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d, &conv);
+            return clade_opencl_winograd_workspace(cl, CLADE_OP_conv2d, &conv);
         if (way == OPENCL_IMPLICIT)
-            return clade_opencl_implicit_scratch(cl, CLADE_OP_conv2d, &conv);
+            return clade_opencl_implicit_workspace(cl, CLADE_OP_conv2d, &conv);
         conv = conv_of(cl, &args->conv2d_maxpool);
         if (is_direct(cl, &args->conv2d_maxpool))
-            return clade_opencl_conv_scratch(cl, CLADE_OP_conv2d, &conv);
+            return clade_opencl_conv_workspace(cl, CLADE_OP_conv2d, &conv);
         return (full_offset(cl, CLADE_OP_conv2d, &conv) + clade_tensor_count(&conv.conv2d.y)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dx:
         if (way_of_dx(cl, &args->conv2d_maxpool_dx, &conv) == OPENCL_WINOGRAD)
-            return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dx, &conv);
+            return clade_opencl_winograd_workspace(cl, CLADE_OP_conv2d_dx, &conv);
         conv = conv_dx_of(cl, &args->conv2d_maxpool_dx);
         return (full_offset(cl, CLADE_OP_conv2d_dx, &conv) +
                 clade_tensor_count(&conv.conv2d_dx.dy)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dw:
         if (way_of_dw(cl, &args->conv2d_maxpool_dw, &conv) == OPENCL_WINOGRAD)
-            return clade_opencl_winograd_scratch(cl, CLADE_OP_conv2d_dw, &conv);
+            return clade_opencl_winograd_workspace(cl, CLADE_OP_conv2d_dw, &conv);
         conv = conv_dw_of(&args->conv2d_maxpool_dw);
         if (clade_opencl_dw_spreads(cl, &conv.conv2d_dw))
-            return clade_opencl_dw_pooled_scratch(cl, &conv.conv2d_dw);
+            return clade_opencl_dw_pooled_workspace(cl, &conv.conv2d_dw);
         return (full_offset(cl, CLADE_OP_conv2d_dw, &conv) +
                 clade_tensor_count(&conv.conv2d_dw.dy)) *
                sizeof(float);

@@ -1,18 +1,18 @@
 /* Launchers of kernels/copy.cl. */
 #include "opencl/broadcast.h"
 
-static clade_status fill(void *context, const clade_fill_args *a, void *scratch)
+static clade_status fill(void *context, const clade_fill_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = clade_opencl_begin(context, "copy", "fill", NULL);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_f32(&l, a->value);
     return clade_opencl_run_each(&l, clade_tensor_count(&a->y), 1);
 }
 
-static clade_status copy(void *context, const clade_copy_args *a, void *scratch)
+static clade_status copy(void *context, const clade_copy_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = clade_opencl_begin(context, "copy", "copy", NULL);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
@@ -46,9 +46,9 @@ static clade_status copy_rows(opencl_context *cl, const clade_tensor *x, uint64_
     return clade_opencl_run_blocks(&l, &blocks);
 }
 
-static clade_status concat(void *context, const clade_concat_args *a, void *scratch)
+static clade_status concat(void *context, const clade_concat_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     uint64_t inner = inner_of(&a->x, a->axis);
     clade_tensor y = a->y;
     y.offset += (uint64_t)a->start * inner;
@@ -56,9 +56,9 @@ static clade_status concat(void *context, const clade_concat_args *a, void *scra
                      (uint64_t)a->y.dim[a->axis] * inner, 0);
 }
 
-static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *scratch)
+static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     uint64_t inner = inner_of(&a->dx, a->axis);
     clade_tensor dy = a->dy;
     dy.offset += (uint64_t)a->start * inner;
@@ -88,15 +88,15 @@ static clade_status move_rows(opencl_context *cl, const clade_tensor *x, const c
     return clade_opencl_run_blocks(&l, &blocks);
 }
 
-static clade_status pad(void *context, const clade_pad_args *a, void *scratch)
+static clade_status pad(void *context, const clade_pad_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return move_rows(context, &a->x, &a->y, -(int64_t)a->pad[0], -(int64_t)a->pad[1], a->value, 0);
 }
 
-static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *scratch)
+static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return move_rows(context, &a->dy, &a->dx, a->pad[0], a->pad[1], 0, a->accumulate);
 }
 

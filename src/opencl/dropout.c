@@ -27,15 +27,15 @@ static clade_status run(opencl_context *cl, const clade_tensor *x, const clade_t
     return clade_opencl_run_each(&l, (n + 3) / 4, 4);
 }
 
-static clade_status dropout(void *context, const clade_dropout_args *a, void *scratch)
+static clade_status dropout(void *context, const clade_dropout_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return run(context, &a->x, &a->y, (parameters){a->rate, a->seed, a->stream, a->step, 0});
 }
 
-static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *scratch)
+static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return run(context, &a->dy, &a->dx,
                (parameters){a->rate, a->seed, a->stream, a->step, a->accumulate});
 }

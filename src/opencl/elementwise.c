@@ -1,10 +1,10 @@
 /* Launchers of kernels/elementwise.cl. */
 #include "opencl/broadcast.h"
 
-size_t clade_opencl_elementwise_scratch(opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_elementwise_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
-    return op == CLADE_OP_reduce ? 0 : clade_broadcast_call_scratch(op, args);
+    return op == CLADE_OP_reduce ? 0 : clade_broadcast_call_workspace(op, args);
 }
 
 static bool same_shapes(const clade_tensor *a, const clade_tensor *b)
@@ -42,18 +42,18 @@ static clade_status run(pairs *p)
                    : clade_opencl_run_broadcast(&p->l, &p->space, p->lanes);
 }
 
-static clade_status add(void *context, const clade_add_args *a, void *scratch)
+static clade_status add(void *context, const clade_add_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     pairs p = begin(context, "add", "add_rows", &a->a, &a->b, &a->y);
     clade_opencl_f32(&p.l, a->alpha);
     clade_opencl_f32(&p.l, a->beta);
     return run(&p);
 }
 
-static clade_status mul(void *context, const clade_mul_args *a, void *scratch)
+static clade_status mul(void *context, const clade_mul_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     pairs p = begin(context, "mul", "mul_rows", &a->a, &a->b, &a->y);
     return run(&p);
 }
@@ -82,26 +82,26 @@ static clade_status scale(opencl_context *cl, const clade_tensor *dy, float fact
 /* target = factor Σ dy, or Σ dy other. */
 static clade_status gradient(opencl_context *cl, const clade_tensor *dy, const clade_tensor *other,
                              float factor, const clade_tensor *target, int32_t accumulate,
-                             void *scratch)
+                             void *workspace)
 {
     if (!clade_tensor_present(target)) return CLADE_OK;
     if (!same_shapes(dy, target))
-        return clade_opencl_sum(cl, dy, other, target, factor, accumulate, scratch);
+        return clade_opencl_sum(cl, dy, other, target, factor, accumulate, workspace);
     return other ? product(cl, dy, other, target, accumulate)
                  : scale(cl, dy, factor, target, accumulate);
 }
 
-static clade_status add_dx(void *context, const clade_add_dx_args *p, void *scratch)
+static clade_status add_dx(void *context, const clade_add_dx_args *p, void *workspace)
 {
-    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, scratch);
+    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, workspace);
     return status ? status
-                  : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, scratch);
+                  : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, workspace);
 }
 
-static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *scratch)
+static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *workspace)
 {
-    clade_status status = gradient(context, &p->dy, &p->b, 1, &p->da, p->accumulate, scratch);
-    return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, scratch);
+    clade_status status = gradient(context, &p->dy, &p->b, 1, &p->da, p->accumulate, workspace);
+    return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, workspace);
 }
 
 void clade_opencl_elementwise(const opencl_context *cl, clade_backend *table)

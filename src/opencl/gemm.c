@@ -12,7 +12,7 @@ static CLBlastTranspose transpose(bool t) { return t ? CLBlastTransposeYes : CLB
 static size_t a_ld(const opencl_gemm *g) { return g->a_transposed ? g->m : g->k; }
 static size_t b_ld(const opencl_gemm *g) { return g->b_transposed ? g->k : g->n; }
 
-size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *g)
+size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *g)
 {
     size_t bytes = 0;
     cl_command_queue queue = cl->queue;
@@ -24,12 +24,12 @@ size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *g)
     return bytes;
 }
 
-clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *g, cl_mem scratch)
+clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *g, cl_mem workspace)
 {
     CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, transpose(g->a_transposed), transpose(g->b_transposed), g->m, g->n,
         g->k, 1, g->a, g->a_offset, a_ld(g), g->b, g->b_offset, b_ld(g), g->beta, g->c, g->c_offset,
-        g->n, &cl->queue, clade_opencl_last_event(cl), scratch);
+        g->n, &cl->queue, clade_opencl_last_event(cl), workspace);
     if (code == CLBlastSuccess) return CLADE_OK;
     return clade_fail(CLADE_EDEVICE, "%s: CLBlast GEMM %zu × %zu × %zu failed with %d", cl->label,
                       g->m, g->n, g->k, (int)code);
@@ -112,8 +112,8 @@ static bool try_shape(opencl_context *cl, const opencl_gemm *shape)
     float *a = malloc(na * sizeof *a), *b = malloc(nb * sizeof *b), *c = malloc(nc * sizeof *c);
     float *before = malloc(nc * sizeof *before);
     bool good = false;
-    size_t temp = clade_opencl_gemm_scratch(cl, &g);
-    cl_mem scratch = NULL;
+    size_t temp = clade_opencl_gemm_workspace(cl, &g);
+    cl_mem workspace = NULL;
     g.a = g.b = g.c = NULL;
     if (a && b && c && before) {
         for (size_t i = 0; i < na; i++) a[i] = number(i / 64, i % 64);
@@ -123,12 +123,12 @@ static bool try_shape(opencl_context *cl, const opencl_gemm *shape)
         g.b = filled(cl, b, nb);
         g.c = filled(cl, before, nc);
         cl_int error = 0;
-        if (temp) scratch = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, temp, NULL, &error);
-        good = g.a && g.b && g.c && !error && !clade_opencl_gemm(cl, &g, scratch) &&
+        if (temp) workspace = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, temp, NULL, &error);
+        good = g.a && g.b && g.c && !error && !clade_opencl_gemm(cl, &g, workspace) &&
                !clEnqueueReadBuffer(cl->queue, g.c, CL_TRUE, 0, nc * sizeof *c, c, 0, NULL, NULL) &&
                right(&g, a, b, c, before);
     }
-    cl_mem all[] = {g.a, g.b, g.c, scratch};
+    cl_mem all[] = {g.a, g.b, g.c, workspace};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) clReleaseMemObject(all[i]);
     free(before);

@@ -17,14 +17,14 @@ typedef struct opencl_gemm {
 
 /* Is this build able to? */
 bool clade_opencl_gemm_present(void);
-/* Bytes that a product needs at the start of the scratch memory. */
-size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm);
+/* Bytes that a product needs at the start of the workspace. */
+size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *gemm);
 /* Has a product of this shape given the right result on this device? Tried once per shape, on small
  * integers, whose product is exact in any order; a device that fails is not trusted with the shape.
  */
 bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *gemm);
 /* Queues a product. */
-clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch);
+clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem workspace);
 
 /* Uses one of our sets of CLBlast's parameters on this device: "gemm:1", …; "gemm": its own. False:
  * there is no such set. */
@@ -36,8 +36,8 @@ bool clade_opencl_by_gemm_can(const opencl_context *cl, clade_op op, const clade
 bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_args *args);
 /* Does it. Of conv2d the sums alone; of conv2d_dw and dense_dw without db. */
 clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
-                                  void *scratch);
-/* Bytes of scratch memory for that. */
-size_t clade_opencl_by_gemm_scratch(const opencl_context *cl, clade_op op, const clade_args *args);
+                                  void *workspace);
+/* Bytes of workspace for that. */
+size_t clade_opencl_by_gemm_workspace(const opencl_context *cl, clade_op op, const clade_args *args);
 
 #endif

@@ -10,7 +10,7 @@ bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
     return false;
 }
 
-size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm)
+size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *gemm)
 {
     (void)cl;
     (void)gemm;
@@ -24,9 +24,9 @@ bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *gemm)
     return false;
 }
 
-clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch)
+clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem workspace)
 {
     (void)gemm;
-    (void)scratch;
+    (void)workspace;
     return clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
 }

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-/* Pictures in one launch: some devices allow no more than 65535 work-groups in a dimension. */
-enum { pictures_at_once = 32768 };
+/* Images in one launch: some devices allow no more than 65535 work-groups in a dimension. */
+enum { images_at_once = 32768 };
 
 /* The smallest power of two that covers a row, at most the context's size. */
 static size_t group_for(const opencl_context *cl, size_t row)
@@ -14,9 +14,9 @@ static size_t group_for(const opencl_context *cl, size_t row)
     return group;
 }
 
-static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *scratch)
+static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     const opencl_context *cl = context;
     const size_t n = (size_t)a->y.dim[0], ow = (size_t)a->y.dim[2];
     const size_t columns = cl->cpu_like ? ow : 1, row = ow / columns; /* of a work-item; items */
@@ -24,7 +24,7 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
     char options[16];
     snprintf(options, sizeof options, "-DC=%d", a->x.dim[3]);
     clade_status status = CLADE_OK;
-    for (size_t first = 0; !status && first < n; first += pictures_at_once) {
+    for (size_t first = 0; !status && first < n; first += images_at_once) {
         opencl_launch l = clade_opencl_begin(context, "image", "affine_sample", options);
         clade_opencl_tensor(&l, &a->x);
         clade_opencl_tensor(&l, &a->index);
@@ -41,8 +41,8 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
         clade_opencl_f32(&l, a->value);
         clade_opencl_struct(&l, a->scale, sizeof a->scale);
         clade_opencl_struct(&l, a->shift, sizeof a->shift);
-        const size_t left = n - first, pictures = left < pictures_at_once ? left : pictures_at_once;
-        const size_t global[] = {(row + group - 1) / group * group, (size_t)a->y.dim[1], pictures};
+        const size_t left = n - first, images = left < images_at_once ? left : images_at_once;
+        const size_t global[] = {(row + group - 1) / group * group, (size_t)a->y.dim[1], images};
         status = clade_opencl_run_grid(&l, 3, global, (size_t[]){group, 1, 1});
     }
     return status;

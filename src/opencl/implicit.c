@@ -108,24 +108,24 @@ static uint64_t chunk_floats(const conv_dw_job *job)
 }
 
 clade_status clade_opencl_implicit_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      const clade_tensor *index, void *scratch)
+                                      const clade_tensor *index, void *workspace)
 {
     conv_dw_job job = clade_opencl_dw_job(cl, a), each = job;
     uint64_t floats = chunk_floats(&job), db_at = floats * (uint64_t)job.chunks;
     clade_buffer memory;
-    clade_tensor dw = clade_opencl_scratch_tensor(&memory, scratch, 0),
-                 db = clade_opencl_scratch_tensor(&memory, scratch, db_at);
+    clade_tensor dw = clade_opencl_workspace_tensor(&memory, workspace, 0),
+                 db = clade_opencl_workspace_tensor(&memory, workspace, db_at);
     job.lanes = job.kg;
     each.accumulate = 0;
     clade_status status =
         run_dw(cl, &each, &a->x, &a->dy, index, &dw, &db, floats, (uint64_t)job.k);
     if (!status)
-        status = clade_opencl_dw_add(cl, &job, scratch, 0, floats / (uint64_t)job.k, &a->dw);
+        status = clade_opencl_dw_add(cl, &job, workspace, 0, floats / (uint64_t)job.k, &a->dw);
     if (status || !job.has_bias) return status;
-    return clade_opencl_dw_add(cl, &job, scratch, db_at, 1, &a->db);
+    return clade_opencl_dw_add(cl, &job, workspace, db_at, 1, &a->db);
 }
 
-/* A weight gradient of 1 × 1 pictures in one chunk. */
+/* A weight gradient of 1 × 1 images in one chunk. */
 clade_status clade_opencl_implicit_dense_dw(opencl_context *cl, const clade_dense_dw_args *a)
 {
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
@@ -154,7 +154,7 @@ clade_status clade_opencl_implicit_dense_dw(opencl_context *cl, const clade_dens
     return run_dw(cl, &job, &a->x, &a->dy, NULL, &a->dw, &a->db, 0, 0);
 }
 
-size_t clade_opencl_implicit_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_implicit_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
 {
     if (op != CLADE_OP_conv2d_dw) return 0;
     conv_dw_job job = clade_opencl_dw_job(cl, &args->conv2d_dw);

@@ -78,9 +78,9 @@ void clade_opencl_tensor(opencl_launch *launch, const clade_tensor *t)
     clade_opencl_u64(launch, t->offset);
 }
 
-void clade_opencl_scratch(opencl_launch *launch, void *scratch)
+void clade_opencl_workspace(opencl_launch *launch, void *workspace)
 {
-    cl_mem memory = scratch;
+    cl_mem memory = workspace;
     argument(launch, sizeof memory, &memory);
 }
 

@@ -24,18 +24,18 @@ static void label_arguments(opencl_launch *l, const clade_tensor *label)
     clade_opencl_i32(l, dense);
 }
 
-static clade_status softmax(void *context, const clade_softmax_args *a, void *scratch)
+static clade_status softmax(void *context, const clade_softmax_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "softmax");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
     return run_rows(&l, &a->x);
 }
 
-static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *scratch)
+static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "softmax_dx");
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->dy);
@@ -69,37 +69,37 @@ static clade_status labelled_dx(opencl_launch l, const clade_tensor *y, const cl
     return run_rows(&l, y);
 }
 
-static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *scratch)
+static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return labelled(begin(context, "softmax_xent"), &a->x, &a->label, &a->y, &a->loss,
                     a->smoothing);
 }
 
 static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_args *a,
-                                    void *scratch)
+                                    void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return labelled_dx(begin(context, "softmax_xent_dx"), &a->y, &a->label, &a->dloss, &a->dx,
                        a->smoothing, a->accumulate);
 }
 
-static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *scratch)
+static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return labelled(begin(context, "sigmoid_bce"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
-static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *scratch)
+static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     return labelled_dx(begin(context, "sigmoid_bce_dx"), &a->y, &a->label, &a->dloss, &a->dx,
                        a->smoothing, a->accumulate);
 }
 
-static clade_status mse(void *context, const clade_mse_args *a, void *scratch)
+static clade_status mse(void *context, const clade_mse_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "mse");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
@@ -107,9 +107,9 @@ static clade_status mse(void *context, const clade_mse_args *a, void *scratch)
     return run_rows(&l, &a->x);
 }
 
-static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *scratch)
+static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "mse_dx");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
@@ -119,9 +119,9 @@ static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *scra
     return run_rows(&l, &a->x);
 }
 
-static clade_status topk_count(void *context, const clade_topk_count_args *a, void *scratch)
+static clade_status topk_count(void *context, const clade_topk_count_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_launch l = begin(context, "topk_count");
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->label);

@@ -4,7 +4,7 @@
 #include "../../kernels/math.clh"
 
 /* lrn_dx keeps one float per element where lanes are many. */
-size_t clade_opencl_lrn_scratch(opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_lrn_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     return op == CLADE_OP_lrn_dx && !cl->cpu_like
                ? clade_tensor_count(&args->lrn_dx.x) * sizeof(float)
@@ -29,9 +29,9 @@ static clade_status run(opencl_launch *l, const clade_tensor *x)
     return l->cl->cpu_like ? clade_opencl_run_each(l, n / c, c) : clade_opencl_run_each(l, n, 1);
 }
 
-static clade_status lrn(void *context, const clade_lrn_args *a, void *scratch)
+static clade_status lrn(void *context, const clade_lrn_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     opencl_context *cl = context;
     opencl_launch l = clade_opencl_begin(cl, "lrn", cl->cpu_like ? "lrn_places" : "lrn", NULL);
     clade_opencl_tensor(&l, &a->x);
@@ -40,7 +40,7 @@ static clade_status lrn(void *context, const clade_lrn_args *a, void *scratch)
     return run(&l, &a->x);
 }
 
-static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *scratch)
+static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *workspace)
 {
     opencl_context *cl = context;
     opencl_launch l;
@@ -48,7 +48,7 @@ static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *scra
         l = clade_opencl_begin(cl, "lrn", "lrn_terms", NULL);
         clade_opencl_tensor(&l, &a->x);
         clade_opencl_tensor(&l, &a->dy);
-        clade_opencl_scratch(&l, scratch);
+        clade_opencl_workspace(&l, workspace);
         parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
         clade_status status = run(&l, &a->x);
         if (status) return status;
@@ -56,7 +56,7 @@ static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *scra
     l = clade_opencl_begin(cl, "lrn", cl->cpu_like ? "lrn_dx_places" : "lrn_dx", NULL);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
-    if (!cl->cpu_like) clade_opencl_scratch(&l, scratch);
+    if (!cl->cpu_like) clade_opencl_workspace(&l, workspace);
     clade_opencl_tensor(&l, &a->dx);
     parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
     clade_opencl_i32(&l, a->accumulate);

@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 
-size_t clade_opencl_norm_scratch(opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_norm_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
-    return norm_scratch_bytes(op, args);
+    return norm_workspace_bytes(op, args);
 }
 
 /* Vectors side by side that a work-item sums. */
@@ -62,12 +62,12 @@ static clade_status run_elements(opencl_launch *l, const norm_layout *n)
 
 static clade_status apply(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
                           const clade_tensor *mean, const clade_tensor *beta, const clade_tensor *y,
-                          void *scratch)
+                          void *workspace)
 {
     opencl_launch l = begin(cl, "norm_apply", n->c);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, mean);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, n->channel[0]);
     clade_opencl_tensor(&l, beta);
     clade_opencl_tensor(&l, y);
@@ -75,17 +75,17 @@ static clade_status apply(opencl_context *cl, const norm_layout *n, const clade_
     return run_elements(&l, n);
 }
 
-static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *scratch)
+static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *workspace)
 {
     const norm_layout n = norm_layout_of(&a->x);
     opencl_launch l = begin(context, "norm_sum", n.c);
     clade_opencl_tensor(&l, &a->x);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_status status = run_sums(&l, &n);
     if (status) return status;
 
     l = begin(context, "norm_mean", n.c);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_u64(&l, (uint64_t)n.m);
     clade_opencl_i32(&l, n.chunks);
@@ -96,18 +96,18 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
     l = begin(context, "norm_square", n.c);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->mean);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     status = run_sums(&l, &n);
     if (status) return status;
 
     l = begin(context, "norm_rstd", n.c);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_tensor(&l, &a->gamma);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_tensor(&l, &a->rstd);
     clade_opencl_tensor(&l, &a->running_mean);
     clade_opencl_tensor(&l, &a->running_var);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, n.channel[0]);
     clade_opencl_u64(&l, (uint64_t)n.m);
     clade_opencl_i32(&l, n.chunks);
@@ -116,29 +116,29 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
     clade_opencl_f32(&l, a->momentum);
     clade_opencl_i32(&l, a->unbiased);
     status = clade_opencl_run_elements(&l, (uint64_t)n.c);
-    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, scratch);
+    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, workspace);
 }
 
 /* The sums of dy and dy (x − mean). */
 static clade_status gradient_sums(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
-                                  const clade_tensor *dy, const clade_tensor *mean, void *scratch)
+                                  const clade_tensor *dy, const clade_tensor *mean, void *workspace)
 {
     opencl_launch l = begin(cl, "norm_dsum", n->c);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, mean);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     return run_sums(&l, n);
 }
 
-static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *scratch)
+static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *workspace)
 {
     const norm_layout n = norm_layout_of(&a->x);
-    clade_status status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, scratch);
+    clade_status status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, workspace);
     if (status) return status;
 
     opencl_launch l = begin(context, "norm_slopes_train", n.c);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, n.channel[0]);
     clade_opencl_tensor(&l, &a->gamma);
     clade_opencl_tensor(&l, &a->rstd);
@@ -155,7 +155,7 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->mean);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, n.channel[0]);
     clade_opencl_tensor(&l, &a->dx);
     elements(&l, &n);
@@ -163,14 +163,14 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
     return run_elements(&l, &n);
 }
 
-/* Each channel's scale into the scratch memory. */
+/* Each channel's scale into the workspace. */
 clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
-                                     const clade_tensor *var, float eps, void *scratch, uint64_t at)
+                                     const clade_tensor *var, float eps, void *workspace, uint64_t at)
 {
     opencl_launch l = begin(cl, "norm_scale", var->dim[0]);
     clade_opencl_tensor(&l, gamma);
     clade_opencl_tensor(&l, var);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, at);
     clade_opencl_i32(&l, var->dim[0]);
     clade_opencl_f32(&l, eps);
@@ -178,25 +178,25 @@ clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gam
 }
 
 static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
-                                    void *scratch)
+                                    void *workspace)
 {
     const norm_layout n = norm_layout_of(&a->x);
     clade_status status =
-        clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
-    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, scratch);
+        clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, workspace, n.channel[0]);
+    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, workspace);
 }
 
 static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infer_dx_args *a,
-                                       void *scratch)
+                                       void *workspace)
 {
     const norm_layout n = norm_layout_of(&a->x);
     clade_status status = CLADE_OK;
     bool has_dgamma = clade_tensor_present(&a->dgamma), has_dbeta = clade_tensor_present(&a->dbeta);
     if (has_dgamma || has_dbeta) {
-        status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, scratch);
+        status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, workspace);
         if (status) return status;
         opencl_launch l = begin(context, "norm_slopes_infer", n.c);
-        clade_opencl_scratch(&l, scratch);
+        clade_opencl_workspace(&l, workspace);
         clade_opencl_tensor(&l, &a->var);
         clade_opencl_tensor(&l, &a->dgamma);
         clade_opencl_tensor(&l, &a->dbeta);
@@ -210,11 +210,11 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
         if (status) return status;
     }
     if (!clade_tensor_present(&a->dx)) return CLADE_OK;
-    status = clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, scratch, n.channel[0]);
+    status = clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, workspace, n.channel[0]);
     if (status) return status;
     opencl_launch l = begin(context, "norm_apply_infer_dx", n.c);
     clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_u64(&l, n.channel[0]);
     clade_opencl_tensor(&l, &a->dx);
     elements(&l, &n);

@@ -270,12 +270,12 @@ static void opencl_specialise(void *context, clade_backend *table)
 #undef FAMILY
 }
 
-static size_t opencl_scratch(void *context, clade_op op, const clade_args *args)
+static size_t opencl_workspace(void *context, clade_op op, const clade_args *args)
 {
     size_t bytes = 0;
 #define FAMILY(name)                                                                               \
-    if (!bytes) bytes = clade_opencl_##name##_scratch(context, op, args);
-    OPENCL_SCRATCH_FAMILIES(FAMILY)
+    if (!bytes) bytes = clade_opencl_##name##_workspace(context, op, args);
+    OPENCL_WORKSPACE_FAMILIES(FAMILY)
 #undef FAMILY
     return bytes;
 }
@@ -411,7 +411,7 @@ const clade_backend *clade_opencl_backend(void)
         .write = opencl_write,
         .read = opencl_read,
         .finish = opencl_finish,
-        .scratch = opencl_scratch,
+        .workspace = opencl_workspace,
         .specialise = opencl_specialise,
         .mark = clade_opencl_mark,
         .times = clade_opencl_times,

@@ -99,7 +99,7 @@ typedef struct opencl_launch {
 opencl_launch clade_opencl_begin(opencl_context *cl, const char *family, const char *kernel,
                                  const char *options);
 void clade_opencl_tensor(opencl_launch *launch, const clade_tensor *t); /* buffer and offset */
-void clade_opencl_scratch(opencl_launch *launch, void *scratch);        /* a cl_mem as it is */
+void clade_opencl_workspace(opencl_launch *launch, void *workspace);        /* a cl_mem as it is */
 void clade_opencl_i32(opencl_launch *launch, int32_t value);
 void clade_opencl_u32(opencl_launch *launch, uint32_t value);
 void clade_opencl_u64(opencl_launch *launch, uint64_t value);
@@ -139,9 +139,9 @@ void clade_opencl_events_clear(opencl_context *cl);
 void clade_opencl_mark(void *context, size_t number);
 clade_status clade_opencl_times(void *context, clade_call_time *times, size_t count);
 
-/* gamma / sqrt(var + eps) of each channel to scratch memory, from float `at` on; in norm.c. */
+/* gamma / sqrt(var + eps) of each channel to workspace, from float `at` on; in norm.c. */
 clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
-                                     const clade_tensor *var, float eps, void *scratch, uint64_t at);
+                                     const clade_tensor *var, float eps, void *workspace, uint64_t at);
 
 /* The backend's measure of the device, in peak.c. */
 clade_status clade_opencl_peak(void *context, double *flops, double *bytes);
@@ -150,8 +150,8 @@ clade_status clade_opencl_peak(void *context, double *flops, double *bytes);
 OPENCL_FAMILIES(FAMILY)
 #undef FAMILY
 
-/* Those whose ops need scratch memory say how many bytes a call needs; 0 for ops that are not theirs. */
-#define OPENCL_SCRATCH_FAMILIES(FAMILY)                                                            \
+/* Those whose ops need workspace say how many bytes a call needs; 0 for ops that are not theirs. */
+#define OPENCL_WORKSPACE_FAMILIES(FAMILY)                                                            \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_pool)                                                                              \
     FAMILY(norm)                                                                                   \
@@ -161,8 +161,8 @@ OPENCL_FAMILIES(FAMILY)
     FAMILY(reduce)
 
 #define FAMILY(name)                                                                               \
-    size_t clade_opencl_##name##_scratch(opencl_context *cl, clade_op op, const clade_args *args);
-OPENCL_SCRATCH_FAMILIES(FAMILY)
+    size_t clade_opencl_##name##_workspace(opencl_context *cl, clade_op op, const clade_args *args);
+OPENCL_WORKSPACE_FAMILIES(FAMILY)
 #undef FAMILY
 
 #endif

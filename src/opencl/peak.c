@@ -25,7 +25,7 @@ static clade_status launch_fma(peak_job *job)
 {
     opencl_launch l =
         clade_opencl_begin(job->cl, "peak", "peak_fma", clade_opencl_tile_options(&job->tile));
-    clade_opencl_scratch(&l, job->memory[0]);
+    clade_opencl_workspace(&l, job->memory[0]);
     clade_opencl_f32(&l, 0.5f);
     clade_opencl_i32(&l, job->steps);
     return run_items(job, &l, job->cl->cpu_like);
@@ -35,7 +35,7 @@ static clade_status launch_triad(peak_job *job)
 {
     opencl_launch l =
         clade_opencl_begin(job->cl, "peak", "peak_triad", clade_opencl_tile_options(&job->tile));
-    for (int i = 0; i < 3; i++) clade_opencl_scratch(&l, job->memory[i]);
+    for (int i = 0; i < 3; i++) clade_opencl_workspace(&l, job->memory[i]);
     clade_opencl_f32(&l, 0.5f);
     return run_items(job, &l, false);
 }

@@ -34,7 +34,7 @@ static void shape(opencl_launch *l, const geometry *g)
     clade_opencl_f32(l, math_rcp((float)(g->window[0] * g->window[1])));
 }
 
-/* n pictures of `height` rows of `width` columns. */
+/* n images of `height` rows of `width` columns. */
 static clade_status run(opencl_launch *l, const geometry *g, int32_t height, int32_t width)
 {
     int32_t c = g->x->dim[3];
@@ -43,9 +43,9 @@ static clade_status run(opencl_launch *l, const geometry *g, int32_t height, int
                                  (uint64_t)g->x->dim[0] * (uint64_t)height);
 }
 
-static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *scratch)
+static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     geometry g = {&a->x, &a->y, a->window, a->stride, a->pad};
     opencl_launch l = begin(context, "maxpool2d", &g);
     clade_opencl_tensor(&l, &a->x);
@@ -56,9 +56,9 @@ static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void
     return run(&l, &g, a->y.dim[1], a->y.dim[2]);
 }
 
-static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *scratch)
+static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     geometry g = {&a->dx, &a->dy, a->window, a->stride, a->pad};
     const int32_t *window = a->window;
     bool tiled = stride_of(&g, 0) == window[0] && stride_of(&g, 1) == window[1];
@@ -74,9 +74,9 @@ static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a
                (w + a->pad[1] + window[1] - 1) / window[1]);
 }
 
-static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void *scratch)
+static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     geometry g = {&a->x, &a->y, a->window, a->stride, a->pad};
     opencl_launch l = begin(context, "avgpool2d", &g);
     clade_opencl_tensor(&l, &a->x);
@@ -86,9 +86,9 @@ static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void
     return run(&l, &g, a->y.dim[1], a->y.dim[2]);
 }
 
-static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a, void *scratch)
+static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     geometry g = {&a->dx, &a->dy, a->window, a->stride, a->pad};
     opencl_launch l = begin(context, "avgpool2d_dx", &g);
     clade_opencl_tensor(&l, &a->dy);
@@ -99,9 +99,9 @@ static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a
     return run(&l, &g, a->dx.dim[1], a->dx.dim[2]);
 }
 
-static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *scratch)
+static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     int32_t n = a->x.dim[0], c = a->x.dim[3];
     opencl_launch l = clade_opencl_begin_lanes(context, "pool", "global_avgpool", c, "");
     clade_opencl_tensor(&l, &a->x);
@@ -113,9 +113,9 @@ static clade_status global_avgpool(void *context, const clade_global_avgpool_arg
 }
 
 static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_dx_args *a,
-                                      void *scratch)
+                                      void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     const int32_t *dim = a->dx.dim;
     opencl_launch l = clade_opencl_begin_lanes(context, "pool", "global_avgpool_dx", dim[3], "");
     clade_opencl_tensor(&l, &a->dy);

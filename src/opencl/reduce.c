@@ -5,18 +5,18 @@
 
 enum { strip = 4 }; /* STRIP */
 
-size_t clade_opencl_reduce_scratch(opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_reduce_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     (void)cl;
-    return op == CLADE_OP_reduce ? clade_broadcast_call_scratch(op, args) : 0;
+    return op == CLADE_OP_reduce ? clade_broadcast_call_workspace(op, args) : 0;
 }
 
 static clade_status add_chunks(opencl_context *cl, const broadcast_sum *s,
                                const clade_tensor *target, float factor, int32_t accumulate,
-                               void *scratch)
+                               void *workspace)
 {
     opencl_launch l = clade_opencl_begin(cl, "reduce", "sum_add_chunks", NULL);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_tensor(&l, target);
     clade_opencl_u64(&l, s->outputs);
     clade_opencl_u64(&l, s->chunks);
@@ -27,7 +27,7 @@ static clade_status add_chunks(opencl_context *cl, const broadcast_sum *s,
 
 clade_status clade_opencl_sum(opencl_context *cl, const clade_tensor *x, const clade_tensor *b,
                               const clade_tensor *target, float factor, int32_t accumulate,
-                              void *scratch)
+                              void *workspace)
 {
     broadcast_sum s;
     clade_broadcast_sum(x, b, target, &s);
@@ -43,7 +43,7 @@ clade_status clade_opencl_sum(opencl_context *cl, const clade_tensor *x, const c
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, b ? b : x);
     clade_opencl_tensor(&l, target);
-    clade_opencl_scratch(&l, scratch);
+    clade_opencl_workspace(&l, workspace);
     clade_opencl_i32(&l, b != NULL);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
@@ -62,7 +62,7 @@ clade_status clade_opencl_sum(opencl_context *cl, const clade_tensor *x, const c
     clade_opencl_walk_arguments(&l, s.kept, s.x_kept, s.b_kept);
     clade_status status = clade_opencl_run_blocks(&l, &blocks);
     if (status || s.chunks == 1) return status;
-    return add_chunks(cl, &s, target, factor, accumulate, scratch);
+    return add_chunks(cl, &s, target, factor, accumulate, workspace);
 }
 
 static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
@@ -70,14 +70,14 @@ static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
     return mean ? math_rcp((float)(clade_tensor_count(x) / clade_tensor_count(y))) : 1.0f;
 }
 
-static clade_status reduce(void *context, const clade_reduce_args *a, void *scratch)
+static clade_status reduce(void *context, const clade_reduce_args *a, void *workspace)
 {
-    return clade_opencl_sum(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, scratch);
+    return clade_opencl_sum(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, workspace);
 }
 
-static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *scratch)
+static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *workspace)
 {
-    (void)scratch;
+    (void)workspace;
     broadcast_space space;
     clade_broadcast_space(&a->dx, &a->dy, NULL, &space);
     int32_t lanes = clade_opencl_row_lanes(context, space.size[3]);

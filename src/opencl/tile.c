@@ -1,4 +1,4 @@
-/* Vector and tile sizes, grids and scratch memory of the convolution kernels. */
+/* Vector and tile sizes, grids and workspace of the convolution kernels. */
 #include "opencl/conv.h"
 
 #include <stdio.h>
@@ -67,8 +67,8 @@ clade_status clade_opencl_run_checked(opencl_launch *l, size_t x, size_t y, size
     return clade_opencl_run_grid(l, 3, global, local);
 }
 
-clade_tensor clade_opencl_scratch_tensor(clade_buffer *memory, void *scratch, uint64_t offset)
+clade_tensor clade_opencl_workspace_tensor(clade_buffer *memory, void *workspace, uint64_t offset)
 {
-    memory->handle = scratch;
+    memory->handle = workspace;
     return (clade_tensor){.buffer = memory, .offset = offset, .dtype = CLADE_F32};
 }

@@ -1,6 +1,6 @@
 /* Launchers of kernels/winograd.cl: convolutions and their gradients by Winograd's tiles. On a CPU
  * a launch or two do all; on a GPU tiles, or chunks of them, go through several kernels, as many at
- * a time as keep the scratch memory small. */
+ * a time as keep the workspace small. */
 #include "opencl/conv.h"
 #include "opencl/product.h"
 #include "op/winograd_plan.h"
@@ -9,7 +9,7 @@
 
 enum { gpu_bytes = 48 << 20 }; /* of what lies between a GPU's kernels */
 
-/* How a call is done: the job and where its parts lie in scratch memory, in floats. */
+/* How a call is done: the job and where its parts lie in workspace, in floats. */
 typedef struct plan {
     winograd_job job;
     char options[48];
@@ -71,10 +71,10 @@ static opencl_launch begin(opencl_context *cl, const plan *p, const char *kernel
     return clade_opencl_begin(cl, "winograd", kernel, p->options);
 }
 
-/* Scratch memory from float `at` on, as a kernel's argument. */
-static void part(opencl_launch *l, void *scratch, uint64_t at)
+/* Workspace memory from float `at` on, as a kernel's argument. */
+static void part(opencl_launch *l, void *workspace, uint64_t at)
 {
-    clade_opencl_scratch(l, scratch);
+    clade_opencl_workspace(l, workspace);
     clade_opencl_u64(l, at);
 }
 
@@ -94,7 +94,7 @@ typedef struct products {
     int32_t chunks;
 } products;
 
-static clade_status run_products(opencl_context *cl, const products *m, void *scratch)
+static clade_status run_products(opencl_context *cl, const products *m, void *workspace)
 {
     opencl_product p = {
         .rows = m->rows,
@@ -106,9 +106,9 @@ static clade_status run_products(opencl_context *cl, const products *m, void *sc
     };
     opencl_launch l = clade_opencl_product_begin(cl, &p, "product", "product_batch",
                                                  m->transposed ? "-DA_TURNED=0" : "-DA_TURNED=1");
-    part(&l, scratch, m->a);
-    part(&l, scratch, m->b);
-    part(&l, scratch, m->c);
+    part(&l, workspace, m->a);
+    part(&l, workspace, m->b);
+    part(&l, workspace, m->c);
     const int32_t sizes[] = {m->rows,         m->columns, m->inner, m->inner_last,
                              winograd_points, m->a_row,   m->b_row, m->c_row};
     const uint64_t steps[] = {m->a_point, m->b_point, m->c_point,
@@ -128,7 +128,7 @@ typedef struct tensors {
     clade_tensor to; /* the results' index where they are pooled */
 } tensors;
 
-static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors *t, void *scratch)
+static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors *t, void *workspace)
 {
     opencl_launch l = begin(cl, p, "conv_winograd_blocks");
     clade_opencl_tensor(&l, &t->x);
@@ -136,20 +136,20 @@ static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors 
     clade_opencl_finish(&l, &t->finish);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
-    part(&l, scratch, 0);
-    part(&l, scratch, p->second);
+    part(&l, workspace, 0);
+    part(&l, workspace, p->second);
     return run_plane(&l, p, p->workers, 1);
 }
 
 /* Tiles first … first + count through a GPU's three kernels. */
 static clade_status run_passes(opencl_context *cl, const plan *p, const tensors *t, int32_t first,
-                               int32_t count, void *scratch)
+                               int32_t count, void *workspace)
 {
     const winograd_job *w = &p->job;
     opencl_launch l = begin(cl, p, "conv_winograd_sources");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
-    part(&l, scratch, p->second);
+    part(&l, workspace, p->second);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
     clade_status status = run_plane(&l, p, (size_t)w->c, (size_t)count);
@@ -168,10 +168,10 @@ static clade_status run_passes(opencl_context *cl, const plan *p, const tensors 
                   .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
                   .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
                   .chunks = 1};
-    status = run_products(cl, &m, scratch);
+    status = run_products(cl, &m, workspace);
     if (status) return status;
     l = begin(cl, p, "conv_winograd_results");
-    part(&l, scratch, p->third);
+    part(&l, workspace, p->third);
     clade_opencl_finish(&l, &t->finish);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
@@ -181,26 +181,26 @@ static clade_status run_passes(opencl_context *cl, const plan *p, const tensors 
 }
 
 static clade_status run_tiles(opencl_context *cl, const winograd_job *job, const tensors *t,
-                              void *scratch)
+                              void *workspace)
 {
     plan p = plan_tiles(cl, job);
     int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
     opencl_launch l = begin(cl, &p, "conv_winograd_filters");
     clade_opencl_tensor(&l, &t->w);
-    part(&l, scratch, 0);
+    part(&l, workspace, 0);
     clade_status status = run_plane(&l, &p, (size_t)((job->k + vw - 1) / vw), (size_t)job->c);
     if (status) return status;
-    if (cl->cpu_like) return run_blocks(cl, &p, t, scratch);
+    if (cl->cpu_like) return run_blocks(cl, &p, t, workspace);
     for (int32_t first = 0; !status && first < job->tiles; first += p.job.block) {
         int32_t left = job->tiles - first;
-        status = run_passes(cl, &p, t, first, left < p.job.block ? left : p.job.block, scratch);
+        status = run_passes(cl, &p, t, first, left < p.job.block ? left : p.job.block, workspace);
     }
     return status;
 }
 
 clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
                                    const opencl_finish *finish, const clade_tensor *pooled,
-                                   const clade_tensor *index, void *scratch)
+                                   const clade_tensor *index, void *workspace)
 {
     winograd_job job = winograd_forward(a);
     tensors t = {.x = a->x, .w = a->w, .y = a->y, .finish = *finish};
@@ -210,11 +210,11 @@ clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *
         t.y = *pooled;
         t.to = *index;
     }
-    return run_tiles(cl, &job, &t, scratch);
+    return run_tiles(cl, &job, &t, workspace);
 }
 
 clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
-                                      const clade_tensor *index, void *scratch)
+                                      const clade_tensor *index, void *workspace)
 {
     winograd_job job = winograd_dx(a);
     tensors t = {.x = a->dy, .w = a->w, .y = a->dx};
@@ -222,28 +222,28 @@ clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_
         job.spread = 1;
         t.index = *index;
     }
-    return run_tiles(cl, &job, &t, scratch);
+    return run_tiles(cl, &job, &t, workspace);
 }
 
 /* ---- the weight gradient ---- */
 
 static clade_status run_chunks(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
-                               const clade_tensor *index, void *scratch)
+                               const clade_tensor *index, void *workspace)
 {
     opencl_launch l = begin(cl, p, "conv_winograd_chunks");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, index);
-    part(&l, scratch, 0);
-    part(&l, scratch, p->db);
-    part(&l, scratch, p->second);
+    part(&l, workspace, 0);
+    part(&l, workspace, p->db);
+    part(&l, workspace, p->second);
     return run_plane(&l, p, p->workers, 1);
 }
 
 /* Chunks from tile `first` on, `count` tiles, through a GPU's kernels. */
 static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
                                   const clade_tensor *index, int32_t first, int32_t count,
-                                  void *scratch)
+                                  void *workspace)
 {
     const winograd_job *w = &p->job;
     int32_t chunk = first / w->per_chunk, chunks = (count - 1) / w->per_chunk + 1;
@@ -251,7 +251,7 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
     opencl_launch l = begin(cl, p, "conv_winograd_sources");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &no_index);
-    part(&l, scratch, p->second);
+    part(&l, workspace, p->second);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
     clade_status status = run_plane(&l, p, (size_t)w->c, (size_t)count);
@@ -259,7 +259,7 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
     l = begin(cl, p, "conv_winograd_gradients");
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, index);
-    part(&l, scratch, p->third);
+    part(&l, workspace, p->third);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
     status = run_plane(&l, p, (size_t)w->k, (size_t)count);
@@ -283,23 +283,23 @@ static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade
                   .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
                   .c_chunk = sums,
                   .chunks = chunks};
-    status = run_products(cl, &m, scratch);
+    status = run_products(cl, &m, workspace);
     if (status || !clade_tensor_present(&a->db)) return status;
     l = begin(cl, p, "conv_winograd_db");
-    part(&l, scratch, p->third);
-    part(&l, scratch, p->db + (uint64_t)chunk * (uint64_t)w->ks);
+    part(&l, workspace, p->third);
+    part(&l, workspace, p->db + (uint64_t)chunk * (uint64_t)w->ks);
     clade_opencl_i32(&l, chunks);
     clade_opencl_i32(&l, count);
     return run_plane(&l, p, (size_t)w->k, (size_t)chunks);
 }
 
-/* The sums of all chunks of n numbers, which begin at float `at` of scratch memory, to `out`. */
+/* The sums of all chunks of n numbers, which begin at float `at` of workspace, to `out`. */
 static clade_status add_chunks(opencl_context *cl, const plan *p, uint64_t at, uint64_t n,
                                const clade_tensor *out, int32_t k, int32_t accumulate,
-                               void *scratch)
+                               void *workspace)
 {
     opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
-    part(&l, scratch, at);
+    part(&l, workspace, at);
     clade_opencl_tensor(&l, out);
     clade_opencl_u64(&l, n);
     clade_opencl_u64(&l, n / (uint64_t)k * (uint64_t)p->job.ks);
@@ -314,26 +314,26 @@ static clade_status add_chunks(opencl_context *cl, const plan *p, uint64_t at, u
 /* dw from the sums of all chunks. A GPU has more work-items for adding these than for the rest, 36
  * to one, and adds them first. */
 static clade_status finish_dw(opencl_context *cl, const plan *p, const clade_tensor *dw,
-                              void *scratch)
+                              void *workspace)
 {
     plan left = *p;
     int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
     if (!cl->cpu_like && p->job.chunks > 1) {
         clade_buffer memory;
-        clade_tensor first = clade_opencl_scratch_tensor(&memory, scratch, 0);
+        clade_tensor first = clade_opencl_workspace_tensor(&memory, workspace, 0);
         uint64_t n = winograd_sum_floats(&p->job) / (uint64_t)p->job.chunks;
-        clade_status status = add_chunks(cl, p, 0, n, &first, p->job.ks, 0, scratch);
+        clade_status status = add_chunks(cl, p, 0, n, &first, p->job.ks, 0, workspace);
         if (status) return status;
         left.job.chunks = 1;
     }
     opencl_launch l = begin(cl, p, "conv_winograd_dw");
-    part(&l, scratch, 0);
+    part(&l, workspace, 0);
     clade_opencl_tensor(&l, dw);
     return run_plane(&l, &left, (size_t)((p->job.k + vw - 1) / vw), (size_t)p->job.c);
 }
 
 clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      const clade_tensor *index, void *scratch)
+                                      const clade_tensor *index, void *workspace)
 {
     const clade_tensor none = {0};
     winograd_job job = winograd_dw(a);
@@ -344,17 +344,17 @@ clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_
     plan p = plan_chunks(cl, &job);
     const winograd_job *w = &p.job;
     clade_status status = CLADE_OK;
-    if (cl->cpu_like) status = run_chunks(cl, &p, a, index, scratch);
+    if (cl->cpu_like) status = run_chunks(cl, &p, a, index, workspace);
     for (int32_t first = 0; !cl->cpu_like && !status && first < w->tiles; first += w->block) {
         int32_t left = w->tiles - first;
-        status = run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, scratch);
+        status = run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, workspace);
     }
-    if (!status) status = finish_dw(cl, &p, &a->dw, scratch);
+    if (!status) status = finish_dw(cl, &p, &a->dw, workspace);
     if (status || !clade_tensor_present(&a->db)) return status;
-    return add_chunks(cl, &p, p.db, (uint64_t)w->k, &a->db, w->k, w->accumulate, scratch);
+    return add_chunks(cl, &p, p.db, (uint64_t)w->k, &a->db, w->k, w->accumulate, workspace);
 }
 
-/* ---- scratch memory ---- */
+/* ---- workspace ---- */
 
 bool clade_opencl_winograd_can(clade_op op, const clade_args *args)
 {
@@ -376,7 +376,7 @@ bool clade_opencl_winograd_can(clade_op op, const clade_args *args)
     return false;
 }
 
-size_t clade_opencl_winograd_scratch(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
 {
     winograd_job job;
     uint64_t floats;

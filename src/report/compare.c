@@ -14,7 +14,7 @@ static void add_table(clade_page *page, const report_run *runs, size_t count)
     static const clade_column columns[] = {{"run", false},           {"recipe", false},
                                            {"epochs", true},         {"best epoch", true},
                                            {"best val. acc.", true}, {"last val. acc.", true},
-                                           {"least loss", true},     {"pictures/s", true},
+                                           {"least loss", true},     {"images/s", true},
                                            {"parameters", true},     {"device", false}};
     clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < count; i++) {

@@ -51,7 +51,7 @@ void clade_report_add_curves(clade_page *page, const report_run *run)
     add_accuracy(page, run, 0);
     add_loss(page, run, 0);
     add_one(page, run, "Learning rate at the epoch's end", REPORT_LR);
-    add_one(page, run, "Pictures per second", REPORT_SPEED);
+    add_one(page, run, "Images per second", REPORT_SPEED);
     clade_page_grid_end(page);
 }
 

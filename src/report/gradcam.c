@@ -135,7 +135,7 @@ void clade_gradcam_size(const clade_gradcam *g, int32_t *rows, int32_t *columns)
     *columns = g->y.dim[2];
 }
 
-/* Runs the picture through the model: the watched layer's output, and the gradient of a score. */
+/* Runs the image through the model: the watched layer's output, and the gradient of a score. */
 static clade_status run(clade_gradcam *g, const uint8_t *pixels, int32_t label)
 {
     const clade_preprocessing *p = clade_recipe_preprocessing(g->recipe);

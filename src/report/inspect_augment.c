@@ -1,4 +1,4 @@
-/* Augmented pictures from the op that training uses. */
+/* Augmented images from the op that training uses. */
 #include "report/inspect_augment.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 typedef struct work {
     clade_buffer *x, *index, *matrix, *y;
     float *host;    /* y's values, or the matrices before */
-    int32_t *zeros; /* every output takes the one picture */
+    int32_t *zeros; /* every output takes the one image */
 } work;
 
 static void clear(work *w)
@@ -21,13 +21,13 @@ static void clear(work *w)
     free(w->zeros);
 }
 
-/* The position that training gives the picture: those before it that cannot be read are left out.
+/* The position that training gives the image: those before it that cannot be read are left out.
  */
 static uint64_t position_of(const clade_inspection *in, size_t i)
 {
-    uint64_t position = in->pictures[i].index;
-    for (size_t k = 1; k <= in->pictures[i].index; k++)
-        position -= in->pictures[i - k].fault != NULL;
+    uint64_t position = in->images[i].index;
+    for (size_t k = 1; k <= in->images[i].index; k++)
+        position -= in->images[i - k].fault != NULL;
     return position;
 }
 
@@ -40,7 +40,7 @@ static clade_status sample(work *w, const clade_recipe *recipe, clade_device *de
     w->host = malloc(count * (size > 8 ? size : 8) * sizeof *w->host);
     w->zeros = calloc(count, sizeof *w->zeros);
     if (!w->host || !w->zeros)
-        return clade_fail(CLADE_ENOMEM, "out of memory for augmented pictures");
+        return clade_fail(CLADE_ENOMEM, "out of memory for augmented images");
     for (size_t k = 0; k < count; k++)
         clade_augment_matrix(augment, hwc[0], hwc[1], clade_recipe_training(recipe)->seed, k,
                              position, w->host + 8 * k);
@@ -73,7 +73,7 @@ static clade_status sample(work *w, const clade_recipe *recipe, clade_device *de
 clade_status clade_inspect_augment(const clade_inspection *in, const clade_recipe *recipe,
                                    clade_device *device, size_t i, int32_t epochs, uint8_t *out)
 {
-    const clade_inspected *p = &in->pictures[i];
+    const clade_inspected *p = &in->images[i];
     int32_t hwc[3];
     work w = {0};
     clade_dataset_shape(in->dataset, hwc);

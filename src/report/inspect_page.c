@@ -3,7 +3,7 @@
 #include <clade/inspect.h>
 
 #include "report/chart.h"
-#include "report/inspect_pictures.h"
+#include "report/inspect_images.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static void add_head(work *w)
     clade_page *page = &w->page;
     char text[32];
     clade_page_grid_begin(page, CLADE_GRID_TILES);
-    clade_page_tile(page, "pictures", "%zu", in->count - in->unreadable);
+    clade_page_tile(page, "images", "%zu", in->count - in->unreadable);
     clade_page_tile(page, "classes", "%zu", in->classes);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         size_t n = clade_dataset_count(in->dataset, (clade_split)s);
@@ -75,8 +75,8 @@ static void add_classes(work *w)
             values[c] = (double)in->readable[s * in->classes + c];
         }
         const clade_chart chart = {.title = clade_inspect_splits[s],
-                                   .description = "Pictures of each class.",
-                                   .x = {.title = "pictures", .integer = true}};
+                                   .description = "Images of each class.",
+                                   .x = {.title = "images", .integer = true}};
         clade_chart_bars(&w->page, &chart, names, values, in->classes);
     }
     clade_page_grid_end(&w->page);
@@ -98,26 +98,26 @@ static void add_bins(work *w, const char *title, const char *unit,
     }
     edges[last - first + 1] = (double)(2ull << last);
     const clade_chart chart = {.title = title,
-                               .description = "Pictures between powers of two.",
+                               .description = "Images between powers of two.",
                                .x = {.title = unit, .logarithmic = true},
-                               .y = {.title = "pictures", .integer = true}};
+                               .y = {.title = "images", .integer = true}};
     clade_chart_histogram(&w->page, &chart, edges, values, (size_t)(last - first + 1));
 }
 
-/* Width against height of every so many-th picture. */
+/* Width against height of every so many-th image. */
 static void add_scatter(work *w)
 {
     const clade_inspection *in = w->in;
     double *x = malloc(in->count * sizeof *x), *y = malloc(in->count * sizeof *y);
     size_t n = 0, step = 1 + in->count / scattered;
     for (size_t i = 0; i < in->count && x && y; i += step) {
-        if (in->pictures[i].fault) continue;
-        x[n] = in->pictures[i].width;
-        y[n++] = in->pictures[i].height;
+        if (in->images[i].fault) continue;
+        x[n] = in->images[i].width;
+        y[n++] = in->images[i].height;
     }
     const clade_series points = {.x = x, .y = y, .count = n, .style = CLADE_SERIES_POINTS};
     const clade_chart chart = {.title = "Width and height",
-                               .description = "A point for each picture.",
+                               .description = "A point for each image.",
                                .x = {.title = "width, pixels", .integer = true},
                                .y = {.title = "height, pixels", .integer = true}};
     if (n) clade_chart_lines(&w->page, &chart, &points, 1);
@@ -128,7 +128,7 @@ static void add_scatter(work *w)
 static void add_counts(work *w, const char *caption, const char *what,
                        const clade_inspect_count *list, size_t n, size_t most)
 {
-    const clade_column columns[] = {{what, false}, {"pictures", true}};
+    const clade_column columns[] = {{what, false}, {"images", true}};
     if (n == 0) return;
     clade_page_table_begin(&w->page, caption, columns, 2);
     for (size_t i = 0; i < n && i < most; i++) {
@@ -141,7 +141,7 @@ static void add_counts(work *w, const char *caption, const char *what,
 
 static void add_orientations(work *w)
 {
-    const clade_column columns[] = {{"EXIF orientation", false}, {"pictures", true}};
+    const clade_column columns[] = {{"EXIF orientation", false}, {"images", true}};
     bool turned = false;
     for (int i = 2; i < 9; i++) turned |= w->in->orientations[i] > 0;
     if (!turned) return;
@@ -178,7 +178,7 @@ static void add_channels(work *w)
     static const char *const names[] = {"red", "green", "blue"};
     static const clade_column columns[] = {{"channel", false}, {"mean", true}, {"deviation", true}};
     clade_page_section(&w->page, "Values");
-    clade_page_paragraph(&w->page, "From 0 to 1, over the %s split; every picture weighs the same.",
+    clade_page_paragraph(&w->page, "From 0 to 1, over the %s split; every image weighs the same.",
                          clade_inspect_splits[w->in->measured]);
     clade_page_table_begin(&w->page, NULL, columns, 3);
     for (int k = 0; k < w->in->channels; k++) {
@@ -207,10 +207,10 @@ static void add_faults(work *w)
     clade_page_section(&w->page, "Files");
     clade_page_table_begin(&w->page, NULL, columns, 2);
     for (size_t i = 0; i < in->count; i++)
-        if (in->pictures[i].fault) add_file(w, &n, in->pictures[i].name, in->pictures[i].fault);
+        if (in->images[i].fault) add_file(w, &n, in->images[i].name, in->images[i].fault);
     for (size_t i = 0; i < in->count; i++)
-        if (in->pictures[i].single_colour)
-            add_file(w, &n, in->pictures[i].name, "of a single colour");
+        if (in->images[i].single_colour)
+            add_file(w, &n, in->images[i].name, "of a single colour");
     for (size_t i = 0; i < skipped; i++)
         add_file(w, &n, clade_dataset_skipped_name(in->dataset, i),
                  clade_dataset_skipped_reason(in->dataset, i));
@@ -225,14 +225,14 @@ clade_status clade_inspection_write(const clade_inspection *in, const clade_insp
     if (!options) options = &defaults;
     if (!in || !path) return clade_fail(CLADE_EINVAL, "no inspection to write, or no path");
     if (options->recipe && !options->device)
-        return clade_fail(CLADE_EINVAL, "a page with augmented pictures needs a device");
+        return clade_fail(CLADE_EINVAL, "a page with augmented images needs a device");
     work w = {.in = in};
     clade_page_begin(&w.page, options->title ? options->title : "Data set", 0);
     add_head(&w);
     add_classes(&w);
     add_sizes(&w);
     add_channels(&w);
-    clade_inspect_pictures(&w.page, in, options);
+    clade_inspect_images(&w.page, in, options);
     add_faults(&w);
     return clade_page_write(&w.page, path);
 }

@@ -246,7 +246,7 @@ void clade_page_table_end(clade_page *page)
     page->columns = NULL;
 }
 
-/* --- pictures and grids --- */
+/* --- images and grids --- */
 
 void clade_page_base64(clade_page *page, const void *bytes, size_t size)
 {
@@ -278,13 +278,13 @@ static void add_jpeg(clade_page *p, const char *attributes, const void *bytes, s
     add_string(p, "\">");
 }
 
-void clade_page_picture(clade_page *page, const clade_pixels *x, const char *alt)
+void clade_page_image(clade_page *page, const clade_pixels *x, const char *alt)
 {
     assert(x->channels == 1 || x->channels == 3);
     if (page->status) return;
     if (!page->jpeg) page->jpeg = tjInitCompress();
     if (!page->jpeg) {
-        page->status = clade_fail(CLADE_ENOMEM, "out of memory for a picture");
+        page->status = clade_fail(CLADE_ENOMEM, "out of memory for an image");
         return;
     }
     unsigned char *bytes = NULL;
@@ -308,7 +308,7 @@ void clade_page_grid_begin(clade_page *page, clade_grid grid)
 {
     static const char *const class[] = {[CLADE_GRID_TILES] = "tiles",
                                         [CLADE_GRID_CHARTS] = "charts",
-                                        [CLADE_GRID_PICTURES] = "gallery"};
+                                        [CLADE_GRID_IMAGES] = "gallery"};
     clade_page_markup(page, "<div class=\"%s\">\n", class[grid]);
 }
 

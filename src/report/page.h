@@ -1,4 +1,4 @@
-/* Pages of HTML: a text that grows at its end, with sections, tables and pictures, in one file that
+/* Pages of HTML: a text that grows at its end, with sections, tables and images, in one file that
  * needs nothing else. What comes from outside (names of classes and files, texts of recipes) is
  * always escaped. The first failure, lack of memory, is kept and given by clade_page_write; after
  * it the functions do nothing, so that callers need not look at each. */
@@ -23,7 +23,7 @@ typedef struct clade_page {
     unsigned chart_count; /* numbers the charts' ids */
     const clade_column *columns;
     size_t column_count, column; /* of the open table; the next cell's */
-    void *jpeg;                  /* the encoder, made at the first picture */
+    void *jpeg;                  /* the encoder, made at the first image */
 } clade_page;
 
 /* Begins a page: head, style sheet, title. reload > 0: the browser loads it again after so many
@@ -69,22 +69,22 @@ typedef struct clade_pixels {
     int32_t height, width, channels;
 } clade_pixels;
 
-/* A picture inside the page, as a JPEG; small ones are shown larger, without smoothing. `alt` says
+/* An image inside the page, as a JPEG; small ones are shown larger, without smoothing. `alt` says
  * what it shows, for those who do not see it. */
-void clade_page_picture(clade_page *page, const clade_pixels *pixels, const char *alt);
+void clade_page_image(clade_page *page, const clade_pixels *pixels, const char *alt);
 
 /* Things side by side, as many as the window has room for. */
 typedef enum clade_grid {
     CLADE_GRID_TILES,   /* clade_page_tile */
     CLADE_GRID_CHARTS,  /* clade_chart_… */
-    CLADE_GRID_PICTURES /* figures */
+    CLADE_GRID_IMAGES /* figures */
 } clade_grid;
 void clade_page_grid_begin(clade_page *page, clade_grid grid);
 void clade_page_grid_end(clade_page *page);
 /* A value in large type with a label below it. */
 void clade_page_tile(clade_page *page, const char *label, const char *format, ...)
     CLADE_PRINTF(3, 4);
-/* A figure: begin, pictures, caption_begin, text, end. */
+/* A figure: begin, images, caption_begin, text, end. */
 void clade_page_figure_begin(clade_page *page);
 void clade_page_caption_begin(clade_page *page);
 void clade_page_figure_end(clade_page *page);

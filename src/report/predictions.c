@@ -99,7 +99,7 @@ static void cell_ratio(clade_page *page, size_t part, size_t whole)
 static void add_classes(clade_page *page, const report_predictions *r)
 {
     static const clade_column columns[] = {
-        {"class", false}, {"pictures", true}, {"precision", true}, {"recall", true}, {"F1", true}};
+        {"class", false}, {"images", true}, {"precision", true}, {"recall", true}, {"F1", true}};
     clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
     for (size_t c = 0; c < r->classes; c++) {
         size_t own = 0, told = 0, right = 0;
@@ -132,7 +132,7 @@ static int by_score(const void *a, const void *b)
 
 /* A class's curve: x the rate of false positives, y that of true ones, at every threshold, thinned
  * to at most roc_points. Gives the area below it, or a negative number where the class or all
- * others have no picture. */
+ * others have no image. */
 static double trace_roc(const report_predictions *r, size_t c, scored *order, double *x, double *y,
                         size_t *points)
 {

@@ -14,7 +14,7 @@ typedef struct report_predictions {
     float *p;           /* [count, classes] */
     int32_t *label;     /* [count] */
     int32_t *predicted; /* [count] */
-    uint8_t *pixels;    /* room for some pictures */
+    uint8_t *pixels;    /* room for some images */
 } report_predictions;
 
 /* Predicts the validation split or, where there is none, test or training. Zeroed predictions may
@@ -25,8 +25,8 @@ void clade_report_predictions_clear(report_predictions *predictions);
 
 /* Adds precision and recall per class, ROC curves and calibration. */
 void clade_report_add_scores(clade_page *page, const report_predictions *predictions);
-/* Adds the surest mistakes and some pictures at random (of the recipe's seed), each with its
+/* Adds the surest mistakes and some images at random (of the recipe's seed), each with its
  * Grad-CAM where the model has one. */
-clade_status clade_report_add_pictures(clade_page *page, report_predictions *predictions);
+clade_status clade_report_add_images(clade_page *page, report_predictions *predictions);
 
 #endif

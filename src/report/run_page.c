@@ -1,4 +1,4 @@
-/* report.html: what a run folder says, and what the classifier makes of pictures. */
+/* report.html: what a run folder says, and what the classifier makes of images. */
 #include "base/file.h"
 #include "report/curves.h"
 #include "report/predictions.h"
@@ -33,7 +33,7 @@ static void add_head(clade_page *page, const report_run *run)
                      run->column[accuracy][last - 1]);
         tile_percent(page, "last training accuracy", run->column[REPORT_ACCURACY][last - 1]);
         clade_page_tile(page, "training", "%.0f s", seconds);
-        clade_page_tile(page, "pictures per second", "%.0f", run->column[REPORT_SPEED][last - 1]);
+        clade_page_tile(page, "images per second", "%.0f", run->column[REPORT_SPEED][last - 1]);
         clade_page_tile(page, "parameters", "%.0f",
                         clade_report_number(run, "parameters", "trained") +
                             clade_report_number(run, "parameters", "fixed"));
@@ -71,7 +71,7 @@ static void add_confusion(clade_page *page, const report_run *run)
             i = end;
         }
         static const clade_chart chart = {
-            .title = "Confusion matrix of the validation pictures, last epoch",
+            .title = "Confusion matrix of the validation images, last epoch",
             .description = "Each row is a true class, each column what was predicted.",
             .x = {.title = "predicted"},
             .y = {.title = "true"}};
@@ -133,7 +133,7 @@ static void add_model(clade_page *page, const report_run *run)
     clade_graph_destroy(&graph);
 }
 
-/* The parts that need the classifier and pictures. */
+/* The parts that need the classifier and images. */
 static clade_status add_predictions(clade_page *page, const report_run *run,
                                     const clade_report_options *options)
 {
@@ -143,10 +143,10 @@ static clade_status add_predictions(clade_page *page, const report_run *run,
     if (status) return status;
     clade_page_section(page, "Predictions");
     clade_page_paragraph(
-        page, "Of the %zu pictures of the %s split, by the weights of epoch %zu, the best.",
+        page, "Of the %zu images of the %s split, by the weights of epoch %zu, the best.",
         r.count, splits[r.split], clade_report_run_best(run));
     clade_report_add_scores(page, &r);
-    status = clade_report_add_pictures(page, &r);
+    status = clade_report_add_images(page, &r);
     clade_report_predictions_clear(&r);
     return status;
 }
@@ -164,9 +164,9 @@ static clade_status write_page(const report_run *run, const clade_report_options
     }
     if (options->classifier && options->dataset) {
         status = add_predictions(&page, run, options);
-    } else if (options->no_pictures) {
+    } else if (options->no_images) {
         clade_page_section(&page, "Predictions");
-        clade_page_paragraph(&page, "No pictures: %s", options->no_pictures);
+        clade_page_paragraph(&page, "No images: %s", options->no_images);
     }
     add_model(&page, run);
     clade_page_section(&page, "Recipe");

@@ -253,7 +253,7 @@ static clade_status encode(const uint8_t *hwc, int32_t height, int32_t width, in
                        .format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB};
     png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(image);
     *out = malloc(room);
-    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for a picture of %zu bytes", room);
+    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for an image of %zu bytes", room);
     if (!png_image_write_to_memory(&image, *out, &room, 0, hwc, 0, NULL))
         return clade_fail(CLADE_ENOMEM, "PNG: %s", image.message);
     *size = room;
@@ -265,10 +265,10 @@ clade_status clade_tensorboard_image(clade_tensorboard *t, const char *tag, int6
                                      int32_t channels)
 {
     if (!t || !tag || step < 0 || !hwc)
-        return clade_fail(CLADE_EINVAL, "a picture's event needs a tag, a step and pixels");
+        return clade_fail(CLADE_EINVAL, "an image's event needs a tag, a step and pixels");
     if (height < 1 || width < 1 || (channels != 1 && channels != 3) ||
         (double)height * width > 64e6)
-        return clade_fail(CLADE_EINVAL, "a picture of %d×%d×%d: expected 1 or 3 channels", height,
+        return clade_fail(CLADE_EINVAL, "an image of %d×%d×%d: expected 1 or 3 channels", height,
                           width, channels);
     uint8_t *png = NULL;
     size_t size = 0;

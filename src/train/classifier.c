@@ -17,7 +17,7 @@ struct clade_classifier {
     clade_sampler *sampler;
     int32_t outputs;
     float *y;                     /* [batch, outputs] */
-    const uint8_t **picture;      /* [batch]: where each lies */
+    const uint8_t **image;      /* [batch]: where each lies */
     clade_evaluation *evaluation; /* holds the last confusion matrix */
 };
 
@@ -30,9 +30,9 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     const clade_tensor *output = clade_model_output(*model);
     c->outputs = output->dim[1];
     c->y = malloc((size_t)output->dim[0] * (size_t)c->outputs * sizeof *c->y);
-    c->picture = malloc((size_t)output->dim[0] * sizeof *c->picture);
+    c->image = malloc((size_t)output->dim[0] * sizeof *c->image);
     clade_status status =
-        c->y && c->picture ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+        c->y && c->image ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
     if (!status)
         status =
             clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
@@ -61,7 +61,7 @@ void clade_classifier_destroy(clade_classifier **handle)
     clade_class_names_clear(&c->classes);
     clade_recipe_destroy(&c->recipe);
     free(c->y);
-    free(c->picture);
+    free(c->image);
     free(c);
     *handle = NULL;
 }
@@ -142,15 +142,15 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
                                              size_t count, float *probabilities)
 {
     if (count && (!pixels || !probabilities))
-        return clade_fail(CLADE_EINVAL, "no pictures to predict");
+        return clade_fail(CLADE_EINVAL, "no images to predict");
     const clade_preprocessing *p = clade_recipe_preprocessing(c->recipe);
     const clade_tensor *output = clade_model_output(c->model);
-    size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     size_t batch = (size_t)output->dim[0];
     for (size_t first = 0; first < count; first += batch) {
         int32_t n = (int32_t)(count - first < batch ? count - first : batch);
-        for (size_t i = 0; i < (size_t)n; i++) c->picture[i] = pixels + (first + i) * picture;
-        clade_status status = clade_sampler_run(c->sampler, n, c->picture, NULL, NULL);
+        for (size_t i = 0; i < (size_t)n; i++) c->image[i] = pixels + (first + i) * image;
+        clade_status status = clade_sampler_run(c->sampler, n, c->image, NULL, NULL);
         if (!status) status = clade_model_infer(c->model, n, false);
         if (!status)
             status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,
@@ -165,20 +165,20 @@ clade_status clade_classifier_predict(clade_classifier *c, const char *const *fi
                                       float *probabilities)
 {
     if (count && (!files || !probabilities))
-        return clade_fail(CLADE_EINVAL, "no pictures to predict");
+        return clade_fail(CLADE_EINVAL, "no images to predict");
     const clade_preprocessing *p = clade_recipe_preprocessing(c->recipe);
-    size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     size_t batch = (size_t)clade_model_output(c->model)->dim[0];
     if (batch > count) batch = count;
     if (count == 0) return CLADE_OK;
-    uint8_t *pixels = malloc(batch * picture);
-    if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu pictures", batch);
+    uint8_t *pixels = malloc(batch * image);
+    if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu images", batch);
     clade_status status = CLADE_OK;
     for (size_t first = 0; first < count && !status; first += batch) {
         size_t n = count - first < batch ? count - first : batch;
         for (size_t i = 0; i < n && !status; i++)
             status = clade_image_read(files[first + i], p->height, p->width, p->channels,
-                                      p->interpolation, pixels + i * picture);
+                                      p->interpolation, pixels + i * image);
         if (!status)
             status = clade_classifier_predict_pixels(
                 c, pixels, n, probabilities + first * (size_t)c->classes.count);
@@ -232,7 +232,7 @@ clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset 
         return clade_fail(CLADE_EINVAL, "an evaluation needs a split of a data set");
     *out = (clade_metrics){0};
     if (clade_dataset_count(dataset, split) == 0)
-        return clade_fail(CLADE_EINVAL, "the split has no pictures to evaluate on");
+        return clade_fail(CLADE_EINVAL, "the split has no images to evaluate on");
     clade_status status = check_classes(c, dataset);
     if (status) return status;
     if (clade_recipe_training(c->recipe)->loss == CLADE_LOSS_NONE)

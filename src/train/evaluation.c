@@ -32,7 +32,7 @@ clade_status clade_evaluation_create(const clade_model *model, size_t count, int
         return CLADE_OK;
     }
     clade_evaluation_destroy(&e);
-    return clade_fail(CLADE_ENOMEM, "out of memory for the outputs of %zu pictures", count);
+    return clade_fail(CLADE_ENOMEM, "out of memory for the outputs of %zu images", count);
 }
 
 void clade_evaluation_destroy(clade_evaluation **handle)

@@ -7,7 +7,7 @@
 
 typedef struct clade_evaluation clade_evaluation;
 
-/* For a split of `count` pictures through a model with a loss. */
+/* For a split of `count` images through a model with a loss. */
 clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
                                      int32_t top_k, clade_evaluation **out);
 void clade_evaluation_destroy(clade_evaluation **evaluation);

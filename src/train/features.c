@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Numbers that the graph's last layer gives for a picture. */
+/* Numbers that the graph's last layer gives for an image. */
 static size_t size_of(const clade_graph *head)
 {
     int32_t dim[3], rank = clade_graph_shape(head, clade_graph_layers(head) - 1, dim);
@@ -54,7 +54,7 @@ clade_status clade_features_compute(const clade_graph *head, const clade_model *
         y = malloc((size_t)options.batch * out->size * sizeof *y);
         if (!out->row || !y)
             status =
-                clade_fail(CLADE_ENOMEM, "out of memory for the features of %zu pictures", count);
+                clade_fail(CLADE_ENOMEM, "out of memory for the features of %zu images", count);
     }
     const clade_feed_options plain = {.dataset = feed_options->dataset,
                                       .split = feed_options->split,

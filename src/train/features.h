@@ -1,15 +1,15 @@
-/* What the frozen layers of a net give for every picture of a split, computed once. */
+/* What the frozen layers of a net give for every image of a split, computed once. */
 #ifndef CLADE_TRAIN_FEATURES_H
 #define CLADE_TRAIN_FEATURES_H
 
 #include "train/feed.h"
 
 typedef struct clade_features {
-    float *row; /* [pictures, size] */
+    float *row; /* [images, size] */
     size_t size;
 } clade_features;
 
-/* Computes what `head` gives for each picture, with the parameters of `whole`, whose first layers
+/* Computes what `head` gives for each image, with the parameters of `whole`, whose first layers
  * `head` has, in batches of its size. Of `feed`, dataset, split, preprocessing and threads count.
  * `stop` (may be NULL) is polled between batches; true ends it with ECANCELLED. Errors: ENOMEM,
  * EDEVICE, those of the data. */

@@ -1,4 +1,4 @@
-/* Loader and sampler joined: each batch's pictures, labels and weights go to the device. */
+/* Loader and sampler joined: each batch's images, labels and weights go to the device. */
 #include "train/feed.h"
 #include "train/sampler.h"
 
@@ -9,7 +9,7 @@ struct clade_feed {
     clade_feed_options options;
     clade_loader *loader;
     clade_sampler *sampler;
-    clade_buffer *pictures; /* resident ones, or NULL */
+    clade_buffer *images; /* resident ones, or NULL */
     clade_tensor label, weight;
     float *weights; /* [batch] */
     float *staged;  /* rows of a batch, or NULL */
@@ -33,7 +33,7 @@ bool clade_feed_is_resident(const clade_dataset *dataset, clade_split split,
     return !info->host_memory && one && bytes <= share;
 }
 
-/* Copies the split to the device, some pictures at a time. */
+/* Copies the split to the device, some images at a time. */
 static clade_status upload(clade_feed *feed, clade_device *device, clade_tensor *out)
 {
     enum { piece = 8 << 20 };
@@ -43,19 +43,19 @@ static clade_status upload(clade_feed *feed, clade_device *device, clade_tensor 
     size_t size = (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2];
     size_t count = clade_dataset_count(dataset, feed->options.split);
     size_t most = piece / size > 0 ? piece / size : 1;
-    clade_status status = clade_buffer_create(device, count * size, &feed->pictures);
-    if (status) return clade_context(status, "the pictures of a split");
+    clade_status status = clade_buffer_create(device, count * size, &feed->images);
+    if (status) return clade_context(status, "the images of a split");
     uint8_t *pixels = malloc(most * size);
-    if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu pictures", most);
+    if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu images", most);
     for (size_t first = 0; first < count && !status; first += most) {
         size_t n = count - first < most ? count - first : most;
         for (size_t i = 0; i < n && !status; i++)
             status =
                 clade_dataset_pixels(dataset, feed->options.split, first + i, pixels + i * size);
-        if (!status) status = clade_buffer_write(feed->pictures, first * size, pixels, n * size);
+        if (!status) status = clade_buffer_write(feed->images, first * size, pixels, n * size);
     }
     free(pixels);
-    *out = (clade_tensor){.buffer = feed->pictures,
+    *out = (clade_tensor){.buffer = feed->images,
                           .dtype = CLADE_U8,
                           .rank = 4,
                           .dim = {(int32_t)count, hwc[0], hwc[1], hwc[2]}};
@@ -78,7 +78,7 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
                                    .threads = options->threads,
                                    .pixels = !options->resident && !options->rows};
     if (options->augment && !options->rows) loader.augment = *options->augment;
-    clade_tensor pictures;
+    clade_tensor images;
     if (clade_model_label(model)) {
         feed->label = *clade_model_label(model);
         feed->weight = *clade_model_weight(model);
@@ -91,10 +91,10 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
         feed->staged = malloc((size_t)batch * feed->row * sizeof *feed->staged);
         if (!feed->staged) status = clade_fail(CLADE_ENOMEM, "out of memory for a feed");
     }
-    if (!status && options->resident) status = upload(feed, clade_model_device(model), &pictures);
+    if (!status && options->resident) status = upload(feed, clade_model_device(model), &images);
     if (!status && !options->rows)
         status = clade_sampler_create(model, options->preprocessing, options->augment,
-                                      options->resident ? &pictures : NULL, &feed->sampler);
+                                      options->resident ? &images : NULL, &feed->sampler);
     if (options->loader && *options->loader && loader.pixels) {
         feed->loader = *options->loader;
         *options->loader = NULL;
@@ -114,7 +114,7 @@ void clade_feed_destroy(clade_feed **handle)
     if (!feed) return;
     clade_loader_destroy(&feed->loader);
     clade_sampler_destroy(&feed->sampler);
-    clade_buffer_destroy(&feed->pictures);
+    clade_buffer_destroy(&feed->images);
     free(feed->weights);
     free(feed->staged);
     free(feed);

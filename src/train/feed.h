@@ -15,10 +15,10 @@ typedef struct clade_feed_options {
     const float *class_weight; /* one per class, or NULL */
     int threads;               /* of the loader; 0: chosen */
     clade_loader **loader;     /* one of these options that is under way: taken over (then NULL),
-                                * if pictures are streamed; NULL: none */
+                                * if images are streamed; NULL: none */
     bool resident;             /* the whole split lies on the device from the start */
-    const float *rows;         /* the model's input for each picture of the split, in place of
-                                * the picture; NULL: none. preprocessing and augment do not count */
+    const float *rows;         /* the model's input for each image of the split, in place of
+                                * the image; NULL: none. preprocessing and augment do not count */
 } clade_feed_options;
 
 typedef struct clade_feed clade_feed;

@@ -9,7 +9,7 @@
 
 /* --- the models --- */
 
-/* Without augmentation a picture's features are the same in every epoch; are they worth keeping,
+/* Without augmentation an image's features are the same in every epoch; are they worth keeping,
  * and is there room? Then *cut is the layer that gives them; else 0. */
 static void find_cut(const clade_learner_options *o, const clade_graph *graph, int32_t *cut)
 {

@@ -114,7 +114,7 @@ static clade_status flush(clade_trainer *t)
     t->epoch.step = t->progress.step;
     t->epoch.seconds = t->progress.seconds + spent;
     t->epoch.images_per_second =
-        spent > 0 ? (double)((int64_t)tally->count - t->pictures_before) / spent : 0;
+        spent > 0 ? (double)((int64_t)tally->count - t->images_before) / spent : 0;
     t->epoch.step_ms = batches > 0 ? 1000 * spent / (double)batches : 0;
     const clade_train_observer *observer = &t->options->observer;
     if (observer->batch && batches > 0)
@@ -278,7 +278,7 @@ static clade_status run_epochs(clade_trainer *t)
                           .epochs = t->settings->epochs,
                           .lr = clade_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
                                                      (size_t)(done > 0 ? done - 1 : 0))};
-        t->pictures_before = (int64_t)t->progress.tally.count;
+        t->images_before = (int64_t)t->progress.tally.count;
         t->batches_before = t->progress.batch;
         t->started = clade_clock();
         status = train_epoch(t);
@@ -298,7 +298,7 @@ static clade_status train(clade_trainer *t, bool found)
     return status ? status : run_epochs(t);
 }
 
-/* Training begins before all pictures are decoded, as if none were damaged. The first epoch ends
+/* Training begins before all images are decoded, as if none were damaged. The first epoch ends
  * with an error where one is; then all are decoded, and it begins again without the damaged ones,
  * as it would have begun had they been known. */
 static clade_status train_early(clade_trainer *t)
@@ -342,7 +342,7 @@ clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, cla
                        .options = options ? options : &defaults};
     bool found = false, resume = t.options->resume;
     clade_status status = clade_trainer_check(recipe, dataset);
-    /* a state was saved with damaged pictures known; and what is to lie on the device is decoded */
+    /* a state was saved with damaged images known; and what is to lie on the device is decoded */
     if (!status && (resume || !clade_device_describe(device)->host_memory))
         status = clade_dataset_load(dataset, NULL, NULL);
     if (!status) status = clade_run_open(t.options->out, resume, dataset, &t.run, &found);

@@ -75,7 +75,7 @@ clade_status clade_metrics_auc(const float *y, size_t stride, const int32_t *lab
 {
     *out = NAN;
     ranked *list = malloc((n ? n : 1) * sizeof *list);
-    if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for the scores of %zu pictures", n);
+    if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for the scores of %zu images", n);
     double positives = 0, ranks = 0;
     bool nan = false;
     for (size_t i = 0; i < n; i++) {

@@ -4,7 +4,7 @@
 
 #include <clade/train.h>
 
-/* Sums over the pictures so far; goes into checkpoints. */
+/* Sums over the images so far; goes into checkpoints. */
 typedef struct clade_tally {
     double loss;
     uint64_t count, correct, in_top_k;

@@ -62,7 +62,7 @@ static clade_status read_ours(const char *path, const clade_network_options *opt
     if ((options->height && options->height != dim[0]) ||
         (options->width && options->width != dim[1])) {
         clade_network_destroy(out);
-        status = clade_fail(CLADE_EINVAL, "%s: takes pictures of %d×%d", path, dim[0], dim[1]);
+        status = clade_fail(CLADE_EINVAL, "%s: takes images of %d×%d", path, dim[0], dim[1]);
     }
     return status;
 }
@@ -79,7 +79,7 @@ clade_status clade_network_read(const char *path, const clade_network_options *o
     if (!path || !out) return clade_fail(CLADE_EINVAL, "a net needs a path");
     *out = NULL;
     if (options && (options->height < 0 || options->width < 0))
-        return clade_fail(CLADE_EINVAL, "%s: pictures of %d×%d", path, options->height,
+        return clade_fail(CLADE_EINVAL, "%s: images of %d×%d", path, options->height,
                           options->width);
     struct stat info;
     bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
@@ -115,7 +115,7 @@ static clade_status make_classes(const clade_network *network, clade_class_names
     }
     if (clade_graph_shape(network->graph, clade_graph_layers(network->graph) - 1, dim) != 1)
         return clade_fail(CLADE_EINVAL,
-                          "the net gives a picture; a model needs a vector of classes");
+                          "the net gives an image; a model needs a vector of classes");
     int32_t count = dim[0] == 1 ? 2 : dim[0];
     *out = (clade_class_names){.name = calloc((size_t)count, sizeof *out->name), .count = count};
     bool good = out->name != NULL;

@@ -22,7 +22,7 @@ static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, i
 {
     if (m->count == 0) return;
     cJSON *object = cJSON_AddObjectToObject(root, name);
-    cJSON_AddNumberToObject(object, "pictures", (double)m->count);
+    cJSON_AddNumberToObject(object, "images", (double)m->count);
     cJSON_AddNumberToObject(object, "loss", m->loss);
     cJSON_AddNumberToObject(object, "accuracy", m->accuracy);
     if (top_k > 0) cJSON_AddNumberToObject(object, "top_k", m->top_k);

@@ -322,7 +322,7 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
         return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path,
                           data ? "history" : "data");
     if (strcmp(data, run->data))
-        return clade_fail(CLADE_EINVAL, "%s: the run was on other data: classes or pictures differ",
+        return clade_fail(CLADE_EINVAL, "%s: the run was on other data: classes or images differ",
                           run->folder);
     if (read.batch && read.batch_size != progress->batch_size)
         return clade_fail(CLADE_EINVAL,

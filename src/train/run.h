@@ -36,7 +36,7 @@ typedef struct clade_run {
 clade_status clade_run_open(const char *folder, bool resume, const clade_dataset *dataset,
                             clade_run *out, bool *found);
 void clade_run_close(clade_run *run);
-/* Sets what a data set is known by: its classes, and the labels and last names of its pictures; the
+/* Sets what a data set is known by: its classes, and the labels and last names of its images; the
  * same whether it is read from a folder or an archive. */
 void clade_run_describe(clade_run *run, const clade_dataset *dataset);
 

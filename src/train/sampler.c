@@ -9,7 +9,7 @@ struct clade_sampler {
     clade_buffer *pixels, *index, *matrix; /* pixels NULL: resident; else index NULL */
     float *identity;                       /* [batch, 8] */
     uint8_t *staged; /* a batch's pixels, where the host does not see the device's memory */
-    size_t picture;  /* bytes */
+    size_t image;  /* bytes */
     clade_call call; /* prepared for x, matrix and y of dim[0] == prepared */
     int32_t prepared;
     clade_tensor input, x;
@@ -31,7 +31,7 @@ clade_status clade_sampler_create(const clade_model *model, const clade_preproce
     s->device = clade_model_device(model);
     s->input = *clade_model_input(model);
     int32_t batch = s->input.dim[0];
-    s->picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    s->image = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     s->identity = malloc((size_t)batch * 8 * sizeof *s->identity);
     clade_status status =
         s->identity ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
@@ -44,9 +44,9 @@ clade_status clade_sampler_create(const clade_model *model, const clade_preproce
             status = clade_buffer_create(s->device, (size_t)batch * sizeof(int32_t), &s->index);
     } else {
         if (!status)
-            status = clade_buffer_create(s->device, (size_t)batch * s->picture, &s->pixels);
+            status = clade_buffer_create(s->device, (size_t)batch * s->image, &s->pixels);
         if (!status && !clade_buffer_host(s->pixels)) {
-            s->staged = malloc((size_t)batch * s->picture);
+            s->staged = malloc((size_t)batch * s->image);
             if (!s->staged) status = clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
         }
         s->x = (clade_tensor){.buffer = s->pixels,
@@ -103,8 +103,8 @@ static clade_status write_pixels(clade_sampler *s, size_t n, const uint8_t *cons
     /* where the host writes itself, what reads the batch before must have ended */
     clade_status status = s->staged ? CLADE_OK : clade_device_finish(s->device);
     uint8_t *to = s->staged ? s->staged : clade_buffer_host(s->pixels);
-    for (size_t i = 0; i < n && !status; i++) memcpy(to + i * s->picture, pixels[i], s->picture);
-    if (s->staged) status = clade_buffer_write(s->pixels, 0, s->staged, n * s->picture);
+    for (size_t i = 0; i < n && !status; i++) memcpy(to + i * s->image, pixels[i], s->image);
+    if (s->staged) status = clade_buffer_write(s->pixels, 0, s->staged, n * s->image);
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* From uint8 pictures to a model's input: upload, affine sampling, scaling. */
+/* From uint8 images to a model's input: upload, affine sampling, scaling. */
 #ifndef CLADE_TRAIN_SAMPLER_H
 #define CLADE_TRAIN_SAMPLER_H
 
@@ -6,7 +6,7 @@
 
 typedef struct clade_sampler clade_sampler;
 
-/* Fills the input of `model`. `resident`: the split's pictures [pictures, h, w, c] that lie on the
+/* Fills the input of `model`. `resident`: the split's images [images, h, w, c] that lie on the
  * device already; NULL: every batch brings its own. Fill mode and value are the augmentation's
  * (NULL: nearest). */
 clade_status clade_sampler_create(const clade_model *model,
@@ -15,8 +15,8 @@ clade_status clade_sampler_create(const clade_model *model,
                                   clade_sampler **out);
 void clade_sampler_destroy(clade_sampler **sampler);
 
-/* Queues the first n pictures of a batch. `pixels`: n of [h, w, c] or, with resident pictures,
- * `index` [n]; `matrix` [n, 8] of clade_augment_matrix; NULL: the pictures as they are. */
+/* Queues the first n images of a batch. `pixels`: n of [h, w, c] or, with resident images,
+ * `index` [n]; `matrix` [n, 8] of clade_augment_matrix; NULL: the images as they are. */
 clade_status clade_sampler_run(clade_sampler *sampler, int32_t n, const uint8_t *const *pixels,
                                const int32_t *index, const float *matrix);
 

@@ -17,7 +17,7 @@ clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset
                           clade_recipe_name(recipe));
     if (hwc[0] != p->height || hwc[1] != p->width || hwc[2] != p->channels)
         return clade_fail(CLADE_EINVAL,
-                          "%s: the recipe takes pictures of %d×%d×%d, the data set was opened for "
+                          "%s: the recipe takes images of %d×%d×%d, the data set was opened for "
                           "%d×%d×%d",
                           clade_recipe_name(recipe), p->height, p->width, p->channels, hwc[0],
                           hwc[1], hwc[2]);

@@ -18,7 +18,7 @@ typedef struct clade_trainer {
     float *class_weight; /* one per class, or NULL */
     clade_scheduler scheduler;
     clade_features features[2]; /* of the training and the validation split, if kept */
-    clade_loader *early;        /* decodes the first pictures while the model is made; or NULL */
+    clade_loader *early;        /* decodes the first images while the model is made; or NULL */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;
     clade_evaluation *evaluation;
@@ -27,7 +27,7 @@ typedef struct clade_trainer {
     clade_epoch epoch;    /* what the observer is told */
     bool begun;           /* the first step of this process */
     double started, told; /* told 0: nothing yet, so that the first step is told of at once */
-    int64_t pictures_before, batches_before; /* of this epoch, done by an earlier process */
+    int64_t images_before, batches_before; /* of this epoch, done by an earlier process */
 } clade_trainer;
 
 /* Does the recipe fit the data set? */

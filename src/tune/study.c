@@ -160,7 +160,7 @@ clade_search_options clade_study_search(const clade_study *study)
                                   .maximize = !study->settings.by_loss,
                                   .seed = study->settings.seed,
                                   .resolution = 0.03,
-                                  .noise = 0.02, /* of seeds, and of counting pictures */
+                                  .noise = 0.02, /* of seeds, and of counting images */
                                   .epochs = study->settings.epochs};
 }
 

@@ -1,7 +1,7 @@
-/* Trains a small net, built in code, on a folder with one folder of pictures per class, and then
- * says what a picture shows.
+/* Trains a small net, built in code, on a folder with one folder of images per class, and then
+ * says what an image shows.
  *   cc example.c $(pkg-config --cflags --libs clade) -o example
- *   ./example FOLDER PICTURE */
+ *   ./example FOLDER IMAGE */
 #include <clade/clade.h>
 
 #include <stdio.h>
@@ -64,9 +64,9 @@ int main(int argc, char **argv)
     const clade_train_options options = {.observer = {.epoch = show}};
     check(clade_train(recipe, data, device, &options, &classifier));
 
-    const char *const picture[] = {argv[2]};
+    const char *const image[] = {argv[2]};
     float p[64] = {0}; /* room for as many classes */
-    check(clade_classifier_predict(classifier, picture, 1, p));
+    check(clade_classifier_predict(classifier, image, 1, p));
     for (int i = 0; i < classes; i++)
         printf("%s %.3f\n", clade_classifier_class_name(classifier, i), (double)p[i]);
     check(clade_classifier_save(classifier, "example.safetensors"));

@@ -27,18 +27,18 @@ def main(meson, build, source, *cc):
         print(f"installed below {prefix}: {' '.join(flags)}")
         subprocess.run([*cc, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, *flags, "-o",
                         root / "example"], check=True, env=environment)
-        pictures = root / "pictures"
-        subprocess.run([clade, "data", "make", pictures, "--classes", "3", "--train", "30", "--validation", "10",
+        images = root / "images"
+        subprocess.run([clade, "data", "make", images, "--classes", "3", "--train", "30", "--validation", "10",
                         "--size", "32"], check=True, env=environment)
-        picture = sorted(pictures.rglob("*.jpg"))[0]
-        output = subprocess.run([root / "example", pictures, picture], check=True, env=environment, cwd=root,
+        image = sorted(images.rglob("*.jpg"))[0]
+        output = subprocess.run([root / "example", images, image], check=True, env=environment, cwd=root,
                                 capture_output=True, text=True).stdout
         print(output, end="")
         rows = [line.split() for line in output.splitlines() if not line.startswith("epoch")]
         if len(rows) != 3 or abs(sum(float(p) for _, p in rows) - 1) > 0.01:
             print("expected three classes with probabilities that sum to 1")
             return 1
-        told = subprocess.run([clade, "predict", root / "example.safetensors", picture, "--device", "cpu"],
+        told = subprocess.run([clade, "predict", root / "example.safetensors", image, "--device", "cpu"],
                               check=True, env=environment, capture_output=True, text=True).stdout
         best = max(rows, key=lambda row: float(row[1]))[0]
         if f": {best} " not in told:

@@ -43,7 +43,7 @@ sizes = [(30, 16, 5, 3), (28, 32, 3, 16), (12, 64, 3, 32), (4, 64, 3, 64)]
 each = [2 * 2 * side * side * filters * kernel * kernel * depth for side, filters, kernel, depth in sizes]
 dense = 2 * 2 * 64 * 2
 assert forward["flops"] == sum(each) + dense, (forward["flops"], each)
-# no gradient goes to the pictures
+# no gradient goes to the images
 assert backward["flops"] == 2 * (sum(each) + dense) - each[0], backward["flops"]
 assert step["flops"] == forward["flops"] + backward["flops"]
 assert results["conv2d", "op"]["flops"] == 2 * 16 * 35 * 35 * 64 * 9 * 32
@@ -56,15 +56,15 @@ for r in second["results"]:
     ratio = results[r["name"], r["part"]]["ms"] / r["ms"]
     assert r["part"] == "backward" or abs(r["times_as_fast"] / ratio - 1) < 1e-6, r
 END
-"$clade" data make "$dir/pictures" --train 8 --validation 2 --size 64 >"$dir/out"
+"$clade" data make "$dir/images" --train 8 --validation 2 --size 64 >"$dir/out"
 expect 0 'the first step began .* s after the start and was done after .* s' \
-    "$clade" bench --device cpu --model shapes --data "$dir/pictures" --epochs 1
-"$clade" bench --device cpu --model shapes --data "$dir/pictures" --batch 8 --epochs 2 --json >"$dir/data.json"
+    "$clade" bench --device cpu --model shapes --data "$dir/images" --epochs 1
+"$clade" bench --device cpu --model shapes --data "$dir/images" --batch 8 --epochs 2 --json >"$dir/data.json"
 python3 - "$dir/data.json" <<'END' || failed=1
 import json, sys
 
 data = json.load(open(sys.argv[1]))
-assert data["name"] == "shapes" and data["pictures"] == 32, data
+assert data["name"] == "shapes" and data["images"] == 32, data
 assert 0 < data["first_step_begun_s"] <= data["first_step_s"] < 600, data
 assert len(data["epochs"]) == 2
 for epoch in data["epochs"]:

@@ -27,7 +27,7 @@ static void map(const float m[8], double i, double j, double *row, double *colum
 
 static void test_zoom(void)
 {
-    /* a range of one value: twice the distance from the centre (1.5, 2.5) of a 4×6 picture */
+    /* a range of one value: twice the distance from the centre (1.5, 2.5) of a 4×6 image */
     clade_augment a = {.zoom = {2, 2}};
     float m[8];
     clade_augment_matrix(&a, 4, 6, 1, 0, 0, m);
@@ -47,7 +47,7 @@ static void test_zoom(void)
 
 static void test_rotation(void)
 {
-    /* Keras' matrix [cos −sin; sin cos] on (row, column) about the centre of a 5×5 picture */
+    /* Keras' matrix [cos −sin; sin cos] on (row, column) about the centre of a 5×5 image */
     clade_augment a = {.rotation = 90};
     float m[8];
     int signs[2] = {0, 0};

@@ -82,17 +82,17 @@ static void test_classes(void)
     CHECK(clade_dataset_label(d, CLADE_TRAIN, 0) == 0);
     CHECK(!strcmp(clade_dataset_name(d, CLADE_TRAIN, 0), "Zebra/01.jpg"));
     CHECK(!strcmp(clade_dataset_name(d, CLADE_TRAIN, 11), "b cat/09.jpg"));
-    /* the pixels are those of the picture alone */
+    /* the pixels are those of the image alone */
     uint8_t a[16 * 16 * 3], b[16 * 16 * 3];
     CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 11, a));
     CHECK_OK(clade_image_read(path_of("plain/b cat/09.jpg"), 16, 16, 3, CLADE_NEAREST, b));
     CHECK(memcmp(a, b, sizeof a) == 0);
-    CHECK_FAILS(clade_dataset_pixels(d, CLADE_TRAIN, 12, a), CLADE_EINVAL, "no picture 12");
+    CHECK_FAILS(clade_dataset_pixels(d, CLADE_TRAIN, 12, a), CLADE_EINVAL, "no image 12");
     clade_dataset_destroy(&d);
     CHECK(d == NULL);
     clade_dataset_destroy(&d);
 
-    /* sizes: of the first picture; grey */
+    /* sizes: of the first image; grey */
     clade_data_options options = {.path = path_of("plain"), .channels = 1};
     CHECK_OK(clade_dataset_open(&options, &d));
     int32_t hwc[3];
@@ -179,7 +179,7 @@ static void test_layouts(void)
     CHECK(d && count(d, CLADE_TRAIN) == 3 && !strcmp(clade_dataset_class_name(d, 2), "train"));
     for (int i = 0; d && i < 3; i++) CHECK(clade_dataset_label(d, CLADE_TRAIN, (size_t)i) == i);
     clade_dataset_destroy(&d);
-    /* test pictures without classes are left out */
+    /* test images without classes are left out */
     put_jpeg("contest/train/a/0.jpg", 24, 24, 20);
     put_jpeg("contest/train/b/0.jpg", 24, 24, 20);
     put_jpeg("contest/test/0.jpg", 24, 24, 21);
@@ -209,10 +209,10 @@ static void test_refused(void)
                 "only one class, 'cats'");
     put_folder("one/dogs/inner");
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("one")}), CLADE_EINVAL,
-                "/one/: class 'dogs' has no pictures");
+                "/one/: class 'dogs' has no images");
     put_jpeg("loose/0.jpg", 9, 9, 0);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("loose")}), CLADE_EINVAL,
-                "no folders of pictures");
+                "no folders of images");
 
     put_jpeg("differ/train/cats/0.jpg", 9, 9, 0);
     put_jpeg("differ/train/dogs/0.jpg", 9, 9, 0);
@@ -305,15 +305,15 @@ static void test_damaged(void)
         CHECK_FAILS(try_open(strict), CLADE_EFORMAT,
                     "a/00cut.jpg: JPEG: "); /* the first of three */
     }
-    /* a class whose pictures are all damaged */
+    /* a class whose images are all damaged */
     put_file("gone/a/0.jpg", "\xff\xd8\xff\xe0", 4);
     put_jpeg("gone/b/0.jpg", 9, 9, 1);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("gone"), .height = 9, .width = 9}),
-                CLADE_EINVAL, "class 'a' has no pictures in the training split");
-    /* a PNG that is called .jpg, and a picture with no ending */
+                CLADE_EINVAL, "class 'a' has no images in the training split");
+    /* a PNG that is called .jpg, and an image with no ending */
     b = make_png(rgb, 24, 24, 6, 8, 0);
     put_file("misnamed/a/x.jpg", b.data, b.size);
-    put_file("misnamed/b/picture", b.data, b.size);
+    put_file("misnamed/b/image", b.data, b.size);
     d = load((clade_data_options){.path = path_of("misnamed"), .strict = true});
     CHECK(d && count(d, CLADE_TRAIN) == 2 && clade_dataset_skipped(d) == 0);
     clade_dataset_destroy(&d);
@@ -361,7 +361,7 @@ static void test_fractions(void)
     e = load(options);
     CHECK(e && fingerprint(e) != fingerprint(d));
     clade_dataset_destroy(&e);
-    /* without one picture, the others keep their order: few change sides */
+    /* without one image, the others keep their order: few change sides */
     options.seed = 5;
     remove(path_of("many/a/7.jpg"));
     e = load(options);
@@ -371,11 +371,11 @@ static void test_fractions(void)
     CHECK(e && moved <= 1);
     clade_dataset_destroy(&e);
     clade_dataset_destroy(&d);
-    /* one picture of a class cannot be in two splits */
+    /* one image of a class cannot be in two splits */
     put_jpeg("few/a/0.jpg", 8, 8, 0);
     put_jpeg("few/b/0.jpg", 8, 8, 0);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("few"), .validation_split = 0.1}),
-                CLADE_EINVAL, "class 'a' has 1 pictures");
+                CLADE_EINVAL, "class 'a' has 1 images");
 }
 
 typedef struct watch {
@@ -541,13 +541,13 @@ static void test_idx(void)
     clade_dataset_destroy(&d);
     put_idx("mnist/raw/train-labels-idx1-ubyte", 1, 9, 5);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("mnist")}), CLADE_EFORMAT,
-                "10 pictures in");
+                "10 images in");
     put_file("mnist/raw/train-images-idx3-ubyte", "\0\0\x0d\3\0\0\0\1\0\0\0\1\0\0\0\1", 16);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("mnist")}), CLADE_EFORMAT,
                 "not an IDX file");
     put_file("mnist/raw/train-images-idx3-ubyte", "\0\0\x08\3\xff\xff\xff\xff\0\0\0\3\0\0\0\4", 16);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("mnist")}), CLADE_EFORMAT,
-                "4294967295 pictures");
+                "4294967295 images");
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* Single pictures: every kind of JPEG and PNG, orientation, resizing, and what is damaged. */
+/* Single images: every kind of JPEG and PNG, orientation, resizing, and what is damaged. */
 #include "make.h"
 
 #include "../test.h"
@@ -10,7 +10,7 @@
 
 enum { H = 37, W = 53 };
 
-/* The largest difference of two pictures. */
+/* The largest difference of two images. */
 static int difference(const uint8_t *a, const uint8_t *b, size_t n)
 {
     int most = 0;
@@ -31,7 +31,7 @@ static void test_jpeg(void)
         CHECK(difference(out, rgb, H * W * 3) <= (i == 3 ? 8 : 4));
         free(b.data);
     }
-    /* a CMYK picture without Adobe's mark: 255 is full ink, so it is the negative, black all over
+    /* a CMYK image without Adobe's mark: 255 is full ink, so it is the negative, black all over
      */
     blob cmyk = make_jpeg(rgb, H, W, JPEG_CMYK, TJSAMP_444, 100, 0);
     size_t at = 0;
@@ -62,7 +62,7 @@ static void test_jpeg(void)
     CHECK(most <= 3);
     free(g.data);
 
-    /* a colour picture asked for as grey: Rec. 601 luma of its decoded pixels */
+    /* a colour image asked for as grey: Rec. 601 luma of its decoded pixels */
     blob c = make_jpeg(rgb, H, W, JPEG_COLOUR, TJSAMP_420, 95, 0);
     CHECK_OK(clade_image_decode(c.data, c.size, "a", H, W, 3, CLADE_NEAREST, out));
     CHECK_OK(clade_image_decode(c.data, c.size, "a", H, W, 1, CLADE_NEAREST, grey));
@@ -77,7 +77,7 @@ static void test_jpeg(void)
     free(out);
 }
 
-/* Where the upright picture's row r, column c lies in the stored one. Source: Exif 2.32, figure of
+/* Where the upright image's row r, column c lies in the stored one. Source: Exif 2.32, figure of
  * the orientations (row 0 is: top, top, bottom, bottom, left, right, right, left). */
 static void stored_place(int orientation, int h, int w, int r, int c, int *row, int *column)
 {
@@ -223,7 +223,7 @@ static void test_scaled(void)
                 most = d > most ? d : most;
             }
     CHECK(most <= 4);
-    /* nearest at four times takes single pixels: those of the picture at full size */
+    /* nearest at four times takes single pixels: those of the image at full size */
     uint8_t *full = malloc(big * big * 3);
     CHECK_OK(clade_image_decode(b.data, b.size, "a", big, big, 3, CLADE_NEAREST, full));
     CHECK_OK(clade_image_decode(b.data, b.size, "a", small, small, 3, CLADE_NEAREST, out));
@@ -246,7 +246,7 @@ static void test_bad(void)
     blob png = make_png(rgb, H, W, 2, 8, 0);
     const blob *all[] = {&jpeg, &progressive, &png};
     for (int k = 0; k < 3; k++) {
-        /* cut anywhere: an error that names the picture (PNG's pixels end before its end marker) */
+        /* cut anywhere: an error that names the image (PNG's pixels end before its end marker) */
         for (size_t n = 0; n + (k == 2 ? 16 : 0) < all[k]->size; n++) {
             clade_status status =
                 clade_image_decode(all[k]->data, n, "cut.jpg", H, W, 3, CLADE_NEAREST, out);

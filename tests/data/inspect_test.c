@@ -15,7 +15,7 @@ static void put_blob(const char *name, blob b)
     free(b.data);
 }
 
-/* A picture with edges and texture, height×width×3, that differs with `number`. Coordinates are
+/* An image with edges and texture, height×width×3, that differs with `number`. Coordinates are
  * relative, so that another size shows the same. */
 static uint8_t *make_scene(int height, int width, int number)
 {
@@ -69,14 +69,14 @@ static size_t format_count(const clade_inspection *in, const char *name)
 
 static bool is_pair(const clade_inspection *in, size_t i, const char *a, const char *b)
 {
-    return i < in->duplicate_count && !strcmp(in->pictures[in->duplicates[i].a].name, a) &&
-           !strcmp(in->pictures[in->duplicates[i].b].name, b);
+    return i < in->duplicate_count && !strcmp(in->images[in->duplicates[i].a].name, a) &&
+           !strcmp(in->images[in->duplicates[i].b].name, b);
 }
 
 static const char *fault_of(const clade_inspection *in, const char *name)
 {
     for (size_t i = 0; i < in->count; i++)
-        if (!strcmp(in->pictures[i].name, name)) return in->pictures[i].fault;
+        if (!strcmp(in->images[i].name, name)) return in->images[i].fault;
     return NULL;
 }
 
@@ -133,7 +133,7 @@ static void test_formats(void)
         /* the mean of the RGB PNG, exactly */
         double sum = 0;
         for (int i = 0; i < 40 * 60; i++) sum += rgb[3 * i];
-        const clade_inspected *p = &in->pictures[5 + 2];
+        const clade_inspected *p = &in->images[5 + 2];
         CHECK(!strcmp(in->formats[p->format].name, "PNG RGB"));
         CHECK(fabs((double)p->mean[0] - sum / (40 * 60)) < 1e-4);
         CHECK(!has_finding(in, true, ""));
@@ -177,7 +177,7 @@ static void test_duplicates(void)
         CHECK(in->duplicates[1].similarity > 0.9 && in->duplicates[1].distance <= 11);
         CHECK(in->shared[CLADE_TEST][CLADE_TRAIN] == 2 && in->shared[CLADE_TRAIN][CLADE_TEST] == 3);
         CHECK(in->shared[CLADE_TRAIN][CLADE_TRAIN] == 4 && in->shared[CLADE_TEST][CLADE_TEST] == 0);
-        CHECK(has_finding(in, true, "2 of the 14 test pictures"));
+        CHECK(has_finding(in, true, "2 of the 14 test images"));
         CHECK(has_finding(in, true, "1 pair of duplicates has two different classes"));
         CHECK(has_finding(in, false, "no validation split"));
     }
@@ -223,11 +223,11 @@ static void test_damage(void)
     blob huge = make_png(flat, 20, 20, 2, 8, 0);
     memcpy(huge.data + 16, "\0\0\x75\x30\0\0\x75\x30", 8);
     put_blob("d/b/huge.png", huge);
-    put_file("d/b/text.jpg", "no picture", 10);
+    put_file("d/b/text.jpg", "no image", 10);
     put_folder("d/empty");
     clade_data_options data = {.path = path_of("d"), .height = 8, .width = 8};
     clade_dataset *dataset;
-    CHECK_FAILS(clade_dataset_open(&data, &dataset), CLADE_EINVAL, "'empty' has no pictures");
+    CHECK_FAILS(clade_dataset_open(&data, &dataset), CLADE_EINVAL, "'empty' has no images");
     data.lenient = true;
     clade_inspection *in = inspect(&data, NULL, &dataset);
     if (in) {
@@ -239,18 +239,18 @@ static void test_damage(void)
         CHECK(in->single_coloured == 1);
         CHECK(in->readable[0] == 1 && in->readable[1] == 2 && in->readable[2] == 0);
         CHECK(has_finding(in, true, "class 'empty'"));
-        CHECK(has_finding(in, false, "2 pictures cannot be read"));
-        CHECK(has_finding(in, false, "1 picture is of a single colour"));
+        CHECK(has_finding(in, false, "2 images cannot be read"));
+        CHECK(has_finding(in, false, "1 image is of a single colour"));
         CHECK(in->duplicate_count == 0);
         uint8_t small[16 * 16 * 3];
         int32_t h, w;
         for (size_t i = 0; i < in->count; i++) {
-            if (in->pictures[i].fault)
+            if (in->images[i].fault)
                 CHECK_FAILS(clade_inspection_thumbnail(in, i, 16, small, &h, &w), CLADE_EFORMAT,
-                            in->pictures[i].name);
+                            in->images[i].name);
             else
                 CHECK_OK(clade_inspection_thumbnail(in, i, 16, small, &h, &w));
-            if (in->pictures[i].single_colour) CHECK(h == 16 && w == 16 && small[5] == 77);
+            if (in->images[i].single_colour) CHECK(h == 16 && w == 16 && small[5] == 77);
         }
     }
     clade_inspection_destroy(&in);
@@ -282,9 +282,9 @@ static void test_threads(void)
                   one->duplicates[i].similarity == four->duplicates[i].similarity);
         double sum = 0, squares = 0, n = 0;
         for (size_t i = 0; i < one->count; i++) {
-            if (one->pictures[i].split != CLADE_TRAIN) continue;
-            double mean = (double)one->pictures[i].mean[1],
-                   d = (double)one->pictures[i].deviation[1];
+            if (one->images[i].split != CLADE_TRAIN) continue;
+            double mean = (double)one->images[i].mean[1],
+                   d = (double)one->images[i].deviation[1];
             sum += mean;
             squares += d * d + mean * mean;
             n++;

@@ -1,4 +1,4 @@
-/* The loader: every picture once an epoch, the same batches for any threads, resuming, errors. */
+/* The loader: every image once an epoch, the same batches for any threads, resuming, errors. */
 #include "make.h"
 
 #include "../test.h"
@@ -6,16 +6,16 @@
 
 #include <stdlib.h>
 
-enum { pictures = 46, side = 12, bytes_of_one = side * side * 3 };
+enum { images = 46, side = 12, bytes_of_one = side * side * 3 };
 
-static clade_dataset *open_set(uint64_t cache_pictures, bool load)
+static clade_dataset *open_set(uint64_t cache_images, bool load)
 {
     clade_dataset *d = NULL;
     clade_data_options options = {.path = path_of("set"),
                                   .height = side,
                                   .width = side,
                                   .interpolation = CLADE_BILINEAR,
-                                  .cache_bytes = cache_pictures * bytes_of_one,
+                                  .cache_bytes = cache_images * bytes_of_one,
                                   .threads = 2};
     CHECK_OK(clade_dataset_open(&options, &d));
     if (load)
@@ -32,8 +32,8 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n)
     return h;
 }
 
-/* Runs an epoch from a batch on; returns a number for all that came, counts the pictures. */
-static uint64_t run_epoch(clade_loader *loader, uint64_t epoch, size_t first, int seen[pictures])
+/* Runs an epoch from a batch on; returns a number for all that came, counts the images. */
+static uint64_t run_epoch(clade_loader *loader, uint64_t epoch, size_t first, int seen[images])
 {
     uint64_t h = 0xcbf29ce484222325u;
     CHECK_OK(clade_loader_start(loader, epoch, first));
@@ -47,7 +47,7 @@ static uint64_t run_epoch(clade_loader *loader, uint64_t epoch, size_t first, in
         h = mix(h, b.matrix, (size_t)b.count * 8 * sizeof *b.matrix);
         for (int i = 0; b.pixels && i < b.count; i++) h = mix(h, b.pixels[i], bytes_of_one);
         for (int i = 0; i < b.count; i++)
-            if (seen && b.index[i] >= 0 && b.index[i] < pictures) seen[b.index[i]]++;
+            if (seen && b.index[i] >= 0 && b.index[i] < images) seen[b.index[i]]++;
     }
     return h;
 }
@@ -74,9 +74,9 @@ static void test_same(clade_dataset *const sets[4])
         CHECK_OK(clade_loader_create(&options, &loader));
         CHECK(clade_loader_batches(loader) == 6);
         for (uint64_t epoch = 0; epoch < 3; epoch++) {
-            int seen[pictures] = {0}, once = 1;
+            int seen[images] = {0}, once = 1;
             uint64_t h = run_epoch(loader, epoch, 0, seen);
-            for (int i = 0; i < pictures; i++) once &= seen[i] == 1;
+            for (int i = 0; i < images; i++) once &= seen[i] == 1;
             CHECK(once);
             if (k == 0) want[epoch] = h;
             CHECK(h == want[epoch]);
@@ -103,7 +103,7 @@ static void test_content(const clade_dataset *d)
     uint8_t pixels[bytes_of_one];
     float m[8];
     int total = 0, last = 0, moved = 0;
-    int32_t order[pictures];
+    int32_t order[images];
     for (;;) {
         CHECK_OK(clade_loader_next(loader, &b));
         if (b.count == 0) break;
@@ -119,7 +119,7 @@ static void test_content(const clade_dataset *d)
             moved += b.index[i] != total;
         }
     }
-    CHECK(total == pictures && last == pictures % 8 && moved > pictures / 2);
+    CHECK(total == images && last == images % 8 && moved > images / 2);
     CHECK_OK(clade_loader_next(loader, &b)); /* the end stays the end */
     CHECK(b.count == 0);
     /* a resume in the middle gives the rest of the same epoch */
@@ -130,7 +130,7 @@ static void test_content(const clade_dataset *d)
         if (b.count == 0) break;
         for (int i = 0; i < b.count; i++, total++) CHECK(b.index[i] == order[total]);
     }
-    CHECK(total == pictures);
+    CHECK(total == images);
     CHECK_OK(clade_loader_start(loader, 5, 0)); /* another epoch, another order */
     CHECK_OK(clade_loader_next(loader, &b));
     CHECK(memcmp(b.index, order, 8 * sizeof *order) != 0);
@@ -145,7 +145,7 @@ static void test_content(const clade_dataset *d)
     CHECK_OK(clade_loader_create(&options, &loader));
     CHECK_OK(clade_loader_start(loader, 0, 0));
     CHECK_OK(clade_loader_next(loader, &b));
-    CHECK(b.count == pictures && b.pixels == NULL);
+    CHECK(b.count == images && b.pixels == NULL);
     for (int i = 0; i < b.count; i++)
         CHECK(b.index[i] == i && b.matrix[8 * i] == 1 && b.matrix[8 * i + 2] == 0);
     clade_loader_destroy(&loader);
@@ -160,13 +160,13 @@ static void test_errors(const clade_dataset *half)
     CHECK_FAILS(clade_loader_create(&options, &loader), CLADE_EINVAL, "batches of 0");
     options.batch = 4;
     options.split = CLADE_TEST;
-    CHECK_FAILS(clade_loader_create(&options, &loader), CLADE_EINVAL, "test split has no pictures");
+    CHECK_FAILS(clade_loader_create(&options, &loader), CLADE_EINVAL, "test split has no images");
     CHECK(loader == NULL);
-    /* a picture that went away after the load: its batch fails, the others do not */
+    /* an image that went away after the load: its batch fails, the others do not */
     options.split = CLADE_TRAIN;
     options.shuffle = false;
     CHECK_OK(clade_loader_create(&options, &loader));
-    const char *name = clade_dataset_name(half, CLADE_TRAIN, pictures - 1);
+    const char *name = clade_dataset_name(half, CLADE_TRAIN, images - 1);
     char whole[300];
     snprintf(whole, sizeof whole, "set/%s", name);
     remove(path_of(whole));
@@ -184,13 +184,13 @@ static void test_errors(const clade_dataset *half)
 int main(void)
 {
     make_folder();
-    for (int i = 0; i < pictures; i++) {
+    for (int i = 0; i < images; i++) {
         char name[64];
         snprintf(name, sizeof name, "set/%c/%02d.jpg", 'a' + i % 3, i);
         put_jpeg(name, 20 + i, 40, i);
     }
-    clade_dataset *cached = open_set(1000, true), *half = open_set(pictures / 2, true);
-    clade_dataset *later = open_set(1000, false), *half_later = open_set(pictures / 2, false);
+    clade_dataset *cached = open_set(1000, true), *half = open_set(images / 2, true);
+    clade_dataset *later = open_set(1000, false), *half_later = open_set(images / 2, false);
     test_same((clade_dataset *[]){cached, half, later, half_later});
     CHECK(clade_dataset_is_cached(later, CLADE_TRAIN));
     CHECK(!clade_dataset_is_cached(half_later, CLADE_TRAIN));

@@ -1,4 +1,4 @@
-/* Pictures, files and archives for the tests. Anything that fails here ends the test. */
+/* Images, files and archives for the tests. Anything that fails here ends the test. */
 #define _XOPEN_SOURCE 700
 #include "make.h"
 
@@ -28,7 +28,7 @@ static void need(int condition, const char *what)
 uint8_t *make_rgb(int height, int width, int number)
 {
     uint8_t *rgb = malloc((size_t)height * (size_t)width * 3), *p = rgb;
-    need(rgb != NULL, "make a picture");
+    need(rgb != NULL, "make an image");
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             *p++ = (uint8_t)((x * 255 / width + 37 * number) & 255);
@@ -53,7 +53,7 @@ blob make_jpeg(const uint8_t *rgb, int height, int width, jpeg_space space, int 
         format = TJPF_CMYK;
         pixel = 4;
         cmyk = malloc(4 * n);
-        need(cmyk != NULL, "make a picture");
+        need(cmyk != NULL, "make an image");
         for (size_t i = 0; i < n; i++) { /* as Adobe stores it: 255 is no ink; no black at all */
             memcpy(cmyk + 4 * i, rgb + 3 * i, 3);
             cmyk[4 * i + 3] = 255;

@@ -1,4 +1,4 @@
-/* Makes what the tests of the data room read: pictures, files, archives, in a folder that goes
+/* Makes what the tests of the data room read: images, files, archives, in a folder that goes
  * away. */
 #ifndef CLADE_TESTS_DATA_MAKE_H
 #define CLADE_TESTS_DATA_MAKE_H
@@ -14,17 +14,17 @@ typedef struct blob {
     size_t size;
 } blob;
 
-/* A smooth picture, height×width×3, that differs with `number`; to be freed. */
+/* A smooth image, height×width×3, that differs with `number`; to be freed. */
 uint8_t *make_rgb(int height, int width, int number);
 
 typedef enum jpeg_space { JPEG_COLOUR, JPEG_GREY, JPEG_CMYK } jpeg_space;
-/* `sampling` is TurboJPEG's TJSAMP_…; CMYK is made of inks that give the RGB picture again. */
+/* `sampling` is TurboJPEG's TJSAMP_…; CMYK is made of inks that give the RGB image again. */
 blob make_jpeg(const uint8_t *rgb, int height, int width, jpeg_space space, int sampling,
                int quality, int progressive);
 /* Inserts an Exif segment with an orientation behind the first marker. */
 blob with_orientation(blob jpeg, int orientation, int little_endian);
 
-/* PNG colour types (libpng's numbers) and depths from an RGB picture: grey is its red channel,
+/* PNG colour types (libpng's numbers) and depths from an RGB image: grey is its red channel,
  * alpha its green one, a palette has 8 colours by the upper bits of red. */
 blob make_png(const uint8_t *rgb, int height, int width, int colour_type, int depth,
               int interlaced);

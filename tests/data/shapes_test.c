@@ -1,4 +1,4 @@
-/* The set of rendered pictures: complete or not there, determined by its seed, refused where it
+/* The set of rendered images: complete or not there, determined by its seed, refused where it
  * must be. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
@@ -79,7 +79,7 @@ static void check_set(void)
     CHECK_OK(clade_shapes_write("deep/er/set", &o));
     CHECK(entries("deep/er/set/train/circle") == 2);
 
-    /* a picture depends on seed, class, split and number alone */
+    /* an image depends on seed, class, split and number alone */
     clade_shapes_options fewer = {.classes = 2, .train = 4, .validation = 1, .seed = 5};
     CHECK_OK(clade_shapes_write("fewer", &fewer));
     CHECK(same("fewer/train/square/0002.jpg", "deep/er/set/train/square/0002.jpg"));
@@ -107,7 +107,7 @@ static void check_refused(void)
     CHECK_OK(clade_shapes_write("other", &o));
     o.seed = 7;
     CHECK_FAILS(clade_shapes_write("other", &o), CLADE_EINVAL,
-                "other: holds rendered pictures with other options");
+                "other: holds rendered images with other options");
     CHECK(access("other/train/circle/0000.jpg", F_OK) == 0 && access("other.partial", F_OK) != 0);
 
     CHECK_OK(clade_folder_create("mine"));

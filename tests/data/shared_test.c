@@ -69,7 +69,7 @@ static void test_cats(void)
     clade_dataset_destroy(&d);
 }
 
-/* Test pictures that are also training pictures, under other names and in other files. */
+/* Test images that are also training images, under other names and in other files. */
 static void test_leaks(void)
 {
     clade_data_options options = {.path = find(0, "cats-dogs-697.zip"), .height = 64, .width = 64};
@@ -92,7 +92,7 @@ static void test_cifar(void)
     CHECK(clade_dataset_count(d, CLADE_TRAIN) == 50000 &&
           clade_dataset_count(d, CLADE_VALIDATION) == 10000);
     CHECK(clade_dataset_classes(d) == 10 && strcmp(clade_dataset_class_name(d, 6), "frog") == 0);
-    CHECK(clade_dataset_label(d, CLADE_TRAIN, 0) == 6); /* the first training picture is a frog */
+    CHECK(clade_dataset_label(d, CLADE_TRAIN, 0) == 6); /* the first training image is a frog */
     double sum[3] = {0};
     uint8_t pixels[3072];
     for (size_t i = 0; i < 50000; i++) {

@@ -34,7 +34,7 @@ static float *read_npy(const char *name, size_t *count)
     return values;
 }
 
-/* The outputs for one picture [3, h, w]; NULL after an error, which is counted. */
+/* The outputs for one image [3, h, w]; NULL after an error, which is counted. */
 static float *run(const clade_network *network, const char *device_name, const float *x,
                   size_t outputs)
 {

@@ -135,7 +135,7 @@ static clade_network *make_network(void)
     return network;
 }
 
-/* The net's outputs for two random pictures; `n` gets how many numbers. */
+/* The net's outputs for two random images; `n` gets how many numbers. */
 static float *outputs_of(const clade_network *network, size_t *n)
 {
     clade_device *device = NULL;

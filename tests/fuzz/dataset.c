@@ -34,7 +34,7 @@ static void inspect_all(const clade_dataset *dataset)
     for (size_t i = 0; i < in->format_count; i++) formats += in->formats[i].count;
     if (readable != in->count - in->unreadable || formats != readable) abort();
     for (size_t i = 0; i < in->count; i++)
-        if (!in->pictures[i].fault && in->pictures[i].format < 0) abort();
+        if (!in->images[i].fault && in->images[i].format < 0) abort();
     clade_inspection_destroy(&in);
 }
 

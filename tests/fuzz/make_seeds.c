@@ -1,4 +1,4 @@
-/* Writes the corpus of the targets "image" and "dataset" into the folder given: pictures of every
+/* Writes the corpus of the targets "image" and "dataset" into the folder given: images of every
  * kind and archives of every layout, all very small. */
 #include "../data/make.h"
 
@@ -24,7 +24,7 @@ static void keep(const char *kind, const char *name, blob b)
     free(b.data);
 }
 
-static void make_pictures(void)
+static void make_images(void)
 {
     uint8_t *rgb = make_rgb(H, W, 1);
     keep("image", "baseline", make_jpeg(rgb, H, W, JPEG_COLOUR, TJSAMP_420, 50, 0));
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
         return 1;
     }
     target = argv[1];
-    make_pictures();
+    make_images();
     make_archives();
     return 0;
 }

@@ -16,7 +16,7 @@ enum { BATCH = 4, STEP = 3 };
 static clade_device *device;
 static int compared, telling;
 
-/* Pictures and labels that depend on the seed alone. */
+/* Images and labels that depend on the seed alone. */
 static void write_batch(clade_model *model, int32_t n, int32_t classes, uint64_t seed)
 {
     const clade_tensor *x = clade_model_input(model);

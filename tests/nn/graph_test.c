@@ -175,7 +175,7 @@ static void test_errors(void)
     expect(g, (clade_layer){.kind = CLADE_LAYER_DENSE, .as.dense = {.units = 4}},
            "dense: needs a flat input, got [7, 7, 64]; put a flatten before it");
     int32_t flat = net_plain(g, 0, CLADE_LAYER_FLATTEN);
-    expect(g, CONV(.filters = 4, .kernel = {3, 3}), "conv2d: needs a picture");
+    expect(g, CONV(.filters = 4, .kernel = {3, 3}), "conv2d: needs an image");
     clade_layer wide = CONV(.filters = 4, .kernel = {8, 8});
     wide.input_count = 1;
     expect(g, wide, "conv2d: input [7, 7, 64]: conv2d: ");

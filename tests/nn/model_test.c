@@ -1,4 +1,4 @@
-/* Models on the CPU: parameters, passes over fewer pictures, what training and inference differ in,
+/* Models on the CPU: parameters, passes over fewer images, what training and inference differ in,
  * losses, errors, and plain gradient descent on a toy problem. */
 #include "../test.h"
 #include "base/random.h"
@@ -30,8 +30,8 @@ static void read_all(const clade_tensor *t, float *out)
         CHECK_OK(clade_tensor_read(t, out));
 }
 
-/* The same pictures and labels for any batch: picture i depends on the seed and i. */
-static void write_pictures(clade_model *model, int32_t classes, uint64_t seed)
+/* The same images and labels for any batch: image i depends on the seed and i. */
+static void write_images(clade_model *model, int32_t classes, uint64_t seed)
 {
     const clade_tensor *x = clade_model_input(model);
     size_t each = clade_tensor_count(x) / (size_t)x->dim[0];
@@ -125,7 +125,7 @@ static void test_parameters(void)
     clade_model_destroy(&a);
 }
 
-/* ---- fewer pictures than the batch ---- */
+/* ---- fewer images than the batch ---- */
 
 static void check_same(clade_model *a, clade_model *b, int32_t n)
 {
@@ -141,7 +141,7 @@ static void check_same(clade_model *a, clade_model *b, int32_t n)
     }
 }
 
-/* A step on n of 7 pictures gives the bits of a model made for n, also after schedules for many
+/* A step on n of 7 images gives the bits of a model made for n, also after schedules for many
  * other numbers have come and gone. */
 static void test_fewer(void)
 {
@@ -151,12 +151,12 @@ static void test_fewer(void)
         for (uint64_t seed = 1; seed < 4; seed++) {
             clade_model *large = make(net_random(seed, 9, 3), losses[l], 7);
             if (!large) return;
-            write_pictures(large, 3, seed);
+            write_images(large, 3, seed);
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 int32_t n = sizes[i];
                 clade_model *exact = make(net_random(seed, 9, 3), losses[l], n);
                 if (!exact) return;
-                write_pictures(exact, 3, seed);
+                write_images(exact, 3, seed);
                 write_weights(large, n);
                 CHECK_OK(clade_model_gradient(large, n, (uint32_t)i));
                 CHECK_OK(clade_model_gradient(exact, n, (uint32_t)i));
@@ -179,7 +179,7 @@ static void test_passes(void)
 {
     clade_model *m = make(small_net(false, false), CLADE_LOSS_CATEGORICAL_CROSSENTROPY, 4);
     if (!m) return;
-    write_pictures(m, 3, 1);
+    write_images(m, 3, 1);
     float losses[2][4];
     CHECK_OK(clade_model_gradient(m, 4, 0));
     read_all(clade_model_output(m), first);
@@ -212,8 +212,8 @@ static void test_dropout(void)
     clade_model *m = make(small_net(true, false), CLADE_LOSS_CATEGORICAL_CROSSENTROPY, 4);
     clade_model *plain = make(small_net(false, false), CLADE_LOSS_CATEGORICAL_CROSSENTROPY, 4);
     if (!m || !plain) return;
-    write_pictures(m, 3, 1);
-    write_pictures(plain, 3, 1);
+    write_images(m, 3, 1);
+    write_images(plain, 3, 1);
     double a = sum_of_losses(m, 1), b = sum_of_losses(m, 2);
     CHECK(a != b);
     CHECK(sum_of_losses(m, 1) == a && sum_of_losses(m, 2) == b);
@@ -241,7 +241,7 @@ static void test_statistics(void)
         net_dense(g, at, 1, CLADE_SIGMOID);
         clade_model *m = make(g, CLADE_LOSS_BINARY_CROSSENTROPY, 5);
         if (!m) return;
-        write_pictures(m, 2, 3);
+        write_images(m, 2, 3);
         read_all(clade_model_input(m), first);
         double mean[2] = {0}, variance[2] = {0};
         for (int i = 0; i < 60; i++) mean[i % 2] += first[i] / 30.0;
@@ -280,7 +280,7 @@ static void test_losses(void)
         CHECK_OK(clade_model_create(g, device, &options, &m));
         clade_graph_destroy(&g);
         if (!m) return;
-        write_pictures(m, classes == 1 ? 2 : classes, 8);
+        write_images(m, classes == 1 ? 2 : classes, 8);
         int32_t label[6];
         float y[18], loss[6];
         CHECK_OK(clade_model_infer(m, 6, true));
@@ -303,7 +303,7 @@ static void test_losses(void)
     }
 }
 
-/* Without a loss the output may be anything: a picture, a view, the input itself. */
+/* Without a loss the output may be anything: an image, a view, the input itself. */
 static void test_outputs(void)
 {
     clade_graph *g;
@@ -311,7 +311,7 @@ static void test_outputs(void)
     net_dropout(g, net_plain(g, 0, CLADE_LAYER_FLATTEN), 0.5F);
     clade_model *m = make(g, CLADE_LOSS_NONE, 3);
     if (!m) return;
-    write_pictures(m, 2, 1);
+    write_images(m, 2, 1);
     read_all(clade_model_input(m), first);
     CHECK_OK(clade_model_infer(m, 3, false));
     CHECK(clade_model_output(m)->rank == 2 && clade_model_output(m)->dim[1] == 24);
@@ -324,7 +324,7 @@ static void test_outputs(void)
     net_activation(g, net_conv(g, 0, 5, 3, CLADE_PADDING_SAME, CLADE_LINEAR), CLADE_RELU);
     m = make(g, CLADE_LOSS_NONE, 3);
     if (!m) return;
-    write_pictures(m, 2, 1);
+    write_images(m, 2, 1);
     CHECK_OK(clade_model_infer(m, 2, false));
     CHECK(clade_model_output(m)->rank == 4 && clade_model_output(m)->dim[3] == 5);
     read_all(clade_model_output(m), second);
@@ -420,8 +420,8 @@ static void test_errors(void)
     device->info.max_alloc_bytes = 0;
     m = make(g, CLADE_LOSS_BINARY_CROSSENTROPY, 4);
     if (!m) return;
-    CHECK_FAILS(clade_model_infer(m, 5, false), CLADE_EINVAL, "5 pictures: the model takes 1 to 4");
-    CHECK_FAILS(clade_model_gradient(m, 0, 0), CLADE_EINVAL, "0 pictures");
+    CHECK_FAILS(clade_model_infer(m, 5, false), CLADE_EINVAL, "5 images: the model takes 1 to 4");
+    CHECK_FAILS(clade_model_gradient(m, 0, 0), CLADE_EINVAL, "0 images");
     clade_model_destroy(&m);
 
     g = flat();
@@ -498,7 +498,7 @@ int main(void)
     test_training();
     uint64_t now, peak;
     clade_device_memory(device, &now, &peak);
-    CHECK(now == (device->scratch ? device->scratch->bytes : 0)); /* which stays the device's */
+    CHECK(now == (device->workspace ? device->workspace->bytes : 0)); /* which stays the device's */
     clade_device_close(&device);
     return TEST_END();
 }

@@ -146,7 +146,7 @@ static bool used(const clade_graph *g, int32_t number)
     return false;
 }
 
-/* One of the last layers whose output is a picture with 4 channels; the first is. */
+/* One of the last layers whose output is an image with 4 channels; the first is. */
 static int32_t pick(const clade_graph *g, clade_random *r)
 {
     int32_t count = clade_graph_layers(g);
@@ -157,7 +157,7 @@ static int32_t pick(const clade_graph *g, clade_random *r)
     }
 }
 
-/* Adds a layer of a random kind that keeps the picture's size; all have 4 channels. */
+/* Adds a layer of a random kind that keeps the image's size; all have 4 channels. */
 static int32_t add_random(clade_graph *g, clade_random *r, bool frozen)
 {
     static const clade_activation acts[] = {CLADE_LINEAR, CLADE_RELU, CLADE_TANH, CLADE_SILU,

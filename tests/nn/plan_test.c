@@ -203,7 +203,7 @@ static size_t check_graph(const clade_graph *graph, clade_loss loss, int32_t bat
         CHECK_OK(clade_build_plan(&build, offset, arena, side_by_side));
         CHECK(*arena <= *side_by_side + CLADE_PLAN_ALIGN * build.value_count);
         CHECK(replay(&build, offset, *arena));
-        /* the plan of the full batch serves fewer pictures too */
+        /* the plan of the full batch serves fewer images too */
         CHECK_OK(clade_build_pass(&smaller, &s.blueprint, (clade_pass)pass, 1));
         CHECK(smaller.value_count == build.value_count);
         CHECK(cache ? smaller.call_count <= build.call_count

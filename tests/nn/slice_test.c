@@ -1,5 +1,5 @@
-/* Slices of a batch: a net whose first layers take fewer pictures at a time than the batch has
- * gives each picture, bit for bit, what it gives it alone, in less memory than one layer's batch
+/* Slices of a batch: a net whose first layers take fewer images at a time than the batch has
+ * gives each image, bit for bit, what it gives it alone, in less memory than one layer's batch
  * takes. */
 #include "../test.h"
 #include "base/random.h"
@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { BATCH = 7, SIZE = 120, PICTURE = SIZE * SIZE * 3, CLASSES = 3, FILTERS = 64 };
+enum { BATCH = 7, SIZE = 120, IMAGE = SIZE * SIZE * 3, CLASSES = 3, FILTERS = 64 };
 
 static clade_device *device;
 static float *pixels;
@@ -23,7 +23,7 @@ static int32_t frozen_conv(clade_graph *g, int32_t from, int32_t filters, int32_
                                                  .padding = CLADE_PADDING_SAME}});
 }
 
-/* Pictures one by one up to the addition, three at a time up to the second pool, then together. */
+/* Images one by one up to the addition, three at a time up to the second pool, then together. */
 static clade_graph *net(void)
 {
     clade_graph *g;
@@ -60,11 +60,11 @@ static size_t count_calls(const clade_model *model, clade_pass pass)
     return count;
 }
 
-/* What picture i gives alone. */
+/* What image i gives alone. */
 static void run_alone(clade_model *alone, int32_t i, float *y, float *loss)
 {
     const int32_t label = i % CLASSES;
-    CHECK_OK(clade_tensor_write(clade_model_input(alone), pixels + (size_t)i * PICTURE));
+    CHECK_OK(clade_tensor_write(clade_model_input(alone), pixels + (size_t)i * IMAGE));
     CHECK_OK(clade_tensor_write(clade_model_label(alone), &label));
     CHECK_OK(clade_model_infer(alone, 1, true));
     CHECK_OK(clade_tensor_read(clade_model_output(alone), y));
@@ -110,9 +110,9 @@ int main(void)
 {
     clade_random r = clade_random_start(3, CLADE_STREAM_CONFORM, 4);
     CHECK_OK(clade_device_open("cpu", NULL, &device));
-    pixels = malloc((size_t)BATCH * PICTURE * sizeof *pixels);
+    pixels = malloc((size_t)BATCH * IMAGE * sizeof *pixels);
     CHECK(pixels != NULL);
-    for (size_t i = 0; pixels && i < (size_t)BATCH * PICTURE; i++)
+    for (size_t i = 0; pixels && i < (size_t)BATCH * IMAGE; i++)
         pixels[i] = clade_random_uniform(&r, -1, 1);
     clade_model *together = device ? model_of(BATCH) : NULL, *alone = device ? model_of(1) : NULL;
     if (together && alone && pixels) test(together, alone);

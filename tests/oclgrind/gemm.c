@@ -12,7 +12,7 @@ bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
     return !strcmp(name, "gemm");
 }
 
-size_t clade_opencl_gemm_scratch(const opencl_context *cl, const opencl_gemm *gemm)
+size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *gemm)
 {
     (void)cl;
     (void)gemm;
@@ -62,9 +62,9 @@ static cl_int launch(opencl_context *cl, const opencl_gemm *g, cl_kernel kernel)
     return error;
 }
 
-clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem scratch)
+clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_mem workspace)
 {
-    (void)scratch;
+    (void)workspace;
     const char *text = source;
     cl_kernel kernel = NULL;
     cl_int error;

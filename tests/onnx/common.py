@@ -82,11 +82,11 @@ def stretch(*arrays):
 
 
 def to_nhwc(x):
-    """NCHW, or NCL as pictures of height 1, to NHWC."""
+    """NCHW, or NCL as images of height 1, to NHWC."""
     if x.ndim == 3:
         x = x[:, :, None, :]
     if x.ndim != 4:
-        raise Unmapped("%d-dimensional pictures" % (x.ndim - 2))
+        raise Unmapped("%d-dimensional images" % (x.ndim - 2))
     return x.transpose(0, 2, 3, 1)
 
 

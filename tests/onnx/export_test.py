@@ -22,7 +22,7 @@ except ImportError as error:
     sys.exit(77)
 
 TOLERANCE = 1e-5
-PICTURES = 8
+IMAGES = 8
 
 
 def png(path, pixels):
@@ -80,10 +80,10 @@ def main():
         session = onnxruntime.InferenceSession(str(whole), providers=["CPUExecutionProvider"])
         height, width, channels = session.get_inputs()[0].shape[1:]
         random = numpy.random.RandomState(3)
-        pixels = random.randint(0, 256, (PICTURES, height, width, channels)).astype(numpy.uint8)
-        files = [folder / f"{i}.png" for i in range(PICTURES)]
-        for file, picture in zip(files, pixels):
-            png(file, picture)
+        pixels = random.randint(0, 256, (IMAGES, height, width, channels)).astype(numpy.uint8)
+        files = [folder / f"{i}.png" for i in range(IMAGES)]
+        for file, image in zip(files, pixels):
+            png(file, image)
         want = predictions(args.clade, model, files, classes)
         scaled = pixels * numpy.float32(scaling["scale"]) + numpy.float32(scaling["shift"])
         scaled = numpy.ascontiguousarray(scaled.transpose(0, 3, 1, 2).astype(numpy.float32))

@@ -108,7 +108,7 @@ def old(opset):
 
 
 def shaped(opset):
-    """Gelu and hard_swish in several pieces; broadcasts both ways; a picture out."""
+    """Gelu and hard_swish in several pieces; broadcasts both ways; an image out."""
     g = Graph(["n", 4, 6, 5], opset)
     x = g("Conv", "x", real(4, 4, 3, 3), pads=[1, 1, 1, 1])
     e = g("Add", g("Erf", g("Div", x, np.float32(1.4142135))), np.float32(1))

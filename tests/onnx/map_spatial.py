@@ -1,4 +1,4 @@
-"""Operators on pictures: convolution and its transpose, pooling, normalisation, resizing."""
+"""Operators on images: convolution and its transpose, pooling, normalisation, resizing."""
 import math
 
 import numpy as np
@@ -198,7 +198,7 @@ def batch_normalization(call, run):
 
 @operator("InstanceNormalization")
 def instance_normalization(call, run):
-    """batchnorm over the places of a picture, with a column for every picture and channel."""
+    """batchnorm over the places of an image, with a column for every image and channel."""
     x, gamma, beta = [call.tensor(i) for i in range(3)]
     n = x.shape[0]
     columns = np.moveaxis(x.reshape(n * x.shape[1], -1), 0, 1)
@@ -254,7 +254,7 @@ def pad(call, run):
     axes = call.integers(3) or list(range(x.ndim))
     around = {a % x.ndim: (pads[i], pads[i + len(axes)]) for i, a in enumerate(axes)}
     if x.ndim != 4 or any(any(around.get(a, (0, 0))) for a in (0, 1)):
-        raise Unmapped("not rows and columns of a picture")
+        raise Unmapped("not rows and columns of an image")
     rows, columns = around.get(2, (0, 0)), around.get(3, (0, 0))
     y = run("pad", {"x": to_nhwc(x)}, {
         "pad": [rows[0], columns[0], rows[1], columns[1]],
@@ -268,22 +268,22 @@ NEAREST, CONSTANT, REFLECT = 0, 1, 2  # clade_fill_mode
 
 
 def as_bytes(x):
-    """x as bytes, NHWC; affine_sample takes pictures of bytes only."""
+    """x as bytes, NHWC; affine_sample takes images of bytes only."""
     nhwc = to_nhwc(real(x))
-    pictures = nhwc.astype(np.uint8)
-    if np.any(pictures != nhwc):
+    images = nhwc.astype(np.uint8)
+    if np.any(images != nhwc):
         raise Unmapped("values that are not whole numbers from 0 to 255")
     if nhwc.shape[3] > 4:
         raise Unmapped("more than 4 channels")
-    return pictures
+    return images
 
 
-def sample(run, pictures, matrix, shape, nearest, fill, index=None):
-    tensors = {"x": pictures, "matrix": matrix.astype(np.float32)}
+def sample(run, images, matrix, shape, nearest, fill, index=None):
+    tensors = {"x": images, "matrix": matrix.astype(np.float32)}
     if index is not None:
         tensors["index"] = index.astype(np.int32)
     return run("affine_sample", tensors, {"nearest": int(nearest), "fill": fill, "scale": [1.0] * 4},
-               {"y": (np.float32, shape + pictures.shape[3:])})["y"]
+               {"y": (np.float32, shape + images.shape[3:])})["y"]
 
 
 def nearest_shift(places, mode):
@@ -351,8 +351,8 @@ def resize(call, run):
 
 @operator("GridSample")
 def grid_sample(call, run):
-    """Every point is a picture of one pixel, with its own matrix."""
-    pictures, grid = as_bytes(call.input(0)), call.tensor(1)
+    """Every point is an image of one pixel, with its own matrix."""
+    images, grid = as_bytes(call.input(0)), call.tensor(1)
     mode, corners = call.attr("mode", "bilinear"), call.attr("align_corners", 0)
     outside = call.attr("padding_mode", "zeros")
     if mode not in ("bilinear", "linear", "nearest"):
@@ -360,7 +360,7 @@ def grid_sample(call, run):
     if outside == "reflection" and corners:
         raise Unmapped("reflection about the corners' centres")
     fill = {"zeros": CONSTANT, "border": NEAREST, "reflection": REFLECT}[outside]
-    h, w = pictures.shape[1:3]
+    h, w = images.shape[1:3]
     places = [((grid[..., i].astype(np.float64) + 1) / 2 * (n - 1) if corners else
                ((grid[..., i].astype(np.float64) + 1) * n - 1) / 2) for i, n in enumerate((w, h))]
     if mode == "nearest" and any(np.any(p - np.floor(p) == 0.5) for p in places):
@@ -369,5 +369,5 @@ def grid_sample(call, run):
     matrix = np.zeros((column.size, 8))
     matrix[:, 2], matrix[:, 5], matrix[:, 6] = column, row, 1
     index = np.repeat(np.arange(grid.shape[0]), grid[0, ..., 0].size)
-    y = sample(run, pictures, matrix, (column.size, 1, 1), mode == "nearest", fill, index)
-    return [from_nhwc(y.reshape(grid.shape[:3] + pictures.shape[3:]), 4)]
+    y = sample(run, images, matrix, (column.size, 1, 1), mode == "nearest", fill, index)
+    return [from_nhwc(y.reshape(grid.shape[:3] + images.shape[3:]), 4)]

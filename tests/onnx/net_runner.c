@@ -1,5 +1,5 @@
-/* Runs an imported net: net_runner MODEL DEVICE N INPUT OUTPUT [HEIGHT WIDTH] reads N pictures of
- * float32 [c, h, w] from INPUT and writes the outputs to OUTPUT, a picture again as [c, h, w]. With
+/* Runs an imported net: net_runner MODEL DEVICE N INPUT OUTPUT [HEIGHT WIDTH] reads N images of
+ * float32 [c, h, w] from INPUT and writes the outputs to OUTPUT, an image again as [c, h, w]. With
  * INPUT "-" it only reads the model and prints its size, "h w c". For the scripts beside it. */
 #include <clade/clade.h>
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* n pictures of [rows, columns] turned to [columns, rows]: layouts of one each are transposes. */
+/* n images of [rows, columns] turned to [columns, rows]: layouts of one each are transposes. */
 static void transpose(const float *from, float *to, size_t n, size_t rows, size_t columns)
 {
     for (size_t p = 0; p < n; p++)

@@ -27,9 +27,9 @@ def export(net, x, opset, path, fixed, kept):
     mode = torch.onnx.TrainingMode.PRESERVE if kept else torch.onnx.TrainingMode.EVAL
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(net, x, str(path), opset_version=opset, input_names=["picture"], output_names=["y"],
+        torch.onnx.export(net, x, str(path), opset_version=opset, input_names=["image"], output_names=["y"],
                           training=mode, do_constant_folding=not kept,
-                          dynamic_axes=None if fixed else {"picture": {0: "n"}, "y": {0: "n"}})
+                          dynamic_axes=None if fixed else {"image": {0: "n"}, "y": {0: "n"}})
 
 
 def run(runner, model, device, x, folder):

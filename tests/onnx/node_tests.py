@@ -152,11 +152,11 @@ FLAGS = ("nesterov", "mean", "count_pad", "nearest")
 # what the node tests cannot tell apart: (op, slot or parameter, element)
 BLIND = {
     ("norm_clip", "limit", 0): "only the norm is compared",
-    ("affine_sample", "index", -1): "one picture only",
+    ("affine_sample", "index", -1): "one image only",
     ("concat", "y", -1): "written by the calls that follow",
-    ("affine_sample", "scale", 1): "pictures of one channel",
-    ("affine_sample", "scale", 2): "pictures of one channel",
-    ("affine_sample", "scale", 3): "pictures of one channel",
+    ("affine_sample", "scale", 1): "images of one channel",
+    ("affine_sample", "scale", 2): "images of one channel",
+    ("affine_sample", "scale", 3): "images of one channel",
 }
 
 

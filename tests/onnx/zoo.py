@@ -208,7 +208,7 @@ NETS = {"odd": (odd, (19, 16)), "dense": (dense, (22, 20)), "squeezenet1_1": (sq
 
 
 def make(name):
-    """A module with weights by seed, statistics measured on one batch, and that batch's first two pictures."""
+    """A module with weights by seed, statistics measured on one batch, and that batch's first two images."""
     torch.manual_seed(7)
     build, size = NETS[name]
     net, x = build(), torch.randn(4, 3, *size)

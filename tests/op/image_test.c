@@ -1,5 +1,5 @@
 /* affine_sample where the conformance data do not lead: plain copies, flips, coordinates that are
- * huge or not numbers, indices beyond the pictures. Every device against the reference, bit for
+ * huge or not numbers, indices beyond the images. Every device against the reference, bit for
  * bit, and some results against values known beforehand. */
 #include "test.h"
 
@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { pictures = 3, h = 7, w = 67, n = 4, largest = 4 * 9 * 71 * 4 };
+enum { images = 3, h = 7, w = 67, n = 4, largest = 4 * 9 * 71 * 4 };
 
 typedef struct sample {
     int32_t c, oh, ow, nearest, fill;
@@ -18,12 +18,12 @@ typedef struct sample {
     float matrix[8 * n];
 } sample;
 
-static uint8_t pixels[pictures * h * w * 4];
+static uint8_t pixels[images * h * w * 4];
 
 static clade_args arguments(const sample *s)
 {
     clade_args a = {
-        .affine_sample = {.x = {.dtype = CLADE_U8, .rank = 4, .dim = {pictures, h, w, s->c}},
+        .affine_sample = {.x = {.dtype = CLADE_U8, .rank = 4, .dim = {images, h, w, s->c}},
                           .index = {.dtype = CLADE_I32, .rank = 1, .dim = {n}},
                           .matrix = clade_shape(2, n, 8),
                           .y = clade_shape(4, n, s->oh, s->ow, s->c),
@@ -77,7 +77,7 @@ static void check_same(clade_device **devices, int count, const sample *s, float
     }
 }
 
-/* A picture as it is, and its parts: y = scale x + shift. */
+/* An image as it is, and its parts: y = scale x + shift. */
 static void check_copies(clade_device **devices, int count)
 {
     static const float scale[] = {0.5f, 1, 2, 1 / 255.0f}, shift[] = {0, -1, 3, 0.25f};
@@ -164,7 +164,7 @@ static void check_rules(void)
     a = good, a.affine_sample.y.dim[0] = n + 1;
     CHECK_FAILS(clade_op_shape(op, &a), CLADE_EINVAL, "index is [4], expected [5]");
     a = good, a.affine_sample.index = (clade_tensor){0};
-    CHECK_FAILS(clade_op_shape(op, &a), CLADE_EINVAL, "y has 4 pictures and x 3");
+    CHECK_FAILS(clade_op_shape(op, &a), CLADE_EINVAL, "y has 4 images and x 3");
     a = good, a.affine_sample.matrix.dim[1] = 6;
     CHECK_FAILS(clade_op_shape(op, &a), CLADE_EINVAL, "matrix is [4, 6], expected [4, 8]");
     a = good, a.affine_sample.y.dim[3] = 1;

@@ -1,4 +1,4 @@
-/* The augmented pictures of an inspection's page are those that training gets, also where pictures
+/* The augmented images of an inspection's page are those that training gets, also where images
  * that cannot be read move the others up. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
@@ -24,7 +24,7 @@ static const char recipe_text[] =
     "  - dense: {units: classes, activation: softmax}\n"
     "train: {loss: sparse_categorical_crossentropy, optimizer: adam, seed: 11}\n";
 
-/* What affine_sample makes of one picture with the matrix that the loader gives. */
+/* What affine_sample makes of one image with the matrix that the loader gives. */
 static void sample(clade_device *device, const clade_augment *augment, const uint8_t *pixels,
                    const float *matrix, float *out)
 {
@@ -48,7 +48,7 @@ static void sample(clade_device *device, const clade_augment *augment, const uin
     clade_buffer_destroy(&a->y.buffer);
 }
 
-/* Holds every picture of the inspection against what the loader brings in each epoch. */
+/* Holds every image of the inspection against what the loader brings in each epoch. */
 static void compare(const clade_inspection *in, const clade_dataset *loaded,
                     const clade_recipe *recipe, clade_device *device)
 {
@@ -73,7 +73,7 @@ static void compare(const clade_inspection *in, const clade_dataset *loaded,
             for (size_t k = 0; k < (size_t)batch.count; k++) {
                 const char *name = clade_dataset_name(loaded, CLADE_TRAIN, (size_t)batch.index[k]);
                 size_t i = 0;
-                while (i < in->count && strcmp(in->pictures[i].name, name)) i++;
+                while (i < in->count && strcmp(in->images[i].name, name)) i++;
                 CHECK_OK(clade_inspect_augment(in, recipe, device, i, epochs, shown));
                 memcpy(pixels, batch.pixels[k], size);
                 CHECK(!memcmp(shown, pixels, size));

@@ -44,12 +44,12 @@ def main(clade):
             shutil.copytree(made / "train" / source, data / target)
         shutil.copy(data / "square" / "0003.jpg", data / "square" / "copy.jpg")
         (data / odd / "broken.jpg").write_bytes((data / odd / "0001.jpg").read_bytes()[:300])
-        (data / odd / "notes.txt").write_text("no picture")
+        (data / odd / "notes.txt").write_text("no image")
 
         done = inspect(data, "--json")
         check(done.returncode == 0, done.stderr)
         found = json.loads(done.stdout)
-        check(found["pictures"] == 25 and found["splits"] == {"train": {odd: 12, "square": 13}}, "counts")
+        check(found["images"] == 25 and found["splits"] == {"train": {odd: 12, "square": 13}}, "counts")
         check(found["formats"] == {"JPEG baseline": 25} and found["sizes"] == {"40×40": 25}, "formats")
         check([(d["a"]["name"], d["b"]["name"]) for d in found["duplicates"] if d["exact"]] ==
               [("square/0003.jpg", "square/copy.jpg")], "duplicates")
@@ -58,8 +58,8 @@ def main(clade):
         check(len(found["values"]["mean"]) == 3 and all(0 < m < 1 for m in found["values"]["mean"]), "means")
 
         text = inspect(data).stdout
-        for part in ("25 pictures in 2 classes", "█", "broken.jpg: JPEG", "notes.txt", "= train: square/copy.jpg",
-                     "1 pair of equal files", "1 picture cannot be read"):
+        for part in ("25 images in 2 classes", "█", "broken.jpg: JPEG", "notes.txt", "= train: square/copy.jpg",
+                     "1 pair of equal files", "1 image cannot be read"):
             check(part in text, f"'{part}' in the text")
 
         # with a recipe: its split; the page shows what training sees
@@ -74,15 +74,15 @@ def main(clade):
         check(page.faults == [], page.faults)
         words = "".join(page.texts)
         check(odd in words and "<b>&" not in re.sub(r"<h1>.*</h1>", "", pages[0].read_text()), "names are escaped")
-        # 2 × 5 samples, 2 × 2 pictures as read and in 5 epochs, pairs
+        # 2 × 5 samples, 2 × 2 images as read and in 5 epochs, pairs
         pairs = words.count("equal files") - words.count("pairs of equal files") + words.count("likeness ")
-        check(len(page.pictures) == 10 + 24 + 2 * pairs and pairs >= 1, f"{len(page.pictures)} pictures, {pairs} pairs")
-        check(all(p[:2] == b"\xff\xd8" and p[-2:] == b"\xff\xd9" for p in page.pictures), "pictures are whole")
-        shown = page.pictures[10:34]
+        check(len(page.images) == 10 + 24 + 2 * pairs and pairs >= 1, f"{len(page.images)} images, {pairs} pairs")
+        check(all(p[:2] == b"\xff\xd8" and p[-2:] == b"\xff\xd9" for p in page.images), "images are whole")
+        shown = page.images[10:34]
         check(all(len(set(shown[k:k + 6])) == 6 for k in range(0, 24, 6)), "every epoch differs")
         done = inspect(data, "--recipe", recipe, "--set", "augment.rotation=0", "--set", "augment.horizontal_flip=false",
                        "--samples", "5", "--device", "cpu", "--html", pages[3])
-        shown = Page(pages[3]).pictures[10:34]
+        shown = Page(pages[3]).images[10:34]
         check(all(len(set(shown[k:k + 6])) == 1 for k in range(0, 24, 6)), "without augmentation all are as read")
 
         # bad input: one line, nothing written
@@ -95,7 +95,7 @@ def main(clade):
         archive.write_bytes(archive.read_bytes()[:9000])
         (folder / "nothing").mkdir()
         for arguments, part in (((folder / "absent",), "absent"), ((folder / "nothing",), "no JPEG or PNG"),
-                                ((recipe,), "flips.yaml"), ((data / "square",), "no folders of pictures"),
+                                ((recipe,), "flips.yaml"), ((data / "square",), "no folders of images"),
                                 ((data, "--recipe", "no-such"), "no-such"),
                                 ((data, "--set", "a=b"), "--recipe"),
                                 ((data, "--similarity", "2"), "--similarity")):

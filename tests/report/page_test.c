@@ -116,7 +116,7 @@ static void add_charts(clade_page *page, int32_t step)
     clade_chart_lines(page, &(clade_chart){.title = "Nothing", .top = 2 * step},
                       &(clade_series){.y = nothing, .count = 1}, 1);
     const double counts[] = {10, 0, NAN, 3};
-    clade_chart_bars(page, &(clade_chart){.title = "Pictures of each class", .top = 3 * step},
+    clade_chart_bars(page, &(clade_chart){.title = "Images of each class", .top = 3 * step},
                      names, counts, 4);
     const double edges[] = {0, 1, 2, 4}, values[] = {3, 0, 7};
     clade_chart_histogram(page, &(clade_chart){.title = "Sizes", .top = 4 * step}, edges, values,
@@ -153,10 +153,10 @@ static void write_page(void)
     }
     clade_page_table_end(&page);
     clade_page_listing(&page, "model:\n  - dense: \"<b>\"\n");
-    clade_page_grid_begin(&page, CLADE_GRID_PICTURES);
+    clade_page_grid_begin(&page, CLADE_GRID_IMAGES);
     clade_page_figure_begin(&page);
-    clade_page_picture(&page, &(clade_pixels){grey, 20, 30, 1}, names[1]);
-    clade_page_picture(&page, &(clade_pixels){color, 120, 100, 3}, names[2]);
+    clade_page_image(&page, &(clade_pixels){grey, 20, 30, 1}, names[1]);
+    clade_page_image(&page, &(clade_pixels){color, 120, 100, 3}, names[2]);
     clade_page_caption_begin(&page);
     clade_page_text(&page, "%s", names[0]);
     clade_page_figure_end(&page);

@@ -29,7 +29,7 @@ def main(program):
     assert "<script>alert(1)</script>" in "".join(page.texts)
     assert [page.count(tag) for tag in ("svg", "section", "meta")] == [6, 2, 3]
     assert [a["alt"] for tag, a in page.tags if tag == "img"] == ["\"dogs\" & 'cats'", "\N{REPLACEMENT CHARACTER}"]
-    assert [p[:2] for p in page.pictures] == [b"\xff\xd8"] * 2
+    assert [p[:2] for p in page.images] == [b"\xff\xd8"] * 2
     ns = "{http://www.w3.org/2000/svg}"
     assert svg.tag == ns + "svg" and len(svg.findall(ns + "svg")) == 6
     numbers_are_finite(svg)

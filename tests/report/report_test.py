@@ -33,25 +33,25 @@ def main(clade):
         check(odd in page.texts, "the name is shown as it is")
         check(not any(a.get("http-equiv") == "refresh" for _, a in page.tags), "the run is over")
         check(page.count("svg") == 7, f"charts: {page.count('svg')}")
-        # 12 pictures at random and the mistakes, each with its map
-        pictures = page.count("img")
-        check(pictures % 2 == 0 and 24 <= pictures <= 48, f"pictures: {pictures}")
-        for heading in ("Validation", "Predictions", "Surest mistakes", "Pictures at random", "Model", "Recipe"):
+        # 12 images at random and the mistakes, each with its map
+        images = page.count("img")
+        check(images % 2 == 0 and 24 <= images <= 48, f"images: {images}")
+        for heading in ("Validation", "Predictions", "Surest mistakes", "Images at random", "Model", "Recipe"):
             check(heading in page.texts, heading)
         curves = xml.etree.ElementTree.parse(run / "curves.svg").getroot()
         check(curves.tag.endswith("svg"), "curves.svg")
 
-        # anew, twice: the same; without pictures: what the folder says
+        # anew, twice: the same; without images: what the folder says
         first = clade_run("report", run, "--device", "cpu")
         text = (run / "report.html").read_bytes()
         clade_run("report", run, "--device", "cpu")
         check(first.returncode == 0 and (run / "report.html").read_bytes() == text, "the same page twice")
         data.rename(folder / "elsewhere")
         said = clade_run("report", run, "--device", "cpu").stderr
-        check(said.count("\n") == 1 and "no pictures: " in said and str(data) in said, f"pictures that are gone: {said}")
+        check(said.count("\n") == 1 and "no images: " in said and str(data) in said, f"images that are gone: {said}")
         page = Page(run / "report.html")
-        check(page.count("img") == 0, "no pictures")
-        check(any("No pictures: " in t and str(data) in t for t in page.texts), "the page says why")
+        check(page.count("img") == 0, "no images")
+        check(any("No images: " in t and str(data) in t for t in page.texts), "the page says why")
         (folder / "elsewhere").rename(data)
 
         check(clade_run(*train, "--out", other, "--lr", "0.01").returncode == 0, "another run")

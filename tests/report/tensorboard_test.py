@@ -1,5 +1,5 @@
 """Trains with --tensorboard, in one go and resumed, and reads the event files back: framing, checks, fields, steps,
-pictures. The reader shares nothing with the writer.
+images. The reader shares nothing with the writer.
 
 usage: tensorboard_test.py CLADE"""
 import csv
@@ -103,8 +103,8 @@ def png_pixels(data):
 
 
 def read(path):
-    """Scalars as {tag: [(step, value)]}, pictures' tags, and the steps at which a session starts."""
-    scalars, pictures, starts = {}, [], []
+    """Scalars as {tag: [(step, value)]}, images' tags, and the steps at which a session starts."""
+    scalars, images, starts = {}, [], []
     for number, body in enumerate(records(path.read_bytes())):
         event = fields(body)
         check(abs(event[1][0] - time.time()) < 3600, "the time")
@@ -124,8 +124,8 @@ def read(path):
                     image = fields(value[4][0])
                     check((image[1], image[2], image[3]) == ([16], [16], [3]), f"{tag}: its size")
                     check(png_pixels(image[4][0]) == (16, 16, 2, 16 * (16 * 3 + 1)), f"{tag}: its pixels")
-                    pictures.append(tag)
-    return scalars, pictures, starts
+                    images.append(tag)
+    return scalars, images, starts
 
 
 def near(pairs, expected):
@@ -136,12 +136,12 @@ def near(pairs, expected):
 def main(clade):
     with tempfile.TemporaryDirectory(prefix="clade-events-") as name:
         folder = pathlib.Path(name)
-        pictures, recipe, run, apart = (folder / n for n in ("pictures", "events.yaml", "run", "apart"))
+        images, recipe, run, apart = (folder / n for n in ("images", "events.yaml", "run", "apart"))
         recipe.write_text(RECIPE)
-        subprocess.run([clade, "data", "make", pictures, "--train", "20", "--validation", "10", "--size", "16",
+        subprocess.run([clade, "data", "make", images, "--train", "20", "--validation", "10", "--size", "16",
                         "--classes", "2"], check=True)
         train = [clade, "train", "--device", "cpu", "--math", "exact", "--threads", "1"]
-        subprocess.run(train + [recipe, "--data", pictures, "--out", run, "--tensorboard"], check=True)
+        subprocess.run(train + [recipe, "--data", images, "--out", run, "--tensorboard"], check=True)
         files = sorted(run.glob("events.out.tfevents.*"))
         check(len(files) == 1, "one file beside the run's own")
         scalars, images, starts = read(files[0])
@@ -167,7 +167,7 @@ def main(clade):
         # a folder that cannot be written ends the events, not training
         blocked = folder / "blocked"
         blocked.write_text("")
-        done = subprocess.run(train + [recipe, "--data", pictures, "--out", folder / "other", "--epochs", "1",
+        done = subprocess.run(train + [recipe, "--data", images, "--out", folder / "other", "--epochs", "1",
                                        f"--tensorboard={blocked}"], capture_output=True, text=True)
         check(done.returncode == 0 and done.stderr.count("no more TensorBoard events") == 1 and
               str(blocked) in done.stderr, "a warning: " + done.stderr)

@@ -5,7 +5,7 @@
 For each: the count of parameters; inference; and one training step's loss and gradients with batch
 normalisation by its statistics (by the batch a gradient can be 0 but for rounding: net_test.py). An error is max |a - b| / max |b| of a tensor, b being PyTorch's in float64. It may be
 1e-5, or four times what PyTorch itself errs in float32. Decisions of relu that are closer than rounding may
-fall either way, and one that does moves gradients by more than rounding: of several pictures one must agree
+fall either way, and one that does moves gradients by more than rounding: of several images one must agree
 within that bound, where PyTorch's own error is below 1e-3. With --faults mistakes are planted on PyTorch's side, and each must be seen. Exit
 status: 77 without PyTorch, NumPy or the device."""
 import argparse
@@ -149,7 +149,7 @@ class Case:
         loss = self.runner.ask("outputs")["loss"].mean().reshape(1)
         return {"inferred": inferred, "loss": loss}, self.runner.ask("gradients")
 
-    def try_picture(self):
+    def try_image(self):
         """The largest errors: (what, error, PyTorch's own, bound) and whether all is well."""
         self.x = self.random.normal(0, 1, (BATCH, self.size, self.size, 3)).astype(np.float32)
         self.runner.write("input", self.x)
@@ -167,7 +167,7 @@ class Case:
 
     def run(self):
         for _ in range(TRIES):
-            rows, good = self.try_picture()
+            rows, good = self.try_image()
             if good:
                 break
         return rows, good

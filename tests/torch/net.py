@@ -1,7 +1,7 @@
 """A recipe's model in PyTorch, built from the recipe's text alone.
 
 Weights are leaf tensors in the library's layout (HWIO, [in, out]), so that their gradients are in it too;
-inside, PyTorch's own layout is used. A picture is [n, c, h, w] here, a vector [n, c]."""
+inside, PyTorch's own layout is used. An image is [n, c, h, w] here, a vector [n, c]."""
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -281,7 +281,7 @@ class Net:
         return known[name], known[name]
 
     def losses(self, scores, label):
-        """Of each picture."""
+        """Of each image."""
         s, count = self.smoothing, scores.shape[1]
         target = torch.tensor(label, dtype=torch.int64)
         if self.loss_name == "binary_crossentropy":
@@ -295,13 +295,13 @@ class Net:
         return -(target * F.log_softmax(scores, 1)).sum(1)
 
     def gradient(self, batch, step):
-        """A training step's output, losses and gradients (name -> tensor); `batch` is pictures, labels
-        and the weight of each picture's loss. Running statistics are updated."""
-        pictures, label, weight = batch
+        """A training step's output, losses and gradients (name -> tensor); `batch` is images, labels
+        and the weight of each image's loss. Running statistics are updated."""
+        images, label, weight = batch
         names = self.trained()
         for name, w in self.weights.items():
             w.requires_grad_(name in names)
-        y, scores = self.forward(pictures, step, True)
+        y, scores = self.forward(images, step, True)
         losses = self.losses(scores, label)
         total = (losses * torch.tensor(weight, dtype=self.dtype)).sum()
         gradients = torch.autograd.grad(total, [self.weights[name] for name in names])

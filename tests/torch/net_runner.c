@@ -9,7 +9,7 @@
  *
  * A request is a line:
  *   write NAME         and the raw bytes of all of "input", "label", "weight" or a parameter
- *   gradient STEP N    forward and backward of training step STEP on the first N pictures
+ *   gradient STEP N    forward and backward of training step STEP on the first N images
  *   infer N            inference, with losses
  *   optimizer YAML     begins anew with what the recipe's train.optimizer would be with this value
  *   update T           the optimizer's step T, from 1, at its rate

@@ -39,12 +39,12 @@ BOUND = 1e-5
 STEPS = 3
 MOST_TURNED = 40  # close decisions that are tried
 FOLLOWED = "adam"
-# name: pictures in the model's batch, in the batches of the test, classes, part of the quick run
+# name: images in the model's batch, in the batches of the test, classes, part of the quick run
 NETS = {
     "shapes": (8, 8, 6, True),
     "cats-dogs-64": (8, 8, 2, True),
     "cifar10": (8, 8, 10, False),
-    # two pictures: of more, values lie closer to kinks than MOST_TURNED decisions can sort out
+    # two images: of more, values lie closer to kinks than MOST_TURNED decisions can sort out
     "cats-dogs-dropout": (2, 2, 2, False),
     "horses-or-humans": (4, 4, 2, False),
     "branches": (6, 5, 3, True),
@@ -161,18 +161,18 @@ class Case:
         return {name: choose(name, w) for name, w in self.runner.ask("values").items()}
 
     def choose_batch(self, random):
-        """Pictures of patches, noise and their own brightness: if they were alike, their gradients would
+        """Images of patches, noise and their own brightness: if they were alike, their gradients would
         cancel and leave rounding errors."""
         height, width, channels = self.net.size
         patches = random.random((self.batch, height // 8 + 1, width // 8 + 1, channels))
-        pictures = patches.repeat(8, 1).repeat(8, 2)[:, :height, :width] * 0.4
-        pictures += 0.6 * random.random(pictures.shape)
-        pictures = (pictures * random.uniform(0.2, 1, (self.batch, 1, 1, 1))).astype(np.float32)
+        images = patches.repeat(8, 1).repeat(8, 2)[:, :height, :width] * 0.4
+        images += 0.6 * random.random(images.shape)
+        images = (images * random.uniform(0.2, 1, (self.batch, 1, 1, 1))).astype(np.float32)
         label = random.integers(0, self.classes, self.batch).astype(np.int32)
         weight = np.full(self.batch, 1 / self.n, np.float32)
         if self.n < self.batch or self.net.loss_name == "mse":  # as with weights of classes
             weight *= random.uniform(0.5, 2, self.batch).astype(np.float32)
-        return pictures, label, weight
+        return images, label, weight
 
     # ---- the library ----
 

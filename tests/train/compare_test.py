@@ -36,11 +36,11 @@ def run(*arguments, status=0):
 def main(clade):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        run(clade, "data", "make", folder / "pictures", "--size", "32", "--train", "12", "--validation", "2")
+        run(clade, "data", "make", folder / "images", "--size", "32", "--train", "12", "--validation", "2")
         recipe, out = folder / "pair.yaml", folder / "out"
         recipe.write_text(RECIPE)
-        pictures = folder / "pictures" / "train"
-        common = [clade, "compare", recipe, "--data", pictures, "--device", "cpu"]
+        images = folder / "images" / "train"
+        common = [clade, "compare", recipe, "--data", images, "--device", "cpu"]
         # one of four fails: the others are done all the same, and the exit status says so
         result = json.loads(run(*common, "--out", out, "--json", status=1).stdout)
         rows = result["backbones"]
@@ -61,7 +61,7 @@ def main(clade):
         history = (out / "shallow" / "history.csv").read_text().splitlines()
         assert len(history) == 4, history
         measured = json.loads(run(clade, "evaluate", best["folder"], "--split", "test", "--json").stdout)
-        assert measured["accuracy"] == result["test"]["accuracy"] and measured["pictures"] == result["test"]["pictures"]
+        assert measured["accuracy"] == result["test"]["accuracy"] and measured["images"] == result["test"]["images"]
         # a folder that is in use is left alone
         refused = run(*common, "--out", out, status=1)
         assert "not empty" in refused.stderr and refused.stderr.count("\n") == 1
@@ -72,7 +72,7 @@ def main(clade):
         assert "1 of 2 backbones failed; the last: resnet81: " in two.stderr and two.stderr.count("\n") == 1, two.stderr
         plain = folder / "plain.yaml"
         plain.write_text(RECIPE.replace("compare:", "tune:").split("tune:")[0] + "model:" + RECIPE.split("model:")[1])
-        nothing = run(clade, "compare", plain, "--data", pictures, "--set", "backbone.name=resnet18", status=1)
+        nothing = run(clade, "compare", plain, "--data", images, "--set", "backbone.name=resnet18", status=1)
         assert "nothing to compare" in nothing.stderr and nothing.stderr.count("\n") == 1
     print("passed")
 

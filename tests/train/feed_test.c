@@ -1,4 +1,4 @@
-/* A split that lies on the device and one whose pictures come batch by batch give a model the same
+/* A split that lies on the device and one whose images come batch by batch give a model the same
  * input. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
@@ -62,7 +62,7 @@ static void compare(const clade_dataset *dataset, const clade_model *model)
         CHECK(!flat);
         for (size_t i = 0; i < n; i++) CHECK(w[0][i] == class_weight[label[i]] / (float)n);
     }
-    CHECK(batches == 2); /* 40 pictures: 16, 16 and 8, without the first */
+    CHECK(batches == 2); /* 40 images: 16, 16 and 8, without the first */
     clade_feed_destroy(&streamed);
     clade_feed_destroy(&resident);
 }
@@ -72,16 +72,16 @@ int main(void)
     char folder[] = "/tmp/clade-feed-XXXXXX";
     if (!mkdtemp(folder)) return 1;
     const clade_shapes_options shapes = {.classes = 4, .train = 10, .validation = 2, .size = 24};
-    char *pictures = clade_string_join(folder, "/pictures");
+    char *images = clade_string_join(folder, "/images");
     clade_device *device = NULL;
     clade_dataset *dataset = NULL;
     clade_recipe *recipe = NULL;
     clade_graph *graph = NULL;
     clade_model *model = NULL;
-    CHECK_OK(clade_shapes_write(pictures, &shapes));
+    CHECK_OK(clade_shapes_write(images, &shapes));
     CHECK_OK(clade_device_open("cpu", NULL, &device));
     CHECK_OK(clade_dataset_open(
-        &(clade_data_options){.path = pictures, .height = side, .width = side}, &dataset));
+        &(clade_data_options){.path = images, .height = side, .width = side}, &dataset));
     CHECK_OK(clade_dataset_load(dataset, NULL, NULL));
     CHECK_OK(clade_recipe_parse("input: {size: 20}\nmodel:\n  - flatten\n"
                                 "  - dense: {units: 4, activation: softmax}\n",
@@ -97,6 +97,6 @@ int main(void)
     clade_dataset_destroy(&dataset);
     clade_device_close(&device);
     CHECK_OK(clade_folder_remove(folder));
-    free(pictures);
+    free(images);
     return TEST_END();
 }

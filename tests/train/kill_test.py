@@ -38,11 +38,11 @@ def main(clade, kills):
     failures = total = 0
     with tempfile.TemporaryDirectory(prefix="clade-kill-") as name:
         folder = pathlib.Path(name)
-        pictures, recipe = folder / "pictures", folder / "kill.yaml"
+        images, recipe = folder / "images", folder / "kill.yaml"
         recipe.write_text(RECIPE)
-        subprocess.run([clade, "data", "make", pictures, "--train", "24", "--validation", "4", "--size", "24"],
+        subprocess.run([clade, "data", "make", images, "--train", "24", "--validation", "4", "--size", "24"],
                        check=True)
-        begin = [clade, "train", recipe, "--data", pictures, "--device", "cpu", "--math", "exact", "--threads", "1"]
+        begin = [clade, "train", recipe, "--data", images, "--device", "cpu", "--math", "exact", "--threads", "1"]
         whole = folder / "whole"
         started = time.monotonic()
         subprocess.run(begin + ["--out", whole], check=True, stdout=subprocess.DEVNULL)

@@ -92,7 +92,7 @@ static void test_many_classes(void)
     clade_tally_add(&tally, y, 3, NULL, label, NULL, 4, 0);
     CHECK_OK(clade_metrics_measure(&tally, y, 3, label, 4, 3, confusion, &m));
     CHECK(confusion[0] == 1 && confusion[1] == 1 && confusion[4] == 1 && confusion[5] == 1);
-    /* class 2 has no pictures: means over classes 0 and 1 */
+    /* class 2 has no images: means over classes 0 and 1 */
     CHECK(near(m.precision, (1.0 + 0.5) / 2) && near(m.recall, 0.5));
     CHECK(near(m.f1, (2.0 / 3 + 0.5) / 2));
     /* class 0: 0.7 wins both, 0.1 wins none → 2/4; class 1: 0.6 wins 1, 0.3 wins 1 → 2/4 */

@@ -40,7 +40,7 @@ static void test_mistakes(void)
         {HEAD "model:\n  - conv2d: {filters: 8, kernel: 3, kernel_size: 3}\n" DENSE,
          "bad.yaml:3:", "the same"},
         {HEAD "model:\n  - dropout: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
-        {HEAD "model:\n  - flatten\n  - maxpool2d: 2\n" DENSE, "bad.yaml:4:", "picture"},
+        {HEAD "model:\n  - flatten\n  - maxpool2d: 2\n" DENSE, "bad.yaml:4:", "image"},
         {HEAD "model:\n  - add: [input, stem]\n" DENSE, "bad.yaml:3:", "'stem'"},
         {HEAD "model:\n  - maxpool2d: two\n" DENSE, "bad.yaml:3:", "found 'two'"},
         {HEAD "model: []\n", "bad.yaml:2:", "expected layers"},
@@ -96,7 +96,7 @@ static void test_meaning(void)
         "  - global_avgpool2d\n"
         "  - dropout: 0.25\n"
         "  - dense: {units: classes, activation: softmax}\n"
-        "data: {path: pictures, validation_split: 0.1, seed: 4}\n"
+        "data: {path: images, validation_split: 0.1, seed: 4}\n"
         "train:\n"
         "  loss: sparse_categorical_crossentropy\n"
         "  optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}\n"
@@ -127,7 +127,7 @@ static void test_meaning(void)
     CHECK(a->horizontal_flip && !a->vertical_flip && a->brightness[1] == 2);
     CHECK(a->fill == CLADE_FILL_CONSTANT && a->fill_value == 7);
     const clade_data_options *d = clade_recipe_data(recipe);
-    CHECK(!strcmp(d->path, "pictures") && d->validation_split == 0.1 && d->seed == 4);
+    CHECK(!strcmp(d->path, "images") && d->validation_split == 0.1 && d->seed == 4);
     CHECK(d->height == 48 && d->width == 64 && d->channels == 3);
     const clade_training *t = clade_recipe_training(recipe);
     CHECK(t->loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY && t->optimizer.kind == CLADE_SGD);

@@ -36,7 +36,7 @@ static const char recipe_text[] =
 
 typedef struct world {
     char folder[64];
-    char *pictures;
+    char *images;
     clade_device *device;
     clade_dataset *dataset;
     clade_recipe *recipe;
@@ -185,7 +185,7 @@ static void test_refusals(world *w)
 static void test_classifier(const world *w)
 {
     char *folder = below(w, "whole"), *file = below(w, "copy.safetensors");
-    char *picture = clade_string_join(w->pictures, "/validation/circle/0000.jpg");
+    char *image = clade_string_join(w->images, "/validation/circle/0000.jpg");
     clade_classifier *a = NULL, *b = NULL;
     float p[3][4] = {{0}};
     CHECK_OK(clade_classifier_open(folder, w->device, &a));
@@ -194,7 +194,7 @@ static void test_classifier(const world *w)
     CHECK(!strcmp(clade_classifier_class_name(a, 0), "circle"));
     CHECK_OK(clade_classifier_save(a, file));
     CHECK_OK(clade_classifier_open(file, w->device, &b));
-    const char *const files[] = {picture, picture};
+    const char *const files[] = {image, image};
     CHECK_OK(clade_classifier_predict(a, files, 1, p[0]));
     CHECK_OK(clade_classifier_predict(b, files, 2, p[1]));
     CHECK(!memcmp(p[0], p[1], sizeof p[0]) && !memcmp(p[1], p[2], sizeof p[0]));
@@ -219,13 +219,13 @@ static void test_classifier(const world *w)
     if (version) version[strlen("\"clade_format\":\"")] = '9';
     CHECK_OK(clade_file_write(file, bytes, size));
     CHECK_FAILS(clade_classifier_open(file, w->device, &bad), CLADE_EUNSUPPORTED, "newer version");
-    CHECK_FAILS(clade_classifier_open(w->pictures, w->device, &bad), CLADE_EIO, "no run folder");
+    CHECK_FAILS(clade_classifier_open(w->images, w->device, &bad), CLADE_EIO, "no run folder");
     free(bytes);
     clade_classifier_destroy(&a);
     clade_classifier_destroy(&b);
     free(folder);
     free(file);
-    free(picture);
+    free(image);
 }
 
 /* A rate that blows the weights up ends with an error, and the folder keeps the last good epoch. */
@@ -245,7 +245,7 @@ static void test_divergence(world *w)
     free(path);
 }
 
-/* A copy of the pictures, of which some of both splits are cut short. */
+/* A copy of the images, of which some of both splits are cut short. */
 static char *damage_some(const world *w)
 {
     static const struct {
@@ -265,12 +265,12 @@ static char *damage_some(const world *w)
     return folder;
 }
 
-/* Without loading the data set first the end is the same, also where pictures are damaged, and
+/* Without loading the data set first the end is the same, also where images are damaged, and
  * wherever it stops on the way. */
 static void test_early(const world *w, const char *expected)
 {
-    char *damaged = damage_some(w), *path[2] = {w->pictures, damaged}, wanted[65];
-    for (int k = 0; k < 8; k++) { /* pictures, loaded or not, at once or in pieces */
+    char *damaged = damage_some(w), *path[2] = {w->images, damaged}, wanted[65];
+    for (int k = 0; k < 8; k++) { /* images, loaded or not, at once or in pieces */
         bool is_damaged = k / 2 % 2, loaded = k < 4;
         int polls = 3;
         char name[16], hex[65];
@@ -304,14 +304,14 @@ int main(void)
 {
     world w = {.folder = "/tmp/clade-resume-XXXXXX"};
     if (!mkdtemp(w.folder)) return 1;
-    w.pictures = below(&w, "pictures");
+    w.images = below(&w, "images");
     const clade_shapes_options shapes = {.classes = 4, .train = 20, .validation = 10, .size = 32};
-    CHECK_OK(clade_shapes_write(w.pictures, &shapes));
+    CHECK_OK(clade_shapes_write(w.images, &shapes));
     CHECK_OK(clade_recipe_parse(recipe_text, "tiny.yaml", &w.recipe));
     CHECK_OK(clade_device_open("cpu", NULL, &w.device));
     if (w.recipe && w.device) {
         clade_data_options data = *clade_recipe_data(w.recipe);
-        data.path = w.pictures;
+        data.path = w.images;
         CHECK_OK(clade_dataset_open(&data, &w.dataset));
         CHECK_OK(clade_dataset_load(w.dataset, NULL, NULL));
     }
@@ -328,6 +328,6 @@ int main(void)
     clade_recipe_destroy(&w.recipe);
     clade_device_close(&w.device);
     CHECK_OK(clade_folder_remove(w.folder));
-    free(w.pictures);
+    free(w.images);
     return TEST_END();
 }

@@ -31,7 +31,7 @@
 
 typedef struct world {
     char folder[64];
-    char *pictures, *weights;
+    char *images, *weights;
     clade_device *device;
     clade_dataset *dataset;
 } world;
@@ -363,11 +363,11 @@ int main(void)
 {
     world w = {.folder = "/tmp/clade-transfer-XXXXXX"};
     if (!mkdtemp(w.folder)) return 1;
-    w.pictures = below(&w, "pictures");
+    w.images = below(&w, "images");
     w.weights = below(&w, "squeezenet.safetensors");
     const clade_shapes_options shapes = {.classes = 3, .train = 10, .validation = 6, .size = 32};
-    const clade_data_options data = {.path = w.pictures, .height = 32, .width = 32};
-    CHECK_OK(clade_shapes_write(w.pictures, &shapes));
+    const clade_data_options data = {.path = w.images, .height = 32, .width = 32};
+    CHECK_OK(clade_shapes_write(w.images, &shapes));
     CHECK_OK(clade_device_open("cpu", NULL, &w.device));
     CHECK_OK(clade_dataset_open(&data, &w.dataset));
     CHECK_OK(clade_dataset_load(w.dataset, NULL, NULL));
@@ -384,7 +384,7 @@ int main(void)
     clade_dataset_destroy(&w.dataset);
     clade_device_close(&w.device);
     CHECK_OK(clade_folder_remove(w.folder));
-    free(w.pictures);
+    free(w.images);
     free(w.weights);
     return TEST_END();
 }

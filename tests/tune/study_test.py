@@ -45,8 +45,8 @@ tune:
 class Bench:
     def __init__(self, clade, folder):
         self.clade, self.folder = clade, folder
-        self.pictures = folder / "pictures"
-        subprocess.run([clade, "data", "make", self.pictures, "--train", "24", "--validation", "8", "--size", "16"],
+        self.images = folder / "images"
+        subprocess.run([clade, "data", "make", self.images, "--train", "24", "--validation", "8", "--size", "16"],
                        check=True)
 
     def recipe(self, name, text=RECIPE):
@@ -55,7 +55,7 @@ class Bench:
         return path
 
     def command(self, recipe, study, *more):
-        return [str(c) for c in (self.clade, "tune", recipe, "--data", self.pictures, "--out", self.folder / study,
+        return [str(c) for c in (self.clade, "tune", recipe, "--data", self.images, "--out", self.folder / study,
                                  "--device", "cpu", "--threads", "1", *more)]
 
     def run(self, recipe, study, *more):

@@ -4,7 +4,7 @@
 torch_step.py NET [--batch N] [--repeat N] [--threads N] [--best]
 
 NET is horses-or-humans, cats-dogs-64, cifar10 or cats-dogs-dropout: the recipe's layers, loss and
-optimizer, at a learning rate of 0, on random pictures; or resnet50 or mobilenet_v2, of which inference
+optimizer, at a learning rate of 0, on random images; or resnet50 or mobilenet_v2, of which inference
 is timed. --best: channels_last, and inference with a frozen trace. Prints one line of JSON.
 """
 import argparse
@@ -104,7 +104,7 @@ def repeated(step, count):
 
 
 BACKBONES = {"resnet50": resnet50, "mobilenet_v2": mobilenet_v2}
-# layers, side of the pictures, classes (1: one sigmoid output), optimizer
+# layers, side of the images, classes (1: one sigmoid output), optimizer
 NETS = {
     "horses-or-humans": (
         lambda: convolutions([16, 32, 64, 64, 64])

@@ -110,7 +110,7 @@ int command_bench(int argc, char **argv)
         OPTION_TEXT("trace", "FILE", &r.trace,
                     "with --profile: a trace for about:tracing or ui.perfetto.dev"),
         OPTION_TEXT("data", "PATH", &r.data,
-                    "train one --model on these pictures: shows when the first step began and was "
+                    "train one --model on these images: shows when the first step began and was "
                     "done, and "
                     "compares epochs with the step alone"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, 1000, "with --data; default: 3"),
@@ -121,7 +121,7 @@ int command_bench(int argc, char **argv)
         .name = "bench",
         .about =
             "Times ops at sizes that training uses, and models: forward, backward, the whole\n"
-            "training step with its optimizer, and that from pictures of bytes (bytes), which\n"
+            "training step with its optimizer, and that from images of bytes (bytes), which\n"
             "are moved and scaled first as the recipe augments them. Rounds take everything in\n"
             "turn; what is shown is the median of the rounds and their least. With neither\n"
             "--model nor --op: the built-in recipes and all ops. With --data the step alone is\n"

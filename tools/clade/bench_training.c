@@ -1,4 +1,4 @@
-/* Training from pictures next to its step alone. */
+/* Training from images next to its step alone. */
 #define _DEFAULT_SOURCE
 #include "bench_training.h"
 
@@ -106,7 +106,7 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The median excess of the epochs after the first, which has pictures to decode as well. */
+/* The median excess of the epochs after the first, which has images to decode as well. */
 static clade_status find_warm_excess(training *t)
 {
     size_t n = t->count > 1 ? (size_t)t->count - 1 : 0;
@@ -122,10 +122,10 @@ static clade_status find_warm_excess(training *t)
 
 static void print_table(const training *t)
 {
-    size_t pictures = clade_dataset_count(t->dataset, CLADE_TRAIN);
-    printf("%s on %s: %zu pictures; the first step began %.3f s after the start and was done after "
+    size_t images = clade_dataset_count(t->dataset, CLADE_TRAIN);
+    printf("%s on %s: %zu images; the first step began %.3f s after the start and was done after "
            "%.3f s\n",
-           clade_recipe_name(t->recipe), clade_device_describe(t->device)->id, pictures, t->begun,
+           clade_recipe_name(t->recipe), clade_device_describe(t->device)->id, images, t->begun,
            t->done);
     for (int32_t i = 0; i < t->count; i++) {
         const epoch_time *e = &t->epoch[i];
@@ -142,7 +142,7 @@ static clade_status print_json(const training *t)
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "name", clade_recipe_name(t->recipe));
     cJSON_AddStringToObject(root, "device", clade_device_describe(t->device)->id);
-    cJSON_AddNumberToObject(root, "pictures", (double)clade_dataset_count(t->dataset, CLADE_TRAIN));
+    cJSON_AddNumberToObject(root, "images", (double)clade_dataset_count(t->dataset, CLADE_TRAIN));
     cJSON_AddNumberToObject(root, "first_step_begun_s", t->begun);
     cJSON_AddNumberToObject(root, "first_step_s", t->done);
     if (t->count > 1) cJSON_AddNumberToObject(root, "warm_excess", t->warm_excess);

@@ -1,4 +1,4 @@
-/* Training from pictures next to its bare steps: what reading, decoding and uploading cost. */
+/* Training from images next to its bare steps: what reading, decoding and uploading cost. */
 #ifndef CLADE_TOOLS_BENCH_TRAINING_H
 #define CLADE_TOOLS_BENCH_TRAINING_H
 

@@ -1,4 +1,4 @@
-/* clade compare: the same head on several backbones, and the best of them on pictures held back. */
+/* clade compare: the same head on several backbones, and the best of them on images held back. */
 #define _XOPEN_SOURCE 700
 #include "compare.h"
 #include "interrupt.h"
@@ -385,9 +385,9 @@ int command_compare(int argc, char **argv)
 {
     request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &r.data, "folder or archive of pictures"),
+        OPTION_TEXT("data", "PATH", &r.data, "folder or archive of images"),
         OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation pictures, if they lie apart"),
+                    "the validation images, if they lie apart"),
         OPTION_LIST("backbone", "NAME=FILE", &r.backbones,
                     "a backbone and its weights, or LABEL=NET.onnx; may be given several times"),
         SESSION_PLACE_OPTIONS(&r.place),
@@ -395,7 +395,7 @@ int command_compare(int argc, char **argv)
                     "folder of the runs; default: runs/NAME-compare, a new one"),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded pictures, and for features, as 4G; default: half of it"),
+                    "memory for decoded images, and for features, as 4G; default: half of it"),
         OPTION_FLAG("json", &r.json, "print JSON"),
     };
     static const command_usage usage = {
@@ -407,7 +407,7 @@ int command_compare(int argc, char **argv)
             "Trains a recipe's head on each of several backbones (those given, or the recipe's "
             "own\n"
             "list under `compare`), picks the one with the best validation accuracy, and measures\n"
-            "it on the test pictures, which nothing was chosen by. Each is a run folder of its "
+            "it on the test images, which nothing was chosen by. Each is a run folder of its "
             "own;\n"
             "the table is kept beside them as compare.csv and compare.json.",
         .example = "clade compare cat-dog-transfer --data photos.zip \\\n"

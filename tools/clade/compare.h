@@ -21,7 +21,7 @@ typedef struct compare {
     compare_row *row;
     size_t count;
     const compare_row *best; /* NULL: none yet */
-    size_t tested;           /* pictures of the test split; 0: there is none */
+    size_t tested;           /* images of the test split; 0: there is none */
     double test_accuracy, test_loss;
 } compare;
 

@@ -44,10 +44,10 @@ void compare_print_best(const compare *c)
     printf("\nBest by %s accuracy: %s (%s)\n", c->best->has_validation ? "validation" : "training",
            c->best->name, c->best->folder);
     if (c->tested)
-        printf("On %zu test pictures: accuracy %.4f, loss %.4f\n", c->tested, c->test_accuracy,
+        printf("On %zu test images: accuracy %.4f, loss %.4f\n", c->tested, c->test_accuracy,
                c->test_loss);
     else
-        printf("There are no test pictures to measure it on.\n");
+        printf("There are no test images to measure it on.\n");
 }
 
 /* --- JSON --- */
@@ -85,7 +85,7 @@ static char *to_json(const compare *c)
     if (c->best) cJSON_AddStringToObject(root, "best", c->best->name);
     if (c->tested) {
         cJSON *test = cJSON_AddObjectToObject(root, "test");
-        cJSON_AddNumberToObject(test, "pictures", (double)c->tested);
+        cJSON_AddNumberToObject(test, "images", (double)c->tested);
         cJSON_AddNumberToObject(test, "accuracy", c->test_accuracy);
         cJSON_AddNumberToObject(test, "loss", c->test_loss);
     }

@@ -1,4 +1,4 @@
-/* clade data: rendered picture sets, and the list of public ones. */
+/* clade data: rendered image sets, and the list of public ones. */
 #include "datasets.h"
 #include "session.h"
 
@@ -12,11 +12,11 @@ static int make(int argc, char **argv)
     const command_option options[] = {
         OPTION_INTEGER("classes", "N", &classes, 2, 8, "default: 4"),
         OPTION_INTEGER("train", "N", &train, 1, 100000,
-                       "training pictures per class; default: 250"),
+                       "training images per class; default: 250"),
         OPTION_INTEGER("validation", "N", &validation, 1, 100000,
-                       "validation pictures per class; default: 50"),
+                       "validation images per class; default: 50"),
         OPTION_INTEGER("size", "N", &size, 16, 1024, "side in pixels; default: 64"),
-        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "another seed, other pictures"),
+        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "another seed, other images"),
     };
     static const command_usage usage = {
         .name = "data make",
@@ -24,7 +24,7 @@ static int make(int argc, char **argv)
         .least = 1,
         .most = 1,
         .about =
-            "Renders a set of JPEG pictures, shapes in colours and textures, with folders for\n"
+            "Renders a set of JPEG images, shapes in colours and textures, with folders for\n"
             "training and validation and one folder per class in each.",
         .example = "clade data make shapes --classes 6 --seed 1",
     };
@@ -109,7 +109,7 @@ static int list(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "data list",
-        .about = "Lists public picture sets: what they are, their terms, and where they come from.",
+        .about = "Lists public image sets: what they are, their terms, and where they come from.",
         .example = "clade data list",
     };
     int count;
@@ -127,7 +127,7 @@ int command_data(int argc, char **argv)
     static const char help[] =
         "clade data make DIR [options]\n"
         "clade data list [--json]\n\n"
-        "Makes a set of rendered pictures, or lists public sets.\n"
+        "Makes a set of rendered images, or lists public sets.\n"
         "`clade data make --help` and `clade data list --help` tell more.\n\n"
         "For example:\n  clade data make shapes\n";
     const char *word = argc > 1 ? argv[1] : "";

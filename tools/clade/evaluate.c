@@ -13,7 +13,7 @@ static void print_json(const clade_classifier *classifier, const char *split,
     int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "split", split);
-    cJSON_AddNumberToObject(root, "pictures", (double)m->count);
+    cJSON_AddNumberToObject(root, "images", (double)m->count);
     cJSON_AddNumberToObject(root, "loss", m->loss);
     cJSON_AddNumberToObject(root, "accuracy", m->accuracy);
     if (top_k > 0) cJSON_AddNumberToObject(root, "top_k", m->top_k);
@@ -57,7 +57,7 @@ static void print_text(const clade_classifier *classifier, const char *split,
                        const clade_metrics *m)
 {
     int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
-    printf("%s: %zu pictures\n", split, m->count);
+    printf("%s: %zu images\n", split, m->count);
     printf("loss       %.4f\naccuracy   %.4f\n", m->loss, m->accuracy);
     if (top_k > 0) printf("top-%-7d%.4f\n", top_k, m->top_k);
     printf("precision  %.4f\nrecall     %.4f\nf1         %.4f\n", m->precision, m->recall, m->f1);
@@ -65,7 +65,7 @@ static void print_text(const clade_classifier *classifier, const char *split,
     print_confusion(classifier, m);
 }
 
-/* The first that has pictures of: validation, test, train. */
+/* The first that has images of: validation, test, train. */
 static clade_split choose_split(const clade_dataset *dataset)
 {
     static const clade_split order[] = {CLADE_VALIDATION, CLADE_TEST, CLADE_TRAIN};
@@ -84,13 +84,13 @@ int command_evaluate(int argc, char **argv)
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &data, "folder, archive, CIFAR or IDX files"),
         OPTION_TEXT("validation", "PATH", &validation,
-                    "the validation pictures, if they lie apart"),
+                    "the validation images, if they lie apart"),
         OPTION_CHOICE("split", &split, session_splits,
-                      "default: the first of validation, test, train that has pictures"),
+                      "default: the first of validation, test, train that has images"),
         SESSION_PLACE_OPTIONS(&place),
-        OPTION_FLAG("strict-data", &strict, "a damaged picture is an error, not skipped"),
+        OPTION_FLAG("strict-data", &strict, "a damaged image is an error, not skipped"),
         OPTION_TEXT("cache", "SIZE", &cache,
-                    "memory for decoded pictures, as 4G; default: half of it"),
+                    "memory for decoded images, as 4G; default: half of it"),
         OPTION_FLAG("json", &json, "print JSON"),
     };
     static const command_usage usage = {

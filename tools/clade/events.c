@@ -10,7 +10,7 @@
 enum {
     most_points = 2000,   /* of the loss by step, in a run */
     sampled_classes = 20, /* at most */
-    samples = 4,          /* pictures of each */
+    samples = 4,          /* images of each */
     most_mistakes = 24
 };
 
@@ -27,8 +27,8 @@ static void scalar(events *e, const char *tag, int64_t step, double value)
     if (!e->failed) give_up(e, clade_tensorboard_scalar(e->file, tag, step, value));
 }
 
-/* A picture of the data set; `pixels` has room for it. */
-static void picture(events *e, const char *tag, int64_t step, clade_split split, size_t i,
+/* An image of the data set; `pixels` has room for it. */
+static void image(events *e, const char *tag, int64_t step, clade_split split, size_t i,
                     uint8_t *pixels)
 {
     int32_t hwc[3];
@@ -40,17 +40,17 @@ static void picture(events *e, const char *tag, int64_t step, clade_split split,
     give_up(e, status);
 }
 
-static size_t picture_bytes(const clade_dataset *dataset)
+static size_t image_bytes(const clade_dataset *dataset)
 {
     int32_t hwc[3];
     clade_dataset_shape(dataset, hwc);
     return (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2];
 }
 
-/* Some pictures of each class, evenly spread over the training split. */
+/* Some images of each class, evenly spread over the training split. */
 static void write_samples(events *e, int64_t step)
 {
-    uint8_t *pixels = malloc(picture_bytes(e->dataset));
+    uint8_t *pixels = malloc(image_bytes(e->dataset));
     size_t first = 0, classes = clade_dataset_classes(e->dataset);
     for (size_t c = 0; pixels && c < classes && c < sampled_classes; c++) {
         size_t count = clade_dataset_class_count(e->dataset, CLADE_TRAIN, c);
@@ -58,9 +58,9 @@ static void write_samples(events *e, int64_t step)
             char tag[160];
             snprintf(tag, sizeof tag, "samples/%.120s/%zu", clade_dataset_class_name(e->dataset, c),
                      k + 1);
-            /* a split's pictures are in the order of their classes */
+            /* a split's images are in the order of their classes */
             size_t i = first + k * count / (count < samples ? count : samples);
-            picture(e, tag, step, CLADE_TRAIN, i, pixels);
+            image(e, tag, step, CLADE_TRAIN, i, pixels);
         }
         first += count;
     }
@@ -134,7 +134,7 @@ static clade_status find_mistakes(const events *e, clade_classifier *classifier,
                                   mistake *list, size_t *count)
 {
     enum { together = 64 };
-    size_t total = clade_dataset_count(e->dataset, split), size = picture_bytes(e->dataset);
+    size_t total = clade_dataset_count(e->dataset, split), size = image_bytes(e->dataset);
     size_t classes = (size_t)clade_classifier_classes(classifier);
     uint8_t *pixels = malloc(together * size);
     float *p = malloc(together * classes * sizeof *p);
@@ -166,7 +166,7 @@ static void write_mistakes(events *e, clade_classifier *classifier)
     mistake list[most_mistakes + 1];
     size_t count = 0;
     give_up(e, find_mistakes(e, classifier, split, list, &count));
-    uint8_t *pixels = malloc(picture_bytes(e->dataset));
+    uint8_t *pixels = malloc(image_bytes(e->dataset));
     for (size_t i = 0; i < count && pixels && !e->failed; i++) {
         char tag[256];
         int32_t label = clade_dataset_label(e->dataset, split, list[i].at);
@@ -174,7 +174,7 @@ static void write_mistakes(events *e, clade_classifier *classifier)
                  clade_classifier_class_name(classifier, label),
                  clade_classifier_class_name(classifier, list[i].predicted),
                  (double)list[i].probability);
-        picture(e, tag, e->told.step, split, list[i].at, pixels);
+        image(e, tag, e->told.step, split, list[i].at, pixels);
     }
     free(pixels);
 }

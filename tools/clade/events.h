@@ -1,4 +1,4 @@
-/* Training as TensorBoard shows it: numbers per epoch and step, sample pictures, mistakes. */
+/* Training as TensorBoard shows it: numbers per epoch and step, sample images, mistakes. */
 #ifndef CLADE_TOOLS_EVENTS_H
 #define CLADE_TOOLS_EVENTS_H
 
@@ -18,7 +18,7 @@ typedef struct events {
 /* As observers of training. The file is made at the first: the run folder is there by then. */
 void events_batch(events *e, const clade_epoch *so_far, size_t batches);
 void events_epoch(events *e, const clade_epoch *epoch);
-/* The pictures that the classifier is most sure and wrong about; then closes the file. Without a
+/* The images that the classifier is most sure and wrong about; then closes the file. Without a
  * classifier it only does the latter. */
 void events_end(events *e, clade_classifier *classifier);
 

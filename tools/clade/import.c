@@ -93,7 +93,7 @@ int command_import(int argc, char **argv)
     bool json = false;
     const command_option options[] = {
         OPTION_TEXT("size", "HxW", &size,
-                    "size of the pictures; default: the file's. Needed where that leaves it open"),
+                    "size of the images; default: the file's. Needed where that leaves it open"),
         OPTION_TEXT("out", "FILE.safetensors", &out, "also write it as a model of Clade's"),
         OPTION_FLAG("json", &json, "print JSON"),
     };

@@ -78,7 +78,7 @@ int command_inspect(int argc, char **argv)
     request r = {.place = {.math = session_math_default}, .list = 10};
     const command_option options[] = {
         OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation pictures, if they lie apart"),
+                    "the validation images, if they lie apart"),
         OPTION_TEXT("recipe", "RECIPE", &r.recipe,
                     "a recipe: its splits and channels are used, and the page shows what training "
                     "by it sees"),
@@ -90,13 +90,13 @@ int command_inspect(int argc, char **argv)
                     "near duplicates: list from this likeness on (default 0.75)"),
         OPTION_INTEGER("list", "N", &r.list, 0, 1000000000,
                        "name so many duplicates and files of each kind (default 10)"),
-        OPTION_TEXT("html", "FILE", &r.html, "also write a page with pictures, in one file"),
+        OPTION_TEXT("html", "FILE", &r.html, "also write a page with images, in one file"),
         OPTION_INTEGER("samples", "N", &r.samples, 1, 1000,
-                       "the page: pictures of each class (default 10)"),
+                       "the page: images of each class (default 10)"),
         OPTION_INTEGER("pairs", "N", &r.pairs, 1, 100000,
                        "the page: pairs of duplicates (default 60)"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
-                       "the page: chooses the pictures"),
+                       "the page: chooses the images"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("json", &r.json, "print JSON, everything named"),
     };
@@ -105,7 +105,7 @@ int command_inspect(int argc, char **argv)
         .arguments = "DATA",
         .least = 1,
         .most = 1,
-        .about = "Looks at every picture of a data set (folder, archive, CIFAR or IDX files): "
+        .about = "Looks at every image of a data set (folder, archive, CIFAR or IDX files): "
                  "classes,\nsizes, formats, means, duplicates within and across splits, damage.",
         .example = "clade inspect photos.zip\n"
                    "  clade inspect photos.zip --recipe cats-dogs-64 --html photos.html\n"

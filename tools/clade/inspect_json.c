@@ -19,7 +19,7 @@ static void add_range(cJSON *to, const char *name, const clade_inspect_range *ra
     cJSON_AddNumberToObject(object, "most", range->high);
 }
 
-/* {"from": 512, "to": 1023, "count": 7} for each bin that has pictures. */
+/* {"from": 512, "to": 1023, "count": 7} for each bin that has images. */
 static void add_bins(cJSON *to, const char *name, const size_t bins[CLADE_INSPECT_BINS])
 {
     cJSON *list = cJSON_AddArrayToObject(to, name);
@@ -33,15 +33,15 @@ static void add_bins(cJSON *to, const char *name, const size_t bins[CLADE_INSPEC
     }
 }
 
-static cJSON *picture_of(const clade_inspection *in, size_t i)
+static cJSON *image_of(const clade_inspection *in, size_t i)
 {
-    const clade_inspected *p = &in->pictures[i];
-    cJSON *picture = cJSON_CreateObject();
-    cJSON_AddStringToObject(picture, "split", session_splits[p->split]);
-    cJSON_AddStringToObject(picture, "class",
+    const clade_inspected *p = &in->images[i];
+    cJSON *image = cJSON_CreateObject();
+    cJSON_AddStringToObject(image, "split", session_splits[p->split]);
+    cJSON_AddStringToObject(image, "class",
                             clade_dataset_class_name(in->dataset, (size_t)p->label));
-    cJSON_AddStringToObject(picture, "name", p->name);
-    return picture;
+    cJSON_AddStringToObject(image, "name", p->name);
+    return image;
 }
 
 static void add_splits(cJSON *to, const clade_inspection *in)
@@ -71,12 +71,12 @@ static void add_faults(cJSON *to, const clade_inspection *in)
     cJSON *unused = cJSON_AddArrayToObject(to, "not_used");
     cJSON *single = cJSON_AddArrayToObject(to, "single_colour");
     for (size_t i = 0; i < in->count; i++) {
-        if (in->pictures[i].fault) {
-            cJSON *picture = picture_of(in, i);
-            cJSON_AddStringToObject(picture, "reason", in->pictures[i].fault);
-            cJSON_AddItemToArray(unreadable, picture);
+        if (in->images[i].fault) {
+            cJSON *image = image_of(in, i);
+            cJSON_AddStringToObject(image, "reason", in->images[i].fault);
+            cJSON_AddItemToArray(unreadable, image);
         }
-        if (in->pictures[i].single_colour) cJSON_AddItemToArray(single, picture_of(in, i));
+        if (in->images[i].single_colour) cJSON_AddItemToArray(single, image_of(in, i));
     }
     for (size_t i = 0; i < clade_dataset_skipped(in->dataset); i++) {
         cJSON *file = cJSON_CreateObject();
@@ -95,12 +95,12 @@ static void add_duplicates(cJSON *to, const clade_inspection *in)
         cJSON_AddBoolToObject(pair, "exact", d->exact);
         cJSON_AddNumberToObject(pair, "similarity", d->similarity);
         cJSON_AddNumberToObject(pair, "distance", d->distance);
-        cJSON_AddItemToObject(pair, "a", picture_of(in, d->a));
-        cJSON_AddItemToObject(pair, "b", picture_of(in, d->b));
+        cJSON_AddItemToObject(pair, "a", image_of(in, d->a));
+        cJSON_AddItemToObject(pair, "b", image_of(in, d->b));
         cJSON_AddItemToArray(list, pair);
     }
     cJSON_AddBoolToObject(to, "more_duplicates", in->more);
-    cJSON *shared = cJSON_AddObjectToObject(to, "pictures_with_a_duplicate");
+    cJSON *shared = cJSON_AddObjectToObject(to, "images_with_a_duplicate");
     for (int s = 0; s < CLADE_SPLITS; s++) {
         if (!clade_dataset_count(in->dataset, (clade_split)s)) continue;
         cJSON *of = cJSON_AddObjectToObject(shared, session_splits[s]);
@@ -114,7 +114,7 @@ void inspect_print_json(const clade_inspection *in, const char *path)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "data", path);
-    cJSON_AddNumberToObject(root, "pictures", (double)(in->count - in->unreadable));
+    cJSON_AddNumberToObject(root, "images", (double)(in->count - in->unreadable));
     cJSON_AddNumberToObject(root, "bytes", (double)in->bytes);
     add_splits(root, in);
     add_range(root, "width", &in->width);

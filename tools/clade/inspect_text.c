@@ -120,11 +120,11 @@ static void print_bins(const size_t bins[CLADE_INSPECT_BINS], bool bytes)
 static void print_sizes(const clade_inspection *in)
 {
     if (in->size_count == 1) {
-        printf("\nSize of pictures: %s\n", in->sizes[0].name);
+        printf("\nSize of images: %s\n", in->sizes[0].name);
         return;
     }
     printf(
-        "\nSizes of pictures: width %.0f to %.0f, median %.0f; height %.0f to %.0f, median %.0f\n",
+        "\nSizes of images: width %.0f to %.0f, median %.0f; height %.0f to %.0f, median %.0f\n",
         in->width.low, in->width.high, in->width.median, in->height.low, in->height.high,
         in->height.median);
     printf(" longer side\n");
@@ -170,9 +170,9 @@ static void print_channels(const clade_inspection *in)
                in->deviation[k]);
 }
 
-static void print_picture(const clade_inspection *in, size_t i)
+static void print_image(const clade_inspection *in, size_t i)
 {
-    const clade_inspected *p = &in->pictures[i];
+    const clade_inspected *p = &in->images[i];
     printf("%s: %s", session_splits[p->split], p->name);
 }
 
@@ -181,10 +181,10 @@ static void print_faults(const clade_inspection *in, size_t listed)
     size_t skipped = clade_dataset_skipped(in->dataset), said = 0;
     if (in->unreadable) printf("\nCannot be read: %zu\n", in->unreadable);
     for (size_t i = 0; i < in->count && said < listed; i++) {
-        if (!in->pictures[i].fault) continue;
+        if (!in->images[i].fault) continue;
         printf("  ");
-        print_picture(in, i);
-        printf(": %s\n", in->pictures[i].fault);
+        print_image(in, i);
+        printf(": %s\n", in->images[i].fault);
         said++;
     }
     if (in->unreadable > said) printf("  and %zu more\n", in->unreadable - said);
@@ -196,9 +196,9 @@ static void print_faults(const clade_inspection *in, size_t listed)
     if (in->single_coloured) printf("\nOf a single colour: %zu\n", in->single_coloured);
     said = 0;
     for (size_t i = 0; i < in->count && said < listed; i++) {
-        if (!in->pictures[i].single_colour) continue;
+        if (!in->images[i].single_colour) continue;
         printf("  ");
-        print_picture(in, i);
+        print_image(in, i);
         printf("\n");
         said++;
     }
@@ -216,11 +216,11 @@ static void print_duplicates(const clade_inspection *in, size_t listed)
             printf("  equal  ");
         else
             printf("  %5.3f  ", d->similarity);
-        print_picture(in, d->a);
+        print_image(in, d->a);
         printf(" %s ", d->exact ? "=" : "~");
-        print_picture(in, d->b);
+        print_image(in, d->b);
         printf("%s\n",
-               in->pictures[d->a].label == in->pictures[d->b].label ? "" : "  (other class)");
+               in->images[d->a].label == in->images[d->b].label ? "" : "  (other class)");
     }
     if (in->duplicate_count > listed)
         printf("  and %zu more (--list N names more, --json all)\n", in->duplicate_count - listed);
@@ -229,7 +229,7 @@ static void print_duplicates(const clade_inspection *in, size_t listed)
 void inspect_print_text(const clade_inspection *in, const char *path, size_t listed)
 {
     char text[32];
-    printf("%s: %zu pictures in %zu classes, %s\n", path, in->count - in->unreadable, in->classes,
+    printf("%s: %zu images in %zu classes, %s\n", path, in->count - in->unreadable, in->classes,
            size_text((double)in->bytes, text));
     print_classes(in);
     if (in->count > in->unreadable) {

@@ -1,4 +1,4 @@
-/* clade predict: classes of pictures. */
+/* clade predict: classes of images. */
 #define _XOPEN_SOURCE 700
 #include "session.h"
 
@@ -33,7 +33,7 @@ static clade_status add_file(file_list *list, const char *folder, const char *na
     return CLADE_OK;
 }
 
-static bool looks_like_picture(const char *name)
+static bool looks_like_image(const char *name)
 {
     static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
     const char *dot = strrchr(name, '.');
@@ -44,7 +44,7 @@ static bool looks_like_picture(const char *name)
 
 static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
-/* All pictures in a folder and below, in the order of their names. */
+/* All images in a folder and below, in the order of their names. */
 static clade_status add_folder(file_list *list, const char *folder, int depth)
 {
     enum { deepest = 32 };
@@ -60,7 +60,7 @@ static clade_status add_folder(file_list *list, const char *folder, int depth)
         if (!status && !lstat(one.path[0], &info)) {
             if (S_ISDIR(info.st_mode))
                 status = add_folder(list, one.path[0], depth + 1);
-            else if (looks_like_picture(name))
+            else if (looks_like_image(name))
                 status = add_file(list, NULL, one.path[0]);
         }
         if (one.count) free(one.path[0]);
@@ -80,7 +80,7 @@ static clade_status list_files(char **arguments, int count, file_list *out)
         status = folder ? add_folder(out, arguments[i], 0) : add_file(out, NULL, arguments[i]);
     }
     if (!status && out->count == 0)
-        status = clade_fail(CLADE_EINVAL, "%s: there are no pictures in it", arguments[0]);
+        status = clade_fail(CLADE_EINVAL, "%s: there are no images in it", arguments[0]);
     return status;
 }
 
@@ -137,9 +137,9 @@ static clade_status predict(clade_classifier *classifier, const file_list *files
 {
     enum { at_once = 64 };
     const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
-    size_t picture = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     size_t classes = (size_t)clade_classifier_classes(classifier);
-    uint8_t *pixels = malloc(at_once * picture);
+    uint8_t *pixels = malloc(at_once * image);
     float *probabilities = malloc(at_once * classes * sizeof *probabilities);
     clade_status status =
         pixels && probabilities ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
@@ -150,7 +150,7 @@ static clade_status predict(clade_classifier *classifier, const file_list *files
         for (; next < files->count && n < at_once; next++) {
             const char *path = files->path[next];
             if (clade_image_read(path, p->height, p->width, p->channels, p->interpolation,
-                                 pixels + n * picture)) {
+                                 pixels + n * image)) {
                 fprintf(stderr, "clade predict: %s\n", clade_error());
                 ++*unread;
                 continue;
@@ -182,7 +182,7 @@ int command_predict(int argc, char **argv)
         .least = 2,
         .most = COMMAND_ANY,
         .about =
-            "Says what pictures show, with probabilities. MODEL is a run folder or a .safetensors\n"
+            "Says what images show, with probabilities. MODEL is a run folder or a .safetensors\n"
             "file; a folder stands for the JPEG and PNG files in it and below.",
         .example = "clade predict runs/first photo.jpg holiday/",
     };

@@ -120,8 +120,8 @@ void progress_end(progress *p, const char *folder)
         printf("Nothing left to do in %s\n", folder);
         return;
     }
-    printf("%.0f s, %.0f pictures/s in the last epoch", p->seconds, p->last.images_per_second);
+    printf("%.0f s, %.0f images/s in the last epoch", p->seconds, p->last.images_per_second);
     if (p->best.epoch && p->best.validation.count)
         printf("; best: epoch %d, val_accuracy %.4f", p->best.epoch, p->best.validation.accuracy);
-    printf("\nSaved in %s; try: clade predict %s PICTURE\n", folder, folder);
+    printf("\nSaved in %s; try: clade predict %s IMAGE\n", folder, folder);
 }

@@ -41,10 +41,10 @@ static int report_one(const request *r, const char *run)
     clade_status status = session_open_device(&r->place, &device);
     if (!status) status = clade_classifier_open(run, device, &classifier);
     if (!status) status = open_data(r, clade_classifier_recipe(classifier), &dataset, missing);
-    if (*missing) fprintf(stderr, "clade report: no pictures: %s\n", missing);
+    if (*missing) fprintf(stderr, "clade report: no images: %s\n", missing);
     clade_report_options options = {.classifier = dataset ? classifier : NULL,
                                     .dataset = dataset,
-                                    .no_pictures = *missing ? missing : NULL};
+                                    .no_images = *missing ? missing : NULL};
     if (!status) status = clade_report_write(run, &options);
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);
@@ -58,12 +58,12 @@ int command_report(int argc, char **argv)
 {
     request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &r.data, "the pictures; default: those it was trained on"),
+        OPTION_TEXT("data", "PATH", &r.data, "the images; default: those it was trained on"),
         OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation pictures, if they lie apart"),
+                    "the validation images, if they lie apart"),
         OPTION_TEXT("out", "FILE", &r.out, "where to write the page that compares several runs"),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
+        OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
     };
     static const command_usage usage = {
         .name = "report",
@@ -83,7 +83,7 @@ int command_report(int argc, char **argv)
     if (count > 1 && !r.out)
         return command_misuse("report", "%d runs: expected --out FILE for the page", count);
     if (count > 1 && r.data)
-        return command_misuse("report", "runs are compared without pictures; expected no --data");
+        return command_misuse("report", "runs are compared without images; expected no --data");
     if (count == 1) return report_one(&r, argv[1]);
     if (clade_report_compare((const char *const *)argv + 1, (size_t)count, r.out))
         return command_fail("report");

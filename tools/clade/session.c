@@ -60,7 +60,7 @@ bool session_watch(void *user, size_t done, size_t total)
 {
     const session_watcher *w = user;
     if (w->terminal && (done % 64 == 0 || done == total))
-        fprintf(stderr, "\rReading pictures: %zu/%zu", done, total);
+        fprintf(stderr, "\rReading images: %zu/%zu", done, total);
     return !w->stop || !w->stop();
 }
 

@@ -29,7 +29,7 @@ clade_status session_open_device(const session_place *place, clade_device **out)
 /* "512M", "4G" or bytes; false: neither. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
-/* A line of progress on a terminal while pictures are read. */
+/* A line of progress on a terminal while images are read. */
 typedef struct session_watcher {
     bool (*stop)(void); /* polled; may be NULL */
     bool terminal;
@@ -51,7 +51,7 @@ void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first)
 char *session_cache_path(const char *name);
 
 /* The data that the recipe was trained on, or in its place what is given (either may be NULL).
- * *rendered is where the pictures of the recipe `shapes` lie, if it is that; to be freed after the
+ * *rendered is where the images of the recipe `shapes` lie, if it is that; to be freed after the
  * options were used. The path is NULL where none is known. */
 clade_data_options session_data(const clade_recipe *recipe, const char *data,
                                 const char *validation, char **rendered);

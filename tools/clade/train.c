@@ -1,4 +1,4 @@
-/* clade train: from a recipe and pictures to a trained classifier. */
+/* clade train: from a recipe and images to a trained classifier. */
 #define _XOPEN_SOURCE 700
 #include "events.h"
 #include "interrupt.h"
@@ -124,12 +124,12 @@ static clade_status make_shapes(char **path)
     if (!*path)
         return clade_fail(
             CLADE_EINVAL,
-            "no cache folder for rendered pictures: neither XDG_CACHE_HOME nor HOME is an "
+            "no cache folder for rendered images: neither XDG_CACHE_HOME nor HOME is an "
             "absolute path; expected --data PATH");
-    return clade_context(clade_shapes_write(*path, NULL), "rendered pictures");
+    return clade_context(clade_shapes_write(*path, NULL), "rendered images");
 }
 
-/* Training decodes the pictures on the way, unless all must be known before. */
+/* Training decodes the images on the way, unless all must be known before. */
 static clade_status open_data(request *r, const clade_recipe *recipe, const clade_device *device,
                               clade_dataset **out)
 {
@@ -139,7 +139,7 @@ static clade_status open_data(request *r, const clade_recipe *recipe, const clad
     if (!options.path && strcmp(clade_recipe_name(recipe), "shapes"))
         return clade_fail(
             CLADE_EINVAL,
-            "%s: expected --data PATH; `clade data list` tells where its pictures are",
+            "%s: expected --data PATH; `clade data list` tells where its images are",
             clade_recipe_name(recipe));
     if (!options.path) {
         status = make_shapes(&shapes);
@@ -180,13 +180,13 @@ typedef struct watchers {
     size_t skipped; /* of its files, as far as they were told of */
 } watchers;
 
-/* Training that met damaged pictures has begun again without them. */
+/* Training that met damaged images has begun again without them. */
 static void watch_data(watchers *w)
 {
     size_t skipped = clade_dataset_skipped(w->dataset);
     if (skipped == w->skipped) return;
     progress_break(&w->progress);
-    fprintf(stderr, "clade train: damaged pictures; began again without them\n");
+    fprintf(stderr, "clade train: damaged images; began again without them\n");
     session_print_skipped(stderr, w->dataset, w->skipped);
     w->skipped = skipped;
 }
@@ -206,7 +206,7 @@ static bool is_paused(const watchers *w)
 
 static bool poll_stop(void *user) { return interrupt_asked() || is_paused(user); }
 
-/* The last page: of a complete run, with what its best weights make of the pictures, as `clade
+/* The last page: of a complete run, with what its best weights make of the images, as `clade
  * report` would write it. */
 static void end_report(watchers *w, bool complete, clade_device *device,
                        const clade_dataset *dataset)
@@ -302,21 +302,21 @@ int command_train(int argc, char **argv)
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
         OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation pictures, if they lie apart"),
+                    "the validation images, if they lie apart"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),
         OPTION_INTEGER("pause", "N", &r.pause, 1, INT32_MAX,
                        "stop after this epoch; the run can be resumed"),
-        OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "pictures per step"),
+        OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "images per step"),
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
                        "of initial weights, shuffling, augmentation and dropout"),
         OPTION_TEXT("out", "DIR", &r.out, "the run folder; default: runs/NAME, a new one"),
         OPTION_TEXT("resume", "DIR", &r.resume, "go on with the run in this folder"),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
-        OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
+        OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded pictures, and for features, as 4G; default: half of it"),
+                    "memory for decoded images, and for features, as 4G; default: half of it"),
         OPTION_MAYBE_TEXT("tensorboard", "DIR", &r.tensorboard,
                           "also write events for TensorBoard; default: into the run folder"),
         OPTION_FLAG("no-report", &r.no_report, "write no report.html into the run folder"),

@@ -74,7 +74,7 @@ static clade_status check_data(const clade_recipe *recipe)
     if (!options->path && strcmp(clade_recipe_name(recipe), "shapes"))
         return clade_fail(
             CLADE_EINVAL,
-            "%s: expected --data PATH; `clade data list` tells where its pictures are",
+            "%s: expected --data PATH; `clade data list` tells where its images are",
             clade_recipe_name(recipe));
     if (!options->path) return CLADE_OK;
     clade_status status = clade_dataset_open(options, &data);
@@ -269,7 +269,7 @@ int command_tune(int argc, char **argv)
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
         OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation pictures, if they lie apart"),
+                    "the validation images, if they lie apart"),
         OPTION_TEXT("out", "STUDY", &r.out,
                     "the study's folder, new or to go on with; default: studies/NAME"),
         OPTION_INTEGER("trials", "N", &r.trials, 1, 100000,
@@ -285,9 +285,9 @@ int command_tune(int argc, char **argv)
         OPTION_TEXT("time-limit", "TIME", &r.time_limit, "stop after 90s, 30m or 2h"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
-        OPTION_FLAG("strict-data", &r.strict_data, "a damaged picture is an error, not skipped"),
+        OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded pictures, as 4G; default: half of it"),
+                    "memory for decoded images, as 4G; default: half of it"),
         OPTION_TEXT("list", "STUDY", &r.list, "only show the trials of this study"),
         OPTION_FLAG("json", &r.json, "one line of JSON per trial"),
     };

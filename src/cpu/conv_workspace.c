@@ -1,4 +1,4 @@
-/* How much scratch memory the CPU's convolutions and dense layers need: packed operands, partial
+/* How much workspace the CPU's convolutions and dense layers need: packed operands, partial
  * sums, and each thread's copies of rows. Reckoned for the widest vectors. */
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
@@ -42,7 +42,7 @@ static size_t winograd_dw_all_floats(winograd_job job, size_t threads)
     return most;
 }
 
-size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
+size_t clade_cpu_conv_workspace(const cpu_context *cpu, clade_op op, const clade_args *args)
 {
     static const int32_t by_one[2] = {1, 1};
     size_t threads = (size_t)clade_pool_threads(cpu->pool), floats = 0;
@@ -56,7 +56,7 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
             floats = winograd_floats(winograd_forward(a), threads);
     } else if (op == CLADE_OP_conv2d_norm) {
         const clade_args conv = {.conv2d = conv_norm_conv(&args->conv2d_norm)};
-        floats = clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d, &conv) / sizeof(float) +
+        floats = clade_cpu_conv_workspace(cpu, CLADE_OP_conv2d, &conv) / sizeof(float) +
                  (size_t)args->conv2d_norm.w.dim[3];
     } else if (op == CLADE_OP_conv2d_dx) {
         const clade_conv2d_dx_args *a = &args->conv2d_dx;
@@ -85,19 +85,19 @@ size_t clade_cpu_conv_scratch(const cpu_context *cpu, clade_op op, const clade_a
 }
 
 /* That of the convolution that does most of it; in the forward op, what two rows of
- * results read for each thread; for depthwise ones, a picture or all pictures in full. */
-size_t clade_cpu_conv_pool_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
+ * results read for each thread; for depthwise ones, an image or all images in full. */
+size_t clade_cpu_conv_pool_workspace(const cpu_context *cpu, clade_op op, const clade_args *args)
 {
     clade_args conv;
     if (op == CLADE_OP_conv2d_maxpool) {
         const clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
         conv_geometry g = CONV_GEOMETRY(a);
         clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
-        size_t picture = clade_tensor_count(&full) / (size_t)full.dim[0];
+        size_t image = clade_tensor_count(&full) / (size_t)full.dim[0];
         conv.conv2d = conv_pool_conv(a, full);
         size_t rows = conv_pair_floats(&conv.conv2d) * (size_t)clade_pool_threads(cpu->pool);
-        return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d, &conv) +
-               (conv_is_depthwise(&a->w, g.groups) ? picture : rows) * sizeof(float);
+        return clade_cpu_conv_workspace(cpu, CLADE_OP_conv2d, &conv) +
+               (conv_is_depthwise(&a->w, g.groups) ? image : rows) * sizeof(float);
     }
     if (op == CLADE_OP_conv2d_maxpool_dx) {
         const clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
@@ -105,7 +105,7 @@ size_t clade_cpu_conv_pool_scratch(const cpu_context *cpu, clade_op op, const cl
         clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
         size_t all = conv_is_depthwise(&a->w, g.groups) ? clade_tensor_count(&full) : 0;
         conv.conv2d_dx = conv_pool_conv_dx(a, full);
-        return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d_dx, &conv) + all * sizeof(float);
+        return clade_cpu_conv_workspace(cpu, CLADE_OP_conv2d_dx, &conv) + all * sizeof(float);
     }
     if (op == CLADE_OP_conv2d_maxpool_dw) {
         const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
@@ -113,12 +113,12 @@ size_t clade_cpu_conv_pool_scratch(const cpu_context *cpu, clade_op op, const cl
         clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
         size_t all = conv_is_depthwise(&a->dw, g.groups) ? clade_tensor_count(&full) : 0;
         conv.conv2d_dw = conv_pool_conv_dw(a, full);
-        return clade_cpu_conv_scratch(cpu, CLADE_OP_conv2d_dw, &conv) + all * sizeof(float);
+        return clade_cpu_conv_workspace(cpu, CLADE_OP_conv2d_dw, &conv) + all * sizeof(float);
     }
     return 0;
 }
 
-size_t clade_cpu_dense_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
+size_t clade_cpu_dense_workspace(const cpu_context *cpu, clade_op op, const clade_args *args)
 {
     (void)cpu;
     size_t floats = 0;

@@ -1,4 +1,4 @@
-/* Pictures with what was predicted of them, and where the classifier looked. */
+/* Images with what was predicted of them, and where the classifier looked. */
 #include "base/random.h"
 #include "report/predictions.h"
 
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { shown = 12 }; /* pictures of a kind */
+enum { shown = 12 }; /* images of a kind */
 
 /* What the figures share. */
 typedef struct gallery {
@@ -42,7 +42,7 @@ static float map_at(const gallery *g, int32_t i, int32_t j)
     return top + down * (bottom - top);
 }
 
-/* Lays the map over the picture: grey where nothing counts, then violet, orange and yellow. */
+/* Lays the map over the image: grey where nothing counts, then violet, orange and yellow. */
 static void lay_over(const gallery *g, const uint8_t *pixels)
 {
     static const float ramp[4][3] = {{68, 1, 84}, {177, 42, 144}, {252, 125, 40}, {252, 240, 60}};
@@ -76,10 +76,10 @@ static clade_status add_figure(gallery *g, size_t i)
         status = clade_gradcam_map(g->gradcam, r->pixels, r->predicted[i], g->map);
     if (status) return status;
     clade_page_figure_begin(g->page);
-    clade_page_picture(g->page, &(clade_pixels){r->pixels, g->hwc[0], g->hwc[1], g->hwc[2]}, name);
+    clade_page_image(g->page, &(clade_pixels){r->pixels, g->hwc[0], g->hwc[1], g->hwc[2]}, name);
     if (g->gradcam) {
         lay_over(g, r->pixels);
-        clade_page_picture(g->page, &(clade_pixels){g->overlay, g->hwc[0], g->hwc[1], 3},
+        clade_page_image(g->page, &(clade_pixels){g->overlay, g->hwc[0], g->hwc[1], 3},
                            "Grad-CAM");
     }
     clade_page_caption_begin(g->page);
@@ -99,7 +99,7 @@ static clade_status add_figure(gallery *g, size_t i)
 static clade_status add_list(gallery *g, const size_t *list, size_t count)
 {
     clade_status status = CLADE_OK;
-    clade_page_grid_begin(g->page, CLADE_GRID_PICTURES);
+    clade_page_grid_begin(g->page, CLADE_GRID_IMAGES);
     for (size_t k = 0; k < count && !status; k++) status = add_figure(g, list[k]);
     clade_page_grid_end(g->page);
     return status;
@@ -127,13 +127,13 @@ static size_t find_mistakes(const report_predictions *r, size_t list[shown])
     return count;
 }
 
-/* Some pictures at random, none twice, in the order of the split. */
+/* Some images at random, none twice, in the order of the split. */
 static size_t draw(const report_predictions *r, size_t list[shown])
 {
     uint64_t seed = clade_recipe_training(clade_classifier_recipe(r->classifier))->seed;
     clade_random random = clade_random_start(seed, CLADE_STREAM_INSPECT, 1);
     size_t count = 0, wanted = r->count < shown ? r->count : shown;
-    /* each picture with the chance that fills the list (Knuth's algorithm S) */
+    /* each image with the chance that fills the list (Knuth's algorithm S) */
     for (size_t i = 0; i < r->count && count < wanted; i++)
         if (clade_random_below(&random, (uint32_t)(r->count - i)) < wanted - count)
             list[count++] = i;
@@ -151,7 +151,7 @@ static clade_status make_gradcam(gallery *g)
     return g->map && g->overlay ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for Grad-CAM");
 }
 
-clade_status clade_report_add_pictures(clade_page *page, report_predictions *r)
+clade_status clade_report_add_images(clade_page *page, report_predictions *r)
 {
     gallery g = {.page = page, .r = r};
     size_t list[shown + 1], count;
@@ -162,14 +162,14 @@ clade_status clade_report_add_pictures(clade_page *page, report_predictions *r)
         clade_page_section(page, "Surest mistakes");
         if (g.gradcam && count)
             clade_page_paragraph(page,
-                                 "Below each picture: Grad-CAM, the places that speak for the "
+                                 "Below each image: Grad-CAM, the places that speak for the "
                                  "predicted class (%s).",
                                  clade_gradcam_layer(g.gradcam));
         if (!count) clade_page_paragraph(page, "There are none.");
         status = add_list(&g, list, count);
     }
     if (!status) {
-        clade_page_section(page, "Pictures at random");
+        clade_page_section(page, "Images at random");
         count = draw(r, list);
         status = add_list(&g, list, count);
     }

@@ -1,5 +1,5 @@
-/* The pictures of an inspection's page: samples, as training sees them, duplicates. */
-#include "report/inspect_pictures.h"
+/* The images of an inspection's page: samples, as training sees them, duplicates. */
+#include "report/inspect_images.h"
 
 #include "base/random.h"
 #include "report/inspect_augment.h"
@@ -9,10 +9,10 @@
 #include <string.h>
 
 enum {
-    thumbnail = 128,        /* the longer side of a picture */
+    thumbnail = 128,        /* the longer side of an image */
     shown_classes = 200,    /* with samples */
-    augmented_classes = 12, /* with augmented pictures, of each */
-    augmented_pictures = 2, /* so many, as in */
+    augmented_classes = 12, /* with augmented images, of each */
+    augmented_images = 2, /* so many, as in */
     augmented_epochs = 5    /* so many epochs */
 };
 
@@ -21,7 +21,7 @@ typedef struct work {
     clade_page *page;
     const clade_inspection *in;
     const clade_inspect_page *options;
-    size_t *of_class; /* the readable pictures of a class in the split that is shown */
+    size_t *of_class; /* the readable images of a class in the split that is shown */
     uint8_t *pixels;  /* of a thumbnail */
 } work;
 
@@ -57,17 +57,17 @@ static void add_thumbnail(work *w, size_t i)
     if (status)
         fail(w, status);
     else
-        clade_page_picture(w->page, &pixels, w->in->pictures[i].name);
+        clade_page_image(w->page, &pixels, w->in->images[i].name);
 }
 
-/* Puts the first `most` of a shuffled order of a class' readable pictures to the front of
+/* Puts the first `most` of a shuffled order of a class' readable images to the front of
  * w->of_class; gives how many there are. */
 static size_t choose(work *w, size_t c, size_t most)
 {
     const clade_inspection *in = w->in;
     size_t n = 0;
     for (size_t i = 0; i < in->count; i++) {
-        const clade_inspected *p = &in->pictures[i];
+        const clade_inspected *p = &in->images[i];
         if (!p->fault && p->split == in->measured && (size_t)p->label == c) w->of_class[n++] = i;
     }
     clade_random r = clade_random_start(w->options->seed, CLADE_STREAM_INSPECT, c);
@@ -88,9 +88,9 @@ static void add_samples(work *w)
     for (size_t c = 0; c < w->in->classes && c < shown_classes; c++) {
         size_t n = choose(w, c, (size_t)most);
         heading(w, class_of(w, c));
-        clade_page_grid_begin(w->page, CLADE_GRID_PICTURES);
+        clade_page_grid_begin(w->page, CLADE_GRID_IMAGES);
         for (size_t i = 0; i < n; i++) {
-            const clade_inspected *p = &w->in->pictures[w->of_class[i]];
+            const clade_inspected *p = &w->in->images[w->of_class[i]];
             clade_page_figure_begin(w->page);
             add_thumbnail(w, w->of_class[i]);
             clade_page_caption_begin(w->page);
@@ -103,8 +103,8 @@ static void add_samples(work *w)
         clade_page_paragraph(w->page, "and %zu classes more", w->in->classes - shown_classes);
 }
 
-/* A picture as the recipe reads it, and as it is in each of some epochs. */
-static void add_augmented_picture(work *w, size_t i)
+/* An image as the recipe reads it, and as it is in each of some epochs. */
+static void add_augmented_image(work *w, size_t i)
 {
     int32_t hwc[3];
     clade_dataset_shape(w->in->dataset, hwc);
@@ -113,20 +113,20 @@ static void add_augmented_picture(work *w, size_t i)
     clade_status status = pixels
                               ? clade_inspect_augment(w->in, w->options->recipe, w->options->device,
                                                       i, augmented_epochs, pixels)
-                              : clade_fail(CLADE_ENOMEM, "out of memory for augmented pictures");
-    clade_page_grid_begin(w->page, CLADE_GRID_PICTURES);
+                              : clade_fail(CLADE_ENOMEM, "out of memory for augmented images");
+    clade_page_grid_begin(w->page, CLADE_GRID_IMAGES);
     for (int e = 0; e <= augmented_epochs && !status; e++) {
         char alt[96];
         const clade_pixels shown = {pixels + (size_t)e * size, hwc[0], hwc[1], hwc[2]};
-        snprintf(alt, sizeof alt, "%.60s, %s %d", base_of(w->in->pictures[i].name),
+        snprintf(alt, sizeof alt, "%.60s, %s %d", base_of(w->in->images[i].name),
                  e ? "epoch" : "as read", e);
         clade_page_figure_begin(w->page);
-        clade_page_picture(w->page, &shown, alt);
+        clade_page_image(w->page, &shown, alt);
         clade_page_caption_begin(w->page);
         if (e)
             clade_page_text(w->page, "epoch %d", e);
         else
-            clade_page_text(w->page, "%s", base_of(w->in->pictures[i].name));
+            clade_page_text(w->page, "%s", base_of(w->in->images[i].name));
         clade_page_figure_end(w->page);
     }
     clade_page_grid_end(w->page);
@@ -145,9 +145,9 @@ static void add_augmented(work *w)
                          "it augments them.",
                          hwc[1], hwc[0], clade_recipe_name(w->options->recipe));
     for (size_t c = 0; c < w->in->classes && c < augmented_classes; c++) {
-        size_t n = choose(w, c, augmented_pictures);
+        size_t n = choose(w, c, augmented_images);
         heading(w, class_of(w, c));
-        for (size_t i = 0; i < n; i++) add_augmented_picture(w, w->of_class[i]);
+        for (size_t i = 0; i < n; i++) add_augmented_image(w, w->of_class[i]);
     }
     if (w->in->classes > augmented_classes)
         clade_page_paragraph(w->page, "and %zu classes more", w->in->classes - augmented_classes);
@@ -156,7 +156,7 @@ static void add_augmented(work *w)
 /* One of a pair: what makes it a problem stands out. */
 static void add_half(work *w, size_t i, bool across, bool other)
 {
-    const clade_inspected *p = &w->in->pictures[i];
+    const clade_inspected *p = &w->in->images[i];
     clade_page_figure_begin(w->page);
     add_thumbnail(w, i);
     clade_page_caption_begin(w->page);
@@ -171,7 +171,7 @@ static void add_half(work *w, size_t i, bool across, bool other)
 
 static void add_pair(work *w, const clade_duplicate *d)
 {
-    const clade_inspected *a = &w->in->pictures[d->a], *b = &w->in->pictures[d->b];
+    const clade_inspected *a = &w->in->images[d->a], *b = &w->in->images[d->b];
     bool across = a->split != b->split, other = a->label != b->label;
     clade_page_markup(w->page, "<div class=\"pair\">\n");
     add_half(w, d->a, across, other);
@@ -201,7 +201,7 @@ static void add_duplicates(work *w)
         clade_page_paragraph(w->page, "and %zu pairs more", in->duplicate_count - most);
 }
 
-void clade_inspect_pictures(clade_page *page, const clade_inspection *in,
+void clade_inspect_images(clade_page *page, const clade_inspection *in,
                             const clade_inspect_page *options)
 {
     work w = {.page = page, .in = in, .options = options};
@@ -212,7 +212,7 @@ void clade_inspect_pictures(clade_page *page, const clade_inspection *in,
         add_augmented(&w);
         add_duplicates(&w);
     } else {
-        fail(&w, clade_fail(CLADE_ENOMEM, "out of memory for the pictures of a page"));
+        fail(&w, clade_fail(CLADE_ENOMEM, "out of memory for the images of a page"));
     }
     free(w.of_class);
     free(w.pixels);

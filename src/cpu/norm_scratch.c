@@ -1,9 +1,0 @@
-/* Scratch memory of batch normalisation on the CPU. */
-#include "cpu/cpu.h"
-#include "op/norm.h"
-
-size_t clade_cpu_norm_scratch(const cpu_context *cpu, clade_op op, const clade_args *args)
-{
-    (void)cpu;
-    return norm_scratch_bytes(op, args);
-}
