@@ -6,7 +6,7 @@
  * are the same address for the group (a broadcast). */
 #include "opencl.clh"
 #include "conv.clh"
-#include "conv_finish.clh"
+#include "conv_epilogue.clh"
 #include "conv_job.clh"
 
 #ifndef NV
@@ -33,12 +33,11 @@ kernel void conv_pack(TENSOR(const float, w), global float *packed, int taps, in
     packed += row * summed * lanes;
     for (int s = get_global_id(1); s < summed; s += get_global_size(1))
         for (int l = get_global_id(0); l < lanes; l += get_global_size(0))
-            packed[(long)s * lanes + l] =
-                first + l < across ? w[s * s_step + l * lane_step] : 0.0f;
+            packed[(long)s * lanes + l] = first + l < across ? w[s * s_step + l * lane_step] : 0.0f;
 }
 
 /* The sums of pb pixels, the first of which f is at, to memory; of pixels before `from` nothing. */
-INLINE_FOR void put_pixels(const conv_finish *finish, V acc[TILE_PIXELS][TILE_VECTORS],
+INLINE_FOR void put_pixels(const conv_epilogue *epilogue, V acc[TILE_PIXELS][TILE_VECTORS],
                            const int pb, int from, global float *y, long y_step, int lanes,
                            int accumulate)
 {
@@ -46,8 +45,8 @@ INLINE_FOR void put_pixels(const conv_finish *finish, V acc[TILE_PIXELS][TILE_VE
     {
         int left = lanes - v * VW;
         if (left <= 0) continue;
-        const conv_finish f = conv_finish_at(finish, v * VW, v * VW);
-        conv_finish_sums(&f, &acc[0][v], pb, TILE_VECTORS, y_step, left);
+        const conv_epilogue f = conv_epilogue_at(epilogue, v * VW, v * VW);
+        conv_epilogue_sums(&f, &acc[0][v], pb, TILE_VECTORS, y_step, left);
         EACH_PIXEL(p, pb)
         {
             global float *to = y + p * y_step + v * VW;
@@ -55,14 +54,14 @@ INLINE_FOR void put_pixels(const conv_finish *finish, V acc[TILE_PIXELS][TILE_VE
             conv_store(to, accumulate ? conv_load(to, left) + acc[p][v] : acc[p][v], left);
         }
     }
-    for (int p = from; finish->act > ACT_RELU6 && p < pb; p++)
-        conv_finish_rest(finish->act, finish->alpha, y + p * y_step, lanes);
+    for (int p = from; epilogue->act > ACT_RELU6 && p < pb; p++)
+        conv_epilogue_rest(epilogue->act, epilogue->alpha, y + p * y_step, lanes);
 }
 
 /* Grid: block of all groups, unit of a row, row of all images. Units 0 … tiles − 1 are the tiles
  * of the results low … high − 1, the last one overlapping the one before where they do not come out
  * even; the units after them are the single results at the borders. */
-kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
+kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), EPILOGUE_ARGUMENTS,
                        TENSOR(float, y), conv_job job)
 {
     int block = get_global_id(0);
@@ -82,12 +81,13 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
          (j * job.row.stride + job.row.base + r0 * job.row.reach) * width) *
             channels +
         group * job.cin;
-    global float *out = y + y0 +
-                        ((n * job.out_h + job.row.first + (long)j * job.row.spread) * job.out_w +
-                         job.column.first) *
-                            out_channels +
-                        group * job.cout + lane;
-    long y_step = job.column.spread * out_channels;
+    global float *out =
+        y + y0 +
+        ((n * job.out_h + job.row.first + (long)j * job.row.out_stride) * job.out_w +
+         job.column.first) *
+            out_channels +
+        group * job.cout + lane;
+    long y_step = job.column.out_stride * out_channels;
     global const float *weights =
         w + w0 + (long)block * job.w_block +
         ((job.row.first_tap + r0 * job.row.tap_step) * job.kw + job.column.first_tap) *
@@ -97,8 +97,8 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
     long src_column = job.column.reach * channels, w_column = (long)job.column.tap_step * job.w_tap;
     long step = job.column.stride * channels;
     int run = job.column.reach == 1 && job.column.tap_step == 1 && job.groups == 1;
-    const conv_finish all = FINISH;
-    const conv_finish row = conv_finish_at(&all, group * job.cout + lane, out - (y + y0));
+    const conv_epilogue all = FINISH;
+    const conv_epilogue row = conv_epilogue_at(&all, group * job.cout + lane, out - (y + y0));
     int units = job.tiles + job.column.count - (job.high - job.low);
     V acc[TILE_PIXELS][TILE_VECTORS];
     for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
@@ -108,7 +108,7 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
                          source + (first * job.column.stride + job.column.base) * channels, step,
                          weights, job.w_step, r1 - r0, src_row, w_row, run ? 1 : job.column.taps,
                          src_column, w_column, run ? job.column.taps * job.cin : job.cin);
-            const conv_finish f = conv_finish_at(&row, 0, first * y_step);
+            const conv_epilogue f = conv_epilogue_at(&row, 0, first * y_step);
             put_pixels(&f, acc, PB, wanted - first, out + first * y_step, y_step, lanes,
                        job.accumulate);
         } else {
@@ -122,7 +122,7 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
                          0, weights + s0 * w_column, job.w_step, r1 - r0, src_row, w_row,
                          run ? (s1 > s0) : s1 - s0, src_column, w_column,
                          run ? (s1 - s0) * job.cin : job.cin);
-            const conv_finish f = conv_finish_at(&row, 0, i * y_step);
+            const conv_epilogue f = conv_epilogue_at(&row, 0, i * y_step);
             put_pixels(&f, acc, 1, 0, out + i * y_step, y_step, lanes, job.accumulate);
         }
     }
@@ -134,14 +134,14 @@ kernel void conv_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_AR
 /* dense on CPUs; job: of a convolution of a row of pixels. The weights of some inputs are used by
  * all tiles of rows while those of the next are asked for. Grid: block of NV VW outputs, `tiles`
  * tiles of PB rows, the last one overlapping the one before where they do not come out even. */
-kernel void dense_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
+kernel void dense_tiles(TENSOR(const float, x), TENSOR(const float, w), EPILOGUE_ARGUMENTS,
                         TENSOR(float, y), int tiles, conv_job job)
 {
     int block = get_global_id(0), begin = get_global_id(1) * tiles, n = job.column.count;
     int lane = block * job.lanes, lanes = min(job.lanes, job.cout - lane);
     long depth_step = (long)DENSE_DEPTH * job.w_step;
     global const float *weights = w + w0 + (long)block * job.w_block;
-    const conv_finish all = FINISH;
+    const conv_epilogue all = FINISH;
     V acc[TILE_PIXELS][TILE_VECTORS];
     float sums[DENSE_TILES][PB][NV * VW];
     tiles = min(tiles, (n + PB - 1) / PB - begin);
@@ -164,7 +164,7 @@ kernel void dense_tiles(TENSOR(const float, x), TENSOR(const float, w), FINISH_A
     for (int t = 0; t < tiles; t++) {
         int wanted = (begin + t) * PB, first = min(wanted, n - PB);
         long at = (long)first * job.cout + lane;
-        const conv_finish f = conv_finish_at(&all, lane, at);
+        const conv_epilogue f = conv_epilogue_at(&all, lane, at);
         EACH_PIXEL(p, PB)
         EACH_VECTOR(v, NV) acc[p][v] = V_LOAD(sums[t][p] + v * VW);
         put_pixels(&f, acc, PB, wanted - first, y + y0 + at, job.cout, lanes, 0);

@@ -72,7 +72,7 @@ INLINE_FOR void sum_rows(const conv_dw_job *job, const int nv, global const floa
 }
 
 /* `count` rows of the full gradient from the pooled one, from `line` of all images' rows on. */
-INLINE void spread_lines(const conv_dw_job *job, global const float *dy, global const uchar *index,
+INLINE void unpool_lines(const conv_dw_job *job, global const float *dy, global const uchar *index,
                          long line, int count, global float *to)
 {
     int k = job->k;
@@ -139,7 +139,7 @@ INLINE void sum_taps(const conv_dw_job *job, global const float *x, global const
  * get_global_size-th block and tile and its share of the chunks, with `taps` rows of taps at a
  * time. On a CPU there is one along the first two dimensions and few along the third, and `band`
  * rows of dy stay in the cache while all tiles read them; on a GPU each has its own tile. Only the
- * former sum up db, and take a pooled dy, of whole vectors and one group, which each spreads in
+ * former sum up db, and take a pooled dy, of whole vectors and one group, which each unpools in
  * memory of its own, `own`: [work-item][band][ow][k]. */
 kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy),
                          TENSOR(const uchar, index), TENSOR(float, own), TENSOR(float, parts),
@@ -174,7 +174,7 @@ kernel void conv_dw_part(TENSOR(const float, x), TENSOR(const float, dy),
             int count = (int)(min(min(line + band, end), image_end) - line);
             global const float *dy_line = dy + dy0 + line * dy_row;
             if (job.pooled) {
-                spread_lines(&job, dy + dy0, index + index0, line, count, own);
+                unpool_lines(&job, dy + dy0, index + index0, line, count, own);
                 dy_line = own;
             }
             for (int r = r0; r < r0 + taps; r++)

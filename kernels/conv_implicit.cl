@@ -8,7 +8,7 @@
 #include "opencl.clh"
 #include "product.clh"
 
-#include "conv_finish.clh"
+#include "conv_epilogue.clh"
 #include "conv_job.clh"
 #include "conv_pool.clh"
 
@@ -40,8 +40,8 @@ INLINE int4 find_row(const conv_job *job, int m)
         n = m / job->column.count / job->row.count;
     }
     if (n >= job->images) return (int4)(0, INT_MIN / 2, 0, -1);
-    int to = (n * job->out_h + job->row.first + j * job->row.spread) * job->out_w +
-             job->column.first + i * job->column.spread;
+    int to = (n * job->out_h + job->row.first + j * job->row.out_stride) * job->out_w +
+             job->column.first + i * job->column.out_stride;
     if (POOL) {
         j = 2 * j + tap / 2;
         i = 2 * i + tap % 2;
@@ -123,13 +123,13 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
 
 /* What becomes of a run of sums from channel `channel` on; `left` of them are wanted, `at` floats
  * behind the first result. */
-INLINE_FOR void finish_run(const conv_finish *f, float *value, int channel, long at, int left)
+INLINE_FOR void epilogue_run(const conv_epilogue *f, float *value, int channel, long at, int left)
 {
     WHOLE
     for (int i = 0; i < RUN_N; i++) {
         if (i >= left) continue;
-        conv_finish one = conv_finish_at(f, channel + i, at + i);
-        conv_finish_sums(&one, value + i, 1, 1, 0, 1);
+        conv_epilogue one = conv_epilogue_at(f, channel + i, at + i);
+        conv_epilogue_sums(&one, value + i, 1, 1, 0, 1);
         if (ACT > ACT_RELU6) value[i] = act_forward(ACT, f->alpha, value[i]);
     }
 }
@@ -169,9 +169,9 @@ INLINE_FOR void store_windows(float (*acc)[WN], int c, global float *y, global u
  *     the same, 14² × 256 → 1024, z            30    1.6         55            arithmetic
  *
  * (the fourth where it is not done by Winograd's tiles). Nothing goes to or from the host. */
-PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
-                                  TENSOR(float, y), TENSOR(uchar, index), int has_index,
-                                  conv_job job)
+PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w),
+                                  EPILOGUE_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, index),
+                                  int has_index, conv_job job)
 {
     PRODUCT_LOCAL;
     local int4 rows[BM];
@@ -199,7 +199,7 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w)
         product_add(acc, as, bs, min(KS, n - first), at);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    conv_finish f = FINISH;
+    conv_epilogue f = FINISH;
     f.act = ACT;
     WHOLE
     for (int c = 0; c < WN; c += RUN_N) {
@@ -208,7 +208,7 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w)
         for (int r = 0; r < WM; r++) {
             long to = (long)rows[PRODUCT_ROW(r, at)].s3 * job.groups * job.cout + first;
             if (to < 0) continue;
-            finish_run(&f, acc[r] + c, first, to, left - o);
+            epilogue_run(&f, acc[r] + c, first, to, left - o);
             if (!POOL)
                 product_store(y + y0 + to, acc[r] + c, left - o, job.accumulate);
             else if (r % 4 == 3)
@@ -280,7 +280,7 @@ INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const i
 }
 
 /* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
- * spread, and dy is at that of all images. */
+ * unpooled, and dy is at that of all images. */
 INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local const int4 *pixels,
                                 global const float *dy, global const uchar *index, int steps,
                                 int left, int at)

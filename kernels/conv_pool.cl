@@ -51,8 +51,8 @@ kernel void conv_pool_tiles(TENSOR(const float, x), TENSOR(const float, w), TENS
     int lanes = min(job.lanes, job.cout - lane);
     long channels = (long)job.groups * job.cin, out_channels = (long)job.groups * job.cout;
     long width = job.column.size, src_row = job.row.reach * width * channels;
-    const conv_finish finish = {.b = job.has_bias ? b + b0 + group * job.cout + lane : 0,
-                                .act = job.act ? ACT_RELU : ACT_LINEAR};
+    const conv_epilogue epilogue = {.b = job.has_bias ? b + b0 + group * job.cout + lane : 0,
+                                    .act = job.act ? ACT_RELU : ACT_LINEAR};
     global const float *source[2], *weights[2];
     int rows[2];
     UNROLL
@@ -79,7 +79,7 @@ kernel void conv_pool_tiles(TENSOR(const float, x), TENSOR(const float, w), TENS
                              src_row, w_row, run ? 1 : job.column.taps, src_column, job.w_tap,
                              run ? job.column.taps * job.cin : job.cin);
             long result = to + first * out_channels;
-            conv_pool_tile(&finish, acc[0], acc[1], PB / 2, NV, lanes, y + y0 + result,
+            conv_pool_tile(&epilogue, acc[0], acc[1], PB / 2, NV, lanes, y + y0 + result,
                            has_index ? index + index0 + result : 0, out_channels);
             continue;
         }
@@ -98,7 +98,7 @@ kernel void conv_pool_tiles(TENSOR(const float, x), TENSOR(const float, w), TENS
                              run ? (s1 - s0) * job.cin : job.cin);
         }
         long result = to + i * out_channels;
-        conv_pool_tile(&finish, acc[0], acc[1], 1, NV, lanes, y + y0 + result,
+        conv_pool_tile(&epilogue, acc[0], acc[1], 1, NV, lanes, y + y0 + result,
                        has_index ? index + index0 + result : 0, out_channels);
     }
 }

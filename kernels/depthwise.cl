@@ -8,21 +8,21 @@
 #include "opencl.clh"
 #include "depthwise.clh"
 
-kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), FINISH_ARGUMENTS,
+kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), EPILOGUE_ARGUMENTS,
                            TENSOR(float, y), depthwise_job job)
 {
-    const long line = get_global_id(2), step = (long)job.column.spread * job.c;
+    const long line = get_global_id(2), step = (long)job.column.out_stride * job.c;
     const int units = depthwise_units(&job);
-    const conv_finish all = FINISH;
+    const conv_epilogue all = FINISH;
     if (line >= (long)job.images * job.row.count) return;
     for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
         const depthwise_place place = depthwise_find(&job, x + x0, w + w0, line, unit);
-        const conv_finish f = conv_finish_at(&all, 0, place.at);
+        const conv_epilogue f = conv_epilogue_at(&all, 0, place.at);
         global float *out = y + y0 + place.at;
         for (int o = get_global_id(0) * VW; o < job.c; o += get_global_size(0) * VW) {
             depthwise_channels(&place.taps, &f, place.count, o, VW, out, step, job.accumulate);
             for (int p = 0; f.act > ACT_RELU6 && p < place.count; p++)
-                conv_finish_rest(f.act, f.alpha, out + p * step + o, VW);
+                conv_epilogue_rest(f.act, f.alpha, out + p * step + o, VW);
         }
     }
 }

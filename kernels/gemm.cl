@@ -1,7 +1,7 @@
 /* What stands around matrix products: images to columns and back, and what
  * becomes of sums. */
 #include "opencl.clh"
-#include "conv_finish.clh"
+#include "conv_epilogue.clh"
 #include "conv_job.clh"
 
 /* Row (image, oh, ow) of the column matrix: the pixels of its window in the order of the weights,
@@ -21,8 +21,7 @@ kernel void gemm_im2col(TENSOR(const float, x), TENSOR(float, columns), ulong n,
     int ih = oh * job.stride_h - job.pad_h + r * job.dilation_h,
         iw = ow * job.stride_w - job.pad_w + s * job.dilation_w;
     int inside = ih >= 0 && ih < job.h && iw >= 0 && iw < job.w;
-    columns[columns0 + i] =
-        inside ? x[x0 + ((image * job.h + ih) * job.w + iw) * job.c + c] : 0.0f;
+    columns[columns0 + i] = inside ? x[x0 + ((image * job.h + ih) * job.w + iw) * job.c + c] : 0.0f;
 }
 
 /* The reverse: each dx sums the places of the column matrix that it was copied to, taps in
@@ -51,14 +50,14 @@ kernel void gemm_col2im(TENSOR(const float, columns), TENSOR(float, dx), ulong n
 
 /* What becomes of sums, in place, over rows of k. One work-item per vector of VW, which divides k.
  */
-kernel void gemm_finish(TENSOR(float, y), FINISH_ARGUMENTS, ulong n, int k)
+kernel void gemm_epilogue(TENSOR(float, y), EPILOGUE_ARGUMENTS, ulong n, int k)
 {
     ulong i = get_global_id(0) * VW;
     if (i >= n) return;
-    const conv_finish all = FINISH;
-    const conv_finish f = conv_finish_at(&all, i % k, i);
+    const conv_epilogue all = FINISH;
+    const conv_epilogue f = conv_epilogue_at(&all, i % k, i);
     V sum = V_LOAD(y + y0 + i);
-    conv_finish_sums(&f, &sum, 1, 1, 0, VW);
+    conv_epilogue_sums(&f, &sum, 1, 1, 0, VW);
     V_STORE(y + y0 + i, sum);
-    conv_finish_rest(f.act, f.alpha, y + y0 + i, VW);
+    conv_epilogue_rest(f.act, f.alpha, y + y0 + i, VW);
 }

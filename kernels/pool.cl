@@ -49,7 +49,7 @@ kernel void maxpool2d(TENSOR(float, x), TENSOR(float, y), TENSOR(uchar, index), 
 
 /* The windows tile dx: one vector is a whole window, of (h + top) / rows by (w + left) / columns,
  * both rounded up. */
-kernel void maxpool2d_spread(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(float, dx),
+kernel void maxpool2d_unpool(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(float, dx),
                              POOL_ARGUMENTS, int accumulate)
 {
     const int tiles_down = (h + top + rows - 1) / rows,
@@ -58,7 +58,7 @@ kernel void maxpool2d_spread(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(flo
     {
         size_t from = pool_at(b * oh, 0, ow, c) + k, to = pool_at(b * h, 0, w, c) + k;
         int inside = POOL_INSIDE && i < (uint)oh && j < (uint)ow;
-        pool_max_spread(dy + dy0 + from, index + index0 + from, dx + dx0 + to, p, i, j, inside,
+        pool_max_unpool(dy + dy0 + from, index + index0 + from, dx + dx0 + to, p, i, j, inside,
                         accumulate, VW);
     }
 }

@@ -6,7 +6,7 @@
 #define A_TURNED 1
 #endif
 #if A_TURNED
-#define FETCH_A product_fetch_turned
+#define FETCH_A product_fetch_transposed
 #define PUT_A product_put_turned
 #else
 #define FETCH_A product_fetch

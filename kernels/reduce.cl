@@ -81,8 +81,8 @@ kernel void sum_add_chunks(global const float *part, TENSOR(float, target), ulon
 }
 
 /* y = factor a, a stretched. Work-items (vectors of a row, rows). */
-kernel void spread_rows(TENSOR(float, a), TENSOR(float, y), float factor, int accumulate,
-                        BROADCAST_ARGUMENTS)
+kernel void broadcast_rows(TENSOR(float, a), TENSOR(float, y), float factor, int accumulate,
+                           BROADCAST_ARGUMENTS)
 {
     FOR_EACH_VECTOR
     {

@@ -54,7 +54,7 @@ INLINE int share(int n, size_t id) { return (int)((long)n * id / get_global_size
 
 /* All tiles. `own`: u and m of each work-item. */
 kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, index),
-                                 FINISH_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, to),
+                                 EPILOGUE_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, to),
                                  TENSOR(const float, filters), TENSOR(float, own), winograd_job job)
 {
     long u_floats = (long)WINOGRAD_POINTS * job.block * job.cs;
@@ -106,13 +106,13 @@ kernel void conv_winograd_gradients(TENSOR(const float, dy), TENSOR(const uchar,
 }
 
 /* Results of the same tiles. Grid: filter, tile. */
-kernel void conv_winograd_results(TENSOR(const float, m), FINISH_ARGUMENTS, TENSOR(float, y),
+kernel void conv_winograd_results(TENSOR(const float, m), EPILOGUE_ARGUMENTS, TENSOR(float, y),
                                   TENSOR(uchar, to), int first, int count, winograd_job job)
 {
     int o = get_global_id(0), t = get_global_id(1);
     if (o >= job.k || t >= count) return;
-    const conv_finish all = FINISH;
-    const conv_finish f = conv_finish_at(&all, o, o);
+    const conv_epilogue all = FINISH;
+    const conv_epilogue f = conv_epilogue_at(&all, o, o);
     winograd_result(&job, winograd_find(&job, first + t), m + m0 + (long)t * job.lanes + o,
                     (long)job.block * job.lanes, &f, y + y0 + o, to + to0 + o, 1);
 }

@@ -27,8 +27,10 @@ ROOMS = {
     "dist": ["base"],
     "tune": ["base"],
     "report": ["base"],
-    "format": ["nn", "base"],
-    "train": ["nn", "data", "dist", "format", "base"],
+    "weights": ["nn", "base"],
+    "onnx": ["weights", "nn", "base"],
+    "recipe": ["weights", "onnx", "nn", "base"],
+    "train": ["nn", "data", "dist", "weights", "onnx", "recipe", "base"],
     "conform": ["dev", "op", "nn", "train", "base"],
     "bench": ["conform", "dev", "op", "nn", "train", "base"],
 }

@@ -1,4 +1,5 @@
-/* Checks for the test programs: a failed one is printed with its place; TEST_END gives the exit code. */
+/* Checks for the test programs: a failed one is printed with its place; TEST_END gives the exit
+ * code. */
 #ifndef CLADE_TEST_H
 #define CLADE_TEST_H
 

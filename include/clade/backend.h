@@ -3,8 +3,8 @@
  * A backend may be a shared object that exports
  *     const clade_backend *clade_backend_entry(void);
  * and is loaded with --plugin (clade_device_options.plugin). The front end checks every call
- * completely before a backend sees it, so a backend checks nothing again. Calls come from one thread
- * at a time for one opened device. Failures return a status after clade_fail(). */
+ * completely before a backend sees it, so a backend checks nothing again. Calls come from one
+ * thread at a time for one opened device. Failures return a status after clade_fail(). */
 #ifndef CLADE_BACKEND_H
 #define CLADE_BACKEND_H
 
@@ -25,24 +25,24 @@ struct clade_buffer {
     size_t bytes;
 };
 
-/* A call that a backend could do in several ways. */
-typedef struct clade_choice {
-    clade_call call; /* without buffers */
-    const char *way; /* how it is done */
-    const char *ways[4];
-    size_t way_count;
-} clade_choice;
+/* A call that a backend could do by several algorithms. */
+typedef struct clade_algorithm_choice {
+    clade_call call;       /* without buffers */
+    const char *algorithm; /* how it is done */
+    const char *algorithms[4];
+    size_t algorithm_count;
+} clade_algorithm_choice;
 
-/* What came of doing a call in one way. */
-typedef struct clade_way_trial {
-    const char *way;
+/* What an algorithm gave for a call. */
+typedef struct clade_algorithm_timing {
+    const char *algorithm;
     double seconds;      /* of the call */
     const char *failure; /* why it cannot be used; NULL: it can */
-} clade_way_trial;
+} clade_algorithm_timing;
 
 typedef struct clade_backend {
-    uint32_t abi;       /* CLADE_BACKEND_ABI */
-    uint32_t ops;       /* CLADE_OPS: how many slots the table ends with */
+    uint32_t abi; /* CLADE_BACKEND_ABI */
+    uint32_t ops; /* CLADE_OPS: how many slots the table ends with */
     const char *name;
 
     /* How many devices there are; 0 with CLADE_OK and `note` when there are none. */
@@ -53,19 +53,21 @@ typedef struct clade_backend {
 
     clade_status (*alloc)(void *context, size_t bytes, void **handle);
     void (*free)(void *context, void *handle);
-    clade_status (*write)(void *context, void *handle, size_t offset, const void *source, size_t bytes);
+    clade_status (*write)(void *context, void *handle, size_t offset, const void *source,
+                          size_t bytes);
     clade_status (*read)(void *context, void *handle, size_t offset, void *target, size_t bytes);
     clade_status (*finish)(void *context);
 
-    /* Optional: the memory as the host sees it (valid after finish), if it is the host's memory too.
-     * Without it ops that are NULL below run through host copies. */
+    /* Optional: the memory as the host sees it (valid after finish), if it is the host's memory
+     * too. Without it ops that are NULL below run through host copies. */
     void *(*host)(void *context, void *handle);
     /* Optional: the bytes of workspace that a call needs. One block, large enough for the
-     * largest call, is given to every call; queued calls share it, so the queue must be in order. */
+     * largest call, is given to every call; queued calls share it, so the queue must be in order.
+     */
     size_t (*workspace)(void *context, clade_op op, const clade_args *args);
 
-    /* Optional: called once after open with the device's own copy of this table, whose op slots it may
-     * set to the functions that suit this very device. */
+    /* Optional: called once after open with the device's own copy of this table, whose op slots it
+     * may set to the functions that suit this very device. */
     void (*specialise)(void *context, struct clade_backend *table);
 
     /* Optional, both or none, for devices that work behind the host; used when options.profile is
@@ -75,12 +77,12 @@ typedef struct clade_backend {
     void (*mark)(void *context, size_t number);
     clade_status (*times)(void *context, clade_call_time *times, size_t count);
 
-    /* Optional, for backends that choose by measurement how a call is done. choice: the i-th call met
-     * so far, false behind the last. choose: keeps for later what trials of a call gave (NULL: of
-     * matrix products in general). warning: what clade_device_warning gives. */
-    bool (*choice)(void *context, size_t i, clade_choice *out);
-    clade_status (*choose)(void *context, const clade_call *call, const clade_way_trial *trials,
-                           size_t count);
+    /* Optional, for backends that choose by measurement how a call is done. choice: the i-th call
+     * met so far, false behind the last. choose: keeps for later what timings of a call gave (NULL:
+     * of matrix products in general). warning: what clade_device_warning gives. */
+    bool (*choice)(void *context, size_t i, clade_algorithm_choice *out);
+    clade_status (*choose)(void *context, const clade_call *call,
+                           const clade_algorithm_timing *timings, size_t count);
     const char *(*warning)(void *context);
 
     /* Optional: measures the device's own limits, in some tenths of a second: operations of fused

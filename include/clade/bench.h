@@ -84,7 +84,7 @@ CLADE_API void clade_profile_destroy(clade_profile **profile);
 
 /* ---- choosing by measurement ---- */
 
-/* How to try the ways in which an OpenCL device can do the calls of some models. */
+/* How to try the algorithms that an OpenCL device has for the calls of some models. */
 typedef struct clade_tune_device_options {
     const char *device;         /* as in clade_device_open */
     const char *const *recipes; /* built-in ones or files, NULL at the end */
@@ -96,12 +96,13 @@ typedef struct clade_tune_device_options {
     bool products;                           /* also CLBlast's parameters, on the largest call */
     void *user;
     /* Told of each candidate: its seconds, or why it failed (else NULL). May be NULL. */
-    void (*trial)(void *user, const char *call, const char *way, double seconds,
-                  const char *failure);
+    void (*timing)(void *user, const char *call, const char *algorithm, double seconds,
+                   const char *failure);
 } clade_tune_device_options;
 
 typedef struct clade_tune_device_summary {
-    size_t found, calls;  /* calls that can be done in several ways; those of them now chosen for */
+    size_t found,
+        calls; /* calls that can be done by several algorithms; those of them now chosen for */
     size_t tried, failed; /* candidates */
     clade_device_info device;
 } clade_tune_device_summary;

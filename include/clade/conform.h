@@ -57,14 +57,14 @@ typedef struct clade_conform_options {
                         * clade_network_read: its outputs, and losses and gradients of one step */
     unsigned modes;    /* of clade_conform_mode; 0: ops, gradients and layers */
     clade_math math;
-    uint64_t seed;       /* the data's; each case adds its name */
-    bool quick;          /* only the small cases */
-    bool strict;         /* an op without a version of its own fails */
-    int threads;         /* as in clade_device_options */
-    uint32_t group_size; /* the same */
-    const char *kernels; /* the same */
-    const char *way; /* the same. NULL: an OpenCL device's dense layers and convolutions are also
-                      * judged in each of its ways. */
+    uint64_t seed;         /* the data's; each case adds its name */
+    bool quick;            /* only the small cases */
+    bool strict;           /* an op without a version of its own fails */
+    int threads;           /* as in clade_device_options */
+    uint32_t group_size;   /* the same */
+    const char *kernels;   /* the same */
+    const char *algorithm; /* the same. NULL: an OpenCL device's dense layers and convolutions are
+                            * also judged by each of their algorithms. */
     /* Told the command that repeats what is judged next on the device, and the sink's user: where a
      * driver ends the process, nothing else is left of it. NULL: nobody is told. */
     void (*begins)(void *user, const char *reproduce);

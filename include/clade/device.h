@@ -39,16 +39,16 @@ typedef struct clade_device_options {
     bool strict; /* an op that would run on the reference instead is EUNSUPPORTED */
     const char
         *plugin; /* a backend from this shared object instead of the built-in ones; or NULL */
-    uint32_t group_size; /* OpenCL: work-group size of element-wise kernels; 0: the default. Never
-                          * changes a result in exact mode. */
-    const char *kernels; /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many
-                          * narrow ones, whatever the device is; NULL: those that suit it */
-    bool profile;        /* notes when each call ran; see clade_device_profile */
-    const char *way;     /* OpenCL: how convolutions and dense layers are done where they can be:
-                          * "direct", "implicit" (matrix products for GPUs by the same
-                          * arithmetic), and in fast mode "winograd", "gemm" (CLBlast's matrix
-                          * products); "gemm:1", … is that with one of a few sets of parameters.
-                          * NULL: as clade_tune_device has measured, else what mostly is best. */
+    uint32_t group_size;   /* OpenCL: work-group size of element-wise kernels; 0: the default. Never
+                            * changes a result in exact mode. */
+    const char *kernels;   /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many
+                            * narrow ones, whatever the device is; NULL: those that suit it */
+    bool profile;          /* notes when each call ran; see clade_device_profile */
+    const char *algorithm; /* OpenCL: how convolutions and dense layers are done where they can be:
+                            * "direct", "implicit" (matrix products for GPUs by the same
+                            * arithmetic), and in fast mode "winograd", "gemm" (CLBlast's matrix
+                            * products); "gemm:1", … is that with one of a few sets of parameters.
+                            * NULL: as clade_tune_device has measured, else what mostly is best. */
 } clade_device_options;
 
 /* All devices of all backends, usable or not, the CPU first. The array is the caller's to free().

@@ -12,7 +12,7 @@ extern "C" {
 typedef struct clade_inspect_options {
     int32_t hash_distance; /* images whose hashes differ in at most so many of 64 bits are
                             * compared; 0: 11; at most 15; negative: only exact duplicates */
-    double similarity;     /* and are near duplicates from this likeness on, up to 1; 0: 0.75 */
+    double similarity;     /* and are near duplicates from this similarity on, up to 1; 0: 0.75 */
     int threads;           /* 0: one per processor */
     bool (*progress)(void *user, size_t done, size_t total); /* as clade_dataset_load's; or NULL */
     void *user;
@@ -83,7 +83,7 @@ typedef struct clade_inspection {
     double mean[3], deviation[3];
     clade_split measured;        /* which split that is: the first that has images */
     clade_duplicate *duplicates; /* those across splits first, then exact before near, then by
-                                  * likeness. Of n equal files, n − 1 pairs with the first */
+                                  * similarity. Of n equal files, n − 1 pairs with the first */
     size_t duplicate_count, exact_count;
     bool more; /* an image has more near duplicates than are listed */
     size_t shared[CLADE_SPLITS][CLADE_SPLITS]; /* images of the first that have a duplicate in the
@@ -114,9 +114,9 @@ CLADE_API void clade_inspection_destroy(clade_inspection **inspection);
 /* An image fitted into a square of `side` pixels, averaged, uint8 height × width × 3 in `hwc`,
  * which has room for side × side × 3. Small ones are not enlarged. Errors: those of
  * clade_dataset_pixels. */
-CLADE_API clade_status clade_inspection_thumbnail(const clade_inspection *inspection,
-                                                  size_t image, int32_t side, uint8_t *hwc,
-                                                  int32_t *height, int32_t *width);
+CLADE_API clade_status clade_inspection_thumbnail(const clade_inspection *inspection, size_t image,
+                                                  int32_t side, uint8_t *hwc, int32_t *height,
+                                                  int32_t *width);
 
 /* What a page shows; zero means the default. */
 typedef struct clade_inspect_page {

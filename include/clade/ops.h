@@ -11,11 +11,11 @@ extern "C" {
 /* Activations, with Keras' definitions. The derivative of the first group follows from y alone;
  * that of the second needs x. */
 typedef enum clade_activation {
-    CLADE_LINEAR,       /* x */
-    CLADE_RELU,         /* max(x, 0) */
-    CLADE_LEAKY_RELU,   /* x ≥ 0 ? x : alpha x, alpha ≥ 0 */
-    CLADE_RELU6,        /* min(max(x, 0), 6) */
-    CLADE_SIGMOID,      /* 1 / (1 + exp(−x)) */
+    CLADE_LINEAR,     /* x */
+    CLADE_RELU,       /* max(x, 0) */
+    CLADE_LEAKY_RELU, /* x ≥ 0 ? x : alpha x, alpha ≥ 0 */
+    CLADE_RELU6,      /* min(max(x, 0), 6) */
+    CLADE_SIGMOID,    /* 1 / (1 + exp(−x)) */
     CLADE_TANH,
     CLADE_HARD_SIGMOID, /* min(max(x / 6 + 0.5, 0), 1) */
     CLADE_SILU,         /* x sigmoid(x) */
@@ -29,10 +29,10 @@ CLADE_API const char *clade_activation_name(clade_activation act);
 
 /* What lies outside an image. */
 typedef enum clade_fill_mode {
-    CLADE_FILL_NEAREST,  /* aaa|abc|ccc: Keras' default */
+    CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */
     CLADE_FILL_CONSTANT,
-    CLADE_FILL_REFLECT,  /* cba|abc|cba, as scipy.ndimage's "reflect" */
-    CLADE_FILL_WRAP      /* abc|abc|abc */
+    CLADE_FILL_REFLECT, /* cba|abc|cba, as scipy.ndimage's "reflect" */
+    CLADE_FILL_WRAP     /* abc|abc|abc */
 } clade_fill_mode;
 
 /* CLADE_OP_conv2d, … */
@@ -43,12 +43,15 @@ typedef enum clade_op {
     CLADE_OP_none = CLADE_OPS
 } clade_op;
 
-/* clade_conv2d_args, …: the slots in call order, then the parameters. Zero means absent or default. */
+/* clade_conv2d_args, …: the slots in call order, then the parameters. Zero means absent or default.
+ */
 #define CLADE_OP(id, family, forward, flags, doc) typedef struct clade_##id##_args {
 #define CLADE_SLOT(id, kind, name, type, doc) clade_tensor name;
 #define CLADE_PARAM(id, type, name, doc) type name;
 #define CLADE_PARAMS(id, type, name, count, doc) type name[count];
-#define CLADE_OP_END(id) } clade_##id##_args;
+#define CLADE_OP_END(id)                                                                           \
+    }                                                                                              \
+    clade_##id##_args;
 #include <clade/ops.def>
 
 enum { CLADE_MOST_SLOTS = 9 }; /* of an op */
@@ -122,17 +125,19 @@ CLADE_API const clade_op_info *clade_op_describe(clade_op op);
 /* By name; CLADE_OP_none if there is no such op. */
 CLADE_API clade_op clade_op_find(const char *name);
 
-/* Applies the op's shape rule: checks shapes and parameters, and fills in rank, dimensions and dtype of
- * outputs whose dtype is CLADE_NONE (an optional output stays absent). Outputs whose shape is the
- * caller's to give (see the op's table) must be set. Buffers are not looked at.
- * Errors: EINVAL, naming op, slot and what was expected. */
+/* Applies the op's shape rule: checks shapes and parameters, and fills in rank, dimensions and
+ * dtype of outputs whose dtype is CLADE_NONE (an optional output stays absent). Outputs whose shape
+ * is the caller's to give (see the op's table) must be set. Buffers are not looked at. Errors:
+ * EINVAL, naming op, slot and what was expected. */
 CLADE_API clade_status clade_op_shape(clade_op op, clade_args *args);
 
-/* In how many chunks conv2d_dw sums `rows` = n oh output rows for `outputs` = kh kw c/groups k weights, and
- * how many rows a chunk has (the last may have fewer). Part of the op's definition. */
+/* In how many chunks conv2d_dw sums `rows` = n oh output rows for `outputs` = kh kw c/groups k
+ * weights, and how many rows a chunk has (the last may have fewer). Part of the op's definition. */
 CLADE_API int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk);
-/* The same where conv2d_dw is computed by Winograd's tiles: chunks of `tiles` for c channels and k filters. */
-CLADE_API int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k, int64_t *tiles_per_chunk);
+/* The same where conv2d_dw is computed by Winograd's tiles: chunks of `tiles` for c channels and k
+ * filters. */
+CLADE_API int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k,
+                                        int64_t *tiles_per_chunk);
 /* The same for reductions over the m rows of an [m, c] matrix to c columns (batchnorm). */
 CLADE_API int32_t clade_row_chunks(int64_t m, int64_t *rows_per_chunk);
 /* Elements per chunk in reduce and norm_clip. */

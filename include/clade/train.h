@@ -25,22 +25,22 @@ typedef struct clade_optimizer {
     float clip_norm; /* 0: gradients are not clipped */
 } clade_optimizer;
 
-typedef enum clade_schedule_kind {
+typedef enum clade_lr_schedule_kind {
     CLADE_SCHEDULE_CONSTANT,
     CLADE_SCHEDULE_STEP,   /* × factor every `epochs` */
     CLADE_SCHEDULE_COSINE, /* half a cosine, to `minimum` at the last epoch */
     CLADE_SCHEDULE_PLATEAU /* × factor after `patience` epochs in which the validation loss did not
                             * fall by 1e-4 (without a validation split: the training loss) */
-} clade_schedule_kind;
+} clade_lr_schedule_kind;
 
 /* The rate as a share of the optimizer's. Zero means: factor 0.1, epochs 10, patience 10. */
-typedef struct clade_schedule {
-    clade_schedule_kind kind;
+typedef struct clade_lr_schedule {
+    clade_lr_schedule_kind kind;
     float factor;
     float minimum; /* the least rate, not a share */
     int32_t epochs, patience;
     int32_t warmup; /* epochs of linear rise from 0 before it, step by step */
-} clade_schedule;
+} clade_lr_schedule;
 
 /* Weight of the images of one class in the loss. */
 typedef struct clade_class_weight {
@@ -52,7 +52,7 @@ typedef struct clade_training {
     clade_loss loss; /* NONE: cannot be trained */
     float label_smoothing;
     clade_optimizer optimizer;
-    clade_schedule schedule;
+    clade_lr_schedule schedule;
     int32_t batch, epochs; /* 0: 32 and 1 */
     uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
     bool no_shuffle;

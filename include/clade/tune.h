@@ -51,7 +51,7 @@ typedef struct clade_search_options {
     clade_search_method method;
     bool maximize; /* the objective is the better the higher */
     uint64_t seed;
-    size_t first;      /* trials spread over the space before the process guesses; 0: chosen */
+    size_t first;      /* trials spread over the space before the process proposes; 0: chosen */
     double resolution; /* the process tries nothing whose numbers all lie closer than this share of
                         * their ranges to a trial's; 0: nothing that is equal */
     double noise;      /* the least variance that trials with equal settings are taken to have, as a
@@ -90,7 +90,7 @@ typedef struct clade_suggestion {
 CLADE_API clade_status clade_search_check(const clade_search_options *options);
 
 /* Says what to do after these trials, in order of their numbers; a function of its arguments alone.
- * Running trials are guessed at, so that several workers are told different things; failed ones
+ * Running trials are imputed, so that several workers are told different things; failed ones
  * count as the worst. No settings are told twice. Errors: EINVAL; ECANCELLED: every setting that
  * there is has been tried. */
 CLADE_API clade_status clade_search_next(const clade_search_options *options,

@@ -1,4 +1,4 @@
-/* One way of doing a call, compared with the CPU and timed. */
+/* One algorithm for a call, compared with the CPU and timed. */
 #include "bench/candidate.h"
 
 #include "base/clock.h"
@@ -138,17 +138,18 @@ static clade_status compare(const clade_call *shape, const block *expected, cons
     return CLADE_OK;
 }
 
-/* Was it done that way? The number of a set of parameters is no part of the way's name. */
-static clade_status check_way(const staged *s, const char *way)
+/* Was it done by that algorithm? The number of a set of parameters is no part of the algorithm's
+ * name. */
+static clade_status check_algorithm(const staged *s, const char *algorithm)
 {
-    clade_choice choice;
+    clade_algorithm_choice choice;
     uint64_t key = clade_call_hash(s->call.op, &s->call.args);
     for (size_t i = 0; clade_device_choice(s->device, i, &choice); i++) {
         if (clade_call_hash(choice.call.op, &choice.call.args) != key) continue;
-        if (!strncmp(choice.way, way, strlen(choice.way))) return CLADE_OK;
+        if (!strncmp(choice.algorithm, algorithm, strlen(choice.algorithm))) return CLADE_OK;
         return clade_fail(CLADE_EMISMATCH, "not right on small integers");
     }
-    return clade_fail(CLADE_EMISMATCH, "the device has no ways to do this");
+    return clade_fail(CLADE_EMISMATCH, "the device has no choice of algorithms for this");
 }
 
 static clade_status take_time(staged *s, double *seconds)
@@ -167,10 +168,10 @@ static clade_status take_time(staged *s, double *seconds)
     return status;
 }
 
-clade_status clade_candidate_try(const char *device, const char *way, const clade_call *shape,
+clade_status clade_candidate_try(const char *device, const char *algorithm, const clade_call *shape,
                                  double *seconds)
 {
-    const clade_device_options options = {.math = CLADE_FAST, .way = way};
+    const clade_device_options options = {.math = CLADE_FAST, .algorithm = algorithm};
     block values = {0}, expected = {0}, sums = {0}, got = {0};
     staged s = {0};
     if (clade_bench_call_cost(shape).flops <= 0)
@@ -180,7 +181,7 @@ clade_status clade_candidate_try(const char *device, const char *way, const clad
     if (!status) status = expect(shape, &values, &expected, &sums);
     if (!status) status = stage(device, &options, shape, &values, &s);
     if (!status) status = run(&s, &got);
-    if (!status) status = check_way(&s, way);
+    if (!status) status = check_algorithm(&s, algorithm);
     if (!status) status = compare(shape, &expected, &sums, &got);
     if (!status) status = take_time(&s, seconds);
     release(&s);

@@ -70,17 +70,17 @@ static void destroy(void *user)
     free(o);
 }
 
-/* Puts a trial's random data on the device. */
-static clade_status stage(bench_op *o, const conform_trial *trial)
+/* Puts a problem's random data on the device. */
+static clade_status stage(bench_op *o, const conform_problem *problem)
 {
     clade_status status = CLADE_OK;
-    o->call = (clade_call){.op = trial->info->op, .args = trial->args};
-    for (size_t i = 0; !status && i < trial->info->slot_count; i++) {
+    o->call = (clade_call){.op = problem->info->op, .args = problem->args};
+    for (size_t i = 0; !status && i < problem->info->slot_count; i++) {
         clade_tensor *t = &o->call.args.slot[i];
-        if (!trial->initial[i]) continue;
-        size_t bytes = trial->count[i] * clade_dtype_size(t->dtype);
+        if (!problem->initial[i]) continue;
+        size_t bytes = problem->count[i] * clade_dtype_size(t->dtype);
         status = clade_buffer_create(o->device, bytes, &o->buffer[i]);
-        if (!status) status = clade_buffer_write(o->buffer[i], 0, trial->initial[i], bytes);
+        if (!status) status = clade_buffer_write(o->buffer[i], 0, problem->initial[i], bytes);
         t->buffer = o->buffer[i];
     }
     return status ? status : clade_call_prepare(o->device, &o->call);
@@ -92,13 +92,13 @@ static clade_status add_op(clade_bench *bench, clade_op op)
     const clade_case *shape = &shapes[clade_case_op(info)];
     if (!shape->name)
         return clade_fail(CLADE_EUNSUPPORTED, "%s: there is no size to time it at", info->name);
-    conform_trial *trial = NULL;
+    conform_problem *problem = NULL;
     bench_op *o = calloc(1, sizeof *o);
     if (!o) return clade_fail(CLADE_ENOMEM, "out of memory for a benchmark");
     o->device = bench->device;
-    clade_status status = clade_trial_draw(info, shape, CONFORM_RANDOM, 0, &trial);
-    if (!status) status = stage(o, trial);
-    clade_trial_destroy(&trial);
+    clade_status status = clade_problem_draw(info, shape, CONFORM_RANDOM, 0, &problem);
+    if (!status) status = stage(o, problem);
+    clade_problem_destroy(&problem);
     if (status) {
         destroy(o);
         return clade_context(status, "%s", info->name);

@@ -1,4 +1,5 @@
-/* Choosing by measurement: every way of every call of some models is tried by a child process. */
+/* Choosing by measurement: every algorithm of every call of some models is tried by a child
+ * process. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench/candidate.h"
 
@@ -13,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most_ways = 4 + CLADE_GEMM_SETS, list_bytes = 1 << 20, answer_bytes = 512 };
+enum { most_algorithms = 4 + CLADE_GEMM_SETS, list_bytes = 1 << 20, answer_bytes = 512 };
 
 /* ---- the child ---- */
 
-/* The calls of a recipe's training step that could be done in several ways, a line each. */
+/* The calls of a recipe's training step that could be done by several algorithms, a line each. */
 static clade_status list_calls(const char *device, const char *recipe_name, int32_t batch,
                                char **out)
 {
@@ -34,12 +35,12 @@ static clade_status list_calls(const char *device, const char *recipe_name, int3
     if (!status) status = clade_bench_model_step(m);
     if (!status) status = clade_model_infer(m->model, m->batch, true);
     if (!status) status = clade_device_finish(d);
-    clade_choice choice;
+    clade_algorithm_choice choice;
     for (size_t i = 0; !status && clade_device_choice(d, i, &choice); i++) {
         char text[CLADE_CALL_TEXT_SIZE];
         if (at > list_bytes - 1024) break;
-        for (size_t w = 0; w < choice.way_count; w++)
-            at += (size_t)sprintf(*out + at, "%s%s", w ? "," : "", choice.ways[w]);
+        for (size_t w = 0; w < choice.algorithm_count; w++)
+            at += (size_t)sprintf(*out + at, "%s%s", w ? "," : "", choice.algorithms[w]);
         at += (size_t)sprintf(*out + at, " %s\n",
                               clade_call_text(choice.call.op, &choice.call.args, text));
     }
@@ -80,7 +81,7 @@ clade_status clade_tune_device_child(int argc, const char *const *argv, char **o
 typedef struct wanted {
     char *text;
     clade_call call;
-    char ways[64]; /* "direct,gemm" */
+    char algorithms[64]; /* "direct,gemm" */
 } wanted;
 
 typedef struct tuner {
@@ -123,45 +124,45 @@ static const char *why(const clade_process_end *end, double limit, char *answer)
     return answer;
 }
 
-static clade_status try_way(tuner *t, const wanted *w, const char *way, clade_way_trial *trial,
-                            char answer[answer_bytes])
+static clade_status try_algorithm(tuner *t, const wanted *w, const char *algorithm,
+                                  clade_algorithm_timing *timing, char answer[answer_bytes])
 {
     const double limit = t->options->candidate_seconds;
-    const char *more[4] = {"try", t->id, way, w->text};
+    const char *more[4] = {"try", t->id, algorithm, w->text};
     clade_process_end end;
     clade_status status = run_child(t, more, limit, answer, answer_bytes, &end);
     if (status) return status;
-    *trial = (clade_way_trial){.way = way};
+    *timing = (clade_algorithm_timing){.algorithm = algorithm};
     char *rest;
-    trial->seconds = strtod(answer, &rest);
-    bool good = !end.hung && !end.signal && !end.exit && rest != answer && trial->seconds > 0;
-    if (!good) trial->failure = why(&end, limit, answer);
+    timing->seconds = strtod(answer, &rest);
+    bool good = !end.hung && !end.signal && !end.exit && rest != answer && timing->seconds > 0;
+    if (!good) timing->failure = why(&end, limit, answer);
     t->summary->tried++;
-    t->summary->failed += trial->failure != NULL;
-    if (t->options->trial)
-        t->options->trial(t->options->user, w->text, way, trial->seconds, trial->failure);
+    t->summary->failed += timing->failure != NULL;
+    if (t->options->timing)
+        t->options->timing(t->options->user, w->text, algorithm, timing->seconds, timing->failure);
     return CLADE_OK;
 }
 
-/* Tries ways of a call, and keeps what came of it: for the call, or (`in_general`) for all matrix
- * products. */
-static clade_status try_ways(tuner *t, const wanted *w, const char *const *ways, size_t count,
-                             bool in_general)
+/* Tries algorithms of a call, and keeps what came of it: for the call, or (`in_general`) for all
+ * matrix products. */
+static clade_status try_algorithms(tuner *t, const wanted *w, const char *const *algorithms,
+                                   size_t count, bool in_general)
 {
-    clade_way_trial trial[most_ways];
-    char answer[most_ways][answer_bytes];
+    clade_algorithm_timing timing[most_algorithms];
+    char answer[most_algorithms][answer_bytes];
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
         /* what is half measured is not kept */
         if (clade_clock() >= t->until) return CLADE_OK;
-        status = try_way(t, w, ways[i], &trial[i], answer[i]);
+        status = try_algorithm(t, w, algorithms[i], &timing[i], answer[i]);
     }
     if (status) return status;
     if (!in_general) t->summary->calls++;
-    return clade_device_choose(t->device, in_general ? NULL : &w->call, trial, count);
+    return clade_device_choose(t->device, in_general ? NULL : &w->call, timing, count);
 }
 
-static clade_status add_call(tuner *t, const char *ways, const char *text)
+static clade_status add_call(tuner *t, const char *algorithms, const char *text)
 {
     clade_call call;
     clade_status status = clade_call_parse(text, &call);
@@ -177,7 +178,7 @@ static clade_status add_call(tuner *t, const char *ways, const char *text)
     }
     strcpy(copy, text);
     grown[t->count] = (wanted){.text = copy, .call = call};
-    snprintf(grown[t->count++].ways, sizeof grown->ways, "%s", ways);
+    snprintf(grown[t->count++].algorithms, sizeof grown->algorithms, "%s", algorithms);
     return CLADE_OK;
 }
 
@@ -209,32 +210,33 @@ static clade_status list_recipe(tuner *t, const char *recipe)
 /* CLBlast's parameters, on the call with most to do. */
 static clade_status tune_products(tuner *t)
 {
-    static const char *const ways[] = {"gemm",   "gemm:1", "gemm:2", "gemm:3",
-                                       "gemm:4", "gemm:5", "gemm:6"};
-    _Static_assert(sizeof ways / sizeof *ways == 1 + CLADE_GEMM_SETS, "a name for each set");
+    static const char *const algorithms[] = {"gemm",   "gemm:1", "gemm:2", "gemm:3",
+                                             "gemm:4", "gemm:5", "gemm:6"};
+    _Static_assert(sizeof algorithms / sizeof *algorithms == 1 + CLADE_GEMM_SETS,
+                   "a name for each set");
     const wanted *largest = NULL;
     double most = 0;
     for (size_t i = 0; i < t->count; i++) {
         double flops = clade_bench_call_cost(&t->call[i].call).flops;
-        if (!strstr(t->call[i].ways, "gemm") || flops <= most) continue;
+        if (!strstr(t->call[i].algorithms, "gemm") || flops <= most) continue;
         most = flops;
         largest = &t->call[i];
     }
-    return largest ? try_ways(t, largest, ways, 1 + CLADE_GEMM_SETS, true) : CLADE_OK;
+    return largest ? try_algorithms(t, largest, algorithms, 1 + CLADE_GEMM_SETS, true) : CLADE_OK;
 }
 
 static clade_status tune_call(tuner *t, const wanted *w)
 {
-    char copy[sizeof w->ways], *at = copy;
-    const char *ways[4];
+    char copy[sizeof w->algorithms], *at = copy;
+    const char *algorithms[4];
     size_t count = 0;
-    memcpy(copy, w->ways, sizeof copy);
+    memcpy(copy, w->algorithms, sizeof copy);
     while (*at && count < 4) {
-        ways[count++] = at;
+        algorithms[count++] = at;
         at += strcspn(at, ",");
         if (*at) *at++ = 0;
     }
-    return try_ways(t, w, ways, count, false);
+    return try_algorithms(t, w, algorithms, count, false);
 }
 
 clade_status clade_tune_device(const clade_tune_device_options *options,

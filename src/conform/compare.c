@@ -43,33 +43,33 @@ static bool both_vanish(float a, float b)
     return fabsf(a) < (float)tiny && fabsf(b) < (float)tiny && (a != 0 || b != 0);
 }
 
-static fault judge_element(const conform_trial *trial, size_t slot, size_t i, float got, bool bits,
-                           conform_tally *tally)
+static fault judge_element(const conform_problem *problem, size_t slot, size_t i, float got,
+                           bool bits, conform_tally *tally)
 {
-    float expected = ((const float *)trial->expected[slot])[i];
-    double truth = trial->truth[slot][i], bound = trial->bound[slot][i];
+    float expected = ((const float *)problem->expected[slot])[i];
+    double truth = problem->truth[slot][i], bound = problem->bound[slot][i];
     if (truth == 0) tally->zeros++;
     if (bits_of(got) == CONFORM_PREFILL_F32 && !isnan(truth)) return UNWRITTEN;
     /* a transform may meet an infinity before the other that makes it a NaN */
-    if (isnan(truth) && (trial->transformed ? isfinite(got) : !isnan(got))) return SWALLOWED;
+    if (isnan(truth) && (problem->transformed ? isfinite(got) : !isnan(got))) return SWALLOWED;
     if (isfinite(truth) && isfinite(bound) && fabs(truth) < 3e38) {
         double error = fabs((double)got - truth), allowed = bound + (truth == 0 ? 0 : tiny);
         double ratio = error == 0 ? 0 : error / allowed;
         if (!(error <= tally->error)) tally->error = error;
         if (!(ratio <= tally->worst)) tally->worst = ratio;
         if (!(error <= allowed)) return BOUND;
-        if (trial->exact && error != 0) return INTEGERS;
+        if (problem->exact && error != 0) return INTEGERS;
     }
     if (bits && !same_bits(got, expected) && !both_vanish(got, expected)) return BITS;
     return FAULTS;
 }
 
-static void compare_floats(const conform_trial *trial, size_t slot, const float *got, bool bits,
+static void compare_floats(const conform_problem *problem, size_t slot, const float *got, bool bits,
                            conform_tally *tally, conform_failure *failure)
 {
-    size_t n = trial->count[slot], count[FAULTS] = {0}, first[FAULTS] = {0};
+    size_t n = problem->count[slot], count[FAULTS] = {0}, first[FAULTS] = {0};
     for (size_t i = 0; i < n; i++) {
-        fault f = judge_element(trial, slot, i, got[i], bits, tally);
+        fault f = judge_element(problem, slot, i, got[i], bits, tally);
         if (f != FAULTS && !count[f]++) first[f] = i;
     }
     int f = 0;
@@ -78,8 +78,8 @@ static void compare_floats(const conform_trial *trial, size_t slot, const float 
     char at[64];
     size_t i = first[f], wrong = 0;
     for (int g = 0; g < FAULTS; g++) wrong += count[g];
-    const char *name = trial->info->slots[slot].name;
-    place_of(&trial->args.slot[slot], i, at);
+    const char *name = problem->info->slots[slot].name;
+    place_of(&problem->args.slot[slot], i, at);
     if (f == UNWRITTEN)
         clade_failure_set(failure, fault_checks[f], "%s%s was not written; %zu of %zu elements",
                           name, at, count[f], n);
@@ -89,9 +89,9 @@ static void compare_floats(const conform_trial *trial, size_t slot, const float 
             "%s%s (element %zu): got %.9g (0x%08" PRIx32 "), expected %.9g (0x%08" PRIx32
             "), the truth %.17g, error %.3g, bound %.3g; %zu of %zu elements wrong",
             name, at, i, (double)got[i], bits_of(got[i]),
-            (double)((const float *)trial->expected[slot])[i],
-            bits_of(((const float *)trial->expected[slot])[i]), trial->truth[slot][i],
-            fabs((double)got[i] - trial->truth[slot][i]), trial->bound[slot][i], wrong, n);
+            (double)((const float *)problem->expected[slot])[i],
+            bits_of(((const float *)problem->expected[slot])[i]), problem->truth[slot][i],
+            fabs((double)got[i] - problem->truth[slot][i]), problem->bound[slot][i], wrong, n);
 }
 
 static int64_t whole(const clade_tensor *t, const void *values, size_t i)
@@ -99,44 +99,44 @@ static int64_t whole(const clade_tensor *t, const void *values, size_t i)
     return t->dtype == CLADE_U8 ? ((const uint8_t *)values)[i] : ((const int32_t *)values)[i];
 }
 
-static void compare_wholes(const conform_trial *trial, size_t slot, const void *got,
+static void compare_wholes(const conform_problem *problem, size_t slot, const void *got,
                            conform_failure *failure)
 {
-    const clade_tensor *t = &trial->args.slot[slot];
-    size_t n = trial->count[slot], wrong = 0, first = 0;
+    const clade_tensor *t = &problem->args.slot[slot];
+    size_t n = problem->count[slot], wrong = 0, first = 0;
     for (size_t i = 0; i < n; i++)
-        if (whole(t, got, i) != whole(t, trial->expected[slot], i) && !wrong++) first = i;
+        if (whole(t, got, i) != whole(t, problem->expected[slot], i) && !wrong++) first = i;
     if (!wrong) return;
     char at[64];
     clade_failure_set(failure, "integers",
                       "%s%s (element %zu): got %" PRId64 ", expected %" PRId64
                       "; %zu of %zu elements wrong",
-                      trial->info->slots[slot].name, place_of(t, first, at), first,
-                      whole(t, got, first), whole(t, trial->expected[slot], first), wrong, n);
+                      problem->info->slots[slot].name, place_of(t, first, at), first,
+                      whole(t, got, first), whole(t, problem->expected[slot], first), wrong, n);
 }
 
-void clade_trial_compare(const conform_trial *trial, void *const got[conform_slots], bool bits,
-                         conform_tally *tally, conform_failure *failure)
+void clade_problem_compare(const conform_problem *problem, void *const got[conform_slots],
+                           bool bits, conform_tally *tally, conform_failure *failure)
 {
-    for (size_t i = 0; i < trial->info->slot_count; i++) {
+    for (size_t i = 0; i < problem->info->slot_count; i++) {
         if (!got[i]) continue;
-        tally->compared += trial->count[i];
-        if (trial->args.slot[i].dtype == CLADE_F32) {
-            tally->outputs += trial->count[i];
-            compare_floats(trial, i, got[i], bits, tally, failure);
+        tally->compared += problem->count[i];
+        if (problem->args.slot[i].dtype == CLADE_F32) {
+            tally->outputs += problem->count[i];
+            compare_floats(problem, i, got[i], bits, tally, failure);
         } else {
-            compare_wholes(trial, i, got[i], failure);
+            compare_wholes(problem, i, got[i], failure);
         }
     }
 }
 
-void clade_trial_same(const conform_trial *trial, void *const got[conform_slots],
-                      void *const again[conform_slots], const char *check, const char *how,
-                      conform_failure *failure)
+void clade_problem_same(const conform_problem *problem, void *const got[conform_slots],
+                        void *const again[conform_slots], const char *check, const char *how,
+                        conform_failure *failure)
 {
-    for (size_t i = 0; i < trial->info->slot_count; i++) {
-        const clade_tensor *t = &trial->args.slot[i];
-        size_t size = clade_dtype_size(t->dtype), bytes = trial->count[i] * size, at = 0;
+    for (size_t i = 0; i < problem->info->slot_count; i++) {
+        const clade_tensor *t = &problem->args.slot[i];
+        size_t size = clade_dtype_size(t->dtype), bytes = problem->count[i] * size, at = 0;
         const unsigned char *a = got[i], *b = again[i];
         if (!a || !b || !memcmp(a, b, bytes)) continue;
         while (a[at] == b[at]) at++;
@@ -150,7 +150,7 @@ void clade_trial_same(const conform_trial *trial, void *const got[conform_slots]
             snprintf(values, sizeof values, "%" PRId64 ", then %" PRId64, whole(t, got[i], at),
                      whole(t, again[i], at));
         }
-        clade_failure_set(failure, check, "%s%s (element %zu): %s %s", trial->info->slots[i].name,
+        clade_failure_set(failure, check, "%s%s (element %zu): %s %s", problem->info->slots[i].name,
                           place_of(t, at, place), at, values, how);
     }
 }

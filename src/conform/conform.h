@@ -1,4 +1,4 @@
-/* The conformance harness's inside: trials (an op, a case and its data with what must come out),
+/* The conformance harness's inside: problems (an op, a case and its data with what must come out),
  * staging them on a device, comparing, and the run that hands out results. */
 #ifndef CLADE_CONFORM_CONFORM_H
 #define CLADE_CONFORM_CONFORM_H
@@ -48,11 +48,11 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
 struct clade_random clade_conform_random(uint64_t seed, const char *op, const char *case_name,
                                          const char *slot, const char *kind);
 
-/* ---- trials ---- */
+/* ---- problems ---- */
 
 /* One op on one case's data, and what must come out. Blocks hold `count` elements of the slot's
  * dtype; those of absent slots are NULL. */
-typedef struct conform_trial {
+typedef struct conform_problem {
     const clade_op_info *info;
     const char *case_name;
     conform_data data;
@@ -66,7 +66,7 @@ typedef struct conform_trial {
     bool exact;                    /* the data are such that a result must equal the oracle's */
     bool transformed;              /* as clade_op_impl's transforms says */
     bool planted[conform_slots];
-} conform_trial;
+} conform_problem;
 
 static inline bool clade_slot_writes(clade_slot_kind kind)
 {
@@ -97,20 +97,20 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
                              clade_args *forward);
 
 /* Is the data kind of use for this op and case? */
-bool clade_trial_wanted(const clade_op_info *info, const clade_case *test, conform_data data);
+bool clade_problem_wanted(const clade_op_info *info, const clade_case *test, conform_data data);
 /* Arguments and data alone: what `initial` holds, accumulate 0. */
-clade_status clade_trial_draw(const clade_op_info *info, const clade_case *test, conform_data data,
-                              uint64_t seed, conform_trial **out);
+clade_status clade_problem_draw(const clade_op_info *info, const clade_case *test,
+                                conform_data data, uint64_t seed, conform_problem **out);
 /* The same, and what reference and oracle make of it. */
-clade_status clade_trial_create(const clade_op_info *info, const clade_case *test,
-                                conform_data data, uint64_t seed, conform_trial **out);
-/* Makes a trial one of accumulate 1, by the definition: what was there + the value. */
-clade_status clade_trial_accumulate(conform_trial *trial);
-void clade_trial_destroy(conform_trial **trial);
-/* The forward op with `args` on a gradient trial's data; its reference is run only if the gradient
- * op reads one of its outputs. */
-clade_status clade_trial_forward(const conform_trial *trial, const clade_args *args,
-                                 conform_trial **out);
+clade_status clade_problem_create(const clade_op_info *info, const clade_case *test,
+                                  conform_data data, uint64_t seed, conform_problem **out);
+/* Makes a problem one of accumulate 1, by the definition: what was there + the value. */
+clade_status clade_problem_accumulate(conform_problem *problem);
+void clade_problem_destroy(conform_problem **problem);
+/* The forward op with `args` on a gradient problem's data; its reference is run only if the
+ * gradient op reads one of its outputs. */
+clade_status clade_problem_forward(const conform_problem *problem, const clade_args *args,
+                                   conform_problem **out);
 
 /* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks.
  */
@@ -126,19 +126,19 @@ clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
 
 /* ---- staging ---- */
 
-/* How a trial's tensors lie in device memory. */
+/* How a problem's tensors lie in device memory. */
 typedef struct conform_layout {
     bool separate; /* one buffer for each tensor, aligned; else one for all, at odd elements */
     int absent;    /* this optional slot is left out; -1: none */
     int in_place;  /* the first output is the very memory of this slot; -1: of none */
 } conform_layout;
 
-/* Runs a trial's op on a device. Outputs come back in `got` (blocks to be freed by the caller, NULL
- * where there is none). Changed memory outside the outputs and failing calls set `failure`; the
- * status tells only of memory exhausted here. */
-clade_status clade_trial_stage(const conform_trial *trial, clade_device *device,
-                               const conform_layout *layout, void *got[conform_slots],
-                               conform_failure *failure);
+/* Runs a problem's op on a device. Outputs come back in `got` (blocks to be freed by the caller,
+ * NULL where there is none). Changed memory outside the outputs and failing calls set `failure`;
+ * the status tells only of memory exhausted here. */
+clade_status clade_problem_stage(const conform_problem *problem, clade_device *device,
+                                 const conform_layout *layout, void *got[conform_slots],
+                                 conform_failure *failure);
 
 /* ---- comparing ---- */
 
@@ -148,16 +148,16 @@ typedef struct conform_tally {
 } conform_tally;
 
 /* Outputs that came back against what must come out. */
-void clade_trial_compare(const conform_trial *trial, void *const got[conform_slots], bool bits,
-                         conform_tally *tally, conform_failure *failure);
+void clade_problem_compare(const conform_problem *problem, void *const got[conform_slots],
+                           bool bits, conform_tally *tally, conform_failure *failure);
 /* Two runs' outputs against each other: every bit. */
-void clade_trial_same(const conform_trial *trial, void *const got[conform_slots],
-                      void *const again[conform_slots], const char *check, const char *how,
-                      conform_failure *failure);
+void clade_problem_same(const conform_problem *problem, void *const got[conform_slots],
+                        void *const again[conform_slots], const char *check, const char *how,
+                        conform_failure *failure);
 
 /* ---- runs ---- */
 
-/* The device that is judged, opened in several ways. */
+/* The device that is judged, opened several times, with different options. */
 typedef struct conform_device {
     clade_device *device;
     char how[48]; /* "3 threads"; "" for the first */

@@ -204,9 +204,9 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
 /* ---- the backend ---- */
 
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    static clade_status run_##id(void *context, const clade_##id##_args *args, void *workspace)      \
+    static clade_status run_##id(void *context, const clade_##id##_args *args, void *workspace)    \
     {                                                                                              \
-        (void)workspace;                                                                             \
+        (void)workspace;                                                                           \
         clade_args all = {.id = *args};                                                            \
         return run_op(context, CLADE_OP_##id, &all);                                               \
     }

@@ -151,7 +151,7 @@ static double typical_size(const double *g, size_t n)
 
 typedef struct grad_case {
     const clade_op_info *info; /* the gradient op */
-    conform_trial *trial, *forward;
+    conform_problem *problem, *forward;
     clade_args forward_args;
     functional f;
     void *blocks[conform_slots]; /* of the gradient op, after the oracle's backward */
@@ -167,8 +167,8 @@ static void free_case(grad_case *c)
         free(c->blocks[i]);
         free(c->f.weight[i]);
     }
-    clade_trial_destroy(&c->trial);
-    clade_trial_destroy(&c->forward);
+    clade_problem_destroy(&c->problem);
+    clade_problem_destroy(&c->forward);
 }
 
 /* Data, the forward in double, and the backward in double on what the forward saved. */
@@ -178,8 +178,8 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
     const clade_op_info *f = clade_op_describe(info->forward);
     clade_args args;
     clade_status status = clade_case_args(info, test, &args, &c->forward_args);
-    if (!status) status = clade_trial_create(info, test, data, run->options->seed, &c->trial);
-    if (!status) status = clade_trial_forward(c->trial, &c->forward_args, &c->forward);
+    if (!status) status = clade_problem_create(info, test, data, run->options->seed, &c->problem);
+    if (!status) status = clade_problem_forward(c->problem, &c->forward_args, &c->forward);
     if (status) return status;
     c->info = info;
     c->f.info = f;
@@ -196,19 +196,19 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
     }
     evaluate(&c->f, c->f.high);
     for (size_t i = 0; i < info->slot_count; i++) {
-        const clade_tensor *t = &c->trial->args.slot[i];
-        if (!c->trial->initial[i]) continue;
+        const clade_tensor *t = &c->problem->args.slot[i];
+        if (!c->problem->initial[i]) continue;
         int g = clade_slot_gradient_of(f, info->slots[i].name);
         int s = clade_slot_find(f, info->slots[i].name);
-        c->blocks[i] = clade_block_widen(t, c->trial->initial[i]);
+        c->blocks[i] = clade_block_widen(t, c->problem->initial[i]);
         if (!c->blocks[i]) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
         if (clade_slot_writes(info->slots[i].kind)) continue;
         if (g >= 0)
-            c->f.weight[g] = clade_block_widen(t, c->trial->initial[i]);
+            c->f.weight[g] = clade_block_widen(t, c->problem->initial[i]);
         else if (clade_slot_writes(f->slots[s].kind))
             memcpy(c->blocks[i], c->f.high[s], block_bytes(t));
     }
-    args = c->trial->args;
+    args = c->problem->args;
     if (run->fault) clade_fault_alter(run->fault, info, &args);
     clade_impl_run(clade_op_oracle(info->op), info, &args, c->blocks);
     return CLADE_OK;
@@ -241,7 +241,7 @@ static void count_point(const grad_case *c, size_t slot, const line *l, const po
 static clade_status check_slot(conform_run *run, const grad_case *c, const clade_case *test,
                                size_t slot, clade_conform_result *result, conform_failure *failure)
 {
-    const clade_tensor *t = &c->trial->args.slot[slot];
+    const clade_tensor *t = &c->problem->args.slot[slot];
     const double *g = c->blocks[slot];
     size_t n = clade_tensor_count(t), most = test->full ? 4 : 16;
     int x = clade_slot_gradient_of(c->f.info, c->info->slots[slot].name);
@@ -291,7 +291,7 @@ clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *
         for (size_t i = 0; !status && i < info->slot_count; i++) {
             if (!clade_slot_accumulates(info->slots[i].kind) || !c.blocks[i]) continue;
             status = check_slot(run, &c, test, i, result, failure);
-            for (size_t j = 0; j < c.trial->count[i]; j++, all++)
+            for (size_t j = 0; j < c.problem->count[i]; j++, all++)
                 zeros += ((const double *)c.blocks[i])[j] == 0;
         }
         free_case(&c);

@@ -13,41 +13,41 @@ static void free_blocks(void *blocks[conform_slots])
 static const conform_layout plain = {.absent = -1, .in_place = -1};
 static const conform_layout apart = {.separate = true, .absent = -1, .in_place = -1};
 
-/* Stages a trial in one layout and compares what comes back. `first` (may be NULL): an earlier
+/* Stages a problem in one layout and compares what comes back. `first` (may be NULL): an earlier
  * run's outputs, which must be met bit for bit. */
-static clade_status stage_and_compare(const conform_trial *trial, const conform_device *on,
+static clade_status stage_and_compare(const conform_problem *problem, const conform_device *on,
                                       const conform_layout *layout, bool bits,
                                       void *const first[conform_slots], const char *check,
                                       const char *how, conform_tally *tally,
                                       conform_failure *failure)
 {
     void *got[conform_slots];
-    clade_status status = clade_trial_stage(trial, on->device, layout, got, failure);
-    if (!status && first) clade_trial_same(trial, got, first, check, how, failure);
-    if (!status) clade_trial_compare(trial, got, bits, tally, failure);
+    clade_status status = clade_problem_stage(problem, on->device, layout, got, failure);
+    if (!status && first) clade_problem_same(problem, got, first, check, how, failure);
+    if (!status) clade_problem_compare(problem, got, bits, tally, failure);
     free_blocks(got);
     return status;
 }
 
 /* Each optional slot that the op's shape rule lets go, left out. */
-static clade_status judge_absent(const conform_trial *trial, const conform_device *on, bool bits,
-                                 conform_tally *tally, conform_failure *failure)
+static clade_status judge_absent(const conform_problem *problem, const conform_device *on,
+                                 bool bits, conform_tally *tally, conform_failure *failure)
 {
-    const clade_op_info *info = trial->info;
+    const clade_op_info *info = problem->info;
     clade_status status = CLADE_OK;
     size_t outputs = 0;
     for (size_t i = 0; i < info->slot_count; i++)
-        outputs += trial->initial[i] && clade_slot_writes(info->slots[i].kind);
+        outputs += problem->initial[i] && clade_slot_writes(info->slots[i].kind);
     for (size_t i = 0; !status && !failure->check && i < info->slot_count; i++) {
         clade_slot_kind kind = info->slots[i].kind;
         bool output = kind == CLADE_SLOT_OPTOUT || kind == CLADE_SLOT_OPTGRAD;
         bool input = kind == CLADE_SLOT_OPT && info->forward != CLADE_OP_none;
-        if (!trial->initial[i] || (!output && !input) || (output && outputs < 2)) continue;
-        clade_args attempt = trial->args;
+        if (!problem->initial[i] || (!output && !input) || (output && outputs < 2)) continue;
+        clade_args attempt = problem->args;
         attempt.slot[i] = (clade_tensor){0};
         if (clade_op_shape(info->op, &attempt)) continue;
         conform_layout layout = {.absent = (int)i, .in_place = -1};
-        status = stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        status = stage_and_compare(problem, on, &layout, bits, NULL, NULL, NULL, tally, failure);
         char how[96];
         snprintf(how, sizeof how, "without %s", info->slots[i].name);
         clade_failure_how(failure, how);
@@ -56,19 +56,20 @@ static clade_status judge_absent(const conform_trial *trial, const conform_devic
 }
 
 /* The first output in the memory of each input of its size. */
-static clade_status judge_in_place(const conform_trial *trial, const conform_device *on, bool bits,
-                                   conform_tally *tally, conform_failure *failure)
+static clade_status judge_in_place(const conform_problem *problem, const conform_device *on,
+                                   bool bits, conform_tally *tally, conform_failure *failure)
 {
-    const clade_op_info *info = trial->info;
+    const clade_op_info *info = problem->info;
     clade_status status = CLADE_OK;
     size_t out = 0;
     while (!clade_slot_writes(info->slots[out].kind)) out++;
     for (size_t i = 0; !status && !failure->check && i < out; i++) {
-        const clade_tensor *t = &trial->args.slot[i], *y = &trial->args.slot[out];
-        if (!trial->initial[i] || t->dtype != y->dtype || trial->count[i] != trial->count[out])
+        const clade_tensor *t = &problem->args.slot[i], *y = &problem->args.slot[out];
+        if (!problem->initial[i] || t->dtype != y->dtype ||
+            problem->count[i] != problem->count[out])
             continue;
         conform_layout layout = {.absent = -1, .in_place = (int)i};
-        status = stage_and_compare(trial, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        status = stage_and_compare(problem, on, &layout, bits, NULL, NULL, NULL, tally, failure);
         char how[96];
         snprintf(how, sizeof how, "in place of %s", info->slots[i].name);
         clade_failure_how(failure, how);
@@ -77,12 +78,12 @@ static clade_status judge_in_place(const conform_trial *trial, const conform_dev
 }
 
 /* The device opened in another way. */
-static clade_status judge_other(const conform_trial *trial, const conform_device *on, bool bits,
+static clade_status judge_other(const conform_problem *problem, const conform_device *on, bool bits,
                                 void *const first[conform_slots], conform_tally *tally,
                                 conform_failure *failure)
 {
-    clade_status status = stage_and_compare(trial, on, &plain, bits, bits ? first : NULL, on->check,
-                                            on->how, tally, failure);
+    clade_status status = stage_and_compare(problem, on, &plain, bits, bits ? first : NULL,
+                                            on->check, on->how, tally, failure);
     if (failure->check && strcmp(failure->check, on->check) != 0)
         clade_failure_how(failure, on->how);
     return status;
@@ -96,26 +97,26 @@ static bool multiplies(const clade_op_info *info)
            op == CLADE_OP_conv2d_maxpool;
 }
 
-/* All that is asked of a device on one trial. */
-static clade_status judge_trial(conform_run *run, const conform_trial *trial, int accumulate,
-                                conform_tally *tally, conform_failure *failure)
+/* All that is asked of a device on one problem. */
+static clade_status judge_problem(conform_run *run, const conform_problem *problem, int accumulate,
+                                  conform_tally *tally, conform_failure *failure)
 {
     bool bits = run->options->math == CLADE_EXACT;
     const conform_device *on = &run->devices[0];
     void *got[conform_slots];
-    clade_status status = clade_trial_stage(trial, on->device, &plain, got, failure);
-    if (!status) clade_trial_compare(trial, got, bits, tally, failure);
-    if (status || failure->check || trial->data != CONFORM_RANDOM) goto done;
-    status =
-        stage_and_compare(trial, on, &plain, bits, got, "repeat", "when run again", tally, failure);
+    clade_status status = clade_problem_stage(problem, on->device, &plain, got, failure);
+    if (!status) clade_problem_compare(problem, got, bits, tally, failure);
+    if (status || failure->check || problem->data != CONFORM_RANDOM) goto done;
+    status = stage_and_compare(problem, on, &plain, bits, got, "repeat", "when run again", tally,
+                               failure);
     if (!status && !failure->check)
-        status = stage_and_compare(trial, on, &apart, bits, NULL, NULL, NULL, tally, failure);
+        status = stage_and_compare(problem, on, &apart, bits, NULL, NULL, NULL, tally, failure);
     for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
-        if (!run->devices[i].products || multiplies(trial->info))
-            status = judge_other(trial, &run->devices[i], bits, got, tally, failure);
-    if (!status && !failure->check) status = judge_absent(trial, on, bits, tally, failure);
-    if (!status && !failure->check && !accumulate && (trial->info->flags & CLADE_OP_INPLACE))
-        status = judge_in_place(trial, on, bits, tally, failure);
+        if (!run->devices[i].products || multiplies(problem->info))
+            status = judge_other(problem, &run->devices[i], bits, got, tally, failure);
+    if (!status && !failure->check) status = judge_absent(problem, on, bits, tally, failure);
+    if (!status && !failure->check && !accumulate && (problem->info->flags & CLADE_OP_INPLACE))
+        status = judge_in_place(problem, on, bits, tally, failure);
 done:
     free_blocks(got);
     return status;
@@ -128,12 +129,12 @@ clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
     conform_tally tally = {0};
     clade_status status = CLADE_OK;
     for (int data = 0; !status && !failure->check && data < CONFORM_DATA_KINDS; data++) {
-        conform_trial *trial = NULL;
-        if (!clade_trial_wanted(info, test, (conform_data)data)) continue;
-        status = clade_trial_create(info, test, (conform_data)data, run->options->seed, &trial);
-        if (!status && accumulate) status = clade_trial_accumulate(trial);
-        if (!status) status = judge_trial(run, trial, accumulate, &tally, failure);
-        clade_trial_destroy(&trial);
+        conform_problem *problem = NULL;
+        if (!clade_problem_wanted(info, test, (conform_data)data)) continue;
+        status = clade_problem_create(info, test, (conform_data)data, run->options->seed, &problem);
+        if (!status && accumulate) status = clade_problem_accumulate(problem);
+        if (!status) status = judge_problem(run, problem, accumulate, &tally, failure);
+        clade_problem_destroy(&problem);
     }
     result->compared = tally.compared;
     result->worst = tally.worst;

@@ -1,4 +1,4 @@
-/* A run: opening the device in several ways, the modes in turn, counting what they find. */
+/* A run: opening the device with different options, the modes in turn, counting what they find. */
 #include "conform/chain.h"
 
 #include <clade/train.h>
@@ -49,7 +49,7 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
     if (run->device_count && !o->plugin)
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
     if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
-    if (o->way) n += snprintf(text + n, size - (size_t)n, " --way %.8s", o->way);
+    if (o->algorithm) n += snprintf(text + n, size - (size_t)n, " --algo %.8s", o->algorithm);
     if (o->model)
         n += snprintf(text + n, size - (size_t)n, " --model %.256s", o->model);
     else
@@ -102,8 +102,8 @@ clade_status clade_conform_end(conform_run *run, clade_conform_result *result,
     return clade_conform_give(run, result);
 }
 
-static clade_status open_device(conform_run *run, int threads, uint32_t group_size, const char *way,
-                                const char *check, const char *how)
+static clade_status open_device(conform_run *run, int threads, uint32_t group_size,
+                                const char *algorithm, const char *check, const char *how)
 {
     const clade_conform_options *o = run->options;
     conform_device *d = &run->devices[run->device_count];
@@ -113,35 +113,37 @@ static clade_status open_device(conform_run *run, int threads, uint32_t group_si
                                     .plugin = o->plugin,
                                     .group_size = group_size,
                                     .kernels = o->kernels,
-                                    .way = way};
+                                    .algorithm = algorithm};
     /* the further ones are the first by its id */
     const char *name = run->device_count && !o->plugin ? run->summary->device.id : o->device;
     clade_status status = clade_device_open(name, &options, &d->device);
     if (status) return status;
     d->check = check;
-    d->products = way && !o->way;
+    d->products = algorithm && !o->algorithm;
     snprintf(d->how, sizeof d->how, "%s", how);
     run->device_count++;
     return CLADE_OK;
 }
 
-/* The ways that there are, unless one was asked for; in exact mode those that give the same bits.
+/* The algorithms that there are, unless one was asked for; in exact mode those that give the same
+ * bits.
  */
-static clade_status open_ways(conform_run *run)
+static clade_status open_algorithms(conform_run *run)
 {
     const clade_conform_options *o = run->options;
     const char *kernels = o->kernels;
     bool gpu = kernels ? !strcmp(kernels, "gpu") : !run->summary->device.cpu_like;
     clade_status status = CLADE_OK;
     if (o->math == CLADE_FAST)
-        status =
-            open_device(run, o->threads, o->group_size, "gemm", "way", "with CLBlast's products");
+        status = open_device(run, o->threads, o->group_size, "gemm", "algorithm",
+                             "with CLBlast's products");
     if (status == CLADE_EUNSUPPORTED) status = CLADE_OK; /* a build without CLBlast */
     if (!status && (gpu || o->math == CLADE_FAST))
-        status = open_device(run, o->threads, o->group_size, "direct", "way", "by direct kernels");
-    if (!status && gpu)
         status =
-            open_device(run, o->threads, o->group_size, "implicit", "way", "by implicit products");
+            open_device(run, o->threads, o->group_size, "direct", "algorithm", "by direct kernels");
+    if (!status && gpu)
+        status = open_device(run, o->threads, o->group_size, "implicit", "algorithm",
+                             "by implicit products");
     return status;
 }
 
@@ -149,19 +151,22 @@ static clade_status open_ways(conform_run *run)
 static clade_status open_devices(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
-    clade_status status = open_device(run, o->threads, o->group_size, o->way, "", "");
+    clade_status status = open_device(run, o->threads, o->group_size, o->algorithm, "", "");
     if (status) return status;
     run->summary->device = *clade_device_describe(run->devices[0].device);
     if (!(modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS))) return CLADE_OK;
     bool opencl = !strncmp(run->summary->device.id, "opencl", 6);
     if (opencl) {
-        status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->way, "group size",
-                             "with another work-group size");
-        return status || o->way ? status : open_ways(run);
+        status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->algorithm,
+                             "group size", "with another work-group size");
+        return status || o->algorithm ? status : open_algorithms(run);
     }
-    if (!o->quick) status = open_device(run, 1, o->group_size, o->way, "threads", "with 1 thread");
-    if (!status) status = open_device(run, 2, o->group_size, o->way, "threads", "with 2 threads");
-    if (!status) status = open_device(run, 3, o->group_size, o->way, "threads", "with 3 threads");
+    if (!o->quick)
+        status = open_device(run, 1, o->group_size, o->algorithm, "threads", "with 1 thread");
+    if (!status)
+        status = open_device(run, 2, o->group_size, o->algorithm, "threads", "with 2 threads");
+    if (!status)
+        status = open_device(run, 3, o->group_size, o->algorithm, "threads", "with 3 threads");
     return status;
 }
 

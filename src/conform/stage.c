@@ -1,5 +1,5 @@
-/* Staging: a trial's tensors laid out in device memory between guard zones, the op run on them, and
- * every byte that is not an output looked at afterwards. */
+/* Staging: a problem's tensors laid out in device memory between guard zones, the op run on them,
+ * and every byte that is not an output looked at afterwards. */
 #include "conform/conform.h"
 
 #include <stdarg.h>
@@ -41,7 +41,7 @@ typedef struct region {
 } region;
 
 typedef struct stage {
-    const conform_trial *trial;
+    const conform_problem *problem;
     const conform_layout *layout;
     place places[conform_slots];
     bool present[conform_slots];
@@ -62,20 +62,20 @@ static int first_output(const clade_op_info *info)
 static void place_slots(stage *s)
 {
     static const size_t shifts[] = {1, 3, 17, 5, 2, 7, 9, 13};
-    const conform_trial *trial = s->trial;
-    int shared = s->layout->in_place >= 0 ? first_output(trial->info) : -1;
+    const conform_problem *problem = s->problem;
+    int shared = s->layout->in_place >= 0 ? first_output(problem->info) : -1;
     size_t end[conform_slots] = {0};
     s->image_count = 0;
-    for (size_t i = 0; i < trial->info->slot_count; i++) {
-        s->present[i] = trial->initial[i] && (int)i != s->layout->absent;
+    for (size_t i = 0; i < problem->info->slot_count; i++) {
+        s->present[i] = problem->initial[i] && (int)i != s->layout->absent;
         if (!s->present[i] || (int)i == shared) continue;
         int im = s->layout->separate ? s->image_count : 0;
-        size_t size = clade_dtype_size(trial->args.slot[i].dtype);
+        size_t size = clade_dtype_size(problem->args.slot[i].dtype);
         size_t shift = s->layout->separate ? 0 : shifts[i % (sizeof shifts / sizeof *shifts)];
         place *p = &s->places[i];
         p->region = im;
         p->offset = align(end[im] + guard, 64) + shift * size;
-        p->bytes = trial->count[i] * size;
+        p->bytes = problem->count[i] * size;
         end[im] = p->offset + p->bytes;
         s->image_count = im + 1;
     }
@@ -95,19 +95,19 @@ static clade_status paint(stage *s)
         for (size_t j = 0; j < im->bytes; j++)
             im->before[j] = (unsigned char)(0xa5 ^ (j * 29) ^ (j >> 8));
     }
-    int shared = s->layout->in_place >= 0 ? first_output(s->trial->info) : -1;
-    for (size_t i = 0; i < s->trial->info->slot_count; i++)
+    int shared = s->layout->in_place >= 0 ? first_output(s->problem->info) : -1;
+    for (size_t i = 0; i < s->problem->info->slot_count; i++)
         if (s->present[i] && (int)i != shared)
-            memcpy(s->regions[s->places[i].region].before + s->places[i].offset, s->trial->initial[i],
-                   s->places[i].bytes);
+            memcpy(s->regions[s->places[i].region].before + s->places[i].offset,
+                   s->problem->initial[i], s->places[i].bytes);
     return CLADE_OK;
 }
 
 /* Copies the regions to the device, runs the op, copies them back. */
 static clade_status run(stage *s, clade_device *device)
 {
-    const clade_op_info *info = s->trial->info;
-    clade_call call = {.op = info->op, .args = s->trial->args};
+    const clade_op_info *info = s->problem->info;
+    clade_call call = {.op = info->op, .args = s->problem->args};
     clade_status status = CLADE_OK;
     for (int i = 0; !status && i < s->image_count; i++) {
         region *im = &s->regions[i];
@@ -127,7 +127,8 @@ static clade_status run(stage *s, clade_device *device)
     if (!status) status = clade_call_run(device, &call);
     if (!status) status = clade_device_finish(device);
     for (int i = 0; !status && i < s->image_count; i++)
-        status = clade_buffer_read(s->regions[i].buffer, 0, s->regions[i].after, s->regions[i].bytes);
+        status =
+            clade_buffer_read(s->regions[i].buffer, 0, s->regions[i].after, s->regions[i].bytes);
     for (int i = 0; i < s->image_count; i++) clade_buffer_destroy(&s->regions[i].buffer);
     return status;
 }
@@ -135,7 +136,7 @@ static clade_status run(stage *s, clade_device *device)
 /* Names the byte `at` of region `im` that changed. */
 static void report_change(const stage *s, int im, size_t at, conform_failure *failure)
 {
-    const clade_op_info *info = s->trial->info;
+    const clade_op_info *info = s->problem->info;
     const char *slot = "";
     size_t nearest = SIZE_MAX;
     bool after = false;
@@ -160,12 +161,12 @@ static void report_change(const stage *s, int im, size_t at, conform_failure *fa
 /* Looks for changes outside the outputs: the outputs are first made equal in both. */
 static void check_memory(stage *s, conform_failure *failure)
 {
-    const clade_op_info *info = s->trial->info;
+    const clade_op_info *info = s->problem->info;
     for (size_t i = 0; i < info->slot_count; i++) {
         const place *p = &s->places[i];
         if (s->present[i] && clade_slot_writes(info->slots[i].kind))
-            memcpy(s->regions[p->region].before + p->offset, s->regions[p->region].after + p->offset,
-                   p->bytes);
+            memcpy(s->regions[p->region].before + p->offset,
+                   s->regions[p->region].after + p->offset, p->bytes);
     }
     for (int i = 0; i < s->image_count; i++) {
         const region *im = &s->regions[i];
@@ -176,11 +177,11 @@ static void check_memory(stage *s, conform_failure *failure)
     }
 }
 
-clade_status clade_trial_stage(const conform_trial *trial, clade_device *device,
-                               const conform_layout *layout, void *got[conform_slots],
-                               conform_failure *failure)
+clade_status clade_problem_stage(const conform_problem *problem, clade_device *device,
+                                 const conform_layout *layout, void *got[conform_slots],
+                                 conform_failure *failure)
 {
-    stage s = {.trial = trial, .layout = layout};
+    stage s = {.problem = problem, .layout = layout};
     memset(got, 0, conform_slots * sizeof *got);
     place_slots(&s);
     clade_status status = paint(&s);
@@ -191,8 +192,8 @@ clade_status clade_trial_stage(const conform_trial *trial, clade_device *device,
         status = CLADE_OK;
         goto fail;
     }
-    for (size_t i = 0; i < trial->info->slot_count; i++) {
-        if (!s.present[i] || !clade_slot_writes(trial->info->slots[i].kind)) continue;
+    for (size_t i = 0; i < problem->info->slot_count; i++) {
+        if (!s.present[i] || !clade_slot_writes(problem->info->slots[i].kind)) continue;
         got[i] = malloc(s.places[i].bytes + 1);
         if (!got[i]) {
             status = clade_fail(CLADE_ENOMEM, "out of memory for results");

@@ -24,10 +24,10 @@ static void copy_rows(const conv_job *job, int64_t n, int32_t first, int32_t end
     size_t all = (size_t)width * (size_t)channels;
     if (job->index) {
         int64_t pooled = n * (job->row.size / 2) * (size / 2) * channels;
-        const conv_spread spread = {job->src + pooled, job->index + pooled, job->row.size, size,
+        const conv_unpool unpool = {job->src + pooled, job->index + pooled, job->row.size, size,
                                     channels};
         for (int32_t i = first; i < end; i++, to += all)
-            CPU_NAME(conv_spread_row)(&spread, i, left, width, to);
+            CPU_NAME(conv_unpool_row)(&unpool, i, left, width, to);
         return;
     }
     int32_t from = left < 0 ? 0 : left, until = left + width > size ? size : left + width;
@@ -82,7 +82,7 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
         src[a] = t[a].src;
         w[a] = t[a].w;
     }
-    t[0].y_step = band->pooled ? out_channels : job->column.spread * out_channels;
+    t[0].y_step = band->pooled ? out_channels : job->column.out_stride * out_channels;
     /* pixels a multiple of 4 KiB apart share a set of the first-level cache, which has 8 places */
     bool crowded = t[0].step % 1024 == 0 && tile_most > 7;
     int32_t most = (crowded ? 7 : tile_most) / side, count = band->count / side;
@@ -102,8 +102,8 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
                     t[a].w = w[a] + (g * job->blocks + b) * job->w_block;
                 }
                 t[0].y = out + p * t[0].y_step + lane;
-                t[0].finish =
-                    conv_finish_at(&job->finish, lane, job->finish.z ? t[0].y - job->out : 0);
+                t[0].epilogue =
+                    conv_epilogue_at(&job->epilogue, lane, job->epilogue.z ? t[0].y - job->out : 0);
                 if (!band->pooled) {
                     CPU_NAME(tile_forward)(t, n, vectors);
                     continue;
@@ -115,9 +115,9 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
     }
     int64_t from = band->b0 * job->lanes;
     int64_t to = band->b1 < job->blocks ? band->b1 * job->lanes : out_channels;
-    for (int32_t p = 0; job->finish.act > ACT_RELU6 && p < count; p++)
-        conv_finish_rest(job->finish.act, job->finish.alpha, out + p * t[0].y_step + from,
-                         to - from);
+    for (int32_t p = 0; job->epilogue.act > ACT_RELU6 && p < count; p++)
+        conv_epilogue_rest(job->epilogue.act, job->epilogue.alpha, out + p * t[0].y_step + from,
+                           to - from);
 }
 
 void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread)
@@ -168,10 +168,10 @@ static void conv_item(void *user, size_t item, int thread)
         .count = column->count - first < job->segment ? column->count - first : job->segment,
         .b0 = (int32_t)((int64_t)job->blocks * part / job->parts),
         .b1 = (int32_t)((int64_t)job->blocks * (part + 1) / job->parts),
-        .out_row = row->spread * out_row,
+        .out_row = row->out_stride * out_row,
     };
-    band.out = job->out + (n * job->out_h + row->first + j * row->spread) * out_row +
-               (column->first + (int64_t)first * column->spread) * job->groups * job->cout;
+    band.out = job->out + (n * job->out_h + row->first + j * row->out_stride) * out_row +
+               (column->first + (int64_t)first * column->out_stride) * job->groups * job->cout;
     CPU_NAME(conv_band)(job, &band, thread);
 }
 
@@ -259,14 +259,14 @@ void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w,
 
 /* ---- the ops ---- */
 
-conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finish *finish)
+conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_epilogue *epilogue)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->x.dim, *w = a->w.dim, *y = a->y.dim;
     conv_job job = {
         .src = clade_tensor_host(&a->x),
         .out = clade_tensor_host(&a->y),
-        .finish = *finish,
+        .epilogue = *epilogue,
         .row = conv_axis_forward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0]),
         .column = conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
         .out_h = y[1],
@@ -283,17 +283,18 @@ conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finis
     return job;
 }
 
-/* A convolution of which becomes what `finish` says. */
+/* A convolution of which becomes what `epilogue` says. */
 static clade_status convolve(cpu_context *cpu, const clade_conv2d_args *a,
-                             const conv_finish *finish, void *workspace)
+                             const conv_epilogue *epilogue, void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(cpu, a, finish);
+    if (conv_is_depthwise(&a->w, g.groups)) return CPU_NAME(depthwise)(cpu, a, epilogue);
     if (conv_is_winograd(&g, &a->w, &a->y))
-        return CPU_NAME(winograd)(cpu, a, finish, clade_tensor_host(&a->y), NULL, false, workspace);
+        return CPU_NAME(winograd)(cpu, a, epilogue, clade_tensor_host(&a->y), NULL, false,
+                                  workspace);
     const int32_t *x = a->x.dim;
     int64_t images = x[0];
-    conv_job job = CPU_NAME(conv_forward_job)(a, finish);
+    conv_job job = CPU_NAME(conv_forward_job)(a, epilogue);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
         /* all images are one long row of pixels */
         int32_t pixels = x[0] * x[1] * x[2];
@@ -310,8 +311,8 @@ static clade_status convolve(cpu_context *cpu, const clade_conv2d_args *a,
 
 clade_status CPU_NAME(conv2d)(void *context, const clade_conv2d_args *a, void *workspace)
 {
-    const conv_finish finish = conv_finish_of(a);
-    return convolve(context, a, &finish, workspace);
+    const conv_epilogue epilogue = conv_epilogue_of(a);
+    return convolve(context, a, &epilogue, workspace);
 }
 
 /* The scale of each channel lies behind what the convolution needs. */
@@ -319,17 +320,17 @@ static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, 
 {
     clade_args args = {.conv2d = conv_norm_conv(a)};
     const float *gamma = clade_tensor_host(&a->gamma), *var = clade_tensor_host(&a->var);
-    float *scale =
-        (float *)workspace + clade_cpu_conv_workspace(context, CLADE_OP_conv2d, &args) / sizeof(float);
+    float *scale = (float *)workspace +
+                   clade_cpu_conv_workspace(context, CLADE_OP_conv2d, &args) / sizeof(float);
     for (int32_t k = 0; k < a->y.dim[3]; k++) scale[k] = math_rsqrt(var[k] + a->eps) * gamma[k];
-    conv_finish finish = conv_finish_of(&args.conv2d);
-    finish.mean = clade_tensor_host(&a->mean);
-    finish.scale = scale;
-    finish.beta = clade_tensor_host(&a->beta);
-    finish.z = clade_tensor_present(&a->z) ? clade_tensor_host(&a->z) : NULL;
-    finish.act = a->act;
-    finish.alpha = a->alpha;
-    return convolve(context, &args.conv2d, &finish, workspace);
+    conv_epilogue epilogue = conv_epilogue_of(&args.conv2d);
+    epilogue.mean = clade_tensor_host(&a->mean);
+    epilogue.scale = scale;
+    epilogue.beta = clade_tensor_host(&a->beta);
+    epilogue.z = clade_tensor_present(&a->z) ? clade_tensor_host(&a->z) : NULL;
+    epilogue.act = a->act;
+    epilogue.alpha = a->alpha;
+    return convolve(context, &args.conv2d, &epilogue, workspace);
 }
 
 clade_status CPU_NAME(conv_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,

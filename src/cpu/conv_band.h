@@ -6,7 +6,7 @@
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
 
-#include "../../kernels/conv_finish.clh"
+#include "../../kernels/conv_epilogue.clh"
 
 typedef struct conv_job {
     const float *src, *weights;
@@ -22,7 +22,7 @@ typedef struct conv_job {
     int32_t lanes, blocks;     /* results in a block, blocks per group */
     int64_t w_block, w_tap;    /* distances in weights */
     int32_t w_step;
-    conv_finish finish;
+    conv_epilogue epilogue;
     int32_t accumulate;
     int32_t segment, segments; /* results per item of work, items per row */
     int32_t parts;             /* items that share a segment's blocks */
@@ -44,17 +44,17 @@ typedef struct conv_band {
 void CPU_NAME(conv_band)(const conv_job *job, const conv_band *band, int thread);
 
 /* What there is to know of a convolution but for its weights. */
-conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_finish *finish);
+conv_job CPU_NAME(conv_forward_job)(const clade_conv2d_args *a, const conv_epilogue *epilogue);
 /* Packs the weights into workspace, behind which the copies of rows then lie. */
 void CPU_NAME(conv_pack)(cpu_context *cpu, conv_job *job, const clade_tensor *w, bool backward,
                          float *to);
 
 /* Bias and activation alone. */
-static inline conv_finish conv_finish_of(const clade_conv2d_args *a)
+static inline conv_epilogue conv_epilogue_of(const clade_conv2d_args *a)
 {
-    return (conv_finish){.b = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
-                         .act = a->act,
-                         .alpha = a->alpha};
+    return (conv_epilogue){.b = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
+                           .act = a->act,
+                           .alpha = a->alpha};
 }
 
 /* The ops themselves. */
@@ -72,8 +72,8 @@ clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
 /* Those that are computed by Winograd's tiles, in winograd.c; `index` as above. The forward one
  * writes the pooled results and, unless NULL, index where `pooled`. */
 clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
-                                const conv_finish *finish, float *y, uint8_t *index, bool pooled,
-                                void *workspace);
+                                const conv_epilogue *epilogue, float *y, uint8_t *index,
+                                bool pooled, void *workspace);
 clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
                                    const uint8_t *index, void *workspace);
 clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
@@ -81,12 +81,12 @@ clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args 
 
 /* A row of the full gradient from pooled ones, in conv_pool.c: `width` columns from `left` on,
  * zeros where they lie outside and for what no window covers. [columns, channels]. */
-typedef struct conv_spread {
+typedef struct conv_unpool {
     const float *dy;      /* of the image, [h / 2, w / 2, channels] */
     const uint8_t *index; /* the same */
     int32_t h, w, channels;
-} conv_spread;
-void CPU_NAME(conv_spread_row)(const conv_spread *s, int32_t row, int32_t left, int32_t width,
+} conv_unpool;
+void CPU_NAME(conv_unpool_row)(const conv_unpool *s, int32_t row, int32_t left, int32_t width,
                                float *to);
 
 #endif

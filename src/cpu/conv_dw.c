@@ -33,11 +33,11 @@ typedef struct dw_rows {
 } dw_rows;
 
 /* Row `line` of dy in the full gradient, at `to`. */
-static void spread_row(const dw_job *job, int64_t line, float *to)
+static void unpool_row(const dw_job *job, int64_t line, float *to)
 {
     int64_t pooled = line / job->oh * (job->oh / 2) * (job->ow / 2) * job->k;
-    const conv_spread s = {job->dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
-    CPU_NAME(conv_spread_row)(&s, (int32_t)(line % job->oh), 0, job->ow, to);
+    const conv_unpool s = {job->dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
+    CPU_NAME(conv_unpool_row)(&s, (int32_t)(line % job->oh), 0, job->ow, to);
 }
 
 /* Row `line` of dy with every group's filters padded to whole vectors. */
@@ -48,7 +48,7 @@ static void copy_dy(const dw_job *job, int64_t line, float *to)
     if (job->index) {
         /* to the end, so that the padding does not overtake it */
         dy = to + pixels * (job->lanes - job->kg);
-        spread_row(job, line, to + pixels * (job->lanes - job->kg));
+        unpool_row(job, line, to + pixels * (job->lanes - job->kg));
     }
     if (dy == to) return;
     for (int64_t p = 0; p < pixels; p++, dy += job->kg, to += job->lanes) {

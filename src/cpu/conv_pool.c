@@ -1,6 +1,6 @@
 /* conv2d_maxpool and its gradients on the CPU. Tiles of two rows are pooled in registers; the
- * gradients spread one row at a time where it is read. What is not done in tiles runs the ops it is
- * made of, through workspace. */
+ * gradients unpooled one row at a time where it is read. What is not done in tiles runs the ops it
+ * is made of, through workspace. */
 #include "cpu/conv_band.h"
 #include "cpu/tile.h"
 #include "op/conv_pool.h"
@@ -44,7 +44,7 @@ static void pool_row(const float *x, int64_t row, int32_t count, int32_t c, bool
 }
 
 /* One column. */
-static void spread_column(const float *dy, const uint8_t *index, int32_t c, int tap, float *to)
+static void unpool_column(const float *dy, const uint8_t *index, int32_t c, int tap, float *to)
 {
 #define BODY(k, lanes)                                                                             \
     LANES_STORE(to + (k), conv_pool_element(dy + (k), index + (k), tap, lanes), lanes)
@@ -53,7 +53,7 @@ static void spread_column(const float *dy, const uint8_t *index, int32_t c, int 
 }
 
 /* Both columns of `count` windows. */
-static void spread_loop(const float *dy, const uint8_t *index, int32_t count, int32_t c, int tap,
+static void unpool_loop(const float *dy, const uint8_t *index, int32_t count, int32_t c, int tap,
                         float *to)
 {
     for (int32_t i = 0; i < count; i++, dy += c, index += c, to += 2 * c) {
@@ -69,7 +69,7 @@ static void spread_loop(const float *dy, const uint8_t *index, int32_t count, in
     }
 }
 
-void CPU_NAME(conv_spread_row)(const conv_spread *s, int32_t row, int32_t left, int32_t width,
+void CPU_NAME(conv_unpool_row)(const conv_unpool *s, int32_t row, int32_t left, int32_t width,
                                float *to)
 {
     int32_t c = s->channels, covered = row / 2 < s->h / 2 ? s->w / 2 * 2 : 0, tap = row % 2 * 2;
@@ -80,14 +80,14 @@ void CPU_NAME(conv_spread_row)(const conv_spread *s, int32_t row, int32_t left, 
     memset(to, 0, (size_t)(i - left) * (size_t)c * sizeof *to);
     to -= (int64_t)left * c;
     if (i < end && i % 2) {
-        spread_column(dy + i / 2 * c, index + i / 2 * c, c, tap + 1, to + (int64_t)i * c);
+        unpool_column(dy + i / 2 * c, index + i / 2 * c, c, tap + 1, to + (int64_t)i * c);
         i++;
     }
     int32_t windows = (end - i) / 2;
-    spread_loop(dy + i / 2 * c, index + i / 2 * c, windows, c, tap, to + (int64_t)i * c);
+    unpool_loop(dy + i / 2 * c, index + i / 2 * c, windows, c, tap, to + (int64_t)i * c);
     i += 2 * windows;
     if (i < end) {
-        spread_column(dy + i / 2 * c, index + i / 2 * c, c, tap, to + (int64_t)i * c);
+        unpool_column(dy + i / 2 * c, index + i / 2 * c, c, tap, to + (int64_t)i * c);
         i++;
     }
     memset(to + (int64_t)i * c, 0, (size_t)(left + width - i) * (size_t)c * sizeof *to);
@@ -144,34 +144,34 @@ static clade_status pool_apart(cpu_context *cpu, const clade_conv2d_maxpool_args
     return status;
 }
 
-typedef struct spread_job {
-    conv_spread s; /* of the first image */
+typedef struct unpool_job {
+    conv_unpool s; /* of the first image */
     float *to;
-} spread_job;
+} unpool_job;
 
-static void spread_rows(const void *user, size_t first, size_t end)
+static void unpool_rows(const void *user, size_t first, size_t end)
 {
-    const spread_job *job = user;
+    const unpool_job *job = user;
     size_t h = (size_t)job->s.h, row = (size_t)job->s.w * (size_t)job->s.channels;
     size_t pooled = h / 2 * (size_t)(job->s.w / 2) * (size_t)job->s.channels;
     for (size_t i = first; i < end; i++) {
-        conv_spread s = job->s;
+        conv_unpool s = job->s;
         s.dy += i / h * pooled;
         s.index += i / h * pooled;
-        CPU_NAME(conv_spread_row)(&s, (int32_t)(i % h), 0, s.w, job->to + i * row);
+        CPU_NAME(conv_unpool_row)(&s, (int32_t)(i % h), 0, s.w, job->to + i * row);
     }
 }
 
 /* The full gradient in workspace. */
-static void spread_all(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
+static void unpool_all(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
                        clade_tensor *full, clade_buffer *memory, float *workspace)
 {
     const int32_t *dim = full->dim;
-    spread_job job = {{clade_tensor_host(dy), clade_tensor_host(index), dim[1], dim[2], dim[3]},
+    unpool_job job = {{clade_tensor_host(dy), clade_tensor_host(index), dim[1], dim[2], dim[3]},
                       workspace};
     *memory = (clade_buffer){.host = workspace};
     full->buffer = memory;
-    clade_cpu_range(cpu, (cpu_range){spread_rows, &job, (size_t)dim[0] * (size_t)dim[1], 8});
+    clade_cpu_range(cpu, (cpu_range){unpool_rows, &job, (size_t)dim[0] * (size_t)dim[1], 8});
 }
 
 /* ---- the ops ---- */
@@ -200,7 +200,8 @@ static void bands_item(void *user, size_t item, int thread)
     CPU_NAME(conv_band)(&job->conv, &band, thread);
 }
 
-static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *workspace)
+static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a,
+                                   void *workspace)
 {
     cpu_context *cpu = context;
     conv_geometry g = CONV_GEOMETRY(a);
@@ -209,12 +210,12 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
     clade_buffer memory = {.host = workspace}; /* nothing is written to it as the output */
     full.buffer = &memory;
     clade_conv2d_args conv = conv_pool_conv(a, full);
-    const conv_finish finish = conv_finish_of(&conv);
+    const conv_epilogue epilogue = conv_epilogue_of(&conv);
     float *y = clade_tensor_host(&a->y);
     uint8_t *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
     if (conv_is_winograd(&g, &a->w, &full))
-        return CPU_NAME(winograd)(cpu, &conv, &finish, y, index, true, workspace);
-    bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv, &finish),
+        return CPU_NAME(winograd)(cpu, &conv, &epilogue, y, index, true, workspace);
+    bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv, &epilogue),
                      .y = y,
                      .index = index,
                      .oh = a->y.dim[1],
@@ -229,7 +230,7 @@ static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_arg
 }
 
 /* Where the gradients' convolutions find the full gradient: in memory as the pooled one, or, where
- * they are not done in bands, spread into workspace, which then goes on behind it. */
+ * they are not done in bands, unpooled into workspace, which then goes on behind it. */
 static void place_gradient(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
                            bool bands, clade_tensor *full, clade_buffer *memory, float **workspace)
 {
@@ -238,7 +239,7 @@ static void place_gradient(cpu_context *cpu, const clade_tensor *dy, const clade
         full->offset = dy->offset;
         return;
     }
-    spread_all(cpu, dy, index, full, memory, *workspace);
+    unpool_all(cpu, dy, index, full, memory, *workspace);
     *workspace += clade_tensor_count(full);
 }
 

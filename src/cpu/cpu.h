@@ -1,5 +1,6 @@
-/* The CPU backend's inside: its context and its families of fast ops. Family files are compiled once
- * per instruction set, CLADE_ISA being its name; an op without a fast version runs the reference. */
+/* The CPU backend's inside: its context and its families of fast ops. Family files are compiled
+ * once per instruction set, CLADE_ISA being its name; an op without a fast version runs the
+ * reference. */
 #ifndef CLADE_CPU_CPU_H
 #define CLADE_CPU_CPU_H
 
@@ -38,7 +39,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(peak)
 
 /* Those whose ops need workspace say how many bytes a call needs; 0 for ops that are not theirs. */
-#define CPU_WORKSPACE_FAMILIES(FAMILY)                                                               \
+#define CPU_WORKSPACE_FAMILIES(FAMILY)                                                             \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_pool)                                                                              \
     FAMILY(dense)                                                                                  \
@@ -48,7 +49,8 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(reduce)
 
 #define FAMILY(name)                                                                               \
-    size_t clade_cpu_##name##_workspace(const cpu_context *cpu, clade_op op, const clade_args *args);
+    size_t clade_cpu_##name##_workspace(const cpu_context *cpu, clade_op op,                       \
+                                        const clade_args *args);
 CPU_WORKSPACE_FAMILIES(FAMILY)
 #undef FAMILY
 

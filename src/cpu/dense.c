@@ -59,7 +59,7 @@ static void dense_item(void *user, size_t item, int thread)
                              .w = w,
                              .w_step = (int32_t)step,
                              .len = job->in - i < depth ? job->in - i : depth,
-                             .fetch = t == 0 && i + depth < job->in ? depth * step : 0};
+                             .prefetch = t == 0 && i + depth < job->in ? depth * step : 0};
             CPU_NAME(tile_sums)(&tile, end - p, lanes > VW ? 2 : 1, acc + p * TILE_VECTORS * VW);
         }
     }

@@ -8,7 +8,7 @@ typedef struct rows_job {
     depthwise_job d;
     const float *x, *w;
     float *y;
-    conv_finish finish;
+    conv_epilogue epilogue;
 } rows_job;
 
 /* A row of results: all channels of a few at a time. */
@@ -20,14 +20,14 @@ static void row_item(void *user, size_t item, int thread)
     int32_t units = depthwise_units(d);
     for (int32_t unit = 0; unit < units; unit++) {
         const depthwise_place place = depthwise_find(d, job->x, job->w, (int64_t)item, unit);
-        const conv_finish f = conv_finish_at(&job->finish, 0, place.at);
+        const conv_epilogue f = conv_epilogue_at(&job->epilogue, 0, place.at);
         float *y = job->y + place.at;
-        int64_t step = (int64_t)d->column.spread * d->c;
+        int64_t step = (int64_t)d->column.out_stride * d->c;
 #define BODY(o, lanes)                                                                             \
     depthwise_channels(&place.taps, &f, place.count, o, lanes, y, step, d->accumulate)
         FOR_LANES(d->c, BODY);
 #undef BODY
-        conv_finish_rest(f.act, f.alpha, y, (int64_t)place.count * d->c);
+        conv_epilogue_rest(f.act, f.alpha, y, (int64_t)place.count * d->c);
     }
 }
 
@@ -38,13 +38,13 @@ static void run_rows(cpu_context *cpu, rows_job *job)
 }
 
 clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a,
-                                 const conv_finish *finish)
+                                 const conv_epilogue *epilogue)
 {
     rows_job job = {.d = depthwise_forward(a),
                     .x = clade_tensor_host(&a->x),
                     .w = clade_tensor_host(&a->w),
                     .y = clade_tensor_host(&a->y),
-                    .finish = *finish};
+                    .epilogue = *epilogue};
     run_rows(context, &job);
     return CLADE_OK;
 }

@@ -110,7 +110,8 @@ static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, 
     return run_rows(context, &r, &a->x, bce_rows);
 }
 
-static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *workspace)
+static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a,
+                                   void *workspace)
 {
     (void)workspace;
     rows r = rows_of(&a->y);

@@ -100,21 +100,21 @@ static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void
 
 /* A row of windows, which may hang over the right edge; `inside`: the row does not hang over the
  * lower. */
-INLINE void spread_row(const float *dy, const u8 *index, float *dx, pool_shape p, i32 oh,
+INLINE void unpool_row(const float *dy, const u8 *index, float *dx, pool_shape p, i32 oh,
                        int inside, int accumulate)
 {
     i32 tiles = (p.w + p.left + p.columns - 1) / p.columns, whole = inside ? p.ow : 0;
 #define WHOLE(k, lanes)                                                                            \
-    pool_max_spread(dy + (k), index + (k), dx + (k), p, oh, ow, 1, accumulate, lanes)
+    pool_max_unpool(dy + (k), index + (k), dx + (k), p, oh, ow, 1, accumulate, lanes)
 #define PART(k, lanes)                                                                             \
-    pool_max_spread(dy + (k), index + (k), dx + (k), p, oh, ow, 0, accumulate, lanes)
+    pool_max_unpool(dy + (k), index + (k), dx + (k), p, oh, ow, 0, accumulate, lanes)
     for (i32 ow = 0; ow < whole; ow++) FOR_LANES(p.c, WHOLE);
     for (i32 ow = whole; ow < tiles; ow++) FOR_LANES(p.c, PART);
 #undef WHOLE
 #undef PART
 }
 
-static void spread_rows(const void *user, size_t first, size_t end)
+static void unpool_rows(const void *user, size_t first, size_t end)
 {
     const plane *l = user;
     const clade_maxpool2d_dx_args *a = l->args;
@@ -131,11 +131,11 @@ static void spread_rows(const void *user, size_t first, size_t end)
         const u8 *at = index + b * out;
         float *to = dx + b * image;
         if (!l->two)
-            spread_row(g, at, to, p, oh, inside, a->accumulate);
+            unpool_row(g, at, to, p, oh, inside, a->accumulate);
         else if (a->accumulate)
-            spread_row(g, at, to, two_by_two(p), oh, inside, 1);
+            unpool_row(g, at, to, two_by_two(p), oh, inside, 1);
         else
-            spread_row(g, at, to, two_by_two(p), oh, inside, 0);
+            unpool_row(g, at, to, two_by_two(p), oh, inside, 0);
     }
 }
 
@@ -170,7 +170,7 @@ static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a
     bool tiled = p->rows == p->down && p->columns == p->across;
     l.height = tiled ? (p->h + p->top + p->rows - 1) / p->rows : p->h;
     int64_t row_floats = (int64_t)p->w * p->c * (tiled ? p->rows : 1);
-    return run_plane(context, &l, a->dx.dim[0], row_floats, tiled ? spread_rows : gather_rows);
+    return run_plane(context, &l, a->dx.dim[0], row_floats, tiled ? unpool_rows : gather_rows);
 }
 
 /* ---- means ---- */
@@ -260,7 +260,8 @@ static void global_strips(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) global_strip(user, i);
 }
 
-static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *workspace)
+static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a,
+                                   void *workspace)
 {
     (void)workspace;
     size_t strips = ((size_t)a->x.dim[3] + strip - 1) / strip;
@@ -268,7 +269,7 @@ static clade_status global_avgpool(void *context, const clade_global_avgpool_arg
     return CLADE_OK;
 }
 
-static void global_spread(const void *user, size_t first, size_t end)
+static void global_unpool(const void *user, size_t first, size_t end)
 {
     const clade_global_avgpool_dx_args *a = user;
     i32 c = a->dx.dim[3];
@@ -289,7 +290,7 @@ static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_
 {
     (void)workspace;
     size_t c = (size_t)a->dx.dim[3], n = clade_tensor_count(&a->dx) / c;
-    clade_cpu_range(context, (cpu_range){global_spread, a, n, c >= block ? 1 : block / c});
+    clade_cpu_range(context, (cpu_range){global_unpool, a, n, c >= block ? 1 : block / c});
     return CLADE_OK;
 }
 

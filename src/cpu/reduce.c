@@ -237,7 +237,8 @@ static clade_status reduce(void *context, const clade_reduce_args *a, void *work
 }
 
 /* alpha times a stretched gradient */
-static void spread_row(const broadcast_job *job, float *y, const float *a, const float *b, size_t n)
+static void broadcast_row(const broadcast_job *job, float *y, const float *a, const float *b,
+                          size_t n)
 {
     (void)b;
     const float alpha = job->alpha, one = alpha * *a;
@@ -255,8 +256,9 @@ static void spread_row(const broadcast_job *job, float *y, const float *a, const
 static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *workspace)
 {
     (void)workspace;
-    broadcast_job job = {
-        .row = spread_row, .alpha = weight(&a->dx, &a->dy, a->mean), .accumulate = a->accumulate};
+    broadcast_job job = {.row = broadcast_row,
+                         .alpha = weight(&a->dx, &a->dy, a->mean),
+                         .accumulate = a->accumulate};
     return run_broadcast(context, job, &a->dx, &a->dy, NULL);
 }
 

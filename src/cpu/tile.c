@@ -5,9 +5,9 @@
 INLINE void store_vector(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb,
                          const int v, const int lanes)
 {
-    const conv_finish f = conv_finish_at(&job->finish, v * VW, v * VW);
+    const conv_epilogue f = conv_epilogue_at(&job->epilogue, v * VW, v * VW);
     float *y = job->y + v * VW;
-    conv_finish_sums(&f, &acc[0][v], pb, TILE_VECTORS, job->y_step, lanes);
+    conv_epilogue_sums(&f, &acc[0][v], pb, TILE_VECTORS, job->y_step, lanes);
     if (job->accumulate) {
         UNROLL
         for (int p = 0; p < pb; p++) acc[p][v] = conv_load(y + p * job->y_step, lanes) + acc[p][v];
@@ -50,7 +50,7 @@ INLINE void fill(const float *from, V acc[TILE_PIXELS][TILE_VECTORS], const int 
 INLINE void add_sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb,
                      const int nv)
 {
-    tile_product(acc, pb, nv, job->src, job->step, job->w, job->w_step, job->len, job->fetch);
+    tile_product(acc, pb, nv, job->src, job->step, job->w, job->w_step, job->len, job->prefetch);
 }
 
 INLINE void sums(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
@@ -63,7 +63,8 @@ INLINE void pooled(const tile_job rows[2], uint8_t *index, const int windows)
 {
     V acc[2][TILE_PIXELS][TILE_VECTORS];
     const tile_job *job = &rows[0];
-    const conv_finish f = {.b = job->finish.b, .act = job->finish.act ? ACT_RELU : ACT_LINEAR};
+    const conv_epilogue f = {.b = job->epilogue.b,
+                             .act = job->epilogue.act ? ACT_RELU : ACT_LINEAR};
     sums(&rows[0], acc[0], 2 * windows, 1);
     sums(&rows[1], acc[1], 2 * windows, 1);
     if (job->lanes == VW)

@@ -17,23 +17,24 @@ enum { tile_most = 10 };
 enum { tile_most = 6 };
 #endif
 
-/* What tile_forward reads, and what becomes of its sums: y = or += what `finish` makes of them. */
+/* What tile_forward reads, and what becomes of its sums: y = or += what `epilogue` makes of them.
+ */
 typedef struct tile_job {
     const float *src;
     int64_t step, src_row, src_column;
     const float *w;
     int64_t w_row, w_column;
     int32_t w_step, rows, columns, len;
-    float *y;           /* of the first pixel and lane */
-    int64_t y_step;     /* from one pixel to the next */
-    conv_finish finish; /* of the first pixel and lane */
-    int32_t lanes;      /* results per pixel, 1 … nv VW */
+    float *y;               /* of the first pixel and lane */
+    int64_t y_step;         /* from one pixel to the next */
+    conv_epilogue epilogue; /* of the first pixel and lane */
+    int32_t lanes;          /* results per pixel, 1 … nv VW */
     int32_t accumulate;
-    int64_t fetch;
+    int64_t prefetch;
 } tile_job;
 
 /* Computes `pixels` (1 … tile_most) results of `vectors` (1 or 2) vectors each, and stores them;
- * what conv_finish_rest() does is left to the caller. */
+ * what conv_epilogue_rest() does is left to the caller. */
 void CPU_NAME(tile_forward)(const tile_job *job, int pixels, int vectors);
 
 /* The largest of each 2 x 2 window of `windows` (1 … windows_most) windows of results of two rows,
@@ -44,7 +45,7 @@ enum { windows_most = tile_most / 2 };
 void CPU_NAME(tile_pooled)(const tile_job rows[2], uint8_t *index, int windows);
 
 /* The sums of a single tap as they are, added up from what acc[p · TILE_VECTORS · VW + lane] holds;
- * weights are asked for `fetch` floats ahead. */
+ * weights are asked for `prefetch` floats ahead. */
 void CPU_NAME(tile_sums)(const tile_job *job, int pixels, int vectors, float *acc);
 
 /* part[j · part_step + lane] += Σ over rows of pixels, as tile_weights, or = where `fresh`; `count`
@@ -61,7 +62,7 @@ void CPU_NAME(tile_weights)(const weights_job *job, int count, int vectors);
 
 /* Depthwise convolution, in depthwise.c. */
 clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a,
-                                 const conv_finish *finish);
+                                 const conv_epilogue *epilogue);
 clade_status CPU_NAME(depthwise_dx)(void *context, const clade_conv2d_dx_args *a);
 clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *workspace);
 

@@ -50,12 +50,12 @@ static void run_tiles(cpu_context *cpu, tiles_job *job, float *workspace)
 }
 
 clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
-                                const conv_finish *finish, float *y, uint8_t *index, bool pooled,
-                                void *workspace)
+                                const conv_epilogue *epilogue, float *y, uint8_t *index,
+                                bool pooled, void *workspace)
 {
     tiles_job job = {
         .w = winograd_forward(a),
-        .tensors = {.x = clade_tensor_host(&a->x), .finish = *finish, .y = y, .to = index},
+        .tensors = {.x = clade_tensor_host(&a->x), .epilogue = *epilogue, .y = y, .to = index},
         .weights = clade_tensor_host(&a->w)};
     job.w.pooled = pooled;
     job.w.indexed = index != NULL;
@@ -70,7 +70,7 @@ clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args 
         .w = winograd_dx(a),
         .tensors = {.x = clade_tensor_host(&a->dy), .index = index, .y = clade_tensor_host(&a->dx)},
         .weights = clade_tensor_host(&a->w)};
-    job.w.spread = index != NULL;
+    job.w.unpool = index != NULL;
     run_tiles(cpu, &job, workspace);
     return CLADE_OK;
 }

@@ -47,7 +47,7 @@ clade_status clade_raster_average(clade_decoder *decoder, const clade_raster *ra
                                   int32_t height, int32_t width, float *out)
 {
     size_t need = ((size_t)height + (size_t)width) * sizeof(span);
-    clade_status status = clade_buffer_reserve(&decoder->table, need);
+    clade_status status = clade_bytes_reserve(&decoder->table, need);
     if (status) return status;
     span *rows = (span *)(void *)decoder->table.data, *columns = rows + height;
     span_table(raster->height, height, rows);

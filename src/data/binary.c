@@ -26,11 +26,11 @@ clade_status clade_records_add(clade_dataset *dataset, clade_split split,
         char *own = names + i * width;
         snprintf(own, width, "%s:%u", name, (unsigned)i);
         clade_image image = {.name = own,
-                                 .key = clade_base_name(own),
-                                 .source = records->source,
-                                 .entry = records->entry,
-                                 .offset = records->first + i * records->stride,
-                                 .label = (int32_t)label};
+                             .key = clade_base_name(own),
+                             .source = records->source,
+                             .entry = records->entry,
+                             .offset = records->first + i * records->stride,
+                             .label = (int32_t)label};
         status = clade_dataset_add(dataset, split, &image);
     }
     return status;

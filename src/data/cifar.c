@@ -39,7 +39,7 @@ static clade_entry *find(clade_source *source, const char *base)
 /* One class per line that is not blank. */
 static clade_status read_names(clade_dataset *dataset, clade_source *source, clade_entry *entry)
 {
-    clade_buffer buffer = {0};
+    clade_bytes buffer = {0};
     const uint8_t *bytes;
     size_t size;
     clade_status status = clade_source_read(source, entry, 0, names_bytes, &buffer, &bytes, &size);
@@ -63,7 +63,7 @@ static clade_status read_labels(const clade_source *source, const clade_entry *e
                                 size_t stride, uint8_t **labels, size_t *count)
 {
     enum { together = 256 };
-    clade_buffer buffer = {0};
+    clade_bytes buffer = {0};
     const uint8_t *bytes;
     size_t size = together * stride;
     clade_status status = CLADE_OK;

@@ -25,8 +25,7 @@ static clade_status out_of_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a list of images");
 }
 
-clade_status clade_dataset_add(clade_dataset *dataset, clade_split split,
-                               const clade_image *image)
+clade_status clade_dataset_add(clade_dataset *dataset, clade_split split, const clade_image *image)
 {
     clade_images *in = &dataset->split[split];
     if (in->count >= INT32_MAX)
@@ -315,7 +314,7 @@ static clade_status read_record(const clade_dataset *dataset, const clade_image 
                                             plane * channels, &decoder->file, &bytes, &got);
     if (!status && got < plane * channels)
         status = clade_fail(CLADE_EIO, "the file became shorter");
-    if (!status) status = clade_buffer_reserve(&decoder->pixels, 3 * plane);
+    if (!status) status = clade_bytes_reserve(&decoder->pixels, 3 * plane);
     if (status) return status;
     clade_raster raster = {decoder->pixels.data, raw->height, raw->width, raw->channels};
     size_t pixel = raw->planar ? 1 : channels, next = raw->planar ? plane : 1;
@@ -344,8 +343,8 @@ clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_imag
         if (!read) read = clade_raster_resize(decoder, &raster, &dataset->target, out);
         return clade_context(read, "%s", image->name);
     }
-    clade_status status = clade_source_read(image->source, image->entry, 0, SIZE_MAX,
-                                            &decoder->file, &bytes, &size);
+    clade_status status =
+        clade_source_read(image->source, image->entry, 0, SIZE_MAX, &decoder->file, &bytes, &size);
     if (status) return status;
     return clade_decoder_image(decoder, bytes, size, image->name, &dataset->target, out);
 }

@@ -61,8 +61,7 @@ struct clade_dataset {
 const char *clade_split_word(clade_split split); /* "training", "validation", "test" */
 
 size_t clade_dataset_bytes(const clade_dataset *dataset); /* of one image */
-clade_status clade_dataset_add(clade_dataset *dataset, clade_split split,
-                               const clade_image *image);
+clade_status clade_dataset_add(clade_dataset *dataset, clade_split split, const clade_image *image);
 clade_status clade_dataset_add_class(clade_dataset *dataset, const char *name, size_t length);
 clade_status clade_dataset_skip(clade_dataset *dataset, const char *name, const char *reason);
 /* Keeps a malloc'ed text until the data set is destroyed; frees it at once on failure. */

@@ -41,7 +41,7 @@ static clade_entry *find(clade_source *source, const char *part, const char *oth
 static clade_status unpack(clade_source *source, clade_entry *entry)
 {
     if (!ends_in_gz(entry->name)) return CLADE_OK;
-    clade_buffer buffer = {0};
+    clade_bytes buffer = {0};
     const uint8_t *bytes;
     uint8_t *plain = NULL;
     size_t size, got = 0;
@@ -59,7 +59,7 @@ static clade_status unpack(clade_source *source, clade_entry *entry)
 static clade_status read_header(clade_source *source, clade_entry *entry, unsigned dims,
                                 uint32_t *out)
 {
-    clade_buffer buffer = {0};
+    clade_bytes buffer = {0};
     const uint8_t *bytes;
     size_t got, size = 4 + 4 * (size_t)dims;
     clade_status status = unpack(source, entry);
@@ -107,7 +107,7 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     if (status) return clade_context(status, "%s: %s", source->path, images->name);
     dataset->raw = (clade_raw){(int32_t)shape[1], (int32_t)shape[2], 1, false};
 
-    clade_buffer buffer = {0};
+    clade_bytes buffer = {0};
     const uint8_t *bytes;
     size_t got, stride = (size_t)shape[1] * shape[2];
     status = clade_source_read(source, images, 16 + (size_t)count * stride - 1, 1, &buffer, &bytes,

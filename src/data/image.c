@@ -16,18 +16,18 @@
  * memory for the rest of the run. */
 enum { keep_bytes = 16 << 20 };
 
-static void buffer_clear(clade_buffer *buffer)
+static void buffer_clear(clade_bytes *buffer)
 {
     free(buffer->data);
-    *buffer = (clade_buffer){0};
+    *buffer = (clade_bytes){0};
 }
 
-static void buffer_trim(clade_buffer *buffer)
+static void buffer_trim(clade_bytes *buffer)
 {
     if (buffer->capacity > keep_bytes) buffer_clear(buffer);
 }
 
-clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size)
+clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size)
 {
     if (size <= buffer->capacity && buffer->data) return CLADE_OK;
     buffer_clear(buffer);
@@ -127,7 +127,7 @@ clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int
     } turn[9] = {[2] = {0, 0, 1}, [3] = {0, 1, 1}, [4] = {0, 1, 0}, [5] = {1, 0, 0},
                  [6] = {1, 1, 0}, [7] = {1, 1, 1}, [8] = {1, 0, 1}};
     ptrdiff_t h = raster->height, w = raster->width, n = raster->channels;
-    clade_status status = clade_buffer_reserve(&decoder->turned, (size_t)(h * w * n));
+    clade_status status = clade_bytes_reserve(&decoder->turned, (size_t)(h * w * n));
     if (status) return status;
     bool swap = turn[orientation].swap;
     ptrdiff_t row_step = turn[orientation].rows ? -w * n : w * n;
@@ -192,7 +192,7 @@ void clade_decoder_trim(clade_decoder *decoder)
 }
 
 clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
-                                   const char *name, const clade_target *target, uint8_t *out)
+                                 const char *name, const clade_target *target, uint8_t *out)
 {
     clade_raster raster;
     clade_status status = decode(decoder, bytes, size, target, &raster);
@@ -202,7 +202,7 @@ clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size
 }
 
 clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                              clade_buffer *buffer, size_t *got)
+                              clade_bytes *buffer, size_t *got)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
@@ -223,7 +223,7 @@ clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size
             clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
         goto done;
     }
-    if ((status = clade_buffer_reserve(buffer, want))) goto done;
+    if ((status = clade_bytes_reserve(buffer, want))) goto done;
     size_t have = 0;
     while (have < want) {
         ssize_t n = pread(file, buffer->data + have, want - have, (off_t)(offset + have));
@@ -280,7 +280,7 @@ clade_status clade_image_read(const char *path, int32_t height, int32_t width, i
     clade_status status = check_target(path, &target, hwc);
     if (status) return status;
     clade_decoder decoder = {0};
-    clade_buffer file = {0};
+    clade_bytes file = {0};
     size_t size = 0;
     status = clade_bytes_read(path, 0, SIZE_MAX, clade_image_bytes, &file, &size);
     if (!status) status = clade_decoder_image(&decoder, file.data, size, path, &target, hwc);

@@ -5,10 +5,9 @@
 #include <clade/data.h>
 
 enum {
-    clade_image_pixels =
-        64000000, /* an image with more is refused before anything is allocated */
+    clade_image_pixels = 64000000, /* an image with more is refused before anything is allocated */
     clade_image_bytes = 256 << 20, /* likewise a file */
-    clade_sniff_bytes = 16           /* as many first bytes as clade_image_sniff looks at */
+    clade_sniff_bytes = 16         /* as many first bytes as clade_image_sniff looks at */
 };
 
 typedef enum clade_image_kind {
@@ -21,24 +20,24 @@ typedef enum clade_image_kind {
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
 
 /* A block that only grows, kept from image to image. */
-typedef struct clade_buffer {
+typedef struct clade_bytes {
     uint8_t *data;
     size_t capacity;
-} clade_buffer;
+} clade_bytes;
 
 /* One thread's working memory; all zero is a fresh one, clade_decoder_clear gives it back. */
 typedef struct clade_decoder {
-    void *jpeg;          /* the TurboJPEG handle, made at the first JPEG */
-    clade_buffer file;   /* bytes of the image's file */
-    clade_buffer pixels; /* the decoded image */
-    clade_buffer turned; /* the same in another orientation; also CMYK before conversion */
-    clade_buffer table;  /* columns and weights of the resize */
+    void *jpeg;         /* the TurboJPEG handle, made at the first JPEG */
+    clade_bytes file;   /* bytes of the image's file */
+    clade_bytes pixels; /* the decoded image */
+    clade_bytes turned; /* the same in another orientation; also CMYK before conversion */
+    clade_bytes table;  /* columns and weights of the resize */
 } clade_decoder;
 
 void clade_decoder_clear(clade_decoder *decoder);
 /* Gives back what one huge image took. */
 void clade_decoder_trim(clade_decoder *decoder);
-clade_status clade_buffer_reserve(clade_buffer *buffer, size_t size);
+clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size);
 
 /* What every image becomes. */
 typedef struct clade_target {
@@ -105,11 +104,11 @@ clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes
 
 /* The whole way from a file's bytes to target's pixels. `name` is for error texts. */
 clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
-                                   const char *name, const clade_target *target, uint8_t *out);
+                                 const char *name, const clade_target *target, uint8_t *out);
 
 /* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes
  * lie in `buffer`, their number is stored in *got. */
 clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                              clade_buffer *buffer, size_t *got);
+                              clade_bytes *buffer, size_t *got);
 
 #endif

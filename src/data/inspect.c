@@ -144,7 +144,7 @@ clade_status clade_inspect(const clade_dataset *dataset, const clade_inspect_opt
         return clade_fail(CLADE_EINVAL, "a distance of %d bits: expected at most %d",
                           options->hash_distance, clade_near_most_distance);
     if (!(options->similarity >= 0 && options->similarity <= 1))
-        return clade_fail(CLADE_EINVAL, "a likeness of %g: expected 0 to 1", options->similarity);
+        return clade_fail(CLADE_EINVAL, "a similarity of %g: expected 0 to 1", options->similarity);
     job j = {.dataset = dataset, .options = options};
     clade_status status = clade_pool_create(options->threads, &j.pool);
     if (status) return status;

@@ -3,7 +3,7 @@
 #define CLADE_DATA_INSPECT_H
 
 #include "data/dataset.h"
-#include "data/likeness.h"
+#include "data/perceptual_hash.h"
 
 #include <clade/inspect.h>
 

@@ -108,6 +108,6 @@ clade_status clade_inspect_judge(clade_inspection *in)
     if (!status && in->more)
         status = add(in, false,
                      "some images have more near duplicates than are listed: the images are "
-                     "much alike, or the likeness asked for is low");
+                     "much alike, or the similarity asked for is low");
     return status;
 }

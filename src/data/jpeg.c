@@ -185,8 +185,8 @@ clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, siz
     size_t pixels = (size_t)height * (size_t)width;
     bool cmyk = header.channels == 4;
     int channels = header.channels == 1 && target->channels == 1 ? 1 : 3;
-    status = clade_buffer_reserve(&decoder->pixels, pixels * (size_t)channels);
-    if (!status && cmyk) status = clade_buffer_reserve(&decoder->turned, pixels * 4);
+    status = clade_bytes_reserve(&decoder->pixels, pixels * (size_t)channels);
+    if (!status && cmyk) status = clade_bytes_reserve(&decoder->turned, pixels * 4);
     if (status) return status;
 
     uint8_t *data = cmyk ? decoder->turned.data : decoder->pixels.data;

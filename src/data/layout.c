@@ -283,8 +283,8 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
             if (entry->damaged && dataset->strict)
                 return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
                                   entry->reason);
-            status = clade_dataset_skip(
-                dataset, entry->name, entry->reason ? entry->reason : "not a JPEG or PNG image");
+            status = clade_dataset_skip(dataset, entry->name,
+                                        entry->reason ? entry->reason : "not a JPEG or PNG image");
             continue;
         }
         const char *why = "not in the folder of a split";
@@ -298,10 +298,10 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
             why = "not in the folder of a class";
             if (!c) continue;
             clade_image image = {.name = entry->name,
-                                     .key = rest,
-                                     .source = source,
-                                     .entry = entry,
-                                     .label = (int32_t)(c - classes->items)};
+                                 .key = rest,
+                                 .source = source,
+                                 .entry = entry,
+                                 .label = (int32_t)(c - classes->items)};
             status = clade_dataset_add(dataset, (clade_split)s, &image);
             used = true;
         }

@@ -17,7 +17,7 @@ typedef struct outcome {
 typedef struct job {
     clade_dataset *dataset;
     clade_decoder *decoders; /* one per thread, */
-    uint8_t *workspace;        /* as well as one image for what has no room in the cache */
+    uint8_t *workspace;      /* as well as one image for what has no room in the cache */
     size_t total;
     outcome *outcomes;         /* total, in the order of the splits */
     atomic_bool stop;          /* cancelled */

@@ -1,7 +1,7 @@
 /* Finding near duplicates: multi-index hashing. A hash is cut into four parts of 16 bits. Two
  * hashes at most d apart are at most d/4 apart in one of the parts at least, so it is enough to
  * look, for each part, at those whose part is that near. */
-#include "data/likeness.h"
+#include "data/perceptual_hash.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -87,7 +87,7 @@ static clade_status read_rows(clade_decoder *decoder, reader *r, const clade_tar
     size_t row = (size_t)width * (size_t)channels;
     if (png_get_rowbytes(r->png, r->info) != row)
         return clade_fail(CLADE_EFORMAT, "PNG: unexpected row length");
-    clade_status status = clade_buffer_reserve(&decoder->pixels, row * height);
+    clade_status status = clade_bytes_reserve(&decoder->pixels, row * height);
     if (status) return status;
     for (int pass = 0; pass < passes; pass++)
         for (png_uint_32 y = 0; y < height; y++)

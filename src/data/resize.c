@@ -120,7 +120,7 @@ clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *ras
     size_t line = (size_t)raster->width * (size_t)raster->channels;
     size_t need = smooth ? (height + width) * sizeof(tap) + line * sizeof(int16_t)
                          : (height + width) * sizeof(int32_t);
-    clade_status status = clade_buffer_reserve(&decoder->table, need);
+    clade_status status = clade_bytes_reserve(&decoder->table, need);
     if (status) return status;
     if (smooth) {
         tap *columns = (tap *)(void *)decoder->table.data, *rows = columns + width;

@@ -177,7 +177,7 @@ static void look_into(void *user, size_t i, int thread)
     char *path = has_no_kind(entry) ? join(source->path, entry->name) : NULL;
     if (!path) return;
     uint8_t bytes[clade_sniff_bytes];
-    clade_buffer head = {bytes, sizeof bytes};
+    clade_bytes head = {bytes, sizeof bytes};
     size_t got = 0;
     if (clade_bytes_read(path, 0, sizeof bytes, sizeof bytes, &head, &got)) {
         entry->damaged = true; /* one file that cannot be read is not the end of the folder */
@@ -283,8 +283,7 @@ void clade_source_close(clade_source **handle)
 }
 
 clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
-                               size_t size, clade_buffer *buffer, const uint8_t **bytes,
-                               size_t *got)
+                               size_t size, clade_bytes *buffer, const uint8_t **bytes, size_t *got)
 {
     size_t limit = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_image_bytes;
     if (entry->bytes) {

@@ -8,9 +8,9 @@
 
 typedef enum clade_entry_kind {
     CLADE_ENTRY_FOLDER,
-    CLADE_ENTRY_IMAGE, /* its first bytes are those of a JPEG or PNG */
-    CLADE_ENTRY_MEMBER,  /* a file of a binary set, by its name */
-    CLADE_ENTRY_OTHER    /* anything else; `reason` says what */
+    CLADE_ENTRY_IMAGE,  /* its first bytes are those of a JPEG or PNG */
+    CLADE_ENTRY_MEMBER, /* a file of a binary set, by its name */
+    CLADE_ENTRY_OTHER   /* anything else; `reason` says what */
 } clade_entry_kind;
 
 typedef struct clade_entry {
@@ -39,7 +39,7 @@ void clade_source_close(clade_source **source);
 /* Bytes [offset, offset + size) of an entry, all of it with size SIZE_MAX: in *bytes, which points
  * into the entry or into `buffer`. An error names the entry. Thread-safe. */
 clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
-                               size_t size, clade_buffer *buffer, const uint8_t **bytes,
+                               size_t size, clade_bytes *buffer, const uint8_t **bytes,
                                size_t *got);
 
 /* One image needs the entry no more; the last gives its bytes back. */

@@ -1,5 +1,5 @@
-/* Calls: the one place where an op's arguments are checked, and where it is handed to the backend or, where
- * that has none, to the reference. */
+/* Calls: the one place where an op's arguments are checked, and where it is handed to the backend
+ * or, where that has none, to the reference. */
 #include "dev/device.h"
 #include "op/op.h"
 
@@ -10,9 +10,11 @@
 static bool has_op(const clade_device *device, clade_op op)
 {
     switch (op) {
+        /* clang-format off */
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
     case CLADE_OP_##id: return device->table.id != NULL;
 #include <clade/ops.def>
+        /* clang-format on */
     default: return false;
     }
 }
@@ -22,10 +24,7 @@ char clade_device_support(const clade_device *device, clade_op op)
     return has_op(device, op) ? 'n' : device->table.host ? 'r' : 'h';
 }
 
-static bool writes(clade_slot_kind kind)
-{
-    return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT;
-}
+static bool writes(clade_slot_kind kind) { return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT; }
 
 /* Do two tensors share bytes? */
 static bool overlap(const clade_tensor *a, const clade_tensor *b)
@@ -49,9 +48,10 @@ static clade_status check_memory(const clade_device *device, const clade_op_info
             return clade_fail(CLADE_EINVAL, "%s: %s lies on another device", info->name, slot);
         uint64_t room = t->buffer->bytes / clade_dtype_size(t->dtype), n = clade_tensor_count(t);
         if (t->offset > room || n > room - t->offset)
-            return clade_fail(CLADE_EINVAL, "%s: %s reaches beyond its buffer: %llu elements at %llu of %llu",
-                              info->name, slot, (unsigned long long)n, (unsigned long long)t->offset,
-                              (unsigned long long)room);
+            return clade_fail(CLADE_EINVAL,
+                              "%s: %s reaches beyond its buffer: %llu elements at %llu of %llu",
+                              info->name, slot, (unsigned long long)n,
+                              (unsigned long long)t->offset, (unsigned long long)room);
         for (size_t j = 0; j < i; j++) {
             const clade_tensor *u = &args->slot[j];
             bool wi = writes(info->slots[i].kind), wj = writes(info->slots[j].kind);
@@ -59,7 +59,8 @@ static clade_status check_memory(const clade_device *device, const clade_op_info
             bool same = t->offset == u->offset && t->dtype == u->dtype &&
                         clade_tensor_count(t) == n && clade_tensor_count(u) == n;
             if (same && wi != wj && (info->flags & CLADE_OP_INPLACE)) continue;
-            return clade_fail(CLADE_EINVAL, "%s: %s and %s overlap", info->name, info->slots[j].name, slot);
+            return clade_fail(CLADE_EINVAL, "%s: %s and %s overlap", info->name,
+                              info->slots[j].name, slot);
         }
     }
     return CLADE_OK;
@@ -73,7 +74,8 @@ clade_status clade_call_prepare(clade_device *device, clade_call *call)
     status = check_memory(device, info, &call->args);
     if (status) return status;
     if (device->strict && !has_op(device, call->op))
-        return clade_fail(CLADE_EUNSUPPORTED, "%s: %s has no version of it and --strict forbids the reference",
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "%s: %s has no version of it and --strict forbids the reference",
                           info->name, device->info.id);
     size_t need = device->table.workspace && has_op(device, call->op)
                       ? device->table.workspace(device->context, call->op, &call->args)

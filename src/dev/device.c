@@ -247,18 +247,18 @@ void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *pe
     *peak = device->bytes_peak;
 }
 
-bool clade_device_choice(const clade_device *device, size_t i, clade_choice *out)
+bool clade_device_choice(const clade_device *device, size_t i, clade_algorithm_choice *out)
 {
     return device->table.choice && device->table.choice(device->context, i, out);
 }
 
 clade_status clade_device_choose(clade_device *device, const clade_call *call,
-                                 const clade_way_trial *trials, size_t count)
+                                 const clade_algorithm_timing *timings, size_t count)
 {
     if (!device->table.choose)
         return clade_fail(CLADE_EUNSUPPORTED, "%s: its backend has nothing to choose",
                           device->info.id);
-    return device->table.choose(device->context, call, trials, count);
+    return device->table.choose(device->context, call, timings, count);
 }
 
 clade_status clade_device_peak(clade_device *device, double *flops, double *bytes)

@@ -18,7 +18,7 @@ struct clade_device {
     clade_device_info info;
     clade_math math;
     bool strict;
-    clade_buffer *workspace;      /* the block that all calls share; NULL while none needs any */
+    clade_buffer *workspace;    /* the block that all calls share; NULL while none needs any */
     clade_profile_log *profile; /* NULL: it is not profiled */
     uint64_t fallbacks, bytes_now, bytes_peak;
 };
@@ -31,10 +31,10 @@ clade_status clade_profile_run(clade_device *device, const clade_call *call,
                                clade_status (*run)(clade_device *device, const clade_call *call));
 
 /* The i-th call that the device has met and could do in several ways; false: there are no more. */
-bool clade_device_choice(const clade_device *device, size_t i, clade_choice *out);
-/* Keeps what trials of a call gave, for when the device is opened the next time. NULL: of matrix
+bool clade_device_choice(const clade_device *device, size_t i, clade_algorithm_choice *out);
+/* Keeps what timings of a call gave, for when the device is opened the next time. NULL: of matrix
  * products in general. Errors: EUNSUPPORTED where the backend has no choice, EIO. */
 clade_status clade_device_choose(clade_device *device, const clade_call *call,
-                                 const clade_way_trial *trials, size_t count);
+                                 const clade_algorithm_timing *timings, size_t count);
 
 #endif

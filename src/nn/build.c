@@ -1,5 +1,5 @@
-/* Building a schedule: the graph forwards, the loss, the graph backwards; then the lives of the
- * values and what may work in place. */
+/* Building a schedule: the graph forwards, the loss, the graph backwards; then the live ranges of
+ * the values and what may work in place. */
 #include "nn/build.h"
 #include "nn/fuse.h"
 #include "nn/layer.h"
@@ -190,14 +190,14 @@ static bool same_shape(const clade_tensor *a, const clade_tensor *b)
     return !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
 }
 
-/* What is known of the values' lives. Values that share memory have the same root, whose block
- * tells the life of them all. */
-typedef struct lives {
+/* What is known of the live ranges of values. Values that share memory have the same root, whose
+ * block has the live range of them all. */
+typedef struct live_ranges {
     clade_plan_block *block;
     size_t *root;
-} lives;
+} live_ranges;
 
-static void find_lives(const clade_build *build, lives *l)
+static void find_live_ranges(const clade_build *build, live_ranges *l)
 {
     for (size_t v = 0; v < build->value_count; v++) {
         l->block[v] = (clade_plan_block){.bytes = build->value[v].bytes, .first = -1, .last = -1};
@@ -217,7 +217,7 @@ static void find_lives(const clade_build *build, lives *l)
 /* May output `y` of a call take the memory of input `x`? Only if x ends here, is as large as y, and
  * every slot that x's memory is in has y's shape. */
 static bool may_replace(const clade_call *call, int64_t moment, const clade_tensor *x,
-                        const clade_tensor *y, const lives *l)
+                        const clade_tensor *y, const live_ranges *l)
 {
     const clade_op_info *info = clade_op_describe(call->op);
     size_t root = l->root[x->offset];
@@ -232,7 +232,7 @@ static bool may_replace(const clade_call *call, int64_t moment, const clade_tens
 }
 
 /* Lets calls that may work in place do so. */
-static void share_in_place(const clade_build *build, lives *l)
+static void share_in_place(const clade_build *build, live_ranges *l)
 {
     for (size_t c = 0; c < build->call_count; c++) {
         const clade_call *call = &build->call[c].call;
@@ -259,7 +259,7 @@ clade_status clade_build_plan(const clade_build *build, uint64_t *offset, uint64
                               uint64_t *unshared)
 {
     size_t count = build->value_count, kept = 0;
-    lives l = {malloc((count + 1) * sizeof *l.block), malloc((count + 1) * sizeof *l.root)};
+    live_ranges l = {malloc((count + 1) * sizeof *l.block), malloc((count + 1) * sizeof *l.root)};
     clade_plan_block *block = malloc((count + 1) * sizeof *block);
     clade_status status = CLADE_OK;
     *total = *unshared = 0;
@@ -267,7 +267,7 @@ clade_status clade_build_plan(const clade_build *build, uint64_t *offset, uint64
         status = clade_fail(CLADE_ENOMEM, "out of memory to plan %zu values", count);
         goto done;
     }
-    find_lives(build, &l);
+    find_live_ranges(build, &l);
     share_in_place(build, &l);
     for (size_t v = 0; v < count; v++) {
         *unshared += build->value[v].bytes;

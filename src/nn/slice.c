@@ -6,17 +6,17 @@
 #include <stdlib.h>
 
 /* Where a value is mentioned first and last. */
-typedef struct life {
+typedef struct live_range {
     size_t first, last;
-} life;
+} live_range;
 
 typedef struct slicer {
     clade_build *build;
     clade_layer_call *call; /* as they were */
     size_t count;
-    int32_t *images; /* that each of the calls to be cut takes at a time */
-    life *life;        /* of each value there was */
-    uint64_t *now;     /* the value that stands for it in this slice */
+    int32_t *images;        /* that each of the calls to be cut takes at a time */
+    live_range *live_range; /* of each value there was */
+    uint64_t *now;          /* the value that stands for it in this slice */
 } slicer;
 
 /* Do the ops of this kind do the same for each image? */
@@ -91,14 +91,14 @@ static size_t find_images(slicer *s)
     return end;
 }
 
-static void find_lives(slicer *s)
+static void find_live_ranges(slicer *s)
 {
     for (size_t c = s->count; c-- > 0;) {
         const clade_call *call = &s->call[c].call;
         for (size_t i = 0; i < clade_op_describe(call->op)->slot_count; i++) {
             const clade_tensor *t = &call->args.slot[i];
             if (!is_value(t)) continue;
-            life *l = &s->life[t->offset];
+            live_range *l = &s->live_range[t->offset];
             l->first = c;
             if (!l->last) l->last = c + 1;
         }
@@ -123,8 +123,8 @@ static clade_tensor part(slicer *s, const clade_tensor *whole, size_t a, size_t 
         return t;
     }
     const uint64_t v = t.offset;
-    if (s->life[v].first < a || s->life[v].last > b) return t;
-    if (s->life[v].first == c) {
+    if (s->live_range[v].first < a || s->live_range[v].last > b) return t;
+    if (s->live_range[v].first == c) {
         clade_tensor fresh = clade_build_like(s->build, &t);
         if (s->build->status) return t;
         s->build->value[fresh.offset].sliced = true;
@@ -158,7 +158,7 @@ static void add_all(slicer *s)
 {
     const int32_t full = full_batch(s->build);
     size_t end = find_images(s), a = 0;
-    find_lives(s);
+    find_live_ranges(s);
     while (a < end && s->images[a] < full) {
         size_t b = a + 1;
         while (b < end && s->images[b] < 2 * s->images[a]) b++;
@@ -174,16 +174,16 @@ void clade_slice(clade_build *build)
     if (!build->blueprint->cache || build->status || !build->call_count) return;
     slicer s = {.build = build, .call = build->call, .count = build->call_count};
     s.images = malloc(s.count * sizeof *s.images);
-    s.life = calloc(build->value_count + 1, sizeof *s.life);
+    s.live_range = calloc(build->value_count + 1, sizeof *s.live_range);
     s.now = calloc(build->value_count + 1, sizeof *s.now);
     build->call = NULL;
     build->call_count = build->call_capacity = 0;
-    if (s.images && s.life && s.now)
+    if (s.images && s.live_range && s.now)
         add_all(&s);
     else
         build->status = clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
     free(s.call);
     free(s.images);
-    free(s.life);
+    free(s.live_range);
     free(s.now);
 }

@@ -120,7 +120,7 @@ static inline conv_axis conv_axis_forward(int32_t size, int32_t out, int32_t win
 {
     return (conv_axis){.size = size,
                        .count = out,
-                       .spread = 1,
+                       .out_stride = 1,
                        .stride = stride,
                        .base = -pad,
                        .reach = dilation,
@@ -139,7 +139,7 @@ static inline conv_axis conv_axis_backward(int32_t size, int32_t out, int32_t wi
     conv_axis axis = {.size = out,
                       .count = size > phase ? (size - phase + stride - 1) / stride : 0,
                       .first = phase,
-                      .spread = stride,
+                      .out_stride = stride,
                       .stride = 1,
                       .reach = 1,
                       .tap_step = 1};

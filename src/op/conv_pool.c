@@ -124,7 +124,7 @@ static void run_conv2d_maxpool_dx(const clade_args *args)
         return;
     }
     run_op(CLADE_OP_maxpool2d_dx,
-           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+           &(clade_args){.maxpool2d_dx = conv_pool_unpool(&a->dy, &a->index, full)});
     run_op(CLADE_OP_conv2d_dx, &(clade_args){.conv2d_dx = conv_pool_conv_dx(a, full)});
     free(memory.host);
 }
@@ -141,7 +141,7 @@ static void run_conv2d_maxpool_dw(const clade_args *args)
         return;
     }
     run_op(CLADE_OP_maxpool2d_dx,
-           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+           &(clade_args){.maxpool2d_dx = conv_pool_unpool(&a->dy, &a->index, full)});
     run_op(CLADE_OP_conv2d_dw, &(clade_args){.conv2d_dw = conv_pool_conv_dw(a, full)});
     free(memory.host);
 }
@@ -200,7 +200,7 @@ static void bound_conv2d_maxpool_dx(const clade_args *args, size_t slot, double 
         return;
     }
     run_op(CLADE_OP_maxpool2d_dx,
-           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+           &(clade_args){.maxpool2d_dx = conv_pool_unpool(&a->dy, &a->index, full)});
     clade_args conv = {.conv2d_dx = conv_pool_conv_dx(a, full)};
     impl_of(CLADE_OP_conv2d_dx)->bound(&conv, 2, bound);
     free(memory.host);
@@ -217,7 +217,7 @@ static void bound_conv2d_maxpool_dw(const clade_args *args, size_t slot, double 
         return;
     }
     run_op(CLADE_OP_maxpool2d_dx,
-           &(clade_args){.maxpool2d_dx = conv_pool_spread(&a->dy, &a->index, full)});
+           &(clade_args){.maxpool2d_dx = conv_pool_unpool(&a->dy, &a->index, full)});
     clade_args conv = {.conv2d_dw = conv_pool_conv_dw(a, full)};
     impl_of(CLADE_OP_conv2d_dw)->bound(&conv, slot - 1, bound);
     free(memory.host);

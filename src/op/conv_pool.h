@@ -60,7 +60,7 @@ static inline clade_conv2d_dw_args conv_pool_conv_dw(const clade_conv2d_maxpool_
 }
 
 /* The full gradient from the pooled one. */
-static inline clade_maxpool2d_dx_args conv_pool_spread(const clade_tensor *dy,
+static inline clade_maxpool2d_dx_args conv_pool_unpool(const clade_tensor *dy,
                                                        const clade_tensor *index, clade_tensor full)
 {
     return (clade_maxpool2d_dx_args){.dy = *dy, .index = *index, .dx = full, .window = {2, 2}};

@@ -11,7 +11,9 @@
  * may have none. */
 #define CLADE_OP(id, family, forward, flags, doc) static const clade_slot_info id##_slots[] = {
 #define CLADE_SLOT(id, kind, name, dtype, doc) {CLADE_SLOT_##kind, CLADE_SLOT_##dtype, #name, doc},
-#define CLADE_OP_END(id) };
+#define CLADE_OP_END(id)                                                                           \
+    }                                                                                              \
+    ;
 #include <clade/ops.def>
 
 #define CLADE_OP(id, family, forward, flags, doc) static const clade_param_info id##_params[] = {
@@ -19,7 +21,12 @@
     {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1},
 #define CLADE_PARAMS(id, type, name, count, doc)                                                   \
     {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), count},
-#define CLADE_OP_END(id) {0}};
+#define CLADE_OP_END(id)                                                                           \
+    {                                                                                              \
+        0                                                                                          \
+    }                                                                                              \
+    }                                                                                              \
+    ;
 #include <clade/ops.def>
 
 #define none OPS
@@ -73,7 +80,8 @@ double clade_gamma(int64_t k)
     return worst > 0 && worst < likely ? worst : likely;
 }
 
-/* Elements of a tensor; EINVAL where a dimension is not positive or the whole exceeds 2^40 bytes. */
+/* Elements of a tensor; EINVAL where a dimension is not positive or the whole exceeds 2^40 bytes.
+ */
 static clade_status check_size(const clade_op_info *info, const char *slot, const clade_tensor *t)
 {
     if (t->rank < 0 || t->rank > CLADE_MAX_RANK)
@@ -86,7 +94,8 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
                               info->name, i, slot, t->dim[i]);
         count *= (uint64_t)t->dim[i];
         if (count > (UINT64_C(1) << 38))
-            return clade_fail(CLADE_EINVAL, "%s: %s is too large: over 2^38 elements", info->name, slot);
+            return clade_fail(CLADE_EINVAL, "%s: %s is too large: over 2^38 elements", info->name,
+                              slot);
     }
     return CLADE_OK;
 }
@@ -117,7 +126,8 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
     clade_status status = references[op]->shape(args);
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
-        if (clade_tensor_present(t)) status = check_size(info, info->slots[i].name, t);
+        if (clade_tensor_present(t))
+            status = check_size(info, info->slots[i].name, t);
         else if (info->slots[i].kind == CLADE_SLOT_OUT || info->slots[i].kind == CLADE_SLOT_GRAD)
             status = clade_fail(CLADE_EINVAL, "%s: the shape of %s must be given", info->name,
                                 info->slots[i].name);
@@ -148,8 +158,8 @@ clade_status clade_expect_rank(clade_op op, const char *slot, const clade_tensor
 {
     char text[64];
     if (t->rank != rank)
-        return clade_fail(CLADE_EINVAL, "%s: %s is %s, expected %d dimensions", table[op].name, slot,
-                          clade_shape_text(t, text), rank);
+        return clade_fail(CLADE_EINVAL, "%s: %s is %s, expected %d dimensions", table[op].name,
+                          slot, clade_shape_text(t, text), rank);
     return CLADE_OK;
 }
 
@@ -186,8 +196,8 @@ clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int6
 {
     int64_t extent = dilation * (window - 1) + 1, room = size + pads;
     if (extent > room)
-        return clade_fail(CLADE_EINVAL, "%s: a window of %lld %s does not fit into %lld", table[op].name,
-                          (long long)extent, axis, (long long)room);
+        return clade_fail(CLADE_EINVAL, "%s: a window of %lld %s does not fit into %lld",
+                          table[op].name, (long long)extent, axis, (long long)room);
     *out = (int32_t)((room - extent) / stride + 1);
     return CLADE_OK;
 }
@@ -204,7 +214,8 @@ int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk
 
 int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k, int64_t *tiles_per_chunk)
 {
-    /* 64 or fewer, so that chunks have 64 tiles and the partial sums 2^22 floats at most; but 8 at least */
+    /* 64 or fewer, so that chunks have 64 tiles and the partial sums 2^22 floats at most; but 8 at
+     * least */
     int64_t sums = 36 * (int64_t)c * k, chunks = 64;
     while (chunks > 8 && (tiles < 64 * chunks || chunks * sums > INT64_C(1) << 22)) chunks /= 2;
     if (chunks > tiles) chunks = tiles;

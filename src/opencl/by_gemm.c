@@ -128,17 +128,17 @@ size_t clade_opencl_by_gemm_workspace(const opencl_context *cl, clade_op op, con
 }
 
 /* In place, over rows of the last dimension. */
-static clade_status run_finish(opencl_context *cl, const clade_tensor *y,
-                               const opencl_finish *finish)
+static clade_status run_epilogue(opencl_context *cl, const clade_tensor *y,
+                                 const opencl_epilogue *epilogue)
 {
     int32_t k = y->dim[y->rank - 1];
     size_t n = clade_tensor_count(y);
-    bool nothing = !clade_tensor_present(&finish->b) && !clade_tensor_present(&finish->mean) &&
-                   !clade_tensor_present(&finish->z) && finish->act == CLADE_LINEAR;
+    bool nothing = !clade_tensor_present(&epilogue->b) && !clade_tensor_present(&epilogue->mean) &&
+                   !clade_tensor_present(&epilogue->z) && epilogue->act == CLADE_LINEAR;
     if (nothing) return CLADE_OK;
-    opencl_launch l = clade_opencl_begin_lanes(cl, "gemm", "gemm_finish", k, "");
+    opencl_launch l = clade_opencl_begin_lanes(cl, "gemm", "gemm_epilogue", k, "");
     clade_opencl_tensor(&l, y);
-    clade_opencl_finish(&l, finish);
+    clade_opencl_epilogue(&l, epilogue);
     clade_opencl_u64(&l, n);
     clade_opencl_i32(&l, k);
     return clade_opencl_run_elements(&l, n / (size_t)clade_opencl_lanes(cl, k));
@@ -241,10 +241,10 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
         operands(&gemms[0], &args->dense.x, &args->dense.w, &args->dense.y);
         status = clade_opencl_gemm(cl, &gemms[0], workspace);
         return status ? status
-                      : run_finish(cl, &args->dense.y,
-                                   &(opencl_finish){.b = args->dense.b,
-                                                    .act = args->dense.act,
-                                                    .alpha = args->dense.alpha});
+                      : run_epilogue(cl, &args->dense.y,
+                                     &(opencl_epilogue){.b = args->dense.b,
+                                                        .act = args->dense.act,
+                                                        .alpha = args->dense.alpha});
     case CLADE_OP_dense_dx:
         operands(&gemms[0], &args->dense_dx.dy, &args->dense_dx.w, &args->dense_dx.dx);
         return clade_opencl_gemm(cl, &gemms[0], workspace);
@@ -268,8 +268,9 @@ clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_a
 }
 
 clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
-                                       const opencl_finish *finish, void *workspace)
+                                       const opencl_epilogue *epilogue, void *workspace)
 {
-    clade_status status = clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, workspace);
-    return status ? status : run_finish(cl, &a->y, finish);
+    clade_status status =
+        clade_opencl_by_gemm(cl, CLADE_OP_conv2d, (const clade_args *)a, workspace);
+    return status ? status : run_epilogue(cl, &a->y, epilogue);
 }

@@ -22,7 +22,7 @@ clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, i
 
 static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
                               const clade_tensor *x, const clade_tensor *w,
-                              const opencl_finish *finish, const clade_tensor *y)
+                              const opencl_epilogue *epilogue, const clade_tensor *y)
 {
     if (!job->column.count || !job->row.count) return CLADE_OK;
     conv_axis_interior(job->column, &job->low, &job->high);
@@ -35,7 +35,7 @@ static clade_status run_tiles(opencl_context *cl, opencl_tile *s, conv_job *job,
     opencl_launch l = clade_opencl_begin(cl, "conv", "conv_tiles", clade_opencl_tile_options(s));
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
-    clade_opencl_finish(&l, finish);
+    clade_opencl_epilogue(&l, epilogue);
     clade_opencl_tensor(&l, y);
     clade_opencl_struct(&l, job, sizeof *job);
     /* on a CPU an item computes a row, or a good piece of a long one */
@@ -73,15 +73,16 @@ conv_job clade_opencl_conv_job(const clade_conv2d_args *a)
     };
 }
 
-/* A convolution of which becomes what `finish` says. */
+/* A convolution of which becomes what `epilogue` says. */
 static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
-                             const opencl_finish *finish, void *workspace)
+                             const opencl_epilogue *epilogue, void *workspace)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d, (const clade_args *)a);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd(cl, a, finish, NULL, NULL, workspace);
-    if (way == OPENCL_GEMM) return clade_opencl_conv_by_gemm(cl, a, finish, workspace);
-    if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise(cl, a, finish);
+    opencl_algorithm algorithm = clade_opencl_algorithm(cl, CLADE_OP_conv2d, (const clade_args *)a);
+    if (algorithm == OPENCL_WINOGRAD)
+        return clade_opencl_winograd(cl, a, epilogue, NULL, NULL, workspace);
+    if (algorithm == OPENCL_GEMM) return clade_opencl_conv_by_gemm(cl, a, epilogue, workspace);
+    if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise(cl, a, epilogue);
     const int32_t *x = a->x.dim, *w = a->w.dim;
     conv_job job = clade_opencl_conv_job(a);
     if (conv_is_pointwise(&a->x, &a->w, &a->y, &g)) {
@@ -91,21 +92,22 @@ static clade_status convolve(opencl_context *cl, const clade_conv2d_args *a,
         job.images = job.out_h = 1;
         job.out_w = pixels;
     }
-    if (way == OPENCL_IMPLICIT)
-        return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, NULL);
+    if (algorithm == OPENCL_IMPLICIT)
+        return clade_opencl_implicit(cl, &job, &a->x, &a->w, epilogue, &a->y, NULL);
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
-    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
+    clade_status status =
+        clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
-    return run_tiles(cl, &s, &job, &a->x, &packed, finish, &a->y);
+    return run_tiles(cl, &s, &job, &a->x, &packed, epilogue, &a->y);
 }
 
 static clade_status conv2d(void *context, const clade_conv2d_args *a, void *workspace)
 {
-    const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
-    return convolve(context, a, &finish, workspace);
+    const opencl_epilogue epilogue = {.b = a->b, .act = a->act, .alpha = a->alpha};
+    return convolve(context, a, &epilogue, workspace);
 }
 
 /* The scale of each channel lies behind what the convolution needs. */
@@ -115,24 +117,26 @@ static clade_status conv2d_norm(void *context, const clade_conv2d_norm_args *a, 
     clade_args args = {.conv2d = conv_norm_conv(a)};
     uint64_t at = clade_opencl_conv_workspace(cl, CLADE_OP_conv2d, &args) / sizeof(float);
     clade_buffer memory;
-    const opencl_finish finish = {.b = a->b,
-                                  .mean = a->mean,
-                                  .scale = clade_opencl_workspace_tensor(&memory, workspace, at),
-                                  .beta = a->beta,
-                                  .z = a->z,
-                                  .act = a->act,
-                                  .alpha = a->alpha};
+    const opencl_epilogue epilogue = {.b = a->b,
+                                      .mean = a->mean,
+                                      .scale =
+                                          clade_opencl_workspace_tensor(&memory, workspace, at),
+                                      .beta = a->beta,
+                                      .z = a->z,
+                                      .act = a->act,
+                                      .alpha = a->alpha};
     clade_status status = clade_opencl_norm_scale(cl, &a->gamma, &a->var, a->eps, workspace, at);
-    return status ? status : convolve(cl, &args.conv2d, &finish, workspace);
+    return status ? status : convolve(cl, &args.conv2d, &epilogue, workspace);
 }
 
 static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void *workspace)
 {
     opencl_context *cl = context;
     conv_geometry g = CONV_GEOMETRY(a);
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dx, (const clade_args *)a);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, workspace);
-    if (way == OPENCL_GEMM)
+    opencl_algorithm algorithm =
+        clade_opencl_algorithm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a);
+    if (algorithm == OPENCL_WINOGRAD) return clade_opencl_winograd_dx(cl, a, NULL, workspace);
+    if (algorithm == OPENCL_GEMM)
         return clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dx, (const clade_args *)a, workspace);
     if (conv_is_depthwise(&a->w, g.groups)) return clade_opencl_depthwise_dx(cl, a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
@@ -148,7 +152,7 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
         .accumulate = a->accumulate,
         .backward = 1,
     };
-    bool implicit = way == OPENCL_IMPLICIT;
+    bool implicit = algorithm == OPENCL_IMPLICIT;
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
     clade_status status = CLADE_OK;
@@ -156,7 +160,7 @@ static clade_status conv2d_dx(void *context, const clade_conv2d_dx_args *a, void
         status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
     clade_buffer memory;
     clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
-    const opencl_finish plain = {0};
+    const opencl_epilogue plain = {0};
     for (int32_t i = 0; i < g.stride[0] && !status; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
         for (int32_t k = 0; k < g.stride[1] && !status; k++) {
@@ -175,9 +179,9 @@ enum { dense_tiles_most = 4 }; /* DENSE_TILES of kernels/conv.cl */
 
 static clade_status run_dense(opencl_context *cl, opencl_tile *s, conv_job *job,
                               const clade_tensor *x, const clade_tensor *w,
-                              const opencl_finish *finish, const clade_tensor *y)
+                              const opencl_epilogue *epilogue, const clade_tensor *y)
 {
-    if (!cl->cpu_like) return run_tiles(cl, s, job, x, w, finish, y);
+    if (!cl->cpu_like) return run_tiles(cl, s, job, x, w, epilogue, y);
     clade_opencl_tile_row(cl, s, job->column.count);
     int32_t all = (job->column.count + s->pb - 1) / s->pb, tiles = dense_tiles_most;
     /* fewer to a work-item where there are few */
@@ -185,7 +189,7 @@ static clade_status run_dense(opencl_context *cl, opencl_tile *s, conv_job *job,
     opencl_launch l = clade_opencl_begin(cl, "conv", "dense_tiles", clade_opencl_tile_options(s));
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
-    clade_opencl_finish(&l, finish);
+    clade_opencl_epilogue(&l, epilogue);
     clade_opencl_tensor(&l, y);
     clade_opencl_i32(&l, tiles);
     clade_opencl_struct(&l, job, sizeof *job);
@@ -213,37 +217,38 @@ static conv_job dense_job(int32_t n, int32_t in, int32_t out)
 static clade_status dense(void *context, const clade_dense_args *a, void *workspace)
 {
     opencl_context *cl = context;
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_dense, (const clade_args *)a);
-    if (way == OPENCL_GEMM)
+    opencl_algorithm algorithm = clade_opencl_algorithm(cl, CLADE_OP_dense, (const clade_args *)a);
+    if (algorithm == OPENCL_GEMM)
         return clade_opencl_by_gemm(cl, CLADE_OP_dense, (const clade_args *)a, workspace);
     int32_t in = a->x.dim[1], out = a->w.dim[1];
     conv_job job = dense_job(a->x.dim[0], in, out);
-    const opencl_finish finish = {.b = a->b, .act = a->act, .alpha = a->alpha};
-    if (way == OPENCL_IMPLICIT)
-        return clade_opencl_implicit(cl, &job, &a->x, &a->w, &finish, &a->y, NULL);
+    const opencl_epilogue epilogue = {.b = a->b, .act = a->act, .alpha = a->alpha};
+    if (algorithm == OPENCL_IMPLICIT)
+        return clade_opencl_implicit(cl, &job, &a->x, &a->w, &epilogue, &a->y, NULL);
     opencl_tile s = clade_opencl_tile(cl, out);
     clade_opencl_conv_packed(&job, &s);
     if (out % job.lanes == 0) {
         job.w_step = out;
         job.w_block = job.lanes;
-        return run_dense(cl, &s, &job, &a->x, &a->w, &finish, &a->y);
+        return run_dense(cl, &s, &job, &a->x, &a->w, &epilogue, &a->y);
     }
     clade_status status = clade_opencl_conv_pack(cl, &a->w, 1, in, out, &job, workspace);
     if (status) return status;
     clade_buffer memory;
     clade_tensor packed = clade_opencl_workspace_tensor(&memory, workspace, 0);
-    return run_dense(cl, &s, &job, &a->x, &packed, &finish, &a->y);
+    return run_dense(cl, &s, &job, &a->x, &packed, &epilogue, &a->y);
 }
 
 static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *workspace)
 {
     opencl_context *cl = context;
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_dense_dx, (const clade_args *)a);
-    if (way == OPENCL_GEMM)
+    opencl_algorithm algorithm =
+        clade_opencl_algorithm(cl, CLADE_OP_dense_dx, (const clade_args *)a);
+    if (algorithm == OPENCL_GEMM)
         return clade_opencl_by_gemm(cl, CLADE_OP_dense_dx, (const clade_args *)a, workspace);
     int32_t n = a->dy.dim[0], in = a->w.dim[0], out = a->w.dim[1];
-    if (way == OPENCL_IMPLICIT) {
-        const opencl_finish plain = {0};
+    if (algorithm == OPENCL_IMPLICIT) {
+        const opencl_epilogue plain = {0};
         conv_job job = dense_job(n, out, in);
         job.backward = 1;
         job.accumulate = a->accumulate;
@@ -303,11 +308,11 @@ size_t clade_opencl_conv_workspace(opencl_context *cl, clade_op op, const clade_
         opencl_tile s = clade_opencl_tile(cl, n);
         floats = (size_t)opencl_round_up(n, s.vw * s.nv) * (size_t)args->dense_dx.dy.dim[1];
     }
-    opencl_way way = clade_opencl_way(cl, op, args);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_workspace(cl, op, args);
-    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_workspace(cl, op, args);
+    opencl_algorithm algorithm = clade_opencl_algorithm(cl, op, args);
+    if (algorithm == OPENCL_WINOGRAD) return clade_opencl_winograd_workspace(cl, op, args);
+    if (algorithm == OPENCL_IMPLICIT) return clade_opencl_implicit_workspace(cl, op, args);
     size_t bytes = floats ? floats * sizeof(float) : clade_opencl_dw_workspace(cl, op, args);
-    if (way != OPENCL_GEMM) return bytes;
+    if (algorithm != OPENCL_GEMM) return bytes;
     size_t products = clade_opencl_by_gemm_workspace(cl, op, args);
     return bytes > products ? bytes : products;
 }

@@ -2,11 +2,11 @@
 #ifndef CLADE_OPENCL_CONV_H
 #define CLADE_OPENCL_CONV_H
 
-#include "opencl/choice.h"
+#include "opencl/algorithm.h"
 #include "opencl/gemm.h"
 #include "op/conv.h"
 
-#include "../../kernels/conv_finish_job.clh"
+#include "../../kernels/conv_epilogue_job.clh"
 #include "../../kernels/conv_job.clh"
 
 /* Vector and tile sizes for a device; results do not depend on them. */
@@ -23,19 +23,20 @@ void clade_opencl_tile_row(const opencl_context *cl, opencl_tile *tile, int32_t 
 void clade_opencl_tile_divisor(const opencl_context *cl, opencl_tile *tile, int32_t n);
 /* "-DVW=16 -DNV=2 -DPB=14" */
 const char *clade_opencl_tile_options(opencl_tile *tile);
-/* What becomes of a convolution's sums (kernels/conv_finish.clh); absent tensors have no buffer. */
-typedef struct opencl_finish {
+/* The epilogue of a convolution (kernels/conv_epilogue.clh); absent tensors have no buffer. */
+typedef struct opencl_epilogue {
     clade_tensor b, mean, scale, beta, z;
     int32_t act;
     float alpha;
-} opencl_finish;
-/* The kernel's FINISH_ARGUMENTS. */
-void clade_opencl_finish(opencl_launch *launch, const opencl_finish *finish);
+} opencl_epilogue;
+/* The kernel's EPILOGUE_ARGUMENTS. */
+void clade_opencl_epilogue(opencl_launch *launch, const opencl_epilogue *epilogue);
 
 /* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU.
  */
 clade_status clade_opencl_run_checked(opencl_launch *launch, size_t x, size_t y, size_t z);
-/* Workspace memory from float `offset` on, as a tensor; `memory` is where its buffer is described. */
+/* Workspace memory from float `offset` on, as a tensor; `memory` is where its buffer is described.
+ */
 clade_tensor clade_opencl_workspace_tensor(clade_buffer *memory, void *workspace, uint64_t offset);
 
 static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
@@ -49,11 +50,11 @@ clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, i
 
 /* In by_gemm.c */
 clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
-                                       const opencl_finish *finish, void *workspace);
+                                       const opencl_epilogue *epilogue, void *workspace);
 
-/* In depthwise.c; an op's arguments, with what becomes of the sums of the convolution itself. */
+/* In depthwise.c; an op's arguments, with the epilogue of the convolution itself. */
 clade_status clade_opencl_depthwise(opencl_context *cl, const clade_conv2d_args *a,
-                                    const opencl_finish *finish);
+                                    const opencl_epilogue *epilogue);
 clade_status clade_opencl_depthwise_dx(opencl_context *cl, const clade_conv2d_dx_args *a);
 
 /* In conv_dw.c */
@@ -66,8 +67,8 @@ conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_
 clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *workspace,
                                  uint64_t at, uint64_t rows, const clade_tensor *out);
 /* conv2d_dw of a pooled gradient, not by Winograd's tiles: a->dy has the shape of the full one but
- * the memory of the pooled one. `spreads`: can it be done so? */
-bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a);
+ * the memory of the pooled one. can_unpool: can it be done so? */
+bool clade_opencl_dw_can_unpool(opencl_context *cl, const clade_conv2d_dw_args *a);
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
                                            const clade_tensor *index, void *workspace);
 size_t clade_opencl_dw_pooled_workspace(opencl_context *cl, const clade_conv2d_dw_args *a);
@@ -76,7 +77,7 @@ size_t clade_opencl_dw_pooled_workspace(opencl_context *cl, const clade_conv2d_d
  * its 2×2 windows, and `index` says where they come from (absent: nowhere); with `index`, a
  * gradient a->dy has the shape of the full one but the memory of the pooled one. */
 clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
-                                   const opencl_finish *finish, const clade_tensor *pooled,
+                                   const opencl_epilogue *epilogue, const clade_tensor *pooled,
                                    const clade_tensor *index, void *workspace);
 clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
                                       const clade_tensor *index, void *workspace);
@@ -85,6 +86,7 @@ clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_
 /* Is a call one that suits it? By its shapes alone. */
 bool clade_opencl_winograd_can(clade_op op, const clade_args *args);
 /* Bytes of such a call; 0 of others. */
-size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op, const clade_args *args);
+size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op,
+                                       const clade_args *args);
 
 #endif

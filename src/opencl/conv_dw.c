@@ -207,35 +207,37 @@ clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a
 {
     opencl_context *cl = context;
     const clade_args *args = (const clade_args *)a;
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, args);
-    if (way == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, workspace);
-    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dw(cl, a, NULL, workspace);
-    bool done = way == OPENCL_GEMM;
+    opencl_algorithm algorithm = clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, args);
+    if (algorithm == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, workspace);
+    if (algorithm == OPENCL_IMPLICIT) return clade_opencl_implicit_dw(cl, a, NULL, workspace);
+    bool done = algorithm == OPENCL_GEMM;
     clade_status status =
         done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, workspace) : CLADE_OK;
     if (status || (done && !clade_tensor_present(&a->db))) return status;
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     dw_layout layout = layout_of(cl, &job);
     clade_buffer memory;
-    clade_tensor dy = a->dy, padded = clade_opencl_workspace_tensor(&memory, workspace, layout.padded);
+    clade_tensor dy = a->dy,
+                 padded = clade_opencl_workspace_tensor(&memory, workspace, layout.padded);
     status = pad_lanes(cl, &dy, &padded, layout.end - layout.padded, job.kg, job.lanes);
     const clade_tensor no_index = {0};
     return status ? status : run_job(cl, a, &job, &dy, &no_index, done, workspace);
 }
 
-bool clade_opencl_dw_spreads(opencl_context *cl, const clade_conv2d_dw_args *a)
+bool clade_opencl_dw_can_unpool(opencl_context *cl, const clade_conv2d_dw_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_conv2d_dw, (const clade_args *)a);
-    if (way == OPENCL_IMPLICIT) return true;
-    return cl->cpu_like && way == OPENCL_DIRECT && g.groups == 1 &&
+    opencl_algorithm algorithm =
+        clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a);
+    if (algorithm == OPENCL_IMPLICIT) return true;
+    return cl->cpu_like && algorithm == OPENCL_DIRECT && g.groups == 1 &&
            a->dy.dim[3] % (int32_t)cl->vector_width == 0;
 }
 
 clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
                                            const clade_tensor *index, void *workspace)
 {
-    if (clade_opencl_way(cl, CLADE_OP_conv2d_dw, (const clade_args *)a) == OPENCL_IMPLICIT)
+    if (clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a) == OPENCL_IMPLICIT)
         return clade_opencl_implicit_dw(cl, a, index, workspace);
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
@@ -245,7 +247,7 @@ clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2
 size_t clade_opencl_dw_pooled_workspace(opencl_context *cl, const clade_conv2d_dw_args *a)
 {
     const clade_args *args = (const clade_args *)a;
-    if (clade_opencl_way(cl, CLADE_OP_conv2d_dw, args) == OPENCL_IMPLICIT)
+    if (clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, args) == OPENCL_IMPLICIT)
         return clade_opencl_implicit_workspace(cl, CLADE_OP_conv2d_dw, args);
     conv_dw_job job = clade_opencl_dw_job(cl, a);
     job.pooled = 1;
@@ -256,9 +258,9 @@ clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, 
 {
     opencl_context *cl = context;
     const clade_args *args = (const clade_args *)a;
-    opencl_way way = clade_opencl_way(cl, CLADE_OP_dense_dw, args);
-    if (way == OPENCL_IMPLICIT) return clade_opencl_implicit_dense_dw(cl, a);
-    bool done = way == OPENCL_GEMM;
+    opencl_algorithm algorithm = clade_opencl_algorithm(cl, CLADE_OP_dense_dw, args);
+    if (algorithm == OPENCL_IMPLICIT) return clade_opencl_implicit_dense_dw(cl, a);
+    bool done = algorithm == OPENCL_GEMM;
     clade_status status =
         done ? clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, args, workspace) : CLADE_OK;
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];

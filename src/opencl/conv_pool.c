@@ -1,6 +1,6 @@
-/* conv2d_maxpool and its gradients on OpenCL devices. Winograd's tiles are pooled, or spread, where
- * they are transformed, and a direct convolution pools its results before it stores them. Else the
- * ops that they are made of run one after the other through workspace. The convolution's
+/* conv2d_maxpool and its gradients on OpenCL devices. Winograd's tiles are pooled, or unpooled,
+ * where they are transformed, and a direct convolution pools its results before it stores them.
+ * Else the ops that they are made of run one after the other through workspace. The convolution's
  * result, or its gradient, is there for a few images at a time, so that it stays in a CPU's cache
  * and is small on any device; conv2d_dw, whose chunks go over all images, has it whole. */
 #include "opencl/implicit.h"
@@ -42,34 +42,35 @@ static void advance(clade_tensor *t, int32_t done, int32_t n)
     t->dim[0] = n;
 }
 
-/* In which way the convolutions inside are done. Gradients' full tensor has the memory of the
+/* The algorithm of the convolutions inside. Gradients' full tensor has the memory of the
  * pooled one. */
-static opencl_way way_of(opencl_context *cl, const clade_conv2d_maxpool_args *a, clade_args *conv)
+static opencl_algorithm algorithm_of(opencl_context *cl, const clade_conv2d_maxpool_args *a,
+                                     clade_args *conv)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
     conv->conv2d = conv_pool_conv(a, full);
-    return clade_opencl_way(cl, CLADE_OP_conv2d, conv);
+    return clade_opencl_algorithm(cl, CLADE_OP_conv2d, conv);
 }
-static opencl_way way_of_dx(opencl_context *cl, const clade_conv2d_maxpool_dx_args *a,
-                            clade_args *conv)
+static opencl_algorithm algorithm_of_dx(opencl_context *cl, const clade_conv2d_maxpool_dx_args *a,
+                                        clade_args *conv)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
     full.buffer = a->dy.buffer;
     full.offset = a->dy.offset;
     conv->conv2d_dx = conv_pool_conv_dx(a, full);
-    return clade_opencl_way(cl, CLADE_OP_conv2d_dx, conv);
+    return clade_opencl_algorithm(cl, CLADE_OP_conv2d_dx, conv);
 }
-static opencl_way way_of_dw(opencl_context *cl, const clade_conv2d_maxpool_dw_args *a,
-                            clade_args *conv)
+static opencl_algorithm algorithm_of_dw(opencl_context *cl, const clade_conv2d_maxpool_dw_args *a,
+                                        clade_args *conv)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
     full.buffer = a->dy.buffer;
     full.offset = a->dy.offset;
     conv->conv2d_dw = conv_pool_conv_dw(a, full);
-    return clade_opencl_way(cl, CLADE_OP_conv2d_dw, conv);
+    return clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, conv);
 }
 
 /* The convolution inside, of as many images as are taken at once; its output is not placed. */
@@ -119,7 +120,7 @@ static clade_status pool(opencl_context *cl, const clade_tensor *full, const cla
 static bool is_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a)
 {
     clade_args conv;
-    return way_of(cl, a, &conv) == OPENCL_DIRECT && !conv_is_depthwise(&a->w, a->groups);
+    return algorithm_of(cl, a, &conv) == OPENCL_DIRECT && !conv_is_depthwise(&a->w, a->groups);
 }
 
 static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_args *a,
@@ -131,7 +132,8 @@ static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_a
     opencl_tile s = clade_opencl_tile(cl, job.cout);
     clade_opencl_conv_packed(&job, &s);
     const int32_t *w = a->w.dim;
-    clade_status status = clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
+    clade_status status =
+        clade_opencl_conv_pack(cl, &a->w, w[0] * w[1], w[2], w[3], &job, workspace);
     if (status) return status;
     job.out_h = a->y.dim[1];
     job.out_w = a->y.dim[2];
@@ -161,12 +163,12 @@ static clade_status pool_direct(opencl_context *cl, const clade_conv2d_maxpool_a
 }
 
 static clade_status pool_implicit(opencl_context *cl, const clade_conv2d_maxpool_args *a,
-                                  const clade_conv2d_args *conv, const opencl_finish *finish)
+                                  const clade_conv2d_args *conv, const opencl_epilogue *epilogue)
 {
     conv_job job = clade_opencl_conv_job(conv);
     job.out_h = a->y.dim[1];
     job.out_w = a->y.dim[2];
-    return clade_opencl_implicit(cl, &job, &a->x, &a->w, finish, &a->y, &a->index);
+    return clade_opencl_implicit(cl, &job, &a->x, &a->w, epilogue, &a->y, &a->index);
 }
 
 /* What is done for some images at a time: the convolution, whose full tensor is in workspace
@@ -203,22 +205,23 @@ static clade_status convolve_and_pool(const apart *p)
     return status ? status : pool(p->cl, &p->conv.conv2d.y, &p->pooled, &p->index, p->relu);
 }
 
-static clade_status spread_and_convolve(const apart *p)
+static clade_status unpool_and_convolve(const apart *p)
 {
-    clade_maxpool2d_dx_args spread = conv_pool_spread(&p->pooled, &p->index, p->conv.conv2d_dx.dy);
-    clade_status status = p->ops.maxpool2d_dx(p->cl, &spread, NULL);
+    clade_maxpool2d_dx_args unpool = conv_pool_unpool(&p->pooled, &p->index, p->conv.conv2d_dx.dy);
+    clade_status status = p->ops.maxpool2d_dx(p->cl, &unpool, NULL);
     return status ? status : p->ops.conv2d_dx(p->cl, &p->conv.conv2d_dx, p->workspace);
 }
 
-static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a, void *workspace)
+static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a,
+                                   void *workspace)
 {
     opencl_context *cl = context;
     clade_args args;
-    const opencl_finish finish = {.b = a->b, .act = a->act};
-    opencl_way way = way_of(cl, a, &args);
-    if (way == OPENCL_WINOGRAD)
-        return clade_opencl_winograd(cl, &args.conv2d, &finish, &a->y, &a->index, workspace);
-    if (way == OPENCL_IMPLICIT) return pool_implicit(cl, a, &args.conv2d, &finish);
+    const opencl_epilogue epilogue = {.b = a->b, .act = a->act};
+    opencl_algorithm algorithm = algorithm_of(cl, a, &args);
+    if (algorithm == OPENCL_WINOGRAD)
+        return clade_opencl_winograd(cl, &args.conv2d, &epilogue, &a->y, &a->index, workspace);
+    if (algorithm == OPENCL_IMPLICIT) return pool_implicit(cl, a, &args.conv2d, &epilogue);
     if (is_direct(cl, a)) return pool_direct(cl, a, workspace);
     apart p = {.cl = cl,
                .ops = parts_of(cl),
@@ -239,7 +242,7 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
 {
     opencl_context *cl = context;
     clade_args args;
-    if (way_of_dx(cl, a, &args) == OPENCL_WINOGRAD)
+    if (algorithm_of_dx(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd_dx(cl, &args.conv2d_dx, &a->index, workspace);
     apart p = {.cl = cl,
                .ops = parts_of(cl),
@@ -251,7 +254,7 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_
     clade_conv2d_dx_args *conv = &p.conv.conv2d_dx;
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dx, &p.conv);
     conv->dy.buffer = &memory;
-    return in_parts(&p, &conv->dx, &conv->dy, spread_and_convolve);
+    return in_parts(&p, &conv->dx, &conv->dy, unpool_and_convolve);
 }
 
 static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
@@ -259,12 +262,12 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
 {
     opencl_context *cl = context;
     clade_args args;
-    if (way_of_dw(cl, a, &args) == OPENCL_WINOGRAD)
+    if (algorithm_of_dw(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd_dw(cl, &args.conv2d_dw, &a->index, workspace);
     clade_backend parts = parts_of(cl);
     args = conv_dw_of(a);
     clade_conv2d_dw_args *conv = &args.conv2d_dw;
-    if (clade_opencl_dw_spreads(cl, conv)) {
+    if (clade_opencl_dw_can_unpool(cl, conv)) {
         conv->dy.buffer = a->dy.buffer;
         conv->dy.offset = a->dy.offset;
         return clade_opencl_conv2d_dw_pooled(cl, conv, &a->index, workspace);
@@ -272,21 +275,21 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
     clade_buffer memory = {.handle = workspace};
     conv->dy.offset = full_offset(cl, CLADE_OP_conv2d_dw, &args);
     conv->dy.buffer = &memory;
-    clade_maxpool2d_dx_args spread = conv_pool_spread(&a->dy, &a->index, conv->dy);
-    clade_status status = parts.maxpool2d_dx(cl, &spread, NULL);
+    clade_maxpool2d_dx_args unpool = conv_pool_unpool(&a->dy, &a->index, conv->dy);
+    clade_status status = parts.maxpool2d_dx(cl, &unpool, NULL);
     return status ? status : parts.conv2d_dw(cl, conv, workspace);
 }
 
 size_t clade_opencl_conv_pool_workspace(opencl_context *cl, clade_op op, const clade_args *args)
 {
     clade_args conv;
-    opencl_way way;
+    opencl_algorithm algorithm;
     switch (op) {
     case CLADE_OP_conv2d_maxpool:
-        way = way_of(cl, &args->conv2d_maxpool, &conv);
-        if (way == OPENCL_WINOGRAD)
+        algorithm = algorithm_of(cl, &args->conv2d_maxpool, &conv);
+        if (algorithm == OPENCL_WINOGRAD)
             return clade_opencl_winograd_workspace(cl, CLADE_OP_conv2d, &conv);
-        if (way == OPENCL_IMPLICIT)
+        if (algorithm == OPENCL_IMPLICIT)
             return clade_opencl_implicit_workspace(cl, CLADE_OP_conv2d, &conv);
         conv = conv_of(cl, &args->conv2d_maxpool);
         if (is_direct(cl, &args->conv2d_maxpool))
@@ -294,17 +297,17 @@ size_t clade_opencl_conv_pool_workspace(opencl_context *cl, clade_op op, const c
         return (full_offset(cl, CLADE_OP_conv2d, &conv) + clade_tensor_count(&conv.conv2d.y)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dx:
-        if (way_of_dx(cl, &args->conv2d_maxpool_dx, &conv) == OPENCL_WINOGRAD)
+        if (algorithm_of_dx(cl, &args->conv2d_maxpool_dx, &conv) == OPENCL_WINOGRAD)
             return clade_opencl_winograd_workspace(cl, CLADE_OP_conv2d_dx, &conv);
         conv = conv_dx_of(cl, &args->conv2d_maxpool_dx);
         return (full_offset(cl, CLADE_OP_conv2d_dx, &conv) +
                 clade_tensor_count(&conv.conv2d_dx.dy)) *
                sizeof(float);
     case CLADE_OP_conv2d_maxpool_dw:
-        if (way_of_dw(cl, &args->conv2d_maxpool_dw, &conv) == OPENCL_WINOGRAD)
+        if (algorithm_of_dw(cl, &args->conv2d_maxpool_dw, &conv) == OPENCL_WINOGRAD)
             return clade_opencl_winograd_workspace(cl, CLADE_OP_conv2d_dw, &conv);
         conv = conv_dw_of(&args->conv2d_maxpool_dw);
-        if (clade_opencl_dw_spreads(cl, &conv.conv2d_dw))
+        if (clade_opencl_dw_can_unpool(cl, &conv.conv2d_dw))
             return clade_opencl_dw_pooled_workspace(cl, &conv.conv2d_dw);
         return (full_offset(cl, CLADE_OP_conv2d_dw, &conv) +
                 clade_tensor_count(&conv.conv2d_dw.dy)) *

@@ -3,13 +3,14 @@
 #include "opencl/rows.h"
 
 static clade_status run(opencl_context *cl, const depthwise_job *job, const clade_tensor *x,
-                        const clade_tensor *w, const opencl_finish *finish, const clade_tensor *y)
+                        const clade_tensor *w, const opencl_epilogue *epilogue,
+                        const clade_tensor *y)
 {
     if (!job->column.count || !job->row.count) return CLADE_OK;
     opencl_launch l = clade_opencl_begin_lanes(cl, "depthwise", "conv_depthwise", job->c, "");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
-    clade_opencl_finish(&l, finish);
+    clade_opencl_epilogue(&l, epilogue);
     clade_opencl_tensor(&l, y);
     clade_opencl_struct(&l, job, sizeof *job);
     size_t lines = (size_t)job->images * (size_t)job->row.count;
@@ -19,16 +20,16 @@ static clade_status run(opencl_context *cl, const depthwise_job *job, const clad
 }
 
 clade_status clade_opencl_depthwise(opencl_context *cl, const clade_conv2d_args *a,
-                                    const opencl_finish *finish)
+                                    const opencl_epilogue *epilogue)
 {
     const depthwise_job job = depthwise_forward(a);
-    return run(cl, &job, &a->x, &a->w, finish, &a->y);
+    return run(cl, &job, &a->x, &a->w, epilogue, &a->y);
 }
 
 clade_status clade_opencl_depthwise_dx(opencl_context *cl, const clade_conv2d_dx_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
-    const opencl_finish plain = {0};
+    const opencl_epilogue plain = {0};
     clade_status status = CLADE_OK;
     for (int32_t i = 0; i < g.stride[0]; i++)
         for (int32_t k = 0; k < g.stride[1] && !status; k++) {

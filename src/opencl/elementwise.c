@@ -93,7 +93,8 @@ static clade_status gradient(opencl_context *cl, const clade_tensor *dy, const c
 
 static clade_status add_dx(void *context, const clade_add_dx_args *p, void *workspace)
 {
-    clade_status status = gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, workspace);
+    clade_status status =
+        gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, workspace);
     return status ? status
                   : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, workspace);
 }

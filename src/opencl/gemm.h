@@ -38,6 +38,7 @@ bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_arg
 clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
                                   void *workspace);
 /* Bytes of workspace for that. */
-size_t clade_opencl_by_gemm_workspace(const opencl_context *cl, clade_op op, const clade_args *args);
+size_t clade_opencl_by_gemm_workspace(const opencl_context *cl, clade_op op,
+                                      const clade_args *args);
 
 #endif

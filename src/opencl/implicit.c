@@ -39,7 +39,7 @@ bool clade_opencl_implicit_can(const opencl_context *cl, clade_op op, const clad
 }
 
 clade_status clade_opencl_implicit(opencl_context *cl, const conv_job *job, const clade_tensor *x,
-                                   const clade_tensor *w, const opencl_finish *finish,
+                                   const clade_tensor *w, const opencl_epilogue *epilogue,
                                    const clade_tensor *y, const clade_tensor *index)
 {
     const clade_tensor none = {0};
@@ -58,12 +58,12 @@ clade_status clade_opencl_implicit(opencl_context *cl, const conv_job *job, cons
     if (job->backward)
         p.a_aligned = p.b_aligned = p.a_aligned && opencl_aligned(job->cin, w->offset);
     char options[64];
-    snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d", finish->act,
+    snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d", epilogue->act,
              index != NULL, job->backward);
     opencl_launch l = clade_opencl_product_begin(cl, &p, "conv_implicit", "conv_implicit", options);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
-    clade_opencl_finish(&l, finish);
+    clade_opencl_epilogue(&l, epilogue);
     clade_opencl_tensor(&l, y);
     clade_opencl_tensor(&l, index ? index : &none);
     clade_opencl_i32(&l, index && clade_tensor_present(index));
@@ -154,7 +154,8 @@ clade_status clade_opencl_implicit_dense_dw(opencl_context *cl, const clade_dens
     return run_dw(cl, &job, &a->x, &a->dy, NULL, &a->dw, &a->db, 0, 0);
 }
 
-size_t clade_opencl_implicit_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_implicit_workspace(const opencl_context *cl, clade_op op,
+                                       const clade_args *args)
 {
     if (op != CLADE_OP_conv2d_dw) return 0;
     conv_dw_job job = clade_opencl_dw_job(cl, &args->conv2d_dw);

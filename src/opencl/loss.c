@@ -90,7 +90,8 @@ static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, 
     return labelled(begin(context, "sigmoid_bce"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
-static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a, void *workspace)
+static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a,
+                                   void *workspace)
 {
     (void)workspace;
     return labelled_dx(begin(context, "sigmoid_bce_dx"), &a->y, &a->label, &a->dloss, &a->dx,

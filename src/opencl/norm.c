@@ -165,7 +165,8 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
 
 /* Each channel's scale into the workspace. */
 clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
-                                     const clade_tensor *var, float eps, void *workspace, uint64_t at)
+                                     const clade_tensor *var, float eps, void *workspace,
+                                     uint64_t at)
 {
     opencl_launch l = begin(cl, "norm_scale", var->dim[0]);
     clade_opencl_tensor(&l, gamma);

@@ -1,6 +1,6 @@
 /* The OpenCL backend: platforms and devices, memory, the queue. */
 #include "base/memory.h"
-#include "opencl/choice.h"
+#include "opencl/algorithm.h"
 #include "opencl/vendors.h"
 
 #include <stdio.h>
@@ -254,7 +254,7 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
         status = clade_opencl_fail(cl, error, "clCreateCommandQueue");
         goto fail;
     }
-    status = clade_opencl_choices_open(cl, options->way);
+    status = clade_opencl_choices_open(cl, options->algorithm);
     if (status) goto fail;
     *context = cl;
     return CLADE_OK;

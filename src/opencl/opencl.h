@@ -55,7 +55,7 @@ typedef struct opencl_context {
     bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
     bool divides;  /* and takes square roots in hardware, rounding correctly (kernels/math.clh) */
     struct opencl_choices *choices; /* how calls are done, in choice.c */
-    bool driver_caches; /* the driver keeps compiled programs itself */
+    bool driver_caches;             /* the driver keeps compiled programs itself */
     uint32_t group_size;
     uint32_t compute_units;
     uint32_t vector_width; /* floats in the vectors of tiled kernels: 4, 8 or 16 */
@@ -99,7 +99,7 @@ typedef struct opencl_launch {
 opencl_launch clade_opencl_begin(opencl_context *cl, const char *family, const char *kernel,
                                  const char *options);
 void clade_opencl_tensor(opencl_launch *launch, const clade_tensor *t); /* buffer and offset */
-void clade_opencl_workspace(opencl_launch *launch, void *workspace);        /* a cl_mem as it is */
+void clade_opencl_workspace(opencl_launch *launch, void *workspace);    /* a cl_mem as it is */
 void clade_opencl_i32(opencl_launch *launch, int32_t value);
 void clade_opencl_u32(opencl_launch *launch, uint32_t value);
 void clade_opencl_u64(opencl_launch *launch, uint64_t value);
@@ -141,7 +141,8 @@ clade_status clade_opencl_times(void *context, clade_call_time *times, size_t co
 
 /* gamma / sqrt(var + eps) of each channel to workspace, from float `at` on; in norm.c. */
 clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
-                                     const clade_tensor *var, float eps, void *workspace, uint64_t at);
+                                     const clade_tensor *var, float eps, void *workspace,
+                                     uint64_t at);
 
 /* The backend's measure of the device, in peak.c. */
 clade_status clade_opencl_peak(void *context, double *flops, double *bytes);
@@ -151,7 +152,7 @@ OPENCL_FAMILIES(FAMILY)
 #undef FAMILY
 
 /* Those whose ops need workspace say how many bytes a call needs; 0 for ops that are not theirs. */
-#define OPENCL_WORKSPACE_FAMILIES(FAMILY)                                                            \
+#define OPENCL_WORKSPACE_FAMILIES(FAMILY)                                                          \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_pool)                                                                              \
     FAMILY(norm)                                                                                   \

@@ -62,7 +62,7 @@ static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a
     geometry g = {&a->dx, &a->dy, a->window, a->stride, a->pad};
     const int32_t *window = a->window;
     bool tiled = stride_of(&g, 0) == window[0] && stride_of(&g, 1) == window[1];
-    opencl_launch l = begin(context, tiled ? "maxpool2d_spread" : "maxpool2d_gather", &g);
+    opencl_launch l = begin(context, tiled ? "maxpool2d_unpool" : "maxpool2d_gather", &g);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->index);
     clade_opencl_tensor(&l, &a->dx);
@@ -99,7 +99,8 @@ static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a
     return run(&l, &g, a->dx.dim[1], a->dx.dim[2]);
 }
 
-static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a, void *workspace)
+static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a,
+                                   void *workspace)
 {
     (void)workspace;
     int32_t n = a->x.dim[0], c = a->x.dim[3];

@@ -72,7 +72,8 @@ static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
 
 static clade_status reduce(void *context, const clade_reduce_args *a, void *workspace)
 {
-    return clade_opencl_sum(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, workspace);
+    return clade_opencl_sum(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0,
+                            workspace);
 }
 
 static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *workspace)
@@ -82,7 +83,7 @@ static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void
     clade_broadcast_space(&a->dx, &a->dy, NULL, &space);
     int32_t lanes = clade_opencl_row_lanes(context, space.size[3]);
     opencl_launch l =
-        clade_opencl_begin_broadcast(context, "reduce", "spread_rows", space.a, space.b, lanes);
+        clade_opencl_begin_broadcast(context, "reduce", "broadcast_rows", space.a, space.b, lanes);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->dx);
     clade_opencl_f32(&l, weight(&a->dx, &a->dy, a->mean));

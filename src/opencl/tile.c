@@ -39,13 +39,13 @@ const char *clade_opencl_tile_options(opencl_tile *s)
     return s->options;
 }
 
-void clade_opencl_finish(opencl_launch *l, const opencl_finish *f)
+void clade_opencl_epilogue(opencl_launch *l, const opencl_epilogue *f)
 {
-    const conv_finish_job job = {.has_bias = clade_tensor_present(&f->b),
-                                 .has_norm = clade_tensor_present(&f->mean),
-                                 .has_z = clade_tensor_present(&f->z),
-                                 .act = f->act,
-                                 .alpha = f->alpha};
+    const conv_epilogue_job job = {.has_bias = clade_tensor_present(&f->b),
+                                   .has_norm = clade_tensor_present(&f->mean),
+                                   .has_z = clade_tensor_present(&f->z),
+                                   .act = f->act,
+                                   .alpha = f->alpha};
     clade_opencl_tensor(l, &f->b);
     clade_opencl_tensor(l, &f->mean);
     clade_opencl_tensor(l, &f->scale);

@@ -122,9 +122,9 @@ static clade_status run_products(opencl_context *cl, const products *m, void *wo
 
 /* What a convolution reads and writes; absent tensors have no buffer. */
 typedef struct tensors {
-    clade_tensor x, index; /* the source; its index where it is spread */
+    clade_tensor x, index; /* the source; its index where it is unpooled */
     clade_tensor w, y;
-    opencl_finish finish;
+    opencl_epilogue epilogue;
     clade_tensor to; /* the results' index where they are pooled */
 } tensors;
 
@@ -133,7 +133,7 @@ static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors 
     opencl_launch l = begin(cl, p, "conv_winograd_blocks");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
-    clade_opencl_finish(&l, &t->finish);
+    clade_opencl_epilogue(&l, &t->epilogue);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
     part(&l, workspace, 0);
@@ -172,7 +172,7 @@ static clade_status run_passes(opencl_context *cl, const plan *p, const tensors 
     if (status) return status;
     l = begin(cl, p, "conv_winograd_results");
     part(&l, workspace, p->third);
-    clade_opencl_finish(&l, &t->finish);
+    clade_opencl_epilogue(&l, &t->epilogue);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
     clade_opencl_i32(&l, first);
@@ -199,11 +199,11 @@ static clade_status run_tiles(opencl_context *cl, const winograd_job *job, const
 }
 
 clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
-                                   const opencl_finish *finish, const clade_tensor *pooled,
+                                   const opencl_epilogue *epilogue, const clade_tensor *pooled,
                                    const clade_tensor *index, void *workspace)
 {
     winograd_job job = winograd_forward(a);
-    tensors t = {.x = a->x, .w = a->w, .y = a->y, .finish = *finish};
+    tensors t = {.x = a->x, .w = a->w, .y = a->y, .epilogue = *epilogue};
     if (pooled) {
         job.pooled = 1;
         job.indexed = clade_tensor_present(index);
@@ -219,7 +219,7 @@ clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_
     winograd_job job = winograd_dx(a);
     tensors t = {.x = a->dy, .w = a->w, .y = a->dx};
     if (index) {
-        job.spread = 1;
+        job.unpool = 1;
         t.index = *index;
     }
     return run_tiles(cl, &job, &t, workspace);
@@ -347,7 +347,8 @@ clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_
     if (cl->cpu_like) status = run_chunks(cl, &p, a, index, workspace);
     for (int32_t first = 0; !cl->cpu_like && !status && first < w->tiles; first += w->block) {
         int32_t left = w->tiles - first;
-        status = run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, workspace);
+        status =
+            run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, workspace);
     }
     if (!status) status = finish_dw(cl, &p, &a->dw, workspace);
     if (status || !clade_tensor_present(&a->db)) return status;
@@ -376,7 +377,8 @@ bool clade_opencl_winograd_can(clade_op op, const clade_args *args)
     return false;
 }
 
-size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
+size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op,
+                                       const clade_args *args)
 {
     winograd_job job;
     uint64_t floats;

@@ -26,8 +26,7 @@ static void clear(work *w)
 static uint64_t position_of(const clade_inspection *in, size_t i)
 {
     uint64_t position = in->images[i].index;
-    for (size_t k = 1; k <= in->images[i].index; k++)
-        position -= in->images[i - k].fault != NULL;
+    for (size_t k = 1; k <= in->images[i].index; k++) position -= in->images[i - k].fault != NULL;
     return position;
 }
 

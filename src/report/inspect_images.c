@@ -12,7 +12,7 @@ enum {
     thumbnail = 128,        /* the longer side of an image */
     shown_classes = 200,    /* with samples */
     augmented_classes = 12, /* with augmented images, of each */
-    augmented_images = 2, /* so many, as in */
+    augmented_images = 2,   /* so many, as in */
     augmented_epochs = 5    /* so many epochs */
 };
 
@@ -180,7 +180,7 @@ static void add_pair(work *w, const clade_duplicate *d)
     if (d->exact)
         clade_page_text(w->page, "equal files");
     else
-        clade_page_text(w->page, "likeness %.3f", d->similarity);
+        clade_page_text(w->page, "similarity %.3f", d->similarity);
     clade_page_markup(w->page, "</p>\n</div>\n");
 }
 
@@ -202,7 +202,7 @@ static void add_duplicates(work *w)
 }
 
 void clade_inspect_images(clade_page *page, const clade_inspection *in,
-                            const clade_inspect_page *options)
+                          const clade_inspect_page *options)
 {
     work w = {.page = page, .in = in, .options = options};
     w.of_class = malloc((in->count ? in->count : 1) * sizeof *w.of_class);

@@ -209,8 +209,7 @@ static void add_faults(work *w)
     for (size_t i = 0; i < in->count; i++)
         if (in->images[i].fault) add_file(w, &n, in->images[i].name, in->images[i].fault);
     for (size_t i = 0; i < in->count; i++)
-        if (in->images[i].single_colour)
-            add_file(w, &n, in->images[i].name, "of a single colour");
+        if (in->images[i].single_colour) add_file(w, &n, in->images[i].name, "of a single colour");
     for (size_t i = 0; i < skipped; i++)
         add_file(w, &n, clade_dataset_skipped_name(in->dataset, i),
                  clade_dataset_skipped_reason(in->dataset, i));

@@ -75,9 +75,9 @@ void clade_page_image(clade_page *page, const clade_pixels *pixels, const char *
 
 /* Things side by side, as many as the window has room for. */
 typedef enum clade_grid {
-    CLADE_GRID_TILES,   /* clade_page_tile */
-    CLADE_GRID_CHARTS,  /* clade_chart_… */
-    CLADE_GRID_IMAGES /* figures */
+    CLADE_GRID_TILES,  /* clade_page_tile */
+    CLADE_GRID_CHARTS, /* clade_chart_… */
+    CLADE_GRID_IMAGES  /* figures */
 } clade_grid;
 void clade_page_grid_begin(clade_page *page, clade_grid grid);
 void clade_page_grid_end(clade_page *page);

@@ -79,8 +79,7 @@ static clade_status add_figure(gallery *g, size_t i)
     clade_page_image(g->page, &(clade_pixels){r->pixels, g->hwc[0], g->hwc[1], g->hwc[2]}, name);
     if (g->gradcam) {
         lay_over(g, r->pixels);
-        clade_page_image(g->page, &(clade_pixels){g->overlay, g->hwc[0], g->hwc[1], 3},
-                           "Grad-CAM");
+        clade_page_image(g->page, &(clade_pixels){g->overlay, g->hwc[0], g->hwc[1], 3}, "Grad-CAM");
     }
     clade_page_caption_begin(g->page);
     bool right = r->label[i] == r->predicted[i];

@@ -143,8 +143,8 @@ static clade_status add_predictions(clade_page *page, const report_run *run,
     if (status) return status;
     clade_page_section(page, "Predictions");
     clade_page_paragraph(
-        page, "Of the %zu images of the %s split, by the weights of epoch %zu, the best.",
-        r.count, splits[r.split], clade_report_run_best(run));
+        page, "Of the %zu images of the %s split, by the weights of epoch %zu, the best.", r.count,
+        splits[r.split], clade_report_run_best(run));
     clade_report_add_scores(page, &r);
     status = clade_report_add_images(page, &r);
     clade_report_predictions_clear(&r);

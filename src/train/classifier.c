@@ -17,7 +17,7 @@ struct clade_classifier {
     clade_sampler *sampler;
     int32_t outputs;
     float *y;                     /* [batch, outputs] */
-    const uint8_t **image;      /* [batch]: where each lies */
+    const uint8_t **image;        /* [batch]: where each lies */
     clade_evaluation *evaluation; /* holds the last confusion matrix */
 };
 

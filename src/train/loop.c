@@ -161,7 +161,7 @@ static clade_status pause_here(clade_trainer *t)
 static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
 {
     clade_progress *p = &t->progress;
-    t->epoch.lr = clade_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
+    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
     clade_status status = clade_model_gradient(t->learner.model, batch->count, (uint32_t)p->step);
     if (!status)
         status = clade_results_push(t->results, (uint64_t)p->batch, batch->count, batch->label);
@@ -228,7 +228,7 @@ static clade_status end_epoch(clade_trainer *t)
         p->best_accuracy = judged->accuracy;
         p->best_loss = judged->loss;
     }
-    clade_scheduler_epoch(&t->scheduler, judged->loss);
+    clade_lr_scheduler_epoch(&t->scheduler, judged->loss);
     if (judged->loss < p->stop_best) {
         p->stop_best = judged->loss;
         p->stop_wait = 0;
@@ -276,8 +276,8 @@ static clade_status run_epochs(clade_trainer *t)
         t->epoch =
             (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
                           .epochs = t->settings->epochs,
-                          .lr = clade_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
-                                                     (size_t)(done > 0 ? done - 1 : 0))};
+                          .lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
+                                                        (size_t)(done > 0 ? done - 1 : 0))};
         t->images_before = (int64_t)t->progress.tally.count;
         t->batches_before = t->progress.batch;
         t->started = clade_clock();

@@ -5,7 +5,7 @@
 
 #include <clade/interchange.h>
 
-#include "format/safetensors.h"
+#include "weights/safetensors.h"
 
 /* The names of the classes, owned. */
 typedef struct clade_class_names {

@@ -2,7 +2,7 @@
 #include <clade/interchange.h>
 
 #include "base/file.h"
-#include "format/network.h"
+#include "weights/network.h"
 #include "train/modelfile.h"
 
 #include <stdio.h>

@@ -9,7 +9,7 @@ struct clade_sampler {
     clade_buffer *pixels, *index, *matrix; /* pixels NULL: resident; else index NULL */
     float *identity;                       /* [batch, 8] */
     uint8_t *staged; /* a batch's pixels, where the host does not see the device's memory */
-    size_t image;  /* bytes */
+    size_t image;    /* bytes */
     clade_call call; /* prepared for x, matrix and y of dim[0] == prepared */
     int32_t prepared;
     clade_tensor input, x;
@@ -43,8 +43,7 @@ clade_status clade_sampler_create(const clade_model *model, const clade_preproce
         if (!status)
             status = clade_buffer_create(s->device, (size_t)batch * sizeof(int32_t), &s->index);
     } else {
-        if (!status)
-            status = clade_buffer_create(s->device, (size_t)batch * s->image, &s->pixels);
+        if (!status) status = clade_buffer_create(s->device, (size_t)batch * s->image, &s->pixels);
         if (!status && !clade_buffer_host(s->pixels)) {
             s->staged = malloc((size_t)batch * s->image);
             if (!s->staged) status = clade_fail(CLADE_ENOMEM, "out of memory for a sampler");

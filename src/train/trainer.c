@@ -151,8 +151,8 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
     if (!status) status = weigh_classes(t);
     if (!status) status = clade_trainer_make_learner(t, &t->learner);
     t->scheduler =
-        clade_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
-                              s->epochs, (count + batch - 1) / batch);
+        clade_lr_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
+                                 s->epochs, (count + batch - 1) / batch);
     return status;
 }
 

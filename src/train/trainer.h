@@ -5,7 +5,7 @@
 #include "train/evaluation.h"
 #include "train/learner.h"
 #include "train/run.h"
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 
 typedef struct clade_trainer {
     const clade_recipe *recipe;
@@ -16,9 +16,9 @@ typedef struct clade_trainer {
     clade_class_names classes;
     clade_learner learner;
     float *class_weight; /* one per class, or NULL */
-    clade_scheduler scheduler;
-    clade_features features[2]; /* of the training and the validation split, if kept */
-    clade_loader *early;        /* decodes the first images while the model is made; or NULL */
+    clade_lr_scheduler scheduler;
+    clade_features features[2];     /* of the training and the validation split, if kept */
+    clade_loader *early;            /* decodes the first images while the model is made; or NULL */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;
     clade_evaluation *evaluation;

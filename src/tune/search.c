@@ -195,7 +195,7 @@ clade_status clade_search_next(const clade_search_options *options, const clade_
     const clade_history h = {options, {options->parameters, options->count}, trials, trial_count};
     if (options->method == CLADE_SEARCH_ASHA) return clade_search_halve(&h, out);
     if (options->method == CLADE_SEARCH_GP && trial_count >= clade_search_first(options)) {
-        status = clade_search_guess(&h, out);
+        status = clade_search_propose(&h, out);
         if (status != CLADE_EMISMATCH) return status;
         snprintf(out->note, sizeof out->note, "drawn at random: %s", clade_error());
     }

@@ -33,7 +33,7 @@ clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room
                               double *unit);
 
 /* Next settings by expected improvement. EMISMATCH: the process failed; ECANCELLED: as above. */
-clade_status clade_search_guess(const clade_history *h, clade_suggestion *out);
+clade_status clade_search_propose(const clade_history *h, clade_suggestion *out);
 /* Which trial goes on, or a new one. */
 clade_status clade_search_halve(const clade_history *h, clade_suggestion *out);
 

@@ -39,7 +39,8 @@ expect 0 '^support,"dense_dx","",0,pass,native,' "$clade" conform --device cpu -
 expect 0 '^pass nets/shapes/1: .* weights [0-9a-f]' "$clade" conform --device cpu --mode nets --op shapes \
     --case 1 --verbose
 expect 1 "no case '7'" "$clade" conform --device cpu --mode nets --op shapes --case 7
-expect 2 'for --math fast' "$clade" conform --way gemm
+expect 2 'for --math fast' "$clade" conform --algo gemm
+expect 2 'is now called --algo' "$clade" conform --way gemm
 expect 2 "no 'tpu'" "$clade" conform --kernels tpu
 "$clade" $one --format junit --output "$dir/results.xml"
 python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).getroot()) == 5' \

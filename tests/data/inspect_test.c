@@ -184,7 +184,7 @@ static void test_duplicates(void)
     clade_inspection_destroy(&in);
     clade_dataset_destroy(&dataset);
 
-    /* exact ones only; a likeness that nothing reaches */
+    /* exact ones only; a similarity that nothing reaches */
     in = inspect(&data, &(clade_inspect_options){.hash_distance = -1}, &dataset);
     CHECK(in && in->duplicate_count == 2);
     clade_inspection_destroy(&in);
@@ -283,8 +283,7 @@ static void test_threads(void)
         double sum = 0, squares = 0, n = 0;
         for (size_t i = 0; i < one->count; i++) {
             if (one->images[i].split != CLADE_TRAIN) continue;
-            double mean = (double)one->images[i].mean[1],
-                   d = (double)one->images[i].deviation[1];
+            double mean = (double)one->images[i].mean[1], d = (double)one->images[i].deviation[1];
             sum += mean;
             squares += d * d + mean * mean;
             n++;

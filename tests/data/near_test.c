@@ -2,7 +2,7 @@
 #include "../test.h"
 
 #include "base/random.h"
-#include "data/likeness.h"
+#include "data/perceptual_hash.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Fuzz target: HDF5 files of weights. Every array of a file that opens is read. */
-#include "format/hdf5.h"
+#include "weights/hdf5.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Makes the seeds of the ONNX target: make_onnx_seeds FOLDER. */
-#include "../format/onnx_hand.h"
+#include "../onnx/onnx_hand.h"
 
 #include <stdio.h>
 #include <stdlib.h>

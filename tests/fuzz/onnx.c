@@ -1,6 +1,6 @@
 /* Fuzz target: reading ONNX. Of a net that is read all weights are touched, and a recipe is made.
  */
-#include "format/network.h"
+#include "weights/network.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Fuzz target: safetensors headers. Every tensor of a file that opens is read and converted. */
-#include "format/safetensors.h"
+#include "weights/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Fuzz target: weights of backbones by name. The first byte chooses the backbone and the kind of
  * file, the rest is the file. */
 #define _XOPEN_SOURCE 700
-#include "format/backbone.h"
+#include "weights/backbone.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Fuzz target: YAML parsing, editing and the round trip through text. */
-#include "format/yaml.h"
+#include "recipe/yaml.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -130,15 +130,15 @@ typedef struct kind {
 static bool run_case(clade_device *device, bool bits, const trial_case *c)
 {
     static const conform_layout layout = {.absent = -1, .in_place = -1};
-    conform_trial *trial = NULL;
+    conform_problem *trial = NULL;
     conform_failure failure = {0};
     conform_tally tally = {0};
     void *got[conform_slots] = {0};
-    clade_status status = clade_trial_create(c->info, c->test, CONFORM_RANDOM, 0, &trial);
-    if (!status) status = clade_trial_stage(trial, device, &layout, got, &failure);
-    if (!status) clade_trial_compare(trial, got, bits, &tally, &failure);
+    clade_status status = clade_problem_create(c->info, c->test, CONFORM_RANDOM, 0, &trial);
+    if (!status) status = clade_problem_stage(trial, device, &layout, got, &failure);
+    if (!status) clade_problem_compare(trial, got, bits, &tally, &failure);
     for (int i = 0; i < conform_slots; i++) free(got[i]);
-    clade_trial_destroy(&trial);
+    clade_problem_destroy(&trial);
     if (status) printf("%s %s: %s\n", c->info->name, c->test->name, clade_error());
     if (failure.check)
         printf("%s %s: %s: %s\n", c->info->name, c->test->name, failure.check, failure.text);
@@ -152,7 +152,7 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
     const clade_device_options options = {.group_size = 16,
                                           .strict = true,
                                           .math = k->fast ? CLADE_FAST : CLADE_EXACT,
-                                          .way = k->fast ? "gemm" : NULL,
+                                          .algorithm = k->fast ? "gemm" : NULL,
                                           .kernels = k->kernels};
     clade_device *device;
     if (clade_device_open("opencl", &options, &device)) {

@@ -15,7 +15,7 @@ export POCL_CACHE_DIR="${POCL_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pocl/kc
 export XDG_CACHE_HOME="$dir/cache"
 expect 0 '^[0-9.e-]*$' child try opencl direct "$dense"
 expect 0 '^[0-9.e-]*$' child try opencl direct "$conv"
-expect 1 'there is no way' child try opencl magic "$dense"
+expect 1 'there is no algorithm' child try opencl magic "$dense"
 expect 1 'there is no op' child try opencl direct 'nothing x=1'
 expect 1 'is no call' child try opencl direct 'dense x=4xy'
 expect 1 'expected' child try opencl direct 'dense x=4x40 w=41x24'

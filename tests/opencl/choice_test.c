@@ -1,7 +1,7 @@
 /* Choosing by measurement: candidates that crash, hang, are wrong or slow are not chosen; choices
- * persist, also of two processes at once; exact mode chooses ways of one arithmetic only; a damaged
- * file is none.
- * The candidates are this very program, run again: choice_test MODE list|try … */
+ * persist, also of two processes at once; exact mode chooses algorithms of one arithmetic only; a
+ * damaged file is none. The candidates are this very program, run again: choice_test MODE list|try
+ * … */
 #define _XOPEN_SOURCE 700
 #include "device.h"
 #include "test.h"
@@ -52,16 +52,17 @@ static int be_child(const char *mode, int argc, char **argv)
 
 typedef struct heard {
     char failure[256];
-    int trials;
+    int timings;
 } heard;
 
-static void hear(void *user, const char *call, const char *way, double seconds, const char *failure)
+static void hear(void *user, const char *call, const char *algorithm, double seconds,
+                 const char *failure)
 {
     heard *h = user;
     (void)call;
-    (void)way;
+    (void)algorithm;
     (void)seconds;
-    h->trials++;
+    h->timings++;
     if (failure) snprintf(h->failure, sizeof h->failure, "%s", failure);
 }
 
@@ -76,18 +77,18 @@ static clade_status tune(const char *mode, heard *h, clade_tune_device_summary *
                                                .candidate_seconds = 1,
                                                .total_seconds = 60,
                                                .user = h,
-                                               .trial = hear};
+                                               .timing = hear};
     return clade_tune_device(&options, summary);
 }
 
-/* The way in which a device does the call that a mode is about; NULL: it has no choice. */
-static const char *way_of(clade_math math, const char *kernels, const char *mode)
+/* The algorithm by which a device does the call that a mode is about; NULL: it has no choice. */
+static const char *algorithm_of(clade_math math, const char *kernels, const char *mode)
 {
     clade_device *device;
     clade_call call;
     clade_buffer *memory[3] = {0};
-    clade_choice choice;
-    const char *way = NULL;
+    clade_algorithm_choice choice;
+    const char *algorithm = NULL;
     CHECK_OK(clade_call_parse(call_of(mode), &call));
     const clade_device_options options = {.math = math, .kernels = kernels};
     CHECK_OK(clade_device_open("opencl", &options, &device));
@@ -101,19 +102,19 @@ static const char *way_of(clade_math math, const char *kernels, const char *mode
     CHECK_OK(clade_op_run(device, call.op, &call.args));
     CHECK_OK(clade_device_finish(device));
     if (clade_device_choice(device, 0, &choice)) {
-        way = choice.way; /* a constant of the backend */
+        algorithm = choice.algorithm; /* a constant of the backend */
         CHECK(!clade_device_choice(device, 1, &choice));
     }
     for (int i = 0; i < 3; i++) clade_buffer_destroy(&memory[i]);
     clade_device_close(&device);
-    return way;
+    return algorithm;
 }
 
-static bool chosen(const char *mode, const char *way)
+static bool chosen(const char *mode, const char *algorithm)
 {
-    const char *got = way_of(CLADE_FAST, NULL, mode);
-    if (got && !strcmp(got, way)) return true;
-    printf("%s: %s, expected %s\n", mode, got ? got : "nothing", way);
+    const char *got = algorithm_of(CLADE_FAST, NULL, mode);
+    if (got && !strcmp(got, algorithm)) return true;
+    printf("%s: %s, expected %s\n", mode, got ? got : "nothing", algorithm);
     return false;
 }
 
@@ -132,7 +133,7 @@ static void failing(void)
         CHECK(chosen("good", "gemm"));
         CHECK_OK(tune(modes[i][0], &h, &summary));
         CHECK(!strncmp(h.failure, modes[i][1], strlen(modes[i][1])));
-        CHECK(h.trials == 2 && summary.tried == 2 && summary.found == 1 && summary.calls == 1);
+        CHECK(h.timings == 2 && summary.tried == 2 && summary.found == 1 && summary.calls == 1);
         CHECK(summary.failed == (modes[i][1][0] ? 1 : 0));
         CHECK(chosen(modes[i][0], "direct"));
     }
@@ -144,12 +145,13 @@ static void persisting(void)
     clade_tune_device_summary summary;
     CHECK_OK(tune("good", &h, &summary));
     CHECK(chosen("good", "gemm"));
-    CHECK(way_of(CLADE_EXACT, NULL, "good") == NULL);
+    CHECK(algorithm_of(CLADE_EXACT, NULL, "good") == NULL);
     /* what is asked for goes before what was measured */
     clade_device *device;
-    CHECK_FAILS(clade_device_open(
-                    "opencl", &(clade_device_options){.math = CLADE_FAST, .way = "magic"}, &device),
-                CLADE_EINVAL, "no way 'magic'");
+    CHECK_FAILS(clade_device_open("opencl",
+                                  &(clade_device_options){.math = CLADE_FAST, .algorithm = "magic"},
+                                  &device),
+                CLADE_EINVAL, "no algorithm 'magic'");
 }
 
 /* Two at once, some times: both choices are there afterwards. */
@@ -187,9 +189,9 @@ static void damaged(void)
         "{",
         "[]",
         "{\"calls\": 1}",
-        "{\"calls\": {\"dense x=4x8 w=8x3 y=4x3\": {\"way\": \"magic\"}}}",
-        "{\"calls\": {\"dense x=4x8 w=9x3\": {\"way\": \"gemm\"}}}",
-        "{\"calls\": {\"no-op\": {\"way\": \"gemm\"}}}",
+        "{\"calls\": {\"dense x=4x8 w=8x3 y=4x3\": {\"algorithm\": \"magic\"}}}",
+        "{\"calls\": {\"dense x=4x8 w=9x3\": {\"algorithm\": \"gemm\"}}}",
+        "{\"calls\": {\"no-op\": {\"algorithm\": \"gemm\"}}}",
         "{\"calls\": {\"dense x=4x8 w=8x3 y=4x3\": 7}}",
         "{\"gemm\": \"gemm:77\", \"calls\": {}}"};
     char *path = choice_file();
@@ -212,8 +214,8 @@ static void damaged(void)
     free(path);
 }
 
-/* In exact mode a GPU has two ways of one arithmetic: the faster of them is taken, whatever else
- * was faster still. */
+/* In exact mode a GPU has two algorithms of one arithmetic: the faster of them is taken, whatever
+ * else was faster still. */
 static void one_arithmetic(void)
 {
     static const char *const tried[][2] = {
@@ -225,17 +227,17 @@ static void one_arithmetic(void)
     char *path = choice_file(), text[256];
     for (size_t i = 0; path && i < sizeof tried / sizeof *tried; i++) {
         int n = snprintf(text, sizeof text,
-                         "{\"calls\": {\"%s\": {\"way\": \"gemm\", \"tried\": {%s}}}}",
+                         "{\"calls\": {\"%s\": {\"algorithm\": \"gemm\", \"tried\": {%s}}}}",
                          call_of("good"), tried[i][0]);
         CHECK_OK(clade_file_write(path, text, (size_t)n));
-        const char *way = way_of(CLADE_EXACT, "gpu", "good");
-        CHECK(way && !strcmp(way, tried[i][1]));
+        const char *algorithm = algorithm_of(CLADE_EXACT, "gpu", "good");
+        CHECK(algorithm && !strcmp(algorithm, tried[i][1]));
         CHECK(chosen("good", "gemm"));
     }
     /* untried */
     CHECK_OK(clade_file_write(path, "{\"calls\": {}}", 13));
-    const char *way = way_of(CLADE_EXACT, "gpu", "good");
-    CHECK(way && !strcmp(way, "implicit"));
+    const char *algorithm = algorithm_of(CLADE_EXACT, "gpu", "good");
+    CHECK(algorithm && !strcmp(algorithm, "implicit"));
     free(path);
 }
 
@@ -251,7 +253,7 @@ int main(int argc, char **argv)
     clade_device *device;
     if (!mkdtemp(cache) || setenv("XDG_CACHE_HOME", cache, 1)) return 1;
     clade_status status = clade_device_open(
-        "opencl", &(clade_device_options){.math = CLADE_FAST, .way = "gemm"}, &device);
+        "opencl", &(clade_device_options){.math = CLADE_FAST, .algorithm = "gemm"}, &device);
     if (status == CLADE_EUNSUPPORTED) { /* a build without CLBlast has nothing to choose */
         printf("%s\n", clade_error());
         return skipped;

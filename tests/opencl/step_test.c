@@ -68,6 +68,6 @@ int main(void)
     steps("cats-dogs-64", &(clade_device_options){.math = CLADE_EXACT});
     steps("shapes", &(clade_device_options){.math = CLADE_EXACT});
     steps("cifar10", &(clade_device_options){.math = CLADE_FAST});
-    steps("cats-dogs-64", &(clade_device_options){.math = CLADE_FAST, .way = "direct"});
+    steps("cats-dogs-64", &(clade_device_options){.math = CLADE_FAST, .algorithm = "direct"});
     return TEST_END();
 }

@@ -116,8 +116,8 @@ static void add_charts(clade_page *page, int32_t step)
     clade_chart_lines(page, &(clade_chart){.title = "Nothing", .top = 2 * step},
                       &(clade_series){.y = nothing, .count = 1}, 1);
     const double counts[] = {10, 0, NAN, 3};
-    clade_chart_bars(page, &(clade_chart){.title = "Images of each class", .top = 3 * step},
-                     names, counts, 4);
+    clade_chart_bars(page, &(clade_chart){.title = "Images of each class", .top = 3 * step}, names,
+                     counts, 4);
     const double edges[] = {0, 1, 2, 4}, values[] = {3, 0, 7};
     clade_chart_histogram(page, &(clade_chart){.title = "Sizes", .top = 4 * step}, edges, values,
                           3);

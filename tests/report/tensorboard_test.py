@@ -136,12 +136,12 @@ def near(pairs, expected):
 def main(clade):
     with tempfile.TemporaryDirectory(prefix="clade-events-") as name:
         folder = pathlib.Path(name)
-        images, recipe, run, apart = (folder / n for n in ("images", "events.yaml", "run", "apart"))
+        data, recipe, run, apart = (folder / n for n in ("images", "events.yaml", "run", "apart"))
         recipe.write_text(RECIPE)
-        subprocess.run([clade, "data", "make", images, "--train", "20", "--validation", "10", "--size", "16",
+        subprocess.run([clade, "data", "make", data, "--train", "20", "--validation", "10", "--size", "16",
                         "--classes", "2"], check=True)
         train = [clade, "train", "--device", "cpu", "--math", "exact", "--threads", "1"]
-        subprocess.run(train + [recipe, "--data", images, "--out", run, "--tensorboard"], check=True)
+        subprocess.run(train + [recipe, "--data", data, "--out", run, "--tensorboard"], check=True)
         files = sorted(run.glob("events.out.tfevents.*"))
         check(len(files) == 1, "one file beside the run's own")
         scalars, images, starts = read(files[0])
@@ -167,7 +167,7 @@ def main(clade):
         # a folder that cannot be written ends the events, not training
         blocked = folder / "blocked"
         blocked.write_text("")
-        done = subprocess.run(train + [recipe, "--data", images, "--out", folder / "other", "--epochs", "1",
+        done = subprocess.run(train + [recipe, "--data", data, "--out", folder / "other", "--epochs", "1",
                                        f"--tensorboard={blocked}"], capture_output=True, text=True)
         check(done.returncode == 0 and done.stderr.count("no more TensorBoard events") == 1 and
               str(blocked) in done.stderr, "a warning: " + done.stderr)

@@ -1,7 +1,7 @@
 /* Optimizer steps against their formulas in double, clipping, and learning rate schedules. */
 #include "../test.h"
 #include "train/optimizer.h"
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 
 #include <clade/device.h>
 
@@ -102,35 +102,35 @@ static void test_defaults(void)
     CHECK(o.beta1 == 0.9f && o.beta2 == 0.999f && o.weight_decay == 0.004f);
 }
 
-static double rate(clade_schedule settings, int32_t epochs, int32_t epoch, size_t batch)
+static double rate(clade_lr_schedule settings, int32_t epochs, int32_t epoch, size_t batch)
 {
-    clade_scheduler s = clade_scheduler_start(&settings, 0.8, epochs, 10);
-    return clade_scheduler_rate(&s, epoch, batch);
+    clade_lr_scheduler s = clade_lr_scheduler_start(&settings, 0.8, epochs, 10);
+    return clade_lr_scheduler_rate(&s, epoch, batch);
 }
 
 static void test_schedules(void)
 {
-    clade_schedule constant = {0},
-                   step = {.kind = CLADE_SCHEDULE_STEP, .epochs = 3, .factor = 0.5f};
-    clade_schedule cosine = {.kind = CLADE_SCHEDULE_COSINE, .minimum = 0.2f};
+    clade_lr_schedule constant = {0},
+                      step = {.kind = CLADE_SCHEDULE_STEP, .epochs = 3, .factor = 0.5f};
+    clade_lr_schedule cosine = {.kind = CLADE_SCHEDULE_COSINE, .minimum = 0.2f};
     CHECK(rate(constant, 5, 4, 0) == 0.8);
     CHECK(rate(step, 9, 2, 9) == 0.8 && rate(step, 9, 3, 0) == 0.4 && rate(step, 9, 8, 0) == 0.2);
     CHECK(near(rate(cosine, 5, 0, 0), 0.8, 1e-7) && near(rate(cosine, 5, 2, 0), 0.5, 1e-7) &&
           near(rate(cosine, 5, 4, 0), 0.2, 1e-7));
-    clade_schedule warm = cosine;
+    clade_lr_schedule warm = cosine;
     warm.warmup = 2;
     /* twenty steps of linear rise, then the whole cosine over the rest */
     CHECK(near(rate(warm, 7, 0, 0), 0.8 / 20, 1e-7) && near(rate(warm, 7, 1, 9), 0.8, 1e-7));
     CHECK(near(rate(warm, 7, 2, 0), 0.8, 1e-7) && near(rate(warm, 7, 6, 0), 0.2, 1e-7));
 
-    clade_schedule plateau = {
+    clade_lr_schedule plateau = {
         .kind = CLADE_SCHEDULE_PLATEAU, .factor = 0.5f, .patience = 2, .minimum = 0.15f};
-    clade_scheduler s = clade_scheduler_start(&plateau, 0.8, 20, 10);
+    clade_lr_scheduler s = clade_lr_scheduler_start(&plateau, 0.8, 20, 10);
     static const double losses[] = {1, 0.9, 0.89995, 0.9, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6};
     static const double after[] = {0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2, 0.2, 0.15, 0.15, 0.15};
     for (int i = 0; i < 11; i++) {
-        clade_scheduler_epoch(&s, losses[i]);
-        CHECK(near(clade_scheduler_rate(&s, i + 1, 0), after[i], 1e-7));
+        clade_lr_scheduler_epoch(&s, losses[i]);
+        CHECK(near(clade_lr_scheduler_rate(&s, i + 1, 0), after[i], 1e-7));
     }
 }
 

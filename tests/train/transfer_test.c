@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "format/safetensors.h"
+#include "weights/safetensors.h"
 
 #include <clade/clade.h>
 

@@ -175,6 +175,21 @@ static const command_option *find_option(const command_option *options, size_t c
     return NULL;
 }
 
+/* Options that have a new name; the old one goes on working for a release. */
+static const command_option *find_renamed(const command_usage *usage, const command_option *options,
+                                          size_t count, const char *word, size_t length)
+{
+    static const char *const renamed[][2] = {{"way", "algo"}};
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+        const char *old = renamed[i][0], *new = renamed[i][1];
+        if (strlen(old) != length || memcmp(old, word, length)) continue;
+        const command_option *o = find_option(options, count, new, strlen(new));
+        if (o) fprintf(stderr, "clade %s: --%s is now called --%s\n", usage->name, old, new);
+        return o;
+    }
+    return NULL;
+}
+
 static int unknown_option(const command_usage *usage, const command_option *options, size_t count,
                           const char *word)
 {
@@ -210,6 +225,7 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         word += 2;
         size_t length = strcspn(word, "=");
         const command_option *o = find_option(options, option_count, word, length);
+        if (!o) o = find_renamed(usage, options, option_count, word, length);
         if (!o) return unknown_option(usage, options, option_count, word);
         const char *value = word[length] ? word + length + 1 : NULL;
         if (o->kind == COMMAND_FLAG && value)

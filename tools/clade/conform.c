@@ -23,7 +23,7 @@ static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
-static const char *const ways[] = {"direct", "implicit", "winograd", "gemm", NULL};
+static const char *const algorithms[] = {"direct", "implicit", "winograd", "gemm", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
 static unsigned chosen_modes(int mode)
@@ -67,7 +67,7 @@ static clade_status time_ops(const clade_conform_options *o, clade_device **devi
                                           .plugin = o->plugin,
                                           .group_size = o->group_size,
                                           .kernels = o->kernels,
-                                          .way = o->way};
+                                          .algorithm = o->algorithm};
     clade_status status = clade_device_open(o->device, &options, device);
     if (!status) status = clade_bench_create(*device, bench);
     if (!status) status = clade_bench_add_ops(*bench, o->op ? o->op : "*");
@@ -119,7 +119,7 @@ static int judge(const clade_conform_options *options, conform_format format, bo
 int command_conform(int argc, char **argv)
 {
     clade_conform_options o = {.begins = begins};
-    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, way = -1;
+    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1;
     int64_t seed = 0, threads = 0, group_size = 0;
     bool self_test = false, verbose = false;
     const char *path = NULL;
@@ -146,7 +146,7 @@ int command_conform(int argc, char **argv)
                        "OpenCL work-group size; 0: the default"),
         OPTION_CHOICE("kernels", &kernel, kernels,
                       "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
-        OPTION_CHOICE("way", &way, ways,
+        OPTION_CHOICE("algo", &algorithm, algorithms,
                       "OpenCL: how convolutions and dense layers are done; else all are judged"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &path, "where the results go; else standard output"),
@@ -174,9 +174,10 @@ int command_conform(int argc, char **argv)
     o.threads = (int)threads;
     o.group_size = (uint32_t)group_size;
     if (kernel >= 0) o.kernels = kernels[kernel];
-    if (way >= 0) o.way = ways[way];
-    if (o.way && !math && strcmp(o.way, "direct") != 0 && strcmp(o.way, "implicit") != 0)
-        return command_misuse("conform", "--way %s is for --math fast", o.way);
+    if (algorithm >= 0) o.algorithm = algorithms[algorithm];
+    if (o.algorithm && !math && strcmp(o.algorithm, "direct") != 0 &&
+        strcmp(o.algorithm, "implicit") != 0)
+        return command_misuse("conform", "--algo %s is for --math fast", o.algorithm);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
     return judge(&o, (conform_format)format, mode == MODE_MATRIX, verbose, path);

@@ -11,8 +11,7 @@ static int make(int argc, char **argv)
     int64_t classes = 0, train = 0, validation = 0, size = 0, seed = 0;
     const command_option options[] = {
         OPTION_INTEGER("classes", "N", &classes, 2, 8, "default: 4"),
-        OPTION_INTEGER("train", "N", &train, 1, 100000,
-                       "training images per class; default: 250"),
+        OPTION_INTEGER("train", "N", &train, 1, 100000, "training images per class; default: 250"),
         OPTION_INTEGER("validation", "N", &validation, 1, 100000,
                        "validation images per class; default: 50"),
         OPTION_INTEGER("size", "N", &size, 16, 1024, "side in pixels; default: 64"),
@@ -23,9 +22,8 @@ static int make(int argc, char **argv)
         .arguments = "DIR",
         .least = 1,
         .most = 1,
-        .about =
-            "Renders a set of JPEG images, shapes in colours and textures, with folders for\n"
-            "training and validation and one folder per class in each.",
+        .about = "Renders a set of JPEG images, shapes in colours and textures, with folders for\n"
+                 "training and validation and one folder per class in each.",
         .example = "clade data make shapes --classes 6 --seed 1",
     };
     int count;

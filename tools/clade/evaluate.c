@@ -83,8 +83,7 @@ int command_evaluate(int argc, char **argv)
     bool json = false, strict = false;
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &data, "folder, archive, CIFAR or IDX files"),
-        OPTION_TEXT("validation", "PATH", &validation,
-                    "the validation images, if they lie apart"),
+        OPTION_TEXT("validation", "PATH", &validation, "the validation images, if they lie apart"),
         OPTION_CHOICE("split", &split, session_splits,
                       "default: the first of validation, test, train that has images"),
         SESSION_PLACE_OPTIONS(&place),

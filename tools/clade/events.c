@@ -29,7 +29,7 @@ static void scalar(events *e, const char *tag, int64_t step, double value)
 
 /* An image of the data set; `pixels` has room for it. */
 static void image(events *e, const char *tag, int64_t step, clade_split split, size_t i,
-                    uint8_t *pixels)
+                  uint8_t *pixels)
 {
     int32_t hwc[3];
     if (e->failed) return;

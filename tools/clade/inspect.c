@@ -87,7 +87,7 @@ int command_inspect(int argc, char **argv)
                        "near duplicates: compare where hashes differ in so many of 64 bits "
                        "(default 11; -1: no near ones)"),
         OPTION_REAL("similarity", "X", &r.similarity, 0, 1,
-                    "near duplicates: list from this likeness on (default 0.75)"),
+                    "near duplicates: list from this similarity on (default 0.75)"),
         OPTION_INTEGER("list", "N", &r.list, 0, 1000000000,
                        "name so many duplicates and files of each kind (default 10)"),
         OPTION_TEXT("html", "FILE", &r.html, "also write a page with images, in one file"),
@@ -95,8 +95,7 @@ int command_inspect(int argc, char **argv)
                        "the page: images of each class (default 10)"),
         OPTION_INTEGER("pairs", "N", &r.pairs, 1, 100000,
                        "the page: pairs of duplicates (default 60)"),
-        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
-                       "the page: chooses the images"),
+        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "the page: chooses the images"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("json", &r.json, "print JSON, everything named"),
     };

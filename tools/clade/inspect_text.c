@@ -123,10 +123,9 @@ static void print_sizes(const clade_inspection *in)
         printf("\nSize of images: %s\n", in->sizes[0].name);
         return;
     }
-    printf(
-        "\nSizes of images: width %.0f to %.0f, median %.0f; height %.0f to %.0f, median %.0f\n",
-        in->width.low, in->width.high, in->width.median, in->height.low, in->height.high,
-        in->height.median);
+    printf("\nSizes of images: width %.0f to %.0f, median %.0f; height %.0f to %.0f, median %.0f\n",
+           in->width.low, in->width.high, in->width.median, in->height.low, in->height.high,
+           in->height.median);
     printf(" longer side\n");
     print_bins(in->side_bins, false);
     printf(" %s\n", in->size_count > listed_sizes ? "most frequent" : "width × height");
@@ -219,8 +218,7 @@ static void print_duplicates(const clade_inspection *in, size_t listed)
         print_image(in, d->a);
         printf(" %s ", d->exact ? "=" : "~");
         print_image(in, d->b);
-        printf("%s\n",
-               in->images[d->a].label == in->images[d->b].label ? "" : "  (other class)");
+        printf("%s\n", in->images[d->a].label == in->images[d->b].label ? "" : "  (other class)");
     }
     if (in->duplicate_count > listed)
         printf("  and %zu more (--list N names more, --json all)\n", in->duplicate_count - listed);

@@ -137,10 +137,9 @@ static clade_status open_data(request *r, const clade_recipe *recipe, const clad
     char *shapes = NULL;
     clade_status status = CLADE_OK;
     if (!options.path && strcmp(clade_recipe_name(recipe), "shapes"))
-        return clade_fail(
-            CLADE_EINVAL,
-            "%s: expected --data PATH; `clade data list` tells where its images are",
-            clade_recipe_name(recipe));
+        return clade_fail(CLADE_EINVAL,
+                          "%s: expected --data PATH; `clade data list` tells where its images are",
+                          clade_recipe_name(recipe));
     if (!options.path) {
         status = make_shapes(&shapes);
         options.path = shapes;

@@ -72,10 +72,9 @@ static clade_status check_data(const clade_recipe *recipe)
     clade_dataset *data;
     const clade_data_options *options = clade_recipe_data(recipe);
     if (!options->path && strcmp(clade_recipe_name(recipe), "shapes"))
-        return clade_fail(
-            CLADE_EINVAL,
-            "%s: expected --data PATH; `clade data list` tells where its images are",
-            clade_recipe_name(recipe));
+        return clade_fail(CLADE_EINVAL,
+                          "%s: expected --data PATH; `clade data list` tells where its images are",
+                          clade_recipe_name(recipe));
     if (!options->path) return CLADE_OK;
     clade_status status = clade_dataset_open(options, &data);
     if (status) return status;
@@ -277,7 +276,7 @@ int command_tune(int argc, char **argv)
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX,
                        "of a trial (asha: of the best); default: the recipe's"),
         OPTION_CHOICE("method", &r.method, methods,
-                      "gp: a Gaussian process guesses (default); asha: the better half longer"),
+                      "gp: a Gaussian process proposes (default); asha: the better half longer"),
         OPTION_INTEGER("seeds-per-trial", "N", &r.seeds, 1, 100,
                        "runs of a trial; the mean counts; default: 1"),
         OPTION_CHOICE("objective", &r.objective, objectives, "what shall be best"),

@@ -21,14 +21,14 @@ static int be_child(int argc, char **argv)
     return COMMAND_OK;
 }
 
-static void print_trial(void *user, const char *call, const char *way, double seconds,
-                        const char *failure)
+static void print_timing(void *user, const char *call, const char *algorithm, double seconds,
+                         const char *failure)
 {
     (void)user;
     if (failure)
-        printf("%-8s %s: %s\n", way, call, failure);
+        printf("%-8s %s: %s\n", algorithm, call, failure);
     else
-        printf("%-8s %s: %.3f ms\n", way, call, 1e3 * seconds);
+        printf("%-8s %s: %.3f ms\n", algorithm, call, 1e3 * seconds);
     fflush(stdout);
 }
 
@@ -43,7 +43,7 @@ static int run(clade_tune_device_options *options)
     self[length] = 0;
     const char *command[] = {self, "tune-device", "--child", NULL};
     options->command = command;
-    options->trial = print_trial;
+    options->timing = print_timing;
     clade_tune_device_summary s;
     if (clade_tune_device(options, &s)) return command_fail("tune-device");
     printf("%s (%s): %zu of %zu calls chosen for; %zu candidates tried, %zu failed\n", s.device.id,
@@ -71,7 +71,7 @@ int command_tune_device(int argc, char **argv)
         .arguments = "[RECIPE...]",
         .least = 0,
         .most = COMMAND_ANY,
-        .about = "Tries the ways in which an OpenCL device can do the convolutions and dense\n"
+        .about = "Tries every algorithm that an OpenCL device has for the convolutions and dense\n"
                  "layers of the recipes (by default the built-in ones), and keeps the fastest\n"
                  "for fast mode, and of those with the same bits for exact mode. Each candidate\n"
                  "runs in a process of its own: one that crashes, hangs or is wrong is left out.",

@@ -13,7 +13,7 @@ def literal(line):
 
 
 def main(output, *files):
-    out = ["/* Generated from tools/recipes/ by embed.py. */", '#include "format/recipe.h"', "",
+    out = ["/* Generated from tools/recipes/ by embed.py. */", '#include "recipe/recipe.h"', "",
            "#include <stddef.h>", ""]
     files = sorted(map(pathlib.Path, files))
     for number, file in enumerate(files):

@@ -1,0 +1,480 @@
+/* Problems: an op's arguments on a case, its data, and what reference and oracle make of them. */
+#include "conform/conform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- arguments ---- */
+
+int clade_slot_find(const clade_op_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (!strcmp(info->slots[i].name, name)) return (int)i;
+    return -1;
+}
+
+int clade_param_find(const clade_op_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->param_count; i++)
+        if (!strcmp(info->params[i].name, name)) return (int)i;
+    return -1;
+}
+
+void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name)
+{
+    int i = clade_param_find(info, name);
+    return i < 0 ? NULL : (char *)args + info->params[i].offset;
+}
+
+static size_t param_bytes(const clade_param_info *p)
+{
+    return p->count * (p->type == CLADE_PARAM_uint64_t ? 8 : 4);
+}
+
+/* Optional outputs that are absent get the shape of the first output where the op's shape rule
+ * agrees. */
+static clade_status complete_shapes(const clade_op_info *info, clade_args *args)
+{
+    clade_status status = clade_op_shape(info->op, args);
+    if (status) return status;
+    const clade_tensor *first = NULL;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        clade_tensor *t = &args->slot[i];
+        if (!first && info->slots[i].kind == CLADE_SLOT_OUT) first = t;
+        if (info->slots[i].kind != CLADE_SLOT_OPTOUT || clade_tensor_present(t) || !first) continue;
+        clade_args attempt = *args;
+        attempt.slot[i] = *first;
+        attempt.slot[i].dtype = (clade_dtype)info->slots[i].dtype;
+        if (!clade_op_shape(info->op, &attempt)) *args = attempt;
+    }
+    return CLADE_OK;
+}
+
+int clade_slot_gradient_of(const clade_op_info *forward, const char *name)
+{
+    return name[0] == 'd' ? clade_slot_find(forward, name + 1) : -1;
+}
+
+/* Does a gradient op read what its forward op wrote? */
+static bool reads_output(const clade_op_info *info, const clade_op_info *forward)
+{
+    for (size_t i = 0; i < info->slot_count; i++) {
+        int s = clade_slot_find(forward, info->slots[i].name);
+        if (s >= 0 && clade_slot_writes(forward->slots[s].kind)) return true;
+    }
+    return false;
+}
+
+clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
+                             clade_args *forward)
+{
+    *args = test->args;
+    if (info->forward == CLADE_OP_none) return complete_shapes(info, args);
+    const clade_op_info *f = clade_op_describe(info->forward);
+    *forward = test->args;
+    int32_t *act = clade_param_of(f, forward, "act");
+    if (act && clade_param_find(info, "act") < 0 && !reads_output(info, f)) *act = CLADE_LINEAR;
+    clade_status status = complete_shapes(f, forward);
+    if (status) return status;
+    memset(args, 0, sizeof *args);
+    for (size_t i = 0; i < info->slot_count; i++) {
+        int g = clade_slot_gradient_of(f, info->slots[i].name),
+            s = clade_slot_find(f, info->slots[i].name);
+        if (g < 0 && s < 0)
+            return clade_fail(CLADE_EINVAL, "%s: %s names no slot of %s", info->name,
+                              info->slots[i].name, f->name);
+        args->slot[i] = forward->slot[g >= 0 ? g : s];
+    }
+    for (size_t i = 0; i < info->param_count; i++) {
+        const clade_param_info *p = &info->params[i];
+        const void *from = clade_param_of(f, forward, p->name);
+        if (from) memcpy((char *)args + p->offset, from, param_bytes(p));
+    }
+    return clade_op_shape(info->op, args);
+}
+
+/* ---- running on the host ---- */
+
+/* The arguments with each tensor in its block; `memory` holds what they point to. */
+static clade_args on_host(const clade_op_info *info, const clade_args *args,
+                          void *const blocks[conform_slots], clade_buffer memory[conform_slots])
+{
+    clade_args copy = *args;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        memory[i] = (clade_buffer){.host = blocks[i]};
+        copy.slot[i].buffer = blocks[i] ? &memory[i] : NULL;
+        copy.slot[i].offset = 0;
+        if (!blocks[i]) copy.slot[i].dtype = CLADE_NONE;
+    }
+    return copy;
+}
+
+void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
+                    void *const blocks[conform_slots])
+{
+    clade_buffer memory[conform_slots];
+    const clade_args placed = on_host(info, args, blocks, memory);
+    impl->run(&placed);
+}
+
+void *clade_block_widen(const clade_tensor *t, const void *values)
+{
+    size_t n = clade_tensor_count(t), bytes = n * clade_dtype_size(t->dtype);
+    if (t->dtype != CLADE_F32) {
+        void *copy = malloc(bytes ? bytes : 1);
+        if (copy) memcpy(copy, values, bytes);
+        return copy;
+    }
+    double *wide = malloc((n ? n : 1) * sizeof *wide);
+    for (size_t i = 0; wide && i < n; i++) wide[i] = ((const float *)values)[i];
+    return wide;
+}
+
+/* gamma(terms) times the oracle on absolute values. */
+static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op_info *info,
+                                     const clade_args *args, void *const before[conform_slots],
+                                     size_t slot, double *bound)
+{
+    clade_args copy = *args;
+    for (size_t i = 0; i < info->param_count; i++) {
+        const clade_param_info *p = &info->params[i];
+        float *v = (float *)(void *)((char *)&copy + p->offset);
+        for (size_t j = 0; p->type == CLADE_PARAM_float && j < p->count; j++) v[j] = fabsf(v[j]);
+    }
+    void *blocks[conform_slots] = {0};
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (!before[i]) continue;
+        size_t n = clade_tensor_count(t);
+        size_t bytes = n * (t->dtype == CLADE_F32 ? sizeof(double) : clade_dtype_size(t->dtype));
+        blocks[i] = malloc(bytes ? bytes : 1);
+        if (!blocks[i]) {
+            status = clade_fail(CLADE_ENOMEM, "%s: out of memory for a bound", info->name);
+            goto fail;
+        }
+        memcpy(blocks[i], before[i], bytes);
+        double *v = blocks[i];
+        for (size_t j = 0; t->dtype == CLADE_F32 && j < n; j++) v[j] = fabs(v[j]);
+    }
+    clade_impl_run(oracle, info, &copy, blocks);
+    double gamma = clade_gamma(oracle->terms(args, slot));
+    const double *sum = blocks[slot];
+    for (size_t j = 0; j < clade_tensor_count(&args->slot[slot]); j++) bound[j] = gamma * sum[j];
+fail:
+    for (size_t i = 0; i < conform_slots; i++) free(blocks[i]);
+    return status;
+}
+
+clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
+                              void *const before[conform_slots], void *const blocks[conform_slots],
+                              size_t slot, double *bound)
+{
+    const clade_op_impl *oracle = clade_op_oracle(info->op);
+    if (oracle->terms) return bound_from_terms(oracle, info, args, before, slot, bound);
+    if (!oracle->bound) return clade_fail(CLADE_EINVAL, "%s: it has no error bound", info->name);
+    clade_buffer memory[conform_slots];
+    const clade_args placed = on_host(info, args, blocks, memory);
+    oracle->bound(&placed, slot, bound);
+    return CLADE_OK;
+}
+
+/* ---- data ---- */
+
+static bool power_of_two(int64_t v) { return v > 0 && !(v & (v - 1)); }
+
+/* Are all float parameters multiples of 1/16? */
+static bool dyadic_params(const clade_op_info *info, clade_args *args)
+{
+    for (size_t i = 0; i < info->param_count; i++) {
+        const clade_param_info *p = &info->params[i];
+        const float *v = (const float *)(const void *)((char *)args + p->offset);
+        for (size_t j = 0; p->type == CLADE_PARAM_float && j < p->count; j++)
+            if (v[j] * 16 != floorf(v[j] * 16)) return false;
+    }
+    return true;
+}
+
+static bool transforms(const clade_op_info *info, const clade_args *args)
+{
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    return impl->transforms && impl->transforms(args);
+}
+
+/* Does an op only add, multiply, compare and move, so that small integers stay exact? */
+static bool integers_exact(const clade_op_info *info, clade_args *args)
+{
+    static const char *const families[] = {"conv",   "dense",       "pool",
+                                           "reduce", "elementwise", "copy"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        known = known || !strcmp(info->family, families[i]);
+    if (!known || !dyadic_params(info, args) || transforms(info, args)) return false;
+    const int32_t *act = clade_param_of(info, args, "act");
+    if (act && *act != CLADE_LINEAR && *act != CLADE_RELU && *act != CLADE_LEAKY_RELU &&
+        *act != CLADE_RELU6)
+        return false;
+    const int32_t *mean = clade_param_of(info, args, "mean");
+    if (mean && *mean) return false;
+    switch (clade_case_op(info)) {
+    case CLADE_OP_conv2d_norm: return false; /* takes a root */
+    case CLADE_OP_avgpool2d: {
+        const int32_t *window = clade_param_of(info, args, "window");
+        const int32_t *pad = clade_param_of(info, args, "pad");
+        const int32_t *count_pad = clade_param_of(info, args, "count_pad");
+        bool padded = pad[0] || pad[1] || pad[2] || pad[3];
+        return power_of_two((int64_t)window[0] * window[1]) && (*count_pad || !padded);
+    }
+    case CLADE_OP_global_avgpool: {
+        int x = clade_slot_find(info, "x");
+        const int32_t *dim = args->slot[x < 0 ? clade_slot_find(info, "dx") : x].dim;
+        return power_of_two((int64_t)dim[1] * dim[2]);
+    }
+    default: return true;
+    }
+}
+
+/* Is there a slot that special values can be planted in? */
+static bool can_plant(const clade_op_info *info, size_t slot, clade_domain domain,
+                      const clade_args *args)
+{
+    clade_slot_kind kind = info->slots[slot].kind;
+    return (kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT) && domain == CLADE_DOMAIN_NORMAL &&
+           args->slot[slot].dtype == CLADE_F32;
+}
+
+bool clade_problem_wanted(const clade_op_info *info, const clade_case *test, conform_data data)
+{
+    if (data == CONFORM_RANDOM) return true;
+    if (data == CONFORM_SPECIAL && test->full) return false;
+    clade_args args, forward;
+    if (clade_case_args(info, test, &args, &forward)) return false;
+    if (data == CONFORM_INTEGERS) return integers_exact(info, &args);
+    const clade_op_info *source = clade_op_describe(clade_case_op(info));
+    const clade_op_impl *impl = clade_op_reference(source->op);
+    return can_plant(source, 0, (clade_domain)impl->domain[0],
+                     info->forward == CLADE_OP_none ? &args : &forward);
+}
+
+static clade_status allocate(conform_problem *problem, size_t slot, void **block)
+{
+    size_t bytes = problem->count[slot] * clade_dtype_size(problem->args.slot[slot].dtype);
+    *block = malloc(bytes ? bytes : 1);
+    return *block ? CLADE_OK
+                  : clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu bytes of test data",
+                               problem->info->name, bytes);
+}
+
+static clade_status copy_blocks(conform_problem *problem)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; !status && i < problem->info->slot_count; i++) {
+        if (!problem->initial[i]) continue;
+        status = allocate(problem, i, &problem->expected[i]);
+        if (!status)
+            memcpy(problem->expected[i], problem->initial[i],
+                   problem->count[i] * clade_dtype_size(problem->args.slot[i].dtype));
+    }
+    return status;
+}
+
+/* Data of an op that lists its own cases. */
+static clade_status draw_own(conform_problem *problem)
+{
+    const clade_op_info *info = problem->info;
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    bool planted = problem->data != CONFORM_SPECIAL;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &problem->args.slot[i];
+        clade_slot_kind kind = info->slots[i].kind;
+        clade_domain domain = (clade_domain)impl->domain[i];
+        if (!clade_tensor_present(t)) continue;
+        clade_status status = allocate(problem, i, &problem->initial[i]);
+        if (status) return status;
+        bool reads = kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT || kind == CLADE_SLOT_STATE ||
+                     kind == CLADE_SLOT_OPTSTATE;
+        if (!reads) {
+            clade_conform_prefill(t, problem->initial[i]);
+            continue;
+        }
+        problem->planted[i] = !planted && can_plant(info, i, domain, &problem->args);
+        planted = planted || problem->planted[i];
+        clade_conform_draw(info, &problem->args, i, domain, problem->case_name, problem->data,
+                           problem->planted[i], problem->seed, problem->initial[i]);
+    }
+    return CLADE_OK;
+}
+
+static clade_status start(const clade_op_info *info, const char *case_name, conform_data data,
+                          uint64_t seed, const clade_args *args, conform_problem **out)
+{
+    conform_problem *problem = *out = calloc(1, sizeof *problem);
+    if (!problem) return clade_fail(CLADE_ENOMEM, "out of memory");
+    problem->info = info;
+    problem->case_name = case_name;
+    problem->data = data;
+    problem->seed = seed;
+    problem->args = *args;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_tensor_present(&args->slot[i]))
+            problem->count[i] = clade_tensor_count(&args->slot[i]);
+    return CLADE_OK;
+}
+
+clade_status clade_problem_forward(const conform_problem *problem, const clade_args *args,
+                                   conform_problem **out)
+{
+    const clade_op_info *f = clade_op_describe(problem->info->forward);
+    clade_status status = start(f, problem->case_name, problem->data, problem->seed, args, out);
+    if (!status) status = draw_own(*out);
+    if (status) return status;
+    if (!reads_output(problem->info, f)) return CLADE_OK;
+    status = copy_blocks(*out);
+    if (!status) clade_impl_run(clade_op_reference(f->op), f, args, (*out)->expected);
+    return status;
+}
+
+/* Data of a gradient op: inputs and saved outputs of the forward op, random incoming gradients. */
+static clade_status draw_gradient(conform_problem *problem, const clade_args *forward_args)
+{
+    const clade_op_info *info = problem->info, *f = clade_op_describe(info->forward);
+    conform_problem *forward = NULL;
+    clade_status status = clade_problem_forward(problem, forward_args, &forward);
+    bool planted = problem->data != CONFORM_SPECIAL;
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
+        int s = clade_slot_find(f, info->slots[i].name);
+        planted = planted || (s >= 0 && clade_slot_gradient_of(f, info->slots[i].name) < 0 &&
+                              forward->planted[s]);
+    }
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
+        const clade_tensor *t = &problem->args.slot[i];
+        if (!clade_tensor_present(t)) continue;
+        status = allocate(problem, i, &problem->initial[i]);
+        if (status) break;
+        int s = clade_slot_find(f, info->slots[i].name);
+        if (clade_slot_writes(info->slots[i].kind)) {
+            clade_conform_prefill(t, problem->initial[i]);
+        } else if (clade_slot_gradient_of(f, info->slots[i].name) >= 0) {
+            clade_conform_draw(info, &problem->args, i, CLADE_DOMAIN_NORMAL, problem->case_name,
+                               problem->data, !planted, problem->seed, problem->initial[i]);
+            planted = true;
+        } else {
+            const void *from =
+                clade_slot_writes(f->slots[s].kind) ? forward->expected[s] : forward->initial[s];
+            memcpy(problem->initial[i], from, problem->count[i] * clade_dtype_size(t->dtype));
+        }
+    }
+    clade_problem_destroy(&forward);
+    return status;
+}
+
+static clade_status run_oracle(conform_problem *problem)
+{
+    const clade_op_info *info = problem->info;
+    void *before[conform_slots] = {0}, *blocks[conform_slots] = {0};
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        if (!problem->initial[i]) continue;
+        before[i] = clade_block_widen(&problem->args.slot[i], problem->initial[i]);
+        blocks[i] = clade_block_widen(&problem->args.slot[i], problem->initial[i]);
+        if (before[i] && blocks[i]) continue;
+        status = clade_fail(CLADE_ENOMEM, "%s: out of memory for the oracle", info->name);
+        goto fail;
+    }
+    clade_impl_run(clade_op_oracle(info->op), info, &problem->args, blocks);
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
+        if (!blocks[i] || !clade_slot_writes(info->slots[i].kind) ||
+            problem->args.slot[i].dtype != CLADE_F32)
+            continue;
+        problem->bound[i] = malloc((problem->count[i] + 1) * sizeof(double));
+        if (!problem->bound[i])
+            status = clade_fail(CLADE_ENOMEM, "%s: out of memory for bounds", info->name);
+        else
+            status = clade_impl_bound(info, &problem->args, before, blocks, i, problem->bound[i]);
+    }
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
+        if (!problem->bound[i]) continue;
+        problem->truth[i] = blocks[i];
+        blocks[i] = NULL;
+    }
+fail:
+    for (size_t i = 0; i < conform_slots; i++) {
+        free(before[i]);
+        free(blocks[i]);
+    }
+    return status;
+}
+
+clade_status clade_problem_draw(const clade_op_info *info, const clade_case *test,
+                                conform_data data, uint64_t seed, conform_problem **out)
+{
+    *out = NULL;
+    clade_args args, forward;
+    conform_problem *problem = NULL;
+    clade_status status = clade_case_args(info, test, &args, &forward);
+    if (!status) status = start(info, test->name, data, seed, &args, &problem);
+    if (!status)
+        status =
+            info->forward == CLADE_OP_none ? draw_own(problem) : draw_gradient(problem, &forward);
+    if (status)
+        clade_problem_destroy(&problem);
+    else
+        *out = problem;
+    return clade_context(status, "case %s", test->name);
+}
+
+clade_status clade_problem_create(const clade_op_info *info, const clade_case *test,
+                                  conform_data data, uint64_t seed, conform_problem **out)
+{
+    conform_problem *problem = NULL;
+    *out = NULL;
+    clade_status status = clade_problem_draw(info, test, data, seed, &problem);
+    if (!status) status = copy_blocks(problem);
+    if (!status) {
+        clade_impl_run(clade_op_reference(info->op), info, &problem->args, problem->expected);
+        problem->exact = data == CONFORM_INTEGERS && integers_exact(info, &problem->args);
+        problem->transformed = transforms(info, &problem->args);
+        status = run_oracle(problem);
+    }
+    if (status)
+        clade_problem_destroy(&problem);
+    else
+        *out = problem;
+    return status;
+}
+
+clade_status clade_problem_accumulate(conform_problem *problem)
+{
+    const clade_op_info *info = problem->info;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        if (!clade_slot_accumulates(info->slots[i].kind) || !problem->expected[i]) continue;
+        clade_conform_draw(info, &problem->args, i, CLADE_DOMAIN_NORMAL, problem->case_name,
+                           problem->data, false, problem->seed, problem->initial[i]);
+        const float *prior = problem->initial[i];
+        float *expected = problem->expected[i];
+        double *truth = problem->truth[i], *bound = problem->bound[i];
+        for (size_t j = 0; j < problem->count[i]; j++) {
+            expected[j] = prior[j] + expected[j];
+            truth[j] = prior[j] + truth[j];
+            /* one more rounding, of a sum that is no larger than this */
+            bound[j] += CLADE_UNIT * (fabs(truth[j]) + bound[j]);
+        }
+    }
+    int32_t *accumulate = clade_param_of(info, &problem->args, "accumulate");
+    if (accumulate) *accumulate = 1;
+    return CLADE_OK;
+}
+
+void clade_problem_destroy(conform_problem **handle)
+{
+    conform_problem *problem = *handle;
+    if (!problem) return;
+    for (size_t i = 0; i < conform_slots; i++) {
+        free(problem->initial[i]);
+        free(problem->expected[i]);
+        free(problem->truth[i]);
+        free(problem->bound[i]);
+    }
+    free(problem);
+    *handle = NULL;
+}

@@ -1,0 +1,105 @@
+/* The perceptual hash of an image, and the similarity of two. */
+#include "data/perceptual_hash.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { side = 32, block = 8, coefficients = block * block };
+
+/* The lowest frequencies of the DCT-II: out[u][v] = Σ f[x][y] cos(π(2x+1)u/2N) cos(π(2y+1)v/2N).
+ * The factors that make it orthogonal are left out: they are the same for all but u, v = 0. */
+static void transform(const float f[side][side], double out[block][block])
+{
+    static const double pi = 3.14159265358979323846;
+    double wave[block][side], half[block][side];
+    for (int u = 0; u < block; u++)
+        for (int x = 0; x < side; x++) wave[u][x] = cos(pi * (2 * x + 1) * u / (2.0 * side));
+    for (int u = 0; u < block; u++)
+        for (int y = 0; y < side; y++) {
+            double sum = 0;
+            for (int x = 0; x < side; x++) sum += wave[u][x] * (double)f[x][y];
+            half[u][y] = sum;
+        }
+    for (int u = 0; u < block; u++)
+        for (int v = 0; v < block; v++) {
+            double sum = 0;
+            for (int y = 0; y < side; y++) sum += wave[v][y] * half[u][y];
+            out[u][v] = sum;
+        }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static uint64_t hash_of(const float f[side][side])
+{
+    double c[block][block], sorted[coefficients - 1];
+    transform(f, c);
+    const double *flat = &c[0][0];
+    for (int i = 1; i < coefficients; i++) sorted[i - 1] = flat[i];
+    qsort(sorted, coefficients - 1, sizeof *sorted, by_value);
+    double median = sorted[(coefficients - 1) / 2];
+    uint64_t hash = 0;
+    for (int i = 0; i < coefficients; i++) hash = hash << 1 | (flat[i] > median);
+    return hash;
+}
+
+clade_status clade_look_take(clade_decoder *decoder, const clade_raster *raster, clade_look *out)
+{
+    float cells[side * side * 3], grey[side][side];
+    clade_status status = clade_raster_average(decoder, raster, side, side, cells);
+    if (status) return status;
+    for (int i = 0; i < side * side; i++) {
+        const float *p = cells + i * raster->channels;
+        grey[i / side][i % side] =
+            raster->channels == 1 ? p[0] : 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2];
+    }
+    out->hash = hash_of((const float(*)[side])grey);
+    for (int y = 0; y < clade_look_side; y++)
+        for (int x = 0; x < clade_look_side; x++) {
+            float sum = grey[2 * y][2 * x] + grey[2 * y][2 * x + 1] + grey[2 * y + 1][2 * x] +
+                        grey[2 * y + 1][2 * x + 1];
+            out->grey[y * clade_look_side + x] = (uint8_t)(sum / 4 + 0.5f);
+        }
+    return CLADE_OK;
+}
+
+int32_t clade_hash_distance(uint64_t a, uint64_t b)
+{
+    uint64_t x = a ^ b; /* the sum of bits, in twos, fours, bytes */
+    x -= x >> 1 & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (int32_t)(x * 0x0101010101010101u >> 56);
+}
+
+/* Sums for the correlation of two series. */
+typedef struct sums {
+    int64_t n, x, y, xx, yy, xy;
+} sums;
+
+static void add_pair(sums *s, int32_t x, int32_t y)
+{
+    s->n++;
+    s->x += x;
+    s->y += y;
+    s->xx += x * x;
+    s->yy += y * y;
+    s->xy += x * y;
+}
+
+double clade_look_similarity(const clade_look *a, const clade_look *b)
+{
+    enum { n = clade_look_side };
+    sums s = {0};
+    for (int i = 0; i < n * n; i++) {
+        const uint8_t *p = a->grey + i, *q = b->grey + i;
+        if (i % n < n - 1) add_pair(&s, p[1] - p[0], q[1] - q[0]);
+        if (i / n < n - 1) add_pair(&s, p[n] - p[0], q[n] - q[0]);
+    }
+    double x = (double)(s.n * s.xx - s.x * s.x), y = (double)(s.n * s.yy - s.y * s.y);
+    return x > 0 && y > 0 ? (double)(s.n * s.xy - s.x * s.y) / sqrt(x * y) : 0;
+}

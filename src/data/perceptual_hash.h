@@ -1,0 +1,36 @@
+/* How alike images are: a hash to find candidates by, a small image to judge them by. */
+#ifndef CLADE_DATA_PERCEPTUAL_HASH_H
+#define CLADE_DATA_PERCEPTUAL_HASH_H
+
+#include "data/image.h"
+
+#include "base/thread.h"
+
+enum { clade_look_side = 16 };
+
+typedef struct clade_look {
+    uint64_t hash;
+    uint8_t grey[clade_look_side * clade_look_side];
+} clade_look;
+
+/* See clade_inspect for what they are and where they come from. */
+clade_status clade_look_take(clade_decoder *decoder, const clade_raster *raster, clade_look *out);
+double clade_look_similarity(const clade_look *a, const clade_look *b);
+int32_t clade_hash_distance(uint64_t a, uint64_t b);
+
+/* Two that are alike, a < b. */
+typedef struct clade_near {
+    size_t a, b;
+    int32_t distance;
+    double similarity;
+} clade_near;
+
+enum { clade_near_most_distance = 15, clade_near_listed = 64 };
+
+/* All pairs of n looks with hashes at most `distance` apart (0…15) and at least this similarity, in
+ * the order of b; for each b at most clade_near_listed, else *more becomes true. The list is to be
+ * freed. Errors: ENOMEM. */
+clade_status clade_near_find(clade_pool *pool, const clade_look *looks, size_t n, int32_t distance,
+                             double similarity, clade_near **out, size_t *count, bool *more);
+
+#endif

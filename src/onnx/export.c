@@ -1,0 +1,155 @@
+/* Writing ONNX: the model around the layers: input, output, metadata. */
+#include "config.h"
+#include "onnx/export.h"
+
+#include <cjson/cJSON.h>
+
+enum { opset = 13, ir_version = 7, type_float = 1, type_uint8 = 2 };
+
+const clade_node *clade_onnx_export_node(const clade_onnx_exporter *e, int32_t number)
+{
+    return &e->network->graph->node[number];
+}
+
+char *clade_onnx_export_part(clade_onnx_exporter *e, int32_t number)
+{
+    return clade_onnx_format(&e->w, "%s:%d", clade_onnx_export_node(e, number)->layer.name,
+                             ++e->parts);
+}
+
+char *clade_onnx_export_put(clade_onnx_exporter *e, int32_t number, const char *op, char *x,
+                            char *y)
+{
+    char *out = clade_onnx_export_part(e, number), *inputs[] = {x, y};
+    clade_onnx_put_node(&e->w, op, NULL, out, y ? 2 : 1, inputs);
+    return out;
+}
+
+char *clade_onnx_export_transpose(clade_onnx_exporter *e, char *x, char *out, const int32_t *perm,
+                                  size_t rank)
+{
+    Onnx__Node *node = clade_onnx_put_node(&e->w, "Transpose", NULL, out, 1, &x);
+    clade_onnx_put_ints(&e->w, node, "perm", perm, rank);
+    return out;
+}
+
+/* A layer's output as ONNX sees it, the batch open. */
+static int32_t shape_of(const clade_node *node, int64_t dim[4])
+{
+    static const int order[] = {2, 0, 1};
+    dim[0] = -1;
+    for (int32_t k = 0; k < node->rank; k++) dim[k + 1] = node->dim[node->rank == 3 ? order[k] : k];
+    return node->rank + 1;
+}
+
+/* The input, and what takes pixels to it. */
+static Onnx__ValueInfo *put_input(clade_onnx_exporter *e, bool pixels)
+{
+    const clade_node *node = clade_onnx_export_node(e, 0);
+    int64_t dim[4] = {-1, node->dim[0], node->dim[1], node->dim[2]}, channels = node->dim[2];
+    char *input = clade_onnx_format(&e->w, "input");
+    e->value[0] = input;
+    if (!pixels) {
+        shape_of(node, dim);
+        return clade_onnx_make_info(&e->w, input, type_float, 4, dim);
+    }
+    static const int32_t to_second[] = {0, 3, 1, 2};
+    const clade_preprocessing *p = &e->network->preprocessing;
+    char *x = clade_onnx_export_part(e, 0);
+    Onnx__Node *cast = clade_onnx_put_node(&e->w, "Cast", "preprocessing", x, 1, &input);
+    clade_onnx_put_int(&e->w, cast, "to", type_float);
+    x = clade_onnx_export_put(e, 0, "Mul", x,
+                              clade_onnx_put_floats(&e->w,
+                                                    clade_onnx_format(&e->w, "preprocessing/scale"),
+                                                    1, &channels, p->scale));
+    x = clade_onnx_export_put(e, 0, "Add", x,
+                              clade_onnx_put_floats(&e->w,
+                                                    clade_onnx_format(&e->w, "preprocessing/shift"),
+                                                    1, &channels, p->shift));
+    e->value[0] = clade_onnx_export_transpose(e, x, clade_onnx_export_part(e, 0), to_second, 4);
+    return clade_onnx_make_info(&e->w, input, type_uint8, 4, dim);
+}
+
+static void put_json(clade_onnx_exporter *e, const char *key, cJSON *value)
+{
+    char *text = value ? cJSON_PrintUnformatted(value) : NULL;
+    if (text)
+        clade_onnx_put_property(&e->w, key, clade_onnx_format(&e->w, "%s", text));
+    else if (!e->w.status)
+        e->w.status = clade_fail(CLADE_ENOMEM, "out of memory for an ONNX file");
+    cJSON_free(text);
+    cJSON_Delete(value);
+}
+
+static void put_metadata(clade_onnx_exporter *e, bool pixels)
+{
+    const clade_network *n = e->network;
+    int32_t channels = clade_onnx_export_node(e, 0)->dim[2];
+    clade_onnx_put_property(&e->w, "layout", clade_onnx_format(&e->w, pixels ? "NHWC" : "NCHW"));
+    if (n->class_count)
+        put_json(e, "classes",
+                 cJSON_CreateStringArray((const char *const *)n->classes, n->class_count));
+    if (!n->has_preprocessing) return;
+    const clade_preprocessing *p = &n->preprocessing;
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "formula", pixels ? "in the graph" : "scale * pixel + shift");
+    cJSON_AddItemToObject(object, "scale", cJSON_CreateFloatArray(p->scale, channels));
+    cJSON_AddItemToObject(object, "shift", cJSON_CreateFloatArray(p->shift, channels));
+    cJSON_AddStringToObject(object, "interpolation",
+                            p->interpolation == CLADE_BILINEAR ? "bilinear" : "nearest");
+    put_json(e, "preprocessing", object);
+}
+
+static void put_all(clade_onnx_exporter *e, bool pixels)
+{
+    clade_onnx_writer *w = &e->w;
+    int32_t layers = clade_graph_layers(e->network->graph), last = layers - 1;
+    Onnx__ValueInfo **info = clade_onnx_keep(w, 2, sizeof(Onnx__ValueInfo *));
+    Onnx__OperatorSet *set = clade_onnx_keep(w, 1, sizeof *set);
+    Onnx__OperatorSet **sets = clade_onnx_keep(w, 1, sizeof(Onnx__OperatorSet *));
+    e->value = clade_onnx_keep(w, (size_t)layers, sizeof *e->value);
+    if (w->status) return;
+    info[0] = put_input(e, pixels);
+    for (int32_t i = 1; i < layers && !w->status; i++) {
+        e->value[i] = i == last
+                          ? clade_onnx_format(w, "output")
+                          : clade_onnx_format(w, "%s:0", clade_onnx_export_node(e, i)->layer.name);
+        clade_onnx_export_layer(e, i);
+    }
+    if (w->status) return;
+    int64_t dim[4];
+    int32_t rank = shape_of(clade_onnx_export_node(e, last), dim);
+    info[1] = clade_onnx_make_info(w, e->value[last], type_float, rank, dim);
+    put_metadata(e, pixels);
+    onnx__operator_set__init(set);
+    set->domain = clade_onnx_format(w, "%s", "");
+    set->has_version = true;
+    set->version = opset;
+    sets[0] = set;
+    w->graph.input = info;
+    w->graph.output = info + 1;
+    w->graph.n_input = w->graph.n_output = 1;
+    w->graph.name = e->network->name;
+    w->model.has_ir_version = true;
+    w->model.ir_version = ir_version;
+    w->model.producer_name = clade_onnx_format(w, "clade");
+    w->model.producer_version = clade_onnx_format(w, "%s", CLADE_VERSION);
+    w->model.opset_import = sets;
+    w->model.n_opset_import = 1;
+}
+
+clade_status clade_network_write_onnx(const clade_network *network,
+                                      const clade_onnx_options *options, const char *path)
+{
+    if (!network || !path) return clade_fail(CLADE_EINVAL, "no net or no path to write to");
+    bool pixels = options && options->preprocessing;
+    if (pixels && !network->has_preprocessing)
+        return clade_fail(CLADE_EINVAL, "%s: the net's preprocessing is not known", path);
+    clade_onnx_exporter e = {.network = network};
+    clade_onnx_writer_start(&e.w);
+    put_all(&e, pixels);
+    clade_status status =
+        e.w.status ? clade_context(e.w.status, "%s", path) : clade_onnx_writer_save(&e.w, path);
+    clade_onnx_writer_clear(&e.w);
+    return status;
+}

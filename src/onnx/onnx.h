@@ -1,0 +1,236 @@
+/* Reading ONNX: what its files share. The way of a net: the file is unpacked (file.c),
+ * its nodes are taken in order (import.c) and become layers of a draft
+ * (draft.c), or, where all they take is known, constants (fold.c). The draft
+ * is simplified (simplify.c) and becomes a network (emit.c). */
+#ifndef CLADE_ONNX_H
+#define CLADE_ONNX_H
+
+#include "weights/network.h"
+
+#include "onnx.pb-c.h"
+
+enum {
+    CLADE_ONNX_FLOAT = 1,
+    CLADE_ONNX_UINT8 = 2,
+    CLADE_ONNX_INT64 = 7
+}; /* of the format's element types */
+enum { clade_onnx_max_rank = 8 };
+
+/* --- file.c --- */
+
+/* Memory is counted: all that reading takes may be 8 times the size of the files plus 64 MiB. */
+typedef struct clade_onnx_file {
+    const char *path;
+    char *folder;
+    Onnx__Model *model;
+    const Onnx__Graph *graph;
+    int64_t opset;
+    uint64_t used, limit;
+    char **external; /* files beside it whose size counts already */
+    size_t external_count;
+    ProtobufCAllocator allocator;
+} clade_onnx_file;
+
+/* Unpacks and checks the head: opset, one graph. `path` must live as long as the file. */
+clade_status clade_onnx_file_open(const char *path, const void *bytes, size_t size,
+                                  clade_onnx_file *out);
+void clade_onnx_file_close(clade_onnx_file *file);
+/* Counted memory, zeroed; NULL with the error set. */
+void *clade_onnx_take(clade_onnx_file *file, uint64_t count, size_t size);
+void clade_onnx_give(clade_onnx_file *file, void *memory);
+/* Takes memory out of the count: it is for free() from here on. NULL with the error set. */
+float *clade_onnx_release(clade_onnx_file *file, float *data, size_t count);
+
+/* A tensor whose values are known: real numbers or whole ones. */
+typedef struct clade_onnx_constant {
+    bool real;
+    int32_t rank;
+    int64_t dim[clade_onnx_max_rank];
+    size_t count;
+    float *f;   /* if real, else NULL; counted memory */
+    int64_t *i; /* if not */
+} clade_onnx_constant;
+
+clade_status clade_onnx_constant_make(clade_onnx_file *file, bool real, int32_t rank,
+                                      const int64_t *dim, clade_onnx_constant *out);
+void clade_onnx_constant_clear(clade_onnx_file *file, clade_onnx_constant *constant);
+static inline double clade_onnx_number(const clade_onnx_constant *c, size_t k)
+{
+    return c->real ? (double)c->f[k] : (double)c->i[k];
+}
+/* Decodes a stored tensor, from an external file too. Errors: EFORMAT naming the tensor. */
+clade_status clade_onnx_tensor_read(clade_onnx_file *file, const Onnx__Tensor *tensor,
+                                    clade_onnx_constant *out);
+
+/* --- node.c: attributes and names --- */
+
+const Onnx__Attribute *clade_onnx_attribute(const Onnx__Node *node, const char *name);
+int64_t clade_onnx_int(const Onnx__Node *node, const char *name, int64_t otherwise);
+float clade_onnx_float(const Onnx__Node *node, const char *name, float otherwise);
+/* "" where it is missing. */
+void clade_onnx_text(const Onnx__Node *node, const char *name, char text[32]);
+/* "Conv 'conv1'", for messages. */
+const char *clade_onnx_describe(const Onnx__Node *node, char text[160]);
+static inline const char *clade_onnx_string(const char *text) { return text ? text : ""; }
+
+/* --- values --- */
+
+typedef enum clade_onnx_kind {
+    CLADE_ONNX_BROKEN, /* made by a node that cannot be read */
+    CLADE_ONNX_STORED, /* an initializer, decoded where it is used */
+    CLADE_ONNX_KNOWN,
+    CLADE_ONNX_LAYER
+} clade_onnx_kind;
+
+typedef struct clade_onnx_value {
+    const char *name;
+    clade_onnx_kind kind;
+    const Onnx__Tensor *stored;
+    clade_onnx_constant known;
+    /* A layer's output, seen as ONNX does: dim[0] is the batch, order[k] which dimension of the
+     * layer's [n, …] dimension k is, or −1 where it has size 1 and need not be any. */
+    int32_t layer, rank;
+    int64_t dim[clade_onnx_max_rank];
+    int8_t order[clade_onnx_max_rank];
+    int32_t chw[3]; /* not 0: one vector, [c h w] to ONNX, but the layer's is [h w c] */
+} clade_onnx_value;
+
+/* --- draft.c: layers under construction --- */
+
+/* What a layer of the draft stands for. The others than CLADE_ONNX_PLAIN are linear activations
+ * until simplification has found what they are part of. */
+typedef enum clade_onnx_role {
+    CLADE_ONNX_PLAIN,
+    CLADE_ONNX_AFFINE,
+    CLADE_ONNX_ERF,
+    CLADE_ONNX_CLIP
+} clade_onnx_role;
+
+typedef struct clade_onnx_layer {
+    clade_layer layer; /* inputs are numbers in the draft */
+    clade_onnx_role role;
+    const Onnx__Node *node; /* it comes from */
+    const char *stem;       /* name of its weights before their suffix; counted memory, or NULL */
+    float *weight[4];       /* in the order of the layer's rule; counted memory */
+    size_t weight_count[4];
+    int32_t channels;     /* of an affine */
+    float *scale, *shift; /* [channels]; counted memory */
+    float low, high;      /* of a clip */
+    int32_t uses;
+    bool live;
+} clade_onnx_layer;
+
+typedef struct clade_onnx_reader {
+    clade_onnx_file file;
+    clade_graph *draft;      /* gives the shapes; its layers are those below */
+    clade_onnx_layer *layer; /* [0] is the input */
+    int32_t layers, capacity;
+    clade_onnx_value *value;
+    size_t values, value_capacity;
+    uint32_t *slot; /* hash table of values by name: number + 1 */
+    size_t slots;
+    clade_onnx_constant held[8]; /* decoded for the node under way */
+    int32_t held_count;
+    int64_t batch;
+    int32_t folded; /* nodes */
+    int32_t output; /* layer */
+    bool output_turned;
+    bool pixels;  /* the input is uint8 */
+    bool resized; /* images have another size than the file says */
+    clade_preprocessing preprocessing;
+    bool has_preprocessing;
+    char faults[3072];
+    size_t fault_count;
+} clade_onnx_reader;
+
+void clade_onnx_reader_clear(clade_onnx_reader *reader);
+
+/* NULL: there is none. */
+clade_onnx_value *clade_onnx_find(const clade_onnx_reader *reader, const char *name);
+/* Adds a value of that name. EFORMAT if there is one already. */
+clade_status clade_onnx_define(clade_onnx_reader *reader, const char *name,
+                               const clade_onnx_value *value);
+
+/* Adds a layer that the node gives its name to (NULL: none does); its shape follows. EUNSUPPORTED
+ * where it does not fit. */
+clade_status clade_onnx_add(clade_onnx_reader *reader, const Onnx__Node *node,
+                            const clade_layer *layer, int32_t *number);
+/* The layer's output: dim [0, rank] with the batch first; the rank with the batch. */
+int32_t clade_onnx_dims(const clade_onnx_reader *reader, int32_t layer, int64_t dim[4]);
+
+/* The node's input i as a constant, decoded if need be and held until the node is done; *out is
+ * NULL where there is no such input. EUNSUPPORTED where it is not constant. */
+clade_status clade_onnx_input_constant(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
+                                       const clade_onnx_constant **out);
+/* Whole numbers given as an attribute or, in later opsets, as input i. *count 0: neither. */
+clade_status clade_onnx_ints(clade_onnx_reader *reader, const Onnx__Node *node, const char *name,
+                             size_t i, int64_t out[clade_onnx_max_rank], int32_t *count);
+/* The node's input i as a layer's output; EUNSUPPORTED where it is constant. */
+clade_status clade_onnx_input(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
+                              clade_onnx_value *out);
+/* The same as an image [n, h, w, c], or as a vector [n, c], adding a reshape where that is needed.
+ */
+clade_status clade_onnx_image(clade_onnx_reader *reader, clade_onnx_value *value);
+clade_status clade_onnx_vector(clade_onnx_reader *reader, clade_onnx_value *value);
+/* Defines the node's first output. */
+clade_status clade_onnx_output(clade_onnx_reader *reader, const Onnx__Node *node,
+                               const clade_onnx_value *value);
+clade_status clade_onnx_output_image(clade_onnx_reader *reader, const Onnx__Node *node,
+                                     int32_t layer);
+
+/* Copies a constant of real numbers into the layer's weight k: values[i] = source[from(i)], `from`
+ * NULL: as they are. */
+clade_status clade_onnx_set_weight(clade_onnx_reader *reader, int32_t layer, int k,
+                                   const float *data, size_t count);
+/* Sets the layer's stem from the name of a weight's tensor. */
+clade_status clade_onnx_set_stem(clade_onnx_reader *reader, int32_t layer, const char *tensor);
+
+/* Takes a node to layers, or says EUNSUPPORTED, which is collected. */
+typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx__Node *node);
+/* conv.c, norm.c, merge.c, shape.c */
+clade_status clade_onnx_read_conv(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_gemm(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_matmul(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_pool(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_global_pool(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_reduce_mean(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_batchnorm(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_lrn(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_activation(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_clip(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_softmax(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_dropout(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_identity(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_arithmetic(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_concat(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_reshape(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_transpose(clade_onnx_reader *reader, const Onnx__Node *node);
+clade_status clade_onnx_read_pad(clade_onnx_reader *reader, const Onnx__Node *node);
+
+/* y = scale x + shift, one or `count` channels of each, in the order of the layer's channels. */
+clade_status clade_onnx_add_affine(clade_onnx_reader *reader, const Onnx__Node *node,
+                                   clade_onnx_value *value, const float *scale, const float *shift,
+                                   size_t count);
+
+/* --- fold.c --- */
+
+/* Works a node out whose inputs are all known, or that only asks for a shape. *done false: it is
+ * not one of those. */
+clade_status clade_onnx_fold(clade_onnx_reader *reader, const Onnx__Node *node, bool *done);
+
+/* Is it an operator that can be worked out? */
+bool clade_onnx_folds(const char *op);
+
+/* --- simplify.c, emit.c --- */
+
+void clade_onnx_simplify(clade_onnx_reader *reader);
+clade_status clade_onnx_emit(clade_onnx_reader *reader, const char *name, clade_network **out);
+/* Adds to the list of what cannot be read. */
+void clade_onnx_add_fault(clade_onnx_reader *reader, const Onnx__Node *node, const char *reason);
+
+/* --- metadata.c --- */
+
+/* What the file's metadata say about preprocessing and classes; both may be missing. */
+clade_status clade_onnx_read_metadata(const clade_onnx_reader *reader, clade_network *network);
+
+#endif

@@ -1,0 +1,412 @@
+/* The section of a recipe about its backbone: which one, what is trained of it, and its weights. */
+#define _XOPEN_SOURCE 700
+#include "weights/backbone.h"
+#include "recipe/recipe.h"
+#include "recipe/yaml_node.h"
+#include "nn/graph.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The section's values, as text of its own nodes. */
+typedef struct section {
+    const char *name, *file, *weights, *output, *first, *from;
+    const clade_yaml *first_node, *output_node, *from_node, *layers;
+    bool all, average, top, train_norm;
+    int32_t unfreeze;
+    float lr_scale;
+} section;
+
+static const char *const poolings[] = {"none", "avg", NULL};
+static const char *const norms[] = {"frozen", "train", NULL};
+enum { FROM_FILE, IMAGENET, CAFFE, TF, FROM_INPUT };
+static const char *const preprocessings[] = {"file", "imagenet", "caffe", "tf", "input", NULL};
+
+/* --- reading --- */
+
+/* all, none, or until LAYER: layers before that one. */
+static clade_status read_freeze(const clade_yaml *map, section *s)
+{
+    static const char until[] = "until ";
+    const clade_yaml *node = clade_recipe_find(map, "freeze");
+    s->all = true;
+    if (!node) return CLADE_OK;
+    const char *text;
+    clade_status status = clade_yaml_as_text(node, "freeze", &text);
+    if (status || !strcmp(text, "all")) return status;
+    s->all = false;
+    if (!strcmp(text, "none")) return CLADE_OK;
+    if (strncmp(text, until, sizeof until - 1) || !text[sizeof until - 1])
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "freeze: expected all, none or 'until LAYER', found '%s'",
+                               clade_yaml_quote(text).text);
+    s->first = text + sizeof until - 1;
+    s->first_node = node;
+    return CLADE_OK;
+}
+
+/* An epoch, or {epoch: N, from: LAYER}. */
+static clade_status read_unfreeze(const clade_yaml *map, section *s)
+{
+    static const char *const keys[] = {"epoch", "from", NULL};
+    const clade_yaml *node = clade_recipe_find(map, "unfreeze");
+    if (!node) return CLADE_OK;
+    s->from_node = node;
+    clade_status status = CLADE_OK;
+    const clade_yaml *epoch = node;
+    if (clade_yaml_kind_of(node) == CLADE_YAML_MAP) {
+        status = clade_recipe_check_keys(node, "unfreeze", keys);
+        if (!status) status = clade_yaml_require(node, "epoch", &epoch);
+        if (!status) status = clade_yaml_get_text(node, "from", &s->from);
+    }
+    int64_t value = 0;
+    if (!status) status = clade_yaml_as_int(epoch, "epoch", 2, INT32_MAX, &value);
+    s->unfreeze = (int32_t)value;
+    return status;
+}
+
+static clade_status read_section(const clade_yaml *map, section *s)
+{
+    *s = (section){.lr_scale = 1};
+    size_t pooling = 0, norm = 0;
+    double scale = 1;
+    clade_status status = clade_yaml_get_text(map, "name", &s->name);
+    if (!status) status = clade_yaml_get_text(map, "file", &s->file);
+    if (!status) status = clade_yaml_get_text(map, "weights", &s->weights);
+    if (!status) status = clade_yaml_get_text(map, "output", &s->output);
+    if (!status) status = clade_yaml_get_node(map, "layers", CLADE_YAML_LIST, &s->layers);
+    if (!status) status = clade_yaml_get_word(map, "pooling", poolings, 2, &pooling);
+    if (!status) status = clade_yaml_get_word(map, "bn", norms, 2, &norm);
+    if (!status) status = clade_yaml_get_bool(map, "include_top", &s->top);
+    if (!status) status = clade_yaml_get_number(map, "lr_scale", CLADE_YAML_POSITIVE, &scale);
+    if (!status) status = read_freeze(map, s);
+    if (!status) status = read_unfreeze(map, s);
+    s->output_node = clade_recipe_find(map, "output");
+    s->average = pooling == 1;
+    s->train_norm = norm == 1;
+    s->lr_scale = (float)scale;
+    return status;
+}
+
+static bool is_random(const section *s) { return !s->weights || !strcmp(s->weights, "random"); }
+
+static bool is_keras(const section *s)
+{
+    return !is_random(s) && clade_backbone_is_keras(s->weights);
+}
+
+/* --- the graph --- */
+
+/* Does the word mean this layer, or a module that it is part of ("layer4" of "layer4.0.conv1")? */
+static bool is_part(const char *name, const char *word)
+{
+    size_t n = strlen(word);
+    return !strncmp(name, word, n) && (!name[n] || strchr("./_", name[n]));
+}
+
+/* The first or the last layer that the word means; a layer of just that name before all others. */
+static clade_status find_layer(const clade_graph *graph, const clade_yaml *node, const char *key,
+                               const char *word, bool last, int32_t *out)
+{
+    int32_t found = 0;
+    for (int32_t i = 1; i < graph->count; i++)
+        if (is_part(graph->node[i].layer.name, word) && (last || !found)) found = i;
+    for (int32_t i = 1; i < graph->count; i++)
+        if (!strcmp(graph->node[i].layer.name, word)) found = i;
+    *out = found;
+    if (found) return CLADE_OK;
+    const char **names = malloc((size_t)graph->count * sizeof *names);
+    if (!names) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    for (int32_t i = 0; i < graph->count; i++) names[i] = graph->node[i].layer.name;
+    const char *nearest = clade_yaml_nearest(word, names, (size_t)graph->count);
+    clade_status status =
+        clade_yaml_fail(node, CLADE_EINVAL, "%s: the backbone has no layer '%s'%s%s%s", key,
+                        clade_yaml_quote(word).text, nearest ? "; did you mean '" : "",
+                        nearest ? nearest : "", nearest ? "'?" : "");
+    free(names);
+    return status;
+}
+
+/* The backbone's own graph, whole. */
+static clade_status make_source(const clade_recipe *recipe, const section *s, clade_graph **out)
+{
+    enum { classes = 1000 };
+    const clade_preprocessing *p = &recipe->preprocessing;
+    clade_status status;
+    if (s->layers) {
+        status = clade_graph_create(p->height, p->width, p->channels, out);
+        return status ? status : clade_recipe_add_layers(s->layers, 0, *out);
+    }
+    const clade_backbone_options options = {.height = p->height,
+                                            .width = p->width,
+                                            .channels = p->channels,
+                                            .classes = s->top ? classes : 0,
+                                            .keras = is_keras(s)};
+    status = clade_backbone_create(s->name, &options, out);
+    return status ? clade_yaml_fail(recipe->backbone, status, "backbone: %s", clade_error())
+                  : status;
+}
+
+/* Which layers lead to `last`? */
+static void find_needed(const clade_graph *graph, int32_t last, bool *needed)
+{
+    needed[last] = true;
+    for (int32_t i = last; i > 0; i--)
+        for (int32_t k = 0; needed[i] && k < graph->node[i].layer.input_count; k++)
+            needed[graph->node[i].layer.input[k]] = true;
+}
+
+/* The layer with which training begins: layers before it are frozen. */
+static clade_status find_first(const clade_graph *source, const section *s, bool unfrozen,
+                               int32_t *first)
+{
+    clade_status status = CLADE_OK;
+    *first = s->all ? source->count : 1;
+    if (s->first) status = find_layer(source, s->first_node, "freeze", s->first, false, first);
+    if (status || !unfrozen) return status;
+    int32_t from = 1;
+    if (s->from) status = find_layer(source, s->from_node, "unfreeze.from", s->from, false, &from);
+    if (!status && from >= *first)
+        status = clade_yaml_fail(s->from_node, CLADE_EINVAL,
+                                 "unfreeze: nothing more is trained from there on");
+    *first = from;
+    return status;
+}
+
+/* Copies what is needed of the source into the graph, frozen as the section says. */
+static clade_status copy_layers(const clade_graph *source, const section *s, int32_t last,
+                                int32_t first, clade_graph *graph)
+{
+    int32_t *number = calloc((size_t)source->count, sizeof *number);
+    bool *needed = calloc((size_t)source->count, sizeof *needed);
+    clade_status status =
+        number && needed ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a graph");
+    if (!status) find_needed(source, last, needed);
+    for (int32_t i = 1; i <= last && !status; i++) {
+        if (!needed[i]) continue;
+        clade_layer layer = source->node[i].layer;
+        if (i < first) layer.frozen = true;
+        if (layer.kind == CLADE_LAYER_BATCHNORM && !s->train_norm) layer.as.batchnorm.frozen = true;
+        for (int32_t k = 0; k < layer.input_count; k++) layer.input[k] = number[layer.input[k]];
+        status = clade_graph_add(graph, &layer, &number[i]);
+    }
+    free(number);
+    free(needed);
+    return status;
+}
+
+clade_status clade_recipe_add_backbone(const clade_recipe *recipe, bool unfrozen,
+                                       clade_graph *graph)
+{
+    section s;
+    clade_graph *source = NULL;
+    int32_t last = 0, first = 0;
+    clade_status status = read_section(recipe->backbone, &s);
+    if (!status) status = make_source(recipe, &s, &source);
+    if (!status) last = source->count - 1;
+    if (!status && s.output)
+        status = find_layer(source, s.output_node, "output", s.output, true, &last);
+    if (!status) status = find_first(source, &s, unfrozen, &first);
+    if (!status) status = copy_layers(source, &s, last, first, graph);
+    if (!status && s.average && source->node[last].rank == 3) {
+        const clade_layer average = {.kind = CLADE_LAYER_GLOBAL_AVGPOOL2D};
+        status = clade_graph_add(graph, &average, NULL);
+    }
+    clade_graph_destroy(&source);
+    return status;
+}
+
+/* --- preprocessing --- */
+
+static void scale_channels(clade_preprocessing *p, double rescale, const double mean[3],
+                           const double deviation[3])
+{
+    for (int c = 0; c < 3; c++) {
+        p->scale[c] = (float)(rescale / deviation[c]);
+        p->shift[c] = (float)(-mean[c] / deviation[c]);
+    }
+}
+
+static clade_status read_preprocessing(clade_recipe *recipe, const section *s)
+{
+    static const double mean[] = {.485, .456, .406}, deviation[] = {.229, .224, .225};
+    static const double means[] = {123.68, 116.779, 103.939}, ones[] = {1, 1, 1};
+    const clade_yaml *node = clade_recipe_find(recipe->backbone, "preprocessing");
+    const clade_yaml *input = clade_recipe_find(recipe->root, "input");
+    bool said = clade_recipe_find(input, "rescale") || clade_recipe_find(input, "mean") ||
+                clade_recipe_find(input, "std");
+    size_t word = said ? FROM_INPUT : FROM_FILE;
+    if (node) {
+        clade_status status = clade_yaml_as_word(node, "preprocessing", preprocessings, 5, &word);
+        if (status) return status;
+        if (said && word != FROM_INPUT)
+            return clade_yaml_fail(node, CLADE_EINVAL,
+                                   "preprocessing: the section input says rescale, mean or std as "
+                                   "well; expected one of them");
+    }
+    if (word == FROM_FILE) {
+        clade_backbone b = {.mode = CLADE_KERAS_TORCH};
+        const clade_backbone_options options = {.keras = true};
+        if (is_keras(s) && !clade_backbone_build(s->name, &options, &b)) {}
+        word = b.mode == CLADE_KERAS_CAFFE ? CAFFE : b.mode == CLADE_KERAS_TF ? TF : IMAGENET;
+        clade_backbone_clear(&b);
+        if (recipe->preprocessing.channels != 3) word = FROM_INPUT;
+    }
+    if (word != FROM_INPUT && recipe->preprocessing.channels != 3)
+        return clade_yaml_fail(node, CLADE_EINVAL, "preprocessing: %s is for 3 channels, not %d",
+                               preprocessings[word], recipe->preprocessing.channels);
+    clade_preprocessing *p = &recipe->preprocessing;
+    if (word == IMAGENET) scale_channels(p, 1. / 255, mean, deviation);
+    if (word == CAFFE) scale_channels(p, 1, means, ones);
+    if (word == TF) scale_channels(p, 1 / 127.5, ones, ones);
+    return CLADE_OK;
+}
+
+/* --- the section --- */
+
+static clade_status fail_memory(void)
+{
+    return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+}
+
+/* Makes the path under the key absolute, where there is a file: a run may go on in another folder.
+ */
+static clade_status fix_path(clade_yaml *backbone, const char *key)
+{
+    const clade_yaml *node = clade_recipe_find(backbone, key);
+    const char *text = node ? clade_yaml_text(node) : NULL;
+    if (!text || !strcmp(text, "random")) return CLADE_OK;
+    char *full = realpath(text, NULL);
+    if (!full) return CLADE_OK;
+    clade_status status = CLADE_OK;
+    if (strcmp(full, text)) status = clade_yaml_put(backbone, key, clade_yaml_create_text(full));
+    free(full);
+    return status;
+}
+
+static clade_status check(const clade_recipe *recipe, const section *s)
+{
+    const clade_yaml *node = recipe->backbone;
+    if (s->name && s->file)
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "backbone: has a name and a file; expected one of them (the weights "
+                               "of a named one go under 'weights')");
+    if (s->file && s->weights)
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "backbone: 'weights' belong to a backbone with a name; a file "
+                               "brings its own");
+    if (s->file && s->top)
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "backbone: 'include_top' belongs to a backbone with a name");
+    if (!s->name && !s->file && !s->layers)
+        return clade_yaml_fail(node, CLADE_EINVAL, "backbone: the key 'name' or 'file' is missing");
+    if (!s->name) return CLADE_OK;
+    const char *const *names = clade_backbone_names();
+    size_t word;
+    clade_status status = clade_yaml_as_word(clade_yaml_find(node, "name"), "backbone", names,
+                                             clade_recipe_count_words(names), &word);
+    if (status || is_random(s) || recipe->preprocessing.channels == 3) return status;
+    return clade_yaml_fail(clade_yaml_find(node, "weights"), CLADE_EINVAL,
+                           "weights: those of %s take 3 channels, the section input says %d",
+                           s->name, recipe->preprocessing.channels);
+}
+
+bool clade_recipe_is_open(const clade_recipe *recipe)
+{
+    const clade_yaml *map = recipe->backbone;
+    return clade_recipe_count(clade_recipe_find(recipe->root, "compare")) > 0 &&
+           !clade_recipe_find(map, "name") && !clade_recipe_find(map, "file");
+}
+
+/* How many layers of the graph are the backbone's? */
+static clade_status count_layers(clade_recipe *recipe)
+{
+    const clade_preprocessing *p = &recipe->preprocessing;
+    clade_graph *graph;
+    clade_status status = clade_graph_create(p->height, p->width, p->channels, &graph);
+    if (status) return status;
+    status = clade_recipe_add_backbone(recipe, false, graph);
+    recipe->transfer.layers = clade_graph_layers(graph) - 1;
+    clade_graph_destroy(&graph);
+    return status;
+}
+
+clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbone)
+{
+    static const char *const keys[] = {
+        "name",   "file", "weights",       "output",   "layers",   "pooling", "include_top",
+        "freeze", "bn",   "preprocessing", "lr_scale", "unfreeze", NULL};
+    recipe->transfer = (clade_transfer){.lr_scale = 1};
+    if (!backbone || clade_yaml_kind_of(backbone) == CLADE_YAML_NULL) return CLADE_OK;
+    section s;
+    clade_status status = CLADE_OK;
+    const char *word = clade_yaml_text(backbone);
+    if (word) { /* backbone: resnet18 */
+        clade_yaml *map = clade_yaml_create(CLADE_YAML_MAP);
+        clade_yaml *name = NULL;
+        status = clade_yaml_copy(backbone, &name);
+        if (!status) status = map ? clade_yaml_put(map, "name", name) : fail_memory();
+        if (!status) status = clade_yaml_put(recipe->root, "backbone", map);
+        if (status) return status;
+        backbone = clade_yaml_find(recipe->root, "backbone");
+    }
+    recipe->backbone = backbone;
+    status = clade_recipe_check_keys(backbone, "backbone", keys);
+    if (!status) status = fix_path(backbone, "weights");
+    if (!status) status = fix_path(backbone, "file");
+    if (!status) status = read_section(backbone, &s);
+    if (status || clade_recipe_is_open(recipe)) return status;
+    status = check(recipe, &s);
+    if (!status && s.file && !s.layers) {
+        status = clade_recipe_spell_out(recipe, backbone, s.file);
+        if (!status) status = read_section(backbone, &s);
+    }
+    if (!status) status = read_preprocessing(recipe, &s);
+    if (!status) status = count_layers(recipe);
+    recipe->transfer.name = s.name ? s.name : s.file;
+    recipe->transfer.weights = s.file ? s.file : is_random(&s) ? NULL : s.weights;
+    recipe->transfer.lr_scale = s.lr_scale;
+    recipe->transfer.unfreeze = s.unfreeze;
+    return status;
+}
+
+const clade_transfer *clade_recipe_transfer(const clade_recipe *recipe)
+{
+    return &recipe->transfer;
+}
+
+/* --- weights --- */
+
+static clade_status load_named(const clade_recipe *recipe, const section *s, clade_model *model)
+{
+    enum { classes = 1000 };
+    const clade_backbone_options options = {.channels = recipe->preprocessing.channels,
+                                            .classes = s->top ? classes : 0,
+                                            .keras = is_keras(s)};
+    clade_backbone_weights weights;
+    clade_status status = clade_backbone_read_weights(s->name, &options, s->weights, &weights);
+    if (!status) status = clade_recipe_load_weights(recipe, weights.weight, weights.count, model);
+    clade_backbone_weights_clear(&weights);
+    return status;
+}
+
+clade_status clade_recipe_load(const clade_recipe *recipe, clade_model *model)
+{
+    section s;
+    if (!recipe->backbone) return CLADE_OK;
+    clade_status status = read_section(recipe->backbone, &s);
+    if (status) return status;
+    if (!s.weights && !s.file && (s.all || s.first))
+        return clade_yaml_fail(
+            recipe->backbone, CLADE_EINVAL,
+            "backbone: frozen layers of %s need trained weights: expected "
+            "'weights: FILE' (or --set backbone.weights=FILE), 'weights: random', "
+            "or 'freeze: none'",
+            s.name);
+    if (s.file) status = clade_recipe_load_file(recipe, s.file, model);
+    if (!s.file && !is_random(&s)) status = load_named(recipe, &s, model);
+    if (!status) return CLADE_OK;
+    const clade_yaml *node = clade_yaml_find(recipe->backbone, s.file ? "file" : "weights");
+    return clade_yaml_fail(node, status, "backbone: %s", clade_error());
+}

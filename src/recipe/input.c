@@ -1,0 +1,167 @@
+/* The sections of a recipe about images: input, augment, data. */
+#include "recipe/recipe.h"
+
+const char *const clade_recipe_interpolations[] = {"nearest", "bilinear", NULL};
+const char *const clade_recipe_fills[] = {"nearest", "constant", "reflect", "wrap", NULL};
+
+/* The largest side that a recipe may ask for: what a square image of 64 megapixels has. */
+enum { side_max = 8192, channels_max = 4 };
+
+/* --- input --- */
+
+/* One number for all channels, or a list with one for each. */
+static clade_status read_channels(const clade_yaml *input, const char *key, clade_yaml_range range,
+                                  int32_t channels, double *out)
+{
+    const clade_yaml *node = clade_recipe_find(input, key);
+    if (!node) return CLADE_OK;
+    bool list = clade_yaml_kind_of(node) == CLADE_YAML_LIST;
+    if (list && clade_yaml_count(node) != (size_t)channels)
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "%s: expected %d numbers, one per channel, found %zu", key, channels,
+                               clade_yaml_count(node));
+    for (int32_t c = 0; c < channels; c++) {
+        const clade_yaml *item = list ? clade_yaml_item(node, (size_t)c) : node;
+        clade_status status = clade_yaml_in_range(item, key, range, &out[c]);
+        if (status) return status;
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *input)
+{
+    static const char *const keys[] = {"size", "channels",      "rescale", "mean",
+                                       "std",  "interpolation", NULL};
+    const clade_yaml *size;
+    clade_preprocessing *p = &recipe->preprocessing;
+    clade_status status = CLADE_OK;
+    if (!input) status = clade_yaml_require(recipe->root, "input", &input);
+    if (!status) status = clade_recipe_check_keys(input, "input", keys);
+    if (!status) status = clade_yaml_require(input, "size", &size);
+    int32_t hw[2];
+    size_t count;
+    if (!status) status = clade_recipe_ints(size, "size", 1, side_max, 2, hw, &count);
+    if (status) return status;
+    p->height = hw[0];
+    p->width = hw[count - 1];
+    int64_t channels = 3;
+    size_t interpolation = CLADE_NEAREST;
+    double rescale[4] = {1, 1, 1, 1}, mean[4] = {0}, deviation[4] = {1, 1, 1, 1};
+    status = clade_yaml_get_int(input, "channels", 1, 3, &channels);
+    if (!status && channels == 2)
+        status = clade_yaml_fail(clade_recipe_find(input, "channels"), CLADE_EINVAL,
+                                 "channels: expected 1 (grey) or 3 (RGB), found 2");
+    p->channels = (int32_t)channels;
+    if (!status)
+        status = read_channels(input, "rescale", CLADE_YAML_POSITIVE, p->channels, rescale);
+    if (!status) status = read_channels(input, "mean", CLADE_YAML_ANY, p->channels, mean);
+    if (!status) status = read_channels(input, "std", CLADE_YAML_POSITIVE, p->channels, deviation);
+    if (!status)
+        status = clade_yaml_get_word(input, "interpolation", clade_recipe_interpolations, 2,
+                                     &interpolation);
+    p->interpolation = (clade_interpolation)interpolation;
+    for (int c = 0; c < channels_max; c++) {
+        p->scale[c] = (float)(rescale[c] / deviation[c]);
+        p->shift[c] = (float)(-mean[c] / deviation[c]);
+    }
+    return status;
+}
+
+/* --- augment --- */
+
+/* Two numbers in ascending order; a single z stands for [1 − z, 1 + z], as in Keras. */
+static clade_status read_range(const clade_yaml *augment, const char *key, float out[2])
+{
+    const clade_yaml *node = clade_recipe_find(augment, key);
+    if (!node) return CLADE_OK;
+    double range[2];
+    if (clade_yaml_kind_of(node) == CLADE_YAML_LIST) {
+        if (clade_yaml_count(node) != 2)
+            return clade_yaml_fail(node, CLADE_EINVAL,
+                                   "%s: expected [low, high], found %zu numbers", key,
+                                   clade_yaml_count(node));
+        for (size_t i = 0; i < 2; i++) {
+            clade_status status =
+                clade_yaml_in_range(clade_yaml_item(node, i), key, CLADE_YAML_POSITIVE, &range[i]);
+            if (status) return status;
+        }
+        if (range[0] > range[1])
+            return clade_yaml_fail(node, CLADE_EINVAL,
+                                   "%s: expected [low, high], found the higher first", key);
+    } else {
+        double around;
+        clade_status status = clade_yaml_in_range(node, key, CLADE_YAML_RATE, &around);
+        if (status || around == 0) return status;
+        range[0] = 1 - around;
+        range[1] = 1 + around;
+    }
+    out[0] = (float)range[0];
+    out[1] = (float)range[1];
+    return CLADE_OK;
+}
+
+static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
+                              double most, float *out)
+{
+    double value = *out;
+    clade_status status = clade_yaml_get_number(map, key, range, &value);
+    if (!status && value > most)
+        status = clade_yaml_fail(clade_recipe_find(map, key), CLADE_EINVAL,
+                                 "%s: expected a number up to %g, found %g", key, most, value);
+    *out = (float)value;
+    return status;
+}
+
+clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *augment)
+{
+    static const char *const keys[] = {
+        "rotation",      "width_shift", "height_shift", "shear",      "zoom", "horizontal_flip",
+        "vertical_flip", "brightness",  "fill",         "fill_value", NULL};
+    clade_augment *a = &recipe->augment;
+    if (!augment) return CLADE_OK;
+    size_t fill = CLADE_FILL_NEAREST;
+    clade_yaml_range positive = CLADE_YAML_NOT_NEGATIVE;
+    clade_status status = clade_recipe_check_keys(augment, "augment", keys);
+    if (!status) status = get_float(augment, "rotation", positive, 360, &a->rotation);
+    if (!status) status = get_float(augment, "width_shift", positive, 1, &a->width_shift);
+    if (!status) status = get_float(augment, "height_shift", positive, 1, &a->height_shift);
+    if (!status) status = get_float(augment, "shear", positive, 90, &a->shear);
+    if (!status) status = read_range(augment, "zoom", a->zoom);
+    if (!status) status = clade_yaml_get_bool(augment, "horizontal_flip", &a->horizontal_flip);
+    if (!status) status = clade_yaml_get_bool(augment, "vertical_flip", &a->vertical_flip);
+    if (!status) status = read_range(augment, "brightness", a->brightness);
+    if (!status) status = clade_yaml_get_word(augment, "fill", clade_recipe_fills, 4, &fill);
+    if (!status) status = get_float(augment, "fill_value", positive, 255, &a->fill_value);
+    a->fill = (clade_fill_mode)fill;
+    return status;
+}
+
+/* --- data --- */
+
+clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data)
+{
+    static const char *const keys[] = {"path",       "validation", "test", "validation_split",
+                                       "test_split", "seed",       NULL};
+    clade_data_options *d = &recipe->data;
+    d->height = recipe->preprocessing.height;
+    d->width = recipe->preprocessing.width;
+    d->channels = recipe->preprocessing.channels;
+    d->interpolation = recipe->preprocessing.interpolation;
+    if (!data) return CLADE_OK;
+    int64_t seed = 0;
+    clade_status status = clade_recipe_check_keys(data, "data", keys);
+    if (!status) status = clade_yaml_get_text(data, "path", &d->path);
+    if (!status) status = clade_yaml_get_text(data, "validation", &d->validation);
+    if (!status) status = clade_yaml_get_text(data, "test", &d->test);
+    if (!status)
+        status =
+            clade_yaml_get_number(data, "validation_split", CLADE_YAML_RATE, &d->validation_split);
+    if (!status)
+        status = clade_yaml_get_number(data, "test_split", CLADE_YAML_RATE, &d->test_split);
+    if (!status) status = clade_yaml_get_int(data, "seed", 0, INT64_MAX, &seed);
+    if (!status && d->validation_split + d->test_split >= 1)
+        status = clade_yaml_fail(data, CLADE_EINVAL,
+                                 "validation_split and test_split leave nothing to train on");
+    d->seed = (uint64_t)seed;
+    return status;
+}

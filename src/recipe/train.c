@@ -1,0 +1,216 @@
+/* The section of a recipe about training. */
+#include "recipe/recipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const clade_recipe_optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
+const char *const clade_recipe_schedules[] = {"constant", "step", "cosine", "plateau", NULL};
+const char *const clade_recipe_training_keys[] = {"loss",
+                                                  "optimizer",
+                                                  "lr",
+                                                  "batch",
+                                                  "epochs",
+                                                  "seed",
+                                                  "schedule",
+                                                  "class_weight",
+                                                  "early_stopping",
+                                                  "clip_norm",
+                                                  "top_k",
+                                                  "shuffle",
+                                                  "label_smoothing",
+                                                  NULL};
+
+const clade_recipe_loss clade_recipe_losses[] = {
+    {"binary_crossentropy", CLADE_LOSS_BINARY_CROSSENTROPY},
+    {"categorical_crossentropy", CLADE_LOSS_CATEGORICAL_CROSSENTROPY},
+    {"sparse_categorical_crossentropy", CLADE_LOSS_CATEGORICAL_CROSSENTROPY},
+    {"mse", CLADE_LOSS_MSE},
+    {"mean_squared_error", CLADE_LOSS_MSE},
+    {NULL, CLADE_LOSS_NONE},
+};
+enum { loss_words = sizeof clade_recipe_losses / sizeof *clade_recipe_losses - 1 };
+
+static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
+                              float *out)
+{
+    double value = *out;
+    clade_status status = clade_yaml_get_number(map, key, range, &value);
+    *out = (float)value;
+    return status;
+}
+
+static clade_status get_int(const clade_yaml *map, const char *key, int64_t low, int32_t *out)
+{
+    int64_t value = *out;
+    clade_status status = clade_yaml_get_int(map, key, low, INT32_MAX, &value);
+    *out = (int32_t)value;
+    return status;
+}
+
+/* A word, or a map with one key: the word and the map of its options (NULL: none). */
+static clade_status read_choice(const clade_yaml *node, const char *what, const char *const *words,
+                                size_t *kind, const clade_yaml **options)
+{
+    size_t count = clade_recipe_count_words(words);
+    *options = NULL;
+    if (clade_yaml_kind_of(node) != CLADE_YAML_MAP)
+        return clade_yaml_as_word(node, what, words, count, kind);
+    if (clade_yaml_count(node) != 1)
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "%s: expected one name with its options, found %zu", what,
+                               clade_yaml_count(node));
+    clade_status status = clade_recipe_check_keys(node, what, words);
+    if (status) return status;
+    for (*kind = 0; strcmp(words[*kind], clade_yaml_key(node, 0)); ++*kind) {}
+    *options = clade_yaml_item(node, 0);
+    return CLADE_OK;
+}
+
+/* --- optimizer --- */
+
+static clade_status read_optimizer(clade_optimizer *o, const clade_yaml *node)
+{
+    static const char *const keys[][8] = {
+        [CLADE_SGD] = {"lr", "momentum", "nesterov", "weight_decay", NULL},
+        [CLADE_RMSPROP] = {"lr", "rho", "momentum", "eps", "weight_decay", NULL},
+        [CLADE_ADAM] = {"lr", "beta1", "beta2", "eps", "weight_decay", NULL},
+        [CLADE_ADAMW] = {"lr", "beta1", "beta2", "eps", "weight_decay", NULL},
+    };
+    size_t kind = CLADE_RMSPROP; /* as Keras' compile() */
+    const clade_yaml *options = NULL;
+    clade_status status =
+        node ? read_choice(node, "optimizer", clade_recipe_optimizers, &kind, &options) : CLADE_OK;
+    o->kind = (clade_optimizer_kind)kind;
+    if (status || !options) return status;
+    status = clade_recipe_check_keys(options, clade_recipe_optimizers[kind], keys[kind]);
+    if (!status) status = get_float(options, "lr", CLADE_YAML_POSITIVE, &o->lr);
+    if (!status) status = get_float(options, "momentum", CLADE_YAML_RATE, &o->momentum);
+    if (!status) status = get_float(options, "rho", CLADE_YAML_RATE, &o->rho);
+    if (!status) status = get_float(options, "beta1", CLADE_YAML_RATE, &o->beta1);
+    if (!status) status = get_float(options, "beta2", CLADE_YAML_RATE, &o->beta2);
+    if (!status) status = get_float(options, "eps", CLADE_YAML_POSITIVE, &o->eps);
+    if (!status)
+        status = get_float(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
+    if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
+    if (!status && o->nesterov && o->momentum == 0)
+        status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");
+    return status;
+}
+
+/* --- schedule --- */
+
+static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
+{
+    static const char *const keys[][5] = {
+        [CLADE_SCHEDULE_CONSTANT] = {"warmup", NULL},
+        [CLADE_SCHEDULE_STEP] = {"epochs", "factor", "minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_COSINE] = {"minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_PLATEAU] = {"patience", "factor", "minimum", "warmup", NULL},
+    };
+    size_t kind = CLADE_SCHEDULE_CONSTANT;
+    const clade_yaml *options = NULL;
+    clade_status status =
+        node ? read_choice(node, "schedule", clade_recipe_schedules, &kind, &options) : CLADE_OK;
+    s->kind = (clade_lr_schedule_kind)kind;
+    if (status || !options) return status;
+    status = clade_recipe_check_keys(options, clade_recipe_schedules[kind], keys[kind]);
+    if (!status) status = get_float(options, "factor", CLADE_YAML_POSITIVE, &s->factor);
+    if (!status) status = get_float(options, "minimum", CLADE_YAML_NOT_NEGATIVE, &s->minimum);
+    if (!status) status = get_int(options, "epochs", 1, &s->epochs);
+    if (!status) status = get_int(options, "patience", 1, &s->patience);
+    if (!status) status = get_int(options, "warmup", 0, &s->warmup);
+    return status;
+}
+
+/* --- the rest --- */
+
+static clade_status read_loss(clade_training *t, const clade_yaml *train)
+{
+    const char *words[loss_words];
+    size_t loss = loss_words;
+    for (size_t i = 0; i < loss_words; i++) words[i] = clade_recipe_losses[i].word;
+    clade_status status = clade_yaml_get_word(train, "loss", words, loss_words, &loss);
+    t->loss = clade_recipe_losses[loss].loss;
+    return status;
+}
+
+/* `balanced`, or a map from classes to weights. */
+static clade_status read_class_weight(clade_recipe *recipe, const clade_yaml *node)
+{
+    clade_training *t = &recipe->training;
+    if (!node) return CLADE_OK;
+    if (clade_yaml_kind_of(node) != CLADE_YAML_MAP) {
+        size_t word;
+        t->balanced = true;
+        return clade_yaml_as_word(node, "class_weight", (const char *const[]){"balanced"}, 1,
+                                  &word);
+    }
+    size_t count = clade_yaml_count(node);
+    if (count == 0) return CLADE_OK;
+    recipe->class_weight = calloc(count, sizeof *recipe->class_weight);
+    if (!recipe->class_weight) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    for (size_t i = 0; i < count; i++) {
+        double weight;
+        clade_status status = clade_yaml_in_range(clade_yaml_item(node, i), clade_yaml_key(node, i),
+                                                  CLADE_YAML_NOT_NEGATIVE, &weight);
+        if (status) return status;
+        recipe->class_weight[i] = (clade_class_weight){clade_yaml_key(node, i), (float)weight};
+    }
+    t->class_weight = recipe->class_weight;
+    t->class_weights = count;
+    return CLADE_OK;
+}
+
+/* A number of epochs, or Keras' {patience: epochs}. */
+static clade_status read_early_stopping(clade_training *t, const clade_yaml *node)
+{
+    static const char *const keys[] = {"patience", NULL};
+    if (!node) return CLADE_OK;
+    int64_t patience = 0;
+    clade_status status;
+    if (clade_yaml_kind_of(node) == CLADE_YAML_MAP) {
+        status = clade_recipe_check_keys(node, "early_stopping", keys);
+        if (!status) status = clade_yaml_require(node, "patience", &node);
+        if (status) return status;
+    }
+    status = clade_yaml_as_int(node, "early_stopping", 0, INT32_MAX, &patience);
+    t->early_stopping = (int32_t)patience;
+    return status;
+}
+
+clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *train)
+{
+    clade_training *t = &recipe->training;
+    t->batch = 32;
+    t->epochs = 1;
+    t->optimizer.kind = CLADE_RMSPROP;
+    if (!train) return CLADE_OK;
+    bool shuffle = true;
+    double smoothing = 0;
+    int64_t seed = 0;
+    clade_status status = clade_recipe_check_keys(train, "train", clade_recipe_training_keys);
+    if (!status && clade_recipe_find(train, "lr"))
+        status = clade_yaml_fail(
+            clade_recipe_find(train, "lr"), CLADE_EINVAL,
+            "lr: expected below the optimizer's name, as in 'optimizer: {adam: {lr: "
+            "0.001}}'");
+    if (!status) status = read_loss(t, train);
+    if (!status) status = read_optimizer(&t->optimizer, clade_recipe_find(train, "optimizer"));
+    if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));
+    if (!status) status = get_int(train, "batch", 1, &t->batch);
+    if (!status) status = get_int(train, "epochs", 1, &t->epochs);
+    if (!status) status = clade_yaml_get_int(train, "seed", 0, INT64_MAX, &seed);
+    if (!status) status = clade_yaml_get_bool(train, "shuffle", &shuffle);
+    if (!status)
+        status = clade_yaml_get_number(train, "label_smoothing", CLADE_YAML_RATE, &smoothing);
+    if (!status)
+        status = get_float(train, "clip_norm", CLADE_YAML_NOT_NEGATIVE, &t->optimizer.clip_norm);
+    if (!status) status = get_int(train, "top_k", 0, &t->top_k);
+    if (!status) status = read_early_stopping(t, clade_recipe_find(train, "early_stopping"));
+    if (!status) status = read_class_weight(recipe, clade_recipe_find(train, "class_weight"));
+    t->seed = (uint64_t)seed;
+    t->no_shuffle = !shuffle;
+    t->label_smoothing = (float)smoothing;
+    return status;
+}

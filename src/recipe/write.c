@@ -1,0 +1,345 @@
+/* A recipe made of a graph and settings in code: they are written as the YAML that reads back to
+ * them. */
+#include "recipe/recipe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Maps under construction; the first error is kept, and what is added after it is dropped. */
+typedef struct writer {
+    clade_status status;
+} writer;
+
+static void put(writer *w, clade_yaml *map, const char *key, clade_yaml *value)
+{
+    if (!w->status && map)
+        w->status = clade_yaml_put(map, key, value);
+    else
+        clade_yaml_destroy(&value);
+}
+
+/* An empty list or map under the key, to be filled; NULL after an error. */
+static clade_yaml *put_empty(writer *w, clade_yaml *map, const char *key, clade_yaml_kind kind)
+{
+    put(w, map, key, clade_yaml_create(kind));
+    return w->status || !map ? NULL : clade_yaml_find(map, key);
+}
+
+static void append(writer *w, clade_yaml *list, clade_yaml *value)
+{
+    if (!w->status && list)
+        w->status = clade_yaml_append(list, value);
+    else
+        clade_yaml_destroy(&value);
+}
+
+/* The decimal number with the fewest digits that is this float. */
+static clade_yaml *float_node(float value)
+{
+    char text[32];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    return clade_yaml_create_number(strtod(text, NULL));
+}
+
+static void put_float(writer *w, clade_yaml *map, const char *key, float value)
+{
+    if (value != 0) put(w, map, key, float_node(value));
+}
+
+static void put_int(writer *w, clade_yaml *map, const char *key, int64_t value)
+{
+    if (value != 0) put(w, map, key, clade_yaml_create_int(value));
+}
+
+static void put_true(writer *w, clade_yaml *map, const char *key, bool value)
+{
+    if (value) put(w, map, key, clade_yaml_create_bool(true));
+}
+
+static void put_text(writer *w, clade_yaml *map, const char *key, const char *text)
+{
+    put(w, map, key, clade_yaml_create_text(text));
+}
+
+static void put_ints(writer *w, clade_yaml *map, const char *key, const int32_t *values, int count)
+{
+    clade_yaml *list = put_empty(w, map, key, CLADE_YAML_LIST);
+    for (int i = 0; i < count; i++) append(w, list, clade_yaml_create_int(values[i]));
+}
+
+static void put_floats(writer *w, clade_yaml *map, const char *key, const float *values, int count)
+{
+    clade_yaml *list = put_empty(w, map, key, CLADE_YAML_LIST);
+    for (int i = 0; i < count; i++) append(w, list, float_node(values[i]));
+}
+
+static bool is_zero(const int32_t *values, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (values[i]) return false;
+    return true;
+}
+
+/* --- layers --- */
+
+static void write_activation(writer *w, clade_yaml *map, const char *key,
+                             clade_activation activation, float alpha)
+{
+    if (activation != CLADE_LINEAR) put_text(w, map, key, clade_activation_name(activation));
+    put_float(w, map, "alpha", alpha);
+}
+
+static void write_padding(writer *w, clade_yaml *map, clade_padding padding, const int32_t *pad)
+{
+    if (padding == CLADE_PADDING_EXPLICIT)
+        put_ints(w, map, "padding", pad, 4);
+    else if (padding != CLADE_PADDING_VALID)
+        put_text(w, map, "padding", clade_recipe_paddings[padding]);
+}
+
+static void write_conv2d(writer *w, clade_yaml *map, const clade_layer *layer)
+{
+    const clade_conv2d_layer *l = &layer->as.conv2d;
+    bool depthwise = layer->kind == CLADE_LAYER_DEPTHWISE_CONV2D;
+    put_int(w, map, depthwise ? "multiplier" : "filters", l->filters);
+    put_ints(w, map, "kernel", l->kernel, 2);
+    if (!is_zero(l->stride, 2)) put_ints(w, map, "stride", l->stride, 2);
+    if (!is_zero(l->dilation, 2)) put_ints(w, map, "dilation", l->dilation, 2);
+    if (!depthwise) put_int(w, map, "groups", l->groups);
+    write_padding(w, map, l->padding, l->pad);
+    write_activation(w, map, "activation", l->activation, l->alpha);
+    if (l->no_bias) put(w, map, "use_bias", clade_yaml_create_bool(false));
+    if (l->init) put_text(w, map, "init", clade_recipe_initializers[l->init]);
+}
+
+static void write_dense(writer *w, clade_yaml *map, const clade_dense_layer *l)
+{
+    put_int(w, map, "units", l->units);
+    if (l->softmax)
+        put_text(w, map, "activation", "softmax");
+    else
+        write_activation(w, map, "activation", l->activation, l->alpha);
+    if (l->no_bias) put(w, map, "use_bias", clade_yaml_create_bool(false));
+    if (l->init) put_text(w, map, "init", clade_recipe_initializers[l->init]);
+}
+
+static void write_options(writer *w, clade_yaml *map, const clade_layer *layer)
+{
+    switch (layer->kind) {
+    case CLADE_LAYER_CONV2D:
+    case CLADE_LAYER_DEPTHWISE_CONV2D: write_conv2d(w, map, layer); break;
+    case CLADE_LAYER_DENSE: write_dense(w, map, &layer->as.dense); break;
+    case CLADE_LAYER_MAXPOOL2D:
+    case CLADE_LAYER_AVGPOOL2D:
+        put_ints(w, map, "window", layer->as.pool2d.window, 2);
+        if (!is_zero(layer->as.pool2d.stride, 2))
+            put_ints(w, map, "stride", layer->as.pool2d.stride, 2);
+        write_padding(w, map, layer->as.pool2d.padding, layer->as.pool2d.pad);
+        put_true(w, map, "count_pad", layer->as.pool2d.count_pad);
+        break;
+    case CLADE_LAYER_BATCHNORM:
+        put_float(w, map, "momentum", layer->as.batchnorm.momentum);
+        put_float(w, map, "eps", layer->as.batchnorm.eps);
+        put_true(w, map, "frozen", layer->as.batchnorm.frozen);
+        break;
+    case CLADE_LAYER_ACTIVATION:
+        put_text(w, map, "function", clade_activation_name(layer->as.activation.activation));
+        put_float(w, map, "alpha", layer->as.activation.alpha);
+        break;
+    case CLADE_LAYER_DROPOUT: put(w, map, "rate", float_node(layer->as.dropout.rate)); break;
+    case CLADE_LAYER_RESHAPE:
+        put_ints(w, map, "shape", layer->as.reshape.dim, layer->as.reshape.rank);
+        break;
+    case CLADE_LAYER_ZERO_PADDING2D: put_ints(w, map, "padding", layer->as.pad2d.pad, 4); break;
+    case CLADE_LAYER_LRN:
+        put_int(w, map, "size", layer->as.lrn.size);
+        put(w, map, "k", float_node(layer->as.lrn.k));
+        put(w, map, "alpha", float_node(layer->as.lrn.alpha));
+        put(w, map, "beta", float_node(layer->as.lrn.beta));
+        break;
+    default: break; /* no options */
+    }
+}
+
+static void write_layer(writer *w, clade_yaml *list, const clade_graph *graph, int32_t number)
+{
+    const clade_layer *layer = clade_graph_layer(graph, number);
+    append(w, list, clade_yaml_create(CLADE_YAML_MAP));
+    if (w->status) return;
+    clade_yaml *entry = clade_yaml_item(list, clade_yaml_count(list) - 1);
+    clade_yaml *map = put_empty(w, entry, clade_recipe_layer_word(layer->kind), CLADE_YAML_MAP);
+    write_options(w, map, layer);
+    put_text(w, map, "name", layer->name);
+    bool chain =
+        layer->input_count == 0 || (layer->input_count == 1 && layer->input[0] == number - 1);
+    if (!chain) {
+        clade_yaml *inputs = put_empty(w, map, "inputs", CLADE_YAML_LIST);
+        for (int32_t i = 0; i < layer->input_count; i++) {
+            int32_t from = layer->input[i];
+            append(w, inputs,
+                   clade_yaml_create_text(from ? clade_graph_layer(graph, from)->name : "input"));
+        }
+    }
+    if (layer->frozen) put(w, map, "trainable", clade_yaml_create_bool(false));
+}
+
+clade_status clade_recipe_write_layers(const clade_graph *graph, clade_yaml *list)
+{
+    writer w = {CLADE_OK};
+    for (int32_t i = 1; i < clade_graph_layers(graph); i++) write_layer(&w, list, graph, i);
+    return w.status;
+}
+
+/* --- sections --- */
+
+static void write_scaling(writer *w, clade_yaml *map, const clade_preprocessing *p,
+                          int32_t channels)
+{
+    /* scale = rescale / std and shift = −mean / std, with std 1 */
+    float scale[4] = {0}, mean[4] = {0};
+    bool same = true, shifted = false;
+    for (int c = 0; c < channels && c < 4; c++) {
+        scale[c] = p->scale[c] != 0 ? p->scale[c] : 1;
+        mean[c] = -p->shift[c];
+        same &= scale[c] == scale[0];
+        shifted |= mean[c] != 0;
+    }
+    if (!same)
+        put_floats(w, map, "rescale", scale, channels);
+    else if (scale[0] != 1)
+        put(w, map, "rescale", float_node(scale[0]));
+    if (shifted) put_floats(w, map, "mean", mean, channels);
+}
+
+clade_status clade_recipe_write_scaling(const clade_preprocessing *p, clade_yaml *input)
+{
+    writer w = {CLADE_OK};
+    write_scaling(&w, input, p, p->channels ? p->channels : 3);
+    return w.status;
+}
+
+static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_parts *parts)
+{
+    static const clade_preprocessing none;
+    const clade_preprocessing *p = parts->preprocessing ? parts->preprocessing : &none;
+    int32_t dim[3];
+    clade_graph_shape(parts->graph, 0, dim);
+    if ((p->height && p->height != dim[0]) || (p->width && p->width != dim[1]) ||
+        (p->channels && p->channels != dim[2]))
+        return clade_fail(CLADE_EINVAL,
+                          "recipe: the graph takes images of %d×%d×%d, the preprocessing gives "
+                          "%d×%d×%d",
+                          dim[0], dim[1], dim[2], p->height, p->width, p->channels);
+    clade_yaml *map = put_empty(w, root, "input", CLADE_YAML_MAP);
+    put_ints(w, map, "size", dim, 2);
+    put_int(w, map, "channels", dim[2]);
+    write_scaling(w, map, p, dim[2]);
+    if (p->interpolation != CLADE_NEAREST)
+        put_text(w, map, "interpolation", clade_recipe_interpolations[p->interpolation]);
+    return w->status;
+}
+
+static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
+{
+    clade_yaml *map = put_empty(w, root, "augment", CLADE_YAML_MAP);
+    put_float(w, map, "rotation", a->rotation);
+    put_float(w, map, "width_shift", a->width_shift);
+    put_float(w, map, "height_shift", a->height_shift);
+    put_float(w, map, "shear", a->shear);
+    if (a->zoom[0] != 0 || a->zoom[1] != 0) put_floats(w, map, "zoom", a->zoom, 2);
+    put_true(w, map, "horizontal_flip", a->horizontal_flip);
+    put_true(w, map, "vertical_flip", a->vertical_flip);
+    if (a->brightness[0] != 0 || a->brightness[1] != 0)
+        put_floats(w, map, "brightness", a->brightness, 2);
+    if (a->fill != CLADE_FILL_NEAREST) put_text(w, map, "fill", clade_recipe_fills[a->fill]);
+    put_float(w, map, "fill_value", a->fill_value);
+}
+
+static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer *o)
+{
+    clade_yaml *outer = put_empty(w, train, "optimizer", CLADE_YAML_MAP);
+    clade_yaml *map = put_empty(w, outer, clade_recipe_optimizers[o->kind], CLADE_YAML_MAP);
+    put_float(w, map, "lr", o->lr);
+    if (o->kind == CLADE_SGD || o->kind == CLADE_RMSPROP)
+        put_float(w, map, "momentum", o->momentum);
+    if (o->kind == CLADE_SGD) put_true(w, map, "nesterov", o->nesterov);
+    if (o->kind == CLADE_RMSPROP) put_float(w, map, "rho", o->rho);
+    if (o->kind == CLADE_ADAM || o->kind == CLADE_ADAMW) {
+        put_float(w, map, "beta1", o->beta1);
+        put_float(w, map, "beta2", o->beta2);
+    }
+    if (o->kind != CLADE_SGD) put_float(w, map, "eps", o->eps);
+    put_float(w, map, "weight_decay", o->weight_decay);
+    put_float(w, train, "clip_norm", o->clip_norm);
+}
+
+static void write_schedule(writer *w, clade_yaml *train, const clade_lr_schedule *s)
+{
+    if (s->kind == CLADE_SCHEDULE_CONSTANT && s->warmup == 0) return;
+    clade_yaml *outer = put_empty(w, train, "schedule", CLADE_YAML_MAP);
+    clade_yaml *map = put_empty(w, outer, clade_recipe_schedules[s->kind], CLADE_YAML_MAP);
+    if (s->kind == CLADE_SCHEDULE_STEP) put_int(w, map, "epochs", s->epochs);
+    if (s->kind == CLADE_SCHEDULE_PLATEAU) put_int(w, map, "patience", s->patience);
+    if (s->kind == CLADE_SCHEDULE_STEP || s->kind == CLADE_SCHEDULE_PLATEAU)
+        put_float(w, map, "factor", s->factor);
+    if (s->kind != CLADE_SCHEDULE_CONSTANT) put_float(w, map, "minimum", s->minimum);
+    put_int(w, map, "warmup", s->warmup);
+}
+
+static void write_training(writer *w, clade_yaml *root, const clade_training *t)
+{
+    clade_yaml *map = put_empty(w, root, "train", CLADE_YAML_MAP);
+    for (const clade_recipe_loss *l = clade_recipe_losses; l->word; l++) {
+        if (l->loss != t->loss) continue;
+        put_text(w, map, "loss", l->word);
+        break;
+    }
+    put_float(w, map, "label_smoothing", t->label_smoothing);
+    write_optimizer(w, map, &t->optimizer);
+    write_schedule(w, map, &t->schedule);
+    put_int(w, map, "batch", t->batch);
+    put_int(w, map, "epochs", t->epochs);
+    put_int(w, map, "seed", (int64_t)t->seed);
+    if (t->no_shuffle) put(w, map, "shuffle", clade_yaml_create_bool(false));
+    put_int(w, map, "early_stopping", t->early_stopping);
+    if (t->balanced) put_text(w, map, "class_weight", "balanced");
+    if (!t->balanced && t->class_weights) {
+        clade_yaml *weights = put_empty(w, map, "class_weight", CLADE_YAML_MAP);
+        for (size_t i = 0; i < t->class_weights; i++)
+            put(w, weights, t->class_weight[i].name, float_node(t->class_weight[i].weight));
+    }
+    put_int(w, map, "top_k", t->top_k);
+}
+
+static clade_status write(const clade_recipe_parts *parts, clade_yaml *root)
+{
+    writer w = {CLADE_OK};
+    put_text(&w, root, "name", parts->name ? parts->name : "model");
+    clade_status status = write_input(&w, root, parts);
+    if (status) return status;
+    if (parts->augment) write_augment(&w, root, parts->augment);
+    clade_yaml *list = put_empty(&w, root, "model", CLADE_YAML_LIST);
+    if (!w.status) w.status = clade_recipe_write_layers(parts->graph, list);
+    if (parts->training) write_training(&w, root, parts->training);
+    return w.status;
+}
+
+clade_status clade_recipe_create(const clade_recipe_parts *parts, clade_recipe **out)
+{
+    if (!parts || !parts->graph || !out) return clade_fail(CLADE_EINVAL, "a recipe needs a graph");
+    *out = NULL;
+    char *text = NULL;
+    size_t size;
+    clade_yaml *root = clade_yaml_create(CLADE_YAML_MAP);
+    clade_status status =
+        root ? write(parts, root) : clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    if (!status) status = clade_yaml_emit(root, &text, &size);
+    if (!status) status = clade_recipe_parse(text, parts->name ? parts->name : "model", out);
+    free(text);
+    clade_yaml_destroy(&root);
+    return status;
+}

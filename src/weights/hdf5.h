@@ -1,0 +1,44 @@
+/* Arrays of floats in an HDF5 file as h5py writes it for Keras.
+ *
+ * Read here (HDF5 File Format Specification 3.0): superblocks 0 and 1, groups of version 1 (B-tree,
+ * local heap), object headers of version 1, float32 and float64 in one contiguous or compact block.
+ * Links to elsewhere, compressed and chunked data are not. Nothing in the file can make this read
+ * outside it, use more memory than a small multiple of it, or take long. */
+#ifndef CLADE_WEIGHTS_HDF5_H
+#define CLADE_WEIGHTS_HDF5_H
+
+#include <clade/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { clade_hdf5_max_rank = 8 };
+
+/* An array; everything in it belongs to the file. */
+typedef struct clade_hdf5_array {
+    const char *name; /* its path: "conv1/conv1/kernel:0" */
+    int32_t rank;
+    int64_t shape[clade_hdf5_max_rank];
+    size_t count;        /* of elements */
+    bool wide;           /* float64; else float32 */
+    const uint8_t *data; /* little-endian, at any address */
+} clade_hdf5_array;
+
+typedef struct clade_hdf5 clade_hdf5;
+
+/* Errors: EIO; EFORMAT (no HDF5, cut short, damaged); EUNSUPPORTED (a form of HDF5 that is not
+ * read; the text says which); ENOMEM. Arrays of other numbers, and what is no array, are passed
+ * over. */
+clade_status clade_hdf5_open(const char *path, clade_hdf5 **out);
+/* The same from memory, which is copied; `name` stands for it in error texts. */
+clade_status clade_hdf5_open_memory(const void *bytes, size_t size, const char *name,
+                                    clade_hdf5 **out);
+void clade_hdf5_destroy(clade_hdf5 **file);
+
+size_t clade_hdf5_count(const clade_hdf5 *file);
+const clade_hdf5_array *clade_hdf5_at(const clade_hdf5 *file, size_t i);
+/* The values as float32, `count` of them. */
+void clade_hdf5_floats(const clade_hdf5_array *array, float *out);
+
+#endif
