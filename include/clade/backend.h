@@ -14,8 +14,11 @@
 extern "C" {
 #endif
 
-/* Raised when this file changes what a backend must do. A plugin built for another is refused. */
-#define CLADE_BACKEND_ABI 2
+/* Raised when this file changes what a backend must do; a plugin built for another is refused.
+ * Other changes only add members at the end of structs, and ops, which are found by name: a plugin
+ * goes on working, and runs ops that it does not know, or whose arguments have grown, by the
+ * reference. */
+#define CLADE_BACKEND_ABI 3
 
 /* Memory as the front end keeps it. */
 struct clade_buffer {
@@ -40,9 +43,43 @@ typedef struct clade_algorithm_timing {
     const char *failure; /* why it cannot be used; NULL: it can */
 } clade_algorithm_timing;
 
+/* What a backend has made of a call: all that is decided before it runs. */
+typedef struct clade_plan {
+    const char *algorithm; /* its name, a constant of the backend; NULL: the op has but one */
+    size_t workspace;      /* bytes that run may use; calls share the memory, which holds nothing */
+    void *state;           /* the backend's own; NULL, or `discard` frees it */
+} clade_plan;
+
+/* How a backend does an op. */
+typedef struct clade_op_slot {
+    /* Chooses the algorithm for a call and fills in `plan`, which is zeros. The arguments are
+     * checked and final: shapes, parameters, buffers and offsets; only parameters declared with
+     * CLADE_STEP_PARAM may be others when it runs. NULL: nothing is to be planned. */
+    clade_status (*plan)(void *context, const clade_args *args, clade_plan *plan);
+    /* Queues what was planned. NULL: the reference runs instead. */
+    clade_status (*run)(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace);
+} clade_op_slot;
+
+/* An op as it was when a backend was built. */
+typedef struct clade_op_signature {
+    const char *name;
+    size_t args_size;
+} clade_op_signature;
+
+/* The ops of this header, in the order of clade_op; CLADE_OPS of them. */
+static inline const clade_op_signature *clade_op_signatures(void)
+{
+    static const clade_op_signature list[] = {
+#define CLADE_OP(id, family, forward, flags, doc) {#id, sizeof(clade_##id##_args)},
+#include <clade/ops.def>
+    };
+    return list;
+}
+
 typedef struct clade_backend {
-    uint32_t abi; /* CLADE_BACKEND_ABI */
-    uint32_t ops; /* CLADE_OPS: how many slots the table ends with */
+    uint32_t abi;  /* CLADE_BACKEND_ABI */
+    uint32_t size; /* sizeof(clade_backend): members that a later Clade adds at the end are NULL */
     const char *name;
 
     /* How many devices there are; 0 with CLADE_OK and `note` when there are none. */
@@ -59,16 +96,18 @@ typedef struct clade_backend {
     clade_status (*finish)(void *context);
 
     /* Optional: the memory as the host sees it (valid after finish), if it is the host's memory
-     * too. Without it ops that are NULL below run through host copies. */
+     * too. Without it ops that the backend does not have run through host copies. */
     void *(*host)(void *context, void *handle);
-    /* Optional: the bytes of workspace that a call needs. One block, large enough for the
-     * largest call, is given to every call; queued calls share it, so the queue must be in order.
-     */
-    size_t (*workspace)(void *context, clade_op op, const clade_args *args);
 
-    /* Optional: called once after open with the device's own copy of this table, whose op slots it
-     * may set to the functions that suit this very device. */
-    void (*specialise)(void *context, struct clade_backend *table);
+    /* clade_op_signatures and CLADE_OPS: the ops that the backend was built with; may be NULL and 0
+     * as long as it has none. */
+    const clade_op_signature *(*signatures)(void);
+    size_t op_count;
+    /* Called once after open: sets slot[op] for each op that this device has a version of; the
+     * others are zeros. */
+    void (*ops)(void *context, clade_op_slot *slot);
+    /* Optional: frees the state of a plan. */
+    void (*discard)(void *context, void *state);
 
     /* Optional, both or none, for devices that work behind the host; used when options.profile is
      * set. mark: what is queued from now on belongs to call `number`, from 0. times: waits, sets
@@ -78,8 +117,9 @@ typedef struct clade_backend {
     clade_status (*times)(void *context, clade_call_time *times, size_t count);
 
     /* Optional, for backends that choose by measurement how a call is done. choice: the i-th call
-     * met so far, false behind the last. choose: keeps for later what timings of a call gave (NULL:
-     * of matrix products in general). warning: what clade_device_warning gives. */
+     * planned so far that has several algorithms, false behind the last. choose: keeps for later
+     * what timings of a call gave (NULL: of matrix products in general). warning: what
+     * clade_device_warning gives. */
     bool (*choice)(void *context, size_t i, clade_algorithm_choice *out);
     clade_status (*choose)(void *context, const clade_call *call,
                            const clade_algorithm_timing *timings, size_t count);
@@ -88,11 +128,6 @@ typedef struct clade_backend {
     /* Optional: measures the device's own limits, in some tenths of a second: operations of fused
      * multiply-adds in registers per second, and bytes per second of a[i] = b[i] + s c[i]. */
     clade_status (*peak)(void *context, double *flops, double *bytes);
-
-    /* One slot per op: queues it. NULL: the reference runs instead. */
-#define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    clade_status (*id)(void *context, const clade_##id##_args *args, void *workspace);
-#include <clade/ops.def>
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

@@ -85,12 +85,18 @@ CLADE_API clade_status clade_buffer_read(clade_buffer *buffer, size_t offset, vo
 CLADE_API clade_status clade_tensor_write(const clade_tensor *t, const void *source);
 CLADE_API clade_status clade_tensor_read(const clade_tensor *t, void *target);
 
-/* Checks a call completely (shapes, dtypes, buffers of this device, ranges, overlaps) and sets
- * aside the workspace it needs. A prepared call may be run any number of times. */
+/* Checks a call completely (shapes, dtypes, buffers of this device, ranges, overlaps), has the
+ * backend plan it, and sets aside the workspace that the plan needs. A prepared call may be run any
+ * number of times; of its arguments only the parameters that ops.def declares with CLADE_STEP_PARAM
+ * may change in between. Preparing it again releases the plan it had. */
 CLADE_API clade_status clade_call_prepare(clade_device *device, clade_call *call);
-/* Queues a prepared call. Nothing is checked or allocated. */
-CLADE_API clade_status clade_call_run(clade_device *device, const clade_call *call);
-/* Both, for single calls. */
+/* Frees the plan of a call, before its device is closed; a call that was never prepared has none. A
+ * copy of a prepared call shares its plan: only one of them is released. */
+CLADE_API void clade_call_release(clade_call *call);
+/* Queues a prepared call. Nothing is checked, decided, looked up or allocated; only where something
+ * that was planned is not yet compiled, the first call to run compiles all that is not. */
+CLADE_API clade_status clade_call_run(const clade_call *call);
+/* Prepares, runs and releases a single call. */
 CLADE_API clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args);
 
 /* When a call ran. */

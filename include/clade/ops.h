@@ -67,6 +67,7 @@ typedef union clade_args {
 typedef struct clade_call {
     clade_op op;
     clade_args args;
+    struct clade_prepared *prepared; /* by clade_call_prepare; NULL before it */
 } clade_call;
 
 typedef enum clade_slot_kind {

@@ -34,6 +34,7 @@ static void release_block(block *b)
 
 static void release(staged *s)
 {
+    clade_call_release(&s->call);
     for (int i = 0; i < slots; i++) clade_buffer_destroy(&s->buffer[i]);
     clade_device_close(&s->device);
 }
@@ -82,7 +83,7 @@ static clade_status stage(const char *device, const clade_device_options *option
 static clade_status run(staged *s, block *out)
 {
     const clade_op_info *info = clade_op_describe(s->call.op);
-    clade_status status = clade_call_run(s->device, &s->call);
+    clade_status status = clade_call_run(&s->call);
     for (size_t i = 0; i < info->slot_count && !status; i++) {
         if (!s->buffer[i] || !clade_slot_writes(info->slots[i].kind)) continue;
         out->count[i] = clade_buffer_bytes(s->buffer[i]) / 4;
@@ -160,7 +161,7 @@ static clade_status take_time(staged *s, double *seconds)
     *seconds = INFINITY;
     for (int round = 0; !status && (round < 3 || clade_clock() - begun < enough); round++) {
         double from = clade_clock();
-        status = clade_call_run(s->device, &s->call);
+        status = clade_call_run(&s->call);
         if (!status) status = clade_device_finish(s->device);
         double took = clade_clock() - from;
         if (took < *seconds) *seconds = took;

@@ -30,7 +30,7 @@ clade_status clade_bench_model_step(void *user)
 static clade_status step_from_bytes(void *user)
 {
     bench_model *m = user;
-    clade_status status = clade_call_run(clade_model_device(m->model), &m->sample);
+    clade_status status = clade_call_run(&m->sample);
     return status ? status : clade_bench_model_step(m);
 }
 
@@ -40,6 +40,7 @@ void clade_bench_model_release(void *user)
     if (--m->users > 0) return;
     clade_updater_destroy(&m->updater);
     clade_model_destroy(&m->model);
+    clade_call_release(&m->sample);
     clade_buffer_destroy(&m->bytes);
     clade_buffer_destroy(&m->matrix);
     free(m->name);

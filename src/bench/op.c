@@ -60,12 +60,13 @@ typedef struct bench_op {
 static clade_status run(void *user)
 {
     bench_op *o = user;
-    return clade_call_run(o->device, &o->call);
+    return clade_call_run(&o->call);
 }
 
 static void destroy(void *user)
 {
     bench_op *o = user;
+    clade_call_release(&o->call);
     for (int i = 0; i < conform_slots; i++) clade_buffer_destroy(&o->buffer[i]);
     free(o);
 }

@@ -204,13 +204,20 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
 /* ---- the backend ---- */
 
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    static clade_status run_##id(void *context, const clade_##id##_args *args, void *workspace)    \
+    static clade_status run_##id(void *context, const clade_args *args, const clade_plan *plan,    \
+                                 void *workspace)                                                  \
     {                                                                                              \
-        (void)workspace;                                                                           \
-        clade_args all = {.id = *args};                                                            \
-        return run_op(context, CLADE_OP_##id, &all);                                               \
+        (void)plan, (void)workspace;                                                               \
+        return run_op(context, CLADE_OP_##id, args);                                               \
     }
 #include <clade/ops.def>
+
+static void fault_ops(void *context, clade_op_slot *slot)
+{
+    (void)context;
+#define CLADE_OP(id, family, forward, flags, doc) slot[CLADE_OP_##id].run = run_##id;
+#include <clade/ops.def>
+}
 
 static void fault_close(void *context) { free(context); }
 
@@ -257,7 +264,7 @@ static void *fault_host(void *context, void *handle)
 
 static const clade_backend backend = {
     .abi = CLADE_BACKEND_ABI,
-    .ops = CLADE_OPS,
+    .size = sizeof(clade_backend),
     .name = "fault",
     .close = fault_close,
     .alloc = fault_alloc,
@@ -266,8 +273,9 @@ static const clade_backend backend = {
     .read = fault_read,
     .finish = fault_finish,
     .host = fault_host,
-#define CLADE_OP(id, family, forward, flags, doc) .id = run_##id,
-#include <clade/ops.def>
+    .signatures = clade_op_signatures,
+    .op_count = CLADE_OPS,
+    .ops = fault_ops,
 };
 
 clade_status clade_fault_device(const conform_fault *fault, int variant, clade_device **out)
@@ -282,8 +290,14 @@ clade_status clade_fault_device(const conform_fault *fault, int variant, clade_d
     }
     context->fault = fault;
     context->variant = variant;
-    device->table = backend;
     device->context = context;
+    clade_status status = clade_device_take_table(device, &backend);
+    if (status) {
+        free(device);
+        free(context);
+        *out = NULL;
+        return status;
+    }
     snprintf(device->info.id, sizeof device->info.id, "self-test");
     return CLADE_OK;
 }

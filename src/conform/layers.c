@@ -304,7 +304,7 @@ static clade_status run_device(const tape *t, clade_device *device, const values
     for (int i = 0; !status && i < t->variable_count; i++)
         status =
             clade_buffer_write(buffer, offset[i], t->variables[i].initial, t->variables[i].bytes);
-    clade_call calls[most_calls];
+    clade_call calls[most_calls] = {0};
     for (int i = 0; !status && i < t->call_count; i++) {
         const tape_call *c = &t->calls[i];
         calls[i] = (clade_call){.op = c->info->op, .args = c->args};
@@ -316,10 +316,11 @@ static clade_status run_device(const tape *t, clade_device *device, const values
         }
         status = clade_call_prepare(device, &calls[i]);
     }
-    for (int i = 0; !status && i < t->call_count; i++) status = clade_call_run(device, &calls[i]);
+    for (int i = 0; !status && i < t->call_count; i++) status = clade_call_run(&calls[i]);
     if (!status) status = clade_device_finish(device);
     for (int i = 0; !status && i < t->variable_count; i++)
         status = clade_buffer_read(buffer, offset[i], v->block[i], t->variables[i].bytes);
+    for (int i = 0; i < t->call_count; i++) clade_call_release(&calls[i]);
     clade_buffer_destroy(&buffer);
     return status;
 }

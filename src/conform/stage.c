@@ -46,7 +46,7 @@ typedef struct stage {
     place places[conform_slots];
     bool present[conform_slots];
     region regions[conform_slots];
-    int image_count;
+    int region_count;
 } stage;
 
 static size_t align(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -65,11 +65,11 @@ static void place_slots(stage *s)
     const conform_problem *problem = s->problem;
     int shared = s->layout->in_place >= 0 ? first_output(problem->info) : -1;
     size_t end[conform_slots] = {0};
-    s->image_count = 0;
+    s->region_count = 0;
     for (size_t i = 0; i < problem->info->slot_count; i++) {
         s->present[i] = problem->initial[i] && (int)i != s->layout->absent;
         if (!s->present[i] || (int)i == shared) continue;
-        int im = s->layout->separate ? s->image_count : 0;
+        int im = s->layout->separate ? s->region_count : 0;
         size_t size = clade_dtype_size(problem->args.slot[i].dtype);
         size_t shift = s->layout->separate ? 0 : shifts[i % (sizeof shifts / sizeof *shifts)];
         place *p = &s->places[i];
@@ -77,16 +77,16 @@ static void place_slots(stage *s)
         p->offset = align(end[im] + guard, 64) + shift * size;
         p->bytes = problem->count[i] * size;
         end[im] = p->offset + p->bytes;
-        s->image_count = im + 1;
+        s->region_count = im + 1;
     }
     if (shared >= 0) s->places[shared] = s->places[s->layout->in_place];
-    for (int i = 0; i < s->image_count; i++) s->regions[i].bytes = align(end[i] + guard, 64);
+    for (int i = 0; i < s->region_count; i++) s->regions[i].bytes = align(end[i] + guard, 64);
 }
 
 /* The regions' contents: a pattern everywhere, the slots' values in their places. */
 static clade_status paint(stage *s)
 {
-    for (int i = 0; i < s->image_count; i++) {
+    for (int i = 0; i < s->region_count; i++) {
         region *im = &s->regions[i];
         im->before = malloc(im->bytes);
         im->after = malloc(im->bytes);
@@ -109,7 +109,7 @@ static clade_status run(stage *s, clade_device *device)
     const clade_op_info *info = s->problem->info;
     clade_call call = {.op = info->op, .args = s->problem->args};
     clade_status status = CLADE_OK;
-    for (int i = 0; !status && i < s->image_count; i++) {
+    for (int i = 0; !status && i < s->region_count; i++) {
         region *im = &s->regions[i];
         status = clade_buffer_create(device, im->bytes, &im->buffer);
         if (!status) status = clade_buffer_write(im->buffer, 0, im->before, im->bytes);
@@ -124,12 +124,13 @@ static clade_status run(stage *s, clade_device *device)
         t->offset = s->places[i].offset / clade_dtype_size(t->dtype);
     }
     if (!status) status = clade_call_prepare(device, &call);
-    if (!status) status = clade_call_run(device, &call);
+    if (!status) status = clade_call_run(&call);
     if (!status) status = clade_device_finish(device);
-    for (int i = 0; !status && i < s->image_count; i++)
+    for (int i = 0; !status && i < s->region_count; i++)
         status =
             clade_buffer_read(s->regions[i].buffer, 0, s->regions[i].after, s->regions[i].bytes);
-    for (int i = 0; i < s->image_count; i++) clade_buffer_destroy(&s->regions[i].buffer);
+    clade_call_release(&call);
+    for (int i = 0; i < s->region_count; i++) clade_buffer_destroy(&s->regions[i].buffer);
     return status;
 }
 
@@ -168,7 +169,7 @@ static void check_memory(stage *s, conform_failure *failure)
             memcpy(s->regions[p->region].before + p->offset,
                    s->regions[p->region].after + p->offset, p->bytes);
     }
-    for (int i = 0; i < s->image_count; i++) {
+    for (int i = 0; i < s->region_count; i++) {
         const region *im = &s->regions[i];
         if (!memcmp(im->before, im->after, im->bytes)) continue;
         size_t at = 0;

@@ -61,8 +61,8 @@ static clade_status activation_dx(void *context, const clade_activation_dx_args 
     return CLADE_OK;
 }
 
-void CPU_NAME(activation)(clade_backend *table);
-void CPU_NAME(activation)(clade_backend *table)
+void CPU_NAME(activation)(cpu_table *table);
+void CPU_NAME(activation)(cpu_table *table)
 {
     table->activation = activation;
     table->activation_dx = activation_dx;

@@ -375,8 +375,8 @@ clade_status CPU_NAME(conv2d_dx)(void *context, const clade_conv2d_dx_args *a, v
     return CPU_NAME(conv_dx)(context, a, NULL, workspace);
 }
 
-void CPU_NAME(conv)(clade_backend *table);
-void CPU_NAME(conv)(clade_backend *table)
+void CPU_NAME(conv)(cpu_table *table);
+void CPU_NAME(conv)(cpu_table *table)
 {
     table->conv2d = CPU_NAME(conv2d);
     table->conv2d_norm = conv2d_norm;

@@ -271,8 +271,8 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
                  : CPU_NAME(conv2d_dw)(context, &conv, rest);
 }
 
-void CPU_NAME(conv_pool)(clade_backend *table);
-void CPU_NAME(conv_pool)(clade_backend *table)
+void CPU_NAME(conv_pool)(cpu_table *table);
+void CPU_NAME(conv_pool)(cpu_table *table)
 {
     table->conv2d_maxpool = conv2d_maxpool;
     table->conv2d_maxpool_dx = conv2d_maxpool_dx;

@@ -175,8 +175,8 @@ static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *work
     return run_moved(context, m, &a->dy, &a->dx);
 }
 
-void CPU_NAME(copy)(clade_backend *table);
-void CPU_NAME(copy)(clade_backend *table)
+void CPU_NAME(copy)(cpu_table *table);
+void CPU_NAME(copy)(cpu_table *table)
 {
     table->fill = fill;
     table->copy = copy;

@@ -130,7 +130,7 @@ static void *cpu_host(void *context, void *handle)
     return handle;
 }
 
-static size_t cpu_workspace(void *context, clade_op op, const clade_args *args)
+static size_t workspace_of(void *context, clade_op op, const clade_args *args)
 {
     size_t bytes = 0;
 #define FAMILY(name)                                                                               \
@@ -140,16 +140,30 @@ static size_t cpu_workspace(void *context, clade_op op, const clade_args *args)
     return bytes;
 }
 
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    static clade_status plan_##id(void *context, const clade_args *args, clade_plan *plan)         \
+    {                                                                                              \
+        plan->workspace = workspace_of(context, CLADE_OP_##id, args);                              \
+        return CLADE_OK;                                                                           \
+    }                                                                                              \
+    static clade_status run_##id(void *context, const clade_args *args, const clade_plan *plan,    \
+                                 void *workspace)                                                  \
+    {                                                                                              \
+        (void)plan;                                                                                \
+        const cpu_context *cpu = context;                                                          \
+        return cpu->table.id(context, &args->id, workspace);                                       \
+    }
+#include <clade/ops.def>
+
 #define FAMILY(name)                                                                               \
-    void clade_cpu_##name##_baseline(clade_backend *table);                                        \
-    void clade_cpu_##name##_avx2(clade_backend *table);                                            \
-    void clade_cpu_##name##_avx512(clade_backend *table);
+    void clade_cpu_##name##_baseline(cpu_table *table);                                            \
+    void clade_cpu_##name##_avx2(cpu_table *table);                                                \
+    void clade_cpu_##name##_avx512(cpu_table *table);
 CPU_FAMILIES(FAMILY)
 #undef FAMILY
 
-static void cpu_specialise(void *context, clade_backend *table)
+static void find_ops(cpu_table *table)
 {
-    (void)context;
     switch (best_isa()) {
 #if defined(__x86_64__)
 #define FAMILY(name) clade_cpu_##name##_avx512(table);
@@ -165,11 +179,26 @@ static void cpu_specialise(void *context, clade_backend *table)
     }
 }
 
+static void cpu_ops(void *context, clade_op_slot *slot)
+{
+    cpu_context *cpu = context;
+    find_ops(&cpu->table);
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    if (cpu->table.id) slot[CLADE_OP_##id] = (clade_op_slot){plan_##id, run_##id};
+#include <clade/ops.def>
+}
+
+static clade_status cpu_peak(void *context, double *flops, double *bytes)
+{
+    const cpu_context *cpu = context;
+    return cpu->table.peak(context, flops, bytes);
+}
+
 const clade_backend *clade_cpu_backend(void)
 {
     static const clade_backend backend = {
         .abi = CLADE_BACKEND_ABI,
-        .ops = CLADE_OPS,
+        .size = sizeof(clade_backend),
         .name = "cpu",
         .count = cpu_count,
         .describe = cpu_describe,
@@ -181,8 +210,10 @@ const clade_backend *clade_cpu_backend(void)
         .read = cpu_read,
         .finish = cpu_finish,
         .host = cpu_host,
-        .workspace = cpu_workspace,
-        .specialise = cpu_specialise,
+        .signatures = clade_op_signatures,
+        .op_count = CLADE_OPS,
+        .ops = cpu_ops,
+        .peak = cpu_peak,
     };
     return &backend;
 }

@@ -8,9 +8,18 @@
 
 #include <clade/backend.h>
 
+/* The fast ops of an instruction set. */
+typedef struct cpu_table {
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    clade_status (*id)(void *context, const clade_##id##_args *args, void *workspace);
+#include <clade/ops.def>
+    clade_status (*peak)(void *context, double *flops, double *bytes);
+} cpu_table;
+
 typedef struct cpu_context {
     clade_pool *pool;
     clade_math math;
+    cpu_table table;
 } cpu_context;
 
 const clade_backend *clade_cpu_backend(void);

@@ -251,8 +251,8 @@ static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *
     return CLADE_OK;
 }
 
-void CPU_NAME(dense)(clade_backend *table);
-void CPU_NAME(dense)(clade_backend *table)
+void CPU_NAME(dense)(cpu_table *table);
+void CPU_NAME(dense)(cpu_table *table)
 {
     table->dense = dense;
     table->dense_dx = dense_dx;

@@ -70,8 +70,8 @@ static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, vo
     return CLADE_OK;
 }
 
-void CPU_NAME(dropout)(clade_backend *table);
-void CPU_NAME(dropout)(clade_backend *table)
+void CPU_NAME(dropout)(cpu_table *table);
+void CPU_NAME(dropout)(cpu_table *table)
 {
     table->dropout = dropout;
     table->dropout_dx = dropout_dx;

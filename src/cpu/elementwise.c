@@ -96,8 +96,8 @@ static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *work
     return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, workspace);
 }
 
-void CPU_NAME(elementwise)(clade_backend *table);
-void CPU_NAME(elementwise)(clade_backend *table)
+void CPU_NAME(elementwise)(cpu_table *table);
+void CPU_NAME(elementwise)(cpu_table *table)
 {
     table->add = add;
     table->add_dx = add_dx;

@@ -202,5 +202,5 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
     return CLADE_OK;
 }
 
-void CPU_NAME(image)(clade_backend *table);
-void CPU_NAME(image)(clade_backend *table) { table->affine_sample = affine_sample; }
+void CPU_NAME(image)(cpu_table *table);
+void CPU_NAME(image)(cpu_table *table) { table->affine_sample = affine_sample; }

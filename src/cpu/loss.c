@@ -156,8 +156,8 @@ static clade_status topk_count(void *context, const clade_topk_count_args *a, vo
     return CLADE_OK;
 }
 
-void CPU_NAME(loss)(clade_backend *table);
-void CPU_NAME(loss)(clade_backend *table)
+void CPU_NAME(loss)(cpu_table *table);
+void CPU_NAME(loss)(cpu_table *table)
 {
     table->softmax = softmax;
     table->softmax_dx = softmax_dx;

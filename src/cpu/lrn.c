@@ -66,8 +66,8 @@ static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *work
     return CLADE_OK;
 }
 
-void CPU_NAME(lrn)(clade_backend *table);
-void CPU_NAME(lrn)(clade_backend *table)
+void CPU_NAME(lrn)(cpu_table *table);
+void CPU_NAME(lrn)(cpu_table *table)
 {
     table->lrn = lrn;
     table->lrn_dx = lrn_dx;

@@ -270,8 +270,8 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
     return CLADE_OK;
 }
 
-void CPU_NAME(norm)(clade_backend *table);
-void CPU_NAME(norm)(clade_backend *table)
+void CPU_NAME(norm)(cpu_table *table);
+void CPU_NAME(norm)(cpu_table *table)
 {
     table->batchnorm = batchnorm;
     table->batchnorm_dx = batchnorm_dx;

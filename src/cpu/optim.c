@@ -143,8 +143,8 @@ static clade_status adam(void *context, const clade_adam_args *a, void *workspac
     return CLADE_OK;
 }
 
-void CPU_NAME(optim)(clade_backend *table);
-void CPU_NAME(optim)(clade_backend *table)
+void CPU_NAME(optim)(cpu_table *table);
+void CPU_NAME(optim)(cpu_table *table)
 {
     table->norm_clip = norm_clip;
     table->sgd = sgd;

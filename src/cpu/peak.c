@@ -65,5 +65,5 @@ static clade_status peak(void *context, double *flops, double *bytes)
     return status;
 }
 
-void CPU_NAME(peak)(clade_backend *table);
-void CPU_NAME(peak)(clade_backend *table) { table->peak = peak; }
+void CPU_NAME(peak)(cpu_table *table);
+void CPU_NAME(peak)(cpu_table *table) { table->peak = peak; }

@@ -294,8 +294,8 @@ static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_
     return CLADE_OK;
 }
 
-void CPU_NAME(pool)(clade_backend *table);
-void CPU_NAME(pool)(clade_backend *table)
+void CPU_NAME(pool)(cpu_table *table);
+void CPU_NAME(pool)(cpu_table *table)
 {
     table->maxpool2d = maxpool2d;
     table->maxpool2d_dx = maxpool2d_dx;

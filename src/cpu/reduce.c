@@ -262,8 +262,8 @@ static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void
     return run_broadcast(context, job, &a->dx, &a->dy, NULL);
 }
 
-void CPU_NAME(reduce)(clade_backend *table);
-void CPU_NAME(reduce)(clade_backend *table)
+void CPU_NAME(reduce)(cpu_table *table);
+void CPU_NAME(reduce)(cpu_table *table)
 {
     table->reduce = reduce;
     table->reduce_dx = reduce_dx;

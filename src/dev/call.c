@@ -6,18 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The backend's slot of an op, whatever its type. */
-static bool has_op(const clade_device *device, clade_op op)
-{
-    switch (op) {
-        /* clang-format off */
-#define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    case CLADE_OP_##id: return device->table.id != NULL;
-#include <clade/ops.def>
-        /* clang-format on */
-    default: return false;
-    }
-}
+static bool has_op(const clade_device *device, clade_op op) { return device->slot[op].run != NULL; }
 
 char clade_device_support(const clade_device *device, clade_op op)
 {
@@ -66,8 +55,30 @@ static clade_status check_memory(const clade_device *device, const clade_op_info
     return CLADE_OK;
 }
 
+/* Has the backend plan a call. */
+static clade_status plan_call(clade_device *device, const clade_call *call, clade_prepared **out)
+{
+    const clade_op_slot *slot = &device->slot[call->op];
+    clade_prepared *p = *out = calloc(1, sizeof *p);
+    if (!p) return clade_fail(CLADE_ENOMEM, "out of memory for a plan");
+    p->device = device;
+    clade_status status =
+        slot->plan ? slot->plan(device->context, &call->args, &p->plan) : CLADE_OK;
+    return status ? clade_context(status, "%s", clade_op_describe(call->op)->name) : CLADE_OK;
+}
+
+static clade_status grow_workspace(clade_device *device, size_t bytes)
+{
+    if (bytes <= (device->workspace ? device->workspace->bytes : 0)) return CLADE_OK;
+    clade_status status = device->table.finish(device->context);
+    if (status) return status;
+    clade_buffer_destroy(&device->workspace);
+    return clade_context(clade_buffer_create(device, bytes, &device->workspace), "workspace");
+}
+
 clade_status clade_call_prepare(clade_device *device, clade_call *call)
 {
+    clade_call_release(call);
     clade_status status = clade_op_shape(call->op, &call->args);
     if (status) return status;
     const clade_op_info *info = clade_op_describe(call->op);
@@ -77,14 +88,19 @@ clade_status clade_call_prepare(clade_device *device, clade_call *call)
         return clade_fail(CLADE_EUNSUPPORTED,
                           "%s: %s has no version of it and --strict forbids the reference",
                           info->name, device->info.id);
-    size_t need = device->table.workspace && has_op(device, call->op)
-                      ? device->table.workspace(device->context, call->op, &call->args)
-                      : 0;
-    if (need <= (device->workspace ? device->workspace->bytes : 0)) return CLADE_OK;
-    status = device->table.finish(device->context);
-    if (status) return status;
-    clade_buffer_destroy(&device->workspace);
-    return clade_context(clade_buffer_create(device, need, &device->workspace), "workspace");
+    status = plan_call(device, call, &call->prepared);
+    if (!status) status = grow_workspace(device, call->prepared->plan.workspace);
+    if (status) clade_call_release(call);
+    return status;
+}
+
+void clade_call_release(clade_call *call)
+{
+    clade_prepared *p = call->prepared;
+    if (!p) return;
+    if (p->plan.state) p->device->table.discard(p->device->context, p->plan.state);
+    free(p);
+    call->prepared = NULL;
 }
 
 /* Runs the reference on copies: for devices whose memory the host does not see. */
@@ -129,19 +145,16 @@ static clade_status run_reference(clade_device *device, const clade_call *call)
 
 static clade_status run_call(clade_device *device, const clade_call *call)
 {
+    const clade_op_slot *slot = &device->slot[call->op];
+    if (!slot->run) return run_reference(device, call);
     void *workspace = device->workspace ? device->workspace->handle : NULL;
-    switch (call->op) {
-#define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    case CLADE_OP_##id:                                                                            \
-        if (!device->table.id) return run_reference(device, call);                                 \
-        return clade_context(device->table.id(device->context, &call->args.id, workspace), #id);
-#include <clade/ops.def>
-    default: return clade_fail(CLADE_EINVAL, "there is no op %d", (int)call->op);
-    }
+    clade_status status = slot->run(device->context, &call->args, &call->prepared->plan, workspace);
+    return status ? clade_context(status, "%s", clade_op_describe(call->op)->name) : CLADE_OK;
 }
 
-clade_status clade_call_run(clade_device *device, const clade_call *call)
+clade_status clade_call_run(const clade_call *call)
 {
+    clade_device *device = call->prepared->device;
     return device->profile ? clade_profile_run(device, call, run_call) : run_call(device, call);
 }
 
@@ -149,5 +162,7 @@ clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *a
 {
     clade_call call = {.op = op, .args = *args};
     clade_status status = clade_call_prepare(device, &call);
-    return status ? status : clade_call_run(device, &call);
+    if (!status) status = clade_call_run(&call);
+    clade_call_release(&call);
+    return status;
 }

@@ -137,12 +137,11 @@ static clade_status load_plugin(const char *path, void **library, const clade_ba
     void *symbol = dlsym(handle, "clade_backend_entry");
     memcpy(&entry, &symbol, sizeof entry);
     const clade_backend *found = symbol ? entry() : NULL;
-    if (!found || found->abi != CLADE_BACKEND_ABI || found->ops != CLADE_OPS) {
+    if (!found || found->abi != CLADE_BACKEND_ABI) {
         clade_status status =
             !found ? clade_fail(CLADE_ENODEVICE, "plugin %s: it has no clade_backend_entry()", path)
-                   : clade_fail(CLADE_ENODEVICE,
-                                "plugin %s: built for ABI %u with %u ops, expected ABI %u with %u",
-                                path, found->abi, found->ops, CLADE_BACKEND_ABI, CLADE_OPS);
+                   : clade_fail(CLADE_ENODEVICE, "plugin %s: built for ABI %u, expected ABI %u",
+                                path, found->abi, CLADE_BACKEND_ABI);
         dlclose(handle);
         return status;
     }
@@ -184,6 +183,25 @@ static clade_status find_built_in(const char *name, const clade_backend **backen
     return status ? status : locate(chosen, backend, index);
 }
 
+clade_status clade_device_take_table(clade_device *device, const clade_backend *backend)
+{
+    size_t size = backend->size < sizeof *backend ? backend->size : sizeof *backend;
+    device->table = (clade_backend){0};
+    memcpy(&device->table, backend, size);
+    if (!backend->op_count) return CLADE_OK;
+    clade_op_slot *slot = calloc(backend->op_count, sizeof *slot);
+    if (!slot) return clade_fail(CLADE_ENOMEM, "out of memory for %zu ops", backend->op_count);
+    const clade_op_signature *theirs = backend->signatures();
+    backend->ops(device->context, slot);
+    for (size_t i = 0; i < backend->op_count; i++) {
+        clade_op op = clade_op_find(theirs[i].name);
+        if (op != CLADE_OP_none && theirs[i].args_size == clade_op_describe(op)->args_size)
+            device->slot[op] = slot[i];
+    }
+    free(slot);
+    return CLADE_OK;
+}
+
 clade_status clade_device_open(const char *name, const clade_device_options *options,
                                clade_device **out)
 {
@@ -204,16 +222,18 @@ clade_status clade_device_open(const char *name, const clade_device_options *opt
     if (!status) status = backend->describe(index, &device->info);
     if (!status && options->profile) status = clade_profile_log_create(&device->profile);
     if (!status) status = backend->open(index, options, &device->context);
+    if (!status) {
+        status = clade_device_take_table(device, backend);
+        if (status) backend->close(device->context);
+    }
     if (status) {
         clade_profile_log_destroy(&device->profile);
         if (device->library) dlclose(device->library);
         free(device);
         return status;
     }
-    device->table = *backend;
     device->math = options->math;
     device->strict = options->strict;
-    if (backend->specialise) backend->specialise(device->context, &device->table);
     *out = device;
     return CLADE_OK;
 }

@@ -12,9 +12,10 @@ typedef struct clade_profile_log {
 } clade_profile_log;
 
 struct clade_device {
-    clade_backend table; /* the backend's, specialised for this device */
-    void *context;       /* the backend's */
-    void *library;       /* a plugin's shared object, or NULL */
+    clade_backend table;           /* the backend's */
+    clade_op_slot slot[CLADE_OPS]; /* the backend's for this device, in our order of ops */
+    void *context;                 /* the backend's */
+    void *library;                 /* a plugin's shared object, or NULL */
     clade_device_info info;
     clade_math math;
     bool strict;
@@ -22,6 +23,15 @@ struct clade_device {
     clade_profile_log *profile; /* NULL: it is not profiled */
     uint64_t fallbacks, bytes_now, bytes_peak;
 };
+
+/* What clade_call_prepare makes of a call. */
+typedef struct clade_prepared {
+    clade_device *device;
+    clade_plan plan;
+} clade_prepared;
+
+/* Copies a backend's table and finds its ops by their names; the device's context must be open. */
+clade_status clade_device_take_table(clade_device *device, const clade_backend *backend);
 
 /* In profile.c. */
 clade_status clade_profile_log_create(clade_profile_log **out);

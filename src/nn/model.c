@@ -291,7 +291,7 @@ static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t
         return clade_fail(CLADE_EINVAL, "%d images: the model takes 1 to %d at once", n,
                           model->batch);
     clade_status status = find_schedule(model, pass, n, &schedule);
-    return status ? status : clade_schedule_run(schedule, model->graph, model->device, step);
+    return status ? status : clade_schedule_run(schedule, model->graph, step);
 }
 
 /* ---- the public functions ---- */

@@ -68,18 +68,18 @@ void clade_schedule_destroy(clade_schedule **handle)
 {
     clade_schedule *schedule = *handle;
     if (!schedule) return;
+    for (size_t i = 0; i < schedule->count; i++) clade_call_release(&schedule->call[i].call);
     free(schedule->call);
     free(schedule->step);
     free(schedule);
     *handle = NULL;
 }
 
-clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph,
-                                clade_device *device, uint32_t step)
+clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step)
 {
     for (size_t i = 0; i < schedule->steps; i++) *schedule->step[i] = step;
     for (size_t i = 0; i < schedule->count; i++) {
-        clade_status status = clade_call_run(device, &schedule->call[i].call);
+        clade_status status = clade_call_run(&schedule->call[i].call);
         if (status)
             return clade_context(status, "%s", graph->node[schedule->call[i].layer].layer.name);
     }

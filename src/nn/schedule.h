@@ -19,7 +19,6 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
 void clade_schedule_destroy(clade_schedule **schedule);
 
 /* Queues all calls; `step` is for dropout. Allocates nothing. */
-clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph,
-                                clade_device *device, uint32_t step);
+clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step);
 
 #endif

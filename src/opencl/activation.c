@@ -32,7 +32,7 @@ static clade_status activation_dx(void *context, const clade_activation_dx_args 
     return clade_opencl_run_each(&l, clade_tensor_count(&a->dy), 1);
 }
 
-void clade_opencl_activation(const opencl_context *cl, clade_backend *table)
+void clade_opencl_activation(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->activation = activation;

@@ -317,7 +317,7 @@ size_t clade_opencl_conv_workspace(opencl_context *cl, clade_op op, const clade_
     return bytes > products ? bytes : products;
 }
 
-void clade_opencl_conv(const opencl_context *cl, clade_backend *table)
+void clade_opencl_conv(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->conv2d = conv2d;

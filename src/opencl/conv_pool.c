@@ -10,9 +10,9 @@
 enum { cpu_floats = 1 << 18, gpu_floats = 1 << 24, alignment = 64 }; /* of images taken at once */
 
 /* The launchers of the ops. */
-static clade_backend parts_of(const opencl_context *cl)
+static opencl_table parts_of(const opencl_context *cl)
 {
-    clade_backend table = {0};
+    opencl_table table = {0};
     clade_opencl_conv(cl, &table);
     clade_opencl_pool(cl, &table);
     return table;
@@ -175,7 +175,7 @@ static clade_status pool_implicit(opencl_context *cl, const clade_conv2d_maxpool
  * memory, and the pooled side. */
 typedef struct apart {
     opencl_context *cl;
-    clade_backend ops;
+    opencl_table ops;
     clade_args conv;
     clade_tensor pooled, index;
     bool relu;
@@ -264,7 +264,7 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_
     clade_args args;
     if (algorithm_of_dw(cl, a, &args) == OPENCL_WINOGRAD)
         return clade_opencl_winograd_dw(cl, &args.conv2d_dw, &a->index, workspace);
-    clade_backend parts = parts_of(cl);
+    opencl_table parts = parts_of(cl);
     args = conv_dw_of(a);
     clade_conv2d_dw_args *conv = &args.conv2d_dw;
     if (clade_opencl_dw_can_unpool(cl, conv)) {
@@ -316,7 +316,7 @@ size_t clade_opencl_conv_pool_workspace(opencl_context *cl, clade_op op, const c
     }
 }
 
-void clade_opencl_conv_pool(const opencl_context *cl, clade_backend *table)
+void clade_opencl_conv_pool(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->conv2d_maxpool = conv2d_maxpool;

@@ -100,7 +100,7 @@ static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *work
     return move_rows(context, &a->dy, &a->dx, a->pad[0], a->pad[1], 0, a->accumulate);
 }
 
-void clade_opencl_copy(const opencl_context *cl, clade_backend *table)
+void clade_opencl_copy(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->fill = fill;

@@ -40,7 +40,7 @@ static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, vo
                (parameters){a->rate, a->seed, a->stream, a->step, a->accumulate});
 }
 
-void clade_opencl_dropout(const opencl_context *cl, clade_backend *table)
+void clade_opencl_dropout(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->dropout = dropout;

@@ -105,7 +105,7 @@ static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *work
     return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, workspace);
 }
 
-void clade_opencl_elementwise(const opencl_context *cl, clade_backend *table)
+void clade_opencl_elementwise(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->add = add;

@@ -48,7 +48,7 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
     return status;
 }
 
-void clade_opencl_image(const opencl_context *cl, clade_backend *table)
+void clade_opencl_image(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->affine_sample = affine_sample;

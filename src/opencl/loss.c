@@ -131,7 +131,7 @@ static clade_status topk_count(void *context, const clade_topk_count_args *a, vo
     return run_rows(&l, &a->y);
 }
 
-void clade_opencl_loss(const opencl_context *cl, clade_backend *table)
+void clade_opencl_loss(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->softmax = softmax;

@@ -63,7 +63,7 @@ static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *work
     return run(&l, &a->x);
 }
 
-void clade_opencl_lrn(const opencl_context *cl, clade_backend *table)
+void clade_opencl_lrn(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->lrn = lrn;

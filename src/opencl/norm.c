@@ -223,7 +223,7 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
     return run_elements(&l, &n);
 }
 
-void clade_opencl_norm(const opencl_context *cl, clade_backend *table)
+void clade_opencl_norm(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->batchnorm = batchnorm;

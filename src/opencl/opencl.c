@@ -263,14 +263,7 @@ fail:
     return status;
 }
 
-static void opencl_specialise(void *context, clade_backend *table)
-{
-#define FAMILY(name) clade_opencl_##name(context, table);
-    OPENCL_FAMILIES(FAMILY)
-#undef FAMILY
-}
-
-static size_t opencl_workspace(void *context, clade_op op, const clade_args *args)
+static size_t workspace_of(void *context, clade_op op, const clade_args *args)
 {
     size_t bytes = 0;
 #define FAMILY(name)                                                                               \
@@ -278,6 +271,32 @@ static size_t opencl_workspace(void *context, clade_op op, const clade_args *arg
     OPENCL_WORKSPACE_FAMILIES(FAMILY)
 #undef FAMILY
     return bytes;
+}
+
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    static clade_status plan_##id(void *context, const clade_args *args, clade_plan *plan)         \
+    {                                                                                              \
+        plan->workspace = workspace_of(context, CLADE_OP_##id, args);                              \
+        return CLADE_OK;                                                                           \
+    }                                                                                              \
+    static clade_status run_##id(void *context, const clade_args *args, const clade_plan *plan,    \
+                                 void *workspace)                                                  \
+    {                                                                                              \
+        (void)plan;                                                                                \
+        const opencl_context *cl = context;                                                        \
+        return cl->table.id(context, &args->id, workspace);                                        \
+    }
+#include <clade/ops.def>
+
+static void opencl_ops(void *context, clade_op_slot *slot)
+{
+    opencl_context *cl = context;
+#define FAMILY(name) clade_opencl_##name(cl, &cl->table);
+    OPENCL_FAMILIES(FAMILY)
+#undef FAMILY
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    if (cl->table.id) slot[CLADE_OP_##id] = (clade_op_slot){plan_##id, run_##id};
+#include <clade/ops.def>
 }
 
 /* ---- memory ---- */
@@ -400,7 +419,7 @@ const clade_backend *clade_opencl_backend(void)
 {
     static const clade_backend backend = {
         .abi = CLADE_BACKEND_ABI,
-        .ops = CLADE_OPS,
+        .size = sizeof(clade_backend),
         .name = "opencl",
         .count = opencl_count,
         .describe = opencl_describe,
@@ -411,8 +430,9 @@ const clade_backend *clade_opencl_backend(void)
         .write = opencl_write,
         .read = opencl_read,
         .finish = opencl_finish,
-        .workspace = opencl_workspace,
-        .specialise = opencl_specialise,
+        .signatures = clade_op_signatures,
+        .op_count = CLADE_OPS,
+        .ops = opencl_ops,
         .mark = clade_opencl_mark,
         .times = clade_opencl_times,
         .choice = clade_opencl_choice,

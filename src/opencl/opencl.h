@@ -46,7 +46,15 @@ typedef struct opencl_event {
     bool last;     /* of several that began after the event before */
 } opencl_event;
 
+/* The ops of a device. */
+typedef struct opencl_table {
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    clade_status (*id)(void *context, const clade_##id##_args *args, void *workspace);
+#include <clade/ops.def>
+} opencl_table;
+
 typedef struct opencl_context {
+    opencl_table table;
     cl_platform_id platform;
     cl_device_id device;
     cl_context context;
@@ -147,7 +155,7 @@ clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gam
 /* The backend's measure of the device, in peak.c. */
 clade_status clade_opencl_peak(void *context, double *flops, double *bytes);
 
-#define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, clade_backend *table);
+#define FAMILY(name) void clade_opencl_##name(const opencl_context *cl, opencl_table *table);
 OPENCL_FAMILIES(FAMILY)
 #undef FAMILY
 

@@ -104,7 +104,7 @@ static clade_status adam(void *context, const clade_adam_args *a, void *workspac
     return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
-void clade_opencl_optim(const opencl_context *cl, clade_backend *table)
+void clade_opencl_optim(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->norm_clip = norm_clip;

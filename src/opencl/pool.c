@@ -128,7 +128,7 @@ static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_
                                  (uint64_t)dim[0] * (uint64_t)dim[1]);
 }
 
-void clade_opencl_pool(const opencl_context *cl, clade_backend *table)
+void clade_opencl_pool(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->maxpool2d = maxpool2d;

@@ -91,7 +91,7 @@ static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void
     return clade_opencl_run_broadcast(&l, &space, lanes);
 }
 
-void clade_opencl_reduce(const opencl_context *cl, clade_backend *table)
+void clade_opencl_reduce(const opencl_context *cl, opencl_table *table)
 {
     (void)cl;
     table->reduce = reduce;

@@ -121,6 +121,12 @@ static void narrow(const clade_updater *u, clade_call *call, const clade_updater
     }
 }
 
+static void release_parts(struct part *part, size_t count)
+{
+    for (size_t i = 0; i < count; i++) clade_call_release(&part[i].call);
+    free(part);
+}
+
 clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *parts, size_t count)
 {
     struct part *part = calloc(count, sizeof *part);
@@ -128,14 +134,15 @@ clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *pa
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
         part[i] = (struct part){u->step, parts[i].scale, parts[i].began};
+        part[i].call.prepared = NULL;
         narrow(u, &part[i].call, &parts[i]);
         status = clade_call_prepare(u->device, &part[i].call);
     }
     if (status) {
-        free(part);
+        release_parts(part, count);
         return status;
     }
-    free(u->part);
+    release_parts(u->part, u->parts);
     u->part = part;
     u->parts = count;
     return CLADE_OK;
@@ -145,10 +152,12 @@ void clade_updater_destroy(clade_updater **handle)
 {
     clade_updater *u = *handle;
     if (!u) return;
+    clade_call_release(&u->step);
+    clade_call_release(&u->norm);
     clade_buffer_destroy(&u->moment[0]);
     clade_buffer_destroy(&u->moment[1]);
     clade_buffer_destroy(&u->clip);
-    free(u->part);
+    release_parts(u->part, u->parts);
     free(u);
     *handle = NULL;
 }
@@ -175,13 +184,12 @@ static clade_status run_step(const clade_updater *u, clade_call *call, double lr
         call->args.adam.decay = decay;
     }
     }
-    return clade_call_run(u->device, call);
+    return clade_call_run(call);
 }
 
 clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
 {
-    clade_status status =
-        u->settings.clip_norm > 0 ? clade_call_run(u->device, &u->norm) : CLADE_OK;
+    clade_status status = u->settings.clip_norm > 0 ? clade_call_run(&u->norm) : CLADE_OK;
     if (!status && !u->part) return run_step(u, &u->step, lr, t);
     for (size_t i = 0; i < u->parts && !status; i++)
         status = run_step(u, &u->part[i].call, lr * (double)u->part[i].scale, t - u->part[i].began);

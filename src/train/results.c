@@ -65,6 +65,10 @@ void clade_results_destroy(clade_results **handle)
 {
     clade_results *r = *handle;
     if (!r) return;
+    for (size_t i = 0; i < ring; i++) {
+        clade_call_release(&r->copy_y[i]);
+        clade_call_release(&r->copy_loss[i]);
+    }
     clade_buffer_destroy(&r->y);
     clade_buffer_destroy(&r->loss);
     free(r->label);
@@ -81,8 +85,8 @@ clade_status clade_results_push(clade_results *r, uint64_t batch, int32_t count,
     r->number[i] = batch;
     r->count[i] = count;
     memcpy(r->label + i * r->batch, label, (size_t)count * sizeof *label);
-    clade_status status = clade_call_run(r->device, &r->copy_y[i]);
-    return status ? status : clade_call_run(r->device, &r->copy_loss[i]);
+    clade_status status = clade_call_run(&r->copy_y[i]);
+    return status ? status : clade_call_run(&r->copy_loss[i]);
 }
 
 void clade_results_drop(clade_results *r) { r->used = 0; }

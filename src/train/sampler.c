@@ -72,6 +72,7 @@ void clade_sampler_destroy(clade_sampler **handle)
 {
     clade_sampler *s = *handle;
     if (!s) return;
+    clade_call_release(&s->call);
     clade_buffer_destroy(&s->pixels);
     clade_buffer_destroy(&s->index);
     clade_buffer_destroy(&s->matrix);
@@ -117,5 +118,5 @@ clade_status clade_sampler_run(clade_sampler *s, int32_t n, const uint8_t *const
     if (!status)
         status = clade_buffer_write(s->matrix, 0, matrix ? matrix : s->identity,
                                     count * 8 * sizeof(float));
-    return status ? status : clade_call_run(s->device, &s->call);
+    return status ? status : clade_call_run(&s->call);
 }

@@ -77,7 +77,7 @@ static clade_status finish(void *context) { return call(context); }
 
 static const clade_backend backend = {
     .abi = CLADE_BACKEND_ABI,
-    .ops = CLADE_OPS,
+    .size = sizeof(clade_backend),
     .name = "lost",
     .count = count,
     .describe = describe,

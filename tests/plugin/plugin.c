@@ -90,18 +90,22 @@ static void put(float *target, float value, int32_t accumulate)
     *target = accumulate ? *target + value : value;
 }
 
-static clade_status fill(void *context, const clade_fill_args *a, void *workspace)
+static clade_status fill(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_fill_args *a = &args->fill;
     float *y = clade_tensor_host(&a->y);
     size_t n = clade_tensor_count(&a->y);
     for (size_t i = 0; i < n; i++) y[i] = a->value;
     return CLADE_OK;
 }
 
-static clade_status copy(void *context, const clade_copy_args *a, void *workspace)
+static clade_status copy(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_copy_args *a = &args->copy;
     const float *x = clade_tensor_host(&a->x);
     float *y = clade_tensor_host(&a->y);
     size_t n = clade_tensor_count(&a->x);
@@ -119,9 +123,11 @@ static size_t joined_at(size_t i, const clade_tensor *part, const clade_tensor *
     return outer * inner * (size_t)whole->dim[axis] + (size_t)start * inner + rest;
 }
 
-static clade_status concat(void *context, const clade_concat_args *a, void *workspace)
+static clade_status concat(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_concat_args *a = &args->concat;
     const float *x = clade_tensor_host(&a->x);
     float *y = clade_tensor_host(&a->y);
     size_t n = clade_tensor_count(&a->x);
@@ -129,9 +135,11 @@ static clade_status concat(void *context, const clade_concat_args *a, void *work
     return CLADE_OK;
 }
 
-static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *workspace)
+static clade_status concat_dx(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_concat_dx_args *a = &args->concat_dx;
     const float *dy = clade_tensor_host(&a->dy);
     float *dx = clade_tensor_host(&a->dx);
     size_t n = clade_tensor_count(&a->dx);
@@ -156,9 +164,11 @@ static float *pixel(const clade_tensor *t, int32_t b, int32_t i, int32_t j, int3
             for (int32_t j = 0; j < (t)->dim[2]; j++)                                              \
                 for (int32_t k = 0; k < (t)->dim[3]; k++)
 
-static clade_status pad(void *context, const clade_pad_args *a, void *workspace)
+static clade_status pad(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_pad_args *a = &args->pad;
     FOR_EACH_PIXEL(&a->y)
     {
         const float *x = pixel(&a->x, b, i - a->pad[0], j - a->pad[1], k);
@@ -167,9 +177,11 @@ static clade_status pad(void *context, const clade_pad_args *a, void *workspace)
     return CLADE_OK;
 }
 
-static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *workspace)
+static clade_status pad_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_pad_dx_args *a = &args->pad_dx;
     FOR_EACH_PIXEL(&a->dx)
     {
         const float *dy = pixel(&a->dy, b, i + a->pad[0], j + a->pad[1], k);
@@ -178,9 +190,11 @@ static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *work
     return CLADE_OK;
 }
 
-static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *workspace)
+static clade_status maxpool2d(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_maxpool2d_args *a = &args->maxpool2d;
     int32_t down = a->stride[0] ? a->stride[0] : a->window[0];
     int32_t across = a->stride[1] ? a->stride[1] : a->window[1];
     uint8_t *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
@@ -202,9 +216,11 @@ static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void
     return CLADE_OK;
 }
 
-static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *workspace)
+static clade_status maxpool2d_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                 void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_maxpool2d_dx_args *a = &args->maxpool2d_dx;
     int32_t down = a->stride[0] ? a->stride[0] : a->window[0];
     int32_t across = a->stride[1] ? a->stride[1] : a->window[1];
     const uint8_t *index = clade_tensor_host(&a->index);
@@ -224,9 +240,11 @@ static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a
     return CLADE_OK;
 }
 
-static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *workspace)
+static clade_status dense_dx(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_dense_dx_args *a = &args->dense_dx;
     size_t n = (size_t)a->dx.dim[0], in = (size_t)a->dx.dim[1], out = (size_t)a->dy.dim[1];
     const float *dy = clade_tensor_host(&a->dy), *w = clade_tensor_host(&a->w);
     float *dx = clade_tensor_host(&a->dx);
@@ -239,9 +257,11 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
     return CLADE_OK;
 }
 
-static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *workspace)
+static clade_status dense_dw(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_dense_dw_args *a = &args->dense_dw;
     size_t n = (size_t)a->x.dim[0], in = (size_t)a->x.dim[1], out = (size_t)a->dy.dim[1];
     const float *x = clade_tensor_host(&a->x), *dy = clade_tensor_host(&a->dy);
     float *dw = clade_tensor_host(&a->dw);
@@ -261,9 +281,11 @@ static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *
     return CLADE_OK;
 }
 
-static clade_status topk_count(void *context, const clade_topk_count_args *a, void *workspace)
+static clade_status topk_count(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_topk_count_args *a = &args->topk_count;
     const float *y = clade_tensor_host(&a->y);
     const int32_t *label = clade_tensor_host(&a->label);
     int32_t *total = clade_tensor_host(&a->count), c = a->y.dim[1];
@@ -282,9 +304,11 @@ static clade_status topk_count(void *context, const clade_topk_count_args *a, vo
     return CLADE_OK;
 }
 
-static clade_status sgd(void *context, const clade_sgd_args *a, void *workspace)
+static clade_status sgd(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_sgd_args *a = &args->sgd;
     float *w = clade_tensor_host(&a->w);
     const float *g = clade_tensor_host(&a->g);
     float *v = clade_tensor_present(&a->v) ? clade_tensor_host(&a->v) : NULL;
@@ -303,9 +327,26 @@ static clade_status sgd(void *context, const clade_sgd_args *a, void *workspace)
     return CLADE_OK;
 }
 
+static void set_ops(void *context, clade_op_slot *slot)
+{
+    (void)context;
+    slot[CLADE_OP_fill].run = fill;
+    slot[CLADE_OP_copy].run = copy;
+    slot[CLADE_OP_concat].run = concat;
+    slot[CLADE_OP_concat_dx].run = concat_dx;
+    slot[CLADE_OP_pad].run = pad;
+    slot[CLADE_OP_pad_dx].run = pad_dx;
+    slot[CLADE_OP_maxpool2d].run = maxpool2d;
+    slot[CLADE_OP_maxpool2d_dx].run = maxpool2d_dx;
+    slot[CLADE_OP_dense_dx].run = dense_dx;
+    slot[CLADE_OP_dense_dw].run = dense_dw;
+    slot[CLADE_OP_topk_count].run = topk_count;
+    slot[CLADE_OP_sgd].run = sgd;
+}
+
 static const clade_backend backend = {
     .abi = CLADE_BACKEND_ABI,
-    .ops = CLADE_OPS,
+    .size = sizeof(clade_backend),
     .name = "example",
     .count = count,
     .describe = describe,
@@ -317,18 +358,9 @@ static const clade_backend backend = {
     .read = read_memory,
     .finish = finish,
     .host = host,
-    .fill = fill,
-    .copy = copy,
-    .concat = concat,
-    .concat_dx = concat_dx,
-    .pad = pad,
-    .pad_dx = pad_dx,
-    .maxpool2d = maxpool2d,
-    .maxpool2d_dx = maxpool2d_dx,
-    .dense_dx = dense_dx,
-    .dense_dw = dense_dw,
-    .topk_count = topk_count,
-    .sgd = sgd,
+    .signatures = clade_op_signatures,
+    .op_count = CLADE_OPS,
+    .ops = set_ops,
 };
 
 CLADE_API const clade_backend *clade_backend_entry(void);

@@ -33,6 +33,25 @@ native=$(grep -c ' pass  native ' "$dir/log")
     exit 1
 }
 
+# built before lrn was an op, and when sgd had other arguments: all other ops are found by name
+old=$dir/old
+cp -r "$include" "$old"
+sed -i '/^CLADE_OP(lrn/,/^CLADE_OP_END(lrn/d
+        s/^CLADE_PARAM(sgd, int32_t, nesterov/CLADE_PARAM(sgd, int32_t, gone, "")\n&/' "$old/clade/ops.def"
+! grep -q '(lrn' "$old/clade/ops.def" && grep -q '(sgd, int32_t, gone' "$old/clade/ops.def"
+$cc ${flags%-I*} "-I$old" -o "$dir/old.so" "$source" -lm
+"$clade" conform --plugin "$dir/old.so" --quick --mode ops >"$dir/log" || {
+    cat "$dir/log"
+    echo "a plugin built with an older list of ops failed"
+    exit 1
+}
+native=$(grep -c ' pass  native ' "$dir/log")
+[ "$native" -eq 11 ] || {
+    cat "$dir/log"
+    echo "$native ops of the older plugin ran natively, expected 11"
+    exit 1
+}
+
 if "$clade" conform --plugin "$dir/broken.so" --quick --mode ops >"$dir/log"; then
     echo "the broken backend passed"
     exit 1
