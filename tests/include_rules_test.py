@@ -25,6 +25,7 @@ ROOMS = {
     "nn": ["base"],
     "data": ["base"],
     "dist": ["base"],
+    "search": ["base"],
     "tune": ["base"],
     "report": ["base"],
     "weights": ["nn", "base"],

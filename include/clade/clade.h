@@ -12,9 +12,11 @@
 #include <clade/interchange.h>
 #include <clade/model.h>
 #include <clade/ops.h>
+#include <clade/recipe.h>
+#include <clade/report.h>
+#include <clade/search.h>
 #include <clade/status.h>
 #include <clade/tensor.h>
-#include <clade/report.h>
 #include <clade/tensorboard.h>
 #include <clade/train.h>
 #include <clade/tune.h>

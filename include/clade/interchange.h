@@ -3,7 +3,7 @@
 #ifndef CLADE_INTERCHANGE_H
 #define CLADE_INTERCHANGE_H
 
-#include <clade/train.h>
+#include <clade/recipe.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -60,8 +60,8 @@ CLADE_API const clade_network_weight *clade_network_weights(const clade_network 
 CLADE_API const clade_preprocessing *clade_network_preprocessing(const clade_network *network);
 CLADE_API int32_t clade_network_classes(const clade_network *network); /* 0: unknown */
 CLADE_API const char *clade_network_class_name(const clade_network *network, int32_t i);
-/* The recipe of a model of ours; NULL: it came from elsewhere. */
-CLADE_API const clade_recipe *clade_network_recipe(const clade_network *network);
+/* The text of the recipe of a model of ours; NULL: it came from elsewhere. */
+CLADE_API const char *clade_network_recipe(const clade_network *network);
 /* What reading did to the file's graph, one line each ("12 nodes of shape arithmetic folded"). */
 CLADE_API size_t clade_network_notes(const clade_network *network);
 CLADE_API const char *clade_network_note(const clade_network *network, size_t i);

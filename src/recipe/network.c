@@ -1,89 +1,143 @@
-/* A recipe's backbone in a file of its own: its layers are spelled out in the recipe, its weights
- * read. */
-#include "recipe/recipe.h"
-
+/* Networks from files, and to model files of ours. */
 #include <clade/interchange.h>
 
+#include "base/file.h"
+#include "weights/network.h"
+#include "recipe/modelfile.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, const char *file)
+/* ONNX keeps to 2 GiB for one file (protobuf's limit). */
+static const uint64_t max_onnx = UINT64_C(1) << 31;
+
+/* Makes a network of a model file that is open. */
+static clade_status from_modelfile(const clade_modelfile *file, clade_network **out)
 {
-    clade_preprocessing *p = &recipe->preprocessing;
-    const clade_network_options options = {.height = p->height, .width = p->width};
-    const clade_yaml *node = clade_recipe_find(backbone, "file");
-    clade_network *network = NULL;
-    clade_status status = clade_network_read(file, &options, &network);
-    if (status) return clade_yaml_fail(node, status, "backbone: %s", clade_error());
-    const clade_graph *graph = clade_network_graph(network);
-    int32_t dim[3];
-    clade_graph_shape(graph, 0, dim);
-    if (dim[0] != p->height || dim[1] != p->width || dim[2] != p->channels)
-        status = clade_yaml_fail(node, CLADE_EINVAL,
-                                 "backbone: %s takes images of %d×%d×%d, the section input says "
-                                 "%d×%d×%d",
-                                 file, dim[0], dim[1], dim[2], p->height, p->width, p->channels);
-    clade_yaml *list = status ? NULL : clade_yaml_create(CLADE_YAML_LIST);
-    if (!status && !list) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
-    if (!status) status = clade_recipe_write_layers(graph, list);
+    clade_graph *graph = NULL;
+    clade_network *n = NULL;
+    clade_status status = clade_recipe_graph(file->recipe, file->classes.count, &graph);
+    if (!status) status = clade_network_start(clade_recipe_name(file->recipe), &graph, &n);
+    for (size_t i = 0; !status && i < n->weight_count; i++) {
+        clade_network_weight *w = &n->weights[i];
+        float *data;
+        clade_tensor shape = {.rank = w->rank};
+        memcpy(shape.dim, w->dim, sizeof shape.dim);
+        status = clade_modelfile_weight(file, w->name, &shape, &data);
+        w->data = data;
+    }
     if (!status)
-        status = clade_yaml_put(backbone, "layers", list);
+        status = clade_network_set_preprocessing(n, clade_recipe_preprocessing(file->recipe));
+    if (!status)
+        status = clade_network_set_classes(n, (const char *const *)file->classes.name,
+                                           file->classes.count);
+    if (!status) {
+        n->recipe = clade_string_join(clade_recipe_text(file->recipe), "");
+        if (!n->recipe) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    }
+    clade_graph_destroy(&graph);
+    if (status)
+        clade_network_destroy(&n);
     else
-        clade_yaml_destroy(&list);
-    const clade_preprocessing *own = clade_network_preprocessing(network);
-    const clade_yaml *given = clade_recipe_find(backbone, "preprocessing");
-    bool asked = !given || !strcmp(clade_yaml_text(given) ? clade_yaml_text(given) : "", "file");
-    clade_yaml *input = clade_yaml_find(recipe->root, "input");
-    if (!status && own && asked && !clade_recipe_find(input, "rescale") &&
-        !clade_recipe_find(input, "mean") && !clade_recipe_find(input, "std")) {
-        status = clade_recipe_write_scaling(own, input);
-        if (!status)
-            status = clade_yaml_put(backbone, "preprocessing", clade_yaml_create_text("input"));
-        if (!status) status = clade_recipe_read_input(recipe, input);
+        *out = n;
+    return clade_context(status, "%s", file->path);
+}
+
+static clade_status read_ours(const char *path, const clade_network_options *options,
+                              clade_network **out)
+{
+    clade_modelfile file;
+    char *chosen;
+    clade_status status = clade_modelfile_choose(path, &chosen);
+    if (!status) status = clade_modelfile_open(chosen, &file);
+    if (!status) {
+        status = from_modelfile(&file, out);
+        clade_modelfile_close(&file);
     }
-    clade_network_destroy(&network);
+    free(chosen);
+    if (status || !options) return status;
+    int32_t dim[3];
+    clade_graph_shape((*out)->graph, 0, dim);
+    if ((options->height && options->height != dim[0]) ||
+        (options->width && options->width != dim[1])) {
+        clade_network_destroy(out);
+        status = clade_fail(CLADE_EINVAL, "%s: takes images of %d×%d", path, dim[0], dim[1]);
+    }
     return status;
 }
 
-static bool is_among(const clade_network_weight *weights, size_t count, const char *name)
+static bool has_end(const char *path, const char *end)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(weights[i].name, name)) return true;
-    return false;
+    size_t size = strlen(path), length = strlen(end);
+    return size >= length && !strcmp(path + size - length, end);
 }
 
-clade_status clade_recipe_load_weights(const clade_recipe *recipe,
-                                       const clade_network_weight *weights, size_t count,
-                                       clade_model *model)
+clade_status clade_network_read(const char *path, const clade_network_options *options,
+                                clade_network **out)
 {
-    clade_network_weight *used = malloc((count + 1) * sizeof *used);
-    size_t kept = 0;
-    if (!used) return clade_fail(CLADE_ENOMEM, "out of memory for %zu weights", count);
-    clade_status status = CLADE_OK;
-    for (size_t p = 0; p < clade_model_parameters(model) && !status; p++) {
-        const clade_parameter *parameter = clade_model_parameter(model, p);
-        if (parameter->layer <= recipe->transfer.layers &&
-            !is_among(weights, count, parameter->name))
-            status = clade_fail(CLADE_EFORMAT, "'%s' is not in it", parameter->name);
-        for (size_t i = 0; i < count && kept < count; i++)
-            if (!strcmp(weights[i].name, parameter->name)) used[kept++] = weights[i];
-    }
-    if (!status) status = clade_model_load(model, used, kept, false);
-    free(used);
+    if (!path || !out) return clade_fail(CLADE_EINVAL, "a net needs a path");
+    *out = NULL;
+    if (options && (options->height < 0 || options->width < 0))
+        return clade_fail(CLADE_EINVAL, "%s: images of %d×%d", path, options->height,
+                          options->width);
+    struct stat info;
+    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    if (folder || has_end(path, ".safetensors")) return read_ours(path, options, out);
+    void *bytes;
+    size_t size;
+    clade_status status = clade_file_read(path, max_onnx, &bytes, &size);
+    if (!status) status = clade_onnx_read(path, bytes, size, options, out);
+    free(bytes);
     return status;
 }
 
-clade_status clade_recipe_load_file(const clade_recipe *recipe, const char *file,
-                                    clade_model *model)
+/* --- writing --- */
+
+/* The network's recipe, or one that has its graph and its preprocessing. */
+static clade_status make_recipe(const clade_network *network, clade_recipe **out)
 {
-    const clade_preprocessing *p = &recipe->preprocessing;
-    const clade_network_options options = {.height = p->height, .width = p->width};
-    clade_network *network = NULL;
-    size_t count;
-    clade_status status = clade_network_read(file, &options, &network);
-    if (status) return status;
-    const clade_network_weight *weights = clade_network_weights(network, &count);
-    status = clade_recipe_load_weights(recipe, weights, count, model);
-    clade_network_destroy(&network);
+    if (network->recipe) return clade_recipe_parse(network->recipe, network->name, out);
+    clade_recipe_parts parts = {.name = network->name, .graph = network->graph};
+    if (network->has_preprocessing) parts.preprocessing = &network->preprocessing;
+    return clade_recipe_create(&parts, out);
+}
+
+/* Names for the outputs of a net that has none. */
+static clade_status make_classes(const clade_network *network, clade_class_names *out)
+{
+    int32_t dim[3];
+    if (network->class_count) {
+        *out = (clade_class_names){.name = network->classes, .count = network->class_count};
+        return CLADE_OK;
+    }
+    if (clade_graph_shape(network->graph, clade_graph_layers(network->graph) - 1, dim) != 1)
+        return clade_fail(CLADE_EINVAL,
+                          "the net gives an image; a model needs a vector of classes");
+    int32_t count = dim[0] == 1 ? 2 : dim[0];
+    *out = (clade_class_names){.name = calloc((size_t)count, sizeof *out->name), .count = count};
+    bool good = out->name != NULL;
+    for (int32_t i = 0; i < count && good; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "class %d", i);
+        out->name[i] = clade_string_join(name, "");
+        good = out->name[i] != NULL;
+    }
+    return good ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for %d class names", count);
+}
+
+clade_status clade_network_write(const clade_network *network, const char *path)
+{
+    if (!network || !path) return clade_fail(CLADE_EINVAL, "no net or no path to write to");
+    clade_recipe *recipe = NULL;
+    clade_class_names classes = {0};
+    clade_status status = make_classes(network, &classes);
+    if (!status) status = make_recipe(network, &recipe);
+    if (!status)
+        status = clade_modelfile_write_weights(path, recipe, &classes, network->weights,
+                                               network->weight_count);
+    if (classes.name != network->classes) clade_class_names_clear(&classes);
+    clade_recipe_destroy(&recipe);
     return status;
 }

@@ -1,9 +1,9 @@
 /* The inside of a recipe, for the files that read and write its sections. */
-#ifndef CLADE_RECIPE_H
-#define CLADE_RECIPE_H
+#ifndef CLADE_RECIPE_RECIPE_H
+#define CLADE_RECIPE_RECIPE_H
 
 #include <clade/interchange.h>
-#include <clade/train.h>
+#include <clade/recipe.h>
 #include <clade/tune.h>
 
 #include "recipe/yaml.h"

@@ -2,7 +2,9 @@
 #ifndef CLADE_TRAIN_CLASSIFIER_H
 #define CLADE_TRAIN_CLASSIFIER_H
 
-#include "train/modelfile.h"
+#include <clade/train.h>
+
+#include "recipe/modelfile.h"
 
 /* Makes a classifier of a model and class names, which it takes over when it succeeds (then they
  * are empty); the recipe is copied. */

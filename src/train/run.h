@@ -3,7 +3,7 @@
 #define CLADE_TRAIN_RUN_H
 
 #include "train/metrics.h"
-#include "train/modelfile.h"
+#include "recipe/modelfile.h"
 #include "train/optimizer.h"
 
 /* Where training is, beside weights and moments. */

@@ -21,7 +21,7 @@ void clade_network_destroy(clade_network **handle)
     for (int32_t i = 0; i < n->class_count; i++) free(n->classes[i]);
     for (size_t i = 0; i < n->note_count; i++) free(n->notes[i]);
     clade_graph_destroy(&n->graph);
-    clade_recipe_destroy(&n->recipe);
+    free(n->recipe);
     free(n->weights);
     free(n->first);
     free(n->classes);
@@ -199,7 +199,7 @@ const char *clade_network_class_name(const clade_network *network, int32_t i)
     return i >= 0 && i < network->class_count ? network->classes[i] : NULL;
 }
 
-const clade_recipe *clade_network_recipe(const clade_network *network) { return network->recipe; }
+const char *clade_network_recipe(const clade_network *network) { return network->recipe; }
 size_t clade_network_notes(const clade_network *network) { return network->note_count; }
 
 const char *clade_network_note(const clade_network *network, size_t i)

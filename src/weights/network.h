@@ -14,7 +14,7 @@ struct clade_network {
     clade_preprocessing preprocessing;
     char **classes;
     int32_t class_count;
-    clade_recipe *recipe; /* NULL: not a model of ours */
+    char *recipe; /* its text; NULL: not a model of ours */
     char **notes;
     size_t note_count;
 };

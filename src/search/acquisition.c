@@ -1,8 +1,8 @@
 /* The next settings by expected improvement of a Gaussian process. Integers and choices are seen at
  * their rounded values by the covariance (Garrido-Merchán and Hernández-Lobato 2020). */
-#include "tune/minimize.h"
-#include "tune/search.h"
-#include "tune/warp.h"
+#include "search/minimize.h"
+#include "search/search.h"
+#include "search/warp.h"
 
 #include <math.h>
 #include <stdlib.h>

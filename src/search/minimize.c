@@ -1,5 +1,5 @@
 /* Projected BFGS with backtracking. */
-#include "tune/minimize.h"
+#include "search/minimize.h"
 
 #include <assert.h>
 #include <math.h>

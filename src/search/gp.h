@@ -1,7 +1,7 @@
 /* Gaussian process regression in the unit cube, in double: Matérn 5/2 with a length scale for each
  * coordinate (Rasmussen and Williams 2006, chapters 2, 4 and 5). */
-#ifndef CLADE_TUNE_GP_H
-#define CLADE_TUNE_GP_H
+#ifndef CLADE_SEARCH_GP_H
+#define CLADE_SEARCH_GP_H
 
 #include <clade/status.h>
 

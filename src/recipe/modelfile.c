@@ -1,5 +1,5 @@
 /* Writing and reading model files. */
-#include "train/modelfile.h"
+#include "recipe/modelfile.h"
 
 #include "base/file.h"
 #include "config.h"

@@ -1,5 +1,5 @@
 /* Cholesky's factorisation and what is done with it. */
-#include "tune/matrix.h"
+#include "search/matrix.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* Symmetric matrices of a few hundred rows, in double, row after row. */
-#ifndef CLADE_TUNE_MATRIX_H
-#define CLADE_TUNE_MATRIX_H
+#ifndef CLADE_SEARCH_MATRIX_H
+#define CLADE_SEARCH_MATRIX_H
 
 #include <stdbool.h>
 #include <stddef.h>

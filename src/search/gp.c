@@ -1,9 +1,9 @@
 /* The process: covariance, fit, prediction. */
-#include "tune/gp.h"
-#include "tune/matrix.h"
-#include "tune/minimize.h"
+#include "search/gp.h"
+#include "search/matrix.h"
+#include "search/minimize.h"
 
-#include <clade/tune.h>
+#include <clade/search.h>
 
 #include <assert.h>
 #include <math.h>

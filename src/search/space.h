@@ -1,9 +1,9 @@
 /* The search space as the unit cube: each parameter is a coordinate from 0 to 1, discrete ones at
  * levels; what has no meaning rests at 1/2. */
-#ifndef CLADE_TUNE_SPACE_H
-#define CLADE_TUNE_SPACE_H
+#ifndef CLADE_SEARCH_SPACE_H
+#define CLADE_SEARCH_SPACE_H
 
-#include <clade/tune.h>
+#include <clade/search.h>
 
 #include "base/random.h"
 

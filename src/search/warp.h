@@ -1,6 +1,6 @@
 /* Objectives as values that a Gaussian process can be fitted to. */
-#ifndef CLADE_TUNE_WARP_H
-#define CLADE_TUNE_WARP_H
+#ifndef CLADE_SEARCH_WARP_H
+#define CLADE_SEARCH_WARP_H
 
 #include <stddef.h>
 

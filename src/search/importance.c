@@ -1,5 +1,5 @@
 /* How much each parameter matters: the variance of the process' mean along it. */
-#include "tune/search.h"
+#include "search/search.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Asynchronous successive halving: Li et al. 2020, "A system for massively parallel hyperparameter
  * tuning". Rung k is reached after least · factorᵏ epochs; of the trials that have reached it the
  * best one in `factor` goes on to the next. */
-#include "tune/search.h"
+#include "search/search.h"
 
 #include <math.h>
 

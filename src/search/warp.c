@@ -1,5 +1,5 @@
 /* Half-rank warping (as in Song et al. 2024, "The Vizier Gaussian process bandit algorithm"). */
-#include "tune/warp.h"
+#include "search/warp.h"
 
 #include <math.h>
 #include <stdlib.h>

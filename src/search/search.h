@@ -1,9 +1,9 @@
 /* What the methods of search share. */
-#ifndef CLADE_TUNE_SEARCH_H
-#define CLADE_TUNE_SEARCH_H
+#ifndef CLADE_SEARCH_METHODS_H
+#define CLADE_SEARCH_METHODS_H
 
-#include "tune/gp.h"
-#include "tune/space.h"
+#include "search/gp.h"
+#include "search/space.h"
 
 typedef struct clade_history {
     const clade_search_options *options;

@@ -1,5 +1,5 @@
 /* Parameters and the unit cube. */
-#include "tune/space.h"
+#include "search/space.h"
 
 #include <math.h>
 

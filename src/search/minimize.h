@@ -1,6 +1,6 @@
 /* The least value of a smooth function in a box. */
-#ifndef CLADE_TUNE_MINIMIZE_H
-#define CLADE_TUNE_MINIMIZE_H
+#ifndef CLADE_SEARCH_MINIMIZE_H
+#define CLADE_SEARCH_MINIMIZE_H
 
 #include <stddef.h>
 

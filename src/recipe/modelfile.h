@@ -1,7 +1,7 @@
 /* A trained model as one .safetensors file: weights, and in the metadata the recipe and the class
  * names. */
-#ifndef CLADE_TRAIN_MODELFILE_H
-#define CLADE_TRAIN_MODELFILE_H
+#ifndef CLADE_RECIPE_MODELFILE_H
+#define CLADE_RECIPE_MODELFILE_H
 
 #include <clade/interchange.h>
 

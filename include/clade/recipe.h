@@ -1,0 +1,164 @@
+/* Recipes: what to read, what to build and how to train, as text with Keras' words. */
+#ifndef CLADE_RECIPE_H
+#define CLADE_RECIPE_H
+
+#include <clade/data.h>
+#include <clade/model.h>
+#include <clade/search.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum clade_optimizer_kind {
+    CLADE_SGD,
+    CLADE_RMSPROP,
+    CLADE_ADAM,
+    CLADE_ADAMW
+} clade_optimizer_kind;
+
+/* Zero means Keras' default for the kind: sgd lr 0.01; rmsprop lr 0.001, rho 0.9, eps 1e-7;
+ * adam lr 0.001, beta 0.9, 0.999, eps 1e-7; adamw also weight_decay 0.004. */
+typedef struct clade_optimizer {
+    clade_optimizer_kind kind;
+    float lr, momentum, rho, beta1, beta2, eps, weight_decay;
+    bool nesterov;
+    float clip_norm; /* 0: gradients are not clipped */
+} clade_optimizer;
+
+typedef enum clade_lr_schedule_kind {
+    CLADE_SCHEDULE_CONSTANT,
+    CLADE_SCHEDULE_STEP,   /* × factor every `epochs` */
+    CLADE_SCHEDULE_COSINE, /* half a cosine, to `minimum` at the last epoch */
+    CLADE_SCHEDULE_PLATEAU /* × factor after `patience` epochs in which the validation loss did not
+                            * fall by 1e-4 (without a validation split: the training loss) */
+} clade_lr_schedule_kind;
+
+/* The rate as a share of the optimizer's. Zero means: factor 0.1, epochs 10, patience 10. */
+typedef struct clade_lr_schedule {
+    clade_lr_schedule_kind kind;
+    float factor;
+    float minimum; /* the least rate, not a share */
+    int32_t epochs, patience;
+    int32_t warmup; /* epochs of linear rise from 0 before it, step by step */
+} clade_lr_schedule;
+
+/* Weight of the images of one class in the loss. */
+typedef struct clade_class_weight {
+    const char *name; /* of the class, or its number */
+    float weight;
+} clade_class_weight;
+
+typedef struct clade_training {
+    clade_loss loss; /* NONE: cannot be trained */
+    float label_smoothing;
+    clade_optimizer optimizer;
+    clade_lr_schedule schedule;
+    int32_t batch, epochs; /* 0: 32 and 1 */
+    uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
+    bool no_shuffle;
+    int32_t early_stopping; /* epochs without a better validation loss (without a validation split:
+                             * training loss) after which training ends; 0: off */
+    const clade_class_weight *class_weight; /* classes that are not named weigh 1 */
+    size_t class_weights;
+    bool balanced; /* instead: images / (classes · images of the class) */
+    int32_t top_k; /* also counted in metrics; 0: off */
+} clade_training;
+
+/* A recipe: what to read, what to build, how to train. Made by clade_recipe_*. Plain data, owned by
+ * the recipe. */
+typedef struct clade_recipe clade_recipe;
+
+/* Reads a file, or a built-in recipe by name (a name with a slash or ending in .yaml or .yml is a
+ * file's). `sets` are edits made before it is understood, `key=value` with a path of keys and list
+ * positions and a value in YAML: `train.epochs=3`, `model.0.conv2d.filters=16`. `train.` may be
+ * left out; `lr` is the rate of whichever optimizer there is. Errors: EIO, EFORMAT and EINVAL
+ * naming file, line, key and what was expected. */
+CLADE_API clade_status clade_recipe_read(const char *file_or_name, const char *const *sets,
+                                         size_t set_count, clade_recipe **out);
+/* The same from text; `name` stands for the file in messages. */
+CLADE_API clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe **out);
+CLADE_API void clade_recipe_destroy(clade_recipe **recipe);
+CLADE_API const char *clade_recipe_name(const clade_recipe *recipe);
+/* The resolved recipe as YAML text: what it says with all edits, complete enough to run again. */
+CLADE_API const char *clade_recipe_text(const clade_recipe *recipe);
+/* Names of the built-in recipes, ended by NULL. */
+CLADE_API const char *const *clade_recipe_names(void);
+
+typedef struct clade_preprocessing {
+    int32_t height, width, channels; /* channels 0: 3 */
+    clade_interpolation interpolation;
+    float scale[4], shift[4]; /* value = scale · pixel + shift, per channel; scale 0: 1 */
+} clade_preprocessing;
+
+/* A recipe made in code; any part but the graph may be left zero or NULL. The graph's input gives
+ * the size of the images where the preprocessing does not; both must agree. */
+typedef struct clade_recipe_parts {
+    const char *name;
+    const clade_graph *graph;
+    const clade_preprocessing *preprocessing;
+    const clade_augment *augment;
+    const clade_training *training;
+} clade_recipe_parts;
+
+/* Makes a recipe of these parts, which are copied. Errors: EINVAL, as when its text is read. */
+CLADE_API clade_status clade_recipe_create(const clade_recipe_parts *parts, clade_recipe **out);
+
+CLADE_API const clade_preprocessing *clade_recipe_preprocessing(const clade_recipe *recipe);
+CLADE_API const clade_augment *clade_recipe_augment(const clade_recipe *recipe);
+CLADE_API const clade_training *clade_recipe_training(const clade_recipe *recipe);
+/* How to open the data: the recipe's keys under `data`, with the size of the images; path is NULL
+ * unless the recipe names one. */
+CLADE_API const clade_data_options *clade_recipe_data(const clade_recipe *recipe);
+/* Builds the graph. `classes` sizes layers that say `units: classes`, and is checked against the
+ * last layer (one sigmoid output means two classes), as is the loss. 0: unknown; then such layers
+ * get two units. Errors: EINVAL, naming file and line of the layer. */
+CLADE_API clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t classes,
+                                          clade_graph **out);
+
+/* What a recipe says of the backbone that its layers begin with. */
+typedef struct clade_transfer {
+    const char *name;    /* of the backbone, or its file; NULL: the recipe has none */
+    const char *weights; /* the file of its weights; NULL: it begins at random */
+    int32_t layers;      /* layers 1 to this of the graph are the backbone's */
+    float lr_scale;      /* of the rate of its parameters, 1 by default */
+    int32_t unfreeze; /* the epoch, from 1, that begins with clade_recipe_unfrozen_graph; 0: none */
+} clade_transfer;
+
+CLADE_API const clade_transfer *clade_recipe_transfer(const clade_recipe *recipe);
+/* clade_recipe_graph from the epoch `unfreeze` on: the same but for what is trained. */
+CLADE_API clade_status clade_recipe_unfrozen_graph(const clade_recipe *recipe, int32_t classes,
+                                                   clade_graph **out);
+/* Writes the backbone's weights into those parameters of a model that have their names; does
+ * nothing where there is no backbone or it begins at random. Errors: EINVAL (frozen layers without
+ * weights, naming line and key), those of reading the file. */
+CLADE_API clade_status clade_recipe_load(const clade_recipe *recipe, clade_model *model);
+/* The recipes that `clade compare` trains: one for each entry of the section `compare`, which gives
+ * the backbone's name or changes its other keys. */
+CLADE_API size_t clade_recipe_alternatives(const clade_recipe *recipe);
+/* What entry i is called: its key `label`, else its backbone, or its file without folder and
+ * ending; cut to `size` bytes. An entry that is no good has a label, too. */
+CLADE_API void clade_recipe_label(const clade_recipe *recipe, size_t i, char *text, size_t size);
+/* Entry i as a recipe of its own, named by its label. */
+CLADE_API clade_status clade_recipe_alternative(const clade_recipe *recipe, size_t i,
+                                                clade_recipe **out);
+
+/* ---- what a search may change ---- */
+
+/* What the recipe's section `tune` says; the parameters belong to the recipe. Gives how many there
+ * are. `start` is what the recipe itself says, where that is within the range. */
+CLADE_API size_t clade_recipe_tunables(const clade_recipe *recipe, const clade_tunable **out);
+/* The recipe as YAML text with its variables, repeats and the section `tune` still in it. */
+CLADE_API const char *clade_recipe_source(const clade_recipe *recipe);
+/* The recipe with these values of its parameters (NaN: as it is), then with the edits `sets`, as in
+ * clade_recipe_read. Errors: those of clade_recipe_read. */
+CLADE_API clade_status clade_recipe_vary(const clade_recipe *recipe, const double *values,
+                                         const char *const *sets, size_t set_count,
+                                         clade_recipe **out);
+/* Is each parameter the name of something that a recipe may have? EINVAL with file and line. */
+CLADE_API clade_status clade_recipe_check_tunables(const clade_recipe *recipe);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
