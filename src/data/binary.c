@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool clade_binary_member(const char *base)
-{
-    return clade_cifar_member(base) || clade_idx_member(base);
-}
-
 clade_status clade_records_add(clade_dataset *dataset, clade_split split,
                                const clade_records *records)
 {

@@ -9,23 +9,6 @@
 
 enum { plane_bytes = 3 * 32 * 32, names_bytes = 64 << 10 };
 
-static bool is_batch(const char *base)
-{
-    static const char start[] = "data_batch_";
-    size_t n = strlen(base);
-    return n > sizeof start - 1 + 4 && strncmp(base, start, sizeof start - 1) == 0 &&
-           strcmp(base + n - 4, ".bin") == 0;
-}
-
-bool clade_cifar_member(const char *base)
-{
-    static const char *const names[] = {"test_batch.bin", "batches.meta.txt", "train.bin",
-                                        "test.bin", "fine_label_names.txt"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(base, names[i]) == 0) return true;
-    return is_batch(base);
-}
-
 static clade_entry *find(clade_source *source, const char *base)
 {
     for (size_t i = 0; i < source->count; i++) {
@@ -114,7 +97,7 @@ clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool
     clade_entry *ten = NULL;
     for (size_t i = 0; i < source->count && !ten; i++)
         if (source->entries[i].kind == CLADE_ENTRY_MEMBER &&
-            is_batch(clade_base_name(source->entries[i].name)))
+            clade_cifar_batch(clade_base_name(source->entries[i].name)))
             ten = &source->entries[i];
     clade_entry *hundred = ten ? NULL : find(source, "train.bin");
     clade_entry *names = find(source, ten ? "batches.meta.txt" : "fine_label_names.txt");
@@ -130,7 +113,7 @@ clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool
         clade_entry *entry = &source->entries[i];
         const char *base = clade_base_name(entry->name);
         if (entry->kind != CLADE_ENTRY_MEMBER) continue;
-        if (ten ? is_batch(base) : strcmp(base, "train.bin") == 0)
+        if (ten ? clade_cifar_batch(base) : strcmp(base, "train.bin") == 0)
             status = read_batch(dataset, source, entry, CLADE_TRAIN, ten ? 1 : 2);
         else if (strcmp(base, ten ? "test_batch.bin" : "test.bin") == 0)
             status = read_batch(dataset, source, entry, CLADE_VALIDATION, ten ? 1 : 2);

@@ -7,19 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool ends_in_gz(const char *base)
-{
-    size_t n = strlen(base);
-    return n > 3 && strcmp(base + n - 3, ".gz") == 0;
-}
-
-bool clade_idx_member(const char *base)
-{
-    size_t n = strlen(base) - (ends_in_gz(base) ? 3 : 0);
-    return n > 10 && (strncmp(base + n - 10, "idx3-ubyte", 10) == 0 ||
-                      strncmp(base + n - 10, "idx1-ubyte", 10) == 0);
-}
-
 /* The file of a set: `part` is "train" or "t10k", `what` "images" or "labels"; the unpacked one
  * where both are there. `other` (or NULL) is another word for the part. */
 static clade_entry *find(clade_source *source, const char *part, const char *other,
@@ -32,7 +19,7 @@ static clade_entry *find(clade_source *source, const char *part, const char *oth
         if (entry->kind != CLADE_ENTRY_MEMBER || !clade_idx_member(base) || !strstr(base, what) ||
             !(strstr(base, part) || (other && strstr(base, other))))
             continue;
-        if (!best || (ends_in_gz(best->name) && !ends_in_gz(base))) best = entry;
+        if (!best || (clade_named_gz(best->name) && !clade_named_gz(base))) best = entry;
     }
     return best;
 }
@@ -40,7 +27,7 @@ static clade_entry *find(clade_source *source, const char *part, const char *oth
 /* Replaces a gzipped entry by its content, in memory. */
 static clade_status unpack(clade_source *source, clade_entry *entry)
 {
-    if (!ends_in_gz(entry->name)) return CLADE_OK;
+    if (!clade_named_gz(entry->name)) return CLADE_OK;
     clade_bytes buffer = {0};
     const uint8_t *bytes;
     uint8_t *plain = NULL;

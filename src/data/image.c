@@ -12,31 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A buffer above this goes back after each image, so that one huge photograph does not stay in
- * memory for the rest of the run. */
-enum { keep_bytes = 16 << 20 };
-
-static void buffer_clear(clade_bytes *buffer)
-{
-    free(buffer->data);
-    *buffer = (clade_bytes){0};
-}
-
-static void buffer_trim(clade_bytes *buffer)
-{
-    if (buffer->capacity > keep_bytes) buffer_clear(buffer);
-}
-
-clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size)
-{
-    if (size <= buffer->capacity && buffer->data) return CLADE_OK;
-    buffer_clear(buffer);
-    buffer->data = malloc(size ? size : 1);
-    if (!buffer->data) return clade_fail(CLADE_ENOMEM, "out of memory for %zu bytes", size);
-    buffer->capacity = size ? size : 1;
-    return CLADE_OK;
-}
-
 void clade_header_describe(const clade_header *h, char text[clade_format_size])
 {
     static const char *const pngs[] = {"grey", "", "RGB", "palette", "grey with alpha", "", "RGBA"};
@@ -58,16 +33,6 @@ void clade_header_describe(const clade_header *h, char text[clade_format_size])
              h->channels == 1   ? " grey"
              : h->channels == 4 ? " CMYK"
                                 : "");
-}
-
-void clade_decoder_clear(clade_decoder *decoder)
-{
-    if (decoder->jpeg) tjDestroy(decoder->jpeg);
-    buffer_clear(&decoder->file);
-    buffer_clear(&decoder->pixels);
-    buffer_clear(&decoder->turned);
-    buffer_clear(&decoder->table);
-    decoder->jpeg = NULL;
 }
 
 static bool starts(const uint8_t *head, size_t size, const char *with, size_t n)
@@ -92,17 +57,6 @@ clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char 
         why = "a WebP: only JPEG and PNG are read";
     if (reason) *reason = why;
     return CLADE_IMAGE_OTHER;
-}
-
-clade_status clade_check_size(uint32_t width, uint32_t height)
-{
-    if (width == 0 || height == 0)
-        return clade_fail(CLADE_EFORMAT, "its header says %u×%u pixels", width, height);
-    double pixels = (double)width * height;
-    if (pixels > clade_image_pixels)
-        return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width,
-                          height, pixels / 1e6, clade_image_pixels / 1000000);
-    return CLADE_OK;
 }
 
 clade_status clade_image_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
@@ -184,13 +138,6 @@ clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes
     return decode(decoder, bytes, size, &whole, out);
 }
 
-void clade_decoder_trim(clade_decoder *decoder)
-{
-    buffer_trim(&decoder->file);
-    buffer_trim(&decoder->pixels);
-    buffer_trim(&decoder->turned);
-}
-
 clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
                                  const char *name, const clade_target *target, uint8_t *out)
 {
@@ -199,46 +146,6 @@ clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size
     if (!status) status = clade_raster_resize(decoder, &raster, target, out);
     clade_decoder_trim(decoder);
     return clade_context(status, "%s", name);
-}
-
-clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                              clade_bytes *buffer, size_t *got)
-{
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-    clade_status status = CLADE_OK;
-    struct stat info;
-    if (fstat(file, &info) != 0) {
-        status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-        goto done;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        status = clade_fail(CLADE_EIO, "%s: not a regular file", path);
-        goto done;
-    }
-    size_t length = (size_t)info.st_size;
-    size_t want = size == SIZE_MAX ? (length > offset ? length - offset : 0) : size;
-    if (want > limit) {
-        status =
-            clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
-        goto done;
-    }
-    if ((status = clade_bytes_reserve(buffer, want))) goto done;
-    size_t have = 0;
-    while (have < want) {
-        ssize_t n = pread(file, buffer->data + have, want - have, (off_t)(offset + have));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-            goto done;
-        }
-        if (n == 0) break;
-        have += (size_t)n;
-    }
-    *got = have;
-done:
-    close(file);
-    return status;
 }
 
 static clade_status check_target(const char *name, const clade_target *target, const void *out)
@@ -284,7 +191,7 @@ clade_status clade_image_read(const char *path, int32_t height, int32_t width, i
     size_t size = 0;
     status = clade_bytes_read(path, 0, SIZE_MAX, clade_image_bytes, &file, &size);
     if (!status) status = clade_decoder_image(&decoder, file.data, size, path, &target, hwc);
-    buffer_clear(&file);
+    clade_bytes_clear(&file);
     clade_decoder_clear(&decoder);
     return status;
 }

@@ -38,6 +38,7 @@ void clade_decoder_clear(clade_decoder *decoder);
 /* Gives back what one huge image took. */
 void clade_decoder_trim(clade_decoder *decoder);
 clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size);
+void clade_bytes_clear(clade_bytes *buffer);
 
 /* What every image becomes. */
 typedef struct clade_target {

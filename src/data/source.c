@@ -16,99 +16,6 @@
 
 enum { folder_depth = 32 };
 
-const char *clade_base_name(const char *name)
-{
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
-/* What systems leave beside images; never worth a word to the user. */
-static bool is_clutter(const char *part, size_t n)
-{
-    static const char *const names[] = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"};
-    if (part[0] == '.') return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == n && strncasecmp(part, names[i], n) == 0) return true;
-    return false;
-}
-
-clade_status clade_entry_reject(clade_entry *entry, const char *reason)
-{
-    free(entry->reason);
-    entry->kind = CLADE_ENTRY_OTHER;
-    entry->reason = strdup(reason);
-    return entry->reason ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
-}
-
-clade_status clade_source_add(clade_source *source, const char *name, clade_entry **out)
-{
-    *out = NULL;
-    char *clean = malloc(strlen(name) + 1);
-    if (!clean) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
-    size_t n = 0;
-    bool outside = false, clutter = false;
-    for (const char *part = name; *part;) {
-        size_t length = strcspn(part, "/");
-        bool up = length == 2 && memcmp(part, "..", 2) == 0;
-        if (up) {
-            outside = true;
-        } else if (length > 0 && !(length == 1 && part[0] == '.')) {
-            clutter |= is_clutter(part, length);
-            if (n > 0) clean[n++] = '/';
-            memcpy(clean + n, part, length);
-            n += length;
-        }
-        part += length;
-        part += *part == '/';
-    }
-    clean[n] = 0;
-    if (n == 0 || clutter) {
-        free(clean);
-        return CLADE_OK;
-    }
-    if (source->count == source->room) {
-        size_t room = source->room ? 2 * source->room : 256;
-        clade_entry *entries = realloc(source->entries, room * sizeof *entries);
-        if (!entries) {
-            free(clean);
-            return clade_fail(CLADE_ENOMEM, "out of memory for a list of %zu files", room);
-        }
-        source->entries = entries;
-        source->room = room;
-    }
-    clade_entry *entry = &source->entries[source->count++];
-    *entry = (clade_entry){.name = clean, .kind = CLADE_ENTRY_OTHER};
-    if (outside) {
-        entry->damaged = true;
-        return clade_entry_reject(entry, "its name leads out of the archive");
-    }
-    *out = entry;
-    return CLADE_OK;
-}
-
-static bool named_like_image(const char *name)
-{
-    static const char *const ends[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-    const char *dot = strrchr(clade_base_name(name), '.');
-    for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
-        if (strcasecmp(dot, ends[i]) == 0) return true;
-    return false;
-}
-
-clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_t size)
-{
-    const char *reason = NULL;
-    if (clade_binary_member(clade_base_name(entry->name))) {
-        entry->kind = CLADE_ENTRY_MEMBER;
-    } else if (clade_image_sniff(head, size, &reason) != CLADE_IMAGE_OTHER) {
-        entry->kind = CLADE_ENTRY_IMAGE;
-    } else {
-        entry->damaged = named_like_image(entry->name);
-        return clade_entry_reject(entry, reason);
-    }
-    return CLADE_OK;
-}
-
 /* path/name, malloc'ed. */
 static char *join(const char *path, const char *name)
 {
@@ -139,7 +46,7 @@ static clade_status list_folder(clade_source *source, const char *path, const ch
     clade_status status = CLADE_OK;
     struct dirent *item;
     while (!status && (item = readdir(folder))) {
-        if (is_clutter(item->d_name, strlen(item->d_name))) continue;
+        if (clade_is_clutter(item->d_name, strlen(item->d_name))) continue;
         char *inner_path = join(path, item->d_name);
         char *inner_name = *name ? join(name, item->d_name) : strdup(item->d_name);
         mode_t kind = inner_path ? kind_of(item, inner_path) : 0;
@@ -209,13 +116,6 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void entry_clear(clade_entry *entry)
-{
-    free(entry->name);
-    free(entry->reason);
-    free(entry->bytes);
-}
-
 /* By name; of several with one name (an archive may list a file twice) the first by kind, then the
  * largest, comes first and is the one that stays. */
 static int by_name_kind_size(const void *a, const void *b)
@@ -235,7 +135,7 @@ static void sort_entries(clade_source *source)
     for (size_t i = 1; i < source->count; i++) {
         clade_entry *entry = &source->entries[i];
         if (by_name(entry, &source->entries[n - 1]) == 0)
-            entry_clear(entry);
+            clade_entry_clear(entry);
         else
             source->entries[n++] = *entry;
     }
@@ -275,7 +175,7 @@ void clade_source_close(clade_source **handle)
 {
     clade_source *source = *handle;
     if (!source) return;
-    for (size_t i = 0; i < source->count; i++) entry_clear(&source->entries[i]);
+    for (size_t i = 0; i < source->count; i++) clade_entry_clear(&source->entries[i]);
     free(source->entries);
     free(source->path);
     free(source);
@@ -298,11 +198,4 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
     free(path);
     *bytes = buffer->data;
     return status;
-}
-
-void clade_entry_release(clade_entry *entry)
-{
-    if (atomic_fetch_sub_explicit(&entry->users, 1, memory_order_acq_rel) != 1) return;
-    free(entry->bytes);
-    entry->bytes = NULL;
 }

@@ -53,6 +53,9 @@ clade_status clade_source_read_archive(clade_source *source, uint64_t limit);
 clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_t size);
 /* Marks an entry as unusable; the text is copied. */
 clade_status clade_entry_reject(clade_entry *entry, const char *reason);
+void clade_entry_clear(clade_entry *entry);
+/* Is the first part of a path, of n bytes, what systems leave beside images? */
+bool clade_is_clutter(const char *part, size_t n);
 
 /* Unpacks a gzip file in memory into malloc'ed *out; more than `limit` bytes is an error. */
 clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out,

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-clade_status clade_onnx_fold_expect(bool right, const char *what)
-{
-    return right ? CLADE_OK : clade_fail(CLADE_EUNSUPPORTED, "on constants: %s", what);
-}
-
 static const struct {
     const char *op;
     clade_onnx_folder *fold;

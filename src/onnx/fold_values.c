@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+clade_status clade_onnx_fold_expect(bool right, const char *what)
+{
+    return right ? CLADE_OK : clade_fail(CLADE_EUNSUPPORTED, "on constants: %s", what);
+}
+
 /* NaN and what is too large become 0 and the ends. */
 static int64_t to_whole(double v)
 {

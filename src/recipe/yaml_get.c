@@ -4,100 +4,13 @@
 #include "recipe/yaml_node.h"
 
 #include <assert.h>
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- what plain text means --- */
-
-static bool is_one_of(const char *text, const char *const *words)
-{
-    for (; *words; words++)
-        if (!strcmp(text, *words)) return true;
-    return false;
-}
-
-bool clade_yaml_text_is_null(const char *text)
-{
-    static const char *const words[] = {"", "~", "null", "Null", "NULL", NULL};
-    return is_one_of(text, words);
-}
-
-bool clade_yaml_text_is_bool(const char *text, bool *value)
-{
-    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes",
-                                      "YES",  "on",   "On",   "ON",  NULL};
-    static const char *const no[] = {"false", "False", "FALSE", "no",  "No",
-                                     "NO",    "off",   "Off",   "OFF", NULL};
-    *value = is_one_of(text, yes);
-    return *value || is_one_of(text, no);
-}
-
-static size_t count_digits(const char *text) { return strspn(text, "0123456789"); }
-
-/* Length of the decimal number that the text begins with; 0: none. */
-static size_t number_length(const char *text)
-{
-    const char *p = text + (*text == '-' || *text == '+');
-    size_t whole = count_digits(p), part = 0;
-    p += whole;
-    if (*p == '.') {
-        part = count_digits(p + 1);
-        p += 1 + part;
-    }
-    if (whole + part == 0) return 0;
-    if (*p == 'e' || *p == 'E') {
-        const char *exponent = p + 1;
-        exponent += *exponent == '-' || *exponent == '+';
-        size_t digits = count_digits(exponent);
-        if (digits == 0) return 0;
-        p = exponent + digits;
-    }
-    return (size_t)(p - text);
-}
-
-bool clade_yaml_text_is_number(const char *text, double *value)
-{
-    size_t length = number_length(text);
-    const char *second = NULL;
-    if (length == 0) return false;
-    if (text[length] == '/') {
-        second = text + length + 1;
-        length = number_length(second);
-        if (length == 0 || second[length]) return false;
-    } else if (text[length]) {
-        return false;
-    }
-    /* strtod with a point for a point, whatever the program's locale */
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain) return false;
-    locale_t old = uselocale(plain);
-    *value = strtod(text, NULL);
-    if (second) *value /= strtod(second, NULL);
-    uselocale(old);
-    freelocale(plain);
-    return true;
-}
-
 /* --- messages --- */
-
-yaml_quote clade_yaml_quote(const char *text)
-{
-    yaml_quote quote;
-    size_t length = strlen(text), limit = sizeof quote.text - 1,
-           n = length < limit ? length : limit - 3;
-    /* not in the middle of a UTF-8 character */
-    while (n > 0 && n < length && ((unsigned char)text[n] & 0xc0) == 0x80) n--;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        quote.text[i] = c < ' ' || c == 0x7f ? ' ' : text[i];
-    }
-    memcpy(quote.text + n, n < length ? "..." : "", n < length ? 4 : 1);
-    return quote;
-}
 
 /* "file:line: ", or less where less is known. */
 static clade_status fail_at(const clade_yaml *node, uint32_t line, clade_status status,
@@ -250,7 +163,7 @@ static bool read_int(const char *text, int64_t *out)
 {
     bool negative = *text == '-';
     text += *text == '-' || *text == '+';
-    if (!*text || text[count_digits(text)]) return false;
+    if (!*text || text[strspn(text, "0123456789")]) return false;
     int64_t value = 0;
     for (; *text; text++) { /* downwards: the range is larger there */
         int digit = *text - '0';

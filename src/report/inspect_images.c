@@ -16,6 +16,8 @@ enum {
     augmented_epochs = 5    /* so many epochs */
 };
 
+const char *const clade_inspect_splits[CLADE_SPLITS] = {"train", "validation", "test"};
+
 /* What the sections share. */
 typedef struct work {
     clade_page *page;

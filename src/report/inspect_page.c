@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const clade_inspect_splits[CLADE_SPLITS] = {"train", "validation", "test"};
-
 enum {
     listed_files = 200, /* rows of a table of files */
     scattered = 2000    /* points of sizes, at most about so many */

@@ -19,22 +19,6 @@ static clade_status no_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a study");
 }
 
-/* --- locks --- */
-
-clade_status clade_study_lock(const clade_study *study, int *lock)
-{
-    *lock = open(study->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*lock < 0)
-        return clade_fail(CLADE_EIO, "%s: cannot open: %s", study->folder, strerror(errno));
-    while (flock(*lock, LOCK_EX) && errno == EINTR) {}
-    return CLADE_OK; /* a file system without locks is no reason to refuse */
-}
-
-void clade_study_unlock(int lock)
-{
-    if (lock >= 0) close(lock);
-}
-
 /* --- opening --- */
 
 static void forget(clade_study *study)

@@ -1,0 +1,105 @@
+/* The working memory in which a thread decodes images, and reading files into it. */
+#define _POSIX_C_SOURCE 200809L
+#include "data/image.h"
+
+#include <turbojpeg.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A buffer above this goes back after each image, so that one huge photograph does not stay in
+ * memory for the rest of the run. */
+enum { keep_bytes = 16 << 20 };
+
+void clade_bytes_clear(clade_bytes *buffer)
+{
+    free(buffer->data);
+    *buffer = (clade_bytes){0};
+}
+
+static void buffer_trim(clade_bytes *buffer)
+{
+    if (buffer->capacity > keep_bytes) clade_bytes_clear(buffer);
+}
+
+clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size)
+{
+    if (size <= buffer->capacity && buffer->data) return CLADE_OK;
+    clade_bytes_clear(buffer);
+    buffer->data = malloc(size ? size : 1);
+    if (!buffer->data) return clade_fail(CLADE_ENOMEM, "out of memory for %zu bytes", size);
+    buffer->capacity = size ? size : 1;
+    return CLADE_OK;
+}
+
+void clade_decoder_clear(clade_decoder *decoder)
+{
+    if (decoder->jpeg) tjDestroy(decoder->jpeg);
+    clade_bytes_clear(&decoder->file);
+    clade_bytes_clear(&decoder->pixels);
+    clade_bytes_clear(&decoder->turned);
+    clade_bytes_clear(&decoder->table);
+    decoder->jpeg = NULL;
+}
+
+void clade_decoder_trim(clade_decoder *decoder)
+{
+    buffer_trim(&decoder->file);
+    buffer_trim(&decoder->pixels);
+    buffer_trim(&decoder->turned);
+}
+
+clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
+                              clade_bytes *buffer, size_t *got)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    clade_status status = CLADE_OK;
+    struct stat info;
+    if (fstat(file, &info) != 0) {
+        status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        status = clade_fail(CLADE_EIO, "%s: not a regular file", path);
+        goto done;
+    }
+    size_t length = (size_t)info.st_size;
+    size_t want = size == SIZE_MAX ? (length > offset ? length - offset : 0) : size;
+    if (want > limit) {
+        status =
+            clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
+        goto done;
+    }
+    if ((status = clade_bytes_reserve(buffer, want))) goto done;
+    size_t have = 0;
+    while (have < want) {
+        ssize_t n = pread(file, buffer->data + have, want - have, (off_t)(offset + have));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+            goto done;
+        }
+        if (n == 0) break;
+        have += (size_t)n;
+    }
+    *got = have;
+done:
+    close(file);
+    return status;
+}
+
+clade_status clade_check_size(uint32_t width, uint32_t height)
+{
+    if (width == 0 || height == 0)
+        return clade_fail(CLADE_EFORMAT, "its header says %u×%u pixels", width, height);
+    double pixels = (double)width * height;
+    if (pixels > clade_image_pixels)
+        return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width,
+                          height, pixels / 1e6, clade_image_pixels / 1000000);
+    return CLADE_OK;
+}

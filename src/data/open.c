@@ -1,0 +1,168 @@
+/* Opening a data set: its sources, its layout and its splits. */
+#include "data/binary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A binary set goes by its own files; whatever else lies there is only listed. */
+static clade_status skip_others(clade_dataset *dataset, const clade_source *source, bool binary)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < source->count && !status; i++) {
+        clade_entry *entry = &source->entries[i];
+        if (entry->kind == CLADE_ENTRY_MEMBER && !binary) {
+            free(entry->bytes);
+            entry->bytes = NULL;
+            status = clade_entry_reject(entry, "not a JPEG or PNG image");
+        } else if (binary &&
+                   (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_OTHER)) {
+            status = clade_dataset_skip(dataset, entry->name, "not a part of the binary set");
+        }
+    }
+    return status;
+}
+
+static clade_status read_sources(clade_dataset *dataset, const clade_data_options *options)
+{
+    const char *const paths[CLADE_SPLITS] = {options->path, options->validation, options->test};
+    uint64_t limit = clade_memory_free() / 4 * 3;
+    for (int s = 0; s < CLADE_SPLITS; s++) {
+        if (!paths[s]) continue;
+        clade_status status =
+            clade_source_open(paths[s], limit, options->threads, &dataset->sources[s]);
+        if (status) return status;
+    }
+    clade_source *first = dataset->sources[0];
+    bool binary;
+    clade_status status = clade_cifar_read(dataset, first, &binary);
+    if (!status && !binary) status = clade_idx_read(dataset, first, &binary);
+    if (status) return status;
+    if (binary && (options->validation || options->test))
+        return clade_fail(CLADE_EINVAL, "%s: a set with splits of its own: it cannot have another",
+                          first->path);
+    for (int s = 0; s < CLADE_SPLITS && !status; s++)
+        if (dataset->sources[s]) status = skip_others(dataset, dataset->sources[s], binary);
+    if (!status && !binary) status = clade_layout_read(dataset);
+    return status;
+}
+
+/* Takes height and width from the first image whose header can be read. */
+static clade_status size_of_first(clade_dataset *dataset)
+{
+    if (dataset->raw.height) {
+        dataset->target.height = dataset->raw.height;
+        dataset->target.width = dataset->raw.width;
+        return CLADE_OK;
+    }
+    clade_decoder decoder = {0};
+    clade_status status = clade_fail(CLADE_EFORMAT, "%s: no images", dataset->sources[0]->path);
+    for (int s = 0; s < CLADE_SPLITS && status; s++) {
+        for (size_t i = 0; i < dataset->split[s].count && status; i++) {
+            const clade_image *p = &dataset->split[s].items[i];
+            const uint8_t *bytes;
+            size_t size;
+            clade_header header;
+            status =
+                clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder.file, &bytes, &size);
+            if (!status) status = clade_image_header(&decoder, bytes, size, &header);
+            if (status == CLADE_ENOMEM) break;
+            if (status) continue;
+            bool swap = header.orientation >= 5;
+            dataset->target.height = swap ? header.width : header.height;
+            dataset->target.width = swap ? header.height : header.width;
+        }
+    }
+    clade_decoder_clear(&decoder);
+    return status;
+}
+
+static clade_status check_options(const clade_data_options *options)
+{
+    if (!options || !options->path) return clade_fail(CLADE_EINVAL, "no path of a data set");
+    int32_t h = options->height, w = options->width;
+    if (h < 0 || w < 0 || (h == 0) != (w == 0) || (double)h * w > clade_image_pixels)
+        return clade_fail(CLADE_EINVAL, "images of %d×%d pixels", w, h);
+    if (options->channels != 0 && options->channels != 1 && options->channels != 3)
+        return clade_fail(CLADE_EINVAL, "%d channels: expected 1 or 3", options->channels);
+    if (options->interpolation != CLADE_NEAREST && options->interpolation != CLADE_BILINEAR)
+        return clade_fail(CLADE_EINVAL, "unknown interpolation %d", (int)options->interpolation);
+    if (options->threads < 0) return clade_fail(CLADE_EINVAL, "%d threads", options->threads);
+    return CLADE_OK;
+}
+
+static clade_status open_all(clade_dataset *dataset, const clade_data_options *options)
+{
+    clade_status status = read_sources(dataset, options);
+    if (!status)
+        status = clade_context(clade_split_by_fraction(dataset, options->validation_split,
+                                                       options->test_split, options->seed),
+                               "%s", options->path);
+    if (!status) status = clade_dataset_count_classes(dataset);
+    if (!status && dataset->target.height == 0) status = size_of_first(dataset);
+    for (int s = 0; s < CLADE_SPLITS && !status; s++) {
+        const clade_images *in = &dataset->split[s];
+        for (size_t i = 0; i < in->count; i++) in->items[i].entry->users++;
+    }
+    return status;
+}
+
+clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out)
+{
+    if (!out) return clade_fail(CLADE_EINVAL, "no place for a data set");
+    *out = NULL;
+    clade_status status = check_options(options);
+    if (status) return status;
+    clade_dataset *dataset = calloc(1, sizeof *dataset);
+    if (!dataset) return clade_fail(CLADE_ENOMEM, "out of memory for a data set");
+    dataset->target =
+        (clade_target){options->height, options->width, options->channels, options->interpolation};
+    dataset->cache_bytes = options->cache_bytes;
+    dataset->threads = options->threads;
+    dataset->strict = options->strict;
+    dataset->lenient = options->lenient;
+    status = open_all(dataset, options);
+    if (status) {
+        clade_dataset_destroy(&dataset);
+        return status;
+    }
+    if (dataset->target.channels == 0)
+        dataset->target.channels = dataset->raw.channels == 1 ? 1 : 3;
+    *out = dataset;
+    return CLADE_OK;
+}
+
+void clade_dataset_destroy(clade_dataset **handle)
+{
+    clade_dataset *dataset = *handle;
+    if (!dataset) return;
+    for (int s = 0; s < CLADE_SPLITS; s++) {
+        clade_source_close(&dataset->sources[s]);
+        free(dataset->split[s].items);
+        clade_cache_destroy(&dataset->split[s].cache);
+        free(dataset->split[s].of_class);
+    }
+    for (size_t i = 0; i < dataset->classes; i++) free(dataset->names[i]);
+    for (size_t i = 0; i < dataset->block_count; i++) free(dataset->blocks[i]);
+    for (size_t i = 0; i < dataset->skipped_count; i++) {
+        free(dataset->skipped[i].name);
+        free(dataset->skipped[i].reason);
+    }
+    free(dataset->names);
+    free(dataset->blocks);
+    free(dataset->skipped);
+    free(dataset);
+    *handle = NULL;
+}
+
+clade_status clade_dataset_pixels(const clade_dataset *dataset, clade_split split, size_t i,
+                                  uint8_t *hwc)
+{
+    if (!dataset || !hwc || split < 0 || split >= CLADE_SPLITS || i >= dataset->split[split].count)
+        return clade_fail(CLADE_EINVAL, "no image %zu in split %d", i, (int)split);
+    clade_decoder decoder = {0};
+    const uint8_t *pixels;
+    clade_status status = clade_dataset_take(dataset, split, i, &decoder, hwc, &pixels);
+    if (!status && pixels != hwc) memcpy(hwc, pixels, clade_dataset_bytes(dataset));
+    clade_decoder_clear(&decoder);
+    return status;
+}
