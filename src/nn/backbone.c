@@ -1,4 +1,4 @@
-/* Backbones: the table of names, and how builders add layers. */
+/* Backbones: the table of names. */
 #include "nn/backbone.h"
 
 #include <stdarg.h>
@@ -13,20 +13,28 @@ typedef struct entry {
     float keras_eps, keras_momentum; /* 0: Keras has no such net */
 } entry;
 
+/* Name, preprocessing of Keras' weights, and its batch normalisation's eps and momentum. */
+#define BACKBONES(B)                                                                               \
+    B(vgg16, CAFFE, 0.001F, 0.99F)                                                                 \
+    B(resnet18, TORCH, 0, 0)                                                                       \
+    B(resnet50, CAFFE, 1.001e-5F, 0.99F)                                                           \
+    B(mobilenet_v2, TF, 0.001F, 0.999F)                                                            \
+    B(squeezenet1_1, CAFFE, 0.001F, 0.99F)                                                         \
+    B(efficientnet_b0, TORCH, 0.001F, 0.99F)
+
 static const entry entries[] = {
-    {"vgg16", clade_backbone_vgg16, CLADE_KERAS_CAFFE, 0.001F, 0.99F},
-    {"resnet18", clade_backbone_resnet18, CLADE_KERAS_TORCH, 0, 0},
-    {"resnet50", clade_backbone_resnet50, CLADE_KERAS_CAFFE, 1.001e-5F, 0.99F},
-    {"mobilenet_v2", clade_backbone_mobilenet_v2, CLADE_KERAS_TF, 0.001F, 0.999F},
-    {"squeezenet1_1", clade_backbone_squeezenet1_1, CLADE_KERAS_CAFFE, 0.001F, 0.99F},
-    {"efficientnet_b0", clade_backbone_efficientnet_b0, CLADE_KERAS_TORCH, 0.001F, 0.99F},
+#define B(name, mode, eps, momentum)                                                               \
+    {#name, clade_backbone_##name, CLADE_KERAS_##mode, eps, momentum},
+    BACKBONES(B)
+#undef B
 };
 enum { entry_count = sizeof entries / sizeof *entries };
 
 const char *const *clade_backbone_names(void)
 {
-    static const char *const names[] = {
-        "vgg16", "resnet18", "resnet50", "mobilenet_v2", "squeezenet1_1", "efficientnet_b0", NULL};
+#define B(name, mode, eps, momentum) #name,
+    static const char *const names[] = {BACKBONES(B) NULL};
+#undef B
     return names;
 }
 
@@ -77,150 +85,4 @@ clade_status clade_backbone_create(const char *name, const clade_backbone_option
     }
     clade_backbone_clear(&b);
     return status;
-}
-
-/* --- adding layers --- */
-
-void clade_backbone_call(clade_backbone *b, clade_naming naming, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(b->at.name[naming], CLADE_NAME_SIZE, format, list);
-    va_end(list);
-}
-
-/* Room for the alias of layer `number`. */
-static bool reserve(clade_backbone *b, int32_t number)
-{
-    if (number < b->capacity) return true;
-    int32_t capacity = 2 * number;
-    clade_backbone_alias *alias = realloc(b->alias, (size_t)capacity * sizeof *alias);
-    if (!alias) {
-        b->status = clade_fail(CLADE_ENOMEM, "out of memory for a backbone");
-        return false;
-    }
-    memset(alias + b->capacity, 0, (size_t)(capacity - b->capacity) * sizeof *alias);
-    b->alias = alias;
-    b->capacity = capacity;
-    return true;
-}
-
-/* Adds the layer; one with weights takes the names that wait for it. */
-static int32_t add(clade_backbone *b, clade_layer *layer, bool weights, const char *format,
-                   va_list list)
-{
-    int32_t number = 0;
-    if (b->status) return 0;
-    vsnprintf(layer->name, sizeof layer->name, format, list);
-    b->status = clade_graph_add(b->graph, layer, &number);
-    if (b->status || !reserve(b, number)) return 0;
-    if (weights) {
-        b->alias[number] = b->at;
-        b->at = (clade_backbone_alias){0};
-    }
-    b->last = number;
-    return number;
-}
-
-int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_conv conv,
-                                const char *format, ...)
-{
-    int32_t half = conv.kernel / 2;
-    clade_layer layer = {.kind = conv.depthwise ? CLADE_LAYER_DEPTHWISE_CONV2D : CLADE_LAYER_CONV2D,
-                         .input_count = 1,
-                         .input = {from},
-                         .as.conv2d = {.filters = conv.depthwise ? 0 : conv.filters,
-                                       .kernel = {conv.kernel, conv.kernel},
-                                       .stride = {conv.stride, conv.stride},
-                                       .no_bias = !conv.bias,
-                                       .activation = conv.activation,
-                                       .init = CLADE_INIT_HE_NORMAL}};
-    /* at stride 2 Keras adds the odd zero at the bottom and right, torchvision on all sides */
-    if (!conv.valid && half > 0) {
-        layer.as.conv2d.padding = b->options.keras ? CLADE_PADDING_SAME : CLADE_PADDING_EXPLICIT;
-        for (int i = 0; i < 4 && !b->options.keras; i++) layer.as.conv2d.pad[i] = half;
-    }
-    va_list list;
-    va_start(list, format);
-    int32_t number = add(b, &layer, true, format, list);
-    va_end(list);
-    return number;
-}
-
-int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *format, ...)
-{
-    clade_layer layer = {.kind = CLADE_LAYER_BATCHNORM,
-                         .input_count = 1,
-                         .input = {from},
-                         .as.batchnorm = {.momentum = b->momentum, .eps = b->eps}};
-    va_list list;
-    va_start(list, format);
-    int32_t number = add(b, &layer, true, format, list);
-    va_end(list);
-    return number;
-}
-
-int32_t clade_backbone_add_dense(clade_backbone *b, int32_t from, int32_t units,
-                                 clade_activation activation, const char *format, ...)
-{
-    clade_layer layer = {.kind = CLADE_LAYER_DENSE,
-                         .input_count = 1,
-                         .input = {from},
-                         .as.dense = {.units = units, .activation = activation}};
-    va_list list;
-    va_start(list, format);
-    int32_t number = add(b, &layer, true, format, list);
-    va_end(list);
-    return number;
-}
-
-int32_t clade_backbone_add(clade_backbone *b, clade_layer layer, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    int32_t number = add(b, &layer, false, format, list);
-    va_end(list);
-    return number;
-}
-
-int32_t clade_backbone_activate(clade_backbone *b, int32_t from, clade_activation activation,
-                                const char *format, ...)
-{
-    clade_layer layer = {.kind = CLADE_LAYER_ACTIVATION,
-                         .input_count = 1,
-                         .input = {from},
-                         .as.activation = {.activation = activation}};
-    va_list list;
-    va_start(list, format);
-    int32_t number = add(b, &layer, false, format, list);
-    va_end(list);
-    return number;
-}
-
-int32_t clade_backbone_join(clade_backbone *b, clade_layer_kind kind, int32_t from, int32_t with,
-                            const char *format, ...)
-{
-    clade_layer layer = {.kind = kind, .input_count = 2, .input = {from, with}};
-    va_list list;
-    va_start(list, format);
-    int32_t number = add(b, &layer, false, format, list);
-    va_end(list);
-    return number;
-}
-
-void clade_backbone_add_classifier(clade_backbone *b, float rate, const char *pool,
-                                   const char *dropout, const char *dense)
-{
-    clade_layer layer = {
-        .kind = CLADE_LAYER_GLOBAL_AVGPOOL2D, .input_count = 1, .input = {b->last}};
-    if (!b->options.classes) return;
-    clade_backbone_add(b, layer, "%s", pool);
-    if (rate > 0)
-        clade_backbone_add(b,
-                           (clade_layer){.kind = CLADE_LAYER_DROPOUT,
-                                         .input_count = 1,
-                                         .input = {b->last},
-                                         .as.dropout.rate = rate},
-                           "%s", dropout);
-    clade_backbone_add_dense(b, b->last, b->options.classes, CLADE_LINEAR, "%s", dense);
 }
