@@ -22,16 +22,16 @@
 /* How long a worker looks for the next loop before it sleeps: about 20 µs, less than a wake-up. */
 enum { spins = 4000 };
 
-typedef struct worker {
+typedef struct pool_worker {
     clade_pool *pool;
     pthread_t thread;
     int number;
-} worker;
+} pool_worker;
 
 struct clade_pool {
     int threads;
     int started; /* workers that exist: threads - 1 unless creation failed half way */
-    worker *workers;
+    pool_worker *workers;
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
     atomic_uint generation; /* one more for each loop */
@@ -73,7 +73,7 @@ static void share(clade_pool *pool, int thread)
 
 static void *work(void *arg)
 {
-    worker *self = arg;
+    pool_worker *self = arg;
     clade_pool *pool = self->pool;
     unsigned seen = 0;
     for (;;) {
@@ -118,8 +118,8 @@ clade_status clade_pool_create(int threads, clade_pool **out)
         return clade_fail(CLADE_ENOMEM, "out of memory for %d threads", threads);
     }
     for (int i = 1; i < pool->threads; i++) {
-        worker *w = &pool->workers[i - 1];
-        *w = (worker){.pool = pool, .number = i};
+        pool_worker *w = &pool->workers[i - 1];
+        *w = (pool_worker){.pool = pool, .number = i};
         if (pthread_create(&w->thread, NULL, work, w)) {
             int wanted = pool->threads;
             clade_pool_destroy(&pool);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct job {
+typedef struct inspect_job {
     const clade_dataset *dataset;
     const clade_inspect_options *options;
     clade_inspection *in;
@@ -20,7 +20,7 @@ typedef struct job {
     atomic_bool stop, short_of_memory;
     pthread_mutex_t mutex; /* of `done` and progress */
     size_t done;
-} job;
+} inspect_job;
 
 static clade_status out_of_memory(size_t n)
 {
@@ -49,7 +49,7 @@ static void measure(const clade_raster *raster, clade_inspected *p)
 }
 
 /* Keeps why an image cannot be read, without its name. */
-static void keep_fault(job *j, clade_inspected *p)
+static void keep_fault(inspect_job *j, clade_inspected *p)
 {
     const char *text = clade_error();
     size_t n = strlen(p->name);
@@ -60,7 +60,7 @@ static void keep_fault(job *j, clade_inspected *p)
 
 static void look_at(void *user, size_t at, int thread)
 {
-    job *j = user;
+    inspect_job *j = user;
     clade_inspected *p = &j->in->images[at];
     clade_decoder *decoder = &j->decoders[thread];
     if (atomic_load(&j->stop) || atomic_load(&j->short_of_memory)) return;
@@ -110,7 +110,7 @@ static void list_images(const clade_dataset *dataset, clade_inspection *in)
                                   .format = -1};
 }
 
-static clade_status run(job *j)
+static clade_status run(inspect_job *j)
 {
     clade_inspection *in = j->in;
     size_t room = in->count ? in->count : 1, threads = (size_t)clade_pool_threads(j->pool);
@@ -145,7 +145,7 @@ clade_status clade_inspect(const clade_dataset *dataset, const clade_inspect_opt
                           options->hash_distance, clade_near_most_distance);
     if (!(options->similarity >= 0 && options->similarity <= 1))
         return clade_fail(CLADE_EINVAL, "a similarity of %g: expected 0 to 1", options->similarity);
-    job j = {.dataset = dataset, .options = options};
+    inspect_job j = {.dataset = dataset, .options = options};
     clade_status status = clade_pool_create(options->threads, &j.pool);
     if (status) return status;
     atomic_init(&j.stop, false);

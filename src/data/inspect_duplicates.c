@@ -121,14 +121,14 @@ static clade_status count_shared(clade_inspection *in, const size_t *first)
 }
 
 /* A pair with what it is sorted by. */
-typedef struct ranked {
+typedef struct ranked_image {
     bool within; /* both are in one split */
     clade_duplicate pair;
-} ranked;
+} ranked_image;
 
 static int by_rank(const void *a, const void *b)
 {
-    const ranked *x = a, *y = b;
+    const ranked_image *x = a, *y = b;
     if (x->within != y->within) return x->within ? 1 : -1;
     if (x->pair.exact != y->pair.exact) return x->pair.exact ? -1 : 1;
     if (x->pair.similarity != y->pair.similarity)
@@ -141,11 +141,11 @@ static clade_status sort_pairs(clade_inspection *in)
 {
     size_t n = in->duplicate_count;
     if (n == 0) return CLADE_OK;
-    ranked *list = malloc(n * sizeof *list);
+    ranked_image *list = malloc(n * sizeof *list);
     if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for %zu duplicates", n);
     for (size_t i = 0; i < n; i++) {
         const clade_duplicate *d = &in->duplicates[i];
-        list[i] = (ranked){in->images[d->a].split == in->images[d->b].split, *d};
+        list[i] = (ranked_image){in->images[d->a].split == in->images[d->b].split, *d};
     }
     qsort(list, n, sizeof *list, by_rank);
     for (size_t i = 0; i < n; i++) in->duplicates[i] = list[i].pair;

@@ -9,24 +9,24 @@
 #include <string.h>
 
 /* What became of one image. */
-typedef struct outcome {
+typedef struct load_outcome {
     clade_status status;
     char *text; /* of the error, malloc'ed; NULL when even that failed */
-} outcome;
+} load_outcome;
 
-typedef struct job {
+typedef struct load_job {
     clade_dataset *dataset;
     clade_decoder *decoders; /* one per thread, */
     uint8_t *workspace;      /* as well as one image for what has no room in the cache */
     size_t total;
-    outcome *outcomes;         /* total, in the order of the splits */
+    load_outcome *outcomes;    /* total, in the order of the splits */
     atomic_bool stop;          /* cancelled */
     atomic_size_t first_error; /* the lowest image with an error that ends the work */
     pthread_mutex_t mutex;     /* of the two below */
     size_t done;
     bool (*progress)(void *user, size_t done, size_t total);
     void *user;
-} job;
+} load_job;
 
 /* Errors of an image alone; others (memory) end the work. */
 static bool is_damage(clade_status status)
@@ -34,10 +34,10 @@ static bool is_damage(clade_status status)
     return status == CLADE_EFORMAT || status == CLADE_EIO;
 }
 
-static void record(job *j, size_t at, clade_status status)
+static void record(load_job *j, size_t at, clade_status status)
 {
     const char *text = clade_error();
-    j->outcomes[at] = (outcome){status, strdup(text)};
+    j->outcomes[at] = (load_outcome){status, strdup(text)};
     if (is_damage(status) && !j->dataset->strict) return;
     size_t first = atomic_load(&j->first_error);
     while (at < first && !atomic_compare_exchange_weak(&j->first_error, &first, at)) {}
@@ -45,7 +45,7 @@ static void record(job *j, size_t at, clade_status status)
 
 static void load_one(void *user, size_t at, int thread)
 {
-    job *j = user;
+    load_job *j = user;
     clade_dataset *dataset = j->dataset;
     /* every image before the first error is decoded, so that it is the first for any threads */
     if (atomic_load_explicit(&j->stop, memory_order_relaxed) || at > atomic_load(&j->first_error))
@@ -66,7 +66,7 @@ static void load_one(void *user, size_t at, int thread)
 }
 
 /* Drops the damaged images; those after them move up. */
-static clade_status drop_damaged(job *j)
+static clade_status drop_damaged(load_job *j)
 {
     clade_dataset *dataset = j->dataset;
     size_t at = 0;
@@ -91,11 +91,11 @@ static clade_status drop_damaged(job *j)
     return clade_dataset_count_classes(dataset);
 }
 
-static clade_status finish(job *j)
+static clade_status finish(load_job *j)
 {
     size_t first = atomic_load(&j->first_error);
     if (first < j->total) {
-        const outcome *o = &j->outcomes[first];
+        const load_outcome *o = &j->outcomes[first];
         return clade_fail(o->status, "%s: %s", j->dataset->sources[0]->path,
                           o->text ? o->text : clade_status_name(o->status));
     }
@@ -112,7 +112,7 @@ clade_status clade_dataset_load(clade_dataset *dataset,
 {
     if (!dataset) return clade_fail(CLADE_EINVAL, "no data set to load");
     if (dataset->loaded) return CLADE_OK;
-    job j = {.dataset = dataset, .progress = progress, .user = user};
+    load_job j = {.dataset = dataset, .progress = progress, .user = user};
     for (int s = 0; s < CLADE_SPLITS; s++) j.total += dataset->split[s].count;
     atomic_init(&j.stop, false);
     atomic_init(&j.first_error, SIZE_MAX);

@@ -7,17 +7,17 @@
 #include <setjmp.h>
 #include <string.h>
 
-typedef struct reader {
+typedef struct png_reader {
     const uint8_t *bytes;
     size_t size, at;
     png_structp png;
     png_infop info;
     char text[160];
-} reader;
+} png_reader;
 
 static void read_bytes(png_structp png, png_bytep out, size_t n)
 {
-    reader *r = png_get_io_ptr(png);
+    png_reader *r = png_get_io_ptr(png);
     if (n > r->size - r->at) png_error(png, "the file ends too early");
     memcpy(out, r->bytes + r->at, n);
     r->at += n;
@@ -25,7 +25,7 @@ static void read_bytes(png_structp png, png_bytep out, size_t n)
 
 static void on_error(png_structp png, png_const_charp text)
 {
-    reader *r = png_get_error_ptr(png);
+    png_reader *r = png_get_error_ptr(png);
     strncpy(r->text, text, sizeof r->text - 1);
     png_longjmp(png, 1);
 }
@@ -61,7 +61,7 @@ clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *o
 }
 
 /* Sets up libpng to give 8-bit rows of 1 or 3 channels; returns how many. */
-static int32_t set_transforms(reader *r, bool grey_wanted)
+static int32_t set_transforms(png_reader *r, bool grey_wanted)
 {
     png_structp png = r->png;
     int type = png_get_color_type(png, r->info);
@@ -74,7 +74,7 @@ static int32_t set_transforms(reader *r, bool grey_wanted)
 }
 
 /* What runs under setjmp: nothing here may leave through longjmp while it owns something. */
-static clade_status read_rows(clade_decoder *decoder, reader *r, const clade_target *target,
+static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade_target *target,
                               clade_raster *out)
 {
     if (setjmp(png_jmpbuf(r->png))) return clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
@@ -102,7 +102,7 @@ clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size
     clade_header header;
     clade_status status = clade_png_header(bytes, size, &header);
     if (status) return status;
-    reader r = {.bytes = bytes, .size = size};
+    png_reader r = {.bytes = bytes, .size = size};
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     if (r.info) {

@@ -162,14 +162,14 @@ typedef struct encoder {
     uint8_t *rgb;
 } encoder;
 
-typedef struct job {
+typedef struct shapes_job {
     const clade_shapes_options *options;
     const char *folder;
     encoder *encoder; /* one per thread */
     pthread_mutex_t mutex;
     clade_status status; /* of the first failure */
     char error[1024];
-} job;
+} shapes_job;
 
 static clade_status write_plain(const char *path, const void *bytes, size_t size)
 {
@@ -185,7 +185,8 @@ static clade_status write_plain(const char *path, const void *bytes, size_t size
     return good ? CLADE_OK : fail_errno(path, "cannot write");
 }
 
-static clade_status write_image(job *work, encoder *e, int32_t kind, int32_t split, int32_t index)
+static clade_status write_image(shapes_job *work, encoder *e, int32_t kind, int32_t split,
+                                int32_t index)
 {
     int size = (int)work->options->size;
     unsigned long bytes = tjBufSize(size, size, TJSAMP_420);
@@ -205,7 +206,7 @@ static clade_status write_image(job *work, encoder *e, int32_t kind, int32_t spl
 /* Image i of all; body of the loop over threads. */
 static void write_one(void *user, size_t i, int thread)
 {
-    job *work = user;
+    shapes_job *work = user;
     const clade_shapes_options *o = work->options;
     size_t each = (size_t)o->train + (size_t)o->validation, index = i % each;
     int32_t split = index >= (size_t)o->train;
@@ -229,7 +230,7 @@ static void write_one(void *user, size_t i, int thread)
 /* All images, by all processors, into `folder`, which is empty. */
 static clade_status write_images(const char *folder, const clade_shapes_options *o)
 {
-    job work = {.options = o, .folder = folder, .mutex = PTHREAD_MUTEX_INITIALIZER};
+    shapes_job work = {.options = o, .folder = folder, .mutex = PTHREAD_MUTEX_INITIALIZER};
     clade_pool *pool = NULL;
     clade_status status = clade_pool_create(0, &pool);
     if (status) return status;

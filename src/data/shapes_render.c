@@ -13,9 +13,9 @@ const char *const clade_shape_names[clade_shape_kinds] = {
 
 enum { circle, square, triangle, star, ring, cross, stripes, checkerboard };
 
-typedef struct point {
+typedef struct shape_point {
     float x, y;
-} point;
+} shape_point;
 
 typedef struct colour {
     float c[3]; /* red, green, blue; 0…1 */
@@ -33,47 +33,48 @@ enum { back_gradient, back_bands, back_dots, back_clouds, back_kinds };
 typedef struct scene {
     int32_t kind;
     /* the shape's place: its centre, its radius (in an image from -1 to 1), the cosine and sine */
-    point centre;
+    shape_point centre;
     float radius;
-    point turn;
+    shape_point turn;
     bool round;          /* the outline of a pattern: a disc, else a square */
     float period, phase; /* of a pattern, in radii */
     colour fore[2];      /* of a pattern both, else a shading from one to the other */
     colour back[2];
     int background;
-    point direction; /* of gradient and bands */
+    shape_point direction; /* of gradient and bands */
     float frequency;
-    float shadow; /* how dark: 0…1 */
-    point offset; /* of the shadow */
+    float shadow;       /* how dark: 0…1 */
+    shape_point offset; /* of the shadow */
     texture clouds;
     float noise; /* amplitude of the sensor noise, 0…255 */
 } scene;
 
 /* --- forms: signed distances to the outline, negative inside, in radii --- */
 
-static const point square_corners[] = {{-.76f, -.76f}, {.76f, -.76f}, {.76f, .76f}, {-.76f, .76f}};
-static const point triangle_corners[] = {{0, 1.05f}, {-.9093f, -.525f}, {.9093f, -.525f}};
+static const shape_point square_corners[] = {
+    {-.76f, -.76f}, {.76f, -.76f}, {.76f, .76f}, {-.76f, .76f}};
+static const shape_point triangle_corners[] = {{0, 1.05f}, {-.9093f, -.525f}, {.9093f, -.525f}};
 /* five points at radius 1, five between them at 0.45 */
-static const point star_corners[] = {
+static const shape_point star_corners[] = {
     {0, 1},     {-.2645f, .3641f}, {-.9511f, .3090f}, {-.4280f, -.1391f}, {-.5878f, -.8090f},
     {0, -.45f}, {.5878f, -.8090f}, {.4280f, -.1391f}, {.9511f, .3090f},   {.2645f, .3641f}};
-static const point cross_corners[] = {{.3f, .95f},   {-.3f, .95f}, {-.3f, .3f},   {-.95f, .3f},
-                                      {-.95f, -.3f}, {-.3f, -.3f}, {-.3f, -.95f}, {.3f, -.95f},
-                                      {.3f, -.3f},   {.95f, -.3f}, {.95f, .3f},   {.3f, .3f}};
+static const shape_point cross_corners[] = {
+    {.3f, .95f},   {-.3f, .95f}, {-.3f, .3f}, {-.95f, .3f}, {-.95f, -.3f}, {-.3f, -.3f},
+    {-.3f, -.95f}, {.3f, -.95f}, {.3f, -.3f}, {.95f, -.3f}, {.95f, .3f},   {.3f, .3f}};
 
 static float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 /* Distance to the nearest edge; inside when a ray to the right crosses an odd number of edges. */
-static float polygon(point p, const point *corner, int n)
+static float polygon(shape_point p, const shape_point *corner, int n)
 {
     float nearest = 1e9f;
     bool inside = false;
     for (int i = 0, j = n - 1; i < n; j = i++) {
-        point a = corner[j], edge = {corner[i].x - a.x, corner[i].y - a.y};
-        point to = {p.x - a.x, p.y - a.y};
+        shape_point a = corner[j], edge = {corner[i].x - a.x, corner[i].y - a.y};
+        shape_point to = {p.x - a.x, p.y - a.y};
         float t =
             clamp((to.x * edge.x + to.y * edge.y) / (edge.x * edge.x + edge.y * edge.y), 0, 1);
-        point d = {to.x - t * edge.x, to.y - t * edge.y};
+        shape_point d = {to.x - t * edge.x, to.y - t * edge.y};
         float square_of = d.x * d.x + d.y * d.y;
         if (square_of < nearest) nearest = square_of;
         if ((corner[i].y > p.y) != (a.y > p.y) && to.x * edge.y * edge.y < edge.x * to.y * edge.y)
@@ -82,7 +83,7 @@ static float polygon(point p, const point *corner, int n)
     return inside ? -sqrtf(nearest) : sqrtf(nearest);
 }
 
-static float distance(const scene *s, point p)
+static float distance(const scene *s, shape_point p)
 {
     float length = sqrtf(p.x * p.x + p.y * p.y);
     switch (s->kind) {
@@ -106,7 +107,7 @@ static float wave(float x, float blur)
 }
 
 /* How much of the second colour a pattern has at p. */
-static float pattern(const scene *s, point p, float pixel)
+static float pattern(const scene *s, shape_point p, float pixel)
 {
     float blur = pixel / s->period;
     float a = wave(p.x / s->period + s->phase, blur);
@@ -115,7 +116,7 @@ static float pattern(const scene *s, point p, float pixel)
     return a * (1 - b) + b * (1 - a);
 }
 
-static float clouds(const texture *t, point p)
+static float clouds(const texture *t, shape_point p)
 {
     float x = clamp((p.x + 1) * .5f * (lattice - 1), 0, lattice - 1.001f);
     float y = clamp((p.y + 1) * .5f * (lattice - 1), 0, lattice - 1.001f);
@@ -130,7 +131,7 @@ static float clouds(const texture *t, point p)
 }
 
 /* How much of the background's second colour there is at p. */
-static float background(const scene *s, point p, float pixel)
+static float background(const scene *s, shape_point p, float pixel)
 {
     float along = p.x * s->direction.x + p.y * s->direction.y;
     float across = p.x * s->direction.y - p.y * s->direction.x;
@@ -176,15 +177,15 @@ static float contrast(colour a, colour b)
 }
 
 /* A unit vector, evenly distributed: from a point in the disc, which needs no sine. */
-static point draw_direction(clade_random *r)
+static shape_point draw_direction(clade_random *r)
 {
-    point p;
+    shape_point p;
     float length;
     do {
-        p = (point){clade_random_uniform(r, -1, 1), clade_random_uniform(r, -1, 1)};
+        p = (shape_point){clade_random_uniform(r, -1, 1), clade_random_uniform(r, -1, 1)};
         length = sqrtf(p.x * p.x + p.y * p.y);
     } while (length > 1 || length < .1f);
-    return (point){p.x / length, p.y / length};
+    return (shape_point){p.x / length, p.y / length};
 }
 
 static scene draw_scene(clade_random *r, int32_t kind)
@@ -215,7 +216,8 @@ static scene draw_scene(clade_random *r, int32_t kind)
     s.direction = draw_direction(r);
     s.frequency = clade_random_uniform(r, 2, 5);
     s.shadow = clade_random_u32(r) & 1 ? clade_random_uniform(r, .2f, .5f) : 0;
-    s.offset = (point){clade_random_uniform(r, -.12f, .12f), clade_random_uniform(r, -.12f, .12f)};
+    s.offset =
+        (shape_point){clade_random_uniform(r, -.12f, .12f), clade_random_uniform(r, -.12f, .12f)};
     for (int i = 0; i < lattice; i++)
         for (int j = 0; j < lattice; j++) s.clouds.value[i][j] = clade_random_unit(r);
     s.noise = clade_random_uniform(r, 2, 10);
@@ -223,10 +225,10 @@ static scene draw_scene(clade_random *r, int32_t kind)
 }
 
 /* From the image's coordinates to the shape's, where its radius is 1. */
-static point to_shape(const scene *s, point p)
+static shape_point to_shape(const scene *s, shape_point p)
 {
     float x = (p.x - s->centre.x) / s->radius, y = (p.y - s->centre.y) / s->radius;
-    return (point){s->turn.x * x + s->turn.y * y, s->turn.x * y - s->turn.y * x};
+    return (shape_point){s->turn.x * x + s->turn.y * y, s->turn.x * y - s->turn.y * x};
 }
 
 void clade_shape_render(uint64_t seed, int32_t kind, int32_t split, int32_t index, int32_t size,
@@ -238,13 +240,14 @@ void clade_shape_render(uint64_t seed, int32_t kind, int32_t split, int32_t inde
     const float pixel = 2.0f / (float)size, small = pixel / s.radius;
     for (int32_t i = 0; i < size; i++) {
         for (int32_t j = 0; j < size; j++, rgb += 3) {
-            point p = {((float)j + .5f) * pixel - 1, ((float)i + .5f) * pixel - 1};
-            point q = to_shape(&s, p);
+            shape_point p = {((float)j + .5f) * pixel - 1, ((float)i + .5f) * pixel - 1};
+            shape_point q = to_shape(&s, p);
             float ground = background(&s, p, pixel), light = 1;
             /* covered by the shape: 0…1 over one pixel at its edge */
             float cover = clamp(.5f - distance(&s, q) / small, 0, 1);
             if (s.shadow > 0 && cover < 1) {
-                point behind = to_shape(&s, (point){p.x - s.offset.x, p.y - s.offset.y});
+                shape_point behind =
+                    to_shape(&s, (shape_point){p.x - s.offset.x, p.y - s.offset.y});
                 light = 1 - s.shadow * clamp(.5f - distance(&s, behind) / .15f, 0, 1);
             }
             float mixed = s.kind == stripes || s.kind == checkerboard

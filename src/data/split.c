@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct ranked {
+typedef struct ranked_key {
     uint64_t rank;
     size_t at; /* in the training split */
     const char *key;
-} ranked;
+} ranked_key;
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash(const char *text)
@@ -24,7 +24,7 @@ static uint64_t hash(const char *text)
 
 static int by_rank(const void *a, const void *b)
 {
-    const ranked *x = a, *y = b;
+    const ranked_key *x = a, *y = b;
     if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
     return strcmp(x->key, y->key);
 }
@@ -45,8 +45,8 @@ static clade_status check_fraction(double fraction, const char *what)
 }
 
 /* Sets to[i] for the images of one class, list[0…n), n > 0. */
-static clade_status choose(const clade_dataset *dataset, ranked *list, size_t n, double validation,
-                           double test, uint8_t *to)
+static clade_status choose(const clade_dataset *dataset, ranked_key *list, size_t n,
+                           double validation, double test, uint8_t *to)
 {
     size_t a = share(validation, n), b = share(test, n);
     if (a + b >= n) {
@@ -72,7 +72,7 @@ clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, 
     clade_images *train = &dataset->split[CLADE_TRAIN];
     if ((validation == 0 && test == 0) || train->count == 0) return CLADE_OK;
 
-    ranked *list = malloc(train->count * sizeof *list);
+    ranked_key *list = malloc(train->count * sizeof *list);
     uint8_t *to = calloc(train->count, 1);
     if (!list || !to)
         status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu images", train->count);
@@ -83,7 +83,7 @@ clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, 
             if (image->label != (int32_t)c) continue;
             uint32_t words[4];
             clade_random_words(seed, CLADE_STREAM_SPLIT, hash(image->key), 0, words);
-            list[n++] = (ranked){(uint64_t)words[0] << 32 | words[1], i, image->key};
+            list[n++] = (ranked_key){(uint64_t)words[0] << 32 | words[1], i, image->key};
         }
         if (n > 0) status = choose(dataset, list, n, validation, test, to);
     }

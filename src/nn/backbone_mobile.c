@@ -5,17 +5,17 @@
 #include <stdio.h>
 
 /* Blocks of one kind in a row; the first has the stride. */
-typedef struct stage {
+typedef struct mobile_stage {
     int32_t expand, kernel, stride, filters, count;
-} stage;
+} mobile_stage;
 
 /* One block, and what surrounds its names. */
-typedef struct block {
+typedef struct mobile_block {
     char torch[64], timm[64], keras[64]; /* the names before the part's own */
     int32_t inputs, expand, kernel, stride, filters, squeeze;
     clade_activation activation;
     bool efficient; /* EfficientNet's words in Keras */
-} block;
+} mobile_block;
 
 /* A convolution, its normalisation and, unless it is linear, its activation. `torch` names the
  * convolution; its normalisation is `norm`. */
@@ -33,17 +33,19 @@ static int32_t conv_norm(clade_backbone *b, int32_t from, clade_backbone_conv co
 }
 
 /* The parts of a block. */
-typedef struct part {
+typedef struct mobile_part {
     const char *timm, *keras, *keras_norm; /* as in MobileNetV2; EfficientNet's follow */
     const char *efficient, *efficient_norm;
-} part;
-static const part expansion = {"conv_pw", "expand", "expand_BN", "expand_conv", "expand_bn"};
-static const part depthwise = {"conv_dw", "depthwise", "depthwise_BN", "dwconv", "bn"};
-static const part projection = {"conv_pwl", "project", "project_BN", "project_conv", "project_bn"};
+} mobile_part;
+static const mobile_part expansion = {"conv_pw", "expand", "expand_BN", "expand_conv", "expand_bn"};
+static const mobile_part depthwise = {"conv_dw", "depthwise", "depthwise_BN", "dwconv", "bn"};
+static const mobile_part projection = {"conv_pwl", "project", "project_BN", "project_conv",
+                                       "project_bn"};
 
 /* Part number `i` of the block's sequence, and number `norm` of timm's normalisations. */
-static int32_t add_part(clade_backbone *b, const block *k, int32_t from, const part *p, int i,
-                        int norm, clade_backbone_conv conv, bool linear)
+static int32_t add_part(clade_backbone *b, const mobile_block *k, int32_t from,
+                        const mobile_part *p, int i, int norm, clade_backbone_conv conv,
+                        bool linear)
 {
     char torch[96], torch_norm[96], timm[2][96], keras[2][96];
     /* MobileNetV2's projection is not wrapped in a sequence of its own */
@@ -62,7 +64,7 @@ static int32_t add_part(clade_backbone *b, const block *k, int32_t from, const p
 }
 
 /* Squeeze and excite: each channel is scaled by what a small net makes of all channels' means. */
-static int32_t excite(clade_backbone *b, const block *k, int32_t from, int i)
+static int32_t excite(clade_backbone *b, const mobile_block *k, int32_t from, int i)
 {
     int32_t channels = k->inputs * k->expand;
     clade_layer pool = {.kind = CLADE_LAYER_GLOBAL_AVGPOOL2D, .input_count = 1, .input = {from}};
@@ -76,7 +78,7 @@ static int32_t excite(clade_backbone *b, const block *k, int32_t from, int i)
     return clade_backbone_join(b, CLADE_LAYER_MULTIPLY, from, b->last, "%s.%d", k->torch, i);
 }
 
-static void add_block(clade_backbone *b, const block *k)
+static void add_block(clade_backbone *b, const mobile_block *k)
 {
     int32_t from = b->last, y = from;
     int i = 0, norm = 1;
@@ -92,7 +94,7 @@ static void add_block(clade_backbone *b, const block *k)
 }
 
 /* Stem, stages, head: what both nets share. */
-static void inverted(clade_backbone *b, const stage *stages, int count, bool efficient)
+static void inverted(clade_backbone *b, const mobile_stage *stages, int count, bool efficient)
 {
     clade_activation activation = efficient ? CLADE_SILU : CLADE_RELU6;
     int number = 1; /* of the block in the whole net */
@@ -106,14 +108,14 @@ static void inverted(clade_backbone *b, const stage *stages, int count, bool eff
               activation, "features.0.0", "features.0.1", stem, keras_stem);
     for (int s = 0; s < count; s++) {
         for (int i = 0; i < stages[s].count; i++, number++) {
-            block k = {.inputs = inputs,
-                       .expand = stages[s].expand,
-                       .kernel = stages[s].kernel,
-                       .stride = i == 0 ? stages[s].stride : 1,
-                       .filters = stages[s].filters,
-                       .squeeze = efficient ? inputs / 4 : 0,
-                       .activation = activation,
-                       .efficient = efficient};
+            mobile_block k = {.inputs = inputs,
+                              .expand = stages[s].expand,
+                              .kernel = stages[s].kernel,
+                              .stride = i == 0 ? stages[s].stride : 1,
+                              .filters = stages[s].filters,
+                              .squeeze = efficient ? inputs / 4 : 0,
+                              .activation = activation,
+                              .efficient = efficient};
             snprintf(k.timm, sizeof k.timm, "blocks.%d.%d", s, i);
             if (efficient) {
                 snprintf(k.torch, sizeof k.torch, "features.%d.%d.block", s + 1, i);
@@ -141,7 +143,7 @@ static void inverted(clade_backbone *b, const stage *stages, int count, bool eff
 
 void clade_backbone_mobilenet_v2(clade_backbone *b)
 {
-    static const stage stages[] = {
+    static const mobile_stage stages[] = {
         {1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 3, 2, 32, 3},  {6, 3, 2, 64, 4},
         {6, 3, 1, 96, 3}, {6, 3, 2, 160, 3}, {6, 3, 1, 320, 1},
     };
@@ -150,7 +152,7 @@ void clade_backbone_mobilenet_v2(clade_backbone *b)
 
 void clade_backbone_efficientnet_b0(clade_backbone *b)
 {
-    static const stage stages[] = {
+    static const mobile_stage stages[] = {
         {1, 3, 1, 16, 1},  {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},  {6, 3, 2, 80, 3},
         {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1},
     };

@@ -3,14 +3,14 @@
 #include "nn/backbone.h"
 
 /* A residual block's place: names count stages from 1, blocks from 0. */
-typedef struct place {
+typedef struct resnet_place {
     int stage, block;
     int32_t filters, stride;
-} place;
+} resnet_place;
 
 /* Convolution `i` (from 1) of a block and its normalisation. */
-static int32_t conv_norm(clade_backbone *b, int32_t from, const place *at, int i, int32_t filters,
-                         int32_t kernel, int32_t stride)
+static int32_t conv_norm(clade_backbone *b, int32_t from, const resnet_place *at, int i,
+                         int32_t filters, int32_t kernel, int32_t stride)
 {
     const clade_backbone_conv conv = {
         .filters = filters, .kernel = kernel, .stride = stride, .bias = b->options.keras};
@@ -22,14 +22,14 @@ static int32_t conv_norm(clade_backbone *b, int32_t from, const place *at, int i
     return clade_backbone_add_norm(b, from, "layer%d.%d.bn%d", at->stage, at->block, i);
 }
 
-static int32_t activate(clade_backbone *b, int32_t from, const place *at, int i)
+static int32_t activate(clade_backbone *b, int32_t from, const resnet_place *at, int i)
 {
     return clade_backbone_activate(b, from, CLADE_RELU, "layer%d.%d.relu%d", at->stage, at->block,
                                    i);
 }
 
 /* The way around the block: its input, or a projection of it. */
-static int32_t shortcut(clade_backbone *b, int32_t from, const place *at, int32_t filters,
+static int32_t shortcut(clade_backbone *b, int32_t from, const resnet_place *at, int32_t filters,
                         bool project)
 {
     const clade_backbone_conv conv = {
@@ -42,13 +42,13 @@ static int32_t shortcut(clade_backbone *b, int32_t from, const place *at, int32_
     return clade_backbone_add_norm(b, from, "layer%d.%d.downsample.1", at->stage, at->block);
 }
 
-static void finish(clade_backbone *b, int32_t y, int32_t around, const place *at, int last)
+static void finish(clade_backbone *b, int32_t y, int32_t around, const resnet_place *at, int last)
 {
     y = clade_backbone_join(b, CLADE_LAYER_ADD, y, around, "layer%d.%d.add", at->stage, at->block);
     activate(b, y, at, last);
 }
 
-static void basic(clade_backbone *b, const place *at)
+static void basic(clade_backbone *b, const resnet_place *at)
 {
     int32_t from = b->last;
     int32_t y = conv_norm(b, from, at, 1, at->filters, 3, at->stride);
@@ -57,7 +57,7 @@ static void basic(clade_backbone *b, const place *at)
     finish(b, y, shortcut(b, from, at, at->filters, project), at, 2);
 }
 
-static void bottleneck(clade_backbone *b, const place *at)
+static void bottleneck(clade_backbone *b, const resnet_place *at)
 {
     int32_t from = b->last, early = b->options.keras ? at->stride : 1;
     int32_t y = conv_norm(b, from, at, 1, at->filters, 1, early);
@@ -67,7 +67,7 @@ static void bottleneck(clade_backbone *b, const place *at)
 }
 
 static void resnet(clade_backbone *b, const int blocks[4],
-                   void (*block)(clade_backbone *b, const place *at))
+                   void (*block)(clade_backbone *b, const resnet_place *at))
 {
     /* both pad the stem by 3 on all sides, and the pool by 1 */
     clade_layer stem = {.kind = CLADE_LAYER_ZERO_PADDING2D, .as.pad2d.pad = {3, 3, 3, 3}};
@@ -90,10 +90,10 @@ static void resnet(clade_backbone *b, const int blocks[4],
     clade_backbone_add(b, pool, "maxpool");
     for (int stage = 1; stage <= 4; stage++)
         for (int i = 0; i < blocks[stage - 1]; i++)
-            block(b, &(place){.stage = stage,
-                              .block = i,
-                              .filters = 32 << stage,
-                              .stride = i == 0 && stage > 1 ? 2 : 1});
+            block(b, &(resnet_place){.stage = stage,
+                                     .block = i,
+                                     .filters = 32 << stage,
+                                     .stride = i == 0 && stage > 1 ? 2 : 1});
     clade_backbone_call(b, CLADE_NAMING_KERAS, "predictions");
     clade_backbone_add_classifier(b, 0, "avgpool", NULL, "fc");
 }

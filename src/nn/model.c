@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* The blocks of device memory that a model holds. */
-typedef enum block {
+typedef enum model_block {
     TRAINED,   /* all trained parameters, in layer order */
     GRADIENTS, /* theirs, at the same places */
     FIXED,     /* all other parameters */
@@ -24,7 +24,7 @@ typedef enum block {
     WATCHED_Y,
     WATCHED_DY,
     BLOCKS
-} block;
+} model_block;
 
 enum { SIZES = 4, MOST_IMAGES = 1 << 20 };
 
@@ -51,7 +51,8 @@ struct clade_model {
 
 static double mebibytes(uint64_t bytes) { return (double)bytes / 1048576; }
 
-static clade_status allocate(clade_model *model, block which, const char *what, uint64_t bytes)
+static clade_status allocate(clade_model *model, model_block which, const char *what,
+                             uint64_t bytes)
 {
     const clade_device_info *info = clade_device_describe(model->device);
     if (bytes > SIZE_MAX || (info->max_alloc_bytes && bytes > info->max_alloc_bytes))
@@ -65,7 +66,7 @@ static clade_status allocate(clade_model *model, block which, const char *what, 
 }
 
 /* Memory for a tensor of its own. */
-static clade_status allocate_tensor(clade_model *model, block which, const char *what,
+static clade_status allocate_tensor(clade_model *model, model_block which, const char *what,
                                     clade_tensor shape, clade_tensor *out)
 {
     clade_status status =

@@ -16,15 +16,15 @@ enum { slack = 64 << 20, growth = 8 };
 /* --- counted memory --- */
 
 /* Before each block: its size, as wide as any alignment. */
-typedef union header {
+typedef union onnx_header {
     size_t size;
     max_align_t align;
-} header;
+} onnx_header;
 
 static void *take(clade_onnx_file *file, uint64_t size)
 {
     if (size > file->limit || file->used > file->limit - size) return NULL;
-    header *block = calloc(1, sizeof *block + (size_t)size);
+    onnx_header *block = calloc(1, sizeof *block + (size_t)size);
     if (!block) return NULL;
     block->size = (size_t)size;
     file->used += size;
@@ -44,7 +44,7 @@ void *clade_onnx_take(clade_onnx_file *file, uint64_t count, size_t size)
 void clade_onnx_give(clade_onnx_file *file, void *memory)
 {
     if (!memory) return;
-    header *block = (header *)memory - 1;
+    onnx_header *block = (onnx_header *)memory - 1;
     file->used -= block->size;
     free(block);
 }

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef union block {
+typedef union writer_block {
     void *next;
     max_align_t align;
-} block;
+} writer_block;
 
 void clade_onnx_writer_start(clade_onnx_writer *w)
 {
@@ -23,8 +23,8 @@ void clade_onnx_writer_start(clade_onnx_writer *w)
 
 void clade_onnx_writer_clear(clade_onnx_writer *w)
 {
-    for (block *b = w->memory; b;) {
-        block *next = b->next;
+    for (writer_block *b = w->memory; b;) {
+        writer_block *next = b->next;
         free(b);
         b = next;
     }
@@ -34,7 +34,8 @@ void clade_onnx_writer_clear(clade_onnx_writer *w)
 void *clade_onnx_keep(clade_onnx_writer *w, size_t count, size_t size)
 {
     if (w->status) return NULL;
-    block *b = count > (SIZE_MAX - sizeof *b) / size ? NULL : calloc(1, sizeof *b + count * size);
+    writer_block *b =
+        count > (SIZE_MAX - sizeof *b) / size ? NULL : calloc(1, sizeof *b + count * size);
     if (!b) {
         w->status = clade_fail(CLADE_ENOMEM, "out of memory for an ONNX file");
         return NULL;

@@ -148,15 +148,15 @@ clade_yaml *clade_yaml_find(const clade_yaml *map, const char *key)
 
 /* --- parsing --- */
 
-typedef struct reader {
+typedef struct yaml_reader {
     yaml_parser_t parser;
     yaml_source *source;
     size_t nodes;
     int depth;
-} reader;
+} yaml_reader;
 
 /* Sets the error text for a place in the document; line from 1, 0: none. */
-static clade_status fail_at(const reader *r, size_t line, const char *text)
+static clade_status fail_at(const yaml_reader *r, size_t line, const char *text)
 {
     if (line == 0 || !r->source->lines)
         return clade_fail(CLADE_EFORMAT, "%s: %s", r->source->name, text);
@@ -164,7 +164,7 @@ static clade_status fail_at(const reader *r, size_t line, const char *text)
 }
 
 /* Turns libyaml's complaint into one line. */
-static clade_status fail_syntax(const reader *r)
+static clade_status fail_syntax(const yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     char text[256];
@@ -186,7 +186,7 @@ static clade_status fail_syntax(const reader *r)
     return fail_at(r, p->problem_mark.line + 1, text);
 }
 
-static clade_status next_event(reader *r, yaml_event_t *event)
+static clade_status next_event(yaml_reader *r, yaml_event_t *event)
 {
     if (!yaml_parser_parse(&r->parser, event)) return fail_syntax(r);
     const char *refused = NULL;
@@ -219,7 +219,7 @@ static int by_key_then_place(const void *left, const void *right)
 }
 
 /* Names the first key that repeats an earlier one. */
-static clade_status check_unique(const reader *r, const clade_yaml *map)
+static clade_status check_unique(const yaml_reader *r, const clade_yaml *map)
 {
     if (map->count < 2) return CLADE_OK;
     const yaml_member **sorted = malloc(map->count * sizeof(const yaml_member *));
@@ -240,9 +240,9 @@ static clade_status check_unique(const reader *r, const clade_yaml *map)
     return fail_at(r, again->line, text);
 }
 
-static clade_status parse_node(reader *r, yaml_event_t *event, clade_yaml **out);
+static clade_status parse_node(yaml_reader *r, yaml_event_t *event, clade_yaml **out);
 
-static clade_status parse_members(reader *r, clade_yaml *node)
+static clade_status parse_members(yaml_reader *r, clade_yaml *node)
 {
     yaml_event_type_t end =
         node->kind == CLADE_YAML_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
@@ -285,7 +285,7 @@ static bool is_ambiguous(const char *text)
 }
 
 /* The node that begins with `event`, which is released. */
-static clade_status parse_node(reader *r, yaml_event_t *event, clade_yaml **out)
+static clade_status parse_node(yaml_reader *r, yaml_event_t *event, clade_yaml **out)
 {
     size_t line = event->start_mark.line + 1;
     *out = NULL;
@@ -337,7 +337,7 @@ static clade_status parse_node(reader *r, yaml_event_t *event, clade_yaml **out)
 }
 
 /* Stream start, at most one document, stream end. */
-static clade_status parse_document(reader *r, clade_yaml **out)
+static clade_status parse_document(yaml_reader *r, clade_yaml **out)
 {
     for (;;) {
         yaml_event_t event;
@@ -361,7 +361,7 @@ static clade_status parse(const void *text, size_t size, const char *name, bool 
     *out = NULL;
     if (size > clade_yaml_max_bytes)
         return clade_fail(CLADE_EFORMAT, "%s: %zu bytes of YAML, more than 4 MiB", name, size);
-    reader r = {.source = malloc(sizeof *r.source + strlen(name) + 1)};
+    yaml_reader r = {.source = malloc(sizeof *r.source + strlen(name) + 1)};
     if (!r.source) return clade_fail(CLADE_ENOMEM, "%s: out of memory", name);
     atomic_init(&r.source->users, 1);
     r.source->lines = lines;

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 
 /* What one run of the op reads and writes. */
-typedef struct work {
+typedef struct augment_writer {
     clade_buffer *x, *index, *matrix, *y;
     float *host;    /* y's values, or the matrices before */
     int32_t *zeros; /* every output takes the one image */
-} work;
+} augment_writer;
 
-static void clear(work *w)
+static void clear(augment_writer *w)
 {
     clade_buffer_destroy(&w->x);
     clade_buffer_destroy(&w->index);
@@ -30,7 +30,7 @@ static uint64_t position_of(const clade_inspection *in, size_t i)
     return position;
 }
 
-static clade_status sample(work *w, const clade_recipe *recipe, clade_device *device,
+static clade_status sample(augment_writer *w, const clade_recipe *recipe, clade_device *device,
                            const int32_t hwc[3], int32_t n, uint64_t position,
                            const uint8_t *pixels, uint8_t *out)
 {
@@ -74,7 +74,7 @@ clade_status clade_inspect_augment(const clade_inspection *in, const clade_recip
 {
     const clade_inspected *p = &in->images[i];
     int32_t hwc[3];
-    work w = {0};
+    augment_writer w = {0};
     clade_dataset_shape(in->dataset, hwc);
     clade_status status = clade_dataset_pixels(in->dataset, p->split, p->index, out);
     if (!status)

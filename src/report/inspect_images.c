@@ -19,20 +19,20 @@ enum {
 const char *const clade_inspect_splits[CLADE_SPLITS] = {"train", "validation", "test"};
 
 /* What the sections share. */
-typedef struct work {
+typedef struct images_writer {
     clade_page *page;
     const clade_inspection *in;
     const clade_inspect_page *options;
     size_t *of_class; /* the readable images of a class in the split that is shown */
     uint8_t *pixels;  /* of a thumbnail */
-} work;
+} images_writer;
 
-static void fail(work *w, clade_status status)
+static void fail(images_writer *w, clade_status status)
 {
     if (!w->page->status) w->page->status = status;
 }
 
-static const char *class_of(const work *w, size_t c)
+static const char *class_of(const images_writer *w, size_t c)
 {
     return clade_dataset_class_name(w->in->dataset, c);
 }
@@ -44,14 +44,14 @@ static const char *base_of(const char *name)
     return slash ? slash + 1 : name;
 }
 
-static void heading(work *w, const char *text)
+static void heading(images_writer *w, const char *text)
 {
     clade_page_markup(w->page, "<h3>");
     clade_page_text(w->page, "%s", text);
     clade_page_markup(w->page, "</h3>\n");
 }
 
-static void add_thumbnail(work *w, size_t i)
+static void add_thumbnail(images_writer *w, size_t i)
 {
     clade_pixels pixels = {.data = w->pixels, .channels = 3};
     clade_status status =
@@ -64,7 +64,7 @@ static void add_thumbnail(work *w, size_t i)
 
 /* Puts the first `most` of a shuffled order of a class' readable images to the front of
  * w->of_class; gives how many there are. */
-static size_t choose(work *w, size_t c, size_t most)
+static size_t choose(images_writer *w, size_t c, size_t most)
 {
     const clade_inspection *in = w->in;
     size_t n = 0;
@@ -81,7 +81,7 @@ static size_t choose(work *w, size_t c, size_t most)
     return n < most ? n : most;
 }
 
-static void add_samples(work *w)
+static void add_samples(images_writer *w)
 {
     int32_t most = w->options->samples > 0 ? w->options->samples : 10;
     clade_page_section(w->page, "Samples");
@@ -106,7 +106,7 @@ static void add_samples(work *w)
 }
 
 /* An image as the recipe reads it, and as it is in each of some epochs. */
-static void add_augmented_image(work *w, size_t i)
+static void add_augmented_image(images_writer *w, size_t i)
 {
     int32_t hwc[3];
     clade_dataset_shape(w->in->dataset, hwc);
@@ -136,7 +136,7 @@ static void add_augmented_image(work *w, size_t i)
     if (status) fail(w, status);
 }
 
-static void add_augmented(work *w)
+static void add_augmented(images_writer *w)
 {
     int32_t hwc[3];
     if (!w->options->recipe) return;
@@ -156,7 +156,7 @@ static void add_augmented(work *w)
 }
 
 /* One of a pair: what makes it a problem stands out. */
-static void add_half(work *w, size_t i, bool across, bool other)
+static void add_half(images_writer *w, size_t i, bool across, bool other)
 {
     const clade_inspected *p = &w->in->images[i];
     clade_page_figure_begin(w->page);
@@ -171,7 +171,7 @@ static void add_half(work *w, size_t i, bool across, bool other)
     clade_page_figure_end(w->page);
 }
 
-static void add_pair(work *w, const clade_duplicate *d)
+static void add_pair(images_writer *w, const clade_duplicate *d)
 {
     const clade_inspected *a = &w->in->images[d->a], *b = &w->in->images[d->b];
     bool across = a->split != b->split, other = a->label != b->label;
@@ -186,7 +186,7 @@ static void add_pair(work *w, const clade_duplicate *d)
     clade_page_markup(w->page, "</p>\n</div>\n");
 }
 
-static void add_duplicates(work *w)
+static void add_duplicates(images_writer *w)
 {
     const clade_inspection *in = w->in;
     size_t most = w->options->pairs > 0 ? (size_t)w->options->pairs : 60;
@@ -206,7 +206,7 @@ static void add_duplicates(work *w)
 void clade_inspect_images(clade_page *page, const clade_inspection *in,
                           const clade_inspect_page *options)
 {
-    work w = {.page = page, .in = in, .options = options};
+    images_writer w = {.page = page, .in = in, .options = options};
     w.of_class = malloc((in->count ? in->count : 1) * sizeof *w.of_class);
     w.pixels = malloc((size_t)thumbnail * thumbnail * 3);
     if (w.of_class && w.pixels) {

@@ -15,10 +15,10 @@ enum {
 };
 
 /* What the sections share. */
-typedef struct work {
+typedef struct page_writer {
     clade_page page;
     const clade_inspection *in;
-} work;
+} page_writer;
 
 static const char *size_text(double bytes, char text[32])
 {
@@ -31,7 +31,7 @@ static const char *size_text(double bytes, char text[32])
     return text;
 }
 
-static void add_head(work *w)
+static void add_head(page_writer *w)
 {
     const clade_inspection *in = w->in;
     clade_page *page = &w->page;
@@ -59,7 +59,7 @@ static void add_head(work *w)
     clade_page_markup(page, "</ul>\n");
 }
 
-static void add_classes(work *w)
+static void add_classes(page_writer *w)
 {
     const clade_inspection *in = w->in;
     const char **names = malloc(in->classes * sizeof *names);
@@ -83,7 +83,7 @@ static void add_classes(work *w)
 }
 
 /* Bars between powers of two. */
-static void add_bins(work *w, const char *title, const char *unit,
+static void add_bins(page_writer *w, const char *title, const char *unit,
                      const size_t bins[CLADE_INSPECT_BINS])
 {
     double edges[CLADE_INSPECT_BINS + 1], values[CLADE_INSPECT_BINS];
@@ -103,7 +103,7 @@ static void add_bins(work *w, const char *title, const char *unit,
 }
 
 /* Width against height of every so many-th image. */
-static void add_scatter(work *w)
+static void add_scatter(page_writer *w)
 {
     const clade_inspection *in = w->in;
     double *x = malloc(in->count * sizeof *x), *y = malloc(in->count * sizeof *y);
@@ -123,7 +123,7 @@ static void add_scatter(work *w)
     free(y);
 }
 
-static void add_counts(work *w, const char *caption, const char *what,
+static void add_counts(page_writer *w, const char *caption, const char *what,
                        const clade_inspect_count *list, size_t n, size_t most)
 {
     const clade_column columns[] = {{what, false}, {"images", true}};
@@ -137,7 +137,7 @@ static void add_counts(work *w, const char *caption, const char *what,
     if (n > most) clade_page_paragraph(&w->page, "and %zu more", n - most);
 }
 
-static void add_orientations(work *w)
+static void add_orientations(page_writer *w)
 {
     const clade_column columns[] = {{"EXIF orientation", false}, {"images", true}};
     bool turned = false;
@@ -152,7 +152,7 @@ static void add_orientations(work *w)
     clade_page_table_end(&w->page);
 }
 
-static void add_sizes(work *w)
+static void add_sizes(page_writer *w)
 {
     const clade_inspection *in = w->in;
     clade_page_section(&w->page, "Sizes and formats");
@@ -171,7 +171,7 @@ static void add_sizes(work *w)
     add_orientations(w);
 }
 
-static void add_channels(work *w)
+static void add_channels(page_writer *w)
 {
     static const char *const names[] = {"red", "green", "blue"};
     static const clade_column columns[] = {{"channel", false}, {"mean", true}, {"deviation", true}};
@@ -189,14 +189,14 @@ static void add_channels(work *w)
 
 /* --- what is wrong with single files --- */
 
-static void add_file(work *w, size_t *n, const char *name, const char *reason)
+static void add_file(page_writer *w, size_t *n, const char *name, const char *reason)
 {
     if ((*n)++ >= listed_files) return;
     clade_page_cell(&w->page, "%s", name);
     clade_page_cell(&w->page, "%s", reason);
 }
 
-static void add_faults(work *w)
+static void add_faults(page_writer *w)
 {
     static const clade_column columns[] = {{"file", false}, {"reason", false}};
     const clade_inspection *in = w->in;
@@ -223,7 +223,7 @@ clade_status clade_inspection_write(const clade_inspection *in, const clade_insp
     if (!in || !path) return clade_fail(CLADE_EINVAL, "no inspection to write, or no path");
     if (options->recipe && !options->device)
         return clade_fail(CLADE_EINVAL, "a page with augmented images needs a device");
-    work w = {.in = in};
+    page_writer w = {.in = in};
     clade_page_begin(&w.page, options->title ? options->title : "Data set", 0);
     add_head(&w);
     add_classes(&w);

@@ -59,14 +59,14 @@ clade_metrics clade_tally_means(const clade_tally *tally)
 
 /* --- area under the curve --- */
 
-typedef struct ranked {
+typedef struct ranked_score {
     float score;
     bool positive;
-} ranked;
+} ranked_score;
 
 static int by_score(const void *a, const void *b)
 {
-    float x = ((const ranked *)a)->score, y = ((const ranked *)b)->score;
+    float x = ((const ranked_score *)a)->score, y = ((const ranked_score *)b)->score;
     return (x > y) - (x < y);
 }
 
@@ -74,12 +74,12 @@ clade_status clade_metrics_auc(const float *y, size_t stride, const int32_t *lab
                                int32_t positive, size_t n, double *out)
 {
     *out = NAN;
-    ranked *list = malloc((n ? n : 1) * sizeof *list);
+    ranked_score *list = malloc((n ? n : 1) * sizeof *list);
     if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for the scores of %zu images", n);
     double positives = 0, ranks = 0;
     bool nan = false;
     for (size_t i = 0; i < n; i++) {
-        list[i] = (ranked){y[i * stride], label[i] == positive};
+        list[i] = (ranked_score){y[i * stride], label[i] == positive};
         positives += list[i].positive;
         nan |= isnan(list[i].score);
     }

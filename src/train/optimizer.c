@@ -9,7 +9,7 @@ struct clade_updater {
     clade_device *device;
     clade_buffer *moment[2], *clip; /* clip: scale and norm */
     clade_call step, norm;          /* step: over all of w */
-    struct part {
+    struct updater_part {
         clade_call call;
         float scale;
         uint64_t began;
@@ -121,7 +121,7 @@ static void narrow(const clade_updater *u, clade_call *call, const clade_updater
     }
 }
 
-static void release_parts(struct part *part, size_t count)
+static void release_parts(struct updater_part *part, size_t count)
 {
     for (size_t i = 0; i < count; i++) clade_call_release(&part[i].call);
     free(part);
@@ -129,11 +129,11 @@ static void release_parts(struct part *part, size_t count)
 
 clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *parts, size_t count)
 {
-    struct part *part = calloc(count, sizeof *part);
+    struct updater_part *part = calloc(count, sizeof *part);
     if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
-        part[i] = (struct part){u->step, parts[i].scale, parts[i].began};
+        part[i] = (struct updater_part){u->step, parts[i].scale, parts[i].began};
         part[i].call.prepared = NULL;
         narrow(u, &part[i].call, &parts[i]);
         status = clade_call_prepare(u->device, &part[i].call);

@@ -156,11 +156,11 @@ clade_status clade_record_write(const clade_study *study, const clade_record *r)
 /* --- histories --- */
 
 /* The columns of one line of history.csv that a study needs; NaN where there is nothing. */
-typedef struct line {
+typedef struct record_line {
     double objective, seconds;
-} line;
+} record_line;
 
-static bool read_line(const char *text, bool by_loss, line *out)
+static bool read_line(const char *text, bool by_loss, record_line *out)
 {
     enum { columns = 8, loss_column = 3, accuracy_column = 4, seconds_column = 6 };
     double value[columns];
@@ -200,7 +200,7 @@ static clade_status read_history(const clade_study *study, size_t number, int32_
     }
     double best = NAN;
     const char *at = strchr(text, '\n'); /* behind the names of the columns */
-    line l;
+    record_line l;
     while (at && at[1] && read_line(at + 1, study->settings.by_loss, &l)) {
         /* the comparison is false where either is NaN */
         bool better = study->settings.by_loss ? l.objective < best : l.objective > best;

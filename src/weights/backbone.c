@@ -36,7 +36,7 @@ typedef struct array {
     const clade_hdf5_array *hdf5;
 } array;
 
-typedef struct reader {
+typedef struct weights_reader {
     const char *path, *backbone;
     clade_safetensors *safetensors; /* one of these two */
     clade_hdf5 *hdf5;
@@ -45,11 +45,11 @@ typedef struct reader {
     bool turn;            /* the first kernel takes blue, green, red */
     int32_t first;        /* the first layer with weights */
     size_t *given;        /* for each weight of each layer: the array's number + 1 */
-} reader;
+} weights_reader;
 
 enum { weights_per_layer = CLADE_MAX_WEIGHTS, shape_size = 200 };
 
-static array array_at(const reader *r, size_t i)
+static array array_at(const weights_reader *r, size_t i)
 {
     array a = {0};
     if (r->hdf5) {
@@ -68,7 +68,7 @@ static array array_at(const reader *r, size_t i)
     return a;
 }
 
-static size_t array_count(const reader *r)
+static size_t array_count(const weights_reader *r)
 {
     return r->hdf5 ? clade_hdf5_count(r->hdf5) : clade_safetensors_count(r->safetensors);
 }
@@ -124,7 +124,7 @@ static bool is_keras(const char *name, const char *layer, const char *weight)
            !strncmp(last + 1, weight, w) && !strcmp(last + 1 + w, ":0");
 }
 
-static bool is_named(const reader *r, const char *name, int32_t layer, const char *own)
+static bool is_named(const weights_reader *r, const char *name, int32_t layer, const char *own)
 {
     const clade_node *node = &r->whole.graph->node[layer];
     const clade_backbone_alias *alias = &r->whole.alias[layer];
@@ -137,7 +137,7 @@ static bool is_named(const reader *r, const char *name, int32_t layer, const cha
 }
 
 /* What a file may have besides. */
-static bool is_ignored(const reader *r, const char *name)
+static bool is_ignored(const weights_reader *r, const char *name)
 {
     static const char tracked[] = ".num_batches_tracked";
     size_t n = strlen(name);
@@ -146,7 +146,7 @@ static bool is_ignored(const reader *r, const char *name)
 }
 
 /* Finds the weight that each array is. */
-static clade_status match(reader *r)
+static clade_status match(weights_reader *r)
 {
     const clade_graph *graph = r->whole.graph;
     for (size_t i = 0; i < array_count(r); i++) {
@@ -191,8 +191,8 @@ static void kernel_shape(const clade_graph *graph, int32_t layer, int32_t w, int
 }
 
 /* Does the array have the shape that the other program gives this weight? `expected` gets it. */
-static bool fits(const reader *r, const array *a, int32_t layer, int32_t w, const int64_t hwio[4],
-                 char expected[shape_size])
+static bool fits(const weights_reader *r, const array *a, int32_t layer, int32_t w,
+                 const int64_t hwio[4], char expected[shape_size])
 {
     int32_t rank = r->whole.graph->node[layer].weight[w].shape.rank;
     int64_t h = hwio[0], wide = hwio[1], in = hwio[2], out = hwio[3];
@@ -244,7 +244,7 @@ static void swap_channels(float *kernel, const int64_t hwio[4])
     }
 }
 
-static clade_status read_values(const reader *r, const array *a, int32_t layer, int32_t w,
+static clade_status read_values(const weights_reader *r, const array *a, int32_t layer, int32_t w,
                                 const int64_t hwio[4], float *out)
 {
     bool kernel = r->whole.graph->node[layer].weight[w].shape.rank > 1;
@@ -262,7 +262,8 @@ static clade_status read_values(const reader *r, const array *a, int32_t layer, 
     return status;
 }
 
-static clade_status take(const reader *r, int32_t layer, int32_t w, clade_network_weight *out)
+static clade_status take(const weights_reader *r, int32_t layer, int32_t w,
+                         clade_network_weight *out)
 {
     const clade_node *node = &r->whole.graph->node[layer];
     const clade_tensor *shape = &node->weight[w].shape;
@@ -285,7 +286,7 @@ static clade_status take(const reader *r, int32_t layer, int32_t w, clade_networ
     return read_values(r, &a, layer, w, hwio, data);
 }
 
-static clade_status take_all(const reader *r, clade_backbone_weights *out)
+static clade_status take_all(const weights_reader *r, clade_backbone_weights *out)
 {
     const clade_graph *graph = r->whole.graph;
     size_t count = 0;
@@ -301,7 +302,7 @@ static clade_status take_all(const reader *r, clade_backbone_weights *out)
 }
 
 /* Builds the backbone with its classifier, and finds where that begins. */
-static clade_status build(reader *r, const clade_backbone_options *options)
+static clade_status build(weights_reader *r, const clade_backbone_options *options)
 {
     enum { classes = 1000 }; /* of ImageNet, unless the caller has his own */
     clade_backbone_options whole = {.channels = options->channels, .keras = options->keras};
@@ -322,7 +323,7 @@ static clade_status build(reader *r, const clade_backbone_options *options)
 clade_status clade_backbone_read_weights(const char *name, const clade_backbone_options *options,
                                          const char *path, clade_backbone_weights *out)
 {
-    reader r = {.path = path, .backbone = name};
+    weights_reader r = {.path = path, .backbone = name};
     *out = (clade_backbone_weights){0};
     clade_status status = clade_backbone_is_keras(path)
                               ? clade_hdf5_open(path, &r.hdf5)

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct request {
+typedef struct bench_request {
     session_place place;
     command_list models;
     const char *op, *compare, *trace, *data;
     int64_t batch, repeat, epochs;
     bool roofline, profile, json;
     clade_recipe *recipe[COMMAND_LIST_SIZE];
-} request;
+} bench_request;
 
-static clade_status add_models(request *r, clade_bench *bench)
+static clade_status add_models(bench_request *r, clade_bench *bench)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < r->models.count && !status; i++) {
@@ -27,7 +27,7 @@ static clade_status add_models(request *r, clade_bench *bench)
 }
 
 /* Where the time goes in each of the models. */
-static int profile(request *r)
+static int profile(bench_request *r)
 {
     clade_device *device = NULL;
     cJSON *root = cJSON_CreateObject(), *profiles = cJSON_AddArrayToObject(root, "profiles");
@@ -54,7 +54,7 @@ static int profile(request *r)
     return status ? command_fail("bench") : COMMAND_OK;
 }
 
-static int train(const request *r)
+static int train(const bench_request *r)
 {
     const bench_training training = {.place = &r->place,
                                      .recipe = r->models.item[0],
@@ -65,7 +65,7 @@ static int train(const request *r)
     return bench_train(&training) ? command_fail("bench") : COMMAND_OK;
 }
 
-static int run(request *r)
+static int run(bench_request *r)
 {
     clade_device *device = NULL;
     clade_bench *bench = NULL;
@@ -96,7 +96,7 @@ static int run(request *r)
 
 int command_bench(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}, .repeat = 10};
+    bench_request r = {.place = {.math = session_math_default}, .repeat = 10};
     const command_option options[] = {
         OPTION_LIST("model", "RECIPE", &r.models,
                     "a built-in recipe or a file; may be given several times"),

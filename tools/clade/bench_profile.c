@@ -7,23 +7,24 @@
 #include <string.h>
 
 /* The calls of one op for one layer, over all steps. */
-typedef struct line {
+typedef struct profile_line {
     clade_op op;
     const char *layer;
     size_t calls;
     double seconds, flops, bytes;
-} line;
+} profile_line;
 
 static int by_time(const void *a, const void *b)
 {
-    double x = ((const line *)a)->seconds, y = ((const line *)b)->seconds;
+    double x = ((const profile_line *)a)->seconds, y = ((const profile_line *)b)->seconds;
     return x > y ? -1 : x < y;
 }
 
 /* Lines, the longest first, to be freed, and the time of all together. */
-static clade_status add_up(const clade_profile *profile, line **out, size_t *count, double *total)
+static clade_status add_up(const clade_profile *profile, profile_line **out, size_t *count,
+                           double *total)
 {
-    line *lines = calloc(profile->count + 1, sizeof *lines);
+    profile_line *lines = calloc(profile->count + 1, sizeof *lines);
     if (!lines) return clade_fail(CLADE_ENOMEM, "out of memory for a profile");
     *count = 0;
     *total = 0;
@@ -32,7 +33,7 @@ static clade_status add_up(const clade_profile *profile, line **out, size_t *cou
         size_t at = 0;
         while (at < *count && (lines[at].op != call->op || strcmp(lines[at].layer, call->layer)))
             at++;
-        if (at == *count) lines[(*count)++] = (line){.op = call->op, .layer = call->layer};
+        if (at == *count) lines[(*count)++] = (profile_line){.op = call->op, .layer = call->layer};
         lines[at].calls++;
         lines[at].seconds += call->busy;
         lines[at].flops += call->flops;
@@ -46,7 +47,7 @@ static clade_status add_up(const clade_profile *profile, line **out, size_t *cou
 
 clade_status profile_print_table(const clade_profile *profile, const char *name)
 {
-    line *lines;
+    profile_line *lines;
     size_t count;
     double total, all = profile->seconds * profile->steps;
     clade_status status = add_up(profile, &lines, &count, &total);
@@ -56,7 +57,7 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
     printf("%-18s %-28s %5s %9s %6s %9s %8s\n", "op", "layer", "calls", "ms", "share", "GFLOP/s",
            "GB/s");
     for (size_t i = 0; i < count; i++) {
-        const line *l = &lines[i];
+        const profile_line *l = &lines[i];
         printf("%-18s %-28s %5zu %9.3f %5.1f%%", clade_op_describe(l->op)->name, l->layer,
                l->calls / (size_t)profile->steps, 1e3 * l->seconds / profile->steps,
                100 * l->seconds / all);
@@ -75,7 +76,7 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
 
 clade_status profile_add_json(const clade_profile *profile, const char *name, cJSON *profiles)
 {
-    line *lines;
+    profile_line *lines;
     size_t count;
     double total;
     clade_status status = add_up(profile, &lines, &count, &total);
@@ -89,7 +90,7 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
     cJSON_AddNumberToObject(root, "calls_ms", 1e3 * total / profile->steps);
     cJSON *array = cJSON_AddArrayToObject(root, "calls");
     for (size_t i = 0; i < count; i++) {
-        const line *l = &lines[i];
+        const profile_line *l = &lines[i];
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "op", clade_op_describe(l->op)->name);
         cJSON_AddStringToObject(entry, "layer", l->layer);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct request {
+typedef struct compare_request {
     session_place place;
     const char *recipe, *data, *validation, *out, *cache;
     command_list set, backbones;
@@ -23,7 +23,7 @@ typedef struct request {
     clade_device *device;
     clade_dataset *dataset; /* of the backbone before, opened for `opened` */
     clade_data_options opened;
-} request;
+} compare_request;
 
 /* --- the recipe --- */
 
@@ -35,14 +35,14 @@ static char *join(const char *a, const char *b, const char *c)
     return text;
 }
 
-static clade_status add_edit(request *r, char *edit)
+static clade_status add_edit(compare_request *r, char *edit)
 {
     if (!edit) return clade_fail(CLADE_ENOMEM, "out of memory");
     r->edits[r->edit_count++] = edit;
     return CLADE_OK;
 }
 
-static clade_status add_path(request *r, const char *key, const char *path)
+static clade_status add_path(compare_request *r, const char *key, const char *path)
 {
     char *full = path ? realpath(path, NULL) : NULL;
     clade_status status = path ? add_edit(r, session_text_edit(key, full ? full : path)) : CLADE_OK;
@@ -87,7 +87,7 @@ static choice read_choice(const char *option)
 }
 
 /* The recipe with this backbone, as if it had been set. */
-static clade_status read_chosen(const request *r, const char *option, clade_recipe **out)
+static clade_status read_chosen(const compare_request *r, const char *option, clade_recipe **out)
 {
     const choice c = read_choice(option);
     char *full = c.path ? realpath(c.path, NULL) : NULL;
@@ -109,7 +109,7 @@ static clade_status read_chosen(const request *r, const char *option, clade_reci
     return status;
 }
 
-static clade_status collect_edits(request *r)
+static clade_status collect_edits(compare_request *r)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < r->set.count && !status; i++)
@@ -138,7 +138,7 @@ static clade_status make_folder(const char *path)
 }
 
 /* A folder that is new or empty: --out, or the first of runs/NAME-compare, … that is not there. */
-static clade_status choose_folder(request *r, const char *name)
+static clade_status choose_folder(compare_request *r, const char *name)
 {
     struct stat info;
     if (!r->out) {
@@ -193,7 +193,7 @@ static bool poll_stop(void *user)
     return interrupt_asked();
 }
 
-static clade_status open_data(request *r, const clade_recipe *recipe)
+static clade_status open_data(compare_request *r, const clade_recipe *recipe)
 {
     clade_data_options o = *clade_recipe_data(recipe);
     o.cache_bytes = r->cache_bytes;
@@ -220,7 +220,8 @@ static void measure(compare_row *row, const clade_classifier *classifier)
 }
 
 /* Trains entry i; its row tells what came of it. ECANCELLED: the end was asked for. */
-static clade_status train_entry(request *r, const clade_recipe *all, size_t i, compare_row *row)
+static clade_status train_entry(compare_request *r, const clade_recipe *all, size_t i,
+                                compare_row *row)
 {
     clade_recipe *recipe = NULL;
     clade_classifier *classifier = NULL;
@@ -255,7 +256,8 @@ static clade_status train_entry(request *r, const clade_recipe *all, size_t i, c
 }
 
 /* The row's name, that no row before has, and its folder. */
-static clade_status name_row(const request *r, const clade_recipe *all, size_t i, compare *c)
+static clade_status name_row(const compare_request *r, const clade_recipe *all, size_t i,
+                             compare *c)
 {
     compare_row *row = &c->row[i];
     char label[sizeof c->row->name - 12];
@@ -284,7 +286,7 @@ static bool is_better(const compare_row *a, const compare_row *b)
 }
 
 /* The best one's best weights on the test split. */
-static clade_status test_best(request *r, compare *c)
+static clade_status test_best(compare_request *r, compare *c)
 {
     if (!c->best || clade_dataset_count(r->dataset, CLADE_TEST) == 0) return CLADE_OK;
     clade_classifier *classifier = NULL;
@@ -302,7 +304,7 @@ static clade_status test_best(request *r, compare *c)
     return status;
 }
 
-static clade_status run_all(request *r, const clade_recipe *all, compare *c)
+static clade_status run_all(compare_request *r, const clade_recipe *all, compare *c)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < c->count && !status; i++) {
@@ -319,7 +321,7 @@ static clade_status run_all(request *r, const clade_recipe *all, compare *c)
     return status ? status : compare_write(c, r->folder);
 }
 
-static clade_status prepare(request *r, clade_recipe **recipe, compare *c)
+static clade_status prepare(compare_request *r, clade_recipe **recipe, compare *c)
 {
     const char *const *edits = (const char *const *)r->edits;
     clade_status status = collect_edits(r);
@@ -354,7 +356,7 @@ static int tell_failures(const compare *c)
     return COMMAND_FAILED;
 }
 
-static int run(request *r)
+static int run(compare_request *r)
 {
     clade_recipe *recipe = NULL;
     compare c = {0};
@@ -383,7 +385,7 @@ static int run(request *r)
 
 int command_compare(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}};
+    compare_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "folder or archive of images"),
         OPTION_TEXT("validation", "PATH", &r.validation,

@@ -13,14 +13,14 @@ typedef struct row {
 } row;
 
 /* What is known of one op (or chain, or fault) in one mode. */
-typedef struct line {
+typedef struct conform_line {
     clade_conform_mode mode;
     const char *op; /* a row's */
     char support;
     uint64_t passed, failed, skipped, compared, excluded, mistrusted;
     double worst, error, seconds;
     const char *check, *text; /* of a row */
-} line;
+} conform_line;
 
 struct conform_writer {
     conform_format format;
@@ -28,7 +28,7 @@ struct conform_writer {
     FILE *to;
     row *rows;
     size_t row_count, row_room;
-    line *lines;
+    conform_line *lines;
     size_t line_count, line_room, printed;
     const clade_bench *speeds; /* for the matrix, or NULL */
     size_t column; /* rows of the first device of two whose support is listed; 0: of one */
@@ -127,13 +127,13 @@ static clade_status keep(conform_writer *w, const clade_conform_result *result)
 
 static clade_status add_up(conform_writer *w, const row *r)
 {
-    line *l = w->line_count ? &w->lines[w->line_count - 1] : NULL;
+    conform_line *l = w->line_count ? &w->lines[w->line_count - 1] : NULL;
     if (!l || l->mode != r->r.mode || strcmp(l->op, r->op) != 0) {
-        line *lines = grow(w->lines, w->line_count, &w->line_room, sizeof *lines);
+        conform_line *lines = grow(w->lines, w->line_count, &w->line_room, sizeof *lines);
         if (!lines) return clade_fail(CLADE_ENOMEM, "out of memory for results");
         w->lines = lines;
         l = &lines[w->line_count++];
-        *l = (line){.mode = r->r.mode, .op = r->op, .check = "", .text = ""};
+        *l = (conform_line){.mode = r->r.mode, .op = r->op, .check = "", .text = ""};
     }
     l->support = r->r.support;
     l->passed += r->r.verdict == CLADE_CONFORM_PASS;
@@ -152,7 +152,7 @@ static clade_status add_up(conform_writer *w, const row *r)
 
 /* ---- table ---- */
 
-static void print_line(FILE *to, const line *l)
+static void print_line(FILE *to, const conform_line *l)
 {
     const char *state = l->failed ? "FAIL" : l->passed ? "pass" : "skip";
     fprintf(to, "%-20s %s", l->op, state);
@@ -194,7 +194,7 @@ static void print_row(FILE *to, const row *r)
 static void print_finished_lines(conform_writer *w, size_t until)
 {
     for (; w->printed < until; w->printed++) {
-        const line *l = &w->lines[w->printed];
+        const conform_line *l = &w->lines[w->printed];
         if (!w->printed || l[-1].mode != l->mode) fprintf(w->to, "-- %s\n", mode_name(l->mode));
         print_line(w->to, l);
     }
@@ -362,7 +362,7 @@ static void print_matrix(const conform_writer *w, const clade_conform_summary *s
     fprintf(to, "| op | runs | cases passed | worst error / bound | kinks left out | GB/s | "
                 "GFLOP/s |\n|---|---|---:|---:|---:|---:|---:|\n");
     for (size_t i = 0; i < w->line_count; i++) {
-        const line *l = &w->lines[i];
+        const conform_line *l = &w->lines[i];
         bool of_op = l->mode == CLADE_CONFORM_OPS;
         const clade_bench_result *speed = of_op ? find_speed(w, l->op) : NULL;
         fprintf(to, "| %s%s%s | %s | ", of_op ? "" : mode_name(l->mode), of_op ? "" : ": ", l->op,

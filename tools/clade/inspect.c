@@ -2,18 +2,18 @@
 #include "inspect_print.h"
 #include "session.h"
 
-typedef struct request {
+typedef struct inspect_request {
     session_place place;
     const char *validation, *recipe, *html;
     command_list set;
     int64_t distance, list, samples, pairs, seed;
     double similarity;
     bool json;
-} request;
+} inspect_request;
 
 /* As training would open it, but what is wrong shall be listed. */
-static clade_status open_data(const request *r, const char *path, const clade_recipe *recipe,
-                              clade_dataset **out)
+static clade_status open_data(const inspect_request *r, const char *path,
+                              const clade_recipe *recipe, clade_dataset **out)
 {
     clade_data_options options = {.height = 64, .width = 64};
     if (recipe) options = *clade_recipe_data(recipe);
@@ -23,7 +23,8 @@ static clade_status open_data(const request *r, const char *path, const clade_re
     return clade_dataset_open(&options, out);
 }
 
-static clade_status inspect(const request *r, const clade_dataset *dataset, clade_inspection **out)
+static clade_status inspect(const inspect_request *r, const clade_dataset *dataset,
+                            clade_inspection **out)
 {
     session_watcher w = session_watch_start(NULL);
     const clade_inspect_options options = {.hash_distance = (int32_t)r->distance,
@@ -36,8 +37,8 @@ static clade_status inspect(const request *r, const clade_dataset *dataset, clad
     return status;
 }
 
-static clade_status write_page(const request *r, const clade_inspection *in, const char *path,
-                               const clade_recipe *recipe)
+static clade_status write_page(const inspect_request *r, const clade_inspection *in,
+                               const char *path, const clade_recipe *recipe)
 {
     clade_device *device = NULL;
     clade_status status = recipe ? session_open_device(&r->place, &device) : CLADE_OK;
@@ -52,7 +53,7 @@ static clade_status write_page(const request *r, const clade_inspection *in, con
     return status;
 }
 
-static int run(const request *r, const char *path)
+static int run(const inspect_request *r, const char *path)
 {
     clade_recipe *recipe = NULL;
     clade_dataset *dataset = NULL;
@@ -75,7 +76,7 @@ static int run(const request *r, const char *path)
 
 int command_inspect(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}, .list = 10};
+    inspect_request r = {.place = {.math = session_math_default}, .list = 10};
     const command_option options[] = {
         OPTION_TEXT("validation", "PATH", &r.validation,
                     "the validation images, if they lie apart"),

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct request {
+typedef struct report_request {
     session_place place;
     const char *data, *validation, *out;
     bool strict_data;
-} request;
+} report_request;
 
 /* The data that is given, or else that which the run was trained on. Where that has gone since,
  * *out stays NULL, and `missing` says so. */
-static clade_status open_data(const request *r, const clade_recipe *recipe, clade_dataset **out,
-                              char missing[512])
+static clade_status open_data(const report_request *r, const clade_recipe *recipe,
+                              clade_dataset **out, char missing[512])
 {
     char *rendered;
     clade_data_options options = session_data(recipe, r->data, r->validation, &rendered);
@@ -32,7 +32,7 @@ static clade_status open_data(const request *r, const clade_recipe *recipe, clad
     return CLADE_OK;
 }
 
-static int report_one(const request *r, const char *run)
+static int report_one(const report_request *r, const char *run)
 {
     clade_device *device = NULL;
     clade_classifier *classifier = NULL;
@@ -56,7 +56,7 @@ static int report_one(const request *r, const char *run)
 
 int command_report(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}};
+    report_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "the images; default: those it was trained on"),
         OPTION_TEXT("validation", "PATH", &r.validation,

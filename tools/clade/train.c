@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct request {
+typedef struct train_request {
     session_place place;
     const char *recipe, *data, *validation, *out, *resume, *cache, *tensorboard;
     int64_t epochs, batch, seed, pause;
@@ -23,18 +23,18 @@ typedef struct request {
     char *edits[COMMAND_LIST_SIZE + 8]; /* for the recipe, in order */
     size_t edit_count;
     char *folder; /* of the run */
-} request;
+} train_request;
 
 enum { text_size = 96 };
 
-static bool add_edit(request *r, char *edit)
+static bool add_edit(train_request *r, char *edit)
 {
     if (!edit) return false;
     r->edits[r->edit_count++] = edit;
     return true;
 }
 
-static bool add_number(request *r, const char *key, const char *number)
+static bool add_number(train_request *r, const char *key, const char *number)
 {
     char *edit = malloc(strlen(key) + strlen(number) + 2);
     if (edit) sprintf(edit, "%s=%s", key, number);
@@ -42,7 +42,7 @@ static bool add_number(request *r, const char *key, const char *number)
 }
 
 /* Options become edits of the recipe, so that the run folder's recipe.yaml says it all. */
-static clade_status collect_edits(request *r)
+static clade_status collect_edits(train_request *r)
 {
     char text[text_size];
     bool good = true;
@@ -73,7 +73,7 @@ static clade_status collect_edits(request *r)
     return good ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
 }
 
-static clade_status read_recipe(request *r, clade_recipe **out)
+static clade_status read_recipe(train_request *r, clade_recipe **out)
 {
     const char *const *edits = (const char *const *)r->edits;
     if (!r->resume) return clade_recipe_read(r->recipe, edits, r->edit_count, out);
@@ -96,7 +96,7 @@ static bool is_there(const char *path)
 }
 
 /* --out, --resume, or the first of runs/NAME, runs/NAME-2, … that is not there. */
-static clade_status choose_folder(request *r, const char *name)
+static clade_status choose_folder(train_request *r, const char *name)
 {
     const char *given = r->resume ? r->resume : r->out;
     size_t size = strlen(given ? given : name) + 32;
@@ -130,8 +130,8 @@ static clade_status make_shapes(char **path)
 }
 
 /* Training decodes the images on the way, unless all must be known before. */
-static clade_status open_data(request *r, const clade_recipe *recipe, const clade_device *device,
-                              clade_dataset **out)
+static clade_status open_data(train_request *r, const clade_recipe *recipe,
+                              const clade_device *device, clade_dataset **out)
 {
     clade_data_options options = *clade_recipe_data(recipe);
     char *shapes = NULL;
@@ -157,8 +157,8 @@ static clade_status open_data(request *r, const clade_recipe *recipe, const clad
 
 /* --- training --- */
 
-static void print_head(const request *r, const clade_recipe *recipe, const clade_device *device,
-                       const clade_dataset *dataset)
+static void print_head(const train_request *r, const clade_recipe *recipe,
+                       const clade_device *device, const clade_dataset *dataset)
 {
     const clade_device_info *info = clade_device_describe(device);
     const clade_training *t = clade_recipe_training(recipe);
@@ -235,7 +235,7 @@ static void watch_epoch(void *user, const clade_epoch *e)
     write_report(w, &(clade_report_options){.running = true});
 }
 
-static int finish(const request *r, clade_status status, watchers *w)
+static int finish(const train_request *r, clade_status status, watchers *w)
 {
     progress *p = &w->progress;
     if (status == CLADE_OK || (status == CLADE_ECANCELLED && !interrupt_asked() && is_paused(w))) {
@@ -252,7 +252,7 @@ static int finish(const request *r, clade_status status, watchers *w)
     return interrupt_status();
 }
 
-static int run(request *r)
+static int run(train_request *r)
 {
     clade_recipe *recipe = NULL;
     clade_device *device = NULL;
@@ -297,7 +297,7 @@ static int run(request *r)
 
 int command_train(int argc, char **argv)
 {
-    request r = {.place = {.math = session_math_default}, .seed = -1};
+    train_request r = {.place = {.math = session_math_default}, .seed = -1};
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
         OPTION_TEXT("validation", "PATH", &r.validation,

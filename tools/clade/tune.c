@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-typedef struct request {
+typedef struct tune_request {
     session_place place;
     const char *recipe, *data, *validation, *out, *list, *cache, *time_limit;
     int64_t trials, epochs, seed, seeds;
@@ -22,7 +22,7 @@ typedef struct request {
     char *folder;
     char *edits[COMMAND_LIST_SIZE + 2];
     size_t edit_count;
-} request;
+} tune_request;
 
 static clade_status no_memory(void) { return clade_fail(CLADE_ENOMEM, "out of memory"); }
 
@@ -44,14 +44,14 @@ static bool parse_time(const char *text, double *seconds)
 
 /* --- recipe, data and study --- */
 
-static bool add_edit(request *r, char *edit)
+static bool add_edit(tune_request *r, char *edit)
 {
     if (edit) r->edits[r->edit_count++] = edit;
     return edit != NULL;
 }
 
 /* Data and edits become part of the study's recipe; epochs do not, for best.yaml shall have all. */
-static clade_status read_recipe(request *r, clade_recipe **out)
+static clade_status read_recipe(tune_request *r, clade_recipe **out)
 {
     bool good = true;
     for (size_t i = 0; i < r->set.count && good; i++) {
@@ -87,7 +87,7 @@ static clade_status check_data(const clade_recipe *recipe)
     return status;
 }
 
-static clade_status choose_folder(request *r, const char *name)
+static clade_status choose_folder(tune_request *r, const char *name)
 {
     size_t size = strlen(r->out ? r->out : name) + sizeof "studies/";
     r->folder = malloc(size);
@@ -98,30 +98,30 @@ static clade_status choose_folder(request *r, const char *name)
 
 /* --- a trial --- */
 
-typedef struct worker {
-    request *request;
+typedef struct tune_worker {
+    tune_request *request;
     tune_show show;
     size_t shown; /* trials up to this number have been told of */
-} worker;
+} tune_worker;
 
 static bool poll_stop(void *user)
 {
-    const worker *w = user;
+    const tune_worker *w = user;
     return interrupt_asked() ||
            (w->request->deadline > 0 && command_clock() > w->request->deadline);
 }
 
 static void take_line(void *user, const char *line)
 {
-    worker *w = user;
+    tune_worker *w = user;
     tune_show_epoch(&w->show, line);
 }
 
 /* One of the trial's runs, as `clade train --resume FOLDER`. */
-static clade_status train(worker *w, const char *folder, const clade_study_job *job,
+static clade_status train(tune_worker *w, const char *folder, const clade_study_job *job,
                           tune_child_end *end, char error[tune_child_text])
 {
-    const request *r = w->request;
+    const tune_request *r = w->request;
     char threads[24], pause[24];
     const char *argv[20] = {"clade", "train", "--resume", folder, "--json"};
     size_t n = 5;
@@ -144,7 +144,7 @@ static clade_status train(worker *w, const char *folder, const clade_study_job *
     return status;
 }
 
-static clade_status run_trial(worker *w, clade_study *study, clade_study_job *job)
+static clade_status run_trial(tune_worker *w, clade_study *study, clade_study_job *job)
 {
     char error[tune_child_text] = "";
     tune_child_end end = TUNE_CHILD_DONE;
@@ -167,7 +167,7 @@ static clade_status run_trial(worker *w, clade_study *study, clade_study_job *jo
 }
 
 /* Settings that make no recipe fail before they are a job. */
-static void show_failed(worker *w, const clade_study *study)
+static void show_failed(tune_worker *w, const clade_study *study)
 {
     size_t count;
     const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
@@ -180,7 +180,7 @@ static void show_failed(worker *w, const clade_study *study)
     }
 }
 
-static clade_status run_trials(worker *w, clade_study *study)
+static clade_status run_trials(tune_worker *w, clade_study *study)
 {
     clade_status status = CLADE_OK;
     while (!status && !poll_stop(w)) {
@@ -202,7 +202,7 @@ static clade_status run_trials(worker *w, clade_study *study)
 /* --- the command --- */
 
 /* Rather now than in every trial. */
-static clade_status check_device(const request *r)
+static clade_status check_device(const tune_request *r)
 {
     clade_device *device = NULL;
     clade_status status = session_open_device(&r->place, &device);
@@ -210,9 +210,9 @@ static clade_status check_device(const request *r)
     return status;
 }
 
-static int finish(worker *w, clade_status status)
+static int finish(tune_worker *w, clade_status status)
 {
-    const request *r = w->request;
+    const tune_request *r = w->request;
     if (status) return command_fail("tune");
     if (poll_stop(w)) {
         fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n", r->folder);
@@ -222,11 +222,11 @@ static int finish(worker *w, clade_status status)
     return COMMAND_OK;
 }
 
-static int run(request *r)
+static int run(tune_request *r)
 {
     clade_recipe *recipe = NULL;
     clade_study *study = NULL;
-    worker w = {.request = r};
+    tune_worker w = {.request = r};
     interrupt_watch();
     clade_status status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
@@ -251,7 +251,7 @@ static int run(request *r)
     return result;
 }
 
-static int list(const request *r)
+static int list(const tune_request *r)
 {
     clade_study *study;
     if (clade_study_open(r->list, NULL, NULL, &study)) return command_fail("tune");
@@ -264,7 +264,7 @@ int command_tune(int argc, char **argv)
 {
     static const char *const methods[] = {"gp", "random", "asha", NULL};
     static const char *const objectives[] = {"val_accuracy", "val_loss", NULL};
-    request r = {.place = {.math = session_math_default}, .trials = 20, .seeds = 1};
+    tune_request r = {.place = {.math = session_math_default}, .trials = 20, .seeds = 1};
     const command_option options[] = {
         OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
         OPTION_TEXT("validation", "PATH", &r.validation,
