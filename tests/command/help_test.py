@@ -90,8 +90,9 @@ def check_fish(script):
         assert not set(unexpected.split()) & offered, (line, offered)
 
 
-def main(clade, pages, bash, zsh, fish):
-    names = check_pages(clade, pathlib.Path(pages))
+def main(*paths):
+    clade, pages, bash, zsh, fish = (pathlib.Path(path).resolve() for path in paths)
+    names = check_pages(clade, pages)
     with tempfile.TemporaryDirectory(prefix="clade-completion-") as folder:
         check_bash(bash, pathlib.Path(folder))
     tried = ["bash"]
