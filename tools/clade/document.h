@@ -1,5 +1,6 @@
 /* Man pages and shell completions, made from the same tables as --help. The build asks for them:
- * `clade --help=FORM` prints a whole one, and asks each subcommand with --help=FORM for its part. */
+ * `clade --help=FORM` prints a whole one, and asks each subcommand with --help=FORM for its part.
+ */
 #ifndef CLADE_TOOLS_DOCUMENT_H
 #define CLADE_TOOLS_DOCUMENT_H
 
