@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* In a process group of its own, so that what it starts can be ended with it. */
 static int start(const char *const *argv, const int out[2], pid_t *pid)
 {

@@ -4,6 +4,7 @@
 #include "bench/candidate.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "bench/model.h"
 
 #include "base/process.h"
@@ -170,13 +171,12 @@ static clade_status add_call(tuner *t, const char *algorithms, const char *text)
     for (size_t i = 0; i < t->count; i++)
         if (!strcmp(t->call[i].text, text)) return CLADE_OK;
     wanted *grown = realloc(t->call, (t->count + 1) * sizeof *grown);
-    char *copy = malloc(strlen(text) + 1);
+    char *copy = clade_string_join(text, "");
     if (grown) t->call = grown;
     if (!grown || !copy) {
         free(copy);
         return clade_fail(CLADE_ENOMEM, "out of memory for calls");
     }
-    strcpy(copy, text);
     grown[t->count] = (wanted){.text = copy, .call = call};
     snprintf(grown[t->count++].algorithms, sizeof grown->algorithms, "%s", algorithms);
     return CLADE_OK;

@@ -17,6 +17,23 @@ enum { tile_most = 10 };
 enum { tile_most = 6 };
 #endif
 
+/* S(size) for each number of pixels, and of windows, in a tile. */
+#define TILE_SIZES_TO_3(S) S(1) S(2) S(3)
+#define TILE_SIZES_TO_5(S) TILE_SIZES_TO_3(S) S(4) S(5)
+#define TILE_SIZES_TO_6(S) TILE_SIZES_TO_5(S) S(6)
+#define TILE_SIZES_TO_7(S) TILE_SIZES_TO_6(S) S(7)
+#define TILE_SIZES_TO_10(S) TILE_SIZES_TO_7(S) S(8) S(9) S(10)
+#if VW == 16
+#define TILE_SIZES(S) TILE_SIZES_TO_10(S) S(11) S(12) S(13) S(14)
+#define TILE_WINDOWS(S) TILE_SIZES_TO_7(S)
+#elif defined(__aarch64__)
+#define TILE_SIZES(S) TILE_SIZES_TO_10(S)
+#define TILE_WINDOWS(S) TILE_SIZES_TO_5(S)
+#else
+#define TILE_SIZES(S) TILE_SIZES_TO_6(S)
+#define TILE_WINDOWS(S) TILE_SIZES_TO_3(S)
+#endif
+
 /* What tile_forward reads, and what becomes of its sums: y = or += what `epilogue` makes of them.
  */
 typedef struct tile_job {

@@ -1,6 +1,7 @@
 /* The command line read from a table of options, and help made from it. */
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
+#include "document.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,8 +80,7 @@ const char *command_nearest(const char *word, const char *const *words, size_t c
     return nearest;
 }
 
-/* "--seed N", "--math exact|fast" */
-static int option_heading(const command_option *o, char *text, size_t size)
+int command_heading(const command_option *o, char *text, size_t size)
 {
     int n = snprintf(text, size, "--%s", o->name);
     if (o->kind == COMMAND_MAYBE_TEXT)
@@ -100,7 +100,7 @@ static void print_help(const command_usage *usage, const command_option *options
     if (count) printf("\n");
     for (size_t i = 0; i < count; i++) {
         char heading[256];
-        int n = option_heading(&options[i], heading, sizeof heading);
+        int n = command_heading(&options[i], heading, sizeof heading);
         if (n > column - 4)
             printf("  %s\n%*s%s\n", heading, column, "", options[i].help);
         else
@@ -136,7 +136,7 @@ static int store(const char *name, const command_option *o, const char *value)
             *o->to.choice = (int)n;
             return COMMAND_GO;
         }
-        option_heading(o, text, sizeof text);
+        command_heading(o, text, sizeof text);
         const char *near = command_nearest(value, o->choices, n, sizeof *o->choices);
         return near
                    ? command_misuse(name, "--%s: no '%s'; did you mean '%s'?", o->name, value, near)
@@ -220,6 +220,8 @@ int command_parse(const command_usage *usage, const command_option *options, siz
             print_help(usage, options, option_count);
             return COMMAND_OK;
         }
+        if (!strncmp(word, "--help=", 7))
+            return document_subcommand(word + 7, usage, options, option_count);
         if (word[1] != '-')
             return command_misuse(usage->name, "'%s': options begin with two dashes", word);
         word += 2;

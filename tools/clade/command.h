@@ -119,6 +119,9 @@ int command_parse(const command_usage *usage, const command_option *options, siz
 #define COMMAND_PARSE(usage, options, argc, argv, count)                                           \
     command_parse(usage, options, sizeof(options) / sizeof *(options), argc, argv, count)
 
+/* "--seed N", "--math exact|fast"; returns its length. */
+int command_heading(const command_option *o, char *text, size_t size);
+
 /* Prints "clade NAME: <the library's error text>" and gives COMMAND_FAILED. */
 int command_fail(const char *name);
 /* Prints "clade NAME: <text>" and gives COMMAND_MISUSE. */
@@ -135,11 +138,18 @@ double command_clock(void);
 const char *command_nearest(const char *word, const char *const *words, size_t count,
                             size_t stride);
 
-/* The subcommands. */
+/* The subcommands, as `clade --help` lists them; `name` may be two words. */
+typedef struct subcommand {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+} subcommand;
+extern const subcommand subcommands[]; /* NULL as name at the end */
+
 int command_bench(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_conform(int argc, char **argv);
-int command_data(int argc, char **argv);
+int command_data_list(int argc, char **argv);
+int command_data_make(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
 int command_export(int argc, char **argv);

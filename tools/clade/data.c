@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int make(int argc, char **argv)
+int command_data_make(int argc, char **argv)
 {
     int64_t classes = 0, train = 0, validation = 0, size = 0, seed = 0;
     const command_option options[] = {
@@ -99,7 +99,7 @@ static void print_json(void)
     cJSON_Delete(root);
 }
 
-static int list(int argc, char **argv)
+int command_data_list(int argc, char **argv)
 {
     bool json = false;
     const command_option options[] = {
@@ -117,22 +117,5 @@ static int list(int argc, char **argv)
         print_json();
     else
         print_text();
-    return COMMAND_OK;
-}
-
-int command_data(int argc, char **argv)
-{
-    static const char help[] =
-        "clade data make DIR [options]\n"
-        "clade data list [--json]\n\n"
-        "Makes a set of rendered images, or lists public sets.\n"
-        "`clade data make --help` and `clade data list --help` tell more.\n\n"
-        "For example:\n  clade data make shapes\n";
-    const char *word = argc > 1 ? argv[1] : "";
-    if (!strcmp(word, "make")) return make(argc - 1, argv + 1);
-    if (!strcmp(word, "list")) return list(argc - 1, argv + 1);
-    if (strcmp(word, "--help") && strcmp(word, "-h"))
-        return command_misuse("data", "expected make or list");
-    fputs(help, stdout);
     return COMMAND_OK;
 }

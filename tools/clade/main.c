@@ -1,19 +1,16 @@
 /* The clade command: finds the subcommand and runs it. */
 #include "command.h"
+#include "document.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef struct subcommand {
-    const char *name, *help;
-    int (*run)(int argc, char **argv);
-} subcommand;
-
-static const subcommand subcommands[] = {
+const subcommand subcommands[] = {
     {"bench", "time ops and models", command_bench},
     {"compare", "train the same head on several backbones", command_compare},
     {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
-    {"data", "make rendered images, or list public image sets", command_data},
+    {"data list", "list public image sets", command_data_list},
+    {"data make", "make rendered images", command_data_make},
     {"devices", "list the devices that there are", command_devices},
     {"evaluate", "measure a trained classifier on images", command_evaluate},
     {"export", "write a model as ONNX or safetensors", command_export},
@@ -25,16 +22,38 @@ static const subcommand subcommands[] = {
     {"train", "train a classifier", command_train},
     {"tune", "search for the best settings of a recipe", command_tune},
     {"tune-device", "measure how an OpenCL device computes best", command_tune_device},
+    {NULL, NULL, NULL},
 };
-enum { subcommand_count = sizeof subcommands / sizeof *subcommands };
+enum { subcommand_count = sizeof subcommands / sizeof *subcommands - 1 };
 
 static void print_help(FILE *to)
 {
     fprintf(to, "clade: trains image classifiers on OpenCL devices and CPUs\n\n"
                 "  clade SUBCOMMAND [options]\n\n");
-    for (size_t i = 0; i < subcommand_count; i++)
-        fprintf(to, "  %-12s%s\n", subcommands[i].name, subcommands[i].help);
+    for (const subcommand *s = subcommands; s->name; s++)
+        fprintf(to, "  %-12s%s\n", s->name, s->help);
     fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
+}
+
+/* Subcommands of two words, of which only the first is given. */
+static int run_group(const char *word, bool help)
+{
+    size_t length = strlen(word);
+    const char *separator = help ? "" : " expected";
+    if (!help) fprintf(stderr, "clade %s:", word);
+    for (const subcommand *s = subcommands; s->name; s++) {
+        if (strncmp(s->name, word, length) || s->name[length] != ' ') continue;
+        if (help)
+            printf("  clade %-12s%s\n", s->name, s->help);
+        else
+            fprintf(stderr, "%s %s", separator, s->name + length + 1);
+        separator = " or";
+    }
+    if (help)
+        printf("\n`clade %s SUBCOMMAND --help` tells more.\n", word);
+    else
+        fprintf(stderr, " (clade %s --help tells more)\n", word);
+    return help ? COMMAND_OK : COMMAND_MISUSE;
 }
 
 int main(int argc, char **argv)
@@ -48,12 +67,21 @@ int main(int argc, char **argv)
         print_help(stdout);
         return COMMAND_OK;
     }
+    if (!strncmp(word, "--help=", 7)) return document(word + 7, argv[2]); /* for the build */
     if (!strcmp(word, "--version")) {
         printf("clade %s\n", CLADE_VERSION);
         return COMMAND_OK;
     }
-    for (size_t i = 0; i < subcommand_count; i++)
-        if (!strcmp(subcommands[i].name, word)) return subcommands[i].run(argc - 1, argv + 1);
+    bool group = false;
+    for (const subcommand *s = subcommands; s->name; s++) {
+        size_t length = strcspn(s->name, " ");
+        if (strlen(word) != length || strncmp(s->name, word, length)) continue;
+        if (!s->name[length]) return s->run(argc - 1, argv + 1);
+        if (argc > 2 && !strcmp(s->name + length + 1, argv[2])) return s->run(argc - 2, argv + 2);
+        group = true;
+    }
+    if (group)
+        return run_group(word, argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")));
     const char *near =
         command_nearest(word, &subcommands[0].name, subcommand_count, sizeof *subcommands);
     if (near)
