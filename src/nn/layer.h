@@ -90,28 +90,24 @@ const char *clade_layer_last_activation(const clade_layer *layer);
 
 #define CLADE_LEAKY_SLOPE 0.3F /* leaky_relu's in Keras */
 
-/* Fields that several layers have. */
+/* A field: member of `settings`, type, key, then .alias = …, .about = …. */
+#define CLADE_FIELD(settings, member, kind, word, ...)                                             \
+    {                                                                                              \
+        .key = word, .type = CLADE_FIELD_##kind, .at = offsetof(settings, member), __VA_ARGS__     \
+    }
+/* Those that several layers have. */
 #define CLADE_ACTIVATION_FIELD(settings, softmax_at)                                               \
-    {                                                                                              \
-        .key = "activation", .type = CLADE_FIELD_ACTIVATION, .at = offsetof(settings, activation), \
-        .more = softmax_at, .otherwise = "linear", .about = "what the output goes through"         \
-    }
+    CLADE_FIELD(settings, activation, ACTIVATION, "activation", .more = softmax_at,                \
+                .otherwise = "linear", .about = "what the output goes through")
 #define CLADE_ALPHA_FIELD(settings)                                                                \
-    {                                                                                              \
-        .key = "alpha", .type = CLADE_FIELD_REAL, .at = offsetof(settings, alpha),                 \
-        .standard = CLADE_LEAKY_SLOPE, .about = "slope of leaky_relu below 0"                      \
-    }
+    CLADE_FIELD(settings, alpha, REAL, "alpha", .standard = CLADE_LEAKY_SLOPE,                     \
+                .about = "slope of leaky_relu below 0")
 #define CLADE_BIAS_FIELD(settings)                                                                 \
-    {                                                                                              \
-        .key = "use_bias", .type = CLADE_FIELD_OFF, .at = offsetof(settings, no_bias),             \
-        .about = "add a trained number per output channel"                                         \
-    }
+    CLADE_FIELD(settings, no_bias, OFF, "use_bias",                                                \
+                .about = "add a trained number to each channel of the output")
 #define CLADE_INIT_FIELD(settings)                                                                 \
-    {                                                                                              \
-        .key = "init", .alias = "kernel_initializer", .type = CLADE_FIELD_INITIALIZER,             \
-        .at = offsetof(settings, init), .otherwise = "glorot_uniform",                             \
-        .about = "how the kernel begins"                                                           \
-    }
+    CLADE_FIELD(settings, init, INITIALIZER, "init", .alias = "kernel_initializer",                \
+                .otherwise = "glorot_uniform", .about = "how the kernel begins")
 
 /* ---- for layers ---- */
 

@@ -108,22 +108,15 @@ static void dropout_backward(clade_build *build, int32_t number)
 }
 
 static const clade_layer_field activation_fields[] = {
-    {.key = "function",
-     .type = CLADE_FIELD_FUNCTION,
-     .at = offsetof(clade_activation_layer, activation),
-     .required = true,
-     .about = "of each value; softmax makes it that layer"},
+    CLADE_FIELD(clade_activation_layer, activation, FUNCTION, "function", .required = true,
+                .about = "of each value; softmax makes it that layer"),
     CLADE_ALPHA_FIELD(clade_activation_layer),
     {0},
 };
 
 static const clade_layer_field dropout_fields[] = {
-    {.key = "rate",
-     .type = CLADE_FIELD_REAL,
-     .range = CLADE_RANGE_RATE,
-     .at = offsetof(clade_dropout_layer, rate),
-     .required = true,
-     .about = "the share of values that are dropped"},
+    CLADE_FIELD(clade_dropout_layer, rate, REAL, "rate", .range = CLADE_RANGE_RATE,
+                .required = true, .about = "the share of values that are dropped"),
     {0},
 };
 

@@ -198,62 +198,37 @@ static void backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-#define AT(member) offsetof(clade_conv2d_layer, member)
+#define FIELD(...) CLADE_FIELD(clade_conv2d_layer, __VA_ARGS__)
 
 #define WINDOW_FIELDS                                                                              \
-    {.key = "kernel",                                                                              \
-     .alias = "kernel_size",                                                                       \
-     .type = CLADE_FIELD_PAIR,                                                                     \
-     .at = AT(kernel),                                                                             \
-     .required = true,                                                                             \
-     .about = "the filters' size"},                                                                \
-        {.key = "stride",                                                                          \
-         .alias = "strides",                                                                       \
-         .type = CLADE_FIELD_PAIR,                                                                 \
-         .at = AT(stride),                                                                         \
-         .standard = 1,                                                                            \
-         .about = "how far the filters move"},                                                     \
-    {                                                                                              \
-        .key = "dilation", .alias = "dilation_rate", .type = CLADE_FIELD_PAIR, .at = AT(dilation), \
-        .standard = 1, .about = "how far apart the filters' taps lie"                              \
-    }
+    FIELD(kernel, PAIR, "kernel", .alias = "kernel_size", .required = true,                        \
+          .about = "the filters' size"),                                                           \
+        FIELD(stride, PAIR, "stride", .alias = "strides", .standard = 1,                           \
+              .about = "how far the filters move"),                                                \
+        FIELD(dilation, PAIR, "dilation", .alias = "dilation_rate", .standard = 1,                 \
+              .about = "how far apart the filters' taps lie")
 
 #define OTHER_FIELDS                                                                               \
-    {.key = "padding",                                                                             \
-     .type = CLADE_FIELD_PADDING,                                                                  \
-     .at = AT(padding),                                                                            \
-     .more = AT(pad),                                                                              \
-     .about = "zeros around the image"},                                                           \
+    FIELD(padding, PADDING, "padding", .more = offsetof(clade_conv2d_layer, pad),                  \
+          .about = "zeros around the image"),                                                      \
         CLADE_ACTIVATION_FIELD(clade_conv2d_layer, 0), CLADE_ALPHA_FIELD(clade_conv2d_layer),      \
-        CLADE_BIAS_FIELD(clade_conv2d_layer), CLADE_INIT_FIELD(clade_conv2d_layer),                \
-    {                                                                                              \
-        0                                                                                          \
-    }
+        CLADE_BIAS_FIELD(clade_conv2d_layer), CLADE_INIT_FIELD(clade_conv2d_layer)
 
 static const clade_layer_field fields[] = {
-    {.key = "filters",
-     .type = CLADE_FIELD_INT,
-     .at = AT(filters),
-     .required = true,
-     .about = "channels of the output"},
+    FIELD(filters, INT, "filters", .required = true, .about = "channels of the output"),
     WINDOW_FIELDS,
-    {.key = "groups",
-     .type = CLADE_FIELD_INT,
-     .at = AT(groups),
-     .standard = 1,
-     .about = "parts into which channels and filters are cut, each on its own"},
+    FIELD(groups, INT, "groups", .standard = 1,
+          .about = "parts into which channels and filters are cut, each on its own"),
     OTHER_FIELDS,
+    {0},
 };
 
 static const clade_layer_field depthwise_fields[] = {
-    {.key = "multiplier",
-     .alias = "depth_multiplier",
-     .type = CLADE_FIELD_INT,
-     .at = AT(filters),
-     .standard = 1,
-     .about = "filters for each channel"},
+    FIELD(filters, INT, "multiplier", .alias = "depth_multiplier", .standard = 1,
+          .about = "filters for each channel"),
     WINDOW_FIELDS,
     OTHER_FIELDS,
+    {0},
 };
 
 const clade_layer_record clade_conv2d_record = {

@@ -136,55 +136,27 @@ static void lrn_backward(clade_build *build, int32_t number)
                      .alpha = lrn.alpha, .beta = lrn.beta, .accumulate = accumulate);
 }
 
-#define AT(member) offsetof(clade_batchnorm_layer, member)
-
 static const clade_layer_field batchnorm_fields[] = {
-    {.key = "momentum",
-     .type = CLADE_FIELD_REAL,
-     .range = CLADE_RANGE_RATE,
-     .at = AT(momentum),
-     .standard = 0.99F,
-     .about = "how much of the running statistics stays in a step"},
-    {.key = "eps",
-     .alias = "epsilon",
-     .type = CLADE_FIELD_REAL,
-     .range = CLADE_RANGE_POSITIVE,
-     .at = AT(eps),
-     .standard = 0.001F,
-     .about = "added to the variance"},
-    {.key = "frozen",
-     .type = CLADE_FIELD_ON,
-     .at = AT(frozen),
-     .about = "always use the running statistics, and never change them"},
+    CLADE_FIELD(clade_batchnorm_layer, momentum, REAL, "momentum", .range = CLADE_RANGE_RATE,
+                .standard = 0.99F, .about = "how much of the running statistics stays in a step"),
+    CLADE_FIELD(clade_batchnorm_layer, eps, REAL, "eps", .alias = "epsilon",
+                .range = CLADE_RANGE_POSITIVE, .standard = 0.001F,
+                .about = "added to the variance"),
+    CLADE_FIELD(clade_batchnorm_layer, frozen, ON, "frozen",
+                .about = "always use the running statistics, and never change them"),
     {0},
 };
 
-#undef AT
-#define AT(member) offsetof(clade_lrn_layer, member)
-
 /* ONNX's defaults, and 5 channels. */
 static const clade_layer_field lrn_fields[] = {
-    {.key = "size",
-     .type = CLADE_FIELD_INT,
-     .at = AT(size),
-     .standard = 5,
-     .about = "channels whose squares are summed"},
-    {.key = "k",
-     .type = CLADE_FIELD_REAL,
-     .range = CLADE_RANGE_POSITIVE,
-     .at = AT(k),
-     .standard = 1,
-     .about = "what the sum is added to"},
-    {.key = "alpha",
-     .type = CLADE_FIELD_REAL,
-     .at = AT(alpha),
-     .standard = 1e-4F,
-     .about = "the sum's factor"},
-    {.key = "beta",
-     .type = CLADE_FIELD_REAL,
-     .at = AT(beta),
-     .standard = 0.75F,
-     .about = "the power of all that, by which values are divided"},
+    CLADE_FIELD(clade_lrn_layer, size, INT, "size", .standard = 5,
+                .about = "channels whose squares are summed"),
+    CLADE_FIELD(clade_lrn_layer, k, REAL, "k", .range = CLADE_RANGE_POSITIVE, .standard = 1,
+                .about = "what the sum is added to"),
+    CLADE_FIELD(clade_lrn_layer, alpha, REAL, "alpha", .standard = 1e-4F,
+                .about = "the sum's factor"),
+    CLADE_FIELD(clade_lrn_layer, beta, REAL, "beta", .standard = 0.75F,
+                .about = "the power of all that, by which values are divided"),
     {0},
 };
 

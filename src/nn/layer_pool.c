@@ -124,34 +124,21 @@ static void global_backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-#define AT(member) offsetof(clade_pool2d_layer, member)
+#define FIELD(...) CLADE_FIELD(clade_pool2d_layer, __VA_ARGS__)
 
 #define WINDOW_FIELDS                                                                              \
-    {.key = "window",                                                                              \
-     .alias = "pool_size",                                                                         \
-     .type = CLADE_FIELD_PAIR,                                                                     \
-     .at = AT(window),                                                                             \
-     .standard = 2,                                                                                \
-     .about = "the windows' size"},                                                                \
-        {.key = "stride",                                                                          \
-         .alias = "strides",                                                                       \
-         .type = CLADE_FIELD_PAIR,                                                                 \
-         .at = AT(stride),                                                                         \
-         .otherwise = "the window",                                                                \
-         .about = "how far the windows move"},                                                     \
-    {                                                                                              \
-        .key = "padding", .type = CLADE_FIELD_PADDING, .at = AT(padding), .more = AT(pad),         \
-        .about = "rows and columns around the image"                                               \
-    }
+    FIELD(window, PAIR, "window", .alias = "pool_size", .standard = 2,                             \
+          .about = "the windows' size"),                                                           \
+        FIELD(stride, PAIR, "stride", .alias = "strides", .otherwise = "the window",               \
+              .about = "how far the windows move"),                                                \
+        FIELD(padding, PADDING, "padding", .more = offsetof(clade_pool2d_layer, pad),              \
+              .about = "rows and columns around the image")
 
 static const clade_layer_field max_fields[] = {WINDOW_FIELDS, {0}};
 
 static const clade_layer_field average_fields[] = {
     WINDOW_FIELDS,
-    {.key = "count_pad",
-     .type = CLADE_FIELD_ON,
-     .at = AT(count_pad),
-     .about = "let means count the zeros around the image"},
+    FIELD(count_pad, ON, "count_pad", .about = "let means count the zeros around the image"),
     {0},
 };
 

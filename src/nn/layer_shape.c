@@ -86,21 +86,14 @@ static void padding_backward(clade_build *build, int32_t number)
 }
 
 static const clade_layer_field reshape_fields[] = {
-    {.key = "shape",
-     .alias = "target_shape",
-     .type = CLADE_FIELD_SHAPE,
-     .at = offsetof(clade_reshape_layer, rank),
-     .required = true,
-     .about = "the new sizes, without the batch"},
+    CLADE_FIELD(clade_reshape_layer, rank, SHAPE, "shape", .alias = "target_shape",
+                .required = true, .about = "the new sizes, without the batch"),
     {0},
 };
 
 static const clade_layer_field padding_fields[] = {
-    {.key = "padding",
-     .type = CLADE_FIELD_SIDES,
-     .at = offsetof(clade_pad2d_layer, pad),
-     .required = true,
-     .about = "rows and columns of zeros"},
+    CLADE_FIELD(clade_pad2d_layer, pad, SIDES, "padding", .required = true,
+                .about = "rows and columns of zeros"),
     {0},
 };
 
