@@ -1,5 +1,5 @@
 /* A layer of each kind with every setting away from its default; two where some exclude each other.
- * The settings are listed by place, so that the compiler says where a new one is missing. */
+ * Settings are listed by place: clang says where a new one is missing. */
 #ifndef CLADE_TEST_LAYERS_H
 #define CLADE_TEST_LAYERS_H
 
