@@ -55,19 +55,26 @@ static const clade_layer layer_samples[] = {
 };
 enum { LAYER_SAMPLES = sizeof layer_samples / sizeof *layer_samples };
 
-/* A graph that ends with the layer, named "sample"; all its inputs are an image [12, 12, 4], or
- * what a flatten before it gives. */
-static inline clade_status layer_graph(const clade_layer *sample, clade_graph **out)
+/* Adds the layer, named "sample"; all its inputs are `input`, or a flatten of it where it needs
+ * that.
+ */
+static inline clade_status layer_add(clade_graph *graph, const clade_layer *sample, int32_t input)
 {
     clade_layer layer = *sample;
-    int32_t input = 0;
-    clade_status status = clade_graph_create(12, 12, 4, out);
-    if (!status && layer.kind == CLADE_LAYER_DENSE)
-        status = clade_graph_add(*out, &(clade_layer){.kind = CLADE_LAYER_FLATTEN}, &input);
+    const clade_layer flatten = {.kind = CLADE_LAYER_FLATTEN, .input_count = 1, .input = {input}};
+    clade_status status = CLADE_OK;
+    if (layer.kind == CLADE_LAYER_DENSE) status = clade_graph_add(graph, &flatten, &input);
     if (!layer.input_count) layer.input_count = 1;
     for (int32_t i = 0; i < layer.input_count; i++) layer.input[i] = input;
     snprintf(layer.name, sizeof layer.name, "sample");
-    return status ? status : clade_graph_add(*out, &layer, NULL);
+    return status ? status : clade_graph_add(graph, &layer, NULL);
+}
+
+/* A graph that ends with the layer and begins with an image [12, 12, 4]. */
+static inline clade_status layer_graph(const clade_layer *sample, clade_graph **out)
+{
+    clade_status status = clade_graph_create(12, 12, 4, out);
+    return status ? status : layer_add(*out, sample, 0);
 }
 
 #endif
