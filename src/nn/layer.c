@@ -94,13 +94,11 @@ clade_layer clade_layer_complete(const clade_layer *layer)
 {
     clade_layer all = *layer;
     for (const clade_layer_field *f = records[layer->kind]->field; f && f->key; f++) {
+        void *at = clade_layer_at(&all, f->at);
         int ints = f->type == CLADE_FIELD_INT ? 1 : f->type == CLADE_FIELD_PAIR ? 2 : 0;
-        for (int i = 0; i < ints; i++) {
-            int32_t *value = (int32_t *)clade_layer_at(&all, f->at) + i;
-            if (*value == 0) *value = (int32_t)f->standard;
-        }
-        float *real = clade_layer_at(&all, f->at);
-        if (f->type == CLADE_FIELD_REAL && *real == 0) *real = f->standard;
+        for (int i = 0; i < ints; i++)
+            if (((int32_t *)at)[i] == 0) ((int32_t *)at)[i] = (int32_t)f->standard;
+        if (f->type == CLADE_FIELD_REAL && *(float *)at == 0) *(float *)at = f->standard;
     }
     return all;
 }

@@ -105,18 +105,24 @@ static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
                         const clade_layer *layer)
 {
     const void *at = clade_layer_look(layer, f->at);
-    const int32_t *ints = at;
-    const float *real = at;
     switch (f->type) {
-    case CLADE_FIELD_INT: put_int(w, map, f->key, *ints); break;
-    case CLADE_FIELD_PAIR:
-        if (ints[0] || ints[1]) put_ints(w, map, f->key, ints, 2);
+    case CLADE_FIELD_INT: put_int(w, map, f->key, *(const int32_t *)at); break;
+    case CLADE_FIELD_PAIR: {
+        const int32_t *pair = at;
+        if (pair[0] || pair[1]) put_ints(w, map, f->key, pair, 2);
         break;
-    case CLADE_FIELD_SIDES: put_ints(w, map, f->key, ints, 4); break;
-    case CLADE_FIELD_SHAPE: put_ints(w, map, f->key, ints + 1, ints[0]); break;
-    case CLADE_FIELD_REAL:
-        if (*real != 0 || f->required) put(w, map, f->key, float_node(*real));
+    }
+    case CLADE_FIELD_SIDES: put_ints(w, map, f->key, at, 4); break;
+    case CLADE_FIELD_SHAPE: {
+        const int32_t *rank = at;
+        put_ints(w, map, f->key, rank + 1, *rank);
         break;
+    }
+    case CLADE_FIELD_REAL: {
+        float value = *(const float *)at;
+        if (value != 0 || f->required) put(w, map, f->key, float_node(value));
+        break;
+    }
     case CLADE_FIELD_ON: put_true(w, map, f->key, *(const bool *)at); break;
     case CLADE_FIELD_OFF:
         if (*(const bool *)at) put(w, map, f->key, clade_yaml_create_bool(false));
@@ -126,9 +132,11 @@ static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
         break;
     case CLADE_FIELD_ACTIVATION:
     case CLADE_FIELD_FUNCTION: write_activation(w, map, f, layer); break;
-    case CLADE_FIELD_INITIALIZER:
-        if (*ints) put_text(w, map, f->key, clade_recipe_initializers[*ints]);
+    case CLADE_FIELD_INITIALIZER: {
+        clade_initializer init = *(const clade_initializer *)at;
+        if (init) put_text(w, map, f->key, clade_recipe_initializers[init]);
         break;
+    }
     }
 }
 

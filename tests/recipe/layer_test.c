@@ -133,6 +133,7 @@ static void test_settings(const clade_layer *sample, const clade_layer_field *f)
     clade_layer layer = *sample;
     clade_graph *graph = NULL;
     const char *part = f->key;
+    if (f->type == CLADE_FIELD_ON || f->type == CLADE_FIELD_OFF) return;
     int32_t *whole = clade_layer_at(&layer, f->at);
     float *real = clade_layer_at(&layer, f->at);
     switch (f->type) {
@@ -157,8 +158,7 @@ static void test_settings(const clade_layer *sample, const clade_layer_field *f)
         *whole = 77;
         part = "no initializer 77";
         break;
-    case CLADE_FIELD_ON:
-    case CLADE_FIELD_OFF: return;
+    default: break;
     }
     CHECK_FAILS(layer_graph(&layer, &graph), CLADE_EINVAL, part);
     clade_graph_destroy(&graph);
