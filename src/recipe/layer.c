@@ -3,6 +3,7 @@
 #include "recipe/yaml_node.h"
 #include "nn/layer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,9 +202,10 @@ static clade_status find_record(const clade_yaml *node, const char *text, clade_
 /* The keys of the layer and those that all have; not both a key and its alias. */
 static clade_status check_options(const item *it)
 {
-    const char *known[32];
+    const char *known[48];
     size_t count = 0;
     for (const clade_layer_field *f = it->record->field; f && f->key; f++) {
+        assert(count + 5 <= sizeof known / sizeof *known);
         known[count++] = f->key;
         if (f->alias) known[count++] = f->alias;
         if (f->alias && clade_yaml_find(it->options, f->key) &&
