@@ -12,24 +12,8 @@ extern "C" {
 
 typedef enum clade_layer_kind {
     CLADE_LAYER_INPUT, /* made by clade_graph_create */
-    CLADE_LAYER_CONV2D,
-    CLADE_LAYER_DEPTHWISE_CONV2D,
-    CLADE_LAYER_DENSE,
-    CLADE_LAYER_MAXPOOL2D,
-    CLADE_LAYER_AVGPOOL2D,
-    CLADE_LAYER_GLOBAL_AVGPOOL2D,
-    CLADE_LAYER_BATCHNORM,
-    CLADE_LAYER_ACTIVATION,
-    CLADE_LAYER_SOFTMAX,
-    CLADE_LAYER_DROPOUT,
-    CLADE_LAYER_FLATTEN,
-    CLADE_LAYER_RESHAPE,
-    CLADE_LAYER_ADD,      /* a + b, with broadcast */
-    CLADE_LAYER_MULTIPLY, /* a b, with broadcast: [n, c] and [n, 1, 1, c] stretch over [n, h, w, c]
-                           */
-    CLADE_LAYER_CONCAT,   /* along the channels */
-    CLADE_LAYER_ZERO_PADDING2D,
-    CLADE_LAYER_LRN,
+#define CLADE_LAYER(ID, id) CLADE_LAYER_##ID,
+#include <clade/layers.def>
     CLADE_LAYER_KINDS
 } clade_layer_kind;
 
@@ -51,59 +35,12 @@ typedef enum clade_initializer {
     CLADE_INIT_ONES
 } clade_initializer;
 
-/* Zero means the default everywhere: kernel and window must be given, strides are 1 (pools: the
- * window). */
-typedef struct clade_conv2d_layer {
-    int32_t filters, kernel[2], stride[2], dilation[2], groups, pad[4];
-    clade_padding padding;
-    clade_activation activation; /* linear by default */
-    float alpha;                 /* leaky_relu's slope; 0: Keras' 0.3 */
-    bool no_bias;
-    clade_initializer init;
-} clade_conv2d_layer; /* depthwise: filters is the multiplier, 0 means 1 */
-
-typedef struct clade_dense_layer {
-    int32_t units;
-    clade_activation activation;
-    float alpha;
-    bool softmax; /* softmax as the activation */
-    bool no_bias;
-    clade_initializer init;
-} clade_dense_layer;
-
-typedef struct clade_pool2d_layer {
-    int32_t window[2], stride[2], pad[4];
-    clade_padding padding;
-    bool count_pad;
-} clade_pool2d_layer;
-
-typedef struct clade_batchnorm_layer {
-    float momentum; /* 0: 0.99 */
-    float eps;      /* 0: 0.001 */
-    bool frozen;    /* always uses and never changes the running statistics */
-} clade_batchnorm_layer;
-
-typedef struct clade_activation_layer {
-    clade_activation activation;
-    float alpha;
-} clade_activation_layer;
-
-typedef struct clade_dropout_layer {
-    float rate;
-} clade_dropout_layer;
-
-typedef struct clade_reshape_layer {
-    int32_t rank, dim[3]; /* without the batch; one of them may be -1 */
-} clade_reshape_layer;
-
-typedef struct clade_pad2d_layer {
-    int32_t pad[4]; /* top, left, bottom, right */
-} clade_pad2d_layer;
-
-typedef struct clade_lrn_layer {
-    int32_t size;         /* channels; 0: 5 */
-    float k, alpha, beta; /* 0: ONNX's 1, 1e-4 and 0.75 */
-} clade_lrn_layer;
+/* clade_conv2d_layer, …: settings of layers. Zero is the default, except where there is none. */
+#define CLADE_SETTINGS(name, ...)                                                                  \
+    typedef struct clade_##name##_layer {                                                          \
+        __VA_ARGS__                                                                                \
+    } clade_##name##_layer;
+#include <clade/layers.def>
 
 enum { CLADE_MAX_INPUTS = 8, CLADE_NAME_SIZE = 96 };
 
@@ -114,15 +51,8 @@ typedef struct clade_layer {
     int32_t input[CLADE_MAX_INPUTS]; /* numbers of layers; 0 is the graph's input */
     bool frozen;                     /* its parameters are not trained */
     union {
-        clade_conv2d_layer conv2d;
-        clade_dense_layer dense;
-        clade_pool2d_layer pool2d;
-        clade_batchnorm_layer batchnorm;
-        clade_activation_layer activation;
-        clade_dropout_layer dropout;
-        clade_reshape_layer reshape;
-        clade_pad2d_layer pad2d;
-        clade_lrn_layer lrn;
+#define CLADE_SETTINGS(name, ...) clade_##name##_layer name;
+#include <clade/layers.def>
     } as;
 } clade_layer;
 
@@ -143,6 +73,9 @@ CLADE_API int32_t clade_graph_layers(const clade_graph *graph);
 CLADE_API const clade_layer *clade_graph_layer(const clade_graph *graph, int32_t number);
 /* Keras' class of a kind of layer: "Conv2D", "MaxPooling2D", … */
 CLADE_API const char *clade_layer_type(clade_layer_kind kind);
+/* Does a layer of this kind compute features that belong to places of the image? Grad-CAM looks at
+ * the last that does. */
+CLADE_API bool clade_layer_has_features(clade_layer_kind kind);
 /* The output's shape without the batch: its rank, 1 to 3, and its sizes, then zeros. */
 CLADE_API int32_t clade_graph_shape(const clade_graph *graph, int32_t number, int32_t dim[3]);
 /* Parameters of one layer: trained and not trained (statistics; frozen layers). */
@@ -156,8 +89,9 @@ typedef enum clade_loss {
     CLADE_LOSS_BINARY_CROSSENTROPY,      /* one sigmoid output; label 0 or 1 */
     CLADE_LOSS_CATEGORICAL_CROSSENTROPY, /* softmax outputs; label a class number (sparse or not:
                                           * the same arithmetic on labels that are classes) */
-    CLADE_LOSS_MSE /* outputs as they are against one-hot labels (one output: 0
-                    * and 1), made on the device from class numbers */
+    CLADE_LOSS_MSE, /* outputs as they are against one-hot labels (one output: 0
+                     * and 1), made on the device from class numbers */
+    CLADE_LOSSES
 } clade_loss;
 
 typedef struct clade_model_options {
@@ -168,7 +102,8 @@ typedef struct clade_model_options {
     int32_t watch; /* > 0: the number of a layer. The gradient is then not that of the loss, but
                     * that of a score: of the labelled class's output before the loss's own
                     * activation (of a single output: its own, for label 1), and clade_model_watched
-                    * gives what it is for the layer's output. Needs a loss; nothing is trained. */
+                    * gives what it is for the layer's output. Needs a loss; nothing is trained
+                    * or dropped out. */
 } clade_model_options;
 
 typedef struct clade_model clade_model;

@@ -6,6 +6,7 @@
  * each tensor may be `slack` times as far from the CPU's as the twin's is, and `spread` of its
  * size, in the Euclidean norm. */
 #include "conform/twin.h"
+#include "nn/loss.h"
 
 #include <clade/interchange.h>
 
@@ -43,12 +44,10 @@ static clade_status make_graph(const clade_network *network, clade_graph **out, 
             *out,
             &(clade_layer){.kind = rank == 3 ? CLADE_LAYER_GLOBAL_AVGPOOL2D : CLADE_LAYER_FLATTEN},
             NULL);
-    const clade_layer *last = clade_graph_layer(from, layers - 1);
-    bool softmax = last->kind == CLADE_LAYER_SOFTMAX ||
-                   (last->kind == CLADE_LAYER_DENSE && last->as.dense.softmax);
-    *loss =
-        softmax && rank == 1 && dim[0] > 1 ? CLADE_LOSS_CATEGORICAL_CROSSENTROPY : CLADE_LOSS_MSE;
-    return status;
+    if (status) return status;
+    bool classes = clade_loss_check(*out, CLADE_LOSS_CATEGORICAL_CROSSENTROPY) == CLADE_OK;
+    *loss = classes ? CLADE_LOSS_CATEGORICAL_CROSSENTROPY : CLADE_LOSS_MSE;
+    return CLADE_OK;
 }
 
 /* Random pixels, preprocessed where the net says how; labels in turn. */

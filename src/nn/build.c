@@ -122,7 +122,7 @@ static void add_forward(clade_build *build)
     build->node[0].y = clade_build_rows(build, &blueprint->input);
     for (int32_t i = 1; i < graph->count; i++) {
         int32_t number = build->node[i].runs;
-        if (number) clade_layer_rule_of(graph->node[number].layer.kind)->forward(build, number);
+        if (number) clade_layer_record_of(graph->node[number].layer.kind)->forward(build, number);
     }
     int32_t last = graph->count - 1;
     const clade_tensor *y = &build->node[last].y;
@@ -136,7 +136,7 @@ static void add_backward(clade_build *build)
     const clade_graph *graph = build->blueprint->graph;
     for (int32_t i = graph->count - 1; i > build->blueprint->watch; i--)
         if (build->blueprint->trained[i] && !build->node[i].absorbed)
-            clade_layer_rule_of(graph->node[i].layer.kind)->backward(build, i);
+            clade_layer_record_of(graph->node[i].layer.kind)->backward(build, i);
 }
 
 /* Keeps what is wanted of the watched layer. */

@@ -26,13 +26,13 @@ static bool is_relu(const clade_layer *layer)
 /* 2 x 2 windows side by side, none of which reaches over an edge. */
 static bool is_two_by_two(const clade_graph *graph, int32_t number)
 {
-    const clade_layer *layer = &graph->node[number].layer;
-    if (layer->kind != CLADE_LAYER_MAXPOOL2D) return false;
-    const clade_pool2d_layer *pool = &layer->as.pool2d;
-    const int32_t *x = graph->node[layer->input[0]].dim, *y = graph->node[number].dim;
+    const clade_node *node = &graph->node[number];
+    if (node->layer.kind != CLADE_LAYER_MAXPOOL2D) return false;
+    clade_window v = clade_pool_window(graph, node);
+    const int32_t *x = clade_node_input(graph, node, 0)->dim, *y = node->dim;
     for (int i = 0; i < 2; i++) {
-        if (pool->window[i] != 2 || (pool->stride[i] && pool->stride[i] != 2)) return false;
-        if (pool->pad[i] || pool->pad[i + 2] || y[i] != x[i] / 2) return false;
+        if (v.size[i] != 2 || v.stride[i] != 2) return false;
+        if (v.pad[i] || v.pad[i + 2] || y[i] != x[i] / 2) return false;
     }
     return true;
 }

@@ -6,36 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const clade_layer_rule input_rule = {.name = "input", .type = "InputLayer"};
-
-static const clade_layer_rule *const rules[CLADE_LAYER_KINDS] = {
-    [CLADE_LAYER_INPUT] = &input_rule,
-    [CLADE_LAYER_CONV2D] = &clade_conv2d_rule,
-    [CLADE_LAYER_DEPTHWISE_CONV2D] = &clade_depthwise_conv2d_rule,
-    [CLADE_LAYER_DENSE] = &clade_dense_rule,
-    [CLADE_LAYER_MAXPOOL2D] = &clade_maxpool2d_rule,
-    [CLADE_LAYER_AVGPOOL2D] = &clade_avgpool2d_rule,
-    [CLADE_LAYER_GLOBAL_AVGPOOL2D] = &clade_global_avgpool2d_rule,
-    [CLADE_LAYER_BATCHNORM] = &clade_batchnorm_rule,
-    [CLADE_LAYER_ACTIVATION] = &clade_activation_rule,
-    [CLADE_LAYER_SOFTMAX] = &clade_softmax_rule,
-    [CLADE_LAYER_DROPOUT] = &clade_dropout_rule,
-    [CLADE_LAYER_FLATTEN] = &clade_flatten_rule,
-    [CLADE_LAYER_RESHAPE] = &clade_reshape_rule,
-    [CLADE_LAYER_ADD] = &clade_add_rule,
-    [CLADE_LAYER_MULTIPLY] = &clade_multiply_rule,
-    [CLADE_LAYER_CONCAT] = &clade_concat_rule,
-    [CLADE_LAYER_ZERO_PADDING2D] = &clade_zero_padding2d_rule,
-    [CLADE_LAYER_LRN] = &clade_lrn_rule,
-};
-
-const clade_layer_rule *clade_layer_rule_of(clade_layer_kind kind) { return rules[kind]; }
-
-const char *clade_layer_type(clade_layer_kind kind)
-{
-    return (unsigned)kind < CLADE_LAYER_KINDS ? rules[kind]->type : "?";
-}
-
 clade_status clade_graph_create(int32_t height, int32_t width, int32_t channels, clade_graph **out)
 {
     *out = NULL;
@@ -116,7 +86,7 @@ static clade_status set_name(const clade_graph *graph, clade_layer *layer)
                               layer->name);
         return CLADE_OK;
     }
-    const char *base = rules[layer->kind]->name;
+    const char *base = clade_layer_record_of(layer->kind)->name;
     snprintf(layer->name, sizeof layer->name, "%s", base);
     for (int i = 1; taken(graph, layer->name); i++)
         snprintf(layer->name, sizeof layer->name, "%s_%d", base, i);
@@ -125,16 +95,16 @@ static clade_status set_name(const clade_graph *graph, clade_layer *layer)
 
 static clade_status set_inputs(const clade_graph *graph, clade_layer *layer)
 {
-    const clade_layer_rule *rule = rules[layer->kind];
+    const int32_t *inputs = clade_layer_record_of(layer->kind)->inputs;
+    int32_t least = inputs[0] ? inputs[0] : 1, most = inputs[1] ? inputs[1] : 1;
     if (layer->input_count == 0) {
         layer->input_count = 1;
         layer->input[0] = graph->count - 1;
     }
-    if (layer->input_count < rule->least_inputs || layer->input_count > rule->most_inputs)
+    if (layer->input_count < least || layer->input_count > most)
         return clade_fail(CLADE_EINVAL, "has %d input%s, expected %d%s%.0d", layer->input_count,
-                          layer->input_count == 1 ? "" : "s", rule->least_inputs,
-                          rule->most_inputs > rule->least_inputs ? " to " : "",
-                          rule->most_inputs > rule->least_inputs ? rule->most_inputs : 0);
+                          layer->input_count == 1 ? "" : "s", least, most > least ? " to " : "",
+                          most > least ? most : 0);
     for (int32_t i = 0; i < layer->input_count; i++)
         if (layer->input[i] < 0 || layer->input[i] >= graph->count)
             return clade_fail(CLADE_EINVAL, "input %d is layer %d, but there are only 0 to %d", i,
@@ -153,7 +123,8 @@ clade_status clade_graph_add(clade_graph *graph, const clade_layer *layer, int32
     status = set_name(graph, &node->layer);
     if (status) return status;
     status = set_inputs(graph, &node->layer);
-    if (!status) status = rules[layer->kind]->shape(graph, node);
+    if (!status) status = clade_layer_check(&node->layer);
+    if (!status) status = clade_layer_record_of(layer->kind)->shape(graph, node);
     if (status) return clade_context(status, "%s", node->layer.name);
     if (number) *number = graph->count;
     graph->count++;
@@ -221,34 +192,10 @@ clade_status clade_expect_image(const clade_node *input)
                       clade_node_text(input, text));
 }
 
-clade_status clade_expect_activation(clade_activation activation, float alpha)
-{
-    if ((unsigned)activation >= CLADE_ACTIVATIONS)
-        return clade_fail(CLADE_EINVAL, "there is no activation %d", (int)activation);
-    if (!(alpha >= 0 && alpha <= 1e6F))
-        return clade_fail(CLADE_EINVAL, "the slope alpha is %g, expected 0 or more", (double)alpha);
-    return CLADE_OK;
-}
-
-clade_status clade_expect_initializer(clade_initializer init)
-{
-    if ((unsigned)init > CLADE_INIT_ONES)
-        return clade_fail(CLADE_EINVAL, "there is no initializer %d", (int)init);
-    return CLADE_OK;
-}
-
 clade_status clade_window_set_pad(clade_window *window, clade_padding padding,
                                   const int32_t given[4], const clade_node *input)
 {
-    if ((unsigned)padding > CLADE_PADDING_EXPLICIT)
-        return clade_fail(CLADE_EINVAL, "there is no padding %d", (int)padding);
     for (int i = 0; i < 2; i++) {
-        if (window->size[i] < 1 || window->stride[i] < 1 || window->dilation[i] < 1)
-            return clade_fail(
-                CLADE_EINVAL,
-                "window %d × %d, stride %d × %d, dilation %d × %d: expected 1 or more",
-                window->size[0], window->size[1], window->stride[0], window->stride[1],
-                window->dilation[0], window->dilation[1]);
         if (padding == CLADE_PADDING_EXPLICIT) {
             window->pad[i] = given[i];
             window->pad[i + 2] = given[i + 2];

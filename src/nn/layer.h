@@ -1,41 +1,115 @@
-/* Layer kinds: a table entry for each, and what the families share. */
+/* Layers: the record of each, and what the families share. */
 #ifndef CLADE_NN_LAYER_H
 #define CLADE_NN_LAYER_H
 
 #include "nn/build.h"
 #include "nn/graph.h"
 
-/* How a kind of layer behaves. */
-typedef struct clade_layer_rule {
-    const char *name, *type; /* Keras' name for a layer without one, and its class */
-    int32_t least_inputs, most_inputs;
-    /* Checks the layer against its inputs, sets the output's shape and the weights. Errors: EINVAL,
-     * without the layer's name, which the caller puts before the text. */
+#include <stddef.h>
+
+/* ---- records ---- */
+
+/* What a setting is in its struct, and with it what it is in a recipe. Zero is the default. */
+typedef enum clade_field_type {
+    CLADE_FIELD_INT,        /* int32_t from 1 */
+    CLADE_FIELD_PAIR,       /* int32_t [rows, columns], each from 1; in a recipe one may be both */
+    CLADE_FIELD_SIDES,      /* int32_t [top, left, bottom, right], each from 0 */
+    CLADE_FIELD_SHAPE,      /* int32_t rank, then [3]: 1 to 3 sizes, of which one may be -1 */
+    CLADE_FIELD_REAL,       /* float in `range` */
+    CLADE_FIELD_ON,         /* bool */
+    CLADE_FIELD_OFF,        /* bool that says the opposite of its key, which is true by default */
+    CLADE_FIELD_PADDING,    /* clade_padding, and at `more` the sides that it may say */
+    CLADE_FIELD_ACTIVATION, /* clade_activation, and at `more` (0: not here) a bool for softmax */
+    CLADE_FIELD_FUNCTION,   /* clade_activation; softmax makes the layer one of that kind */
+    CLADE_FIELD_INITIALIZER /* clade_initializer */
+} clade_field_type;
+
+typedef enum clade_field_range {
+    CLADE_RANGE_NOT_NEGATIVE, /* >= 0 */
+    CLADE_RANGE_POSITIVE,     /* > 0 */
+    CLADE_RANGE_RATE,         /* 0 <= x < 1 */
+} clade_field_range;
+
+/* A setting of a layer. Recipes are read and written, settings checked, defaults filled in and the
+ * reference page of recipe keys made by it. */
+typedef struct clade_layer_field {
+    const char *key, *alias; /* in recipes; Keras' word where it is another, or NULL */
+    clade_field_type type;
+    clade_field_range range;
+    size_t at, more; /* offsets in the struct of settings */
+    bool required;
+    bool classes;          /* in recipes, may be `classes`: as many as the data have */
+    float standard;        /* what zero stands for, where it is a number */
+    const char *otherwise; /* the default in words, where `standard` does not say it, or NULL */
+    const char *about;     /* for the reference page */
+} clade_layer_field;
+
+/* All there is to know of a kind of layer. */
+typedef struct clade_layer_record {
+    const char *key;          /* in recipes */
+    const char *name, *alias; /* other words for it there: Keras' default name, one more or NULL */
+    const char *type;         /* Keras' class */
+    const char *about;        /* for the reference page */
+    const char *main;         /* the key that a plain value stands for, or NULL */
+    const clade_layer_field *field; /* in the order of a recipe's text; ended by a NULL key */
+    int32_t inputs[2];              /* how many, at least and at most; zeros: one */
+    bool features;                  /* see clade_layer_has_features */
+    /* Does it give something else in each step, even if nothing is trained? NULL: no. */
+    bool (*random)(const clade_layer *layer);
+    /* Checks the layer against its inputs, sets the output's shape and the weights; settings are in
+     * their ranges. Errors: EINVAL, without the layer's name, which the caller puts before it. */
     clade_status (*shape)(const clade_graph *graph, clade_node *node);
     /* Adds the calls that compute y of layer `number`, and those that take its dy to the gradients
      * of its weights and inputs. */
     void (*forward)(clade_build *build, int32_t number);
     void (*backward)(clade_build *build, int32_t number);
-} clade_layer_rule;
+} clade_layer_record;
 
-/* layer_conv.c */
-extern const clade_layer_rule clade_conv2d_rule, clade_depthwise_conv2d_rule;
-/* layer_dense.c */
-extern const clade_layer_rule clade_dense_rule;
-/* layer_pool.c */
-extern const clade_layer_rule clade_maxpool2d_rule, clade_avgpool2d_rule,
-    clade_global_avgpool2d_rule;
-/* layer_norm.c */
-extern const clade_layer_rule clade_batchnorm_rule, clade_lrn_rule;
-/* layer_activation.c */
-extern const clade_layer_rule clade_activation_rule, clade_softmax_rule, clade_dropout_rule;
-/* layer_shape.c */
-extern const clade_layer_rule clade_flatten_rule, clade_reshape_rule, clade_zero_padding2d_rule;
-/* layer_merge.c */
-extern const clade_layer_rule clade_add_rule, clade_multiply_rule, clade_concat_rule;
+#define CLADE_LAYER(ID, id) extern const clade_layer_record clade_##id##_record;
+#include <clade/layers.def>
 
 /* Never NULL for a kind in the enum. */
-const clade_layer_rule *clade_layer_rule_of(clade_layer_kind kind);
+const clade_layer_record *clade_layer_record_of(clade_layer_kind kind);
+
+/* What lies at an offset in the layer's settings. */
+static inline void *clade_layer_at(clade_layer *layer, size_t at)
+{
+    return (char *)&layer->as + at;
+}
+static inline const void *clade_layer_look(const clade_layer *layer, size_t at)
+{
+    return (const char *)&layer->as + at;
+}
+
+/* Are all settings in their ranges? Errors: EINVAL naming the key. */
+clade_status clade_layer_check(const clade_layer *layer);
+/* The layer with its numbers' defaults in place of zeros. */
+clade_layer clade_layer_complete(const clade_layer *layer);
+/* What the output went through last: "relu", "softmax", …; "linear": nothing. */
+const char *clade_layer_last_activation(const clade_layer *layer);
+
+#define CLADE_LEAKY_SLOPE 0.3F /* leaky_relu's in Keras */
+
+/* A field: member of `settings`, type, key, then .alias = …, .about = …. */
+#define CLADE_FIELD(settings, member, kind, word, ...)                                             \
+    {                                                                                              \
+        .key = word, .type = CLADE_FIELD_##kind, .at = offsetof(settings, member), __VA_ARGS__     \
+    }
+/* Those that several layers have. */
+#define CLADE_ACTIVATION_FIELD(settings, softmax_at)                                               \
+    CLADE_FIELD(settings, activation, ACTIVATION, "activation", .more = softmax_at,                \
+                .otherwise = "linear", .about = "what the output goes through")
+#define CLADE_ALPHA_FIELD(settings)                                                                \
+    CLADE_FIELD(settings, alpha, REAL, "alpha", .standard = CLADE_LEAKY_SLOPE,                     \
+                .about = "slope of leaky_relu below 0")
+#define CLADE_BIAS_FIELD(settings)                                                                 \
+    CLADE_FIELD(settings, no_bias, OFF, "use_bias",                                                \
+                .about = "add a trained number to each channel of the output")
+#define CLADE_INIT_FIELD(settings)                                                                 \
+    CLADE_FIELD(settings, init, INITIALIZER, "init", .alias = "kernel_initializer",                \
+                .otherwise = "glorot_uniform", .about = "how the kernel begins")
+
+/* ---- for layers ---- */
 
 /* The node that input i of `node` comes from. */
 static inline const clade_node *clade_node_input(const clade_graph *graph, const clade_node *node,
@@ -52,8 +126,6 @@ clade_weight *clade_node_add_weight(clade_node *node, const char *name, clade_te
 
 /* EINVAL unless the input is an image [h, w, c]. */
 clade_status clade_expect_image(const clade_node *input);
-clade_status clade_expect_activation(clade_activation activation, float alpha);
-clade_status clade_expect_initializer(clade_initializer init);
 
 /* A window that moves over an image: the layer's words turned into an op's parameters. */
 typedef struct clade_window {
@@ -61,19 +133,22 @@ typedef struct clade_window {
 } clade_window;
 
 /* Fills in `pad` from Keras' words: 'same' gives ceil(size / stride) outputs, the odd zero at the
- * bottom and right. Strides and dilations must be set. */
+ * bottom and right. Size, strides and dilations must be set. */
 clade_status clade_window_set_pad(clade_window *window, clade_padding padding,
                                   const int32_t given[4], const clade_node *input);
+
+/* The windows of the convolution or pool that `node` is; its shape has been worked out. */
+clade_window clade_conv_window(const clade_graph *graph, const clade_node *node);
+clade_window clade_pool_window(const clade_graph *graph, const clade_node *node);
 
 /* The slope to give to ops: Keras' 0.3 where none is said. */
 static inline float clade_activation_alpha(clade_activation activation, float alpha)
 {
-    return activation == CLADE_LEAKY_RELU && alpha == 0 ? 0.3F : alpha;
+    return activation == CLADE_LEAKY_RELU && alpha == 0 ? CLADE_LEAKY_SLOPE : alpha;
 }
 
-/* Does a batchnorm layer take the batch's own statistics in this pass? And its eps. */
+/* Does a batchnorm layer take the batch's own statistics in this pass? */
 bool clade_batchnorm_uses_batch(const clade_build *build, int32_t number);
-float clade_batchnorm_eps(const clade_layer *layer);
 
 /* What dense and convolutions do around their activation. `z` is the sum before it, which is kept
  * for the gradient where the derivative needs it; else z and y are the same and the op applies the

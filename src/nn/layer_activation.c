@@ -8,21 +8,6 @@ static clade_status same_shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
-static clade_status activation_shape(const clade_graph *graph, clade_node *node)
-{
-    const clade_activation_layer *layer = &node->layer.as.activation;
-    clade_status status = clade_expect_activation(layer->activation, layer->alpha);
-    return status ? status : same_shape(graph, node);
-}
-
-static clade_status dropout_shape(const clade_graph *graph, clade_node *node)
-{
-    float rate = node->layer.as.dropout.rate;
-    if (!(rate >= 0 && rate < 1))
-        return clade_fail(CLADE_EINVAL, "rate is %g, expected 0 to less than 1", (double)rate);
-    return same_shape(graph, node);
-}
-
 static void activation_forward(clade_build *build, int32_t number)
 {
     const clade_activation_layer *layer = &clade_build_layer(build, number)->as.activation;
@@ -81,9 +66,11 @@ static void softmax_backward(clade_build *build, int32_t number)
                      .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
 }
 
+static bool is_random(const clade_layer *layer) { return layer->as.dropout.rate > 0; }
+
 static bool drops(const clade_build *build, const clade_layer *layer)
 {
-    return build->pass == CLADE_PASS_TRAIN && layer->as.dropout.rate > 0;
+    return build->pass == CLADE_PASS_TRAIN && !build->blueprint->watch && is_random(layer);
 }
 
 /* The layer's number in the graph that was made, of which this may be the tail. */
@@ -120,9 +107,51 @@ static void dropout_backward(clade_build *build, int32_t number)
                      .stream = stream_of(build, number), .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_activation_rule = {
-    "activation", "Activation", 1, 1, activation_shape, activation_forward, activation_backward};
-const clade_layer_rule clade_softmax_rule = {"softmax",       "Softmax",       1, 1, same_shape,
-                                             softmax_forward, softmax_backward};
-const clade_layer_rule clade_dropout_rule = {"dropout",       "Dropout",       1, 1, dropout_shape,
-                                             dropout_forward, dropout_backward};
+static const clade_layer_field activation_fields[] = {
+    CLADE_FIELD(clade_activation_layer, activation, FUNCTION, "function", .required = true,
+                .about = "of each value; softmax makes it that layer"),
+    CLADE_ALPHA_FIELD(clade_activation_layer),
+    {0},
+};
+
+static const clade_layer_field dropout_fields[] = {
+    CLADE_FIELD(clade_dropout_layer, rate, REAL, "rate", .range = CLADE_RANGE_RATE,
+                .required = true, .about = "the share of values that are dropped"),
+    {0},
+};
+
+const clade_layer_record clade_activation_record = {
+    .key = "activation",
+    .name = "activation",
+    .type = "Activation",
+    .about = "A function of each value.",
+    .main = "function",
+    .field = activation_fields,
+    .features = true,
+    .shape = same_shape,
+    .forward = activation_forward,
+    .backward = activation_backward,
+};
+
+const clade_layer_record clade_softmax_record = {
+    .key = "softmax",
+    .name = "softmax",
+    .type = "Softmax",
+    .about = "Probabilities, over the channels.",
+    .shape = same_shape,
+    .forward = softmax_forward,
+    .backward = softmax_backward,
+};
+
+const clade_layer_record clade_dropout_record = {
+    .key = "dropout",
+    .name = "dropout",
+    .type = "Dropout",
+    .about = "In training, zeros in random places, and the rest scaled up.",
+    .main = "rate",
+    .field = dropout_fields,
+    .random = is_random,
+    .shape = same_shape,
+    .forward = dropout_forward,
+    .backward = dropout_backward,
+};

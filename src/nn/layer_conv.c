@@ -10,20 +10,19 @@ typedef struct geometry {
 
 static clade_status read_geometry(const clade_node *node, const clade_node *x, geometry *out)
 {
-    const clade_conv2d_layer *layer = &node->layer.as.conv2d;
-    bool depthwise = node->layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
+    const clade_layer all = clade_layer_complete(&node->layer);
+    const clade_conv2d_layer *layer = &all.as.conv2d;
+    bool depthwise = all.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
     *out = (geometry){.channels = x->dim[2]};
     for (int i = 0; i < 2; i++) {
         out->window.size[i] = layer->kernel[i];
-        out->window.stride[i] = layer->stride[i] ? layer->stride[i] : 1;
-        out->window.dilation[i] = layer->dilation[i] ? layer->dilation[i] : 1;
+        out->window.stride[i] = layer->stride[i];
+        out->window.dilation[i] = layer->dilation[i];
     }
-    int64_t multiplier = layer->filters ? layer->filters : 1;
-    int64_t outputs = depthwise ? multiplier * out->channels : layer->filters;
-    if (outputs < 1 || outputs > INT32_MAX)
-        return clade_fail(CLADE_EINVAL, "%d filters: expected 1 or more", layer->filters);
+    int64_t outputs = (int64_t)layer->filters * (depthwise ? out->channels : 1);
+    if (outputs > INT32_MAX) return clade_fail(CLADE_EINVAL, "has more than 2^31 filters");
     out->outputs = (int32_t)outputs;
-    out->groups = depthwise ? out->channels : layer->groups ? layer->groups : 1;
+    out->groups = depthwise ? out->channels : layer->groups;
     if (depthwise && layer->groups && layer->groups != out->channels)
         return clade_fail(CLADE_EINVAL, "groups is %d: leave it out", layer->groups);
     if (out->groups < 1 || out->channels % out->groups || out->outputs % out->groups)
@@ -45,8 +44,6 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     bool depthwise = node->layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
     geometry g;
     clade_status status = clade_expect_image(x);
-    if (!status) status = clade_expect_activation(layer->activation, layer->alpha);
-    if (!status) status = clade_expect_initializer(layer->init);
     if (!status) status = read_geometry(node, x, &g);
     if (status) return status;
     clade_tensor w =
@@ -75,6 +72,13 @@ static geometry geometry_of(const clade_build *build, int32_t number)
     geometry g;
     read_geometry(node, clade_node_input(graph, node, 0), &g); /* succeeded when it was added */
     return g;
+}
+
+clade_window clade_conv_window(const clade_graph *graph, const clade_node *node)
+{
+    geometry g;
+    read_geometry(node, clade_node_input(graph, node, 0), &g);
+    return g.window;
 }
 
 /* With the maximum over windows that comes after. */
@@ -142,8 +146,9 @@ static void normed_forward(clade_build *build, int32_t number)
                      .w = clade_build_weight(build, number, 0)->value, .b = b,
                      .gamma = norm[0].value, .beta = norm[1].value, .mean = norm[2].value,
                      .var = norm[3].value, .z = z, .y = y, GEOMETRY(g),
-                     .eps = clade_batchnorm_eps(clade_build_layer(build, f->norm)), .act = act,
-                     .alpha = clade_activation_alpha(act, alpha));
+                     .eps =
+                         clade_layer_complete(clade_build_layer(build, f->norm)).as.batchnorm.eps,
+                     .act = act, .alpha = clade_activation_alpha(act, alpha));
 }
 
 static void forward(clade_build *build, int32_t number)
@@ -193,6 +198,60 @@ static void backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_conv2d_rule = {"conv2d", "Conv2D", 1, 1, shape, forward, backward};
-const clade_layer_rule clade_depthwise_conv2d_rule = {
-    "depthwise_conv2d", "DepthwiseConv2D", 1, 1, shape, forward, backward};
+#define FIELD(...) CLADE_FIELD(clade_conv2d_layer, __VA_ARGS__)
+
+#define WINDOW_FIELDS                                                                              \
+    FIELD(kernel, PAIR, "kernel", .alias = "kernel_size", .required = true,                        \
+          .about = "the filters' size"),                                                           \
+        FIELD(stride, PAIR, "stride", .alias = "strides", .standard = 1,                           \
+              .about = "how far the filters move"),                                                \
+        FIELD(dilation, PAIR, "dilation", .alias = "dilation_rate", .standard = 1,                 \
+              .about = "how far apart the filters' taps lie")
+
+#define OTHER_FIELDS                                                                               \
+    FIELD(padding, PADDING, "padding", .more = offsetof(clade_conv2d_layer, pad),                  \
+          .about = "zeros around the image"),                                                      \
+        CLADE_ACTIVATION_FIELD(clade_conv2d_layer, 0), CLADE_ALPHA_FIELD(clade_conv2d_layer),      \
+        CLADE_BIAS_FIELD(clade_conv2d_layer), CLADE_INIT_FIELD(clade_conv2d_layer)
+
+static const clade_layer_field fields[] = {
+    FIELD(filters, INT, "filters", .required = true, .about = "channels of the output"),
+    WINDOW_FIELDS,
+    FIELD(groups, INT, "groups", .standard = 1,
+          .about = "parts into which channels and filters are cut, each on its own"),
+    OTHER_FIELDS,
+    {0},
+};
+
+static const clade_layer_field depthwise_fields[] = {
+    FIELD(filters, INT, "multiplier", .alias = "depth_multiplier", .standard = 1,
+          .about = "filters for each channel"),
+    WINDOW_FIELDS,
+    OTHER_FIELDS,
+    {0},
+};
+
+const clade_layer_record clade_conv2d_record = {
+    .key = "conv2d",
+    .name = "conv2d",
+    .type = "Conv2D",
+    .about = "A convolution.",
+    .field = fields,
+    .features = true,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+};
+
+const clade_layer_record clade_depthwise_conv2d_record = {
+    .key = "depthwise_conv2d",
+    .name = "depthwise_conv2d",
+    .type = "DepthwiseConv2D",
+    .about = "A convolution of each channel with filters of its own.",
+    .main = "kernel",
+    .field = depthwise_fields,
+    .features = true,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+};

@@ -50,17 +50,9 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     if (x->rank != 1)
         return clade_fail(CLADE_EINVAL, "needs a flat input, got %s; put a flatten before it",
                           clade_node_text(x, text));
-    if (layer->units < 1)
-        return clade_fail(CLADE_EINVAL, "%d units: expected 1 or more", layer->units);
-    if (layer->softmax && layer->activation)
-        return clade_fail(CLADE_EINVAL, "has softmax and %s as its activation: expected one",
-                          clade_activation_name(layer->activation));
-    clade_status status = clade_expect_activation(layer->activation, layer->alpha);
-    if (!status) status = clade_expect_initializer(layer->init);
-    if (status) return status;
     clade_tensor w = clade_shape(2, x->dim[0], layer->units);
     clade_args args = {.dense = {.x = clade_node_tensor(x, 1), .w = w}};
-    status = clade_op_shape(CLADE_OP_dense, &args);
+    clade_status status = clade_op_shape(CLADE_OP_dense, &args);
     if (status) return status;
     clade_node_set_shape(node, &args.dense.y);
     clade_weight *kernel = clade_node_add_weight(node, "kernel", w, layer->init);
@@ -108,4 +100,24 @@ static void backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_dense_rule = {"dense", "Dense", 1, 1, shape, forward, backward};
+static const clade_layer_field fields[] = {
+    CLADE_FIELD(clade_dense_layer, units, INT, "units", .required = true, .classes = true,
+                .about = "outputs"),
+    CLADE_ACTIVATION_FIELD(clade_dense_layer, offsetof(clade_dense_layer, softmax)),
+    CLADE_ALPHA_FIELD(clade_dense_layer),
+    CLADE_BIAS_FIELD(clade_dense_layer),
+    CLADE_INIT_FIELD(clade_dense_layer),
+    {0},
+};
+
+const clade_layer_record clade_dense_record = {
+    .key = "dense",
+    .name = "dense",
+    .type = "Dense",
+    .about = "Weighted sums of all values of a flat input.",
+    .main = "units",
+    .field = fields,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+};

@@ -183,10 +183,41 @@ static void concat_backward(clade_build *build, int32_t number)
     }
 }
 
-const clade_layer_rule clade_add_rule = {"add",       "Add",         2,           CLADE_MAX_INPUTS,
-                                         merge_shape, merge_forward, add_backward};
-const clade_layer_rule clade_multiply_rule = {
-    "multiply", "Multiply", 2, CLADE_MAX_INPUTS, merge_shape, merge_forward, multiply_backward};
-const clade_layer_rule clade_concat_rule = {"concatenate",    "Concatenate", 1,
-                                            CLADE_MAX_INPUTS, concat_shape,  concat_forward,
-                                            concat_backward};
+const clade_layer_record clade_add_record = {
+    .key = "add",
+    .name = "add",
+    .type = "Add",
+    .about = "The sum of its inputs; sizes of 1 are stretched.",
+    .main = "inputs",
+    .inputs = {2, CLADE_MAX_INPUTS},
+    .features = true,
+    .shape = merge_shape,
+    .forward = merge_forward,
+    .backward = add_backward,
+};
+
+const clade_layer_record clade_multiply_record = {
+    .key = "multiply",
+    .name = "multiply",
+    .type = "Multiply",
+    .about = "The product of its inputs; sizes of 1 are stretched.",
+    .main = "inputs",
+    .inputs = {2, CLADE_MAX_INPUTS},
+    .features = true,
+    .shape = merge_shape,
+    .forward = merge_forward,
+    .backward = multiply_backward,
+};
+
+const clade_layer_record clade_concat_record = {
+    .key = "concat",
+    .name = "concatenate",
+    .type = "Concatenate",
+    .about = "Its inputs' channels behind each other.",
+    .main = "inputs",
+    .inputs = {1, CLADE_MAX_INPUTS},
+    .features = true,
+    .shape = concat_shape,
+    .forward = concat_forward,
+    .backward = concat_backward,
+};

@@ -6,12 +6,6 @@ enum { GAMMA, BETA, MEAN, VARIANCE }; /* the weights of batchnorm, in Keras' ord
 static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *x = clade_node_input(graph, node, 0);
-    const clade_batchnorm_layer *layer = &node->layer.as.batchnorm;
-    if (!(layer->momentum >= 0 && layer->momentum < 1))
-        return clade_fail(CLADE_EINVAL, "momentum is %g, expected 0 to less than 1",
-                          (double)layer->momentum);
-    if (!(layer->eps >= 0 && layer->eps <= 1e6F))
-        return clade_fail(CLADE_EINVAL, "eps is %g, expected 0 or more", (double)layer->eps);
     clade_tensor xt = clade_node_tensor(x, 1);
     clade_node_set_shape(node, &xt);
     clade_tensor channels = clade_shape(1, x->dim[x->rank - 1]);
@@ -29,14 +23,14 @@ bool clade_batchnorm_uses_batch(const clade_build *build, int32_t number)
     return build->pass == CLADE_PASS_TRAIN && !layer->frozen && !layer->as.batchnorm.frozen;
 }
 
-float clade_batchnorm_eps(const clade_layer *layer)
+static clade_batchnorm_layer settings_of(const clade_build *build, int32_t number)
 {
-    return layer->as.batchnorm.eps != 0 ? layer->as.batchnorm.eps : 0.001F;
+    return clade_layer_complete(clade_build_layer(build, number)).as.batchnorm;
 }
 
 static void batchnorm_forward(clade_build *build, int32_t number)
 {
-    const clade_layer *layer = clade_build_layer(build, number);
+    const clade_batchnorm_layer settings = settings_of(build, number);
     clade_build_node *node = &build->node[number];
     const clade_parameter *w = clade_build_weight(build, number, 0);
     clade_tensor x = clade_build_input(build, number, 0), y = clade_build_output(build, number);
@@ -44,19 +38,17 @@ static void batchnorm_forward(clade_build *build, int32_t number)
     if (!clade_batchnorm_uses_batch(build, number)) {
         CLADE_BUILD_CALL(build, number, batchnorm_infer, .x = x, .gamma = w[GAMMA].value,
                          .beta = w[BETA].value, .mean = w[MEAN].value, .var = w[VARIANCE].value,
-                         .y = y, .eps = clade_batchnorm_eps(layer));
+                         .y = y, .eps = settings.eps);
         return;
     }
     clade_tensor mean = clade_build_like(build, &w[MEAN].value);
     clade_tensor rstd = clade_build_like(build, &w[MEAN].value);
     node->saved[0] = mean;
     node->saved[1] = rstd;
-    float momentum = layer->as.batchnorm.momentum;
     CLADE_BUILD_CALL(build, number, batchnorm, .x = x, .gamma = w[GAMMA].value,
                      .beta = w[BETA].value, .running_mean = w[MEAN].value,
                      .running_var = w[VARIANCE].value, .y = y, .mean = mean, .rstd = rstd,
-                     .eps = clade_batchnorm_eps(layer),
-                     .momentum = momentum != 0 ? momentum : 0.99F, .unbiased = 1);
+                     .eps = settings.eps, .momentum = settings.momentum, .unbiased = 1);
 }
 
 /* dx and the weights' gradients share the op's `accumulate`, but only dx may have to be added to.
@@ -88,7 +80,7 @@ static void fixed_backward(clade_build *build, int32_t number)
                                           .var = w[VARIANCE].value,
                                           .dgamma = w[GAMMA].gradient,
                                           .dbeta = w[BETA].gradient,
-                                          .eps = clade_batchnorm_eps(layer)};
+                                          .eps = settings_of(build, number).eps};
     clade_tensor dx = {0};
     int32_t accumulate = 0;
     if (clade_build_needs(build, layer->input[0]))
@@ -114,21 +106,10 @@ static void batchnorm_backward(clade_build *build, int32_t number)
         fixed_backward(build, number);
 }
 
-/* Zeros stand for ONNX's defaults, and 5 channels. */
-static clade_lrn_layer lrn_of(const clade_layer *layer)
-{
-    clade_lrn_layer lrn = layer->as.lrn;
-    if (lrn.size == 0) lrn.size = 5;
-    if (lrn.k == 0) lrn.k = 1;
-    if (lrn.alpha == 0) lrn.alpha = 1e-4F;
-    if (lrn.beta == 0) lrn.beta = 0.75F;
-    return lrn;
-}
-
 static clade_status lrn_shape(const clade_graph *graph, clade_node *node)
 {
     clade_tensor x = clade_node_tensor(clade_node_input(graph, node, 0), 1);
-    clade_lrn_layer lrn = lrn_of(&node->layer);
+    clade_lrn_layer lrn = clade_layer_complete(&node->layer).as.lrn;
     clade_args args = {
         .lrn = {.x = x, .size = lrn.size, .k = lrn.k, .alpha = lrn.alpha, .beta = lrn.beta}};
     clade_node_set_shape(node, &x);
@@ -137,7 +118,7 @@ static clade_status lrn_shape(const clade_graph *graph, clade_node *node)
 
 static void lrn_forward(clade_build *build, int32_t number)
 {
-    clade_lrn_layer lrn = lrn_of(clade_build_layer(build, number));
+    clade_lrn_layer lrn = clade_layer_complete(clade_build_layer(build, number)).as.lrn;
     clade_tensor y = clade_build_output(build, number);
     build->node[number].y = y;
     CLADE_BUILD_CALL(build, number, lrn, .x = clade_build_input(build, number, 0), .y = y,
@@ -147,7 +128,7 @@ static void lrn_forward(clade_build *build, int32_t number)
 static void lrn_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
-    clade_lrn_layer lrn = lrn_of(layer);
+    clade_lrn_layer lrn = clade_layer_complete(layer).as.lrn;
     int32_t accumulate;
     clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
     CLADE_BUILD_CALL(build, number, lrn_dx, .x = clade_build_input(build, number, 0),
@@ -155,7 +136,51 @@ static void lrn_backward(clade_build *build, int32_t number)
                      .alpha = lrn.alpha, .beta = lrn.beta, .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_batchnorm_rule = {
-    "batch_normalization", "BatchNormalization", 1, 1, batchnorm_shape,
-    batchnorm_forward,     batchnorm_backward};
-const clade_layer_rule clade_lrn_rule = {"lrn", "LRN", 1, 1, lrn_shape, lrn_forward, lrn_backward};
+static const clade_layer_field batchnorm_fields[] = {
+    CLADE_FIELD(clade_batchnorm_layer, momentum, REAL, "momentum", .range = CLADE_RANGE_RATE,
+                .standard = 0.99F, .about = "how much of the running statistics stays in a step"),
+    CLADE_FIELD(clade_batchnorm_layer, eps, REAL, "eps", .alias = "epsilon",
+                .range = CLADE_RANGE_POSITIVE, .standard = 0.001F,
+                .about = "added to the variance"),
+    CLADE_FIELD(clade_batchnorm_layer, frozen, ON, "frozen",
+                .about = "always use the running statistics, and never change them"),
+    {0},
+};
+
+/* ONNX's defaults, and 5 channels. */
+static const clade_layer_field lrn_fields[] = {
+    CLADE_FIELD(clade_lrn_layer, size, INT, "size", .standard = 5,
+                .about = "channels whose squares are summed"),
+    CLADE_FIELD(clade_lrn_layer, k, REAL, "k", .range = CLADE_RANGE_POSITIVE, .standard = 1,
+                .about = "what the sum is added to"),
+    CLADE_FIELD(clade_lrn_layer, alpha, REAL, "alpha", .standard = 1e-4F,
+                .about = "the sum's factor"),
+    CLADE_FIELD(clade_lrn_layer, beta, REAL, "beta", .standard = 0.75F,
+                .about = "the power of all that, by which values are divided"),
+    {0},
+};
+
+const clade_layer_record clade_batchnorm_record = {
+    .key = "batchnorm",
+    .name = "batch_normalization",
+    .alias = "batchnormalization",
+    .type = "BatchNormalization",
+    .about = "Batch normalisation of each channel.",
+    .field = batchnorm_fields,
+    .features = true,
+    .shape = batchnorm_shape,
+    .forward = batchnorm_forward,
+    .backward = batchnorm_backward,
+};
+
+const clade_layer_record clade_lrn_record = {
+    .key = "lrn",
+    .name = "lrn",
+    .type = "LRN",
+    .about = "Local response normalisation across neighbouring channels.",
+    .main = "size",
+    .field = lrn_fields,
+    .shape = lrn_shape,
+    .forward = lrn_forward,
+    .backward = lrn_backward,
+};

@@ -3,7 +3,8 @@
 
 static clade_status read_window(const clade_node *node, const clade_node *x, clade_window *out)
 {
-    const clade_pool2d_layer *layer = &node->layer.as.pool2d;
+    const clade_layer all = clade_layer_complete(&node->layer);
+    const clade_pool2d_layer *layer = &all.as.pool2d;
     *out = (clade_window){.dilation = {1, 1}};
     for (int i = 0; i < 2; i++) {
         out->size[i] = layer->window[i];
@@ -36,13 +37,17 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
-static clade_window window_of(const clade_build *build, int32_t number)
+clade_window clade_pool_window(const clade_graph *graph, const clade_node *node)
 {
-    const clade_graph *graph = build->blueprint->graph;
-    const clade_node *node = &graph->node[number];
     clade_window v;
     read_window(node, clade_node_input(graph, node, 0), &v); /* succeeded when it was added */
     return v;
+}
+
+static clade_window window_of(const clade_build *build, int32_t number)
+{
+    const clade_graph *graph = build->blueprint->graph;
+    return clade_pool_window(graph, &graph->node[number]);
 }
 
 static void max_forward(clade_build *build, int32_t number)
@@ -119,14 +124,57 @@ static void global_backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_maxpool2d_rule = {"max_pooling2d", "MaxPooling2D", 1,           1,
-                                               shape,           max_forward,    max_backward};
-const clade_layer_rule clade_avgpool2d_rule = {"average_pooling2d", "AveragePooling2D", 1, 1, shape,
-                                               average_forward,     average_backward};
-const clade_layer_rule clade_global_avgpool2d_rule = {"global_average_pooling2d",
-                                                      "GlobalAveragePooling2D",
-                                                      1,
-                                                      1,
-                                                      global_shape,
-                                                      global_forward,
-                                                      global_backward};
+#define FIELD(...) CLADE_FIELD(clade_pool2d_layer, __VA_ARGS__)
+
+#define WINDOW_FIELDS                                                                              \
+    FIELD(window, PAIR, "window", .alias = "pool_size", .standard = 2,                             \
+          .about = "the windows' size"),                                                           \
+        FIELD(stride, PAIR, "stride", .alias = "strides", .otherwise = "the window",               \
+              .about = "how far the windows move"),                                                \
+        FIELD(padding, PADDING, "padding", .more = offsetof(clade_pool2d_layer, pad),              \
+              .about = "rows and columns around the image")
+
+static const clade_layer_field max_fields[] = {WINDOW_FIELDS, {0}};
+
+static const clade_layer_field average_fields[] = {
+    WINDOW_FIELDS,
+    FIELD(count_pad, ON, "count_pad", .about = "let means count the zeros around the image"),
+    {0},
+};
+
+const clade_layer_record clade_maxpool2d_record = {
+    .key = "maxpool2d",
+    .name = "max_pooling2d",
+    .alias = "maxpooling2d",
+    .type = "MaxPooling2D",
+    .about = "The maximum of each window.",
+    .main = "window",
+    .field = max_fields,
+    .shape = shape,
+    .forward = max_forward,
+    .backward = max_backward,
+};
+
+const clade_layer_record clade_avgpool2d_record = {
+    .key = "avgpool2d",
+    .name = "average_pooling2d",
+    .alias = "averagepooling2d",
+    .type = "AveragePooling2D",
+    .about = "The mean of each window.",
+    .main = "window",
+    .field = average_fields,
+    .shape = shape,
+    .forward = average_forward,
+    .backward = average_backward,
+};
+
+const clade_layer_record clade_global_avgpool2d_record = {
+    .key = "global_avgpool2d",
+    .name = "global_average_pooling2d",
+    .alias = "globalaveragepooling2d",
+    .type = "GlobalAveragePooling2D",
+    .about = "The mean of each channel.",
+    .shape = global_shape,
+    .forward = global_forward,
+    .backward = global_backward,
+};

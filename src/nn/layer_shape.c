@@ -60,8 +60,6 @@ static clade_status padding_shape(const clade_graph *graph, clade_node *node)
     const int32_t *p = node->layer.as.pad2d.pad;
     clade_status status = clade_expect_image(x);
     if (status) return status;
-    for (int i = 0; i < 4; i++)
-        if (p[i] < 0) return clade_fail(CLADE_EINVAL, "%d zeros to add: expected 0 or more", p[i]);
     clade_args args = {.pad = {.x = clade_node_tensor(x, 1), .pad = {p[0], p[1], p[2], p[3]}}};
     status = clade_op_shape(CLADE_OP_pad, &args);
     if (!status) clade_node_set_shape(node, &args.pad.y);
@@ -87,9 +85,49 @@ static void padding_backward(clade_build *build, int32_t number)
                      .pad = {p[0], p[1], p[2], p[3]}, .accumulate = accumulate);
 }
 
-const clade_layer_rule clade_flatten_rule = {"flatten",        "Flatten",    1, 1, flatten_shape,
-                                             clade_build_view, view_backward};
-const clade_layer_rule clade_reshape_rule = {"reshape",        "Reshape",    1, 1, reshape_shape,
-                                             clade_build_view, view_backward};
-const clade_layer_rule clade_zero_padding2d_rule = {
-    "zero_padding2d", "ZeroPadding2D", 1, 1, padding_shape, padding_forward, padding_backward};
+static const clade_layer_field reshape_fields[] = {
+    CLADE_FIELD(clade_reshape_layer, rank, SHAPE, "shape", .alias = "target_shape",
+                .required = true, .about = "the new sizes, without the batch"),
+    {0},
+};
+
+static const clade_layer_field padding_fields[] = {
+    CLADE_FIELD(clade_pad2d_layer, pad, SIDES, "padding", .required = true,
+                .about = "rows and columns of zeros"),
+    {0},
+};
+
+const clade_layer_record clade_flatten_record = {
+    .key = "flatten",
+    .name = "flatten",
+    .type = "Flatten",
+    .about = "All values in one row.",
+    .shape = flatten_shape,
+    .forward = clade_build_view,
+    .backward = view_backward,
+};
+
+const clade_layer_record clade_reshape_record = {
+    .key = "reshape",
+    .name = "reshape",
+    .type = "Reshape",
+    .about = "The same values in another shape.",
+    .main = "shape",
+    .field = reshape_fields,
+    .shape = reshape_shape,
+    .forward = clade_build_view,
+    .backward = view_backward,
+};
+
+const clade_layer_record clade_zero_padding2d_record = {
+    .key = "zero_padding2d",
+    .name = "zero_padding2d",
+    .alias = "zeropadding2d",
+    .type = "ZeroPadding2D",
+    .about = "Zeros around the image.",
+    .main = "padding",
+    .field = padding_fields,
+    .shape = padding_shape,
+    .forward = padding_forward,
+    .backward = padding_backward,
+};

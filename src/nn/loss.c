@@ -2,67 +2,48 @@
 #include "nn/loss.h"
 #include "nn/layer.h"
 
-bool clade_loss_takes_activation(clade_loss loss)
-{
-    return loss == CLADE_LOSS_BINARY_CROSSENTROPY || loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY;
-}
+#include <string.h>
 
-/* The last layer's activation as a word. */
-static const char *last_activation(const clade_layer *layer)
-{
-    switch (layer->kind) {
-    case CLADE_LAYER_SOFTMAX: return "softmax";
-    case CLADE_LAYER_DENSE:
-        return layer->as.dense.softmax ? "softmax"
-                                       : clade_activation_name(layer->as.dense.activation);
-    case CLADE_LAYER_ACTIVATION: return clade_activation_name(layer->as.activation.activation);
-    case CLADE_LAYER_CONV2D:
-    case CLADE_LAYER_DEPTHWISE_CONV2D: return clade_activation_name(layer->as.conv2d.activation);
-    default: return "linear";
-    }
-}
+const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
+    [CLADE_LOSS_BINARY_CROSSENTROPY] =
+        {
+            .word = {"binary_crossentropy"},
+            .activation = "sigmoid",
+            .outputs = {1, 1},
+            .last = "one sigmoid output as the last layer, dense: {units: 1, activation: sigmoid}",
+        },
+    [CLADE_LOSS_CATEGORICAL_CROSSENTROPY] =
+        {
+            .word = {"categorical_crossentropy", "sparse_categorical_crossentropy"},
+            .activation = "softmax",
+            .outputs = {2, INT32_MAX},
+            .last = "a softmax over two or more classes as the last layer, dense: {units: "
+                    "classes, activation: softmax}",
+        },
+    [CLADE_LOSS_MSE] =
+        {
+            .word = {"mse", "mean_squared_error"},
+            .outputs = {1, INT32_MAX},
+            .last = "a flat output, one number per class",
+        },
+};
 
-static bool is_sigmoid(const clade_layer *layer)
-{
-    if (layer->kind == CLADE_LAYER_DENSE) return layer->as.dense.activation == CLADE_SIGMOID;
-    return layer->kind == CLADE_LAYER_ACTIVATION &&
-           layer->as.activation.activation == CLADE_SIGMOID;
-}
-
-static bool is_softmax(const clade_layer *layer)
-{
-    return layer->kind == CLADE_LAYER_SOFTMAX ||
-           (layer->kind == CLADE_LAYER_DENSE && layer->as.dense.softmax);
-}
+bool clade_loss_takes_activation(clade_loss loss) { return clade_loss_rules[loss].activation; }
 
 clade_status clade_loss_check(const clade_graph *graph, clade_loss loss)
 {
+    if ((unsigned)loss >= CLADE_LOSSES)
+        return clade_fail(CLADE_EINVAL, "there is no loss %d", (int)loss);
+    if (loss == CLADE_LOSS_NONE) return CLADE_OK;
+    const clade_loss_rule *rule = &clade_loss_rules[loss];
     const clade_node *last = &graph->node[graph->count - 1];
-    const clade_layer *layer = &last->layer;
+    const char *activation = clade_layer_last_activation(&last->layer);
+    bool counts =
+        last->rank == 1 && last->dim[0] >= rule->outputs[0] && last->dim[0] <= rule->outputs[1];
+    if (counts && (!rule->activation || !strcmp(activation, rule->activation))) return CLADE_OK;
     char text[64];
-    switch (loss) {
-    case CLADE_LOSS_NONE: return CLADE_OK;
-    case CLADE_LOSS_BINARY_CROSSENTROPY:
-        if (last->rank == 1 && last->dim[0] == 1 && is_sigmoid(layer)) return CLADE_OK;
-        return clade_fail(
-            CLADE_EINVAL,
-            "%s gives %s, %s: binary_crossentropy expects one sigmoid output as the last "
-            "layer, dense: {units: 1, activation: sigmoid}",
-            layer->name, clade_node_text(last, text), last_activation(layer));
-    case CLADE_LOSS_CATEGORICAL_CROSSENTROPY:
-        if (last->rank == 1 && last->dim[0] > 1 && is_softmax(layer)) return CLADE_OK;
-        return clade_fail(
-            CLADE_EINVAL,
-            "%s gives %s, %s: categorical_crossentropy expects a softmax over two or more "
-            "classes as the last layer, dense: {units: classes, activation: softmax}",
-            layer->name, clade_node_text(last, text), last_activation(layer));
-    case CLADE_LOSS_MSE:
-        if (last->rank == 1) return CLADE_OK;
-        return clade_fail(CLADE_EINVAL,
-                          "%s gives %s: mse expects a flat output, one number per class",
-                          layer->name, clade_node_text(last, text));
-    }
-    return clade_fail(CLADE_EINVAL, "there is no loss %d", (int)loss);
+    return clade_fail(CLADE_EINVAL, "%s gives %s, %s: %s expects %s", last->layer.name,
+                      clade_node_text(last, text), activation, rule->word[0], rule->last);
 }
 
 /* The labels as numbers, one-hot or for one output 0 and 1, smoothed: the gradient of

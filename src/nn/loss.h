@@ -4,6 +4,19 @@
 
 #include "nn/build.h"
 
+enum { CLADE_LOSS_WORDS = 2 };
+
+/* All that others need to know of a loss. */
+typedef struct clade_loss_rule {
+    const char *word[CLADE_LOSS_WORDS]; /* in recipes: its name, then another or NULL */
+    const char *activation; /* the last layer's, which the loss computes itself; NULL: any stays */
+    int32_t outputs[2];     /* how many, at least and at most */
+    const char *last;       /* such a last layer, for messages */
+} clade_loss_rule;
+
+/* By loss; CLADE_LOSS_NONE's is empty. */
+extern const clade_loss_rule clade_loss_rules[CLADE_LOSSES];
+
 /* Does the loss compute the last layer's activation itself? */
 bool clade_loss_takes_activation(clade_loss loss);
 

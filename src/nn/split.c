@@ -1,5 +1,5 @@
 /* Cutting a graph where what is frozen ends. */
-#include "nn/graph.h"
+#include "nn/layer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +7,11 @@
 /* Does the layer do the same in every step, given the same inputs? */
 static bool is_constant(const clade_node *node)
 {
-    if (node->layer.kind == CLADE_LAYER_DROPOUT && node->layer.as.dropout.rate > 0) return false;
+    const clade_layer_record *record = clade_layer_record_of(node->layer.kind);
+    if (record->random && record->random(&node->layer)) return false;
     for (int32_t i = 0; i < node->weight_count; i++)
         if (node->weight[i].trained) return false;
-    return node->layer.kind != CLADE_LAYER_BATCHNORM || node->layer.frozen;
+    return true; /* a batchnorm layer that is not trained keeps its statistics too */
 }
 
 int32_t clade_graph_find_cut(const clade_graph *graph)

@@ -173,6 +173,15 @@ clade_status clade_onnx_input_constant(clade_onnx_reader *r, const Onnx__Node *n
     return status;
 }
 
+clade_status clade_onnx_expect_real(const clade_onnx_constant *c, int32_t rank, const char *what)
+{
+    if (!c) return clade_fail(CLADE_EFORMAT, "has no %s", what);
+    if (!c->real || c->rank != rank || c->count == 0)
+        return clade_fail(CLADE_EUNSUPPORTED, "%s has %d dimensions%s: expected %d of real numbers",
+                          what, c->rank, c->real ? "" : " of whole numbers", rank);
+    return CLADE_OK;
+}
+
 clade_status clade_onnx_ints(clade_onnx_reader *r, const Onnx__Node *node, const char *name,
                              size_t i, int64_t out[clade_onnx_max_rank], int32_t *count)
 {

@@ -40,7 +40,7 @@ static void set_name(emitter *e, const clade_onnx_layer *from, clade_layer *laye
         snprintf(layer->name, sizeof layer->name, "%s", names[i]);
         return;
     }
-    const char *base = clade_layer_rule_of(layer->kind)->name;
+    const char *base = clade_layer_record_of(layer->kind)->name;
     do {
         int32_t n = e->unnamed[layer->kind]++;
         snprintf(layer->name, sizeof layer->name, n ? "%s_%d" : "%s", base, n);

@@ -8,41 +8,10 @@
 static const struct {
     const char *op;
     clade_onnx_handler read;
-} handlers[] = {{"Add", clade_onnx_read_arithmetic},
-                {"AveragePool", clade_onnx_read_pool},
-                {"BatchNormalization", clade_onnx_read_batchnorm},
-                {"Cast", clade_onnx_read_identity},
-                {"Clip", clade_onnx_read_clip},
-                {"Concat", clade_onnx_read_concat},
-                {"Conv", clade_onnx_read_conv},
-                {"Div", clade_onnx_read_arithmetic},
-                {"Dropout", clade_onnx_read_dropout},
-                {"Erf", clade_onnx_read_activation},
-                {"Flatten", clade_onnx_read_reshape},
-                {"Gelu", clade_onnx_read_activation},
-                {"Gemm", clade_onnx_read_gemm},
-                {"GlobalAveragePool", clade_onnx_read_global_pool},
-                {"GlobalMaxPool", clade_onnx_read_global_pool},
-                {"HardSigmoid", clade_onnx_read_activation},
-                {"HardSwish", clade_onnx_read_activation},
-                {"Identity", clade_onnx_read_identity},
-                {"LRN", clade_onnx_read_lrn},
-                {"LeakyRelu", clade_onnx_read_activation},
-                {"MatMul", clade_onnx_read_matmul},
-                {"MaxPool", clade_onnx_read_pool},
-                {"Mul", clade_onnx_read_arithmetic},
-                {"Pad", clade_onnx_read_pad},
-                {"ReduceMean", clade_onnx_read_reduce_mean},
-                {"Relu", clade_onnx_read_activation},
-                {"Reshape", clade_onnx_read_reshape},
-                {"Sigmoid", clade_onnx_read_activation},
-                {"Softmax", clade_onnx_read_softmax},
-                {"Squeeze", clade_onnx_read_reshape},
-                {"Sub", clade_onnx_read_arithmetic},
-                {"Sum", clade_onnx_read_arithmetic},
-                {"Tanh", clade_onnx_read_activation},
-                {"Transpose", clade_onnx_read_transpose},
-                {"Unsqueeze", clade_onnx_read_reshape}};
+} handlers[] = {
+#define CLADE_ONNX_OPERATOR(op, reader) {#op, clade_onnx_read_##reader},
+#include "onnx/operators.def"
+};
 
 static clade_onnx_handler handler_of(const Onnx__Node *node)
 {

@@ -1,4 +1,5 @@
-/* Reading ONNX: Add, Sub, Mul, Div, Sum and Concat. */
+/* ONNX's Add, Sub, Mul, Div, Sum and Concat, both ways: add, multiply, concat. */
+#include "onnx/export.h"
 #include "onnx/onnx.h"
 
 #include <string.h>
@@ -197,4 +198,59 @@ clade_status clade_onnx_read_concat(clade_onnx_reader *r, const Onnx__Node *node
     }
     clade_onnx_give(&r->file, x);
     return status ? status : clade_onnx_output(r, node, &y);
+}
+
+/* --- writing --- */
+
+/* An input seen with as many dimensions as the output has: those of size 1 come after the batch in
+ * [n, h, w, c]. */
+static char *put_widened(clade_onnx_exporter *e, int32_t number, int32_t i)
+{
+    const clade_node *node = clade_onnx_export_node(e, number);
+    const clade_node *from = clade_node_input(e->network->graph, node, i);
+    char *x = e->value[node->layer.input[i]];
+    if (from->rank == node->rank) return x;
+    static const int32_t swap[] = {0, 2, 1};
+    static const int64_t middle[] = {1}, end[] = {2, 3}, rows[] = {2};
+    if (node->rank == 2)
+        return clade_onnx_export_put(e, number, "Unsqueeze", x,
+                                     clade_onnx_export_numbers(e, number, 1, middle));
+    if (from->rank == 1)
+        return clade_onnx_export_put(e, number, "Unsqueeze", x,
+                                     clade_onnx_export_numbers(e, number, 2, end));
+    x = clade_onnx_export_transpose(e, x, clade_onnx_export_part(e, number), swap,
+                                    3); /* [w, c] to [c, 1, w] */
+    return clade_onnx_export_put(e, number, "Unsqueeze", x,
+                                 clade_onnx_export_numbers(e, number, 1, rows));
+}
+
+static void write_merge(clade_onnx_exporter *e, int32_t number, const char *op)
+{
+    const clade_layer *layer = &clade_onnx_export_node(e, number)->layer;
+    char *x = put_widened(e, number, 0);
+    for (int32_t i = 1; i < layer->input_count; i++) {
+        char *inputs[] = {x, put_widened(e, number, i)};
+        if (i == layer->input_count - 1)
+            clade_onnx_export_last(e, number, op, 2, inputs);
+        else
+            x = clade_onnx_export_put(e, number, op, inputs[0], inputs[1]);
+    }
+}
+
+void clade_onnx_write_add(clade_onnx_exporter *e, int32_t number) { write_merge(e, number, "Add"); }
+
+void clade_onnx_write_multiply(clade_onnx_exporter *e, int32_t number)
+{
+    write_merge(e, number, "Mul");
+}
+
+void clade_onnx_write_concat(clade_onnx_exporter *e, int32_t number)
+{
+    const clade_node *node = clade_onnx_export_node(e, number);
+    char *inputs[CLADE_MAX_INPUTS];
+    for (int32_t i = 0; i < node->layer.input_count; i++)
+        inputs[i] = e->value[node->layer.input[i]];
+    Onnx__Node *concat =
+        clade_onnx_export_last(e, number, "Concat", (size_t)node->layer.input_count, inputs);
+    clade_onnx_put_int(&e->w, concat, "axis", node->rank == 2 ? 2 : 1);
 }

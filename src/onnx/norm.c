@@ -1,17 +1,8 @@
-/* Reading ONNX: normalisation, activations and what else keeps the shape. */
+/* ONNX's BatchNormalization and LRN, both ways. */
+#include "onnx/export.h"
 #include "onnx/onnx.h"
 
 #include <float.h>
-#include <math.h>
-#include <string.h>
-
-/* Where ONNX's channel k lies in the layer's last dimension. */
-static size_t turned(const clade_onnx_value *x, size_t k)
-{
-    if (!x->chw[0]) return k;
-    size_t c = (size_t)x->chw[0], area = (size_t)x->chw[1] * (size_t)x->chw[2];
-    return k % area * c + k / area;
-}
 
 clade_status clade_onnx_read_batchnorm(clade_onnx_reader *r, const Onnx__Node *node)
 {
@@ -43,7 +34,7 @@ clade_status clade_onnx_read_batchnorm(clade_onnx_reader *r, const Onnx__Node *n
     for (int k = 0; k < 4 && !status; k++) {
         status = clade_onnx_set_weight(r, number, k, w[k]->f, w[k]->count);
         for (size_t i = 0; i < w[k]->count && !status && x.chw[0]; i++)
-            r->layer[number].weight[k][turned(&x, i)] = w[k]->f[i];
+            r->layer[number].weight[k][clade_onnx_channel(&x, i)] = w[k]->f[i];
     }
     if (!status) status = clade_onnx_set_stem(r, number, node->input[1]);
     x.layer = number;
@@ -68,168 +59,35 @@ clade_status clade_onnx_read_lrn(clade_onnx_reader *r, const Onnx__Node *node)
     return status ? status : clade_onnx_output(r, node, &x);
 }
 
-/* --- activations --- */
+/* --- writing --- */
 
-static clade_status add_activation(clade_onnx_reader *r, const Onnx__Node *node,
-                                   clade_onnx_value *x, clade_activation activation, float alpha,
-                                   clade_onnx_role role)
+void clade_onnx_write_batchnorm(clade_onnx_exporter *e, int32_t number)
 {
-    clade_layer layer = {.kind = CLADE_LAYER_ACTIVATION, .input_count = 1, .input = {x->layer}};
-    layer.as.activation = (clade_activation_layer){.activation = activation, .alpha = alpha};
-    clade_status status = clade_onnx_add(r, node, &layer, &x->layer);
-    if (!status) r->layer[x->layer].role = role;
-    return status;
-}
-
-clade_status clade_onnx_add_affine(clade_onnx_reader *r, const Onnx__Node *node,
-                                   clade_onnx_value *x, const float *scale, const float *shift,
-                                   size_t count)
-{
-    int64_t dim[4];
-    size_t channels = (size_t)dim[clade_onnx_dims(r, x->layer, dim) - 1];
-    clade_status status = add_activation(r, node, x, CLADE_LINEAR, 0, CLADE_ONNX_AFFINE);
-    if (status) return status;
-    clade_onnx_layer *l = &r->layer[x->layer];
-    l->channels = (int32_t)channels;
-    l->scale = clade_onnx_take(&r->file, channels, sizeof *l->scale);
-    l->shift = l->scale ? clade_onnx_take(&r->file, channels, sizeof *l->shift) : NULL;
-    if (!l->shift) return CLADE_ENOMEM;
-    for (size_t k = 0; k < channels; k++) {
-        size_t from = count == 1 ? 0 : k, to = count == 1 ? k : turned(x, k);
-        l->scale[to] = scale ? scale[from] : 1;
-        l->shift[to] = shift ? shift[from] : 0;
+    const clade_node *node = clade_onnx_export_node(e, number);
+    if (node->rank == 2) {
+        clade_onnx_export_refuse(e, number);
+        return;
     }
-    return CLADE_OK;
+    const clade_batchnorm_layer l = clade_layer_complete(&node->layer).as.batchnorm;
+    char *inputs[5] = {clade_onnx_export_input(e, number)};
+    for (int k = 0; k < 4; k++) inputs[k + 1] = clade_onnx_export_weight(e, number, k);
+    Onnx__Node *norm = clade_onnx_export_last(e, number, "BatchNormalization", 5, inputs);
+    clade_onnx_put_float(&e->w, norm, "epsilon", l.eps);
+    clade_onnx_put_float(&e->w, norm, "momentum", l.momentum);
 }
 
-/* min(max(alpha x + beta, 0), 1); ours has alpha 1/6 and beta 1/2. */
-static clade_status add_hard_sigmoid(clade_onnx_reader *r, const Onnx__Node *node,
-                                     clade_onnx_value *x)
+void clade_onnx_write_lrn(clade_onnx_exporter *e, int32_t number)
 {
-    float alpha = clade_onnx_float(node, "alpha", 0.2F),
-          beta = clade_onnx_float(node, "beta", 0.5F);
-    float scale = 6 * alpha, shift = 6 * beta - 3;
-    bool ours = fabsf(scale - 1) < 1e-6F && shift == 0;
-    clade_status status = ours ? CLADE_OK : clade_onnx_add_affine(r, node, x, &scale, &shift, 1);
-    return status ? status : add_activation(r, node, x, CLADE_HARD_SIGMOID, 0, CLADE_ONNX_PLAIN);
-}
-
-clade_status clade_onnx_read_activation(clade_onnx_reader *r, const Onnx__Node *node)
-{
-    static const struct {
-        const char *op;
-        clade_activation activation;
-    } plain[] = {{"Relu", CLADE_RELU},
-                 {"Sigmoid", CLADE_SIGMOID},
-                 {"Tanh", CLADE_TANH},
-                 {"LeakyRelu", CLADE_LEAKY_RELU},
-                 {"HardSwish", CLADE_HARD_SWISH},
-                 {"Gelu", CLADE_GELU}};
-    clade_onnx_value x;
-    clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (status) return status;
-    if (!strcmp(node->op_type, "HardSigmoid")) {
-        status = add_hard_sigmoid(r, node, &x);
-    } else if (!strcmp(node->op_type, "Erf")) {
-        status = add_activation(r, node, &x, CLADE_LINEAR, 0, CLADE_ONNX_ERF);
-    } else {
-        clade_activation activation = CLADE_LINEAR;
-        for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-            if (!strcmp(plain[i].op, node->op_type)) activation = plain[i].activation;
-        float alpha = activation == CLADE_LEAKY_RELU ? clade_onnx_float(node, "alpha", 0.01F) : 0;
-        char word[32];
-        clade_onnx_text(node, "approximate", word);
-        if (activation == CLADE_GELU && *word && strcmp(word, "none") != 0)
-            return clade_fail(CLADE_EUNSUPPORTED, "approximate '%s'", word);
-        if (activation == CLADE_LEAKY_RELU && alpha == 0) activation = CLADE_RELU;
-        status = add_activation(r, node, &x, activation, alpha, CLADE_ONNX_PLAIN);
+    const clade_node *node = clade_onnx_export_node(e, number);
+    if (node->rank != 3) {
+        clade_onnx_export_refuse(e, number);
+        return;
     }
-    return status ? status : clade_onnx_output(r, node, &x);
-}
-
-/* A limit of Clip: an attribute, or later an input. */
-static clade_status read_limit(clade_onnx_reader *r, const Onnx__Node *node, const char *name,
-                               size_t i, float *out)
-{
-    const Onnx__Attribute *a = clade_onnx_attribute(node, name);
-    const clade_onnx_constant *c = NULL;
-    if (a && a->has_f) *out = a->f;
-    clade_status status = a ? CLADE_OK : clade_onnx_input_constant(r, node, i, &c);
-    if (!status && c && c->count != 1)
-        status = clade_fail(CLADE_EFORMAT, "%s is not one number", name);
-    if (!status && c) *out = (float)clade_onnx_number(c, 0);
-    return status;
-}
-
-clade_status clade_onnx_read_clip(clade_onnx_reader *r, const Onnx__Node *node)
-{
-    clade_onnx_value x;
-    float low = -INFINITY, high = INFINITY;
-    clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = read_limit(r, node, "min", 1, &low);
-    if (!status) status = read_limit(r, node, "max", 2, &high);
-    if (status) return status;
-    if (low == 0 && high == 6)
-        status = add_activation(r, node, &x, CLADE_RELU6, 0, CLADE_ONNX_PLAIN);
-    else if (low == 0 && high >= FLT_MAX)
-        status = add_activation(r, node, &x, CLADE_RELU, 0, CLADE_ONNX_PLAIN);
-    else if (low > -FLT_MAX || high < FLT_MAX) {
-        status = add_activation(r, node, &x, CLADE_LINEAR, 0, CLADE_ONNX_CLIP);
-        if (!status) {
-            r->layer[x.layer].low = low;
-            r->layer[x.layer].high = high;
-        }
-    }
-    return status ? status : clade_onnx_output(r, node, &x);
-}
-
-clade_status clade_onnx_read_softmax(clade_onnx_reader *r, const Onnx__Node *node)
-{
-    clade_onnx_value x;
-    clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (status) return status;
-    int64_t dim[4], axis = clade_onnx_int(node, "axis", r->file.opset < 13 ? 1 : -1);
-    int32_t last = clade_onnx_dims(r, x.layer, dim) - 1;
-    if (axis < 0) axis += x.rank;
-    if (axis < 1 || axis >= x.rank) return clade_fail(CLADE_EFORMAT, "axis out of range");
-    /* before opset 13 everything from the axis on counts as one dimension */
-    bool alone = x.order[axis] == last;
-    for (int32_t k = (int32_t)axis + 1; k < x.rank && r->file.opset < 13; k++)
-        alone = alone && x.dim[k] == 1;
-    if (!alone) return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than the channels");
-    clade_layer layer = {.kind = CLADE_LAYER_SOFTMAX, .input_count = 1, .input = {x.layer}};
-    status = clade_onnx_add(r, node, &layer, &x.layer);
-    return status ? status : clade_onnx_output(r, node, &x);
-}
-
-clade_status clade_onnx_read_dropout(clade_onnx_reader *r, const Onnx__Node *node)
-{
-    clade_onnx_value x;
-    float rate = clade_onnx_float(node, "ratio", 0.5F);
-    const clade_onnx_constant *c = NULL;
-    clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status && r->file.opset >= 12) status = clade_onnx_input_constant(r, node, 1, &c);
-    if (!status && c && c->count == 1) rate = (float)clade_onnx_number(c, 0);
-    if (!status && node->n_output > 1 && clade_onnx_find(r, clade_onnx_string(node->output[1])))
-        status = clade_fail(CLADE_EFORMAT, "its mask is defined twice");
-    if (status) return status;
-    if (rate > 0 && rate < 1) {
-        clade_layer layer = {.kind = CLADE_LAYER_DROPOUT, .input_count = 1, .input = {x.layer}};
-        layer.as.dropout.rate = rate;
-        status = clade_onnx_add(r, node, &layer, &x.layer);
-    }
-    return status ? status : clade_onnx_output(r, node, &x);
-}
-
-clade_status clade_onnx_read_identity(clade_onnx_reader *r, const Onnx__Node *node)
-{
-    clade_onnx_value x;
-    clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status && !strcmp(node->op_type, "Cast")) {
-        int64_t to = clade_onnx_int(node, "to", CLADE_ONNX_FLOAT);
-        if (to != CLADE_ONNX_FLOAT && to != 10 && to != 11 && to != 16)
-            return clade_fail(CLADE_EUNSUPPORTED, "to an element type that is not real (%lld)",
-                              (long long)to);
-    }
-    return status ? status : clade_onnx_output(r, node, &x);
+    const clade_lrn_layer l = clade_layer_complete(&node->layer).as.lrn;
+    char *x = clade_onnx_export_input(e, number);
+    Onnx__Node *lrn = clade_onnx_export_last(e, number, "LRN", 1, &x);
+    clade_onnx_put_int(&e->w, lrn, "size", l.size);
+    clade_onnx_put_float(&e->w, lrn, "bias", l.k);
+    clade_onnx_put_float(&e->w, lrn, "alpha", l.alpha);
+    clade_onnx_put_float(&e->w, lrn, "beta", l.beta);
 }

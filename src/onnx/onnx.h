@@ -95,6 +95,14 @@ typedef struct clade_onnx_value {
     int32_t chw[3]; /* not 0: one vector, [c h w] to ONNX, but the layer's is [h w c] */
 } clade_onnx_value;
 
+/* Where ONNX's channel or element k lies in the layer's last dimension. */
+static inline size_t clade_onnx_channel(const clade_onnx_value *x, size_t k)
+{
+    if (!x->chw[0]) return k;
+    size_t c = (size_t)x->chw[0], area = (size_t)x->chw[1] * (size_t)x->chw[2];
+    return k % area * c + k / area;
+}
+
 /* --- draft.c: layers under construction --- */
 
 /* What a layer of the draft stands for. The others than CLADE_ONNX_PLAIN are linear activations
@@ -162,6 +170,10 @@ int32_t clade_onnx_dims(const clade_onnx_reader *reader, int32_t layer, int64_t 
  * NULL where there is no such input. EUNSUPPORTED where it is not constant. */
 clade_status clade_onnx_input_constant(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
                                        const clade_onnx_constant **out);
+/* EFORMAT where there is no such constant, EUNSUPPORTED where it has not `rank` dimensions of real
+ * numbers; `what` is it: "its kernel". */
+clade_status clade_onnx_expect_real(const clade_onnx_constant *constant, int32_t rank,
+                                    const char *what);
 /* Whole numbers given as an attribute or, in later opsets, as input i. *count 0: neither. */
 clade_status clade_onnx_ints(clade_onnx_reader *reader, const Onnx__Node *node, const char *name,
                              size_t i, int64_t out[clade_onnx_max_rank], int32_t *count);
@@ -187,25 +199,27 @@ clade_status clade_onnx_set_stem(clade_onnx_reader *reader, int32_t layer, const
 
 /* Takes a node to layers, or says EUNSUPPORTED, which is collected. */
 typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx__Node *node);
-/* conv.c, norm.c, merge.c, shape.c */
-clade_status clade_onnx_read_conv(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_gemm(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_matmul(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_pool(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_global_pool(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_reduce_mean(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_batchnorm(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_lrn(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_activation(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_clip(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_softmax(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_dropout(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_identity(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_arithmetic(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_concat(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_reshape(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_transpose(clade_onnx_reader *reader, const Onnx__Node *node);
-clade_status clade_onnx_read_pad(clade_onnx_reader *reader, const Onnx__Node *node);
+#define CLADE_ONNX_OPERATOR(op, reader)                                                            \
+    clade_status clade_onnx_read_##reader(clade_onnx_reader *reader, const Onnx__Node *node);
+#include "onnx/operators.def"
+
+/* --- window.c --- */
+
+/* A window's attributes, as they are. */
+typedef struct clade_onnx_window {
+    int64_t size[2], stride[2], dilation[2], pad[4];
+    clade_padding padding;
+} clade_onnx_window;
+
+/* An attribute of `need` numbers from `low` to 2^31; one that is missing leaves *out as it was. */
+clade_status clade_onnx_read_pair(clade_onnx_reader *reader, const Onnx__Node *node,
+                                  const char *name, int need, int64_t low, int64_t *out);
+/* Sizes must be set; `x` is the image's value, [n, c, h, w]. */
+clade_status clade_onnx_read_window(clade_onnx_reader *reader, const Onnx__Node *node,
+                                    const clade_onnx_value *x, clade_onnx_window *window);
+void clade_onnx_set_ints(int32_t *to, const int64_t *from, int count);
+
+/* --- activation.c --- */
 
 /* y = scale x + shift, one or `count` channels of each, in the order of the layer's channels. */
 clade_status clade_onnx_add_affine(clade_onnx_reader *reader, const Onnx__Node *node,

@@ -1,5 +1,6 @@
-/* Reading ONNX: Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Pad. What only changes how ONNX
- * sees a layer's output adds no layer. */
+/* ONNX's Flatten, Reshape, Squeeze, Unsqueeze, Transpose and Pad, both ways: flatten, reshape,
+ * zero_padding2d. What only changes how ONNX sees a layer's output adds no layer. */
+#include "onnx/export.h"
 #include "onnx/onnx.h"
 
 #include <math.h>
@@ -266,4 +267,38 @@ clade_status clade_onnx_read_pad(clade_onnx_reader *r, const Onnx__Node *node)
     layer.input[0] = x.layer;
     status = clade_onnx_add(r, node, &layer, &x.layer);
     return status ? status : clade_onnx_output(r, node, &x);
+}
+
+/* --- writing --- */
+
+/* Through [n, h, w, c], in which our order of elements is. */
+void clade_onnx_write_reshape(clade_onnx_exporter *e, int32_t number)
+{
+    static const int32_t to_last[] = {0, 2, 3, 1}, to_second[] = {0, 3, 1, 2};
+    const clade_node *node = clade_onnx_export_node(e, number);
+    const clade_node *from = clade_node_input(e->network->graph, node, 0);
+    char *x = clade_onnx_export_input(e, number);
+    bool turn = from->rank == 3 && from->dim[2] > 1 && from->dim[0] * (int64_t)from->dim[1] > 1;
+    bool back = node->rank == 3;
+    if (turn) x = clade_onnx_export_transpose(e, x, clade_onnx_export_part(e, number), to_last, 4);
+    int64_t to[4] = {0};
+    for (int32_t k = 0; k < node->rank; k++) to[k + 1] = node->dim[k];
+    char *inputs[] = {x, clade_onnx_export_numbers(e, number, (size_t)node->rank + 1, to)};
+    char *y = back ? clade_onnx_export_part(e, number) : e->value[number];
+    clade_onnx_put_node(&e->w, "Reshape", node->layer.name, y, 2, inputs);
+    if (back) clade_onnx_export_transpose(e, y, e->value[number], to_second, 4);
+}
+
+void clade_onnx_write_flatten(clade_onnx_exporter *e, int32_t number)
+{
+    clade_onnx_write_reshape(e, number);
+}
+
+void clade_onnx_write_zero_padding2d(clade_onnx_exporter *e, int32_t number)
+{
+    const int32_t *p = clade_onnx_export_node(e, number)->layer.as.pad2d.pad;
+    const int64_t pads[] = {0, 0, p[0], p[1], 0, 0, p[2], p[3]};
+    char *inputs[] = {clade_onnx_export_input(e, number),
+                      clade_onnx_export_numbers(e, number, 8, pads)};
+    clade_onnx_export_last(e, number, "Pad", 2, inputs);
 }

@@ -65,6 +65,10 @@ bool clade_recipe_is_open(const clade_recipe *recipe);
 /* Adds the backbone's layers to a graph that has none yet; `unfrozen`: as they are later. */
 clade_status clade_recipe_add_backbone(const clade_recipe *recipe, bool unfrozen,
                                        clade_graph *graph);
+/* One entry of a list of layers. `classes`: how many the data have, 0: unknown; `graph`: the layers
+ * before it. */
+clade_status clade_recipe_read_layer(const clade_yaml *node, int32_t classes,
+                                     const clade_graph *graph, clade_layer *layer);
 /* Adds the layers of a list. */
 clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, clade_graph *graph);
 /* Appends all layers of a graph to a list, in the words of a recipe. */
@@ -87,17 +91,8 @@ extern const char *const clade_recipe_fills[];
 extern const char *const clade_recipe_interpolations[];
 extern const char *const clade_recipe_initializers[];
 extern const char *const clade_recipe_paddings[];
-/* Its words for losses, of which several mean the same; ended by a NULL word. */
-typedef struct clade_recipe_loss {
-    const char *word;
-    clade_loss loss;
-} clade_recipe_loss;
-extern const clade_recipe_loss clade_recipe_losses[];
 /* The keys of the section `train`; ended by NULL. */
 extern const char *const clade_recipe_training_keys[];
-
-/* How a recipe calls a kind of layer; NULL for the input. */
-const char *clade_recipe_layer_word(clade_layer_kind kind);
 
 /* Whole numbers from `low` to `high`: one, or a list of at most `most`; *count says how many. */
 clade_status clade_recipe_ints(const clade_yaml *node, const char *what, int64_t low, int64_t high,

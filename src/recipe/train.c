@@ -1,5 +1,6 @@
 /* The section of a recipe about training. */
 #include "recipe/recipe.h"
+#include "nn/loss.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +21,6 @@ const char *const clade_recipe_training_keys[] = {"loss",
                                                   "shuffle",
                                                   "label_smoothing",
                                                   NULL};
-
-const clade_recipe_loss clade_recipe_losses[] = {
-    {"binary_crossentropy", CLADE_LOSS_BINARY_CROSSENTROPY},
-    {"categorical_crossentropy", CLADE_LOSS_CATEGORICAL_CROSSENTROPY},
-    {"sparse_categorical_crossentropy", CLADE_LOSS_CATEGORICAL_CROSSENTROPY},
-    {"mse", CLADE_LOSS_MSE},
-    {"mean_squared_error", CLADE_LOSS_MSE},
-    {NULL, CLADE_LOSS_NONE},
-};
-enum { loss_words = sizeof clade_recipe_losses / sizeof *clade_recipe_losses - 1 };
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
                               float *out)
@@ -127,11 +118,18 @@ static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
 
 static clade_status read_loss(clade_training *t, const clade_yaml *train)
 {
-    const char *words[loss_words];
-    size_t loss = loss_words;
-    for (size_t i = 0; i < loss_words; i++) words[i] = clade_recipe_losses[i].word;
-    clade_status status = clade_yaml_get_word(train, "loss", words, loss_words, &loss);
-    t->loss = clade_recipe_losses[loss].loss;
+    const char *words[CLADE_LOSSES * CLADE_LOSS_WORDS];
+    clade_loss losses[CLADE_LOSSES * CLADE_LOSS_WORDS];
+    size_t count = 0, chosen;
+    for (int loss = 0; loss < CLADE_LOSSES; loss++)
+        for (int k = 0; k < CLADE_LOSS_WORDS && clade_loss_rules[loss].word[k]; k++) {
+            losses[count] = (clade_loss)loss;
+            words[count++] = clade_loss_rules[loss].word[k];
+        }
+    const clade_yaml *node = clade_recipe_find(train, "loss");
+    if (!node) return CLADE_OK;
+    clade_status status = clade_yaml_as_word(node, "loss", words, count, &chosen);
+    if (!status) t->loss = losses[chosen];
     return status;
 }
 

@@ -1,6 +1,8 @@
 /* A recipe made of a graph and settings in code: they are written as the YAML that reads back to
  * them. */
 #include "recipe/recipe.h"
+#include "nn/layer.h"
+#include "nn/loss.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,91 +79,64 @@ static void put_floats(writer *w, clade_yaml *map, const char *key, const float 
     for (int i = 0; i < count; i++) append(w, list, float_node(values[i]));
 }
 
-static bool is_zero(const int32_t *values, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (values[i]) return false;
-    return true;
-}
-
 /* --- layers --- */
 
-static void write_activation(writer *w, clade_yaml *map, const char *key,
-                             clade_activation activation, float alpha)
-{
-    if (activation != CLADE_LINEAR) put_text(w, map, key, clade_activation_name(activation));
-    put_float(w, map, "alpha", alpha);
-}
-
-static void write_padding(writer *w, clade_yaml *map, clade_padding padding, const int32_t *pad)
+static void write_padding(writer *w, clade_yaml *map, const char *key, clade_padding padding,
+                          const int32_t *pad)
 {
     if (padding == CLADE_PADDING_EXPLICIT)
-        put_ints(w, map, "padding", pad, 4);
+        put_ints(w, map, key, pad, 4);
     else if (padding != CLADE_PADDING_VALID)
-        put_text(w, map, "padding", clade_recipe_paddings[padding]);
+        put_text(w, map, key, clade_recipe_paddings[padding]);
 }
 
-static void write_conv2d(writer *w, clade_yaml *map, const clade_layer *layer)
+static void write_activation(writer *w, clade_yaml *map, const clade_layer_field *f,
+                             const clade_layer *layer)
 {
-    const clade_conv2d_layer *l = &layer->as.conv2d;
-    bool depthwise = layer->kind == CLADE_LAYER_DEPTHWISE_CONV2D;
-    put_int(w, map, depthwise ? "multiplier" : "filters", l->filters);
-    put_ints(w, map, "kernel", l->kernel, 2);
-    if (!is_zero(l->stride, 2)) put_ints(w, map, "stride", l->stride, 2);
-    if (!is_zero(l->dilation, 2)) put_ints(w, map, "dilation", l->dilation, 2);
-    if (!depthwise) put_int(w, map, "groups", l->groups);
-    write_padding(w, map, l->padding, l->pad);
-    write_activation(w, map, "activation", l->activation, l->alpha);
-    if (l->no_bias) put(w, map, "use_bias", clade_yaml_create_bool(false));
-    if (l->init) put_text(w, map, "init", clade_recipe_initializers[l->init]);
+    clade_activation act = *(const clade_activation *)clade_layer_look(layer, f->at);
+    if (f->more && *(const bool *)clade_layer_look(layer, f->more))
+        put_text(w, map, f->key, "softmax");
+    else if (act != CLADE_LINEAR || f->required)
+        put_text(w, map, f->key, clade_activation_name(act));
 }
 
-static void write_dense(writer *w, clade_yaml *map, const clade_dense_layer *l)
+/* A setting; what is the default is left out, except where the key is required. */
+static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
+                        const clade_layer *layer)
 {
-    put_int(w, map, "units", l->units);
-    if (l->softmax)
-        put_text(w, map, "activation", "softmax");
-    else
-        write_activation(w, map, "activation", l->activation, l->alpha);
-    if (l->no_bias) put(w, map, "use_bias", clade_yaml_create_bool(false));
-    if (l->init) put_text(w, map, "init", clade_recipe_initializers[l->init]);
-}
-
-static void write_options(writer *w, clade_yaml *map, const clade_layer *layer)
-{
-    switch (layer->kind) {
-    case CLADE_LAYER_CONV2D:
-    case CLADE_LAYER_DEPTHWISE_CONV2D: write_conv2d(w, map, layer); break;
-    case CLADE_LAYER_DENSE: write_dense(w, map, &layer->as.dense); break;
-    case CLADE_LAYER_MAXPOOL2D:
-    case CLADE_LAYER_AVGPOOL2D:
-        put_ints(w, map, "window", layer->as.pool2d.window, 2);
-        if (!is_zero(layer->as.pool2d.stride, 2))
-            put_ints(w, map, "stride", layer->as.pool2d.stride, 2);
-        write_padding(w, map, layer->as.pool2d.padding, layer->as.pool2d.pad);
-        put_true(w, map, "count_pad", layer->as.pool2d.count_pad);
+    const void *at = clade_layer_look(layer, f->at);
+    switch (f->type) {
+    case CLADE_FIELD_INT: put_int(w, map, f->key, *(const int32_t *)at); break;
+    case CLADE_FIELD_PAIR: {
+        const int32_t *pair = at;
+        if (pair[0] || pair[1]) put_ints(w, map, f->key, pair, 2);
         break;
-    case CLADE_LAYER_BATCHNORM:
-        put_float(w, map, "momentum", layer->as.batchnorm.momentum);
-        put_float(w, map, "eps", layer->as.batchnorm.eps);
-        put_true(w, map, "frozen", layer->as.batchnorm.frozen);
+    }
+    case CLADE_FIELD_SIDES: put_ints(w, map, f->key, at, 4); break;
+    case CLADE_FIELD_SHAPE: {
+        const int32_t *rank = at;
+        put_ints(w, map, f->key, rank + 1, *rank);
         break;
-    case CLADE_LAYER_ACTIVATION:
-        put_text(w, map, "function", clade_activation_name(layer->as.activation.activation));
-        put_float(w, map, "alpha", layer->as.activation.alpha);
+    }
+    case CLADE_FIELD_REAL: {
+        float value = *(const float *)at;
+        if (value != 0 || f->required) put(w, map, f->key, float_node(value));
         break;
-    case CLADE_LAYER_DROPOUT: put(w, map, "rate", float_node(layer->as.dropout.rate)); break;
-    case CLADE_LAYER_RESHAPE:
-        put_ints(w, map, "shape", layer->as.reshape.dim, layer->as.reshape.rank);
+    }
+    case CLADE_FIELD_ON: put_true(w, map, f->key, *(const bool *)at); break;
+    case CLADE_FIELD_OFF:
+        if (*(const bool *)at) put(w, map, f->key, clade_yaml_create_bool(false));
         break;
-    case CLADE_LAYER_ZERO_PADDING2D: put_ints(w, map, "padding", layer->as.pad2d.pad, 4); break;
-    case CLADE_LAYER_LRN:
-        put_int(w, map, "size", layer->as.lrn.size);
-        put(w, map, "k", float_node(layer->as.lrn.k));
-        put(w, map, "alpha", float_node(layer->as.lrn.alpha));
-        put(w, map, "beta", float_node(layer->as.lrn.beta));
+    case CLADE_FIELD_PADDING:
+        write_padding(w, map, f->key, *(const clade_padding *)at, clade_layer_look(layer, f->more));
         break;
-    default: break; /* no options */
+    case CLADE_FIELD_ACTIVATION:
+    case CLADE_FIELD_FUNCTION: write_activation(w, map, f, layer); break;
+    case CLADE_FIELD_INITIALIZER: {
+        clade_initializer init = *(const clade_initializer *)at;
+        if (init) put_text(w, map, f->key, clade_recipe_initializers[init]);
+        break;
+    }
     }
 }
 
@@ -171,8 +146,10 @@ static void write_layer(writer *w, clade_yaml *list, const clade_graph *graph, i
     append(w, list, clade_yaml_create(CLADE_YAML_MAP));
     if (w->status) return;
     clade_yaml *entry = clade_yaml_item(list, clade_yaml_count(list) - 1);
-    clade_yaml *map = put_empty(w, entry, clade_recipe_layer_word(layer->kind), CLADE_YAML_MAP);
-    write_options(w, map, layer);
+    const clade_layer_record *record = clade_layer_record_of(layer->kind);
+    clade_yaml *map = put_empty(w, entry, record->key, CLADE_YAML_MAP);
+    for (const clade_layer_field *f = record->field; f && f->key; f++)
+        write_field(w, map, f, layer);
     put_text(w, map, "name", layer->name);
     bool chain =
         layer->input_count == 0 || (layer->input_count == 1 && layer->input[0] == number - 1);
@@ -293,11 +270,7 @@ static void write_schedule(writer *w, clade_yaml *train, const clade_lr_schedule
 static void write_training(writer *w, clade_yaml *root, const clade_training *t)
 {
     clade_yaml *map = put_empty(w, root, "train", CLADE_YAML_MAP);
-    for (const clade_recipe_loss *l = clade_recipe_losses; l->word; l++) {
-        if (l->loss != t->loss) continue;
-        put_text(w, map, "loss", l->word);
-        break;
-    }
+    if (t->loss) put_text(w, map, "loss", clade_loss_rules[t->loss].word[0]);
     put_float(w, map, "label_smoothing", t->label_smoothing);
     write_optimizer(w, map, &t->optimizer);
     write_schedule(w, map, &t->schedule);

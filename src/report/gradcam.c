@@ -12,33 +12,18 @@ struct clade_gradcam {
     float *input, *output, *gradient; /* on the host */
 };
 
-/* Does a layer of this kind compute features that belong to places? */
-static bool has_features(clade_layer_kind kind)
-{
-    switch (kind) {
-    case CLADE_LAYER_CONV2D:
-    case CLADE_LAYER_DEPTHWISE_CONV2D:
-    case CLADE_LAYER_BATCHNORM:
-    case CLADE_LAYER_ACTIVATION:
-    case CLADE_LAYER_ADD:
-    case CLADE_LAYER_MULTIPLY:
-    case CLADE_LAYER_CONCAT: return true;
-    default: return false;
-    }
-}
-
 /* The last layer with features of more than one place; 0: there is none. */
 static int32_t find_layer(const clade_graph *graph)
 {
     for (int32_t i = clade_graph_layers(graph) - 2; i > 0; i--) {
         int32_t dim[3];
         bool places = clade_graph_shape(graph, i, dim) == 3 && dim[0] * dim[1] > 1;
-        if (places && has_features(clade_graph_layer(graph, i)->kind)) return i;
+        if (places && clade_layer_has_features(clade_graph_layer(graph, i)->kind)) return i;
     }
     return 0;
 }
 
-/* The graph as it predicts: nothing is trained, statistics stay, nothing is dropped. */
+/* The graph as it predicts: nothing is trained, and so statistics stay. */
 static clade_status copy_graph(const clade_graph *graph, clade_graph **out)
 {
     int32_t dim[3];
@@ -47,8 +32,6 @@ static clade_status copy_graph(const clade_graph *graph, clade_graph **out)
     for (int32_t i = 1; !status && i < clade_graph_layers(graph); i++) {
         clade_layer layer = *clade_graph_layer(graph, i);
         layer.frozen = true;
-        if (layer.kind == CLADE_LAYER_BATCHNORM) layer.as.batchnorm.frozen = true;
-        if (layer.kind == CLADE_LAYER_DROPOUT) layer.as.dropout.rate = 0;
         status = clade_graph_add(*out, &layer, NULL);
     }
     return status;

@@ -4,8 +4,10 @@
  * R(h) = (4 D(h) − D(2h)) / 3 is compared with g · d. Its error is of the fourth order, so about a
  * fifteenth of R(2h) − R(h); rounding adds a few times eps L / h. */
 #include "../test.h"
+#include "../layers.h"
 #include "base/random.h"
 #include "nets.h"
+#include "nn/layer.h"
 
 #include <float.h>
 #include <math.h>
@@ -234,10 +236,32 @@ static clade_graph *partly_frozen(void)
     return g;
 }
 
+/* One layer between others that train, with a smooth activation in place of a bent one. */
+static clade_graph *around(const clade_layer *sample)
+{
+    clade_graph *g;
+    clade_layer layer = *sample;
+    for (const clade_layer_field *f = clade_layer_record_of(layer.kind)->field; f && f->key; f++) {
+        clade_activation *act = clade_layer_at(&layer, f->at);
+        bool activation = f->type == CLADE_FIELD_ACTIVATION || f->type == CLADE_FIELD_FUNCTION;
+        if (activation && *act == CLADE_LEAKY_RELU) *act = CLADE_TANH;
+    }
+    if (clade_graph_create(12, 12, 3, &g)) return NULL;
+    int32_t at = net_conv(g, 0, 4, 1, CLADE_PADDING_SAME, CLADE_TANH);
+    CHECK_OK(layer_add(g, &layer, at));
+    at = net_plain(g, clade_graph_layers(g) - 1, CLADE_LAYER_FLATTEN);
+    net_dense(g, at, 3, CLADE_LINEAR);
+    return g;
+}
+
 int main(void)
 {
     CHECK_OK(clade_device_open("cpu", NULL, &device));
     if (!device) return TEST_END();
+    for (int i = 0; i < LAYER_SAMPLES; i++)
+        if (layer_samples[i].kind != CLADE_LAYER_MAXPOOL2D) /* bent too: in the chain */
+            check_model(clade_layer_type(layer_samples[i].kind), around(&layer_samples[i]),
+                        CLADE_LOSS_MSE, 0);
     check_model("chain", chain(), CLADE_LOSS_CATEGORICAL_CROSSENTROPY, 0.1F);
     check_model("chain", chain(), CLADE_LOSS_MSE, 0);
     check_model("branches", branches(), CLADE_LOSS_BINARY_CROSSENTROPY, 0.05F);

@@ -55,7 +55,7 @@ static void test_mistakes(void)
         {HEAD "model:\n" DENSE "train: {loss: categorical_crossentrop}\n",
          "bad.yaml:5:", "did you mean 'categorical_crossentropy'"},
         {HEAD "model:\n" DENSE "train: {loss: binary_crossentropy}\n",
-         "bad.yaml:4:", "one output with sigmoid"},
+         "bad.yaml:4:", "one sigmoid output"},
         {HEAD "model:\n  - flatten\n  - dense: 3\n" TAIL, "bad.yaml:4:", "softmax"},
         {HEAD "model:\n  - conv2d: {filters: 3, kernel: 3}\n" TAIL, "bad.yaml:3:", "a vector"},
         {HEAD "model:\n" DENSE "train: {optimizer: {adam: {rl: 0.1}}}\n",

@@ -8,33 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Keras' class names. */
-static const char *layer_type(const clade_layer *layer)
-{
-    static const char *const types[CLADE_LAYER_KINDS] = {
-        [CLADE_LAYER_INPUT] = "InputLayer",
-        [CLADE_LAYER_CONV2D] = "Conv2D",
-        [CLADE_LAYER_DEPTHWISE_CONV2D] = "DepthwiseConv2D",
-        [CLADE_LAYER_DENSE] = "Dense",
-        [CLADE_LAYER_MAXPOOL2D] = "MaxPooling2D",
-        [CLADE_LAYER_AVGPOOL2D] = "AveragePooling2D",
-        [CLADE_LAYER_GLOBAL_AVGPOOL2D] = "GlobalAveragePooling2D",
-        [CLADE_LAYER_BATCHNORM] = "BatchNormalization",
-        [CLADE_LAYER_ACTIVATION] = "Activation",
-        [CLADE_LAYER_SOFTMAX] = "Softmax",
-        [CLADE_LAYER_DROPOUT] = "Dropout",
-        [CLADE_LAYER_FLATTEN] = "Flatten",
-        [CLADE_LAYER_RESHAPE] = "Reshape",
-        [CLADE_LAYER_ADD] = "Add",
-        [CLADE_LAYER_MULTIPLY] = "Multiply",
-        [CLADE_LAYER_CONCAT] = "Concatenate",
-        [CLADE_LAYER_ZERO_PADDING2D] = "ZeroPadding2D",
-        [CLADE_LAYER_LRN] = "LRN",
-    };
-    const char *type = types[layer->kind];
-    return type ? type : "Layer";
-}
-
 static const char *shape_text(const clade_graph *graph, int32_t number, char text[64])
 {
     int32_t dim[3], rank = clade_graph_shape(graph, number, dim);
@@ -77,7 +50,7 @@ void summary_print(const clade_graph *graph, const char *name)
     for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
         int needed =
             2 + snprintf(heading, sizeof heading, "%s (%s)", clade_graph_layer(graph, i)->name,
-                         layer_type(clade_graph_layer(graph, i)));
+                         clade_layer_type(clade_graph_layer(graph, i)->kind));
         if (needed > column) column = needed;
     }
     int width = column + (chain ? 37 : 62);
@@ -91,7 +64,8 @@ void summary_print(const clade_graph *graph, const char *name)
         const clade_layer *layer = clade_graph_layer(graph, i);
         uint64_t t, f;
         clade_graph_parameters(graph, i, &t, &f);
-        snprintf(heading, sizeof heading, "%s (%s)", i ? layer->name : "input", layer_type(layer));
+        snprintf(heading, sizeof heading, "%s (%s)", i ? layer->name : "input",
+                 clade_layer_type(layer->kind));
         printf(" %-*s%-26s%-10" PRIu64, column, heading, shape_text(graph, i, shape), t + f);
         if (!chain) print_connections(graph, layer);
         printf("\n");
@@ -118,7 +92,7 @@ cJSON *summary_json(const clade_graph *graph, const char *name)
         clade_graph_parameters(graph, i, &t, &f);
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "name", i ? layer->name : "input");
-        cJSON_AddStringToObject(entry, "type", layer_type(layer));
+        cJSON_AddStringToObject(entry, "type", clade_layer_type(layer->kind));
         cJSON_AddItemToObject(entry, "output_shape", cJSON_CreateIntArray(dim, rank));
         cJSON_AddNumberToObject(entry, "trainable", (double)t);
         cJSON_AddNumberToObject(entry, "non_trainable", (double)f);
