@@ -8,23 +8,37 @@
 extern "C" {
 #endif
 
-/* Activations, with Keras' definitions. The derivative of the first group follows from y alone;
- * that of the second needs x. */
+/* CLADE_LINEAR, CLADE_RELU, … */
 typedef enum clade_activation {
-    CLADE_LINEAR,     /* x */
-    CLADE_RELU,       /* max(x, 0) */
-    CLADE_LEAKY_RELU, /* x ≥ 0 ? x : alpha x, alpha ≥ 0 */
-    CLADE_RELU6,      /* min(max(x, 0), 6) */
-    CLADE_SIGMOID,    /* 1 / (1 + exp(−x)) */
-    CLADE_TANH,
-    CLADE_HARD_SIGMOID, /* min(max(x / 6 + 0.5, 0), 1) */
-    CLADE_SILU,         /* x sigmoid(x) */
-    CLADE_HARD_SWISH,   /* x hard_sigmoid(x) */
-    CLADE_GELU,         /* x (1 + erf(x / √2)) / 2 */
+#define CLADE_ACTIVATION(ID, name, size, derivative, alpha, slope, onnx, doc) CLADE_##ID,
+#include <clade/activations.def>
     CLADE_ACTIVATIONS
 } clade_activation;
 
-static inline bool clade_activation_reads_x(int32_t act) { return act >= CLADE_SILU; }
+/* What bounds an activation's rounding errors; see activations.def. */
+typedef enum clade_activation_size {
+    CLADE_ACTIVATION_EXACT,
+    CLADE_ACTIVATION_SCALED,
+    CLADE_ACTIVATION_BOUNDED,
+    CLADE_ACTIVATION_GROWING
+} clade_activation_size;
+
+typedef struct clade_activation_info {
+    const char *name, *doc;
+    const char *onnx; /* the operator of the same definition, or NULL */
+    clade_activation_size size;
+    bool reads_x; /* its derivative needs x; that of the others follows from y */
+    float alpha;  /* what 0 stands for in a layer; 0: it has no alpha */
+    double slope; /* the largest derivative, or the size of alpha if that is larger */
+} clade_activation_info;
+
+/* What the table says of an activation, which must be one. */
+CLADE_API const clade_activation_info *clade_activation_describe(int32_t act);
+static inline bool clade_activation_reads_x(int32_t act)
+{
+    return clade_activation_describe(act)->reads_x;
+}
+/* "?" if there is no such activation. */
 CLADE_API const char *clade_activation_name(clade_activation act);
 
 /* What lies outside an image. */

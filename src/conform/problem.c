@@ -211,9 +211,10 @@ static bool integers_exact(const clade_op_info *info, clade_args *args)
         known = known || !strcmp(info->family, families[i]);
     if (!known || !dyadic_params(info, args) || transforms(info, args)) return false;
     const int32_t *act = clade_param_of(info, args, "act");
-    if (act && *act != CLADE_LINEAR && *act != CLADE_RELU && *act != CLADE_LEAKY_RELU &&
-        *act != CLADE_RELU6)
-        return false;
+    if (act) {
+        clade_activation_size size = clade_activation_describe(*act)->size;
+        if (size != CLADE_ACTIVATION_EXACT && size != CLADE_ACTIVATION_SCALED) return false;
+    }
     const int32_t *mean = clade_param_of(info, args, "mean");
     if (mean && *mean) return false;
     switch (clade_case_op(info)) {

@@ -68,7 +68,7 @@ clade_status clade_window_set_pad(clade_window *window, clade_padding padding,
 /* The slope to give to ops: Keras' 0.3 where none is said. */
 static inline float clade_activation_alpha(clade_activation activation, float alpha)
 {
-    return activation == CLADE_LEAKY_RELU && alpha == 0 ? 0.3F : alpha;
+    return alpha == 0 ? clade_activation_describe((int32_t)activation)->alpha : alpha;
 }
 
 /* Does a batchnorm layer take the batch's own statistics in this pass? And its eps. */

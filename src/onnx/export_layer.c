@@ -57,11 +57,8 @@ static char *put_kernel(clade_onnx_exporter *e, int32_t number)
 static void put_activation(clade_onnx_exporter *e, int32_t number, clade_activation act,
                            float alpha, char *x, bool named)
 {
-    static const char *const plain[CLADE_ACTIVATIONS] = {
-        [CLADE_LINEAR] = "Identity",         [CLADE_RELU] = "Relu",
-        [CLADE_LEAKY_RELU] = "LeakyRelu",    [CLADE_RELU6] = "Clip",
-        [CLADE_SIGMOID] = "Sigmoid",         [CLADE_TANH] = "Tanh",
-        [CLADE_HARD_SIGMOID] = "HardSigmoid"};
+    const clade_activation_info *info = clade_activation_describe((int32_t)act);
+    const char *op = info->onnx;
     const char *name = named ? clade_onnx_export_node(e, number)->layer.name : NULL;
     char *inputs[3] = {x}, *y = e->value[number];
     size_t count = 1;
@@ -88,13 +85,15 @@ static void put_activation(clade_onnx_exporter *e, int32_t number, clade_activat
         return;
     default: break;
     }
+    if (act == CLADE_HARD_SIGMOID) op = "HardSigmoid";
     if (act == CLADE_RELU6) {
+        op = "Clip";
         inputs[1] = put_number(e, number, 0);
         inputs[2] = put_number(e, number, 6);
         count = 3;
     }
-    node = clade_onnx_put_node(&e->w, plain[act], name, y, count, inputs);
-    if (act == CLADE_LEAKY_RELU)
+    node = clade_onnx_put_node(&e->w, op, name, y, count, inputs);
+    if (info->alpha > 0)
         clade_onnx_put_float(&e->w, node, "alpha", clade_activation_alpha(act, alpha));
     if (act == CLADE_HARD_SIGMOID) {
         clade_onnx_put_float(&e->w, node, "alpha", 1 / 6.0F);

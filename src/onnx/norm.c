@@ -116,15 +116,6 @@ static clade_status add_hard_sigmoid(clade_onnx_reader *r, const Onnx__Node *nod
 
 clade_status clade_onnx_read_activation(clade_onnx_reader *r, const Onnx__Node *node)
 {
-    static const struct {
-        const char *op;
-        clade_activation activation;
-    } plain[] = {{"Relu", CLADE_RELU},
-                 {"Sigmoid", CLADE_SIGMOID},
-                 {"Tanh", CLADE_TANH},
-                 {"LeakyRelu", CLADE_LEAKY_RELU},
-                 {"HardSwish", CLADE_HARD_SWISH},
-                 {"Gelu", CLADE_GELU}};
     clade_onnx_value x;
     clade_status status = clade_onnx_input(r, node, 0, &x);
     if (status) return status;
@@ -134,8 +125,10 @@ clade_status clade_onnx_read_activation(clade_onnx_reader *r, const Onnx__Node *
         status = add_activation(r, node, &x, CLADE_LINEAR, 0, CLADE_ONNX_ERF);
     } else {
         clade_activation activation = CLADE_LINEAR;
-        for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-            if (!strcmp(plain[i].op, node->op_type)) activation = plain[i].activation;
+        for (int i = 0; i < CLADE_ACTIVATIONS; i++) {
+            const char *op = clade_activation_describe(i)->onnx;
+            if (op && !strcmp(op, node->op_type)) activation = (clade_activation)i;
+        }
         float alpha = activation == CLADE_LEAKY_RELU ? clade_onnx_float(node, "alpha", 0.01F) : 0;
         char word[32];
         clade_onnx_text(node, "approximate", word);

@@ -69,8 +69,9 @@ static void bound_activation_dx(const clade_args *args, size_t slot, double *bou
     const double *dx = (const double *)a->dx.buffer->host + a->dx.offset;
     size_t n = clade_tensor_count(&a->dy);
     for (size_t i = 0; i < n; i++) {
-        bool exact = a->act <= CLADE_RELU || a->act == CLADE_RELU6;
-        bound[i] = exact ? 0 : 12 * CLADE_UNIT * fabs(dy[i]) * (1 + fabs(s[i]));
+        bound[i] = clade_activation_describe(a->act)->size == CLADE_ACTIVATION_EXACT
+                       ? 0
+                       : 12 * CLADE_UNIT * fabs(dy[i]) * (1 + fabs(s[i]));
         if (a->accumulate) bound[i] += CLADE_UNIT * fabs(dx[i]);
     }
 }

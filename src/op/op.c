@@ -234,19 +234,19 @@ int32_t clade_row_chunks(int64_t m, int64_t *rows_per_chunk)
     return (int32_t)((m + *rows_per_chunk - 1) / *rows_per_chunk);
 }
 
+static const clade_activation_info activations[CLADE_ACTIVATIONS] = {
+#define Y false
+#define X true
+#define CLADE_ACTIVATION(ID, name, size, derivative, alpha, slope, onnx, doc)                      \
+    {#name, doc, onnx, CLADE_ACTIVATION_##size, derivative, alpha, slope},
+#include <clade/activations.def>
+#undef X
+#undef Y
+};
+
+const clade_activation_info *clade_activation_describe(int32_t act) { return &activations[act]; }
+
 const char *clade_activation_name(clade_activation act)
 {
-    static const char *const names[CLADE_ACTIVATIONS] = {
-        [CLADE_LINEAR] = "linear",
-        [CLADE_RELU] = "relu",
-        [CLADE_LEAKY_RELU] = "leaky_relu",
-        [CLADE_RELU6] = "relu6",
-        [CLADE_SIGMOID] = "sigmoid",
-        [CLADE_TANH] = "tanh",
-        [CLADE_HARD_SIGMOID] = "hard_sigmoid",
-        [CLADE_SILU] = "silu",
-        [CLADE_HARD_SWISH] = "hard_swish",
-        [CLADE_GELU] = "gelu",
-    };
-    return (unsigned)act < CLADE_ACTIVATIONS ? names[act] : "?";
+    return (unsigned)act < CLADE_ACTIVATIONS ? activations[act].name : "?";
 }
