@@ -68,7 +68,16 @@ typedef enum clade_op {
     clade_##id##_args;
 #include <clade/ops.def>
 
-enum { CLADE_MOST_SLOTS = 9 }; /* of an op */
+/* As many bytes as the op with the most slots has slots. */
+union clade_slot_count {
+#define CLADE_OP(id, family, forward, flags, doc) struct {
+#define CLADE_SLOT(id, kind, name, type, doc) char name;
+#define CLADE_OP_END(id)                                                                           \
+    }                                                                                              \
+    id;
+#include <clade/ops.def>
+};
+enum { CLADE_MOST_SLOTS = sizeof(union clade_slot_count) };
 
 /* Arguments of any op; the member `slot` views the leading tensors of each. */
 typedef union clade_args {
@@ -83,16 +92,43 @@ typedef struct clade_call {
     clade_args args;
 } clade_call;
 
+/* What an op does with a slot, in bits. */
+enum {
+    CLADE_SLOT_READ = 1,
+    CLADE_SLOT_WRITTEN = 2,
+    CLADE_SLOT_ADDED = 4, /* to, where the parameter `accumulate` is not 0 */
+    CLADE_SLOT_OPTIONAL = 8,
+    CLADE_SLOT_MODEL = 16 /* of a model's parameter: the same for all images */
+};
+
 typedef enum clade_slot_kind {
-    CLADE_SLOT_IN,
-    CLADE_SLOT_OPT,
-    CLADE_SLOT_OUT,
-    CLADE_SLOT_OPTOUT,
-    CLADE_SLOT_GRAD,
-    CLADE_SLOT_OPTGRAD,
-    CLADE_SLOT_STATE,
-    CLADE_SLOT_OPTSTATE
+    CLADE_SLOT_IN = CLADE_SLOT_READ,
+    CLADE_SLOT_WEIGHT = CLADE_SLOT_READ | CLADE_SLOT_MODEL,
+    CLADE_SLOT_OUT = CLADE_SLOT_WRITTEN,
+    CLADE_SLOT_GRAD = CLADE_SLOT_WRITTEN | CLADE_SLOT_ADDED,
+    CLADE_SLOT_WGRAD = CLADE_SLOT_WRITTEN | CLADE_SLOT_ADDED | CLADE_SLOT_MODEL,
+    CLADE_SLOT_STATE = CLADE_SLOT_READ | CLADE_SLOT_WRITTEN,
+    CLADE_SLOT_OPT = CLADE_SLOT_IN | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTWEIGHT = CLADE_SLOT_WEIGHT | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTOUT = CLADE_SLOT_OUT | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTGRAD = CLADE_SLOT_GRAD | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTWGRAD = CLADE_SLOT_WGRAD | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTSTATE = CLADE_SLOT_STATE | CLADE_SLOT_OPTIONAL
 } clade_slot_kind;
+
+static inline bool clade_slot_reads(clade_slot_kind kind) { return kind & CLADE_SLOT_READ; }
+static inline bool clade_slot_writes(clade_slot_kind kind) { return kind & CLADE_SLOT_WRITTEN; }
+static inline bool clade_slot_accumulates(clade_slot_kind kind) { return kind & CLADE_SLOT_ADDED; }
+static inline bool clade_slot_is_optional(clade_slot_kind kind)
+{
+    return kind & CLADE_SLOT_OPTIONAL;
+}
+static inline bool clade_slot_is_weight(clade_slot_kind kind) { return kind & CLADE_SLOT_MODEL; }
+/* A result of the call alone, whatever lay there before. */
+static inline bool clade_slot_is_result(clade_slot_kind kind)
+{
+    return clade_slot_writes(kind) && !clade_slot_reads(kind) && !clade_slot_accumulates(kind);
+}
 
 typedef enum clade_slot_dtype {
     CLADE_SLOT_F32 = CLADE_F32,
@@ -118,10 +154,11 @@ typedef struct clade_param_info {
     clade_param_type type;
     const char *name, *doc;
     size_t offset, count; /* in the op's arguments; elements */
-    bool per_run; /* may change from one run of a prepared call to the next */
+    bool per_run;         /* may change from one run of a prepared call to the next */
 } clade_param_info;
 
-enum { CLADE_OP_INPLACE = 1 };
+/* The flags; see ops.def. */
+enum { CLADE_OP_INPLACE = 1, CLADE_OP_PER_IMAGE = 2, CLADE_OP_PRODUCT = 4, CLADE_OP_INTEGER = 8 };
 
 typedef struct clade_op_info {
     clade_op op;

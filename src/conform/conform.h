@@ -68,14 +68,6 @@ typedef struct conform_problem {
     bool planted[conform_slots];
 } conform_problem;
 
-static inline bool clade_slot_writes(clade_slot_kind kind)
-{
-    return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT;
-}
-static inline bool clade_slot_accumulates(clade_slot_kind kind)
-{
-    return kind == CLADE_SLOT_GRAD || kind == CLADE_SLOT_OPTGRAD;
-}
 /* The op that lists the cases: itself, or the forward op of a gradient. */
 static inline clade_op clade_case_op(const clade_op_info *info)
 {

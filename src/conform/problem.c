@@ -40,8 +40,9 @@ static clade_status complete_shapes(const clade_op_info *info, clade_args *args)
     const clade_tensor *first = NULL;
     for (size_t i = 0; i < info->slot_count; i++) {
         clade_tensor *t = &args->slot[i];
-        if (!first && info->slots[i].kind == CLADE_SLOT_OUT) first = t;
-        if (info->slots[i].kind != CLADE_SLOT_OPTOUT || clade_tensor_present(t) || !first) continue;
+        if (!clade_slot_is_result(info->slots[i].kind)) continue;
+        if (!first && !clade_slot_is_optional(info->slots[i].kind)) first = t;
+        if (clade_tensor_present(t) || !first) continue;
         clade_args attempt = *args;
         attempt.slot[i] = *first;
         attempt.slot[i].dtype = (clade_dtype)info->slots[i].dtype;
@@ -181,8 +182,6 @@ clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
 
 /* ---- data ---- */
 
-static bool power_of_two(int64_t v) { return v > 0 && !(v & (v - 1)); }
-
 /* Are all float parameters multiples of 1/16? */
 static bool dyadic_params(const clade_op_info *info, clade_args *args)
 {
@@ -201,38 +200,17 @@ static bool transforms(const clade_op_info *info, const clade_args *args)
     return impl->transforms && impl->transforms(args);
 }
 
-/* Does an op only add, multiply, compare and move, so that small integers stay exact? */
+/* Do small integers stay exact in this call? */
 static bool integers_exact(const clade_op_info *info, clade_args *args)
 {
-    static const char *const families[] = {"conv",   "dense",       "pool",
-                                           "reduce", "elementwise", "copy"};
-    bool known = false;
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        known = known || !strcmp(info->family, families[i]);
-    if (!known || !dyadic_params(info, args) || transforms(info, args)) return false;
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    if (!(info->flags & CLADE_OP_INTEGER) || !dyadic_params(info, args) || transforms(info, args) ||
+        (impl->inexact && impl->inexact(args)))
+        return false;
     const int32_t *act = clade_param_of(info, args, "act");
-    if (act) {
-        clade_activation_size size = clade_activation_describe(*act)->size;
-        if (size != CLADE_ACTIVATION_EXACT && size != CLADE_ACTIVATION_SCALED) return false;
-    }
-    const int32_t *mean = clade_param_of(info, args, "mean");
-    if (mean && *mean) return false;
-    switch (clade_case_op(info)) {
-    case CLADE_OP_conv2d_norm: return false; /* takes a root */
-    case CLADE_OP_avgpool2d: {
-        const int32_t *window = clade_param_of(info, args, "window");
-        const int32_t *pad = clade_param_of(info, args, "pad");
-        const int32_t *count_pad = clade_param_of(info, args, "count_pad");
-        bool padded = pad[0] || pad[1] || pad[2] || pad[3];
-        return power_of_two((int64_t)window[0] * window[1]) && (*count_pad || !padded);
-    }
-    case CLADE_OP_global_avgpool: {
-        int x = clade_slot_find(info, "x");
-        const int32_t *dim = args->slot[x < 0 ? clade_slot_find(info, "dx") : x].dim;
-        return power_of_two((int64_t)dim[1] * dim[2]);
-    }
-    default: return true;
-    }
+    if (!act) return true;
+    clade_activation_size size = clade_activation_describe(*act)->size;
+    return size == CLADE_ACTIVATION_EXACT || size == CLADE_ACTIVATION_SCALED;
 }
 
 /* Is there a slot that special values can be planted in? */
@@ -240,7 +218,7 @@ static bool can_plant(const clade_op_info *info, size_t slot, clade_domain domai
                       const clade_args *args)
 {
     clade_slot_kind kind = info->slots[slot].kind;
-    return (kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT) && domain == CLADE_DOMAIN_NORMAL &&
+    return !clade_slot_writes(kind) && domain == CLADE_DOMAIN_NORMAL &&
            args->slot[slot].dtype == CLADE_F32;
 }
 
@@ -287,14 +265,11 @@ static clade_status draw_own(conform_problem *problem)
     bool planted = problem->data != CONFORM_SPECIAL;
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &problem->args.slot[i];
-        clade_slot_kind kind = info->slots[i].kind;
         clade_domain domain = (clade_domain)impl->domain[i];
         if (!clade_tensor_present(t)) continue;
         clade_status status = allocate(problem, i, &problem->initial[i]);
         if (status) return status;
-        bool reads = kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT || kind == CLADE_SLOT_STATE ||
-                     kind == CLADE_SLOT_OPTSTATE;
-        if (!reads) {
+        if (!clade_slot_reads(info->slots[i].kind)) {
             clade_conform_prefill(t, problem->initial[i]);
             continue;
         }

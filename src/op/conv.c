@@ -384,6 +384,19 @@ static bool transforms_conv2d_dw(const clade_args *args)
     return conv_is_winograd_dw(&g, &a->dw, &a->dy);
 }
 
+static double flops_conv2d(const clade_args *args)
+{
+    return product_flops(&args->conv2d.w, &args->conv2d.y);
+}
+static double flops_conv2d_dx(const clade_args *args)
+{
+    return product_flops(&args->conv2d_dx.w, &args->conv2d_dx.dy);
+}
+static double flops_conv2d_dw(const clade_args *args)
+{
+    return product_flops(&args->conv2d_dw.dw, &args->conv2d_dw.dy);
+}
+
 /* Those named winograd are computed so; of the others 3x3-relu and deep are too. Small integers
  * must be met exactly by all that are not. */
 static const clade_case conv2d_cases[] = {
@@ -593,6 +606,9 @@ static const clade_case conv2d_cases[] = {
                  .act = CLADE_RELU6}}},
 };
 
-OP_IMPL(conv2d, OP_CASES(conv2d_cases), .bound = bound_conv2d, .transforms = transforms_conv2d);
-OP_IMPL(conv2d_dx, .bound = bound_conv2d_dx, .transforms = transforms_conv2d_dx);
-OP_IMPL(conv2d_dw, .bound = bound_conv2d_dw, .transforms = transforms_conv2d_dw);
+OP_IMPL(conv2d, OP_CASES(conv2d_cases), .bound = bound_conv2d, .transforms = transforms_conv2d,
+        .flops = flops_conv2d);
+OP_IMPL(conv2d_dx, .bound = bound_conv2d_dx, .transforms = transforms_conv2d_dx,
+        .flops = flops_conv2d_dx);
+OP_IMPL(conv2d_dw, .bound = bound_conv2d_dw, .transforms = transforms_conv2d_dw,
+        .flops = flops_conv2d_dw);

@@ -101,6 +101,11 @@ static bool transforms_conv2d_norm(const clade_args *args)
     return conv_is_winograd(&g, &a->w, &a->y);
 }
 
+static double flops_conv2d_norm(const clade_args *args)
+{
+    return product_flops(&args->conv2d_norm.w, &args->conv2d_norm.y);
+}
+
 /* ---- cases ---- */
 
 #define CASE(name, full, k, ...)                                                                   \
@@ -152,4 +157,5 @@ static const clade_case conv2d_norm_cases[] = {
 };
 
 OP_IMPL(conv2d_norm, OP_CASES(conv2d_norm_cases), .bound = bound_conv2d_norm,
-        .transforms = transforms_conv2d_norm, .domain = {[6] = CLADE_DOMAIN_POSITIVE});
+        .transforms = transforms_conv2d_norm, .flops = flops_conv2d_norm,
+        .domain = {[6] = CLADE_DOMAIN_POSITIVE});

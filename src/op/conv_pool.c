@@ -254,6 +254,21 @@ static bool transforms_conv2d_maxpool_dw(const clade_args *args)
     return conv_is_winograd_dw(&g, &a->dw, &full);
 }
 
+/* ---- operations: four results of the convolution to each that is kept ---- */
+
+static double flops_conv2d_maxpool(const clade_args *args)
+{
+    return 4 * product_flops(&args->conv2d_maxpool.w, &args->conv2d_maxpool.y);
+}
+static double flops_conv2d_maxpool_dx(const clade_args *args)
+{
+    return 4 * product_flops(&args->conv2d_maxpool_dx.w, &args->conv2d_maxpool_dx.dy);
+}
+static double flops_conv2d_maxpool_dw(const clade_args *args)
+{
+    return 4 * product_flops(&args->conv2d_maxpool_dw.dw, &args->conv2d_maxpool_dw.dy);
+}
+
 /* ---- cases ---- */
 
 #define CASE(name, full, ...)                                                                      \
@@ -309,8 +324,8 @@ static const clade_case conv2d_maxpool_cases[] = {
 };
 
 OP_IMPL(conv2d_maxpool, OP_CASES(conv2d_maxpool_cases), .bound = bound_conv2d_maxpool,
-        .transforms = transforms_conv2d_maxpool);
+        .transforms = transforms_conv2d_maxpool, .flops = flops_conv2d_maxpool);
 OP_IMPL(conv2d_maxpool_dx, .bound = bound_conv2d_maxpool_dx,
-        .transforms = transforms_conv2d_maxpool_dx);
+        .transforms = transforms_conv2d_maxpool_dx, .flops = flops_conv2d_maxpool_dx);
 OP_IMPL(conv2d_maxpool_dw, .bound = bound_conv2d_maxpool_dw,
-        .transforms = transforms_conv2d_maxpool_dw);
+        .transforms = transforms_conv2d_maxpool_dw, .flops = flops_conv2d_maxpool_dw);

@@ -124,6 +124,19 @@ static int64_t terms_dense_dw(const clade_args *args, size_t slot)
     return args->dense_dw.x.dim[0];
 }
 
+static double flops_dense(const clade_args *args)
+{
+    return product_flops(&args->dense.w, &args->dense.y);
+}
+static double flops_dense_dx(const clade_args *args)
+{
+    return product_flops(&args->dense_dx.w, &args->dense_dx.dy);
+}
+static double flops_dense_dw(const clade_args *args)
+{
+    return product_flops(&args->dense_dw.dw, &args->dense_dw.dy);
+}
+
 static const clade_case dense_cases[] = {
     {"one", false, {.dense = {.x = F32_2(1, 1), .w = F32_2(1, 1), .b = F32_1(1)}}},
     {"small", false, {.dense = {.x = F32_2(3, 5), .w = F32_2(5, 7), .b = F32_1(7)}}},
@@ -151,6 +164,6 @@ static const clade_case dense_cases[] = {
      {.dense = {.x = F32_2(200, 31), .w = F32_2(31, 47), .b = F32_1(47), .act = CLADE_TANH}}},
 };
 
-OP_IMPL(dense, OP_CASES(dense_cases), .bound = bound_dense);
-OP_IMPL(dense_dx, .terms = terms_dense_dx);
-OP_IMPL(dense_dw, .terms = terms_dense_dw);
+OP_IMPL(dense, OP_CASES(dense_cases), .bound = bound_dense, .flops = flops_dense);
+OP_IMPL(dense_dx, .terms = terms_dense_dx, .flops = flops_dense_dx);
+OP_IMPL(dense_dw, .terms = terms_dense_dw, .flops = flops_dense_dw);

@@ -38,14 +38,19 @@
      #family,                                                                                      \
      doc,                                                                                          \
      CLADE_OP_##forward,                                                                           \
-     FLAGS_##flags,                                                                                \
+     flags,                                                                                        \
      id##_slots,                                                                                   \
      NUMBER(id##_slots),                                                                           \
      id##_params,                                                                                  \
      NUMBER(id##_params) - 1,                                                                      \
      sizeof(clade_##id##_args)},
 #undef none
-enum { FLAGS_0 = 0, FLAGS_INPLACE = CLADE_OP_INPLACE };
+enum {
+    INPLACE = CLADE_OP_INPLACE,
+    PER_IMAGE = CLADE_OP_PER_IMAGE,
+    PRODUCT = CLADE_OP_PRODUCT,
+    INTEGER = CLADE_OP_INTEGER
+};
 static const clade_op_info table[CLADE_OPS] = {
 #include <clade/ops.def>
 };
@@ -116,7 +121,7 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
         const clade_slot_info *slot = &info->slots[i];
         const clade_tensor *t = &args->slot[i];
         if (!clade_tensor_present(t)) {
-            if (slot->kind == CLADE_SLOT_IN || slot->kind == CLADE_SLOT_STATE)
+            if (clade_slot_reads(slot->kind) && !clade_slot_is_optional(slot->kind))
                 return clade_fail(CLADE_EINVAL, "%s: %s is missing", info->name, slot->name);
             continue;
         }
@@ -130,7 +135,8 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
         const clade_tensor *t = &args->slot[i];
         if (clade_tensor_present(t))
             status = check_size(info, info->slots[i].name, t);
-        else if (info->slots[i].kind == CLADE_SLOT_OUT || info->slots[i].kind == CLADE_SLOT_GRAD)
+        else if (!clade_slot_reads(info->slots[i].kind) &&
+                 !clade_slot_is_optional(info->slots[i].kind))
             status = clade_fail(CLADE_EINVAL, "%s: the shape of %s must be given", info->name,
                                 info->slots[i].name);
     }

@@ -49,6 +49,11 @@ typedef struct clade_op_impl {
      * stay exact, and NaN and infinities reach all of a tile? NULL: never. */
     bool (*transforms)(const clade_args *args);
 
+    /* Of an INTEGER op: may a result of small integers be none, as a mean is? NULL: never. */
+    bool (*inexact)(const clade_args *args);
+    /* Of a PRODUCT op: its multiplications and additions. */
+    double (*flops)(const clade_args *args);
+
     /* How far a float32 result may be from the oracle's. One of the two is set.
      * terms: the op is a sum of products (or plainly a sum) in every element of output `slot`, and
      * this is the largest number of roundings that an element's terms go through; the bound is then
@@ -142,6 +147,13 @@ static inline void put(REAL *target, REAL value, int32_t accumulate)
 {
     *target = accumulate ? *target + value : value;
 }
+/* Multiplications and additions of a product of weights […, k] with what gives outputs […, k]. */
+static inline double product_flops(const clade_tensor *weights, const clade_tensor *outputs)
+{
+    double k = outputs->dim[outputs->rank - 1];
+    return 2 * (double)clade_tensor_count(weights) * ((double)clade_tensor_count(outputs) / k);
+}
+static inline bool is_power_of_two(int64_t v) { return v > 0 && !(v & (v - 1)); }
 /* Where a parameter's 0 means 1. */
 static inline int32_t or_one(int32_t v) { return v ? v : 1; }
 

@@ -362,6 +362,36 @@ static int64_t terms_global_avgpool_dx(const clade_args *args, size_t slot)
     return 4 + (args->global_avgpool_dx.accumulate != 0);
 }
 
+/* ---- means of small integers ---- */
+
+/* Does a mean over windows divide by a number that is no power of two? */
+static bool divides_unevenly(const int32_t *window, const int32_t *pad, int32_t count_pad)
+{
+    bool padded = pad[0] || pad[1] || pad[2] || pad[3];
+    return !is_power_of_two((int64_t)window[0] * window[1]) || (padded && !count_pad);
+}
+
+static bool inexact_avgpool2d(const clade_args *args)
+{
+    const clade_avgpool2d_args *a = &args->avgpool2d;
+    return divides_unevenly(a->window, a->pad, a->count_pad);
+}
+static bool inexact_avgpool2d_dx(const clade_args *args)
+{
+    const clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
+    return divides_unevenly(a->window, a->pad, a->count_pad);
+}
+static bool inexact_global_avgpool(const clade_args *args)
+{
+    const int32_t *x = args->global_avgpool.x.dim;
+    return !is_power_of_two((int64_t)x[1] * x[2]);
+}
+static bool inexact_global_avgpool_dx(const clade_args *args)
+{
+    const int32_t *dx = args->global_avgpool_dx.dx.dim;
+    return !is_power_of_two((int64_t)dx[1] * dx[2]);
+}
+
 /* ---- cases ---- */
 
 #define WINDOW(r, s) .window = {r, s}
@@ -432,7 +462,9 @@ static const clade_case global_avgpool_cases[] = {
 
 OP_IMPL(maxpool2d, OP_CASES(maxpool2d_cases), .bound = bound_maxpool2d);
 OP_IMPL(maxpool2d_dx, .terms = terms_maxpool2d_dx);
-OP_IMPL(avgpool2d, OP_CASES(avgpool2d_cases), .terms = terms_avgpool2d);
-OP_IMPL(avgpool2d_dx, .terms = terms_avgpool2d_dx);
-OP_IMPL(global_avgpool, OP_CASES(global_avgpool_cases), .terms = terms_global_avgpool);
-OP_IMPL(global_avgpool_dx, .terms = terms_global_avgpool_dx);
+OP_IMPL(avgpool2d, OP_CASES(avgpool2d_cases), .terms = terms_avgpool2d,
+        .inexact = inexact_avgpool2d);
+OP_IMPL(avgpool2d_dx, .terms = terms_avgpool2d_dx, .inexact = inexact_avgpool2d_dx);
+OP_IMPL(global_avgpool, OP_CASES(global_avgpool_cases), .terms = terms_global_avgpool,
+        .inexact = inexact_global_avgpool);
+OP_IMPL(global_avgpool_dx, .terms = terms_global_avgpool_dx, .inexact = inexact_global_avgpool_dx);

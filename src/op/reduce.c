@@ -58,6 +58,9 @@ static int64_t terms_reduce_dx(const clade_args *args, size_t slot)
     return (a->mean ? 4 : 0) + (a->accumulate != 0);
 }
 
+static bool inexact_reduce(const clade_args *args) { return args->reduce.mean != 0; }
+static bool inexact_reduce_dx(const clade_args *args) { return args->reduce_dx.mean != 0; }
+
 static const clade_case reduce_cases[] = {
 #define CASE(name, full, ...)                                                                      \
     {                                                                                              \
@@ -89,5 +92,5 @@ static const clade_case reduce_cases[] = {
 #undef CASE
 };
 
-OP_IMPL(reduce, OP_CASES(reduce_cases), .terms = terms_reduce);
-OP_IMPL(reduce_dx, .terms = terms_reduce_dx);
+OP_IMPL(reduce, OP_CASES(reduce_cases), .terms = terms_reduce, .inexact = inexact_reduce);
+OP_IMPL(reduce_dx, .terms = terms_reduce_dx, .inexact = inexact_reduce_dx);

@@ -81,17 +81,11 @@ static void tolerate(const subject *s, const clade_args *changed, const char *na
 
 /* ---- one slot ---- */
 
-static bool optional(clade_slot_kind kind)
-{
-    return kind == CLADE_SLOT_OPT || kind == CLADE_SLOT_OPTOUT || kind == CLADE_SLOT_OPTGRAD ||
-           kind == CLADE_SLOT_OPTSTATE;
-}
-
 static void break_presence(const subject *s, size_t slot)
 {
     clade_args a = s->args;
     memset(&a.slot[slot], 0, sizeof a.slot[slot]);
-    if (optional(s->info->slots[slot].kind))
+    if (clade_slot_is_optional(s->info->slots[slot].kind))
         tolerate(s, &a, s->info->slots[slot].name, "absent");
     else
         refuse(s, &a, slot, true, "absent");
