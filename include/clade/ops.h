@@ -46,8 +46,15 @@ typedef enum clade_fill_mode {
     CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */
     CLADE_FILL_CONSTANT,
     CLADE_FILL_REFLECT, /* cba|abc|cba, as scipy.ndimage's "reflect" */
-    CLADE_FILL_WRAP     /* abc|abc|abc */
+    CLADE_FILL_WRAP,    /* abc|abc|abc */
+    CLADE_FILL_MODES
 } clade_fill_mode;
+
+/* "nearest", …; "?" if there is no such mode. */
+CLADE_API const char *clade_fill_mode_name(clade_fill_mode mode);
+
+/* Parameters of ops that hold a clade_activation or a clade_fill_mode, once they are checked. */
+typedef int32_t clade_act, clade_fill;
 
 /* CLADE_OP_conv2d, … */
 typedef enum clade_op {
@@ -147,7 +154,9 @@ typedef enum clade_param_type {
     CLADE_PARAM_int32_t,
     CLADE_PARAM_uint32_t,
     CLADE_PARAM_uint64_t,
-    CLADE_PARAM_float
+    CLADE_PARAM_float,
+    CLADE_PARAM_clade_act, /* an int32_t, as the next */
+    CLADE_PARAM_clade_fill
 } clade_param_type;
 
 typedef struct clade_param_info {
@@ -182,6 +191,25 @@ CLADE_API clade_op clade_op_find(const char *name);
  * is the caller's to give (see the op's table) must be set. Buffers are not looked at. Errors:
  * EINVAL, naming op, slot and what was expected. */
 CLADE_API clade_status clade_op_shape(clade_op op, clade_args *args);
+
+/* ---- calls as text ----
+ * A call without its memory is one line: the op's name, then words in any order,
+ *     conv2d x=2x7x9x3 w=3x3x3x5 pad=1,1,1,1 act=leaky_relu alpha=0.3
+ * each of which gives a slot its dimensions ("scalar": it has none) or a parameter its value. The
+ * elements of an array have commas between; activations and fill modes go by name. A slot of dtype
+ * LABEL holds classes, or probabilities where it says so: label:f32=8x10. Slots that are not named
+ * are absent, and outputs then take their shape from the op's shape rule; parameters that are not
+ * named are 0. Conformance cases are such lines. */
+
+enum { CLADE_CALL_TEXT_SIZE = 1024 };
+
+/* The tensors that are there and the parameters that are not 0, in the table's order. */
+CLADE_API const char *clade_call_text(clade_op op, const clade_args *args,
+                                      char text[CLADE_CALL_TEXT_SIZE]);
+/* The way back. Buffers are not set. Errors: EFORMAT, naming the word; those of clade_op_shape. */
+CLADE_API clade_status clade_call_parse(const char *text, clade_call *call);
+
+/* ---- parts of the ops' definitions ---- */
 
 /* In how many chunks conv2d_dw sums `rows` = n oh output rows for `outputs` = kh kw c/groups k
  * weights, and how many rows a chunk has (the last may have fewer). Part of the op's definition. */

@@ -9,6 +9,7 @@
 #include "conform/chain.h"
 
 #include "base/random.h"
+#include "op/call_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +87,9 @@ static clade_status add_forward(tape *t, const chain_step *step)
     if (t->call_count == most_calls)
         return clade_fail(CLADE_EINVAL, "%s: more than %d calls", t->source->name, most_calls);
     tape_call *c = &t->calls[t->call_count++];
-    *c = (tape_call){.info = info, .args = step->args};
-    for (size_t i = 0; i < info->slot_count; i++) {
+    *c = (tape_call){.info = info};
+    clade_status status = clade_args_parse(step->op, step->text, &c->args);
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
         const char *name = step->slot[i];
         c->slot[i] = name ? find_variable(t, name) : -1;
         if (c->slot[i] >= 0) c->args.slot[i] = t->variables[c->slot[i]].shape;
@@ -95,18 +97,19 @@ static clade_status add_forward(tape *t, const chain_step *step)
             clade_slot_is_optional(info->slots[i].kind) && c->slot[i] < 0)
             c->args.slot[i] = (clade_tensor){0};
     }
-    clade_status status = clade_op_shape(step->op, &c->args);
+    if (!status) status = clade_op_shape(step->op, &c->args);
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         clade_tensor *shape = &c->args.slot[i];
         clade_slot_kind kind = info->slots[i].kind;
         if (!step->slot[i] || c->slot[i] >= 0) continue;
-        if (clade_slot_is_result(kind) && clade_slot_is_optional(kind)) { /* a maximum's index: as its values */
+        if (clade_slot_is_result(kind) &&
+            clade_slot_is_optional(kind)) { /* a maximum's index: as its values */
             *shape = c->args.slot[i - 1];
             shape->dtype = (clade_dtype)info->slots[i].dtype;
         }
         status = add_variable(t, step->slot[i], shape, info, &c->args,
-                              clade_slot_reads(kind) ? (int)i : -1,
-                              (clade_domain)impl->domain[i], &c->slot[i]);
+                              clade_slot_reads(kind) ? (int)i : -1, (clade_domain)impl->domain[i],
+                              &c->slot[i]);
     }
     return clade_context(status, "chain %s", t->source->name);
 }

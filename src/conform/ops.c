@@ -140,10 +140,12 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
                                int accumulate)
 {
     conform_failure failure = {0};
+    char text[CLADE_CALL_TEXT_SIZE];
     clade_conform_result result = {
         .mode = CLADE_CONFORM_OPS,
         .op = info->name,
         .case_name = test->name,
+        .call = clade_conform_call(info, test, text),
         .accumulate = accumulate,
         .support = clade_device_support(run->devices[0].device, info->op),
         .check = "",
@@ -173,10 +175,8 @@ clade_status clade_conform_ops(conform_run *run)
             status = clade_conform_give(run, &none);
         }
         bool accumulates = clade_param_find(info, "accumulate") >= 0;
-        for (size_t i = 0; !status && i < source->case_count; i++) {
-            const clade_case *test = &source->cases[i];
-            if (run->options->quick && test->full) continue;
-            if (!clade_conform_fits(run->options->case_name, test->name)) continue;
+        const clade_case *test;
+        for (size_t i = 0; !status && (test = clade_conform_case(run, info, &i));) {
             if (pass != CLADE_CONFORM_ACCUMULATE) status = judge_case(run, info, test, 0);
             if (!status && accumulates && pass != CLADE_CONFORM_OVERWRITE)
                 status = judge_case(run, info, test, 1);

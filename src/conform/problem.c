@@ -1,6 +1,8 @@
 /* Problems: an op's arguments on a case, its data, and what reference and oracle make of them. */
 #include "conform/conform.h"
 
+#include "op/call_text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,13 +71,16 @@ static bool reads_output(const clade_op_info *info, const clade_op_info *forward
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward)
 {
-    *args = test->args;
-    if (info->forward == CLADE_OP_none) return complete_shapes(info, args);
+    if (info->forward == CLADE_OP_none) {
+        clade_status status = clade_args_parse(info->op, test->text, args);
+        return status ? status : complete_shapes(info, args);
+    }
     const clade_op_info *f = clade_op_describe(info->forward);
-    *forward = test->args;
+    clade_status status = clade_args_parse(f->op, test->text, forward);
+    if (status) return status;
     int32_t *act = clade_param_of(f, forward, "act");
     if (act && clade_param_find(info, "act") < 0 && !reads_output(info, f)) *act = CLADE_LINEAR;
-    clade_status status = complete_shapes(f, forward);
+    status = complete_shapes(f, forward);
     if (status) return status;
     memset(args, 0, sizeof *args);
     for (size_t i = 0; i < info->slot_count; i++) {
@@ -207,7 +212,7 @@ static bool integers_exact(const clade_op_info *info, clade_args *args)
     if (!(info->flags & CLADE_OP_INTEGER) || !dyadic_params(info, args) || transforms(info, args) ||
         (impl->inexact && impl->inexact(args)))
         return false;
-    const int32_t *act = clade_param_of(info, args, "act");
+    const clade_act *act = clade_param_of(info, args, "act");
     if (!act) return true;
     clade_activation_size size = clade_activation_describe(*act)->size;
     return size == CLADE_ACTIVATION_EXACT || size == CLADE_ACTIVATION_SCALED;
@@ -225,7 +230,7 @@ static bool can_plant(const clade_op_info *info, size_t slot, clade_domain domai
 bool clade_problem_wanted(const clade_op_info *info, const clade_case *test, conform_data data)
 {
     if (data == CONFORM_RANDOM) return true;
-    if (data == CONFORM_SPECIAL && test->full) return false;
+    if (data == CONFORM_SPECIAL && test->kind == CASE_FULL) return false;
     clade_args args, forward;
     if (clade_case_args(info, test, &args, &forward)) return false;
     if (data == CONFORM_INTEGERS) return integers_exact(info, &args);

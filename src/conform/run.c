@@ -1,6 +1,8 @@
 /* A run: opening the device with different options, the modes in turn, counting what they find. */
 #include "conform/chain.h"
 
+#include "op/call_text.h"
+
 #include <clade/train.h>
 
 #include <inttypes.h>
@@ -30,6 +32,51 @@ bool clade_conform_chosen(const conform_run *run, const clade_op_info *info)
     return clade_conform_fits(pattern, info->name) || !strcmp(pattern, info->family);
 }
 
+const char *clade_conform_call(const clade_op_info *info, const clade_case *test,
+                               char text[CLADE_CALL_TEXT_SIZE])
+{
+    clade_args args, forward;
+    return clade_case_args(info, test, &args, &forward) ? ""
+                                                        : clade_call_text(info->op, &args, text);
+}
+
+const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i)
+{
+    const clade_op_impl *source = clade_op_reference(clade_case_op(info));
+    if (run->typed.text)
+        return clade_case_op(info) == run->typed_op && !(*i)++ ? &run->typed : NULL;
+    while (*i < source->case_count) {
+        const clade_case *test = &source->cases[(*i)++];
+        if (test->kind == CASE_TIMED || (test->kind == CASE_FULL && run->options->quick)) continue;
+        if (clade_conform_fits(run->options->case_name, test->name)) return test;
+    }
+    return NULL;
+}
+
+/* --case may be a call, which has words with "=": a case that is not in any list. */
+static clade_status take_typed_case(conform_run *run)
+{
+    const char *text = run->options->case_name, *words;
+    clade_args args, forward;
+    if (!text || !strchr(text, '=')) return CLADE_OK;
+    clade_status status = clade_call_split(text, &run->typed_op, &words);
+    if (status) return status;
+    const clade_op_info *info = clade_op_describe(run->typed_op);
+    if (info->forward != CLADE_OP_none) {
+        const char *f = clade_op_describe(info->forward)->name;
+        return clade_fail(CLADE_EINVAL,
+                          "%s takes the cases of %s: give a call of that, and '--op %s'",
+                          info->name, f, info->name);
+    }
+    status = clade_args_parse(run->typed_op, words, &args);
+    if (status) return status;
+    /* in the usual order, so that the data do not depend on how it was typed */
+    clade_call_text(run->typed_op, &args, run->typed_text);
+    run->typed = (clade_case){
+        .kind = CASE_QUICK, .name = run->typed_text, .text = run->typed_text + strlen(info->name)};
+    return clade_case_args(info, &run->typed, &args, &forward);
+}
+
 void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
                            size_t size)
 {
@@ -44,6 +91,7 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
                        : result->mode == CLADE_CONFORM_NETS    ? "nets"
                        : result->mode == CLADE_CONFORM_SUPPORT ? "support"
                                                                : "ops";
+    const char *quote = strchr(result->case_name, ' ') ? "'" : "";
     int n = snprintf(text, size, "clade conform");
     if (o->plugin) n += snprintf(text + n, size - (size_t)n, " --plugin %.256s", o->plugin);
     if (run->device_count && !o->plugin)
@@ -55,7 +103,8 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
     else
         n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode, result->op);
     if (result->case_name[0])
-        n += snprintf(text + n, size - (size_t)n, " --case %s", result->case_name);
+        n +=
+            snprintf(text + n, size - (size_t)n, " --case %s%s%s", quote, result->case_name, quote);
     if (result->mode == CLADE_CONFORM_OPS)
         n += snprintf(text + n, size - (size_t)n, " --accumulate %d", result->accumulate);
     snprintf(text + n, size - (size_t)n, " --math %s --seed %" PRIu64 "%s",
@@ -87,6 +136,7 @@ clade_status clade_conform_give(conform_run *run, const clade_conform_result *re
         clade_conform_command(run, result, command, sizeof command);
     clade_conform_result given = *result;
     given.reproduce = command;
+    if (!given.call) given.call = "";
     return run->sink ? run->sink(run->user, &given) : CLADE_OK;
 }
 
@@ -221,6 +271,7 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
     bool needs_device = modes & ~(unsigned)(CLADE_CONFORM_GRAD | CLADE_CONFORM_SELF_TEST);
     clade_status status = check_choice(&run);
+    if (!status) status = take_typed_case(&run);
     if (!status && needs_device) status = open_devices(&run, modes);
     if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
     if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);

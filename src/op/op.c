@@ -256,3 +256,12 @@ const char *clade_activation_name(clade_activation act)
 {
     return (unsigned)act < CLADE_ACTIVATIONS ? activations[act].name : "?";
 }
+
+const char *clade_fill_mode_name(clade_fill_mode mode)
+{
+    static const char *const names[CLADE_FILL_MODES] = {[CLADE_FILL_NEAREST] = "nearest",
+                                                        [CLADE_FILL_CONSTANT] = "constant",
+                                                        [CLADE_FILL_REFLECT] = "reflect",
+                                                        [CLADE_FILL_WRAP] = "wrap"};
+    return (unsigned)mode < CLADE_FILL_MODES ? names[mode] : "?";
+}

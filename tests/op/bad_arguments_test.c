@@ -260,7 +260,9 @@ static void break_params(const subject *s)
     const clade_op_info *info = s->info;
     for (size_t i = 0; i < info->param_count; i++) {
         const clade_param_info *p = &info->params[i];
-        if (p->type != CLADE_PARAM_int32_t) continue;
+        if (p->type == CLADE_PARAM_uint32_t || p->type == CLADE_PARAM_uint64_t ||
+            p->type == CLADE_PARAM_float)
+            continue;
         bool positive = false;
         for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
             positive = positive || !strcmp(p->name, counts[j]);
@@ -320,7 +322,7 @@ static void break_op(clade_device *device, clade_device *other, const clade_op_i
     const clade_op_impl *cases = clade_op_reference(clade_case_op(info));
     for (size_t i = 0; i < cases->case_count; i++) {
         const clade_case *test = &cases->cases[i];
-        if (test->full) continue;
+        if (test->kind != CASE_QUICK) continue;
         subject s = {.device = device, .other = other, .info = info, .case_name = test->name};
         clade_args forward;
         CHECK_OK(clade_case_args(info, test, &s.args, &forward));
