@@ -54,7 +54,7 @@ INLINE_FOR void put_pixels(const conv_epilogue *epilogue, V acc[TILE_PIXELS][TIL
             conv_store(to, accumulate ? conv_load(to, left) + acc[p][v] : acc[p][v], left);
         }
     }
-    for (int p = from; epilogue->act > ACT_RELU6 && p < pb; p++)
+    for (int p = from; conv_epilogue_leaves(epilogue->act) && p < pb; p++)
         conv_epilogue_rest(epilogue->act, epilogue->alpha, y + p * y_step, lanes);
 }
 

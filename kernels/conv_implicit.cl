@@ -130,7 +130,7 @@ INLINE_FOR void epilogue_run(const conv_epilogue *f, float *value, int channel, 
         if (i >= left) continue;
         conv_epilogue one = conv_epilogue_at(f, channel + i, at + i);
         conv_epilogue_sums(&one, value + i, 1, 1, 0, 1);
-        if (ACT > ACT_RELU6) value[i] = act_forward(ACT, f->alpha, value[i]);
+        if (conv_epilogue_leaves(ACT)) value[i] = act_forward(ACT, f->alpha, value[i]);
     }
 }
 

@@ -21,7 +21,7 @@ kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), EPILO
         global float *out = y + y0 + place.at;
         for (int o = get_global_id(0) * VW; o < job.c; o += get_global_size(0) * VW) {
             depthwise_channels(&place.taps, &f, place.count, o, VW, out, step, job.accumulate);
-            for (int p = 0; f.act > ACT_RELU6 && p < place.count; p++)
+            for (int p = 0; conv_epilogue_leaves(f.act) && p < place.count; p++)
                 conv_epilogue_rest(f.act, f.alpha, out + p * step + o, VW);
         }
     }

@@ -1,5 +1,6 @@
 """Writes kernel sources as a C table: one entry per .cl file, with its #include "x.clh" lines replaced by
-the files themselves and #line kept, so that a driver's messages name our files and lines.
+the files themselves (a list, x.def, each time) and #line kept, so that a driver's messages name our files
+and lines.
 
 usage: embed.py OUTPUT FILE.cl..."""
 import pathlib
@@ -7,12 +8,12 @@ import sys
 
 
 def expand(path, seen):
-    """The text of a kernel file with its includes expanded once each."""
+    """The text of a kernel file with its headers expanded once each."""
     lines = [f'#line 1 "{path.name}"']
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith('#include "'):
             name = line.split('"')[1]
-            if name not in seen:
+            if name.endswith(".def") or name not in seen:
                 seen.add(name)
                 lines += expand(path.parent / name, seen)
             lines.append(f'#line {number + 1} "{path.name}"')

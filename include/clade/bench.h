@@ -21,6 +21,7 @@ typedef enum clade_bench_part {
  * benchmark. */
 typedef struct clade_bench_result {
     const char *name; /* the op's or the recipe's */
+    const char *call; /* of an op: the call that is timed, as text (clade/ops.h); else NULL */
     clade_bench_part part;
     char support;         /* of an op: as clade_device_support gives it; else 0 */
     double median, least; /* over the rounds; 0 before the first */

@@ -51,7 +51,8 @@ typedef struct clade_conform_options {
     const char *device;    /* as in clade_device_open */
     const char *plugin;    /* a backend from this shared object, or NULL */
     const char *op;        /* an op's or a family's name, or a pattern with * and ?; NULL: all */
-    const char *case_name; /* the same for cases */
+    const char *case_name; /* the same for cases; or a case that is in no list, as the text of a
+                            * call (clade/ops.h) of an op that is no gradient */
     clade_conform_pass pass;
     const char *model; /* mode nets: instead of the recipes' nets the one in this file, as in
                         * clade_network_read: its outputs, and losses and gradients of one step */
@@ -76,6 +77,7 @@ typedef struct clade_conform_result {
     clade_conform_verdict verdict;
     const char *op; /* its name; the chain's; the fault's */
     const char *case_name;
+    const char *call; /* the call that was judged, as text; "" where it was not one */
     int accumulate;
     char support;          /* as clade_device_support gives it; 0 where no op of a device was run */
     const char *check;     /* the check that failed: "bound", "bits", "guard"...; in a self-test the

@@ -8,23 +8,37 @@
 extern "C" {
 #endif
 
-/* Activations, with Keras' definitions. The derivative of the first group follows from y alone;
- * that of the second needs x. */
+/* CLADE_LINEAR, CLADE_RELU, … */
 typedef enum clade_activation {
-    CLADE_LINEAR,     /* x */
-    CLADE_RELU,       /* max(x, 0) */
-    CLADE_LEAKY_RELU, /* x ≥ 0 ? x : alpha x, alpha ≥ 0 */
-    CLADE_RELU6,      /* min(max(x, 0), 6) */
-    CLADE_SIGMOID,    /* 1 / (1 + exp(−x)) */
-    CLADE_TANH,
-    CLADE_HARD_SIGMOID, /* min(max(x / 6 + 0.5, 0), 1) */
-    CLADE_SILU,         /* x sigmoid(x) */
-    CLADE_HARD_SWISH,   /* x hard_sigmoid(x) */
-    CLADE_GELU,         /* x (1 + erf(x / √2)) / 2 */
+#define CLADE_ACTIVATION(ID, name, size, derivative, alpha, slope, onnx, doc) CLADE_##ID,
+#include <clade/activations.def>
     CLADE_ACTIVATIONS
 } clade_activation;
 
-static inline bool clade_activation_reads_x(int32_t act) { return act >= CLADE_SILU; }
+/* What bounds an activation's rounding errors; see activations.def. */
+typedef enum clade_activation_size {
+    CLADE_ACTIVATION_EXACT,
+    CLADE_ACTIVATION_SCALED,
+    CLADE_ACTIVATION_BOUNDED,
+    CLADE_ACTIVATION_GROWING
+} clade_activation_size;
+
+typedef struct clade_activation_info {
+    const char *name, *doc;
+    const char *onnx; /* the operator of the same definition, or NULL */
+    clade_activation_size size;
+    bool reads_x; /* its derivative needs x; that of the others follows from y */
+    float alpha;  /* what 0 stands for in a layer; 0: it has no alpha */
+    double slope; /* the largest derivative, or the size of alpha if that is larger */
+} clade_activation_info;
+
+/* What the table says of an activation, which must be one. */
+CLADE_API const clade_activation_info *clade_activation_describe(int32_t act);
+static inline bool clade_activation_reads_x(int32_t act)
+{
+    return clade_activation_describe(act)->reads_x;
+}
+/* "?" if there is no such activation. */
 CLADE_API const char *clade_activation_name(clade_activation act);
 
 /* What lies outside an image. */
@@ -32,8 +46,15 @@ typedef enum clade_fill_mode {
     CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */
     CLADE_FILL_CONSTANT,
     CLADE_FILL_REFLECT, /* cba|abc|cba, as scipy.ndimage's "reflect" */
-    CLADE_FILL_WRAP     /* abc|abc|abc */
+    CLADE_FILL_WRAP,    /* abc|abc|abc */
+    CLADE_FILL_MODES
 } clade_fill_mode;
+
+/* "nearest", …; "?" if there is no such mode. */
+CLADE_API const char *clade_fill_mode_name(clade_fill_mode mode);
+
+/* Parameters of ops that hold a clade_activation or a clade_fill_mode, once they are checked. */
+typedef int32_t clade_act, clade_fill;
 
 /* CLADE_OP_conv2d, … */
 typedef enum clade_op {
@@ -54,7 +75,16 @@ typedef enum clade_op {
     clade_##id##_args;
 #include <clade/ops.def>
 
-enum { CLADE_MOST_SLOTS = 9 }; /* of an op */
+/* As many bytes as the op with the most slots has slots. */
+union clade_slot_count {
+#define CLADE_OP(id, family, forward, flags, doc) struct {
+#define CLADE_SLOT(id, kind, name, type, doc) char name;
+#define CLADE_OP_END(id)                                                                           \
+    }                                                                                              \
+    id;
+#include <clade/ops.def>
+};
+enum { CLADE_MOST_SLOTS = sizeof(union clade_slot_count) };
 
 /* Arguments of any op; the member `slot` views the leading tensors of each. */
 typedef union clade_args {
@@ -70,16 +100,43 @@ typedef struct clade_call {
     struct clade_prepared *prepared; /* by clade_call_prepare; NULL before it */
 } clade_call;
 
+/* What an op does with a slot, in bits. */
+enum {
+    CLADE_SLOT_READ = 1,
+    CLADE_SLOT_WRITTEN = 2,
+    CLADE_SLOT_ADDED = 4, /* to, where the parameter `accumulate` is not 0 */
+    CLADE_SLOT_OPTIONAL = 8,
+    CLADE_SLOT_MODEL = 16 /* of a model's parameter: the same for all images */
+};
+
 typedef enum clade_slot_kind {
-    CLADE_SLOT_IN,
-    CLADE_SLOT_OPT,
-    CLADE_SLOT_OUT,
-    CLADE_SLOT_OPTOUT,
-    CLADE_SLOT_GRAD,
-    CLADE_SLOT_OPTGRAD,
-    CLADE_SLOT_STATE,
-    CLADE_SLOT_OPTSTATE
+    CLADE_SLOT_IN = CLADE_SLOT_READ,
+    CLADE_SLOT_WEIGHT = CLADE_SLOT_READ | CLADE_SLOT_MODEL,
+    CLADE_SLOT_OUT = CLADE_SLOT_WRITTEN,
+    CLADE_SLOT_GRAD = CLADE_SLOT_WRITTEN | CLADE_SLOT_ADDED,
+    CLADE_SLOT_WGRAD = CLADE_SLOT_WRITTEN | CLADE_SLOT_ADDED | CLADE_SLOT_MODEL,
+    CLADE_SLOT_STATE = CLADE_SLOT_READ | CLADE_SLOT_WRITTEN,
+    CLADE_SLOT_OPT = CLADE_SLOT_IN | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTWEIGHT = CLADE_SLOT_WEIGHT | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTOUT = CLADE_SLOT_OUT | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTGRAD = CLADE_SLOT_GRAD | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTWGRAD = CLADE_SLOT_WGRAD | CLADE_SLOT_OPTIONAL,
+    CLADE_SLOT_OPTSTATE = CLADE_SLOT_STATE | CLADE_SLOT_OPTIONAL
 } clade_slot_kind;
+
+static inline bool clade_slot_reads(clade_slot_kind kind) { return kind & CLADE_SLOT_READ; }
+static inline bool clade_slot_writes(clade_slot_kind kind) { return kind & CLADE_SLOT_WRITTEN; }
+static inline bool clade_slot_accumulates(clade_slot_kind kind) { return kind & CLADE_SLOT_ADDED; }
+static inline bool clade_slot_is_optional(clade_slot_kind kind)
+{
+    return kind & CLADE_SLOT_OPTIONAL;
+}
+static inline bool clade_slot_is_weight(clade_slot_kind kind) { return kind & CLADE_SLOT_MODEL; }
+/* A result of the call alone, whatever lay there before. */
+static inline bool clade_slot_is_result(clade_slot_kind kind)
+{
+    return clade_slot_writes(kind) && !clade_slot_reads(kind) && !clade_slot_accumulates(kind);
+}
 
 typedef enum clade_slot_dtype {
     CLADE_SLOT_F32 = CLADE_F32,
@@ -98,16 +155,20 @@ typedef enum clade_param_type {
     CLADE_PARAM_int32_t,
     CLADE_PARAM_uint32_t,
     CLADE_PARAM_uint64_t,
-    CLADE_PARAM_float
+    CLADE_PARAM_float,
+    CLADE_PARAM_clade_act, /* an int32_t, as the next */
+    CLADE_PARAM_clade_fill
 } clade_param_type;
 
 typedef struct clade_param_info {
     clade_param_type type;
     const char *name, *doc;
     size_t offset, count; /* in the op's arguments; elements */
+    bool per_run;         /* may change from one run of a prepared call to the next */
 } clade_param_info;
 
-enum { CLADE_OP_INPLACE = 1 };
+/* The flags; see ops.def. */
+enum { CLADE_OP_INPLACE = 1, CLADE_OP_PER_IMAGE = 2, CLADE_OP_PRODUCT = 4, CLADE_OP_INTEGER = 8 };
 
 typedef struct clade_op_info {
     clade_op op;
@@ -131,6 +192,25 @@ CLADE_API clade_op clade_op_find(const char *name);
  * is the caller's to give (see the op's table) must be set. Buffers are not looked at. Errors:
  * EINVAL, naming op, slot and what was expected. */
 CLADE_API clade_status clade_op_shape(clade_op op, clade_args *args);
+
+/* ---- calls as text ----
+ * A call without its memory is one line: the op's name, then words in any order,
+ *     conv2d x=2x7x9x3 w=3x3x3x5 pad=1,1,1,1 act=leaky_relu alpha=0.3
+ * each of which gives a slot its dimensions ("scalar": it has none) or a parameter its value. The
+ * elements of an array have commas between; activations and fill modes go by name. A slot of dtype
+ * LABEL holds classes, or probabilities where it says so: label:f32=8x10. Slots that are not named
+ * are absent, and outputs then take their shape from the op's shape rule; parameters that are not
+ * named are 0. Conformance cases are such lines. */
+
+enum { CLADE_CALL_TEXT_SIZE = 1024 };
+
+/* The tensors that are there and the parameters that are not 0, in the table's order. */
+CLADE_API const char *clade_call_text(clade_op op, const clade_args *args,
+                                      char text[CLADE_CALL_TEXT_SIZE]);
+/* The way back. Buffers are not set. Errors: EFORMAT, naming the word; those of clade_op_shape. */
+CLADE_API clade_status clade_call_parse(const char *text, clade_call *call);
+
+/* ---- parts of the ops' definitions ---- */
 
 /* In how many chunks conv2d_dw sums `rows` = n oh output rows for `outputs` = kh kw c/groups k
  * weights, and how many rows a chunk has (the last may have fewer). Part of the op's definition. */

@@ -1,37 +1,11 @@
 /* What a call costs by its shapes: operations and memory traffic. */
 #include "bench/bench.h"
 
+#include "op/op.h"
+
 static double count(const clade_tensor *t)
 {
     return clade_tensor_present(t) ? (double)clade_tensor_count(t) : 0;
-}
-
-/* A product for every element of y, tap and input channel. */
-static double convolution(const clade_tensor *y, const clade_tensor *w)
-{
-    return 2 * count(y) * w->dim[0] * w->dim[1] * w->dim[2];
-}
-
-static double operations(const clade_call *call)
-{
-    const clade_args *a = &call->args;
-    switch (call->op) {
-    case CLADE_OP_conv2d: return convolution(&a->conv2d.y, &a->conv2d.w);
-    case CLADE_OP_conv2d_norm: return convolution(&a->conv2d_norm.y, &a->conv2d_norm.w);
-    case CLADE_OP_conv2d_dx: return convolution(&a->conv2d_dx.dy, &a->conv2d_dx.w);
-    case CLADE_OP_conv2d_dw: return convolution(&a->conv2d_dw.dy, &a->conv2d_dw.dw);
-    /* four results of the convolution to each that is kept */
-    case CLADE_OP_conv2d_maxpool:
-        return 4 * convolution(&a->conv2d_maxpool.y, &a->conv2d_maxpool.w);
-    case CLADE_OP_conv2d_maxpool_dx:
-        return 4 * convolution(&a->conv2d_maxpool_dx.dy, &a->conv2d_maxpool_dx.w);
-    case CLADE_OP_conv2d_maxpool_dw:
-        return 4 * convolution(&a->conv2d_maxpool_dw.dy, &a->conv2d_maxpool_dw.dw);
-    case CLADE_OP_dense: return 2 * count(&a->dense.w) * a->dense.x.dim[0];
-    case CLADE_OP_dense_dx: return 2 * count(&a->dense_dx.w) * a->dense_dx.dy.dim[0];
-    case CLADE_OP_dense_dw: return 2 * count(&a->dense_dw.dw) * a->dense_dw.dy.dim[0];
-    default: return 0;
-    }
 }
 
 /* Every input read once, every output written once, a state both. */
@@ -42,7 +16,7 @@ static double traffic(const clade_call *call)
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &call->args.slot[i];
         clade_slot_kind kind = info->slots[i].kind;
-        bool both = kind == CLADE_SLOT_STATE || kind == CLADE_SLOT_OPTSTATE;
+        bool both = clade_slot_reads(kind) && clade_slot_writes(kind);
         bytes += count(t) * (double)clade_dtype_size(t->dtype) * (both ? 2 : 1);
     }
     return bytes;
@@ -50,7 +24,8 @@ static double traffic(const clade_call *call)
 
 bench_cost clade_bench_call_cost(const clade_call *call)
 {
-    return (bench_cost){operations(call), traffic(call)};
+    const clade_op_impl *impl = clade_op_reference(call->op);
+    return (bench_cost){impl->flops ? impl->flops(&call->args) : 0, traffic(call)};
 }
 
 bench_cost clade_bench_pass_cost(const clade_model *model, clade_pass pass)

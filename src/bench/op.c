@@ -1,4 +1,5 @@
-/* Ops to be timed, each at a size that training uses. Gradient ops take the forward op's shapes. */
+/* Ops to be timed, each on the case of its family that is marked so. Gradient ops take the forward
+ * op's. */
 #include "bench/bench.h"
 
 #include "conform/conform.h"
@@ -6,55 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHAPE(op, ...) [CLADE_OP_##op] = {"training", false, {.op = {__VA_ARGS__}}}
-
-static const clade_case shapes[CLADE_OPS] = {
-    SHAPE(conv2d, .x = F32_4(16, 37, 37, 32), .w = F32_4(3, 3, 32, 64), .b = F32_1(64),
-          .act = CLADE_RELU),
-    SHAPE(conv2d_norm, .x = F32_4(16, 28, 28, 128), .w = F32_4(1, 1, 128, 512), .gamma = F32_1(512),
-          .beta = F32_1(512), .mean = F32_1(512), .var = F32_1(512), .z = F32_4(16, 28, 28, 512),
-          .eps = 1e-3f, .act = CLADE_RELU),
-    SHAPE(conv2d_maxpool, .x = F32_4(16, 149, 149, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
-          .act = CLADE_RELU),
-    SHAPE(dense, .x = F32_2(32, 3136), .w = F32_2(3136, 512), .b = F32_1(512), .act = CLADE_RELU),
-    SHAPE(maxpool2d, .x = F32_4(32, 74, 74, 32), .window = {2, 2}),
-    SHAPE(avgpool2d, .x = F32_4(32, 74, 74, 32), .window = {2, 2}),
-    SHAPE(global_avgpool, .x = F32_4(32, 37, 37, 64)),
-    SHAPE(batchnorm, .x = F32_4(32, 37, 37, 64), .gamma = F32_1(64), .beta = F32_1(64),
-          .running_mean = F32_1(64), .running_var = F32_1(64), .eps = 1e-3f, .momentum = 0.99f),
-    SHAPE(batchnorm_infer, .x = F32_4(32, 37, 37, 64), .gamma = F32_1(64), .beta = F32_1(64),
-          .mean = F32_1(64), .var = F32_1(64), .eps = 1e-3f),
-    SHAPE(lrn, .x = F32_4(32, 27, 27, 96), .size = 5, .k = 1, .alpha = 1e-4f, .beta = 0.75f),
-    SHAPE(activation, .x = F32_4(32, 74, 74, 32), .act = CLADE_RELU),
-    SHAPE(add, .a = F32_4(32, 37, 37, 64), .b = F32_4(32, 37, 37, 64), .alpha = 1, .beta = 1),
-    SHAPE(mul, .a = F32_4(32, 37, 37, 64), .b = F32_4(32, 1, 1, 64)),
-    SHAPE(reduce, .x = F32_4(32, 37, 37, 64), .y = F32_4(1, 1, 1, 64)),
-    SHAPE(fill, .y = F32_1(1 << 21), .value = 1),
-    SHAPE(copy, .x = F32_1(1 << 21), .y = F32_1(1 << 21)),
-    SHAPE(concat, .x = F32_4(32, 37, 37, 32), .y = F32_4(32, 37, 37, 64), .axis = 3, .start = 32),
-    SHAPE(pad, .x = F32_4(32, 37, 37, 64), .pad = {1, 1, 1, 1}),
-    SHAPE(softmax, .x = F32_2(256, 1000)),
-    SHAPE(softmax_xent, .x = F32_2(256, 1000), .label = I32_1(256)),
-    SHAPE(sigmoid_bce, .x = F32_2(1024, 1), .label = I32_1(1024)),
-    SHAPE(mse, .x = F32_2(256, 1000), .target = F32_2(256, 1000)),
-    SHAPE(topk_count, .y = F32_2(256, 1000), .label = I32_1(256), .count = I32_1(1), .k = 1),
-    SHAPE(dropout, .x = F32_2(32, 32768), .rate = 0.5f, .seed = 1),
-    SHAPE(norm_clip, .g = F32_1(1 << 21), .limit = 1),
-    SHAPE(sgd, .w = F32_1(1 << 21), .g = F32_1(1 << 21), .v = F32_1(1 << 21), .lr = 0.01f,
-          .momentum = 0.9f),
-    SHAPE(rmsprop, .w = F32_1(1 << 21), .g = F32_1(1 << 21), .s = F32_1(1 << 21), .lr = 0.001f,
-          .rho = 0.9f, .eps = 1e-7f),
-    SHAPE(adam, .w = F32_1(1 << 21), .g = F32_1(1 << 21), .m = F32_1(1 << 21), .v = F32_1(1 << 21),
-          .lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f),
-    SHAPE(affine_sample, .x = U8_4(32, 300, 300, 3), .matrix = F32_2(32, 8),
-          .y = F32_4(32, 150, 150, 3), .scale = {1 / 255.0f, 1 / 255.0f, 1 / 255.0f}),
-};
-
 /* An op with memory of its own. */
 typedef struct bench_op {
     clade_device *device;
     clade_call call;
     clade_buffer *buffer[conform_slots];
+    char text[CLADE_CALL_TEXT_SIZE];
 } bench_op;
 
 static clade_status run(void *user)
@@ -87,12 +45,33 @@ static clade_status stage(bench_op *o, const conform_problem *problem)
     return status ? status : clade_call_prepare(o->device, &o->call);
 }
 
+/* The case to time an op on: the one that is marked, or the one that moves the most bytes. NULL:
+ * there is none. */
+static const clade_case *case_of(const clade_op_info *info)
+{
+    const clade_op_impl *source = clade_op_reference(clade_case_op(info));
+    const clade_case *best = NULL;
+    double most = -1;
+    for (size_t i = 0; i < source->case_count; i++) {
+        const clade_case *test = &source->cases[i];
+        clade_call call = {.op = info->op};
+        clade_args forward;
+        if (test->kind == CASE_TIMED) return test;
+        if (clade_case_args(info, test, &call.args, &forward)) continue;
+        double bytes = clade_bench_call_cost(&call).bytes;
+        if (bytes > most) {
+            best = test;
+            most = bytes;
+        }
+    }
+    return best;
+}
+
 static clade_status add_op(clade_bench *bench, clade_op op)
 {
     const clade_op_info *info = clade_op_describe(op);
-    const clade_case *shape = &shapes[clade_case_op(info)];
-    if (!shape->name)
-        return clade_fail(CLADE_EUNSUPPORTED, "%s: there is no size to time it at", info->name);
+    const clade_case *shape = case_of(info);
+    if (!shape) return clade_fail(CLADE_EUNSUPPORTED, "%s: it has no case to time", info->name);
     conform_problem *problem = NULL;
     bench_op *o = calloc(1, sizeof *o);
     if (!o) return clade_fail(CLADE_ENOMEM, "out of memory for a benchmark");
@@ -111,6 +90,7 @@ static clade_status add_op(clade_bench *bench, clade_op op)
                               .destroy = destroy,
                               .less = -1,
                               .result = {.name = info->name,
+                                         .call = clade_call_text(op, &o->call.args, o->text),
                                          .part = CLADE_BENCH_OP,
                                          .support = clade_device_support(bench->device, op),
                                          .flops = cost.flops,

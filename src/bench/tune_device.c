@@ -168,8 +168,9 @@ static clade_status add_call(tuner *t, const char *algorithms, const char *text)
     clade_call call;
     clade_status status = clade_call_parse(text, &call);
     if (status) return status;
+    const uint64_t key = clade_call_hash(call.op, &call.args);
     for (size_t i = 0; i < t->count; i++)
-        if (!strcmp(t->call[i].text, text)) return CLADE_OK;
+        if (clade_call_hash(t->call[i].call.op, &t->call[i].call.args) == key) return CLADE_OK;
     wanted *grown = realloc(t->call, (t->count + 1) * sizeof *grown);
     char *copy = clade_string_join(text, "");
     if (grown) t->call = grown;

@@ -4,12 +4,14 @@
 
 #include "conform/conform.h"
 
-/* An op and the names of its slots' variables (NULL: absent). A variable that no earlier step
- * writes is a leaf: its shape is in `args`, its data are drawn from its slot's domain. */
+/* An op, the names of its slots' variables (NULL: absent), and the words of its call. A variable
+ * that no earlier step writes is a leaf: its shape is in `text`, its data are drawn from its slot's
+ * domain.
+ */
 typedef struct chain_step {
     clade_op op;
     const char *slot[conform_slots];
-    clade_args args;
+    const char *text;
 } chain_step;
 
 /* The steps forward; then, from the last to the first, their gradients; then `after`: optimizer

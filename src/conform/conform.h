@@ -68,14 +68,6 @@ typedef struct conform_problem {
     bool planted[conform_slots];
 } conform_problem;
 
-static inline bool clade_slot_writes(clade_slot_kind kind)
-{
-    return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT;
-}
-static inline bool clade_slot_accumulates(clade_slot_kind kind)
-{
-    return kind == CLADE_SLOT_GRAD || kind == CLADE_SLOT_OPTGRAD;
-}
 /* The op that lists the cases: itself, or the forward op of a gradient. */
 static inline clade_op clade_case_op(const clade_op_info *info)
 {
@@ -90,8 +82,8 @@ int clade_param_find(const clade_op_info *info, const char *name);
 /* Where a parameter's value lies in arguments. */
 void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name);
 
-/* The arguments of `info` on a case: its own, or for a gradient op those that the naming rule of
- * ops.def gives from the forward op's (`forward` gets them, an activation that the gradient
+/* The arguments of `info` on a case: what its text says, or for a gradient op those that the naming
+ * rule of ops.def gives from the forward op's (`forward` gets them, an activation that the gradient
  * has no way to know of made linear). Optional outputs are present. */
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward);
@@ -165,10 +157,13 @@ typedef struct conform_device {
     bool products; /* opened for another way to multiply matrices: only what does that is run */
 } conform_device;
 
-enum { conform_devices = 5, conform_command_size = 768 };
+enum { conform_devices = 5, conform_command_size = 1024 + CLADE_CALL_TEXT_SIZE };
 
 typedef struct conform_run {
     const clade_conform_options *options;
+    clade_case typed; /* the call that --case gives; no text where it gives a pattern */
+    clade_op typed_op;
+    char typed_text[CLADE_CALL_TEXT_SIZE];
     clade_conform_sink sink;
     void *user;
     clade_conform_summary *summary;
@@ -181,6 +176,11 @@ typedef struct conform_run {
 bool clade_conform_fits(const char *pattern, const char *name);
 /* Does --op choose this op? */
 bool clade_conform_chosen(const conform_run *run, const clade_op_info *info);
+/* A case's call as text. */
+const char *clade_conform_call(const clade_op_info *info, const clade_case *test,
+                               char text[CLADE_CALL_TEXT_SIZE]);
+/* The next of an op's cases that --case and --quick choose, from number *i on, or NULL. */
+const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i);
 /* What is judged next on the device: tells the options' `begins`. Returns clade_clock. */
 double clade_conform_begin(const conform_run *run, const clade_conform_result *result);
 /* Counts a result, adds the command that repeats it to a failure, and hands it on. */

@@ -243,7 +243,7 @@ static clade_status check_slot(conform_run *run, const grad_case *c, const clade
 {
     const clade_tensor *t = &c->problem->args.slot[slot];
     const double *g = c->blocks[slot];
-    size_t n = clade_tensor_count(t), most = test->full ? 4 : 16;
+    size_t n = clade_tensor_count(t), most = test->kind == CASE_FULL ? 4 : 16;
     int x = clade_slot_gradient_of(c->f.info, c->info->slots[slot].name);
     double *start = malloc((n + 1) * sizeof *start), *v = malloc((n + 1) * sizeof *v);
     if (!start || !v) {
@@ -286,7 +286,7 @@ clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *
     clade_status status = CLADE_OK;
     for (int data = CONFORM_RANDOM; !status && data >= CONFORM_INTEGERS; data--) {
         grad_case c = {0};
-        if (data == CONFORM_INTEGERS && test->full) break;
+        if (data == CONFORM_INTEGERS && test->kind == CASE_FULL) break;
         status = prepare(run, info, test, (conform_data)data, &c);
         for (size_t i = 0; !status && i < info->slot_count; i++) {
             if (!clade_slot_accumulates(info->slots[i].kind) || !c.blocks[i]) continue;
@@ -306,9 +306,11 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
 {
     double begun = clade_clock();
     conform_failure failure = {0};
+    char text[CLADE_CALL_TEXT_SIZE];
     clade_conform_result result = {.mode = CLADE_CONFORM_GRAD,
                                    .op = info->name,
                                    .case_name = test->name,
+                                   .call = clade_conform_call(info, test, text),
                                    .check = "",
                                    .text = ""};
     clade_status status = clade_conform_differentiate(run, info, test, &result, &failure);
@@ -322,13 +324,9 @@ clade_status clade_conform_grad(conform_run *run)
     for (int op = 0; !status && op < CLADE_OPS; op++) {
         const clade_op_info *info = clade_op_describe((clade_op)op);
         if (info->forward == CLADE_OP_none || !clade_conform_chosen(run, info)) continue;
-        const clade_op_impl *source = clade_op_reference(info->forward);
-        for (size_t i = 0; !status && i < source->case_count; i++) {
-            const clade_case *test = &source->cases[i];
-            if (run->options->quick && test->full) continue;
-            if (!clade_conform_fits(run->options->case_name, test->name)) continue;
+        const clade_case *test;
+        for (size_t i = 0; !status && (test = clade_conform_case(run, info, &i));)
             status = judge_case(run, info, test);
-        }
     }
     return status;
 }

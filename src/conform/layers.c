@@ -9,6 +9,7 @@
 #include "conform/chain.h"
 
 #include "base/random.h"
+#include "op/call_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,8 @@ static clade_status add_variable(tape *t, const char *name, const clade_tensor *
     clade_conform_draw(info, args, (size_t)slot, domain, key, CONFORM_RANDOM, false, t->seed,
                        v->initial);
     /* weights as initialisers make them, so that signals keep their size along the chain */
-    if (domain == CLADE_DOMAIN_NORMAL && shape->dtype == CLADE_F32 && name[0] == 'w') {
+    if (domain == CLADE_DOMAIN_NORMAL && shape->dtype == CLADE_F32 && shape->rank > 1 &&
+        clade_slot_is_weight(info->slots[slot].kind)) {
         float scale = sqrtf((float)shape->dim[shape->rank - 1] / (float)v->count);
         for (size_t i = 0; i < v->count; i++) v->initial[i] *= scale;
     }
@@ -85,27 +87,29 @@ static clade_status add_forward(tape *t, const chain_step *step)
     if (t->call_count == most_calls)
         return clade_fail(CLADE_EINVAL, "%s: more than %d calls", t->source->name, most_calls);
     tape_call *c = &t->calls[t->call_count++];
-    *c = (tape_call){.info = info, .args = step->args};
-    for (size_t i = 0; i < info->slot_count; i++) {
+    *c = (tape_call){.info = info};
+    clade_status status = clade_args_parse(step->op, step->text, &c->args);
+    for (size_t i = 0; !status && i < info->slot_count; i++) {
         const char *name = step->slot[i];
         c->slot[i] = name ? find_variable(t, name) : -1;
         if (c->slot[i] >= 0) c->args.slot[i] = t->variables[c->slot[i]].shape;
-        if (name && info->slots[i].kind == CLADE_SLOT_OPTOUT && c->slot[i] < 0)
+        if (name && clade_slot_is_result(info->slots[i].kind) &&
+            clade_slot_is_optional(info->slots[i].kind) && c->slot[i] < 0)
             c->args.slot[i] = (clade_tensor){0};
     }
-    clade_status status = clade_op_shape(step->op, &c->args);
+    if (!status) status = clade_op_shape(step->op, &c->args);
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         clade_tensor *shape = &c->args.slot[i];
         clade_slot_kind kind = info->slots[i].kind;
         if (!step->slot[i] || c->slot[i] >= 0) continue;
-        if (kind == CLADE_SLOT_OPTOUT) { /* a maximum's index: as its values */
+        if (clade_slot_is_result(kind) &&
+            clade_slot_is_optional(kind)) { /* a maximum's index: as its values */
             *shape = c->args.slot[i - 1];
             shape->dtype = (clade_dtype)info->slots[i].dtype;
         }
-        bool leaf = kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT || kind == CLADE_SLOT_STATE ||
-                    kind == CLADE_SLOT_OPTSTATE;
-        status = add_variable(t, step->slot[i], shape, info, &c->args, leaf ? (int)i : -1,
-                              (clade_domain)impl->domain[i], &c->slot[i]);
+        status = add_variable(t, step->slot[i], shape, info, &c->args,
+                              clade_slot_reads(kind) ? (int)i : -1, (clade_domain)impl->domain[i],
+                              &c->slot[i]);
     }
     return clade_context(status, "chain %s", t->source->name);
 }
@@ -142,7 +146,7 @@ static clade_status wire_gradient(tape *t, const tape_call *forward, tape_call *
     return CLADE_OK;
 }
 
-/* copy has no gradient op of its own: it is its own, the other way. */
+/* The op without a gradient op, copy, is its own, the other way. */
 static clade_status add_copy_back(tape *t, const tape_call *forward)
 {
     tape_call *c = &t->calls[t->call_count++];
@@ -160,10 +164,11 @@ static clade_status add_copy_back(tape *t, const tape_call *forward)
 static clade_status add_backward(tape *t, const tape_call *forward)
 {
     clade_status status = CLADE_OK;
-    if (forward->info->op == CLADE_OP_copy) return add_copy_back(t, forward);
+    bool found = false;
     for (int op = 0; !status && op < CLADE_OPS; op++) {
         const clade_op_info *info = clade_op_describe((clade_op)op);
         if (info->forward != forward->info->op) continue;
+        found = true;
         if (t->call_count == most_calls)
             return clade_fail(CLADE_EINVAL, "%s: more than %d calls", t->source->name, most_calls);
         tape_call *c = &t->calls[t->call_count++];
@@ -181,6 +186,7 @@ static clade_status add_backward(tape *t, const tape_call *forward)
         }
         if (!status) status = clade_op_shape(info->op, &c->args);
     }
+    if (!found) status = add_copy_back(t, forward);
     return clade_context(status, "chain %s", t->source->name);
 }
 

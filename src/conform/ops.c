@@ -40,9 +40,10 @@ static clade_status judge_absent(const conform_problem *problem, const conform_d
         outputs += problem->initial[i] && clade_slot_writes(info->slots[i].kind);
     for (size_t i = 0; !status && !failure->check && i < info->slot_count; i++) {
         clade_slot_kind kind = info->slots[i].kind;
-        bool output = kind == CLADE_SLOT_OPTOUT || kind == CLADE_SLOT_OPTGRAD;
-        bool input = kind == CLADE_SLOT_OPT && info->forward != CLADE_OP_none;
-        if (!problem->initial[i] || (!output && !input) || (output && outputs < 2)) continue;
+        bool output = !clade_slot_reads(kind), input = !clade_slot_writes(kind);
+        if (!problem->initial[i] || !clade_slot_is_optional(kind) ||
+            (output ? outputs < 2 : !input || info->forward == CLADE_OP_none))
+            continue;
         clade_args attempt = problem->args;
         attempt.slot[i] = (clade_tensor){0};
         if (clade_op_shape(info->op, &attempt)) continue;
@@ -89,14 +90,6 @@ static clade_status judge_other(const conform_problem *problem, const conform_de
     return status;
 }
 
-/* Does the op multiply matrices, so that a library might do it? */
-static bool multiplies(const clade_op_info *info)
-{
-    clade_op op = clade_case_op(info);
-    return op == CLADE_OP_dense || op == CLADE_OP_conv2d || op == CLADE_OP_conv2d_norm ||
-           op == CLADE_OP_conv2d_maxpool;
-}
-
 /* All that is asked of a device on one problem. */
 static clade_status judge_problem(conform_run *run, const conform_problem *problem, int accumulate,
                                   conform_tally *tally, conform_failure *failure)
@@ -112,7 +105,7 @@ static clade_status judge_problem(conform_run *run, const conform_problem *probl
     if (!status && !failure->check)
         status = stage_and_compare(problem, on, &apart, bits, NULL, NULL, NULL, tally, failure);
     for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
-        if (!run->devices[i].products || multiplies(problem->info))
+        if (!run->devices[i].products || (problem->info->flags & CLADE_OP_PRODUCT))
             status = judge_other(problem, &run->devices[i], bits, got, tally, failure);
     if (!status && !failure->check) status = judge_absent(problem, on, bits, tally, failure);
     if (!status && !failure->check && !accumulate && (problem->info->flags & CLADE_OP_INPLACE))
@@ -147,10 +140,12 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
                                int accumulate)
 {
     conform_failure failure = {0};
+    char text[CLADE_CALL_TEXT_SIZE];
     clade_conform_result result = {
         .mode = CLADE_CONFORM_OPS,
         .op = info->name,
         .case_name = test->name,
+        .call = clade_conform_call(info, test, text),
         .accumulate = accumulate,
         .support = clade_device_support(run->devices[0].device, info->op),
         .check = "",
@@ -180,10 +175,8 @@ clade_status clade_conform_ops(conform_run *run)
             status = clade_conform_give(run, &none);
         }
         bool accumulates = clade_param_find(info, "accumulate") >= 0;
-        for (size_t i = 0; !status && i < source->case_count; i++) {
-            const clade_case *test = &source->cases[i];
-            if (run->options->quick && test->full) continue;
-            if (!clade_conform_fits(run->options->case_name, test->name)) continue;
+        const clade_case *test;
+        for (size_t i = 0; !status && (test = clade_conform_case(run, info, &i));) {
             if (pass != CLADE_CONFORM_ACCUMULATE) status = judge_case(run, info, test, 0);
             if (!status && accumulates && pass != CLADE_CONFORM_OVERWRITE)
                 status = judge_case(run, info, test, 1);

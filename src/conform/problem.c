@@ -1,6 +1,8 @@
 /* Problems: an op's arguments on a case, its data, and what reference and oracle make of them. */
 #include "conform/conform.h"
 
+#include "op/call_text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +42,9 @@ static clade_status complete_shapes(const clade_op_info *info, clade_args *args)
     const clade_tensor *first = NULL;
     for (size_t i = 0; i < info->slot_count; i++) {
         clade_tensor *t = &args->slot[i];
-        if (!first && info->slots[i].kind == CLADE_SLOT_OUT) first = t;
-        if (info->slots[i].kind != CLADE_SLOT_OPTOUT || clade_tensor_present(t) || !first) continue;
+        if (!clade_slot_is_result(info->slots[i].kind)) continue;
+        if (!first && !clade_slot_is_optional(info->slots[i].kind)) first = t;
+        if (clade_tensor_present(t) || !first) continue;
         clade_args attempt = *args;
         attempt.slot[i] = *first;
         attempt.slot[i].dtype = (clade_dtype)info->slots[i].dtype;
@@ -68,13 +71,16 @@ static bool reads_output(const clade_op_info *info, const clade_op_info *forward
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward)
 {
-    *args = test->args;
-    if (info->forward == CLADE_OP_none) return complete_shapes(info, args);
+    if (info->forward == CLADE_OP_none) {
+        clade_status status = clade_args_parse(info->op, test->text, args);
+        return status ? status : complete_shapes(info, args);
+    }
     const clade_op_info *f = clade_op_describe(info->forward);
-    *forward = test->args;
+    clade_status status = clade_args_parse(f->op, test->text, forward);
+    if (status) return status;
     int32_t *act = clade_param_of(f, forward, "act");
     if (act && clade_param_find(info, "act") < 0 && !reads_output(info, f)) *act = CLADE_LINEAR;
-    clade_status status = complete_shapes(f, forward);
+    status = complete_shapes(f, forward);
     if (status) return status;
     memset(args, 0, sizeof *args);
     for (size_t i = 0; i < info->slot_count; i++) {
@@ -181,8 +187,6 @@ clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
 
 /* ---- data ---- */
 
-static bool power_of_two(int64_t v) { return v > 0 && !(v & (v - 1)); }
-
 /* Are all float parameters multiples of 1/16? */
 static bool dyadic_params(const clade_op_info *info, clade_args *args)
 {
@@ -201,37 +205,17 @@ static bool transforms(const clade_op_info *info, const clade_args *args)
     return impl->transforms && impl->transforms(args);
 }
 
-/* Does an op only add, multiply, compare and move, so that small integers stay exact? */
+/* Do small integers stay exact in this call? */
 static bool integers_exact(const clade_op_info *info, clade_args *args)
 {
-    static const char *const families[] = {"conv",   "dense",       "pool",
-                                           "reduce", "elementwise", "copy"};
-    bool known = false;
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        known = known || !strcmp(info->family, families[i]);
-    if (!known || !dyadic_params(info, args) || transforms(info, args)) return false;
-    const int32_t *act = clade_param_of(info, args, "act");
-    if (act && *act != CLADE_LINEAR && *act != CLADE_RELU && *act != CLADE_LEAKY_RELU &&
-        *act != CLADE_RELU6)
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    if (!(info->flags & CLADE_OP_INTEGER) || !dyadic_params(info, args) || transforms(info, args) ||
+        (impl->inexact && impl->inexact(args)))
         return false;
-    const int32_t *mean = clade_param_of(info, args, "mean");
-    if (mean && *mean) return false;
-    switch (clade_case_op(info)) {
-    case CLADE_OP_conv2d_norm: return false; /* takes a root */
-    case CLADE_OP_avgpool2d: {
-        const int32_t *window = clade_param_of(info, args, "window");
-        const int32_t *pad = clade_param_of(info, args, "pad");
-        const int32_t *count_pad = clade_param_of(info, args, "count_pad");
-        bool padded = pad[0] || pad[1] || pad[2] || pad[3];
-        return power_of_two((int64_t)window[0] * window[1]) && (*count_pad || !padded);
-    }
-    case CLADE_OP_global_avgpool: {
-        int x = clade_slot_find(info, "x");
-        const int32_t *dim = args->slot[x < 0 ? clade_slot_find(info, "dx") : x].dim;
-        return power_of_two((int64_t)dim[1] * dim[2]);
-    }
-    default: return true;
-    }
+    const clade_act *act = clade_param_of(info, args, "act");
+    if (!act) return true;
+    clade_activation_size size = clade_activation_describe(*act)->size;
+    return size == CLADE_ACTIVATION_EXACT || size == CLADE_ACTIVATION_SCALED;
 }
 
 /* Is there a slot that special values can be planted in? */
@@ -239,14 +223,14 @@ static bool can_plant(const clade_op_info *info, size_t slot, clade_domain domai
                       const clade_args *args)
 {
     clade_slot_kind kind = info->slots[slot].kind;
-    return (kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT) && domain == CLADE_DOMAIN_NORMAL &&
+    return !clade_slot_writes(kind) && domain == CLADE_DOMAIN_NORMAL &&
            args->slot[slot].dtype == CLADE_F32;
 }
 
 bool clade_problem_wanted(const clade_op_info *info, const clade_case *test, conform_data data)
 {
     if (data == CONFORM_RANDOM) return true;
-    if (data == CONFORM_SPECIAL && test->full) return false;
+    if (data == CONFORM_SPECIAL && test->kind == CASE_FULL) return false;
     clade_args args, forward;
     if (clade_case_args(info, test, &args, &forward)) return false;
     if (data == CONFORM_INTEGERS) return integers_exact(info, &args);
@@ -286,14 +270,11 @@ static clade_status draw_own(conform_problem *problem)
     bool planted = problem->data != CONFORM_SPECIAL;
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &problem->args.slot[i];
-        clade_slot_kind kind = info->slots[i].kind;
         clade_domain domain = (clade_domain)impl->domain[i];
         if (!clade_tensor_present(t)) continue;
         clade_status status = allocate(problem, i, &problem->initial[i]);
         if (status) return status;
-        bool reads = kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT || kind == CLADE_SLOT_STATE ||
-                     kind == CLADE_SLOT_OPTSTATE;
-        if (!reads) {
+        if (!clade_slot_reads(info->slots[i].kind)) {
             clade_conform_prefill(t, problem->initial[i]);
             continue;
         }

@@ -1,5 +1,6 @@
 /* Results: which are wanted, the command that repeats one, counting them and handing them on. */
 #include "conform/conform.h"
+#include "op/call_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +29,27 @@ bool clade_conform_chosen(const conform_run *run, const clade_op_info *info)
     return clade_conform_fits(pattern, info->name) || !strcmp(pattern, info->family);
 }
 
+const char *clade_conform_call(const clade_op_info *info, const clade_case *test,
+                               char text[CLADE_CALL_TEXT_SIZE])
+{
+    clade_args args, forward;
+    return clade_case_args(info, test, &args, &forward) ? ""
+                                                        : clade_call_text(info->op, &args, text);
+}
+
+const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i)
+{
+    const clade_op_impl *source = clade_op_reference(clade_case_op(info));
+    if (run->typed.text)
+        return clade_case_op(info) == run->typed_op && !(*i)++ ? &run->typed : NULL;
+    while (*i < source->case_count) {
+        const clade_case *test = &source->cases[(*i)++];
+        if (test->kind == CASE_TIMED || (test->kind == CASE_FULL && run->options->quick)) continue;
+        if (clade_conform_fits(run->options->case_name, test->name)) return test;
+    }
+    return NULL;
+}
+
 void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
                            size_t size)
 {
@@ -42,6 +64,7 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
                        : result->mode == CLADE_CONFORM_NETS    ? "nets"
                        : result->mode == CLADE_CONFORM_SUPPORT ? "support"
                                                                : "ops";
+    const char *quote = strchr(result->case_name, ' ') ? "'" : "";
     int n = snprintf(text, size, "clade conform");
     if (o->plugin) n += snprintf(text + n, size - (size_t)n, " --plugin %.256s", o->plugin);
     if (run->device_count && !o->plugin)
@@ -53,7 +76,8 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
     else
         n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode, result->op);
     if (result->case_name[0])
-        n += snprintf(text + n, size - (size_t)n, " --case %s", result->case_name);
+        n +=
+            snprintf(text + n, size - (size_t)n, " --case %s%s%s", quote, result->case_name, quote);
     if (result->mode == CLADE_CONFORM_OPS)
         n += snprintf(text + n, size - (size_t)n, " --accumulate %d", result->accumulate);
     snprintf(text + n, size - (size_t)n, " --math %s --seed %" PRIu64 "%s",
@@ -85,6 +109,7 @@ clade_status clade_conform_give(conform_run *run, const clade_conform_result *re
         clade_conform_command(run, result, command, sizeof command);
     clade_conform_result given = *result;
     given.reproduce = command;
+    if (!given.call) given.call = "";
     return run->sink ? run->sink(run->user, &given) : CLADE_OK;
 }
 

@@ -1,10 +1,36 @@
 /* A run: opening the device with different options, and the modes in turn. */
 #include "conform/chain.h"
 
+#include "op/call_text.h"
+
 #include <clade/train.h>
 
 #include <stdio.h>
 #include <string.h>
+
+/* --case may be a call, which has words with "=": a case that is not in any list. */
+static clade_status take_typed_case(conform_run *run)
+{
+    const char *text = run->options->case_name, *words;
+    clade_args args, forward;
+    if (!text || !strchr(text, '=')) return CLADE_OK;
+    clade_status status = clade_call_split(text, &run->typed_op, &words);
+    if (status) return status;
+    const clade_op_info *info = clade_op_describe(run->typed_op);
+    if (info->forward != CLADE_OP_none) {
+        const char *f = clade_op_describe(info->forward)->name;
+        return clade_fail(CLADE_EINVAL,
+                          "%s takes the cases of %s: give a call of that, and '--op %s'",
+                          info->name, f, info->name);
+    }
+    status = clade_args_parse(run->typed_op, words, &args);
+    if (status) return status;
+    /* in the usual order, so that the data do not depend on how it was typed */
+    clade_call_text(run->typed_op, &args, run->typed_text);
+    run->typed = (clade_case){
+        .kind = CASE_QUICK, .name = run->typed_text, .text = run->typed_text + strlen(info->name)};
+    return clade_case_args(info, &run->typed, &args, &forward);
+}
 
 static clade_status open_device(conform_run *run, int threads, uint32_t group_size,
                                 const char *algorithm, const char *check, const char *how)
@@ -125,6 +151,7 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
     bool needs_device = modes & ~(unsigned)(CLADE_CONFORM_GRAD | CLADE_CONFORM_SELF_TEST);
     clade_status status = check_choice(&run);
+    if (!status) status = take_typed_case(&run);
     if (!status && needs_device) status = open_devices(&run, modes);
     if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
     if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);

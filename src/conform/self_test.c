@@ -18,10 +18,10 @@ static clade_status judge_op(conform_run *run, const clade_op_info *info, outcom
     const clade_op_impl *source = clade_op_reference(clade_case_op(info));
     bool accumulates = clade_param_find(info, "accumulate") >= 0;
     clade_status status = CLADE_OK;
-    for (int full = 0; full < (run->fault ? 2 : 1); full++)
+    for (int kind = CASE_QUICK; kind <= (run->fault ? CASE_FULL : CASE_QUICK); kind++)
         for (size_t i = 0; !status && !o->failure.check && i < source->case_count; i++) {
             const clade_case *test = &source->cases[i];
-            if (test->full != full) continue;
+            if ((int)test->kind != kind) continue;
             for (int accumulate = 0; !status && !o->failure.check && accumulate <= accumulates;
                  accumulate++) {
                 clade_conform_result unused = {0};
@@ -40,7 +40,7 @@ static clade_status judge_gradients(conform_run *run, const clade_op_info *info,
     for (size_t i = 0; !status && !o->failure.check && i < source->case_count; i++) {
         const clade_case *test = &source->cases[i];
         clade_conform_result unused = {0};
-        if (test->full) continue;
+        if (test->kind != CASE_QUICK) continue;
         status = clade_conform_differentiate(run, info, test, &unused, &o->failure);
         snprintf(o->where, sizeof o->where, "%.60s", test->name);
         o->cases++;

@@ -4,20 +4,7 @@
 #include "../../kernels/activation.clh"
 enum { grain = 16384 };
 
-/* A loop in which the activation is a constant, so that it vectorises. */
-#define FOR_EACH_ACT(LOOP)                                                                         \
-    switch (a->act) {                                                                              \
-    case ACT_RELU: LOOP(ACT_RELU); break;                                                          \
-    case ACT_LEAKY_RELU: LOOP(ACT_LEAKY_RELU); break;                                              \
-    case ACT_RELU6: LOOP(ACT_RELU6); break;                                                        \
-    case ACT_SIGMOID: LOOP(ACT_SIGMOID); break;                                                    \
-    case ACT_TANH: LOOP(ACT_TANH); break;                                                          \
-    case ACT_HARD_SIGMOID: LOOP(ACT_HARD_SIGMOID); break;                                          \
-    case ACT_SILU: LOOP(ACT_SILU); break;                                                          \
-    case ACT_HARD_SWISH: LOOP(ACT_HARD_SWISH); break;                                              \
-    case ACT_GELU: LOOP(ACT_GELU); break;                                                          \
-    default: LOOP(ACT_LINEAR); break;                                                              \
-    }
+/* In each loop below the activation is a constant, so that it vectorises. */
 
 static void forward(const void *user, size_t first, size_t end)
 {
@@ -25,10 +12,15 @@ static void forward(const void *user, size_t first, size_t end)
     const float *x = clade_tensor_host(&a->x);
     float *y = clade_tensor_host(&a->y);
     const float alpha = a->alpha;
-#define LOOP(act)                                                                                  \
-    for (size_t i = first; i < end; i++) y[i] = act_forward(act, alpha, x[i])
-    FOR_EACH_ACT(LOOP)
-#undef LOOP
+    /* clang-format off */
+    switch (a->act) {
+#define CLADE_ACTIVATION(ID, name, size, derivative, alpha_, slope, onnx, doc)                      \
+    case ACT_##ID:                                                                                  \
+        for (size_t i = first; i < end; i++) y[i] = act_forward(ACT_##ID, alpha, x[i]);             \
+        break;
+#include <clade/activations.def>
+    }
+    /* clang-format on */
 }
 
 static void backward(const void *user, size_t first, size_t end)
@@ -38,13 +30,20 @@ static void backward(const void *user, size_t first, size_t end)
     const float *dy = clade_tensor_host(&a->dy);
     float *dx = clade_tensor_host(&a->dx);
     const float alpha = a->alpha;
-#define LOOP(act)                                                                                  \
-    if (a->accumulate)                                                                             \
-        for (size_t i = first; i < end; i++) dx[i] += act_backward(act, alpha, s[i], dy[i]);       \
-    else                                                                                           \
-        for (size_t i = first; i < end; i++) dx[i] = act_backward(act, alpha, s[i], dy[i])
-    FOR_EACH_ACT(LOOP)
-#undef LOOP
+    /* clang-format off */
+    switch (a->act) {
+#define CLADE_ACTIVATION(ID, name, size, derivative, alpha_, slope, onnx, doc)                      \
+    case ACT_##ID:                                                                                  \
+        if (a->accumulate)                                                                          \
+            for (size_t i = first; i < end; i++)                                                    \
+                dx[i] += act_backward(ACT_##ID, alpha, s[i], dy[i]);                                \
+        else                                                                                        \
+            for (size_t i = first; i < end; i++)                                                    \
+                dx[i] = act_backward(ACT_##ID, alpha, s[i], dy[i]);                                 \
+        break;
+#include <clade/activations.def>
+    }
+    /* clang-format on */
 }
 
 static clade_status activation(void *context, const clade_activation_args *a, void *workspace)

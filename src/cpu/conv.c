@@ -115,7 +115,7 @@ static void conv_row(const conv_job *job, const conv_band *band, int32_t j, sour
     }
     int64_t from = band->b0 * job->lanes;
     int64_t to = band->b1 < job->blocks ? band->b1 * job->lanes : out_channels;
-    for (int32_t p = 0; job->epilogue.act > ACT_RELU6 && p < count; p++)
+    for (int32_t p = 0; conv_epilogue_leaves(job->epilogue.act) && p < count; p++)
         conv_epilogue_rest(job->epilogue.act, job->epilogue.alpha, out + p * t[0].y_step + from,
                            to - from);
 }

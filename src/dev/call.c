@@ -13,8 +13,6 @@ char clade_device_support(const clade_device *device, clade_op op)
     return has_op(device, op) ? 'n' : device->table.host ? 'r' : 'h';
 }
 
-static bool writes(clade_slot_kind kind) { return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT; }
-
 /* Do two tensors share bytes? */
 static bool overlap(const clade_tensor *a, const clade_tensor *b)
 {
@@ -43,7 +41,8 @@ static clade_status check_memory(const clade_device *device, const clade_op_info
                               (unsigned long long)t->offset, (unsigned long long)room);
         for (size_t j = 0; j < i; j++) {
             const clade_tensor *u = &args->slot[j];
-            bool wi = writes(info->slots[i].kind), wj = writes(info->slots[j].kind);
+            bool wi = clade_slot_writes(info->slots[i].kind),
+                 wj = clade_slot_writes(info->slots[j].kind);
             if (!clade_tensor_present(u) || (!wi && !wj) || !overlap(t, u)) continue;
             bool same = t->offset == u->offset && t->dtype == u->dtype &&
                         clade_tensor_count(t) == n && clade_tensor_count(u) == n;
@@ -127,7 +126,7 @@ static clade_status run_through_host(clade_device *device, const clade_op_info *
     }
     if (!status) clade_op_reference(info->op)->run(&copy);
     for (size_t i = 0; !status && i < info->slot_count; i++)
-        if (block[i] && writes(info->slots[i].kind))
+        if (block[i] && clade_slot_writes(info->slots[i].kind))
             status = clade_tensor_write(&args->slot[i], block[i]);
     for (size_t i = 0; i < info->slot_count; i++) free(block[i]);
     return status;

@@ -182,8 +182,6 @@ void clade_build_destroy(clade_build *build)
 
 static bool is_value(const clade_tensor *t) { return clade_tensor_present(t) && !t->buffer; }
 
-static bool writes(clade_slot_kind kind) { return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT; }
-
 static bool same_shape(const clade_tensor *a, const clade_tensor *b)
 {
     if (a->rank != b->rank || a->dtype != b->dtype) return false;
@@ -226,7 +224,7 @@ static bool may_replace(const clade_call *call, int64_t moment, const clade_tens
     for (size_t s = 0; s < info->slot_count; s++) {
         const clade_tensor *t = &call->args.slot[s];
         if (!is_value(t) || l->root[t->offset] != root) continue;
-        if (writes(info->slots[s].kind) || !same_shape(t, y)) return false;
+        if (clade_slot_writes(info->slots[s].kind) || !same_shape(t, y)) return false;
     }
     return true;
 }
@@ -239,12 +237,12 @@ static void share_in_place(const clade_build *build, live_ranges *l)
         const clade_op_info *info = clade_op_describe(call->op);
         for (size_t s = 0; (info->flags & CLADE_OP_INPLACE) && s < info->slot_count; s++) {
             const clade_tensor *y = &call->args.slot[s];
-            if (!is_value(y) || !writes(info->slots[s].kind)) continue;
+            if (!is_value(y) || !clade_slot_writes(info->slots[s].kind)) continue;
             if (l->root[y->offset] != y->offset || l->block[y->offset].first != (int64_t)c)
                 continue;
             for (size_t i = 0; i < info->slot_count; i++) {
                 const clade_tensor *x = &call->args.slot[i];
-                if (!is_value(x) || writes(info->slots[i].kind)) continue;
+                if (!is_value(x) || clade_slot_writes(info->slots[i].kind)) continue;
                 if (!may_replace(call, (int64_t)c, x, y, l)) continue;
                 size_t root = l->root[x->offset];
                 l->root[y->offset] = root;

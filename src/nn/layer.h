@@ -88,8 +88,6 @@ clade_layer clade_layer_complete(const clade_layer *layer);
 /* What the output went through last: "relu", "softmax", …; "linear": nothing. */
 const char *clade_layer_last_activation(const clade_layer *layer);
 
-#define CLADE_LEAKY_SLOPE 0.3F /* leaky_relu's in Keras */
-
 /* A field: member of `settings`, type, key, then .alias = …, .about = …. */
 #define CLADE_FIELD(settings, member, kind, word, ...)                                             \
     {                                                                                              \
@@ -100,7 +98,7 @@ const char *clade_layer_last_activation(const clade_layer *layer);
     CLADE_FIELD(settings, activation, ACTIVATION, "activation", .more = softmax_at,                \
                 .otherwise = "linear", .about = "what the output goes through")
 #define CLADE_ALPHA_FIELD(settings)                                                                \
-    CLADE_FIELD(settings, alpha, REAL, "alpha", .standard = CLADE_LEAKY_SLOPE,                     \
+    CLADE_FIELD(settings, alpha, REAL, "alpha", .otherwise = "the activation's own",               \
                 .about = "slope of leaky_relu below 0")
 #define CLADE_BIAS_FIELD(settings)                                                                 \
     CLADE_FIELD(settings, no_bias, OFF, "use_bias",                                                \
@@ -141,10 +139,10 @@ clade_status clade_window_set_pad(clade_window *window, clade_padding padding,
 clade_window clade_conv_window(const clade_graph *graph, const clade_node *node);
 clade_window clade_pool_window(const clade_graph *graph, const clade_node *node);
 
-/* The slope to give to ops: Keras' 0.3 where none is said. */
+/* The alpha to give to ops: the activation's own where none is said. */
 static inline float clade_activation_alpha(clade_activation activation, float alpha)
 {
-    return activation == CLADE_LEAKY_RELU && alpha == 0 ? CLADE_LEAKY_SLOPE : alpha;
+    return alpha == 0 ? clade_activation_describe((int32_t)activation)->alpha : alpha;
 }
 
 /* Does a batchnorm layer take the batch's own statistics in this pass? */

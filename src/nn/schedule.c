@@ -6,8 +6,10 @@
 /* The parameter in which a call wants the number of the training step, or NULL. */
 static uint32_t *step_of(clade_call *call)
 {
-    if (call->op == CLADE_OP_dropout) return &call->args.dropout.step;
-    if (call->op == CLADE_OP_dropout_dx) return &call->args.dropout_dx.step;
+    const clade_op_info *info = clade_op_describe(call->op);
+    for (size_t i = 0; i < info->param_count; i++)
+        if (info->params[i].per_run && info->params[i].type == CLADE_PARAM_uint32_t)
+            return (uint32_t *)(void *)((char *)&call->args + info->params[i].offset);
     return NULL;
 }
 

@@ -19,28 +19,6 @@ typedef struct slicer {
     uint64_t *now;          /* the value that stands for it in this slice */
 } slicer;
 
-/* Do the ops of this kind do the same for each image? */
-static bool is_per_image(clade_op op)
-{
-    switch (op) {
-    case CLADE_OP_conv2d:
-    case CLADE_OP_conv2d_norm:
-    case CLADE_OP_conv2d_maxpool:
-    case CLADE_OP_dense:
-    case CLADE_OP_maxpool2d:
-    case CLADE_OP_avgpool2d:
-    case CLADE_OP_global_avgpool:
-    case CLADE_OP_batchnorm_infer:
-    case CLADE_OP_lrn:
-    case CLADE_OP_activation:
-    case CLADE_OP_add:
-    case CLADE_OP_mul:
-    case CLADE_OP_concat:
-    case CLADE_OP_pad: return true;
-    default: return false;
-    }
-}
-
 static bool is_value(const clade_tensor *t) { return clade_tensor_present(t) && !t->buffer; }
 
 /* Has the tensor a row for each image? */
@@ -64,8 +42,9 @@ static int32_t images_of(const clade_build *build, const clade_layer_call *c)
     const clade_call *call = &c->call;
     const uint64_t cache = build->blueprint->cache;
     uint64_t weights = 0, image = 0;
-    if (!is_per_image(call->op) || clade_build_needs(build, c->layer)) return 0;
-    for (size_t s = 0; s < clade_op_describe(call->op)->slot_count; s++) {
+    const clade_op_info *info = clade_op_describe(call->op);
+    if (!(info->flags & CLADE_OP_PER_IMAGE) || clade_build_needs(build, c->layer)) return 0;
+    for (size_t s = 0; s < info->slot_count; s++) {
         const clade_tensor *t = &call->args.slot[s];
         if (!clade_tensor_present(t)) continue;
         if (has_images(build, t))

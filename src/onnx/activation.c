@@ -6,17 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The operator that is an activation; NULL: none is. */
-static const char *const operators[CLADE_ACTIVATIONS] = {[CLADE_LINEAR] = "Identity",
-                                                         [CLADE_RELU] = "Relu",
-                                                         [CLADE_LEAKY_RELU] = "LeakyRelu",
-                                                         [CLADE_RELU6] = "Clip",
-                                                         [CLADE_SIGMOID] = "Sigmoid",
-                                                         [CLADE_TANH] = "Tanh",
-                                                         [CLADE_HARD_SIGMOID] = "HardSigmoid",
-                                                         [CLADE_HARD_SWISH] = "HardSwish",
-                                                         [CLADE_GELU] = "Gelu"};
-
 static clade_status add_activation(clade_onnx_reader *r, const Onnx__Node *node,
                                    clade_onnx_value *x, clade_activation activation, float alpha,
                                    clade_onnx_role role)
@@ -72,9 +61,10 @@ clade_status clade_onnx_read_activation(clade_onnx_reader *r, const Onnx__Node *
         status = add_activation(r, node, &x, CLADE_LINEAR, 0, CLADE_ONNX_ERF);
     } else {
         clade_activation activation = CLADE_LINEAR;
-        for (int a = 0; a < CLADE_ACTIVATIONS; a++)
-            if (operators[a] && !strcmp(operators[a], node->op_type))
-                activation = (clade_activation)a;
+        for (int a = 0; a < CLADE_ACTIVATIONS; a++) {
+            const char *op = clade_activation_describe(a)->onnx;
+            if (op && !strcmp(op, node->op_type)) activation = (clade_activation)a;
+        }
         float alpha = activation == CLADE_LEAKY_RELU ? clade_onnx_float(node, "alpha", 0.01F) : 0;
         char word[32];
         clade_onnx_text(node, "approximate", word);
@@ -206,12 +196,15 @@ void clade_onnx_export_activation(clade_onnx_exporter *e, int32_t number, clade_
         return;
     default: break;
     }
+    const char *op = clade_activation_describe((int32_t)act)->onnx;
+    if (act == CLADE_HARD_SIGMOID) op = "HardSigmoid";
     if (act == CLADE_RELU6) {
+        op = "Clip";
         inputs[1] = clade_onnx_export_number(e, number, 0);
         inputs[2] = clade_onnx_export_number(e, number, 6);
         count = 3;
     }
-    node = clade_onnx_put_node(&e->w, operators[act], name, y, count, inputs);
+    node = clade_onnx_put_node(&e->w, op, name, y, count, inputs);
     if (act == CLADE_LEAKY_RELU)
         clade_onnx_put_float(&e->w, node, "alpha", clade_activation_alpha(act, alpha));
     if (act == CLADE_HARD_SIGMOID) {

@@ -68,21 +68,18 @@ static inline clade_status check_act(clade_op op, int32_t act)
  * (gelu, silu and hard_swish multiply x by what is at most 1). */
 static inline double act_error(int act, double x)
 {
-    bool bounded = act >= CLADE_SIGMOID && act <= CLADE_HARD_SIGMOID;
-    bool exact = act <= CLADE_RELU || act == CLADE_RELU6;
-    return exact ? 0 : 12 * CLADE_UNIT * (bounded ? 1 : fabs(x));
+    switch (clade_activation_describe(act)->size) {
+    case CLADE_ACTIVATION_EXACT: return 0;
+    case CLADE_ACTIVATION_BOUNDED: return 12 * CLADE_UNIT;
+    default: return 12 * CLADE_UNIT * fabs(x);
+    }
 }
 
 /* An upper bound of |act'|: what an error of the argument is multiplied by. */
 static inline double act_slope(int act, double alpha)
 {
-    switch (act) {
-    case CLADE_LEAKY_RELU: return alpha > 1 ? alpha : 1;
-    case CLADE_SILU: return 1.1;
-    case CLADE_HARD_SWISH: return 1.5;
-    case CLADE_GELU: return 1.13;
-    default: return 1;
-    }
+    const clade_activation_info *info = clade_activation_describe(act);
+    return info->alpha > 0 && alpha > info->slope ? alpha : info->slope;
 }
 
 #endif

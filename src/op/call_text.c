@@ -1,49 +1,336 @@
 /* Calls as text, and as a number. */
+#define _POSIX_C_SOURCE 200809L
 #include "op/call_text.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_whole(const clade_param_info *p) { return p->type == CLADE_PARAM_int32_t; }
+static const char *const dtype_names[] = {
+    [CLADE_F32] = "f32", [CLADE_U8] = "u8", [CLADE_I32] = "i32"};
 
-static const int32_t *values_of(const clade_param_info *p, const clade_args *args)
+/* What a slot's dtype is where the text does not say. */
+static clade_dtype usual_dtype(const clade_slot_info *slot)
 {
-    return (const int32_t *)(const void *)((const char *)args + p->offset);
+    return slot->dtype == CLADE_SLOT_LABEL ? CLADE_I32 : (clade_dtype)slot->dtype;
 }
 
-static bool is_zero(const clade_param_info *p, const int32_t *v)
+static size_t element_size(const clade_param_info *p)
 {
-    for (size_t i = 0; i < p->count; i++)
-        if (v[i]) return false;
+    return p->type == CLADE_PARAM_uint64_t ? 8 : 4;
+}
+
+/* Element i of a parameter. */
+static void *element_of(const clade_param_info *p, const clade_args *args, size_t i)
+{
+    return (char *)args + p->offset + i * element_size(p);
+}
+
+static bool is_zero(const clade_param_info *p, const clade_args *args)
+{
+    const char *bytes = element_of(p, args, 0);
+    for (size_t i = 0; i < p->count * element_size(p); i++)
+        if (bytes[i]) return false;
     return true;
 }
 
-static size_t add_numbers(char *text, size_t at, const char *name, const int32_t *v, size_t count,
-                          char between)
+/* ---- to text ---- */
+
+typedef struct call_writer {
+    char *text;
+    size_t at;
+} call_writer;
+
+CLADE_PRINTF(2, 3) static void add(call_writer *w, const char *format, ...)
 {
-    for (size_t i = 0; i < count && at < CLADE_CALL_TEXT_SIZE; i++)
-        at += (size_t)(i ? snprintf(text + at, CLADE_CALL_TEXT_SIZE - at, "%c%d", between, v[i])
-                         : snprintf(text + at, CLADE_CALL_TEXT_SIZE - at, " %s=%d", name, v[i]));
-    return at;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(w->text + w->at, CLADE_CALL_TEXT_SIZE - w->at, format, args);
+    va_end(args);
+    if (n > 0) w->at += (size_t)n;
+    if (w->at >= CLADE_CALL_TEXT_SIZE) w->at = CLADE_CALL_TEXT_SIZE - 1;
+}
+
+/* The decimal number with the fewest digits that is this float. */
+static void add_float(call_writer *w, float value)
+{
+    char text[32];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    add(w, "%s", text);
+}
+
+static void add_tensor(call_writer *w, const clade_slot_info *slot, const clade_tensor *t)
+{
+    add(w, " %s", slot->name);
+    if (t->dtype != usual_dtype(slot)) add(w, ":%s", dtype_names[t->dtype]);
+    for (int i = 0; i < t->rank; i++) add(w, "%c%d", i ? 'x' : '=', t->dim[i]);
+    if (!t->rank) add(w, "=scalar");
+}
+
+static void add_element(call_writer *w, const clade_param_info *p, const void *value)
+{
+    const int32_t number = *(const int32_t *)value;
+    switch (p->type) {
+    case CLADE_PARAM_clade_act:
+        add(w, "%s", clade_activation_name((clade_activation)number));
+        break;
+    case CLADE_PARAM_clade_fill: add(w, "%s", clade_fill_mode_name((clade_fill_mode)number)); break;
+    case CLADE_PARAM_int32_t: add(w, "%" PRId32, number); break;
+    case CLADE_PARAM_uint32_t: add(w, "%" PRIu32, *(const uint32_t *)value); break;
+    case CLADE_PARAM_uint64_t: add(w, "%" PRIu64, *(const uint64_t *)value); break;
+    case CLADE_PARAM_float: add_float(w, *(const float *)value); break;
+    }
+}
+
+static void add_call(call_writer *w, clade_op op, const clade_args *args)
+{
+    const clade_op_info *info = clade_op_describe(op);
+    add(w, "%s", info->name);
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_tensor_present(&args->slot[i])) add_tensor(w, &info->slots[i], &args->slot[i]);
+    for (size_t i = 0; i < info->param_count; i++) {
+        const clade_param_info *p = &info->params[i];
+        if (is_zero(p, args)) continue;
+        add(w, " %s", p->name);
+        for (size_t k = 0; k < p->count; k++) {
+            add(w, "%c", k ? ',' : '=');
+            add_element(w, p, element_of(p, args, k));
+        }
+    }
+}
+
+/* ---- from text ---- */
+
+/* A whole number up to a character of `ends`; NULL when it is none, or not in the range. */
+static const char *read_whole(const char *text, int64_t least, int64_t most, int64_t *value)
+{
+    char *end;
+    if (*text != '-' && (*text < '0' || *text > '9')) return NULL;
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    return end == text || errno || *value < least || *value > most ? NULL : end;
+}
+
+static const char *read_unsigned(const char *text, uint64_t most, uint64_t *value)
+{
+    char *end;
+    if (*text < '0' || *text > '9') return NULL;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return errno || *value > most ? NULL : end;
+}
+
+static const char *read_float(const char *text, float *value)
+{
+    char *end;
+    if (*text <= ' ') return NULL;
+    *value = strtof(text, &end);
+    return end == text ? NULL : end;
+}
+
+/* The number of a name, which a comma or the end follows, of a parameter that goes by names. */
+static const char *read_name(const clade_param_info *p, const char *text, int32_t *value)
+{
+    const bool act = p->type == CLADE_PARAM_clade_act;
+    size_t n = strcspn(text, ",");
+    for (int i = 0; i < (act ? (int)CLADE_ACTIVATIONS : (int)CLADE_FILL_MODES); i++) {
+        const char *name = act ? clade_activation_name((clade_activation)i)
+                               : clade_fill_mode_name((clade_fill_mode)i);
+        if (strlen(name) != n || strncmp(name, text, n) != 0) continue;
+        *value = i;
+        return text + n;
+    }
+    return NULL;
+}
+
+static const char *read_element(const clade_param_info *p, const char *text, void *value)
+{
+    int64_t whole = 0;
+    uint64_t number = 0;
+    switch (p->type) {
+    case CLADE_PARAM_clade_act:
+    case CLADE_PARAM_clade_fill: return read_name(p, text, value);
+    case CLADE_PARAM_float: return read_float(text, value);
+    case CLADE_PARAM_int32_t:
+        text = read_whole(text, INT32_MIN, INT32_MAX, &whole);
+        if (text) *(int32_t *)value = (int32_t)whole;
+        return text;
+    case CLADE_PARAM_uint32_t:
+        text = read_unsigned(text, UINT32_MAX, &number);
+        if (text) *(uint32_t *)value = (uint32_t)number;
+        return text;
+    default:
+        text = read_unsigned(text, UINT64_MAX, &number);
+        if (text) *(uint64_t *)value = number;
+        return text;
+    }
+}
+
+/* What a parameter's values are, for messages. */
+static const char *kind_of(const clade_param_info *p)
+{
+    switch (p->type) {
+    case CLADE_PARAM_clade_act: return "activation";
+    case CLADE_PARAM_clade_fill: return "fill mode";
+    case CLADE_PARAM_float: return "number";
+    default: return "whole number";
+    }
+}
+
+static clade_status read_param(const clade_op_info *info, const clade_param_info *p,
+                               const char *word, const char *text, clade_args *args)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        text = read_element(p, text, element_of(p, args, i));
+        const char end = i + 1 < p->count ? ',' : 0;
+        if (!text || *text != end)
+            return clade_fail(CLADE_EFORMAT, "%s: '%s': expected %zu %s%s", info->name, word,
+                              p->count, kind_of(p), p->count > 1 ? "s with commas between" : "");
+        text++;
+    }
+    return CLADE_OK;
+}
+
+static clade_status read_tensor(const clade_op_info *info, const clade_slot_info *slot,
+                                const char *word, const char *dtype, const char *text,
+                                clade_tensor *t)
+{
+    clade_dtype given = usual_dtype(slot);
+    if (dtype) {
+        bool label = slot->dtype == CLADE_SLOT_LABEL;
+        if (label && !strcmp(dtype, dtype_names[CLADE_F32])) given = CLADE_F32;
+        if (strcmp(dtype, dtype_names[given]) != 0)
+            return clade_fail(CLADE_EFORMAT, "%s: '%s': %s is %s", info->name, word, slot->name,
+                              label ? "i32 or f32" : dtype_names[given]);
+    }
+    *t = (clade_tensor){.dtype = given};
+    if (!strcmp(text, "scalar")) return CLADE_OK;
+    while (text && t->rank < CLADE_MAX_RANK) {
+        int64_t dim = 0;
+        text = read_whole(text, INT32_MIN, INT32_MAX, &dim);
+        t->dim[t->rank++] = (int32_t)dim;
+        if (text && !*text) return CLADE_OK;
+        text = text && *text == 'x' ? text + 1 : NULL;
+    }
+    return clade_fail(CLADE_EFORMAT, "%s: '%s': expected up to %d dimensions, as 32x28x28x3",
+                      info->name, word, CLADE_MAX_RANK);
+}
+
+/* Names what an op has, for messages. */
+static void list_names(const clade_op_info *info, char text[256])
+{
+    size_t at = 0;
+    for (size_t i = 0; i < info->slot_count + info->param_count && at < 256; i++)
+        at += (size_t)snprintf(text + at, 256 - at, "%s%s", i ? ", " : "",
+                               i < info->slot_count ? info->slots[i].name
+                                                    : info->params[i - info->slot_count].name);
+}
+
+/* One "name=value", the i-th bit of `seen` for the i-th of slots and parameters. */
+static clade_status read_pair(const clade_op_info *info, const char *word, uint64_t *seen,
+                              clade_args *args)
+{
+    char name[CLADE_CALL_TEXT_SIZE], list[256];
+    snprintf(name, sizeof name, "%s", word);
+    char *value = strchr(name, '='), *dtype = NULL;
+    if (!value) return clade_fail(CLADE_EFORMAT, "%s: '%s': expected NAME=VALUE", info->name, word);
+    *value++ = 0;
+    size_t i = 0, count = info->slot_count + info->param_count;
+    if ((dtype = strchr(name, ':'))) *dtype++ = 0;
+    while (i < count &&
+           strcmp(name, i < info->slot_count ? info->slots[i].name
+                                             : info->params[i - info->slot_count].name) != 0)
+        i++;
+    list_names(info, list);
+    if (i == count || (dtype && i >= info->slot_count))
+        return clade_fail(CLADE_EFORMAT, "%s: '%s': expected one of %s", info->name, word, list);
+    if (*seen >> i & 1)
+        return clade_fail(CLADE_EFORMAT, "%s: '%s': %s is given twice", info->name, word, name);
+    *seen |= UINT64_C(1) << i;
+    if (i < info->slot_count)
+        return read_tensor(info, &info->slots[i], word, dtype, value, &args->slot[i]);
+    return read_param(info, &info->params[i - info->slot_count], word, value, args);
+}
+
+static clade_status read_words(clade_op op, const char *text, clade_args *args)
+{
+    char word[CLADE_CALL_TEXT_SIZE];
+    uint64_t seen = 0;
+    clade_status status = CLADE_OK;
+    memset(args, 0, sizeof *args);
+    while (!status && *(text += strspn(text, " "))) {
+        size_t n = strcspn(text, " ");
+        if (n >= sizeof word)
+            return clade_fail(CLADE_EFORMAT, "%s: '%.40s…' is too long for a word of a call",
+                              clade_op_describe(op)->name, text);
+        memcpy(word, text, n);
+        word[n] = 0;
+        text += n;
+        status = read_pair(clade_op_describe(op), word, &seen, args);
+    }
+    return status;
+}
+
+/* ---- both, with a point for a point, whatever the program's locale ---- */
+
+static locale_t plain_locale(locale_t *old)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    *old = plain ? uselocale(plain) : (locale_t)0;
+    return plain;
+}
+
+static void restore_locale(locale_t plain, locale_t old)
+{
+    if (!plain) return;
+    uselocale(old);
+    freelocale(plain);
 }
 
 const char *clade_call_text(clade_op op, const clade_args *args, char text[CLADE_CALL_TEXT_SIZE])
 {
-    const clade_op_info *info = clade_op_describe(op);
-    size_t at = (size_t)snprintf(text, CLADE_CALL_TEXT_SIZE, "%s", info->name);
-    for (size_t i = 0; i < info->slot_count; i++) {
-        const clade_tensor *t = &args->slot[i];
-        if (clade_tensor_present(t))
-            at = add_numbers(text, at, info->slots[i].name, t->dim, (size_t)t->rank, 'x');
-    }
-    for (size_t i = 0; i < info->param_count; i++) {
-        const clade_param_info *p = &info->params[i];
-        if (is_whole(p) && !is_zero(p, values_of(p, args)))
-            at = add_numbers(text, at, p->name, values_of(p, args), p->count, ',');
-    }
+    call_writer w = {.text = text};
+    locale_t old, plain = plain_locale(&old);
+    add_call(&w, op, args);
+    restore_locale(plain, old);
     return text;
 }
+
+clade_status clade_args_parse(clade_op op, const char *text, clade_args *args)
+{
+    locale_t old, plain = plain_locale(&old);
+    clade_status status = read_words(op, text, args);
+    restore_locale(plain, old);
+    return status;
+}
+
+clade_status clade_call_split(const char *text, clade_op *op, const char **words)
+{
+    char name[64];
+    size_t n = strcspn(text, " ");
+    snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : (int)sizeof name - 1, text);
+    *words = text + n;
+    *op = n < sizeof name ? clade_op_find(name) : CLADE_OP_none;
+    return *op == CLADE_OP_none ? clade_fail(CLADE_EFORMAT, "there is no op '%s'", name) : CLADE_OK;
+}
+
+clade_status clade_call_parse(const char *text, clade_call *call)
+{
+    const char *words;
+    clade_status status = clade_call_split(text, &call->op, &words);
+    if (!status) status = clade_args_parse(call->op, words, &call->args);
+    return status ? status : clade_op_shape(call->op, &call->args);
+}
+
+/* ---- to a number ---- */
 
 static uint64_t mix(uint64_t h, uint64_t v) { return (h ^ v) * UINT64_C(0x100000001b3); }
 
@@ -59,72 +346,9 @@ uint64_t clade_call_hash(clade_op op, const clade_args *args)
     }
     for (size_t i = 0; i < info->param_count; i++) {
         const clade_param_info *p = &info->params[i];
-        for (size_t k = 0; is_whole(p) && k < p->count; k++)
-            h = mix(h, (uint32_t)values_of(p, args)[k]);
+        if (element_size(p) != 4 || p->type == CLADE_PARAM_uint32_t || p->type == CLADE_PARAM_float)
+            continue;
+        for (size_t k = 0; k < p->count; k++) h = mix(h, *(const uint32_t *)element_of(p, args, k));
     }
     return h ^ h >> 32;
-}
-
-/* ---- the way back ---- */
-
-/* "3x4" or "1,1" to numbers; 0 when it is not that. */
-static size_t read_numbers(const char *text, char between, int32_t *v, size_t most)
-{
-    for (size_t n = 0; n < most;) {
-        char *end;
-        long number = strtol(text, &end, 10);
-        if (end == text || number < INT32_MIN || number > INT32_MAX) return 0;
-        v[n++] = (int32_t)number;
-        if (!*end) return n;
-        if (*end != between) return 0;
-        text = end + 1;
-    }
-    return 0;
-}
-
-static clade_dtype dtype_of(const clade_slot_info *slot)
-{
-    return slot->dtype == CLADE_SLOT_LABEL ? CLADE_I32 : (clade_dtype)slot->dtype;
-}
-
-/* One "name=numbers". */
-static bool read_word(const clade_op_info *info, char *word, clade_args *args)
-{
-    char *numbers = strchr(word, '=');
-    if (!numbers) return false;
-    *numbers++ = 0;
-    for (size_t i = 0; i < info->slot_count; i++) {
-        clade_tensor *t = &args->slot[i];
-        if (strcmp(info->slots[i].name, word) != 0) continue;
-        t->dtype = dtype_of(&info->slots[i]);
-        t->rank = (int32_t)read_numbers(numbers, 'x', t->dim, CLADE_MAX_RANK);
-        return t->rank > 0;
-    }
-    for (size_t i = 0; i < info->param_count; i++) {
-        const clade_param_info *p = &info->params[i];
-        if (strcmp(p->name, word) != 0 || !is_whole(p)) continue;
-        int32_t *v = (int32_t *)(void *)((char *)args + p->offset);
-        return read_numbers(numbers, ',', v, p->count) == p->count;
-    }
-    return false;
-}
-
-clade_status clade_call_parse(const char *text, clade_call *call)
-{
-    char copy[CLADE_CALL_TEXT_SIZE], *at = copy;
-    if (strlen(text) >= sizeof copy)
-        return clade_fail(CLADE_EFORMAT, "'%.40s…' is too long for a call", text);
-    strcpy(copy, text);
-    at += strcspn(at, " ");
-    if (*at) *at++ = 0;
-    *call = (clade_call){.op = clade_op_find(copy)};
-    if (call->op == CLADE_OP_none) return clade_fail(CLADE_EFORMAT, "there is no op '%s'", copy);
-    while (*at) {
-        char *word = at;
-        at += strcspn(at, " ");
-        if (*at) *at++ = 0;
-        if (!read_word(clade_op_describe(call->op), word, &call->args))
-            return clade_fail(CLADE_EFORMAT, "'%s' is no call: '%s'", text, word);
-    }
-    return clade_op_shape(call->op, &call->args);
 }

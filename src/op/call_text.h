@@ -1,20 +1,18 @@
-/* Calls as text: "dense_dw x=32x3136 dy=32x512 dw=3136x512 db=512 accumulate=0". */
+/* Calls as text, inside: the parts of what clade/ops.h declares. */
 #ifndef CLADE_OP_CALL_TEXT_H
 #define CLADE_OP_CALL_TEXT_H
 
 #include <clade/ops.h>
 
-enum { CLADE_CALL_TEXT_SIZE = 512 };
+/* Cuts a call's text behind the op's name. Errors: EFORMAT. */
+clade_status clade_call_split(const char *text, clade_op *op, const char **words);
 
-/* The op, the shapes of the tensors that are there, and the parameters that are whole numbers and
- * not 0. Other parameters are not in it. */
-const char *clade_call_text(clade_op op, const clade_args *args, char text[CLADE_CALL_TEXT_SIZE]);
+/* The words behind the op's name. Absent slots stay so, and shapes are not checked. Errors:
+ * EFORMAT.
+ */
+clade_status clade_args_parse(clade_op op, const char *text, clade_args *args);
 
-/* The way back; the shapes are checked by the op's rule. Buffers are not set, other parameters 0.
- * Errors: EFORMAT, EINVAL. */
-clade_status clade_call_parse(const char *text, clade_call *call);
-
-/* A number for all that the text tells. */
+/* A number for the shapes and the parameters that are whole numbers, on which algorithms rest. */
 uint64_t clade_call_hash(clade_op op, const clade_args *args);
 
 #endif

@@ -101,55 +101,55 @@ static bool transforms_conv2d_norm(const clade_args *args)
     return conv_is_winograd(&g, &a->w, &a->y);
 }
 
+static double flops_conv2d_norm(const clade_args *args)
+{
+    return product_flops(&args->conv2d_norm.w, &args->conv2d_norm.y);
+}
+
 /* ---- cases ---- */
 
-#define CASE(name, full, k, ...)                                                                   \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .conv2d_norm = {                                                                       \
-                .gamma = F32_1(k),                                                                 \
-                .beta = F32_1(k),                                                                  \
-                .mean = F32_1(k),                                                                  \
-                .var = F32_1(k),                                                                   \
-                .eps = 1e-3f,                                                                      \
-                __VA_ARGS__                                                                        \
-            }                                                                                      \
-        }                                                                                          \
-    }
-#define SAME .pad = {1, 1, 1, 1}
-
+#ifndef CLADE_ORACLE
 static const clade_case conv2d_norm_cases[] = {
-    CASE("one", false, 1, .x = F32_4(1, 1, 1, 1), .w = F32_4(1, 1, 1, 1), .b = F32_1(1),
-         .z = F32_4(1, 1, 1, 1)),
-    CASE("3x3", false, 7, .x = F32_4(2, 7, 9, 3), .w = F32_4(3, 3, 3, 7), .b = F32_1(7), SAME,
-         .act = CLADE_RELU),
-    CASE("3x3-add", false, 20, .x = F32_4(2, 9, 8, 4), .w = F32_4(3, 3, 4, 20), .stride = {2, 2},
-         .pad = {1, 0, 1, 1}, .z = F32_4(2, 5, 4, 20), .act = CLADE_RELU6),
-    CASE("1x1", false, 24, .x = F32_4(3, 5, 5, 37), .w = F32_4(1, 1, 37, 24), .b = F32_1(24),
-         .act = CLADE_HARD_SWISH),
-    CASE("1x1-add", false, 33, .x = F32_4(2, 6, 7, 16), .w = F32_4(1, 1, 16, 33),
-         .z = F32_4(2, 6, 7, 33)),
-    CASE("1x1-wide", true, 48, .x = F32_4(2, 9, 13, 1024), .w = F32_4(1, 1, 1024, 48),
-         .z = F32_4(2, 9, 13, 48), .act = CLADE_RELU),
-    CASE("1x1-stride-2", true, 48, .x = F32_4(2, 7, 6, 16), .w = F32_4(1, 1, 16, 48),
-         .stride = {2, 2}),
-    CASE("groups", true, 10, .x = F32_4(2, 6, 7, 6), .w = F32_4(3, 3, 3, 10), SAME, .groups = 2,
-         .z = F32_4(2, 6, 7, 10), .act = CLADE_LEAKY_RELU, .alpha = 0.25f),
-    CASE("depthwise", false, 48, .x = F32_4(2, 8, 19, 48), .w = F32_4(3, 3, 1, 48), SAME,
-         .groups = 48, .act = CLADE_RELU6),
-    CASE("depthwise-add", false, 19, .x = F32_4(2, 9, 9, 19), .w = F32_4(3, 3, 1, 19),
-         .b = F32_1(19), .stride = {2, 2}, .pad = {0, 0, 1, 1}, .groups = 19,
-         .z = F32_4(2, 4, 4, 19), .act = CLADE_TANH),
-    CASE("depthwise-5x5", true, 24, .x = F32_4(1, 9, 20, 24), .w = F32_4(5, 5, 1, 24),
-         .pad = {2, 2, 2, 2}, .groups = 24, .act = CLADE_SILU),
-    CASE("winograd", false, 35, .x = F32_4(4, 9, 11, 17), .w = F32_4(3, 3, 17, 35), SAME,
-         .act = CLADE_RELU),
-    CASE("winograd-add", false, 16, .x = F32_4(2, 10, 8, 16), .w = F32_4(3, 3, 16, 16),
-         .b = F32_1(16), SAME, .z = F32_4(2, 10, 8, 16), .act = CLADE_RELU),
-    CASE("winograd-silu", true, 48, .x = F32_4(3, 14, 9, 24), .w = F32_4(3, 3, 24, 48),
-         .pad = {0, 2, 1, 0}, .z = F32_4(3, 13, 9, 48), .act = CLADE_SILU),
+    {CASE_QUICK, "one", "x=1x1x1x1 w=1x1x1x1 b=1 gamma=1 beta=1 mean=1 var=1 z=1x1x1x1 eps=0.001"},
+    {CASE_QUICK, "3x3",
+     "x=2x7x9x3 w=3x3x3x7 b=7 gamma=7 beta=7 mean=7 var=7 pad=1,1,1,1 eps=0.001 act=relu"},
+    {CASE_QUICK, "3x3-add",
+     "x=2x9x8x4 w=3x3x4x20 gamma=20 beta=20 mean=20 var=20 z=2x5x4x20 stride=2,2 pad=1,0,1,1 "
+     "eps=0.001 act=relu6"},
+    {CASE_QUICK, "1x1",
+     "x=3x5x5x37 w=1x1x37x24 b=24 gamma=24 beta=24 mean=24 var=24 eps=0.001 act=hard_swish"},
+    {CASE_QUICK, "1x1-add",
+     "x=2x6x7x16 w=1x1x16x33 gamma=33 beta=33 mean=33 var=33 z=2x6x7x33 eps=0.001"},
+    {CASE_FULL, "1x1-wide",
+     "x=2x9x13x1024 w=1x1x1024x48 gamma=48 beta=48 mean=48 var=48 z=2x9x13x48 eps=0.001 act=relu"},
+    {CASE_FULL, "1x1-stride-2",
+     "x=2x7x6x16 w=1x1x16x48 gamma=48 beta=48 mean=48 var=48 stride=2,2 eps=0.001"},
+    {CASE_FULL, "groups",
+     "x=2x6x7x6 w=3x3x3x10 gamma=10 beta=10 mean=10 var=10 z=2x6x7x10 pad=1,1,1,1 groups=2 "
+     "eps=0.001 act=leaky_relu alpha=0.25"},
+    {CASE_QUICK, "depthwise",
+     "x=2x8x19x48 w=3x3x1x48 gamma=48 beta=48 mean=48 var=48 pad=1,1,1,1 groups=48 eps=0.001 "
+     "act=relu6"},
+    {CASE_QUICK, "depthwise-add",
+     "x=2x9x9x19 w=3x3x1x19 b=19 gamma=19 beta=19 mean=19 var=19 z=2x4x4x19 stride=2,2 pad=0,0,1,1 "
+     "groups=19 eps=0.001 act=tanh"},
+    {CASE_FULL, "depthwise-5x5",
+     "x=1x9x20x24 w=5x5x1x24 gamma=24 beta=24 mean=24 var=24 pad=2,2,2,2 groups=24 eps=0.001 "
+     "act=silu"},
+    {CASE_QUICK, "winograd",
+     "x=4x9x11x17 w=3x3x17x35 gamma=35 beta=35 mean=35 var=35 pad=1,1,1,1 eps=0.001 act=relu"},
+    {CASE_QUICK, "winograd-add",
+     "x=2x10x8x16 w=3x3x16x16 b=16 gamma=16 beta=16 mean=16 var=16 z=2x10x8x16 pad=1,1,1,1 "
+     "eps=0.001 act=relu"},
+    {CASE_FULL, "winograd-silu",
+     "x=3x14x9x24 w=3x3x24x48 gamma=48 beta=48 mean=48 var=48 z=3x13x9x48 pad=0,2,1,0 eps=0.001 "
+     "act=silu"},
+    {CASE_TIMED, "training",
+     "x=16x28x28x128 w=1x1x128x512 gamma=512 beta=512 mean=512 var=512 z=16x28x28x512 eps=0.001 "
+     "act=relu"},
 };
+#endif
 
 OP_IMPL(conv2d_norm, OP_CASES(conv2d_norm_cases), .bound = bound_conv2d_norm,
-        .transforms = transforms_conv2d_norm, .domain = {[6] = CLADE_DOMAIN_POSITIVE});
+        .transforms = transforms_conv2d_norm, .flops = flops_conv2d_norm,
+        .domain = {[6] = CLADE_DOMAIN_POSITIVE});

@@ -254,63 +254,57 @@ static bool transforms_conv2d_maxpool_dw(const clade_args *args)
     return conv_is_winograd_dw(&g, &a->dw, &full);
 }
 
+/* ---- operations: four results of the convolution to each that is kept ---- */
+
+static double flops_conv2d_maxpool(const clade_args *args)
+{
+    return 4 * product_flops(&args->conv2d_maxpool.w, &args->conv2d_maxpool.y);
+}
+static double flops_conv2d_maxpool_dx(const clade_args *args)
+{
+    return 4 * product_flops(&args->conv2d_maxpool_dx.w, &args->conv2d_maxpool_dx.dy);
+}
+static double flops_conv2d_maxpool_dw(const clade_args *args)
+{
+    return 4 * product_flops(&args->conv2d_maxpool_dw.dw, &args->conv2d_maxpool_dw.dy);
+}
+
 /* ---- cases ---- */
 
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .conv2d_maxpool = { __VA_ARGS__ }                                                      \
-        }                                                                                          \
-    }
-#define RELU .act = CLADE_RELU
-#define SAME .pad = {1, 1, 1, 1}
-
+#ifndef CLADE_ORACLE
 static const clade_case conv2d_maxpool_cases[] = {
-    CASE("tiny", false, .x = F32_4(1, 2, 2, 1), .w = F32_4(1, 1, 1, 1), .b = F32_1(1), RELU),
-    CASE("3x3", false, .x = F32_4(2, 8, 10, 3), .w = F32_4(3, 3, 3, 5), .b = F32_1(5)),
-    CASE("3x3-relu", false, .x = F32_4(2, 10, 12, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
-         RELU),
-    CASE("odd", false, .x = F32_4(2, 9, 11, 3), .w = F32_4(3, 3, 3, 7), .b = F32_1(7), RELU),
-    CASE("odd-rows", false, .x = F32_4(1, 7, 8, 5), .w = F32_4(3, 3, 5, 17), RELU),
-    CASE("odd-columns", true, .x = F32_4(1, 8, 7, 4), .w = F32_4(3, 3, 4, 33), .b = F32_1(33)),
-    CASE("same", false, .x = F32_4(2, 6, 31, 8), .w = F32_4(3, 3, 8, 33), .b = F32_1(33), SAME,
-         RELU),
-    CASE("deep", false, .x = F32_4(2, 10, 9, 16), .w = F32_4(3, 3, 16, 32), .b = F32_1(32), RELU),
-    CASE("deep-same", true, .x = F32_4(1, 13, 18, 32), .w = F32_4(3, 3, 32, 16), .b = F32_1(16),
-         SAME, RELU),
-    CASE("deeper", true, .x = F32_4(2, 12, 12, 64), .w = F32_4(3, 3, 64, 64), .b = F32_1(64), RELU),
-    CASE("stride-2", false, .x = F32_4(1, 13, 12, 4), .w = F32_4(3, 3, 4, 20), .b = F32_1(20),
-         .stride = {2, 2}, .pad = {1, 0, 1, 1}, RELU),
-    CASE("5x3-uneven", true, .x = F32_4(3, 11, 10, 2), .w = F32_4(5, 3, 2, 7), .b = F32_1(7),
-         .stride = {1, 2}, .pad = {2, 1, 0, 3}),
-    CASE("dilated", false, .x = F32_4(2, 12, 11, 3), .w = F32_4(3, 3, 3, 8), .b = F32_1(8),
-         .pad = {2, 2, 2, 2}, .dilation = {2, 2}, RELU),
-    CASE("1x1", false, .x = F32_4(3, 5, 6, 37), .w = F32_4(1, 1, 37, 24), .b = F32_1(24), RELU),
-    CASE("groups", false, .x = F32_4(2, 6, 7, 6), .w = F32_4(3, 3, 3, 10), .b = F32_1(10), SAME,
-         .groups = 2, RELU),
-    CASE("depthwise", false, .x = F32_4(2, 8, 9, 24), .w = F32_4(3, 3, 1, 24), .b = F32_1(24), SAME,
-         .groups = 24, RELU),
-    CASE("one-window", true, .x = F32_4(3, 6, 5, 3), .w = F32_4(5, 4, 3, 10), .b = F32_1(10), RELU),
-    CASE("1x1-wide", true, .x = F32_4(1, 4, 18, 1024), .w = F32_4(1, 1, 1024, 20), .b = F32_1(20),
-         RELU),
-    CASE("wide", true, .x = F32_4(1, 6, 263, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16), RELU),
-    CASE("winograd-small", false, .x = F32_4(8, 6, 6, 16), .w = F32_4(3, 3, 16, 16), SAME, RELU),
-    CASE("winograd", false, .x = F32_4(4, 13, 11, 17), .w = F32_4(3, 3, 17, 35), .b = F32_1(35),
-         RELU),
-    CASE("winograd-linear", true, .x = F32_4(2, 12, 18, 32), .w = F32_4(3, 3, 32, 16),
-         .b = F32_1(16), .pad = {2, 0, 1, 2}),
-    CASE("winograd-many-tiles", true, .x = F32_4(5, 39, 38, 16), .w = F32_4(3, 3, 16, 32),
-         .b = F32_1(32), RELU),
-    CASE("first-layer", true, .x = F32_4(3, 44, 46, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
-         RELU),
-    CASE("large-images", true, .x = F32_4(3, 97, 93, 3), .w = F32_4(3, 3, 3, 16), .b = F32_1(16),
-         RELU),
+    {CASE_QUICK, "tiny", "x=1x2x2x1 w=1x1x1x1 b=1 act=relu"},
+    {CASE_QUICK, "3x3", "x=2x8x10x3 w=3x3x3x5 b=5"},
+    {CASE_QUICK, "3x3-relu", "x=2x10x12x3 w=3x3x3x16 b=16 act=relu"},
+    {CASE_QUICK, "odd", "x=2x9x11x3 w=3x3x3x7 b=7 act=relu"},
+    {CASE_QUICK, "odd-rows", "x=1x7x8x5 w=3x3x5x17 act=relu"},
+    {CASE_FULL, "odd-columns", "x=1x8x7x4 w=3x3x4x33 b=33"},
+    {CASE_QUICK, "same", "x=2x6x31x8 w=3x3x8x33 b=33 pad=1,1,1,1 act=relu"},
+    {CASE_QUICK, "deep", "x=2x10x9x16 w=3x3x16x32 b=32 act=relu"},
+    {CASE_FULL, "deep-same", "x=1x13x18x32 w=3x3x32x16 b=16 pad=1,1,1,1 act=relu"},
+    {CASE_FULL, "deeper", "x=2x12x12x64 w=3x3x64x64 b=64 act=relu"},
+    {CASE_QUICK, "stride-2", "x=1x13x12x4 w=3x3x4x20 b=20 stride=2,2 pad=1,0,1,1 act=relu"},
+    {CASE_FULL, "5x3-uneven", "x=3x11x10x2 w=5x3x2x7 b=7 stride=1,2 pad=2,1,0,3"},
+    {CASE_QUICK, "dilated", "x=2x12x11x3 w=3x3x3x8 b=8 pad=2,2,2,2 dilation=2,2 act=relu"},
+    {CASE_QUICK, "1x1", "x=3x5x6x37 w=1x1x37x24 b=24 act=relu"},
+    {CASE_QUICK, "groups", "x=2x6x7x6 w=3x3x3x10 b=10 pad=1,1,1,1 groups=2 act=relu"},
+    {CASE_QUICK, "depthwise", "x=2x8x9x24 w=3x3x1x24 b=24 pad=1,1,1,1 groups=24 act=relu"},
+    {CASE_FULL, "one-window", "x=3x6x5x3 w=5x4x3x10 b=10 act=relu"},
+    {CASE_FULL, "1x1-wide", "x=1x4x18x1024 w=1x1x1024x20 b=20 act=relu"},
+    {CASE_FULL, "wide", "x=1x6x263x3 w=3x3x3x16 b=16 act=relu"},
+    {CASE_QUICK, "winograd-small", "x=8x6x6x16 w=3x3x16x16 pad=1,1,1,1 act=relu"},
+    {CASE_QUICK, "winograd", "x=4x13x11x17 w=3x3x17x35 b=35 act=relu"},
+    {CASE_FULL, "winograd-linear", "x=2x12x18x32 w=3x3x32x16 b=16 pad=2,0,1,2"},
+    {CASE_FULL, "winograd-many-tiles", "x=5x39x38x16 w=3x3x16x32 b=32 act=relu"},
+    {CASE_FULL, "first-layer", "x=3x44x46x3 w=3x3x3x16 b=16 act=relu"},
+    {CASE_FULL, "large-images", "x=3x97x93x3 w=3x3x3x16 b=16 act=relu"},
+    {CASE_TIMED, "training", "x=16x149x149x3 w=3x3x3x16 b=16 act=relu"},
 };
+#endif
 
 OP_IMPL(conv2d_maxpool, OP_CASES(conv2d_maxpool_cases), .bound = bound_conv2d_maxpool,
-        .transforms = transforms_conv2d_maxpool);
+        .transforms = transforms_conv2d_maxpool, .flops = flops_conv2d_maxpool);
 OP_IMPL(conv2d_maxpool_dx, .bound = bound_conv2d_maxpool_dx,
-        .transforms = transforms_conv2d_maxpool_dx);
+        .transforms = transforms_conv2d_maxpool_dx, .flops = flops_conv2d_maxpool_dx);
 OP_IMPL(conv2d_maxpool_dw, .bound = bound_conv2d_maxpool_dw,
-        .transforms = transforms_conv2d_maxpool_dw);
+        .transforms = transforms_conv2d_maxpool_dw, .flops = flops_conv2d_maxpool_dw);

@@ -226,64 +226,49 @@ static int64_t terms_pad_dx(const clade_args *args, size_t slot)
 
 /* ---- cases ---- */
 
+#ifndef CLADE_ORACLE
 static const clade_case fill_cases[] = {
-    {"value", false, {.fill = {.y = F32_4(2, 3, 5, 7), .value = 1.5f}}},
-    {"zero", true, {.fill = {.y = F32_1(65), .value = 0}}},
-    {"one", true, {.fill = {.y = F32_1(1), .value = 1}}},
-    {"long", true, {.fill = {.y = F32_2(37, 1021), .value = -0.3f}}},
+    {CASE_QUICK, "value", "y=2x3x5x7 value=1.5"},
+    {CASE_FULL, "zero", "y=65"},
+    {CASE_FULL, "one", "y=1 value=1"},
+    {CASE_FULL, "long", "y=37x1021 value=-0.3"},
+    {CASE_TIMED, "training", "y=2097152 value=1"},
 };
 
 static const clade_case copy_cases[] = {
-    {"same", false, {.copy = {.x = F32_4(2, 3, 5, 7)}}},
-    {"flatten", false, {.copy = {.x = F32_4(3, 4, 5, 16), .y = F32_2(3, 320)}}},
-    {"one", true, {.copy = {.x = F32_1(1), .y = F32_4(1, 1, 1, 1)}}},
-    {"long", true, {.copy = {.x = F32_2(37, 1021)}}},
+    {CASE_QUICK, "same", "x=2x3x5x7"},
+    {CASE_QUICK, "flatten", "x=3x4x5x16 y=3x320"},
+    {CASE_FULL, "one", "x=1 y=1x1x1x1"},
+    {CASE_FULL, "long", "x=37x1021"},
+    {CASE_TIMED, "training", "x=2097152 y=2097152"},
 };
 
 static const clade_case concat_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .concat = { __VA_ARGS__ }                                                              \
-        }                                                                                          \
-    }
-    CASE("channels", false, .x = F32_4(2, 3, 5, 16), .y = F32_4(2, 3, 5, 40), .axis = 3,
-         .start = 8),
-    CASE("channels-first", false, .x = F32_4(2, 3, 5, 3), .y = F32_4(2, 3, 5, 8), .axis = 3),
-    CASE("channels-last", true, .x = F32_4(2, 3, 5, 5), .y = F32_4(2, 3, 5, 8), .axis = 3,
-         .start = 3),
-    CASE("all", true, .x = F32_2(5, 7), .y = F32_2(5, 7), .axis = 1),
-    CASE("rows", true, .x = F32_2(5, 7), .y = F32_2(12, 7), .start = 4),
-    CASE("height", true, .x = F32_4(3, 2, 5, 17), .y = F32_4(3, 7, 5, 17), .axis = 1, .start = 5),
-    CASE("width", true, .x = F32_4(3, 6, 1, 5), .y = F32_4(3, 6, 9, 5), .axis = 2, .start = 1),
-    CASE("row", true, .x = F32_1(300), .y = F32_1(1000), .start = 77),
-    CASE("one", true, .x = F32_1(1), .y = F32_1(2), .start = 1),
-    CASE("layer", true, .x = F32_4(2, 17, 17, 64), .y = F32_4(2, 17, 17, 128), .axis = 3,
-         .start = 64),
-#undef CASE
+    {CASE_QUICK, "channels", "x=2x3x5x16 y=2x3x5x40 axis=3 start=8"},
+    {CASE_QUICK, "channels-first", "x=2x3x5x3 y=2x3x5x8 axis=3"},
+    {CASE_FULL, "channels-last", "x=2x3x5x5 y=2x3x5x8 axis=3 start=3"},
+    {CASE_FULL, "all", "x=5x7 y=5x7 axis=1"},
+    {CASE_FULL, "rows", "x=5x7 y=12x7 start=4"},
+    {CASE_FULL, "height", "x=3x2x5x17 y=3x7x5x17 axis=1 start=5"},
+    {CASE_FULL, "width", "x=3x6x1x5 y=3x6x9x5 axis=2 start=1"},
+    {CASE_FULL, "row", "x=300 y=1000 start=77"},
+    {CASE_FULL, "one", "x=1 y=2 start=1"},
+    {CASE_FULL, "layer", "x=2x17x17x64 y=2x17x17x128 axis=3 start=64"},
+    {CASE_TIMED, "training", "x=32x37x37x32 y=32x37x37x64 axis=3 start=32"},
 };
 
 static const clade_case pad_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .pad = { __VA_ARGS__ }                                                                 \
-        }                                                                                          \
-    }
-#define PAD(t, l, b, r) .pad = {t, l, b, r}
-    CASE("around", false, .x = F32_4(2, 5, 6, 3), PAD(1, 1, 1, 1)),
-    CASE("uneven", false, .x = F32_4(1, 4, 3, 16), PAD(0, 2, 3, 1), .value = -1.5f),
-    CASE("crop", false, .x = F32_4(2, 7, 8, 5), PAD(-1, -2, -3, -1)),
-    CASE("none", true, .x = F32_4(2, 3, 4, 5), PAD(0, 0, 0, 0)),
-    CASE("one", true, .x = F32_4(1, 1, 1, 1), PAD(0, 1, 0, 0), .value = 7),
-    CASE("shift", true, .x = F32_4(2, 9, 7, 17), PAD(3, -2, -3, 2), .value = 0.5f),
-    CASE("outside", true, .x = F32_4(2, 2, 3, 3), PAD(-3, 1, 4, -2), .value = 2),
-    CASE("layer", true, .x = F32_4(2, 33, 31, 32), PAD(1, 2, 2, 1)),
-#undef PAD
-#undef CASE
+    {CASE_QUICK, "around", "x=2x5x6x3 pad=1,1,1,1"},
+    {CASE_QUICK, "uneven", "x=1x4x3x16 pad=0,2,3,1 value=-1.5"},
+    {CASE_QUICK, "crop", "x=2x7x8x5 pad=-1,-2,-3,-1"},
+    {CASE_FULL, "none", "x=2x3x4x5"},
+    {CASE_FULL, "one", "x=1x1x1x1 pad=0,1,0,0 value=7"},
+    {CASE_FULL, "shift", "x=2x9x7x17 pad=3,-2,-3,2 value=0.5"},
+    {CASE_FULL, "outside", "x=2x2x3x3 pad=-3,1,4,-2 value=2"},
+    {CASE_FULL, "layer", "x=2x33x31x32 pad=1,2,2,1"},
+    {CASE_TIMED, "training", "x=32x37x37x64 pad=1,1,1,1"},
 };
+#endif
 
 OP_IMPL(fill, OP_CASES(fill_cases), .terms = terms_none);
 OP_IMPL(copy, OP_CASES(copy_cases), .terms = terms_copy);

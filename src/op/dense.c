@@ -124,33 +124,37 @@ static int64_t terms_dense_dw(const clade_args *args, size_t slot)
     return args->dense_dw.x.dim[0];
 }
 
-static const clade_case dense_cases[] = {
-    {"one", false, {.dense = {.x = F32_2(1, 1), .w = F32_2(1, 1), .b = F32_1(1)}}},
-    {"small", false, {.dense = {.x = F32_2(3, 5), .w = F32_2(5, 7), .b = F32_1(7)}}},
-    {"no-bias", false, {.dense = {.x = F32_2(4, 19), .w = F32_2(19, 33)}}},
-    {"relu",
-     false,
-     {.dense = {.x = F32_2(32, 65), .w = F32_2(65, 64), .b = F32_1(64), .act = CLADE_RELU}}},
-    {"relu-odd",
-     false,
-     {.dense = {.x = F32_2(5, 21), .w = F32_2(21, 11), .b = F32_1(11), .act = CLADE_RELU}}},
-    {"one-output",
-     false,
-     {.dense = {.x = F32_2(32, 128), .w = F32_2(128, 1), .b = F32_1(1), .act = CLADE_SIGMOID}}},
-    {"ten-outputs", false, {.dense = {.x = F32_2(17, 48), .w = F32_2(48, 10), .b = F32_1(10)}}},
-    {"batch-1",
-     true,
-     {.dense = {.x = F32_2(1, 300), .w = F32_2(300, 129), .b = F32_1(129), .act = CLADE_GELU}}},
-    {"long",
-     true,
-     {.dense = {.x = F32_2(32, 3136), .w = F32_2(3136, 96), .b = F32_1(96), .act = CLADE_RELU}}},
-    {"wide", true, {.dense = {.x = F32_2(15, 40), .w = F32_2(40, 1000), .b = F32_1(1000)}}},
-    {"batch-64", true, {.dense = {.x = F32_2(64, 33), .w = F32_2(33, 300), .b = F32_1(300)}}},
-    {"large-batch",
-     true,
-     {.dense = {.x = F32_2(200, 31), .w = F32_2(31, 47), .b = F32_1(47), .act = CLADE_TANH}}},
-};
+static double flops_dense(const clade_args *args)
+{
+    return product_flops(&args->dense.w, &args->dense.y);
+}
+static double flops_dense_dx(const clade_args *args)
+{
+    return product_flops(&args->dense_dx.w, &args->dense_dx.dy);
+}
+static double flops_dense_dw(const clade_args *args)
+{
+    return product_flops(&args->dense_dw.dw, &args->dense_dw.dy);
+}
 
-OP_IMPL(dense, OP_CASES(dense_cases), .bound = bound_dense);
-OP_IMPL(dense_dx, .terms = terms_dense_dx);
-OP_IMPL(dense_dw, .terms = terms_dense_dw);
+#ifndef CLADE_ORACLE
+static const clade_case dense_cases[] = {
+    {CASE_QUICK, "one", "x=1x1 w=1x1 b=1"},
+    {CASE_QUICK, "small", "x=3x5 w=5x7 b=7"},
+    {CASE_QUICK, "no-bias", "x=4x19 w=19x33"},
+    {CASE_QUICK, "relu", "x=32x65 w=65x64 b=64 act=relu"},
+    {CASE_QUICK, "relu-odd", "x=5x21 w=21x11 b=11 act=relu"},
+    {CASE_QUICK, "one-output", "x=32x128 w=128x1 b=1 act=sigmoid"},
+    {CASE_QUICK, "ten-outputs", "x=17x48 w=48x10 b=10"},
+    {CASE_FULL, "batch-1", "x=1x300 w=300x129 b=129 act=gelu"},
+    {CASE_FULL, "long", "x=32x3136 w=3136x96 b=96 act=relu"},
+    {CASE_FULL, "wide", "x=15x40 w=40x1000 b=1000"},
+    {CASE_FULL, "batch-64", "x=64x33 w=33x300 b=300"},
+    {CASE_FULL, "large-batch", "x=200x31 w=31x47 b=47 act=tanh"},
+    {CASE_TIMED, "training", "x=32x3136 w=3136x512 b=512 act=relu"},
+};
+#endif
+
+OP_IMPL(dense, OP_CASES(dense_cases), .bound = bound_dense, .flops = flops_dense);
+OP_IMPL(dense_dx, .terms = terms_dense_dx, .flops = flops_dense_dx);
+OP_IMPL(dense_dw, .terms = terms_dense_dw, .flops = flops_dense_dw);

@@ -81,30 +81,17 @@ static int64_t terms_dropout_dx(const clade_args *args, size_t slot)
     return 4 + (args->dropout_dx.accumulate != 0);
 }
 
+#ifndef CLADE_ORACLE
 static const clade_case dropout_cases[] = {
-    {"half",
-     false,
-     {.dropout = {.x = F32_2(3, 67), .rate = 0.5f, .seed = 7, .stream = 1, .step = 3}}},
-    {"tenth",
-     false,
-     {.dropout = {.x = F32_4(2, 3, 5, 16), .rate = 0.1f, .seed = UINT64_MAX, .step = 1}}},
-    {"none", true, {.dropout = {.x = F32_1(33), .rate = 0}}},
-    {"one", true, {.dropout = {.x = F32_1(1), .rate = 0.25f, .seed = 1}}},
-    {"most",
-     true,
-     {.dropout = {.x = F32_2(5, 101),
-                  .rate = 0.99f,
-                  .seed = 2,
-                  .stream = UINT32_MAX,
-                  .step = UINT32_MAX}}},
-    {"layer",
-     true,
-     {.dropout = {.x = F32_2(32, 515),
-                  .rate = 0.5f,
-                  .seed = UINT64_C(1) << 40,
-                  .stream = 2,
-                  .step = 1000}}},
+    {CASE_QUICK, "half", "x=3x67 rate=0.5 seed=7 stream=1 step=3"},
+    {CASE_QUICK, "tenth", "x=2x3x5x16 rate=0.1 seed=18446744073709551615 step=1"},
+    {CASE_FULL, "none", "x=33"},
+    {CASE_FULL, "one", "x=1 rate=0.25 seed=1"},
+    {CASE_FULL, "most", "x=5x101 rate=0.99 seed=2 stream=4294967295 step=4294967295"},
+    {CASE_FULL, "layer", "x=32x515 rate=0.5 seed=1099511627776 stream=2 step=1000"},
+    {CASE_TIMED, "training", "x=32x32768 rate=0.5 seed=1"},
 };
+#endif
 
 OP_IMPL(dropout, OP_CASES(dropout_cases), .terms = terms_dropout);
 OP_IMPL(dropout_dx, .terms = terms_dropout_dx);

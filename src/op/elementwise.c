@@ -169,65 +169,49 @@ static int64_t terms_mul_dx(const clade_args *args, size_t slot)
 
 /* ---- cases ---- */
 
+#ifndef CLADE_ORACLE
 static const clade_case add_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .add = { __VA_ARGS__ }                                                                 \
-        }                                                                                          \
-    }
-#define PLAIN .alpha = 1, .beta = 1
-    CASE("plain", false, .a = F32_4(2, 3, 5, 7), .b = F32_4(2, 3, 5, 7), PLAIN),
-    CASE("scaled", false, .a = F32_2(5, 17), .b = F32_2(5, 17), .alpha = 0.3f, .beta = -1.7f),
-    CASE("channels", false, .a = F32_4(2, 3, 5, 16), .b = F32_4(1, 1, 1, 16), .alpha = 1,
-         .beta = -0.5f),
-    CASE("both-stretched", false, .a = F32_2(5, 1), .b = F32_2(1, 7), PLAIN),
-    CASE("one", true, .a = F32_1(1), .b = F32_1(1), PLAIN),
-    CASE("row", true, .a = F32_1(1021), .b = F32_1(1021), .alpha = -1, .beta = 1),
-    CASE("number", true, .a = F32_1(1), .b = F32_1(83), PLAIN),
-    CASE("number-long", true, .a = F32_2(73, 131), .b = F32_2(1, 1), .alpha = 2, .beta = 3),
-    CASE("images", true, .a = F32_4(3, 1, 1, 5), .b = F32_4(3, 4, 6, 5), PLAIN),
-    CASE("places", true, .a = F32_4(3, 4, 6, 17), .b = F32_4(3, 4, 6, 1), PLAIN),
-    CASE("middle", true, .a = F32_3(7, 1, 3), .b = F32_3(7, 11, 3), PLAIN),
-    CASE("outside", true, .a = F32_3(1, 11, 1), .b = F32_3(6, 11, 16), PLAIN),
-    CASE("outside-long", true, .a = F32_3(1, 5, 1), .b = F32_3(90, 5, 53), .alpha = 1,
-         .beta = 0.25f),
-    CASE("every-other", true, .a = F32_4(3, 1, 5, 1), .b = F32_4(1, 4, 1, 6), PLAIN),
-    CASE("every-other-shifted", true, .a = F32_4(1, 4, 1, 8), .b = F32_4(3, 1, 5, 1), PLAIN),
-    CASE("channels-long", true, .a = F32_4(1, 1, 1, 3), .b = F32_4(2, 51, 47, 3), PLAIN),
-    CASE("layer", true, .a = F32_4(2, 19, 19, 64), .b = F32_4(2, 19, 19, 64), PLAIN),
-#undef PLAIN
-#undef CASE
+    {CASE_QUICK, "plain", "a=2x3x5x7 b=2x3x5x7 alpha=1 beta=1"},
+    {CASE_QUICK, "scaled", "a=5x17 b=5x17 alpha=0.3 beta=-1.7"},
+    {CASE_QUICK, "channels", "a=2x3x5x16 b=1x1x1x16 alpha=1 beta=-0.5"},
+    {CASE_QUICK, "both-stretched", "a=5x1 b=1x7 alpha=1 beta=1"},
+    {CASE_FULL, "one", "a=1 b=1 alpha=1 beta=1"},
+    {CASE_FULL, "row", "a=1021 b=1021 alpha=-1 beta=1"},
+    {CASE_FULL, "number", "a=1 b=83 alpha=1 beta=1"},
+    {CASE_FULL, "number-long", "a=73x131 b=1x1 alpha=2 beta=3"},
+    {CASE_FULL, "images", "a=3x1x1x5 b=3x4x6x5 alpha=1 beta=1"},
+    {CASE_FULL, "places", "a=3x4x6x17 b=3x4x6x1 alpha=1 beta=1"},
+    {CASE_FULL, "middle", "a=7x1x3 b=7x11x3 alpha=1 beta=1"},
+    {CASE_FULL, "outside", "a=1x11x1 b=6x11x16 alpha=1 beta=1"},
+    {CASE_FULL, "outside-long", "a=1x5x1 b=90x5x53 alpha=1 beta=0.25"},
+    {CASE_FULL, "every-other", "a=3x1x5x1 b=1x4x1x6 alpha=1 beta=1"},
+    {CASE_FULL, "every-other-shifted", "a=1x4x1x8 b=3x1x5x1 alpha=1 beta=1"},
+    {CASE_FULL, "channels-long", "a=1x1x1x3 b=2x51x47x3 alpha=1 beta=1"},
+    {CASE_FULL, "layer", "a=2x19x19x64 b=2x19x19x64 alpha=1 beta=1"},
+    {CASE_TIMED, "training", "a=32x37x37x64 b=32x37x37x64 alpha=1 beta=1"},
 };
 
 static const clade_case mul_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .mul = { __VA_ARGS__ }                                                                 \
-        }                                                                                          \
-    }
-    CASE("plain", false, .a = F32_4(2, 3, 5, 7), .b = F32_4(2, 3, 5, 7)),
-    CASE("gates", false, .a = F32_4(2, 3, 5, 16), .b = F32_4(2, 1, 1, 16)),
-    CASE("both-stretched", false, .a = F32_2(5, 1), .b = F32_2(1, 7)),
-    CASE("one", true, .a = F32_1(1), .b = F32_1(1)),
-    CASE("row", true, .a = F32_1(1021), .b = F32_1(1021)),
-    CASE("number-long", true, .a = F32_2(1, 1), .b = F32_2(73, 131)),
-    CASE("channels", true, .a = F32_4(1, 1, 1, 64), .b = F32_4(2, 9, 10, 64)),
-    CASE("channels-long", true, .a = F32_4(3, 53, 55, 5), .b = F32_4(1, 1, 1, 5)),
-    CASE("gates-odd", true, .a = F32_4(3, 1, 1, 17), .b = F32_4(3, 4, 6, 17)),
-    CASE("gates-long", true, .a = F32_4(2, 67, 63, 8), .b = F32_4(2, 1, 1, 8)),
-    CASE("places", true, .a = F32_4(3, 4, 6, 17), .b = F32_4(3, 4, 6, 1)),
-    CASE("places-long", true, .a = F32_2(3, 8200), .b = F32_2(3, 1)),
-    CASE("middle", true, .a = F32_3(7, 1, 3), .b = F32_3(7, 11, 3)),
-    CASE("outside", true, .a = F32_3(1, 11, 1), .b = F32_3(6, 11, 16)),
-    CASE("outside-long", true, .a = F32_3(90, 5, 53), .b = F32_3(1, 5, 1)),
-    CASE("every-other", true, .a = F32_4(3, 1, 5, 1), .b = F32_4(1, 4, 1, 6)),
-    CASE("every-other-shifted", true, .a = F32_4(1, 4, 1, 8), .b = F32_4(3, 1, 5, 1)),
-#undef CASE
+    {CASE_QUICK, "plain", "a=2x3x5x7 b=2x3x5x7"},
+    {CASE_QUICK, "gates", "a=2x3x5x16 b=2x1x1x16"},
+    {CASE_QUICK, "both-stretched", "a=5x1 b=1x7"},
+    {CASE_FULL, "one", "a=1 b=1"},
+    {CASE_FULL, "row", "a=1021 b=1021"},
+    {CASE_FULL, "number-long", "a=1x1 b=73x131"},
+    {CASE_FULL, "channels", "a=1x1x1x64 b=2x9x10x64"},
+    {CASE_FULL, "channels-long", "a=3x53x55x5 b=1x1x1x5"},
+    {CASE_FULL, "gates-odd", "a=3x1x1x17 b=3x4x6x17"},
+    {CASE_FULL, "gates-long", "a=2x67x63x8 b=2x1x1x8"},
+    {CASE_FULL, "places", "a=3x4x6x17 b=3x4x6x1"},
+    {CASE_FULL, "places-long", "a=3x8200 b=3x1"},
+    {CASE_FULL, "middle", "a=7x1x3 b=7x11x3"},
+    {CASE_FULL, "outside", "a=1x11x1 b=6x11x16"},
+    {CASE_FULL, "outside-long", "a=90x5x53 b=1x5x1"},
+    {CASE_FULL, "every-other", "a=3x1x5x1 b=1x4x1x6"},
+    {CASE_FULL, "every-other-shifted", "a=1x4x1x8 b=3x1x5x1"},
+    {CASE_TIMED, "training", "a=32x37x37x64 b=32x1x1x64"},
 };
+#endif
 
 OP_IMPL(add, OP_CASES(add_cases), .bound = bound_add);
 OP_IMPL(add_dx, .bound = bound_add_dx);

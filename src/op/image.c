@@ -15,7 +15,7 @@ static clade_status check_side(const char *slot, const char *side, int32_t size,
 
 static clade_status check_numbers(const clade_affine_sample_args *a)
 {
-    if (a->fill < CLADE_FILL_NEAREST || a->fill > CLADE_FILL_WRAP)
+    if (a->fill < 0 || a->fill >= CLADE_FILL_MODES)
         return clade_fail(CLADE_EINVAL, "affine_sample: there is no fill mode %d", a->fill);
     if (!(a->value >= 0 && a->value <= 255))
         return clade_fail(CLADE_EINVAL, "affine_sample: value is %g, expected 0 to 255",
@@ -214,94 +214,53 @@ static void bound_affine_sample(const clade_args *args, size_t slot, double *bou
 
 /* ---- cases ---- */
 
-#define UNIT_SCALE .scale = {1 / 255.0f, 1 / 255.0f, 1 / 255.0f, 1 / 255.0f}
-#define IMAGENET_SCALE                                                                             \
-    .scale = {0.0171247538f, 0.0175070028f, 0.0174291939f, 1},                                     \
-    .shift = {-2.11790393f, -2.03571429f, -1.80444444f, -0.5f}
-
+#ifndef CLADE_ORACLE
 static const clade_case affine_sample_cases[] = {
-    {"one-pixel",
-     false,
-     {.affine_sample =
-          {.x = U8_4(1, 1, 1, 1), .matrix = F32_2(1, 8), .y = F32_4(1, 1, 1, 1), UNIT_SCALE}}},
-    {"grey-nearest-fill",
-     false,
-     {.affine_sample =
-          {.x = U8_4(2, 5, 7, 1), .matrix = F32_2(2, 8), .y = F32_4(2, 6, 5, 1), UNIT_SCALE}}},
-    {"rgb-constant",
-     false,
-     {.affine_sample = {.x = U8_4(2, 9, 8, 3),
-                        .matrix = F32_2(2, 8),
-                        .y = F32_4(2, 9, 8, 3),
-                        .fill = CLADE_FILL_CONSTANT,
-                        .value = 127.25f,
-                        IMAGENET_SCALE}}},
-    {"rgb-reflect-index",
-     false,
-     {.affine_sample = {.x = U8_4(3, 6, 5, 3),
-                        .index = I32_1(4),
-                        .matrix = F32_2(4, 8),
-                        .y = F32_4(4, 11, 13, 3),
-                        .fill = CLADE_FILL_REFLECT,
-                        UNIT_SCALE}}},
-    {"four-channels-wrap",
-     false,
-     {.affine_sample = {.x = U8_4(1, 4, 3, 4),
-                        .matrix = F32_2(1, 8),
-                        .y = F32_4(1, 7, 6, 4),
-                        .fill = CLADE_FILL_WRAP,
-                        IMAGENET_SCALE}}},
-    {"two-channels-nearest-pixel",
-     false,
-     {.affine_sample = {.x = U8_4(2, 8, 9, 2),
-                        .matrix = F32_2(2, 8),
-                        .y = F32_4(2, 10, 7, 2),
-                        .nearest = 1,
-                        UNIT_SCALE}}},
-    {"nearest-pixel-reflect",
-     false,
-     {.affine_sample = {.x = U8_4(1, 3, 2, 3),
-                        .matrix = F32_2(1, 8),
-                        .y = F32_4(1, 9, 14, 3),
-                        .nearest = 1,
-                        .fill = CLADE_FILL_REFLECT,
-                        IMAGENET_SCALE}}},
-    {"nearest-pixel-constant-wide",
-     true,
-     {.affine_sample = {.x = U8_4(5, 17, 33, 3),
-                        .index = I32_1(7),
-                        .matrix = F32_2(7, 8),
-                        .y = F32_4(7, 19, 97, 3),
-                        .nearest = 1,
-                        .fill = CLADE_FILL_CONSTANT,
-                        .value = 255,
-                        UNIT_SCALE}}},
-    {"grey-four-columns", /* as few as are read at a time */
-     false,
-     {.affine_sample =
-          {.x = U8_4(2, 5, 4, 1), .matrix = F32_2(2, 8), .y = F32_4(2, 15, 12, 1), UNIT_SCALE}}},
-    {"photo",
-     true,
-     {.affine_sample = {.x = U8_4(4, 150, 150, 3),
-                        .index = I32_1(3),
-                        .matrix = F32_2(3, 8),
-                        .y = F32_4(3, 150, 150, 3),
-                        UNIT_SCALE}}},
-    {"photo-constant-smaller",
-     true,
-     {.affine_sample = {.x = U8_4(2, 131, 97, 3),
-                        .matrix = F32_2(2, 8),
-                        .y = F32_4(2, 64, 64, 3),
-                        .fill = CLADE_FILL_CONSTANT,
-                        IMAGENET_SCALE}}},
-    {"grey-wrap-larger",
-     true,
-     {.affine_sample = {.x = U8_4(2, 28, 28, 1),
-                        .matrix = F32_2(2, 8),
-                        .y = F32_4(2, 75, 67, 1),
-                        .fill = CLADE_FILL_WRAP,
-                        UNIT_SCALE}}},
+    {CASE_QUICK, "one-pixel",
+     "x=1x1x1x1 matrix=1x8 y=1x1x1x1 "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_QUICK, "grey-nearest-fill",
+     "x=2x5x7x1 matrix=2x8 y=2x6x5x1 "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_QUICK, "rgb-constant",
+     "x=2x9x8x3 matrix=2x8 y=2x9x8x3 fill=constant value=127.25 "
+     "scale=0.017124753,0.017507004,0.017429193,1 "
+     "shift=-2.117904,-2.0357144,-1.8044444,-0.5"},
+    {CASE_QUICK, "rgb-reflect-index",
+     "x=3x6x5x3 index=4 matrix=4x8 y=4x11x13x3 fill=reflect "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_QUICK, "four-channels-wrap",
+     "x=1x4x3x4 matrix=1x8 y=1x7x6x4 fill=wrap scale=0.017124753,0.017507004,0.017429193,1 "
+     "shift=-2.117904,-2.0357144,-1.8044444,-0.5"},
+    {CASE_QUICK, "two-channels-nearest-pixel",
+     "x=2x8x9x2 matrix=2x8 y=2x10x7x2 nearest=1 "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_QUICK, "nearest-pixel-reflect",
+     "x=1x3x2x3 matrix=1x8 y=1x9x14x3 nearest=1 fill=reflect "
+     "scale=0.017124753,0.017507004,0.017429193,1 "
+     "shift=-2.117904,-2.0357144,-1.8044444,-0.5"},
+    {CASE_FULL, "nearest-pixel-constant-wide",
+     "x=5x17x33x3 index=7 matrix=7x8 y=7x19x97x3 nearest=1 fill=constant value=255 "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_QUICK, "grey-four-columns",
+     "x=2x5x4x1 matrix=2x8 y=2x15x12x1 "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"}, /* as few as are read at a
+                                                                  time */
+    {CASE_FULL, "photo",
+     "x=4x150x150x3 index=3 matrix=3x8 y=3x150x150x3 "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_FULL, "photo-constant-smaller",
+     "x=2x131x97x3 matrix=2x8 y=2x64x64x3 fill=constant "
+     "scale=0.017124753,0.017507004,0.017429193,1 "
+     "shift=-2.117904,-2.0357144,-1.8044444,-0.5"},
+    {CASE_FULL, "grey-wrap-larger",
+     "x=2x28x28x1 matrix=2x8 y=2x75x67x1 fill=wrap "
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
+    {CASE_TIMED, "training",
+     "x=32x300x300x3 matrix=32x8 y=32x150x150x3 "
+     "scale=0.003921569,0.003921569,0.003921569,0"},
 };
+#endif
 
 OP_IMPL(affine_sample, OP_CASES(affine_sample_cases), .bound = bound_affine_sample,
         .domain = {[1] = CLADE_DOMAIN_INDEX, [2] = CLADE_DOMAIN_AFFINE});

@@ -561,75 +561,57 @@ static void bound_topk_count(const clade_args *args, size_t slot, double *bound)
 
 /* ---- cases ---- */
 
+#ifndef CLADE_ORACLE
 static const clade_case softmax_cases[] = {
-    {"classes", false, {.softmax = {.x = F32_2(5, 10)}}},
-    {"two", true, {.softmax = {.x = F32_2(7, 2)}}},
-    {"one", true, {.softmax = {.x = F32_1(1)}}},
-    {"row", true, {.softmax = {.x = F32_1(17)}}},
-    {"places", true, {.softmax = {.x = F32_4(2, 3, 5, 3)}}},
-    {"thousand", true, {.softmax = {.x = F32_2(3, 1000)}}},
-    {"rows", true, {.softmax = {.x = F32_2(517, 5)}}},
+    {CASE_QUICK, "classes", "x=5x10"},  {CASE_FULL, "two", "x=7x2"},
+    {CASE_FULL, "one", "x=1"},          {CASE_FULL, "row", "x=17"},
+    {CASE_FULL, "places", "x=2x3x5x3"}, {CASE_FULL, "thousand", "x=3x1000"},
+    {CASE_FULL, "rows", "x=517x5"},     {CASE_TIMED, "training", "x=256x1000"},
 };
 
 static const clade_case softmax_xent_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .softmax_xent = { __VA_ARGS__ }                                                        \
-        }                                                                                          \
-    }
-    CASE("classes", false, .x = F32_2(5, 10), .label = I32_1(5)),
-    CASE("classes-smoothed", false, .x = F32_2(5, 10), .label = I32_1(5), .smoothing = 0.1f),
-    CASE("dense", false, .x = F32_2(5, 7), .label = F32_2(5, 7)),
-    CASE("dense-smoothed", true, .x = F32_2(4, 3), .label = F32_2(4, 3), .smoothing = 0.3f),
-    CASE("one", true, .x = F32_2(1, 1), .label = I32_1(1)),
-    CASE("two", true, .x = F32_2(32, 2), .label = I32_1(32)),
-    CASE("uniform", true, .x = F32_2(3, 17), .label = I32_1(3), .smoothing = 1),
-    CASE("thousand", true, .x = F32_2(3, 1000), .label = I32_1(3)),
-    CASE("rows", true, .x = F32_2(517, 5), .label = I32_1(517), .smoothing = 0.05f),
-#undef CASE
+    {CASE_QUICK, "classes", "x=5x10 label=5"},
+    {CASE_QUICK, "classes-smoothed", "x=5x10 label=5 smoothing=0.1"},
+    {CASE_QUICK, "dense", "x=5x7 label:f32=5x7"},
+    {CASE_FULL, "dense-smoothed", "x=4x3 label:f32=4x3 smoothing=0.3"},
+    {CASE_FULL, "one", "x=1x1 label=1"},
+    {CASE_FULL, "two", "x=32x2 label=32"},
+    {CASE_FULL, "uniform", "x=3x17 label=3 smoothing=1"},
+    {CASE_FULL, "thousand", "x=3x1000 label=3"},
+    {CASE_FULL, "rows", "x=517x5 label=517 smoothing=0.05"},
+    {CASE_TIMED, "training", "x=256x1000 label=256"},
 };
 
 static const clade_case sigmoid_bce_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .sigmoid_bce = { __VA_ARGS__ }                                                         \
-        }                                                                                          \
-    }
-    CASE("dense", false, .x = F32_2(5, 3), .label = F32_2(5, 3)),
-    CASE("dense-smoothed", false, .x = F32_2(5, 17), .label = F32_2(5, 17), .smoothing = 0.2f),
-    CASE("classes", false, .x = F32_2(9, 1), .label = I32_1(9)),
-    CASE("classes-smoothed", true, .x = F32_2(33, 1), .label = I32_1(33), .smoothing = 0.1f),
-    CASE("dense-one", true, .x = F32_2(9, 1), .label = F32_2(9, 1)),
-    CASE("one", true, .x = F32_2(1, 1), .label = F32_2(1, 1), .smoothing = 1),
-    CASE("wide", true, .x = F32_2(2, 1000), .label = F32_2(2, 1000)),
-    CASE("rows", true, .x = F32_2(517, 2), .label = F32_2(517, 2), .smoothing = 0.05f),
-#undef CASE
+    {CASE_QUICK, "dense", "x=5x3 label:f32=5x3"},
+    {CASE_QUICK, "dense-smoothed", "x=5x17 label:f32=5x17 smoothing=0.2"},
+    {CASE_QUICK, "classes", "x=9x1 label=9"},
+    {CASE_FULL, "classes-smoothed", "x=33x1 label=33 smoothing=0.1"},
+    {CASE_FULL, "dense-one", "x=9x1 label:f32=9x1"},
+    {CASE_FULL, "one", "x=1x1 label:f32=1x1 smoothing=1"},
+    {CASE_FULL, "wide", "x=2x1000 label:f32=2x1000"},
+    {CASE_FULL, "rows", "x=517x2 label:f32=517x2 smoothing=0.05"},
+    {CASE_TIMED, "training", "x=1024x1 label=1024"},
 };
 
 static const clade_case mse_cases[] = {
-    {"small", false, {.mse = {.x = F32_2(5, 3), .target = F32_2(5, 3)}}},
-    {"one", true, {.mse = {.x = F32_2(1, 1), .target = F32_2(1, 1)}}},
-    {"wide", true, {.mse = {.x = F32_2(3, 1001), .target = F32_2(3, 1001)}}},
-    {"rows", true, {.mse = {.x = F32_2(517, 2), .target = F32_2(517, 2)}}},
+    {CASE_QUICK, "small", "x=5x3 target=5x3"},
+    {CASE_FULL, "one", "x=1x1 target=1x1"},
+    {CASE_FULL, "wide", "x=3x1001 target=3x1001"},
+    {CASE_FULL, "rows", "x=517x2 target=517x2"},
+    {CASE_TIMED, "training", "x=256x1000 target=256x1000"},
 };
 
 static const clade_case topk_count_cases[] = {
-#define CASE(name, full, n, c, top)                                                                \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .topk_count = {.y = F32_2(n, c), .label = I32_1(n), .count = I32_1(1), .k = top }      \
-        }                                                                                          \
-    }
-    CASE("first", false, 33, 10, 1), CASE("five", false, 33, 17, 5),
-    CASE("all", true, 7, 3, 4),      CASE("two", true, 32, 2, 1),
-    CASE("rows", true, 1000, 5, 2),  CASE("one-column", false, 33, 1, 1),
-#undef CASE
+    {CASE_QUICK, "first", "y=33x10 label=33 count=1 k=1"},
+    {CASE_QUICK, "five", "y=33x17 label=33 count=1 k=5"},
+    {CASE_FULL, "all", "y=7x3 label=7 count=1 k=4"},
+    {CASE_FULL, "two", "y=32x2 label=32 count=1 k=1"},
+    {CASE_FULL, "rows", "y=1000x5 label=1000 count=1 k=2"},
+    {CASE_QUICK, "one-column", "y=33x1 label=33 count=1 k=1"},
+    {CASE_TIMED, "training", "y=256x1000 label=256 count=1 k=1"},
 };
+#endif
 
 #define LABEL_SLOT .domain = {[1] = CLADE_DOMAIN_LABEL}
 

@@ -174,28 +174,20 @@ static void bound_lrn_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-#define USUAL .size = 5, .k = 2.0f, .alpha = 1e-4f, .beta = 0.75f
+#ifndef CLADE_ORACLE
 static const clade_case lrn_cases[] = {
-    {"usual", false, {.lrn = {.x = F32_4(2, 3, 3, 16), USUAL}}},
-    {"strong",
-     false,
-     {.lrn = {.x = F32_4(1, 4, 5, 17), .size = 3, .k = 1.0f, .alpha = 0.9f, .beta = 0.75f}}},
-    {"even", false, {.lrn = {.x = F32_2(5, 7), .size = 4, .k = 0.5f, .alpha = 0.5f, .beta = 0.5f}}},
-    {"one-channel",
-     true,
-     {.lrn = {.x = F32_2(9, 1), .size = 5, .k = 1.0f, .alpha = 1.0f, .beta = 2.0f}}},
-    {"one", true, {.lrn = {.x = F32_1(1), .size = 1, .k = 1.0f, .alpha = 1.0f, .beta = 1.0f}}},
-    {"two",
-     true,
-     {.lrn = {.x = F32_3(2, 3, 5), .size = 2, .k = 1.0f, .alpha = 2.0f, .beta = -0.5f}}},
-    {"wider-than-c",
-     true,
-     {.lrn = {.x = F32_2(3, 20), .size = 255, .k = 1.0f, .alpha = 10.0f, .beta = 0.75f}}},
-    {"many-channels",
-     true,
-     {.lrn = {.x = F32_2(2, 700), .size = 9, .k = 1.0f, .alpha = 1.0f, .beta = 0.75f}}},
-    {"layer", true, {.lrn = {.x = F32_4(2, 13, 13, 64), USUAL}}},
+    {CASE_QUICK, "usual", "x=2x3x3x16 size=5 k=2 alpha=0.0001 beta=0.75"},
+    {CASE_QUICK, "strong", "x=1x4x5x17 size=3 k=1 alpha=0.9 beta=0.75"},
+    {CASE_QUICK, "even", "x=5x7 size=4 k=0.5 alpha=0.5 beta=0.5"},
+    {CASE_FULL, "one-channel", "x=9x1 size=5 k=1 alpha=1 beta=2"},
+    {CASE_FULL, "one", "x=1 size=1 k=1 alpha=1 beta=1"},
+    {CASE_FULL, "two", "x=2x3x5 size=2 k=1 alpha=2 beta=-0.5"},
+    {CASE_FULL, "wider-than-c", "x=3x20 size=255 k=1 alpha=1e+01 beta=0.75"},
+    {CASE_FULL, "many-channels", "x=2x700 size=9 k=1 alpha=1 beta=0.75"},
+    {CASE_FULL, "layer", "x=2x13x13x64 size=5 k=2 alpha=0.0001 beta=0.75"},
+    {CASE_TIMED, "training", "x=32x27x27x96 size=5 k=1 alpha=0.0001 beta=0.75"},
 };
+#endif
 
 OP_IMPL(lrn, OP_CASES(lrn_cases), .bound = bound_lrn);
 OP_IMPL(lrn_dx, .bound = bound_lrn_dx);

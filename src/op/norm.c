@@ -427,56 +427,41 @@ static void bound_batchnorm_infer_dx(const clade_args *args, size_t slot, double
 
 /* ---- cases ---- */
 
-#define EPS .eps = 1e-3f
-#define VECTOR(c) F32_1(c)
+#ifndef CLADE_ORACLE
 static const clade_case batchnorm_cases[] = {
-#define CASE(name, full, c, ...)                                                                   \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .batchnorm = {                                                                         \
-                .gamma = VECTOR(c),                                                                \
-                .beta = VECTOR(c),                                                                 \
-                .running_mean = VECTOR(c),                                                         \
-                .running_var = VECTOR(c),                                                          \
-                __VA_ARGS__                                                                        \
-            }                                                                                      \
-        }                                                                                          \
-    }
-    CASE("small", false, 5, .x = F32_4(2, 3, 4, 5), EPS, .momentum = 0.99f),
-    CASE("unbiased", false, 16, .x = F32_4(2, 3, 3, 16), EPS, .momentum = 0.9f, .unbiased = 1),
-    CASE("dense", false, 17, .x = F32_2(33, 17), .eps = 1e-5f, .momentum = 0.9f),
-    CASE("two-vectors", false, 32, .x = F32_2(9, 32), EPS, .momentum = 0.5f),
-    CASE("one-row", true, 6, .x = F32_2(1, 6), EPS, .momentum = 0.5f, .unbiased = 1),
-    CASE("one-channel", true, 1, .x = F32_3(3, 50, 1), EPS, .momentum = 0.99f),
-    CASE("chunks", false, 3, .x = F32_4(3, 10, 9, 3), EPS, .momentum = 0.99f),
-    CASE("uneven-chunks", true, 64, .x = F32_4(5, 13, 12, 64), EPS, .momentum = 0.25f),
-    CASE("most-chunks", true, 20, .x = F32_4(4, 47, 44, 20), EPS, .momentum = 0.99f, .unbiased = 1),
-#undef CASE
+    {CASE_QUICK, "small",
+     "x=2x3x4x5 gamma=5 beta=5 running_mean=5 running_var=5 eps=0.001 momentum=0.99"},
+    {CASE_QUICK, "unbiased",
+     "x=2x3x3x16 gamma=16 beta=16 running_mean=16 running_var=16 eps=0.001 momentum=0.9 "
+     "unbiased=1"},
+    {CASE_QUICK, "dense",
+     "x=33x17 gamma=17 beta=17 running_mean=17 running_var=17 eps=1e-5 momentum=0.9"},
+    {CASE_QUICK, "two-vectors",
+     "x=9x32 gamma=32 beta=32 running_mean=32 running_var=32 eps=0.001 momentum=0.5"},
+    {CASE_FULL, "one-row",
+     "x=1x6 gamma=6 beta=6 running_mean=6 running_var=6 eps=0.001 momentum=0.5 unbiased=1"},
+    {CASE_FULL, "one-channel",
+     "x=3x50x1 gamma=1 beta=1 running_mean=1 running_var=1 eps=0.001 momentum=0.99"},
+    {CASE_QUICK, "chunks",
+     "x=3x10x9x3 gamma=3 beta=3 running_mean=3 running_var=3 eps=0.001 momentum=0.99"},
+    {CASE_FULL, "uneven-chunks",
+     "x=5x13x12x64 gamma=64 beta=64 running_mean=64 running_var=64 eps=0.001 momentum=0.25"},
+    {CASE_FULL, "most-chunks",
+     "x=4x47x44x20 gamma=20 beta=20 running_mean=20 running_var=20 eps=0.001 momentum=0.99 "
+     "unbiased=1"},
+    {CASE_TIMED, "training",
+     "x=32x37x37x64 gamma=64 beta=64 running_mean=64 running_var=64 eps=0.001 momentum=0.99"},
 };
 
 static const clade_case batchnorm_infer_cases[] = {
-#define CASE(name, full, c, ...)                                                                   \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .batchnorm_infer = {                                                                   \
-                .gamma = VECTOR(c),                                                                \
-                .beta = VECTOR(c),                                                                 \
-                .mean = VECTOR(c),                                                                 \
-                .var = VECTOR(c),                                                                  \
-                EPS,                                                                               \
-                __VA_ARGS__                                                                        \
-            }                                                                                      \
-        }                                                                                          \
-    }
-    CASE("small", false, 5, .x = F32_4(2, 3, 4, 5)),
-    CASE("wide", false, 48, .x = F32_2(7, 48)),
-    CASE("one", true, 1, .x = F32_1(1)),
-    CASE("chunks", true, 17, .x = F32_4(3, 10, 9, 17)),
-    CASE("uneven-chunks", true, 64, .x = F32_4(5, 13, 12, 64)),
-#undef CASE
+    {CASE_QUICK, "small", "x=2x3x4x5 gamma=5 beta=5 mean=5 var=5 eps=0.001"},
+    {CASE_QUICK, "wide", "x=7x48 gamma=48 beta=48 mean=48 var=48 eps=0.001"},
+    {CASE_FULL, "one", "x=1 gamma=1 beta=1 mean=1 var=1 eps=0.001"},
+    {CASE_FULL, "chunks", "x=3x10x9x17 gamma=17 beta=17 mean=17 var=17 eps=0.001"},
+    {CASE_FULL, "uneven-chunks", "x=5x13x12x64 gamma=64 beta=64 mean=64 var=64 eps=0.001"},
+    {CASE_TIMED, "training", "x=32x37x37x64 gamma=64 beta=64 mean=64 var=64 eps=0.001"},
 };
+#endif
 
 OP_IMPL(batchnorm, OP_CASES(batchnorm_cases), .bound = bound_batchnorm,
         .domain = {[4] = CLADE_DOMAIN_POSITIVE});

@@ -18,9 +18,11 @@
 
 #define CLADE_OP(id, family, forward, flags, doc) static const clade_param_info id##_params[] = {
 #define CLADE_PARAM(id, type, name, doc)                                                           \
-    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1},
+    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1, false},
+#define CLADE_STEP_PARAM(id, type, name, doc)                                                      \
+    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1, true},
 #define CLADE_PARAMS(id, type, name, count, doc)                                                   \
-    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), count},
+    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), count, false},
 #define CLADE_OP_END(id)                                                                           \
     {                                                                                              \
         0                                                                                          \
@@ -36,14 +38,19 @@
      #family,                                                                                      \
      doc,                                                                                          \
      CLADE_OP_##forward,                                                                           \
-     FLAGS_##flags,                                                                                \
+     flags,                                                                                        \
      id##_slots,                                                                                   \
      NUMBER(id##_slots),                                                                           \
      id##_params,                                                                                  \
      NUMBER(id##_params) - 1,                                                                      \
      sizeof(clade_##id##_args)},
 #undef none
-enum { FLAGS_0 = 0, FLAGS_INPLACE = CLADE_OP_INPLACE };
+enum {
+    INPLACE = CLADE_OP_INPLACE,
+    PER_IMAGE = CLADE_OP_PER_IMAGE,
+    PRODUCT = CLADE_OP_PRODUCT,
+    INTEGER = CLADE_OP_INTEGER
+};
 static const clade_op_info table[CLADE_OPS] = {
 #include <clade/ops.def>
 };
@@ -114,7 +121,7 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
         const clade_slot_info *slot = &info->slots[i];
         const clade_tensor *t = &args->slot[i];
         if (!clade_tensor_present(t)) {
-            if (slot->kind == CLADE_SLOT_IN || slot->kind == CLADE_SLOT_STATE)
+            if (clade_slot_reads(slot->kind) && !clade_slot_is_optional(slot->kind))
                 return clade_fail(CLADE_EINVAL, "%s: %s is missing", info->name, slot->name);
             continue;
         }
@@ -128,7 +135,8 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
         const clade_tensor *t = &args->slot[i];
         if (clade_tensor_present(t))
             status = check_size(info, info->slots[i].name, t);
-        else if (info->slots[i].kind == CLADE_SLOT_OUT || info->slots[i].kind == CLADE_SLOT_GRAD)
+        else if (!clade_slot_reads(info->slots[i].kind) &&
+                 !clade_slot_is_optional(info->slots[i].kind))
             status = clade_fail(CLADE_EINVAL, "%s: the shape of %s must be given", info->name,
                                 info->slots[i].name);
     }
@@ -232,19 +240,28 @@ int32_t clade_row_chunks(int64_t m, int64_t *rows_per_chunk)
     return (int32_t)((m + *rows_per_chunk - 1) / *rows_per_chunk);
 }
 
+static const clade_activation_info activations[CLADE_ACTIVATIONS] = {
+#define Y false
+#define X true
+#define CLADE_ACTIVATION(ID, name, size, derivative, alpha, slope, onnx, doc)                      \
+    {#name, doc, onnx, CLADE_ACTIVATION_##size, derivative, alpha, slope},
+#include <clade/activations.def>
+#undef X
+#undef Y
+};
+
+const clade_activation_info *clade_activation_describe(int32_t act) { return &activations[act]; }
+
 const char *clade_activation_name(clade_activation act)
 {
-    static const char *const names[CLADE_ACTIVATIONS] = {
-        [CLADE_LINEAR] = "linear",
-        [CLADE_RELU] = "relu",
-        [CLADE_LEAKY_RELU] = "leaky_relu",
-        [CLADE_RELU6] = "relu6",
-        [CLADE_SIGMOID] = "sigmoid",
-        [CLADE_TANH] = "tanh",
-        [CLADE_HARD_SIGMOID] = "hard_sigmoid",
-        [CLADE_SILU] = "silu",
-        [CLADE_HARD_SWISH] = "hard_swish",
-        [CLADE_GELU] = "gelu",
-    };
-    return (unsigned)act < CLADE_ACTIVATIONS ? names[act] : "?";
+    return (unsigned)act < CLADE_ACTIVATIONS ? activations[act].name : "?";
+}
+
+const char *clade_fill_mode_name(clade_fill_mode mode)
+{
+    static const char *const names[CLADE_FILL_MODES] = {[CLADE_FILL_NEAREST] = "nearest",
+                                                        [CLADE_FILL_CONSTANT] = "constant",
+                                                        [CLADE_FILL_REFLECT] = "reflect",
+                                                        [CLADE_FILL_WRAP] = "wrap"};
+    return (unsigned)mode < CLADE_FILL_MODES ? names[mode] : "?";
 }

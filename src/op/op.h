@@ -29,25 +29,36 @@ typedef enum clade_domain {
     CLADE_DOMAIN_INDEX       /* an image of slot x */
 } clade_domain;
 
-/* A case: arguments with inputs' shapes, dtypes and parameters; outputs follow from the shape rule,
- * and for gradient ops from the forward op's cases, so that only ops without a forward list any.
- * Named in lower case with dashes; the name seeds its data. */
+/* What a case is for. */
+typedef enum clade_case_kind {
+    CASE_QUICK, /* judged in every run */
+    CASE_FULL,  /* left out of quick runs */
+    CASE_TIMED  /* a size that training uses: what `clade bench` times, and never judged */
+} clade_case_kind;
+
+/* A case: the words of a call as clade_call_parse() reads them, without the op's name: inputs'
+ * shapes, and parameters. Outputs follow from the shape rule, and for gradient ops from the forward
+ * op's cases, so that only ops without a forward list any. Named in lower case with dashes; the
+ * name seeds its data. */
 typedef struct clade_case {
-    const char *name;
-    bool full; /* left out of quick runs */
-    clade_args args;
+    clade_case_kind kind;
+    const char *name, *text;
 } clade_case;
 
 typedef struct clade_op_impl {
     clade_status (*shape)(clade_args *args);
     /* Computes the op on tensors whose buffers have `host` set; REAL where the dtype is F32. */
     void (*run)(const clade_args *args);
-    const clade_case *cases;
+    const clade_case *cases; /* of the reference alone */
     size_t case_count;
     unsigned char domain[CLADE_MOST_SLOTS]; /* clade_domain of each slot */
     /* Are sums of products taken through a transform (Winograd's), so that small integers do not
      * stay exact, and NaN and infinities reach all of a tile? NULL: never. */
     bool (*transforms)(const clade_args *args);
+    /* Of an INTEGER op: may a result of small integers be none, as a mean is? NULL: never. */
+    bool (*inexact)(const clade_args *args);
+    /* Of a PRODUCT op: its multiplications and additions. */
+    double (*flops)(const clade_args *args);
 
     /* How far a float32 result may be from the oracle's. One of the two is set.
      * terms: the op is a sum of products (or plainly a sum) in every element of output `slot`, and
@@ -74,33 +85,12 @@ const clade_op_impl *clade_op_oracle(clade_op op);
 #define OP_IMPL(id, ...)                                                                           \
     extern const clade_op_impl OP_NAME(id);                                                        \
     const clade_op_impl OP_NAME(id) = {.shape = shape_##id, .run = run_##id, __VA_ARGS__}
+/* Cases are the op's, not the precision's. */
+#ifdef CLADE_ORACLE
+#define OP_CASES(table) .cases = NULL
+#else
 #define OP_CASES(table) .cases = table, .case_count = sizeof table / sizeof *table
-
-/* Shapes for case tables. */
-#define F32_1(a)                                                                                   \
-    {                                                                                              \
-        .dtype = CLADE_F32, .rank = 1, .dim = { a }                                                \
-    }
-#define F32_2(a, b)                                                                                \
-    {                                                                                              \
-        .dtype = CLADE_F32, .rank = 2, .dim = { a, b }                                             \
-    }
-#define F32_3(a, b, c)                                                                             \
-    {                                                                                              \
-        .dtype = CLADE_F32, .rank = 3, .dim = { a, b, c }                                          \
-    }
-#define F32_4(a, b, c, d)                                                                          \
-    {                                                                                              \
-        .dtype = CLADE_F32, .rank = 4, .dim = { a, b, c, d }                                       \
-    }
-#define U8_4(a, b, c, d)                                                                           \
-    {                                                                                              \
-        .dtype = CLADE_U8, .rank = 4, .dim = { a, b, c, d }                                        \
-    }
-#define I32_1(a)                                                                                   \
-    {                                                                                              \
-        .dtype = CLADE_I32, .rank = 1, .dim = { a }                                                \
-    }
+#endif
 
 /* ---- helpers for shape rules ---- */
 
@@ -142,6 +132,13 @@ static inline void put(REAL *target, REAL value, int32_t accumulate)
 {
     *target = accumulate ? *target + value : value;
 }
+/* Multiplications and additions of a product of weights […, k] with what gives outputs […, k]. */
+static inline double product_flops(const clade_tensor *weights, const clade_tensor *outputs)
+{
+    double k = outputs->dim[outputs->rank - 1];
+    return 2 * (double)clade_tensor_count(weights) * ((double)clade_tensor_count(outputs) / k);
+}
+static inline bool is_power_of_two(int64_t v) { return v > 0 && !(v & (v - 1)); }
 /* Where a parameter's 0 means 1. */
 static inline int32_t or_one(int32_t v) { return v ? v : 1; }
 

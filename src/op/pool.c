@@ -362,77 +362,82 @@ static int64_t terms_global_avgpool_dx(const clade_args *args, size_t slot)
     return 4 + (args->global_avgpool_dx.accumulate != 0);
 }
 
+/* ---- means of small integers ---- */
+
+/* Does a mean over windows divide by a number that is no power of two? */
+static bool divides_unevenly(const int32_t *window, const int32_t *pad, int32_t count_pad)
+{
+    bool padded = pad[0] || pad[1] || pad[2] || pad[3];
+    return !is_power_of_two((int64_t)window[0] * window[1]) || (padded && !count_pad);
+}
+
+static bool inexact_avgpool2d(const clade_args *args)
+{
+    const clade_avgpool2d_args *a = &args->avgpool2d;
+    return divides_unevenly(a->window, a->pad, a->count_pad);
+}
+static bool inexact_avgpool2d_dx(const clade_args *args)
+{
+    const clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
+    return divides_unevenly(a->window, a->pad, a->count_pad);
+}
+static bool inexact_global_avgpool(const clade_args *args)
+{
+    const int32_t *x = args->global_avgpool.x.dim;
+    return !is_power_of_two((int64_t)x[1] * x[2]);
+}
+static bool inexact_global_avgpool_dx(const clade_args *args)
+{
+    const int32_t *dx = args->global_avgpool_dx.dx.dim;
+    return !is_power_of_two((int64_t)dx[1] * dx[2]);
+}
+
 /* ---- cases ---- */
 
-#define WINDOW(r, s) .window = {r, s}
-#define STRIDE(r, s) .stride = {r, s}
-#define PAD(t, l, b, r) .pad = {t, l, b, r}
-
+#ifndef CLADE_ORACLE
 static const clade_case maxpool2d_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .maxpool2d = { __VA_ARGS__ }                                                           \
-        }                                                                                          \
-    }
-    CASE("two", false, .x = F32_4(2, 6, 8, 16), .index = U8_4(2, 3, 4, 16), WINDOW(2, 2)),
-    CASE("two-odd", false, .x = F32_4(1, 7, 5, 17), .index = U8_4(1, 3, 2, 17), WINDOW(2, 2)),
-    CASE("no-index", false, .x = F32_4(1, 4, 4, 5), WINDOW(2, 2)),
-    CASE("overlap", false, .x = F32_4(2, 7, 9, 3), .index = U8_4(2, 3, 4, 3), WINDOW(3, 3),
-         STRIDE(2, 2)),
-    CASE("one", true, .x = F32_4(1, 1, 1, 1), .index = U8_4(1, 1, 1, 1), WINDOW(1, 1)),
-    CASE("one-padded", true, .x = F32_4(1, 1, 1, 4), .index = U8_4(1, 1, 1, 4), WINDOW(2, 3),
-         PAD(1, 1, 0, 1)),
-    CASE("same-padded", true, .x = F32_4(2, 9, 8, 20), .index = U8_4(2, 9, 8, 20), WINDOW(3, 3),
-         STRIDE(1, 1), PAD(1, 1, 1, 1)),
-    CASE("uneven-padding", true, .x = F32_4(1, 10, 11, 5), .index = U8_4(1, 5, 6, 5), WINDOW(3, 3),
-         STRIDE(2, 2), PAD(0, 1, 1, 2)),
-    CASE("gaps", true, .x = F32_4(3, 11, 10, 8), .index = U8_4(3, 4, 3, 8), WINDOW(2, 1),
-         STRIDE(3, 4)),
-    CASE("uneven-window", true, .x = F32_4(2, 6, 13, 64), .index = U8_4(2, 3, 3, 64), WINDOW(2, 5),
-         STRIDE(2, 4)),
-    CASE("even-padded", true, .x = F32_4(2, 8, 8, 16), .index = U8_4(2, 5, 5, 16), WINDOW(2, 2),
-         PAD(1, 1, 1, 1)),
-    CASE("wide", true, .x = F32_4(1, 17, 17, 15), .index = U8_4(1, 1, 2, 15), WINDOW(15, 17),
-         STRIDE(9, 7), PAD(0, 8, 0, 0)),
-    CASE("layer", true, .x = F32_4(4, 37, 37, 32), .index = U8_4(4, 18, 18, 32), WINDOW(2, 2)),
-#undef CASE
+    {CASE_QUICK, "two", "x=2x6x8x16 index=2x3x4x16 window=2,2"},
+    {CASE_QUICK, "two-odd", "x=1x7x5x17 index=1x3x2x17 window=2,2"},
+    {CASE_QUICK, "no-index", "x=1x4x4x5 window=2,2"},
+    {CASE_QUICK, "overlap", "x=2x7x9x3 index=2x3x4x3 window=3,3 stride=2,2"},
+    {CASE_FULL, "one", "x=1x1x1x1 index=1x1x1x1 window=1,1"},
+    {CASE_FULL, "one-padded", "x=1x1x1x4 index=1x1x1x4 window=2,3 pad=1,1,0,1"},
+    {CASE_FULL, "same-padded", "x=2x9x8x20 index=2x9x8x20 window=3,3 stride=1,1 pad=1,1,1,1"},
+    {CASE_FULL, "uneven-padding", "x=1x10x11x5 index=1x5x6x5 window=3,3 stride=2,2 pad=0,1,1,2"},
+    {CASE_FULL, "gaps", "x=3x11x10x8 index=3x4x3x8 window=2,1 stride=3,4"},
+    {CASE_FULL, "uneven-window", "x=2x6x13x64 index=2x3x3x64 window=2,5 stride=2,4"},
+    {CASE_FULL, "even-padded", "x=2x8x8x16 index=2x5x5x16 window=2,2 pad=1,1,1,1"},
+    {CASE_FULL, "wide", "x=1x17x17x15 index=1x1x2x15 window=15,17 stride=9,7 pad=0,8,0,0"},
+    {CASE_FULL, "layer", "x=4x37x37x32 index=4x18x18x32 window=2,2"},
+    {CASE_TIMED, "training", "x=32x74x74x32 window=2,2"},
 };
 
 static const clade_case avgpool2d_cases[] = {
-#define CASE(name, full, ...)                                                                      \
-    {                                                                                              \
-        name, full,                                                                                \
-        {                                                                                          \
-            .avgpool2d = { __VA_ARGS__ }                                                           \
-        }                                                                                          \
-    }
-    CASE("two", false, .x = F32_4(2, 6, 8, 16), WINDOW(2, 2)),
-    CASE("padded", false, .x = F32_4(1, 5, 6, 3), WINDOW(3, 3), STRIDE(2, 2), PAD(1, 1, 1, 0)),
-    CASE("count-pad", false, .x = F32_4(1, 5, 6, 5), WINDOW(3, 3), STRIDE(2, 2), PAD(1, 1, 1, 0),
-         .count_pad = 1),
-    CASE("one", true, .x = F32_4(1, 1, 1, 1), WINDOW(1, 1)),
-    CASE("two-odd", true, .x = F32_4(3, 7, 5, 17), WINDOW(2, 2)),
-    CASE("same-padded", true, .x = F32_4(2, 9, 8, 20), WINDOW(3, 3), STRIDE(1, 1), PAD(1, 1, 1, 1)),
-    CASE("gaps", true, .x = F32_4(2, 11, 10, 8), WINDOW(2, 1), STRIDE(3, 4)),
-    CASE("wide", true, .x = F32_4(1, 17, 17, 16), WINDOW(15, 17), STRIDE(9, 7), PAD(0, 8, 0, 0)),
-    CASE("layer", true, .x = F32_4(2, 28, 29, 64), WINDOW(3, 2), STRIDE(2, 2), PAD(1, 0, 1, 1)),
-#undef CASE
+    {CASE_QUICK, "two", "x=2x6x8x16 window=2,2"},
+    {CASE_QUICK, "padded", "x=1x5x6x3 window=3,3 stride=2,2 pad=1,1,1,0"},
+    {CASE_QUICK, "count-pad", "x=1x5x6x5 window=3,3 stride=2,2 pad=1,1,1,0 count_pad=1"},
+    {CASE_FULL, "one", "x=1x1x1x1 window=1,1"},
+    {CASE_FULL, "two-odd", "x=3x7x5x17 window=2,2"},
+    {CASE_FULL, "same-padded", "x=2x9x8x20 window=3,3 stride=1,1 pad=1,1,1,1"},
+    {CASE_FULL, "gaps", "x=2x11x10x8 window=2,1 stride=3,4"},
+    {CASE_FULL, "wide", "x=1x17x17x16 window=15,17 stride=9,7 pad=0,8,0,0"},
+    {CASE_FULL, "layer", "x=2x28x29x64 window=3,2 stride=2,2 pad=1,0,1,1"},
+    {CASE_TIMED, "training", "x=32x74x74x32 window=2,2"},
 };
 
 static const clade_case global_avgpool_cases[] = {
-    {"small", false, {.global_avgpool = {.x = F32_4(2, 4, 4, 5)}}},
-    {"odd", false, {.global_avgpool = {.x = F32_4(1, 7, 3, 17)}}},
-    {"one", true, {.global_avgpool = {.x = F32_4(1, 1, 1, 1)}}},
-    {"one-pixel", true, {.global_avgpool = {.x = F32_4(3, 1, 1, 16)}}},
-    {"wide", true, {.global_avgpool = {.x = F32_4(3, 9, 10, 130)}}},
-    {"large", true, {.global_avgpool = {.x = F32_4(1, 113, 97, 3)}}},
+    {CASE_QUICK, "small", "x=2x4x4x5"},        {CASE_QUICK, "odd", "x=1x7x3x17"},
+    {CASE_FULL, "one", "x=1x1x1x1"},           {CASE_FULL, "one-pixel", "x=3x1x1x16"},
+    {CASE_FULL, "wide", "x=3x9x10x130"},       {CASE_FULL, "large", "x=1x113x97x3"},
+    {CASE_TIMED, "training", "x=32x37x37x64"},
 };
+#endif
 
 OP_IMPL(maxpool2d, OP_CASES(maxpool2d_cases), .bound = bound_maxpool2d);
 OP_IMPL(maxpool2d_dx, .terms = terms_maxpool2d_dx);
-OP_IMPL(avgpool2d, OP_CASES(avgpool2d_cases), .terms = terms_avgpool2d);
-OP_IMPL(avgpool2d_dx, .terms = terms_avgpool2d_dx);
-OP_IMPL(global_avgpool, OP_CASES(global_avgpool_cases), .terms = terms_global_avgpool);
-OP_IMPL(global_avgpool_dx, .terms = terms_global_avgpool_dx);
+OP_IMPL(avgpool2d, OP_CASES(avgpool2d_cases), .terms = terms_avgpool2d,
+        .inexact = inexact_avgpool2d);
+OP_IMPL(avgpool2d_dx, .terms = terms_avgpool2d_dx, .inexact = inexact_avgpool2d_dx);
+OP_IMPL(global_avgpool, OP_CASES(global_avgpool_cases), .terms = terms_global_avgpool,
+        .inexact = inexact_global_avgpool);
+OP_IMPL(global_avgpool_dx, .terms = terms_global_avgpool_dx, .inexact = inexact_global_avgpool_dx);

@@ -71,7 +71,8 @@ static uint64_t kept_key(clade_op op, const clade_args *args)
     const clade_op_info *info = clade_op_describe(op);
     clade_args one = *args;
     for (size_t i = 0; i < info->slot_count; i++)
-        if (one.slot[i].rank == 4 && !strchr(info->slots[i].name, 'w')) one.slot[i].dim[0] = 1;
+        if (one.slot[i].rank == 4 && !clade_slot_is_weight(info->slots[i].kind))
+            one.slot[i].dim[0] = 1;
     return clade_call_hash(op, &one);
 }
 

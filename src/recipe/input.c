@@ -2,7 +2,6 @@
 #include "recipe/recipe.h"
 
 const char *const clade_recipe_interpolations[] = {"nearest", "bilinear", NULL};
-const char *const clade_recipe_fills[] = {"nearest", "constant", "reflect", "wrap", NULL};
 
 /* The largest side that a recipe may ask for: what a square image of 64 megapixels has. */
 enum { side_max = 8192, channels_max = 4 };
@@ -119,6 +118,8 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
         "vertical_flip", "brightness",  "fill",         "fill_value", NULL};
     clade_augment *a = &recipe->augment;
     if (!augment) return CLADE_OK;
+    const char *fills[CLADE_FILL_MODES];
+    for (int i = 0; i < CLADE_FILL_MODES; i++) fills[i] = clade_fill_mode_name((clade_fill_mode)i);
     size_t fill = CLADE_FILL_NEAREST;
     clade_yaml_range positive = CLADE_YAML_NOT_NEGATIVE;
     clade_status status = clade_recipe_check_keys(augment, "augment", keys);
@@ -130,7 +131,7 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
     if (!status) status = clade_yaml_get_bool(augment, "horizontal_flip", &a->horizontal_flip);
     if (!status) status = clade_yaml_get_bool(augment, "vertical_flip", &a->vertical_flip);
     if (!status) status = read_range(augment, "brightness", a->brightness);
-    if (!status) status = clade_yaml_get_word(augment, "fill", clade_recipe_fills, 4, &fill);
+    if (!status) status = clade_yaml_get_word(augment, "fill", fills, CLADE_FILL_MODES, &fill);
     if (!status) status = get_float(augment, "fill_value", positive, 255, &a->fill_value);
     a->fill = (clade_fill_mode)fill;
     return status;

@@ -232,7 +232,7 @@ static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
     put_true(w, map, "vertical_flip", a->vertical_flip);
     if (a->brightness[0] != 0 || a->brightness[1] != 0)
         put_floats(w, map, "brightness", a->brightness, 2);
-    if (a->fill != CLADE_FILL_NEAREST) put_text(w, map, "fill", clade_recipe_fills[a->fill]);
+    if (a->fill != CLADE_FILL_NEAREST) put_text(w, map, "fill", clade_fill_mode_name(a->fill));
     put_float(w, map, "fill_value", a->fill_value);
 }
 

@@ -18,6 +18,7 @@ expect 1 "cannot be opened" "$clade" $few --op fill --compare "$dir/none"
 echo '{"results": 1' >"$dir/bad.json"
 expect 1 "bad.json: expected what" "$clade" $few --op fill --compare "$dir/bad.json"
 expect 0 '^dense_dw  *op .* ms .*GFLOP/s .*GB/s' "$clade" $few --op dense
+expect 0 '^    dense_dw x=32x3136 dy=32x512 dw=3136x512 db=512$' "$clade" $few --op dense_dw
 expect 0 '^shapes  *step .* images/s .*GFLOP/s' "$clade" $few --model shapes --batch 2
 "$clade" $few --model shapes --batch 2 --op 'conv2d*' --roofline --json >"$dir/first.json"
 expect 0 'as fast as before' "$clade" $few --op conv2d --compare "$dir/first.json"

@@ -33,6 +33,13 @@ expect 0 '"passed":	5' "$clade" $one --format json
 expect 0 '^ops,"dense","small",0,pass,native,' "$clade" $one --format=csv
 expect 0 'tests="5" failures="0"' "$clade" $one --format junit
 expect 0 '| dense_dw | native | 2 of 2 |' "$clade" $one --format markdown
+expect 0 '5 passed, 0 failed' "$clade" conform --device cpu --mode ops --case 'dense  w=5x7 x=3x5 act=tanh'
+expect 0 'pass ops/dense_dw/dense x=3x5 w=5x7/accumulate 1' "$clade" conform --device cpu --mode ops \
+    --op dense_dw --case 'dense x=3x5 w=5x7' --verbose
+expect 1 "'w=5y7': expected up to 4 dimensions" "$clade" conform --device cpu --case 'dense x=3x5 w=5y7'
+expect 1 'dense: w is \[6, 7\]' "$clade" conform --device cpu --case 'dense x=3x5 w=6x7'
+expect 1 'takes the cases of dense' "$clade" conform --device cpu --case 'dense_dx dy=3x7 w=5x7'
+expect 0 '"call":	"dense x=3x5 w=5x7 b=7 y=3x7"' "$clade" $one --format json
 expect 0 'GFLOP/s' "$clade" conform --device cpu --mode matrix --quick --op dense_dx
 expect 0 '^| dense_dx | dense | dense | native |$' "$clade" conform --device cpu --mode support
 expect 0 '^support,"dense_dx","",0,pass,native,' "$clade" conform --device cpu --mode support --format csv

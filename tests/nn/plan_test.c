@@ -162,7 +162,7 @@ static bool replay(const clade_build *build, const uint64_t *offset, uint64_t to
             for (size_t s = 0; s < info->slot_count; s++) {
                 const clade_tensor *t = &call->args.slot[s];
                 clade_slot_kind kind = info->slots[s].kind;
-                bool in = kind == CLADE_SLOT_IN || kind == CLADE_SLOT_OPT;
+                bool in = !clade_slot_writes(kind);
                 if (!clade_tensor_present(t) || t->buffer) continue;
                 uint64_t v = t->offset, at = offset[v];
                 good = good && v < build->value_count && at + build->value[v].bytes <= total;

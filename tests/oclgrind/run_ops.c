@@ -108,10 +108,12 @@ static size_t list_cases(trial_case *cases, size_t room, const char *only)
         const clade_op_impl *source = clade_op_reference(clade_case_op(info));
         trial_case *smallest[2] = {NULL, NULL};
         if (only && strcmp(only, info->name) != 0) continue;
-        for (size_t i = 0; i < source->case_count && count < room; i++, count++) {
-            cases[count] = measure(info, &source->cases[i]);
-            trial_case **least = &smallest[cases[count].transformed];
-            if (!*least || cases[count].elements < (*least)->elements) *least = &cases[count];
+        for (size_t i = 0; i < source->case_count && count < room; i++) {
+            if (source->cases[i].kind == CASE_TIMED) continue;
+            trial_case *c = &cases[count++];
+            *c = measure(info, &source->cases[i]);
+            trial_case **least = &smallest[c->transformed];
+            if (!*least || c->elements < (*least)->elements) *least = c;
         }
         for (int i = 0; i < 2; i++)
             if (smallest[i]) smallest[i]->smallest = true;

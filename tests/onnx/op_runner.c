@@ -35,8 +35,6 @@ static _Noreturn void malformed(const char *what, const char *line)
 static const char *const dtype_names[] = {
     [CLADE_NONE] = "none", [CLADE_F32] = "f32", [CLADE_U8] = "u8", [CLADE_I32] = "i32"};
 
-static bool writes(clade_slot_kind kind) { return kind != CLADE_SLOT_IN && kind != CLADE_SLOT_OPT; }
-
 static void free_buffers(request *r)
 {
     for (size_t i = 0; r->info && i < r->info->slot_count; i++)
@@ -88,6 +86,8 @@ static void read_param(request *r, char *text)
         const char *value = strtok(NULL, " ");
         if (!value) malformed("too few values", name);
         switch (p->type) {
+        case CLADE_PARAM_clade_act:
+        case CLADE_PARAM_clade_fill:
         case CLADE_PARAM_int32_t: ((int32_t *)at)[i] = (int32_t)strtol(value, NULL, 10); break;
         case CLADE_PARAM_uint32_t: ((uint32_t *)at)[i] = (uint32_t)strtoul(value, NULL, 10); break;
         case CLADE_PARAM_uint64_t: ((uint64_t *)at)[i] = strtoull(value, NULL, 10); break;
@@ -181,7 +181,7 @@ static bool serve(clade_device *device)
     if (status == CLADE_OK) status = run(device, &r);
     if (status == CLADE_OK) printf("ok\n");
     for (size_t i = 0; status == CLADE_OK && i < r.info->slot_count; i++)
-        if (writes(r.info->slots[i].kind) && clade_tensor_present(&r.args.slot[i]))
+        if (clade_slot_writes(r.info->slots[i].kind) && clade_tensor_present(&r.args.slot[i]))
             status = reply(r.info->slots[i].name, &r.args.slot[i]);
     if (status == CLADE_OK)
         printf("end\n");

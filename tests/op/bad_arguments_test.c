@@ -81,17 +81,11 @@ static void tolerate(const subject *s, const clade_args *changed, const char *na
 
 /* ---- one slot ---- */
 
-static bool optional(clade_slot_kind kind)
-{
-    return kind == CLADE_SLOT_OPT || kind == CLADE_SLOT_OPTOUT || kind == CLADE_SLOT_OPTGRAD ||
-           kind == CLADE_SLOT_OPTSTATE;
-}
-
 static void break_presence(const subject *s, size_t slot)
 {
     clade_args a = s->args;
     memset(&a.slot[slot], 0, sizeof a.slot[slot]);
-    if (optional(s->info->slots[slot].kind))
+    if (clade_slot_is_optional(s->info->slots[slot].kind))
         tolerate(s, &a, s->info->slots[slot].name, "absent");
     else
         refuse(s, &a, slot, true, "absent");
@@ -266,7 +260,9 @@ static void break_params(const subject *s)
     const clade_op_info *info = s->info;
     for (size_t i = 0; i < info->param_count; i++) {
         const clade_param_info *p = &info->params[i];
-        if (p->type != CLADE_PARAM_int32_t) continue;
+        if (p->type == CLADE_PARAM_uint32_t || p->type == CLADE_PARAM_uint64_t ||
+            p->type == CLADE_PARAM_float)
+            continue;
         bool positive = false;
         for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
             positive = positive || !strcmp(p->name, counts[j]);
@@ -326,7 +322,7 @@ static void break_op(clade_device *device, clade_device *other, const clade_op_i
     const clade_op_impl *cases = clade_op_reference(clade_case_op(info));
     for (size_t i = 0; i < cases->case_count; i++) {
         const clade_case *test = &cases->cases[i];
-        if (test->full) continue;
+        if (test->kind != CASE_QUICK) continue;
         subject s = {.device = device, .other = other, .info = info, .case_name = test->name};
         clade_args forward;
         CHECK_OK(clade_case_args(info, test, &s.args, &forward));

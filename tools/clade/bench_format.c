@@ -109,6 +109,7 @@ static void print_result(const bench_report *report, const clade_bench_result *r
     if (r->support && r->support != 'n') printf("  (by the reference)");
     if (r->spread > noisy) printf("  noisy: ±%.0f%%", 50 * r->spread);
     printf("\n");
+    if (r->call) printf("    %s\n", r->call);
 }
 
 void bench_print_table(const bench_report *report)
@@ -137,6 +138,7 @@ static void add_result(const bench_report *report, cJSON *array, const clade_ben
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddStringToObject(entry, "name", r->name);
     cJSON_AddStringToObject(entry, "part", part_name(r->part));
+    if (r->call) cJSON_AddStringToObject(entry, "call", r->call);
     cJSON_AddNumberToObject(entry, "ms", 1e3 * r->median);
     cJSON_AddNumberToObject(entry, "min_ms", 1e3 * r->least);
     cJSON_AddNumberToObject(entry, "spread", r->spread);

@@ -129,7 +129,7 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT("op", "PATTERN", &o.op, "only these ops, or this family; * and ? match any"),
         OPTION_TEXT("model", "FILE", &o.model,
                     "judge this net's outputs and gradients: ONNX, or a model of Clade's"),
-        OPTION_TEXT("case", "PATTERN", &o.case_name, "only these cases"),
+        OPTION_TEXT("case", "PATTERN|CALL", &o.case_name, "only these cases, or one of your own"),
         OPTION_CHOICE("accumulate", &pass, passes, "only overwriting (0) or adding (1) gradients"),
         OPTION_CHOICE(
             "mode", &mode, modes,

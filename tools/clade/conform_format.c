@@ -9,7 +9,7 @@
 /* A result with text of its own. */
 typedef struct row {
     clade_conform_result r;
-    char *op, *case_name, *check, *text, *reproduce;
+    char *op, *case_name, *call, *check, *text, *reproduce;
 } row;
 
 /* What is known of one op (or chain, or fault) in one mode. */
@@ -79,6 +79,7 @@ void conform_writer_destroy(conform_writer **handle)
         row *r = &w->rows[i];
         free(r->op);
         free(r->case_name);
+        free(r->call);
         free(r->check);
         free(r->text);
         free(r->reproduce);
@@ -116,11 +117,12 @@ static clade_status keep(conform_writer *w, const clade_conform_result *result)
     *r = (row){*result,
                copy(result->op),
                copy(result->case_name),
+               copy(result->call),
                copy(result->check),
                copy(result->text),
                copy(result->reproduce)};
     w->row_count++;
-    if (!r->op || !r->case_name || !r->check || !r->text || !r->reproduce)
+    if (!r->op || !r->case_name || !r->call || !r->check || !r->text || !r->reproduce)
         return clade_fail(CLADE_ENOMEM, "out of memory for results");
     return CLADE_OK;
 }
@@ -181,7 +183,8 @@ static void print_row(FILE *to, const row *r)
             r->case_name);
     if (r->r.mode == CLADE_CONFORM_OPS) fprintf(to, "/accumulate %d", r->r.accumulate);
     if (r->r.verdict == CLADE_CONFORM_FAIL)
-        fprintf(to, ": %s: %s\n    %s\n", r->check, r->text, r->reproduce);
+        fprintf(to, ": %s: %s\n%s%s%s    %s\n", r->check, r->text, r->call[0] ? "    " : "",
+                r->call, r->call[0] ? "\n" : "", r->reproduce);
     else if (r->text[0])
         fprintf(to, ": %s\n", r->text);
     else
@@ -242,6 +245,7 @@ static clade_status print_json(const conform_writer *w, const clade_conform_summ
         cJSON_AddStringToObject(entry, "mode", mode_name(r->r.mode));
         cJSON_AddStringToObject(entry, "op", r->op);
         cJSON_AddStringToObject(entry, "case", r->case_name);
+        cJSON_AddStringToObject(entry, "call", r->call);
         cJSON_AddNumberToObject(entry, "accumulate", r->r.accumulate);
         cJSON_AddStringToObject(entry, "verdict", verdict_name(r->r.verdict));
         cJSON_AddStringToObject(entry, "support", support_name(r->r.support));
@@ -279,7 +283,7 @@ static void csv_text(FILE *to, const char *text, char end)
 static void print_csv(const conform_writer *w)
 {
     fprintf(w->to, "mode,op,case,accumulate,verdict,support,elements,excluded,worst,error,"
-                   "mistrusted,seconds,check,text,reproduce\n");
+                   "mistrusted,seconds,check,text,reproduce,call\n");
     for (size_t i = 0; i < w->row_count; i++) {
         const row *r = &w->rows[i];
         fprintf(w->to, "%s,", mode_name(r->r.mode));
@@ -290,7 +294,8 @@ static void print_csv(const conform_writer *w)
                 r->r.excluded, r->r.worst, r->r.error, r->r.mistrusted, r->r.seconds);
         csv_text(w->to, r->check, ',');
         csv_text(w->to, r->text, ',');
-        csv_text(w->to, r->reproduce, '\n');
+        csv_text(w->to, r->reproduce, ',');
+        csv_text(w->to, r->call, '\n');
     }
 }
 
@@ -334,6 +339,8 @@ static void print_junit(const conform_writer *w, const clade_conform_summary *s)
         fputc('"', to);
         if (failed) {
             fprintf(to, ">");
+            xml_text(to, r->call);
+            fprintf(to, "\n");
             xml_text(to, r->reproduce);
             fprintf(to, "</failure>\n  </testcase>\n");
         } else {
