@@ -43,9 +43,11 @@ static void drop(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status dropout(void *context, const clade_dropout_args *a, void *workspace)
+static clade_status dropout(void *context, const clade_args *args, const clade_plan *plan,
+                            void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_dropout_args *a = &args->dropout;
     job l = {.x = clade_tensor_host(&a->x),
              .y = clade_tensor_host(&a->y),
              .rate = a->rate,
@@ -56,9 +58,11 @@ static clade_status dropout(void *context, const clade_dropout_args *a, void *wo
     return CLADE_OK;
 }
 
-static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *workspace)
+static clade_status dropout_dx(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_dropout_dx_args *a = &args->dropout_dx;
     job l = {.x = clade_tensor_host(&a->dy),
              .y = clade_tensor_host(&a->dx),
              .rate = a->rate,
@@ -70,9 +74,8 @@ static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, vo
     return CLADE_OK;
 }
 
-void CPU_NAME(dropout)(cpu_table *table);
-void CPU_NAME(dropout)(cpu_table *table)
+void CPU_NAME(dropout)(clade_op_slot *slot)
 {
-    table->dropout = dropout;
-    table->dropout_dx = dropout_dx;
+    slot[CLADE_OP_dropout].run = dropout;
+    slot[CLADE_OP_dropout_dx].run = dropout_dx;
 }

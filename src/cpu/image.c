@@ -176,13 +176,15 @@ static void sample_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *workspace)
+static clade_status affine_sample(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_affine_sample_args *a = &args->affine_sample;
     image_job job = {
         .a = a,
         .x = clade_tensor_host(&a->x),
-        .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
+        .index = cpu_host(&a->index),
         .matrix = clade_tensor_host(&a->matrix),
         .y = clade_tensor_host(&a->y),
         .images = a->x.dim[0],
@@ -202,5 +204,4 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
     return CLADE_OK;
 }
 
-void CPU_NAME(image)(cpu_table *table);
-void CPU_NAME(image)(cpu_table *table) { table->affine_sample = affine_sample; }
+void CPU_NAME(image)(clade_op_slot *slot) { slot[CLADE_OP_affine_sample].run = affine_sample; }

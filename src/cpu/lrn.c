@@ -44,9 +44,11 @@ static void run(cpu_context *cpu, const job *j, const clade_tensor *x,
     clade_cpu_range(cpu, (cpu_range){body, j, clade_tensor_count(x) / (size_t)j->l.c, grain});
 }
 
-static clade_status lrn(void *context, const clade_lrn_args *a, void *workspace)
+static clade_status lrn(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_lrn_args *a = &args->lrn;
     job j = {.l = shape_of(&a->x, a->size, a->k, a->alpha, a->beta),
              .x = clade_tensor_host(&a->x),
              .out = clade_tensor_host(&a->y)};
@@ -54,9 +56,11 @@ static clade_status lrn(void *context, const clade_lrn_args *a, void *workspace)
     return CLADE_OK;
 }
 
-static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *workspace)
+static clade_status lrn_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_lrn_dx_args *a = &args->lrn_dx;
     job j = {.l = shape_of(&a->x, a->size, a->k, a->alpha, a->beta),
              .x = clade_tensor_host(&a->x),
              .dy = clade_tensor_host(&a->dy),
@@ -66,9 +70,8 @@ static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *work
     return CLADE_OK;
 }
 
-void CPU_NAME(lrn)(cpu_table *table);
-void CPU_NAME(lrn)(cpu_table *table)
+void CPU_NAME(lrn)(clade_op_slot *slot)
 {
-    table->lrn = lrn;
-    table->lrn_dx = lrn_dx;
+    slot[CLADE_OP_lrn].run = lrn;
+    slot[CLADE_OP_lrn_dx].run = lrn_dx;
 }
