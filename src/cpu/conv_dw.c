@@ -242,7 +242,6 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
                          .kw = w[1],
                          .cg = w[2],
                          .lines = (int64_t)y[0] * y[1],
-                         .block = band_most,
                          .accumulate = a->accumulate,
                          .pooled = p->pooled};
     const conv_geometry *g = &job->g;
@@ -253,6 +252,9 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
     job->span = (y[2] - 1) * g->stride[1] + (w[1] - 1) * g->dilation[1] + 1;
     job->copies_dy = p->pooled || job->kg != job->lanes;
     job->copies_x = g->pad[1] || job->span > job->w;
+    /* no more rows than an image and a chunk have */
+    job->block = job->oh < band_most ? job->oh : band_most;
+    if (job->block > job->lines_per_chunk) job->block = (int32_t)job->lines_per_chunk;
     const size_t most = band_floats;
     while (job->block > 1 && dy_floats(job, job->block) + x_floats(job, job->block, w[0]) > most)
         job->block--;

@@ -104,14 +104,14 @@ static void sum_columns(const void *user, size_t first, size_t end)
 /* ---- chains ---- */
 
 /* One output of one chunk: x and b where it begins, if its terms are evenly spaced. */
-typedef struct chain {
+typedef struct reduce_chain {
     const float *x, *b;
     size_t terms, row, chunk;
-} chain;
+} reduce_chain;
 
-static chain chain_at(const sum_job *job, size_t unit)
+static reduce_chain chain_at(const sum_job *job, size_t unit)
 {
-    chain c = {.row = unit % job->rows, .chunk = unit / job->rows};
+    reduce_chain c = {.row = unit % job->rows, .chunk = unit / job->rows};
     row_walk w = row_at(&job->s, c.row);
     c.terms = smaller(job->s.terms - c.chunk * CLADE_REDUCE_CHUNK, CLADE_REDUCE_CHUNK);
     c.x = job->x + w.a;
@@ -119,7 +119,7 @@ static chain chain_at(const sum_job *job, size_t unit)
     return c;
 }
 
-static float sum_chain(const sum_job *job, const chain *c)
+static float sum_chain(const sum_job *job, const reduce_chain *c)
 {
     const broadcast_sum *s = &job->s;
     size_t i = c->chunk * CLADE_REDUCE_CHUNK, stop = i + c->terms;
@@ -134,7 +134,7 @@ static float sum_chain(const sum_job *job, const chain *c)
 }
 
 /* As many chains of equal length as run at the same time, each over one dimension. */
-static void sum_together(const sum_job *job, const chain *c, float sum[chains])
+static void sum_together(const sum_job *job, const reduce_chain *c, float sum[chains])
 {
     const broadcast_sum *s = &job->s;
     const size_t step = s->x_summed[1], b_step = s->b_summed[1];
@@ -155,7 +155,7 @@ static void sum_together(const sum_job *job, const chain *c, float sum[chains])
 static void sum_chains(const void *user, size_t first, size_t end)
 {
     const sum_job *job = user;
-    chain c[chains];
+    reduce_chain c[chains];
     float sum[chains];
     for (size_t unit = first; unit < end; unit += chains) {
         size_t n = smaller(end - unit, chains);
