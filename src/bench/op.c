@@ -113,6 +113,7 @@ static clade_status add_op(clade_bench *bench, clade_op op)
                               .result = {.name = info->name,
                                          .part = CLADE_BENCH_OP,
                                          .support = clade_device_support(bench->device, op),
+                                         .algorithm = clade_call_algorithm(&o->call),
                                          .flops = cost.flops,
                                          .bytes = cost.bytes}});
 }
