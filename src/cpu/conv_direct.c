@@ -136,7 +136,6 @@ static direct_plan *begin_plan(const clade_tensor *w, int32_t groups, bool backw
 
 static void add_job(const cpu_context *cpu, direct_plan *s, direct_job job, int64_t images)
 {
-    if (!job.column.count || !job.row.count) return;
     cut(cpu, &job, images);
     s->job[s->count++] = job;
 }
@@ -229,17 +228,20 @@ static clade_status plan_dx(const cpu_context *cpu, const conv_problem *p, clade
     const clade_conv2d_dx_args *a = &p->args.conv2d_dx;
     const conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
+    /* phases beyond the image have no results */
+    const int32_t rows = g.stride[0] < x[1] ? g.stride[0] : x[1];
+    const int32_t columns = g.stride[1] < x[2] ? g.stride[1] : x[2];
     direct_job job;
-    size_t phases = (size_t)g.stride[0] * (size_t)g.stride[1];
-    direct_plan *s = begin_plan(&a->w, g.groups, true, false, phases, &job, plan);
+    direct_plan *s =
+        begin_plan(&a->w, g.groups, true, false, (size_t)rows * (size_t)columns, &job, plan);
     if (!s) return CLADE_ENOMEM;
     job.out_h = x[1];
     job.out_w = x[2];
     job.accumulate = a->accumulate;
     job.unpool = p->pooled;
-    for (int32_t i = 0; i < g.stride[0]; i++) {
+    for (int32_t i = 0; i < rows; i++) {
         job.row = conv_axis_backward(x[1], y[1], w[0], g.stride[0], g.pad[0], g.dilation[0], i);
-        for (int32_t k = 0; k < g.stride[1]; k++) {
+        for (int32_t k = 0; k < columns; k++) {
             job.column =
                 conv_axis_backward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1], k);
             add_job(cpu, s, job, x[0]);

@@ -123,12 +123,15 @@ static clade_status plan_dx(const cpu_context *cpu, const conv_problem *p, clade
     (void)cpu;
     const clade_conv2d_dx_args *a = &p->args.conv2d_dx;
     const conv_geometry g = CONV_GEOMETRY(a);
-    size_t count = (size_t)g.stride[0] * (size_t)g.stride[1];
+    /* parts beyond the image have no results */
+    const int32_t rows = g.stride[0] < a->dx.dim[1] ? g.stride[0] : a->dx.dim[1];
+    const int32_t columns = g.stride[1] < a->dx.dim[2] ? g.stride[1] : a->dx.dim[2];
+    size_t count = (size_t)rows * (size_t)columns;
     depthwise_dx_plan *s = clade_cpu_state(plan, sizeof *s + count * sizeof s->part[0]);
     if (!s) return CLADE_ENOMEM;
     memcpy(s->dy, a->dy.dim, sizeof s->dy);
-    for (int32_t i = 0; i < g.stride[0]; i++)
-        for (int32_t k = 0; k < g.stride[1]; k++) s->part[s->count++] = depthwise_dx(a, i, k);
+    for (int32_t i = 0; i < rows; i++)
+        for (int32_t k = 0; k < columns; k++) s->part[s->count++] = depthwise_dx(a, i, k);
     if (p->pooled) cpu_reserve(plan, clade_tensor_count(&a->dy));
     return CLADE_OK;
 }
