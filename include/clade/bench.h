@@ -18,13 +18,14 @@ typedef enum clade_bench_part {
 } clade_bench_part;
 
 /* What was measured of one thing. Times are in seconds, of one call; text lives as long as the
- * benchmark. */
+ * benchmark and its device. */
 typedef struct clade_bench_result {
     const char *name; /* the op's or the recipe's */
     const char *call; /* of an op: the call that is timed, as text (clade/ops.h); else NULL */
     clade_bench_part part;
-    char support;         /* of an op: as clade_device_support gives it; else 0 */
-    double median, least; /* over the rounds; 0 before the first */
+    char support;          /* of an op: as clade_device_support gives it; else 0 */
+    const char *algorithm; /* of an op: as clade_call_algorithm gives it; else NULL */
+    double median, least;  /* over the rounds; 0 before the first */
     double spread;  /* how noisy it was: the distance of the quartiles as a share of the median */
     double flops;   /* multiplications and additions of products, counted from the shapes */
     double bytes;   /* that must move at least: every operand of every call once */
@@ -61,6 +62,7 @@ CLADE_API const clade_bench_result *clade_bench_result_at(const clade_bench *ben
 typedef struct clade_profile_call {
     clade_op op;
     char layer[CLADE_NAME_SIZE]; /* its name; "optimizer" */
+    const char *algorithm;       /* as clade_call_algorithm gives it */
     int step;                    /* from 0 */
     double begin, end;           /* by the clock that clade_device_profile has */
     double busy;                 /* of that, in which the device worked on it */

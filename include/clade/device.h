@@ -96,6 +96,10 @@ CLADE_API void clade_call_release(clade_call *call);
 /* Queues a prepared call. Nothing is checked, decided, looked up or allocated; only where something
  * that was planned is not yet compiled, the first call to run compiles all that is not. */
 CLADE_API clade_status clade_call_run(const clade_call *call);
+/* The algorithm by which a prepared call is done, by the backend's name for it: "winograd",
+ * "direct". NULL before it is prepared, and where an op has but one. Lives as long as the device.
+ */
+CLADE_API const char *clade_call_algorithm(const clade_call *call);
 /* Prepares, runs and releases a single call. */
 CLADE_API clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args);
 

@@ -93,6 +93,7 @@ static clade_status add_op(clade_bench *bench, clade_op op)
                                          .call = clade_call_text(op, &o->call.args, o->text),
                                          .part = CLADE_BENCH_OP,
                                          .support = clade_device_support(bench->device, op),
+                                         .algorithm = clade_call_algorithm(&o->call),
                                          .flops = cost.flops,
                                          .bytes = cost.bytes}});
 }

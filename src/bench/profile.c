@@ -42,6 +42,7 @@ static clade_status take_over(clade_profile *profile, const bench_model *m,
         bench_cost cost = clade_bench_call_cost(time[i].call);
         clade_profile_call *call = &profile->call[i];
         call->op = time[i].call->op;
+        call->algorithm = clade_call_algorithm(time[i].call);
         call->step = (int)(i * (size_t)profile->steps / count); /* every step has as many calls */
         call->begin = ran ? time[i].begin - first : last;
         call->end = last = ran ? time[i].end - first : last;

@@ -46,23 +46,26 @@ static void backward(const void *user, size_t first, size_t end)
     /* clang-format on */
 }
 
-static clade_status activation(void *context, const clade_activation_args *a, void *workspace)
+static clade_status activation(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_activation_args *a = &args->activation;
     clade_cpu_range(context, (cpu_range){forward, a, clade_tensor_count(&a->x), grain});
     return CLADE_OK;
 }
 
-static clade_status activation_dx(void *context, const clade_activation_dx_args *a, void *workspace)
+static clade_status activation_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_activation_dx_args *a = &args->activation_dx;
     clade_cpu_range(context, (cpu_range){backward, a, clade_tensor_count(&a->dy), grain});
     return CLADE_OK;
 }
 
-void CPU_NAME(activation)(cpu_table *table);
-void CPU_NAME(activation)(cpu_table *table)
+void CPU_NAME(activation)(clade_op_slot *slot)
 {
-    table->activation = activation;
-    table->activation_dx = activation_dx;
+    slot[CLADE_OP_activation].run = activation;
+    slot[CLADE_OP_activation_dx].run = activation_dx;
 }

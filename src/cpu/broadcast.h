@@ -49,12 +49,22 @@ static inline void broadcast_rows(const void *user, size_t first, size_t end)
     }
 }
 
-/* Runs a job whose row, factors and `accumulate` are set; b may be NULL. */
+/* Keeps a job whose row, factors and `accumulate` are set as a plan's state; b may be NULL. */
+static inline clade_status plan_broadcast(broadcast_job job, const clade_tensor *y,
+                                          const clade_tensor *a, const clade_tensor *b,
+                                          clade_plan *plan)
+{
+    broadcast_job *kept = clade_cpu_state(plan, sizeof *kept);
+    if (!kept) return CLADE_ENOMEM;
+    *kept = job;
+    clade_broadcast_space(y, a, b, &kept->space);
+    return CLADE_OK;
+}
+
 static inline clade_status run_broadcast(cpu_context *cpu, broadcast_job job, const clade_tensor *y,
                                          const clade_tensor *a, const clade_tensor *b)
 {
     enum { grain = 16384 };
-    clade_broadcast_space(y, a, b, &job.space);
     job.y = clade_tensor_host(y);
     job.a = clade_tensor_host(a);
     job.b = b ? clade_tensor_host(b) : job.a;
@@ -62,9 +72,20 @@ static inline clade_status run_broadcast(cpu_context *cpu, broadcast_job job, co
     return CLADE_OK;
 }
 
-/* target = scale Σ x, or scale Σ x b, or added to it; b may be NULL. In cpu/reduce.c. */
-clade_status CPU_NAME(sum)(cpu_context *cpu, const clade_tensor *x, const clade_tensor *b,
-                           const clade_tensor *target, float scale, int32_t accumulate,
-                           float *workspace);
+/* target = scale Σ x, or scale Σ x b, or added to it. */
+typedef struct sum_job {
+    broadcast_sum s;
+    const float *x, *b;   /* b: NULL where there is no factor */
+    float *target, *part; /* part: the chunks' sums, [chunks, outputs], where there are several */
+    float scale;
+    int accumulate;
+    size_t width, rows, blocks; /* columns; rows of them; units in a row */
+} sum_job;
+
+/* Both in reduce.c. All but the pointers; b may be NULL. clade_broadcast_workspace(&job.s) says how
+ * large `part` is. */
+sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
+                           float scale, int32_t accumulate);
+void CPU_NAME(sum)(cpu_context *cpu, const sum_job *job);
 
 #endif

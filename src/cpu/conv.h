@@ -1,76 +1,53 @@
-/* How a convolution on the CPU is cut up; independent of the instruction set. */
+/* Convolutions on the CPU: what the ops hand to the algorithms that compute them. */
 #ifndef CLADE_CPU_CONV_H
 #define CLADE_CPU_CONV_H
 
+#include "cpu/cpu.h"
 #include "op/conv.h"
 
-enum { most_lanes = 32 }; /* filters in one block of packed weights, for the widest vectors */
+#include "../../kernels/conv_epilogue.clh"
 
-enum { band_most = 8, band_floats = 1 << 16 }; /* rows of results; 256 KiB of copies */
+/* A convolution, or a gradient of one, as it is planned. */
+typedef struct conv_problem {
+    clade_args args; /* of conv2d, conv2d_dx or conv2d_dw. In the pooled ops y, or dy, has the shape
+                      * of the full tensor, which lies nowhere */
+    bool pooled;     /* y, or dy, is in memory as that of 2 x 2 maxima */
+    bool indexed;    /* which elements they took is written too */
+} conv_problem;
 
-/* Floats of a thread's copy of the source rows that `rows` rows of `count` results read through
- * weights w, `stride` apart. */
-static inline size_t conv_copy_floats(const int32_t w[4], int32_t channels, int32_t rows,
-                                      int32_t count, const int32_t stride[2],
-                                      const int32_t dilation[2])
-{
-    size_t height =
-        (size_t)(rows - 1) * (size_t)stride[0] + (size_t)(w[0] - 1) * (size_t)dilation[0];
-    size_t width =
-        (size_t)(count - 1) * (size_t)stride[1] + (size_t)(w[1] - 1) * (size_t)dilation[1];
-    return (height + 1) * (width + 1) * (size_t)channels;
-}
+/* Where a call finds its tensors; NULL: it has not got that one. */
+typedef struct conv_memory {
+    const float *x, *w, *dy;
+    const uint8_t *index; /* of a pooled dy */
+    float *y, *dx, *dw, *db;
+    uint8_t *taken; /* the index of a pooled y */
+    conv_epilogue epilogue;
+    float *workspace;
+} conv_memory;
 
-/* Rows of results that share copied source rows. */
-static inline int32_t conv_band_rows(const int32_t w[4], int32_t channels, int32_t count,
-                                     const int32_t stride[2], const int32_t dilation[2])
-{
-    int32_t rows = band_most;
-    while (rows > 1 &&
-           conv_copy_floats(w, channels, rows, count, stride, dilation) > (size_t)band_floats)
-        rows--;
-    return rows;
-}
+typedef struct conv_algorithm {
+    const char *name;
+    bool (*can)(const conv_problem *p);
+    /* Makes a state that begins with a conv_state. */
+    clade_status (*plan)(const cpu_context *cpu, const conv_problem *p, clade_plan *plan);
+    void (*run)(cpu_context *cpu, const void *state, const conv_memory *m);
+} conv_algorithm;
 
-static inline size_t conv_band_floats(const int32_t w[4], int32_t channels, int32_t count,
-                                      const int32_t stride[2], const int32_t dilation[2])
-{
-    int32_t rows = conv_band_rows(w, channels, count, stride, dilation);
-    return conv_copy_floats(w, channels, rows, count, stride, dilation);
-}
+/* What the state of a convolution's plan begins with; conv.c sets it. */
+typedef struct conv_state {
+    const conv_algorithm *algorithm;
+} conv_state;
 
-/* Floats of a thread's copy of what two rows of results that are pooled read. */
-static inline size_t conv_pair_floats(const clade_conv2d_args *a)
-{
-    conv_geometry g = CONV_GEOMETRY(a);
-    return conv_copy_floats(a->w.dim, a->x.dim[3], 2, a->y.dim[2], g.stride, g.dilation);
-}
+/* One filter per channel, in depthwise.c. */
+extern const conv_algorithm CPU_NAME(depthwise), CPU_NAME(depthwise_dx), CPU_NAME(depthwise_dw);
+/* Winograd's tiles, in winograd.c. */
+extern const conv_algorithm CPU_NAME(winograd), CPU_NAME(winograd_dx), CPU_NAME(winograd_dw);
+/* Register tiles over packed weights, for all convolutions, in conv_direct.c and conv_dw.c; with
+ * 1 x 1 taps, all images as one row of pixels. */
+extern const conv_algorithm CPU_NAME(pointwise), CPU_NAME(direct), CPU_NAME(direct_dx),
+    CPU_NAME(direct_dw);
 
-/* ---- weight gradients: x and dw, and y of dy, are dimensions ---- */
-
-/* Columns of x, padding included, that a row of dy reads. */
-static inline int32_t conv_dw_span(const int32_t w[4], const int32_t y[4], const conv_geometry *g)
-{
-    return (y[2] - 1) * g->stride[1] + (w[1] - 1) * g->dilation[1] + 1;
-}
-
-/* Floats of a thread's copies for `rows` rows of dy, each pixel of which has `filters`. */
-static inline size_t conv_dw_floats(const int32_t x[4], const int32_t w[4], const int32_t y[4],
-                                    const conv_geometry *g, size_t filters, int32_t rows)
-{
-    size_t height =
-        (size_t)(rows - 1) * (size_t)g->stride[0] + (size_t)(w[0] - 1) * (size_t)g->dilation[0] + 1;
-    return (size_t)rows * (size_t)y[2] * filters +
-           height * (size_t)conv_dw_span(w, y, g) * (size_t)x[3];
-}
-
-/* Rows of dy taken at once. */
-static inline int32_t conv_dw_block(const int32_t x[4], const int32_t w[4], const int32_t y[4],
-                                    const conv_geometry *g, size_t filters)
-{
-    int32_t rows = band_most;
-    while (rows > 1 && conv_dw_floats(x, w, y, g, filters, rows) > (size_t)band_floats) rows--;
-    return rows;
-}
+/* A thread's copies of rows, in floats: 256 KiB at most where that is more than one row. */
+enum { band_most = 8, band_floats = 1 << 16 };
 
 #endif

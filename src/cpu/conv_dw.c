@@ -1,19 +1,13 @@
-/* conv2d_dw on the CPU: every chunk of rows is summed into its own copy of dw by register tiles
- * over (tap, channel) and filters; then the copies are added in order. */
-#include "cpu/conv_band.h"
+/* Direct weight gradients on the CPU: every chunk of rows is summed into its own copy of dw by
+ * register tiles over (tap, channel) and filters; then the copies are added in order. */
+#include "cpu/conv.h"
+#include "cpu/conv_pool.h"
 #include "cpu/tile.h"
 
 #include <string.h>
 
-typedef struct dw_job {
-    const float *x, *dy;
-    const uint8_t *index; /* dy is pooled; NULL: it is not */
-    float *dw, *db;
-    float
-        *parts; /* chunks × [kh kw cg][filters] partial sums of dw, then chunks × [filters] of db */
-    float *db_parts;
-    float *copies; /* each thread's: rows of x with zeros around, rows of dy with whole vectors */
-    size_t copy_floats;
+typedef struct direct_sums {
+    conv_state head;
     conv_geometry g;
     int32_t h, w, c, oh, ow, k, kh, kw, cg;
     int32_t kg, lanes; /* filters per group, rounded up to whole vectors */
@@ -22,18 +16,29 @@ typedef struct dw_job {
     int32_t span;      /* columns of x that a row of dy reads */
     int64_t lines, lines_per_chunk;
     int32_t chunks, accumulate;
-} dw_job;
+    bool pooled;                       /* dy is */
+    bool copies_dy;                    /* with whole vectors, in full */
+    bool copies_x;                     /* with zeros around */
+    size_t copy_floats;                /* of each thread's copies */
+    size_t parts_at, db_at, copies_at; /* in the workspace */
+    /* by run: */
+    const float *x, *dy;
+    const uint8_t *index;
+    float *dw, *db;
+    float *parts, *db_parts; /* partial sums: chunks × [kh kw cg][filters], chunks × [filters] */
+    float *copies;           /* each thread's: rows of dy, then rows of x */
+} direct_sums;
 
 /* Rows of dy and of x that belong together. */
-typedef struct dw_rows {
+typedef struct direct_rows {
     const float *dy, *x;
     int64_t dy_row, x_row; /* from one row to the next */
     int32_t oh, count;     /* rows of dy */
     int32_t ih;            /* row of x that x points to */
-} dw_rows;
+} direct_rows;
 
 /* Row `line` of dy in the full gradient, at `to`. */
-static void unpool_row(const dw_job *job, int64_t line, float *to)
+static void unpool_row(const direct_sums *job, int64_t line, float *to)
 {
     int64_t pooled = line / job->oh * (job->oh / 2) * (job->ow / 2) * job->k;
     const conv_unpool s = {job->dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
@@ -41,11 +46,11 @@ static void unpool_row(const dw_job *job, int64_t line, float *to)
 }
 
 /* Row `line` of dy with every group's filters padded to whole vectors. */
-static void copy_dy(const dw_job *job, int64_t line, float *to)
+static void copy_dy(const direct_sums *job, int64_t line, float *to)
 {
     int64_t pixels = (int64_t)job->ow * job->g.groups;
-    const float *dy = job->dy + (job->index ? 0 : line * job->ow * job->k);
-    if (job->index) {
+    const float *dy = job->dy + (job->pooled ? 0 : line * job->ow * job->k);
+    if (job->pooled) {
         /* to the end, so that the padding does not overtake it */
         dy = to + pixels * (job->lanes - job->kg);
         unpool_row(job, line, to + pixels * (job->lanes - job->kg));
@@ -58,7 +63,7 @@ static void copy_dy(const dw_job *job, int64_t line, float *to)
 }
 
 /* Row `ih` of image n from column −pad on, zeros where it lies outside. */
-static void copy_x(const dw_job *job, int64_t n, int64_t ih, float *to)
+static void copy_x(const direct_sums *job, int64_t n, int64_t ih, float *to)
 {
     const float *x = job->x + (n * job->h + ih) * job->w * job->c;
     size_t c = (size_t)job->c, span = (size_t)job->span, pad = (size_t)job->g.pad[1];
@@ -71,27 +76,26 @@ static void copy_x(const dw_job *job, int64_t n, int64_t ih, float *to)
 
 /* `count` rows of dy from `line` on, all of one image, and what taps r0 … r1 − 1 read for them.
  */
-static dw_rows rows_of(const dw_job *job, int64_t line, int32_t count, int32_t r0, int32_t r1,
-                       float *copies)
+static direct_rows rows_of(const direct_sums *job, int64_t line, int32_t count, int32_t r0,
+                           int32_t r1, float *copies)
 {
     int64_t n = line / job->oh, filters = (int64_t)job->g.groups * job->lanes;
-    dw_rows rows = {.dy = job->dy + line * job->ow * job->k,
-                    .x = job->x,
-                    .dy_row = job->ow * filters,
-                    .oh = (int32_t)(line % job->oh),
-                    .count = count};
-    float *dy = copies;
-    copies += count * rows.dy_row;
-    if (job->index || job->kg != job->lanes) {
-        for (int32_t i = 0; i < count; i++) copy_dy(job, line + i, dy + i * rows.dy_row);
-        rows.dy = dy;
+    direct_rows rows = {.dy = job->dy + line * job->ow * job->k,
+                        .x = job->x,
+                        .dy_row = job->ow * filters,
+                        .oh = (int32_t)(line % job->oh),
+                        .count = count};
+    if (job->copies_dy) {
+        for (int32_t i = 0; i < count; i++) copy_dy(job, line + i, copies + i * rows.dy_row);
+        rows.dy = copies;
+        copies += count * rows.dy_row;
     }
     int32_t first = rows.oh * job->g.stride[0] - job->g.pad[0] + r0 * job->g.dilation[0];
     int32_t end = (rows.oh + count - 1) * job->g.stride[0] - job->g.pad[0] +
                   (r1 - 1) * job->g.dilation[0] + 1;
     rows.ih = first < 0 ? 0 : first;
     if (end > job->h) end = job->h;
-    if (job->g.pad[1] || job->span > job->w) {
+    if (job->copies_x) {
         rows.x_row = (int64_t)job->span * job->c;
         rows.x = copies;
         for (int32_t ih = rows.ih; ih < end; ih++)
@@ -104,7 +108,7 @@ static dw_rows rows_of(const dw_job *job, int64_t line, int32_t count, int32_t r
 }
 
 /* Adds the rows of pixels to the partial sums of row r of taps. */
-static void sum_rows(const dw_job *job, const dw_rows *rows, int32_t r, float *part)
+static void sum_rows(const direct_sums *job, const direct_rows *rows, int32_t r, float *part)
 {
     /* the rows whose tap lies in the image */
     int32_t stride = job->g.stride[0], at = r * job->g.dilation[0] - job->g.pad[0], first = 0;
@@ -142,7 +146,7 @@ static void sum_rows(const dw_job *job, const dw_rows *rows, int32_t r, float *p
 }
 
 /* Adds the rows of dy to the partial sums of db. */
-static void sum_bias(const dw_job *job, const dw_rows *rows, float *db)
+static void sum_bias(const direct_sums *job, const direct_rows *rows, float *db)
 {
     int64_t filters = (int64_t)job->g.groups * job->lanes, n = (int64_t)rows->count * job->ow;
     for (int64_t o = 0; o < filters; o += VW) {
@@ -155,24 +159,24 @@ static void sum_bias(const dw_job *job, const dw_rows *rows, float *db)
 /* A chunk and some rows of taps. */
 static void dw_item(void *user, size_t item, int thread)
 {
-    const dw_job *job = user;
+    const direct_sums *job = user;
     int32_t items = job->kh / job->taps, r0 = (int32_t)(item % (size_t)items) * job->taps;
     int64_t chunk = (int64_t)(item / (size_t)items), filters = (int64_t)job->g.groups * job->lanes;
     int64_t row = (int64_t)job->kw * job->cg * filters;
     float *part = job->parts + chunk * job->kh * row;
-    float *db = job->db_parts + chunk * filters;
+    float *db = job->db && r0 == 0 ? job->db_parts + chunk * filters : NULL;
     memset(part + r0 * row, 0, (size_t)(job->taps * row) * sizeof *part);
-    if (r0 == 0) memset(db, 0, (size_t)filters * sizeof *db);
+    if (db) memset(db, 0, (size_t)filters * sizeof *db);
     int64_t line = chunk * job->lines_per_chunk, end = line + job->lines_per_chunk;
     if (end > job->lines) end = job->lines;
     while (line < end) {
         int64_t next = (line / job->oh + 1) * job->oh; /* image */
         if (next > line + job->block) next = line + job->block;
         if (next > end) next = end;
-        dw_rows rows = rows_of(job, line, (int32_t)(next - line), r0, r0 + job->taps,
-                               job->copies + job->copy_floats * (size_t)thread);
+        direct_rows rows = rows_of(job, line, (int32_t)(next - line), r0, r0 + job->taps,
+                                   job->copies + job->copy_floats * (size_t)thread);
         for (int32_t r = r0; r < r0 + job->taps; r++) sum_rows(job, &rows, r, part + r * row);
-        if (r0 == 0 && job->db) sum_bias(job, &rows, db);
+        if (db) sum_bias(job, &rows, db);
         line = next;
     }
 }
@@ -181,7 +185,7 @@ static void dw_item(void *user, size_t item, int thread)
 static void add_item(void *user, size_t item, int thread)
 {
     (void)thread;
-    const dw_job *job = user;
+    const direct_sums *job = user;
     size_t rows = (size_t)job->kh * (size_t)job->kw * (size_t)job->cg;
     int64_t filters = (int64_t)job->g.groups * job->lanes;
     bool bias = item == rows;
@@ -200,52 +204,86 @@ static void add_item(void *user, size_t item, int thread)
         }
 }
 
-clade_status CPU_NAME(conv_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
-                               const uint8_t *index, void *workspace)
+/* ---- the plan ---- */
+
+static size_t dy_floats(const direct_sums *job, int32_t rows)
 {
+    return (size_t)rows * (size_t)job->ow * (size_t)job->g.groups * (size_t)job->lanes;
+}
+
+/* What `taps` rows of taps read for `rows` rows of dy. */
+static size_t x_floats(const direct_sums *job, int32_t rows, int32_t taps)
+{
+    int32_t height = (rows - 1) * job->g.stride[0] + (taps - 1) * job->g.dilation[0] + 1;
+    if (height > job->h) height = job->h;
+    return (size_t)height * (size_t)job->span * (size_t)job->c;
+}
+
+static bool can(const conv_problem *p)
+{
+    (void)p;
+    return true;
+}
+
+static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade_plan *plan)
+{
+    const clade_conv2d_dw_args *a = &p->args.conv2d_dw;
     const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
-    dw_job job = {
-        .x = clade_tensor_host(&a->x),
-        .dy = clade_tensor_host(&a->dy),
-        .index = index,
-        .dw = clade_tensor_host(&a->dw),
-        .db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL,
-        .g = CONV_GEOMETRY(a),
-        .h = x[1],
-        .w = x[2],
-        .c = x[3],
-        .oh = y[1],
-        .ow = y[2],
-        .k = y[3],
-        .kh = w[0],
-        .kw = w[1],
-        .cg = w[2],
-        .lines = (int64_t)y[0] * y[1],
-        .accumulate = a->accumulate,
-    };
-    if (conv_is_winograd_dw(&job.g, &a->dw, &a->dy))
-        return CPU_NAME(winograd_dw)(cpu, a, index, workspace);
-    job.chunks =
-        clade_conv_chunks(job.lines, (int64_t)clade_tensor_count(&a->dw), &job.lines_per_chunk);
-    job.kg = job.k / job.g.groups;
-    job.lanes = (job.kg + VW - 1) / VW * VW;
-    size_t filters = (size_t)job.g.groups * (size_t)job.lanes;
-    size_t rows = (size_t)job.kh * (size_t)job.kw * (size_t)job.cg;
-    job.span = conv_dw_span(w, y, &job.g);
-    job.block = conv_dw_block(x, w, y, &job.g, filters);
-    job.parts = workspace;
-    job.db_parts = job.parts + (size_t)job.chunks * rows * filters;
-    job.copies = job.db_parts + (size_t)job.chunks * filters;
-    job.copy_floats = conv_dw_floats(x, w, y, &job.g, filters, job.block);
+    direct_sums *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    *job = (direct_sums){.g = CONV_GEOMETRY(a),
+                         .h = x[1],
+                         .w = x[2],
+                         .c = x[3],
+                         .oh = y[1],
+                         .ow = y[2],
+                         .k = y[3],
+                         .kh = w[0],
+                         .kw = w[1],
+                         .cg = w[2],
+                         .lines = (int64_t)y[0] * y[1],
+                         .accumulate = a->accumulate,
+                         .pooled = p->pooled};
+    const conv_geometry *g = &job->g;
+    job->chunks =
+        clade_conv_chunks(job->lines, (int64_t)clade_tensor_count(&a->dw), &job->lines_per_chunk);
+    job->kg = job->k / g->groups;
+    job->lanes = (job->kg + VW - 1) / VW * VW;
+    job->span = (y[2] - 1) * g->stride[1] + (w[1] - 1) * g->dilation[1] + 1;
+    job->copies_dy = p->pooled || job->kg != job->lanes;
+    job->copies_x = g->pad[1] || job->span > job->w;
+    /* no more rows than an image and a chunk have */
+    job->block = job->oh < band_most ? job->oh : band_most;
+    if (job->block > job->lines_per_chunk) job->block = (int32_t)job->lines_per_chunk;
+    const size_t most = band_floats;
+    while (job->block > 1 && dy_floats(job, job->block) + x_floats(job, job->block, w[0]) > most)
+        job->block--;
     /* all rows of taps in one item, if there are chunks enough for the threads */
-    job.taps = job.chunks >= 8 * clade_pool_threads(cpu->pool) ? job.kh : 1;
-    clade_pool_for(cpu->pool, (size_t)job.chunks * (size_t)(job.kh / job.taps), dw_item, &job);
-    clade_pool_for(cpu->pool, rows + (job.db ? 1 : 0), add_item, &job);
+    int32_t threads = clade_pool_threads(cpu->pool);
+    job->taps = job->chunks >= 8 * threads ? job->kh : 1;
+    job->copy_floats = (job->copies_dy ? dy_floats(job, job->block) : 0) +
+                       (job->copies_x ? x_floats(job, job->block, job->taps) : 0);
+    size_t filters = (size_t)job->chunks * (size_t)g->groups * (size_t)job->lanes;
+    job->parts_at = cpu_reserve(plan, filters * (size_t)w[0] * (size_t)w[1] * (size_t)w[2]);
+    job->db_at = cpu_reserve(plan, clade_tensor_present(&a->db) ? filters : 0);
+    job->copies_at = cpu_reserve(plan, (size_t)threads * job->copy_floats);
     return CLADE_OK;
 }
 
-clade_status CPU_NAME(conv2d_dw)(void *context, const clade_conv2d_dw_args *a, void *workspace)
+static void run_dw(cpu_context *cpu, const void *state, const conv_memory *m)
 {
-    if (conv_is_depthwise(&a->dw, a->groups)) return CPU_NAME(depthwise_dw)(context, a, workspace);
-    return CPU_NAME(conv_dw)(context, a, NULL, workspace);
+    direct_sums job = *(const direct_sums *)state;
+    job.x = m->x;
+    job.dy = m->dy;
+    job.index = m->index;
+    job.dw = m->dw;
+    job.db = m->db;
+    job.parts = m->workspace + job.parts_at;
+    job.db_parts = m->workspace + job.db_at;
+    job.copies = m->workspace + job.copies_at;
+    size_t rows = (size_t)job.kh * (size_t)job.kw * (size_t)job.cg;
+    clade_pool_for(cpu->pool, (size_t)job.chunks * (size_t)(job.kh / job.taps), dw_item, &job);
+    clade_pool_for(cpu->pool, rows + (job.db ? 1 : 0), add_item, &job);
 }
+
+const conv_algorithm CPU_NAME(direct_dw) = {"direct", can, plan_dw, run_dw};

@@ -1,21 +1,10 @@
-/* conv2d_maxpool and its gradients on the CPU. Tiles of two rows are pooled in registers; the
- * gradients unpooled one row at a time where it is read. What is not done in tiles runs the ops it
- * is made of, through workspace. */
-#include "cpu/conv_band.h"
-#include "cpu/tile.h"
-#include "op/conv_pool.h"
+/* 2 x 2 maxima after a convolution on the CPU: one row at a time where tiles do not pool what they
+ * compute, and gradients unpooled where they are read. */
+#include "cpu/conv_pool.h"
 
 #include "../../kernels/conv_pool.clh"
 
 #include <string.h>
-
-/* Is the convolution done in bands of results? */
-static bool in_bands(const clade_tensor *w, int32_t groups)
-{
-    return !conv_is_depthwise(w, groups);
-}
-
-/* ---- one row ---- */
 
 /* `count` pooled results of two rows, `row` floats apart. */
 INLINE void pool_loop(const float *x, int64_t row, int32_t count, int32_t c, int relu, float *y,
@@ -93,59 +82,26 @@ void CPU_NAME(conv_unpool_row)(const conv_unpool *s, int32_t row, int32_t left, 
     memset(to + (int64_t)i * c, 0, (size_t)(left + width - i) * (size_t)c * sizeof *to);
 }
 
-/* ---- whole tensors, for the ops run one by one ---- */
+/* ---- images ---- */
 
-typedef struct pool_job {
-    const float *x;
-    float *y;
-    uint8_t *index; /* or NULL */
-    int32_t h, w, c;
-    bool relu;
-} pool_job;
-
-/* Rows of pooled results, of all images. */
+/* Rows of maxima. */
 static void pool_rows(const void *user, size_t first, size_t end)
 {
-    const pool_job *job = user;
-    size_t row = (size_t)job->w * (size_t)job->c, oh = (size_t)job->h / 2;
-    size_t y_row = (size_t)(job->w / 2) * (size_t)job->c;
+    const conv_pooling *job = user;
+    size_t row = (size_t)job->w * (size_t)job->channels;
+    size_t y_row = (size_t)(job->w / 2) * (size_t)job->channels;
     for (size_t i = first; i < end; i++)
-        pool_row(job->x + (i / oh * (size_t)job->h + 2 * (i % oh)) * row, (int64_t)row, job->w / 2,
-                 job->c, job->relu, job->y + i * y_row, job->index ? job->index + i * y_row : NULL);
+        pool_row(job->x + 2 * i * row, (int64_t)row, job->w / 2, job->channels, job->relu,
+                 job->y + i * y_row, job->index ? job->index + i * y_row : NULL);
 }
 
-/* One image after the other. */
-static clade_status pool_apart(cpu_context *cpu, const clade_conv2d_maxpool_args *a,
-                               clade_tensor full, float *workspace)
+void CPU_NAME(conv_pool)(cpu_context *cpu, const conv_pooling *job)
 {
-    clade_tensor x = a->x;
-    full.dim[0] = x.dim[0] = 1;
-    size_t x_size = clade_tensor_count(&x), size = clade_tensor_count(&full);
-    size_t y_size = clade_tensor_count(&a->y) / (size_t)a->y.dim[0];
-    clade_buffer memory = {.host = workspace};
-    full.buffer = &memory;
-    pool_job job = {.x = workspace,
-                    .y = clade_tensor_host(&a->y),
-                    .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
-                    .h = full.dim[1],
-                    .w = full.dim[2],
-                    .c = full.dim[3],
-                    .relu = a->act == CLADE_RELU};
-    clade_conv2d_args conv = conv_pool_conv(a, full);
-    conv.x = x;
-    clade_status status = CLADE_OK;
-    for (int32_t n = 0; !status && n < a->x.dim[0]; n++) {
-        status = CPU_NAME(conv2d)(cpu, &conv, workspace + size);
-        clade_cpu_range(cpu, (cpu_range){pool_rows, &job, (size_t)a->y.dim[1], 4});
-        conv.x.offset += x_size;
-        job.y += y_size;
-        if (job.index) job.index += y_size;
-    }
-    return status;
+    clade_cpu_range(cpu, (cpu_range){pool_rows, job, (size_t)job->h / 2, 4});
 }
 
 typedef struct unpool_job {
-    conv_unpool s; /* of the first image */
+    conv_unpool s;
     float *to;
 } unpool_job;
 
@@ -162,119 +118,8 @@ static void unpool_rows(const void *user, size_t first, size_t end)
     }
 }
 
-/* The full gradient in workspace. */
-static void unpool_all(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
-                       clade_tensor *full, clade_buffer *memory, float *workspace)
+void CPU_NAME(conv_unpool)(cpu_context *cpu, const conv_unpool *s, int32_t images, float *to)
 {
-    const int32_t *dim = full->dim;
-    unpool_job job = {{clade_tensor_host(dy), clade_tensor_host(index), dim[1], dim[2], dim[3]},
-                      workspace};
-    *memory = (clade_buffer){.host = workspace};
-    full->buffer = memory;
-    clade_cpu_range(cpu, (cpu_range){unpool_rows, &job, (size_t)dim[0] * (size_t)dim[1], 8});
-}
-
-/* ---- the ops ---- */
-
-typedef struct bands_job {
-    conv_job conv;
-    float *y;
-    uint8_t *index;
-    int32_t oh, ow; /* of pooled results */
-} bands_job;
-
-/* A row of pooled results. */
-static void bands_item(void *user, size_t item, int thread)
-{
-    const bands_job *job = user;
-    int32_t j = 2 * (int32_t)(item % (size_t)job->oh);
-    size_t to = item * (size_t)job->ow * (size_t)(job->conv.groups * job->conv.cout);
-    const conv_band band = {.n = (int64_t)(item / (size_t)job->oh),
-                            .j0 = j,
-                            .j1 = j + 2,
-                            .count = 2 * job->ow,
-                            .b1 = job->conv.blocks,
-                            .pooled = true,
-                            .index = job->index ? job->index + to : NULL,
-                            .out = job->y + to};
-    CPU_NAME(conv_band)(&job->conv, &band, thread);
-}
-
-static clade_status conv2d_maxpool(void *context, const clade_conv2d_maxpool_args *a,
-                                   void *workspace)
-{
-    cpu_context *cpu = context;
-    conv_geometry g = CONV_GEOMETRY(a);
-    clade_tensor full = conv_pool_full(&a->x, &a->w, &g);
-    if (!in_bands(&a->w, g.groups)) return pool_apart(cpu, a, full, workspace);
-    clade_buffer memory = {.host = workspace}; /* nothing is written to it as the output */
-    full.buffer = &memory;
-    clade_conv2d_args conv = conv_pool_conv(a, full);
-    const conv_epilogue epilogue = conv_epilogue_of(&conv);
-    float *y = clade_tensor_host(&a->y);
-    uint8_t *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
-    if (conv_is_winograd(&g, &a->w, &full))
-        return CPU_NAME(winograd)(cpu, &conv, &epilogue, y, index, true, workspace);
-    bands_job job = {.conv = CPU_NAME(conv_forward_job)(&conv, &epilogue),
-                     .y = y,
-                     .index = index,
-                     .oh = a->y.dim[1],
-                     .ow = a->y.dim[2]};
-    job.conv.lanes = VW;
-    job.conv.blocks = (job.conv.cout + VW - 1) / VW;
-    job.conv.band = 2;
-    job.conv.row_floats = conv_pair_floats(&conv);
-    CPU_NAME(conv_pack)(cpu, &job.conv, &a->w, false, workspace);
-    clade_pool_for(cpu->pool, (size_t)a->y.dim[0] * (size_t)job.oh, bands_item, &job);
-    return CLADE_OK;
-}
-
-/* Where the gradients' convolutions find the full gradient: in memory as the pooled one, or, where
- * they are not done in bands, unpooled into workspace, which then goes on behind it. */
-static void place_gradient(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *index,
-                           bool bands, clade_tensor *full, clade_buffer *memory, float **workspace)
-{
-    if (bands) {
-        full->buffer = dy->buffer;
-        full->offset = dy->offset;
-        return;
-    }
-    unpool_all(cpu, dy, index, full, memory, *workspace);
-    *workspace += clade_tensor_count(full);
-}
-
-static clade_status conv2d_maxpool_dx(void *context, const clade_conv2d_maxpool_dx_args *a,
-                                      void *workspace)
-{
-    conv_geometry g = CONV_GEOMETRY(a);
-    clade_tensor full = conv_pool_full(&a->dx, &a->w, &g);
-    clade_buffer memory;
-    float *rest = workspace;
-    bool bands = in_bands(&a->w, g.groups);
-    place_gradient(context, &a->dy, &a->index, bands, &full, &memory, &rest);
-    clade_conv2d_dx_args conv = conv_pool_conv_dx(a, full);
-    return bands ? CPU_NAME(conv_dx)(context, &conv, clade_tensor_host(&a->index), rest)
-                 : CPU_NAME(conv2d_dx)(context, &conv, rest);
-}
-
-static clade_status conv2d_maxpool_dw(void *context, const clade_conv2d_maxpool_dw_args *a,
-                                      void *workspace)
-{
-    conv_geometry g = CONV_GEOMETRY(a);
-    clade_tensor full = conv_pool_full(&a->x, &a->dw, &g);
-    clade_buffer memory;
-    float *rest = workspace;
-    bool bands = in_bands(&a->dw, g.groups);
-    place_gradient(context, &a->dy, &a->index, bands, &full, &memory, &rest);
-    clade_conv2d_dw_args conv = conv_pool_conv_dw(a, full);
-    return bands ? CPU_NAME(conv_dw)(context, &conv, clade_tensor_host(&a->index), rest)
-                 : CPU_NAME(conv2d_dw)(context, &conv, rest);
-}
-
-void CPU_NAME(conv_pool)(cpu_table *table);
-void CPU_NAME(conv_pool)(cpu_table *table)
-{
-    table->conv2d_maxpool = conv2d_maxpool;
-    table->conv2d_maxpool_dx = conv2d_maxpool_dx;
-    table->conv2d_maxpool_dw = conv2d_maxpool_dw;
+    const unpool_job job = {*s, to};
+    clade_cpu_range(cpu, (cpu_range){unpool_rows, &job, (size_t)images * (size_t)s->h, 8});
 }

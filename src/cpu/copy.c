@@ -36,9 +36,11 @@ static void fill_range(const void *user, size_t first, size_t end)
     put_value((float *)clade_tensor_host(&a->y) + first, a->value, end - first, 0);
 }
 
-static clade_status fill(void *context, const clade_fill_args *a, void *workspace)
+static clade_status fill(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_fill_args *a = &args->fill;
     clade_cpu_range(context, (cpu_range){fill_range, a, clade_tensor_count(&a->y), grain});
     return CLADE_OK;
 }
@@ -50,9 +52,11 @@ static void copy_range(const void *user, size_t first, size_t end)
             (const float *)clade_tensor_host(&a->x) + first, end - first, a->accumulate);
 }
 
-static clade_status copy(void *context, const clade_copy_args *a, void *workspace)
+static clade_status copy(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_copy_args *a = &args->copy;
     clade_cpu_range(context, (cpu_range){copy_range, a, clade_tensor_count(&a->x), grain});
     return CLADE_OK;
 }
@@ -91,9 +95,11 @@ static size_t inner_of(const clade_tensor *t, int32_t axis)
     return n;
 }
 
-static clade_status concat(void *context, const clade_concat_args *a, void *workspace)
+static clade_status concat(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_concat_args *a = &args->concat;
     size_t inner = inner_of(&a->x, a->axis), width = (size_t)a->x.dim[a->axis] * inner;
     strided s = {.x = clade_tensor_host(&a->x),
                  .y = (float *)clade_tensor_host(&a->y) + (size_t)a->start * inner,
@@ -103,9 +109,11 @@ static clade_status concat(void *context, const clade_concat_args *a, void *work
     return run_strided(context, s, clade_tensor_count(&a->x) / width);
 }
 
-static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *workspace)
+static clade_status concat_dx(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_concat_dx_args *a = &args->concat_dx;
     size_t inner = inner_of(&a->dx, a->axis), width = (size_t)a->dx.dim[a->axis] * inner;
     strided s = {.x = (const float *)clade_tensor_host(&a->dy) + (size_t)a->start * inner,
                  .y = clade_tensor_host(&a->dx),
@@ -161,27 +169,30 @@ static clade_status run_moved(cpu_context *cpu, moved m, const clade_tensor *x,
                     moved_rows);
 }
 
-static clade_status pad(void *context, const clade_pad_args *a, void *workspace)
+static clade_status pad(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_pad_args *a = &args->pad;
     moved m = {.top = -(int64_t)a->pad[0], .left = -(int64_t)a->pad[1], .value = a->value};
     return run_moved(context, m, &a->x, &a->y);
 }
 
-static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *workspace)
+static clade_status pad_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_pad_dx_args *a = &args->pad_dx;
     moved m = {.top = a->pad[0], .left = a->pad[1], .accumulate = a->accumulate};
     return run_moved(context, m, &a->dy, &a->dx);
 }
 
-void CPU_NAME(copy)(cpu_table *table);
-void CPU_NAME(copy)(cpu_table *table)
+void CPU_NAME(copy)(clade_op_slot *slot)
 {
-    table->fill = fill;
-    table->copy = copy;
-    table->concat = concat;
-    table->concat_dx = concat_dx;
-    table->pad = pad;
-    table->pad_dx = pad_dx;
+    slot[CLADE_OP_fill].run = fill;
+    slot[CLADE_OP_copy].run = copy;
+    slot[CLADE_OP_concat].run = concat;
+    slot[CLADE_OP_concat_dx].run = concat_dx;
+    slot[CLADE_OP_pad].run = pad;
+    slot[CLADE_OP_pad_dx].run = pad_dx;
 }

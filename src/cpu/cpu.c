@@ -16,20 +16,35 @@ static clade_status cpu_count(size_t *count, char note[256])
     return CLADE_OK;
 }
 
-/* The instruction sets that family files were compiled for, best first. */
-typedef enum isa { isa_avx512, isa_avx2, isa_baseline } isa;
+/* What the family files are for an instruction set. */
+typedef struct cpu_isa {
+    const char *name;
+    void (*ops)(clade_op_slot *slot);
+    clade_status (*peak)(void *context, double *flops, double *bytes);
+} cpu_isa;
 
-static isa best_isa(void)
+#define ISA(isa)                                                                                   \
+    void clade_cpu_ops_##isa(clade_op_slot *slot);                                                 \
+    clade_status clade_cpu_peak_##isa(void *context, double *flops, double *bytes);
+ISA(avx512)
+ISA(avx2)
+ISA(baseline)
+#undef ISA
+
+static const cpu_isa *best_isa(void)
 {
 #if defined(__x86_64__)
+    static const cpu_isa avx512 = {"AVX-512", clade_cpu_ops_avx512, clade_cpu_peak_avx512};
+    static const cpu_isa avx2 = {"AVX2", clade_cpu_ops_avx2, clade_cpu_peak_avx2};
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("fma"))
-        return isa_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return isa_avx2;
+        return &avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2;
 #endif
-    return isa_baseline;
+    static const cpu_isa baseline = {"baseline", clade_cpu_ops_baseline, clade_cpu_peak_baseline};
+    return &baseline;
 }
 
 static void processor_name(char *name, size_t size)
@@ -51,17 +66,17 @@ static void processor_name(char *name, size_t size)
 static clade_status cpu_describe(size_t index, clade_device_info *info)
 {
     (void)index;
-    static const char *const isas[] = {"AVX-512", "AVX2", "baseline"};
+    const cpu_isa *isa = best_isa();
     snprintf(info->id, sizeof info->id, "cpu");
     processor_name(info->name, sizeof info->name);
-    snprintf(info->driver, sizeof info->driver, "built in, %s", isas[best_isa()]);
+    snprintf(info->driver, sizeof info->driver, "built in, %s", isa->name);
     info->compute_units = (uint32_t)clade_processors();
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     if (pages > 0 && size > 0) info->memory_bytes = (uint64_t)pages * (uint64_t)size;
 #if defined(__aarch64__)
     info->fma = true;
 #else
-    info->fma = best_isa() != isa_baseline;
+    info->fma = isa->ops != clade_cpu_ops_baseline;
 #endif
     info->fp64 = info->host_memory = info->cpu_like = true;
     return CLADE_OK;
@@ -72,7 +87,6 @@ static clade_status cpu_open(size_t index, const clade_device_options *options, 
     (void)index;
     cpu_context *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return clade_fail(CLADE_ENOMEM, "cpu: out of memory");
-    cpu->math = options->math;
     clade_status status = clade_pool_create(options->threads, &cpu->pool);
     if (status) {
         free(cpu);
@@ -124,74 +138,27 @@ static clade_status cpu_finish(void *context)
     return CLADE_OK;
 }
 
-static void *cpu_host(void *context, void *handle)
+static void *cpu_shared(void *context, void *handle)
 {
     (void)context;
     return handle;
 }
 
-static size_t workspace_of(void *context, clade_op op, const clade_args *args)
-{
-    size_t bytes = 0;
-#define FAMILY(name)                                                                               \
-    if (!bytes) bytes = clade_cpu_##name##_workspace(context, op, args);
-    CPU_WORKSPACE_FAMILIES(FAMILY)
-#undef FAMILY
-    return bytes;
-}
-
-#define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    static clade_status plan_##id(void *context, const clade_args *args, clade_plan *plan)         \
-    {                                                                                              \
-        plan->workspace = workspace_of(context, CLADE_OP_##id, args);                              \
-        return CLADE_OK;                                                                           \
-    }                                                                                              \
-    static clade_status run_##id(void *context, const clade_args *args, const clade_plan *plan,    \
-                                 void *workspace)                                                  \
-    {                                                                                              \
-        (void)plan;                                                                                \
-        const cpu_context *cpu = context;                                                          \
-        return cpu->table.id(context, &args->id, workspace);                                       \
-    }
-#include <clade/ops.def>
-
-#define FAMILY(name)                                                                               \
-    void clade_cpu_##name##_baseline(cpu_table *table);                                            \
-    void clade_cpu_##name##_avx2(cpu_table *table);                                                \
-    void clade_cpu_##name##_avx512(cpu_table *table);
-CPU_FAMILIES(FAMILY)
-#undef FAMILY
-
-static void find_ops(cpu_table *table)
-{
-    switch (best_isa()) {
-#if defined(__x86_64__)
-#define FAMILY(name) clade_cpu_##name##_avx512(table);
-    case isa_avx512: CPU_FAMILIES(FAMILY) break;
-#undef FAMILY
-#define FAMILY(name) clade_cpu_##name##_avx2(table);
-    case isa_avx2: CPU_FAMILIES(FAMILY) break;
-#undef FAMILY
-#endif
-#define FAMILY(name) clade_cpu_##name##_baseline(table);
-    default: CPU_FAMILIES(FAMILY) break;
-#undef FAMILY
-    }
-}
-
 static void cpu_ops(void *context, clade_op_slot *slot)
 {
-    cpu_context *cpu = context;
-    find_ops(&cpu->table);
-#define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    if (cpu->table.id) slot[CLADE_OP_##id] = (clade_op_slot){plan_##id, run_##id};
-#include <clade/ops.def>
+    (void)context;
+    best_isa()->ops(slot);
+}
+
+static void cpu_discard(void *context, void *state)
+{
+    (void)context;
+    free(state);
 }
 
 static clade_status cpu_peak(void *context, double *flops, double *bytes)
 {
-    const cpu_context *cpu = context;
-    return cpu->table.peak(context, flops, bytes);
+    return best_isa()->peak(context, flops, bytes);
 }
 
 const clade_backend *clade_cpu_backend(void)
@@ -209,13 +176,21 @@ const clade_backend *clade_cpu_backend(void)
         .write = cpu_write,
         .read = cpu_read,
         .finish = cpu_finish,
-        .host = cpu_host,
+        .host = cpu_shared,
         .signatures = clade_op_signatures,
         .op_count = CLADE_OPS,
         .ops = cpu_ops,
+        .discard = cpu_discard,
         .peak = cpu_peak,
     };
     return &backend;
+}
+
+void *clade_cpu_state(clade_plan *plan, size_t bytes)
+{
+    plan->state = calloc(1, bytes);
+    if (!plan->state) clade_fail(CLADE_ENOMEM, "out of memory for a plan");
+    return plan->state;
 }
 
 static void run_block(void *user, size_t i, int thread)

@@ -1,6 +1,6 @@
-/* The CPU backend's inside: its context and its families of fast ops. Family files are compiled
- * once per instruction set, CLADE_ISA being its name; an op without a fast version runs the
- * reference. */
+/* The CPU backend's inside: its context, and what its families of fast ops have in common. Family
+ * files are compiled once per instruction set, CLADE_ISA being its name; an op without a fast
+ * version runs the reference. */
 #ifndef CLADE_CPU_CPU_H
 #define CLADE_CPU_CPU_H
 
@@ -8,32 +8,22 @@
 
 #include <clade/backend.h>
 
-/* The fast ops of an instruction set. */
-typedef struct cpu_table {
-#define CLADE_OP(id, family, forward, flags, doc)                                                  \
-    clade_status (*id)(void *context, const clade_##id##_args *args, void *workspace);
-#include <clade/ops.def>
-    clade_status (*peak)(void *context, double *flops, double *bytes);
-} cpu_table;
-
 typedef struct cpu_context {
     clade_pool *pool;
-    clade_math math;
-    cpu_table table;
 } cpu_context;
 
 const clade_backend *clade_cpu_backend(void);
+
+/* ---- families ---- */
 
 /* clade_cpu_conv_avx2, … */
 #define CPU_PASTE2(a, b) a##_##b
 #define CPU_PASTE(a, b) CPU_PASTE2(a, b)
 #define CPU_NAME(name) CPU_PASTE(clade_cpu_##name, CLADE_ISA)
 
-/* Families; each sets its ops' slots in a table. */
 #define CPU_FAMILIES(FAMILY)                                                                       \
     FAMILY(activation)                                                                             \
     FAMILY(conv)                                                                                   \
-    FAMILY(conv_pool)                                                                              \
     FAMILY(dense)                                                                                  \
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
@@ -44,24 +34,40 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(elementwise)                                                                            \
     FAMILY(reduce)                                                                                 \
     FAMILY(copy)                                                                                   \
-    FAMILY(loss)                                                                                   \
-    FAMILY(peak)
+    FAMILY(loss)
 
-/* Those whose ops need workspace say how many bytes a call needs; 0 for ops that are not theirs. */
-#define CPU_WORKSPACE_FAMILIES(FAMILY)                                                             \
-    FAMILY(conv)                                                                                   \
-    FAMILY(conv_pool)                                                                              \
-    FAMILY(dense)                                                                                  \
-    FAMILY(norm)                                                                                   \
-    FAMILY(optim)                                                                                  \
-    FAMILY(elementwise)                                                                            \
-    FAMILY(reduce)
-
-#define FAMILY(name)                                                                               \
-    size_t clade_cpu_##name##_workspace(const cpu_context *cpu, clade_op op,                       \
-                                        const clade_args *args);
-CPU_WORKSPACE_FAMILIES(FAMILY)
+#ifdef CLADE_ISA
+/* Each family sets the slots of its ops. */
+#define FAMILY(name) void CPU_NAME(name)(clade_op_slot * slot);
+CPU_FAMILIES(FAMILY)
 #undef FAMILY
+/* All families' slots, in families.c. */
+void CPU_NAME(ops)(clade_op_slot *slot);
+/* The backend's `peak`, in peak.c. */
+clade_status CPU_NAME(peak)(void *context, double *flops, double *bytes);
+#endif
+
+/* ---- plans ---- */
+
+/* Memory for a plan's state, zeros; NULL with the failure's text. It is freed with the plan. */
+void *clade_cpu_state(clade_plan *plan, size_t bytes);
+
+/* Takes `floats` more floats of workspace for a plan, and gives the place at which run finds them,
+ * in floats from the workspace's begin. */
+static inline size_t cpu_reserve(clade_plan *plan, size_t floats)
+{
+    size_t at = plan->workspace / sizeof(float);
+    plan->workspace += floats * sizeof(float);
+    return at;
+}
+
+/* ---- running ---- */
+
+/* A tensor's first element; NULL where it is absent. */
+static inline void *cpu_host(const clade_tensor *t)
+{
+    return clade_tensor_present(t) ? clade_tensor_host(t) : NULL;
+}
 
 /* Threads share [0, n) in blocks of `grain` elements: body(user, first, end). */
 typedef struct cpu_range {

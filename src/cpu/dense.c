@@ -1,5 +1,4 @@
 /* dense and its gradients on the CPU by register tiles. */
-#include "cpu/conv.h"
 #include "cpu/tile.h"
 
 #include "../../kernels/activation.clh"
@@ -79,27 +78,43 @@ static void pack_tail(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status dense(void *context, const clade_dense_args *a, void *workspace)
+/* Outputs, or in dx images, that a block has of `all`: two vectors if there are enough. */
+static int32_t block_of(int32_t all) { return all > VW ? 2 * VW : VW; }
+
+static clade_status plan_dense(void *context, const clade_args *args, clade_plan *plan)
 {
-    cpu_context *cpu = context;
-    dense_job job = {.x = clade_tensor_host(&a->x),
-                     .w = clade_tensor_host(&a->w),
-                     .bias = clade_tensor_present(&a->b) ? clade_tensor_host(&a->b) : NULL,
-                     .y = clade_tensor_host(&a->y),
-                     .tail = workspace,
-                     .n = a->x.dim[0],
-                     .in = a->x.dim[1],
-                     .out = a->w.dim[1],
-                     .act = a->act,
-                     .alpha = a->alpha};
-    job.lanes = job.out > VW ? 2 * VW : VW;
-    job.blocks = (job.out + job.lanes - 1) / job.lanes;
-    if (job.out % VW) clade_cpu_range(cpu, (cpu_range){pack_tail, &job, (size_t)job.in, 256});
+    const clade_dense_args *a = &args->dense;
+    const cpu_context *cpu = context;
+    dense_job *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    *job = (dense_job){.n = a->x.dim[0],
+                       .in = a->x.dim[1],
+                       .out = a->w.dim[1],
+                       .lanes = block_of(a->w.dim[1]),
+                       .rows = rows_most,
+                       .act = a->act,
+                       .alpha = a->alpha};
+    job->blocks = (job->out + job->lanes - 1) / job->lanes;
     /* fewer rows to an item where there are few items */
     int32_t wanted = 4 * clade_pool_threads(cpu->pool);
-    job.rows = rows_most;
-    if (job.blocks * ((job.n + job.rows - 1) / job.rows) < wanted) job.rows = tile_most;
-    job.parts = (job.n + job.rows - 1) / job.rows;
+    if (job->blocks * ((job->n + job->rows - 1) / job->rows) < wanted) job->rows = tile_most;
+    job->parts = (job->n + job->rows - 1) / job->rows;
+    if (job->out % VW) cpu_reserve(plan, (size_t)job->in * (size_t)job->lanes);
+    return CLADE_OK;
+}
+
+static clade_status dense(void *context, const clade_args *args, const clade_plan *plan,
+                          void *workspace)
+{
+    const clade_dense_args *a = &args->dense;
+    cpu_context *cpu = context;
+    dense_job job = *(const dense_job *)plan->state;
+    job.x = clade_tensor_host(&a->x);
+    job.w = clade_tensor_host(&a->w);
+    job.bias = cpu_host(&a->b);
+    job.y = clade_tensor_host(&a->y);
+    job.tail = workspace;
+    if (plan->workspace) clade_cpu_range(cpu, (cpu_range){pack_tail, &job, (size_t)job.in, 256});
     clade_pool_for(cpu->pool, (size_t)job.blocks * (size_t)job.parts, dense_item, &job);
     return CLADE_OK;
 }
@@ -108,18 +123,18 @@ static clade_status dense(void *context, const clade_dense_args *a, void *worksp
 
 /* dx: an input is a pixel and its weights are the source; the batch is the vector. dyᵀ is packed as
  * [block][o][lane]. */
-typedef struct dx_job {
+typedef struct dense_dx_job {
     const float *w, *packed;
     float *dx;
     int32_t n, in, out, lanes, blocks, accumulate;
-} dx_job;
+} dense_dx_job;
 
 enum { dx_tiles = 8 }; /* tiles per item of work */
 
 static void dx_item(void *user, size_t item, int thread)
 {
     (void)thread;
-    const dx_job *job = user;
+    const dense_dx_job *job = user;
     int32_t per_item = dx_tiles * tile_most, first = (int32_t)item * per_item;
     int32_t end = job->in - first < per_item ? job->in : first + per_item;
     float acc[TILE_PIXELS * TILE_VECTORS * VW];
@@ -145,18 +160,31 @@ static void dx_item(void *user, size_t item, int thread)
     }
 }
 
-static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *workspace)
+static clade_status plan_dense_dx(void *context, const clade_args *args, clade_plan *plan)
 {
+    (void)context;
+    const clade_dense_dx_args *a = &args->dense_dx;
+    dense_dx_job *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    *job = (dense_dx_job){.n = a->dy.dim[0],
+                          .in = a->w.dim[0],
+                          .out = a->w.dim[1],
+                          .lanes = block_of(a->dy.dim[0]),
+                          .accumulate = a->accumulate};
+    job->blocks = (job->n + job->lanes - 1) / job->lanes;
+    cpu_reserve(plan, (size_t)job->blocks * (size_t)job->out * (size_t)job->lanes);
+    return CLADE_OK;
+}
+
+static clade_status dense_dx(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
+{
+    const clade_dense_dx_args *a = &args->dense_dx;
     cpu_context *cpu = context;
-    dx_job job = {.w = clade_tensor_host(&a->w),
-                  .dx = clade_tensor_host(&a->dx),
-                  .packed = workspace,
-                  .n = a->dy.dim[0],
-                  .in = a->w.dim[0],
-                  .out = a->w.dim[1],
-                  .accumulate = a->accumulate};
-    job.lanes = job.n > VW ? 2 * VW : VW;
-    job.blocks = (job.n + job.lanes - 1) / job.lanes;
+    dense_dx_job job = *(const dense_dx_job *)plan->state;
+    job.w = clade_tensor_host(&a->w);
+    job.dx = clade_tensor_host(&a->dx);
+    job.packed = workspace;
     const float *dy = clade_tensor_host(&a->dy);
     float *packed = workspace;
     for (int32_t b = 0; b < job.blocks; b++)
@@ -174,14 +202,15 @@ static clade_status dense_dx(void *context, const clade_dense_dx_args *a, void *
 
 enum { pixels_most = 256 }; /* rows of x copied at a time */
 
-typedef struct dw_job {
+typedef struct dense_dw_job {
     const float *x, *dy; /* dy with whole vectors */
     float *dw;
     int32_t n, in, out, lanes, accumulate;
-} dw_job;
+} dense_dw_job;
 
 /* Adds the sums of the outputs from o on to dw. */
-static void dw_put(const dw_job *job, const float *part, int32_t first, int32_t count, int32_t o)
+static void dw_put(const dense_dw_job *job, const float *part, int32_t first, int32_t count,
+                   int32_t o)
 {
     int32_t width = job->out - o < TILE_VECTORS * VW ? job->out - o : TILE_VECTORS * VW;
     for (int32_t i = 0; i < count; i++, part += TILE_VECTORS * VW) {
@@ -194,7 +223,7 @@ static void dw_put(const dw_job *job, const float *part, int32_t first, int32_t 
 static void dw_item(void *user, size_t item, int thread)
 {
     (void)thread;
-    const dw_job *job = user;
+    const dense_dw_job *job = user;
     int32_t first = (int32_t)item * tile_most;
     int32_t count = job->in - first < tile_most ? job->in - first : tile_most;
     float x[pixels_most * tile_most], part[TILE_PIXELS * TILE_VECTORS * VW];
@@ -220,19 +249,32 @@ static void dw_item(void *user, size_t item, int thread)
     }
 }
 
-static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *workspace)
+static clade_status plan_dense_dw(void *context, const clade_args *args, clade_plan *plan)
 {
+    (void)context;
+    const clade_dense_dw_args *a = &args->dense_dw;
+    dense_dw_job *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    *job = (dense_dw_job){.n = a->x.dim[0],
+                          .in = a->x.dim[1],
+                          .out = a->dy.dim[1],
+                          .lanes = (a->dy.dim[1] + VW - 1) / VW * VW,
+                          .accumulate = a->accumulate};
+    if (job->lanes != job->out) cpu_reserve(plan, (size_t)job->n * (size_t)job->lanes);
+    return CLADE_OK;
+}
+
+static clade_status dense_dw(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
+{
+    const clade_dense_dw_args *a = &args->dense_dw;
     cpu_context *cpu = context;
-    dw_job job = {.x = clade_tensor_host(&a->x),
-                  .dy = clade_tensor_host(&a->dy),
-                  .dw = clade_tensor_host(&a->dw),
-                  .n = a->x.dim[0],
-                  .in = a->x.dim[1],
-                  .out = a->dy.dim[1],
-                  .accumulate = a->accumulate};
-    const float *dy = job.dy;
-    job.lanes = (job.out + VW - 1) / VW * VW;
-    if (job.lanes != job.out) {
+    dense_dw_job job = *(const dense_dw_job *)plan->state;
+    const float *dy = clade_tensor_host(&a->dy);
+    job.x = clade_tensor_host(&a->x);
+    job.dy = dy;
+    job.dw = clade_tensor_host(&a->dw);
+    if (plan->workspace) {
         float *to = workspace;
         for (int32_t n = 0; n < job.n; n++, to += job.lanes) {
             memcpy(to, dy + (int64_t)n * job.out, (size_t)job.out * sizeof *to);
@@ -241,9 +283,8 @@ static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *
         job.dy = workspace;
     }
     clade_pool_for(cpu->pool, (size_t)((job.in + tile_most - 1) / tile_most), dw_item, &job);
-    if (!clade_tensor_present(&a->db)) return CLADE_OK;
-    float *db = clade_tensor_host(&a->db);
-    for (int32_t o = 0; o < job.out; o++) {
+    float *db = cpu_host(&a->db);
+    for (int32_t o = 0; db && o < job.out; o++) {
         float sum = 0;
         for (int32_t n = 0; n < job.n; n++) sum += dy[(int64_t)n * job.out + o];
         db[o] = a->accumulate ? db[o] + sum : sum;
@@ -251,10 +292,9 @@ static clade_status dense_dw(void *context, const clade_dense_dw_args *a, void *
     return CLADE_OK;
 }
 
-void CPU_NAME(dense)(cpu_table *table);
-void CPU_NAME(dense)(cpu_table *table)
+void CPU_NAME(dense)(clade_op_slot *slot)
 {
-    table->dense = dense;
-    table->dense_dx = dense_dx;
-    table->dense_dw = dense_dw;
+    slot[CLADE_OP_dense] = (clade_op_slot){plan_dense, dense};
+    slot[CLADE_OP_dense_dx] = (clade_op_slot){plan_dense_dx, dense_dx};
+    slot[CLADE_OP_dense_dw] = (clade_op_slot){plan_dense_dw, dense_dw};
 }

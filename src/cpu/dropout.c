@@ -8,16 +8,16 @@ enum {
     grain = 16384 /* elements that a thread takes at once: a multiple of block */
 };
 
-typedef struct job {
+typedef struct dropout_job {
     const float *x;
     float *y;
     float rate;
     u64 seed;
     u32 stream, step;
     i32 accumulate;
-} job;
+} dropout_job;
 
-static void words_of(const job *l, u64 quad, u32 words[block])
+static void words_of(const dropout_job *l, u64 quad, u32 words[block])
 {
     for (u32 q = 0; q < block / 4; q++) {
         philox4 four;
@@ -28,7 +28,7 @@ static void words_of(const job *l, u64 quad, u32 words[block])
 
 static void drop(const void *user, size_t first, size_t end)
 {
-    const job *l = user;
+    const dropout_job *l = user;
     const float rate = l->rate, scale = dropout_scale(rate);
     u32 words[block];
     for (size_t at = first; at < end; at += block) {
@@ -43,36 +43,39 @@ static void drop(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status dropout(void *context, const clade_dropout_args *a, void *workspace)
+static clade_status dropout(void *context, const clade_args *args, const clade_plan *plan,
+                            void *workspace)
 {
-    (void)workspace;
-    job l = {.x = clade_tensor_host(&a->x),
-             .y = clade_tensor_host(&a->y),
-             .rate = a->rate,
-             .seed = a->seed,
-             .stream = a->stream,
-             .step = a->step};
+    (void)plan, (void)workspace;
+    const clade_dropout_args *a = &args->dropout;
+    dropout_job l = {.x = clade_tensor_host(&a->x),
+                     .y = clade_tensor_host(&a->y),
+                     .rate = a->rate,
+                     .seed = a->seed,
+                     .stream = a->stream,
+                     .step = a->step};
     clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->x), grain});
     return CLADE_OK;
 }
 
-static clade_status dropout_dx(void *context, const clade_dropout_dx_args *a, void *workspace)
+static clade_status dropout_dx(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
 {
-    (void)workspace;
-    job l = {.x = clade_tensor_host(&a->dy),
-             .y = clade_tensor_host(&a->dx),
-             .rate = a->rate,
-             .seed = a->seed,
-             .stream = a->stream,
-             .step = a->step,
-             .accumulate = a->accumulate};
+    (void)plan, (void)workspace;
+    const clade_dropout_dx_args *a = &args->dropout_dx;
+    dropout_job l = {.x = clade_tensor_host(&a->dy),
+                     .y = clade_tensor_host(&a->dx),
+                     .rate = a->rate,
+                     .seed = a->seed,
+                     .stream = a->stream,
+                     .step = a->step,
+                     .accumulate = a->accumulate};
     clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->dy), grain});
     return CLADE_OK;
 }
 
-void CPU_NAME(dropout)(cpu_table *table);
-void CPU_NAME(dropout)(cpu_table *table)
+void CPU_NAME(dropout)(clade_op_slot *slot)
 {
-    table->dropout = dropout;
-    table->dropout_dx = dropout_dx;
+    slot[CLADE_OP_dropout].run = dropout;
+    slot[CLADE_OP_dropout_dx].run = dropout_dx;
 }

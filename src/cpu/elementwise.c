@@ -56,51 +56,129 @@ static void scale_row(const broadcast_job *job, float *y, const float *a, const 
         EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = alpha * (0.0f + a[k]);
 }
 
-static clade_status add(void *context, const clade_add_args *p, void *workspace)
+static clade_status plan_add(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)workspace;
+    (void)context;
+    const clade_add_args *p = &args->add;
     broadcast_job job = {.row = add_row, .alpha = p->alpha, .beta = p->beta};
-    return run_broadcast(context, job, &p->y, &p->a, &p->b);
+    return plan_broadcast(job, &p->y, &p->a, &p->b, plan);
 }
 
-static clade_status mul(void *context, const clade_mul_args *p, void *workspace)
+static clade_status add(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
     (void)workspace;
-    return run_broadcast(context, (broadcast_job){.row = mul_row}, &p->y, &p->a, &p->b);
+    const clade_add_args *p = &args->add;
+    return run_broadcast(context, *(const broadcast_job *)plan->state, &p->y, &p->a, &p->b);
 }
 
-/* target = factor Σ dy, or Σ dy other. */
-static clade_status gradient(cpu_context *cpu, const clade_tensor *dy, const clade_tensor *other,
-                             float factor, const clade_tensor *target, int32_t accumulate,
-                             float *workspace)
+static clade_status plan_mul(void *context, const clade_args *args, clade_plan *plan)
 {
-    if (!clade_tensor_present(target)) return CLADE_OK;
-    if (clade_tensor_count(target) < clade_tensor_count(dy))
-        return CPU_NAME(sum)(cpu, dy, other, target, factor, accumulate, workspace);
-    broadcast_job job = {
+    (void)context;
+    const clade_mul_args *p = &args->mul;
+    return plan_broadcast((broadcast_job){.row = mul_row}, &p->y, &p->a, &p->b, plan);
+}
+
+static clade_status mul(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
+{
+    (void)workspace;
+    const clade_mul_args *p = &args->mul;
+    return run_broadcast(context, *(const broadcast_job *)plan->state, &p->y, &p->a, &p->b);
+}
+
+/* target = factor Σ dy, or Σ dy other, unless it is absent; the sum is one of single elements where
+ * the target has dy's shape. */
+typedef struct gradient_plan {
+    bool summed;
+    sum_job sum;
+    broadcast_job each;
+} gradient_plan;
+
+/* The gradients of both operands; the workspace serves one after the other. */
+typedef struct gradients_plan {
+    gradient_plan da, db;
+} gradients_plan;
+
+static void plan_gradient(const clade_tensor *dy, const clade_tensor *other, float factor,
+                          const clade_tensor *target, int32_t accumulate, gradient_plan *g,
+                          clade_plan *plan)
+{
+    if (!clade_tensor_present(target)) return;
+    g->summed = clade_tensor_count(target) < clade_tensor_count(dy);
+    if (g->summed) {
+        g->sum = CPU_NAME(plan_sum)(dy, other, target, factor, accumulate);
+        size_t bytes = clade_broadcast_workspace(&g->sum.s);
+        if (bytes > plan->workspace) plan->workspace = bytes;
+        return;
+    }
+    g->each = (broadcast_job){
         .row = other ? product_row : scale_row, .alpha = factor, .accumulate = accumulate};
-    return run_broadcast(cpu, job, target, dy, other);
+    clade_broadcast_space(target, dy, other, &g->each.space);
 }
 
-static clade_status add_dx(void *context, const clade_add_dx_args *p, void *workspace)
+static void run_gradient(cpu_context *cpu, const gradient_plan *g, const clade_tensor *dy,
+                         const clade_tensor *other, const clade_tensor *target, float *workspace)
 {
-    clade_status status =
-        gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, workspace);
-    return status ? status
-                  : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, workspace);
+    if (!clade_tensor_present(target)) return;
+    if (!g->summed) {
+        run_broadcast(cpu, g->each, target, dy, other);
+        return;
+    }
+    sum_job job = g->sum;
+    job.x = clade_tensor_host(dy);
+    job.b = other ? clade_tensor_host(other) : NULL;
+    job.target = clade_tensor_host(target);
+    job.part = workspace;
+    CPU_NAME(sum)(cpu, &job);
 }
 
-static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *workspace)
+static clade_status plan_add_dx(void *context, const clade_args *args, clade_plan *plan)
 {
-    clade_status status = gradient(context, &p->dy, &p->b, 1, &p->da, p->accumulate, workspace);
-    return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, workspace);
+    (void)context;
+    const clade_add_dx_args *p = &args->add_dx;
+    gradients_plan *g = clade_cpu_state(plan, sizeof *g);
+    if (!g) return CLADE_ENOMEM;
+    plan_gradient(&p->dy, NULL, p->alpha, &p->da, p->accumulate, &g->da, plan);
+    plan_gradient(&p->dy, NULL, p->beta, &p->db, p->accumulate, &g->db, plan);
+    return CLADE_OK;
 }
 
-void CPU_NAME(elementwise)(cpu_table *table);
-void CPU_NAME(elementwise)(cpu_table *table)
+static clade_status add_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    table->add = add;
-    table->add_dx = add_dx;
-    table->mul = mul;
-    table->mul_dx = mul_dx;
+    const clade_add_dx_args *p = &args->add_dx;
+    const gradients_plan *g = plan->state;
+    run_gradient(context, &g->da, &p->dy, NULL, &p->da, workspace);
+    run_gradient(context, &g->db, &p->dy, NULL, &p->db, workspace);
+    return CLADE_OK;
+}
+
+static clade_status plan_mul_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const clade_mul_dx_args *p = &args->mul_dx;
+    gradients_plan *g = clade_cpu_state(plan, sizeof *g);
+    if (!g) return CLADE_ENOMEM;
+    plan_gradient(&p->dy, &p->b, 1, &p->da, p->accumulate, &g->da, plan);
+    plan_gradient(&p->dy, &p->a, 1, &p->db, p->accumulate, &g->db, plan);
+    return CLADE_OK;
+}
+
+static clade_status mul_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
+{
+    const clade_mul_dx_args *p = &args->mul_dx;
+    const gradients_plan *g = plan->state;
+    run_gradient(context, &g->da, &p->dy, &p->b, &p->da, workspace);
+    run_gradient(context, &g->db, &p->dy, &p->a, &p->db, workspace);
+    return CLADE_OK;
+}
+
+void CPU_NAME(elementwise)(clade_op_slot *slot)
+{
+    slot[CLADE_OP_add] = (clade_op_slot){plan_add, add};
+    slot[CLADE_OP_add_dx] = (clade_op_slot){plan_add_dx, add_dx};
+    slot[CLADE_OP_mul] = (clade_op_slot){plan_mul, mul};
+    slot[CLADE_OP_mul_dx] = (clade_op_slot){plan_mul_dx, mul_dx};
 }

@@ -50,26 +50,26 @@ static void place_block(const float *m, int32_t i, int32_t j, float half, block_
 }
 
 /* What a row is sampled from, and how. */
-typedef struct source {
+typedef struct image_source {
     const uint8_t *pixels;
     int32_t h, w, fill;
     float value, gain, offset;
     const float *scale, *shift; /* of at least four channels */
-} source;
+} image_source;
 
 /* A pixel's channel k by its taps. `c` is a constant in each caller, here and below. */
-INLINE float value_at(const source *s, int32_t row, int32_t column, int c, int k)
+INLINE float value_at(const image_source *s, int32_t row, int32_t column, int c, int k)
 {
     if (row < 0 || column < 0) return s->value;
     return (float)s->pixels[((size_t)row * (size_t)s->w + (size_t)column) * (size_t)c + (size_t)k];
 }
 
-INLINE float finish(const source *s, float v, int k)
+INLINE float finish(const image_source *s, float v, int k)
 {
     return FMA(s->scale[k], image_bright(v, s->gain, s->offset), s->shift[k]);
 }
 
-INLINE void sample_edge(const source *s, const block_points *at, int b, int c, float *y)
+INLINE void sample_edge(const image_source *s, const block_points *at, int b, int c, float *y)
 {
     const int32_t i = at->row[b], j = at->column[b];
     const int32_t i0 = image_tap(i, s->h, s->fill), i1 = image_tap(i + 1, s->h, s->fill);
@@ -82,9 +82,10 @@ INLINE void sample_edge(const source *s, const block_points *at, int b, int c, f
     }
 }
 
-INLINE void sample_bilinear(const source *s, const block_points *at, int count, int c, float *y)
+INLINE void sample_bilinear(const image_source *s, const block_points *at, int count, int c,
+                            float *y)
 {
-    const source own = *s; /* which y cannot be a part of */
+    const image_source own = *s; /* which y cannot be a part of */
     const size_t row = (size_t)own.w * (size_t)c;
     Q scale, shift;
     memcpy(&scale, own.scale, sizeof scale);
@@ -102,7 +103,8 @@ INLINE void sample_bilinear(const source *s, const block_points *at, int count, 
     }
 }
 
-INLINE void sample_nearest(const source *s, const block_points *at, int count, int c, float *y)
+INLINE void sample_nearest(const image_source *s, const block_points *at, int count, int c,
+                           float *y)
 {
     for (int b = 0; b < count; b++, y += c) {
         const int32_t i = image_tap(at->row[b], s->h, s->fill);
@@ -112,7 +114,7 @@ INLINE void sample_nearest(const source *s, const block_points *at, int count, i
 }
 
 /* Pixels with the number of channels and the kind of sampling constant. */
-static void sample(const source *s, const block_points *at, int count, int c, bool nearest,
+static void sample(const image_source *s, const block_points *at, int count, int c, bool nearest,
                    float *y)
 {
 #define CHANNELS(k)                                                                                \
@@ -131,7 +133,8 @@ static void sample(const source *s, const block_points *at, int count, int c, bo
 #undef CHANNELS
 }
 
-static void sample_row(const image_job *job, const source *s, const float *m, int32_t i, float *y)
+static void sample_row(const image_job *job, const image_source *s, const float *m, int32_t i,
+                       float *y)
 {
     const bool nearest = job->a->nearest;
     block_points at;
@@ -159,15 +162,15 @@ static void sample_rows(const void *user, size_t first, size_t end)
         const float *m = job->matrix + 8 * p;
         int32_t taken = job->index ? job->index[p] : (int32_t)p;
         taken = taken < 0 ? 0 : taken > last ? last : taken;
-        const source s = {.pixels = job->x + (size_t)taken * size,
-                          .h = job->h,
-                          .w = job->w,
-                          .fill = job->a->fill,
-                          .value = job->a->value,
-                          .gain = m[6],
-                          .offset = m[7],
-                          .scale = job->scale,
-                          .shift = job->shift};
+        const image_source s = {.pixels = job->x + (size_t)taken * size,
+                                .h = job->h,
+                                .w = job->w,
+                                .fill = job->a->fill,
+                                .value = job->a->value,
+                                .gain = m[6],
+                                .offset = m[7],
+                                .scale = job->scale,
+                                .shift = job->shift};
         float *y = job->y + r * (size_t)job->ow * (size_t)job->c;
         if (is_copy(job, m, i))
             convert_row(job, s.pixels + (size_t)i * row, y);
@@ -176,13 +179,15 @@ static void sample_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *workspace)
+static clade_status affine_sample(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_affine_sample_args *a = &args->affine_sample;
     image_job job = {
         .a = a,
         .x = clade_tensor_host(&a->x),
-        .index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL,
+        .index = cpu_host(&a->index),
         .matrix = clade_tensor_host(&a->matrix),
         .y = clade_tensor_host(&a->y),
         .images = a->x.dim[0],
@@ -202,5 +207,4 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
     return CLADE_OK;
 }
 
-void CPU_NAME(image)(cpu_table *table);
-void CPU_NAME(image)(cpu_table *table) { table->affine_sample = affine_sample; }
+void CPU_NAME(image)(clade_op_slot *slot) { slot[CLADE_OP_affine_sample].run = affine_sample; }

@@ -60,17 +60,21 @@ ROWS(bce_dx,
 ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c))
 ROWS(mse_dx, mse_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
 
-static clade_status softmax(void *context, const clade_softmax_args *a, void *workspace)
+static clade_status softmax(void *context, const clade_args *args, const clade_plan *plan,
+                            void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_softmax_args *a = &args->softmax;
     rows r = rows_of(&a->x);
     r.y = clade_tensor_host(&a->y);
     return run_rows(context, &r, &a->x, softmax_rows);
 }
 
-static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *workspace)
+static clade_status softmax_dx(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_softmax_dx_args *a = &args->softmax_dx;
     rows r = rows_of(&a->y);
     r.target = clade_tensor_host(&a->dy);
     r.y = clade_tensor_host(&a->dx);
@@ -78,9 +82,11 @@ static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, vo
     return run_rows(context, &r, &a->y, softmax_dx_rows);
 }
 
-static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *workspace)
+static clade_status softmax_xent(void *context, const clade_args *args, const clade_plan *plan,
+                                 void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_softmax_xent_args *a = &args->softmax_xent;
     rows r = rows_of(&a->x);
     set_label(&r, &a->label, a->smoothing);
     r.y = clade_tensor_host(&a->y);
@@ -88,10 +94,11 @@ static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a
     return run_rows(context, &r, &a->x, xent_rows);
 }
 
-static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_args *a,
+static clade_status softmax_xent_dx(void *context, const clade_args *args, const clade_plan *plan,
                                     void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
     rows r = rows_of(&a->y);
     set_label(&r, &a->label, a->smoothing);
     r.dloss = clade_tensor_host(&a->dloss);
@@ -100,9 +107,11 @@ static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_a
     return run_rows(context, &r, &a->y, xent_dx_rows);
 }
 
-static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *workspace)
+static clade_status sigmoid_bce(void *context, const clade_args *args, const clade_plan *plan,
+                                void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
     rows r = rows_of(&a->x);
     set_label(&r, &a->label, a->smoothing);
     r.y = clade_tensor_host(&a->y);
@@ -110,10 +119,11 @@ static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, 
     return run_rows(context, &r, &a->x, bce_rows);
 }
 
-static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a,
+static clade_status sigmoid_bce_dx(void *context, const clade_args *args, const clade_plan *plan,
                                    void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
     rows r = rows_of(&a->y);
     set_label(&r, &a->label, a->smoothing);
     r.dloss = clade_tensor_host(&a->dloss);
@@ -122,18 +132,22 @@ static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_arg
     return run_rows(context, &r, &a->y, bce_dx_rows);
 }
 
-static clade_status mse(void *context, const clade_mse_args *a, void *workspace)
+static clade_status mse(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_mse_args *a = &args->mse;
     rows r = rows_of(&a->x);
     r.target = clade_tensor_host(&a->target);
     r.loss = clade_tensor_host(&a->loss);
     return run_rows(context, &r, &a->x, mse_rows);
 }
 
-static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *workspace)
+static clade_status mse_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_mse_dx_args *a = &args->mse_dx;
     rows r = rows_of(&a->x);
     r.target = clade_tensor_host(&a->target);
     r.dloss = clade_tensor_host(&a->dloss);
@@ -143,9 +157,11 @@ static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *work
 }
 
 /* One thread: it is a comparison per score. */
-static clade_status topk_count(void *context, const clade_topk_count_args *a, void *workspace)
+static clade_status topk_count(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
 {
-    (void)context, (void)workspace;
+    (void)context, (void)plan, (void)workspace;
+    const clade_topk_count_args *a = &args->topk_count;
     const float *y = clade_tensor_host(&a->y);
     const int32_t *label = clade_tensor_host(&a->label), c = a->y.dim[1];
     int32_t *count = clade_tensor_host(&a->count);
@@ -156,16 +172,15 @@ static clade_status topk_count(void *context, const clade_topk_count_args *a, vo
     return CLADE_OK;
 }
 
-void CPU_NAME(loss)(cpu_table *table);
-void CPU_NAME(loss)(cpu_table *table)
+void CPU_NAME(loss)(clade_op_slot *slot)
 {
-    table->softmax = softmax;
-    table->softmax_dx = softmax_dx;
-    table->softmax_xent = softmax_xent;
-    table->softmax_xent_dx = softmax_xent_dx;
-    table->sigmoid_bce = sigmoid_bce;
-    table->sigmoid_bce_dx = sigmoid_bce_dx;
-    table->mse = mse;
-    table->mse_dx = mse_dx;
-    table->topk_count = topk_count;
+    slot[CLADE_OP_softmax].run = softmax;
+    slot[CLADE_OP_softmax_dx].run = softmax_dx;
+    slot[CLADE_OP_softmax_xent].run = softmax_xent;
+    slot[CLADE_OP_softmax_xent_dx].run = softmax_xent_dx;
+    slot[CLADE_OP_sigmoid_bce].run = sigmoid_bce;
+    slot[CLADE_OP_sigmoid_bce_dx].run = sigmoid_bce_dx;
+    slot[CLADE_OP_mse].run = mse;
+    slot[CLADE_OP_mse_dx].run = mse_dx;
+    slot[CLADE_OP_topk_count].run = topk_count;
 }

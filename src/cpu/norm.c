@@ -1,38 +1,40 @@
 /* Batch normalisation on the CPU: threads share the chunks of sums, then blocks of rows. */
 #include "cpu/cpu.h"
-#include "op/norm.h"
 
 #include "../../kernels/norm.clh"
 
+/* Rows of [m, c], and where the workspace has what: one or two sets of the chunks' sums, [chunks,
+ * c] each, then up to three values per channel. */
+typedef struct norm_plan {
+    int64_t m, rows; /* rows; those in a chunk */
+    int32_t c, chunks;
+    size_t second, channel; /* where the second set begins, the first channel's values */
+} norm_plan;
+
 /* Everything that a pass reads and writes; what it has no use for is NULL. */
 typedef struct pass {
-    norm_layout l;
+    norm_plan l;
     const float *x, *dy, *mean, *beta;
     const float *scale, *shift, *slope; /* per channel */
     float *partial, *out;
     int32_t accumulate;
 } pass;
 
-static const float *host_of(const clade_tensor *t)
-{
-    return clade_tensor_present(t) ? clade_tensor_host(t) : NULL;
-}
-
 /* ---- sums ---- */
 
 /* Rows that are summed before the next channels' turn, so that they stay in the cache. */
 enum { strip = 64 };
 
-/* Runs BODY(k, nv, lanes) for each strip, `count` rows from row i on, and each `nv`
- * vectors of channels of each chunk. */
-#define FOR_STRIPS                                                                                 \
+/* Runs BODY(k, nv, lanes) for each strip, `count` rows from row i on, and each `nv` vectors of
+ * channels of each chunk, into one or two sets of sums. */
+#define FOR_STRIPS(sets)                                                                           \
     const pass *p = user;                                                                          \
     const size_t c = (size_t)p->l.c, rows = (size_t)p->l.rows, m = (size_t)p->l.m;                 \
     for (size_t chunk = first; chunk < last; chunk++) {                                            \
         const size_t stop = (chunk + 1) * rows < m ? (chunk + 1) * rows : m;                       \
         float *sums = p->partial + chunk * c, *seconds = sums + p->l.second;                       \
         memset(sums, 0, c * sizeof *sums);                                                         \
-        memset(seconds, 0, c * sizeof *sums);                                                      \
+        if (sets > 1) memset(seconds, 0, c * sizeof *sums);                                        \
         for (size_t i = chunk * rows; i < stop; i += strip) {                                      \
             const size_t count = stop - i < strip ? stop - i : strip;                              \
             int32_t k = 0;                                                                         \
@@ -63,7 +65,7 @@ static void sum_chunks(const void *user, size_t first, size_t last)
         norm_add(sum, nv, p->x + i * c + (size_t)(k), count, c, lanes);                            \
         store(sums + (k), sum, nv, lanes);                                                         \
     }
-    FOR_STRIPS
+    FOR_STRIPS(1)
 #undef BODY
 }
 
@@ -76,7 +78,7 @@ static void square_chunks(const void *user, size_t first, size_t last)
         norm_add_squares(sum, nv, p->x + i * c + (size_t)(k), p->mean + (k), count, c, lanes);     \
         store(sums + (k), sum, nv, lanes);                                                         \
     }
-    FOR_STRIPS
+    FOR_STRIPS(1)
 #undef BODY
 }
 
@@ -93,7 +95,7 @@ static void gradient_chunks(const void *user, size_t first, size_t last)
         store(sums + (k), sum, nv, lanes);                                                         \
         store(seconds + (k), product, nv, lanes);                                                  \
     }
-    FOR_STRIPS
+    FOR_STRIPS(2)
 #undef BODY
 }
 
@@ -162,21 +164,64 @@ static void run_rows(cpu_context *cpu, const pass *p,
 
 /* ---- ops ---- */
 
-static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *workspace)
+/* Plans an op on x that needs `sets` sets of sums and `values` of each channel. */
+static clade_status plan_norm(const clade_tensor *x, size_t sets, size_t values, clade_plan *plan)
 {
+    norm_plan *l = clade_cpu_state(plan, sizeof *l);
+    if (!l) return CLADE_ENOMEM;
+    size_t c = (size_t)x->dim[x->rank - 1];
+    l->c = (int32_t)c;
+    l->m = (int64_t)(clade_tensor_count(x) / c);
+    l->chunks = clade_row_chunks(l->m, &l->rows);
+    l->second = (size_t)l->chunks * c;
+    cpu_reserve(plan, sets * l->second);
+    l->channel = cpu_reserve(plan, values * c);
+    return CLADE_OK;
+}
+
+static clade_status plan_batchnorm(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(&args->batchnorm.x, 1, 1, plan);
+}
+
+static clade_status plan_batchnorm_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(&args->batchnorm_dx.x, 2, 3, plan);
+}
+
+static clade_status plan_batchnorm_infer(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(&args->batchnorm_infer.x, 0, 1, plan);
+}
+
+static clade_status plan_batchnorm_infer_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
+    bool sums = clade_tensor_present(&a->dgamma) || clade_tensor_present(&a->dbeta);
+    return plan_norm(&a->x, sums ? 2 : 0, clade_tensor_present(&a->dx), plan);
+}
+
+static clade_status batchnorm(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
+{
+    const clade_batchnorm_args *a = &args->batchnorm;
     const float *gamma = clade_tensor_host(&a->gamma);
     float *mean = clade_tensor_host(&a->mean), *rstd = clade_tensor_host(&a->rstd);
     float *running_mean = clade_tensor_host(&a->running_mean);
     float *running_var = clade_tensor_host(&a->running_var);
-    pass p = {.l = norm_layout_of(&a->x),
-              .x = host_of(&a->x),
+    pass p = {.l = *(const norm_plan *)plan->state,
+              .x = cpu_host(&a->x),
               .mean = mean,
-              .beta = host_of(&a->beta),
+              .beta = cpu_host(&a->beta),
               .partial = workspace,
               .out = clade_tensor_host(&a->y)};
     const size_t c = (size_t)p.l.c;
     const float m = (float)p.l.m, kept = a->unbiased && p.l.m > 1 ? (float)(p.l.m - 1) : m;
-    float *scale = p.partial + p.l.channel[0];
+    float *scale = p.partial + p.l.channel;
     p.scale = scale;
     run_chunks(context, &p, sum_chunks);
     for (size_t k = 0; k < c; k++) mean[k] = math_div(total(&p, 0, k), m);
@@ -192,19 +237,20 @@ static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void
     return CLADE_OK;
 }
 
-static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *workspace)
+static clade_status batchnorm_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                 void *workspace)
 {
+    const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
     const float *gamma = clade_tensor_host(&a->gamma), *rstd = clade_tensor_host(&a->rstd);
     float *dgamma = clade_tensor_host(&a->dgamma), *dbeta = clade_tensor_host(&a->dbeta);
-    pass p = {.l = norm_layout_of(&a->x),
-              .x = host_of(&a->x),
-              .dy = host_of(&a->dy),
-              .mean = host_of(&a->mean),
+    pass p = {.l = *(const norm_plan *)plan->state,
+              .x = cpu_host(&a->x),
+              .dy = cpu_host(&a->dy),
+              .mean = cpu_host(&a->mean),
               .partial = workspace,
               .out = clade_tensor_host(&a->dx),
               .accumulate = a->accumulate};
-    float *scale = p.partial + p.l.channel[0], *shift = p.partial + p.l.channel[1];
-    float *slope = p.partial + p.l.channel[2];
+    float *scale = p.partial + p.l.channel, *shift = scale + p.l.c, *slope = shift + p.l.c;
     p.scale = scale, p.shift = shift, p.slope = slope;
     run_chunks(context, &p, gradient_chunks);
     for (size_t k = 0; k < (size_t)p.l.c; k++) {
@@ -223,18 +269,19 @@ static const float *scales(const pass *p, const clade_tensor *gamma, const clade
                            float eps)
 {
     const float *g = clade_tensor_host(gamma), *v = clade_tensor_host(var);
-    float *scale = p->partial + p->l.channel[0];
+    float *scale = p->partial + p->l.channel;
     for (size_t k = 0; k < (size_t)p->l.c; k++) scale[k] = math_rsqrt(v[k] + eps) * g[k];
     return scale;
 }
 
-static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
+static clade_status batchnorm_infer(void *context, const clade_args *args, const clade_plan *plan,
                                     void *workspace)
 {
-    pass p = {.l = norm_layout_of(&a->x),
-              .x = host_of(&a->x),
-              .mean = host_of(&a->mean),
-              .beta = host_of(&a->beta),
+    const clade_batchnorm_infer_args *a = &args->batchnorm_infer;
+    pass p = {.l = *(const norm_plan *)plan->state,
+              .x = cpu_host(&a->x),
+              .mean = cpu_host(&a->mean),
+              .beta = cpu_host(&a->beta),
               .partial = workspace,
               .out = clade_tensor_host(&a->y)};
     p.scale = scales(&p, &a->gamma, &a->var, a->eps);
@@ -242,18 +289,19 @@ static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_a
     return CLADE_OK;
 }
 
-static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infer_dx_args *a,
-                                       void *workspace)
+static clade_status batchnorm_infer_dx(void *context, const clade_args *args,
+                                       const clade_plan *plan, void *workspace)
 {
+    const clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
     const float *var = clade_tensor_host(&a->var);
-    pass p = {.l = norm_layout_of(&a->x),
-              .x = host_of(&a->x),
-              .dy = host_of(&a->dy),
-              .mean = host_of(&a->mean),
+    pass p = {.l = *(const norm_plan *)plan->state,
+              .x = cpu_host(&a->x),
+              .dy = cpu_host(&a->dy),
+              .mean = cpu_host(&a->mean),
               .partial = workspace,
               .accumulate = a->accumulate};
-    float *dgamma = clade_tensor_present(&a->dgamma) ? clade_tensor_host(&a->dgamma) : NULL;
-    float *dbeta = clade_tensor_present(&a->dbeta) ? clade_tensor_host(&a->dbeta) : NULL;
+    float *dgamma = cpu_host(&a->dgamma);
+    float *dbeta = cpu_host(&a->dbeta);
     if (dgamma || dbeta) run_chunks(context, &p, gradient_chunks);
     for (size_t k = 0; dgamma && k < (size_t)p.l.c; k++) {
         float dg = math_rsqrt(var[k] + a->eps) * total(&p, p.l.second, k);
@@ -270,11 +318,11 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
     return CLADE_OK;
 }
 
-void CPU_NAME(norm)(cpu_table *table);
-void CPU_NAME(norm)(cpu_table *table)
+void CPU_NAME(norm)(clade_op_slot *slot)
 {
-    table->batchnorm = batchnorm;
-    table->batchnorm_dx = batchnorm_dx;
-    table->batchnorm_infer = batchnorm_infer;
-    table->batchnorm_infer_dx = batchnorm_infer_dx;
+    slot[CLADE_OP_batchnorm] = (clade_op_slot){plan_batchnorm, batchnorm};
+    slot[CLADE_OP_batchnorm_dx] = (clade_op_slot){plan_batchnorm_dx, batchnorm_dx};
+    slot[CLADE_OP_batchnorm_infer] = (clade_op_slot){plan_batchnorm_infer, batchnorm_infer};
+    slot[CLADE_OP_batchnorm_infer_dx] =
+        (clade_op_slot){plan_batchnorm_infer_dx, batchnorm_infer_dx};
 }

@@ -41,8 +41,18 @@ static void norm_chunks(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *workspace)
+static clade_status plan_norm_clip(void *context, const clade_args *args, clade_plan *plan)
 {
+    (void)context;
+    cpu_reserve(plan, norm_clip_chunks(&args->norm_clip.g));
+    return CLADE_OK;
+}
+
+static clade_status norm_clip(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
+{
+    (void)plan;
+    const clade_norm_clip_args *a = &args->norm_clip;
     const norm_pass p = {clade_tensor_host(&a->g), workspace, clade_tensor_count(&a->g)};
     const size_t chunks = norm_clip_chunks(&a->g);
     clade_cpu_range(context, (cpu_range){norm_chunks, &p, chunks, chunk_grain});
@@ -118,36 +128,41 @@ static void adam_range(const void *user, size_t first, size_t end)
         w[i] = adam_step(w[i], g[i] * scale, &m[i], &v[i], lr, beta1, beta2, eps, decay);
 }
 
-static clade_status sgd(void *context, const clade_sgd_args *a, void *workspace)
+static clade_status sgd(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_sgd_args *a = &args->sgd;
     bool velocity = clade_tensor_present(&a->v);
     clade_cpu_range(context, (cpu_range){velocity ? sgd_velocity_range : sgd_plain_range, a,
                                          clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }
 
-static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *workspace)
+static clade_status rmsprop(void *context, const clade_args *args, const clade_plan *plan,
+                            void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_rmsprop_args *a = &args->rmsprop;
     bool velocity = clade_tensor_present(&a->v);
     clade_cpu_range(context, (cpu_range){velocity ? rmsprop_velocity_range : rmsprop_range, a,
                                          clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }
 
-static clade_status adam(void *context, const clade_adam_args *a, void *workspace)
+static clade_status adam(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_adam_args *a = &args->adam;
     clade_cpu_range(context, (cpu_range){adam_range, a, clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }
 
-void CPU_NAME(optim)(cpu_table *table);
-void CPU_NAME(optim)(cpu_table *table)
+void CPU_NAME(optim)(clade_op_slot *slot)
 {
-    table->norm_clip = norm_clip;
-    table->sgd = sgd;
-    table->rmsprop = rmsprop;
-    table->adam = adam;
+    slot[CLADE_OP_norm_clip] = (clade_op_slot){plan_norm_clip, norm_clip};
+    slot[CLADE_OP_sgd].run = sgd;
+    slot[CLADE_OP_rmsprop].run = rmsprop;
+    slot[CLADE_OP_adam].run = adam;
 }

@@ -44,7 +44,7 @@ static double best_time(cpu_context *cpu, void (*body)(void *user, size_t i, int
     return best;
 }
 
-static clade_status peak(void *context, double *flops, double *bytes)
+clade_status CPU_NAME(peak)(void *context, double *flops, double *bytes)
 {
     cpu_context *cpu = context;
     float sums[blocks * VW];
@@ -64,6 +64,3 @@ static clade_status peak(void *context, double *flops, double *bytes)
     free(t.c);
     return status;
 }
-
-void CPU_NAME(peak)(cpu_table *table);
-void CPU_NAME(peak)(cpu_table *table) { table->peak = peak; }

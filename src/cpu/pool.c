@@ -76,7 +76,7 @@ static void max_rows(const void *user, size_t first, size_t end)
     const pool_shape p = l->p;
     const float *x = clade_tensor_host(&a->x);
     float *y = clade_tensor_host(&a->y);
-    u8 *index = clade_tensor_present(&a->index) ? clade_tensor_host(&a->index) : NULL;
+    u8 *index = cpu_host(&a->index);
     size_t image = pool_at(p.h, 0, p.w, p.c), row = pool_at(1, 0, p.ow, p.c);
     for (size_t i = first; i < end; i++) {
         const float *from = x + i / (size_t)p.oh * image;
@@ -89,9 +89,11 @@ static void max_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status maxpool2d(void *context, const clade_maxpool2d_args *a, void *workspace)
+static clade_status maxpool2d(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_maxpool2d_args *a = &args->maxpool2d;
     plane l = plane_of(a, &a->x, &a->y, a->window, a->stride, a->pad);
     return run_plane(context, &l, a->x.dim[0], (int64_t)l.p.ow * l.p.c * 4, max_rows);
 }
@@ -162,9 +164,11 @@ static void gather_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status maxpool2d_dx(void *context, const clade_maxpool2d_dx_args *a, void *workspace)
+static clade_status maxpool2d_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                 void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_maxpool2d_dx_args *a = &args->maxpool2d_dx;
     plane l = plane_of(a, &a->dx, &a->dy, a->window, a->stride, a->pad);
     const pool_shape *p = &l.p;
     bool tiled = p->rows == p->down && p->columns == p->across;
@@ -194,9 +198,11 @@ static void mean_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status avgpool2d(void *context, const clade_avgpool2d_args *a, void *workspace)
+static clade_status avgpool2d(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_avgpool2d_args *a = &args->avgpool2d;
     plane l = plane_of(a, &a->x, &a->y, a->window, a->stride, a->pad);
     return run_plane(context, &l, a->x.dim[0], (int64_t)l.p.ow * l.p.c * 4, mean_rows);
 }
@@ -221,9 +227,11 @@ static void mean_gather_rows(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status avgpool2d_dx(void *context, const clade_avgpool2d_dx_args *a, void *workspace)
+static clade_status avgpool2d_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                 void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
     plane l = plane_of(a, &a->dx, &a->dy, a->window, a->stride, a->pad);
     l.height = l.p.h;
     return run_plane(context, &l, a->dx.dim[0], (int64_t)l.p.w * l.p.c, mean_gather_rows);
@@ -260,10 +268,11 @@ static void global_strips(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) global_strip(user, i);
 }
 
-static clade_status global_avgpool(void *context, const clade_global_avgpool_args *a,
+static clade_status global_avgpool(void *context, const clade_args *args, const clade_plan *plan,
                                    void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_global_avgpool_args *a = &args->global_avgpool;
     size_t strips = ((size_t)a->x.dim[3] + strip - 1) / strip;
     clade_cpu_range(context, (cpu_range){global_strips, a, (size_t)a->x.dim[0] * strips, 1});
     return CLADE_OK;
@@ -285,22 +294,22 @@ static void global_unpool(const void *user, size_t first, size_t end)
     }
 }
 
-static clade_status global_avgpool_dx(void *context, const clade_global_avgpool_dx_args *a,
+static clade_status global_avgpool_dx(void *context, const clade_args *args, const clade_plan *plan,
                                       void *workspace)
 {
-    (void)workspace;
+    (void)plan, (void)workspace;
+    const clade_global_avgpool_dx_args *a = &args->global_avgpool_dx;
     size_t c = (size_t)a->dx.dim[3], n = clade_tensor_count(&a->dx) / c;
     clade_cpu_range(context, (cpu_range){global_unpool, a, n, c >= block ? 1 : block / c});
     return CLADE_OK;
 }
 
-void CPU_NAME(pool)(cpu_table *table);
-void CPU_NAME(pool)(cpu_table *table)
+void CPU_NAME(pool)(clade_op_slot *slot)
 {
-    table->maxpool2d = maxpool2d;
-    table->maxpool2d_dx = maxpool2d_dx;
-    table->avgpool2d = avgpool2d;
-    table->avgpool2d_dx = avgpool2d_dx;
-    table->global_avgpool = global_avgpool;
-    table->global_avgpool_dx = global_avgpool_dx;
+    slot[CLADE_OP_maxpool2d].run = maxpool2d;
+    slot[CLADE_OP_maxpool2d_dx].run = maxpool2d_dx;
+    slot[CLADE_OP_avgpool2d].run = avgpool2d;
+    slot[CLADE_OP_avgpool2d_dx].run = avgpool2d_dx;
+    slot[CLADE_OP_global_avgpool].run = global_avgpool;
+    slot[CLADE_OP_global_avgpool_dx].run = global_avgpool_dx;
 }

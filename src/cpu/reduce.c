@@ -7,15 +7,6 @@
 
 enum { most_columns = 1024, chains = 8, least_work = 16384 };
 
-typedef struct sum_job {
-    broadcast_sum s;
-    const float *x, *b; /* b: NULL where there is no factor */
-    float *target, *part;
-    float scale;
-    int accumulate;
-    size_t width, rows, blocks; /* columns; rows of them; units in a row */
-} sum_job;
-
 /* Where a row's first element is, and its factor. */
 static row_walk row_at(const broadcast_sum *s, size_t row)
 {
@@ -113,14 +104,14 @@ static void sum_columns(const void *user, size_t first, size_t end)
 /* ---- chains ---- */
 
 /* One output of one chunk: x and b where it begins, if its terms are evenly spaced. */
-typedef struct chain {
+typedef struct reduce_chain {
     const float *x, *b;
     size_t terms, row, chunk;
-} chain;
+} reduce_chain;
 
-static chain chain_at(const sum_job *job, size_t unit)
+static reduce_chain chain_at(const sum_job *job, size_t unit)
 {
-    chain c = {.row = unit % job->rows, .chunk = unit / job->rows};
+    reduce_chain c = {.row = unit % job->rows, .chunk = unit / job->rows};
     row_walk w = row_at(&job->s, c.row);
     c.terms = smaller(job->s.terms - c.chunk * CLADE_REDUCE_CHUNK, CLADE_REDUCE_CHUNK);
     c.x = job->x + w.a;
@@ -128,7 +119,7 @@ static chain chain_at(const sum_job *job, size_t unit)
     return c;
 }
 
-static float sum_chain(const sum_job *job, const chain *c)
+static float sum_chain(const sum_job *job, const reduce_chain *c)
 {
     const broadcast_sum *s = &job->s;
     size_t i = c->chunk * CLADE_REDUCE_CHUNK, stop = i + c->terms;
@@ -143,7 +134,7 @@ static float sum_chain(const sum_job *job, const chain *c)
 }
 
 /* As many chains of equal length as run at the same time, each over one dimension. */
-static void sum_together(const sum_job *job, const chain *c, float sum[chains])
+static void sum_together(const sum_job *job, const reduce_chain *c, float sum[chains])
 {
     const broadcast_sum *s = &job->s;
     const size_t step = s->x_summed[1], b_step = s->b_summed[1];
@@ -164,7 +155,7 @@ static void sum_together(const sum_job *job, const chain *c, float sum[chains])
 static void sum_chains(const void *user, size_t first, size_t end)
 {
     const sum_job *job = user;
-    chain c[chains];
+    reduce_chain c[chains];
     float sum[chains];
     for (size_t unit = first; unit < end; unit += chains) {
         size_t n = smaller(end - unit, chains);
@@ -200,30 +191,27 @@ static void add_chunks(const void *user, size_t first, size_t end)
     }
 }
 
-clade_status CPU_NAME(sum)(cpu_context *cpu, const clade_tensor *x, const clade_tensor *b,
-                           const clade_tensor *target, float scale, int32_t accumulate,
-                           float *workspace)
+sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
+                           float scale, int32_t accumulate)
 {
-    sum_job job = {.x = clade_tensor_host(x),
-                   .b = b ? clade_tensor_host(b) : NULL,
-                   .target = clade_tensor_host(target),
-                   .part = workspace,
-                   .scale = scale,
-                   .accumulate = accumulate};
-    broadcast_sum *s = &job.s;
-    clade_broadcast_sum(x, b, target, s);
-    job.width = s->kept[3];
-    job.rows = s->outputs / job.width;
+    sum_job job = {.scale = scale, .accumulate = accumulate};
+    clade_broadcast_sum(x, b, target, &job.s);
+    job.width = job.s.kept[3];
+    job.rows = job.s.outputs / job.width;
     job.blocks = (job.width + most_columns - 1) / most_columns;
-    size_t units = s->chunks * job.rows * job.blocks;
-    size_t work = smaller(s->terms, CLADE_REDUCE_CHUNK) * smaller(job.width, most_columns);
+    return job;
+}
+
+void CPU_NAME(sum)(cpu_context *cpu, const sum_job *job)
+{
+    const broadcast_sum *s = &job->s;
+    size_t units = s->chunks * job->rows * job->blocks;
+    size_t work = smaller(s->terms, CLADE_REDUCE_CHUNK) * smaller(job->width, most_columns);
     size_t grain = (least_work + work - 1) / work;
-    bool alone = job.width == 1;
+    bool alone = job->width == 1;
     if (alone) grain = (grain + chains - 1) / chains * chains;
-    clade_cpu_range(cpu, (cpu_range){alone ? sum_chains : sum_columns, &job, units, grain});
-    if (s->chunks > 1)
-        clade_cpu_range(cpu, (cpu_range){add_chunks, &job, s->outputs, most_columns});
-    return CLADE_OK;
+    clade_cpu_range(cpu, (cpu_range){alone ? sum_chains : sum_columns, job, units, grain});
+    if (s->chunks > 1) clade_cpu_range(cpu, (cpu_range){add_chunks, job, s->outputs, most_columns});
 }
 
 static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
@@ -231,9 +219,26 @@ static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
     return mean ? math_rcp((float)(clade_tensor_count(x) / clade_tensor_count(y))) : 1.0f;
 }
 
-static clade_status reduce(void *context, const clade_reduce_args *a, void *workspace)
+static clade_status plan_reduce(void *context, const clade_args *args, clade_plan *plan)
 {
-    return CPU_NAME(sum)(context, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0, workspace);
+    (void)context;
+    const clade_reduce_args *a = &args->reduce;
+    sum_job *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    *job = CPU_NAME(plan_sum)(&a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0);
+    plan->workspace = clade_broadcast_workspace(&job->s);
+    return CLADE_OK;
+}
+
+static clade_status reduce(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
+{
+    sum_job job = *(const sum_job *)plan->state;
+    job.x = clade_tensor_host(&args->reduce.x);
+    job.target = clade_tensor_host(&args->reduce.y);
+    job.part = workspace;
+    CPU_NAME(sum)(context, &job);
+    return CLADE_OK;
 }
 
 /* alpha times a stretched gradient */
@@ -253,18 +258,26 @@ static void broadcast_row(const broadcast_job *job, float *y, const float *a, co
         for (size_t k = 0; k < n; k++) y[k] = one;
 }
 
-static clade_status reduce_dx(void *context, const clade_reduce_dx_args *a, void *workspace)
+static clade_status plan_reduce_dx(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)workspace;
+    (void)context;
+    const clade_reduce_dx_args *a = &args->reduce_dx;
     broadcast_job job = {.row = broadcast_row,
                          .alpha = weight(&a->dx, &a->dy, a->mean),
                          .accumulate = a->accumulate};
-    return run_broadcast(context, job, &a->dx, &a->dy, NULL);
+    return plan_broadcast(job, &a->dx, &a->dy, NULL, plan);
 }
 
-void CPU_NAME(reduce)(cpu_table *table);
-void CPU_NAME(reduce)(cpu_table *table)
+static clade_status reduce_dx(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
 {
-    table->reduce = reduce;
-    table->reduce_dx = reduce_dx;
+    (void)workspace;
+    const clade_reduce_dx_args *a = &args->reduce_dx;
+    return run_broadcast(context, *(const broadcast_job *)plan->state, &a->dx, &a->dy, NULL);
+}
+
+void CPU_NAME(reduce)(clade_op_slot *slot)
+{
+    slot[CLADE_OP_reduce] = (clade_op_slot){plan_reduce, reduce};
+    slot[CLADE_OP_reduce_dx] = (clade_op_slot){plan_reduce_dx, reduce_dx};
 }

@@ -77,12 +77,6 @@ typedef struct weights_job {
 } weights_job;
 void CPU_NAME(tile_weights)(const weights_job *job, int count, int vectors);
 
-/* Depthwise convolution, in depthwise.c. */
-clade_status CPU_NAME(depthwise)(void *context, const clade_conv2d_args *a,
-                                 const conv_epilogue *epilogue);
-clade_status CPU_NAME(depthwise_dx)(void *context, const clade_conv2d_dx_args *a);
-clade_status CPU_NAME(depthwise_dw)(void *context, const clade_conv2d_dw_args *a, void *workspace);
-
 /* How many tiles a row of n pixels is cut into, so that they are as even as can be. */
 static inline int32_t tile_count(int64_t n) { return (int32_t)((n + tile_most - 1) / tile_most); }
 

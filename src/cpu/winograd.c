@@ -1,24 +1,28 @@
 /* Convolution by Winograd's tiles on the CPU: blocks of tiles are shared among threads, each of
  * which takes its block through all steps in workspace of its own. */
-#include "cpu/conv_band.h"
+#include "cpu/conv.h"
 #include "op/winograd_plan.h"
 
 #include "../../kernels/winograd.clh"
 
-typedef struct tiles_job {
+/* A convolution or an input gradient. */
+typedef struct winograd_tiles {
+    conv_state head;
     winograd_job w;
+    size_t own_floats;         /* of each thread's u and m */
+    size_t filters_at, own_at; /* in the workspace */
+    /* by run: */
     winograd_tensors tensors;
     const float *weights;
     float *filters; /* transformed: [block of filters][point][c][lanes] */
     float *own;     /* each thread's, own_floats apart: u, then m */
-    size_t own_floats;
-} tiles_job;
+} winograd_tiles;
 
 /* A channel of a block of filters. */
 static void filter_item(void *user, size_t item, int thread)
 {
     (void)thread;
-    const tiles_job *job = user;
+    const winograd_tiles *job = user;
     int32_t i = (int32_t)(item % (size_t)job->w.c), block = (int32_t)(item / (size_t)job->w.c);
     int64_t step = (int64_t)job->w.c * job->w.lanes;
     float *to = job->filters + block * WINOGRAD_POINTS * step + (int64_t)i * job->w.lanes;
@@ -29,7 +33,7 @@ static void filter_item(void *user, size_t item, int thread)
 
 static void block_item(void *user, size_t item, int thread)
 {
-    const tiles_job *job = user;
+    const winograd_tiles *job = user;
     int32_t first = (int32_t)item * job->w.block, left = job->w.tiles - first;
     float *u = job->own + job->own_floats * (size_t)thread;
     float *m = u + (size_t)WINOGRAD_POINTS * (size_t)job->w.block * (size_t)job->w.cs;
@@ -37,63 +41,97 @@ static void block_item(void *user, size_t item, int thread)
                    left < job->w.block ? left : job->w.block, u, m);
 }
 
-static void run_tiles(cpu_context *cpu, tiles_job *job, float *workspace)
+static clade_status plan_tiles(const cpu_context *cpu, winograd_job w, clade_plan *plan)
 {
-    winograd_job *w = &job->w;
-    winograd_plan(w, VW, clade_pool_threads(cpu->pool));
+    winograd_tiles *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    size_t threads = (size_t)clade_pool_threads(cpu->pool);
+    winograd_plan(&w, VW, (int32_t)threads);
+    job->w = w;
+    job->own_floats = winograd_block_floats(&w);
+    job->filters_at = cpu_reserve(plan, winograd_filter_floats(&w));
+    job->own_at = cpu_reserve(plan, threads * job->own_floats);
+    return CLADE_OK;
+}
+
+static void run_tiles(cpu_context *cpu, winograd_tiles *job, const conv_memory *m)
+{
+    const winograd_job *w = &job->w;
     size_t blocks = (size_t)((w->k + w->lanes - 1) / w->lanes);
-    job->filters = workspace;
-    job->own = workspace + winograd_filter_floats(w);
-    job->own_floats = winograd_block_floats(w);
+    job->weights = m->w;
+    job->filters = m->workspace + job->filters_at;
+    job->own = m->workspace + job->own_at;
     clade_pool_for(cpu->pool, blocks * (size_t)w->c, filter_item, job);
     clade_pool_for(cpu->pool, (size_t)((w->tiles + w->block - 1) / w->block), block_item, job);
 }
 
-clade_status CPU_NAME(winograd)(cpu_context *cpu, const clade_conv2d_args *a,
-                                const conv_epilogue *epilogue, float *y, uint8_t *index,
-                                bool pooled, void *workspace)
+static bool can(const conv_problem *p)
 {
-    tiles_job job = {
-        .w = winograd_forward(a),
-        .tensors = {.x = clade_tensor_host(&a->x), .epilogue = *epilogue, .y = y, .to = index},
-        .weights = clade_tensor_host(&a->w)};
-    job.w.pooled = pooled;
-    job.w.indexed = index != NULL;
-    run_tiles(cpu, &job, workspace);
-    return CLADE_OK;
+    const clade_conv2d_args *a = &p->args.conv2d;
+    const conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->y);
 }
 
-clade_status CPU_NAME(winograd_dx)(cpu_context *cpu, const clade_conv2d_dx_args *a,
-                                   const uint8_t *index, void *workspace)
+static clade_status plan_forward(const cpu_context *cpu, const conv_problem *p, clade_plan *plan)
 {
-    tiles_job job = {
-        .w = winograd_dx(a),
-        .tensors = {.x = clade_tensor_host(&a->dy), .index = index, .y = clade_tensor_host(&a->dx)},
-        .weights = clade_tensor_host(&a->w)};
-    job.w.unpool = index != NULL;
-    run_tiles(cpu, &job, workspace);
-    return CLADE_OK;
+    winograd_job w = winograd_forward(&p->args.conv2d);
+    w.pooled = p->pooled;
+    w.indexed = p->indexed;
+    return plan_tiles(cpu, w, plan);
 }
+
+static void run_forward(cpu_context *cpu, const void *state, const conv_memory *m)
+{
+    winograd_tiles job = *(const winograd_tiles *)state;
+    job.tensors = (winograd_tensors){.x = m->x, .epilogue = m->epilogue, .y = m->y, .to = m->taken};
+    run_tiles(cpu, &job, m);
+}
+
+const conv_algorithm CPU_NAME(winograd) = {"winograd", can, plan_forward, run_forward};
+
+static bool can_dx(const conv_problem *p)
+{
+    const clade_conv2d_dx_args *a = &p->args.conv2d_dx;
+    const conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->dx);
+}
+
+static clade_status plan_dx(const cpu_context *cpu, const conv_problem *p, clade_plan *plan)
+{
+    winograd_job w = winograd_dx(&p->args.conv2d_dx);
+    w.unpool = p->pooled;
+    return plan_tiles(cpu, w, plan);
+}
+
+static void run_dx(cpu_context *cpu, const void *state, const conv_memory *m)
+{
+    winograd_tiles job = *(const winograd_tiles *)state;
+    job.tensors = (winograd_tensors){.x = m->dy, .index = m->index, .y = m->dx};
+    run_tiles(cpu, &job, m);
+}
+
+const conv_algorithm CPU_NAME(winograd_dx) = {"winograd", can_dx, plan_dx, run_dx};
 
 /* ---- the weight gradient ---- */
 
-typedef struct dw_job {
+typedef struct winograd_sums {
+    conv_state head;
     winograd_job w;
-    const float *x, *dy;
-    const uint8_t *index;
-    float *dw, *db;
+    size_t own_floats;             /* of each thread's u and e */
+    size_t sums_at, db_at, own_at; /* in the workspace */
+    /* by run: */
+    const conv_memory *m;
     float *sums, *db_sums; /* chunks × [cs][point][ks], chunks × [ks] */
     float *own;            /* each thread's, own_floats apart: u, then e */
-    size_t own_floats;
-} dw_job;
+} winograd_sums;
 
 static void chunk_item(void *user, size_t item, int thread)
 {
-    const dw_job *job = user;
+    const winograd_sums *job = user;
     size_t cs = (size_t)job->w.cs, ks = (size_t)job->w.ks;
     float *u = job->own + job->own_floats * (size_t)thread;
     float *e = u + WINOGRAD_POINTS * (size_t)job->w.block * cs;
-    winograd_chunk(&job->w, job->x, job->dy, job->index, (int32_t)item,
+    winograd_chunk(&job->w, job->m->x, job->m->dy, job->m->index, (int32_t)item,
                    job->sums + item * WINOGRAD_POINTS * cs * ks, job->db_sums + item * ks, u, e);
 }
 
@@ -101,36 +139,52 @@ static void chunk_item(void *user, size_t item, int thread)
 static void gradient_item(void *user, size_t item, int thread)
 {
     (void)thread;
-    const dw_job *job = user;
+    const winograd_sums *job = user;
     const winograd_job *w = &job->w;
     if (item < (size_t)w->c) {
         for (int32_t o = 0; o < w->k; o += VW)
-            winograd_filter_gradient(w, job->sums, (int32_t)item, o, job->dw);
+            winograd_filter_gradient(w, job->sums, (int32_t)item, o, job->m->dw);
         return;
     }
     for (int32_t o = 0; o < w->k; o++) {
         float sum = 0;
         for (int32_t i = 0; i < w->chunks; i++) sum += job->db_sums[i * w->ks + o];
-        job->db[o] = w->accumulate ? job->db[o] + sum : sum;
+        float *db = job->m->db + o;
+        *db = w->accumulate ? *db + sum : sum;
     }
 }
 
-clade_status CPU_NAME(winograd_dw)(cpu_context *cpu, const clade_conv2d_dw_args *a,
-                                   const uint8_t *index, void *workspace)
+static bool can_dw(const conv_problem *p)
 {
-    dw_job job = {.w = winograd_dw(a),
-                  .x = clade_tensor_host(&a->x),
-                  .dy = clade_tensor_host(&a->dy),
-                  .index = index,
-                  .dw = clade_tensor_host(&a->dw),
-                  .db = clade_tensor_present(&a->db) ? clade_tensor_host(&a->db) : NULL};
-    job.w.pooled = index != NULL;
-    winograd_plan_dw(&job.w, VW);
-    job.sums = workspace;
-    job.db_sums = job.sums + winograd_sum_floats(&job.w);
-    job.own = job.db_sums + winograd_db_floats(&job.w);
-    job.own_floats = winograd_dw_floats(&job.w);
-    clade_pool_for(cpu->pool, (size_t)job.w.chunks, chunk_item, &job);
-    clade_pool_for(cpu->pool, (size_t)job.w.c + (job.db ? 1 : 0), gradient_item, &job);
+    const clade_conv2d_dw_args *a = &p->args.conv2d_dw;
+    const conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd_dw(&g, &a->dw, &a->dy);
+}
+
+static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade_plan *plan)
+{
+    winograd_sums *job = clade_cpu_state(plan, sizeof *job);
+    if (!job) return CLADE_ENOMEM;
+    winograd_job w = winograd_dw(&p->args.conv2d_dw);
+    w.pooled = p->pooled;
+    winograd_plan_dw(&w, VW);
+    job->w = w;
+    job->own_floats = winograd_dw_floats(&w);
+    job->sums_at = cpu_reserve(plan, winograd_sum_floats(&w));
+    job->db_at = cpu_reserve(plan, winograd_db_floats(&w));
+    job->own_at = cpu_reserve(plan, (size_t)clade_pool_threads(cpu->pool) * job->own_floats);
     return CLADE_OK;
 }
+
+static void run_dw(cpu_context *cpu, const void *state, const conv_memory *m)
+{
+    winograd_sums job = *(const winograd_sums *)state;
+    job.m = m;
+    job.sums = m->workspace + job.sums_at;
+    job.db_sums = m->workspace + job.db_at;
+    job.own = m->workspace + job.own_at;
+    clade_pool_for(cpu->pool, (size_t)job.w.chunks, chunk_item, &job);
+    clade_pool_for(cpu->pool, (size_t)job.w.c + (m->db ? 1 : 0), gradient_item, &job);
+}
+
+const conv_algorithm CPU_NAME(winograd_dw) = {"winograd", can_dw, plan_dw, run_dw};

@@ -102,6 +102,11 @@ void clade_call_release(clade_call *call)
     call->prepared = NULL;
 }
 
+const char *clade_call_algorithm(const clade_call *call)
+{
+    return call->prepared ? call->prepared->plan.algorithm : NULL;
+}
+
 /* Runs the reference on copies: for devices whose memory the host does not see. */
 static clade_status run_through_host(clade_device *device, const clade_op_info *info,
                                      const clade_args *args)

@@ -17,6 +17,7 @@ expect 1 "nothing" "$clade" $few --model nothing
 expect 1 "cannot be opened" "$clade" $few --op fill --compare "$dir/none"
 echo '{"results": 1' >"$dir/bad.json"
 expect 1 "bad.json: expected what" "$clade" $few --op fill --compare "$dir/bad.json"
+expect 0 '^conv2d_norm .* by pointwise' "$clade" $few --op conv2d_norm
 expect 0 '^dense_dw  *op .* ms .*GFLOP/s .*GB/s' "$clade" $few --op dense
 expect 0 '^    dense_dw x=32x3136 dy=32x512 dw=3136x512 db=512$' "$clade" $few --op dense_dw
 expect 0 '^shapes  *step .* images/s .*GFLOP/s' "$clade" $few --model shapes --batch 2
@@ -32,6 +33,7 @@ assert first["device"]["id"] == "cpu" and first["math"] == "exact" and first["ro
 assert set(results) == {("shapes", "forward"), ("shapes", "backward"), ("shapes", "step"), ("shapes", "bytes"),
                         ("conv2d_norm", "op"),
                         *((op + grad, "op") for op in ("conv2d", "conv2d_maxpool") for grad in ("", "_dx", "_dw"))}
+assert results["conv2d", "op"]["algorithm"] == "winograd" and "algorithm" not in results["shapes", "step"]
 step, forward, backward = (results["shapes", part] for part in ("step", "forward", "backward"))
 # a batch of bytes, its matrices and what becomes of both
 assert results["shapes", "bytes"]["bytes"] == step["bytes"] + 2 * (64 * 64 * 3 * 5 + 8 * 4)

@@ -1,6 +1,7 @@
 /* A backend from outside, as somebody would write one: against the installed headers only, with a
- * dozen ops of its own in plain scalar C; what it leaves out runs on the reference. Compiled with
- * BROKEN it forgets the last row of each batch in the weight gradient of dense layers. */
+ * dozen ops of its own in plain scalar C, of which global_avgpool shows a plan with workspace and
+ * state; what it leaves out runs on the reference. Compiled with BROKEN it forgets the last row of
+ * each batch in the weight gradient of dense layers. */
 #include <clade/backend.h>
 
 #include <math.h>
@@ -240,6 +241,50 @@ static clade_status maxpool2d_dx(void *context, const clade_args *args, const cl
     return CLADE_OK;
 }
 
+/* What plan finds out of a call's shapes, so that run need not. */
+typedef struct mean_plan {
+    size_t images, pixels, channels;
+    float weight;
+} mean_plan;
+
+static clade_status plan_global_avgpool(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const int32_t *dim = args->global_avgpool.x.dim;
+    mean_plan *p = malloc(sizeof *p);
+    if (!p) return clade_fail(CLADE_ENOMEM, "plugin: out of memory for a plan");
+    p->images = (size_t)dim[0];
+    p->pixels = (size_t)dim[1] * (size_t)dim[2];
+    p->channels = (size_t)dim[3];
+    p->weight = 1 / (float)p->pixels;
+    plan->state = p; /* discard_plan frees it */
+    plan->workspace = p->channels * sizeof(float);
+    return CLADE_OK;
+}
+
+/* Sums an image's channels in the workspace, pixel by pixel. */
+static clade_status global_avgpool(void *context, const clade_args *args, const clade_plan *plan,
+                                   void *workspace)
+{
+    (void)context;
+    const mean_plan *p = plan->state;
+    const float *x = clade_tensor_host(&args->global_avgpool.x);
+    float *y = clade_tensor_host(&args->global_avgpool.y), *sum = workspace;
+    for (size_t b = 0; b < p->images; b++, y += p->channels) {
+        memset(sum, 0, plan->workspace);
+        for (size_t i = 0; i < p->pixels; i++, x += p->channels)
+            for (size_t k = 0; k < p->channels; k++) sum[k] += x[k];
+        for (size_t k = 0; k < p->channels; k++) y[k] = sum[k] * p->weight;
+    }
+    return CLADE_OK;
+}
+
+static void discard_plan(void *context, void *state)
+{
+    (void)context;
+    free(state);
+}
+
 static clade_status dense_dx(void *context, const clade_args *args, const clade_plan *plan,
                              void *workspace)
 {
@@ -338,6 +383,7 @@ static void set_ops(void *context, clade_op_slot *slot)
     slot[CLADE_OP_pad_dx].run = pad_dx;
     slot[CLADE_OP_maxpool2d].run = maxpool2d;
     slot[CLADE_OP_maxpool2d_dx].run = maxpool2d_dx;
+    slot[CLADE_OP_global_avgpool] = (clade_op_slot){plan_global_avgpool, global_avgpool};
     slot[CLADE_OP_dense_dx].run = dense_dx;
     slot[CLADE_OP_dense_dw].run = dense_dw;
     slot[CLADE_OP_topk_count].run = topk_count;
@@ -361,6 +407,7 @@ static const clade_backend backend = {
     .signatures = clade_op_signatures,
     .op_count = CLADE_OPS,
     .ops = set_ops,
+    .discard = discard_plan,
 };
 
 CLADE_API const clade_backend *clade_backend_entry(void);

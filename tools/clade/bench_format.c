@@ -106,6 +106,7 @@ static void print_result(const bench_report *report, const clade_bench_result *r
     double reached = share(report, r), faster = ratio(report->earlier, r);
     if (reached > 0) printf(" %4.0f%% of peak", 100 * reached);
     if (faster > 0) printf("  %.2f× as fast as before", faster);
+    if (r->algorithm) printf("  by %s", r->algorithm);
     if (r->support && r->support != 'n') printf("  (by the reference)");
     if (r->spread > noisy) printf("  noisy: ±%.0f%%", 50 * r->spread);
     printf("\n");
@@ -139,6 +140,7 @@ static void add_result(const bench_report *report, cJSON *array, const clade_ben
     cJSON_AddStringToObject(entry, "name", r->name);
     cJSON_AddStringToObject(entry, "part", part_name(r->part));
     if (r->call) cJSON_AddStringToObject(entry, "call", r->call);
+    if (r->algorithm) cJSON_AddStringToObject(entry, "algorithm", r->algorithm);
     cJSON_AddNumberToObject(entry, "ms", 1e3 * r->median);
     cJSON_AddNumberToObject(entry, "min_ms", 1e3 * r->least);
     cJSON_AddNumberToObject(entry, "spread", r->spread);

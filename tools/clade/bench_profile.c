@@ -9,7 +9,7 @@
 /* The calls of one op for one layer, over all steps. */
 typedef struct profile_line {
     clade_op op;
-    const char *layer;
+    const char *layer, *algorithm;
     size_t calls;
     double seconds, flops, bytes;
 } profile_line;
@@ -33,7 +33,9 @@ static clade_status add_up(const clade_profile *profile, profile_line **out, siz
         size_t at = 0;
         while (at < *count && (lines[at].op != call->op || strcmp(lines[at].layer, call->layer)))
             at++;
-        if (at == *count) lines[(*count)++] = (profile_line){.op = call->op, .layer = call->layer};
+        if (at == *count)
+            lines[(*count)++] =
+                (profile_line){.op = call->op, .layer = call->layer, .algorithm = call->algorithm};
         lines[at].calls++;
         lines[at].seconds += call->busy;
         lines[at].flops += call->flops;
@@ -54,13 +56,13 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
     if (status) return status;
     printf("%s, batch %d: %.3f ms a step, mean of %d\n", name, profile->batch,
            1e3 * profile->seconds, profile->steps);
-    printf("%-18s %-28s %5s %9s %6s %9s %8s\n", "op", "layer", "calls", "ms", "share", "GFLOP/s",
-           "GB/s");
+    printf("%-18s %-10s %-28s %5s %9s %6s %9s %8s\n", "op", "algorithm", "layer", "calls", "ms",
+           "share", "GFLOP/s", "GB/s");
     for (size_t i = 0; i < count; i++) {
         const profile_line *l = &lines[i];
-        printf("%-18s %-28s %5zu %9.3f %5.1f%%", clade_op_describe(l->op)->name, l->layer,
-               l->calls / (size_t)profile->steps, 1e3 * l->seconds / profile->steps,
-               100 * l->seconds / all);
+        printf("%-18s %-10s %-28s %5zu %9.3f %5.1f%%", clade_op_describe(l->op)->name,
+               l->algorithm ? l->algorithm : "", l->layer, l->calls / (size_t)profile->steps,
+               1e3 * l->seconds / profile->steps, 100 * l->seconds / all);
         if (l->flops > 0 && l->seconds > 0)
             printf(" %9.1f", 1e-9 * l->flops / l->seconds);
         else
@@ -68,7 +70,7 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
         if (l->seconds > 0) printf(" %8.1f", 1e-9 * l->bytes / l->seconds);
         printf("\n");
     }
-    printf("%-47s %5s %9.3f %5.1f%%\n", "between the calls", "",
+    printf("%-58s %5s %9.3f %5.1f%%\n", "between the calls", "",
            1e3 * (all - total) / profile->steps, 100 * (all - total) / all);
     free(lines);
     return CLADE_OK;
@@ -93,6 +95,7 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
         const profile_line *l = &lines[i];
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "op", clade_op_describe(l->op)->name);
+        if (l->algorithm) cJSON_AddStringToObject(entry, "algorithm", l->algorithm);
         cJSON_AddStringToObject(entry, "layer", l->layer);
         cJSON_AddNumberToObject(entry, "calls", (double)(l->calls / (size_t)profile->steps));
         cJSON_AddNumberToObject(entry, "ms", 1e3 * l->seconds / profile->steps);
@@ -127,6 +130,7 @@ static cJSON *trace(const clade_profile *profile, const char *name)
         cJSON_AddNumberToObject(event, "ts", 1e6 * call->begin); /* microseconds */
         cJSON_AddNumberToObject(event, "dur", 1e6 * (call->end - call->begin));
         cJSON_AddStringToObject(args, "layer", call->layer);
+        if (call->algorithm) cJSON_AddStringToObject(args, "algorithm", call->algorithm);
         cJSON_AddNumberToObject(args, "step", call->step);
         cJSON_AddNumberToObject(args, "flops", call->flops);
         cJSON_AddNumberToObject(args, "bytes", call->bytes);
