@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what may include what, and that each public header compiles alone.
+"""Checks what may include what, that each public header compiles alone, and that no two types have one name.
 
 include_rules_test.py ROOT [--cc "CC ..."] [--cxx "CXX ..."]
 
@@ -108,6 +108,22 @@ def check_rules(root):
     return faults, count
 
 
+def check_types(root):
+    """A type's name stands once in the tree, so that no two can be mixed up where both are seen."""
+    places = {}
+    paths = [p for d in ("include", "src", "kernels", "tools") for p in sorted((root / d).rglob("*"))
+             if p.suffix in (".c", ".h", ".cl", ".clh")]
+    for path in paths:
+        text = uncomment(path.read_text(encoding="utf-8"))
+        for match in re.finditer(r"\b(?:struct|enum|union)\s+(\w+)\s*\{", text):
+            places.setdefault(match[1], []).append(path.relative_to(root))
+    faults = [f"type {name} stands in {' and '.join(map(str, where))}"
+              for name, where in sorted(places.items()) if len(where) > 1]
+    if len(places) < 100:
+        faults.append(f"{root}: only {len(places)} types found")
+    return faults
+
+
 def check_headers(root, compilers):
     """Compiles each installed header as a whole program."""
     faults, count = [], 0
@@ -142,10 +158,11 @@ def main():
         compilers.append((shlex.split(args.cxx), "-std=c++17", ".cpp"))
     faults, includes_seen = check_rules(root)
     more, compiled = check_headers(root, compilers)
-    for fault in faults + more:
+    faults += more + check_types(root)
+    for fault in faults:
         print(fault)
-    print(f"{includes_seen} includes, {compiled} compilations, {len(faults + more)} faults")
-    return 1 if faults or more else 0
+    print(f"{includes_seen} includes, {compiled} compilations, {len(faults)} faults")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

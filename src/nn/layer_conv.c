@@ -3,17 +3,18 @@
 #include "nn/layer.h"
 
 /* A layer's words turned into the op's parameters. */
-typedef struct geometry {
+typedef struct conv_layer_geometry {
     clade_window window;
     int32_t groups, channels, outputs;
-} geometry;
+} conv_layer_geometry;
 
-static clade_status read_geometry(const clade_node *node, const clade_node *x, geometry *out)
+static clade_status read_geometry(const clade_node *node, const clade_node *x,
+                                  conv_layer_geometry *out)
 {
     const clade_layer all = clade_layer_complete(&node->layer);
     const clade_conv2d_layer *layer = &all.as.conv2d;
     bool depthwise = all.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
-    *out = (geometry){.channels = x->dim[2]};
+    *out = (conv_layer_geometry){.channels = x->dim[2]};
     for (int i = 0; i < 2; i++) {
         out->window.size[i] = layer->kernel[i];
         out->window.stride[i] = layer->stride[i];
@@ -42,7 +43,7 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     const clade_node *x = clade_node_input(graph, node, 0);
     const clade_conv2d_layer *layer = &node->layer.as.conv2d;
     bool depthwise = node->layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
-    geometry g;
+    conv_layer_geometry g;
     clade_status status = clade_expect_image(x);
     if (!status) status = read_geometry(node, x, &g);
     if (status) return status;
@@ -65,18 +66,18 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
-static geometry geometry_of(const clade_build *build, int32_t number)
+static conv_layer_geometry geometry_of(const clade_build *build, int32_t number)
 {
     const clade_graph *graph = build->blueprint->graph;
     const clade_node *node = &graph->node[number];
-    geometry g;
+    conv_layer_geometry g;
     read_geometry(node, clade_node_input(graph, node, 0), &g); /* succeeded when it was added */
     return g;
 }
 
 clade_window clade_conv_window(const clade_graph *graph, const clade_node *node)
 {
-    geometry g;
+    conv_layer_geometry g;
     read_geometry(node, clade_node_input(graph, node, 0), &g);
     return g.window;
 }
@@ -85,7 +86,7 @@ clade_window clade_conv_window(const clade_graph *graph, const clade_node *node)
 static void pooled_forward(clade_build *build, int32_t number, int32_t pool)
 {
     clade_build_node *node = &build->node[pool];
-    geometry g = geometry_of(build, number);
+    conv_layer_geometry g = geometry_of(build, number);
     float alpha;
     clade_activation act = clade_fuse_activation(build, number, &alpha);
     clade_tensor b = {0}, index = {0}, y = clade_build_output(build, pool);
@@ -107,7 +108,7 @@ static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
 {
     const clade_layer *layer = clade_build_layer(build, number);
     const clade_build_node *node = &build->node[pool];
-    geometry g = geometry_of(build, number);
+    conv_layer_geometry g = geometry_of(build, number);
     const clade_parameter *kernel = clade_build_weight(build, number, 0);
     clade_tensor db = {0};
     if (!layer->as.conv2d.no_bias) db = clade_build_weight(build, number, 1)->gradient;
@@ -133,7 +134,7 @@ static clade_tensor added(const clade_build *build, const clade_fusion *f)
 static void normed_forward(clade_build *build, int32_t number)
 {
     const clade_fusion *f = &build->node[number].fused;
-    geometry g = geometry_of(build, number);
+    conv_layer_geometry g = geometry_of(build, number);
     float alpha;
     clade_activation act = clade_fuse_activation(build, number, &alpha);
     const clade_parameter *norm = clade_build_weight(build, f->norm, 0); /* in Keras' order */
@@ -163,7 +164,7 @@ static void forward(clade_build *build, int32_t number)
         return;
     }
     const clade_conv2d_layer *layer = &clade_build_layer(build, number)->as.conv2d;
-    geometry g = geometry_of(build, number);
+    conv_layer_geometry g = geometry_of(build, number);
     float alpha;
     clade_activation act = clade_fuse_activation(build, number, &alpha);
     clade_fused fused = clade_fused_start(build, f->last, act, alpha);
@@ -183,7 +184,7 @@ static void backward(clade_build *build, int32_t number)
         return;
     }
     const clade_layer *layer = clade_build_layer(build, number);
-    geometry g = geometry_of(build, number);
+    conv_layer_geometry g = geometry_of(build, number);
     const clade_parameter *kernel = clade_build_weight(build, number, 0);
     clade_tensor db = {0}, dz = clade_fused_backward(build, number, layer->as.conv2d.activation,
                                                      layer->as.conv2d.alpha);

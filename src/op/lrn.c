@@ -5,12 +5,12 @@
 #include "../../kernels/math.clh"
 
 /* What lrn and lrn_dx share. */
-typedef struct parameters {
+typedef struct lrn_parameters {
     int32_t size;
     float k, alpha, beta;
-} parameters;
+} lrn_parameters;
 
-static clade_status check(clade_op op, const clade_tensor *x, parameters p)
+static clade_status check(clade_op op, const clade_tensor *x, lrn_parameters p)
 {
     const char *name = clade_op_describe(op)->name;
     if (x->rank < 1)
@@ -32,7 +32,7 @@ static clade_status shape_lrn(clade_args *args)
 {
     clade_lrn_args *a = &args->lrn;
     const clade_op op = CLADE_OP_lrn;
-    clade_status status = check(op, &a->x, (parameters){a->size, a->k, a->alpha, a->beta});
+    clade_status status = check(op, &a->x, (lrn_parameters){a->size, a->k, a->alpha, a->beta});
     return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
 }
 
@@ -40,7 +40,7 @@ static clade_status shape_lrn_dx(clade_args *args)
 {
     clade_lrn_dx_args *a = &args->lrn_dx;
     const clade_op op = CLADE_OP_lrn_dx;
-    clade_status status = check(op, &a->x, (parameters){a->size, a->k, a->alpha, a->beta});
+    clade_status status = check(op, &a->x, (lrn_parameters){a->size, a->k, a->alpha, a->beta});
     if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->x.rank, a->x.dim);
     return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->x.rank, a->x.dim);
 }
@@ -54,7 +54,7 @@ static REAL power(REAL base, REAL beta) { return math_exp(-beta * math_log(base)
 #endif
 
 /* bias + alpha / size Σ x² over the channels around k; x is the place's first channel. */
-static REAL base_of(const REAL *x, int32_t c, int32_t k, parameters p)
+static REAL base_of(const REAL *x, int32_t c, int32_t k, lrn_parameters p)
 {
     REAL sum = 0;
     for (int32_t j = k - (p.size - 1) / 2; j <= k + p.size / 2; j++)
@@ -65,7 +65,7 @@ static REAL base_of(const REAL *x, int32_t c, int32_t k, parameters p)
 static void run_lrn(const clade_args *args)
 {
     const clade_lrn_args *a = &args->lrn;
-    const parameters p = {a->size, a->k, a->alpha, a->beta};
+    const lrn_parameters p = {a->size, a->k, a->alpha, a->beta};
     const int32_t c = a->x.dim[a->x.rank - 1];
     const size_t n = clade_tensor_count(&a->x);
     const REAL *x = real_of(&a->x);
@@ -80,7 +80,7 @@ static void run_lrn(const clade_args *args)
 static void run_lrn_dx(const clade_args *args)
 {
     const clade_lrn_dx_args *a = &args->lrn_dx;
-    const parameters p = {a->size, a->k, a->alpha, a->beta};
+    const lrn_parameters p = {a->size, a->k, a->alpha, a->beta};
     const int32_t c = a->x.dim[a->x.rank - 1];
     const size_t n = clade_tensor_count(&a->x);
     const REAL factor = 2 * (REAL)p.beta * quotient(p.alpha, (REAL)p.size);
@@ -105,13 +105,13 @@ static void run_lrn_dx(const clade_args *args)
 static const double u = CLADE_UNIT;
 
 /* Of the base, all of whose terms are positive: the chain, alpha / size (2), the last fma. */
-static double base_error(parameters p) { return clade_gamma(p.size + 3); }
+static double base_error(lrn_parameters p) { return clade_gamma(p.size + 3); }
 
 /* Of the power: the logarithm's absolute error is the base's relative one and its own, 2 ulp (4 u,
  * with room for a relative error that is larger just beside a power of 2); one rounding of the
  * product with beta; the exponential turns the absolute error of its argument into a relative one
  * and adds 2 ulp. */
-static double power_error(parameters p, double base)
+static double power_error(lrn_parameters p, double base)
 {
     double argument = fabs(p.beta) * (base_error(p) * (1 + 1e-3) + 6 * u * fabs(log(base)));
     return expm1(argument) + 4 * u * (1 + argument);
@@ -121,7 +121,7 @@ static void bound_lrn(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
     const clade_lrn_args *a = &args->lrn;
-    const parameters p = {a->size, a->k, a->alpha, a->beta};
+    const lrn_parameters p = {a->size, a->k, a->alpha, a->beta};
     const int32_t c = a->x.dim[a->x.rank - 1];
     const double *x = (const double *)a->x.buffer->host + a->x.offset;
     const double *y = (const double *)a->y.buffer->host + a->y.offset;
@@ -140,7 +140,7 @@ static void bound_lrn_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
     const clade_lrn_dx_args *a = &args->lrn_dx;
-    const parameters p = {a->size, a->k, a->alpha, a->beta};
+    const lrn_parameters p = {a->size, a->k, a->alpha, a->beta};
     const int32_t c = a->x.dim[a->x.rank - 1];
     const double scale = (double)p.alpha / p.size, factor = fabs(2 * p.beta * scale);
     for (size_t i = 0; i < clade_tensor_count(&a->x); i += (size_t)c) {

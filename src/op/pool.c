@@ -5,28 +5,28 @@
 #include "../../kernels/math.clh"
 
 /* One op's shapes; the fields that the ops share, taken from each op's arguments. */
-typedef struct geometry {
+typedef struct pool_geometry {
     int32_t n, h, w, c, oh, ow;
     int32_t rows, columns; /* of a window */
     int32_t down, across;  /* from one window to the next */
     int32_t top, left, bottom, right;
-} geometry;
+} pool_geometry;
 
-static geometry window_of(const int32_t *window, const int32_t *stride, const int32_t *pad)
+static pool_geometry window_of(const int32_t *window, const int32_t *stride, const int32_t *pad)
 {
-    return (geometry){.rows = window[0],
-                      .columns = window[1],
-                      .down = stride[0] ? stride[0] : window[0],
-                      .across = stride[1] ? stride[1] : window[1],
-                      .top = pad[0],
-                      .left = pad[1],
-                      .bottom = pad[2],
-                      .right = pad[3]};
+    return (pool_geometry){.rows = window[0],
+                           .columns = window[1],
+                           .down = stride[0] ? stride[0] : window[0],
+                           .across = stride[1] ? stride[1] : window[1],
+                           .top = pad[0],
+                           .left = pad[1],
+                           .bottom = pad[2],
+                           .right = pad[3]};
 }
 
 /* With x: [n, h, w, c] and y: [n, oh, ow, c]. */
 #define GEOMETRY(a, x_, y_)                                                                        \
-    geometry g = window_of((a)->window, (a)->stride, (a)->pad);                                    \
+    pool_geometry g = window_of((a)->window, (a)->stride, (a)->pad);                               \
     g.n = (x_)->dim[0], g.h = (x_)->dim[1], g.w = (x_)->dim[2], g.c = (x_)->dim[3];                \
     g.oh = (y_)->dim[1], g.ow = (y_)->dim[2]
 
@@ -53,7 +53,7 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
                               "than the window of %d x %d",
                               name, pad[0], pad[1], pad[2], pad[3], window[0], window[1]);
     static const char *const axis[] = {"rows", "columns"};
-    geometry g = window_of(window, stride, pad);
+    pool_geometry g = window_of(window, stride, pad);
     const int64_t extent[] = {(int64_t)x->dim[1] + g.top + g.bottom,
                               (int64_t)x->dim[2] + g.left + g.right};
     const int32_t step[] = {g.down, g.across};
@@ -141,17 +141,17 @@ static REAL reciprocal(int64_t count) { return 1.0 / (double)count; }
 static REAL reciprocal(int64_t count) { return math_rcp((float)count); }
 #endif
 
-static size_t in_x(const geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
+static size_t in_x(const pool_geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
 {
     return (((size_t)b * (size_t)g->h + (size_t)i) * (size_t)g->w + (size_t)j) * (size_t)g->c +
            (size_t)k;
 }
-static size_t in_y(const geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
+static size_t in_y(const pool_geometry *g, int32_t b, int32_t i, int32_t j, int32_t k)
 {
     return (((size_t)b * (size_t)g->oh + (size_t)i) * (size_t)g->ow + (size_t)j) * (size_t)g->c +
            (size_t)k;
 }
-static bool inside(const geometry *g, int32_t i, int32_t j)
+static bool inside(const pool_geometry *g, int32_t i, int32_t j)
 {
     return i >= 0 && i < g->h && j >= 0 && j < g->w;
 }
@@ -233,7 +233,7 @@ static void run_maxpool2d_dx(const clade_args *args)
 }
 
 /* The elements that output (i, j) is the mean of. */
-static int64_t count_of(const geometry *g, int32_t i, int32_t j, int32_t count_pad)
+static int64_t count_of(const pool_geometry *g, int32_t i, int32_t j, int32_t count_pad)
 {
     if (count_pad) return (int64_t)g->rows * g->columns;
     int64_t count = 0;
@@ -321,7 +321,7 @@ static void bound_maxpool2d(const clade_args *args, size_t slot, double *bound)
 /* The largest number of windows that cover one element. */
 static int64_t windows(const int32_t *window, const int32_t *stride)
 {
-    geometry g = window_of(window, stride, (int32_t[4]){0});
+    pool_geometry g = window_of(window, stride, (int32_t[4]){0});
     return (int64_t)((g.rows + g.down - 1) / g.down) * ((g.columns + g.across - 1) / g.across);
 }
 
