@@ -105,6 +105,7 @@ typedef struct clade_param_info {
     clade_param_type type;
     const char *name, *doc;
     size_t offset, count; /* in the op's arguments; elements */
+    bool per_run;         /* it may change from run to run of a prepared call */
 } clade_param_info;
 
 enum { CLADE_OP_INPLACE = 1 };

@@ -18,9 +18,11 @@
 
 #define CLADE_OP(id, family, forward, flags, doc) static const clade_param_info id##_params[] = {
 #define CLADE_PARAM(id, type, name, doc)                                                           \
-    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1},
+    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1, false},
+#define CLADE_STEP_PARAM(id, type, name, doc)                                                      \
+    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), 1, true},
 #define CLADE_PARAMS(id, type, name, count, doc)                                                   \
-    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), count},
+    {CLADE_PARAM_##type, #name, doc, offsetof(clade_##id##_args, name), count, false},
 #define CLADE_OP_END(id)                                                                           \
     {                                                                                              \
         0                                                                                          \
