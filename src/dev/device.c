@@ -267,10 +267,13 @@ void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *pe
     *peak = device->bytes_peak;
 }
 
-bool clade_device_choice(const clade_device *device, size_t i, clade_algorithm_choice *out)
+bool clade_device_choice(const clade_device *device, const clade_call *call,
+                         clade_algorithm_choice *out)
 {
-    return device->table.choice && device->table.choice(device->context, i, out);
+    return device->table.choice && device->table.choice(device->context, call, out);
 }
+
+const char *clade_call_algorithm(const clade_call *call) { return call->prepared->plan.algorithm; }
 
 clade_status clade_device_choose(clade_device *device, const clade_call *call,
                                  const clade_algorithm_timing *timings, size_t count)
