@@ -188,7 +188,7 @@ static const opencl_algorithm conv2d[] = {
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .can = direct_can, .fuses = opencl_always,
      .plan = direct},
     {"gemm", 0, .can = clade_opencl_by_gemm_can, .plan = clade_opencl_by_gemm},
-    {NULL}};
+    {.name = NULL}};
 
 /* ---- the input gradient ---- */
 
@@ -260,7 +260,7 @@ static const opencl_algorithm conv2d_dx[] = {
      .plan = clade_opencl_depthwise_dx},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .can = direct_dx_can, .plan = direct_dx},
     {"gemm", 0, .can = clade_opencl_by_gemm_dx_can, .plan = clade_opencl_by_gemm_dx},
-    {NULL}};
+    {.name = NULL}};
 
 /* ---- with batch normalisation ---- */
 

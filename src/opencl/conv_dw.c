@@ -263,7 +263,7 @@ static const opencl_algorithm conv2d_dw[] = {
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_NARROW, .can = direct_can,
      .plan = direct_narrow},
     {"gemm", 0, .can = clade_opencl_by_gemm_dw_can, .plan = by_gemm},
-    {NULL}};
+    {.name = NULL}};
 
 /* ---- dense ---- */
 
@@ -316,7 +316,7 @@ static const opencl_algorithm dense_dw[] = {
      .plan = clade_opencl_implicit_dense_dw},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .plan = dense_direct},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = dense_by_gemm},
-    {NULL}};
+    {.name = NULL}};
 
 const opencl_op clade_opencl_conv_dw_ops[] = {
     {.op = CLADE_OP_conv2d_dw, .algorithms = conv2d_dw},

@@ -107,13 +107,13 @@ static const opencl_algorithm dense[] = {
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .plan = direct_wide},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_NARROW, .plan = direct_narrow},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = clade_opencl_by_gemm_dense},
-    {NULL}};
+    {.name = NULL}};
 static const opencl_algorithm dense_dx[] = {
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_can,
      .plan = clade_opencl_implicit_dense_dx},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .plan = direct_dx},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = clade_opencl_by_gemm_dense_dx},
-    {NULL}};
+    {.name = NULL}};
 
 const opencl_op clade_opencl_dense_ops[] = {
     {.op = CLADE_OP_dense, .algorithms = dense},

@@ -82,11 +82,11 @@ static void lrn_dx_elements(opencl_plan *plan, const clade_args *args, const ope
 static const opencl_algorithm lrn[] = {
     {"places", OPENCL_EXACT | OPENCL_WIDE, .plan = lrn_places},
     {"elements", OPENCL_EXACT | OPENCL_NARROW, .plan = lrn_elements},
-    {NULL}};
+    {.name = NULL}};
 static const opencl_algorithm lrn_dx[] = {
     {"places", OPENCL_EXACT | OPENCL_WIDE, .plan = lrn_dx_places},
     {"elements", OPENCL_EXACT | OPENCL_NARROW, .plan = lrn_dx_elements},
-    {NULL}};
+    {.name = NULL}};
 
 const opencl_op clade_opencl_lrn_ops[] = {
     {.op = CLADE_OP_lrn, .algorithms = lrn},
