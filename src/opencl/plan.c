@@ -301,8 +301,8 @@ static clade_status enqueue(opencl_context *cl, const opencl_step *s)
 clade_status clade_opencl_plan_run(opencl_plan *plan, const clade_args *args, cl_mem workspace)
 {
     opencl_context *cl = plan->cl;
+    const bool moved = !plan->ready || workspace != plan->workspace || cl->freed != plan->freed;
     clade_status status = plan->ready ? CLADE_OK : prepare(plan);
-    bool moved = workspace != plan->workspace || cl->freed != plan->freed;
     for (size_t i = 0; i < plan->arguments && !status; i++) {
         const opencl_argument *a = &plan->argument[i];
         if (a->kind == ARGUMENT_PARAM)

@@ -10,6 +10,7 @@
 #include "opencl/source.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,22 @@ cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *error)
     memcpy(&next, &symbol, sizeof next);
     add_name(&made, name);
     return next(program, name, error);
+}
+
+/* Oclgrind builds one program at a time: it hangs when several threads do. */
+cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                      const char *options, void(CL_CALLBACK *notify)(cl_program, void *),
+                      void *user)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    cl_int (*next)(cl_program, cl_uint, const cl_device_id *, const char *,
+                   void(CL_CALLBACK *)(cl_program, void *), void *);
+    void *symbol = dlsym(RTLD_NEXT, "clBuildProgram");
+    memcpy(&next, &symbol, sizeof next);
+    pthread_mutex_lock(&mutex);
+    cl_int error = next(program, count, devices, options, notify, user);
+    pthread_mutex_unlock(&mutex);
+    return error;
 }
 
 static void list_launched(const name_list *all, name_list *launched)
