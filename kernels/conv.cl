@@ -20,7 +20,7 @@
  * 0. For an input gradient the lanes are input channels, taps are reversed and filters are summed
  * over. Grid: lane, channel summed over, tap of a block of a group; on a CPU a work-item takes all
  * of one tap. */
-kernel void conv_pack(TENSOR(const float, w), global float *packed, int taps, int cg, int k,
+kernel void conv_pack(TENSOR(const float, w), TENSOR(float, packed), int taps, int cg, int k,
                       int groups, int blocks, int lanes, int backward)
 {
     int kg = k / groups, summed = backward ? kg : cg, across = backward ? cg : kg;
@@ -30,7 +30,7 @@ kernel void conv_pack(TENSOR(const float, w), global float *packed, int taps, in
     if (group >= groups) return;
     long s_step = backward ? 1 : k, lane_step = backward ? k : 1;
     w += w0 + (long)(backward ? taps - 1 - tap : tap) * cg * k + group * kg + first * lane_step;
-    packed += row * summed * lanes;
+    packed += packed0 + row * summed * lanes;
     for (int s = get_global_id(1); s < summed; s += get_global_size(1))
         for (int l = get_global_id(0); l < lanes; l += get_global_size(0))
             packed[(long)s * lanes + l] = first + l < across ? w[s * s_step + l * lane_step] : 0.0f;

@@ -35,6 +35,16 @@ ROOMS = {
     "conform": ["dev", "op", "nn", "train", "base"],
     "bench": ["conform", "dev", "op", "nn", "train", "base"],
 }
+# The floors of rooms that have some, from the ground up, by files without their suffix: none includes
+# a header of a higher one.
+FLOORS = {
+    "opencl": [
+        "broadcast cache context grid memory plan profile program source tile vendors",
+        "activation by_gemm conv conv_dw conv_pool copy dense depthwise dropout elementwise gemm gemm_none "
+        "image implicit loss lrn norm ops optim pool product reduce table winograd",
+        "algorithm devices opencl peak tuning_cache",
+    ],
+}
 # Rooms whose arithmetic is shared with the kernels: base has Philox, op the functions of one number.
 SHARED_BODIES = ["base", "op", "cpu", "opencl"]
 # backend.h shows what devices and buffers are made of: for those who implement them.
@@ -54,6 +64,24 @@ def includes(path):
         yield text.count("\n", 0, match.start()) + 1, match[1] or match[2], match[1] is not None
 
 
+def floor_of(room, name):
+    """The floor of a file of a room that has floors, or None."""
+    for floor, names in enumerate(FLOORS[room]):
+        if name in names.split():
+            return floor
+    return None
+
+
+def fault_between_floors(room, path, target):
+    """What is wrong with an #include within a room, or None."""
+    if room not in FLOORS:
+        return None
+    here, there = floor_of(room, path.stem), floor_of(room, pathlib.PurePath(target).stem)
+    if here is None or there is None:
+        return f"{path.stem if here is None else target} has no floor in this test's table"
+    return "a header of a higher floor" if there > here else None
+
+
 def fault_in_source(root, path, name, quoted):
     """What is wrong with an #include in src/, or None."""
     room = path.relative_to(root / "src").parts[0]
@@ -71,7 +99,7 @@ def fault_in_source(root, path, name, quoted):
     if target != room and target not in ROOMS[room]:
         may = ", ".join(ROOMS[room]) or "nothing else"
         return f"{room} may include {may} and public headers"
-    return None
+    return fault_between_floors(room, path, name) if target == room else None
 
 
 def fault_in_tool(root, path, name, quoted):

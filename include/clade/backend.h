@@ -28,12 +28,13 @@ struct clade_buffer {
     size_t bytes;
 };
 
-/* A call that a backend could do by several algorithms. */
+enum { CLADE_MOST_ALGORITHMS = 8 };
+
+/* A call that a backend can do by several algorithms. */
 typedef struct clade_algorithm_choice {
-    clade_call call;       /* without buffers */
-    const char *algorithm; /* how it is done */
-    const char *algorithms[4];
-    size_t algorithm_count;
+    clade_call call; /* that the choice is kept for: the one asked about, or one inside it */
+    const char *algorithms[CLADE_MOST_ALGORITHMS];
+    size_t count;
 } clade_algorithm_choice;
 
 /* What an algorithm gave for a call. */
@@ -116,11 +117,11 @@ typedef struct clade_backend {
     void (*mark)(void *context, size_t number);
     clade_status (*times)(void *context, clade_call_time *times, size_t count);
 
-    /* Optional, for backends that choose by measurement how a call is done. choice: the i-th call
-     * planned so far that has several algorithms, false behind the last. choose: keeps for later
-     * what timings of a call gave (NULL: of matrix products in general). warning: what
+    /* Optional, for backends that choose by measurement how a call is done. choice: the algorithms
+     * for a call (its buffers do not matter); false: there is nothing to choose. choose: keeps for
+     * later what timings of a call gave (NULL: of matrix products in general). warning: what
      * clade_device_warning gives. */
-    bool (*choice)(void *context, size_t i, clade_algorithm_choice *out);
+    bool (*choice)(void *context, const clade_call *call, clade_algorithm_choice *out);
     clade_status (*choose)(void *context, const clade_call *call,
                            const clade_algorithm_timing *timings, size_t count);
     const char *(*warning)(void *context);

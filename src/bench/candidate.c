@@ -143,14 +143,12 @@ static clade_status compare(const clade_call *shape, const block *expected, cons
  * name. */
 static clade_status check_algorithm(const staged *s, const char *algorithm)
 {
-    clade_algorithm_choice choice;
-    uint64_t key = clade_call_hash(s->call.op, &s->call.args);
-    for (size_t i = 0; clade_device_choice(s->device, i, &choice); i++) {
-        if (clade_call_hash(choice.call.op, &choice.call.args) != key) continue;
-        if (!strncmp(choice.algorithm, algorithm, strlen(choice.algorithm))) return CLADE_OK;
-        return clade_fail(CLADE_EMISMATCH, "not right on small integers");
-    }
-    return clade_fail(CLADE_EMISMATCH, "the device has no choice of algorithms for this");
+    const char *used = clade_call_algorithm(&s->call);
+    if (!used)
+        return clade_fail(CLADE_EMISMATCH, "the device has no choice of algorithms for this");
+    return strncmp(used, algorithm, strlen(used))
+               ? clade_fail(CLADE_EMISMATCH, "not right on small integers")
+               : CLADE_OK;
 }
 
 static clade_status take_time(staged *s, double *seconds)

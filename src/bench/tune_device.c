@@ -15,11 +15,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most_algorithms = 4 + CLADE_GEMM_SETS, list_bytes = 1 << 20, answer_bytes = 512 };
+enum {
+    most_algorithms = CLADE_MOST_ALGORITHMS + CLADE_GEMM_SETS,
+    list_bytes = 1 << 20,
+    answer_bytes = 512
+};
 
 /* ---- the child ---- */
 
-/* The calls of a recipe's training step that could be done by several algorithms, a line each. */
+/* Adds the calls of a pass that could be done by several algorithms, a line each. */
+static void list_pass(const clade_model *model, clade_pass pass, char *out, size_t *at)
+{
+    size_t count;
+    const clade_layer_call *calls = clade_model_calls(model, pass, &count);
+    for (size_t i = 0; i < count && *at < list_bytes - 1024; i++) {
+        char text[CLADE_CALL_TEXT_SIZE];
+        clade_algorithm_choice choice;
+        if (!clade_device_choice(clade_model_device(model), &calls[i].call, &choice)) continue;
+        for (size_t k = 0; k < choice.count; k++)
+            *at += (size_t)sprintf(out + *at, "%s%s", k ? "," : "", choice.algorithms[k]);
+        *at += (size_t)sprintf(out + *at, " %s\n",
+                               clade_call_text(choice.call.op, &choice.call.args, text));
+    }
+}
+
+/* Those of a recipe's training step and of its evaluation. */
 static clade_status list_calls(const char *device, const char *recipe_name, int32_t batch,
                                char **out)
 {
@@ -33,17 +53,9 @@ static clade_status list_calls(const char *device, const char *recipe_name, int3
                                : clade_fail(CLADE_ENOMEM, "out of memory");
     if (!status) status = clade_device_open(device, &options, &d);
     if (!status) status = clade_bench_model_create(d, recipe, batch, &m);
-    if (!status) status = clade_bench_model_step(m);
-    if (!status) status = clade_model_infer(m->model, m->batch, true);
-    if (!status) status = clade_device_finish(d);
-    clade_algorithm_choice choice;
-    for (size_t i = 0; !status && clade_device_choice(d, i, &choice); i++) {
-        char text[CLADE_CALL_TEXT_SIZE];
-        if (at > list_bytes - 1024) break;
-        for (size_t w = 0; w < choice.algorithm_count; w++)
-            at += (size_t)sprintf(*out + at, "%s%s", w ? "," : "", choice.algorithms[w]);
-        at += (size_t)sprintf(*out + at, " %s\n",
-                              clade_call_text(choice.call.op, &choice.call.args, text));
+    if (!status) {
+        list_pass(m->model, CLADE_PASS_TRAIN, *out, &at);
+        list_pass(m->model, CLADE_PASS_LOSS, *out, &at);
     }
     if (*out) (*out)[at] = 0;
     if (m) clade_bench_model_release(m);
@@ -229,10 +241,10 @@ static clade_status tune_products(tuner *t)
 static clade_status tune_call(tuner *t, const wanted *w)
 {
     char copy[sizeof w->algorithms], *at = copy;
-    const char *algorithms[4];
+    const char *algorithms[CLADE_MOST_ALGORITHMS];
     size_t count = 0;
     memcpy(copy, w->algorithms, sizeof copy);
-    while (*at && count < 4) {
+    while (*at && count < CLADE_MOST_ALGORITHMS) {
         algorithms[count++] = at;
         at += strcspn(at, ",");
         if (*at) *at++ = 0;

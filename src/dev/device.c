@@ -267,9 +267,10 @@ void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *pe
     *peak = device->bytes_peak;
 }
 
-bool clade_device_choice(const clade_device *device, size_t i, clade_algorithm_choice *out)
+bool clade_device_choice(const clade_device *device, const clade_call *call,
+                         clade_algorithm_choice *out)
 {
-    return device->table.choice && device->table.choice(device->context, i, out);
+    return device->table.choice && device->table.choice(device->context, call, out);
 }
 
 clade_status clade_device_choose(clade_device *device, const clade_call *call,

@@ -40,8 +40,9 @@ void clade_profile_log_destroy(clade_profile_log **log);
 clade_status clade_profile_run(clade_device *device, const clade_call *call,
                                clade_status (*run)(clade_device *device, const clade_call *call));
 
-/* The i-th call that the device has met and could do in several ways; false: there are no more. */
-bool clade_device_choice(const clade_device *device, size_t i, clade_algorithm_choice *out);
+/* The algorithms by which the device can do a call; false: there is nothing to choose. */
+bool clade_device_choice(const clade_device *device, const clade_call *call,
+                         clade_algorithm_choice *out);
 /* Keeps what timings of a call gave, for when the device is opened the next time. NULL: of matrix
  * products in general. Errors: EUNSUPPORTED where the backend has no choice, EIO. */
 clade_status clade_device_choose(clade_device *device, const clade_call *call,

@@ -1,9 +1,10 @@
-/* Compiled programs on disk: one file each in the folder opencl/ of clade's cache, named by its
- * key. A cache that does not work costs a compilation, never more: nothing here is an error. */
+/* Ground floor: compiled programs on disk, one file each in the folder opencl/ of clade's cache,
+ * named by its key. A cache that does not work costs a compilation, never more: nothing here is an
+ * error. */
 #ifndef CLADE_OPENCL_CACHE_H
 #define CLADE_OPENCL_CACHE_H
 
-#include "opencl/opencl.h"
+#include "opencl/context.h"
 
 /* The files of the cache together; the oldest are dropped beyond it. */
 #define OPENCL_CACHE_BYTES (UINT64_C(256) << 20)

@@ -1,92 +1,92 @@
-/* What the launchers of convolution kernels share: vector and tile sizes, grids, workspace. */
+/* Middle floor: what the algorithms of convolutions and dense layers share, and where each is. */
 #ifndef CLADE_OPENCL_CONV_H
 #define CLADE_OPENCL_CONV_H
 
-#include "opencl/algorithm.h"
-#include "opencl/gemm.h"
 #include "op/conv.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
+#include "opencl/tile.h"
 
 #include "../../kernels/conv_epilogue_job.clh"
 #include "../../kernels/conv_job.clh"
 
-/* Vector and tile sizes for a device; results do not depend on them. */
-typedef struct opencl_tile {
-    int32_t vw, nv, pb;
-    char options[64];
-} opencl_tile;
-
-/* For `across` results side by side. */
-opencl_tile clade_opencl_tile(const opencl_context *cl, int32_t across);
-/* Chooses pb for a row of results: the size that leaves the least to do twice. */
-void clade_opencl_tile_row(const opencl_context *cl, opencl_tile *tile, int32_t results);
-/* Chooses the largest pb that divides n. */
-void clade_opencl_tile_divisor(const opencl_context *cl, opencl_tile *tile, int32_t n);
-/* "-DVW=16 -DNV=2 -DPB=14" */
-const char *clade_opencl_tile_options(opencl_tile *tile);
 /* The epilogue of a convolution (kernels/conv_epilogue.clh); absent tensors have no buffer. */
 typedef struct opencl_epilogue {
     clade_tensor b, mean, scale, beta, z;
     int32_t act;
     float alpha;
 } opencl_epilogue;
+
+/* Each member may be NULL. */
+struct opencl_fusion {
+    const opencl_epilogue *epilogue; /* of conv2d, instead of its bias and activation */
+    const clade_tensor *pooled; /* conv2d writes the maxima of its 2×2 windows here, not y … */
+    const clade_tensor *index;  /* … and where they come from (may be absent). A gradient's dy
+                                 * has the shape of the full one but the memory of the pooled
+                                 * one, which this takes apart. */
+};
+
+/* Of one op by one algorithm; as in opencl_algorithm. */
+typedef void opencl_planner(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion);
+typedef bool opencl_predicate(const opencl_context *cl, const clade_args *args);
+
+/* ---- direct, in conv.c ---- */
+
+/* The epilogue of a convolution, whatever is fused with it. */
+opencl_epilogue clade_opencl_epilogue_of(const clade_conv2d_args *a, const opencl_fusion *fusion);
 /* The kernel's EPILOGUE_ARGUMENTS. */
-void clade_opencl_epilogue(opencl_launch *launch, const opencl_epilogue *epilogue);
+void clade_opencl_epilogue(opencl_launch *l, const opencl_epilogue *epilogue);
 
-/* A grid of work-items that check their place: single ones on a CPU, groups of about 64 on a GPU.
- */
-clade_status clade_opencl_run_checked(opencl_launch *launch, size_t x, size_t y, size_t z);
-/* Workspace memory from float `offset` on, as a tensor; `memory` is where its buffer is described.
- */
-clade_tensor clade_opencl_workspace_tensor(clade_buffer *memory, void *workspace, uint64_t offset);
+/* What kernels are told of a convolution, pooled or (NULL) not. */
+conv_job clade_opencl_conv_job(const clade_conv2d_args *a, const clade_tensor *pooled);
+/* The same of an input gradient, and of each of its stride[0] × stride[1] phases. */
+conv_job clade_opencl_conv_dx_job(const clade_conv2d_dx_args *a);
+void clade_opencl_conv_dx_phase(const clade_conv2d_dx_args *a, int32_t i, int32_t k, conv_job *job);
+/* The weights, [taps, cg, k], packed for tiles of this size, and in the job how they lie. */
+void clade_opencl_conv_packed(conv_job *job, const opencl_tile *tile);
+clade_tensor clade_opencl_conv_pack(opencl_plan *plan, const clade_tensor *w, int32_t taps,
+                                    int32_t cg, int32_t k, const conv_job *job);
+/* A convolution by register tiles. */
+void clade_opencl_conv_tiles(opencl_plan *plan, opencl_tile *tile, conv_job *job,
+                             const clade_tensor *x, const clade_tensor *w,
+                             const opencl_epilogue *epilogue, const clade_tensor *y);
+/* A dense layer as a 1×1 convolution of n pixels; in dense.c. */
+conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out);
 
-static inline int32_t opencl_round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
-
-/* In conv.c. What kernels are told of a direct convolution; how its weights lie when they are
- * packed for a tile size; packing weights [taps, cg, k] into the front of workspace. */
-conv_job clade_opencl_conv_job(const clade_conv2d_args *a);
-void clade_opencl_conv_packed(conv_job *job, const opencl_tile *s);
-clade_status clade_opencl_conv_pack(opencl_context *cl, const clade_tensor *w, int32_t taps,
-                                    int32_t cg, int32_t k, const conv_job *job, void *workspace);
-
-/* In by_gemm.c */
-clade_status clade_opencl_conv_by_gemm(opencl_context *cl, const clade_conv2d_args *a,
-                                       const opencl_epilogue *epilogue, void *workspace);
-
-/* In depthwise.c; an op's arguments, with the epilogue of the convolution itself. */
-clade_status clade_opencl_depthwise(opencl_context *cl, const clade_conv2d_args *a,
-                                    const opencl_epilogue *epilogue);
-clade_status clade_opencl_depthwise_dx(opencl_context *cl, const clade_conv2d_dx_args *a);
-
-/* In conv_dw.c */
-clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *workspace);
-clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *workspace);
-size_t clade_opencl_dw_workspace(const opencl_context *cl, clade_op op, const clade_args *args);
-/* What kernels are told of it; the sums of all chunks from float `at` of workspace on, rows of
- * them, added to `out`. */
+/* What kernels are told of a weight gradient; sums of all its chunks, rows of them, added to `out`.
+ * In conv_dw.c. */
 conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a);
-clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *workspace,
-                                 uint64_t at, uint64_t rows, const clade_tensor *out);
-/* conv2d_dw of a pooled gradient, not by Winograd's tiles: a->dy has the shape of the full one but
- * the memory of the pooled one. can_unpool: can it be done so? */
-bool clade_opencl_dw_can_unpool(opencl_context *cl, const clade_conv2d_dw_args *a);
-clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                           const clade_tensor *index, void *workspace);
-size_t clade_opencl_dw_pooled_workspace(opencl_context *cl, const clade_conv2d_dw_args *a);
+void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
+                         uint64_t rows, const clade_tensor *out);
 
-/* Those that are computed by Winograd's tiles, in winograd.c. With `pooled`, results are those of
- * its 2×2 windows, and `index` says where they come from (absent: nowhere); with `index`, a
- * gradient a->dy has the shape of the full one but the memory of the pooled one. */
-clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
-                                   const opencl_epilogue *epilogue, const clade_tensor *pooled,
-                                   const clade_tensor *index, void *workspace);
-clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
-                                      const clade_tensor *index, void *workspace);
-clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      const clade_tensor *index, void *workspace);
-/* Is a call one that suits it? By its shapes alone. */
-bool clade_opencl_winograd_can(clade_op op, const clade_args *args);
-/* Bytes of such a call; 0 of others. */
-size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op,
-                                       const clade_args *args);
+/* ---- depthwise, in depthwise.c ---- */
+
+opencl_predicate clade_opencl_depthwise_can, clade_opencl_depthwise_dx_can;
+opencl_planner clade_opencl_depthwise, clade_opencl_depthwise_dx;
+
+/* ---- implicit matrix products, for narrow cores; in implicit.c ---- */
+
+opencl_predicate clade_opencl_implicit_can, clade_opencl_implicit_dx_can,
+    clade_opencl_implicit_dw_can, clade_opencl_implicit_dense_can;
+opencl_planner clade_opencl_implicit, clade_opencl_implicit_dx, clade_opencl_implicit_dw,
+    clade_opencl_implicit_dense, clade_opencl_implicit_dense_dx, clade_opencl_implicit_dense_dw;
+
+/* ---- Winograd's tiles, in winograd.c; for wide cores, and for narrow ones ---- */
+
+opencl_predicate clade_opencl_winograd_can, clade_opencl_winograd_dx_can,
+    clade_opencl_winograd_dw_can;
+opencl_planner clade_opencl_winograd_wide, clade_opencl_winograd_wide_dx,
+    clade_opencl_winograd_wide_dw, clade_opencl_winograd_narrow, clade_opencl_winograd_narrow_dx,
+    clade_opencl_winograd_narrow_dw;
+
+/* ---- CLBlast's matrix products, in by_gemm.c ---- */
+
+opencl_predicate clade_opencl_by_gemm_can, clade_opencl_by_gemm_dx_can, clade_opencl_by_gemm_dw_can,
+    clade_opencl_by_gemm_dense_can;
+opencl_planner clade_opencl_by_gemm, clade_opencl_by_gemm_dx, clade_opencl_by_gemm_dense,
+    clade_opencl_by_gemm_dense_dx;
+/* Without db. */
+void clade_opencl_gemm_dw(opencl_plan *plan, const clade_conv2d_dw_args *a);
+void clade_opencl_gemm_dense_dw(opencl_plan *plan, const clade_dense_dw_args *a);
 
 #endif

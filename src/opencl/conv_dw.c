@@ -1,15 +1,11 @@
-/* Launchers of kernels/conv_dw.cl: weight and bias gradients of convolutions and dense layers. */
-#include "opencl/implicit.h"
+/* Weight and bias gradients of convolutions and dense layers: the tables of their algorithms, and
+ * the launchers of kernels/conv_dw.cl. */
+#include "opencl/conv.h"
 
 enum {
-    band_most = 8, /* rows of dy that a CPU takes at once */
+    band_most = 8, /* rows of dy that a wide core takes at once */
     band_floats = 1 << 16
 };
-
-/* Where its parts lie in workspace, in floats. */
-typedef struct dw_layout {
-    uint64_t parts, db_parts, padded, own, end;
-} dw_layout;
 
 static uint64_t row_floats(const conv_dw_job *job)
 {
@@ -22,19 +18,16 @@ static int32_t band_of(const conv_dw_job *job)
     return fit < 1 ? 1 : fit < band_most ? (int32_t)fit : band_most;
 }
 
-static dw_layout layout_of(const opencl_context *cl, const conv_dw_job *job)
+static uint64_t filter_rows(const conv_dw_job *job)
+{
+    return (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
+}
+
+/* Sums of all chunks, of `rows` rows of filters. */
+static clade_tensor parts_of(opencl_plan *plan, const conv_dw_job *job, uint64_t rows)
 {
     uint64_t filters = (uint64_t)job->groups * (uint64_t)job->lanes;
-    uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg,
-             chunks = (uint64_t)job->chunks;
-    dw_layout layout = {.parts = 0, .db_parts = chunks * rows * filters};
-    layout.padded = layout.db_parts + chunks * filters;
-    layout.own = layout.end = layout.padded;
-    if (job->pooled)
-        layout.end += cl->compute_units * (uint64_t)band_of(job) * row_floats(job);
-    else if (job->lanes != job->kg)
-        layout.end += (uint64_t)job->images * (uint64_t)job->oh * row_floats(job);
-    return layout;
+    return clade_opencl_part(plan, (uint64_t)job->chunks * rows * filters);
 }
 
 conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a)
@@ -82,14 +75,12 @@ conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_
     return job;
 }
 
-clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, void *workspace,
-                                 uint64_t at, uint64_t rows, const clade_tensor *out)
+void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
+                         uint64_t rows, const clade_tensor *out)
 {
-    opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
-    clade_buffer memory;
-    clade_tensor parts = clade_opencl_workspace_tensor(&memory, workspace, at);
+    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_add_parts", NULL);
     uint64_t n = rows * (uint64_t)job->k;
-    clade_opencl_tensor(&l, &parts);
+    clade_opencl_tensor(&l, parts);
     clade_opencl_tensor(&l, out);
     clade_opencl_u64(&l, n);
     clade_opencl_u64(&l, rows * (uint64_t)job->groups * (uint64_t)job->lanes);
@@ -98,213 +89,237 @@ clade_status clade_opencl_dw_add(opencl_context *cl, const conv_dw_job *job, voi
     clade_opencl_i32(&l, job->kg);
     clade_opencl_i32(&l, job->lanes);
     clade_opencl_i32(&l, job->accumulate);
-    return clade_opencl_run_elements(&l, n);
+    clade_opencl_run_elements(&l, n);
 }
 
-/* dy with every group's filters rounded up to whole vectors: a copy in `padded`, unless it is so
- * already. */
-static clade_status pad_lanes(opencl_context *cl, clade_tensor *dy, const clade_tensor *padded,
-                              uint64_t n, int32_t kg, int32_t lanes)
+/* dy with every group's kg filters rounded up to whole vectors, `floats` in all: a copy, unless it
+ * is so already. */
+static clade_tensor pad_lanes(opencl_plan *plan, const clade_tensor *dy, uint64_t floats,
+                              int32_t kg, int32_t lanes)
 {
-    if (kg == lanes) return CLADE_OK;
-    opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_pad_lanes", NULL);
+    if (kg == lanes) return *dy;
+    const clade_tensor padded = clade_opencl_part(plan, floats);
+    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_pad_lanes", NULL);
     clade_opencl_tensor(&l, dy);
-    clade_opencl_tensor(&l, padded);
-    clade_opencl_u64(&l, n);
+    clade_opencl_tensor(&l, &padded);
+    clade_opencl_u64(&l, floats);
     clade_opencl_i32(&l, kg);
     clade_opencl_i32(&l, lanes);
-    *dy = *padded;
-    return clade_opencl_run_elements(&l, n);
+    clade_opencl_run_elements(&l, floats);
+    return padded;
 }
 
-static clade_status depthwise_parts(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                    const conv_dw_job *job, const clade_tensor *parts)
+static clade_tensor pad_groups(opencl_plan *plan, const clade_tensor *dy, const conv_dw_job *job)
 {
-    opencl_tile s = clade_opencl_tile(cl, 1);
+    uint64_t rows = (uint64_t)job->images * (uint64_t)job->oh;
+    return pad_lanes(plan, dy, rows * row_floats(job), job->kg, job->lanes);
+}
+
+/* db from dy, padded. */
+static void bias(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *dy,
+                 const clade_tensor *db)
+{
+    opencl_tile s = clade_opencl_tile(plan->cl, 1);
+    const clade_tensor parts = parts_of(plan, job, 1);
     opencl_launch l =
-        clade_opencl_begin(cl, "conv_dw", "conv_dw_depthwise", clade_opencl_tile_options(&s));
+        clade_opencl_begin(plan, "conv_dw", "conv_db_part", clade_opencl_tile_options(&s));
+    clade_opencl_tensor(&l, dy);
+    clade_opencl_tensor(&l, &parts);
+    clade_opencl_struct(&l, job, sizeof *job);
+    clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw), (size_t)job->chunks, 1);
+    clade_opencl_dw_add(plan, job, &parts, 1, db);
+}
+
+/* db where nothing else needs dy padded. */
+static void bias_of_padded(opencl_plan *plan, const conv_dw_job *job, const clade_conv2d_dw_args *a)
+{
+    if (!job->has_bias) return;
+    const clade_tensor dy = pad_groups(plan, &a->dy, job);
+    bias(plan, job, &dy, &a->db);
+}
+
+/* ---- convolution ---- */
+
+static bool depthwise_can(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    return conv_is_depthwise(&args->conv2d_dw.dw, args->conv2d_dw.groups);
+}
+
+static void depthwise(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    const conv_dw_job job = clade_opencl_dw_job(plan->cl, a);
+    const clade_tensor parts = parts_of(plan, &job, filter_rows(&job));
+    opencl_tile s = clade_opencl_tile(plan->cl, 1);
+    opencl_launch l =
+        clade_opencl_begin(plan, "conv_dw", "conv_dw_depthwise", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, parts);
-    clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_run_checked(&l, (size_t)(job->lanes / s.vw), (size_t)(job->kh * job->kw),
-                                    (size_t)job->chunks);
+    clade_opencl_tensor(&l, &parts);
+    clade_opencl_struct(&l, &job, sizeof job);
+    clade_opencl_run_checked(&l, (size_t)(job.lanes / s.vw), (size_t)(job.kh * job.kw),
+                             (size_t)job.chunks);
+    clade_opencl_dw_add(plan, &job, &parts, filter_rows(&job), &a->dw);
+    bias_of_padded(plan, &job, a);
 }
 
-/* index: of a pooled gradient, else absent; db_parts: where a CPU sums up db too, or NULL. */
-static clade_status filter_parts(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                 const conv_dw_job *job, const clade_tensor *dy,
-                                 const clade_tensor *index, const clade_tensor *parts,
-                                 const clade_tensor *db_parts, void *workspace)
+/* On wide cores one work-item to each, which takes bands of pooled rows apart and sums up db too.
+ */
+static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade_tensor *index,
+                   bool wide)
 {
-    opencl_tile s = clade_opencl_tile(cl, job->lanes);
-    clade_opencl_tile_divisor(cl, &s, job->run);
-    clade_buffer memory;
-    clade_tensor own = clade_opencl_workspace_tensor(&memory, workspace, layout_of(cl, job).own);
-    size_t blocks = (size_t)job->groups * (size_t)((job->lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
-    size_t tiles = (size_t)job->columns * (size_t)(job->run / s.pb), workers;
-    int32_t units = (int32_t)cl->compute_units, taps = 1;
-    if (cl->cpu_like) {
-        /* all rows of taps together, if there are chunks enough */
-        if (job->chunks >= 4 * units) taps = job->kh;
-        blocks = tiles = 1;
-        workers = cl->compute_units;
-    } else {
-        workers = (size_t)job->chunks * (size_t)job->kh;
-    }
+    const clade_tensor none = {0};
+    const uint32_t units = plan->cl->compute_units;
+    conv_dw_job job = clade_opencl_dw_job(plan->cl, a);
+    job.pooled = index != NULL;
+    const clade_tensor dy = job.pooled ? a->dy : pad_groups(plan, &a->dy, &job);
+    const clade_tensor own = clade_opencl_part(
+        plan, job.pooled ? units * (uint64_t)band_of(&job) * row_floats(&job) : 0);
+    const clade_tensor parts = parts_of(plan, &job, filter_rows(&job)),
+                       db_parts = parts_of(plan, &job, wide);
+    opencl_tile s = clade_opencl_tile(plan->cl, job.lanes);
+    clade_opencl_tile_divisor(plan->cl, &s, job.run);
+    /* all rows of taps together, if there are chunks enough */
+    const int32_t taps = wide && job.chunks >= 4 * (int32_t)units ? job.kh : 1;
     opencl_launch l =
-        clade_opencl_begin(cl, "conv_dw", "conv_dw_part", clade_opencl_tile_options(&s));
+        clade_opencl_begin(plan, "conv_dw", "conv_dw_part", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, dy);
-    clade_opencl_tensor(&l, index);
+    clade_opencl_tensor(&l, &dy);
+    clade_opencl_tensor(&l, index ? index : &none);
     clade_opencl_tensor(&l, &own);
-    clade_opencl_tensor(&l, parts);
-    clade_opencl_tensor(&l, db_parts);
+    clade_opencl_tensor(&l, &parts);
+    clade_opencl_tensor(&l, &db_parts);
     clade_opencl_i32(&l, taps);
-    clade_opencl_i32(&l, band_of(job));
-    clade_opencl_i32(&l, cl->cpu_like && job->has_bias);
-    clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_run_checked(&l, blocks, tiles, workers);
-}
-
-static clade_status bias_parts(opencl_context *cl, const conv_dw_job *job, const clade_tensor *dy,
-                               const clade_tensor *parts)
-{
-    opencl_tile s = clade_opencl_tile(cl, 1);
-    opencl_launch l =
-        clade_opencl_begin(cl, "conv_dw", "conv_db_part", clade_opencl_tile_options(&s));
-    clade_opencl_tensor(&l, dy);
-    clade_opencl_tensor(&l, parts);
-    clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw),
-                                    (size_t)job->chunks, 1);
-}
-
-/* dw, unless it is `done`, and db. */
-static clade_status run_job(opencl_context *cl, const clade_conv2d_dw_args *a,
-                            const conv_dw_job *job, const clade_tensor *dy,
-                            const clade_tensor *index, bool done, void *workspace)
-{
-    clade_buffer memory;
-    dw_layout layout = layout_of(cl, job);
-    clade_tensor parts = clade_opencl_workspace_tensor(&memory, workspace, layout.parts);
-    clade_tensor db_parts = clade_opencl_workspace_tensor(&memory, workspace, layout.db_parts);
-    uint64_t rows = (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg;
-    bool depthwise = conv_is_depthwise(&a->dw, a->groups);
-    bool bias = job->has_bias && (done || depthwise || !cl->cpu_like); /* is it apart? */
-    clade_status status = CLADE_OK;
-    if (!done) {
-        status = depthwise ? depthwise_parts(cl, a, job, &parts)
-                           : filter_parts(cl, a, job, dy, index, &parts, &db_parts, workspace);
-        if (!status) status = clade_opencl_dw_add(cl, job, workspace, layout.parts, rows, &a->dw);
+    clade_opencl_i32(&l, band_of(&job));
+    clade_opencl_i32(&l, wide && job.has_bias);
+    clade_opencl_struct(&l, &job, sizeof job);
+    if (wide) {
+        clade_opencl_run_checked(&l, 1, 1, units);
+    } else {
+        int32_t across = s.nv * s.vw, blocks = job.groups * ((job.lanes + across - 1) / across);
+        clade_opencl_run_checked(&l, (size_t)blocks, (size_t)(job.columns * (job.run / s.pb)),
+                                 (size_t)job.chunks * (size_t)job.kh);
     }
-    if (!status && bias) status = bias_parts(cl, job, dy, &db_parts);
-    if (status || !job->has_bias) return status;
-    return clade_opencl_dw_add(cl, job, workspace, layout.db_parts, 1, &a->db);
+    clade_opencl_dw_add(plan, &job, &parts, filter_rows(&job), &a->dw);
+    if (!job.has_bias) return;
+    if (wide)
+        clade_opencl_dw_add(plan, &job, &db_parts, 1, &a->db);
+    else
+        bias(plan, &job, &dy, &a->db);
 }
 
-clade_status clade_opencl_conv2d_dw(void *context, const clade_conv2d_dw_args *a, void *workspace)
+static bool direct_can(const opencl_context *cl, const clade_args *args)
 {
-    opencl_context *cl = context;
-    const clade_args *args = (const clade_args *)a;
-    opencl_algorithm algorithm = clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, args);
-    if (algorithm == OPENCL_WINOGRAD) return clade_opencl_winograd_dw(cl, a, NULL, workspace);
-    if (algorithm == OPENCL_IMPLICIT) return clade_opencl_implicit_dw(cl, a, NULL, workspace);
-    bool done = algorithm == OPENCL_GEMM;
-    clade_status status =
-        done ? clade_opencl_by_gemm(cl, CLADE_OP_conv2d_dw, args, workspace) : CLADE_OK;
-    if (status || (done && !clade_tensor_present(&a->db))) return status;
-    conv_dw_job job = clade_opencl_dw_job(cl, a);
-    dw_layout layout = layout_of(cl, &job);
-    clade_buffer memory;
-    clade_tensor dy = a->dy,
-                 padded = clade_opencl_workspace_tensor(&memory, workspace, layout.padded);
-    status = pad_lanes(cl, &dy, &padded, layout.end - layout.padded, job.kg, job.lanes);
-    const clade_tensor no_index = {0};
-    return status ? status : run_job(cl, a, &job, &dy, &no_index, done, workspace);
+    return !depthwise_can(cl, args);
 }
 
-bool clade_opencl_dw_can_unpool(opencl_context *cl, const clade_conv2d_dw_args *a)
+/* Whole vectors of filters in one group. */
+static bool wide_fuses(const opencl_context *cl, const clade_args *args)
 {
-    conv_geometry g = CONV_GEOMETRY(a);
-    opencl_algorithm algorithm =
-        clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a);
-    if (algorithm == OPENCL_IMPLICIT) return true;
-    return cl->cpu_like && algorithm == OPENCL_DIRECT && g.groups == 1 &&
-           a->dy.dim[3] % (int32_t)cl->vector_width == 0;
+    return args->conv2d_dw.groups <= 1 &&
+           args->conv2d_dw.dy.dim[3] % (int32_t)cl->vector_width == 0;
 }
 
-clade_status clade_opencl_conv2d_dw_pooled(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                           const clade_tensor *index, void *workspace)
+static void direct_wide(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
-    if (clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, (const clade_args *)a) == OPENCL_IMPLICIT)
-        return clade_opencl_implicit_dw(cl, a, index, workspace);
-    conv_dw_job job = clade_opencl_dw_job(cl, a);
-    job.pooled = 1;
-    return run_job(cl, a, &job, &a->dy, index, false, workspace);
+    direct(plan, &args->conv2d_dw, fusion ? fusion->index : NULL, true);
 }
 
-size_t clade_opencl_dw_pooled_workspace(opencl_context *cl, const clade_conv2d_dw_args *a)
+static void direct_narrow(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
-    const clade_args *args = (const clade_args *)a;
-    if (clade_opencl_algorithm(cl, CLADE_OP_conv2d_dw, args) == OPENCL_IMPLICIT)
-        return clade_opencl_implicit_workspace(cl, CLADE_OP_conv2d_dw, args);
-    conv_dw_job job = clade_opencl_dw_job(cl, a);
-    job.pooled = 1;
-    return (size_t)layout_of(cl, &job).end * sizeof(float);
+    (void)fusion;
+    direct(plan, &args->conv2d_dw, NULL, false);
 }
 
-clade_status clade_opencl_dense_dw(void *context, const clade_dense_dw_args *a, void *workspace)
+static void by_gemm(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
-    opencl_context *cl = context;
-    const clade_args *args = (const clade_args *)a;
-    opencl_algorithm algorithm = clade_opencl_algorithm(cl, CLADE_OP_dense_dw, args);
-    if (algorithm == OPENCL_IMPLICIT) return clade_opencl_implicit_dense_dw(cl, a);
-    bool done = algorithm == OPENCL_GEMM;
-    clade_status status =
-        done ? clade_opencl_by_gemm(cl, CLADE_OP_dense_dw, args, workspace) : CLADE_OK;
-    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
-    if (!status && !done) {
-        opencl_tile s = clade_opencl_tile(cl, out);
-        clade_opencl_tile_divisor(cl, &s, in);
-        int32_t lanes = opencl_round_up(out, s.vw);
-        clade_buffer memory;
-        clade_tensor dy = a->dy, padded = clade_opencl_workspace_tensor(&memory, workspace, 0);
-        status = pad_lanes(cl, &dy, &padded, (uint64_t)n * (uint64_t)lanes, out, lanes);
-        if (status) return status;
-        opencl_launch l =
-            clade_opencl_begin(cl, "conv_dw", "dense_dw_tiles", clade_opencl_tile_options(&s));
-        clade_opencl_tensor(&l, &a->x);
-        clade_opencl_tensor(&l, &dy);
-        clade_opencl_tensor(&l, &a->dw);
-        clade_opencl_i32(&l, n);
-        clade_opencl_i32(&l, in);
-        clade_opencl_i32(&l, out);
-        clade_opencl_i32(&l, lanes);
-        clade_opencl_i32(&l, a->accumulate);
-        size_t blocks = cl->cpu_like ? 1 : (size_t)((lanes + s.nv * s.vw - 1) / (s.nv * s.vw));
-        status = clade_opencl_run_checked(&l, blocks, (size_t)(in / s.pb), 1);
-    }
-    if (status || !clade_tensor_present(&a->db)) return status;
-    opencl_launch l = clade_opencl_begin(cl, "conv_dw", "dense_db", NULL);
+    (void)fusion;
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    const conv_dw_job job = clade_opencl_dw_job(plan->cl, a);
+    clade_opencl_gemm_dw(plan, a);
+    bias_of_padded(plan, &job, a);
+}
+
+static bool no_groups(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    return args->conv2d_dw.groups <= 1;
+}
+
+static const opencl_algorithm conv2d_dw[] = {
+    {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_WIDE,
+     .can = clade_opencl_winograd_dw_can, .fuses = opencl_always,
+     .plan = clade_opencl_winograd_wide_dw},
+    {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_NARROW,
+     .can = clade_opencl_winograd_dw_can, .fuses = opencl_always,
+     .plan = clade_opencl_winograd_narrow_dw},
+    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dw_can,
+     .suits = no_groups, .fuses = opencl_always, .plan = clade_opencl_implicit_dw},
+    {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = depthwise_can, .plan = depthwise},
+    {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .can = direct_can, .fuses = wide_fuses,
+     .plan = direct_wide},
+    {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_NARROW, .can = direct_can,
+     .plan = direct_narrow},
+    {"gemm", 0, .can = clade_opencl_by_gemm_dw_can, .plan = by_gemm},
+    {.name = NULL}};
+
+/* ---- dense ---- */
+
+static void dense_bias(opencl_plan *plan, const clade_dense_dw_args *a)
+{
+    if (!clade_tensor_present(&a->db)) return;
+    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "dense_db", NULL);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->db);
-    clade_opencl_i32(&l, n);
-    clade_opencl_i32(&l, out);
+    clade_opencl_i32(&l, a->x.dim[0]);
+    clade_opencl_i32(&l, a->dy.dim[1]);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_elements(&l, (uint64_t)out);
+    clade_opencl_run_elements(&l, (uint64_t)a->dy.dim[1]);
 }
 
-size_t clade_opencl_dw_workspace(const opencl_context *cl, clade_op op, const clade_args *args)
+static void dense_direct(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
-    size_t floats = 0;
-    if (op == CLADE_OP_conv2d_dw) {
-        conv_dw_job job = clade_opencl_dw_job(cl, &args->conv2d_dw);
-        floats = (size_t)layout_of(cl, &job).end;
-    } else if (op == CLADE_OP_dense_dw) {
-        const clade_tensor *dy = &args->dense_dw.dy;
-        floats =
-            (size_t)dy->dim[0] * (size_t)opencl_round_up(dy->dim[1], (int32_t)cl->vector_width);
-    }
-    return floats * sizeof(float);
+    (void)fusion;
+    const clade_dense_dw_args *a = &args->dense_dw;
+    int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
+    opencl_tile s = clade_opencl_tile(plan->cl, out);
+    clade_opencl_tile_divisor(plan->cl, &s, in);
+    int32_t lanes = opencl_round_up(out, s.vw), across = s.nv * s.vw;
+    const clade_tensor dy = pad_lanes(plan, &a->dy, (uint64_t)n * (uint64_t)lanes, out, lanes);
+    opencl_launch l =
+        clade_opencl_begin(plan, "conv_dw", "dense_dw_tiles", clade_opencl_tile_options(&s));
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &dy);
+    clade_opencl_tensor(&l, &a->dw);
+    clade_opencl_i32(&l, n);
+    clade_opencl_i32(&l, in);
+    clade_opencl_i32(&l, out);
+    clade_opencl_i32(&l, lanes);
+    clade_opencl_i32(&l, a->accumulate);
+    size_t blocks = (size_t)((lanes + across - 1) / across);
+    clade_opencl_run_checked(&l, clade_opencl_shares(plan->cl, blocks, blocks + 1),
+                             (size_t)(in / s.pb), 1);
+    dense_bias(plan, a);
 }
+
+static void dense_by_gemm(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    (void)fusion;
+    clade_opencl_gemm_dense_dw(plan, &args->dense_dw);
+    dense_bias(plan, &args->dense_dw);
+}
+
+static const opencl_algorithm dense_dw[] = {
+    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_can,
+     .plan = clade_opencl_implicit_dense_dw},
+    {"direct", OPENCL_EXACT | OPENCL_PLAIN, .plan = dense_direct},
+    {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = dense_by_gemm},
+    {.name = NULL}};
+
+const opencl_op clade_opencl_conv_dw_ops[] = {
+    {.op = CLADE_OP_conv2d_dw, .algorithms = conv2d_dw},
+    {.op = CLADE_OP_dense_dw, .algorithms = dense_dw},
+    {.op = CLADE_OP_none},
+};

@@ -1,23 +1,24 @@
 /* Launchers of kernels/copy.cl. */
-#include "opencl/broadcast.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
 
-static clade_status fill(void *context, const clade_fill_args *a, void *workspace)
+static void fill(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = clade_opencl_begin(context, "copy", "fill", NULL);
+    const clade_fill_args *a = &args->fill;
+    opencl_launch l = clade_opencl_begin(plan, "copy", "fill", NULL);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_f32(&l, a->value);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->y), 1);
+    clade_opencl_run_each(&l, clade_tensor_count(&a->y), 1);
 }
 
-static clade_status copy(void *context, const clade_copy_args *a, void *workspace)
+static void copy(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = clade_opencl_begin(context, "copy", "copy", NULL);
+    const clade_copy_args *a = &args->copy;
+    opencl_launch l = clade_opencl_begin(plan, "copy", "copy", NULL);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_i32(&l, a->accumulate);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->x), 1);
+    clade_opencl_run_each(&l, clade_tensor_count(&a->x), 1);
 }
 
 /* Elements from one index of dimension `axis` to the next. */
@@ -29,51 +30,51 @@ static uint64_t inner_of(const clade_tensor *t, int32_t axis)
 }
 
 /* Copies a part's rows, which lie `from` and `to` elements apart in x and y, or adds them. */
-static clade_status copy_rows(opencl_context *cl, const clade_tensor *x, uint64_t from,
-                              const clade_tensor *y, uint64_t to, int32_t accumulate)
+static void copy_rows(opencl_plan *plan, const clade_tensor *x, uint64_t from,
+                      const clade_tensor *y, uint64_t to, int32_t accumulate)
 {
     uint64_t width = from < to ? from : to;
     uint64_t rows = clade_tensor_count(from < to ? x : y) / width;
-    int32_t lanes = clade_opencl_row_lanes(cl, width);
-    opencl_blocks blocks = clade_opencl_blocks(cl, rows, width, lanes, 1);
-    opencl_launch l = clade_opencl_begin_rows(cl, "copy", "copy_rows", lanes);
+    int32_t lanes = clade_opencl_lanes(plan->cl, width);
+    opencl_blocks blocks = clade_opencl_blocks(plan->cl, rows, width, lanes, 1, 1);
+    opencl_launch l = clade_opencl_begin_lanes(plan, "copy", "copy_rows", width, "");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);
     clade_opencl_u64(&l, from);
     clade_opencl_u64(&l, to);
     clade_opencl_i32(&l, accumulate);
     clade_opencl_block_arguments(&l, &blocks);
-    return clade_opencl_run_blocks(&l, &blocks);
+    clade_opencl_run_blocks(&l, &blocks);
 }
 
-static clade_status concat(void *context, const clade_concat_args *a, void *workspace)
+static void concat(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
+    const clade_concat_args *a = &args->concat;
     uint64_t inner = inner_of(&a->x, a->axis);
     clade_tensor y = a->y;
     y.offset += (uint64_t)a->start * inner;
-    return copy_rows(context, &a->x, (uint64_t)a->x.dim[a->axis] * inner, &y,
-                     (uint64_t)a->y.dim[a->axis] * inner, 0);
+    copy_rows(plan, &a->x, (uint64_t)a->x.dim[a->axis] * inner, &y,
+              (uint64_t)a->y.dim[a->axis] * inner, 0);
 }
 
-static clade_status concat_dx(void *context, const clade_concat_dx_args *a, void *workspace)
+static void concat_dx(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
+    const clade_concat_dx_args *a = &args->concat_dx;
     uint64_t inner = inner_of(&a->dx, a->axis);
     clade_tensor dy = a->dy;
     dy.offset += (uint64_t)a->start * inner;
-    return copy_rows(context, &dy, (uint64_t)a->dy.dim[a->axis] * inner, &a->dx,
-                     (uint64_t)a->dx.dim[a->axis] * inner, a->accumulate);
+    copy_rows(plan, &dy, (uint64_t)a->dy.dim[a->axis] * inner, &a->dx,
+              (uint64_t)a->dx.dim[a->axis] * inner, a->accumulate);
 }
 
 /* y from x, moved by top and left. */
-static clade_status move_rows(opencl_context *cl, const clade_tensor *x, const clade_tensor *y,
-                              int64_t top, int64_t left, float value, int32_t accumulate)
+static void move_rows(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y, int64_t top,
+                      int64_t left, float value, int32_t accumulate)
 {
-    int32_t c = y->dim[3], lanes = clade_opencl_row_lanes(cl, (uint64_t)c);
-    opencl_blocks blocks = clade_opencl_blocks(cl, (uint64_t)y->dim[0] * (uint64_t)y->dim[1],
-                                               (uint64_t)y->dim[2] * (uint64_t)c, lanes, 1);
-    opencl_launch l = clade_opencl_begin_rows(cl, "copy", "move_rows", lanes);
+    int32_t c = y->dim[3], lanes = clade_opencl_lanes(plan->cl, (uint64_t)c);
+    opencl_blocks blocks = clade_opencl_blocks(plan->cl, (uint64_t)y->dim[0] * (uint64_t)y->dim[1],
+                                               (uint64_t)y->dim[2] * (uint64_t)c, lanes, 1, 1);
+    opencl_launch l = clade_opencl_begin_lanes(plan, "copy", "move_rows", (uint64_t)c, "");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);
     clade_opencl_i32(&l, y->dim[1]);
@@ -85,28 +86,27 @@ static clade_status move_rows(opencl_context *cl, const clade_tensor *x, const c
     clade_opencl_f32(&l, value);
     clade_opencl_i32(&l, accumulate);
     clade_opencl_block_arguments(&l, &blocks);
-    return clade_opencl_run_blocks(&l, &blocks);
+    clade_opencl_run_blocks(&l, &blocks);
 }
 
-static clade_status pad(void *context, const clade_pad_args *a, void *workspace)
+static void pad(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    return move_rows(context, &a->x, &a->y, -(int64_t)a->pad[0], -(int64_t)a->pad[1], a->value, 0);
+    const clade_pad_args *a = &args->pad;
+    move_rows(plan, &a->x, &a->y, -(int64_t)a->pad[0], -(int64_t)a->pad[1], a->value, 0);
 }
 
-static clade_status pad_dx(void *context, const clade_pad_dx_args *a, void *workspace)
+static void pad_dx(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    return move_rows(context, &a->dy, &a->dx, a->pad[0], a->pad[1], 0, a->accumulate);
+    const clade_pad_dx_args *a = &args->pad_dx;
+    move_rows(plan, &a->dy, &a->dx, a->pad[0], a->pad[1], 0, a->accumulate);
 }
 
-void clade_opencl_copy(const opencl_context *cl, opencl_table *table)
-{
-    (void)cl;
-    table->fill = fill;
-    table->copy = copy;
-    table->concat = concat;
-    table->concat_dx = concat_dx;
-    table->pad = pad;
-    table->pad_dx = pad_dx;
-}
+const opencl_op clade_opencl_copy_ops[] = {
+    {.op = CLADE_OP_fill, .plan = fill},
+    {.op = CLADE_OP_copy, .plan = copy},
+    {.op = CLADE_OP_concat, .plan = concat},
+    {.op = CLADE_OP_concat_dx, .plan = concat_dx},
+    {.op = CLADE_OP_pad, .plan = pad},
+    {.op = CLADE_OP_pad_dx, .plan = pad_dx},
+    {.op = CLADE_OP_none},
+};

@@ -1,11 +1,6 @@
 /* Launchers of kernels/elementwise.cl. */
 #include "opencl/broadcast.h"
-
-size_t clade_opencl_elementwise_workspace(opencl_context *cl, clade_op op, const clade_args *args)
-{
-    (void)cl;
-    return op == CLADE_OP_reduce ? 0 : clade_broadcast_call_workspace(op, args);
-}
+#include "opencl/ops.h"
 
 static bool same_shapes(const clade_tensor *a, const clade_tensor *b)
 {
@@ -21,14 +16,14 @@ typedef struct pairs {
     int32_t lanes;
 } pairs;
 
-static pairs begin(opencl_context *cl, const char *plain, const char *rows, const clade_tensor *a,
+static pairs begin(opencl_plan *plan, const char *plain, const char *rows, const clade_tensor *a,
                    const clade_tensor *b, const clade_tensor *y)
 {
     pairs p = {.y = y, .same = same_shapes(a, y) && same_shapes(b, y)};
     clade_broadcast_space(y, a, b, &p.space);
-    p.lanes = clade_opencl_row_lanes(cl, p.space.size[3]);
-    p.l = p.same ? clade_opencl_begin(cl, "elementwise", plain, NULL)
-                 : clade_opencl_begin_broadcast(cl, "elementwise", rows, p.space.a, p.space.b,
+    p.lanes = clade_opencl_lanes(plan->cl, p.space.size[3]);
+    p.l = p.same ? clade_opencl_begin(plan, "elementwise", plain, NULL)
+                 : clade_opencl_begin_broadcast(plan, "elementwise", rows, p.space.a, p.space.b,
                                                 p.lanes);
     clade_opencl_tensor(&p.l, a);
     clade_opencl_tensor(&p.l, b);
@@ -36,80 +31,82 @@ static pairs begin(opencl_context *cl, const char *plain, const char *rows, cons
     return p;
 }
 
-static clade_status run(pairs *p)
+static void run(pairs *p)
 {
-    return p->same ? clade_opencl_run_each(&p->l, clade_tensor_count(p->y), 1)
-                   : clade_opencl_run_broadcast(&p->l, &p->space, p->lanes);
+    if (p->same)
+        clade_opencl_run_each(&p->l, clade_tensor_count(p->y), 1);
+    else
+        clade_opencl_run_broadcast(&p->l, &p->space, p->lanes);
 }
 
-static clade_status add(void *context, const clade_add_args *a, void *workspace)
+static void add(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    pairs p = begin(context, "add", "add_rows", &a->a, &a->b, &a->y);
+    const clade_add_args *a = &args->add;
+    pairs p = begin(plan, "add", "add_rows", &a->a, &a->b, &a->y);
     clade_opencl_f32(&p.l, a->alpha);
     clade_opencl_f32(&p.l, a->beta);
-    return run(&p);
+    run(&p);
 }
 
-static clade_status mul(void *context, const clade_mul_args *a, void *workspace)
+static void mul(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    pairs p = begin(context, "mul", "mul_rows", &a->a, &a->b, &a->y);
-    return run(&p);
+    const clade_mul_args *a = &args->mul;
+    pairs p = begin(plan, "mul", "mul_rows", &a->a, &a->b, &a->y);
+    run(&p);
 }
 
 /* target = dy other, target of dy's shape. */
-static clade_status product(opencl_context *cl, const clade_tensor *dy, const clade_tensor *other,
-                            const clade_tensor *target, int32_t accumulate)
+static void product(opencl_plan *plan, const clade_tensor *dy, const clade_tensor *other,
+                    const clade_tensor *target, int32_t accumulate)
 {
-    pairs p = begin(cl, "product", "product_rows", dy, other, target);
+    pairs p = begin(plan, "product", "product_rows", dy, other, target);
     clade_opencl_i32(&p.l, accumulate);
-    return run(&p);
+    run(&p);
 }
 
 /* target = factor dy, of the same shape. */
-static clade_status scale(opencl_context *cl, const clade_tensor *dy, float factor,
-                          const clade_tensor *target, int32_t accumulate)
+static void scale(opencl_plan *plan, const clade_tensor *dy, float factor,
+                  const clade_tensor *target, int32_t accumulate)
 {
-    opencl_launch l = clade_opencl_begin(cl, "elementwise", "scale", NULL);
+    opencl_launch l = clade_opencl_begin(plan, "elementwise", "scale", NULL);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, target);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
-    return clade_opencl_run_each(&l, clade_tensor_count(dy), 1);
+    clade_opencl_run_each(&l, clade_tensor_count(dy), 1);
 }
 
 /* target = factor Σ dy, or Σ dy other. */
-static clade_status gradient(opencl_context *cl, const clade_tensor *dy, const clade_tensor *other,
-                             float factor, const clade_tensor *target, int32_t accumulate,
-                             void *workspace)
+static void gradient(opencl_plan *plan, const clade_tensor *dy, const clade_tensor *other,
+                     float factor, const clade_tensor *target, int32_t accumulate)
 {
-    if (!clade_tensor_present(target)) return CLADE_OK;
+    if (!clade_tensor_present(target)) return;
     if (!same_shapes(dy, target))
-        return clade_opencl_sum(cl, dy, other, target, factor, accumulate, workspace);
-    return other ? product(cl, dy, other, target, accumulate)
-                 : scale(cl, dy, factor, target, accumulate);
+        clade_opencl_sum(plan, dy, other, target, factor, accumulate);
+    else if (other)
+        product(plan, dy, other, target, accumulate);
+    else
+        scale(plan, dy, factor, target, accumulate);
 }
 
-static clade_status add_dx(void *context, const clade_add_dx_args *p, void *workspace)
+static void add_dx(opencl_plan *plan, const clade_args *args)
 {
-    clade_status status =
-        gradient(context, &p->dy, NULL, p->alpha, &p->da, p->accumulate, workspace);
-    return status ? status
-                  : gradient(context, &p->dy, NULL, p->beta, &p->db, p->accumulate, workspace);
+    const clade_add_dx_args *p = &args->add_dx;
+    gradient(plan, &p->dy, NULL, p->alpha, &p->da, p->accumulate);
+    gradient(plan, &p->dy, NULL, p->beta, &p->db, p->accumulate);
 }
 
-static clade_status mul_dx(void *context, const clade_mul_dx_args *p, void *workspace)
+static void mul_dx(opencl_plan *plan, const clade_args *args)
 {
-    clade_status status = gradient(context, &p->dy, &p->b, 1, &p->da, p->accumulate, workspace);
-    return status ? status : gradient(context, &p->dy, &p->a, 1, &p->db, p->accumulate, workspace);
+    const clade_mul_dx_args *p = &args->mul_dx;
+    gradient(plan, &p->dy, &p->b, 1, &p->da, p->accumulate);
+    gradient(plan, &p->dy, &p->a, 1, &p->db, p->accumulate);
 }
 
-void clade_opencl_elementwise(const opencl_context *cl, opencl_table *table)
-{
-    (void)cl;
-    table->add = add;
-    table->add_dx = add_dx;
-    table->mul = mul;
-    table->mul_dx = mul_dx;
-}
+const opencl_op clade_opencl_elementwise_ops[] = {
+    {.op = CLADE_OP_add, .plan = add},
+    {.op = CLADE_OP_add_dx, .plan = add_dx},
+    {.op = CLADE_OP_mul, .plan = mul},
+    {.op = CLADE_OP_mul_dx, .plan = mul_dx},
+    {.op = CLADE_OP_none},
+};

@@ -1,6 +1,8 @@
 /* Matrix products by CLBlast, each shape tried before it is trusted. */
 #include "opencl/gemm.h"
 
+#include "opencl/profile.h"
+
 #include <clblast_c.h>
 
 #include <stdlib.h>
@@ -149,7 +151,10 @@ bool clade_opencl_gemm_qualified(opencl_context *cl, const opencl_gemm *g)
     opencl_gemm_verdict *grown = realloc(cl->gemms, (cl->gemm_count + 1) * sizeof *grown);
     if (!grown) return false;
     cl->gemms = grown;
-    bool good = try_shape(cl, g);
+    const bool profile = cl->profile;
+    cl->profile = false; /* it is no call's time */
+    const bool good = try_shape(cl, g);
+    cl->profile = profile;
     cl->gemms[cl->gemm_count++] = (opencl_gemm_verdict){
         g->m, g->n, g->k, g->a_transposed, g->b_transposed, g->beta != 0, good};
     return good;

@@ -1,9 +1,9 @@
-/* Matrix products by CLBlast, for fast mode. gemm.c alone sees CLBlast; gemm_none.c stands in for
- * it. */
+/* Middle floor: matrix products by CLBlast, for fast mode. gemm.c alone sees CLBlast; gemm_none.c
+ * stands in for it. */
 #ifndef CLADE_OPENCL_GEMM_H
 #define CLADE_OPENCL_GEMM_H
 
-#include "opencl/opencl.h"
+#include "opencl/context.h"
 
 /* c = op(a) op(b) + beta c, row-major: op(a) is m × k, op(b) k × n, c m × n, all dense. Offsets in
  * elements. */
@@ -19,6 +19,12 @@ typedef struct opencl_gemm {
 bool clade_opencl_gemm_present(void);
 /* Bytes that a product needs at the start of the workspace. */
 size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *gemm);
+/* Whether a product of a shape was right when it was tried; the context has a list of them. */
+typedef struct opencl_gemm_verdict {
+    size_t m, n, k;
+    bool a_transposed, b_transposed, adds, good;
+} opencl_gemm_verdict;
+
 /* Has a product of this shape given the right result on this device? Tried once per shape, on small
  * integers, whose product is exact in any order; a device that fails is not trusted with the shape.
  */
@@ -29,16 +35,5 @@ clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_m
 /* Uses one of our sets of CLBlast's parameters on this device: "gemm:1", …; "gemm": its own. False:
  * there is no such set. */
 bool clade_opencl_gemm_use(opencl_context *cl, const char *name);
-
-/* Can the op be done by products? */
-bool clade_opencl_by_gemm_can(const opencl_context *cl, clade_op op, const clade_args *args);
-/* Are they all qualified? */
-bool clade_opencl_by_gemm_right(opencl_context *cl, clade_op op, const clade_args *args);
-/* Does it. Of conv2d the sums alone; of conv2d_dw and dense_dw without db. */
-clade_status clade_opencl_by_gemm(opencl_context *cl, clade_op op, const clade_args *args,
-                                  void *workspace);
-/* Bytes of workspace for that. */
-size_t clade_opencl_by_gemm_workspace(const opencl_context *cl, clade_op op,
-                                      const clade_args *args);
 
 #endif

@@ -1,5 +1,6 @@
 /* Launcher of kernels/image.cl. */
-#include "opencl/opencl.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
 
 #include <stdio.h>
 
@@ -14,18 +15,16 @@ static size_t group_for(const opencl_context *cl, size_t row)
     return group;
 }
 
-static clade_status affine_sample(void *context, const clade_affine_sample_args *a, void *workspace)
+static void affine_sample(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    const opencl_context *cl = context;
+    const clade_affine_sample_args *a = &args->affine_sample;
     const size_t n = (size_t)a->y.dim[0], ow = (size_t)a->y.dim[2];
-    const size_t columns = cl->cpu_like ? ow : 1, row = ow / columns; /* of a work-item; items */
-    const size_t group = group_for(cl, row);
+    const size_t row = clade_opencl_shares(plan->cl, ow, ow + 1); /* work-items */
+    const size_t columns = ow / row, group = group_for(plan->cl, row);
     char options[16];
     snprintf(options, sizeof options, "-DC=%d", a->x.dim[3]);
-    clade_status status = CLADE_OK;
-    for (size_t first = 0; !status && first < n; first += images_at_once) {
-        opencl_launch l = clade_opencl_begin(context, "image", "affine_sample", options);
+    for (size_t first = 0; first < n; first += images_at_once) {
+        opencl_launch l = clade_opencl_begin(plan, "image", "affine_sample", options);
         clade_opencl_tensor(&l, &a->x);
         clade_opencl_tensor(&l, &a->index);
         clade_opencl_tensor(&l, &a->matrix);
@@ -43,13 +42,11 @@ static clade_status affine_sample(void *context, const clade_affine_sample_args 
         clade_opencl_struct(&l, a->shift, sizeof a->shift);
         const size_t left = n - first, images = left < images_at_once ? left : images_at_once;
         const size_t global[] = {(row + group - 1) / group * group, (size_t)a->y.dim[1], images};
-        status = clade_opencl_run_grid(&l, 3, global, (size_t[]){group, 1, 1});
+        clade_opencl_run_grid(&l, 3, global, (size_t[]){group, 1, 1});
     }
-    return status;
 }
 
-void clade_opencl_image(const opencl_context *cl, opencl_table *table)
-{
-    (void)cl;
-    table->affine_sample = affine_sample;
-}
+const opencl_op clade_opencl_image_ops[] = {
+    {.op = CLADE_OP_affine_sample, .plan = affine_sample},
+    {.op = CLADE_OP_none},
+};

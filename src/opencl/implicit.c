@@ -1,5 +1,6 @@
-/* Launchers of kernels/conv_implicit.cl. */
-#include "opencl/implicit.h"
+/* Convolutions and dense layers as implicit matrix products, for narrow cores: launchers of
+ * kernels/conv_implicit.cl. */
+#include "opencl/conv.h"
 #include "opencl/product.h"
 
 #include <stdio.h>
@@ -13,34 +14,43 @@ static bool fits(const clade_tensor *pixels)
 
 enum { most_groups = 512 }; /* 64 chunks of each are what all devices accept in a dimension */
 
-static bool can_convolve(const clade_tensor *x, const clade_tensor *w, const clade_tensor *y,
-                         int32_t groups)
+static bool can(const opencl_context *cl, const clade_tensor *x, const clade_tensor *w,
+                const clade_tensor *y, int32_t groups)
 {
-    return fits(x) && fits(y) && groups <= most_groups && !conv_is_depthwise(w, groups);
+    return clade_opencl_product_can(cl) && fits(x) && fits(y) && groups <= most_groups &&
+           !conv_is_depthwise(w, groups);
 }
 
-bool clade_opencl_implicit_can(const opencl_context *cl, clade_op op, const clade_args *args)
+bool clade_opencl_implicit_can(const opencl_context *cl, const clade_args *args)
 {
-    if (!clade_opencl_product_can(cl)) return false;
-    switch (op) {
-    case CLADE_OP_conv2d:
-        return can_convolve(&args->conv2d.x, &args->conv2d.w, &args->conv2d.y, args->conv2d.groups);
-    case CLADE_OP_conv2d_dx:
-        return can_convolve(&args->conv2d_dx.dx, &args->conv2d_dx.w, &args->conv2d_dx.dy,
-                            args->conv2d_dx.groups);
-    case CLADE_OP_conv2d_dw:
-        return can_convolve(&args->conv2d_dw.x, &args->conv2d_dw.dw, &args->conv2d_dw.dy,
-                            args->conv2d_dw.groups);
-    case CLADE_OP_dense:
-    case CLADE_OP_dense_dx:
-    case CLADE_OP_dense_dw: return true;
-    default: return false;
-    }
+    const clade_conv2d_args *a = &args->conv2d;
+    return can(cl, &a->x, &a->w, &a->y, a->groups);
 }
 
-clade_status clade_opencl_implicit(opencl_context *cl, const conv_job *job, const clade_tensor *x,
-                                   const clade_tensor *w, const opencl_epilogue *epilogue,
-                                   const clade_tensor *y, const clade_tensor *index)
+bool clade_opencl_implicit_dx_can(const opencl_context *cl, const clade_args *args)
+{
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    return can(cl, &a->dx, &a->w, &a->dy, a->groups);
+}
+
+bool clade_opencl_implicit_dw_can(const opencl_context *cl, const clade_args *args)
+{
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    return can(cl, &a->x, &a->dw, &a->dy, a->groups);
+}
+
+bool clade_opencl_implicit_dense_can(const opencl_context *cl, const clade_args *args)
+{
+    (void)args;
+    return clade_opencl_product_can(cl);
+}
+
+/* A convolution, one phase of an input gradient, or a dense layer, by what the direct kernels are
+ * told of it; weights are read where they are. With `index` (which may be absent) the results are
+ * those of 2 × 2 maxima, which job's out_h and out_w count. */
+static void run_product(opencl_plan *plan, const conv_job *job, const clade_tensor *x,
+                        const clade_tensor *w, const opencl_epilogue *epilogue,
+                        const clade_tensor *y, const clade_tensor *index)
 {
     const clade_tensor none = {0};
     opencl_product p = {
@@ -53,14 +63,15 @@ clade_status clade_opencl_implicit(opencl_context *cl, const conv_job *job, cons
         .c_aligned = opencl_aligned(job->cout, y->offset),
         .windows = index,
     };
-    if (!p.rows) return CLADE_OK;
+    if (!p.rows) return;
     /* weights are then read along filters too, by work-items that are at one step for both */
     if (job->backward)
         p.a_aligned = p.b_aligned = p.a_aligned && opencl_aligned(job->cin, w->offset);
     char options[64];
     snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d", epilogue->act,
              index != NULL, job->backward);
-    opencl_launch l = clade_opencl_product_begin(cl, &p, "conv_implicit", "conv_implicit", options);
+    opencl_launch l =
+        clade_opencl_product_begin(plan, &p, "conv_implicit", "conv_implicit", options);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
     clade_opencl_epilogue(&l, epilogue);
@@ -68,16 +79,62 @@ clade_status clade_opencl_implicit(opencl_context *cl, const conv_job *job, cons
     clade_opencl_tensor(&l, index ? index : &none);
     clade_opencl_i32(&l, index && clade_tensor_present(index));
     clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_product_run(&l, &p);
+    clade_opencl_product_run(&l, &p);
+}
+
+void clade_opencl_implicit(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    const clade_conv2d_args *a = &args->conv2d;
+    const clade_tensor *pooled = fusion ? fusion->pooled : NULL;
+    const opencl_epilogue epilogue = clade_opencl_epilogue_of(a, fusion);
+    const conv_job job = clade_opencl_conv_job(a, pooled);
+    run_product(plan, &job, &a->x, &a->w, &epilogue, pooled ? pooled : &a->y,
+                pooled ? fusion->index : NULL);
+}
+
+void clade_opencl_implicit_dx(opencl_plan *plan, const clade_args *args,
+                              const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    const opencl_epilogue plain = {0};
+    conv_job job = clade_opencl_conv_dx_job(a);
+    for (int32_t i = 0; i < g.stride[0]; i++)
+        for (int32_t k = 0; k < g.stride[1]; k++) {
+            clade_opencl_conv_dx_phase(a, i, k, &job);
+            run_product(plan, &job, &a->dy, &a->w, &plain, &a->dx, NULL);
+        }
+}
+
+void clade_opencl_implicit_dense(opencl_plan *plan, const clade_args *args,
+                                 const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_dense_args *a = &args->dense;
+    const opencl_epilogue epilogue = {.b = a->b, .act = a->act, .alpha = a->alpha};
+    const conv_job job = clade_opencl_dense_job(a->x.dim[0], a->x.dim[1], a->w.dim[1]);
+    run_product(plan, &job, &a->x, &a->w, &epilogue, &a->y, NULL);
+}
+
+void clade_opencl_implicit_dense_dx(opencl_plan *plan, const clade_args *args,
+                                    const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_dense_dx_args *a = &args->dense_dx;
+    const opencl_epilogue plain = {0};
+    conv_job job = clade_opencl_dense_job(a->dy.dim[0], a->w.dim[1], a->w.dim[0]);
+    job.backward = 1;
+    job.accumulate = a->accumulate;
+    run_product(plan, &job, &a->dy, &a->w, &plain, &a->dx, NULL);
 }
 
 /* ---- weight gradients ---- */
 
 /* Sums of all chunks to dw and db, where each chunk's are `dw_step` and `db_step` floats on. */
-static clade_status run_dw(opencl_context *cl, const conv_dw_job *job, const clade_tensor *x,
-                           const clade_tensor *dy, const clade_tensor *index,
-                           const clade_tensor *dw, const clade_tensor *db, uint64_t dw_step,
-                           uint64_t db_step)
+static void run_dw(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *x,
+                   const clade_tensor *dy, const clade_tensor *index, const clade_tensor *dw,
+                   const clade_tensor *db, uint64_t dw_step, uint64_t db_step)
 {
     const clade_tensor none = {0};
     opencl_product p = {
@@ -88,7 +145,7 @@ static clade_status run_dw(opencl_context *cl, const conv_dw_job *job, const cla
         .b_aligned = opencl_aligned(job->kg, dy->offset),
         .c_aligned = opencl_aligned(job->kg, dw->offset) && opencl_aligned(job->kg, db->offset),
     };
-    opencl_launch l = clade_opencl_product_begin(cl, &p, "conv_implicit", "conv_implicit_dw",
+    opencl_launch l = clade_opencl_product_begin(plan, &p, "conv_implicit", "conv_implicit_dw",
                                                  index ? "-DPOOL=1" : "-DPOOL=0");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
@@ -98,36 +155,31 @@ static clade_status run_dw(opencl_context *cl, const conv_dw_job *job, const cla
     clade_opencl_u64(&l, dw_step);
     clade_opencl_u64(&l, db_step);
     clade_opencl_struct(&l, job, sizeof *job);
-    return clade_opencl_product_run(&l, &p);
+    clade_opencl_product_run(&l, &p);
 }
 
-/* Floats of the sums of a chunk. */
-static uint64_t chunk_floats(const conv_dw_job *job)
+void clade_opencl_implicit_dw(opencl_plan *plan, const clade_args *args,
+                              const opencl_fusion *fusion)
 {
-    return (uint64_t)job->kh * (uint64_t)job->kw * (uint64_t)job->cg * (uint64_t)job->k;
-}
-
-clade_status clade_opencl_implicit_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      const clade_tensor *index, void *workspace)
-{
-    conv_dw_job job = clade_opencl_dw_job(cl, a), each = job;
-    uint64_t floats = chunk_floats(&job), db_at = floats * (uint64_t)job.chunks;
-    clade_buffer memory;
-    clade_tensor dw = clade_opencl_workspace_tensor(&memory, workspace, 0),
-                 db = clade_opencl_workspace_tensor(&memory, workspace, db_at);
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    conv_dw_job job = clade_opencl_dw_job(plan->cl, a), each = job;
+    const uint64_t rows = (uint64_t)job.kh * (uint64_t)job.kw * (uint64_t)job.cg,
+                   k = (uint64_t)job.k, chunks = (uint64_t)job.chunks;
+    const clade_tensor dw = clade_opencl_part(plan, rows * k * chunks),
+                       db = clade_opencl_part(plan, k * chunks);
     job.lanes = job.kg;
     each.accumulate = 0;
-    clade_status status =
-        run_dw(cl, &each, &a->x, &a->dy, index, &dw, &db, floats, (uint64_t)job.k);
-    if (!status)
-        status = clade_opencl_dw_add(cl, &job, workspace, 0, floats / (uint64_t)job.k, &a->dw);
-    if (status || !job.has_bias) return status;
-    return clade_opencl_dw_add(cl, &job, workspace, db_at, 1, &a->db);
+    run_dw(plan, &each, &a->x, &a->dy, fusion ? fusion->index : NULL, &dw, &db, rows * k, k);
+    clade_opencl_dw_add(plan, &job, &dw, rows, &a->dw);
+    if (job.has_bias) clade_opencl_dw_add(plan, &job, &db, 1, &a->db);
 }
 
 /* A weight gradient of 1 × 1 images in one chunk. */
-clade_status clade_opencl_implicit_dense_dw(opencl_context *cl, const clade_dense_dw_args *a)
+void clade_opencl_implicit_dense_dw(opencl_plan *plan, const clade_args *args,
+                                    const opencl_fusion *fusion)
 {
+    (void)fusion;
+    const clade_dense_dw_args *a = &args->dense_dw;
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
     const conv_dw_job job = {
         .images = n,
@@ -151,13 +203,5 @@ clade_status clade_opencl_implicit_dense_dw(opencl_context *cl, const clade_dens
         .accumulate = a->accumulate,
         .has_bias = clade_tensor_present(&a->db),
     };
-    return run_dw(cl, &job, &a->x, &a->dy, NULL, &a->dw, &a->db, 0, 0);
-}
-
-size_t clade_opencl_implicit_workspace(const opencl_context *cl, clade_op op,
-                                       const clade_args *args)
-{
-    if (op != CLADE_OP_conv2d_dw) return 0;
-    conv_dw_job job = clade_opencl_dw_job(cl, &args->conv2d_dw);
-    return (size_t)(chunk_floats(&job) + (uint64_t)job.k) * (size_t)job.chunks * sizeof(float);
+    run_dw(plan, &job, &a->x, &a->dy, NULL, &a->dw, &a->db, 0, 0);
 }

@@ -1,17 +1,18 @@
 /* Launchers of kernels/loss.cl. */
-#include "opencl/opencl.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
 
-static opencl_launch begin(opencl_context *cl, const char *kernel)
+static opencl_launch begin(opencl_plan *plan, const char *kernel)
 {
-    return clade_opencl_begin(cl, "loss", kernel, NULL);
+    return clade_opencl_begin(plan, "loss", kernel, NULL);
 }
 
 /* The last arguments, c and ELEMENTS, and the launch: a row of c scores x is an element. */
-static clade_status run_rows(opencl_launch *l, const clade_tensor *x)
+static void run_rows(opencl_launch *l, const clade_tensor *x)
 {
     const int32_t c = x->dim[x->rank - 1];
     clade_opencl_i32(l, c);
-    return clade_opencl_run_each(l, clade_tensor_count(x) / (uint64_t)c, (uint64_t)c);
+    clade_opencl_run_each(l, clade_tensor_count(x) / (uint64_t)c, (uint64_t)c);
 }
 
 /* LABELS. */
@@ -24,41 +25,41 @@ static void label_arguments(opencl_launch *l, const clade_tensor *label)
     clade_opencl_i32(l, dense);
 }
 
-static clade_status softmax(void *context, const clade_softmax_args *a, void *workspace)
+static void softmax(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = begin(context, "softmax");
+    const clade_softmax_args *a = &args->softmax;
+    opencl_launch l = begin(plan, "softmax");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
-    return run_rows(&l, &a->x);
+    run_rows(&l, &a->x);
 }
 
-static clade_status softmax_dx(void *context, const clade_softmax_dx_args *a, void *workspace)
+static void softmax_dx(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = begin(context, "softmax_dx");
+    const clade_softmax_dx_args *a = &args->softmax_dx;
+    opencl_launch l = begin(plan, "softmax_dx");
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->dx);
     clade_opencl_i32(&l, a->accumulate);
-    return run_rows(&l, &a->y);
+    run_rows(&l, &a->y);
 }
 
 /* A loss by labels: the probabilities y of scores x, and each row's loss. */
-static clade_status labelled(opencl_launch l, const clade_tensor *x, const clade_tensor *label,
-                             const clade_tensor *y, const clade_tensor *loss, float smoothing)
+static void labelled(opencl_launch l, const clade_tensor *x, const clade_tensor *label,
+                     const clade_tensor *y, const clade_tensor *loss, float smoothing)
 {
     clade_opencl_tensor(&l, x);
     label_arguments(&l, label);
     clade_opencl_tensor(&l, y);
     clade_opencl_tensor(&l, loss);
     clade_opencl_f32(&l, smoothing);
-    return run_rows(&l, x);
+    run_rows(&l, x);
 }
 
-static clade_status labelled_dx(opencl_launch l, const clade_tensor *y, const clade_tensor *label,
-                                const clade_tensor *dloss, const clade_tensor *dx, float smoothing,
-                                int32_t accumulate)
+static void labelled_dx(opencl_launch l, const clade_tensor *y, const clade_tensor *label,
+                        const clade_tensor *dloss, const clade_tensor *dx, float smoothing,
+                        int32_t accumulate)
 {
     clade_opencl_tensor(&l, y);
     label_arguments(&l, label);
@@ -66,81 +67,77 @@ static clade_status labelled_dx(opencl_launch l, const clade_tensor *y, const cl
     clade_opencl_tensor(&l, dx);
     clade_opencl_f32(&l, smoothing);
     clade_opencl_i32(&l, accumulate);
-    return run_rows(&l, y);
+    run_rows(&l, y);
 }
 
-static clade_status softmax_xent(void *context, const clade_softmax_xent_args *a, void *workspace)
+static void softmax_xent(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    return labelled(begin(context, "softmax_xent"), &a->x, &a->label, &a->y, &a->loss,
-                    a->smoothing);
+    const clade_softmax_xent_args *a = &args->softmax_xent;
+    labelled(begin(plan, "softmax_xent"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
-static clade_status softmax_xent_dx(void *context, const clade_softmax_xent_dx_args *a,
-                                    void *workspace)
+static void softmax_xent_dx(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    return labelled_dx(begin(context, "softmax_xent_dx"), &a->y, &a->label, &a->dloss, &a->dx,
-                       a->smoothing, a->accumulate);
+    const clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
+    labelled_dx(begin(plan, "softmax_xent_dx"), &a->y, &a->label, &a->dloss, &a->dx, a->smoothing,
+                a->accumulate);
 }
 
-static clade_status sigmoid_bce(void *context, const clade_sigmoid_bce_args *a, void *workspace)
+static void sigmoid_bce(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    return labelled(begin(context, "sigmoid_bce"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
+    const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
+    labelled(begin(plan, "sigmoid_bce"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
-static clade_status sigmoid_bce_dx(void *context, const clade_sigmoid_bce_dx_args *a,
-                                   void *workspace)
+static void sigmoid_bce_dx(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    return labelled_dx(begin(context, "sigmoid_bce_dx"), &a->y, &a->label, &a->dloss, &a->dx,
-                       a->smoothing, a->accumulate);
+    const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
+    labelled_dx(begin(plan, "sigmoid_bce_dx"), &a->y, &a->label, &a->dloss, &a->dx, a->smoothing,
+                a->accumulate);
 }
 
-static clade_status mse(void *context, const clade_mse_args *a, void *workspace)
+static void mse(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = begin(context, "mse");
+    const clade_mse_args *a = &args->mse;
+    opencl_launch l = begin(plan, "mse");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
     clade_opencl_tensor(&l, &a->loss);
-    return run_rows(&l, &a->x);
+    run_rows(&l, &a->x);
 }
 
-static clade_status mse_dx(void *context, const clade_mse_dx_args *a, void *workspace)
+static void mse_dx(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = begin(context, "mse_dx");
+    const clade_mse_dx_args *a = &args->mse_dx;
+    opencl_launch l = begin(plan, "mse_dx");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
     clade_opencl_tensor(&l, &a->dloss);
     clade_opencl_tensor(&l, &a->dx);
     clade_opencl_i32(&l, a->accumulate);
-    return run_rows(&l, &a->x);
+    run_rows(&l, &a->x);
 }
 
-static clade_status topk_count(void *context, const clade_topk_count_args *a, void *workspace)
+static void topk_count(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = begin(context, "topk_count");
+    const clade_topk_count_args *a = &args->topk_count;
+    opencl_launch l = begin(plan, "topk_count");
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->label);
     clade_opencl_tensor(&l, &a->count);
     clade_opencl_i32(&l, a->k);
-    return run_rows(&l, &a->y);
+    run_rows(&l, &a->y);
 }
 
-void clade_opencl_loss(const opencl_context *cl, opencl_table *table)
-{
-    (void)cl;
-    table->softmax = softmax;
-    table->softmax_dx = softmax_dx;
-    table->softmax_xent = softmax_xent;
-    table->softmax_xent_dx = softmax_xent_dx;
-    table->sigmoid_bce = sigmoid_bce;
-    table->sigmoid_bce_dx = sigmoid_bce_dx;
-    table->mse = mse;
-    table->mse_dx = mse_dx;
-    table->topk_count = topk_count;
-}
+const opencl_op clade_opencl_loss_ops[] = {
+    {.op = CLADE_OP_softmax, .plan = softmax},
+    {.op = CLADE_OP_softmax_dx, .plan = softmax_dx},
+    {.op = CLADE_OP_softmax_xent, .plan = softmax_xent},
+    {.op = CLADE_OP_softmax_xent_dx, .plan = softmax_xent_dx},
+    {.op = CLADE_OP_sigmoid_bce, .plan = sigmoid_bce},
+    {.op = CLADE_OP_sigmoid_bce_dx, .plan = sigmoid_bce_dx},
+    {.op = CLADE_OP_mse, .plan = mse},
+    {.op = CLADE_OP_mse_dx, .plan = mse_dx},
+    {.op = CLADE_OP_topk_count, .plan = topk_count},
+    {.op = CLADE_OP_none},
+};

@@ -1,15 +1,8 @@
 /* Launchers of kernels/lrn.cl. */
-#include "opencl/opencl.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
 
 #include "../../kernels/math.clh"
-
-/* lrn_dx keeps one float per element where lanes are many. */
-size_t clade_opencl_lrn_workspace(opencl_context *cl, clade_op op, const clade_args *args)
-{
-    return op == CLADE_OP_lrn_dx && !cl->cpu_like
-               ? clade_tensor_count(&args->lrn_dx.x) * sizeof(float)
-               : 0;
-}
 
 /* The arguments c, size, bias, scale, beta. */
 static void parameters(opencl_launch *l, const clade_tensor *x, int32_t size, float k, float alpha,
@@ -22,50 +15,81 @@ static void parameters(opencl_launch *l, const clade_tensor *x, int32_t size, fl
     clade_opencl_f32(l, beta);
 }
 
-/* The last arguments, ELEMENTS, and the launch, for places or single elements. */
-static clade_status run(opencl_launch *l, const clade_tensor *x)
+/* The last arguments, ELEMENTS, and the launch: single elements, or places with all channels. */
+static void run(opencl_launch *l, const clade_tensor *x, bool places)
 {
     const uint64_t n = clade_tensor_count(x), c = (uint64_t)x->dim[x->rank - 1];
-    return l->cl->cpu_like ? clade_opencl_run_each(l, n / c, c) : clade_opencl_run_each(l, n, 1);
+    clade_opencl_run_each(l, places ? n / c : n, places ? c : 1);
 }
 
-static clade_status lrn(void *context, const clade_lrn_args *a, void *workspace)
+static void forward(opencl_plan *plan, const clade_lrn_args *a, bool places)
 {
-    (void)workspace;
-    opencl_context *cl = context;
-    opencl_launch l = clade_opencl_begin(cl, "lrn", cl->cpu_like ? "lrn_places" : "lrn", NULL);
+    opencl_launch l = clade_opencl_begin(plan, "lrn", places ? "lrn_places" : "lrn", NULL);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
     parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
-    return run(&l, &a->x);
+    run(&l, &a->x, places);
 }
 
-static clade_status lrn_dx(void *context, const clade_lrn_dx_args *a, void *workspace)
+static void lrn_places(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
-    opencl_context *cl = context;
-    opencl_launch l;
-    if (!cl->cpu_like) {
-        l = clade_opencl_begin(cl, "lrn", "lrn_terms", NULL);
-        clade_opencl_tensor(&l, &a->x);
-        clade_opencl_tensor(&l, &a->dy);
-        clade_opencl_workspace(&l, workspace);
-        parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
-        clade_status status = run(&l, &a->x);
-        if (status) return status;
-    }
-    l = clade_opencl_begin(cl, "lrn", cl->cpu_like ? "lrn_dx_places" : "lrn_dx", NULL);
+    (void)fusion;
+    forward(plan, &args->lrn, true);
+}
+
+static void lrn_elements(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    (void)fusion;
+    forward(plan, &args->lrn, false);
+}
+
+static void lrn_dx_places(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_lrn_dx_args *a = &args->lrn_dx;
+    opencl_launch l = clade_opencl_begin(plan, "lrn", "lrn_dx_places", NULL);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
-    if (!cl->cpu_like) clade_opencl_workspace(&l, workspace);
     clade_opencl_tensor(&l, &a->dx);
     parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
     clade_opencl_i32(&l, a->accumulate);
-    return run(&l, &a->x);
+    run(&l, &a->x, true);
 }
 
-void clade_opencl_lrn(const opencl_context *cl, opencl_table *table)
+/* With one float per element that all of its neighbours need. */
+static void lrn_dx_elements(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
-    (void)cl;
-    table->lrn = lrn;
-    table->lrn_dx = lrn_dx;
+    (void)fusion;
+    const clade_lrn_dx_args *a = &args->lrn_dx;
+    const clade_tensor terms = clade_opencl_part(plan, clade_tensor_count(&a->x));
+    opencl_launch l = clade_opencl_begin(plan, "lrn", "lrn_terms", NULL);
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_memory(&l, &terms);
+    parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
+    run(&l, &a->x, false);
+
+    l = clade_opencl_begin(plan, "lrn", "lrn_dx", NULL);
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_memory(&l, &terms);
+    clade_opencl_tensor(&l, &a->dx);
+    parameters(&l, &a->x, a->size, a->k, a->alpha, a->beta);
+    clade_opencl_i32(&l, a->accumulate);
+    run(&l, &a->x, false);
 }
+
+static const opencl_algorithm lrn[] = {
+    {"places", OPENCL_EXACT | OPENCL_WIDE, .plan = lrn_places},
+    {"elements", OPENCL_EXACT | OPENCL_NARROW, .plan = lrn_elements},
+    {.name = NULL}};
+static const opencl_algorithm lrn_dx[] = {
+    {"places", OPENCL_EXACT | OPENCL_WIDE, .plan = lrn_dx_places},
+    {"elements", OPENCL_EXACT | OPENCL_NARROW, .plan = lrn_dx_elements},
+    {.name = NULL}};
+
+const opencl_op clade_opencl_lrn_ops[] = {
+    {.op = CLADE_OP_lrn, .algorithms = lrn},
+    {.op = CLADE_OP_lrn_dx, .algorithms = lrn_dx},
+    {.op = CLADE_OP_none},
+};

@@ -1,40 +1,32 @@
 /* Launchers of kernels/norm.cl. */
-#include "opencl/opencl.h"
-#include "opencl/rows.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
 #include "op/norm.h"
 
 #include <stdio.h>
 
-size_t clade_opencl_norm_workspace(opencl_context *cl, clade_op op, const clade_args *args)
-{
-    (void)cl;
-    return norm_workspace_bytes(op, args);
-}
-
 /* Vectors side by side that a work-item sums. */
 static int32_t vectors_at_once(const opencl_context *cl, int32_t c)
 {
-    int32_t vectors = c / clade_opencl_lanes(cl, c);
-    if (!cl->cpu_like) return 1;
-    return vectors % 4 == 0 ? 4 : vectors % 2 == 0 ? 2 : 1;
+    return clade_opencl_sum_vectors(cl, c / clade_opencl_lanes(cl, c));
 }
 
-static opencl_launch begin(opencl_context *cl, const char *kernel, int32_t c)
+static opencl_launch begin(opencl_plan *plan, const char *kernel, int32_t c)
 {
     char options[16];
-    snprintf(options, sizeof options, "-DNV=%d", vectors_at_once(cl, c));
-    return clade_opencl_begin_lanes(cl, "norm", kernel, c, options);
+    snprintf(options, sizeof options, "-DNV=%d", vectors_at_once(plan->cl, c));
+    return clade_opencl_begin_lanes(plan, "norm", kernel, c, options);
 }
 
 /* The arguments m, rows, chunks, c, and the launch: a row of vectors for each chunk. */
-static clade_status run_sums(opencl_launch *l, const norm_layout *n)
+static void run_sums(opencl_launch *l, const norm_layout *n)
 {
     clade_opencl_u64(l, (uint64_t)n->m);
     clade_opencl_u64(l, (uint64_t)n->rows);
     clade_opencl_i32(l, n->chunks);
     clade_opencl_i32(l, n->c);
-    int32_t at_once = clade_opencl_lanes(l->cl, n->c) * vectors_at_once(l->cl, n->c);
-    return clade_opencl_run_rows(l, (uint64_t)(n->c / at_once), (uint64_t)n->chunks);
+    int32_t at_once = clade_opencl_lanes(l->plan->cl, n->c) * vectors_at_once(l->plan->cl, n->c);
+    clade_opencl_run_rows(l, (uint64_t)(n->c / at_once), (uint64_t)n->chunks);
 }
 
 /* Vectors that one work-item does on few wide cores. */
@@ -42,7 +34,7 @@ enum { block = 1024 };
 
 static uint64_t block_rows(const opencl_launch *l, const norm_layout *n)
 {
-    int32_t vectors = n->c / clade_opencl_lanes(l->cl, n->c);
+    int32_t vectors = n->c / clade_opencl_lanes(l->plan->cl, n->c);
     return vectors >= block ? 1 : (uint64_t)(block / vectors);
 }
 
@@ -54,92 +46,103 @@ static void elements(opencl_launch *l, const norm_layout *n)
     clade_opencl_i32(l, n->c);
 }
 
-static clade_status run_elements(opencl_launch *l, const norm_layout *n)
+static void run_elements(opencl_launch *l, const norm_layout *n)
 {
-    uint64_t rows = block_rows(l, n), vectors = (uint64_t)(n->c / clade_opencl_lanes(l->cl, n->c));
-    return clade_opencl_run_rows(l, rows * vectors, ((uint64_t)n->m + rows - 1) / rows);
+    uint64_t rows = block_rows(l, n),
+             vectors = (uint64_t)(n->c / clade_opencl_lanes(l->plan->cl, n->c));
+    clade_opencl_run_rows(l, rows * vectors, ((uint64_t)n->m + rows - 1) / rows);
 }
 
-static clade_status apply(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
-                          const clade_tensor *mean, const clade_tensor *beta, const clade_tensor *y,
-                          void *workspace)
+/* The partial sums of a call, at the front of the workspace; `channel` gets where the values of
+ * each channel begin. */
+static clade_tensor sums_of(opencl_plan *plan, const norm_layout *n, clade_tensor *channel)
 {
-    opencl_launch l = begin(cl, "norm_apply", n->c);
+    const clade_tensor sums = clade_opencl_part(plan, n->floats);
+    *channel = sums;
+    channel->offset += n->channel[0];
+    return sums;
+}
+
+static void apply(opencl_plan *plan, const norm_layout *n, const clade_tensor *x,
+                  const clade_tensor *mean, const clade_tensor *scale, const clade_tensor *beta,
+                  const clade_tensor *y)
+{
+    opencl_launch l = begin(plan, "norm_apply", n->c);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, mean);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, n->channel[0]);
+    clade_opencl_tensor(&l, scale);
     clade_opencl_tensor(&l, beta);
     clade_opencl_tensor(&l, y);
     elements(&l, n);
-    return run_elements(&l, n);
+    run_elements(&l, n);
 }
 
-static clade_status batchnorm(void *context, const clade_batchnorm_args *a, void *workspace)
+static void batchnorm(opencl_plan *plan, const clade_args *args)
 {
+    const clade_batchnorm_args *a = &args->batchnorm;
     const norm_layout n = norm_layout_of(&a->x);
-    opencl_launch l = begin(context, "norm_sum", n.c);
+    clade_tensor channel;
+    const clade_tensor sums = sums_of(plan, &n, &channel);
+    opencl_launch l = begin(plan, "norm_sum", n.c);
     clade_opencl_tensor(&l, &a->x);
-    clade_opencl_workspace(&l, workspace);
-    clade_status status = run_sums(&l, &n);
-    if (status) return status;
+    clade_opencl_memory(&l, &sums);
+    run_sums(&l, &n);
 
-    l = begin(context, "norm_mean", n.c);
-    clade_opencl_workspace(&l, workspace);
+    l = begin(plan, "norm_mean", n.c);
+    clade_opencl_memory(&l, &sums);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_u64(&l, (uint64_t)n.m);
     clade_opencl_i32(&l, n.chunks);
     clade_opencl_i32(&l, n.c);
-    status = clade_opencl_run_elements(&l, (uint64_t)n.c);
-    if (status) return status;
+    clade_opencl_run_elements(&l, (uint64_t)n.c);
 
-    l = begin(context, "norm_square", n.c);
+    l = begin(plan, "norm_square", n.c);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->mean);
-    clade_opencl_workspace(&l, workspace);
-    status = run_sums(&l, &n);
-    if (status) return status;
+    clade_opencl_memory(&l, &sums);
+    run_sums(&l, &n);
 
-    l = begin(context, "norm_rstd", n.c);
-    clade_opencl_workspace(&l, workspace);
+    l = begin(plan, "norm_rstd", n.c);
+    clade_opencl_memory(&l, &sums);
     clade_opencl_tensor(&l, &a->gamma);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_tensor(&l, &a->rstd);
     clade_opencl_tensor(&l, &a->running_mean);
     clade_opencl_tensor(&l, &a->running_var);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_tensor(&l, &channel);
     clade_opencl_u64(&l, (uint64_t)n.m);
     clade_opencl_i32(&l, n.chunks);
     clade_opencl_i32(&l, n.c);
     clade_opencl_f32(&l, a->eps);
     clade_opencl_f32(&l, a->momentum);
     clade_opencl_i32(&l, a->unbiased);
-    status = clade_opencl_run_elements(&l, (uint64_t)n.c);
-    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, workspace);
+    clade_opencl_run_elements(&l, (uint64_t)n.c);
+    apply(plan, &n, &a->x, &a->mean, &channel, &a->beta, &a->y);
 }
 
 /* The sums of dy and dy (x − mean). */
-static clade_status gradient_sums(opencl_context *cl, const norm_layout *n, const clade_tensor *x,
-                                  const clade_tensor *dy, const clade_tensor *mean, void *workspace)
+static void gradient_sums(opencl_plan *plan, const norm_layout *n, const clade_tensor *x,
+                          const clade_tensor *dy, const clade_tensor *mean,
+                          const clade_tensor *sums)
 {
-    opencl_launch l = begin(cl, "norm_dsum", n->c);
+    opencl_launch l = begin(plan, "norm_dsum", n->c);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, mean);
-    clade_opencl_workspace(&l, workspace);
-    return run_sums(&l, n);
+    clade_opencl_memory(&l, sums);
+    run_sums(&l, n);
 }
 
-static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a, void *workspace)
+static void batchnorm_dx(opencl_plan *plan, const clade_args *args)
 {
+    const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
     const norm_layout n = norm_layout_of(&a->x);
-    clade_status status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, workspace);
-    if (status) return status;
+    clade_tensor channel;
+    const clade_tensor sums = sums_of(plan, &n, &channel);
+    gradient_sums(plan, &n, &a->x, &a->dy, &a->mean, &sums);
 
-    opencl_launch l = begin(context, "norm_slopes_train", n.c);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, n.channel[0]);
+    opencl_launch l = begin(plan, "norm_slopes_train", n.c);
+    clade_opencl_tensor(&l, &channel);
     clade_opencl_tensor(&l, &a->gamma);
     clade_opencl_tensor(&l, &a->rstd);
     clade_opencl_tensor(&l, &a->dgamma);
@@ -148,56 +151,51 @@ static clade_status batchnorm_dx(void *context, const clade_batchnorm_dx_args *a
     clade_opencl_i32(&l, n.chunks);
     clade_opencl_i32(&l, n.c);
     clade_opencl_i32(&l, a->accumulate);
-    status = clade_opencl_run_elements(&l, (uint64_t)n.c);
-    if (status) return status;
+    clade_opencl_run_elements(&l, (uint64_t)n.c);
 
-    l = begin(context, "norm_apply_dx", n.c);
+    l = begin(plan, "norm_apply_dx", n.c);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->mean);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_tensor(&l, &channel);
     clade_opencl_tensor(&l, &a->dx);
     elements(&l, &n);
     clade_opencl_i32(&l, a->accumulate);
-    return run_elements(&l, &n);
+    run_elements(&l, &n);
 }
 
-/* Each channel's scale into the workspace. */
-clade_status clade_opencl_norm_scale(opencl_context *cl, const clade_tensor *gamma,
-                                     const clade_tensor *var, float eps, void *workspace,
-                                     uint64_t at)
+void clade_opencl_norm_scale(opencl_plan *plan, const clade_tensor *gamma, const clade_tensor *var,
+                             float eps, const clade_tensor *scale)
 {
-    opencl_launch l = begin(cl, "norm_scale", var->dim[0]);
+    opencl_launch l = begin(plan, "norm_scale", var->dim[0]);
     clade_opencl_tensor(&l, gamma);
     clade_opencl_tensor(&l, var);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, at);
+    clade_opencl_tensor(&l, scale);
     clade_opencl_i32(&l, var->dim[0]);
     clade_opencl_f32(&l, eps);
-    return clade_opencl_run_elements(&l, (uint64_t)var->dim[0]);
+    clade_opencl_run_elements(&l, (uint64_t)var->dim[0]);
 }
 
-static clade_status batchnorm_infer(void *context, const clade_batchnorm_infer_args *a,
-                                    void *workspace)
+static void batchnorm_infer(opencl_plan *plan, const clade_args *args)
 {
+    const clade_batchnorm_infer_args *a = &args->batchnorm_infer;
     const norm_layout n = norm_layout_of(&a->x);
-    clade_status status =
-        clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, workspace, n.channel[0]);
-    return status ? status : apply(context, &n, &a->x, &a->mean, &a->beta, &a->y, workspace);
+    const clade_tensor channel = clade_opencl_part(plan, (uint64_t)n.c);
+    clade_opencl_norm_scale(plan, &a->gamma, &a->var, a->eps, &channel);
+    apply(plan, &n, &a->x, &a->mean, &channel, &a->beta, &a->y);
 }
 
-static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infer_dx_args *a,
-                                       void *workspace)
+static void batchnorm_infer_dx(opencl_plan *plan, const clade_args *args)
 {
+    const clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
     const norm_layout n = norm_layout_of(&a->x);
-    clade_status status = CLADE_OK;
+    clade_tensor channel;
+    const clade_tensor sums = sums_of(plan, &n, &channel);
     bool has_dgamma = clade_tensor_present(&a->dgamma), has_dbeta = clade_tensor_present(&a->dbeta);
     if (has_dgamma || has_dbeta) {
-        status = gradient_sums(context, &n, &a->x, &a->dy, &a->mean, workspace);
-        if (status) return status;
-        opencl_launch l = begin(context, "norm_slopes_infer", n.c);
-        clade_opencl_workspace(&l, workspace);
+        gradient_sums(plan, &n, &a->x, &a->dy, &a->mean, &sums);
+        opencl_launch l = begin(plan, "norm_slopes_infer", n.c);
+        clade_opencl_memory(&l, &sums);
         clade_opencl_tensor(&l, &a->var);
         clade_opencl_tensor(&l, &a->dgamma);
         clade_opencl_tensor(&l, &a->dbeta);
@@ -207,27 +205,23 @@ static clade_status batchnorm_infer_dx(void *context, const clade_batchnorm_infe
         clade_opencl_i32(&l, n.c);
         clade_opencl_f32(&l, a->eps);
         clade_opencl_i32(&l, a->accumulate);
-        status = clade_opencl_run_elements(&l, (uint64_t)n.c);
-        if (status) return status;
+        clade_opencl_run_elements(&l, (uint64_t)n.c);
     }
-    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
-    status = clade_opencl_norm_scale(context, &a->gamma, &a->var, a->eps, workspace, n.channel[0]);
-    if (status) return status;
-    opencl_launch l = begin(context, "norm_apply_infer_dx", n.c);
+    if (!clade_tensor_present(&a->dx)) return;
+    clade_opencl_norm_scale(plan, &a->gamma, &a->var, a->eps, &channel);
+    opencl_launch l = begin(plan, "norm_apply_infer_dx", n.c);
     clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, n.channel[0]);
+    clade_opencl_tensor(&l, &channel);
     clade_opencl_tensor(&l, &a->dx);
     elements(&l, &n);
     clade_opencl_i32(&l, a->accumulate);
-    return run_elements(&l, &n);
+    run_elements(&l, &n);
 }
 
-void clade_opencl_norm(const opencl_context *cl, opencl_table *table)
-{
-    (void)cl;
-    table->batchnorm = batchnorm;
-    table->batchnorm_dx = batchnorm_dx;
-    table->batchnorm_infer = batchnorm_infer;
-    table->batchnorm_infer_dx = batchnorm_infer_dx;
-}
+const opencl_op clade_opencl_norm_ops[] = {
+    {.op = CLADE_OP_batchnorm, .plan = batchnorm},
+    {.op = CLADE_OP_batchnorm_dx, .plan = batchnorm_dx},
+    {.op = CLADE_OP_batchnorm_infer, .plan = batchnorm_infer},
+    {.op = CLADE_OP_batchnorm_infer_dx, .plan = batchnorm_infer_dx},
+    {.op = CLADE_OP_none},
+};

@@ -1,5 +1,6 @@
 /* Launchers of kernels/optim.cl. */
-#include "opencl/opencl.h"
+#include "opencl/grid.h"
+#include "opencl/ops.h"
 
 #include "op/optim.h"
 
@@ -7,108 +8,93 @@
 
 enum { chains = 64 }; /* OPTIM_CHAINS */
 
-size_t clade_opencl_optim_workspace(opencl_context *cl, clade_op op, const clade_args *args)
+/* Each chunk's sum of squares, then the sum of those: by work-items that have whole chunks where
+ * they have vectors, else a chain each. */
+static void norm_clip(opencl_plan *plan, const clade_args *args)
 {
-    (void)cl;
-    if (op != CLADE_OP_norm_clip) return 0;
-    return norm_clip_chunks(&args->norm_clip.g) * (chains + 1) * sizeof(float);
-}
-
-/* Each chunk's sum of squares, into the workspace: by work-items that have whole chunks on few
- * wide cores, elsewhere a chain each. */
-static clade_status norm_chunks(opencl_context *cl, const clade_norm_clip_args *a,
-                                const char *options, void *workspace)
-{
+    const clade_norm_clip_args *a = &args->norm_clip;
     const uint64_t n = clade_tensor_count(&a->g), chunks = norm_clip_chunks(&a->g);
-    opencl_launch l = clade_opencl_begin(cl, "optim", "norm_clip_chains", options);
-    clade_opencl_tensor(&l, &a->g);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, n);
-    if (cl->cpu_like)
-        return clade_opencl_run_grid(&l, 1, (const size_t[]){(size_t)chunks}, (const size_t[]){1});
-    clade_status status = clade_opencl_run_elements(&l, chunks * chains);
-    if (status) return status;
-
-    l = clade_opencl_begin(cl, "optim", "norm_clip_chunks", options);
-    clade_opencl_workspace(&l, workspace);
-    clade_opencl_u64(&l, chunks);
-    return clade_opencl_run_elements(&l, chunks);
-}
-
-static clade_status norm_clip(void *context, const clade_norm_clip_args *a, void *workspace)
-{
-    opencl_context *cl = context;
-    const uint32_t width = cl->cpu_like ? cl->vector_width : 1;
+    const uint32_t width = plan->cl->lanes;
+    const bool whole = width > 1;
+    const clade_tensor sums = clade_opencl_part(plan, chunks * (chains + 1));
     char options[32];
-    snprintf(options, sizeof options, "-DVW=%u -DNV=%u", width, cl->cpu_like ? chains / width : 1);
-    clade_status status = norm_chunks(cl, a, options, workspace);
-    if (status) return status;
-    opencl_launch l = clade_opencl_begin(cl, "optim", "norm_clip_total", options);
-    clade_opencl_workspace(&l, workspace);
+    snprintf(options, sizeof options, "-DVW=%u -DNV=%u", width, whole ? chains / width : 1);
+    opencl_launch l = clade_opencl_begin(plan, "optim", "norm_clip_chains", options);
+    clade_opencl_tensor(&l, &a->g);
+    clade_opencl_memory(&l, &sums);
+    clade_opencl_u64(&l, n);
+    clade_opencl_run_long(&l, whole ? chunks : chunks * chains);
+    if (!whole) {
+        l = clade_opencl_begin(plan, "optim", "norm_clip_chunks", options);
+        clade_opencl_memory(&l, &sums);
+        clade_opencl_u64(&l, chunks);
+        clade_opencl_run_elements(&l, chunks);
+    }
+    l = clade_opencl_begin(plan, "optim", "norm_clip_total", options);
+    clade_opencl_memory(&l, &sums);
     clade_opencl_tensor(&l, &a->scale);
     clade_opencl_tensor(&l, &a->norm);
-    clade_opencl_u64(&l, norm_clip_chunks(&a->g));
+    clade_opencl_u64(&l, chunks);
     clade_opencl_f32(&l, a->limit);
-    return clade_opencl_run_grid(&l, 1, (size_t[]){64}, (size_t[]){64});
+    clade_opencl_run_grid(&l, 1, (size_t[]){64}, (size_t[]){64});
 }
 
-static clade_status sgd(void *context, const clade_sgd_args *a, void *workspace)
+static void sgd(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
+    const clade_sgd_args *a = &args->sgd;
     const bool velocity = clade_tensor_present(&a->v);
-    opencl_launch l = clade_opencl_begin(context, "optim", velocity ? "sgd_velocity" : "sgd", NULL);
+    opencl_launch l = clade_opencl_begin(plan, "optim", velocity ? "sgd_velocity" : "sgd", NULL);
     clade_opencl_tensor(&l, &a->w);
     clade_opencl_tensor(&l, &a->g);
     if (velocity) clade_opencl_tensor(&l, &a->v);
     clade_opencl_tensor(&l, &a->scale);
-    clade_opencl_f32(&l, a->lr);
+    clade_opencl_step_param(&l, &a->lr, sizeof a->lr);
     if (velocity) clade_opencl_f32(&l, a->momentum);
     if (velocity) clade_opencl_i32(&l, a->nesterov);
-    clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
+    clade_opencl_step_param(&l, &a->decay, sizeof a->decay);
+    clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
-static clade_status rmsprop(void *context, const clade_rmsprop_args *a, void *workspace)
+static void rmsprop(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
+    const clade_rmsprop_args *a = &args->rmsprop;
     const bool velocity = clade_tensor_present(&a->v);
     opencl_launch l =
-        clade_opencl_begin(context, "optim", velocity ? "rmsprop_velocity" : "rmsprop", NULL);
+        clade_opencl_begin(plan, "optim", velocity ? "rmsprop_velocity" : "rmsprop", NULL);
     clade_opencl_tensor(&l, &a->w);
     clade_opencl_tensor(&l, &a->g);
     clade_opencl_tensor(&l, &a->s);
     if (velocity) clade_opencl_tensor(&l, &a->v);
     clade_opencl_tensor(&l, &a->scale);
-    clade_opencl_f32(&l, a->lr);
+    clade_opencl_step_param(&l, &a->lr, sizeof a->lr);
     clade_opencl_f32(&l, a->rho);
     if (velocity) clade_opencl_f32(&l, a->momentum);
     clade_opencl_f32(&l, a->eps);
-    clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
+    clade_opencl_step_param(&l, &a->decay, sizeof a->decay);
+    clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
-static clade_status adam(void *context, const clade_adam_args *a, void *workspace)
+static void adam(opencl_plan *plan, const clade_args *args)
 {
-    (void)workspace;
-    opencl_launch l = clade_opencl_begin(context, "optim", "adam", NULL);
+    const clade_adam_args *a = &args->adam;
+    opencl_launch l = clade_opencl_begin(plan, "optim", "adam", NULL);
     clade_opencl_tensor(&l, &a->w);
     clade_opencl_tensor(&l, &a->g);
     clade_opencl_tensor(&l, &a->m);
     clade_opencl_tensor(&l, &a->v);
     clade_opencl_tensor(&l, &a->scale);
-    clade_opencl_f32(&l, a->lr);
+    clade_opencl_step_param(&l, &a->lr, sizeof a->lr);
     clade_opencl_f32(&l, a->beta1);
     clade_opencl_f32(&l, a->beta2);
     clade_opencl_f32(&l, a->eps);
-    clade_opencl_f32(&l, a->decay);
-    return clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
+    clade_opencl_step_param(&l, &a->decay, sizeof a->decay);
+    clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }
 
-void clade_opencl_optim(const opencl_context *cl, opencl_table *table)
-{
-    (void)cl;
-    table->norm_clip = norm_clip;
-    table->sgd = sgd;
-    table->rmsprop = rmsprop;
-    table->adam = adam;
-}
+const opencl_op clade_opencl_optim_ops[] = {
+    {.op = CLADE_OP_norm_clip, .plan = norm_clip},
+    {.op = CLADE_OP_sgd, .plan = sgd},
+    {.op = CLADE_OP_rmsprop, .plan = rmsprop},
+    {.op = CLADE_OP_adam, .plan = adam},
+    {.op = CLADE_OP_none},
+};

@@ -1,59 +1,31 @@
 /* Launchers of kernels/peak.cl: what the device can do at most. */
-#include "opencl/conv.h"
+#include "opencl/opencl.h"
 
 #include "base/clock.h"
+#include "opencl/grid.h"
+#include "opencl/tile.h"
 
 #include "../../kernels/peak.clh"
 
-/* What is timed: launches one after the other. */
-typedef struct peak_job {
-    opencl_context *cl;
-    opencl_tile tile;
-    cl_mem memory[3];
-    size_t items;
-    int32_t steps;
-} peak_job;
-
-/* Single work-items on a CPU for the chains, else whole groups. */
-static clade_status run_items(peak_job *job, opencl_launch *l, bool alone)
+static void add_memory(opencl_launch *l, cl_mem memory)
 {
-    size_t group = alone ? 1 : job->cl->group_size, n = (job->items + group - 1) / group * group;
-    return clade_opencl_run_grid(l, 1, &n, &group);
-}
-
-static clade_status launch_fma(peak_job *job)
-{
-    opencl_launch l =
-        clade_opencl_begin(job->cl, "peak", "peak_fma", clade_opencl_tile_options(&job->tile));
-    clade_opencl_workspace(&l, job->memory[0]);
-    clade_opencl_f32(&l, 0.5f);
-    clade_opencl_i32(&l, job->steps);
-    return run_items(job, &l, job->cl->cpu_like);
-}
-
-static clade_status launch_triad(peak_job *job)
-{
-    opencl_launch l =
-        clade_opencl_begin(job->cl, "peak", "peak_triad", clade_opencl_tile_options(&job->tile));
-    for (int i = 0; i < 3; i++) clade_opencl_workspace(&l, job->memory[i]);
-    clade_opencl_f32(&l, 0.5f);
-    return run_items(job, &l, false);
+    clade_opencl_struct(l, &memory, sizeof memory);
 }
 
 /* Seconds of a launch: the best of a few, each of as many as take long enough. */
-static clade_status best_time(peak_job *job, clade_status (*launch)(peak_job *job), double *best)
+static clade_status best_time(opencl_plan *plan, double *best)
 {
     enum { runs = 6 };
     static const double enough = 0.02;
     int launches = 1;
+    clade_status status = clade_opencl_plan_end(plan);
     *best = 0;
-    for (int run = 0; run < runs;) {
+    for (int run = 0; run < runs && !status;) {
         double begun = clade_clock();
-        clade_status status = CLADE_OK;
-        for (int i = 0; i < launches && !status; i++) status = launch(job);
-        cl_int error = status ? CL_SUCCESS : clFinish(job->cl->queue);
-        if (error) status = clade_opencl_fail(job->cl, error, "clFinish");
-        if (status) return status;
+        for (int i = 0; i < launches && !status; i++)
+            status = clade_opencl_plan_run(plan, NULL, NULL);
+        cl_int error = status ? CL_SUCCESS : clFinish(plan->cl->queue);
+        if (error) status = clade_opencl_fail(plan->cl, error, "clFinish");
         double took = clade_clock() - begun;
         if (took < enough && launches < 1 << 20) {
             launches *= 2;
@@ -61,43 +33,70 @@ static clade_status best_time(peak_job *job, clade_status (*launch)(peak_job *jo
         }
         if (!run++ || took / launches < *best) *best = took / launches;
     }
-    return CLADE_OK;
+    return status;
 }
 
-static clade_status measure(peak_job *job, size_t bytes, double *flops, double *rate)
+/* Chains of fused multiply-adds in registers: about as many on any device, by few work-items or by
+ * many. */
+static clade_status time_fma(opencl_context *cl, opencl_tile *tile, cl_mem memory, double *flops)
 {
-    opencl_context *cl = job->cl;
-    size_t floats = bytes / sizeof(float), vw = (size_t)job->tile.vw;
+    enum { many = 1 << 20, few_each = 4096, steps_least = 1000, steps_in_all = 25600000 };
+    const size_t items = clade_opencl_shares(cl, many, few_each);
+    const int32_t fit = (int32_t)(steps_in_all / items);
+    const int32_t steps = fit < steps_least ? steps_least : fit;
     double seconds;
-    job->steps = cl->cpu_like ? 100000 : 1000;
-    job->items = cl->cpu_like ? 256 : 1 << 20;
-    clade_status status = best_time(job, launch_fma, &seconds);
+    opencl_plan *plan;
+    clade_status status = clade_opencl_plan_create(cl, NULL, &plan);
     if (status) return status;
-    *flops = 2.0 * PEAK_CHAINS * (double)vw * job->steps * (double)job->items / seconds;
-    job->items = floats / vw;
-    status = best_time(job, launch_triad, &seconds);
+    opencl_launch l = clade_opencl_begin(plan, "peak", "peak_fma", clade_opencl_tile_options(tile));
+    add_memory(&l, memory);
+    clade_opencl_f32(&l, 0.5f);
+    clade_opencl_i32(&l, steps);
+    clade_opencl_run_long(&l, items);
+    status = best_time(plan, &seconds);
+    *flops = 2.0 * PEAK_CHAINS * tile->vw * steps * (double)items / seconds;
+    clade_opencl_plan_destroy(plan);
+    return status;
+}
+
+static clade_status time_triad(opencl_context *cl, opencl_tile *tile, cl_mem memory[3],
+                               size_t bytes, double *rate)
+{
+    double seconds;
+    opencl_plan *plan;
+    clade_status status = clade_opencl_plan_create(cl, NULL, &plan);
+    if (status) return status;
+    opencl_launch l =
+        clade_opencl_begin(plan, "peak", "peak_triad", clade_opencl_tile_options(tile));
+    for (int i = 0; i < 3; i++) add_memory(&l, memory[i]);
+    clade_opencl_f32(&l, 0.5f);
+    clade_opencl_run_elements(&l, bytes / sizeof(float) / (size_t)tile->vw);
+    status = best_time(plan, &seconds);
     *rate = 3.0 * (double)bytes / seconds;
+    clade_opencl_plan_destroy(plan);
     return status;
 }
 
 clade_status clade_opencl_peak(void *context, double *flops, double *bytes)
 {
     opencl_context *cl = context;
-    peak_job job = {.cl = cl, .tile = clade_opencl_tile(cl, 1)};
-    size_t size = 64 << 20; /* of each operand: more than caches hold */
+    opencl_tile tile = clade_opencl_tile(cl, 1);
+    cl_mem memory[3] = {0};
+    const size_t size = 64 << 20; /* of each operand: more than caches hold */
     clade_status status = CLADE_OK;
     for (int i = 0; i < 3 && !status; i++) {
         cl_int error;
-        job.memory[i] = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, size, NULL, &error);
+        memory[i] = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, size, NULL, &error);
         if (!error) {
             cl_float one = 1;
-            error = clEnqueueFillBuffer(cl->queue, job.memory[i], &one, sizeof one, 0, size, 0,
-                                        NULL, NULL);
+            error =
+                clEnqueueFillBuffer(cl->queue, memory[i], &one, sizeof one, 0, size, 0, NULL, NULL);
         }
         if (error) status = clade_opencl_fail(cl, error, "memory to measure the device");
     }
-    if (!status) status = measure(&job, size, flops, bytes);
+    if (!status) status = time_fma(cl, &tile, memory[0], flops);
+    if (!status) status = time_triad(cl, &tile, memory, size, bytes);
     for (int i = 0; i < 3; i++)
-        if (job.memory[i]) clReleaseMemObject(job.memory[i]);
+        if (memory[i]) clReleaseMemObject(memory[i]);
     return status;
 }

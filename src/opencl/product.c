@@ -1,6 +1,8 @@
 /* Which tile a matrix product is computed by. */
 #include "opencl/product.h"
 
+#include "opencl/program.h"
+
 #include <stdio.h>
 
 /* A group's results, a work-item's, and the steps at a time (kernels/product.clh). */
@@ -52,25 +54,25 @@ static const opencl_product_tile *choose(const opencl_context *cl, const opencl_
 
 bool clade_opencl_product_can(const opencl_context *cl)
 {
-    return !cl->cpu_like && choose(cl, &(opencl_product){.windows = true}) != NULL;
+    return choose(cl, &(opencl_product){.windows = true}) != NULL;
 }
 
-opencl_launch clade_opencl_product_begin(opencl_context *cl, opencl_product *p, const char *family,
+opencl_launch clade_opencl_product_begin(opencl_plan *plan, opencl_product *p, const char *family,
                                          const char *kernel, const char *more)
 {
-    const opencl_product_tile *t = p->tile = choose(cl, p);
-    char options[sizeof((opencl_kernel *)0)->options];
+    const opencl_product_tile *t = p->tile = choose(plan->cl, p);
+    char options[sizeof((opencl_program *)0)->options];
     snprintf(options, sizeof options,
              "-DBM=%d -DBN=%d -DWM=%d -DWN=%d -DKS=%d -DAV=%d -DBV=%d -DCV=%d %s", t->bm, t->bn,
              t->wm, t->wn, t->ks, p->a_aligned ? 4 : 1, p->b_aligned ? 4 : 1, p->c_aligned ? 4 : 1,
              more);
-    return clade_opencl_begin(cl, family, kernel, options);
+    return clade_opencl_begin(plan, family, kernel, options);
 }
 
-clade_status clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
+void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
 {
     size_t items = items_of(p->tile);
-    return clade_opencl_run_grid(
-        launch, 2, (const size_t[]){(size_t)groups_of(p->tile, p) * items, (size_t)p->count},
-        (const size_t[]){items, 1});
+    clade_opencl_run_grid(launch, 2,
+                          (const size_t[]){(size_t)groups_of(p->tile, p) * items, (size_t)p->count},
+                          (const size_t[]){items, 1});
 }

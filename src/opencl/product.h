@@ -1,9 +1,9 @@
-/* Launches of kernels that compute matrix products by the tiles of kernels/product.clh. For GPUs.
- */
+/* Middle floor: launches of kernels that compute matrix products by the tiles of
+ * kernels/product.clh. For narrow cores. */
 #ifndef CLADE_OPENCL_PRODUCT_H
 #define CLADE_OPENCL_PRODUCT_H
 
-#include "opencl/opencl.h"
+#include "opencl/plan.h"
 
 typedef struct opencl_product {
     int64_t rows, columns, count;           /* of results; how many matrices */
@@ -15,10 +15,10 @@ typedef struct opencl_product {
 /* Are the device's work-groups large enough? */
 bool clade_opencl_product_can(const opencl_context *cl);
 /* Chooses a tile and begins a launch of `kernel` compiled for it, with `more` options. */
-opencl_launch clade_opencl_product_begin(opencl_context *cl, opencl_product *p, const char *family,
+opencl_launch clade_opencl_product_begin(opencl_plan *plan, opencl_product *p, const char *family,
                                          const char *kernel, const char *more);
 /* One group to a tile along dimension 0, matrices along dimension 1. */
-clade_status clade_opencl_product_run(opencl_launch *launch, const opencl_product *p);
+void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p);
 
 /* n floats to a row, the first at `offset`: do all rows begin at multiples of 4? */
 static inline bool opencl_aligned(int64_t n, uint64_t offset)

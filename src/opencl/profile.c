@@ -1,5 +1,5 @@
 /* Profiles: the events of what was launched, by the call that it belongs to. */
-#include "opencl/opencl.h"
+#include "opencl/profile.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,8 @@
-/* Compiled programs: from source, or from the cache on disk. */
+/* Programs: built from source, or taken from the cache on disk, several at once. */
 #include "opencl/program.h"
+
+#include "base/file.h"
+#include "base/thread.h"
 
 #include "opencl/cache.h"
 #include "opencl/source.h"
@@ -21,8 +24,8 @@ typedef struct build {
 static clade_status set_flags(build *r, const opencl_context *cl, const char *options,
                               const char *include)
 {
-    char lanes[24] = "";
-    if (cl->cpu_like) snprintf(lanes, sizeof lanes, " -DCLADE_LANES=%u", cl->vector_width);
+    char lanes[32] = "";
+    if (cl->lanes > 1) snprintf(lanes, sizeof lanes, " -DCLADE_LANES=%u", cl->lanes);
     int n = snprintf(r->flags, sizeof r->flags, "-cl-std=CL1.2 -w%s%s%s%s%s%s%s", lanes,
                      cl->math == CLADE_FAST ? " -DCLADE_FAST" : "",
                      cl->divides ? " -DCLADE_DIVIDES -cl-fp32-correctly-rounded-divide-sqrt" : "",
@@ -54,7 +57,7 @@ static char *build_log(const opencl_context *cl, cl_program program)
     return log;
 }
 
-static clade_status compile(opencl_context *cl, const build *r, cl_program *out)
+static clade_status compile(const opencl_context *cl, const build *r, cl_program *out)
 {
     cl_int error;
     cl_program program =
@@ -70,7 +73,6 @@ static clade_status compile(opencl_context *cl, const build *r, cl_program *out)
         free(log);
         return status;
     }
-    cl->compiled++;
     *out = program;
     return CLADE_OK;
 }
@@ -78,7 +80,7 @@ static clade_status compile(opencl_context *cl, const build *r, cl_program *out)
 /* ---- the cache ---- */
 
 /* NULL where there is none, or the driver does not take it. */
-static cl_program from_cache(opencl_context *cl, const build *r, const char *key)
+static cl_program from_cache(const opencl_context *cl, const build *r, const char *key)
 {
     size_t size;
     unsigned char *binary = clade_opencl_cache_load(key, &size);
@@ -92,7 +94,6 @@ static cl_program from_cache(opencl_context *cl, const build *r, const char *key
         clReleaseProgram(program);
         return NULL;
     }
-    cl->cached++;
     return program;
 }
 
@@ -107,31 +108,99 @@ static void to_cache(cl_program program, const char *key)
     free(binary);
 }
 
-clade_status clade_opencl_program(opencl_context *cl, const char *family, const char *options,
-                                  cl_program *out)
+/* ---- building ---- */
+
+static clade_status build_program(const opencl_context *cl, opencl_program *p)
 {
     char include_line[64], key[65];
     const char *lines[] = {include_line};
     const char *folder = getenv("CLADE_KERNELS");
-    build r = {.family = family, .own = !folder || !*folder};
+    build r = {.family = p->family, .own = !folder || !*folder};
     clade_status status = CLADE_OK;
     if (r.own) {
         status = find_embedded(&r);
     } else {
-        snprintf(include_line, sizeof include_line, "#include \"%s.cl\"\n", family);
+        snprintf(include_line, sizeof include_line, "#include \"%s.cl\"\n", p->family);
         r.lines = lines;
         r.count = 1;
     }
-    if (!status) status = set_flags(&r, cl, options, r.own ? NULL : folder);
+    if (!status) status = set_flags(&r, cl, p->options, r.own ? NULL : folder);
     if (status) return status;
     /* of files that the compiler includes the key does not know */
     bool cached = r.own && clade_opencl_cache_wanted(cl);
     if (cached) {
         clade_opencl_cache_key(cl, r.count, r.lines, r.flags, key);
-        *out = from_cache(cl, &r, key);
-        if (*out) return CLADE_OK;
+        p->program = from_cache(cl, &r, key);
+        p->cached = p->program != NULL;
+        if (p->cached) return CLADE_OK;
     }
-    status = compile(cl, &r, out);
-    if (!status && cached) to_cache(*out, key);
+    status = compile(cl, &r, &p->program);
+    if (!status && cached) to_cache(p->program, key);
     return status;
+}
+
+/* One program after another that nobody has tried: each thread's errors are its own. */
+static void build_next(void *user, size_t i, int thread)
+{
+    const opencl_context *cl = user;
+    opencl_program *p = cl->programs[i];
+    (void)thread;
+    if (p->tried) return;
+    p->status = build_program(cl, p);
+    if (p->status) p->error = clade_string_join(clade_error(), "");
+    p->tried = true;
+}
+
+clade_status clade_opencl_programs_build(opencl_context *cl)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < cl->program_count; i++) left += !cl->programs[i]->tried;
+    if (!left) return CLADE_OK;
+    clade_pool *pool;
+    size_t threads = (size_t)clade_processors();
+    clade_status status = clade_pool_create(threads < left ? (int)threads : (int)left, &pool);
+    if (status) return status;
+    clade_pool_for(pool, cl->program_count, build_next, cl);
+    clade_pool_destroy(&pool);
+    cl->compiled = cl->cached = 0;
+    for (size_t i = 0; i < cl->program_count; i++) {
+        cl->cached += cl->programs[i]->cached;
+        cl->compiled += cl->programs[i]->program && !cl->programs[i]->cached;
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_opencl_program_status(const opencl_program *p)
+{
+    return p->status ? clade_fail(p->status, "%s", p->error ? p->error : "out of memory")
+                     : CLADE_OK;
+}
+
+/* ---- the list ---- */
+
+opencl_program *clade_opencl_program(opencl_context *cl, const char *family, const char *options)
+{
+    for (size_t i = 0; i < cl->program_count; i++) {
+        opencl_program *p = cl->programs[i];
+        if (!strcmp(p->family, family) && !strcmp(p->options, options)) return p;
+    }
+    opencl_program **grown = realloc(cl->programs, (cl->program_count + 1) * sizeof *grown);
+    if (!grown) return NULL;
+    cl->programs = grown;
+    opencl_program *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    snprintf(p->family, sizeof p->family, "%s", family);
+    snprintf(p->options, sizeof p->options, "%s", options);
+    return cl->programs[cl->program_count++] = p;
+}
+
+void clade_opencl_programs_release(opencl_context *cl)
+{
+    for (size_t i = 0; i < cl->program_count; i++) {
+        opencl_program *p = cl->programs[i];
+        if (p->program) clReleaseProgram(p->program);
+        free(p->error);
+        free(p);
+    }
+    free(cl->programs);
 }

@@ -1,4 +1,4 @@
-/* The kernels' sources, embedded at build time by kernels/embed.py. */
+/* Ground floor: the kernels' sources, embedded at build time by kernels/embed.py. */
 #ifndef CLADE_OPENCL_SOURCE_H
 #define CLADE_OPENCL_SOURCE_H
 

@@ -1,4 +1,4 @@
-/* Drivers that are installed and do not load. */
+/* Ground floor: drivers that are installed and do not load. */
 #ifndef CLADE_OPENCL_VENDORS_H
 #define CLADE_OPENCL_VENDORS_H
 

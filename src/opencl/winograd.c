@@ -1,121 +1,66 @@
-/* Launchers of kernels/winograd.cl: convolutions and their gradients by Winograd's tiles. On a CPU
- * a launch or two do all; on a GPU tiles, or chunks of them, go through several kernels, as many at
- * a time as keep the workspace small. */
+/* Convolutions and their gradients by Winograd's tiles: launchers of kernels/winograd.cl. On wide
+ * cores a launch or two do all; on narrow ones tiles, or chunks of them, go through several
+ * kernels, as many at a time as keep the workspace small. */
 #include "opencl/conv.h"
 #include "opencl/product.h"
 #include "op/winograd_plan.h"
 
 #include <stdio.h>
 
-enum { gpu_bytes = 48 << 20 }; /* of what lies between a GPU's kernels */
+enum { pass_bytes = 48 << 20 }; /* of what lies between the kernels for narrow cores */
 
-/* How a call is done: the job and where its parts lie in workspace, in floats. */
-typedef struct plan {
-    winograd_job job;
-    char options[48];
-    size_t workers;  /* on a CPU, each with memory of its own */
-    uint64_t second; /* after filters or sums: blocks' memory, u */
-    uint64_t third;  /* m, or e */
-    uint64_t db;     /* sums of db */
-    uint64_t end;
-} plan;
-
-static plan plan_of(const opencl_context *cl, const winograd_job *job)
+static opencl_launch begin(opencl_plan *plan, const char *kernel)
 {
-    plan p = {.job = *job, .workers = cl->compute_units};
-    snprintf(p.options, sizeof p.options, "-DVW=%u", cl->cpu_like ? cl->vector_width : 1);
-    return p;
-}
-
-static plan plan_tiles(const opencl_context *cl, const winograd_job *job)
-{
-    plan p = plan_of(cl, job);
-    winograd_job *w = &p.job;
-    if (cl->cpu_like) {
-        winograd_plan(w, (int32_t)cl->vector_width, (int32_t)cl->compute_units);
-    } else {
-        w->cs = w->c;
-        w->lanes = w->k;
-        int64_t fit = gpu_bytes / ((int64_t)sizeof(float) * winograd_points * (w->c + w->k));
-        w->block = fit < 1 ? 1 : fit > w->tiles ? w->tiles : (int32_t)fit;
-    }
-    p.second = winograd_filter_floats(w);
-    p.third = p.second + (uint64_t)winograd_points * (uint64_t)w->block * (uint64_t)w->cs;
-    p.end = p.second + (cl->cpu_like ? p.workers : 1) * winograd_block_floats(w);
-    return p;
-}
-
-static plan plan_chunks(const opencl_context *cl, const winograd_job *job)
-{
-    plan p = plan_of(cl, job);
-    winograd_job *w = &p.job;
-    if (cl->cpu_like) {
-        winograd_plan_dw(w, (int32_t)cl->vector_width);
-        if (p.workers > (size_t)w->chunks) p.workers = (size_t)w->chunks;
-    } else {
-        w->cs = w->c;
-        w->ks = w->k;
-        int64_t each = (int64_t)sizeof(float) * winograd_points * (w->c + w->k) * w->per_chunk;
-        int32_t fit = (int32_t)(gpu_bytes / each < 1 ? 1 : gpu_bytes / each);
-        w->block = (fit > w->chunks ? w->chunks : fit) * w->per_chunk;
-    }
-    p.db = winograd_sum_floats(w);
-    p.second = p.db + winograd_db_floats(w);
-    p.third = p.second + (uint64_t)winograd_points * (uint64_t)w->block * (uint64_t)w->cs;
-    p.end = p.second + (cl->cpu_like ? p.workers : 1) * winograd_dw_floats(w);
-    return p;
-}
-
-static opencl_launch begin(opencl_context *cl, const plan *p, const char *kernel)
-{
-    return clade_opencl_begin(cl, "winograd", kernel, p->options);
-}
-
-/* Workspace memory from float `at` on, as a kernel's argument. */
-static void part(opencl_launch *l, void *workspace, uint64_t at)
-{
-    clade_opencl_workspace(l, workspace);
-    clade_opencl_u64(l, at);
+    char options[16];
+    snprintf(options, sizeof options, "-DVW=%u", plan->cl->lanes);
+    return clade_opencl_begin(plan, "winograd", kernel, options);
 }
 
 /* One work-item per channel or vector of them, and tile or the like. */
-static clade_status run_plane(opencl_launch *l, const plan *p, size_t channels, size_t rows)
+static void run_plane(opencl_launch *l, const winograd_job *job, size_t channels, size_t rows)
 {
-    clade_opencl_struct(l, &p->job, sizeof p->job);
-    return clade_opencl_run_checked(l, channels, rows, 1);
+    clade_opencl_struct(l, job, sizeof *job);
+    clade_opencl_run_checked(l, channels, rows, 1);
 }
+
+static size_t vectors_of(const opencl_plan *plan, int32_t channels)
+{
+    return ((size_t)channels + plan->cl->lanes - 1) / plan->cl->lanes;
+}
+
+/* ---- products, on narrow cores ---- */
 
 /* The products at all points of `chunks` chunks. */
 typedef struct products {
-    uint64_t a, b, c; /* where they lie */
+    const clade_tensor *a, *b, *c;
     int32_t rows, columns, inner, inner_last, transposed;
     int32_t a_row, b_row, c_row;
     uint64_t a_point, b_point, c_point, a_chunk, b_chunk, c_chunk;
     int32_t chunks;
 } products;
 
-static clade_status run_products(opencl_context *cl, const products *m, void *workspace)
+static void run_products(opencl_plan *plan, const products *m)
 {
     opencl_product p = {
         .rows = m->rows,
         .columns = m->columns,
         .count = winograd_points * (int64_t)m->chunks,
-        .a_aligned = opencl_aligned(m->a_row, m->a),
-        .b_aligned = opencl_aligned(m->b_row, m->b),
-        .c_aligned = opencl_aligned(m->columns, m->c),
+        .a_aligned = opencl_aligned(m->a_row, m->a->offset),
+        .b_aligned = opencl_aligned(m->b_row, m->b->offset),
+        .c_aligned = opencl_aligned(m->columns, m->c->offset),
     };
-    opencl_launch l = clade_opencl_product_begin(cl, &p, "product", "product_batch",
+    opencl_launch l = clade_opencl_product_begin(plan, &p, "product", "product_batch",
                                                  m->transposed ? "-DA_TURNED=0" : "-DA_TURNED=1");
-    part(&l, workspace, m->a);
-    part(&l, workspace, m->b);
-    part(&l, workspace, m->c);
+    clade_opencl_tensor(&l, m->a);
+    clade_opencl_tensor(&l, m->b);
+    clade_opencl_tensor(&l, m->c);
     const int32_t sizes[] = {m->rows,         m->columns, m->inner, m->inner_last,
                              winograd_points, m->a_row,   m->b_row, m->c_row};
     const uint64_t steps[] = {m->a_point, m->b_point, m->c_point,
                               m->a_chunk, m->b_chunk, m->c_chunk};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) clade_opencl_i32(&l, sizes[i]);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) clade_opencl_u64(&l, steps[i]);
-    return clade_opencl_product_run(&l, &p);
+    clade_opencl_product_run(&l, &p);
 }
 
 /* ---- convolution and its input gradient ---- */
@@ -128,268 +73,318 @@ typedef struct tensors {
     clade_tensor to; /* the results' index where they are pooled */
 } tensors;
 
-static clade_status run_blocks(opencl_context *cl, const plan *p, const tensors *t, void *workspace)
+static clade_tensor filters_of(opencl_plan *plan, const winograd_job *job, const clade_tensor *w)
 {
-    opencl_launch l = begin(cl, p, "conv_winograd_blocks");
+    const clade_tensor filters = clade_opencl_part(plan, winograd_filter_floats(job));
+    opencl_launch l = begin(plan, "conv_winograd_filters");
+    clade_opencl_tensor(&l, w);
+    clade_opencl_tensor(&l, &filters);
+    run_plane(&l, job, vectors_of(plan, job->k), (size_t)job->c);
+    return filters;
+}
+
+static void tiles_wide(opencl_plan *plan, winograd_job job, const tensors *t)
+{
+    const uint32_t workers = plan->cl->compute_units;
+    winograd_plan(&job, (int32_t)plan->cl->vector_width, (int32_t)workers);
+    const clade_tensor filters = filters_of(plan, &job, &t->w),
+                       blocks = clade_opencl_part(plan, workers * winograd_block_floats(&job));
+    opencl_launch l = begin(plan, "conv_winograd_blocks");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
     clade_opencl_epilogue(&l, &t->epilogue);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
-    part(&l, workspace, 0);
-    part(&l, workspace, p->second);
-    return run_plane(&l, p, p->workers, 1);
+    clade_opencl_tensor(&l, &filters);
+    clade_opencl_tensor(&l, &blocks);
+    run_plane(&l, &job, workers, 1);
 }
 
-/* Tiles first … first + count through a GPU's three kernels. */
-static clade_status run_passes(opencl_context *cl, const plan *p, const tensors *t, int32_t first,
-                               int32_t count, void *workspace)
+/* Tiles first … first + count through three kernels: u, the sources, times the filters is m. */
+static void run_passes(opencl_plan *plan, const winograd_job *w, const tensors *t,
+                       const clade_tensor *filters, const clade_tensor *u, const clade_tensor *m,
+                       int32_t first, int32_t count)
 {
-    const winograd_job *w = &p->job;
-    opencl_launch l = begin(cl, p, "conv_winograd_sources");
+    opencl_launch l = begin(plan, "conv_winograd_sources");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
-    part(&l, workspace, p->second);
+    clade_opencl_tensor(&l, u);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
-    clade_status status = run_plane(&l, p, (size_t)w->c, (size_t)count);
-    if (status) return status;
-    products m = {.a = p->second,
-                  .b = 0,
-                  .c = p->third,
-                  .rows = count,
-                  .columns = w->k,
-                  .inner = w->c,
-                  .inner_last = w->c,
-                  .a_row = w->cs,
-                  .b_row = w->lanes,
-                  .c_row = w->lanes,
-                  .a_point = (uint64_t)w->block * (uint64_t)w->cs,
-                  .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
-                  .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
-                  .chunks = 1};
-    status = run_products(cl, &m, workspace);
-    if (status) return status;
-    l = begin(cl, p, "conv_winograd_results");
-    part(&l, workspace, p->third);
+    run_plane(&l, w, (size_t)w->c, (size_t)count);
+
+    const products p = {.a = u,
+                        .b = filters,
+                        .c = m,
+                        .rows = count,
+                        .columns = w->k,
+                        .inner = w->c,
+                        .inner_last = w->c,
+                        .a_row = w->cs,
+                        .b_row = w->lanes,
+                        .c_row = w->lanes,
+                        .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                        .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
+                        .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
+                        .chunks = 1};
+    run_products(plan, &p);
+
+    l = begin(plan, "conv_winograd_results");
+    clade_opencl_tensor(&l, m);
     clade_opencl_epilogue(&l, &t->epilogue);
     clade_opencl_tensor(&l, &t->y);
     clade_opencl_tensor(&l, &t->to);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
-    return run_plane(&l, p, (size_t)w->k, (size_t)count);
+    run_plane(&l, w, (size_t)w->k, (size_t)count);
 }
 
-static clade_status run_tiles(opencl_context *cl, const winograd_job *job, const tensors *t,
-                              void *workspace)
+static void tiles_narrow(opencl_plan *plan, winograd_job job, const tensors *t)
 {
-    plan p = plan_tiles(cl, job);
-    int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
-    opencl_launch l = begin(cl, &p, "conv_winograd_filters");
-    clade_opencl_tensor(&l, &t->w);
-    part(&l, workspace, 0);
-    clade_status status = run_plane(&l, &p, (size_t)((job->k + vw - 1) / vw), (size_t)job->c);
-    if (status) return status;
-    if (cl->cpu_like) return run_blocks(cl, &p, t, workspace);
-    for (int32_t first = 0; !status && first < job->tiles; first += p.job.block) {
-        int32_t left = job->tiles - first;
-        status = run_passes(cl, &p, t, first, left < p.job.block ? left : p.job.block, workspace);
+    job.cs = job.c;
+    job.lanes = job.k;
+    int64_t fit = pass_bytes / ((int64_t)sizeof(float) * winograd_points * (job.c + job.k));
+    job.block = fit < 1 ? 1 : fit > job.tiles ? job.tiles : (int32_t)fit;
+    const uint64_t rows = winograd_points * (uint64_t)job.block;
+    const clade_tensor filters = filters_of(plan, &job, &t->w),
+                       u = clade_opencl_part(plan, rows * (uint64_t)job.cs),
+                       m = clade_opencl_part(plan, rows * (uint64_t)job.lanes);
+    for (int32_t first = 0; first < job.tiles; first += job.block) {
+        int32_t left = job.tiles - first;
+        run_passes(plan, &job, t, &filters, &u, &m, first, left < job.block ? left : job.block);
     }
-    return status;
 }
 
-clade_status clade_opencl_winograd(opencl_context *cl, const clade_conv2d_args *a,
-                                   const opencl_epilogue *epilogue, const clade_tensor *pooled,
-                                   const clade_tensor *index, void *workspace)
+static winograd_job forward(const clade_args *args, const opencl_fusion *fusion, tensors *t)
 {
+    const clade_conv2d_args *a = &args->conv2d;
     winograd_job job = winograd_forward(a);
-    tensors t = {.x = a->x, .w = a->w, .y = a->y, .epilogue = *epilogue};
-    if (pooled) {
+    *t =
+        (tensors){.x = a->x, .w = a->w, .y = a->y, .epilogue = clade_opencl_epilogue_of(a, fusion)};
+    if (fusion && fusion->pooled) {
         job.pooled = 1;
-        job.indexed = clade_tensor_present(index);
-        t.y = *pooled;
-        t.to = *index;
+        job.indexed = clade_tensor_present(fusion->index);
+        t->y = *fusion->pooled;
+        t->to = *fusion->index;
     }
-    return run_tiles(cl, &job, &t, workspace);
+    return job;
 }
 
-clade_status clade_opencl_winograd_dx(opencl_context *cl, const clade_conv2d_dx_args *a,
-                                      const clade_tensor *index, void *workspace)
+static winograd_job backward(const clade_args *args, const opencl_fusion *fusion, tensors *t)
 {
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
     winograd_job job = winograd_dx(a);
-    tensors t = {.x = a->dy, .w = a->w, .y = a->dx};
-    if (index) {
+    *t = (tensors){.x = a->dy, .w = a->w, .y = a->dx};
+    if (fusion) {
         job.unpool = 1;
-        t.index = *index;
+        t->index = *fusion->index;
     }
-    return run_tiles(cl, &job, &t, workspace);
+    return job;
 }
 
 /* ---- the weight gradient ---- */
 
-static clade_status run_chunks(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
-                               const clade_tensor *index, void *workspace)
+/* The sums of all chunks of n numbers, in rows of ks of which k are wanted, to `out`. */
+static void add_chunks(opencl_plan *plan, const winograd_job *job, const clade_tensor *sums,
+                       uint64_t n, const clade_tensor *out, int32_t k, int32_t accumulate)
 {
-    opencl_launch l = begin(cl, p, "conv_winograd_chunks");
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, index);
-    part(&l, workspace, 0);
-    part(&l, workspace, p->db);
-    part(&l, workspace, p->second);
-    return run_plane(&l, p, p->workers, 1);
-}
-
-/* Chunks from tile `first` on, `count` tiles, through a GPU's kernels. */
-static clade_status run_dw_passes(opencl_context *cl, const plan *p, const clade_conv2d_dw_args *a,
-                                  const clade_tensor *index, int32_t first, int32_t count,
-                                  void *workspace)
-{
-    const winograd_job *w = &p->job;
-    int32_t chunk = first / w->per_chunk, chunks = (count - 1) / w->per_chunk + 1;
-    const clade_tensor no_index = {0};
-    opencl_launch l = begin(cl, p, "conv_winograd_sources");
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &no_index);
-    part(&l, workspace, p->second);
-    clade_opencl_i32(&l, first);
-    clade_opencl_i32(&l, count);
-    clade_status status = run_plane(&l, p, (size_t)w->c, (size_t)count);
-    if (status) return status;
-    l = begin(cl, p, "conv_winograd_gradients");
-    clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, index);
-    part(&l, workspace, p->third);
-    clade_opencl_i32(&l, first);
-    clade_opencl_i32(&l, count);
-    status = run_plane(&l, p, (size_t)w->k, (size_t)count);
-    if (status) return status;
-    uint64_t sums = winograd_points * (uint64_t)w->cs * (uint64_t)w->ks;
-    products m = {.a = p->second,
-                  .b = p->third,
-                  .c = (uint64_t)chunk * sums,
-                  .rows = w->c,
-                  .columns = w->k,
-                  .inner = w->per_chunk,
-                  .inner_last = count - (chunks - 1) * w->per_chunk,
-                  .transposed = 1,
-                  .a_row = w->cs,
-                  .b_row = w->ks,
-                  .c_row = winograd_points * w->ks,
-                  .a_point = (uint64_t)w->block * (uint64_t)w->cs,
-                  .b_point = (uint64_t)w->block * (uint64_t)w->ks,
-                  .c_point = (uint64_t)w->ks,
-                  .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
-                  .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
-                  .c_chunk = sums,
-                  .chunks = chunks};
-    status = run_products(cl, &m, workspace);
-    if (status || !clade_tensor_present(&a->db)) return status;
-    l = begin(cl, p, "conv_winograd_db");
-    part(&l, workspace, p->third);
-    part(&l, workspace, p->db + (uint64_t)chunk * (uint64_t)w->ks);
-    clade_opencl_i32(&l, chunks);
-    clade_opencl_i32(&l, count);
-    return run_plane(&l, p, (size_t)w->k, (size_t)chunks);
-}
-
-/* The sums of all chunks of n numbers, which begin at float `at` of workspace, to `out`. */
-static clade_status add_chunks(opencl_context *cl, const plan *p, uint64_t at, uint64_t n,
-                               const clade_tensor *out, int32_t k, int32_t accumulate,
-                               void *workspace)
-{
-    opencl_launch l = clade_opencl_begin(cl, "conv_dw", "conv_add_parts", NULL);
-    part(&l, workspace, at);
+    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_add_parts", NULL);
+    clade_opencl_tensor(&l, sums);
     clade_opencl_tensor(&l, out);
     clade_opencl_u64(&l, n);
-    clade_opencl_u64(&l, n / (uint64_t)k * (uint64_t)p->job.ks);
-    clade_opencl_i32(&l, p->job.chunks);
+    clade_opencl_u64(&l, n / (uint64_t)k * (uint64_t)job->ks);
+    clade_opencl_i32(&l, job->chunks);
     clade_opencl_i32(&l, k);
     clade_opencl_i32(&l, k);
-    clade_opencl_i32(&l, p->job.ks);
+    clade_opencl_i32(&l, job->ks);
     clade_opencl_i32(&l, accumulate);
-    return clade_opencl_run_elements(&l, n);
+    clade_opencl_run_elements(&l, n);
 }
 
-/* dw from the sums of all chunks. A GPU has more work-items for adding these than for the rest, 36
- * to one, and adds them first. */
-static clade_status finish_dw(opencl_context *cl, const plan *p, const clade_tensor *dw,
-                              void *workspace)
+/* dw and db from the sums of all chunks. */
+static void finish_dw(opencl_plan *plan, const winograd_job *job, const clade_conv2d_dw_args *a,
+                      const clade_tensor *sums, const clade_tensor *db_sums, int32_t chunks)
 {
-    plan left = *p;
-    int32_t vw = cl->cpu_like ? (int32_t)cl->vector_width : 1;
-    if (!cl->cpu_like && p->job.chunks > 1) {
-        clade_buffer memory;
-        clade_tensor first = clade_opencl_workspace_tensor(&memory, workspace, 0);
-        uint64_t n = winograd_sum_floats(&p->job) / (uint64_t)p->job.chunks;
-        clade_status status = add_chunks(cl, p, 0, n, &first, p->job.ks, 0, workspace);
-        if (status) return status;
-        left.job.chunks = 1;
-    }
-    opencl_launch l = begin(cl, p, "conv_winograd_dw");
-    part(&l, workspace, 0);
-    clade_opencl_tensor(&l, dw);
-    return run_plane(&l, &left, (size_t)((p->job.k + vw - 1) / vw), (size_t)p->job.c);
+    winograd_job left = *job;
+    left.chunks = chunks;
+    opencl_launch l = begin(plan, "conv_winograd_dw");
+    clade_opencl_tensor(&l, sums);
+    clade_opencl_tensor(&l, &a->dw);
+    run_plane(&l, &left, vectors_of(plan, job->k), (size_t)job->c);
+    if (clade_tensor_present(&a->db))
+        add_chunks(plan, job, db_sums, (uint64_t)job->k, &a->db, job->k, job->accumulate);
 }
 
-clade_status clade_opencl_winograd_dw(opencl_context *cl, const clade_conv2d_dw_args *a,
-                                      const clade_tensor *index, void *workspace)
+static winograd_job weight_job(const clade_conv2d_dw_args *a, const opencl_fusion *fusion,
+                               clade_tensor *index)
 {
-    const clade_tensor none = {0};
     winograd_job job = winograd_dw(a);
-    if (index)
-        job.pooled = 1;
-    else
-        index = &none;
-    plan p = plan_chunks(cl, &job);
-    const winograd_job *w = &p.job;
-    clade_status status = CLADE_OK;
-    if (cl->cpu_like) status = run_chunks(cl, &p, a, index, workspace);
-    for (int32_t first = 0; !cl->cpu_like && !status && first < w->tiles; first += w->block) {
-        int32_t left = w->tiles - first;
-        status =
-            run_dw_passes(cl, &p, a, index, first, left < w->block ? left : w->block, workspace);
-    }
-    if (!status) status = finish_dw(cl, &p, &a->dw, workspace);
-    if (status || !clade_tensor_present(&a->db)) return status;
-    return add_chunks(cl, &p, p.db, (uint64_t)w->k, &a->db, w->k, w->accumulate, workspace);
+    *index = fusion ? *fusion->index : (clade_tensor){0};
+    if (fusion) job.pooled = 1;
+    return job;
 }
 
-/* ---- workspace ---- */
-
-bool clade_opencl_winograd_can(clade_op op, const clade_args *args)
+void clade_opencl_winograd_wide_dw(opencl_plan *plan, const clade_args *args,
+                                   const opencl_fusion *fusion)
 {
-    if (op == CLADE_OP_conv2d) {
-        const clade_conv2d_args *a = &args->conv2d;
-        conv_geometry g = CONV_GEOMETRY(a);
-        return conv_is_winograd(&g, &a->w, &a->y);
-    }
-    if (op == CLADE_OP_conv2d_dx) {
-        const clade_conv2d_dx_args *a = &args->conv2d_dx;
-        conv_geometry g = CONV_GEOMETRY(a);
-        return conv_is_winograd(&g, &a->w, &a->dx);
-    }
-    if (op == CLADE_OP_conv2d_dw) {
-        const clade_conv2d_dw_args *a = &args->conv2d_dw;
-        conv_geometry g = CONV_GEOMETRY(a);
-        return conv_is_winograd_dw(&g, &a->dw, &a->dy);
-    }
-    return false;
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    clade_tensor index;
+    winograd_job job = weight_job(a, fusion, &index);
+    size_t workers = plan->cl->compute_units;
+    winograd_plan_dw(&job, (int32_t)plan->cl->vector_width);
+    if (workers > (size_t)job.chunks) workers = (size_t)job.chunks;
+    const clade_tensor sums = clade_opencl_part(plan, winograd_sum_floats(&job)),
+                       db_sums = clade_opencl_part(plan, winograd_db_floats(&job)),
+                       blocks = clade_opencl_part(plan, workers * winograd_dw_floats(&job));
+    opencl_launch l = begin(plan, "conv_winograd_chunks");
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, &index);
+    clade_opencl_tensor(&l, &sums);
+    clade_opencl_tensor(&l, &db_sums);
+    clade_opencl_tensor(&l, &blocks);
+    run_plane(&l, &job, workers, 1);
+    finish_dw(plan, &job, a, &sums, &db_sums, job.chunks);
 }
 
-size_t clade_opencl_winograd_workspace(const opencl_context *cl, clade_op op,
-                                       const clade_args *args)
+/* Where the passes of a weight gradient keep u, of the sources, e, of dy, and the sums. */
+typedef struct dw_memory {
+    clade_tensor u, e, sums, db_sums;
+} dw_memory;
+
+/* Chunks from tile `first` on, `count` tiles. */
+static void run_dw_passes(opencl_plan *plan, const winograd_job *w, const clade_conv2d_dw_args *a,
+                          const clade_tensor *index, const dw_memory *memory, int32_t first,
+                          int32_t count)
 {
-    winograd_job job;
-    uint64_t floats;
-    if (!clade_opencl_winograd_can(op, args)) return 0;
-    if (op == CLADE_OP_conv2d_dw) {
-        job = winograd_dw(&args->conv2d_dw);
-        floats = plan_chunks(cl, &job).end;
-    } else {
-        job =
-            op == CLADE_OP_conv2d ? winograd_forward(&args->conv2d) : winograd_dx(&args->conv2d_dx);
-        floats = plan_tiles(cl, &job).end;
+    const int32_t chunk = first / w->per_chunk, chunks = (count - 1) / w->per_chunk + 1;
+    const uint64_t each = winograd_points * (uint64_t)w->cs * (uint64_t)w->ks;
+    const clade_tensor no_index = {0};
+    clade_tensor sums = memory->sums, db_sums = memory->db_sums;
+    sums.offset += (uint64_t)chunk * each;
+    db_sums.offset += (uint64_t)chunk * (uint64_t)w->ks;
+    opencl_launch l = begin(plan, "conv_winograd_sources");
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &no_index);
+    clade_opencl_tensor(&l, &memory->u);
+    clade_opencl_i32(&l, first);
+    clade_opencl_i32(&l, count);
+    run_plane(&l, w, (size_t)w->c, (size_t)count);
+
+    l = begin(plan, "conv_winograd_gradients");
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, index);
+    clade_opencl_tensor(&l, &memory->e);
+    clade_opencl_i32(&l, first);
+    clade_opencl_i32(&l, count);
+    run_plane(&l, w, (size_t)w->k, (size_t)count);
+
+    const products p = {.a = &memory->u,
+                        .b = &memory->e,
+                        .c = &sums,
+                        .rows = w->c,
+                        .columns = w->k,
+                        .inner = w->per_chunk,
+                        .inner_last = count - (chunks - 1) * w->per_chunk,
+                        .transposed = 1,
+                        .a_row = w->cs,
+                        .b_row = w->ks,
+                        .c_row = winograd_points * w->ks,
+                        .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                        .b_point = (uint64_t)w->block * (uint64_t)w->ks,
+                        .c_point = (uint64_t)w->ks,
+                        .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
+                        .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
+                        .c_chunk = each,
+                        .chunks = chunks};
+    run_products(plan, &p);
+    if (!clade_tensor_present(&a->db)) return;
+    l = begin(plan, "conv_winograd_db");
+    clade_opencl_tensor(&l, &memory->e);
+    clade_opencl_tensor(&l, &db_sums);
+    clade_opencl_i32(&l, chunks);
+    clade_opencl_i32(&l, count);
+    run_plane(&l, w, (size_t)w->k, (size_t)chunks);
+}
+
+/* There are more work-items for adding up chunks than for the rest, 36 to one: that comes first. */
+void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
+                                     const opencl_fusion *fusion)
+{
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    clade_tensor index;
+    winograd_job job = weight_job(a, fusion, &index);
+    job.cs = job.c;
+    job.ks = job.k;
+    int64_t each = (int64_t)sizeof(float) * winograd_points * (job.c + job.k) * job.per_chunk;
+    int32_t fit = (int32_t)(pass_bytes / each < 1 ? 1 : pass_bytes / each);
+    job.block = (fit > job.chunks ? job.chunks : fit) * job.per_chunk;
+    const uint64_t rows = winograd_points * (uint64_t)job.block;
+    const dw_memory memory = {.u = clade_opencl_part(plan, rows * (uint64_t)job.cs),
+                              .e = clade_opencl_part(plan, rows * (uint64_t)job.ks),
+                              .sums = clade_opencl_part(plan, winograd_sum_floats(&job)),
+                              .db_sums = clade_opencl_part(plan, winograd_db_floats(&job))};
+    for (int32_t first = 0; first < job.tiles; first += job.block) {
+        int32_t left = job.tiles - first;
+        run_dw_passes(plan, &job, a, &index, &memory, first, left < job.block ? left : job.block);
     }
-    return (size_t)floats * sizeof(float);
+    if (job.chunks > 1) {
+        uint64_t n = winograd_sum_floats(&job) / (uint64_t)job.chunks;
+        add_chunks(plan, &job, &memory.sums, n, &memory.sums, job.ks, 0);
+    }
+    finish_dw(plan, &job, a, &memory.sums, &memory.db_sums, 1);
+}
+
+/* ---- for the tables ---- */
+
+void clade_opencl_winograd_wide(opencl_plan *plan, const clade_args *args,
+                                const opencl_fusion *fusion)
+{
+    tensors t;
+    tiles_wide(plan, forward(args, fusion, &t), &t);
+}
+
+void clade_opencl_winograd_narrow(opencl_plan *plan, const clade_args *args,
+                                  const opencl_fusion *fusion)
+{
+    tensors t;
+    tiles_narrow(plan, forward(args, fusion, &t), &t);
+}
+
+void clade_opencl_winograd_wide_dx(opencl_plan *plan, const clade_args *args,
+                                   const opencl_fusion *fusion)
+{
+    tensors t;
+    tiles_wide(plan, backward(args, fusion, &t), &t);
+}
+
+void clade_opencl_winograd_narrow_dx(opencl_plan *plan, const clade_args *args,
+                                     const opencl_fusion *fusion)
+{
+    tensors t;
+    tiles_narrow(plan, backward(args, fusion, &t), &t);
+}
+
+bool clade_opencl_winograd_can(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    const clade_conv2d_args *a = &args->conv2d;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->y);
+}
+
+bool clade_opencl_winograd_dx_can(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd(&g, &a->w, &a->dx);
+}
+
+bool clade_opencl_winograd_dw_can(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    conv_geometry g = CONV_GEOMETRY(a);
+    return conv_is_winograd_dw(&g, &a->dw, &a->dy);
 }

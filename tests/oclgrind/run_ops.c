@@ -3,12 +3,14 @@
  * mode by those around matrix products; then further ones until no kernel is left that was not
  * launched. Each result is compared with the reference. Exit status 1: a wrong result, or a kernel
  * that no case launches. With the name of an op only its smallest case runs. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "conform/conform.h"
 #include "dev/device.h"
-#include "opencl/opencl.h"
+#include "opencl/program.h"
 #include "opencl/source.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,22 +60,47 @@ static void list_kernels(const opencl_context *cl, name_list *all)
 {
     for (size_t i = 0; i < cl->program_count; i++) {
         char names[4096] = "", full[128];
-        clGetProgramInfo(cl->programs[i].program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names,
+        clGetProgramInfo(cl->programs[i]->program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names,
                          NULL);
         for (char *name = strtok(names, ";"); name; name = strtok(NULL, ";")) {
-            snprintf(full, sizeof full, "%.48s/%.64s", cl->programs[i].family, name);
+            snprintf(full, sizeof full, "%.48s/%.64s", cl->programs[i]->family, name);
             add_name(all, full);
         }
     }
 }
 
-/* Those that were launched: kernels are made at their first launch, and their names are unique. */
-static void list_launched(const opencl_context *cl, const name_list *all, name_list *launched)
+/* The names of those that were made, which is for a launch; names are unique. */
+static name_list made;
+
+cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *error)
 {
-    for (size_t i = 0; i < cl->kernel_count; i++)
-        for (size_t j = 0; j < all->count; j++)
-            if (!strcmp(strchr(all->name[j], '/') + 1, cl->kernels[i].name))
-                add_name(launched, all->name[j]);
+    cl_kernel (*next)(cl_program, const char *, cl_int *);
+    void *symbol = dlsym(RTLD_NEXT, "clCreateKernel");
+    memcpy(&next, &symbol, sizeof next);
+    add_name(&made, name);
+    return next(program, name, error);
+}
+
+/* Oclgrind builds one program at a time: it hangs when several threads do. */
+cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                      const char *options, void(CL_CALLBACK *notify)(cl_program, void *),
+                      void *user)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    cl_int (*next)(cl_program, cl_uint, const cl_device_id *, const char *,
+                   void(CL_CALLBACK *)(cl_program, void *), void *);
+    void *symbol = dlsym(RTLD_NEXT, "clBuildProgram");
+    memcpy(&next, &symbol, sizeof next);
+    pthread_mutex_lock(&mutex);
+    cl_int error = next(program, count, devices, options, notify, user);
+    pthread_mutex_unlock(&mutex);
+    return error;
+}
+
+static void list_launched(const name_list *all, name_list *launched)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (has_name(&made, strchr(all->name[i], '/') + 1)) add_name(launched, all->name[i]);
 }
 
 /* ---- cases ---- */
@@ -163,7 +190,7 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
     }
     bool right = run_case(device, !k->fast, c);
     list_kernels(device->context, &all);
-    list_launched(device->context, &all, &launched);
+    list_launched(&all, &launched);
     clade_device_close(&device);
     for (size_t i = 0; i < all.count; i++)
         fprintf(to, "%c%s\n", has_name(&launched, all.name[i]) ? '+' : '-', all.name[i]);

@@ -1,0 +1,129 @@
+/* Opening a device, and what its errors are called. */
+#include "opencl/context.h"
+
+#include "opencl/memory.h"
+#include "opencl/profile.h"
+#include "opencl/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *clade_opencl_error_name(cl_int error)
+{
+    switch (error) {
+#define NAME(code)                                                                                 \
+    case code: return #code;
+        NAME(CL_DEVICE_NOT_FOUND)
+        NAME(CL_DEVICE_NOT_AVAILABLE)
+        NAME(CL_COMPILER_NOT_AVAILABLE)
+        NAME(CL_MEM_OBJECT_ALLOCATION_FAILURE)
+        NAME(CL_OUT_OF_RESOURCES)
+        NAME(CL_OUT_OF_HOST_MEMORY)
+        NAME(CL_BUILD_PROGRAM_FAILURE)
+        NAME(CL_INVALID_VALUE)
+        NAME(CL_INVALID_PLATFORM)
+        NAME(CL_INVALID_DEVICE)
+        NAME(CL_INVALID_CONTEXT)
+        NAME(CL_INVALID_COMMAND_QUEUE)
+        NAME(CL_INVALID_MEM_OBJECT)
+        NAME(CL_INVALID_BINARY)
+        NAME(CL_INVALID_BUILD_OPTIONS)
+        NAME(CL_INVALID_PROGRAM_EXECUTABLE)
+        NAME(CL_INVALID_KERNEL_NAME)
+        NAME(CL_INVALID_KERNEL)
+        NAME(CL_INVALID_ARG_INDEX)
+        NAME(CL_INVALID_ARG_VALUE)
+        NAME(CL_INVALID_ARG_SIZE)
+        NAME(CL_INVALID_KERNEL_ARGS)
+        NAME(CL_INVALID_WORK_GROUP_SIZE)
+        NAME(CL_INVALID_WORK_ITEM_SIZE)
+        NAME(CL_INVALID_BUFFER_SIZE)
+        NAME(CL_INVALID_GLOBAL_WORK_SIZE)
+#undef NAME
+    case -1001: return "CL_PLATFORM_NOT_FOUND_KHR";
+    case -9999: return "-9999 (NVIDIA: illegal read or write by a kernel)";
+    default: return "an OpenCL error";
+    }
+}
+
+clade_status clade_opencl_fail(const opencl_context *cl, cl_int error, const char *what)
+{
+    clade_status status = CLADE_EDEVICE;
+    if (error == CL_MEM_OBJECT_ALLOCATION_FAILURE || error == CL_OUT_OF_HOST_MEMORY)
+        status = CLADE_ENOMEM;
+    return clade_fail(status, "%s: %s: %s (%d)", cl->label, what, clade_opencl_error_name(error),
+                      (int)error);
+}
+
+cl_ulong clade_opencl_device_number(cl_device_id device, cl_device_info what)
+{
+    /* cl_uint, cl_bool and size_t properties come in fewer bytes; the rest stays 0 */
+    unsigned char raw[8] = {0};
+    size_t size = 0;
+    cl_ulong wide = 0;
+    cl_uint narrow = 0;
+    if (clGetDeviceInfo(device, what, sizeof raw, raw, &size)) return 0;
+    if (size == sizeof narrow) {
+        memcpy(&narrow, raw, sizeof narrow);
+        return narrow;
+    }
+    memcpy(&wide, raw, sizeof wide);
+    return wide;
+}
+
+void clade_opencl_context_close(opencl_context *cl)
+{
+    if (cl->queue) clFinish(cl->queue);
+    clade_opencl_programs_release(cl);
+    clade_opencl_staging_release(cl);
+    clade_opencl_events_clear(cl);
+    free(cl->events);
+    if (cl->queue) clReleaseCommandQueue(cl->queue);
+    if (cl->context) clReleaseContext(cl->context);
+    free(cl);
+}
+
+static clade_status create_queue(opencl_context *cl)
+{
+    cl_int error;
+    cl->context = clCreateContext(NULL, 1, &cl->device, NULL, NULL, &error);
+    if (error) return clade_opencl_fail(cl, error, "clCreateContext");
+    cl->queue = clCreateCommandQueue(cl->context, cl->device,
+                                     cl->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    return error ? clade_opencl_fail(cl, error, "clCreateCommandQueue") : CLADE_OK;
+}
+
+clade_status clade_opencl_context_open(cl_platform_id platform, cl_device_id device,
+                                       const clade_device_info *info,
+                                       const clade_device_options *options, opencl_context **out)
+{
+    opencl_context *cl = calloc(1, sizeof *cl);
+    if (!cl) return clade_fail(CLADE_ENOMEM, "opencl: out of memory");
+    cl->platform = platform;
+    cl->device = device;
+    snprintf(cl->label, sizeof cl->label, "%.31s (%.60s, %.60s)", info->id, info->name,
+             info->driver);
+    cl->math = options->math;
+    cl->profile = options->profile;
+    cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info->cpu_like;
+    cl->divides = cl->cpu_like && (clade_opencl_device_number(device, CL_DEVICE_SINGLE_FP_CONFIG) &
+                                   CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT);
+    cl->memory_bytes = info->memory_bytes;
+    cl->max_alloc_bytes = info->max_alloc_bytes;
+    cl->driver_caches =
+        strstr(info->driver, "NVIDIA") || strstr(info->driver, "Portable Computing");
+    size_t largest = (size_t)clade_opencl_device_number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    cl->compute_units = info->compute_units ? info->compute_units : 1;
+    cl->group_size = options->group_size ? options->group_size : 256;
+    if (cl->group_size > largest) cl->group_size = (uint32_t)largest;
+    cl_ulong width = clade_opencl_device_number(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+    cl->vector_width = !cl->cpu_like || width < 8 ? 4 : width < 16 ? 8 : 16;
+    cl->lanes = cl->cpu_like ? cl->vector_width : 1;
+    clade_status status = create_queue(cl);
+    if (status)
+        clade_opencl_context_close(cl);
+    else
+        *out = cl;
+    return status;
+}
