@@ -75,38 +75,3 @@ size_t clade_broadcast_workspace(const broadcast_sum *sum)
 {
     return sum->chunks > 1 ? sum->chunks * sum->outputs * sizeof(float) : 0;
 }
-
-size_t clade_broadcast_call_workspace(clade_op op, const clade_args *args)
-{
-    broadcast_sum sum;
-    size_t first = 0, second = 0;
-    const clade_tensor *x, *targets[2] = {NULL, NULL}, *factors[2] = {NULL, NULL};
-    switch (op) {
-    case CLADE_OP_reduce:
-        x = &args->reduce.x;
-        targets[0] = &args->reduce.y;
-        break;
-    case CLADE_OP_add_dx:
-        x = &args->add_dx.dy;
-        targets[0] = &args->add_dx.da;
-        targets[1] = &args->add_dx.db;
-        break;
-    case CLADE_OP_mul_dx:
-        x = &args->mul_dx.dy;
-        targets[0] = &args->mul_dx.da;
-        factors[0] = &args->mul_dx.b;
-        targets[1] = &args->mul_dx.db;
-        factors[1] = &args->mul_dx.a;
-        break;
-    default: return 0;
-    }
-    if (clade_tensor_present(targets[0])) {
-        clade_broadcast_sum(x, factors[0], targets[0], &sum);
-        first = clade_broadcast_workspace(&sum);
-    }
-    if (targets[1] && clade_tensor_present(targets[1])) {
-        clade_broadcast_sum(x, factors[1], targets[1], &sum);
-        second = clade_broadcast_workspace(&sum);
-    }
-    return first > second ? first : second;
-}

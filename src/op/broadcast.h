@@ -33,8 +33,5 @@ void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const cla
 
 /* Bytes of partial sums, [chunks, outputs]; 0 where one chunk is all. */
 size_t clade_broadcast_workspace(const broadcast_sum *sum);
-/* Bytes that a call of reduce, add_dx or mul_dx needs: its gradients share them. 0 for other ops.
- */
-size_t clade_broadcast_call_workspace(clade_op op, const clade_args *args);
 
 #endif

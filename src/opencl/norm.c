@@ -1,9 +1,28 @@
 /* Launchers of kernels/norm.cl. */
 #include "opencl/grid.h"
 #include "opencl/ops.h"
-#include "op/norm.h"
 
 #include <stdio.h>
+
+/* The [m, c] matrix that a tensor is, and its workspace: two sets of partial sums [chunks, c], then
+ * three values per channel. */
+typedef struct norm_layout {
+    int64_t m, rows; /* rows of [m, c]; rows in a chunk */
+    int32_t c, chunks;
+    size_t second, channel[3]; /* where they begin, in floats; the first set begins at 0 */
+    size_t floats;
+} norm_layout;
+
+static norm_layout norm_layout_of(const clade_tensor *x)
+{
+    norm_layout l = {.c = x->dim[x->rank - 1]};
+    l.m = (int64_t)(clade_tensor_count(x) / (size_t)l.c);
+    l.chunks = clade_row_chunks(l.m, &l.rows);
+    l.second = (size_t)l.chunks * (size_t)l.c;
+    for (size_t i = 0; i < 3; i++) l.channel[i] = 2 * l.second + i * (size_t)l.c;
+    l.floats = 2 * l.second + 3 * (size_t)l.c;
+    return l;
+}
 
 /* Vectors side by side that a work-item sums. */
 static int32_t vectors_at_once(const opencl_context *cl, int32_t c)
