@@ -92,7 +92,7 @@ INLINE_FOR void fetch_windows(float *value, const conv_job *job, local const int
     }
 }
 
-/* The weights that an input gradient multiplies these by: filters side by side, taps turned. */
+/* The weights that an input gradient multiplies these by: filters side by side, taps reversed. */
 INLINE_FOR void fetch_weights(float *value, const conv_job *job, global const float *w,
                               const conv_step *k, int left, int at)
 {

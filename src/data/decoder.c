@@ -41,7 +41,7 @@ void clade_decoder_clear(clade_decoder *decoder)
     if (decoder->jpeg) tjDestroy(decoder->jpeg);
     clade_bytes_clear(&decoder->file);
     clade_bytes_clear(&decoder->pixels);
-    clade_bytes_clear(&decoder->turned);
+    clade_bytes_clear(&decoder->oriented);
     clade_bytes_clear(&decoder->table);
     decoder->jpeg = NULL;
 }
@@ -50,7 +50,7 @@ void clade_decoder_trim(clade_decoder *decoder)
 {
     buffer_trim(&decoder->file);
     buffer_trim(&decoder->pixels);
-    buffer_trim(&decoder->turned);
+    buffer_trim(&decoder->oriented);
 }
 
 clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,

@@ -81,7 +81,7 @@ clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int
     } turn[9] = {[2] = {0, 0, 1}, [3] = {0, 1, 1}, [4] = {0, 1, 0}, [5] = {1, 0, 0},
                  [6] = {1, 1, 0}, [7] = {1, 1, 1}, [8] = {1, 0, 1}};
     ptrdiff_t h = raster->height, w = raster->width, n = raster->channels;
-    clade_status status = clade_bytes_reserve(&decoder->turned, (size_t)(h * w * n));
+    clade_status status = clade_bytes_reserve(&decoder->oriented, (size_t)(h * w * n));
     if (status) return status;
     bool swap = turn[orientation].swap;
     ptrdiff_t row_step = turn[orientation].rows ? -w * n : w * n;
@@ -89,7 +89,7 @@ clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int
     ptrdiff_t start = (turn[orientation].rows ? (h - 1) * w * n : 0) +
                       (turn[orientation].columns ? (w - 1) * n : 0);
     ptrdiff_t rows = swap ? w : h, columns = swap ? h : w;
-    uint8_t *out = decoder->turned.data;
+    uint8_t *out = decoder->oriented.data;
     for (ptrdiff_t r = 0; r < rows; r++) {
         for (ptrdiff_t c = 0; c < columns; c++) {
             ptrdiff_t at =
@@ -97,7 +97,7 @@ clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int
             for (ptrdiff_t k = 0; k < n; k++) *out++ = raster->data[at + k];
         }
     }
-    *raster = (clade_raster){decoder->turned.data, (int32_t)rows, (int32_t)columns, (int32_t)n};
+    *raster = (clade_raster){decoder->oriented.data, (int32_t)rows, (int32_t)columns, (int32_t)n};
     return CLADE_OK;
 }
 

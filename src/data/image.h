@@ -27,11 +27,11 @@ typedef struct clade_bytes {
 
 /* One thread's working memory; all zero is a fresh one, clade_decoder_clear gives it back. */
 typedef struct clade_decoder {
-    void *jpeg;         /* the TurboJPEG handle, made at the first JPEG */
-    clade_bytes file;   /* bytes of the image's file */
-    clade_bytes pixels; /* the decoded image */
-    clade_bytes turned; /* the same in another orientation; also CMYK before conversion */
-    clade_bytes table;  /* columns and weights of the resize */
+    void *jpeg;           /* the TurboJPEG handle, made at the first JPEG */
+    clade_bytes file;     /* bytes of the image's file */
+    clade_bytes pixels;   /* the decoded image */
+    clade_bytes oriented; /* the same in another orientation; also CMYK before conversion */
+    clade_bytes table;    /* columns and weights of the resize */
 } clade_decoder;
 
 void clade_decoder_clear(clade_decoder *decoder);

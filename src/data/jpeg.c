@@ -186,10 +186,10 @@ clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, siz
     bool cmyk = header.channels == 4;
     int channels = header.channels == 1 && target->channels == 1 ? 1 : 3;
     status = clade_bytes_reserve(&decoder->pixels, pixels * (size_t)channels);
-    if (!status && cmyk) status = clade_bytes_reserve(&decoder->turned, pixels * 4);
+    if (!status && cmyk) status = clade_bytes_reserve(&decoder->oriented, pixels * 4);
     if (status) return status;
 
-    uint8_t *data = cmyk ? decoder->turned.data : decoder->pixels.data;
+    uint8_t *data = cmyk ? decoder->oriented.data : decoder->pixels.data;
     int format = cmyk ? TJPF_CMYK : channels == 1 ? TJPF_GRAY : TJPF_RGB;
     status = decompress(decoder, bytes, size, data, width, height, format);
     if (status) return status;

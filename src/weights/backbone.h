@@ -22,8 +22,8 @@ bool clade_backbone_is_keras(const char *path);
  * and keras count. Every tensor of the file must belong to the backbone with its classifier
  * (num_batches_tracked and what Keras keeps besides are ignored), and every parameter of the
  * backbone, without its classifier where options->classes is 0, must be there. Where Keras' weights
- * take blue, green and red, the first kernel is turned round, so that they take red, green, blue.
- * Errors: EIO, EFORMAT (naming tensor and shapes), EUNSUPPORTED, ENOMEM. */
+ * take blue, green and red, the channels of the first kernel are reversed, so that they take red,
+ * green, blue. Errors: EIO, EFORMAT (naming tensor and shapes), EUNSUPPORTED, ENOMEM. */
 clade_status clade_backbone_read_weights(const char *name, const clade_backbone_options *options,
                                          const char *path, clade_backbone_weights *out);
 
