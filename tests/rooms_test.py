@@ -25,25 +25,24 @@ def room_of(path):
     return match[1] if match else None
 
 
-def symbols(nm, path):
-    """(defined, needed) of an object."""
-    defined, needed = set(), set()
-    for line in subprocess.run([nm, "--format=posix", path], check=True, capture_output=True, text=True).stdout.splitlines():
-        name, kind = line.split()[:2]
+def symbols(nm, paths):
+    """{object: (defined, needed)}"""
+    found = {path: (set(), set()) for path in paths}
+    listing = subprocess.run([nm, "--print-file-name", "--format=posix", *paths], check=True, capture_output=True, text=True)
+    for line in listing.stdout.splitlines():
+        path, _, rest = line.partition(": ")
+        name, kind = rest.split()[:2]
         if kind == "U":
-            needed.add(name)
+            found[pathlib.Path(path)][1].add(name)
         elif kind.isupper():
-            defined.add(name)
-    return defined, needed
+            found[pathlib.Path(path)][0].add(name)
+    return found
 
 
 def main(nm, build, *rooms):
     rank = {room: i for i, room in enumerate(rooms)}
-    objects = {}
-    for path in sorted(pathlib.Path(build).rglob("*.o")):
-        room = room_of(path)
-        if room in rank:
-            objects[path] = (room, *symbols(nm, path))
+    paths = [path for path in sorted(pathlib.Path(build).rglob("*.o")) if room_of(path) in rank]
+    objects = {path: (room_of(path), *found) for path, found in symbols(nm, paths).items()}
     home = {name: room for room, defined, _ in objects.values() for name in defined}
     arrows, faults = collections.Counter(), set()
     for path, (room, _, needed) in objects.items():

@@ -325,6 +325,7 @@ clade_status clade_call_split(const char *text, clade_op *op, const char **words
 clade_status clade_call_parse(const char *text, clade_call *call)
 {
     const char *words;
+    *call = (clade_call){0};
     clade_status status = clade_call_split(text, &call->op, &words);
     if (!status) status = clade_args_parse(call->op, words, &call->args);
     return status ? status : clade_op_shape(call->op, &call->args);

@@ -8,7 +8,7 @@ clade=$1 kernels=$2
 
 child() { "$clade" tune-device --child "$@"; }
 
-dense='dense x=4x40 w=40x24 b=24 y=4x24 act=1'
+dense='dense x=4x40 w=40x24 b=24 y=4x24 act=relu'
 conv='conv2d_dw x=2x9x9x4 dy=2x7x7x8 dw=3x3x4x8 db=8 accumulate=1'
 # PoCL keeps what it has compiled where it does so always
 export POCL_CACHE_DIR="${POCL_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pocl/kcache}"
@@ -17,7 +17,7 @@ expect 0 '^[0-9.e-]*$' child try opencl direct "$dense"
 expect 0 '^[0-9.e-]*$' child try opencl direct "$conv"
 expect 1 'there is no algorithm' child try opencl magic "$dense"
 expect 1 'there is no op' child try opencl direct 'nothing x=1'
-expect 1 'is no call' child try opencl direct 'dense x=4xy'
+expect 1 'expected up to 4 dimensions' child try opencl direct 'dense x=4xy'
 expect 1 'expected' child try opencl direct 'dense x=4x40 w=41x24'
 expect 1 'it is not tried' child try opencl direct 'fill y=8'
 expect 1 'expected list' child try opencl
