@@ -120,3 +120,34 @@ kernel void global_avgpool_dx(TENSOR(float, dy), TENSOR(float, dx), int n, int h
             lanes_put(dx + dx0 + row * w * c + (size_t)item * VW, g, accumulate, VW);
         }
 }
+
+/* Rows are images, and a vector's item walks over the image's area = h w. x: [n, h, w, c]; y and
+ * index: [n, c]. Reads x once and writes y and index: 4 n c (h w + 2) bytes. */
+kernel void global_maxpool(TENSOR(float, x), TENSOR(float, y), TENSOR(int, index), int has_index,
+                           int n, int area, int c)
+{
+    const int vectors = c / VW;
+    for (size_t b = get_global_id(1); b < (size_t)n; b += get_global_size(1))
+        for (int v = get_global_id(0); v < vectors; v += get_global_size(0)) {
+            V_mask at;
+            size_t to = b * c + v * VW;
+            V best = pool_global_max(x + x0 + b * area * c + v * VW, area, c, VW, &at);
+            V_STORE(y + y0 + to, best);
+            if (has_index) LANES_STORE_I32(index + index0 + to, at, VW);
+        }
+}
+
+/* Rows are those of all images, of w columns; an item writes one vector of a pixel. dy and index:
+ * [n, c], read for each pixel, mostly from a cache; dx: [n, h, w, c], 4 n h w c bytes written. */
+kernel void global_maxpool_dx(TENSOR(float, dy), TENSOR(int, index), TENSOR(float, dx), int n,
+                              int h, int w, int c, int accumulate)
+{
+    const uint vectors = (uint)(c / VW), items = (uint)w * vectors;
+    for (size_t row = get_global_id(1); row < (size_t)n * h; row += get_global_size(1))
+        for (uint item = get_global_id(0); item < items; item += get_global_size(0)) {
+            size_t from = row / h * c + item % vectors * VW;
+            int pixel = (int)(row % h) * w + (int)(item / vectors);
+            V g = pool_global_max_dx(dy + dy0 + from, index + index0 + from, pixel, VW);
+            lanes_put(dx + dx0 + row * w * c + (size_t)item * VW, g, accumulate, VW);
+        }
+}

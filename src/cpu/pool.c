@@ -237,7 +237,7 @@ static clade_status avgpool2d_dx(void *context, const clade_args *args, const cl
     return run_plane(context, &l, a->dx.dim[0], (int64_t)l.p.w * l.p.c, mean_gather_rows);
 }
 
-/* ---- means of whole images ---- */
+/* ---- whole images ---- */
 
 /* Channels that one thread sums at once: whole cache lines. */
 enum { strip = 64 };
@@ -304,6 +304,72 @@ static clade_status global_avgpool_dx(void *context, const clade_args *args, con
     return CLADE_OK;
 }
 
+/* Strip `i` of all images' channels. */
+static void global_max_strip(const clade_global_maxpool_args *a, size_t i)
+{
+    i32 c = a->x.dim[3], area = a->x.dim[1] * a->x.dim[2];
+    size_t strips = ((size_t)c + strip - 1) / strip;
+    size_t b = i / strips;
+    i32 k0 = (i32)(i % strips) * strip, width = c - k0 < strip ? c - k0 : strip;
+    size_t to = b * (size_t)c + (size_t)k0;
+    const float *x =
+        (const float *)clade_tensor_host(&a->x) + b * (size_t)area * (size_t)c + (size_t)k0;
+    float *y = (float *)clade_tensor_host(&a->y) + to;
+    i32 *index = clade_tensor_present(&a->index) ? (i32 *)clade_tensor_host(&a->index) + to : NULL;
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V_mask at;                                                                                 \
+        LANES_STORE(y + (k), pool_global_max(x + (k), area, c, lanes, &at), lanes);                \
+        if (index) LANES_STORE_I32(index + (k), at, lanes);                                        \
+    }
+    FOR_LANES(width, BODY);
+#undef BODY
+}
+
+static void global_max_strips(const void *user, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) global_max_strip(user, i);
+}
+
+static clade_status global_maxpool(void *context, const clade_args *args, const clade_plan *plan,
+                                   void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_global_maxpool_args *a = &args->global_maxpool;
+    size_t strips = ((size_t)a->x.dim[3] + strip - 1) / strip;
+    clade_cpu_range(context, (cpu_range){global_max_strips, a, (size_t)a->x.dim[0] * strips, 1});
+    return CLADE_OK;
+}
+
+static void global_max_unpool(const void *user, size_t first, size_t end)
+{
+    const clade_global_maxpool_dx_args *a = user;
+    i32 c = a->dx.dim[3];
+    size_t area = (size_t)a->dx.dim[1] * (size_t)a->dx.dim[2];
+    for (size_t i = first; i < end; i++) {
+        size_t from = i / area * (size_t)c;
+        i32 pixel = (i32)(i % area);
+        const float *dy = (const float *)clade_tensor_host(&a->dy) + from;
+        const i32 *index = (const i32 *)clade_tensor_host(&a->index) + from;
+        float *dx = (float *)clade_tensor_host(&a->dx) + i * (size_t)c;
+#define BODY(k, lanes)                                                                             \
+    lanes_put(dx + (k), pool_global_max_dx(dy + (k), index + (k), pixel, lanes), a->accumulate,    \
+              lanes)
+        FOR_LANES(c, BODY);
+#undef BODY
+    }
+}
+
+static clade_status global_maxpool_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                      void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_global_maxpool_dx_args *a = &args->global_maxpool_dx;
+    size_t c = (size_t)a->dx.dim[3], n = clade_tensor_count(&a->dx) / c;
+    clade_cpu_range(context, (cpu_range){global_max_unpool, a, n, c >= block ? 1 : block / c});
+    return CLADE_OK;
+}
+
 void CPU_NAME(pool)(clade_op_slot *slot)
 {
     slot[CLADE_OP_maxpool2d].run = maxpool2d;
@@ -312,4 +378,6 @@ void CPU_NAME(pool)(clade_op_slot *slot)
     slot[CLADE_OP_avgpool2d_dx].run = avgpool2d_dx;
     slot[CLADE_OP_global_avgpool].run = global_avgpool;
     slot[CLADE_OP_global_avgpool_dx].run = global_avgpool_dx;
+    slot[CLADE_OP_global_maxpool].run = global_maxpool;
+    slot[CLADE_OP_global_maxpool_dx].run = global_maxpool_dx;
 }

@@ -1,4 +1,4 @@
-/* pool: the largest or the mean of windows, the mean of whole images, and their gradients. */
+/* pool: the largest or the mean of windows and of whole images, and their gradients. */
 #include "op/op.h"
 
 #include "../../kernels/portable.clh"
@@ -133,6 +133,44 @@ static clade_status shape_global_avgpool_dx(clade_args *args)
                               (int32_t[]){a->dx.dim[0], a->dx.dim[3]});
 }
 
+/* Checks an image whose places are numbered by an I32, and gives [n, c]. */
+static clade_status numbered_shape(clade_op op, const char *slot, const clade_tensor *x,
+                                   int32_t y[2])
+{
+    clade_status status = clade_expect_rank(op, slot, x, 4);
+    if (status) return status;
+    int64_t area = (int64_t)x->dim[1] * x->dim[2];
+    if (area > INT32_MAX)
+        return clade_fail(CLADE_EINVAL, "%s: %s: %lld pixels are too many, 2^31 or more",
+                          clade_op_describe(op)->name, slot, (long long)area);
+    y[0] = x->dim[0];
+    y[1] = x->dim[3];
+    return CLADE_OK;
+}
+
+static clade_status shape_global_maxpool(clade_args *args)
+{
+    clade_global_maxpool_args *a = &args->global_maxpool;
+    const clade_op op = CLADE_OP_global_maxpool;
+    int32_t y[2];
+    clade_status status = numbered_shape(op, "x", &a->x, y);
+    if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, y);
+    if (!status && clade_tensor_present(&a->index))
+        status = clade_expect_shape(op, "index", &a->index, CLADE_I32, 2, y);
+    return status;
+}
+
+static clade_status shape_global_maxpool_dx(clade_args *args)
+{
+    clade_global_maxpool_dx_args *a = &args->global_maxpool_dx;
+    const clade_op op = CLADE_OP_global_maxpool_dx;
+    int32_t y[2];
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    clade_status status = numbered_shape(op, "dx", &a->dx, y);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 2, y);
+    return status ? status : clade_expect_shape(op, "index", &a->index, CLADE_I32, 2, y);
+}
+
 /* ---- references ---- */
 
 #ifdef CLADE_ORACLE
@@ -171,6 +209,9 @@ static bool inside(const pool_geometry *g, int32_t i, int32_t j)
     for (int32_t r = 0; r < g.rows; r++)                                                           \
         for (int32_t s = 0; s < g.columns; s++)
 
+/* Is v taken in place of the best of those before it? The first NaN wins and stays. */
+static bool is_larger(REAL v, REAL best) { return v > best || (isnan(v) && !isnan(best)); }
+
 static void run_maxpool2d(const clade_args *args)
 {
     const clade_maxpool2d_args *a = &args->maxpool2d;
@@ -188,8 +229,7 @@ static void run_maxpool2d(const clade_args *args)
             int32_t row = i * g.down - g.top + r, column = j * g.across - g.left + s;
             if (!inside(&g, row, column)) continue;
             REAL v = x[in_x(&g, b, row, column, k)];
-            /* the first NaN wins and stays */
-            if (any && !(v > best) && (!isnan(v) || isnan(best))) continue;
+            if (any && !is_larger(v, best)) continue;
             any = true;
             best = v;
             at = r * g.columns + s;
@@ -308,6 +348,42 @@ static void run_global_avgpool_dx(const clade_args *args)
                     a->accumulate);
 }
 
+static void run_global_maxpool(const clade_args *args)
+{
+    const clade_global_maxpool_args *a = &args->global_maxpool;
+    const REAL *x = real_of(&a->x);
+    REAL *y = real_of(&a->y);
+    int32_t *index = clade_tensor_present(&a->index) ? i32_of(&a->index) : NULL;
+    size_t c = (size_t)a->x.dim[3], area = (size_t)a->x.dim[1] * (size_t)a->x.dim[2];
+    for (size_t b = 0; b < (size_t)a->x.dim[0]; b++)
+        for (size_t k = 0; k < c; k++) {
+            REAL best = x[b * area * c + k];
+            size_t at = 0;
+            for (size_t i = 1; i < area; i++) {
+                REAL v = x[(b * area + i) * c + k];
+                if (!is_larger(v, best)) continue;
+                best = v;
+                at = i;
+            }
+            y[b * c + k] = best;
+            if (index) index[b * c + k] = (int32_t)at;
+        }
+}
+
+static void run_global_maxpool_dx(const clade_args *args)
+{
+    const clade_global_maxpool_dx_args *a = &args->global_maxpool_dx;
+    const REAL *dy = real_of(&a->dy);
+    const int32_t *index = i32_of(&a->index);
+    REAL *dx = real_of(&a->dx);
+    size_t c = (size_t)a->dx.dim[3], area = (size_t)a->dx.dim[1] * (size_t)a->dx.dim[2];
+    for (size_t b = 0; b < (size_t)a->dx.dim[0]; b++)
+        for (size_t i = 0; i < area; i++)
+            for (size_t k = 0; k < c; k++)
+                put(&dx[(b * area + i) * c + k], index[b * c + k] == (int32_t)i ? dy[b * c + k] : 0,
+                    a->accumulate);
+}
+
 /* ---- bounds ---- */
 
 /* Nothing is rounded: y is one of x. */
@@ -360,6 +436,21 @@ static int64_t terms_global_avgpool_dx(const clade_args *args, size_t slot)
 {
     (void)slot;
     return 4 + (args->global_avgpool_dx.accumulate != 0);
+}
+
+/* Nothing is rounded: y is one of x. */
+static void bound_global_maxpool(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    size_t n = clade_tensor_count(&args->global_maxpool.y);
+    for (size_t i = 0; i < n; i++) bound[i] = 0;
+}
+
+/* One addition to the target. */
+static int64_t terms_global_maxpool_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->global_maxpool_dx.accumulate != 0;
 }
 
 /* ---- means of small integers ---- */
@@ -431,6 +522,19 @@ static const clade_case global_avgpool_cases[] = {
     {CASE_FULL, "wide", "x=3x9x10x130"},       {CASE_FULL, "large", "x=1x113x97x3"},
     {CASE_TIMED, "training", "x=32x37x37x64"},
 };
+
+static const clade_case global_maxpool_cases[] = {
+    {CASE_QUICK, "small", "x=2x4x4x5 index=2x5"},
+    {CASE_QUICK, "odd", "x=1x5x3x17 index=1x17"},
+    {CASE_QUICK, "no-index", "x=2x5x3x8"},
+    {CASE_FULL, "one", "x=1x1x1x1 index=1x1"},
+    {CASE_FULL, "one-pixel", "x=3x1x1x16 index=3x16"},
+    {CASE_FULL, "one-row", "x=2x1x9x12 index=2x12"},
+    {CASE_FULL, "one-column", "x=2x11x1x6 index=2x6"},
+    {CASE_FULL, "wide", "x=3x9x10x130 index=3x130"},
+    {CASE_FULL, "large", "x=1x113x97x3 index=1x3"},
+    {CASE_TIMED, "training", "x=32x37x37x64 index=32x64"},
+};
 #endif
 
 OP_IMPL(maxpool2d, OP_CASES(maxpool2d_cases), .bound = bound_maxpool2d);
@@ -441,3 +545,5 @@ OP_IMPL(avgpool2d_dx, .terms = terms_avgpool2d_dx, .inexact = inexact_avgpool2d_
 OP_IMPL(global_avgpool, OP_CASES(global_avgpool_cases), .terms = terms_global_avgpool,
         .inexact = inexact_global_avgpool);
 OP_IMPL(global_avgpool_dx, .terms = terms_global_avgpool_dx, .inexact = inexact_global_avgpool_dx);
+OP_IMPL(global_maxpool, OP_CASES(global_maxpool_cases), .bound = bound_global_maxpool);
+OP_IMPL(global_maxpool_dx, .terms = terms_global_maxpool_dx);

@@ -126,6 +126,35 @@ static void global_avgpool_dx(opencl_plan *plan, const clade_args *args)
     clade_opencl_run_rows(&l, (uint64_t)dim[2] * vectors, (uint64_t)dim[0] * (uint64_t)dim[1]);
 }
 
+static void global_maxpool(opencl_plan *plan, const clade_args *args)
+{
+    const clade_global_maxpool_args *a = &args->global_maxpool;
+    int32_t n = a->x.dim[0], c = a->x.dim[3];
+    opencl_launch l = clade_opencl_begin_lanes(plan, "pool", "global_maxpool", c, "");
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->y);
+    clade_opencl_tensor(&l, &a->index);
+    clade_opencl_i32(&l, clade_tensor_present(&a->index));
+    clade_opencl_i32(&l, n);
+    clade_opencl_i32(&l, a->x.dim[1] * a->x.dim[2]);
+    clade_opencl_i32(&l, c);
+    clade_opencl_run_rows(&l, (uint64_t)(c / clade_opencl_lanes(plan->cl, c)), (uint64_t)n);
+}
+
+static void global_maxpool_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_global_maxpool_dx_args *a = &args->global_maxpool_dx;
+    const int32_t *dim = a->dx.dim;
+    opencl_launch l = clade_opencl_begin_lanes(plan, "pool", "global_maxpool_dx", dim[3], "");
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, &a->index);
+    clade_opencl_tensor(&l, &a->dx);
+    for (int i = 0; i < 4; i++) clade_opencl_i32(&l, dim[i]);
+    clade_opencl_i32(&l, a->accumulate);
+    uint64_t vectors = (uint64_t)(dim[3] / clade_opencl_lanes(plan->cl, dim[3]));
+    clade_opencl_run_rows(&l, (uint64_t)dim[2] * vectors, (uint64_t)dim[0] * (uint64_t)dim[1]);
+}
+
 const opencl_op clade_opencl_pool_ops[] = {
     {.op = CLADE_OP_maxpool2d, .plan = maxpool2d},
     {.op = CLADE_OP_maxpool2d_dx, .plan = clade_opencl_unpool},
@@ -133,5 +162,7 @@ const opencl_op clade_opencl_pool_ops[] = {
     {.op = CLADE_OP_avgpool2d_dx, .plan = avgpool2d_dx},
     {.op = CLADE_OP_global_avgpool, .plan = global_avgpool},
     {.op = CLADE_OP_global_avgpool_dx, .plan = global_avgpool_dx},
+    {.op = CLADE_OP_global_maxpool, .plan = global_maxpool},
+    {.op = CLADE_OP_global_maxpool_dx, .plan = global_maxpool_dx},
     {.op = CLADE_OP_none},
 };

@@ -139,6 +139,8 @@ static const struct open_dims {
     {CLADE_OP_topk_count, "y", 1u << 1},
     {CLADE_OP_global_avgpool, "x", 1u << 1 | 1u << 2},
     {CLADE_OP_global_avgpool_dx, "dx", 1u << 1 | 1u << 2},
+    {CLADE_OP_global_maxpool, "x", 1u << 1 | 1u << 2},
+    {CLADE_OP_global_maxpool_dx, "dx", 1u << 1 | 1u << 2},
 };
 
 static bool is_open(const subject *s, size_t slot, int dim)
