@@ -41,6 +41,7 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_AVGPOOL2D,
      .as.pool2d = {{3, 4}, {1, 2}, {1, 0, 2, 1}, CLADE_PADDING_EXPLICIT, true}},
     {.kind = CLADE_LAYER_GLOBAL_AVGPOOL2D},
+    {.kind = CLADE_LAYER_GLOBAL_MAXPOOL2D},
     {.kind = CLADE_LAYER_BATCHNORM, .as.batchnorm = {0.5F, 0.125F, true}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_LEAKY_RELU, 0.2F}},
     {.kind = CLADE_LAYER_SOFTMAX},

@@ -1,4 +1,4 @@
-/* Pooling: maxpool2d, avgpool2d, global_avgpool2d. */
+/* Pooling: maxpool2d, avgpool2d, global_avgpool2d, global_maxpool2d. */
 #include "nn/layer.h"
 
 static clade_status read_window(const clade_node *node, const clade_node *x, clade_window *out)
@@ -50,16 +50,21 @@ static clade_window window_of(const clade_build *build, int32_t number)
     return clade_pool_window(graph, &graph->node[number]);
 }
 
+/* Where a maximum says which elements it took, of the shape of y; absent where training needs no
+ * gradient. */
+static clade_tensor index_of(clade_build *build, int32_t number, clade_tensor y, clade_dtype dtype)
+{
+    if (!clade_build_needs(build, number)) return (clade_tensor){0};
+    y.dtype = dtype;
+    return clade_build_like(build, &y);
+}
+
 static void max_forward(clade_build *build, int32_t number)
 {
     clade_window v = window_of(build, number);
     clade_build_node *node = &build->node[number];
-    clade_tensor index = {0}, y = clade_build_output(build, number);
-    if (clade_build_needs(build, number)) {
-        index = y;
-        index.dtype = CLADE_U8;
-        index = clade_build_like(build, &index);
-    }
+    clade_tensor y = clade_build_output(build, number);
+    clade_tensor index = index_of(build, number, y, CLADE_U8);
     node->y = y;
     node->saved[0] = index;
     CLADE_BUILD_CALL(build, number, maxpool2d, .x = clade_build_input(build, number, 0), .y = y,
@@ -124,6 +129,25 @@ static void global_backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
+static void global_max_forward(clade_build *build, int32_t number)
+{
+    clade_tensor y = clade_build_output(build, number);
+    clade_tensor index = index_of(build, number, y, CLADE_I32);
+    build->node[number].y = y;
+    build->node[number].saved[0] = index;
+    CLADE_BUILD_CALL(build, number, global_maxpool, .x = clade_build_input(build, number, 0),
+                     .y = y, .index = index);
+}
+
+static void global_max_backward(clade_build *build, int32_t number)
+{
+    int32_t accumulate;
+    clade_tensor dx =
+        clade_build_gradient(build, clade_build_layer(build, number)->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, global_maxpool_dx, .dy = build->node[number].dy,
+                     .index = build->node[number].saved[0], .dx = dx, .accumulate = accumulate);
+}
+
 #define FIELD(...) CLADE_FIELD(clade_pool2d_layer, __VA_ARGS__)
 
 #define WINDOW_FIELDS                                                                              \
@@ -177,4 +201,15 @@ const clade_layer_record clade_global_avgpool2d_record = {
     .shape = global_shape,
     .forward = global_forward,
     .backward = global_backward,
+};
+
+const clade_layer_record clade_global_maxpool2d_record = {
+    .key = "global_maxpool2d",
+    .name = "global_max_pooling2d",
+    .alias = "globalmaxpooling2d",
+    .type = "GlobalMaxPooling2D",
+    .about = "The maximum of each channel.",
+    .shape = global_shape,
+    .forward = global_max_forward,
+    .backward = global_max_backward,
 };

@@ -1,4 +1,4 @@
-/* ONNX's pools, both ways: maxpool2d, avgpool2d, global_avgpool2d. */
+/* ONNX's pools, both ways: maxpool2d, avgpool2d, global_avgpool2d, global_maxpool2d. */
 #include "onnx/export.h"
 #include "onnx/onnx.h"
 
@@ -53,41 +53,36 @@ clade_status clade_onnx_read_pool(clade_onnx_reader *r, const Onnx__Node *node)
     clade_onnx_set_ints(l->window, v.size, 2);
     clade_onnx_set_ints(l->stride, v.stride, 2);
     if (v.padding == CLADE_PADDING_EXPLICIT) clade_onnx_set_ints(l->pad, v.pad, 4);
-    /* a mean of the whole image has a layer of its own, which takes any size */
-    bool whole =
-        !max && v.padding == CLADE_PADDING_VALID && v.size[0] == x.dim[2] && v.size[1] == x.dim[3];
+    /* a window as large as the image has layers of its own, which take any size */
+    bool whole = v.padding == CLADE_PADDING_VALID && v.size[0] == x.dim[2] && v.size[1] == x.dim[3];
     if (whole && v.size[0] * v.size[1] > 255) return clade_onnx_read_global_pool(r, node);
     int32_t number;
     status = clade_onnx_add(r, node, &layer, &number);
     return status ? status : clade_onnx_output_image(r, node, number);
 }
 
-/* The means of an image. */
-static clade_status add_mean(clade_onnx_reader *r, const Onnx__Node *node, int32_t input,
-                             int32_t *number)
+/* The means or maxima of an image. */
+static clade_status add_global(clade_onnx_reader *r, const Onnx__Node *node, clade_layer_kind kind,
+                               int32_t input, int32_t *number)
 {
-    clade_layer layer = {.kind = CLADE_LAYER_GLOBAL_AVGPOOL2D, .input_count = 1, .input = {input}};
+    clade_layer layer = {.kind = kind, .input_count = 1, .input = {input}};
     return clade_onnx_add(r, node, &layer, number);
 }
 
+/* A global pool, or one whose window is the image. */
 clade_status clade_onnx_read_global_pool(clade_onnx_reader *r, const Onnx__Node *node)
 {
     clade_onnx_value x;
     clade_status status = clade_onnx_input(r, node, 0, &x);
     if (!status) status = clade_onnx_image(r, &x);
     if (status) return status;
-    if (!strcmp(node->op_type, "GlobalMaxPool")) {
-        clade_layer layer = {.kind = CLADE_LAYER_MAXPOOL2D, .input_count = 1, .input = {x.layer}};
-        clade_onnx_set_ints(layer.as.pool2d.window, &x.dim[2], 2);
-        int32_t number;
-        status = clade_onnx_add(r, node, &layer, &number);
-        return status ? status : clade_onnx_output_image(r, node, number);
-    }
+    bool max = !strcmp(node->op_type, "GlobalMaxPool") || !strcmp(node->op_type, "MaxPool");
     clade_onnx_value y = {.kind = CLADE_ONNX_LAYER,
                           .rank = 4,
                           .dim = {r->batch, x.dim[1], 1, 1},
                           .order = {0, 1, -1, -1}};
-    status = add_mean(r, node, x.layer, &y.layer);
+    status = add_global(r, node, max ? CLADE_LAYER_GLOBAL_MAXPOOL2D : CLADE_LAYER_GLOBAL_AVGPOOL2D,
+                        x.layer, &y.layer);
     return status ? status : clade_onnx_output(r, node, &y);
 }
 
@@ -115,7 +110,7 @@ clade_status clade_onnx_read_reduce_mean(clade_onnx_reader *r, const Onnx__Node 
     if (count == 0 || reduced[0] || x.chw[0] || !(rows || nothing))
         return clade_fail(CLADE_EUNSUPPORTED, "means over other dimensions than height and width");
     clade_onnx_value y = {.kind = CLADE_ONNX_LAYER, .layer = x.layer};
-    if (!nothing) status = add_mean(r, node, x.layer, &y.layer);
+    if (!nothing) status = add_global(r, node, CLADE_LAYER_GLOBAL_AVGPOOL2D, x.layer, &y.layer);
     for (int32_t k = 0; k < x.rank; k++) {
         if (reduced[k] && !keep) continue;
         y.dim[y.rank] = reduced[k] ? 1 : x.dim[k];
@@ -152,11 +147,21 @@ void clade_onnx_write_avgpool2d(clade_onnx_exporter *e, int32_t number)
         clade_onnx_put_int(&e->w, node, "count_include_pad", 1);
 }
 
-void clade_onnx_write_global_avgpool2d(clade_onnx_exporter *e, int32_t number)
+/* Images stay images in ONNX's global pools: [n, c, 1, 1]. */
+static void write_global_pool(clade_onnx_exporter *e, int32_t number, const char *op)
 {
     char *x = clade_onnx_export_input(e, number);
-    char *mean = clade_onnx_export_part(e, number);
-    clade_onnx_put_node(&e->w, "GlobalAveragePool", clade_onnx_export_node(e, number)->layer.name,
-                        mean, 1, &x);
-    clade_onnx_put_node(&e->w, "Flatten", NULL, e->value[number], 1, &mean);
+    char *pooled = clade_onnx_export_part(e, number);
+    clade_onnx_put_node(&e->w, op, clade_onnx_export_node(e, number)->layer.name, pooled, 1, &x);
+    clade_onnx_put_node(&e->w, "Flatten", NULL, e->value[number], 1, &pooled);
+}
+
+void clade_onnx_write_global_avgpool2d(clade_onnx_exporter *e, int32_t number)
+{
+    write_global_pool(e, number, "GlobalAveragePool");
+}
+
+void clade_onnx_write_global_maxpool2d(clade_onnx_exporter *e, int32_t number)
+{
+    write_global_pool(e, number, "GlobalMaxPool");
 }

@@ -58,6 +58,8 @@ static const char *const expected[] = {
     "  name: sample\n",
     "global_avgpool2d:\n"
     "  name: sample\n",
+    "global_maxpool2d:\n"
+    "  name: sample\n",
     "batchnorm:\n"
     "  momentum: 0.5\n"
     "  eps: 0.125\n"
