@@ -290,7 +290,7 @@ static clade_status run_oracle(const tape *t, const values *v, const values *ref
         if (r) status = perturb(c, before, blocks, r);
         for (size_t s = 0; s < c->info->slot_count; s++) {
             free(before[s]);
-            if (blocks[s] && c->args.slot[s].dtype == CLADE_U8)
+            if (blocks[s] && c->args.slot[s].dtype != CLADE_F32)
                 memcpy(blocks[s], reference->block[c->slot[s]], t->variables[c->slot[s]].bytes);
         }
     }
