@@ -26,7 +26,8 @@ watch() { # LOG ARGUMENT...
 # A copy of the kernels in which one line of one file is replaced: it must be reported as this.
 planted() { # FILE OP OLD NEW REPORT
     rm -rf "$work/kernels"
-    mkdir "$work/kernels"
+    mkdir -p "$work/kernels" "$work/include/clade"
+    cp "$kernels/../include/clade/activations.def" "$work/include/clade"
     cp "$kernels"/*.cl "$kernels"/*.clh "$work/kernels"
     grep -qF "$3" "$kernels/$1" || { echo "there is no '$3' in kernels/$1"; return 1; }
     OLD=$3 NEW=$4 awk '{ at = index($0, ENVIRON["OLD"])
