@@ -99,7 +99,7 @@ const char *clade_layer_last_activation(const clade_layer *layer);
                 .otherwise = "linear", .about = "what the output goes through")
 #define CLADE_ALPHA_FIELD(settings)                                                                \
     CLADE_FIELD(settings, alpha, REAL, "alpha", .otherwise = "the activation's own",               \
-                .about = "slope of leaky_relu below 0")
+                .about = "slope of leaky_relu below 0; elu goes to -alpha")
 #define CLADE_BIAS_FIELD(settings)                                                                 \
     CLADE_FIELD(settings, no_bias, OFF, "use_bias",                                                \
                 .about = "add a trained number to each channel of the output")

@@ -65,12 +65,14 @@ clade_status clade_onnx_read_activation(clade_onnx_reader *r, const Onnx__Node *
             const char *op = clade_activation_describe(a)->onnx;
             if (op && !strcmp(op, node->op_type)) activation = (clade_activation)a;
         }
-        float alpha = activation == CLADE_LEAKY_RELU ? clade_onnx_float(node, "alpha", 0.01F) : 0;
+        float otherwise = activation == CLADE_LEAKY_RELU ? 0.01F : 1; /* ONNX's, not Keras' */
+        bool has_alpha = clade_activation_describe((int32_t)activation)->alpha > 0;
+        float alpha = has_alpha ? clade_onnx_float(node, "alpha", otherwise) : 0;
         char word[32];
         clade_onnx_text(node, "approximate", word);
         if (activation == CLADE_GELU && *word && strcmp(word, "none") != 0)
             return clade_fail(CLADE_EUNSUPPORTED, "approximate '%s'", word);
-        if (activation == CLADE_LEAKY_RELU && alpha == 0) activation = CLADE_RELU;
+        if (has_alpha && alpha == 0) activation = CLADE_RELU;
         status = add_activation(r, node, &x, activation, alpha, CLADE_ONNX_PLAIN);
     }
     return status ? status : clade_onnx_output(r, node, &x);
@@ -196,7 +198,8 @@ void clade_onnx_export_activation(clade_onnx_exporter *e, int32_t number, clade_
         return;
     default: break;
     }
-    const char *op = clade_activation_describe((int32_t)act)->onnx;
+    const clade_activation_info *info = clade_activation_describe((int32_t)act);
+    const char *op = info->onnx;
     if (act == CLADE_HARD_SIGMOID) op = "HardSigmoid";
     if (act == CLADE_RELU6) {
         op = "Clip";
@@ -205,7 +208,7 @@ void clade_onnx_export_activation(clade_onnx_exporter *e, int32_t number, clade_
         count = 3;
     }
     node = clade_onnx_put_node(&e->w, op, name, y, count, inputs);
-    if (act == CLADE_LEAKY_RELU)
+    if (info->alpha > 0)
         clade_onnx_put_float(&e->w, node, "alpha", clade_activation_alpha(act, alpha));
     if (act == CLADE_HARD_SIGMOID) {
         clade_onnx_put_float(&e->w, node, "alpha", 1 / 6.0F);

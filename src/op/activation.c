@@ -54,11 +54,11 @@ static void bound_activation(const clade_args *args, size_t slot, double *bound)
     const clade_activation_args *a = &args->activation;
     const double *x = (const double *)a->x.buffer->host + a->x.offset;
     size_t n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i++) bound[i] = act_error(a->act, x[i]);
+    for (size_t i = 0; i < n; i++) bound[i] = act_error(a->act, a->alpha, x[i]);
 }
 
-/* As act_error: every derivative is a sum of at most two terms no larger than 1 + |s|, each good to
- * 12 units. */
+/* As act_error: every derivative is a sum of at most two terms no larger than slope (1 + |s|), each
+ * good to 12 units. */
 static void bound_activation_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -68,10 +68,11 @@ static void bound_activation_dx(const clade_args *args, size_t slot, double *bou
     const double *dy = (const double *)a->dy.buffer->host + a->dy.offset;
     const double *dx = (const double *)a->dx.buffer->host + a->dx.offset;
     size_t n = clade_tensor_count(&a->dy);
+    double unit = 12 * CLADE_UNIT * act_slope(a->act, a->alpha);
     for (size_t i = 0; i < n; i++) {
         bound[i] = clade_activation_describe(a->act)->size == CLADE_ACTIVATION_EXACT
                        ? 0
-                       : 12 * CLADE_UNIT * fabs(dy[i]) * (1 + fabs(s[i]));
+                       : unit * fabs(dy[i]) * (1 + fabs(s[i]));
         if (a->accumulate) bound[i] += CLADE_UNIT * fabs(dx[i]);
     }
 }
@@ -90,6 +91,8 @@ static const clade_case activation_cases[] = {
     {CASE_QUICK, "silu", "x=5x63 act=silu"},
     {CASE_QUICK, "hard-swish", "x=5x63 act=hard_swish"},
     {CASE_QUICK, "gelu", "x=5x63 act=gelu"},
+    {CASE_QUICK, "elu", "x=5x63 act=elu alpha=1"},
+    {CASE_QUICK, "elu-steep", "x=257 act=elu alpha=40"},
     {CASE_TIMED, "training", "x=32x74x74x32 act=relu"},
 };
 #endif

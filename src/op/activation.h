@@ -22,6 +22,7 @@ static inline REAL real_act(int act, REAL alpha, REAL x)
     case CLADE_SILU: return x / (1 + exp(-x));
     case CLADE_HARD_SWISH: return x * real_clip(x / 6 + 0.5);
     case CLADE_GELU: return x * (1 + erf(x * sqrt(0.5))) / 2;
+    case CLADE_ELU: return x < 0 ? alpha * expm1(x) : x; /* torch.nn.ELU, ONNX's Elu */
     default: return x;
     }
 }
@@ -38,6 +39,7 @@ static inline REAL real_act_derivative(int act, REAL alpha, REAL s)
     case CLADE_HARD_SWISH: return s <= -3 ? 0 : s >= 3 ? 1 : s / 3 + 0.5;
     case CLADE_GELU:
         return (1 + erf(s * sqrt(0.5))) / 2 + s * exp(-s * s / 2) / sqrt(2 * acos(-1.0));
+    case CLADE_ELU: return s > 0 ? 1 : s + alpha; /* alpha exp(x) = y + alpha */
     default: return 1;
     }
 }
@@ -63,23 +65,24 @@ static inline clade_status check_act(clade_op op, int32_t act)
     return CLADE_OK;
 }
 
-/* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
- * ulp (8 units), and each activation adds at most four roundings of terms no larger than |x| or 1
- * (gelu, silu and hard_swish multiply x by what is at most 1). */
-static inline double act_error(int act, double x)
-{
-    switch (clade_activation_describe(act)->size) {
-    case CLADE_ACTIVATION_EXACT: return 0;
-    case CLADE_ACTIVATION_BOUNDED: return 12 * CLADE_UNIT;
-    default: return 12 * CLADE_UNIT * fabs(x);
-    }
-}
-
 /* An upper bound of |act'|: what an error of the argument is multiplied by. */
 static inline double act_slope(int act, double alpha)
 {
     const clade_activation_info *info = clade_activation_describe(act);
     return info->alpha > 0 && alpha > info->slope ? alpha : info->slope;
+}
+
+/* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
+ * ulp (8 units), and each activation adds at most four roundings of terms no larger than 1, or than
+ * slope |x| (gelu, silu and hard_swish multiply x by what is at most 1; elu multiplies exp(x) − 1,
+ * which is no larger than |x| and has no error of its own beyond its ulps, by alpha). */
+static inline double act_error(int act, double alpha, double x)
+{
+    switch (clade_activation_describe(act)->size) {
+    case CLADE_ACTIVATION_EXACT: return 0;
+    case CLADE_ACTIVATION_BOUNDED: return 12 * CLADE_UNIT;
+    default: return 12 * CLADE_UNIT * act_slope(act, alpha) * fabs(x);
+    }
 }
 
 #endif

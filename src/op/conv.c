@@ -307,7 +307,7 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
                 if (!tiles) forward_pixel(a, &g, n, oh, ow, bound, true);
                 for (int32_t o = 0; o < k; o++) {
                     double sum = bound[o] + (b ? fabs(b[o]) : 0);
-                    bound[o] = slope * gamma * sum + act_error(a->act, sum);
+                    bound[o] = slope * gamma * sum + act_error(a->act, a->alpha, sum);
                 }
             }
 }

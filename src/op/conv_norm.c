@@ -82,7 +82,7 @@ static void bound_conv2d_norm(const clade_args *args, size_t slot, double *bound
         double error = bound[i] + scale * each[i] * (1 + 10 * CLADE_UNIT);
         double sum = fabs(z ? y[i] + z[i] : y[i]);
         if (z) error += CLADE_UNIT * (sum + error);
-        bound[i] = slope * error + act_error(a.act, sum + error);
+        bound[i] = slope * error + act_error(a.act, a.alpha, sum + error);
     }
 done:
     free(sums);

@@ -108,7 +108,7 @@ static void bound_dense(const clade_args *args, size_t slot, double *bound)
             double sum = b ? fabs(b[o]) : 0;
             for (int32_t i = 0; i < in; i++)
                 sum += fabs(x[(size_t)r * in + i] * w[(size_t)i * out + o]);
-            bound[(size_t)r * out + o] = slope * gamma * sum + act_error(a->act, sum);
+            bound[(size_t)r * out + o] = slope * gamma * sum + act_error(a->act, a->alpha, sum);
         }
 }
 

@@ -244,7 +244,8 @@ static clade_graph *around(const clade_layer *sample)
     for (const clade_layer_field *f = clade_layer_record_of(layer.kind)->field; f && f->key; f++) {
         clade_activation *act = clade_layer_at(&layer, f->at);
         bool activation = f->type == CLADE_FIELD_ACTIVATION || f->type == CLADE_FIELD_FUNCTION;
-        if (activation && *act == CLADE_LEAKY_RELU) *act = CLADE_TANH;
+        /* elu is bent where its alpha is not 1 */
+        if (activation && (*act == CLADE_LEAKY_RELU || *act == CLADE_ELU)) *act = CLADE_TANH;
     }
     if (clade_graph_create(12, 12, 3, &g)) return NULL;
     int32_t at = net_conv(g, 0, 4, 1, CLADE_PADDING_SAME, CLADE_TANH);

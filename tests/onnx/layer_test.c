@@ -68,6 +68,10 @@ static const char *const expected[] = {
     "  function: leaky_relu\n"
     "  alpha: 0.2\n"
     "  name: sample\n",
+    "activation:\n"
+    "  function: elu\n"
+    "  alpha: 0.5\n"
+    "  name: sample\n",
     "softmax:\n"
     "  name: sample\n",
     "dropout:\n"

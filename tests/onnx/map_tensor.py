@@ -47,6 +47,11 @@ def leaky_relu(call, run):
     return [activate(run, call.tensor(0), "leaky_relu", call.attr("alpha", 0.01))]
 
 
+@operator("Elu")
+def elu(call, run):
+    return [activate(run, call.tensor(0), "elu", call.attr("alpha", 1.0))]
+
+
 @operator("HardSigmoid")
 def hard_sigmoid(call, run):
     x = call.tensor(0)

@@ -67,6 +67,8 @@ static clade_graph *make_graph(void)
                       .count_pad = true});
     ADD(g, .kind = CLADE_LAYER_ACTIVATION,
         .as.activation = {.activation = CLADE_LEAKY_RELU, .alpha = 0.2F});
+    ADD(g, .kind = CLADE_LAYER_ACTIVATION,
+        .as.activation = {.activation = CLADE_ELU, .alpha = 0.5F});
     ADD(g, .kind = CLADE_LAYER_CONV2D,
         .as.conv2d = {.filters = 4,
                       .kernel = {2, 2},

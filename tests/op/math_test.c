@@ -17,6 +17,7 @@ static float rcp(float x) { return math_rcp(x); }
 static float rsqrt(float x) { return math_rsqrt(x); }
 static float root(float x) { return math_sqrt(x); }
 static float exponential(float x) { return math_exp(x); }
+static float exponential_less_one(float x) { return math_expm1(x); }
 static float logarithm(float x) { return math_log(x); }
 static float sigmoid(float x) { return math_sigmoid(x); }
 static float hyperbolic(float x) { return math_tanh(x); }
@@ -37,13 +38,18 @@ static const struct function {
     double ulps;
     bool positive; /* defined for positive numbers only */
 } functions[] = {
-    {"rcp", rcp, exact_rcp, 0.51, false},   {"rsqrt", rsqrt, exact_rsqrt, 1.01, true},
-    {"sqrt", root, sqrt, 0.5, true},        {"exp", exponential, exp, 0.95, false},
-    {"log", logarithm, log, 0.95, true},    {"sigmoid", sigmoid, exact_sigmoid, 2.8, false},
-    {"tanh", hyperbolic, tanh, 1.6, false}, {"erf", error_function, erf, 2.9, false},
+    {"rcp", rcp, exact_rcp, 0.51, false},
+    {"rsqrt", rsqrt, exact_rsqrt, 1.01, true},
+    {"sqrt", root, sqrt, 0.5, true},
+    {"exp", exponential, exp, 0.95, false},
+    {"log", logarithm, log, 0.95, true},
+    {"sigmoid", sigmoid, exact_sigmoid, 2.8, false},
+    {"tanh", hyperbolic, tanh, 1.6, false},
+    {"erf", error_function, erf, 2.9, false},
+    {"expm1", exponential_less_one, expm1, 1.7, false},
     {"div", division, NULL, 0.51, false},
 };
-enum { unary = 8, all = 9 };
+enum { unary = 9, all = 10 };
 
 /* The error of `y` in units of the last place of a float near `exact`. Where that is no normal
  * float, 0 if y is as near as it can be told: zero, subnormal or infinite as `exact` is. */
@@ -84,6 +90,8 @@ static void test_errors(void)
     }
     sweep(&functions[3], BITS_OF(1.0f), BITS_OF(89.0f), 211);
     sweep(&functions[3], BITS_OF(-1.0f), BITS_OF(-104.0f), 211);
+    sweep(&functions[8], BITS_OF(1.0f), BITS_OF(89.0f), 211);
+    sweep(&functions[8], BITS_OF(-1.0f), BITS_OF(-104.0f), 211);
 }
 
 /* Quotients of numbers of all sizes, where 1 / b and a / b are normal. */
@@ -156,6 +164,7 @@ static void test_special(void)
         CHECK(math_sqrt(zeros[i]) == 0);
         CHECK(math_log(zeros[i]) == -infinity);
         CHECK(math_exp(zeros[i]) == 1);
+        CHECK(fabsf(math_expm1(zeros[i])) <= SMALLEST);
         CHECK(math_sigmoid(zeros[i]) == 0.5f);
         CHECK(fabsf(math_tanh(zeros[i])) <= SMALLEST);
         CHECK(fabsf(math_erf(zeros[i])) <= SMALLEST);
@@ -170,6 +179,8 @@ static void test_special(void)
     CHECK(math_log(infinity) == infinity && math_log(1.0f) == 0);
     CHECK(math_exp(infinity) == infinity && math_exp(-infinity) == 0);
     CHECK(math_exp(88.73f) == infinity && math_exp(88.72f) < infinity && math_exp(-88.0f) == 0);
+    CHECK(math_expm1(infinity) == infinity && math_expm1(-infinity) == -1);
+    CHECK(math_expm1(88.73f) == infinity && math_expm1(88.72f) < infinity);
     CHECK(math_sigmoid(infinity) == 1 && math_sigmoid(-infinity) == 0);
     CHECK(math_tanh(infinity) == 1 && math_tanh(-infinity) == -1);
     CHECK(math_erf(infinity) == 1 && math_erf(-infinity) == -1);

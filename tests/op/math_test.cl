@@ -17,6 +17,7 @@ kernel void math_bits(global uint *out, uint n, uint which, uint first, uint ste
     case 5: y = math_sigmoid(x); break;
     case 6: y = math_tanh(x); break;
     case 7: y = math_erf(x); break;
+    case 8: y = math_expm1(x); break;
     default: y = math_div(x, as_float(as_uint(x) * 2654435761u + 12345u)); break;
     }
     out[i] = as_uint(y);

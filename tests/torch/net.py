@@ -34,6 +34,7 @@ def activation(name, x, alpha):
         "swish": lambda: F.silu(x),
         "hard_swish": lambda: F.hardswish(x),
         "gelu": lambda: F.gelu(x),
+        "elu": lambda: F.elu(x, alpha or 1.0),
         "softmax": lambda: torch.softmax(x, 1),
     }[name]()
 
