@@ -45,6 +45,7 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_BATCHNORM, .as.batchnorm = {0.5F, 0.125F, true}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_LEAKY_RELU, 0.2F}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_ELU, 0.5F}},
+    {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_SOFTPLUS, 0}},
     {.kind = CLADE_LAYER_SOFTMAX},
     {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {0.25F}},
     {.kind = CLADE_LAYER_FLATTEN},

@@ -23,6 +23,8 @@ static inline REAL real_act(int act, REAL alpha, REAL x)
     case CLADE_HARD_SWISH: return x * real_clip(x / 6 + 0.5);
     case CLADE_GELU: return x * (1 + erf(x * sqrt(0.5))) / 2;
     case CLADE_ELU: return x < 0 ? alpha * expm1(x) : x; /* torch.nn.ELU, ONNX's Elu */
+    case CLADE_SOFTPLUS: /* torch.nn.Softplus with beta 1, ONNX's Softplus */
+        return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
     default: return x;
     }
 }
@@ -40,6 +42,7 @@ static inline REAL real_act_derivative(int act, REAL alpha, REAL s)
     case CLADE_GELU:
         return (1 + erf(s * sqrt(0.5))) / 2 + s * exp(-s * s / 2) / sqrt(2 * acos(-1.0));
     case CLADE_ELU: return s > 0 ? 1 : s + alpha; /* alpha exp(x) = y + alpha */
+    case CLADE_SOFTPLUS: return -expm1(-s);       /* sigmoid(x) = 1 - exp(-y) */
     default: return 1;
     }
 }
@@ -74,14 +77,17 @@ static inline double act_slope(int act, double alpha)
 
 /* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
  * ulp (8 units), and each activation adds at most four roundings of terms no larger than 1, or than
- * slope |x| (gelu, silu and hard_swish multiply x by what is at most 1; elu multiplies exp(x) − 1,
- * which is no larger than |x| and has no error of its own beyond its ulps, by alpha). */
+ * |act(0)| + slope |x|, which is never less than |act(x)| (gelu, silu and hard_swish multiply x by
+ * what is at most 1; elu multiplies exp(x) − 1, which is no larger than |x| and has no error of its
+ * own beyond its ulps, by alpha; softplus is off by its ulps alone). */
 static inline double act_error(int act, double alpha, double x)
 {
     switch (clade_activation_describe(act)->size) {
     case CLADE_ACTIVATION_EXACT: return 0;
     case CLADE_ACTIVATION_BOUNDED: return 12 * CLADE_UNIT;
-    default: return 12 * CLADE_UNIT * act_slope(act, alpha) * fabs(x);
+    default:
+        return 12 * CLADE_UNIT *
+               (fabs((double)real_act(act, (REAL)alpha, 0)) + act_slope(act, alpha) * fabs(x));
     }
 }
 

@@ -72,6 +72,9 @@ static const char *const expected[] = {
     "  function: elu\n"
     "  alpha: 0.5\n"
     "  name: sample\n",
+    "activation:\n"
+    "  function: softplus\n"
+    "  name: sample\n",
     "softmax:\n"
     "  name: sample\n",
     "dropout:\n"

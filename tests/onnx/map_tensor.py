@@ -37,7 +37,7 @@ def matmul(call, run):
 
 # ---- activations ----
 
-@operator("Relu", "Sigmoid", "Tanh")
+@operator("Relu", "Sigmoid", "Softplus", "Tanh")
 def plain_activation(call, run):
     return [activate(run, call.tensor(0), call.type.lower())]
 
@@ -82,15 +82,6 @@ def clip(call, run):
     if bounds == (0, 6):
         return [activate(run, x, "relu6")]
     raise Unmapped("bounds other than 0, none and 0, 6")
-
-
-@operator("Softplus")
-def softplus(call, run):
-    """The binary cross-entropy of scores against 0 is log(1 + exp(x))."""
-    x = call.tensor(0)
-    column = x.reshape(-1, 1)
-    loss = run("sigmoid_bce", {"x": column, "label": np.zeros_like(column)})["loss"]
-    return [loss.reshape(x.shape)]
 
 
 @operator("Dropout")

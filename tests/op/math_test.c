@@ -20,6 +20,7 @@ static float exponential(float x) { return math_exp(x); }
 static float exponential_less_one(float x) { return math_expm1(x); }
 static float logarithm(float x) { return math_log(x); }
 static float sigmoid(float x) { return math_sigmoid(x); }
+static float softplus(float x) { return math_softplus(x); }
 static float hyperbolic(float x) { return math_tanh(x); }
 static float error_function(float x) { return math_erf(x); }
 /* The same divisor as in math_test.cl. */
@@ -28,6 +29,7 @@ static float division(float x) { return math_div(x, divisor(x)); }
 
 static double exact_rcp(double x) { return 1 / x; }
 static double exact_rsqrt(double x) { return 1 / sqrt(x); }
+static double exact_softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 static double exact_sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
 /* In the order of math_test.cl. `ulps` is what math.clh promises. */
@@ -47,9 +49,10 @@ static const struct function {
     {"tanh", hyperbolic, tanh, 1.6, false},
     {"erf", error_function, erf, 2.9, false},
     {"expm1", exponential_less_one, expm1, 1.7, false},
+    {"softplus", softplus, exact_softplus, 1.8, false},
     {"div", division, NULL, 0.51, false},
 };
-enum { unary = 9, all = 10 };
+enum { unary = 10, all = 11 };
 
 /* The error of `y` in units of the last place of a float near `exact`. Where that is no normal
  * float, 0 if y is as near as it can be told: zero, subnormal or infinite as `exact` is. */
@@ -92,6 +95,7 @@ static void test_errors(void)
     sweep(&functions[3], BITS_OF(-1.0f), BITS_OF(-104.0f), 211);
     sweep(&functions[8], BITS_OF(1.0f), BITS_OF(89.0f), 211);
     sweep(&functions[8], BITS_OF(-1.0f), BITS_OF(-104.0f), 211);
+    sweep(&functions[9], BITS_OF(-1.0f), BITS_OF(-104.0f), 211);
 }
 
 /* Quotients of numbers of all sizes, where 1 / b and a / b are normal. */
@@ -166,6 +170,7 @@ static void test_special(void)
         CHECK(math_exp(zeros[i]) == 1);
         CHECK(fabsf(math_expm1(zeros[i])) <= SMALLEST);
         CHECK(math_sigmoid(zeros[i]) == 0.5f);
+        CHECK(math_softplus(zeros[i]) == 0x1.62e430p-1f);
         CHECK(fabsf(math_tanh(zeros[i])) <= SMALLEST);
         CHECK(fabsf(math_erf(zeros[i])) <= SMALLEST);
     }
@@ -182,6 +187,8 @@ static void test_special(void)
     CHECK(math_expm1(infinity) == infinity && math_expm1(-infinity) == -1);
     CHECK(math_expm1(88.73f) == infinity && math_expm1(88.72f) < infinity);
     CHECK(math_sigmoid(infinity) == 1 && math_sigmoid(-infinity) == 0);
+    CHECK(math_softplus(infinity) == infinity && math_softplus(-infinity) == 0);
+    CHECK(math_softplus(0x1p127f) == 0x1p127f);
     CHECK(math_tanh(infinity) == 1 && math_tanh(-infinity) == -1);
     CHECK(math_erf(infinity) == 1 && math_erf(-infinity) == -1);
 }

@@ -18,6 +18,7 @@ kernel void math_bits(global uint *out, uint n, uint which, uint first, uint ste
     case 6: y = math_tanh(x); break;
     case 7: y = math_erf(x); break;
     case 8: y = math_expm1(x); break;
+    case 9: y = math_softplus(x); break;
     default: y = math_div(x, as_float(as_uint(x) * 2654435761u + 12345u)); break;
     }
     out[i] = as_uint(y);

@@ -35,6 +35,7 @@ def activation(name, x, alpha):
         "hard_swish": lambda: F.hardswish(x),
         "gelu": lambda: F.gelu(x),
         "elu": lambda: F.elu(x, alpha or 1.0),
+        "softplus": lambda: F.softplus(x),
         "softmax": lambda: torch.softmax(x, 1),
     }[name]()
 
