@@ -46,6 +46,7 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_LEAKY_RELU, 0.2F}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_ELU, 0.5F}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_SOFTPLUS, 0}},
+    {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_MISH, 0}},
     {.kind = CLADE_LAYER_SOFTMAX},
     {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {0.25F}},
     {.kind = CLADE_LAYER_FLATTEN},

@@ -179,6 +179,11 @@ void clade_onnx_export_activation(clade_onnx_exporter *e, int32_t number, clade_
         inputs[1] = clade_onnx_export_put(e, number, "Sigmoid", x, NULL);
         clade_onnx_put_node(&e->w, "Mul", name, y, 2, inputs);
         return;
+    case CLADE_MISH: /* an operator from opset 18 */
+        inputs[1] = clade_onnx_export_put(e, number, "Softplus", x, NULL);
+        inputs[1] = clade_onnx_export_put(e, number, "Tanh", inputs[1], NULL);
+        clade_onnx_put_node(&e->w, "Mul", name, y, 2, inputs);
+        return;
     case CLADE_HARD_SWISH:
         inputs[1] = clade_onnx_export_part(e, number);
         node = clade_onnx_put_node(&e->w, "HardSigmoid", NULL, inputs[1], 1, &x);

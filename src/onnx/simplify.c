@@ -1,6 +1,6 @@
-/* Finding in a draft what exporters have written in pieces: silu, hard_swish, hard_sigmoid, gelu,
- * biases, activations and preprocessing. A layer that becomes another is rewritten in place; what
- * it no longer reads is dropped later. */
+/* Finding in a draft what exporters have written in pieces: silu, mish, hard_swish, hard_sigmoid,
+ * gelu, biases, activations and preprocessing. A layer that becomes another is rewritten in place;
+ * what it no longer reads is dropped later. */
 #include "onnx/onnx.h"
 
 #include <math.h>
@@ -65,6 +65,14 @@ static int32_t of_gelu_factor(const clade_onnx_reader *r, const clade_onnx_layer
     return is_affine(l, half, half) ? of_erf(r, input_of(r, l, 0)) : -1;
 }
 
+/* tanh(softplus(x)): gives x, or −1. */
+static int32_t of_mish_factor(const clade_onnx_reader *r, const clade_onnx_layer *l)
+{
+    if (!is_activation(l, CLADE_TANH)) return -1;
+    const clade_onnx_layer *a = input_of(r, l, 0);
+    return is_activation(a, CLADE_SOFTPLUS) ? a->layer.input[0] : -1;
+}
+
 static void match_affine(clade_onnx_reader *r, clade_onnx_layer *l)
 {
     const clade_onnx_layer *x = input_of(r, l, 0);
@@ -99,6 +107,8 @@ static void match_multiply(clade_onnx_reader *r, clade_onnx_layer *l)
         bool same = f->layer.input_count == 1 && f->layer.input[0] == x;
         if (is_activation(f, CLADE_SIGMOID) && same)
             become_activation(l, CLADE_SILU, x);
+        else if (of_mish_factor(r, f) == x)
+            become_activation(l, CLADE_MISH, x);
         else if (is_activation(f, CLADE_HARD_SIGMOID) && same)
             become_activation(l, CLADE_HARD_SWISH, x);
         else if (of_gelu_factor(r, f, 0.5) == x)

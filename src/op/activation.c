@@ -94,6 +94,7 @@ static const clade_case activation_cases[] = {
     {CASE_QUICK, "elu", "x=5x63 act=elu alpha=1"},
     {CASE_QUICK, "elu-steep", "x=257 act=elu alpha=40"},
     {CASE_QUICK, "softplus", "x=5x63 act=softplus"},
+    {CASE_QUICK, "mish", "x=5x63 act=mish"},
     {CASE_TIMED, "training", "x=32x74x74x32 act=relu"},
 };
 #endif

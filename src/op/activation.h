@@ -25,6 +25,8 @@ static inline REAL real_act(int act, REAL alpha, REAL x)
     case CLADE_ELU: return x < 0 ? alpha * expm1(x) : x; /* torch.nn.ELU, ONNX's Elu */
     case CLADE_SOFTPLUS: /* torch.nn.Softplus with beta 1, ONNX's Softplus */
         return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+    case CLADE_MISH: /* torch.nn.Mish, ONNX's Mish */
+        return x * tanh((x > 0 ? x : 0) + log1p(exp(-fabs(x))));
     default: return x;
     }
 }
@@ -43,6 +45,10 @@ static inline REAL real_act_derivative(int act, REAL alpha, REAL s)
         return (1 + erf(s * sqrt(0.5))) / 2 + s * exp(-s * s / 2) / sqrt(2 * acos(-1.0));
     case CLADE_ELU: return s > 0 ? 1 : s + alpha; /* alpha exp(x) = y + alpha */
     case CLADE_SOFTPLUS: return -expm1(-s);       /* sigmoid(x) = 1 - exp(-y) */
+    case CLADE_MISH: {
+        REAL t = tanh((s > 0 ? s : 0) + log1p(exp(-fabs(s))));
+        return t + s * (1 - t * t) / (1 + exp(-s));
+    }
     default: return 1;
     }
 }
@@ -77,9 +83,9 @@ static inline double act_slope(int act, double alpha)
 
 /* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
  * ulp (8 units), and each activation adds at most four roundings of terms no larger than 1, or than
- * |act(0)| + slope |x|, which is never less than |act(x)| (gelu, silu and hard_swish multiply x by
- * what is at most 1; elu multiplies exp(x) − 1, which is no larger than |x| and has no error of its
- * own beyond its ulps, by alpha; softplus is off by its ulps alone). */
+ * |act(0)| + slope |x|, which is never less than |act(x)| (gelu, silu, hard_swish and mish multiply
+ * x by what is at most 1; elu multiplies exp(x) − 1, which is no larger than |x| and has no error
+ * of its own beyond its ulps, by alpha; softplus is off by its ulps alone). */
 static inline double act_error(int act, double alpha, double x)
 {
     switch (clade_activation_describe(act)->size) {

@@ -7,7 +7,7 @@ OPERATORS = {}  # operator name -> function(call, run) giving the outputs in ord
 
 ACTIVATIONS = {name: i for i, name in enumerate(
     ["linear", "relu", "leaky_relu", "relu6", "sigmoid", "tanh", "hard_sigmoid", "silu", "hard_swish",
-     "gelu", "elu", "softplus"])}
+     "gelu", "elu", "softplus", "mish"])}
 MAX_RANK = 4
 
 

@@ -75,6 +75,9 @@ static const char *const expected[] = {
     "activation:\n"
     "  function: softplus\n"
     "  name: sample\n",
+    "activation:\n"
+    "  function: mish\n"
+    "  name: sample\n",
     "softmax:\n"
     "  name: sample\n",
     "dropout:\n"

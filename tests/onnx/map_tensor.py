@@ -52,6 +52,11 @@ def elu(call, run):
     return [activate(run, call.tensor(0), "elu", call.attr("alpha", 1.0))]
 
 
+@operator("Mish")
+def mish(call, run):
+    return [activate(run, call.tensor(0), "mish")]
+
+
 @operator("HardSigmoid")
 def hard_sigmoid(call, run):
     x = call.tensor(0)

@@ -70,6 +70,7 @@ static clade_graph *make_graph(void)
     ADD(g, .kind = CLADE_LAYER_ACTIVATION,
         .as.activation = {.activation = CLADE_ELU, .alpha = 0.5F});
     ADD(g, .kind = CLADE_LAYER_ACTIVATION, .as.activation = {.activation = CLADE_SOFTPLUS});
+    ADD(g, .kind = CLADE_LAYER_ACTIVATION, .as.activation = {.activation = CLADE_MISH});
     ADD(g, .kind = CLADE_LAYER_CONV2D,
         .as.conv2d = {.filters = 4,
                       .kernel = {2, 2},

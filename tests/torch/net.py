@@ -36,6 +36,7 @@ def activation(name, x, alpha):
         "gelu": lambda: F.gelu(x),
         "elu": lambda: F.elu(x, alpha or 1.0),
         "softplus": lambda: F.softplus(x),
+        "mish": lambda: F.mish(x),
         "softmax": lambda: torch.softmax(x, 1),
     }[name]()
 
