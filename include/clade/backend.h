@@ -119,7 +119,8 @@ typedef struct clade_backend {
 
     /* Optional, for backends that choose by measurement how a call is done. choice: the algorithms
      * for a call (its buffers do not matter); false: there is nothing to choose. choose: keeps for
-     * later what timings of a call gave (NULL: of matrix products in general). warning: what
+     * later what timings of a call gave (NULL: of matrix products in general). A call's layout goes
+     * with the list of ops, so these two are for backends built with the same one. warning: what
      * clade_device_warning gives. */
     bool (*choice)(void *context, const clade_call *call, clade_algorithm_choice *out);
     clade_status (*choose)(void *context, const clade_call *call,

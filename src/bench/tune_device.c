@@ -80,7 +80,8 @@ clade_status clade_tune_device_child(int argc, const char *const *argv, char **o
             if (*out) snprintf(*out, 32, "%.9g\n", seconds);
         }
     } else {
-        return clade_fail(CLADE_EINVAL, "expected list DEVICE RECIPE BATCH or try DEVICE WAY CALL");
+        return clade_fail(CLADE_EINVAL,
+                          "expected list DEVICE RECIPE BATCH or try DEVICE ALGORITHM CALL");
     }
     if (status) {
         free(*out);

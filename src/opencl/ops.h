@@ -16,7 +16,7 @@ typedef enum opencl_algorithm_flags {
     OPENCL_NARROW = 16     /* for those with many narrow ones */
 } opencl_algorithm_flags;
 
-/* A way of doing an op that is chosen by name. Several may share a name where they suit different
+/* An algorithm for an op, chosen by name. Several may share a name where they suit different
  * devices or shapes. */
 typedef struct opencl_algorithm {
     const char *name; /* NULL ends a table */

@@ -22,10 +22,12 @@ expect 1 'expected' child try opencl direct 'dense x=4x40 w=41x24'
 expect 1 'it is not tried' child try opencl direct 'fill y=8'
 expect 1 'expected list' child try opencl
 # every product a little too large
-cp "$kernels"/*.cl "$kernels"/*.clh "$dir"
-sed -i 's/#define FMA(a, b, c) \([fm][ma][ad]\)(a, b, c).*/#define FMA(a, b, c) (1.0001f * \1(a, b, c))/' "$dir/portable.clh"
-[ "$(grep -c '1.0001f' "$dir/portable.clh")" = 2 ]
-export CLADE_KERNELS="$dir"
+mkdir -p "$dir/kernels" "$dir/include/clade"
+cp "$kernels"/*.cl "$kernels"/*.clh "$dir/kernels"
+cp "$kernels/../include/clade/activations.def" "$dir/include/clade"
+sed -i 's/#define FMA(a, b, c) \([fm][ma][ad]\)(a, b, c).*/#define FMA(a, b, c) (1.0001f * \1(a, b, c))/' "$dir/kernels/portable.clh"
+[ "$(grep -c '1.0001f' "$dir/kernels/portable.clh")" = 2 ]
+export CLADE_KERNELS="$dir/kernels"
 expect 1 '^wrong: y\[' child try opencl direct "$dense"
 expect 1 '^wrong: dw\[' child try opencl direct "$conv"
 # the command as a whole, with little time: it says so and leaves what it could not try
