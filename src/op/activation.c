@@ -57,8 +57,8 @@ static void bound_activation(const clade_args *args, size_t slot, double *bound)
     for (size_t i = 0; i < n; i++) bound[i] = act_error(a->act, a->alpha, x[i]);
 }
 
-/* As act_error: every derivative is a sum of at most two terms no larger than slope (1 + |s|), each
- * good to 12 units. */
+/* As act_error: every derivative is a sum of at most two terms no larger than act_factor (1 + |s|),
+ * each good to 12 units. */
 static void bound_activation_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -68,7 +68,7 @@ static void bound_activation_dx(const clade_args *args, size_t slot, double *bou
     const double *dy = (const double *)a->dy.buffer->host + a->dy.offset;
     const double *dx = (const double *)a->dx.buffer->host + a->dx.offset;
     size_t n = clade_tensor_count(&a->dy);
-    double unit = 12 * CLADE_UNIT * act_slope(a->act, a->alpha);
+    double unit = 12 * CLADE_UNIT * act_factor(a->act, a->alpha);
     for (size_t i = 0; i < n; i++) {
         bound[i] = clade_activation_describe(a->act)->size == CLADE_ACTIVATION_EXACT
                        ? 0

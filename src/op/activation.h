@@ -81,11 +81,17 @@ static inline double act_slope(int act, double alpha)
     return info->alpha > 0 && alpha > info->slope ? alpha : info->slope;
 }
 
+/* What |x| and the derivative's terms are multiplied by at most: max(1, alpha). */
+static inline double act_factor(int act, double alpha)
+{
+    return clade_activation_describe(act)->alpha > 0 && alpha > 1 ? alpha : 1;
+}
+
 /* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
  * ulp (8 units), and each activation adds at most four roundings of terms no larger than 1, or than
- * |act(0)| + slope |x|, which is never less than |act(x)| (gelu, silu, hard_swish and mish multiply
- * x by what is at most 1; elu multiplies exp(x) − 1, which is no larger than |x| and has no error
- * of its own beyond its ulps, by alpha; softplus is off by its ulps alone). */
+ * |act(0)| + max(1, alpha) |x|, which is never less than |act(x)| (gelu, silu, hard_swish and mish
+ * multiply x by what is at most 1; elu multiplies exp(x) − 1, which is no larger than |x| and has
+ * no error of its own beyond its ulps, by alpha; softplus is off by its ulps alone). */
 static inline double act_error(int act, double alpha, double x)
 {
     switch (clade_activation_describe(act)->size) {
@@ -93,7 +99,7 @@ static inline double act_error(int act, double alpha, double x)
     case CLADE_ACTIVATION_BOUNDED: return 12 * CLADE_UNIT;
     default:
         return 12 * CLADE_UNIT *
-               (fabs((double)real_act(act, (REAL)alpha, 0)) + act_slope(act, alpha) * fabs(x));
+               (fabs((double)real_act(act, (REAL)alpha, 0)) + act_factor(act, alpha) * fabs(x));
     }
 }
 
