@@ -3,38 +3,26 @@
 #include "cpu/tile.h"
 
 /* One vector of each pixel's results, of which there are `lanes`. */
-INLINE void store_vector(const tile_job *job, V *sum, const int step, const int pb, const int v,
-                         const int lanes)
+INLINE void store_vector(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb,
+                         const int v, const int lanes)
 {
     const conv_epilogue f = conv_epilogue_at(&job->epilogue, v * VW, v * VW);
     float *y = job->y + v * VW;
-    conv_epilogue_sums(&f, sum, pb, step, job->y_step, lanes);
+    conv_epilogue_sums(&f, &acc[0][v], pb, TILE_VECTORS, job->y_step, lanes);
     if (job->accumulate) {
-        EACH_PIXEL(p, pb)
-        sum[p * step] = conv_load(y + p * job->y_step, lanes) + sum[p * step];
+        EACH_PIXEL(p, pb) acc[p][v] = conv_load(y + p * job->y_step, lanes) + acc[p][v];
     }
-    EACH_PIXEL(p, pb) conv_store(y + p * job->y_step, sum[p * step], lanes);
-}
-
-/* The same of a part of a vector, in one copy for tiles of all sizes: only the last channels of
- * some convolutions come here. */
-static __attribute__((noinline)) void store_part(const tile_job *job, V sum[TILE_PIXELS], int pb,
-                                                 int v)
-{
-    store_vector(job, sum, 1, pb, v, job->lanes - v * VW);
+    EACH_PIXEL(p, pb) conv_store(y + p * job->y_step, acc[p][v], lanes);
 }
 
 INLINE void store(const tile_job *job, V acc[TILE_PIXELS][TILE_VECTORS], const int pb, const int nv)
 {
     UNROLL
     for (int v = 0; v < nv; v++) {
-        if (v + 1 < nv || job->lanes == nv * VW) {
-            store_vector(job, &acc[0][v], TILE_VECTORS, pb, v, VW);
-        } else {
-            V sum[TILE_PIXELS];
-            EACH_PIXEL(p, pb) sum[p] = acc[p][v];
-            store_part(job, sum, pb, v);
-        }
+        if (job->lanes >= (v + 1) * VW)
+            store_vector(job, acc, pb, v, VW);
+        else
+            store_vector(job, acc, pb, v, job->lanes - v * VW);
     }
 }
 
