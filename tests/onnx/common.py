@@ -1,13 +1,16 @@
 """What the mappings of ONNX operators to Clade's ops share: the registry, a node's attributes and
 inputs, and changes of layout."""
+import pathlib
+import re
+
 import numpy as np
 from onnx import helper
 
 OPERATORS = {}  # operator name -> function(call, run) giving the outputs in order
 
+ACTIVATION_LIST = pathlib.Path(__file__).parents[2] / "include/clade/activations.def"
 ACTIVATIONS = {name: i for i, name in enumerate(
-    ["linear", "relu", "leaky_relu", "relu6", "sigmoid", "tanh", "hard_sigmoid", "silu", "hard_swish",
-     "gelu", "elu", "softplus", "mish"])}
+    re.findall(r"^CLADE_ACTIVATION\(\w+, (\w+),", ACTIVATION_LIST.read_text(), re.M))}
 MAX_RANK = 4
 
 
