@@ -76,9 +76,6 @@ static inline clade_op clade_case_op(const clade_op_info *info)
 
 /* The forward op's slot that slot `name` of its gradient op is the gradient of, or -1. */
 int clade_slot_gradient_of(const clade_op_info *forward, const char *name);
-/* Index of a slot or a parameter by name, or -1. */
-int clade_slot_find(const clade_op_info *info, const char *name);
-int clade_param_find(const clade_op_info *info, const char *name);
 /* Where a parameter's value lies in arguments. */
 void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name);
 

@@ -8,20 +8,6 @@
 
 /* ---- arguments ---- */
 
-int clade_slot_find(const clade_op_info *info, const char *name)
-{
-    for (size_t i = 0; i < info->slot_count; i++)
-        if (!strcmp(info->slots[i].name, name)) return (int)i;
-    return -1;
-}
-
-int clade_param_find(const clade_op_info *info, const char *name)
-{
-    for (size_t i = 0; i < info->param_count; i++)
-        if (!strcmp(info->params[i].name, name)) return (int)i;
-    return -1;
-}
-
 void *clade_param_of(const clade_op_info *info, clade_args *args, const char *name)
 {
     int i = clade_param_find(info, name);

@@ -79,6 +79,10 @@ typedef struct clade_op_impl {
  * below 1e-13). */
 double clade_gamma(int64_t k);
 
+/* Index of a slot or a parameter by name, or -1. */
+int clade_slot_find(const clade_op_info *info, const char *name);
+int clade_param_find(const clade_op_info *info, const char *name);
+
 const clade_op_impl *clade_op_reference(clade_op op);
 const clade_op_impl *clade_op_oracle(clade_op op);
 
