@@ -30,7 +30,7 @@ struct opencl_fusion {
 typedef void opencl_planner(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion);
 typedef bool opencl_predicate(const opencl_context *cl, const clade_args *args);
 
-/* ---- direct, in conv.c ---- */
+/* ---- shared, in conv_job.c ---- */
 
 /* The epilogue of a convolution, whatever is fused with it. */
 opencl_epilogue clade_opencl_epilogue_of(const clade_conv2d_args *a, const opencl_fusion *fusion);
@@ -42,22 +42,26 @@ conv_job clade_opencl_conv_job(const clade_conv2d_args *a, const clade_tensor *p
 /* The same of an input gradient, and of each of its stride[0] × stride[1] phases. */
 conv_job clade_opencl_conv_dx_job(const clade_conv2d_dx_args *a);
 void clade_opencl_conv_dx_phase(const clade_conv2d_dx_args *a, int32_t i, int32_t k, conv_job *job);
+/* A dense layer as a 1×1 convolution of n pixels. */
+conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out);
+/* The same of a weight gradient; sums of all its chunks, rows of them, added to `out`. */
+conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a);
+void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
+                         uint64_t rows, const clade_tensor *out);
+
 /* The weights, [taps, cg, k], packed for tiles of this size, and in the job how they lie. */
 void clade_opencl_conv_packed(conv_job *job, const opencl_tile *tile);
 clade_tensor clade_opencl_conv_pack(opencl_plan *plan, const clade_tensor *w, int32_t taps,
                                     int32_t cg, int32_t k, const conv_job *job);
+
+/* ---- direct, in conv_direct.c ---- */
+
+opencl_predicate clade_opencl_direct_can, clade_opencl_direct_dx_can;
+opencl_planner clade_opencl_direct, clade_opencl_direct_dx;
 /* A convolution by register tiles. */
 void clade_opencl_conv_tiles(opencl_plan *plan, opencl_tile *tile, conv_job *job,
                              const clade_tensor *x, const clade_tensor *w,
                              const opencl_epilogue *epilogue, const clade_tensor *y);
-/* A dense layer as a 1×1 convolution of n pixels; in dense.c. */
-conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out);
-
-/* What kernels are told of a weight gradient; sums of all its chunks, rows of them, added to `out`.
- * In conv_dw.c. */
-conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a);
-void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
-                         uint64_t rows, const clade_tensor *out);
 
 /* ---- depthwise, in depthwise.c ---- */
 

@@ -30,68 +30,6 @@ static clade_tensor parts_of(opencl_plan *plan, const conv_dw_job *job, uint64_t
     return clade_opencl_part(plan, (uint64_t)job->chunks * rows * filters);
 }
 
-conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a)
-{
-    conv_geometry g = CONV_GEOMETRY(a);
-    const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
-    int64_t per_chunk;
-    conv_dw_job job = {
-        .images = x[0],
-        .h = x[1],
-        .w = x[2],
-        .c = x[3],
-        .oh = y[1],
-        .ow = y[2],
-        .k = y[3],
-        .kh = w[0],
-        .kw = w[1],
-        .cg = w[2],
-        .groups = g.groups,
-        .stride_h = g.stride[0],
-        .stride_w = g.stride[1],
-        .pad_h = g.pad[0],
-        .pad_w = g.pad[1],
-        .dilation_h = g.dilation[0],
-        .dilation_w = g.dilation[1],
-        .kg = y[3] / g.groups,
-        .accumulate = a->accumulate,
-        .has_bias = clade_tensor_present(&a->db),
-    };
-    job.chunks =
-        clade_conv_chunks((int64_t)y[0] * y[1], (int64_t)clade_tensor_count(&a->dw), &per_chunk);
-    job.lines_per_chunk = (int32_t)per_chunk;
-    int32_t vw = (int32_t)cl->vector_width;
-    if (conv_is_depthwise(&a->dw, g.groups)) {
-        /* all channels side by side, as one group */
-        job.groups = 1;
-        job.kg = job.k;
-    }
-    job.lanes = opencl_round_up(job.kg, vw);
-    conv_axis_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
-                       &job.low, &job.high);
-    bool side_by_side = g.dilation[1] == 1 && g.groups == 1;
-    job.run = side_by_side ? job.kw * job.cg : job.cg;
-    job.columns = side_by_side ? 1 : job.kw;
-    return job;
-}
-
-void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
-                         uint64_t rows, const clade_tensor *out)
-{
-    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_add_parts", NULL);
-    uint64_t n = rows * (uint64_t)job->k;
-    clade_opencl_tensor(&l, parts);
-    clade_opencl_tensor(&l, out);
-    clade_opencl_u64(&l, n);
-    clade_opencl_u64(&l, rows * (uint64_t)job->groups * (uint64_t)job->lanes);
-    clade_opencl_i32(&l, job->chunks);
-    clade_opencl_i32(&l, job->k);
-    clade_opencl_i32(&l, job->kg);
-    clade_opencl_i32(&l, job->lanes);
-    clade_opencl_i32(&l, job->accumulate);
-    clade_opencl_run_elements(&l, n);
-}
-
 /* dy with every group's kg filters rounded up to whole vectors, `floats` in all: a copy, unless it
  * is so already. */
 static clade_tensor pad_lanes(opencl_plan *plan, const clade_tensor *dy, uint64_t floats,

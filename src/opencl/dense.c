@@ -4,22 +4,6 @@
 
 enum { dense_tiles_most = 4 }; /* DENSE_TILES of kernels/conv.cl */
 
-conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out)
-{
-    return (conv_job){
-        .row = conv_axis_forward(1, 1, 1, 1, 0, 1),
-        .column = conv_axis_forward(n, n, 1, 1, 0, 1),
-        .images = 1,
-        .out_h = 1,
-        .out_w = n,
-        .groups = 1,
-        .cin = in,
-        .cout = out,
-        .kh = 1,
-        .kw = 1,
-    };
-}
-
 static void dense_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job, const clade_tensor *x,
                         const clade_tensor *w, const opencl_epilogue *epilogue,
                         const clade_tensor *y)
