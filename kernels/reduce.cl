@@ -1,6 +1,6 @@
 /* Sums over stretched dimensions, and their gradient. */
 #include "opencl.clh"
-#include "vector.clh"
+#include "lanes.clh"
 #include "broadcast.clh"
 
 #define STRIP 4 /* vectors of outputs that a work-item sums at the same time */
@@ -11,13 +11,18 @@
     for (int u = 0; u < STRIP; u++)                                                                \
         if (u < (int)(count))
 
-/* sum[u] += the terms at p, or their products with those at q, for `count` vectors side by side. */
+/* sum[u] += the terms at p, or their products with those at q that are not above `most`, for
+ * `count` vectors side by side. */
 INLINE_FOR void sum_terms(V *sum, const int count, const global float *p, ulong p_step,
-                          const global float *q, ulong q_step, int has_b, ulong terms)
+                          const global float *q, ulong q_step, int has_b, float most, ulong terms)
 {
     for (ulong j = 0; has_b && j < terms; j++, p += p_step, q += q_step) {
         EACH_SUM(u, count)
-        sum[u] = V_FMA(V_LOAD(p + u * VW), ALONG(B_ALONG, q, (ulong)u), sum[u]);
+        {
+            V factor = ALONG(B_ALONG, q, (ulong)u);
+            sum[u] =
+                V_SELECT(factor > V_SPLAT(most), sum[u], V_FMA(V_LOAD(p + u * VW), factor, sum[u]));
+        }
     }
     IN_ORDER for (ulong j = 0; !has_b && j < terms; j++, p += p_step)
     {
@@ -25,14 +30,15 @@ INLINE_FOR void sum_terms(V *sum, const int count, const global float *p, ulong 
     }
 }
 
-/* target = factor Σ x, or factor Σ x b where has_b. Work-items (vectors of a row of outputs, rows
- * of each chunk); a row's outputs lie side by side in x. Terms are in two dimensions, `inner` the
- * size of the second; the steps of x and b along them follow. Several chunks go to `part`, [chunks,
- * outputs]. */
+/* target = factor Σ x, or where has_b factor Σ x b without the terms whose b is above `most`.
+ * Work-items (vectors of a row of outputs, rows of each chunk); a row's outputs lie side by side in
+ * x. Terms are in two dimensions, `inner` the size of the second; the steps of x and b along them
+ * follow. Several chunks go to `part`, [chunks, outputs]. */
 kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target),
-                       global float *part, int has_b, float factor, int accumulate, ulong chunks,
-                       ulong chunk_terms, ulong terms, ulong inner, ulong x_outer, ulong x_inner,
-                       ulong b_outer, ulong b_inner, ulong outputs, BROADCAST_ARGUMENTS)
+                       global float *part, int has_b, float most, float factor, int accumulate,
+                       ulong chunks, ulong chunk_terms, ulong terms, ulong inner, ulong x_outer,
+                       ulong x_inner, ulong b_outer, ulong b_inner, ulong outputs,
+                       BROADCAST_ARGUMENTS)
 {
     row_walk w = BROADCAST_WALK;
     ulong unit = get_global_id(1) * row_block, unit_end = min(unit + row_block, rows * chunks);
@@ -51,9 +57,9 @@ kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target)
                 const global float *q =
                     b + b0 + w.b + (B_ALONG ? v * VW : 0) + outer * b_outer + k * b_inner;
                 if (count == STRIP)
-                    sum_terms(sum, STRIP, p, x_inner, q, b_inner, has_b, m);
+                    sum_terms(sum, STRIP, p, x_inner, q, b_inner, has_b, most, m);
                 else
-                    sum_terms(sum, 1, p, x_inner, q, b_inner, has_b, m);
+                    sum_terms(sum, 1, p, x_inner, q, b_inner, has_b, most, m);
                 i += m;
             }
             EACH_SUM(u, count)

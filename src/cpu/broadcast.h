@@ -20,7 +20,7 @@
 typedef struct broadcast_job {
     broadcast_space space;
     float *y;
-    const float *a, *b;
+    const float *a, *b, *same; /* same: what else is read, of y's shape, or NULL */
     float alpha, beta;
     int accumulate;
     void (*row)(const struct broadcast_job *job, float *y, const float *a, const float *b,
@@ -72,18 +72,18 @@ static inline clade_status run_broadcast(cpu_context *cpu, broadcast_job job, co
     return CLADE_OK;
 }
 
-/* target = scale Σ x, or scale Σ x b, or added to it. */
+/* target = scale Σ x, or scale Σ x b without the terms whose b is above `most`, or added to it. */
 typedef struct sum_job {
     broadcast_sum s;
     const float *x, *b;   /* b: NULL where there is no factor */
     float *target, *part; /* part: the chunks' sums, [chunks, outputs], where there are several */
-    float scale;
+    float scale, most;
     int accumulate;
     size_t width, rows, blocks; /* columns; rows of them; units in a row */
 } sum_job;
 
-/* Both in reduce.c. All but the pointers; b may be NULL. clade_broadcast_workspace(&job.s) says how
- * large `part` is. */
+/* Both in reduce.c. All but the pointers, `most` infinite; b may be NULL.
+ * clade_broadcast_workspace(&job.s) says how large `part` is. */
 sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
                            float scale, int32_t accumulate);
 void CPU_NAME(sum)(cpu_context *cpu, const sum_job *job);

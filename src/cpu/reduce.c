@@ -5,6 +5,8 @@
 
 #include "../../kernels/math.clh"
 
+#include <math.h>
+
 enum { most_columns = 1024, chains = 8, least_work = 16384 };
 
 /* Where a row's first element is, and its factor. */
@@ -35,27 +37,34 @@ static void add_columns(float *restrict sum, const float *restrict x, size_t ste
         for (size_t k = 0; k < columns; k++) sum[k] += x[i * step + k];
 }
 
-/* The same of x b. `many`: each column has its own factor; else one serves a row. */
+/* sum + x b, or sum where b is above `most`. */
+static inline float add_product(float x, float b, float most, float sum)
+{
+    float more = FMA(x, b, sum);
+    return b > most ? sum : more;
+}
+
+/* The same of products with b. `many`: each column has its own factor; else one serves a row. */
 static void add_products(float *restrict sum, const float *restrict x, size_t step,
-                         const float *restrict b, size_t b_step, bool many, size_t m,
+                         const float *restrict b, size_t b_step, bool many, float most, size_t m,
                          size_t columns)
 {
     size_t i = 0;
     for (; many && i + 4 <= m; i += 4) {
         const float *r = x + i * step, *f = b + i * b_step;
         for (size_t k = 0; k < columns; k++) {
-            float s = FMA(r[k], f[k], sum[k]);
-            s = FMA(r[step + k], f[b_step + k], s);
-            s = FMA(r[2 * step + k], f[2 * b_step + k], s);
-            sum[k] = FMA(r[3 * step + k], f[3 * b_step + k], s);
+            float s = add_product(r[k], f[k], most, sum[k]);
+            s = add_product(r[step + k], f[b_step + k], most, s);
+            s = add_product(r[2 * step + k], f[2 * b_step + k], most, s);
+            sum[k] = add_product(r[3 * step + k], f[3 * b_step + k], most, s);
         }
     }
     for (; many && i < m; i++)
         for (size_t k = 0; k < columns; k++)
-            sum[k] = FMA(x[i * step + k], b[i * b_step + k], sum[k]);
+            sum[k] = add_product(x[i * step + k], b[i * b_step + k], most, sum[k]);
     for (; i < m; i++) {
         const float f = b[i * b_step];
-        for (size_t k = 0; k < columns; k++) sum[k] = FMA(x[i * step + k], f, sum[k]);
+        for (size_t k = 0; k < columns; k++) sum[k] = add_product(x[i * step + k], f, most, sum[k]);
     }
 }
 
@@ -92,7 +101,7 @@ static void sum_columns(const void *user, size_t first, size_t end)
                 add_products(sum, x, s->x_summed[1],
                              job->b + w.b + column * s->b_kept[3] + outer * s->b_summed[0] +
                                  inner * s->b_summed[1],
-                             s->b_summed[1], s->b_kept[3] != 0, m, n);
+                             s->b_summed[1], s->b_kept[3] != 0, job->most, m, n);
             else
                 add_columns(sum, x, s->x_summed[1], m, n);
             i += m;
@@ -128,7 +137,7 @@ static float sum_chain(const sum_job *job, const reduce_chain *c)
         size_t outer = i / s->summed[1], inner = i % s->summed[1];
         float x = c->x[outer * s->x_summed[0] + inner * s->x_summed[1]];
         float b = c->b ? c->b[outer * s->b_summed[0] + inner * s->b_summed[1]] : 1.0f;
-        sum = FMA(x, b, sum);
+        sum = add_product(x, b, job->most, sum);
     }
     return sum;
 }
@@ -138,7 +147,7 @@ static void sum_together(const sum_job *job, const reduce_chain *c, float sum[ch
 {
     const broadcast_sum *s = &job->s;
     const size_t step = s->x_summed[1], b_step = s->b_summed[1];
-    const float *x[chains], *b[chains];
+    const float *x[chains], *b[chains], most = job->most;
     for (int j = 0; j < chains; j++) {
         x[j] = c[j].x + c[j].chunk * CLADE_REDUCE_CHUNK * step;
         b[j] = c[j].b ? c[j].b + c[j].chunk * CLADE_REDUCE_CHUNK * b_step : NULL;
@@ -146,7 +155,8 @@ static void sum_together(const sum_job *job, const reduce_chain *c, float sum[ch
     }
     if (job->b)
         for (size_t i = 0; i < c->terms; i++)
-            for (int j = 0; j < chains; j++) sum[j] = FMA(x[j][i * step], b[j][i * b_step], sum[j]);
+            for (int j = 0; j < chains; j++)
+                sum[j] = add_product(x[j][i * step], b[j][i * b_step], most, sum[j]);
     else
         for (size_t i = 0; i < c->terms; i++)
             for (int j = 0; j < chains; j++) sum[j] += x[j][i * step];
@@ -194,7 +204,7 @@ static void add_chunks(const void *user, size_t first, size_t end)
 sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
                            float scale, int32_t accumulate)
 {
-    sum_job job = {.scale = scale, .accumulate = accumulate};
+    sum_job job = {.scale = scale, .most = INFINITY, .accumulate = accumulate};
     clade_broadcast_sum(x, b, target, &job.s);
     job.width = job.s.kept[3];
     job.rows = job.s.outputs / job.width;

@@ -102,15 +102,19 @@ static void run_mul(const clade_args *args)
 static void run_add_dx(const clade_args *args)
 {
     const clade_add_dx_args *a = &args->add_dx;
-    if (clade_tensor_present(&a->da)) sum_stretched(&a->dy, NULL, &a->da, a->alpha, a->accumulate);
-    if (clade_tensor_present(&a->db)) sum_stretched(&a->dy, NULL, &a->db, a->beta, a->accumulate);
+    if (clade_tensor_present(&a->da))
+        sum_stretched(&a->dy, NULL, INFINITY, &a->da, a->alpha, a->accumulate);
+    if (clade_tensor_present(&a->db))
+        sum_stretched(&a->dy, NULL, INFINITY, &a->db, a->beta, a->accumulate);
 }
 
 static void run_mul_dx(const clade_args *args)
 {
     const clade_mul_dx_args *a = &args->mul_dx;
-    if (clade_tensor_present(&a->da)) sum_stretched(&a->dy, &a->b, &a->da, 1, a->accumulate);
-    if (clade_tensor_present(&a->db)) sum_stretched(&a->dy, &a->a, &a->db, 1, a->accumulate);
+    if (clade_tensor_present(&a->da))
+        sum_stretched(&a->dy, &a->b, INFINITY, &a->da, 1, a->accumulate);
+    if (clade_tensor_present(&a->db))
+        sum_stretched(&a->dy, &a->a, INFINITY, &a->db, 1, a->accumulate);
 }
 
 /* ---- bounds ---- */

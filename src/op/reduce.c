@@ -24,7 +24,7 @@ static REAL weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
 static void run_reduce(const clade_args *args)
 {
     const clade_reduce_args *a = &args->reduce;
-    sum_stretched(&a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0);
+    sum_stretched(&a->x, NULL, INFINITY, &a->y, weight(&a->x, &a->y, a->mean), 0);
 }
 
 static void run_reduce_dx(const clade_args *args)

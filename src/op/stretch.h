@@ -34,9 +34,9 @@ static inline size_t stretched_at(const int32_t size[4], const int32_t index[4])
             for (index[2] = first[2]; index[2] < size[2]; index[2]++)                              \
                 for (index[3] = first[3]; index[3] < size[3]; index[3]++)
 
-/* target = scale Σ x, or scale Σ x b with b, over the dimensions in which the target is 1 and x is
- * not. */
-static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b,
+/* target = scale Σ x, or with b scale Σ x b without the terms whose b is above `most`, over the
+ * dimensions in which the target is 1 and x is not. */
+static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b, REAL most,
                                  const clade_tensor *target, REAL scale, int32_t accumulate)
 {
     static const int32_t zero[4] = {0};
@@ -54,8 +54,11 @@ static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b,
         int64_t taken = 0;
         FOR_EACH_INDEX(end, t, i)
         {
-            REAL e = v[stretched_at(in, i)];
-            chunk = w ? REAL_FMA(e, w[stretched_at(other, i)], chunk) : chunk + e;
+            REAL e = v[stretched_at(in, i)], factor = w ? w[stretched_at(other, i)] : 0;
+            if (!w)
+                chunk += e;
+            else if (!(factor > most))
+                chunk = REAL_FMA(e, factor, chunk);
             if (++taken % CLADE_REDUCE_CHUNK) continue;
             sum += chunk;
             chunk = 0;

@@ -2,6 +2,8 @@
 #include "opencl/broadcast.h"
 #include "opencl/ops.h"
 
+#include <math.h>
+
 static bool same_shapes(const clade_tensor *a, const clade_tensor *b)
 {
     return clade_tensor_count(a) == clade_tensor_count(b);
@@ -82,7 +84,7 @@ static void gradient(opencl_plan *plan, const clade_tensor *dy, const clade_tens
 {
     if (!clade_tensor_present(target)) return;
     if (!same_shapes(dy, target))
-        clade_opencl_sum(plan, dy, other, target, factor, accumulate);
+        clade_opencl_sum(plan, dy, other, INFINITY, target, factor, accumulate);
     else if (other)
         product(plan, dy, other, target, accumulate);
     else

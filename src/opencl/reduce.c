@@ -4,6 +4,8 @@
 
 #include "../../kernels/math.clh"
 
+#include <math.h>
+
 enum { strip = 4 }; /* STRIP */
 
 static void add_chunks(opencl_plan *plan, const broadcast_sum *s, const clade_tensor *sums,
@@ -19,7 +21,7 @@ static void add_chunks(opencl_plan *plan, const broadcast_sum *s, const clade_te
     clade_opencl_run_elements(&l, s->outputs);
 }
 
-void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tensor *b,
+void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tensor *b, float most,
                       const clade_tensor *target, float factor, int32_t accumulate)
 {
     broadcast_sum s;
@@ -38,6 +40,7 @@ void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tens
     clade_opencl_tensor(&l, target);
     clade_opencl_memory(&l, &sums);
     clade_opencl_i32(&l, b != NULL);
+    clade_opencl_f32(&l, most);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
     clade_opencl_u64(&l, s.chunks);
@@ -66,7 +69,7 @@ static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
 static void reduce(opencl_plan *plan, const clade_args *args)
 {
     const clade_reduce_args *a = &args->reduce;
-    clade_opencl_sum(plan, &a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0);
+    clade_opencl_sum(plan, &a->x, NULL, INFINITY, &a->y, weight(&a->x, &a->y, a->mean), 0);
 }
 
 static void reduce_dx(opencl_plan *plan, const clade_args *args)
