@@ -1,9 +1,10 @@
-/* Sums and products. Without broadcast: elements.clh. With it, kernels *_rows:
+/* Sums, products and learned slopes. Without broadcast: elements.clh. With it, kernels *_rows:
  * work-items (vectors of a row, rows), VW dividing the row. The gradients of an operand that is not
  * stretched are sums of one element, from 0. */
 #include "elements.clh"
 #include "vector.clh"
 #include "broadcast.clh"
+#include "elementwise.clh"
 
 kernel void add(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), float alpha, float beta,
                 ELEMENTS)
@@ -47,6 +48,28 @@ kernel void product_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), i
     FOR_EACH_VECTOR
     {
         V value = V_SPLAT(0.0f) + A * B;
+        V_STORE(Y, accumulate ? V_LOAD(Y) + value : value);
+    }
+}
+
+/* a: x, of y's shape; b: alpha. */
+kernel void prelu_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), BROADCAST_ARGUMENTS)
+{
+    FOR_EACH_VECTOR
+    {
+        V x = A, alpha = B;
+        V_STORE(Y, PRELU(x, alpha, x));
+    }
+}
+
+/* The same, y being dx; dy lies as y does. */
+kernel void prelu_dx_rows(TENSOR(float, a), TENSOR(float, b), TENSOR(float, y), TENSOR(float, dy),
+                          int accumulate, BROADCAST_ARGUMENTS)
+{
+    FOR_EACH_VECTOR
+    {
+        V x = A, alpha = B, g = V_LOAD(dy + dy0 + (row * vectors + v) * VW);
+        V value = PRELU(x, alpha, g);
         V_STORE(Y, accumulate ? V_LOAD(Y) + value : value);
     }
 }

@@ -1,6 +1,8 @@
 /* elementwise on the CPU: rows, along which an operand is contiguous or one number. */
 #include "cpu/broadcast.h"
 
+#include "../../kernels/elementwise.clh"
+
 /* Runs LOOP(A, B) with what the row's elements of both operands are. */
 #define FOUR_WAYS(LOOP)                                                                            \
     do {                                                                                           \
@@ -54,6 +56,29 @@ static void scale_row(const broadcast_job *job, float *y, const float *a, const 
         EACH_ALONE for (size_t k = 0; k < n; k++) y[k] += alpha * (0.0f + a[k]);
     else
         EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = alpha * (0.0f + a[k]);
+}
+
+/* a: x, b: alpha. */
+static void prelu_row(const broadcast_job *job, float *y, const float *a, const float *b, size_t n)
+{
+#define LOOP(A, B) EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = PRELU(A, B, A)
+    FOUR_WAYS(LOOP);
+#undef LOOP
+}
+
+/* The same, `same` being dy. */
+static void prelu_dx_row(const broadcast_job *job, float *y, const float *a, const float *b,
+                         size_t n)
+{
+    const float *dy = job->same + (y - job->y);
+#define LOOP(A, B) EACH_ALONE for (size_t k = 0; k < n; k++) y[k] = PRELU(A, B, dy[k])
+#define LOOP_ADDING(A, B) EACH_ALONE for (size_t k = 0; k < n; k++) y[k] += PRELU(A, B, dy[k])
+    if (job->accumulate)
+        FOUR_WAYS(LOOP_ADDING);
+    else
+        FOUR_WAYS(LOOP);
+#undef LOOP
+#undef LOOP_ADDING
 }
 
 static clade_status plan_add(void *context, const clade_args *args, clade_plan *plan)
@@ -175,10 +200,62 @@ static clade_status mul_dx(void *context, const clade_args *args, const clade_pl
     return CLADE_OK;
 }
 
+static clade_status plan_prelu(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const clade_prelu_args *p = &args->prelu;
+    return plan_broadcast((broadcast_job){.row = prelu_row}, &p->y, &p->x, &p->alpha, plan);
+}
+
+static clade_status prelu(void *context, const clade_args *args, const clade_plan *plan,
+                          void *workspace)
+{
+    (void)workspace;
+    const clade_prelu_args *p = &args->prelu;
+    return run_broadcast(context, *(const broadcast_job *)plan->state, &p->y, &p->x, &p->alpha);
+}
+
+typedef struct prelu_dx_plan {
+    broadcast_job dx;
+    sum_job dalpha;
+} prelu_dx_plan;
+
+static clade_status plan_prelu_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const clade_prelu_dx_args *p = &args->prelu_dx;
+    prelu_dx_plan *state = clade_cpu_state(plan, sizeof *state);
+    if (!state) return CLADE_ENOMEM;
+    state->dx = (broadcast_job){.row = prelu_dx_row, .accumulate = p->accumulate};
+    clade_broadcast_space(&p->x, &p->x, &p->alpha, &state->dx.space);
+    if (!clade_tensor_present(&p->dalpha)) return CLADE_OK;
+    state->dalpha = CPU_NAME(plan_sum)(&p->dy, &p->x, &p->dalpha, 1, p->accumulate);
+    state->dalpha.most = 0;
+    plan->workspace = clade_broadcast_workspace(&state->dalpha.s);
+    return CLADE_OK;
+}
+
+static clade_status prelu_dx(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
+{
+    const clade_prelu_dx_args *p = &args->prelu_dx;
+    prelu_dx_plan state = *(const prelu_dx_plan *)plan->state;
+    state.dx.same = state.dalpha.x = clade_tensor_host(&p->dy);
+    if (clade_tensor_present(&p->dx)) run_broadcast(context, state.dx, &p->dx, &p->x, &p->alpha);
+    if (!clade_tensor_present(&p->dalpha)) return CLADE_OK;
+    state.dalpha.b = clade_tensor_host(&p->x);
+    state.dalpha.target = clade_tensor_host(&p->dalpha);
+    state.dalpha.part = workspace;
+    CPU_NAME(sum)(context, &state.dalpha);
+    return CLADE_OK;
+}
+
 void CPU_NAME(elementwise)(clade_op_slot *slot)
 {
     slot[CLADE_OP_add] = (clade_op_slot){plan_add, add};
     slot[CLADE_OP_add_dx] = (clade_op_slot){plan_add_dx, add_dx};
     slot[CLADE_OP_mul] = (clade_op_slot){plan_mul, mul};
     slot[CLADE_OP_mul_dx] = (clade_op_slot){plan_mul_dx, mul_dx};
+    slot[CLADE_OP_prelu] = (clade_op_slot){plan_prelu, prelu};
+    slot[CLADE_OP_prelu_dx] = (clade_op_slot){plan_prelu_dx, prelu_dx};
 }

@@ -1,4 +1,5 @@
-/* elementwise: sums and products of tensors, the smaller stretched, and their gradients. */
+/* elementwise: sums and products of tensors, the smaller stretched, learned slopes, and their
+ * gradients. */
 #include "op/stretch.h"
 
 /* ---- shapes ---- */
@@ -64,6 +65,39 @@ static clade_status shape_mul_dx(clade_args *args)
     return status;
 }
 
+/* Alpha serves all images. */
+static clade_status check_alpha(clade_op op, const clade_tensor *alpha, const clade_tensor *x)
+{
+    char text[64];
+    clade_status status = check_stretched(op, "alpha", alpha, x);
+    if (!status && alpha->rank && alpha->dim[0] != 1)
+        status = clade_fail(CLADE_EINVAL, "%s: alpha is %s, expected 1 as its first size",
+                            clade_op_describe(op)->name, clade_shape_text(alpha, text));
+    return status;
+}
+
+static clade_status shape_prelu(clade_args *args)
+{
+    clade_prelu_args *a = &args->prelu;
+    clade_status status = check_alpha(CLADE_OP_prelu, &a->alpha, &a->x);
+    return status ? status
+                  : clade_infer_shape(CLADE_OP_prelu, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+}
+
+static clade_status shape_prelu_dx(clade_args *args)
+{
+    clade_prelu_dx_args *a = &args->prelu_dx;
+    const clade_op op = CLADE_OP_prelu_dx;
+    clade_status status = check_alpha(op, &a->alpha, &a->x);
+    if (!status) status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->x.rank, a->x.dim);
+    if (!status && clade_tensor_present(&a->dx))
+        status = clade_expect_shape(op, "dx", &a->dx, CLADE_F32, a->x.rank, a->x.dim);
+    if (!status && clade_tensor_present(&a->dalpha))
+        status =
+            clade_expect_shape(op, "dalpha", &a->dalpha, CLADE_F32, a->alpha.rank, a->alpha.dim);
+    return status;
+}
+
 /* ---- references ---- */
 
 /* The index and sizes with which both references walk over y. */
@@ -115,6 +149,37 @@ static void run_mul_dx(const clade_args *args)
         sum_stretched(&a->dy, &a->b, INFINITY, &a->da, 1, a->accumulate);
     if (clade_tensor_present(&a->db))
         sum_stretched(&a->dy, &a->a, INFINITY, &a->db, 1, a->accumulate);
+}
+
+static void run_prelu(const clade_args *args)
+{
+    const clade_prelu_args *p = &args->prelu;
+    const REAL *x = real_of(&p->x), *alpha = real_of(&p->alpha);
+    REAL *y = real_of(&p->y);
+    WALK(&p->alpha, &p->alpha, &p->x);
+    (void)sb;
+    FOR_EACH_INDEX(sy, zero, i)
+    {
+        size_t at = stretched_at(sy, i);
+        y[at] = x[at] > 0 ? x[at] : alpha[stretched_at(sa, i)] * x[at];
+    }
+}
+
+static void run_prelu_dx(const clade_args *args)
+{
+    const clade_prelu_dx_args *p = &args->prelu_dx;
+    const REAL *x = real_of(&p->x), *dy = real_of(&p->dy), *alpha = real_of(&p->alpha);
+    WALK(&p->alpha, &p->alpha, &p->x);
+    (void)sb;
+    if (clade_tensor_present(&p->dalpha))
+        sum_stretched(&p->dy, &p->x, 0, &p->dalpha, 1, p->accumulate);
+    if (!clade_tensor_present(&p->dx)) return;
+    FOR_EACH_INDEX(sy, zero, i)
+    {
+        size_t at = stretched_at(sy, i);
+        put(&real_of(&p->dx)[at], x[at] > 0 ? dy[at] : alpha[stretched_at(sa, i)] * dy[at],
+            p->accumulate);
+    }
 }
 
 /* ---- bounds ---- */
@@ -171,6 +236,38 @@ static int64_t terms_mul_dx(const clade_args *args, size_t slot)
     return roundings_of_sum(&a->dy, slot == 3 ? &a->da : &a->db) + (a->accumulate != 0);
 }
 
+/* One rounding of a product, or none. */
+static void bound_prelu(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_prelu_args *p = &args->prelu;
+    const double *x = doubles_of(&p->x), *y = doubles_of(&p->y);
+    size_t n = clade_tensor_count(&p->x);
+    for (size_t k = 0; k < n; k++) bound[k] = x[k] > 0 ? 0 : CLADE_UNIT * fabs(y[k]);
+}
+
+/* dx as y, and one rounding of the addition to it. dalpha: the sum's error by the magnitude of its
+ * terms, and the same. */
+static void bound_prelu_dx(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_prelu_dx_args *p = &args->prelu_dx;
+    const clade_tensor *target = slot == 3 ? &p->dx : &p->dalpha;
+    const double *x = doubles_of(&p->x), *dy = doubles_of(&p->dy), *d = doubles_of(target);
+    const double *alpha = doubles_of(&p->alpha);
+    const double error = clade_gamma(roundings_of_sum(&p->dy, &p->alpha));
+    size_t n = clade_tensor_count(target);
+    WALK(&p->alpha, target, &p->x);
+    for (size_t k = 0; k < n; k++) bound[k] = p->accumulate ? CLADE_UNIT * fabs(d[k]) : 0;
+    FOR_EACH_INDEX(sy, zero, i)
+    {
+        size_t at = stretched_at(sy, i);
+        if (x[at] > 0) continue;
+        bound[stretched_at(sb, i)] += slot == 3
+                                          ? CLADE_UNIT * fabs(alpha[stretched_at(sa, i)] * dy[at])
+                                          : error * fabs(dy[at] * x[at]);
+    }
+}
+
 /* ---- cases ---- */
 
 #ifndef CLADE_ORACLE
@@ -215,9 +312,28 @@ static const clade_case mul_cases[] = {
     {CASE_FULL, "every-other-shifted", "a=1x4x1x8 b=3x1x5x1"},
     {CASE_TIMED, "training", "a=32x37x37x64 b=32x1x1x64"},
 };
+
+static const clade_case prelu_cases[] = {
+    {CASE_QUICK, "channels", "x=2x3x5x16 alpha=1x1x1x16"},
+    {CASE_QUICK, "one-in-all", "x=2x3x5x7 alpha=1x1x1x1"},
+    {CASE_QUICK, "own", "x=3x4x3x5 alpha=1x4x3x5"},
+    {CASE_FULL, "one", "x=1x1 alpha=1x1"},
+    {CASE_FULL, "row", "x=1021 alpha=1"},
+    {CASE_FULL, "vector", "x=33x17 alpha=1x17"},
+    {CASE_FULL, "one-image", "x=1x3x5x12 alpha=1x3x5x12"},
+    {CASE_FULL, "one-channel", "x=3x41x43x1 alpha=1x1x1x1"},
+    {CASE_FULL, "channels-odd", "x=3x7x5x17 alpha=1x1x1x17"},
+    {CASE_FULL, "channels-long", "x=3x53x55x5 alpha=1x1x1x5"},
+    {CASE_FULL, "places", "x=3x4x6x17 alpha=1x4x6x1"},
+    {CASE_FULL, "rows", "x=3x4x6x8 alpha=1x4x1x8"},
+    {CASE_FULL, "columns", "x=2x5x6x3 alpha=1x1x6x1"},
+    {CASE_TIMED, "training", "x=32x37x37x64 alpha=1x1x1x64"},
+};
 #endif
 
 OP_IMPL(add, OP_CASES(add_cases), .bound = bound_add);
 OP_IMPL(add_dx, .bound = bound_add_dx);
 OP_IMPL(mul, OP_CASES(mul_cases), .terms = terms_mul);
 OP_IMPL(mul_dx, .terms = terms_mul_dx);
+OP_IMPL(prelu, OP_CASES(prelu_cases), .bound = bound_prelu);
+OP_IMPL(prelu_dx, .bound = bound_prelu_dx);

@@ -9,7 +9,7 @@ static bool same_shapes(const clade_tensor *a, const clade_tensor *b)
     return clade_tensor_count(a) == clade_tensor_count(b);
 }
 
-/* A kernel of a, b and y: NAME where neither is stretched, else NAME_rows. */
+/* A kernel of a, b and y: `plain`, if there is one, where neither is stretched, else `rows`. */
 typedef struct pairs {
     opencl_launch l;
     const clade_tensor *y;
@@ -21,7 +21,7 @@ typedef struct pairs {
 static pairs begin(opencl_plan *plan, const char *plain, const char *rows, const clade_tensor *a,
                    const clade_tensor *b, const clade_tensor *y)
 {
-    pairs p = {.y = y, .same = same_shapes(a, y) && same_shapes(b, y)};
+    pairs p = {.y = y, .same = plain && same_shapes(a, y) && same_shapes(b, y)};
     clade_broadcast_space(y, a, b, &p.space);
     p.lanes = clade_opencl_lanes(plan->cl, p.space.size[3]);
     p.l = p.same ? clade_opencl_begin(plan, "elementwise", plain, NULL)
@@ -105,10 +105,32 @@ static void mul_dx(opencl_plan *plan, const clade_args *args)
     gradient(plan, &p->dy, &p->a, 1, &p->db, p->accumulate);
 }
 
+static void prelu(opencl_plan *plan, const clade_args *args)
+{
+    const clade_prelu_args *a = &args->prelu;
+    pairs p = begin(plan, NULL, "prelu_rows", &a->x, &a->alpha, &a->y);
+    run(&p);
+}
+
+static void prelu_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_prelu_dx_args *a = &args->prelu_dx;
+    if (clade_tensor_present(&a->dx)) {
+        pairs p = begin(plan, NULL, "prelu_dx_rows", &a->x, &a->alpha, &a->dx);
+        clade_opencl_tensor(&p.l, &a->dy);
+        clade_opencl_i32(&p.l, a->accumulate);
+        run(&p);
+    }
+    if (clade_tensor_present(&a->dalpha))
+        clade_opencl_sum(plan, &a->dy, &a->x, 0, &a->dalpha, 1, a->accumulate);
+}
+
 const opencl_op clade_opencl_elementwise_ops[] = {
     {.op = CLADE_OP_add, .plan = add},
     {.op = CLADE_OP_add_dx, .plan = add_dx},
     {.op = CLADE_OP_mul, .plan = mul},
     {.op = CLADE_OP_mul_dx, .plan = mul_dx},
+    {.op = CLADE_OP_prelu, .plan = prelu},
+    {.op = CLADE_OP_prelu_dx, .plan = prelu_dx},
     {.op = CLADE_OP_none},
 };

@@ -47,6 +47,15 @@ def leaky_relu(call, run):
     return [activate(run, call.tensor(0), "leaky_relu", call.attr("alpha", 0.01))]
 
 
+@operator("PRelu")
+def prelu(call, run):
+    x, slope = call.tensor(0), call.tensor(1)
+    if x.ndim >= MAX_RANK:
+        raise Unmapped("rank %d" % x.ndim)
+    alpha = slope.reshape((1,) * (x.ndim + 1 - slope.ndim) + slope.shape)
+    return [run("prelu", {"x": x[None], "alpha": alpha})["y"].reshape(x.shape)]
+
+
 @operator("Elu")
 def elu(call, run):
     return [activate(run, call.tensor(0), "elu", call.attr("alpha", 1.0))]
