@@ -9,6 +9,7 @@ typedef struct clade_weight {
     const char *name;       /* "kernel" */
     clade_tensor shape;     /* without memory */
     clade_initializer init; /* never CLADE_INIT_DEFAULT */
+    float scale;            /* of the initial values */
     int64_t fan_in, fan_out;
     bool trained;
 } clade_weight;

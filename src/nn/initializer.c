@@ -27,8 +27,8 @@ static double fan(const clade_weight *weight)
     }
 }
 
-void clade_weight_initialise(const clade_weight *weight, const char *name, uint64_t seed,
-                             float *out)
+/* The initialiser's values. */
+static void draw(const clade_weight *weight, const char *name, uint64_t seed, float *out)
 {
     size_t n = clade_tensor_count(&weight->shape);
     clade_random r = clade_random_start(seed, CLADE_STREAM_INIT, hash(name));
@@ -51,4 +51,12 @@ void clade_weight_initialise(const clade_weight *weight, const char *name, uint6
         return;
     default: clade_random_fill_uniform(&r, -limit, limit, out, n);
     }
+}
+
+void clade_weight_initialise(const clade_weight *weight, const char *name, uint64_t seed,
+                             float *out)
+{
+    size_t n = clade_tensor_count(&weight->shape);
+    draw(weight, name, seed, out);
+    for (size_t i = 0; i < n; i++) out[i] *= weight->scale;
 }

@@ -12,6 +12,8 @@
 /* What a setting is in its struct, and with it what it is in a recipe. Zero is the default. */
 typedef enum clade_field_type {
     CLADE_FIELD_INT,        /* int32_t from 1 */
+    CLADE_FIELD_INDEX,      /* int32_t from 0 */
+    CLADE_FIELD_AXES,       /* int32_t: bit d for dimension d, 1 to 3; in a recipe a list */
     CLADE_FIELD_PAIR,       /* int32_t [rows, columns], each from 1; in a recipe one may be both */
     CLADE_FIELD_SIDES,      /* int32_t [top, left, bottom, right], each from 0 */
     CLADE_FIELD_SHAPE,      /* int32_t rank, then [3]: 1 to 3 sizes, of which one may be -1 */

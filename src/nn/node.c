@@ -29,6 +29,7 @@ clade_weight *clade_node_add_weight(clade_node *node, const char *name, clade_te
     *weight = (clade_weight){.name = name,
                              .shape = shape,
                              .init = init ? init : CLADE_INIT_GLOROT_UNIFORM,
+                             .scale = 1,
                              .trained = !node->layer.frozen};
     return weight;
 }

@@ -46,6 +46,23 @@ static clade_status read_int(const item *it, const clade_layer_field *f, const c
     return status;
 }
 
+static clade_status read_index(const clade_layer_field *f, const clade_yaml *node, int32_t *out)
+{
+    int64_t value = 0;
+    clade_status status = clade_yaml_as_int(node, f->key, 0, INT32_MAX, &value);
+    *out = (int32_t)value;
+    return status;
+}
+
+static clade_status read_axes(const clade_layer_field *f, const clade_yaml *node, int32_t *out)
+{
+    int32_t axis[3] = {0};
+    size_t count = 0;
+    clade_status status = clade_recipe_ints(node, f->key, 1, 3, 3, axis, &count);
+    for (size_t i = 0; !status && i < count; i++) *out |= 1 << axis[i];
+    return status;
+}
+
 static clade_status read_pair(const clade_layer_field *f, const clade_yaml *node, int32_t out[2])
 {
     size_t count = 0;
@@ -142,6 +159,8 @@ static clade_status read_field(const item *it, const clade_layer_field *f, clade
     clade_status status = CLADE_OK;
     switch (f->type) {
     case CLADE_FIELD_INT: return read_int(it, f, node, at);
+    case CLADE_FIELD_INDEX: return read_index(f, node, at);
+    case CLADE_FIELD_AXES: return read_axes(f, node, at);
     case CLADE_FIELD_PAIR: return read_pair(f, node, at);
     case CLADE_FIELD_SIDES: return read_sides(node, f->key, at);
     case CLADE_FIELD_SHAPE: return read_shape(f, node, at);

@@ -24,7 +24,8 @@ static void statistics(const float *x, double *mean, double *deviation, double *
 /* limit: what no weight exceeds; deviation: of the whole. */
 static void check(clade_initializer init, double limit, double expected)
 {
-    clade_weight w = {.shape = clade_shape(2, IN, OUT), .init = init, .fan_in = IN, .fan_out = OUT};
+    clade_weight w = {
+        .shape = clade_shape(2, IN, OUT), .init = init, .fan_in = IN, .fan_out = OUT, .scale = 1};
     double mean, deviation, largest;
     clade_weight_initialise(&w, "dense/kernel", 7, values);
     statistics(values, &mean, &deviation, &largest);
@@ -48,7 +49,7 @@ static void test_statistics(void)
 
 static bool constant(clade_initializer init, float value)
 {
-    clade_weight w = {.shape = clade_shape(2, IN, OUT), .init = init};
+    clade_weight w = {.shape = clade_shape(2, IN, OUT), .init = init, .scale = 1};
     clade_weight_initialise(&w, "bias", 7, values);
     for (int i = 0; i < COUNT; i++)
         if (values[i] != value) return false;
@@ -60,7 +61,8 @@ static void test_streams(void)
     clade_weight w = {.shape = clade_shape(2, IN, OUT),
                       .init = CLADE_INIT_GLOROT_UNIFORM,
                       .fan_in = IN,
-                      .fan_out = OUT};
+                      .fan_out = OUT,
+                      .scale = 1};
     clade_weight_initialise(&w, "dense/kernel", 7, values);
     clade_weight_initialise(&w, "dense/kernel", 7, again);
     CHECK(!memcmp(values, again, sizeof values));

@@ -85,7 +85,9 @@ static clade_yaml *bad_value(const clade_layer_field *f)
 {
     switch (f->type) {
     case CLADE_FIELD_INT:
+    case CLADE_FIELD_AXES:
     case CLADE_FIELD_PAIR: return clade_yaml_create_int(0);
+    case CLADE_FIELD_INDEX:
     case CLADE_FIELD_SIDES:
     case CLADE_FIELD_PADDING: return clade_yaml_create_int(-1);
     case CLADE_FIELD_SHAPE: return clade_yaml_create_int(-2);
@@ -138,6 +140,8 @@ static void test_settings(const clade_layer *sample, const clade_layer_field *f)
     float *real = clade_layer_at(&layer, f->at);
     switch (f->type) {
     case CLADE_FIELD_INT:
+    case CLADE_FIELD_INDEX:
+    case CLADE_FIELD_AXES:
     case CLADE_FIELD_PAIR:
     case CLADE_FIELD_SIDES: *whole = -1; break;
     case CLADE_FIELD_REAL: *real = f->range == CLADE_RANGE_RATE ? 1 : -1; break;
