@@ -1,4 +1,4 @@
-/* Layers that act element by element or row by row: activation, softmax, dropout. */
+/* Layers that act element by element or row by row: activation, prelu, softmax, dropout. */
 #include "nn/layer.h"
 
 static clade_status same_shape(const clade_graph *graph, clade_node *node)
@@ -41,6 +41,61 @@ static void activation_backward(clade_build *build, int32_t number)
                      .dx = dx, .act = act,
                      .alpha = clade_activation_alpha(act, layer->as.activation.alpha),
                      .accumulate = accumulate);
+}
+
+static clade_status prelu_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_prelu_layer *layer = &node->layer.as.prelu;
+    const clade_node *x = clade_node_input(graph, node, 0);
+    clade_tensor alpha = {.dtype = CLADE_F32, .rank = x->rank};
+    char text[64];
+    if (layer->shared_axes >> (x->rank + 1))
+        return clade_fail(CLADE_EINVAL, "shared_axes: expected dimensions of %s, 1 to %d",
+                          clade_node_text(x, text), x->rank);
+    for (int32_t d = 0; d < x->rank; d++)
+        alpha.dim[d] = layer->shared_axes & 1 << (d + 1) ? 1 : x->dim[d];
+    clade_node_add_weight(node, "alpha", alpha, CLADE_INIT_ONES)->scale = layer->alpha;
+    return same_shape(graph, node);
+}
+
+/* The weight, or its gradient, as the op takes it: the same for all images. */
+static clade_tensor for_images(const clade_tensor *alpha)
+{
+    clade_tensor t = *alpha;
+    if (!clade_tensor_present(&t)) return t;
+    t.dim[0] = 1;
+    for (int32_t d = 0; d < t.rank; d++) t.dim[d + 1] = alpha->dim[d];
+    t.rank++;
+    return t;
+}
+
+static void prelu_forward(clade_build *build, int32_t number)
+{
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, prelu, .x = clade_build_input(build, number, 0),
+                     .alpha = for_images(&clade_build_weight(build, number, 0)->value), .y = y);
+}
+
+/* dx and dalpha share the op's `accumulate`, but only dx may have to be added to. */
+static void prelu_backward(clade_build *build, int32_t number)
+{
+    int32_t input = clade_build_layer(build, number)->input[0], accumulate = 0;
+    const clade_parameter *alpha = clade_build_weight(build, number, 0);
+    clade_prelu_dx_args args = {.x = clade_build_input(build, number, 0),
+                                .dy = build->node[number].dy,
+                                .alpha = for_images(&alpha->value),
+                                .dalpha = for_images(&alpha->gradient)};
+    clade_tensor dx = {0};
+    if (clade_build_needs(build, input)) dx = clade_build_gradient(build, input, &accumulate);
+    if (!accumulate) args.dx = dx;
+    if (clade_tensor_present(&args.dalpha) || !accumulate)
+        clade_build_add(build, number, CLADE_OP_prelu_dx, &(clade_args){.prelu_dx = args});
+    if (!accumulate) return;
+    args.dx = dx;
+    args.dalpha = (clade_tensor){0};
+    args.accumulate = 1;
+    clade_build_add(build, number, CLADE_OP_prelu_dx, &(clade_args){.prelu_dx = args});
 }
 
 static void softmax_forward(clade_build *build, int32_t number)
@@ -114,6 +169,16 @@ static const clade_layer_field activation_fields[] = {
     {0},
 };
 
+static const clade_layer_field prelu_fields[] = {
+    CLADE_FIELD(
+        clade_prelu_layer, shared_axes, AXES, "shared_axes", .otherwise = "none, as in Keras",
+        .about = "along these all have one alpha; [1, 2]: one for each channel, as PyTorch's "
+                 "num_parameters of channels; [1, 2, 3]: one in all, PyTorch's default"),
+    CLADE_FIELD(clade_prelu_layer, alpha, REAL, "alpha",
+                .about = "what alphas begin with; PyTorch's is 0.25"),
+    {0},
+};
+
 static const clade_layer_field dropout_fields[] = {
     CLADE_FIELD(clade_dropout_layer, rate, REAL, "rate", .range = CLADE_RANGE_RATE,
                 .required = true, .about = "the share of values that are dropped"),
@@ -131,6 +196,18 @@ const clade_layer_record clade_activation_record = {
     .shape = same_shape,
     .forward = activation_forward,
     .backward = activation_backward,
+};
+
+const clade_layer_record clade_prelu_record = {
+    .key = "prelu",
+    .name = "p_re_lu",
+    .type = "PReLU",
+    .about = "Values above 0 as they are, others times an alpha that is trained.",
+    .field = prelu_fields,
+    .features = true,
+    .shape = prelu_shape,
+    .forward = prelu_forward,
+    .backward = prelu_backward,
 };
 
 const clade_layer_record clade_softmax_record = {

@@ -1,4 +1,5 @@
-/* ONNX's activations and what else keeps the shape, both ways: activation, softmax, dropout. */
+/* ONNX's activations and what else keeps the shape, both ways: activation, prelu, softmax, dropout.
+ */
 #include "onnx/export.h"
 #include "onnx/onnx.h"
 
@@ -75,6 +76,63 @@ clade_status clade_onnx_read_activation(clade_onnx_reader *r, const Onnx__Node *
         if (has_alpha && alpha == 0) activation = CLADE_RELU;
         status = add_activation(r, node, &x, activation, alpha, CLADE_ONNX_PLAIN);
     }
+    return status ? status : clade_onnx_output(r, node, &x);
+}
+
+/* Which of the layer's dimensions have slopes of their own, as bits; `step` gets how far apart
+ * those of ONNX's dimension k lie in the layer's order, and *count how many there are. */
+static clade_status find_slopes(const clade_onnx_reader *r, const clade_onnx_value *x,
+                                const clade_onnx_constant *slope, size_t step[clade_onnx_max_rank],
+                                int32_t *own, size_t *count)
+{
+    int64_t dim[4];
+    int32_t rank = clade_onnx_dims(r, x->layer, dim), first = x->rank - slope->rank;
+    *own = 0;
+    *count = 1;
+    if (first < 0 || slope->count == 0)
+        return clade_fail(CLADE_EUNSUPPORTED, "a slope of %d dimensions", slope->rank);
+    for (int32_t k = 0; k < slope->rank; k++) {
+        if (slope->dim[k] == 1) continue;
+        if (slope->dim[k] != x->dim[first + k] || first + k == 0)
+            return clade_fail(CLADE_EUNSUPPORTED, "a slope that its input's shape does not have");
+        *own |= 1 << x->order[first + k];
+    }
+    for (int32_t d = rank - 1; d > 0; d--) {
+        if (!(*own & 1 << d)) continue;
+        for (int32_t k = 0; k < slope->rank; k++)
+            if (slope->dim[k] != 1 && x->order[first + k] == d) step[k] = *count;
+        *count *= (size_t)dim[d];
+    }
+    return CLADE_OK;
+}
+
+clade_status clade_onnx_read_prelu(clade_onnx_reader *r, const Onnx__Node *node)
+{
+    clade_onnx_value x;
+    const clade_onnx_constant *slope = NULL;
+    size_t step[clade_onnx_max_rank] = {0}, count;
+    int32_t own, number;
+    int64_t dim[4];
+    clade_status status = clade_onnx_input(r, node, 0, &x);
+    if (!status) status = clade_onnx_input_constant(r, node, 1, &slope);
+    if (!status && (!slope || !slope->real)) status = clade_fail(CLADE_EFORMAT, "has no slope");
+    if (!status) status = find_slopes(r, &x, slope, step, &own, &count);
+    if (status) return status;
+    clade_layer layer = {.kind = CLADE_LAYER_PRELU, .input_count = 1, .input = {x.layer}};
+    for (int32_t d = clade_onnx_dims(r, x.layer, dim) - 1; d > 0; d--)
+        if (!(own & 1 << d)) layer.as.prelu.shared_axes |= 1 << d;
+    status = clade_onnx_add(r, node, &layer, &number);
+    if (!status) status = clade_onnx_set_weight(r, number, 0, slope->f, count);
+    for (size_t i = 0; !status && i < count; i++) {
+        size_t at = 0, rest = i;
+        for (int32_t k = slope->rank - 1; k >= 0; k--) {
+            at += rest % (size_t)slope->dim[k] * step[k];
+            rest /= (size_t)slope->dim[k];
+        }
+        r->layer[number].weight[0][clade_onnx_channel(&x, at)] = slope->f[i];
+    }
+    if (!status) status = clade_onnx_set_stem(r, number, node->input[1]);
+    x.layer = number;
     return status ? status : clade_onnx_output(r, node, &x);
 }
 
@@ -226,6 +284,24 @@ void clade_onnx_write_activation(clade_onnx_exporter *e, int32_t number)
     const clade_activation_layer *l = &clade_onnx_export_node(e, number)->layer.as.activation;
     clade_onnx_export_activation(e, number, l->activation, l->alpha,
                                  clade_onnx_export_input(e, number), true);
+}
+
+/* An image's alphas, [h, w, c] or fewer, as [c, h, w]. */
+void clade_onnx_write_prelu(clade_onnx_exporter *e, int32_t number)
+{
+    char *inputs[] = {clade_onnx_export_input(e, number), NULL};
+    const clade_network_weight *weight = clade_onnx_export_find_weight(e, number, 0);
+    if (weight->rank == 3) {
+        int64_t dim[] = {weight->dim[2], weight->dim[0], weight->dim[1]};
+        size_t c = (size_t)dim[0], area = (size_t)dim[1] * (size_t)dim[2];
+        float *data = clade_onnx_keep(&e->w, c * area, sizeof *data);
+        for (size_t k = 0; k < c && data; k++)
+            for (size_t i = 0; i < area; i++) data[k * area + i] = weight->data[i * c + k];
+        inputs[1] = clade_onnx_put_floats(&e->w, (char *)weight->name, 3, dim, data);
+    } else {
+        inputs[1] = clade_onnx_export_weight(e, number, 0);
+    }
+    clade_onnx_export_last(e, number, "PRelu", 2, inputs);
 }
 
 void clade_onnx_write_softmax(clade_onnx_exporter *e, int32_t number)

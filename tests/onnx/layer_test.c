@@ -1,6 +1,6 @@
 /* Each layer with its settings written as ONNX and read again: what it is then, as a recipe says
- * it. ONNX has no words for initializers and frozen statistics, pads by numbers where that makes a
- * difference, and multiplies two at a time. */
+ * it. ONNX has no words for how weights begin and frozen statistics, pads by numbers where that
+ * makes a difference, and multiplies two at a time. */
 #include "../test.h"
 #include "../layers.h"
 
@@ -77,6 +77,9 @@ static const char *const expected[] = {
     "  name: sample\n",
     "activation:\n"
     "  function: mish\n"
+    "  name: sample\n",
+    "prelu:\n"
+    "  shared_axes: [1, 2]\n"
     "  name: sample\n",
     "softmax:\n"
     "  name: sample\n",

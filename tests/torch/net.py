@@ -16,6 +16,7 @@ MAIN_KEYS = {"depthwise_conv2d": "kernel", "dense": "units", "maxpool2d": "windo
 # Keras' names of layers that have none
 BASE_NAMES = {"maxpool2d": "max_pooling2d", "avgpool2d": "average_pooling2d",
               "global_avgpool2d": "global_average_pooling2d", "batchnorm": "batch_normalization",
+              "prelu": "p_re_lu",
               "concat": "concatenate"}
 CLOSE = 3e-6  # a decision by less than this, relative to the layer's values, may fall either way
 DROPOUT_STREAM = 5  # of the library's random numbers: see the op's entry in ops.def
@@ -211,6 +212,10 @@ class Net:
 
     def activation(self, o, x, w):
         return self.activate(o["function"], x, o.get("alpha"))
+
+    def prelu(self, o, x, w):
+        alpha = w("alpha")
+        return torch.where(x > 0, x, x * (alpha.permute(2, 0, 1) if x.ndim == 4 else alpha))
 
     def softmax(self, o, x, w):
         return torch.softmax(x, 1)
