@@ -1,5 +1,5 @@
-/* Filling, copying, joining and padding. fill, copy: elements.clh. The others: work-items
- * (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
+/* Filling, copying, joining, splitting and padding. fill, copy: elements.clh. The others:
+ * work-items (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
 #include "elements.clh"
 #include "vector.clh"
 
@@ -27,6 +27,19 @@ kernel void copy_rows(TENSOR(float, x), TENSOR(float, y), ulong from, ulong to, 
         V value = V_LOAD(x + x0 + row * from + v * VW);
         global float *at = y + y0 + row * to + v * VW;
         V_STORE(at, accumulate ? V_LOAD(at) + value : value);
+    }
+}
+
+/* Rows of y are x's, `width` elements, from `start` on, and 0 elsewhere; VW divides both, too.
+ * Reads x and writes y once. */
+kernel void place_rows(TENSOR(float, x), TENSOR(float, y), ulong start, ulong width, BLOCKS)
+{
+    FOR_EACH_VECTOR
+    {
+        const ulong k = v * VW - start; /* beyond width where it is before the start, too */
+        V value = V_SPLAT(0.0f);
+        if (k < width) value = V_LOAD(x + x0 + row * width + k);
+        V_STORE(y + y0 + (row * vectors + v) * VW, value);
     }
 }
 

@@ -149,6 +149,9 @@ const conform_fault clade_faults[] = {
     SLOT(copy, "tail", "last-element-unwritten", KEEP_TAIL, "y", 0),
     SLOT(concat, "stray", "write-beyond-its-part", STRAY_AFTER, "y", 0),
     PARAM(concat_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
+    PARAM(split, "forward", "start-ignored", SET, "start", 0, 0),
+    PARAM(split_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
+    SLOT(split_dx, "tail", "last-gradient-unwritten", KEEP_TAIL, "dx", 0),
     PARAM(pad, "forward", "value-ignored", SET, "value", 0, -7),
     /* losses */
     SLOT(softmax, "forward", "does-not-sum-to-one", SCALE, "y", 1.00001),

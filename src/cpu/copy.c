@@ -61,7 +61,7 @@ static clade_status copy(void *context, const clade_args *args, const clade_plan
     return CLADE_OK;
 }
 
-/* ---- joining ---- */
+/* ---- joining and splitting ---- */
 
 /* Rows of `width` elements, `from` and `to` elements from one to the next; long ones in blocks. */
 typedef struct strided {
@@ -122,6 +122,71 @@ static clade_status concat_dx(void *context, const clade_args *args, const clade
                  .to = width,
                  .accumulate = a->accumulate};
     return run_strided(context, s, clade_tensor_count(&a->dx) / width);
+}
+
+static clade_status split(void *context, const clade_args *args, const clade_plan *plan,
+                          void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_split_args *a = &args->split;
+    size_t inner = inner_of(&a->y, a->axis), width = (size_t)a->y.dim[a->axis] * inner;
+    strided s = {.x = (const float *)clade_tensor_host(&a->x) + (size_t)a->start * inner,
+                 .y = clade_tensor_host(&a->y),
+                 .width = width,
+                 .from = (size_t)a->x.dim[a->axis] * inner,
+                 .to = width};
+    return run_strided(context, s, clade_tensor_count(&a->y) / width);
+}
+
+/* Rows of dx, `whole` elements long, are dy's with zeros around; long ones in blocks. */
+typedef struct placed {
+    const float *dy;
+    float *dx;
+    size_t start, width, whole, blocks;
+} placed;
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static void placed_rows(const void *user, size_t first, size_t end)
+{
+    const placed *p = user;
+    for (size_t i = first; i < end; i++) {
+        size_t row = i / p->blocks, k = i % p->blocks * grain, stop = least(k + grain, p->whole);
+        float *dx = p->dx + row * p->whole;
+        /* the part's elements that are in [k, stop) */
+        size_t from = least(p->start > k ? p->start : k, stop);
+        size_t to = least(p->start + p->width, stop);
+        if (to < from) to = from;
+        put_value(dx + k, 0, from - k, 0);
+        if (from < to) put_row(dx + from, p->dy + row * p->width + (from - p->start), to - from, 0);
+        put_value(dx + to, 0, stop - to, 0);
+    }
+}
+
+static clade_status split_dx(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_split_dx_args *a = &args->split_dx;
+    size_t inner = inner_of(&a->dy, a->axis), width = (size_t)a->dy.dim[a->axis] * inner;
+    size_t start = (size_t)a->start * inner, whole = (size_t)a->dx.dim[a->axis] * inner;
+    size_t rows = clade_tensor_count(&a->dy) / width;
+    if (a->accumulate) {
+        strided s = {.x = clade_tensor_host(&a->dy),
+                     .y = (float *)clade_tensor_host(&a->dx) + start,
+                     .width = width,
+                     .from = width,
+                     .to = whole,
+                     .accumulate = 1};
+        return run_strided(context, s, rows);
+    }
+    placed p = {.dy = clade_tensor_host(&a->dy),
+                .dx = clade_tensor_host(&a->dx),
+                .start = start,
+                .width = width,
+                .whole = whole,
+                .blocks = (whole + grain - 1) / grain};
+    return run_rows(context, &p, rows * p.blocks, whole, placed_rows);
 }
 
 /* ---- padding ---- */
@@ -193,6 +258,8 @@ void CPU_NAME(copy)(clade_op_slot *slot)
     slot[CLADE_OP_copy].run = copy;
     slot[CLADE_OP_concat].run = concat;
     slot[CLADE_OP_concat_dx].run = concat_dx;
+    slot[CLADE_OP_split].run = split;
+    slot[CLADE_OP_split_dx].run = split_dx;
     slot[CLADE_OP_pad].run = pad;
     slot[CLADE_OP_pad_dx].run = pad_dx;
 }

@@ -1,4 +1,4 @@
-/* copy: filling, copying, joining and padding tensors, and their gradients. */
+/* copy: filling, copying, joining, splitting and padding tensors, and their gradients. */
 #include "op/op.h"
 
 /* ---- shapes ---- */
@@ -56,6 +56,20 @@ static clade_status shape_concat_dx(clade_args *args)
     clade_concat_dx_args *a = &args->concat_dx;
     if (!clade_tensor_present(&a->dx)) return CLADE_OK;
     return check_part(CLADE_OP_concat_dx, &a->dx, "dx", &a->dy, "dy", a->axis, a->start);
+}
+
+static clade_status shape_split(clade_args *args)
+{
+    clade_split_args *a = &args->split;
+    if (!clade_tensor_present(&a->y)) return CLADE_OK;
+    return check_part(CLADE_OP_split, &a->y, "y", &a->x, "x", a->axis, a->start);
+}
+
+static clade_status shape_split_dx(clade_args *args)
+{
+    clade_split_dx_args *a = &args->split_dx;
+    if (!clade_tensor_present(&a->dx)) return CLADE_OK;
+    return check_part(CLADE_OP_split_dx, &a->dy, "dy", &a->dx, "dx", a->axis, a->start);
 }
 
 /* The padded shape of x. */
@@ -150,17 +164,42 @@ static void run_concat(const clade_args *args)
                    (size_t)a->start)] = x[i];
 }
 
+/* y, the part of x from `start` on. */
+static void take_part(const clade_tensor *x, const clade_tensor *y, int32_t axis, int32_t start,
+                      int32_t accumulate)
+{
+    size_t n = clade_tensor_count(y), inner = inner_of(y, axis);
+    for (size_t i = 0; i < n; i++)
+        put(&real_of(y)[i],
+            real_of(
+                x)[place_in(i, inner, (size_t)y->dim[axis], (size_t)x->dim[axis], (size_t)start)],
+            accumulate);
+}
+
 static void run_concat_dx(const clade_args *args)
 {
     const clade_concat_dx_args *a = &args->concat_dx;
+    take_part(&a->dy, &a->dx, a->axis, a->start, a->accumulate);
+}
+
+static void run_split(const clade_args *args)
+{
+    const clade_split_args *a = &args->split;
+    take_part(&a->x, &a->y, a->axis, a->start, 0);
+}
+
+static void run_split_dx(const clade_args *args)
+{
+    const clade_split_dx_args *a = &args->split_dx;
     const REAL *dy = real_of(&a->dy);
     REAL *dx = real_of(&a->dx);
-    size_t n = clade_tensor_count(&a->dx), inner = inner_of(&a->dx, a->axis);
+    size_t n = clade_tensor_count(&a->dy), whole = clade_tensor_count(&a->dx);
+    size_t inner = inner_of(&a->dy, a->axis);
+    for (size_t i = 0; i < whole && !a->accumulate; i++) dx[i] = 0;
     for (size_t i = 0; i < n; i++)
-        put(&dx[i],
-            dy[place_in(i, inner, (size_t)a->dx.dim[a->axis], (size_t)a->dy.dim[a->axis],
-                        (size_t)a->start)],
-            a->accumulate);
+        put(&dx[place_in(i, inner, (size_t)a->dy.dim[a->axis], (size_t)a->dx.dim[a->axis],
+                         (size_t)a->start)],
+            dy[i], a->accumulate);
 }
 
 /* Visits each element of `to`, [n, h, w, c]: `from` moves by top and left, and `inside` tells
@@ -218,6 +257,12 @@ static int64_t terms_concat_dx(const clade_args *args, size_t slot)
     return args->concat_dx.accumulate != 0;
 }
 
+static int64_t terms_split_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->split_dx.accumulate != 0;
+}
+
 static int64_t terms_pad_dx(const clade_args *args, size_t slot)
 {
     (void)slot;
@@ -257,6 +302,22 @@ static const clade_case concat_cases[] = {
     {CASE_TIMED, "training", "x=32x37x37x32 y=32x37x37x64 axis=3 start=32"},
 };
 
+static const clade_case split_cases[] = {
+    {CASE_QUICK, "channels", "x=2x3x5x40 y=2x3x5x16 axis=3 start=8"},
+    {CASE_QUICK, "channels-first", "x=2x3x5x8 y=2x3x5x3 axis=3"},
+    {CASE_FULL, "channels-last", "x=2x3x5x8 y=2x3x5x5 axis=3 start=3"},
+    {CASE_FULL, "one-channel", "x=1x4x3x3 y=1x4x3x1 axis=3 start=1"},
+    {CASE_FULL, "all", "x=5x7 y=5x7 axis=1"},
+    {CASE_FULL, "rows", "x=12x7 y=5x7 start=4"},
+    {CASE_FULL, "height", "x=3x7x5x17 y=3x2x5x17 axis=1 start=5"},
+    {CASE_FULL, "width", "x=3x6x9x5 y=3x6x1x5 axis=2 start=1"},
+    {CASE_FULL, "row", "x=1000 y=300 start=77"},
+    {CASE_FULL, "row-long", "x=70000 y=40000 start=20000"},
+    {CASE_FULL, "one", "x=2 y=1 start=1"},
+    {CASE_FULL, "layer", "x=2x17x17x128 y=2x17x17x64 axis=3 start=64"},
+    {CASE_TIMED, "training", "x=32x37x37x64 y=32x37x37x32 axis=3 start=32"},
+};
+
 static const clade_case pad_cases[] = {
     {CASE_QUICK, "around", "x=2x5x6x3 pad=1,1,1,1"},
     {CASE_QUICK, "uneven", "x=1x4x3x16 pad=0,2,3,1 value=-1.5"},
@@ -274,5 +335,7 @@ OP_IMPL(fill, OP_CASES(fill_cases), .terms = terms_none);
 OP_IMPL(copy, OP_CASES(copy_cases), .terms = terms_copy);
 OP_IMPL(concat, OP_CASES(concat_cases), .terms = terms_none);
 OP_IMPL(concat_dx, .terms = terms_concat_dx);
+OP_IMPL(split, OP_CASES(split_cases), .terms = terms_none);
+OP_IMPL(split_dx, .terms = terms_split_dx);
 OP_IMPL(pad, OP_CASES(pad_cases), .terms = terms_none);
 OP_IMPL(pad_dx, .terms = terms_pad_dx);

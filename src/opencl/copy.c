@@ -67,6 +67,49 @@ static void concat_dx(opencl_plan *plan, const clade_args *args)
               (uint64_t)a->dx.dim[a->axis] * inner, a->accumulate);
 }
 
+static void split(opencl_plan *plan, const clade_args *args)
+{
+    const clade_split_args *a = &args->split;
+    uint64_t inner = inner_of(&a->y, a->axis);
+    clade_tensor x = a->x;
+    x.offset += (uint64_t)a->start * inner;
+    copy_rows(plan, &x, (uint64_t)a->x.dim[a->axis] * inner, &a->y,
+              (uint64_t)a->y.dim[a->axis] * inner, 0);
+}
+
+/* Rows of x, `width` elements, from `start` on in rows of y, `whole` elements, of which the others
+ * become 0. */
+static void place_rows(opencl_plan *plan, const clade_tensor *x, uint64_t width, uint64_t start,
+                       const clade_tensor *y, uint64_t whole)
+{
+    /* a power of two divides all three if it divides this */
+    const uint64_t all = width | start | whole;
+    opencl_blocks blocks = clade_opencl_blocks(plan->cl, clade_tensor_count(y) / whole, whole,
+                                               clade_opencl_lanes(plan->cl, all), 1, 1);
+    opencl_launch l = clade_opencl_begin_lanes(plan, "copy", "place_rows", all, "");
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, y);
+    clade_opencl_u64(&l, start);
+    clade_opencl_u64(&l, width);
+    clade_opencl_block_arguments(&l, &blocks);
+    clade_opencl_run_blocks(&l, &blocks);
+}
+
+static void split_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_split_dx_args *a = &args->split_dx;
+    uint64_t inner = inner_of(&a->dy, a->axis), start = (uint64_t)a->start * inner;
+    uint64_t width = (uint64_t)a->dy.dim[a->axis] * inner;
+    uint64_t whole = (uint64_t)a->dx.dim[a->axis] * inner;
+    clade_tensor dx = a->dx;
+    if (!a->accumulate) {
+        place_rows(plan, &a->dy, width, start, &dx, whole);
+        return;
+    }
+    dx.offset += start;
+    copy_rows(plan, &a->dy, width, &dx, whole, 1);
+}
+
 /* y from x, moved by top and left. */
 static void move_rows(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y, int64_t top,
                       int64_t left, float value, int32_t accumulate)
@@ -106,6 +149,8 @@ const opencl_op clade_opencl_copy_ops[] = {
     {.op = CLADE_OP_copy, .plan = copy},
     {.op = CLADE_OP_concat, .plan = concat},
     {.op = CLADE_OP_concat_dx, .plan = concat_dx},
+    {.op = CLADE_OP_split, .plan = split},
+    {.op = CLADE_OP_split_dx, .plan = split_dx},
     {.op = CLADE_OP_pad, .plan = pad},
     {.op = CLADE_OP_pad_dx, .plan = pad_dx},
     {.op = CLADE_OP_none},

@@ -158,6 +158,8 @@ static bool is_open(const subject *s, size_t slot, int dim)
         return dim >= 0 && !strcmp(name, "dx") && s->args.reduce_dx.dy.dim[dim] == 1;
     case CLADE_OP_concat: return dim == s->args.concat.axis && !strcmp(name, "y");
     case CLADE_OP_concat_dx: return dim == s->args.concat_dx.axis && !strcmp(name, "dy");
+    case CLADE_OP_split: return dim == s->args.split.axis && !strcmp(name, "x");
+    case CLADE_OP_split_dx: return dim == s->args.split_dx.axis && !strcmp(name, "dx");
     case CLADE_OP_affine_sample: {
         bool index = clade_tensor_present(&s->args.affine_sample.index);
         if (!strcmp(name, "x")) return dim == 1 || dim == 2 || (dim == 0 && index);
