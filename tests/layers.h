@@ -55,6 +55,7 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_ADD, .input_count = 2},
     {.kind = CLADE_LAYER_MULTIPLY, .input_count = 3},
     {.kind = CLADE_LAYER_CONCAT, .input_count = 2},
+    {.kind = CLADE_LAYER_SPLIT, .as.split = {1, 2}},
     {.kind = CLADE_LAYER_ZERO_PADDING2D, .as.pad2d = {{1, 0, 2, 3}}},
     {.kind = CLADE_LAYER_LRN, .as.lrn = {3, 2, 0.5F, 0.25F}},
 };

@@ -1,4 +1,4 @@
-/* Layers that change the shape: flatten, reshape, zero_padding2d. */
+/* Layers that change the shape: flatten, reshape, split, zero_padding2d. */
 #include "nn/layer.h"
 
 static int64_t count_of(const clade_node *node)
@@ -54,6 +54,38 @@ static void view_backward(clade_build *build, int32_t number)
     clade_build_pass_back(build, number, clade_build_layer(build, number)->input[0]);
 }
 
+static clade_status split_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    const clade_split_layer *layer = &node->layer.as.split;
+    clade_tensor y = clade_node_tensor(x, 1);
+    int32_t *channels = &y.dim[y.rank - 1], given = layer->channels ? layer->channels : 1;
+    char text[64];
+    if ((int64_t)layer->start + given > *channels)
+        return clade_fail(CLADE_EINVAL, "takes channels %d to %lld of %s", layer->start,
+                          (long long)layer->start + given - 1, clade_node_text(x, text));
+    *channels = layer->channels ? layer->channels : *channels - layer->start;
+    clade_node_set_shape(node, &y);
+    return CLADE_OK;
+}
+
+static void split_forward(clade_build *build, int32_t number)
+{
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, split, .x = clade_build_input(build, number, 0), .y = y,
+                     .axis = y.rank - 1, .start = clade_build_layer(build, number)->as.split.start);
+}
+
+static void split_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    int32_t accumulate;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, split_dx, .dy = build->node[number].dy, .dx = dx,
+                     .axis = dx.rank - 1, .start = layer->as.split.start, .accumulate = accumulate);
+}
+
 static clade_status padding_shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *x = clade_node_input(graph, node, 0);
@@ -91,6 +123,13 @@ static const clade_layer_field reshape_fields[] = {
     {0},
 };
 
+static const clade_layer_field split_fields[] = {
+    CLADE_FIELD(clade_split_layer, start, INDEX, "start", .about = "the first channel"),
+    CLADE_FIELD(clade_split_layer, channels, INT, "channels", .otherwise = "to the last",
+                .about = "how many"),
+    {0},
+};
+
 static const clade_layer_field padding_fields[] = {
     CLADE_FIELD(clade_pad2d_layer, pad, SIDES, "padding", .required = true,
                 .about = "rows and columns of zeros"),
@@ -117,6 +156,18 @@ const clade_layer_record clade_reshape_record = {
     .shape = reshape_shape,
     .forward = clade_build_view,
     .backward = view_backward,
+};
+
+const clade_layer_record clade_split_record = {
+    .key = "split",
+    .name = "split",
+    .type = "Split",
+    .about = "A range of its input's channels.",
+    .field = split_fields,
+    .features = true,
+    .shape = split_shape,
+    .forward = split_forward,
+    .backward = split_backward,
 };
 
 const clade_layer_record clade_zero_padding2d_record = {

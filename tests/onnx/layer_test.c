@@ -100,6 +100,10 @@ static const char *const expected[] = {
     "concat:\n"
     "  name: sample\n"
     "  inputs: [input, input]\n",
+    "split:\n"
+    "  start: 1\n"
+    "  channels: 2\n"
+    "  name: sample\n",
     "zero_padding2d:\n"
     "  padding: [1, 0, 2, 3]\n"
     "  name: sample\n",

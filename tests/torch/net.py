@@ -256,6 +256,10 @@ class Net:
     def concat(self, o, xs, w):
         return torch.cat(xs, 1)
 
+    def split(self, o, x, w):
+        start = o.get("start", 0)
+        return x[:, start:start + o["channels"] if "channels" in o else None]
+
     def zero_padding2d(self, o, x, w):
         return surround(x, sides(o["padding"], None, None, None, None))
 
