@@ -86,12 +86,14 @@ clade_status clade_onnx_read_global_pool(clade_onnx_reader *r, const Onnx__Node 
     return status ? status : clade_onnx_output(r, node, &y);
 }
 
-clade_status clade_onnx_read_reduce_mean(clade_onnx_reader *r, const Onnx__Node *node)
+/* The mean or the largest over height and width. */
+clade_status clade_onnx_read_reduce(clade_onnx_reader *r, const Onnx__Node *node)
 {
     clade_onnx_value x;
     int64_t axis[clade_onnx_max_rank], dim[4];
     int32_t count;
     bool reduced[clade_onnx_max_rank] = {false}, keep = clade_onnx_int(node, "keepdims", 1) != 0;
+    bool max = !strcmp(node->op_type, "ReduceMax");
     clade_status status = clade_onnx_input(r, node, 0, &x);
     if (!status) status = clade_onnx_ints(r, node, "axes", 1, axis, &count);
     if (status) return status;
@@ -108,9 +110,12 @@ clade_status clade_onnx_read_reduce_mean(clade_onnx_reader *r, const Onnx__Node 
     for (int32_t k = 0; k < x.rank; k++) nothing = nothing && (!reduced[k] || x.dim[k] == 1);
     bool rows = rank == 4 && (taken[1] || dim[1] == 1) && (taken[2] || dim[2] == 1) && !taken[3];
     if (count == 0 || reduced[0] || x.chw[0] || !(rows || nothing))
-        return clade_fail(CLADE_EUNSUPPORTED, "means over other dimensions than height and width");
+        return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than height and width");
     clade_onnx_value y = {.kind = CLADE_ONNX_LAYER, .layer = x.layer};
-    if (!nothing) status = add_global(r, node, CLADE_LAYER_GLOBAL_AVGPOOL2D, x.layer, &y.layer);
+    if (!nothing)
+        status =
+            add_global(r, node, max ? CLADE_LAYER_GLOBAL_MAXPOOL2D : CLADE_LAYER_GLOBAL_AVGPOOL2D,
+                       x.layer, &y.layer);
     for (int32_t k = 0; k < x.rank; k++) {
         if (reduced[k] && !keep) continue;
         y.dim[y.rank] = reduced[k] ? 1 : x.dim[k];
