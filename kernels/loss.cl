@@ -24,6 +24,17 @@ kernel void softmax_dx(TENSOR(float, y), TENSOR(float, dy), TENSOR(float, dx), i
     FOR_EACH_ROW softmax_dx_row(ROW(y), ROW(dy), ROW(dx), c, accumulate);
 }
 
+kernel void log_softmax(TENSOR(float, x), TENSOR(float, y), int c, ELEMENTS)
+{
+    FOR_EACH_ROW log_softmax_row(ROW(x), ROW(y), c);
+}
+
+kernel void log_softmax_dx(TENSOR(float, y), TENSOR(float, dy), TENSOR(float, dx), int accumulate,
+                           int c, ELEMENTS)
+{
+    FOR_EACH_ROW log_softmax_dx_row(ROW(y), ROW(dy), ROW(dx), c, accumulate);
+}
+
 kernel void softmax_xent(TENSOR(float, x), LABELS, TENSOR(float, y), TENSOR(float, loss),
                          float smoothing, int c, ELEMENTS)
 {

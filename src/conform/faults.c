@@ -155,6 +155,8 @@ const conform_fault clade_faults[] = {
     PARAM(pad, "forward", "value-ignored", SET, "value", 0, -7),
     /* losses */
     SLOT(softmax, "forward", "does-not-sum-to-one", SCALE, "y", 1.00001),
+    SLOT(log_softmax, "forward", "logarithm-of-another-base", SCALE, "y", 1.00001),
+    PARAM(log_softmax_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
     PARAM(softmax_xent, "forward", "smoothing-ignored", ADD, "smoothing", 0, 0.01),
     SLOT(softmax_xent, "forward", "loss-of-last-row-unwritten", KEEP_TAIL, "loss", 0),
     PARAM(softmax_xent_dx, "dx", "smoothing-ignored", ADD, "smoothing", 0, 0.01),

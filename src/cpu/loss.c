@@ -51,6 +51,8 @@ static clade_status run_rows(cpu_context *cpu, const rows *r, const clade_tensor
 
 ROWS(softmax, softmax_row(r->x + at, r->y + at, c, loss_max(r->x + at, c)))
 ROWS(softmax_dx, softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate))
+ROWS(log_softmax, log_softmax_row(r->x + at, r->y + at, c))
+ROWS(log_softmax_dx, log_softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate))
 ROWS(xent, r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
 ROWS(xent_dx,
      xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
@@ -80,6 +82,28 @@ static clade_status softmax_dx(void *context, const clade_args *args, const clad
     r.y = clade_tensor_host(&a->dx);
     r.accumulate = a->accumulate;
     return run_rows(context, &r, &a->y, softmax_dx_rows);
+}
+
+static clade_status log_softmax(void *context, const clade_args *args, const clade_plan *plan,
+                                void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_log_softmax_args *a = &args->log_softmax;
+    rows r = rows_of(&a->x);
+    r.y = clade_tensor_host(&a->y);
+    return run_rows(context, &r, &a->x, log_softmax_rows);
+}
+
+static clade_status log_softmax_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                   void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
+    rows r = rows_of(&a->y);
+    r.target = clade_tensor_host(&a->dy);
+    r.y = clade_tensor_host(&a->dx);
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->y, log_softmax_dx_rows);
 }
 
 static clade_status softmax_xent(void *context, const clade_args *args, const clade_plan *plan,
@@ -176,6 +200,8 @@ void CPU_NAME(loss)(clade_op_slot *slot)
 {
     slot[CLADE_OP_softmax].run = softmax;
     slot[CLADE_OP_softmax_dx].run = softmax_dx;
+    slot[CLADE_OP_log_softmax].run = log_softmax;
+    slot[CLADE_OP_log_softmax_dx].run = log_softmax_dx;
     slot[CLADE_OP_softmax_xent].run = softmax_xent;
     slot[CLADE_OP_softmax_xent_dx].run = softmax_xent_dx;
     slot[CLADE_OP_sigmoid_bce].run = sigmoid_bce;

@@ -1,5 +1,5 @@
-/* loss: softmax, cross-entropies, mean squared error, their gradients, and the count of right
- * answers. */
+/* loss: softmax, its logarithm, cross-entropies, mean squared error, their gradients, and the count
+ * of right answers. */
 #include "op/op.h"
 
 #include "../../kernels/math.clh"
@@ -36,6 +36,22 @@ static clade_status shape_softmax_dx(clade_args *args)
     clade_softmax_dx_args *a = &args->softmax_dx;
     const clade_op op = CLADE_OP_softmax_dx;
     if (a->y.rank < 1) return clade_fail(CLADE_EINVAL, "softmax_dx: y has no dimension");
+    clade_status status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
+}
+
+static clade_status shape_log_softmax(clade_args *args)
+{
+    clade_log_softmax_args *a = &args->log_softmax;
+    if (a->x.rank < 1) return clade_fail(CLADE_EINVAL, "log_softmax: x has no dimension");
+    return clade_infer_shape(CLADE_OP_log_softmax, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
+}
+
+static clade_status shape_log_softmax_dx(clade_args *args)
+{
+    clade_log_softmax_dx_args *a = &args->log_softmax_dx;
+    const clade_op op = CLADE_OP_log_softmax_dx;
+    if (a->y.rank < 1) return clade_fail(CLADE_EINVAL, "log_softmax_dx: y has no dimension");
     clade_status status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
     return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
 }
@@ -167,6 +183,33 @@ static void run_softmax_dx(const clade_args *args)
         REAL sum = 0;
         for (size_t j = i; j < i + c; j++) sum = REAL_FMA(y[j], dy[j], sum);
         for (size_t j = i; j < i + c; j++) put(&dx[j], y[j] * (dy[j] - sum), a->accumulate);
+    }
+}
+
+static void run_log_softmax(const clade_args *args)
+{
+    const clade_log_softmax_args *a = &args->log_softmax;
+    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i += c) {
+        const REAL *x = real_of(&a->x) + i;
+        REAL *y = real_of(&a->y) + i, max = largest(x, c), sum = 0;
+        for (size_t j = 0; j < c; j++) sum += real_exp(x[j] - max);
+        REAL log_sum = real_log(sum);
+        for (size_t j = 0; j < c; j++) y[j] = (x[j] - max) - log_sum;
+    }
+}
+
+static void run_log_softmax_dx(const clade_args *args)
+{
+    const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
+    const REAL *y = real_of(&a->y), *dy = real_of(&a->dy);
+    REAL *dx = real_of(&a->dx);
+    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
+    for (size_t i = 0; i < n; i += c) {
+        REAL sum = 0;
+        for (size_t j = i; j < i + c; j++) sum += dy[j];
+        for (size_t j = i; j < i + c; j++)
+            put(&dx[j], REAL_FMA(-real_exp(y[j]), sum, dy[j]), a->accumulate);
     }
 }
 
@@ -401,6 +444,61 @@ static void bound_softmax_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
+/* The logarithm of a row's sum of exponentials of x − max. */
+static double log_sum_of(const double *x, size_t c, double *max)
+{
+    double sum = 0;
+    *max = x[0];
+    for (size_t j = 1; j < c; j++) *max = x[j] > *max ? x[j] : *max;
+    for (size_t j = 0; j < c; j++) sum += exp(x[j] - *max);
+    return log(sum);
+}
+
+/* Of d − L, where d = x − max and L is the logarithm of the sum: one rounding of d, the logarithm's
+ * own and the sum's relative error. */
+static double log_error(double d, double log_sum, double sum_error)
+{
+    return CLADE_UNIT * (EXP_UNITS * fabs(log_sum) + fabs(d)) + sum_error;
+}
+
+/* That, and one rounding of the difference. */
+static void bound_log_softmax(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_log_softmax_args *a = &args->log_softmax;
+    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i += c) {
+        const double *x = doubles_of(&a->x) + i, *y = doubles_of(&a->y) + i;
+        double max, log_sum = log_sum_of(x, c, &max), error = sum_error(x, c);
+        for (size_t j = 0; j < c; j++)
+            bound[i + j] =
+                (log_error(x[j] - max, log_sum, error) + CLADE_UNIT * fabs(y[j])) * (1 + 0x1p-10);
+    }
+}
+
+/* The exponential's error and the sum's; one rounding each of the fma and of the addition to dx. */
+static void bound_log_softmax_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
+    const double *y = doubles_of(&a->y), *dy = doubles_of(&a->dy), *dx = doubles_of(&a->dx);
+    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
+    for (size_t i = 0; i < n; i += c) {
+        double size = 0, sum = 0;
+        for (size_t j = i; j < i + c; j++) {
+            sum += dy[j];
+            size += fabs(dy[j]);
+        }
+        double error = size * clade_gamma((int64_t)c);
+        for (size_t j = i; j < i + c; j++) {
+            double e = exp(y[j]), own = e * (error + EXP_UNITS * CLADE_UNIT * fabs(sum));
+            own += TINY * fabs(sum);
+            bound[j] = own * (1 + 0x1p-10) + CLADE_UNIT * (fabs(dy[j] - e * sum) + own);
+            if (a->accumulate) bound[j] += CLADE_UNIT * (fabs(dx[j]) + bound[j]);
+        }
+    }
+}
+
 /* A label in double, whether class or probability; smoothing as given. */
 static double label_value(const clade_tensor *label, size_t i, size_t j, size_t c)
 {
@@ -410,9 +508,8 @@ static double label_value(const clade_tensor *label, size_t i, size_t j, size_t 
 /* Smoothing a label: 1 − s, s / c and the sum are each rounded. In units of its value. */
 #define LABEL_UNITS 4
 
-/* The error of t (L − d), where L is the logarithm of the sum and d = x − max: that of t; one
- * rounding of d and of the difference; the logarithm's own, and the sum's relative one; the chain
- * of fma. */
+/* The error of t (L − d), as in log_error: that of t; one rounding of the difference; the chain of
+ * fma. */
 static void bound_softmax_xent(const clade_args *args, size_t slot, double *bound)
 {
     const clade_softmax_xent_args *a = &args->softmax_xent;
@@ -423,17 +520,14 @@ static void bound_softmax_xent(const clade_args *args, size_t slot, double *boun
             softmax_error(x, doubles_of(&a->y) + i * c, c, bound + i * c);
             continue;
         }
-        double max = x[0], sum = 0, error = sum_error(x, c);
-        for (size_t j = 1; j < c; j++) max = x[j] > max ? x[j] : max;
-        for (size_t j = 0; j < c; j++) sum += exp(x[j] - max);
-        double log_sum = log(sum);
+        double max, log_sum = log_sum_of(x, c, &max), error = sum_error(x, c);
         bound[i] = 0;
         for (size_t j = 0; j < c; j++) {
             double t = (1 - (double)a->smoothing) * label_value(&a->label, i, j, c) +
                        (double)a->smoothing / (double)c;
             if (t == 0) continue;
             double d = x[j] - max, term = fabs(log_sum - d);
-            double local = CLADE_UNIT * (EXP_UNITS * fabs(log_sum) + fabs(d)) + error;
+            double local = log_error(d, log_sum, error);
             bound[i] += fabs(t) * (1 + 0x1p-10) *
                         (local + term * (clade_gamma((int64_t)c) + CLADE_UNIT * (LABEL_UNITS + 1)));
         }
@@ -569,6 +663,13 @@ static const clade_case softmax_cases[] = {
     {CASE_FULL, "rows", "x=517x5"},     {CASE_TIMED, "training", "x=256x1000"},
 };
 
+static const clade_case log_softmax_cases[] = {
+    {CASE_QUICK, "classes", "x=5x10"},  {CASE_QUICK, "two", "x=7x2"},
+    {CASE_FULL, "one-row", "x=1x3"},    {CASE_FULL, "row", "x=17"},
+    {CASE_FULL, "places", "x=2x3x5x3"}, {CASE_FULL, "thousand", "x=3x1000"},
+    {CASE_FULL, "rows", "x=517x5"},     {CASE_TIMED, "training", "x=256x1000"},
+};
+
 static const clade_case softmax_xent_cases[] = {
     {CASE_QUICK, "classes", "x=5x10 label=5"},
     {CASE_QUICK, "classes-smoothed", "x=5x10 label=5 smoothing=0.1"},
@@ -617,6 +718,8 @@ static const clade_case topk_count_cases[] = {
 
 OP_IMPL(softmax, OP_CASES(softmax_cases), .bound = bound_softmax);
 OP_IMPL(softmax_dx, .bound = bound_softmax_dx);
+OP_IMPL(log_softmax, OP_CASES(log_softmax_cases), .bound = bound_log_softmax);
+OP_IMPL(log_softmax_dx, .bound = bound_log_softmax_dx);
 OP_IMPL(softmax_xent, OP_CASES(softmax_xent_cases), .bound = bound_softmax_xent, LABEL_SLOT);
 OP_IMPL(softmax_xent_dx, .bound = bound_softmax_xent_dx, LABEL_SLOT);
 OP_IMPL(sigmoid_bce, OP_CASES(sigmoid_bce_cases), .bound = bound_sigmoid_bce, LABEL_SLOT);

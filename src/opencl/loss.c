@@ -25,24 +25,46 @@ static void label_arguments(opencl_launch *l, const clade_tensor *label)
     clade_opencl_i32(l, dense);
 }
 
+/* y of scores x, row by row. */
+static void of_rows(opencl_launch l, const clade_tensor *x, const clade_tensor *y)
+{
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, y);
+    run_rows(&l, x);
+}
+
+static void of_rows_dx(opencl_launch l, const clade_tensor *y, const clade_tensor *dy,
+                       const clade_tensor *dx, int32_t accumulate)
+{
+    clade_opencl_tensor(&l, y);
+    clade_opencl_tensor(&l, dy);
+    clade_opencl_tensor(&l, dx);
+    clade_opencl_i32(&l, accumulate);
+    run_rows(&l, y);
+}
+
 static void softmax(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_args *a = &args->softmax;
-    opencl_launch l = begin(plan, "softmax");
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->y);
-    run_rows(&l, &a->x);
+    of_rows(begin(plan, "softmax"), &a->x, &a->y);
 }
 
 static void softmax_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_dx_args *a = &args->softmax_dx;
-    opencl_launch l = begin(plan, "softmax_dx");
-    clade_opencl_tensor(&l, &a->y);
-    clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, &a->dx);
-    clade_opencl_i32(&l, a->accumulate);
-    run_rows(&l, &a->y);
+    of_rows_dx(begin(plan, "softmax_dx"), &a->y, &a->dy, &a->dx, a->accumulate);
+}
+
+static void log_softmax(opencl_plan *plan, const clade_args *args)
+{
+    const clade_log_softmax_args *a = &args->log_softmax;
+    of_rows(begin(plan, "log_softmax"), &a->x, &a->y);
+}
+
+static void log_softmax_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
+    of_rows_dx(begin(plan, "log_softmax_dx"), &a->y, &a->dy, &a->dx, a->accumulate);
 }
 
 /* A loss by labels: the probabilities y of scores x, and each row's loss. */
@@ -132,6 +154,8 @@ static void topk_count(opencl_plan *plan, const clade_args *args)
 const opencl_op clade_opencl_loss_ops[] = {
     {.op = CLADE_OP_softmax, .plan = softmax},
     {.op = CLADE_OP_softmax_dx, .plan = softmax_dx},
+    {.op = CLADE_OP_log_softmax, .plan = log_softmax},
+    {.op = CLADE_OP_log_softmax_dx, .plan = log_softmax_dx},
     {.op = CLADE_OP_softmax_xent, .plan = softmax_xent},
     {.op = CLADE_OP_softmax_xent_dx, .plan = softmax_xent_dx},
     {.op = CLADE_OP_sigmoid_bce, .plan = sigmoid_bce},

@@ -274,18 +274,10 @@ def softmax(call, run):
     return [back(run("softmax", {"x": rows})["y"])]
 
 
-def log_softmax_rows(run, rows):
-    """log softmax is the negative loss of a row with each class as its label."""
-    m, c = rows.shape
-    loss = run("softmax_xent", {"x": np.repeat(rows, c, axis=0),
-                                "label": np.tile(np.arange(c, dtype=np.int32), m)})["loss"]
-    return -loss.reshape(m, c)
-
-
 @operator("LogSoftmax")
 def log_softmax(call, run):
     rows, back = as_rows(call.tensor(0), call.attr("axis", -1))
-    return [back(log_softmax_rows(run, rows))]
+    return [back(run("log_softmax", {"x": rows})["y"])]
 
 
 @operator("SoftmaxCrossEntropyLoss")
@@ -307,7 +299,7 @@ def softmax_cross_entropy(call, run):
         loss = loss.sum() / (weight.sum() if reduction == "mean" else 1)
     results = [loss]
     if call.wants(1):
-        results.append(back(log_softmax_rows(run, rows)))
+        results.append(back(run("log_softmax", {"x": rows})["y"]))
     return results
 
 
