@@ -113,7 +113,7 @@ clade_layer clade_layer_complete(const clade_layer *layer)
 
 const char *clade_layer_last_activation(const clade_layer *layer)
 {
-    if (layer->kind == CLADE_LAYER_SOFTMAX) return "softmax";
+    if (records[layer->kind]->activation) return records[layer->kind]->activation;
     for (const clade_layer_field *f = records[layer->kind]->field; f && f->key; f++) {
         if (f->type != CLADE_FIELD_ACTIVATION && f->type != CLADE_FIELD_FUNCTION) continue;
         if (f->more && *(const bool *)clade_layer_look(layer, f->more)) return "softmax";

@@ -215,6 +215,7 @@ const clade_layer_record clade_softmax_record = {
     .name = "softmax",
     .type = "Softmax",
     .about = "Probabilities, over the channels.",
+    .activation = "softmax",
     .shape = same_shape,
     .forward = softmax_forward,
     .backward = softmax_backward,

@@ -8,14 +8,14 @@ const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
     [CLADE_LOSS_BINARY_CROSSENTROPY] =
         {
             .word = {"binary_crossentropy"},
-            .activation = "sigmoid",
+            .activation = {"sigmoid"},
             .outputs = {1, 1},
             .last = "one sigmoid output as the last layer, dense: {units: 1, activation: sigmoid}",
         },
     [CLADE_LOSS_CATEGORICAL_CROSSENTROPY] =
         {
             .word = {"categorical_crossentropy", "sparse_categorical_crossentropy"},
-            .activation = "softmax",
+            .activation = {"softmax"},
             .outputs = {2, INT32_MAX},
             .last = "a softmax over two or more classes as the last layer, dense: {units: "
                     "classes, activation: softmax}",
@@ -28,7 +28,7 @@ const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
         },
 };
 
-bool clade_loss_takes_activation(clade_loss loss) { return clade_loss_rules[loss].activation; }
+bool clade_loss_takes_activation(clade_loss loss) { return clade_loss_rules[loss].activation[0]; }
 
 clade_status clade_loss_check(const clade_graph *graph, clade_loss loss)
 {
@@ -40,7 +40,10 @@ clade_status clade_loss_check(const clade_graph *graph, clade_loss loss)
     const char *activation = clade_layer_last_activation(&last->layer);
     bool counts =
         last->rank == 1 && last->dim[0] >= rule->outputs[0] && last->dim[0] <= rule->outputs[1];
-    if (counts && (!rule->activation || !strcmp(activation, rule->activation))) return CLADE_OK;
+    bool right = !rule->activation[0];
+    for (int i = 0; i < 2; i++)
+        right = right || (rule->activation[i] && !strcmp(activation, rule->activation[i]));
+    if (counts && right) return CLADE_OK;
     char text[64];
     return clade_fail(CLADE_EINVAL, "%s gives %s, %s: %s expects %s", last->layer.name,
                       clade_node_text(last, text), activation, rule->word[0], rule->last);

@@ -9,9 +9,10 @@ enum { CLADE_LOSS_WORDS = 2 };
 /* All that others need to know of a loss. */
 typedef struct clade_loss_rule {
     const char *word[CLADE_LOSS_WORDS]; /* in recipes: its name, then another or NULL */
-    const char *activation; /* the last layer's, which the loss computes itself; NULL: any stays */
-    int32_t outputs[2];     /* how many, at least and at most */
-    const char *last;       /* such a last layer, for messages */
+    const char *activation[2]; /* the last layer's, either, which the loss computes itself; NULLs:
+                                  any stays */
+    int32_t outputs[2];        /* how many, at least and at most */
+    const char *last;          /* such a last layer, for messages */
 } clade_loss_rule;
 
 /* By loss; CLADE_LOSS_NONE's is empty. */
