@@ -1,4 +1,5 @@
-/* Layers that act element by element or row by row: activation, prelu, softmax, dropout. */
+/* Layers that act element by element or row by row: activation, prelu, softmax, log_softmax,
+ * dropout. */
 #include "nn/layer.h"
 
 static clade_status same_shape(const clade_graph *graph, clade_node *node)
@@ -121,6 +122,29 @@ static void softmax_backward(clade_build *build, int32_t number)
                      .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
 }
 
+static void log_softmax_forward(clade_build *build, int32_t number)
+{
+    if (build->bare == number) { /* its softmax is that of its input */
+        clade_build_view(build, number);
+        return;
+    }
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, log_softmax, .x = clade_build_input(build, number, 0), .y = y);
+}
+
+static void log_softmax_backward(clade_build *build, int32_t number)
+{
+    int32_t input = clade_build_layer(build, number)->input[0], accumulate;
+    if (build->bare == number) {
+        clade_build_pass_back(build, number, input);
+        return;
+    }
+    clade_tensor dx = clade_build_gradient(build, input, &accumulate);
+    CLADE_BUILD_CALL(build, number, log_softmax_dx, .y = build->node[number].y,
+                     .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
+}
+
 static bool is_random(const clade_layer *layer) { return layer->as.dropout.rate > 0; }
 
 static bool drops(const clade_build *build, const clade_layer *layer)
@@ -219,6 +243,20 @@ const clade_layer_record clade_softmax_record = {
     .shape = same_shape,
     .forward = softmax_forward,
     .backward = softmax_backward,
+};
+
+const clade_layer_record clade_log_softmax_record = {
+    .key = "log_softmax",
+    .name = "log_softmax",
+    .alias = "logsoftmax",
+    .type = "LogSoftmax",
+    .about =
+        "Logarithms of probabilities, over the channels; what is predicted, measured and trained "
+        "by cross-entropy are the probabilities.",
+    .activation = "log_softmax",
+    .shape = same_shape,
+    .forward = log_softmax_forward,
+    .backward = log_softmax_backward,
 };
 
 const clade_layer_record clade_dropout_record = {

@@ -15,7 +15,7 @@ const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
     [CLADE_LOSS_CATEGORICAL_CROSSENTROPY] =
         {
             .word = {"categorical_crossentropy", "sparse_categorical_crossentropy"},
-            .activation = {"softmax"},
+            .activation = {"softmax", "log_softmax"},
             .outputs = {2, INT32_MAX},
             .last = "a softmax over two or more classes as the last layer, dense: {units: "
                     "classes, activation: softmax}",

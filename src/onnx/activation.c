@@ -1,5 +1,5 @@
-/* ONNX's activations and what else keeps the shape, both ways: activation, prelu, softmax, dropout.
- */
+/* ONNX's activations and what else keeps the shape, both ways: activation, prelu, softmax,
+ * log_softmax, dropout. */
 #include "onnx/export.h"
 #include "onnx/onnx.h"
 
@@ -186,7 +186,10 @@ clade_status clade_onnx_read_softmax(clade_onnx_reader *r, const Onnx__Node *nod
     for (int32_t k = (int32_t)axis + 1; k < x.rank && r->file.opset < 13; k++)
         alone = alone && x.dim[k] == 1;
     if (!alone) return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than the channels");
-    clade_layer layer = {.kind = CLADE_LAYER_SOFTMAX, .input_count = 1, .input = {x.layer}};
+    bool log = !strcmp(node->op_type, "LogSoftmax");
+    clade_layer layer = {.kind = log ? CLADE_LAYER_LOG_SOFTMAX : CLADE_LAYER_SOFTMAX,
+                         .input_count = 1,
+                         .input = {x.layer}};
     status = clade_onnx_add(r, node, &layer, &x.layer);
     return status ? status : clade_onnx_output(r, node, &x);
 }
@@ -304,11 +307,21 @@ void clade_onnx_write_prelu(clade_onnx_exporter *e, int32_t number)
     clade_onnx_export_last(e, number, "PRelu", 2, inputs);
 }
 
-void clade_onnx_write_softmax(clade_onnx_exporter *e, int32_t number)
+static void write_softmax(clade_onnx_exporter *e, int32_t number, const char *op)
 {
     char *x = clade_onnx_export_input(e, number);
-    Onnx__Node *node = clade_onnx_export_last(e, number, "Softmax", 1, &x);
+    Onnx__Node *node = clade_onnx_export_last(e, number, op, 1, &x);
     clade_onnx_put_int(&e->w, node, "axis", clade_onnx_export_node(e, number)->rank == 2 ? 2 : 1);
+}
+
+void clade_onnx_write_softmax(clade_onnx_exporter *e, int32_t number)
+{
+    write_softmax(e, number, "Softmax");
+}
+
+void clade_onnx_write_log_softmax(clade_onnx_exporter *e, int32_t number)
+{
+    write_softmax(e, number, "LogSoftmax");
 }
 
 void clade_onnx_write_dropout(clade_onnx_exporter *e, int32_t number)

@@ -6,7 +6,9 @@
 #include "train/sampler.h"
 
 #include "base/file.h"
+#include "nn/layer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@ struct clade_classifier {
     clade_model *model;
     clade_sampler *sampler;
     int32_t outputs;
+    bool logarithms;              /* outputs are those of probabilities */
     float *y;                     /* [batch, outputs] */
     const uint8_t **image;        /* [batch]: where each lies */
     clade_evaluation *evaluation; /* holds the last confusion matrix */
@@ -43,6 +46,9 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
         clade_classifier_destroy(&c);
         return status;
     }
+    const clade_graph *graph = clade_model_graph(*model);
+    const clade_layer *last = clade_graph_layer(graph, clade_graph_layers(graph) - 1);
+    c->logarithms = !strcmp(clade_layer_last_activation(last), "log_softmax");
     c->model = *model;
     c->classes = *classes;
     *model = NULL;
@@ -132,6 +138,9 @@ static void spread(const clade_classifier *c, int32_t n, float *probabilities)
         if (c->outputs == 1) {
             probabilities[2 * i] = 1 - c->y[i];
             probabilities[2 * i + 1] = c->y[i];
+        } else if (c->logarithms) {
+            for (size_t k = i * classes; k < (i + 1) * classes; k++)
+                probabilities[k] = expf(c->y[k]);
         } else {
             memcpy(probabilities + i * classes, c->y + i * classes, classes * sizeof *c->y);
         }

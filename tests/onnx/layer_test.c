@@ -83,6 +83,8 @@ static const char *const expected[] = {
     "  name: sample\n",
     "softmax:\n"
     "  name: sample\n",
+    "log_softmax:\n"
+    "  name: sample\n",
     "dropout:\n"
     "  rate: 0.25\n"
     "  name: sample\n",

@@ -220,6 +220,9 @@ class Net:
     def softmax(self, o, x, w):
         return torch.softmax(x, 1)
 
+    def log_softmax(self, o, x, w):
+        return torch.log_softmax(x, 1)
+
     def dropout(self, o, x, w):
         if not self.training or not o["rate"]:
             return x
