@@ -86,14 +86,34 @@ clade_status clade_onnx_read_global_pool(clade_onnx_reader *r, const Onnx__Node 
     return status ? status : clade_onnx_output(r, node, &y);
 }
 
-/* The mean or the largest over height and width. */
+/* The mean or the largest over those of an image's rows and columns that are taken: `flat`, [n, c],
+ * where none are left, else a pool with a window of one row or column. */
+static clade_status add_reduction(clade_onnx_reader *r, const Onnx__Node *node, int32_t input,
+                                  const bool taken[4], int32_t *number, bool *flat)
+{
+    int64_t dim[4];
+    bool max = !strcmp(node->op_type, "ReduceMax");
+    if (clade_onnx_dims(r, input, dim) != 4 || taken[3] || !(taken[1] || taken[2]))
+        return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than height and width");
+    *flat = (taken[1] || dim[1] == 1) && (taken[2] || dim[2] == 1);
+    if (*flat)
+        return add_global(r, node,
+                          max ? CLADE_LAYER_GLOBAL_MAXPOOL2D : CLADE_LAYER_GLOBAL_AVGPOOL2D, input,
+                          number);
+    clade_layer layer = {.kind = max ? CLADE_LAYER_MAXPOOL2D : CLADE_LAYER_AVGPOOL2D,
+                         .input_count = 1,
+                         .input = {input}};
+    for (int k = 0; k < 2; k++) layer.as.pool2d.window[k] = taken[k + 1] ? (int32_t)dim[k + 1] : 1;
+    return clade_onnx_add(r, node, &layer, number);
+}
+
+/* The mean or the largest over height, width or both. */
 clade_status clade_onnx_read_reduce(clade_onnx_reader *r, const Onnx__Node *node)
 {
     clade_onnx_value x;
-    int64_t axis[clade_onnx_max_rank], dim[4];
+    int64_t axis[clade_onnx_max_rank];
     int32_t count;
     bool reduced[clade_onnx_max_rank] = {false}, keep = clade_onnx_int(node, "keepdims", 1) != 0;
-    bool max = !strcmp(node->op_type, "ReduceMax");
     clade_status status = clade_onnx_input(r, node, 0, &x);
     if (!status) status = clade_onnx_ints(r, node, "axes", 1, axis, &count);
     if (status) return status;
@@ -102,26 +122,22 @@ clade_status clade_onnx_read_reduce(clade_onnx_reader *r, const Onnx__Node *node
         if (axis[k] < 0 || axis[k] >= x.rank) return clade_fail(CLADE_EFORMAT, "axes out of range");
         reduced[axis[k]] = true;
     }
-    int32_t rank = clade_onnx_dims(r, x.layer, dim);
-    bool taken[4] = {false};
-    for (int32_t k = 0; k < x.rank; k++)
-        if (reduced[k] && x.dim[k] != 1 && !x.chw[0] && x.order[k] > 0) taken[x.order[k]] = true;
-    bool nothing = count > 0 && !reduced[0];
-    for (int32_t k = 0; k < x.rank; k++) nothing = nothing && (!reduced[k] || x.dim[k] == 1);
-    bool rows = rank == 4 && (taken[1] || dim[1] == 1) && (taken[2] || dim[2] == 1) && !taken[3];
-    if (count == 0 || reduced[0] || x.chw[0] || !(rows || nothing))
+    if (count == 0 || reduced[0] || x.chw[0])
         return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than height and width");
+    bool taken[4] = {false}, nothing = true, flat = false;
+    for (int32_t k = 0; k < x.rank; k++) {
+        if (!reduced[k] || x.dim[k] == 1) continue;
+        taken[x.order[k]] = true;
+        nothing = false;
+    }
     clade_onnx_value y = {.kind = CLADE_ONNX_LAYER, .layer = x.layer};
-    if (!nothing)
-        status =
-            add_global(r, node, max ? CLADE_LAYER_GLOBAL_MAXPOOL2D : CLADE_LAYER_GLOBAL_AVGPOOL2D,
-                       x.layer, &y.layer);
+    if (!nothing) status = add_reduction(r, node, x.layer, taken, &y.layer, &flat);
     for (int32_t k = 0; k < x.rank; k++) {
         if (reduced[k] && !keep) continue;
         y.dim[y.rank] = reduced[k] ? 1 : x.dim[k];
         y.order[y.rank] = k == 0                         ? 0
                           : reduced[k] || x.order[k] < 0 ? -1
-                          : nothing                      ? x.order[k]
+                          : !flat                        ? x.order[k]
                           : x.order[k] == 3              ? 1
                                                          : -1;
         y.rank++;
