@@ -229,26 +229,44 @@ static clade_status check_pad_value(clade_onnx_reader *r, const Onnx__Node *node
     return status;
 }
 
+/* What is added before each of x's dimensions, then after each: an attribute or an input, from
+ * opset 18 on of those dimensions alone that another input names. */
+static clade_status read_pads(clade_onnx_reader *r, const Onnx__Node *node,
+                              const clade_onnx_value *x, int64_t pad[2 * clade_onnx_max_rank])
+{
+    const Onnx__Attribute *a = clade_onnx_attribute(node, "pads");
+    const clade_onnx_constant *c = NULL;
+    int64_t axis[clade_onnx_max_rank];
+    int32_t axes, rank = x->rank;
+    clade_status status = a ? CLADE_OK : clade_onnx_input_constant(r, node, 1, &c);
+    if (!status) status = clade_onnx_ints(r, node, "axes", 3, axis, &axes);
+    if (status) return status;
+    if (axes == 0)
+        for (; axes < rank; axes++) axis[axes] = axes;
+    size_t count = a ? a->n_ints : c ? c->count : 0;
+    if (count != 2 * (size_t)axes || (c && c->real))
+        return clade_fail(CLADE_EUNSUPPORTED, "%zu pads for %d dimensions", count, axes);
+    for (size_t k = 0; k < count; k++) {
+        int64_t value = a ? a->ints[k] : c->i[k], at = axis[k % (size_t)axes];
+        if (at < 0) at += rank;
+        if (at < 0 || at >= rank) return clade_fail(CLADE_EFORMAT, "axes out of range");
+        if (value < 0 || value > INT32_MAX)
+            return clade_fail(CLADE_EUNSUPPORTED, "pads of %lld", (long long)value);
+        pad[at + (k < (size_t)axes ? 0 : rank)] = value;
+    }
+    return CLADE_OK;
+}
+
 clade_status clade_onnx_read_pad(clade_onnx_reader *r, const Onnx__Node *node)
 {
     clade_onnx_value x;
-    int64_t pad[2 * clade_onnx_max_rank];
-    const Onnx__Attribute *a = clade_onnx_attribute(node, "pads");
-    const clade_onnx_constant *c = NULL;
+    int64_t pad[2 * clade_onnx_max_rank] = {0};
     clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status && !a) status = clade_onnx_input_constant(r, node, 1, &c);
+    if (!status) status = read_pads(r, node, &x, pad);
     if (!status) status = check_pad_value(r, node);
     if (status) return status;
-    size_t count = a ? a->n_ints : c ? c->count : 0;
-    if (count != 2 * (size_t)x.rank || (c && c->real))
-        return clade_fail(CLADE_EUNSUPPORTED, "%zu pads for %d dimensions", count, x.rank);
     bool none = true;
-    for (size_t k = 0; k < count; k++) {
-        pad[k] = a ? a->ints[k] : c->i[k];
-        none = none && pad[k] == 0;
-        if (pad[k] < 0 || pad[k] > INT32_MAX)
-            return clade_fail(CLADE_EUNSUPPORTED, "pads of %lld", (long long)pad[k]);
-    }
+    for (int32_t k = 0; k < 2 * x.rank; k++) none = none && pad[k] == 0;
     if (none) return clade_onnx_output(r, node, &x);
     /* by the layer's dimensions: rows and columns may be padded, whatever ONNX calls them */
     clade_layer layer = {.kind = CLADE_LAYER_ZERO_PADDING2D, .input_count = 1};
