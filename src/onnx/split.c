@@ -1,4 +1,4 @@
-/* ONNX's Split and Slice, both ways: split. Each output is a layer. */
+/* ONNX's Split, Slice and Gather, both ways: split. Each output is a layer. */
 #include "onnx/export.h"
 #include "onnx/onnx.h"
 
@@ -95,6 +95,34 @@ clade_status clade_onnx_read_slice(clade_onnx_reader *r, const Onnx__Node *node)
         int64_t start = place_in(starts[k], x.dim[axis]), end = place_in(ends[k], x.dim[axis]);
         if (end <= start) return clade_fail(CLADE_EUNSUPPORTED, "of nothing");
         status = add_part(r, node, &x, axis, start, end - start);
+    }
+    return status ? status : clade_onnx_output(r, node, &x);
+}
+
+/* One element along the axis, which goes where the index is a number and not a list. */
+clade_status clade_onnx_read_gather(clade_onnx_reader *r, const Onnx__Node *node)
+{
+    clade_onnx_value x;
+    const clade_onnx_constant *index = NULL;
+    clade_status status = clade_onnx_input(r, node, 0, &x);
+    if (!status) status = clade_onnx_input_constant(r, node, 1, &index);
+    if (status) return status;
+    int64_t axis = clade_onnx_int(node, "axis", 0);
+    if (axis < 0) axis += x.rank;
+    if (axis < 0 || axis >= x.rank) return clade_fail(CLADE_EFORMAT, "axis out of range");
+    if (axis == 0) return clade_fail(CLADE_EUNSUPPORTED, "of images");
+    if (!index || index->real || index->count != 1 || index->rank > 1)
+        return clade_fail(CLADE_EUNSUPPORTED, "of other than one element");
+    int64_t start = index->i[0] < 0 ? index->i[0] + x.dim[axis] : index->i[0];
+    if (start < 0 || start >= x.dim[axis]) return clade_fail(CLADE_EFORMAT, "index out of range");
+    status = add_part(r, node, &x, axis, start, 1);
+    if (!status && index->rank == 0) {
+        x.rank--;
+        for (int32_t k = (int32_t)axis; k < x.rank; k++) {
+            x.dim[k] = x.dim[k + 1];
+            x.order[k] = x.order[k + 1];
+        }
+        x.dim[x.rank] = x.order[x.rank] = 0;
     }
     return status ? status : clade_onnx_output(r, node, &x);
 }
