@@ -150,6 +150,22 @@ static clade_status read_limit(clade_onnx_reader *r, const Onnx__Node *node, con
     return status;
 }
 
+/* min(max(x, low), high) by the activations that there are: low + relu(x − low), high − relu(high −
+ * x), or with both limits the part of 0 … 6 that relu6 leaves. */
+static clade_status add_clip(clade_onnx_reader *r, const Onnx__Node *node, clade_onnx_value *x,
+                             float low, float high)
+{
+    bool both = low > -FLT_MAX && high < FLT_MAX;
+    float scale = both ? 6 / (high - low) : high < FLT_MAX ? -1 : 1;
+    float back = 1 / scale, zero = high < FLT_MAX && !both ? high : low, shift = -zero * scale;
+    if (!(low < high) || !isfinite(scale) || !isfinite(back) || !isfinite(shift))
+        return clade_fail(CLADE_EUNSUPPORTED, "to %g … %g", (double)low, (double)high);
+    clade_status status = clade_onnx_add_affine(r, node, x, &scale, &shift, 1);
+    if (!status)
+        status = add_activation(r, node, x, both ? CLADE_RELU6 : CLADE_RELU, 0, CLADE_ONNX_PLAIN);
+    return status ? status : clade_onnx_add_affine(r, node, x, &back, &zero, 1);
+}
+
 clade_status clade_onnx_read_clip(clade_onnx_reader *r, const Onnx__Node *node)
 {
     clade_onnx_value x;
@@ -162,13 +178,10 @@ clade_status clade_onnx_read_clip(clade_onnx_reader *r, const Onnx__Node *node)
         status = add_activation(r, node, &x, CLADE_RELU6, 0, CLADE_ONNX_PLAIN);
     else if (low == 0 && high >= FLT_MAX)
         status = add_activation(r, node, &x, CLADE_RELU, 0, CLADE_ONNX_PLAIN);
-    else if (low > -FLT_MAX || high < FLT_MAX) {
+    else if (low == 0 && high == 1 && r->layer[x.layer].role == CLADE_ONNX_AFFINE)
         status = add_activation(r, node, &x, CLADE_LINEAR, 0, CLADE_ONNX_CLIP);
-        if (!status) {
-            r->layer[x.layer].low = low;
-            r->layer[x.layer].high = high;
-        }
-    }
+    else if (low > -FLT_MAX || high < FLT_MAX)
+        status = add_clip(r, node, &x, low, high);
     return status ? status : clade_onnx_output(r, node, &x);
 }
 

@@ -111,7 +111,7 @@ typedef enum clade_onnx_role {
     CLADE_ONNX_PLAIN,
     CLADE_ONNX_AFFINE,
     CLADE_ONNX_ERF,
-    CLADE_ONNX_CLIP
+    CLADE_ONNX_CLIP /* to 0 … 1, of an affine */
 } clade_onnx_role;
 
 typedef struct clade_onnx_layer {
@@ -123,7 +123,6 @@ typedef struct clade_onnx_layer {
     size_t weight_count[4];
     int32_t channels;     /* of an affine */
     float *scale, *shift; /* [channels]; counted memory */
-    float low, high;      /* of a clip */
     int32_t uses;
     bool live;
 } clade_onnx_layer;

@@ -137,8 +137,7 @@ static void join_affines(clade_onnx_reader *r, clade_onnx_layer *l)
 static void match_clip(clade_onnx_reader *r, clade_onnx_layer *l)
 {
     const clade_onnx_layer *x = input_of(r, l, 0);
-    if (l->low == 0 && l->high == 1 && is_affine(x, 1 / 6.0, 0.5))
-        become_activation(l, CLADE_HARD_SIGMOID, x->layer.input[0]);
+    if (is_affine(x, 1 / 6.0, 0.5)) become_activation(l, CLADE_HARD_SIGMOID, x->layer.input[0]);
 }
 
 /* --- what goes into the layer before --- */
