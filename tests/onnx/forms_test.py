@@ -38,10 +38,13 @@ class Graph:
         return name
 
     def __call__(self, op, *inputs, **attributes):
-        name = f"v{len(self.nodes)}"
+        return self.several(1, op, *inputs, **attributes)[0]
+
+    def several(self, outputs, op, *inputs, **attributes):
+        names = [f"v{len(self.nodes)}_{k}" for k in range(outputs)]
         inputs = [i if isinstance(i, str) else self.put(i) for i in inputs]
-        self.nodes.append(helper.make_node(op, inputs, [name], name=f"{op}_{len(self.nodes)}", **attributes))
-        return name
+        self.nodes.append(helper.make_node(op, inputs, names, name=f"{op}_{len(self.nodes)}", **attributes))
+        return names
 
     def save(self, path, output):
         self.nodes.append(helper.make_node("Identity", [output], ["y"]))
@@ -125,6 +128,50 @@ def shaped(opset):
     return g, g("Concat", x, x, g("Relu", x), axis=1)
 
 
+def parts(opset):
+    """Splits and slices of channels; slopes of one, of channels, of columns and of each value; clips; a maximum over
+    one dimension after the other; the logarithm of a softmax."""
+    def split(x, axis, *sizes):
+        if opset < 13:
+            return g.several(len(sizes), "Split", x, axis=axis, split=list(sizes))
+        return g.several(len(sizes), "Split", x, ints(*sizes), axis=axis)
+
+    def cut(x, starts, ends, axes):
+        if opset < 10:
+            return g("Slice", x, starts=starts, ends=ends, axes=axes)
+        return g("Slice", x, ints(*starts), ints(*ends), ints(*axes))
+
+    def clip(x, low, high):
+        if opset < 11:
+            return g("Clip", x, **{k: v for k, v in (("min", low), ("max", high)) if v is not None})
+        return g("Clip", x, *["" if v is None else np.float32(v) for v in (low, high)])
+
+    def at(x, axis, index):
+        x = g("Gather", x, np.int64(index), axis=axis)
+        return g("Unsqueeze", x, axes=[axis]) if opset < 13 else g("Unsqueeze", x, ints(axis))
+
+    g = Graph(["n", 3, 8, 7], opset)
+    x = g("Concat", *[g("Mul", at("x", 1, k), np.float32(k + 1)) for k in (0, 1, 2 if opset < 11 else -1)], axis=1)
+    if opset > 17:
+        x = g("Pad", x, ints(1, 0, 0, 1), "", ints(-1, 2))
+    size = 4 if opset > 17 else 3
+    x = g("Conv", x, real(6, 3, size, size), real(6))
+    a, b, c = split(x, 1, 1, 2, 3)
+    a = g("PRelu", a, real(1))
+    b = g("PRelu", b, real(2, 1, 1))
+    c = g("PRelu", c, real(1, 5))
+    x = g("Concat", c, clip(a, -0.25, 0.5), clip(b, None, 0.25), clip(b, -0.5, None), axis=1)
+    x = g("PRelu", x, real(8, 6, 5))
+    left, right = split(x, 1 if opset < 11 else -3, 4, 4)
+    x = g("Add", g("Mul", left, right), cut(x, [0, -6], [2**31 - 1, -2], [0, 1]))
+    x = g("Concat", x, g.several(2, "Split", x, axis=1, **({} if opset < 18 else {"num_outputs": 2}))[1], axis=1)
+    for axis, keep in (3, 0), (2 if opset < 11 else -1, 1):
+        x = g("ReduceMax", x, *[ints(axis)] * (opset > 17), keepdims=keep, **{"axes": [axis]} if opset < 18 else {})
+    x = g("PRelu", g("Flatten", x), real(6))
+    x = g("Gemm", cut(x, [1], [6], [1]), real(5, 4), real(4))
+    return g, g("LogSoftmax", x, axis=1)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runner", required=True)
@@ -133,9 +180,9 @@ def main():
     failures = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        for build in (tensorflow, old, shaped):
-            for opset in (7, 9, 10, 11, 12, 13, 15, 17):
-                if build is shaped and opset < 9:  # Erf came with 9
+        for build in (tensorflow, old, shaped, parts):
+            for opset in (7, 9, 10, 11, 12, 13, 15, 17, 18):
+                if (build is shaped and opset < 9) or (build is not parts and opset > 17):  # Erf came with 9
                     continue
                 graph, output = build(opset)
                 model = folder / "model.onnx"
