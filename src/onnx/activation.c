@@ -90,11 +90,11 @@ static clade_status find_slopes(const clade_onnx_reader *r, const clade_onnx_val
     *own = 0;
     *count = 1;
     if (first < 0 || slope->count == 0)
-        return clade_fail(CLADE_EUNSUPPORTED, "a slope of %d dimensions", slope->rank);
+        return clade_fail(CLADE_EUNSUPPORTED, "a constant of %d dimensions", slope->rank);
     for (int32_t k = 0; k < slope->rank; k++) {
         if (slope->dim[k] == 1) continue;
         if (slope->dim[k] != x->dim[first + k] || first + k == 0)
-            return clade_fail(CLADE_EUNSUPPORTED, "a slope that its input's shape does not have");
+            return clade_fail(CLADE_EUNSUPPORTED, "a constant that stretches the other input");
         *own |= 1 << x->order[first + k];
     }
     for (int32_t d = rank - 1; d > 0; d--) {
@@ -106,20 +106,16 @@ static clade_status find_slopes(const clade_onnx_reader *r, const clade_onnx_val
     return CLADE_OK;
 }
 
-clade_status clade_onnx_read_prelu(clade_onnx_reader *r, const Onnx__Node *node)
+clade_status clade_onnx_add_prelu(clade_onnx_reader *r, const Onnx__Node *node, clade_onnx_value *x,
+                                  const clade_onnx_constant *slope)
 {
-    clade_onnx_value x;
-    const clade_onnx_constant *slope = NULL;
     size_t step[clade_onnx_max_rank] = {0}, count;
     int32_t own, number;
     int64_t dim[4];
-    clade_status status = clade_onnx_input(r, node, 0, &x);
-    if (!status) status = clade_onnx_input_constant(r, node, 1, &slope);
-    if (!status && (!slope || !slope->real)) status = clade_fail(CLADE_EFORMAT, "has no slope");
-    if (!status) status = find_slopes(r, &x, slope, step, &own, &count);
+    clade_status status = find_slopes(r, x, slope, step, &own, &count);
     if (status) return status;
-    clade_layer layer = {.kind = CLADE_LAYER_PRELU, .input_count = 1, .input = {x.layer}};
-    for (int32_t d = clade_onnx_dims(r, x.layer, dim) - 1; d > 0; d--)
+    clade_layer layer = {.kind = CLADE_LAYER_PRELU, .input_count = 1, .input = {x->layer}};
+    for (int32_t d = clade_onnx_dims(r, x->layer, dim) - 1; d > 0; d--)
         if (!(own & 1 << d)) layer.as.prelu.shared_axes |= 1 << d;
     status = clade_onnx_add(r, node, &layer, &number);
     if (!status) status = clade_onnx_set_weight(r, number, 0, slope->f, count);
@@ -129,10 +125,21 @@ clade_status clade_onnx_read_prelu(clade_onnx_reader *r, const Onnx__Node *node)
             at += rest % (size_t)slope->dim[k] * step[k];
             rest /= (size_t)slope->dim[k];
         }
-        r->layer[number].weight[0][clade_onnx_channel(&x, at)] = slope->f[i];
+        r->layer[number].weight[0][clade_onnx_channel(x, at)] = slope->f[i];
     }
-    if (!status) status = clade_onnx_set_stem(r, number, node->input[1]);
-    x.layer = number;
+    x->layer = number;
+    return status;
+}
+
+clade_status clade_onnx_read_prelu(clade_onnx_reader *r, const Onnx__Node *node)
+{
+    clade_onnx_value x;
+    const clade_onnx_constant *slope = NULL;
+    clade_status status = clade_onnx_input(r, node, 0, &x);
+    if (!status) status = clade_onnx_input_constant(r, node, 1, &slope);
+    if (!status && (!slope || !slope->real)) status = clade_fail(CLADE_EFORMAT, "has no slope");
+    if (!status) status = clade_onnx_add_prelu(r, node, &x, slope);
+    if (!status) status = clade_onnx_set_stem(r, x.layer, node->input[1]);
     return status ? status : clade_onnx_output(r, node, &x);
 }
 

@@ -102,6 +102,9 @@ static clade_status emit_layer(emitter *e, int32_t from)
     if (l->role == CLADE_ONNX_AFFINE) return emit_affine(e, from);
     if (l->role == CLADE_ONNX_ERF)
         clade_onnx_add_fault(e->reader, l->node, "outside of gelu");
+    else if (l->role == CLADE_ONNX_SCALE)
+        clade_onnx_add_fault(e->reader, l->node,
+                             "a constant with more than one value for each channel");
     else if (l->role == CLADE_ONNX_CLIP)
         clade_onnx_add_fault(e->reader, l->node, "to 0 … 1 outside of hard_sigmoid");
     return add(e, from, &layer, &e->number[from]);

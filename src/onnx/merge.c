@@ -1,4 +1,4 @@
-/* ONNX's Add, Sub, Mul, Div, Sum and Concat, both ways: add, multiply, concat. */
+/* ONNX's Add, Sub, Mul, Div, Neg, Sum and Concat, both ways: add, multiply, concat. */
 #include "onnx/export.h"
 #include "onnx/onnx.h"
 
@@ -40,6 +40,11 @@ static clade_status with_constant(clade_onnx_reader *r, const Onnx__Node *node, 
 {
     size_t count;
     clade_status status = find_channels(r, x, c, &count);
+    if (status == CLADE_EUNSUPPORTED && !strcmp(node->op_type, "Mul") && c->real) {
+        status = clade_onnx_add_prelu(r, node, x, c);
+        if (!status) r->layer[x->layer].role = CLADE_ONNX_SCALE;
+        return status ? status : clade_onnx_output(r, node, x);
+    }
     if (status) return status;
     bool sub = !strcmp(node->op_type, "Sub"), mul = !strcmp(node->op_type, "Mul");
     bool div = !strcmp(node->op_type, "Div");
@@ -146,6 +151,15 @@ clade_status clade_onnx_read_arithmetic(clade_onnx_reader *r, const Onnx__Node *
             status = merge(r, node, mul ? CLADE_LAYER_MULTIPLY : CLADE_LAYER_ADD, &x, &next, &y);
         x = y;
     }
+    return status ? status : clade_onnx_output(r, node, &x);
+}
+
+clade_status clade_onnx_read_neg(clade_onnx_reader *r, const Onnx__Node *node)
+{
+    static const float minus = -1;
+    clade_onnx_value x;
+    clade_status status = clade_onnx_input(r, node, 0, &x);
+    if (!status) status = clade_onnx_add_affine(r, node, &x, &minus, NULL, 1);
     return status ? status : clade_onnx_output(r, node, &x);
 }
 

@@ -111,7 +111,8 @@ typedef enum clade_onnx_role {
     CLADE_ONNX_PLAIN,
     CLADE_ONNX_AFFINE,
     CLADE_ONNX_ERF,
-    CLADE_ONNX_CLIP /* to 0 … 1, of an affine */
+    CLADE_ONNX_SCALE, /* a prelu that all is multiplied by: the alphas are the factors */
+    CLADE_ONNX_CLIP   /* to 0 … 1, of an affine */
 } clade_onnx_role;
 
 typedef struct clade_onnx_layer {
@@ -224,6 +225,10 @@ void clade_onnx_set_ints(int32_t *to, const int64_t *from, int count);
 clade_status clade_onnx_add_affine(clade_onnx_reader *reader, const Onnx__Node *node,
                                    clade_onnx_value *value, const float *scale, const float *shift,
                                    size_t count);
+
+/* A prelu with these slopes, which broadcast to x. */
+clade_status clade_onnx_add_prelu(clade_onnx_reader *reader, const Onnx__Node *node,
+                                  clade_onnx_value *value, const clade_onnx_constant *slope);
 
 /* --- fold.c --- */
 

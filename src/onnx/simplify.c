@@ -1,6 +1,6 @@
 /* Finding in a draft what exporters have written in pieces: silu, mish, hard_swish, hard_sigmoid,
- * gelu, biases, activations and preprocessing. A layer that becomes another is rewritten in place;
- * what it no longer reads is dropped later. */
+ * gelu, prelu, biases, activations and preprocessing. A layer that becomes another is rewritten in
+ * place; what it no longer reads is dropped later. */
 #include "onnx/onnx.h"
 
 #include <math.h>
@@ -117,6 +117,50 @@ static void match_multiply(clade_onnx_reader *r, clade_onnx_layer *l)
             become_activation(l, CLADE_GELU, half->layer.input[0]);
         else
             continue;
+        return;
+    }
+}
+
+/* The factors that a layer multiplies its input by; NULL: it does something else. `shared`: along
+ * which dimensions there is one for all, as bits. */
+static const float *factors_of(const clade_onnx_reader *r, const clade_onnx_layer *l, size_t *count,
+                               int32_t *shared)
+{
+    *count = (size_t)l->channels;
+    *shared = l->layer.as.prelu.shared_axes;
+    if (l->role == CLADE_ONNX_SCALE) {
+        *count = l->weight_count[0];
+        return l->weight[0];
+    }
+    int32_t dim[3];
+    if (l->role != CLADE_ONNX_AFFINE) return NULL;
+    for (int32_t c = 0; c < l->channels; c++)
+        if (l->shift[c] != 0) return NULL;
+    *shared = (1 << clade_graph_shape(r->draft, l->layer.input[0], dim)) - 2;
+    return l->scale;
+}
+
+/* relu(x) − alpha relu(−x), as Keras computes its PReLU. */
+static void match_add(clade_onnx_reader *r, clade_onnx_layer *l)
+{
+    for (int i = 0; i < 2; i++) {
+        const clade_onnx_layer *above = input_of(r, l, i), *below = input_of(r, l, 1 - i);
+        size_t count;
+        int32_t shared, x = above->layer.input[0];
+        const float *factor = factors_of(r, below, &count, &shared);
+        if (!is_activation(above, CLADE_RELU) || !factor) continue;
+        const clade_onnx_layer *relu = input_of(r, below, 0);
+        if (!is_activation(relu, CLADE_RELU)) continue;
+        const clade_onnx_layer *minus = input_of(r, relu, 0);
+        if (!is_affine(minus, -1, 0) || minus->layer.input[0] != x) continue;
+        float *alpha = clade_onnx_take(&r->file, count, sizeof *alpha);
+        if (!alpha) return; /* then it stays in pieces */
+        for (size_t k = 0; k < count; k++) alpha[k] = -factor[k];
+        become_activation(l, CLADE_LINEAR, x);
+        l->layer.kind = CLADE_LAYER_PRELU;
+        l->layer.as.prelu = (clade_prelu_layer){.shared_axes = shared};
+        l->weight[0] = alpha;
+        l->weight_count[0] = count;
         return;
     }
 }
@@ -268,6 +312,9 @@ void clade_onnx_simplify(clade_onnx_reader *r)
         } else if (l->role == CLADE_ONNX_PLAIN && l->layer.kind == CLADE_LAYER_MULTIPLY &&
                    l->layer.input_count == 2) {
             match_multiply(r, l);
+        } else if (l->role == CLADE_ONNX_PLAIN && l->layer.kind == CLADE_LAYER_ADD &&
+                   l->layer.input_count == 2) {
+            match_add(r, l);
         }
     }
     count_uses(r);

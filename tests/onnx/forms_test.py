@@ -162,6 +162,8 @@ def parts(opset):
     c = g("PRelu", c, real(1, 5))
     x = g("Concat", c, clip(a, -0.25, 0.5), clip(b, None, 0.25), clip(b, -0.5, None), axis=1)
     x = g("PRelu", x, real(8, 6, 5))
+    for shape in (8, 6, 5), (8, 1, 1):  # as Keras computes it
+        x = g("Add", g("Relu", x), g("Mul", real(*shape), g("Relu", g("Neg", x))))
     left, right = split(x, 1 if opset < 11 else -3, 4, 4)
     x = g("Add", g("Mul", left, right), cut(x, [0, -6], [2**31 - 1, -2], [0, 1]))
     x = g("Concat", x, g.several(2, "Split", x, axis=1, **({} if opset < 18 else {"num_outputs": 2}))[1], axis=1)
