@@ -236,6 +236,28 @@ static clade_graph *partly_frozen(void)
     return g;
 }
 
+/* Ranges of channels, whose gradients add up in one; alphas where dx is added to; log-probabilities
+ * inside and at the end. */
+static clade_graph *parts(void)
+{
+    clade_graph *g;
+    if (clade_graph_create(6, 5, 3, &g)) return NULL;
+    int32_t x = net_conv(g, 0, 6, 3, CLADE_PADDING_SAME, CLADE_TANH), part[3];
+    for (int i = 0; i < 3; i++)
+        part[i] = net_layer(g, x,
+                            (clade_layer){.kind = CLADE_LAYER_SPLIT,
+                                          .as.split = {.start = i, .channels = i < 2 ? 2 + i : 0}});
+    clade_layer prelu = {.kind = CLADE_LAYER_PRELU, .as.prelu = {.alpha = 1}}; /* not bent there */
+    int32_t own = net_layer(g, part[2], prelu);
+    prelu.as.prelu.shared_axes = 1 << 1 | 1 << 2 | 1 << 3;
+    int32_t one = net_layer(g, part[0], prelu);
+    int32_t all = net_join(g, CLADE_LAYER_CONCAT, 4, (int32_t[]){one, part[1], own, part[2]});
+    x = net_dense(g, net_plain(g, all, CLADE_LAYER_FLATTEN), 5, CLADE_TANH);
+    x = net_dense(g, net_plain(g, x, CLADE_LAYER_LOG_SOFTMAX), 4, CLADE_LINEAR);
+    net_plain(g, x, CLADE_LAYER_LOG_SOFTMAX);
+    return g;
+}
+
 /* One layer between others that train, with a smooth activation in place of a bent one. */
 static clade_graph *around(const clade_layer *sample)
 {
@@ -269,6 +291,8 @@ int main(void)
     check_model("branches", branches(), CLADE_LOSS_MSE, 0.05F);
     check_model("normalised", normalised(false), CLADE_LOSS_MSE, 0.1F);
     check_model("normalised, fixed", normalised(true), CLADE_LOSS_MSE, 0);
+    check_model("parts", parts(), CLADE_LOSS_CATEGORICAL_CROSSENTROPY, 0.1F);
+    check_model("parts", parts(), CLADE_LOSS_MSE, 0);
     check_model("partly frozen", partly_frozen(), CLADE_LOSS_CATEGORICAL_CROSSENTROPY, 0);
     clade_device_close(&device);
     printf("%d slopes compared, %d of them well above their tolerance\n", compared, telling);
