@@ -1,7 +1,7 @@
 /* Batch normalisation of a matrix [m, c]. Sums run over chunks of rows (dimension 1 of the grid)
  * for NV vectors of VW channels (dimension 0); then one work-item per channel; then work-items
  * stride over rows (dimension 1) and a row's vectors (dimension 0). NV VW divides c. Workspace:
- * src/op/norm.h. */
+ * src/opencl/norm.c. */
 #include "opencl.clh"
 #include "norm.clh"
 

@@ -1,17 +1,7 @@
 /* norm: batch normalisation, training and inference, and their gradients. */
-#include "op/op.h"
-
-#include "../../kernels/math.clh"
+#include "op/norm.h"
 
 /* ---- shapes ---- */
-
-static clade_status check_eps(clade_op op, float eps)
-{
-    if (!(eps > 0) || !isfinite(eps))
-        return clade_fail(CLADE_EINVAL, "%s: eps is %g, expected a positive number",
-                          clade_op_describe(op)->name, (double)eps);
-    return CLADE_OK;
-}
 
 /* x is [..., c]; tells c. */
 static clade_status check_x(clade_op op, const clade_tensor *x, int32_t *c)
@@ -109,53 +99,10 @@ static clade_status shape_batchnorm_infer_dx(clade_args *args)
 
 /* ---- references ---- */
 
-#ifdef CLADE_ORACLE
-static REAL quotient(REAL a, REAL b) { return a / b; }
-static REAL inverse_root(REAL v) { return 1 / sqrt(v); }
-#else
-static REAL quotient(REAL a, REAL b) { return math_div(a, b); }
-static REAL inverse_root(REAL v) { return math_rsqrt(v); }
-#endif
-
 /* Rows of the matrix [m, c] that a tensor is. */
 static int64_t rows_of(const clade_tensor *x)
 {
     return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
-}
-
-/* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to
- * 0. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean,
- * x_i. */
-typedef struct matrix_column {
-    const REAL *x, *dy;
-    const REAL *mean;
-    int64_t m;
-    size_t c;
-} matrix_column;
-
-typedef enum summand { sum_p, sum_pp, sum_q, sum_pq } summand;
-
-static REAL column_sum(const matrix_column *k, summand what)
-{
-    int64_t rows;
-    int32_t chunks = clade_row_chunks(k->m, &rows);
-    REAL total = 0;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        REAL sum = 0;
-        int64_t end = (chunk + 1) * rows < k->m ? (chunk + 1) * rows : k->m;
-        for (int64_t i = chunk * rows; i < end; i++) {
-            size_t at = (size_t)i * k->c;
-            REAL p = what == sum_q ? 0 : k->mean ? k->x[at] - *k->mean : k->x[at];
-            switch (what) {
-            case sum_p: sum += p; break;
-            case sum_pp: sum = REAL_FMA(p, p, sum); break;
-            case sum_q: sum += k->dy[at]; break;
-            case sum_pq: sum = REAL_FMA(k->dy[at], p, sum); break;
-            }
-        }
-        total += sum;
-    }
-    return total;
 }
 
 static void run_batchnorm(const clade_args *args)
@@ -237,61 +184,7 @@ static void run_batchnorm_infer_dx(const clade_args *args)
     }
 }
 
-/* ---- bounds ----
- * Errors are absolute and forward: u is CLADE_UNIT, a sum's error is clade_gamma(roundings) times
- * the sum of magnitudes, a rounding adds u times the computed magnitude (the exact one and its
- * error so far). */
-
-static const double u = CLADE_UNIT;
-
-static const double *f64_of(const clade_tensor *t)
-{
-    return (const double *)t->buffer->host + t->offset;
-}
-
-/* Roundings in a column's sum: those of a chunk, and one for each chunk. */
-static int64_t roundings(int64_t m)
-{
-    int64_t rows;
-    int32_t chunks = clade_row_chunks(m, &rows);
-    return rows + chunks;
-}
-
-/* What is known of a column's statistics, and their errors. */
-typedef struct statistics {
-    double mean, mean_error, squares, squares_error, rstd, rstd_error;
-} statistics;
-
-static statistics statistics_of(const double *x, int64_t m, size_t c, double eps)
-{
-    statistics s = {0};
-    double sum = 0, magnitude = 0, n = (double)m;
-    for (size_t i = 0; i < (size_t)m * c; i += c) sum += x[i], magnitude += fabs(x[i]);
-    s.mean = sum / n;
-    /* the sum; m as a float 1, the division 2 */
-    s.mean_error = clade_gamma(roundings(m)) * magnitude / n + 4 * u * fabs(s.mean);
-    for (size_t i = 0; i < (size_t)m * c; i += c) s.squares += (x[i] - s.mean) * (x[i] - s.mean);
-    /* Σ (x − mean')² = Σ (x − mean)² + m (mean' − mean)²; each difference is rounded once */
-    double shifted = n * s.mean_error * s.mean_error;
-    s.squares_error = shifted + clade_gamma(roundings(m) + 2) * (s.squares + shifted);
-    double var = s.squares / n,
-           var_error = s.squares_error / n + 4 * u * (var + s.squares_error / n);
-    double q = var + eps, q_error = var_error + u * (q + var_error);
-    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not negative
-     */
-    double low = fmax(q - q_error, eps * (1 - 2 * u));
-    s.rstd = 1 / sqrt(q);
-    s.rstd_error = (1 + 4 * u) / sqrt(low) - s.rstd; /* the function is good to 2 ulp, 4 u */
-    return s;
-}
-
-/* (x − mean) scale + beta, the two with their errors. */
-static double affine_bound(double d, double d_error, double scale, double scale_error, double y)
-{
-    d_error += u * (fabs(d) + d_error);
-    double error = fabs(d) * scale_error + fabs(scale) * d_error + d_error * scale_error;
-    return error + u * (fabs(y) + error);
-}
+/* ---- bounds ---- */
 
 /* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2 |batch's|.
  */
@@ -309,7 +202,8 @@ static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     enum { running_mean = 3, running_var, slot_y, mean };
     for (size_t k = 0; k < c; k++) {
-        statistics s = statistics_of(x + k, m, c, a->eps);
+        const population all = {x + k, (size_t)m, c, 1, roundings(m)};
+        statistics s = statistics_of(&all, a->eps);
         double divisor = (double)(a->unbiased && m > 1 ? m - 1 : m), var = s.squares / divisor;
         double scale = s.rstd * gamma[k];
         double scale_error = fabs(gamma[k]) * (s.rstd_error + u * (s.rstd + s.rstd_error));

@@ -1,0 +1,133 @@
+/* What the normalisations share: sums of columns, and the bounds of statistics. Each is compiled
+ * for the reference and for the oracle. */
+#ifndef CLADE_OP_NORM_H
+#define CLADE_OP_NORM_H
+
+#include "op/op.h"
+
+#include "../../kernels/math.clh"
+
+/* ---- shapes ---- */
+
+static inline clade_status check_eps(clade_op op, float eps)
+{
+    if (!(eps > 0) || !isfinite(eps))
+        return clade_fail(CLADE_EINVAL, "%s: eps is %g, expected a positive number",
+                          clade_op_describe(op)->name, (double)eps);
+    return CLADE_OK;
+}
+
+/* ---- references ---- */
+
+#ifdef CLADE_ORACLE
+static inline REAL quotient(REAL a, REAL b) { return a / b; }
+static inline REAL inverse_root(REAL v) { return 1 / sqrt(v); }
+#else
+static inline REAL quotient(REAL a, REAL b) { return math_div(a, b); }
+static inline REAL inverse_root(REAL v) { return math_rsqrt(v); }
+#endif
+
+/* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to
+ * 0. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean,
+ * x_i. */
+typedef struct matrix_column {
+    const REAL *x, *dy;
+    const REAL *mean;
+    int64_t m;
+    size_t c;
+} matrix_column;
+
+typedef enum summand { sum_p, sum_pp, sum_q, sum_pq } summand;
+
+static inline REAL column_sum(const matrix_column *k, summand what)
+{
+    int64_t rows;
+    int32_t chunks = clade_row_chunks(k->m, &rows);
+    REAL total = 0;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        REAL sum = 0;
+        int64_t end = (chunk + 1) * rows < k->m ? (chunk + 1) * rows : k->m;
+        for (int64_t i = chunk * rows; i < end; i++) {
+            size_t at = (size_t)i * k->c;
+            REAL p = what == sum_q ? 0 : k->mean ? k->x[at] - *k->mean : k->x[at];
+            switch (what) {
+            case sum_p: sum += p; break;
+            case sum_pp: sum = REAL_FMA(p, p, sum); break;
+            case sum_q: sum += k->dy[at]; break;
+            case sum_pq: sum = REAL_FMA(k->dy[at], p, sum); break;
+            }
+        }
+        total += sum;
+    }
+    return total;
+}
+
+/* ---- bounds ----
+ * Errors are absolute and forward: u is CLADE_UNIT, a sum's error is clade_gamma(roundings) times
+ * the sum of magnitudes, a rounding adds u times the computed magnitude (the exact one and its
+ * error so far). */
+
+static const double u = CLADE_UNIT;
+
+static inline const double *f64_of(const clade_tensor *t)
+{
+    return (const double *)t->buffer->host + t->offset;
+}
+
+/* Roundings in a column's sum: those of a chunk, and one for each chunk. */
+static inline int64_t roundings(int64_t m)
+{
+    int64_t rows;
+    int32_t chunks = clade_row_chunks(m, &rows);
+    return rows + chunks;
+}
+
+/* What is normalised together: `rows` runs of `width` numbers, `stride` apart, and the roundings in
+ * its sum. */
+typedef struct population {
+    const double *x;
+    size_t rows, stride, width;
+    int64_t roundings;
+} population;
+
+/* What is known of a population's statistics, and their errors. */
+typedef struct statistics {
+    double mean, mean_error, squares, squares_error, rstd, rstd_error;
+} statistics;
+
+static inline statistics statistics_of(const population *p, double eps)
+{
+    statistics s = {0};
+    double sum = 0, magnitude = 0, n = (double)p->rows * (double)p->width;
+    for (size_t i = 0; i < p->rows * p->stride; i += p->stride)
+        for (size_t k = i; k < i + p->width; k++) sum += p->x[k], magnitude += fabs(p->x[k]);
+    s.mean = sum / n;
+    /* the sum; n as a float 1, the division 2 */
+    s.mean_error = clade_gamma(p->roundings) * magnitude / n + 4 * u * fabs(s.mean);
+    for (size_t i = 0; i < p->rows * p->stride; i += p->stride)
+        for (size_t k = i; k < i + p->width; k++)
+            s.squares += (p->x[k] - s.mean) * (p->x[k] - s.mean);
+    /* Σ (x − mean')² = Σ (x − mean)² + n (mean' − mean)²; each difference is rounded once */
+    double shifted = n * s.mean_error * s.mean_error;
+    s.squares_error = shifted + clade_gamma(p->roundings + 2) * (s.squares + shifted);
+    double var = s.squares / n,
+           var_error = s.squares_error / n + 4 * u * (var + s.squares_error / n);
+    double q = var + eps, q_error = var_error + u * (q + var_error);
+    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not negative
+     */
+    double low = fmax(q - q_error, eps * (1 - 2 * u));
+    s.rstd = 1 / sqrt(q);
+    s.rstd_error = (1 + 4 * u) / sqrt(low) - s.rstd; /* the function is good to 2 ulp, 4 u */
+    return s;
+}
+
+/* (x − mean) scale + beta, the two with their errors. */
+static inline double affine_bound(double d, double d_error, double scale, double scale_error,
+                                  double y)
+{
+    d_error += u * (fabs(d) + d_error);
+    double error = fabs(d) * scale_error + fabs(scale) * d_error + d_error * scale_error;
+    return error + u * (fabs(y) + error);
+}
+
+#endif
