@@ -66,7 +66,8 @@ static clade_status check_field(const clade_layer_field *f, const clade_layer *l
 {
     const void *at = clade_layer_look(layer, f->at);
     switch (f->type) {
-    case CLADE_FIELD_INT: return check_ints(f, at, 1, 1);
+    case CLADE_FIELD_INT:
+        return f->all && *(const int32_t *)at == -1 ? CLADE_OK : check_ints(f, at, 1, 1);
     case CLADE_FIELD_INDEX: return check_ints(f, at, 1, 0);
     case CLADE_FIELD_AXES: return check_axes(f, at);
     case CLADE_FIELD_PAIR: return check_ints(f, at, 2, 1);
@@ -81,7 +82,7 @@ static clade_status check_field(const clade_layer_field *f, const clade_layer *l
     case CLADE_FIELD_INITIALIZER:
         if (*(const unsigned *)at <= CLADE_INIT_ONES) return CLADE_OK;
         return clade_fail(CLADE_EINVAL, "there is no initializer %d", *(const int *)at);
-    case CLADE_FIELD_SHAPE: /* depends on the input */
+    case CLADE_FIELD_LIST: /* depends on the input */
     case CLADE_FIELD_ON:
     case CLADE_FIELD_OFF: break;
     }

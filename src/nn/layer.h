@@ -11,12 +11,12 @@
 
 /* What a setting is in its struct, and with it what it is in a recipe. Zero is the default. */
 typedef enum clade_field_type {
-    CLADE_FIELD_INT,        /* int32_t from 1 */
+    CLADE_FIELD_INT,        /* int32_t from 1, or -1 too: see `all` */
     CLADE_FIELD_INDEX,      /* int32_t from 0 */
     CLADE_FIELD_AXES,       /* int32_t: bit d for dimension d, 1 to 3; in a recipe a list */
     CLADE_FIELD_PAIR,       /* int32_t [rows, columns], each from 1; in a recipe one may be both */
     CLADE_FIELD_SIDES,      /* int32_t [top, left, bottom, right], each from 0 */
-    CLADE_FIELD_SHAPE,      /* int32_t rank, then [3]: 1 to 3 sizes, of which one may be -1 */
+    CLADE_FIELD_LIST,       /* int32_t count, then [3]: 1 to 3 numbers from -1 */
     CLADE_FIELD_REAL,       /* float in `range` */
     CLADE_FIELD_ON,         /* bool */
     CLADE_FIELD_OFF,        /* bool that says the opposite of its key, which is true by default */
@@ -41,6 +41,7 @@ typedef struct clade_layer_field {
     size_t at, more; /* offsets in the struct of settings */
     bool required;
     bool classes;          /* in recipes, may be `classes`: as many as the data have */
+    bool all;              /* an INT that may be -1: as many as there are */
     float standard;        /* what zero stands for, where it is a number */
     const char *otherwise; /* the default in words, where `standard` does not say it, or NULL */
     const char *about;     /* for the reference page */

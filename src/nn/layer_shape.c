@@ -118,8 +118,8 @@ static void padding_backward(clade_build *build, int32_t number)
 }
 
 static const clade_layer_field reshape_fields[] = {
-    CLADE_FIELD(clade_reshape_layer, rank, SHAPE, "shape", .alias = "target_shape",
-                .required = true, .about = "the new sizes, without the batch"),
+    CLADE_FIELD(clade_reshape_layer, rank, LIST, "shape", .alias = "target_shape", .required = true,
+                .about = "the new sizes, without the batch; one may be −1: what remains"),
     {0},
 };
 

@@ -41,8 +41,11 @@ static clade_status read_int(const item *it, const clade_layer_field *f, const c
         return CLADE_OK;
     }
     int64_t value = 0;
-    clade_status status = clade_yaml_as_int(node, f->key, 1, INT32_MAX, &value);
+    clade_status status = clade_yaml_as_int(node, f->key, f->all ? -1 : 1, INT32_MAX, &value);
     *out = (int32_t)value;
+    if (!status && value == 0)
+        return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected 1 or more, or -1 for all, found 0",
+                               f->key);
     return status;
 }
 
@@ -89,11 +92,11 @@ static clade_status read_sides(const clade_yaml *node, const char *key, int32_t 
     return CLADE_OK;
 }
 
-static clade_status read_shape(const clade_layer_field *f, const clade_yaml *node, int32_t *rank)
+static clade_status read_list(const clade_layer_field *f, const clade_yaml *node, int32_t *list)
 {
     size_t count = 0;
-    clade_status status = clade_recipe_ints(node, f->key, -1, INT32_MAX, 3, rank + 1, &count);
-    *rank = (int32_t)count;
+    clade_status status = clade_recipe_ints(node, f->key, -1, INT32_MAX, 3, list + 1, &count);
+    *list = (int32_t)count;
     return status;
 }
 
@@ -163,7 +166,7 @@ static clade_status read_field(const item *it, const clade_layer_field *f, clade
     case CLADE_FIELD_AXES: return read_axes(f, node, at);
     case CLADE_FIELD_PAIR: return read_pair(f, node, at);
     case CLADE_FIELD_SIDES: return read_sides(node, f->key, at);
-    case CLADE_FIELD_SHAPE: return read_shape(f, node, at);
+    case CLADE_FIELD_LIST: return read_list(f, node, at);
     case CLADE_FIELD_REAL: return read_real(f, node, at);
     case CLADE_FIELD_PADDING: return read_padding(f, node, at, clade_layer_at(layer, f->more));
     case CLADE_FIELD_ACTIVATION:

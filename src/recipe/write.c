@@ -124,9 +124,9 @@ static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
         break;
     }
     case CLADE_FIELD_SIDES: put_ints(w, map, f->key, at, 4); break;
-    case CLADE_FIELD_SHAPE: {
-        const int32_t *rank = at;
-        put_ints(w, map, f->key, rank + 1, *rank);
+    case CLADE_FIELD_LIST: {
+        const int32_t *list = at;
+        if (*list) put_ints(w, map, f->key, list + 1, *list);
         break;
     }
     case CLADE_FIELD_REAL: {

@@ -90,7 +90,7 @@ static clade_yaml *bad_value(const clade_layer_field *f)
     case CLADE_FIELD_INDEX:
     case CLADE_FIELD_SIDES:
     case CLADE_FIELD_PADDING: return clade_yaml_create_int(-1);
-    case CLADE_FIELD_SHAPE: return clade_yaml_create_int(-2);
+    case CLADE_FIELD_LIST: return clade_yaml_create_int(-2);
     case CLADE_FIELD_REAL:
         return clade_yaml_create_number(f->range == CLADE_RANGE_RATE       ? 1
                                         : f->range == CLADE_RANGE_POSITIVE ? 0
@@ -143,9 +143,9 @@ static void test_settings(const clade_layer *sample, const clade_layer_field *f)
     case CLADE_FIELD_INDEX:
     case CLADE_FIELD_AXES:
     case CLADE_FIELD_PAIR:
-    case CLADE_FIELD_SIDES: *whole = -1; break;
+    case CLADE_FIELD_SIDES: *whole = -2; break;
     case CLADE_FIELD_REAL: *real = f->range == CLADE_RANGE_RATE ? 1 : -1; break;
-    case CLADE_FIELD_SHAPE:
+    case CLADE_FIELD_LIST:
         *whole = 9;
         part = "9 dimensions";
         break;

@@ -32,8 +32,9 @@ static void put_value(FILE *page, const clade_layer_field *f)
     };
     switch (f->type) {
     case CLADE_FIELD_INT:
-        fprintf(page, "whole number, 1 or more%s",
-                f->classes ? "; `classes`: as many as the data have" : "");
+        fprintf(page, "whole number, 1 or more%s%s",
+                f->classes ? "; `classes`: as many as the data have" : "",
+                f->all ? "; −1: all" : "");
         break;
     case CLADE_FIELD_INDEX: fprintf(page, "whole number, 0 or more"); break;
     case CLADE_FIELD_AXES:
@@ -44,7 +45,7 @@ static void put_value(FILE *page, const clade_layer_field *f)
     case CLADE_FIELD_SIDES:
         fprintf(page, "n, [rows, columns] or [top, left, bottom, right]");
         break;
-    case CLADE_FIELD_SHAPE: fprintf(page, "1 to 3 sizes; one may be −1: what remains"); break;
+    case CLADE_FIELD_LIST: fprintf(page, "1 to 3 whole numbers, −1 or more"); break;
     case CLADE_FIELD_REAL: fprintf(page, "number, %s", ranges[f->range]); break;
     case CLADE_FIELD_ON:
     case CLADE_FIELD_OFF: fprintf(page, "`true` or `false`"); break;
