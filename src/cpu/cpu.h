@@ -27,6 +27,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(dense)                                                                                  \
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
+    FAMILY(group_norm)                                                                             \
     FAMILY(lrn)                                                                                    \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \

@@ -53,6 +53,7 @@ typedef struct opencl_op {
     FAMILY(dense)                                                                                  \
     FAMILY(dropout)                                                                                \
     FAMILY(elementwise)                                                                            \
+    FAMILY(group_norm)                                                                             \
     FAMILY(image)                                                                                  \
     FAMILY(loss)                                                                                   \
     FAMILY(lrn)                                                                                    \

@@ -193,18 +193,26 @@ def batch_normalization(call, run):
     return [back(got["y"]), got["running_mean"], got["running_var"]]
 
 
+def group_norm(call, run, x, gamma, beta, groups):
+    last = np.moveaxis(x.reshape(x.shape[:2] + (-1,)), 1, 2)
+    y = run("group_norm", {"x": last, "gamma": gamma, "beta": beta},
+            {"groups": groups, "eps": float(call.attr("epsilon", 1e-5))})["y"]
+    return np.moveaxis(y, 2, 1).reshape(x.shape)
+
+
 @operator("InstanceNormalization")
 def instance_normalization(call, run):
-    """batchnorm over the places of an image, with a column for every image and channel."""
     x, gamma, beta = [call.tensor(i) for i in range(3)]
-    n = x.shape[0]
-    columns = np.moveaxis(x.reshape(n * x.shape[1], -1), 0, 1)
-    c = columns.shape[1]
-    got = run("batchnorm", {"x": columns, "gamma": np.tile(gamma, n), "beta": np.tile(beta, n),
-                            "running_mean": np.zeros(c, np.float32),
-                            "running_var": np.ones(c, np.float32)},
-              {"eps": float(call.attr("epsilon", 1e-5)), "momentum": 0.5})
-    return [got["y"].T.reshape(x.shape)]
+    return [group_norm(call, run, x, gamma, beta, x.shape[1])]
+
+
+@operator("GroupNormalization")
+def group_normalization(call, run):
+    """Scale and bias are those of channels; until opset 20 they are those of groups."""
+    x, gamma, beta = [call.tensor(i) for i in range(3)]
+    each = x.shape[1] // gamma.size
+    return [group_norm(call, run, x, np.repeat(gamma, each), np.repeat(beta, each),
+                       call.attr("num_groups"))]
 
 
 @operator("LayerNormalization")

@@ -1,0 +1,199 @@
+/* Group normalisation of [n, area, c] in groups of `width` channels. Sums run over an image's
+ * places in chunks of rows (dimension 1 of the grid: images and their chunks) for NV vectors of VW
+ * channels (dimension 0); then one work-item per image and channel joins the chunks, and one per
+ * image and group its channels; what elements need then lies in the workspace per image and
+ * channel. Last work-items stride over blocks of rows (dimension 1) and their vectors (dimension
+ * 0). NV VW divides c. */
+#include "opencl.clh"
+#include "column.clh"
+#include "group_norm.clh"
+
+#ifndef NV
+#define NV 1
+#endif
+
+/* Runs a body for rows [begin, end) of each chunk of each image and NV vectors from channel k on.
+ */
+#define FOR_CHUNKS                                                                                 \
+    for (size_t of = get_global_id(1); of < (size_t)n * chunks; of += get_global_size(1))          \
+        for (size_t k = get_global_id(0) * NV * VW, image = of / chunks,                           \
+                    begin = image * area + of % chunks * rows,                                     \
+                    end = min((ulong)(begin + rows), (ulong)((image + 1) * area));                 \
+             k < (size_t)c; k += get_global_size(0) * NV * VW)
+
+#define EACH_VECTOR(v) UNROLL for (int v = 0; v < NV; v++)
+
+/* partial[image, chunk, k] = the sum of x: reads 4 n area c bytes. */
+kernel void group_sum(TENSOR(float, x), TENSOR(float, partial), int n, ulong area, ulong rows,
+                      int chunks, int c)
+{
+    FOR_CHUNKS
+    {
+        V sum[NV];
+        EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
+        norm_add(sum, NV, x + x0 + begin * c + k, end - begin, c, VW);
+        EACH_VECTOR(v) V_STORE(partial + partial0 + of * c + k + v * VW, sum[v]);
+    }
+}
+
+/* The sum of (x − mean)²; mean: [n, c]. */
+kernel void group_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, partial), int n,
+                         ulong area, ulong rows, int chunks, int c)
+{
+    FOR_CHUNKS
+    {
+        V sum[NV];
+        EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
+        norm_add_squares(sum, NV, x + x0 + begin * c + k, mean + mean0 + image * c + k, end - begin,
+                         c, VW);
+        EACH_VECTOR(v) V_STORE(partial + partial0 + of * c + k + v * VW, sum[v]);
+    }
+}
+
+/* The sums of dy into the first half of `partial`, and of dy (x − mean) into the second: reads
+ * 8 n area c bytes. */
+kernel void group_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
+                       TENSOR(float, partial), int n, ulong area, ulong rows, int chunks, int c)
+{
+    FOR_CHUNKS
+    {
+        V sum[NV], product[NV];
+        EACH_VECTOR(v) sum[v] = product[v] = V_SPLAT(0.0f);
+        norm_add_slopes(sum, product, NV, x + x0 + begin * c + k, dy + dy0 + begin * c + k,
+                        mean + mean0 + image * c + k, end - begin, c, VW);
+        EACH_VECTOR(v)
+        {
+            global float *to = partial + partial0 + of * c + k + v * VW;
+            V_STORE(to, sum[v]);
+            V_STORE(to + (size_t)n * chunks * c, product[v]);
+        }
+    }
+}
+
+/* The place in [n, c] of the work-item's image and channel. */
+#define CHANNEL_OF(i)                                                                              \
+    const size_t i = get_global_id(0), k = i % (size_t)c, image = i / (size_t)c;                   \
+    if (image >= (size_t)n) return;
+/* The place in [n, groups] of its image and group, and the group's first channel in [n, c]. */
+#define GROUP_OF(i, first)                                                                         \
+    const size_t i = get_global_id(0), first = i * width;                                          \
+    if (first >= (size_t)n * c) return;
+
+/* total[image, k] from the chunks of a channel. */
+kernel void group_join(TENSOR(float, partial), TENSOR(float, total), int n, int chunks, int c)
+{
+    CHANNEL_OF(i)
+    total[total0 + i] =
+        column_sum(partial + partial0 + image * chunks * c + k, c, chunks, COLUMN_MOST);
+}
+
+/* p and q, the second half of `sums`, of a channel. */
+kernel void group_djoin(TENSOR(float, partial), TENSOR(float, rstd), TENSOR(float, sums), int n,
+                        int chunks, int c, int width)
+{
+    CHANNEL_OF(i)
+    const global float *from = partial + partial0 + image * chunks * c + k;
+    const size_t half_ = (size_t)n * c;
+    sums[sums0 + i] = column_sum(from, c, chunks, COLUMN_MOST);
+    sums[sums0 + half_ + i] =
+        rstd[rstd0 + i / width] * column_sum(from + half_ * chunks, c, chunks, COLUMN_MOST);
+}
+
+/* The mean of the group whose first channel is `first`, from its channels' totals. */
+#define GROUP_MEAN(first)                                                                          \
+    math_div(column_sum(total + total0 + first, 1, width, COLUMN_MOST),                            \
+             (float)(area * (ulong)width))
+
+/* The mean of a group, and of each of its channels. */
+kernel void group_means(TENSOR(float, total), TENSOR(float, mean), TENSOR(float, of_channel), int n,
+                        ulong area, int c, int width)
+{
+    GROUP_OF(i, first)
+    const float m = GROUP_MEAN(first);
+    mean[mean0 + i] = m;
+    for (int k = 0; k < width; k++) of_channel[of_channel0 + first + k] = m;
+}
+
+/* rstd of a group, and the scale of each of its channels. */
+kernel void group_scales(TENSOR(float, total), TENSOR(float, gamma), TENSOR(float, rstd),
+                         TENSOR(float, scale), int n, ulong area, int c, int width, float eps)
+{
+    GROUP_OF(i, first)
+    const float r = math_rsqrt(GROUP_MEAN(first) + eps);
+    rstd[rstd0 + i] = r;
+    for (int k = 0; k < width; k++) scale[scale0 + first + k] = r * gamma[gamma0 + first % c + k];
+}
+
+/* The mean of each channel from those of groups. */
+kernel void group_spread(TENSOR(float, mean), TENSOR(float, of_channel), int n, int c, int width)
+{
+    CHANNEL_OF(i)
+    of_channel[of_channel0 + image * c + k] = mean[mean0 + i / width];
+}
+
+/* What group_apply_dx reads of each channel: scale, shift and slope, [3, n, c]. */
+kernel void group_values(TENSOR(float, sums), TENSOR(float, gamma), TENSOR(float, rstd),
+                         TENSOR(float, value), int n, ulong area, int c, int width)
+{
+    GROUP_OF(i, first)
+    const size_t all = (size_t)n * c;
+    const global float *p = sums + sums0 + first, *factor = gamma + gamma0 + first % c;
+    const float r = rstd[rstd0 + i];
+    const group_slopes s = group_slopes_of(factor, p, p + all, r, width, area);
+    global float *to = value + value0 + first;
+    for (int k = 0; k < width; k++) {
+        to[k] = r * factor[k];
+        to[all + k] = s.shift;
+        to[2 * all + k] = s.slope;
+    }
+}
+
+/* dgamma and dbeta, one work-item per channel; either may be absent. */
+kernel void group_weights(TENSOR(float, sums), TENSOR(float, dgamma), TENSOR(float, dbeta),
+                          int has_dgamma, int has_dbeta, int n, int c, int accumulate)
+{
+    const size_t k = get_global_id(0);
+    if (k >= (size_t)c) return;
+    const global float *p = sums + sums0 + k;
+    if (has_dgamma) PUT(dgamma[dgamma0 + k], column_sum(p + (size_t)n * c, c, n, COLUMN_MOST));
+    if (has_dbeta) PUT(dbeta[dbeta0 + k], column_sum(p, c, n, COLUMN_MOST));
+}
+
+/* Elements i of blocks of `rows` rows of an image, of which each has `blocks`; `of` is the place of
+ * i's image and channel k in [n, c]. */
+#define FOR_BLOCKS                                                                                 \
+    const uint vectors = (uint)(c / VW);                                                           \
+    for (ulong block = get_global_id(1); block < n * blocks; block += get_global_size(1))          \
+        for (ulong item = get_global_id(0), image = block / blocks, first = block % blocks * rows, \
+                   end = min(rows, area - first) * vectors;                                        \
+             item < end; item += get_global_size(0))                                               \
+            for (size_t i = ((image * area + first) * vectors + item) * VW,                        \
+                        k = (uint)item % vectors * VW, of = image * c + k, once = 1;               \
+                 once; once = 0)
+
+/* Reads x and writes y: 8 n area c bytes. */
+kernel void group_apply(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, scale),
+                        TENSOR(float, beta), TENSOR(float, y), ulong n, ulong blocks, ulong area,
+                        ulong rows, int c)
+{
+    FOR_BLOCKS
+    {
+        V value = norm_y(V_LOAD(x + x0 + i), V_LOAD(mean + mean0 + of), V_LOAD(scale + scale0 + of),
+                         V_LOAD(beta + beta0 + k));
+        V_STORE(y + y0 + i, value);
+    }
+}
+
+/* Reads x and dy and writes dx: 12 n area c bytes. */
+kernel void group_apply_dx(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
+                           TENSOR(float, value), TENSOR(float, dx), ulong n, ulong blocks,
+                           ulong area, ulong rows, int c, int accumulate)
+{
+    FOR_BLOCKS
+    {
+        const global float *s = value + value0 + of;
+        V g = group_dx(V_LOAD(x + x0 + i), V_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + of),
+                       V_LOAD(s), V_LOAD(s + n * c), V_LOAD(s + 2 * n * c));
+        lanes_put(dx + dx0 + i, g, accumulate, VW);
+    }
+}

@@ -1,0 +1,319 @@
+/* Group normalisation on the CPU: threads share images and, where there are many channels, blocks
+ * of whole groups, each of which stays in a cache from pass to pass. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/group_norm.clh"
+
+enum { least_channels = 256 }; /* of a block, but for the last */
+
+/* x as [n, area, c] in groups of `width` channels; `rows` places in a chunk; `block` channels in
+ * each of an image's `blocks`. The workspace is values of each image and channel, [n, c] each. */
+typedef struct group_plan {
+    int64_t area, rows;
+    int32_t n, c, width, block, blocks;
+} group_plan;
+
+/* What an op's units read and write; what it has no use for is NULL. */
+typedef struct group_job {
+    group_plan l;
+    const float *x, *dy, *gamma, *beta;
+    float *mean, *rstd;                            /* [n, groups] */
+    float *p, *q, *middle, *scale, *shift, *slope; /* [n, c] */
+    float *out;
+    float eps;
+    int32_t accumulate;
+} group_job;
+
+/* An image's block of channels. */
+typedef struct group_unit {
+    size_t image;
+    int32_t first, end;
+} group_unit;
+
+static group_unit unit_of(const group_plan *l, size_t number)
+{
+    group_unit u = {.image = number / (size_t)l->blocks,
+                    .first = (int32_t)(number % (size_t)l->blocks) * l->block};
+    u.end = l->c - u.first < l->block ? l->c : u.first + l->block;
+    return u;
+}
+
+/* ---- sums of channels ---- */
+
+/* Runs BODY(k, nv, lanes) for each chunk of the unit's places and each `nv` vectors of channels:
+ * `at` is the chunk's first element, `count` its rows. */
+#define FOR_CHUNKS                                                                                 \
+    const size_t c = (size_t)j->l.c, to = u.image * c, rows = (size_t)j->l.rows;                   \
+    for (size_t row = 0; row < (size_t)j->l.area; row += rows) {                                   \
+        const size_t left = (size_t)j->l.area - row, count = left < rows ? left : rows;            \
+        const size_t at = (u.image * (size_t)j->l.area + row) * c;                                 \
+        int32_t k = u.first;                                                                       \
+        for (; k <= u.end - NORM_VECTORS * VW; k += NORM_VECTORS * VW) BODY(k, NORM_VECTORS, VW);  \
+        FOR_LANES(u.end - k, BODY_OF_ONE);                                                         \
+    }
+#define BODY_OF_ONE(lane, lanes) BODY(k + (lane), 1, lanes)
+
+/* target = the sums of the chunk that begins at `row`, or with those of the chunks before it. */
+INLINE void add_chunk(float *target, const V *sum, size_t row, const int nv, const int lanes)
+{
+    UNROLL
+    for (int v = 0; v < nv; v++) lanes_put(target + v * VW, sum[v], row > 0, lanes);
+}
+
+static void sum_channels(const group_job *j, group_unit u)
+{
+#define BODY(k, nv, lanes)                                                                         \
+    {                                                                                              \
+        V sum[nv] = {0};                                                                           \
+        norm_add(sum, nv, j->x + at + (size_t)(k), count, c, lanes);                               \
+        add_chunk(j->p + to + (k), sum, row, nv, lanes);                                           \
+    }
+    FOR_CHUNKS
+#undef BODY
+}
+
+static void square_channels(const group_job *j, group_unit u)
+{
+#define BODY(k, nv, lanes)                                                                         \
+    {                                                                                              \
+        V sum[nv] = {0};                                                                           \
+        norm_add_squares(sum, nv, j->x + at + (size_t)(k), j->middle + to + (k), count, c, lanes); \
+        add_chunk(j->p + to + (k), sum, row, nv, lanes);                                           \
+    }
+    FOR_CHUNKS
+#undef BODY
+}
+
+/* dy, and dy (x − mean). */
+static void gradient_channels(const group_job *j, group_unit u)
+{
+#define BODY(k, nv, lanes)                                                                         \
+    {                                                                                              \
+        V sum[nv] = {0}, product[nv] = {0};                                                        \
+        norm_add_slopes(sum, product, nv, j->x + at + (size_t)(k), j->dy + at + (size_t)(k),       \
+                        j->middle + to + (k), count, c, lanes);                                    \
+        add_chunk(j->p + to + (k), sum, row, nv, lanes);                                           \
+        add_chunk(j->q + to + (k), product, row, nv, lanes);                                       \
+    }
+    FOR_CHUNKS
+#undef BODY
+}
+
+/* ---- groups ---- */
+
+/* Runs what follows for the unit's groups: `g` is the place in [n, groups], `at` that of the
+ * group's first channel in [n, c], k0 that channel. */
+#define FOR_GROUPS                                                                                 \
+    const int32_t width = j->l.width;                                                              \
+    for (int32_t k0 = u.first; k0 < u.end; k0 += width)                                            \
+        for (size_t at = u.image * (size_t)j->l.c + (size_t)k0, g = at / (size_t)width, once = 1;  \
+             once; once = 0)
+
+static void fill(float *to, float value, int32_t n)
+{
+    for (int32_t k = 0; k < n; k++) to[k] = value;
+}
+
+/* The mean of the group whose channels' sums are at `sum`. */
+static float mean_of(const group_job *j, const float *sum)
+{
+    return math_div(norm_total(sum, j->l.width, 1), (float)((u64)j->l.area * (u64)j->l.width));
+}
+
+static void find_means(const group_job *j, group_unit u)
+{
+    FOR_GROUPS
+    {
+        j->mean[g] = mean_of(j, j->p + at);
+        fill(j->middle + at, j->mean[g], width);
+    }
+}
+
+static void find_scales(const group_job *j, group_unit u)
+{
+    FOR_GROUPS
+    {
+        j->rstd[g] = math_rsqrt(mean_of(j, j->p + at) + j->eps);
+        for (int32_t k = 0; k < width; k++)
+            j->scale[at + (size_t)k] = j->rstd[g] * j->gamma[k0 + k];
+    }
+}
+
+static void spread_means(const group_job *j, group_unit u)
+{
+    FOR_GROUPS fill(j->middle + at, j->mean[g], width);
+}
+
+static void find_slopes(const group_job *j, group_unit u)
+{
+    FOR_GROUPS
+    {
+        const float *gamma = j->gamma + k0;
+        const float rstd = j->rstd[g];
+        for (int32_t k = 0; k < width; k++) {
+            j->q[at + (size_t)k] = rstd * j->q[at + (size_t)k];
+            j->scale[at + (size_t)k] = rstd * gamma[k];
+        }
+        group_slopes s = group_slopes_of(gamma, j->p + at, j->q + at, rstd, width, (u64)j->l.area);
+        fill(j->shift + at, s.shift, width);
+        fill(j->slope + at, s.slope, width);
+    }
+}
+
+/* ---- elements ---- */
+
+/* Runs BODY(k, lanes) for each place of the unit and each vector of channels: `at` is the element,
+ * `of` the place of image and channel in [n, c]. */
+#define FOR_ROWS(BODY)                                                                             \
+    const size_t c = (size_t)j->l.c, of = u.image * c + (size_t)u.first;                           \
+    const size_t begin = u.image * (size_t)j->l.area * c + (size_t)u.first;                        \
+    for (size_t at = begin; at < begin + (size_t)j->l.area * c; at += c)                           \
+    FOR_LANES(u.end - u.first, BODY)
+
+static void apply(const group_job *j, group_unit u)
+{
+#define BODY(k, lanes)                                                                             \
+    LANES_STORE(j->out + at + (k),                                                                 \
+                norm_y(LANES_LOAD(j->x + at + (k), lanes),                                         \
+                       LANES_LOAD(j->middle + of + (k), lanes),                                    \
+                       LANES_LOAD(j->scale + of + (k), lanes),                                     \
+                       LANES_LOAD(j->beta + u.first + (k), lanes)),                                \
+                lanes)
+    FOR_ROWS(BODY);
+#undef BODY
+}
+
+static void apply_dx(const group_job *j, group_unit u)
+{
+    const int32_t accumulate = j->accumulate;
+#define BODY(k, lanes)                                                                             \
+    lanes_put(                                                                                     \
+        j->out + at + (k),                                                                         \
+        group_dx(LANES_LOAD(j->x + at + (k), lanes), LANES_LOAD(j->dy + at + (k), lanes),          \
+                 LANES_LOAD(j->middle + of + (k), lanes), LANES_LOAD(j->scale + of + (k), lanes),  \
+                 LANES_LOAD(j->shift + of + (k), lanes), LANES_LOAD(j->slope + of + (k), lanes)),  \
+        accumulate, lanes)
+    FOR_ROWS(BODY);
+#undef BODY
+}
+
+/* ---- ops ---- */
+
+static clade_status plan_groups(const clade_tensor *x, int32_t groups, size_t values,
+                                clade_plan *plan)
+{
+    group_plan *l = clade_cpu_state(plan, sizeof *l);
+    if (!l) return CLADE_ENOMEM;
+    l->n = x->dim[0];
+    l->c = x->dim[x->rank - 1];
+    l->width = l->c / groups;
+    l->area = (int64_t)(clade_tensor_count(x) / ((size_t)l->n * (size_t)l->c));
+    clade_row_chunks(l->area, &l->rows);
+    l->block = (least_channels + l->width - 1) / l->width * l->width;
+    l->blocks = (l->c + l->block - 1) / l->block;
+    cpu_reserve(plan, values * (size_t)l->n * (size_t)l->c);
+    return CLADE_OK;
+}
+
+static clade_status plan_group_norm(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_groups(&args->group_norm.x, args->group_norm.groups, 3, plan);
+}
+
+static clade_status plan_group_norm_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_groups(&args->group_norm_dx.x, args->group_norm_dx.mean.dim[1], 6, plan);
+}
+
+/* Value number i of each image and channel in the workspace. */
+static float *value(const group_job *j, void *workspace, size_t i)
+{
+    return (float *)workspace + i * (size_t)j->l.n * (size_t)j->l.c;
+}
+
+static void run_units(cpu_context *cpu, const group_job *j,
+                      void (*body)(const void *user, size_t first, size_t end))
+{
+    clade_cpu_range(cpu, (cpu_range){body, j, (size_t)j->l.n * (size_t)j->l.blocks, 1});
+}
+
+static void forward(const void *user, size_t first, size_t end)
+{
+    const group_job *j = user;
+    for (size_t i = first; i < end; i++) {
+        const group_unit u = unit_of(&j->l, i);
+        sum_channels(j, u);
+        find_means(j, u);
+        square_channels(j, u);
+        find_scales(j, u);
+        apply(j, u);
+    }
+}
+
+static void backward(const void *user, size_t first, size_t end)
+{
+    const group_job *j = user;
+    for (size_t i = first; i < end; i++) {
+        const group_unit u = unit_of(&j->l, i);
+        spread_means(j, u);
+        gradient_channels(j, u);
+        find_slopes(j, u);
+        if (j->out) apply_dx(j, u);
+    }
+}
+
+static clade_status group_norm(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
+{
+    const clade_group_norm_args *a = &args->group_norm;
+    group_job j = {.l = *(const group_plan *)plan->state,
+                   .x = cpu_host(&a->x),
+                   .gamma = cpu_host(&a->gamma),
+                   .beta = cpu_host(&a->beta),
+                   .mean = cpu_host(&a->mean),
+                   .rstd = cpu_host(&a->rstd),
+                   .out = cpu_host(&a->y),
+                   .eps = a->eps};
+    j.p = value(&j, workspace, 0), j.middle = value(&j, workspace, 1);
+    j.scale = value(&j, workspace, 2);
+    run_units(context, &j, forward);
+    return CLADE_OK;
+}
+
+/* The gradient of a weight from each image's part of it. */
+static void add_images(const group_job *j, const float *part, float *target)
+{
+    for (size_t k = 0; target && k < (size_t)j->l.c; k++) {
+        float sum = norm_total(part + k, j->l.n, (size_t)j->l.c);
+        target[k] = j->accumulate ? target[k] + sum : sum;
+    }
+}
+
+static clade_status group_norm_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
+{
+    const clade_group_norm_dx_args *a = &args->group_norm_dx;
+    group_job j = {.l = *(const group_plan *)plan->state,
+                   .x = cpu_host(&a->x),
+                   .dy = cpu_host(&a->dy),
+                   .gamma = cpu_host(&a->gamma),
+                   .mean = cpu_host(&a->mean),
+                   .rstd = cpu_host(&a->rstd),
+                   .out = cpu_host(&a->dx),
+                   .accumulate = a->accumulate};
+    j.p = value(&j, workspace, 0), j.q = value(&j, workspace, 1);
+    j.middle = value(&j, workspace, 2), j.scale = value(&j, workspace, 3);
+    j.shift = value(&j, workspace, 4), j.slope = value(&j, workspace, 5);
+    run_units(context, &j, backward);
+    add_images(&j, j.q, cpu_host(&a->dgamma));
+    add_images(&j, j.p, cpu_host(&a->dbeta));
+    return CLADE_OK;
+}
+
+void CPU_NAME(group_norm)(clade_op_slot *slot)
+{
+    slot[CLADE_OP_group_norm] = (clade_op_slot){plan_group_norm, group_norm};
+    slot[CLADE_OP_group_norm_dx] = (clade_op_slot){plan_group_norm_dx, group_norm_dx};
+}
