@@ -142,6 +142,12 @@ const conform_fault clade_faults[] = {
      .slot = "dx",
      .also = "dgamma"},
     SLOT(group_norm_dx, "dgamma", "order-of-images", LAST_BIT, "dgamma", 0),
+    PARAM(layer_norm, "forward", "wrong-epsilon", SCALE, "eps", 0, 10),
+    SLOT(layer_norm, "forward", "order-of-chains", LAST_BIT, "y", 0),
+    SLOT(layer_norm, "statistics", "last-mean-unwritten", KEEP_TAIL, "mean", 0),
+    SLOT(layer_norm_dx, "dx", "half-precision", ROUND, "dx", 11),
+    SLOT(layer_norm_dx, "dgamma", "last-element-unwritten", KEEP_TAIL, "dgamma", 0),
+    PARAM(layer_norm_dx, "dbeta", "accumulate-ignored", SET, "accumulate", 0, 0),
     PARAM(lrn, "forward", "window-one-short", ADD, "size", 0, -1),
     PARAM(lrn_dx, "dx", "wrong-exponent", SCALE, "beta", 0, 1.001),
     /* activations and element-wise ops */

@@ -28,6 +28,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(pool)                                                                                   \
     FAMILY(norm)                                                                                   \
     FAMILY(group_norm)                                                                             \
+    FAMILY(layer_norm)                                                                             \
     FAMILY(lrn)                                                                                    \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \

@@ -55,6 +55,7 @@ typedef struct opencl_op {
     FAMILY(elementwise)                                                                            \
     FAMILY(group_norm)                                                                             \
     FAMILY(image)                                                                                  \
+    FAMILY(layer_norm)                                                                             \
     FAMILY(loss)                                                                                   \
     FAMILY(lrn)                                                                                    \
     FAMILY(norm)                                                                                   \

@@ -217,16 +217,16 @@ def group_normalization(call, run):
 
 @operator("LayerNormalization")
 def layer_normalization(call, run):
-    """batchnorm of the transposed matrix, then scale and bias element by element."""
     x, scale, bias = call.tensor(0), call.tensor(1), call.optional(2)
     axis = call.attr("axis", -1) % x.ndim
     rows = x.reshape(int(np.prod(x.shape[:axis])), -1)
-    y, mean, rstd = normalise(run, rows.T, float(call.attr("epsilon", 1e-5)))
-    y = broadcast_op(run, "mul", y.T, scale.reshape(1, -1))
-    if bias is not None:
-        y = broadcast_op(run, "add", y, bias.reshape(1, -1), alpha=1.0, beta=1.0)
+    gamma = scale.reshape(-1)
+    beta = np.zeros_like(gamma) if bias is None else bias.reshape(-1)
+    got = run("layer_norm", {"x": rows, "gamma": gamma, "beta": beta},
+              {"eps": float(call.attr("epsilon", 1e-5))})
     statistics = x.shape[:axis] + (1,) * (x.ndim - axis)
-    results = [y.reshape(x.shape), mean.reshape(statistics), rstd.reshape(statistics)]
+    results = [got["y"].reshape(x.shape), got["mean"].reshape(statistics),
+               got["rstd"].reshape(statistics)]
     return results[:len(call.outputs)]
 
 

@@ -1,0 +1,186 @@
+/* Layer normalisation on the CPU: threads share rows; for gradients chunks of rows and, where rows
+ * are long, strips of them. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/layer_norm.clh"
+
+enum {
+    strip = LAYER_NORM_CHUNK
+}; /* elements of a row whose gradients of gamma and beta stay near */
+
+/* x as [m, d]; the parts of dgamma and dbeta, [chunks, d] each, and where rows are of several
+ * strips shift and slope of each row, are in the workspace. */
+typedef struct row_plan {
+    size_t m, chunks, strips;
+    int32_t d;
+} row_plan;
+
+typedef struct row_job {
+    row_plan l;
+    const float *x, *dy, *gamma, *beta;
+    float *mean, *rstd;        /* [m] */
+    float *dgamma, *dbeta;     /* [chunks, d], or NULL */
+    layer_norm_slopes *slopes; /* [m] */
+    float *out;
+    float eps;
+    int32_t accumulate;
+} row_job;
+
+static const float *row_of(const row_job *j, const float *t, size_t row)
+{
+    return t + row * (size_t)j->l.d;
+}
+
+static void forward_rows(const void *user, size_t first, size_t end)
+{
+    const row_job *j = user;
+    for (size_t row = first; row < end; row++) {
+        const float *x = row_of(j, j->x, row);
+        const layer_norm_statistics s = layer_norm_row_statistics(x, j->l.d, j->eps);
+        j->mean[row] = s.mean;
+        j->rstd[row] = s.rstd;
+        layer_norm_strip(x, j->gamma, j->beta, j->out + row * (size_t)j->l.d, j->l.d, s);
+    }
+}
+
+/* ---- gradients ---- */
+
+static layer_norm_slopes slopes_of(const row_job *j, size_t row)
+{
+    return layer_norm_row_slopes(row_of(j, j->x, row), row_of(j, j->dy, row), j->gamma,
+                                 j->mean[row], j->rstd[row], j->l.d);
+}
+
+static void find_slopes(const void *user, size_t first, size_t end)
+{
+    const row_job *j = user;
+    for (size_t row = first; row < end; row++) j->slopes[row] = slopes_of(j, row);
+}
+
+/* dx of a strip of a chunk's rows, and what they add to dgamma and dbeta. */
+static void backward_strip(const row_job *j, size_t chunk, size_t at, int32_t n)
+{
+    const size_t begin = chunk * LAYER_NORM_ROWS, d = (size_t)j->l.d;
+    const size_t end = begin + LAYER_NORM_ROWS < j->l.m ? begin + LAYER_NORM_ROWS : j->l.m;
+    for (size_t row = begin; row < end; row++) {
+        const float *x = row_of(j, j->x, row) + at, *dy = row_of(j, j->dy, row) + at;
+        const layer_norm_statistics s = {j->mean[row], j->rstd[row]};
+        if (j->out)
+            layer_norm_dx_strip(x, dy, j->gamma + at, j->out + row * d + at, n, s,
+                                j->slopes ? j->slopes[row] : slopes_of(j, row), j->accumulate);
+        if (j->dgamma)
+            layer_norm_add_row(x, dy, j->dgamma + chunk * d + at, j->dbeta + chunk * d + at, n, s,
+                               row == begin);
+    }
+}
+
+static void backward_strips(const void *user, size_t first, size_t end)
+{
+    const row_job *j = user;
+    for (size_t i = first; i < end; i++) {
+        const size_t at = i % j->l.strips * strip, left = (size_t)j->l.d - at;
+        backward_strip(j, i / j->l.strips, at, left < strip ? (int32_t)left : strip);
+    }
+}
+
+/* The sums of the chunks' parts, of one of the two. */
+typedef struct part_job {
+    const float *part;
+    float *target;
+    size_t chunks;
+    int32_t d, accumulate;
+} part_job;
+
+static void add_parts(const void *user, size_t first, size_t end)
+{
+    const part_job *p = user;
+    const float *part = p->part + first;
+#define BODY(k, lanes)                                                                             \
+    {                                                                                              \
+        V sum = V_SPLAT(0.0f);                                                                     \
+        for (size_t i = 0; i < p->chunks; i++)                                                     \
+            sum = sum + LANES_LOAD(part + i * (size_t)p->d + (k), lanes);                          \
+        lanes_put(p->target + first + (k), sum, p->accumulate, lanes);                             \
+    }
+    FOR_LANES((int32_t)(end - first), BODY);
+#undef BODY
+}
+
+static void add_weights(cpu_context *cpu, const row_job *j, const float *part,
+                        const clade_tensor *target)
+{
+    if (!clade_tensor_present(target)) return;
+    const part_job p = {part, clade_tensor_host(target), j->l.chunks, j->l.d, j->accumulate};
+    clade_cpu_range(cpu, (cpu_range){add_parts, &p, (size_t)j->l.d, strip / 4});
+}
+
+/* ---- ops ---- */
+
+static clade_status plan_layer_norm_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const clade_layer_norm_dx_args *a = &args->layer_norm_dx;
+    row_plan *l = clade_cpu_state(plan, sizeof *l);
+    if (!l) return CLADE_ENOMEM;
+    const size_t d = clade_tensor_count(&a->gamma);
+    l->d = (int32_t)d;
+    l->m = clade_tensor_count(&a->x) / d;
+    l->chunks = (l->m + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS;
+    l->strips = (d + strip - 1) / strip;
+    if (clade_tensor_present(&a->dgamma) || clade_tensor_present(&a->dbeta))
+        cpu_reserve(plan, 2 * l->chunks * d);
+    if (l->strips > 1) cpu_reserve(plan, 2 * l->m);
+    return CLADE_OK;
+}
+
+static clade_status layer_norm(void *context, const clade_args *args, const clade_plan *plan,
+                               void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_layer_norm_args *a = &args->layer_norm;
+    const size_t d = clade_tensor_count(&a->gamma);
+    const row_job j = {.l = {.d = (int32_t)d, .m = clade_tensor_count(&a->x) / d},
+                       .x = cpu_host(&a->x),
+                       .gamma = cpu_host(&a->gamma),
+                       .beta = cpu_host(&a->beta),
+                       .mean = cpu_host(&a->mean),
+                       .rstd = cpu_host(&a->rstd),
+                       .out = cpu_host(&a->y),
+                       .eps = a->eps};
+    clade_cpu_range(context, (cpu_range){forward_rows, &j, j.l.m, 1 + strip / d});
+    return CLADE_OK;
+}
+
+static clade_status layer_norm_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
+{
+    const clade_layer_norm_dx_args *a = &args->layer_norm_dx;
+    row_job j = {.l = *(const row_plan *)plan->state,
+                 .x = cpu_host(&a->x),
+                 .dy = cpu_host(&a->dy),
+                 .gamma = cpu_host(&a->gamma),
+                 .mean = cpu_host(&a->mean),
+                 .rstd = cpu_host(&a->rstd),
+                 .out = cpu_host(&a->dx),
+                 .accumulate = a->accumulate};
+    float *next = workspace;
+    if (clade_tensor_present(&a->dgamma) || clade_tensor_present(&a->dbeta)) {
+        j.dgamma = next;
+        j.dbeta = next + j.l.chunks * (size_t)j.l.d;
+        next = j.dbeta + j.l.chunks * (size_t)j.l.d;
+    }
+    if (j.l.strips > 1 && j.out) {
+        j.slopes = (layer_norm_slopes *)next;
+        clade_cpu_range(context, (cpu_range){find_slopes, &j, j.l.m, 1});
+    }
+    clade_cpu_range(context, (cpu_range){backward_strips, &j, j.l.chunks * j.l.strips, 1});
+    add_weights(context, &j, j.dgamma, &a->dgamma);
+    add_weights(context, &j, j.dbeta, &a->dbeta);
+    return CLADE_OK;
+}
+
+void CPU_NAME(layer_norm)(clade_op_slot *slot)
+{
+    slot[CLADE_OP_layer_norm].run = layer_norm;
+    slot[CLADE_OP_layer_norm_dx] = (clade_op_slot){plan_layer_norm_dx, layer_norm_dx};
+}

@@ -1,0 +1,197 @@
+/* Launchers of kernels/layer_norm.cl. */
+#include "opencl/grid.h"
+#include "opencl/ops.h"
+
+#include "../../kernels/layer_norm.clh"
+
+#include <stdio.h>
+
+/* x as [m, d]. */
+typedef struct row_layout {
+    uint64_t m;
+    int32_t d;
+} row_layout;
+
+static row_layout layout_of(const clade_tensor *x, const clade_tensor *gamma)
+{
+    row_layout l = {.d = (int32_t)clade_tensor_count(gamma)};
+    l.m = clade_tensor_count(x) / (uint64_t)l.d;
+    return l;
+}
+
+/* ---- teams ---- */
+
+/* Work-items enough for a team? */
+static bool teams_can(const opencl_context *cl, const clade_args *args)
+{
+    (void)args;
+    return cl->group_size >= LAYER_NORM_CHAINS;
+}
+
+/* Teams for each of a work-group's rows: several for several chunks, else several rows. */
+typedef struct team_layout {
+    int32_t teams, rows;
+} team_layout;
+
+static team_layout teams_of(const opencl_context *cl, const row_layout *r)
+{
+    enum { most_teams = 16, most_rows = 4 };
+    int32_t most = (int32_t)cl->group_size / LAYER_NORM_CHAINS;
+    team_layout t = {1, 1};
+    if (r->d > LAYER_NORM_CHUNK)
+        t.teams = most < most_teams ? most : most_teams;
+    else
+        t.rows = most < most_rows ? most : most_rows;
+    return t;
+}
+
+static opencl_launch begin_teams(opencl_plan *plan, const char *kernel, const row_layout *r)
+{
+    const team_layout t = teams_of(plan->cl, r);
+    char options[48];
+    snprintf(options, sizeof options, "-DTEAMS=%d -DROWS=%d", t.teams, t.rows);
+    return clade_opencl_begin(plan, "layer_norm", kernel, options);
+}
+
+static void run_teams(opencl_launch *l, const row_layout *r)
+{
+    enum { most_groups = 32768 };
+    const team_layout t = teams_of(l->plan->cl, r);
+    const uint64_t groups = (r->m + (uint64_t)t.rows - 1) / (uint64_t)t.rows;
+    const size_t local = (size_t)(t.rows * t.teams * LAYER_NORM_CHAINS);
+    const size_t global = local * (groups < most_groups ? (size_t)groups : most_groups);
+    clade_opencl_run_grid(l, 1, &global, &local);
+}
+
+/* ---- forward ---- */
+
+/* The arguments x, gamma, beta, y, mean, rstd. */
+static void forward(opencl_launch *l, const clade_layer_norm_args *a)
+{
+    clade_opencl_tensor(l, &a->x);
+    clade_opencl_tensor(l, &a->gamma);
+    clade_opencl_tensor(l, &a->beta);
+    clade_opencl_tensor(l, &a->y);
+    clade_opencl_tensor(l, &a->mean);
+    clade_opencl_tensor(l, &a->rstd);
+}
+
+static void layer_norm_teams(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_layer_norm_args *a = &args->layer_norm;
+    const row_layout r = layout_of(&a->x, &a->gamma);
+    opencl_launch l = begin_teams(plan, "layer_norm_teams", &r);
+    forward(&l, a);
+    clade_opencl_u64(&l, r.m);
+    clade_opencl_i32(&l, r.d);
+    clade_opencl_f32(&l, a->eps);
+    run_teams(&l, &r);
+}
+
+static void layer_norm_rows(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_layer_norm_args *a = &args->layer_norm;
+    const row_layout r = layout_of(&a->x, &a->gamma);
+    opencl_launch l =
+        clade_opencl_begin_lanes(plan, "layer_norm", "layer_norm_rows", (uint64_t)r.d, "");
+    forward(&l, a);
+    clade_opencl_i32(&l, r.d);
+    clade_opencl_f32(&l, a->eps);
+    clade_opencl_run_each(&l, r.m, (uint64_t)r.d);
+}
+
+/* ---- gradients ---- */
+
+/* The arguments x, dy, gamma, mean, rstd, dx. */
+static void backward(opencl_launch *l, const clade_layer_norm_dx_args *a)
+{
+    clade_opencl_tensor(l, &a->x);
+    clade_opencl_tensor(l, &a->dy);
+    clade_opencl_tensor(l, &a->gamma);
+    clade_opencl_tensor(l, &a->mean);
+    clade_opencl_tensor(l, &a->rstd);
+    clade_opencl_tensor(l, &a->dx);
+}
+
+/* dgamma and dbeta: chunks of rows, then their sums. */
+static void weights(opencl_plan *plan, const clade_layer_norm_dx_args *a, const row_layout *r)
+{
+    const bool has_dgamma = clade_tensor_present(&a->dgamma);
+    const bool has_dbeta = clade_tensor_present(&a->dbeta);
+    if (!has_dgamma && !has_dbeta) return;
+    const uint64_t chunks = (r->m + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS;
+    const clade_tensor part = clade_opencl_part(plan, 2 * chunks * (uint64_t)r->d);
+    const int32_t lanes = clade_opencl_sum_lanes(plan->cl, (uint64_t)r->d);
+    char options[16];
+    snprintf(options, sizeof options, "-DVW=%d", lanes);
+    opencl_launch l = clade_opencl_begin(plan, "layer_norm", "layer_norm_columns", options);
+    clade_opencl_tensor(&l, &a->x);
+    clade_opencl_tensor(&l, &a->dy);
+    clade_opencl_tensor(&l, &a->mean);
+    clade_opencl_tensor(&l, &a->rstd);
+    clade_opencl_tensor(&l, &part);
+    clade_opencl_u64(&l, r->m);
+    clade_opencl_i32(&l, r->d);
+    clade_opencl_u64(&l, chunks);
+    clade_opencl_run_rows(&l, (uint64_t)(r->d / lanes), chunks);
+
+    l = clade_opencl_begin(plan, "layer_norm", "layer_norm_weights", options);
+    clade_opencl_tensor(&l, &part);
+    clade_opencl_tensor(&l, &a->dgamma);
+    clade_opencl_tensor(&l, &a->dbeta);
+    clade_opencl_i32(&l, has_dgamma);
+    clade_opencl_i32(&l, has_dbeta);
+    clade_opencl_i32(&l, r->d);
+    clade_opencl_i32(&l, (int32_t)chunks);
+    clade_opencl_i32(&l, a->accumulate);
+    clade_opencl_run_elements(&l, (uint64_t)r->d);
+}
+
+static void layer_norm_dx_teams(opencl_plan *plan, const clade_args *args,
+                                const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_layer_norm_dx_args *a = &args->layer_norm_dx;
+    const row_layout r = layout_of(&a->x, &a->gamma);
+    weights(plan, a, &r);
+    if (!clade_tensor_present(&a->dx)) return;
+    opencl_launch l = begin_teams(plan, "layer_norm_dx_teams", &r);
+    backward(&l, a);
+    clade_opencl_u64(&l, r.m);
+    clade_opencl_i32(&l, r.d);
+    clade_opencl_i32(&l, a->accumulate);
+    run_teams(&l, &r);
+}
+
+static void layer_norm_dx_rows(opencl_plan *plan, const clade_args *args,
+                               const opencl_fusion *fusion)
+{
+    (void)fusion;
+    const clade_layer_norm_dx_args *a = &args->layer_norm_dx;
+    const row_layout r = layout_of(&a->x, &a->gamma);
+    weights(plan, a, &r);
+    if (!clade_tensor_present(&a->dx)) return;
+    opencl_launch l =
+        clade_opencl_begin_lanes(plan, "layer_norm", "layer_norm_dx_rows", (uint64_t)r.d, "");
+    backward(&l, a);
+    clade_opencl_i32(&l, r.d);
+    clade_opencl_i32(&l, a->accumulate);
+    clade_opencl_run_each(&l, r.m, (uint64_t)r.d);
+}
+
+static const opencl_algorithm layer_norm[] = {
+    {"teams", OPENCL_EXACT | OPENCL_NARROW, .can = teams_can, .plan = layer_norm_teams},
+    {"rows", OPENCL_EXACT, .plan = layer_norm_rows},
+    {.name = NULL}};
+static const opencl_algorithm layer_norm_dx[] = {
+    {"teams", OPENCL_EXACT | OPENCL_NARROW, .can = teams_can, .plan = layer_norm_dx_teams},
+    {"rows", OPENCL_EXACT, .plan = layer_norm_dx_rows},
+    {.name = NULL}};
+
+const opencl_op clade_opencl_layer_norm_ops[] = {
+    {.op = CLADE_OP_layer_norm, .algorithms = layer_norm},
+    {.op = CLADE_OP_layer_norm_dx, .algorithms = layer_norm_dx},
+    {.op = CLADE_OP_none},
+};
