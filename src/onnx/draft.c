@@ -159,9 +159,16 @@ clade_status clade_onnx_input_constant(clade_onnx_reader *r, const Onnx__Node *n
     const char *name = input_name(node, i);
     *out = NULL;
     if (!*name) return CLADE_OK;
+    clade_status status = clade_onnx_find_constant(r, name, out);
+    return status ? clade_context(status, "input %zu", i) : CLADE_OK;
+}
+
+clade_status clade_onnx_find_constant(clade_onnx_reader *r, const char *name,
+                                      const clade_onnx_constant **out)
+{
     clade_onnx_value *value = clade_onnx_find(r, name); /* was checked: it is there */
     if (value->kind == CLADE_ONNX_LAYER)
-        return clade_fail(CLADE_EUNSUPPORTED, "input %zu ('%.60s') is not constant", i, name);
+        return clade_fail(CLADE_EUNSUPPORTED, "'%.60s' is not constant", name);
     if (value->kind == CLADE_ONNX_KNOWN) {
         *out = &value->known;
         return CLADE_OK;

@@ -170,6 +170,9 @@ int32_t clade_onnx_dims(const clade_onnx_reader *reader, int32_t layer, int64_t 
  * NULL where there is no such input. EUNSUPPORTED where it is not constant. */
 clade_status clade_onnx_input_constant(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
                                        const clade_onnx_constant **out);
+/* The same by its name. */
+clade_status clade_onnx_find_constant(clade_onnx_reader *reader, const char *name,
+                                      const clade_onnx_constant **out);
 /* EFORMAT where there is no such constant, EUNSUPPORTED where it has not `rank` dimensions of real
  * numbers; `what` is it: "its kernel". */
 clade_status clade_onnx_expect_real(const clade_onnx_constant *constant, int32_t rank,
@@ -202,6 +205,13 @@ typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx
 #define CLADE_ONNX_OPERATOR(op, reader)                                                            \
     clade_status clade_onnx_read_##reader(clade_onnx_reader *reader, const Onnx__Node *node);
 #include "onnx/operators.def"
+
+/* --- shape.c --- */
+
+/* The dimensions that Reshape gives v. */
+clade_status clade_onnx_reshape_target(clade_onnx_reader *reader, const Onnx__Node *node,
+                                       const clade_onnx_value *v, int64_t to[clade_onnx_max_rank],
+                                       int32_t *rank);
 
 /* --- window.c --- */
 

@@ -124,8 +124,9 @@ static clade_status resolve(const clade_onnx_value *v, int64_t *to, int32_t rank
     return CLADE_OK;
 }
 
-static clade_status target_of_reshape(clade_onnx_reader *r, const Onnx__Node *node,
-                                      const clade_onnx_value *v, int64_t *to, int32_t *rank)
+clade_status clade_onnx_reshape_target(clade_onnx_reader *r, const Onnx__Node *node,
+                                       const clade_onnx_value *v, int64_t to[clade_onnx_max_rank],
+                                       int32_t *rank)
 {
     clade_status status = clade_onnx_ints(r, node, "shape", 1, to, rank);
     return status ? status : resolve(v, to, *rank, clade_onnx_int(node, "allowzero", 0) != 0);
@@ -180,7 +181,7 @@ clade_status clade_onnx_read_reshape(clade_onnx_reader *r, const Onnx__Node *nod
     clade_status status = clade_onnx_input(r, node, 0, &v);
     if (status) return status;
     if (!strcmp(node->op_type, "Reshape"))
-        status = target_of_reshape(r, node, &v, to, &rank);
+        status = clade_onnx_reshape_target(r, node, &v, to, &rank);
     else if (!strcmp(node->op_type, "Flatten"))
         status = target_of_flatten(node, &v, to);
     else
