@@ -1,7 +1,8 @@
-/* Normalisation: batchnorm and lrn. */
+/* Normalisation: batchnorm, group_norm, layer_norm and lrn. */
 #include "nn/layer.h"
 
-enum { GAMMA, BETA, MEAN, VARIANCE }; /* the weights of batchnorm, in Keras' order */
+/* Weights in Keras' order: of all but lrn the first two, of batchnorm all. */
+enum { GAMMA, BETA, MEAN, VARIANCE };
 
 static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
 {
@@ -51,22 +52,37 @@ static void batchnorm_forward(clade_build *build, int32_t number)
                      .eps = settings.eps, .momentum = settings.momentum, .unbiased = 1);
 }
 
-/* dx and the weights' gradients share the op's `accumulate`, but only dx may have to be added to.
- */
-static void batch_backward(clade_build *build, int32_t number)
+/* dx and the weights' gradients share an op's `accumulate`, but only dx may have to be added to:
+ * then it is a value of its own first, and `sum` the gradient that it is added to. Absent where the
+ * input needs no gradient. */
+static clade_tensor start_dx(clade_build *build, int32_t number, clade_tensor *sum)
 {
     const clade_layer *layer = clade_build_layer(build, number);
+    int32_t accumulate;
+    *sum = (clade_tensor){0};
+    if (!clade_build_needs(build, layer->input[0])) return *sum;
+    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    if (!accumulate) return dx;
+    *sum = dx;
+    return clade_build_like(build, &dx);
+}
+
+static void finish_dx(clade_build *build, int32_t number, clade_tensor dx, clade_tensor sum)
+{
+    if (clade_tensor_present(&sum))
+        CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = sum, .accumulate = 1);
+}
+
+static void batch_backward(clade_build *build, int32_t number)
+{
     const clade_build_node *node = &build->node[number];
     const clade_parameter *w = clade_build_weight(build, number, 0);
-    clade_tensor x = clade_build_input(build, number, 0), dx = {0}, target = {0};
-    int32_t accumulate = 0;
-    if (clade_build_needs(build, layer->input[0]))
-        target = clade_build_gradient(build, layer->input[0], &accumulate);
-    dx = clade_tensor_present(&target) && !accumulate ? target : clade_build_like(build, &x);
+    clade_tensor x = clade_build_input(build, number, 0), sum, dx = start_dx(build, number, &sum);
+    if (!clade_tensor_present(&dx)) dx = clade_build_like(build, &x);
     CLADE_BUILD_CALL(build, number, batchnorm_dx, .x = x, .dy = node->dy, .gamma = w[GAMMA].value,
                      .mean = node->saved[0], .rstd = node->saved[1], .dx = dx,
                      .dgamma = w[GAMMA].gradient, .dbeta = w[BETA].gradient);
-    if (accumulate) CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = target, .accumulate = 1);
+    finish_dx(build, number, dx, sum);
 }
 
 static void fixed_backward(clade_build *build, int32_t number)
@@ -106,6 +122,123 @@ static void batchnorm_backward(clade_build *build, int32_t number)
         fixed_backward(build, number);
 }
 
+/* ---- group_norm ---- */
+
+/* The layer's settings, with the number of groups that an input of c channels has. */
+static clade_group_norm_layer group_settings(const clade_layer *layer, int32_t c)
+{
+    clade_group_norm_layer settings = clade_layer_complete(layer).as.group_norm;
+    if (settings.groups == -1) settings.groups = c;
+    return settings;
+}
+
+static clade_status group_norm_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_tensor x = clade_node_tensor(clade_node_input(graph, node, 0), 1);
+    const int32_t c = x.dim[x.rank - 1], groups = group_settings(&node->layer, c).groups;
+    if (c % groups)
+        return clade_fail(CLADE_EINVAL, "groups is %d, which does not divide %d channels evenly",
+                          groups, c);
+    clade_node_set_shape(node, &x);
+    clade_node_add_weight(node, "gamma", clade_shape(1, c), CLADE_INIT_ONES);
+    clade_node_add_weight(node, "beta", clade_shape(1, c), CLADE_INIT_ZEROS);
+    return CLADE_OK;
+}
+
+static void group_norm_forward(clade_build *build, int32_t number)
+{
+    clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor x = clade_build_input(build, number, 0), y = clade_build_output(build, number);
+    const clade_group_norm_layer settings =
+        group_settings(clade_build_layer(build, number), x.dim[x.rank - 1]);
+    const clade_tensor statistics = clade_shape(2, x.dim[0], settings.groups);
+    node->y = y;
+    node->saved[0] = clade_build_like(build, &statistics);
+    node->saved[1] = clade_build_like(build, &statistics);
+    CLADE_BUILD_CALL(build, number, group_norm, .x = x, .gamma = w[GAMMA].value,
+                     .beta = w[BETA].value, .y = y, .mean = node->saved[0], .rstd = node->saved[1],
+                     .groups = settings.groups, .eps = settings.eps);
+}
+
+static void group_norm_backward(clade_build *build, int32_t number)
+{
+    const clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor sum, dx = start_dx(build, number, &sum);
+    CLADE_BUILD_CALL(build, number, group_norm_dx, .x = clade_build_input(build, number, 0),
+                     .dy = node->dy, .gamma = w[GAMMA].value, .mean = node->saved[0],
+                     .rstd = node->saved[1], .dx = dx, .dgamma = w[GAMMA].gradient,
+                     .dbeta = w[BETA].gradient);
+    finish_dx(build, number, dx, sum);
+}
+
+/* ---- layer_norm ---- */
+
+/* Checks that the axes are the input's last dimensions; *count gets how many. */
+static clade_status check_axes(const clade_layer_norm_layer *settings, const clade_node *x,
+                               int32_t *count)
+{
+    char text[64];
+    *count = settings->axes ? settings->axes : 1;
+    if (*count < 1 || *count > 3)
+        return clade_fail(CLADE_EINVAL, "axis has %d dimensions: expected 1 to 3", *count);
+    for (int32_t i = 0; i < settings->axes; i++) {
+        int32_t axis = settings->axis[i] == -1 ? x->rank : settings->axis[i];
+        if (axis != x->rank - *count + 1 + i)
+            return clade_fail(CLADE_EINVAL,
+                              "axis is %d: expected the last dimensions of %s in order, of which "
+                              "the first is 1; or -1",
+                              axis, clade_node_text(x, text));
+    }
+    return CLADE_OK;
+}
+
+static clade_status layer_norm_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    int32_t count = 0;
+    clade_status status = check_axes(&node->layer.as.layer_norm, x, &count);
+    if (status) return status;
+    const clade_tensor xt = clade_node_tensor(x, 1);
+    clade_tensor last = {.dtype = CLADE_F32, .rank = count};
+    for (int32_t k = 0; k < count; k++) last.dim[k] = x->dim[x->rank - count + k];
+    clade_node_set_shape(node, &xt);
+    clade_node_add_weight(node, "gamma", last, CLADE_INIT_ONES);
+    clade_node_add_weight(node, "beta", last, CLADE_INIT_ZEROS);
+    return CLADE_OK;
+}
+
+static void layer_norm_forward(clade_build *build, int32_t number)
+{
+    clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor x = clade_build_input(build, number, 0), y = clade_build_output(build, number);
+    clade_tensor statistics = x;
+    statistics.rank -= w[GAMMA].value.rank;
+    node->y = y;
+    node->saved[0] = clade_build_like(build, &statistics);
+    node->saved[1] = clade_build_like(build, &statistics);
+    CLADE_BUILD_CALL(build, number, layer_norm, .x = x, .gamma = w[GAMMA].value,
+                     .beta = w[BETA].value, .y = y, .mean = node->saved[0], .rstd = node->saved[1],
+                     .eps =
+                         clade_layer_complete(clade_build_layer(build, number)).as.layer_norm.eps);
+}
+
+static void layer_norm_backward(clade_build *build, int32_t number)
+{
+    const clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor sum, dx = start_dx(build, number, &sum);
+    CLADE_BUILD_CALL(build, number, layer_norm_dx, .x = clade_build_input(build, number, 0),
+                     .dy = node->dy, .gamma = w[GAMMA].value, .mean = node->saved[0],
+                     .rstd = node->saved[1], .dx = dx, .dgamma = w[GAMMA].gradient,
+                     .dbeta = w[BETA].gradient);
+    finish_dx(build, number, dx, sum);
+}
+
+/* ---- lrn ---- */
+
 static clade_status lrn_shape(const clade_graph *graph, clade_node *node)
 {
     clade_tensor x = clade_node_tensor(clade_node_input(graph, node, 0), 1);
@@ -136,14 +269,32 @@ static void lrn_backward(clade_build *build, int32_t number)
                      .alpha = lrn.alpha, .beta = lrn.beta, .accumulate = accumulate);
 }
 
+#define EPS_FIELD(settings)                                                                        \
+    CLADE_FIELD(settings, eps, REAL, "eps", .alias = "epsilon", .range = CLADE_RANGE_POSITIVE,     \
+                .standard = 0.001F, .about = "added to the variance")
+
 static const clade_layer_field batchnorm_fields[] = {
     CLADE_FIELD(clade_batchnorm_layer, momentum, REAL, "momentum", .range = CLADE_RANGE_RATE,
                 .standard = 0.99F, .about = "how much of the running statistics stays in a step"),
-    CLADE_FIELD(clade_batchnorm_layer, eps, REAL, "eps", .alias = "epsilon",
-                .range = CLADE_RANGE_POSITIVE, .standard = 0.001F,
-                .about = "added to the variance"),
+    EPS_FIELD(clade_batchnorm_layer),
     CLADE_FIELD(clade_batchnorm_layer, frozen, ON, "frozen",
                 .about = "always use the running statistics, and never change them"),
+    {0},
+};
+
+static const clade_layer_field group_norm_fields[] = {
+    CLADE_FIELD(clade_group_norm_layer, groups, INT, "groups", .all = true, .standard = 32,
+                .about = "groups of neighbouring channels; −1: each channel is one"),
+    EPS_FIELD(clade_group_norm_layer),
+    {0},
+};
+
+static const clade_layer_field layer_norm_fields[] = {
+    CLADE_FIELD(clade_layer_norm_layer, axes, LIST, "axis", .otherwise = "−1",
+                .about =
+                    "the last dimensions of the input, counted with the batch: −1 the channels "
+                    "of each pixel, [1, 2, 3] the whole image"),
+    EPS_FIELD(clade_layer_norm_layer),
     {0},
 };
 
@@ -171,6 +322,34 @@ const clade_layer_record clade_batchnorm_record = {
     .shape = batchnorm_shape,
     .forward = batchnorm_forward,
     .backward = batchnorm_backward,
+};
+
+const clade_layer_record clade_group_norm_record = {
+    .key = "group_norm",
+    .name = "group_normalization",
+    .alias = "groupnormalization",
+    .type = "GroupNormalization",
+    .about = "Normalisation of groups of each image's channels.",
+    .main = "groups",
+    .field = group_norm_fields,
+    .features = true,
+    .shape = group_norm_shape,
+    .forward = group_norm_forward,
+    .backward = group_norm_backward,
+};
+
+const clade_layer_record clade_layer_norm_record = {
+    .key = "layer_norm",
+    .name = "layer_normalization",
+    .alias = "layernormalization",
+    .type = "LayerNormalization",
+    .about = "Normalisation over the channels of each pixel, or over the whole image.",
+    .main = "axis",
+    .field = layer_norm_fields,
+    .features = true,
+    .shape = layer_norm_shape,
+    .forward = layer_norm_forward,
+    .backward = layer_norm_backward,
 };
 
 const clade_layer_record clade_lrn_record = {

@@ -167,7 +167,7 @@ clade_status clade_onnx_find_constant(clade_onnx_reader *r, const char *name,
                                       const clade_onnx_constant **out)
 {
     clade_onnx_value *value = clade_onnx_find(r, name); /* was checked: it is there */
-    if (value->kind == CLADE_ONNX_LAYER)
+    if (value->kind >= CLADE_ONNX_LAYER)
         return clade_fail(CLADE_EUNSUPPORTED, "'%.60s' is not constant", name);
     if (value->kind == CLADE_ONNX_KNOWN) {
         *out = &value->known;

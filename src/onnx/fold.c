@@ -26,7 +26,7 @@ static bool all_known(const clade_onnx_reader *r, const Onnx__Node *node)
 {
     for (size_t i = 0; i < node->n_input; i++) {
         const char *name = clade_onnx_string(node->input[i]);
-        if (*name && clade_onnx_find(r, name)->kind == CLADE_ONNX_LAYER) return false;
+        if (*name && clade_onnx_find(r, name)->kind >= CLADE_ONNX_LAYER) return false;
     }
     return true;
 }

@@ -171,6 +171,7 @@ static clade_status read_node(clade_onnx_reader *r, const Onnx__Node *node)
     if (status) return status;
     clade_onnx_handler read = handler_of(node);
     if (!broken) status = clade_onnx_fold(r, node, &done);
+    if (!broken && !done && !status) status = clade_onnx_read_part(r, node, &done);
     if (!broken && !done && !status && read) status = read(r, node);
     for (int32_t i = 0; i < r->held_count; i++) clade_onnx_constant_clear(&r->file, &r->held[i]);
     r->held_count = 0;
@@ -188,6 +189,7 @@ static clade_status read_nodes(clade_onnx_reader *r)
     const Onnx__Graph *g = r->file.graph;
     for (size_t i = 0; i < g->n_node; i++) {
         char what[160];
+        r->node = i;
         clade_status status = read_node(r, g->node[i]);
         if (status) return clade_context(status, "%s", clade_onnx_describe(g->node[i], what));
     }
@@ -200,6 +202,10 @@ static clade_status find_output(clade_onnx_reader *r)
     const char *name = g->n_output ? clade_onnx_string(g->output[0]->name) : "";
     const clade_onnx_value *v = clade_onnx_find(r, name);
     if (!v) return clade_fail(CLADE_EFORMAT, "no node makes the output '%.100s'", name);
+    if (v->kind == CLADE_ONNX_PART) {
+        clade_status status = clade_onnx_finish_part(r, name);
+        if (status) return status;
+    }
     if (v->kind != CLADE_ONNX_LAYER && v->kind != CLADE_ONNX_BROKEN)
         return clade_fail(CLADE_EFORMAT, "the output '%.100s' does not depend on the input", name);
     r->output = v->kind == CLADE_ONNX_LAYER ? v->layer : 0;

@@ -79,8 +79,38 @@ typedef enum clade_onnx_kind {
     CLADE_ONNX_BROKEN, /* made by a node that cannot be read */
     CLADE_ONNX_STORED, /* an initializer, decoded where it is used */
     CLADE_ONNX_KNOWN,
-    CLADE_ONNX_LAYER
+    CLADE_ONNX_LAYER,
+    CLADE_ONNX_PART /* a step of a normalisation that is written in pieces */
 } clade_onnx_kind;
+
+/* Where in the normalisation of x a step is. Those from the mean to the inverse have a number for
+ * each image and group, or for each row of what is normalised. */
+typedef enum clade_onnx_step {
+    CLADE_ONNX_GROUPED, /* x itself, its channels seen in groups */
+    CLADE_ONNX_MEAN,
+    CLADE_ONNX_DIFFERENCE, /* x − mean */
+    CLADE_ONNX_SQUARE,
+    CLADE_ONNX_VARIANCE,
+    CLADE_ONNX_SHIFTED,     /* variance + eps */
+    CLADE_ONNX_DEVIATION,   /* its root */
+    CLADE_ONNX_INVERSE,     /* 1 / deviation, times gamma if there is one */
+    CLADE_ONNX_SCALED_X,    /* x inverse */
+    CLADE_ONNX_SCALED_MEAN, /* mean inverse */
+    CLADE_ONNX_REST,        /* beta − mean inverse */
+    CLADE_ONNX_NORMAL       /* all of it: (x − mean) / deviation, times gamma, plus beta */
+} clade_onnx_step;
+
+typedef struct clade_onnx_part {
+    clade_onnx_step step;
+    const char *x;          /* name of what is normalised, the output of a layer */
+    const Onnx__Node *node; /* that the step comes from */
+    int32_t groups;         /* of channels; 0: whole dimensions are normalised, … */
+    unsigned axes;          /* … those of x as ONNX sees it: bit k */
+    bool listed;            /* gamma and beta are lists: see clade_onnx_norm */
+    bool negative;          /* minus the mean, or minus the scaled mean */
+    float eps;
+    const char *gamma, *beta; /* names of constants, or NULL */
+} clade_onnx_part;
 
 typedef struct clade_onnx_value {
     const char *name;
@@ -92,7 +122,8 @@ typedef struct clade_onnx_value {
     int32_t layer, rank;
     int64_t dim[clade_onnx_max_rank];
     int8_t order[clade_onnx_max_rank];
-    int32_t chw[3]; /* not 0: one vector, [c h w] to ONNX, but the layer's is [h w c] */
+    int32_t chw[3];       /* not 0: one vector, [c h w] to ONNX, but the layer's is [h w c] */
+    clade_onnx_part part; /* rank and dim are those that ONNX sees */
 } clade_onnx_value;
 
 /* Where ONNX's channel or element k lies in the layer's last dimension. */
@@ -140,6 +171,7 @@ typedef struct clade_onnx_reader {
     clade_onnx_constant held[8]; /* decoded for the node under way */
     int32_t held_count;
     int64_t batch;
+    size_t node;    /* number of the one under way */
     int32_t folded; /* nodes */
     int32_t output; /* layer */
     bool output_turned;
@@ -212,6 +244,33 @@ typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx
 clade_status clade_onnx_reshape_target(clade_onnx_reader *reader, const Onnx__Node *node,
                                        const clade_onnx_value *v, int64_t to[clade_onnx_max_rank],
                                        int32_t *rank);
+
+/* --- norm.c --- */
+
+/* A normalisation of groups of the layer's channels, or (groups 0) over the dimensions of x that
+ * `axes` names, bit k. gamma and beta are NULL, or constants that stretch over x; with `listed`
+ * they are lists, of a number for each channel or group. */
+typedef struct clade_onnx_norm {
+    int32_t groups;
+    unsigned axes;
+    bool listed;
+    float eps;
+    const clade_onnx_constant *gamma, *beta;
+} clade_onnx_norm;
+/* Adds its layer to x, which becomes its output. */
+clade_status clade_onnx_add_norm(clade_onnx_reader *reader, const Onnx__Node *node,
+                                 clade_onnx_value *x, const clade_onnx_norm *norm);
+/* Could it be gamma or beta? */
+bool clade_onnx_norm_fits(const clade_onnx_reader *reader, const clade_onnx_value *x,
+                          const clade_onnx_norm *norm, const clade_onnx_constant *c);
+
+/* --- norm_part.c --- */
+
+/* Reads a node that is a step of a normalisation written in pieces; *done false: it is none, and
+ * its inputs are no steps any more. EUNSUPPORTED where such a step is used for something else. */
+clade_status clade_onnx_read_part(clade_onnx_reader *reader, const Onnx__Node *node, bool *done);
+/* A step that is a whole normalisation becomes a layer; of others EUNSUPPORTED. */
+clade_status clade_onnx_finish_part(clade_onnx_reader *reader, const char *name);
 
 /* --- window.c --- */
 

@@ -174,6 +174,85 @@ def parts(opset):
     return g, g("LogSoftmax", x, axis=1)
 
 
+def normal(g, x, axes, eps):
+    """(x − mean) / deviation in pieces, as PyTorch writes it before opset 17."""
+    d = g("Sub", x, g("ReduceMean", x, axes=axes))
+    variance = g("ReduceMean", g("Pow", d, np.float32(2)), axes=axes)
+    return g("Div", d, g("Sqrt", g("Add", variance, np.float32(eps))))
+
+
+def torch_norms(opset):
+    """GroupNorm, InstanceNorm2d, LayerNorm over the image, ConvNeXt's over channels both ways, LayerNorm of a
+    vector."""
+    g = Graph(["n", 6, 5, 7], opset)
+    x = g("Conv", "x", real(6, 6, 3, 3), pads=[1, 1, 1, 1])
+    y = g("Reshape", x, ints(0, 3, -1))
+    y = g("InstanceNormalization", y, np.ones(3, np.float32), np.zeros(3, np.float32), epsilon=1e-3)
+    y = g("Reshape", y, g("Shape", x))
+    y = g("Add", g("Mul", y, real(6, 1, 1)), real(6, 1, 1))
+    x = g("Add", x, g("Relu", y))
+    x = g("InstanceNormalization", x, real(6), real(6), epsilon=1e-4)
+    if opset < 17:
+        x = g("Add", g("Mul", normal(g, x, [1, 2, 3], 1e-5), real(6, 5, 7)), real(6, 5, 7))
+    else:
+        x = g("LayerNormalization", x, real(6, 5, 7), real(6, 5, 7), axis=1, epsilon=1e-5)
+    y = g("Transpose", x, perm=[0, 2, 3, 1])
+    if opset < 17:
+        y = g("Add", g("Mul", normal(g, y, [-1], 1e-6), real(6)), real(6))
+    else:
+        y = g("LayerNormalization", y, real(6), axis=-1, epsilon=1e-6)
+    y = g("Transpose", y, perm=[0, 3, 1, 2])
+    x = g("Add", x, y)
+    x = g("Add", g("Mul", normal(g, x, [1], 1e-6), real(6, 1, 1)), real(6, 1, 1))
+    x = g("Mul", normal(g, x, [1, 2, 3], 1e-2), real(6, 1, 1))
+    x = g("Flatten", x, axis=1)
+    x = g("Add", normal(g, x, [1], 1e-3), real(210))
+    return g, normal(g, g("Gemm", x, real(210, 7), real(7)), [-1], 1e-3)
+
+
+def moments(g, x, axes, square):
+    mean = g("ReduceMean", x, axes=axes)
+    d = g("Sub", x, mean)
+    return mean, g("ReduceMean", g("Mul", d, d) if square == "Mul" else g("Pow", d, np.float32(2)), axes=axes)
+
+
+def keras_norms(opset):
+    """Keras' GroupNormalization and LayerNormalization as tf2onnx writes them: NHWC, moments and batch
+    normalisation."""
+    g = Graph(["n", 5, 7, 3], opset)
+    x = g("Transpose", "x", perm=[0, 3, 1, 2])
+    x = g("Conv", x, real(6, 3, 3, 3), pads=[1, 1, 1, 1])
+    x = g("Transpose", x, perm=[0, 2, 3, 1])
+    y = g("Reshape", x, ints(-1, 5, 7, 3, 2))
+    mean, variance = moments(g, y, [1, 2, 4], "Mul")
+    inverse = g("Reciprocal", g("Sqrt", g("Add", variance, np.float32(1e-3))))
+    inverse = g("Mul", inverse, real(1, 1, 1, 3, 2))
+    y = g("Add", g("Mul", y, inverse), g("Sub", real(1, 1, 1, 3, 2), g("Mul", mean, inverse)))
+    x = g("Add", x, g("Reshape", y, ints(-1, 5, 7, 6)))
+    mean, variance = moments(g, x, [3], "Pow")
+    inverse = g("Mul", g("Reciprocal", g("Sqrt", g("Add", variance, np.float32(1e-3)))), real(6))
+    y = g("Add", g("Mul", g("Neg", mean), inverse), real(6))
+    x = g("Add", g("Mul", x, inverse), y)
+    mean, variance = moments(g, x, [1, 2, 3], "Mul")
+    inverse = g("Div", np.float32(1), g("Sqrt", g("Add", variance, np.float32(1e-5))))
+    x = g("Sub", g("Mul", x, inverse), g("Mul", mean, inverse))
+    return g, g("Transpose", x, perm=[0, 3, 1, 2])
+
+
+def new_norms(opset):
+    """GroupNormalization, whose scale and bias are those of groups until opset 20."""
+    g = Graph(["n", 6, 5, 7], opset)
+    x = g("Conv", "x", real(6, 6, 3, 3), pads=[1, 1, 1, 1])
+    count = 3 if opset < 21 else 6
+    x = g("GroupNormalization", x, real(count), real(count), num_groups=3, epsilon=1e-3)
+    return g, g("Relu", x)
+
+
+OPSETS = [7, 9, 10, 11, 12, 13, 15, 17]
+FORMS = {tensorflow: OPSETS, old: OPSETS, shaped: OPSETS[1:], parts: OPSETS + [18], torch_norms: OPSETS,
+         keras_norms: OPSETS, new_norms: [18, 21]}  # Erf, which `shaped` has, came with 9
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runner", required=True)
@@ -182,10 +261,8 @@ def main():
     failures = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        for build in (tensorflow, old, shaped, parts):
-            for opset in (7, 9, 10, 11, 12, 13, 15, 17, 18):
-                if (build is shaped and opset < 9) or (build is not parts and opset > 17):  # Erf came with 9
-                    continue
+        for build, opsets in FORMS.items():
+            for opset in opsets:
                 graph, output = build(opset)
                 model = folder / "model.onnx"
                 graph.save(model, output)
@@ -194,7 +271,7 @@ def main():
                 options.log_severity_level = 3
                 want = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
                 want = want.run(None, {"x": x})[0].ravel()
-                nchw = x.transpose(0, 3, 1, 2) if build is tensorflow else x
+                nchw = x.transpose(0, 3, 1, 2) if build in (tensorflow, keras_norms) else x
                 (folder / "x.bin").write_bytes(np.ascontiguousarray(nchw).tobytes())
                 done = subprocess.run([args.runner, str(model), args.device, "2", str(folder / "x.bin"),
                                        str(folder / "y.bin")], capture_output=True, text=True, check=False)

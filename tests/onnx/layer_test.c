@@ -64,6 +64,21 @@ static const char *const expected[] = {
     "  momentum: 0.5\n"
     "  eps: 0.125\n"
     "  name: sample\n",
+    "group_norm:\n"
+    "  groups: 2\n"
+    "  eps: 0.125\n"
+    "  name: sample\n",
+    "group_norm:\n"
+    "  groups: 4\n"
+    "  eps: 0.125\n"
+    "  name: sample\n",
+    "layer_norm:\n"
+    "  eps: 0.125\n"
+    "  name: sample\n",
+    "layer_norm:\n"
+    "  axis: [1, 2, 3]\n"
+    "  eps: 0.125\n"
+    "  name: sample\n",
     "activation:\n"
     "  function: leaky_relu\n"
     "  alpha: 0.2\n"

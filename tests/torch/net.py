@@ -12,11 +12,12 @@ ALIASES = {"kernel_size": "kernel", "strides": "stride", "dilation_rate": "dilat
 MAIN_KEYS = {"depthwise_conv2d": "kernel", "dense": "units", "maxpool2d": "window",
              "avgpool2d": "window", "activation": "function", "dropout": "rate", "reshape": "shape",
              "add": "inputs", "multiply": "inputs", "concat": "inputs", "zero_padding2d": "padding",
-             "lrn": "size"}
+             "lrn": "size", "group_norm": "groups", "layer_norm": "axis"}
 # Keras' names of layers that have none
 BASE_NAMES = {"maxpool2d": "max_pooling2d", "avgpool2d": "average_pooling2d",
               "global_avgpool2d": "global_average_pooling2d", "batchnorm": "batch_normalization",
               "prelu": "p_re_lu",
+              "group_norm": "group_normalization", "layer_norm": "layer_normalization",
               "concat": "concatenate"}
 CLOSE = 3e-6  # a decision by less than this, relative to the layer's values, may fall either way
 DROPOUT_STREAM = 5  # of the library's random numbers: see the op's entry in ops.def
@@ -209,6 +210,15 @@ class Net:
         batch = self.training and not o.get("frozen") and o.get("trainable", True)
         return F.batch_norm(x, w("moving_mean"), w("moving_variance"), w("gamma"), w("beta"), batch,
                             1 - o.get("momentum", 0.99), o.get("eps", 0.001))
+
+    def group_norm(self, o, x, w):
+        groups = o.get("groups", 32)
+        return F.group_norm(x, x.shape[1] if groups == -1 else groups, w("gamma"), w("beta"), o.get("eps", 0.001))
+
+    def layer_norm(self, o, x, w):
+        last = x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+        y = F.layer_norm(last, w("gamma").shape, w("gamma"), w("beta"), o.get("eps", 0.001))
+        return y.permute(0, 3, 1, 2) if y.ndim == 4 else y
 
     def activation(self, o, x, w):
         return self.activate(o["function"], x, o.get("alpha"))
