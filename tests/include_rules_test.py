@@ -41,7 +41,8 @@ FLOORS = {
     "opencl": [
         "broadcast cache context error grid memory plan profile program source tile vendors",
         "activation by_gemm conv conv_direct conv_dw conv_job conv_pool copy dense depthwise dropout elementwise "
-        "gemm gemm_none group_norm image implicit layer_norm loss lrn norm ops optim pool product reduce table winograd",
+        "gemm gemm_none group_norm image implicit layer_norm loss lrn norm ops optim pool product reduce table "
+        "upsample winograd",
         "algorithm devices opencl peak tuning_cache",
     ],
 }

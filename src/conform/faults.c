@@ -120,6 +120,12 @@ const conform_fault clade_faults[] = {
      .also = "index"},
     PARAM(global_maxpool_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
     SLOT(global_maxpool_dx, "tail", "last-gradient-unwritten", KEEP_TAIL, "dx", 0),
+    /* upsampling */
+    PARAM(upsample2d, "forward", "corners-for-centres", FLIP, "align_corners", 0, 0),
+    SLOT(upsample2d, "forward", "order-of-additions", LAST_BIT, "y", 0),
+    SLOT(upsample2d, "tail", "last-output-unwritten", KEEP_TAIL, "y", 0),
+    PARAM(upsample2d_dx, "dx", "nearest-for-bilinear", SET, "bilinear", 0, 0),
+    PARAM(upsample2d_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
     /* normalisation */
     PARAM(batchnorm, "forward", "wrong-epsilon", SCALE, "eps", 0, 10),
     PARAM(batchnorm, "statistics", "wrong-momentum", SCALE, "momentum", 0, 0.99),
@@ -202,6 +208,7 @@ const conform_fault clade_faults[] = {
     ORACLE(conv2d_dw, "strides-swapped", SWAP, "stride", 0, 0),
     ORACLE(conv2d_maxpool_dx, "padding-off-by-one", ADD, "pad", 0, 1),
     ORACLE(avgpool2d_dx, "padding-counted", FLIP, "count_pad", 0, 0),
+    ORACLE(upsample2d_dx, "corners-for-centres", FLIP, "align_corners", 0, 0),
     ORACLE(activation_dx, "wrong-function", ADD, "act", 0, -1),
     ORACLE(batchnorm_infer_dx, "epsilon-forgotten", SET, "eps", 0, 0),
     ORACLE(lrn_dx, "wrong-exponent", SCALE, "beta", 0, 1.001),

@@ -26,6 +26,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(conv)                                                                                   \
     FAMILY(dense)                                                                                  \
     FAMILY(pool)                                                                                   \
+    FAMILY(upsample)                                                                               \
     FAMILY(norm)                                                                                   \
     FAMILY(group_norm)                                                                             \
     FAMILY(layer_norm)                                                                             \

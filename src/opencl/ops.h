@@ -61,7 +61,8 @@ typedef struct opencl_op {
     FAMILY(norm)                                                                                   \
     FAMILY(optim)                                                                                  \
     FAMILY(pool)                                                                                   \
-    FAMILY(reduce)
+    FAMILY(reduce)                                                                                 \
+    FAMILY(upsample)
 
 #define FAMILY(name) extern const opencl_op clade_opencl_##name##_ops[];
 OPENCL_FAMILIES(FAMILY)

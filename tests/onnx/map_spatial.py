@@ -319,6 +319,27 @@ def source(mode, n, scale, roi):
     raise Unmapped("coordinates %s" % mode)
 
 
+def upsampled(run, x, size, mode, how, places, rounding):
+    """x by upsample2d, or None where it has another size or other places; places: of rows and of columns."""
+    factors = [m // n for m, n in zip(size[2:], x.shape[2:])]
+    if any(f < 1 or f * n != m for f, n, m in zip(factors, x.shape[2:], size[2:])):
+        return None
+    corners = int(mode == "linear" and how == "align_corners")
+    for f, n, p in zip(factors, x.shape[2:], places):
+        outputs = np.arange(f * n)
+        if mode == "linear":
+            ours = outputs * (n - 1) / max(f * n - 1, 1) if corners else (outputs + 0.5) / f - 0.5
+            same = np.clip(p, 0, n - 1) - np.clip(ours, 0, n - 1)
+        else:
+            rounded = {"round_prefer_floor": np.ceil(p - 0.5), "round_prefer_ceil": np.floor(p + 0.5),
+                       "floor": np.floor(p), "ceil": np.ceil(p)}[rounding]
+            same = np.clip(rounded, 0, n - 1) - outputs // f
+        if np.abs(same).max() > 1e-9:
+            return None
+    return from_nhwc(run("upsample2d", {"x": to_nhwc(x)}, {
+        "size": factors, "bilinear": int(mode == "linear"), "align_corners": corners})["y"], 4)
+
+
 @operator("Resize", "Upsample")
 def resize(call, run):
     x, old = call.tensor(0), call.type == "Upsample"
@@ -340,14 +361,18 @@ def resize(call, run):
     how = "asymmetric" if old else call.attr("coordinate_transformation_mode", "half_pixel")
     roi = call.input(1) if how == "tf_crop_and_resize" else np.zeros(8)
     rounding = "floor" if old else call.attr("nearest_mode", "round_prefer_floor")
-    step, start = [0, 0], [0, 0]
+    step, start, places = [0, 0], [0, 0], [0, 0]
     for i, axis in enumerate((2, 3)):
         step[i], start[i] = source(how, x.shape[axis], scales[axis], (roi[axis], roi[axis + 4]))
-        places = np.arange(size[axis]) * step[i] + start[i]
-        if how == "tf_crop_and_resize" and (places.min() < 0 or places.max() > x.shape[axis] - 1):
+        places[i] = np.arange(size[axis]) * step[i] + start[i]
+        if how == "tf_crop_and_resize" and (places[i].min() < 0 or places[i].max() > x.shape[axis] - 1):
             raise Unmapped("extrapolation")
+    y = upsampled(run, x, size, mode, how, places, rounding)
+    if y is not None:
+        return [y]
+    for i in range(2):
         if mode == "nearest":
-            start[i] += nearest_shift(places, rounding)
+            start[i] += nearest_shift(places[i], rounding)
     row = [step[1], 0, start[1], 0, step[0], start[0], 1, 0]
     y = sample(run, as_bytes(x), np.array([row] * size[0]), (size[0], size[2], size[3]),
                mode == "nearest", NEAREST)
