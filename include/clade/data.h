@@ -14,13 +14,12 @@ extern "C" {
 
 typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLITS } clade_split;
 
-/* CLADE_NEAREST: the input pixel under an output pixel's centre, as PIL's NEAREST. CLADE_BILINEAR:
- * half-pixel centres without antialiasing, as tf.image.resize. A JPEG that is at least twice as
- * large as needed (for nearest: over four times) is decoded at 1/2, 1/4 or 1/8 before the resize.
- */
-typedef enum clade_interpolation { CLADE_NEAREST, CLADE_BILINEAR } clade_interpolation;
-
 /* How to open a data set; zero means the default.
+ *
+ * Images are resized by CLADE_NEAREST, the input pixel under an output pixel's centre, as PIL's
+ * NEAREST, or CLADE_BILINEAR, half-pixel centres without antialiasing, as tf.image.resize. A JPEG
+ * that is at least twice as large as needed (for nearest: over four times) is decoded at 1/2, 1/4
+ * or 1/8 before the resize.
  *
  * A folder or an archive (zip, tar, tar.gz, tar.bz2, tar.xz, tar.zst; read as it is, nothing is
  * unpacked to disk) holds one folder per class, or train, validation and test (also training,

@@ -41,6 +41,9 @@ static inline bool clade_activation_reads_x(int32_t act)
 /* "?" if there is no such activation. */
 CLADE_API const char *clade_activation_name(clade_activation act);
 
+/* How the pixels of an image are made of those of another size. */
+typedef enum clade_interpolation { CLADE_NEAREST, CLADE_BILINEAR } clade_interpolation;
+
 /* What lies outside an image. */
 typedef enum clade_fill_mode {
     CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */

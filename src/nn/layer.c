@@ -24,6 +24,13 @@ bool clade_layer_has_features(clade_layer_kind kind)
     return (unsigned)kind < CLADE_LAYER_KINDS && records[kind]->features;
 }
 
+/* --- words --- */
+
+const char *const clade_initializer_words[] = {
+    "default",       "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+    "lecun_uniform", "lecun_normal",   "zeros",         "ones",       NULL};
+const char *const clade_interpolation_words[] = {"nearest", "bilinear", NULL};
+
 /* --- ranges --- */
 
 /* Each from `least`; 0 besides where it is the default. */
@@ -49,6 +56,14 @@ static clade_status check_real(const clade_layer_field *f, float value)
     if (value >= 0 && isfinite(value) && !(rate && value >= 1)) return CLADE_OK;
     return clade_fail(CLADE_EINVAL, "%s is %g, expected 0 %s", f->key, (double)value,
                       rate ? "to less than 1" : "or more");
+}
+
+static clade_status check_word(const clade_layer_field *f, int32_t value)
+{
+    int32_t count = 0;
+    while (f->words[count]) count++;
+    if (value >= 0 && value < count) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s is %d, expected 0 to %d", f->key, value, count - 1);
 }
 
 static clade_status check_activation(const clade_layer_field *f, const clade_layer *layer)
@@ -79,9 +94,7 @@ static clade_status check_field(const clade_layer_field *f, const clade_layer *l
         if (*(const unsigned *)at <= CLADE_PADDING_EXPLICIT)
             return check_ints(f, clade_layer_look(layer, f->more), 4, 0);
         return clade_fail(CLADE_EINVAL, "there is no padding %d", *(const int *)at);
-    case CLADE_FIELD_INITIALIZER:
-        if (*(const unsigned *)at <= CLADE_INIT_ONES) return CLADE_OK;
-        return clade_fail(CLADE_EINVAL, "there is no initializer %d", *(const int *)at);
+    case CLADE_FIELD_WORD: return check_word(f, *(const int32_t *)at);
     case CLADE_FIELD_LIST: /* depends on the input */
     case CLADE_FIELD_ON:
     case CLADE_FIELD_OFF: break;

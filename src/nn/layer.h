@@ -23,7 +23,7 @@ typedef enum clade_field_type {
     CLADE_FIELD_PADDING,    /* clade_padding, and at `more` the sides that it may say */
     CLADE_FIELD_ACTIVATION, /* clade_activation, and at `more` (0: not here) a bool for softmax */
     CLADE_FIELD_FUNCTION,   /* clade_activation; softmax makes the layer one of that kind */
-    CLADE_FIELD_INITIALIZER /* clade_initializer */
+    CLADE_FIELD_WORD        /* an enum, whose words are `words` */
 } clade_field_type;
 
 typedef enum clade_field_range {
@@ -38,7 +38,8 @@ typedef struct clade_layer_field {
     const char *key, *alias; /* in recipes; Keras' word where it is another, or NULL */
     clade_field_type type;
     clade_field_range range;
-    size_t at, more; /* offsets in the struct of settings */
+    size_t at, more;          /* offsets in the struct of settings */
+    const char *const *words; /* in the order of the enum, ended by NULL */
     bool required;
     bool classes;          /* in recipes, may be `classes`: as many as the data have */
     bool all;              /* an INT that may be -1: as many as there are */
@@ -92,6 +93,9 @@ clade_layer clade_layer_complete(const clade_layer *layer);
 /* What the output went through last: "relu", "softmax", …; "linear": nothing. */
 const char *clade_layer_last_activation(const clade_layer *layer);
 
+/* Words of enums, in their order; ended by NULL. */
+extern const char *const clade_initializer_words[], *const clade_interpolation_words[];
+
 /* A field: member of `settings`, type, key, then .alias = …, .about = …. */
 #define CLADE_FIELD(settings, member, kind, word, ...)                                             \
     {                                                                                              \
@@ -108,8 +112,9 @@ const char *clade_layer_last_activation(const clade_layer *layer);
     CLADE_FIELD(settings, no_bias, OFF, "use_bias",                                                \
                 .about = "add a trained number to each channel of the output")
 #define CLADE_INIT_FIELD(settings)                                                                 \
-    CLADE_FIELD(settings, init, INITIALIZER, "init", .alias = "kernel_initializer",                \
-                .otherwise = "glorot_uniform", .about = "how the kernel begins")
+    CLADE_FIELD(settings, init, WORD, "init", .alias = "kernel_initializer",                       \
+                .words = clade_initializer_words, .otherwise = "glorot_uniform",                   \
+                .about = "how the kernel begins")
 
 /* ---- for layers ---- */
 

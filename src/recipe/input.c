@@ -1,7 +1,6 @@
 /* The sections of a recipe about images: input, augment, data. */
 #include "recipe/recipe.h"
-
-const char *const clade_recipe_interpolations[] = {"nearest", "bilinear", NULL};
+#include "nn/layer.h"
 
 /* The largest side that a recipe may ask for: what a square image of 64 megapixels has. */
 enum { side_max = 8192, channels_max = 4 };
@@ -56,7 +55,7 @@ clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *inp
     if (!status) status = read_channels(input, "mean", CLADE_YAML_ANY, p->channels, mean);
     if (!status) status = read_channels(input, "std", CLADE_YAML_POSITIVE, p->channels, deviation);
     if (!status)
-        status = clade_yaml_get_word(input, "interpolation", clade_recipe_interpolations, 2,
+        status = clade_yaml_get_word(input, "interpolation", clade_interpolation_words, 2,
                                      &interpolation);
     p->interpolation = (clade_interpolation)interpolation;
     for (int c = 0; c < channels_max; c++) {

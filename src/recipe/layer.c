@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const clade_recipe_initializers[] = {
-    "default",       "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
-    "lecun_uniform", "lecun_normal",   "zeros",         "ones",       NULL};
 const char *const clade_recipe_paddings[] = {"valid", "same", NULL};
 
 /* One entry of the list while it is read. */
@@ -176,10 +173,10 @@ static clade_status read_field(const item *it, const clade_layer_field *f, clade
         status = clade_yaml_as_bool(node, f->key, &on);
         *(bool *)at = !on;
         return status;
-    case CLADE_FIELD_INITIALIZER:
-        status = clade_yaml_as_word(node, f->key, clade_recipe_initializers,
-                                    clade_recipe_count_words(clade_recipe_initializers), &word);
-        *(clade_initializer *)at = (clade_initializer)word;
+    case CLADE_FIELD_WORD:
+        status =
+            clade_yaml_as_word(node, f->key, f->words, clade_recipe_count_words(f->words), &word);
+        *(int32_t *)at = (int32_t)word;
         return status;
     }
     return status;

@@ -87,8 +87,6 @@ clade_status clade_recipe_expand(clade_yaml *root);
 /* The words of a recipe, in the order of the enums; ended by NULL. */
 extern const char *const clade_recipe_optimizers[];
 extern const char *const clade_recipe_schedules[];
-extern const char *const clade_recipe_interpolations[];
-extern const char *const clade_recipe_initializers[];
 extern const char *const clade_recipe_paddings[];
 /* The keys of the section `train`; ended by NULL. */
 extern const char *const clade_recipe_training_keys[];

@@ -143,9 +143,9 @@ static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
         break;
     case CLADE_FIELD_ACTIVATION:
     case CLADE_FIELD_FUNCTION: write_activation(w, map, f, layer); break;
-    case CLADE_FIELD_INITIALIZER: {
-        clade_initializer init = *(const clade_initializer *)at;
-        if (init) put_text(w, map, f->key, clade_recipe_initializers[init]);
+    case CLADE_FIELD_WORD: {
+        int32_t word = *(const int32_t *)at;
+        if (word) put_text(w, map, f->key, f->words[word]);
         break;
     }
     }
@@ -227,7 +227,7 @@ static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_
     put_int(w, map, "channels", dim[2]);
     write_scaling(w, map, p, dim[2]);
     if (p->interpolation != CLADE_NEAREST)
-        put_text(w, map, "interpolation", clade_recipe_interpolations[p->interpolation]);
+        put_text(w, map, "interpolation", clade_interpolation_words[p->interpolation]);
     return w->status;
 }
 

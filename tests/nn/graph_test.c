@@ -196,7 +196,7 @@ static void test_errors(void)
     expect(g, bad, "no activation 77");
     bad = CONV(.filters = 4, .kernel = {3, 3}, .init = (clade_initializer)77);
     bad.input_count = 1;
-    expect(g, bad, "no initializer 77");
+    expect(g, bad, "init is 77");
     bad = CONV(.filters = 4, .kernel = {3, 3}, .stride = {-1, 1});
     bad.input_count = 1;
     expect(g, bad, "stride is -1");

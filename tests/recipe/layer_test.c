@@ -158,10 +158,7 @@ static void test_settings(const clade_layer *sample, const clade_layer_field *f)
         *whole = 77;
         part = "no activation 77";
         break;
-    case CLADE_FIELD_INITIALIZER:
-        *whole = 77;
-        part = "no initializer 77";
-        break;
+    case CLADE_FIELD_WORD: *whole = 77; break;
     default: break;
     }
     CHECK_FAILS(layer_graph(&layer, &graph), CLADE_EINVAL, part);

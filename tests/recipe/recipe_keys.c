@@ -58,7 +58,7 @@ static void put_value(FILE *page, const clade_layer_field *f)
         fprintf(page, "an activation%s",
                 f->more || f->type == CLADE_FIELD_FUNCTION ? " or `softmax`" : "");
         break;
-    case CLADE_FIELD_INITIALIZER: fprintf(page, "an initializer"); break;
+    case CLADE_FIELD_WORD: put_words(page, f->words, clade_recipe_count_words(f->words)); break;
     }
 }
 
@@ -70,6 +70,8 @@ static void put_default(FILE *page, const clade_layer_field *f)
         fprintf(page, "%s", f->otherwise);
     else if (f->type == CLADE_FIELD_ON || f->type == CLADE_FIELD_OFF)
         fprintf(page, "%s", f->type == CLADE_FIELD_OFF ? "true" : "false");
+    else if (f->type == CLADE_FIELD_WORD)
+        fprintf(page, "%s", f->words[0]);
     else if (f->type == CLADE_FIELD_PADDING)
         fprintf(page, "%s", clade_recipe_paddings[CLADE_PADDING_VALID]);
     else
@@ -130,9 +132,7 @@ static void put_page(FILE *page)
             "default: the layer before) and `trainable` (default: true).\n\n"
             "Activations: ");
     put_activations(page);
-    fprintf(page, "; `swish` is `silu`.\n\nInitializers: ");
-    put_words(page, clade_recipe_initializers, clade_recipe_count_words(clade_recipe_initializers));
-    fprintf(page, ".\n\n## Layers\n");
+    fprintf(page, "; `swish` is `silu`.\n\n## Layers\n");
     for (int k = CLADE_LAYER_INPUT + 1; k < CLADE_LAYER_KINDS; k++)
         put_layer(page, clade_layer_record_of((clade_layer_kind)k));
     put_losses(page);
