@@ -96,7 +96,7 @@ Onnx__Node *clade_onnx_put_node(clade_onnx_writer *w, const char *op, const char
     return w->status ? NULL : node;
 }
 
-/* An attribute of the format's type 1 (float), 2 (int) or 7 (ints). */
+/* An attribute of the format's type 1 (float), 2 (int), 3 (text) or 7 (ints). */
 static Onnx__Attribute *put_attribute(clade_onnx_writer *w, Onnx__Node *node, const char *name,
                                       int32_t type)
 {
@@ -126,6 +126,15 @@ void clade_onnx_put_ints(clade_onnx_writer *w, Onnx__Node *node, const char *nam
     if (!a || !a->ints) return;
     for (size_t k = 0; k < count; k++) a->ints[k] = values[k];
     a->n_ints = count;
+}
+
+void clade_onnx_put_text(clade_onnx_writer *w, Onnx__Node *node, const char *name, const char *text)
+{
+    Onnx__Attribute *a = put_attribute(w, node, name, 3);
+    if (!a) return;
+    a->has_s = true;
+    a->s = (ProtobufCBinaryData){.len = strlen(text),
+                                 .data = (uint8_t *)clade_onnx_format(w, "%s", text)};
 }
 
 void clade_onnx_put_float(clade_onnx_writer *w, Onnx__Node *node, const char *name, float f)

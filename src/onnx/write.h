@@ -31,6 +31,8 @@ Onnx__Node *clade_onnx_put_node(clade_onnx_writer *writer, const char *op, const
 void clade_onnx_put_int(clade_onnx_writer *writer, Onnx__Node *node, const char *name, int64_t i);
 void clade_onnx_put_ints(clade_onnx_writer *writer, Onnx__Node *node, const char *name,
                          const int32_t *values, size_t count);
+void clade_onnx_put_text(clade_onnx_writer *writer, Onnx__Node *node, const char *name,
+                         const char *text);
 void clade_onnx_put_float(clade_onnx_writer *writer, Onnx__Node *node, const char *name, float f);
 
 /* Adds stored tensors; `data` must live as long as the writer. Gives the name. */
