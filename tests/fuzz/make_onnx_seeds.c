@@ -151,6 +151,36 @@ static void make_gates(const char *folder)
     save(&w, folder, "gates");
 }
 
+/* Images enlarged by scales, and by sizes that are worked out. */
+static void make_resized(const char *folder)
+{
+    static const int64_t zero[] = {0}, two[] = {2}, four[] = {4}, factors[] = {2, 3};
+    static const float scales[] = {1, 1, 2, 3};
+    clade_onnx_writer w;
+    start(&w, 13);
+    clade_onnx_put_floats(&w, hand_text(&w, "scales"), 1, four, scales);
+    clade_onnx_put_numbers(&w, hand_text(&w, "zero"), 1, zero);
+    clade_onnx_put_numbers(&w, hand_text(&w, "two"), 1, two);
+    clade_onnx_put_numbers(&w, hand_text(&w, "four"), 1, four);
+    clade_onnx_put_numbers(&w, hand_text(&w, "factors"), 2, factors);
+    node(&w, "Shape", "shape", "x", NULL, NULL);
+    node(&w, "Slice", "images", "shape", "zero", "two");
+    node(&w, "Slice", "small", "shape", "two", "four");
+    node(&w, "Mul", "large", "small", "factors", NULL);
+    clade_onnx_put_int(&w, node(&w, "Concat", "sizes", "images", "large", NULL), "axis", 0);
+    Onnx__Node *linear = node(&w, "Resize", "linear", "x", "", "scales");
+    clade_onnx_put_text(&w, linear, "mode", "linear");
+    clade_onnx_put_text(&w, linear, "coordinate_transformation_mode", "align_corners");
+    char *inputs[] = {hand_text(&w, "linear"), hand_text(&w, ""), hand_text(&w, ""),
+                      hand_text(&w, "sizes")};
+    Onnx__Node *nearest =
+        clade_onnx_put_node(&w, "Resize", "nearest", hand_text(&w, "nearest"), 4, inputs);
+    clade_onnx_put_text(&w, nearest, "nearest_mode", "round_prefer_ceil");
+    node(&w, "GlobalMaxPool", "pool", "nearest", NULL, NULL);
+    node(&w, "Flatten", "y", "pool", NULL, NULL);
+    save(&w, folder, "resized");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) return 2;
@@ -159,5 +189,6 @@ int main(int argc, char **argv)
     make_exported(argv[1], "pixels", true);
     make_folded(argv[1]);
     make_gates(argv[1]);
+    make_resized(argv[1]);
     return 0;
 }

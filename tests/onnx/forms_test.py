@@ -248,9 +248,39 @@ def new_norms(opset):
     return g, g("Relu", x)
 
 
+def resized(opset):
+    """Upsample and Resize as PyTorch (by scales) and tf2onnx (by sizes, worked out, and in NHWC) write them; a
+    pooled image stretched over one."""
+    g = Graph(["n", 4, 6, 5], opset)
+    x = g("Conv", "x", real(4, 4, 3, 3), pads=[1, 1, 1, 1])
+    scales = np.array([1, 1, 2, 3], np.float32)
+    if opset < 11:
+        stretch = {"mode": "nearest", "scales": [1.0, 1.0, 2.0, 3.0]} if opset < 9 else {"mode": "nearest"}
+        return g, g("Resize" if opset > 9 else "Upsample", x, *([] if opset < 9 else [scales]), **stretch)
+    none = "" if opset > 12 else np.empty(0, np.float32)  # what may be left out had to be empty first
+
+    def resize(image, factors, sizes=(), mode="nearest", places="half_pixel", rounding="round_prefer_floor"):
+        return g("Resize", image, none, factors, *sizes, mode=mode,
+                 coordinate_transformation_mode=places, nearest_mode=rounding)
+    y = g("Concat", resize(x, scales, places="asymmetric", rounding="floor"),
+          resize(x, scales, mode="linear", places="pytorch_half_pixel"),
+          resize(x, scales, mode="linear", places="align_corners"), axis=1)
+    batch = g("Slice", g("Shape", x), ints(0), ints(1), ints(0))
+    size = g("Mul", g("Slice", g("Shape", x), ints(2), ints(4), ints(0)), ints(2, 3))
+    size = g("Concat", batch, ints(4), g("Cast", size, to=TensorProto.INT64), axis=0)
+    z = resize(x, none, [size], rounding="round_prefer_ceil")
+    last = resize(g("Transpose", x, perm=[0, 2, 3, 1]), np.array([1, 2, 3, 1], np.float32))
+    if opset > 17:
+        z = g("Resize", z, none, np.array([2], np.float32), axes=[-2], mode="linear")
+        y, last = [resize(v, np.array(s, np.float32)) for v, s in ((y, [1, 1, 2, 1]), (last, [1, 2, 1, 1]))]
+    mean = resize(g("GlobalAveragePool", x), none, [g("Concat", batch, ints(4, 24 if opset > 17 else 12, 15), axis=0)],
+                  mode="linear")
+    return g, g("Concat", y, z, g("Transpose", last, perm=[0, 3, 1, 2]), mean, axis=1)
+
+
 OPSETS = [7, 9, 10, 11, 12, 13, 15, 17]
 FORMS = {tensorflow: OPSETS, old: OPSETS, shaped: OPSETS[1:], parts: OPSETS + [18], torch_norms: OPSETS,
-         keras_norms: OPSETS, new_norms: [18, 21]}  # Erf, which `shaped` has, came with 9
+         keras_norms: OPSETS, new_norms: [18, 21], resized: OPSETS + [18, 19]}  # Erf, which `shaped` has, came with 9
 
 
 def main():

@@ -60,6 +60,11 @@ static const char *const expected[] = {
     "  name: sample\n",
     "global_maxpool2d:\n"
     "  name: sample\n",
+    "upsample2d:\n"
+    "  size: [2, 3]\n"
+    "  interpolation: bilinear\n"
+    "  align_corners: true\n"
+    "  name: sample\n",
     "batchnorm:\n"
     "  momentum: 0.5\n"
     "  eps: 0.125\n"

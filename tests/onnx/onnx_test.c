@@ -65,6 +65,8 @@ static clade_graph *make_graph(void)
                       .padding = CLADE_PADDING_EXPLICIT,
                       .pad = {1, 0, 0, 1},
                       .count_pad = true});
+    ADD(g, .kind = CLADE_LAYER_UPSAMPLE2D, .as.upsample2d = {.size = {1, 3}});
+    ADD(g, .kind = CLADE_LAYER_UPSAMPLE2D, .as.upsample2d = {.interpolation = CLADE_BILINEAR});
     ADD(g, .kind = CLADE_LAYER_ACTIVATION,
         .as.activation = {.activation = CLADE_LEAKY_RELU, .alpha = 0.2F});
     ADD(g, .kind = CLADE_LAYER_ACTIVATION,
@@ -318,6 +320,59 @@ static void test_unsupported(void)
     expect_error(&w, CLADE_EUNSUPPORTED, "Erf 'lone'");
 }
 
+/* Which forms of Resize are upsample2d; the others are refused with the reason. */
+static void test_resize(void)
+{
+    static const struct {
+        float scale;
+        const char *mode, *coordinates, *rounding, *fault;
+    } forms[] = {
+        {2, "nearest", "asymmetric", "floor", NULL},
+        {2, "nearest", "asymmetric", "round_prefer_floor", NULL},
+        {3, "nearest", "asymmetric", "round_prefer_floor", "expected floor with asymmetric"},
+        {2, "nearest", "asymmetric", "ceil", "expected floor with asymmetric"},
+        {3, "nearest", "half_pixel", "round_prefer_floor", NULL},
+        {3, "nearest", "pytorch_half_pixel", "round_prefer_ceil", NULL},
+        {2, "nearest", "half_pixel", "floor", "nearest_mode 'floor'"},
+        {2, "nearest", "tf_half_pixel_for_nn", "floor", NULL},
+        {2, "nearest", "align_corners", "round_prefer_floor", "'align_corners'"},
+        {2, "linear", "half_pixel", "floor", NULL},
+        {2, "linear", "align_corners", "floor", NULL},
+        {2, "linear", "asymmetric", "floor", "expected half_pixel"},
+        {2, "linear", "tf_crop_and_resize", "floor", "'tf_crop_and_resize'"},
+        {2, "cubic", "half_pixel", "floor", "mode 'cubic'"},
+        {1.5F, "linear", "half_pixel", "floor", "by 1.5: expected whole factors"},
+        {0.5F, "nearest", "asymmetric", "floor", "by 0.5"},
+        {NAN, "nearest", "asymmetric", "floor", "whole factors"},
+    };
+    static const int64_t four[] = {4};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        clade_onnx_writer w;
+        clade_network *network;
+        const float scales[] = {1, 1, forms[i].scale, 1};
+        start(&w, 13);
+        clade_onnx_put_floats(&w, hand_text(&w, "scales"), 1, four, scales);
+        Onnx__Node *node = hand_node(&w, "Resize", "up", "y", "x", "", "scales");
+        clade_onnx_put_text(&w, node, "mode", forms[i].mode);
+        clade_onnx_put_text(&w, node, "coordinate_transformation_mode", forms[i].coordinates);
+        clade_onnx_put_text(&w, node, "nearest_mode", forms[i].rounding);
+        if (forms[i].fault) {
+            expect_error(&w, CLADE_EUNSUPPORTED, forms[i].fault);
+            continue;
+        }
+        CHECK_OK(read_back(&w, &network));
+        int32_t dim[3];
+        const clade_graph *graph = clade_network_graph(network);
+        clade_graph_shape(graph, clade_graph_layers(graph) - 1, dim);
+        CHECK(dim[0] == 4 * (int32_t)forms[i].scale && dim[1] == 4);
+        clade_network_destroy(&network);
+    }
+    clade_onnx_writer w;
+    start(&w, 13);
+    hand_node(&w, "Resize", "up", "y", "x", NULL, NULL);
+    expect_error(&w, CLADE_EFORMAT, "no scales and no sizes");
+}
+
 static void test_structure(void)
 {
     static const int64_t two[] = {2}, kernel[] = {3, 2, 1, 1};
@@ -495,6 +550,7 @@ int main(void)
     test_round_trip();
     test_folding();
     test_unsupported();
+    test_resize();
     test_structure();
     test_tensors();
     test_external();
