@@ -52,7 +52,7 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_ELU, 0.5F}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_SOFTPLUS, 0}},
     {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {CLADE_MISH, 0}},
-    {.kind = CLADE_LAYER_PRELU, .as.prelu = {1 << 1 | 1 << 2, 1}}, /* not bent where it begins */
+    {.kind = CLADE_LAYER_PRELU, .as.prelu = {2, {1, 2}, 1}}, /* not bent where it begins */
     {.kind = CLADE_LAYER_SOFTMAX},
     {.kind = CLADE_LAYER_LOG_SOFTMAX},
     {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {0.25F}},

@@ -44,12 +44,6 @@ static clade_status check_ints(const clade_layer_field *f, const int32_t *values
     return CLADE_OK;
 }
 
-static clade_status check_axes(const clade_layer_field *f, const uint32_t *axes)
-{
-    if (!(*axes & ~UINT32_C(0xE))) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "%s: expected dimensions from 1 to 3", f->key);
-}
-
 static clade_status check_real(const clade_layer_field *f, float value)
 {
     bool rate = f->range == CLADE_RANGE_RATE;
@@ -84,7 +78,6 @@ static clade_status check_field(const clade_layer_field *f, const clade_layer *l
     case CLADE_FIELD_INT:
         return f->all && *(const int32_t *)at == -1 ? CLADE_OK : check_ints(f, at, 1, 1);
     case CLADE_FIELD_INDEX: return check_ints(f, at, 1, 0);
-    case CLADE_FIELD_AXES: return check_axes(f, at);
     case CLADE_FIELD_PAIR: return check_ints(f, at, 2, 1);
     case CLADE_FIELD_SIDES: return check_ints(f, at, 4, 0);
     case CLADE_FIELD_REAL: return check_real(f, *(const float *)at);

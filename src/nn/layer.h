@@ -13,7 +13,6 @@
 typedef enum clade_field_type {
     CLADE_FIELD_INT,        /* int32_t from 1, or -1 too: see `all` */
     CLADE_FIELD_INDEX,      /* int32_t from 0 */
-    CLADE_FIELD_AXES,       /* int32_t: bit d for dimension d, 1 to 3; in a recipe a list */
     CLADE_FIELD_PAIR,       /* int32_t [rows, columns], each from 1; in a recipe one may be both */
     CLADE_FIELD_SIDES,      /* int32_t [top, left, bottom, right], each from 0 */
     CLADE_FIELD_LIST,       /* int32_t count, then [3]: 1 to 3 numbers from -1 */

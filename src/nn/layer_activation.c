@@ -50,11 +50,17 @@ static clade_status prelu_shape(const clade_graph *graph, clade_node *node)
     const clade_node *x = clade_node_input(graph, node, 0);
     clade_tensor alpha = {.dtype = CLADE_F32, .rank = x->rank};
     char text[64];
-    if (layer->shared_axes >> (x->rank + 1))
-        return clade_fail(CLADE_EINVAL, "shared_axes: expected dimensions of %s, 1 to %d",
-                          clade_node_text(x, text), x->rank);
-    for (int32_t d = 0; d < x->rank; d++)
-        alpha.dim[d] = layer->shared_axes & 1 << (d + 1) ? 1 : x->dim[d];
+    if (layer->shared < 0 || layer->shared > 3)
+        return clade_fail(CLADE_EINVAL, "shared_axes has %d dimensions: expected 3 at most",
+                          layer->shared);
+    for (int32_t d = 0; d < x->rank; d++) alpha.dim[d] = x->dim[d];
+    for (int32_t i = 0; i < layer->shared; i++) {
+        int32_t axis = layer->shared_axis[i] == -1 ? x->rank : layer->shared_axis[i];
+        if (axis < 1 || axis > x->rank)
+            return clade_fail(CLADE_EINVAL, "shared_axes: expected dimensions of %s, 1 to %d or -1",
+                              clade_node_text(x, text), x->rank);
+        alpha.dim[axis - 1] = 1;
+    }
     clade_node_add_weight(node, "alpha", alpha, CLADE_INIT_ONES)->scale = layer->alpha;
     return same_shape(graph, node);
 }
@@ -195,9 +201,10 @@ static const clade_layer_field activation_fields[] = {
 
 static const clade_layer_field prelu_fields[] = {
     CLADE_FIELD(
-        clade_prelu_layer, shared_axes, AXES, "shared_axes", .otherwise = "none, as in Keras",
-        .about = "along these all have one alpha; [1, 2]: one for each channel, as PyTorch's "
-                 "num_parameters of channels; [1, 2, 3]: one in all, PyTorch's default"),
+        clade_prelu_layer, shared, LIST, "shared_axes", .otherwise = "none, as in Keras",
+        .about = "along these dimensions, of which 1 is the first after the batch, all have one "
+                 "alpha; [1, 2]: one for each channel of an image, as PyTorch's num_parameters of "
+                 "channels; [1, 2, 3]: one in all, PyTorch's default"),
     CLADE_FIELD(clade_prelu_layer, alpha, REAL, "alpha",
                 .about = "what alphas begin with; PyTorch's is 0.25"),
     {0},

@@ -115,8 +115,9 @@ clade_status clade_onnx_add_prelu(clade_onnx_reader *r, const Onnx__Node *node, 
     clade_status status = find_slopes(r, x, slope, step, &own, &count);
     if (status) return status;
     clade_layer layer = {.kind = CLADE_LAYER_PRELU, .input_count = 1, .input = {x->layer}};
-    for (int32_t d = clade_onnx_dims(r, x->layer, dim) - 1; d > 0; d--)
-        if (!(own & 1 << d)) layer.as.prelu.shared_axes |= 1 << d;
+    const int32_t rank = clade_onnx_dims(r, x->layer, dim);
+    for (int32_t d = 1; d < rank; d++)
+        if (!(own & 1 << d)) layer.as.prelu.shared_axis[layer.as.prelu.shared++] = d;
     status = clade_onnx_add(r, node, &layer, &number);
     if (!status) status = clade_onnx_set_weight(r, number, 0, slope->f, count);
     for (size_t i = 0; !status && i < count; i++) {

@@ -121,13 +121,13 @@ static void match_multiply(clade_onnx_reader *r, clade_onnx_layer *l)
     }
 }
 
-/* The factors that a layer multiplies its input by; NULL: it does something else. `shared`: along
- * which dimensions there is one for all, as bits. */
+/* The factors that a layer multiplies its input by; NULL: it does something else. `slope`: the
+ * layer that has them as its alphas. */
 static const float *factors_of(const clade_onnx_reader *r, const clade_onnx_layer *l, size_t *count,
-                               int32_t *shared)
+                               clade_prelu_layer *slope)
 {
     *count = (size_t)l->channels;
-    *shared = l->layer.as.prelu.shared_axes;
+    *slope = l->layer.as.prelu;
     if (l->role == CLADE_ONNX_SCALE) {
         *count = l->weight_count[0];
         return l->weight[0];
@@ -136,7 +136,8 @@ static const float *factors_of(const clade_onnx_reader *r, const clade_onnx_laye
     if (l->role != CLADE_ONNX_AFFINE) return NULL;
     for (int32_t c = 0; c < l->channels; c++)
         if (l->shift[c] != 0) return NULL;
-    *shared = (1 << clade_graph_shape(r->draft, l->layer.input[0], dim)) - 2;
+    slope->shared = clade_graph_shape(r->draft, l->layer.input[0], dim) - 1;
+    for (int32_t d = 0; d < slope->shared; d++) slope->shared_axis[d] = d + 1;
     return l->scale;
 }
 
@@ -146,8 +147,9 @@ static void match_add(clade_onnx_reader *r, clade_onnx_layer *l)
     for (int i = 0; i < 2; i++) {
         const clade_onnx_layer *above = input_of(r, l, i), *below = input_of(r, l, 1 - i);
         size_t count;
-        int32_t shared, x = above->layer.input[0];
-        const float *factor = factors_of(r, below, &count, &shared);
+        clade_prelu_layer slope;
+        int32_t x = above->layer.input[0];
+        const float *factor = factors_of(r, below, &count, &slope);
         if (!is_activation(above, CLADE_RELU) || !factor) continue;
         const clade_onnx_layer *relu = input_of(r, below, 0);
         if (!is_activation(relu, CLADE_RELU)) continue;
@@ -158,7 +160,7 @@ static void match_add(clade_onnx_reader *r, clade_onnx_layer *l)
         for (size_t k = 0; k < count; k++) alpha[k] = -factor[k];
         become_activation(l, CLADE_LINEAR, x);
         l->layer.kind = CLADE_LAYER_PRELU;
-        l->layer.as.prelu = (clade_prelu_layer){.shared_axes = shared};
+        l->layer.as.prelu = slope;
         l->weight[0] = alpha;
         l->weight_count[0] = count;
         return;

@@ -54,15 +54,6 @@ static clade_status read_index(const clade_layer_field *f, const clade_yaml *nod
     return status;
 }
 
-static clade_status read_axes(const clade_layer_field *f, const clade_yaml *node, int32_t *out)
-{
-    int32_t axis[3] = {0};
-    size_t count = 0;
-    clade_status status = clade_recipe_ints(node, f->key, 1, 3, 3, axis, &count);
-    for (size_t i = 0; !status && i < count; i++) *out |= 1 << axis[i];
-    return status;
-}
-
 static clade_status read_pair(const clade_layer_field *f, const clade_yaml *node, int32_t out[2])
 {
     size_t count = 0;
@@ -160,7 +151,6 @@ static clade_status read_field(const item *it, const clade_layer_field *f, clade
     switch (f->type) {
     case CLADE_FIELD_INT: return read_int(it, f, node, at);
     case CLADE_FIELD_INDEX: return read_index(f, node, at);
-    case CLADE_FIELD_AXES: return read_axes(f, node, at);
     case CLADE_FIELD_PAIR: return read_pair(f, node, at);
     case CLADE_FIELD_SIDES: return read_sides(node, f->key, at);
     case CLADE_FIELD_LIST: return read_list(f, node, at);

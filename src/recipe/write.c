@@ -90,15 +90,6 @@ static void write_padding(writer *w, clade_yaml *map, const char *key, clade_pad
         put_text(w, map, key, clade_recipe_paddings[padding]);
 }
 
-static void write_axes(writer *w, clade_yaml *map, const char *key, int32_t axes)
-{
-    int32_t axis[3];
-    int count = 0;
-    for (int32_t d = 1; d <= 3; d++)
-        if (axes & 1 << d) axis[count++] = d;
-    if (count) put_ints(w, map, key, axis, count);
-}
-
 static void write_activation(writer *w, clade_yaml *map, const clade_layer_field *f,
                              const clade_layer *layer)
 {
@@ -117,7 +108,6 @@ static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
     switch (f->type) {
     case CLADE_FIELD_INT:
     case CLADE_FIELD_INDEX: put_int(w, map, f->key, *(const int32_t *)at); break;
-    case CLADE_FIELD_AXES: write_axes(w, map, f->key, *(const int32_t *)at); break;
     case CLADE_FIELD_PAIR: {
         const int32_t *pair = at;
         if (pair[0] || pair[1]) put_ints(w, map, f->key, pair, 2);

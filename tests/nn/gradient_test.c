@@ -249,7 +249,7 @@ static clade_graph *parts(void)
                                           .as.split = {.start = i, .channels = i < 2 ? 2 + i : 0}});
     clade_layer prelu = {.kind = CLADE_LAYER_PRELU, .as.prelu = {.alpha = 1}}; /* not bent there */
     int32_t own = net_layer(g, part[2], prelu);
-    prelu.as.prelu.shared_axes = 1 << 1 | 1 << 2 | 1 << 3;
+    prelu.as.prelu = (clade_prelu_layer){.shared = 3, .shared_axis = {1, 2, -1}, .alpha = 1};
     int32_t one = net_layer(g, part[0], prelu);
     int32_t all = net_join(g, CLADE_LAYER_CONCAT, 4, (int32_t[]){one, part[1], own, part[2]});
     x = net_dense(g, net_plain(g, all, CLADE_LAYER_FLATTEN), 5, CLADE_TANH);

@@ -228,8 +228,8 @@ static void test_errors(void)
     bad = (clade_layer){.kind = CLADE_LAYER_DENSE,
                         .as.dense = {.units = 2, .softmax = true, .activation = CLADE_RELU}};
     expect(g, bad, "softmax and relu");
-    bad = (clade_layer){.kind = CLADE_LAYER_PRELU, .as.prelu = {.shared_axes = 1 << 2}};
-    expect(g, bad, "shared_axes: expected dimensions of [3136], 1 to 1");
+    bad = (clade_layer){.kind = CLADE_LAYER_PRELU, .as.prelu = {.shared = 1, .shared_axis = {2}}};
+    expect(g, bad, "shared_axes: expected dimensions of [3136], 1 to 1 or -1");
     bad = (clade_layer){.kind = CLADE_LAYER_SPLIT, .as.split = {.start = 3136}};
     expect(g, bad, "takes channels 3136 to 3136 of [3136]");
     bad.as.split = (clade_split_layer){.start = 3000, .channels = 137};

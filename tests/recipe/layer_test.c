@@ -85,7 +85,6 @@ static clade_yaml *bad_value(const clade_layer_field *f)
 {
     switch (f->type) {
     case CLADE_FIELD_INT:
-    case CLADE_FIELD_AXES:
     case CLADE_FIELD_PAIR: return clade_yaml_create_int(0);
     case CLADE_FIELD_INDEX:
     case CLADE_FIELD_SIDES:
@@ -141,7 +140,6 @@ static void test_settings(const clade_layer *sample, const clade_layer_field *f)
     switch (f->type) {
     case CLADE_FIELD_INT:
     case CLADE_FIELD_INDEX:
-    case CLADE_FIELD_AXES:
     case CLADE_FIELD_PAIR:
     case CLADE_FIELD_SIDES: *whole = -2; break;
     case CLADE_FIELD_REAL: *real = f->range == CLADE_RANGE_RATE ? 1 : -1; break;

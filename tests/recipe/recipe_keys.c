@@ -37,10 +37,6 @@ static void put_value(FILE *page, const clade_layer_field *f)
                 f->all ? "; −1: all" : "");
         break;
     case CLADE_FIELD_INDEX: fprintf(page, "whole number, 0 or more"); break;
-    case CLADE_FIELD_AXES:
-        fprintf(page,
-                "n or a list of dimensions: 1 rows, 2 columns, 3 channels; of a flat input 1");
-        break;
     case CLADE_FIELD_PAIR: fprintf(page, "n or [rows, columns], 1 or more"); break;
     case CLADE_FIELD_SIDES:
         fprintf(page, "n, [rows, columns] or [top, left, bottom, right]");
