@@ -193,6 +193,9 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high)
     return v < low ? low : v > high ? high : v;
 }
 
+/* A negative place counts from the end; −1: before the beginning. */
+static int64_t from_end(int64_t v, int64_t size) { return v >= 0 ? v : v < -size ? -1 : v + size; }
+
 static clade_status slice_axis(clade_onnx_reader *r, const clade_onnx_constant *x, int64_t axis,
                                int64_t start, int64_t end, int64_t step, clade_onnx_constant *y)
 {
@@ -202,8 +205,8 @@ static clade_status slice_axis(clade_onnx_reader *r, const clade_onnx_constant *
     int64_t size = x->dim[axis];
     if (step == 0 || step < -size - 1)
         return clade_onnx_fold_expect(false, "a step that is 0 or beyond the ends");
-    start = clamp(start < 0 ? start + (start < -size ? -start - 1 : size) : start, -1, size);
-    end = clamp(end < 0 ? end + (end < -size ? -end - 1 : size) : end, -1, size);
+    start = clamp(from_end(start, size), -1, size);
+    end = clamp(from_end(end, size), -1, size);
     if (step > 0) {
         start = clamp(start, 0, size);
         end = clamp(end, 0, size);
