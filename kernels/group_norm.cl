@@ -12,6 +12,13 @@
 #define NV 1
 #endif
 
+/* Numbers that are read before the first of them is added. */
+#ifdef CLADE_LANES /* of few wide cores */
+#define AHEAD 4
+#else
+#define AHEAD 16
+#endif
+
 /* Runs a body for rows [begin, end) of each chunk of each image and NV vectors from channel k on.
  */
 #define FOR_CHUNKS                                                                                 \
@@ -83,8 +90,7 @@ kernel void group_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
 kernel void group_join(TENSOR(float, partial), TENSOR(float, total), int n, int chunks, int c)
 {
     CHANNEL_OF(i)
-    total[total0 + i] =
-        column_sum(partial + partial0 + image * chunks * c + k, c, chunks, COLUMN_MOST);
+    total[total0 + i] = column_sum(partial + partial0 + image * chunks * c + k, c, chunks, AHEAD);
 }
 
 /* p and q, the second half of `sums`, of a channel. */
@@ -94,15 +100,14 @@ kernel void group_djoin(TENSOR(float, partial), TENSOR(float, rstd), TENSOR(floa
     CHANNEL_OF(i)
     const global float *from = partial + partial0 + image * chunks * c + k;
     const size_t half_ = (size_t)n * c;
-    sums[sums0 + i] = column_sum(from, c, chunks, COLUMN_MOST);
+    sums[sums0 + i] = column_sum(from, c, chunks, AHEAD);
     sums[sums0 + half_ + i] =
-        rstd[rstd0 + i / width] * column_sum(from + half_ * chunks, c, chunks, COLUMN_MOST);
+        rstd[rstd0 + i / width] * column_sum(from + half_ * chunks, c, chunks, AHEAD);
 }
 
 /* The mean of the group whose first channel is `first`, from its channels' totals. */
 #define GROUP_MEAN(first)                                                                          \
-    math_div(column_sum(total + total0 + first, 1, width, COLUMN_MOST),                            \
-             (float)(area * (ulong)width))
+    math_div(column_sum(total + total0 + first, 1, width, AHEAD), (float)(area * (ulong)width))
 
 /* The mean of a group, and of each of its channels. */
 kernel void group_means(TENSOR(float, total), TENSOR(float, mean), TENSOR(float, of_channel), int n,
@@ -155,8 +160,8 @@ kernel void group_weights(TENSOR(float, sums), TENSOR(float, dgamma), TENSOR(flo
     const size_t k = get_global_id(0);
     if (k >= (size_t)c) return;
     const global float *p = sums + sums0 + k;
-    if (has_dgamma) PUT(dgamma[dgamma0 + k], column_sum(p + (size_t)n * c, c, n, COLUMN_MOST));
-    if (has_dbeta) PUT(dbeta[dbeta0 + k], column_sum(p, c, n, COLUMN_MOST));
+    if (has_dgamma) PUT(dgamma[dgamma0 + k], column_sum(p + (size_t)n * c, c, n, AHEAD));
+    if (has_dbeta) PUT(dbeta[dbeta0 + k], column_sum(p, c, n, AHEAD));
 }
 
 /* Elements i of blocks of `rows` rows of an image, of which each has `blocks`; `of` is the place of

@@ -21,19 +21,21 @@ static group_layout layout_of(const clade_tensor *x, int32_t groups)
     return l;
 }
 
-/* ---- sums ---- */
-
-static int32_t sum_vectors(const opencl_context *cl, int32_t c)
+/* A kernel with vectors of `lanes` channels: wide cores have one program for all kernels. */
+static opencl_launch begin_lanes(opencl_plan *plan, const char *kernel, const group_layout *g,
+                                 int32_t lanes)
 {
-    return clade_opencl_sum_vectors(cl, c / clade_opencl_sum_lanes(cl, (uint64_t)c));
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%d -DNV=%d", lanes,
+             clade_opencl_sum_vectors(plan->cl, g->c / lanes));
+    return clade_opencl_begin(plan, "group_norm", kernel, options);
 }
+
+/* ---- sums ---- */
 
 static opencl_launch begin_sums(opencl_plan *plan, const char *kernel, const group_layout *g)
 {
-    char options[32];
-    snprintf(options, sizeof options, "-DVW=%d -DNV=%d",
-             clade_opencl_sum_lanes(plan->cl, (uint64_t)g->c), sum_vectors(plan->cl, g->c));
-    return clade_opencl_begin(plan, "group_norm", kernel, options);
+    return begin_lanes(plan, kernel, g, clade_opencl_sum_lanes(plan->cl, (uint64_t)g->c));
 }
 
 /* The arguments n, area, rows, chunks, c, and the launch: a row of vectors for each chunk. */
@@ -45,7 +47,8 @@ static void run_sums(opencl_launch *l, const group_layout *g)
     clade_opencl_u64(l, (uint64_t)g->rows);
     clade_opencl_i32(l, g->chunks);
     clade_opencl_i32(l, g->c);
-    int32_t at_once = clade_opencl_sum_lanes(cl, (uint64_t)g->c) * sum_vectors(cl, g->c);
+    int32_t lanes = clade_opencl_sum_lanes(cl, (uint64_t)g->c);
+    int32_t at_once = lanes * clade_opencl_sum_vectors(cl, g->c / lanes);
     clade_opencl_run_rows(l, (uint64_t)(g->c / at_once), (uint64_t)g->n * (uint64_t)g->chunks);
 }
 
@@ -53,7 +56,7 @@ static void run_sums(opencl_launch *l, const group_layout *g)
 
 static opencl_launch begin(opencl_plan *plan, const char *kernel, const group_layout *g)
 {
-    return clade_opencl_begin_lanes(plan, "group_norm", kernel, (uint64_t)g->c, "");
+    return begin_lanes(plan, kernel, g, clade_opencl_lanes(plan->cl, (uint64_t)g->c));
 }
 
 /* The arguments n, blocks, area, rows, c; `rows` and `blocks` get those of an image. */
