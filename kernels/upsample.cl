@@ -18,7 +18,9 @@
  * 4 n h w c (1 + rows columns) bytes. */
 kernel void upsample2d(TENSOR(float, x), TENSOR(float, y), UPSAMPLE_ARGUMENTS)
 {
+#if BILINEAR
     const upsample_shape p = upsample_shape_of(h, w, c, rows, columns, align_corners);
+#endif
     const uint oh = (uint)(h * rows), ow = (uint)(w * columns);
     const uint vectors = (uint)(c / VW), items = ow * vectors;
     for (uint row = get_global_id(1); row < (uint)n * oh; row += get_global_size(1)) {
