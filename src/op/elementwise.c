@@ -184,11 +184,6 @@ static void run_prelu_dx(const clade_args *args)
 
 /* ---- bounds ---- */
 
-static const double *doubles_of(const clade_tensor *t)
-{
-    return (const double *)t->buffer->host + t->offset;
-}
-
 /* One rounding of the product beta b, one of the whole. */
 static void bound_add(const clade_args *args, size_t slot, double *bound)
 {

@@ -170,7 +170,7 @@ static void run_group_norm_dx(const clade_args *args)
 static void bound_group_norm(const clade_args *args, size_t slot, double *bound)
 {
     const clade_group_norm_args *a = &args->group_norm;
-    const double *x = f64_of(&a->x), *gamma = f64_of(&a->gamma), *y = f64_of(&a->y);
+    const double *x = doubles_of(&a->x), *gamma = doubles_of(&a->gamma), *y = doubles_of(&a->y);
     const group_shape l = layout_of(&a->x, a->groups);
     const size_t c = (size_t)l.c, width = (size_t)l.width, area = (size_t)l.area;
     enum { slot_y = 3, slot_mean };
@@ -198,8 +198,8 @@ typedef struct group_channel {
 static group_channel channel_of(const clade_group_norm_dx_args *a, const group_shape *l, size_t at,
                                 size_t of)
 {
-    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy);
-    const double mean = f64_of(&a->mean)[of], rstd = f64_of(&a->rstd)[of];
+    const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy);
+    const double mean = doubles_of(&a->mean)[of], rstd = doubles_of(&a->rstd)[of];
     group_channel s = {0};
     double p_size = 0, q_size = 0;
     for (int64_t i = 0; i < l->area; i++, at += (size_t)l->c) {
@@ -214,8 +214,9 @@ static group_channel channel_of(const clade_group_norm_dx_args *a, const group_s
 
 static void bound_group_dx(const clade_group_norm_dx_args *a, const group_shape *l, double *bound)
 {
-    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *gamma = f64_of(&a->gamma);
-    const double *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd), *dx = f64_of(&a->dx);
+    const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy), *gamma = doubles_of(&a->gamma);
+    const double *mean = doubles_of(&a->mean), *rstd = doubles_of(&a->rstd),
+                 *dx = doubles_of(&a->dx);
     const size_t c = (size_t)l->c, width = (size_t)l->width, area = (size_t)l->area;
     const double count = (double)(l->area * l->width);
     FOR_EACH_GROUP(*l)
@@ -256,7 +257,7 @@ static void bound_group_norm_dx(const clade_args *args, size_t slot, double *bou
         bound_group_dx(a, &l, bound);
         return;
     }
-    const double *out = f64_of(&args->slot[slot]);
+    const double *out = doubles_of(&args->slot[slot]);
     for (int32_t k = 0; k < l.c; k++) {
         double size = 0, error = 0;
         for (int64_t b = 0; b < l.n; b++) {

@@ -178,12 +178,12 @@ static int64_t row_roundings(int64_t d)
 static void bound_layer_norm(const clade_args *args, size_t slot, double *bound)
 {
     const clade_layer_norm_args *a = &args->layer_norm;
-    const double *gamma = f64_of(&a->gamma), *y = f64_of(&a->y);
+    const double *gamma = doubles_of(&a->gamma), *y = doubles_of(&a->y);
     const row_shape l = layout_of(&a->x, &a->gamma);
     const size_t d = (size_t)l.d;
     enum { slot_y = 3, slot_mean };
     for (size_t row = 0; row < (size_t)l.m; row++) {
-        const double *x = f64_of(&a->x) + row * d;
+        const double *x = doubles_of(&a->x) + row * d;
         const population all = {x, 1, d, d, row_roundings(l.d)};
         statistics s = statistics_of(&all, a->eps);
         if (slot != slot_y) bound[row] = slot == slot_mean ? s.mean_error : s.rstd_error;
@@ -199,12 +199,13 @@ static void bound_layer_norm(const clade_args *args, size_t slot, double *bound)
 
 static void bound_layer_dx(const clade_layer_norm_dx_args *a, row_shape l, double *bound)
 {
-    const double *gamma = f64_of(&a->gamma), *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd);
+    const double *gamma = doubles_of(&a->gamma), *mean = doubles_of(&a->mean),
+                 *rstd = doubles_of(&a->rstd);
     const size_t n = (size_t)l.d;
     const double count = (double)l.d;
     for (size_t row = 0; row < (size_t)l.m; row++) {
-        const double *x = f64_of(&a->x) + row * n, *dy = f64_of(&a->dy) + row * n;
-        const double *dx = f64_of(&a->dx) + row * n, r = fabs(rstd[row]);
+        const double *x = doubles_of(&a->x) + row * n, *dy = doubles_of(&a->dy) + row * n;
+        const double *dx = doubles_of(&a->dx) + row * n, r = fabs(rstd[row]);
         double p = 0, p_size = 0, q = 0, q_size = 0;
         for (size_t i = 0; i < n; i++) {
             double g = dy[i] * gamma[i], product = g * (x[i] - mean[row]);
@@ -240,8 +241,9 @@ static void bound_layer_norm_dx(const clade_args *args, size_t slot, double *bou
         bound_layer_dx(a, l, bound);
         return;
     }
-    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *out = f64_of(&args->slot[slot]);
-    const double *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd);
+    const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy),
+                 *out = doubles_of(&args->slot[slot]);
+    const double *mean = doubles_of(&a->mean), *rstd = doubles_of(&a->rstd);
     /* those of a chunk, and one for each chunk; of dgamma's terms the difference and its product */
     int64_t count = (l.m < chunk_rows ? l.m : chunk_rows) + (l.m + chunk_rows - 1) / chunk_rows;
     if (slot == slot_dgamma) count += 2;

@@ -1,8 +1,5 @@
-/* loss: softmax, its logarithm, cross-entropies, mean squared error, their gradients, and the count
- * of right answers. */
-#include "op/op.h"
-
-#include "../../kernels/math.clh"
+/* loss: cross-entropies, mean squared error, their gradients, and the count of right answers. */
+#include "op/softmax.h"
 
 /* ---- shapes ---- */
 
@@ -22,38 +19,6 @@ static clade_status check_labels(clade_op op, const char *scores_name, const cla
         return clade_fail(CLADE_EINVAL, "%s: label holds classes, so %s has 1 column, not %d", name,
                           scores_name, scores->dim[1]);
     return clade_expect_shape(op, "label", label, label->dtype, classes ? 1 : 2, scores->dim);
-}
-
-static clade_status shape_softmax(clade_args *args)
-{
-    clade_softmax_args *a = &args->softmax;
-    if (a->x.rank < 1) return clade_fail(CLADE_EINVAL, "softmax: x has no dimension");
-    return clade_infer_shape(CLADE_OP_softmax, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
-}
-
-static clade_status shape_softmax_dx(clade_args *args)
-{
-    clade_softmax_dx_args *a = &args->softmax_dx;
-    const clade_op op = CLADE_OP_softmax_dx;
-    if (a->y.rank < 1) return clade_fail(CLADE_EINVAL, "softmax_dx: y has no dimension");
-    clade_status status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
-    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
-}
-
-static clade_status shape_log_softmax(clade_args *args)
-{
-    clade_log_softmax_args *a = &args->log_softmax;
-    if (a->x.rank < 1) return clade_fail(CLADE_EINVAL, "log_softmax: x has no dimension");
-    return clade_infer_shape(CLADE_OP_log_softmax, "y", &a->y, CLADE_F32, a->x.rank, a->x.dim);
-}
-
-static clade_status shape_log_softmax_dx(clade_args *args)
-{
-    clade_log_softmax_dx_args *a = &args->log_softmax_dx;
-    const clade_op op = CLADE_OP_log_softmax_dx;
-    if (a->y.rank < 1) return clade_fail(CLADE_EINVAL, "log_softmax_dx: y has no dimension");
-    clade_status status = clade_expect_shape(op, "dy", &a->dy, CLADE_F32, a->y.rank, a->y.dim);
-    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, a->y.rank, a->y.dim);
 }
 
 static clade_status shape_softmax_xent(clade_args *args)
@@ -128,15 +93,9 @@ static clade_status shape_topk_count(clade_args *args)
 /* ---- references ---- */
 
 #ifdef CLADE_ORACLE
-static REAL real_exp(REAL x) { return exp(x); }
-static REAL real_log(REAL x) { return log(x); }
-static REAL real_div(REAL a, REAL b) { return a / b; }
 static REAL real_sigmoid(REAL x) { return 1 / (1 + exp(-x)); }
 static REAL softplus(REAL x) { return log1p(exp(x)); }
 #else
-static REAL real_exp(REAL x) { return math_exp(x); }
-static REAL real_log(REAL x) { return math_log(x); }
-static REAL real_div(REAL a, REAL b) { return math_div(a, b); }
 static REAL real_sigmoid(REAL x) { return math_sigmoid(x); }
 /* log(1 + exp(x)), x ≤ 0: what the sum 1 + e loses of e is added back, times the derivative */
 static REAL softplus(REAL x)
@@ -145,73 +104,6 @@ static REAL softplus(REAL x)
     return REAL_FMA(lost, math_rcp(sum), math_log(sum));
 }
 #endif
-
-static REAL largest(const REAL *x, size_t c)
-{
-    REAL max = x[0];
-    for (size_t j = 1; j < c; j++)
-        if (x[j] > max) max = x[j];
-    return max;
-}
-
-/* Writes exp(x − max) / Σ of a row; returns Σ. */
-static REAL probabilities(const REAL *x, REAL *y, size_t c)
-{
-    REAL max = largest(x, c), sum = 0;
-    for (size_t j = 0; j < c; j++) {
-        y[j] = real_exp(x[j] - max);
-        sum += y[j];
-    }
-    for (size_t j = 0; j < c; j++) y[j] = real_div(y[j], sum);
-    return sum;
-}
-
-static void run_softmax(const clade_args *args)
-{
-    const clade_softmax_args *a = &args->softmax;
-    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i += c) probabilities(real_of(&a->x) + i, real_of(&a->y) + i, c);
-}
-
-static void run_softmax_dx(const clade_args *args)
-{
-    const clade_softmax_dx_args *a = &args->softmax_dx;
-    const REAL *y = real_of(&a->y), *dy = real_of(&a->dy);
-    REAL *dx = real_of(&a->dx);
-    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
-    for (size_t i = 0; i < n; i += c) {
-        REAL sum = 0;
-        for (size_t j = i; j < i + c; j++) sum = REAL_FMA(y[j], dy[j], sum);
-        for (size_t j = i; j < i + c; j++) put(&dx[j], y[j] * (dy[j] - sum), a->accumulate);
-    }
-}
-
-static void run_log_softmax(const clade_args *args)
-{
-    const clade_log_softmax_args *a = &args->log_softmax;
-    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i += c) {
-        const REAL *x = real_of(&a->x) + i;
-        REAL *y = real_of(&a->y) + i, max = largest(x, c), sum = 0;
-        for (size_t j = 0; j < c; j++) sum += real_exp(x[j] - max);
-        REAL log_sum = real_log(sum);
-        for (size_t j = 0; j < c; j++) y[j] = (x[j] - max) - log_sum;
-    }
-}
-
-static void run_log_softmax_dx(const clade_args *args)
-{
-    const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
-    const REAL *y = real_of(&a->y), *dy = real_of(&a->dy);
-    REAL *dx = real_of(&a->dx);
-    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
-    for (size_t i = 0; i < n; i += c) {
-        REAL sum = 0;
-        for (size_t j = i; j < i + c; j++) sum += dy[j];
-        for (size_t j = i; j < i + c; j++)
-            put(&dx[j], REAL_FMA(-real_exp(y[j]), sum, dy[j]), a->accumulate);
-    }
-}
 
 /* Labels and how they are smoothed: t becomes keep t + rest. */
 typedef struct labels {
@@ -372,132 +264,7 @@ static void run_topk_count(const clade_args *args)
 
 /* ---- bounds ---- */
 
-static const double *doubles_of(const clade_tensor *t)
-{
-    return (const double *)t->buffer->host + t->offset;
-}
-
-/* Results below the smallest normal float may be 0. */
-#define TINY 0x1p-126
-/* math.clh: exp, log and quotients are good to a unit in the last place, which is 2 CLADE_UNIT at
- * most; the sigmoid to three. */
-#define EXP_UNITS 2
-#define DIV_UNITS 2
-#define SIGMOID_UNITS 6
-
-/* The relative error of the exponential of x, whose distance from the maximum is rounded, in units.
- */
-static double exp_units(double x, double max) { return fabs(x - max) + EXP_UNITS; }
-
-/* Of a row's sum of exponentials: that of its terms, weighted, and of the additions. Relative. */
-static double sum_error(const double *x, size_t c)
-{
-    double max = x[0], sum = 0, error = 0;
-    for (size_t j = 1; j < c; j++) max = x[j] > max ? x[j] : max;
-    for (size_t j = 0; j < c; j++) {
-        double e = exp(x[j] - max);
-        sum += e;
-        if (e > 0) error += e * exp_units(x[j], max) * CLADE_UNIT + TINY;
-    }
-    return error / sum + clade_gamma((int64_t)c);
-}
-
-/* A quotient of an exponential and the sum of them. */
-static void softmax_error(const double *x, const double *y, size_t c, double *bound)
-{
-    double max = x[0], sum = sum_error(x, c);
-    for (size_t j = 1; j < c; j++) max = x[j] > max ? x[j] : max;
-    for (size_t j = 0; j < c; j++) {
-        double own = y[j] > 0 ? exp_units(x[j], max) + DIV_UNITS : 0;
-        bound[j] = (y[j] * (own * CLADE_UNIT + sum) + TINY) * (1 + 0x1p-10);
-    }
-}
-
-static void bound_softmax(const clade_args *args, size_t slot, double *bound)
-{
-    (void)slot;
-    const clade_softmax_args *a = &args->softmax;
-    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i += c)
-        softmax_error(doubles_of(&a->x) + i, doubles_of(&a->y) + i, c, bound + i);
-}
-
-/* The sum's error, one rounding each of the difference, the product and the addition to dx. */
-static void bound_softmax_dx(const clade_args *args, size_t slot, double *bound)
-{
-    (void)slot;
-    const clade_softmax_dx_args *a = &args->softmax_dx;
-    const double *y = doubles_of(&a->y), *dy = doubles_of(&a->dy), *dx = doubles_of(&a->dx);
-    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
-    for (size_t i = 0; i < n; i += c) {
-        double size = 0, sum = 0;
-        for (size_t j = i; j < i + c; j++) {
-            sum += y[j] * dy[j];
-            size += fabs(y[j] * dy[j]);
-        }
-        double error = size * clade_gamma((int64_t)c);
-        for (size_t j = i; j < i + c; j++) {
-            double difference = fabs(dy[j] - sum) + error;
-            bound[j] = fabs(y[j]) * (error + 2.01 * CLADE_UNIT * difference);
-            if (a->accumulate) bound[j] += CLADE_UNIT * (fabs(dx[j]) + bound[j]);
-        }
-    }
-}
-
-/* The logarithm of a row's sum of exponentials of x − max. */
-static double log_sum_of(const double *x, size_t c, double *max)
-{
-    double sum = 0;
-    *max = x[0];
-    for (size_t j = 1; j < c; j++) *max = x[j] > *max ? x[j] : *max;
-    for (size_t j = 0; j < c; j++) sum += exp(x[j] - *max);
-    return log(sum);
-}
-
-/* Of d − L, where d = x − max and L is the logarithm of the sum: one rounding of d, the logarithm's
- * own and the sum's relative error. */
-static double log_error(double d, double log_sum, double sum_error)
-{
-    return CLADE_UNIT * (EXP_UNITS * fabs(log_sum) + fabs(d)) + sum_error;
-}
-
-/* That, and one rounding of the difference. */
-static void bound_log_softmax(const clade_args *args, size_t slot, double *bound)
-{
-    (void)slot;
-    const clade_log_softmax_args *a = &args->log_softmax;
-    size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i += c) {
-        const double *x = doubles_of(&a->x) + i, *y = doubles_of(&a->y) + i;
-        double max, log_sum = log_sum_of(x, c, &max), error = sum_error(x, c);
-        for (size_t j = 0; j < c; j++)
-            bound[i + j] =
-                (log_error(x[j] - max, log_sum, error) + CLADE_UNIT * fabs(y[j])) * (1 + 0x1p-10);
-    }
-}
-
-/* The exponential's error and the sum's; one rounding each of the fma and of the addition to dx. */
-static void bound_log_softmax_dx(const clade_args *args, size_t slot, double *bound)
-{
-    (void)slot;
-    const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
-    const double *y = doubles_of(&a->y), *dy = doubles_of(&a->dy), *dx = doubles_of(&a->dx);
-    size_t c = (size_t)a->y.dim[a->y.rank - 1], n = clade_tensor_count(&a->y);
-    for (size_t i = 0; i < n; i += c) {
-        double size = 0, sum = 0;
-        for (size_t j = i; j < i + c; j++) {
-            sum += dy[j];
-            size += fabs(dy[j]);
-        }
-        double error = size * clade_gamma((int64_t)c);
-        for (size_t j = i; j < i + c; j++) {
-            double e = exp(y[j]), own = e * (error + EXP_UNITS * CLADE_UNIT * fabs(sum));
-            own += TINY * fabs(sum);
-            bound[j] = own * (1 + 0x1p-10) + CLADE_UNIT * (fabs(dy[j] - e * sum) + own);
-            if (a->accumulate) bound[j] += CLADE_UNIT * (fabs(dx[j]) + bound[j]);
-        }
-    }
-}
+#define SIGMOID_UNITS 6 /* math.clh: good to three units in the last place */
 
 /* A label in double, whether class or probability; smoothing as given. */
 static double label_value(const clade_tensor *label, size_t i, size_t j, size_t c)
@@ -656,20 +423,6 @@ static void bound_topk_count(const clade_args *args, size_t slot, double *bound)
 /* ---- cases ---- */
 
 #ifndef CLADE_ORACLE
-static const clade_case softmax_cases[] = {
-    {CASE_QUICK, "classes", "x=5x10"},  {CASE_FULL, "two", "x=7x2"},
-    {CASE_FULL, "one", "x=1"},          {CASE_FULL, "row", "x=17"},
-    {CASE_FULL, "places", "x=2x3x5x3"}, {CASE_FULL, "thousand", "x=3x1000"},
-    {CASE_FULL, "rows", "x=517x5"},     {CASE_TIMED, "training", "x=256x1000"},
-};
-
-static const clade_case log_softmax_cases[] = {
-    {CASE_QUICK, "classes", "x=5x10"},  {CASE_QUICK, "two", "x=7x2"},
-    {CASE_FULL, "one-row", "x=1x3"},    {CASE_FULL, "row", "x=17"},
-    {CASE_FULL, "places", "x=2x3x5x3"}, {CASE_FULL, "thousand", "x=3x1000"},
-    {CASE_FULL, "rows", "x=517x5"},     {CASE_TIMED, "training", "x=256x1000"},
-};
-
 static const clade_case softmax_xent_cases[] = {
     {CASE_QUICK, "classes", "x=5x10 label=5"},
     {CASE_QUICK, "classes-smoothed", "x=5x10 label=5 smoothing=0.1"},
@@ -716,10 +469,6 @@ static const clade_case topk_count_cases[] = {
 
 #define LABEL_SLOT .domain = {[1] = CLADE_DOMAIN_LABEL}
 
-OP_IMPL(softmax, OP_CASES(softmax_cases), .bound = bound_softmax);
-OP_IMPL(softmax_dx, .bound = bound_softmax_dx);
-OP_IMPL(log_softmax, OP_CASES(log_softmax_cases), .bound = bound_log_softmax);
-OP_IMPL(log_softmax_dx, .bound = bound_log_softmax_dx);
 OP_IMPL(softmax_xent, OP_CASES(softmax_xent_cases), .bound = bound_softmax_xent, LABEL_SLOT);
 OP_IMPL(softmax_xent_dx, .bound = bound_softmax_xent_dx, LABEL_SLOT);
 OP_IMPL(sigmoid_bce, OP_CASES(sigmoid_bce_cases), .bound = bound_sigmoid_bce, LABEL_SLOT);

@@ -197,7 +197,7 @@ static double running_bound(double updated, double momentum, double batch, doubl
 static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
 {
     const clade_batchnorm_args *a = &args->batchnorm;
-    const double *x = f64_of(&a->x), *gamma = f64_of(&a->gamma), *y = f64_of(&a->y);
+    const double *x = doubles_of(&a->x), *gamma = doubles_of(&a->gamma), *y = doubles_of(&a->y);
     const int64_t m = rows_of(&a->x);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     enum { running_mean = 3, running_var, slot_y, mean };
@@ -210,10 +210,10 @@ static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
         switch (slot) {
         case running_mean:
             bound[k] =
-                running_bound(f64_of(&a->running_mean)[k], a->momentum, s.mean, s.mean_error);
+                running_bound(doubles_of(&a->running_mean)[k], a->momentum, s.mean, s.mean_error);
             break;
         case running_var:
-            bound[k] = running_bound(f64_of(&a->running_var)[k], a->momentum, var,
+            bound[k] = running_bound(doubles_of(&a->running_var)[k], a->momentum, var,
                                      s.squares_error / divisor +
                                          4 * u * (var + s.squares_error / divisor));
             break;
@@ -246,9 +246,9 @@ static gradients gradients_of(const double *x, const double *dy, double mean, si
 static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *bound)
 {
     const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
-    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *gamma = f64_of(&a->gamma);
-    const double *mean = f64_of(&a->mean), *rstd = f64_of(&a->rstd),
-                 *out = f64_of(&args->slot[slot]);
+    const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy), *gamma = doubles_of(&a->gamma);
+    const double *mean = doubles_of(&a->mean), *rstd = doubles_of(&a->rstd),
+                 *out = doubles_of(&args->slot[slot]);
     const int64_t m = rows_of(&a->x);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     enum { slot_dx = 5, slot_dgamma };
@@ -283,8 +283,9 @@ static void bound_batchnorm_infer(const clade_args *args, size_t slot, double *b
 {
     (void)slot;
     const clade_batchnorm_infer_args *a = &args->batchnorm_infer;
-    const double *x = f64_of(&a->x), *gamma = f64_of(&a->gamma), *mean = f64_of(&a->mean);
-    const double *var = f64_of(&a->var), *y = f64_of(&a->y);
+    const double *x = doubles_of(&a->x), *gamma = doubles_of(&a->gamma),
+                 *mean = doubles_of(&a->mean);
+    const double *var = doubles_of(&a->var), *y = doubles_of(&a->y);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = clade_tensor_count(&a->x);
     for (size_t k = 0; k < c; k++) {
         double scale = gamma[k] / sqrt(var[k] + a->eps);
@@ -296,8 +297,9 @@ static void bound_batchnorm_infer(const clade_args *args, size_t slot, double *b
 static void bound_batchnorm_infer_dx(const clade_args *args, size_t slot, double *bound)
 {
     const clade_batchnorm_infer_dx_args *a = &args->batchnorm_infer_dx;
-    const double *x = f64_of(&a->x), *dy = f64_of(&a->dy), *gamma = f64_of(&a->gamma);
-    const double *mean = f64_of(&a->mean), *var = f64_of(&a->var), *out = f64_of(&args->slot[slot]);
+    const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy), *gamma = doubles_of(&a->gamma);
+    const double *mean = doubles_of(&a->mean), *var = doubles_of(&a->var),
+                 *out = doubles_of(&args->slot[slot]);
     const int64_t m = rows_of(&a->x);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     const double sum_error = a->accumulate ? u : 0;

@@ -69,11 +69,6 @@ static inline REAL column_sum(const matrix_column *k, summand what)
 
 static const double u = CLADE_UNIT;
 
-static inline const double *f64_of(const clade_tensor *t)
-{
-    return (const double *)t->buffer->host + t->offset;
-}
-
 /* Roundings in a column's sum: those of a chunk, and one for each chunk. */
 static inline int64_t roundings(int64_t m)
 {

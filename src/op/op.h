@@ -123,6 +123,11 @@ static inline const clade_op_impl *impl_of(clade_op op)
 #endif
 }
 static inline REAL *real_of(const clade_tensor *t) { return (REAL *)t->buffer->host + t->offset; }
+/* The same for bounds, whose tensors are the oracle's. */
+static inline const double *doubles_of(const clade_tensor *t)
+{
+    return (const double *)t->buffer->host + t->offset;
+}
 static inline int32_t *i32_of(const clade_tensor *t)
 {
     return (int32_t *)t->buffer->host + t->offset;

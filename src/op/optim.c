@@ -193,16 +193,11 @@ static void run_adam(const clade_args *args)
  * errors, below 100 u², are in the hundredth that each sum of units is raised by. States hold their
  * new values here, so w before the step is w + step. */
 
-static const double *doubles(const clade_tensor *t)
-{
-    return (const double *)t->buffer->host + t->offset;
-}
-
 static double u(double roundings) { return 1.01 * roundings * CLADE_UNIT; }
 
 static double scale_value(const clade_tensor *scale)
 {
-    return clade_tensor_present(scale) ? doubles(scale)[0] : 1;
+    return clade_tensor_present(scale) ? doubles_of(scale)[0] : 1;
 }
 
 /* The squares are all positive, so their sum is as good as the longest way of a term: a chain, its
@@ -214,18 +209,18 @@ static void bound_norm_clip(const clade_args *args, size_t slot, double *bound)
     size_t n = clade_tensor_count(&a->g);
     int64_t way =
         CLADE_REDUCE_CHUNK / OPTIM_CHAINS + OPTIM_CHAINS + (int64_t)norm_clip_chunks(&a->g);
-    double norm = doubles(&a->norm)[0], relative = clade_gamma(way) / 2 + u(2);
+    double norm = doubles_of(&a->norm)[0], relative = clade_gamma(way) / 2 + u(2);
     double lost = 0x1p-63 * sqrt((double)n);
     if (slot == 2)
         *bound = relative * norm + lost;
     else
-        *bound = (relative + u(2) + lost / (double)a->limit) * doubles(&a->scale)[0];
+        *bound = (relative + u(2) + lost / (double)a->limit) * doubles_of(&a->scale)[0];
 }
 
 static void bound_sgd(const clade_args *args, size_t slot, double *bound)
 {
     const clade_sgd_args *a = &args->sgd;
-    const double *g = doubles(&a->g), *w = doubles(&a->w);
+    const double *g = doubles_of(&a->g), *w = doubles_of(&a->w);
     const double factor = (double)a->lr * scale_value(&a->scale), momentum = (double)a->momentum;
     size_t n = clade_tensor_count(&a->w);
     for (size_t i = 0; i < n; i++) {
@@ -234,7 +229,7 @@ static void bound_sgd(const clade_args *args, size_t slot, double *bound)
             bound[i] = u(1) * (fabs(step) + fabs(w[i] + step) + fabs(w[i]));
             continue;
         }
-        double v = doubles(&a->v)[i], of_v = u(2) * fabs(step) + u(1) * fabs(v);
+        double v = doubles_of(&a->v)[i], of_v = u(2) * fabs(step) + u(1) * fabs(v);
         double decayed = a->nesterov ? w[i] + step - momentum * v : w[i] - v;
         double of_w = u(1) * (fabs(decayed) + fabs(w[i]));
         of_w += a->nesterov ? momentum * of_v + u(1) * fabs(w[i] + step) + u(2) * fabs(step) : of_v;
@@ -250,14 +245,14 @@ enum { square_roundings = 6 };
 static void bound_rmsprop(const clade_args *args, size_t slot, double *bound)
 {
     const clade_rmsprop_args *a = &args->rmsprop;
-    const double *g = doubles(&a->g), *w = doubles(&a->w), *s = doubles(&a->s);
+    const double *g = doubles_of(&a->g), *w = doubles_of(&a->w), *s = doubles_of(&a->s);
     const double factor = (double)a->lr * scale_value(&a->scale);
     size_t n = clade_tensor_count(&a->w);
     for (size_t i = 0; i < n; i++) {
         double step = factor * g[i] / sqrt(s[i] + (double)a->eps);
         double of_step = u((square_roundings + 1) / 2.0 + 4 + 3) * fabs(step);
         if (clade_tensor_present(&a->v)) {
-            step = doubles(&a->v)[i];
+            step = doubles_of(&a->v)[i];
             of_step += u(1) * fabs(step);
         }
         bound[i] = slot == 2   ? u(square_roundings) * s[i]
@@ -270,7 +265,8 @@ static void bound_rmsprop(const clade_args *args, size_t slot, double *bound)
 static void bound_adam(const clade_args *args, size_t slot, double *bound)
 {
     const clade_adam_args *a = &args->adam;
-    const double *g = doubles(&a->g), *w = doubles(&a->w), *m = doubles(&a->m), *v = doubles(&a->v);
+    const double *g = doubles_of(&a->g), *w = doubles_of(&a->w), *m = doubles_of(&a->m),
+                 *v = doubles_of(&a->v);
     const double factor = (1 - (double)a->beta1) * scale_value(&a->scale), lr = (double)a->lr;
     size_t n = clade_tensor_count(&a->w);
     for (size_t i = 0; i < n; i++) {
