@@ -9,11 +9,18 @@
 #include <string.h>
 
 struct opencl_choices {
-    const char *asked; /* for all calls that can; NULL: each gets its own */
+    const char *asked; /* for all calls of ops that have it and can; NULL: each gets its own */
     opencl_tuning *tuning;
 };
 
 static bool is_named(const opencl_algorithm *a, const char *name) { return !strcmp(a->name, name); }
+
+static bool has(const opencl_op *op, const char *name)
+{
+    const opencl_algorithm *a = op->algorithms;
+    while (a->name && !is_named(a, name)) a++;
+    return a->name;
+}
 
 /* The option as the name of an algorithm. */
 static clade_status find_asked(opencl_context *cl, const char *name, const char **out)
@@ -79,8 +86,8 @@ const opencl_algorithm *clade_opencl_choose_algorithm(const opencl_context *cl, 
     const opencl_choices *c = cl->choices;
     const opencl_algorithm *a = exact_algorithm(cl, op, args);
     if (a) return a;
-    const char *name = c->asked;
-    if (!name) name = clade_opencl_tuned(c->tuning, op->op, args, cl->math != CLADE_FAST);
+    const char *name = c->asked && has(op, c->asked) ? c->asked : NULL;
+    if (!c->asked) name = clade_opencl_tuned(c->tuning, op->op, args, cl->math != CLADE_FAST);
     for (a = op->algorithms; a->name; a++)
         if (can(cl, a, args) && (name ? is_named(a, name) : !a->suits || a->suits(cl, args)))
             return a;

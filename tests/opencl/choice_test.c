@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include "base/file.h"
+#include "conform/conform.h"
 #include "dev/device.h"
 #include "op/call_text.h"
 
@@ -241,6 +242,32 @@ static void one_arithmetic(void)
     free(path);
 }
 
+/* An algorithm that was asked for is one of some ops: each of the others has its own. */
+static void asked_of_all(const char *name, const char *kernels)
+{
+    clade_device *device;
+    const clade_device_options options = {
+        .math = CLADE_FAST, .algorithm = name, .kernels = kernels};
+    CHECK_OK(clade_device_open("opencl", &options, &device));
+    for (int op = 0; op < CLADE_OPS; op++) {
+        const clade_op_info *info = clade_op_describe((clade_op)op);
+        const clade_case *test = clade_op_reference(clade_case_op(info))->cases;
+        clade_call call = {.op = (clade_op)op};
+        clade_args forward;
+        CHECK_OK(clade_case_args(info, test, &call.args, &forward));
+        for (size_t i = 0; i < info->slot_count; i++) {
+            clade_tensor *t = &call.args.slot[i];
+            if (clade_tensor_present(t))
+                CHECK_OK(clade_buffer_create(device, clade_tensor_count(t) * 4, &t->buffer));
+        }
+        CHECK_OK(clade_call_prepare(device, &call));
+        clade_call_release(&call);
+        for (size_t i = 0; i < info->slot_count; i++)
+            clade_buffer_destroy(&call.args.slot[i].buffer);
+    }
+    clade_device_close(&device);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2) { /* another process that measures */
@@ -265,6 +292,11 @@ int main(int argc, char **argv)
     at_once();
     damaged();
     one_arithmetic();
+    static const char *const names[] = {"direct", "gemm", "implicit", "winograd"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        asked_of_all(names[i], "cpu");
+        asked_of_all(names[i], "gpu");
+    }
     CHECK_OK(clade_folder_remove(cache));
     return TEST_END();
 }
