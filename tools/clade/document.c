@@ -153,10 +153,11 @@ static void print_subcommands(const char *group)
     const char *last = "";
     size_t skip = group ? strlen(group) + 1 : 0;
     for (const subcommand *s = subcommands; s->name; s++) {
-        size_t n = strcspn(s->name, " "), left = strcspn(s->name + skip, " ");
+        size_t n = strcspn(s->name, " ");
         if (group && (n + 1 != skip || strncmp(s->name, group, n))) continue;
         if (!group && strlen(last) >= n && !strncmp(last, s->name, n) && last[n] == ' ') continue;
-        printf("%s%.*s", *last ? " " : "", (int)left, s->name + skip);
+        const char *word = s->name + skip;
+        printf("%s%.*s", *last ? " " : "", (int)strcspn(word, " "), word);
         last = s->name;
     }
 }
