@@ -11,14 +11,14 @@ ALIASES = {"kernel_size": "kernel", "strides": "stride", "dilation_rate": "dilat
            "target_shape": "shape", "depth_multiplier": "multiplier"}
 MAIN_KEYS = {"depthwise_conv2d": "kernel", "dense": "units", "maxpool2d": "window",
              "avgpool2d": "window", "activation": "function", "dropout": "rate", "reshape": "shape",
-             "upsample2d": "size", "add": "inputs", "multiply": "inputs", "concat": "inputs", "zero_padding2d": "padding",
-             "lrn": "size", "group_norm": "groups", "layer_norm": "axis"}
+             "add": "inputs", "multiply": "inputs", "concat": "inputs", "zero_padding2d": "padding",
+             "lrn": "size", "upsample2d": "size", "group_norm": "groups", "layer_norm": "axis"}
 # Keras' names of layers that have none
 BASE_NAMES = {"maxpool2d": "max_pooling2d", "avgpool2d": "average_pooling2d",
-              "global_avgpool2d": "global_average_pooling2d", "upsample2d": "up_sampling2d",
-              "batchnorm": "batch_normalization", "prelu": "p_re_lu", "group_norm": "group_normalization",
-              "layer_norm": "layer_normalization",
-              "concat": "concatenate"}
+              "global_avgpool2d": "global_average_pooling2d", "global_maxpool2d": "global_max_pooling2d",
+              "batchnorm": "batch_normalization", "group_norm": "group_normalization",
+              "layer_norm": "layer_normalization", "prelu": "p_re_lu", "concat": "concatenate",
+              "upsample2d": "up_sampling2d"}
 CLOSE = 3e-6  # a decision by less than this, relative to the layer's values, may fall either way
 DROPOUT_STREAM = 5  # of the library's random numbers: see the op's entry in ops.def
 
@@ -205,6 +205,9 @@ class Net:
 
     def global_avgpool2d(self, o, x, w):
         return x.mean((2, 3))
+
+    def global_maxpool2d(self, o, x, w):
+        return self.largest(x, x.shape[2:], x.shape[2:])[:, :, 0, 0]
 
     def upsample2d(self, o, x, w):
         scale, mode = pair(o.get("size"), 2), o.get("interpolation", "nearest")

@@ -49,6 +49,7 @@ NETS = {
     "horses-or-humans": (4, 4, 2, False),
     "branches": (6, 5, 3, True),
     "corners": (7, 7, 3, True),
+    "modern": (6, 6, 4, True),
 }
 OPTIMIZERS = {
     "sgd": {"sgd": {"lr": 0.05}},
@@ -81,6 +82,12 @@ FAULTS = [
     ("corners", "batch_normalization", "frozen", False),
     ("corners", "average_pooling2d", "count_pad", False),
     ("corners", "train", "label_smoothing", 0.201),
+    ("modern", "group_normalization", "groups", 2),
+    ("modern", "pixels", "eps", 0.00101),
+    ("modern", "left", "start", 1),
+    ("modern", "lifted", "activation", "elu"),
+    ("modern", "up_sampling2d", "interpolation", "nearest"),
+    ("modern", "corners", "align_corners", False),
     ("shapes", "sgd", "lr", 0.0501),
     ("shapes", "momentum", "momentum", 0.899),
     ("shapes", "nesterov", "nesterov", False),
