@@ -209,7 +209,7 @@ clade_status clade_dataset_original(const clade_dataset *dataset, clade_split sp
     if (raw->height) return read_record(dataset, p, decoder, &out->bytes, &out->size, &out->raster);
     status = clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder->file, &out->bytes,
                                &out->size);
-    if (!status) status = clade_image_header(decoder, out->bytes, out->size, &out->header);
+    if (!status) status = clade_image_header(out->bytes, out->size, &out->header);
     if (!status)
         status = clade_decoder_original(decoder, out->bytes, out->size, dataset->target.channels,
                                         &out->raster);

@@ -2,8 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
-#include <turbojpeg.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -38,12 +36,10 @@ clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size)
 
 void clade_decoder_clear(clade_decoder *decoder)
 {
-    if (decoder->jpeg) tjDestroy(decoder->jpeg);
     clade_bytes_clear(&decoder->file);
     clade_bytes_clear(&decoder->pixels);
     clade_bytes_clear(&decoder->oriented);
     clade_bytes_clear(&decoder->table);
-    decoder->jpeg = NULL;
 }
 
 void clade_decoder_trim(clade_decoder *decoder)

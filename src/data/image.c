@@ -2,8 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
-#include <turbojpeg.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -59,12 +57,11 @@ clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char 
     return CLADE_IMAGE_OTHER;
 }
 
-clade_status clade_image_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                clade_header *out)
+clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header *out)
 {
     const char *reason = NULL;
     switch (clade_image_sniff(bytes, size, &reason)) {
-    case CLADE_IMAGE_JPEG: return clade_jpeg_header(decoder, bytes, size, out);
+    case CLADE_IMAGE_JPEG: return clade_jpeg_header(bytes, size, out);
     case CLADE_IMAGE_PNG: return clade_png_header(bytes, size, out);
     case CLADE_IMAGE_OTHER: break;
     }
@@ -200,10 +197,8 @@ clade_status clade_image_size(const void *bytes, size_t size, const char *name, 
 {
     if (!name) name = "image";
     if ((!bytes && size) || !hwc) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);
-    clade_decoder decoder = {0};
     clade_header header;
-    clade_status status = clade_image_header(&decoder, bytes, size, &header);
-    clade_decoder_clear(&decoder);
+    clade_status status = clade_image_header(bytes, size, &header);
     if (status) return clade_context(status, "%s", name);
     bool swap = header.orientation >= 5;
     hwc[0] = swap ? header.width : header.height;

@@ -27,7 +27,6 @@ typedef struct clade_bytes {
 
 /* One thread's working memory; all zero is a fresh one, clade_decoder_clear gives it back. */
 typedef struct clade_decoder {
-    void *jpeg;           /* the TurboJPEG handle, made at the first JPEG */
     clade_bytes file;     /* bytes of the image's file */
     clade_bytes pixels;   /* the decoded image */
     clade_bytes oriented; /* the same in another orientation; also CMYK before conversion */
@@ -70,11 +69,9 @@ enum { clade_format_size = 48 };
 void clade_header_describe(const clade_header *header, char text[clade_format_size]);
 
 /* Reads the header of an image; refuses one with more than clade_image_pixels. */
-clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                               clade_header *out);
+clade_status clade_jpeg_header(const uint8_t *bytes, size_t size, clade_header *out);
 clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out);
-clade_status clade_image_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                clade_header *out);
+clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header *out);
 clade_status clade_check_size(uint32_t width, uint32_t height);
 
 /* Decodes to target->channels, at the stored size or, for JPEG, at a smaller one that is not below
@@ -83,6 +80,10 @@ clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, siz
                                const clade_target *target, clade_raster *out, int *orientation);
 clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
                               const clade_target *target, clade_raster *out);
+
+/* The orientation (tag 0x0112, one SHORT, in the first directory) of the TIFF structure that holds
+ * an image's Exif; 1 when it is absent or broken. Source: Exif 2.32, 4.6. */
+int clade_exif_orientation(const uint8_t *tiff, size_t size);
 
 /* Turns an image upright by its EXIF orientation. */
 clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int orientation);

@@ -1,40 +1,27 @@
-/* JPEG through TurboJPEG: orientation, scaled decoding, CMYK, and what counts as damaged. */
+/* JPEG through libjpeg: orientation, scaled decoding, CMYK, and what counts as damaged. */
 #include "data/image.h"
 
-#include <turbojpeg.h>
+#include <stdio.h> /* jpeglib.h needs it */
 
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <setjmp.h>
 #include <string.h>
 
-static unsigned get16(const uint8_t *p, bool little)
-{
-    return little ? p[0] | (unsigned)p[1] << 8 : (unsigned)p[0] << 8 | p[1];
-}
+/* A scan costs time by the image's size, however few bytes it has. TurboJPEG's own limit. */
+enum { most_scans = 500 };
 
-static uint32_t get32(const uint8_t *p, bool little)
-{
-    uint32_t a = get16(p, little), b = get16(p + 2, little);
-    return little ? a | b << 16 : a << 16 | b;
-}
-
-/* The orientation (tag 0x0112, one SHORT, in the first directory) of the TIFF structure that an
- * Exif segment holds; 1 when it is absent or broken. Source: Exif 2.32, 4.6. */
-static int exif_orientation(const uint8_t *tiff, size_t size)
-{
-    if (size < 8) return 1;
-    bool little = tiff[0] == 'I';
-    if (memcmp(tiff, little ? "II*\0" : "MM\0*", 4) != 0) return 1;
-    size_t at = get32(tiff + 4, little);
-    if (at > size - 2) return 1;
-    unsigned entries = get16(tiff + at, little);
-    at += 2;
-    for (; entries > 0 && size - at >= 12; entries--, at += 12) {
-        if (get16(tiff + at, little) != 0x0112) continue;
-        unsigned value = get16(tiff + at + 8, little);
-        bool right = get16(tiff + at + 2, little) == 3 && get32(tiff + at + 4, little) == 1;
-        return right && value >= 1 && value <= 8 ? (int)value : 1;
-    }
-    return 1;
-}
+/* One image's decoder. Each image has its own, so that nothing (tables, a state after an error)
+ * comes from the one before. */
+typedef struct jpeg_reader {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf leave;
+    clade_status status;
+    char text[JMSG_LENGTH_MAX];
+} jpeg_reader;
 
 /* A frame's marker: 0xc0 to 0xcf but for DHT, JPG and DAC. */
 static bool is_frame(unsigned marker)
@@ -61,11 +48,11 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
             at += 2;
             continue;
         }
-        size_t length = get16(bytes + at + 2, false);
+        size_t length = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
         const uint8_t *body = bytes + at + 4;
         if (length < 2 || length > size - at - 2) return;
         if (marker == 0xe1 && !seen && length >= 8 && memcmp(body, "Exif\0", 6) == 0) {
-            header->orientation = exif_orientation(body + 6, length - 8);
+            header->orientation = clade_exif_orientation(body + 6, length - 8);
             seen = true;
         }
         if (is_frame(marker)) header->frame = (uint8_t)marker;
@@ -75,41 +62,93 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
     }
 }
 
-/* After a failure TurboJPEG's handle may still be in the middle of that image's header, and would
- * read the next one as its continuation. So it goes. */
-static void drop_handle(clade_decoder *decoder)
+/* libjpeg's warnings after which every pixel is right; Pillow reads such images too, but for those
+ * without an end marker. After all others (bad codes, a segment that ends early, a lost restart
+ * marker) pixels are missing or wrong. */
+static bool is_harmless(const struct jpeg_decompress_struct *jpeg, int code)
 {
-    tjDestroy(decoder->jpeg);
-    decoder->jpeg = NULL;
-}
-
-static clade_status need_handle(clade_decoder *decoder)
-{
-    if (!decoder->jpeg) decoder->jpeg = tjInitDecompress();
-    return decoder->jpeg ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a JPEG decoder");
-}
-
-clade_status clade_jpeg_header(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                               clade_header *out)
-{
-    clade_status status = need_handle(decoder);
-    if (status) return status;
-    int width = 0, height = 0, sampling = -1, space = -1;
-    if (tjDecompressHeader3(decoder->jpeg, bytes, size, &width, &height, &sampling, &space)) {
-        /* It also fails, after it has found the size, when the chroma sampling is none of those
-         * that it has a name for. tjDecompress2 can read such an image. */
-        if (width < 1 || height < 1 || space < 0)
-            status = clade_fail(CLADE_EFORMAT, "JPEG: %s", tjGetErrorStr2(decoder->jpeg));
-        drop_handle(decoder);
-        if (status) return status;
+    switch (code) {
+    case JWRN_ADOBE_XFORM:     /* unknown colour transform: YCbCr, or YCCK */
+    case JWRN_EXTRANEOUS_DATA: /* bytes left over before a marker: common on the web */
+    case JWRN_JFIF_MAJOR:      /* a newer JFIF */
+    case JWRN_NOT_SEQUENTIAL:  /* scan parameters that a sequential image has no use for */
+        return true;
+    case JWRN_JPEG_EOF:
+        /* No end marker. If bits of a lone scan's Huffman codes are missing as well, there is
+         * another warning; of several scans whole ones may be missing, and arithmetic codes may
+         * end anywhere. */
+        return !jpeg->progressive_mode && !jpeg->arith_code &&
+               jpeg->comps_in_scan == jpeg->num_components;
+    default: return false;
     }
-    status = clade_check_size((uint32_t)width, (uint32_t)height);
+}
+
+static _Noreturn void leave(jpeg_reader *r, clade_status status)
+{
+    r->status = status;
+    longjmp(r->leave, 1);
+}
+
+static _Noreturn void on_error(j_common_ptr common)
+{
+    jpeg_reader *r = common->client_data;
+    r->errors.format_message(common, r->text);
+    leave(r, r->errors.msg_code == JERR_OUT_OF_MEMORY ? CLADE_ENOMEM : CLADE_EFORMAT);
+}
+
+/* level -1 is a warning, others are traces */
+static void on_message(j_common_ptr common, int level)
+{
+    jpeg_reader *r = common->client_data;
+    if (level < 0 && !is_harmless(&r->jpeg, r->errors.msg_code)) on_error(common);
+}
+
+static void on_progress(j_common_ptr common)
+{
+    jpeg_reader *r = common->client_data;
+    if (r->jpeg.input_scan_number <= most_scans) return;
+    snprintf(r->text, sizeof r->text, "more than %d scans", most_scans);
+    leave(r, CLADE_EFORMAT);
+}
+
+/* What on_error and its like were called for; the reader's functions return here by longjmp. */
+static clade_status failure(const jpeg_reader *r)
+{
+    return clade_fail(r->status, "JPEG: %s", r->text);
+}
+
+static clade_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t size,
+                                clade_header *out)
+{
+    struct jpeg_decompress_struct *jpeg = &r->jpeg;
+    jpeg->err = jpeg_std_error(&r->errors);
+    jpeg->client_data = r;
+    r->errors.error_exit = on_error;
+    r->errors.emit_message = on_message;
+    r->progress.progress_monitor = on_progress;
+    if (setjmp(r->leave)) return failure(r);
+    jpeg_create_decompress(jpeg);
+    jpeg->progress = &r->progress;
+    jpeg_mem_src(jpeg, bytes, size);
+    jpeg_read_header(jpeg, TRUE);
+    clade_status status = clade_check_size(jpeg->image_width, jpeg->image_height);
     if (status) return status;
+    if (jpeg->jpeg_color_space == JCS_UNKNOWN)
+        return clade_fail(CLADE_EFORMAT, "JPEG: %d components: expected 1, 3 or 4",
+                          jpeg->num_components);
     read_segments(bytes, size, out);
-    out->height = height;
-    out->width = width;
-    out->channels = space == TJCS_GRAY ? 1 : space == TJCS_CMYK || space == TJCS_YCCK ? 4 : 3;
+    out->height = (int32_t)jpeg->image_height;
+    out->width = (int32_t)jpeg->image_width;
+    out->channels = jpeg->num_components;
     return CLADE_OK;
+}
+
+clade_status clade_jpeg_header(const uint8_t *bytes, size_t size, clade_header *out)
+{
+    jpeg_reader r = {0};
+    clade_status status = read_header(&r, bytes, size, out);
+    jpeg_destroy_decompress(&r.jpeg);
+    return status;
 }
 
 /* How many times smaller to decode: 8, 4 or 2 (the sizes with their own inverse DCT), so that both
@@ -131,35 +170,6 @@ static int choose_reduction(const clade_header *header, const clade_target *targ
     return 1;
 }
 
-/* A warning after which all pixels are right. Bytes left over before a marker are common in
- * photographs from the web. Every other warning means missing or wrong pixels. (The error code does
- * not tell a warning from an error that came after one; the text is the last of the two.) */
-static bool is_harmless(const char *text)
-{
-    static const char *const parts[] = {
-        "extraneous bytes before marker", "Unknown Adobe color transform",
-        "Invalid SOS parameters for sequential", "unknown JFIF revision"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (strstr(text, parts[i])) return true;
-    return false;
-}
-
-/* Decodes at the largest scale that fits width×height. */
-static clade_status decompress(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                               uint8_t *out, int width, int height, int format)
-{
-    clade_status status = need_handle(decoder);
-    if (status) return status;
-    if (!tjDecompress2(decoder->jpeg, bytes, size, out, width, 0, height, format,
-                       TJFLAG_LIMITSCANS))
-        return CLADE_OK;
-    const char *text = tjGetErrorStr2(decoder->jpeg);
-    if (tjGetErrorCode(decoder->jpeg) != TJERR_WARNING || !is_harmless(text))
-        status = clade_fail(CLADE_EFORMAT, "JPEG: %s", text);
-    drop_handle(decoder);
-    return status;
-}
-
 /* (a·b)/255, rounded. */
 static unsigned mul255(unsigned a, unsigned b)
 {
@@ -174,27 +184,42 @@ static void cmyk_to_rgb(const uint8_t *cmyk, size_t n, bool inverted, uint8_t *r
         for (int k = 0; k < 3; k++) rgb[k] = (uint8_t)mul255(cmyk[k] ^ flip, cmyk[3] ^ flip);
 }
 
+/* Decodes what read_header has begun. What follows the last row is not looked at. */
+static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const clade_header *header,
+                                const clade_target *target, clade_raster *out)
+{
+    struct jpeg_decompress_struct *jpeg = &r->jpeg;
+    bool cmyk = header->channels == 4;
+    int channels = header->channels == 1 && target->channels == 1 ? 1 : 3;
+    if (setjmp(r->leave)) return failure(r);
+    jpeg->scale_num = 1;
+    jpeg->scale_denom = (unsigned)choose_reduction(header, target);
+    jpeg->out_color_space = cmyk ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_start_decompress(jpeg);
+    size_t width = jpeg->output_width, pixels = width * jpeg->output_height;
+    clade_status status = clade_bytes_reserve(&decoder->pixels, pixels * (size_t)channels);
+    if (!status && cmyk) status = clade_bytes_reserve(&decoder->oriented, pixels * 4);
+    if (status) return status;
+    uint8_t *data = cmyk ? decoder->oriented.data : decoder->pixels.data;
+    size_t row_bytes = width * (size_t)jpeg->output_components;
+    while (jpeg->output_scanline < jpeg->output_height) {
+        JSAMPROW row = data + jpeg->output_scanline * row_bytes;
+        jpeg_read_scanlines(jpeg, &row, 1);
+    }
+    if (cmyk) cmyk_to_rgb(data, pixels, header->inverted, decoder->pixels.data);
+    *out = (clade_raster){decoder->pixels.data, (int32_t)jpeg->output_height, (int32_t)width,
+                          channels};
+    return CLADE_OK;
+}
+
 clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
                                const clade_target *target, clade_raster *out, int *orientation)
 {
+    jpeg_reader r = {0};
     clade_header header;
-    clade_status status = clade_jpeg_header(decoder, bytes, size, &header);
-    if (status) return status;
-    int d = choose_reduction(&header, target);
-    int32_t height = (header.height + d - 1) / d, width = (header.width + d - 1) / d;
-    size_t pixels = (size_t)height * (size_t)width;
-    bool cmyk = header.channels == 4;
-    int channels = header.channels == 1 && target->channels == 1 ? 1 : 3;
-    status = clade_bytes_reserve(&decoder->pixels, pixels * (size_t)channels);
-    if (!status && cmyk) status = clade_bytes_reserve(&decoder->oriented, pixels * 4);
-    if (status) return status;
-
-    uint8_t *data = cmyk ? decoder->oriented.data : decoder->pixels.data;
-    int format = cmyk ? TJPF_CMYK : channels == 1 ? TJPF_GRAY : TJPF_RGB;
-    status = decompress(decoder, bytes, size, data, width, height, format);
-    if (status) return status;
-    if (cmyk) cmyk_to_rgb(data, pixels, header.inverted, decoder->pixels.data);
-    *out = (clade_raster){decoder->pixels.data, height, width, channels};
-    *orientation = header.orientation;
-    return CLADE_OK;
+    clade_status status = read_header(&r, bytes, size, &header);
+    if (!status) status = read_pixels(&r, decoder, &header, target, out);
+    jpeg_destroy_decompress(&r.jpeg);
+    if (!status) *orientation = header.orientation;
+    return status;
 }

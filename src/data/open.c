@@ -64,7 +64,7 @@ static clade_status size_of_first(clade_dataset *dataset)
             clade_header header;
             status =
                 clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder.file, &bytes, &size);
-            if (!status) status = clade_image_header(&decoder, bytes, size, &header);
+            if (!status) status = clade_image_header(bytes, size, &header);
             if (status == CLADE_ENOMEM) break;
             if (status) continue;
             bool swap = header.orientation >= 5;

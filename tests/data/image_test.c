@@ -238,6 +238,85 @@ static void test_scaled(void)
     free(rgb);
 }
 
+/* Inserts bytes into a JPEG. */
+static blob with_bytes(blob jpeg, size_t at, const char *bytes, size_t n)
+{
+    blob b = {malloc(jpeg.size + n), jpeg.size + n};
+    memcpy(b.data, jpeg.data, at);
+    memcpy(b.data + at, bytes, n);
+    memcpy(b.data + at + n, jpeg.data + at, jpeg.size - at);
+    return b;
+}
+
+enum { jfif_end = 20, warnings = 4 };
+
+/* A JPEG over which the decoder warns, and that is whole. */
+static blob with_warning(blob jpeg, int which)
+{
+    static const char adobe[] = "\xff\xee\0\x0e"
+                                "Adobe\0\x64\0\0\0\0\7";
+    blob b = which == 0   ? with_bytes(jpeg, jfif_end, "\1\2\3", 3)
+             : which == 1 ? with_bytes(jpeg, jfif_end, adobe, sizeof adobe - 1)
+                          : with_bytes(jpeg, 0, "", 0);
+    size_t scan = jfif_end;
+    while (b.data[scan] != 0xff || b.data[scan + 1] != 0xda) scan++;
+    if (which == 1) b.data[6] = 'j'; /* no JFIF any more, so Adobe's colours count: number 7 */
+    if (which == 2) b.data[11] = 2;  /* JFIF 2 */
+    if (which == 3) b.data[scan + 12] = 62; /* the last frequency, for progressive images alone */
+    return b;
+}
+
+/* A harmless warning does no harm, and hides no other. */
+static void test_warnings(void)
+{
+    uint8_t *rgb = make_rgb(H, W, 1), whole[H * W * 3], out[H * W * 3];
+    for (int i = 0; i < 2 * warnings - 1; i++) { /* progressive: all but the last warning */
+        blob jpeg = make_jpeg(rgb, H, W, JPEG_COLOUR, TJSAMP_420, 90, i >= warnings);
+        CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, whole));
+        blob b = with_warning(jpeg, i % warnings);
+        CHECK_OK(clade_image_decode(b.data, b.size, "a", H, W, 3, CLADE_NEAREST, out));
+        CHECK(memcmp(out, whole, sizeof out) == 0);
+        for (size_t n = b.size / 2; n < b.size - 2; n++)
+            CHECK(clade_image_decode(b.data, n, "a", H, W, 3, CLADE_NEAREST, out) == CLADE_EFORMAT);
+        CHECK(strstr(clade_error(), "a: JPEG: ") && strstr(clade_error(), "remature end"));
+        free(b.data);
+        free(jpeg.data);
+    }
+    free(rgb);
+}
+
+/* Without its end marker, or with something else there, an image of one scan is whole. */
+static void test_end_marker(void)
+{
+    uint8_t *rgb = make_rgb(H, W, 1), whole[H * W * 3], out[H * W * 3];
+    for (int space = JPEG_COLOUR; space <= JPEG_CMYK; space++) {
+        blob jpeg = make_jpeg(rgb, H, W, (jpeg_space)space, TJSAMP_420, 90, 0);
+        CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, whole));
+        for (size_t less = 1; less <= 2; less++) {
+            CHECK_OK(
+                clade_image_decode(jpeg.data, jpeg.size - less, "a", H, W, 3, CLADE_NEAREST, out));
+            CHECK(memcmp(out, whole, sizeof out) == 0);
+        }
+        blob trailer = with_bytes(jpeg, jpeg.size - 2, "\xff\x0f and more", 11);
+        CHECK_OK(clade_image_decode(trailer.data, trailer.size, "a", H, W, 3, CLADE_NEAREST, out));
+        CHECK(memcmp(out, whole, sizeof out) == 0);
+        free(trailer.data);
+        free(jpeg.data);
+    }
+    free(rgb);
+
+    /* Of several scans one may be missing, and arithmetic codes may end anywhere. */
+    for (int kind = SCANS_OF_PLANES; kind <= SCANS_ARITHMETIC; kind++) {
+        blob jpeg = make_scans(H, W, (scan_kind)kind, kind == SCANS_OF_PLANES ? 3 : 1);
+        CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, out));
+        for (size_t less = 2; less < 40; less++)
+            CHECK_FAILS(
+                clade_image_decode(jpeg.data, jpeg.size - less, "a", H, W, 3, CLADE_NEAREST, out),
+                CLADE_EFORMAT, "a: JPEG: Premature end of JPEG file");
+        free(jpeg.data);
+    }
+}
+
 static void test_bad(void)
 {
     uint8_t *rgb = make_rgb(H, W, 1), out[H * W * 3];
@@ -246,17 +325,17 @@ static void test_bad(void)
     blob png = make_png(rgb, H, W, 2, 8, 0);
     const blob *all[] = {&jpeg, &progressive, &png};
     for (int k = 0; k < 3; k++) {
-        /* cut anywhere: an error that names the image (PNG's pixels end before its end marker) */
-        for (size_t n = 0; n + (k == 2 ? 16 : 0) < all[k]->size; n++) {
+        /* cut anywhere before the end marker: an error that names the image; of a progressive JPEG
+         * another scan might follow */
+        static const size_t ends[] = {2, 0, 16};
+        for (size_t n = 0; n + ends[k] < all[k]->size; n++) {
             clade_status status =
                 clade_image_decode(all[k]->data, n, "cut.jpg", H, W, 3, CLADE_NEAREST, out);
             CHECK(status == CLADE_EFORMAT && strncmp(clade_error(), "cut.jpg: ", 9) == 0);
         }
     }
     /* bytes left over before a marker are common in photographs and do no harm */
-    blob extra = {malloc(jpeg.size + 3), jpeg.size + 3};
-    memcpy(extra.data, jpeg.data, jpeg.size - 2);
-    memcpy(extra.data + jpeg.size - 2, "\1\2\3\xff\xd9", 5);
+    blob extra = with_bytes(jpeg, jpeg.size - 2, "\1\2\3", 3);
     CHECK_OK(clade_image_decode(extra.data, extra.size, "a", H, W, 3, CLADE_NEAREST, out));
     free(extra.data);
     /* a wrong bit in the middle that ends a code early is not accepted in silence */
@@ -324,6 +403,8 @@ int main(void)
     test_png();
     test_resize();
     test_scaled();
+    test_warnings();
+    test_end_marker();
     test_bad();
     return TEST_END();
 }

@@ -10,7 +10,9 @@
 
 #include <dirent.h>
 #include <locale.h>
-#include <stdio.h>
+#include <stdio.h> /* before jpeglib.h */
+
+#include <jpeglib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,6 +71,53 @@ blob make_jpeg(const uint8_t *rgb, int height, int width, jpeg_space space, int 
     tjFree(out);
     tjDestroy(jpeg);
     free(cmyk);
+    return b;
+}
+
+static jpeg_scan_info scan_of(scan_kind kind, int i)
+{
+    jpeg_scan_info scan = {.comps_in_scan = 1};
+    if (kind == SCANS_OF_PLANES) {
+        scan.component_index[0] = i;
+        scan.Se = 63;
+    } else if (i > 0) { /* 63 frequencies at bit 9, then at bit 8, … */
+        scan.Ss = scan.Se = 1 + (i - 1) % 63;
+        scan.Al = 9 - (i - 1) / 63;
+        scan.Ah = i <= 63 ? 0 : scan.Al + 1;
+    }
+    return scan;
+}
+
+blob make_scans(int height, int width, scan_kind kind, int scans)
+{
+    static jpeg_scan_info script[631];
+    for (int i = 0; i < scans; i++) script[i] = scan_of(kind, i);
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors; /* ends the test */
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    blob b = {0};
+    unsigned long size = 0;
+    jpeg_mem_dest(&jpeg, &b.data, &size);
+    jpeg.image_width = (unsigned)width;
+    jpeg.image_height = (unsigned)height;
+    jpeg.input_components = kind == SCANS_OF_PLANES ? 3 : 1;
+    jpeg.in_color_space = kind == SCANS_OF_PLANES ? JCS_RGB : JCS_GRAYSCALE;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_colorspace(&jpeg, jpeg.in_color_space);
+    jpeg.arith_code = kind == SCANS_ARITHMETIC;
+    jpeg.scan_info = kind == SCANS_ARITHMETIC ? NULL : script;
+    jpeg.num_scans = kind == SCANS_ARITHMETIC ? 0 : scans;
+    jpeg_start_compress(&jpeg, TRUE);
+    uint8_t *rgb = make_rgb(height, width, 0); /* of which grey takes a third */
+    for (int y = 0; y < height; y++) {
+        JSAMPROW row = rgb + (size_t)(y * width * jpeg.input_components);
+        jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    free(rgb);
+    b.size = size;
     return b;
 }
 

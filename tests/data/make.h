@@ -21,6 +21,13 @@ typedef enum jpeg_space { JPEG_COLOUR, JPEG_GREY, JPEG_CMYK } jpeg_space;
 /* `sampling` is TurboJPEG's TJSAMP_…; CMYK is made of inks that give the RGB image again. */
 blob make_jpeg(const uint8_t *rgb, int height, int width, jpeg_space space, int sampling,
                int quality, int progressive);
+typedef enum scan_kind {
+    SCANS_OF_BITS, /* grey, progressive: the mean, then a bit of one frequency in each; 2 to 631 */
+    SCANS_OF_PLANES,  /* RGB, sequential: each plane on its own; 3 */
+    SCANS_ARITHMETIC, /* grey, sequential, with arithmetic codes; 1 */
+} scan_kind;
+/* A JPEG of so many scans. */
+blob make_scans(int height, int width, scan_kind kind, int scans);
 /* Inserts an Exif segment with an orientation behind the first marker. */
 blob with_orientation(blob jpeg, int orientation, int little_endian);
 
