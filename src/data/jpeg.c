@@ -9,8 +9,8 @@
 #include <setjmp.h>
 #include <string.h>
 
-/* A scan costs time by the image's size, however few bytes it has. TurboJPEG's own limit. */
-enum { most_scans = 500 };
+/* A scan costs time by the image's size, however few bytes it has. Encoders write about ten. */
+enum { most_scans = 100 };
 
 /* One image's decoder. Each image has its own, so that nothing (tables, a state after an error)
  * comes from the one before. */

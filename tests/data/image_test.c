@@ -317,6 +317,20 @@ static void test_end_marker(void)
     }
 }
 
+/* A scan costs time however few bytes it has. */
+static void test_scans(void)
+{
+    uint8_t out[H * W * 3];
+    for (int scans = 99; scans <= 102; scans++) {
+        blob jpeg = make_scans(H, W, SCANS_OF_BITS, scans);
+        clade_status status =
+            clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, out);
+        CHECK(status == (scans <= 100 ? CLADE_OK : CLADE_EFORMAT));
+        if (status) CHECK(strcmp(clade_error(), "a: JPEG: more than 100 scans") == 0);
+        free(jpeg.data);
+    }
+}
+
 static void test_bad(void)
 {
     uint8_t *rgb = make_rgb(H, W, 1), out[H * W * 3];
@@ -405,6 +419,7 @@ int main(void)
     test_scaled();
     test_warnings();
     test_end_marker();
+    test_scans();
     test_bad();
     return TEST_END();
 }
