@@ -120,7 +120,9 @@ static clade_status decode(clade_decoder *decoder, const uint8_t *bytes, size_t 
     case CLADE_IMAGE_JPEG:
         status = clade_jpeg_decode(decoder, bytes, size, target, raster, &orientation);
         break;
-    case CLADE_IMAGE_PNG: status = clade_png_decode(decoder, bytes, size, target, raster); break;
+    case CLADE_IMAGE_PNG:
+        status = clade_png_decode(decoder, bytes, size, target, raster, &orientation);
+        break;
     default: return clade_fail(CLADE_EFORMAT, "%s", reason);
     }
     if (!status) status = clade_raster_turn(decoder, raster, orientation);

@@ -79,7 +79,7 @@ clade_status clade_check_size(uint32_t width, uint32_t height);
 clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
                                const clade_target *target, clade_raster *out, int *orientation);
 clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                              const clade_target *target, clade_raster *out);
+                              const clade_target *target, clade_raster *out, int *orientation);
 
 /* The orientation (tag 0x0112, one SHORT, in the first directory) of the TIFF structure that holds
  * an image's Exif; 1 when it is absent or broken. Source: Exif 2.32, 4.6. */

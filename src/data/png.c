@@ -41,6 +41,20 @@ static uint32_t get32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* The orientation in the eXIf chunk, which may also stand behind the pixels; 1 without one. */
+static int read_orientation(const uint8_t *bytes, size_t size)
+{
+    size_t at = 8;
+    while (size - at >= 12) { /* length, type, data, checksum */
+        size_t length = get32(bytes + at);
+        const uint8_t *type = bytes + at + 4, *data = bytes + at + 8;
+        if (length > size - at - 12 || memcmp(type, "IEND", 4) == 0) break;
+        if (memcmp(type, "eXIf", 4) == 0) return clade_exif_orientation(data, length);
+        at += 12 + length;
+    }
+    return 1;
+}
+
 clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out)
 {
     if (size < 33 || memcmp(bytes + 12, "IHDR", 4) != 0)
@@ -52,7 +66,7 @@ clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *o
     *out = (clade_header){.height = (int32_t)height,
                           .width = (int32_t)width,
                           .channels = colour ? 3 : 1,
-                          .orientation = 1,
+                          .orientation = read_orientation(bytes, size),
                           .kind = CLADE_IMAGE_PNG,
                           .depth = bytes[24],
                           .color_type = bytes[25],
@@ -97,7 +111,7 @@ static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade
 }
 
 clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                              const clade_target *target, clade_raster *out)
+                              const clade_target *target, clade_raster *out, int *orientation)
 {
     clade_header header;
     clade_status status = clade_png_header(bytes, size, &header);
@@ -112,5 +126,6 @@ clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size
         status = clade_fail(CLADE_ENOMEM, "out of memory for a PNG decoder");
     }
     png_destroy_read_struct(&r.png, &r.info, NULL);
+    if (!status) *orientation = header.orientation;
     return status;
 }

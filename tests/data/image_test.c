@@ -93,30 +93,45 @@ static void stored_place(int orientation, int h, int w, int r, int c, int *row, 
     }
 }
 
+static void check_orientation(blob b, int o, const uint8_t *plain)
+{
+    uint8_t out[H * W * 3];
+    int h = o >= 5 ? W : H, w = o >= 5 ? H : W;
+    int32_t hwc[3];
+    CHECK_OK(clade_image_size(b.data, b.size, "a", hwc));
+    CHECK(hwc[0] == h && hwc[1] == w && hwc[2] == 3);
+    CHECK_OK(clade_image_decode(b.data, b.size, "a", h, w, 3, CLADE_NEAREST, out));
+    int wrong = 0;
+    for (int r = 0; r < h; r++) {
+        for (int c = 0; c < w; c++) {
+            int row, column;
+            stored_place(o, H, W, r, c, &row, &column);
+            wrong += memcmp(out + 3 * (r * w + c), plain + 3 * (row * W + column), 3) != 0;
+        }
+    }
+    CHECK(wrong == 0);
+    free(b.data);
+}
+
 static void test_orientation(void)
 {
-    uint8_t *rgb = make_rgb(H, W, 2), plain[H * W * 3], out[H * W * 3];
+    uint8_t *rgb = make_rgb(H, W, 2), plain[H * W * 3];
     for (int o = 1; o <= 8; o++) {
         for (int little = 0; little < 2; little++) {
-            blob b = make_jpeg(rgb, H, W, JPEG_COLOUR, TJSAMP_444, 95, 0);
-            CHECK_OK(clade_image_decode(b.data, b.size, "a", H, W, 3, CLADE_NEAREST, plain));
-            b = with_orientation(b, o, little);
-            int h = o >= 5 ? W : H, w = o >= 5 ? H : W;
-            int32_t hwc[3];
-            CHECK_OK(clade_image_size(b.data, b.size, "a", hwc));
-            CHECK(hwc[0] == h && hwc[1] == w && hwc[2] == 3);
-            CHECK_OK(clade_image_decode(b.data, b.size, "a", h, w, 3, CLADE_NEAREST, out));
-            int wrong = 0;
-            for (int r = 0; r < h; r++) {
-                for (int c = 0; c < w; c++) {
-                    int row, column;
-                    stored_place(o, H, W, r, c, &row, &column);
-                    wrong += memcmp(out + 3 * (r * w + c), plain + 3 * (row * W + column), 3) != 0;
-                }
-            }
-            CHECK(wrong == 0);
-            free(b.data);
+            blob jpeg = make_jpeg(rgb, H, W, JPEG_COLOUR, TJSAMP_444, 95, 0);
+            CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, plain));
+            check_orientation(with_orientation(jpeg, o, little), o, plain);
+            blob png = make_png(rgb, H, W, 2, 8, little);
+            check_orientation(with_orientation(png, o, little), o, rgb);
         }
+    }
+    /* behind the pixels, and damaged */
+    static const char tiff[] = "II*\0\x8\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0";
+    blob png = make_png(rgb, H, W, 2, 8, 0);
+    check_orientation(with_chunk(png, png.size - png_end, "eXIf", tiff, sizeof tiff), 6, rgb);
+    for (size_t n = 0; n < 22; n++) {
+        png = make_png(rgb, H, W, 2, 8, 0);
+        check_orientation(with_chunk(png, png_header_end, "eXIf", tiff, n), 1, rgb);
     }
     free(rgb);
 }
@@ -236,16 +251,6 @@ static void test_scaled(void)
     free(full);
     free(b.data);
     free(rgb);
-}
-
-/* Inserts bytes into a JPEG. */
-static blob with_bytes(blob jpeg, size_t at, const char *bytes, size_t n)
-{
-    blob b = {malloc(jpeg.size + n), jpeg.size + n};
-    memcpy(b.data, jpeg.data, at);
-    memcpy(b.data + at, bytes, n);
-    memcpy(b.data + at + n, jpeg.data + at, jpeg.size - at);
-    return b;
 }
 
 enum { jfif_end = 20, warnings = 4 };

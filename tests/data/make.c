@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <png.h>
 #include <turbojpeg.h>
+#include <zlib.h>
 
 #include <dirent.h>
 #include <locale.h>
@@ -121,21 +122,47 @@ blob make_scans(int height, int width, scan_kind kind, int scans)
     return b;
 }
 
-blob with_orientation(blob jpeg, int orientation, int little_endian)
+blob with_bytes(blob from, size_t at, const void *bytes, size_t size)
 {
-    static const uint8_t big[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0,    'M', 'M',
-                                  0,    42,   0, 0,  0,   8,   0,   1,   1, 0x12, 0,   3,
-                                  0,    0,    0, 1,  0,   0,   0,   0,   0, 0,    0,   0};
-    static const uint8_t little[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0,    0, 'I', 'I',
-                                     42,   0,    8, 0,  0,   0,   1,   0,   0x12, 1, 3,   0,
-                                     1,    0,    0, 0,  0,   0,   0,   0,   0,    0, 0,   0};
-    blob b = {malloc(jpeg.size + sizeof big), jpeg.size + sizeof big};
-    need(b.data != NULL, "keep a JPEG");
-    memcpy(b.data, jpeg.data, 2);
-    memcpy(b.data + 2, little_endian ? little : big, sizeof big);
-    b.data[2 + (little_endian ? 28 : 29)] = (uint8_t)orientation;
-    memcpy(b.data + 2 + sizeof big, jpeg.data + 2, jpeg.size - 2);
-    free(jpeg.data);
+    blob b = {malloc(from.size + size), from.size + size};
+    need(b.data != NULL, "keep an image");
+    memcpy(b.data, from.data, at);
+    memcpy(b.data + at, bytes, size);
+    memcpy(b.data + at + size, from.data + at, from.size - at);
+    return b;
+}
+
+static void put32(uint8_t *to, size_t value)
+{
+    for (int i = 0; i < 4; i++) to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+blob with_chunk(blob png, size_t at, const char *type, const void *data, size_t size)
+{
+    uint8_t *chunk = malloc(size + 12);
+    need(chunk != NULL, "make a chunk");
+    put32(chunk, size);
+    memcpy(chunk + 4, type, 4);
+    memcpy(chunk + 8, data, size);
+    put32(chunk + 8 + size, crc32(0, chunk + 4, (unsigned)size + 4));
+    blob b = with_bytes(png, at, chunk, size + 12);
+    free(chunk);
+    free(png.data);
+    return b;
+}
+
+blob with_orientation(blob image, int orientation, int little_endian)
+{
+    static const uint8_t big[26] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0,
+                                    3,   0,   0, 0,  1, 0, 0, 0, 0, 0, 0, 0,    0};
+    static const uint8_t little[26] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3,
+                                       0,   1,   0,  0, 0, 0, 0, 0, 0, 0, 0,    0, 0};
+    uint8_t segment[36] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0}, *tiff = segment + 10;
+    memcpy(tiff, little_endian ? little : big, 26);
+    tiff[little_endian ? 18 : 19] = (uint8_t)orientation;
+    if (image.data[0] == 0x89) return with_chunk(image, png_header_end, "eXIf", tiff, 26);
+    blob b = with_bytes(image, 2, segment, sizeof segment);
+    free(image.data);
     return b;
 }
 

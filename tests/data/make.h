@@ -28,8 +28,14 @@ typedef enum scan_kind {
 } scan_kind;
 /* A JPEG of so many scans. */
 blob make_scans(int height, int width, scan_kind kind, int scans);
-/* Inserts an Exif segment with an orientation behind the first marker. */
-blob with_orientation(blob jpeg, int orientation, int little_endian);
+/* A copy with bytes inserted. */
+blob with_bytes(blob from, size_t at, const void *bytes, size_t size);
+/* Inserts a chunk with its checksum into a PNG, of which it takes the place. */
+blob with_chunk(blob png, size_t at, const char *type, const void *data, size_t size);
+enum { png_header_end = 33, png_end = 12 /* bytes of the last chunk */ };
+/* Inserts an orientation: an Exif segment behind a JPEG's first marker, an eXIf chunk behind a
+ * PNG's header. */
+blob with_orientation(blob image, int orientation, int little_endian);
 
 /* PNG colour types (libpng's numbers) and depths from an RGB image: grey is its red channel,
  * alpha its green one, a palette has 8 colours by the upper bits of red. */
