@@ -92,6 +92,8 @@ static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade
                               clade_raster *out)
 {
     if (setjmp(png_jmpbuf(r->png))) return clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
+    /* Chunks that do not bear on the pixels are skipped unread: text can claim gigabytes. */
+    png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
     png_uint_32 height = png_get_image_height(r->png, r->info);
     png_uint_32 width = png_get_image_width(r->png, r->info);

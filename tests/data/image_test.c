@@ -7,6 +7,8 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
 
 enum { H = 37, W = 53 };
 
@@ -336,6 +338,36 @@ static void test_scans(void)
     }
 }
 
+static double cpu_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
+
+static double peak_mebibytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+/* Chunks without pixels cost nothing, whatever they claim. */
+static void test_chunks(void)
+{
+    uint8_t *rgb = make_rgb(H, W, 1), out[H * W * 3];
+    blob text = with_text(make_png(rgb, H, W, 2, 8, 0), 300, 4 << 20);
+    blob claim = make_png(rgb, H, W, 2, 8, 0);
+    claim.size = 84;
+    memcpy(claim.data + png_header_end, "\x7f\xff\xff\xf0tEXtComment", 16);
+
+    double seconds = cpu_seconds(), memory = peak_mebibytes();
+    CHECK_FAILS(clade_image_decode(claim.data, claim.size, "a", H, W, 3, CLADE_NEAREST, out),
+                CLADE_EFORMAT, "a: PNG: the file ends too early");
+    CHECK_OK(clade_image_decode(text.data, text.size, "a", H, W, 3, CLADE_NEAREST, out));
+    CHECK(memcmp(out, rgb, sizeof out) == 0);
+    CHECK(cpu_seconds() - seconds < 0.5);
+    CHECK(peak_mebibytes() - memory < 16);
+    free(text.data);
+    free(claim.data);
+    free(rgb);
+}
+
 static void test_bad(void)
 {
     uint8_t *rgb = make_rgb(H, W, 1), out[H * W * 3];
@@ -425,6 +457,7 @@ int main(void)
     test_warnings();
     test_end_marker();
     test_scans();
+    test_chunks();
     test_bad();
     return TEST_END();
 }

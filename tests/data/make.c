@@ -151,6 +151,22 @@ blob with_chunk(blob png, size_t at, const char *type, const void *data, size_t 
     return b;
 }
 
+blob with_text(blob png, int n, size_t size)
+{
+    static const char key[] = "Comment\0"; /* and the method */
+    unsigned long packed = compressBound(size);
+    uint8_t *text = malloc(size), *data = malloc(sizeof key + packed);
+    need(text && data, "make text");
+    memset(text, 'a', size);
+    memcpy(data, key, sizeof key);
+    need(compress(data + sizeof key, &packed, text, size) == Z_OK, "compress text");
+    for (int i = 0; i < n; i++)
+        png = with_chunk(png, png_header_end, "zTXt", data, sizeof key + packed);
+    free(text);
+    free(data);
+    return png;
+}
+
 blob with_orientation(blob image, int orientation, int little_endian)
 {
     static const uint8_t big[26] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0,

@@ -33,6 +33,8 @@ blob with_bytes(blob from, size_t at, const void *bytes, size_t size);
 /* Inserts a chunk with its checksum into a PNG, of which it takes the place. */
 blob with_chunk(blob png, size_t at, const char *type, const void *data, size_t size);
 enum { png_header_end = 33, png_end = 12 /* bytes of the last chunk */ };
+/* Inserts `n` zTXt chunks behind a PNG's header, of which each unpacks to `size` bytes of text. */
+blob with_text(blob png, int n, size_t size);
 /* Inserts an orientation: an Exif segment behind a JPEG's first marker, an eXIf chunk behind a
  * PNG's header. */
 blob with_orientation(blob image, int orientation, int little_endian);
