@@ -62,6 +62,19 @@ static void read_segments(const uint8_t *bytes, size_t size, clade_header *heade
     }
 }
 
+/* Whether an image is whole after this scan. That bits of the scan itself are missing is for
+ * another warning to say; but arithmetic codes may end anywhere, so of them nothing is known. */
+static bool is_last_scan(const struct jpeg_decompress_struct *jpeg)
+{
+    if (jpeg->arith_code) return false;
+    if (!jpeg->progressive_mode) return jpeg->comps_in_scan == jpeg->num_components;
+    if (!jpeg->coef_bits) return false; /* before the first scan */
+    for (int c = 0; c < jpeg->num_components; c++)
+        for (int k = 0; k < DCTSIZE2; k++)
+            if (jpeg->coef_bits[c][k] != 0) return false; /* so many bits are still to come */
+    return true;
+}
+
 /* libjpeg's warnings after which every pixel is right; Pillow reads such images too, but for those
  * without an end marker. After all others (bad codes, a segment that ends early, a lost restart
  * marker) pixels are missing or wrong. */
@@ -73,12 +86,7 @@ static bool is_harmless(const struct jpeg_decompress_struct *jpeg, int code)
     case JWRN_JFIF_MAJOR:      /* a newer JFIF */
     case JWRN_NOT_SEQUENTIAL:  /* scan parameters that a sequential image has no use for */
         return true;
-    case JWRN_JPEG_EOF:
-        /* No end marker. If bits of a lone scan's Huffman codes are missing as well, there is
-         * another warning; of several scans whole ones may be missing, and arithmetic codes may
-         * end anywhere. */
-        return !jpeg->progressive_mode && !jpeg->arith_code &&
-               jpeg->comps_in_scan == jpeg->num_components;
+    case JWRN_JPEG_EOF: /* no end marker */ return is_last_scan(jpeg);
     default: return false;
     }
 }

@@ -292,29 +292,34 @@ static void test_warnings(void)
     free(rgb);
 }
 
-/* Without its end marker, or with something else there, an image of one scan is whole. */
+/* Without its end marker an image is whole, and where it has one scan, with something else there.
+ */
 static void test_end_marker(void)
 {
     uint8_t *rgb = make_rgb(H, W, 1), whole[H * W * 3], out[H * W * 3];
-    for (int space = JPEG_COLOUR; space <= JPEG_CMYK; space++) {
-        blob jpeg = make_jpeg(rgb, H, W, (jpeg_space)space, TJSAMP_420, 90, 0);
+    for (int i = 0; i < 6; i++) {
+        int progressive = i / 3;
+        blob jpeg = make_jpeg(rgb, H, W, (jpeg_space)(i % 3), TJSAMP_420, 90, progressive);
         CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, whole));
         for (size_t less = 1; less <= 2; less++) {
             CHECK_OK(
                 clade_image_decode(jpeg.data, jpeg.size - less, "a", H, W, 3, CLADE_NEAREST, out));
             CHECK(memcmp(out, whole, sizeof out) == 0);
         }
-        blob trailer = with_bytes(jpeg, jpeg.size - 2, "\xff\x0f and more", 11);
-        CHECK_OK(clade_image_decode(trailer.data, trailer.size, "a", H, W, 3, CLADE_NEAREST, out));
+        blob b = with_bytes(jpeg, jpeg.size - 2, "\xff\x0f and more", 11);
+        clade_status status = clade_image_decode(b.data, b.size, "a", H, W, 3, CLADE_NEAREST, out);
+        CHECK(status == (progressive ? CLADE_EFORMAT : CLADE_OK));
         CHECK(memcmp(out, whole, sizeof out) == 0);
-        free(trailer.data);
+        free(b.data);
         free(jpeg.data);
     }
     free(rgb);
 
     /* Of several scans one may be missing, and arithmetic codes may end anywhere. */
-    for (int kind = SCANS_OF_PLANES; kind <= SCANS_ARITHMETIC; kind++) {
-        blob jpeg = make_scans(H, W, (scan_kind)kind, kind == SCANS_OF_PLANES ? 3 : 1);
+    static const int scans[] = {
+        [SCANS_OF_BITS] = 90, [SCANS_OF_PLANES] = 3, [SCANS_ARITHMETIC] = 1};
+    for (int kind = SCANS_OF_BITS; kind <= SCANS_ARITHMETIC; kind++) {
+        blob jpeg = make_scans(H, W, (scan_kind)kind, scans[kind]);
         CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, out));
         for (size_t less = 2; less < 40; less++)
             CHECK_FAILS(
@@ -376,9 +381,9 @@ static void test_bad(void)
     blob png = make_png(rgb, H, W, 2, 8, 0);
     const blob *all[] = {&jpeg, &progressive, &png};
     for (int k = 0; k < 3; k++) {
-        /* cut anywhere before the end marker: an error that names the image; of a progressive JPEG
-         * another scan might follow */
-        static const size_t ends[] = {2, 0, 16};
+        /* cut anywhere before the end marker: an error that names the image (PNG's pixels end
+         * before it) */
+        static const size_t ends[] = {2, 2, 16};
         for (size_t n = 0; n + ends[k] < all[k]->size; n++) {
             clade_status status =
                 clade_image_decode(all[k]->data, n, "cut.jpg", H, W, 3, CLADE_NEAREST, out);
