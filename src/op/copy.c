@@ -72,29 +72,42 @@ static clade_status shape_split_dx(clade_args *args)
     return check_part(CLADE_OP_split_dx, &a->dy, "dy", &a->dx, "dx", a->axis, a->start);
 }
 
-/* The padded shape of x. */
+/* Rows or columns between two paddings, each of which may cut instead; EINVAL where none are left
+ * or a number is over 2^30, as places along an axis are 32-bit numbers in the kernels. */
+static clade_status padded_size(clade_op op, const char *slot, const char *axis, int32_t size,
+                                int64_t before, int64_t after, int32_t *out)
+{
+    const int64_t most = INT64_C(1) << 30;
+    int64_t padded = before + size + after;
+    if (before < -most || before > most || after < -most || after > most || padded < 1 ||
+        padded > most)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: pad: %lld and %lld around the %d %s of %s leave %lld, expected 1 to "
+                          "%lld",
+                          clade_op_describe(op)->name, (long long)before, (long long)after, size,
+                          axis, slot, (long long)padded, (long long)most);
+    *out = (int32_t)padded;
+    return CLADE_OK;
+}
+
+/* The padded shape of x; sign -1: the shape without the padding. */
 static clade_status padded_shape(clade_op op, const char *slot, const clade_tensor *x,
-                                 const int32_t pad[4], int32_t y[4])
+                                 const int32_t pad[4], int64_t sign, int32_t y[4])
 {
     clade_status status = clade_expect_rank(op, slot, x, 4);
     if (status) return status;
-    int64_t h = (int64_t)pad[0] + x->dim[1] + pad[2], w = (int64_t)pad[1] + x->dim[2] + pad[3];
-    if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX)
-        return clade_fail(CLADE_EINVAL, "%s: padding %d, %d, %d, %d leaves %lld x %lld of %s",
-                          clade_op_describe(op)->name, pad[0], pad[1], pad[2], pad[3], (long long)h,
-                          (long long)w, slot);
     y[0] = x->dim[0];
-    y[1] = (int32_t)h;
-    y[2] = (int32_t)w;
     y[3] = x->dim[3];
-    return CLADE_OK;
+    status = padded_size(op, slot, "rows", x->dim[1], sign * pad[0], sign * pad[2], &y[1]);
+    if (status) return status;
+    return padded_size(op, slot, "columns", x->dim[2], sign * pad[1], sign * pad[3], &y[2]);
 }
 
 static clade_status shape_pad(clade_args *args)
 {
     clade_pad_args *a = &args->pad;
     int32_t y[4];
-    clade_status status = padded_shape(CLADE_OP_pad, "x", &a->x, a->pad, y);
+    clade_status status = padded_shape(CLADE_OP_pad, "x", &a->x, a->pad, 1, y);
     return status ? status : clade_infer_shape(CLADE_OP_pad, "y", &a->y, CLADE_F32, 4, y);
 }
 
@@ -102,21 +115,9 @@ static clade_status shape_pad(clade_args *args)
 static clade_status shape_pad_dx(clade_args *args)
 {
     clade_pad_dx_args *a = &args->pad_dx;
-    const clade_op op = CLADE_OP_pad_dx;
-    clade_status status = clade_expect_rank(op, "dy", &a->dy, 4);
-    if (status) return status;
-    int32_t y[4];
-    if (clade_tensor_present(&a->dx)) {
-        status = padded_shape(op, "dx", &a->dx, a->pad, y);
-        return status ? status : clade_expect_shape(op, "dy", &a->dy, CLADE_F32, 4, y);
-    }
-    int64_t h = (int64_t)a->dy.dim[1] - a->pad[0] - a->pad[2];
-    int64_t w = (int64_t)a->dy.dim[2] - a->pad[1] - a->pad[3];
-    if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX)
-        return clade_fail(CLADE_EINVAL, "pad_dx: padding %d, %d, %d, %d leaves %lld x %lld of dy",
-                          a->pad[0], a->pad[1], a->pad[2], a->pad[3], (long long)h, (long long)w);
-    int32_t x[4] = {a->dy.dim[0], (int32_t)h, (int32_t)w, a->dy.dim[3]};
-    return clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 4, x);
+    int32_t x[4];
+    clade_status status = padded_shape(CLADE_OP_pad_dx, "dy", &a->dy, a->pad, -1, x);
+    return status ? status : clade_infer_shape(CLADE_OP_pad_dx, "dx", &a->dx, CLADE_F32, 4, x);
 }
 
 /* ---- references ---- */

@@ -29,8 +29,8 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
         if (t->dim[i] < 1)
             return clade_fail(CLADE_EINVAL, "%s: dimension %d of %s is %d, expected 1 or more",
                               info->name, i, slot, t->dim[i]);
-        count *= (uint64_t)t->dim[i];
-        if (count > (UINT64_C(1) << 38))
+        if (__builtin_mul_overflow(count, (uint64_t)t->dim[i], &count) ||
+            count > (UINT64_C(1) << 38))
             return clade_fail(CLADE_EINVAL, "%s: %s is too large: over 2^38 elements", info->name,
                               slot);
     }

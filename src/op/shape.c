@@ -71,10 +71,20 @@ clade_status clade_infer_shape(clade_op op, const char *slot, clade_tensor *t, c
 clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int64_t pads,
                                int64_t window, int64_t stride, int64_t dilation, int32_t *out)
 {
+    /* places along an axis, and one stride beyond them, are 32-bit numbers in the kernels */
+    const int64_t most = INT64_C(1) << 30;
+    const char *name = clade_op_describe(op)->name;
     int64_t extent = dilation * (window - 1) + 1, room = size + pads;
     if (extent > room)
-        return clade_fail(CLADE_EINVAL, "%s: a window of %lld %s does not fit into %lld",
-                          clade_op_describe(op)->name, (long long)extent, axis, (long long)room);
+        return clade_fail(CLADE_EINVAL, "%s: a window of %lld %s does not fit into %lld", name,
+                          (long long)extent, axis, (long long)room);
+    if (room > most)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: pad: %lld and %lld %s of padding, expected at most %lld in all",
+                          name, (long long)size, (long long)pads, axis, (long long)most);
+    if (stride > most)
+        return clade_fail(CLADE_EINVAL, "%s: stride: %lld %s, expected at most %lld", name,
+                          (long long)stride, axis, (long long)most);
     *out = (int32_t)((room - extent) / stride + 1);
     return CLADE_OK;
 }
