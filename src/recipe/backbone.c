@@ -272,8 +272,9 @@ static clade_status fail_memory(void)
 
 /* Makes the path under the key absolute, where there is a file: a run may go on in another folder.
  */
-static clade_status fix_path(clade_yaml *backbone, const char *key)
+static clade_status fix_path(const clade_recipe *recipe, clade_yaml *backbone, const char *key)
 {
+    if (recipe->saved) return CLADE_OK;
     const clade_yaml *node = clade_recipe_find(backbone, key);
     const char *text = node ? clade_yaml_text(node) : NULL;
     if (!text || !strcmp(text, "random")) return CLADE_OK;
@@ -299,6 +300,11 @@ static clade_status check(const clade_recipe *recipe, const section *s)
     if (s->file && s->top)
         return clade_yaml_fail(node, CLADE_EINVAL,
                                "backbone: 'include_top' belongs to a backbone with a name");
+    if (recipe->saved && s->file && !s->layers)
+        return clade_yaml_fail(clade_yaml_find(node, "file"), CLADE_EINVAL,
+                               "backbone: file: '%s' lies outside of the model; expected the key "
+                               "'layers', as a saved model holds all of its layers itself",
+                               clade_yaml_quote(s->file).text);
     if (!s->name && !s->file && !s->layers)
         return clade_yaml_fail(node, CLADE_EINVAL, "backbone: the key 'name' or 'file' is missing");
     if (!s->name) return CLADE_OK;
@@ -353,8 +359,8 @@ clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbo
     }
     recipe->backbone = backbone;
     status = clade_recipe_check_keys(backbone, "backbone", keys);
-    if (!status) status = fix_path(backbone, "weights");
-    if (!status) status = fix_path(backbone, "file");
+    if (!status) status = fix_path(recipe, backbone, "weights");
+    if (!status) status = fix_path(recipe, backbone, "file");
     if (!status) status = read_section(backbone, &s);
     if (status || clade_recipe_is_open(recipe)) return status;
     status = check(recipe, &s);

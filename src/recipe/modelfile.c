@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "config.h"
+#include "recipe/recipe.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -202,7 +203,7 @@ static clade_status understand(clade_modelfile *out)
                           : !recipe ? "recipe"
                                     : "classes");
     clade_status status = names_from_json(path, classes, &out->classes);
-    return status ? status : clade_recipe_parse(recipe, path, &out->recipe);
+    return status ? status : clade_recipe_parse_saved(recipe, path, &out->recipe);
 }
 
 clade_status clade_modelfile_open(const char *path, clade_modelfile *out)

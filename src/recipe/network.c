@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "weights/network.h"
 #include "recipe/modelfile.h"
+#include "recipe/recipe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +99,7 @@ clade_status clade_network_read(const char *path, const clade_network_options *o
 /* The network's recipe, or one that has its graph and its preprocessing. */
 static clade_status make_recipe(const clade_network *network, clade_recipe **out)
 {
-    if (network->recipe) return clade_recipe_parse(network->recipe, network->name, out);
+    if (network->recipe) return clade_recipe_parse_saved(network->recipe, network->name, out);
     clade_recipe_parts parts = {.name = network->name, .graph = network->graph};
     if (network->has_preprocessing) parts.preprocessing = &network->preprocessing;
     return clade_recipe_create(&parts, out);

@@ -126,9 +126,9 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     return clade_yaml_emit(root, &recipe->text, &size);
 }
 
-/* Takes the tree. */
+/* Takes the tree; `saved`: of a recipe in a model. */
 static clade_status edit_and_make(clade_yaml *root, const char *source, const char *const *sets,
-                                  size_t set_count, clade_recipe **out)
+                                  size_t set_count, bool saved, clade_recipe **out)
 {
     clade_recipe *recipe = calloc(1, sizeof *recipe);
     if (!recipe) {
@@ -136,6 +136,7 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
         return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     }
     recipe->root = root;
+    recipe->saved = saved;
     clade_status status = CLADE_OK;
     if (clade_yaml_kind_of(root) != CLADE_YAML_MAP)
         status = clade_fail(CLADE_EINVAL,
@@ -151,7 +152,7 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
 
 clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recipe **out)
 {
-    return edit_and_make(root, source, NULL, 0, out);
+    return edit_and_make(root, source, NULL, 0, false, out);
 }
 
 clade_status clade_recipe_parse_edited(const char *text, const char *name, const char *const *sets,
@@ -159,7 +160,7 @@ clade_status clade_recipe_parse_edited(const char *text, const char *name, const
 {
     clade_yaml *root;
     clade_status status = clade_yaml_parse(text, strlen(text), name, &root);
-    return status ? status : edit_and_make(root, name, sets, set_count, out);
+    return status ? status : edit_and_make(root, name, sets, set_count, false, out);
 }
 
 clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe **out)
@@ -167,6 +168,14 @@ clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe
     if (!text || !out) return clade_fail(CLADE_EINVAL, "no text of a recipe");
     *out = NULL;
     return clade_recipe_parse_edited(text, name ? name : "recipe", NULL, 0, out);
+}
+
+clade_status clade_recipe_parse_saved(const char *text, const char *name, clade_recipe **out)
+{
+    *out = NULL;
+    clade_yaml *root;
+    clade_status status = clade_yaml_parse(text, strlen(text), name, &root);
+    return status ? status : edit_and_make(root, name, NULL, 0, true, out);
 }
 
 static clade_status read_built_in(const clade_built_in_recipe *built_in, const char *const *sets,
@@ -220,7 +229,7 @@ clade_status clade_recipe_read(const char *file_or_name, const char *const *sets
     if (!there && !looks_like_file(file_or_name)) return fail_unknown(file_or_name);
     if (there) fclose(there);
     clade_status status = clade_yaml_read(file_or_name, &root);
-    return status ? status : edit_and_make(root, file_or_name, sets, set_count, out);
+    return status ? status : edit_and_make(root, file_or_name, sets, set_count, false, out);
 }
 
 void clade_recipe_destroy(clade_recipe **handle)

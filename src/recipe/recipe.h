@@ -21,6 +21,7 @@ struct clade_recipe {
     clade_yaml *root; /* with all edits; owns the strings below */
     char *name, *text;
     char *source; /* text before variables, repeats and `tune` were taken out */
+    bool saved;   /* in a model, beside its weights: names of files mean nothing */
     clade_tuning tuning;
     const clade_yaml *model; /* the list of layers, in `root` */
     clade_preprocessing preprocessing;
@@ -78,6 +79,9 @@ clade_status clade_recipe_write_scaling(const clade_preprocessing *p, clade_yaml
 
 /* A recipe of a tree, which it takes; `source` stands for its file. */
 clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recipe **out);
+/* The recipe in a saved model, which holds all that it is made of: no file that the text names is
+ * looked at. EINVAL besides where its backbone lies in one. */
+clade_status clade_recipe_parse_saved(const char *text, const char *name, clade_recipe **out);
 /* A file's name without folder and ending, to be freed; NULL: out of memory. */
 char *clade_recipe_stem(const char *path);
 

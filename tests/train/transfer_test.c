@@ -281,6 +281,70 @@ static void test_weights(const world *w)
     free(bad);
 }
 
+/* A model on the backbone in a file, which then goes away: all that is done with the model goes on.
+ */
+static void test_file(const world *w)
+{
+    char text[1024], hex[65], opened[65];
+    char *base = below(w, "base-run"), *out = below(w, "file-run");
+    clade_classifier *classifier = NULL;
+    clade_recipe *recipe = parse(RECIPE("pooling: avg, weights: random"));
+    if (recipe) CHECK_OK(train(w, recipe, (go){.out = base}, NULL));
+    clade_recipe_destroy(&recipe);
+    snprintf(text, sizeof text,
+             "input: {size: 32, rescale: 1/255}\n"
+             "backbone: {file: %s/best.safetensors, pooling: avg}\n"
+             "model:\n  - dense: {units: classes, activation: softmax, name: head}\n"
+             "train: {loss: sparse_categorical_crossentropy, batch: 16, epochs: 2}\n",
+             base);
+    int polls = 6; /* beyond the features */
+    recipe = parse(text);
+    if (recipe)
+        CHECK(train(w, recipe, (go){.out = out, .polls = &polls}, NULL) == CLADE_ECANCELLED);
+    CHECK_OK(clade_folder_remove(base));
+    if (recipe) CHECK_OK(train(w, recipe, (go){.out = out, .resume = true}, &classifier));
+    if (classifier) hash_weights(classifier, "", hex);
+    clade_classifier_destroy(&classifier);
+    CHECK_OK(clade_classifier_open(out, w->device, &classifier));
+    if (classifier) {
+        clade_metrics metrics;
+        hash_weights(classifier, "", opened);
+        CHECK(!strcmp(opened, hex));
+        CHECK_OK(clade_classifier_evaluate(classifier, w->dataset, CLADE_VALIDATION, &metrics));
+    }
+    clade_classifier_destroy(&classifier);
+    clade_recipe_destroy(&recipe);
+    free(base);
+    free(out);
+}
+
+/* A model file whose recipe names another: that one, which is sound, is not opened. */
+static void test_hostile_model(const world *w)
+{
+    char text[1024];
+    char *base = below(w, "victim-run"), *hostile = below(w, "hostile.safetensors");
+    clade_classifier *classifier = NULL;
+    clade_network *network = NULL;
+    clade_recipe *recipe = parse(RECIPE("pooling: avg, weights: random"));
+    if (recipe) CHECK_OK(train(w, recipe, (go){.out = base}, NULL));
+    clade_recipe_destroy(&recipe);
+    snprintf(text, sizeof text,
+             "input: {size: 32}\nbackbone:\n  file: %s/best.safetensors\n"
+             "model:\n  - dense: {units: classes, activation: softmax, name: head}\n",
+             base);
+    CHECK_OK(clade_recipe_parse(text, "written.yaml", &recipe)); /* in a recipe it is good */
+    clade_recipe_destroy(&recipe);
+    const clade_safetensors_pair pairs[] = {
+        {"clade_format", "1"}, {"recipe", text}, {"classes", "[\"a\",\"b\",\"c\"]"}};
+    CHECK_OK(clade_safetensors_write(hostile, NULL, 0, pairs, 3));
+    static const char message[] = "hostile.safetensors:3: backbone: file: ";
+    CHECK_FAILS(clade_classifier_open(hostile, w->device, &classifier), CLADE_EINVAL, message);
+    CHECK(strstr(clade_error(), "lies outside of the model"));
+    CHECK_FAILS(clade_network_read(hostile, NULL, &network), CLADE_EINVAL, message);
+    free(base);
+    free(hostile);
+}
+
 /* One line with file, line and what was expected. */
 static void test_mistakes(const world *w)
 {
@@ -379,6 +443,8 @@ int main(void)
     test_resume(&w, RECIPE("pooling: avg, weights: random"), "frozen");
     test_resume(&w, unfreezing, "unfreezing");
     test_weights(&w);
+    test_file(&w);
+    test_hostile_model(&w);
     test_mistakes(&w);
     test_alternatives();
     clade_dataset_destroy(&w.dataset);
