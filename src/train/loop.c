@@ -226,7 +226,7 @@ static clade_status end_epoch(clade_trainer *t)
     if (e->best) {
         p->best_epoch = e->epoch;
         p->best_accuracy = judged->accuracy;
-        p->best_loss = judged->loss;
+        p->best_loss = isnan(judged->loss) ? INFINITY : judged->loss;
     }
     clade_lr_scheduler_epoch(&t->scheduler, judged->loss);
     if (judged->loss < p->stop_best) {

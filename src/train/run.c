@@ -4,11 +4,14 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "recipe/yaml_node.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,22 +190,39 @@ typedef struct field {
     const char *key;
     bool real; /* double; else int64_t */
     size_t offset;
+    double low, high;
 } field;
 
-#define WHOLE(name)                                                                                \
+#define WHOLE(name, high)                                                                          \
     {                                                                                              \
-        "progress." #name, false, offsetof(clade_progress, name)                                   \
+        "progress." #name, false, offsetof(clade_progress, name), 0, high                          \
     }
-#define REAL(name)                                                                                 \
+#define REAL(name, low, high)                                                                      \
     {                                                                                              \
-        "progress." #name, true, offsetof(clade_progress, name)                                    \
+        "progress." #name, true, offsetof(clade_progress, name), low, high                         \
     }
+/* Epochs are counted on in 32 bits, steps and images without end in doubles. */
+#define EPOCHS (INT32_MAX - 1)
+#define COUNT 0x1p53
 static const field fields[] = {
-    WHOLE(epoch),     WHOLE(batch),         WHOLE(batch_size),    WHOLE(step),
-    REAL(tally.loss), WHOLE(tally.count),   WHOLE(tally.correct), WHOLE(tally.in_top_k),
-    REAL(seconds),    REAL(plateau_factor), REAL(plateau_best),   WHOLE(plateau_wait),
-    REAL(stop_best),  WHOLE(stop_wait),     WHOLE(best_epoch),    REAL(best_accuracy),
-    REAL(best_loss),  WHOLE(unfrozen),
+    WHOLE(epoch, EPOCHS),
+    WHOLE(batch, COUNT),
+    WHOLE(batch_size, INT32_MAX),
+    WHOLE(step, COUNT),
+    REAL(tally.loss, -DBL_MAX, DBL_MAX),
+    WHOLE(tally.count, COUNT),
+    WHOLE(tally.correct, COUNT),
+    WHOLE(tally.in_top_k, COUNT),
+    REAL(seconds, 0, DBL_MAX),
+    REAL(plateau_factor, 0, 1),
+    REAL(plateau_best, -INFINITY, INFINITY),
+    WHOLE(plateau_wait, EPOCHS),
+    REAL(stop_best, -INFINITY, INFINITY),
+    WHOLE(stop_wait, EPOCHS),
+    WHOLE(best_epoch, EPOCHS),
+    REAL(best_accuracy, -1, 1),
+    REAL(best_loss, -INFINITY, INFINITY),
+    WHOLE(unfrozen, COUNT),
 };
 enum { field_count = sizeof fields / sizeof *fields, field_size = 40 };
 
@@ -220,19 +240,18 @@ static void write_field(const clade_progress *progress, const field *f, char tex
     }
 }
 
+/* Reads a number within the field's range; false where the text is none. */
 static bool read_field(clade_progress *progress, const field *f, const char *text)
 {
     char *at = (char *)progress + f->offset, *end = NULL;
-    if (!text || !*text) return false;
     if (f->real) {
         double value = strtod(text, &end);
         memcpy(at, &value, sizeof value);
-    } else {
-        int64_t value = strtoimax(text, &end, 10);
-        if (value < 0) return false;
-        memcpy(at, &value, sizeof value);
+        return end > text && !*end && value >= f->low && value <= f->high;
     }
-    return !*end;
+    int64_t value = strtoimax(text, &end, 10);
+    memcpy(at, &value, sizeof value);
+    return end > text && !*end && (double)value >= f->low && (double)value <= f->high;
 }
 
 static clade_status save(const clade_run *run, const char *path, const clade_recipe *recipe,
@@ -301,13 +320,36 @@ static clade_status restore_moment(const clade_modelfile *file, const char *name
     return status;
 }
 
+/* Where two numbers contradict each other. */
+static clade_status check_progress(const clade_modelfile *file, const clade_progress *p)
+{
+    const clade_tally *t = &p->tally;
+    if (t->correct > t->count || t->in_top_k > t->count)
+        return clade_fail(CLADE_EFORMAT,
+                          "%s: 'progress.tally.correct' is %" PRIu64
+                          " and 'progress.tally.in_top_k' %" PRIu64
+                          ", expected at most the %" PRIu64 " images of 'progress.tally.count'",
+                          file->path, t->correct, t->in_top_k, t->count);
+    if (p->unfrozen > p->step)
+        return clade_fail(CLADE_EFORMAT,
+                          "%s: 'progress.unfrozen' is %" PRId64 ", expected at most the %" PRId64
+                          " of 'progress.step'",
+                          file->path, p->unfrozen, p->step);
+    return CLADE_OK;
+}
+
 static clade_status read_progress(const clade_modelfile *file, clade_progress *out)
 {
-    for (int i = 0; i < field_count; i++)
-        if (!read_field(out, &fields[i], clade_safetensors_metadata(file->file, fields[i].key)))
-            return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing or no number", file->path,
-                              fields[i].key);
-    return CLADE_OK;
+    for (int i = 0; i < field_count; i++) {
+        const field *f = &fields[i];
+        const char *text = clade_safetensors_metadata(file->file, f->key);
+        if (!text) return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path, f->key);
+        if (!read_field(out, f, text))
+            return clade_fail(CLADE_EFORMAT, "%s: '%s' is '%s', expected a %snumber from %g to %g",
+                              file->path, f->key, clade_yaml_quote(text).text,
+                              f->real ? "" : "whole ", f->low, f->high);
+    }
+    return check_progress(file, out);
 }
 
 static clade_status restore(clade_run *run, const clade_modelfile *file, clade_model *model,

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "weights/safetensors.h"
 
 #include <clade/clade.h>
 
@@ -182,6 +183,64 @@ static void test_refusals(world *w)
     free(nowhere);
 }
 
+/* The state with one number changed is refused. */
+static void try_state(const world *w, const char *folder, const clade_safetensors *sound,
+                      const char *key, const char *value)
+{
+    size_t count = clade_safetensors_count(sound), n = clade_safetensors_metadata_count(sound);
+    clade_safetensors_tensor *tensors = malloc(count * sizeof *tensors);
+    clade_safetensors_pair *pairs = malloc(n * sizeof *pairs);
+    char *path = clade_string_join(folder, "/state"), quoted[64];
+    for (size_t i = 0; i < count; i++) tensors[i] = *clade_safetensors_at(sound, i);
+    for (size_t i = 0; i < n; i++) {
+        pairs[i] = clade_safetensors_metadata_at(sound, i);
+        if (!strcmp(pairs[i].key, key)) pairs[i].value = value;
+    }
+    CHECK_OK(clade_safetensors_write(path, tensors, count, pairs, n));
+    snprintf(quoted, sizeof quoted, "/state: '%s' is ", key);
+    CHECK_FAILS(train(w, folder, true, NULL, NULL), CLADE_EFORMAT, quoted);
+    CHECK(strstr(clade_error(), "expected"));
+    free(pairs);
+    free(tensors);
+    free(path);
+}
+
+static void test_states(const world *w)
+{
+    static const char *const wrong[][2] = {
+        {"progress.step", "9223372036854775807"},
+        {"progress.step", "-1"},
+        {"progress.step", "99999999999999999999"},
+        {"progress.step", "nan"},
+        {"progress.step", ""},
+        {"progress.step", "12 "},
+        {"progress.epoch", "2147483647"},
+        {"progress.epoch", "-9223372036854775808"},
+        {"progress.batch", "9223372036854775807"},
+        {"progress.plateau_wait", "4294967296"},
+        {"progress.tally.loss", "inf"},
+        {"progress.tally.loss", "nan"},
+        {"progress.tally.correct", "1000"},
+        {"progress.seconds", "-0x1p+3"},
+        {"progress.plateau_factor", "-1"},
+        {"progress.plateau_best", "nan"},
+        {"progress.stop_best", "nan"},
+        {"progress.best_accuracy", "1e999"},
+        {"progress.best_loss", "nan"},
+        {"progress.unfrozen", "1000"},
+    };
+    char *folder = below(w, "states"), *state = clade_string_join(folder, "/state");
+    clade_safetensors *sound = NULL;
+    int polls = 3;
+    CHECK_FAILS(train(w, folder, false, &polls, NULL), CLADE_ECANCELLED, "stopped");
+    CHECK_OK(clade_safetensors_open(state, &sound));
+    for (size_t i = 0; sound && i < sizeof wrong / sizeof *wrong; i++)
+        try_state(w, folder, sound, wrong[i][0], wrong[i][1]);
+    clade_safetensors_destroy(&sound);
+    free(folder);
+    free(state);
+}
+
 static void test_classifier(const world *w)
 {
     char *folder = below(w, "whole"), *file = below(w, "copy.safetensors");
@@ -321,6 +380,7 @@ int main(void)
         test_more_epochs(&w, expected);
         test_early(&w, expected);
         test_refusals(&w);
+        test_states(&w);
         test_classifier(&w);
         test_divergence(&w);
     }
