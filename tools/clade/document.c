@@ -367,7 +367,5 @@ int document(const char *form, const char *folder)
         s->run(2, (char *[]){name, option, NULL});
     }
     f->end();
-    if (!fflush(stdout) && !ferror(stdout)) return COMMAND_OK;
-    fprintf(stderr, "clade: the output cannot be written: %s\n", strerror(errno));
-    return COMMAND_FAILED;
+    return COMMAND_OK;
 }

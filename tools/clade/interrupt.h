@@ -1,4 +1,4 @@
-/* Being asked to end, by Ctrl-C or SIGTERM. */
+/* Being asked to end, by Ctrl-C, SIGTERM, or SIGHUP: the terminal is gone. */
 #ifndef CLADE_TOOLS_INTERRUPT_H
 #define CLADE_TOOLS_INTERRUPT_H
 

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "document.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +57,7 @@ static int run_group(const char *word, bool help)
     return help ? COMMAND_OK : COMMAND_MISUSE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
@@ -89,4 +90,15 @@ int main(int argc, char **argv)
     else
         fprintf(stderr, "clade: there is no '%s'; `clade --help` lists what there is\n", word);
     return COMMAND_MISUSE;
+}
+
+/* What was printed must have arrived, else a script would go on with less than it asked for. */
+int main(int argc, char **argv)
+{
+    int result = run(argc, argv);
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout)) return result;
+    fprintf(stderr, "clade: standard output cannot be written: %s\n",
+            errno ? strerror(errno) : "an earlier write failed");
+    return result ? result : COMMAND_FAILED;
 }
