@@ -37,8 +37,9 @@ static clade_status reshape_shape(const clade_graph *graph, clade_node *node)
         } else if (layer->dim[i] < 1) {
             return clade_fail(CLADE_EINVAL, "dimension %d is %d, expected 1 or more, or -1 once", i,
                               layer->dim[i]);
-        } else {
-            known = known > count ? known : known * layer->dim[i]; /* too many is enough to know */
+        } else if (__builtin_mul_overflow(known, (int64_t)layer->dim[i], &known)) {
+            return clade_fail(CLADE_EINVAL, "dimension %d is %d, which makes too many elements", i,
+                              layer->dim[i]);
         }
     }
     char from[64], to[64];

@@ -29,14 +29,16 @@ clade_status clade_onnx_read_conv(clade_onnx_reader *r, const Onnx__Node *node)
     if (!status) status = clade_onnx_input_constant(r, node, 2, &b);
     if (!status && b) status = clade_onnx_expect_real(b, 1, "its bias");
     if (status) return status;
+    for (int k = 0; k < 4; k++)
+        if (w->dim[k] < 1 || w->dim[k] > INT32_MAX)
+            return clade_fail(CLADE_EFORMAT, "dimension %d of its kernel is %lld", k,
+                              (long long)w->dim[k]);
     int64_t groups = clade_onnx_int(node, "group", 1), given[2] = {w->dim[2], w->dim[3]};
     v.size[0] = w->dim[2];
     v.size[1] = w->dim[3];
     status = clade_onnx_read_pair(r, node, "kernel_shape", 2, 1, given);
     if (!status) status = clade_onnx_read_window(r, node, &x, &v);
     if (status) return status;
-    for (int k = 0; k < 4; k++)
-        if (w->dim[k] > INT32_MAX) return clade_fail(CLADE_EFORMAT, "its kernel is too large");
     if (given[0] != v.size[0] || given[1] != v.size[1])
         return clade_fail(CLADE_EFORMAT, "kernel_shape is not the kernel's shape");
     if (groups < 1 || groups > INT32_MAX || w->dim[1] > INT32_MAX / groups ||

@@ -46,6 +46,12 @@ clade_status clade_onnx_read_window(clade_onnx_reader *r, const Onnx__Node *node
             int64_t size = x->dim[2 + k], out = (size + w->stride[k] - 1) / w->stride[k];
             int64_t need = (out - 1) * w->stride[k] + (w->size[k] - 1) * w->dilation[k] + 1 - size;
             if (need < 0) need = 0;
+            if (need > INT32_MAX)
+                return clade_fail(CLADE_EUNSUPPORTED,
+                                  "auto_pad SAME_LOWER adds %lld for a window of %lld with strides "
+                                  "%lld and dilations %lld",
+                                  (long long)need, (long long)w->size[k], (long long)w->stride[k],
+                                  (long long)w->dilation[k]);
             w->pad[k] = need - need / 2;
             w->pad[2 + k] = need / 2;
         }

@@ -211,6 +211,9 @@ static void test_errors(void)
     expect(g, bad, "dropout: rate is 1");
     bad = (clade_layer){.kind = CLADE_LAYER_RESHAPE, .as.reshape = {.rank = 2, .dim = {5, -1}}};
     expect(g, bad, "reshape: [3136] does not fit into [5, -1]");
+    bad = (clade_layer){.kind = CLADE_LAYER_RESHAPE,
+                        .as.reshape = {.rank = 3, .dim = {INT32_MAX, INT32_MAX, INT32_MAX}}};
+    expect(g, bad, "dimension 2 is 2147483647, which makes too many elements");
     bad = (clade_layer){.kind = CLADE_LAYER_RESHAPE, .as.reshape = {.rank = 1, .dim = {3135}}};
     expect(g, bad, "does not fit");
     bad = (clade_layer){.kind = CLADE_LAYER_ADD};

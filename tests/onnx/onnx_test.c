@@ -320,6 +320,20 @@ static void test_unsupported(void)
     expect_error(&w, CLADE_EUNSUPPORTED, "Erf 'lone'");
 }
 
+/* Padding that a window far larger than the image would need. */
+static void test_large_padding(void)
+{
+    static const int64_t kernel[] = {1, 2, 5, 1};
+    static const int32_t dilations[] = {INT32_MAX, 1};
+    clade_onnx_writer w;
+    start(&w, 13);
+    floats(&w, "w", 4, kernel);
+    Onnx__Node *conv = hand_node(&w, "Conv", "wide", "y", "x", "w", NULL);
+    clade_onnx_put_ints(&w, conv, "dilations", dilations, 2);
+    clade_onnx_put_text(&w, conv, "auto_pad", "SAME_LOWER");
+    expect_error(&w, CLADE_EUNSUPPORTED, "SAME_LOWER adds 8589934588 for a window of 5");
+}
+
 /* Which forms of Resize are upsample2d; the others are refused with the reason. */
 static void test_resize(void)
 {
@@ -550,6 +564,7 @@ int main(void)
     test_round_trip();
     test_folding();
     test_unsupported();
+    test_large_padding();
     test_resize();
     test_structure();
     test_tensors();
