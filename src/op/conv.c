@@ -20,6 +20,9 @@ static clade_status check_geometry(clade_op op, const conv_geometry *g, const cl
     for (int i = 0; i < 4; i++)
         if (g->pad[i] < 0)
             return clade_fail(CLADE_EINVAL, "%s: padding %d: expected 0 or more", name, g->pad[i]);
+    if ((int64_t)w->dim[0] * w->dim[1] > INT32_MAX) /* taps are numbered */
+        return clade_fail(CLADE_EINVAL, "%s: %s has %d x %d taps, expected fewer than 2^31", name,
+                          weights, w->dim[0], w->dim[1]);
     int32_t c = x->dim[3], k = w->dim[3];
     if (g->groups < 1 || c % g->groups || k % g->groups)
         return clade_fail(CLADE_EINVAL,

@@ -19,8 +19,8 @@ static inline void winograd_plan(winograd_job *job, int32_t vw, int32_t workers)
 {
     job->cs = winograd_round(job->c, vw);
     job->lanes = job->k > vw ? 2 * vw : vw;
-    int32_t each = winograd_points * (int32_t)sizeof(float) * (job->cs + job->lanes);
-    int32_t fit = winograd_cache / each, share = (job->tiles - 1) / (2 * workers) + 1;
+    int64_t each = winograd_points * (int64_t)sizeof(float) * ((int64_t)job->cs + job->lanes);
+    int32_t fit = (int32_t)(winograd_cache / each), share = (job->tiles - 1) / (2 * workers) + 1;
     int32_t tile = vw == 16 ? 14 : 6; /* WINOGRAD_PB */
     if (fit > share) fit = share + tile - 1;
     job->block = fit < tile ? tile : fit / tile * tile;

@@ -152,6 +152,8 @@ static void try_known(void)
                 CLADE_EINVAL, "pad: 4 and 4294967294 rows");
     CHECK_FAILS(clade_call_parse("conv2d x=1x4x4x1 w=1x1x1x1 stride=1,2147483647", &call),
                 CLADE_EINVAL, "stride: 2147483647 columns");
+    CHECK_FAILS(clade_call_parse("conv2d x=1x65536x65536x1 w=65536x65536x1x1", &call), CLADE_EINVAL,
+                "w has 65536 x 65536 taps");
     CHECK_FAILS(clade_call_parse("pad x=1x4x4x1 pad=-2147483648,0,2147483647,0", &call),
                 CLADE_EINVAL, "pad: -2147483648 and 2147483647 around the 4 rows of x");
     CHECK_FAILS(clade_call_parse("activation x=524288x524288x67108864", &call), CLADE_EINVAL,
