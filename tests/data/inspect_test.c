@@ -223,7 +223,7 @@ static void test_damage(void)
     blob huge = make_png(flat, 20, 20, 2, 8, 0);
     memcpy(huge.data + 16, "\0\0\x75\x30\0\0\x75\x30", 8);
     put_blob("d/b/huge.png", huge);
-    put_file("d/b/text.jpg", "no image", 10);
+    put_file("d/b/text.jpg", "no image", 8);
     put_folder("d/empty");
     clade_data_options data = {.path = path_of("d"), .height = 8, .width = 8};
     clade_dataset *dataset;
