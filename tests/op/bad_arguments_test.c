@@ -65,6 +65,7 @@ static void refuse(const subject *s, const clade_args *broken, size_t slot, bool
         report(s, name, what, clade_error());
     else if (exactly ? !names(clade_error(), name) : !names_the_matter(s->info, clade_error()))
         report(s, name, what, clade_error());
+    clade_call_release(&call);
 }
 
 /* The changed call may be good, or must be refused as one that names the op. */
@@ -77,6 +78,7 @@ static void tolerate(const subject *s, const clade_args *changed, const char *na
     if (status &&
         (status != CLADE_EINVAL || strncmp(clade_error(), s->info->name, strlen(s->info->name))))
         report(s, name, what, clade_error());
+    clade_call_release(&call);
 }
 
 /* ---- one slot ---- */
@@ -246,6 +248,7 @@ static void break_pair(const subject *s, size_t i, size_t j)
         refuse(s, &a, i, true, "upon another slot");
     else if (clade_call_prepare(s->device, &call))
         report(s, si->name, "in place", clade_error());
+    clade_call_release(&call);
     t->offset = (u->offset + last) * clade_dtype_size(u->dtype) / size;
     if (in_place && last == 0) return;
     refuse(s, &a, i, true, "over the end of another slot");
@@ -319,6 +322,7 @@ static void break_case(subject *s)
     }
     break_params(s);
     CHECK_OK(clade_call_prepare(s->device, &call));
+    clade_call_release(&call);
 }
 
 static void break_op(clade_device *device, clade_device *other, const clade_op_info *info)
