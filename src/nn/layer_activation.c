@@ -9,38 +9,57 @@ static clade_status same_shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
+/* Makes y; false where the layer hands on its input as it is (`passes`). */
+static bool make_output(clade_build *build, int32_t number, bool passes, clade_tensor *y)
+{
+    if (passes)
+        clade_build_view(build, number);
+    else
+        *y = build->node[number].y = clade_build_output(build, number);
+    return !passes;
+}
+
+/* Finds dx; false where it hands on its gradient. */
+static bool find_gradient(clade_build *build, int32_t number, bool passes, clade_tensor *dx,
+                          int32_t *accumulate)
+{
+    int32_t input = clade_build_layer(build, number)->input[0];
+    if (passes)
+        clade_build_pass_back(build, number, input);
+    else
+        *dx = clade_build_gradient(build, input, accumulate);
+    return !passes;
+}
+
+static bool activation_passes(const clade_build *build, int32_t number)
+{
+    const clade_activation_layer *layer = &clade_build_layer(build, number)->as.activation;
+    return layer->activation == CLADE_LINEAR || build->bare == number;
+}
+
 static void activation_forward(clade_build *build, int32_t number)
 {
     const clade_activation_layer *layer = &clade_build_layer(build, number)->as.activation;
-    if (layer->activation == CLADE_LINEAR || build->bare == number) {
-        clade_build_view(build, number);
-        return;
-    }
-    clade_tensor y = clade_build_output(build, number);
-    build->node[number].y = y;
-    CLADE_BUILD_CALL(build, number, activation, .x = clade_build_input(build, number, 0), .y = y,
-                     .act = layer->activation,
-                     .alpha = clade_activation_alpha(layer->activation, layer->alpha));
+    clade_tensor y;
+    if (make_output(build, number, activation_passes(build, number), &y))
+        CLADE_BUILD_CALL(build, number, activation, .x = clade_build_input(build, number, 0),
+                         .y = y, .act = layer->activation,
+                         .alpha = clade_activation_alpha(layer->activation, layer->alpha));
 }
 
 static void activation_backward(clade_build *build, int32_t number)
 {
-    const clade_layer *layer = clade_build_layer(build, number);
-    clade_activation act = layer->as.activation.activation;
-    if (act == CLADE_LINEAR || build->bare == number) {
-        clade_build_pass_back(build, number, layer->input[0]);
-        return;
-    }
-    clade_tensor x = {0}, y = {0};
+    const clade_activation_layer *layer = &clade_build_layer(build, number)->as.activation;
+    clade_activation act = layer->activation;
+    clade_tensor x = {0}, y = {0}, dx;
+    int32_t accumulate;
+    if (!find_gradient(build, number, activation_passes(build, number), &dx, &accumulate)) return;
     if (clade_activation_reads_x(act))
         x = clade_build_input(build, number, 0);
     else
         y = build->node[number].y;
-    int32_t accumulate;
-    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
     CLADE_BUILD_CALL(build, number, activation_dx, .x = x, .y = y, .dy = build->node[number].dy,
-                     .dx = dx, .act = act,
-                     .alpha = clade_activation_alpha(act, layer->as.activation.alpha),
+                     .dx = dx, .act = act, .alpha = clade_activation_alpha(act, layer->alpha),
                      .accumulate = accumulate);
 }
 
@@ -105,50 +124,39 @@ static void prelu_backward(clade_build *build, int32_t number)
     clade_build_add(build, number, CLADE_OP_prelu_dx, &(clade_args){.prelu_dx = args});
 }
 
+/* Where a loss computes softmax itself, log_softmax passes, too: its softmax is that of its input.
+ */
 static void softmax_forward(clade_build *build, int32_t number)
 {
-    if (build->bare == number) {
-        clade_build_view(build, number);
-        return;
-    }
-    clade_tensor y = clade_build_output(build, number);
-    build->node[number].y = y;
-    CLADE_BUILD_CALL(build, number, softmax, .x = clade_build_input(build, number, 0), .y = y);
+    clade_tensor y;
+    if (make_output(build, number, build->bare == number, &y))
+        CLADE_BUILD_CALL(build, number, softmax, .x = clade_build_input(build, number, 0), .y = y);
 }
 
 static void softmax_backward(clade_build *build, int32_t number)
 {
-    int32_t input = clade_build_layer(build, number)->input[0], accumulate;
-    if (build->bare == number) {
-        clade_build_pass_back(build, number, input);
-        return;
-    }
-    clade_tensor dx = clade_build_gradient(build, input, &accumulate);
-    CLADE_BUILD_CALL(build, number, softmax_dx, .y = build->node[number].y,
-                     .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
+    clade_tensor dx;
+    int32_t accumulate;
+    if (find_gradient(build, number, build->bare == number, &dx, &accumulate))
+        CLADE_BUILD_CALL(build, number, softmax_dx, .y = build->node[number].y,
+                         .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
 }
 
 static void log_softmax_forward(clade_build *build, int32_t number)
 {
-    if (build->bare == number) { /* its softmax is that of its input */
-        clade_build_view(build, number);
-        return;
-    }
-    clade_tensor y = clade_build_output(build, number);
-    build->node[number].y = y;
-    CLADE_BUILD_CALL(build, number, log_softmax, .x = clade_build_input(build, number, 0), .y = y);
+    clade_tensor y;
+    if (make_output(build, number, build->bare == number, &y))
+        CLADE_BUILD_CALL(build, number, log_softmax, .x = clade_build_input(build, number, 0),
+                         .y = y);
 }
 
 static void log_softmax_backward(clade_build *build, int32_t number)
 {
-    int32_t input = clade_build_layer(build, number)->input[0], accumulate;
-    if (build->bare == number) {
-        clade_build_pass_back(build, number, input);
-        return;
-    }
-    clade_tensor dx = clade_build_gradient(build, input, &accumulate);
-    CLADE_BUILD_CALL(build, number, log_softmax_dx, .y = build->node[number].y,
-                     .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
+    clade_tensor dx;
+    int32_t accumulate;
+    if (find_gradient(build, number, build->bare == number, &dx, &accumulate))
+        CLADE_BUILD_CALL(build, number, log_softmax_dx, .y = build->node[number].y,
+                         .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
 }
 
 static bool is_random(const clade_layer *layer) { return layer->as.dropout.rate > 0; }
@@ -167,29 +175,22 @@ static uint32_t stream_of(const clade_build *build, int32_t number)
 static void dropout_forward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
-    if (!drops(build, layer)) {
-        clade_build_view(build, number);
-        return;
-    }
-    clade_tensor y = clade_build_output(build, number);
-    build->node[number].y = y;
-    CLADE_BUILD_CALL(build, number, dropout, .x = clade_build_input(build, number, 0), .y = y,
-                     .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
-                     .stream = stream_of(build, number));
+    clade_tensor y;
+    if (make_output(build, number, !drops(build, layer), &y))
+        CLADE_BUILD_CALL(build, number, dropout, .x = clade_build_input(build, number, 0), .y = y,
+                         .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
+                         .stream = stream_of(build, number));
 }
 
 static void dropout_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
-    if (!drops(build, layer)) {
-        clade_build_pass_back(build, number, layer->input[0]);
-        return;
-    }
+    clade_tensor dx;
     int32_t accumulate;
-    clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
-    CLADE_BUILD_CALL(build, number, dropout_dx, .dy = build->node[number].dy, .dx = dx,
-                     .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
-                     .stream = stream_of(build, number), .accumulate = accumulate);
+    if (find_gradient(build, number, !drops(build, layer), &dx, &accumulate))
+        CLADE_BUILD_CALL(build, number, dropout_dx, .dy = build->node[number].dy, .dx = dx,
+                         .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
+                         .stream = stream_of(build, number), .accumulate = accumulate);
 }
 
 static const clade_layer_field activation_fields[] = {
