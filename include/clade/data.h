@@ -48,6 +48,7 @@ typedef struct clade_data_options {
     bool lenient;         /* classes may be empty: to look at a data set, not to train on it */
     bool strict;          /* a damaged image, or a file that is only named like one, is an
                            * error, not skipped */
+    double max_damaged;   /* share of such images, 0…1, above which the set is refused; 0: 0.1 */
 } clade_data_options;
 
 /* An opened data set. Safe to read from several threads at once, except during clade_dataset_load.
@@ -65,11 +66,12 @@ CLADE_API clade_status clade_dataset_open(const clade_data_options *options, cla
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 
 /* Decodes every image of every split in parallel, into the cache while it has room; damaged ones
- * are dropped from their split and listed as skipped (with strict: the first is the error).
+ * are dropped from their split and listed as skipped (with strict: the first is the error). A file
+ * that cannot be read, or has changed since it was listed, is an error, not damage.
  * Afterwards counts are final. `progress` (may be NULL) is called from one thread at a time and
  * stops the work with ECANCELLED when it returns false; the data set stays usable, and a second
- * call goes on. Errors: EINVAL when a class loses its last image, EFORMAT or EIO (strict),
- * ENOMEM. */
+ * call goes on. Errors: EINVAL when a class loses its last image, EIO, EFORMAT (strict, or above
+ * max_damaged), ENOMEM. */
 CLADE_API clade_status clade_dataset_load(clade_dataset *dataset,
                                           bool (*progress)(void *user, size_t done, size_t total),
                                           void *user);
@@ -126,8 +128,8 @@ typedef struct clade_augment {
 /* The eight numbers that the op affine_sample takes for one image: input row, column =
  * (m[0] j + m[1] i + m[2] → x,  m[3] j + m[4] i + m[5] → y) for output row i, column j,
  * then brightness factor m[6] and offset m[7] (0). Drawn by Philox from (seed, epoch, position),
- * both below 2^32; the loader's position is the image's index in its split. The same on every
- * machine and for any number of threads. `augment` NULL or zero: the identity.
+ * both below 2^32; the loader's position is the image's index in its split as that was opened. The
+ * same on every machine and for any number of threads. `augment` NULL or zero: the identity.
  * Source: Keras apply_affine_transform, in (row, column): T = R·Shift·Shear·Zoom about the
  * image's centre ((h−1)/2, (w−1)/2), R = [cos −sin; sin cos], Shear = [1 −sin; 0 cos], zoom zx of
  * rows and zy of columns; flips after it. */
@@ -150,7 +152,9 @@ typedef struct clade_loader_options {
 } clade_loader_options;
 
 typedef struct clade_batch {
-    int32_t count;                /* images in it: `batch`, fewer in the last of an epoch */
+    int32_t count;                /* images in it: `batch`, fewer in the last of an epoch, and where
+                                   * damaged ones are left out */
+    size_t number;                /* which batch of the epoch it is, from 0 */
     const uint8_t *const *pixels; /* count images of height × width × channels each, in the data
                                    * set's cache or the loader's memory; or NULL */
     const int32_t *index;         /* count positions in the split */
@@ -159,17 +163,19 @@ typedef struct clade_batch {
 } clade_batch;
 
 /* The data set must outlive the loader. If it is not loaded, or has no room for all images, those
- * that are missing are decoded some batches ahead. Makes all buffers and threads; nothing is
- * allocated later. Errors: EINVAL (an empty split), ENOMEM. */
+ * that are missing are decoded some batches ahead. An epoch goes through the images that were
+ * listed when the data set was opened; damaged ones are left out of their batch, so that the
+ * others' batches are the same whenever the damage is found. Makes all buffers and threads;
+ * nothing is allocated later. Errors: EINVAL (an empty split), ENOMEM. */
 CLADE_API clade_status clade_loader_create(const clade_loader_options *options, clade_loader **out);
 CLADE_API void clade_loader_destroy(clade_loader **loader);
 CLADE_API size_t clade_loader_batches(const clade_loader *loader); /* per epoch */
 /* Starts epoch `epoch` at batch `first` (for a resume), dropping what was under way; where that is
  * the batch that comes next, the loader goes on. */
 CLADE_API clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t first);
-/* The next batch; count 0 at the epoch's end. Valid until the next call on this loader. An image
- * that cannot be decoded (damaged in a data set that is not loaded, or not in the cache and its
- * file gone) is an error of its batch: EFORMAT or EIO. */
+/* The next batch that has images; count 0 at the epoch's end. Valid until the next call on this
+ * loader. EIO: an image's file cannot be read any more, or is not what was listed or read before;
+ * EFORMAT: too many images are damaged, or one is in a strict data set. */
 CLADE_API clade_status clade_loader_next(clade_loader *loader, clade_batch *out);
 
 /* Writes a data set of rendered images (JPEG files in folder/train/CLASS and

@@ -81,6 +81,8 @@ clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split,
     *pixels = place;
     if (state == CLADE_CACHED) return CLADE_OK;
     clade_status status = clade_dataset_decode(dataset, image, decoder, place);
+    if (status == CLADE_EFORMAT && !dataset->strict && !dataset->loaded)
+        clade_dataset_mark_damaged(dataset, image);
     if (state == CLADE_NO_PLACE) return status;
     if (!image->place) {
         atomic_store(&image->cached, CLADE_NO_PLACE);

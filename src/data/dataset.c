@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
+#include "base/hash.h"
 #include "data/binary.h"
 
 #include <assert.h>
@@ -163,7 +164,7 @@ static clade_status read_record(const clade_dataset *dataset, const clade_image 
     clade_status status = clade_source_read(image->source, image->entry, image->offset,
                                             plane * channels, &decoder->file, &bytes, &got);
     if (!status && got < plane * channels)
-        status = clade_fail(CLADE_EIO, "the file became shorter");
+        status = clade_fail(CLADE_EIO, "its file became shorter");
     if (!status) status = clade_bytes_reserve(&decoder->pixels, 3 * plane);
     if (status) return status;
     clade_raster raster = {decoder->pixels.data, raw->height, raw->width, raw->channels};
@@ -182,6 +183,38 @@ static clade_status read_record(const clade_dataset *dataset, const clade_image 
     return CLADE_OK;
 }
 
+static clade_status fail_changed(const clade_image *image)
+{
+    return clade_fail(CLADE_EIO, "%s: its content is not what was read before", image->name);
+}
+
+/* Are the bytes of an image those that were read of it before? */
+static clade_status check_digest(const clade_image *image, const uint8_t *bytes, size_t size)
+{
+    uint64_t hash = clade_hash(bytes, size), now = hash ? hash : 1, before = 0;
+    bool same = atomic_compare_exchange_strong(image->digest, &before, now) || before == now;
+    return same ? CLADE_OK : fail_changed(image);
+}
+
+void clade_dataset_digests(const clade_dataset *dataset, clade_split split, uint64_t *out)
+{
+    const clade_images *in = &dataset->split[split];
+    for (size_t i = 0; i < in->listed; i++) out[i] = atomic_load(&in->digest[i]);
+}
+
+clade_status clade_dataset_expect(const clade_dataset *dataset, clade_split split,
+                                  const uint64_t *digest)
+{
+    const clade_images *in = &dataset->split[split];
+    for (size_t i = 0; i < in->count; i++) {
+        const clade_image *image = &in->items[i];
+        uint64_t before = digest[image->listed], now = 0;
+        if (before && !atomic_compare_exchange_strong(image->digest, &now, before) && now != before)
+            return fail_changed(image);
+    }
+    return CLADE_OK;
+}
+
 clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_image *image,
                                   clade_decoder *decoder, uint8_t *out)
 {
@@ -189,12 +222,14 @@ clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_imag
     size_t size;
     if (dataset->raw.height) {
         clade_raster raster;
-        clade_status read = read_record(dataset, image, decoder, &bytes, &size, &raster);
-        if (!read) read = clade_raster_resize(decoder, &raster, &dataset->target, out);
-        return clade_context(read, "%s", image->name);
+        clade_status read = clade_context(
+            read_record(dataset, image, decoder, &bytes, &size, &raster), "%s", image->name);
+        if (!read) read = check_digest(image, bytes, size);
+        return read ? read : clade_raster_resize(decoder, &raster, &dataset->target, out);
     }
     clade_status status =
         clade_source_read(image->source, image->entry, 0, SIZE_MAX, &decoder->file, &bytes, &size);
+    if (!status) status = check_digest(image, bytes, size);
     if (status) return status;
     return clade_decoder_image(decoder, bytes, size, image->name, &dataset->target, out);
 }

@@ -20,14 +20,19 @@ typedef struct clade_image {
     clade_entry *entry;
     size_t offset; /* of its pixels in a member of a binary set */
     int32_t label;
-    atomic_uchar cached; /* a clade_cached: do its pixels lie in the cache? */
-    uint8_t *place;      /* where they do; NULL: it has none yet */
+    size_t listed;                 /* its place in the split as that was opened */
+    atomic_uint_least64_t *digest; /* of its stored bytes when first read; 0: not yet */
+    char *_Atomic damage;          /* why it cannot be decoded, malloc'ed; NULL: not so far */
+    atomic_uchar cached;           /* a clade_cached: do its pixels lie in the cache? */
+    uint8_t *place;                /* where they do; NULL: it has none yet */
 } clade_image;
 
 typedef struct clade_images {
     clade_image *items;
     size_t count, room;
-    struct clade_cache *cache; /* made by clade_dataset_make_room; NULL: none */
+    size_t listed;                 /* images when it was opened, of which some may be dropped, */
+    atomic_uint_least64_t *digest; /* and the digest of each */
+    struct clade_cache *cache;     /* made by clade_dataset_make_room; NULL: none */
     size_t *of_class;
 } clade_images;
 
@@ -54,6 +59,10 @@ struct clade_dataset {
     uint64_t cache_bytes;
     int threads;
     bool strict, lenient, loaded;
+    char identity[65];      /* SHA-256 of classes, labels and last names of its images */
+    double max_damaged;     /* share of the images */
+    size_t unusable;        /* files that are only named like images */
+    atomic_size_t *damaged; /* these and the images found damaged, dropped ones too */
     clade_skip *skipped;
     size_t skipped_count, skipped_room;
 };
@@ -89,7 +98,13 @@ typedef struct clade_original {
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_original *out);
 
-/* An image's pixels, decoded into `out`. */
+/* Digests of a split's stored images [listed], in the order in which they were listed; 0 of one
+ * that has not been read yet. Taking those of before, EIO where one is known to differ. */
+void clade_dataset_digests(const clade_dataset *dataset, clade_split split, uint64_t *out);
+clade_status clade_dataset_expect(const clade_dataset *dataset, clade_split split,
+                                  const uint64_t *digest);
+
+/* An image's pixels, decoded into `out`. EIO where its stored bytes are not those of before. */
 clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_image *image,
                                   clade_decoder *decoder, uint8_t *out);
 
@@ -99,9 +114,17 @@ clade_status clade_dataset_make_room(clade_dataset *dataset);
 void clade_cache_destroy(struct clade_cache **cache);
 
 /* Where the pixels of an image are: in the cache, into which it is decoded first if there is a
- * place left for it, else in `spare`. Thread-safe. */
+ * place left for it, else in `spare`. A damaged image (EFORMAT) is marked as such, unless the data
+ * set is strict or was loaded. Thread-safe. */
 clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split, size_t i,
                                 clade_decoder *decoder, uint8_t *spare, const uint8_t **pixels);
+void clade_dataset_mark_damaged(const clade_dataset *dataset, clade_image *image);
+bool clade_dataset_is_damaged(const clade_dataset *dataset, clade_split split, size_t i);
+bool clade_dataset_has_damaged(const clade_dataset *dataset); /* any that is marked? */
+/* EFORMAT when the share of damaged images is above max_damaged. */
+clade_status clade_dataset_check_damage(const clade_dataset *dataset);
+/* Drops the images that are marked; those after them move up. EINVAL when a class has none left. */
+clade_status clade_dataset_drop_damaged(clade_dataset *dataset);
 /* Does every image of the split lie in the cache? There is a place for every one? */
 bool clade_dataset_is_cached(const clade_dataset *dataset, clade_split split);
 bool clade_dataset_has_room(const clade_dataset *dataset, clade_split split);

@@ -49,42 +49,52 @@ void clade_decoder_trim(clade_decoder *decoder)
     buffer_trim(&decoder->oriented);
 }
 
-clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                              clade_bytes *buffer, size_t *got)
+/* Reads from an open file until all `want` bytes are there or it ends. */
+static clade_status read_all(int file, const char *path, size_t offset, size_t want, uint8_t *out,
+                             size_t *got)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-    clade_status status = CLADE_OK;
-    struct stat info;
-    if (fstat(file, &info) != 0) {
-        status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-        goto done;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        status = clade_fail(CLADE_EIO, "%s: not a regular file", path);
-        goto done;
-    }
-    size_t length = (size_t)info.st_size;
-    size_t want = size == SIZE_MAX ? (length > offset ? length - offset : 0) : size;
-    if (want > limit) {
-        status =
-            clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want, limit);
-        goto done;
-    }
-    if ((status = clade_bytes_reserve(buffer, want))) goto done;
     size_t have = 0;
     while (have < want) {
-        ssize_t n = pread(file, buffer->data + have, want - have, (off_t)(offset + have));
+        ssize_t n = pread(file, out + have, want - have, (off_t)(offset + have));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-            goto done;
-        }
+        if (n < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
         if (n == 0) break;
         have += (size_t)n;
     }
     *got = have;
-done:
+    return CLADE_OK;
+}
+
+static clade_status read_open(int file, const char *path, size_t offset, size_t size, size_t limit,
+                              const clade_stamp *expected, clade_stamp *found, clade_bytes *buffer,
+                              size_t *got)
+{
+    struct stat info;
+    if (fstat(file, &info) != 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode)) return clade_fail(CLADE_EFORMAT, "%s: not a regular file", path);
+    clade_stamp stamp = {(int64_t)info.st_size, (int64_t)info.st_mtime};
+    if (expected && (stamp.size != expected->size || stamp.time != expected->time))
+        return clade_fail(CLADE_EIO, "%s: changed since it was listed", path);
+    if (found) *found = stamp;
+    size_t length = (size_t)info.st_size, left = length > offset ? length - offset : 0;
+    size_t want = size == SIZE_MAX ? left : size;
+    if (want > limit)
+        return clade_fail(CLADE_EFORMAT, "%s: a file of %zu bytes, more than %zu", path, want,
+                          limit);
+    clade_status status = clade_bytes_reserve(buffer, want);
+    if (!status) status = read_all(file, path, offset, want, buffer->data, got);
+    if (!status && *got < (want < left ? want : left))
+        status = clade_fail(CLADE_EIO, "%s: became shorter while it was read", path);
+    return status;
+}
+
+clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
+                              const clade_stamp *expected, clade_stamp *found, clade_bytes *buffer,
+                              size_t *got)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    clade_status status = read_open(file, path, offset, size, limit, expected, found, buffer, got);
     close(file);
     return status;
 }

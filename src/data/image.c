@@ -188,7 +188,7 @@ clade_status clade_image_read(const char *path, int32_t height, int32_t width, i
     clade_decoder decoder = {0};
     clade_bytes file = {0};
     size_t size = 0;
-    status = clade_bytes_read(path, 0, SIZE_MAX, clade_image_bytes, &file, &size);
+    status = clade_bytes_read(path, 0, SIZE_MAX, clade_image_bytes, NULL, NULL, &file, &size);
     if (!status) status = clade_decoder_image(&decoder, file.data, size, path, &target, hwc);
     clade_bytes_clear(&file);
     clade_decoder_clear(&decoder);

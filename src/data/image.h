@@ -108,9 +108,17 @@ clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes
 clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
                                  const char *name, const clade_target *target, uint8_t *out);
 
+/* What a file is known by while it is in use. */
+typedef struct clade_stamp {
+    int64_t size, time; /* bytes; seconds of the last change */
+} clade_stamp;
+
 /* Reads `size` bytes at `offset` of a file; size SIZE_MAX: all of it, at most `limit`. The bytes
- * lie in `buffer`, their number is stored in *got. */
+ * lie in `buffer`, their number is stored in *got. `expected` (or NULL) is the file's stamp of
+ * before, `found` (or NULL) receives that of now. Errors: EIO for what cannot be read or has
+ * changed, EFORMAT for what is no file or too large. */
 clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size_t limit,
-                              clade_bytes *buffer, size_t *got);
+                              const clade_stamp *expected, clade_stamp *found, clade_bytes *buffer,
+                              size_t *got);
 
 #endif

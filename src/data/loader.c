@@ -2,7 +2,10 @@
  * threads take them one by one in the epoch's order, some batches ahead of the caller, who helps
  * when his own batch is not ready. Once all lie decoded in the data set's cache, a batch is but a
  * list of places in it: the caller makes it, and no other thread wakes. What a batch holds depends
- * on (seed, epoch, batch) alone, so any thread may fill any part of it. */
+ * on (seed, epoch, batch) alone, so any thread may fill any part of it.
+ *
+ * Batches are cut from the images that were listed, and damaged ones left out of theirs: it makes
+ * no difference when the damage was found. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -19,7 +22,8 @@ typedef struct slot {
     int32_t count, left;    /* images of the batch, and those of them still to be filled in */
     const uint8_t **pixels; /* each image's; NULL: not asked for */
     uint8_t *spare;         /* for those that have no place in the cache; NULL: all have one */
-    int32_t *index, *label;
+    int32_t *index;         /* -1: left out */
+    int32_t *label;
     float *matrix;
     clade_status status; /* of the first image in it with an error, */
     int32_t failed;      /* which one that is, */
@@ -28,9 +32,10 @@ typedef struct slot {
 
 struct clade_loader {
     clade_loader_options options;
-    size_t count, batches; /* images, and batches of an epoch */
+    size_t count, batches; /* images that were listed, and batches of an epoch */
     int32_t hwc[3];
-    int32_t *order; /* the epoch's permutation */
+    int32_t *place; /* where a listed image is now; -1: it was dropped */
+    int32_t *order; /* the epoch's permutation of the listed images */
     slot *slots;
     size_t slot_count;
     pthread_t *threads;
@@ -83,14 +88,36 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
                          clade_decoder *decoder)
 {
     const clade_loader_options *o = &loader->options;
-    int32_t at = loader->order[place];
+    int32_t listed = loader->order[place], at = loader->place[listed];
     s->index[i] = at;
+    if (at < 0) return CLADE_OK;
     s->label[i] = clade_dataset_label(o->dataset, o->split, (size_t)at);
     clade_augment_matrix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
-                         (uint64_t)at, s->matrix + 8 * (size_t)i);
+                         (uint64_t)listed, s->matrix + 8 * (size_t)i);
     if (!s->pixels) return CLADE_OK;
     uint8_t *spare = s->spare ? s->spare + (size_t)i * clade_dataset_bytes(o->dataset) : NULL;
-    return clade_dataset_take(o->dataset, o->split, (size_t)at, decoder, spare, &s->pixels[i]);
+    clade_status status =
+        clade_dataset_take(o->dataset, o->split, (size_t)at, decoder, spare, &s->pixels[i]);
+    if (!status || !clade_dataset_is_damaged(o->dataset, o->split, (size_t)at)) return status;
+    s->index[i] = -1;
+    return clade_dataset_check_damage(o->dataset);
+}
+
+/* Moves up what comes after images that are left out. */
+static void close_gaps(slot *s)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < s->count; i++) {
+        if (s->index[i] < 0) continue;
+        if (kept < i) {
+            s->index[kept] = s->index[i];
+            s->label[kept] = s->label[i];
+            if (s->pixels) s->pixels[kept] = s->pixels[i];
+            memcpy(s->matrix + 8 * (size_t)kept, s->matrix + 8 * (size_t)i, 8 * sizeof *s->matrix);
+        }
+        kept++;
+    }
+    s->count = kept;
 }
 
 /* Is there an image to take up, of a batch before `end`? With the mutex, as what follows. */
@@ -186,7 +213,8 @@ clade_status clade_loader_create(const clade_loader_options *options, clade_load
     clade_loader *loader = calloc(1, sizeof *loader);
     if (!loader) return clade_fail(CLADE_ENOMEM, "out of memory for a loader");
     loader->options = *options;
-    loader->count = clade_dataset_count(options->dataset, options->split);
+    const clade_images *images = &options->dataset->split[options->split];
+    loader->count = images->listed;
     loader->batches = (loader->count - 1) / (size_t)options->batch + 1;
     clade_dataset_shape(options->dataset, loader->hwc);
     pthread_mutex_init(&loader->mutex, NULL);
@@ -195,12 +223,15 @@ clade_status clade_loader_create(const clade_loader_options *options, clade_load
     int threads = is_direct(options) ? 0 : options->threads ? options->threads : clade_processors();
     loader->slot_count = threads > 0 ? ahead + 1 : 1;
     loader->order = malloc(loader->count * sizeof *loader->order);
+    loader->place = malloc(loader->count * sizeof *loader->place);
     loader->threads = calloc((size_t)threads + 1, sizeof *loader->threads);
-    if (!loader->order || !loader->threads || !make_slots(loader)) {
+    if (!loader->order || !loader->place || !loader->threads || !make_slots(loader)) {
         status = clade_fail(CLADE_ENOMEM, "out of memory for %zu batches of %d images",
                             loader->slot_count, options->batch);
         goto fail;
     }
+    for (size_t i = 0; i < loader->count; i++) loader->place[i] = -1;
+    for (size_t i = 0; i < images->count; i++) loader->place[images->items[i].listed] = (int32_t)i;
     for (int i = 0; i < threads; i++) {
         if (pthread_create(&loader->threads[i], NULL, run, loader)) {
             status = clade_fail(CLADE_ENOMEM, "could not start thread %d of a loader", i + 1);
@@ -239,6 +270,7 @@ void clade_loader_destroy(clade_loader **handle)
     clade_decoder_clear(&loader->decoder);
     free(loader->slots);
     free(loader->order);
+    free(loader->place);
     free(loader->threads);
     free(loader);
     *handle = NULL;
@@ -270,25 +302,18 @@ clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t fir
     return CLADE_OK;
 }
 
-clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
+/* Waits for the next batch, giving back the one before; *out is NULL at the epoch's end. With the
+ * mutex. */
+static void advance(clade_loader *loader, slot **out)
 {
-    *out = (clade_batch){0};
-    pthread_mutex_lock(&loader->mutex);
-    if (!loader->running) {
-        pthread_mutex_unlock(&loader->mutex);
-        return clade_fail(CLADE_EINVAL, "clade_loader_start comes before clade_loader_next");
-    }
-    /* the batch of the call before is given back */
+    *out = NULL;
     if (loader->released < loader->next) {
         assign(loader, loader->released + loader->slot_count);
         loader->released++;
         if (!loader->direct) pthread_cond_broadcast(&loader->work);
     }
-    if (loader->next == loader->batches) {
-        pthread_mutex_unlock(&loader->mutex);
-        return CLADE_OK;
-    }
-    slot *s = slot_of(loader, loader->next);
+    if (loader->next == loader->batches) return;
+    slot *s = *out = slot_of(loader, loader->next);
     size_t first = loader->next++ * (size_t)loader->options.batch;
     for (int32_t i = 0; loader->direct && i < s->count; i++)
         fill(loader, s, i, first + (size_t)i, NULL); /* from the cache: no error */
@@ -298,9 +323,25 @@ clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
         else
             pthread_cond_wait(&loader->ready, &loader->mutex);
     }
+    close_gaps(s);
+}
+
+clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
+{
+    *out = (clade_batch){0};
+    pthread_mutex_lock(&loader->mutex);
+    if (!loader->running) {
+        pthread_mutex_unlock(&loader->mutex);
+        return clade_fail(CLADE_EINVAL, "clade_loader_start comes before clade_loader_next");
+    }
+    slot *s;
+    do advance(loader, &s);
+    while (s && !s->status && s->count == 0); /* all its images are damaged */
+    size_t number = loader->next - 1;
     pthread_mutex_unlock(&loader->mutex);
+    if (!s) return CLADE_OK;
     if (s->status)
         return clade_fail(s->status, "%s", s->text ? s->text : clade_status_name(s->status));
-    *out = (clade_batch){s->count, s->pixels, s->index, s->label, s->matrix};
+    *out = (clade_batch){s->count, number, s->pixels, s->index, s->label, s->matrix};
     return CLADE_OK;
 }

@@ -1,4 +1,5 @@
 /* Opening a data set: its sources, its layout and its splits. */
+#include "base/sha256.h"
 #include "data/binary.h"
 
 #include <stdlib.h>
@@ -22,6 +23,16 @@ static clade_status skip_others(clade_dataset *dataset, const clade_source *sour
     return status;
 }
 
+/* What was listed must be there; what is not is no damage, and can be mended. */
+static clade_status check_readable(const clade_source *source)
+{
+    for (size_t i = 0; i < source->count; i++)
+        if (source->entries[i].unreadable)
+            return clade_fail(CLADE_EIO, "%s/%s: %s; expected to read every file that is listed",
+                              source->path, source->entries[i].name, source->entries[i].reason);
+    return CLADE_OK;
+}
+
 static clade_status read_sources(clade_dataset *dataset, const clade_data_options *options)
 {
     const char *const paths[CLADE_SPLITS] = {options->path, options->validation, options->test};
@@ -30,6 +41,7 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
         if (!paths[s]) continue;
         clade_status status =
             clade_source_open(paths[s], limit, options->threads, &dataset->sources[s]);
+        if (!status && !dataset->lenient) status = check_readable(dataset->sources[s]);
         if (status) return status;
     }
     clade_source *first = dataset->sources[0];
@@ -65,7 +77,7 @@ static clade_status size_of_first(clade_dataset *dataset)
             status =
                 clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder.file, &bytes, &size);
             if (!status) status = clade_image_header(bytes, size, &header);
-            if (status == CLADE_ENOMEM) break;
+            if (status && status != CLADE_EFORMAT) break;
             if (status) continue;
             bool swap = header.orientation >= 5;
             dataset->target.height = swap ? header.width : header.height;
@@ -74,6 +86,55 @@ static clade_status size_of_first(clade_dataset *dataset)
     }
     clade_decoder_clear(&decoder);
     return status;
+}
+
+/* What tells whether a run that goes on has the images that it had: the same whether they are read
+ * from a folder or an archive. */
+static void identify(clade_dataset *dataset)
+{
+    clade_sha256 hash;
+    clade_sha256_start(&hash);
+    for (size_t i = 0; i < dataset->classes; i++)
+        clade_sha256_add(&hash, dataset->names[i], strlen(dataset->names[i]) + 1);
+    for (int s = CLADE_TRAIN; s <= CLADE_VALIDATION; s++) {
+        const clade_images *in = &dataset->split[s];
+        for (size_t i = 0; i < in->count; i++) {
+            const char *name = clade_base_name(in->items[i].name);
+            uint8_t mark[4];
+            uint32_t label = (uint32_t)in->items[i].label;
+            for (int b = 0; b < 4; b++) mark[b] = (uint8_t)(label >> (8 * b));
+            clade_sha256_add(&hash, mark, sizeof mark);
+            clade_sha256_add(&hash, name, strlen(name) + 1);
+        }
+        clade_sha256_add(&hash, "", 1);
+    }
+    clade_sha256_end(&hash, dataset->identity);
+}
+
+/* Gives the images what is known of each however many are dropped later, and counts the files that
+ * are damaged from the start. */
+static clade_status settle(clade_dataset *dataset)
+{
+    dataset->damaged = calloc(1, sizeof *dataset->damaged);
+    if (!dataset->damaged) return clade_fail(CLADE_ENOMEM, "out of memory for a data set");
+    for (int s = 0; s < CLADE_SPLITS; s++) {
+        clade_images *in = &dataset->split[s];
+        in->listed = in->count;
+        in->digest = calloc(in->count ? in->count : 1, sizeof *in->digest);
+        if (!in->digest)
+            return clade_fail(CLADE_ENOMEM, "out of memory for a list of %zu images", in->count);
+        for (size_t i = 0; i < in->count; i++) {
+            in->items[i].listed = i;
+            in->items[i].digest = &in->digest[i];
+            in->items[i].entry->users++;
+        }
+        const clade_source *source = dataset->raw.height ? NULL : dataset->sources[s];
+        for (size_t i = 0; source && i < source->count; i++)
+            dataset->unusable += source->entries[i].damaged;
+    }
+    atomic_store(dataset->damaged, dataset->unusable);
+    identify(dataset);
+    return clade_dataset_check_damage(dataset);
 }
 
 static clade_status check_options(const clade_data_options *options)
@@ -87,6 +148,9 @@ static clade_status check_options(const clade_data_options *options)
     if (options->interpolation != CLADE_NEAREST && options->interpolation != CLADE_BILINEAR)
         return clade_fail(CLADE_EINVAL, "unknown interpolation %d", (int)options->interpolation);
     if (options->threads < 0) return clade_fail(CLADE_EINVAL, "%d threads", options->threads);
+    if (!(options->max_damaged >= 0 && options->max_damaged <= 1))
+        return clade_fail(CLADE_EINVAL, "a share of %g damaged images: expected 0 to 1",
+                          options->max_damaged);
     return CLADE_OK;
 }
 
@@ -99,11 +163,7 @@ static clade_status open_all(clade_dataset *dataset, const clade_data_options *o
                                "%s", options->path);
     if (!status) status = clade_dataset_count_classes(dataset);
     if (!status && dataset->target.height == 0) status = size_of_first(dataset);
-    for (int s = 0; s < CLADE_SPLITS && !status; s++) {
-        const clade_images *in = &dataset->split[s];
-        for (size_t i = 0; i < in->count; i++) in->items[i].entry->users++;
-    }
-    return status;
+    return status ? status : settle(dataset);
 }
 
 clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out)
@@ -120,6 +180,7 @@ clade_status clade_dataset_open(const clade_data_options *options, clade_dataset
     dataset->threads = options->threads;
     dataset->strict = options->strict;
     dataset->lenient = options->lenient;
+    dataset->max_damaged = options->max_damaged > 0 ? options->max_damaged : 0.1;
     status = open_all(dataset, options);
     if (status) {
         clade_dataset_destroy(&dataset);
@@ -137,7 +198,10 @@ void clade_dataset_destroy(clade_dataset **handle)
     if (!dataset) return;
     for (int s = 0; s < CLADE_SPLITS; s++) {
         clade_source_close(&dataset->sources[s]);
+        for (size_t i = 0; i < dataset->split[s].count; i++)
+            free(dataset->split[s].items[i].damage);
         free(dataset->split[s].items);
+        free(dataset->split[s].digest);
         clade_cache_destroy(&dataset->split[s].cache);
         free(dataset->split[s].of_class);
     }
@@ -147,6 +211,7 @@ void clade_dataset_destroy(clade_dataset **handle)
         free(dataset->skipped[i].name);
         free(dataset->skipped[i].reason);
     }
+    free(dataset->damaged);
     free(dataset->names);
     free(dataset->blocks);
     free(dataset->skipped);

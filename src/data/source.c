@@ -45,7 +45,7 @@ static clade_status list_folder(clade_source *source, const char *path, const ch
     if (!folder) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
     clade_status status = CLADE_OK;
     struct dirent *item;
-    while (!status && (item = readdir(folder))) {
+    while (!status && (errno = 0, item = readdir(folder))) {
         if (clade_is_clutter(item->d_name, strlen(item->d_name))) continue;
         char *inner_path = join(path, item->d_name);
         char *inner_name = *name ? join(name, item->d_name) : strdup(item->d_name);
@@ -57,7 +57,7 @@ static clade_status list_folder(clade_source *source, const char *path, const ch
         else
             status = clade_source_add(source, inner_name, &entry);
         if (!status && entry && kind == 0) { /* a link that leads nowhere */
-            entry->damaged = true;
+            entry->unreadable = true;
             status = clade_entry_reject(entry, strerror(error));
         } else if (!status && S_ISDIR(kind)) {
             if (entry) entry->kind = CLADE_ENTRY_FOLDER;
@@ -66,6 +66,7 @@ static clade_status list_folder(clade_source *source, const char *path, const ch
         free(inner_path);
         free(inner_name);
     }
+    if (!status && errno) status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
     closedir(folder);
     return status;
 }
@@ -86,8 +87,10 @@ static void look_into(void *user, size_t i, int thread)
     uint8_t bytes[clade_sniff_bytes];
     clade_bytes head = {bytes, sizeof bytes};
     size_t got = 0;
-    if (clade_bytes_read(path, 0, sizeof bytes, sizeof bytes, &head, &got)) {
-        entry->damaged = true; /* one file that cannot be read is not the end of the folder */
+    clade_status status =
+        clade_bytes_read(path, 0, sizeof bytes, sizeof bytes, NULL, &entry->stamp, &head, &got);
+    if (status) {
+        entry->unreadable = status == CLADE_EIO;
         clade_entry_reject(entry, clade_error());
     } else {
         clade_entry_classify(entry, bytes, got);
@@ -194,7 +197,8 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
     }
     char *path = join(source->path, entry->name);
     if (!path) return clade_fail(CLADE_ENOMEM, "out of memory for the name of a file");
-    clade_status status = clade_bytes_read(path, offset, size, limit, buffer, got);
+    clade_status status =
+        clade_bytes_read(path, offset, size, limit, &entry->stamp, NULL, buffer, got);
     free(path);
     *bytes = buffer->data;
     return status;

@@ -16,8 +16,10 @@ typedef enum clade_entry_kind {
 typedef struct clade_entry {
     char *name; /* relative, parts joined by '/', no "." or ".." among them */
     clade_entry_kind kind;
-    bool damaged;        /* named like an image, or could not be read */
+    bool damaged;        /* named like an image */
+    bool unreadable;     /* the system did not give it: gone, forbidden, broken */
     char *reason;        /* of CLADE_ENTRY_OTHER */
+    clade_stamp stamp;   /* of what is on disk */
     size_t size;         /* of bytes; 0 for what is on disk */
     uint8_t *bytes;      /* an archive's image or member, kept; NULL: on disk, or given back */
     atomic_size_t users; /* images that still need `bytes` */
@@ -37,7 +39,8 @@ clade_status clade_source_open(const char *path, uint64_t limit, int threads, cl
 void clade_source_close(clade_source **source);
 
 /* Bytes [offset, offset + size) of an entry, all of it with size SIZE_MAX: in *bytes, which points
- * into the entry or into `buffer`. An error names the entry. Thread-safe. */
+ * into the entry or into `buffer`. EIO: it cannot be read any more, or has changed since it was
+ * listed. An error names the entry. Thread-safe. */
 clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
                                size_t size, clade_bytes *buffer, const uint8_t **bytes,
                                size_t *got);

@@ -2,6 +2,7 @@
  * are, never on the order they were found in. */
 #include "data/dataset.h"
 
+#include "base/hash.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -13,14 +14,6 @@ typedef struct ranked_key {
     size_t at; /* in the training split */
     const char *key;
 } ranked_key;
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash(const char *text)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *text; text++) h = (h ^ (uint8_t)*text) * 0x100000001b3u;
-    return h;
-}
 
 static int by_rank(const void *a, const void *b)
 {
@@ -82,7 +75,8 @@ clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, 
             const clade_image *image = &train->items[i];
             if (image->label != (int32_t)c) continue;
             uint32_t words[4];
-            clade_random_words(seed, CLADE_STREAM_SPLIT, hash(image->key), 0, words);
+            clade_random_words(seed, CLADE_STREAM_SPLIT, clade_hash(image->key, strlen(image->key)),
+                               0, words);
             list[n++] = (ranked_key){(uint64_t)words[0] << 32 | words[1], i, image->key};
         }
         if (n > 0) status = choose(dataset, list, n, validation, test, to);

@@ -1,17 +1,11 @@
 /* Initial weights: Keras' variance scaling from Philox streams. */
 #include "nn/initializer.h"
 
+#include "base/hash.h"
 #include "base/random.h"
 
 #include <math.h>
-
-/* FNV-1a, 64 bits: a stream of its own for each name. */
-static uint64_t hash(const char *text)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return h;
-}
+#include <string.h>
 
 /* The deviation of a normal distribution cut at ±2. */
 static const double CUT_DEVIATION = .87962566103423978;
@@ -31,7 +25,7 @@ static double fan(const clade_weight *weight)
 static void draw(const clade_weight *weight, const char *name, uint64_t seed, float *out)
 {
     size_t n = clade_tensor_count(&weight->shape);
-    clade_random r = clade_random_start(seed, CLADE_STREAM_INIT, hash(name));
+    clade_random r = clade_random_start(seed, CLADE_STREAM_INIT, clade_hash(name, strlen(name)));
     double variance = 1 / fan(weight);
     float limit = (float)sqrt(3 * variance), deviation = (float)(sqrt(variance) / CUT_DEVIATION);
     switch (weight->init) {

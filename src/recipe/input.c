@@ -140,8 +140,8 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
 
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data)
 {
-    static const char *const keys[] = {"path",       "validation", "test", "validation_split",
-                                       "test_split", "seed",       NULL};
+    static const char *const keys[] = {"path",       "validation",       "test",        "seed",
+                                       "test_split", "validation_split", "max_damaged", NULL};
     clade_data_options *d = &recipe->data;
     d->height = recipe->preprocessing.height;
     d->width = recipe->preprocessing.width;
@@ -149,6 +149,7 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     d->interpolation = recipe->preprocessing.interpolation;
     if (!data) return CLADE_OK;
     int64_t seed = 0;
+    double max_damaged = -1;
     clade_status status = clade_recipe_check_keys(data, "data", keys);
     if (!status) status = clade_yaml_get_text(data, "path", &d->path);
     if (!status) status = clade_yaml_get_text(data, "validation", &d->validation);
@@ -159,9 +160,13 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     if (!status)
         status = clade_yaml_get_number(data, "test_split", CLADE_YAML_RATE, &d->test_split);
     if (!status) status = clade_yaml_get_int(data, "seed", 0, INT64_MAX, &seed);
+    if (!status)
+        status = clade_yaml_get_number(data, "max_damaged", CLADE_YAML_FRACTION, &max_damaged);
     if (!status && d->validation_split + d->test_split >= 1)
         status = clade_yaml_fail(data, CLADE_EINVAL,
                                  "validation_split and test_split leave nothing to train on");
     d->seed = (uint64_t)seed;
+    d->strict = max_damaged == 0;
+    if (max_damaged > 0) d->max_damaged = max_damaged;
     return status;
 }

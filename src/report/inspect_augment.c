@@ -21,15 +21,6 @@ static void clear(augment_writer *w)
     free(w->zeros);
 }
 
-/* The position that training gives the image: those before it that cannot be read are left out.
- */
-static uint64_t position_of(const clade_inspection *in, size_t i)
-{
-    uint64_t position = in->images[i].index;
-    for (size_t k = 1; k <= in->images[i].index; k++) position -= in->images[i - k].fault != NULL;
-    return position;
-}
-
 static clade_status sample(augment_writer *w, const clade_recipe *recipe, clade_device *device,
                            const int32_t hwc[3], int32_t n, uint64_t position,
                            const uint8_t *pixels, uint8_t *out)
@@ -78,7 +69,7 @@ clade_status clade_inspect_augment(const clade_inspection *in, const clade_recip
     clade_dataset_shape(in->dataset, hwc);
     clade_status status = clade_dataset_pixels(in->dataset, p->split, p->index, out);
     if (!status)
-        status = sample(&w, recipe, device, hwc, epochs, position_of(in, i), out,
+        status = sample(&w, recipe, device, hwc, epochs, p->index, out,
                         out + (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2]);
     clear(&w);
     return status;

@@ -78,7 +78,10 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
         if (!status && clade_results_full(results)) status = clade_results_flush(results, take, e);
     }
     if (!status) status = clade_results_flush(results, take, e);
-    if (status) return status;
+    if (status) {
+        clade_results_drop(results);
+        return status;
+    }
     return clade_metrics_measure(&e->tally, e->y, e->outputs, e->label, e->done, e->classes,
                                  e->confusion, out);
 }

@@ -1,5 +1,6 @@
 /* The training loop. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "data/dataset.h"
 #include "train/classifier.h"
 #include "train/report.h"
@@ -129,33 +130,37 @@ static bool stop(clade_trainer *t)
     return observer->stop && observer->stop(observer->user);
 }
 
-/* Decodes what was not needed yet. Ends with an error if something of it is damaged: then what was
- * trained so far was in another order than a run that goes on would have. */
-static clade_status complete(clade_trainer *t)
-{
-    if (t->dataset->loaded) return CLADE_OK;
-    size_t skipped = clade_dataset_skipped(t->dataset);
-    clade_trainer_drop_stream(t);
-    clade_status status = clade_dataset_load(t->dataset, NULL, NULL);
-    if (!status && clade_dataset_skipped(t->dataset) > skipped)
-        status =
-            clade_fail(CLADE_EFORMAT, "%s: %s", clade_dataset_skipped_name(t->dataset, skipped),
-                       clade_dataset_skipped_reason(t->dataset, skipped));
-    return status;
-}
-
 /* Saves where training is, in the middle of an epoch or before its validation. */
-static clade_status pause_here(clade_trainer *t)
+static clade_status save_here(clade_trainer *t)
 {
-    size_t batches = clade_feed_batches(t->train);
     clade_status status = flush(t);
     t->progress.seconds = t->epoch.seconds;
-    if (!status) status = complete(t);
     if (!status) status = save_model(t, "last.safetensors");
-    if (!status) status = save_state(t);
+    return status ? status : save_state(t);
+}
+
+static clade_status pause_here(clade_trainer *t)
+{
+    clade_status status = save_here(t);
     if (status) return status;
     return clade_fail(CLADE_ECANCELLED, "stopped in epoch %d after batch %" PRId64 " of %zu",
-                      t->epoch.epoch, t->progress.batch, batches);
+                      t->epoch.epoch, t->progress.batch, clade_feed_batches(t->train));
+}
+
+/* After an error in reading the data: training can go on from here once they are there again. */
+static clade_status stop_for_data(clade_trainer *t, clade_status error)
+{
+    char *text = clade_string_join(clade_error(), "");
+    if (!text) return error;
+    clade_status status = save_here(t);
+    if (status)
+        clade_fail(error, "%s; what was trained since then is not saved: %s", text, clade_error());
+    else
+        clade_fail(error, "%s; stopped in epoch %d after batch %" PRId64 " of %zu%s", text,
+                   t->epoch.epoch, t->progress.batch, clade_feed_batches(t->train),
+                   t->run.folder ? ", and saved: the run can be resumed" : "");
+    free(text);
+    return error;
 }
 
 static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
@@ -186,9 +191,11 @@ static clade_status train_epoch(clade_trainer *t)
         clade_batch batch;
         if (stop(t)) return pause_here(t);
         status = clade_feed_next(t->train, &batch);
-        if (!status && batch.count == 0) break;
-        if (!status) tell_begun(t);
-        if (!status) status = clade_feed_load(t->train, &batch);
+        if (status) return stop_for_data(t, status);
+        if (batch.count == 0) break;
+        t->progress.batch = (int64_t)batch.number;
+        tell_begun(t);
+        status = clade_feed_load(t->train, &batch);
         if (!status) status = train_batch(t, &batch);
         if (!status && (clade_results_full(t->results) || clade_clock() - t->told > quiet))
             status = flush(t);
@@ -204,7 +211,8 @@ static clade_status validate(clade_trainer *t)
     clade_status status =
         clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
                              observer->stop, observer->user, &t->epoch.validation);
-    return status == CLADE_ECANCELLED ? pause_here(t) : status;
+    if (status == CLADE_ECANCELLED) return pause_here(t);
+    return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for_data(t, status) : status;
 }
 
 /* Is this epoch better than all before? */
@@ -263,15 +271,23 @@ static bool is_over(const clade_trainer *t)
            (patience > 0 && t->progress.stop_wait >= patience);
 }
 
+/* Makes anew what depends on the layers that are trained, or on the images that are left. */
+static clade_status renew(clade_trainer *t)
+{
+    bool fewer = clade_dataset_has_damaged(t->dataset);
+    clade_status status = CLADE_OK;
+    if (!fewer && !must_unfreeze(t)) return CLADE_OK;
+    clade_trainer_drop_stream(t);
+    if (fewer) status = clade_dataset_drop_damaged(t->dataset);
+    if (!status && must_unfreeze(t)) status = unfreeze(t);
+    return status ? status : clade_trainer_make_stream(t);
+}
+
 static clade_status run_epochs(clade_trainer *t)
 {
     clade_status status = CLADE_OK;
     while (!status && !is_over(t)) {
-        if (must_unfreeze(t)) {
-            status = unfreeze(t);
-            if (!status) status = clade_trainer_make_stream(t);
-            if (status) break;
-        }
+        if ((status = renew(t))) break;
         int64_t done = t->progress.batch;
         t->epoch =
             (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
@@ -298,10 +314,8 @@ static clade_status train(clade_trainer *t, bool found)
     return status ? status : run_epochs(t);
 }
 
-/* Training begins before all images are decoded, as if none were damaged. The first epoch ends
- * with an error where one is; then all are decoded, and it begins again without the damaged ones,
- * as it would have begun had they been known. */
-static clade_status train_early(clade_trainer *t)
+/* Has the first images decoded while the model is made. */
+static clade_status start_early(clade_trainer *t)
 {
     const clade_training *s = t->settings;
     const clade_loader_options first = {.dataset = t->dataset,
@@ -312,20 +326,9 @@ static clade_status train_early(clade_trainer *t)
                                         .augment = *clade_recipe_augment(t->recipe),
                                         .threads = t->options->threads,
                                         .pixels = true};
-    size_t skipped = clade_dataset_skipped(t->dataset);
     clade_status status = clade_dataset_make_room(t->dataset);
     if (!status) status = clade_loader_create(&first, &t->early);
-    if (!status) status = clade_loader_start(t->early, 0, 0);
-    if (!status) status = train(t, false);
-    if (status != CLADE_EFORMAT && status != CLADE_EIO) return status;
-    clade_loader_destroy(&t->early);
-    clade_trainer_drop_stream(t);
-    clade_status loaded = clade_dataset_load(t->dataset, NULL, NULL);
-    if (loaded) return loaded;
-    if (clade_dataset_skipped(t->dataset) == skipped) return status; /* it was something else */
-    clade_trainer_clear(t);
-    clade_run_describe(&t->run, t->dataset);
-    return train(t, false);
+    return status ? status : clade_loader_start(t->early, 0, 0);
 }
 
 clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, clade_device *device,
@@ -340,13 +343,15 @@ clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, cla
                        .dataset = dataset,
                        .device = device,
                        .options = options ? options : &defaults};
-    bool found = false, resume = t.options->resume;
+    bool found = false;
     clade_status status = clade_trainer_check(recipe, dataset);
-    /* a state was saved with damaged images known; and what is to lie on the device is decoded */
-    if (!status && (resume || !clade_device_describe(device)->host_memory))
+    /* what is to lie on the device is decoded, and weights of classes go by the sound images */
+    if (!status && (t.settings->balanced || !clade_device_describe(device)->host_memory))
         status = clade_dataset_load(dataset, NULL, NULL);
-    if (!status) status = clade_run_open(t.options->out, resume, dataset, &t.run, &found);
-    if (!status) status = dataset->loaded ? train(&t, found) : train_early(&t);
+    if (!status)
+        status = clade_run_open(t.options->out, t.options->resume, dataset, &t.run, &found);
+    if (!status && !found && !dataset->loaded) status = start_early(&t);
+    if (!status) status = train(&t, found);
     if (out && (!status || status == CLADE_ECANCELLED)) {
         clade_status made = clade_learner_gather(&t.learner);
         clade_model **whole = t.learner.whole ? &t.learner.whole : &t.learner.model;
@@ -355,5 +360,7 @@ clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, cla
     }
     clade_trainer_clear(&t);
     clade_run_close(&t.run);
-    return status;
+    if (!clade_dataset_has_damaged(dataset)) return status;
+    clade_status dropped = clade_dataset_drop_damaged(dataset);
+    return status ? status : dropped;
 }

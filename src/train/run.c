@@ -3,7 +3,7 @@
 #include "train/run.h"
 
 #include "base/file.h"
-#include "base/sha256.h"
+#include "data/dataset.h"
 #include "recipe/yaml_node.h"
 
 #include <dirent.h>
@@ -56,7 +56,8 @@ static clade_status look_into(const char *folder, bool *empty, bool *state)
     if (!list) return clade_fail(CLADE_EIO, "%s: cannot read: %s", folder, strerror(errno));
     *empty = true;
     *state = false;
-    for (const struct dirent *entry; (entry = readdir(list));) {
+    errno = 0;
+    for (const struct dirent *entry; (entry = readdir(list)); errno = 0) {
         if (is_left_over(entry->d_name)) {
             unlinkat(dirfd(list), entry->d_name, 0);
             continue;
@@ -64,33 +65,10 @@ static clade_status look_into(const char *folder, bool *empty, bool *state)
         if (!strcmp(entry->d_name, "state")) *state = true;
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) *empty = false;
     }
+    clade_status status = CLADE_OK;
+    if (errno) status = clade_fail(CLADE_EIO, "%s: cannot read: %s", folder, strerror(errno));
     closedir(list);
-    return CLADE_OK;
-}
-
-void clade_run_describe(clade_run *run, const clade_dataset *dataset)
-{
-    clade_sha256 hash;
-    clade_sha256_start(&hash);
-    for (size_t i = 0; i < clade_dataset_classes(dataset); i++) {
-        const char *name = clade_dataset_class_name(dataset, i);
-        clade_sha256_add(&hash, name, strlen(name) + 1);
-    }
-    for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION; split++) {
-        size_t count = clade_dataset_count(dataset, (clade_split)split);
-        for (size_t i = 0; i < count; i++) {
-            const char *name = clade_dataset_name(dataset, (clade_split)split, i);
-            const char *slash = strrchr(name, '/');
-            if (slash) name = slash + 1;
-            uint8_t mark[4];
-            uint32_t label = (uint32_t)clade_dataset_label(dataset, (clade_split)split, i);
-            for (int b = 0; b < 4; b++) mark[b] = (uint8_t)(label >> (8 * b));
-            clade_sha256_add(&hash, mark, sizeof mark);
-            clade_sha256_add(&hash, name, strlen(name) + 1);
-        }
-        clade_sha256_add(&hash, "", 1);
-    }
-    clade_sha256_end(&hash, run->data);
+    return status;
 }
 
 static clade_status lock(clade_run *run)
@@ -132,7 +110,7 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
         clade_run_close(out);
         return status;
     }
-    clade_run_describe(out, dataset);
+    out->dataset = dataset;
     *found = state;
     return CLADE_OK;
 }
@@ -254,21 +232,40 @@ static bool read_field(clade_progress *progress, const field *f, const char *tex
     return end > text && !*end && (double)value >= f->low && (double)value <= f->high;
 }
 
+/* What the state calls the digests of a split's images. */
+static const char *const digests[] = {
+    [CLADE_TRAIN] = "images.training", [CLADE_VALIDATION] = "images.validation"};
+
+static clade_status add_digests(const clade_run *run, const char *path, clade_split split,
+                                uint64_t **values, clade_safetensors_tensor *out)
+{
+    size_t count = run->dataset->split[split].listed;
+    *values = malloc((count ? count : 1) * sizeof **values);
+    if (!*values) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    clade_dataset_digests(run->dataset, split, *values);
+    *out = (clade_safetensors_tensor){.name = digests[split],
+                                      .dtype = CLADE_SAFETENSORS_U64,
+                                      .rank = 1,
+                                      .shape = {(int64_t)count},
+                                      .data = *values};
+    return CLADE_OK;
+}
+
 static clade_status save(const clade_run *run, const char *path, const clade_recipe *recipe,
                          const clade_class_names *classes, const clade_model *model,
                          const clade_updater *updater, const clade_progress *progress,
-                         float *values[2])
+                         float *values[2], uint64_t *digest[2])
 {
     char text[field_count][field_size];
     clade_safetensors_pair pairs[field_count + 2];
-    clade_safetensors_tensor tensors[2] = {0};
+    clade_safetensors_tensor tensors[4] = {0};
     clade_tensor moment[2];
     const char *name[2];
     for (int i = 0; i < field_count; i++) {
         write_field(progress, &fields[i], text[i]);
         pairs[i] = (clade_safetensors_pair){fields[i].key, text[i]};
     }
-    pairs[field_count] = (clade_safetensors_pair){"data", run->data};
+    pairs[field_count] = (clade_safetensors_pair){"data", run->dataset->identity};
     pairs[field_count + 1] = (clade_safetensors_pair){"history", run->history};
     size_t count = clade_updater_moments(updater, moment, name);
     for (size_t i = 0; i < count; i++) {
@@ -283,6 +280,11 @@ static clade_status save(const clade_run *run, const char *path, const clade_rec
                                                 .shape = {(int64_t)n},
                                                 .data = values[i]};
     }
+    for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION; split++) {
+        clade_status status =
+            add_digests(run, path, (clade_split)split, &digest[split], &tensors[count++]);
+        if (status) return status;
+    }
     const clade_modelfile_extra extra = {tensors, count, pairs, field_count + 2};
     return clade_modelfile_write(path, recipe, classes, model, &extra);
 }
@@ -295,9 +297,13 @@ clade_status clade_run_save(const clade_run *run, const clade_recipe *recipe,
     char *path = clade_run_path(run->folder, "state");
     if (!path) return CLADE_ENOMEM;
     float *values[2] = {NULL, NULL};
-    clade_status status = save(run, path, recipe, classes, model, updater, progress, values);
-    free(values[0]);
-    free(values[1]);
+    uint64_t *digest[2] = {NULL, NULL};
+    clade_status status =
+        save(run, path, recipe, classes, model, updater, progress, values, digest);
+    for (int i = 0; i < 2; i++) {
+        free(values[i]);
+        free(digest[i]);
+    }
     free(path);
     return status;
 }
@@ -317,6 +323,24 @@ static clade_status restore_moment(const clade_modelfile *file, const char *name
     clade_status status = clade_safetensors_floats(file->file, stored, count, values);
     if (!status) status = clade_tensor_write(moment, values);
     free(values);
+    return status;
+}
+
+/* Has the data set read other images than the run had? */
+static clade_status compare_digests(const clade_run *run, const clade_modelfile *file,
+                                    clade_split split)
+{
+    const clade_safetensors_tensor *stored = clade_safetensors_find(file->file, digests[split]);
+    size_t count = run->dataset->split[split].listed;
+    if (!stored || stored->dtype != CLADE_SAFETENSORS_U64 || stored->rank != 1 ||
+        stored->shape[0] != (int64_t)count)
+        return clade_fail(CLADE_EFORMAT, "%s: '%s' is not a list of %zu digests", file->path,
+                          digests[split], count);
+    uint64_t *digest = malloc((count ? count : 1) * sizeof *digest);
+    if (!digest) return clade_fail(CLADE_ENOMEM, "%s: out of memory", file->path);
+    memcpy(digest, stored->data, count * sizeof *digest);
+    clade_status status = clade_dataset_expect(run->dataset, split, digest);
+    free(digest);
     return status;
 }
 
@@ -363,7 +387,7 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
     if (!data || !history)
         return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path,
                           data ? "history" : "data");
-    if (strcmp(data, run->data))
+    if (strcmp(data, run->dataset->identity))
         return clade_fail(CLADE_EINVAL, "%s: the run was on other data: classes or images differ",
                           run->folder);
     if (read.batch && read.batch_size != progress->batch_size)
@@ -371,6 +395,9 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
                           "%s: stopped in the middle of an epoch of batches of %" PRId64
                           "; expected the same, found %" PRId64,
                           run->folder, read.batch_size, progress->batch_size);
+    for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION && !status; split++)
+        status = compare_digests(run, file, (clade_split)split);
+    if (status) return status;
     status = clade_modelfile_load(file, model);
     if (status == CLADE_EFORMAT) status = CLADE_EINVAL; /* the recipe is another */
     clade_tensor moment[2];

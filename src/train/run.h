@@ -27,7 +27,7 @@ typedef struct clade_run {
     char *folder;  /* NULL: nothing is written */
     int lock;      /* the folder's descriptor, locked */
     char *history; /* of the CSV file, all of it so far */
-    char data[65]; /* what the data set is known by */
+    const clade_dataset *dataset;
 } clade_run;
 
 /* Makes the folder, or with `resume` opens it, and locks it. *found tells whether there is a state
@@ -36,9 +36,6 @@ typedef struct clade_run {
 clade_status clade_run_open(const char *folder, bool resume, const clade_dataset *dataset,
                             clade_run *out, bool *found);
 void clade_run_close(clade_run *run);
-/* Sets what a data set is known by: its classes, and the labels and last names of its images; the
- * same whether it is read from a folder or an archive. */
-void clade_run_describe(clade_run *run, const clade_dataset *dataset);
 
 /* One of the folder's files; free it. NULL: out of memory, with the error set. */
 char *clade_run_path(const char *folder, const char *file);

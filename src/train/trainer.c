@@ -117,7 +117,12 @@ static clade_status make_feeds(clade_trainer *t)
 
 clade_status clade_trainer_make_stream(clade_trainer *t)
 {
-    clade_status status = make_feeds(t);
+    clade_status status = CLADE_OK;
+    if (t->learner.head && !t->dataset->loaded) { /* features are of the sound images */
+        clade_loader_destroy(&t->early);
+        status = clade_dataset_load(t->dataset, NULL, NULL);
+    }
+    if (!status) status = make_feeds(t);
     size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
     if (!status && t->validation)
         status = clade_evaluation_create(t->learner.model, validation, t->classes.count,

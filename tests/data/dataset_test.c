@@ -1,9 +1,13 @@
 /* Data sets: layouts, archives, binary sets, splits, the cache, and what is refused or left out. */
+#define _XOPEN_SOURCE 700
 #include "make.h"
 
 #include "../test.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utime.h>
 
 /* Opens and loads; NULL after a failure, which CHECK_OK has reported. */
 static clade_dataset *load(clade_data_options options)
@@ -283,8 +287,10 @@ static void test_damaged(void)
     for (int archive = 0; archive < 2; archive++) {
         for (int threads = 1; threads <= 4; threads += 3) {
             const char *path = archive ? pack("bad", "bad.zip", "zip", "") : path_of("bad");
-            d = load((clade_data_options){
-                .path = path, .threads = threads, .cache_bytes = 4 * 16 * 16 * 3});
+            d = load((clade_data_options){.path = path,
+                                          .threads = threads,
+                                          .cache_bytes = 4 * 16 * 16 * 3,
+                                          .max_damaged = 0.34}); /* 5 of 15 */
             if (!d) continue;
             CHECK(count(d, CLADE_TRAIN) == 10 && clade_dataset_class_count(d, CLADE_TRAIN, 0) == 5);
             CHECK(fingerprint(d) == sound); /* those after a dropped one are still themselves */
@@ -296,6 +302,13 @@ static void test_damaged(void)
             clade_dataset_destroy(&d);
         }
     }
+    clade_data_options few = {
+        .path = path_of("bad"), .max_damaged = 0.3, .height = 16, .width = 16};
+    CHECK_FAILS(try_open(few), CLADE_EFORMAT, "5 of 15 images are damaged, more than the share of");
+    CHECK_FAILS(try_open(few), CLADE_EFORMAT, "data.max_damaged allows; a/00cut.jpg: JPEG: ");
+    few.max_damaged = 0.1; /* known from the list alone */
+    CHECK_FAILS(try_open(few), CLADE_EFORMAT, "2 of 15 images are damaged");
+    CHECK_FAILS(try_open(few), CLADE_EFORMAT, "b/empty.jpg: an empty file");
     clade_data_options strict = {.path = path_of("bad"), .strict = true, .height = 16, .width = 16};
     CHECK_FAILS(try_open(strict), CLADE_EFORMAT, "b/empty.jpg: an empty file");
     remove(path_of("bad/b/empty.jpg"));
@@ -308,7 +321,8 @@ static void test_damaged(void)
     /* a class whose images are all damaged */
     put_file("gone/a/0.jpg", "\xff\xd8\xff\xe0", 4);
     put_jpeg("gone/b/0.jpg", 9, 9, 1);
-    CHECK_FAILS(try_open((clade_data_options){.path = path_of("gone"), .height = 9, .width = 9}),
+    CHECK_FAILS(try_open((clade_data_options){
+                    .path = path_of("gone"), .height = 9, .width = 9, .max_damaged = 1}),
                 CLADE_EINVAL, "class 'a' has no images in the training split");
     /* a PNG that is called .jpg, and an image with no ending */
     b = make_png(rgb, 24, 24, 6, 8, 0);
@@ -550,6 +564,76 @@ static void test_idx(void)
                 "4294967295 images");
 }
 
+static void age(const char *name, time_t seconds)
+{
+    const struct utimbuf times = {seconds, seconds};
+    CHECK(utime(path_of(name), &times) == 0);
+}
+
+/* What was listed and is no more, or is not what it was, is an error; it is never taken for damage.
+ * The image can be put back and the load goes on. */
+static void test_unreadable(void)
+{
+    for (int i = 0; i < 24; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "net/%s/%02d.jpg", i & 1 ? "b" : "a", i);
+        put_jpeg(name, 24, 24, i);
+        age(name, 1000);
+    }
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", path_of("net"));
+    clade_data_options options = {.path = folder, .height = 16, .width = 16, .threads = 2};
+    clade_dataset *d = NULL;
+    CHECK_OK(clade_dataset_open(&options, &d));
+    if (!d) return;
+    blob b = read_blob(path_of("net/b/07.jpg"));
+    remove(path_of("net/b/07.jpg"));
+    CHECK_FAILS(clade_dataset_load(d, NULL, NULL), CLADE_EIO, "net/b/07.jpg: No such file");
+    put_file("net/b/07.jpg", b.data, b.size); /* another time */
+    CHECK_FAILS(clade_dataset_load(d, NULL, NULL), CLADE_EIO, "b/07.jpg: changed since it was");
+    put_file("net/b/07.jpg", b.data, b.size - 100); /* another size, and damaged */
+    age("net/b/07.jpg", 1000);
+    CHECK_FAILS(clade_dataset_load(d, NULL, NULL), CLADE_EIO, "b/07.jpg: changed since it was");
+    CHECK(clade_dataset_skipped(d) == 0 && count(d, CLADE_TRAIN) == 24);
+    put_file("net/b/07.jpg", b.data, b.size);
+    age("net/b/07.jpg", 1000);
+    CHECK_OK(clade_dataset_load(d, NULL, NULL));
+    CHECK(count(d, CLADE_TRAIN) == 24);
+    clade_dataset_destroy(&d);
+
+    /* without a cache each image is read again each time: the same size and time do not deceive */
+    options.cache_bytes = 1;
+    CHECK_OK(clade_dataset_open(&options, &d));
+    uint8_t pixels[16 * 16 * 3];
+    CHECK_OK(clade_dataset_load(d, NULL, NULL));
+    CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 15, pixels));
+    b.data[b.size / 2] ^= 1;
+    put_file("net/b/07.jpg", b.data, b.size);
+    age("net/b/07.jpg", 1000);
+    CHECK_FAILS(clade_dataset_pixels(d, CLADE_TRAIN, 15, pixels), CLADE_EIO,
+                "b/07.jpg: its content is not what was read before");
+    CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 14, pixels));
+    clade_dataset_destroy(&d);
+    free(b.data);
+
+    /* in the list already */
+    CHECK(symlink("nowhere", path_of("net/a/link.jpg")) == 0);
+    CHECK_FAILS(try_open(options), CLADE_EIO,
+                "net/a/link.jpg: No such file or directory; expected");
+    options.lenient = true; /* to look at */
+    CHECK_OK(clade_dataset_open(&options, &d));
+    CHECK(skips(d, "a/link.jpg", "No such file"));
+    clade_dataset_destroy(&d);
+    options.lenient = false;
+    remove(path_of("net/a/link.jpg"));
+    CHECK(mkfifo(path_of("net/a/pipe.jpg"), 0600) == 0); /* no file, and never was */
+    CHECK_OK(clade_dataset_open(&options, &d));
+    CHECK(skips(d, "a/pipe.jpg", "not a regular file"));
+    clade_dataset_destroy(&d);
+    options.max_damaged = 1.5;
+    CHECK_FAILS(try_open(options), CLADE_EINVAL, "a share of 1.5 damaged images");
+}
+
 int main(void)
 {
     make_folder();
@@ -557,6 +641,7 @@ int main(void)
     test_layouts();
     test_refused();
     test_damaged();
+    test_unreadable();
     test_fractions();
     test_progress();
     test_cifar();

@@ -181,6 +181,97 @@ static void test_errors(const clade_dataset *half)
     clade_loader_destroy(&loader);
 }
 
+/* An image cut short before the data set was opened. */
+static void cut(int number)
+{
+    char name[64];
+    snprintf(name, sizeof name, "holes/%c/%02d.jpg", 'a' + number % 3, number);
+    put_file(name, "\xff\xd8\xff\xe0 cut", 8);
+}
+
+/* What an epoch's batches hold: their numbers, counts, and each image's name and matrix. */
+static uint64_t run_names(clade_loader *loader, const clade_dataset *d, uint64_t epoch,
+                          size_t first, size_t *batches, size_t *total)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    *batches = *total = 0;
+    CHECK_OK(clade_loader_start(loader, epoch, first));
+    for (;; ++*batches) {
+        clade_batch b;
+        CHECK_OK(clade_loader_next(loader, &b));
+        if (b.count == 0) return h;
+        h = mix(h, &b.number, sizeof b.number);
+        *total += (size_t)b.count;
+        for (int i = 0; i < b.count; i++) {
+            const char *name = clade_dataset_name(d, CLADE_TRAIN, (size_t)b.index[i]);
+            CHECK(b.label[i] == clade_dataset_label(d, CLADE_TRAIN, (size_t)b.index[i]));
+            h = mix(h, name, strlen(name));
+        }
+        h = mix(h, b.matrix, (size_t)b.count * 8 * sizeof *b.matrix);
+        for (int i = 0; b.pixels && i < b.count; i++) h = mix(h, b.pixels[i], bytes_of_one);
+    }
+}
+
+/* Damaged images are left out of their batch: found on the way, or known and dropped before. A
+ * batch of nothing else is passed over, and keeps its number. */
+static void test_holes(void)
+{
+    for (int i = 0; i < images; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "holes/%c/%02d.jpg", 'a' + i % 3, i);
+        put_jpeg(name, 20 + i, 40, i);
+    }
+    for (int k = 0; k < 6; k++) cut(3 * k); /* the first of class a: two batches of 3 */
+    cut(44);                                /* the last, alone in its batch */
+    clade_data_options open = {
+        .path = path_of("holes"), .height = side, .width = side, .threads = 2, .max_damaged = 0.2};
+    uint64_t want[2][2] = {{0}};
+    for (int k = 0; k < 6; k++) {
+        clade_dataset *d = NULL;
+        open.cache_bytes = (uint64_t)(k % 2 ? images / 2 : images) * bytes_of_one;
+        CHECK_OK(clade_dataset_open(&open, &d));
+        if (!d) return;
+        if (k < 2)
+            CHECK_OK(clade_dataset_load(d, NULL, NULL));
+        else
+            CHECK_OK(clade_dataset_make_room(d));
+        for (int shuffle = 0; shuffle < 2; shuffle++) {
+            size_t batches, total;
+            clade_loader_options options = options_for(d, k < 4 ? 3 : 1);
+            options.batch = 3;
+            options.shuffle = shuffle;
+            clade_loader *loader = NULL;
+            CHECK_OK(clade_loader_create(&options, &loader));
+            if (!loader) return;
+            CHECK(clade_loader_batches(loader) == 16);
+            uint64_t h = run_names(loader, d, 0, 0, &batches, &total);
+            CHECK(total == images - 7 && (shuffle || batches == 13));
+            if (k == 0) want[0][shuffle] = h;
+            CHECK(h == want[0][shuffle]);
+            h = run_names(loader, d, 0, 5, &batches, &total);
+            if (k == 0) want[1][shuffle] = h;
+            CHECK(h == want[1][shuffle]);
+            clade_loader_destroy(&loader);
+        }
+        CHECK(clade_dataset_has_damaged(d) == (k >= 2));
+        CHECK_OK(clade_dataset_drop_damaged(d));
+        CHECK(clade_dataset_count(d, CLADE_TRAIN) == images - 7 && clade_dataset_skipped(d) == 7);
+        clade_dataset_destroy(&d);
+    }
+    open.max_damaged = 0.15; /* 7 of 46 are more */
+    clade_dataset *d = NULL;
+    clade_loader *loader = NULL;
+    CHECK_OK(clade_dataset_open(&open, &d));
+    clade_loader_options options = options_for(d, 2);
+    CHECK_OK(clade_loader_create(&options, &loader));
+    clade_status status = clade_loader_start(loader, 0, 0);
+    clade_batch b = {.count = 1};
+    while (!status && b.count > 0) status = clade_loader_next(loader, &b);
+    CHECK(status == CLADE_EFORMAT && strstr(clade_error(), "7 of 46 images are damaged"));
+    clade_loader_destroy(&loader);
+    clade_dataset_destroy(&d);
+}
+
 int main(void)
 {
     make_folder();
@@ -194,6 +285,7 @@ int main(void)
     test_same((clade_dataset *[]){cached, half, later, half_later});
     CHECK(clade_dataset_is_cached(later, CLADE_TRAIN));
     CHECK(!clade_dataset_is_cached(half_later, CLADE_TRAIN));
+    test_holes();
     test_content(cached);
     test_content(half);
     test_errors(half);

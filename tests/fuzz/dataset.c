@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .validation_split = k ? 0.3 : 0,
                                       .cache_bytes = k ? 1000 : 0,
                                       .lenient = k == 1,
+                                      .max_damaged = 1,
                                       .threads = 1};
         clade_dataset *dataset;
         if (clade_dataset_open(&options, &dataset)) continue;

@@ -51,6 +51,7 @@ static void test_mistakes(void)
         {HEAD "augment: {zoom: [1.2, 0.8]}\nmodel:\n" DENSE, "bad.yaml:2:", "higher first"},
         {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE,
          "bad.yaml:2:", "did you mean 'horizontal_flip'"},
+        {HEAD "data: {max_damaged: 2}\nmodel:\n" DENSE, "bad.yaml:2:", "from 0 to 1"},
         {HEAD "data: {validation_split: 1.5}\nmodel:\n" DENSE, "bad.yaml:2:", "validation_split"},
         {HEAD "model:\n" DENSE "train: {loss: categorical_crossentrop}\n",
          "bad.yaml:5:", "did you mean 'categorical_crossentropy'"},
@@ -96,7 +97,7 @@ static void test_meaning(void)
         "  - global_avgpool2d\n"
         "  - dropout: 0.25\n"
         "  - dense: {units: classes, activation: softmax}\n"
-        "data: {path: images, validation_split: 0.1, seed: 4}\n"
+        "data: {path: images, validation_split: 0.1, seed: 4, max_damaged: 0.25}\n"
         "train:\n"
         "  loss: sparse_categorical_crossentropy\n"
         "  optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}\n"
@@ -128,6 +129,7 @@ static void test_meaning(void)
     CHECK(a->fill == CLADE_FILL_CONSTANT && a->fill_value == 7);
     const clade_data_options *d = clade_recipe_data(recipe);
     CHECK(!strcmp(d->path, "images") && d->validation_split == 0.1 && d->seed == 4);
+    CHECK(d->max_damaged == 0.25 && !d->strict);
     CHECK(d->height == 48 && d->width == 64 && d->channels == 3);
     const clade_training *t = clade_recipe_training(recipe);
     CHECK(t->loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY && t->optimizer.kind == CLADE_SGD);

@@ -359,6 +359,98 @@ static void test_early(const world *w, const char *expected)
     free(damaged);
 }
 
+/* Moves the images away when the first step, or the first epoch, is done: a disk that is
+ * unplugged. */
+typedef struct unplugged {
+    const char *from, *to;
+    bool done;
+} unplugged;
+
+static void unplug(unplugged *u)
+{
+    if (!u->done) CHECK(rename(u->from, u->to) == 0);
+    u->done = true;
+}
+
+static void unplug_in_epoch(void *user, const clade_epoch *e, size_t batch, size_t batches)
+{
+    (void)e, (void)batch, (void)batches;
+    unplug(user);
+}
+
+static void unplug_after_epoch(void *user, const clade_epoch *e)
+{
+    (void)e;
+    unplug(user);
+}
+
+/* Trains until the images vanish, which ends it with a checkpoint, and puts them back. */
+static void train_unplugged(const world *w, const char *out, bool late)
+{
+    char *away = below(w, "unplugged");
+    unplugged u = {.from = w->images, .to = away};
+    clade_train_options options = {.out = out, .threads = 1, .observer.user = &u};
+    if (late)
+        options.observer.epoch = unplug_after_epoch;
+    else
+        options.observer.batch = unplug_in_epoch;
+    clade_status status = clade_train(w->recipe, w->dataset, w->device, &options, NULL);
+    CHECK(status == CLADE_EIO && strstr(clade_error(), ".jpg: No such file or directory"));
+    CHECK(strstr(clade_error(), late ? "stopped in epoch 2 after" : "stopped in epoch 1 after"));
+    CHECK(strstr(clade_error(), "saved: the run can be resumed"));
+    CHECK(rename(away, w->images) == 0);
+    CHECK(clade_dataset_skipped(w->dataset) == 0);
+    free(away);
+}
+
+/* Resumes with the images as they are on disk now. */
+static clade_status resume_anew(const world *w, const clade_data_options *data, const char *out,
+                                char hex[65])
+{
+    world own = *w;
+    clade_classifier *classifier = NULL;
+    CHECK_OK(clade_dataset_open(data, &own.dataset));
+    clade_status status = train(&own, out, true, NULL, &classifier);
+    if (classifier) hash_weights(classifier, hex);
+    clade_classifier_destroy(&classifier);
+    clade_dataset_destroy(&own.dataset);
+    return status;
+}
+
+/* Images that vanish end training with a checkpoint, from which it goes on to the same weights; one
+ * that has changed meanwhile is refused by its name. */
+static void test_vanished(const world *w, const char *expected)
+{
+    clade_data_options data = *clade_recipe_data(w->recipe);
+    data.path = w->images;
+    data.cache_bytes = 1; /* none: every image is read each time */
+    for (int late = 0; late < 2; late++) {
+        char *out = below(w, late ? "vanished-2" : "vanished-1"), hex[65] = "";
+        world own = *w;
+        CHECK_OK(clade_dataset_open(&data, &own.dataset));
+        train_unplugged(&own, out, late);
+        if (late) {
+            char *path =
+                clade_path_join(w->images, clade_dataset_name(own.dataset, CLADE_VALIDATION, 3));
+            uint8_t *bytes = NULL;
+            size_t size;
+            CHECK_OK(clade_file_read(path, 1 << 20, (void **)&bytes, &size));
+            bytes[size - 2] ^= 1; /* the end marker */
+            CHECK_OK(clade_file_write(path, bytes, size));
+            CHECK_FAILS(resume_anew(w, &data, out, hex), CLADE_EIO,
+                        "0003.jpg: its content is not what was read before; stopped in epoch 2");
+            bytes[size - 2] ^= 1;
+            CHECK_OK(clade_file_write(path, bytes, size));
+            free(bytes);
+            free(path);
+        }
+        CHECK_OK(resume_anew(w, &data, out, hex));
+        CHECK(!strcmp(hex, expected));
+        clade_dataset_destroy(&own.dataset);
+        free(out);
+    }
+}
+
 int main(void)
 {
     world w = {.folder = "/tmp/clade-resume-XXXXXX"};
@@ -379,6 +471,7 @@ int main(void)
         test_resume(&w, expected);
         test_more_epochs(&w, expected);
         test_early(&w, expected);
+        test_vanished(&w, expected);
         test_refusals(&w);
         test_states(&w);
         test_classifier(&w);

@@ -33,7 +33,13 @@
 #include <stdint.h>
 
 /* Exit statuses, and what COMMAND_PARSE gives when there is nothing to exit for. */
-enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_MISUSE = 2, COMMAND_GO = -1 };
+enum {
+    COMMAND_OK = 0,
+    COMMAND_FAILED = 1,
+    COMMAND_MISUSE = 2,
+    COMMAND_IO = 3, /* training could not read or write a file: it can be resumed */
+    COMMAND_GO = -1
+};
 
 enum { COMMAND_ANY = -1, COMMAND_LIST_SIZE = 64 };
 

@@ -122,7 +122,7 @@ int command_evaluate(int argc, char **argv)
         clade_data_options opened = session_data(recipe, data, validation, &shapes);
         opened.cache_bytes = cache_bytes;
         opened.threads = (int)place.threads;
-        opened.strict = strict;
+        opened.strict |= strict;
         status = opened.path ? session_open_data(&opened, NULL, &dataset)
                              : clade_fail(CLADE_EINVAL, "expected --data PATH");
     }

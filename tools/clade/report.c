@@ -24,7 +24,7 @@ static clade_status open_data(const report_request *r, const clade_recipe *recip
         return CLADE_OK;
     }
     options.threads = (int)r->place.threads;
-    options.strict = r->strict_data;
+    options.strict |= r->strict_data;
     clade_status status = session_open_data(&options, NULL, out);
     free(rendered);
     if (!status || r->data || r->validation) return status;

@@ -146,9 +146,8 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
     }
     options.cache_bytes = r->cache_bytes;
     options.threads = (int)r->place.threads;
-    options.strict = r->strict_data;
-    bool first = r->strict_data || r->resume || r->tensorboard ||
-                 !clade_device_describe(device)->host_memory;
+    options.strict |= r->strict_data;
+    bool first = options.strict || r->tensorboard || !clade_device_describe(device)->host_memory;
     if (!status && first) status = session_open_data(&options, interrupt_asked, out);
     if (!status && !first) status = clade_dataset_open(&options, out);
     free(shapes);
@@ -179,13 +178,12 @@ typedef struct watchers {
     size_t skipped; /* of its files, as far as they were told of */
 } watchers;
 
-/* Training that met damaged images has begun again without them. */
+/* Damaged images are told of once training has left them out. */
 static void watch_data(watchers *w)
 {
     size_t skipped = clade_dataset_skipped(w->dataset);
     if (skipped == w->skipped) return;
     progress_break(&w->progress);
-    fprintf(stderr, "clade train: damaged images; began again without them\n");
     session_print_skipped(stderr, w->dataset, w->skipped);
     w->skipped = skipped;
 }
@@ -238,12 +236,16 @@ static void watch_epoch(void *user, const clade_epoch *e)
 static int finish(const train_request *r, clade_status status, watchers *w)
 {
     progress *p = &w->progress;
+    if (w->dataset) watch_data(w);
     if (status == CLADE_OK || (status == CLADE_ECANCELLED && !interrupt_asked() && is_paused(w))) {
         progress_end(p, r->folder);
         return COMMAND_OK;
     }
     progress_break(p);
-    if (status != CLADE_ECANCELLED || !interrupt_asked()) return command_fail("train");
+    if (status != CLADE_ECANCELLED || !interrupt_asked()) {
+        command_fail("train");
+        return status == CLADE_EIO ? COMMAND_IO : COMMAND_FAILED;
+    }
     if (is_there(r->folder))
         fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n", clade_error(),
                 r->folder);

@@ -160,8 +160,10 @@ static clade_status run_trial(tune_worker *w, clade_study *study, clade_study_jo
         free(folder);
     }
     if (status) return status;
-    status = clade_study_end(study, job, end == TUNE_CHILD_STOPPED,
+    status = clade_study_end(study, job, end == TUNE_CHILD_STOPPED || end == TUNE_CHILD_IO,
                              end == TUNE_CHILD_FAILED ? error : NULL);
+    if (!status && end == TUNE_CHILD_IO) /* no fault of its settings */
+        status = clade_fail(CLADE_EIO, "trial %zu: %s", (size_t)job->number, error);
     if (!status) tune_show_result(&w->show);
     return status ? status : clade_study_write_page(study);
 }

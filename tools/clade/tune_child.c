@@ -2,6 +2,8 @@
 #define _DEFAULT_SOURCE
 #include "tune_child.h"
 
+#include "command.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -133,7 +135,7 @@ clade_status tune_child_run(const char **argv, const char *log, const tune_child
         *end = TUNE_CHILD_STOPPED;
         return CLADE_OK;
     }
-    *end = TUNE_CHILD_FAILED;
+    *end = WIFEXITED(how) && WEXITSTATUS(how) == COMMAND_IO ? TUNE_CHILD_IO : TUNE_CHILD_FAILED;
     if (WIFSIGNALED(how)) {
         snprintf(error, tune_child_text, "its process was killed by signal %d (%s)", WTERMSIG(how),
                  strsignal(WTERMSIG(how)));

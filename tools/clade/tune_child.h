@@ -11,7 +11,8 @@ enum { tune_child_text = 1024 };
 typedef enum tune_child_end {
     TUNE_CHILD_DONE,
     TUNE_CHILD_STOPPED, /* as asked */
-    TUNE_CHILD_FAILED   /* an error, or a crash */
+    TUNE_CHILD_IO,      /* it could not read or write a file */
+    TUNE_CHILD_FAILED   /* another error, or a crash */
 } tune_child_end;
 
 typedef struct tune_child_watch {
@@ -23,7 +24,8 @@ typedef struct tune_child_watch {
 } tune_child_watch;
 
 /* Runs this program with these arguments (argv[0] is its name, NULL is at the end). Its error
- * output goes to the file `log`. `error` gets what was wrong when it failed. Errors: EIO, ENOMEM.
+ * output goes to the file `log`. `error` gets what was wrong when it
+ * failed or could not read or write. Errors: EIO, ENOMEM.
  */
 clade_status tune_child_run(const char **argv, const char *log, const tune_child_watch *watch,
                             tune_child_end *end, char error[tune_child_text]);

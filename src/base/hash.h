@@ -1,0 +1,11 @@
+/* A 64-bit hash of bytes, the same on every machine; not against forgery. */
+#ifndef CLADE_BASE_HASH_H
+#define CLADE_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* FNV-1a. Source: Fowler, Noll, Vo; draft-eastlake-fnv. */
+uint64_t clade_hash(const void *bytes, size_t size);
+
+#endif
