@@ -2,6 +2,7 @@
 #include "bench_format.h"
 
 #include "session.h"
+#include "shown.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -117,7 +118,7 @@ void bench_print_table(const bench_report *report)
 {
     const clade_device_info *info = clade_device_describe(report->device);
     size_t count = clade_bench_results(report->bench), wild = 0;
-    printf("%s (%s, %s), %s math, %d rounds\n", info->id, info->name, info->driver,
+    printf("%s (%s, %s), %s math, %d rounds\n", info->id, shown(info->name), shown(info->driver),
            session_math_words[clade_device_math(report->device)], report->rounds);
     if (report->flops > 0)
         printf("peak: %.1f GFLOP/s, %.1f GB/s\n", 1e-9 * report->flops, 1e-9 * report->bytes);

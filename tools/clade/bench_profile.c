@@ -2,6 +2,7 @@
 #include "bench_profile.h"
 
 #include "bench_format.h"
+#include "shown.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,14 +55,14 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
     double total, all = profile->seconds * profile->steps;
     clade_status status = add_up(profile, &lines, &count, &total);
     if (status) return status;
-    printf("%s, batch %d: %.3f ms a step, mean of %d\n", name, profile->batch,
+    printf("%s, batch %d: %.3f ms a step, mean of %d\n", shown(name), profile->batch,
            1e3 * profile->seconds, profile->steps);
     printf("%-18s %-10s %-28s %5s %9s %6s %9s %8s\n", "op", "algorithm", "layer", "calls", "ms",
            "share", "GFLOP/s", "GB/s");
     for (size_t i = 0; i < count; i++) {
         const profile_line *l = &lines[i];
         printf("%-18s %-10s %-28s %5zu %9.3f %5.1f%%", clade_op_describe(l->op)->name,
-               l->algorithm ? l->algorithm : "", l->layer, l->calls / (size_t)profile->steps,
+               l->algorithm ? l->algorithm : "", shown(l->layer), l->calls / (size_t)profile->steps,
                1e3 * l->seconds / profile->steps, 100 * l->seconds / all);
         if (l->flops > 0 && l->seconds > 0)
             printf(" %9.1f", 1e-9 * l->flops / l->seconds);

@@ -3,6 +3,7 @@
 #include "bench_training.h"
 
 #include "bench_format.h"
+#include "shown.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +126,8 @@ static void print_table(const training *t)
     size_t images = clade_dataset_count(t->dataset, CLADE_TRAIN);
     printf("%s on %s: %zu images; the first step began %.3f s after the start and was done after "
            "%.3f s\n",
-           clade_recipe_name(t->recipe), clade_device_describe(t->device)->id, images, t->begun,
-           t->done);
+           shown(clade_recipe_name(t->recipe)), clade_device_describe(t->device)->id, images,
+           t->begun, t->done);
     for (int32_t i = 0; i < t->count; i++) {
         const epoch_time *e = &t->epoch[i];
         printf("epoch %d: %9.3f ms/step, %8.0f images/s; step alone %9.3f ms: %+.1f%%\n", i + 1,

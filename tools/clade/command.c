@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
 #include "document.h"
+#include "shown.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,7 +29,7 @@ double command_clock(void)
 int command_fail(const char *name)
 {
     fflush(stdout);
-    fprintf(stderr, "clade %s: %s\n", name, clade_error());
+    fprintf(stderr, "clade %s: %s\n", name, shown(clade_error()));
     return COMMAND_FAILED;
 }
 
@@ -37,9 +38,9 @@ int command_misuse(const char *name, const char *format, ...)
     va_list args;
     va_start(args, format);
     fflush(stdout);
-    fprintf(stderr, "clade %s: ", name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, " (clade %s --help tells more)\n", name);
+    char text[1024];
+    vsnprintf(text, sizeof text, format, args);
+    fprintf(stderr, "clade %s: %s (clade %s --help tells more)\n", name, shown(text), name);
     va_end(args);
     return COMMAND_MISUSE;
 }

@@ -3,6 +3,7 @@
 #include "compare.h"
 #include "interrupt.h"
 #include "session.h"
+#include "shown.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -178,8 +179,8 @@ static void watch_epoch(void *user, const clade_epoch *e)
     compare_row *row = w->row;
     row->epochs = e->epoch;
     if (w->terminal)
-        fprintf(stderr, "\r\033[K%s: epoch %d/%d, accuracy %.4f", row->name, e->epoch, e->epochs,
-                e->train.accuracy);
+        fprintf(stderr, "\r\033[K%s: epoch %d/%d, accuracy %.4f", shown(row->name), e->epoch,
+                e->epochs, e->train.accuracy);
     if (!e->best) return;
     const clade_metrics *judged = e->validation.count ? &e->validation : &e->train;
     row->best_epoch = e->epoch;
@@ -352,7 +353,7 @@ static int tell_failures(const compare *c)
     }
     if (!last) return COMMAND_OK;
     fprintf(stderr, "clade compare: %zu of %zu backbones failed; the last: %s: %s\n", failed,
-            c->count, last->name, last->error);
+            c->count, shown(last->name), shown(last->error));
     return COMMAND_FAILED;
 }
 
@@ -364,7 +365,7 @@ static int run(compare_request *r)
     clade_status status = prepare(r, &recipe, &c);
     if (!status && !r->json)
         printf("%zu backbones, device %s, folder %s\n", c.count,
-               clade_device_describe(r->device)->id, r->folder);
+               clade_device_describe(r->device)->id, shown(r->folder));
     if (!status) status = run_all(r, recipe, &c);
     int result = status ? command_fail("compare") : COMMAND_OK;
     if (!status) {

@@ -1,6 +1,7 @@
 /* A comparison as text, JSON and CSV. */
 #include "compare.h"
 #include "session.h"
+#include "shown.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -13,9 +14,9 @@
 void compare_print_row(const compare_row *row)
 {
     if (row->error[0])
-        printf("%s: failed: %s\n", row->name, row->error);
+        printf("%s: failed: %s\n", shown(row->name), shown(row->error));
     else
-        printf("%s: accuracy %.4f in epoch %d of %d, %.1f s\n", row->name, row->accuracy,
+        printf("%s: accuracy %.4f in epoch %d of %d, %.1f s\n", shown(row->name), row->accuracy,
                row->best_epoch, row->epochs, row->seconds);
     fflush(stdout);
 }
@@ -31,10 +32,10 @@ void compare_print_best(const compare *c)
     for (size_t i = 0; i < c->count; i++) {
         const compare_row *row = &c->row[i];
         if (row->error[0]) {
-            printf("%-*s  failed\n", width, row->name);
+            printf("%-*s  failed\n", width, shown(row->name));
             continue;
         }
-        printf("%-*s  %8.4f  %6.4f  %5d  %7.1f  %11s  %11s  %6.1f%s\n", width, row->name,
+        printf("%-*s  %8.4f  %6.4f  %5d  %7.1f  %11s  %11s  %6.1f%s\n", width, shown(row->name),
                row->accuracy, row->loss, row->best_epoch, row->seconds,
                session_thousands(row->parameters, parameters),
                session_thousands(row->trained, trained), (double)row->bytes / 1e6,
@@ -42,7 +43,7 @@ void compare_print_best(const compare *c)
     }
     if (!c->best) return;
     printf("\nBest by %s accuracy: %s (%s)\n", c->best->has_validation ? "validation" : "training",
-           c->best->name, c->best->folder);
+           shown(c->best->name), shown(c->best->folder));
     if (c->tested)
         printf("On %zu test images: accuracy %.4f, loss %.4f\n", c->tested, c->test_accuracy,
                c->test_loss);

@@ -1,5 +1,6 @@
 /* The results of `clade conform` as a table, JSON, CSV, JUnit XML or Markdown. */
 #include "conform_format.h"
+#include "shown.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -175,18 +176,18 @@ static void print_line(FILE *to, const conform_line *l)
 static void print_row(FILE *to, const row *r)
 {
     if (r->r.mode == CLADE_CONFORM_SELF_TEST && r->r.verdict == CLADE_CONFORM_PASS) {
-        fprintf(to, "%-18s %-28s %-10s %s\n", r->op, r->case_name,
-                r->check[0] ? r->check : "passes", r->text);
+        fprintf(to, "%-18s %-28s %-10s %s\n", r->op, shown(r->case_name),
+                r->check[0] ? r->check : "passes", shown(r->text));
         return;
     }
     fprintf(to, "%s %s/%s/%s", verdict_name(r->r.verdict), mode_name(r->r.mode), r->op,
-            r->case_name);
+            shown(r->case_name));
     if (r->r.mode == CLADE_CONFORM_OPS) fprintf(to, "/accumulate %d", r->r.accumulate);
     if (r->r.verdict == CLADE_CONFORM_FAIL)
-        fprintf(to, ": %s: %s\n%s%s%s    %s\n", r->check, r->text, r->call[0] ? "    " : "",
-                r->call, r->call[0] ? "\n" : "", r->reproduce);
+        fprintf(to, ": %s: %s\n%s%s%s    %s\n", r->check, shown(r->text), r->call[0] ? "    " : "",
+                shown(r->call), r->call[0] ? "\n" : "", shown(r->reproduce));
     else if (r->text[0])
-        fprintf(to, ": %s\n", r->text);
+        fprintf(to, ": %s\n", shown(r->text));
     else
         fprintf(to, ": %" PRIu64 " elements, worst %.3g of bound, error %.3g, %.3f s%s\n",
                 r->r.compared, r->r.worst, r->r.error, r->r.seconds,

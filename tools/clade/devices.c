@@ -1,5 +1,6 @@
 /* clade devices: what can be computed on. */
 #include "command.h"
+#include "shown.h"
 
 #include <clade/device.h>
 
@@ -41,13 +42,13 @@ static void print_table(const clade_device_info *list, size_t count, const char 
 {
     for (size_t i = 0; i < count; i++) {
         const clade_device_info *d = &list[i];
-        printf("%s  %s\n", d->id, d->name);
-        printf("    driver         %s\n", d->driver);
+        printf("%s  %s\n", d->id, shown(d->name));
+        printf("    driver         %s\n", shown(d->driver));
         printf("    compute units  %" PRIu32 "\n", d->compute_units);
         if (d->memory_bytes)
             printf("    memory         %.1f GiB\n", (double)d->memory_bytes / 1073741824.0);
         printf("    fma %s, fp16 %s, fp64 %s\n", yes(d->fma), yes(d->fp16), yes(d->fp64));
-        if (d->unusable[0]) printf("    not usable: %s\n", d->unusable);
+        if (d->unusable[0]) printf("    not usable: %s\n", shown(d->unusable));
     }
     if (note[0]) printf("%s\n", note);
 }

@@ -1,5 +1,6 @@
 /* clade evaluate: loss and metrics of a trained classifier. */
 #include "session.h"
+#include "shown.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -43,10 +44,10 @@ static void print_confusion(const clade_classifier *classifier, const clade_metr
     if (m->classes > most) return;
     printf("\n%-16s", "true \\ predicted");
     for (int32_t j = 0; j < m->classes; j++)
-        printf(" %10.10s", clade_classifier_class_name(classifier, j));
+        printf(" %10s", shown_start(clade_classifier_class_name(classifier, j), 10));
     printf("\n");
     for (int32_t i = 0; i < m->classes; i++) {
-        printf("%-16.16s", clade_classifier_class_name(classifier, i));
+        printf("%-16s", shown_start(clade_classifier_class_name(classifier, i), 16));
         for (int32_t j = 0; j < m->classes; j++)
             printf(" %10" PRIu64, m->confusion[i * m->classes + j]);
         printf("\n");

@@ -1,5 +1,6 @@
 /* Writing TensorBoard's event files while a classifier trains. */
 #include "events.h"
+#include "shown.h"
 
 #include <clade/status.h>
 
@@ -18,7 +19,7 @@ enum {
 static void give_up(events *e, clade_status status)
 {
     if (!status) return;
-    fprintf(stderr, "clade train: no more TensorBoard events: %s\n", clade_error());
+    fprintf(stderr, "clade train: no more TensorBoard events: %s\n", shown(clade_error()));
     e->failed = true;
 }
 

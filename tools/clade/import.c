@@ -1,5 +1,6 @@
 /* clade import: shows a net of another program, and makes a model of it. */
 #include "session.h"
+#include "shown.h"
 #include "summary.h"
 
 #include <stdlib.h>
@@ -27,12 +28,12 @@ static void print_preprocessing(const clade_network *network)
 static void print_classes(const clade_network *network)
 {
     int32_t count = clade_network_classes(network);
-    enum { shown = 10 };
+    enum { listed = 10 };
     if (!count) return;
     printf("Classes: %d:", count);
-    for (int32_t i = 0; i < count && i < shown; i++)
-        printf("%s %s", i ? "," : "", clade_network_class_name(network, i));
-    printf("%s\n", count > shown ? ", …" : "");
+    for (int32_t i = 0; i < count && i < listed; i++)
+        printf("%s %s", i ? "," : "", shown(clade_network_class_name(network, i)));
+    printf("%s\n", count > listed ? ", …" : "");
 }
 
 static void print_table(const clade_network *network)
@@ -41,7 +42,7 @@ static void print_table(const clade_network *network)
     print_preprocessing(network);
     print_classes(network);
     for (size_t i = 0; i < clade_network_notes(network); i++)
-        printf("Note: %s\n", clade_network_note(network, i));
+        printf("Note: %s\n", shown(clade_network_note(network, i)));
 }
 
 static void print_json(const clade_network *network)

@@ -1,6 +1,7 @@
 /* clade inspect: what a data set holds, and what is wrong with it. */
 #include "inspect_print.h"
 #include "session.h"
+#include "shown.h"
 
 typedef struct inspect_request {
     session_place place;
@@ -67,7 +68,7 @@ static int run(const inspect_request *r, const char *path)
         inspect_print_json(inspection, path);
     else if (!status)
         inspect_print_text(inspection, path, (size_t)r->list);
-    if (!status && r->html && !r->json) printf("\nSaved in %s\n", r->html);
+    if (!status && r->html && !r->json) printf("\nSaved in %s\n", shown(r->html));
     clade_inspection_destroy(&inspection);
     clade_dataset_destroy(&dataset);
     clade_recipe_destroy(&recipe);

@@ -1,6 +1,7 @@
 /* An inspection in words: tables with bars. */
 #include "inspect_print.h"
 #include "session.h"
+#include "shown.h"
 
 #include <string.h>
 
@@ -49,7 +50,7 @@ static void print_classes(const clade_inspection *in)
     for (size_t i = 0; i < CLADE_SPLITS * in->classes; i++)
         if (in->readable[i] > most) most = in->readable[i];
     for (size_t c = 0; c < in->classes && c < listed_classes; c++) {
-        size_t n = (size_t)width_of(clade_dataset_class_name(in->dataset, c));
+        size_t n = (size_t)width_of(shown(clade_dataset_class_name(in->dataset, c)));
         if (n > column) column = n;
     }
     printf("\n%-*s", (int)column + 2, "Classes");
@@ -59,7 +60,7 @@ static void print_classes(const clade_inspection *in)
     printf("\n");
     for (size_t c = 0; c < in->classes && c < listed_classes; c++) {
         printf("  ");
-        print_name(clade_dataset_class_name(in->dataset, c), (int)column);
+        print_name(shown(clade_dataset_class_name(in->dataset, c)), (int)column);
         int space = 0;
         for (int s = 0; s < CLADE_SPLITS; s++) {
             if (!clade_dataset_count(in->dataset, (clade_split)s)) continue;
@@ -172,7 +173,7 @@ static void print_channels(const clade_inspection *in)
 static void print_image(const clade_inspection *in, size_t i)
 {
     const clade_inspected *p = &in->images[i];
-    printf("%s: %s", session_splits[p->split], p->name);
+    printf("%s: %s", session_splits[p->split], shown(p->name));
 }
 
 static void print_faults(const clade_inspection *in, size_t listed)
@@ -183,14 +184,14 @@ static void print_faults(const clade_inspection *in, size_t listed)
         if (!in->images[i].fault) continue;
         printf("  ");
         print_image(in, i);
-        printf(": %s\n", in->images[i].fault);
+        printf(": %s\n", shown(in->images[i].fault));
         said++;
     }
     if (in->unreadable > said) printf("  and %zu more\n", in->unreadable - said);
     if (skipped) printf("\nNot used: %zu\n", skipped);
     for (size_t i = 0; i < skipped && i < listed; i++)
-        printf("  %s: %s\n", clade_dataset_skipped_name(in->dataset, i),
-               clade_dataset_skipped_reason(in->dataset, i));
+        printf("  %s: %s\n", shown(clade_dataset_skipped_name(in->dataset, i)),
+               shown(clade_dataset_skipped_reason(in->dataset, i)));
     if (skipped > listed) printf("  and %zu more\n", skipped - listed);
     if (in->single_coloured) printf("\nOf a single colour: %zu\n", in->single_coloured);
     said = 0;
@@ -227,8 +228,8 @@ static void print_duplicates(const clade_inspection *in, size_t listed)
 void inspect_print_text(const clade_inspection *in, const char *path, size_t listed)
 {
     char text[32];
-    printf("%s: %zu images in %zu classes, %s\n", path, in->count - in->unreadable, in->classes,
-           size_text((double)in->bytes, text));
+    printf("%s: %zu images in %zu classes, %s\n", shown(path), in->count - in->unreadable,
+           in->classes, size_text((double)in->bytes, text));
     print_classes(in);
     if (in->count > in->unreadable) {
         print_sizes(in);
@@ -239,5 +240,5 @@ void inspect_print_text(const clade_inspection *in, const char *path, size_t lis
     print_duplicates(in, listed);
     printf("\n%s\n", in->finding_count ? "To look into" : "Nothing to look into");
     for (size_t i = 0; i < in->finding_count; i++)
-        printf("  %c %s\n", in->findings[i].serious ? '!' : '-', in->findings[i].text);
+        printf("  %c %s\n", in->findings[i].serious ? '!' : '-', shown(in->findings[i].text));
 }

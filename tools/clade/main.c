@@ -1,6 +1,7 @@
 /* The clade command: finds the subcommand and runs it. */
 #include "command.h"
 #include "document.h"
+#include "shown.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,9 +87,10 @@ static int run(int argc, char **argv)
     const char *near =
         command_nearest(word, &subcommands[0].name, subcommand_count, sizeof *subcommands);
     if (near)
-        fprintf(stderr, "clade: there is no '%s'; did you mean '%s'?\n", word, near);
+        fprintf(stderr, "clade: there is no '%s'; did you mean '%s'?\n", shown(word), near);
     else
-        fprintf(stderr, "clade: there is no '%s'; `clade --help` lists what there is\n", word);
+        fprintf(stderr, "clade: there is no '%s'; `clade --help` lists what there is\n",
+                shown(word));
     return COMMAND_MISUSE;
 }
 

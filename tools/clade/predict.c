@@ -1,6 +1,7 @@
 /* clade predict: classes of images. */
 #define _XOPEN_SOURCE 700
 #include "session.h"
+#include "shown.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
@@ -114,7 +115,7 @@ static void print_one(printer *out, const char *path, const float *p)
         ranks = cJSON_AddArrayToObject(entry, "classes");
         cJSON_AddItemToArray(out->list, entry);
     } else {
-        printf("%s:", path);
+        printf("%s:", shown(path));
     }
     for (int32_t k = 0; k < out->top && k < classes; k++) {
         int32_t c = nth_class(p, classes, k);
@@ -125,7 +126,7 @@ static void print_one(printer *out, const char *path, const float *p)
             cJSON_AddNumberToObject(item, "probability", (double)p[c]);
             cJSON_AddItemToArray(ranks, item);
         } else {
-            printf("%s %s %.4f", k ? "," : "", name, (double)p[c]);
+            printf("%s %s %.4f", k ? "," : "", shown(name), (double)p[c]);
         }
     }
     if (!out->json) printf("\n");
@@ -151,7 +152,7 @@ static clade_status predict(clade_classifier *classifier, const file_list *files
             const char *path = files->path[next];
             if (clade_image_read(path, p->height, p->width, p->channels, p->interpolation,
                                  pixels + n * image)) {
-                fprintf(stderr, "clade predict: %s\n", clade_error());
+                fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
                 ++*unread;
                 continue;
             }

@@ -1,6 +1,7 @@
 /* Drawing the progress of training as Keras does. */
 #define _POSIX_C_SOURCE 200809L
 #include "progress.h"
+#include "shown.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -117,11 +118,11 @@ void progress_end(progress *p, const char *folder)
     progress_break(p);
     if (p->json) return;
     if (!p->last.epoch) {
-        printf("Nothing left to do in %s\n", folder);
+        printf("Nothing left to do in %s\n", shown(folder));
         return;
     }
     printf("%.0f s, %.0f images/s in the last epoch", p->seconds, p->last.images_per_second);
     if (p->best.epoch && p->best.validation.count)
         printf("; best: epoch %d, val_accuracy %.4f", p->best.epoch, p->best.validation.accuracy);
-    printf("\nSaved in %s; try: clade predict %s IMAGE\n", folder, folder);
+    printf("\nSaved in %s; try: clade predict %s IMAGE\n", shown(folder), shown(folder));
 }

@@ -1,5 +1,6 @@
 /* clade report: pages on runs. */
 #include "session.h"
+#include "shown.h"
 
 #include <clade/report.h>
 
@@ -41,7 +42,7 @@ static int report_one(const report_request *r, const char *run)
     clade_status status = session_open_device(&r->place, &device);
     if (!status) status = clade_classifier_open(run, device, &classifier);
     if (!status) status = open_data(r, clade_classifier_recipe(classifier), &dataset, missing);
-    if (*missing) fprintf(stderr, "clade report: no images: %s\n", missing);
+    if (*missing) fprintf(stderr, "clade report: no images: %s\n", shown(missing));
     clade_report_options options = {.classifier = dataset ? classifier : NULL,
                                     .dataset = dataset,
                                     .no_images = *missing ? missing : NULL};
@@ -50,7 +51,7 @@ static int report_one(const report_request *r, const char *run)
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
     if (status) return command_fail("report");
-    printf("%s/report.html\n", run);
+    printf("%s/report.html\n", shown(run));
     return COMMAND_OK;
 }
 
@@ -87,6 +88,6 @@ int command_report(int argc, char **argv)
     if (count == 1) return report_one(&r, argv[1]);
     if (clade_report_compare((const char *const *)argv + 1, (size_t)count, r.out))
         return command_fail("report");
-    printf("%s\n", r.out);
+    printf("%s\n", shown(r.out));
     return COMMAND_OK;
 }

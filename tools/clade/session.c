@@ -1,6 +1,7 @@
 /* Devices, data and small things for the subcommands. */
 #define _XOPEN_SOURCE 700
 #include "session.h"
+#include "shown.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ clade_status session_open_device(const session_place *place, clade_device **out)
         status = clade_device_open(place->device, &options, out);
     }
     if (!status && clade_device_warning(*out)[0])
-        fprintf(stderr, "clade: warning: %s\n", clade_device_warning(*out));
+        fprintf(stderr, "clade: warning: %s\n", shown(clade_device_warning(*out)));
     return status;
 }
 
@@ -82,8 +83,8 @@ void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first)
     size_t skipped = clade_dataset_skipped(dataset) - first;
     if (skipped) fprintf(to, "Skipped: %zu\n", skipped);
     for (size_t i = first; i < first + skipped && i < first + listed; i++)
-        fprintf(to, "  %s: %s\n", clade_dataset_skipped_name(dataset, i),
-                clade_dataset_skipped_reason(dataset, i));
+        fprintf(to, "  %s: %s\n", shown(clade_dataset_skipped_name(dataset, i)),
+                shown(clade_dataset_skipped_reason(dataset, i)));
     if (skipped > listed) fprintf(to, "  and %zu more\n", skipped - listed);
 }
 
@@ -98,7 +99,7 @@ void session_print_data(FILE *to, const clade_dataset *dataset)
     }
     fprintf(to, "\n");
     for (size_t i = 0; i < classes && i < listed_classes; i++) {
-        fprintf(to, "  %-20s", clade_dataset_class_name(dataset, i));
+        fprintf(to, "  %-20s", shown(clade_dataset_class_name(dataset, i)));
         for (int s = 0; s < CLADE_SPLITS; s++)
             if (clade_dataset_count(dataset, (clade_split)s))
                 fprintf(to, " %7zu", clade_dataset_class_count(dataset, (clade_split)s, i));

@@ -2,6 +2,7 @@
 #include "summary.h"
 
 #include "session.h"
+#include "shown.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static void print_connections(const clade_graph *graph, const clade_layer *layer
 {
     for (int32_t i = 0; i < layer->input_count; i++)
         printf("%s%s", i ? ", " : " ",
-               layer->input[i] ? clade_graph_layer(graph, layer->input[i])->name : "input");
+               layer->input[i] ? shown(clade_graph_layer(graph, layer->input[i])->name) : "input");
 }
 
 static void rule(char c, int width)
@@ -45,17 +46,17 @@ static void rule(char c, int width)
 void summary_print(const clade_graph *graph, const char *name)
 {
     bool chain = is_chain(graph);
-    char number[32], shape[64], heading[CLADE_NAME_SIZE + 32];
+    char number[32], shape[64], heading[10 * CLADE_NAME_SIZE]; /* ten when written out */
     int column = 28;
     for (int32_t i = 1; i < clade_graph_layers(graph); i++) {
-        int needed =
-            2 + snprintf(heading, sizeof heading, "%s (%s)", clade_graph_layer(graph, i)->name,
-                         clade_layer_type(clade_graph_layer(graph, i)->kind));
+        int needed = 2 + snprintf(heading, sizeof heading, "%s (%s)",
+                                  shown(clade_graph_layer(graph, i)->name),
+                                  clade_layer_type(clade_graph_layer(graph, i)->kind));
         if (needed > column) column = needed;
     }
     int width = column + (chain ? 37 : 62);
     uint64_t trained = 0, fixed = 0;
-    printf("Model: \"%s\"\n", name);
+    printf("Model: \"%s\"\n", shown(name));
     rule('_', width);
     printf(" %-*s%-26s%-10s%s\n", column, "Layer (type)", "Output Shape", "Param #",
            chain ? "" : " Connected to");
@@ -64,7 +65,7 @@ void summary_print(const clade_graph *graph, const char *name)
         const clade_layer *layer = clade_graph_layer(graph, i);
         uint64_t t, f;
         clade_graph_parameters(graph, i, &t, &f);
-        snprintf(heading, sizeof heading, "%s (%s)", i ? layer->name : "input",
+        snprintf(heading, sizeof heading, "%s (%s)", i ? shown(layer->name) : "input",
                  clade_layer_type(layer->kind));
         printf(" %-*s%-26s%-10" PRIu64, column, heading, shape_text(graph, i, shape), t + f);
         if (!chain) print_connections(graph, layer);

@@ -4,6 +4,7 @@
 #include "interrupt.h"
 #include "progress.h"
 #include "session.h"
+#include "shown.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -162,10 +163,10 @@ static void print_head(const train_request *r, const clade_recipe *recipe,
     const clade_device_info *info = clade_device_describe(device);
     const clade_training *t = clade_recipe_training(recipe);
     session_print_data(stdout, dataset);
-    printf("Recipe: %s, batch %d, %d epochs, seed %llu\n", clade_recipe_name(recipe), t->batch,
-           t->epochs, (unsigned long long)t->seed);
-    printf("Device: %s (%s), %s math\nRun folder: %s\n", info->id, info->name,
-           session_math_words[clade_device_math(device)], r->folder);
+    printf("Recipe: %s, batch %d, %d epochs, seed %llu\n", shown(clade_recipe_name(recipe)),
+           t->batch, t->epochs, (unsigned long long)t->seed);
+    printf("Device: %s (%s), %s math\nRun folder: %s\n", info->id, shown(info->name),
+           session_math_words[clade_device_math(device)], shown(r->folder));
 }
 
 /* What watches training: the terminal, the run's page, and TensorBoard's events. */
@@ -192,7 +193,7 @@ static void watch_data(watchers *w)
 static void write_report(watchers *w, const clade_report_options *options)
 {
     if (!w->folder || !clade_report_write(w->folder, options)) return;
-    fprintf(stderr, "clade train: no report: %s\n", clade_error());
+    fprintf(stderr, "clade train: no report: %s\n", shown(clade_error()));
     w->folder = NULL;
 }
 
@@ -211,7 +212,7 @@ static void end_report(watchers *w, bool complete, clade_device *device,
     clade_classifier *best = NULL;
     if (!w->folder || !w->progress.last.epoch) return;
     if (complete && clade_classifier_open(w->folder, device, &best))
-        fprintf(stderr, "clade train: no predictions in the report: %s\n", clade_error());
+        fprintf(stderr, "clade train: no predictions in the report: %s\n", shown(clade_error()));
     write_report(w, &(clade_report_options){.classifier = best, .dataset = best ? dataset : NULL});
     clade_classifier_destroy(&best);
 }
@@ -247,8 +248,8 @@ static int finish(const train_request *r, clade_status status, watchers *w)
         return status == CLADE_EIO ? COMMAND_IO : COMMAND_FAILED;
     }
     if (is_there(r->folder))
-        fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n", clade_error(),
-                r->folder);
+        fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n",
+                shown(clade_error()), shown(r->folder));
     else
         fprintf(stderr, "clade train: stopped before training began\n");
     return interrupt_status();

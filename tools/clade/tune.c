@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "interrupt.h"
 #include "session.h"
+#include "shown.h"
 #include "tune_child.h"
 #include "tune_show.h"
 
@@ -197,7 +198,7 @@ static clade_status run_trials(tune_worker *w, clade_study *study)
             status = run_trial(w, study, &job);
     }
     if (status != CLADE_ECANCELLED) return status;
-    fprintf(stderr, "clade tune: %s\n", clade_error());
+    fprintf(stderr, "clade tune: %s\n", shown(clade_error()));
     return CLADE_OK;
 }
 
@@ -217,7 +218,8 @@ static int finish(tune_worker *w, clade_status status)
     const tune_request *r = w->request;
     if (status) return command_fail("tune");
     if (poll_stop(w)) {
-        fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n", r->folder);
+        fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n",
+                shown(r->folder));
         if (interrupt_asked()) return interrupt_status();
     }
     tune_show_end(&w->show, r->folder);

@@ -1,6 +1,7 @@
 /* clade tune-device: how an OpenCL device does the calls of some models best. */
 #define _POSIX_C_SOURCE 200809L
 #include "session.h"
+#include "shown.h"
 
 #include <clade/bench.h>
 
@@ -13,7 +14,7 @@ static int be_child(int argc, char **argv)
 {
     char *out;
     if (clade_tune_device_child(argc, (const char *const *)argv, &out)) {
-        printf("%s\n", clade_error());
+        printf("%s\n", shown(clade_error()));
         return COMMAND_FAILED;
     }
     fputs(out, stdout);

@@ -1,6 +1,7 @@
 /* Tables, lines and JSON. */
 #define _POSIX_C_SOURCE 200809L
 #include "tune_show.h"
+#include "shown.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -21,7 +22,7 @@ static const char *value_text(const clade_tunable *p, double value, char text[64
     if (isnan(value))
         snprintf(text, 64, "-");
     else if (p->kind == CLADE_TUNABLE_CHOICE)
-        snprintf(text, 64, "%.63s", p->choices[(size_t)value]);
+        snprintf(text, 64, "%.63s", shown(p->choices[(size_t)value]));
     else
         snprintf(text, 64, "%.5g", value);
     return text;
@@ -62,7 +63,7 @@ void tune_show_trial(tune_show *show, const clade_study_job *job)
     show->until = job->until;
     show->run = 0;
     show->best = NAN;
-    if (*job->note) fprintf(stderr, "clade tune: trial %zu: %s\n", job->number, job->note);
+    if (*job->note) fprintf(stderr, "clade tune: trial %zu: %s\n", job->number, shown(job->note));
     const clade_study_trial *trial = find(show->study, job->number), *best = best_of(show->study);
     if (!show->terminal || !trial) return;
     const clade_tunable *p;
@@ -72,7 +73,7 @@ void tune_show_trial(tune_show *show, const clade_study_job *job)
            job->number, show->trials, "Value", "Best Value So Far", "Hyperparameter");
     for (size_t i = 0; i < count; i++)
         printf("%-18s|%-18s|%s\n", value_text(&p[i], trial->values[i], now),
-               best ? value_text(&p[i], best->values[i], then) : "?", p[i].name);
+               best ? value_text(&p[i], best->values[i], then) : "?", shown(p[i].name));
     printf("\n");
     fflush(stdout);
 }
@@ -133,7 +134,7 @@ static void print_values(const clade_study *study, const clade_study_trial *t)
     char text[64];
     for (size_t i = 0; i < count; i++)
         if (!isnan(t->values[i]))
-            printf(" %s=%s", p[i].name, value_text(&p[i], t->values[i], text));
+            printf(" %s=%s", shown(p[i].name), value_text(&p[i], t->values[i], text));
 }
 
 void tune_show_result(tune_show *show)
@@ -150,7 +151,7 @@ void tune_show_result(tune_show *show)
     } else if (show->terminal) {
         printf("\r\033[KTrial %zu ", t->number);
         if (t->error)
-            printf("failed: %s\n", t->error);
+            printf("failed: %s\n", shown(t->error));
         else
             printf("complete [%.0f s]\n%s: %.4f\n", t->seconds, objective, t->objective);
         if (best)
@@ -158,7 +159,7 @@ void tune_show_result(tune_show *show)
     } else {
         printf("Trial %zu/%zu -", t->number, show->trials);
         if (t->error)
-            printf(" failed: %s", t->error);
+            printf(" failed: %s", shown(t->error));
         else
             printf(" %.1fs - epochs: %d - %s: %.4f", t->seconds, t->epochs, objective,
                    t->objective);
@@ -175,12 +176,12 @@ void tune_show_end(tune_show *show, const char *folder)
     const clade_study_trial *best = best_of(show->study);
     if (show->json) return;
     if (!best) {
-        printf("No trial is done in %s\n", folder);
+        printf("No trial is done in %s\n", shown(folder));
         return;
     }
     printf("Best: trial %zu, %s %.4f:", best->number, objective_of(show->study), best->objective);
     print_values(show->study, best);
-    printf("\nSaved in %s; try: clade train %s/best.yaml\n", folder, folder);
+    printf("\nSaved in %s; try: clade train %s/best.yaml\n", shown(folder), shown(folder));
 }
 
 /* --- all of them --- */
@@ -194,7 +195,8 @@ void tune_show_list(const clade_study *study, bool json)
     for (size_t t = 0; t < count && json; t++) print_json(study, &trial[t]);
     if (json) return;
     printf("%-7s%-9s%-14s%-8s%-9s", "Trial", "State", objective_of(study), "Epochs", "Seconds");
-    for (size_t i = 0; i < parameters; i++) printf("%-*s", (int)strlen(p[i].name) + 12, p[i].name);
+    for (size_t i = 0; i < parameters; i++)
+        printf("%-*s", (int)strlen(p[i].name) + 12, shown(p[i].name));
     printf("\n");
     for (size_t t = 0; t < count; t++) {
         const clade_study_trial *r = &trial[t];
@@ -206,6 +208,6 @@ void tune_show_list(const clade_study *study, bool json)
         printf("%-8d%-9.1f", r->epochs, r->seconds);
         for (size_t i = 0; i < parameters; i++)
             printf("%-*s", (int)strlen(p[i].name) + 12, value_text(&p[i], r->values[i], text));
-        printf("%s%s\n", r == best ? "best" : "", r->error ? r->error : "");
+        printf("%s%s\n", r == best ? "best" : "", r->error ? shown(r->error) : "");
     }
 }

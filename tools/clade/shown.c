@@ -1,0 +1,81 @@
+/* Writing out what a terminal would obey. Source: Unicode 15, general categories Cc, Zl and Zp, and
+ * the bidirectional controls. */
+#include "shown.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One character of UTF-8: its bytes, 0 where these are none. */
+static size_t read_character(const unsigned char *p, uint32_t *out)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+    if (n == 0) return 0;
+    *out = n == 1 ? *p : *p & 0x7fu >> n;
+    for (size_t i = 1; i < n; i++) { /* the end of the text is no such byte */
+        if (p[i] >> 6 != 2) return 0;
+        *out = *out << 6 | (p[i] & 63u);
+    }
+    bool surrogate = *out >= 0xd800 && *out < 0xe000;
+    return *out < least[n] || *out > 0x10ffff || surrogate ? 0 : n;
+}
+
+static bool is_obeyed(uint32_t c)
+{
+    return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* The next character as it is to be shown; returns how many bytes it was. */
+static size_t show_character(const char *text, char out[16])
+{
+    const unsigned char *p = (const unsigned char *)text;
+    uint32_t c = 0;
+    size_t n = read_character(p, &c);
+    if (n == 0)
+        snprintf(out, 16, "\\x%02x", *p);
+    else if (!is_obeyed(c))
+        snprintf(out, 16, "%.*s", (int)n, text);
+    else if (c == '\n' || c == '\r' || c == '\t')
+        snprintf(out, 16, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+    else
+        snprintf(out, 16, c < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)c);
+    return n ? n : 1;
+}
+
+const char *shown(const char *text)
+{
+    char one[16];
+    size_t clean = 0;
+    while (text[clean]) {
+        size_t n = show_character(text + clean, one);
+        if (strlen(one) != n) break;
+        clean += n;
+    }
+    return text[clean] ? shown_start(text, SIZE_MAX) : text;
+}
+
+const char *shown_start(const char *text, size_t most)
+{
+    enum { copies = 16, room = 8192 };
+    static char copy[copies][room];
+    static size_t next;
+    char *out = copy[next++ % copies], one[16];
+    size_t length = 0, columns = 0;
+    while (*text) {
+        bool plain = show_character(text, one) == strlen(one);
+        columns += plain ? 1 : strlen(one);
+        if (columns > most) break;
+        if (length + strlen(one) + sizeof "…" > room) {
+            strcpy(out + length, "…");
+            return out;
+        }
+        strcpy(out + length, one);
+        length += strlen(one);
+        text += show_character(text, one);
+    }
+    out[length] = 0;
+    return out;
+}
