@@ -144,7 +144,7 @@ void clade_trainer_drop_stream(clade_trainer *t)
 clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
 {
     const clade_training *s = t->settings;
-    size_t count = clade_dataset_count(t->dataset, CLADE_TRAIN), batch = (size_t)s->batch;
+    size_t count = t->dataset->split[CLADE_TRAIN].listed, batch = (size_t)s->batch;
     t->progress = (clade_progress){.batch_size = s->batch,
                                    .plateau_factor = 1,
                                    .plateau_best = INFINITY,

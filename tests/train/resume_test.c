@@ -28,9 +28,9 @@ static const char recipe_text[] =
     "train:\n"
     "  loss: sparse_categorical_crossentropy\n"
     "  optimizer: {adam: {lr: 0.01}}\n"
-    "  schedule: {plateau: {patience: 1, factor: 0.5}}\n"
+    "  schedule: {plateau: {patience: 1, factor: 0.5, warmup: 2}}\n"
     "  clip_norm: 1\n"
-    "  batch: 16\n"
+    "  batch: 13\n"
     "  epochs: 3\n"
     "  seed: 5\n"
     "  top_k: 2\n";
