@@ -55,21 +55,38 @@ static char *names_to_json(const clade_class_names *names)
     return text;
 }
 
-static const char *name_in_json(const void *array, int32_t i)
+static const char *name_in_list(const void *list, int32_t i)
 {
-    return cJSON_GetArrayItem(array, i)->valuestring;
+    return ((const char *const *)list)[i];
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static clade_status names_from_json(const char *path, const char *text, clade_class_names *out)
 {
     cJSON *array = cJSON_Parse(text);
-    int count = cJSON_IsArray(array) ? cJSON_GetArraySize(array) : 0;
-    bool good = count >= 2;
+    int count = cJSON_IsArray(array) ? cJSON_GetArraySize(array) : 0, n = 0;
+    const char **list = malloc((size_t)(count + 1) * sizeof *list);
     const cJSON *item;
-    cJSON_ArrayForEach(item, array) good = good && cJSON_IsString(item);
-    clade_status status =
-        good ? make_names(count, name_in_json, array, out)
-             : clade_fail(CLADE_EFORMAT, "%s: 'classes' is not a list of two or more names", path);
+    cJSON_ArrayForEach(item, array) if (list && cJSON_IsString(item)) list[n++] = item->valuestring;
+    clade_status status;
+    if (!list)
+        status =
+            clade_fail(CLADE_ENOMEM, "%s: out of memory for the names of %d classes", path, count);
+    else if (n < 2 || n < count)
+        status =
+            clade_fail(CLADE_EFORMAT, "%s: 'classes' is not a list of two or more names", path);
+    else
+        status = make_names(n, name_in_list, list, out);
+    if (!status) qsort(list, (size_t)n, sizeof *list, by_text);
+    for (int i = 1; i < n && !status; i++)
+        if (!strcmp(list[i - 1], list[i]))
+            status = clade_fail(CLADE_EFORMAT, "%s: 'classes' has '%s' twice", path, list[i]);
+    if (status) clade_class_names_clear(out);
+    free(list);
     cJSON_Delete(array);
     return status;
 }
