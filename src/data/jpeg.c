@@ -6,11 +6,14 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <string.h>
 
-/* A scan costs time by the image's size, however few bytes it has. Encoders write about ten. */
-enum { most_scans = 100 };
+/* A scan costs time by the image's size, however few bytes it has. Encoders write about ten, which
+ * together visit each coefficient two or three times; eight times, with three components, are
+ * allowed, and more in a small image. */
+enum { most_scans = 100, visits_per_pixel = 8 * 3, small_image = 4000000 };
 
 /* One image's decoder. Each image has its own, so that nothing (tables, a state after an error)
  * comes from the one before. */
@@ -18,6 +21,8 @@ typedef struct jpeg_reader {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
+    int scan;             /* the last that was counted */
+    int64_t coefficients; /* visited by the scans so far */
     jmp_buf leave;
     clade_status status;
     char text[JMSG_LENGTH_MAX];
@@ -111,11 +116,32 @@ static void on_message(j_common_ptr common, int level)
     if (level < 0 && !is_harmless(&r->jpeg, r->errors.msg_code)) on_error(common);
 }
 
+/* The coefficients that the scan about to be read visits; a block costs time for some in any case.
+ */
+static int64_t count_coefficients(const struct jpeg_decompress_struct *jpeg)
+{
+    int64_t blocks = 0;
+    for (int i = 0; i < jpeg->comps_in_scan; i++)
+        blocks += (int64_t)jpeg->cur_comp_info[i]->width_in_blocks *
+                  jpeg->cur_comp_info[i]->height_in_blocks;
+    int each = jpeg->progressive_mode ? jpeg->Se - jpeg->Ss + 1 : DCTSIZE2;
+    return blocks * (each < 8 ? 8 : each);
+}
+
 static void on_progress(j_common_ptr common)
 {
     jpeg_reader *r = common->client_data;
-    if (r->jpeg.input_scan_number <= most_scans) return;
-    snprintf(r->text, sizeof r->text, "more than %d scans", most_scans);
+    if (r->jpeg.input_scan_number == r->scan) return;
+    r->scan = r->jpeg.input_scan_number;
+    r->coefficients += count_coefficients(&r->jpeg);
+    int64_t pixels = (int64_t)r->jpeg.image_width * r->jpeg.image_height;
+    int64_t most = visits_per_pixel * (pixels > small_image ? pixels : small_image);
+    if (r->scan > most_scans)
+        snprintf(r->text, sizeof r->text, "more than %d scans", most_scans);
+    else if (r->coefficients > most)
+        snprintf(r->text, sizeof r->text, "scans of more than %" PRId64 " coefficients", most);
+    else
+        return;
     leave(r, CLADE_EFORMAT);
 }
 
@@ -204,17 +230,16 @@ static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const cl
     jpeg->scale_denom = (unsigned)choose_reduction(header, target);
     jpeg->out_color_space = cmyk ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_start_decompress(jpeg);
-    size_t width = jpeg->output_width, pixels = width * jpeg->output_height;
-    clade_status status = clade_bytes_reserve(&decoder->pixels, pixels * (size_t)channels);
-    if (!status && cmyk) status = clade_bytes_reserve(&decoder->oriented, pixels * 4);
+    size_t width = jpeg->output_width, row_bytes = width * (size_t)channels;
+    clade_status status = clade_bytes_reserve(&decoder->pixels, row_bytes * jpeg->output_height);
+    if (!status && cmyk) status = clade_bytes_reserve(&decoder->oriented, width * 4);
     if (status) return status;
-    uint8_t *data = cmyk ? decoder->oriented.data : decoder->pixels.data;
-    size_t row_bytes = width * (size_t)jpeg->output_components;
     while (jpeg->output_scanline < jpeg->output_height) {
-        JSAMPROW row = data + jpeg->output_scanline * row_bytes;
+        uint8_t *out_row = decoder->pixels.data + jpeg->output_scanline * row_bytes;
+        JSAMPROW row = cmyk ? decoder->oriented.data : out_row;
         jpeg_read_scanlines(jpeg, &row, 1);
+        if (cmyk) cmyk_to_rgb(row, width, header->inverted, out_row);
     }
-    if (cmyk) cmyk_to_rgb(data, pixels, header->inverted, decoder->pixels.data);
     *out = (clade_raster){decoder->pixels.data, (int32_t)jpeg->output_height, (int32_t)width,
                           channels};
     return CLADE_OK;

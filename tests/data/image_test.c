@@ -343,6 +343,31 @@ static void test_scans(void)
     }
 }
 
+/* Nor may few scans of a large image, each of all its coefficients: 62,500 blocks of 64. */
+static void test_coefficients(void)
+{
+    enum { side = 2000 };
+    blob jpeg = make_scans(side, side, SCANS_OF_PLANES, 3);
+    size_t at = jpeg.size; /* of the last scan */
+    while (memcmp(jpeg.data + --at, "\xff\xda", 2) != 0) {}
+    blob scan = {jpeg.data + at, jpeg.size - 2 - at};
+    uint8_t out[H * W * 3];
+    for (int scans = 24; scans <= 25; scans++) {
+        blob many = {malloc(jpeg.size + 22 * scan.size), jpeg.size - 2};
+        memcpy(many.data, jpeg.data, many.size);
+        for (int i = 3; i < scans; i++, many.size += scan.size)
+            memcpy(many.data + many.size, scan.data, scan.size);
+        memcpy(many.data + many.size, "\xff\xd9", 2);
+        clade_status status =
+            clade_image_decode(many.data, many.size + 2, "a", H, W, 3, CLADE_NEAREST, out);
+        CHECK(status == (scans == 24 ? CLADE_OK : CLADE_EFORMAT));
+        if (status)
+            CHECK(strcmp(clade_error(), "a: JPEG: scans of more than 96000000 coefficients") == 0);
+        free(many.data);
+    }
+    free(jpeg.data);
+}
+
 static double cpu_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static double peak_mebibytes(void)
@@ -462,6 +487,7 @@ int main(void)
     test_warnings();
     test_end_marker();
     test_scans();
+    test_coefficients();
     test_chunks();
     test_bad();
     return TEST_END();
