@@ -15,6 +15,8 @@ clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *h
  */
 clade_status clade_inspect_duplicates(clade_inspection *in, const clade_inspect_options *options,
                                       clade_pool *pool, clade_look *looks);
+/* Whether two names differ in nothing but case or Unicode form. */
+bool clade_names_alike(const char *a, const char *b);
 /* Says in sentences what is worth a look. */
 clade_status clade_inspect_judge(clade_inspection *in);
 

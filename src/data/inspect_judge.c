@@ -95,10 +95,99 @@ static clade_status judge_classes(clade_inspection *in)
     return status;
 }
 
+/* Classes that may be one. */
+static clade_status judge_names(clade_inspection *in)
+{
+    clade_status status = CLADE_OK;
+    for (size_t a = 0; a < in->classes && !status; a++)
+        for (size_t b = a + 1; b < in->classes && !status; b++) {
+            const char *x = clade_dataset_class_name(in->dataset, a);
+            const char *y = clade_dataset_class_name(in->dataset, b);
+            if (clade_names_alike(x, y))
+                status = add(in, true,
+                             "classes %zu and %zu are called '%.100s' and '%.100s': they differ in "
+                             "case or Unicode form alone",
+                             a, b, x, y);
+        }
+    return status;
+}
+
+/* A folder in a class' folder. */
+typedef struct inner {
+    const char *name; /* not terminated */
+    size_t length, label;
+} inner;
+
+static int by_folder(const void *a, const void *b)
+{
+    const inner *x = a, *y = b;
+    int order = strncmp(x->name, y->name, x->length < y->length ? x->length : y->length);
+    if (order) return order;
+    if (x->length != y->length) return x->length < y->length ? -1 : 1;
+    return (x->label > y->label) - (x->label < y->label);
+}
+
+/* Lists the folders in those classes' folders that hold no images themselves, each once. */
+static size_t list_inner(const clade_inspection *in, bool *direct, inner *list)
+{
+    size_t n = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < in->count; i++) {
+            const clade_inspected *p = &in->images[i];
+            size_t label = (size_t)p->label;
+            const char *name = in->dataset->split[p->split].items[p->index].key;
+            name += strlen(in->dataset->names[label]) + 1;
+            size_t length = strcspn(name, "/");
+            if (!name[length]) direct[label] = true;
+            if (pass == 0 || direct[label]) continue;
+            const inner next = {name, length, label};
+            if (n == 0 || by_folder(&list[n - 1], &next)) list[n++] = next;
+        }
+    if (n) qsort(list, n, sizeof *list, by_folder);
+    return n;
+}
+
+/* Two or more folders that several classes have may be the classes, one level down. */
+static clade_status judge_folders(clade_inspection *in)
+{
+    if (in->dataset->raw.height || in->count == 0) return CLADE_OK;
+    bool *direct = calloc(in->classes, sizeof *direct);
+    inner *list = malloc(in->count * sizeof *list);
+    clade_status status = CLADE_OK;
+    if (direct && list) {
+        size_t n = list_inner(in, direct, list), shared = 0;
+        const inner *first = NULL, *also = NULL;
+        for (size_t i = 1; i < n; i++) {
+            const inner *a = &list[i - 1], *b = &list[i];
+            if (a->length != b->length || strncmp(a->name, b->name, a->length) != 0 ||
+                a->label == b->label)
+                continue;
+            if (!first || first->length != a->length || strncmp(first->name, a->name, a->length))
+                shared++;
+            if (shared > 1) continue;
+            first = a;
+            also = b;
+        }
+        if (shared > 1)
+            status = add(in, false,
+                         "classes '%.100s' and '%.100s' both have a folder '%.*s' and more that "
+                         "are called alike: if these are the classes, they lie a level too deep",
+                         in->dataset->names[first->label], in->dataset->names[also->label],
+                         first->length < 100 ? (int)first->length : 100, first->name);
+    } else {
+        status = clade_fail(CLADE_ENOMEM, "out of memory for what was found");
+    }
+    free(direct);
+    free(list);
+    return status;
+}
+
 clade_status clade_inspect_judge(clade_inspection *in)
 {
     clade_status status = judge_leaks(in);
     if (!status) status = judge_classes(in);
+    if (!status) status = judge_names(in);
+    if (!status) status = judge_folders(in);
     if (!status && in->unreadable)
         status = add(in, false, "%zu image%s cannot be read; training leaves %s out",
                      in->unreadable, plural(in->unreadable), in->unreadable == 1 ? "it" : "them");

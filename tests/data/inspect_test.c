@@ -262,6 +262,38 @@ static void test_damage(void)
 }
 
 /* Means and deviations by hand; no number depends on threads. */
+/* Classes that may be one, and classes that may lie a level too high. */
+static void test_classes(void)
+{
+    make_folder();
+    static const char *const names[] = {
+        "alike/Cats/0.jpg",        "alike/cats/0.jpg",      "alike/caf\u00e9/0.jpg",
+        "alike/cafe\u0301/0.jpg",  "parts/one/cat/0.jpg",   "parts/one/dog/1.jpg",
+        "parts/two/cat/0.jpg",     "parts/two/dog/1.jpg",   "inner/ants/images/0.jpg",
+        "inner/bees/images/0.jpg", "years/ants/2019/0.jpg", "years/ants/2020/0.jpg",
+        "years/bees/2019/0.jpg",   "years/bees/2020/0.jpg", "years/bees/0.jpg"};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) put_jpeg(names[i], 20, 20, i);
+    static const char *const level = "'one' and 'two' both have a folder 'cat' and more";
+    static const struct {
+        const char *path, *finding;
+    } sets[] = {{"alike", NULL}, {"parts", level}, {"inner", NULL}, {"years", NULL}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        clade_data_options data = {.path = path_of(sets[i].path)};
+        clade_dataset *dataset;
+        clade_inspection *in = inspect(&data, NULL, &dataset);
+        if (!in) continue;
+        bool alike = i == 0;
+        CHECK(has_finding(in, true, "classes 0 and 3 are called 'Cats' and 'cats'") == alike);
+        CHECK(has_finding(in, true, "classes 1 and 2 are called") == alike);
+        CHECK(has_finding(in, true, "Unicode form") == alike);
+        CHECK(has_finding(in, false, "a level too deep") == (sets[i].finding != NULL));
+        CHECK(!sets[i].finding || has_finding(in, false, sets[i].finding));
+        clade_inspection_destroy(&in);
+        clade_dataset_destroy(&dataset);
+    }
+    drop_folder();
+}
+
 static void test_threads(void)
 {
     make_folder();
@@ -303,6 +335,7 @@ int main(void)
     test_formats();
     test_duplicates();
     test_damage();
+    test_classes();
     test_threads();
     return TEST_END();
 }
