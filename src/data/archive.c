@@ -7,10 +7,22 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { block_bytes = 1 << 20, first_bytes = 64 << 10 };
+/* Bytes unpacked for each that is read: blank images give a few dozen, zeros a thousand. */
+enum { fair_ratio = 100, most_excess = 256 << 20 };
+
+/* An archive that is read, and how much it unpacks to: bytes beyond fair_ratio times those read
+ * since. Credit is not saved, so that sound data ahead of a bomb do not pay for it. */
+typedef struct unpacker {
+    struct archive *archive;
+    bool filtered;   /* compressed as a whole, as tar.gz */
+    int64_t in, out; /* bytes read and unpacked so far; in: the furthest, as zip entries overlap */
+    int64_t excess;  /* at most most_excess */
+} unpacker;
 
 static const char *error_of(struct archive *archive)
 {
@@ -18,35 +30,63 @@ static const char *error_of(struct archive *archive)
     return text ? text : "cannot be read";
 }
 
-/* Reads up to n bytes. Returns 0, or libarchive's code when the entry (FAILED, WARN) or the rest of
- * the archive (FATAL) is lost. */
-static int read_some(struct archive *archive, uint8_t *out, size_t n, size_t *got)
+/* Counts what was read since the last call, of which `got` bytes are an entry's; holes of sparse
+ * files are among these alone, headers are not. False: too much. */
+static bool count_bytes(unpacker *u, size_t got)
 {
-    *got = 0;
-    while (*got < n) {
-        la_ssize_t part = archive_read_data(archive, out + *got, n - *got);
-        if (part == ARCHIVE_RETRY) continue;
-        if (part < 0) return (int)part;
-        if (part == 0) break;
-        *got += (size_t)part;
+    int64_t in = archive_filter_bytes(u->archive, -1), out = archive_filter_bytes(u->archive, 0);
+    int64_t unpacked = (int64_t)got;
+    if (u->filtered && out - u->out > unpacked) unpacked = out - u->out;
+    u->out = out;
+    u->excess += unpacked;
+    if (in > u->in) {
+        u->excess -= fair_ratio * (in - u->in);
+        u->in = in;
     }
-    return 0;
+    if (u->excess < 0) u->excess = 0;
+    return u->excess <= most_excess;
 }
 
-/* Reads the rest of the current entry after its first bytes into malloc'ed memory. */
-static clade_status read_rest(struct archive *archive, const uint8_t *head, size_t head_size,
-                              size_t limit, uint8_t **out, size_t *size, int *code)
+static clade_status fail_excess(void)
 {
-    size_t room = first_bytes, n = head_size;
+    return clade_fail(CLADE_EUNSUPPORTED,
+                      "unpacks to over %d MB more than %d times its size, which is the limit",
+                      most_excess >> 20, fair_ratio);
+}
+
+/* Reads up to n bytes. *code is 0, or libarchive's when the entry (FAILED, WARN) or the rest of the
+ * archive (FATAL) is lost. */
+static clade_status read_some(unpacker *u, uint8_t *out, size_t n, size_t *got, int *code)
+{
+    *got = 0;
+    *code = 0;
+    while (*got < n) {
+        size_t most = n - *got < block_bytes ? n - *got : block_bytes;
+        la_ssize_t part = archive_read_data(u->archive, out + *got, most);
+        if (part == ARCHIVE_RETRY) continue;
+        if (part < 0) *code = (int)part;
+        if (part <= 0) break;
+        *got += (size_t)part;
+        if (!count_bytes(u, (size_t)part)) return fail_excess();
+    }
+    return CLADE_OK;
+}
+
+/* Reads on after an entry's first bytes, in all at most `limit`, into malloc'ed memory. */
+static clade_status read_rest(unpacker *u, const uint8_t *head, size_t head_size, size_t limit,
+                              uint8_t **out, size_t *size, int *code)
+{
+    size_t room = limit < first_bytes ? limit : first_bytes, n = head_size;
     uint8_t *bytes = malloc(room);
+    clade_status status = CLADE_OK;
     if (bytes && head_size) memcpy(bytes, head, head_size);
     *code = 0;
-    while (bytes && *code == 0) {
+    while (bytes) {
         size_t got;
-        *code = read_some(archive, bytes + n, room - n, &got);
+        status = read_some(u, bytes + n, room - n, &got, code);
         n += got;
-        if (n < room || n > limit) break;
-        room *= 2;
+        if (status || *code || n < room || n == limit) break;
+        room = limit / 2 < room ? limit : 2 * room;
         uint8_t *more = realloc(bytes, room);
         if (!more) free(bytes);
         bytes = more;
@@ -55,16 +95,61 @@ static clade_status read_rest(struct archive *archive, const uint8_t *head, size
     uint8_t *exact = n > 0 ? realloc(bytes, n) : NULL;
     *out = exact ? exact : bytes;
     *size = n;
+    return status;
+}
+
+/* Goes past what is left of an entry, which libarchive would do in one piece, however large. In an
+ * archive whose entries are compressed each on its own, nothing of it is unpacked. */
+static clade_status skip_rest(unpacker *u)
+{
+    const void *block;
+    size_t size;
+    la_int64_t offset;
+    do {
+        if (!count_bytes(u, 0)) return fail_excess();
+    } while (u->filtered &&
+             archive_read_data_block(u->archive, &block, &size, &offset) == ARCHIVE_OK);
     return CLADE_OK;
 }
 
-static clade_status read_entry(clade_source *source, struct archive *archive,
-                               struct archive_entry *item, uint64_t limit, uint64_t *kept)
+/* Reads an image or a member of a binary set whole. */
+static clade_status read_content(unpacker *u, struct archive_entry *item, clade_entry *entry,
+                                 int *code)
+{
+    uint8_t head[clade_sniff_bytes];
+    size_t head_size;
+    clade_status status = read_some(u, head, sizeof head, &head_size, code);
+    if (status || *code) return status;
+    status = clade_entry_classify(entry, head, head_size);
+    if (status || entry->kind == CLADE_ENTRY_OTHER) return status;
+    bool larger =
+        archive_entry_size_is_set(item) && archive_entry_size(item) > (int64_t)entry->most;
+    if (!larger) {
+        status = read_rest(u, head, head_size, entry->most + 1, &entry->bytes, &entry->size, code);
+        if (status || entry->size <= entry->most) return status;
+    }
+    char reason[64];
+    snprintf(reason, sizeof reason, "a file of more than %zu bytes", entry->most);
+    free(entry->bytes);
+    entry->bytes = NULL;
+    entry->size = 0;
+    entry->damaged = true;
+    return clade_entry_reject(entry, reason);
+}
+
+/* *kept counts the memory that the entries take. */
+static clade_status read_entry(clade_source *source, unpacker *u, struct archive_entry *item,
+                               uint64_t limit, uint64_t *kept)
 {
     /* UTF-8 whatever the locale; names that are not text come as their bytes */
     const char *name = archive_entry_pathname_utf8(item);
     if (!name) name = archive_entry_pathname(item);
     if (!name) return CLADE_OK;
+    if (archive_entry_is_encrypted(item))
+        return clade_fail(
+            CLADE_EUNSUPPORTED,
+            "%s: %s is encrypted: unpack the archive into a folder, with its password",
+            source->path, name);
     clade_entry *entry;
     clade_status status = clade_source_add(source, name, &entry);
     if (status || !entry) return status;
@@ -72,46 +157,32 @@ static clade_status read_entry(clade_source *source, struct archive *archive,
         entry->kind = CLADE_ENTRY_FOLDER;
         return CLADE_OK;
     }
-    entry->damaged = true; /* until it is found to be sound */
-    if (archive_entry_filetype(item) != AE_IFREG || archive_entry_hardlink(item))
+    if (archive_entry_filetype(item) != AE_IFREG || archive_entry_hardlink(item)) {
+        entry->damaged = true;
         return clade_entry_reject(entry, "a link or special file");
-    if (archive_entry_is_data_encrypted(item)) return clade_entry_reject(entry, "encrypted");
-
-    uint8_t head[clade_sniff_bytes];
-    size_t head_size;
-    int code = read_some(archive, head, sizeof head, &head_size);
-    if (code == 0) {
-        entry->damaged = false;
-        status = clade_entry_classify(entry, head, head_size);
-        if (status || entry->kind == CLADE_ENTRY_OTHER) return status;
-        size_t most = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_image_bytes;
-        status = read_rest(archive, head, head_size, most, &entry->bytes, &entry->size, &code);
-        if (status) return status;
-        if (code == 0 && entry->size > most) {
-            entry->damaged = true;
-            free(entry->bytes);
-            entry->bytes = NULL;
-            return clade_entry_reject(entry, "too large a file");
-        }
-        *kept += entry->size;
-        if (*kept > limit)
-            return clade_fail(CLADE_EUNSUPPORTED,
-                              "%s: holds more than %.1f GB of images, more than there is memory "
-                              "for: unpack it into a folder",
-                              source->path, (double)limit / 1e9);
     }
+    int code;
+    status = read_content(u, item, entry, &code);
+    if (status) return clade_context(status, "%s: %s", source->path, entry->name);
+    *kept += sizeof *entry + strlen(entry->name) + entry->size;
+    if (*kept > limit)
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "%s: holds more than %.1f GB of images, more than there is memory "
+                          "for: unpack it into a folder",
+                          source->path, (double)limit / 1e9);
     if (code == 0) return CLADE_OK;
     if (code == ARCHIVE_FATAL)
         return clade_fail(CLADE_EFORMAT, "%s: damaged at %s: %s", source->path, entry->name,
-                          error_of(archive));
+                          error_of(u->archive));
     free(entry->bytes);
     entry->bytes = NULL;
     entry->damaged = true;
-    return clade_entry_reject(entry, error_of(archive));
+    return clade_entry_reject(entry, error_of(u->archive));
 }
 
 static clade_status read_all(clade_source *source, struct archive *archive, uint64_t limit)
 {
+    unpacker u = {.archive = archive, .filtered = archive_filter_count(archive) > 1};
     uint64_t kept = 0;
     size_t items = 0;
     for (;; items++) {
@@ -124,7 +195,10 @@ static clade_status read_all(clade_source *source, struct archive *archive, uint
                               items ? "%s: a damaged archive: %s"
                                     : "%s: not a folder or archive of images: %s",
                               source->path, error_of(archive));
-        clade_status status = read_entry(source, archive, item, limit, &kept);
+        clade_status status = read_entry(source, &u, item, limit, &kept);
+        if (!status)
+            status =
+                clade_context(skip_rest(&u), "%s: %s", source->path, archive_entry_pathname(item));
         if (status) return status;
     }
     return CLADE_OK;
@@ -153,27 +227,21 @@ clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
     return status;
 }
 
-clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out,
+clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t most, uint8_t **out,
                           size_t *got)
 {
     *out = NULL;
-    struct archive *archive = archive_read_new();
-    if (!archive) return clade_fail(CLADE_ENOMEM, "out of memory to unpack");
-    archive_read_support_filter_gzip(archive);
-    archive_read_support_format_raw(archive);
+    unpacker u = {.archive = archive_read_new(), .filtered = true};
+    if (!u.archive) return clade_fail(CLADE_ENOMEM, "out of memory to unpack");
+    archive_read_support_filter_gzip(u.archive);
+    archive_read_support_format_raw(u.archive);
     struct archive_entry *item;
-    clade_status status;
-    int code = archive_read_open_memory(archive, bytes, size);
-    if (code == ARCHIVE_OK) code = archive_read_next_header(archive, &item);
-    if (code == ARCHIVE_OK) {
-        status = read_rest(archive, NULL, 0, limit, out, got, &code);
-        if (!status && code == 0 && *got > limit)
-            status = clade_fail(CLADE_EFORMAT, "more than %zu bytes when unpacked", limit);
-    } else {
-        status = CLADE_OK;
-    }
-    if (!status && code) status = clade_fail(CLADE_EFORMAT, "gzip: %s", error_of(archive));
-    archive_read_free(archive);
+    clade_status status = CLADE_OK;
+    int code = archive_read_open_memory(u.archive, bytes, size);
+    if (code == ARCHIVE_OK) code = archive_read_next_header(u.archive, &item);
+    if (code == ARCHIVE_OK) status = read_rest(&u, NULL, 0, most, out, got, &code);
+    if (!status && code) status = clade_fail(CLADE_EFORMAT, "gzip: %s", error_of(u.archive));
+    archive_read_free(u.archive);
     if (status) {
         free(*out);
         *out = NULL;

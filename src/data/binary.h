@@ -10,7 +10,6 @@ enum { clade_member_bytes = 1 << 30 }; /* the largest file of such a set that is
 bool clade_binary_member(const char *base);
 bool clade_cifar_member(const char *base);
 bool clade_idx_member(const char *base);
-bool clade_cifar_batch(const char *base); /* one of CIFAR-10's training batches */
 bool clade_named_gz(const char *base);
 
 /* When `source` holds such a set: fills in raw, classes and images. Otherwise *found is false. */

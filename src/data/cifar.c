@@ -9,6 +9,24 @@
 
 enum { plane_bytes = 3 * 32 * 32, names_bytes = 64 << 10 };
 
+/* The files of the two sets, the training batches and the test batch before the names. */
+static const char *const ten[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                  "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin",
+                                  "batches.meta.txt"};
+static const char *const hundred[] = {"train.bin", "test.bin", "fine_label_names.txt"};
+
+enum { most_files = sizeof ten / sizeof *ten };
+
+bool clade_cifar_member(const char *base)
+{
+    for (size_t i = 0; i < sizeof ten / sizeof *ten; i++)
+        if (strcmp(base, ten[i]) == 0) return true;
+    for (size_t i = 0; i < sizeof hundred / sizeof *hundred; i++)
+        if (strcmp(base, hundred[i]) == 0) return true;
+    return false;
+}
+
+/* The first file of this name, in whichever folder; NULL: there is none. */
 static clade_entry *find(clade_source *source, const char *base)
 {
     for (size_t i = 0; i < source->count; i++) {
@@ -17,6 +35,30 @@ static clade_entry *find(clade_source *source, const char *base)
             return entry;
     }
     return NULL;
+}
+
+/* The files of a set that `source` holds, NULL where one is missing. Returns how many batches there
+ * are: the last file has the names. */
+static size_t find_all(clade_source *source, const char *const names[], size_t n,
+                       clade_entry *out[most_files])
+{
+    size_t batches = 0;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = find(source, names[i]);
+        batches += out[i] && i + 1 < n;
+    }
+    return batches;
+}
+
+/* Adds a class; a name that stands twice is an error. */
+static clade_status add_name(clade_dataset *dataset, const char *name, size_t length)
+{
+    clade_status status = clade_dataset_add_class(dataset, name, length);
+    for (size_t i = 0; !status && i + 1 < dataset->classes; i++)
+        if (strcmp(dataset->names[i], dataset->names[dataset->classes - 1]) == 0)
+            return clade_fail(CLADE_EFORMAT, "classes %zu and %zu are both called '%s'", i,
+                              dataset->classes - 1, dataset->names[i]);
+    return status;
 }
 
 /* One class per line that is not blank. */
@@ -31,7 +73,7 @@ static clade_status read_names(clade_dataset *dataset, clade_source *source, cla
         while (at + n < size && bytes[at + n] != '\n') n++;
         size_t length = n;
         while (length > 0 && bytes[at + length - 1] <= ' ') length--;
-        if (length > 0) status = clade_dataset_add_class(dataset, (const char *)bytes + at, length);
+        if (length > 0) status = add_name(dataset, (const char *)bytes + at, length);
         at += n + 1;
     }
     free(buffer.data);
@@ -94,29 +136,27 @@ static clade_status read_batch(clade_dataset *dataset, clade_source *source, cla
 
 clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool *found)
 {
-    clade_entry *ten = NULL;
-    for (size_t i = 0; i < source->count && !ten; i++)
-        if (source->entries[i].kind == CLADE_ENTRY_MEMBER &&
-            clade_cifar_batch(clade_base_name(source->entries[i].name)))
-            ten = &source->entries[i];
-    clade_entry *hundred = ten ? NULL : find(source, "train.bin");
-    clade_entry *names = find(source, ten ? "batches.meta.txt" : "fine_label_names.txt");
-    *found = ten || (hundred && names);
-    if (!*found) return CLADE_OK;
-    if (!names)
-        return clade_fail(CLADE_EFORMAT,
-                          "%s: batches.meta.txt with the names of the classes is missing",
-                          source->path);
-    dataset->raw = (clade_raw){32, 32, 3, true};
-    clade_status status = read_names(dataset, source, names);
-    for (size_t i = 0; i < source->count && !status; i++) {
-        clade_entry *entry = &source->entries[i];
-        const char *base = clade_base_name(entry->name);
-        if (entry->kind != CLADE_ENTRY_MEMBER) continue;
-        if (ten ? clade_cifar_batch(base) : strcmp(base, "train.bin") == 0)
-            status = read_batch(dataset, source, entry, CLADE_TRAIN, ten ? 1 : 2);
-        else if (strcmp(base, ten ? "test_batch.bin" : "test.bin") == 0)
-            status = read_batch(dataset, source, entry, CLADE_VALIDATION, ten ? 1 : 2);
+    clade_entry *files[most_files];
+    const char *const *names = ten;
+    size_t n = sizeof ten / sizeof *ten, label_bytes = 1;
+    *found = find_all(source, names, n, files) > 0;
+    if (!*found) { /* train.bin and test.bin may be anything's */
+        names = hundred;
+        n = sizeof hundred / sizeof *hundred;
+        label_bytes = 2;
+        *found = find_all(source, names, n, files) > 0 && files[n - 1];
     }
+    if (!*found) return CLADE_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (!files[i])
+            return clade_fail(CLADE_EFORMAT, "%s: %s of CIFAR-%s is missing", source->path,
+                              names[i], names == ten ? "10" : "100");
+        files[i]->used = true;
+    }
+    dataset->raw = (clade_raw){32, 32, 3, true};
+    clade_status status = read_names(dataset, source, files[n - 1]);
+    for (size_t i = 0; i + 1 < n && !status; i++)
+        status = read_batch(dataset, source, files[i], i + 2 < n ? CLADE_TRAIN : CLADE_VALIDATION,
+                            label_bytes);
     return status;
 }

@@ -6,27 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-bool clade_cifar_batch(const char *base)
-{
-    static const char start[] = "data_batch_";
-    size_t n = strlen(base);
-    return n > sizeof start - 1 + 4 && strncmp(base, start, sizeof start - 1) == 0 &&
-           strcmp(base + n - 4, ".bin") == 0;
-}
-
 bool clade_named_gz(const char *base)
 {
     size_t n = strlen(base);
     return n > 3 && strcmp(base + n - 3, ".gz") == 0;
-}
-
-bool clade_cifar_member(const char *base)
-{
-    static const char *const names[] = {"test_batch.bin", "batches.meta.txt", "train.bin",
-                                        "test.bin", "fine_label_names.txt"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(base, names[i]) == 0) return true;
-    return clade_cifar_batch(base);
 }
 
 bool clade_idx_member(const char *base)
@@ -102,8 +85,9 @@ clade_status clade_source_add(clade_source *source, const char *name, clade_entr
         source->room = room;
     }
     clade_entry *entry = &source->entries[source->count++];
-    *entry = (clade_entry){.name = clean, .kind = CLADE_ENTRY_OTHER};
+    *entry = (clade_entry){.name = clean, .kind = CLADE_ENTRY_OTHER, .place = source->count};
     if (outside) {
+        entry->place = 0; /* it takes no other's place */
         entry->damaged = true;
         return clade_entry_reject(entry, "its name leads out of the archive");
     }
@@ -125,8 +109,10 @@ clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_
     const char *reason = NULL;
     if (clade_binary_member(clade_base_name(entry->name))) {
         entry->kind = CLADE_ENTRY_MEMBER;
+        entry->most = clade_member_bytes;
     } else if (clade_image_sniff(head, size, &reason) != CLADE_IMAGE_OTHER) {
         entry->kind = CLADE_ENTRY_IMAGE;
+        entry->most = clade_image_most_bytes(head, size);
     } else {
         entry->damaged = named_like_image(entry->name);
         return clade_entry_reject(entry, reason);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The file of a set: `part` is "train" or "t10k", `what` "images" or "labels"; the unpacked one
- * where both are there. `other` (or NULL) is another word for the part. */
+/* The file of a set: `part` is "train" or "t10k", `what` "images" or "labels"; the first by name,
+ * an unpacked one before all others. `other` (or NULL) is another word for the part. */
 static clade_entry *find(clade_source *source, const char *part, const char *other,
                          const char *what)
 {
@@ -21,19 +21,43 @@ static clade_entry *find(clade_source *source, const char *part, const char *oth
             continue;
         if (!best || (clade_named_gz(best->name) && !clade_named_gz(base))) best = entry;
     }
+    if (best) best->used = true;
     return best;
 }
 
-/* Replaces a gzipped entry by its content, in memory. */
-static clade_status unpack(clade_source *source, clade_entry *entry)
+/* A header: a magic number of 0x800 + dims, then `dims` words. *whole is the size of the file. */
+static clade_status parse_header(const uint8_t *bytes, size_t size, unsigned dims, uint32_t *out,
+                                 size_t *whole)
+{
+    size_t first = 4 + 4 * (size_t)dims, product = 1;
+    if (size < first || bytes[0] || bytes[1] || bytes[2] != 8 || bytes[3] != dims)
+        return clade_fail(CLADE_EFORMAT, "not an IDX file of bytes in %u dimensions", dims);
+    for (unsigned i = 0; i < dims; i++) {
+        const uint8_t *p = bytes + 4 + 4 * (size_t)i;
+        out[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        if (__builtin_mul_overflow(product, out[i], &product)) product = SIZE_MAX;
+    }
+    if (product > clade_member_bytes - first)
+        return clade_fail(CLADE_EFORMAT, "its header says more than %d bytes", clade_member_bytes);
+    *whole = first + product;
+    return CLADE_OK;
+}
+
+/* Replaces a gzipped entry by its content, in memory: as much as its header says and a byte. */
+static clade_status unpack(clade_source *source, clade_entry *entry, unsigned dims)
 {
     if (!clade_named_gz(entry->name)) return CLADE_OK;
     clade_bytes buffer = {0};
     const uint8_t *bytes;
     uint8_t *plain = NULL;
-    size_t size, got = 0;
+    uint32_t shape[3];
+    size_t size, whole, got = 0;
     clade_status status = clade_source_read(source, entry, 0, SIZE_MAX, &buffer, &bytes, &size);
-    if (!status) status = clade_gunzip(bytes, size, clade_member_bytes, &plain, &got);
+    if (!status) status = clade_gunzip(bytes, size, 4 + 4 * (size_t)dims, &plain, &got);
+    if (!status) status = parse_header(plain, got, dims, shape, &whole);
+    free(plain);
+    plain = NULL;
+    if (!status) status = clade_gunzip(bytes, size, whole + 1, &plain, &got);
     free(buffer.data);
     if (status) return status;
     free(entry->bytes);
@@ -42,21 +66,21 @@ static clade_status unpack(clade_source *source, clade_entry *entry)
     return CLADE_OK;
 }
 
-/* Reads the header: `dims` words after a magic number of 0x800 + dims. */
+/* Reads the header, and whether the file is as long as it says. */
 static clade_status read_header(clade_source *source, clade_entry *entry, unsigned dims,
                                 uint32_t *out)
 {
     clade_bytes buffer = {0};
     const uint8_t *bytes;
-    size_t got, size = 4 + 4 * (size_t)dims;
-    clade_status status = unpack(source, entry);
-    if (!status) status = clade_source_read(source, entry, 0, size, &buffer, &bytes, &got);
-    if (!status && (got < size || bytes[0] || bytes[1] || bytes[2] != 8 || bytes[3] != dims))
-        status = clade_fail(CLADE_EFORMAT, "not an IDX file of bytes in %u dimensions", dims);
-    for (unsigned i = 0; i < dims && !status; i++) {
-        const uint8_t *p = bytes + 4 + 4 * (size_t)i;
-        out[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-    }
+    size_t got, whole;
+    clade_status status = unpack(source, entry, dims);
+    if (!status)
+        status = clade_source_read(source, entry, 0, 4 + 4 * (size_t)dims, &buffer, &bytes, &got);
+    if (!status) status = parse_header(bytes, got, dims, out, &whole);
+    if (!status) status = clade_source_read(source, entry, whole - 1, 2, &buffer, &bytes, &got);
+    if (!status && got != 1)
+        status = clade_fail(CLADE_EFORMAT, "%s than the %zu bytes that its header says",
+                            got == 0 ? "shorter" : "longer", whole);
     free(buffer.data);
     return clade_context(status, "%s: %s", source->path, entry->name);
 }
@@ -83,7 +107,9 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     clade_status status = read_header(source, images, 3, shape);
     if (!status) status = read_header(source, labels, 1, &count);
     if (status) return status;
-    if (shape[0] != count || count == 0)
+    if (count == 0)
+        return clade_fail(CLADE_EFORMAT, "%s: %s: no labels", source->path, labels->name);
+    if (shape[0] != count)
         return clade_fail(CLADE_EFORMAT, "%s: %u images in %s but %u labels in %s", source->path,
                           shape[0], images->name, count, labels->name);
     status = clade_check_size(shape[2], shape[1]);
@@ -96,23 +122,18 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
 
     clade_bytes buffer = {0};
     const uint8_t *bytes;
-    size_t got, stride = (size_t)shape[1] * shape[2];
-    status = clade_source_read(source, images, 16 + (size_t)count * stride - 1, 1, &buffer, &bytes,
-                               &got);
-    if (!status && got < 1)
-        status = clade_fail(CLADE_EFORMAT, "%s: %s: shorter than its header says", source->path,
-                            images->name);
-    if (!status) status = clade_source_read(source, labels, 8, count, &buffer, &bytes, &got);
+    size_t got;
+    status = clade_source_read(source, labels, 8, count, &buffer, &bytes, &got);
     if (!status && got < count)
-        status = clade_fail(CLADE_EFORMAT, "%s: %s: shorter than its header says", source->path,
-                            labels->name);
+        status =
+            clade_fail(CLADE_EIO, "%s: %s: the file became shorter", source->path, labels->name);
     if (!status && split == CLADE_TRAIN) status = name_classes(dataset, bytes, count);
     if (!status) {
         clade_records records = {.source = source,
                                  .entry = images,
                                  .count = count,
                                  .first = 16,
-                                 .stride = stride,
+                                 .stride = (size_t)shape[1] * shape[2],
                                  .labels = bytes};
         status = clade_context(clade_records_add(dataset, split, &records), "%s: %s", source->path,
                                labels->name);
@@ -121,21 +142,26 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     return status;
 }
 
-clade_status clade_idx_read(clade_dataset *dataset, clade_source *source, bool *found)
+/* Finds and reads images and labels of a split; *found: they are there. */
+static clade_status read_split(clade_dataset *dataset, clade_source *source, clade_split split,
+                               bool *found)
 {
-    clade_entry *images = find(source, "train", NULL, "images");
-    *found = images;
-    if (!images) return CLADE_OK;
-    clade_entry *labels = find(source, "train", NULL, "labels");
-    if (!labels)
-        return clade_fail(CLADE_EINVAL, "%s: no labels beside %s", source->path, images->name);
-    clade_status status = read_pair(dataset, source, CLADE_TRAIN, images, labels);
-    if (status) return status;
-    images = find(source, "t10k", "test", "images");
-    labels = find(source, "t10k", "test", "labels");
-    if (!images && !labels) return CLADE_OK;
+    const char *part = split == CLADE_TRAIN ? "train" : "t10k";
+    const char *other = split == CLADE_TRAIN ? NULL : "test";
+    clade_entry *images = find(source, part, other, "images");
+    clade_entry *labels = find(source, part, other, "labels");
+    *found = images || labels;
+    if (!*found) return CLADE_OK;
     if (!images || !labels)
         return clade_fail(CLADE_EINVAL, "%s: no %s beside %s", source->path,
                           images ? "labels" : "images", (images ? images : labels)->name);
-    return read_pair(dataset, source, CLADE_VALIDATION, images, labels);
+    return read_pair(dataset, source, split, images, labels);
+}
+
+clade_status clade_idx_read(clade_dataset *dataset, clade_source *source, bool *found)
+{
+    bool tests;
+    clade_status status = read_split(dataset, source, CLADE_TRAIN, found);
+    if (status || !*found) return status;
+    return read_split(dataset, source, CLADE_VALIDATION, &tests);
 }

@@ -57,6 +57,19 @@ clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char 
     return CLADE_IMAGE_OTHER;
 }
 
+size_t clade_image_most_bytes(const uint8_t *head, size_t size)
+{
+    enum { metadata = 16 << 20 };
+    clade_image_kind kind = clade_image_sniff(head, size, NULL);
+    if (kind == CLADE_IMAGE_JPEG) return 2 * (size_t)clade_image_pixels; /* its size stands later */
+    if (kind != CLADE_IMAGE_PNG || size < 24) return clade_image_bytes;
+    uint64_t width = (uint64_t)head[16] << 24 | head[17] << 16 | head[18] << 8 | head[19];
+    uint64_t height = (uint64_t)head[20] << 24 | head[21] << 16 | head[22] << 8 | head[23];
+    bool small = width <= clade_image_pixels && height <= clade_image_pixels &&
+                 width * height * 8 <= clade_image_bytes - metadata; /* 8: RGBA of 16 bits */
+    return small ? metadata + (size_t)(width * height * 8) : clade_image_bytes;
+}
+
 clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header *out)
 {
     const char *reason = NULL;

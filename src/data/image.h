@@ -7,7 +7,7 @@
 enum {
     clade_image_pixels = 64000000, /* an image with more is refused before anything is allocated */
     clade_image_bytes = 256 << 20, /* likewise a file */
-    clade_sniff_bytes = 16         /* as many first bytes as clade_image_sniff looks at */
+    clade_sniff_bytes = 24         /* as many first bytes as the two below look at */
 };
 
 typedef enum clade_image_kind {
@@ -19,6 +19,10 @@ typedef enum clade_image_kind {
 /* The kind by the first bytes of a file; for another than JPEG and PNG, *reason says what it is. */
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
 
+/* The largest file that an image may have, by the same bytes: more than its pixels could need would
+ * only cost memory. */
+size_t clade_image_most_bytes(const uint8_t *head, size_t size);
+
 /* A block that only grows, kept from image to image. */
 typedef struct clade_bytes {
     uint8_t *data;
@@ -29,7 +33,7 @@ typedef struct clade_bytes {
 typedef struct clade_decoder {
     clade_bytes file;     /* bytes of the image's file */
     clade_bytes pixels;   /* the decoded image */
-    clade_bytes oriented; /* the same in another orientation; also CMYK before conversion */
+    clade_bytes oriented; /* the same in another orientation; also a row of CMYK */
     clade_bytes table;    /* columns and weights of the resize */
 } clade_decoder;
 

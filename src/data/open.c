@@ -15,9 +15,13 @@ static clade_status skip_others(clade_dataset *dataset, const clade_source *sour
             free(entry->bytes);
             entry->bytes = NULL;
             status = clade_entry_reject(entry, "not a JPEG or PNG image");
+        } else if (binary && entry->kind == CLADE_ENTRY_MEMBER && !entry->used) {
+            status = clade_dataset_skip(dataset, entry->name, "not one of the files of the set");
         } else if (binary &&
                    (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_OTHER)) {
-            status = clade_dataset_skip(dataset, entry->name, "not a part of the binary set");
+            status =
+                clade_dataset_skip(dataset, entry->name,
+                                   entry->damaged ? entry->reason : "not a part of the binary set");
         }
     }
     return status;

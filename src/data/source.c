@@ -119,30 +119,37 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* By name; of several with one name (an archive may list a file twice) the first by kind, then the
- * largest, comes first and is the one that stays. */
-static int by_name_kind_size(const void *a, const void *b)
+static int by_name_place(const void *a, const void *b)
 {
     const clade_entry *x = a, *y = b;
     int order = by_name(a, b);
-    if (order) return order;
-    if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
-    return x->size > y->size ? -1 : x->size < y->size;
+    return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-static void sort_entries(clade_source *source)
+/* An archive may hold a name several times. Unpacked, the last would replace the others. */
+static clade_status sort_entries(clade_source *source)
 {
-    if (source->count == 0) return;
-    qsort(source->entries, source->count, sizeof *source->entries, by_name_kind_size);
-    size_t n = 1;
-    for (size_t i = 1; i < source->count; i++) {
+    if (source->count == 0) return CLADE_OK;
+    qsort(source->entries, source->count, sizeof *source->entries, by_name_place);
+    size_t n = 0;
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < source->count; i++) {
         clade_entry *entry = &source->entries[i];
-        if (by_name(entry, &source->entries[n - 1]) == 0)
+        bool replaced = i + 1 < source->count && by_name(entry, entry + 1) == 0;
+        if (replaced && entry->kind == CLADE_ENTRY_FOLDER) {
             clade_entry_clear(entry);
-        else
-            source->entries[n++] = *entry;
+            continue;
+        }
+        if (replaced && !entry->reason && !status) {
+            free(entry->bytes);
+            entry->bytes = NULL;
+            entry->damaged = true;
+            status = clade_entry_reject(entry, "the archive has another file of this name, later");
+        }
+        source->entries[n++] = *entry;
     }
     source->count = n;
+    return status;
 }
 
 clade_status clade_source_open(const char *path, uint64_t limit, int threads, clade_source **out)
@@ -165,13 +172,12 @@ clade_status clade_source_open(const char *path, uint64_t limit, int threads, cl
             clade_fail(CLADE_EINVAL, "%s: one file of a set: give the folder that holds it", path);
     else
         status = clade_source_read_archive(source, limit);
-    if (status) {
+    if (!status) status = sort_entries(source);
+    if (status)
         clade_source_close(&source);
-        return status;
-    }
-    sort_entries(source);
-    *out = source;
-    return CLADE_OK;
+    else
+        *out = source;
+    return status;
 }
 
 void clade_source_close(clade_source **handle)
@@ -188,7 +194,6 @@ void clade_source_close(clade_source **handle)
 clade_status clade_source_read(const clade_source *source, const clade_entry *entry, size_t offset,
                                size_t size, clade_bytes *buffer, const uint8_t **bytes, size_t *got)
 {
-    size_t limit = entry->kind == CLADE_ENTRY_MEMBER ? clade_member_bytes : clade_image_bytes;
     if (entry->bytes) {
         size_t left = offset < entry->size ? entry->size - offset : 0;
         *bytes = entry->bytes + (left ? offset : 0);
@@ -198,7 +203,7 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
     char *path = join(source->path, entry->name);
     if (!path) return clade_fail(CLADE_ENOMEM, "out of memory for the name of a file");
     clade_status status =
-        clade_bytes_read(path, offset, size, limit, &entry->stamp, NULL, buffer, got);
+        clade_bytes_read(path, offset, size, entry->most, &entry->stamp, NULL, buffer, got);
     free(path);
     *bytes = buffer->data;
     return status;

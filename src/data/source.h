@@ -18,14 +18,18 @@ typedef struct clade_entry {
     clade_entry_kind kind;
     bool damaged;        /* named like an image */
     bool unreadable;     /* the system did not give it: gone, forbidden, broken */
+    bool used;           /* a member that a binary set was read from */
     char *reason;        /* of CLADE_ENTRY_OTHER */
+    size_t place;        /* among the entries as they came, from 1 on */
+    size_t most;         /* bytes that its content may have */
     clade_stamp stamp;   /* of what is on disk */
     size_t size;         /* of bytes; 0 for what is on disk */
     uint8_t *bytes;      /* an archive's image or member, kept; NULL: on disk, or given back */
     atomic_size_t users; /* images that still need `bytes` */
 } clade_entry;
 
-/* A folder or an archive. Its entries are in byte order of their names, each name once. */
+/* A folder or an archive. Its entries are in byte order of their names; a name stands more than
+ * once only with entries of kind OTHER. */
 typedef struct clade_source {
     char *path;
     clade_entry *entries;
@@ -33,8 +37,11 @@ typedef struct clade_source {
 } clade_source;
 
 /* Lists what `path` holds. An archive is read through once: its images and members of binary sets
- * stay in memory as they are, at most `limit` bytes; nothing is written to disk. Hidden files and
- * what systems leave behind (__MACOSX, Thumbs.db) are not listed. `threads` 0: chosen. */
+ * stay in memory as they are, at most `limit` bytes; nothing is written to disk. One that is
+ * encrypted or unpacks to far more than its size is refused; of files with one name the last
+ * counts, as if unpacked, and the others are listed as unusable. Hidden files and what systems
+ * leave behind
+ * (__MACOSX, Thumbs.db) are not listed. `threads` 0: chosen. */
 clade_status clade_source_open(const char *path, uint64_t limit, int threads, clade_source **out);
 void clade_source_close(clade_source **source);
 
@@ -60,8 +67,9 @@ void clade_entry_clear(clade_entry *entry);
 /* Is the first part of a path, of n bytes, what systems leave beside images? */
 bool clade_is_clutter(const char *part, size_t n);
 
-/* Unpacks a gzip file in memory into malloc'ed *out; more than `limit` bytes is an error. */
-clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out,
+/* Unpacks the first `most` bytes, or all there are, of a gzip file in memory into malloc'ed *out.
+ */
+clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t most, uint8_t **out,
                           size_t *got);
 
 /* Bytes of memory that could be used now, by what the system and its control group say. */

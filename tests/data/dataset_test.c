@@ -1,4 +1,4 @@
-/* Data sets: layouts, archives, binary sets, splits, the cache, and what is refused or left out. */
+/* Data sets: layouts, archives, splits, the cache, and what is refused or left out. */
 #define _XOPEN_SOURCE 700
 #include "make.h"
 
@@ -426,144 +426,6 @@ static void test_progress(void)
     clade_dataset_destroy(&e);
 }
 
-/* `n` CIFAR records with `labels` bytes of label each; the pixel at (plane c, i) is c + i + number.
- */
-static void put_cifar(const char *name, int n, int labels, int classes, int first)
-{
-    size_t stride = (size_t)labels + 3072;
-    uint8_t *bytes = calloc((size_t)n, stride);
-    for (int k = 0; k < n; k++) {
-        uint8_t *p = bytes + (size_t)k * stride;
-        p[0] = 99; /* a coarse label that must not be used; overwritten when there is only one */
-        p[labels - 1] = (uint8_t)(k % classes);
-        for (int i = 0; i < 3072; i++)
-            p[labels + i] = (uint8_t)(i / 1024 * 50 + i % 1024 + first + k);
-    }
-    put_file(name, bytes, (size_t)n * stride);
-    free(bytes);
-}
-
-static void test_cifar(void)
-{
-    put_cifar("c10/cifar-10-batches-bin/data_batch_1.bin", 6, 1, 3, 0);
-    put_cifar("c10/cifar-10-batches-bin/data_batch_2.bin", 9, 1, 3, 6);
-    put_cifar("c10/cifar-10-batches-bin/test_batch.bin", 3, 1, 3, 90);
-    put_file("c10/cifar-10-batches-bin/batches.meta.txt", "plane\ncar\r\nape\n\n", 16);
-    put_file("c10/cifar-10-batches-bin/readme.html", "x", 1);
-    const char *paths[2] = {path_of("c10"), pack("c10", "c10.tar.gz", "tar.gz", "")};
-    for (int k = 0; k < 2; k++) {
-        clade_dataset *d = NULL;
-        CHECK_OK(clade_dataset_open(&(clade_data_options){.path = paths[k]}, &d));
-        for (int loaded = 0; d && loaded < 2; loaded++) {
-            if (loaded) CHECK_OK(clade_dataset_load(d, NULL, NULL));
-            int32_t hwc[3];
-            clade_dataset_shape(d, hwc);
-            CHECK(hwc[0] == 32 && hwc[1] == 32 && hwc[2] == 3);
-            CHECK(count(d, CLADE_TRAIN) == 15 && count(d, CLADE_VALIDATION) == 3 &&
-                  clade_dataset_classes(d) == 3);
-            CHECK(!strcmp(clade_dataset_class_name(d, 1), "car") &&
-                  !strcmp(clade_dataset_class_name(d, 2), "ape"));
-            CHECK(clade_dataset_label(d, CLADE_TRAIN, 8) == 2);
-            CHECK(!strcmp(clade_dataset_name(d, CLADE_TRAIN, 8),
-                          "cifar-10-batches-bin/data_batch_2.bin:2"));
-            CHECK(skips(d, "cifar-10-batches-bin/readme.html", "not a part"));
-            uint8_t p[3072];
-            CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 8, p));
-            int wrong = 0;
-            for (int i = 0; i < 1024; i++)
-                for (int c = 0; c < 3; c++) wrong += p[3 * i + c] != (uint8_t)(50 * c + i + 6 + 2);
-            CHECK(wrong == 0);
-        }
-        clade_dataset_destroy(&d);
-    }
-    CHECK_FAILS(
-        try_open((clade_data_options){.path = path_of("c10/cifar-10-batches-bin/test_batch.bin")}),
-        CLADE_EINVAL, "give the folder");
-    put_cifar("c10/cifar-10-batches-bin/data_batch_2.bin", 9, 1, 4, 6);
-    CHECK_FAILS(try_open((clade_data_options){.path = path_of("c10")}), CLADE_EFORMAT,
-                "record 3 has label 3 of 3");
-    put_file("c10/cifar-10-batches-bin/data_batch_2.bin", "abc", 3);
-    CHECK_FAILS(try_open((clade_data_options){.path = path_of("c10")}), CLADE_EFORMAT,
-                "data_batch_2.bin: 3 bytes");
-
-    put_cifar("c100/train.bin", 8, 2, 4, 0);
-    put_cifar("c100/test.bin", 4, 2, 4, 0);
-    put_file("c100/fine_label_names.txt", "a\nb\nc\nd", 7);
-    clade_dataset *d = load((clade_data_options){.path = path_of("c100"), .channels = 1});
-    CHECK(d && count(d, CLADE_TRAIN) == 8 && count(d, CLADE_VALIDATION) == 4 &&
-          clade_dataset_classes(d) == 4);
-    CHECK(d && clade_dataset_label(d, CLADE_TRAIN, 6) == 2);
-    clade_dataset_destroy(&d);
-}
-
-static void put_idx(const char *name, int dims, int n, int classes)
-{
-    uint8_t bytes[16 + 20 * 12] = {0, 0, 8, (uint8_t)dims, 0, 0, 0, (uint8_t)n, 0, 0, 0, 3, 0,
-                                   0, 0, 4};
-    int start = 4 + 4 * dims, each = dims == 3 ? 12 : 1;
-    for (int i = 0; i < n * each; i++) bytes[start + i] = (uint8_t)(dims == 3 ? i : i % classes);
-    put_file(name, bytes, (size_t)(start + n * each));
-}
-
-static void test_idx(void)
-{
-    put_idx("mnist/raw/train-images-idx3-ubyte", 3, 10, 0);
-    put_idx("mnist/raw/train-labels-idx1-ubyte", 1, 10, 5);
-    put_idx("mnist/raw/t10k-images.idx3-ubyte", 3, 5, 0);
-    put_idx("mnist/raw/t10k-labels.idx1-ubyte", 1, 5, 5);
-    const char *paths[2] = {path_of("mnist"), pack("mnist", "mnist.zip", "zip", "")};
-    for (int k = 0; k < 2; k++) {
-        clade_dataset *d = NULL;
-        CHECK_OK(clade_dataset_open(&(clade_data_options){.path = paths[k]}, &d));
-        for (int loaded = 0; d && loaded < 2; loaded++) {
-            if (loaded) CHECK_OK(clade_dataset_load(d, NULL, NULL));
-            int32_t hwc[3];
-            clade_dataset_shape(d, hwc);
-            CHECK(hwc[0] == 3 && hwc[1] == 4 && hwc[2] == 1);
-            CHECK(count(d, CLADE_TRAIN) == 10 && count(d, CLADE_VALIDATION) == 5 &&
-                  clade_dataset_classes(d) == 5);
-            CHECK(!strcmp(clade_dataset_class_name(d, 4), "4") &&
-                  clade_dataset_label(d, CLADE_TRAIN, 7) == 2);
-            uint8_t p[12];
-            CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 7, p));
-            CHECK(p[0] == 84 && p[11] == 95);
-        }
-        clade_dataset_destroy(&d);
-    }
-    /* a gzipped file, as published: its deflate stream is one stored block */
-    blob b = read_blob(path_of("mnist/raw/train-labels-idx1-ubyte"));
-    uint8_t gz[64] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, (uint8_t)b.size, 0, (uint8_t)~b.size,
-                      0xff};
-    memcpy(gz + 15, b.data, b.size);
-    uint32_t crc = 0xffffffffu;
-    for (size_t i = 0; i < b.size; i++) {
-        crc ^= b.data[i];
-        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-    }
-    crc = ~crc;
-    for (int i = 0; i < 4; i++) gz[15 + b.size + (size_t)i] = (uint8_t)(crc >> 8 * i);
-    gz[19 + b.size] = (uint8_t)b.size;
-    put_file("mnist/raw/train-labels-idx1-ubyte.gz", gz, b.size + 23);
-    free(b.data);
-    remove(path_of("mnist/raw/train-labels-idx1-ubyte"));
-    clade_dataset *d = load(
-        (clade_data_options){.path = path_of("mnist"), .height = 6, .width = 8, .channels = 3});
-    CHECK(d && count(d, CLADE_TRAIN) == 10);
-    uint8_t p[6 * 8 * 3];
-    if (d) CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 7, p));
-    CHECK(d && p[0] == 84 && p[1] == 84 && p[2] == 84 && p[6 * 8 * 3 - 1] == 95);
-    clade_dataset_destroy(&d);
-    put_idx("mnist/raw/train-labels-idx1-ubyte", 1, 9, 5);
-    CHECK_FAILS(try_open((clade_data_options){.path = path_of("mnist")}), CLADE_EFORMAT,
-                "10 images in");
-    put_file("mnist/raw/train-images-idx3-ubyte", "\0\0\x0d\3\0\0\0\1\0\0\0\1\0\0\0\1", 16);
-    CHECK_FAILS(try_open((clade_data_options){.path = path_of("mnist")}), CLADE_EFORMAT,
-                "not an IDX file");
-    put_file("mnist/raw/train-images-idx3-ubyte", "\0\0\x08\3\xff\xff\xff\xff\0\0\0\3\0\0\0\4", 16);
-    CHECK_FAILS(try_open((clade_data_options){.path = path_of("mnist")}), CLADE_EFORMAT,
-                "4294967295 images");
-}
-
 static void age(const char *name, time_t seconds)
 {
     const struct utimbuf times = {seconds, seconds};
@@ -644,8 +506,6 @@ int main(void)
     test_unreadable();
     test_fractions();
     test_progress();
-    test_cifar();
-    test_idx();
     drop_folder();
     return TEST_END();
 }

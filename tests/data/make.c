@@ -343,6 +343,21 @@ blob read_blob(const char *path)
     return b;
 }
 
+/* Writes one entry; a folder's name ends in '/'. */
+static void pack_one(struct archive *archive, const char *name, blob content)
+{
+    int is_folder = name[strlen(name) - 1] == '/';
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_filetype(entry, is_folder ? AE_IFDIR : AE_IFREG);
+    archive_entry_set_perm(entry, is_folder ? 0755 : 0644);
+    archive_entry_set_size(entry, (la_int64_t)content.size);
+    need(archive_write_header(archive, entry) == ARCHIVE_OK, "write into an archive");
+    need(archive_write_data(archive, content.data, content.size) == (la_ssize_t)content.size,
+         "write into an archive");
+    archive_entry_free(entry);
+}
+
 static void pack_folder(struct archive *archive, const char *path, const char *name)
 {
     struct dirent **items;
@@ -356,28 +371,21 @@ static void pack_folder(struct archive *archive, const char *path, const char *n
         int dots = !strcmp(items[i]->d_name, ".") || !strcmp(items[i]->d_name, "..");
         free(items[i]);
         if (dots || stat(inner, &info)) continue;
-        int is_folder = S_ISDIR(info.st_mode);
-        struct archive_entry *entry = archive_entry_new();
-        archive_entry_set_pathname(entry, called);
-        archive_entry_set_filetype(entry, is_folder ? AE_IFDIR : AE_IFREG);
-        archive_entry_set_perm(entry, is_folder ? 0755 : 0644);
-        archive_entry_set_size(entry, is_folder ? 0 : info.st_size);
-        need(archive_write_header(archive, entry) == ARCHIVE_OK, "write into an archive");
-        if (is_folder) {
+        blob content = {0};
+        if (S_ISDIR(info.st_mode)) {
             strncat(called, "/", sizeof called - strlen(called) - 1);
+            pack_one(archive, called, content);
             pack_folder(archive, inner, called);
         } else {
-            blob b = read_blob(inner);
-            need(archive_write_data(archive, b.data, b.size) == (la_ssize_t)b.size,
-                 "write into an archive");
-            free(b.data);
+            content = read_blob(inner);
+            pack_one(archive, called, content);
+            free(content.data);
         }
-        archive_entry_free(entry);
     }
     free(items);
 }
 
-const char *pack(const char *from, const char *name, const char *format, const char *prefix)
+static const char *start_archive(const char *name, const char *format, struct archive **out)
 {
     struct archive *archive = archive_write_new();
     need(archive != NULL, "start an archive");
@@ -392,9 +400,31 @@ const char *pack(const char *from, const char *name, const char *format, const c
     setlocale(LC_CTYPE,
               "C.UTF-8"); /* names beyond ASCII can only be written so; reading is tested in "C" */
     need(archive_write_open_filename(archive, path) == ARCHIVE_OK, "open an archive");
-    pack_folder(archive, path_of(from), prefix);
+    *out = archive;
+    return path;
+}
+
+static void end_archive(struct archive *archive)
+{
     need(archive_write_close(archive) == ARCHIVE_OK, "close an archive");
     archive_write_free(archive);
     setlocale(LC_CTYPE, "C");
+}
+
+const char *pack(const char *from, const char *name, const char *format, const char *prefix)
+{
+    struct archive *archive;
+    const char *path = start_archive(name, format, &archive);
+    pack_folder(archive, path_of(from), prefix);
+    end_archive(archive);
+    return path;
+}
+
+const char *pack_files(const char *name, const char *format, const packed_file *files, int n)
+{
+    struct archive *archive;
+    const char *path = start_archive(name, format, &archive);
+    for (int i = 0; i < n; i++) pack_one(archive, files[i].name, files[i].content);
+    end_archive(archive);
     return path;
 }

@@ -61,6 +61,13 @@ void put_jpeg(const char *name, int height, int width, int number);
  * "tar", "tar.gz", "tar.bz2" or "tar.xz". Returns the path. */
 const char *pack(const char *from, const char *name, const char *format, const char *prefix);
 
+/* Packs files one after the other; a name that ends in '/' is a folder's. Returns the path. */
+typedef struct packed_file {
+    const char *name;
+    blob content;
+} packed_file;
+const char *pack_files(const char *name, const char *format, const packed_file *files, int n);
+
 /* As much of a file as it says, into a new blob. */
 blob read_blob(const char *path);
 
