@@ -49,6 +49,22 @@ static void make_images(void)
     free(rgb);
 }
 
+/* A file of one name twice, and with the flags of a password. */
+static void put_twice(void)
+{
+    blob cat = read_blob(path_of("plain/cats/0.jpg")), dog = read_blob(path_of("plain/dogs/0.jpg"));
+    const packed_file files[] = {{"a/0.jpg", cat}, {"b/0.jpg", dog}, {"a/0.jpg", dog}};
+    keep("dataset", "twice_tar", read_blob(pack_files("9", "tar", files, 3)));
+    blob zip = read_blob(pack_files("10", "zip", files, 3));
+    for (size_t i = 0; i + 10 < zip.size; i++) {
+        if (!memcmp(zip.data + i, "PK\3\4", 4)) zip.data[i + 6] |= 1;
+        if (!memcmp(zip.data + i, "PK\1\2", 4)) zip.data[i + 8] |= 1;
+    }
+    keep("dataset", "encrypted_zip", zip);
+    free(cat.data);
+    free(dog.data);
+}
+
 static void make_archives(void)
 {
     make_folder();
@@ -61,7 +77,11 @@ static void make_archives(void)
     put_file("splits/notes.txt", "x", 1);
     uint8_t batch[2 * 3073] = {0};
     batch[3073] = 1;
-    put_file("cifar/data_batch_1.bin", batch, sizeof batch);
+    for (int i = 1; i <= 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "cifar/data_batch_%d.bin", i);
+        put_file(name, batch, sizeof batch);
+    }
     put_file("cifar/test_batch.bin", batch, sizeof batch);
     put_file("cifar/batches.meta.txt", "a\nb\n", 4);
     put_file("mnist/train-images-idx3-ubyte", "\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\2abcd", 20);
@@ -71,6 +91,17 @@ static void make_archives(void)
     keep("dataset", "cifar_tar_xz", read_blob(pack("cifar", "3", "tar.xz", "")));
     keep("dataset", "mnist_zip", read_blob(pack("mnist", "4", "zip", "")));
     keep("dataset", "outside_zip", read_blob(pack("plain", "5", "zip", "../../")));
+    remove(path_of("cifar/data_batch_3.bin"));
+    keep("dataset", "cifar_short_tar_xz", read_blob(pack("cifar", "6", "tar.xz", "")));
+    put_file("mnist/train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\2\0\1\1", 11);
+    keep("dataset", "mnist_long_zip", read_blob(pack("mnist", "7", "zip", "")));
+    remove(path_of("mnist/train-labels-idx1-ubyte"));
+    put_file("mnist/train-labels-idx1-ubyte.gz",
+             "\037\213\010\000\000\000\000\000\002\377\143\140\340\140\144\140\140\140\142\140\004"
+             "\000\217\234\233\342\012\000\000\000",
+             30);
+    keep("dataset", "mnist_gz_zip", read_blob(pack("mnist", "8", "zip", "")));
+    put_twice();
     drop_folder();
 }
 
