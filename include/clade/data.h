@@ -28,8 +28,13 @@ typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLI
  * name. Hidden files, __MACOSX and Thumbs.db are ignored; everything else that is not used is
  * listed as skipped.
  *
+ * An archive that is encrypted, or unpacks to over 256 MB more than 100 times its size, is refused.
+ * Of its files of one name the last counts, as if it were unpacked; the others are skipped. A file
+ * may have 16 MB and 8 bytes a pixel as PNG, 128 MB as JPEG.
+ *
  * CIFAR-10 and CIFAR-100 (binary version) and MNIST's IDX files (plain or .gz), in a folder or an
- * archive, are known by the names of their files; their test batch is the validation split. */
+ * archive, are known by the names of their files; their test batch is the validation split. CIFAR
+ * must be whole, IDX files as long as their headers say; MNIST's test files may be absent. */
 typedef struct clade_data_options {
     const char *path;        /* folder, archive, or binary set (CIFAR, IDX) */
     const char *validation;  /* a second folder or archive that is the validation split; or NULL */
@@ -60,8 +65,8 @@ typedef struct clade_dataset clade_dataset;
  * numbered in the order of their names (byte order), as Keras does, or in the order of the set's
  * own list (CIFAR); images of a split in the order of classes, then of names. A data set may lack
  * a training split (to evaluate on test/ alone). Every image has at most 64 megapixels. Errors:
- * EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive larger than memory); the text names the
- * file or the folder and the class. */
+ * EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive that is larger than memory, encrypted or a
+ * bomb); the text names the file or the folder and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 
