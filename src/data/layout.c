@@ -280,7 +280,7 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
         clade_entry *entry = &source->entries[i];
         if (entry->kind == CLADE_ENTRY_FOLDER) continue;
         if (entry->kind != CLADE_ENTRY_IMAGE) {
-            if (entry->damaged && dataset->strict)
+            if ((entry->damaged || entry->replaced) && dataset->strict)
                 return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
                                   entry->reason);
             status = clade_dataset_skip(dataset, entry->name,

@@ -143,7 +143,7 @@ static clade_status sort_entries(clade_source *source)
         if (replaced && !entry->reason && !status) {
             free(entry->bytes);
             entry->bytes = NULL;
-            entry->damaged = true;
+            entry->replaced = true;
             status = clade_entry_reject(entry, "the archive has another file of this name, later");
         }
         source->entries[n++] = *entry;

@@ -18,6 +18,7 @@ typedef struct clade_entry {
     clade_entry_kind kind;
     bool damaged;        /* named like an image */
     bool unreadable;     /* the system did not give it: gone, forbidden, broken */
+    bool replaced;       /* the archive has another of its name */
     bool used;           /* a member that a binary set was read from */
     char *reason;        /* of CLADE_ENTRY_OTHER */
     size_t place;        /* among the entries as they came, from 1 on */

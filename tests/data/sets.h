@@ -12,6 +12,7 @@
 static inline clade_dataset *load(clade_data_options options)
 {
     clade_dataset *d = NULL;
+    if (options.max_damaged == 0) options.max_damaged = 1; /* the sets are small */
     CHECK_OK(clade_dataset_open(&options, &d));
     if (!d) return NULL;
     CHECK_OK(clade_dataset_load(d, NULL, NULL));
