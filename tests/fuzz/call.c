@@ -1,5 +1,7 @@
-/* Fuzz target: calls as text, and the round trip. */
+/* Fuzz target: calls as text, the round trip, and what backends plan for them. */
 #include "op/call_text.h"
+
+#include "plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fprintf(stderr, "%s\n%s\n", first, second);
             abort();
         }
+        fuzz_plan(call.op, &call.args);
     }
     free(text);
     return 0;
