@@ -46,7 +46,7 @@ static size_t copy_floats(const direct_job *job, int32_t count)
     size_t height = (size_t)((job->band - 1) * row->stride + (row->taps - 1) * row->reach + 1);
     size_t width = (size_t)((count - 1) * column->stride + (column->taps - 1) * column->reach + 1);
     if (height > (size_t)row->size) height = (size_t)row->size;
-    return height * width * (size_t)(job->groups * job->cin);
+    return cpu_product(height * width, (size_t)(job->groups * job->cin));
 }
 
 /* Are there rows of which copies are made? */
@@ -130,7 +130,7 @@ static direct_plan *begin_plan(const clade_tensor *w, int32_t groups, bool backw
                          .lanes = job->lanes,
                          .blocks = job->blocks,
                          .backward = backward};
-    s->weights_at = cpu_reserve(plan, (size_t)job->w_block * (size_t)(groups * job->blocks));
+    s->weights_at = cpu_reserve(plan, (size_t)job->w_block * (size_t)groups * (size_t)job->blocks);
     return s;
 }
 
@@ -146,7 +146,7 @@ static void reserve_rows(const cpu_context *cpu, direct_plan *s, clade_plan *pla
     size_t most = 0;
     for (size_t i = 0; i < s->count; i++)
         if (s->job[i].row_floats > most) most = s->job[i].row_floats;
-    s->rows_at = cpu_reserve(plan, (size_t)clade_pool_threads(cpu->pool) * most);
+    s->rows_at = cpu_reserve(plan, cpu_product((size_t)clade_pool_threads(cpu->pool), most));
 }
 
 static void run_direct(cpu_context *cpu, const void *state, const conv_memory *m)
@@ -228,9 +228,7 @@ static clade_status plan_dx(const cpu_context *cpu, const conv_problem *p, clade
     const clade_conv2d_dx_args *a = &p->args.conv2d_dx;
     const conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->dx.dim, *w = a->w.dim, *y = a->dy.dim;
-    /* phases beyond the image have no results */
-    const int32_t rows = g.stride[0] < x[1] ? g.stride[0] : x[1];
-    const int32_t columns = g.stride[1] < x[2] ? g.stride[1] : x[2];
+    const int32_t rows = conv_phases(&g, &a->dx, 0), columns = conv_phases(&g, &a->dx, 1);
     direct_job job;
     direct_plan *s =
         begin_plan(&a->w, g.groups, true, false, (size_t)rows * (size_t)columns, &job, plan);

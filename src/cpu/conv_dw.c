@@ -216,7 +216,7 @@ static size_t x_floats(const direct_sums *job, int32_t rows, int32_t taps)
 {
     int32_t height = (rows - 1) * job->g.stride[0] + (taps - 1) * job->g.dilation[0] + 1;
     if (height > job->h) height = job->h;
-    return (size_t)height * (size_t)job->span * (size_t)job->c;
+    return cpu_product((size_t)height * (size_t)job->span, (size_t)job->c);
 }
 
 static bool can(const conv_problem *p)
@@ -256,17 +256,19 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
     job->block = job->oh < band_most ? job->oh : band_most;
     if (job->block > job->lines_per_chunk) job->block = (int32_t)job->lines_per_chunk;
     const size_t most = band_floats;
-    while (job->block > 1 && dy_floats(job, job->block) + x_floats(job, job->block, w[0]) > most)
+    while (job->block > 1 && (dy_floats(job, job->block) > most ||
+                              x_floats(job, job->block, w[0]) > most - dy_floats(job, job->block)))
         job->block--;
     /* all rows of taps in one item, if there are chunks enough for the threads */
     int32_t threads = clade_pool_threads(cpu->pool);
     job->taps = job->chunks >= 8 * threads ? job->kh : 1;
-    job->copy_floats = (job->copies_dy ? dy_floats(job, job->block) : 0) +
-                       (job->copies_x ? x_floats(job, job->block, job->taps) : 0);
+    const size_t of_dy = job->copies_dy ? dy_floats(job, job->block) : 0,
+                 of_x = job->copies_x ? x_floats(job, job->block, job->taps) : 0;
+    job->copy_floats = of_x > SIZE_MAX - of_dy ? SIZE_MAX : of_dy + of_x;
     size_t filters = (size_t)job->chunks * (size_t)g->groups * (size_t)job->lanes;
     job->parts_at = cpu_reserve(plan, filters * (size_t)w[0] * (size_t)w[1] * (size_t)w[2]);
     job->db_at = cpu_reserve(plan, clade_tensor_present(&a->db) ? filters : 0);
-    job->copies_at = cpu_reserve(plan, (size_t)threads * job->copy_floats);
+    job->copies_at = cpu_reserve(plan, cpu_product((size_t)threads, job->copy_floats));
     return CLADE_OK;
 }
 

@@ -55,12 +55,21 @@ clade_status CPU_NAME(peak)(void *context, double *flops, double *bytes);
 /* Memory for a plan's state, zeros; NULL with the failure's text. It is freed with the plan. */
 void *clade_cpu_state(clade_plan *plan, size_t bytes);
 
+/* a b, or SIZE_MAX where that is more. */
+static inline size_t cpu_product(size_t a, size_t b)
+{
+    size_t product;
+    return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
+}
 /* Takes `floats` more floats of workspace for a plan, and gives the place at which run finds them,
- * in floats from the workspace's begin. */
+ * in floats from the workspace's begin. What is more than a size can hold becomes SIZE_MAX bytes,
+ * which nobody gets. */
 static inline size_t cpu_reserve(clade_plan *plan, size_t floats)
 {
     size_t at = plan->workspace / sizeof(float);
-    plan->workspace += floats * sizeof(float);
+    if (__builtin_add_overflow(plan->workspace, cpu_product(floats, sizeof(float)),
+                               &plan->workspace))
+        plan->workspace = SIZE_MAX;
     return at;
 }
 

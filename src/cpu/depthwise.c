@@ -123,9 +123,7 @@ static clade_status plan_dx(const cpu_context *cpu, const conv_problem *p, clade
     (void)cpu;
     const clade_conv2d_dx_args *a = &p->args.conv2d_dx;
     const conv_geometry g = CONV_GEOMETRY(a);
-    /* parts beyond the image have no results */
-    const int32_t rows = g.stride[0] < a->dx.dim[1] ? g.stride[0] : a->dx.dim[1];
-    const int32_t columns = g.stride[1] < a->dx.dim[2] ? g.stride[1] : a->dx.dim[2];
+    const int32_t rows = conv_phases(&g, &a->dx, 0), columns = conv_phases(&g, &a->dx, 1);
     size_t count = (size_t)rows * (size_t)columns;
     depthwise_dx_plan *s = clade_cpu_state(plan, sizeof *s + count * sizeof s->part[0]);
     if (!s) return CLADE_ENOMEM;

@@ -35,7 +35,7 @@ static inline bool conv_is_pointwise(const clade_tensor *x, const clade_tensor *
 {
     return w->dim[0] == 1 && w->dim[1] == 1 && g->groups == 1 && x->dim[1] == y->dim[1] &&
            x->dim[2] == y->dim[2] && !g->pad[0] && !g->pad[1] && g->stride[0] == 1 &&
-           g->stride[1] == 1 && (int64_t)x->dim[0] * x->dim[1] * x->dim[2] <= INT32_MAX;
+           g->stride[1] == 1 && (int64_t)x->dim[0] * x->dim[1] * x->dim[2] <= INT32_MAX / 2;
 }
 
 /* Tiles of 4×4 that an image of `out` is cut into. */
@@ -143,29 +143,41 @@ static inline conv_axis conv_axis_backward(int32_t size, int32_t out, int32_t wi
                       .stride = 1,
                       .reach = 1,
                       .tap_step = 1};
-    int32_t step = stride / conv_gcd(stride, dilation); /* between taps of the same phase */
+    int32_t common = conv_gcd(stride, dilation);
+    int32_t step = stride / common; /* between taps of the same phase */
     for (int32_t r = window - 1; r >= 0; r--) {
         if ((phase + pad - r * dilation) % stride) continue;
         axis.base = (phase + pad - r * dilation) / stride;
         axis.first_tap = window - 1 - r;
         axis.taps = r / step + 1;
         axis.tap_step = step;
-        axis.reach = step * dilation / stride;
+        axis.reach = dilation / common;
         break;
     }
     return axis;
 }
 
-/* Results low … high − 1 have all their taps in the source. */
+/* Phases of an input gradient along an axis; those beyond the image have no results. */
+static inline int32_t conv_phases(const conv_geometry *g, const clade_tensor *dx, int axis)
+{
+    return g->stride[axis] < dx->dim[1 + axis] ? g->stride[axis] : dx->dim[1 + axis];
+}
+
+/* Results low … high − 1 have all their taps in the source: the first tap is not before it, nor the
+ * last one behind it. */
 static inline void conv_axis_interior(conv_axis axis, int32_t *low, int32_t *high)
 {
+    int64_t last = axis.size - 1 - (axis.taps - 1) * (int64_t)axis.reach - axis.base;
+    int64_t end = last < 0 ? 0 : last / axis.stride + 1;
+    int64_t begin = axis.base < 0 ? (axis.stride - 1 - (int64_t)axis.base) / axis.stride : 0;
     *low = 0;
     *high = axis.count;
-    while (*low < *high && conv_axis_to(axis, *low) - conv_axis_from(axis, *low) < axis.taps)
-        ++*low;
-    while (*high > *low &&
-           conv_axis_to(axis, *high - 1) - conv_axis_from(axis, *high - 1) < axis.taps)
-        --*high;
+    if (axis.taps == 0) return;
+    if (end < *high) *high = (int32_t)end;
+    if (begin < *high)
+        *low = (int32_t)begin;
+    else
+        *low = *high = axis.count;
 }
 
 /* A depthwise convolution and its input gradient; of the latter the results are cut by strides, and

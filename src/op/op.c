@@ -17,8 +17,8 @@ static const clade_op_impl *const oracles[CLADE_OPS] = {
 const clade_op_impl *clade_op_reference(clade_op op) { return references[op]; }
 const clade_op_impl *clade_op_oracle(clade_op op) { return oracles[op]; }
 
-/* Elements of a tensor; EINVAL where a dimension is not positive or the whole exceeds 2^40 bytes.
- */
+/* EINVAL where a dimension is not positive, where one of several exceeds 2^30, which planners round
+ * up and add to in 32 bits, or the whole exceeds 2^40 bytes. */
 static clade_status check_size(const clade_op_info *info, const char *slot, const clade_tensor *t)
 {
     if (t->rank < 0 || t->rank > CLADE_MAX_RANK)
@@ -28,6 +28,9 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
     for (int i = 0; i < t->rank; i++) {
         if (t->dim[i] < 1)
             return clade_fail(CLADE_EINVAL, "%s: dimension %d of %s is %d, expected 1 or more",
+                              info->name, i, slot, t->dim[i]);
+        if (t->rank > 1 && t->dim[i] > 1 << 30)
+            return clade_fail(CLADE_EINVAL, "%s: dimension %d of %s is %d, expected at most 2^30",
                               info->name, i, slot, t->dim[i]);
         if (__builtin_mul_overflow(count, (uint64_t)t->dim[i], &count) ||
             count > (UINT64_C(1) << 38))

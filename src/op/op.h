@@ -107,8 +107,9 @@ clade_status clade_expect_shape(clade_op op, const char *slot, const clade_tenso
 clade_status clade_infer_shape(clade_op op, const char *slot, clade_tensor *t, clade_dtype dtype,
                                int rank, const int32_t *dim);
 /* Dimension of a windowed output: floor((size + pads − (dilation (window − 1) + 1)) / stride) + 1.
- * EINVAL naming op and axis when the window does not fit, or where the padded size or the stride is
- * over 2^30. All arguments are sums of two int32_t at most, and none is negative. */
+ * EINVAL naming op and axis when the window does not fit, or where the padded size, the stride or
+ * the dilation is over 2^30. All arguments are sums of two int32_t at most, and none is negative.
+ */
 clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int64_t pads,
                                int64_t window, int64_t stride, int64_t dilation, int32_t *out);
 

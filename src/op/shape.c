@@ -85,6 +85,9 @@ clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int6
     if (stride > most)
         return clade_fail(CLADE_EINVAL, "%s: stride: %lld %s, expected at most %lld", name,
                           (long long)stride, axis, (long long)most);
+    if (dilation > most)
+        return clade_fail(CLADE_EINVAL, "%s: dilation: %lld %s, expected at most %lld", name,
+                          (long long)dilation, axis, (long long)most);
     *out = (int32_t)((room - extent) / stride + 1);
     return CLADE_OK;
 }

@@ -28,6 +28,7 @@ static clade_status run_gemm(opencl_context *cl, const void *data, cl_mem worksp
 static void product(opencl_plan *plan, opencl_gemm g, const clade_tensor *a, const clade_tensor *b,
                     const clade_tensor *c)
 {
+    if (plan->status) return;
     if (!clade_opencl_gemm_qualified(plan->cl, &g)) {
         plan->refused = true;
         return;
@@ -141,8 +142,12 @@ static image_columns columns_of(opencl_plan *plan, const conv_geometry *g, const
     p.columns = (size_t)w->dim[0] * (size_t)w->dim[1] * (size_t)w->dim[2];
     p.rows = (size_t)y->dim[1] * (size_t)y->dim[2];
     p.pointwise = conv_is_pointwise(x, w, y, g);
+    p.step = x->dim[0];
+    clade_opencl_plan_limit(plan, p.rows, (UINT64_C(1) << 40) / p.columns,
+                            "rows of a column matrix");
+    if (plan->status) return p;
     size_t bytes = p.rows * p.columns * sizeof(float), fit = columns_most / bytes;
-    p.step = p.pointwise || fit > (size_t)x->dim[0] ? x->dim[0] : fit ? (int32_t)fit : 1;
+    if (!p.pointwise && fit < (size_t)x->dim[0]) p.step = fit ? (int32_t)fit : 1;
     if (!p.pointwise) p.matrix = clade_opencl_part(plan, (size_t)p.step * p.rows * p.columns);
     return p;
 }

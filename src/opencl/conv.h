@@ -45,12 +45,12 @@ void clade_opencl_conv_dx_phase(const clade_conv2d_dx_args *a, int32_t i, int32_
 /* A dense layer as a 1×1 convolution of n pixels. */
 conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out);
 /* The same of a weight gradient; sums of all its chunks, rows of them, added to `out`. */
-conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a);
+conv_dw_job clade_opencl_dw_job(opencl_plan *plan, const clade_conv2d_dw_args *a);
 void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
                          uint64_t rows, const clade_tensor *out);
 
 /* The weights, [taps, cg, k], packed for tiles of this size, and in the job how they lie. */
-void clade_opencl_conv_packed(conv_job *job, const opencl_tile *tile);
+void clade_opencl_conv_packed(opencl_plan *plan, conv_job *job, const opencl_tile *tile);
 clade_tensor clade_opencl_conv_pack(opencl_plan *plan, const clade_tensor *w, int32_t taps,
                                     int32_t cg, int32_t k, const conv_job *job);
 

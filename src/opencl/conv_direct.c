@@ -22,7 +22,7 @@ void clade_opencl_conv_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job,
     clade_opencl_epilogue(&l, epilogue);
     clade_opencl_tensor(&l, y);
     clade_opencl_struct(&l, job, sizeof *job);
-    clade_opencl_run_checked(&l, (size_t)(job->groups * job->blocks),
+    clade_opencl_run_checked(&l, (size_t)job->groups * (size_t)job->blocks,
                              clade_opencl_shares(plan->cl, units, units_each), lines);
 }
 
@@ -49,7 +49,7 @@ static void pooled_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job,
     clade_opencl_i32(&l, clade_tensor_present(fusion->index));
     clade_opencl_struct(&l, job, sizeof *job);
     size_t units = (size_t)(job->tiles + job->out_w - inside);
-    clade_opencl_run_checked(&l, (size_t)(job->groups * job->blocks),
+    clade_opencl_run_checked(&l, (size_t)job->groups * (size_t)job->blocks,
                              clade_opencl_shares(plan->cl, units, units_each),
                              (size_t)job->images * (size_t)job->out_h);
 }
@@ -67,7 +67,7 @@ void clade_opencl_direct(opencl_plan *plan, const clade_args *args, const opencl
     const opencl_epilogue epilogue = clade_opencl_epilogue_of(a, fusion);
     conv_job job = clade_opencl_conv_job(a, pooled ? fusion->pooled : NULL);
     opencl_tile s = clade_opencl_tile(plan->cl, job.cout);
-    clade_opencl_conv_packed(&job, &s);
+    clade_opencl_conv_packed(plan, &job, &s);
     const clade_tensor packed = clade_opencl_conv_pack(plan, &a->w, w[0] * w[1], w[2], w[3], &job);
     if (pooled)
         pooled_tiles(plan, &s, &job, a, &packed, fusion);
@@ -89,10 +89,10 @@ void clade_opencl_direct_dx(opencl_plan *plan, const clade_args *args, const ope
     const opencl_epilogue plain = {0};
     conv_job job = clade_opencl_conv_dx_job(a);
     opencl_tile s = clade_opencl_tile(plan->cl, job.cout);
-    clade_opencl_conv_packed(&job, &s);
+    clade_opencl_conv_packed(plan, &job, &s);
     const clade_tensor packed = clade_opencl_conv_pack(plan, &a->w, w[0] * w[1], w[2], w[3], &job);
-    for (int32_t i = 0; i < g.stride[0]; i++)
-        for (int32_t k = 0; k < g.stride[1]; k++) {
+    for (int32_t i = 0; i < conv_phases(&g, &a->dx, 0) && !plan->status; i++)
+        for (int32_t k = 0; k < conv_phases(&g, &a->dx, 1) && !plan->status; k++) {
             clade_opencl_conv_dx_phase(a, i, k, &job);
             clade_opencl_conv_tiles(plan, &s, &job, &a->dy, &packed, &plain, &a->dx);
         }

@@ -64,7 +64,8 @@ static void bias(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, &parts);
     clade_opencl_struct(&l, job, sizeof *job);
-    clade_opencl_run_checked(&l, (size_t)(job->groups * job->lanes / s.vw), (size_t)job->chunks, 1);
+    clade_opencl_run_checked(&l, (size_t)job->groups * (size_t)(job->lanes / s.vw),
+                             (size_t)job->chunks, 1);
     clade_opencl_dw_add(plan, job, &parts, 1, db);
 }
 
@@ -88,7 +89,7 @@ static void depthwise(opencl_plan *plan, const clade_args *args, const opencl_fu
 {
     (void)fusion;
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
-    const conv_dw_job job = clade_opencl_dw_job(plan->cl, a);
+    const conv_dw_job job = clade_opencl_dw_job(plan, a);
     const clade_tensor parts = parts_of(plan, &job, filter_rows(&job));
     opencl_tile s = clade_opencl_tile(plan->cl, 1);
     opencl_launch l =
@@ -110,7 +111,7 @@ static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade
 {
     const clade_tensor none = {0};
     const uint32_t units = plan->cl->compute_units;
-    conv_dw_job job = clade_opencl_dw_job(plan->cl, a);
+    conv_dw_job job = clade_opencl_dw_job(plan, a);
     job.pooled = index != NULL;
     const clade_tensor dy = job.pooled ? a->dy : pad_groups(plan, &a->dy, &job);
     const clade_tensor own = clade_opencl_part(
@@ -136,9 +137,10 @@ static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade
     if (wide) {
         clade_opencl_run_checked(&l, 1, 1, units);
     } else {
-        int32_t across = s.nv * s.vw, blocks = job.groups * ((job.lanes + across - 1) / across);
-        clade_opencl_run_checked(&l, (size_t)blocks, (size_t)(job.columns * (job.run / s.pb)),
-                                 (size_t)job.chunks * (size_t)job.kh);
+        const int32_t across = s.nv * s.vw;
+        clade_opencl_run_checked(
+            &l, (size_t)job.groups * (size_t)((job.lanes + across - 1) / across),
+            (size_t)job.columns * (size_t)(job.run / s.pb), (size_t)job.chunks * (size_t)job.kh);
     }
     clade_opencl_dw_add(plan, &job, &parts, filter_rows(&job), &a->dw);
     if (!job.has_bias) return;
@@ -175,7 +177,7 @@ static void by_gemm(opencl_plan *plan, const clade_args *args, const opencl_fusi
 {
     (void)fusion;
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
-    const conv_dw_job job = clade_opencl_dw_job(plan->cl, a);
+    const conv_dw_job job = clade_opencl_dw_job(plan, a);
     clade_opencl_gemm_dw(plan, a);
     bias_of_padded(plan, &job, a);
 }

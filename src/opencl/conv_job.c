@@ -101,7 +101,7 @@ conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out)
     };
 }
 
-conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_args *a)
+conv_dw_job clade_opencl_dw_job(opencl_plan *plan, const clade_conv2d_dw_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     const int32_t *x = a->x.dim, *w = a->dw.dim, *y = a->dy.dim;
@@ -131,7 +131,7 @@ conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_
     job.chunks =
         clade_conv_chunks((int64_t)y[0] * y[1], (int64_t)clade_tensor_count(&a->dw), &per_chunk);
     job.lines_per_chunk = (int32_t)per_chunk;
-    int32_t vw = (int32_t)cl->vector_width;
+    int32_t vw = (int32_t)plan->cl->vector_width;
     if (conv_is_depthwise(&a->dw, g.groups)) {
         /* all channels side by side, as one group */
         job.groups = 1;
@@ -141,20 +141,28 @@ conv_dw_job clade_opencl_dw_job(const opencl_context *cl, const clade_conv2d_dw_
     conv_axis_interior(conv_axis_forward(x[2], y[2], w[1], g.stride[1], g.pad[1], g.dilation[1]),
                        &job.low, &job.high);
     bool side_by_side = g.dilation[1] == 1 && g.groups == 1;
-    job.run = side_by_side ? job.kw * job.cg : job.cg;
+    const uint64_t run = side_by_side ? (uint64_t)job.kw * (uint64_t)job.cg : (uint64_t)job.cg;
+    clade_opencl_plan_limit(plan, run, INT32_MAX, "weights in a row of taps");
+    clade_opencl_plan_limit(plan, (uint64_t)job.groups * (uint64_t)job.lanes, INT32_MAX,
+                            "filters in whole vectors");
+    clade_opencl_plan_limit(plan, (uint64_t)per_chunk, INT32_MAX, "rows in a chunk");
+    job.run = (int32_t)run;
     job.columns = side_by_side ? 1 : job.kw;
     return job;
 }
 
 /* ---- packed weights ---- */
 
-void clade_opencl_conv_packed(conv_job *job, const opencl_tile *s)
+void clade_opencl_conv_packed(opencl_plan *plan, conv_job *job, const opencl_tile *s)
 {
     job->lanes = s->vw * s->nv;
     job->blocks = (job->cout + job->lanes - 1) / job->lanes;
+    const uint64_t tap = (uint64_t)job->cin * (uint64_t)job->lanes,
+                   taps = (uint64_t)job->kh * (uint64_t)job->kw;
+    clade_opencl_plan_limit(plan, tap, INT32_MAX / taps, "weights in a tap of a block of filters");
     job->w_step = job->lanes;
-    job->w_tap = job->cin * job->lanes;
-    job->w_block = job->w_tap * job->kh * job->kw;
+    job->w_tap = (int32_t)tap;
+    job->w_block = (int32_t)(tap * taps);
 }
 
 clade_tensor clade_opencl_conv_pack(opencl_plan *plan, const clade_tensor *w, int32_t taps,

@@ -30,7 +30,7 @@ static void direct(opencl_plan *plan, const clade_dense_args *a, bool wide)
     conv_job job = clade_opencl_dense_job(a->x.dim[0], in, out);
     opencl_tile s = clade_opencl_tile(plan->cl, out);
     clade_tensor w = a->w;
-    clade_opencl_conv_packed(&job, &s);
+    clade_opencl_conv_packed(plan, &job, &s);
     if (out % job.lanes == 0) {
         job.w_step = out;
         job.w_block = job.lanes;

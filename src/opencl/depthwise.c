@@ -44,8 +44,8 @@ void clade_opencl_depthwise_dx(opencl_plan *plan, const clade_args *args,
     const clade_conv2d_dx_args *a = &args->conv2d_dx;
     conv_geometry g = CONV_GEOMETRY(a);
     const opencl_epilogue plain = {0};
-    for (int32_t i = 0; i < g.stride[0]; i++)
-        for (int32_t k = 0; k < g.stride[1]; k++) {
+    for (int32_t i = 0; i < conv_phases(&g, &a->dx, 0) && !plan->status; i++)
+        for (int32_t k = 0; k < conv_phases(&g, &a->dx, 1) && !plan->status; k++) {
             const depthwise_job job = depthwise_dx(a, i, k);
             run(plan, &job, &a->dy, &a->w, &plain, &a->dx);
         }

@@ -100,8 +100,8 @@ void clade_opencl_implicit_dx(opencl_plan *plan, const clade_args *args,
     conv_geometry g = CONV_GEOMETRY(a);
     const opencl_epilogue plain = {0};
     conv_job job = clade_opencl_conv_dx_job(a);
-    for (int32_t i = 0; i < g.stride[0]; i++)
-        for (int32_t k = 0; k < g.stride[1]; k++) {
+    for (int32_t i = 0; i < conv_phases(&g, &a->dx, 0) && !plan->status; i++)
+        for (int32_t k = 0; k < conv_phases(&g, &a->dx, 1) && !plan->status; k++) {
             clade_opencl_conv_dx_phase(a, i, k, &job);
             run_product(plan, &job, &a->dy, &a->w, &plain, &a->dx, NULL);
         }
@@ -162,7 +162,7 @@ void clade_opencl_implicit_dw(opencl_plan *plan, const clade_args *args,
                               const opencl_fusion *fusion)
 {
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
-    conv_dw_job job = clade_opencl_dw_job(plan->cl, a), each = job;
+    conv_dw_job job = clade_opencl_dw_job(plan, a), each = job;
     const uint64_t rows = (uint64_t)job.kh * (uint64_t)job.kw * (uint64_t)job.cg,
                    k = (uint64_t)job.k, chunks = (uint64_t)job.chunks;
     const clade_tensor dw = clade_opencl_part(plan, rows * k * chunks),

@@ -37,7 +37,12 @@ typedef struct opencl_argument {
 /* Parts of the workspace have this buffer; its memory is known when they are used. */
 static clade_buffer in_workspace;
 
-enum { part_floats = 64 }; /* what parts begin at multiples of */
+enum {
+    part_floats = 64,    /* what parts begin at multiples of */
+    steps_most = 1 << 14 /* of a plan */
+};
+/* More floats than any tensor has. */
+static const uint64_t part_most = UINT64_C(1) << 40;
 
 /* ---- recording ---- */
 
@@ -84,8 +89,17 @@ void clade_opencl_plan_destroy(opencl_plan *plan)
     free(plan);
 }
 
+void clade_opencl_plan_limit(opencl_plan *plan, uint64_t n, uint64_t most, const char *what)
+{
+    if (n > most && !plan->status)
+        plan->status =
+            clade_fail(CLADE_EUNSUPPORTED, "%s: %llu %s, expected at most %llu", plan->cl->label,
+                       (unsigned long long)n, what, (unsigned long long)most);
+}
+
 static opencl_step *add_step(opencl_plan *plan)
 {
+    clade_opencl_plan_limit(plan, plan->steps + 1, steps_most, "launches for a call");
     opencl_step *grown = grow(plan, plan->step, plan->steps, 1, sizeof *grown);
     if (!grown) return NULL;
     plan->step = grown;
@@ -207,6 +221,8 @@ static uint64_t round_up(uint64_t floats)
 clade_tensor clade_opencl_part(opencl_plan *plan, uint64_t floats)
 {
     clade_tensor t = {.buffer = &in_workspace, .offset = plan->next, .dtype = CLADE_F32};
+    clade_opencl_plan_limit(plan, floats, part_most, "floats of workspace");
+    if (plan->status) return t;
     plan->next += round_up(floats);
     if (plan->next > plan->most) plan->most = plan->next;
     return t;

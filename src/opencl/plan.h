@@ -30,6 +30,8 @@ typedef struct opencl_plan {
 clade_status clade_opencl_plan_create(opencl_context *cl, const clade_args *args,
                                       opencl_plan **out);
 void clade_opencl_plan_destroy(opencl_plan *plan);
+/* The plan fails, EUNSUPPORTED, where there are more than `most` of what it names. */
+void clade_opencl_plan_limit(opencl_plan *plan, uint64_t n, uint64_t most, const char *what);
 /* Ends the recording; gives the first error of it. */
 clade_status clade_opencl_plan_end(opencl_plan *plan);
 /* Queues it. Builds what is not built, when it runs for the first time. */

@@ -19,12 +19,13 @@ static int32_t most_results(const opencl_context *cl)
 void clade_opencl_tile_row(const opencl_context *cl, opencl_tile *s, int32_t results)
 {
     static const int32_t sizes[] = {14, 12, 8, 6, 4, 1};
-    int32_t most = most_results(cl), best = INT32_MAX;
+    int64_t best = INT64_MAX;
+    int32_t most = most_results(cl);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int32_t pb = sizes[i];
         if (pb > most || pb > results) continue;
         /* a tile of 1 takes as long as one of 4 */
-        int32_t cost = (results + pb - 1) / pb * (pb < 4 ? 4 : pb);
+        int64_t cost = (results + pb - 1) / pb * (int64_t)(pb < 4 ? 4 : pb);
         if (cost >= best) continue;
         best = cost;
         s->pb = pb;

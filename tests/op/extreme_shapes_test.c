@@ -152,6 +152,10 @@ static void try_known(void)
                 CLADE_EINVAL, "pad: 4 and 4294967294 rows");
     CHECK_FAILS(clade_call_parse("conv2d x=1x4x4x1 w=1x1x1x1 stride=1,2147483647", &call),
                 CLADE_EINVAL, "stride: 2147483647 columns");
+    CHECK_FAILS(clade_call_parse("conv2d x=1x4x4x1 w=1x1x1x1 dilation=2147483647,1", &call),
+                CLADE_EINVAL, "dilation: 2147483647 rows");
+    CHECK_FAILS(clade_call_parse("dense x=1x1073741825 w=1073741825x1", &call), CLADE_EINVAL,
+                "dimension 1 of x is 1073741825, expected at most 2^30");
     CHECK_FAILS(clade_call_parse("conv2d x=1x65536x65536x1 w=65536x65536x1x1", &call), CLADE_EINVAL,
                 "w has 65536 x 65536 taps");
     CHECK_FAILS(clade_call_parse("pad x=1x4x4x1 pad=-2147483648,0,2147483647,0", &call),
