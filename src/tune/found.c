@@ -55,6 +55,8 @@ static int find_word(const cJSON *item, const char *const *words, int count)
     return -1;
 }
 
+enum { seeds_most = 1000 }; /* each is a folder that is looked into */
+
 static clade_status read_settings(const char *path, clade_study_settings *out)
 {
     void *text;
@@ -70,7 +72,7 @@ static clade_status read_settings(const char *path, clade_study_settings *out)
                 *seeds = cJSON_GetObjectItemCaseSensitive(root, "seeds_per_trial");
     bool good = method >= 0 && objective >= 0 && cJSON_IsNumber(seed) && seed->valuedouble >= 0 &&
                 seed->valuedouble <= 0x1p53 && cJSON_IsNumber(epochs) && epochs->valueint > 0 &&
-                cJSON_IsNumber(seeds) && seeds->valueint > 0;
+                cJSON_IsNumber(seeds) && seeds->valueint > 0 && seeds->valueint <= seeds_most;
     if (good)
         *out = (clade_study_settings){.method = (clade_search_method)method,
                                       .by_loss = objective == 1,
@@ -80,8 +82,9 @@ static clade_status read_settings(const char *path, clade_study_settings *out)
     cJSON_Delete(root);
     return good ? CLADE_OK
                 : clade_fail(CLADE_EFORMAT,
-                             "%s: expected method, objective, seed, epochs and seeds_per_trial",
-                             path);
+                             "%s: expected method, objective, seed, epochs and seeds_per_trial, of "
+                             "which there are %d at most",
+                             path, seeds_most);
 }
 
 /* --- the same study? --- */

@@ -121,8 +121,9 @@ static clade_status check_failures(const clade_study *study)
     size_t failed = 0;
     for (size_t i = 0; i < study->count; i++) failed += study->trial[i].state == CLADE_TRIAL_FAILED;
     if (failed < patience || failed < study->count) return CLADE_OK;
+    const char *last = study->trial[study->count - 1].error;
     return clade_fail(CLADE_EINVAL, "%s: all of %zu trials failed; the last: %s", study->folder,
-                      failed, study->trial[study->count - 1].error);
+                      failed, last ? last : "no reason is recorded");
 }
 
 /* Puts a trial that is done under way again. */
