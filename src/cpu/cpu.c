@@ -33,7 +33,7 @@ ISA(baseline)
 
 static const cpu_isa *best_isa(void)
 {
-#if defined(__x86_64__) && !defined(CLADE_BASELINE_ONLY)
+#if defined(__x86_64__) && !defined(CLADE_ONE_ISA)
     static const cpu_isa avx512 = {"AVX-512", clade_cpu_ops_avx512, clade_cpu_peak_avx512};
     static const cpu_isa avx2 = {"AVX2", clade_cpu_ops_avx2, clade_cpu_peak_avx2};
     __builtin_cpu_init();
