@@ -215,7 +215,7 @@ void clade_opencl_by_gemm(opencl_plan *plan, const clade_args *args, const openc
     conv_geometry g = CONV_GEOMETRY(a);
     const opencl_epilogue epilogue = clade_opencl_epilogue_of(a, fusion);
     image_columns p = columns_of(plan, &g, &a->x, &a->w, &a->y);
-    for (int32_t first = 0; first < p.job.images; first += p.step) {
+    for (int32_t first = 0; first < p.job.images && !plan->status; first += p.step) {
         const image_part t = part_of(&p, &a->x, &a->y, first);
         const opencl_gemm gemm = {.m = t.rows, .n = (size_t)p.job.k, .k = p.columns};
         product(plan, gemm, columns(plan, &p, &t, &a->x), &a->w, &t.y);
@@ -230,7 +230,7 @@ void clade_opencl_by_gemm_dx(opencl_plan *plan, const clade_args *args, const op
     conv_geometry g = CONV_GEOMETRY(a);
     image_columns p = columns_of(plan, &g, &a->dx, &a->w, &a->dy);
     p.job.accumulate = a->accumulate;
-    for (int32_t first = 0; first < p.job.images; first += p.step) {
+    for (int32_t first = 0; first < p.job.images && !plan->status; first += p.step) {
         const image_part t = part_of(&p, &a->dx, &a->dy, first);
         const opencl_gemm gemm = {.b_transposed = true,
                                   .m = t.rows,
@@ -249,7 +249,7 @@ void clade_opencl_gemm_dw(opencl_plan *plan, const clade_conv2d_dw_args *a)
 {
     conv_geometry g = CONV_GEOMETRY(a);
     image_columns p = columns_of(plan, &g, &a->x, &a->dw, &a->dy);
-    for (int32_t first = 0; first < p.job.images; first += p.step) {
+    for (int32_t first = 0; first < p.job.images && !plan->status; first += p.step) {
         const image_part t = part_of(&p, &a->x, &a->dy, first);
         const opencl_gemm gemm = {.a_transposed = true,
                                   .m = p.columns,

@@ -62,7 +62,7 @@ static void in_parts(opencl_plan *plan, clade_args *inner, const opencl_algorith
     clade_tensor *const moving[] = {x, pooled, index};
     const int32_t images = pooled->dim[0];
     const uint64_t next = plan->next;
-    for (int32_t first = 0, before = 0; first < images; first += before) {
+    for (int32_t first = 0, before = 0; first < images && !plan->status; first += before) {
         int32_t left = images - first;
         if (full->dim[0] > left) full->dim[0] = left;
         for (int i = 0; i < 3; i++) advance(moving[i], before, full->dim[0]);

@@ -149,7 +149,7 @@ static void tiles_narrow(opencl_plan *plan, winograd_job job, const tensors *t)
     const clade_tensor filters = filters_of(plan, &job, &t->w),
                        u = clade_opencl_part(plan, rows * (uint64_t)job.cs),
                        m = clade_opencl_part(plan, rows * (uint64_t)job.lanes);
-    for (int32_t first = 0; first < job.tiles; first += job.block) {
+    for (int32_t first = 0; first < job.tiles && !plan->status; first += job.block) {
         int32_t left = job.tiles - first;
         run_passes(plan, &job, t, &filters, &u, &m, first, left < job.block ? left : job.block);
     }
@@ -324,7 +324,7 @@ void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
                               .e = clade_opencl_part(plan, rows * (uint64_t)job.ks),
                               .sums = clade_opencl_part(plan, winograd_sum_floats(&job)),
                               .db_sums = clade_opencl_part(plan, winograd_db_floats(&job))};
-    for (int32_t first = 0; first < job.tiles; first += job.block) {
+    for (int32_t first = 0; first < job.tiles && !plan->status; first += job.block) {
         int32_t left = job.tiles - first;
         run_dw_passes(plan, &job, a, &index, &memory, first, left < job.block ? left : job.block);
     }
