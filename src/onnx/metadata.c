@@ -64,8 +64,9 @@ static bool read_floats(const cJSON *object, const char *key, int32_t channels, 
     if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != channels) return false;
     for (int32_t c = 0; c < channels; c++) {
         const cJSON *item = cJSON_GetArrayItem(list, c);
-        if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)) return false;
+        if (!cJSON_IsNumber(item)) return false;
         out[c] = (float)item->valuedouble;
+        if (!isfinite(out[c])) return false;
     }
     return true;
 }

@@ -4,6 +4,7 @@
 #include "nn/layer.h"
 #include "nn/loss.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,6 +307,13 @@ clade_status clade_recipe_create(const clade_recipe_parts *parts, clade_recipe *
 {
     if (!parts || !parts->graph || !out) return clade_fail(CLADE_EINVAL, "a recipe needs a graph");
     *out = NULL;
+    const clade_preprocessing *p = parts->preprocessing;
+    for (int c = 0; p && c < 4; c++)
+        if (!isfinite(p->scale[c]) || !isfinite(p->shift[c]))
+            return clade_fail(CLADE_EINVAL,
+                              "preprocessing: channel %d has scale %g and shift %g, expected "
+                              "finite numbers",
+                              c, (double)p->scale[c], (double)p->shift[c]);
     char *text = NULL;
     size_t size;
     clade_yaml *root = clade_yaml_create(CLADE_YAML_MAP);
