@@ -3,6 +3,7 @@
  * as a model, looked at as a state, and gone on from. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
+#include "data/dataset.h"
 #include "recipe/modelfile.h"
 #include "train/run.h"
 
@@ -88,7 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_model();
     if (clade_folder_create(folder)) abort();
     write_state(path, data, size);
-    clade_run run = {.folder = folder, .lock = -1, .data = "data"};
+    static const clade_dataset dataset = {
+        .identity = "data", .split = {[CLADE_TRAIN].listed = 16, [CLADE_VALIDATION].listed = 8}};
+    clade_run run = {.folder = folder, .lock = -1, .dataset = &dataset};
     if (!clade_modelfile_open(path, &file)) {
         if (file.classes.count < 2 || !clade_recipe_text(file.recipe)) abort();
         load(&file);
