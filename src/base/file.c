@@ -198,6 +198,14 @@ clade_status clade_file_write(const char *path, const void *bytes, size_t size)
     return status;
 }
 
+clade_status clade_file_exists(const char *path, bool *exists)
+{
+    struct stat info;
+    *exists = stat(path, &info) == 0;
+    return *exists || errno == ENOENT || errno == ENOTDIR ? CLADE_OK
+                                                          : fail_errno(path, "cannot read");
+}
+
 clade_status clade_folder_create(const char *path)
 {
     assert(path);

@@ -5,6 +5,7 @@
 
 #include <clade/status.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ clade_status clade_file_writer_add(clade_file_writer *writer, const void *bytes,
 clade_status clade_file_writer_commit(clade_file_writer *writer);
 /* Removes what was written so far. Does nothing on a zeroed writer that has no path. */
 void clade_file_writer_abort(clade_file_writer *writer);
+
+/* Whether there is something at `path`; a link that leads nowhere is nothing. Errors: EIO when that
+ * cannot be found out, which must not be taken for absence by who would replace what is there. */
+clade_status clade_file_exists(const char *path, bool *exists);
 
 /* Makes the folder and its parents; fine when it is there already. */
 clade_status clade_folder_create(const char *path);
