@@ -21,12 +21,6 @@ static clade_status no_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a study");
 }
 
-static bool is_there(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0;
-}
-
 /* --- study.json --- */
 
 static clade_status write_settings(const clade_study *study, const char *path)
@@ -136,11 +130,13 @@ static clade_status check_empty(const clade_study *study)
     DIR *list = opendir(study->folder);
     if (!list) return clade_fail(CLADE_EIO, "%s: cannot read: %s", study->folder, strerror(errno));
     bool empty = true;
-    for (const struct dirent *entry; (entry = readdir(list));)
+    for (const struct dirent *entry; (errno = 0, entry = readdir(list));)
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
             strncmp(entry->d_name, "recipe.yaml", 11) && strncmp(entry->d_name, "study.json", 10))
             empty = false;
+    int error = errno;
     closedir(list);
+    if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", study->folder, strerror(error));
     return empty ? CLADE_OK
                  : clade_fail(CLADE_EINVAL,
                               "%s: the folder is not empty and no study; expected a new one",
@@ -157,9 +153,12 @@ static clade_status make(clade_study *study, const char *recipe, const char *set
 
 static clade_status open_own(clade_study *study, const char *recipe, const char *settings)
 {
-    if (!is_there(settings))
+    bool there;
+    clade_status status = clade_file_exists(settings, &there);
+    if (status) return status;
+    if (!there)
         return clade_fail(CLADE_EIO, "%s: no study: there is no study.json in it", study->folder);
-    clade_status status = read_settings(settings, &study->settings);
+    status = read_settings(settings, &study->settings);
     if (!status) status = clade_recipe_read(recipe, NULL, 0, &study->own_recipe);
     study->recipe = study->own_recipe;
     return status;
@@ -169,17 +168,19 @@ static clade_status found(clade_study *study, const clade_recipe *recipe, const 
                           const char *settings_path)
 {
     if (!recipe) return open_own(study, recipe_path, settings_path);
-    clade_study_settings there;
+    clade_study_settings old;
+    bool there = false;
     int lock = -1;
     clade_status status = clade_recipe_check_tunables(recipe);
     if (!status) status = clade_folder_create(study->folder);
     if (!status) status = clade_study_lock(study, &lock);
     if (status) return status;
-    if (is_there(settings_path)) {
-        status = read_settings(settings_path, &there);
+    status = clade_file_exists(settings_path, &there);
+    if (!status && there) {
+        status = read_settings(settings_path, &old);
         if (!status) status = compare_recipe(study, recipe_path);
-        if (!status) status = compare(study, &there);
-    } else {
+        if (!status) status = compare(study, &old);
+    } else if (!status) {
         status = make(study, recipe_path, settings_path);
     }
     clade_study_unlock(lock);

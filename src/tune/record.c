@@ -186,11 +186,13 @@ static clade_status read_history(const clade_study *study, size_t number, int32_
     size_t size;
     *curve = NULL;
     *epochs = 0;
+    bool there = false;
     char *path = clade_study_run_path(study, number, run, "history.csv");
     if (!path) return CLADE_ENOMEM;
-    clade_status status = clade_file_read(path, limit, &text, &size);
+    clade_status status = clade_file_exists(path, &there);
+    if (!status && there) status = clade_file_read(path, limit, &text, &size);
     free(path);
-    if (status) return status == CLADE_EIO ? CLADE_OK : status;
+    if (status || !there) return status;
     size_t lines = 0;
     for (size_t i = 0; i < size; i++) lines += ((char *)text)[i] == '\n';
     *curve = malloc((lines + 1) * sizeof **curve);

@@ -77,16 +77,19 @@ static clade_status find_last(const clade_study *study, size_t *last)
     *last = 0;
     char *path = clade_string_join(study->folder, "/trials");
     if (!path) return no_memory();
+    clade_status status = CLADE_OK;
     DIR *list = opendir(path);
-    free(path);
-    if (!list) return CLADE_OK; /* none yet */
-    for (const struct dirent *entry; (entry = readdir(list));) {
+    if (!list && errno != ENOENT) /* else there are none yet */
+        status = clade_fail(CLADE_EIO, "%s: cannot read: %s", path, strerror(errno));
+    for (const struct dirent *entry; list && (errno = 0, entry = readdir(list));) {
         char *end;
         unsigned long number = strtoul(entry->d_name, &end, 10);
         if (end != entry->d_name && !*end && number > *last && number < 1000000) *last = number;
     }
-    closedir(list);
-    return CLADE_OK;
+    if (list && errno) status = clade_fail(CLADE_EIO, "%s: cannot read: %s", path, strerror(errno));
+    if (list) closedir(list);
+    free(path);
+    return status;
 }
 
 static bool is_better(const clade_study *study, double a, double b)
@@ -106,12 +109,12 @@ clade_status clade_study_update(clade_study *study)
     if (!study->record || !study->trial) return no_memory();
     for (size_t number = 1; number <= last && !status; number++) {
         char *path = clade_study_path(study, number, "trial.json");
-        bool there = path && access(path, F_OK) == 0; /* not: being made, or killed just then */
+        bool there = false; /* not: being made, or killed just then */
+        status = path ? clade_file_exists(path, &there) : CLADE_ENOMEM;
         free(path);
-        if (!path) return CLADE_ENOMEM;
-        if (!there) continue;
+        if (!status && !there) continue;
         clade_record *r;
-        status = clade_record_read(study, number, &r);
+        if (!status) status = clade_record_read(study, number, &r);
         if (status) break;
         study->record[study->count++] = r;
         status = clade_record_measure(study, r);
