@@ -79,10 +79,12 @@ static int has_contents(const char *folder)
     DIR *d = opendir(folder);
     if (!d) return errno == ENOENT ? 0 : -1;
     int found = 0;
-    for (struct dirent *e; !found && (e = readdir(d));)
+    for (struct dirent *e; !found && (errno = 0, e = readdir(d));)
         found = strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    int error = found ? 0 : errno;
     closedir(d);
-    return found;
+    errno = error;
+    return error ? -1 : found;
 }
 
 /* Whether the folder is the complete set that is asked for. One with other contents is an error. */

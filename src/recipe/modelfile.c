@@ -188,13 +188,16 @@ clade_status clade_modelfile_choose(const char *path, char **out)
 {
     static const char *const files[] = {"/best.safetensors", "/last.safetensors"};
     struct stat info;
-    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode), there = true;
+    clade_status status = CLADE_OK;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         *out = clade_string_join(path, folder ? files[i] : "");
         if (!*out) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
-        if (!folder || !stat(*out, &info)) return CLADE_OK;
+        if (folder) status = clade_file_exists(*out, &there);
+        if (!status && there) return CLADE_OK;
         free(*out);
         *out = NULL;
+        if (status) return status;
     }
     return clade_fail(CLADE_EIO,
                       "%s: no run folder: there is no best.safetensors or last.safetensors", path);

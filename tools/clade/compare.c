@@ -156,9 +156,11 @@ static clade_status choose_folder(compare_request *r, const char *name)
     if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
     DIR *list = opendir(r->folder);
     bool empty = true;
-    for (const struct dirent *entry; list && (entry = readdir(list));)
+    for (const struct dirent *entry; list && (errno = 0, entry = readdir(list));)
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) empty = false;
+    int error = list ? errno : 0;
     if (list) closedir(list);
+    if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", r->folder, strerror(error));
     if (!list && !stat(r->folder, &info))
         return clade_fail(CLADE_EINVAL, "%s: not a folder", r->folder);
     return empty ? make_folder(r->folder)
