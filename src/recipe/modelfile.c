@@ -2,10 +2,10 @@
 #include "recipe/modelfile.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "config.h"
 #include "recipe/recipe.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +67,13 @@ static int by_text(const void *a, const void *b)
 
 static clade_status names_from_json(const char *path, const char *text, clade_class_names *out)
 {
-    cJSON *array = cJSON_Parse(text);
+    cJSON *array;
+    clade_status status = clade_json_parse(text, strlen(text), path, NULL, &array);
+    if (status == CLADE_ENOMEM) return status;
     int count = cJSON_IsArray(array) ? cJSON_GetArraySize(array) : 0, n = 0;
     const char **list = malloc((size_t)(count + 1) * sizeof *list);
     const cJSON *item;
     cJSON_ArrayForEach(item, array) if (list && cJSON_IsString(item)) list[n++] = item->valuestring;
-    clade_status status;
     if (!list)
         status =
             clade_fail(CLADE_ENOMEM, "%s: out of memory for the names of %d classes", path, count);

@@ -5,6 +5,7 @@
 #include "recipe/yaml_node.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
@@ -162,6 +163,7 @@ clade_status clade_yaml_emit(const clade_yaml *node, char **text, size_t *size)
     yaml_emitter_t emitter;
     yaml_event_t event;
     buffer out = {0};
+    errno = 0; /* an event that cannot be made does not say why */
     if (!yaml_emitter_initialize(&emitter)) return clade_fail(CLADE_ENOMEM, "yaml: out of memory");
     yaml_emitter_set_output(&emitter, collect, &out);
     yaml_emitter_set_unicode(&emitter, 1);
@@ -175,7 +177,7 @@ clade_status clade_yaml_emit(const clade_yaml *node, char **text, size_t *size)
                yaml_emitter_emit(&emitter, &event) && yaml_stream_end_event_initialize(&event) &&
                yaml_emitter_emit(&emitter, &event);
     clade_status status = CLADE_OK;
-    if (out.full || (!good && emitter.error == YAML_MEMORY_ERROR))
+    if (out.full || (!good && (emitter.error == YAML_MEMORY_ERROR || errno == ENOMEM)))
         status = clade_fail(CLADE_ENOMEM, "yaml: out of memory");
     else if (!good)
         status = clade_fail(CLADE_EINVAL, "yaml: cannot write this: %s",

@@ -3,6 +3,7 @@
 #include "report/run.h"
 
 #include "base/file.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <math.h>
@@ -76,8 +77,7 @@ static clade_status read_metrics(report_run *run, const char *path)
     size_t size;
     clade_status status = clade_file_read(path, most_metrics, &text, &size);
     if (!status) {
-        run->metrics = cJSON_ParseWithLength(text, size);
-        if (!run->metrics) status = clade_fail(CLADE_EFORMAT, "%s: expected JSON", path);
+        status = clade_json_parse(text, size, path, NULL, &run->metrics);
     }
     free(text);
     return status;

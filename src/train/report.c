@@ -2,9 +2,8 @@
 #include "train/report.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "config.h"
-
-#include <cjson/cJSON.h>
 
 static cJSON *confusion_to_json(const clade_metrics *m)
 {
@@ -12,8 +11,8 @@ static cJSON *confusion_to_json(const clade_metrics *m)
     for (int32_t i = 0; i < m->classes; i++) {
         cJSON *row = cJSON_CreateArray();
         for (int32_t j = 0; j < m->classes; j++)
-            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
-        cJSON_AddItemToArray(rows, row);
+            clade_json_append(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
+        clade_json_append(rows, row);
     }
     return rows;
 }
@@ -31,7 +30,7 @@ static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, i
     cJSON_AddNumberToObject(object, "recall", m->recall);
     cJSON_AddNumberToObject(object, "f1", m->f1);
     cJSON_AddNumberToObject(object, "auc", m->auc);
-    cJSON_AddItemToObject(object, "confusion", confusion_to_json(m));
+    clade_json_put(object, "confusion", confusion_to_json(m));
 }
 
 static void add_model(cJSON *root, const clade_model *model)
@@ -69,12 +68,12 @@ clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_
                                   const clade_epoch *epoch, char **text)
 {
     const clade_training *t = clade_recipe_training(recipe);
+    clade_json_begin();
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "recipe", clade_recipe_name(recipe));
     cJSON_AddStringToObject(root, "clade_version", CLADE_VERSION);
-    cJSON_AddItemToObject(
-        root, "classes",
-        cJSON_CreateStringArray((const char *const *)classes->name, classes->count));
+    clade_json_put(root, "classes",
+                   cJSON_CreateStringArray((const char *const *)classes->name, classes->count));
     cJSON_AddNumberToObject(root, "epochs", epoch->epoch);
     cJSON_AddNumberToObject(root, "steps", (double)progress->step);
     cJSON_AddNumberToObject(root, "seed", (double)t->seed);
@@ -87,7 +86,7 @@ clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_
     cJSON_AddNumberToObject(best, "accuracy", progress->best_accuracy);
     cJSON_AddNumberToObject(best, "loss", progress->best_loss);
     add_model(root, model);
-    char *json = root ? cJSON_Print(root) : NULL;
+    char *json = clade_json_end(root);
     cJSON_Delete(root);
     *text = json ? clade_string_join(json, "\n") : NULL;
     cJSON_free(json);

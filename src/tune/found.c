@@ -3,8 +3,8 @@
 #include "tune/study.h"
 
 #include "base/file.h"
+#include "base/json.h"
 
-#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -26,8 +26,9 @@ static clade_status no_memory(void)
 static clade_status write_settings(const clade_study *study, const char *path)
 {
     const clade_study_settings *s = &study->settings;
-    cJSON *root = cJSON_CreateObject();
     char seed[24];
+    clade_json_begin();
+    cJSON *root = cJSON_CreateObject();
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     cJSON_AddStringToObject(root, "recipe", clade_recipe_name(study->recipe));
     cJSON_AddStringToObject(root, "method", methods[s->method]);
@@ -35,7 +36,7 @@ static clade_status write_settings(const clade_study *study, const char *path)
     cJSON_AddRawToObject(root, "seed", seed);
     cJSON_AddNumberToObject(root, "epochs", s->epochs);
     cJSON_AddNumberToObject(root, "seeds_per_trial", s->seeds);
-    char *text = root ? cJSON_Print(root) : NULL;
+    char *text = clade_json_end(root);
     cJSON_Delete(root);
     clade_status status = text ? clade_file_write(path, text, strlen(text)) : no_memory();
     cJSON_free(text);
@@ -57,8 +58,10 @@ static clade_status read_settings(const char *path, clade_study_settings *out)
     size_t size;
     clade_status status = clade_file_read(path, 1 << 20, &text, &size);
     if (status) return status;
-    cJSON *root = cJSON_ParseWithLength(text, size);
+    cJSON *root;
+    status = clade_json_parse(text, size, path, NULL, &root);
     free(text);
+    if (status) return status;
     int method = find_word(cJSON_GetObjectItemCaseSensitive(root, "method"), methods, 3);
     int objective = find_word(cJSON_GetObjectItemCaseSensitive(root, "objective"), objectives, 2);
     const cJSON *seed = cJSON_GetObjectItemCaseSensitive(root, "seed"),

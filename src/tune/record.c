@@ -2,8 +2,8 @@
 #include "tune/study.h"
 
 #include "base/file.h"
+#include "base/json.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +101,8 @@ clade_status clade_record_read(const clade_study *study, size_t number, clade_re
     clade_record *r = calloc(1, sizeof *r);
     clade_status status = path && r ? CLADE_OK : no_memory();
     if (!status) status = clade_file_read(path, limit, &text, &size);
-    cJSON *root = status ? NULL : cJSON_ParseWithLength(text, size);
+    cJSON *root = NULL;
+    if (!status) status = clade_json_parse(text, size, path, NULL, &root);
     if (!status) status = clade_context(read_fields(study, root, r), "%s", path);
     cJSON_Delete(root);
     free(text);
@@ -127,6 +128,7 @@ static void add_number(cJSON *object, const char *name, double value)
 
 clade_status clade_record_write(const clade_study *study, const clade_record *r)
 {
+    clade_json_begin();
     cJSON *root = cJSON_CreateObject();
     cJSON_AddNumberToObject(root, "trial", (double)r->trial.number);
     cJSON_AddStringToObject(root, "state", states[r->trial.state]);
@@ -144,7 +146,7 @@ clade_status clade_record_write(const clade_study *study, const clade_record *r)
     cJSON_AddNumberToObject(root, "best_epoch", r->trial.best_epoch);
     cJSON_AddNumberToObject(root, "seconds", r->trial.seconds);
     if (r->error) cJSON_AddStringToObject(root, "error", r->error);
-    char *text = root ? cJSON_Print(root) : NULL;
+    char *text = clade_json_end(root);
     char *path = clade_study_path(study, r->trial.number, "trial.json");
     cJSON_Delete(root);
     clade_status status = text && path ? clade_file_write(path, text, strlen(text)) : no_memory();

@@ -2,10 +2,10 @@
 #define _XOPEN_SOURCE 700
 #include "weights/safetensors.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "weights/safetensors_name.h"
 
 #include <assert.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -256,11 +256,12 @@ static clade_status read_header(clade_safetensors *file, const char *text, size_
                           file->name);
     clade_status status = check_text(file, text, size);
     if (status) return status;
-    const char *end = NULL;
-    file->header = cJSON_ParseWithLengthOpts(text, size, &end, 0);
-    if (!file->header)
-        return clade_fail(CLADE_EFORMAT, "%s: the header is not JSON, at byte %zu", file->name,
-                          end ? (size_t)(end - text) : 0);
+    const char *end;
+    status = clade_json_parse(text, size, file->name, &end, &file->header);
+    if (status == CLADE_EFORMAT)
+        return clade_fail(status, "%s: the header is not JSON, at byte %zu", file->name,
+                          (size_t)(end - text));
+    if (status) return status;
     while (end < text + size && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t'))
         end++;
     if (end < text + size)
