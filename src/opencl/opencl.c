@@ -8,6 +8,7 @@
 #include "opencl/profile.h"
 #include "opencl/table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void opencl_close(void *context)
@@ -24,7 +25,9 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     cl_platform_id platform;
     cl_device_id device;
     clade_status status = clade_opencl_describe(index, &info);
-    if (!status && (info.unusable[0] || !clade_opencl_find(index, &platform, &device)))
+    if (!status && !clade_opencl_find(index, &platform, &device))
+        snprintf(info.unusable, sizeof info.unusable, "its driver no longer lists it");
+    if (!status && info.unusable[0])
         status = clade_fail(CLADE_ENODEVICE, "%s (%s): %s", info.id, info.name, info.unusable);
     if (status) return status;
     opencl_context *cl;
