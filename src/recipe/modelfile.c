@@ -6,6 +6,7 @@
 #include "config.h"
 #include "recipe/recipe.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,8 +190,11 @@ clade_status clade_modelfile_choose(const char *path, char **out)
 {
     static const char *const files[] = {"/best.safetensors", "/last.safetensors"};
     struct stat info;
-    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode), there = true;
+    bool found = !stat(path, &info), folder = found && S_ISDIR(info.st_mode), there = true;
     clade_status status = CLADE_OK;
+    *out = NULL;
+    if (!found && errno != ENOENT && errno != ENOTDIR)
+        return clade_fail(CLADE_EIO, "%s: cannot read: %s", path, strerror(errno));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         *out = clade_string_join(path, folder ? files[i] : "");
         if (!*out) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
