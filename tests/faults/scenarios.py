@@ -1,0 +1,240 @@
+"""What is run with faults: commands on a small recipe and a few images, each with what it must leave behind."""
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+
+RECIPE = """
+name: faults
+input: {size: 8, rescale: 1/255}
+model:
+  - conv2d: {filters: 4, kernel: 3, use_bias: false}
+  - batchnorm: {momentum: 0.9}
+  - flatten
+  - dropout: 0.2
+  - dense: {units: classes, activation: softmax}
+train: {loss: sparse_categorical_crossentropy, optimizer: adam, batch: 8, epochs: 2}
+tune: {train.batch: {choice: [4, 8]}}
+"""
+TIME_LIMIT = 180
+
+
+class Ended:
+    """How a process ended; code None: not by itself."""
+
+    def __init__(self, code, output, errors):
+        self.code, self.output, self.errors = code, output, errors
+
+
+def timeless(text):
+    """Without what differs from run to run."""
+    return re.sub(r"[0-9.]+ ?(m?s\b|images/s)", "-", text)
+
+
+class Bench:
+    """The images, the recipe, an undisturbed run, and what each scenario's result is undisturbed."""
+
+    def __init__(self, clade, folder, layer):
+        self.clade, self.folder = clade, folder
+        self.device = "opencl" if layer == "opencl" else "cpu"
+        self.images, self.recipe = folder / "images", folder / "faults.yaml"
+        self.environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), HOME=str(folder))
+        self.results = {}
+        self.recipe.write_text(RECIPE)
+        # fewer than the loader's threads would take at once, so that most calls come in the same order each time
+        self.quiet("data", "make", self.images, "--train", "4", "--validation", "2", "--size", "16")
+        self.place = ["--device", "cpu", "--math", "exact", "--threads", "1"]
+        self.begin = ["train", self.recipe, "--data", self.images]
+        self.quiet(*self.begin, *self.place, "--out", folder / "whole")
+        self.quiet(*self.begin, *self.place, "--out", folder / "paused", "--pause", "1")
+
+    def run(self, *arguments, environment=None):
+        try:
+            done = subprocess.run([self.clade, *map(str, arguments)], capture_output=True, timeout=TIME_LIMIT,
+                                  cwd=self.folder, env=dict(self.environment, **(environment or {})))
+        except subprocess.TimeoutExpired as late:
+            return Ended(None, "", (late.stderr or b"").decode(errors="replace"))
+        return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+    def quiet(self, *arguments):
+        ended = self.run(*arguments)
+        if ended.code:
+            raise RuntimeError(f"clade {' '.join(map(str, arguments))}: {ended.errors}")
+        return ended
+
+    def check_layer(self, layer, environment):
+        """The layer must see calls: a walk without any proves nothing."""
+        counts = self.folder / "probe"
+        counts.write_bytes(bytes(16))
+        kind = {"memory": "alloc", "files": "open", "opencl": "any"}[layer]
+        ended = self.run("evaluate", self.folder / "whole", "--device", self.device,
+                         environment=dict(environment, FAULT_KIND=kind, FAULT_COUNT=str(counts), FAULT_FIRST="0"))
+        if ended.code or not any(counts.read_bytes()):
+            raise RuntimeError(f"the layer sees no calls: {ended.errors}")
+
+    @staticmethod
+    def where(leaks):
+        """The lines of the layer for memory with functions in place of offsets."""
+        out = []
+        for line in sorted(set(leaks.splitlines()))[:8]:
+            size, path, offset = line.rsplit(" ", 2) if line.count(" ") == 2 else (line, "", "")
+            found = ""
+            if shutil.which("addr2line"):
+                found = subprocess.run(["addr2line", "-fpse", path, offset], capture_output=True, text=True).stdout
+            out.append(f"    {size} bytes of {os.path.basename(path)} {offset} {found.strip()}")
+        return "\n".join(out)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
+
+
+def history(run):
+    """The epochs of a run without what they took."""
+    path = run / "history.csv"
+    return [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Case:
+    """A scenario in a folder of its own."""
+    name = ""
+    cost = 1  # how many times as long as others it takes; the part that is walked without --all is so much smaller
+
+    def __init__(self, bench, folder):
+        self.bench, self.folder = bench, folder
+
+    def place(self):
+        return ["--device", self.bench.device, "--math", "exact", "--threads", "1"]
+
+    def command(self):
+        raise NotImplementedError
+
+    def result(self, ended):
+        """What it has done, to be compared."""
+        return timeless(ended.output)
+
+    def run(self, environment):
+        ended = self.bench.run(*self.command(), environment=environment)
+        if self.name not in self.bench.results:
+            self.bench.results[self.name] = self.result(ended)
+        return ended
+
+    def is_right(self, ended):
+        return self.result(ended) == self.bench.results[self.name]
+
+    def said(self, ended):
+        """Where it says what went wrong."""
+        return ended.errors
+
+    def may_go_on(self, ended):
+        """With another result, after a fault that it has told of."""
+        return False
+
+    def recover(self):
+        """What is wrong with what a failed command has left."""
+        return []
+
+
+class Train(Case):
+    name = "train"
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        self.out = folder / "run"
+
+    def command(self):
+        return [*self.bench.begin, *self.place(), "--out", self.out]
+
+    def result(self, ended):
+        return digest(self.out / "last.safetensors"), digest(self.out / "best.safetensors"), history(self.out)
+
+    def recover(self):
+        again = ["train", "--resume", self.out, *self.bench.place]
+        if not (self.out / "recipe.yaml").exists():
+            again = [*self.bench.begin, *self.bench.place, "--out", self.out]
+        ended = self.bench.run(*again)
+        if ended.code:
+            return [f"does not go on: {ended.errors.strip()}"]
+        wrong = [f"left over: {p.name}" for p in self.out.glob("*.tmp")]
+        return wrong if self.is_right(ended) else wrong + [f"goes on to something else: {self.result(ended)}"]
+
+
+class Resume(Train):
+    name = "resume"
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        shutil.copytree(bench.folder / "paused", self.out)
+
+    def command(self):
+        return ["train", "--resume", self.out, *self.place()]
+
+    def recover(self):
+        lost = [] if len(history(self.out)) > 1 and (self.out / "state").exists() else ["an epoch is lost"]
+        return lost + super().recover()
+
+
+class Evaluate(Case):
+    name = "evaluate"
+
+    def command(self):
+        return ["evaluate", self.bench.folder / "whole", "--data", self.bench.images, *self.place()]
+
+
+class Tune(Case):
+    """A trial that fails is one of the study's results."""
+    name = "tune"
+    cost = 4
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        self.out = folder / "study"
+
+    def command(self, place=None):
+        return ["tune", self.bench.recipe, "--data", self.bench.images, "--out", self.out, "--trials", "2",
+                "--epochs", "1", *(place or self.place())]
+
+    def result(self, ended):
+        best = self.out / "best.yaml"
+        return re.sub("path: .*", "", best.read_text()) if best.exists() else None
+
+    def said(self, ended):
+        return ended.errors + ended.output
+
+    def trials(self):
+        """The states of the trials."""
+        return [json.loads(p.read_text())["state"] for p in sorted(self.out.glob("trials/*/trial.json"))]
+
+    def may_go_on(self, ended):
+        return len(self.trials()) == 2 and "failed" in self.trials()
+
+    def recover(self):
+        done = self.trials().count("done")
+        ended = self.bench.run(*self.command(self.bench.place))
+        wrong = [] if self.trials().count("done") >= done else ["a trial is lost"]
+        if "failed" in self.trials():
+            return wrong
+        if ended.code or not self.is_right(ended):
+            wrong.append(f"does not go on: {ended.errors.strip()}")
+        return wrong
+
+
+class Conform(Case):
+    """Cases that fail say why where the results are."""
+    name = "conform"
+
+    def command(self):
+        return ["conform", "--quick", "--op", "add", "--mode", "ops", "--device", self.bench.device, "--threads", "1"]
+
+    def result(self, ended):
+        return re.findall("[0-9]+ passed, [0-9]+ failed", ended.output)
+
+    def said(self, ended):
+        return ended.errors + ended.output
+
+
+def of(layer):
+    """Those for a layer."""
+    return [Train, Resume, Evaluate, Tune, Conform]
