@@ -67,7 +67,7 @@ def files(library):
             word = errno.errorcode[error] if error else "short"
             for lasts in (False, True):
                 made.append(Fault(f"{kind}-{word}{'-lasting' if lasts else ''}", environment,
-                                  [SAID[error]] if error else [], lasts, few=(6, 6)))
+                                  [SAID[error]] if error else [], lasts, few=(60, 6) if kind == "opendir" else (6, 6)))
     return made
 
 

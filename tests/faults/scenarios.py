@@ -49,6 +49,8 @@ class Bench:
         self.begin = ["train", self.recipe, "--data", self.images]
         self.quiet(*self.begin, *self.place, "--out", folder / "whole")
         self.quiet(*self.begin, *self.place, "--out", folder / "paused", "--pause", "1")
+        self.quiet("tune", self.recipe, "--data", self.images, "--out", folder / "study", "--trials", "1", "--epochs",
+                   "1", *self.place)
 
     def run(self, *arguments, environment=None):
         try:
@@ -184,13 +186,23 @@ class Evaluate(Case):
 
 
 class Tune(Case):
-    """A trial that fails is one of the study's results."""
+    """Goes on with a study of one trial. A trial that fails is one of the study's results."""
     name = "tune"
-    cost = 4
+    cost = 2
 
     def __init__(self, bench, folder):
         super().__init__(bench, folder)
         self.out = folder / "study"
+        shutil.copytree(bench.folder / "study", self.out)
+        self.done = self.out / "trials" / "0001" / "history.csv"
+        self.inode = self.done.stat().st_ino
+
+    def is_kept(self):
+        """The trial that was done before has not been run again."""
+        return self.done.exists() and self.done.stat().st_ino == self.inode
+
+    def is_right(self, ended):
+        return self.is_kept() and super().is_right(ended)
 
     def command(self, place=None):
         return ["tune", self.bench.recipe, "--data", self.bench.images, "--out", self.out, "--trials", "2",
@@ -208,12 +220,12 @@ class Tune(Case):
         return [json.loads(p.read_text())["state"] for p in sorted(self.out.glob("trials/*/trial.json"))]
 
     def may_go_on(self, ended):
-        return len(self.trials()) == 2 and "failed" in self.trials()
+        return self.is_kept() and len(self.trials()) == 2 and "failed" in self.trials()
 
     def recover(self):
         done = self.trials().count("done")
         ended = self.bench.run(*self.command(self.bench.place))
-        wrong = [] if self.trials().count("done") >= done else ["a trial is lost"]
+        wrong = [] if self.is_kept() and self.trials().count("done") >= done else ["a trial is lost"]
         if "failed" in self.trials():
             return wrong
         if ended.code or not self.is_right(ended):
