@@ -1,23 +1,26 @@
 /* Dropout and its gradient: elements.clh, an element being four neighbours in x and y, of `count`,
- * which share one call of Philox. */
+ * which share one call of Philox, or two where the `first` rows of `row` elements before them do
+ * not end with a call. */
 #include "elements.clh"
 #include "dropout.clh"
 
 kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate, float scale,
-                    ulong seed, uint stream, uint step, int accumulate, ELEMENTS)
+                    ulong seed, uint stream, uint step, uint first, ulong row, int accumulate,
+                    ELEMENTS)
 {
+    const ulong start = first * row;
     x += x0;
     y += y0;
     FOR_EACH_BELOW(quad, count / 4)
     {
         philox4 words;
-        dropout_words(&words, seed, quad, stream, step);
+        dropout_words_at(&words, seed, start + 4 * quad, stream, step);
         UNROLL for (int j = 0; j < 4; j++)
             PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], words.v[j], rate, scale));
     }
     if ((n - 1) / block != get_global_id(0)) return;
     philox4 words;
-    dropout_words(&words, seed, n - 1, stream, step);
+    dropout_words_at(&words, seed, start + 4 * (n - 1), stream, step);
     for (ulong i = count / 4 * 4; i < count; i++)
         PUT(y[i], dropout_value(x[i], words.v[i % 4], rate, scale));
 }

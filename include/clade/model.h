@@ -136,9 +136,11 @@ CLADE_API const clade_tensor *clade_model_losses(const clade_model *model); /* F
 CLADE_API clade_status clade_model_infer(clade_model *model, int32_t n, bool loss);
 /* Queues forward and backward of a training step on the first n images: gradients, losses and
  * outputs are there when the queue has come that far. Gradients are overwritten, not added to.
- * `step` numbers the step (dropout's randomness). Errors: those of infer; EINVAL when all layers
- * are frozen. */
-CLADE_API clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step);
+ * Dropout goes by `step`, which numbers the step, and by the image's place in the step's batch, of
+ * which these are the n after the first `first`. Errors: those of infer; EINVAL when all layers are
+ * frozen. */
+CLADE_API clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step,
+                                            int32_t first);
 
 /* Of a model made with `watch`: the layer's output and the score's gradient by it, after
  * clade_model_gradient; F32 [batch, h, w, c] or [batch, c]. Absent from other models. */

@@ -55,6 +55,8 @@ typedef struct clade_training {
     clade_optimizer optimizer;
     clade_lr_schedule schedule;
     int32_t batch, epochs; /* 0: 32 and 1 */
+    int32_t shard;         /* images that are computed at a time, their batch statistics included;
+                            * 0: the batch */
     uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
     bool no_shuffle;
     int32_t early_stopping; /* epochs without a better validation loss (without a validation split:

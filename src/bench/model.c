@@ -16,7 +16,7 @@ static clade_status forward(void *user)
 static clade_status gradient(void *user)
 {
     bench_model *m = user;
-    return clade_model_gradient(m->model, m->batch, m->step);
+    return clade_model_gradient(m->model, m->batch, m->step, 0);
 }
 
 /* At a rate of 0, so that the weights stay as they are and no round differs from another. */

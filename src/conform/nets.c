@@ -142,7 +142,7 @@ static clade_status train(const contest *c, net *n, int t)
     int round = (t - 1) % rounds;
     clade_status status = clade_tensor_write(clade_model_input(n->model), c->image[round]);
     if (!status) status = clade_tensor_write(clade_model_label(n->model), c->label[round]);
-    if (!status) status = clade_model_gradient(n->model, c->batch, (uint32_t)t);
+    if (!status) status = clade_model_gradient(n->model, c->batch, (uint32_t)t, 0);
     if (!status) status = clade_updater_step(n->updater, c->lr, (uint64_t)t);
     if (!status) status = clade_tensor_read(clade_model_losses(n->model), n->losses);
     return status;

@@ -135,7 +135,7 @@ static clade_status compute(match *m, bool gradient, bool *done)
 {
     *done = true;
     for (size_t i = 0; i < m->count; i++) {
-        clade_status status = gradient ? clade_model_gradient(m->model[i], batch, 1)
+        clade_status status = gradient ? clade_model_gradient(m->model[i], batch, 1, 0)
                                        : clade_model_infer(m->model[i], batch, false);
         if (!status) status = clade_device_finish(clade_model_device(m->model[i]));
         if (status && i != JUDGED) return status;

@@ -12,14 +12,15 @@ typedef struct dropout_job {
     const float *x;
     float *y;
     float rate;
-    u64 seed;
+    u64 seed, before; /* before: elements of the batch */
     u32 stream, step;
     i32 accumulate;
 } dropout_job;
 
-static void words_of(const dropout_job *l, u64 quad, u32 words[block])
+/* The words of `block` elements from the quad's first on, and of the quad after them. */
+static void words_of(const dropout_job *l, u64 quad, u32 words[block + 4])
 {
-    for (u32 q = 0; q < block / 4; q++) {
+    for (u32 q = 0; q <= block / 4; q++) {
         philox4 four;
         dropout_words(&four, l->seed, quad + q, l->stream, l->step);
         for (u32 j = 0; j < 4; j++) words[4 * q + j] = four.v[j];
@@ -30,17 +31,24 @@ static void drop(const void *user, size_t first, size_t end)
 {
     const dropout_job *l = user;
     const float rate = l->rate, scale = dropout_scale(rate);
-    u32 words[block];
+    const u64 past = l->before % 4;
+    u32 all[block + 4];
+    const u32 *words = all + past;
     for (size_t at = first; at < end; at += block) {
         const float *x = l->x + at;
         float *y = l->y + at;
         size_t n = end - at < block ? end - at : block;
-        words_of(l, at / 4, words);
+        words_of(l, (l->before + at) / 4, all);
         if (l->accumulate)
             for (size_t i = 0; i < n; i++) y[i] += dropout_value(x[i], words[i], rate, scale);
         else
             for (size_t i = 0; i < n; i++) y[i] = dropout_value(x[i], words[i], rate, scale);
     }
+}
+
+static u64 before(const clade_tensor *x, u32 first)
+{
+    return x->rank ? first * (u64)(clade_tensor_count(x) / (size_t)x->dim[0]) : first;
 }
 
 static clade_status dropout(void *context, const clade_args *args, const clade_plan *plan,
@@ -52,6 +60,7 @@ static clade_status dropout(void *context, const clade_args *args, const clade_p
                      .y = clade_tensor_host(&a->y),
                      .rate = a->rate,
                      .seed = a->seed,
+                     .before = before(&a->x, a->first),
                      .stream = a->stream,
                      .step = a->step};
     clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->x), grain});
@@ -67,6 +76,7 @@ static clade_status dropout_dx(void *context, const clade_args *args, const clad
                      .y = clade_tensor_host(&a->dx),
                      .rate = a->rate,
                      .seed = a->seed,
+                     .before = before(&a->dy, a->first),
                      .stream = a->stream,
                      .step = a->step,
                      .accumulate = a->accumulate};

@@ -285,14 +285,15 @@ static clade_status make_plans(clade_model *model)
     return status;
 }
 
-static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t step)
+static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t step,
+                        uint32_t first)
 {
     clade_schedule *schedule;
     if (n < 1 || n > model->batch)
         return clade_fail(CLADE_EINVAL, "%d images: the model takes 1 to %d at once", n,
                           model->batch);
     clade_status status = find_schedule(model, pass, n, &schedule);
-    return status ? status : clade_schedule_run(schedule, model->graph, step);
+    return status ? status : clade_schedule_run(schedule, model->graph, step, first);
 }
 
 /* ---- the public functions ---- */
@@ -404,17 +405,18 @@ clade_status clade_model_infer(clade_model *model, int32_t n, bool loss)
 {
     if (loss && !has_pass(model, CLADE_PASS_LOSS))
         return clade_fail(CLADE_EINVAL, "the model was made without a loss");
-    return run(model, loss ? CLADE_PASS_LOSS : CLADE_PASS_INFER, n, 0);
+    return run(model, loss ? CLADE_PASS_LOSS : CLADE_PASS_INFER, n, 0, 0);
 }
 
-clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step)
+clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step, int32_t first)
 {
     if (model->blueprint.loss == CLADE_LOSS_NONE)
         return clade_fail(CLADE_EINVAL, "the model was made without a loss");
+    if (first < 0) return clade_fail(CLADE_EINVAL, "images from %d on: expected 0 or more", first);
     if (!has_pass(model, CLADE_PASS_TRAIN))
         return clade_fail(CLADE_EINVAL,
                           "the model has nothing to train: all its layers are frozen");
-    return run(model, CLADE_PASS_TRAIN, n, step);
+    return run(model, CLADE_PASS_TRAIN, n, step, (uint32_t)first);
 }
 
 const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass pass, size_t *count)

@@ -2,13 +2,14 @@
 #include "nn/schedule.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* The parameter in which a call wants the number of the training step, or NULL. */
-static uint32_t *step_of(clade_call *call)
+/* The parameter of this name that a call takes at each run, or NULL. */
+static uint32_t *find_param(clade_call *call, const char *name)
 {
     const clade_op_info *info = clade_op_describe(call->op);
     for (size_t i = 0; i < info->param_count; i++)
-        if (info->params[i].per_run && info->params[i].type == CLADE_PARAM_uint32_t)
+        if (info->params[i].per_run && !strcmp(info->params[i].name, name))
             return (uint32_t *)(void *)((char *)&call->args + info->params[i].offset);
     return NULL;
 }
@@ -26,17 +27,20 @@ static void place(clade_layer_call *c, clade_buffer *arena, const uint64_t *offs
     }
 }
 
-static clade_status find_steps(clade_schedule *schedule)
+static clade_status find_random(clade_schedule *schedule)
 {
     for (size_t i = 0; i < schedule->count; i++)
-        if (step_of(&schedule->call[i].call)) schedule->steps++;
-    if (!schedule->steps) return CLADE_OK;
-    schedule->step = malloc(schedule->steps * sizeof(uint32_t *));
-    if (!schedule->step) return clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
+        if (find_param(&schedule->call[i].call, "step")) schedule->randoms++;
+    if (!schedule->randoms) return CLADE_OK;
+    schedule->random = malloc(schedule->randoms * sizeof *schedule->random);
+    if (!schedule->random) return clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
     size_t n = 0;
     for (size_t i = 0; i < schedule->count; i++) {
-        uint32_t *step = step_of(&schedule->call[i].call);
-        if (step) schedule->step[n++] = step;
+        clade_call *call = &schedule->call[i].call;
+        uint32_t *step = find_param(call, "step");
+        if (!step) continue;
+        schedule->random[n].step = step;
+        schedule->random[n++].first = find_param(call, "first");
     }
     return CLADE_OK;
 }
@@ -52,7 +56,7 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
     schedule->count = build->call_count;
     build->call = NULL;
     build->call_count = build->call_capacity = 0;
-    clade_status status = find_steps(schedule);
+    clade_status status = find_random(schedule);
     for (size_t i = 0; !status && i < schedule->count; i++) {
         place(&schedule->call[i], arena, offset, build->value);
         status = clade_call_prepare(device, &schedule->call[i].call);
@@ -72,14 +76,18 @@ void clade_schedule_destroy(clade_schedule **handle)
     if (!schedule) return;
     for (size_t i = 0; i < schedule->count; i++) clade_call_release(&schedule->call[i].call);
     free(schedule->call);
-    free(schedule->step);
+    free(schedule->random);
     free(schedule);
     *handle = NULL;
 }
 
-clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step)
+clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step,
+                                uint32_t first)
 {
-    for (size_t i = 0; i < schedule->steps; i++) *schedule->step[i] = step;
+    for (size_t i = 0; i < schedule->randoms; i++) {
+        *schedule->random[i].step = step;
+        *schedule->random[i].first = first;
+    }
     for (size_t i = 0; i < schedule->count; i++) {
         clade_status status = clade_call_run(&schedule->call[i].call);
         if (status)

@@ -8,8 +8,10 @@ typedef struct clade_schedule {
     int32_t n; /* images */
     clade_layer_call *call;
     size_t count;
-    uint32_t **step; /* the parameters of calls that number the training step */
-    size_t steps;
+    struct {
+        uint32_t *step, *first;
+    } * random; /* of the calls that go by the training step and the image's place in its batch */
+    size_t randoms;
 } clade_schedule;
 
 /* Takes the calls out of `build`, puts its values at their offsets in the arena, and prepares
@@ -18,7 +20,9 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
                                    const uint64_t *offset, clade_schedule **out);
 void clade_schedule_destroy(clade_schedule **schedule);
 
-/* Queues all calls; `step` is for dropout. Allocates nothing. */
-clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step);
+/* Queues all calls; `step` and `first`, the images of its batch before these, are for dropout.
+ * Allocates nothing. */
+clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step,
+                                uint32_t first);
 
 #endif

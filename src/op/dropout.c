@@ -41,6 +41,12 @@ static REAL reciprocal(REAL x) { return 1 / x; }
 static REAL reciprocal(REAL x) { return math_rcp(x); }
 #endif
 
+/* Elements of the batch before those of x. */
+static size_t before(const clade_tensor *x, uint32_t first)
+{
+    return x->rank ? first * (clade_tensor_count(x) / (size_t)x->dim[0]) : first;
+}
+
 static bool kept(float rate, uint64_t seed, uint32_t stream, uint32_t step, size_t i)
 {
     philox4 words = philox(seed, (uint32_t)(i / 4), stream, step, CLADE_STREAM_DROPOUT);
@@ -52,9 +58,9 @@ static void run_dropout(const clade_args *args)
     const clade_dropout_args *a = &args->dropout;
     const REAL *x = real_of(&a->x), scale = reciprocal(1 - (REAL)a->rate);
     REAL *y = real_of(&a->y);
-    const size_t n = clade_tensor_count(&a->x);
+    const size_t n = clade_tensor_count(&a->x), start = before(&a->x, a->first);
     for (size_t i = 0; i < n; i++)
-        y[i] = kept(a->rate, a->seed, a->stream, a->step, i) ? x[i] * scale : 0;
+        y[i] = kept(a->rate, a->seed, a->stream, a->step, start + i) ? x[i] * scale : 0;
 }
 
 static void run_dropout_dx(const clade_args *args)
@@ -62,9 +68,9 @@ static void run_dropout_dx(const clade_args *args)
     const clade_dropout_dx_args *a = &args->dropout_dx;
     const REAL *dy = real_of(&a->dy), scale = reciprocal(1 - (REAL)a->rate);
     REAL *dx = real_of(&a->dx);
-    const size_t n = clade_tensor_count(&a->dy);
+    const size_t n = clade_tensor_count(&a->dy), start = before(&a->dy, a->first);
     for (size_t i = 0; i < n; i++)
-        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, i) ? dy[i] * scale : 0,
+        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, start + i) ? dy[i] * scale : 0,
             a->accumulate);
 }
 
@@ -86,6 +92,9 @@ static const clade_case dropout_cases[] = {
     {CASE_QUICK, "half", "x=3x67 rate=0.5 seed=7 stream=1 step=3"},
     {CASE_QUICK, "tenth", "x=2x3x5x16 rate=0.1 seed=18446744073709551615 step=1"},
     {CASE_FULL, "none", "x=33"},
+    {CASE_QUICK, "shard", "x=4x36 rate=0.5 seed=7 stream=1 step=3 first=8"},
+    {CASE_QUICK, "shard-odd", "x=5x3x7 rate=0.3 seed=7 stream=1 step=3 first=9"},
+    {CASE_FULL, "shard-long", "x=3x1027 rate=0.5 seed=7 step=3 first=1000001"},
     {CASE_FULL, "one", "x=1 rate=0.25 seed=1"},
     {CASE_FULL, "most", "x=5x101 rate=0.99 seed=2 stream=4294967295 step=4294967295"},
     {CASE_FULL, "layer", "x=32x515 rate=0.5 seed=1099511627776 stream=2 step=1000"},

@@ -4,9 +4,10 @@
 
 #include "../../kernels/dropout.clh"
 
-/* One kernel does both: y from x, or dx from dy. `step` is the call's own. */
+/* One kernel does both: y from x, or dx from dy. `step` and `first` are the call's own. */
 static void run(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y, float rate,
-                uint64_t seed, uint32_t stream, const uint32_t *step, int32_t accumulate)
+                uint64_t seed, uint32_t stream, const uint32_t *step, const uint32_t *first,
+                int32_t accumulate)
 {
     const size_t n = clade_tensor_count(x);
     opencl_launch l = clade_opencl_begin(plan, "dropout", "dropout", NULL);
@@ -18,6 +19,8 @@ static void run(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y,
     clade_opencl_u64(&l, seed);
     clade_opencl_u32(&l, stream);
     clade_opencl_step_param(&l, step, sizeof *step);
+    clade_opencl_step_param(&l, first, sizeof *first);
+    clade_opencl_u64(&l, x->rank ? n / (size_t)x->dim[0] : 1);
     clade_opencl_i32(&l, accumulate);
     clade_opencl_run_each(&l, (n + 3) / 4, 4);
 }
@@ -25,13 +28,13 @@ static void run(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y,
 static void dropout(opencl_plan *plan, const clade_args *args)
 {
     const clade_dropout_args *a = &args->dropout;
-    run(plan, &a->x, &a->y, a->rate, a->seed, a->stream, &a->step, 0);
+    run(plan, &a->x, &a->y, a->rate, a->seed, a->stream, &a->step, &a->first, 0);
 }
 
 static void dropout_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_dropout_dx_args *a = &args->dropout_dx;
-    run(plan, &a->dy, &a->dx, a->rate, a->seed, a->stream, &a->step, a->accumulate);
+    run(plan, &a->dy, &a->dx, a->rate, a->seed, a->stream, &a->step, &a->first, a->accumulate);
 }
 
 const opencl_op clade_opencl_dropout_ops[] = {

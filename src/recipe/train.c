@@ -7,20 +7,10 @@
 
 const char *const clade_recipe_optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 const char *const clade_recipe_schedules[] = {"constant", "step", "cosine", "plateau", NULL};
-const char *const clade_recipe_training_keys[] = {"loss",
-                                                  "optimizer",
-                                                  "lr",
-                                                  "batch",
-                                                  "epochs",
-                                                  "seed",
-                                                  "schedule",
-                                                  "class_weight",
-                                                  "early_stopping",
-                                                  "clip_norm",
-                                                  "top_k",
-                                                  "shuffle",
-                                                  "label_smoothing",
-                                                  NULL};
+const char *const clade_recipe_training_keys[] = {
+    "loss",      "optimizer", "lr",       "batch",           "shard",
+    "epochs",    "seed",      "schedule", "class_weight",    "early_stopping",
+    "clip_norm", "top_k",     "shuffle",  "label_smoothing", NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
                               float *out)
@@ -197,6 +187,11 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status) status = read_optimizer(&t->optimizer, clade_recipe_find(train, "optimizer"));
     if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));
     if (!status) status = get_int(train, "batch", 1, &t->batch);
+    if (!status) status = get_int(train, "shard", 1, &t->shard);
+    if (!status && t->shard > t->batch)
+        status = clade_yaml_fail(clade_recipe_find(train, "shard"), CLADE_EINVAL,
+                                 "shard: expected at most the batch of %d images, found %d",
+                                 t->batch, t->shard);
     if (!status) status = get_int(train, "epochs", 1, &t->epochs);
     if (!status) status = clade_yaml_get_int(train, "seed", 0, INT64_MAX, &seed);
     if (!status) status = clade_yaml_get_bool(train, "shuffle", &shuffle);

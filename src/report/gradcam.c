@@ -129,7 +129,7 @@ static clade_status run(clade_gradcam *g, const uint8_t *pixels, int32_t label)
     }
     clade_status status = clade_tensor_write(clade_model_input(g->model), g->input);
     if (!status) status = clade_tensor_write(clade_model_label(g->model), &label);
-    if (!status) status = clade_model_gradient(g->model, 1, 0);
+    if (!status) status = clade_model_gradient(g->model, 1, 0, 0);
     if (!status) status = clade_tensor_read(&g->y, g->output);
     return status ? status : clade_tensor_read(&g->dy, g->gradient);
 }

@@ -72,7 +72,7 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
         }
         status = clade_feed_next(feed, &b);
         if (!status && b.count == 0) break;
-        if (!status) status = clade_feed_load(feed, &b);
+        if (!status) status = clade_feed_load(feed, &b, 0, b.count);
         if (!status) status = clade_model_infer(model, b.count, true);
         if (!status) status = clade_results_push(results, batch, b.count, b.label);
         if (!status && clade_results_full(results)) status = clade_results_flush(results, take, e);

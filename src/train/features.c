@@ -25,7 +25,7 @@ static clade_status run(clade_model *model, clade_feed *feed, float *y, clade_fe
             return clade_fail(CLADE_ECANCELLED, "stopped while computing features");
         status = clade_feed_next(feed, &b);
         if (!status && b.count == 0) break;
-        if (!status) status = clade_feed_load(feed, &b);
+        if (!status) status = clade_feed_load(feed, &b, 0, b.count);
         if (!status) status = clade_model_infer(model, b.count, false);
         if (!status)
             status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), y,

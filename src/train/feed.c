@@ -72,7 +72,7 @@ clade_status clade_feed_create(const clade_feed_options *options, clade_feed **o
     int32_t batch = clade_model_input(model)->dim[0];
     clade_loader_options loader = {.dataset = options->dataset,
                                    .split = options->split,
-                                   .batch = batch,
+                                   .batch = options->batch ? options->batch : batch,
                                    .shuffle = options->shuffle,
                                    .seed = options->seed,
                                    .threads = options->threads,
@@ -128,25 +128,26 @@ clade_status clade_feed_start(clade_feed *feed, uint64_t epoch, size_t first)
     return clade_loader_start(feed->loader, epoch, first);
 }
 
-static clade_status write_labels(clade_feed *feed, const clade_batch *batch)
+static clade_status write_labels(clade_feed *feed, const clade_batch *batch, int32_t first,
+                                 size_t n)
 {
-    size_t n = (size_t)batch->count;
     const float *class_weight = feed->options.class_weight;
+    const int32_t *label = batch->label + first;
     for (size_t i = 0; i < n; i++)
-        feed->weights[i] = (class_weight ? class_weight[batch->label[i]] : 1) / (float)n;
+        feed->weights[i] = (class_weight ? class_weight[label[i]] : 1) / (float)batch->count;
     clade_status status = clade_buffer_write(feed->label.buffer, (size_t)feed->label.offset * 4,
-                                             batch->label, n * sizeof *batch->label);
+                                             label, n * sizeof *label);
     if (status) return status;
     return clade_buffer_write(feed->weight.buffer, (size_t)feed->weight.offset * 4, feed->weights,
                               n * sizeof *feed->weights);
 }
 
-static clade_status write_rows(clade_feed *feed, const clade_batch *batch)
+static clade_status write_rows(clade_feed *feed, const int32_t *index, size_t n)
 {
     const clade_tensor *input = clade_model_input(feed->options.model);
-    size_t n = (size_t)batch->count, row = feed->row;
+    size_t row = feed->row;
     for (size_t i = 0; i < n; i++)
-        memcpy(feed->staged + i * row, feed->options.rows + (size_t)batch->index[i] * row,
+        memcpy(feed->staged + i * row, feed->options.rows + (size_t)index[i] * row,
                row * sizeof *feed->staged);
     return clade_buffer_write(input->buffer, (size_t)input->offset * sizeof(float), feed->staged,
                               n * row * sizeof *feed->staged);
@@ -157,12 +158,14 @@ clade_status clade_feed_next(clade_feed *feed, clade_batch *out)
     return clade_loader_next(feed->loader, out);
 }
 
-clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch)
+clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch, int32_t first, int32_t n)
 {
-    clade_status status = feed->staged
-                              ? write_rows(feed, batch)
-                              : clade_sampler_run(feed->sampler, batch->count, batch->pixels,
-                                                  batch->index, batch->matrix);
-    if (!status && clade_tensor_present(&feed->label)) status = write_labels(feed, batch);
+    clade_status status =
+        feed->staged
+            ? write_rows(feed, batch->index + first, (size_t)n)
+            : clade_sampler_run(feed->sampler, n, batch->pixels ? batch->pixels + first : NULL,
+                                batch->index + first, batch->matrix + 8 * (size_t)first);
+    if (!status && clade_tensor_present(&feed->label))
+        status = write_labels(feed, batch, first, (size_t)n);
     return status;
 }

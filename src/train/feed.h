@@ -8,6 +8,7 @@ typedef struct clade_feed_options {
     const clade_dataset *dataset; /* loaded */
     clade_split split;
     const clade_model *model;
+    int32_t batch; /* images; the model may take fewer at a time. 0: as many as it takes */
     const clade_preprocessing *preprocessing;
     const clade_augment *augment; /* NULL: none */
     bool shuffle;
@@ -30,9 +31,9 @@ size_t clade_feed_batches(const clade_feed *feed); /* of an epoch */
 clade_status clade_feed_start(clade_feed *feed, uint64_t epoch, size_t first);
 /* Waits for the next batch. count 0: the epoch's end. Valid until the next call. */
 clade_status clade_feed_next(clade_feed *feed, clade_batch *out);
-/* Queues it: input, and where the model has a loss labels and weights (class weight over the
- * batch's size). */
-clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch);
+/* Queues n of its images from `first` on: input, and where the model has a loss labels and weights
+ * (class weight over the batch's size). */
+clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch, int32_t first, int32_t n);
 
 /* Does the split suit to lie on the device: at most `share` bytes, within one allocation, and the
  * device has memory of its own (where it shares the host's, a copy there gains nothing)? */

@@ -33,9 +33,10 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
                                 clade_learner *l)
 {
     const clade_training *s = clade_recipe_training(o->recipe);
+    const int32_t images = s->shard ? s->shard : s->batch;
     const clade_model_options options = {
-        .batch = s->batch, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
-    const clade_model_options bare = {.batch = s->batch, .seed = s->seed};
+        .batch = images, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
+    const clade_model_options bare = {.batch = images, .seed = s->seed};
     int32_t cut;
     find_cut(o, graph, &cut);
     if (!cut) return clade_model_create(graph, o->device, &options, &l->model);

@@ -163,13 +163,32 @@ static clade_status stop_for_data(clade_trainer *t, clade_status error)
     return error;
 }
 
+/* The gradient of one shard, of n images from `first` on, added to those before it. */
+static clade_status train_shard(clade_trainer *t, const clade_batch *batch, int32_t first,
+                                int32_t n)
+{
+    clade_model *model = t->learner.model;
+    clade_status status =
+        clade_results_full(t->results) ? clade_results_flush(t->results, take, t) : CLADE_OK;
+    if (!status) status = clade_feed_load(t->train, batch, first, n);
+    if (!status) status = clade_model_gradient(model, n, (uint32_t)t->progress.step, first);
+    if (!status) status = clade_results_push(t->results, batch->number, n, batch->label + first);
+    return status ? status
+                  : clade_shard_sum_add(t->sum, first / clade_model_input(model)->dim[0],
+                                        first + n == batch->count);
+}
+
 static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
 {
+    const int32_t shard = clade_model_input(t->learner.model)->dim[0];
     clade_progress *p = &t->progress;
-    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
-    clade_status status = clade_model_gradient(t->learner.model, batch->count, (uint32_t)p->step);
-    if (!status)
-        status = clade_results_push(t->results, (uint64_t)p->batch, batch->count, batch->label);
+    clade_status status = CLADE_OK;
+    p->batch = (int64_t)batch->number;
+    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
+    for (int32_t first = 0; first < batch->count && !status; first += shard) {
+        int32_t left = batch->count - first;
+        status = train_shard(t, batch, first, left < shard ? left : shard);
+    }
     p->step++;
     p->batch++;
     return status ? status : clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
@@ -193,10 +212,8 @@ static clade_status train_epoch(clade_trainer *t)
         status = clade_feed_next(t->train, &batch);
         if (status) return stop_for_data(t, status);
         if (batch.count == 0) break;
-        t->progress.batch = (int64_t)batch.number;
         tell_begun(t);
-        status = clade_feed_load(t->train, &batch);
-        if (!status) status = train_batch(t, &batch);
+        status = train_batch(t, &batch);
         if (!status && (clade_results_full(t->results) || clade_clock() - t->told > quiet))
             status = flush(t);
     }

@@ -90,6 +90,7 @@ static clade_status make_feeds(clade_trainer *t)
     clade_feed_options options = {.dataset = t->dataset,
                                   .split = CLADE_TRAIN,
                                   .model = t->learner.model,
+                                  .batch = s->batch,
                                   .preprocessing = clade_recipe_preprocessing(t->recipe),
                                   .augment = clade_recipe_augment(t->recipe),
                                   .shuffle = !s->no_shuffle,
@@ -105,6 +106,7 @@ static clade_status make_feeds(clade_trainer *t)
     if (options.resident) share -= clade_feed_bytes(t->dataset, CLADE_TRAIN);
     options.loader = NULL;
     options.split = CLADE_VALIDATION;
+    options.batch = 0;
     options.augment = NULL;
     options.shuffle = false;
     options.class_weight = NULL;
@@ -128,13 +130,18 @@ clade_status clade_trainer_make_stream(clade_trainer *t)
         status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
                                          t->settings->top_k, &t->evaluation);
     clade_loader_destroy(&t->early);
-    return status ? status : clade_results_create(t->learner.model, &t->results);
+    int32_t batch = t->settings->batch, shard = clade_model_input(t->learner.model)->dim[0];
+    if (!status) status = clade_results_create(t->learner.model, &t->results);
+    return status ? status
+                  : clade_shard_sum_create(t->device, clade_model_gradients(t->learner.model),
+                                           (batch - 1) / shard + 1, &t->sum);
 }
 
 void clade_trainer_drop_stream(clade_trainer *t)
 {
     clade_evaluation_destroy(&t->evaluation);
     clade_results_destroy(&t->results);
+    clade_shard_sum_destroy(&t->sum);
     clade_feed_destroy(&t->train);
     clade_feed_destroy(&t->validation);
     clade_features_clear(&t->features[CLADE_TRAIN]);

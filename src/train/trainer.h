@@ -2,6 +2,7 @@
 #ifndef CLADE_TRAIN_TRAINER_H
 #define CLADE_TRAIN_TRAINER_H
 
+#include "dist/sum.h"
 #include "train/evaluation.h"
 #include "train/learner.h"
 #include "train/run.h"
@@ -21,6 +22,7 @@ typedef struct clade_trainer {
     clade_loader *early;            /* decodes the first images while the model is made; or NULL */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;
+    clade_shard_sum *sum; /* of the gradients of a batch's shards */
     clade_evaluation *evaluation;
     clade_run run;
     clade_progress progress;

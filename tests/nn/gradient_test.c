@@ -45,7 +45,7 @@ static double loss_of(clade_model *model)
 {
     float losses[BATCH], weight[BATCH];
     double sum = 0;
-    CHECK_OK(clade_model_gradient(model, BATCH, STEP));
+    CHECK_OK(clade_model_gradient(model, BATCH, STEP, 0));
     CHECK_OK(clade_tensor_read(clade_model_losses(model), losses));
     CHECK_OK(clade_tensor_read(clade_model_weight(model), weight));
     for (int i = 0; i < BATCH; i++) sum += (double)losses[i] * weight[i];

@@ -158,8 +158,8 @@ static void test_fewer(void)
                 if (!exact) return;
                 write_images(exact, 3, seed);
                 write_weights(large, n);
-                CHECK_OK(clade_model_gradient(large, n, (uint32_t)i));
-                CHECK_OK(clade_model_gradient(exact, n, (uint32_t)i));
+                CHECK_OK(clade_model_gradient(large, n, (uint32_t)i, 0));
+                CHECK_OK(clade_model_gradient(exact, n, (uint32_t)i, 0));
                 check_same(large, exact, n);
                 if (i == 0) { /* the losses of inference too; statistics differ after more steps */
                     CHECK_OK(clade_model_infer(large, n, true));
@@ -181,7 +181,7 @@ static void test_passes(void)
     if (!m) return;
     write_images(m, 3, 1);
     float losses[2][4];
-    CHECK_OK(clade_model_gradient(m, 4, 0));
+    CHECK_OK(clade_model_gradient(m, 4, 0, 0));
     read_all(clade_model_output(m), first);
     CHECK_OK(clade_tensor_read(clade_model_losses(m), losses[0]));
     CHECK_OK(clade_model_infer(m, 4, true));
@@ -201,7 +201,7 @@ static double sum_of_losses(clade_model *m, uint32_t step)
 {
     float losses[4];
     double sum = 0;
-    CHECK_OK(clade_model_gradient(m, 4, step));
+    CHECK_OK(clade_model_gradient(m, 4, step, 0));
     CHECK_OK(clade_tensor_read(clade_model_losses(m), losses));
     for (int i = 0; i < 4; i++) sum += losses[i];
     return sum;
@@ -248,7 +248,7 @@ static void test_statistics(void)
         for (int i = 0; i < 60; i++) variance[i % 2] += pow(first[i] - mean[i % 2], 2) / 29.0;
         CHECK_OK(clade_model_infer(m, 5, true));
         CHECK_OK(clade_model_infer(m, 3, false));
-        CHECK_OK(clade_model_gradient(m, 5, 0));
+        CHECK_OK(clade_model_gradient(m, 5, 0, 0));
         float running[2][2];
         CHECK(clade_tensor_present(&clade_model_parameter(m, 0)->gradient) == (frozen < 2));
         CHECK_OK(clade_tensor_read(&clade_model_parameter(m, 2)->value, running[0]));
@@ -318,7 +318,7 @@ static void test_outputs(void)
     read_all(clade_model_output(m), second);
     CHECK(!memcmp(first, second, 72 * sizeof *first));
     CHECK_FAILS(clade_model_infer(m, 3, true), CLADE_EINVAL, "without a loss");
-    CHECK_FAILS(clade_model_gradient(m, 3, 0), CLADE_EINVAL, "without a loss");
+    CHECK_FAILS(clade_model_gradient(m, 3, 0, 0), CLADE_EINVAL, "without a loss");
     clade_model_destroy(&m);
     CHECK_OK(clade_graph_create(4, 3, 2, &g));
     net_activation(g, net_conv(g, 0, 5, 3, CLADE_PADDING_SAME, CLADE_LINEAR), CLADE_RELU);
@@ -421,7 +421,7 @@ static void test_errors(void)
     m = make(g, CLADE_LOSS_BINARY_CROSSENTROPY, 4);
     if (!m) return;
     CHECK_FAILS(clade_model_infer(m, 5, false), CLADE_EINVAL, "5 images: the model takes 1 to 4");
-    CHECK_FAILS(clade_model_gradient(m, 0, 0), CLADE_EINVAL, "0 images");
+    CHECK_FAILS(clade_model_gradient(m, 0, 0, 0), CLADE_EINVAL, "0 images");
     clade_model_destroy(&m);
 
     g = flat();
@@ -432,7 +432,7 @@ static void test_errors(void)
     m = make(g, CLADE_LOSS_BINARY_CROSSENTROPY, 4);
     if (!m) return;
     CHECK(!clade_tensor_present(clade_model_trained(m)));
-    CHECK_FAILS(clade_model_gradient(m, 4, 0), CLADE_EINVAL, "nothing to train");
+    CHECK_FAILS(clade_model_gradient(m, 4, 0, 0), CLADE_EINVAL, "nothing to train");
     CHECK_OK(clade_model_infer(m, 4, true));
     clade_model_destroy(&m);
 }
@@ -465,7 +465,7 @@ static void test_training(void)
             }
             CHECK_OK(clade_tensor_write(clade_model_input(m), x));
             CHECK_OK(clade_tensor_write(clade_model_label(m), label));
-            CHECK_OK(clade_model_gradient(m, BATCH, step));
+            CHECK_OK(clade_model_gradient(m, BATCH, step, 0));
             read_all(clade_model_gradients(m), first);
             read_all(w, second);
             for (size_t i = 0; i < n; i++) second[i] -= 0.3F * first[i];

@@ -100,7 +100,7 @@ static void test(clade_model *together, clade_model *alone)
         CHECK_OK(clade_model_infer(together, n, true));
         check(together, y[0], losses, n);
     }
-    CHECK_OK(clade_model_gradient(together, BATCH, 1));
+    CHECK_OK(clade_model_gradient(together, BATCH, 1, 0));
     float loss[BATCH];
     CHECK_OK(clade_tensor_read(clade_model_losses(together), loss));
     CHECK(!memcmp(loss, losses, sizeof loss));

@@ -143,7 +143,7 @@ static clade_status answer(session *s, const char *line)
     if (sscanf(line, "%31s %479[^\n]", word, rest) < 1) malformed("empty line", line);
     if (!strcmp(word, "write")) return write_tensor(s, rest);
     if (sscanf(line, "gradient %u %u", &step, &n) == 2)
-        return clade_model_gradient(s->model, (int32_t)n, step);
+        return clade_model_gradient(s->model, (int32_t)n, step, 0);
     if (sscanf(line, "infer %u", &n) == 1) return clade_model_infer(s->model, (int32_t)n, true);
     if (!strcmp(word, "optimizer")) return make_optimizer(s, rest);
     if (!strcmp(word, "outputs")) return send_outputs(s);

@@ -44,11 +44,11 @@ static void compare(const clade_dataset *dataset, const clade_model *model)
         int32_t label[batch];
         CHECK_OK(clade_feed_next(streamed, &one));
         if (one.count == 0) break;
-        CHECK_OK(clade_feed_load(streamed, &one));
+        CHECK_OK(clade_feed_load(streamed, &one, 0, one.count));
         CHECK_OK(clade_tensor_read(clade_model_input(model), a));
         CHECK_OK(clade_tensor_read(clade_model_weight(model), w[0]));
         CHECK_OK(clade_feed_next(resident, &other));
-        CHECK_OK(clade_feed_load(resident, &other));
+        CHECK_OK(clade_feed_load(resident, &other, 0, other.count));
         CHECK_OK(clade_tensor_read(clade_model_input(model), b));
         CHECK_OK(clade_tensor_read(clade_model_weight(model), w[1]));
         CHECK_OK(clade_tensor_read(clade_model_label(model), label));

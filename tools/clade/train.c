@@ -16,7 +16,7 @@
 typedef struct train_request {
     session_place place;
     const char *recipe, *data, *validation, *out, *resume, *cache, *tensorboard;
-    int64_t epochs, batch, seed, pause;
+    int64_t epochs, batch, shard, seed, pause;
     double lr;
     command_list set;
     bool strict_data, json, no_report;
@@ -55,17 +55,18 @@ static clade_status collect_edits(train_request *r)
     if (good && r->data) good = add_edit(r, session_path_edit("data.path", r->data));
     if (good && r->validation)
         good = add_edit(r, session_path_edit("data.validation", r->validation));
-    if (good && r->epochs) {
-        snprintf(text, sizeof text, "%lld", (long long)r->epochs);
-        good = add_number(r, "train.epochs", text);
-    }
-    if (good && r->batch) {
-        snprintf(text, sizeof text, "%lld", (long long)r->batch);
-        good = add_number(r, "train.batch", text);
-    }
-    if (good && r->seed >= 0) {
-        snprintf(text, sizeof text, "%lld", (long long)r->seed);
-        good = add_number(r, "train.seed", text);
+    const struct {
+        const char *key;
+        int64_t value;
+        bool given;
+    } numbers[] = {{"train.epochs", r->epochs, r->epochs > 0},
+                   {"train.batch", r->batch, r->batch > 0},
+                   {"train.shard", r->shard, r->shard > 0},
+                   {"train.seed", r->seed, r->seed >= 0}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && good; i++) {
+        if (!numbers[i].given) continue;
+        snprintf(text, sizeof text, "%lld", (long long)numbers[i].value);
+        good = add_number(r, numbers[i].key, text);
     }
     if (good && r->lr > 0) {
         snprintf(text, sizeof text, "%.9g", r->lr);
@@ -310,6 +311,8 @@ int command_train(int argc, char **argv)
         OPTION_INTEGER("pause", "N", &r.pause, 1, INT32_MAX,
                        "stop after this epoch; the run can be resumed"),
         OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "images per step"),
+        OPTION_INTEGER("shard", "N", &r.shard, 1, INT32_MAX,
+                       "images of a step that are computed at a time; default: the batch"),
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
                        "of initial weights, shuffling, augmentation and dropout"),
