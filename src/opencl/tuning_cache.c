@@ -7,12 +7,12 @@
 #include "opencl/tuning_cache.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "op/call_text.h"
 #include "opencl/cache.h"
 #include "opencl/gemm.h"
 #include "opencl/table.h"
 
-#include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,16 +60,19 @@ static char *find_path(const opencl_context *cl)
 }
 
 /* The file as a tree; NULL when there is none or it is damaged. */
-static cJSON *read_tree(const char *path)
+static clade_status read_tree(const char *path, cJSON **out)
 {
     void *bytes;
     size_t size;
-    if (clade_file_read(path, file_most, &bytes, &size)) return NULL;
-    cJSON *root = cJSON_ParseWithLength(bytes, size);
+    *out = NULL;
+    clade_status status = clade_file_read(path, file_most, &bytes, &size);
+    if (status) return status;
+    status = clade_json_parse(bytes, size, path, NULL, out);
     free(bytes);
-    if (cJSON_IsObject(root) && cJSON_IsObject(cJSON_GetObjectItem(root, "calls"))) return root;
-    cJSON_Delete(root);
-    return NULL;
+    if (status || cJSON_IsObject(cJSON_GetObjectItem(*out, "calls"))) return status;
+    cJSON_Delete(*out);
+    *out = NULL;
+    return clade_fail(CLADE_EFORMAT, "%s: no object 'calls'", path);
 }
 
 /* The faster of the algorithms of exact mode's arithmetic; direct if neither was tried. */
@@ -119,8 +122,12 @@ clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuni
     if (!t) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
     t->path = find_path(cl);
     if (!read || !t->path || access(t->path, F_OK)) return CLADE_OK;
-    cJSON *root = read_tree(t->path);
-    if (!root || !take_over(cl, t, root))
+    cJSON *root;
+    clade_status status = read_tree(t->path, &root);
+    if (status == CLADE_EIO)
+        snprintf(t->warning, sizeof t->warning, "what was measured on this device is not used: %s",
+                 clade_error());
+    else if (status || !take_over(cl, t, root))
         snprintf(t->warning, sizeof t->warning,
                  "%s is damaged: what was measured on this device is not used; `clade tune-device` "
                  "makes it anew",
@@ -192,15 +199,23 @@ static clade_status keep(const char *path, const clade_call *call,
         if (lock >= 0) close(lock);
         return clade_fail(CLADE_EIO, "%s cannot be locked", path);
     }
-    cJSON *root = read_tree(path);
-    if (!root) {
-        root = cJSON_CreateObject();
-        cJSON_AddObjectToObject(root, "calls");
+    bool exists = false;
+    cJSON *root = NULL;
+    char *text = NULL;
+    clade_status status = clade_file_exists(path, &exists);
+    if (!status && exists) status = read_tree(path, &root);
+    if (status == CLADE_EFORMAT) status = CLADE_OK; /* a damaged one is made anew */
+    if (!status) {
+        clade_json_begin();
+        if (!root) {
+            root = cJSON_CreateObject();
+            cJSON_AddObjectToObject(root, "calls");
+        }
+        record(root, call, timings, count);
+        text = clade_json_end(root);
+        status = text ? clade_file_write(path, text, strlen(text))
+                      : clade_fail(CLADE_ENOMEM, "out of memory for choices");
     }
-    record(root, call, timings, count);
-    char *text = cJSON_Print(root);
-    clade_status status = text ? clade_file_write(path, text, strlen(text))
-                               : clade_fail(CLADE_ENOMEM, "out of memory for choices");
     cJSON_free(text);
     cJSON_Delete(root);
     close(lock);

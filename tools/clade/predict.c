@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -58,12 +59,12 @@ static clade_status add_folder(file_list *list, const char *folder, int depth)
         file_list one = {0};
         struct stat info;
         if (!status) status = add_file(&one, folder, name);
-        if (!status && !lstat(one.path[0], &info)) {
-            if (S_ISDIR(info.st_mode))
-                status = add_folder(list, one.path[0], depth + 1);
-            else if (looks_like_image(name))
-                status = add_file(list, NULL, one.path[0]);
-        }
+        if (!status && lstat(one.path[0], &info))
+            status = clade_fail(CLADE_EIO, "%s: %s", one.path[0], strerror(errno));
+        else if (!status && S_ISDIR(info.st_mode))
+            status = add_folder(list, one.path[0], depth + 1);
+        else if (!status && looks_like_image(name))
+            status = add_file(list, NULL, one.path[0]);
         if (one.count) free(one.path[0]);
         free(one.path);
         free(entries[i]);
