@@ -50,7 +50,8 @@ typedef struct clade_data_options {
                            * room is decoded again each time; an archive's compressed images
                            * stay in memory beside it until they are in the cache */
     int threads;          /* decoders; 0: one per processor */
-    bool lenient;         /* classes may be empty: to look at a data set, not to train on it */
+    bool lenient;         /* classes may be empty, listed files unreadable, any share of images
+                           * damaged: to look at a data set, not to train on it */
     bool strict;          /* a damaged image, or a file that is only named like one, is an
                            * error, not skipped */
     double max_damaged;   /* share of such images, 0…1, above which the set is refused; 0: 0.1 */
