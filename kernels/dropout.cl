@@ -9,17 +9,26 @@ kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate,
                     ELEMENTS)
 {
     const ulong start = first * row;
+    philox4 words;
     x += x0;
     y += y0;
-    FOR_EACH_BELOW(quad, count / 4)
-    {
-        philox4 words;
-        dropout_words_at(&words, seed, start + 4 * quad, stream, step);
-        UNROLL for (int j = 0; j < 4; j++)
-            PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], words.v[j], rate, scale));
+    if (start % 4 == 0) {
+        FOR_EACH_BELOW(quad, count / 4)
+        {
+            philox4 own;
+            dropout_words(&own, seed, (uint)(start / 4) + (uint)quad, stream, step);
+            UNROLL for (int j = 0; j < 4; j++)
+                PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], own.v[j], rate, scale));
+        }
+    } else {
+        FOR_EACH_OWN(quad, count / 4)
+        {
+            dropout_words_at(&words, seed, start + 4 * quad, stream, step);
+            for (int j = 0; j < 4; j++)
+                PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], words.v[j], rate, scale));
+        }
     }
     if ((n - 1) / block != get_global_id(0)) return;
-    philox4 words;
     dropout_words_at(&words, seed, start + 4 * (n - 1), stream, step);
     for (ulong i = count / 4 * 4; i < count; i++)
         PUT(y[i], dropout_value(x[i], words.v[i % 4], rate, scale));
