@@ -43,6 +43,11 @@ bool clade_dataset_has_damaged(const clade_dataset *dataset)
     return reason != NULL;
 }
 
+size_t clade_dataset_damaged(const clade_dataset *dataset)
+{
+    return atomic_load(dataset->damaged) - dataset->unusable;
+}
+
 clade_status clade_dataset_check_damage(const clade_dataset *dataset)
 {
     size_t damaged = atomic_load(dataset->damaged), total = dataset->unusable;

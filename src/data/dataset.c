@@ -91,7 +91,8 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
         in->of_class = calloc(dataset->classes, sizeof *in->of_class);
         if (!in->of_class) return out_of_memory();
         for (size_t i = 0; i < in->count; i++) in->of_class[in->items[i].label]++;
-        for (size_t c = 0; c < dataset->classes && in->count > 0; c++)
+        const bool used = in->count > 0 || in->listed > 0;
+        for (size_t c = 0; c < dataset->classes && used; c++)
             if (in->of_class[c] == 0 && !dataset->lenient)
                 return clade_fail(CLADE_EINVAL, "%s: class '%s' has no images in the %s split",
                                   dataset->sources[s] ? dataset->sources[s]->path : path,
@@ -206,11 +207,17 @@ clade_status clade_dataset_expect(const clade_dataset *dataset, clade_split spli
                                   const uint64_t *digest)
 {
     const clade_images *in = &dataset->split[split];
-    for (size_t i = 0; i < in->count; i++) {
-        const clade_image *image = &in->items[i];
-        uint64_t before = digest[image->listed], now = 0;
-        if (before && !atomic_compare_exchange_strong(image->digest, &now, before) && now != before)
-            return fail_changed(image);
+    size_t at = 0; /* in what is left of the images listed */
+    for (size_t i = 0; i < in->listed; i++) {
+        while (at < in->count && in->items[at].listed < i) at++;
+        uint64_t before = digest[i], now = 0;
+        if (!before || atomic_compare_exchange_strong(&in->digest[i], &now, before) ||
+            now == before)
+            continue;
+        if (at < in->count && in->items[at].listed == i) return fail_changed(&in->items[at]);
+        return clade_fail(
+            CLADE_EIO, "an image of the %s split that is damaged now is not what was read before",
+            clade_split_word(split));
     }
     return CLADE_OK;
 }

@@ -121,6 +121,7 @@ clade_status clade_dataset_take(const clade_dataset *dataset, clade_split split,
 void clade_dataset_mark_damaged(const clade_dataset *dataset, clade_image *image);
 bool clade_dataset_is_damaged(const clade_dataset *dataset, clade_split split, size_t i);
 bool clade_dataset_has_damaged(const clade_dataset *dataset); /* any that is marked? */
+size_t clade_dataset_damaged(const clade_dataset *dataset);   /* found so far, dropped or not */
 /* EFORMAT when the share of damaged images is above max_damaged. */
 clade_status clade_dataset_check_damage(const clade_dataset *dataset);
 /* Drops the images that are marked; those after them move up. EINVAL when a class has none left. */

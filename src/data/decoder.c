@@ -71,10 +71,11 @@ static clade_status read_open(int file, const char *path, size_t offset, size_t 
 {
     struct stat info;
     if (fstat(file, &info) != 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) return clade_fail(CLADE_EFORMAT, "%s: not a regular file", path);
+    const bool regular = S_ISREG(info.st_mode);
     clade_stamp stamp = {(int64_t)info.st_size, (int64_t)info.st_mtime};
-    if (expected && (stamp.size != expected->size || stamp.time != expected->time))
+    if (expected && (!regular || stamp.size != expected->size || stamp.time != expected->time))
         return clade_fail(CLADE_EIO, "%s: changed since it was listed", path);
+    if (!regular) return clade_fail(CLADE_EFORMAT, "%s: not a regular file", path);
     if (found) *found = stamp;
     size_t length = (size_t)info.st_size, left = length > offset ? length - offset : 0;
     size_t want = size == SIZE_MAX ? left : size;

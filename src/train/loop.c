@@ -25,6 +25,7 @@ static clade_status save_state(clade_trainer *t)
     t->progress.plateau_factor = t->scheduler.factor;
     t->progress.plateau_best = t->scheduler.best;
     t->progress.plateau_wait = t->scheduler.wait;
+    t->progress.damaged = (int64_t)clade_dataset_damaged(t->dataset);
     clade_status status = clade_learner_gather(&t->learner);
     return status
                ? status
@@ -321,11 +322,13 @@ static clade_status run_epochs(clade_trainer *t)
     return status;
 }
 
-/* From the beginning, or from the state that was found. */
+/* From the beginning, or from the state that was found. Where damage is known all of it is looked
+ * for at once: what is too much is refused again, before a step is taken. */
 static clade_status train(clade_trainer *t, bool found)
 {
     clade_progress at = {0};
     clade_status status = found ? clade_run_peek(&t->run, &at) : CLADE_OK;
+    if (!status && at.damaged > 0) status = clade_dataset_load(t->dataset, NULL, NULL);
     if (!status) status = clade_trainer_set_up(t, at.unfrozen);
     if (!status) status = begin(t, found);
     return status ? status : run_epochs(t);

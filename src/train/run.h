@@ -19,6 +19,7 @@ typedef struct clade_progress {
     double stop_best; /* of early stopping */
     int64_t stop_wait;
     int64_t unfrozen;   /* the step at which more layers began to be trained; 0: not yet */
+    int64_t damaged;    /* images that were found to be */
     int64_t best_epoch; /* from 1; 0: none yet */
     double best_accuracy, best_loss;
 } clade_progress;

@@ -49,6 +49,7 @@ static const field fields[] = {
     REAL(best_accuracy, -1, 1),
     REAL(best_loss, -INFINITY, INFINITY),
     WHOLE(unfrozen, COUNT),
+    WHOLE(damaged, COUNT),
 };
 enum { field_count = sizeof fields / sizeof *fields, field_size = 40 };
 

@@ -318,12 +318,19 @@ static void test_damaged(void)
         CHECK_FAILS(try_open(strict), CLADE_EFORMAT,
                     "a/00cut.jpg: JPEG: "); /* the first of three */
     }
-    /* a class whose images are all damaged */
+    /* a class, or a split, whose images are all damaged */
     put_file("gone/a/0.jpg", "\xff\xd8\xff\xe0", 4);
     put_jpeg("gone/b/0.jpg", 9, 9, 1);
     CHECK_FAILS(try_open((clade_data_options){
                     .path = path_of("gone"), .height = 9, .width = 9, .max_damaged = 1}),
                 CLADE_EINVAL, "class 'a' has no images in the training split");
+    put_jpeg("ends/train/a/0.jpg", 9, 9, 1);
+    put_jpeg("ends/train/b/0.jpg", 9, 9, 1);
+    put_file("ends/validation/a/0.jpg", "\xff\xd8\xff\xe0", 4);
+    put_file("ends/validation/b/0.jpg", "\xff\xd8\xff\xe0", 4);
+    CHECK_FAILS(try_open((clade_data_options){
+                    .path = path_of("ends"), .height = 9, .width = 9, .max_damaged = 1}),
+                CLADE_EINVAL, "class 'a' has no images in the validation split");
     /* a PNG that is called .jpg, and an image with no ending */
     b = make_png(rgb, 24, 24, 6, 8, 0);
     put_file("misnamed/a/x.jpg", b.data, b.size);

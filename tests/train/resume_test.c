@@ -451,6 +451,40 @@ static void test_vanished(const world *w, const char *expected)
     }
 }
 
+/* An image that is damaged since is refused as well, though a loaded data set has dropped it; and
+ * what was too much damage, or a class without images, is so at each resume. */
+static void test_damaged_since(const world *w)
+{
+    char *images = damage_some(w), *out = below(w, "since"), *bad = below(w, "too-many"), hex[65];
+    clade_data_options data = *clade_recipe_data(w->recipe);
+    world own = *w;
+    data.path = images;
+    CHECK_OK(clade_dataset_open(&data, &own.dataset));
+    CHECK_OK(train(&own, out, false, NULL, NULL));
+    char *path = clade_path_join(images, clade_dataset_name(own.dataset, CLADE_TRAIN, 20));
+    clade_dataset_destroy(&own.dataset);
+
+    data.max_damaged = 0.02; /* 3 of 120 are more */
+    for (int k = 0; k < 4; k++) {
+        CHECK_OK(clade_dataset_open(&data, &own.dataset));
+        CHECK_FAILS(train(&own, bad, k > 0, NULL, NULL), CLADE_EFORMAT, "3 of 120 images");
+        CHECK(!strstr(clade_error(), "stopped in epoch") == (k > 0));
+        clade_dataset_destroy(&own.dataset);
+    }
+
+    data.max_damaged = 0;
+    CHECK(truncate(path, 500) == 0);
+    CHECK_OK(clade_dataset_open(&data, &own.dataset));
+    CHECK_OK(clade_dataset_load(own.dataset, NULL, NULL));
+    CHECK_FAILS(train(&own, out, true, NULL, NULL), CLADE_EIO, "damaged now is not what was read");
+    clade_dataset_destroy(&own.dataset);
+    CHECK_FAILS(resume_anew(w, &data, out, hex), CLADE_EIO, "not what was read before");
+    free(path);
+    free(images);
+    free(out);
+    free(bad);
+}
+
 int main(void)
 {
     world w = {.folder = "/tmp/clade-resume-XXXXXX"};
@@ -472,6 +506,7 @@ int main(void)
         test_more_epochs(&w, expected);
         test_early(&w, expected);
         test_vanished(&w, expected);
+        test_damaged_since(&w);
         test_refusals(&w);
         test_states(&w);
         test_classifier(&w);

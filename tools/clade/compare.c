@@ -208,7 +208,9 @@ static clade_status open_data(compare_request *r, const clade_recipe *recipe)
     if (same) return CLADE_OK;
     clade_dataset_destroy(&r->dataset);
     r->opened = o;
-    return session_open_data(&o, interrupt_asked, &r->dataset);
+    clade_status status = session_open_data(&o, interrupt_asked, &r->dataset);
+    if (!status) session_print_skipped(stderr, r->dataset, 0);
+    return status;
 }
 
 static void measure(compare_row *row, const clade_classifier *classifier)

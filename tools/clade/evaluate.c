@@ -127,6 +127,7 @@ int command_evaluate(int argc, char **argv)
         status = opened.path ? session_open_data(&opened, NULL, &dataset)
                              : clade_fail(CLADE_EINVAL, "expected --data PATH");
     }
+    if (!status) session_print_skipped(stderr, dataset, 0);
     if (!status && split == undecided) split = (int)choose_split(dataset);
     if (!status)
         status = clade_classifier_evaluate(classifier, dataset, (clade_split)split, &metrics);

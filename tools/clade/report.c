@@ -28,6 +28,7 @@ static clade_status open_data(const report_request *r, const clade_recipe *recip
     options.strict |= r->strict_data;
     clade_status status = session_open_data(&options, NULL, out);
     free(rendered);
+    if (!status) session_print_skipped(stderr, *out, 0);
     if (!status || r->data || r->validation) return status;
     snprintf(missing, 512, "%s; expected --data PATH", clade_error());
     return CLADE_OK;

@@ -270,7 +270,10 @@ static int run(train_request *r)
     if (!status) status = session_open_device(&r->place, &device);
     if (!status) status = open_data(r, recipe, device, &dataset);
     if (!status) {
-        if (!r->json) print_head(r, recipe, device, dataset);
+        if (r->json)
+            session_print_skipped(stderr, dataset, 0);
+        else
+            print_head(r, recipe, device, dataset);
         progress_start(&w.progress);
         if (!r->no_report) w.folder = r->folder;
         w.dataset = dataset;
