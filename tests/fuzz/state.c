@@ -89,8 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_model();
     if (clade_folder_create(folder)) abort();
     write_state(path, data, size);
-    static const clade_dataset dataset = {
-        .identity = "data", .split = {[CLADE_TRAIN].listed = 16, [CLADE_VALIDATION].listed = 8}};
+    atomic_uint_least64_t digest[24] = {0}; /* of images that are not there any more */
+    const clade_dataset dataset = {
+        .identity = "data",
+        .split = {[CLADE_TRAIN] = {.listed = 16, .digest = digest},
+                  [CLADE_VALIDATION] = {.listed = 8, .digest = digest + 16}}};
     clade_run run = {.folder = folder, .lock = -1, .dataset = &dataset};
     if (!clade_modelfile_open(path, &file)) {
         if (file.classes.count < 2 || !clade_recipe_text(file.recipe)) abort();
