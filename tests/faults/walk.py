@@ -14,6 +14,7 @@ import struct
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True  # beside the sources
 import scenarios
 from faults import FAULTS
 
