@@ -76,8 +76,8 @@ CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
  * that cannot be read, or has changed since it was listed, is an error, not damage.
  * Afterwards counts are final. `progress` (may be NULL) is called from one thread at a time and
  * stops the work with ECANCELLED when it returns false; the data set stays usable, and a second
- * call goes on. Errors: EINVAL when a class loses its last image, EIO, EFORMAT (strict, or above
- * max_damaged), ENOMEM. */
+ * call goes on. Errors: EINVAL when a class, of any split, loses its last image, EIO, EFORMAT
+ * (strict, or above max_damaged), ENOMEM. */
 CLADE_API clade_status clade_dataset_load(clade_dataset *dataset,
                                           bool (*progress)(void *user, size_t done, size_t total),
                                           void *user);

@@ -63,16 +63,15 @@ typedef struct clade_classifier clade_classifier;
  * decoded on the way: the first step waits for its own images alone. Damaged ones are left out of
  * their batch, with the result of a loaded data set, and dropped at the end of the epoch. Where the
  * device has memory of its own, features are computed, or classes are balanced, the data set is
- * loaded first. Writes the run folder: recipe.yaml,
- * history.csv, best.safetensors, last.safetensors, state, metrics.json; all replaced atomically, so
- * that after a crash it holds the end of some earlier epoch. `out` (may be NULL) gets the
- * classifier with the last weights, also with ECANCELLED, which is given after a stop: then the run
- * folder can be resumed. In exact mode the weights depend on recipe, data set and seed alone,
- * however often training was stopped and resumed. An image that cannot be read any more or has
- * changed (EIO), or too many damaged ones (EFORMAT), end it with the run folder as after a stop.
- * Errors: EINVAL (the recipe does not fit the data;
- * a folder that is in use; a state of another recipe or other data), EMISMATCH (the loss became NaN
- * or infinite; names epoch and batch), EIO, ENOMEM, EDEVICE. */
+ * loaded first. Writes the run folder: recipe.yaml, history.csv, best.safetensors,
+ * last.safetensors, state, metrics.json; all replaced atomically, so that after a crash it holds
+ * the end of some earlier epoch. `out` (may be NULL) gets the classifier with the last weights,
+ * also with ECANCELLED, which is given after a stop: then the run folder can be resumed. In exact
+ * mode the weights depend on recipe, data set and seed alone, however often training was stopped
+ * and resumed. An image that cannot be read any more or has changed (EIO), or too many damaged ones
+ * (EFORMAT), end it with the run folder as after a stop. Errors: EINVAL (the recipe does not fit
+ * the data; a folder that is in use; a state of another recipe or other data), EMISMATCH (the loss
+ * became NaN or infinite; names epoch and batch), EIO, EFORMAT, ENOMEM, EDEVICE. */
 CLADE_API clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset,
                                    clade_device *device, const clade_train_options *options,
                                    clade_classifier **out);

@@ -93,7 +93,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("layer", choices=FAULTS)
     parser.add_argument("clade")
-    parser.add_argument("library")
+    parser.add_argument("module")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--scenario")
     parser.add_argument("--kind")
@@ -104,7 +104,7 @@ def main():
     if options.sanitized and options.layer != "opencl":
         print("skipped: sanitizers take these calls themselves")
         return EXIT_SKIP
-    faults = [f for f in FAULTS[options.layer](os.path.abspath(options.library))
+    faults = [f for f in FAULTS[options.layer](os.path.abspath(options.module))
               if options.kind in (None, f.name)]
     chosen = [s for s in scenarios.of(options.layer) if options.scenario in (None, s.name)]
     walks = []

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "opencl/cache.h"
 
-#include "scratch.h"
+#include "temporary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char home[64], folder[128], path[256];
     size_t n;
-    fuzz_scratch("programs", home);
+    fuzz_temporary("programs", home);
     setenv("XDG_CACHE_HOME", home, 1);
     snprintf(folder, sizeof folder, "%s/clade/opencl", home);
     snprintf(path, sizeof path, "%s/%s.bin", folder, key);

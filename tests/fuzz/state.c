@@ -7,7 +7,7 @@
 #include "recipe/modelfile.h"
 #include "train/run.h"
 
-#include "scratch.h"
+#include "temporary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     clade_modelfile file;
     clade_progress progress = {0};
     char folder[64], path[128];
-    fuzz_scratch("state", folder);
+    fuzz_temporary("state", folder);
     snprintf(path, sizeof path, "%s/state", folder);
     make_model();
     if (clade_folder_create(folder)) abort();

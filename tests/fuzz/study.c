@@ -5,7 +5,7 @@
 
 #include <clade/tune.h>
 
-#include "scratch.h"
+#include "temporary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char folder[64], trial[128];
     clade_study *study;
     if (size < 1) return 0;
-    fuzz_scratch("study", folder);
+    fuzz_temporary("study", folder);
     snprintf(trial, sizeof trial, "%s/trials/0001", folder);
     if (clade_folder_remove(folder) || clade_folder_create(trial)) abort();
     put(folder, "recipe.yaml", recipe, strlen(recipe));

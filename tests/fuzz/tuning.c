@@ -5,7 +5,7 @@
 #include "opencl/tuning_cache.h"
 #include "op/call_text.h"
 
-#include "scratch.h"
+#include "temporary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     opencl_tuning *tuning;
     clade_call call;
     char home[64], folder[128], key[65], path[256];
-    fuzz_scratch("tuning", home);
+    fuzz_temporary("tuning", home);
     setenv("XDG_CACHE_HOME", home, 1);
     snprintf(folder, sizeof folder, "%s/clade/opencl", home);
     clade_opencl_cache_key(&cl, 0, NULL, "choices", key);
