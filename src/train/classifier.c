@@ -215,10 +215,11 @@ static clade_status check_classes(const clade_classifier *c, const clade_dataset
 static clade_status evaluate(clade_classifier *c, clade_model *model, const clade_dataset *dataset,
                              clade_split split, clade_metrics *out)
 {
-    clade_feed_options options = {.dataset = dataset,
-                                  .split = split,
-                                  .model = model,
-                                  .preprocessing = clade_recipe_preprocessing(c->recipe)};
+    clade_feed_options options = {
+        .upload = {.dataset = dataset,
+                   .split = split,
+                   .model = model,
+                   .preprocessing = clade_recipe_preprocessing(c->recipe)}};
     clade_feed *feed = NULL;
     clade_results *results = NULL;
     clade_evaluation_destroy(&c->evaluation);

@@ -42,7 +42,7 @@ clade_status clade_features_compute(const clade_graph *head, const clade_model *
                                     bool (*stop)(void *user), void *user, clade_features *out)
 {
     const clade_model_options options = {.batch = clade_model_input(whole)->dim[0]};
-    size_t count = clade_dataset_count(feed_options->dataset, feed_options->split);
+    size_t count = clade_dataset_count(feed_options->upload.dataset, feed_options->upload.split);
     clade_model *model = NULL;
     clade_feed *feed = NULL;
     float *y = NULL;
@@ -56,11 +56,12 @@ clade_status clade_features_compute(const clade_graph *head, const clade_model *
             status =
                 clade_fail(CLADE_ENOMEM, "out of memory for the features of %zu images", count);
     }
-    const clade_feed_options plain = {.dataset = feed_options->dataset,
-                                      .split = feed_options->split,
-                                      .model = model,
-                                      .preprocessing = feed_options->preprocessing,
-                                      .threads = feed_options->threads};
+    const clade_feed_options plain = {
+        .upload = {.dataset = feed_options->upload.dataset,
+                   .split = feed_options->upload.split,
+                   .model = model,
+                   .preprocessing = feed_options->upload.preprocessing},
+        .threads = feed_options->threads};
     if (!status) status = clade_feed_create(&plain, &feed);
     if (!status) status = run(model, feed, y, out, stop, user);
     if (status) clade_features_clear(out);

@@ -74,12 +74,17 @@ clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out)
 static clade_status make_features(clade_trainer *t, clade_feed_options *feed)
 {
     const clade_train_observer *observer = &t->options->observer;
-    clade_features *features = &t->features[feed->split];
+    clade_features *features = &t->features[feed->upload.split];
     if (!t->learner.head) return CLADE_OK;
     clade_status status = clade_features_compute(t->learner.head, t->learner.whole, feed,
                                                  observer->stop, observer->user, features);
-    feed->rows = features->row;
+    feed->upload.rows = features->row;
     return status;
+}
+
+static bool is_resident(const clade_trainer *t, clade_split split, uint64_t share)
+{
+    return !t->learner.head && clade_upload_is_resident(t->dataset, split, t->device, share);
 }
 
 /* The splits may take a quarter of the device's memory, the training split first. */
@@ -87,31 +92,30 @@ static clade_status make_feeds(clade_trainer *t)
 {
     const clade_training *s = t->settings;
     uint64_t share = clade_device_describe(t->device)->memory_bytes / 4;
-    clade_feed_options options = {.dataset = t->dataset,
-                                  .split = CLADE_TRAIN,
-                                  .model = t->learner.model,
+    clade_feed_options options = {.upload = {.dataset = t->dataset,
+                                             .split = CLADE_TRAIN,
+                                             .model = t->learner.model,
+                                             .preprocessing = clade_recipe_preprocessing(t->recipe),
+                                             .augment = clade_recipe_augment(t->recipe),
+                                             .class_weight = t->class_weight,
+                                             .resident = is_resident(t, CLADE_TRAIN, share)},
                                   .batch = s->batch,
-                                  .preprocessing = clade_recipe_preprocessing(t->recipe),
-                                  .augment = clade_recipe_augment(t->recipe),
                                   .shuffle = !s->no_shuffle,
                                   .seed = s->seed,
-                                  .class_weight = t->class_weight,
                                   .threads = t->options->threads,
                                   .loader = &t->early};
-    options.resident =
-        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_TRAIN, t->device, share);
+    clade_upload_options *to = &options.upload;
     clade_status status = make_features(t, &options);
     if (!status) status = clade_feed_create(&options, &t->train);
     if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
-    if (options.resident) share -= clade_feed_bytes(t->dataset, CLADE_TRAIN);
+    if (to->resident) share -= clade_upload_bytes(t->dataset, CLADE_TRAIN);
     options.loader = NULL;
-    options.split = CLADE_VALIDATION;
     options.batch = 0;
-    options.augment = NULL;
     options.shuffle = false;
-    options.class_weight = NULL;
-    options.resident =
-        !t->learner.head && clade_feed_is_resident(t->dataset, CLADE_VALIDATION, t->device, share);
+    to->split = CLADE_VALIDATION;
+    to->augment = NULL;
+    to->class_weight = NULL;
+    to->resident = is_resident(t, CLADE_VALIDATION, share);
     status = make_features(t, &options);
     if (!status) status = clade_feed_create(&options, &t->validation);
     return status;

@@ -22,17 +22,17 @@ static void compare(const clade_dataset *dataset, const clade_model *model)
                                    .scale = {0.5f, 0.25f, 1},
                                    .shift = {1, 0, -1}};
     const clade_augment augment = {.rotation = 90, .zoom = {0.5f, 1.5f}, .fill = CLADE_FILL_WRAP};
-    clade_feed_options options = {.dataset = dataset,
-                                  .split = CLADE_TRAIN,
-                                  .model = model,
-                                  .preprocessing = &p,
-                                  .augment = &augment,
+    clade_feed_options options = {.upload = {.dataset = dataset,
+                                             .split = CLADE_TRAIN,
+                                             .model = model,
+                                             .preprocessing = &p,
+                                             .augment = &augment,
+                                             .class_weight = class_weight},
                                   .shuffle = true,
-                                  .seed = 9,
-                                  .class_weight = class_weight};
+                                  .seed = 9};
     clade_feed *streamed = NULL, *resident = NULL;
     CHECK_OK(clade_feed_create(&options, &streamed));
-    options.resident = true;
+    options.upload.resident = true;
     CHECK_OK(clade_feed_create(&options, &resident));
     if (!streamed || !resident) return;
     CHECK_OK(clade_feed_start(streamed, 1, 1));

@@ -1,0 +1,143 @@
+/* Batches to a model's input: by the sampler, or as rows that are at hand; labels and weights. */
+#include "train/upload.h"
+#include "train/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct clade_upload {
+    clade_upload_options options;
+    clade_sampler *sampler;
+    clade_buffer *images; /* resident ones, or NULL */
+    clade_tensor label, weight;
+    float *weights; /* [batch] */
+    float *staged;  /* rows of a batch, or NULL */
+    size_t row;     /* floats in a row */
+};
+
+uint64_t clade_upload_bytes(const clade_dataset *dataset, clade_split split)
+{
+    int32_t hwc[3];
+    clade_dataset_shape(dataset, hwc);
+    return (uint64_t)clade_dataset_count(dataset, split) * (uint64_t)hwc[0] * (uint64_t)hwc[1] *
+           (uint64_t)hwc[2];
+}
+
+bool clade_upload_is_resident(const clade_dataset *dataset, clade_split split,
+                              const clade_device *device, uint64_t share)
+{
+    const clade_device_info *info = clade_device_describe(device);
+    uint64_t bytes = clade_upload_bytes(dataset, split);
+    bool one = info->max_alloc_bytes == 0 || bytes <= info->max_alloc_bytes;
+    return !info->host_memory && one && bytes <= share;
+}
+
+/* Copies the split to the device, some images at a time. */
+static clade_status copy_split(clade_upload *upload, clade_device *device, clade_tensor *out)
+{
+    enum { piece = 8 << 20 };
+    const clade_dataset *dataset = upload->options.dataset;
+    int32_t hwc[3];
+    clade_dataset_shape(dataset, hwc);
+    size_t size = (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2];
+    size_t count = clade_dataset_count(dataset, upload->options.split);
+    size_t most = piece / size > 0 ? piece / size : 1;
+    clade_status status = clade_buffer_create(device, count * size, &upload->images);
+    if (status) return clade_context(status, "the images of a split");
+    uint8_t *pixels = malloc(most * size);
+    if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu images", most);
+    for (size_t first = 0; first < count && !status; first += most) {
+        size_t n = count - first < most ? count - first : most;
+        for (size_t i = 0; i < n && !status; i++)
+            status =
+                clade_dataset_pixels(dataset, upload->options.split, first + i, pixels + i * size);
+        if (!status) status = clade_buffer_write(upload->images, first * size, pixels, n * size);
+    }
+    free(pixels);
+    *out = (clade_tensor){.buffer = upload->images,
+                          .dtype = CLADE_U8,
+                          .rank = 4,
+                          .dim = {(int32_t)count, hwc[0], hwc[1], hwc[2]}};
+    return status;
+}
+
+clade_status clade_upload_create(const clade_upload_options *o, clade_upload **out)
+{
+    *out = NULL;
+    clade_upload *upload = calloc(1, sizeof *upload);
+    if (!upload) return clade_fail(CLADE_ENOMEM, "out of memory for a feed");
+    upload->options = *o;
+    size_t batch = (size_t)clade_model_input(o->model)->dim[0];
+    clade_tensor images;
+    if (clade_model_label(o->model)) {
+        upload->label = *clade_model_label(o->model);
+        upload->weight = *clade_model_weight(o->model);
+    }
+    upload->weights = malloc(batch * sizeof *upload->weights);
+    if (o->rows) {
+        upload->row = clade_tensor_count(clade_model_input(o->model)) / batch;
+        upload->staged = malloc(batch * upload->row * sizeof *upload->staged);
+    }
+    clade_status status = CLADE_OK;
+    if (!upload->weights || (o->rows && !upload->staged))
+        status = clade_fail(CLADE_ENOMEM, "out of memory for a feed");
+    if (!status && o->resident) status = copy_split(upload, clade_model_device(o->model), &images);
+    if (!status && !o->rows)
+        status = clade_sampler_create(o->model, o->preprocessing, o->augment,
+                                      o->resident ? &images : NULL, &upload->sampler);
+    if (status)
+        clade_upload_destroy(&upload);
+    else
+        *out = upload;
+    return status;
+}
+
+void clade_upload_destroy(clade_upload **handle)
+{
+    clade_upload *upload = *handle;
+    if (!upload) return;
+    clade_sampler_destroy(&upload->sampler);
+    clade_buffer_destroy(&upload->images);
+    free(upload->weights);
+    free(upload->staged);
+    free(upload);
+    *handle = NULL;
+}
+
+static clade_status write_labels(clade_upload *upload, const clade_batch *batch, int32_t first,
+                                 size_t n)
+{
+    const float *class_weight = upload->options.class_weight;
+    const int32_t *label = batch->label + first;
+    for (size_t i = 0; i < n; i++)
+        upload->weights[i] = (class_weight ? class_weight[label[i]] : 1) / (float)batch->count;
+    clade_status status = clade_buffer_write(upload->label.buffer, (size_t)upload->label.offset * 4,
+                                             label, n * sizeof *label);
+    if (status) return status;
+    return clade_buffer_write(upload->weight.buffer, (size_t)upload->weight.offset * 4,
+                              upload->weights, n * sizeof *upload->weights);
+}
+
+static clade_status write_rows(clade_upload *upload, const int32_t *index, size_t n)
+{
+    const clade_tensor *input = clade_model_input(upload->options.model);
+    size_t row = upload->row;
+    for (size_t i = 0; i < n; i++)
+        memcpy(upload->staged + i * row, upload->options.rows + (size_t)index[i] * row,
+               row * sizeof *upload->staged);
+    return clade_buffer_write(input->buffer, (size_t)input->offset * sizeof(float), upload->staged,
+                              n * row * sizeof *upload->staged);
+}
+
+clade_status clade_upload_run(clade_upload *upload, const clade_batch *batch, int32_t first,
+                              int32_t n)
+{
+    clade_status status =
+        upload->staged
+            ? write_rows(upload, batch->index + first, (size_t)n)
+            : clade_sampler_run(upload->sampler, n, batch->pixels ? batch->pixels + first : NULL,
+                                batch->index + first, batch->matrix + 8 * (size_t)first);
+    if (!status && clade_tensor_present(&upload->label))
+        status = write_labels(upload, batch, first, (size_t)n);
+    return status;
+}
