@@ -30,6 +30,14 @@ typedef struct clade_epoch {
                 * validation split: the lowest training loss) */
 } clade_epoch;
 
+/* What one of several devices did in training so far. */
+typedef struct clade_device_share {
+    char id[32];
+    uint64_t images;     /* that it computed */
+    double busy, waited; /* seconds: computing, and for the others */
+    bool failed;         /* it was left out from some step on */
+} clade_device_share;
+
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
@@ -41,6 +49,10 @@ typedef struct clade_train_observer {
     void (*batch)(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
     /* After each epoch. May be NULL. */
     void (*epoch)(void *user, const clade_epoch *epoch);
+    /* Of several devices: after each epoch, what each did since training began. May be NULL. */
+    void (*shares)(void *user, const clade_device_share *shares, size_t count);
+    /* A line on something that did not end training: a device that failed. May be NULL. */
+    void (*note)(void *user, const char *text);
     /* Polled between batches: true stops with a checkpoint and ECANCELLED. May be NULL. */
     bool (*stop)(void *user);
 } clade_train_observer;
@@ -49,6 +61,12 @@ typedef struct clade_train_options {
     const char *out; /* the run folder; NULL: nothing is written */
     bool resume;     /* continue the run in `out`; else that must be empty or not be there */
     int threads;     /* of the loader; 0: chosen */
+    /* Devices that compute shards of each batch (clade_training.shard) beside the first one, which
+     * holds weights and optimizer. In exact mode the result is the same with and without them. One
+     * that fails is left out from then on; if that is the first one, another takes its place, and
+     * training goes on from where the run was saved last. */
+    clade_device *const *further;
+    size_t further_count;
     /* Memory for features: where the layers that a recipe begins with are frozen and images are
      * not augmented, what they give is computed once for each image, and only the rest trained,
      * with the same result. They are not kept where they have no room. 0: half of what is free. */

@@ -34,15 +34,15 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
 {
     const clade_training *s = clade_recipe_training(o->recipe);
     const int32_t images = s->shard ? s->shard : s->batch;
-    const clade_model_options options = {
+    l->options = (clade_model_options){
         .batch = images, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
     const clade_model_options bare = {.batch = images, .seed = s->seed};
     int32_t cut;
     find_cut(o, graph, &cut);
-    if (!cut) return clade_model_create(graph, o->device, &options, &l->model);
+    if (!cut) return clade_model_create(graph, o->device, &l->options, &l->model);
     clade_graph *tail = NULL;
     clade_status status = clade_graph_split(graph, cut, &l->head, &tail);
-    if (!status) status = clade_model_create(tail, o->device, &options, &l->model);
+    if (!status) status = clade_model_create(tail, o->device, &l->options, &l->model);
     if (!status) status = clade_model_create(graph, o->device, &bare, &l->whole);
     clade_graph_destroy(&tail);
     return status;

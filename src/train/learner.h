@@ -10,6 +10,7 @@ typedef struct clade_learner {
     clade_model *model; /* its trained parameters are those of `whole`, in the same order */
     clade_model *whole; /* with all layers and without a loss; NULL: that is `model` */
     clade_graph *head;  /* the layers that only `whole` has; NULL: none */
+    clade_model_options options; /* those of `model` */
     clade_updater *updater;
 } clade_learner;
 

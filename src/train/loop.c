@@ -179,17 +179,39 @@ static clade_status train_shard(clade_trainer *t, const clade_batch *batch, int3
                                         first + n == batch->count);
 }
 
-static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
+static clade_status train_shards(clade_trainer *t, const clade_batch *batch)
 {
     const int32_t shard = clade_model_input(t->learner.model)->dim[0];
-    clade_progress *p = &t->progress;
     clade_status status = CLADE_OK;
-    p->batch = (int64_t)batch->number;
-    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
     for (int32_t first = 0; first < batch->count && !status; first += shard) {
         int32_t left = batch->count - first;
         status = train_shard(t, batch, first, left < shard ? left : shard);
     }
+    return status;
+}
+
+/* The same by several devices. */
+static clade_status train_together(clade_trainer *t, const clade_batch *batch)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    const char *note;
+    clade_status status = clade_team_run(t->team, batch, (uint32_t)t->progress.step, &note);
+    if (note && observer->note) observer->note(observer->user, note);
+    if (status) return status;
+    const clade_result result = {.batch = batch->number,
+                                 .count = batch->count,
+                                 .y = clade_team_outputs(t->team),
+                                 .loss = clade_team_losses(t->team),
+                                 .label = batch->label};
+    return take(t, &result);
+}
+
+static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
+{
+    clade_progress *p = &t->progress;
+    p->batch = (int64_t)batch->number;
+    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
+    clade_status status = t->team ? train_together(t, batch) : train_shards(t, batch);
     p->step++;
     p->batch++;
     return status ? status : clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
@@ -278,7 +300,9 @@ static clade_status end_epoch(clade_trainer *t)
     if (!status) status = save_state(t);
     free(json);
     if (status) return status;
-    if (t->options->observer.epoch) t->options->observer.epoch(t->options->observer.user, e);
+    const clade_train_observer *observer = &t->options->observer;
+    if (observer->epoch) observer->epoch(observer->user, e);
+    if (t->team && observer->shares) observer->shares(observer->user, t->share, t->device_count);
     return CLADE_OK;
 }
 
@@ -322,9 +346,9 @@ static clade_status run_epochs(clade_trainer *t)
     return status;
 }
 
-/* From the beginning, or from the state that was found. Where damage is known all of it is looked
- * for at once: what is too much is refused again, before a step is taken. */
-static clade_status train(clade_trainer *t, bool found)
+/* Where damage is known all of it is looked for at once: what is too much is refused again, before
+ * a step is taken. */
+clade_status clade_trainer_run(clade_trainer *t, bool found)
 {
     clade_progress at = {0};
     clade_status status = found ? clade_run_peek(&t->run, &at) : CLADE_OK;
@@ -332,55 +356,4 @@ static clade_status train(clade_trainer *t, bool found)
     if (!status) status = clade_trainer_set_up(t, at.unfrozen);
     if (!status) status = begin(t, found);
     return status ? status : run_epochs(t);
-}
-
-/* Has the first images decoded while the model is made. */
-static clade_status start_early(clade_trainer *t)
-{
-    const clade_training *s = t->settings;
-    const clade_loader_options first = {.dataset = t->dataset,
-                                        .split = CLADE_TRAIN,
-                                        .batch = s->batch,
-                                        .shuffle = !s->no_shuffle,
-                                        .seed = s->seed,
-                                        .augment = *clade_recipe_augment(t->recipe),
-                                        .threads = t->options->threads,
-                                        .pixels = true};
-    clade_status status = clade_dataset_make_room(t->dataset);
-    if (!status) status = clade_loader_create(&first, &t->early);
-    return status ? status : clade_loader_start(t->early, 0, 0);
-}
-
-clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, clade_device *device,
-                         const clade_train_options *options, clade_classifier **out)
-{
-    static const clade_train_options defaults;
-    if (out) *out = NULL;
-    if (!recipe || !dataset || !device)
-        return clade_fail(CLADE_EINVAL, "training needs a recipe, a data set and a device");
-    clade_trainer t = {.recipe = recipe,
-                       .settings = clade_recipe_training(recipe),
-                       .dataset = dataset,
-                       .device = device,
-                       .options = options ? options : &defaults};
-    bool found = false;
-    clade_status status = clade_trainer_check(recipe, dataset);
-    /* what is to lie on the device is decoded, and weights of classes go by the sound images */
-    if (!status && (t.settings->balanced || !clade_device_describe(device)->host_memory))
-        status = clade_dataset_load(dataset, NULL, NULL);
-    if (!status)
-        status = clade_run_open(t.options->out, t.options->resume, dataset, &t.run, &found);
-    if (!status && !found && !dataset->loaded) status = start_early(&t);
-    if (!status) status = train(&t, found);
-    if (out && (!status || status == CLADE_ECANCELLED)) {
-        clade_status made = clade_learner_gather(&t.learner);
-        clade_model **whole = t.learner.whole ? &t.learner.whole : &t.learner.model;
-        if (!made) made = clade_classifier_create(recipe, whole, &t.classes, out);
-        if (made) status = made;
-    }
-    clade_trainer_clear(&t);
-    clade_run_close(&t.run);
-    if (!clade_dataset_has_damaged(dataset)) return status;
-    clade_status dropped = clade_dataset_drop_damaged(dataset);
-    return status ? status : dropped;
 }

@@ -87,6 +87,19 @@ static bool is_resident(const clade_trainer *t, clade_split split, uint64_t shar
     return !t->learner.head && clade_upload_is_resident(t->dataset, split, t->device, share);
 }
 
+/* All devices work on the batches of one feed. */
+static clade_status make_team(clade_trainer *t, const clade_upload_options *upload)
+{
+    return clade_team_create(&(clade_team_options){.model = t->learner.model,
+                                                   .like = t->learner.options,
+                                                   .devices = t->devices,
+                                                   .count = t->device_count,
+                                                   .upload = *upload,
+                                                   .batch = t->settings->batch,
+                                                   .share = t->share},
+                             &t->team);
+}
+
 /* The splits may take a quarter of the device's memory, the training split first. */
 static clade_status make_feeds(clade_trainer *t)
 {
@@ -103,10 +116,12 @@ static clade_status make_feeds(clade_trainer *t)
                                   .shuffle = !s->no_shuffle,
                                   .seed = s->seed,
                                   .threads = t->options->threads,
+                                  .pixels = t->device_count > 1,
                                   .loader = &t->early};
     clade_upload_options *to = &options.upload;
     clade_status status = make_features(t, &options);
     if (!status) status = clade_feed_create(&options, &t->train);
+    if (!status && options.pixels) status = make_team(t, to);
     if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
     if (to->resident) share -= clade_upload_bytes(t->dataset, CLADE_TRAIN);
     options.loader = NULL;
@@ -136,9 +151,10 @@ clade_status clade_trainer_make_stream(clade_trainer *t)
     clade_loader_destroy(&t->early);
     int32_t batch = t->settings->batch, shard = clade_model_input(t->learner.model)->dim[0];
     if (!status) status = clade_results_create(t->learner.model, &t->results);
-    return status ? status
-                  : clade_shard_sum_create(t->device, clade_model_gradients(t->learner.model),
-                                           (batch - 1) / shard + 1, &t->sum);
+    return status || t->team
+               ? status
+               : clade_shard_sum_create(t->device, clade_model_gradients(t->learner.model),
+                                        (batch - 1) / shard + 1, &t->sum);
 }
 
 void clade_trainer_drop_stream(clade_trainer *t)
@@ -146,6 +162,7 @@ void clade_trainer_drop_stream(clade_trainer *t)
     clade_evaluation_destroy(&t->evaluation);
     clade_results_destroy(&t->results);
     clade_shard_sum_destroy(&t->sum);
+    clade_team_destroy(&t->team);
     clade_feed_destroy(&t->train);
     clade_feed_destroy(&t->validation);
     clade_features_clear(&t->features[CLADE_TRAIN]);

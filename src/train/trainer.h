@@ -6,13 +6,17 @@
 #include "train/evaluation.h"
 #include "train/learner.h"
 #include "train/run.h"
+#include "train/team.h"
 #include "train/lr_schedule.h"
 
 typedef struct clade_trainer {
     const clade_recipe *recipe;
     const clade_training *settings;
     clade_dataset *dataset;
-    clade_device *device;
+    clade_device *device; /* that holds the weights; one of: */
+    clade_device **devices;
+    clade_device_share *share; /* of each of them */
+    size_t device_count;
     const clade_train_options *options;
     clade_class_names classes;
     clade_learner learner;
@@ -22,7 +26,8 @@ typedef struct clade_trainer {
     clade_loader *early;            /* decodes the first images while the model is made; or NULL */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;
-    clade_shard_sum *sum; /* of the gradients of a batch's shards */
+    clade_shard_sum *sum; /* of the gradients of a batch's shards; NULL where there is a team */
+    clade_team *team;     /* of several devices; NULL: there is one */
     clade_evaluation *evaluation;
     clade_run run;
     clade_progress progress;
@@ -46,5 +51,8 @@ clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out);
 /* What is made for the model at hand: features, feeds, evaluation and results. */
 clade_status clade_trainer_make_stream(clade_trainer *t);
 void clade_trainer_drop_stream(clade_trainer *t);
+
+/* From the beginning, or from the state that was found, to the last epoch. */
+clade_status clade_trainer_run(clade_trainer *t, bool found);
 
 #endif

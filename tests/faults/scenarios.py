@@ -163,6 +163,26 @@ class Train(Case):
         return wrong if self.is_right(ended) else wrong + [f"goes on to something else: {self.result(ended)}"]
 
 
+class Together(Train):
+    """An OpenCL device, which holds the weights, and the processor share each batch: what the first one fails to do
+    the other does."""
+    name = "together"
+
+    def command(self):
+        return [*self.bench.begin, "--shard", "2", "--device", f"{self.bench.device},cpu", "--math", "exact", "--threads",
+                "1", "--out", self.out]
+
+    def run(self, environment):
+        self.ended = super().run(environment)
+        return self.ended
+
+    def recover(self):
+        if "Run folder:" in self.ended.output:
+            return ["ends, though a device was left"]
+        shutil.rmtree(self.out, ignore_errors=True)
+        return [] if self.run({}).code == 0 and self.is_right(self.ended) else ["does not begin again"]
+
+
 class Resume(Train):
     name = "resume"
 
@@ -249,4 +269,4 @@ class Conform(Case):
 
 def of(layer):
     """Those for a layer."""
-    return [Train, Resume, Evaluate, Tune, Conform]
+    return [Train, Resume, Evaluate, Tune, Conform] + ([Together] if layer == "opencl" else [])

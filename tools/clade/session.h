@@ -18,8 +18,9 @@ typedef struct session_place {
 enum { session_math_default = -1 };
 extern const char *const session_math_words[];
 #define SESSION_PLACE_OPTIONS(place)                                                               \
-    OPTION_TEXT("device", "NAME", &(place)->device,                                                \
-                "cpu, opencl, opencl:P.D, auto or part of a name"),                                \
+    SESSION_DEVICE_OPTIONS(place, "cpu, opencl, opencl:P.D, auto or part of a name")
+#define SESSION_DEVICE_OPTIONS(place, devices)                                                     \
+    OPTION_TEXT("device", "NAME", &(place)->device, devices),                                      \
         OPTION_INTEGER("threads", "N", &(place)->threads, 0, 4096, "default: one per processor"),  \
         OPTION_CHOICE("math", &(place)->math, session_math_words,                                  \
                       "exact: the same bits on every device (default: fast on GPUs only)")

@@ -1,5 +1,6 @@
 /* clade train: from a recipe and images to a trained classifier. */
 #define _XOPEN_SOURCE 700
+#include "device_list.h"
 #include "events.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -133,7 +134,7 @@ static clade_status make_shapes(char **path)
 
 /* Training decodes the images on the way, unless all must be known before. */
 static clade_status open_data(train_request *r, const clade_recipe *recipe,
-                              const clade_device *device, clade_dataset **out)
+                              const device_list *devices, clade_dataset **out)
 {
     clade_data_options options = *clade_recipe_data(recipe);
     char *shapes = NULL;
@@ -149,7 +150,8 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
     options.cache_bytes = r->cache_bytes;
     options.threads = (int)r->place.threads;
     options.strict |= r->strict_data;
-    bool first = options.strict || r->tensorboard || !clade_device_describe(device)->host_memory;
+    bool first =
+        options.strict || r->tensorboard || !clade_device_describe(devices->device[0])->host_memory;
     if (!status && first) status = session_open_data(&options, interrupt_asked, out);
     if (!status && !first) status = clade_dataset_open(&options, out);
     free(shapes);
@@ -159,15 +161,19 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
 /* --- training --- */
 
 static void print_head(const train_request *r, const clade_recipe *recipe,
-                       const clade_device *device, const clade_dataset *dataset)
+                       const device_list *devices, const clade_dataset *dataset)
 {
-    const clade_device_info *info = clade_device_describe(device);
     const clade_training *t = clade_recipe_training(recipe);
     session_print_data(stdout, dataset);
     printf("Recipe: %s, batch %d, %d epochs, seed %llu\n", shown(clade_recipe_name(recipe)),
            t->batch, t->epochs, (unsigned long long)t->seed);
-    printf("Device: %s (%s), %s math\nRun folder: %s\n", info->id, shown(info->name),
-           session_math_words[clade_device_math(device)], shown(r->folder));
+    if (t->shard) printf("Shards of %d images\n", t->shard);
+    for (size_t i = 0; i < devices->count; i++) {
+        const clade_device_info *info = clade_device_describe(devices->device[i]);
+        printf("Device: %s (%s), %s math\n", info->id, shown(info->name),
+               session_math_words[clade_device_math(devices->device[i])]);
+    }
+    printf("Run folder: %s\n", shown(r->folder));
 }
 
 /* What watches training: the terminal, the run's page, and TensorBoard's events. */
@@ -178,6 +184,8 @@ typedef struct watchers {
     int64_t pause;      /* the epoch after which to stop; 0: none */
     const clade_dataset *dataset;
     size_t skipped; /* of its files, as far as they were told of */
+    clade_device_share share[DEVICE_LIST_SIZE];
+    size_t shares; /* 0: one device alone */
 } watchers;
 
 /* Damaged images are told of once training has left them out. */
@@ -235,11 +243,39 @@ static void watch_epoch(void *user, const clade_epoch *e)
     write_report(w, &(clade_report_options){.running = true});
 }
 
+static void watch_shares(void *user, const clade_device_share *shares, size_t count)
+{
+    watchers *w = user;
+    memcpy(w->share, shares, count * sizeof *shares);
+    w->shares = count;
+}
+
+static void watch_note(void *user, const char *text)
+{
+    watchers *w = user;
+    progress_break(&w->progress);
+    fprintf(stderr, "clade train: %s\n", shown(text));
+}
+
+/* What part of the images each device computed. */
+static void print_shares(const watchers *w)
+{
+    uint64_t images = 0;
+    for (size_t i = 0; i < w->shares; i++) images += w->share[i].images;
+    for (size_t i = 0; i < w->shares && !w->progress.json; i++) {
+        const clade_device_share *s = &w->share[i];
+        printf("%s: %.1f %% of the images in %.1f s; waited %.1f s%s\n", s->id,
+               100 * (double)s->images / (double)images, s->busy, s->waited,
+               s->failed ? "; failed" : "");
+    }
+}
+
 static int finish(const train_request *r, clade_status status, watchers *w)
 {
     progress *p = &w->progress;
     if (w->dataset) watch_data(w);
     if (status == CLADE_OK || (status == CLADE_ECANCELLED && !interrupt_asked() && is_paused(w))) {
+        print_shares(w);
         progress_end(p, r->folder);
         return COMMAND_OK;
     }
@@ -256,10 +292,25 @@ static int finish(const train_request *r, clade_status status, watchers *w)
     return interrupt_status();
 }
 
+/* Several devices need shards: of the batch's share for each, if the recipe does not say. */
+static clade_status choose_shard(train_request *r, const device_list *devices,
+                                 clade_recipe **recipe)
+{
+    const clade_training *t = clade_recipe_training(*recipe);
+    int64_t shards = 1;
+    char text[text_size];
+    if (devices->count == 1 || t->shard || r->resume) return CLADE_OK;
+    while (shards < (int64_t)devices->count) shards *= 2;
+    snprintf(text, sizeof text, "%lld", (long long)((t->batch + shards - 1) / shards));
+    if (!add_number(r, "train.shard", text)) return clade_fail(CLADE_ENOMEM, "out of memory");
+    clade_recipe_destroy(recipe);
+    return read_recipe(r, recipe);
+}
+
 static int run(train_request *r)
 {
     clade_recipe *recipe = NULL;
-    clade_device *device = NULL;
+    device_list devices = {.count = 0};
     clade_dataset *dataset = NULL;
     clade_classifier *classifier = NULL;
     watchers w = {.progress.json = r->json, .pause = r->pause};
@@ -267,13 +318,14 @@ static int run(train_request *r)
     clade_status status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
-    if (!status) status = session_open_device(&r->place, &device);
-    if (!status) status = open_data(r, recipe, device, &dataset);
+    if (!status) status = device_list_open(&r->place, &devices);
+    if (!status) status = choose_shard(r, &devices, &recipe);
+    if (!status) status = open_data(r, recipe, &devices, &dataset);
     if (!status) {
         if (r->json)
             session_print_skipped(stderr, dataset, 0);
         else
-            print_head(r, recipe, device, dataset);
+            print_head(r, recipe, &devices, dataset);
         progress_start(&w.progress);
         if (!r->no_report) w.folder = r->folder;
         w.dataset = dataset;
@@ -282,22 +334,27 @@ static int run(train_request *r)
             w.events = (events){.folder = *r->tensorboard ? r->tensorboard : r->folder,
                                 .dataset = dataset,
                                 .resumed = r->resume != NULL};
-        clade_train_options options = {
-            .out = r->folder,
-            .resume = r->resume != NULL,
-            .threads = (int)r->place.threads,
-            .cache_bytes = r->cache_bytes,
-            .observer = {
-                .user = &w, .batch = watch_batch, .epoch = watch_epoch, .stop = poll_stop}};
-        status =
-            clade_train(recipe, dataset, device, &options, r->tensorboard ? &classifier : NULL);
+        clade_train_options options = {.out = r->folder,
+                                       .resume = r->resume != NULL,
+                                       .threads = (int)r->place.threads,
+                                       .cache_bytes = r->cache_bytes,
+                                       .further = devices.device + 1,
+                                       .further_count = devices.count - 1,
+                                       .observer = {.user = &w,
+                                                    .batch = watch_batch,
+                                                    .epoch = watch_epoch,
+                                                    .shares = watch_shares,
+                                                    .note = watch_note,
+                                                    .stop = poll_stop}};
+        status = clade_train(recipe, dataset, devices.device[0], &options,
+                             r->tensorboard ? &classifier : NULL);
     }
     int result = finish(r, status, &w);
-    end_report(&w, status == CLADE_OK, device, dataset);
+    end_report(&w, status == CLADE_OK, devices.device[0], dataset);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);
     clade_dataset_destroy(&dataset);
-    clade_device_close(&device);
+    device_list_close(&devices);
     clade_recipe_destroy(&recipe);
     return result;
 }
@@ -309,7 +366,8 @@ int command_train(int argc, char **argv)
         OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
         OPTION_TEXT("validation", "PATH", &r.validation,
                     "the validation images, if they lie apart"),
-        SESSION_PLACE_OPTIONS(&r.place),
+        SESSION_DEVICE_OPTIONS(&r.place, "cpu, opencl, opencl:P.D, auto or part of a name; several "
+                                         "with commas, or all, share each batch"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),
         OPTION_INTEGER("pause", "N", &r.pause, 1, INT32_MAX,
                        "stop after this epoch; the run can be resumed"),

@@ -1,0 +1,47 @@
+/* A device that computes shards of a batch: a model on it, and what its input needs. */
+#ifndef CLADE_TRAIN_REPLICA_H
+#define CLADE_TRAIN_REPLICA_H
+
+#include "dist/sum.h"
+#include "dist/tree.h"
+#include "nn/running.h"
+#include "train/upload.h"
+
+typedef struct clade_replica {
+    clade_device *device;
+    clade_model *model;
+    clade_model *own; /* the model, where it is this replica's to destroy */
+    clade_upload *upload;
+    clade_shard_sum *sum;
+    clade_running *running;
+    size_t runnings;
+} clade_replica;
+
+/* Where a batch's shards are put together, in host memory. */
+typedef struct clade_shard_results {
+    clade_tree *gradients;
+    float *y, *loss;   /* [batch, outputs], [batch] */
+    float *statistics; /* [shards, statistics]: what each shard gives to running ones */
+    size_t outputs, statistics_count;
+} clade_shard_results;
+
+/* Shards `first` to `end` of a batch: an aligned run of 2^level, or up to the last one. */
+typedef struct clade_shard_run {
+    int32_t first, end, level;
+} clade_shard_run;
+
+/* The model itself, with its upload, or one like it on another device. `upload` says what the
+ * model's input is made of; its model, and whether the split is resident, do not count. At most
+ * `shards` are added up on the device. */
+clade_status clade_replica_create(clade_model *model, const clade_model_options *options,
+                                  clade_device *device, const clade_upload_options *upload,
+                                  int32_t shards, clade_replica *out);
+void clade_replica_clear(clade_replica *replica);
+/* Computes a run of shards and waits for it. Running statistics of the model are overwritten. */
+clade_status clade_replica_run(clade_replica *replica, const clade_batch *batch, uint32_t step,
+                               clade_shard_run run, const clade_shard_results *results);
+/* All running statistics one after the other, to and from host memory. */
+clade_status clade_replica_read_running(const clade_replica *replica, float *values);
+clade_status clade_replica_write_running(const clade_replica *replica, const float *values);
+
+#endif

@@ -1,0 +1,38 @@
+/* Several devices that compute the shards of a batch together. Which of them computes which shard
+ * goes by how fast they are, and makes no difference to the result. */
+#ifndef CLADE_TRAIN_TEAM_H
+#define CLADE_TRAIN_TEAM_H
+
+#include "train/replica.h"
+
+typedef struct clade_team_options {
+    clade_model *model;           /* holds the parameters */
+    clade_model_options like;     /* how that model was made */
+    clade_device *const *devices; /* that of the model among them */
+    size_t count;
+    clade_upload_options upload;
+    int32_t batch;
+    clade_device_share *share; /* [count]: a device of which it says that it failed is left out. The
+                                * caller's, who keeps it for further teams of these devices */
+} clade_team_options;
+
+typedef struct clade_team clade_team;
+
+/* Is this the end of a device, and others may do what it could not? */
+bool clade_team_is_device_failure(clade_status status);
+
+/* A device on which the model cannot be made is one that fails. Errors: those of models, and EINVAL
+ * where a batch has fewer shards than there are devices. */
+clade_status clade_team_create(const clade_team_options *options, clade_team **out);
+void clade_team_destroy(clade_team **team);
+
+/* The sum of the gradients of a batch's shards becomes the model's, and its running statistics take
+ * the shards in order. A device that fails is left out from then on, and `note`, which then is not
+ * NULL, says so until the next call. Errors: those of the model's own device. */
+clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step,
+                            const char **note);
+/* Of the last batch: [count, outputs] and [count]. */
+const float *clade_team_outputs(const clade_team *team);
+const float *clade_team_losses(const clade_team *team);
+
+#endif

@@ -1,0 +1,115 @@
+/* A training run: its data, its folder, and the devices that take part. */
+#include "data/dataset.h"
+#include "train/classifier.h"
+#include "train/trainer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Has the first images decoded while the model is made. */
+static clade_status start_early(clade_trainer *t)
+{
+    const clade_training *s = t->settings;
+    const clade_loader_options first = {.dataset = t->dataset,
+                                        .split = CLADE_TRAIN,
+                                        .batch = s->batch,
+                                        .shuffle = !s->no_shuffle,
+                                        .seed = s->seed,
+                                        .augment = *clade_recipe_augment(t->recipe),
+                                        .threads = t->options->threads,
+                                        .pixels = true};
+    clade_status status = clade_dataset_make_room(t->dataset);
+    if (!status) status = clade_loader_create(&first, &t->early);
+    return status ? status : clade_loader_start(t->early, 0, 0);
+}
+
+/* One of the devices holds the weights, the others help. */
+static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **out)
+{
+    bool found = false;
+    /* what is to lie on the device is decoded, and weights of classes go by the sound images */
+    bool first = t->settings->balanced || !clade_device_describe(t->device)->host_memory;
+    clade_status status = first ? clade_dataset_load(t->dataset, NULL, NULL) : CLADE_OK;
+    if (!status) status = clade_run_open(t->options->out, resume, t->dataset, &t->run, &found);
+    if (!status && !found && !t->dataset->loaded) status = start_early(t);
+    if (!status) status = clade_trainer_run(t, found);
+    if (out && (!status || status == CLADE_ECANCELLED)) {
+        clade_status made = clade_learner_gather(&t->learner);
+        clade_model **whole = t->learner.whole ? &t->learner.whole : &t->learner.model;
+        if (!made) made = clade_classifier_create(t->recipe, whole, &t->classes, out);
+        if (made) status = made;
+    }
+    clade_trainer_clear(t);
+    clade_run_close(&t->run);
+    return status;
+}
+
+/* After an error of the device that holds the weights: which one does so from now on. NULL: none,
+ * or that was no error of a device. */
+static clade_device *find_next(clade_trainer *t, clade_status status)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    clade_device *next = NULL;
+    char text[1024];
+    if (!clade_team_is_device_failure(status)) return NULL;
+    for (size_t i = t->device_count; i-- > 0;) {
+        if (t->devices[i] == t->device) t->share[i].failed = true;
+        if (!t->share[i].failed) next = t->devices[i];
+    }
+    if (!next || !observer->note) return next;
+    snprintf(text, sizeof text, "%s failed: %s; going on from the last state, with %s",
+             clade_device_describe(t->device)->id, clade_error(), clade_device_describe(next)->id);
+    observer->note(observer->user, text);
+    return next;
+}
+
+static clade_status train_on(clade_trainer *t, clade_classifier **out)
+{
+    clade_device *next;
+    clade_status status = clade_trainer_check(t->recipe, t->dataset);
+    if (status) return status;
+    status = attempt(t, t->options->resume, out);
+    while ((next = find_next(t, status))) {
+        *t = (clade_trainer){.recipe = t->recipe,
+                             .settings = t->settings,
+                             .dataset = t->dataset,
+                             .device = next,
+                             .devices = t->devices,
+                             .share = t->share,
+                             .device_count = t->device_count,
+                             .options = t->options};
+        status = attempt(t, t->options->out != NULL, out);
+    }
+    return status;
+}
+
+clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, clade_device *device,
+                         const clade_train_options *options, clade_classifier **out)
+{
+    static const clade_train_options defaults;
+    if (out) *out = NULL;
+    if (!recipe || !dataset || !device)
+        return clade_fail(CLADE_EINVAL, "training needs a recipe, a data set and a device");
+    if (!options) options = &defaults;
+    clade_trainer t = {.recipe = recipe,
+                       .settings = clade_recipe_training(recipe),
+                       .dataset = dataset,
+                       .device = device,
+                       .device_count = options->further_count + 1,
+                       .options = options};
+    clade_status status = CLADE_ENOMEM;
+    t.devices = malloc(t.device_count * sizeof(clade_device *));
+    t.share = calloc(t.device_count, sizeof *t.share);
+    if (t.devices && t.share) {
+        t.devices[0] = device;
+        for (size_t i = 1; i < t.device_count; i++) t.devices[i] = options->further[i - 1];
+        status = train_on(&t, out);
+    } else {
+        clade_fail(status, "out of memory for %zu devices", t.device_count);
+    }
+    free(t.devices);
+    free(t.share);
+    if (!clade_dataset_has_damaged(dataset)) return status;
+    clade_status dropped = clade_dataset_drop_damaged(dataset);
+    return status ? status : dropped;
+}
