@@ -2,6 +2,7 @@
 #ifndef CLADE_TRAIN_H
 #define CLADE_TRAIN_H
 
+#include <clade/ranks.h>
 #include <clade/recipe.h>
 
 #ifdef __cplusplus
@@ -67,6 +68,11 @@ typedef struct clade_train_options {
      * training goes on from where the run was saved last. */
     clade_device *const *further;
     size_t further_count;
+    /* Ranks that train together, each with devices of its own, on shards of each batch; NULL: this
+     * process alone. All have the same recipe and data set (EINVAL), which is loaded first. The
+     * first one alone reads and writes `out`. An error on any of them is for the caller to end the
+     * others by (clade_ranks_abort). */
+    clade_ranks *ranks;
     /* Memory for features: where the layers that a recipe begins with are frozen and images are
      * not augmented, what they give is computed once for each image, and only the rest trained,
      * with the same result. They are not kept where they have no room. 0: half of what is free. */

@@ -3,10 +3,10 @@
  * loop closed and goes on to the next. */
 #define _GNU_SOURCE
 #include "base/thread.h"
+#include "base/host.h"
 
 #include <assert.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -43,19 +43,6 @@ struct clade_pool {
     void (*body)(void *user, size_t i, int thread);
     void *user;
 };
-
-int clade_processors(void)
-{
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        int n = CPU_COUNT(&set);
-        if (n > 0) return n;
-    }
-#endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
-}
 
 void clade_thread_give_way(void)
 {

@@ -8,9 +8,6 @@
 
 typedef struct clade_pool clade_pool;
 
-/* Processors that this process may run on (affinity respected), at least 1. */
-int clade_processors(void);
-
 /* The calling thread gives way to others of this process, as far as the system can do that. */
 void clade_thread_give_way(void);
 

@@ -1,6 +1,7 @@
 /* The CPU backend: memory, threads, and the choice of the instruction set. */
 #define _GNU_SOURCE
 #include "cpu/cpu.h"
+#include "base/host.h"
 
 #include "base/memory.h"
 

@@ -9,6 +9,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
+#include "base/host.h"
 #include "base/random.h"
 #include "base/thread.h"
 

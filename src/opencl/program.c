@@ -2,6 +2,7 @@
 #include "opencl/program.h"
 
 #include "base/file.h"
+#include "base/host.h"
 #include "base/thread.h"
 
 #include "opencl/cache.h"

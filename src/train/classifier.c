@@ -229,7 +229,7 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
     if (!status) status = clade_feed_create(&options, &feed);
     if (!status) status = clade_results_create(model, &results);
     if (!status)
-        status = clade_evaluation_run(c->evaluation, model, feed, results, NULL, NULL, out);
+        status = clade_evaluation_run(c->evaluation, model, feed, results, NULL, NULL, NULL, out);
     clade_results_destroy(&results);
     clade_feed_destroy(&feed);
     return status;

@@ -8,10 +8,10 @@
 struct clade_evaluation {
     size_t count, done;
     int32_t outputs, classes, top_k;
-    float *y;       /* [count, outputs] */
-    int32_t *label; /* [count] */
+    float *y, *loss; /* [count, outputs], [count] */
+    int32_t *label;  /* [count] */
     uint64_t *confusion;
-    clade_tally tally;
+    clade_ranks *ranks; /* of the run under way, or NULL */
 };
 
 clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
@@ -25,9 +25,10 @@ clade_status clade_evaluation_create(const clade_model *model, size_t count, int
     e->top_k = top_k;
     e->outputs = clade_model_output(model)->dim[1];
     e->y = calloc(count, (size_t)e->outputs * sizeof *e->y);
+    e->loss = calloc(count, sizeof *e->loss);
     e->label = calloc(count, sizeof *e->label);
     e->confusion = calloc((size_t)classes * (size_t)classes, sizeof *e->confusion);
-    if (e->y && e->label && e->confusion) {
+    if (e->y && e->loss && e->label && e->confusion) {
         *out = e;
         return CLADE_OK;
     }
@@ -40,48 +41,77 @@ void clade_evaluation_destroy(clade_evaluation **handle)
     clade_evaluation *e = *handle;
     if (!e) return;
     free(e->y);
+    free(e->loss);
     free(e->label);
     free(e->confusion);
     free(e);
     *handle = NULL;
 }
 
+/* What a batch gave goes to its place; a rank that is not the first sends it there. */
 static clade_status take(void *user, const clade_result *r)
 {
     clade_evaluation *e = user;
-    size_t n = (size_t)r->count, outputs = (size_t)e->outputs;
-    memcpy(e->y + e->done * outputs, r->y, n * outputs * sizeof *r->y);
-    memcpy(e->label + e->done, r->label, n * sizeof *r->label);
-    e->done += n;
-    clade_tally_add(&e->tally, r->y, e->outputs, r->loss, r->label, NULL, r->count, e->top_k);
-    return CLADE_OK;
+    size_t n = (size_t)r->count, outputs = (size_t)e->outputs, first = (size_t)r->batch;
+    float *y = e->y + first * outputs, *loss = e->loss + first;
+    memcpy(y, r->y, n * outputs * sizeof *y);
+    memcpy(loss, r->loss, n * sizeof *loss);
+    if (!e->ranks || clade_ranks_own(e->ranks) == 0) return CLADE_OK;
+    clade_status status = clade_ranks_send(e->ranks, 0, y, n * outputs * sizeof *y);
+    return status ? status : clade_ranks_send(e->ranks, 0, loss, n * sizeof *loss);
+}
+
+/* The first rank's part in a batch that another one computes. */
+static clade_status receive(clade_evaluation *e, int32_t from, size_t n)
+{
+    size_t outputs = (size_t)e->outputs;
+    if (clade_ranks_own(e->ranks)) return CLADE_OK;
+    clade_status status =
+        clade_ranks_receive(e->ranks, from, e->y + e->done * outputs, n * outputs * sizeof *e->y);
+    return status ? status
+                  : clade_ranks_receive(e->ranks, from, e->loss + e->done, n * sizeof *e->loss);
+}
+
+static clade_status run_batch(clade_evaluation *e, clade_model *model, clade_feed *feed,
+                              clade_results *results, const clade_batch *b)
+{
+    clade_status status = clade_feed_load(feed, b, 0, b->count);
+    if (!status) status = clade_model_infer(model, b->count, true);
+    if (!status) status = clade_results_push(results, e->done, b->count, b->label);
+    return status || !clade_results_full(results) ? status : clade_results_flush(results, take, e);
+}
+
+static clade_status run(clade_evaluation *e, clade_model *model, clade_feed *feed,
+                        clade_results *results, bool (*stop)(void *user), void *user)
+{
+    const int32_t own = e->ranks ? clade_ranks_own(e->ranks) : 0;
+    const int32_t ranks = e->ranks ? clade_ranks_count(e->ranks) : 1;
+    clade_status status = clade_feed_start(feed, 0, 0);
+    for (int32_t turn = 0; !status; turn = (turn + 1) % ranks) {
+        clade_batch b;
+        if (stop && stop(user)) return clade_fail(CLADE_ECANCELLED, "stopped while evaluating");
+        status = clade_feed_next(feed, &b);
+        if (status || b.count == 0) break;
+        memcpy(e->label + e->done, b.label, (size_t)b.count * sizeof *b.label);
+        status = turn == own ? run_batch(e, model, feed, results, &b)
+                             : receive(e, turn, (size_t)b.count);
+        e->done += (size_t)b.count;
+    }
+    if (!status) status = clade_results_flush(results, take, e);
+    return status || !e->ranks ? status : clade_ranks_wait(e->ranks);
 }
 
 clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade_feed *feed,
-                                  clade_results *results, bool (*stop)(void *user), void *user,
-                                  clade_metrics *out)
+                                  clade_results *results, clade_ranks *ranks,
+                                  bool (*stop)(void *user), void *user, clade_metrics *out)
 {
+    clade_tally tally = {0};
+    e->ranks = ranks;
     e->done = 0;
-    e->tally = (clade_tally){0};
-    clade_status status = clade_feed_start(feed, 0, 0);
-    for (uint64_t batch = 0; !status; batch++) {
-        clade_batch b;
-        if (stop && stop(user)) {
-            clade_results_drop(results);
-            return clade_fail(CLADE_ECANCELLED, "stopped while evaluating");
-        }
-        status = clade_feed_next(feed, &b);
-        if (!status && b.count == 0) break;
-        if (!status) status = clade_feed_load(feed, &b, 0, b.count);
-        if (!status) status = clade_model_infer(model, b.count, true);
-        if (!status) status = clade_results_push(results, batch, b.count, b.label);
-        if (!status && clade_results_full(results)) status = clade_results_flush(results, take, e);
-    }
-    if (!status) status = clade_results_flush(results, take, e);
-    if (status) {
-        clade_results_drop(results);
-        return status;
-    }
-    return clade_metrics_measure(&e->tally, e->y, e->outputs, e->label, e->done, e->classes,
+    clade_status status = run(e, model, feed, results, stop, user);
+    if (status) clade_results_drop(results);
+    if (status || (ranks && clade_ranks_own(ranks))) return status;
+    clade_tally_add(&tally, e->y, e->outputs, e->loss, e->label, NULL, (int32_t)e->done, e->top_k);
+    return clade_metrics_measure(&tally, e->y, e->outputs, e->label, e->done, e->classes,
                                  e->confusion, out);
 }

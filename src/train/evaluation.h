@@ -2,6 +2,7 @@
 #ifndef CLADE_TRAIN_EVALUATION_H
 #define CLADE_TRAIN_EVALUATION_H
 
+#include "dist/ranks.h"
 #include "train/feed.h"
 #include "train/results.h"
 
@@ -11,10 +12,11 @@ typedef struct clade_evaluation clade_evaluation;
 clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
                                      int32_t top_k, clade_evaluation **out);
 void clade_evaluation_destroy(clade_evaluation **evaluation);
-/* The feed must be of this model and split; `results` must be empty. `stop` (may be NULL) is polled
+/* The feed must be of this model and split; `results` must be empty. `ranks` (may be NULL) take the
+ * batches in turn; only the first of them has the metrics. `stop` (may be NULL) is polled
  * between batches; true ends it with ECANCELLED. The confusion matrix belongs to the evaluation. */
 clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *model,
-                                  clade_feed *feed, clade_results *results,
+                                  clade_feed *feed, clade_results *results, clade_ranks *ranks,
                                   bool (*stop)(void *user), void *user, clade_metrics *out);
 
 #endif

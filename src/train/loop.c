@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "data/dataset.h"
+#include "train/agree.h"
 #include "train/classifier.h"
 #include "train/report.h"
 #include "train/trainer.h"
@@ -61,20 +62,22 @@ static clade_status unfreeze(clade_trainer *t)
 /* The weights, and all else that a run goes on with. */
 static clade_status restore(clade_trainer *t)
 {
-    clade_status status = clade_run_restore(&t->run, clade_learner_whole(&t->learner),
-                                            t->learner.updater, &t->progress);
-    t->scheduler.factor = t->progress.plateau_factor;
-    t->scheduler.best = t->progress.plateau_best;
-    t->scheduler.wait = (int32_t)t->progress.plateau_wait;
-    return status;
+    return clade_run_restore(&t->run, clade_learner_whole(&t->learner), t->learner.updater,
+                             &t->progress);
 }
 
 /* Goes on from the state that there is, or begins; either way a folder that can be resumed is there
  * afterwards. */
 static clade_status begin(clade_trainer *t, bool found)
 {
-    clade_status status =
-        found ? restore(t) : clade_recipe_load(t->recipe, clade_learner_whole(&t->learner));
+    clade_status status = CLADE_OK;
+    if (t->lead)
+        status =
+            found ? restore(t) : clade_recipe_load(t->recipe, clade_learner_whole(&t->learner));
+    if (!status && t->ranks) status = clade_agree_begin(t);
+    t->scheduler.factor = t->progress.plateau_factor;
+    t->scheduler.best = t->progress.plateau_best;
+    t->scheduler.wait = (int32_t)t->progress.plateau_wait;
     if (!status) status = clade_learner_spread(&t->learner);
     if (!status && must_unfreeze(t)) status = unfreeze(t);
     if (!status)
@@ -128,12 +131,13 @@ static clade_status flush(clade_trainer *t)
 static bool stop(clade_trainer *t)
 {
     const clade_train_observer *observer = &t->options->observer;
-    return observer->stop && observer->stop(observer->user);
+    return t->ranks ? t->asked : observer->stop && observer->stop(observer->user);
 }
 
 /* Saves where training is, in the middle of an epoch or before its validation. */
 static clade_status save_here(clade_trainer *t)
 {
+    if (!t->lead) return CLADE_OK;
     clade_status status = flush(t);
     t->progress.seconds = t->epoch.seconds;
     if (!status) status = save_model(t, "last.safetensors");
@@ -190,12 +194,14 @@ static clade_status train_shards(clade_trainer *t, const clade_batch *batch)
     return status;
 }
 
-/* The same by several devices. */
+/* The same by several devices, or ranks. */
 static clade_status train_together(clade_trainer *t, const clade_batch *batch)
 {
     const clade_train_observer *observer = &t->options->observer;
     const char *note;
-    clade_status status = clade_team_run(t->team, batch, (uint32_t)t->progress.step, &note);
+    t->asked = observer->stop && observer->stop(observer->user);
+    clade_status status =
+        clade_team_run(t->team, batch, (uint32_t)t->progress.step, &t->asked, &note);
     if (note && observer->note) observer->note(observer->user, note);
     if (status) return status;
     const clade_result result = {.batch = batch->number,
@@ -203,7 +209,7 @@ static clade_status train_together(clade_trainer *t, const clade_batch *batch)
                                  .y = clade_team_outputs(t->team),
                                  .loss = clade_team_losses(t->team),
                                  .label = batch->label};
-    return take(t, &result);
+    return t->lead ? take(t, &result) : CLADE_OK;
 }
 
 static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
@@ -248,9 +254,9 @@ static clade_status validate(clade_trainer *t)
     t->epoch.validation = (clade_metrics){0};
     if (!t->validation) return CLADE_OK;
     const clade_train_observer *observer = &t->options->observer;
-    clade_status status =
-        clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
-                             observer->stop, observer->user, &t->epoch.validation);
+    clade_status status = clade_evaluation_run(
+        t->evaluation, t->learner.model, t->validation, t->results, t->ranks,
+        t->ranks ? NULL : observer->stop, observer->user, &t->epoch.validation);
     if (status == CLADE_ECANCELLED) return pause_here(t);
     return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for_data(t, status) : status;
 }
@@ -264,10 +270,35 @@ static bool is_best(const clade_epoch *e, const clade_progress *p)
     return e->validation.loss < p->best_loss;
 }
 
+/* Writes what an epoch has given. The state last: after a crash between these files the epoch is
+ * done again. */
+static clade_status write_epoch(clade_trainer *t)
+{
+    const clade_epoch *e = &t->epoch;
+    char *json = NULL;
+    clade_status status = CLADE_OK;
+    if (e->best) status = save_model(t, "best.safetensors");
+    if (!status) status = save_model(t, "last.safetensors");
+    if (!status) status = clade_run_add_history(&t->run, e);
+    if (!status)
+        status = clade_report_metrics(t->recipe, &t->classes, clade_learner_whole(&t->learner),
+                                      &t->progress, e, &json);
+    if (!status) status = clade_run_write_text(&t->run, "metrics.json", json);
+    if (!status) status = save_state(t);
+    free(json);
+    return status;
+}
+
 static clade_status end_epoch(clade_trainer *t)
 {
     clade_progress *p = &t->progress;
     clade_epoch *e = &t->epoch;
+    if (t->ranks) { /* what follows from the metrics is the same on all */
+        const uint64_t *confusion = t->epoch.validation.confusion;
+        clade_status status = clade_ranks_broadcast(t->ranks, e, sizeof *e);
+        if (status) return status;
+        e->validation.confusion = confusion;
+    }
     const clade_metrics *judged = e->validation.count ? &e->validation : &e->train;
     e->seconds = p->seconds + clade_clock() - t->started;
     e->best = is_best(e, p);
@@ -287,18 +318,7 @@ static clade_status end_epoch(clade_trainer *t)
     p->batch = 0;
     p->tally = (clade_tally){0};
     p->seconds = 0;
-    char *json = NULL;
-    clade_status status = CLADE_OK;
-    /* the state last: after a crash between these files the epoch is done again */
-    if (e->best) status = save_model(t, "best.safetensors");
-    if (!status) status = save_model(t, "last.safetensors");
-    if (!status) status = clade_run_add_history(&t->run, e);
-    if (!status)
-        status = clade_report_metrics(t->recipe, &t->classes, clade_learner_whole(&t->learner), p,
-                                      e, &json);
-    if (!status) status = clade_run_write_text(&t->run, "metrics.json", json);
-    if (!status) status = save_state(t);
-    free(json);
+    clade_status status = t->lead ? write_epoch(t) : CLADE_OK;
     if (status) return status;
     const clade_train_observer *observer = &t->options->observer;
     if (observer->epoch) observer->epoch(observer->user, e);
@@ -351,7 +371,8 @@ static clade_status run_epochs(clade_trainer *t)
 clade_status clade_trainer_run(clade_trainer *t, bool found)
 {
     clade_progress at = {0};
-    clade_status status = found ? clade_run_peek(&t->run, &at) : CLADE_OK;
+    clade_status status = found && t->lead ? clade_run_peek(&t->run, &at) : CLADE_OK;
+    if (!status && t->ranks) status = clade_ranks_broadcast(t->ranks, &at, sizeof at);
     if (!status && at.damaged > 0) status = clade_dataset_load(t->dataset, NULL, NULL);
     if (!status) status = clade_trainer_set_up(t, at.unfrozen);
     if (!status) status = begin(t, found);

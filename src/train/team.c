@@ -5,6 +5,7 @@
 #include "train/team.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "train/exchange.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -33,7 +34,9 @@ struct clade_team {
     member *own;               /* of the model's device, at work in the caller's thread */
     clade_device_share *share; /* the caller's */
     clade_shard_results results;
-    float *weights, *running;
+    clade_ranks *ranks;
+    clade_exchange *exchange;       /* NULL: no ranks */
+    float *weights, *running, *sum; /* sum: of all ranks' gradients */
     clade_shard_run *run;
     run_state *state;
     int32_t shards, shard_size; /* most in a batch; images in one */
@@ -184,16 +187,20 @@ static int32_t level_of_runs(size_t devices, int32_t shards)
     return level;
 }
 
+/* The shards of this rank, of so many in the batch. */
 static void cut(clade_team *team, int32_t shards)
 {
-    const int32_t level = level_of_runs(team->count, shards);
+    int32_t first = 0, end = shards;
+    if (team->ranks)
+        clade_exchange_part(team->ranks, clade_ranks_own(team->ranks), shards, &first, &end);
+    const int32_t level = level_of_runs(team->count, end - first);
     team->runs = 0;
-    for (int32_t first = 0; first < shards;) {
-        int32_t most = clade_tree_level(first, shards, shards), l = most < level ? most : level;
-        int32_t end = shards - first > 1 << l ? first + (1 << l) : shards;
+    while (first < end) {
+        int32_t most = clade_tree_level(first, end, shards), l = most < level ? most : level;
+        int32_t next = end - first > 1 << l ? first + (1 << l) : end;
         team->state[team->runs] = WAITS;
-        team->run[team->runs++] = (clade_shard_run){first, end, l};
-        first = end;
+        team->run[team->runs++] = (clade_shard_run){first, next, l};
+        first = next;
     }
     team->left = team->runs;
 }
@@ -253,12 +260,24 @@ static clade_status note_failed(clade_team *team, const char **note)
     return CLADE_OK;
 }
 
-clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step,
+/* The sum over all ranks, and everyone's statistics. */
+static clade_status exchange(clade_team *team, int32_t images, bool *stop, const float **sum)
+{
+    size_t parts;
+    *sum = team->sum;
+    if (team->exchange)
+        return clade_exchange_run(team->exchange, &team->results, images, team->shard_size,
+                                  team->sum, stop);
+    *sum = clade_tree_parts(team->results.gradients, &parts)->sum;
+    return CLADE_OK;
+}
+
+clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step, bool *stop,
                             const char **note)
 {
     const clade_replica *own = &team->own->replica;
     const int32_t shards = (batch->count + team->shard_size - 1) / team->shard_size;
-    size_t parts;
+    const float *sum;
     *note = NULL;
     free(team->note);
     team->note = NULL;
@@ -269,12 +288,12 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
     status = note_failed(team, note);
     if (!status && team->own->status)
         status = clade_fail(team->own->status, "%s", team->own->text ? team->own->text : "failed");
+    if (!status) status = exchange(team, batch->count, stop, &sum);
     if (status) return status;
     add_running(team, shards);
     status = clade_replica_write_running(own, team->running);
     if (status) return status;
-    return clade_tensor_write(clade_model_gradients(own->model),
-                              clade_tree_parts(team->results.gradients, &parts)->sum);
+    return clade_tensor_write(clade_model_gradients(own->model), sum);
 }
 
 const float *clade_team_outputs(const clade_team *team) { return team->results.y; }
@@ -301,7 +320,11 @@ static clade_status allocate(clade_team *team, const clade_team_options *o)
     if (!team->weights || !team->running || !r->statistics || !r->y || !r->loss || !team->run ||
         !team->state)
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu shards", shards);
-    return clade_tree_create(length, &r->gradients);
+    clade_status status = clade_tree_create(length, &r->gradients);
+    if (status || !team->ranks) return status;
+    team->sum = malloc(length * sizeof(float));
+    if (!team->sum) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
+    return clade_exchange_create(team->ranks, length, &team->exchange);
 }
 
 static clade_status add_member(clade_team *team, const clade_team_options *o, clade_device *device)
@@ -332,11 +355,14 @@ static clade_status make(clade_team *team, const clade_team_options *o)
 {
     team->shard_size = clade_model_input(o->model)->dim[0];
     team->shards = (o->batch + team->shard_size - 1) / team->shard_size;
-    if ((size_t)team->shards < o->count)
+    team->ranks = o->ranks;
+    size_t ranks = o->ranks ? (size_t)clade_ranks_count(o->ranks) : 1;
+    if ((size_t)team->shards < ranks * o->count)
         return clade_fail(CLADE_EINVAL,
                           "a batch of %d images has %d shards of %d, expected at least one for "
-                          "each of %zu devices: a smaller train.shard",
-                          o->batch, team->shards, team->shard_size, o->count);
+                          "each of %zu %s: a smaller train.shard",
+                          o->batch, team->shards, team->shard_size, ranks * o->count,
+                          ranks > 1 ? "devices of all ranks" : "devices");
     team->member = calloc(o->count, sizeof *team->member);
     team->share = o->share;
     if (!team->member) return clade_fail(CLADE_ENOMEM, "out of memory for %zu devices", o->count);
@@ -379,6 +405,8 @@ void clade_team_destroy(clade_team **handle)
     pthread_cond_destroy(&team->changed);
     pthread_mutex_destroy(&team->mutex);
     clade_tree_destroy(&team->results.gradients);
+    clade_exchange_destroy(&team->exchange);
+    free(team->sum);
     free(team->results.y);
     free(team->results.loss);
     free(team->results.statistics);

@@ -3,6 +3,7 @@
 #ifndef CLADE_TRAIN_TEAM_H
 #define CLADE_TRAIN_TEAM_H
 
+#include "dist/ranks.h"
 #include "train/replica.h"
 
 typedef struct clade_team_options {
@@ -10,6 +11,7 @@ typedef struct clade_team_options {
     clade_model_options like;     /* how that model was made */
     clade_device *const *devices; /* that of the model among them */
     size_t count;
+    clade_ranks *ranks; /* each computes a part of the shards; NULL: this process alone */
     clade_upload_options upload;
     int32_t batch;
     clade_device_share *share; /* [count]: a device of which it says that it failed is left out. The
@@ -28,10 +30,11 @@ void clade_team_destroy(clade_team **team);
 
 /* The sum of the gradients of a batch's shards becomes the model's, and its running statistics take
  * the shards in order. A device that fails is left out from then on, and `note`, which then is not
- * NULL, says so until the next call. Errors: those of the model's own device. */
-clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step,
+ * NULL, says so until the next call. *stop is whether this rank was asked to, and then whether any
+ * was. Errors: those of the model's own device, EIO (a rank that does not answer). */
+clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step, bool *stop,
                             const char **note);
-/* Of the last batch: [count, outputs] and [count]. */
+/* Of the last batch: [count, outputs] and [count]; of ranks, only the first one has them all. */
 const float *clade_team_outputs(const clade_team *team);
 const float *clade_team_losses(const clade_team *team);
 

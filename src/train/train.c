@@ -1,5 +1,6 @@
 /* A training run: its data, its folder, and the devices that take part. */
 #include "data/dataset.h"
+#include "train/agree.h"
 #include "train/classifier.h"
 #include "train/trainer.h"
 
@@ -27,10 +28,15 @@ static clade_status start_early(clade_trainer *t)
 static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **out)
 {
     bool found = false;
-    /* what is to lie on the device is decoded, and weights of classes go by the sound images */
-    bool first = t->settings->balanced || !clade_device_describe(t->device)->host_memory;
+    /* what is to lie on the device is decoded, weights of classes go by the sound images, and ranks
+     * compare the contents */
+    bool first =
+        t->settings->balanced || t->ranks || !clade_device_describe(t->device)->host_memory;
     clade_status status = first ? clade_dataset_load(t->dataset, NULL, NULL) : CLADE_OK;
-    if (!status) status = clade_run_open(t->options->out, resume, t->dataset, &t->run, &found);
+    if (!status && t->ranks) status = clade_agree_check(t);
+    if (!status)
+        status =
+            clade_run_open(t->lead ? t->options->out : NULL, resume, t->dataset, &t->run, &found);
     if (!status && !found && !t->dataset->loaded) status = start_early(t);
     if (!status) status = clade_trainer_run(t, found);
     if (out && (!status || status == CLADE_ECANCELLED)) {
@@ -51,7 +57,7 @@ static clade_device *find_next(clade_trainer *t, clade_status status)
     const clade_train_observer *observer = &t->options->observer;
     clade_device *next = NULL;
     char text[1024];
-    if (!clade_team_is_device_failure(status)) return NULL;
+    if (!clade_team_is_device_failure(status) || t->ranks) return NULL;
     for (size_t i = t->device_count; i-- > 0;) {
         if (t->devices[i] == t->device) t->share[i].failed = true;
         if (!t->share[i].failed) next = t->devices[i];
@@ -77,6 +83,7 @@ static clade_status train_on(clade_trainer *t, clade_classifier **out)
                              .devices = t->devices,
                              .share = t->share,
                              .device_count = t->device_count,
+                             .lead = t->lead,
                              .options = t->options};
         status = attempt(t, t->options->out != NULL, out);
     }
@@ -96,6 +103,8 @@ clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset, cla
                        .dataset = dataset,
                        .device = device,
                        .device_count = options->further_count + 1,
+                       .ranks = options->ranks,
+                       .lead = !options->ranks || clade_ranks_own(options->ranks) == 0,
                        .options = options};
     clade_status status = CLADE_ENOMEM;
     t.devices = malloc(t.device_count * sizeof(clade_device *));

@@ -94,6 +94,7 @@ static clade_status make_team(clade_trainer *t, const clade_upload_options *uplo
                                                    .like = t->learner.options,
                                                    .devices = t->devices,
                                                    .count = t->device_count,
+                                                   .ranks = t->ranks,
                                                    .upload = *upload,
                                                    .batch = t->settings->batch,
                                                    .share = t->share},
@@ -116,12 +117,12 @@ static clade_status make_feeds(clade_trainer *t)
                                   .shuffle = !s->no_shuffle,
                                   .seed = s->seed,
                                   .threads = t->options->threads,
-                                  .pixels = t->device_count > 1,
+                                  .pixels = t->device_count > 1 || t->ranks,
                                   .loader = &t->early};
     clade_upload_options *to = &options.upload;
     clade_status status = make_features(t, &options);
     if (!status) status = clade_feed_create(&options, &t->train);
-    if (!status && options.pixels) status = make_team(t, to);
+    if (!status && (t->device_count > 1 || t->ranks)) status = make_team(t, to);
     if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
     if (to->resident) share -= clade_upload_bytes(t->dataset, CLADE_TRAIN);
     options.loader = NULL;

@@ -2,6 +2,7 @@
 #ifndef CLADE_TRAIN_TRAINER_H
 #define CLADE_TRAIN_TRAINER_H
 
+#include "dist/ranks.h"
 #include "dist/sum.h"
 #include "train/evaluation.h"
 #include "train/learner.h"
@@ -17,6 +18,8 @@ typedef struct clade_trainer {
     clade_device **devices;
     clade_device_share *share; /* of each of them */
     size_t device_count;
+    clade_ranks *ranks; /* that train together; NULL: this process alone */
+    bool lead;          /* of all ranks the first, which alone reads and writes the run folder */
     const clade_train_options *options;
     clade_class_names classes;
     clade_learner learner;
@@ -32,6 +35,7 @@ typedef struct clade_trainer {
     clade_run run;
     clade_progress progress;
     clade_epoch epoch;    /* what the observer is told */
+    bool asked;           /* of ranks: one of them was asked to stop */
     bool begun;           /* the first step of this process */
     double started, told; /* told 0: nothing yet, so that the first step is told of at once */
     int64_t images_before, batches_before; /* of this epoch, done by an earlier process */

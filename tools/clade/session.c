@@ -11,15 +11,41 @@
 const char *const session_math_words[] = {"exact", "fast", NULL};
 const char *const session_splits[] = {"train", "validation", "test", NULL};
 
+/* Ranks on one host take its GPUs in turn. */
+static clade_status find_own_gpu(char id[32])
+{
+    clade_device_info *info;
+    size_t count, gpus = 0;
+    int own, ranks;
+    char note[256];
+    clade_ranks_on_host(&own, &ranks);
+    clade_status status = clade_devices_list(&info, &count, note);
+    if (status) return status;
+    for (size_t i = 0; i < count; i++)
+        if (!info[i].unusable[0] && !info[i].cpu_like) info[gpus++] = info[i];
+    snprintf(id, 32, "%s", gpus ? info[(size_t)own % gpus].id : "auto");
+    free(info);
+    return CLADE_OK;
+}
+
 clade_status session_open_device(const session_place *place, clade_device **out)
 {
     clade_device_options options = {.threads = (int)place->threads, .profile = place->profile};
+    const char *name = place->device;
+    char id[32];
+    int own, ranks;
+    clade_ranks_on_host(&own, &ranks);
+    clade_status status = CLADE_OK;
+    if (ranks > 1 && (!name || !strcmp(name, "auto"))) {
+        status = find_own_gpu(id);
+        name = id;
+    }
     if (place->math != session_math_default) options.math = (clade_math)place->math;
-    clade_status status = clade_device_open(place->device, &options, out);
+    if (!status) status = clade_device_open(name, &options, out);
     if (!status && place->math == session_math_default && !clade_device_describe(*out)->cpu_like) {
         clade_device_close(out);
         options.math = CLADE_FAST;
-        status = clade_device_open(place->device, &options, out);
+        status = clade_device_open(name, &options, out);
     }
     if (!status && clade_device_warning(*out)[0])
         fprintf(stderr, "clade: warning: %s\n", shown(clade_device_warning(*out)));

@@ -17,7 +17,8 @@
 typedef struct train_request {
     session_place place;
     const char *recipe, *data, *validation, *out, *resume, *cache, *tensorboard;
-    int64_t epochs, batch, shard, seed, pause;
+    int64_t epochs, batch, shard, seed, pause, rank_timeout;
+    clade_ranks *ranks; /* NULL: this process alone */
     double lr;
     command_list set;
     bool strict_data, json, no_report;
@@ -76,7 +77,7 @@ static clade_status collect_edits(train_request *r)
     return good ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
 }
 
-static clade_status read_recipe(train_request *r, clade_recipe **out)
+static clade_status read_own_recipe(train_request *r, clade_recipe **out)
 {
     const char *const *edits = (const char *const *)r->edits;
     if (!r->resume) return clade_recipe_read(r->recipe, edits, r->edit_count, out);
@@ -88,6 +89,27 @@ static clade_status read_recipe(train_request *r, clade_recipe **out)
     free(path);
     return status == CLADE_EIO ? clade_context(status, "nothing to resume in %s", r->resume)
                                : status;
+}
+
+/* The run folder, and so the recipe to go on with, may be there for the first rank alone. */
+static clade_status share_recipe(train_request *r, clade_recipe **recipe)
+{
+    uint64_t size = *recipe ? strlen(clade_recipe_text(*recipe)) + 1 : 0;
+    clade_status status = clade_ranks_broadcast(r->ranks, &size, sizeof size);
+    char *text = status ? NULL : malloc(size);
+    if (!status && !text) status = clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status && *recipe) memcpy(text, clade_recipe_text(*recipe), size);
+    if (!status) status = clade_ranks_broadcast(r->ranks, text, size);
+    if (!status && !*recipe) status = clade_recipe_parse(text, r->resume, recipe);
+    free(text);
+    return status;
+}
+
+static clade_status read_recipe(train_request *r, clade_recipe **out)
+{
+    bool shared = r->ranks && r->resume;
+    clade_status status = shared && clade_ranks_own(r->ranks) ? CLADE_OK : read_own_recipe(r, out);
+    return status || !shared ? status : share_recipe(r, out);
 }
 
 /* --- the run folder --- */
@@ -147,6 +169,7 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
         status = make_shapes(&shapes);
         options.path = shapes;
     }
+    if (r->ranks && r->data) options.path = r->data;
     options.cache_bytes = r->cache_bytes;
     options.threads = (int)r->place.threads;
     options.strict |= r->strict_data;
@@ -280,7 +303,10 @@ static int finish(const train_request *r, clade_status status, watchers *w)
         return COMMAND_OK;
     }
     progress_break(p);
+    if (status == CLADE_ECANCELLED && r->ranks && !interrupt_asked()) return COMMAND_OK;
     if (status != CLADE_ECANCELLED || !interrupt_asked()) {
+        /* what all find, the first one says */
+        if (r->ranks && clade_ranks_own(r->ranks)) sleep(1);
         command_fail("train");
         return status == CLADE_EIO ? COMMAND_IO : COMMAND_FAILED;
     }
@@ -292,19 +318,41 @@ static int finish(const train_request *r, clade_status status, watchers *w)
     return interrupt_status();
 }
 
-/* Several devices need shards: of the batch's share for each, if the recipe does not say. */
+/* Several devices, of this and of other ranks, need shards: one for each, if the recipe does not
+ * say. */
 static clade_status choose_shard(train_request *r, const device_list *devices,
                                  clade_recipe **recipe)
 {
     const clade_training *t = clade_recipe_training(*recipe);
-    int64_t shards = 1;
+    int64_t shards = 1, all = (int64_t)devices->count;
     char text[text_size];
-    if (devices->count == 1 || t->shard || r->resume) return CLADE_OK;
-    while (shards < (int64_t)devices->count) shards *= 2;
+    clade_status status = r->ranks ? clade_ranks_add(r->ranks, &all) : CLADE_OK;
+    if (status || all == 1 || t->shard || r->resume) return status;
+    while (shards < all) shards *= 2;
     snprintf(text, sizeof text, "%lld", (long long)((t->batch + shards - 1) / shards));
     if (!add_number(r, "train.shard", text)) return clade_fail(CLADE_ENOMEM, "out of memory");
     clade_recipe_destroy(recipe);
     return read_recipe(r, recipe);
+}
+
+/* Ranks write nothing but errors, except the first one. */
+static clade_status join(train_request *r)
+{
+    clade_status status = clade_ranks_join((double)r->rank_timeout, &r->ranks);
+    if (status || !r->ranks || clade_ranks_own(r->ranks) == 0) return status;
+    r->no_report = true;
+    r->tensorboard = NULL;
+    return freopen("/dev/null", "w", stdout)
+               ? CLADE_OK
+               : clade_fail(CLADE_EIO, "/dev/null: %s", strerror(errno));
+}
+
+/* Ends the other ranks too, where this one has failed. */
+static void leave(train_request *r, int result)
+{
+    bool stopped = result == COMMAND_OK || interrupt_asked();
+    if (r->ranks && !stopped) clade_ranks_abort(r->ranks, result);
+    clade_ranks_leave(&r->ranks);
 }
 
 static int run(train_request *r)
@@ -315,7 +363,8 @@ static int run(train_request *r)
     clade_classifier *classifier = NULL;
     watchers w = {.progress.json = r->json, .pause = r->pause};
     interrupt_watch();
-    clade_status status = collect_edits(r);
+    clade_status status = join(r);
+    if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     if (!status) status = device_list_open(&r->place, &devices);
@@ -338,6 +387,7 @@ static int run(train_request *r)
                                        .resume = r->resume != NULL,
                                        .threads = (int)r->place.threads,
                                        .cache_bytes = r->cache_bytes,
+                                       .ranks = r->ranks,
                                        .further = devices.device + 1,
                                        .further_count = devices.count - 1,
                                        .observer = {.user = &w,
@@ -350,6 +400,7 @@ static int run(train_request *r)
                              r->tensorboard ? &classifier : NULL);
     }
     int result = finish(r, status, &w);
+    leave(r, result);
     end_report(&w, status == CLADE_OK, devices.device[0], dataset);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);
@@ -377,6 +428,8 @@ int command_train(int argc, char **argv)
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
                        "of initial weights, shuffling, augmentation and dropout"),
+        OPTION_INTEGER("rank-timeout", "SECONDS", &r.rank_timeout, 1, 86400,
+                       "under mpirun: how long a rank waits for another; default: 300"),
         OPTION_TEXT("out", "DIR", &r.out, "the run folder; default: runs/NAME, a new one"),
         OPTION_TEXT("resume", "DIR", &r.resume, "go on with the run in this folder"),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
