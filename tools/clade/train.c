@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct train_request {
@@ -293,6 +294,17 @@ static void print_shares(const watchers *w)
     }
 }
 
+/* What all ranks have found the first one says, and ends the others; one of these speaks if it is
+ * alone in what it found. */
+static void fail(const train_request *r)
+{
+    if (r->ranks && clade_ranks_own(r->ranks)) {
+        sleep(1);
+        if (interrupt_asked()) return;
+    }
+    command_fail("train");
+}
+
 static int finish(const train_request *r, clade_status status, watchers *w)
 {
     progress *p = &w->progress;
@@ -305,9 +317,7 @@ static int finish(const train_request *r, clade_status status, watchers *w)
     progress_break(p);
     if (status == CLADE_ECANCELLED && r->ranks && !interrupt_asked()) return COMMAND_OK;
     if (status != CLADE_ECANCELLED || !interrupt_asked()) {
-        /* what all find, the first one says */
-        if (r->ranks && clade_ranks_own(r->ranks)) sleep(1);
-        command_fail("train");
+        fail(r);
         return status == CLADE_EIO ? COMMAND_IO : COMMAND_FAILED;
     }
     if (is_there(r->folder))
@@ -351,7 +361,11 @@ static clade_status join(train_request *r)
 static void leave(train_request *r, int result)
 {
     bool stopped = result == COMMAND_OK || interrupt_asked();
-    if (r->ranks && !stopped) clade_ranks_abort(r->ranks, result);
+    if (r->ranks && !stopped) {
+        nanosleep(&(struct timespec){.tv_nsec = 300000000},
+                  NULL); /* the launcher passes errors on */
+        clade_ranks_abort(r->ranks, result);
+    }
     clade_ranks_leave(&r->ranks);
 }
 

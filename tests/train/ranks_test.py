@@ -1,0 +1,211 @@
+"""Ranks under the MPI launchers that are there: the bits of one process, on any number of ranks and after a resume on
+another; what does not fit is refused before the first step; ranks that die or hang end the others, and the run resumes.
+
+usage: ranks_test.py CLADE"""
+import hashlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from checks import check, finish
+
+RECIPE = """
+name: ranks
+input: {size: 16, rescale: 1/255}
+augment: {rotation: 20, horizontal_flip: true}
+model:
+  - conv2d: {filters: 8, kernel: 3}
+  - batchnorm: {momentum: 0.9}
+  - activation: relu
+  - flatten
+  - dropout: 0.3
+  - dense: {units: classes, activation: softmax}
+train:
+  loss: sparse_categorical_crossentropy
+  optimizer: adam
+  schedule: {plateau: {patience: 1}}
+  batch: 10
+  shard: 1
+  epochs: 3
+"""
+LAUNCHERS = {
+    "Open MPI": ["mpirun.openmpi", "--oversubscribe", "--allow-run-as-root"],
+    "MPICH": ["mpirun.mpich"],
+}
+LIMIT = 120
+
+
+def digest(run):
+    path = run / "last.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
+
+
+def history(run):
+    """The epochs without what they took."""
+    return [line.rsplit(",", 2)[0] for line in (run / "history.csv").read_text().splitlines()]
+
+
+class Bench:
+    def __init__(self, clade, folder, launcher):
+        self.clade, self.folder, self.launcher = clade, folder, launcher
+        self.environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), HOME=str(folder))
+        self.images, self.recipe = folder / "images", folder / "ranks.yaml"
+        self.count = 0
+
+    def new(self):
+        self.count += 1
+        return self.folder / f"run-{self.count}"
+
+    def train(self, *more):
+        return [self.clade, "train", self.recipe, "--data", self.images, "--math", "exact", "--device", "cpu", *more]
+
+    def resume(self, run, *more):
+        return [self.clade, "train", "--resume", run, "--device", "cpu", *more]
+
+    def on(self, ranks, command):
+        return [*self.launcher, "-n", ranks, *command]
+
+    def run(self, command, environment=None):
+        command = [str(word) for word in command]
+        return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=self.folder,
+                              env=dict(self.environment, **(environment or {})))
+
+    def start(self, command):
+        return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, cwd=self.folder, env=self.environment)
+
+
+def ends_well(bench, command, what):
+    ended = bench.run(command)
+    check(ended.returncode == 0, f"{what}: status {ended.returncode}: {ended.stderr}")
+    return ended
+
+
+def check_bits(bench, whole):
+    for ranks in (2, 3, 4, 8):
+        run = bench.new()
+        ended = ends_well(bench, bench.on(ranks, bench.train("--out", run)), f"{ranks} ranks")
+        check(digest(run) == digest(whole), f"{ranks} ranks: other weights")
+        check(history(run) == history(whole), f"{ranks} ranks: another history")
+        check(ended.stdout.count("Epoch 3/3") == 1, f"{ranks} ranks: not one of them tells")
+    for first, then in ((4, 1), (1, 3)):
+        run = bench.new()
+        begin, go_on = bench.train("--out", run, "--pause", 1), bench.resume(run)
+        ends_well(bench, bench.on(first, begin) if first > 1 else begin, "a pause")
+        ends_well(bench, bench.on(then, go_on) if then > 1 else go_on, "a resume")
+        check(digest(run) == digest(whole), f"{first} ranks, then {then}: other weights")
+        check(history(run) == history(whole), f"{first} ranks, then {then}: another history")
+
+
+def check_refusals(bench):
+    """One line, before the first step."""
+    other = bench.folder / "other"
+    if not other.exists():
+        shutil.copytree(bench.images, other)
+        first, second = sorted(other.rglob("*.jpg"))[:2]
+        first.write_bytes(second.read_bytes())
+    run = bench.new()
+    one = bench.train("--out", run)
+    cases = {
+        "another recipe": [*one, "--set", "train.label_smoothing=0.1"],
+        "another kind of math": [*one, "--math", "fast"],
+        "images of other content": [*one, "--data", other],
+    }
+    for words, two in cases.items():
+        ended = bench.run([*bench.launcher, "-n", 1, *one, ":", "-n", 1, *two])
+        check(ended.returncode != 0 and ended.stderr.count(f"rank 1 has {words}") == 1, f"{words}: {ended.stderr}")
+    ended = bench.run(bench.on(12, one))
+    check(ended.returncode != 0 and ended.stderr.count("train.shard") == 1, f"12 ranks: {ended.stderr}")
+    check(not (run / "history.csv").exists(), "a run that was refused has a history")
+
+
+def wait_for_epoch(run):
+    """Until the first epochs are done."""
+    for _ in range(LIMIT * 20):
+        if (run / "history.csv").exists() and len(history(run)) > 3:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def ranks_of(job, folder):
+    """The processes that train in the folder."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if entry.name.isdigit() and len(words) > 1 and words[1] == b"train" and os.fsencode(folder) in words:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def check_faults(bench):
+    """A rank that dies, and one that hangs: the others end, and the run goes on to the same bits."""
+    for how in (signal.SIGKILL, signal.SIGSTOP):
+        run = bench.new()
+        # so many epochs that it cannot be over
+        job = bench.start(bench.on(3, bench.train("--out", run, "--epochs", 1000, "--rank-timeout", 3)))
+        check(wait_for_epoch(run), "no epoch before the fault")
+        ranks = ranks_of(job, run)
+        check(len(ranks) == 3, f"{len(ranks)} processes train")
+        os.kill(ranks[-1], how)
+        try:
+            _, errors = job.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            job.kill()
+            check(False, f"{how.name}: the others hang")
+            continue
+        check(job.returncode != 0, f"{how.name}: success")
+        if how == signal.SIGSTOP:
+            check(errors.count("has not answered for") == 1, f"{how.name}: {errors}")
+        for _ in range(100):  # the launcher ends them
+            if not ranks_of(job, run):
+                break
+            time.sleep(0.1)
+        check(not ranks_of(job, run), f"{how.name}: ranks are left")
+        done = len(history(run)) - 1
+        ends_well(bench, bench.on(2, bench.resume(run, "--epochs", done + 1)), f"a resume after {how.name}")
+        other = bench.new()
+        ends_well(bench, bench.train("--out", other, "--epochs", done + 1), "without a fault")
+        check(digest(run) == digest(other), f"{how.name}: other weights after a resume")
+
+
+def main(clade):
+    launchers = {name: words for name, words in LAUNCHERS.items() if shutil.which(words[0])}
+    if not launchers:
+        print("no MPI launcher is there")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="clade-ranks-") as name:
+        folder = pathlib.Path(name)
+        for launcher, words in launchers.items():
+            print(launcher)
+            bench = Bench(os.path.abspath(clade), folder / words[0], words)
+            bench.folder.mkdir()
+            bench.recipe.write_text(RECIPE)
+            ends_well(bench, [bench.clade, "data", "make", bench.images, "--train", "6", "--validation", "5", "--size", "16"],
+                      "images")
+            whole = bench.new()
+            ends_well(bench, bench.train("--out", whole), "one process")
+            check_bits(bench, whole)
+            check_refusals(bench)
+            check_faults(bench)
+    # a launcher whose library is not there
+    missing = {"PMI_SIZE": "2", "PMI_RANK": "0"} if "MPICH" not in launchers else (
+        {"OMPI_COMM_WORLD_SIZE": "2"} if "Open MPI" not in launchers else None)
+    if missing:
+        ended = subprocess.run([clade, "train"], capture_output=True, text=True, env=dict(os.environ, **missing))
+        check(ended.returncode == 1 and "Debian" in ended.stderr, f"no library: {ended.stderr}")
+    return finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
