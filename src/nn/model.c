@@ -248,7 +248,7 @@ static clade_status make_schedule(clade_model *model, clade_pass pass, int32_t n
     clade_status status = clade_build_pass(&build, &model->blueprint, pass, n);
     if (!status)
         status = clade_schedule_create(&build, model->device, model->buffer[ARENA],
-                                       model->offset[pass], out);
+                                       model->buffer[GRADIENTS], model->offset[pass], out);
     clade_build_destroy(&build);
     return status;
 }
@@ -286,14 +286,14 @@ static clade_status make_plans(clade_model *model)
 }
 
 static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t step,
-                        uint32_t first)
+                        uint32_t first, clade_ready_call *ready, void *user)
 {
     clade_schedule *schedule;
     if (n < 1 || n > model->batch)
         return clade_fail(CLADE_EINVAL, "%d images: the model takes 1 to %d at once", n,
                           model->batch);
     clade_status status = find_schedule(model, pass, n, &schedule);
-    return status ? status : clade_schedule_run(schedule, model->graph, step, first);
+    return status ? status : clade_schedule_run(schedule, model->graph, step, first, ready, user);
 }
 
 /* ---- the public functions ---- */
@@ -405,10 +405,11 @@ clade_status clade_model_infer(clade_model *model, int32_t n, bool loss)
 {
     if (loss && !has_pass(model, CLADE_PASS_LOSS))
         return clade_fail(CLADE_EINVAL, "the model was made without a loss");
-    return run(model, loss ? CLADE_PASS_LOSS : CLADE_PASS_INFER, n, 0, 0);
+    return run(model, loss ? CLADE_PASS_LOSS : CLADE_PASS_INFER, n, 0, 0, NULL, NULL);
 }
 
-clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step, int32_t first)
+clade_status clade_model_gradient_in_parts(clade_model *model, int32_t n, uint32_t step,
+                                           int32_t first, clade_ready_call *ready, void *user)
 {
     if (model->blueprint.loss == CLADE_LOSS_NONE)
         return clade_fail(CLADE_EINVAL, "the model was made without a loss");
@@ -416,7 +417,12 @@ clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step, 
     if (!has_pass(model, CLADE_PASS_TRAIN))
         return clade_fail(CLADE_EINVAL,
                           "the model has nothing to train: all its layers are frozen");
-    return run(model, CLADE_PASS_TRAIN, n, step, (uint32_t)first);
+    return run(model, CLADE_PASS_TRAIN, n, step, (uint32_t)first, ready, user);
+}
+
+clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step, int32_t first)
+{
+    return clade_model_gradient_in_parts(model, n, step, first, NULL, NULL);
 }
 
 const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass pass, size_t *count)

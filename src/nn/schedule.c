@@ -46,7 +46,8 @@ static clade_status find_random(clade_schedule *schedule)
 }
 
 clade_status clade_schedule_create(clade_build *build, clade_device *device, clade_buffer *arena,
-                                   const uint64_t *offset, clade_schedule **out)
+                                   const clade_buffer *gradients, const uint64_t *offset,
+                                   clade_schedule **out)
 {
     *out = NULL;
     clade_schedule *schedule = calloc(1, sizeof *schedule);
@@ -63,6 +64,9 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
         if (status)
             clade_context(status, "%s", clade_build_layer(build, schedule->call[i].layer)->name);
     }
+    if (!status && build->pass == CLADE_PASS_TRAIN)
+        status = clade_ready_list(schedule->call, schedule->count, gradients, &schedule->ready,
+                                  &schedule->ready_count);
     if (status)
         clade_schedule_destroy(&schedule);
     else
@@ -77,13 +81,15 @@ void clade_schedule_destroy(clade_schedule **handle)
     for (size_t i = 0; i < schedule->count; i++) clade_call_release(&schedule->call[i].call);
     free(schedule->call);
     free(schedule->random);
+    free(schedule->ready);
     free(schedule);
     *handle = NULL;
 }
 
 clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step,
-                                uint32_t first)
+                                uint32_t first, clade_ready_call *ready, void *user)
 {
+    size_t next = 0;
     for (size_t i = 0; i < schedule->randoms; i++) {
         *schedule->random[i].step = step;
         *schedule->random[i].first = first;
@@ -92,6 +98,9 @@ clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *gra
         clade_status status = clade_call_run(&schedule->call[i].call);
         if (status)
             return clade_context(status, "%s", graph->node[schedule->call[i].layer].layer.name);
+        if (!ready || next == schedule->ready_count || schedule->ready[next].call != i) continue;
+        status = ready(user, schedule->ready[next++].first);
+        if (status) return status;
     }
     return CLADE_OK;
 }

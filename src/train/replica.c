@@ -20,8 +20,24 @@ static clade_status copy_parameters(const clade_model *from, clade_model *to)
     return status;
 }
 
+static clade_status make_sums(clade_replica *r, int32_t shards, const clade_bucket *buckets,
+                              size_t count)
+{
+    r->sum = calloc(count, sizeof(clade_shard_sum *));
+    if (!r->sum) return clade_fail(CLADE_ENOMEM, "out of memory for sums of gradients");
+    r->buckets = count;
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        clade_tensor g = *clade_model_gradients(r->model);
+        g.offset += buckets[i].first;
+        g.dim[0] = (int32_t)buckets[i].count;
+        status = clade_shard_sum_create(r->device, &g, shards, &r->sum[i]);
+    }
+    return status;
+}
+
 static clade_status make(clade_model *model, const clade_model_options *options,
-                         const clade_upload_options *upload, int32_t shards, clade_replica *r)
+                         const clade_upload_options *upload, clade_replica *r)
 {
     clade_status status = CLADE_OK;
     if (clade_model_device(model) != r->device) {
@@ -33,18 +49,17 @@ static clade_status make(clade_model *model, const clade_model_options *options,
     to.model = r->model;
     to.resident = to.resident && !r->own;
     if (!status) status = clade_upload_create(&to, &r->upload);
-    if (!status)
-        status =
-            clade_shard_sum_create(r->device, clade_model_gradients(r->model), shards, &r->sum);
     return status ? status : clade_running_list(r->model, &r->running, &r->runnings);
 }
 
 clade_status clade_replica_create(clade_model *model, const clade_model_options *options,
                                   clade_device *device, const clade_upload_options *upload,
-                                  int32_t shards, clade_replica *out)
+                                  int32_t shards, const clade_bucket *buckets, size_t count,
+                                  clade_replica *out)
 {
     *out = (clade_replica){.device = device};
-    clade_status status = make(model, options, upload, shards, out);
+    clade_status status = make(model, options, upload, out);
+    if (!status) status = make_sums(out, shards, buckets, count);
     if (status) clade_replica_clear(out);
     return status;
 }
@@ -52,7 +67,8 @@ clade_status clade_replica_create(clade_model *model, const clade_model_options 
 void clade_replica_clear(clade_replica *r)
 {
     free(r->running);
-    clade_shard_sum_destroy(&r->sum);
+    for (size_t i = 0; i < r->buckets; i++) clade_shard_sum_destroy(&r->sum[i]);
+    free(r->sum);
     clade_upload_destroy(&r->upload);
     clade_model_destroy(&r->own);
     *r = (clade_replica){0};
@@ -85,17 +101,59 @@ static clade_status read_rows(const clade_tensor *t, int32_t n, float *values)
                              (size_t)n * row * sizeof *values);
 }
 
-/* From zero, fma(momentum, 0, x) is x: what the shard alone gives. */
-static clade_status run_shard(clade_replica *r, const clade_batch *batch, uint32_t step,
-                              int32_t shard, const clade_shard_results *to)
+/* A run of shards under way. */
+typedef struct progress {
+    clade_replica *replica;
+    const clade_shard_results *to;
+    clade_shard_run run;
+    int32_t shard;
+    size_t added; /* buckets of the last shard that are part of the results */
+} progress;
+
+/* Takes in a bucket of the run's gradients. */
+static clade_status add_bucket(progress *p)
 {
-    const int32_t size = clade_model_input(r->model)->dim[0], first = shard * size;
+    const clade_bucket *b = &p->to->bucket[p->added];
+    const clade_tensor *g = clade_model_gradients(p->replica->model);
+    clade_status status =
+        clade_shard_sum_add(p->replica->sum[p->added], p->shard - p->run.first, true);
+    float *values = status ? NULL : clade_tree_take(b->sum);
+    if (!values) return status ? status : CLADE_ENOMEM;
+    status = clade_buffer_read(g->buffer, (size_t)(g->offset + b->first) * sizeof *values, values,
+                               (size_t)b->count * sizeof *values);
+    if (status) {
+        clade_tree_give_back(b->sum, values);
+        return status;
+    }
+    clade_tree_add(b->sum, p->run.first, p->run.level, values);
+    p->to->added(p->to->user, p->added++);
+    return CLADE_OK;
+}
+
+static clade_status add_ready(void *user, uint64_t first)
+{
+    progress *p = user;
+    clade_status status = CLADE_OK;
+    while (p->added < p->to->buckets && p->to->bucket[p->added].first >= first && !status)
+        status = add_bucket(p);
+    return status;
+}
+
+/* From zero, fma(momentum, 0, x) is x: what the shard alone gives. */
+static clade_status run_shard(progress *p, const clade_batch *batch, uint32_t step)
+{
+    clade_replica *r = p->replica;
+    const clade_shard_results *to = p->to;
+    const int32_t size = clade_model_input(r->model)->dim[0], first = p->shard * size;
     const int32_t n = batch->count - first < size ? batch->count - first : size;
-    float *statistics = to->statistics + (size_t)shard * to->statistics_count;
+    const bool early = to->early && p->shard + 1 == p->run.end;
+    float *statistics = to->statistics + (size_t)p->shard * to->statistics_count;
     memset(statistics, 0, to->statistics_count * sizeof *statistics);
     clade_status status = clade_replica_write_running(r, statistics);
     if (!status) status = clade_upload_run(r->upload, batch, first, n);
-    if (!status) status = clade_model_gradient(r->model, n, step, first);
+    if (!status)
+        status =
+            clade_model_gradient_in_parts(r->model, n, step, first, early ? add_ready : NULL, p);
     if (!status)
         status = read_rows(clade_model_output(r->model), n, to->y + (size_t)first * to->outputs);
     if (!status) status = read_rows(clade_model_losses(r->model), n, to->loss + first);
@@ -105,18 +163,13 @@ static clade_status run_shard(clade_replica *r, const clade_batch *batch, uint32
 clade_status clade_replica_run(clade_replica *r, const clade_batch *batch, uint32_t step,
                                clade_shard_run run, const clade_shard_results *to)
 {
-    clade_status status = CLADE_OK;
-    for (int32_t shard = run.first; shard < run.end && !status; shard++) {
-        status = run_shard(r, batch, step, shard, to);
-        if (!status) status = clade_shard_sum_add(r->sum, shard - run.first, shard + 1 == run.end);
+    progress p = {.replica = r, .to = to, .run = run, .shard = run.first};
+    clade_status status = run_shard(&p, batch, step);
+    while (!status && p.shard + 1 < run.end) {
+        for (size_t i = 0; i < to->buckets && !status; i++)
+            status = clade_shard_sum_add(r->sum[i], p.shard - run.first, false);
+        p.shard++;
+        if (!status) status = run_shard(&p, batch, step);
     }
-    if (status) return status;
-    float *gradients = clade_tree_take(to->gradients);
-    if (!gradients) return CLADE_ENOMEM;
-    status = clade_tensor_read(clade_model_gradients(r->model), gradients);
-    if (status)
-        clade_tree_give_back(to->gradients, gradients);
-    else
-        clade_tree_add(to->gradients, run.first, run.level, gradients);
-    return status;
+    return status ? status : add_ready(&p, 0);
 }

@@ -4,6 +4,7 @@
 
 #include "dist/sum.h"
 #include "dist/tree.h"
+#include "nn/ready.h"
 #include "nn/running.h"
 #include "train/upload.h"
 
@@ -12,14 +13,26 @@ typedef struct clade_replica {
     clade_model *model;
     clade_model *own; /* the model, where it is this replica's to destroy */
     clade_upload *upload;
-    clade_shard_sum *sum;
+    clade_shard_sum **sum; /* of each bucket */
+    size_t buckets;
     clade_running *running;
     size_t runnings;
 } clade_replica;
 
+/* A part of the flat gradients, which is added up on its own. */
+typedef struct clade_bucket {
+    uint64_t first, count;
+    clade_tree *sum;
+} clade_bucket;
+
 /* Where a batch's shards are put together, in host memory. */
 typedef struct clade_shard_results {
-    clade_tree *gradients;
+    clade_bucket *bucket; /* from the end of the gradients to their beginning: as they get ready */
+    size_t buckets;
+    bool early; /* take each as soon as it is ready, before the others are */
+    /* Called with each bucket that a run has added to. */
+    void (*added)(void *user, size_t bucket);
+    void *user;
     float *y, *loss;   /* [batch, outputs], [batch] */
     float *statistics; /* [shards, statistics]: what each shard gives to running ones */
     size_t outputs, statistics_count;
@@ -32,10 +45,11 @@ typedef struct clade_shard_run {
 
 /* The model itself, with its upload, or one like it on another device. `upload` says what the
  * model's input is made of; its model, and whether the split is resident, do not count. At most
- * `shards` are added up on the device. */
+ * `shards` are added up on the device, in these buckets. */
 clade_status clade_replica_create(clade_model *model, const clade_model_options *options,
                                   clade_device *device, const clade_upload_options *upload,
-                                  int32_t shards, clade_replica *out);
+                                  int32_t shards, const clade_bucket *buckets, size_t count,
+                                  clade_replica *out);
 void clade_replica_clear(clade_replica *replica);
 /* Computes a run of shards and waits for it. Running statistics of the model are overwritten. */
 clade_status clade_replica_run(clade_replica *replica, const clade_batch *batch, uint32_t step,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "train/exchange.h"
+#include "train/run_queue.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -13,17 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum run_state { WAITS, UNDER_WAY, DONE } run_state;
-
 typedef struct member {
     clade_replica replica;
     clade_team *team;
     pthread_t thread;
     bool started;
-    uint64_t seen;    /* the last batch that the thread took up */
-    double per_image; /* seconds, as of late; 0: not measured yet */
-    double busy;      /* seconds of this batch */
-    bool warm;        /* has done a run: the first one compiles kernels and tells no speed */
+    uint64_t seen; /* the last batch that the thread took up */
+    double busy;   /* seconds of this batch */
+    bool warm;     /* has done a run: the first one compiles kernels and tells no speed */
     clade_status status;
     char *text; /* what its error says */
 } member;
@@ -36,19 +34,19 @@ struct clade_team {
     clade_shard_results results;
     clade_ranks *ranks;
     clade_exchange *exchange;       /* NULL: no ranks */
-    float *weights, *running, *sum; /* sum: of all ranks' gradients */
-    clade_shard_run *run;
-    run_state *state;
-    int32_t shards, shard_size; /* most in a batch; images in one */
+    int32_t *added;                 /* to each bucket: runs of this batch */
+    float *weights, *running, *sum; /* sum: of all gradients */
+    int32_t shards, shard_size;     /* most in a batch; images in one */
     char *note;
 
-    pthread_mutex_t mutex; /* of all below, of state, and of the members' figures */
+    pthread_mutex_t mutex; /* of all below, and of the members' figures */
     pthread_cond_t changed;
     uint64_t number; /* of the batch under way, from 1 */
     const clade_batch *batch;
     uint32_t step;
-    int32_t runs, left; /* of this batch, and those of them that are not done */
-    size_t at_work;     /* threads */
+    clade_run_queue queue;
+    double *seconds; /* each device's for an image, as of late */
+    size_t at_work;  /* threads */
     bool stop;
 };
 
@@ -57,51 +55,17 @@ bool clade_team_is_device_failure(clade_status status)
     return status == CLADE_EDEVICE || status == CLADE_ENOMEM;
 }
 
-/* --- who computes what --- */
-
-static int32_t images_of(const clade_team *team, int32_t run)
-{
-    int32_t end = team->run[run].end * team->shard_size;
-    return (end < team->batch->count ? end : team->batch->count) -
-           team->run[run].first * team->shard_size;
-}
-
-/* Would the others have finished all that waits before this one had finished one run? */
-static bool leave_to_others(const clade_team *team, const member *m, int32_t run, int32_t waiting)
-{
-    double rate = 0, least = INFINITY;
-    for (size_t i = 0; i < team->count; i++) {
-        const member *other = &team->member[i];
-        if (other == m || other->status) continue;
-        if (other->per_image == 0) return false;
-        rate += 1 / other->per_image;
-        least = fmin(least, other->per_image);
-    }
-    double n = images_of(team, run);
-    return rate > 0 && m->per_image * n > fmax(least * n, n * waiting / rate);
-}
-
-/* The next run that waits; -1: none. */
-static int32_t find_waiting(const clade_team *team, int32_t *waiting)
-{
-    int32_t first = -1;
-    *waiting = 0;
-    for (int32_t i = team->runs; i-- > 0;) {
-        if (team->state[i] != WAITS) continue;
-        first = i;
-        ++*waiting;
-    }
-    return first;
-}
+/* --- a device at work --- */
 
 /* Waits for a run that this device had better take; -1: the batch is done, or given up. With the
  * mutex. */
 static int32_t choose(clade_team *team, const member *m)
 {
-    while (team->left > 0 && !team->own->status) {
-        int32_t waiting, run = find_waiting(team, &waiting);
-        if (run >= 0 && !leave_to_others(team, m, run, waiting)) {
-            team->state[run] = UNDER_WAY;
+    while (team->queue.left > 0 && !team->own->status) {
+        int32_t run = clade_run_queue_find(&team->queue, team->seconds, team->count,
+                                           (size_t)(m - team->member));
+        if (run >= 0) {
+            team->queue.state[run] = CLADE_RUN_TAKEN;
             return run;
         }
         pthread_cond_wait(&team->changed, &team->mutex);
@@ -112,9 +76,9 @@ static int32_t choose(clade_team *team, const member *m)
 /* With the mutex. */
 static void note_speed(clade_team *team, member *m, int32_t run, double seconds)
 {
-    int32_t n = images_of(team, run);
-    double per_image = seconds / n;
-    if (m->warm) m->per_image = m->per_image > 0 ? (m->per_image + per_image) / 2 : per_image;
+    int32_t n = clade_run_queue_images(&team->queue, run);
+    double *mean = &team->seconds[m - team->member], now = seconds / n;
+    if (m->warm) *mean = *mean > 0 ? (*mean + now) / 2 : now;
     m->warm = true;
     m->busy += seconds;
     team->share[m - team->member].images += (uint64_t)n;
@@ -123,6 +87,7 @@ static void note_speed(clade_team *team, member *m, int32_t run, double seconds)
 static void fail(member *m, clade_status status)
 {
     m->status = status;
+    m->team->seconds[m - m->team->member] = INFINITY;
     m->text = clade_string_join(clade_error(), "");
 }
 
@@ -131,7 +96,7 @@ static void take_part(clade_team *team, member *m)
 {
     int32_t run;
     m->busy = 0;
-    m->per_image *= 0.98; /* one that leaves all to others is tried again now and then */
+    team->seconds[m - team->member] *= 0.98; /* one that leaves all to others is tried again */
     pthread_mutex_unlock(&team->mutex);
     double begun = clade_clock();
     clade_status status = CLADE_OK;
@@ -142,18 +107,28 @@ static void take_part(clade_team *team, member *m)
     while (!m->status && (run = choose(team, m)) >= 0) {
         pthread_mutex_unlock(&team->mutex);
         begun = clade_clock();
-        status =
-            clade_replica_run(&m->replica, team->batch, team->step, team->run[run], &team->results);
+        status = clade_replica_run(&m->replica, team->batch, team->step, team->queue.run[run],
+                                   &team->results);
         double seconds = clade_clock() - begun;
         pthread_mutex_lock(&team->mutex);
         if (status) fail(m, status);
-        team->state[run] = status ? WAITS : DONE;
+        team->queue.state[run] = status ? CLADE_RUN_WAITS : CLADE_RUN_DONE;
         if (!status) {
-            team->left--;
+            team->queue.left--;
             note_speed(team, m, run, seconds);
         }
         pthread_cond_broadcast(&team->changed);
     }
+}
+
+/* A run has added to a bucket. */
+static void note_added(void *user, size_t bucket)
+{
+    clade_team *team = user;
+    pthread_mutex_lock(&team->mutex);
+    team->added[bucket]++;
+    pthread_cond_broadcast(&team->changed);
+    pthread_mutex_unlock(&team->mutex);
 }
 
 static void *work(void *user)
@@ -177,34 +152,6 @@ static void *work(void *user)
 
 /* --- a batch --- */
 
-/* Runs of 2^level shards are few enough to be worth a transfer each, and enough to share out
- * evenly. */
-static int32_t level_of_runs(size_t devices, int32_t shards)
-{
-    enum { for_each = 4 };
-    int32_t level = 0;
-    while ((int64_t)devices * for_each << level < shards) level++;
-    return level;
-}
-
-/* The shards of this rank, of so many in the batch. */
-static void cut(clade_team *team, int32_t shards)
-{
-    int32_t first = 0, end = shards;
-    if (team->ranks)
-        clade_exchange_part(team->ranks, clade_ranks_own(team->ranks), shards, &first, &end);
-    const int32_t level = level_of_runs(team->count, end - first);
-    team->runs = 0;
-    while (first < end) {
-        int32_t most = clade_tree_level(first, end, shards), l = most < level ? most : level;
-        int32_t next = end - first > 1 << l ? first + (1 << l) : end;
-        team->state[team->runs] = WAITS;
-        team->run[team->runs++] = (clade_shard_run){first, next, l};
-        first = next;
-    }
-    team->left = team->runs;
-}
-
 /* Running statistics take in what the shards gave, in order. */
 static void add_running(clade_team *team, int32_t shards)
 {
@@ -218,19 +165,57 @@ static void add_running(clade_team *team, int32_t shards)
     }
 }
 
-static void compute(clade_team *team, const clade_batch *batch, uint32_t step, int32_t shards)
+/* The buckets one by one to the other ranks, as they get ready. With the mutex, which is free while
+ * messages are under way. */
+static clade_status exchange_buckets(clade_team *team, clade_sharding batch)
+{
+    clade_device_share *share = &team->share[team->own - team->member];
+    for (size_t i = 0; i < team->results.buckets; i++) {
+        while (team->added[i] < team->queue.runs && !team->own->status)
+            pthread_cond_wait(&team->changed, &team->mutex);
+        if (team->own->status) return CLADE_OK; /* which is told of later */
+        double begun = clade_clock();
+        pthread_mutex_unlock(&team->mutex);
+        clade_status status = clade_exchange_bucket(team->exchange, batch, i, team->sum);
+        pthread_mutex_lock(&team->mutex);
+        double end = clade_clock();
+        share->exchanged += end - begun;
+        if (team->at_work) share->hidden += end - begun;
+        if (status) return status;
+    }
+    return CLADE_OK;
+}
+
+/* This rank's shards. */
+static void fill_queue(clade_team *team, clade_sharding batch)
+{
+    int32_t first = 0, end = batch.shards;
+    if (team->ranks)
+        clade_exchange_part(team->ranks, clade_ranks_own(team->ranks), end, &first, &end);
+    clade_run_queue_fill(&team->queue, team->count, first, end, batch.shards, batch.images,
+                         batch.shard_size);
+}
+
+static clade_status compute(clade_team *team, const clade_batch *batch, uint32_t step,
+                            clade_sharding cut_as)
 {
     double begun = clade_clock();
-    clade_tree_start(team->results.gradients, shards);
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < team->results.buckets; i++)
+        clade_tree_start(team->results.bucket[i].sum, cut_as.shards);
     pthread_mutex_lock(&team->mutex);
+    memset(team->added, 0, team->results.buckets * sizeof *team->added);
     team->batch = batch;
     team->step = step;
-    cut(team, shards);
+    fill_queue(team, cut_as);
     team->number++;
     team->at_work = 0;
     for (size_t i = 0; i < team->count; i++) team->at_work += team->member[i].started;
     pthread_cond_broadcast(&team->changed);
-    take_part(team, team->own);
+    if (team->exchange)
+        status = exchange_buckets(team, cut_as);
+    else
+        take_part(team, team->own);
     while (team->at_work > 0) pthread_cond_wait(&team->changed, &team->mutex);
     pthread_mutex_unlock(&team->mutex);
     double seconds = clade_clock() - begun;
@@ -239,6 +224,7 @@ static void compute(clade_team *team, const clade_batch *batch, uint32_t step, i
         team->share[i].busy += team->member[i].busy;
         team->share[i].waited += seconds - team->member[i].busy;
     }
+    return status;
 }
 
 /* Says of those that failed in this batch that they did. */
@@ -260,46 +246,69 @@ static clade_status note_failed(clade_team *team, const char **note)
     return CLADE_OK;
 }
 
-/* The sum over all ranks, and everyone's statistics. */
-static clade_status exchange(clade_team *team, int32_t images, bool *stop, const float **sum)
+/* Where the batch's gradients are: of this process alone they are one bucket. */
+static const float *sum_of(const clade_team *team)
 {
     size_t parts;
-    *sum = team->sum;
-    if (team->exchange)
-        return clade_exchange_run(team->exchange, &team->results, images, team->shard_size,
-                                  team->sum, stop);
-    *sum = clade_tree_parts(team->results.gradients, &parts)->sum;
-    return CLADE_OK;
+    return team->exchange ? team->sum : clade_tree_parts(team->results.bucket->sum, &parts)->sum;
 }
 
 clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step, bool *stop,
                             const char **note)
 {
     const clade_replica *own = &team->own->replica;
-    const int32_t shards = (batch->count + team->shard_size - 1) / team->shard_size;
-    const float *sum;
+    const int32_t size = team->shard_size, shards = (batch->count + size - 1) / size;
+    const clade_sharding cut_as = {batch->count, size, shards};
     *note = NULL;
     free(team->note);
     team->note = NULL;
     clade_status status = clade_tensor_read(clade_model_trained(own->model), team->weights);
     if (!status) status = clade_replica_read_running(own, team->running);
     if (status) return status;
-    compute(team, batch, step, shards);
+    clade_status exchanged = compute(team, batch, step, cut_as);
     status = note_failed(team, note);
     if (!status && team->own->status)
         status = clade_fail(team->own->status, "%s", team->own->text ? team->own->text : "failed");
-    if (!status) status = exchange(team, batch->count, stop, &sum);
+    if (!status) status = exchanged;
+    if (!status && team->exchange)
+        status = clade_exchange_results(team->exchange, cut_as, &team->results, stop);
     if (status) return status;
     add_running(team, shards);
     status = clade_replica_write_running(own, team->running);
-    if (status) return status;
-    return clade_tensor_write(clade_model_gradients(own->model), sum);
+    return status ? status : clade_tensor_write(clade_model_gradients(own->model), sum_of(team));
 }
 
 const float *clade_team_outputs(const clade_team *team) { return team->results.y; }
 const float *clade_team_losses(const clade_team *team) { return team->results.loss; }
 
 /* --- making one --- */
+
+/* A single device of a rank gives its gradients bucket by bucket; those of several are added up
+ * first, which begins once a run is done, so that another device can do it again. */
+static clade_status make_buckets(clade_team *team, const clade_team_options *o)
+{
+    enum {
+        bucket_size = 1 << 18
+    }; /* floats: long against a message's latency, short to the net's */
+    clade_shard_results *r = &team->results;
+    const uint64_t length = clade_tensor_count(clade_model_trained(o->model));
+    r->early = o->ranks && o->count == 1;
+    r->added = note_added;
+    r->user = team;
+    r->buckets = r->early ? (size_t)((length - 1) / bucket_size + 1) : 1;
+    r->bucket = calloc(r->buckets, sizeof *r->bucket);
+    team->added = calloc(r->buckets, sizeof *team->added);
+    if (!r->bucket || !team->added)
+        return clade_fail(CLADE_ENOMEM, "out of memory for gradients in buckets");
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < r->buckets && !status; i++) {
+        uint64_t end = length - length * i / r->buckets;
+        r->bucket[i].first = length - length * (i + 1) / r->buckets;
+        r->bucket[i].count = end - r->bucket[i].first;
+        status = clade_tree_create((size_t)r->bucket[i].count, &r->bucket[i].sum);
+    }
+    return status;
+}
 
 static clade_status allocate(clade_team *team, const clade_team_options *o)
 {
@@ -315,16 +324,13 @@ static clade_status allocate(clade_team *team, const clade_team_options *o)
     r->statistics = malloc((shards * r->statistics_count + 1) * sizeof(float));
     r->y = malloc(batch * r->outputs * sizeof(float));
     r->loss = malloc(batch * sizeof(float));
-    team->run = malloc(shards * sizeof *team->run);
-    team->state = malloc(shards * sizeof *team->state);
-    if (!team->weights || !team->running || !r->statistics || !r->y || !r->loss || !team->run ||
-        !team->state)
+    if (!team->weights || !team->running || !r->statistics || !r->y || !r->loss)
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu shards", shards);
-    clade_status status = clade_tree_create(length, &r->gradients);
+    clade_status status = clade_run_queue_create(team->shards, &team->queue);
     if (status || !team->ranks) return status;
     team->sum = malloc(length * sizeof(float));
     if (!team->sum) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
-    return clade_exchange_create(team->ranks, length, &team->exchange);
+    return clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
 }
 
 static clade_status add_member(clade_team *team, const clade_team_options *o, clade_device *device)
@@ -335,13 +341,13 @@ static clade_status add_member(clade_team *team, const clade_team_options *o, cl
     m->team = team;
     snprintf(team->share[i].id, sizeof team->share[i].id, "%s", id);
     if (team->share[i].failed) {
-        m->status = CLADE_EDEVICE;
+        fail(m, CLADE_EDEVICE);
         team->count++;
         return CLADE_OK;
     }
-    clade_status status =
-        clade_replica_create(o->model, &o->like, device, &o->upload,
-                             1 << level_of_runs(o->count, team->shards), &m->replica);
+    clade_status status = clade_replica_create(
+        o->model, &o->like, device, &o->upload, 1 << clade_run_queue_level(o->count, team->shards),
+        team->results.bucket, team->results.buckets, &m->replica);
     if (clade_team_is_device_failure(status) && device != clade_model_device(o->model))
         fail(m, status);
     else if (status)
@@ -364,14 +370,17 @@ static clade_status make(clade_team *team, const clade_team_options *o)
                           o->batch, team->shards, team->shard_size, ranks * o->count,
                           ranks > 1 ? "devices of all ranks" : "devices");
     team->member = calloc(o->count, sizeof *team->member);
+    team->seconds = calloc(o->count, sizeof *team->seconds);
     team->share = o->share;
-    if (!team->member) return clade_fail(CLADE_ENOMEM, "out of memory for %zu devices", o->count);
-    clade_status status = CLADE_OK;
+    if (!team->member || !team->seconds)
+        return clade_fail(CLADE_ENOMEM, "out of memory for %zu devices", o->count);
+    clade_status status = make_buckets(team, o);
     for (size_t i = 0; i < o->count && !status; i++) status = add_member(team, o, o->devices[i]);
     if (!status) status = allocate(team, o);
     for (size_t i = 0; i < team->count && !status; i++) {
         member *m = &team->member[i];
-        if (m == team->own || m->status) continue; /* or it failed before */
+        /* or it failed before */
+        if ((m == team->own && !team->exchange) || m->status) continue;
         m->started = !pthread_create(&m->thread, NULL, work, m);
         if (!m->started) status = clade_fail(CLADE_ENOMEM, "no thread for %s", team->share[i].id);
     }
@@ -404,16 +413,19 @@ void clade_team_destroy(clade_team **handle)
     }
     pthread_cond_destroy(&team->changed);
     pthread_mutex_destroy(&team->mutex);
-    clade_tree_destroy(&team->results.gradients);
     clade_exchange_destroy(&team->exchange);
+    for (size_t i = 0; i < team->results.buckets && team->results.bucket; i++)
+        clade_tree_destroy(&team->results.bucket[i].sum);
+    free(team->results.bucket);
+    free(team->added);
     free(team->sum);
     free(team->results.y);
     free(team->results.loss);
     free(team->results.statistics);
     free(team->weights);
     free(team->running);
-    free(team->run);
-    free(team->state);
+    free(team->seconds);
+    clade_run_queue_clear(&team->queue);
     free(team->note);
     free(team->member);
     free(team);

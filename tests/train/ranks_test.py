@@ -25,6 +25,7 @@ model:
   - batchnorm: {momentum: 0.9}
   - activation: relu
   - flatten
+  - dense: {units: 256, activation: relu}  # 400,000 weights: gradients in several buckets
   - dropout: 0.3
   - dense: {units: classes, activation: softmax}
 train:
@@ -95,6 +96,7 @@ def check_bits(bench, whole):
         check(digest(run) == digest(whole), f"{ranks} ranks: other weights")
         check(history(run) == history(whole), f"{ranks} ranks: another history")
         check(ended.stdout.count("Epoch 3/3") == 1, f"{ranks} ranks: not one of them tells")
+        check("beside the backward pass" in ended.stdout, f"{ranks} ranks: no exchange is told of")
     for first, then in ((4, 1), (1, 3)):
         run = bench.new()
         begin, go_on = bench.train("--out", run, "--pause", 1), bench.resume(run)

@@ -291,6 +291,9 @@ static void print_shares(const watchers *w)
         printf("%s: %.1f %% of the images in %.1f s; waited %.1f s%s\n", s->id,
                100 * (double)s->images / (double)images, s->busy, s->waited,
                s->failed ? "; failed" : "");
+        if (s->exchanged > 0)
+            printf("Exchange with other ranks: %.1f s, of which %.1f s beside the backward pass\n",
+                   s->exchanged, s->hidden);
     }
 }
 
