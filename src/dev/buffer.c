@@ -3,6 +3,18 @@
 
 #include <stdlib.h>
 
+/* A planner goes on, so as to say how much it would be. */
+static clade_status check_size(const clade_device *device, size_t bytes)
+{
+    const clade_device_info *info = &device->info;
+    if (device->planner || !info->max_alloc_bytes || bytes <= info->max_alloc_bytes)
+        return CLADE_OK;
+    return clade_fail(
+        CLADE_ENOMEM, "%s: %zu bytes asked for in one buffer; it allows %llu, of %llu in all",
+        info->id, bytes, (unsigned long long)info->max_alloc_bytes,
+        (unsigned long long)info->memory_bytes);
+}
+
 clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffer **out)
 {
     *out = NULL;
@@ -10,7 +22,8 @@ clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffe
     if (!buffer) return clade_fail(CLADE_ENOMEM, "out of memory");
     buffer->device = device;
     buffer->bytes = bytes;
-    clade_status status = device->table.alloc(device->context, bytes, &buffer->handle);
+    clade_status status = check_size(device, bytes);
+    if (!status) status = device->table.alloc(device->context, bytes, &buffer->handle);
     if (status) {
         free(buffer);
         return status;
@@ -18,6 +31,7 @@ clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffe
     if (device->table.host) buffer->host = device->table.host(device->context, buffer->handle);
     device->bytes_now += bytes;
     if (device->bytes_now > device->bytes_peak) device->bytes_peak = device->bytes_now;
+    if (bytes > device->bytes_largest) device->bytes_largest = bytes;
     *out = buffer;
     return CLADE_OK;
 }

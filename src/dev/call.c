@@ -159,6 +159,7 @@ static clade_status run_call(clade_device *device, const clade_call *call)
 clade_status clade_call_run(const clade_call *call)
 {
     clade_device *device = call->prepared->device;
+    if (device->planner) return CLADE_OK;
     return device->profile ? clade_profile_run(device, call, run_call) : run_call(device, call);
 }
 

@@ -1,4 +1,5 @@
 /* Models: parameters, memory and schedules of a graph on a device. */
+#include "dev/device.h"
 #include "nn/graph.h"
 #include "nn/initializer.h"
 #include "nn/loss.h"
@@ -49,20 +50,14 @@ struct clade_model {
 
 /* ---- memory ---- */
 
-static double mebibytes(uint64_t bytes) { return (double)bytes / 1048576; }
-
 static clade_status allocate(clade_model *model, model_block which, const char *what,
                              uint64_t bytes)
 {
-    const clade_device_info *info = clade_device_describe(model->device);
-    if (bytes > SIZE_MAX || (info->max_alloc_bytes && bytes > info->max_alloc_bytes))
-        return clade_fail(
-            CLADE_ENOMEM,
-            "%s at batch %d takes %.1f MiB in one block, %s allows %.1f MiB: use a smaller "
-            "batch",
-            what, model->batch, mebibytes(bytes), info->id, mebibytes(info->max_alloc_bytes));
-    return clade_context(clade_buffer_create(model->device, (size_t)bytes, &model->buffer[which]),
-                         "%s at batch %d (%.1f MiB)", what, model->batch, mebibytes(bytes));
+    clade_status status =
+        bytes > SIZE_MAX ? clade_fail(CLADE_ENOMEM, "more than there are addresses")
+                         : clade_buffer_create(model->device, (size_t)bytes, &model->buffer[which]);
+    return clade_context(status, "%s for %d images at a time (%.1f MiB)", what, model->batch,
+                         (double)bytes / 1048576);
 }
 
 /* Memory for a tensor of its own. */
@@ -375,7 +370,7 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
     if (!status) status = make_plans(model);
-    if (!status) status = initialise(model, options->seed);
+    if (!status && !clade_device_is_planner(device)) status = initialise(model, options->seed);
     if (status)
         clade_model_destroy(&model);
     else

@@ -47,7 +47,6 @@ clade_status clade_opencl_context_open(cl_platform_id platform, cl_device_id dev
     cl->divides = cl->cpu_like && (clade_opencl_device_number(device, CL_DEVICE_SINGLE_FP_CONFIG) &
                                    CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT);
     cl->memory_bytes = info->memory_bytes;
-    cl->max_alloc_bytes = info->max_alloc_bytes;
     cl->driver_caches =
         strstr(info->driver, "NVIDIA") || strstr(info->driver, "Portable Computing");
     size_t largest = (size_t)clade_opencl_device_number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);

@@ -50,7 +50,7 @@ typedef struct opencl_context {
     uint32_t vector_width; /* floats in the vectors of tiled kernels: 4, 8 or 16 */
     uint32_t lanes;        /* floats side by side that are one work-item's: those, or 1 where cores
                             * are narrow */
-    uint64_t memory_bytes, max_alloc_bytes;
+    uint64_t memory_bytes;
     char label[160];                  /* device and driver, for error texts */
     struct opencl_program **programs; /* in program.c */
     size_t program_count;

@@ -28,11 +28,6 @@ static cl_mem create_buffer(const opencl_context *cl, size_t bytes, cl_int *erro
 clade_status clade_opencl_alloc(void *context, size_t bytes, void **handle)
 {
     opencl_context *cl = context;
-    if (cl->max_alloc_bytes && bytes > cl->max_alloc_bytes)
-        return clade_fail(CLADE_ENOMEM,
-                          "%s: %zu bytes asked for in one buffer; it allows %llu, of %llu in all",
-                          cl->label, bytes, (unsigned long long)cl->max_alloc_bytes,
-                          (unsigned long long)cl->memory_bytes);
     cl_int error;
     cl_mem memory = create_buffer(cl, bytes ? bytes : 1, &error);
     if (error) {

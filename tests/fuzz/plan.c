@@ -54,7 +54,6 @@ static void plan_on_opencl(clade_op op, const clade_args *args)
                                    .vector_width = wide ? 16 : 4,
                                    .lanes = wide ? 16 : 1,
                                    .memory_bytes = UINT64_C(1) << 40,
-                                   .max_alloc_bytes = UINT64_C(1) << 40,
                                    .label = "no device"};
             setenv("XDG_CACHE_HOME", "/nowhere", 1);
             if (clade_opencl_choices_open(cl, asked[i / 4])) abort();

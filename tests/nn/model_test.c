@@ -416,7 +416,8 @@ static void test_errors(void)
     options = (clade_model_options){.batch = 1000};
     device->info.max_alloc_bytes = 60000;
     CHECK_FAILS(clade_model_create(g, device, &options, &m), CLADE_ENOMEM,
-                "the input at batch 1000 takes 0.1 MiB in one block, cpu allows 0.1 MiB");
+                "the input for 1000 images at a time (0.1 MiB): cpu: 64000 bytes asked for in one "
+                "buffer; it allows 60000");
     device->info.max_alloc_bytes = 0;
     m = make(g, CLADE_LOSS_BINARY_CROSSENTROPY, 4);
     if (!m) return;
