@@ -55,8 +55,8 @@ typedef struct clade_training {
     clade_optimizer optimizer;
     clade_lr_schedule schedule;
     int32_t batch, epochs; /* 0: 32 and 1 */
-    int32_t shard;         /* images that are computed at a time, their batch statistics included;
-                            * 0: the batch */
+    int32_t shard;         /* most images that are computed at a time, their batch statistics
+                            * included; 0: the batch */
     uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
     bool no_shuffle;
     int32_t early_stopping; /* epochs without a better validation loss (without a validation split:
@@ -109,6 +109,8 @@ CLADE_API clade_status clade_recipe_create(const clade_recipe_parts *parts, clad
 CLADE_API const clade_preprocessing *clade_recipe_preprocessing(const clade_recipe *recipe);
 CLADE_API const clade_augment *clade_recipe_augment(const clade_recipe *recipe);
 CLADE_API const clade_training *clade_recipe_training(const clade_recipe *recipe);
+/* Images that are computed at a time: the shard, or the batch where that is no more. */
+CLADE_API int32_t clade_training_shard(const clade_training *training);
 /* How to open the data: the recipe's keys under `data`, with the size of the images; path is NULL
  * unless the recipe names one. */
 CLADE_API const clade_data_options *clade_recipe_data(const clade_recipe *recipe);

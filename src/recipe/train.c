@@ -167,6 +167,11 @@ static clade_status read_early_stopping(clade_training *t, const clade_yaml *nod
     return status;
 }
 
+int32_t clade_training_shard(const clade_training *t)
+{
+    return t->shard > 0 && t->shard < t->batch ? t->shard : t->batch;
+}
+
 clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *train)
 {
     clade_training *t = &recipe->training;
@@ -188,10 +193,6 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));
     if (!status) status = get_int(train, "batch", 1, &t->batch);
     if (!status) status = get_int(train, "shard", 1, &t->shard);
-    if (!status && t->shard > t->batch)
-        status = clade_yaml_fail(clade_recipe_find(train, "shard"), CLADE_EINVAL,
-                                 "shard: expected at most the batch of %d images, found %d",
-                                 t->batch, t->shard);
     if (!status) status = get_int(train, "epochs", 1, &t->epochs);
     if (!status) status = clade_yaml_get_int(train, "seed", 0, INT64_MAX, &seed);
     if (!status) status = clade_yaml_get_bool(train, "shuffle", &shuffle);
