@@ -80,11 +80,49 @@ typedef struct clade_train_options {
      * not augmented, what they give is computed once for each image, and only the rest trained,
      * with the same result. They are not kept where they have no room. 0: half of what is free. */
     uint64_t cache_bytes;
+    /* Memory of the device, a quarter of which images may stay in. 0: all of it. */
+    uint64_t memory_bytes;
     clade_train_observer observer;
 } clade_train_options;
 
 /* A trained classifier: weights, class names, preprocessing. */
 typedef struct clade_classifier clade_classifier;
+
+/* Of a device's memory, what training takes at once, in bytes. What drivers set aside for
+ * themselves is not counted; nor is memory of the host, in which decoded images lie. */
+typedef struct clade_train_memory {
+    int32_t shard;        /* images that are computed at a time */
+    uint64_t total;       /* of all at once */
+    uint64_t parameters;  /* of the total: all parameters and statistics, */
+    uint64_t gradients;   /* gradients, and sums of those of shards, */
+    uint64_t optimizer;   /* its moments, */
+    uint64_t activations; /* outputs of layers and their gradients, */
+    uint64_t workspace;   /* ops' own, */
+    uint64_t data;        /* images, labels, results, and what is there only for a while */
+    uint64_t largest;     /* the largest single buffer */
+} clade_train_memory;
+
+/* What the first epoch and, where a backbone is unfrozen later, those after that will take by
+ * shards of so many images, 1 to the batch; in `options`, threads, out, resume and observer do not
+ * count. Nothing is allocated on the device, and nothing runs there. `dataset` may be NULL: then
+ * for so many `classes`, and without images that stay on the device. Errors: EINVAL, ENOMEM (of the
+ * host), EDEVICE. */
+CLADE_API clade_status clade_train_plan_memory(const clade_recipe *recipe,
+                                               const clade_dataset *dataset, int32_t classes,
+                                               clade_device *device,
+                                               const clade_train_options *options, int32_t shard,
+                                               clade_train_memory *out);
+/* Is that within `limit` (0: the device's memory, as far as it is known), and no buffer larger than
+ * the device allows? */
+CLADE_API bool clade_train_memory_fits(const clade_train_memory *memory, const clade_device *device,
+                                       uint64_t limit);
+/* The largest shard that fits, of the batch and its halves, each rounded up, down to 1 image. Where
+ * none does *out is the one that takes least: see clade_train_memory_fits. */
+CLADE_API clade_status clade_train_choose_shard(const clade_recipe *recipe,
+                                                const clade_dataset *dataset, int32_t classes,
+                                                clade_device *device,
+                                                const clade_train_options *options,
+                                                clade_train_memory *out);
 
 /* Trains what the recipe says on the data set, on this device. A data set that is not loaded is
  * decoded on the way: the first step waits for its own images alone. Damaged ones are left out of

@@ -59,6 +59,11 @@ void clade_shard_sum_destroy(clade_shard_sum **handle)
     *handle = NULL;
 }
 
+uint64_t clade_shard_sum_bytes(const clade_shard_sum *s)
+{
+    return s->levels ? (uint64_t)s->levels * clade_buffer_bytes(s->buffer[0]) : 0;
+}
+
 clade_status clade_shard_sum_add(clade_shard_sum *s, int32_t shard, bool last)
 {
     clade_status status = CLADE_OK;

@@ -15,6 +15,8 @@ typedef struct clade_shard_sum clade_shard_sum;
 clade_status clade_shard_sum_create(clade_device *device, const clade_tensor *g, int32_t shards,
                                     clade_shard_sum **out);
 void clade_shard_sum_destroy(clade_shard_sum **sum);
+/* What it takes of the device's memory. */
+uint64_t clade_shard_sum_bytes(const clade_shard_sum *sum);
 /* Queues taking in shard `shard`, from 0 in ascending order; after the last one g is the sum. */
 clade_status clade_shard_sum_add(clade_shard_sum *sum, int32_t shard, bool last);
 

@@ -24,7 +24,7 @@ static void find_cut(const clade_learner_options *o, const clade_graph *graph, i
     uint64_t size = sizeof(float);
     for (int32_t i = 0; found && i < clade_graph_shape(graph, found, dim); i++)
         size *= (uint64_t)dim[i];
-    for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION; split++)
+    for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION && o->dataset; split++)
         bytes += size * clade_dataset_count(o->dataset, (clade_split)split);
     if (bytes <= room) *cut = found;
 }
@@ -33,7 +33,7 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
                                 clade_learner *l)
 {
     const clade_training *s = clade_recipe_training(o->recipe);
-    const int32_t images = s->shard ? s->shard : s->batch;
+    const int32_t images = clade_training_shard(s);
     l->options = (clade_model_options){
         .batch = images, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
     const clade_model_options bare = {.batch = images, .seed = s->seed};

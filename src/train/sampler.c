@@ -83,7 +83,7 @@ void clade_sampler_destroy(clade_sampler **handle)
 }
 
 /* Full batches and the last one of an epoch differ in n. */
-static clade_status prepare(clade_sampler *s, int32_t n)
+clade_status clade_sampler_prepare(clade_sampler *s, int32_t n)
 {
     if (s->prepared == n) return CLADE_OK;
     clade_affine_sample_args *a = &s->call.args.affine_sample;
@@ -111,7 +111,7 @@ static clade_status write_pixels(clade_sampler *s, size_t n, const uint8_t *cons
 clade_status clade_sampler_run(clade_sampler *s, int32_t n, const uint8_t *const *pixels,
                                const int32_t *index, const float *matrix)
 {
-    clade_status status = prepare(s, n);
+    clade_status status = clade_sampler_prepare(s, n);
     size_t count = (size_t)n;
     if (!status && s->pixels) status = write_pixels(s, count, pixels);
     if (!status && s->index) status = clade_buffer_write(s->index, 0, index, count * sizeof *index);

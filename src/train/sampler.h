@@ -15,6 +15,8 @@ clade_status clade_sampler_create(const clade_model *model,
                                   clade_sampler **out);
 void clade_sampler_destroy(clade_sampler **sampler);
 
+/* Plans the call for n images, so that a run of as many need not. */
+clade_status clade_sampler_prepare(clade_sampler *sampler, int32_t n);
 /* Queues the first n images of a batch. `pixels`: n of [h, w, c] or, with resident images,
  * `index` [n]; `matrix` [n, 8] of clade_augment_matrix; NULL: the images as they are. */
 clade_status clade_sampler_run(clade_sampler *sampler, int32_t n, const uint8_t *const *pixels,

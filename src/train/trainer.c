@@ -105,7 +105,8 @@ static clade_status make_team(clade_trainer *t, const clade_upload_options *uplo
 static clade_status make_feeds(clade_trainer *t)
 {
     const clade_training *s = t->settings;
-    uint64_t share = clade_device_describe(t->device)->memory_bytes / 4;
+    uint64_t memory = t->options->memory_bytes;
+    uint64_t share = (memory ? memory : clade_device_describe(t->device)->memory_bytes) / 4;
     clade_feed_options options = {.upload = {.dataset = t->dataset,
                                              .split = CLADE_TRAIN,
                                              .model = t->learner.model,

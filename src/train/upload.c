@@ -1,5 +1,6 @@
 /* Batches to a model's input: by the sampler, or as rows that are at hand; labels and weights. */
 #include "train/upload.h"
+#include "dev/device.h"
 #include "train/sampler.h"
 
 #include <stdlib.h>
@@ -44,6 +45,11 @@ static clade_status copy_split(clade_upload *upload, clade_device *device, clade
     size_t most = piece / size > 0 ? piece / size : 1;
     clade_status status = clade_buffer_create(device, count * size, &upload->images);
     if (status) return clade_context(status, "the images of a split");
+    *out = (clade_tensor){.buffer = upload->images,
+                          .dtype = CLADE_U8,
+                          .rank = 4,
+                          .dim = {(int32_t)count, hwc[0], hwc[1], hwc[2]}};
+    if (clade_device_is_planner(device)) return CLADE_OK;
     uint8_t *pixels = malloc(most * size);
     if (!pixels) return clade_fail(CLADE_ENOMEM, "out of memory for %zu images", most);
     for (size_t first = 0; first < count && !status; first += most) {
@@ -54,10 +60,6 @@ static clade_status copy_split(clade_upload *upload, clade_device *device, clade
         if (!status) status = clade_buffer_write(upload->images, first * size, pixels, n * size);
     }
     free(pixels);
-    *out = (clade_tensor){.buffer = upload->images,
-                          .dtype = CLADE_U8,
-                          .rank = 4,
-                          .dim = {(int32_t)count, hwc[0], hwc[1], hwc[2]}};
     return status;
 }
 
@@ -127,6 +129,11 @@ static clade_status write_rows(clade_upload *upload, const int32_t *index, size_
                row * sizeof *upload->staged);
     return clade_buffer_write(input->buffer, (size_t)input->offset * sizeof(float), upload->staged,
                               n * row * sizeof *upload->staged);
+}
+
+clade_status clade_upload_prepare(clade_upload *upload, int32_t n)
+{
+    return upload->sampler ? clade_sampler_prepare(upload->sampler, n) : CLADE_OK;
 }
 
 clade_status clade_upload_run(clade_upload *upload, const clade_batch *batch, int32_t first,

@@ -20,6 +20,8 @@ typedef struct clade_upload clade_upload;
 
 clade_status clade_upload_create(const clade_upload_options *options, clade_upload **out);
 void clade_upload_destroy(clade_upload **upload);
+/* Plans for n images, as clade_sampler_prepare. */
+clade_status clade_upload_prepare(clade_upload *upload, int32_t n);
 /* Queues n images of the batch from `first` on: input, and where the model has a loss labels and
  * weights (class weight over the batch's size). */
 clade_status clade_upload_run(clade_upload *upload, const clade_batch *batch, int32_t first,

@@ -1,0 +1,192 @@
+/* What a plan says of a device's memory is what training takes of it: the peak and the largest
+ * buffer, to the byte, without any of it being allocated; and the shard that is chosen fits. */
+#define _XOPEN_SOURCE 700
+#include "../test.h"
+
+#include "base/file.h"
+#include "dev/device.h"
+
+#include <clade/clade.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define START "name: planned\ninput: {size: 16, rescale: 1/255}\n"
+#define END(optimizer)                                                                             \
+    "train:\n"                                                                                     \
+    "  loss: sparse_categorical_crossentropy\n"                                                    \
+    "  optimizer: " optimizer "\n"                                                                 \
+    "  epochs: 2\n"                                                                                \
+    "  batch: 14\n" /* 24 images: a batch and one of 10 */
+
+static const char *const recipes[] = {
+    START "augment: {rotation: 30}\n"
+          "model:\n"
+          "  - conv2d: {filters: 5, kernel: 3, activation: relu}\n"
+          "  - maxpool2d: 2\n"
+          "  - flatten\n"
+          "  - dense: {units: classes, activation: softmax}\n" END("{sgd: {lr: 0.01}}"),
+    START "model:\n"
+          "  - conv2d: {filters: 7, kernel: 3, use_bias: false}\n"
+          "  - batchnorm\n"
+          "  - activation: relu\n"
+          "  - conv2d: {filters: 9, kernel: 3, padding: same, strides: 2, activation: relu}\n"
+          "  - global_avgpool2d\n"
+          "  - dense: {units: classes, activation: softmax}\n" END("{adam: {lr: 0.001}}"),
+    START "model:\n"
+          "  - flatten\n"
+          "  - dense: {units: 70, activation: relu}\n"
+          "  - dropout: 0.5\n"
+          "  - dense: {units: classes, activation: softmax}\n" END(
+              "{rmsprop: {lr: 0.001, momentum: 0.9}}") "  clip_norm: 1\n",
+    /* features of a frozen backbone, and more trained from the second epoch on */
+    "name: planned\ninput: {size: 32, rescale: 1/255}\n"
+    "backbone: {name: squeezenet1_1, weights: random, output: features.3, pooling: avg,\n"
+    "           unfreeze: {epoch: 2, from: features.3}, lr_scale: 0.5}\n"
+    "model:\n"
+    "  - dense: {units: classes, activation: softmax}\n" END(
+        "{sgd: {lr: 0.01, momentum: 0.9}}"),
+    /* images that are augmented have no features */
+    "name: planned\ninput: {size: 32, rescale: 1/255}\n"
+    "augment: {horizontal_flip: true}\n"
+    "backbone: {name: squeezenet1_1, weights: random, output: features.3, pooling: avg}\n"
+    "model:\n"
+    "  - dense: {units: classes, activation: softmax}\n" END("{adamw: {lr: 0.01}}"),
+};
+enum { recipe_count = sizeof recipes / sizeof *recipes };
+
+/* One of the places where training is planned and done. */
+typedef struct place {
+    const char *device;
+    clade_device_options options;
+    bool own_memory; /* as if it did not share the host's */
+} place;
+
+static bool open_place(const place *p, clade_device **device)
+{
+    clade_status status = clade_device_open(p->device, &p->options, device);
+    if (status == CLADE_ENODEVICE) return false;
+    CHECK_OK(status);
+    if (!status && p->own_memory) (*device)->info.host_memory = false;
+    return status == CLADE_OK;
+}
+
+static bool open_data(const char *images, const clade_recipe *recipe, clade_dataset **dataset)
+{
+    clade_data_options data = *clade_recipe_data(recipe);
+    data.path = images;
+    CHECK_OK(clade_dataset_open(&data, dataset));
+    return *dataset != NULL;
+}
+
+static clade_recipe *parse(const char *text, int32_t shard)
+{
+    char line[32], *whole;
+    clade_recipe *recipe = NULL;
+    snprintf(line, sizeof line, "  shard: %d\n", (int)shard);
+    whole = clade_string_join(text, line);
+    CHECK_OK(clade_recipe_parse(whole, "planned.yaml", &recipe));
+    free(whole);
+    return recipe;
+}
+
+/* As if the device had just been opened, but for the programs that it has built. */
+static void forget_memory(clade_device *device)
+{
+    clade_buffer_destroy(&device->workspace);
+    CHECK(device->bytes_now == 0);
+    device->bytes_peak = device->bytes_largest = 0;
+}
+
+static void compare(const char *images, clade_device *device, int r, int32_t shard)
+{
+    clade_recipe *recipe = parse(recipes[r], shard);
+    clade_dataset *dataset = NULL;
+    clade_train_memory plan = {0};
+    uint64_t now = 0, peak = 0;
+    forget_memory(device);
+    if (recipe && open_data(images, recipe, &dataset)) {
+        CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device, NULL, shard, &plan));
+        clade_device_memory(device, &now, &peak);
+        CHECK(now == 0 && peak == 0); /* nothing of it was real */
+        CHECK_OK(clade_train(recipe, dataset, device, &(clade_train_options){.threads = 1}, NULL));
+        clade_device_memory(device, &now, &peak);
+        CHECK(plan.shard == shard && plan.total == peak);
+        CHECK(plan.largest == device->bytes_largest);
+        CHECK(plan.parameters > 0 && plan.gradients > 0 && plan.activations > 0 && plan.data > 0);
+        CHECK(plan.parameters + plan.gradients + plan.optimizer + plan.activations +
+                  plan.workspace + plan.data ==
+              plan.total);
+        if (plan.total != peak || plan.largest != device->bytes_largest)
+            printf("%s, recipe %d, shards of %d: %" PRIu64 " and %" PRIu64
+                   " planned, %" PRIu64 " and %" PRIu64 " taken\n",
+                   device->info.id, r, (int)shard, plan.total, plan.largest, peak,
+                   device->bytes_largest);
+    }
+    clade_dataset_destroy(&dataset);
+    clade_recipe_destroy(&recipe);
+}
+
+/* Any limit: the shard that is chosen is the first of 14, 7, 4, 2, 1 that is within it. */
+static void test_choice(const char *images)
+{
+    static const int32_t shards[] = {14, 7, 4, 2, 1};
+    clade_recipe *recipe = parse(recipes[0], 14);
+    clade_device *device = NULL;
+    clade_dataset *dataset = NULL;
+    clade_train_memory need[5], got;
+    CHECK_OK(clade_device_open("cpu", NULL, &device));
+    if (!recipe || !device || !open_data(images, recipe, &dataset)) return;
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(
+            clade_train_plan_memory(recipe, dataset, 0, device, NULL, shards[i], &need[i]));
+    CHECK(need[0].total > need[2].total && need[2].total > need[4].total);
+    for (int i = 0; i < 5; i++) {
+        const clade_train_options options = {.memory_bytes = need[i].total};
+        CHECK_OK(clade_train_choose_shard(recipe, dataset, 0, device, &options, &got));
+        CHECK(got.shard == shards[i] && got.total == need[i].total);
+        CHECK(clade_train_memory_fits(&got, device, options.memory_bytes));
+    }
+    const clade_train_options none = {.memory_bytes = need[4].total - 1};
+    CHECK_OK(clade_train_choose_shard(recipe, dataset, 0, device, &none, &got));
+    CHECK(got.shard == 1 && !clade_train_memory_fits(&got, device, none.memory_bytes));
+
+    /* a limit to a single buffer */
+    device->info.max_alloc_bytes = need[1].largest;
+    CHECK_OK(clade_train_choose_shard(recipe, dataset, 0, device, NULL, &got));
+    CHECK(got.shard == 7 && need[0].largest > need[1].largest);
+    device->info.max_alloc_bytes = 0;
+
+    CHECK_FAILS(clade_train_plan_memory(recipe, dataset, 0, device, NULL, 15, &got), CLADE_EINVAL,
+                "a shard of 15 images, expected 1 to 14");
+    /* without a data set: the same but for the images */
+    CHECK_OK(clade_train_plan_memory(recipe, NULL, 4, device, NULL, 7, &got));
+    CHECK(got.total == need[1].total && got.parameters == need[1].parameters);
+    clade_dataset_destroy(&dataset);
+    clade_device_close(&device);
+    clade_recipe_destroy(&recipe);
+}
+
+int main(void)
+{
+    static const place places[] = {{"cpu", {.math = CLADE_EXACT}, false},
+                                   {"opencl", {.math = CLADE_EXACT}, false},
+                                   {"opencl", {.math = CLADE_FAST, .kernels = "gpu"}, true}};
+    char folder[] = "/tmp/clade-memory-XXXXXX";
+    if (!mkdtemp(folder)) return 1;
+    CHECK_OK(clade_shapes_write(
+        folder, &(clade_shapes_options){.classes = 4, .train = 6, .validation = 3, .size = 16}));
+    for (int i = 0; i < 3; i++) {
+        clade_device *device;
+        if (!open_place(&places[i], &device)) continue;
+        for (int r = 0; r < recipe_count; r++) {
+            compare(folder, device, r, 14);
+            compare(folder, device, r, 4);
+            compare(folder, device, r, 1);
+        }
+        clade_device_close(&device);
+    }
+    test_choice(folder);
+    CHECK_OK(clade_folder_remove(folder));
+    return TEST_END();
+}
