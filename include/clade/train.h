@@ -98,7 +98,7 @@ typedef struct clade_train_memory {
     uint64_t optimizer;   /* its moments, */
     uint64_t activations; /* outputs of layers and their gradients, */
     uint64_t workspace;   /* ops' own, */
-    uint64_t data;        /* images, labels, results, and what is there only for a while */
+    uint64_t other;       /* images, labels, results, and what is there only for a while */
     uint64_t largest;     /* the largest single buffer */
 } clade_train_memory;
 
@@ -116,14 +116,6 @@ CLADE_API clade_status clade_train_plan_memory(const clade_recipe *recipe,
  * the device allows? */
 CLADE_API bool clade_train_memory_fits(const clade_train_memory *memory, const clade_device *device,
                                        uint64_t limit);
-/* The largest shard that fits, of the batch and its halves, each rounded up, down to 1 image. Where
- * none does *out is the one that takes least: see clade_train_memory_fits. */
-CLADE_API clade_status clade_train_choose_shard(const clade_recipe *recipe,
-                                                const clade_dataset *dataset, int32_t classes,
-                                                clade_device *device,
-                                                const clade_train_options *options,
-                                                clade_train_memory *out);
-
 /* Trains what the recipe says on the data set, on this device. A data set that is not loaded is
  * decoded on the way: the first step waits for its own images alone. Damaged ones are left out of
  * their batch, with the result of a loaded data set, and dropped at the end of the epoch. Where the

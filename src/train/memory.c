@@ -169,7 +169,7 @@ static void measure(const planning *p, clade_train_memory *m)
     m->workspace = p->planner->workspace ? clade_buffer_bytes(p->planner->workspace) : 0;
     m->largest = clade_device_largest(p->planner);
     clade_device_memory(p->planner, &now, &m->total);
-    m->data =
+    m->other =
         m->total - m->parameters - m->gradients - m->optimizer - m->activations - m->workspace;
 }
 
@@ -211,21 +211,4 @@ bool clade_train_memory_fits(const clade_train_memory *m, const clade_device *de
     const clade_device_info *info = clade_device_describe(device);
     if (limit == 0) limit = info->memory_bytes ? info->memory_bytes : UINT64_MAX;
     return m->total <= limit && (!info->max_alloc_bytes || m->largest <= info->max_alloc_bytes);
-}
-
-clade_status clade_train_choose_shard(const clade_recipe *recipe, const clade_dataset *dataset,
-                                      int32_t classes, clade_device *device,
-                                      const clade_train_options *options, clade_train_memory *out)
-{
-    clade_train_memory least = {.total = UINT64_MAX};
-    const uint64_t limit = options ? options->memory_bytes : 0;
-    for (int32_t shard = clade_recipe_training(recipe)->batch;; shard = (shard + 1) / 2) {
-        clade_status status =
-            clade_train_plan_memory(recipe, dataset, classes, device, options, shard, out);
-        if (status || clade_train_memory_fits(out, device, limit)) return status;
-        if (out->total < least.total) least = *out;
-        if (shard == 1) break;
-    }
-    *out = least;
-    return CLADE_OK;
 }

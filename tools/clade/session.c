@@ -57,14 +57,13 @@ bool session_parse_bytes(const char *text, uint64_t *bytes)
     char *end;
     double value = strtod(text, &end);
     if (end == text || !(value >= 0)) return false;
-    switch (*end) {
-    case 'k':
-    case 'K': value *= 1024, end++; break;
-    case 'm':
-    case 'M': value *= 1024.0 * 1024, end++; break;
-    case 'g':
-    case 'G': value *= 1024.0 * 1024 * 1024, end++; break;
-    default: break;
+    static const char units[] = "kKmMgGtT";
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (unit) {
+        const double step = strcmp(end + 1, "B") ? 1024 : 1000;
+        for (ptrdiff_t i = (unit - units) / 2; i >= 0; i--) value *= step;
+        end++;
+        if (!strcmp(end, "B") || !strcmp(end, "iB")) end += strlen(end);
     }
     if (*end || value >= 1e18) return false;
     *bytes = (uint64_t)value;

@@ -27,7 +27,7 @@ extern const char *const session_math_words[];
 
 clade_status session_open_device(const session_place *place, clade_device **out);
 
-/* "512M", "4G" or bytes; false: neither. */
+/* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
 /* A line of progress on a terminal while images are read. */

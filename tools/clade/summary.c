@@ -1,6 +1,7 @@
 /* clade summary: a model's layers, as Keras prints them. */
 #include "summary.h"
 
+#include "memory.h"
 #include "session.h"
 #include "shown.h"
 
@@ -143,14 +144,46 @@ static clade_status show_model(const char *path, bool json)
     return status;
 }
 
-static clade_status show_recipe(const char *name, const command_list *set, int32_t classes,
-                                bool json)
+typedef struct summary_request {
+    session_place place;
+    const char *data;
+    command_list set;
+    int64_t classes, batch;
+    bool memory, json;
+} summary_request;
+
+static clade_status show_memory(const summary_request *r, const clade_recipe *recipe)
+{
+    clade_device *device = NULL;
+    clade_dataset *dataset = NULL;
+    char *rendered = NULL;
+    clade_data_options options = session_data(recipe, r->data, NULL, &rendered);
+    clade_status status = r->data ? clade_dataset_open(&options, &dataset) : CLADE_OK;
+    if (!status) status = session_open_device(&r->place, &device);
+    if (!status) status = memory_show(recipe, dataset, (int32_t)r->classes, device, r->json);
+    clade_device_close(&device);
+    clade_dataset_destroy(&dataset);
+    free(rendered);
+    return status;
+}
+
+static clade_status show_recipe(const char *name, const summary_request *r)
 {
     clade_recipe *recipe = NULL;
     clade_graph *graph = NULL;
-    clade_status status = clade_recipe_read(name, set->item, set->count, &recipe);
-    if (!status) status = clade_recipe_graph(recipe, classes, &graph);
-    if (!status) (json ? print_json : summary_print)(graph, clade_recipe_name(recipe));
+    char batch[48];
+    const char *edits[COMMAND_LIST_SIZE + 1];
+    size_t count = r->set.count;
+    memcpy(edits, r->set.item, count * sizeof *edits);
+    snprintf(batch, sizeof batch, "train.batch=%" PRId64, r->batch);
+    if (r->batch) edits[count++] = batch;
+    clade_status status = clade_recipe_read(name, edits, count, &recipe);
+    if (!status && r->memory) {
+        status = show_memory(r, recipe);
+    } else if (!status) {
+        status = clade_recipe_graph(recipe, (int32_t)r->classes, &graph);
+        if (!status) (r->json ? print_json : summary_print)(graph, clade_recipe_name(recipe));
+    }
     clade_graph_destroy(&graph);
     clade_recipe_destroy(&recipe);
     return status;
@@ -158,14 +191,18 @@ static clade_status show_recipe(const char *name, const command_list *set, int32
 
 int command_summary(int argc, char **argv)
 {
-    command_list set = {.count = 0};
-    int64_t classes = 0;
-    bool json = false;
+    summary_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
-        OPTION_INTEGER("classes", "N", &classes, 2, 1e6,
+        OPTION_INTEGER("classes", "N", &r.classes, 2, 1e6,
                        "for recipes that take them from the data; default: 2"),
-        OPTION_LIST("set", "KEY=VALUE", &set, "change the recipe; may be given several times"),
-        OPTION_FLAG("json", &json, "print JSON"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+        OPTION_FLAG("memory", &r.memory,
+                    "show instead what training takes of a device's memory, by shards"),
+        OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "with --memory: images per step"),
+        OPTION_TEXT("data", "PATH", &r.data,
+                    "with --memory: images, for the classes and what of them stays on the device"),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_FLAG("json", &r.json, "print JSON"),
     };
     static const command_usage usage = {
         .name = "summary",
@@ -174,12 +211,20 @@ int command_summary(int argc, char **argv)
         .most = 1,
         .about = "Shows the layers, output shapes and numbers of parameters of a recipe's model,\n"
                  "or of a trained one (a run folder or a .safetensors file).",
-        .example = "clade summary cifar10",
+        .example = "clade summary cifar10\n"
+                   "  clade summary cifar10 --memory --batch 512 --device opencl",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    clade_status status = is_model(argv[1]) ? show_model(argv[1], json)
-                                            : show_recipe(argv[1], &set, (int32_t)classes, json);
+    const bool place = r.place.device || r.place.threads || r.place.math != session_math_default;
+    if (!r.memory && (r.batch || r.data || place))
+        return command_misuse("summary", "%s is for --memory",
+                              r.batch  ? "--batch"
+                              : r.data ? "--data"
+                                       : "a device");
+    if (r.memory && is_model(argv[1]))
+        return command_misuse("summary", "--memory expects a recipe, found the model %s", argv[1]);
+    clade_status status = is_model(argv[1]) ? show_model(argv[1], r.json) : show_recipe(argv[1], &r);
     return status ? command_fail("summary") : COMMAND_OK;
 }

@@ -3,6 +3,7 @@
 #include "device_list.h"
 #include "events.h"
 #include "interrupt.h"
+#include "memory.h"
 #include "progress.h"
 #include "session.h"
 #include "shown.h"
@@ -17,13 +18,13 @@
 
 typedef struct train_request {
     session_place place;
-    const char *recipe, *data, *validation, *out, *resume, *cache, *tensorboard;
+    const char *recipe, *data, *validation, *out, *resume, *cache, *memory, *tensorboard;
     int64_t epochs, batch, shard, seed, pause, rank_timeout;
     clade_ranks *ranks; /* NULL: this process alone */
     double lr;
     command_list set;
     bool strict_data, json, no_report;
-    uint64_t cache_bytes;
+    uint64_t cache_bytes, memory_bytes;
     char *edits[COMMAND_LIST_SIZE + 8]; /* for the recipe, in order */
     size_t edit_count;
     char *folder; /* of the run */
@@ -331,18 +332,36 @@ static int finish(const train_request *r, clade_status status, watchers *w)
     return interrupt_status();
 }
 
-/* Several devices, of this and of other ranks, need shards: one for each, if the recipe does not
- * say. */
+/* Where neither the recipe nor a run that goes on has a shard: several devices, of this and of other
+ * ranks, need one for each, and --memory one that fits. What is chosen becomes an edit of the
+ * recipe. */
 static clade_status choose_shard(train_request *r, const device_list *devices,
-                                 clade_recipe **recipe)
+                                 const clade_dataset *dataset, clade_recipe **recipe)
 {
     const clade_training *t = clade_recipe_training(*recipe);
+    const bool open = !t->shard && !r->resume;
+    const memory_request request = {.recipe = *recipe,
+                                    .dataset = dataset,
+                                    .devices = devices->device,
+                                    .count = devices->count,
+                                    .ranks = r->ranks,
+                                    .limit = r->memory_bytes,
+                                    .cache_bytes = r->cache_bytes,
+                                    .choose = open && r->memory,
+                                    .resumed = r->resume != NULL};
+    clade_train_memory m = {.shard = clade_training_shard(t)};
     int64_t shards = 1, all = (int64_t)devices->count;
-    char text[text_size];
+    char text[text_size], total[32], limit[32];
     clade_status status = r->ranks ? clade_ranks_add(r->ranks, &all) : CLADE_OK;
-    if (status || all == 1 || t->shard || r->resume) return status;
-    while (shards < all) shards *= 2;
-    snprintf(text, sizeof text, "%lld", (long long)((t->batch + shards - 1) / shards));
+    while (open && shards < all) shards *= 2;
+    if (open) m.shard = (int32_t)((t->batch + shards - 1) / shards);
+    if (!status) status = memory_fit(&request, &m);
+    if (status) return status;
+    if (r->memory)
+        fprintf(r->json ? stderr : stdout, "Memory: %s of %s, by shards of %d\n",
+                memory_text(m.total, total), memory_text(r->memory_bytes, limit), m.shard);
+    if (m.shard == clade_training_shard(t)) return CLADE_OK;
+    snprintf(text, sizeof text, "%d", m.shard);
     if (!add_number(r, "train.shard", text)) return clade_fail(CLADE_ENOMEM, "out of memory");
     clade_recipe_destroy(recipe);
     return read_recipe(r, recipe);
@@ -385,8 +404,8 @@ static int run(train_request *r)
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     if (!status) status = device_list_open(&r->place, &devices);
-    if (!status) status = choose_shard(r, &devices, &recipe);
     if (!status) status = open_data(r, recipe, &devices, &dataset);
+    if (!status) status = choose_shard(r, &devices, dataset, &recipe);
     if (!status) {
         if (r->json)
             session_print_skipped(stderr, dataset, 0);
@@ -404,6 +423,7 @@ static int run(train_request *r)
                                        .resume = r->resume != NULL,
                                        .threads = (int)r->place.threads,
                                        .cache_bytes = r->cache_bytes,
+                                       .memory_bytes = r->memory_bytes,
                                        .ranks = r->ranks,
                                        .further = devices.device + 1,
                                        .further_count = devices.count - 1,
@@ -441,7 +461,9 @@ int command_train(int argc, char **argv)
                        "stop after this epoch; the run can be resumed"),
         OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "images per step"),
         OPTION_INTEGER("shard", "N", &r.shard, 1, INT32_MAX,
-                       "images of a step that are computed at a time; default: the batch"),
+                       "most images of a step that are computed at a time; default: the batch"),
+        OPTION_TEXT("memory", "SIZE", &r.memory,
+                    "of the device, as 512M or 4G: the largest shard that fits is taken"),
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
                        "of initial weights, shuffling, augmentation and dropout"),
@@ -479,6 +501,8 @@ int command_train(int argc, char **argv)
         return command_misuse("train", "--resume has its own recipe; expected no '%s'", argv[1]);
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
         return command_misuse("train", "--cache %s: expected a size, as 512M or 4G", r.cache);
+    if (r.memory && (!session_parse_bytes(r.memory, &r.memory_bytes) || !r.memory_bytes))
+        return command_misuse("train", "--memory %s: expected a size, as 512M or 4G", r.memory);
     int result = run(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
     free(r.folder);
