@@ -55,7 +55,8 @@ typedef struct clade_plan {
 typedef struct clade_op_slot {
     /* Chooses the algorithm for a call and fills in `plan`, which is zeros. The arguments are
      * checked and final: shapes, parameters, buffers and offsets; only parameters declared with
-     * CLADE_STEP_PARAM may be others when it runs. NULL: nothing is to be planned. */
+     * CLADE_STEP_PARAM may be others when it runs. It does not look into memory: of calls that are
+     * planned only to know what they take, handles are NULL. NULL: nothing is to be planned. */
     clade_status (*plan)(void *context, const clade_args *args, clade_plan *plan);
     /* Queues what was planned. NULL: the reference runs instead. */
     clade_status (*run)(void *context, const clade_args *args, const clade_plan *plan,

@@ -9,10 +9,10 @@ static clade_status check_size(const clade_device *device, size_t bytes)
     const clade_device_info *info = &device->info;
     if (device->planner || !info->max_alloc_bytes || bytes <= info->max_alloc_bytes)
         return CLADE_OK;
-    return clade_fail(
-        CLADE_ENOMEM, "%s: %zu bytes asked for in one buffer; it allows %llu, of %llu in all",
-        info->id, bytes, (unsigned long long)info->max_alloc_bytes,
-        (unsigned long long)info->memory_bytes);
+    return clade_fail(CLADE_ENOMEM,
+                      "%s: %zu bytes asked for in one buffer; it allows %llu, of %llu in all",
+                      info->id, bytes, (unsigned long long)info->max_alloc_bytes,
+                      (unsigned long long)info->memory_bytes);
 }
 
 clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffer **out)

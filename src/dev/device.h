@@ -21,7 +21,7 @@ struct clade_device {
     bool strict;
     clade_buffer *workspace;    /* the block that all calls share; NULL while none needs any */
     clade_profile_log *profile; /* NULL: it is not profiled */
-    bool planner; /* it has no memory and runs nothing */
+    bool planner;               /* it has no memory and runs nothing */
     uint64_t fallbacks, bytes_now, bytes_peak, bytes_largest; /* the largest buffer there was */
 };
 

@@ -18,8 +18,8 @@ typedef struct clade_learner_options {
     const clade_recipe *recipe;
     int32_t classes;
     clade_device *device;
-    bool unfrozen;          /* from clade_transfer.unfreeze on */
-    uint64_t unfrozen_step; /* the step at which that began */
+    bool unfrozen;                /* from clade_transfer.unfreeze on */
+    uint64_t unfrozen_step;       /* the step at which that began */
     const clade_dataset *dataset; /* NULL, where it is not known: features have room */
     uint64_t cache_bytes; /* for features of the training and validation split; 0: half of what is
                              free */

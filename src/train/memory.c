@@ -1,4 +1,5 @@
-/* What training takes of a device's memory, found by making all of it on a device that only plans. */
+/* What training takes of a device's memory, found by making all of it on a device that only plans.
+ */
 #include "data/dataset.h"
 #include "dev/device.h"
 #include "dist/sum.h"
@@ -92,8 +93,8 @@ static clade_status plan_passes(const planning *p)
     if (images >= batch) status = plan_images(p, model, train, CLADE_PASS_TRAIN, batch);
     if (!status) status = plan_images(p, model, train, CLADE_PASS_TRAIN, images % batch);
     if (!status && validation)
-        status = plan_images(p, model, validation, CLADE_PASS_LOSS,
-                             count_images(p, CLADE_VALIDATION));
+        status =
+            plan_images(p, model, validation, CLADE_PASS_LOSS, count_images(p, CLADE_VALIDATION));
     return status;
 }
 

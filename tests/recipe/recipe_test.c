@@ -237,7 +237,7 @@ static void test_create(void)
     for (size_t i = 0; names[i]; i++) {
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL, *again = NULL;
-        CHECK_OK(clade_recipe_read(names[i], NULL, 0, &recipe));
+        CHECK_OK(clade_recipe_read(names[i], (const char *const[]){"shard=8"}, 1, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
                                           clade_recipe_augment(recipe),

@@ -44,8 +44,7 @@ static const char *const recipes[] = {
     "backbone: {name: squeezenet1_1, weights: random, output: features.3, pooling: avg,\n"
     "           unfreeze: {epoch: 2, from: features.3}, lr_scale: 0.5}\n"
     "model:\n"
-    "  - dense: {units: classes, activation: softmax}\n" END(
-        "{sgd: {lr: 0.01, momentum: 0.9}}"),
+    "  - dense: {units: classes, activation: softmax}\n" END("{sgd: {lr: 0.01, momentum: 0.9}}"),
     /* images that are augmented have no features */
     "name: planned\ninput: {size: 32, rescale: 1/255}\n"
     "augment: {horizontal_flip: true}\n"
@@ -102,8 +101,8 @@ static void compare(const char *images, clade_device *device, int r, int32_t sha
                   plan.workspace + plan.other ==
               plan.total);
         if (plan.total != peak || plan.largest != device->bytes_largest)
-            printf("%s, recipe %d, shards of %d: %" PRIu64 " and %" PRIu64
-                   " planned, %" PRIu64 " and %" PRIu64 " taken\n",
+            printf("%s, recipe %d, shards of %d: %" PRIu64 " and %" PRIu64 " planned, %" PRIu64
+                   " and %" PRIu64 " taken\n",
                    device->info.id, r, (int)shard, plan.total, plan.largest, peak,
                    device->bytes_largest);
     }
@@ -122,8 +121,7 @@ static void test_choice(const char *images)
     CHECK_OK(clade_device_open("cpu", NULL, &device));
     if (!recipe || !device || !open_data(images, recipe, &dataset)) return;
     for (int i = 0; i < 5; i++)
-        CHECK_OK(
-            clade_train_plan_memory(recipe, dataset, 0, device, NULL, shards[i], &need[i]));
+        CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device, NULL, shards[i], &need[i]));
     CHECK(need[0].total > need[2].total && need[2].total > need[4].total);
     for (int i = 0; i < 5; i++) {
         const clade_train_options options = {.memory_bytes = need[i].total};

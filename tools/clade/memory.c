@@ -188,8 +188,7 @@ clade_status memory_show(const clade_recipe *recipe, const clade_dataset *datase
     int rows = 0;
     for (int32_t shard = t->batch, half; shard && !status; shard = half) {
         half = shard > 1 ? (shard + 1) / 2 : 0;
-        status =
-            clade_train_plan_memory(recipe, dataset, classes, device, NULL, shard, &m[rows++]);
+        status = clade_train_plan_memory(recipe, dataset, classes, device, NULL, shard, &m[rows++]);
         if (!status && half < own && own < shard)
             status =
                 clade_train_plan_memory(recipe, dataset, classes, device, NULL, own, &m[rows++]);

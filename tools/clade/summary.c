@@ -225,6 +225,7 @@ int command_summary(int argc, char **argv)
                                        : "a device");
     if (r.memory && is_model(argv[1]))
         return command_misuse("summary", "--memory expects a recipe, found the model %s", argv[1]);
-    clade_status status = is_model(argv[1]) ? show_model(argv[1], r.json) : show_recipe(argv[1], &r);
+    clade_status status =
+        is_model(argv[1]) ? show_model(argv[1], r.json) : show_recipe(argv[1], &r);
     return status ? command_fail("summary") : COMMAND_OK;
 }
