@@ -72,10 +72,17 @@ def main(clade):
         assert "shard" not in (folder / "whole" / "recipe.yaml").read_text()
         run(clade, "evaluate", folder / "chosen", "--device", "cpu")
 
+        # several devices have a shard each, or smaller ones; each of them also what they share
+        both = [clade, "train", recipe, "--data", images, "--device", "cpu,cpu"]
+        for size, shard in [("1GB", 10), (limit, 3)]:
+            text = run(*both, "--memory", size, "--out", folder / f"both-{shard}").stdout
+            assert f"by shards of {shard}\n" in text, text
+            assert f"shard: {shard}" in (folder / f"both-{shard}" / "recipe.yaml").read_text()
+
         # what does not fit, and what is no size; no folder is made
         out = folder / "none"
         fails(*train, "--memory", rows[-1]["total"] - 1, "--out", out, part="no shard takes less than")
-        fails(*train, "--memory", limit, "--shard", "6", "--out", out, part="--shard 5 takes")
+        fails(*train, "--memory", limit, "--shard", "6", "--out", out, part="--shard 3 takes")
         before = (folder / "whole" / "recipe.yaml").read_bytes()
         fails(clade, "train", "--resume", folder / "whole", "--epochs", "3", "--device", "cpu", "--memory", limit,
               part="computing 20 images at a time takes")

@@ -1,5 +1,5 @@
 /* What a plan says of a device's memory is what training takes of it: the peak and the largest
- * buffer, to the byte, without any of it being allocated; and the shard that is chosen fits. */
+ * buffer, to the byte, without any of it being allocated. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
 
@@ -110,42 +110,60 @@ static void compare(const char *images, clade_device *device, int r, int32_t sha
     clade_recipe_destroy(&recipe);
 }
 
-/* Any limit: the shard that is chosen is the first of 14, 7, 4, 2, 1 that is within it. */
-static void test_choice(const char *images)
+static void test_limits(const char *images)
 {
-    static const int32_t shards[] = {14, 7, 4, 2, 1};
     clade_recipe *recipe = parse(recipes[0], 14);
     clade_device *device = NULL;
     clade_dataset *dataset = NULL;
-    clade_train_memory need[5], got;
+    clade_train_memory whole, half, bare;
     CHECK_OK(clade_device_open("cpu", NULL, &device));
     if (!recipe || !device || !open_data(images, recipe, &dataset)) return;
-    for (int i = 0; i < 5; i++)
-        CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device, NULL, shards[i], &need[i]));
-    CHECK(need[0].total > need[2].total && need[2].total > need[4].total);
-    for (int i = 0; i < 5; i++) {
-        const clade_train_options options = {.memory_bytes = need[i].total};
-        CHECK_OK(clade_train_choose_shard(recipe, dataset, 0, device, &options, &got));
-        CHECK(got.shard == shards[i] && got.total == need[i].total);
-        CHECK(clade_train_memory_fits(&got, device, options.memory_bytes));
-    }
-    const clade_train_options none = {.memory_bytes = need[4].total - 1};
-    CHECK_OK(clade_train_choose_shard(recipe, dataset, 0, device, &none, &got));
-    CHECK(got.shard == 1 && !clade_train_memory_fits(&got, device, none.memory_bytes));
-
-    /* a limit to a single buffer */
-    device->info.max_alloc_bytes = need[1].largest;
-    CHECK_OK(clade_train_choose_shard(recipe, dataset, 0, device, NULL, &got));
-    CHECK(got.shard == 7 && need[0].largest > need[1].largest);
+    CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device, NULL, 14, &whole));
+    CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device, NULL, 7, &half));
+    CHECK(half.total < whole.total && half.largest < whole.largest);
+    CHECK(clade_train_memory_fits(&half, device, half.total));
+    CHECK(!clade_train_memory_fits(&half, device, half.total - 1));
+    CHECK(clade_train_memory_fits(&whole, device, 0));
+    device->info.memory_bytes = half.total;
+    CHECK(clade_train_memory_fits(&half, device, 0) && !clade_train_memory_fits(&whole, device, 0));
+    CHECK(clade_train_memory_fits(&whole, device, whole.total));
+    device->info.max_alloc_bytes = half.largest;
+    CHECK(!clade_train_memory_fits(&whole, device, whole.total));
+    /* what no buffer may be is planned all the same */
+    CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device, NULL, 14, &bare));
+    CHECK(bare.total == whole.total && bare.largest == whole.largest);
     device->info.max_alloc_bytes = 0;
 
-    CHECK_FAILS(clade_train_plan_memory(recipe, dataset, 0, device, NULL, 15, &got), CLADE_EINVAL,
+    CHECK_FAILS(clade_train_plan_memory(recipe, dataset, 0, device, NULL, 15, &bare), CLADE_EINVAL,
                 "a shard of 15 images, expected 1 to 14");
     /* without a data set: the same but for the images */
-    CHECK_OK(clade_train_plan_memory(recipe, NULL, 4, device, NULL, 7, &got));
-    CHECK(got.total == need[1].total && got.parameters == need[1].parameters);
+    CHECK_OK(clade_train_plan_memory(recipe, NULL, 4, device, NULL, 7, &bare));
+    CHECK(bare.total == half.total && bare.parameters == half.parameters);
     clade_dataset_destroy(&dataset);
     clade_device_close(&device);
+    clade_recipe_destroy(&recipe);
+}
+
+/* Of several devices, each takes at most what is planned. */
+static void test_team(const char *images)
+{
+    clade_recipe *recipe = parse(recipes[1], 4);
+    clade_device *device[2] = {NULL, NULL};
+    clade_dataset *dataset = NULL;
+    clade_train_memory plan;
+    for (int i = 0; i < 2; i++) CHECK_OK(clade_device_open("cpu", NULL, &device[i]));
+    if (!recipe || !device[0] || !device[1] || !open_data(images, recipe, &dataset)) return;
+    const clade_train_options options = {.threads = 1, .further = &device[1], .further_count = 1};
+    CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device[0], &options, 4, &plan));
+    CHECK_OK(clade_train(recipe, dataset, device[0], &options, NULL));
+    for (int i = 0; i < 2; i++) {
+        uint64_t now, peak;
+        clade_device_memory(device[i], &now, &peak);
+        CHECK(peak > 0 && peak <= plan.total);
+        if (i == 0) CHECK(plan.total - peak <= plan.gradients);
+        clade_device_close(&device[i]);
+    }
+    clade_dataset_destroy(&dataset);
     clade_recipe_destroy(&recipe);
 }
 
@@ -177,7 +195,8 @@ int main(void)
         folder, &(clade_shapes_options){.classes = 4, .train = 6, .validation = 3, .size = 16}));
     test_plans(folder, "cpu");
     test_plans(folder, "opencl");
-    test_choice(folder);
+    test_limits(folder);
+    test_team(folder);
     CHECK_OK(clade_folder_remove(folder));
     return TEST_END();
 }

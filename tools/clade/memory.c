@@ -35,9 +35,8 @@ static clade_status refuse(const clade_train_memory *m, const clade_device *devi
     memory_text(m->total, total);
     if (most && m->total > most)
         return clade_fail(CLADE_ENOMEM, "computing %d image%s at a time takes %s of %s; %s %s: %s",
-                          m->shard, plural, total, info->id,
-                          limit ? "--memory allows" : "it has", memory_text(most, allowed),
-                          instead);
+                          m->shard, plural, total, info->id, limit ? "--memory allows" : "it has",
+                          memory_text(most, allowed), instead);
     return clade_fail(CLADE_ENOMEM,
                       "computing %d image%s at a time takes %s of %s, of that %s in one buffer; it "
                       "allows %s: %s",
@@ -90,16 +89,15 @@ clade_status memory_fit(const memory_request *r, clade_train_memory *m)
         if (shard == 1) break;
     }
     if (misfits)
-        snprintf(instead, sizeof instead, "no shard takes less than %s",
-                 memory_text(least, total));
+        snprintf(instead, sizeof instead, "no shard takes less than %s", memory_text(least, total));
     else
         snprintf(instead, sizeof instead, "--shard %d takes %s%s", m->shard,
                  memory_text(m->total, total), r->resumed ? ", but goes on to other weights" : "");
-    return first_misfit
-               ? refuse(&first, first_misfit, r->limit, instead)
-               : clade_fail(CLADE_ENOMEM, "computing %d images at a time takes more than another "
-                                          "rank's device has: %s",
-                            first.shard, instead);
+    return first_misfit ? refuse(&first, first_misfit, r->limit, instead)
+                        : clade_fail(CLADE_ENOMEM,
+                                     "computing %d images at a time takes more than another "
+                                     "rank's device has: %s",
+                                     first.shard, instead);
 }
 
 /* --- showing --- */

@@ -332,8 +332,8 @@ static int finish(const train_request *r, clade_status status, watchers *w)
     return interrupt_status();
 }
 
-/* Where neither the recipe nor a run that goes on has a shard: several devices, of this and of other
- * ranks, need one for each, and --memory one that fits. What is chosen becomes an edit of the
+/* Where neither the recipe nor a run that goes on has a shard: several devices, of this and of
+ * other ranks, need one for each, and --memory one that fits. What is chosen becomes an edit of the
  * recipe. */
 static clade_status choose_shard(train_request *r, const device_list *devices,
                                  const clade_dataset *dataset, clade_recipe **recipe)
