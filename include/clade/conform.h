@@ -24,6 +24,11 @@
 extern "C" {
 #endif
 
+/* The form of a case's name: MODE.OP.CASE, of letters, digits, '-', '_' and '='; "/accumulate"
+ * behind that of a case which adds to its output: "ops.dense_dw.small/accumulate". Names stay what
+ * they are from release to release; a new form would have a new number. */
+#define CLADE_CONFORM_NAMES 1
+
 /* What to judge; may be or-ed. */
 typedef enum clade_conform_mode {
     CLADE_CONFORM_OPS = 1,        /* every op on the device */
@@ -33,6 +38,8 @@ typedef enum clade_conform_mode {
     CLADE_CONFORM_NETS = 32,      /* the built-in recipes' nets, trained for 1, 10 and 200 steps */
     CLADE_CONFORM_SUPPORT = 64    /* how the device does each op; nothing is run */
 } clade_conform_mode;
+
+typedef struct clade_conform_result clade_conform_result;
 
 typedef enum clade_conform_verdict {
     CLADE_CONFORM_PASS,
@@ -66,13 +73,18 @@ typedef struct clade_conform_options {
     const char *kernels;   /* the same */
     const char *algorithm; /* the same. NULL: an OpenCL device's dense layers and convolutions are
                             * also judged by each of their algorithms. */
-    /* Told the command that repeats what is judged next on the device, and the sink's user: where a
-     * driver ends the process, nothing else is left of it. NULL: nobody is told. */
-    void (*begins)(void *user, const char *reproduce);
+    /* Asked before each case, with the sink's user: is it to be judged? Cases come in the order of
+     * clade_conform_list. NULL: all are. */
+    bool (*choose)(void *user, const clade_conform_result *about);
+    /* Told what is judged next, with the sink's user: where a driver ends the process, nothing else
+     * is left of it. NULL: nobody is told. */
+    void (*begins)(void *user, const clade_conform_result *about);
 } clade_conform_options;
 
-/* One thing judged. All text lasts until the sink returns. */
-typedef struct clade_conform_result {
+/* One thing judged, or about to be: then nothing is known but what it is, and `reproduce` in
+ * `begins`. All text lasts until the callback returns. */
+struct clade_conform_result {
+    const char *name; /* of the case; of no other in the same run */
     clade_conform_mode mode;
     clade_conform_verdict verdict;
     const char *op; /* its name; the chain's; the fault's */
@@ -92,7 +104,7 @@ typedef struct clade_conform_result {
     double error;          /* the largest absolute error */
     bool mistrusted;       /* nearly all that was compared is zero */
     double seconds;        /* of the judging */
-} clade_conform_result;
+};
 
 typedef struct clade_conform_summary {
     uint64_t passed, failed, skipped;
@@ -101,6 +113,10 @@ typedef struct clade_conform_summary {
     double worst, seconds;
     clade_device_info device; /* that was judged; empty where none was needed */
 } clade_conform_summary;
+
+/* Adds a result to all of a summary but its time and device. */
+CLADE_API void clade_conform_count(clade_conform_summary *summary,
+                                   const clade_conform_result *result);
 
 /* Gets each result as it is made; anything but CLADE_OK ends the run with that status. */
 typedef clade_status (*clade_conform_sink)(void *user, const clade_conform_result *result);
@@ -111,6 +127,11 @@ typedef clade_status (*clade_conform_sink)(void *user, const clade_conform_resul
 CLADE_API clade_status clade_conform_run(const clade_conform_options *options,
                                          clade_conform_sink sink, void *user,
                                          clade_conform_summary *summary);
+
+/* Hands on each case that a run with these options would judge, in its order. No device is opened
+ * and nothing is judged. Errors: EINVAL as above. */
+CLADE_API clade_status clade_conform_list(const clade_conform_options *options,
+                                          clade_conform_sink sink, void *user);
 
 #ifdef __cplusplus
 }

@@ -154,7 +154,11 @@ typedef struct conform_device {
     bool products; /* opened for another way to multiply matrices: only what does that is run */
 } conform_device;
 
-enum { conform_devices = 5, conform_command_size = 1024 + CLADE_CALL_TEXT_SIZE };
+enum {
+    conform_devices = 5,
+    conform_name_size = 128 + CLADE_CALL_TEXT_SIZE,
+    conform_command_size = 1024 + CLADE_CALL_TEXT_SIZE
+};
 
 typedef struct conform_run {
     const clade_conform_options *options;
@@ -164,6 +168,12 @@ typedef struct conform_run {
     clade_conform_sink sink;
     void *user;
     clade_conform_summary *summary;
+    bool listing;        /* cases are handed on instead of judged */
+    bool any;            /* a case was offered to `choose` */
+    clade_status listed; /* what the sink said of a case in a list */
+    double begun;        /* when the case in hand did */
+    char name[conform_name_size];
+    char command[conform_command_size]; /* that repeats it */
     conform_device devices[conform_devices];
     size_t device_count;
     const struct conform_fault *fault; /* planted in the oracle's backward; NULL: none */
@@ -178,16 +188,13 @@ const char *clade_conform_call(const clade_op_info *info, const clade_case *test
                                char text[CLADE_CALL_TEXT_SIZE]);
 /* The next of an op's cases that --case and --quick choose, from number *i on, or NULL. */
 const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i);
-/* What is judged next on the device: tells the options' `begins`. Returns clade_clock. */
-double clade_conform_begin(const conform_run *run, const clade_conform_result *result);
-/* Counts a result, adds the command that repeats it to a failure, and hands it on. */
-clade_status clade_conform_give(conform_run *run, const clade_conform_result *result);
-/* The same, failed where the failure says so, with the seconds since `begun` of clade_clock. */
+/* Is the case that comes next to be judged? Then the options' `begins` has been told. A list gets
+ * it here instead. */
+bool clade_conform_begin(conform_run *run, clade_conform_result *result);
+/* Counts the result of a case that has begun, failed where the failure says so, adds the command
+ * that repeats it if it failed, and hands it on. */
 clade_status clade_conform_end(conform_run *run, clade_conform_result *result,
-                               const conform_failure *failure, double begun);
-/* The command that repeats a result. */
-void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
-                           size_t size);
+                               const conform_failure *failure);
 
 /* Judges one op on one case, all its data; fills in what the result says of it. */
 clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,

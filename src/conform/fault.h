@@ -53,6 +53,9 @@ typedef struct conform_fault {
     bool oracle; /* planted in the oracle's backward; finite differences must tell */
 } conform_fault;
 
+/* The case of an op on a device without a fault. */
+#define CLADE_FAULT_NONE "no-fault"
+
 extern const conform_fault clade_faults[];
 extern const size_t clade_fault_count;
 

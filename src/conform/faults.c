@@ -18,7 +18,7 @@
     }
 #define ORACLE(o, text, how, param, i, v)                                                          \
     {                                                                                              \
-        .op = CLADE_OP_##o, .part = "oracle", .name = text, .kind = FAULT_PARAM_##how,             \
+        .op = CLADE_OP_##o, .part = "oracle", .name = "oracle-" text, .kind = FAULT_PARAM_##how,   \
         .slot = param, .index = i, .value = v, .oracle = true                                      \
     }
 

@@ -304,7 +304,6 @@ clade_status clade_conform_differentiate(conform_run *run, const clade_op_info *
 
 static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test)
 {
-    double begun = clade_clock();
     conform_failure failure = {0};
     char text[CLADE_CALL_TEXT_SIZE];
     clade_conform_result result = {.mode = CLADE_CONFORM_GRAD,
@@ -313,9 +312,10 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
                                    .call = clade_conform_call(info, test, text),
                                    .check = "",
                                    .text = ""};
+    if (!clade_conform_begin(run, &result)) return CLADE_OK;
     clade_status status = clade_conform_differentiate(run, info, test, &result, &failure);
     if (status) return clade_context(status, "%s", info->name);
-    return clade_conform_end(run, &result, &failure, begun);
+    return clade_conform_end(run, &result, &failure);
 }
 
 clade_status clade_conform_grad(conform_run *run)

@@ -437,7 +437,7 @@ static clade_status judge_chain(conform_run *run, const chain *source)
                                    .case_name = "step",
                                    .check = "",
                                    .text = ""};
-    double begun = clade_conform_begin(run, &result);
+    if (!clade_conform_begin(run, &result)) return CLADE_OK;
     tape *t = calloc(1, sizeof *t);
     if (!t) return clade_fail(CLADE_ENOMEM, "out of memory");
     t->source = source;
@@ -457,7 +457,7 @@ static clade_status judge_chain(conform_run *run, const chain *source)
     free_values(&truth);
     free_tape(t);
     if (status) return status;
-    return clade_conform_end(run, &result, &failure, begun);
+    return clade_conform_end(run, &result, &failure);
 }
 
 clade_status clade_conform_layers(conform_run *run)

@@ -46,6 +46,8 @@ typedef struct contest {
     double loss_room; /* fast: how far a loss may be from the CPU's */
     double weight_room[most_parameters];
     double difference; /* the largest relative difference of a tensor */
+    int done;          /* steps */
+    conform_failure failure;
 } contest;
 
 static size_t parameter_bytes(const clade_parameter *p)
@@ -288,45 +290,44 @@ static double mean_loss(const contest *c)
     return sum / c->batch;
 }
 
-static bool chosen(const conform_run *run, int i)
+/* Trains on to a checkpoint and judges. What went wrong at an earlier one goes for all after it. */
+static clade_status judge_checkpoint(conform_run *run, contest *c, int checkpoint,
+                                     clade_conform_result *result)
 {
-    return !(run->options->quick && checkpoints[i] > most_quick) &&
-           clade_conform_fits(run->options->case_name, checkpoint_names[i]);
+    char hex[65] = "", text[256];
+    clade_status status = CLADE_OK;
+    if (!c->failure.check)
+        status = judge_steps(c, c->done + 1, checkpoint, hex, result, &c->failure);
+    if (status) return status;
+    c->done = checkpoint;
+    if (c->exact)
+        snprintf(text, sizeof text, "batch %d, loss %.6f, weights %s", c->batch, mean_loss(c), hex);
+    else
+        snprintf(text, sizeof text,
+                 "batch %d, loss %.6f, largest relative difference of a tensor %.3g, worst %.3g "
+                 "of bound",
+                 c->batch, mean_loss(c), c->difference, result->worst);
+    result->text = text;
+    return clade_conform_end(run, result, &c->failure);
 }
 
 static clade_status judge_recipe(conform_run *run, const char *recipe, clade_device *cpu)
 {
     contest c = {
         .recipe = recipe, .seed = run->options->seed, .exact = run->options->math == CLADE_EXACT};
-    int done = 0, last = -1;
-    bool failed = false;
-    for (int i = 0; i < checkpoint_count; i++)
-        if (chosen(run, i)) last = i;
-    if (last < 0) return CLADE_OK;
-    clade_status status = create_nets(&c, run->devices[0].device, cpu);
-    for (int i = 0; !status && !failed && i <= last; i++) {
-        conform_failure failure = {0};
-        char hex[65] = "", text[256];
+    clade_status status = CLADE_OK;
+    for (int i = 0; !status && i < checkpoint_count; i++) {
         clade_conform_result result = {.mode = CLADE_CONFORM_NETS,
                                        .op = recipe,
                                        .case_name = checkpoint_names[i],
                                        .check = "",
-                                       .text = text};
-        double begun = clade_conform_begin(run, &result);
-        status = judge_steps(&c, done + 1, checkpoints[i], hex, &result, &failure);
-        if (status) break;
-        done = checkpoints[i];
-        failed = failure.check != NULL;
-        if (c.exact)
-            snprintf(text, sizeof text, "batch %d, loss %.6f, weights %s", c.batch, mean_loss(&c),
-                     hex);
-        else
-            snprintf(
-                text, sizeof text,
-                "batch %d, loss %.6f, largest relative difference of a tensor %.3g, worst %.3g "
-                "of bound",
-                c.batch, mean_loss(&c), c.difference, result.worst);
-        if (failed || chosen(run, i)) status = clade_conform_end(run, &result, &failure, begun);
+                                       .text = ""};
+        if ((run->options->quick && checkpoints[i] > most_quick) ||
+            !clade_conform_fits(run->options->case_name, checkpoint_names[i]) ||
+            !clade_conform_begin(run, &result))
+            continue;
+        if (!c.count) status = create_nets(&c, run->devices[0].device, cpu);
+        if (!status) status = judge_checkpoint(run, &c, checkpoints[i], &result);
     }
     destroy_nets(&c);
     return clade_context(status, "%s", recipe);
@@ -338,7 +339,8 @@ clade_status clade_conform_nets(conform_run *run)
     bool same = !strcmp(run->summary->device.id, "cpu");
     clade_device_options options = {.threads = same ? (run->options->threads == 1 ? 3 : 1) : 0};
     clade_device *cpu = NULL;
-    clade_status status = clade_device_open("cpu", &options, &cpu);
+    clade_status status = CLADE_OK;
+    if (!run->listing) status = clade_device_open("cpu", &options, &cpu);
     if (!status && run->options->model) status = clade_conform_network(run, cpu);
     for (const char *const *name = clade_recipe_names(); !status && !run->options->model && *name;
          name++)

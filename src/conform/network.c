@@ -182,8 +182,16 @@ static clade_status judge_case(conform_run *run, match *m, bool gradient)
     clade_conform_result result = {.mode = CLADE_CONFORM_NETS,
                                    .op = clade_network_name(m->network),
                                    .case_name = gradient ? "gradient" : "forward",
-                                   .check = ""};
-    double begun = clade_conform_begin(run, &result);
+                                   .check = "",
+                                   .text = ""};
+    if (!clade_conform_fits(run->options->case_name, result.case_name) ||
+        !clade_conform_begin(run, &result))
+        return CLADE_OK;
+    if (gradient && !clade_tensor_present(clade_model_trained(m->model[CPU]))) {
+        result.verdict = CLADE_CONFORM_SKIP;
+        result.text = "nothing in it is trained";
+        return clade_conform_end(run, &result, &failure);
+    }
     m->result = &result;
     m->failure = &failure;
     clade_status status = compute(m, gradient, &done);
@@ -192,7 +200,7 @@ static clade_status judge_case(conform_run *run, match *m, bool gradient)
     if (status) return status;
     snprintf(text, sizeof text, "batch %d, largest difference %.3g", (int)batch, result.error);
     result.text = text;
-    return clade_conform_end(run, &result, &failure, begun);
+    return clade_conform_end(run, &result, &failure);
 }
 
 clade_status clade_conform_network(conform_run *run, clade_device *cpu)
@@ -202,11 +210,9 @@ clade_status clade_conform_network(conform_run *run, clade_device *cpu)
     clade_status status = clade_network_read(o->model, NULL, &network);
     if (status) return status;
     match m = {.network = network, .seed = o->seed, .exact = o->math == CLADE_EXACT};
-    status = make_models(&m, run->devices[0].device, cpu);
-    bool trained = !status && clade_tensor_present(clade_model_trained(m.model[CPU]));
-    if (!status && clade_conform_fits(o->case_name, "forward")) status = judge_case(run, &m, false);
-    if (!status && trained && clade_conform_fits(o->case_name, "gradient"))
-        status = judge_case(run, &m, true);
+    if (!run->listing) status = make_models(&m, run->devices[0].device, cpu);
+    if (!status) status = judge_case(run, &m, false);
+    if (!status) status = judge_case(run, &m, true);
     for (size_t i = 0; i < m.count; i++) clade_model_destroy(&m.model[i]);
     clade_network_destroy(&network);
     return clade_context(status, "%s", o->model);

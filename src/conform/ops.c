@@ -147,14 +147,14 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
         .case_name = test->name,
         .call = clade_conform_call(info, test, text),
         .accumulate = accumulate,
-        .support = clade_device_support(run->devices[0].device, info->op),
         .check = "",
         .text = "",
     };
-    double begun = clade_conform_begin(run, &result);
+    if (!clade_conform_begin(run, &result)) return CLADE_OK;
+    result.support = clade_device_support(run->devices[0].device, info->op);
     clade_status status = clade_conform_judge(run, info, test, accumulate, &result, &failure);
     if (status) return clade_context(status, "%s", info->name);
-    return clade_conform_end(run, &result, &failure, begun);
+    return clade_conform_end(run, &result, &failure);
 }
 
 clade_status clade_conform_ops(conform_run *run)
@@ -167,12 +167,12 @@ clade_status clade_conform_ops(conform_run *run)
         const clade_op_impl *source = clade_op_reference(clade_case_op(info));
         if (!source->case_count) {
             clade_conform_result none = {.mode = CLADE_CONFORM_OPS,
-                                         .verdict = CLADE_CONFORM_FAIL,
                                          .op = info->name,
                                          .case_name = "",
-                                         .check = "cases",
-                                         .text = "it has no case"};
-            status = clade_conform_give(run, &none);
+                                         .check = "",
+                                         .text = ""};
+            const conform_failure failure = {.check = "cases", .text = "it has no case"};
+            if (clade_conform_begin(run, &none)) status = clade_conform_end(run, &none, &failure);
         }
         bool accumulates = clade_param_find(info, "accumulate") >= 0;
         const clade_case *test;

@@ -1,5 +1,6 @@
-/* Results: which are wanted, the command that repeats one, counting them and handing them on. */
-#include "conform/conform.h"
+/* Results: which are wanted, their names, the command that repeats one, counting them and handing
+ * them on. */
+#include "conform/fault.h"
 #include "op/call_text.h"
 
 #include <inttypes.h>
@@ -50,20 +51,51 @@ const clade_case *clade_conform_case(const conform_run *run, const clade_op_info
     return NULL;
 }
 
-void clade_conform_command(const conform_run *run, const clade_conform_result *result, char *text,
-                           size_t size)
+static const char *mode_name(clade_conform_mode mode)
+{
+    switch (mode) {
+    case CLADE_CONFORM_OPS: return "ops";
+    case CLADE_CONFORM_GRAD: return "grad";
+    case CLADE_CONFORM_LAYERS: return "layers";
+    case CLADE_CONFORM_SELF_TEST: return "self-test";
+    case CLADE_CONFORM_NETS: return "nets";
+    case CLADE_CONFORM_SUPPORT: return "support";
+    }
+    return "";
+}
+
+/* A word of a name: what has a meaning in patterns and lists becomes '_'. */
+static void add_word(char *name, const char *word)
+{
+    static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=";
+    size_t n = strlen(name);
+    if (!*word) return;
+    if (n) name[n++] = '.';
+    for (; *word && n + 1 < conform_name_size; word++) name[n++] = strchr(fit, *word) ? *word : '_';
+    name[n] = 0;
+}
+
+static void make_name(conform_run *run, const clade_conform_result *result)
+{
+    run->name[0] = 0;
+    add_word(run->name, mode_name(result->mode));
+    add_word(run->name, result->op);
+    add_word(run->name, result->case_name);
+    size_t n = strlen(run->name);
+    if (result->accumulate) snprintf(run->name + n, sizeof run->name - n, "/accumulate");
+}
+
+/* The command that repeats a result. */
+static void make_command(conform_run *run, const clade_conform_result *result)
 {
     const clade_conform_options *o = run->options;
+    char *text = run->command;
+    const size_t size = sizeof run->command;
     if (result->mode == CLADE_CONFORM_SELF_TEST) {
         snprintf(text, size, "clade conform --self-test --op %s --case %s --seed %" PRIu64,
                  result->op, result->case_name, o->seed);
         return;
     }
-    const char *mode = result->mode == CLADE_CONFORM_GRAD      ? "grad"
-                       : result->mode == CLADE_CONFORM_LAYERS  ? "layers"
-                       : result->mode == CLADE_CONFORM_NETS    ? "nets"
-                       : result->mode == CLADE_CONFORM_SUPPORT ? "support"
-                                                               : "ops";
     const char *quote = strchr(result->case_name, ' ') ? "'" : "";
     int n = snprintf(text, size, "clade conform");
     if (o->plugin) n += snprintf(text + n, size - (size_t)n, " --plugin %.256s", o->plugin);
@@ -74,7 +106,8 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
     if (o->model)
         n += snprintf(text + n, size - (size_t)n, " --model %.256s", o->model);
     else
-        n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode, result->op);
+        n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode_name(result->mode),
+                      result->op);
     if (result->case_name[0])
         n +=
             snprintf(text + n, size - (size_t)n, " --case %s%s%s", quote, result->case_name, quote);
@@ -84,43 +117,53 @@ void clade_conform_command(const conform_run *run, const clade_conform_result *r
              o->math == CLADE_FAST ? "fast" : "exact", o->seed, o->strict ? " --strict" : "");
 }
 
-double clade_conform_begin(const conform_run *run, const clade_conform_result *result)
+bool clade_conform_begin(conform_run *run, clade_conform_result *result)
 {
-    char command[conform_command_size];
-    if (run->options->begins) {
-        clade_conform_command(run, result, command, sizeof command);
-        run->options->begins(run->user, command);
+    make_name(run, result);
+    result->name = run->name;
+    result->reproduce = "";
+    if (!result->call) result->call = "";
+    run->any = true;
+    const clade_conform_options *o = run->options;
+    if (run->listed || (o->choose && !o->choose(run->user, result))) return false;
+    if (run->listing) {
+        run->listed = run->sink(run->user, result);
+        return false;
     }
-    return clade_clock();
+    make_command(run, result);
+    clade_conform_result about = *result;
+    about.reproduce = run->command;
+    if (o->begins) o->begins(run->user, &about);
+    run->begun = clade_clock();
+    return true;
 }
 
-clade_status clade_conform_give(conform_run *run, const clade_conform_result *result)
+void clade_conform_count(clade_conform_summary *s, const clade_conform_result *result)
 {
-    clade_conform_summary *s = run->summary;
-    char command[conform_command_size] = "";
-    s->passed += result->verdict == CLADE_CONFORM_PASS;
+    bool pass = result->verdict == CLADE_CONFORM_PASS;
+    bool fault =
+        result->mode == CLADE_CONFORM_SELF_TEST && strcmp(result->case_name, CLADE_FAULT_NONE) != 0;
+    s->passed += pass;
     s->failed += result->verdict == CLADE_CONFORM_FAIL;
     s->skipped += result->verdict == CLADE_CONFORM_SKIP;
     s->compared += result->compared;
     s->excluded += result->excluded;
     s->mistrusted += result->mistrusted;
+    s->faults += fault;
+    s->caught += fault && pass;
     if (!(result->worst <= s->worst)) s->worst = result->worst;
-    if (result->verdict == CLADE_CONFORM_FAIL)
-        clade_conform_command(run, result, command, sizeof command);
-    clade_conform_result given = *result;
-    given.reproduce = command;
-    if (!given.call) given.call = "";
-    return run->sink ? run->sink(run->user, &given) : CLADE_OK;
 }
 
 clade_status clade_conform_end(conform_run *run, clade_conform_result *result,
-                               const conform_failure *failure, double begun)
+                               const conform_failure *failure)
 {
     if (failure->check) {
         result->verdict = CLADE_CONFORM_FAIL;
         result->check = failure->check;
         result->text = failure->text;
     }
-    result->seconds = clade_clock() - begun;
-    return clade_conform_give(run, result);
+    if (result->verdict == CLADE_CONFORM_FAIL) result->reproduce = run->command;
+    result->seconds = clade_clock() - run->begun;
+    clade_conform_count(run->summary, result);
+    return run->sink ? run->sink(run->user, result) : CLADE_OK;
 }

@@ -109,16 +109,14 @@ clade_status clade_conform_support(conform_run *run)
         clade_conform_result result = {.mode = CLADE_CONFORM_SUPPORT,
                                        .op = info->name,
                                        .case_name = "",
-                                       .support =
-                                           clade_device_support(run->devices[0].device, info->op),
                                        .check = "",
                                        .text = ""};
-        if (run->options->strict && result.support != 'n') {
-            result.verdict = CLADE_CONFORM_FAIL;
-            result.check = "strict";
-            result.text = "it has no version of its own";
-        }
-        status = clade_conform_give(run, &result);
+        conform_failure failure = {0};
+        if (!clade_conform_begin(run, &result)) continue;
+        result.support = clade_device_support(run->devices[0].device, info->op);
+        if (run->options->strict && result.support != 'n')
+            clade_failure_set(&failure, "strict", "it has no version of its own");
+        status = clade_conform_end(run, &result, &failure);
     }
     return status;
 }
@@ -136,6 +134,36 @@ static clade_status check_choice(const conform_run *run)
                       run->options->op);
 }
 
+/* The modes in turn, in this order. */
+static clade_status run_modes(conform_run *run)
+{
+    static const struct {
+        clade_conform_mode mode;
+        clade_status (*judge)(conform_run *run);
+    } all[] = {
+        {CLADE_CONFORM_OPS, clade_conform_ops},
+        {CLADE_CONFORM_GRAD, clade_conform_grad},
+        {CLADE_CONFORM_LAYERS, clade_conform_layers},
+        {CLADE_CONFORM_NETS, clade_conform_nets},
+        {CLADE_CONFORM_SUPPORT, clade_conform_support},
+        {CLADE_CONFORM_SELF_TEST, clade_conform_self_test},
+    };
+    const clade_conform_options *o = run->options;
+    unsigned modes = o->modes;
+    if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
+    bool needs_device = modes & ~(unsigned)(CLADE_CONFORM_GRAD | CLADE_CONFORM_SELF_TEST);
+    clade_status status = check_choice(run);
+    if (!status) status = take_typed_case(run);
+    if (!status && needs_device && !run->listing) status = open_devices(run, modes);
+    for (size_t i = 0; !status && i < sizeof all / sizeof *all; i++)
+        if (modes & all[i].mode) status = all[i].judge(run);
+    if (!status && !run->any)
+        status = clade_fail(CLADE_EINVAL, "there is no case '%s' of '%s'%s",
+                            o->case_name ? o->case_name : "*", o->op ? o->op : "*",
+                            o->quick ? " among the small ones" : "");
+    return status;
+}
+
 clade_status clade_conform_run(const clade_conform_options *options, clade_conform_sink sink,
                                void *user, clade_conform_summary *summary)
 {
@@ -147,25 +175,22 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
                        .summary = summary ? summary : &unused};
     double begun = clade_clock();
     memset(run.summary, 0, sizeof *run.summary);
-    unsigned modes = run.options->modes;
-    if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
-    bool needs_device = modes & ~(unsigned)(CLADE_CONFORM_GRAD | CLADE_CONFORM_SELF_TEST);
-    clade_status status = check_choice(&run);
-    if (!status) status = take_typed_case(&run);
-    if (!status && needs_device) status = open_devices(&run, modes);
-    if (!status && (modes & CLADE_CONFORM_OPS)) status = clade_conform_ops(&run);
-    if (!status && (modes & CLADE_CONFORM_GRAD)) status = clade_conform_grad(&run);
-    if (!status && (modes & CLADE_CONFORM_LAYERS)) status = clade_conform_layers(&run);
-    if (!status && (modes & CLADE_CONFORM_NETS)) status = clade_conform_nets(&run);
-    if (!status && (modes & CLADE_CONFORM_SUPPORT)) status = clade_conform_support(&run);
-    if (!status && (modes & CLADE_CONFORM_SELF_TEST)) status = clade_conform_self_test(&run);
-    clade_conform_summary *sum = run.summary;
-    if (!status && !sum->passed && !sum->failed && !sum->skipped)
-        status = clade_fail(CLADE_EINVAL, "there is no case '%s' of '%s'%s",
-                            run.options->case_name ? run.options->case_name : "*",
-                            run.options->op ? run.options->op : "*",
-                            run.options->quick ? " among the small ones" : "");
+    clade_status status = run_modes(&run);
     for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
     run.summary->seconds = clade_clock() - begun;
     return status;
+}
+
+clade_status clade_conform_list(const clade_conform_options *options, clade_conform_sink sink,
+                                void *user)
+{
+    static const clade_conform_options defaults = {0};
+    clade_conform_summary unused = {0};
+    conform_run run = {.options = options ? options : &defaults,
+                       .sink = sink,
+                       .user = user,
+                       .summary = &unused,
+                       .listing = true};
+    clade_status status = run_modes(&run);
+    return status ? status : run.listed;
 }

@@ -3,6 +3,8 @@
 
 #include <clade/conform.h>
 
+#include <stdlib.h>
+
 typedef struct seen {
     unsigned results, failures, integers, accumulating;
     clade_status answer;
@@ -55,6 +57,91 @@ static void choosing(void)
     CHECK_FAILS(clade_conform_run(&o, NULL, NULL, &summary), CLADE_ENODEVICE, "no-such-device");
 }
 
+typedef struct listed {
+    size_t count, begun, judged;
+    const char *chosen;
+    char name[2400][96];
+} listed;
+
+static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+
+static clade_status list(void *user, const clade_conform_result *about)
+{
+    listed *l = user;
+    CHECK(l->count < sizeof l->name / sizeof *l->name && strlen(about->name) < sizeof *l->name);
+    snprintf(l->name[l->count++], sizeof *l->name, "%s", about->name);
+    return CLADE_OK;
+}
+
+static bool choose(void *user, const clade_conform_result *about)
+{
+    return !strcmp(about->name, ((listed *)user)->chosen);
+}
+
+static void begins(void *user, const clade_conform_result *about)
+{
+    listed *l = user;
+    l->begun++;
+    CHECK(!strcmp(about->name, l->chosen) && !strncmp(about->reproduce, "clade conform --", 16));
+}
+
+static clade_status judged(void *user, const clade_conform_result *result)
+{
+    listed *l = user;
+    l->judged++;
+    CHECK(!strcmp(result->name, l->chosen) && l->begun == l->judged);
+    return CLADE_OK;
+}
+
+/* Names: their form, that no two are the same, and choosing by them. No device is needed to list.
+ */
+static void naming(void)
+{
+    static listed l;
+    clade_conform_options o = {.device = "no-such-device",
+                               .modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD |
+                                        CLADE_CONFORM_LAYERS | CLADE_CONFORM_NETS |
+                                        CLADE_CONFORM_SUPPORT | CLADE_CONFORM_SELF_TEST};
+    CHECK_OK(clade_conform_list(&o, list, &l));
+    CHECK(l.count > 1000 && !strncmp(l.name[0], "ops.", 4));
+    for (size_t i = 0; i < l.count; i++) {
+        const char *name = l.name[i], *end = strstr(name, "/accumulate");
+        size_t dots = 0, length = end ? (size_t)(end - name) : strlen(name);
+        for (size_t k = 0; k < length; k++) dots += name[k] == '.';
+        CHECK(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == length);
+        CHECK(dots == (strncmp(name, "support.", 8) ? 2U : 1U) && (!end || !end[11]));
+    }
+    qsort(l.name, l.count, sizeof *l.name, by_name);
+    for (size_t i = 1; i < l.count; i++) CHECK(strcmp(l.name[i - 1], l.name[i]) != 0);
+
+    static const char *const chosen[] = {"ops.dense_dw.small/accumulate", "grad.dense_dw.small",
+                                         "nets.shapes.1", "self-test.dense.no-fault"};
+    o.device = "cpu";
+    o.quick = true;
+    o.choose = choose;
+    o.begins = begins;
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
+        clade_conform_summary summary;
+        l = (listed){.chosen = chosen[i]};
+        CHECK_OK(clade_conform_list(&o, list, &l));
+        CHECK(l.count == 1 && !strcmp(l.name[0], chosen[i]) && !l.begun);
+        CHECK_OK(clade_conform_run(&o, judged, &l, &summary));
+        CHECK(l.begun == 1 && l.judged == 1 && summary.passed == 1 && summary.failed == 0);
+    }
+    l.chosen = "nothing"; /* none is wanted, which is no error: there are cases */
+    CHECK_OK(clade_conform_run(&o, judged, &l, NULL));
+
+    l = (listed){.chosen = "ops.dense.dense_x=3x5_w=5x7"};
+    o = (clade_conform_options){.modes = CLADE_CONFORM_OPS,
+                                .op = "dense",
+                                .case_name = "dense x=3x5 w=5x7",
+                                .choose = choose};
+    CHECK_OK(clade_conform_list(&o, list, &l));
+    CHECK(l.count == 1);
+    o.case_name = "no-such-case";
+    CHECK_FAILS(clade_conform_list(&o, list, &l), CLADE_EINVAL, "no-such-case");
+}
+
 static void stopping(void)
 {
     seen s = {.answer = clade_fail(CLADE_ECANCELLED, "enough")};
@@ -100,6 +187,7 @@ static void chains(void)
 int main(void)
 {
     choosing();
+    naming();
     stopping();
     seeding();
     differentiating();

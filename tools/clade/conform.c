@@ -74,14 +74,14 @@ static clade_status time_ops(const clade_conform_options *o, clade_device **devi
     return status ? status : clade_bench_run(*bench, rounds);
 }
 
-static void begins(void *user, const char *reproduce)
+static void begins(void *user, const clade_conform_result *about)
 {
     (void)user;
     char text[1024];
     snprintf(text, sizeof text,
              "clade conform: the process ended, by its driver or from outside, while this ran:\n"
              "    %s\n",
-             reproduce);
+             about->reproduce);
     last_words_set(text);
 }
 
