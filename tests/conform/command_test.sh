@@ -20,7 +20,7 @@ expect 2 'its value is empty' "$clade" conform --device ''
 expect 2 'takes no value' "$clade" conform --quick=1
 expect 2 'expected a whole number' "$clade" conform --seed one
 expect 2 'expected 0 to' "$clade" conform --seed -1
-expect 2 'too many' "$clade" conform stray
+expect 2 'too many' "$clade" conform --compare one two three
 expect 2 'two dashes' "$clade" conform -q
 expect 1 "called 'nothing'" "$clade" conform --device cpu --op nothing
 expect 1 "device 'nothing'" "$clade" conform --device nothing
@@ -28,13 +28,14 @@ expect 1 'cannot be written' "$clade" conform --device cpu --op fill --output "$
 
 one="conform --device cpu --op dense --case small --mode ops"
 expect 0 '5 passed, 0 failed' "$clade" $one
-expect 0 'pass ops/dense_dw/small/accumulate 1' "$clade" $one --verbose
+expect 0 'pass ops.dense_dw.small/accumulate: ' "$clade" $one --verbose
 expect 0 '"passed":	5' "$clade" $one --format json
-expect 0 '^ops,"dense","small",0,pass,native,' "$clade" $one --format=csv
-expect 0 'tests="5" failures="0"' "$clade" $one --format junit
+expect 0 '^ops.dense.small,pass,ops,"dense","small",0,native,' "$clade" $one --output "$dir/text" --csv=/dev/stdout
+expect 0 'tests="5" failures="0" errors="0"' "$clade" $one --output "$dir/text" --junit /dev/stdout
+expect 2 "expected --format table|json|markdown" "$clade" $one --format csv
 expect 0 '| dense_dw | native | 2 of 2 |' "$clade" $one --format markdown
 expect 0 '5 passed, 0 failed' "$clade" conform --device cpu --mode ops --case 'dense  w=5x7 x=3x5 act=tanh'
-expect 0 'pass ops/dense_dw/dense x=3x5 w=5x7/accumulate 1' "$clade" conform --device cpu --mode ops \
+expect 0 'pass ops.dense_dw.dense_x=3x5_w=5x7/accumulate: ' "$clade" conform --device cpu --mode ops \
     --op dense_dw --case 'dense x=3x5 w=5x7' --verbose
 expect 1 "'w=5y7': expected up to 4 dimensions" "$clade" conform --device cpu --case 'dense x=3x5 w=5y7'
 expect 1 'dense: w is \[6, 7\]' "$clade" conform --device cpu --case 'dense x=3x5 w=6x7'
@@ -42,15 +43,16 @@ expect 1 'takes the cases of dense' "$clade" conform --device cpu --case 'dense_
 expect 0 '"call":	"dense x=3x5 w=5x7 b=7 y=3x7"' "$clade" $one --format json
 expect 0 'GFLOP/s' "$clade" conform --device cpu --mode matrix --quick --op dense_dx
 expect 0 '^| dense_dx | dense | dense | native |$' "$clade" conform --device cpu --mode support
-expect 0 '^support,"dense_dx","",0,pass,native,' "$clade" conform --device cpu --mode support --format csv
-expect 0 '^pass nets/shapes/1: .* weights [0-9a-f]' "$clade" conform --device cpu --mode nets --op shapes \
+expect 0 '^support.dense_dx,pass,support,"dense_dx","",0,native,' "$clade" conform --device cpu --mode support \
+    --output "$dir/text" --csv /dev/stdout
+expect 0 '^pass nets.shapes.1: .* weights [0-9a-f]' "$clade" conform --device cpu --mode nets --op shapes \
     --case 1 --verbose
 expect 1 "no case '7'" "$clade" conform --device cpu --mode nets --op shapes --case 7
 expect 2 'for --math fast' "$clade" conform --algo gemm
 expect 2 'is now called --algo' "$clade" conform --way gemm
 expect 2 "no 'tpu'" "$clade" conform --kernels tpu
-"$clade" $one --format junit --output "$dir/results.xml"
-python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).getroot()) == 5' \
+"$clade" $one --junit "$dir/results.xml"
+python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).findall("testcase")) == 5' \
     "$dir/results.xml"
 "$clade" $one --format json | python3 -c 'import json, sys; assert len(json.load(sys.stdin)["results"]) == 5'
 exit $failed

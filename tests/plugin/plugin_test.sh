@@ -56,7 +56,7 @@ if "$clade" conform --plugin "$dir/broken.so" --quick --mode ops >"$dir/log"; th
     echo "the broken backend passed"
     exit 1
 fi
-grep -q 'FAIL ops/dense_dw' "$dir/log" || {
+grep -q 'FAIL ops.dense_dw' "$dir/log" || {
     cat "$dir/log"
     echo "the broken op is not named"
     exit 1
@@ -67,7 +67,7 @@ if $line >"$dir/again"; then
     echo "not repeated by: $line"
     exit 1
 fi
-grep -q 'FAIL ops/dense_dw' "$dir/again"
+grep -q 'FAIL ops.dense_dw' "$dir/again"
 
 # a device that is lost in mid-run: an error that says so, never a pass and never a crash
 status=0
@@ -78,14 +78,14 @@ if [ "$status" -eq 0 ] || [ "$status" -gt 127 ] || ! grep -q 'the device is lost
     exit 1
 fi
 
-# one that ends the process: what ran is named all the same, by a line that repeats it
-for end in exits:8 crashes:134; do
+# one that ends the process: each time the case in hand has failed, and a line repeats it
+for end in 'exits:exit status 8' 'crashes:signal 6'; do
     status=0
-    said=$("$clade" conform --plugin "$dir/${end%:*}.so" --quick --mode ops 2>&1) || status=$?
-    if [ "$status" -ne "${end#*:}" ] ||
-        ! echo "$said" | grep -A1 'the process ended' | grep -q '^    clade conform --plugin .* --case '; then
+    said=$("$clade" conform --plugin "$dir/${end%%:*}.so" --quick --mode ops --op 'dense*' 2>&1) || status=$?
+    if [ "$status" -ne 1 ] || ! echo "$said" | grep -A2 "^CRASH ops\..*: crash: crashed: ${end#*:}" |
+        grep -q '^    clade conform --plugin .* --case ' || ! echo "$said" | grep -q ' crashed; '; then
         echo "$said" | tail -n 5
-        echo "a device that ${end%:*}: exit status $status"
+        echo "a device that ${end%%:*}: exit status $status"
         exit 1
     fi
 done

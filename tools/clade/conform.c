@@ -1,12 +1,15 @@
 /* clade conform: is a device right? */
+#define _POSIX_C_SOURCE 200809L
 #include "command.h"
-#include "conform_format.h"
-#include "last_words.h"
+#include "conform_file.h"
+#include "conform_pool.h"
 
 #include <clade/conform.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef enum mode_choice {
     MODE_ALL,
@@ -21,7 +24,7 @@ typedef enum mode_choice {
 static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
                                     "nets", "matrix", "support", NULL};
 static const char *const maths[] = {"exact", "fast", NULL};
-static const char *const formats[] = {"table", "json", "csv", "junit", "markdown", NULL};
+static const char *const formats[] = {"table", "json", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
 static const char *const algorithms[] = {"direct", "implicit", "winograd", "gemm", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
@@ -39,21 +42,30 @@ static unsigned chosen_modes(int mode)
     }
 }
 
+/* Where the results go. */
+typedef struct outputs {
+    const char *text, *csv, *junit; /* paths; NULL: none, `text` then standard output */
+    FILE *to_text, *to_csv, *to_junit;
+    conform_format format;
+    bool speeds, verbose;
+} outputs;
+
 /* The support of the built-in backends, the CPU first; OpenCL only where there is a device. */
-static clade_status run_both(const clade_conform_options *options, conform_writer *writer,
-                             clade_conform_summary *summary)
+static clade_status run_both(const clade_conform_options *options, const conform_plan *plan,
+                             const conform_limits *limits, conform_writer *writer,
+                             conform_totals *totals)
 {
     clade_conform_options o = *options;
     o.device = "cpu";
-    clade_status status = clade_conform_run(&o, conform_writer_take, writer, summary);
+    clade_status status = conform_pool_run(&o, plan, limits, writer, totals);
     if (status) return status;
     conform_writer_column(writer);
-    clade_conform_summary opencl = {0};
+    conform_totals opencl = {0};
     o.device = "opencl";
-    status = clade_conform_run(&o, conform_writer_take, writer, &opencl);
+    status = conform_pool_run(&o, plan, limits, writer, &opencl);
     if (status == CLADE_ENODEVICE || status == CLADE_EUNSUPPORTED) return CLADE_OK;
-    summary->passed += opencl.passed;
-    summary->failed += opencl.failed;
+    totals->summary.passed += opencl.summary.passed;
+    totals->summary.failed += opencl.summary.failed;
     return status;
 }
 
@@ -74,55 +86,109 @@ static clade_status time_ops(const clade_conform_options *o, clade_device **devi
     return status ? status : clade_bench_run(*bench, rounds);
 }
 
-static void begins(void *user, const clade_conform_result *about)
+static clade_status open_output(const char *path, const char *how, FILE **to)
 {
-    (void)user;
-    char text[1024];
-    snprintf(text, sizeof text,
-             "clade conform: the process ended, by its driver or from outside, while this ran:\n"
-             "    %s\n",
-             about->reproduce);
-    last_words_set(text);
+    if (!path) return CLADE_OK;
+    *to = fopen(path, how);
+    return *to ? CLADE_OK
+               : clade_fail(CLADE_EIO, "%s cannot be written: %s", path, strerror(errno));
 }
 
-static int judge(const clade_conform_options *options, conform_format format, bool speeds,
-                 bool verbose, const char *path)
+static clade_status close_output(const char *path, FILE *to)
+{
+    if (!to) return CLADE_OK;
+    bool failed = ferror(to);
+    errno = 0;
+    if (!fclose(to) && !failed) return CLADE_OK;
+    return clade_fail(CLADE_EIO, "%s could not be written: %s", path,
+                      errno ? strerror(errno) : "an earlier write failed");
+}
+
+/* A pipe cannot be cut, and need not be. */
+static clade_status empty(const char *path, FILE *to)
+{
+    if (!to || !ftruncate(fileno(to), 0) || errno == EINVAL) return CLADE_OK;
+    return clade_fail(CLADE_EIO, "%s cannot be written: %s", path, strerror(errno));
+}
+
+/* Also where judging ended early: with what it has found. */
+static clade_status write_results(const outputs *out, conform_writer *writer,
+                                  const conform_totals *totals)
+{
+    size_t count;
+    const conform_row *rows = conform_writer_rows(writer, &count);
+    if (!count) return CLADE_OK;
+    clade_status status = empty(out->csv, out->to_csv);
+    if (!status) status = empty(out->junit, out->to_junit);
+    if (status) return status;
+    if (out->to_csv) conform_write_csv(out->to_csv, rows, count);
+    if (out->to_junit) conform_write_junit(out->to_junit, rows, count, totals);
+    return conform_writer_finish(writer, totals);
+}
+
+static int judge(const clade_conform_options *options, const conform_plan *plan,
+                 const conform_limits *limits, outputs *out)
 {
     bool both = options->modes == CLADE_CONFORM_SUPPORT && !options->device && !options->plugin &&
-                format == CONFORM_MARKDOWN;
+                out->format == CONFORM_MARKDOWN;
     conform_writer *writer = NULL;
     clade_device *device = NULL;
     clade_bench *bench = NULL;
-    clade_conform_summary summary = {0};
-    last_words_begin();
-    FILE *to = path ? fopen(path, "w") : stdout;
-    clade_status status = to ? CLADE_OK : clade_fail(CLADE_EIO, "%s cannot be written", path);
-    if (!status) status = conform_writer_create(format, verbose, to, &writer);
+    conform_totals totals = {0};
+    clade_status status = open_output(out->text, "w", &out->to_text);
+    /* what is in these stays until there is something to take its place */
+    if (!status) status = open_output(out->csv, "a", &out->to_csv);
+    if (!status) status = open_output(out->junit, "a", &out->to_junit);
     if (!status)
-        status = both ? run_both(options, writer, &summary)
-                      : clade_conform_run(options, conform_writer_take, writer, &summary);
-    if (!status && speeds) {
-        status = time_ops(options, &device, &bench);
-        if (!status) conform_writer_speeds(writer, bench);
+        status = conform_writer_create(out->format, out->verbose, out->text ? out->to_text : stdout,
+                                       &writer);
+    clade_status judged = CLADE_OK;
+    char error[1024] = "";
+    if (!status) {
+        judged = both ? run_both(options, plan, limits, writer, &totals)
+                      : conform_pool_run(options, plan, limits, writer, &totals);
+        if (!judged && out->speeds) {
+            judged = time_ops(options, &device, &bench);
+            if (!judged) conform_writer_speeds(writer, bench);
+        }
+        if (judged) snprintf(error, sizeof error, "%s", clade_error());
+        status = write_results(out, writer, &totals);
     }
-    if (!status) status = conform_writer_finish(writer, &summary);
-    last_words_end();
     conform_writer_destroy(&writer);
     clade_bench_destroy(&bench);
     clade_device_close(&device);
-    if (path && to && fclose(to) && !status)
-        status = clade_fail(CLADE_EIO, "%s could not be written", path);
+    const char *const paths[] = {out->text, out->csv, out->junit};
+    FILE *const files[] = {out->to_text, out->to_csv, out->to_junit};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        clade_status closed = close_output(paths[i], files[i]);
+        if (!status) status = closed;
+    }
+    if (judged) status = clade_fail(judged, "%s", error);
     if (status) return command_fail("conform");
-    return summary.passed && !summary.failed ? COMMAND_OK : COMMAND_FAILED;
+    return totals.summary.passed + totals.expected && !totals.summary.failed ? COMMAND_OK
+                                                                             : COMMAND_FAILED;
+}
+
+static int read_shard(const char *text, conform_choice *choice)
+{
+    char rest;
+    if (!text) return COMMAND_GO;
+    if (sscanf(text, "%d/%d%c", &choice->shard, &choice->shards, &rest) == 2 &&
+        choice->shard >= 1 && choice->shard <= choice->shards)
+        return COMMAND_GO;
+    return command_misuse("conform", "--shard %.40s: expected I/N, with I from 1 to N", text);
 }
 
 int command_conform(int argc, char **argv)
 {
-    clade_conform_options o = {.begins = begins};
+    clade_conform_options o = {0};
+    conform_choice choice = {0};
+    conform_limits limits = {0};
+    outputs out = {0};
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1;
-    int64_t seed = 0, threads = 0, group_size = 0;
-    bool self_test = false, verbose = false;
-    const char *path = NULL;
+    int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3;
+    bool self_test = false, list = false;
+    const char *shard = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
         OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
@@ -148,17 +214,34 @@ int command_conform(int argc, char **argv)
                       "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
         OPTION_CHOICE("algo", &algorithm, algorithms,
                       "OpenCL: how convolutions and dense layers are done; else all are judged"),
+        OPTION_FLAG("list", &list, "list the names of the cases instead of judging"),
+        OPTION_TEXT("cases", "FILE", &choice.cases,
+                    "only the cases with these names, one a line, * and ? match any; - is standard "
+                    "input"),
+        OPTION_TEXT("shard", "I/N", &shard, "only the I-th of N parts of the cases"),
+        OPTION_INTEGER("jobs", "N", &jobs, 1, CONFORM_MOST_JOBS, "processes that judge at a time"),
+        OPTION_REAL("timeout", "SECONDS", &limits.timeout, 0, 1e6,
+                    "a case that takes longer has failed; 0: no limit"),
+        OPTION_TEXT("skip", "FILE", &choice.skip, "leave these cases out"),
+        OPTION_TEXT("expect", "FILE", &choice.expect,
+                    "these cases are expected to fail, and it is a failure if they pass"),
+        OPTION_TEXT("flakes", "FILE", &choice.flakes, "run these cases again when they fail"),
+        OPTION_INTEGER("retries", "N", &retries, 1, 1000, "of the cases in --flakes"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
-        OPTION_TEXT("output", "FILE", &path, "where the results go; else standard output"),
-        OPTION_FLAG("verbose", &verbose, "table: list every case"),
+        OPTION_TEXT("output", "FILE", &out.text, "where the results go; else standard output"),
+        OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
+        OPTION_TEXT("junit", "FILE", &out.junit, "write them here as JUnit's XML besides"),
+        OPTION_FLAG("verbose", &out.verbose, "table: list every case"),
     };
     static const command_usage usage = {
         .name = "conform",
         .about = "Judges a device: every op and gradient on every case against a reference in\n"
                  "float32 (every bit, in exact mode) and an oracle in double (error bounds); the\n"
                  "gradients by finite differences; chains of layers. The exit status is 0 only if\n"
-                 "all that was judged passed and something was judged.",
-        .example = "clade conform --device opencl --quick --strict",
+                 "all that was judged passed or failed as expected, and something was judged.\n"
+                 "Cases are judged in processes of their own: a crash or a hang costs its case.",
+        .example = "clade conform --device opencl --quick --strict\n"
+                   "  clade conform --jobs 4 --timeout 60 --expect fails.txt --junit results.xml",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
@@ -180,5 +263,18 @@ int command_conform(int argc, char **argv)
         return command_misuse("conform", "--algo %s is for --math fast", o.algorithm);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
-    return judge(&o, (conform_format)format, mode == MODE_MATRIX, verbose, path);
+    done = read_shard(shard, &choice);
+    if (done != COMMAND_GO) return done;
+    limits.jobs = (int)jobs;
+    limits.retries = (int)retries;
+    out.format = (conform_format)format;
+    out.speeds = mode == MODE_MATRIX;
+    conform_plan *plan = NULL;
+    if (conform_plan_create(&o, &choice, &plan)) return command_fail("conform");
+    if (list)
+        conform_plan_print(plan);
+    else
+        done = judge(&o, plan, &limits, &out);
+    conform_plan_destroy(&plan);
+    return done == COMMAND_GO ? COMMAND_OK : done;
 }

@@ -1,4 +1,4 @@
-/* The results of `clade conform` as a table, JSON, CSV, JUnit XML or Markdown. */
+/* The results of `clade conform` as a table, JSON or Markdown. */
 #include "conform_format.h"
 #include "shown.h"
 
@@ -7,27 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A result with text of its own. */
-typedef struct row {
-    clade_conform_result r;
-    char *op, *case_name, *call, *check, *text, *reproduce;
-} row;
-
 /* What is known of one op (or chain, or fault) in one mode. */
 typedef struct conform_line {
     clade_conform_mode mode;
     const char *op; /* a row's */
     char support;
-    uint64_t passed, failed, skipped, compared, excluded, mistrusted;
-    double worst, error, seconds;
-    const char *check, *text; /* of a row */
+    conform_totals totals;
+    double error, seconds;
+    const char *text; /* of a row */
 } conform_line;
 
 struct conform_writer {
     conform_format format;
     bool verbose;
     FILE *to;
-    row *rows;
+    conform_row *rows;
     size_t row_count, row_room;
     conform_line *lines;
     size_t line_count, line_room, printed;
@@ -35,7 +29,7 @@ struct conform_writer {
     size_t column; /* rows of the first device of two whose support is listed; 0: of one */
 };
 
-static const char *mode_name(clade_conform_mode mode)
+const char *conform_mode_name(clade_conform_mode mode)
 {
     switch (mode) {
     case CLADE_CONFORM_OPS: return "ops";
@@ -48,12 +42,7 @@ static const char *mode_name(clade_conform_mode mode)
     return "";
 }
 
-static const char *verdict_name(clade_conform_verdict v)
-{
-    return v == CLADE_CONFORM_PASS ? "pass" : v == CLADE_CONFORM_FAIL ? "FAIL" : "skip";
-}
-
-static const char *support_name(char support)
+const char *conform_support_name(char support)
 {
     return support == 'n'   ? "native"
            : support == 'r' ? "reference"
@@ -76,27 +65,11 @@ void conform_writer_destroy(conform_writer **handle)
 {
     conform_writer *w = *handle;
     if (!w) return;
-    for (size_t i = 0; i < w->row_count; i++) {
-        row *r = &w->rows[i];
-        free(r->op);
-        free(r->case_name);
-        free(r->call);
-        free(r->check);
-        free(r->text);
-        free(r->reproduce);
-    }
+    for (size_t i = 0; i < w->row_count; i++) free(w->rows[i].record);
     free(w->rows);
     free(w->lines);
     free(w);
     *handle = NULL;
-}
-
-static char *copy(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *p = malloc(n);
-    if (p) memcpy(p, text, n);
-    return p;
 }
 
 /* Makes room for one more of `size` bytes. */
@@ -109,89 +82,83 @@ static void *grow(void *array, size_t count, size_t *room, size_t size)
     return p;
 }
 
-static clade_status keep(conform_writer *w, const clade_conform_result *result)
+static clade_status keep(conform_writer *w, conform_record *record, conform_verdict verdict)
 {
-    row *rows = grow(w->rows, w->row_count, &w->row_room, sizeof *rows);
-    if (!rows) return clade_fail(CLADE_ENOMEM, "out of memory for results");
-    w->rows = rows;
-    row *r = &rows[w->row_count];
-    *r = (row){*result,
-               copy(result->op),
-               copy(result->case_name),
-               copy(result->call),
-               copy(result->check),
-               copy(result->text),
-               copy(result->reproduce)};
-    w->row_count++;
-    if (!r->op || !r->case_name || !r->call || !r->check || !r->text || !r->reproduce)
+    conform_row *rows = grow(w->rows, w->row_count, &w->row_room, sizeof *rows);
+    if (!rows) {
+        free(record);
         return clade_fail(CLADE_ENOMEM, "out of memory for results");
+    }
+    w->rows = rows;
+    rows[w->row_count++] = (conform_row){.record = record, .verdict = verdict};
     return CLADE_OK;
 }
 
-static clade_status add_up(conform_writer *w, const row *r)
+static clade_status add_up(conform_writer *w, const conform_row *row)
 {
+    const clade_conform_result *r = &row->record->result;
     conform_line *l = w->line_count ? &w->lines[w->line_count - 1] : NULL;
-    if (!l || l->mode != r->r.mode || strcmp(l->op, r->op) != 0) {
+    if (!l || l->mode != r->mode || strcmp(l->op, r->op) != 0) {
         conform_line *lines = grow(w->lines, w->line_count, &w->line_room, sizeof *lines);
         if (!lines) return clade_fail(CLADE_ENOMEM, "out of memory for results");
         w->lines = lines;
         l = &lines[w->line_count++];
-        *l = (conform_line){.mode = r->r.mode, .op = r->op, .check = "", .text = ""};
+        *l = (conform_line){.mode = r->mode, .op = r->op, .text = ""};
     }
-    l->support = r->r.support;
-    l->passed += r->r.verdict == CLADE_CONFORM_PASS;
-    l->failed += r->r.verdict == CLADE_CONFORM_FAIL;
-    l->skipped += r->r.verdict == CLADE_CONFORM_SKIP;
-    l->compared += r->r.compared;
-    l->excluded += r->r.excluded;
-    l->mistrusted += r->r.mistrusted;
-    if (!(r->r.worst <= l->worst)) l->worst = r->r.worst;
-    if (!(r->r.error <= l->error)) l->error = r->r.error;
-    l->seconds += r->r.seconds;
-    if (r->check[0]) l->check = r->check;
+    conform_totals_count(&l->totals, r, row->verdict);
+    if (r->support) l->support = r->support;
+    if (!(r->error <= l->error)) l->error = r->error;
+    l->seconds += r->seconds;
     if (r->text[0]) l->text = r->text;
     return CLADE_OK;
 }
 
 /* ---- table ---- */
 
+static uint64_t judged(const conform_totals *t)
+{
+    return t->summary.passed + t->summary.failed + t->expected;
+}
+
 static void print_line(FILE *to, const conform_line *l)
 {
-    const char *state = l->failed ? "FAIL" : l->passed ? "pass" : "skip";
+    const clade_conform_summary *s = &l->totals.summary;
+    const char *state = s->failed            ? "FAIL"
+                        : s->passed          ? "pass"
+                        : l->totals.expected ? "expected-fail"
+                                             : "skip";
     fprintf(to, "%-20s %s", l->op, state);
     if (l->mode == CLADE_CONFORM_SUPPORT) {
-        fprintf(to, "  %s", support_name(l->support));
-    } else if (l->passed + l->failed) {
+        fprintf(to, "  %s", conform_support_name(l->support));
+    } else if (judged(&l->totals)) {
         fprintf(to, "  %-11s %3" PRIu64 " of %3" PRIu64 " cases, %9" PRIu64 " elements, ",
-                support_name(l->support), l->passed, l->passed + l->failed, l->compared);
-        fprintf(to, "worst %.3g of bound, %5.2f s", l->worst, l->seconds);
-        if (l->excluded) fprintf(to, ", %" PRIu64 " kinks left out", l->excluded);
-        if (l->mistrusted) fprintf(to, ", %" PRIu64 " mostly zero", l->mistrusted);
+                conform_support_name(l->support), s->passed, judged(&l->totals), s->compared);
+        fprintf(to, "worst %.3g of bound, %5.2f s", s->worst, l->seconds);
+        if (s->excluded) fprintf(to, ", %" PRIu64 " kinks left out", s->excluded);
+        if (s->mistrusted) fprintf(to, ", %" PRIu64 " mostly zero", s->mistrusted);
     } else {
         fprintf(to, "  %s", l->text);
     }
     fputc('\n', to);
 }
 
-static void print_row(FILE *to, const row *r)
+static void print_row(FILE *to, const conform_row *row)
 {
-    if (r->r.mode == CLADE_CONFORM_SELF_TEST && r->r.verdict == CLADE_CONFORM_PASS) {
+    const clade_conform_result *r = &row->record->result;
+    if (r->mode == CLADE_CONFORM_SELF_TEST && row->verdict == VERDICT_PASS) {
         fprintf(to, "%-18s %-28s %-10s %s\n", r->op, shown(r->case_name),
                 r->check[0] ? r->check : "passes", shown(r->text));
         return;
     }
-    fprintf(to, "%s %s/%s/%s", verdict_name(r->r.verdict), mode_name(r->r.mode), r->op,
-            shown(r->case_name));
-    if (r->r.mode == CLADE_CONFORM_OPS) fprintf(to, "/accumulate %d", r->r.accumulate);
-    if (r->r.verdict == CLADE_CONFORM_FAIL)
-        fprintf(to, ": %s: %s\n%s%s%s    %s\n", r->check, shown(r->text), r->call[0] ? "    " : "",
-                shown(r->call), r->call[0] ? "\n" : "", shown(r->reproduce));
-    else if (r->text[0])
-        fprintf(to, ": %s\n", shown(r->text));
+    fprintf(to, "%s %s: ", conform_verdict_name(row->verdict), r->name);
+    if (r->check[0]) fprintf(to, "%s: ", r->check);
+    if (r->text[0])
+        fprintf(to, "%s\n", shown(r->text));
     else
-        fprintf(to, ": %" PRIu64 " elements, worst %.3g of bound, error %.3g, %.3f s%s\n",
-                r->r.compared, r->r.worst, r->r.error, r->r.seconds,
-                r->r.mistrusted ? ", mostly zero" : "");
+        fprintf(to, "%" PRIu64 " elements, worst %.3g of bound, error %.3g, %.3f s%s\n",
+                r->compared, r->worst, r->error, r->seconds, r->mistrusted ? ", mostly zero" : "");
+    if (r->reproduce[0] && r->call[0]) fprintf(to, "    %s\n", shown(r->call));
+    if (r->reproduce[0]) fprintf(to, "    %s\n", shown(r->reproduce));
     fflush(to);
 }
 
@@ -199,39 +166,59 @@ static void print_finished_lines(conform_writer *w, size_t until)
 {
     for (; w->printed < until; w->printed++) {
         const conform_line *l = &w->lines[w->printed];
-        if (!w->printed || l[-1].mode != l->mode) fprintf(w->to, "-- %s\n", mode_name(l->mode));
+        if (!w->printed || l[-1].mode != l->mode)
+            fprintf(w->to, "-- %s\n", conform_mode_name(l->mode));
         print_line(w->to, l);
     }
     fflush(w->to);
 }
 
-static void print_summary(FILE *to, const clade_conform_summary *s)
+static void print_count(FILE *to, uint64_t count, const char *what)
 {
+    if (count) fprintf(to, ", %" PRIu64 " %s", count, what);
+}
+
+static void print_summary(FILE *to, const conform_totals *t)
+{
+    const clade_conform_summary *s = &t->summary;
     if (s->device.id[0])
         fprintf(to, "%s: %s, %s\n", s->device.id, s->device.name, s->device.driver);
-    fprintf(to, "%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped; ", s->passed,
-            s->failed, s->skipped);
+    fprintf(to, "%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped", s->passed, s->failed,
+            s->skipped);
+    print_count(to, t->crashed, "crashed");
+    print_count(to, t->timed_out, "timed out");
+    print_count(to, t->expected, "failed as expected");
+    print_count(to, t->unexpected, "passed unexpectedly");
+    print_count(to, t->flakes, t->flakes == 1 ? "flake" : "flakes");
+    fputs("; ", to);
     if (s->faults)
         fprintf(to, "%" PRIu64 " of %" PRIu64 " planted faults caught; ", s->caught, s->faults);
     fprintf(to, "%" PRIu64 " elements, worst %.3g of bound", s->compared, s->worst);
     if (s->excluded) fprintf(to, ", %" PRIu64 " kinks left out", s->excluded);
     if (s->mistrusted) fprintf(to, ", %" PRIu64 " cases mostly zero (mistrusted)", s->mistrusted);
     fprintf(to, "; %.1f s\n", s->seconds);
-    if (!s->passed && !s->failed) fprintf(to, "nothing was judged\n");
+    if (!judged(t)) fprintf(to, "nothing was judged\n");
 }
 
 /* ---- JSON ---- */
 
-static clade_status print_json(const conform_writer *w, const clade_conform_summary *s)
+static clade_status print_json(const conform_writer *w, const conform_totals *t)
 {
+    const clade_conform_summary *s = &t->summary;
     cJSON *root = cJSON_CreateObject(), *device = cJSON_AddObjectToObject(root, "device");
     cJSON_AddStringToObject(device, "id", s->device.id);
     cJSON_AddStringToObject(device, "name", s->device.name);
     cJSON_AddStringToObject(device, "driver", s->device.driver);
+    cJSON_AddNumberToObject(root, "names", CLADE_CONFORM_NAMES);
     cJSON *sum = cJSON_AddObjectToObject(root, "summary");
     cJSON_AddNumberToObject(sum, "passed", (double)s->passed);
     cJSON_AddNumberToObject(sum, "failed", (double)s->failed);
     cJSON_AddNumberToObject(sum, "skipped", (double)s->skipped);
+    cJSON_AddNumberToObject(sum, "crashed", (double)t->crashed);
+    cJSON_AddNumberToObject(sum, "timed_out", (double)t->timed_out);
+    cJSON_AddNumberToObject(sum, "expected", (double)t->expected);
+    cJSON_AddNumberToObject(sum, "unexpected", (double)t->unexpected);
+    cJSON_AddNumberToObject(sum, "flakes", (double)t->flakes);
     cJSON_AddNumberToObject(sum, "elements", (double)s->compared);
     cJSON_AddNumberToObject(sum, "excluded", (double)s->excluded);
     cJSON_AddNumberToObject(sum, "mistrusted", (double)s->mistrusted);
@@ -241,21 +228,22 @@ static clade_status print_json(const conform_writer *w, const clade_conform_summ
     cJSON_AddNumberToObject(sum, "seconds", s->seconds);
     cJSON *results = cJSON_AddArrayToObject(root, "results");
     for (size_t i = 0; i < w->row_count; i++) {
-        const row *r = &w->rows[i];
+        const clade_conform_result *r = &w->rows[i].record->result;
         cJSON *entry = cJSON_CreateObject();
-        cJSON_AddStringToObject(entry, "mode", mode_name(r->r.mode));
+        cJSON_AddStringToObject(entry, "name", r->name);
+        cJSON_AddStringToObject(entry, "mode", conform_mode_name(r->mode));
         cJSON_AddStringToObject(entry, "op", r->op);
         cJSON_AddStringToObject(entry, "case", r->case_name);
         cJSON_AddStringToObject(entry, "call", r->call);
-        cJSON_AddNumberToObject(entry, "accumulate", r->r.accumulate);
-        cJSON_AddStringToObject(entry, "verdict", verdict_name(r->r.verdict));
-        cJSON_AddStringToObject(entry, "support", support_name(r->r.support));
-        cJSON_AddNumberToObject(entry, "elements", (double)r->r.compared);
-        cJSON_AddNumberToObject(entry, "excluded", (double)r->r.excluded);
-        cJSON_AddNumberToObject(entry, "worst", r->r.worst);
-        cJSON_AddNumberToObject(entry, "error", r->r.error);
-        cJSON_AddBoolToObject(entry, "mistrusted", r->r.mistrusted);
-        cJSON_AddNumberToObject(entry, "seconds", r->r.seconds);
+        cJSON_AddNumberToObject(entry, "accumulate", r->accumulate);
+        cJSON_AddStringToObject(entry, "verdict", conform_verdict_name(w->rows[i].verdict));
+        cJSON_AddStringToObject(entry, "support", conform_support_name(r->support));
+        cJSON_AddNumberToObject(entry, "elements", (double)r->compared);
+        cJSON_AddNumberToObject(entry, "excluded", (double)r->excluded);
+        cJSON_AddNumberToObject(entry, "worst", r->worst);
+        cJSON_AddNumberToObject(entry, "error", r->error);
+        cJSON_AddBoolToObject(entry, "mistrusted", r->mistrusted);
+        cJSON_AddNumberToObject(entry, "seconds", r->seconds);
         cJSON_AddStringToObject(entry, "check", r->check);
         cJSON_AddStringToObject(entry, "text", r->text);
         cJSON_AddStringToObject(entry, "reproduce", r->reproduce);
@@ -269,88 +257,6 @@ static clade_status print_json(const conform_writer *w, const clade_conform_summ
     return CLADE_OK;
 }
 
-/* ---- CSV (RFC 4180) ---- */
-
-static void csv_text(FILE *to, const char *text, char end)
-{
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', to);
-        fputc(*text, to);
-    }
-    fprintf(to, "\"%c", end);
-}
-
-static void print_csv(const conform_writer *w)
-{
-    fprintf(w->to, "mode,op,case,accumulate,verdict,support,elements,excluded,worst,error,"
-                   "mistrusted,seconds,check,text,reproduce,call\n");
-    for (size_t i = 0; i < w->row_count; i++) {
-        const row *r = &w->rows[i];
-        fprintf(w->to, "%s,", mode_name(r->r.mode));
-        csv_text(w->to, r->op, ',');
-        csv_text(w->to, r->case_name, ',');
-        fprintf(w->to, "%d,%s,%s,%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%d,%.9g,", r->r.accumulate,
-                verdict_name(r->r.verdict), support_name(r->r.support), r->r.compared,
-                r->r.excluded, r->r.worst, r->r.error, r->r.mistrusted, r->r.seconds);
-        csv_text(w->to, r->check, ',');
-        csv_text(w->to, r->text, ',');
-        csv_text(w->to, r->reproduce, ',');
-        csv_text(w->to, r->call, '\n');
-    }
-}
-
-/* ---- JUnit XML ---- */
-
-static void xml_text(FILE *to, const char *text)
-{
-    for (; *text; text++) switch (*text) {
-        case '<': fputs("&lt;", to); break;
-        case '>': fputs("&gt;", to); break;
-        case '&': fputs("&amp;", to); break;
-        case '"': fputs("&quot;", to); break;
-        default: fputc((unsigned char)*text < 32 ? ' ' : *text, to);
-        }
-}
-
-static void print_junit(const conform_writer *w, const clade_conform_summary *s)
-{
-    FILE *to = w->to;
-    fprintf(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"clade conform\" ");
-    fprintf(to, "tests=\"%zu\" failures=\"%" PRIu64 "\" skipped=\"%" PRIu64 "\" time=\"%.3f\">\n",
-            w->row_count, s->failed, s->skipped, s->seconds);
-    for (size_t i = 0; i < w->row_count; i++) {
-        const row *r = &w->rows[i];
-        fprintf(to, "  <testcase classname=\"%s.", mode_name(r->r.mode));
-        xml_text(to, r->op);
-        fprintf(to, "\" name=\"");
-        xml_text(to, r->case_name);
-        fprintf(to, " accumulate %d\" time=\"%.6f\"", r->r.accumulate, r->r.seconds);
-        if (r->r.verdict == CLADE_CONFORM_PASS) {
-            fprintf(to, "/>\n");
-            continue;
-        }
-        bool failed = r->r.verdict == CLADE_CONFORM_FAIL;
-        fprintf(to, ">\n    <%s message=\"", failed ? "failure" : "skipped");
-        if (failed) {
-            xml_text(to, r->check);
-            fputs(": ", to);
-        }
-        xml_text(to, r->text);
-        fputc('"', to);
-        if (failed) {
-            fprintf(to, ">");
-            xml_text(to, r->call);
-            fprintf(to, "\n");
-            xml_text(to, r->reproduce);
-            fprintf(to, "</failure>\n  </testcase>\n");
-        } else {
-            fprintf(to, "/>\n  </testcase>\n");
-        }
-    }
-    fprintf(to, "</testsuite>\n");
-}
-
 /* ---- Markdown: a support matrix ---- */
 
 static const clade_bench_result *find_speed(const conform_writer *w, const char *op)
@@ -362,32 +268,35 @@ static const clade_bench_result *find_speed(const conform_writer *w, const char 
     return NULL;
 }
 
-static void print_matrix(const conform_writer *w, const clade_conform_summary *s)
+static void print_matrix(const conform_writer *w, const conform_totals *t)
 {
     FILE *to = w->to;
-    if (s->device.id[0])
-        fprintf(to, "**%s**: %s, %s\n\n", s->device.id, s->device.name, s->device.driver);
+    const clade_device_info *device = &t->summary.device;
+    if (device->id[0]) fprintf(to, "**%s**: %s, %s\n\n", device->id, device->name, device->driver);
     fprintf(to, "| op | runs | cases passed | worst error / bound | kinks left out | GB/s | "
                 "GFLOP/s |\n|---|---|---:|---:|---:|---:|---:|\n");
     for (size_t i = 0; i < w->line_count; i++) {
         const conform_line *l = &w->lines[i];
+        const clade_conform_summary *s = &l->totals.summary;
         bool of_op = l->mode == CLADE_CONFORM_OPS;
         const clade_bench_result *speed = of_op ? find_speed(w, l->op) : NULL;
-        fprintf(to, "| %s%s%s | %s | ", of_op ? "" : mode_name(l->mode), of_op ? "" : ": ", l->op,
-                l->passed + l->failed ? support_name(l->support) : l->text);
-        fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3g | %" PRIu64 " | ", l->passed,
-                l->passed + l->failed, l->worst, l->excluded);
+        fprintf(to, "| %s%s%s | %s | ", of_op ? "" : conform_mode_name(l->mode), of_op ? "" : ": ",
+                l->op, judged(&l->totals) ? conform_support_name(l->support) : l->text);
+        fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3g | %" PRIu64 " | ", s->passed,
+                judged(&l->totals), s->worst, s->excluded);
         if (speed) fprintf(to, "%.2f", 1e-9 * speed->bytes / speed->median);
         fprintf(to, " | ");
         if (speed && speed->flops > 0) fprintf(to, "%.2f", 1e-9 * speed->flops / speed->median);
         fprintf(to, " |\n");
     }
     fputc('\n', to);
-    for (size_t i = 0; i < w->row_count; i++)
-        if (w->rows[i].r.verdict == CLADE_CONFORM_FAIL)
-            fprintf(to, "- FAIL %s %s: %s: %s: `%s`\n", w->rows[i].op, w->rows[i].case_name,
-                    w->rows[i].check, w->rows[i].text, w->rows[i].reproduce);
-    print_summary(to, s);
+    for (size_t i = 0; i < w->row_count; i++) {
+        const clade_conform_result *r = &w->rows[i].record->result;
+        if (r->reproduce[0])
+            fprintf(to, "- %s %s: %s: %s: `%s`\n", conform_verdict_name(w->rows[i].verdict),
+                    r->name, r->check, r->text, r->reproduce);
+    }
+    print_summary(to, t);
 }
 
 static const char *backend_name(const char *device)
@@ -397,22 +306,23 @@ static const char *backend_name(const char *device)
 
 /* The ops as the table has them, and how one or two devices do each. Nothing here is measured: it
  * is the same wherever the same backends are. */
-static void print_support(const conform_writer *w, const clade_conform_summary *s)
+static void print_support(const conform_writer *w, const conform_totals *t)
 {
     FILE *to = w->to;
     bool two = w->column && w->column < w->row_count;
     size_t ops = two ? w->column : w->row_count;
-    fprintf(to, "| op | family | gradient of | %s |", backend_name(s->device.id));
+    fprintf(to, "| op | family | gradient of | %s |", backend_name(t->summary.device.id));
     if (two) fputs(" OpenCL |", to);
     fprintf(to, "\n|---|---|---|---|%s\n", two ? "---|" : "");
     for (size_t i = 0; i < ops; i++) {
-        const row *r = &w->rows[i];
+        const clade_conform_result *r = &w->rows[i].record->result;
         const clade_op_info *info = clade_op_describe(clade_op_find(r->op));
         const char *forward =
             info->forward == CLADE_OP_none ? "" : clade_op_describe(info->forward)->name;
         fprintf(to, "| %s | %s | %s | %s |", r->op, info->family, forward,
-                support_name(r->r.support));
-        if (two) fprintf(to, " %s |", support_name(w->rows[ops + i].r.support));
+                conform_support_name(r->support));
+        if (two)
+            fprintf(to, " %s |", conform_support_name(w->rows[ops + i].record->result.support));
         fputc('\n', to);
     }
 }
@@ -423,37 +333,41 @@ void conform_writer_column(conform_writer *w) { w->column = w->row_count; }
 
 void conform_writer_speeds(conform_writer *w, const clade_bench *bench) { w->speeds = bench; }
 
-clade_status conform_writer_take(void *user, const clade_conform_result *result)
+const conform_row *conform_writer_rows(const conform_writer *w, size_t *count)
 {
-    conform_writer *w = user;
-    clade_status status = keep(w, result);
+    *count = w->row_count;
+    return w->rows;
+}
+
+clade_status conform_writer_take(conform_writer *w, conform_record *record, conform_verdict verdict)
+{
+    clade_status status = keep(w, record, verdict);
     if (status) return status;
-    const row *r = &w->rows[w->row_count - 1];
-    status = add_up(w, r);
+    const conform_row *row = &w->rows[w->row_count - 1];
+    status = add_up(w, row);
     if (status || w->format != CONFORM_TABLE) return status;
-    bool self_test = r->r.mode == CLADE_CONFORM_SELF_TEST;
-    if (w->verbose || self_test || r->r.verdict == CLADE_CONFORM_FAIL) print_row(w->to, r);
+    bool self_test = record->result.mode == CLADE_CONFORM_SELF_TEST;
+    bool told = verdict != VERDICT_PASS && verdict != VERDICT_SKIP && verdict != VERDICT_EXPECTED;
+    if (w->verbose || self_test || told) print_row(w->to, row);
     if (!self_test) print_finished_lines(w, w->line_count - 1);
     return CLADE_OK;
 }
 
-clade_status conform_writer_finish(conform_writer *w, const clade_conform_summary *summary)
+clade_status conform_writer_finish(conform_writer *w, const conform_totals *totals)
 {
     clade_status status = CLADE_OK;
     switch (w->format) {
     case CONFORM_TABLE:
         if (w->line_count && w->lines[0].mode != CLADE_CONFORM_SELF_TEST)
             print_finished_lines(w, w->line_count);
-        print_summary(w->to, summary);
+        print_summary(w->to, totals);
         break;
-    case CONFORM_JSON: status = print_json(w, summary); break;
-    case CONFORM_CSV: print_csv(w); break;
-    case CONFORM_JUNIT: print_junit(w, summary); break;
+    case CONFORM_JSON: status = print_json(w, totals); break;
     case CONFORM_MARKDOWN:
-        if (w->row_count && w->rows[0].r.mode == CLADE_CONFORM_SUPPORT)
-            print_support(w, summary);
+        if (w->row_count && w->rows[0].record->result.mode == CLADE_CONFORM_SUPPORT)
+            print_support(w, totals);
         else
-            print_matrix(w, summary);
+            print_matrix(w, totals);
         break;
     }
     if (!status && (fflush(w->to) || ferror(w->to)))

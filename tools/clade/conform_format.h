@@ -2,34 +2,40 @@
 #ifndef CLADE_TOOLS_CONFORM_FORMAT_H
 #define CLADE_TOOLS_CONFORM_FORMAT_H
 
+#include "conform_record.h"
+
 #include <clade/bench.h>
-#include <clade/conform.h>
 
 #include <stdio.h>
 
-typedef enum conform_format {
-    CONFORM_TABLE,
-    CONFORM_JSON,
-    CONFORM_CSV,
-    CONFORM_JUNIT,
-    CONFORM_MARKDOWN
-} conform_format;
+typedef enum conform_format { CONFORM_TABLE, CONFORM_JSON, CONFORM_MARKDOWN } conform_format;
 
-/* One writer per format. begin and end may do nothing. */
+typedef struct conform_row {
+    conform_record *record;
+    conform_verdict verdict;
+} conform_row;
+
 typedef struct conform_writer conform_writer;
 
 /* Writes to `to`. `verbose`: tables list every case, not only every op. */
 clade_status conform_writer_create(conform_format format, bool verbose, FILE *to,
                                    conform_writer **out);
-/* A clade_conform_sink; `user` is the writer. */
-clade_status conform_writer_take(void *user, const clade_conform_result *result);
+/* Takes a result, which is the writer's from then on. */
+clade_status conform_writer_take(conform_writer *writer, conform_record *record,
+                                 conform_verdict verdict);
 /* Ends the first device's column of a table of support in Markdown; the results after it are the
  * second's. */
 void conform_writer_column(conform_writer *writer);
 /* Speeds of ops for the matrix in Markdown; `bench` must live until finish. */
 void conform_writer_speeds(conform_writer *writer, const clade_bench *bench);
 /* Writes what is left and the summary. */
-clade_status conform_writer_finish(conform_writer *writer, const clade_conform_summary *summary);
+clade_status conform_writer_finish(conform_writer *writer, const conform_totals *totals);
+/* All that it took. */
+const conform_row *conform_writer_rows(const conform_writer *writer, size_t *count);
 void conform_writer_destroy(conform_writer **writer);
+
+/* "ops", "grad"... */
+const char *conform_mode_name(clade_conform_mode mode);
+const char *conform_support_name(char support);
 
 #endif

@@ -1,0 +1,154 @@
+"""`clade conform` in a driver's continuous integration: names and lists of them, parts of a run, crashes, hangs and
+flakes of a driver and files of results.
+
+usage: ci_test.py CLADE FAULTY.so"""
+import collections
+import csv
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from checks import check, finish  # noqa: E402
+
+clade, faulty = sys.argv[1:]
+folder = pathlib.Path(tempfile.mkdtemp(prefix="clade-ci-"))
+
+# Of seconds that a case may take. Those here take milliseconds; the one that hangs takes for ever.
+LIMIT = 5
+
+# cases of the faulty backend that come out so
+HANGS, CRASHES, FLAKES = "ops.fill.value", "ops.copy.flatten", "ops.concat.channels"
+FAILS = ["ops.concat_dx.channels", "ops.concat_dx.channels/accumulate", "ops.concat_dx.channels-first",
+         "ops.concat_dx.channels-first/accumulate"]
+SMALL = ["--mode", "ops", "--quick"]
+
+
+def conform(*arguments, code, text=None):
+    """What it prints; the exit status must be `code`."""
+    ended = subprocess.run([clade, "conform", *map(str, arguments)], capture_output=True, text=True, input=text,
+                           timeout=120)
+    check(ended.returncode == code, f"{arguments}: exit status {ended.returncode}, expected {code}:\n"
+          f"{ended.stdout}{ended.stderr}")
+    return ended.stdout + ended.stderr
+
+
+def write(name, *lines):
+    path = folder / name
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+def verdicts(path):
+    with open(path, newline="") as file:
+        return {row["name_v1"]: row["verdict"] for row in csv.DictReader(file)}
+
+
+def names(*arguments):
+    first, *rest = conform("--list", *arguments, code=0).splitlines()
+    check(first == "# names of version 1", first)
+    return rest
+
+
+def lists_and_shards():
+    everything = names(*SMALL)
+    check(len(everything) == len(set(everything)) > 300, "names are not unique")
+    check("ops.dense_dw.small/accumulate" in everything, "a name is another")
+    parts = [names(*SMALL, "--shard", f"{i}/3") for i in (1, 2, 3)]
+    check(sorted(sum(parts, [])) == sorted(everything), "shards are not all there is")
+    check(max(map(len, parts)) - min(map(len, parts)) <= 1, "shards are not of one size")
+    check(parts[1] == names(*SMALL, "--shard", "2/3"), "a shard is another each time")
+
+    some = write("cases", "# a comment", "", "ops.dense_d?.small*  # two ops", "ops.copy.same\r", "ops.copy.same")
+    chosen = [name for name in everything
+              if re.fullmatch(r"ops\.dense_d.\.small.*|ops\.copy\.same", name)]
+    check(len(chosen) == 5 and names(*SMALL, "--cases", some) == chosen, "--cases chooses others")
+    text = some.read_text()
+    check(conform("--list", *SMALL, "--cases", "-", code=0, text=text).splitlines()[1:] == chosen, "--cases -")
+    left = write("skip", "ops.dense_dx*")
+    check(names(*SMALL, "--cases", some, "--skip", left) == [n for n in chosen if "dense_dx" not in n], "--skip")
+    results = folder / "some.csv"
+    conform(*SMALL, "--device", "cpu", "--cases", some, "--skip", left, "--csv", results, code=0)
+    told = verdicts(results)
+    check(list(told) == chosen, "others are judged than are listed")
+    check({n for n, v in told.items() if v == "skip"} == {n for n in chosen if "dense_dx" in n}, "others are skipped")
+    # a list is what a list was made of
+    listed = write("listed", *names(*SMALL, "--cases", some))
+    check(names(*SMALL, "--cases", listed) == chosen, "--list is no list of cases")
+
+    bad = write("bad", "ops.copy.same", "ops.copy.sane")
+    check(f"{bad}:2: there is no case 'ops.copy.sane'" in conform(*SMALL, "--cases", bad, code=1), "unknown name")
+    words = write("words", "", "ops.copy.same pass")
+    check(f"{words}:2: 'ops.copy.same pass': expected one name" in conform("--skip", words, code=1), "two words")
+    check("no/such" in conform("--expect", "no/such", code=1), "a list that is not there")
+    check("names no case" in conform("--cases", write("empty", "# none"), code=1), "an empty list")
+    check("shard 3 of 9 has no case" in conform("--op", "fill", "--quick", "--mode", "ops", "--shard", "3/9", code=1),
+          "an empty shard")
+    for shard in "0/2", "3/2", "1", "1/2x", "a/b":
+        check("expected I/N" in conform("--shard", shard, code=2), shard)
+    untouched = write("untouched", "kept")
+    conform(*SMALL, "--device", "cpu", "--cases", bad, "--csv", untouched, code=1)
+    conform(*SMALL, "--device", "nothing", "--csv", untouched, "--junit", untouched, code=1)
+    check(untouched.read_text() == "kept\n", "a run that judged nothing cost a file")
+
+
+def faults():
+    """Each fault is the verdict of its own case; the other cases come out as they do without faults."""
+    cases = write("faulty", HANGS, "ops.copy.*", "ops.concat*", "ops.pad*")
+    one = ["--plugin", faulty, *SMALL, "--cases", cases, "--timeout", LIMIT]
+    os.environ["CLADE_TEST_FLAKE"] = str(folder / "flake-1")
+    said = conform(*one, "--jobs", 2, "--csv", folder / "two.csv", "--junit", folder / "two.xml", code=1)
+    told = verdicts(folder / "two.csv")
+    expected = collections.defaultdict(lambda: "pass", {HANGS: "TIMEOUT", CRASHES: "CRASH"})
+    expected.update(dict.fromkeys(FAILS + [FLAKES], "FAIL"))
+    check(list(told) == names("--plugin", faulty, *SMALL, "--cases", cases), "the order is another")
+    check(len(told) == 20 and told == {name: expected[name] for name in told}, told)
+    check(f"CRASH {CRASHES}: crash: crashed: signal 6" in said, said)
+    check(f"TIMEOUT {HANGS}: timeout: timed out after {LIMIT} s" in said, said)
+    check("13 passed, 7 failed, 0 skipped, 1 crashed, 1 timed out;" in said, said)
+    check(f"clade conform --plugin {faulty} --mode ops --op copy --case flatten --accumulate 0" in said,
+          "no command repeats the crash")
+    root = xml.etree.ElementTree.parse(folder / "two.xml").getroot()
+    check([root.get(k) for k in ("tests", "failures", "errors", "skipped")] == ["20", "5", "2", "0"], root.attrib)
+    found = {f"{c.get('classname')}.{c.get('name')}": [e.tag for e in c] for c in root.iter("testcase")}
+    tags = {"pass": [], "FAIL": ["failure"], "CRASH": ["error"], "TIMEOUT": ["error"]}
+    check(found == {name: tags[verdict] for name, verdict in told.items()}, found)
+
+    # the same, by one process at a time, and with lists that say so: only what is not expected counts
+    os.environ["CLADE_TEST_FLAKE"] = str(folder / "flake-2")
+    fails = write("expect", HANGS, CRASHES, "ops.concat_dx.*")
+    flakes = write("flakes", "ops.concat.*", CRASHES)
+    lists = ["--expect", fails, "--flakes", flakes, "--retries", 1]
+    said = conform(*one, *lists, "--csv", folder / "one.csv", "--junit", folder / "one.xml", code=0)
+    told = verdicts(folder / "one.csv")
+    expected = collections.defaultdict(lambda: "pass", {FLAKES: "flake"})
+    expected.update(dict.fromkeys(FAILS + [HANGS, CRASHES], "expected-fail"))
+    check(told == {name: expected[name] for name in told}, told)
+    check("14 passed, 0 failed, 0 skipped, 6 failed as expected, 1 flake;" in said, said)
+    check(f"flake {FLAKES}: " in said and "passed when run again (1 of 1); before: bound: " in said, said)
+    root = xml.etree.ElementTree.parse(folder / "one.xml").getroot()
+    check([root.get(k) for k in ("tests", "failures", "errors", "skipped")] == ["20", "0", "0", "6"], root.attrib)
+    check([c.get("name") for c in root.iter("testcase") if c.find("flakyFailure") is not None] == ["channels"], "flaky")
+
+    # what passes although it is expected to fail
+    fails = write("unexpected", "ops.pad.around", *FAILS)
+    pads = write("pads", "ops.pad.*")
+    said = conform("--plugin", faulty, *SMALL, "--cases", pads, "--expect", fails, code=1)
+    check(f"UNEXPECTED-PASS ops.pad.around: {fails}:1 expects it to fail" in said, said)
+    check("2 passed, 1 failed, 0 skipped, 1 passed unexpectedly;" in said, said)
+    # a flake that is none fails still
+    flakes = write("no-flakes", CRASHES)
+    said = conform("--plugin", faulty, *SMALL, "--op", "cop?", "--flakes", flakes, "--retries", 2, code=1)
+    check(f"CRASH {CRASHES}" in said and "3 passed, 1 failed" in said, said)
+    # every case skipped: nothing was judged
+    check("nothing was judged" in conform("--plugin", faulty, *SMALL, "--op", "fill", "--skip",
+                                          write("all", "*"), code=1), "all skipped")
+
+
+lists_and_shards()
+faults()
+sys.exit(finish())

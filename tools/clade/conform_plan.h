@@ -1,0 +1,42 @@
+/* Which cases a run of `clade conform` judges, and what the lists say of each. */
+#ifndef CLADE_TOOLS_CONFORM_PLAN_H
+#define CLADE_TOOLS_CONFORM_PLAN_H
+
+#include "conform_record.h"
+
+/* What chooses among the cases that the library's options give. NULL and 0: nothing. The first four
+ * are files of names and patterns; "-" is standard input. */
+typedef struct conform_choice {
+    const char *cases, *skip, *expect, *flakes;
+    int shard, shards; /* shard 1 to `shards` */
+} conform_choice;
+
+typedef struct conform_case {
+    conform_record *about;
+    /* "file:line" of the list that names it; NULL: none does */
+    const char *skipped, *expected, *flaky;
+} conform_case;
+
+typedef struct conform_list {
+    const char *path;
+    struct conform_pattern *patterns;
+    size_t count, room;
+} conform_list;
+
+typedef struct conform_plan {
+    conform_case *cases; /* in the order in which a run judges them */
+    size_t count, room;
+    conform_list chosen, skip, expect, flakes;
+    const conform_choice *choice;
+    size_t offered; /* while it is made: cases that the shards are dealt of */
+} conform_plan;
+
+/* Errors: EIO and EFORMAT of lists; EINVAL where nothing is chosen; ENOMEM. */
+clade_status conform_plan_create(const clade_conform_options *options, const conform_choice *choice,
+                                 conform_plan **out);
+void conform_plan_destroy(conform_plan **plan);
+
+/* The names of all but the skipped, one a line. */
+void conform_plan_print(const conform_plan *plan);
+
+#endif
