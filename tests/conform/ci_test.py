@@ -1,5 +1,5 @@
 """`clade conform` in a driver's continuous integration: names and lists of them, parts of a run, crashes, hangs and
-flakes of a driver and files of results.
+flakes of a driver, files of results and comparing them.
 
 usage: ci_test.py CLADE FAULTY.so"""
 import collections
@@ -149,6 +149,38 @@ def faults():
                                           write("all", "*"), code=1), "all skipped")
 
 
+def comparison():
+    columns = "name_v1,verdict,text\n"
+
+    def results(name, **verdict):
+        path = folder / name
+        path.write_text(columns + "".join(f'ops.x.{k},{v.replace("_", "-")},"a ""b"", c"\n' for k, v in
+                                          verdict.items()))
+        return path
+
+    old = results("old", a="pass", b="FAIL", c="CRASH", d="pass", e="pass", g="skip", h="expected_fail")
+    new = results("new", a="flake", b="pass", c="FAIL", d="TIMEOUT", f="FAIL", g="pass", h="UNEXPECTED_PASS")
+    said = conform("--compare", old, new, code=1)
+    check(said.splitlines() == [
+        "fixed    ops.x.b: FAIL, now pass", "broken   ops.x.d: pass, now TIMEOUT", "missing  ops.x.e: was pass",
+        "new      ops.x.f: FAIL", "new      ops.x.g: pass", "fixed    ops.x.h: expected-fail, now UNEXPECTED-PASS",
+        "2 fixed, 1 broken, 2 new, 1 missing, 2 as before"], said)
+    check("1 fixed, 0 broken" in conform("--compare", new, results("newer", d="pass"), code=0), "only fixed")
+    one, two = folder / "one.csv", folder / "two.csv"
+    check("1 broken" in conform("--compare", one, two, code=1), "two runs")
+    check("20 as before" in conform("--compare", one, one, code=0), "a run and itself")
+    check("compared by --compare OLD.csv NEW.csv" in conform("--compare", old, code=2), "one file")
+    check("compared by --compare OLD.csv NEW.csv" in conform(new, code=2), "no --compare")
+    check("no/such" in conform("--compare", old, "no/such", code=1), "no file")
+    for text, why in (("name_v2,verdict\nx,pass\n", "expected the columns name_v1,verdict"),
+                      (columns + "ops.x.a,good,\n", "worse:2: verdict 'good'"),
+                      (columns + "ops.x.a,pass,\nops.x.a,pass,\n", "'ops.x.a' comes twice"),
+                      (columns, "it has no case"), ("", "it has no case"), ("\0", "no CSV")):
+        (folder / "worse").write_text(text)
+        check(why in conform("--compare", old, folder / "worse", code=1), why)
+
+
 lists_and_shards()
 faults()
+comparison()
 sys.exit(finish())

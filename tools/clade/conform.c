@@ -1,6 +1,7 @@
 /* clade conform: is a device right? */
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
+#include "conform_compare.h"
 #include "conform_file.h"
 #include "conform_pool.h"
 
@@ -188,7 +189,7 @@ int command_conform(int argc, char **argv)
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1;
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3;
     bool self_test = false, list = false;
-    const char *shard = NULL;
+    const char *shard = NULL, *compare = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
         OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
@@ -232,20 +233,29 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
         OPTION_TEXT("junit", "FILE", &out.junit, "write them here as JUnit's XML besides"),
         OPTION_FLAG("verbose", &out.verbose, "table: list every case"),
+        OPTION_TEXT(
+            "compare", "OLD.csv", &compare,
+            "show what changed from these results to NEW.csv's; exit status 1 if a case broke"),
     };
     static const command_usage usage = {
         .name = "conform",
+        .arguments = "[NEW.csv]",
         .about = "Judges a device: every op and gradient on every case against a reference in\n"
                  "float32 (every bit, in exact mode) and an oracle in double (error bounds); the\n"
                  "gradients by finite differences; chains of layers. The exit status is 0 only if\n"
                  "all that was judged passed or failed as expected, and something was judged.\n"
                  "Cases are judged in processes of their own: a crash or a hang costs its case.",
         .example = "clade conform --device opencl --quick --strict\n"
-                   "  clade conform --jobs 4 --timeout 60 --expect fails.txt --junit results.xml",
+                   "  clade conform --jobs 4 --timeout 60 --expect fails.txt --junit results.xml\n"
+                   "  clade conform --compare old.csv new.csv",
+        .most = 1,
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
+    if (compare && count == 1) return conform_compare(compare, argv[1]);
+    if (compare || count)
+        return command_misuse("conform", "results are compared by --compare OLD.csv NEW.csv");
     o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
     if (o.model && (self_test || (mode != MODE_ALL && mode != MODE_NETS) || o.op))
         return command_misuse("conform",

@@ -15,8 +15,8 @@ static bool takes_recipe(const char *value) { return value && strstr(value, "REC
 
 static bool takes_file(const char *value)
 {
-    static const char *const words[] = {"RECIPE", "MODEL", "DATA",  "FILE",  "PATH",
-                                        "DIR",    "RUN",   "STUDY", "IMAGE", "FOLDER"};
+    static const char *const words[] = {"RECIPE", "MODEL", "DATA",  "FILE",   "PATH", "DIR",
+                                        "RUN",    "STUDY", "IMAGE", "FOLDER", ".csv"};
     for (size_t i = 0; value && i < sizeof words / sizeof *words; i++)
         if (strstr(value, words[i])) return true;
     return false;
