@@ -1,5 +1,5 @@
 """`clade conform` in a driver's continuous integration: names and lists of them, parts of a run, crashes, hangs and
-flakes of a driver, files of results and comparing them.
+flakes of a driver, files of results, and googletest's form, driven as deqp-runner drives it.
 
 usage: ci_test.py CLADE FAULTY.so"""
 import collections
@@ -7,6 +7,7 @@ import csv
 import os
 import pathlib
 import re
+import select
 import subprocess
 import sys
 import tempfile
@@ -180,7 +181,82 @@ def comparison():
         check(why in conform("--compare", old, folder / "worse", code=1), why)
 
 
+class Runner:
+    """deqp-runner with `gtest`: its arguments, and what it looks for in lines (src/gtest_command.rs, 2023)."""
+    GROUP, TEST = re.compile(r"(\S*\.)"), re.compile(r"\s+(\S+)")
+    RUN, STATUS = re.compile(r"\[\sRUN\s*\]\s(.*)"), re.compile(r"\[\s*(\S*)\s*\]\s(\S*)")
+    WORDS = {"OK": "Pass", "FAILED": "Fail", "SKIPPED": "Skip"}
+
+    def __init__(self, *arguments):
+        self.command = [clade, *map(str, arguments)]
+
+    def list(self):
+        group, tests = None, []
+        for line in subprocess.run([*self.command, "--gtest_list_tests"], check=True, capture_output=True,
+                                   text=True).stdout.splitlines():
+            if found := self.GROUP.search(line):
+                group = found[1]
+            else:
+                tests.append(group + self.TEST.search(line)[1])
+        return tests
+
+    def run(self, tests):
+        """{test: status}; a process that ends early or says nothing for too long costs the test that it was at."""
+        told, left = {}, list(tests)
+        while left:
+            at, ended = None, "Crash"
+            process = subprocess.Popen([*self.command, "--gtest_filter=" + ":".join(left)], stdout=subprocess.PIPE)
+            while ended == "Crash":
+                if not select.select([process.stdout], [], [], LIMIT)[0]:
+                    process.kill()
+                    ended = "Timeout"
+                elif not (line := process.stdout.readline().decode()):
+                    break
+                elif at and (found := self.STATUS.search(line)):
+                    told[at], at = self.WORDS[found[1]], None
+                elif found := self.RUN.search(line):
+                    at = found[1]
+            process.wait()
+            process.stdout.close()
+            if at:
+                told[at] = ended
+            missing = [test for test in left if test not in told]
+            check(len(missing) < len(left), f"nothing was run of {left}")
+            if len(missing) == len(left):
+                break
+            left = missing
+        return told
+
+
+def googletest():
+    os.environ["CLADE_TEST_FLAKE"] = str(folder / "flake-3")
+    runner = Runner("conform", "--plugin", faulty, *SMALL)
+    tests = runner.list()
+    check(tests == names(*SMALL), "googletest's list is another")
+    chosen = [test for test in tests if test.split(".")[1] in ("fill", "copy", "concat", "concat_dx", "pad", "lrn")]
+    expected = collections.defaultdict(lambda: "Pass", {HANGS: "Timeout", CRASHES: "Crash"})
+    expected.update(dict.fromkeys(FAILS + [FLAKES], "Fail"))
+    told = runner.run(chosen)
+    check(told == {test: expected[test] for test in chosen} and len(told) > 12, told)
+
+    def filtered(pattern):
+        return set(Runner("conform", *SMALL, f"--gtest_filter={pattern}").list())
+
+    check(filtered("ops.dense.*:ops.fill.*") == {t for t in tests if re.match(r"ops\.(dense|fill)\.", t)}, "two patterns")
+    check(filtered("ops.dense*-ops.dense_d*:*one") == {t for t in tests if t.startswith("ops.dense.") and
+                                                       not t.endswith("one")}, "patterns to leave out")
+    check(filtered("-ops.c*") == {t for t in tests if not t.startswith("ops.c")}, "only patterns to leave out")
+    check(filtered("ops.concat.channels-first") == {"ops.concat.channels-first"}, "a name with a dash")
+    left = write("left", "ops.pad.crop")
+    said = conform("--device", "cpu", *SMALL, "--gtest_filter=ops.pad.*", "--skip", left, code=0)
+    check("[  SKIPPED ] ops.pad.crop" in said and "[  PASSED  ] 2 tests." in said, said)
+    check("no case fits the filter 'ops.nothing'" in conform("--gtest_filter=ops.nothing", code=1), "nothing fits")
+    for more in ("--jobs=2", "--timeout=1", f"--expect={left}", f"--csv={folder}/x.csv", "--list"):
+        check("are the caller's" in conform("--gtest_filter=*", more, code=2), more)
+
+
 lists_and_shards()
 faults()
 comparison()
+googletest()
 sys.exit(finish())

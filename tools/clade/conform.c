@@ -3,6 +3,7 @@
 #include "command.h"
 #include "conform_compare.h"
 #include "conform_file.h"
+#include "conform_gtest.h"
 #include "conform_pool.h"
 
 #include <clade/conform.h>
@@ -188,7 +189,7 @@ int command_conform(int argc, char **argv)
     outputs out = {0};
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1;
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3;
-    bool self_test = false, list = false;
+    bool self_test = false, list = false, gtest_list = false;
     const char *shard = NULL, *compare = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
@@ -236,6 +237,9 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT(
             "compare", "OLD.csv", &compare,
             "show what changed from these results to NEW.csv's; exit status 1 if a case broke"),
+        OPTION_FLAG("gtest_list_tests", &gtest_list, "list the cases as googletest does"),
+        OPTION_TEXT("gtest_filter", "PATTERNS", &choice.gtest_filter,
+                    "judge these cases in this process and report as googletest does"),
     };
     static const command_usage usage = {
         .name = "conform",
@@ -273,6 +277,12 @@ int command_conform(int argc, char **argv)
         return command_misuse("conform", "--algo %s is for --math fast", o.algorithm);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
+    bool gtest = gtest_list || choice.gtest_filter;
+    if (gtest && (list || jobs > 1 || limits.timeout > 0 || choice.expect || choice.flakes ||
+                  out.text || out.csv || out.junit))
+        return command_misuse("conform",
+                              "with --gtest_list_tests and --gtest_filter, lists, limits "
+                              "and files are the caller's");
     done = read_shard(shard, &choice);
     if (done != COMMAND_GO) return done;
     limits.jobs = (int)jobs;
@@ -283,8 +293,10 @@ int command_conform(int argc, char **argv)
     if (conform_plan_create(&o, &choice, &plan)) return command_fail("conform");
     if (list)
         conform_plan_print(plan);
+    else if (gtest_list)
+        conform_gtest_list(plan);
     else
-        done = judge(&o, plan, &limits, &out);
+        done = gtest ? conform_gtest_run(&o, plan) : judge(&o, plan, &limits, &out);
     conform_plan_destroy(&plan);
     return done == COMMAND_GO ? COMMAND_OK : done;
 }

@@ -34,6 +34,8 @@ void conform_plan_destroy(conform_plan **handle)
     free_list(&plan->skip);
     free_list(&plan->expect);
     free_list(&plan->flakes);
+    free_list(&plan->filter);
+    free_list(&plan->left_out);
     free(plan);
     *handle = NULL;
 }
@@ -109,6 +111,52 @@ static const char *find(conform_list *list, const char *name)
     return where;
 }
 
+/* ---- googletest's filter ---- */
+
+static clade_status add_patterns(conform_list *list, const char *text, size_t length)
+{
+    clade_status status = CLADE_OK;
+    for (const char *at = text, *end = text + length; !status && at < end;) {
+        size_t n = 0;
+        while (at + n < end && at[n] != ':') n++;
+        char *one = strndup(at, n);
+        if (!one) return clade_fail(CLADE_ENOMEM, "out of memory for the filter");
+        if (n) status = add_pattern(list, one, 1);
+        free(one);
+        at += n < (size_t)(end - at) ? n + 1 : n;
+    }
+    return status;
+}
+
+static clade_status try_filter(void *user, const clade_conform_result *about)
+{
+    find(&((conform_plan *)user)->filter, about->name);
+    return CLADE_OK;
+}
+
+/* Patterns with ':' between; those after a '-' leave cases out. Names have dashes, too: it is the
+ * first in a pattern that no case fits as it stands. */
+static clade_status read_filter(conform_plan *plan, const clade_conform_options *options)
+{
+    const char *filter = plan->choice->gtest_filter, *dash = NULL;
+    if (!filter) return CLADE_OK;
+    plan->filter.path = plan->left_out.path = "the filter";
+    clade_status status = add_patterns(&plan->filter, filter, strlen(filter));
+    if (!status) status = clade_conform_list(options, try_filter, plan);
+    for (size_t i = 0, at = 0; !status && !dash && i < plan->filter.count; i++) {
+        const conform_pattern *p = &plan->filter.patterns[i];
+        at += strspn(filter + at, ":");
+        if (!p->met) dash = memchr(filter + at, '-', strlen(p->text));
+        at += strlen(p->text);
+    }
+    if (status || !dash) return status;
+    free_list(&plan->filter);
+    plan->filter = (conform_list){.path = plan->left_out.path};
+    status = add_patterns(&plan->filter, filter, (size_t)(dash - filter));
+    if (!status && !plan->filter.count) status = add_pattern(&plan->filter, "*", 1);
+    return status ? status : add_patterns(&plan->left_out, dash + 1, strlen(dash + 1));
+}
+
 /* ---- cases ---- */
 
 static clade_status offer(void *user, const clade_conform_result *about)
@@ -116,6 +164,9 @@ static clade_status offer(void *user, const clade_conform_result *about)
     conform_plan *plan = user;
     const conform_choice *c = plan->choice;
     if (c->cases && !find(&plan->chosen, about->name)) return CLADE_OK;
+    if (c->gtest_filter &&
+        (!find(&plan->filter, about->name) || find(&plan->left_out, about->name)))
+        return CLADE_OK;
     if (c->shards && (int)(plan->offered++ % (size_t)c->shards) != c->shard - 1) return CLADE_OK;
     conform_case *cases = grow(plan->cases, plan->count, &plan->room, sizeof *cases);
     if (!cases) return clade_fail(CLADE_ENOMEM, "out of memory for cases");
@@ -141,8 +192,11 @@ static clade_status check(const conform_plan *plan)
     if (plan->count) return CLADE_OK;
     if (plan->choice->cases && !list->count)
         return clade_fail(CLADE_EINVAL, "%s: it names no case", list->path);
-    return clade_fail(CLADE_EINVAL, "shard %d of %d has no case", plan->choice->shard,
-                      plan->choice->shards);
+    if (plan->choice->shards)
+        return clade_fail(CLADE_EINVAL, "shard %d of %d has no case", plan->choice->shard,
+                          plan->choice->shards);
+    return clade_fail(CLADE_EINVAL, "no case fits the filter '%s'",
+                      shown_start(plan->choice->gtest_filter, 200));
 }
 
 clade_status conform_plan_create(const clade_conform_options *options, const conform_choice *choice,
@@ -155,6 +209,7 @@ clade_status conform_plan_create(const clade_conform_options *options, const con
     if (!status) status = read_list(&plan->skip, choice->skip);
     if (!status) status = read_list(&plan->expect, choice->expect);
     if (!status) status = read_list(&plan->flakes, choice->flakes);
+    if (!status) status = read_filter(plan, options);
     if (!status) status = clade_conform_list(options, offer, plan);
     if (!status) status = check(plan);
     if (status) conform_plan_destroy(out);

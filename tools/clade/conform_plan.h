@@ -8,6 +8,7 @@
  * are files of names and patterns; "-" is standard input. */
 typedef struct conform_choice {
     const char *cases, *skip, *expect, *flakes;
+    const char *gtest_filter;
     int shard, shards; /* shard 1 to `shards` */
 } conform_choice;
 
@@ -26,7 +27,7 @@ typedef struct conform_list {
 typedef struct conform_plan {
     conform_case *cases; /* in the order in which a run judges them */
     size_t count, room;
-    conform_list chosen, skip, expect, flakes;
+    conform_list chosen, skip, expect, flakes, filter, left_out;
     const conform_choice *choice;
     size_t offered; /* while it is made: cases that the shards are dealt of */
 } conform_plan;
