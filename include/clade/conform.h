@@ -36,7 +36,9 @@ typedef enum clade_conform_mode {
     CLADE_CONFORM_LAYERS = 4,     /* forward and backward of chains of ops on the device */
     CLADE_CONFORM_SELF_TEST = 16, /* the harness itself: devices with planted faults */
     CLADE_CONFORM_NETS = 32,      /* the built-in recipes' nets, trained for 1, 10 and 200 steps */
-    CLADE_CONFORM_SUPPORT = 64    /* how the device does each op; nothing is run */
+    CLADE_CONFORM_SUPPORT = 64,   /* how the device does each op; nothing is run */
+    CLADE_CONFORM_FREEZE = 128,   /* writes what ops read and must give into files */
+    CLADE_CONFORM_FROZEN = 256    /* reference and oracle against such files */
 } clade_conform_mode;
 
 typedef struct clade_conform_result clade_conform_result;
@@ -61,9 +63,11 @@ typedef struct clade_conform_options {
     const char *case_name; /* the same for cases; or a case that is in no list, as the text of a
                             * call (clade/ops.h) of an op that is no gradient */
     clade_conform_pass pass;
-    const char *model; /* mode nets: instead of the recipes' nets the one in this file, as in
-                        * clade_network_read: its outputs, and losses and gradients of one step */
-    unsigned modes;    /* of clade_conform_mode; 0: ops, gradients and layers */
+    const char *model;   /* mode nets: instead of the recipes' nets the one in this file, as in
+                          * clade_network_read: its outputs, and losses and gradients of one step */
+    const char *vectors; /* the folder of modes freeze, for which it has none of the cases, and
+                          * frozen */
+    unsigned modes;      /* of clade_conform_mode; 0: ops, gradients and layers */
     clade_math math;
     uint64_t seed;         /* the data's; each case adds its name */
     bool quick;            /* only the small cases */

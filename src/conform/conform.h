@@ -93,6 +93,8 @@ clade_status clade_problem_draw(const clade_op_info *info, const clade_case *tes
 /* The same, and what reference and oracle make of it. */
 clade_status clade_problem_create(const clade_op_info *info, const clade_case *test,
                                   conform_data data, uint64_t seed, conform_problem **out);
+/* What reference and oracle make of `initial`, instead of what they made of it before. */
+clade_status clade_problem_solve(conform_problem *problem);
 /* Makes a problem one of accumulate 1, by the definition: what was there + the value. */
 clade_status clade_problem_accumulate(conform_problem *problem);
 void clade_problem_destroy(conform_problem **problem);
@@ -214,6 +216,8 @@ clade_status clade_conform_nets(conform_run *run);
 /* The net in the file that the options name, on the device and on this CPU. */
 clade_status clade_conform_network(conform_run *run, clade_device *cpu);
 clade_status clade_conform_support(conform_run *run);
+clade_status clade_conform_freeze(conform_run *run);
+clade_status clade_conform_frozen(conform_run *run);
 clade_status clade_conform_self_test(conform_run *run);
 
 #endif

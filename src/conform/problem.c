@@ -390,19 +390,36 @@ clade_status clade_problem_draw(const clade_op_info *info, const clade_case *tes
     return clade_context(status, "case %s", test->name);
 }
 
+static void free_answers(conform_problem *problem)
+{
+    for (size_t i = 0; i < conform_slots; i++) {
+        free(problem->expected[i]);
+        free(problem->truth[i]);
+        free(problem->bound[i]);
+        problem->expected[i] = NULL;
+        problem->truth[i] = problem->bound[i] = NULL;
+    }
+}
+
+clade_status clade_problem_solve(conform_problem *problem)
+{
+    const clade_op_info *info = problem->info;
+    free_answers(problem);
+    clade_status status = copy_blocks(problem);
+    if (status) return status;
+    clade_impl_run(clade_op_reference(info->op), info, &problem->args, problem->expected);
+    problem->exact = problem->data == CONFORM_INTEGERS && integers_exact(info, &problem->args);
+    problem->transformed = transforms(info, &problem->args);
+    return run_oracle(problem);
+}
+
 clade_status clade_problem_create(const clade_op_info *info, const clade_case *test,
                                   conform_data data, uint64_t seed, conform_problem **out)
 {
     conform_problem *problem = NULL;
     *out = NULL;
     clade_status status = clade_problem_draw(info, test, data, seed, &problem);
-    if (!status) status = copy_blocks(problem);
-    if (!status) {
-        clade_impl_run(clade_op_reference(info->op), info, &problem->args, problem->expected);
-        problem->exact = data == CONFORM_INTEGERS && integers_exact(info, &problem->args);
-        problem->transformed = transforms(info, &problem->args);
-        status = run_oracle(problem);
-    }
+    if (!status) status = clade_problem_solve(problem);
     if (status)
         clade_problem_destroy(&problem);
     else
@@ -436,12 +453,8 @@ void clade_problem_destroy(conform_problem **handle)
 {
     conform_problem *problem = *handle;
     if (!problem) return;
-    for (size_t i = 0; i < conform_slots; i++) {
-        free(problem->initial[i]);
-        free(problem->expected[i]);
-        free(problem->truth[i]);
-        free(problem->bound[i]);
-    }
+    for (size_t i = 0; i < conform_slots; i++) free(problem->initial[i]);
+    free_answers(problem);
     free(problem);
     *handle = NULL;
 }

@@ -60,6 +60,8 @@ static const char *mode_name(clade_conform_mode mode)
     case CLADE_CONFORM_SELF_TEST: return "self-test";
     case CLADE_CONFORM_NETS: return "nets";
     case CLADE_CONFORM_SUPPORT: return "support";
+    case CLADE_CONFORM_FREEZE:
+    case CLADE_CONFORM_FROZEN: return "vectors";
     }
     return "";
 }
@@ -103,7 +105,10 @@ static void make_command(conform_run *run, const clade_conform_result *result)
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
     if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
     if (o->algorithm) n += snprintf(text + n, size - (size_t)n, " --algo %.8s", o->algorithm);
-    if (o->model)
+    if (result->mode == CLADE_CONFORM_FREEZE || result->mode == CLADE_CONFORM_FROZEN)
+        n += snprintf(text + n, size - (size_t)n, " --vectors%s %.256s --op %s",
+                      result->mode == CLADE_CONFORM_FROZEN ? "-check" : "", o->vectors, result->op);
+    else if (o->model)
         n += snprintf(text + n, size - (size_t)n, " --model %.256s", o->model);
     else
         n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode_name(result->mode),

@@ -146,12 +146,15 @@ static clade_status run_modes(conform_run *run)
         {CLADE_CONFORM_LAYERS, clade_conform_layers},
         {CLADE_CONFORM_NETS, clade_conform_nets},
         {CLADE_CONFORM_SUPPORT, clade_conform_support},
+        {CLADE_CONFORM_FREEZE, clade_conform_freeze},
+        {CLADE_CONFORM_FROZEN, clade_conform_frozen},
         {CLADE_CONFORM_SELF_TEST, clade_conform_self_test},
     };
     const clade_conform_options *o = run->options;
     unsigned modes = o->modes;
     if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
-    bool needs_device = modes & ~(unsigned)(CLADE_CONFORM_GRAD | CLADE_CONFORM_SELF_TEST);
+    bool needs_device = modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS | CLADE_CONFORM_NETS |
+                                 CLADE_CONFORM_SUPPORT);
     clade_status status = check_choice(run);
     if (!status) status = take_typed_case(run);
     if (!status && needs_device && !run->listing) status = open_devices(run, modes);

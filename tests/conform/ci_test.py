@@ -1,13 +1,17 @@
 """`clade conform` in a driver's continuous integration: names and lists of them, parts of a run, crashes, hangs and
-flakes of a driver, files of results, and googletest's form, driven as deqp-runner drives it.
+flakes of a driver, files of results, frozen vectors, and googletest's form, driven as deqp-runner drives it.
 
 usage: ci_test.py CLADE FAULTY.so"""
+import ast
 import collections
 import csv
+import hashlib
+import math
 import os
 import pathlib
 import re
 import select
+import struct
 import subprocess
 import sys
 import tempfile
@@ -181,6 +185,72 @@ def comparison():
         check(why in conform("--compare", old, folder / "worse", code=1), why)
 
 
+def array(path):
+    """The numbers in a file of NumPy's, as NumPy reads them."""
+    data = path.read_bytes()
+    check(data[:8] == b"\x93NUMPY\1\0", f"{path} is no array")
+    length = struct.unpack("<H", data[8:10])[0]
+    head = ast.literal_eval(data[10:10 + length].decode())
+    check((10 + length) % 64 == 0 and data[9 + length] == 10 and not head["fortran_order"], head)
+    form = {"<f4": "f", "<f8": "d", "<i4": "i", "|u1": "B"}[head["descr"]]
+    return head["shape"], struct.unpack(f"<{math.prod(head['shape'])}{form}", data[10 + length:])
+
+
+def refreeze(case, name, change):
+    """Changes a file of a case and its digest."""
+    path = case / name
+    path.write_bytes(change(path.read_bytes()))
+    sums = case / "SHA256SUMS"
+    sums.write_text(re.sub(f".*  {re.escape(name)}", f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}",
+                           sums.read_text()))
+
+
+def vectors():
+    frozen = folder / "vectors"
+    one = ["--quick", "--op", "dense*"]
+    said = conform("--vectors", frozen, *one, "--jobs", 2, code=0)
+    check("0 failed" in said and (frozen / "vectors.dense_dw.small").is_dir(), said)
+    cases = sorted(frozen.iterdir())
+    for case in cases:
+        sums = [line.split("  ") for line in (case / "SHA256SUMS").read_text().splitlines()]
+        for digest, name in sums:
+            check(hashlib.sha256((case / name).read_bytes()).hexdigest() == digest, f"{case}: {name}")
+        files = {str(f.relative_to(case)) for f in case.rglob("*") if f.is_file()}
+        check(files == {name for _, name in sums} | {"SHA256SUMS"}, f"{case}: {files}")
+    for kind, exact in ("integers", True), ("random", False):
+        at = frozen / "vectors.dense_dw.small" / kind
+        (n, rows), x = array(at / "x.in.npy")
+        (_, columns), dy = array(at / "dy.in.npy")
+        shape, dw = array(at / "dw.out.npy")
+        _, bound = array(at / "dw.bound.npy")
+        check(shape == (rows, columns), shape)
+        for i in range(rows):
+            for k in range(columns):
+                value = math.fsum(x[b * rows + i] * dy[b * columns + k] for b in range(n))
+                error = abs(value - dw[i * columns + k])
+                check(error == 0 if exact else error <= 1e-6 * bound[i * columns + k], f"{kind} dw[{i}, {k}]")
+
+    said = conform("--vectors-check", frozen, *one, code=0)
+    check(f"{len(cases)} passed, 0 failed, 0 skipped" in said, said)
+    check("1 skipped" in conform("--vectors-check", frozen, "--quick", "--op", "fill", code=1), "new")
+    check("is there already" in conform("--vectors", frozen, *one, code=1), "written over")
+    for case, name, change, why in (
+            ("vectors.dense.one", "random/y.out.npy", None, "digest: random/y.out.npy has another SHA-256"),
+            ("vectors.dense.small", "random/y.out.npy", lambda b: b[:-2] + bytes([b[-2] ^ 1]) + b[-1:],
+             "oracle: y at element"),
+            ("vectors.dense_dw.one", "call", lambda b: b"dense_dw x=1x2", "call: it was frozen as 'dense_dw x=1x2'"),
+            ("vectors.dense_dx.one", "integers/w.in.npy", lambda b: b[:-1], "w.in.npy: expected {'descr': '<f4'")):
+        if change:
+            refreeze(frozen / case, name, change)
+        else:
+            path = frozen / case / name
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+        said = conform("--vectors-check", frozen, *one, code=1)
+        check(f"FAIL {case}: " in said and why in said, said)
+    check("4 failed" in conform("--vectors-check", frozen, *one, code=1), "others failed, too")
+    check("for ops alone" in conform("--vectors", frozen, "--mode", "grad", code=2), "a mode")
+
+
 class Runner:
     """deqp-runner with `gtest`: its arguments, and what it looks for in lines (src/gtest_command.rs, 2023)."""
     GROUP, TEST = re.compile(r"(\S*\.)"), re.compile(r"\s+(\S+)")
@@ -205,7 +275,8 @@ class Runner:
         told, left = {}, list(tests)
         while left:
             at, ended = None, "Crash"
-            process = subprocess.Popen([*self.command, "--gtest_filter=" + ":".join(left)], stdout=subprocess.PIPE)
+            process = subprocess.Popen([*self.command, "--gtest_filter=" + ":".join(left)], stdout=subprocess.PIPE,
+                                       bufsize=0)  # what is read ahead would be hidden from select
             while ended == "Crash":
                 if not select.select([process.stdout], [], [], LIMIT)[0]:
                     process.kill()
@@ -242,7 +313,8 @@ def googletest():
     def filtered(pattern):
         return set(Runner("conform", *SMALL, f"--gtest_filter={pattern}").list())
 
-    check(filtered("ops.dense.*:ops.fill.*") == {t for t in tests if re.match(r"ops\.(dense|fill)\.", t)}, "two patterns")
+    two = {t for t in tests if t.startswith(("ops.dense.", "ops.fill."))}
+    check(filtered("ops.dense.*:ops.fill.*") == two, "two patterns")
     check(filtered("ops.dense*-ops.dense_d*:*one") == {t for t in tests if t.startswith("ops.dense.") and
                                                        not t.endswith("one")}, "patterns to leave out")
     check(filtered("-ops.c*") == {t for t in tests if not t.startswith("ops.c")}, "only patterns to leave out")
@@ -258,5 +330,6 @@ def googletest():
 lists_and_shards()
 faults()
 comparison()
+vectors()
 googletest()
 sys.exit(finish())

@@ -190,7 +190,7 @@ int command_conform(int argc, char **argv)
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1;
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3;
     bool self_test = false, list = false, gtest_list = false;
-    const char *shard = NULL, *compare = NULL;
+    const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
         OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
@@ -229,6 +229,9 @@ int command_conform(int argc, char **argv)
                     "these cases are expected to fail, and it is a failure if they pass"),
         OPTION_TEXT("flakes", "FILE", &choice.flakes, "run these cases again when they fail"),
         OPTION_INTEGER("retries", "N", &retries, 1, 1000, "of the cases in --flakes"),
+        OPTION_TEXT("vectors", "DIR", &freeze,
+                    "write what each op reads and must give into files, by the oracle"),
+        OPTION_TEXT("vectors-check", "DIR", &frozen, "judge reference and oracle by such files"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &out.text, "where the results go; else standard output"),
         OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
@@ -265,6 +268,11 @@ int command_conform(int argc, char **argv)
         return command_misuse("conform",
                               "--model is judged alone, without --op, --mode or --self-test");
     if (o.model) o.modes = CLADE_CONFORM_NETS;
+    if ((freeze || frozen) && (o.model || self_test || mode != MODE_ALL || (freeze && frozen)))
+        return command_misuse("conform", "--vectors and --vectors-check are for ops alone: without "
+                                         "--mode, --model, --self-test and each other");
+    if (freeze || frozen) o.modes = freeze ? CLADE_CONFORM_FREEZE : CLADE_CONFORM_FROZEN;
+    o.vectors = freeze ? freeze : frozen;
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
     o.seed = (uint64_t)seed;

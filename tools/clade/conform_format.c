@@ -38,6 +38,8 @@ const char *conform_mode_name(clade_conform_mode mode)
     case CLADE_CONFORM_SELF_TEST: return "self-test";
     case CLADE_CONFORM_NETS: return "nets";
     case CLADE_CONFORM_SUPPORT: return "support";
+    case CLADE_CONFORM_FREEZE:
+    case CLADE_CONFORM_FROZEN: return "vectors";
     }
     return "";
 }
