@@ -65,9 +65,9 @@ typedef struct clade_dataset clade_dataset;
  * that the splits know the same classes. Does not decode, except as the format needs. Classes are
  * numbered in the order of their names (byte order), as Keras does, or in the order of the set's
  * own list (CIFAR); images of a split in the order of classes, then of names. A data set may lack
- * a training split (to evaluate on test/ alone). Every image has at most 64 megapixels. Errors:
- * EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive that is larger than memory, encrypted or a
- * bomb); the text names the file or the folder and the class. */
+ * a training split (to evaluate on test/ alone). For the size of images see clade_image_decode.
+ * Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive that is larger than memory,
+ * encrypted or a bomb); the text names the file or the folder and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 
@@ -106,8 +106,11 @@ CLADE_API const char *clade_dataset_skipped_reason(const clade_dataset *dataset,
 
 /* Decodes one JPEG or PNG from memory (by its content, not its name) to uint8
  * height×width×channels, orientation (EXIF) applied, alpha dropped, 16 bits cut to the upper 8,
- * CMYK converted. `name` (may be NULL) is for error texts. Errors: EFORMAT for what is damaged,
- * truncated, of another format or larger than 64 megapixels; EINVAL, ENOMEM. */
+ * CMYK converted. `name` (may be NULL) is for error texts. Images have at most 64 megapixels; a
+ * JPEG may have 256 and is then decoded at half its size, but one of several scans (progressive)
+ * must fit 48 MiB of coefficients, 16 megapixels with the usual sampling. Beside the file, decoding
+ * takes less than 64 MB. Errors: EFORMAT for what is damaged, truncated, of another format or too
+ * large, and then `hwc` may have been written to; EINVAL, ENOMEM. */
 CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const char *name,
                                           int32_t height, int32_t width, int32_t channels,
                                           clade_interpolation interpolation, uint8_t *hwc);

@@ -152,36 +152,43 @@ const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i)
     return i < dataset->skipped_count ? dataset->skipped[i].reason : NULL;
 }
 
-/* A record of a binary set in the target's channels. */
-static clade_status read_record(const clade_dataset *dataset, const clade_image *image,
-                                clade_decoder *decoder, const uint8_t **record, size_t *size,
-                                clade_raster *out)
+/* An image's bytes as they are stored, in the decoder's memory or the source's. */
+static clade_status read_stored(const clade_dataset *dataset, const clade_image *image,
+                                clade_decoder *decoder, const uint8_t **bytes, size_t *size)
 {
     const clade_raw *raw = &dataset->raw;
-    const clade_target *target = &dataset->target;
-    size_t plane = (size_t)raw->height * (size_t)raw->width, channels = (size_t)raw->channels;
-    const uint8_t *bytes;
-    size_t got;
-    clade_status status = clade_source_read(image->source, image->entry, image->offset,
-                                            plane * channels, &decoder->file, &bytes, &got);
-    if (!status && got < plane * channels)
-        status = clade_fail(CLADE_EIO, "its file became shorter");
-    if (!status) status = clade_bytes_reserve(&decoder->pixels, 3 * plane);
-    if (status) return status;
-    clade_raster raster = {decoder->pixels.data, raw->height, raw->width, raw->channels};
+    size_t record = (size_t)raw->height * (size_t)raw->width * (size_t)raw->channels;
+    clade_status status =
+        clade_source_read(image->source, image->entry, image->offset, record ? record : SIZE_MAX,
+                          &decoder->file, bytes, size);
+    if (!status && *size < record)
+        status = clade_fail(CLADE_EIO, "%s: its file became shorter", image->name);
+    return status;
+}
+
+/* The rows of a record of a binary set, in the target's channels. */
+static clade_status read_record(const clade_dataset *dataset, clade_decoder *decoder,
+                                const uint8_t *record, clade_sink *sink)
+{
+    const clade_raw *raw = &dataset->raw;
+    size_t width = (size_t)raw->width, plane = (size_t)raw->height * width;
+    size_t channels = (size_t)raw->channels;
     size_t pixel = raw->planar ? 1 : channels, next = raw->planar ? plane : 1;
-    if (raw->channels == 1 && target->channels == 3) { /* grey, three times */
-        raster.channels = 3;
+    clade_layout layout = {raw->height, raw->width, raw->channels, 1};
+    if (raw->channels == 1 && dataset->target.channels == 3) { /* grey, three times */
+        layout.channels = 3;
         next = 0;
     }
-    for (size_t i = 0; i < plane; i++)
-        for (size_t k = 0; k < (size_t)raster.channels; k++)
-            raster.data[i * (size_t)raster.channels + k] = bytes[i * pixel + k * next];
-    if (target->channels == 1) clade_raster_grey(&raster);
-    *record = bytes;
-    *size = got;
-    *out = raster;
-    return CLADE_OK;
+    clade_rows rows;
+    clade_status status = clade_rows_begin(&rows, decoder, layout, dataset->target.channels, sink);
+    for (; !status && rows.y < raw->height; clade_rows_push(&rows)) {
+        const uint8_t *from = record + (size_t)rows.y * width * pixel;
+        uint8_t *row = clade_rows_next(&rows);
+        for (size_t i = 0; i < width; i++)
+            for (size_t k = 0; k < (size_t)layout.channels; k++)
+                *row++ = from[i * pixel + k * next];
+    }
+    return status;
 }
 
 static clade_status fail_changed(const clade_image *image)
@@ -227,33 +234,26 @@ clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_imag
 {
     const uint8_t *bytes;
     size_t size;
-    if (dataset->raw.height) {
-        clade_raster raster;
-        clade_status read = clade_context(
-            read_record(dataset, image, decoder, &bytes, &size, &raster), "%s", image->name);
-        if (!read) read = check_digest(image, bytes, size);
-        return read ? read : clade_raster_resize(decoder, &raster, &dataset->target, out);
-    }
-    clade_status status =
-        clade_source_read(image->source, image->entry, 0, SIZE_MAX, &decoder->file, &bytes, &size);
+    clade_status status = read_stored(dataset, image, decoder, &bytes, &size);
     if (!status) status = check_digest(image, bytes, size);
     if (status) return status;
-    return clade_decoder_image(decoder, bytes, size, image->name, &dataset->target, out);
+    if (!dataset->raw.height)
+        return clade_decoder_image(decoder, bytes, size, image->name, &dataset->target, out);
+    clade_resize resize;
+    clade_resize_init(&resize, decoder, &dataset->target, out);
+    return clade_context(read_record(dataset, decoder, bytes, &resize.sink), "%s", image->name);
 }
 
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
-                                    clade_decoder *decoder, clade_original *out)
+                                    clade_decoder *decoder, clade_sink *sink, clade_original *out)
 {
-    const clade_image *p = &dataset->split[split].items[i];
     const clade_raw *raw = &dataset->raw;
     *out = (clade_original){.header = {raw->height, raw->width, raw->channels, .orientation = 1}};
-    clade_status status;
-    if (raw->height) return read_record(dataset, p, decoder, &out->bytes, &out->size, &out->raster);
-    status = clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder->file, &out->bytes,
-                               &out->size);
-    if (!status) status = clade_image_header(out->bytes, out->size, &out->header);
-    if (!status)
-        status = clade_decoder_original(decoder, out->bytes, out->size, dataset->target.channels,
-                                        &out->raster);
-    return status;
+    clade_status status =
+        read_stored(dataset, &dataset->split[split].items[i], decoder, &out->bytes, &out->size);
+    if (status) return status;
+    if (raw->height) return read_record(dataset, decoder, out->bytes, sink);
+    status = clade_image_header(out->bytes, out->size, &out->header);
+    if (status) return status;
+    return clade_decode_original(decoder, out->bytes, out->size, dataset->target.channels, sink);
 }

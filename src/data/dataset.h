@@ -86,17 +86,17 @@ clade_status clade_layout_read(clade_dataset *dataset);
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
                                      uint64_t seed);
 
-/* An image as it is stored, and at its full size, upright, in the data set's channels; all in the
- * decoder's memory or the source's. */
+/* An image as it is stored, in the decoder's memory or the source's. */
 typedef struct clade_original {
     clade_header header; /* kind OTHER: a record of a binary set */
     const uint8_t *bytes;
     size_t size;
-    clade_raster raster;
 } clade_original;
-/* An error does not name the image; bytes and size are set if it could be read. */
+/* The rows of an image at its full size (half of it for a JPEG above clade_image_pixels), in the
+ * data set's channels. An error may lack the image's name; bytes and size are set if it could be
+ * read. */
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
-                                    clade_decoder *decoder, clade_original *out);
+                                    clade_decoder *decoder, clade_sink *sink, clade_original *out);
 
 /* Digests of a split's stored images [listed], in the order in which they were listed; 0 of one
  * that has not been read yet. Taking those of before, EIO where one is known to differ. */

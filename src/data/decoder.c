@@ -37,16 +37,17 @@ clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size)
 void clade_decoder_clear(clade_decoder *decoder)
 {
     clade_bytes_clear(&decoder->file);
-    clade_bytes_clear(&decoder->pixels);
-    clade_bytes_clear(&decoder->oriented);
+    clade_bytes_clear(&decoder->rows);
+    clade_bytes_clear(&decoder->band);
     clade_bytes_clear(&decoder->table);
 }
 
 void clade_decoder_trim(clade_decoder *decoder)
 {
     buffer_trim(&decoder->file);
-    buffer_trim(&decoder->pixels);
-    buffer_trim(&decoder->oriented);
+    buffer_trim(&decoder->rows);
+    buffer_trim(&decoder->band);
+    buffer_trim(&decoder->table);
 }
 
 /* Reads from an open file until all `want` bytes are there or it ends. */
@@ -100,13 +101,13 @@ clade_status clade_bytes_read(const char *path, size_t offset, size_t size, size
     return status;
 }
 
-clade_status clade_check_size(uint32_t width, uint32_t height)
+clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most)
 {
     if (width == 0 || height == 0)
         return clade_fail(CLADE_EFORMAT, "its header says %u×%u pixels", width, height);
     double pixels = (double)width * height;
-    if (pixels > clade_image_pixels)
+    if (pixels > most)
         return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width,
-                          height, pixels / 1e6, clade_image_pixels / 1000000);
+                          height, pixels / 1e6, most / 1000000);
     return CLADE_OK;
 }

@@ -112,7 +112,7 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     if (shape[0] != count)
         return clade_fail(CLADE_EFORMAT, "%s: %u images in %s but %u labels in %s", source->path,
                           shape[0], images->name, count, labels->name);
-    status = clade_check_size(shape[2], shape[1]);
+    status = clade_check_size(shape[2], shape[1], clade_image_pixels);
     if (!status && split != CLADE_TRAIN &&
         (dataset->raw.height != (int32_t)shape[1] || dataset->raw.width != (int32_t)shape[2]))
         status = clade_fail(CLADE_EFORMAT, "%u×%u pixels, but %d×%d in the training set", shape[2],

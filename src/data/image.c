@@ -1,4 +1,4 @@
-/* Single images: the kind by content, orientation, channels, and the public decoding calls. */
+/* Single images: the kind by content, and the public decoding calls. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
@@ -81,81 +81,31 @@ clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header 
     return clade_fail(CLADE_EFORMAT, "%s", reason);
 }
 
-clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int orientation)
+clade_status clade_decode_rows(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                               const clade_target *target, clade_sink *sink)
 {
-    if (orientation <= 1 || orientation > 8) return CLADE_OK;
-    /* where output row r, column c comes from: rows and columns exchanged, rows backwards, columns
-     * backwards (of the input) */
-    static const struct {
-        bool swap, rows, columns;
-    } turn[9] = {[2] = {0, 0, 1}, [3] = {0, 1, 1}, [4] = {0, 1, 0}, [5] = {1, 0, 0},
-                 [6] = {1, 1, 0}, [7] = {1, 1, 1}, [8] = {1, 0, 1}};
-    ptrdiff_t h = raster->height, w = raster->width, n = raster->channels;
-    clade_status status = clade_bytes_reserve(&decoder->oriented, (size_t)(h * w * n));
-    if (status) return status;
-    bool swap = turn[orientation].swap;
-    ptrdiff_t row_step = turn[orientation].rows ? -w * n : w * n;
-    ptrdiff_t column_step = turn[orientation].columns ? -n : n;
-    ptrdiff_t start = (turn[orientation].rows ? (h - 1) * w * n : 0) +
-                      (turn[orientation].columns ? (w - 1) * n : 0);
-    ptrdiff_t rows = swap ? w : h, columns = swap ? h : w;
-    uint8_t *out = decoder->oriented.data;
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        for (ptrdiff_t c = 0; c < columns; c++) {
-            ptrdiff_t at =
-                start + (swap ? c * row_step + r * column_step : r * row_step + c * column_step);
-            for (ptrdiff_t k = 0; k < n; k++) *out++ = raster->data[at + k];
-        }
-    }
-    *raster = (clade_raster){decoder->oriented.data, (int32_t)rows, (int32_t)columns, (int32_t)n};
-    return CLADE_OK;
-}
-
-void clade_raster_grey(clade_raster *raster)
-{
-    if (raster->channels != 3) return;
-    size_t n = (size_t)raster->height * (size_t)raster->width;
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *p = raster->data + 3 * i;
-        raster->data[i] = (uint8_t)((p[0] * 19595u + p[1] * 38470u + p[2] * 7471u + 0x8000u) >> 16);
-    }
-    raster->channels = 1;
-}
-
-/* Decodes what the target needs, upright. */
-static clade_status decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                           const clade_target *target, clade_raster *raster)
-{
-    int orientation = 1;
     const char *reason = NULL;
-    clade_status status;
     switch (clade_image_sniff(bytes, size, &reason)) {
-    case CLADE_IMAGE_JPEG:
-        status = clade_jpeg_decode(decoder, bytes, size, target, raster, &orientation);
-        break;
-    case CLADE_IMAGE_PNG:
-        status = clade_png_decode(decoder, bytes, size, target, raster, &orientation);
-        break;
-    default: return clade_fail(CLADE_EFORMAT, "%s", reason);
+    case CLADE_IMAGE_JPEG: return clade_jpeg_decode(decoder, bytes, size, target, sink);
+    case CLADE_IMAGE_PNG: return clade_png_decode(decoder, bytes, size, target, sink);
+    case CLADE_IMAGE_OTHER: break;
     }
-    if (!status) status = clade_raster_turn(decoder, raster, orientation);
-    if (!status && target->channels == 1) clade_raster_grey(raster);
-    return status;
+    return clade_fail(CLADE_EFORMAT, "%s", reason);
 }
 
-clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                    int32_t channels, clade_raster *out)
+clade_status clade_decode_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                                   int32_t channels, clade_sink *sink)
 {
     const clade_target whole = {INT32_MAX, INT32_MAX, channels, CLADE_NEAREST};
-    return decode(decoder, bytes, size, &whole, out);
+    return clade_decode_rows(decoder, bytes, size, &whole, sink);
 }
 
 clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
                                  const char *name, const clade_target *target, uint8_t *out)
 {
-    clade_raster raster;
-    clade_status status = decode(decoder, bytes, size, target, &raster);
-    if (!status) status = clade_raster_resize(decoder, &raster, target, out);
+    clade_resize resize;
+    clade_resize_init(&resize, decoder, target, out);
+    clade_status status = clade_decode_rows(decoder, bytes, size, target, &resize.sink);
     clade_decoder_trim(decoder);
     return clade_context(status, "%s", name);
 }

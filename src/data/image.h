@@ -5,9 +5,11 @@
 #include <clade/data.h>
 
 enum {
-    clade_image_pixels = 64000000, /* an image with more is refused before anything is allocated */
-    clade_image_bytes = 256 << 20, /* likewise a file */
-    clade_sniff_bytes = 24         /* as many first bytes as the two below look at */
+    clade_image_pixels = 64000000,   /* decoded, at most; larger ones are refused by the header */
+    clade_jpeg_pixels = 256000000,   /* a JPEG's, which is then decoded at half the size */
+    clade_decoding_bytes = 48 << 20, /* what one image may take at once while it is decoded */
+    clade_image_bytes = 256 << 20,   /* an image's file */
+    clade_sniff_bytes = 24           /* as many first bytes as the two below look at */
 };
 
 typedef enum clade_image_kind {
@@ -31,10 +33,10 @@ typedef struct clade_bytes {
 
 /* One thread's working memory; all zero is a fresh one, clade_decoder_clear gives it back. */
 typedef struct clade_decoder {
-    clade_bytes file;     /* bytes of the image's file */
-    clade_bytes pixels;   /* the decoded image */
-    clade_bytes oriented; /* the same in another orientation; also a row of CMYK */
-    clade_bytes table;    /* columns and weights of the resize */
+    clade_bytes file;  /* bytes of the image's file */
+    clade_bytes rows;  /* two rows, on their way from the decoder to where they are used */
+    clade_bytes band;  /* rows of an interlaced image; a row of CMYK */
+    clade_bytes table; /* of the resize or the averaging */
 } clade_decoder;
 
 void clade_decoder_clear(clade_decoder *decoder);
@@ -49,11 +51,19 @@ typedef struct clade_target {
     clade_interpolation interpolation;
 } clade_target;
 
-/* A decoded image, uint8 height×width×channels, in one of the decoder's buffers. */
-typedef struct clade_raster {
-    uint8_t *data;
-    int32_t height, width, channels;
-} clade_raster;
+/* An image as it is decoded; no more than two rows of it are in memory. */
+typedef struct clade_layout {
+    int32_t height, width, channels; /* as stored, before the orientation */
+    int orientation;                 /* of EXIF, 1…8 */
+} clade_layout;
+
+/* Where the rows of an image go: begin, then each row from the top, as stored. A row and the one
+ * before it stay as they are until the next. After an error of the decoder no more rows come. */
+typedef struct clade_sink clade_sink;
+struct clade_sink {
+    clade_status (*begin)(clade_sink *sink, const clade_layout *layout);
+    void (*row)(clade_sink *sink, int32_t y, const uint8_t *row);
+};
 
 /* What a file's header says; nothing has been decoded. */
 typedef struct clade_header {
@@ -72,41 +82,89 @@ typedef struct clade_header {
 enum { clade_format_size = 48 };
 void clade_header_describe(const clade_header *header, char text[clade_format_size]);
 
-/* Reads the header of an image; refuses one with more than clade_image_pixels. */
+/* Reads the header of an image; refuses one with too many pixels. */
 clade_status clade_jpeg_header(const uint8_t *bytes, size_t size, clade_header *out);
 clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out);
 clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header *out);
-clade_status clade_check_size(uint32_t width, uint32_t height);
+clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most);
 
-/* Decodes to target->channels, at the stored size or, for JPEG, at a smaller one that is not below
- * the target. The orientation has not been applied. */
+/* Rows between a decoder and a sink. */
+typedef struct clade_rows {
+    clade_sink *sink;
+    uint8_t *rows[2];
+    int32_t width, y;
+    bool to_grey;
+} clade_rows;
+
+/* Begins with rows of layout->channels, of which the sink gets one or three as `channels` says. */
+clade_status clade_rows_begin(clade_rows *rows, clade_decoder *decoder, clade_layout layout,
+                              int32_t channels, clade_sink *sink);
+/* Where the next row is to be written, and handing it on. */
+uint8_t *clade_rows_next(const clade_rows *rows);
+void clade_rows_push(clade_rows *rows);
+
+/* Decode to rows of target->channels, at the stored size or, for JPEG, at a smaller one: one that
+ * is not below the target, or that keeps an image of more than clade_image_pixels below these. */
 clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                               const clade_target *target, clade_raster *out, int *orientation);
+                               const clade_target *target, clade_sink *sink);
 clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                              const clade_target *target, clade_raster *out, int *orientation);
+                              const clade_target *target, clade_sink *sink);
 
 /* The orientation (tag 0x0112, one SHORT, in the first directory) of the TIFF structure that holds
  * an image's Exif; 1 when it is absent or broken. Source: Exif 2.32, 4.6. */
 int clade_exif_orientation(const uint8_t *tiff, size_t size);
 
-/* Turns an image upright by its EXIF orientation. */
-clade_status clade_raster_turn(clade_decoder *decoder, clade_raster *raster, int orientation);
+/* How the stored image lies in the upright one. */
+typedef struct clade_turn {
+    bool swap;          /* stored rows are upright columns */
+    bool rows, columns; /* stored rows, columns run backwards */
+} clade_turn;
+clade_turn clade_turn_of(int orientation);
 
-/* RGB to grey in place: 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, as PIL's mode L. */
-void clade_raster_grey(clade_raster *raster);
+/* Resizes to the target, upright, into `out`: target->height × target->width × channels. */
+typedef struct clade_resize {
+    clade_sink sink;
+    clade_decoder *decoder;
+    const clade_target *target;
+    uint8_t *out;
+    /* set by begin */
+    clade_turn turn;
+    int32_t channels, width; /* of the stored image */
+    int32_t count, next;     /* output positions along the stored rows: all, and those done */
+    struct clade_tap *along, *across; /* along the stored rows; within a row, in bytes */
+    int16_t *lines; /* blended values: of one output row, or of two input rows; NULL: nearest */
+    const uint8_t *before; /* the row before */
+} clade_resize;
+void clade_resize_init(clade_resize *resize, clade_decoder *decoder, const clade_target *target,
+                       uint8_t *out);
 
-/* Resizes into `out`, target->height × target->width × raster->channels. */
-clade_status clade_raster_resize(clade_decoder *decoder, const clade_raster *raster,
-                                 const clade_target *target, uint8_t *out);
+/* The mean over the part of the upright image that each of height × width cells covers:
+ * out[height][width][channels]. */
+typedef struct clade_average {
+    clade_sink sink;
+    clade_decoder *decoder;
+    int32_t height, width;
+    float *out;
+    /* set by begin */
+    clade_layout layout;
+    clade_turn turn;
+    int32_t next; /* of the cells along the stored rows, that is being filled */
+    struct clade_span *rows, *columns; /* of the upright image */
+    int32_t depth;                     /* rows of `sums` */
+    float *sums;                       /* the cells' parts in the last rows */
+    uint32_t *inner;                   /* of swapped images: sums over the rows within a cell, */
+    uint8_t *edges;                    /* and the first and last row of it */
+    double area;
+} clade_average;
+void clade_average_init(clade_average *average, clade_decoder *decoder, int32_t height,
+                        int32_t width, float *out);
 
-/* The mean over the part of the image that each of height × width cells covers:
- * out[height][width][raster->channels]. */
-clade_status clade_raster_average(clade_decoder *decoder, const clade_raster *raster,
-                                  int32_t height, int32_t width, float *out);
-
-/* Decodes to `channels` at the full size, upright. */
-clade_status clade_decoder_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                    int32_t channels, clade_raster *out);
+/* Decodes to rows of target->channels, as the two above. */
+clade_status clade_decode_rows(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                               const clade_target *target, clade_sink *sink);
+/* The same at the full size. */
+clade_status clade_decode_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+                                   int32_t channels, clade_sink *sink);
 
 /* The whole way from a file's bytes to target's pixels. `name` is for error texts. */
 clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,

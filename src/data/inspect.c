@@ -29,19 +29,52 @@ static clade_status out_of_memory(size_t n)
 
 /* --- one image --- */
 
-static void measure(const clade_raster *raster, clade_inspected *p)
+/* Gathers what there is to know of an image's pixels. */
+typedef struct gatherer {
+    clade_sink sink;
+    clade_average average;
+    float cells[clade_look_cells * clade_look_cells * 3];
+    clade_layout layout;
+    uint64_t sum[3], squares[3]; /* exact: at most 64e6 · 255² */
+} gatherer;
+
+static clade_status gather_begin(clade_sink *sink, const clade_layout *layout)
 {
-    size_t channels = (size_t)raster->channels, n = (size_t)raster->height * (size_t)raster->width;
-    p->single_colour = true;
+    gatherer *g = (gatherer *)sink;
+    g->layout = *layout;
+    return g->average.sink.begin(&g->average.sink, layout);
+}
+
+static void gather_row(clade_sink *sink, int32_t y, const uint8_t *row)
+{
+    gatherer *g = (gatherer *)sink;
+    const size_t channels = (size_t)g->layout.channels, width = (size_t)g->layout.width;
     for (size_t k = 0; k < channels; k++) {
-        uint64_t sum = 0, squares = 0; /* exact: at most 64e6 · 255² */
-        for (size_t i = 0; i < n; i++) {
-            uint32_t v = raster->data[i * channels + k];
+        uint64_t sum = 0, squares = 0;
+        for (size_t i = 0; i < width; i++) {
+            uint32_t v = row[i * channels + k];
             sum += v;
             squares += v * v;
         }
-        double mean = (double)sum / (double)n;
-        double variance = (double)squares / (double)n - mean * mean;
+        g->sum[k] += sum;
+        g->squares[k] += squares;
+    }
+    g->average.sink.row(&g->average.sink, y, row);
+}
+
+static void gather_init(gatherer *g, clade_decoder *decoder)
+{
+    *g = (gatherer){.sink = {gather_begin, gather_row}};
+    clade_average_init(&g->average, decoder, clade_look_cells, clade_look_cells, g->cells);
+}
+
+static void measure(const gatherer *g, clade_inspected *p)
+{
+    double n = (double)g->layout.height * g->layout.width;
+    p->single_colour = true;
+    for (int32_t k = 0; k < g->layout.channels; k++) {
+        double mean = (double)g->sum[k] / n;
+        double variance = (double)g->squares[k] / n - mean * mean;
         p->mean[k] = (float)mean;
         p->deviation[k] = (float)sqrt(variance > 0 ? variance : 0);
         if (p->deviation[k] >= 1) p->single_colour = false;
@@ -65,21 +98,24 @@ static void look_at(void *user, size_t at, int thread)
     clade_decoder *decoder = &j->decoders[thread];
     if (atomic_load(&j->stop) || atomic_load(&j->short_of_memory)) return;
     clade_original original;
+    gatherer g;
+    gather_init(&g, decoder);
     clade_status status =
-        clade_dataset_original(j->dataset, p->split, p->index, decoder, &original);
+        clade_dataset_original(j->dataset, p->split, p->index, decoder, &g.sink, &original);
     if (!status) {
-        const clade_raster *raster = &original.raster;
+        const clade_header *header = &original.header;
+        bool swap = clade_turn_of(header->orientation).swap;
         clade_sha256 hash;
         clade_sha256_start(&hash);
         clade_sha256_add(&hash, original.bytes, original.size);
         clade_sha256_end(&hash, p->sha256);
         p->bytes = original.size;
-        p->height = raster->height;
-        p->width = raster->width;
-        p->orientation = original.header.orientation;
-        j->headers[at] = original.header;
-        measure(raster, p);
-        status = clade_look_take(decoder, raster, &j->looks[at]);
+        p->height = swap ? header->width : header->height;
+        p->width = swap ? header->height : header->width;
+        p->orientation = header->orientation;
+        j->headers[at] = *header;
+        measure(&g, p);
+        clade_look_take(g.cells, g.layout.channels, &j->looks[at]);
         p->hash = j->looks[at].hash;
     }
     if (status == CLADE_ENOMEM)
@@ -200,30 +236,28 @@ clade_status clade_inspection_thumbnail(const clade_inspection *in, size_t image
     if (!in || image >= in->count || side < 1 || side > 4096 || !hwc || !height || !width)
         return clade_fail(CLADE_EINVAL, "no image %zu, or no place for it", image);
     const clade_inspected *p = &in->images[image];
+    if (p->fault) return clade_fail(CLADE_EFORMAT, "%s: %s", p->name, p->fault);
+    int32_t h = p->height, w = p->width, longer = h > w ? h : w;
+    if (longer > side) {
+        h = (int32_t)(((int64_t)h * side + longer / 2) / longer);
+        w = (int32_t)(((int64_t)w * side + longer / 2) / longer);
+    }
+    *height = h > 0 ? h : 1;
+    *width = w > 0 ? w : 1;
+    size_t cell_count = (size_t)*height * (size_t)*width;
+    float *cells = malloc(cell_count * 3 * sizeof *cells);
+    if (!cells) return clade_fail(CLADE_ENOMEM, "%s: out of memory", p->name);
     clade_decoder decoder = {0};
     clade_original original;
-    float *cells = NULL;
+    clade_average average;
+    clade_average_init(&average, &decoder, *height, *width, cells);
     clade_status status =
-        clade_context(clade_dataset_original(in->dataset, p->split, p->index, &decoder, &original),
-                      "%s", p->name);
-    if (!status) {
-        const clade_raster *raster = &original.raster;
-        int32_t h = raster->height, w = raster->width, longer = h > w ? h : w;
-        if (longer > side) {
-            h = (int32_t)(((int64_t)h * side + longer / 2) / longer);
-            w = (int32_t)(((int64_t)w * side + longer / 2) / longer);
-        }
-        *height = h > 0 ? h : 1;
-        *width = w > 0 ? w : 1;
-        size_t cell_count = (size_t)*height * (size_t)*width, n = (size_t)raster->channels;
-        cells = malloc(cell_count * n * sizeof *cells);
-        status = cells ? clade_raster_average(&decoder, raster, *height, *width, cells)
-                       : clade_fail(CLADE_ENOMEM, "%s: out of memory", p->name);
-        for (size_t i = 0; i < cell_count && !status; i++)
-            for (size_t k = 0; k < 3; k++)
-                hwc[3 * i + k] = (uint8_t)(cells[i * n + (n == 1 ? 0 : k)] + 0.5f);
-    }
+        clade_dataset_original(in->dataset, p->split, p->index, &decoder, &average.sink, &original);
+    size_t n = (size_t)average.layout.channels;
+    for (size_t i = 0; i < cell_count && !status; i++)
+        for (size_t k = 0; k < 3; k++)
+            hwc[3 * i + k] = (uint8_t)(cells[i * n + (n == 1 ? 0 : k)] + 0.5f);
     free(cells);
     clade_decoder_clear(&decoder);
-    return status;
+    return clade_context(status, "%s", p->name);
 }

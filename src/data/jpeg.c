@@ -165,7 +165,8 @@ static clade_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t siz
     jpeg->progress = &r->progress;
     jpeg_mem_src(jpeg, bytes, size);
     jpeg_read_header(jpeg, TRUE);
-    clade_status status = clade_check_size(jpeg->image_width, jpeg->image_height);
+    clade_status status =
+        clade_check_size(jpeg->image_width, jpeg->image_height, clade_jpeg_pixels);
     if (status) return status;
     if (jpeg->jpeg_color_space == JCS_UNKNOWN)
         return clade_fail(CLADE_EFORMAT, "JPEG: %d components: expected 1, 3 or 4",
@@ -189,19 +190,39 @@ clade_status clade_jpeg_header(const uint8_t *bytes, size_t size, clade_header *
  * sides stay at least the target's; else 1. Decoding at 1/d averages d×d pixels. Ahead of a
  * bilinear resize this only removes aliasing. Nearest means to take single pixels, as Keras does,
  * and gets them, except from images over four times the target, where the saving is large and a
- * single pixel says little. */
+ * single pixel says little. An image above clade_image_pixels is made smaller in any case. */
 static int choose_reduction(const clade_header *header, const clade_target *target)
 {
+    int64_t pixels = (int64_t)header->height * header->width;
+    const int least = pixels > clade_image_pixels ? 2 : 1;
     bool swap = header->orientation >= 5;
     int64_t height = swap ? target->width : target->height;
     int64_t width = swap ? target->height : target->width;
     if (target->interpolation == CLADE_NEAREST &&
         (header->height <= 4 * height || header->width <= 4 * width))
-        return 1;
-    for (int d = 8; d > 1; d /= 2)
+        return least;
+    for (int d = 8; d > least; d /= 2)
         if ((header->height + d - 1) / d >= height && (header->width + d - 1) / d >= width)
             return d;
-    return 1;
+    return least;
+}
+
+/* Progressive images, and others of several scans, are decoded to coefficients of 16 bits before
+ * the first row can be had. */
+static clade_status check_coefficients(const clade_header *header,
+                                       struct jpeg_decompress_struct *jpeg)
+{
+    if (!jpeg_has_multiple_scans(jpeg)) return CLADE_OK;
+    double bytes = 0;
+    for (int c = 0; c < jpeg->num_components; c++)
+        bytes += (double)jpeg->comp_info[c].width_in_blocks * jpeg->comp_info[c].height_in_blocks *
+                 sizeof(JBLOCK);
+    if (bytes <= clade_decoding_bytes) return CLADE_OK;
+    return clade_fail(
+        CLADE_EFORMAT,
+        "JPEG: %d×%d pixels in several scans take %.0f MB at once, more than %d: save "
+        "it as baseline",
+        header->width, header->height, bytes / (1 << 20), clade_decoding_bytes >> 20);
 }
 
 /* (a·b)/255, rounded. */
@@ -220,39 +241,40 @@ static void cmyk_to_rgb(const uint8_t *cmyk, size_t n, bool inverted, uint8_t *r
 
 /* Decodes what read_header has begun. What follows the last row is not looked at. */
 static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const clade_header *header,
-                                const clade_target *target, clade_raster *out)
+                                const clade_target *target, clade_sink *sink)
 {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
     bool cmyk = header->channels == 4;
     int channels = header->channels == 1 && target->channels == 1 ? 1 : 3;
     if (setjmp(r->leave)) return failure(r);
+    clade_status status = check_coefficients(header, jpeg);
+    if (status) return status;
     jpeg->scale_num = 1;
     jpeg->scale_denom = (unsigned)choose_reduction(header, target);
     jpeg->out_color_space = cmyk ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_start_decompress(jpeg);
-    size_t width = jpeg->output_width, row_bytes = width * (size_t)channels;
-    clade_status status = clade_bytes_reserve(&decoder->pixels, row_bytes * jpeg->output_height);
-    if (!status && cmyk) status = clade_bytes_reserve(&decoder->oriented, width * 4);
+    clade_layout layout = {(int32_t)jpeg->output_height, (int32_t)jpeg->output_width, channels,
+                           header->orientation};
+    clade_rows rows;
+    if (cmyk) status = clade_bytes_reserve(&decoder->band, (size_t)layout.width * 4);
+    if (!status) status = clade_rows_begin(&rows, decoder, layout, target->channels, sink);
     if (status) return status;
     while (jpeg->output_scanline < jpeg->output_height) {
-        uint8_t *out_row = decoder->pixels.data + jpeg->output_scanline * row_bytes;
-        JSAMPROW row = cmyk ? decoder->oriented.data : out_row;
+        JSAMPROW next = clade_rows_next(&rows), row = cmyk ? decoder->band.data : next;
         jpeg_read_scanlines(jpeg, &row, 1);
-        if (cmyk) cmyk_to_rgb(row, width, header->inverted, out_row);
+        if (cmyk) cmyk_to_rgb(row, (size_t)layout.width, header->inverted, next);
+        clade_rows_push(&rows);
     }
-    *out = (clade_raster){decoder->pixels.data, (int32_t)jpeg->output_height, (int32_t)width,
-                          channels};
     return CLADE_OK;
 }
 
 clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                               const clade_target *target, clade_raster *out, int *orientation)
+                               const clade_target *target, clade_sink *sink)
 {
     jpeg_reader r = {0};
     clade_header header;
     clade_status status = read_header(&r, bytes, size, &header);
-    if (!status) status = read_pixels(&r, decoder, &header, target, out);
+    if (!status) status = read_pixels(&r, decoder, &header, target, sink);
     jpeg_destroy_decompress(&r.jpeg);
-    if (!status) *orientation = header.orientation;
     return status;
 }

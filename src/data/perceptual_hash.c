@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { side = 32, block = 8, coefficients = block * block };
+enum { side = clade_look_cells, block = 8, coefficients = block * block };
 
 /* The lowest frequencies of the DCT-II: out[u][v] = Σ f[x][y] cos(π(2x+1)u/2N) cos(π(2y+1)v/2N).
  * The factors that make it orthogonal are left out: they are the same for all but u, v = 0. */
@@ -47,15 +47,13 @@ static uint64_t hash_of(const float f[side][side])
     return hash;
 }
 
-clade_status clade_look_take(clade_decoder *decoder, const clade_raster *raster, clade_look *out)
+void clade_look_take(const float *cells, int32_t channels, clade_look *out)
 {
-    float cells[side * side * 3], grey[side][side];
-    clade_status status = clade_raster_average(decoder, raster, side, side, cells);
-    if (status) return status;
+    float grey[side][side];
     for (int i = 0; i < side * side; i++) {
-        const float *p = cells + i * raster->channels;
+        const float *p = cells + i * channels;
         grey[i / side][i % side] =
-            raster->channels == 1 ? p[0] : 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2];
+            channels == 1 ? p[0] : 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2];
     }
     out->hash = hash_of((const float(*)[side])grey);
     for (int y = 0; y < clade_look_side; y++)
@@ -64,7 +62,6 @@ clade_status clade_look_take(clade_decoder *decoder, const clade_raster *raster,
                         grey[2 * y + 1][2 * x + 1];
             out->grey[y * clade_look_side + x] = (uint8_t)(sum / 4 + 0.5f);
         }
-    return CLADE_OK;
 }
 
 int32_t clade_hash_distance(uint64_t a, uint64_t b)

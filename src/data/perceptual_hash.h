@@ -6,15 +6,16 @@
 
 #include "base/thread.h"
 
-enum { clade_look_side = 16 };
+enum { clade_look_side = 16, clade_look_cells = 32 };
 
 typedef struct clade_look {
     uint64_t hash;
     uint8_t grey[clade_look_side * clade_look_side];
 } clade_look;
 
-/* See clade_inspect for what they are and where they come from. */
-clade_status clade_look_take(clade_decoder *decoder, const clade_raster *raster, clade_look *out);
+/* See clade_inspect for what they are and where they come from: the image averaged to
+ * clade_look_cells × clade_look_cells × channels. */
+void clade_look_take(const float *cells, int32_t channels, clade_look *out);
 double clade_look_similarity(const clade_look *a, const clade_look *b);
 int32_t clade_hash_distance(uint64_t a, uint64_t b);
 

@@ -60,7 +60,7 @@ clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *o
     if (size < 33 || memcmp(bytes + 12, "IHDR", 4) != 0)
         return clade_fail(CLADE_EFORMAT, "PNG: no header");
     uint32_t width = get32(bytes + 16), height = get32(bytes + 20);
-    clade_status status = clade_check_size(width, height);
+    clade_status status = clade_check_size(width, height, clade_image_pixels);
     if (status) return status;
     bool colour = bytes[25] & 2; /* 2: RGB, 3: palette, 6: RGBA; 0 and 4 are grey */
     *out = (clade_header){.height = (int32_t)height,
@@ -87,47 +87,81 @@ static int32_t set_transforms(png_reader *r, bool grey_wanted)
     return grey && grey_wanted ? 1 : 3;
 }
 
-/* What runs under setjmp: nothing here may leave through longjmp while it owns something. */
-static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade_target *target,
-                              clade_raster *out)
+/* Opens the pixels: 8-bit rows of *channels. Runs under the caller's setjmp. */
+static clade_status begin(png_reader *r, const clade_header *header, bool grey_wanted,
+                          int32_t *channels, int *passes)
 {
-    if (setjmp(png_jmpbuf(r->png))) return clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
     /* Chunks that do not bear on the pixels are skipped unread: text can claim gigabytes. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
-    png_uint_32 height = png_get_image_height(r->png, r->info);
-    png_uint_32 width = png_get_image_width(r->png, r->info);
-    int32_t channels = set_transforms(r, target->channels == 1);
-    int passes = png_set_interlace_handling(r->png);
+    *channels = set_transforms(r, grey_wanted);
+    *passes = png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
-    size_t row = (size_t)width * (size_t)channels;
-    if (png_get_rowbytes(r->png, r->info) != row)
+    if (png_get_rowbytes(r->png, r->info) != (size_t)header->width * (size_t)*channels)
         return clade_fail(CLADE_EFORMAT, "PNG: unexpected row length");
-    clade_status status = clade_bytes_reserve(&decoder->pixels, row * height);
-    if (status) return status;
+    return CLADE_OK;
+}
+
+/* Reads the whole image for the rows of a band: each pass adds pixels to them. */
+static void read_band(png_reader *r, int passes, int32_t height, int32_t first, int32_t end,
+                      size_t row, uint8_t *band)
+{
+    uint8_t *other = band + (size_t)(end - first) * row;
     for (int pass = 0; pass < passes; pass++)
-        for (png_uint_32 y = 0; y < height; y++)
-            png_read_row(r->png, decoder->pixels.data + y * row, NULL);
-    *out = (clade_raster){decoder->pixels.data, (int32_t)height, (int32_t)width, channels};
+        for (int32_t y = 0; y < height; y++)
+            png_read_row(r->png, y < first || y >= end ? other : band + (size_t)(y - first) * row,
+                         NULL);
+}
+
+/* What one reader reads: all rows, or of an interlaced image those of a band. What runs under
+ * setjmp: nothing here may leave through longjmp while it owns something. */
+static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade_header *header,
+                              const clade_target *target, clade_sink *sink, clade_rows *rows)
+{
+    if (setjmp(png_jmpbuf(r->png))) return clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
+    clade_layout layout = {header->height, header->width, 0, header->orientation};
+    int passes;
+    clade_status status = begin(r, header, target->channels == 1, &layout.channels, &passes);
+    if (!status && !rows->sink)
+        status = clade_rows_begin(rows, decoder, layout, target->channels, sink);
+    if (status) return status;
+    if (passes == 1) {
+        while (rows->y < layout.height) {
+            png_read_row(r->png, clade_rows_next(rows), NULL);
+            clade_rows_push(rows);
+        }
+        return CLADE_OK;
+    }
+    size_t row = (size_t)layout.width * (size_t)layout.channels;
+    size_t fit = clade_decoding_bytes / row, left = (size_t)(layout.height - rows->y);
+    int32_t count = (int32_t)(fit < 1 ? 1 : fit < left ? fit : left);
+    status = clade_bytes_reserve(&decoder->band, ((size_t)count + 1) * row);
+    if (status) return status;
+    read_band(r, passes, layout.height, rows->y, rows->y + count, row, decoder->band.data);
+    for (int32_t i = 0; i < count; i++) {
+        memcpy(clade_rows_next(rows), decoder->band.data + (size_t)i * row, row);
+        clade_rows_push(rows);
+    }
     return CLADE_OK;
 }
 
 clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                              const clade_target *target, clade_raster *out, int *orientation)
+                              const clade_target *target, clade_sink *sink)
 {
     clade_header header;
+    clade_rows rows = {0};
     clade_status status = clade_png_header(bytes, size, &header);
-    if (status) return status;
-    png_reader r = {.bytes = bytes, .size = size};
-    r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
-    r.info = r.png ? png_create_info_struct(r.png) : NULL;
-    if (r.info) {
-        png_set_read_fn(r.png, &r, read_bytes);
-        status = read_rows(decoder, &r, target, out);
-    } else {
-        status = clade_fail(CLADE_ENOMEM, "out of memory for a PNG decoder");
+    while (!status && rows.y < header.height) { /* interlaced: once for each band */
+        png_reader r = {.bytes = bytes, .size = size};
+        r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
+        r.info = r.png ? png_create_info_struct(r.png) : NULL;
+        if (r.info) {
+            png_set_read_fn(r.png, &r, read_bytes);
+            status = read_rows(decoder, &r, &header, target, sink, &rows);
+        } else {
+            status = clade_fail(CLADE_ENOMEM, "out of memory for a PNG decoder");
+        }
+        png_destroy_read_struct(&r.png, &r.info, NULL);
     }
-    png_destroy_read_struct(&r.png, &r.info, NULL);
-    if (!status) *orientation = header.orientation;
     return status;
 }

@@ -151,6 +151,71 @@ blob with_chunk(blob png, size_t at, const char *type, const void *data, size_t 
     return b;
 }
 
+/* Bytes of all rows of 1-bit pixels: those of Adam7's passes, or of the whole image. */
+static size_t count_bits(int height, int width, int interlaced)
+{
+    static const int first[7][2] = {{0, 0}, {0, 4}, {4, 0}, {0, 2}, {2, 0}, {0, 1}, {1, 0}};
+    static const int step[7][2] = {{8, 8}, {8, 8}, {8, 4}, {4, 4}, {4, 2}, {2, 2}, {2, 1}};
+    if (!interlaced) return (size_t)height * ((size_t)width / 8 + 2);
+    size_t bytes = 0;
+    for (int i = 0; i < 7; i++) {
+        int h = (height - first[i][0] + step[i][0] - 1) / step[i][0];
+        int w = (width - first[i][1] + step[i][1] - 1) / step[i][1];
+        bytes += (size_t)h * (size_t)((w + 7) / 8 + 1);
+    }
+    return bytes;
+}
+
+static blob make_blank_png(int height, int width, int interlaced)
+{
+    unsigned long size = count_bits(height, width, interlaced), packed = compressBound(size);
+    uint8_t *rows = calloc(size, 1), *data = malloc(packed), header[13] = {0};
+    need(rows && data, "make an image");
+    need(compress(data, &packed, rows, size) == Z_OK, "compress an image");
+    free(rows);
+    put32(header, (size_t)width);
+    put32(header + 4, (size_t)height);
+    header[8] = 1;
+    header[12] = (uint8_t)interlaced;
+    blob b = with_bytes((blob){0}, 0, "\x89PNG\r\n\x1a\n", 8);
+    b = with_chunk(b, b.size, "IHDR", header, sizeof header);
+    b = with_chunk(b, b.size, "IDAT", data, packed);
+    free(data);
+    return with_chunk(b, b.size, "IEND", "", 0);
+}
+
+static blob make_blank_jpeg(int height, int width)
+{
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors; /* ends the test */
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    blob b = {0};
+    unsigned long size = 0;
+    jpeg_mem_dest(&jpeg, &b.data, &size);
+    jpeg.image_width = (unsigned)width;
+    jpeg.image_height = (unsigned)height;
+    jpeg.input_components = 1;
+    jpeg.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&jpeg);
+    jpeg_start_compress(&jpeg, TRUE);
+    uint8_t *row = malloc((size_t)width);
+    need(row != NULL, "make an image");
+    memset(row, 200, (size_t)width);
+    for (int y = 0; y < height; y++) jpeg_write_scanlines(&jpeg, &row, 1);
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    free(row);
+    b.size = size;
+    return b;
+}
+
+blob make_blank(int height, int width, blank_kind kind)
+{
+    return kind == BLANK_JPEG ? make_blank_jpeg(height, width)
+                              : make_blank_png(height, width, kind == BLANK_PNG_INTERLACED);
+}
+
 blob with_text(blob png, int n, size_t size)
 {
     static const char key[] = "Comment\0"; /* and the method */

@@ -48,6 +48,11 @@ blob make_png(const uint8_t *rgb, int height, int width, int colour_type, int de
 const char *make_folder(void);
 void drop_folder(void);
 
+typedef enum blank_kind { BLANK_PNG, BLANK_PNG_INTERLACED, BLANK_JPEG } blank_kind;
+/* A grey image of one value, made without its pixels in memory: PNG of 1 bit (black) or JPEG
+ * (200). */
+blob make_blank(int height, int width, blank_kind kind);
+
 /* Writes folder/name with the folders it needs; the text of the whole path is good until eight
  * more. */
 const char *put_file(const char *name, const void *bytes, size_t size);
