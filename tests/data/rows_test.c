@@ -221,6 +221,28 @@ static void set_sides(blob jpeg, int marker, int height, int width)
     memcpy(jpeg.data + at + 5, sides, sizeof sides);
 }
 
+/* A sink that wants to know but the size. */
+typedef struct size_sink {
+    clade_sink sink;
+    clade_layout layout;
+} size_sink;
+
+static clade_status keep_size(clade_sink *sink, const clade_layout *layout)
+{
+    ((size_sink *)sink)->layout = *layout;
+    return clade_fail(CLADE_ECANCELLED, "no more is needed");
+}
+
+/* Above 64 megapixels a JPEG is decoded at half its size, whatever it is for. */
+static void check_half(blob jpeg, int height, int width)
+{
+    clade_decoder decoder = {0};
+    size_sink s = {.sink = {.begin = keep_size}};
+    CHECK(clade_decode_original(&decoder, jpeg.data, jpeg.size, 3, &s.sink) == CLADE_ECANCELLED);
+    CHECK(s.layout.height == height / 2 && s.layout.width == width / 2);
+    clade_decoder_clear(&decoder);
+}
+
 /* Large images, each decoded in the memory that it may take; the peak only grows. */
 static void test_memory(void)
 {
@@ -241,6 +263,7 @@ static void test_memory(void)
         for (size_t i = 0; i < sizeof out; i++) wrong += out[i] != large[k].value;
         CHECK(wrong == 0);
         CHECK(peak_mebibytes() - before < large[k].most);
+        if (large[k].kind == BLANK_JPEG) check_half(b, large[k].height, large[k].width);
         free(b.data);
     }
 
@@ -272,7 +295,9 @@ static void test_memory(void)
 static void test_bands(void)
 {
     enum { h = 4300, w = 4200 };
-    uint8_t *rgb = make_rgb(h, w, 1);
+    uint8_t *rgb = make_rgb(h, w, 1); /* of which red counts */
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) rgb[3 * (y * w + x)] = (uint8_t)((x / 9 + y / 7) * 64);
     blob plain = make_png(rgb, h, w, 0, 1, 0), interlaced = make_png(rgb, h, w, 0, 1, 1);
     free(rgb);
     size_t size = (size_t)h * w * 3;
