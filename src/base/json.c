@@ -1,7 +1,10 @@
 /* Short memory seen through cJSON: malloc sets errno, and nothing here resets it. */
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
+#include <string.h>
 
 clade_status clade_json_parse(const char *text, size_t size, const char *what, const char **end,
                               cJSON **root)
@@ -21,7 +24,24 @@ void clade_json_begin(void) { errno = 0; }
 
 char *clade_json_end(const cJSON *root)
 {
-    return root && errno != ENOMEM ? cJSON_Print(root) : NULL;
+    return root && errno != ENOMEM ? clade_json_repair(cJSON_Print(root)) : NULL;
+}
+
+char *clade_json_repair(char *text)
+{
+    uint32_t code;
+    size_t bad = 0, n, length = 0;
+    for (const char *p = text; p && *p; p += n ? n : 1) bad += (n = clade_utf8_read(p, &code)) == 0;
+    if (bad == 0) return text;
+    char *whole = cJSON_malloc(strlen(text) + 2 * bad + 1);
+    for (const char *p = text; whole && *p; p += n ? n : 1) {
+        n = clade_utf8_read(p, &code);
+        memcpy(whole + length, n ? p : "\xef\xbf\xbd", n ? n : 3);
+        length += n ? n : 3;
+    }
+    if (whole) whole[length] = 0;
+    cJSON_free(text);
+    return whole;
 }
 
 void clade_json_append(cJSON *array, cJSON *item)

@@ -1,5 +1,6 @@
 /* Opening a data set: its sources, its layout and its splits. */
 #include "base/sha256.h"
+#include "base/utf8.h"
 #include "data/binary.h"
 
 #include <stdlib.h>
@@ -158,6 +159,22 @@ static clade_status check_options(const clade_data_options *options)
     return CLADE_OK;
 }
 
+/* Rather now than when a model with these names is saved: its files hold UTF-8 alone. */
+static clade_status check_names(const clade_dataset *dataset)
+{
+    uint32_t code;
+    for (size_t i = 0; i < dataset->classes && !dataset->lenient; i++)
+        for (const char *p = dataset->names[i]; *p;) {
+            size_t n = clade_utf8_read(p, &code);
+            if (n == 0)
+                return clade_fail(CLADE_EINVAL,
+                                  "%s: the name of class '%s' is not UTF-8: rename it",
+                                  dataset->sources[0]->path, dataset->names[i]);
+            p += n;
+        }
+    return CLADE_OK;
+}
+
 static clade_status open_all(clade_dataset *dataset, const clade_data_options *options)
 {
     clade_status status = read_sources(dataset, options);
@@ -166,6 +183,7 @@ static clade_status open_all(clade_dataset *dataset, const clade_data_options *o
                                                        options->test_split, options->seed),
                                "%s", options->path);
     if (!status) status = clade_dataset_count_classes(dataset);
+    if (!status) status = check_names(dataset);
     if (!status && dataset->target.height == 0) status = size_of_first(dataset);
     return status ? status : settle(dataset);
 }

@@ -3,6 +3,7 @@
 #include "report/page.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "report/style.h"
 
 #include <assert.h>
@@ -55,18 +56,10 @@ static void add_format(clade_page *p, const char *format, va_list arguments)
 /* The length of the character of UTF-8 at `s` if XML allows it, else 0. */
 static size_t character(const unsigned char *s)
 {
-    if (s[0] < 0x80) return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' || s[0] == '\r';
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4) return 0;
-    uint32_t code = s[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) return 0;
-        code = code << 6 | (s[i] & 0x3f);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    bool good = code >= least[n] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) &&
-                code != 0xfffe && code != 0xffff;
-    return good ? n : 0;
+    uint32_t code = 0;
+    size_t n = clade_utf8_read((const char *)s, &code);
+    bool control = code < 0x20 && code != '\t' && code != '\n' && code != '\r';
+    return n && !control && code != 0xfffe && code != 0xffff ? n : 0;
 }
 
 static void add_escaped(clade_page *p, const char *text)

@@ -205,6 +205,14 @@ class Evaluate(Case):
         return ["evaluate", self.bench.folder / "whole", "--data", self.bench.images, *self.place()]
 
 
+class Inspect(Case):
+    """Its JSON is whole or not there."""
+    name = "inspect"
+
+    def command(self):
+        return ["inspect", self.bench.images, "--json", "--threads", "1"]
+
+
 class Tune(Case):
     """Goes on with a study of one trial. A trial that fails is one of the study's results."""
     name = "tune"
@@ -269,4 +277,4 @@ class Conform(Case):
 
 def of(layer):
     """Those for a layer."""
-    return [Train, Resume, Evaluate, Tune, Conform] + ([Together] if layer == "opencl" else [])
+    return [Train, Resume, Evaluate, Inspect, Tune, Conform] + ([Together] if layer == "opencl" else [])

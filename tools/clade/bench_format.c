@@ -1,6 +1,7 @@
 /* What `clade bench` measured, as a table or as JSON, and next to an earlier run. */
 #include "bench_format.h"
 
+#include "json_print.h"
 #include "session.h"
 #include "shown.h"
 
@@ -156,12 +157,12 @@ static void add_result(const bench_report *report, cJSON *array, const clade_ben
     double reached = share(report, r), faster = ratio(report->earlier, r);
     if (reached > 0) cJSON_AddNumberToObject(entry, "share_of_peak", reached);
     if (faster > 0) cJSON_AddNumberToObject(entry, "times_as_fast", faster);
-    cJSON_AddItemToArray(array, entry);
+    clade_json_append(array, entry);
 }
 
 clade_status bench_print_tree(cJSON *root, FILE *to)
 {
-    char *text = cJSON_Print(root);
+    char *text = json_text(root, false);
     cJSON_Delete(root);
     if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for JSON");
     fprintf(to, "%s\n", text);

@@ -1,5 +1,6 @@
 /* Where a training step's time goes, as a table, as JSON or as a trace. */
 #include "bench_profile.h"
+#include "json_print.h"
 
 #include "bench_format.h"
 #include "shown.h"
@@ -85,7 +86,7 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
     clade_status status = add_up(profile, &lines, &count, &total);
     if (status) return status;
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddItemToArray(profiles, root);
+    clade_json_append(profiles, root);
     cJSON_AddStringToObject(root, "name", name);
     cJSON_AddNumberToObject(root, "batch", profile->batch);
     cJSON_AddNumberToObject(root, "steps", profile->steps);
@@ -102,7 +103,7 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
         cJSON_AddNumberToObject(entry, "ms", 1e3 * l->seconds / profile->steps);
         cJSON_AddNumberToObject(entry, "flops", l->flops / profile->steps);
         cJSON_AddNumberToObject(entry, "bytes", l->bytes / profile->steps);
-        cJSON_AddItemToArray(array, entry);
+        clade_json_append(array, entry);
     }
     free(lines);
     return CLADE_OK;
@@ -118,7 +119,7 @@ static cJSON *trace(const clade_profile *profile, const char *name)
     cJSON_AddStringToObject(process, "ph", "M");
     cJSON_AddNumberToObject(process, "pid", 1);
     cJSON_AddStringToObject(cJSON_AddObjectToObject(process, "args"), "name", name);
-    cJSON_AddItemToArray(events, process);
+    clade_json_append(events, process);
     for (size_t i = 0; i < profile->count; i++) {
         const clade_profile_call *call = &profile->call[i];
         const clade_op_info *info = clade_op_describe(call->op);
@@ -135,8 +136,8 @@ static cJSON *trace(const clade_profile *profile, const char *name)
         cJSON_AddNumberToObject(args, "step", call->step);
         cJSON_AddNumberToObject(args, "flops", call->flops);
         cJSON_AddNumberToObject(args, "bytes", call->bytes);
-        cJSON_AddItemToObject(event, "args", args);
-        cJSON_AddItemToArray(events, event);
+        clade_json_put(event, "args", args);
+        clade_json_append(events, event);
     }
     return root;
 }

@@ -3,6 +3,7 @@
 #include "bench_training.h"
 
 #include "bench_format.h"
+#include "json_print.h"
 #include "shown.h"
 
 #include <stdlib.h>
@@ -153,7 +154,7 @@ static clade_status print_json(const training *t)
         cJSON_AddNumberToObject(entry, "step_ms", t->epoch[i].step);
         cJSON_AddNumberToObject(entry, "step_alone_ms", t->epoch[i].alone);
         cJSON_AddNumberToObject(entry, "images_per_second", t->epoch[i].images_per_second);
-        cJSON_AddItemToArray(epochs, entry);
+        clade_json_append(epochs, entry);
     }
     return bench_print_tree(root, stdout);
 }

@@ -1,9 +1,9 @@
 /* A comparison as text, JSON and CSV. */
 #include "compare.h"
+#include "json_print.h"
 #include "session.h"
 #include "shown.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -75,14 +75,13 @@ static cJSON *row_to_json(const compare_row *row)
     return object;
 }
 
-/* To be freed with cJSON_free; NULL: out of memory. */
-static char *to_json(const compare *c)
+static cJSON *to_tree(const compare *c)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "recipe", c->recipe);
     cJSON *rows = cJSON_AddArrayToObject(root, "backbones");
     for (size_t i = 0; i < c->count && c->row[i].folder; i++)
-        cJSON_AddItemToArray(rows, row_to_json(&c->row[i]));
+        clade_json_append(rows, row_to_json(&c->row[i]));
     if (c->best) cJSON_AddStringToObject(root, "best", c->best->name);
     if (c->tested) {
         cJSON *test = cJSON_AddObjectToObject(root, "test");
@@ -90,17 +89,10 @@ static char *to_json(const compare *c)
         cJSON_AddNumberToObject(test, "accuracy", c->test_accuracy);
         cJSON_AddNumberToObject(test, "loss", c->test_loss);
     }
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    return text;
+    return root;
 }
 
-void compare_print_json(const compare *c)
-{
-    char *text = to_json(c);
-    if (text) puts(text);
-    cJSON_free(text);
-}
+void compare_print_json(const compare *c) { json_print(to_tree(c), false); }
 
 /* --- files --- */
 
@@ -160,7 +152,9 @@ static clade_status write_file(const compare *c, const char *folder, const char 
 
 clade_status compare_write(const compare *c, const char *folder)
 {
-    char *text = to_json(c);
+    cJSON *root = to_tree(c);
+    char *text = json_text(root, false);
+    cJSON_Delete(root);
     if (!text) return clade_fail(CLADE_ENOMEM, "out of memory");
     clade_status status = write_file(c, folder, "compare.json", text);
     cJSON_free(text);

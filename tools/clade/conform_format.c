@@ -1,5 +1,6 @@
 /* The results of `clade conform` as a table, JSON or Markdown. */
 #include "conform_format.h"
+#include "json_print.h"
 #include "shown.h"
 
 #include <cjson/cJSON.h>
@@ -251,7 +252,7 @@ static clade_status print_json(const conform_writer *w, const conform_totals *t)
         cJSON_AddStringToObject(entry, "reproduce", r->reproduce);
         cJSON_AddItemToArray(results, entry);
     }
-    char *text = cJSON_Print(root);
+    char *text = json_text(root, false);
     cJSON_Delete(root);
     if (!text) return clade_fail(CLADE_ENOMEM, "out of memory for JSON");
     fprintf(w->to, "%s\n", text);

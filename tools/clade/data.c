@@ -1,8 +1,8 @@
 /* clade data: rendered image sets, and the list of public ones. */
 #include "datasets.h"
+#include "json_print.h"
 #include "session.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,13 +77,13 @@ static void print_json(void)
         if (!strcmp(word, "name")) {
             set = cJSON_CreateObject();
             file = NULL;
-            cJSON_AddItemToArray(root, set);
+            clade_json_append(root, set);
         }
         if (!strcmp(word, "url")) {
             cJSON *files = cJSON_GetObjectItem(set, "files");
             if (!files) files = cJSON_AddArrayToObject(set, "files");
             file = cJSON_CreateObject();
-            cJSON_AddItemToArray(files, file);
+            clade_json_append(files, file);
         }
         char *end;
         double number = strtod(value, &end);
@@ -93,10 +93,7 @@ static void print_json(void)
         else
             cJSON_AddStringToObject(to, word, value);
     }
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, false);
 }
 
 int command_data_list(int argc, char **argv)

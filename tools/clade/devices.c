@@ -1,10 +1,10 @@
 /* clade devices: what can be computed on. */
 #include "command.h"
+#include "json_print.h"
 #include "shown.h"
 
 #include <clade/device.h>
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +27,10 @@ static void print_json(const clade_device_info *list, size_t count, const char *
         cJSON_AddBoolToObject(entry, "fp64", d->fp64);
         cJSON_AddBoolToObject(entry, "usable", !d->unusable[0]);
         cJSON_AddStringToObject(entry, "unusable", d->unusable);
-        cJSON_AddItemToArray(array, entry);
+        clade_json_append(array, entry);
     }
     cJSON_AddStringToObject(root, "note", note);
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, false);
 }
 
 static const char *yes(bool v) { return v ? "yes" : "no"; }

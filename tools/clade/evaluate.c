@@ -1,8 +1,8 @@
 /* clade evaluate: loss and metrics of a trained classifier. */
+#include "json_print.h"
 #include "session.h"
 #include "shown.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -25,17 +25,13 @@ static void print_json(const clade_classifier *classifier, const char *split,
     cJSON *classes = cJSON_AddArrayToObject(root, "classes");
     cJSON *rows = cJSON_AddArrayToObject(root, "confusion");
     for (int32_t i = 0; i < m->classes; i++) {
-        cJSON_AddItemToArray(classes,
-                             cJSON_CreateString(clade_classifier_class_name(classifier, i)));
+        clade_json_append(classes, cJSON_CreateString(clade_classifier_class_name(classifier, i)));
         cJSON *row = cJSON_CreateArray();
         for (int32_t j = 0; j < m->classes; j++)
-            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
-        cJSON_AddItemToArray(rows, row);
+            clade_json_append(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
+        clade_json_append(rows, row);
     }
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, false);
 }
 
 static void print_confusion(const clade_classifier *classifier, const clade_metrics *m)

@@ -1,4 +1,5 @@
 /* clade import: shows a net of another program, and makes a model of it. */
+#include "json_print.h"
 #include "session.h"
 #include "shown.h"
 #include "summary.h"
@@ -55,21 +56,18 @@ static void print_json(const clade_network *network)
         cJSON_AddNumberToObject(object, "width", p->width);
         cJSON_AddNumberToObject(object, "channels", p->channels);
         cJSON_AddStringToObject(object, "interpolation", interpolation(p));
-        cJSON_AddItemToObject(object, "scale", cJSON_CreateFloatArray(p->scale, p->channels));
-        cJSON_AddItemToObject(object, "shift", cJSON_CreateFloatArray(p->shift, p->channels));
+        clade_json_put(object, "scale", cJSON_CreateFloatArray(p->scale, p->channels));
+        clade_json_put(object, "shift", cJSON_CreateFloatArray(p->shift, p->channels));
     } else {
         cJSON_AddNullToObject(root, "preprocessing");
     }
     cJSON *classes = cJSON_AddArrayToObject(root, "classes");
     for (int32_t i = 0; i < clade_network_classes(network); i++)
-        cJSON_AddItemToArray(classes, cJSON_CreateString(clade_network_class_name(network, i)));
+        clade_json_append(classes, cJSON_CreateString(clade_network_class_name(network, i)));
     cJSON *notes = cJSON_AddArrayToObject(root, "notes");
     for (size_t i = 0; i < clade_network_notes(network); i++)
-        cJSON_AddItemToArray(notes, cJSON_CreateString(clade_network_note(network, i)));
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+        clade_json_append(notes, cJSON_CreateString(clade_network_note(network, i)));
+    json_print(root, false);
 }
 
 /* "224" or "224x192": height and width. */

@@ -1,8 +1,7 @@
 /* An inspection as JSON. */
 #include "inspect_print.h"
+#include "json_print.h"
 #include "session.h"
-
-#include <cjson/cJSON.h>
 
 static void add_counts(cJSON *to, const char *name, const clade_inspect_count *list, size_t n)
 {
@@ -29,7 +28,7 @@ static void add_bins(cJSON *to, const char *name, const size_t bins[CLADE_INSPEC
         cJSON_AddNumberToObject(bin, "from", i ? (double)(1ull << i) : 0);
         cJSON_AddNumberToObject(bin, "to", (double)(1ull << (i + 1)) - 1);
         cJSON_AddNumberToObject(bin, "count", (double)bins[i]);
-        cJSON_AddItemToArray(list, bin);
+        clade_json_append(list, bin);
     }
 }
 
@@ -60,9 +59,8 @@ static void add_channels(cJSON *to, const clade_inspection *in)
 {
     cJSON *channels = cJSON_AddObjectToObject(to, "values");
     cJSON_AddStringToObject(channels, "split", session_splits[in->measured]);
-    cJSON_AddItemToObject(channels, "mean", cJSON_CreateDoubleArray(in->mean, in->channels));
-    cJSON_AddItemToObject(channels, "deviation",
-                          cJSON_CreateDoubleArray(in->deviation, in->channels));
+    clade_json_put(channels, "mean", cJSON_CreateDoubleArray(in->mean, in->channels));
+    clade_json_put(channels, "deviation", cJSON_CreateDoubleArray(in->deviation, in->channels));
 }
 
 static void add_faults(cJSON *to, const clade_inspection *in)
@@ -74,15 +72,15 @@ static void add_faults(cJSON *to, const clade_inspection *in)
         if (in->images[i].fault) {
             cJSON *image = image_of(in, i);
             cJSON_AddStringToObject(image, "reason", in->images[i].fault);
-            cJSON_AddItemToArray(unreadable, image);
+            clade_json_append(unreadable, image);
         }
-        if (in->images[i].single_colour) cJSON_AddItemToArray(single, image_of(in, i));
+        if (in->images[i].single_colour) clade_json_append(single, image_of(in, i));
     }
     for (size_t i = 0; i < clade_dataset_skipped(in->dataset); i++) {
         cJSON *file = cJSON_CreateObject();
         cJSON_AddStringToObject(file, "name", clade_dataset_skipped_name(in->dataset, i));
         cJSON_AddStringToObject(file, "reason", clade_dataset_skipped_reason(in->dataset, i));
-        cJSON_AddItemToArray(unused, file);
+        clade_json_append(unused, file);
     }
 }
 
@@ -95,9 +93,9 @@ static void add_duplicates(cJSON *to, const clade_inspection *in)
         cJSON_AddBoolToObject(pair, "exact", d->exact);
         cJSON_AddNumberToObject(pair, "similarity", d->similarity);
         cJSON_AddNumberToObject(pair, "distance", d->distance);
-        cJSON_AddItemToObject(pair, "a", image_of(in, d->a));
-        cJSON_AddItemToObject(pair, "b", image_of(in, d->b));
-        cJSON_AddItemToArray(list, pair);
+        clade_json_put(pair, "a", image_of(in, d->a));
+        clade_json_put(pair, "b", image_of(in, d->b));
+        clade_json_append(list, pair);
     }
     cJSON_AddBoolToObject(to, "more_duplicates", in->more);
     cJSON *shared = cJSON_AddObjectToObject(to, "images_with_a_duplicate");
@@ -138,10 +136,7 @@ void inspect_print_json(const clade_inspection *in, const char *path)
         cJSON *finding = cJSON_CreateObject();
         cJSON_AddBoolToObject(finding, "serious", in->findings[i].serious);
         cJSON_AddStringToObject(finding, "text", in->findings[i].text);
-        cJSON_AddItemToArray(findings, finding);
+        clade_json_append(findings, finding);
     }
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, false);
 }

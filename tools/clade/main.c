@@ -1,6 +1,7 @@
 /* The clade command: finds the subcommand and runs it. */
 #include "command.h"
 #include "document.h"
+#include "json_print.h"
 #include "shown.h"
 
 #include <errno.h>
@@ -97,7 +98,9 @@ static int run(int argc, char **argv)
 /* What was printed must have arrived, else a script would go on with less than it asked for. */
 int main(int argc, char **argv)
 {
+    json_watch_memory();
     int result = run(argc, argv);
+    if (!result && json_failed()) result = COMMAND_FAILED;
     errno = 0;
     if (!fflush(stdout) && !ferror(stdout)) return result;
     fprintf(stderr, "clade: standard output cannot be written: %s\n",

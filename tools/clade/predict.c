@@ -1,9 +1,9 @@
 /* clade predict: classes of images. */
 #define _XOPEN_SOURCE 700
+#include "json_print.h"
 #include "session.h"
 #include "shown.h"
 
-#include <cjson/cJSON.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -114,7 +114,7 @@ static void print_one(printer *out, const char *path, const float *p)
         entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "file", path);
         ranks = cJSON_AddArrayToObject(entry, "classes");
-        cJSON_AddItemToArray(out->list, entry);
+        clade_json_append(out->list, entry);
     } else {
         printf("%s:", shown(path));
     }
@@ -125,7 +125,7 @@ static void print_one(printer *out, const char *path, const float *p)
             cJSON *item = cJSON_CreateObject();
             cJSON_AddStringToObject(item, "class", name);
             cJSON_AddNumberToObject(item, "probability", (double)p[c]);
-            cJSON_AddItemToArray(ranks, item);
+            clade_json_append(ranks, item);
         } else {
             printf("%s %s %.4f", k ? "," : "", shown(name), (double)p[c]);
         }
@@ -204,10 +204,10 @@ int command_predict(int argc, char **argv)
         if (out.json) out.list = cJSON_CreateArray();
         status = predict(classifier, &files, &out, &unread);
     }
-    char *text = !status && out.json ? cJSON_Print(out.list) : NULL;
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(out.list);
+    if (!status && out.json)
+        json_print(out.list, false);
+    else
+        cJSON_Delete(out.list);
     for (size_t i = 0; i < files.count; i++) free(files.path[i]);
     free(files.path);
     clade_classifier_destroy(&classifier);

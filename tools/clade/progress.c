@@ -1,9 +1,9 @@
 /* Drawing the progress of training as Keras does. */
 #define _POSIX_C_SOURCE 200809L
 #include "progress.h"
+#include "json_print.h"
 #include "shown.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,10 +76,7 @@ static void print_json(const clade_epoch *e)
     cJSON_AddNumberToObject(root, "images_per_second", e->images_per_second);
     cJSON_AddNumberToObject(root, "step_ms", e->step_ms);
     cJSON_AddBoolToObject(root, "best", e->best);
-    char *text = cJSON_PrintUnformatted(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, true);
 }
 
 void progress_epoch(void *user, const clade_epoch *e)

@@ -2,25 +2,12 @@
  * the bidirectional controls. */
 #include "shown.h"
 
+#include "base/utf8.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-/* One character of UTF-8: its bytes, 0 where these are none. */
-static size_t read_character(const unsigned char *p, uint32_t *out)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-    if (n == 0) return 0;
-    *out = n == 1 ? *p : *p & 0x7fu >> n;
-    for (size_t i = 1; i < n; i++) { /* the end of the text is no such byte */
-        if (p[i] >> 6 != 2) return 0;
-        *out = *out << 6 | (p[i] & 63u);
-    }
-    bool surrogate = *out >= 0xd800 && *out < 0xe000;
-    return *out < least[n] || *out > 0x10ffff || surrogate ? 0 : n;
-}
 
 static bool is_obeyed(uint32_t c)
 {
@@ -31,11 +18,10 @@ static bool is_obeyed(uint32_t c)
 /* The next character as it is to be shown; returns how many bytes it was. */
 static size_t show_character(const char *text, char out[16])
 {
-    const unsigned char *p = (const unsigned char *)text;
     uint32_t c = 0;
-    size_t n = read_character(p, &c);
+    size_t n = clade_utf8_read(text, &c);
     if (n == 0)
-        snprintf(out, 16, "\\x%02x", *p);
+        snprintf(out, 16, "\\x%02x", (unsigned char)*text);
     else if (!is_obeyed(c))
         snprintf(out, 16, "%.*s", (int)n, text);
     else if (c == '\n' || c == '\r' || c == '\t')

@@ -1,6 +1,7 @@
 /* clade summary: a model's layers, as Keras prints them. */
 #include "summary.h"
 
+#include "json_print.h"
 #include "memory.h"
 #include "session.h"
 #include "shown.h"
@@ -115,11 +116,7 @@ cJSON *summary_json(const clade_graph *graph, const char *name)
 
 static void print_json(const clade_graph *graph, const char *name)
 {
-    cJSON *root = summary_json(graph, name);
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(summary_json(graph, name), false);
 }
 
 static bool is_model(const char *path)

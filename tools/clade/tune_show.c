@@ -1,9 +1,9 @@
 /* Tables, lines and JSON. */
 #define _POSIX_C_SOURCE 200809L
 #include "tune_show.h"
+#include "json_print.h"
 #include "shown.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,10 +121,7 @@ static void print_json(const clade_study *study, const clade_study_trial *t)
         else
             cJSON_AddNumberToObject(values, p[i].name, t->values[i]);
     }
-    char *text = cJSON_PrintUnformatted(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, true);
 }
 
 static void print_values(const clade_study *study, const clade_study_trial *t)
