@@ -33,6 +33,12 @@ int command_fail(const char *name)
     return COMMAND_FAILED;
 }
 
+int command_fail_training(const char *name, clade_status status)
+{
+    int result = command_fail(name);
+    return status == CLADE_EIO ? COMMAND_IO : result;
+}
+
 int command_misuse(const char *name, const char *format, ...)
 {
     va_list args;

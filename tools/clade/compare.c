@@ -224,9 +224,17 @@ static void measure(compare_row *row, const clade_classifier *classifier)
     }
 }
 
-/* Trains entry i; its row tells what came of it. ECANCELLED: the end was asked for. */
+/* Whether the file of a backbone's weights cannot be read, which is no other backbone's trouble. */
+static bool lacks_weights(const clade_recipe *recipe)
+{
+    const char *weights = clade_recipe_transfer(recipe)->weights;
+    return weights && access(weights, R_OK) != 0;
+}
+
+/* Trains entry i; its row tells what came of it. *all_fail: no other entry would fare better, as
+ * the images cannot be read, or the end was asked for. */
 static clade_status train_entry(compare_request *r, const clade_recipe *all, size_t i,
-                                compare_row *row)
+                                compare_row *row, bool *all_fail)
 {
     clade_recipe *recipe = NULL;
     clade_classifier *classifier = NULL;
@@ -237,6 +245,7 @@ static clade_status train_entry(compare_request *r, const clade_recipe *all, siz
     if (!status) {
         snprintf(row->backbone, sizeof row->backbone, "%s", clade_recipe_transfer(recipe)->name);
         status = open_data(r, recipe);
+        *all_fail = status != CLADE_OK;
     }
     if (!status) {
         row->has_validation = clade_dataset_count(r->dataset, CLADE_VALIDATION) > 0;
@@ -247,6 +256,7 @@ static clade_status train_entry(compare_request *r, const clade_recipe *all, siz
             .observer = {.user = &w, .epoch = watch_epoch, .stop = poll_stop}};
         start = command_clock();
         status = clade_train(recipe, r->dataset, r->device, &options, &classifier);
+        *all_fail = status == CLADE_ECANCELLED || (status == CLADE_EIO && !lacks_weights(recipe));
     }
     row->seconds = command_clock() - start;
     if (classifier) measure(row, classifier);
@@ -315,9 +325,10 @@ static clade_status run_all(compare_request *r, const clade_recipe *all, compare
     for (size_t i = 0; i < c->count && !status; i++) {
         status = name_row(r, all, i, c);
         if (status) break;
-        clade_status trained = train_entry(r, all, i, &c->row[i]);
+        bool all_fail = false;
+        clade_status trained = train_entry(r, all, i, &c->row[i], &all_fail);
         if (r->terminal) fprintf(stderr, "\r\033[K");
-        if (trained == CLADE_ECANCELLED) return trained;
+        if (all_fail) return trained;
         if (!r->json) compare_print_row(&c->row[i]);
         if (!trained && (!c->best || is_better(&c->row[i], c->best))) c->best = &c->row[i];
         status = compare_write(c, r->folder);
@@ -371,7 +382,7 @@ static int run(compare_request *r)
         printf("%zu backbones, device %s, folder %s\n", c.count,
                clade_device_describe(r->device)->id, shown(r->folder));
     if (!status) status = run_all(r, recipe, &c);
-    int result = status ? command_fail("compare") : COMMAND_OK;
+    int result = status ? command_fail_training("compare", status) : COMMAND_OK;
     if (!status) {
         if (r->json)
             compare_print_json(&c);

@@ -101,8 +101,10 @@ static clade_status choose_folder(tune_request *r, const char *name)
 
 typedef struct tune_worker {
     tune_request *request;
+    const clade_recipe *recipe;
     tune_show show;
-    size_t shown; /* trials up to this number have been told of */
+    size_t shown;    /* trials up to this number have been told of */
+    bool data_sound; /* as check_images found */
 } tune_worker;
 
 static bool poll_stop(void *user)
@@ -145,6 +147,28 @@ static clade_status train(tune_worker *w, const char *folder, const clade_study_
     return status;
 }
 
+static bool go_on(void *user, size_t done, size_t total)
+{
+    (void)done;
+    (void)total;
+    return !poll_stop(user);
+}
+
+/* After a trial that failed: images that no setting would train on are no fault of its settings. */
+static clade_status check_images(tune_worker *w)
+{
+    clade_data_options options = *clade_recipe_data(w->recipe);
+    if (w->data_sound || !options.path) return CLADE_OK;
+    options.threads = (int)w->request->place.threads;
+    options.strict = options.strict || w->request->strict_data;
+    clade_dataset *data = NULL;
+    clade_status status = clade_dataset_open(&options, &data);
+    if (!status) status = clade_dataset_load(data, go_on, w);
+    clade_dataset_destroy(&data);
+    w->data_sound = !status;
+    return status == CLADE_ECANCELLED ? CLADE_OK : status;
+}
+
 static clade_status run_trial(tune_worker *w, clade_study *study, clade_study_job *job)
 {
     char error[tune_child_text] = "";
@@ -161,10 +185,13 @@ static clade_status run_trial(tune_worker *w, clade_study *study, clade_study_jo
         free(folder);
     }
     if (status) return status;
-    status = clade_study_end(study, job, end == TUNE_CHILD_STOPPED || end == TUNE_CHILD_IO,
-                             end == TUNE_CHILD_FAILED ? error : NULL);
-    if (!status && end == TUNE_CHILD_IO) /* no fault of its settings */
-        status = clade_fail(CLADE_EIO, "trial %zu: %s", (size_t)job->number, error);
+    clade_status damage = end == TUNE_CHILD_FAILED ? check_images(w) : CLADE_OK;
+    const bool failed = end == TUNE_CHILD_FAILED && !damage;
+    if (damage) snprintf(error, sizeof error, "%s", clade_error());
+    status = clade_study_end(study, job, end != TUNE_CHILD_DONE && !failed, failed ? error : NULL);
+    if (!status && (damage || end == TUNE_CHILD_IO)) /* no fault of its settings */
+        status =
+            clade_fail(damage ? damage : CLADE_EIO, "trial %zu: %s", (size_t)job->number, error);
     if (!status) tune_show_result(&w->show);
     return status ? status : clade_study_write_page(study);
 }
@@ -216,7 +243,7 @@ static clade_status check_device(const tune_request *r)
 static int finish(tune_worker *w, clade_status status)
 {
     const tune_request *r = w->request;
-    if (status) return command_fail("tune");
+    if (status) return command_fail_training("tune", status);
     if (poll_stop(w)) {
         fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n",
                 shown(r->folder));
@@ -245,6 +272,7 @@ static int run(tune_request *r)
     if (!status) {
         size_t count;
         const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
+        w.recipe = recipe;
         if (count > 0) w.shown = trial[count - 1].number;
         tune_show_start(&w.show, study, r->json, (size_t)r->trials);
         status = run_trials(&w, study);
