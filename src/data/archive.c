@@ -1,5 +1,6 @@
 /* Archives through libarchive: zip, tar and tar under gzip, bzip2, xz or zstd, read once as a
  * stream. */
+#define _POSIX_C_SOURCE 200809L
 #include "data/source.h"
 
 #include "data/binary.h"
@@ -157,19 +158,23 @@ static clade_status read_entry(clade_source *source, unpacker *u, struct archive
         entry->kind = CLADE_ENTRY_FOLDER;
         return CLADE_OK;
     }
-    if (archive_entry_filetype(item) != AE_IFREG || archive_entry_hardlink(item)) {
+    const char *link = archive_entry_hardlink_utf8(item);
+    if (!link) link = archive_entry_hardlink(item);
+    if (link && archive_entry_size(item) == 0) { /* else its content follows */
+        entry->link = strdup(link);
+        return entry->link ? CLADE_OK
+                           : clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    }
+    if (archive_entry_filetype(item) != AE_IFREG) {
         entry->damaged = true;
-        return clade_entry_reject(entry, "a link or special file");
+        return clade_entry_reject(
+            entry, archive_entry_filetype(item) == AE_IFLNK ? "a symbolic link" : "a special file");
     }
     int code;
     status = read_content(u, item, entry, &code);
     if (status) return clade_context(status, "%s: %s", source->path, entry->name);
-    *kept += sizeof *entry + strlen(entry->name) + entry->size;
-    if (*kept > limit)
-        return clade_fail(CLADE_EUNSUPPORTED,
-                          "%s: holds more than %.1f GB of images, more than there is memory "
-                          "for: unpack it into a folder",
-                          source->path, (double)limit / 1e9);
+    status = clade_source_keep(source, entry, limit, kept);
+    if (status) return status;
     if (code == 0) return CLADE_OK;
     if (code == ARCHIVE_FATAL)
         return clade_fail(CLADE_EFORMAT, "%s: damaged at %s: %s", source->path, entry->name,
@@ -201,7 +206,7 @@ static clade_status read_all(clade_source *source, struct archive *archive, uint
                 clade_context(skip_rest(&u), "%s: %s", source->path, archive_entry_pathname(item));
         if (status) return status;
     }
-    return CLADE_OK;
+    return clade_source_follow_links(source, limit, &kept);
 }
 
 clade_status clade_source_read_archive(clade_source *source, uint64_t limit)

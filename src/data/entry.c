@@ -48,20 +48,19 @@ clade_status clade_entry_reject(clade_entry *entry, const char *reason)
     return entry->reason ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
 }
 
-clade_status clade_source_add(clade_source *source, const char *name, clade_entry **out)
+char *clade_clean_name(const char *name, bool *outside, bool *clutter)
 {
-    *out = NULL;
     char *clean = malloc(strlen(name) + 1);
-    if (!clean) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    if (!clean) return NULL;
     size_t n = 0;
-    bool outside = false, clutter = false;
+    *outside = *clutter = false;
     for (const char *part = name; *part;) {
         size_t length = strcspn(part, "/");
         bool up = length == 2 && memcmp(part, "..", 2) == 0;
         if (up) {
-            outside = true;
+            *outside = true;
         } else if (length > 0 && !(length == 1 && part[0] == '.')) {
-            clutter |= clade_is_clutter(part, length);
+            *clutter |= clade_is_clutter(part, length);
             if (n > 0) clean[n++] = '/';
             memcpy(clean + n, part, length);
             n += length;
@@ -70,7 +69,16 @@ clade_status clade_source_add(clade_source *source, const char *name, clade_entr
         part += *part == '/';
     }
     clean[n] = 0;
-    if (n == 0 || clutter) {
+    return clean;
+}
+
+clade_status clade_source_add(clade_source *source, const char *name, clade_entry **out)
+{
+    *out = NULL;
+    bool outside, clutter;
+    char *clean = clade_clean_name(name, &outside, &clutter);
+    if (!clean) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
+    if (!*clean || clutter) {
         free(clean);
         return CLADE_OK;
     }
@@ -125,6 +133,7 @@ void clade_entry_clear(clade_entry *entry)
     free(entry->name);
     free(entry->reason);
     free(entry->bytes);
+    free(entry->link);
 }
 
 void clade_entry_release(clade_entry *entry)

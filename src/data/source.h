@@ -21,6 +21,7 @@ typedef struct clade_entry {
     bool replaced;       /* the archive has another of its name */
     bool used;           /* a member that a binary set was read from */
     char *reason;        /* of CLADE_ENTRY_OTHER */
+    char *link;          /* while an archive is read: the file that this is a hard link to */
     size_t place;        /* among the entries as they came, from 1 on */
     size_t most;         /* bytes that its content may have */
     clade_stamp stamp;   /* of what is on disk */
@@ -56,10 +57,19 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
 /* One image needs the entry no more; the last gives its bytes back. */
 void clade_entry_release(clade_entry *entry);
 
+/* A name's parts joined by '/', malloc'ed, without "." and ".."; NULL: out of memory. *outside: it
+ * had one of these; *clutter: it is not to be listed. */
+char *clade_clean_name(const char *name, bool *outside, bool *clutter);
 /* For the two kinds of sources: adds an entry (kind OTHER without a reason) under the name as it
  * stands in the folder or archive. *out is NULL when it is not to be listed. */
 clade_status clade_source_add(clade_source *source, const char *name, clade_entry **out);
 clade_status clade_source_read_archive(clade_source *source, uint64_t limit);
+/* Counts the memory that an entry of an archive takes; an error when that is too much. */
+clade_status clade_source_keep(const clade_source *source, const clade_entry *entry, uint64_t limit,
+                               uint64_t *kept);
+/* Gives hard links the content of what they lead to, as long as all takes at most `limit` bytes, of
+ * which *kept are taken. */
+clade_status clade_source_follow_links(clade_source *source, uint64_t limit, uint64_t *kept);
 /* What a file is, by its name and first bytes. */
 clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_t size);
 /* Marks an entry as unusable; the text is copied. */

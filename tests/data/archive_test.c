@@ -6,18 +6,26 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-/* A tar header of a plain file. */
-static void tar_header(uint8_t block[512], const char *name, unsigned long size)
+/* A tar header: of a plain file, or of a link (of type '1', hard, or '2', symbolic). */
+static void tar_link_header(uint8_t block[512], const char *name, unsigned long size, char type,
+                            const char *link)
 {
     memset(block, 0, 512);
     snprintf((char *)block, 100, "%s", name);
     memcpy(block + 100, "0000644\0000000000\0000000000", 24);
     snprintf((char *)block + 124, 12, "%011lo", size);
-    memcpy(block + 136, "00000000000\0        0", 21);
+    memcpy(block + 136, "00000000000\0        ", 20);
+    block[156] = (uint8_t)type;
+    snprintf((char *)block + 157, 100, "%s", link);
     memcpy(block + 257, "ustar\00000", 8);
     unsigned sum = 0;
     for (int i = 0; i < 512; i++) sum += block[i];
     snprintf((char *)block + 148, 8, "%06o", sum);
+}
+
+static void tar_header(uint8_t block[512], const char *name, unsigned long size)
+{
+    tar_link_header(block, name, size, '0', "");
 }
 
 /* Adds bytes to a file of gzip members, `times` times. */
@@ -183,6 +191,55 @@ static void test_same_names(void)
     free(small.data);
 }
 
+/* Hard links are files of their own; those that lead to nothing, and other links, are listed. */
+static void test_links(void)
+{
+    static const struct {
+        const char *name;
+        char type;
+        const char *to; /* of a file: "" */
+    } files[] = {{"a/0.jpg", '0', ""},
+                 {"b/1.jpg", '1', "./a/0.jpg"},
+                 {"b/2.jpg", '1', "b/1.jpg"},
+                 {"b/early.jpg", '1', "b/late.jpg"},
+                 {"b/late.jpg", '0', ""},
+                 {"b/none.jpg", '1', "b/nowhere.jpg"},
+                 {"b/out.jpg", '1', "../a/0.jpg"},
+                 {"b/folder.jpg", '1', "b"},
+                 {"b/soft.jpg", '2', "1.jpg"},
+                 {"a/text.jpg", '0', ""},
+                 {"b/text.jpg", '1', "a/text.jpg"}};
+    put_jpeg("1.jpg", 64, 64, 0);
+    blob jpeg = read_blob(path_of("1.jpg")), tar = {calloc(40, 4096), 0};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        blob content = strstr(files[i].name, "text") ? (blob){(uint8_t *)"text", 4} : jpeg;
+        size_t size = files[i].type == '0' ? content.size : 0;
+        tar_link_header(tar.data + tar.size, files[i].name, size, files[i].type, files[i].to);
+        memcpy(tar.data + tar.size + 512, content.data, size);
+        tar.size += 512 + (size + 511) / 512 * 512;
+    }
+    clade_dataset *d =
+        load((clade_data_options){.path = put_file("links.tar", tar.data, tar.size + 1024),
+                                  .height = 9,
+                                  .width = 9,
+                                  .max_damaged = 1});
+    CHECK(d && count(d, CLADE_TRAIN) == 4 && clade_dataset_skipped(d) == 7);
+    uint8_t got[9 * 9 * 3], want[9 * 9 * 3];
+    CHECK_OK(clade_image_read(path_of("1.jpg"), 9, 9, 3, CLADE_NEAREST, want));
+    for (size_t i = 0; d && i < count(d, CLADE_TRAIN); i++) {
+        CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, i, got));
+        CHECK(memcmp(got, want, sizeof got) == 0);
+    }
+    static const char *const lost[] = {"b/early.jpg", "b/none.jpg", "b/out.jpg", "b/folder.jpg"};
+    for (size_t i = 0; i < 4; i++)
+        CHECK(d && skips(d, lost[i], "a hard link to a file that is not in the archive before it"));
+    CHECK(d && skips(d, "b/soft.jpg", "a symbolic link"));
+    CHECK(d && skips(d, "b/text.jpg", "not a JPEG"));
+    clade_dataset_destroy(&d);
+    free(jpeg.data);
+    free(tar.data);
+}
+
 /* An archive with a password, by the flags of its entries. */
 static void test_encrypted(void)
 {
@@ -206,6 +263,7 @@ int main(void)
     test_blank();
     test_large_file();
     test_same_names();
+    test_links();
     test_encrypted();
     drop_folder();
     return TEST_END();
