@@ -10,6 +10,10 @@
 enum { plane_bytes = 3 * 32 * 32, names_bytes = 64 << 10 };
 
 /* The files of the two sets, the training batches and the test batch before the names. */
+/* How many records the files have as published: what has fewer beside one that is complete may be
+ * cut. */
+enum { published_batch = 10000, published_train = 50000 };
+
 static const char *const ten[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
                                   "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin",
                                   "batches.meta.txt"};
@@ -114,7 +118,7 @@ static clade_status read_labels(const clade_source *source, const clade_entry *e
 }
 
 static clade_status read_batch(clade_dataset *dataset, clade_source *source, clade_entry *entry,
-                               clade_split split, size_t label_bytes)
+                               clade_split split, size_t label_bytes, size_t *records_read)
 {
     uint8_t *labels = NULL;
     size_t stride = label_bytes + plane_bytes, count = 0;
@@ -131,7 +135,29 @@ static clade_status read_batch(clade_dataset *dataset, clade_source *source, cla
         status = clade_records_add(dataset, split, &records);
     }
     free(labels);
+    *records_read = count;
     return clade_context(status, "%s: %s", source->path, entry->name);
+}
+
+/* Lists files with fewer records than published, unless all have: then the set is one's own. */
+static clade_status note_cut(clade_dataset *dataset, clade_entry *const *files,
+                             const size_t *records, size_t batches)
+{
+    bool complete = false;
+    size_t whole[most_files];
+    for (size_t i = 0; i < batches; i++) {
+        whole[i] = batches == 2 && i == 0 ? published_train : published_batch;
+        complete |= records[i] >= whole[i];
+    }
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < batches && complete && !status; i++) {
+        if (records[i] >= whole[i]) continue;
+        char reason[96];
+        snprintf(reason, sizeof reason, "%zu images, and %zu as published: it may have been cut",
+                 records[i], whole[i]);
+        status = clade_dataset_skip(dataset, files[i]->name, reason);
+    }
+    return status;
 }
 
 clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool *found)
@@ -155,8 +181,9 @@ clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool
     }
     dataset->raw = (clade_raw){32, 32, 3, true};
     clade_status status = read_names(dataset, source, files[n - 1]);
+    size_t records[most_files];
     for (size_t i = 0; i + 1 < n && !status; i++)
         status = read_batch(dataset, source, files[i], i + 2 < n ? CLADE_TRAIN : CLADE_VALIDATION,
-                            label_bytes);
-    return status;
+                            label_bytes, &records[i]);
+    return status ? status : note_cut(dataset, files, records, n - 1);
 }

@@ -60,7 +60,13 @@ float *clade_onnx_release(clade_onnx_file *file, float *data, size_t count)
     return copy;
 }
 
-static void *unpack_take(void *file, size_t size) { return take(file, size); }
+static void *unpack_take(void *allocator_data, size_t size)
+{
+    clade_onnx_file *file = allocator_data;
+    void *memory = take(file, size);
+    if (!memory && size <= file->limit - file->used) file->short_of_memory = true;
+    return memory;
+}
 static void unpack_give(void *file, void *memory) { clade_onnx_give(file, memory); }
 
 /* --- the file --- */
@@ -96,7 +102,9 @@ clade_status clade_onnx_file_open(const char *path, const void *bytes, size_t si
         (ProtobufCAllocator){.alloc = unpack_take, .free = unpack_give, .allocator_data = out};
     out->model = onnx__model__unpack(&out->allocator, size, bytes);
     clade_status status = CLADE_OK;
-    if (!out->model)
+    if (!out->model && out->short_of_memory)
+        status = clade_fail(CLADE_ENOMEM, "%s: out of memory to unpack it", path);
+    else if (!out->model)
         status = clade_fail(CLADE_EFORMAT,
                             "%s: not an ONNX file, or damaged: its %zu bytes cannot "
                             "be unpacked",

@@ -3,7 +3,8 @@
  * as model collections write them. */
 #include "onnx/onnx.h"
 
-#include <cjson/cJSON.h>
+#include "base/json.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,34 +72,40 @@ static bool read_floats(const cJSON *object, const char *key, int32_t channels, 
     return true;
 }
 
-static bool read_ours(const clade_onnx_reader *r, int32_t channels, clade_preprocessing *p)
+/* JSON of our own; NULL where there is none, or it is no JSON. */
+static clade_status parse(const clade_onnx_reader *r, const char *key, cJSON **out)
 {
-    const char *text = find(r, "preprocessing");
-    cJSON *object = text ? cJSON_Parse(text) : NULL;
+    const char *text = find(r, key);
+    *out = NULL;
+    clade_status status = text ? clade_json_parse(text, strlen(text), key, NULL, out) : CLADE_OK;
+    return status == CLADE_ENOMEM ? status : CLADE_OK;
+}
+
+static bool read_ours(const cJSON *object, int32_t channels, clade_preprocessing *p)
+{
     const cJSON *word = cJSON_GetObjectItemCaseSensitive(object, "interpolation");
-    bool good = read_floats(object, "scale", channels, p->scale) &&
-                read_floats(object, "shift", channels, p->shift);
     if (cJSON_IsString(word) && !strcmp(word->valuestring, "bilinear"))
         p->interpolation = CLADE_BILINEAR;
-    cJSON_Delete(object);
-    return good;
+    return read_floats(object, "scale", channels, p->scale) &&
+           read_floats(object, "shift", channels, p->shift);
 }
 
 static clade_status read_classes(const clade_onnx_reader *r, clade_network *network)
 {
-    const char *text = find(r, "classes");
-    cJSON *list = text ? cJSON_Parse(text) : NULL;
+    cJSON *list;
+    clade_status status = parse(r, "classes", &list);
     int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0, i = 0;
     const char **names = count ? calloc((size_t)count, sizeof *names) : NULL;
+    if (count && !names) status = clade_fail(CLADE_ENOMEM, "out of memory for class names");
     const cJSON *item;
-    clade_status status = CLADE_OK;
     bool good = names != NULL;
     if (names) cJSON_ArrayForEach(item, list)
         {
             good = good && cJSON_IsString(item);
             names[i++] = good ? item->valuestring : NULL;
         }
-    if (good && clade_network_set_classes(network, names, count))
+    if (good) status = clade_network_set_classes(network, names, count);
+    if (status && status != CLADE_ENOMEM)
         status = clade_network_add_note(network, "class names left out: %s", clade_error());
     free(names);
     cJSON_Delete(list);
@@ -111,14 +118,17 @@ clade_status clade_onnx_read_metadata(const clade_onnx_reader *r, clade_network 
     clade_graph_shape(network->graph, 0, dim);
     clade_preprocessing p = {.scale = {1, 1, 1, 1}};
     bool few = dim[2] <= 4;
-    bool known = few && (read_ours(r, dim[2], &p) || (!r->pixels && read_plain(r, dim[2], &p)));
+    cJSON *ours;
+    clade_status status = parse(r, "preprocessing", &ours);
+    if (status) return status;
+    bool known = few && (read_ours(ours, dim[2], &p) || (!r->pixels && read_plain(r, dim[2], &p)));
+    cJSON_Delete(ours);
     if (r->pixels) { /* the graph applies it; the metadata only repeat it */
         clade_interpolation interpolation = p.interpolation;
         p = r->preprocessing;
         p.interpolation = interpolation;
     }
     const char *order = find(r, "channel_order");
-    clade_status status = CLADE_OK;
     if (order && !strcmp(order, "BGR"))
         status = clade_network_add_note(network, "expects channels in the order blue, green, red");
     if (!status && few && (known || r->pixels))

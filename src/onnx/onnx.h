@@ -26,7 +26,8 @@ typedef struct clade_onnx_file {
     const Onnx__Graph *graph;
     int64_t opset;
     uint64_t used, limit;
-    char **external; /* files beside it whose size counts already */
+    bool short_of_memory; /* below the limit */
+    char **external;      /* files beside it whose size counts already */
     size_t external_count;
     ProtobufCAllocator allocator;
 } clade_onnx_file;

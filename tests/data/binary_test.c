@@ -1,8 +1,10 @@
 /* The binary sets, CIFAR and IDX: what is read, and what is incomplete or odd. */
+#define _POSIX_C_SOURCE 200809L
 #include "make.h"
 #include "sets.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <zlib.h>
 
 /* `n` CIFAR records with `labels` bytes of label each; the pixel at (plane c, i) is c + i + number.
@@ -20,6 +22,36 @@ static void put_cifar(const char *name, int n, int labels, int classes, int firs
     }
     put_file(name, bytes, (size_t)n * stride);
     free(bytes);
+}
+
+/* A file of `n` CIFAR records of a byte of label each, without its pixels on disk: label 1, then 0.
+ */
+static void put_hollow(const char *name, long n)
+{
+    const char *path = put_file(name, "\1", 1);
+    CHECK(truncate(path, n * 3073) == 0);
+}
+
+/* Beside a file that is as long as published, one that is shorter may be cut. */
+static void test_cut(void)
+{
+    char name[64];
+    for (int i = 1; i <= 5; i++) {
+        snprintf(name, sizeof name, "cut/data_batch_%d.bin", i);
+        put_hollow(name, i == 3 ? 9999 : 10000);
+    }
+    put_hollow("cut/test_batch.bin", 10000);
+    put_file("cut/batches.meta.txt", "plane\ncar\n", 10);
+    for (int cut = 1; cut >= 0; cut--) {
+        clade_dataset *d = NULL;
+        CHECK_OK(clade_dataset_open(&(clade_data_options){.path = path_of("cut")}, &d));
+        CHECK(d && clade_dataset_skipped(d) == (size_t)cut);
+        if (d && cut)
+            CHECK(skips(d, "data_batch_3.bin",
+                        "9999 images, and 10000 as published: it may have been"));
+        clade_dataset_destroy(&d);
+        put_hollow("cut/data_batch_3.bin", 10000);
+    }
 }
 
 static void test_cifar(void)
@@ -221,6 +253,7 @@ int main(void)
 {
     make_folder();
     test_cifar();
+    test_cut();
     test_cifar100();
     test_idx();
     test_odd_idx();

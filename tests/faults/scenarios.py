@@ -213,6 +213,20 @@ class Inspect(Case):
         return ["inspect", self.bench.images, "--json", "--threads", "1"]
 
 
+class Import(Case):
+    """An ONNX file with class names and preprocessing."""
+    name = "import"
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        self.net = bench.folder / "net.onnx"
+        if not self.net.exists():
+            bench.quiet("export", bench.folder / "whole", "--out", self.net)
+
+    def command(self):
+        return ["import", self.net, "--json"]
+
+
 class Tune(Case):
     """Goes on with a study of one trial. A trial that fails is one of the study's results."""
     name = "tune"
@@ -276,5 +290,6 @@ class Conform(Case):
 
 
 def of(layer):
-    """Those for a layer."""
-    return [Train, Resume, Evaluate, Inspect, Tune, Conform] + ([Together] if layer == "opencl" else [])
+    """Those for a layer. `inspect` lists files that cannot be read, which is no error."""
+    more = {"memory": [Inspect, Import], "opencl": [Together]}
+    return [Train, Resume, Evaluate, Tune, Conform] + more.get(layer, [])

@@ -96,16 +96,16 @@ cJSON *summary_json(const clade_graph *graph, const char *name)
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "name", i ? layer->name : "input");
         cJSON_AddStringToObject(entry, "type", clade_layer_type(layer->kind));
-        cJSON_AddItemToObject(entry, "output_shape", cJSON_CreateIntArray(dim, rank));
+        clade_json_put(entry, "output_shape", cJSON_CreateIntArray(dim, rank));
         cJSON_AddNumberToObject(entry, "trainable", (double)t);
         cJSON_AddNumberToObject(entry, "non_trainable", (double)f);
         cJSON *inputs = cJSON_AddArrayToObject(entry, "inputs");
         for (int32_t j = 0; j < layer->input_count; j++) {
             int32_t from = layer->input[j];
-            cJSON_AddItemToArray(
+            clade_json_append(
                 inputs, cJSON_CreateString(from ? clade_graph_layer(graph, from)->name : "input"));
         }
-        cJSON_AddItemToArray(list, entry);
+        clade_json_append(list, entry);
         trained += t;
         fixed += f;
     }
