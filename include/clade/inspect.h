@@ -24,7 +24,9 @@ typedef struct clade_inspected {
     size_t index; /* in the split */
     int32_t label;
     const char *name;      /* owned by the data set */
-    char *fault;           /* why it cannot be read; then nothing below is known. NULL: it can */
+    char *fault;           /* why it cannot be used; then nothing below is known. NULL: it can */
+    bool damaged;          /* that is its content, which cannot be decoded; else its file, which
+                            * cannot be read */
     uint64_t bytes;        /* of its file or record */
     int32_t height, width; /* upright */
     int32_t format;        /* index into the inspection's formats; −1: of none that can be read */
@@ -65,7 +67,8 @@ enum { CLADE_INSPECT_BINS = 33 };
 typedef struct clade_inspection {
     const clade_dataset *dataset;
     clade_inspected *images; /* by split, then as in the split */
-    size_t count, unreadable, single_coloured;
+    size_t count, single_coloured;
+    size_t unreadable, damaged; /* images that cannot be used, the second of them damaged */
     size_t classes;
     size_t *readable; /* images that can be read, CLADE_SPLITS × classes */
     uint64_t bytes;

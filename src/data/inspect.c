@@ -81,9 +81,10 @@ static void measure(const gatherer *g, clade_inspected *p)
     }
 }
 
-/* Keeps why an image cannot be read, without its name. */
-static void keep_fault(inspect_job *j, clade_inspected *p)
+/* Keeps why an image cannot be used, without its name. */
+static void keep_fault(inspect_job *j, clade_inspected *p, clade_status status)
 {
+    p->damaged = status == CLADE_EFORMAT;
     const char *text = clade_error();
     size_t n = strlen(p->name);
     if (strncmp(text, p->name, n) == 0 && strncmp(text + n, ": ", 2) == 0) text += n + 2;
@@ -121,7 +122,7 @@ static void look_at(void *user, size_t at, int thread)
     if (status == CLADE_ENOMEM)
         atomic_store(&j->short_of_memory, true);
     else if (status)
-        keep_fault(j, p);
+        keep_fault(j, p, status);
     clade_decoder_trim(decoder);
     pthread_mutex_lock(&j->mutex);
     j->done++;

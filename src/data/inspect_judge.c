@@ -188,9 +188,14 @@ clade_status clade_inspect_judge(clade_inspection *in)
     if (!status) status = judge_classes(in);
     if (!status) status = judge_names(in);
     if (!status) status = judge_folders(in);
-    if (!status && in->unreadable)
-        status = add(in, false, "%zu image%s cannot be read; training leaves %s out",
-                     in->unreadable, plural(in->unreadable), in->unreadable == 1 ? "it" : "them");
+    if (!status && in->damaged)
+        status =
+            add(in, false, "%zu image%s damaged and cannot be decoded; training leaves %s out",
+                in->damaged, in->damaged == 1 ? " is" : "s are", in->damaged == 1 ? "it" : "them");
+    const size_t lost = in->unreadable - in->damaged;
+    if (!status && lost)
+        status =
+            add(in, false, "%zu image%s cannot be read; training would stop", lost, plural(lost));
     if (!status && in->single_coloured)
         status = add(in, false, "%zu image%s of a single colour", in->single_coloured,
                      in->single_coloured == 1 ? " is" : "s are");

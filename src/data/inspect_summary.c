@@ -169,6 +169,7 @@ clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *h
     for (size_t i = 0; i < in->count; i++) {
         const clade_inspected *p = &in->images[i];
         in->unreadable += p->fault != NULL;
+        in->damaged += p->damaged;
         if (p->fault) continue;
         if (!found) in->measured = p->split;
         found = true;

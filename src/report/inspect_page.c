@@ -47,7 +47,9 @@ static void add_head(page_writer *w)
     clade_page_tile(page, "pairs of equal files", "%zu", in->exact_count);
     clade_page_tile(page, "pairs of near duplicates", "%zu%s",
                     in->duplicate_count - in->exact_count, in->more ? " or more" : "");
-    clade_page_tile(page, "cannot be read", "%zu", in->unreadable);
+    clade_page_tile(page, "damaged", "%zu", in->damaged);
+    if (in->unreadable > in->damaged)
+        clade_page_tile(page, "cannot be read", "%zu", in->unreadable - in->damaged);
     clade_page_grid_end(page);
     if (in->finding_count == 0) return;
     clade_page_markup(page, "<ul>\n");

@@ -22,6 +22,8 @@ def subcommands(clade):
 def check_pages(clade, folder):
     names = []
     top = (folder / "clade.1").read_text().replace("\\-", "-")
+    for line in output(clade, "--help").split("Exit status:\n\n")[1].split("\n\n")[0].splitlines():
+        assert f".TP\n\\fB{line[2:14].strip()}\\fR\n{line[14:]}\n" in top.split(".SH EXIT STATUS\n")[1], line
     for name, summary in subcommands(clade):
         names.append(name)
         told = output(clade, *name.split(), "--help")

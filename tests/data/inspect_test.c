@@ -231,7 +231,7 @@ static void test_damage(void)
     data.lenient = true;
     clade_inspection *in = inspect(&data, NULL, &dataset);
     if (in) {
-        CHECK(in->classes == 3 && in->count == 5 && in->unreadable == 2);
+        CHECK(in->classes == 3 && in->count == 5 && in->unreadable == 2 && in->damaged == 2);
         const char *cut = fault_of(in, "a/short.jpg"), *large = fault_of(in, "b/huge.png");
         CHECK(cut && strstr(cut, "JPEG") && !strstr(cut, "short.jpg"));
         CHECK(large && strstr(large, "30000×30000") && strstr(large, "megapixels"));
@@ -239,7 +239,8 @@ static void test_damage(void)
         CHECK(in->single_coloured == 1);
         CHECK(in->readable[0] == 1 && in->readable[1] == 2 && in->readable[2] == 0);
         CHECK(has_finding(in, true, "class 'empty'"));
-        CHECK(has_finding(in, false, "2 images cannot be read"));
+        CHECK(has_finding(in, false,
+                          "2 images are damaged and cannot be decoded; training leaves them out"));
         CHECK(has_finding(in, false, "1 image is of a single colour"));
         CHECK(in->duplicate_count == 0);
         uint8_t small[16 * 16 * 3];
@@ -330,6 +331,29 @@ static void test_threads(void)
     drop_folder();
 }
 
+/* A file that is gone is another matter than one that is damaged. */
+static void test_gone(void)
+{
+    make_folder();
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "gone/%c/%d.jpg", "ab"[i % 2], i);
+        put_blob(name, scene_jpeg(50, 50, i, 90));
+    }
+    const clade_data_options data = {.path = path_of("gone"), .height = 8, .width = 8};
+    clade_dataset *dataset = NULL;
+    clade_inspection *in = NULL;
+    CHECK_OK(clade_dataset_open(&data, &dataset));
+    CHECK(remove(path_of("gone/b/3.jpg")) == 0);
+    CHECK_OK(clade_inspect(dataset, NULL, &in));
+    CHECK(in && in->unreadable == 1 && in->damaged == 0);
+    CHECK(in && has_finding(in, false, "1 image cannot be read; training would stop"));
+    CHECK(in && !has_finding(in, false, "damaged"));
+    clade_inspection_destroy(&in);
+    clade_dataset_destroy(&dataset);
+    drop_folder();
+}
+
 int main(void)
 {
     test_formats();
@@ -337,5 +361,6 @@ int main(void)
     test_damage();
     test_classes();
     test_threads();
+    test_gone();
     return TEST_END();
 }

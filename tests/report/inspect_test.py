@@ -59,7 +59,7 @@ def main(clade):
 
         text = inspect(data).stdout
         for part in ("25 images in 2 classes", "█", "broken.jpg: JPEG", "notes.txt", "= train: square/copy.jpg",
-                     "1 pair of equal files", "1 image cannot be read"):
+                     "1 pair of equal files", "1 image is damaged"):
             check(part in text, f"'{part}' in the text")
 
         # with a recipe: its split; the page shows what training sees
@@ -104,7 +104,7 @@ def main(clade):
                   f"{arguments}: {done.returncode} {done.stderr}")
         check(not page.exists(), "no page of bad input")
         done = inspect(archive)
-        check(done.returncode == 1 or "cannot be read" in done.stdout or "Not used" in done.stdout,
+        check(done.returncode == 1 or "Damaged" in done.stdout or "Not used" in done.stdout,
               "a cut archive is an error, or what was lost is listed: " + done.stdout + done.stderr)
         done = inspect(data, "--html", folder / "no" / "folder.html")
         check(done.returncode == 1 and "folder.html" in done.stderr, "a page that cannot be written: " + done.stderr)

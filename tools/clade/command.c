@@ -26,6 +26,16 @@ double command_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+const exit_status exit_statuses[] = {
+    {"0", "done"},
+    {"1", "failed, and said why; of several things, some did"},
+    {"2", "not understood: an unknown subcommand, option or value"},
+    {"3",
+     "train, tune, compare: a file could not be read or written; train and tune can go on later"},
+    {"128 + N", "ended by signal N (130 by Ctrl-C), after saving"},
+    {NULL, NULL},
+};
+
 int command_fail(const char *name)
 {
     fflush(stdout);

@@ -41,6 +41,12 @@ enum {
     COMMAND_GO = -1
 };
 
+/* The exit statuses as --help and the man page tell them; the last has no status. */
+typedef struct exit_status {
+    const char *status, *meaning;
+} exit_status;
+extern const exit_status exit_statuses[];
+
 enum { COMMAND_ANY = -1, COMMAND_LIST_SIZE = 64 };
 
 /* The values of an option that may be given several times. */

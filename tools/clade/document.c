@@ -77,6 +77,15 @@ static void man_head(const char *name, const char *summary)
     print_roff(name);
 }
 
+static void man_option(const char *heading, const char *help)
+{
+    printf(".TP\n\\fB");
+    print_roff(heading);
+    printf("\\fR\n");
+    print_roff(help);
+    printf("\n");
+}
+
 static void man_top(void)
 {
     man_head("", "train image classifiers on OpenCL devices and CPUs");
@@ -89,15 +98,8 @@ static void man_top(void)
         print_roff(s->help);
         printf("\n");
     }
-}
-
-static void man_option(const char *heading, const char *help)
-{
-    printf(".TP\n\\fB");
-    print_roff(heading);
-    printf("\\fR\n");
-    print_roff(help);
-    printf("\n");
+    printf(".SH EXIT STATUS\n");
+    for (const exit_status *e = exit_statuses; e->status; e++) man_option(e->status, e->meaning);
 }
 
 static void man_body(const command_usage *usage, const command_option *options, size_t count)
@@ -119,7 +121,7 @@ static void man_body(const command_usage *usage, const command_option *options, 
         print_roff(text);
         line = line[n] ? line + n + 1 : NULL;
     }
-    printf(".fi\n.SH SEE ALSO\n.BR clade (1)\n");
+    printf(".fi\n.SH EXIT STATUS\nAs in\n.BR clade (1).\n.SH SEE ALSO\n.BR clade (1)\n");
 }
 
 /* ---- bash ---- */

@@ -71,6 +71,7 @@ static void add_faults(cJSON *to, const clade_inspection *in)
     for (size_t i = 0; i < in->count; i++) {
         if (in->images[i].fault) {
             cJSON *image = image_of(in, i);
+            cJSON_AddBoolToObject(image, "damaged", in->images[i].damaged);
             cJSON_AddStringToObject(image, "reason", in->images[i].fault);
             clade_json_append(unreadable, image);
         }

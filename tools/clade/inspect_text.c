@@ -176,18 +176,26 @@ static void print_image(const clade_inspection *in, size_t i)
     printf("%s: %s", session_splits[p->split], shown(p->name));
 }
 
-static void print_faults(const clade_inspection *in, size_t listed)
+/* The damaged images, or those that cannot be read. */
+static void print_unusable(const clade_inspection *in, bool damaged, size_t listed)
 {
-    size_t skipped = clade_dataset_skipped(in->dataset), said = 0;
-    if (in->unreadable) printf("\nCannot be read: %zu\n", in->unreadable);
+    size_t all = damaged ? in->damaged : in->unreadable - in->damaged, said = 0;
+    if (all) printf("\n%s: %zu\n", damaged ? "Damaged, cannot be decoded" : "Cannot be read", all);
     for (size_t i = 0; i < in->count && said < listed; i++) {
-        if (!in->images[i].fault) continue;
+        if (!in->images[i].fault || in->images[i].damaged != damaged) continue;
         printf("  ");
         print_image(in, i);
         printf(": %s\n", shown(in->images[i].fault));
         said++;
     }
-    if (in->unreadable > said) printf("  and %zu more\n", in->unreadable - said);
+    if (all > said) printf("  and %zu more\n", all - said);
+}
+
+static void print_faults(const clade_inspection *in, size_t listed)
+{
+    size_t skipped = clade_dataset_skipped(in->dataset), said;
+    print_unusable(in, true, listed);
+    print_unusable(in, false, listed);
     if (skipped) printf("\nNot used: %zu\n", skipped);
     for (size_t i = 0; i < skipped && i < listed; i++)
         printf("  %s: %s\n", shown(clade_dataset_skipped_name(in->dataset, i)),

@@ -35,6 +35,9 @@ static void print_help(FILE *to)
                 "  clade SUBCOMMAND [options]\n\n");
     for (const subcommand *s = subcommands; s->name; s++)
         fprintf(to, "  %-12s%s\n", s->name, s->help);
+    fprintf(to, "\nExit status:\n\n");
+    for (const exit_status *e = exit_statuses; e->status; e++)
+        fprintf(to, "  %-12s%s\n", e->status, e->meaning);
     fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
 }
 
