@@ -7,5 +7,7 @@
 
 /* FNV-1a. Source: Fowler, Noll, Vo; draft-eastlake-fnv. */
 uint64_t clade_hash(const void *bytes, size_t size);
+/* The same in pieces: begins with clade_hash of the first. */
+uint64_t clade_hash_more(uint64_t hash, const void *bytes, size_t size);
 
 #endif

@@ -152,18 +152,23 @@ const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i)
     return i < dataset->skipped_count ? dataset->skipped[i].reason : NULL;
 }
 
-/* An image's bytes as they are stored, in the decoder's memory or the source's. */
+/* An image's bytes as they are stored: in the decoder's memory or the source's, or for a large file
+ * a window on it. */
 static clade_status read_stored(const clade_dataset *dataset, const clade_image *image,
-                                clade_decoder *decoder, const uint8_t **bytes, size_t *size)
+                                clade_decoder *decoder, clade_input *out)
 {
     const clade_raw *raw = &dataset->raw;
     size_t record = (size_t)raw->height * (size_t)raw->width * (size_t)raw->channels;
-    clade_status status =
-        clade_source_read(image->source, image->entry, image->offset, record ? record : SIZE_MAX,
-                          &decoder->file, bytes, size);
-    if (!status && *size < record)
-        status = clade_fail(CLADE_EIO, "%s: its file became shorter", image->name);
-    return status;
+    if (record == 0)
+        return clade_source_read_input(image->source, image->entry, &decoder->file, out);
+    const uint8_t *bytes;
+    size_t got;
+    clade_status status = clade_source_read(image->source, image->entry, image->offset, record,
+                                            &decoder->file, &bytes, &got);
+    if (status) return status;
+    *out = clade_input_of(bytes, got);
+    return got == record ? CLADE_OK
+                         : clade_fail(CLADE_EIO, "%s: its file became shorter", image->name);
 }
 
 /* The rows of a record of a binary set, in the target's channels. */
@@ -197,9 +202,17 @@ static clade_status fail_changed(const clade_image *image)
 }
 
 /* Are the bytes of an image those that were read of it before? */
-static clade_status check_digest(const clade_image *image, const uint8_t *bytes, size_t size)
+static clade_status check_digest(const clade_image *image, clade_input *input)
 {
-    uint64_t hash = clade_hash(bytes, size), now = hash ? hash : 1, before = 0;
+    uint64_t hash = clade_hash(NULL, 0), before = 0;
+    const uint8_t *bytes;
+    size_t got = 0;
+    for (size_t at = 0; at < input->size; at += got) {
+        clade_status status = clade_input_look(input, at, clade_window_bytes, &bytes, &got);
+        if (status) return status;
+        hash = clade_hash_more(hash, bytes, got);
+    }
+    uint64_t now = hash ? hash : 1;
     bool same = atomic_compare_exchange_strong(image->digest, &before, now) || before == now;
     return same ? CLADE_OK : fail_changed(image);
 }
@@ -232,16 +245,16 @@ clade_status clade_dataset_expect(const clade_dataset *dataset, clade_split spli
 clade_status clade_dataset_decode(const clade_dataset *dataset, const clade_image *image,
                                   clade_decoder *decoder, uint8_t *out)
 {
-    const uint8_t *bytes;
-    size_t size;
-    clade_status status = read_stored(dataset, image, decoder, &bytes, &size);
-    if (!status) status = check_digest(image, bytes, size);
+    clade_input input = {0};
+    clade_status status = read_stored(dataset, image, decoder, &input);
+    if (!status) status = check_digest(image, &input);
     if (status) return status;
     if (!dataset->raw.height)
-        return clade_decoder_image(decoder, bytes, size, image->name, &dataset->target, out);
+        return clade_decoder_image(decoder, &input, image->name, &dataset->target, out);
     clade_resize resize;
     clade_resize_init(&resize, decoder, &dataset->target, out);
-    return clade_context(read_record(dataset, decoder, bytes, &resize.sink), "%s", image->name);
+    return clade_context(read_record(dataset, decoder, input.window, &resize.sink), "%s",
+                         image->name);
 }
 
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
@@ -250,10 +263,10 @@ clade_status clade_dataset_original(const clade_dataset *dataset, clade_split sp
     const clade_raw *raw = &dataset->raw;
     *out = (clade_original){.header = {raw->height, raw->width, raw->channels, .orientation = 1}};
     clade_status status =
-        read_stored(dataset, &dataset->split[split].items[i], decoder, &out->bytes, &out->size);
+        read_stored(dataset, &dataset->split[split].items[i], decoder, &out->input);
     if (status) return status;
-    if (raw->height) return read_record(dataset, decoder, out->bytes, sink);
-    status = clade_image_header(out->bytes, out->size, &out->header);
+    if (raw->height) return read_record(dataset, decoder, out->input.window, sink);
+    status = clade_image_header(&out->input, &out->header);
     if (status) return status;
-    return clade_decode_original(decoder, out->bytes, out->size, dataset->target.channels, sink);
+    return clade_decode_original(decoder, &out->input, dataset->target.channels, sink);
 }

@@ -86,15 +86,12 @@ clade_status clade_layout_read(clade_dataset *dataset);
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
                                      uint64_t seed);
 
-/* An image as it is stored, in the decoder's memory or the source's. */
 typedef struct clade_original {
     clade_header header; /* kind OTHER: a record of a binary set */
-    const uint8_t *bytes;
-    size_t size;
+    clade_input input;   /* the image as it is stored */
 } clade_original;
 /* The rows of an image at its full size (half of it for a JPEG above clade_image_pixels), in the
- * data set's channels. An error may lack the image's name; bytes and size are set if it could be
- * read. */
+ * data set's channels. An error may lack the image's name. */
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_sink *sink, clade_original *out);
 

@@ -70,42 +70,49 @@ size_t clade_image_most_bytes(const uint8_t *head, size_t size)
     return small ? metadata + (size_t)(width * height * 8) : clade_image_bytes;
 }
 
-clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header *out)
+/* The kind of an image that can be decoded. */
+static clade_status sniff(clade_input *input, clade_image_kind *kind)
 {
     const char *reason = NULL;
-    switch (clade_image_sniff(bytes, size, &reason)) {
-    case CLADE_IMAGE_JPEG: return clade_jpeg_header(bytes, size, out);
-    case CLADE_IMAGE_PNG: return clade_png_header(bytes, size, out);
-    case CLADE_IMAGE_OTHER: break;
-    }
-    return clade_fail(CLADE_EFORMAT, "%s", reason);
+    const uint8_t *head;
+    size_t size;
+    clade_status status = clade_input_look(input, 0, clade_sniff_bytes, &head, &size);
+    if (status) return status;
+    *kind = clade_image_sniff(head, size, &reason);
+    return *kind == CLADE_IMAGE_OTHER ? clade_fail(CLADE_EFORMAT, "%s", reason) : CLADE_OK;
 }
 
-clade_status clade_decode_rows(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+clade_status clade_image_header(clade_input *input, clade_header *out)
+{
+    clade_image_kind kind;
+    clade_status status = sniff(input, &kind);
+    if (status) return status;
+    return kind == CLADE_IMAGE_JPEG ? clade_jpeg_header(input, out) : clade_png_header(input, out);
+}
+
+clade_status clade_decode_rows(clade_decoder *decoder, clade_input *input,
                                const clade_target *target, clade_sink *sink)
 {
-    const char *reason = NULL;
-    switch (clade_image_sniff(bytes, size, &reason)) {
-    case CLADE_IMAGE_JPEG: return clade_jpeg_decode(decoder, bytes, size, target, sink);
-    case CLADE_IMAGE_PNG: return clade_png_decode(decoder, bytes, size, target, sink);
-    case CLADE_IMAGE_OTHER: break;
-    }
-    return clade_fail(CLADE_EFORMAT, "%s", reason);
+    clade_image_kind kind;
+    clade_status status = sniff(input, &kind);
+    if (status) return status;
+    return kind == CLADE_IMAGE_JPEG ? clade_jpeg_decode(decoder, input, target, sink)
+                                    : clade_png_decode(decoder, input, target, sink);
 }
 
-clade_status clade_decode_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                   int32_t channels, clade_sink *sink)
+clade_status clade_decode_original(clade_decoder *decoder, clade_input *input, int32_t channels,
+                                   clade_sink *sink)
 {
     const clade_target whole = {INT32_MAX, INT32_MAX, channels, CLADE_NEAREST};
-    return clade_decode_rows(decoder, bytes, size, &whole, sink);
+    return clade_decode_rows(decoder, input, &whole, sink);
 }
 
-clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
-                                 const char *name, const clade_target *target, uint8_t *out)
+clade_status clade_decoder_image(clade_decoder *decoder, clade_input *input, const char *name,
+                                 const clade_target *target, uint8_t *out)
 {
     clade_resize resize;
     clade_resize_init(&resize, decoder, target, out);
-    clade_status status = clade_decode_rows(decoder, bytes, size, target, &resize.sink);
+    clade_status status = clade_decode_rows(decoder, input, target, &resize.sink);
     clade_decoder_trim(decoder);
     return clade_context(status, "%s", name);
 }
@@ -136,7 +143,8 @@ clade_status clade_image_decode(const void *bytes, size_t size, const char *name
     clade_status status = check_target(name, &target, hwc);
     if (status) return status;
     clade_decoder decoder = {0};
-    status = clade_decoder_image(&decoder, bytes, size, name, &target, hwc);
+    clade_input input = clade_input_of(bytes, size);
+    status = clade_decoder_image(&decoder, &input, name, &target, hwc);
     clade_decoder_clear(&decoder);
     return status;
 }
@@ -152,7 +160,8 @@ clade_status clade_image_read(const char *path, int32_t height, int32_t width, i
     clade_bytes file = {0};
     size_t size = 0;
     status = clade_bytes_read(path, 0, SIZE_MAX, clade_image_bytes, NULL, NULL, &file, &size);
-    if (!status) status = clade_decoder_image(&decoder, file.data, size, path, &target, hwc);
+    clade_input input = clade_input_of(file.data, size);
+    if (!status) status = clade_decoder_image(&decoder, &input, path, &target, hwc);
     clade_bytes_clear(&file);
     clade_decoder_clear(&decoder);
     return status;
@@ -163,7 +172,8 @@ clade_status clade_image_size(const void *bytes, size_t size, const char *name, 
     if (!name) name = "image";
     if ((!bytes && size) || !hwc) return clade_fail(CLADE_EINVAL, "%s: no bytes", name);
     clade_header header;
-    clade_status status = clade_image_header(bytes, size, &header);
+    clade_input input = clade_input_of(bytes, size);
+    clade_status status = clade_image_header(&input, &header);
     if (status) return clade_context(status, "%s", name);
     bool swap = header.orientation >= 5;
     hwc[0] = swap ? header.width : header.height;

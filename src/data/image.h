@@ -45,6 +45,24 @@ void clade_decoder_trim(clade_decoder *decoder);
 clade_status clade_bytes_reserve(clade_bytes *buffer, size_t size);
 void clade_bytes_clear(clade_bytes *buffer);
 
+/* The bytes of an image's file: all in memory, or as much as is looked at. */
+struct clade_source;
+struct clade_entry;
+typedef struct clade_input {
+    size_t size;
+    const uint8_t *window; /* `got` bytes from `at` on */
+    size_t at, got;
+    const struct clade_source *source; /* where more is read from, into the buffer */
+    const struct clade_entry *entry;
+    clade_bytes *buffer;
+} clade_input;
+enum { clade_window_bytes = 1 << 20, clade_whole_bytes = 8 << 20 /* a larger file is windowed */ };
+clade_input clade_input_of(const uint8_t *bytes, size_t size);
+/* n bytes from `at` on, at most clade_window_bytes; *got is less where the file ends. Good until
+ * the next call. Errors: EIO. */
+clade_status clade_input_look(clade_input *input, size_t at, size_t n, const uint8_t **bytes,
+                              size_t *got);
+
 /* What every image becomes. */
 typedef struct clade_target {
     int32_t height, width, channels;
@@ -83,9 +101,9 @@ enum { clade_format_size = 48 };
 void clade_header_describe(const clade_header *header, char text[clade_format_size]);
 
 /* Reads the header of an image; refuses one with too many pixels. */
-clade_status clade_jpeg_header(const uint8_t *bytes, size_t size, clade_header *out);
-clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out);
-clade_status clade_image_header(const uint8_t *bytes, size_t size, clade_header *out);
+clade_status clade_jpeg_header(clade_input *input, clade_header *out);
+clade_status clade_png_header(clade_input *input, clade_header *out);
+clade_status clade_image_header(clade_input *input, clade_header *out);
 clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most);
 
 /* Rows between a decoder and a sink. */
@@ -105,9 +123,9 @@ void clade_rows_push(clade_rows *rows);
 
 /* Decode to rows of target->channels, at the stored size or, for JPEG, at a smaller one: one that
  * is not below the target, or that keeps an image of more than clade_image_pixels below these. */
-clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+clade_status clade_jpeg_decode(clade_decoder *decoder, clade_input *input,
                                const clade_target *target, clade_sink *sink);
-clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+clade_status clade_png_decode(clade_decoder *decoder, clade_input *input,
                               const clade_target *target, clade_sink *sink);
 
 /* The orientation (tag 0x0112, one SHORT, in the first directory) of the TIFF structure that holds
@@ -160,15 +178,15 @@ void clade_average_init(clade_average *average, clade_decoder *decoder, int32_t 
                         int32_t width, float *out);
 
 /* Decodes to rows of target->channels, as the two above. */
-clade_status clade_decode_rows(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+clade_status clade_decode_rows(clade_decoder *decoder, clade_input *input,
                                const clade_target *target, clade_sink *sink);
 /* The same at the full size. */
-clade_status clade_decode_original(clade_decoder *decoder, const uint8_t *bytes, size_t size,
-                                   int32_t channels, clade_sink *sink);
+clade_status clade_decode_original(clade_decoder *decoder, clade_input *input, int32_t channels,
+                                   clade_sink *sink);
 
 /* The whole way from a file's bytes to target's pixels. `name` is for error texts. */
-clade_status clade_decoder_image(clade_decoder *decoder, const void *bytes, size_t size,
-                                 const char *name, const clade_target *target, uint8_t *out);
+clade_status clade_decoder_image(clade_decoder *decoder, clade_input *input, const char *name,
+                                 const clade_target *target, uint8_t *out);
 
 /* What a file is known by while it is in use. */
 typedef struct clade_stamp {

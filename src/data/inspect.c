@@ -92,6 +92,21 @@ static void keep_fault(inspect_job *j, clade_inspected *p, clade_status status)
     if (!p->fault) atomic_store(&j->short_of_memory, true);
 }
 
+static clade_status digest(clade_input *input, char text[65])
+{
+    clade_sha256 hash;
+    clade_sha256_start(&hash);
+    const uint8_t *bytes;
+    size_t got = 0;
+    for (size_t at = 0; at < input->size; at += got) {
+        clade_status status = clade_input_look(input, at, clade_window_bytes, &bytes, &got);
+        if (status) return status;
+        clade_sha256_add(&hash, bytes, got);
+    }
+    clade_sha256_end(&hash, text);
+    return CLADE_OK;
+}
+
 static void look_at(void *user, size_t at, int thread)
 {
     inspect_job *j = user;
@@ -106,11 +121,7 @@ static void look_at(void *user, size_t at, int thread)
     if (!status) {
         const clade_header *header = &original.header;
         bool swap = clade_turn_of(header->orientation).swap;
-        clade_sha256 hash;
-        clade_sha256_start(&hash);
-        clade_sha256_add(&hash, original.bytes, original.size);
-        clade_sha256_end(&hash, p->sha256);
-        p->bytes = original.size;
+        p->bytes = original.input.size;
         p->height = swap ? header->width : header->height;
         p->width = swap ? header->height : header->width;
         p->orientation = header->orientation;
@@ -118,6 +129,7 @@ static void look_at(void *user, size_t at, int thread)
         measure(&g, p);
         clade_look_take(g.cells, g.layout.channels, &j->looks[at]);
         p->hash = j->looks[at].hash;
+        status = digest(&original.input, p->sha256);
     }
     if (status == CLADE_ENOMEM)
         atomic_store(&j->short_of_memory, true);

@@ -21,6 +21,9 @@ typedef struct jpeg_reader {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
+    struct jpeg_source_mgr from;
+    clade_input *input;
+    size_t next;          /* the place in the input after what libjpeg has */
     int scan;             /* the last that was counted */
     int64_t coefficients; /* visited by the scans so far */
     jmp_buf leave;
@@ -37,25 +40,30 @@ static bool is_frame(unsigned marker)
 /* Walks the segments before the pixels for Exif's orientation, Adobe's mark and the frame. A
  * segment that is out of order ends the walk; whether the image can be read is for the decoder to
  * say. */
-static void read_segments(const uint8_t *bytes, size_t size, clade_header *header)
+static clade_status read_segments(clade_input *input, clade_header *header)
 {
+    enum { most = 4 + 0xffff }; /* bytes of a segment */
     *header = (clade_header){.orientation = 1, .kind = CLADE_IMAGE_JPEG};
     bool seen = false;
     size_t at = 2;
-    while (at + 4 <= size) {
-        if (bytes[at] != 0xff || bytes[at + 1] == 0xff) { /* stray or fill byte */
+    for (;;) {
+        const uint8_t *bytes;
+        size_t got;
+        clade_status status = clade_input_look(input, at, most, &bytes, &got);
+        if (status || got < 4) return status;
+        if (bytes[0] != 0xff || bytes[1] == 0xff) { /* stray or fill byte */
             at++;
             continue;
         }
-        unsigned marker = bytes[at + 1];
-        if (marker == 0xda || marker == 0xd9) return;               /* pixels, or the end */
+        unsigned marker = bytes[1];
+        if (marker == 0xda || marker == 0xd9) return CLADE_OK;      /* pixels, or the end */
         if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7)) { /* markers without a length */
             at += 2;
             continue;
         }
-        size_t length = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
-        const uint8_t *body = bytes + at + 4;
-        if (length < 2 || length > size - at - 2) return;
+        size_t length = (size_t)bytes[2] << 8 | bytes[3];
+        const uint8_t *body = bytes + 4;
+        if (length < 2 || length > got - 2) return CLADE_OK;
         if (marker == 0xe1 && !seen && length >= 8 && memcmp(body, "Exif\0", 6) == 0) {
             header->orientation = clade_exif_orientation(body + 6, length - 8);
             seen = true;
@@ -148,11 +156,44 @@ static void on_progress(j_common_ptr common)
 /* What on_error and its like were called for; the reader's functions return here by longjmp. */
 static clade_status failure(const jpeg_reader *r)
 {
+    if (r->status == CLADE_EIO) return r->status; /* the input has said it */
     return clade_fail(r->status, "JPEG: %s", r->text);
 }
 
-static clade_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t size,
-                                clade_header *out)
+/* --- libjpeg's view of the input --- */
+
+static void begin_source(j_decompress_ptr jpeg) { (void)jpeg; }
+
+static boolean fill_source(j_decompress_ptr jpeg)
+{
+    static const uint8_t end[2] = {0xff, JPEG_EOI}; /* as libjpeg's own sources do */
+    jpeg_reader *r = jpeg->client_data;
+    size_t got;
+    if (clade_input_look(r->input, r->next, clade_window_bytes, &r->from.next_input_byte, &got))
+        leave(r, CLADE_EIO);
+    r->next += got;
+    r->from.bytes_in_buffer = got;
+    if (got == 0) {
+        WARNMS(jpeg, JWRN_JPEG_EOF);
+        r->from.next_input_byte = end;
+        r->from.bytes_in_buffer = sizeof end;
+    }
+    return TRUE;
+}
+
+static void skip_source(j_decompress_ptr jpeg, long bytes)
+{
+    struct jpeg_source_mgr *from = jpeg->src;
+    for (; bytes > (long)from->bytes_in_buffer; fill_source(jpeg))
+        bytes -= (long)from->bytes_in_buffer;
+    if (bytes <= 0) return;
+    from->next_input_byte += bytes;
+    from->bytes_in_buffer -= (size_t)bytes;
+}
+
+static void end_source(j_decompress_ptr jpeg) { (void)jpeg; }
+
+static clade_status read_header(jpeg_reader *r, clade_input *input, clade_header *out)
 {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
     jpeg->err = jpeg_std_error(&r->errors);
@@ -160,28 +201,34 @@ static clade_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t siz
     r->errors.error_exit = on_error;
     r->errors.emit_message = on_message;
     r->progress.progress_monitor = on_progress;
+    clade_status status = read_segments(input, out);
+    if (status) return status;
     if (setjmp(r->leave)) return failure(r);
     jpeg_create_decompress(jpeg);
     jpeg->progress = &r->progress;
-    jpeg_mem_src(jpeg, bytes, size);
+    r->input = input;
+    r->from = (struct jpeg_source_mgr){.init_source = begin_source,
+                                       .fill_input_buffer = fill_source,
+                                       .skip_input_data = skip_source,
+                                       .resync_to_restart = jpeg_resync_to_restart,
+                                       .term_source = end_source};
+    jpeg->src = &r->from;
     jpeg_read_header(jpeg, TRUE);
-    clade_status status =
-        clade_check_size(jpeg->image_width, jpeg->image_height, clade_jpeg_pixels);
+    status = clade_check_size(jpeg->image_width, jpeg->image_height, clade_jpeg_pixels);
     if (status) return status;
     if (jpeg->jpeg_color_space == JCS_UNKNOWN)
         return clade_fail(CLADE_EFORMAT, "JPEG: %d components: expected 1, 3 or 4",
                           jpeg->num_components);
-    read_segments(bytes, size, out);
     out->height = (int32_t)jpeg->image_height;
     out->width = (int32_t)jpeg->image_width;
     out->channels = jpeg->num_components;
     return CLADE_OK;
 }
 
-clade_status clade_jpeg_header(const uint8_t *bytes, size_t size, clade_header *out)
+clade_status clade_jpeg_header(clade_input *input, clade_header *out)
 {
     jpeg_reader r = {0};
-    clade_status status = read_header(&r, bytes, size, out);
+    clade_status status = read_header(&r, input, out);
     jpeg_destroy_decompress(&r.jpeg);
     return status;
 }
@@ -268,12 +315,12 @@ static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const cl
     return CLADE_OK;
 }
 
-clade_status clade_jpeg_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+clade_status clade_jpeg_decode(clade_decoder *decoder, clade_input *input,
                                const clade_target *target, clade_sink *sink)
 {
     jpeg_reader r = {0};
     clade_header header;
-    clade_status status = read_header(&r, bytes, size, &header);
+    clade_status status = read_header(&r, input, &header);
     if (!status) status = read_pixels(&r, decoder, &header, target, sink);
     jpeg_destroy_decompress(&r.jpeg);
     return status;

@@ -76,12 +76,10 @@ static clade_status size_of_first(clade_dataset *dataset)
     for (int s = 0; s < CLADE_SPLITS && status; s++) {
         for (size_t i = 0; i < dataset->split[s].count && status; i++) {
             const clade_image *p = &dataset->split[s].items[i];
-            const uint8_t *bytes;
-            size_t size;
+            clade_input input;
             clade_header header;
-            status =
-                clade_source_read(p->source, p->entry, 0, SIZE_MAX, &decoder.file, &bytes, &size);
-            if (!status) status = clade_image_header(bytes, size, &header);
+            status = clade_source_read_input(p->source, p->entry, &decoder.file, &input);
+            if (!status) status = clade_image_header(&input, &header);
             if (status && status != CLADE_EFORMAT) break;
             if (status) continue;
             bool swap = header.orientation >= 5;

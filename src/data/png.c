@@ -7,9 +7,12 @@
 #include <setjmp.h>
 #include <string.h>
 
+enum { exif_bytes = 64 << 10 }; /* as many are looked at; a JPEG's has no more */
+
 typedef struct png_reader {
-    const uint8_t *bytes;
-    size_t size, at;
+    clade_input *input;
+    size_t at;
+    clade_status status; /* of the input */
     png_structp png;
     png_infop info;
     char text[160];
@@ -18,9 +21,17 @@ typedef struct png_reader {
 static void read_bytes(png_structp png, png_bytep out, size_t n)
 {
     png_reader *r = png_get_io_ptr(png);
-    if (n > r->size - r->at) png_error(png, "the file ends too early");
-    memcpy(out, r->bytes + r->at, n);
-    r->at += n;
+    if (n > r->input->size - r->at) png_error(png, "the file ends too early");
+    while (n > 0) {
+        const uint8_t *bytes;
+        size_t got, part = n < clade_window_bytes ? n : clade_window_bytes;
+        r->status = clade_input_look(r->input, r->at, part, &bytes, &got);
+        if (r->status) png_longjmp(png, 1);
+        memcpy(out, bytes, got);
+        out += got;
+        r->at += got;
+        n -= got;
+    }
 }
 
 static void on_error(png_structp png, png_const_charp text)
@@ -42,36 +53,49 @@ static uint32_t get32(const uint8_t *p)
 }
 
 /* The orientation in the eXIf chunk, which may also stand behind the pixels; 1 without one. */
-static int read_orientation(const uint8_t *bytes, size_t size)
+static clade_status read_orientation(clade_input *input, int *orientation)
 {
-    size_t at = 8;
+    const size_t size = input->size;
+    size_t at = 8, got;
+    const uint8_t *bytes;
+    *orientation = 1;
     while (size - at >= 12) { /* length, type, data, checksum */
-        size_t length = get32(bytes + at);
-        const uint8_t *type = bytes + at + 4, *data = bytes + at + 8;
-        if (length > size - at - 12 || memcmp(type, "IEND", 4) == 0) break;
-        if (memcmp(type, "eXIf", 4) == 0) return clade_exif_orientation(data, length);
+        clade_status status = clade_input_look(input, at, 8, &bytes, &got);
+        if (status) return status;
+        size_t length = get32(bytes);
+        bool last = length > size - at - 12 || memcmp(bytes + 4, "IEND", 4) == 0;
+        if (last) break;
+        if (memcmp(bytes + 4, "eXIf", 4) == 0) {
+            status = clade_input_look(input, at + 8, length < exif_bytes ? length : exif_bytes,
+                                      &bytes, &got);
+            if (!status) *orientation = clade_exif_orientation(bytes, got);
+            return status;
+        }
         at += 12 + length;
     }
-    return 1;
+    return CLADE_OK;
 }
 
-clade_status clade_png_header(const uint8_t *bytes, size_t size, clade_header *out)
+clade_status clade_png_header(clade_input *input, clade_header *out)
 {
+    const uint8_t *bytes;
+    size_t size;
+    clade_status status = clade_input_look(input, 0, 33, &bytes, &size);
+    if (status) return status;
     if (size < 33 || memcmp(bytes + 12, "IHDR", 4) != 0)
         return clade_fail(CLADE_EFORMAT, "PNG: no header");
     uint32_t width = get32(bytes + 16), height = get32(bytes + 20);
-    clade_status status = clade_check_size(width, height, clade_image_pixels);
+    status = clade_check_size(width, height, clade_image_pixels);
     if (status) return status;
     bool colour = bytes[25] & 2; /* 2: RGB, 3: palette, 6: RGBA; 0 and 4 are grey */
     *out = (clade_header){.height = (int32_t)height,
                           .width = (int32_t)width,
                           .channels = colour ? 3 : 1,
-                          .orientation = read_orientation(bytes, size),
                           .kind = CLADE_IMAGE_PNG,
                           .depth = bytes[24],
                           .color_type = bytes[25],
                           .interlaced = bytes[28] != 0};
-    return CLADE_OK;
+    return read_orientation(input, &out->orientation);
 }
 
 /* Sets up libpng to give 8-bit rows of 1 or 3 channels; returns how many. */
@@ -118,7 +142,8 @@ static void read_band(png_reader *r, int passes, int32_t height, int32_t first, 
 static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade_header *header,
                               const clade_target *target, clade_sink *sink, clade_rows *rows)
 {
-    if (setjmp(png_jmpbuf(r->png))) return clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
+    if (setjmp(png_jmpbuf(r->png)))
+        return r->status ? r->status : clade_fail(CLADE_EFORMAT, "PNG: %s", r->text);
     clade_layout layout = {header->height, header->width, 0, header->orientation};
     int passes;
     clade_status status = begin(r, header, target->channels == 1, &layout.channels, &passes);
@@ -145,14 +170,14 @@ static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade
     return CLADE_OK;
 }
 
-clade_status clade_png_decode(clade_decoder *decoder, const uint8_t *bytes, size_t size,
+clade_status clade_png_decode(clade_decoder *decoder, clade_input *input,
                               const clade_target *target, clade_sink *sink)
 {
     clade_header header;
     clade_rows rows = {0};
-    clade_status status = clade_png_header(bytes, size, &header);
+    clade_status status = clade_png_header(input, &header);
     while (!status && rows.y < header.height) { /* interlaced: once for each band */
-        png_reader r = {.bytes = bytes, .size = size};
+        png_reader r = {.input = input};
         r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
         r.info = r.png ? png_create_info_struct(r.png) : NULL;
         if (r.info) {

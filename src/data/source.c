@@ -208,3 +208,17 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
     *bytes = buffer->data;
     return status;
 }
+
+clade_status clade_source_read_input(const clade_source *source, const clade_entry *entry,
+                                     clade_bytes *buffer, clade_input *out)
+{
+    size_t size = (size_t)entry->stamp.size;
+    if (!entry->bytes && size > clade_whole_bytes && size <= entry->most) {
+        *out = (clade_input){.size = size, .source = source, .entry = entry, .buffer = buffer};
+        return CLADE_OK;
+    }
+    const uint8_t *bytes = NULL;
+    clade_status status = clade_source_read(source, entry, 0, SIZE_MAX, buffer, &bytes, &size);
+    if (!status) *out = clade_input_of(bytes, size);
+    return status;
+}

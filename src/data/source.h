@@ -54,6 +54,11 @@ clade_status clade_source_read(const clade_source *source, const clade_entry *en
                                size_t size, clade_bytes *buffer, const uint8_t **bytes,
                                size_t *got);
 
+/* All of an entry, for what can do with a window on it: a large file on disk is not read at once.
+ */
+clade_status clade_source_read_input(const clade_source *source, const clade_entry *entry,
+                                     clade_bytes *buffer, clade_input *out);
+
 /* One image needs the entry no more; the last gives its bytes back. */
 void clade_entry_release(clade_entry *entry);
 

@@ -1,5 +1,6 @@
 /* Images that are never whole in memory: resized and averaged row by row, they are what the whole
  * image gives, bit for bit, and large ones take little. */
+#define _POSIX_C_SOURCE 200809L
 #include "make.h"
 
 #include "data/image.h"
@@ -11,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* A whole image. */
 typedef struct raster {
@@ -238,7 +240,8 @@ static void check_half(blob jpeg, int height, int width)
 {
     clade_decoder decoder = {0};
     size_sink s = {.sink = {.begin = keep_size}};
-    CHECK(clade_decode_original(&decoder, jpeg.data, jpeg.size, 3, &s.sink) == CLADE_ECANCELLED);
+    clade_input input = clade_input_of(jpeg.data, jpeg.size);
+    CHECK(clade_decode_original(&decoder, &input, 3, &s.sink) == CLADE_ECANCELLED);
     CHECK(s.layout.height == height / 2 && s.layout.width == width / 2);
     clade_decoder_clear(&decoder);
 }
@@ -291,6 +294,63 @@ static void test_memory(void)
     free(rgb);
 }
 
+/* The images of a folder's class a: one. */
+static void check_set(const char *path, int height, int width, const uint8_t *want)
+{
+    clade_data_options options = {.path = path, .height = height, .width = width, .channels = 3};
+    clade_dataset *d = NULL;
+    uint8_t got[64 * 64 * 3];
+    CHECK_OK(clade_dataset_open(&options, &d));
+    if (d) CHECK_OK(clade_dataset_load(d, NULL, NULL));
+    if (d) CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 0, got));
+    CHECK(memcmp(got, want, (size_t)(height * width * 3)) == 0);
+    clade_dataset_destroy(&d);
+}
+
+/* Files that are not read at once: 100 MB that follow a JPEG take no memory, and what stands behind
+ * megabytes of segments or chunks is found. */
+static void test_windows(void)
+{
+    enum { h = 40, w = 56, junk = 9 << 20, segment = 65535 };
+    uint8_t *rgb = make_rgb(h, w, 1), *zeros = calloc(1, junk), plain[h * w * 3];
+    make_folder();
+    put_jpeg("long/b/0.jpg", h, w, 2);
+    blob jpeg = make_jpeg(rgb, h, w, JPEG_COLOUR, TJSAMP_444, 90, 0),
+         png = make_png(rgb, h, w, 2, 8, 0);
+    CHECK_OK(clade_image_decode(jpeg.data, jpeg.size, "a", h, w, 3, CLADE_NEAREST, plain));
+    const char *path = put_file("long/a/0.jpg", jpeg.data, jpeg.size);
+    CHECK(truncate(path, 100 << 20) == 0);
+    double before = peak_mebibytes();
+    check_set(path_of("long"), h, w, plain);
+    CHECK(peak_mebibytes() - before < 8);
+
+    raster r = {plain, h, w, 3}, up = turned(&r, 6);
+    jpeg = with_orientation(jpeg, 6, 1);
+    for (size_t at = 0; at + segment + 2 <= junk; at += segment + 2)
+        memcpy(zeros + at, "\xff\xfe\xff\xff", 4);
+    blob large = with_bytes(jpeg, 2, zeros, junk / (segment + 2) * (segment + 2));
+    CHECK(large.size > clade_whole_bytes);
+    put_file("long/a/0.jpg", large.data, large.size);
+    check_set(path_of("long"), w, h, up.data);
+    free(up.data);
+    free(large.data);
+    free(jpeg.data);
+
+    r.data = rgb;
+    up = turned(&r, 6);
+    static const char tiff[] = "II*\0\x8\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0";
+    png = with_chunk(png, png.size - png_end, "juNk", zeros, junk);
+    png = with_chunk(png, png.size - png_end, "eXIf", tiff, sizeof tiff);
+    png = with_chunk(png, png_header_end, "juNk", zeros, 3 << 20);
+    put_file("long/a/0.jpg", png.data, png.size);
+    check_set(path_of("long"), w, h, up.data);
+    free(up.data);
+    free(png.data);
+    free(zeros);
+    free(rgb);
+    drop_folder();
+}
+
 /* Above clade_decoding_bytes an interlaced image is decoded in bands. */
 static void test_bands(void)
 {
@@ -314,7 +374,8 @@ static void test_bands(void)
 
 int main(void)
 {
-    test_memory(); /* before anything else takes more */
+    test_windows(); /* these two before anything else takes more memory */
+    test_memory();
     test_rows();
     test_files();
     test_bands();
