@@ -177,7 +177,7 @@ static blob make_blank_png(int height, int width, int interlaced)
     put32(header + 4, (size_t)height);
     header[8] = 1;
     header[12] = (uint8_t)interlaced;
-    blob b = with_bytes((blob){0}, 0, "\x89PNG\r\n\x1a\n", 8);
+    blob b = with_bytes((blob){header, 0}, 0, "\x89PNG\r\n\x1a\n", 8);
     b = with_chunk(b, b.size, "IHDR", header, sizeof header);
     b = with_chunk(b, b.size, "IDAT", data, packed);
     free(data);
