@@ -36,10 +36,10 @@ typedef struct clade_device_share {
     char id[32];
     uint64_t images;     /* that it computed */
     double busy, waited; /* seconds: computing, and for the others */
-    /* Of ranks: seconds in which gradients were exchanged, and how many of these beside the backward
-     * pass; of the device that holds the weights. */
+    /* Of ranks: seconds in which gradients were exchanged, and how many of these beside the
+     * backward pass; of the device that holds the weights. */
     double exchanged, hidden;
-    bool failed;         /* it was left out from some step on */
+    bool failed; /* it was left out from some step on */
 } clade_device_share;
 
 /* Called from the training thread. */

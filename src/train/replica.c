@@ -102,16 +102,16 @@ static clade_status read_rows(const clade_tensor *t, int32_t n, float *values)
 }
 
 /* A run of shards under way. */
-typedef struct progress {
+typedef struct run_progress {
     clade_replica *replica;
     const clade_shard_results *to;
     clade_shard_run run;
     int32_t shard;
     size_t added; /* buckets of the last shard that are part of the results */
-} progress;
+} run_progress;
 
 /* Takes in a bucket of the run's gradients. */
-static clade_status add_bucket(progress *p)
+static clade_status add_bucket(run_progress *p)
 {
     const clade_bucket *b = &p->to->bucket[p->added];
     const clade_tensor *g = clade_model_gradients(p->replica->model);
@@ -132,7 +132,7 @@ static clade_status add_bucket(progress *p)
 
 static clade_status add_ready(void *user, uint64_t first)
 {
-    progress *p = user;
+    run_progress *p = user;
     clade_status status = CLADE_OK;
     while (p->added < p->to->buckets && p->to->bucket[p->added].first >= first && !status)
         status = add_bucket(p);
@@ -140,7 +140,7 @@ static clade_status add_ready(void *user, uint64_t first)
 }
 
 /* From zero, fma(momentum, 0, x) is x: what the shard alone gives. */
-static clade_status run_shard(progress *p, const clade_batch *batch, uint32_t step)
+static clade_status run_shard(run_progress *p, const clade_batch *batch, uint32_t step)
 {
     clade_replica *r = p->replica;
     const clade_shard_results *to = p->to;
@@ -163,7 +163,7 @@ static clade_status run_shard(progress *p, const clade_batch *batch, uint32_t st
 clade_status clade_replica_run(clade_replica *r, const clade_batch *batch, uint32_t step,
                                clade_shard_run run, const clade_shard_results *to)
 {
-    progress p = {.replica = r, .to = to, .run = run, .shard = run.first};
+    run_progress p = {.replica = r, .to = to, .run = run, .shard = run.first};
     clade_status status = run_shard(&p, batch, step);
     while (!status && p.shard + 1 < run.end) {
         for (size_t i = 0; i < to->buckets && !status; i++)

@@ -1,10 +1,9 @@
 /* The memory that training takes of a device, planned for `clade train` and `clade summary`. */
 #include "memory.h"
 
+#include "json_print.h"
 #include "session.h"
 #include "shown.h"
-
-#include <cjson/cJSON.h>
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -170,10 +169,7 @@ static void print_json(const clade_recipe *recipe, const clade_device *device,
         cJSON_AddBoolToObject(row, "fits", clade_train_memory_fits(&m[i], device, 0));
         cJSON_AddItemToArray(list, row);
     }
-    char *text = cJSON_Print(root);
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    json_print(root, false);
 }
 
 clade_status memory_show(const clade_recipe *recipe, const clade_dataset *dataset, int32_t classes,
