@@ -21,6 +21,9 @@ typedef struct clade_ranks clade_ranks;
 CLADE_API clade_status clade_ranks_join(double seconds, clade_ranks **out);
 /* Of a rank that is done; waits for the others. */
 CLADE_API void clade_ranks_leave(clade_ranks **ranks);
+/* Takes what tells a process that it is a rank out of the environment: those that this one starts
+ * are none. */
+CLADE_API void clade_ranks_hide(void);
 /* Of a rank that failed: ends all of them with that exit status. Does not return. */
 CLADE_API void clade_ranks_abort(clade_ranks *ranks, int code);
 

@@ -155,10 +155,11 @@ CLADE_API clade_status clade_classifier_predict_pixels(clade_classifier *classif
                                                        const uint8_t *pixels, size_t count,
                                                        float *probabilities);
 /* Loss and metrics over a split of a loaded data set. Its classes must be the classifier's, by
- * name. The confusion matrix lives until the next call or destroy. */
+ * name. `ranks` take its batches in turn, and only the first one of them gets the metrics; NULL:
+ * this process alone. The confusion matrix lives until the next call or destroy. */
 CLADE_API clade_status clade_classifier_evaluate(clade_classifier *classifier,
                                                  const clade_dataset *dataset, clade_split split,
-                                                 clade_metrics *out);
+                                                 clade_ranks *ranks, clade_metrics *out);
 
 #ifdef __cplusplus
 }

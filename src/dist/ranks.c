@@ -18,20 +18,41 @@ struct clade_ranks {
 
 enum { piece = 1 << 30 };
 
-/* By what launchers tell the processes that they start; the size only where they do. */
-static clade_mpi_kind find_launcher(const char **size)
+/* What launchers tell the processes that they start: how many there are, or which it is. */
+static const struct {
+    const char *name;
+    clade_mpi_kind kind;
+    bool size;
+} told[] = {{"OMPI_COMM_WORLD_SIZE", CLADE_OPEN_MPI, true},
+            {"PMI_SIZE", CLADE_MPICH, true},
+            {"PMI_RANK", CLADE_MPICH, false},
+            {"PMIX_RANK", CLADE_OPEN_MPI, false}};
+enum { told_count = sizeof told / sizeof *told };
+
+/* *alone: the launcher says that it started one process. */
+static clade_mpi_kind find_launcher(bool *alone)
 {
-    if ((*size = getenv("OMPI_COMM_WORLD_SIZE"))) return CLADE_OPEN_MPI;
-    if ((*size = getenv("PMI_SIZE")) || getenv("PMI_RANK")) return CLADE_MPICH;
-    return getenv("PMIX_RANK") ? CLADE_OPEN_MPI : CLADE_NO_MPI;
+    *alone = false;
+    for (size_t i = 0; i < told_count; i++) {
+        const char *value = getenv(told[i].name);
+        if (!value) continue;
+        *alone = told[i].size && !strcmp(value, "1");
+        return told[i].kind;
+    }
+    return CLADE_NO_MPI;
+}
+
+void clade_ranks_hide(void)
+{
+    for (size_t i = 0; i < told_count; i++) unsetenv(told[i].name);
 }
 
 clade_status clade_ranks_join(double seconds, clade_ranks **out)
 {
-    const char *size;
-    const clade_mpi_kind kind = find_launcher(&size);
+    bool alone;
+    const clade_mpi_kind kind = find_launcher(&alone);
     *out = NULL;
-    if (kind == CLADE_NO_MPI || (size && !strcmp(size, "1"))) return CLADE_OK;
+    if (kind == CLADE_NO_MPI || alone) return CLADE_OK;
     clade_ranks *ranks = calloc(1, sizeof *ranks);
     if (!ranks) return clade_fail(CLADE_ENOMEM, "out of memory for ranks");
     clade_status status = clade_mpi_start(kind, &ranks->own, &ranks->count);

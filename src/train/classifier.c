@@ -213,7 +213,7 @@ static clade_status check_classes(const clade_classifier *c, const clade_dataset
 }
 
 static clade_status evaluate(clade_classifier *c, clade_model *model, const clade_dataset *dataset,
-                             clade_split split, clade_metrics *out)
+                             clade_split split, clade_ranks *ranks, clade_metrics *out)
 {
     clade_feed_options options = {
         .upload = {.dataset = dataset,
@@ -229,14 +229,14 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
     if (!status) status = clade_feed_create(&options, &feed);
     if (!status) status = clade_results_create(model, &results);
     if (!status)
-        status = clade_evaluation_run(c->evaluation, model, feed, results, NULL, NULL, NULL, out);
+        status = clade_evaluation_run(c->evaluation, model, feed, results, ranks, NULL, NULL, out);
     clade_results_destroy(&results);
     clade_feed_destroy(&feed);
     return status;
 }
 
 clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset *dataset,
-                                       clade_split split, clade_metrics *out)
+                                       clade_split split, clade_ranks *ranks, clade_metrics *out)
 {
     if (!dataset || !out || split < 0 || split >= CLADE_SPLITS)
         return clade_fail(CLADE_EINVAL, "an evaluation needs a split of a data set");
@@ -248,11 +248,12 @@ clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset 
     if (clade_recipe_training(c->recipe)->loss == CLADE_LOSS_NONE)
         return clade_fail(CLADE_EINVAL, "the classifier's recipe has no train.loss");
     const clade_tensor *losses = clade_model_losses(c->model);
-    if (losses && clade_tensor_present(losses)) return evaluate(c, c->model, dataset, split, out);
+    if (losses && clade_tensor_present(losses))
+        return evaluate(c, c->model, dataset, split, ranks, out);
     clade_model *model = NULL;
     status = make_model(c->recipe, c->classes.count, true, clade_model_device(c->model), &model);
     if (!status) status = clade_model_copy(c->model, model);
-    if (!status) status = evaluate(c, model, dataset, split, out);
+    if (!status) status = evaluate(c, model, dataset, split, ranks, out);
     clade_model_destroy(&model);
     return status;
 }

@@ -59,6 +59,8 @@ clade_status clade_feed_next(clade_feed *feed, clade_batch *out)
     return clade_loader_next(feed->loader, out);
 }
 
+clade_upload *clade_feed_upload(clade_feed *feed) { return feed->upload; }
+
 clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch, int32_t first, int32_t n)
 {
     return clade_upload_run(feed->upload, batch, first, n);

@@ -24,6 +24,8 @@ size_t clade_feed_batches(const clade_feed *feed); /* of an epoch */
 clade_status clade_feed_start(clade_feed *feed, uint64_t epoch, size_t first);
 /* Waits for the next batch. count 0: the epoch's end. Valid until the next call. */
 clade_status clade_feed_next(clade_feed *feed, clade_batch *out);
+/* What brings the batches to its model. */
+clade_upload *clade_feed_upload(clade_feed *feed);
 /* Queues n of its images from `first` on, as clade_upload_run. */
 clade_status clade_feed_load(clade_feed *feed, const clade_batch *batch, int32_t first, int32_t n);
 

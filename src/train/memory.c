@@ -18,7 +18,6 @@ typedef struct planning {
     int32_t classes, shard;
     clade_learner learner;
     clade_upload *upload[2]; /* of the training and the validation split */
-    clade_upload *shared;    /* of the training split for several devices; NULL: there is one */
     clade_results *results;
     clade_shard_sum *sum;
 } planning;
@@ -80,11 +79,8 @@ static clade_status plan_split(planning *p, clade_split split, uint64_t *share)
     options.resident = p->dataset && !options.rows &&
                        clade_upload_is_resident(p->dataset, split, p->planner, *share);
     if (options.resident) *share -= clade_upload_bytes(p->dataset, split);
-    const bool several = p->options->further_count > 0 || p->options->ranks;
     clade_status status = options.rows ? plan_features(p, split) : CLADE_OK;
-    if (!status) status = clade_upload_create(&options, &p->upload[split]);
-    return status || !several || split != CLADE_TRAIN ? status
-                                                      : clade_upload_create(&options, &p->shared);
+    return status ? status : clade_upload_create(&options, &p->upload[split]);
 }
 
 /* The passes over full batches and over what is left at the end of an epoch. */
@@ -108,7 +104,6 @@ static void drop_stream(planning *p)
     clade_results_destroy(&p->results);
     clade_upload_destroy(&p->upload[CLADE_TRAIN]);
     clade_upload_destroy(&p->upload[CLADE_VALIDATION]);
-    clade_upload_destroy(&p->shared);
 }
 
 /* Everything from the making of a learner to the end of an epoch; a learner that there was before

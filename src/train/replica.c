@@ -36,29 +36,30 @@ static clade_status make_sums(clade_replica *r, int32_t shards, const clade_buck
     return status;
 }
 
-static clade_status make(clade_model *model, const clade_model_options *options,
-                         const clade_upload_options *upload, clade_replica *r)
+/* A model like that one, and its upload. */
+static clade_status make_own(clade_model *model, const clade_model_options *options,
+                             const clade_upload_options *upload, clade_replica *r)
 {
-    clade_status status = CLADE_OK;
-    if (clade_model_device(model) != r->device) {
-        status = clade_model_create(clade_model_graph(model), r->device, options, &r->own);
-        if (!status) status = copy_parameters(model, r->own);
-    }
-    r->model = r->own ? r->own : model;
     clade_upload_options to = *upload;
-    to.model = r->model;
-    to.resident = to.resident && !r->own;
-    if (!status) status = clade_upload_create(&to, &r->upload);
-    return status ? status : clade_running_list(r->model, &r->running, &r->runnings);
+    clade_status status =
+        clade_model_create(clade_model_graph(model), r->device, options, &r->own_model);
+    if (!status) status = copy_parameters(model, r->own_model);
+    to.model = r->own_model;
+    to.resident = false;
+    return status ? status : clade_upload_create(&to, &r->own_upload);
 }
 
 clade_status clade_replica_create(clade_model *model, const clade_model_options *options,
                                   clade_device *device, const clade_upload_options *upload,
-                                  int32_t shards, const clade_bucket *buckets, size_t count,
-                                  clade_replica *out)
+                                  clade_upload *feeds, int32_t shards, const clade_bucket *buckets,
+                                  size_t count, clade_replica *out)
 {
+    const bool same = clade_model_device(model) == device;
     *out = (clade_replica){.device = device};
-    clade_status status = make(model, options, upload, out);
+    clade_status status = same ? CLADE_OK : make_own(model, options, upload, out);
+    out->model = same ? model : out->own_model;
+    out->upload = same ? feeds : out->own_upload;
+    if (!status) status = clade_running_list(out->model, &out->running, &out->runnings);
     if (!status) status = make_sums(out, shards, buckets, count);
     if (status) clade_replica_clear(out);
     return status;
@@ -69,8 +70,8 @@ void clade_replica_clear(clade_replica *r)
     free(r->running);
     for (size_t i = 0; i < r->buckets; i++) clade_shard_sum_destroy(&r->sum[i]);
     free(r->sum);
-    clade_upload_destroy(&r->upload);
-    clade_model_destroy(&r->own);
+    clade_upload_destroy(&r->own_upload);
+    clade_model_destroy(&r->own_model);
     *r = (clade_replica){0};
 }
 

@@ -11,8 +11,9 @@
 typedef struct clade_replica {
     clade_device *device;
     clade_model *model;
-    clade_model *own; /* the model, where it is this replica's to destroy */
     clade_upload *upload;
+    clade_model *own_model; /* these two, where they are this replica's to destroy */
+    clade_upload *own_upload;
     clade_shard_sum **sum; /* of each bucket */
     size_t buckets;
     clade_running *running;
@@ -43,13 +44,13 @@ typedef struct clade_shard_run {
     int32_t first, end, level;
 } clade_shard_run;
 
-/* The model itself, with its upload, or one like it on another device. `upload` says what the
- * model's input is made of; its model, and whether the split is resident, do not count. At most
- * `shards` are added up on the device, in these buckets. */
+/* The model itself, whose upload is `feeds`, or one like it on another device, for which `upload`
+ * says what its input is made of; its model, and whether the split is resident, do not count. At
+ * most `shards` are added up on the device, in these buckets. */
 clade_status clade_replica_create(clade_model *model, const clade_model_options *options,
                                   clade_device *device, const clade_upload_options *upload,
-                                  int32_t shards, const clade_bucket *buckets, size_t count,
-                                  clade_replica *out);
+                                  clade_upload *feeds, int32_t shards, const clade_bucket *buckets,
+                                  size_t count, clade_replica *out);
 void clade_replica_clear(clade_replica *replica);
 /* Computes a run of shards and waits for it. Running statistics of the model are overwritten. */
 clade_status clade_replica_run(clade_replica *replica, const clade_batch *batch, uint32_t step,

@@ -100,7 +100,7 @@ static void take_part(clade_team *team, member *m)
     pthread_mutex_unlock(&team->mutex);
     double begun = clade_clock();
     clade_status status = CLADE_OK;
-    if (m->replica.own)
+    if (m->replica.own_model)
         status = clade_tensor_write(clade_model_trained(m->replica.model), team->weights);
     pthread_mutex_lock(&team->mutex);
     if (status) fail(m, status);
@@ -345,9 +345,10 @@ static clade_status add_member(clade_team *team, const clade_team_options *o, cl
         team->count++;
         return CLADE_OK;
     }
-    clade_status status = clade_replica_create(
-        o->model, &o->like, device, &o->upload, 1 << clade_run_queue_level(o->count, team->shards),
-        team->results.bucket, team->results.buckets, &m->replica);
+    clade_status status =
+        clade_replica_create(o->model, &o->like, device, &o->upload, o->feeds,
+                             1 << clade_run_queue_level(o->count, team->shards),
+                             team->results.bucket, team->results.buckets, &m->replica);
     if (clade_team_is_device_failure(status) && device != clade_model_device(o->model))
         fail(m, status);
     else if (status)

@@ -11,8 +11,9 @@ typedef struct clade_team_options {
     clade_model_options like;     /* how that model was made */
     clade_device *const *devices; /* that of the model among them */
     size_t count;
-    clade_ranks *ranks; /* each computes a part of the shards; NULL: this process alone */
-    clade_upload_options upload;
+    clade_ranks *ranks;          /* each computes a part of the shards; NULL: this process alone */
+    clade_upload *feeds;         /* the model */
+    clade_upload_options upload; /* and how it was made */
     int32_t batch;
     clade_device_share *share; /* [count]: a device of which it says that it failed is left out. The
                                 * caller's, who keeps it for further teams of these devices */

@@ -95,6 +95,7 @@ static clade_status make_team(clade_trainer *t, const clade_upload_options *uplo
                                                    .devices = t->devices,
                                                    .count = t->device_count,
                                                    .ranks = t->ranks,
+                                                   .feeds = clade_feed_upload(t->train),
                                                    .upload = *upload,
                                                    .batch = t->settings->batch,
                                                    .share = t->share},

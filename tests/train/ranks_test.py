@@ -128,6 +128,19 @@ def check_refusals(bench):
     check(not (run / "history.csv").exists(), "a run that was refused has a history")
 
 
+def check_others(bench, whole):
+    """evaluate gives what one process gives; tune does each trial once."""
+    alone = ends_well(bench, [bench.clade, "evaluate", whole, "--device", "cpu", "--json"], "evaluate")
+    three = ends_well(bench, bench.on(3, [bench.clade, "evaluate", whole, "--device", "cpu", "--json"]), "evaluate")
+    check(three.stdout == alone.stdout, f"evaluate on 3 ranks: {three.stdout}")
+    study, recipe = bench.folder / "study", bench.folder / "tune.yaml"
+    recipe.write_text(RECIPE + "tune: {train.batch: {choice: [4, 5, 6, 7, 8, 9, 10]}}\n")
+    tune = [bench.clade, "tune", recipe, "--data", bench.images, "--device", "cpu", "--epochs", 1, "--trials", 5]
+    ends_well(bench, bench.on(2, [*tune, "--out", study]), "tune")
+    lines = bench.run([bench.clade, "tune", "--list", study]).stdout.splitlines()[1:]
+    check(len(lines) == 5 and all(line.split()[1] == "done" for line in lines), f"tune: {lines}")
+
+
 def wait_for_epoch(run):
     """Until the first epochs are done."""
     for _ in range(LIMIT * 20):
@@ -199,6 +212,7 @@ def main(clade):
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
             check_refusals(bench)
+            check_others(bench, whole)
             check_faults(bench)
     # a launcher whose library is not there
     missing = {"PMI_SIZE": "2", "PMI_RANK": "0"} if "MPICH" not in launchers else (

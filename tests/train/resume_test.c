@@ -259,8 +259,8 @@ static void test_classifier(const world *w)
     CHECK(!memcmp(p[0], p[1], sizeof p[0]) && !memcmp(p[1], p[2], sizeof p[0]));
     CHECK(fabsf(p[0][0] + p[0][1] + p[0][2] + p[0][3] - 1) < 1e-5f);
     clade_metrics m, n;
-    CHECK_OK(clade_classifier_evaluate(a, w->dataset, CLADE_VALIDATION, &m));
-    CHECK_OK(clade_classifier_evaluate(b, w->dataset, CLADE_VALIDATION, &n));
+    CHECK_OK(clade_classifier_evaluate(a, w->dataset, CLADE_VALIDATION, NULL, &m));
+    CHECK_OK(clade_classifier_evaluate(b, w->dataset, CLADE_VALIDATION, NULL, &n));
     CHECK(m.count == 40 && m.loss == n.loss && m.accuracy == n.accuracy && m.top_k >= m.accuracy);
     uint64_t sum = 0;
     for (int i = 0; i < 16; i++) sum += m.confusion[i];

@@ -309,7 +309,8 @@ static clade_status test_best(compare_request *r, compare *c)
     clade_status status = clade_classifier_open(c->best->folder, r->device, &classifier);
     const clade_recipe *recipe = classifier ? clade_classifier_recipe(classifier) : NULL;
     if (!status) status = open_data(r, recipe);
-    if (!status) status = clade_classifier_evaluate(classifier, r->dataset, CLADE_TEST, &metrics);
+    if (!status)
+        status = clade_classifier_evaluate(classifier, r->dataset, CLADE_TEST, NULL, &metrics);
     if (!status) {
         c->tested = metrics.count;
         c->test_accuracy = metrics.accuracy;

@@ -1,7 +1,9 @@
 /* clade evaluate: loss and metrics of a trained classifier. */
+#include "interrupt.h"
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
+#include "together.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -112,7 +114,10 @@ int command_evaluate(int argc, char **argv)
     clade_dataset *dataset = NULL;
     clade_metrics metrics;
     char *shapes = NULL;
-    clade_status status = session_open_device(&place, &device);
+    clade_ranks *ranks = NULL;
+    interrupt_watch();
+    clade_status status = together_join(0, &ranks);
+    if (!status) status = session_open_device(&place, &device);
     if (!status) status = clade_classifier_open(argv[1], device, &classifier);
     if (!status) {
         const clade_recipe *recipe = clade_classifier_recipe(classifier);
@@ -126,11 +131,14 @@ int command_evaluate(int argc, char **argv)
     if (!status) session_print_skipped(stderr, dataset, 0);
     if (!status && split == undecided) split = (int)choose_split(dataset);
     if (!status)
-        status = clade_classifier_evaluate(classifier, dataset, (clade_split)split, &metrics);
-    if (!status) (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
+        status =
+            clade_classifier_evaluate(classifier, dataset, (clade_split)split, ranks, &metrics);
+    if (!status && (!ranks || clade_ranks_own(ranks) == 0))
+        (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
     free(shapes);
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
-    return status ? command_fail("evaluate") : COMMAND_OK;
+    if (status && together_speak(ranks)) command_fail("evaluate");
+    return together_leave(&ranks, status ? COMMAND_FAILED : COMMAND_OK);
 }

@@ -7,13 +7,13 @@
 #include "progress.h"
 #include "session.h"
 #include "shown.h"
+#include "together.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct train_request {
@@ -298,17 +298,6 @@ static void print_shares(const watchers *w)
     }
 }
 
-/* What all ranks have found the first one says, and ends the others; one of these speaks if it is
- * alone in what it found. */
-static void fail(const train_request *r)
-{
-    if (r->ranks && clade_ranks_own(r->ranks)) {
-        sleep(1);
-        if (interrupt_asked()) return;
-    }
-    command_fail("train");
-}
-
 static int finish(const train_request *r, clade_status status, watchers *w)
 {
     progress *p = &w->progress;
@@ -321,8 +310,7 @@ static int finish(const train_request *r, clade_status status, watchers *w)
     progress_break(p);
     if (status == CLADE_ECANCELLED && r->ranks && !interrupt_asked()) return COMMAND_OK;
     if (status != CLADE_ECANCELLED || !interrupt_asked()) {
-        fail(r);
-        return status == CLADE_EIO ? COMMAND_IO : COMMAND_FAILED;
+        return together_speak(r->ranks) ? command_fail_training("train", status) : COMMAND_FAILED;
     }
     if (is_there(r->folder))
         fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n",
@@ -367,28 +355,13 @@ static clade_status choose_shard(train_request *r, const device_list *devices,
     return read_recipe(r, recipe);
 }
 
-/* Ranks write nothing but errors, except the first one. */
 static clade_status join(train_request *r)
 {
-    clade_status status = clade_ranks_join((double)r->rank_timeout, &r->ranks);
+    clade_status status = together_join((double)r->rank_timeout, &r->ranks);
     if (status || !r->ranks || clade_ranks_own(r->ranks) == 0) return status;
     r->no_report = true;
     r->tensorboard = NULL;
-    return freopen("/dev/null", "w", stdout)
-               ? CLADE_OK
-               : clade_fail(CLADE_EIO, "/dev/null: %s", strerror(errno));
-}
-
-/* Ends the other ranks too, where this one has failed. */
-static void leave(train_request *r, int result)
-{
-    bool stopped = result == COMMAND_OK || interrupt_asked();
-    if (r->ranks && !stopped) {
-        nanosleep(&(struct timespec){.tv_nsec = 300000000},
-                  NULL); /* the launcher passes errors on */
-        clade_ranks_abort(r->ranks, result);
-    }
-    clade_ranks_leave(&r->ranks);
+    return CLADE_OK;
 }
 
 static int run(train_request *r)
@@ -436,8 +409,7 @@ static int run(train_request *r)
         status = clade_train(recipe, dataset, devices.device[0], &options,
                              r->tensorboard ? &classifier : NULL);
     }
-    int result = finish(r, status, &w);
-    leave(r, result);
+    int result = together_leave(&r->ranks, finish(r, status, &w));
     end_report(&w, status == CLADE_OK, devices.device[0], dataset);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);

@@ -3,6 +3,7 @@
 #include "interrupt.h"
 #include "session.h"
 #include "shown.h"
+#include "together.h"
 #include "tune_child.h"
 #include "tune_show.h"
 
@@ -19,7 +20,8 @@ typedef struct tune_request {
     int method, objective;
     command_list set;
     bool json, strict_data;
-    double deadline; /* of the monotonic clock; 0: none */
+    double deadline;    /* of the monotonic clock; 0: none */
+    clade_ranks *ranks; /* that work on the study too; NULL: none */
     char *folder;
     char *edits[COMMAND_LIST_SIZE + 2];
     size_t edit_count;
@@ -243,7 +245,8 @@ static clade_status check_device(const tune_request *r)
 static int finish(tune_worker *w, clade_status status)
 {
     const tune_request *r = w->request;
-    if (status) return command_fail_training("tune", status);
+    if (status)
+        return together_speak(r->ranks) ? command_fail_training("tune", status) : COMMAND_FAILED;
     if (poll_stop(w)) {
         fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n",
                 shown(r->folder));
@@ -253,13 +256,28 @@ static int finish(tune_worker *w, clade_status status)
     return COMMAND_OK;
 }
 
+/* Of ranks, the first one makes the folder. */
+static clade_status open_study(const tune_request *r, const clade_recipe *recipe,
+                               const clade_study_settings *settings, clade_study **out)
+{
+    clade_status status = CLADE_OK;
+    char made = 0;
+    if (!r->ranks) return clade_study_open(r->folder, recipe, settings, out);
+    if (clade_ranks_own(r->ranks) == 0) status = clade_study_open(r->folder, recipe, settings, out);
+    if (!status) status = clade_ranks_broadcast(r->ranks, &made, sizeof made);
+    if (!status && !*out) status = clade_study_open(r->folder, recipe, settings, out);
+    return status;
+}
+
 static int run(tune_request *r)
 {
     clade_recipe *recipe = NULL;
     clade_study *study = NULL;
     tune_worker w = {.request = r};
     interrupt_watch();
-    clade_status status = read_recipe(r, &recipe);
+    clade_status status = together_join(0, &r->ranks);
+    if (!status && r->ranks) clade_ranks_hide(); /* trials are none */
+    if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     const clade_study_settings settings = {.method = (clade_search_method)r->method,
                                            .by_loss = r->objective == 1,
@@ -268,7 +286,7 @@ static int run(tune_request *r)
                                            .seeds = (int32_t)r->seeds};
     if (!status) status = check_data(recipe);
     if (!status) status = check_device(r);
-    if (!status) status = clade_study_open(r->folder, recipe, &settings, &study);
+    if (!status) status = open_study(r, recipe, &settings, &study);
     if (!status) {
         size_t count;
         const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
@@ -277,7 +295,7 @@ static int run(tune_request *r)
         tune_show_start(&w.show, study, r->json, (size_t)r->trials);
         status = run_trials(&w, study);
     }
-    int result = finish(&w, status);
+    int result = together_leave(&r->ranks, finish(&w, status));
     clade_study_destroy(&study);
     clade_recipe_destroy(&recipe);
     return result;
