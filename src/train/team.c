@@ -363,13 +363,6 @@ static clade_status make(clade_team *team, const clade_team_options *o)
     team->shard_size = clade_model_input(o->model)->dim[0];
     team->shards = (o->batch + team->shard_size - 1) / team->shard_size;
     team->ranks = o->ranks;
-    size_t ranks = o->ranks ? (size_t)clade_ranks_count(o->ranks) : 1;
-    if ((size_t)team->shards < ranks * o->count)
-        return clade_fail(CLADE_EINVAL,
-                          "a batch of %d images has %d shards of %d, expected at least one for "
-                          "each of %zu %s: a smaller train.shard",
-                          o->batch, team->shards, team->shard_size, ranks * o->count,
-                          ranks > 1 ? "devices of all ranks" : "devices");
     team->member = calloc(o->count, sizeof *team->member);
     team->seconds = calloc(o->count, sizeof *team->seconds);
     team->share = o->share;

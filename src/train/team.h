@@ -24,8 +24,7 @@ typedef struct clade_team clade_team;
 /* Is this the end of a device, and others may do what it could not? */
 bool clade_team_is_device_failure(clade_status status);
 
-/* A device on which the model cannot be made is one that fails. Errors: those of models, and EINVAL
- * where a batch has fewer shards than there are devices. */
+/* A device on which the model cannot be made is one that fails. Errors: those of models. */
 clade_status clade_team_create(const clade_team_options *options, clade_team **out);
 void clade_team_destroy(clade_team **team);
 

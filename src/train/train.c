@@ -69,10 +69,25 @@ static clade_device *find_next(clade_trainer *t, clade_status status)
     return next;
 }
 
+/* Is there a shard for each device? Other ranks are taken to have as many as this one. */
+static clade_status check_shards(const clade_trainer *t)
+{
+    const int32_t batch = t->settings->batch, shard = clade_training_shard(t->settings);
+    const int32_t shards = (batch - 1) / shard + 1;
+    const size_t ranks = t->ranks ? (size_t)clade_ranks_count(t->ranks) : 1;
+    const size_t devices = ranks * t->device_count;
+    if ((size_t)shards >= devices) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "train.shard is %d, so that a batch of %d has %d; expected one for each of "
+                      "%zu %s",
+                      shard, batch, shards, devices, ranks > 1 ? "ranks' devices" : "devices");
+}
+
 static clade_status train_on(clade_trainer *t, clade_classifier **out)
 {
     clade_device *next;
     clade_status status = clade_trainer_check(t->recipe, t->dataset);
+    if (!status) status = check_shards(t);
     if (status) return status;
     status = attempt(t, t->options->resume, out);
     while ((next = find_next(t, status))) {
