@@ -134,6 +134,16 @@ CLADE_API clade_status clade_device_peak(clade_device *device, double *flops, do
 
 /* What a device's memory holds at present and held at most, in bytes. */
 CLADE_API void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *peak);
+/* Of these, bytes of the largest buffer that there has been, and of the workspace that all calls
+ * share. */
+CLADE_API uint64_t clade_device_largest(const clade_device *device);
+CLADE_API uint64_t clade_device_workspace(const clade_device *device);
+
+/* A device that plans every call as `device` would, but whose buffers have no memory: copies and
+ * calls do nothing, and its clade_device_memory is what the other's would be. It is closed before
+ * the other one. What was planned leaves no trace but programs that may be built without need. */
+CLADE_API clade_status clade_device_create_planner(const clade_device *device, clade_device **out);
+CLADE_API bool clade_device_is_planner(const clade_device *device);
 
 #ifdef __cplusplus
 }

@@ -34,14 +34,6 @@ typedef struct clade_prepared {
 /* Copies a backend's table and finds its ops by their names; the device's context must be open. */
 clade_status clade_device_take_table(clade_device *device, const clade_backend *backend);
 
-/* A device that plans every call as `device` would, but whose buffers have no memory: copies and
- * calls do nothing, and its clade_device_memory is what the other's would be. It is closed before
- * the other one. What was planned leaves no trace but programs that may be built without need. */
-clade_status clade_device_create_planner(const clade_device *device, clade_device **out);
-bool clade_device_is_planner(const clade_device *device);
-/* Bytes of the largest buffer that it has had. */
-uint64_t clade_device_largest(const clade_device *device);
-
 /* In profile.c. */
 clade_status clade_profile_log_create(clade_profile_log **out);
 void clade_profile_log_destroy(clade_profile_log **log);

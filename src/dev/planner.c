@@ -58,3 +58,8 @@ clade_status clade_device_create_planner(const clade_device *device, clade_devic
 
 bool clade_device_is_planner(const clade_device *device) { return device->planner; }
 uint64_t clade_device_largest(const clade_device *device) { return device->bytes_largest; }
+
+uint64_t clade_device_workspace(const clade_device *device)
+{
+    return device->workspace ? clade_buffer_bytes(device->workspace) : 0;
+}

@@ -1,5 +1,4 @@
 /* Models: parameters, memory and schedules of a graph on a device. */
-#include "dev/device.h"
 #include "nn/graph.h"
 #include "nn/initializer.h"
 #include "nn/loss.h"

@@ -1,7 +1,6 @@
 /* What training takes of a device's memory, found by making all of it on a device that only plans.
  */
 #include "data/dataset.h"
-#include "dev/device.h"
 #include "dist/sum.h"
 #include "nn/build.h"
 #include "recipe/recipe.h"
@@ -167,7 +166,7 @@ static void measure(const planning *p, clade_train_memory *m)
     m->gradients += clade_shard_sum_bytes(p->sum);
     const size_t moments = clade_updater_moments(p->learner.updater, moment, name);
     for (size_t i = 0; i < moments; i++) m->optimizer += bytes_of(&moment[i]);
-    m->workspace = p->planner->workspace ? clade_buffer_bytes(p->planner->workspace) : 0;
+    m->workspace = clade_device_workspace(p->planner);
     m->largest = clade_device_largest(p->planner);
     clade_device_memory(p->planner, &now, &m->total);
     m->other =

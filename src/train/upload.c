@@ -1,6 +1,5 @@
 /* Batches to a model's input: by the sampler, or as rows that are at hand; labels and weights. */
 #include "train/upload.h"
-#include "dev/device.h"
 #include "train/sampler.h"
 
 #include <stdlib.h>

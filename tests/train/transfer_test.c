@@ -310,7 +310,8 @@ static void test_file(const world *w)
         clade_metrics metrics;
         hash_weights(classifier, "", opened);
         CHECK(!strcmp(opened, hex));
-        CHECK_OK(clade_classifier_evaluate(classifier, w->dataset, CLADE_VALIDATION, NULL, &metrics));
+        CHECK_OK(
+            clade_classifier_evaluate(classifier, w->dataset, CLADE_VALIDATION, NULL, &metrics));
     }
     clade_classifier_destroy(&classifier);
     clade_recipe_destroy(&recipe);
