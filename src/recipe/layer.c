@@ -4,6 +4,7 @@
 #include "nn/layer.h"
 
 #include <assert.h>
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,6 +99,8 @@ static clade_status read_real(const clade_layer_field *f, const clade_yaml *node
     double value = 0;
     clade_status status = clade_yaml_in_range(node, f->key, ranges[f->range], &value);
     *out = (float)value;
+    /* 0 stands for the default; the nearest to it is this */
+    if (*out == 0 && (f->standard != 0 || f->otherwise)) *out = FLT_MIN;
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "recipe/recipe.h"
 #include "nn/loss.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,15 @@ static clade_status get_int(const clade_yaml *map, const char *key, int64_t low,
     int64_t value = *out;
     clade_status status = clade_yaml_get_int(map, key, low, INT32_MAX, &value);
     *out = (int32_t)value;
+    return status;
+}
+
+/* A 0 that is given is the number nearest to it, as 0 stands for the default. */
+static clade_status get_given(const clade_yaml *map, const char *key, clade_yaml_range range,
+                              float *out)
+{
+    clade_status status = get_float(map, key, range, out);
+    if (!status && *out == 0 && clade_recipe_find(map, key)) *out = FLT_MIN;
     return status;
 }
 
@@ -67,12 +77,12 @@ static clade_status read_optimizer(clade_optimizer *o, const clade_yaml *node)
     status = clade_recipe_check_keys(options, clade_recipe_optimizers[kind], keys[kind]);
     if (!status) status = get_float(options, "lr", CLADE_YAML_POSITIVE, &o->lr);
     if (!status) status = get_float(options, "momentum", CLADE_YAML_RATE, &o->momentum);
-    if (!status) status = get_float(options, "rho", CLADE_YAML_RATE, &o->rho);
-    if (!status) status = get_float(options, "beta1", CLADE_YAML_RATE, &o->beta1);
-    if (!status) status = get_float(options, "beta2", CLADE_YAML_RATE, &o->beta2);
-    if (!status) status = get_float(options, "eps", CLADE_YAML_POSITIVE, &o->eps);
+    if (!status) status = get_given(options, "rho", CLADE_YAML_RATE, &o->rho);
+    if (!status) status = get_given(options, "beta1", CLADE_YAML_RATE, &o->beta1);
+    if (!status) status = get_given(options, "beta2", CLADE_YAML_RATE, &o->beta2);
+    if (!status) status = get_given(options, "eps", CLADE_YAML_POSITIVE, &o->eps);
     if (!status)
-        status = get_float(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
+        status = get_given(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
     if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
     if (!status && o->nesterov && o->momentum == 0)
         status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");
