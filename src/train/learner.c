@@ -97,7 +97,7 @@ static clade_status make_updater(const clade_learner_options *o, clade_learner *
         clade_updater_create(&clade_recipe_training(o->recipe)->optimizer, o->device, w,
                              clade_model_gradients(l->model), &l->updater);
     if (!status && o->unfrozen) status = clade_recipe_graph(o->recipe, o->classes, &first);
-    if (!status && clade_recipe_transfer(o->recipe)->name) status = divide(o, l, first);
+    if (!status && clade_recipe_transfer(o->recipe)->layers > 0) status = divide(o, l, first);
     clade_graph_destroy(&first);
     return status;
 }
