@@ -42,11 +42,23 @@ typedef struct clade_device_share {
     bool failed; /* it was left out from some step on */
 } clade_device_share;
 
+/* What a step is about to be taken with. */
+typedef struct clade_step {
+    int32_t epoch;        /* from 1 */
+    int64_t batch, step;  /* from 1: in the epoch, in the run */
+    double lr;            /* of layers whose rate is not scaled */
+    int32_t count;        /* images */
+    const int32_t *image; /* [count]: places in the training split */
+    const float *matrix;  /* [count, 8]: those of clade_augment_matrix */
+} clade_step;
+
 /* Called from the training thread. */
 typedef struct clade_train_observer {
     void *user;
     /* Once, when training begins: its first step's images are at hand. May be NULL. */
     void (*begin)(void *user);
+    /* Before each step. May be NULL. */
+    void (*step)(void *user, const clade_step *step);
     /* Running means of this epoch, whenever results have come back from the device: after the first
      * step, then at least several times a second, unless a single batch takes longer. May be NULL.
      */

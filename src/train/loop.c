@@ -212,11 +212,25 @@ static clade_status train_together(clade_trainer *t, const clade_batch *batch)
     return t->lead ? take(t, &result) : CLADE_OK;
 }
 
+static void tell_step(const clade_trainer *t, const clade_batch *batch)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    const clade_step step = {.epoch = t->epoch.epoch,
+                             .batch = t->progress.batch + 1,
+                             .step = t->progress.step + 1,
+                             .lr = t->epoch.lr,
+                             .count = batch->count,
+                             .image = batch->index,
+                             .matrix = batch->matrix};
+    if (observer->step) observer->step(observer->user, &step);
+}
+
 static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
 {
     clade_progress *p = &t->progress;
     p->batch = (int64_t)batch->number;
     t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
+    tell_step(t, batch);
     clade_status status = t->team ? train_together(t, batch) : train_shards(t, batch);
     p->step++;
     p->batch++;

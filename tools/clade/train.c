@@ -8,6 +8,7 @@
 #include "session.h"
 #include "shown.h"
 #include "together.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,7 +19,7 @@
 
 typedef struct train_request {
     session_place place;
-    const char *recipe, *data, *validation, *out, *resume, *cache, *memory, *tensorboard;
+    const char *recipe, *data, *validation, *out, *resume, *cache, *memory, *tensorboard, *trace;
     int64_t epochs, batch, shard, seed, pause, rank_timeout;
     clade_ranks *ranks; /* NULL: this process alone */
     double lr;
@@ -201,10 +202,11 @@ static void print_head(const train_request *r, const clade_recipe *recipe,
     printf("Run folder: %s\n", shown(r->folder));
 }
 
-/* What watches training: the terminal, the run's page, and TensorBoard's events. */
+/* What watches training: the terminal, the run's page, TensorBoard's events, and the trace. */
 typedef struct watchers {
     progress progress;
     events events;
+    trace trace;
     const char *folder; /* of the run; NULL: no page */
     int64_t pause;      /* the epoch after which to stop; 0: none */
     const clade_dataset *dataset;
@@ -249,6 +251,12 @@ static void end_report(watchers *w, bool complete, clade_device *device,
         fprintf(stderr, "clade train: no predictions in the report: %s\n", shown(clade_error()));
     write_report(w, &(clade_report_options){.classifier = best, .dataset = best ? dataset : NULL});
     clade_classifier_destroy(&best);
+}
+
+static void watch_step(void *user, const clade_step *step)
+{
+    watchers *w = user;
+    trace_step(&w->trace, step);
 }
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
@@ -360,7 +368,7 @@ static clade_status join(train_request *r)
     clade_status status = together_join((double)r->rank_timeout, &r->ranks);
     if (status || !r->ranks || clade_ranks_own(r->ranks) == 0) return status;
     r->no_report = true;
-    r->tensorboard = NULL;
+    r->tensorboard = r->trace = NULL;
     return CLADE_OK;
 }
 
@@ -370,15 +378,16 @@ static int run(train_request *r)
     device_list devices = {.count = 0};
     clade_dataset *dataset = NULL;
     clade_classifier *classifier = NULL;
-    watchers w = {.progress.json = r->json, .pause = r->pause};
     interrupt_watch();
     clade_status status = join(r);
+    watchers w = {.progress.json = r->json, .pause = r->pause, .trace.path = r->trace};
     if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     if (!status) status = device_list_open(&r->place, &devices);
     if (!status) status = open_data(r, recipe, &devices, &dataset);
     if (!status) status = choose_shard(r, &devices, dataset, &recipe);
+    if (!status) status = trace_open(&w.trace);
     if (!status) {
         if (r->json)
             session_print_skipped(stderr, dataset, 0);
@@ -401,6 +410,7 @@ static int run(train_request *r)
                                        .further = devices.device + 1,
                                        .further_count = devices.count - 1,
                                        .observer = {.user = &w,
+                                                    .step = watch_step,
                                                     .batch = watch_batch,
                                                     .epoch = watch_epoch,
                                                     .shares = watch_shares,
@@ -408,6 +418,10 @@ static int run(train_request *r)
                                                     .stop = poll_stop}};
         status = clade_train(recipe, dataset, devices.device[0], &options,
                              r->tensorboard ? &classifier : NULL);
+    }
+    if (!status || status == CLADE_ECANCELLED) {
+        clade_status written = trace_close(&w.trace);
+        if (written) status = written;
     }
     int result = together_leave(&r->ranks, finish(r, status, &w));
     end_report(&w, status == CLADE_OK, devices.device[0], dataset);
@@ -449,6 +463,8 @@ int command_train(int argc, char **argv)
                     "memory for decoded images, and for features, as 4G; default: half of it"),
         OPTION_MAYBE_TEXT("tensorboard", "DIR", &r.tensorboard,
                           "also write events for TensorBoard; default: into the run folder"),
+        OPTION_TEXT("trace", "FILE", &r.trace,
+                    "append each step as a line of JSON: its rate, images and matrices"),
         OPTION_FLAG("no-report", &r.no_report, "write no report.html into the run folder"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
     };
