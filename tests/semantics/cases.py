@@ -1,0 +1,195 @@
+"""The cases: what each changes in a base recipe. A key may hold dots; `images` names a set, `classify` has the
+run evaluated and its images predicted, and what begins with `expect_` is what must have come about, so that a case is
+about what its name says."""
+import copy
+
+CONV = {"conv2d": {"name": "conv", "filters": 4, "kernel": 3, "activation": "relu"}}
+NORM = {"batchnorm": {"name": "norm", "momentum": 0.8}}
+HEAD = {"dense": {"name": "head", "units": 3, "activation": "softmax"}}
+BASE = {
+    "name": "toy",
+    "input": {"size": [6, 5], "channels": 3, "rescale": 1 / 255},
+    "model": [CONV, "flatten", HEAD],
+    "train": {"loss": "categorical_crossentropy", "optimizer": {"sgd": {"lr": 0.05}}, "batch": 5, "epochs": 3, "seed": 7},
+}
+
+OPTIMIZERS = {
+    "sgd": {"sgd": {"lr": 0.05}},
+    "sgd-decay": {"sgd": {"lr": 0.05, "weight_decay": 0.3}},
+    "momentum": {"sgd": {"lr": 0.05, "momentum": 0.9}},
+    "momentum-decay": {"sgd": {"lr": 0.05, "momentum": 0.5, "weight_decay": 0.3}},
+    "nesterov": {"sgd": {"lr": 0.05, "momentum": 0.9, "nesterov": True}},
+    "nesterov-decay": {"sgd": {"lr": 0.05, "momentum": 0.5, "nesterov": True, "weight_decay": 0.3}},
+    "rmsprop": {"rmsprop": {"lr": 0.005}},
+    "rmsprop-rho-eps": {"rmsprop": {"lr": 0.005, "rho": 0.6, "eps": 0.01}},
+    "rmsprop-momentum-decay": {"rmsprop": {"lr": 0.005, "momentum": 0.7, "weight_decay": 0.3}},
+    "adam": {"adam": {"lr": 0.01}},
+    "adam-betas-eps": {"adam": {"lr": 0.01, "beta1": 0.7, "beta2": 0.95, "eps": 0.01}},
+    "adam-decay": {"adam": {"lr": 0.01, "weight_decay": 0.3}},
+    "adamw": {"adamw": {"lr": 0.02}},
+    "adamw-betas-decay": {"adamw": {"lr": 0.01, "beta1": 0.8, "beta2": 0.9, "eps": 0.001, "weight_decay": 0.5}},
+    # a 0 that is given is no default
+    "rmsprop-no-rho": {"rmsprop": {"lr": 0.005, "rho": 0, "eps": 0.01}},
+    "adam-no-betas": {"adam": {"lr": 0.01, "beta1": 0, "beta2": 0, "eps": 0.01}},
+    "adamw-no-decay": {"adamw": {"lr": 0.01, "weight_decay": 0}},
+}
+DEFAULTS = {"sgd": "sgd", "rmsprop": "rmsprop", "adam": "adam", "adamw": "adamw"}
+
+AUGMENTATIONS = {
+    "rotation": {"rotation": 40},
+    "rotation-far": {"rotation": 300},
+    "width-shift": {"width_shift": 0.4},
+    "height-shift": {"height_shift": 0.4},
+    "shear": {"shear": 30},
+    "zoom": {"zoom": 0.4},
+    "zoom-range": {"zoom": [0.5, 0.9]},
+    "horizontal-flip": {"horizontal_flip": True},
+    "vertical-flip": {"vertical_flip": True},
+    "both-flips": {"horizontal_flip": True, "vertical_flip": True},
+    "brightness": {"brightness": 0.5},
+    "brightness-range": {"brightness": [1.2, 2.5]},
+    "all": {"rotation": 25, "width_shift": 0.2, "height_shift": 0.3, "shear": 15, "zoom": [0.6, 1.3],
+            "horizontal_flip": True, "vertical_flip": True, "brightness": [0.6, 1.5]},
+}
+FILLS = {
+    "constant": {"fill": "constant"},
+    "constant-value": {"fill": "constant", "fill_value": 200},
+    "reflect": {"fill": "reflect"},
+    "wrap": {"fill": "wrap"},
+}
+
+SCHEDULES = {
+    "step": ({"step": {"epochs": 2, "factor": 0.3}}, 6),
+    "step-minimum": ({"step": {"epochs": 1, "factor": 0.5, "minimum": 0.01}}, 5),
+    "step-defaults": ("step", 12),
+    "step-warmup": ({"step": {"epochs": 2, "factor": 0.3, "warmup": 2}}, 6),
+    "cosine": ("cosine", 4),
+    "cosine-minimum": ({"cosine": {"minimum": 0.02}}, 4),
+    "cosine-warmup": ({"cosine": {"warmup": 2}}, 5),
+    "cosine-one-epoch-left": ({"cosine": {"warmup": 2}}, 3),
+    "constant-warmup": ({"constant": {"warmup": 2}}, 3),
+    "warmup-only": ({"constant": {"warmup": 9}}, 2),
+}
+
+def jumpy(lr, seed, epochs=6):
+    """Losses of validation that go up and down, and accuracies that recur."""
+    return {"train.optimizer": {"sgd": {"lr": lr}}, "train.seed": seed, "train.epochs": epochs}
+
+
+STILL = jumpy(1e-30, 7, 8)  # all epochs are alike
+
+TWO = {"images": "two", "input.channels": 1, "train.loss": "binary_crossentropy",
+       "model": [CONV, "flatten", {"dense": {"name": "head", "units": 1, "activation": "sigmoid"}}]}
+MSE = {"train.loss": "mse", "model": [CONV, "flatten", {"dense": {"name": "head", "units": 3}}]}
+
+BACKBONE = {"weights": "random", "layers": [
+    {"conv2d": {"name": "c1", "filters": 3, "kernel": 3, "padding": "same", "activation": "relu"}},
+    {"batchnorm": {"name": "b1"}},
+    {"conv2d": {"name": "c2", "filters": 4, "kernel": 3, "activation": "relu"}},
+    {"batchnorm": {"name": "b2", "momentum": 0.7}}]}
+
+
+def backbone(**keys):
+    return {"backbone": {**BACKBONE, **keys}, "model": ["flatten", HEAD]}
+
+
+def table():
+    """{name: changes}"""
+    out = {
+        "whole-batch": {"train.batch": 13}, "batch-beyond": {"train.batch": 40}, "single-images": {"train.batch": 1},
+        "other-seed": {"train.seed": 2 ** 40 + 3}, "no-shuffle": {"train.shuffle": False},
+        "no-validation": {"images": "three-alone"},
+        "split": {"images": "three-alone", "data": {"validation_split": 0.3, "seed": 11}},
+        "split-little": {"images": "three-alone", "data": {"validation_split": 0.05, "test_split": 0.25}, "classify": True},
+        "mean-std": {"input.mean": [0.4, 0.5, 0.6], "input.std": [0.2, 0.25, 0.3]},
+        "clip": {"train.clip_norm": 0.5}, "clip-seldom": {"train.clip_norm": 1.9},
+        "clip-adam": {"train.clip_norm": 0.5, "train.optimizer": OPTIMIZERS["adam-betas-eps"]},
+        "smoothing": {"train.label_smoothing": 0.2}, "class-weight": {"train.class_weight": {"b": 3, "2": 0.5}},
+        "balanced": {"train.class_weight": "balanced"},
+        "weight-smoothing-shard": {"train.class_weight": {"a": 0}, "train.label_smoothing": 0.1, "train.shard": 2},
+        "top-k": {"train.top_k": 2},
+        "binary": {**TWO, "classify": True}, "binary-smoothing": {**TWO, "train.label_smoothing": 0.3},
+        "binary-weight-top": {**TWO, "train.class_weight": {"yes": 4}, "train.top_k": 1}, "mse": MSE,
+        "mse-smoothing-weight": {**MSE, "train.label_smoothing": 0.3, "train.class_weight": "balanced"},
+        "shard": {"train.shard": 2}, "shard-beyond": {"train.shard": 8}, "shards-many": {"train.batch": 13, "train.shard": 1},
+        "dropout": {"model": [CONV, {"dropout": 0.4}, "flatten", {"dropout": 0.2}, HEAD]},
+        "dropout-shard": {"model": [CONV, {"dropout": 0.4}, "flatten", HEAD], "train.shard": 2},
+        "norm": {"model": [CONV, NORM, "flatten", HEAD]},
+        "norm-defaults": {"model": [CONV, {"batchnorm": {"name": "norm"}}, "flatten", HEAD]},
+        "norm-eps": {"model": [CONV, {"batchnorm": {"name": "norm", "eps": 0.5, "momentum": 0.0}}, "flatten", HEAD]},
+        "norm-shard": {"model": [CONV, NORM, "flatten", HEAD], "train.shard": 2},
+        "norm-single": {"model": ["flatten", {"batchnorm": {"name": "norm"}}, HEAD], "train.batch": 4},
+        "norm-frozen": {"model": [CONV, {"batchnorm": {"name": "norm", "frozen": True}}, "flatten", HEAD]},
+        "norm-untrained": {"model": [CONV, {"batchnorm": {"name": "norm", "trainable": False}}, "flatten", HEAD]},
+        "layer-untrained": {"model": [{"conv2d": {**CONV["conv2d"], "trainable": False}}, NORM, "flatten", HEAD]},
+        "pools": {"model": [{"conv2d": {**CONV["conv2d"], "padding": "same"}}, "maxpool2d",
+                            {"conv2d": {**CONV["conv2d"], "name": "more", "padding": "same"}}, "global_avgpool2d", HEAD]},
+        # losses 1.106 1.107 1.098 1.088 1.096 1.089: the wait begins anew
+        "stop": {**jumpy(0.2, 8, 9), "train.early_stopping": 2, "expect_epochs": 6},
+        "stop-keras": {**jumpy(0.2, 8), "train.early_stopping": {"patience": 1}, "expect_epochs": 2},
+        "stop-equal": {**STILL, "train.early_stopping": 2, "expect_epochs": 3},
+        "stop-alone": {**jumpy(2, 7), "images": "three-alone", "train.early_stopping": 1, "expect_epochs": 4},
+        # of equal accuracies the lower loss, not a higher one; the accuracy before the loss; the first of equals
+        "best-lower-loss": {**jumpy(1, 7), "expect_best": 6}, "best-higher-loss": {**jumpy(0.5, 7), "expect_best": 1},
+        "best-accuracy": {**jumpy(0.05, 8), "expect_best": 5, "classify": True}, "best-first": {**STILL, "expect_best": 1},
+        "best-alone": {**jumpy(2, 8, 4), "images": "three-alone", "expect_best": 3},
+        "plateau": {**jumpy(2, 7), "train.schedule": {"plateau": {"patience": 1, "factor": 0.4}}, "expect_rates": 2},
+        "plateau-patience": {**jumpy(0.2, 8, 9), "train.schedule": {"plateau": {"patience": 2}}, "expect_rates": 3},
+        "plateau-defaults": {**jumpy(1e-30, 7, 13), "train.schedule": "plateau", "expect_rates": 2},
+        "plateau-alone": {**jumpy(2, 7), "images": "three-alone", "train.schedule": {"plateau": {"patience": 1}},
+                          "expect_rates": 2},
+        "plateau-minimum": {**jumpy(1e-6, 7, 8), "expect_rates": 7,
+                            "train.schedule": {"plateau": {"patience": 2, "factor": 0.4, "minimum": 6e-7, "warmup": 2}}},
+        "plateau-delta": {**jumpy(2e-5, 7, 6), "train.schedule": {"plateau": {"patience": 2}}, "expect_rates": 3},
+    }
+    for law in ("glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "ones"):
+        out[f"init-{law}"] = {"model": [{"conv2d": {**CONV["conv2d"], "init": law}}, "flatten", HEAD], "train.epochs": 1}
+    out["init-zeros"] = {"model": [CONV, "flatten", {"dense": {**HEAD["dense"], "init": "zeros"}}], "train.epochs": 2}
+    for name, optimizer in OPTIMIZERS.items():
+        out[f"optimizer-{name}"] = {"train.optimizer": optimizer}
+        out[f"unfreeze-{name}"] = {**backbone(unfreeze={"epoch": 2, "from": "c2"}, lr_scale=0.5), "train.optimizer": optimizer}
+    for name, word in DEFAULTS.items():
+        out[f"optimizer-{name}-defaults"] = {"train.optimizer": word}
+    out["optimizer-default"] = {"train.optimizer": None}
+    for name, augment in AUGMENTATIONS.items():
+        out[f"augment-{name}"] = {"augment": augment}
+        out[f"frozen-{name}"] = {**backbone(), "augment": augment}
+    for name, fill in FILLS.items():
+        out[f"fill-{name}"] = {"augment": {**AUGMENTATIONS["all"], **fill}}
+    for name, (schedule, epochs) in SCHEDULES.items():
+        out[f"schedule-{name}"] = {"train.schedule": schedule, "train.epochs": epochs}
+    out.update({
+        "frozen": backbone(), "frozen-until": backbone(freeze="until c2"), "frozen-none": backbone(freeze="none", lr_scale=0.3),
+        "frozen-norm-trained": backbone(freeze="until b1", bn="train"),
+        "frozen-shard": {**backbone(freeze="until c2", bn="train"), "train.shard": 2},
+        "frozen-dropout": {**backbone(layers=[*BACKBONE["layers"], {"dropout": 0.3}])},
+        "frozen-dropout-after": {**backbone(), "model": [{"dropout": 0.3}, "flatten", HEAD]},
+        "unfreeze-all": backbone(unfreeze={"epoch": 3}, bn="train"),
+        "unfreeze-twice": {**backbone(freeze="until b2", unfreeze={"epoch": 2}), "train.optimizer": OPTIMIZERS["adam"]},
+        "unfreeze-augment": {**backbone(unfreeze={"epoch": 2}), "augment": AUGMENTATIONS["all"], "classify": True},
+        "unfreeze-plateau": {**backbone(unfreeze={"epoch": 2}), "train.optimizer": {"sgd": {"lr": 0.3}}, "train.epochs": 6,
+                             "train.schedule": {"plateau": {"patience": 1}}},
+        "unfreeze-clip-warmup": {**backbone(unfreeze={"epoch": 2}), "train.clip_norm": 0.5,
+                                 "train.schedule": {"constant": {"warmup": 2}}},
+        "many": {"augment": AUGMENTATIONS["all"], "model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD],
+                 "train.optimizer": OPTIMIZERS["adam-betas-eps"], "train.shard": 2, "train.clip_norm": 0.7,
+                 "train.label_smoothing": 0.1, "train.class_weight": "balanced", "train.schedule": "cosine", "train.top_k": 2,
+                 "classify": True},
+    })
+    return out
+
+
+def recipe_of(changes):
+    """The base with the changes: a recipe."""
+    recipe = copy.deepcopy(BASE)
+    for key, value in changes.items():
+        if key in ("images", "classify") or key.startswith("expect_"):
+            continue
+        at, (*path, last) = recipe, key.split(".")
+        for part in path:
+            at = at[part]
+        if value is None:
+            del at[last]
+        else:
+            at[last] = value
+    return recipe

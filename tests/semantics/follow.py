@@ -1,0 +1,113 @@
+"""Training as docs/training.md says, epoch by epoch, with the rules and nets beside this file."""
+import math
+
+import numpy as np
+
+from net import Net
+from rules import Optimizer, Schedule, accuracy, matrix, measures, order, sample, scaled, single, top
+
+
+def class_weights(train, label, names):
+    chosen = train.get("class_weight", {})
+    if chosen == "balanced":
+        return np.array([single(len(label) / (len(names) * (label == c).sum())) for c in range(len(names))])
+    weights = np.ones(len(names))
+    for name, value in chosen.items():
+        weights[names.index(name) if name in names else int(name)] = single(value)
+    return weights
+
+
+class Training:
+    """One run. data: {"train": (pixels, labels), "validation": the same or None, "names": class names}."""
+
+    def __init__(self, recipe, data):
+        train = recipe["train"]
+        self.recipe, self.data, self.train = recipe, data, train
+        self.seed, self.batch = train.get("seed", 0), train["batch"]
+        self.pixels, self.label = data["train"]
+        self.net = Net(recipe, self.seed)
+        self.optimizer = Optimizer(recipe)
+        self.schedule = Schedule(recipe, -(-len(self.label) // self.batch))
+        self.weight = class_weights(train, self.label, data["names"])
+        self.epoch = self.step = self.waited = 0
+        self.lowest, self.best, self.best_epoch = math.inf, None, 0
+        self.unfrozen = False
+
+    def over(self):
+        patience = self.train.get("early_stopping", 0)
+        patience = patience["patience"] if isinstance(patience, dict) else patience
+        return self.epoch == self.train["epochs"] or (patience and self.waited >= patience)
+
+    def unfreeze(self):
+        """At the beginning of the epoch that it is said for."""
+        backbone = self.recipe.get("backbone", {})
+        when = backbone.get("unfreeze", {}).get("epoch")
+        if not self.unfrozen and when and self.epoch + 1 >= when:
+            self.net.apply_freezing(backbone, True)
+            self.unfrozen = True
+
+    def train_batch(self, number, places, done):
+        augment = self.recipe.get("augment", {})
+        height, width = self.pixels.shape[1:3]
+        lr = self.schedule.rate(self.epoch, number)
+        matrices = [matrix(augment, height, width, self.seed, self.epoch, p) for p in places]
+        x = np.stack([scaled(sample(self.pixels[p], m, augment), self.recipe["input"]) for p, m in zip(places, matrices)])
+        label, total = self.label[places], {}
+        weight = self.weight[label] / len(places)
+        shard = min(self.train.get("shard") or self.batch, self.batch)
+        for first in range(0, len(places), shard):
+            part = slice(first, first + shard)
+            y, loss, gradients = self.net.train(x[part], label[part], weight[part], self.step, first)
+            total = {name: total.get(name, 0) + g for name, g in gradients.items()}
+            done.append((y, loss * self.weight[label[part]], label[part]))
+        scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))
+        self.optimizer.step(self.net.weights, total, self.net.rates(lr, scale))
+        self.step += 1
+        return {"epoch": self.epoch + 1, "batch": number + 1, "step": self.step, "lr": lr, "images": places,
+                "matrices": matrices}
+
+    def summary(self, done):
+        y, loss, label = (np.concatenate(part) for part in zip(*done))
+        out = {"images": len(label), "loss": float(loss.mean()), "accuracy": accuracy(y, label)}
+        if self.train.get("top_k"):
+            out["top_k"] = top(y, label, self.train["top_k"])
+        return out, y, label
+
+    def judge(self, split):
+        """The metrics of a split's images, neither augmented nor weighted."""
+        pixels, label = split
+        y, loss = self.net.infer(scaled(pixels.astype(np.float64), self.recipe["input"]), label)
+        out, y, label = self.summary([(y, loss, label)])
+        return {**out, **measures(y, label, len(self.data["names"]))}
+
+    def probabilities(self, pixels):
+        x = scaled(pixels.astype(np.float64), self.recipe["input"])
+        y = self.net.infer(x, np.zeros(len(x), int))[0]
+        return np.hstack([1 - y, y]) if y.shape[1] == 1 else y
+
+    def next_epoch(self):
+        """Its steps, its means, those of validation, and whether it is the best so far."""
+        self.unfreeze()
+        places = order(len(self.label), self.seed, self.epoch, self.train.get("shuffle", True))
+        done, steps = [], []
+        for number in range(-(-len(places) // self.batch)):
+            steps.append(self.train_batch(number, places[number * self.batch:(number + 1) * self.batch], done))
+        means, validation = self.summary(done)[0], self.data["validation"] and self.judge(self.data["validation"])
+        judged = validation or means
+        rank = (judged["accuracy"], -judged["loss"]) if validation else -judged["loss"]
+        best = self.best is None or rank > self.best
+        if best:
+            self.best, self.best_epoch = rank, self.epoch + 1
+        self.schedule.end_epoch(judged["loss"])
+        self.waited = 0 if judged["loss"] < self.lowest else self.waited + 1
+        self.lowest = min(self.lowest, judged["loss"])
+        self.epoch += 1
+        return {"steps": steps, "train": means, "validation": validation, "best": best}
+
+    def state(self):
+        """Weights, statistics and moments as a state's tensors have them."""
+        out = dict(self.net.weights)
+        for name, values in self.optimizer.moments().items():
+            flat = [values.get(p, np.zeros_like(self.net.weights[p])).ravel() for p in self.net.trained()]
+            out[name] = np.concatenate(flat)
+        return out

@@ -1,0 +1,220 @@
+"""A recipe's layers in numpy, forward and backward, in float64: those that toy nets are made of."""
+import numpy as np
+
+from rules import dropout_mask, initial, single
+
+EPSILON = 1e-3  # batchnorm's default
+
+
+def spelled(entry):
+    """(kind, options) of an entry of a recipe's list of layers."""
+    if isinstance(entry, str):
+        return entry, {}
+    kind, options = next(iter(entry.items()))
+    return kind, options if isinstance(options, dict) else {"": options}
+
+
+class Layer:
+    def __init__(self, kind, options, number):
+        self.kind, self.o, self.number = kind, options, number
+        self.name = options.get("name", "")
+        self.frozen = not options.get("trainable", True)
+        self.backbone = False
+
+    def parameters(self):
+        return {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias"), "batchnorm": ("gamma", "beta")}.get(self.kind, ())
+
+    def path(self, part):
+        return f"{self.name}/{part}"
+
+
+def windows(x, kh, kw):
+    """[n, h - kh + 1, w - kw + 1, kh, kw, c]"""
+    out = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), (1, 2))
+    return np.moveaxis(out, 3, -1)
+
+
+class Net:
+    """Weights by path, in the layers' order, and what a training step needs."""
+
+    def __init__(self, recipe, seed):
+        backbone = recipe.get("backbone", {})
+        entries = [(e, True) for e in backbone.get("layers", [])] + [(e, False) for e in recipe["model"]]
+        self.layers, self.weights, self.seed = [], {}, seed
+        for number, (entry, own) in enumerate(entries, 1):
+            layer = Layer(*spelled(entry), number)
+            layer.backbone = own
+            self.layers.append(layer)
+        self.apply_freezing(backbone, False)
+        size, channels = recipe["input"]["size"], recipe["input"]["channels"]
+        self.smoothing = single(recipe["train"].get("label_smoothing", 0))
+        self.loss = recipe["train"]["loss"]
+        self.start(np.zeros((1, *size, channels)))
+
+    def apply_freezing(self, backbone, unfrozen):
+        """Which layers are trained: the section `backbone`, before and after its `unfreeze`."""
+        own = [l for l in self.layers if l.backbone]
+        names = [l.name for l in own]
+        freeze, first = backbone.get("freeze", "all"), len(own)
+        if freeze == "none":
+            first = 0
+        elif freeze.startswith("until "):
+            first = names.index(freeze[6:])
+        if unfrozen:
+            start = backbone["unfreeze"].get("from")
+            first = names.index(start) if start else 0
+        for i, layer in enumerate(own):
+            layer.frozen = i < first
+            layer.still = layer.kind == "batchnorm" and backbone.get("bn", "frozen") == "frozen"
+        for layer in self.layers:
+            if not layer.backbone:
+                layer.still = layer.o.get("frozen", False)
+
+    def start(self, x):
+        """Initial weights; the shapes come from a pass."""
+        for layer in self.layers:
+            if layer.kind == "conv2d":
+                k, c = layer.o["kernel"], x.shape[3]
+                self.make(layer, (k, k, c, layer.o["filters"]))
+            elif layer.kind == "dense":
+                self.make(layer, (x.shape[1], layer.o["units"]))
+            elif layer.kind == "batchnorm":
+                c = x.shape[-1]
+                for part, value in (("gamma", 1), ("beta", 0), ("moving_mean", 0), ("moving_variance", 1)):
+                    self.weights[layer.path(part)] = np.full(c, float(value))
+            x = self.forward_layer(layer, x, None)
+
+    def make(self, layer, shape):
+        path = layer.path("kernel")
+        self.weights[path] = initial(path, shape, self.seed, layer.o.get("init", "glorot_uniform"))
+        self.weights[layer.path("bias")] = np.zeros(shape[-1])
+
+    def trained(self):
+        return [l.path(p) for l in self.layers if not l.frozen for p in l.parameters()]
+
+    def rates(self, lr, scale):
+        return {l.path(p): lr * (scale if l.backbone else 1) for l in self.layers for p in l.parameters()}
+
+    # --- forward; `tape` is a list to be filled, or None: inference ---
+
+    def forward_layer(self, layer, x, tape, step=0, first=0):
+        kind, o, w = layer.kind, layer.o, self.weights
+        saved = None
+        if kind == "conv2d":
+            k = o["kernel"]
+            if o.get("padding") == "same":
+                x = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
+            saved = windows(x, k, k)
+            y = np.tensordot(saved, w[layer.path("kernel")], 3) + w[layer.path("bias")]
+        elif kind == "dense":
+            saved = x
+            y = x @ w[layer.path("kernel")] + w[layer.path("bias")]
+        elif kind == "batchnorm":
+            axes, momentum = tuple(range(x.ndim - 1)), single(o.get("momentum", 0.99))
+            batch = tape is not None and not layer.frozen and not layer.still
+            mean, var = w[layer.path("moving_mean")], w[layer.path("moving_variance")]
+            if batch:
+                m = x.size // x.shape[-1]
+                mean, var = x.mean(axes), x.var(axes)
+                kept = var * m / (m - 1) if m > 1 else var
+                for part, value in (("moving_mean", mean), ("moving_variance", kept)):
+                    w[layer.path(part)] = momentum * w[layer.path(part)] + (1 - momentum) * value
+            rstd = 1 / np.sqrt(var + single(o.get("eps", EPSILON)))
+            saved = (x - mean) * rstd, rstd, batch
+            y = saved[0] * w[layer.path("gamma")] + w[layer.path("beta")]
+        elif kind == "dropout":
+            saved = dropout_mask(x.shape, o[""], self.seed, layer.number, step, first) if tape is not None else 1
+            y = x * saved
+        elif kind == "maxpool2d":
+            n, h, width, c = x.shape
+            h, width = h // 2, width // 2
+            cells = x[:, :2 * h, :2 * width].reshape(n, h, 2, width, 2, c).transpose(0, 1, 3, 5, 2, 4).reshape(n, h, width, c, 4)
+            saved = x.shape, cells.argmax(-1)
+            y = cells.max(-1)
+        elif kind == "global_avgpool2d":
+            saved = x.shape
+            y = x.mean((1, 2))
+        else:
+            assert kind == "flatten", kind
+            saved = x.shape
+            y = x.reshape(len(x), -1)
+        if o.get("activation") == "relu":
+            y = np.maximum(y, 0)
+        if tape is not None:
+            tape.append((layer, saved, y))
+        return y
+
+    def backward_layer(self, layer, saved, y, dy, gradients):
+        kind, o, w = layer.kind, layer.o, self.weights
+        if o.get("activation") == "relu":
+            dy = dy * (y > 0)
+        if kind == "conv2d":
+            k, kernel = o["kernel"], w[layer.path("kernel")]
+            gradients[layer.path("kernel")] = np.tensordot(saved, dy, ((0, 1, 2), (0, 1, 2)))
+            gradients[layer.path("bias")] = dy.sum((0, 1, 2))
+            wide = np.pad(dy, ((0, 0), (k - 1, k - 1), (k - 1, k - 1), (0, 0)))
+            dx = np.tensordot(windows(wide, k, k), kernel[::-1, ::-1].transpose(0, 1, 3, 2), 3)
+            return dx[:, k // 2:-(k // 2), k // 2:-(k // 2)] if o.get("padding") == "same" else dx
+        if kind == "dense":
+            gradients[layer.path("kernel")] = saved.T @ dy
+            gradients[layer.path("bias")] = dy.sum(0)
+            return dy @ w[layer.path("kernel")].T
+        if kind == "batchnorm":
+            normal, rstd, batch = saved
+            axes = tuple(range(dy.ndim - 1))
+            gradients[layer.path("gamma")] = (dy * normal).sum(axes)
+            gradients[layer.path("beta")] = dy.sum(axes)
+            dy = dy * w[layer.path("gamma")]
+            return rstd * (dy - dy.mean(axes) - normal * (dy * normal).mean(axes)) if batch else rstd * dy
+        if kind == "dropout":
+            return dy * saved
+        if kind == "maxpool2d":
+            shape, at = saved
+            cells = (np.arange(4) == at[..., None]) * dy[..., None]
+            n, h, width, c = dy.shape
+            dx = np.zeros(shape)
+            dx[:, :2 * h, :2 * width] = cells.reshape(n, h, width, c, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(n, 2 * h, 2 * width, c)
+            return dx
+        if kind == "global_avgpool2d":
+            return np.broadcast_to(dy[:, None, None] / (saved[1] * saved[2]), saved)
+        return dy.reshape(saved)
+
+    def outputs(self, z):
+        """What is predicted from the last layer's scores."""
+        if self.loss == "binary_crossentropy":
+            return 1 / (1 + np.exp(-z))
+        if self.loss == "mse":
+            return z
+        e = np.exp(z - z.max(1, keepdims=True))
+        return e / e.sum(1, keepdims=True)
+
+    def losses(self, z, label):
+        """Each image's outputs, loss, and the loss's gradient by the scores."""
+        y, s = self.outputs(z), self.smoothing
+        classes = z.shape[1]
+        if classes == 1:
+            t = label[:, None] * (1 - s) + s / 2
+        else:
+            t = np.eye(classes)[label] * (1 - s) + s / classes
+        if self.loss == "binary_crossentropy":
+            return y, (np.logaddexp(0, z) - z * t)[:, 0], y - t
+        if self.loss == "mse":
+            return y, ((y - t) ** 2).mean(1), 2 * (y - t) / classes
+        shifted = z - z.max(1, keepdims=True)
+        return y, (t * (np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted)).sum(1), y - t
+
+    def infer(self, x, label):
+        for layer in self.layers:
+            x = self.forward_layer(layer, x, None)
+        return self.losses(x, label)[:2]
+
+    def train(self, x, label, weight, step, first):
+        """Outputs, losses and gradients of a shard; weight: of each image."""
+        tape, gradients = [], {}
+        for layer in self.layers:
+            x = self.forward_layer(layer, x, tape, step, first)
+        y, loss, dz = self.losses(x, label)
+        dz = dz * weight[:, None]
+        for layer, saved, out in reversed(tape):
+            dz = self.backward_layer(layer, saved, out, dz, gradients)
+        return y, loss, {name: gradients[name] for name in self.trained()}

@@ -1,0 +1,337 @@
+"""docs/training.md in numpy: random numbers, order, augmentation, learning-rate schedules, optimizers, metrics.
+
+Written from that page, and not from the code in C. Numbers are float64; settings are rounded to float32 as the page
+says. `recipe` is everywhere the recipe as a dict."""
+import math
+
+import numpy as np
+
+INIT, SHUFFLE, SPLIT, AUGMENT, DROPOUT = 1, 2, 3, 4, 5  # the streams that training draws from
+
+
+def single(value):
+    """A setting as it is kept."""
+    return float(np.float32(value))
+
+
+# --- random numbers ---
+
+LOW_WORD = 0xFFFFFFFF
+LOW = np.uint64(LOW_WORD)
+
+
+def philox(key, c0, c1, c2, c3):
+    """Philox 4x32-10 of whole arrays: [..., 4] words."""
+    c0, c1, c2, c3 = np.broadcast_arrays(*[np.asarray(c, np.uint64) & LOW for c in (c0, c1, c2, c3)])
+    k0, k1 = key & LOW_WORD, key >> 32
+    for _ in range(10):
+        a, b = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1, c2, c3 = (b >> np.uint64(32)) ^ c1 ^ np.uint64(k0), b & LOW, (a >> np.uint64(32)) ^ c3 ^ np.uint64(k1), a & LOW
+        k0, k1 = (k0 + 0x9E3779B9) & LOW_WORD, (k1 + 0xBB67AE85) & LOW_WORD
+    return np.stack([c0, c1, c2, c3], -1)
+
+
+def unit(word):
+    return (np.asarray(word, np.uint64) >> np.uint64(8)).astype(np.float64) * 2.0 ** -24
+
+
+class Generator:
+    """The words of one (seed, stream, place), one after the other."""
+
+    def __init__(self, seed, stream, place):
+        self.seed, self.stream, self.place = seed, stream, place
+        self.block, self.left = 0, []
+
+    def word(self):
+        if not self.left:
+            four = philox(self.seed, self.place & LOW_WORD, self.place >> 32, self.block, self.stream)
+            self.block, self.left = self.block + 1, [int(w) for w in four]
+        return self.left.pop(0)
+
+    def unit(self):
+        return (self.word() >> 8) * 2.0 ** -24
+
+    def below(self, n):
+        while True:
+            word = self.word()
+            if word >= 2 ** 32 % n:
+                return word % n
+
+
+def fnv1a(text):
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2 ** 64
+    return value
+
+
+# --- initial weights, order, dropout ---
+
+def initial(name, shape, seed, kind="glorot_uniform"):
+    """A kernel [..., in, out] before training."""
+    count = int(np.prod(shape))
+    if kind in ("zeros", "ones"):
+        return np.full(shape, float(kind == "ones"))
+    area = int(np.prod(shape[:-2]))
+    fan_in, fan_out = area * shape[-2], area * shape[-1]
+    family, law = kind.rsplit("_", 1)
+    variance = 1 / {"glorot": (fan_in + fan_out) / 2, "he": fan_in / 2, "lecun": fan_in}[family]
+    random = Generator(seed, INIT, fnv1a(name))
+    if law == "uniform":
+        limit = single(math.sqrt(3 * variance))
+        values = [-limit + 2 * limit * random.unit() for _ in range(count)]
+    else:
+        deviation, values = math.sqrt(variance) / 0.87962566103423978, []
+        while len(values) < count:
+            u, v = (random.word() + 1) / 2 ** 32, random.word() / 2 ** 32
+            z = math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v)
+            if abs(z) <= 2:
+                values.append(deviation * z)
+    return np.array(values).reshape(shape)
+
+
+def order(count, seed, epoch, shuffle):
+    """The images of an epoch (from 0), in their order."""
+    places = list(range(count))
+    random = Generator(seed, SHUFFLE, epoch)
+    for i in range(count - 1, 0, -1) if shuffle else ():
+        j = random.below(i + 1)
+        places[i], places[j] = places[j], places[i]
+    return places
+
+
+def split(names, label, validation, test, seed):
+    """The split of each image, named as CLASS/FILE: "train", "validation" or "test"."""
+    def rank(i):
+        words = philox(seed, fnv1a(names[i]) & LOW_WORD, fnv1a(names[i]) >> 32, 0, SPLIT)
+        return int(words[0]) << 32 | int(words[1])
+
+    def share(fraction, n):
+        return max(math.floor(fraction * n + 0.5), 1) if fraction else 0
+
+    out = ["train"] * len(names)
+    for c in set(label):
+        own = sorted((i for i in range(len(names)) if label[i] == c), key=rank)
+        first, second = share(validation, len(own)), share(test, len(own))
+        for i in own[:first]:
+            out[i] = "validation"
+        for i in own[first:first + second]:
+            out[i] = "test"
+    return np.array(out)
+
+
+def dropout_mask(shape, rate, seed, layer, step, first):
+    """What the values of a layer are multiplied by; `first`: the place in the batch of the first image."""
+    rate, n = single(rate), int(np.prod(shape))
+    i = np.arange(n) + first * (n // shape[0])
+    words = philox(seed, i // 4, layer, step, DROPOUT)[np.arange(n), i % 4]
+    return ((unit(words) >= rate) / (1 - rate)).reshape(shape)
+
+
+# --- augmentation ---
+
+def span(value):
+    """[low, high] of a range that may be one number around 1."""
+    if isinstance(value, list):
+        return single(value[0]), single(value[1])
+    return (single(1 - value), single(1 + value)) if value else (1.0, 1.0)
+
+
+def matrix(augment, height, width, seed, epoch, place):
+    """The eight numbers for an image: two rows of (column, row, 1), brightness, 0."""
+    random = Generator(seed, AUGMENT, epoch << 32 | place)
+
+    def around(key):
+        size = single(augment.get(key, 0))
+        return size * (2 * random.unit() - 1)
+
+    def within(key):
+        low, high = span(augment.get(key, 0))
+        return low + (high - low) * random.unit()
+
+    angle = math.radians(around("rotation"))
+    down, right = around("height_shift") * height, around("width_shift") * width
+    shear = math.radians(around("shear"))
+    zoom_rows, zoom_columns = within("zoom"), within("zoom")
+    mirror, overturn = random.unit() < 0.5, random.unit() < 0.5
+    brightness = within("brightness")
+    centre = np.array([[1, 0, (height - 1) / 2], [0, 1, (width - 1) / 2], [0, 0, 1]])
+    turn = np.array([[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
+    shift = np.array([[1, 0, down], [0, 1, right], [0, 0, 1]])
+    slant = np.array([[1, -math.sin(shear), 0], [0, math.cos(shear), 0], [0, 0, 1]])
+    zoom = np.diag([zoom_rows, zoom_columns, 1])
+    t = centre @ turn @ shift @ slant @ zoom @ np.linalg.inv(centre)
+    if mirror and augment.get("horizontal_flip"):
+        t = t @ np.array([[1, 0, 0], [0, -1, width - 1], [0, 0, 1]])
+    if overturn and augment.get("vertical_flip"):
+        t = t @ np.array([[-1, 0, height - 1], [0, 1, 0], [0, 0, 1]])
+    return np.array([t[1, 1], t[1, 0], t[1, 2], t[0, 1], t[0, 0], t[0, 2], brightness, 0])
+
+
+def taps(t, n, fill):
+    """Pixels for coordinates that may lie outside; -1: the fill value."""
+    if fill == "constant":
+        return np.where((t >= 0) & (t < n), t, -1)
+    if fill == "nearest":
+        return np.clip(t, 0, n - 1)
+    if fill == "wrap":
+        return t % n
+    return np.where(t % (2 * n) < n, t % (2 * n), 2 * n - 1 - t % (2 * n))
+
+
+def sample(pixels, m, augment):
+    """An image [height, width, channels] of 0 to 255 through a matrix, bilinear."""
+    height, width, _ = pixels.shape
+    fill, value = augment.get("fill", "nearest"), augment.get("fill_value", 0)
+    i, j = np.mgrid[0:height, 0:width]
+    column, row = m[0] * j + m[1] * i + m[2], m[3] * j + m[4] * i + m[5]
+
+    def at(r, c):
+        r, c = taps(r, height, fill), taps(c, width, fill)
+        return np.where(((r < 0) | (c < 0))[..., None], value, pixels[r, c].astype(np.float64))
+
+    r, c = np.floor(row).astype(int), np.floor(column).astype(int)
+    fr, fc = (row - r)[..., None], (column - c)[..., None]
+    out = (at(r, c) * (1 - fc) + at(r, c + 1) * fc) * (1 - fr) + (at(r + 1, c) * (1 - fc) + at(r + 1, c + 1) * fc) * fr
+    return np.clip(out * m[6], 0, 255)
+
+
+def scaled(image, settings):
+    """(rescale x - mean) / std, per channel."""
+    mean, std = np.array(settings.get("mean", 0.0)), np.array(settings.get("std", 1.0))
+    return image * np.float32(settings.get("rescale", 1.0) / std) - np.float32(mean / std)
+
+
+# --- learning rate ---
+
+class Schedule:
+    def __init__(self, recipe, batches):
+        train = recipe["train"]
+        chosen = train.get("schedule", "constant")
+        self.kind, o = (chosen, {}) if isinstance(chosen, str) else next(iter(chosen.items()))
+        name, options = optimizer_of(recipe)
+        self.base = single(options.get("lr", 0.01 if name == "sgd" else 0.001))
+        self.epochs, self.batches = train["epochs"], batches
+        self.factor, self.minimum = single(o.get("factor", 0.1)), single(o.get("minimum", 0))
+        self.every, self.patience, self.warmup = o.get("epochs", 10), o.get("patience", 10), o.get("warmup", 0)
+        self.lowered, self.best, self.wait = 1.0, math.inf, 0
+
+    def rate(self, epoch, batch):
+        """Of a batch of an epoch, both from 0."""
+        if epoch < self.warmup:
+            return self.base * (epoch * self.batches + batch + 1) / (self.warmup * self.batches)
+        past, last = epoch - self.warmup, self.epochs - self.warmup - 1
+        if self.kind == "constant":
+            return self.base
+        if self.kind == "step":
+            rate = self.base * self.factor ** (past // self.every)
+        elif self.kind == "plateau":
+            rate = self.base * self.lowered
+        else:
+            share = past / last if last > 0 else 0
+            rate = self.minimum + (self.base - self.minimum) * (1 + math.cos(math.pi * share)) / 2
+        return max(rate, self.minimum)
+
+    def end_epoch(self, loss):
+        if loss < self.best - 1e-4:
+            self.best, self.wait = loss, 0
+            return
+        self.wait += 1
+        if self.wait == self.patience:
+            self.lowered, self.wait = self.lowered * self.factor, 0
+
+
+# --- optimizers ---
+
+def optimizer_of(recipe):
+    chosen = recipe["train"].get("optimizer", "rmsprop")
+    return (chosen, {}) if isinstance(chosen, str) else next(iter(chosen.items()))
+
+
+class Optimizer:
+    """Moments of each parameter by name, and its count of steps."""
+
+    def __init__(self, recipe):
+        self.kind, o = optimizer_of(recipe)
+        self.momentum, self.rho = single(o.get("momentum", 0)), single(o.get("rho", 0.9))
+        self.beta1, self.beta2 = single(o.get("beta1", 0.9)), single(o.get("beta2", 0.999))
+        self.eps, self.nesterov = single(o.get("eps", 1e-7)), o.get("nesterov", False)
+        self.weight_decay = single(o.get("weight_decay", 0.004 if self.kind == "adamw" else 0))
+        self.limit = single(recipe["train"].get("clip_norm", 0))
+        self.first, self.second, self.steps = {}, {}, {}
+
+    def moments(self):
+        """As the state names them."""
+        if self.kind == "sgd":
+            return {"velocity": self.first} if self.momentum else {}
+        if self.kind == "rmsprop":
+            return {"mean_square": self.first, **({"velocity": self.second} if self.momentum else {})}
+        return {"mean": self.first, "mean_square": self.second}
+
+    def clip(self, gradients):
+        norm = math.sqrt(sum(float((g ** 2).sum()) for g in gradients.values()))
+        scale = self.limit / norm if self.limit and norm > self.limit else 1
+        return {name: g * scale for name, g in gradients.items()}
+
+    def step(self, weights, gradients, rates):
+        """Changes the weights; rates: of each parameter."""
+        for name, g in self.clip(gradients).items():
+            w, lr = weights[name], rates[name]
+            first = self.first.setdefault(name, np.zeros_like(w))
+            second = self.second.setdefault(name, np.zeros_like(w))
+            self.steps[name] = t = self.steps.get(name, 0) + 1
+            decayed = w - lr * self.weight_decay * w
+            if self.kind == "sgd":
+                first[:] = self.momentum * first - lr * g
+                weights[name] = decayed + (self.momentum * first - lr * g if self.nesterov else first)
+            elif self.kind == "rmsprop":
+                first[:] = self.rho * first + (1 - self.rho) * g ** 2
+                second[:] = self.momentum * second + lr * g / np.sqrt(first + self.eps)
+                weights[name] = decayed - second
+            else:
+                first[:] = self.beta1 * first + (1 - self.beta1) * g
+                second[:] = self.beta2 * second + (1 - self.beta2) * g ** 2
+                corrected = lr * math.sqrt(1 - self.beta2 ** t) / (1 - self.beta1 ** t)
+                weights[name] = decayed - corrected * first / (np.sqrt(second) + self.eps)
+
+
+# --- metrics ---
+
+def guesses(y):
+    return (y[:, 0] > 0.5).astype(int) if y.shape[1] == 1 else y.argmax(1)
+
+
+def accuracy(y, label):
+    return float((guesses(y) == label).mean())
+
+
+def top(y, label, k):
+    """The share of images whose class is among the k likeliest."""
+    if y.shape[1] == 1:
+        return accuracy(y, label)
+    return float((np.argsort(-y, 1, kind="stable")[:, :k] == label[:, None]).any(1).mean())
+
+
+def area(score, positive):
+    """Under the ROC curve: the share of pairs in the right order, ties half; None without pairs."""
+    a, b = score[positive], score[~positive]
+    if not len(a) or not len(b):
+        return None
+    return float(((a[:, None] > b).sum() + (a[:, None] == b).sum() / 2) / (len(a) * len(b)))
+
+
+def measures(y, label, classes):
+    """confusion[true][predicted], precision, recall, f1, auc."""
+    confusion = np.zeros((classes, classes), int)
+    np.add.at(confusion, (label, guesses(y)), 1)
+    judged = [1] if classes == 2 else [c for c in range(classes) if confusion[c].sum()]
+    precision, recall, f1, auc = [], [], [], []
+    for c in judged:
+        hit, predicted, there = confusion[c, c], confusion[:, c].sum(), confusion[c].sum()
+        precision.append(hit / predicted if predicted else 0)
+        recall.append(hit / there if there else 0)
+        f1.append(2 * hit / (predicted + there) if predicted + there else 0)
+        auc.append(area(y[:, -1] if classes == 2 else y[:, c], label == c))
+    known = [a for a in auc if a is not None]
+    return {"confusion": confusion.tolist(), "precision": np.mean(precision), "recall": np.mean(recall),
+            "f1": np.mean(f1), "auc": np.mean(known) if known else None}

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Training against docs/training.md, written anew in numpy (rules.py, net.py, follow.py): each case of cases.py trains a
+toy net by `clade train`, at a stretch and stopped and resumed after every epoch, and both must take the steps, and come
+to the weights, moments, statistics and metrics, that the page says.
+
+    semantics_test.py CLADE [NAME ...]
+
+Exit status: 77 without NumPy."""
+import csv
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+
+try:
+    import numpy as np
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+sys.dont_write_bytecode = True  # beside the sources
+from cases import recipe_of, table
+from follow import Training
+from rules import split
+
+# Toy nets sum some hundred terms of float32 (2^-24 = 6e-8 each) in a step, and take some ten steps.
+CLOSE = 1e-5
+SETS = {  # channels, classes with their images for training and validation
+    "three": (3, {"a": (5, 3), "b": (3, 2), "c": (5, 2)}),
+    "two": (1, {"no": (8, 3), "yes": (5, 4)}),
+}
+
+
+# --- images ---
+
+def write_png(path, pixels):
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def make_images(folder):
+    """{set: what Training takes}"""
+    random, out = np.random.default_rng(5), {}
+    for name, (channels, classes) in SETS.items():
+        splits = {}
+        for at, word in enumerate(("train", "validation")):
+            pixels, label, files = [], [], []
+            for c, (own, counts) in enumerate(classes.items()):
+                place = folder / name / word / own
+                place.mkdir(parents=True)
+                tone = random.integers(40, 200, channels)
+                for i in range(counts[at]):
+                    image = np.clip(tone + random.integers(-90, 90, (6, 5, channels)), 0, 255).astype(np.uint8)
+                    write_png(place / f"{i}.png", image)
+                    pixels.append(image)
+                    label.append(c)
+                    files.append(f"{own}/{i}.png")
+            splits[word] = np.stack(pixels), np.array(label)
+            if word == "train":
+                splits.update(files=files, pixels=pixels)
+        out[name] = {**splits, "names": list(classes)}
+    out["three-alone"] = {**out["three"], "validation": None}
+    return out
+
+
+def divide(data, recipe):
+    """The images after the splits that a recipe asks for."""
+    section = recipe.get("data")
+    if not section:
+        return data
+    pixels, label = data["train"]
+    part = split(data["files"], label, section.get("validation_split", 0), section.get("test_split", 0), section.get("seed", 0))
+    return {**data, **{word: (pixels[part == word], label[part == word]) for word in ("train", "validation", "test")}}
+
+
+# --- what Clade gives ---
+
+def read_tensors(path):
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    head = json.loads(raw[8:8 + size])
+    out = {}
+    for name, tensor in head.items():
+        if name != "__metadata__" and tensor["dtype"] == "F32":
+            first, last = tensor["data_offsets"]
+            out[name] = np.frombuffer(raw[8 + size + first:8 + size + last], np.float32).reshape(tensor["shape"])
+    return out
+
+
+def run(clade, *arguments):
+    command = [clade, *map(str, arguments), "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def train(clade, *arguments):
+    run(clade, "train", *arguments, "--no-report")
+
+
+def read_trace(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def read_history(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- comparing ---
+
+class Mismatch(Exception):
+    pass
+
+
+def same(what, found, expected):
+    if found != expected:
+        raise Mismatch(f"{what}: {found}, expected {expected}")
+
+
+def close(what, found, expected, bound=CLOSE):
+    """By the largest of what is expected."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    same(f"{what}, shape", found.shape, expected.shape)
+    error = np.abs(found - expected).max(initial=0) / max(np.abs(expected).max(initial=0), 1e-30)
+    if not error <= bound:
+        raise Mismatch(f"{what}: error {error:.2g}, expected at most {bound:.2g}")
+
+
+def compare_steps(found, expected):
+    same("steps", len(found), len(expected))
+    for a, b in zip(found, expected):
+        at = f"epoch {b['epoch']}, batch {b['batch']}"
+        for key in ("epoch", "batch", "step", "images"):
+            same(f"{at}, {key}", a[key], b[key])
+        close(f"{at}, rate", a["lr"], b["lr"], 1e-12)
+        close(f"{at}, matrices", a["matrices"], b["matrices"], 2e-7)
+
+
+def compare_metrics(at, found, expected):
+    for key, value in expected.items():
+        if isinstance(value, float) and key not in ("accuracy", "top_k"):
+            close(f"{at} {key}", found[key], value)
+        elif isinstance(value, float):
+            close(f"{at} {key}", found[key], value, 1e-9)
+        else:
+            same(f"{at} {key}", found.get(key), value)
+
+
+def compare_epoch(row, e, at):
+    close(f"{at}, loss", float(row["loss"]), e["train"]["loss"])
+    close(f"{at}, accuracy", float(row["accuracy"]), e["train"]["accuracy"], 1e-8)
+    close(f"{at}, rate", float(row["lr"]), e["steps"][-1]["lr"], 1e-6)
+    if e["validation"]:
+        close(f"{at}, val_loss", float(row["val_loss"]), e["validation"]["loss"])
+        close(f"{at}, val_accuracy", float(row["val_accuracy"]), e["validation"]["accuracy"], 1e-8)
+    else:
+        same(f"{at}, val_loss", row["val_loss"], "")
+
+
+def compare_tensors(at, found, expected, moments=True):
+    if not moments:
+        found = {name: value for name, value in found.items() if "/" in name}
+        expected = {name: value for name, value in expected.items() if "/" in name}
+    same(f"{at}, tensors", sorted(found), sorted(expected))
+    for name, value in expected.items():
+        close(f"{at}, {name}", found[name], value)
+
+
+# --- a case ---
+
+def follow(recipe, data):
+    """The epochs as they should be, each with the state after it."""
+    training, epochs = Training(recipe, data), []
+    while not training.over():
+        epochs.append(training.next_epoch())
+        epochs[-1]["state"] = {name: value.copy() for name, value in training.state().items()}
+    return training, epochs
+
+
+def classify(clade, made, pictures, data, training, epochs):
+    """Evaluation and prediction by the best epoch's weights."""
+    training.net.weights = {n: epochs[training.best_epoch - 1]["state"][n] for n in training.net.weights}
+    for word in ("validation", "test"):
+        if data.get(word):
+            found = json.loads(run(clade, "evaluate", made, "--split", word, "--json"))
+            compare_metrics(word, found, training.judge(data[word]))
+    files = [pictures / "train" / file for file in data["files"]]
+    y = training.probabilities(np.stack(data["pixels"]))
+    found = json.loads(run(clade, "predict", made, *files, "--json"))
+    for one, probabilities in zip(found, y):
+        order = np.argsort(-probabilities, kind="stable")
+        same("predicted", [c["class"] for c in one["classes"]], [data["names"][c] for c in order])
+        close("probabilities", [c["probability"] for c in one["classes"]], probabilities[order])
+
+
+def run_case(clade, folder, images, name, changes):
+    recipe, chosen = recipe_of(changes), changes.get("images", "three")
+    data = divide(images[chosen], recipe)
+    training, epochs = follow(recipe, data)
+    file = folder / f"{name}.yaml"
+    file.write_text(json.dumps(recipe))
+    pictures = folder / chosen.split("-")[0]
+    apart = ["--validation", pictures / "validation"] if images[chosen]["validation"] else []
+    arguments = [file, "--data", pictures / "train", *apart]
+    made, stopped = folder / name, folder / f"{name}-stopped"
+    traces = [folder / f"{name}.trace", folder / f"{name}-stopped.trace"]
+    steps = [step for e in epochs for step in e["steps"]]
+
+    train(clade, *arguments, "--out", made, "--trace", traces[0])
+    history, metrics = read_history(made / "history.csv"), json.loads((made / "metrics.json").read_text())
+    compare_steps(read_trace(traces[0]), steps)
+    same("epochs", len(history), len(epochs))
+    for k, e in enumerate(epochs):
+        compare_epoch(history[k], e, f"epoch {k + 1}")
+    compare_metrics("training", metrics["train"], epochs[-1]["train"])
+    if epochs[-1]["validation"]:
+        compare_metrics("validation", metrics["validation"], epochs[-1]["validation"])
+    compare_tensors("end", read_tensors(made / "state"), epochs[-1]["state"])
+    same("best", metrics["best"]["epoch"], training.best_epoch)
+    weights = {n: epochs[training.best_epoch - 1]["state"][n] for n in training.net.weights}
+    compare_tensors("best", read_tensors(made / "best.safetensors"), weights)
+
+    unfreeze = recipe.get("backbone", {}).get("unfreeze", {}).get("epoch")
+    for k, e in enumerate(epochs, 1):
+        start = [*arguments, "--out", stopped] if k == 1 else ["--resume", stopped]
+        train(clade, *start, "--trace", traces[1], *(["--pause", k] if k < len(epochs) else []))
+        # a run that is stopped before the epoch that unfreezes may have made room for more moments
+        compare_tensors(f"after epoch {k}", read_tensors(stopped / "state"), e["state"], k + 1 != unfreeze)
+    compare_steps(read_trace(traces[1]), steps)
+    same("best after a resume", (stopped / "best.safetensors").read_bytes() == (made / "best.safetensors").read_bytes(), True)
+    if changes.get("classify"):
+        classify(clade, made, pictures, data, training, epochs)
+    for key, value in (("epochs", len(epochs)), ("best", training.best_epoch), ("rates", len({s["lr"] for s in steps}))):
+        same(f"case: {key}", value, changes.get(f"expect_{key}", value))
+
+
+def check_refusal(clade, folder):
+    """A trace that cannot be written ends the command before it trains."""
+    (folder / "base.yaml").write_text(json.dumps(recipe_of({})))
+    command = [clade, "train", folder / "base.yaml", "--data", folder / "three/train", "--device", "cpu", "--out",
+               folder / "none", "--trace", folder / "nowhere/trace"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    good = done.returncode == 3 and done.stderr.count("\n") == 1 and "nowhere/trace: No such file" in done.stderr
+    return [] if good and not (folder / "none").exists() else [f"trace that cannot be opened: {done.stderr}"]
+
+
+def judge(job):
+    """What is wrong with a case, or None."""
+    clade, folder, images, name = job
+    try:
+        run_case(clade, folder, images, name, table()[name])
+    except (Mismatch, AssertionError) as error:
+        return f"{name}: {error}"
+    return None
+
+
+def main(clade, names):
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
+        folder = pathlib.Path(folder)
+        images = make_images(folder)
+        cases = names or list(table())
+        wrong = [w for w in pool.map(judge, [(clade, folder, images, name) for name in cases], chunksize=4) if w]
+        wrong += check_refusal(clade, folder)
+    for line in wrong:
+        print(f"failed: {line}")
+    print(f"{len(cases)} cases, {len(wrong)} failures")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
