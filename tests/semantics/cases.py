@@ -10,7 +10,8 @@ BASE = {
     "name": "toy",
     "input": {"size": [6, 5], "channels": 3, "rescale": 1 / 255},
     "model": [CONV, "flatten", HEAD],
-    "train": {"loss": "categorical_crossentropy", "optimizer": {"sgd": {"lr": 0.05}}, "batch": 5, "epochs": 3, "seed": 7},
+    "train": {"loss": "categorical_crossentropy", "optimizer": {"sgd": {"lr": 0.05}}, "batch": 5, "epochs": 3,
+              "seed": 7},
 }
 
 OPTIMIZERS = {
@@ -100,7 +101,8 @@ def table():
         "other-seed": {"train.seed": 2 ** 40 + 3}, "no-shuffle": {"train.shuffle": False},
         "no-validation": {"images": "three-alone"},
         "split": {"images": "three-alone", "data": {"validation_split": 0.3, "seed": 11}},
-        "split-little": {"images": "three-alone", "data": {"validation_split": 0.05, "test_split": 0.25}, "classify": True},
+        "split-little": {"images": "three-alone", "data": {"validation_split": 0.05, "test_split": 0.25},
+                         "classify": True},
         "mean-std": {"input.mean": [0.4, 0.5, 0.6], "input.std": [0.2, 0.25, 0.3]},
         "clip": {"train.clip_norm": 0.5}, "clip-seldom": {"train.clip_norm": 1.9},
         "clip-adam": {"train.clip_norm": 0.5, "train.optimizer": OPTIMIZERS["adam-betas-eps"]},
@@ -111,7 +113,8 @@ def table():
         "binary": {**TWO, "classify": True}, "binary-smoothing": {**TWO, "train.label_smoothing": 0.3},
         "binary-weight-top": {**TWO, "train.class_weight": {"yes": 4}, "train.top_k": 1}, "mse": MSE,
         "mse-smoothing-weight": {**MSE, "train.label_smoothing": 0.3, "train.class_weight": "balanced"},
-        "shard": {"train.shard": 2}, "shard-beyond": {"train.shard": 8}, "shards-many": {"train.batch": 13, "train.shard": 1},
+        "shard": {"train.shard": 2}, "shard-beyond": {"train.shard": 8},
+        "shards-many": {"train.batch": 13, "train.shard": 1},
         "dropout": {"model": [CONV, {"dropout": 0.4}, "flatten", {"dropout": 0.2}, HEAD]},
         "dropout-shard": {"model": [CONV, {"dropout": 0.4}, "flatten", HEAD], "train.shard": 2},
         "norm": {"model": [CONV, NORM, "flatten", HEAD]},
@@ -123,7 +126,12 @@ def table():
         "norm-untrained": {"model": [CONV, {"batchnorm": {"name": "norm", "trainable": False}}, "flatten", HEAD]},
         "layer-untrained": {"model": [{"conv2d": {**CONV["conv2d"], "trainable": False}}, NORM, "flatten", HEAD]},
         "pools": {"model": [{"conv2d": {**CONV["conv2d"], "padding": "same"}}, "maxpool2d",
-                            {"conv2d": {**CONV["conv2d"], "name": "more", "padding": "same"}}, "global_avgpool2d", HEAD]},
+                            {"conv2d": {**CONV["conv2d"], "name": "more", "padding": "same"}},
+                            "global_avgpool2d", HEAD]},
+        # a slope of 0 is no default: relu
+        "slope": {"model": [{"conv2d": {**CONV["conv2d"], "activation": "leaky_relu", "alpha": 0.4}}, "flatten", HEAD]},
+        "no-slope": {"model": [{"conv2d": {**CONV["conv2d"], "activation": "leaky_relu", "alpha": 0}}, "flatten",
+                               HEAD]},
         # losses 1.106 1.107 1.098 1.088 1.096 1.089: the wait begins anew
         "stop": {**jumpy(0.2, 8, 9), "train.early_stopping": 2, "expect_epochs": 6},
         "stop-keras": {**jumpy(0.2, 8), "train.early_stopping": {"patience": 1}, "expect_epochs": 2},
@@ -131,23 +139,26 @@ def table():
         "stop-alone": {**jumpy(2, 7), "images": "three-alone", "train.early_stopping": 1, "expect_epochs": 4},
         # of equal accuracies the lower loss, not a higher one; the accuracy before the loss; the first of equals
         "best-lower-loss": {**jumpy(1, 7), "expect_best": 6}, "best-higher-loss": {**jumpy(0.5, 7), "expect_best": 1},
-        "best-accuracy": {**jumpy(0.05, 8), "expect_best": 5, "classify": True}, "best-first": {**STILL, "expect_best": 1},
+        "best-accuracy": {**jumpy(0.05, 8), "expect_best": 5, "classify": True},
+        "best-first": {**STILL, "expect_best": 1},
         "best-alone": {**jumpy(2, 8, 4), "images": "three-alone", "expect_best": 3},
         "plateau": {**jumpy(2, 7), "train.schedule": {"plateau": {"patience": 1, "factor": 0.4}}, "expect_rates": 2},
         "plateau-patience": {**jumpy(0.2, 8, 9), "train.schedule": {"plateau": {"patience": 2}}, "expect_rates": 3},
         "plateau-defaults": {**jumpy(1e-30, 7, 13), "train.schedule": "plateau", "expect_rates": 2},
         "plateau-alone": {**jumpy(2, 7), "images": "three-alone", "train.schedule": {"plateau": {"patience": 1}},
                           "expect_rates": 2},
-        "plateau-minimum": {**jumpy(1e-6, 7, 8), "expect_rates": 7,
-                            "train.schedule": {"plateau": {"patience": 2, "factor": 0.4, "minimum": 6e-7, "warmup": 2}}},
+        "plateau-minimum": {**jumpy(1e-6, 7, 8), "expect_rates": 7, "train.schedule": {
+            "plateau": {"patience": 2, "factor": 0.4, "minimum": 6e-7, "warmup": 2}}},
         "plateau-delta": {**jumpy(2e-5, 7, 6), "train.schedule": {"plateau": {"patience": 2}}, "expect_rates": 3},
     }
     for law in ("glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "ones"):
-        out[f"init-{law}"] = {"model": [{"conv2d": {**CONV["conv2d"], "init": law}}, "flatten", HEAD], "train.epochs": 1}
+        conv = {"conv2d": {**CONV["conv2d"], "init": law}}
+        out[f"init-{law}"] = {"model": [conv, "flatten", HEAD], "train.epochs": 1}
     out["init-zeros"] = {"model": [CONV, "flatten", {"dense": {**HEAD["dense"], "init": "zeros"}}], "train.epochs": 2}
     for name, optimizer in OPTIMIZERS.items():
         out[f"optimizer-{name}"] = {"train.optimizer": optimizer}
-        out[f"unfreeze-{name}"] = {**backbone(unfreeze={"epoch": 2, "from": "c2"}, lr_scale=0.5), "train.optimizer": optimizer}
+        later = backbone(unfreeze={"epoch": 2, "from": "c2"}, lr_scale=0.5)
+        out[f"unfreeze-{name}"] = {**later, "train.optimizer": optimizer}
     for name, word in DEFAULTS.items():
         out[f"optimizer-{name}-defaults"] = {"train.optimizer": word}
     out["optimizer-default"] = {"train.optimizer": None}
@@ -159,7 +170,8 @@ def table():
     for name, (schedule, epochs) in SCHEDULES.items():
         out[f"schedule-{name}"] = {"train.schedule": schedule, "train.epochs": epochs}
     out.update({
-        "frozen": backbone(), "frozen-until": backbone(freeze="until c2"), "frozen-none": backbone(freeze="none", lr_scale=0.3),
+        "frozen": backbone(), "frozen-until": backbone(freeze="until c2"),
+        "frozen-none": backbone(freeze="none", lr_scale=0.3),
         "frozen-norm-trained": backbone(freeze="until b1", bn="train"),
         "frozen-shard": {**backbone(freeze="until c2", bn="train"), "train.shard": 2},
         "frozen-dropout": {**backbone(layers=[*BACKBONE["layers"], {"dropout": 0.3}])},
@@ -167,14 +179,14 @@ def table():
         "unfreeze-all": backbone(unfreeze={"epoch": 3}, bn="train"),
         "unfreeze-twice": {**backbone(freeze="until b2", unfreeze={"epoch": 2}), "train.optimizer": OPTIMIZERS["adam"]},
         "unfreeze-augment": {**backbone(unfreeze={"epoch": 2}), "augment": AUGMENTATIONS["all"], "classify": True},
-        "unfreeze-plateau": {**backbone(unfreeze={"epoch": 2}), "train.optimizer": {"sgd": {"lr": 0.3}}, "train.epochs": 6,
+        "unfreeze-plateau": {**backbone(unfreeze={"epoch": 2}), **jumpy(0.3, 7),
                              "train.schedule": {"plateau": {"patience": 1}}},
         "unfreeze-clip-warmup": {**backbone(unfreeze={"epoch": 2}), "train.clip_norm": 0.5,
                                  "train.schedule": {"constant": {"warmup": 2}}},
         "many": {"augment": AUGMENTATIONS["all"], "model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD],
                  "train.optimizer": OPTIMIZERS["adam-betas-eps"], "train.shard": 2, "train.clip_norm": 0.7,
-                 "train.label_smoothing": 0.1, "train.class_weight": "balanced", "train.schedule": "cosine", "train.top_k": 2,
-                 "classify": True},
+                 "train.label_smoothing": 0.1, "train.class_weight": "balanced", "train.schedule": "cosine",
+                 "train.top_k": 2, "classify": True},
     })
     return out
 

@@ -51,7 +51,8 @@ class Training:
         height, width = self.pixels.shape[1:3]
         lr = self.schedule.rate(self.epoch, number)
         matrices = [matrix(augment, height, width, self.seed, self.epoch, p) for p in places]
-        x = np.stack([scaled(sample(self.pixels[p], m, augment), self.recipe["input"]) for p, m in zip(places, matrices)])
+        images = [sample(self.pixels[p], m, augment) for p, m in zip(places, matrices)]
+        x = scaled(np.stack(images), self.recipe["input"])
         label, total = self.label[places], {}
         weight = self.weight[label] / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)

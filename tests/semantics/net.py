@@ -4,6 +4,7 @@ import numpy as np
 from rules import dropout_mask, initial, single
 
 EPSILON = 1e-3  # batchnorm's default
+TRAINED = {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias"), "batchnorm": ("gamma", "beta")}
 
 
 def spelled(entry):
@@ -22,7 +23,11 @@ class Layer:
         self.backbone = False
 
     def parameters(self):
-        return {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias"), "batchnorm": ("gamma", "beta")}.get(self.kind, ())
+        return TRAINED.get(self.kind, ())
+
+    def slope(self):
+        """That below 0, of an activation."""
+        return {"relu": 0, "leaky_relu": single(self.o.get("alpha", 0))}.get(self.o.get("activation"), 1)
 
     def path(self, part):
         return f"{self.name}/{part}"
@@ -128,7 +133,8 @@ class Net:
         elif kind == "maxpool2d":
             n, h, width, c = x.shape
             h, width = h // 2, width // 2
-            cells = x[:, :2 * h, :2 * width].reshape(n, h, 2, width, 2, c).transpose(0, 1, 3, 5, 2, 4).reshape(n, h, width, c, 4)
+            cells = x[:, :2 * h, :2 * width].reshape(n, h, 2, width, 2, c).transpose(0, 1, 3, 5, 2, 4)
+            cells = cells.reshape(n, h, width, c, 4)
             saved = x.shape, cells.argmax(-1)
             y = cells.max(-1)
         elif kind == "global_avgpool2d":
@@ -138,16 +144,14 @@ class Net:
             assert kind == "flatten", kind
             saved = x.shape
             y = x.reshape(len(x), -1)
-        if o.get("activation") == "relu":
-            y = np.maximum(y, 0)
+        y = np.where(y > 0, y, layer.slope() * y)
         if tape is not None:
             tape.append((layer, saved, y))
         return y
 
     def backward_layer(self, layer, saved, y, dy, gradients):
         kind, o, w = layer.kind, layer.o, self.weights
-        if o.get("activation") == "relu":
-            dy = dy * (y > 0)
+        dy = np.where(y > 0, dy, layer.slope() * dy)
         if kind == "conv2d":
             k, kernel = o["kernel"], w[layer.path("kernel")]
             gradients[layer.path("kernel")] = np.tensordot(saved, dy, ((0, 1, 2), (0, 1, 2)))
@@ -173,7 +177,8 @@ class Net:
             cells = (np.arange(4) == at[..., None]) * dy[..., None]
             n, h, width, c = dy.shape
             dx = np.zeros(shape)
-            dx[:, :2 * h, :2 * width] = cells.reshape(n, h, width, c, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(n, 2 * h, 2 * width, c)
+            cells = cells.reshape(n, h, width, c, 2, 2).transpose(0, 1, 4, 2, 5, 3)
+            dx[:, :2 * h, :2 * width] = cells.reshape(n, 2 * h, 2 * width, c)
             return dx
         if kind == "global_avgpool2d":
             return np.broadcast_to(dy[:, None, None] / (saved[1] * saved[2]), saved)

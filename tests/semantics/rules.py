@@ -26,7 +26,8 @@ def philox(key, c0, c1, c2, c3):
     k0, k1 = key & LOW_WORD, key >> 32
     for _ in range(10):
         a, b = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
-        c0, c1, c2, c3 = (b >> np.uint64(32)) ^ c1 ^ np.uint64(k0), b & LOW, (a >> np.uint64(32)) ^ c3 ^ np.uint64(k1), a & LOW
+        high_a, high_b = a >> np.uint64(32), b >> np.uint64(32)
+        c0, c1, c2, c3 = high_b ^ c1 ^ np.uint64(k0), b & LOW, high_a ^ c3 ^ np.uint64(k1), a & LOW
         k0, k1 = (k0 + 0x9E3779B9) & LOW_WORD, (k1 + 0xBB67AE85) & LOW_WORD
     return np.stack([c0, c1, c2, c3], -1)
 

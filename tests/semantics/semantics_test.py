@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Training against docs/training.md, written anew in numpy (rules.py, net.py, follow.py): each case of cases.py trains a
-toy net by `clade train`, at a stretch and stopped and resumed after every epoch, and both must take the steps, and come
-to the weights, moments, statistics and metrics, that the page says.
+"""Training against docs/training.md, written anew in numpy (rules.py, net.py, follow.py): each case of cases.py trains
+a toy net by `clade train`, at a stretch and stopped and resumed after every epoch, and both must take the steps, and
+come to the weights, moments, statistics and metrics, that the page says.
 
     semantics_test.py CLADE [NAME ...]
 
@@ -45,7 +45,8 @@ def write_png(path, pixels):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    chunks = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
 def make_images(folder):
@@ -79,7 +80,8 @@ def divide(data, recipe):
     if not section:
         return data
     pixels, label = data["train"]
-    part = split(data["files"], label, section.get("validation_split", 0), section.get("test_split", 0), section.get("seed", 0))
+    shares = [section.get(key, 0) for key in ("validation_split", "test_split", "seed")]
+    part = split(data["files"], label, *shares)
     return {**data, **{word: (pixels[part == word], label[part == word]) for word in ("train", "validation", "test")}}
 
 
@@ -238,10 +240,12 @@ def run_case(clade, folder, images, name, changes):
         # a run that is stopped before the epoch that unfreezes may have made room for more moments
         compare_tensors(f"after epoch {k}", read_tensors(stopped / "state"), e["state"], k + 1 != unfreeze)
     compare_steps(read_trace(traces[1]), steps)
-    same("best after a resume", (stopped / "best.safetensors").read_bytes() == (made / "best.safetensors").read_bytes(), True)
+    best = [(folder / "best.safetensors").read_bytes() for folder in (made, stopped)]
+    same("best.safetensors after a resume alike", best[0] == best[1], True)
     if changes.get("classify"):
         classify(clade, made, pictures, data, training, epochs)
-    for key, value in (("epochs", len(epochs)), ("best", training.best_epoch), ("rates", len({s["lr"] for s in steps}))):
+    came = {"epochs": len(epochs), "best": training.best_epoch, "rates": len({s["lr"] for s in steps})}
+    for key, value in came.items():
         same(f"case: {key}", value, changes.get(f"expect_{key}", value))
 
 
@@ -266,6 +270,10 @@ def judge(job):
 
 
 def main(clade, names):
+    unknown = [name for name in names if name not in table()]
+    if unknown:
+        print(f"there is no case '{unknown[0]}'")
+        return 2
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
         folder = pathlib.Path(folder)
         images = make_images(folder)
