@@ -52,9 +52,20 @@ typedef struct clade_step {
     const float *matrix;  /* [count, 8]: those of clade_augment_matrix */
 } clade_step;
 
-/* Called from the training thread. */
+/* What training does that takes a while and is no step. */
+typedef enum clade_train_phase {
+    CLADE_PHASE_PREPARE, /* models and weights; until the first step, kernels are built */
+    CLADE_PHASE_READ,    /* all images are decoded first */
+    CLADE_PHASE_FEATURES,
+    CLADE_PHASE_VALIDATE
+} clade_train_phase;
+
+/* Called from the training thread, or while that waits. */
 typedef struct clade_train_observer {
     void *user;
+    /* When a phase begins, and as it goes on: so many of its images are done; total 0: it has none.
+     * It ends with another, or with `batch` or `epoch`. May be NULL. */
+    void (*phase)(void *user, clade_train_phase phase, size_t done, size_t total);
     /* Once, when training begins: its first step's images are at hand. May be NULL. */
     void (*begin)(void *user);
     /* Before each step. May be NULL. */

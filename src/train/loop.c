@@ -47,6 +47,7 @@ static bool must_unfreeze(const clade_trainer *t)
 static clade_status unfreeze(clade_trainer *t)
 {
     clade_learner next;
+    clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
     clade_trainer_drop_stream(t);
     t->progress.unfrozen = t->progress.step;
     clade_status status = clade_trainer_make_learner(t, &next);
@@ -267,10 +268,12 @@ static clade_status validate(clade_trainer *t)
 {
     t->epoch.validation = (clade_metrics){0};
     if (!t->validation) return CLADE_OK;
-    const clade_train_observer *observer = &t->options->observer;
-    clade_status status = clade_evaluation_run(
-        t->evaluation, t->learner.model, t->validation, t->results, t->ranks,
-        t->ranks ? NULL : observer->stop, observer->user, &t->epoch.validation);
+    clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
+                              clade_dataset_count(t->dataset, CLADE_VALIDATION),
+                              (size_t)clade_model_input(t->learner.model)->dim[0]);
+    clade_status status =
+        clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results, t->ranks,
+                             clade_trainer_poll_phase, t, &t->epoch.validation);
     if (status == CLADE_ECANCELLED) return pause_here(t);
     return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for_data(t, status) : status;
 }
@@ -387,7 +390,7 @@ clade_status clade_trainer_run(clade_trainer *t, bool found)
     clade_progress at = {0};
     clade_status status = found && t->lead ? clade_run_peek(&t->run, &at) : CLADE_OK;
     if (!status && t->ranks) status = clade_ranks_broadcast(t->ranks, &at, sizeof at);
-    if (!status && at.damaged > 0) status = clade_dataset_load(t->dataset, NULL, NULL);
+    if (!status && at.damaged > 0) status = clade_trainer_read_images(t);
     if (!status) status = clade_trainer_set_up(t, at.unfrozen);
     if (!status) status = begin(t, found);
     return status ? status : run_epochs(t);

@@ -7,6 +7,58 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- phases --- */
+
+static void tell_phase(const clade_trainer *t)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    if (observer->phase) observer->phase(observer->user, t->phase, t->phase_done, t->phase_total);
+}
+
+/* Not before there is a model, which a stop gives. */
+static bool asks_to_stop(const clade_trainer *t)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    if (!t->learner.model || (t->ranks && t->phase != CLADE_PHASE_FEATURES)) return false;
+    return observer->stop && observer->stop(observer->user);
+}
+
+void clade_trainer_begin_phase(clade_trainer *t, clade_train_phase phase, size_t images,
+                               size_t batch)
+{
+    t->phase = phase;
+    t->phase_done = 0;
+    t->phase_total = images;
+    t->phase_batch = batch;
+    if (!images) tell_phase(t);
+}
+
+bool clade_trainer_poll_phase(void *trainer)
+{
+    clade_trainer *t = trainer;
+    size_t left = t->phase_total - t->phase_done;
+    tell_phase(t);
+    t->phase_done += left < t->phase_batch ? left : t->phase_batch;
+    return asks_to_stop(t);
+}
+
+static bool watch_reading(void *trainer, size_t done, size_t total)
+{
+    clade_trainer *t = trainer;
+    t->phase_done = done;
+    t->phase_total = total;
+    tell_phase(t);
+    return !asks_to_stop(t);
+}
+
+clade_status clade_trainer_read_images(clade_trainer *t)
+{
+    t->phase = CLADE_PHASE_READ;
+    return clade_dataset_load(t->dataset, watch_reading, t);
+}
+
+/* --- making --- */
+
 clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset *dataset)
 {
     const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
@@ -73,11 +125,13 @@ clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out)
 /* Computes the split's features where the learner begins with them. */
 static clade_status make_features(clade_trainer *t, clade_feed_options *feed)
 {
-    const clade_train_observer *observer = &t->options->observer;
-    clade_features *features = &t->features[feed->upload.split];
+    const clade_split split = feed->upload.split;
+    clade_features *features = &t->features[split];
     if (!t->learner.head) return CLADE_OK;
+    clade_trainer_begin_phase(t, CLADE_PHASE_FEATURES, clade_dataset_count(t->dataset, split),
+                              (size_t)clade_model_input(t->learner.whole)->dim[0]);
     clade_status status = clade_features_compute(t->learner.head, t->learner.whole, feed,
-                                                 observer->stop, observer->user, features);
+                                                 clade_trainer_poll_phase, t, features);
     feed->upload.rows = features->row;
     return status;
 }
@@ -144,9 +198,10 @@ clade_status clade_trainer_make_stream(clade_trainer *t)
     clade_status status = CLADE_OK;
     if (t->learner.head && !t->dataset->loaded) { /* features are of the sound images */
         clade_loader_destroy(&t->early);
-        status = clade_dataset_load(t->dataset, NULL, NULL);
+        status = clade_trainer_read_images(t);
     }
     if (!status) status = make_feeds(t);
+    if (t->learner.head) clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
     size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
     if (!status && t->validation)
         status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
@@ -183,6 +238,7 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
                                    .unfrozen = unfrozen,
                                    .best_accuracy = -1,
                                    .best_loss = INFINITY};
+    clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
     clade_status status = clade_class_names_copy(t->dataset, &t->classes);
     if (!status) status = weigh_classes(t);
     if (!status) status = clade_trainer_make_learner(t, &t->learner);

@@ -38,8 +38,20 @@ typedef struct clade_trainer {
     bool asked;           /* of ranks: one of them was asked to stop */
     bool begun;           /* the first step of this process */
     double started, told; /* told 0: nothing yet, so that the first step is told of at once */
-    int64_t images_before, batches_before; /* of this epoch, done by an earlier process */
+    clade_train_phase phase;
+    size_t phase_done, phase_total, phase_batch; /* images */
+    int64_t images_before, batches_before;       /* of this epoch, done by an earlier process */
 } clade_trainer;
+
+/* Tells the observer of a phase over so many images (0: it has none), in batches of that many. */
+void clade_trainer_begin_phase(clade_trainer *t, clade_train_phase phase, size_t images,
+                               size_t batch);
+/* Before each of its batches, and after the last; true: the observer asks to stop. Ranks are not
+ * stopped while they validate together. */
+bool clade_trainer_poll_phase(void *trainer);
+
+/* Decodes all images, as a phase that can be stopped. */
+clade_status clade_trainer_read_images(clade_trainer *t);
 
 /* Does the recipe fit the data set? */
 clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset *dataset);
