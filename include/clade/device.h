@@ -49,6 +49,10 @@ typedef struct clade_device_options {
                             * arithmetic), and in fast mode "winograd", "gemm" (CLBlast's matrix
                             * products); "gemm:1", … is that with one of a few sets of parameters.
                             * NULL: as clade_tune_device has measured, else what mostly is best. */
+    /* OpenCL: called while programs of kernels are built or taken from the cache, first with `done`
+     * 0, last with done == total, from one thread at a time. May be NULL. */
+    void (*building)(void *user, size_t done, size_t total);
+    void *user;
 } clade_device_options;
 
 /* All devices of all backends, usable or not, the CPU first. The array is the caller's to free().

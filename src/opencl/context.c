@@ -43,6 +43,8 @@ clade_status clade_opencl_context_open(cl_platform_id platform, cl_device_id dev
              info->driver);
     cl->math = options->math;
     cl->profile = options->profile;
+    cl->building = options->building;
+    cl->user = options->user;
     cl->cpu_like = options->kernels ? !strcmp(options->kernels, "cpu") : info->cpu_like;
     cl->divides = cl->cpu_like && (clade_opencl_device_number(device, CL_DEVICE_SINGLE_FP_CONFIG) &
                                    CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT);

@@ -54,6 +54,8 @@ typedef struct opencl_context {
     char label[160];                  /* device and driver, for error texts */
     struct opencl_program **programs; /* in program.c */
     size_t program_count;
+    void (*building)(void *user, size_t done, size_t total); /* clade_device_options */
+    void *user;
     uint32_t compiled, cached; /* programs made from source; taken from the cache on disk */
     opencl_staging staging[opencl_stagings];
     size_t staging_next;

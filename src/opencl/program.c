@@ -8,6 +8,7 @@
 #include "opencl/cache.h"
 #include "opencl/source.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,28 +141,45 @@ static clade_status build_program(const opencl_context *cl, opencl_program *p)
     return status;
 }
 
-/* One program after another that nobody has tried: each thread's errors are its own. */
+/* All programs that nobody has tried. */
+typedef struct building {
+    const opencl_context *cl;
+    pthread_mutex_t lock; /* of: */
+    size_t done, total;
+} building;
+
+static void tell(building *b, size_t more)
+{
+    pthread_mutex_lock(&b->lock);
+    b->done += more;
+    if (b->cl->building) b->cl->building(b->cl->user, b->done, b->total);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* One after another: each thread's errors are its own. */
 static void build_next(void *user, size_t i, int thread)
 {
-    const opencl_context *cl = user;
-    opencl_program *p = cl->programs[i];
+    building *b = user;
+    opencl_program *p = b->cl->programs[i];
     (void)thread;
     if (p->tried) return;
-    p->status = build_program(cl, p);
+    p->status = build_program(b->cl, p);
     if (p->status) p->error = clade_string_join(clade_error(), "");
     p->tried = true;
+    tell(b, 1);
 }
 
 clade_status clade_opencl_programs_build(opencl_context *cl)
 {
-    size_t left = 0;
-    for (size_t i = 0; i < cl->program_count; i++) left += !cl->programs[i]->tried;
-    if (!left) return CLADE_OK;
+    building b = {.cl = cl, .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (size_t i = 0; i < cl->program_count; i++) b.total += !cl->programs[i]->tried;
+    if (!b.total) return CLADE_OK;
     clade_pool *pool;
     size_t threads = (size_t)clade_processors();
-    clade_status status = clade_pool_create(threads < left ? (int)threads : (int)left, &pool);
+    clade_status status = clade_pool_create(threads < b.total ? (int)threads : (int)b.total, &pool);
     if (status) return status;
-    clade_pool_for(pool, cl->program_count, build_next, cl);
+    tell(&b, 0);
+    clade_pool_for(pool, cl->program_count, build_next, &b);
     clade_pool_destroy(&pool);
     cl->compiled = cl->cached = 0;
     for (size_t i = 0; i < cl->program_count; i++) {
