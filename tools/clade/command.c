@@ -3,6 +3,7 @@
 #include "command.h"
 #include "document.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,6 +39,7 @@ const exit_status exit_statuses[] = {
 
 int command_fail(const char *name)
 {
+    status_line_clear();
     fflush(stdout);
     fprintf(stderr, "clade %s: %s\n", name, shown(clade_error()));
     return COMMAND_FAILED;

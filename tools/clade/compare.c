@@ -2,8 +2,10 @@
 #define _XOPEN_SOURCE 700
 #include "compare.h"
 #include "interrupt.h"
+#include "progress.h"
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +18,7 @@ typedef struct compare_request {
     session_place place;
     const char *recipe, *data, *validation, *out, *cache;
     command_list set, backbones;
-    bool json, terminal;
+    bool json;
     uint64_t cache_bytes;
     char *edits[COMMAND_LIST_SIZE + 2];
     size_t edit_count;
@@ -170,19 +172,26 @@ static clade_status choose_folder(compare_request *r, const char *name)
 
 /* --- one backbone --- */
 
-typedef struct watcher {
-    compare_row *row;
-    bool terminal;
-} watcher;
+static void watch_phase(void *user, clade_train_phase phase, size_t done, size_t total)
+{
+    const compare_row *row = user;
+    status_line_wait(shown(row->name), done, total, progress_phase_name(phase));
+}
+
+static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
+{
+    const compare_row *row = user;
+    const size_t before = (size_t)(e->epoch - 1) * batches;
+    char note[64];
+    snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
+             e->train.accuracy);
+    status_line_wait(shown(row->name), before + batch, (size_t)e->epochs * batches, note);
+}
 
 static void watch_epoch(void *user, const clade_epoch *e)
 {
-    const watcher *w = user;
-    compare_row *row = w->row;
+    compare_row *row = user;
     row->epochs = e->epoch;
-    if (w->terminal)
-        fprintf(stderr, "\r\033[K%s: epoch %d/%d, accuracy %.4f", shown(row->name), e->epoch,
-                e->epochs, e->train.accuracy);
     if (!e->best) return;
     const clade_metrics *judged = e->validation.count ? &e->validation : &e->train;
     row->best_epoch = e->epoch;
@@ -238,7 +247,6 @@ static clade_status train_entry(compare_request *r, const clade_recipe *all, siz
 {
     clade_recipe *recipe = NULL;
     clade_classifier *classifier = NULL;
-    watcher w = {row, r->terminal};
     double start = command_clock();
     clade_status status = r->backbones.count ? read_chosen(r, r->backbones.item[i], &recipe)
                                              : clade_recipe_alternative(all, i, &recipe);
@@ -249,11 +257,14 @@ static clade_status train_entry(compare_request *r, const clade_recipe *all, siz
     }
     if (!status) {
         row->has_validation = clade_dataset_count(r->dataset, CLADE_VALIDATION) > 0;
-        const clade_train_options options = {
-            .out = row->folder,
-            .threads = (int)r->place.threads,
-            .cache_bytes = r->cache_bytes,
-            .observer = {.user = &w, .epoch = watch_epoch, .stop = poll_stop}};
+        const clade_train_options options = {.out = row->folder,
+                                             .threads = (int)r->place.threads,
+                                             .cache_bytes = r->cache_bytes,
+                                             .observer = {.user = row,
+                                                          .phase = watch_phase,
+                                                          .batch = watch_batch,
+                                                          .epoch = watch_epoch,
+                                                          .stop = poll_stop}};
         start = command_clock();
         status = clade_train(recipe, r->dataset, r->device, &options, &classifier);
         *all_fail = status == CLADE_ECANCELLED || (status == CLADE_EIO && !lacks_weights(recipe));
@@ -309,8 +320,10 @@ static clade_status test_best(compare_request *r, compare *c)
     clade_status status = clade_classifier_open(c->best->folder, r->device, &classifier);
     const clade_recipe *recipe = classifier ? clade_classifier_recipe(classifier) : NULL;
     if (!status) status = open_data(r, recipe);
+    status_line_wait("Testing the best", 0, 0, NULL);
     if (!status)
         status = clade_classifier_evaluate(classifier, r->dataset, CLADE_TEST, NULL, &metrics);
+    status_line_clear();
     if (!status) {
         c->tested = metrics.count;
         c->test_accuracy = metrics.accuracy;
@@ -328,7 +341,7 @@ static clade_status run_all(compare_request *r, const clade_recipe *all, compare
         if (status) break;
         bool all_fail = false;
         clade_status trained = train_entry(r, all, i, &c->row[i], &all_fail);
-        if (r->terminal) fprintf(stderr, "\r\033[K");
+        status_line_clear();
         if (all_fail) return trained;
         if (!r->json) compare_print_row(&c->row[i]);
         if (!trained && (!c->best || is_better(&c->row[i], c->best))) c->best = &c->row[i];
@@ -439,7 +452,6 @@ int command_compare(int argc, char **argv)
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
         return command_misuse("compare", "--cache %s: expected a size, as 512M or 4G", r.cache);
     r.recipe = argv[1];
-    r.terminal = isatty(STDERR_FILENO);
     int result = run(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
     free(r.folder);

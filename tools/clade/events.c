@@ -1,6 +1,7 @@
 /* Writing TensorBoard's event files while a classifier trains. */
 #include "events.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <clade/status.h>
 
@@ -19,6 +20,7 @@ enum {
 static void give_up(events *e, clade_status status)
 {
     if (!status) return;
+    status_line_clear();
     fprintf(stderr, "clade train: no more TensorBoard events: %s\n", shown(clade_error()));
     e->failed = true;
 }

@@ -2,6 +2,7 @@
 #include "inspect_print.h"
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 
 typedef struct inspect_request {
     session_place place;
@@ -21,20 +22,28 @@ static clade_status open_data(const inspect_request *r, const char *path,
     options.path = path;
     if (r->validation) options.validation = r->validation;
     options.lenient = true;
-    return clade_dataset_open(&options, out);
+    return session_list_data(&options, out);
+}
+
+static bool watch(void *user, size_t done, size_t total)
+{
+    (void)user;
+    if (done < total)
+        status_line_wait("Reading images", done, total, NULL);
+    else
+        status_line_wait("Comparing images", 0, 0, NULL);
+    return true;
 }
 
 static clade_status inspect(const inspect_request *r, const clade_dataset *dataset,
                             clade_inspection **out)
 {
-    session_watcher w = session_watch_start(NULL);
     const clade_inspect_options options = {.hash_distance = (int32_t)r->distance,
                                            .similarity = r->similarity,
                                            .threads = (int)r->place.threads,
-                                           .progress = session_watch,
-                                           .user = &w};
+                                           .progress = watch};
     clade_status status = clade_inspect(dataset, &options, out);
-    session_watch_end(&w);
+    status_line_clear();
     return status;
 }
 

@@ -1,64 +1,75 @@
-/* Drawing the progress of training as Keras does. */
+/* Drawing the progress of training, in Keras' words. */
 #define _POSIX_C_SOURCE 200809L
 #include "progress.h"
+#include "fields.h"
 #include "json_print.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { bar_width = 30 };
+enum { bar_full = 30, bar_brief = 10 };
 
-void progress_start(progress *p) { p->terminal = isatty(STDOUT_FILENO) && !p->json; }
-
-static void heading(progress *p, const clade_epoch *e)
+const char *progress_phase_name(clade_train_phase phase)
 {
-    if (p->epoch == e->epoch) return;
-    p->epoch = e->epoch;
-    if (!p->first) p->first = e->epoch;
-    printf("Epoch %d/%d\n", e->epoch, e->epochs);
+    static const char *const names[] = {[CLADE_PHASE_PREPARE] = "Preparing the model",
+                                        [CLADE_PHASE_READ] = "Reading images",
+                                        [CLADE_PHASE_FEATURES] = "Computing features",
+                                        [CLADE_PHASE_VALIDATE] = "Validating"};
+    return names[phase];
 }
 
-/* "4s 120ms/step" */
-static void print_time(double seconds, double step_ms)
+void progress_phase(void *user, clade_train_phase phase, size_t done, size_t total)
 {
-    if (seconds < 9.95)
-        printf("%.1fs ", seconds);
-    else
-        printf("%.0fs ", seconds);
-    printf(step_ms < 9.95 ? "%.1fms/step" : "%.0fms/step", step_ms);
+    (void)user;
+    status_line_wait(progress_phase_name(phase), done, total, NULL);
 }
 
-static void print_means(const clade_epoch *e)
+/* --- a batch --- */
+
+static void draw_bar(char *text, size_t width, size_t batch, size_t batches)
 {
-    printf(" - loss: %.4f - accuracy: %.4f", e->train.loss, e->train.accuracy);
+    size_t full = batch * width / batches;
+    text[0] = '[';
+    memset(text + 1, '.', width);
+    memset(text + 1, '=', full);
+    if (full > 0 && full < width) text[full] = '>';
+    strcpy(text + width + 1, "]");
 }
 
-static void print_validation(const clade_epoch *e)
+/* Seconds until the run's last epoch has ended, each taking as long as the one before. */
+static double run_left(const progress *p, const clade_epoch *e, double left, size_t batches)
 {
-    if (e->validation.count)
-        printf(" - val_loss: %.4f - val_accuracy: %.4f", e->validation.loss,
-               e->validation.accuracy);
+    const double each = p->last.epoch ? p->last.seconds : e->step_ms * (double)batches / 1000;
+    const int64_t end = p->until && p->until < e->epochs ? p->until : e->epochs;
+    return end > e->epoch ? left + each * (double)(end - e->epoch) : 0;
 }
 
 void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
-    progress *p = user;
-    if (!p->terminal) return;
-    heading(p, e);
-    char bar[bar_width + 1];
-    size_t full = batch * bar_width / batches;
-    memset(bar, '.', bar_width);
-    memset(bar, '=', full);
-    if (full > 0 && full < bar_width) bar[full - 1] = '>';
-    bar[bar_width] = 0;
-    double left = e->step_ms * (double)(batches - batch) / 1000;
-    printf("\r\033[K%zu/%zu [%s] - ETA: %.0fs", batch, batches, bar, left);
-    print_means(e);
-    fflush(stdout);
-    p->open = true;
+    enum { epoch, count, bar, left, run, loss, accuracy, fields };
+    const progress *p = user;
+    field f[fields] = {0};
+    char text[fields_room], time[fields_time_room];
+    const size_t columns = status_line_columns();
+    if (!columns) return;
+    const double own = e->step_ms * (double)(batches - batch) / 1000;
+    const double all = run_left(p, e, own, batches);
+    field_set(&f[epoch], 0, "Epoch %d/%d", "%d/%d", e->epoch, e->epochs);
+    field_set(&f[count], 1, "%zu/%zu", "", batch, batches);
+    field_set(&f[left], 2, "ETA: %s", "ETA %s", fields_time(own, time));
+    field_set(&f[accuracy], 3, "accuracy: %.4f", "acc %.4f", e->train.accuracy);
+    if (all > 0) field_set(&f[run], 4, "of the run: %s", "run %s", fields_time(all, time));
+    field_set(&f[loss], 5, "loss: %.4f", "loss %.4f", e->train.loss);
+    f[bar].rank = 6;
+    draw_bar(f[bar].full, bar_full, batch, batches);
+    draw_bar(f[bar].brief, bar_brief, batch, batches);
+    status_line_draw(fields_fit(f, fields, columns, text));
 }
+
+/* --- an epoch --- */
 
 static void print_json(const clade_epoch *e)
 {
@@ -79,40 +90,46 @@ static void print_json(const clade_epoch *e)
     json_print(root, true);
 }
 
+/* With the means that the epoch is judged by in front where not all fit. */
+static void print_line(const clade_epoch *e)
+{
+    enum { epoch, time, loss, accuracy, val_loss, val_accuracy, best, fields };
+    field f[fields] = {0};
+    char text[fields_room];
+    const size_t columns = fields_columns(STDOUT_FILENO);
+    const bool judged = e->validation.count > 0;
+    field_set(&f[epoch], 0, "Epoch %d/%d", "%d/%d", e->epoch, e->epochs);
+    field_set(&f[accuracy], judged ? 4 : 1, "accuracy: %.4f", "acc %.4f", e->train.accuracy);
+    field_set(&f[loss], judged ? 5 : 3, "loss: %.4f", "loss %.4f", e->train.loss);
+    if (judged) {
+        field_set(&f[val_accuracy], 1, "val_accuracy: %.4f", "val_acc %.4f",
+                  e->validation.accuracy);
+        field_set(&f[val_loss], 3, "val_loss: %.4f", "val_loss %.4f", e->validation.loss);
+    }
+    if (e->best) field_set(&f[best], 2, "best", "*");
+    f[time].rank = 6;
+    snprintf(f[time].full, sizeof f[time].full, "%.*fs %.*fms/step", e->seconds < 9.95, e->seconds,
+             e->step_ms < 9.95, e->step_ms);
+    snprintf(f[time].brief, sizeof f[time].brief, "%.*fs", e->seconds < 9.95, e->seconds);
+    printf("%s\n", fields_fit(f, fields, columns ? columns : fields_room, text));
+}
+
 void progress_epoch(void *user, const clade_epoch *e)
 {
     progress *p = user;
-    if (p->json) {
+    status_line_clear();
+    if (p->json)
         print_json(e);
-    } else if (p->terminal) {
-        heading(p, e);
-        printf("\r\033[K[==============================] - ");
-    } else {
-        printf("Epoch %d/%d - ", e->epoch, e->epochs);
-    }
-    if (!p->json) {
-        print_time(e->seconds, e->step_ms);
-        print_means(e);
-        print_validation(e);
-        printf("\n");
-    }
+    else if (!p->quiet)
+        print_line(e);
     fflush(stdout);
-    p->open = false;
     p->seconds += e->seconds;
     p->last = *e;
     if (e->best) p->best = *e;
 }
 
-void progress_break(progress *p)
+void progress_end(const progress *p, const char *folder)
 {
-    if (p->open) printf("\n");
-    fflush(stdout);
-    p->open = false;
-}
-
-void progress_end(progress *p, const char *folder)
-{
-    progress_break(p);
     if (p->json) return;
     if (!p->last.epoch) {
         printf("Nothing left to do in %s\n", shown(folder));

@@ -1,4 +1,4 @@
-/* What training shows while it runs: a bar on a terminal, one line per epoch elsewhere. */
+/* What training shows while it runs: a bar on a terminal, one line per epoch everywhere. */
 #ifndef CLADE_TOOLS_PROGRESS_H
 #define CLADE_TOOLS_PROGRESS_H
 
@@ -6,22 +6,20 @@
 
 typedef struct progress {
     bool json;     /* a JSON object per epoch instead */
-    bool terminal; /* standard output is one */
-    bool open;     /* a bar is being drawn */
-    int32_t epoch; /* whose heading has been printed */
-    int32_t first; /* the first of this process */
+    bool quiet;    /* only the last lines */
+    int64_t until; /* the epoch after which to stop; 0: the last */
     double seconds;
     clade_epoch best; /* epoch 0: none yet */
     clade_epoch last;
 } progress;
 
-void progress_start(progress *p);
-/* Observers; `user` is a progress. */
+/* Observers; `user` is a progress, but for phases, where it may be anything. */
+void progress_phase(void *user, clade_train_phase phase, size_t done, size_t total);
 void progress_batch(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
 void progress_epoch(void *user, const clade_epoch *epoch);
-/* Ends an open bar, before a message. */
-void progress_break(progress *p);
+/* What a phase is called. */
+const char *progress_phase_name(clade_train_phase phase);
 /* The last lines: what came of it, and where it is. */
-void progress_end(progress *p, const char *folder);
+void progress_end(const progress *p, const char *folder);
 
 #endif

@@ -1,6 +1,7 @@
 /* clade report: pages on runs. */
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <clade/report.h>
 
@@ -47,7 +48,9 @@ static int report_one(const report_request *r, const char *run)
     clade_report_options options = {.classifier = dataset ? classifier : NULL,
                                     .dataset = dataset,
                                     .no_images = *missing ? missing : NULL};
+    status_line_wait("Writing the report", 0, 0, NULL);
     if (!status) status = clade_report_write(run, &options);
+    status_line_clear();
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +31,9 @@ static clade_status find_own_gpu(char id[32])
 
 clade_status session_open_device(const session_place *place, clade_device **out)
 {
-    clade_device_options options = {.threads = (int)place->threads, .profile = place->profile};
+    clade_device_options options = {.threads = (int)place->threads,
+                                    .profile = place->profile,
+                                    .building = status_line_building};
     const char *name = place->device;
     char id[32];
     int own, ranks;
@@ -41,12 +44,14 @@ clade_status session_open_device(const session_place *place, clade_device **out)
         name = id;
     }
     if (place->math != session_math_default) options.math = (clade_math)place->math;
+    status_line_wait("Opening the device", 0, 0, NULL);
     if (!status) status = clade_device_open(name, &options, out);
     if (!status && place->math == session_math_default && !clade_device_describe(*out)->cpu_like) {
         clade_device_close(out);
         options.math = CLADE_FAST;
         status = clade_device_open(name, &options, out);
     }
+    status_line_clear();
     if (!status && clade_device_warning(*out)[0])
         fprintf(stderr, "clade: warning: %s\n", shown(clade_device_warning(*out)));
     return status;
@@ -72,32 +77,33 @@ bool session_parse_bytes(const char *text, uint64_t *bytes)
 
 /* --- data --- */
 
-session_watcher session_watch_start(bool (*stop)(void))
+clade_status session_list_data(const clade_data_options *options, clade_dataset **out)
 {
-    return (session_watcher){stop, isatty(STDERR_FILENO)};
+    status_line_wait("Listing images", 0, 0, NULL);
+    clade_status status = clade_dataset_open(options, out);
+    status_line_clear();
+    return status;
 }
 
-void session_watch_end(const session_watcher *w)
-{
-    if (w->terminal) fprintf(stderr, "\r\033[K");
-}
+typedef struct session_watcher {
+    bool (*stop)(void); /* may be NULL */
+} session_watcher;
 
-bool session_watch(void *user, size_t done, size_t total)
+static bool watch(void *user, size_t done, size_t total)
 {
     const session_watcher *w = user;
-    if (w->terminal && (done % 64 == 0 || done == total))
-        fprintf(stderr, "\rReading images: %zu/%zu", done, total);
+    status_line_wait("Reading images", done, total, NULL);
     return !w->stop || !w->stop();
 }
 
 clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),
                                clade_dataset **out)
 {
-    session_watcher w = session_watch_start(stop);
-    clade_status status = clade_dataset_open(options, out);
+    session_watcher w = {stop};
+    clade_status status = session_list_data(options, out);
     if (status) return status;
-    status = clade_dataset_load(*out, session_watch, &w);
-    session_watch_end(&w);
+    status = clade_dataset_load(*out, watch, &w);
+    status_line_clear();
     if (status) clade_dataset_destroy(out);
     return status;
 }

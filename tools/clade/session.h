@@ -30,17 +30,9 @@ clade_status session_open_device(const session_place *place, clade_device **out)
 /* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
-/* A line of progress on a terminal while images are read. */
-typedef struct session_watcher {
-    bool (*stop)(void); /* polled; may be NULL */
-    bool terminal;
-} session_watcher;
-session_watcher session_watch_start(bool (*stop)(void));
-bool session_watch(void *watcher, size_t done, size_t total);
-void session_watch_end(const session_watcher *watcher);
-
-/* Opens a data set and decodes it, with a line of progress on a terminal. `stop` (may be NULL) is
- * polled. */
+/* Opens a data set without decoding it. */
+clade_status session_list_data(const clade_data_options *options, clade_dataset **out);
+/* Opens a data set and decodes it. `stop` (may be NULL) is polled. */
 clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),
                                clade_dataset **out);
 /* Counts per split and class, and what was skipped: the first ten by name. */

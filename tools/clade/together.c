@@ -3,6 +3,7 @@
 #include "together.h"
 #include "command.h"
 #include "interrupt.h"
+#include "status_line.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@ clade_status together_join(double seconds, clade_ranks **out)
 {
     clade_status status = clade_ranks_join(seconds, out);
     if (status || !*out || clade_ranks_own(*out) == 0) return status;
+    status_line_hide();
     return freopen("/dev/null", "w", stdout)
                ? CLADE_OK
                : clade_fail(CLADE_EIO, "/dev/null: %s", strerror(errno));

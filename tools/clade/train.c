@@ -7,6 +7,7 @@
 #include "progress.h"
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 #include "together.h"
 #include "trace.h"
 
@@ -24,7 +25,7 @@ typedef struct train_request {
     clade_ranks *ranks; /* NULL: this process alone */
     double lr;
     command_list set;
-    bool strict_data, json, no_report;
+    bool strict_data, json, no_report, quiet;
     uint64_t cache_bytes, memory_bytes;
     char *edits[COMMAND_LIST_SIZE + 8]; /* for the recipe, in order */
     size_t edit_count;
@@ -179,7 +180,7 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
     bool first =
         options.strict || r->tensorboard || !clade_device_describe(devices->device[0])->host_memory;
     if (!status && first) status = session_open_data(&options, interrupt_asked, out);
-    if (!status && !first) status = clade_dataset_open(&options, out);
+    if (!status && !first) status = session_list_data(&options, out);
     free(shapes);
     return status;
 }
@@ -220,7 +221,7 @@ static void watch_data(watchers *w)
 {
     size_t skipped = clade_dataset_skipped(w->dataset);
     if (skipped == w->skipped) return;
-    progress_break(&w->progress);
+    status_line_clear();
     session_print_skipped(stderr, w->dataset, w->skipped);
     w->skipped = skipped;
 }
@@ -229,6 +230,7 @@ static void watch_data(watchers *w)
 static void write_report(watchers *w, const clade_report_options *options)
 {
     if (!w->folder || !clade_report_write(w->folder, options)) return;
+    status_line_clear();
     fprintf(stderr, "clade train: no report: %s\n", shown(clade_error()));
     w->folder = NULL;
 }
@@ -247,10 +249,15 @@ static void end_report(watchers *w, bool complete, clade_device *device,
 {
     clade_classifier *best = NULL;
     if (!w->folder || !w->progress.last.epoch) return;
-    if (complete && clade_classifier_open(w->folder, device, &best))
+    status_line_wait("Writing the report", 0, 0, NULL);
+    if (complete && clade_classifier_open(w->folder, device, &best)) {
+        status_line_clear();
         fprintf(stderr, "clade train: no predictions in the report: %s\n", shown(clade_error()));
+    }
     write_report(w, &(clade_report_options){.classifier = best, .dataset = best ? dataset : NULL});
     clade_classifier_destroy(&best);
+    status_line_clear();
+    if (w->folder && !w->progress.json) printf("Report: %s/report.html\n", shown(w->folder));
 }
 
 static void watch_step(void *user, const clade_step *step)
@@ -286,7 +293,7 @@ static void watch_shares(void *user, const clade_device_share *shares, size_t co
 static void watch_note(void *user, const char *text)
 {
     watchers *w = user;
-    progress_break(&w->progress);
+    status_line_clear();
     fprintf(stderr, "clade train: %s\n", shown(text));
 }
 
@@ -295,7 +302,8 @@ static void print_shares(const watchers *w)
 {
     uint64_t images = 0;
     for (size_t i = 0; i < w->shares; i++) images += w->share[i].images;
-    for (size_t i = 0; i < w->shares && !w->progress.json; i++) {
+    const bool silent = w->progress.json || w->progress.quiet;
+    for (size_t i = 0; i < w->shares && !silent; i++) {
         const clade_device_share *s = &w->share[i];
         printf("%s: %.1f %% of the images in %.1f s; waited %.1f s%s\n", s->id,
                100 * (double)s->images / (double)images, s->busy, s->waited,
@@ -308,14 +316,13 @@ static void print_shares(const watchers *w)
 
 static int finish(const train_request *r, clade_status status, watchers *w)
 {
-    progress *p = &w->progress;
+    status_line_clear();
     if (w->dataset) watch_data(w);
     if (status == CLADE_OK || (status == CLADE_ECANCELLED && !interrupt_asked() && is_paused(w))) {
         print_shares(w);
-        progress_end(p, r->folder);
+        progress_end(&w->progress, r->folder);
         return COMMAND_OK;
     }
-    progress_break(p);
     if (status == CLADE_ECANCELLED && r->ranks && !interrupt_asked()) return COMMAND_OK;
     if (status != CLADE_ECANCELLED || !interrupt_asked()) {
         return together_speak(r->ranks) ? command_fail_training("train", status) : COMMAND_FAILED;
@@ -353,7 +360,7 @@ static clade_status choose_shard(train_request *r, const device_list *devices,
     if (open) m.shard = (int32_t)((t->batch + shards - 1) / shards);
     if (!status) status = memory_fit(&request, &m);
     if (status) return status;
-    if (r->memory)
+    if (r->memory && !r->quiet)
         fprintf(r->json ? stderr : stdout, "Memory: %s of %s, by shards of %d\n",
                 memory_text(m.total, total), memory_text(r->memory_bytes, limit), m.shard);
     if (m.shard == clade_training_shard(t)) return CLADE_OK;
@@ -380,7 +387,9 @@ static int run(train_request *r)
     clade_classifier *classifier = NULL;
     interrupt_watch();
     clade_status status = join(r);
-    watchers w = {.progress.json = r->json, .pause = r->pause, .trace.path = r->trace};
+    watchers w = {.progress = {.json = r->json, .quiet = r->quiet, .until = r->pause},
+                  .pause = r->pause,
+                  .trace.path = r->trace};
     if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
@@ -389,11 +398,10 @@ static int run(train_request *r)
     if (!status) status = choose_shard(r, &devices, dataset, &recipe);
     if (!status) status = trace_open(&w.trace);
     if (!status) {
-        if (r->json)
+        if (r->json || r->quiet)
             session_print_skipped(stderr, dataset, 0);
         else
             print_head(r, recipe, &devices, dataset);
-        progress_start(&w.progress);
         if (!r->no_report) w.folder = r->folder;
         w.dataset = dataset;
         w.skipped = clade_dataset_skipped(dataset);
@@ -410,6 +418,7 @@ static int run(train_request *r)
                                        .further = devices.device + 1,
                                        .further_count = devices.count - 1,
                                        .observer = {.user = &w,
+                                                    .phase = progress_phase,
                                                     .step = watch_step,
                                                     .batch = watch_batch,
                                                     .epoch = watch_epoch,
@@ -467,6 +476,7 @@ int command_train(int argc, char **argv)
                     "append each step as a line of JSON: its rate, images and matrices"),
         OPTION_FLAG("no-report", &r.no_report, "write no report.html into the run folder"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
+        OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the last lines"),
     };
     static const command_usage usage = {
         .name = "train",
@@ -491,6 +501,9 @@ int command_train(int argc, char **argv)
         return command_misuse("train", "--cache %s: expected a size, as 512M or 4G", r.cache);
     if (r.memory && (!session_parse_bytes(r.memory, &r.memory_bytes) || !r.memory_bytes))
         return command_misuse("train", "--memory %s: expected a size, as 512M or 4G", r.memory);
+    if (r.quiet && r.json)
+        return command_misuse("train", "--json prints epochs, --quiet does not: expected one");
+    if (r.quiet) status_line_hide();
     int result = run(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
     free(r.folder);

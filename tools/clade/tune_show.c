@@ -3,6 +3,7 @@
 #include "tune_show.h"
 #include "json_print.h"
 #include "shown.h"
+#include "status_line.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,21 +57,28 @@ void tune_show_start(tune_show *show, const clade_study *study, bool json, size_
 
 /* --- while it runs --- */
 
-void tune_show_trial(tune_show *show, const clade_study_job *job)
+/* What the trial under way has come to, on the status line: epochs of all its runs. */
+static void show_status(const tune_show *show, int32_t epoch, const char *note)
 {
-    show->number = job->number;
-    show->resumed = job->resumed;
-    show->until = job->until;
-    show->run = 0;
-    show->best = NAN;
-    if (*job->note) fprintf(stderr, "clade tune: trial %zu: %s\n", job->number, shown(job->note));
-    const clade_study_trial *trial = find(show->study, job->number), *best = best_of(show->study);
-    if (!show->terminal || !trial) return;
+    const int32_t runs = clade_study_describe(show->study)->seeds;
+    char what[64];
+    snprintf(what, sizeof what, "Trial %zu of %zu", show->number, show->trials);
+    if (show->resumed) /* not all of these took time now */
+        status_line_wait(what, 0, 0, note);
+    else
+        status_line_wait(what, (size_t)(show->run * show->until + epoch),
+                         (size_t)(runs * show->until), note);
+}
+
+/* The trial's settings beside the best ones. */
+static void print_trial(const tune_show *show, const clade_study_trial *trial,
+                        const clade_study_trial *best)
+{
     const clade_tunable *p;
     size_t count = clade_recipe_tunables(clade_study_recipe(show->study), &p);
     char now[64], then[64];
-    printf("\n%s Trial #%zu of %zu\n\n%-18s|%-18s|%s\n", job->resumed ? "Resuming" : "Running",
-           job->number, show->trials, "Value", "Best Value So Far", "Hyperparameter");
+    printf("\n%s Trial #%zu of %zu\n\n%-18s|%-18s|%s\n", show->resumed ? "Resuming" : "Running",
+           show->number, show->trials, "Value", "Best Value So Far", "Hyperparameter");
     for (size_t i = 0; i < count; i++)
         printf("%-18s|%-18s|%s\n", value_text(&p[i], trial->values[i], now),
                best ? value_text(&p[i], best->values[i], then) : "?", shown(p[i].name));
@@ -78,9 +86,23 @@ void tune_show_trial(tune_show *show, const clade_study_job *job)
     fflush(stdout);
 }
 
+void tune_show_trial(tune_show *show, const clade_study_job *job)
+{
+    show->number = job->number;
+    show->resumed = job->resumed;
+    show->until = job->until;
+    show->run = 0;
+    show->best = NAN;
+    status_line_clear();
+    if (*job->note) fprintf(stderr, "clade tune: trial %zu: %s\n", job->number, shown(job->note));
+    const clade_study_trial *trial = find(show->study, job->number), *best = best_of(show->study);
+    if (show->terminal && trial) print_trial(show, trial, best);
+    show_status(show, 0, NULL);
+}
+
 void tune_show_epoch(tune_show *show, const char *line)
 {
-    if (!show->terminal) return;
+    char note[96];
     cJSON *root = cJSON_Parse(line);
     const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(root, "epoch"),
                 *value = cJSON_GetObjectItemCaseSensitive(root, objective_of(show->study));
@@ -88,10 +110,9 @@ void tune_show_epoch(tune_show *show, const char *line)
         double v = value->valuedouble;
         bool better = clade_study_describe(show->study)->by_loss ? v < show->best : v > show->best;
         if (better || isnan(show->best)) show->best = v;
-        printf("\r\033[KEpoch %d/%d", epoch->valueint, show->until);
-        if (show->run > 0) printf(" of run %d", show->run + 1);
-        printf(" - %s: %.4f - best: %.4f", objective_of(show->study), v, show->best);
-        fflush(stdout);
+        snprintf(note, sizeof note, "epoch %d, %s: %.4f, best: %.4f", epoch->valueint,
+                 objective_of(show->study), v, show->best);
+        show_status(show, epoch->valueint, note);
     }
     cJSON_Delete(root);
 }
@@ -137,16 +158,13 @@ static void print_values(const clade_study *study, const clade_study_trial *t)
 void tune_show_result(tune_show *show)
 {
     const clade_study_trial *t = find(show->study, show->number), *best = best_of(show->study);
-    if (!t || t->state == CLADE_TRIAL_RUNNING) {
-        if (show->terminal) printf("\n");
-        fflush(stdout);
-        return;
-    }
+    status_line_clear();
+    if (!t || t->state == CLADE_TRIAL_RUNNING) return;
     const char *objective = objective_of(show->study);
     if (show->json) {
         print_json(show->study, t);
     } else if (show->terminal) {
-        printf("\r\033[KTrial %zu ", t->number);
+        printf("Trial %zu ", t->number);
         if (t->error)
             printf("failed: %s\n", shown(t->error));
         else
