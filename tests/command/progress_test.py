@@ -139,7 +139,7 @@ def check_waits(clade, folder, recipe, images, preload):
     text = on_terminal(120, clade, "compare", rows, "--data", images, "--device", "cpu", "--out", folder / "compare",
                        preload=preload)
     shown = drawings(text)
-    check(any("Computing features" in s and s.startswith("squeezenet1_1") for s in shown), f"compare: {shown}")
+    check(any(s.startswith("squeezenet1_1: computing features - 8/8") for s in shown), f"compare: {shown}")
     check(any("epoch 1/1" in s for s in shown), f"compare: {shown}")
     text = on_terminal(80, clade, "evaluate", folder / "waits-80", "--device", "cpu", preload=preload)
     check(any(s.startswith("Reading images - 32/32") for s in drawings(text)), f"evaluate: {text!r}")

@@ -53,13 +53,31 @@ cl_int clSetKernelArg(cl_kernel kernel, cl_uint number, size_t size, const void 
     return next(kernel, number, size, value);
 }
 
+/* Programs that were told of: all, one after another, from none on. */
+typedef struct builds {
+    size_t done, total;
+    bool wrong;
+} builds;
+
+static void see_building(void *user, size_t done, size_t total)
+{
+    builds *b = user;
+    b->wrong = b->wrong || (done > 0 && (total != b->total || done != b->done + 1));
+    b->done = done;
+    b->total = total;
+}
+
 /* `per_step`: parameters that change from step to step. */
 static void steps(const char *recipe_name, const clade_device_options *options, int per_step)
 {
     clade_device *device;
     clade_recipe *recipe;
     bench_model *m;
-    clade_status status = clade_device_open("opencl", options, &device);
+    builds built = {0};
+    clade_device_options watched = *options;
+    watched.building = see_building;
+    watched.user = &built;
+    clade_status status = clade_device_open("opencl", &watched, &device);
     if (status == CLADE_EUNSUPPORTED) return; /* a build without CLBlast */
     CHECK_OK(status);
     CHECK_OK(clade_recipe_read(recipe_name, NULL, 0, &recipe));
@@ -70,6 +88,7 @@ static void steps(const char *recipe_name, const clade_device_options *options, 
     uint32_t programs = cl->compiled + cl->cached;
     size_t tried = cl->gemm_count;
     CHECK(programs > 0 && kernels > 0 && arguments > kernels);
+    CHECK(built.total > 0 && built.done == built.total && !built.wrong);
     real = device->table;
     device->table.alloc = count_alloc;
     device->table.read = count_read;

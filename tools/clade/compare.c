@@ -175,17 +175,20 @@ static clade_status choose_folder(compare_request *r, const char *name)
 static void watch_phase(void *user, clade_train_phase phase, size_t done, size_t total)
 {
     const compare_row *row = user;
-    status_line_wait(shown(row->name), done, total, progress_phase_name(phase));
+    char what[160];
+    snprintf(what, sizeof what, "%s: %s", shown(row->name), progress_phase_name(phase));
+    status_line_wait(what, done, total, NULL);
 }
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
     const compare_row *row = user;
     const size_t before = (size_t)(e->epoch - 1) * batches;
-    char note[64];
+    char what[160], note[64];
+    snprintf(what, sizeof what, "%s: training", shown(row->name));
     snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
              e->train.accuracy);
-    status_line_wait(shown(row->name), before + batch, (size_t)e->epochs * batches, note);
+    status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
 }
 
 static void watch_epoch(void *user, const clade_epoch *e)

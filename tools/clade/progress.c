@@ -14,17 +14,20 @@ enum { bar_full = 30, bar_brief = 10 };
 
 const char *progress_phase_name(clade_train_phase phase)
 {
-    static const char *const names[] = {[CLADE_PHASE_PREPARE] = "Preparing the model",
-                                        [CLADE_PHASE_READ] = "Reading images",
-                                        [CLADE_PHASE_FEATURES] = "Computing features",
-                                        [CLADE_PHASE_VALIDATE] = "Validating"};
+    static const char *const names[] = {[CLADE_PHASE_PREPARE] = "preparing the model",
+                                        [CLADE_PHASE_READ] = "reading images",
+                                        [CLADE_PHASE_FEATURES] = "computing features",
+                                        [CLADE_PHASE_VALIDATE] = "validating"};
     return names[phase];
 }
 
 void progress_phase(void *user, clade_train_phase phase, size_t done, size_t total)
 {
+    char what[32];
     (void)user;
-    status_line_wait(progress_phase_name(phase), done, total, NULL);
+    snprintf(what, sizeof what, "%s", progress_phase_name(phase));
+    what[0] = (char)(what[0] - 'a' + 'A');
+    status_line_wait(what, done, total, NULL);
 }
 
 /* --- a batch --- */

@@ -17,7 +17,7 @@ typedef struct progress {
 void progress_phase(void *user, clade_train_phase phase, size_t done, size_t total);
 void progress_batch(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
 void progress_epoch(void *user, const clade_epoch *epoch);
-/* What a phase is called. */
+/* What a phase is called, within a line. */
 const char *progress_phase_name(clade_train_phase phase);
 /* The last lines: what came of it, and where it is. */
 void progress_end(const progress *p, const char *folder);

@@ -16,7 +16,8 @@ static const double patience = 1, interval = 0.1; /* seconds: before a wait is s
 typedef struct status_wait {
     char what[field_room], note[field_room]; /* `what` empty: no wait */
     size_t done, total;
-    double start;
+    double start; /* when `first` were done */
+    size_t first;
 } status_wait;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all that follows */
@@ -58,9 +59,10 @@ static void draw_wait(const status_wait *w)
     field_set(&f[what], 0, "%s", "%s", w->what);
     field_set(&f[taken], 1, "%s", "", fields_time(seconds, time));
     if (w->total) field_set(&f[count], 2, "%zu/%zu", "", w->done, w->total);
-    if (w->done && w->done < w->total)
+    if (w->done > w->first && w->done < w->total)
         field_set(&f[left], 3, "ETA: %s", "ETA %s",
-                  fields_time(seconds * (double)(w->total - w->done) / (double)w->done, time));
+                  fields_time(seconds * (double)(w->total - w->done) / (double)(w->done - w->first),
+                              time));
     field_set(&f[note], 4, "%s", "", w->note);
     draw(fields_fit(f, fields, status_line_columns(), text));
 }
@@ -106,7 +108,10 @@ static void wait_for(status_wait *w, const char *what, size_t done, size_t total
     const double now = command_clock();
     if (!prepared) prepare();
     if (!since) since = now;
-    if (strcmp(w->what, what)) w->start = now;
+    if (strcmp(w->what, what)) {
+        w->start = now;
+        w->first = done;
+    }
     snprintf(w->what, sizeof w->what, "%s", what);
     snprintf(w->note, sizeof w->note, "%s", note ? note : "");
     w->done = done;

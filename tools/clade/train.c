@@ -292,7 +292,7 @@ static void watch_shares(void *user, const clade_device_share *shares, size_t co
 
 static void watch_note(void *user, const char *text)
 {
-    watchers *w = user;
+    (void)user;
     status_line_clear();
     fprintf(stderr, "clade train: %s\n", shown(text));
 }

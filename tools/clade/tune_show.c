@@ -63,11 +63,8 @@ static void show_status(const tune_show *show, int32_t epoch, const char *note)
     const int32_t runs = clade_study_describe(show->study)->seeds;
     char what[64];
     snprintf(what, sizeof what, "Trial %zu of %zu", show->number, show->trials);
-    if (show->resumed) /* not all of these took time now */
-        status_line_wait(what, 0, 0, note);
-    else
-        status_line_wait(what, (size_t)(show->run * show->until + epoch),
-                         (size_t)(runs * show->until), note);
+    status_line_wait(what, (size_t)(show->run * show->until + epoch), (size_t)(runs * show->until),
+                     note);
 }
 
 /* The trial's settings beside the best ones. */
@@ -97,7 +94,10 @@ void tune_show_trial(tune_show *show, const clade_study_job *job)
     if (*job->note) fprintf(stderr, "clade tune: trial %zu: %s\n", job->number, shown(job->note));
     const clade_study_trial *trial = find(show->study, job->number), *best = best_of(show->study);
     if (show->terminal && trial) print_trial(show, trial, best);
-    show_status(show, 0, NULL);
+    if (show->resumed)
+        status_line_wait("Resuming the trial", 0, 0, NULL);
+    else
+        show_status(show, 0, NULL);
 }
 
 void tune_show_epoch(tune_show *show, const char *line)
@@ -110,8 +110,8 @@ void tune_show_epoch(tune_show *show, const char *line)
         double v = value->valuedouble;
         bool better = clade_study_describe(show->study)->by_loss ? v < show->best : v > show->best;
         if (better || isnan(show->best)) show->best = v;
-        snprintf(note, sizeof note, "epoch %d, %s: %.4f, best: %.4f", epoch->valueint,
-                 objective_of(show->study), v, show->best);
+        snprintf(note, sizeof note, "%s: %.4f, best: %.4f", objective_of(show->study), v,
+                 show->best);
         show_status(show, epoch->valueint, note);
     }
     cJSON_Delete(root);
