@@ -145,6 +145,7 @@ def check_waits(clade, folder, recipe, images, preload):
     check(any("epoch 1/1" in s for s in shown), f"compare: {shown}")
     text = on_terminal(80, clade, "evaluate", folder / "waits-80", "--device", "cpu", preload=preload)
     check(any(s.startswith("Reading images - 32/32") for s in drawings(text)), f"evaluate: {text!r}")
+    check(re.search(r"\rEvaluating - \d+s", text), f"evaluate: {text!r}")
 
 
 def main(clade, preload=None):

@@ -3,6 +3,7 @@
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 #include "together.h"
 
 #include <inttypes.h>
@@ -130,9 +131,11 @@ int command_evaluate(int argc, char **argv)
     }
     if (!status) session_print_skipped(stderr, dataset, 0);
     if (!status && split == undecided) split = (int)choose_split(dataset);
+    status_line_wait("Evaluating", 0, 0, NULL);
     if (!status)
         status =
             clade_classifier_evaluate(classifier, dataset, (clade_split)split, ranks, &metrics);
+    status_line_clear();
     if (!status && (!ranks || clade_ranks_own(ranks) == 0))
         (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
     free(shapes);
