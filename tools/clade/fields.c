@@ -14,7 +14,7 @@
 static const char separator[] = " - ";
 enum { fields_most = 16 };
 
-void field_set(field *f, int rank, const char *full, const char *brief, ...)
+void field_set(line_field *f, int rank, const char *full, const char *brief, ...)
 {
     va_list args, again;
     va_start(args, brief);
@@ -42,14 +42,14 @@ static size_t columns_of_all(const char *const *text, size_t count)
     return columns;
 }
 
-static size_t find_rank(const field *f, size_t count, int rank)
+static size_t find_rank(const line_field *f, size_t count, int rank)
 {
     size_t i = 0;
     while (i < count && f[i].rank != rank) i++;
     return i;
 }
 
-const char *fields_fit(const field *f, size_t count, size_t columns, char out[fields_room])
+const char *fields_fit(const line_field *f, size_t count, size_t columns, char out[fields_room])
 {
     const char *text[fields_most];
     int highest = 0;

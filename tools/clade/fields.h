@@ -8,16 +8,16 @@ enum { fields_room = 512, field_room = 160, fields_time_room = 32 };
 
 /* What stands between separators. With too little room fields become brief, then are left out, the
  * highest rank first; no two have the same. */
-typedef struct field {
+typedef struct line_field {
     int rank;
     char full[field_room], brief[field_room]; /* brief empty: there is no such form */
-} field;
+} line_field;
 
 /* Both empty: the field is left out. Arguments as of printf, those of `full` and `brief` alike. */
-void field_set(field *f, int rank, const char *full, const char *brief, ...);
+void field_set(line_field *f, int rank, const char *full, const char *brief, ...);
 
 /* Of at most so many columns; the field of rank 0 stays, cut if need be. */
-const char *fields_fit(const field *f, size_t count, size_t columns, char out[fields_room]);
+const char *fields_fit(const line_field *f, size_t count, size_t columns, char out[fields_room]);
 
 /* How many columns a line may take on a terminal, which is one less than that has now; 0: the file
  * is no terminal. */

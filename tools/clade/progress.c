@@ -54,7 +54,7 @@ void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batch
 {
     enum { epoch, count, bar, left, run, loss, accuracy, fields };
     const progress *p = user;
-    field f[fields] = {0};
+    line_field f[fields] = {0};
     char text[fields_room], time[fields_time_room];
     const size_t columns = status_line_columns();
     if (!columns) return;
@@ -97,7 +97,7 @@ static void print_json(const clade_epoch *e)
 static void print_line(const clade_epoch *e)
 {
     enum { epoch, time, loss, accuracy, val_loss, val_accuracy, best, fields };
-    field f[fields] = {0};
+    line_field f[fields] = {0};
     char text[fields_room];
     const size_t columns = fields_columns(STDOUT_FILENO);
     const bool judged = e->validation.count > 0;

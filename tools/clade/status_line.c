@@ -53,7 +53,7 @@ static void erase(void)
 static void draw_wait(const status_wait *w)
 {
     enum { what, count, taken, left, note, fields };
-    field f[fields] = {0};
+    line_field f[fields] = {0};
     char text[fields_room], time[fields_time_room];
     const double seconds = command_clock() - w->start;
     field_set(&f[what], 0, "%s", "%s", w->what);
