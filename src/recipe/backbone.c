@@ -409,7 +409,7 @@ clade_status clade_recipe_load(const clade_recipe *recipe, clade_model *model)
             "backbone: frozen layers of %s need trained weights: expected "
             "'weights: FILE' (or --set backbone.weights=FILE), 'weights: random', "
             "or 'freeze: none'",
-            s.name);
+            s.name ? s.name : "the backbone");
     if (s.file) status = clade_recipe_load_file(recipe, s.file, model);
     if (!s.file && !is_random(&s)) status = load_named(recipe, &s, model);
     if (!status) return CLADE_OK;
