@@ -123,7 +123,8 @@ NETS = {
 }
 
 
-def time_training(net, args):
+def time_training(net, args, wrap=lambda net: net):
+    """Seconds of each step of what `wrap` makes of the net."""
     layers, side, classes, make_optimizer = NETS[net]
     net, batch = nn.Sequential(*layers()).train(), args.batch or 32
     x = torch.rand(batch, 3, side, side)
@@ -134,6 +135,7 @@ def time_training(net, args):
     if args.best:
         net = net.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)
+    net = wrap(net)
     optimizer = make_optimizer(net.parameters())
 
     def step():
