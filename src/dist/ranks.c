@@ -108,7 +108,7 @@ clade_status clade_ranks_receive(clade_ranks *ranks, int32_t from, void *bytes, 
 
 clade_status clade_ranks_wait(clade_ranks *ranks)
 {
-    static const double busy = 0.002; /* seconds for which asking again at once is worth it */
+    static const double busy = 0.0001; /* seconds; more would take a core from what computes */
     const double begun = clade_clock();
     bool ended = false;
     int waits_for = 0;
