@@ -87,7 +87,7 @@ def fields(data):
 
 
 def png_pixels(data):
-    """Size, colour type and unfiltered size of a PNG; every chunk's check must be right."""
+    """Size, colour type, unfiltered size and first byte of a PNG; every chunk's check must be right."""
     check(data[:8] == b"\x89PNG\r\n\x1a\n", "a PNG's head")
     at, body, head = 8, b"", None
     while at < len(data):
@@ -99,11 +99,23 @@ def png_pixels(data):
         if kind == b"IDAT":
             body += chunk
         at += 12 + size
-    return head[0], head[1], head[3], len(zlib.decompress(body))
+    rows = zlib.decompress(body)
+    return head[0], head[1], head[3], len(rows), rows[1]
 
 
-def read(path):
-    """Scalars as {tag: [(step, value)]}, images' tags, and the steps at which a session starts."""
+def write_mixed(folder):
+    """An IDX set whose classes alternate: every pixel of an image of class c is 100 c + its number."""
+    for name, count in (("train", 40), ("t10k", 8)):
+        labels = bytes(i % 2 for i in range(count))
+        images = b"".join(bytes([100 * label + i]) * 256 for i, label in enumerate(labels))
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 16, 16) + images)
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels)
+
+
+def read(path, pixels=None):
+    """Scalars as {tag: [(step, value)]}, images' tags, and the steps at which a session starts; into `pixels`, the
+    first of each image by tag."""
+    pixels = {} if pixels is None else pixels
     scalars, images, starts = {}, [], []
     for number, body in enumerate(records(path.read_bytes())):
         event = fields(body)
@@ -123,8 +135,10 @@ def read(path):
                 else:
                     image = fields(value[4][0])
                     check((image[1], image[2], image[3]) == ([16], [16], [3]), f"{tag}: its size")
-                    check(png_pixels(image[4][0]) == (16, 16, 2, 16 * (16 * 3 + 1)), f"{tag}: its pixels")
+                    *shape, first = png_pixels(image[4][0])
+                    check(shape == [16, 16, 2, 16 * (16 * 3 + 1)], f"{tag}: its pixels")
                     images.append(tag)
+                    pixels[tag] = first
     return scalars, images, starts
 
 
@@ -156,6 +170,14 @@ def main(clade):
         wrong = round((1 - float(rows[-1]["val_accuracy"])) * 20)
         check(len([t for t in images if t.startswith("mistakes/")]) == wrong, "as many mistakes as there are")
         check(starts == [], "no session begins again")
+
+        mixed, ran, pixels = folder / "mixed", folder / "ran", {}
+        mixed.mkdir()
+        write_mixed(mixed)
+        subprocess.run(train + [recipe, "--data", mixed, "--out", ran, "--epochs", "1", "--tensorboard"], check=True)
+        read(next(ran.glob("events.out.tfevents.*")), pixels)
+        check([pixels[f"samples/{c}/{k}"] for c in (0, 1) for k in (1, 2, 3, 4)]
+              == [0, 10, 20, 30, 101, 111, 121, 131], f"samples of a set that is not in the order of classes: {pixels}")
 
         subprocess.run(train + ["--resume", run, "--epochs", "3", f"--tensorboard={apart}"], check=True)
         check(len(sorted(run.glob("events.out.tfevents.*"))) == 1, "no second file in the run folder")

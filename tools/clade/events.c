@@ -50,23 +50,29 @@ static size_t image_bytes(const clade_dataset *dataset)
     return (size_t)hwc[0] * (size_t)hwc[1] * (size_t)hwc[2];
 }
 
-/* Some images of each class, evenly spread over the training split. */
+/* Some images of a class, evenly spread over those of the training split, which need not be in the
+ * order of classes. */
+static void write_class(events *e, int64_t step, size_t class_index, uint8_t *pixels)
+{
+    const size_t count = clade_dataset_class_count(e->dataset, CLADE_TRAIN, class_index);
+    const size_t wanted = count < samples ? count : samples;
+    size_t seen = 0;
+    for (size_t i = 0, k = 0; k < wanted; i++) {
+        if (clade_dataset_label(e->dataset, CLADE_TRAIN, i) != (int32_t)class_index) continue;
+        if (seen++ != k * count / wanted) continue;
+        char tag[160];
+        snprintf(tag, sizeof tag, "samples/%.120s/%zu",
+                 clade_dataset_class_name(e->dataset, class_index), ++k);
+        image(e, tag, step, CLADE_TRAIN, i, pixels);
+    }
+}
+
 static void write_samples(events *e, int64_t step)
 {
     uint8_t *pixels = malloc(image_bytes(e->dataset));
-    size_t first = 0, classes = clade_dataset_classes(e->dataset);
-    for (size_t c = 0; pixels && c < classes && c < sampled_classes; c++) {
-        size_t count = clade_dataset_class_count(e->dataset, CLADE_TRAIN, c);
-        for (size_t k = 0; k < samples && k < count; k++) {
-            char tag[160];
-            snprintf(tag, sizeof tag, "samples/%.120s/%zu", clade_dataset_class_name(e->dataset, c),
-                     k + 1);
-            /* a split's images are in the order of their classes */
-            size_t i = first + k * count / (count < samples ? count : samples);
-            image(e, tag, step, CLADE_TRAIN, i, pixels);
-        }
-        first += count;
-    }
+    size_t classes = clade_dataset_classes(e->dataset);
+    for (size_t c = 0; pixels && c < classes && c < sampled_classes; c++)
+        write_class(e, step, c, pixels);
     free(pixels);
 }
 
