@@ -3,6 +3,7 @@
 #include "interrupt.h"
 #include "session.h"
 #include "shown.h"
+#include "status_line.h"
 #include "together.h"
 #include "tune_child.h"
 #include "tune_show.h"
@@ -227,6 +228,7 @@ static clade_status run_trials(tune_worker *w, clade_study *study)
             status = run_trial(w, study, &job);
     }
     if (status != CLADE_ECANCELLED) return status;
+    status_line_clear();
     fprintf(stderr, "clade tune: %s\n", shown(clade_error()));
     return CLADE_OK;
 }
