@@ -41,6 +41,9 @@ typedef enum clade_conform_mode {
     CLADE_CONFORM_FROZEN = 256    /* reference and oracle against such files */
 } clade_conform_mode;
 
+/* The first word of its results' names: "ops", "grad", … */
+CLADE_API const char *clade_conform_mode_name(clade_conform_mode mode);
+
 typedef struct clade_conform_result clade_conform_result;
 
 typedef enum clade_conform_verdict {

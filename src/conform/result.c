@@ -51,7 +51,7 @@ const clade_case *clade_conform_case(const conform_run *run, const clade_op_info
     return NULL;
 }
 
-static const char *mode_name(clade_conform_mode mode)
+const char *clade_conform_mode_name(clade_conform_mode mode)
 {
     switch (mode) {
     case CLADE_CONFORM_OPS: return "ops";
@@ -80,7 +80,7 @@ static void add_word(char *name, const char *word)
 static void make_name(conform_run *run, const clade_conform_result *result)
 {
     run->name[0] = 0;
-    add_word(run->name, mode_name(result->mode));
+    add_word(run->name, clade_conform_mode_name(result->mode));
     add_word(run->name, result->op);
     add_word(run->name, result->case_name);
     size_t n = strlen(run->name);
@@ -111,8 +111,8 @@ static void make_command(conform_run *run, const clade_conform_result *result)
     else if (o->model)
         n += snprintf(text + n, size - (size_t)n, " --model %.256s", o->model);
     else
-        n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s", mode_name(result->mode),
-                      result->op);
+        n += snprintf(text + n, size - (size_t)n, " --mode %s --op %s",
+                      clade_conform_mode_name(result->mode), result->op);
     if (result->case_name[0])
         n +=
             snprintf(text + n, size - (size_t)n, " --case %s%s%s", quote, result->case_name, quote);

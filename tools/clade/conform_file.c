@@ -25,7 +25,7 @@ void conform_write_csv(FILE *to, const conform_row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         const clade_conform_result *r = &rows[i].record->result;
         fprintf(to, "%s,%s,%s,", r->name, conform_verdict_name(rows[i].verdict),
-                conform_mode_name(r->mode));
+                clade_conform_mode_name(r->mode));
         csv_text(to, r->op, ',');
         csv_text(to, r->case_name, ',');
         fprintf(to, "%d,%s,%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%d,%.9g,", r->accumulate,

@@ -30,21 +30,6 @@ struct conform_writer {
     size_t column; /* rows of the first device of two whose support is listed; 0: of one */
 };
 
-const char *conform_mode_name(clade_conform_mode mode)
-{
-    switch (mode) {
-    case CLADE_CONFORM_OPS: return "ops";
-    case CLADE_CONFORM_GRAD: return "grad";
-    case CLADE_CONFORM_LAYERS: return "layers";
-    case CLADE_CONFORM_SELF_TEST: return "self-test";
-    case CLADE_CONFORM_NETS: return "nets";
-    case CLADE_CONFORM_SUPPORT: return "support";
-    case CLADE_CONFORM_FREEZE:
-    case CLADE_CONFORM_FROZEN: return "vectors";
-    }
-    return "";
-}
-
 const char *conform_support_name(char support)
 {
     return support == 'n'   ? "native"
@@ -170,7 +155,7 @@ static void print_finished_lines(conform_writer *w, size_t until)
     for (; w->printed < until; w->printed++) {
         const conform_line *l = &w->lines[w->printed];
         if (!w->printed || l[-1].mode != l->mode)
-            fprintf(w->to, "-- %s\n", conform_mode_name(l->mode));
+            fprintf(w->to, "-- %s\n", clade_conform_mode_name(l->mode));
         print_line(w->to, l);
     }
     fflush(w->to);
@@ -234,7 +219,7 @@ static clade_status print_json(const conform_writer *w, const conform_totals *t)
         const clade_conform_result *r = &w->rows[i].record->result;
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "name", r->name);
-        cJSON_AddStringToObject(entry, "mode", conform_mode_name(r->mode));
+        cJSON_AddStringToObject(entry, "mode", clade_conform_mode_name(r->mode));
         cJSON_AddStringToObject(entry, "op", r->op);
         cJSON_AddStringToObject(entry, "case", r->case_name);
         cJSON_AddStringToObject(entry, "call", r->call);
@@ -283,8 +268,9 @@ static void print_matrix(const conform_writer *w, const conform_totals *t)
         const clade_conform_summary *s = &l->totals.summary;
         bool of_op = l->mode == CLADE_CONFORM_OPS;
         const clade_bench_result *speed = of_op ? find_speed(w, l->op) : NULL;
-        fprintf(to, "| %s%s%s | %s | ", of_op ? "" : conform_mode_name(l->mode), of_op ? "" : ": ",
-                l->op, judged(&l->totals) ? conform_support_name(l->support) : l->text);
+        fprintf(to, "| %s%s%s | %s | ", of_op ? "" : clade_conform_mode_name(l->mode),
+                of_op ? "" : ": ", l->op,
+                judged(&l->totals) ? conform_support_name(l->support) : l->text);
         fprintf(to, "%" PRIu64 " of %" PRIu64 " | %.3g | %" PRIu64 " | ", s->passed,
                 judged(&l->totals), s->worst, s->excluded);
         if (speed) fprintf(to, "%.2f", 1e-9 * speed->bytes / speed->median);

@@ -34,8 +34,7 @@ clade_status conform_writer_finish(conform_writer *writer, const conform_totals 
 const conform_row *conform_writer_rows(const conform_writer *writer, size_t *count);
 void conform_writer_destroy(conform_writer **writer);
 
-/* "ops", "grad"... */
-const char *conform_mode_name(clade_conform_mode mode);
+/* "native", … */
 const char *conform_support_name(char support);
 
 #endif
