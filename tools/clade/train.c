@@ -1,15 +1,12 @@
 /* clade train: from a recipe and images to a trained classifier. */
 #define _XOPEN_SOURCE 700
-#include "device_list.h"
-#include "events.h"
 #include "interrupt.h"
 #include "memory.h"
-#include "progress.h"
 #include "session.h"
 #include "shown.h"
 #include "status_line.h"
 #include "together.h"
-#include "trace.h"
+#include "train_watch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -203,123 +200,13 @@ static void print_head(const train_request *r, const clade_recipe *recipe,
     printf("Run folder: %s\n", shown(r->folder));
 }
 
-/* What watches training: the terminal, the run's page, TensorBoard's events, and the trace. */
-typedef struct watchers {
-    progress progress;
-    events events;
-    trace trace;
-    const char *folder; /* of the run; NULL: no page */
-    int64_t pause;      /* the epoch after which to stop; 0: none */
-    const clade_dataset *dataset;
-    size_t skipped; /* of its files, as far as they were told of */
-    clade_device_share share[DEVICE_LIST_SIZE];
-    size_t shares; /* 0: one device alone */
-} watchers;
-
-/* Damaged images are told of once training has left them out. */
-static void watch_data(watchers *w)
-{
-    size_t skipped = clade_dataset_skipped(w->dataset);
-    if (skipped == w->skipped) return;
-    status_line_clear();
-    session_print_skipped(stderr, w->dataset, w->skipped);
-    w->skipped = skipped;
-}
-
-/* Training does not end for a page that cannot be written. */
-static void write_report(watchers *w, const clade_report_options *options)
-{
-    if (!w->folder || !clade_report_write(w->folder, options)) return;
-    status_line_clear();
-    fprintf(stderr, "clade train: no report: %s\n", shown(clade_error()));
-    w->folder = NULL;
-}
-
-static bool is_paused(const watchers *w)
-{
-    return w->pause > 0 && w->progress.last.epoch >= w->pause;
-}
-
-static bool poll_stop(void *user) { return interrupt_asked() || is_paused(user); }
-
-/* The last page: of a complete run, with what its best weights make of the images, as `clade
- * report` would write it. */
-static void end_report(watchers *w, bool complete, clade_device *device,
-                       const clade_dataset *dataset)
-{
-    clade_classifier *best = NULL;
-    if (!w->folder || !w->progress.last.epoch) return;
-    status_line_wait("Writing the report", 0, 0, NULL);
-    if (complete && clade_classifier_open(w->folder, device, &best)) {
-        status_line_clear();
-        fprintf(stderr, "clade train: no predictions in the report: %s\n", shown(clade_error()));
-    }
-    write_report(w, &(clade_report_options){.classifier = best, .dataset = best ? dataset : NULL});
-    clade_classifier_destroy(&best);
-    status_line_clear();
-    if (w->folder && !w->progress.json) printf("Report: %s/report.html\n", shown(w->folder));
-}
-
-static void watch_step(void *user, const clade_step *step)
-{
-    watchers *w = user;
-    trace_step(&w->trace, step);
-}
-
-static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
-{
-    watchers *w = user;
-    watch_data(w);
-    progress_batch(&w->progress, e, batch, batches);
-    events_batch(&w->events, e, batches);
-}
-
-static void watch_epoch(void *user, const clade_epoch *e)
-{
-    watchers *w = user;
-    watch_data(w);
-    progress_epoch(&w->progress, e);
-    events_epoch(&w->events, e);
-    write_report(w, &(clade_report_options){.running = true});
-}
-
-static void watch_shares(void *user, const clade_device_share *shares, size_t count)
-{
-    watchers *w = user;
-    memcpy(w->share, shares, count * sizeof *shares);
-    w->shares = count;
-}
-
-static void watch_note(void *user, const char *text)
-{
-    (void)user;
-    status_line_clear();
-    fprintf(stderr, "clade train: %s\n", shown(text));
-}
-
-/* What part of the images each device computed. */
-static void print_shares(const watchers *w)
-{
-    uint64_t images = 0;
-    for (size_t i = 0; i < w->shares; i++) images += w->share[i].images;
-    const bool silent = w->progress.json || w->progress.quiet;
-    for (size_t i = 0; i < w->shares && !silent; i++) {
-        const clade_device_share *s = &w->share[i];
-        printf("%s: %.1f %% of the images in %.1f s; waited %.1f s%s\n", s->id,
-               100 * (double)s->images / (double)images, s->busy, s->waited,
-               s->failed ? "; failed" : "");
-        if (s->exchanged > 0)
-            printf("Exchange with other ranks: %.1f s, of which %.1f s beside the backward pass\n",
-                   s->exchanged, s->hidden);
-    }
-}
-
-static int finish(const train_request *r, clade_status status, watchers *w)
+static int finish(const train_request *r, clade_status status, train_watch *w)
 {
     status_line_clear();
-    if (w->dataset) watch_data(w);
-    if (status == CLADE_OK || (status == CLADE_ECANCELLED && !interrupt_asked() && is_paused(w))) {
-        print_shares(w);
+    if (w->dataset) train_watch_data(w);
+    if (status == CLADE_OK ||
+        (status == CLADE_ECANCELLED && !interrupt_asked() && train_watch_is_paused(w))) {
+        train_watch_shares(w);
         progress_end(&w->progress, r->folder);
         return COMMAND_OK;
     }
@@ -387,9 +274,9 @@ static int run(train_request *r)
     clade_classifier *classifier = NULL;
     interrupt_watch();
     clade_status status = join(r);
-    watchers w = {.progress = {.json = r->json, .quiet = r->quiet, .until = r->pause},
-                  .pause = r->pause,
-                  .trace.path = r->trace};
+    train_watch w = {.progress = {.json = r->json, .quiet = r->quiet, .until = r->pause},
+                     .pause = r->pause,
+                     .trace.path = r->trace};
     if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
@@ -417,14 +304,7 @@ static int run(train_request *r)
                                        .ranks = r->ranks,
                                        .further = devices.device + 1,
                                        .further_count = devices.count - 1,
-                                       .observer = {.user = &w,
-                                                    .phase = progress_phase,
-                                                    .step = watch_step,
-                                                    .batch = watch_batch,
-                                                    .epoch = watch_epoch,
-                                                    .shares = watch_shares,
-                                                    .note = watch_note,
-                                                    .stop = poll_stop}};
+                                       .observer = train_watch_observer(&w)};
         status = clade_train(recipe, dataset, devices.device[0], &options,
                              r->tensorboard ? &classifier : NULL);
     }
@@ -433,7 +313,7 @@ static int run(train_request *r)
         if (written) status = written;
     }
     int result = together_leave(&r->ranks, finish(r, status, &w));
-    end_report(&w, status == CLADE_OK, devices.device[0], dataset);
+    train_watch_report(&w, status == CLADE_OK, devices.device[0], dataset);
     events_end(&w.events, status ? NULL : classifier);
     clade_classifier_destroy(&classifier);
     clade_dataset_destroy(&dataset);
