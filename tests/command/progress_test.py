@@ -15,6 +15,7 @@ import sys
 import tempfile
 import termios
 
+sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 from checks import check, finish
 
