@@ -262,8 +262,9 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
     *note = NULL;
     free(team->note);
     team->note = NULL;
-    clade_status status = clade_tensor_read(clade_model_trained(own->model), team->weights);
-    if (!status) status = clade_replica_read_running(own, team->running);
+    clade_status status = clade_replica_read_running(own, team->running);
+    if (!status && team->count > 1) /* the others have those of the step before */
+        status = clade_tensor_read(clade_model_trained(own->model), team->weights);
     if (status) return status;
     clade_status exchanged = compute(team, batch, step, cut_as);
     status = note_failed(team, note);
