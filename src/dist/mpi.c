@@ -18,7 +18,7 @@ typedef struct request {
 } request;
 
 static struct {
-    void *library;
+    void *opened; /* the library */
     bool numbers; /* MPICH's interface */
     void *world, *byte;
     request *list;
@@ -48,9 +48,9 @@ static clade_status open_library(clade_mpi_kind which)
                            "openmpi",
         [CLADE_MPICH] = "MPICH: expected libmpich.so.12 or libmpi.so.12, "
                         "which Debian, Ubuntu and Fedora have in mpich"};
-    for (size_t i = 0; names[which][i] && !mpi.library; i++)
-        mpi.library = dlopen(names[which][i], RTLD_NOW | RTLD_GLOBAL);
-    if (!mpi.library)
+    for (size_t i = 0; names[which][i] && !mpi.opened; i++)
+        mpi.opened = dlopen(names[which][i], RTLD_NOW | RTLD_GLOBAL);
+    if (!mpi.opened)
         return clade_fail(CLADE_EUNSUPPORTED, "started by a launcher of %s", what[which]);
     return CLADE_OK;
 }
@@ -74,7 +74,7 @@ static clade_status find_symbols(clade_mpi_kind which)
     mpi.numbers = which == CLADE_MPICH;
     size_t count = sizeof wanted / sizeof *wanted - (mpi.numbers ? 2 : 0);
     for (size_t i = 0; i < count; i++) {
-        void *found = dlsym(mpi.library, wanted[i].name);
+        void *found = dlsym(mpi.opened, wanted[i].name);
         if (!found)
             return clade_fail(CLADE_EUNSUPPORTED, "the MPI library has no %s", wanted[i].name);
         memcpy(wanted[i].to, &found, sizeof found);

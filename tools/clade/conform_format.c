@@ -60,8 +60,7 @@ void conform_writer_destroy(conform_writer **handle)
     *handle = NULL;
 }
 
-/* Makes room for one more of `size` bytes. */
-static void *grow(void *array, size_t count, size_t *room, size_t size)
+void *conform_grow(void *array, size_t count, size_t *room, size_t size)
 {
     if (count < *room) return array;
     size_t more = *room ? 2 * *room : 256;
@@ -72,7 +71,7 @@ static void *grow(void *array, size_t count, size_t *room, size_t size)
 
 static clade_status keep(conform_writer *w, conform_record *record, conform_verdict verdict)
 {
-    conform_row *rows = grow(w->rows, w->row_count, &w->row_room, sizeof *rows);
+    conform_row *rows = conform_grow(w->rows, w->row_count, &w->row_room, sizeof *rows);
     if (!rows) {
         free(record);
         return clade_fail(CLADE_ENOMEM, "out of memory for results");
@@ -87,7 +86,7 @@ static clade_status add_up(conform_writer *w, const conform_row *row)
     const clade_conform_result *r = &row->record->result;
     conform_line *l = w->line_count ? &w->lines[w->line_count - 1] : NULL;
     if (!l || l->mode != r->mode || strcmp(l->op, r->op) != 0) {
-        conform_line *lines = grow(w->lines, w->line_count, &w->line_room, sizeof *lines);
+        conform_line *lines = conform_grow(w->lines, w->line_count, &w->line_room, sizeof *lines);
         if (!lines) return clade_fail(CLADE_ENOMEM, "out of memory for results");
         w->lines = lines;
         l = &lines[w->line_count++];

@@ -34,6 +34,9 @@ clade_status conform_writer_finish(conform_writer *writer, const conform_totals 
 const conform_row *conform_writer_rows(const conform_writer *writer, size_t *count);
 void conform_writer_destroy(conform_writer **writer);
 
+/* Makes room for one more of `size` bytes in an array of `count`. NULL: out of memory. */
+void *conform_grow(void *array, size_t count, size_t *room, size_t size);
+
 /* "native", … */
 const char *conform_support_name(char support);
 

@@ -1,6 +1,7 @@
 /* Reading lists of names and patterns, and choosing cases by them. */
 #define _POSIX_C_SOURCE 200809L
 #include "conform_plan.h"
+#include "conform_format.h"
 
 #include "shown.h"
 
@@ -40,22 +41,12 @@ void conform_plan_destroy(conform_plan **handle)
     *handle = NULL;
 }
 
-/* Makes room for one more of `size` bytes. */
-static void *grow(void *array, size_t count, size_t *room, size_t size)
-{
-    if (count < *room) return array;
-    size_t more = *room ? 2 * *room : 256;
-    void *p = realloc(array, more * size);
-    if (p) *room = more;
-    return p;
-}
-
 /* ---- lists ---- */
 
 static clade_status add_pattern(conform_list *list, const char *text, size_t line)
 {
     char where[4200];
-    conform_pattern *all = grow(list->patterns, list->count, &list->room, sizeof *all);
+    conform_pattern *all = conform_grow(list->patterns, list->count, &list->room, sizeof *all);
     if (!all) return clade_fail(CLADE_ENOMEM, "out of memory for %s", list->path);
     list->patterns = all;
     snprintf(where, sizeof where, "%s:%zu", list->path, line);
@@ -168,7 +159,7 @@ static clade_status offer(void *user, const clade_conform_result *about)
         (!find(&plan->filter, about->name) || find(&plan->left_out, about->name)))
         return CLADE_OK;
     if (c->shards && (int)(plan->offered++ % (size_t)c->shards) != c->shard - 1) return CLADE_OK;
-    conform_case *cases = grow(plan->cases, plan->count, &plan->room, sizeof *cases);
+    conform_case *cases = conform_grow(plan->cases, plan->count, &plan->room, sizeof *cases);
     if (!cases) return clade_fail(CLADE_ENOMEM, "out of memory for cases");
     plan->cases = cases;
     conform_case *one = &cases[plan->count];
