@@ -8,6 +8,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,14 +139,31 @@ static clade_status read_content(unpacker *u, struct archive_entry *item, clade_
     return clade_entry_reject(entry, reason);
 }
 
+/* As UTF-8, or if it is no text as its bytes; NULL if libarchive can make nothing of it. */
+static const char *name_of(struct archive_entry *item)
+{
+    const char *name = archive_entry_pathname_utf8(item);
+    return name ? name : archive_entry_pathname(item);
+}
+
+/* Lists an entry whose name cannot be read: where it belongs is unknown. */
+static clade_status add_nameless(clade_source *source)
+{
+    char name[48];
+    clade_entry *entry;
+    snprintf(name, sizeof name, "entry %zu", source->count + 1);
+    clade_status status = clade_source_add(source, name, &entry);
+    if (status) return status;
+    entry->damaged = true;
+    return clade_entry_reject(entry, "its name is in no encoding that can be read");
+}
+
 /* *kept counts the memory that the entries take. */
 static clade_status read_entry(clade_source *source, unpacker *u, struct archive_entry *item,
                                uint64_t limit, uint64_t *kept)
 {
-    /* UTF-8 whatever the locale; names that are not text come as their bytes */
-    const char *name = archive_entry_pathname_utf8(item);
-    if (!name) name = archive_entry_pathname(item);
-    if (!name) return CLADE_OK;
+    const char *name = name_of(item);
+    if (!name) return add_nameless(source);
     if (archive_entry_is_encrypted(item))
         return clade_fail(
             CLADE_EUNSUPPORTED,
@@ -201,15 +219,13 @@ static clade_status read_all(clade_source *source, struct archive *archive, uint
                                     : "%s: not a folder or archive of images: %s",
                               source->path, error_of(archive));
         clade_status status = read_entry(source, &u, item, limit, &kept);
-        if (!status)
-            status =
-                clade_context(skip_rest(&u), "%s: %s", source->path, archive_entry_pathname(item));
+        if (!status) status = clade_context(skip_rest(&u), "%s: %s", source->path, name_of(item));
         if (status) return status;
     }
     return clade_source_follow_links(source, limit, &kept);
 }
 
-clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
+static clade_status read_archive(clade_source *source, uint64_t limit)
 {
     struct archive *archive = archive_read_new();
     if (!archive) return clade_fail(CLADE_ENOMEM, "out of memory to read %s", source->path);
@@ -229,6 +245,27 @@ clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
     else
         status = read_all(source, archive, limit);
     archive_read_free(archive);
+    return status;
+}
+
+/* libarchive converts names that are marked as UTF-8 to the locale's encoding and drops those that
+ * do not fit: to UTF-8 they all do. */
+static locale_t utf8_locale(void)
+{
+    static const char *const names[] = {"C.UTF-8", "en_US.UTF-8", "UTF-8"};
+    locale_t locale = (locale_t)0;
+    for (size_t i = 0; !locale && i < sizeof names / sizeof *names; i++)
+        locale = newlocale(LC_CTYPE_MASK, names[i], (locale_t)0);
+    return locale;
+}
+
+clade_status clade_source_read_archive(clade_source *source, uint64_t limit)
+{
+    locale_t utf8 = utf8_locale(), old = utf8 ? uselocale(utf8) : (locale_t)0;
+    clade_status status = read_archive(source, limit);
+    if (!utf8) return status;
+    uselocale(old);
+    freelocale(utf8);
     return status;
 }
 

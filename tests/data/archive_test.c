@@ -255,6 +255,29 @@ static void test_encrypted(void)
     free(zip.data);
 }
 
+/* Names that are marked as UTF-8, as Python's and Windows' tools do, in a program without a locale;
+ * and one so marked that is none. */
+static void test_marked_names(void)
+{
+    put_jpeg("marked/\xc3\xa4/0.jpg", 9, 9, 0);
+    put_jpeg("marked/\xe6\x97\xa5/ö 1.jpg", 9, 9, 0);
+    put_jpeg("marked/b/1.jpg", 9, 9, 0);
+    put_jpeg("marked/b/none.jpg", 9, 9, 0);
+    blob zip = read_blob(pack("marked", "marked.zip", "zip", ""));
+    for (size_t i = 0; i + 10 < zip.size; i++) {
+        if (!memcmp(zip.data + i, "PK\3\4", 4)) zip.data[i + 7] |= 8;
+        if (!memcmp(zip.data + i, "PK\1\2", 4)) zip.data[i + 9] |= 8;
+        if (!memcmp(zip.data + i, "none", 4)) zip.data[i] = 0xff;
+    }
+    clade_dataset *d = load(
+        (clade_data_options){.path = put_file("marked.zip", zip.data, zip.size), .max_damaged = 1});
+    CHECK(d && count(d, CLADE_TRAIN) == 3 && clade_dataset_classes(d) == 3);
+    CHECK(d && !strcmp(clade_dataset_class_name(d, 1), "\xc3\xa4"));
+    CHECK(d && clade_dataset_skipped(d) == 1);
+    clade_dataset_destroy(&d);
+    free(zip.data);
+}
+
 int main(void)
 {
     make_folder();
@@ -265,6 +288,7 @@ int main(void)
     test_same_names();
     test_links();
     test_encrypted();
+    test_marked_names();
     drop_folder();
     return TEST_END();
 }
