@@ -23,7 +23,8 @@ typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLI
  *
  * A folder or an archive (zip, tar, tar.gz, tar.bz2, tar.xz, tar.zst; read as it is, nothing is
  * unpacked to disk) holds one folder per class, or train, validation and test (also training,
- * valid, val, testing, …_set, in any case) with one folder per class in each, either below any
+ * valid, val, dev, eval, testing, Training_Set, testImages, val2017, and where all that hold
+ * classes are called so: seg_train, x_test) with one folder per class in each, either below any
  * number of wrapping folders. An image is what has the content of a JPEG or PNG, whatever its
  * name. Hidden files, __MACOSX and Thumbs.db are ignored; everything else that is not used is
  * listed as skipped.
@@ -55,19 +56,27 @@ typedef struct clade_data_options {
     bool strict;          /* a damaged image, or a file that is only named like one, is an
                            * error, not skipped */
     double max_damaged;   /* share of such images, 0…1, above which the set is refused; 0: 0.1 */
+    const char *label_pattern; /* finds the class in a file's name instead of in its folder's; NULL:
+                                * none. A POSIX extended regular expression with one group, or
+                                * one (?<class>…): "^([a-z]+)[.]". It is searched in what follows
+                                * the last '/', or if it has one itself in the whole name */
+    const char *const *classes; /* [class_count] the classes in their order, as a classifier has
+                                 * them: others are an error, some may be absent */
+    size_t class_count;         /* 0: the classes are those that are found */
 } clade_data_options;
 
 /* An opened data set. Safe to read from several threads at once, except during clade_dataset_load.
  */
 typedef struct clade_dataset clade_dataset;
 
-/* Lists the images and checks that there are at least two classes, that no class is empty and
- * that the splits know the same classes. Does not decode, except as the format needs. Classes are
- * numbered in the order of their names (byte order), as Keras does, or in the order of the set's
- * own list (CIFAR); images of a split in the order of classes, then of names. A data set may lack
- * a training split (to evaluate on test/ alone). For the size of images see clade_image_decode.
- * Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive that is larger than memory,
- * encrypted or a bomb); the text names the file or the folder and the class. */
+/* Lists the images and checks that there are at least two classes, that none is empty and that
+ * the splits know the same classes; a test split beside others may lack some. Does not decode,
+ * except as the format needs. Classes are numbered in the order of their names (byte order), as
+ * Keras does, or in the order of the set's own list (CIFAR); images of a split in the order of
+ * classes, then of names. A data set may lack a training split (to evaluate on test/ alone). For
+ * the size of images see clade_image_decode. Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an
+ * archive that is larger than memory, encrypted or a bomb); the text names the file or the folder
+ * and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 

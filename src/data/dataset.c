@@ -6,6 +6,7 @@
 #include "data/binary.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,30 @@ clade_status clade_dataset_keep(clade_dataset *dataset, char *text)
     return CLADE_OK;
 }
 
+/* "; dogs/0.jpg: not a JPEG (and 3 more)": what was skipped in the folder of a class, if anything.
+ */
+static const char *why_empty(const clade_dataset *dataset, size_t class_index, char text[512])
+{
+    const clade_skip *first = NULL;
+    size_t more = 0, n = strlen(dataset->names[class_index]);
+    for (size_t i = 0; i < dataset->skipped_count; i++) {
+        const char *at = strstr(dataset->skipped[i].name, dataset->names[class_index]);
+        if (!at || at[n] != '/' || (at > dataset->skipped[i].name && at[-1] != '/')) continue;
+        if (first)
+            more++;
+        else
+            first = &dataset->skipped[i];
+    }
+    text[0] = 0;
+    if (!first) return text;
+    int used = snprintf(text, 512, "; %.200s: %.200s", first->name, first->reason);
+    if (more) snprintf(text + used, 512 - (size_t)used, " (and %zu more)", more);
+    return text;
+}
+
 clade_status clade_dataset_count_classes(clade_dataset *dataset)
 {
+    char why[512];
     const char *path = dataset->sources[0]->path;
     if (dataset->classes < 2)
         return clade_fail(CLADE_EINVAL, "%s: %zu classes: a classifier needs two", path,
@@ -91,12 +114,14 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
         in->of_class = calloc(dataset->classes, sizeof *in->of_class);
         if (!in->of_class) return out_of_memory();
         for (size_t i = 0; i < in->count; i++) in->of_class[in->items[i].label]++;
-        const bool used = in->count > 0 || in->listed > 0;
-        for (size_t c = 0; c < dataset->classes && used; c++)
-            if (in->of_class[c] == 0 && !dataset->lenient)
-                return clade_fail(CLADE_EINVAL, "%s: class '%s' has no images in the %s split",
+        const bool all = !dataset->lenient && !dataset->known && s != CLADE_TEST &&
+                         (in->count > 0 || in->listed > 0);
+        for (size_t c = 0; c < dataset->classes && all; c++)
+            if (in->of_class[c] == 0)
+                return clade_fail(CLADE_EINVAL, "%s: class '%s' has no images in the %s split%s",
                                   dataset->sources[s] ? dataset->sources[s]->path : path,
-                                  dataset->names[c], clade_split_word((clade_split)s));
+                                  dataset->names[c], clade_split_word((clade_split)s),
+                                  why_empty(dataset, c, why));
     }
     return CLADE_OK;
 }

@@ -59,6 +59,7 @@ struct clade_dataset {
     uint64_t cache_bytes;
     int threads;
     bool strict, lenient, loaded;
+    bool known; /* its classes were given */
     char identity[65];      /* SHA-256 of classes, labels and last names of its images */
     double max_damaged;     /* share of the images */
     size_t unusable;        /* files that are only named like images */
@@ -76,11 +77,12 @@ clade_status clade_dataset_skip(clade_dataset *dataset, const char *name, const 
 /* Keeps a malloc'ed text until the data set is destroyed; frees it at once on failure. */
 clade_status clade_dataset_keep(clade_dataset *dataset, char *text);
 
-/* Counts the images of each class; a class that has none in a split with images is an error. */
+/* Counts the images of each class. One that has none in the training or the validation split, if
+ * there is that split, is an error, unless the classes were given. */
 clade_status clade_dataset_count_classes(clade_dataset *dataset);
 
-/* Finds classes and splits among the folders of the sources. */
-clade_status clade_layout_read(clade_dataset *dataset);
+/* Finds splits and classes in the names of the sources' files. */
+clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options *options);
 
 /* Moves images from the training split to one that has none, by fraction and seed. */
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,

@@ -59,7 +59,7 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
                           first->path);
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s]) status = skip_others(dataset, dataset->sources[s], binary);
-    if (!status && !binary) status = clade_layout_read(dataset);
+    if (!status && !binary) status = clade_layout_read(dataset, options);
     return status;
 }
 
@@ -200,6 +200,7 @@ clade_status clade_dataset_open(const clade_data_options *options, clade_dataset
     dataset->threads = options->threads;
     dataset->strict = options->strict;
     dataset->lenient = options->lenient;
+    dataset->known = options->class_count > 0;
     dataset->max_damaged = options->max_damaged > 0 ? options->max_damaged : 0.1;
     status = open_all(dataset, options);
     if (status) {

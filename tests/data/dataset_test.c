@@ -213,7 +213,7 @@ static void test_refused(void)
                 "only one class, 'cats'");
     put_folder("one/dogs/inner");
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("one")}), CLADE_EINVAL,
-                "/one/: class 'dogs' has no images");
+                "/one: class 'dogs' has no images");
     put_jpeg("loose/0.jpg", 9, 9, 0);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("loose")}), CLADE_EINVAL,
                 "no folders of images");

@@ -1,0 +1,113 @@
+/* Classes in the names of files, found by a regular expression. */
+#define _GNU_SOURCE
+#include "data/label_pattern.h"
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { most_groups = 16 };
+
+struct clade_label_pattern {
+    regex_t regex;
+    size_t group; /* that is the class */
+    bool whole;   /* of the whole name, not of what is behind its last '/' */
+};
+
+enum { digit_bytes = sizeof "[0-9]" - 1 };
+
+/* Copies a pattern without what POSIX does not know: the name of its named group, (?<class>…) or
+ * (?P<class>…), and \d. *group is the named group's number, or 1. */
+static clade_status take_group(const char *text, char *out, size_t *group, size_t *groups)
+{
+    size_t n = 0;
+    bool named = false, bracket = false;
+    *group = 1;
+    *groups = 0;
+    for (const char *p = text; *p;) {
+        if (*p == '\\' && p[1] == 'd' && !bracket) {
+            memcpy(out + n, "[0-9]", digit_bytes);
+            n += digit_bytes;
+            p += 2;
+            continue;
+        }
+        if (*p == '\\' && p[1] && !bracket) {
+            out[n++] = *p++;
+            out[n++] = *p++;
+            continue;
+        }
+        if (*p == '[' && !bracket) {
+            bracket = true;
+            out[n++] = *p++;
+            if (*p == '^') out[n++] = *p++;
+            if (*p == ']') out[n++] = *p++;
+            continue;
+        }
+        if (*p == ']') bracket = false;
+        out[n++] = *p;
+        if (*p++ != '(' || bracket) continue;
+        ++*groups;
+        if (*p != '?') continue;
+        size_t head = p[1] == 'P' ? 3 : 2, name = 0;
+        if (p[head - 1] == '<') name = strspn(p + head, "abcdefghijklmnopqrstuvwxyz_");
+        if (name == 0 || p[head + name] != '>' || named)
+            return clade_fail(CLADE_EINVAL,
+                              "label pattern '%s': expected one group, (…) or (?<class>…)", text);
+        named = true;
+        *group = *groups;
+        p += head + name + 1;
+    }
+    out[n] = 0;
+    if (*groups == 0 || *groups >= most_groups || (*groups > 1 && !named))
+        return clade_fail(CLADE_EINVAL,
+                          "label pattern '%s': %zu groups: which is the class? Write it as "
+                          "(?<class>…)",
+                          text, *groups);
+    return CLADE_OK;
+}
+
+clade_status clade_label_pattern_create(const char *text, clade_label_pattern **out)
+{
+    *out = NULL;
+    char *plain = malloc(strlen(text) * digit_bytes + 1);
+    clade_label_pattern *pattern = calloc(1, sizeof *pattern);
+    size_t groups;
+    clade_status status = plain && pattern
+                              ? take_group(text, plain, &pattern->group, &groups)
+                              : clade_fail(CLADE_ENOMEM, "out of memory for a label pattern");
+    if (!status) {
+        pattern->whole = strchr(text, '/') != NULL;
+        int code = regcomp(&pattern->regex, plain, REG_EXTENDED);
+        if (code) {
+            char why[128];
+            regerror(code, &pattern->regex, why, sizeof why);
+            status = clade_fail(CLADE_EINVAL, "label pattern '%s': %s", text, why);
+        }
+    }
+    free(plain);
+    if (status)
+        free(pattern);
+    else
+        *out = pattern;
+    return status;
+}
+
+void clade_label_pattern_destroy(clade_label_pattern **pattern)
+{
+    if (!*pattern) return;
+    regfree(&(*pattern)->regex);
+    free(*pattern);
+    *pattern = NULL;
+}
+
+const char *clade_label_find(const clade_label_pattern *pattern, const char *name, size_t *length)
+{
+    const char *slash = strrchr(name, '/'), *text = slash && !pattern->whole ? slash + 1 : name;
+    regmatch_t match[most_groups];
+    if (regexec(&pattern->regex, text, most_groups, match, 0)) return NULL;
+    const regmatch_t *m = &match[pattern->group];
+    if (m->rm_so < 0 || m->rm_eo == m->rm_so) return NULL;
+    *length = (size_t)(m->rm_eo - m->rm_so);
+    return text + m->rm_so;
+}

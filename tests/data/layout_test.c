@@ -1,0 +1,175 @@
+/* Layouts as people have them: which folders are splits, and classes in files' names. */
+#include "make.h"
+#include "sets.h"
+
+/* Puts an image for each name in a list that ends with NULL. */
+static void put_all(const char *folder, const char *const *names)
+{
+    char name[256];
+    for (int i = 0; names[i]; i++) {
+        snprintf(name, sizeof name, "%s/%s", folder, names[i]);
+        put_jpeg(name, 9, 9, i);
+    }
+}
+#define PUT(folder, ...) put_all(folder, (const char *const[]){__VA_ARGS__, NULL})
+
+/* Opens a folder with so many classes and images of training, validation and test. */
+static void expect(const char *folder, size_t classes, size_t train, size_t validation, size_t test)
+{
+    clade_dataset *d = load((clade_data_options){.path = path_of(folder)});
+    if (!d) return;
+    CHECK(clade_dataset_classes(d) == classes);
+    CHECK(count(d, CLADE_TRAIN) == train);
+    CHECK(count(d, CLADE_VALIDATION) == validation);
+    CHECK(count(d, CLADE_TEST) == test);
+    clade_dataset_destroy(&d);
+}
+
+static void test_splits(void)
+{
+    PUT("intel", "seg_train/seg_train/a/0.jpg", "seg_train/seg_train/b/0.jpg",
+        "seg_test/seg_test/a/0.jpg", "seg_test/seg_test/b/0.jpg", "seg_pred/seg_pred/0.jpg",
+        "seg_pred/seg_pred/1.jpg");
+    expect("intel", 2, 2, 0, 2);
+    PUT("asl", "asl_train/asl_train/A/0.jpg", "asl_train/asl_train/B/0.jpg",
+        "asl_test/asl_test/A_test.jpg");
+    expect("asl", 2, 2, 0, 0);
+    PUT("wrapped", "training_set/training_set/a/0.jpg", "training_set/training_set/b/0.jpg",
+        "test_set/test_set/a/0.jpg", "test_set/test_set/b/0.jpg");
+    expect("wrapped", 2, 2, 0, 2);
+    PUT("letters", "x_train/a/0.jpg", "x_train/b/0.jpg", "x_dev/a/0.jpg", "x_dev/b/0.jpg");
+    expect("letters", 2, 2, 2, 0);
+    PUT("camel", "TrainImages/a/0.jpg", "TrainImages/b/0.jpg", "val2017/a/0.jpg", "val2017/b/0.jpg",
+        "EVAL-old/a/0.jpg");
+    expect("camel", 2, 2, 2, 0); /* the one that says no more than its split */
+    PUT("top", "Data/train_images/a/0.jpg", "Data/train_images/b/0.jpg", "Data/notes/0.jpg");
+    expect("top", 2, 2, 0, 0);
+}
+
+/* Classes that are called like splits. */
+static void test_classes(void)
+{
+    PUT("stations", "train_station/0.jpg", "bus_station/0.jpg", "test_track/0.jpg");
+    expect("stations", 3, 3, 0, 0);
+    PUT("deep", "train_station/day/0.jpg", "train_station/night/0.jpg", "bus_station/day/0.jpg");
+    expect("deep", 2, 3, 0, 0);
+    PUT("both", "train_test/0.jpg", "other/0.jpg");
+    expect("both", 2, 2, 0, 0);
+}
+
+/* What cannot be told is refused, and the line says what to do. */
+static void test_unsure(void)
+{
+    PUT("flat", "train/cat.0.jpg", "train/dog.0.jpg", "test/1.jpg");
+    CHECK_FAILS(try_open(path_of("flat")), CLADE_EINVAL, "no folder in train is a class");
+    CHECK(strstr(clade_error(), "--label-pattern"));
+    PUT("mixed", "my_train/a/0.jpg", "my_train/b/0.jpg", "my_test/a/0.jpg", "my_test/b/0.jpg",
+        "more/a/0.jpg");
+    CHECK_FAILS(try_open(path_of("mixed")), CLADE_EINVAL,
+                "my_train and my_test look like splits, more does not");
+    PUT("two", "my_train/a/0.jpg", "my_train/b/0.jpg", "your_train/a/0.jpg", "your_train/b/0.jpg",
+        "my_test/a/0.jpg", "my_test/b/0.jpg");
+    CHECK_FAILS(try_open(path_of("two")), CLADE_EINVAL, "two folders for the training split");
+}
+
+/* A test split may lack a class, a validation split may not. */
+static void test_lacking(void)
+{
+    PUT("lacks", "train/a/0.jpg", "train/b/0.jpg", "train/c/0.jpg", "test/b/0.jpg");
+    put_folder("lacks/test/c");
+    expect("lacks", 3, 3, 0, 1);
+    PUT("lacks", "test/d/0.jpg");
+    CHECK_FAILS(try_open(path_of("lacks")), CLADE_EINVAL, "class 'd' is in");
+    PUT("short", "train/a/0.jpg", "train/b/0.jpg", "val/b/0.jpg");
+    CHECK_FAILS(try_open(path_of("short")), CLADE_EINVAL, "class 'a' is in");
+}
+
+/* The classes of a classifier, in its order. */
+static void test_given_classes(void)
+{
+    static const char *const classes[] = {"dogs", "cats", "birds"};
+    clade_data_options options = {
+        .path = path_of("given"), .classes = classes, .class_count = 3, .max_damaged = 1};
+    clade_dataset *d = NULL;
+    PUT("given", "cats/0.jpg", "cats/1.jpg", "dogs/0.jpg");
+    d = load(options);
+    CHECK(d && clade_dataset_classes(d) == 3 && !strcmp(clade_dataset_class_name(d, 0), "dogs"));
+    CHECK(d && clade_dataset_class_count(d, CLADE_TRAIN, 1) == 2 &&
+          clade_dataset_class_count(d, CLADE_TRAIN, 2) == 0);
+    CHECK(d && clade_dataset_label(d, CLADE_TRAIN, 0) == 0 &&
+          !strcmp(clade_dataset_name(d, CLADE_TRAIN, 0), "dogs/0.jpg"));
+    clade_dataset_destroy(&d);
+    PUT("given", "eels/0.jpg");
+    CHECK_FAILS(clade_dataset_open(&options, &d), CLADE_EINVAL, "class 'eels' is in");
+    CHECK(strstr(clade_error(), "but not in the classifier"));
+}
+
+static clade_status try_pattern(const char *folder, const char *pattern)
+{
+    clade_dataset *d = NULL;
+    clade_data_options options = {.path = path_of(folder), .label_pattern = pattern};
+    clade_status status = clade_dataset_open(&options, &d);
+    clade_dataset_destroy(&d);
+    return status;
+}
+
+static void test_patterns(void)
+{
+    static const char *const sound[] = {"^([a-z]+)[.]",         "^(?<class>[a-z]+)\\.\\d",
+                                        "(?P<label>cat|dog)()", "^([]a-z(]+)\\.",
+                                        "^(.*)[.].[.]",         "(n)?/(?<class>[a-z]+)\\.[0-9]"};
+    PUT("named", "train/cat.0.jpg", "train/dog.0.jpg", "train/dog.1.jpg", "train/1.jpg",
+        "test/cat.7.jpg", "test/dog.8.jpg");
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        clade_dataset *d =
+            load((clade_data_options){.path = path_of("named"), .label_pattern = sound[i]});
+        CHECK(d && clade_dataset_classes(d) == 2 && count(d, CLADE_TRAIN) == 3 &&
+              count(d, CLADE_TEST) == 2);
+        CHECK(d && !strcmp(clade_dataset_class_name(d, 0), "cat") &&
+              clade_dataset_label(d, CLADE_TRAIN, 2) == 1);
+        CHECK(d && skips(d, "train/1.jpg", "finds no class in its name"));
+        clade_dataset_destroy(&d);
+    }
+    /* the whole name */
+    PUT("years", "2019/cat/a-0.jpg", "2019/dog/a-1.jpg", "2020/cat/b-2.jpg", "2020/dog/b-3.jpg");
+    clade_dataset *d =
+        load((clade_data_options){.path = path_of("years"), .label_pattern = "/(.*)/"});
+    CHECK(d && clade_dataset_classes(d) == 2 && count(d, CLADE_TRAIN) == 4 &&
+          !strcmp(clade_dataset_class_name(d, 1), "dog"));
+    clade_dataset_destroy(&d);
+
+    CHECK_FAILS(try_pattern("named", "cat"), CLADE_EINVAL, "0 groups: which is the class?");
+    CHECK_FAILS(try_pattern("named", "(a)(b)"), CLADE_EINVAL, "2 groups");
+    CHECK_FAILS(try_pattern("named", "(?:a)(b)"), CLADE_EINVAL, "expected one group");
+    CHECK_FAILS(try_pattern("named", "(?<a>a)(?<b>b)"), CLADE_EINVAL, "expected one group");
+    CHECK_FAILS(try_pattern("named", "(a"), CLADE_EINVAL, "label pattern '(a': ");
+    CHECK_FAILS(try_pattern("named", "(bird)"), CLADE_EINVAL, "finds a class in no image's name");
+    CHECK_FAILS(try_pattern("named", "(cat)"), CLADE_EINVAL, "only one class, 'cat'");
+}
+
+/* Damage that leaves a class without images, or a set, is named. */
+static void test_reasons(void)
+{
+    PUT("spoilt", "cats/0.jpg");
+    put_file("spoilt/dogs/0.jpg", "text", 4);
+    put_file("spoilt/dogs/1.jpg", "text", 4);
+    CHECK_FAILS(try_open(path_of("spoilt")), CLADE_EINVAL, "class 'dogs' has no images in the");
+    CHECK(strstr(clade_error(), "; dogs/0.jpg: not a JPEG") && strstr(clade_error(), "and 1 more"));
+    put_file("nothing/dogs/0.jpg", "text", 4);
+    CHECK_FAILS(try_open(path_of("nothing")), CLADE_EINVAL, "holds no JPEG or PNG image");
+    CHECK(strstr(clade_error(), "dogs/0.jpg: not a JPEG"));
+}
+
+int main(void)
+{
+    make_folder();
+    test_splits();
+    test_classes();
+    test_unsure();
+    test_lacking();
+    test_given_classes();
+    test_patterns();
+    test_reasons();
+    drop_folder();
+    return TEST_END();
+}
