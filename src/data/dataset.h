@@ -59,7 +59,7 @@ struct clade_dataset {
     uint64_t cache_bytes;
     int threads;
     bool strict, lenient, loaded;
-    bool known; /* its classes were given */
+    bool known;             /* its classes were given */
     char identity[65];      /* SHA-256 of classes, labels and last names of its images */
     double max_damaged;     /* share of the images */
     size_t unusable;        /* files that are only named like images */

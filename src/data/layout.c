@@ -48,10 +48,12 @@ static clade_status list_classes(const clade_split_root *at, const clade_label_p
     }
     if (status) return status;
     if (out->count == 0)
-        return clade_fail(CLADE_EINVAL,
-                          pattern ? "%s/%s: the label pattern finds a class in no image's name"
-                                  : "%s/%s: no folders of images, one for each class",
-                          at->source->path, at->prefix);
+        return clade_fail(
+            CLADE_EINVAL,
+            pattern ? "%s/%s: the label pattern finds a class in no image's name"
+                    : "%s/%s: no folders of images, one for each class (--label-pattern finds "
+                      "the class in a file's name)",
+            at->source->path, at->prefix);
     qsort(out->items, out->count, sizeof *out->items, by_name);
     for (size_t i = 0; i < out->count; i++) out->items[i].label = (int32_t)i;
     return CLADE_OK;

@@ -16,11 +16,12 @@
 
 typedef struct compare_request {
     session_place place;
-    const char *recipe, *data, *validation, *out, *cache;
+    session_source source;
+    const char *recipe, *out, *cache;
     command_list set, backbones;
     bool json;
     uint64_t cache_bytes;
-    char *edits[COMMAND_LIST_SIZE + 2];
+    char *edits[COMMAND_LIST_SIZE + session_source_most];
     size_t edit_count;
     char *folder;
     clade_device *device;
@@ -43,14 +44,6 @@ static clade_status add_edit(compare_request *r, char *edit)
     if (!edit) return clade_fail(CLADE_ENOMEM, "out of memory");
     r->edits[r->edit_count++] = edit;
     return CLADE_OK;
-}
-
-static clade_status add_path(compare_request *r, const char *key, const char *path)
-{
-    char *full = path ? realpath(path, NULL) : NULL;
-    clade_status status = path ? add_edit(r, session_text_edit(key, full ? full : path)) : CLADE_OK;
-    free(full);
-    return status;
 }
 
 static bool is_known(const char *name)
@@ -117,8 +110,8 @@ static clade_status collect_edits(compare_request *r)
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < r->set.count && !status; i++)
         status = add_edit(r, join(r->set.item[i], "", ""));
-    if (!status) status = add_path(r, "data.path", r->data);
-    if (!status) status = add_path(r, "data.validation", r->validation);
+    if (!status && !session_source_edits(&r->source, r->edits, &r->edit_count))
+        status = clade_fail(CLADE_ENOMEM, "out of memory");
     return status;
 }
 
@@ -420,9 +413,7 @@ int command_compare(int argc, char **argv)
 {
     compare_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &r.data, "folder or archive of images"),
-        OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation images, if they lie apart"),
+        SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_LIST("backbone", "NAME=FILE", &r.backbones,
                     "a backbone and its weights, or LABEL=NET.onnx; may be given several times"),
         SESSION_PLACE_OPTIONS(&r.place),

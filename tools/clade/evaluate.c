@@ -1,4 +1,5 @@
 /* clade evaluate: loss and metrics of a trained classifier. */
+#define _XOPEN_SOURCE 700
 #include "interrupt.h"
 #include "json_print.h"
 #include "session.h"
@@ -74,16 +75,26 @@ static clade_split choose_split(const clade_dataset *dataset)
     return order[i];
 }
 
+/* Are these other data than a classifier was trained on? */
+static bool are_others(const char *given, const char *trained)
+{
+    char *a = realpath(given, NULL), *b = trained ? realpath(trained, NULL) : NULL;
+    bool others = !a || !b || strcmp(a, b);
+    free(a);
+    free(b);
+    return others;
+}
+
 int command_evaluate(int argc, char **argv)
 {
     enum { undecided = -1 };
     session_place place = {.math = session_math_default};
-    const char *data = NULL, *validation = NULL, *cache = NULL;
+    session_source source = {0};
+    const char *cache = NULL;
     int split = undecided;
-    bool json = false, strict = false;
+    bool json = false, strict = false, whole = false;
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &data, "folder, archive, CIFAR or IDX files"),
-        OPTION_TEXT("validation", "PATH", &validation, "the validation images, if they lie apart"),
+        SESSION_SOURCE_OPTIONS(&source),
         OPTION_CHOICE("split", &split, session_splits,
                       "default: the first of validation, test, train that has images"),
         SESSION_PLACE_OPTIONS(&place),
@@ -101,7 +112,8 @@ int command_evaluate(int argc, char **argv)
             "Measures a trained classifier (a run folder or a .safetensors file): loss, accuracy,\n"
             "precision, recall, F1, area under the curve, confusion matrix. Without --data, on "
             "the\n"
-            "data that it was trained on, split as it was then.",
+            "data that it was trained on, split as it was then. Of other data without splits, all\n"
+            "images are taken; they may lack some of the classes.",
         .example = "clade evaluate runs/first --data photos.zip",
     };
     int count;
@@ -115,6 +127,7 @@ int command_evaluate(int argc, char **argv)
     clade_dataset *dataset = NULL;
     clade_metrics metrics;
     char *shapes = NULL;
+    const char **names = NULL;
     clade_ranks *ranks = NULL;
     interrupt_watch();
     clade_status status = together_join(0, &ranks);
@@ -122,12 +135,19 @@ int command_evaluate(int argc, char **argv)
     if (!status) status = clade_classifier_open(argv[1], device, &classifier);
     if (!status) {
         const clade_recipe *recipe = clade_classifier_recipe(classifier);
-        clade_data_options opened = session_data(recipe, data, validation, &shapes);
+        clade_data_options opened = session_data(recipe, &source, &shapes);
         opened.cache_bytes = cache_bytes;
         opened.threads = (int)place.threads;
         opened.strict |= strict;
-        status = opened.path ? session_open_data(&opened, NULL, &dataset)
-                             : clade_fail(CLADE_EINVAL, "expected --data PATH");
+        whole = split == undecided && source.data &&
+                are_others(source.data, clade_recipe_data(recipe)->path);
+        if (whole) opened.validation_split = opened.test_split = 0;
+        if (!opened.path)
+            status = clade_fail(CLADE_EINVAL, "expected --data PATH");
+        else if (!session_expect_classes(classifier, &opened, &names))
+            status = clade_fail(CLADE_ENOMEM, "out of memory");
+        else
+            status = session_open_data(&opened, NULL, &dataset);
     }
     if (!status) session_print_skipped(stderr, dataset, 0);
     if (!status && split == undecided) split = (int)choose_split(dataset);
@@ -137,7 +157,9 @@ int command_evaluate(int argc, char **argv)
             clade_classifier_evaluate(classifier, dataset, (clade_split)split, ranks, &metrics);
     status_line_clear();
     if (!status && (!ranks || clade_ranks_own(ranks) == 0))
-        (json ? print_json : print_text)(classifier, session_splits[split], &metrics);
+        (json ? print_json : print_text)(
+            classifier, whole && split == CLADE_TRAIN ? "all" : session_splits[split], &metrics);
+    free(names);
     free(shapes);
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);

@@ -6,7 +6,8 @@
 
 typedef struct inspect_request {
     session_place place;
-    const char *validation, *recipe, *html;
+    session_source source;
+    const char *recipe, *html;
     command_list set;
     int64_t distance, list, samples, pairs, seed;
     double similarity;
@@ -20,7 +21,8 @@ static clade_status open_data(const inspect_request *r, const char *path,
     clade_data_options options = {.height = 64, .width = 64};
     if (recipe) options = *clade_recipe_data(recipe);
     options.path = path;
-    if (r->validation) options.validation = r->validation;
+    if (r->source.validation) options.validation = r->source.validation;
+    if (r->source.label_pattern) options.label_pattern = r->source.label_pattern;
     options.lenient = true;
     return session_list_data(&options, out);
 }
@@ -88,8 +90,7 @@ int command_inspect(int argc, char **argv)
 {
     inspect_request r = {.place = {.math = session_math_default}, .list = 10};
     const command_option options[] = {
-        OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation images, if they lie apart"),
+        SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("recipe", "RECIPE", &r.recipe,
                     "a recipe: its splits and channels are used, and the page shows what training "
                     "by it sees"),
@@ -112,8 +113,8 @@ int command_inspect(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "inspect",
-        .arguments = "DATA",
-        .least = 1,
+        .arguments = "[DATA]",
+        .least = 0,
         .most = 1,
         .about = "Looks at every image of a data set (folder, archive, CIFAR or IDX files): "
                  "classes,\nsizes, formats, means, duplicates within and across splits, damage.",
@@ -128,5 +129,7 @@ int command_inspect(int argc, char **argv)
     if (!r.html && (r.samples || r.pairs || r.seed))
         return command_misuse("inspect", "--samples, --pairs and --seed are of the page: they need "
                                          "--html");
-    return run(&r, argv[1]);
+    if ((count == 1) == (r.source.data != NULL))
+        return command_misuse("inspect", "expected one folder or archive, as DATA or --data PATH");
+    return run(&r, count ? argv[1] : r.source.data);
 }

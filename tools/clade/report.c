@@ -10,27 +10,33 @@
 
 typedef struct report_request {
     session_place place;
-    const char *data, *validation, *out;
+    session_source source;
+    const char *out;
     bool strict_data;
 } report_request;
 
 /* The data that is given, or else that which the run was trained on. Where that has gone since,
  * *out stays NULL, and `missing` says so. */
-static clade_status open_data(const report_request *r, const clade_recipe *recipe,
+static clade_status open_data(const report_request *r, const clade_classifier *classifier,
                               clade_dataset **out, char missing[512])
 {
+    const clade_recipe *recipe = clade_classifier_recipe(classifier);
+    const char **names;
     char *rendered;
-    clade_data_options options = session_data(recipe, r->data, r->validation, &rendered);
+    clade_data_options options = session_data(recipe, &r->source, &rendered);
     if (!options.path) {
         snprintf(missing, 512, "the recipe names no data; expected --data PATH");
         return CLADE_OK;
     }
     options.threads = (int)r->place.threads;
     options.strict |= r->strict_data;
-    clade_status status = session_open_data(&options, NULL, out);
+    clade_status status = session_expect_classes(classifier, &options, &names)
+                              ? session_open_data(&options, NULL, out)
+                              : clade_fail(CLADE_ENOMEM, "out of memory");
+    free(names);
     free(rendered);
     if (!status) session_print_skipped(stderr, *out, 0);
-    if (!status || r->data || r->validation) return status;
+    if (!status || r->source.data || r->source.validation) return status;
     snprintf(missing, 512, "%s; expected --data PATH", clade_error());
     return CLADE_OK;
 }
@@ -43,7 +49,7 @@ static int report_one(const report_request *r, const char *run)
     char missing[512] = "";
     clade_status status = session_open_device(&r->place, &device);
     if (!status) status = clade_classifier_open(run, device, &classifier);
-    if (!status) status = open_data(r, clade_classifier_recipe(classifier), &dataset, missing);
+    if (!status) status = open_data(r, classifier, &dataset, missing);
     if (*missing) fprintf(stderr, "clade report: no images: %s\n", shown(missing));
     clade_report_options options = {.classifier = dataset ? classifier : NULL,
                                     .dataset = dataset,
@@ -63,9 +69,7 @@ int command_report(int argc, char **argv)
 {
     report_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &r.data, "the images; default: those it was trained on"),
-        OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation images, if they lie apart"),
+        SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "FILE", &r.out, "where to write the page that compares several runs"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
@@ -87,7 +91,7 @@ int command_report(int argc, char **argv)
         return command_misuse("report", "a single run's page is in its folder; expected no --out");
     if (count > 1 && !r.out)
         return command_misuse("report", "%d runs: expected --out FILE for the page", count);
-    if (count > 1 && r.data)
+    if (count > 1 && r.source.data)
         return command_misuse("report", "runs are compared without images; expected no --data");
     if (count == 1) return report_one(&r, argv[1]);
     if (clade_report_compare((const char *const *)argv + 1, (size_t)count, r.out))

@@ -156,16 +156,17 @@ char *session_cache_path(const char *name)
     return path;
 }
 
-clade_data_options session_data(const clade_recipe *recipe, const char *data,
-                                const char *validation, char **rendered)
+clade_data_options session_data(const clade_recipe *recipe, const session_source *given,
+                                char **rendered)
 {
     clade_data_options options = *clade_recipe_data(recipe);
     *rendered = NULL;
-    if (data) {
-        options.path = data;
-        options.validation = options.test = NULL;
+    if (given->data) {
+        options.path = given->data;
+        options.validation = options.test = options.label_pattern = NULL;
     }
-    if (validation) options.validation = validation;
+    if (given->validation) options.validation = given->validation;
+    if (given->label_pattern) options.label_pattern = given->label_pattern;
     if (!options.path && !strcmp(clade_recipe_name(recipe), "shapes"))
         options.path = *rendered = session_cache_path("shapes");
     return options;
@@ -190,6 +191,35 @@ char *session_path_edit(const char *key, const char *path)
     char *full = realpath(path, NULL), *edit = session_text_edit(key, full ? full : path);
     free(full);
     return edit;
+}
+
+bool session_expect_classes(const clade_classifier *classifier, clade_data_options *options,
+                            const char ***names)
+{
+    int32_t count = clade_classifier_classes(classifier);
+    *names = malloc((size_t)count * sizeof **names);
+    for (int32_t i = 0; i < count && *names; i++)
+        (*names)[i] = clade_classifier_class_name(classifier, i);
+    options->classes = *names;
+    options->class_count = *names ? (size_t)count : 0;
+    return *names != NULL;
+}
+
+static bool append(char **edits, size_t *count, char *edit)
+{
+    if (edit) edits[(*count)++] = edit;
+    return edit != NULL;
+}
+
+bool session_source_edits(const session_source *given, char **edits, size_t *count)
+{
+    bool good = true;
+    if (given->data) good = append(edits, count, session_path_edit("data.path", given->data));
+    if (good && given->validation)
+        good = append(edits, count, session_path_edit("data.validation", given->validation));
+    if (good && given->label_pattern)
+        good = append(edits, count, session_text_edit("data.label_pattern", given->label_pattern));
+    return good;
 }
 
 const char *session_thousands(uint64_t n, char text[32])

@@ -27,6 +27,17 @@ extern const char *const session_math_words[];
 
 clade_status session_open_device(const session_place *place, clade_device **out);
 
+/* Options of which images; NULL: not given. */
+typedef struct session_source {
+    const char *data, *validation, *label_pattern;
+} session_source;
+#define SESSION_SOURCE_OPTIONS(source)                                                             \
+    OPTION_TEXT("data", "PATH", &(source)->data, "folder, archive, CIFAR or IDX files"),           \
+        OPTION_TEXT("validation", "PATH", &(source)->validation,                                   \
+                    "the validation images, if they lie apart"),                                   \
+        OPTION_TEXT("label-pattern", "REGEX", &(source)->label_pattern,                            \
+                    "the class is in files' names: '^(.+)_[0-9]+[.]'")
+
 /* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
@@ -43,16 +54,26 @@ void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first)
 /* A file in the user's cache folder, to be freed; NULL: there is none. */
 char *session_cache_path(const char *name);
 
-/* The data that the recipe was trained on, or in its place what is given (either may be NULL).
- * *rendered is where the images of the recipe `shapes` lie, if it is that; to be freed after the
- * options were used. The path is NULL where none is known. */
-clade_data_options session_data(const clade_recipe *recipe, const char *data,
-                                const char *validation, char **rendered);
+/* The data that the recipe was trained on, or in its place what is given. *rendered is where the
+ * images of the recipe `shapes` lie, if it is that; to be freed after the options were used. The
+ * path is NULL where none is known. */
+clade_data_options session_data(const clade_recipe *recipe, const session_source *given,
+                                char **rendered);
 
 /* "path=value" with the value as YAML text in quotes, to be freed; NULL: out of memory. */
 char *session_text_edit(const char *path, const char *value);
 /* The same for a path of files, as it is known from every folder. */
 char *session_path_edit(const char *key, const char *path);
+
+/* The data of a classifier: of its classes alone, of which some may be absent. *names is to be
+ * freed after the options were used; false: out of memory. */
+bool session_expect_classes(const clade_classifier *classifier, clade_data_options *options,
+                            const char ***names);
+
+/* Appends what is given as edits of a recipe, to be freed, at most session_source_most; false: out
+ * of memory. */
+enum { session_source_most = 3 };
+bool session_source_edits(const session_source *given, char **edits, size_t *count);
 
 /* The words for splits, in the order of clade_split; NULL at the end. */
 extern const char *const session_splits[];

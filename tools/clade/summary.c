@@ -154,7 +154,8 @@ static clade_status show_memory(const summary_request *r, const clade_recipe *re
     clade_device *device = NULL;
     clade_dataset *dataset = NULL;
     char *rendered = NULL;
-    clade_data_options options = session_data(recipe, r->data, NULL, &rendered);
+    clade_data_options options =
+        session_data(recipe, &(session_source){.data = r->data}, &rendered);
     clade_status status = r->data ? clade_dataset_open(&options, &dataset) : CLADE_OK;
     if (!status) status = session_open_device(&r->place, &device);
     if (!status) status = memory_show(recipe, dataset, (int32_t)r->classes, device, r->json);

@@ -17,14 +17,15 @@
 
 typedef struct train_request {
     session_place place;
-    const char *recipe, *data, *validation, *out, *resume, *cache, *memory, *tensorboard, *trace;
+    session_source source;
+    const char *recipe, *out, *resume, *cache, *memory, *tensorboard, *trace;
     int64_t epochs, batch, shard, seed, pause, rank_timeout;
     clade_ranks *ranks; /* NULL: this process alone */
     double lr;
     command_list set;
     bool strict_data, json, no_report, quiet;
     uint64_t cache_bytes, memory_bytes;
-    char *edits[COMMAND_LIST_SIZE + 8]; /* for the recipe, in order */
+    char *edits[COMMAND_LIST_SIZE + session_source_most + 6]; /* for the recipe, in order */
     size_t edit_count;
     char *folder; /* of the run */
 } train_request;
@@ -55,9 +56,7 @@ static clade_status collect_edits(train_request *r)
         if (copy) strcpy(copy, r->set.item[i]);
         good = add_edit(r, copy);
     }
-    if (good && r->data) good = add_edit(r, session_path_edit("data.path", r->data));
-    if (good && r->validation)
-        good = add_edit(r, session_path_edit("data.validation", r->validation));
+    good = good && session_source_edits(&r->source, r->edits, &r->edit_count);
     const struct {
         const char *key;
         int64_t value;
@@ -170,7 +169,7 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
         status = make_shapes(&shapes);
         options.path = shapes;
     }
-    if (r->ranks && r->data) options.path = r->data;
+    if (r->ranks && r->source.data) options.path = r->source.data;
     options.cache_bytes = r->cache_bytes;
     options.threads = (int)r->place.threads;
     options.strict |= r->strict_data;
@@ -326,9 +325,7 @@ int command_train(int argc, char **argv)
 {
     train_request r = {.place = {.math = session_math_default}, .seed = -1};
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
-        OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation images, if they lie apart"),
+        SESSION_SOURCE_OPTIONS(&r.source),
         SESSION_DEVICE_OPTIONS(&r.place, "cpu, opencl, opencl:P.D, auto or part of a name; several "
                                          "with commas, or all, share each batch"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),

@@ -16,7 +16,8 @@
 
 typedef struct tune_request {
     session_place place;
-    const char *recipe, *data, *validation, *out, *list, *cache, *time_limit;
+    session_source source;
+    const char *recipe, *out, *list, *cache, *time_limit;
     int64_t trials, epochs, seed, seeds;
     int method, objective;
     command_list set;
@@ -24,7 +25,7 @@ typedef struct tune_request {
     double deadline;    /* of the monotonic clock; 0: none */
     clade_ranks *ranks; /* that work on the study too; NULL: none */
     char *folder;
-    char *edits[COMMAND_LIST_SIZE + 2];
+    char *edits[COMMAND_LIST_SIZE + session_source_most];
     size_t edit_count;
 } tune_request;
 
@@ -63,9 +64,7 @@ static clade_status read_recipe(tune_request *r, clade_recipe **out)
         if (copy) strcpy(copy, r->set.item[i]);
         good = add_edit(r, copy);
     }
-    if (good && r->data) good = add_edit(r, session_path_edit("data.path", r->data));
-    if (good && r->validation)
-        good = add_edit(r, session_path_edit("data.validation", r->validation));
+    good = good && session_source_edits(&r->source, r->edits, &r->edit_count);
     if (!good) return no_memory();
     return clade_recipe_read(r->recipe, (const char *const *)r->edits, r->edit_count, out);
 }
@@ -318,9 +317,7 @@ int command_tune(int argc, char **argv)
     static const char *const objectives[] = {"val_accuracy", "val_loss", NULL};
     tune_request r = {.place = {.math = session_math_default}, .trials = 20, .seeds = 1};
     const command_option options[] = {
-        OPTION_TEXT("data", "PATH", &r.data, "folder, archive, CIFAR or IDX files"),
-        OPTION_TEXT("validation", "PATH", &r.validation,
-                    "the validation images, if they lie apart"),
+        SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "STUDY", &r.out,
                     "the study's folder, new or to go on with; default: studies/NAME"),
         OPTION_INTEGER("trials", "N", &r.trials, 1, 100000,
