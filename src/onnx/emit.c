@@ -148,6 +148,11 @@ static clade_status add_notes(const clade_onnx_reader *r, clade_network *network
             "%d multiplication%s or addition%s of a constant became frozen 1×1 depthwise "
             "convolutions",
             affines, affines == 1 ? "" : "s", affines == 1 ? "" : "s");
+    if (!status && r->trained_norms)
+        status = clade_network_add_note(network,
+                                        "%d batch normalization%s in training mode: predictions "
+                                        "use the running statistics instead",
+                                        r->trained_norms, r->trained_norms == 1 ? "" : "s");
     if (!status && r->has_preprocessing)
         status =
             clade_network_add_note(network, "the arithmetic on the input became preprocessing");

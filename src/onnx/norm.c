@@ -40,6 +40,7 @@ clade_status clade_onnx_read_batchnorm(clade_onnx_reader *r, const Onnx__Node *n
     }
     if (!status) status = clade_onnx_set_stem(r, number, node->input[1]);
     x.layer = number;
+    r->trained_norms += clade_onnx_int(node, "training_mode", 0) || node->n_output > 1;
     return status ? status : clade_onnx_output(r, node, &x);
 }
 

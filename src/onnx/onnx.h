@@ -172,9 +172,10 @@ typedef struct clade_onnx_reader {
     clade_onnx_constant held[8]; /* decoded for the node under way */
     int32_t held_count;
     int64_t batch;
-    size_t node;    /* number of the one under way */
-    int32_t folded; /* nodes */
-    int32_t output; /* layer */
+    size_t node;           /* number of the one under way */
+    int32_t folded;        /* nodes */
+    int32_t trained_norms; /* batch normalisations in training mode */
+    int32_t output;        /* layer */
     bool output_turned;
     bool pixels;  /* the input is uint8 */
     bool resized; /* images have another size than the file says */

@@ -299,6 +299,44 @@ static void test_folding(void)
     clade_network_destroy(&network);
 }
 
+/* Batch normalisation as programs export it that did not switch to inference: by an attribute, or
+ * before opset 14 by further outputs. */
+static void test_training_mode(void)
+{
+    static const int64_t two[] = {2}, kernel[] = {32, 3};
+    for (int form = 0; form < 3; form++) {
+        clade_onnx_writer w;
+        clade_network *network;
+        start(&w, form == 1 ? 14 : 9);
+        char *inputs[5] = {hand_text(&w, "x")}, *names[] = {"scale", "bias", "mean", "variance"};
+        for (int k = 0; k < 4; k++) {
+            floats(&w, names[k], 1, two);
+            inputs[k + 1] = hand_text(&w, names[k]);
+        }
+        Onnx__Node *node =
+            clade_onnx_put_node(&w, "BatchNormalization", "bn", hand_text(&w, "b"), 5, inputs);
+        char *outputs[] = {node->output[0], hand_text(&w, "new_mean"), hand_text(&w, "new_var")},
+             **own = node->output;
+        if (form == 1) clade_onnx_put_int(&w, node, "training_mode", 1);
+        if (form == 2) {
+            node->output = outputs;
+            node->n_output = 3;
+        }
+        hand_node(&w, "Flatten", "f", "flat", "b", NULL, NULL);
+        floats(&w, "fc.weight", 2, kernel);
+        hand_node(&w, "MatMul", "m", "y", "flat", "fc.weight", NULL);
+        CHECK_OK(clade_onnx_writer_save(&w, FILE_NAME));
+        node->output = own;
+        node->n_output = 1;
+        clade_onnx_writer_clear(&w);
+        CHECK_OK(clade_network_read(FILE_NAME, NULL, &network));
+        CHECK(network && clade_network_notes(network) == (form > 0));
+        if (network && form)
+            CHECK(strstr(clade_network_note(network, 0), "1 batch normalization in training mode"));
+        clade_network_destroy(&network);
+    }
+}
+
 static void test_unsupported(void)
 {
     clade_onnx_writer w;
@@ -563,6 +601,7 @@ int main(void)
     CHECK(mkdtemp(folder) && chdir(folder) == 0);
     test_round_trip();
     test_folding();
+    test_training_mode();
     test_unsupported();
     test_large_padding();
     test_resize();
