@@ -21,10 +21,16 @@ typedef struct clade_network_weight {
 /* A net outside of any device. Everything that the functions below give out belongs to it. */
 typedef struct clade_network clade_network;
 
-/* Zero means: as the file says. */
+/* Zero means: as the file says. A model of ours says all of it; only an ONNX file takes others. */
 typedef struct clade_network_options {
-    int32_t height, width; /* of the images; needed where the file leaves them open, and allowed
-                            * where all of the net can follow another size than the file's */
+    int32_t height, width;     /* of the images; needed where the file leaves them open, and allowed
+                                * where all of the net can follow another size than the file's */
+    const char *preprocessing; /* how pixels become the net's input: "imagenet" (torchvision's mean
+                                * and deviation), "tf" (-1 to 1), "caffe" (0 to 255 less means),
+                                * "unit" (0 to 1), "none" (0 to 255) */
+    const char *interpolation; /* of the resize: "nearest" or "bilinear" */
+    const char *const *classes; /* [class_count] names of the outputs */
+    int32_t class_count;
 } clade_network_options;
 
 /* Reads an ONNX file (opsets 7 to 17; external data beside it), or a model of ours: a run folder or

@@ -219,19 +219,8 @@ clade_status clade_recipe_add_backbone(const clade_recipe *recipe, bool unfrozen
 
 /* --- preprocessing --- */
 
-static void scale_channels(clade_preprocessing *p, double rescale, const double mean[3],
-                           const double deviation[3])
-{
-    for (int c = 0; c < 3; c++) {
-        p->scale[c] = (float)(rescale / deviation[c]);
-        p->shift[c] = (float)(-mean[c] / deviation[c]);
-    }
-}
-
 static clade_status read_preprocessing(clade_recipe *recipe, const section *s)
 {
-    static const double mean[] = {.485, .456, .406}, deviation[] = {.229, .224, .225};
-    static const double means[] = {123.68, 116.779, 103.939}, ones[] = {1, 1, 1};
     const clade_yaml *node = clade_recipe_find(recipe->backbone, "preprocessing");
     const clade_yaml *input = clade_recipe_find(recipe->root, "input");
     bool said = clade_recipe_find(input, "rescale") || clade_recipe_find(input, "mean") ||
@@ -256,11 +245,8 @@ static clade_status read_preprocessing(clade_recipe *recipe, const section *s)
     if (word != FROM_INPUT && recipe->preprocessing.channels != 3)
         return clade_yaml_fail(node, CLADE_EINVAL, "preprocessing: %s is for 3 channels, not %d",
                                preprocessings[word], recipe->preprocessing.channels);
-    clade_preprocessing *p = &recipe->preprocessing;
-    if (word == IMAGENET) scale_channels(p, 1. / 255, mean, deviation);
-    if (word == CAFFE) scale_channels(p, 1, means, ones);
-    if (word == TF) scale_channels(p, 1 / 127.5, ones, ones);
-    return CLADE_OK;
+    if (word == FROM_INPUT) return CLADE_OK;
+    return clade_preprocessing_choose(preprocessings[word], &recipe->preprocessing);
 }
 
 /* --- the section --- */

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "weights/network.h"
+#include "nn/layer.h"
 #include "recipe/modelfile.h"
 #include "recipe/recipe.h"
 
@@ -61,6 +62,11 @@ static clade_status read_ours(const char *path, const clade_network_options *opt
     if (status || !options) return status;
     int32_t dim[3];
     clade_graph_shape((*out)->graph, 0, dim);
+    if (options->preprocessing || options->interpolation || options->class_count) {
+        clade_network_destroy(out);
+        return clade_fail(CLADE_EINVAL, "%s: a model of Clade's has its classes and preprocessing",
+                          path);
+    }
     if ((options->height && options->height != dim[0]) ||
         (options->width && options->width != dim[1])) {
         clade_network_destroy(out);
@@ -73,6 +79,41 @@ static bool has_end(const char *path, const char *end)
 {
     size_t size = strlen(path), length = strlen(end);
     return size >= length && !strcmp(path + size - length, end);
+}
+
+/* Puts what the options say in place of what the file does. */
+static clade_status amend(clade_network *network, const clade_network_options *options)
+{
+    clade_status status = CLADE_OK;
+    clade_preprocessing p = network->preprocessing;
+    int32_t dim[3];
+    if (options->interpolation && !options->preprocessing && !network->has_preprocessing)
+        return clade_fail(CLADE_EINVAL, "the file does not say how pixels become the net's input: "
+                                        "an interpolation needs a preprocessing");
+    if (options->preprocessing) {
+        if (clade_graph_shape(network->graph, 0, dim) != 3)
+            return clade_fail(CLADE_EINVAL, "preprocessing: the net takes no images");
+        p = (clade_preprocessing){.height = dim[0],
+                                  .width = dim[1],
+                                  .channels = dim[2],
+                                  .interpolation = p.interpolation};
+        status = clade_preprocessing_choose(options->preprocessing, &p);
+    }
+    if (!status && options->interpolation) {
+        int i = 0;
+        while (clade_interpolation_words[i] &&
+               strcmp(clade_interpolation_words[i], options->interpolation))
+            i++;
+        if (!clade_interpolation_words[i])
+            return clade_fail(CLADE_EINVAL, "interpolation '%s': expected nearest or bilinear",
+                              options->interpolation);
+        p.interpolation = (clade_interpolation)i;
+    }
+    if (!status && (options->preprocessing || options->interpolation))
+        status = clade_network_set_preprocessing(network, &p);
+    if (!status && options->class_count)
+        status = clade_network_set_classes(network, options->classes, options->class_count);
+    return status;
 }
 
 clade_status clade_network_read(const char *path, const clade_network_options *options,
@@ -91,6 +132,8 @@ clade_status clade_network_read(const char *path, const clade_network_options *o
     clade_status status = clade_file_read(path, max_onnx, &bytes, &size);
     if (!status) status = clade_onnx_read(path, bytes, size, options, out);
     free(bytes);
+    if (!status && options) status = clade_context(amend(*out, options), "%s", path);
+    if (status) clade_network_destroy(out);
     return status;
 }
 

@@ -43,6 +43,9 @@ extern const clade_built_in_recipe
 
 /* Each reads one section (NULL: it is missing) into the recipe. EINVAL with file, line and key. */
 clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *input);
+/* Scale and shift by name: "imagenet", "tf" (-1 to 1), "caffe", "unit" (0 to 1) or "none" (0 to
+ * 255). EINVAL: another word, or one for red, green and blue where there are not 3 channels. */
+clade_status clade_preprocessing_choose(const char *word, clade_preprocessing *p);
 clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *augment);
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data);
 clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *train);

@@ -10,6 +10,14 @@
 
 static clade_status no_memory(void) { return clade_fail(CLADE_ENOMEM, "out of memory for a net"); }
 
+static void clear_classes(clade_network *n)
+{
+    for (int32_t i = 0; i < n->class_count; i++) free(n->classes[i]);
+    free(n->classes);
+    n->classes = NULL;
+    n->class_count = 0;
+}
+
 void clade_network_destroy(clade_network **handle)
 {
     clade_network *n = *handle;
@@ -18,13 +26,12 @@ void clade_network_destroy(clade_network **handle)
         free((char *)n->weights[i].name);
         free((float *)n->weights[i].data);
     }
-    for (int32_t i = 0; i < n->class_count; i++) free(n->classes[i]);
     for (size_t i = 0; i < n->note_count; i++) free(n->notes[i]);
     clade_graph_destroy(&n->graph);
     free(n->recipe);
     free(n->weights);
     free(n->first);
-    free(n->classes);
+    clear_classes(n);
     free(n->notes);
     free(n->name);
     free(n);
@@ -131,8 +138,11 @@ clade_status clade_network_set_classes(clade_network *network, const char *const
 {
     int32_t dim[3], last = clade_graph_layers(network->graph) - 1;
     bool vector = clade_graph_shape(network->graph, last, dim) == 1;
-    if (count < 2 || !vector || (dim[0] != count && !(dim[0] == 1 && count == 2)))
-        return clade_fail(CLADE_EINVAL, "%d class names do not fit the net's outputs", count);
+    int32_t expected = dim[0] == 1 ? 2 : dim[0];
+    if (!vector || count < 2 || count != expected)
+        return clade_fail(CLADE_EINVAL, "%d class names do not fit the net's outputs: expected %d",
+                          count, vector && expected > 1 ? expected : 0);
+    clear_classes(network);
     network->classes = calloc((size_t)count, sizeof *network->classes);
     if (!network->classes) return no_memory();
     for (int32_t i = 0; i < count; i++) {

@@ -1,13 +1,32 @@
 #!/bin/sh
-# command_test.sh CLADE NET: `clade import` and `clade export` of an ONNX file, there and back, and what they refuse.
+# command_test.sh CLADE NET BARE_NET: `clade import` and `clade export` of an ONNX file, there and back, and what they refuse.
 set -eu
-clade=$1 net=$2
+clade=$1 net=$2 bare=$3
 . "$(dirname "$0")/../expect.sh"
 
 cp "$net" "$dir/net.onnx"
 expect 0 '^Model: ' "$clade" import "$dir/net.onnx" --out "$dir/net.safetensors"
 "$clade" export "$dir/net.safetensors" --out "$dir/again.onnx"
 expect 0 '"layers"' "$clade" import "$dir/again.onnx" --json
+
+# what the file does not say: a net of PyTorch's
+cp "$bare" "$dir/bare.onnx"
+printf 'cat\ndog\r\nbird\n' >"$dir/classes.txt"
+expect 1 'does not say how pixels become' "$clade" import "$dir/bare.onnx" --out "$dir/bare.safetensors"
+expect 1 'expected imagenet, tf, caffe, unit or none' "$clade" import "$dir/bare.onnx" --preprocessing imagnet
+expect 1 'an interpolation needs a preprocessing' "$clade" import "$dir/bare.onnx" --interpolation nearest
+expect 1 'expected nearest or bilinear' "$clade" import "$dir/bare.onnx" --preprocessing tf --interpolation cubic
+expect 0 'scale 0.01712475.*, shift -2.1179' "$clade" import "$dir/bare.onnx" --preprocessing imagenet
+expect 0 'bilinear; value' "$clade" import "$dir/bare.onnx" --preprocessing unit --interpolation bilinear \
+    --classes "$dir/classes.txt" --out "$dir/bare.safetensors"
+expect 0 '"classes":.*' "$clade" import "$dir/bare.safetensors" --json
+tr -d '\n\t ' <"$dir/out" | grep -q '"classes":\["cat","dog","bird"\]' || { echo "failed: other classes"; failed=1; }
+expect 1 'has its classes and preprocessing' "$clade" import "$dir/bare.safetensors" --preprocessing tf
+head -n 2 "$dir/classes.txt" >"$dir/two.txt"
+expect 1 '2 class names do not fit.*expected 3' "$clade" import "$dir/bare.onnx" --classes "$dir/two.txt"
+printf 'cat\n\nbird\n' >"$dir/empty.txt"
+expect 1 'empty.txt:2: expected the name of a class' "$clade" import "$dir/bare.onnx" --classes "$dir/empty.txt"
+expect 1 'none.txt: No such file' "$clade" import "$dir/bare.onnx" --classes "$dir/none.txt"
 
 # what cannot be read, or be written: no file is made, and none replaced
 head -c 300 "$dir/net.onnx" >"$dir/cut.onnx"

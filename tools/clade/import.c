@@ -1,9 +1,11 @@
 /* clade import: shows a net of another program, and makes a model of it. */
+#define _POSIX_C_SOURCE 200809L
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
 #include "summary.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,13 +88,58 @@ static bool parse_size(const char *text, clade_network_options *out)
     return true;
 }
 
+/* The lines of a file, owned. */
+typedef struct name_list {
+    char **line;
+    int32_t count;
+} name_list;
+
+static clade_status read_names(const char *path, name_list *out)
+{
+    enum { most = 1 << 20 };
+    FILE *file = fopen(path, "r");
+    if (!file) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    clade_status status = CLADE_OK;
+    char *line = NULL;
+    size_t room = 0;
+    for (ssize_t n; !status && (n = getline(&line, &room, file)) >= 0;) {
+        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r' || line[n - 1] == ' '))
+            line[--n] = 0;
+        if (n == 0 || strlen(line) != (size_t)n || out->count == most) {
+            status = clade_fail(CLADE_EFORMAT, "%s:%d: expected the name of a class", path,
+                                out->count + 1);
+            break;
+        }
+        char **grown = realloc(out->line, ((size_t)out->count + 1) * sizeof *grown);
+        if (grown) out->line = grown;
+        if (grown) grown[out->count] = strdup(line);
+        if (grown && grown[out->count])
+            out->count++;
+        else
+            status = clade_fail(CLADE_ENOMEM, "out of memory for class names");
+    }
+    if (!status && ferror(file)) status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    if (!status && out->count == 0)
+        status = clade_fail(CLADE_EFORMAT, "%s: no names of classes", path);
+    free(line);
+    fclose(file);
+    return status;
+}
+
 int command_import(int argc, char **argv)
 {
-    const char *size = NULL, *out = NULL;
+    const char *size = NULL, *out = NULL, *classes = NULL;
+    clade_network_options read = {0};
+    name_list names = {0};
     bool json = false;
     const command_option options[] = {
         OPTION_TEXT("size", "HxW", &size,
                     "size of the images; default: the file's. Needed where that leaves it open"),
+        OPTION_TEXT("classes", "FILE", &classes, "the outputs' names, one a line"),
+        OPTION_TEXT("preprocessing", "NAME", &read.preprocessing,
+                    "how pixels become the input, where the file does not say: imagenet, tf (-1 to "
+                    "1), caffe, unit (0 to 1) or none (0 to 255)"),
+        OPTION_TEXT("interpolation", "NAME", &read.interpolation, "nearest or bilinear"),
         OPTION_TEXT("out", "FILE.safetensors", &out, "also write it as a model of Clade's"),
         OPTION_FLAG("json", &json, "print JSON"),
     };
@@ -103,21 +150,32 @@ int command_import(int argc, char **argv)
         .most = 1,
         .about = "Reads a net from an ONNX file (opsets 7 to 17; or a model of Clade's) and shows\n"
                  "its layers, shapes, parameters, preprocessing and what was done to its graph.",
-        .example = "clade import squeezenet.onnx --out squeezenet.safetensors",
+        .example =
+            "clade import squeezenet.onnx --classes imagenet.txt --preprocessing imagenet \\\n"
+            "    --interpolation bilinear --out squeezenet.safetensors",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    clade_network_options read = {0};
     if (size && !parse_size(size, &read))
         return command_misuse("import", "--size: expected HEIGHT or HEIGHTxWIDTH, found '%s'",
                               size);
     if (out && !command_ends(out, ".safetensors"))
         return command_misuse("import", "--out %s: expected FILE.safetensors", out);
-    clade_network *network;
-    clade_status status = clade_network_read(argv[1], &read, &network);
+    clade_network *network = NULL;
+    clade_status status = classes ? read_names(classes, &names) : CLADE_OK;
+    read.classes = (const char *const *)names.line;
+    read.class_count = names.count;
+    if (!status) status = clade_network_read(argv[1], &read, &network);
+    if (!status && out && !clade_network_preprocessing(network))
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: the file does not say how pixels become the net's input; expected "
+                            "--preprocessing imagenet, tf, caffe, unit or none",
+                            argv[1]);
     if (!status && out) status = clade_network_write(network, out);
     if (!status) (json ? print_json : print_table)(network);
     clade_network_destroy(&network);
+    for (int32_t i = 0; i < names.count; i++) free(names.line[i]);
+    free(names.line);
     return status ? command_fail("import") : COMMAND_OK;
 }
