@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/source.h"
 
+#include "base/content.h"
 #include "data/binary.h"
 
 #include <archive.h>
@@ -203,6 +204,17 @@ static clade_status read_entry(clade_source *source, unpacker *u, struct archive
     return clade_entry_reject(entry, error_of(u->archive));
 }
 
+/* Something else than an archive. */
+static clade_status fail_kind(const clade_source *source, struct archive *archive)
+{
+    uint8_t head[clade_content_bytes];
+    FILE *file = fopen(source->path, "rb");
+    size_t size = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file) fclose(file);
+    return clade_fail(CLADE_EFORMAT, "%s: not a folder or archive of images: %s%s", source->path,
+                      error_of(archive), clade_content_hint(head, size));
+}
+
 static clade_status read_all(clade_source *source, struct archive *archive, uint64_t limit)
 {
     unpacker u = {.archive = archive, .filtered = archive_filter_count(archive) > 1};
@@ -214,10 +226,9 @@ static clade_status read_all(clade_source *source, struct archive *archive, uint
         if (code == ARCHIVE_EOF) break;
         if (code == ARCHIVE_RETRY) continue;
         if (code < ARCHIVE_WARN)
-            return clade_fail(CLADE_EFORMAT,
-                              items ? "%s: a damaged archive: %s"
-                                    : "%s: not a folder or archive of images: %s",
-                              source->path, error_of(archive));
+            return items ? clade_fail(CLADE_EFORMAT, "%s: a damaged archive: %s", source->path,
+                                      error_of(archive))
+                         : fail_kind(source, archive);
         clade_status status = read_entry(source, &u, item, limit, &kept);
         if (!status) status = clade_context(skip_rest(&u), "%s: %s", source->path, name_of(item));
         if (status) return status;
@@ -240,8 +251,7 @@ static clade_status read_archive(clade_source *source, uint64_t limit)
     archive_read_support_format_gnutar(archive);
     clade_status status;
     if (archive_read_open_filename(archive, source->path, block_bytes) != ARCHIVE_OK)
-        status = clade_fail(CLADE_EFORMAT, "%s: not a folder or archive of images: %s",
-                            source->path, error_of(archive));
+        status = fail_kind(source, archive);
     else
         status = read_all(source, archive, limit);
     archive_read_free(archive);

@@ -1,5 +1,6 @@
 /* ONNX files: unpacking under a limit of memory, and tensors with their values. */
 #define _XOPEN_SOURCE 700
+#include "base/content.h"
 #include "base/file.h"
 #include "onnx/onnx.h"
 
@@ -107,8 +108,8 @@ clade_status clade_onnx_file_open(const char *path, const void *bytes, size_t si
     else if (!out->model)
         status = clade_fail(CLADE_EFORMAT,
                             "%s: not an ONNX file, or damaged: its %zu bytes cannot "
-                            "be unpacked",
-                            path, size);
+                            "be unpacked%s",
+                            path, size, clade_content_hint(bytes, size));
     else
         status = check_head(out);
     if (status) clade_onnx_file_close(out);

@@ -1,5 +1,6 @@
 /* The YAML tree: parsing with libyaml's events, making and editing. */
 #include "recipe/yaml.h"
+#include "base/content.h"
 #include "base/file.h"
 #include "recipe/yaml_node.h"
 
@@ -405,6 +406,8 @@ clade_status clade_yaml_read(const char *path, clade_yaml **out)
     clade_status status = clade_file_read(path, clade_yaml_max_bytes, &text, &size);
     if (status) return status;
     status = clade_yaml_parse(text, size, path, out);
+    const char *hint = clade_content_hint(text, size);
+    if (status == CLADE_EFORMAT && *hint) clade_fail(status, "%s: not YAML%s", path, hint);
     free(text);
     return status;
 }

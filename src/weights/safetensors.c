@@ -1,6 +1,7 @@
 /* Reading safetensors: header checks, access, conversion to float32. */
 #define _XOPEN_SOURCE 700
 #include "weights/safetensors.h"
+#include "base/content.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "weights/safetensors_name.h"
@@ -328,8 +329,9 @@ static clade_status open_input(input *in, uint64_t size, const char *name, clade
     if (header > max_header || header > size - sizeof prefix) {
         status = clade_fail(
             CLADE_EFORMAT,
-            "%s: not a safetensors file, or cut short: a header of %llu bytes in a file of %llu",
-            name, (unsigned long long)header, (unsigned long long)size);
+            "%s: not a safetensors file, or cut short: a header of %llu bytes in a file of %llu%s",
+            name, (unsigned long long)header, (unsigned long long)size,
+            clade_content_hint(prefix, sizeof prefix));
         goto fail;
     }
     uint64_t rest = size - sizeof prefix - header;
