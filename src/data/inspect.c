@@ -237,6 +237,7 @@ void clade_inspection_destroy(clade_inspection **handle)
     free_counts(in->sizes, in->size_count);
     free(in->images);
     free(in->duplicates);
+    free(in->alike);
     free(in->readable);
     free(in->findings);
     free(in);

@@ -7,6 +7,9 @@
 
 #include <clade/inspect.h>
 
+/* The similarity of near duplicates where none is asked for. */
+#define CLADE_LEAST_SIMILARITY 0.75
+
 /* Fills in counts, ranges, statistics and histograms from the images; `headers` has one for each.
  */
 clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *headers);

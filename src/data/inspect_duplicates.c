@@ -1,6 +1,9 @@
 /* Finding images of a data set that show the same. */
 #include "data/inspect.h"
 
+#include "base/random.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,11 +53,78 @@ static clade_status find_exact(clade_inspection *in, size_t *first, size_t *room
     for (size_t i = 1; i < n && !status; i++) {
         if (strcmp(list[i].sha256, list[i - 1].sha256)) continue;
         size_t a = first[list[i].at] = first[list[i - 1].at];
+        in->exact_groups += a == list[i - 1].at;
         status = add_pair(in, room, (clade_duplicate){a, list[i].at, true, 0, 1});
     }
     in->exact_count = in->duplicate_count;
     free(list);
     return status;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median_of(double *values, size_t n)
+{
+    qsort(values, n, sizeof *values, by_value);
+    return values[n / 2];
+}
+
+/* The similarity that two images of a class do not have by chance, by pairs drawn at random: so
+ * many standard deviations above the median, both robust, after Fisher's transformation.
+ * Photographs of a class are hardly alike, and 0.75 is far above; handwritten ones or frames of a
+ * still camera are, and only the nearest of them stand out. */
+static double beyond_chance(clade_look *looks, const size_t *own, size_t n, size_t class_index)
+{
+    enum { pairs = 1000, fewest = 30 };
+    static const double deviations = 6, normal = 1.4826, largest = 0.9999;
+    double z[pairs], off[pairs];
+    size_t count = 0;
+    clade_edges edges;
+    if (n < fewest) return 0;
+    for (uint32_t i = 0; i < pairs; i++) {
+        uint32_t words[4];
+        clade_random_words(0, CLADE_STREAM_INSPECT, class_index, i, words);
+        clade_look *a = &looks[own[words[0] % n]], *b = &looks[own[words[1] % n]];
+        if (a == b) continue;
+        clade_edges_take(b, &edges);
+        double similarity = clade_look_similarity(a, &edges);
+        z[count++] = atanh(similarity < largest ? similarity : largest);
+    }
+    double middle = median_of(z, count);
+    for (size_t i = 0; i < count; i++) off[i] = fabs(z[i] - middle);
+    return tanh(middle + deviations * normal * median_of(off, count));
+}
+
+/* Sets from which similarity on images are near duplicates: as the options say, or at least 0.75
+ * and more than those of its class have by chance. `at`: the numbers of the looks' images. */
+static clade_status choose_least(clade_inspection *in, const clade_inspect_options *o,
+                                 clade_look *looks, const size_t *at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        looks[i].least = (float)(o->similarity != 0 ? o->similarity : CLADE_LEAST_SIMILARITY);
+    if (o->similarity != 0 || n == 0) return CLADE_OK;
+    size_t *own = malloc(n * sizeof *own);
+    if (!own) return out_of_memory(n);
+    in->alike = calloc(in->classes, sizeof *in->alike);
+    if (!in->alike) {
+        free(own);
+        return out_of_memory(n);
+    }
+    for (size_t c = 0; c < in->classes; c++) {
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            if ((size_t)in->images[at[i]].label == c) own[count++] = i;
+        in->alike[c] = beyond_chance(looks, own, count, c);
+        for (size_t i = 0; i < count; i++)
+            if (in->alike[c] > (double)looks[own[i]].least)
+                looks[own[i]].least = (float)in->alike[c];
+    }
+    free(own);
+    return CLADE_OK;
 }
 
 /* Near duplicates among images of different bytes. */
@@ -70,11 +140,12 @@ static clade_status find_near(clade_inspection *in, const clade_inspect_options 
         looks[n] = looks[i];
         at[n++] = i;
     }
-    clade_near *pairs;
-    size_t count;
-    clade_status status =
-        clade_near_find(pool, looks, n, o->hash_distance ? o->hash_distance : 11,
-                        o->similarity != 0 ? o->similarity : 0.75, &pairs, &count, &in->more);
+    clade_near *pairs = NULL;
+    size_t count = 0;
+    clade_status status = choose_least(in, o, looks, at, n);
+    if (!status)
+        status = clade_near_find(pool, looks, n, o->hash_distance ? o->hash_distance : 11, &pairs,
+                                 &count, &in->more);
     for (size_t i = 0; i < count && !status; i++)
         status = add_pair(in, room,
                           (clade_duplicate){at[pairs[i].a], at[pairs[i].b], false,
@@ -84,8 +155,14 @@ static clade_status find_near(clade_inspection *in, const clade_inspect_options 
     return status;
 }
 
+static bool is_alike(const clade_inspection *in, size_t image)
+{
+    return in->alike && in->alike[in->images[image].label] > CLADE_LEAST_SIMILARITY;
+}
+
 /* Which splits each image has duplicates in, as a set of bits. A near duplicate of one is taken
- * as one of all that have its bytes. */
+ * as one of all that have its bytes. Of a class whose images are alike by chance, near ones are
+ * listed and not counted: the most alike of a hundred million pairs are no sign of anything. */
 static clade_status count_shared(clade_inspection *in, const size_t *first)
 {
     typedef struct sets {
@@ -102,8 +179,9 @@ static clade_status count_shared(clade_inspection *in, const size_t *first)
     for (size_t i = 0; i < in->duplicate_count; i++) {
         const clade_duplicate *d = &in->duplicates[i];
         const clade_inspected *a = &in->images[d->a], *b = &in->images[d->b];
-        in->contradictions += a->label != b->label;
-        if (d->exact) continue;
+        const bool listed_only = !d->exact && (is_alike(in, d->a) || is_alike(in, d->b));
+        in->contradictions += a->label != b->label && !listed_only;
+        if (d->exact || listed_only) continue;
         s[d->a].near |= s[d->b].same;
         s[d->b].near |= s[d->a].same;
     }

@@ -95,6 +95,24 @@ static clade_status judge_classes(clade_inspection *in)
     return status;
 }
 
+/* Classes whose images are alike without being the same. */
+static clade_status judge_alike(clade_inspection *in)
+{
+    size_t classes = 0, most = 0;
+    for (size_t c = 0; c < in->classes && in->alike; c++) {
+        classes += in->alike[c] > CLADE_LEAST_SIMILARITY;
+        if (in->alike[c] > in->alike[most]) most = c;
+    }
+    if (!classes) return CLADE_OK;
+    return add(
+        in, false,
+        "images of %zu class%s are much alike by chance: there near duplicates are listed only "
+        "from a higher similarity on, up to %.3f of '%.100s', and not counted (--similarity says "
+        "another)",
+        classes, classes == 1 ? "" : "es", in->alike[most],
+        clade_dataset_class_name(in->dataset, most));
+}
+
 /* Classes that may be one. */
 static clade_status judge_names(clade_inspection *in)
 {
@@ -185,6 +203,7 @@ static clade_status judge_folders(clade_inspection *in)
 clade_status clade_inspect_judge(clade_inspection *in)
 {
     clade_status status = judge_leaks(in);
+    if (!status) status = judge_alike(in);
     if (!status) status = judge_classes(in);
     if (!status) status = judge_names(in);
     if (!status) status = judge_folders(in);

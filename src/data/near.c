@@ -25,7 +25,6 @@ typedef struct search {
     const clade_look *looks;
     size_t n;
     int32_t distance, radius;
-    double similarity;
     index_of index;
     uint16_t *masks; /* of at most `radius` bits */
     size_t mask_count;
@@ -97,6 +96,8 @@ static void find_for(search *s, size_t b, list *l)
 {
     const clade_look *look = &s->looks[b];
     size_t before = l->count;
+    clade_edges edges;
+    clade_edges_take(&s->looks[b], &edges);
     for (int p = 0; p < parts; p++) {
         unsigned own = part_of(look->hash, p);
         for (size_t m = 0; m < s->mask_count; m++) {
@@ -107,8 +108,9 @@ static void find_for(search *s, size_t b, list *l)
                 uint64_t difference = look->hash ^ s->looks[*item].hash;
                 int32_t distance = clade_hash_distance(difference, 0);
                 if (distance > s->distance || was_seen(s, difference, p)) continue;
-                double similarity = clade_look_similarity(look, &s->looks[*item]);
-                if (similarity < s->similarity) continue;
+                double similarity = clade_look_similarity(&s->looks[*item], &edges);
+                if (similarity < (double)look->least || similarity < (double)s->looks[*item].least)
+                    continue;
                 if (l->count - before == clade_near_listed) {
                     atomic_store(&s->more, true);
                     return;
@@ -144,16 +146,12 @@ static clade_status join(const search *s, size_t lists, clade_near **out, size_t
 }
 
 clade_status clade_near_find(clade_pool *pool, const clade_look *looks, size_t n, int32_t distance,
-                             double similarity, clade_near **out, size_t *count, bool *more)
+                             clade_near **out, size_t *count, bool *more)
 {
     *out = NULL;
     *count = 0;
     if (n > UINT32_MAX) return clade_fail(CLADE_EUNSUPPORTED, "%zu images to compare", n);
-    search s = {.looks = looks,
-                .n = n,
-                .distance = distance,
-                .radius = distance / parts,
-                .similarity = similarity};
+    search s = {.looks = looks, .n = n, .distance = distance, .radius = distance / parts};
     atomic_init(&s.more, false);
     atomic_init(&s.short_of_memory, false);
     size_t lists = (n + together - 1) / together;

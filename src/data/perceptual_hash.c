@@ -62,6 +62,7 @@ void clade_look_take(const float *cells, int32_t channels, clade_look *out)
                         grey[2 * y + 1][2 * x + 1];
             out->grey[y * clade_look_side + x] = (uint8_t)(sum / 4 + 0.5f);
         }
+    clade_look_sum(out);
 }
 
 int32_t clade_hash_distance(uint64_t a, uint64_t b)
@@ -73,30 +74,37 @@ int32_t clade_hash_distance(uint64_t a, uint64_t b)
     return (int32_t)(x * 0x0101010101010101u >> 56);
 }
 
-/* Sums for the correlation of two series. */
-typedef struct sums {
-    int64_t n, x, y, xx, yy, xy;
-} sums;
+enum { n = clade_look_side, differences = 2 * n * (n - 1) };
 
-static void add_pair(sums *s, int32_t x, int32_t y)
+void clade_edges_take(const clade_look *look, clade_edges *out)
 {
-    s->n++;
-    s->x += x;
-    s->y += y;
-    s->xx += x * x;
-    s->yy += y * y;
-    s->xy += x * y;
+    *out = (clade_edges){.look = look};
+    for (int i = 0; i < n * n; i++) {
+        const uint8_t *p = look->grey + i;
+        if (i % n < n - 1) out->across[i] = (int16_t)(p[1] - p[0]);
+        if (i / n < n - 1) out->down[i] = (int16_t)(p[n] - p[0]);
+    }
 }
 
-double clade_look_similarity(const clade_look *a, const clade_look *b)
+void clade_look_sum(clade_look *look)
 {
-    enum { n = clade_look_side };
-    sums s = {0};
+    clade_edges e;
+    clade_edges_take(look, &e);
+    look->sum = look->squares = 0;
     for (int i = 0; i < n * n; i++) {
-        const uint8_t *p = a->grey + i, *q = b->grey + i;
-        if (i % n < n - 1) add_pair(&s, p[1] - p[0], q[1] - q[0]);
-        if (i / n < n - 1) add_pair(&s, p[n] - p[0], q[n] - q[0]);
+        look->sum += e.across[i] + e.down[i];
+        look->squares += e.across[i] * e.across[i] + e.down[i] * e.down[i];
     }
-    double x = (double)(s.n * s.xx - s.x * s.x), y = (double)(s.n * s.yy - s.y * s.y);
-    return x > 0 && y > 0 ? (double)(s.n * s.xy - s.x * s.y) / sqrt(x * y) : 0;
+}
+
+double clade_look_similarity(const clade_look *a, const clade_edges *b)
+{
+    int32_t products = 0; /* at most 480 · 255² */
+    for (int i = 0; i < n * n; i++)
+        products += (a->grey[i + 1] - a->grey[i]) * b->across[i] +
+                    (a->grey[i + n] - a->grey[i]) * b->down[i];
+    const int64_t count = differences, sum = b->look->sum, squares = b->look->squares;
+    double x = (double)(count * a->squares - (int64_t)a->sum * a->sum),
+           y = (double)(count * squares - sum * sum);
+    return x > 0 && y > 0 ? (double)(count * products - a->sum * sum) / sqrt(x * y) : 0;
 }

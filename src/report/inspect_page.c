@@ -44,7 +44,7 @@ static void add_head(page_writer *w)
         if (n) clade_page_tile(page, clade_inspect_splits[s], "%zu", n);
     }
     clade_page_tile(page, "of files", "%s", size_text((double)in->bytes, text));
-    clade_page_tile(page, "pairs of equal files", "%zu", in->exact_count);
+    clade_page_tile(page, "groups of equal files", "%zu", in->exact_groups);
     clade_page_tile(page, "pairs of near duplicates", "%zu%s",
                     in->duplicate_count - in->exact_count, in->more ? " or more" : "");
     clade_page_tile(page, "damaged", "%zu", in->damaged);

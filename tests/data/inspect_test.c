@@ -354,10 +354,71 @@ static void test_gone(void)
     drop_folder();
 }
 
+/* Strokes as of handwritten ones and sevens, 28×28: much alike, none the same but three copies. */
+static void put_strokes(void)
+{
+    enum { side = 28, n = 200, tested = 60 };
+    static uint8_t images[16 + n * side * side], labels[8 + n];
+    const uint8_t head[] = {0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, side, 0, 0, 0, side};
+    const uint8_t label_head[] = {0, 0, 8, 1, 0, 0, 0, n};
+    memcpy(images, head, sizeof head);
+    memcpy(labels, label_head, sizeof label_head);
+    uint32_t state = 1;
+    for (int i = 0; i < n; i++) {
+        float draw[4];
+        for (int k = 0; k < 4; k++) {
+            state = state * 1664525u + 1013904223u;
+            draw[k] = (float)(state >> 8) / (float)(1 << 24) - 0.5F;
+        }
+        labels[8 + i] = (uint8_t)(i % 2);
+        for (int y = 0; y < side; y++)
+            for (int x = 0; x < side; x++) {
+                float middle = 14 + 4 * draw[0] + draw[1] * (float)(y - 14) / 2;
+                float off = fabsf((float)x - middle), width = 1.5F + draw[2];
+                if (i % 2 && y < 8) off = x < 20 ? fabsf((float)y - 5 - 2 * draw[3]) : 9;
+                float value = y < 4 || y > 24 ? 0 : width + 0.5F - off;
+                images[16 + (i * side + y) * side + x] = (uint8_t)(255 * (value < 0   ? 0
+                                                                          : value > 1 ? 1
+                                                                                      : value));
+            }
+    }
+    for (int copy = 2; copy < 5; copy += 2)
+        memcpy(images + 16 + copy * side * side, images + 16, side * side);
+    put_file("strokes/train-images-idx3-ubyte", images, sizeof images);
+    put_file("strokes/train-labels-idx1-ubyte", labels, sizeof labels);
+    memmove(images + 16, images + 16 + 100 * side * side, tested * side * side);
+    images[7] = labels[7] = tested; /* those from 100 on, once more */
+    put_file("strokes/t10k-images-idx3-ubyte", images, 16 + tested * side * side);
+    put_file("strokes/t10k-labels-idx1-ubyte", labels, 8 + tested);
+}
+
+/* Images that are alike by chance raise no alarm; equal ones do, in groups. */
+static void test_alike(void)
+{
+    make_folder();
+    put_strokes();
+    const clade_data_options data = {.path = path_of("strokes")};
+    clade_dataset *dataset;
+    clade_inspection *in = inspect(&data, NULL, &dataset);
+    CHECK(in && in->alike && in->alike[0] > 0.75 && in->alike[1] > 0.75 && in->alike[0] < 1);
+    CHECK(in && in->exact_groups == 61 && in->exact_count == 62);
+    CHECK(in && in->shared[CLADE_VALIDATION][CLADE_TRAIN] == 60 && in->contradictions == 0);
+    CHECK(in && in->shared[CLADE_TRAIN][CLADE_TRAIN] == 3);
+    CHECK(in && has_finding(in, false, "2 classes are much alike by chance"));
+    clade_inspection_destroy(&in);
+    clade_dataset_destroy(&dataset);
+    in = inspect(&data, &(clade_inspect_options){.similarity = 0.75}, &dataset);
+    CHECK(in && !in->alike && in->shared[CLADE_TRAIN][CLADE_TRAIN] > 150);
+    clade_inspection_destroy(&in);
+    clade_dataset_destroy(&dataset);
+    drop_folder();
+}
+
 int main(void)
 {
     test_formats();
     test_duplicates();
+    test_alike();
     test_damage();
     test_classes();
     test_threads();

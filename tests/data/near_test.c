@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "data/perceptual_hash.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { looks = 1500 };
@@ -19,6 +20,7 @@ static void make(clade_look *list)
             for (uint32_t k = clade_random_below(&r, 18); k > 0; k--)
                 list[i].hash ^= (uint64_t)1 << clade_random_below(&r, 64);
         }
+        list[i].least = -1;
         for (size_t k = 0; k < sizeof list[i].grey; k++)
             list[i].grey[k] = (uint8_t)clade_random_u32(&r);
     }
@@ -38,7 +40,7 @@ static void test_search(clade_pool *pool, const clade_look *list)
         clade_near *pairs;
         size_t count, expected = 0, wrong = 0;
         bool more;
-        CHECK_OK(clade_near_find(pool, list, looks, distance, -1, &pairs, &count, &more));
+        CHECK_OK(clade_near_find(pool, list, looks, distance, &pairs, &count, &more));
         for (size_t b = 0; b < looks; b++)
             for (size_t a = 0; a < b; a++)
                 expected += count_bits(list[a].hash ^ list[b].hash) <= distance;
@@ -62,28 +64,71 @@ static void test_many(clade_pool *pool)
     clade_near *pairs;
     size_t count;
     bool more;
-    for (size_t i = 0; i < 300; i++) list[i].hash = 5;
-    CHECK_OK(clade_near_find(pool, list, 300, 4, -1, &pairs, &count, &more));
+    for (size_t i = 0; i < 300; i++) {
+        list[i].hash = 5;
+        list[i].least = -1;
+    }
+    CHECK_OK(clade_near_find(pool, list, 300, 4, &pairs, &count, &more));
     CHECK(more && count == 64 * 63 / 2 + (300 - 64) * 64);
     free(pairs);
-    CHECK_OK(clade_near_find(pool, list, 0, 4, -1, &pairs, &count, &more));
+    CHECK_OK(clade_near_find(pool, list, 0, 4, &pairs, &count, &more));
     CHECK(!more && count == 0);
     free(pairs);
     free(list);
 }
 
-static void test_similarity(void)
+static double similarity(clade_look *a, clade_look *b)
+{
+    clade_edges edges;
+    clade_look_sum(a);
+    clade_look_sum(b);
+    clade_edges_take(b, &edges);
+    return clade_look_similarity(a, &edges);
+}
+
+/* The definition, in doubles: correlation of the differences between neighbours. */
+static double correlation(const clade_look *a, const clade_look *b)
+{
+    enum { n = clade_look_side, count = 2 * n * (n - 1) };
+    double x[count], y[count], mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    int k = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++)
+            for (int down = 0; down < 2; down++) {
+                if ((down ? i : j) == n - 1) continue;
+                int at = i * n + j, next = at + (down ? n : 1);
+                x[k] = a->grey[next] - a->grey[at];
+                y[k++] = b->grey[next] - b->grey[at];
+            }
+    for (k = 0; k < count; k++) {
+        mx += x[k] / count;
+        my += y[k] / count;
+    }
+    for (k = 0; k < count; k++) {
+        xx += (x[k] - mx) * (x[k] - mx);
+        yy += (y[k] - my) * (y[k] - my);
+        xy += (x[k] - mx) * (y[k] - my);
+    }
+    return xy / sqrt(xx * yy);
+}
+
+static void test_similarity(clade_look *list)
 {
     clade_look a = {0}, b = {0};
-    CHECK(clade_look_similarity(&a, &b) == 0); /* nothing to compare */
+    CHECK(similarity(&a, &b) == 0); /* nothing to compare */
     for (int i = 0; i < clade_look_side * clade_look_side; i++) {
         a.grey[i] = (uint8_t)(i * i % 101);
         b.grey[i] = (uint8_t)(20 + 2 * a.grey[i]); /* other brightness and contrast */
     }
-    CHECK(clade_look_similarity(&a, &b) > 0.999999);
+    CHECK(similarity(&a, &b) > 0.999999);
     for (int i = 0; i < clade_look_side * clade_look_side; i++)
         b.grey[i] = (uint8_t)(255 - b.grey[i]);
-    CHECK(clade_look_similarity(&a, &b) < -0.999999);
+    CHECK(similarity(&a, &b) < -0.999999);
+    for (int i = 0; i < 50; i++) {
+        double expected = correlation(&list[i], &list[i + 50]);
+        CHECK(fabs(similarity(&list[i], &list[i + 50]) - expected) < 1e-9);
+        CHECK(similarity(&list[i + 50], &list[i]) == similarity(&list[i], &list[i + 50]));
+    }
 }
 
 int main(void)
@@ -94,7 +139,7 @@ int main(void)
     make(list);
     test_search(pool, list);
     test_many(pool);
-    test_similarity();
+    test_similarity(list);
     free(list);
     clade_pool_destroy(&pool);
     return TEST_END();

@@ -59,7 +59,7 @@ def main(clade):
 
         text = inspect(data).stdout
         for part in ("25 images in 2 classes", "█", "broken.jpg: JPEG", "notes.txt", "= train: square/copy.jpg",
-                     "1 pair of equal files", "1 image is damaged"):
+                     "1 group of equal files", "1 image is damaged"):
             check(part in text, f"'{part}' in the text")
 
         # with a recipe: its split; the page shows what training sees
@@ -75,7 +75,7 @@ def main(clade):
         words = "".join(page.texts)
         check(odd in words and "<b>&" not in re.sub(r"<h1>.*</h1>", "", pages[0].read_text()), "names are escaped")
         # 2 × 5 samples, 2 × 2 images as read and in 5 epochs, pairs
-        pairs = words.count("equal files") - words.count("pairs of equal files") + words.count("similarity ")
+        pairs = words.count("equal files") - words.count("groups of equal files") + words.count("similarity ")
         check(len(page.images) == 10 + 24 + 2 * pairs and pairs >= 1, f"{len(page.images)} images, {pairs} pairs")
         check(all(p[:2] == b"\xff\xd8" and p[-2:] == b"\xff\xd9" for p in page.images), "images are whole")
         shown = page.images[10:34]

@@ -76,9 +76,9 @@ static int run(const inspect_request *r, const char *path)
     if (!status) status = inspect(r, dataset, &inspection);
     if (!status && r->html) status = write_page(r, inspection, path, recipe);
     if (!status && r->json)
-        inspect_print_json(inspection, path);
+        inspect_print_json(inspection, path, r->list < 0 ? 1000 : (size_t)r->list);
     else if (!status)
-        inspect_print_text(inspection, path, (size_t)r->list);
+        inspect_print_text(inspection, path, r->list < 0 ? 10 : (size_t)r->list);
     if (!status && r->html && !r->json) printf("\nSaved in %s\n", shown(r->html));
     clade_inspection_destroy(&inspection);
     clade_dataset_destroy(&dataset);
@@ -88,7 +88,7 @@ static int run(const inspect_request *r, const char *path)
 
 int command_inspect(int argc, char **argv)
 {
-    inspect_request r = {.place = {.math = session_math_default}, .list = 10};
+    inspect_request r = {.place = {.math = session_math_default}, .list = -1};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("recipe", "RECIPE", &r.recipe,
@@ -99,9 +99,11 @@ int command_inspect(int argc, char **argv)
                        "near duplicates: compare where hashes differ in so many of 64 bits "
                        "(default 11; -1: no near ones)"),
         OPTION_REAL("similarity", "X", &r.similarity, 0, 1,
-                    "near duplicates: list from this similarity on (default 0.75)"),
+                    "near duplicates: list from this similarity on (default 0.75, or more where "
+                    "images are alike by chance)"),
         OPTION_INTEGER("list", "N", &r.list, 0, 1000000000,
-                       "name so many duplicates and files of each kind (default 10)"),
+                       "name so many pairs of duplicates, and files of each kind (default 10; with "
+                       "--json 1000, and all files)"),
         OPTION_TEXT("html", "FILE", &r.html, "also write a page with images, in one file"),
         OPTION_INTEGER("samples", "N", &r.samples, 1, 1000,
                        "the page: images of each class (default 10)"),
@@ -109,7 +111,7 @@ int command_inspect(int argc, char **argv)
                        "the page: pairs of duplicates (default 60)"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "the page: chooses the images"),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_FLAG("json", &r.json, "print JSON, everything named"),
+        OPTION_FLAG("json", &r.json, "print JSON"),
     };
     static const command_usage usage = {
         .name = "inspect",

@@ -85,10 +85,10 @@ static void add_faults(cJSON *to, const clade_inspection *in)
     }
 }
 
-static void add_duplicates(cJSON *to, const clade_inspection *in)
+static void add_duplicates(cJSON *to, const clade_inspection *in, size_t listed)
 {
     cJSON *list = cJSON_AddArrayToObject(to, "duplicates");
-    for (size_t i = 0; i < in->duplicate_count; i++) {
+    for (size_t i = 0; i < in->duplicate_count && i < listed; i++) {
         const clade_duplicate *d = &in->duplicates[i];
         cJSON *pair = cJSON_CreateObject();
         cJSON_AddBoolToObject(pair, "exact", d->exact);
@@ -98,7 +98,10 @@ static void add_duplicates(cJSON *to, const clade_inspection *in)
         clade_json_put(pair, "b", image_of(in, d->b));
         clade_json_append(list, pair);
     }
-    cJSON_AddBoolToObject(to, "more_duplicates", in->more);
+    cJSON_AddNumberToObject(to, "equal_groups", (double)in->exact_groups);
+    cJSON_AddNumberToObject(to, "equal_files", (double)(in->exact_count + in->exact_groups));
+    cJSON_AddNumberToObject(to, "near_pairs", (double)(in->duplicate_count - in->exact_count));
+    cJSON_AddBoolToObject(to, "more_duplicates", in->more || in->duplicate_count > listed);
     cJSON *shared = cJSON_AddObjectToObject(to, "images_with_a_duplicate");
     for (int s = 0; s < CLADE_SPLITS; s++) {
         if (!clade_dataset_count(in->dataset, (clade_split)s)) continue;
@@ -109,7 +112,7 @@ static void add_duplicates(cJSON *to, const clade_inspection *in)
     }
 }
 
-void inspect_print_json(const clade_inspection *in, const char *path)
+void inspect_print_json(const clade_inspection *in, const char *path, size_t listed)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "data", path);
@@ -131,7 +134,7 @@ void inspect_print_json(const clade_inspection *in, const char *path)
     }
     add_channels(root, in);
     add_faults(root, in);
-    add_duplicates(root, in);
+    add_duplicates(root, in, listed);
     cJSON *findings = cJSON_AddArrayToObject(root, "findings");
     for (size_t i = 0; i < in->finding_count; i++) {
         cJSON *finding = cJSON_CreateObject();

@@ -6,7 +6,7 @@
 
 /* For people: tables with bars. Names at most `listed` pairs of duplicates and files. */
 void inspect_print_text(const clade_inspection *in, const char *path, size_t listed);
-/* For programs: everything. */
-void inspect_print_json(const clade_inspection *in, const char *path);
+/* For programs: everything, but at most `listed` pairs of duplicates. */
+void inspect_print_json(const clade_inspection *in, const char *path, size_t listed);
 
 #endif

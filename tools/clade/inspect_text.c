@@ -216,8 +216,10 @@ static void print_faults(const clade_inspection *in, size_t listed)
 static void print_duplicates(const clade_inspection *in, size_t listed)
 {
     size_t near = in->duplicate_count - in->exact_count;
-    printf("\nDuplicates: %zu pair%s of equal files, %zu near one%s%s\n", in->exact_count,
-           in->exact_count == 1 ? "" : "s", near, near == 1 ? "" : "s", in->more ? " or more" : "");
+    printf("\nDuplicates: %zu group%s of equal files", in->exact_groups,
+           in->exact_groups == 1 ? "" : "s");
+    if (in->exact_groups) printf(" (%zu files)", in->exact_count + in->exact_groups);
+    printf(", %zu near pair%s%s\n", near, near == 1 ? "" : "s", in->more ? " or more" : "");
     for (size_t i = 0; i < in->duplicate_count && i < listed; i++) {
         const clade_duplicate *d = &in->duplicates[i];
         if (d->exact)
@@ -230,7 +232,7 @@ static void print_duplicates(const clade_inspection *in, size_t listed)
         printf("%s\n", in->images[d->a].label == in->images[d->b].label ? "" : "  (other class)");
     }
     if (in->duplicate_count > listed)
-        printf("  and %zu more (--list N names more, --json all)\n", in->duplicate_count - listed);
+        printf("  and %zu more (--list N names more)\n", in->duplicate_count - listed);
 }
 
 void inspect_print_text(const clade_inspection *in, const char *path, size_t listed)
