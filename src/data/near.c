@@ -9,10 +9,11 @@
 
 enum { parts = 4, part_bits = 16, values = 1 << part_bits, together = 64 };
 
-/* For each part: the looks in the order of its value; those of value v lie at start[v]…start[v+1].
- */
+/* For each part: the looks in the order of its value, and their hashes; those of value v lie at
+ * start[v]…start[v+1]. */
 typedef struct index_of {
     uint32_t *start[parts], *items[parts];
+    uint64_t *hashes[parts];
 } index_of;
 
 /* What a run of looks found. */
@@ -44,12 +45,16 @@ static clade_status make_index(search *s)
     for (int p = 0; p < parts; p++) {
         uint32_t *start = s->index.start[p] = calloc(values + 1, sizeof *start);
         uint32_t *items = s->index.items[p] = malloc((s->n ? s->n : 1) * sizeof *items);
-        if (!start || !items)
+        uint64_t *hashes = s->index.hashes[p] = malloc((s->n ? s->n : 1) * sizeof *hashes);
+        if (!start || !items || !hashes)
             return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu images", s->n);
         for (size_t i = 0; i < s->n; i++) start[part_of(s->looks[i].hash, p) + 1]++;
         for (int v = 0; v < values; v++) start[v + 1] += start[v];
-        for (size_t i = 0; i < s->n; i++) /* moves start[v] to the next place of v */
-            items[start[part_of(s->looks[i].hash, p)]++] = (uint32_t)i;
+        for (size_t i = 0; i < s->n; i++) { /* moves start[v] to the next place of v */
+            uint32_t place = start[part_of(s->looks[i].hash, p)]++;
+            items[place] = (uint32_t)i;
+            hashes[place] = s->looks[i].hash;
+        }
         memmove(start + 1, start, (size_t)values * sizeof *start);
         start[0] = 0;
     }
@@ -104,8 +109,9 @@ static void find_for(search *s, size_t b, list *l)
             unsigned value = own ^ s->masks[m];
             const uint32_t *item = s->index.items[p] + s->index.start[p][value];
             const uint32_t *end = s->index.items[p] + s->index.start[p][value + 1];
-            for (; item < end && *item < b; item++) {
-                uint64_t difference = look->hash ^ s->looks[*item].hash;
+            const uint64_t *hash = s->index.hashes[p] + s->index.start[p][value];
+            for (; item < end && *item < b; item++, hash++) {
+                uint64_t difference = look->hash ^ *hash;
                 int32_t distance = clade_hash_distance(difference, 0);
                 if (distance > s->distance || was_seen(s, difference, p)) continue;
                 double similarity = clade_look_similarity(&s->looks[*item], &edges);
@@ -173,6 +179,7 @@ clade_status clade_near_find(clade_pool *pool, const clade_look *looks, size_t n
     for (int p = 0; p < parts; p++) {
         free(s.index.start[p]);
         free(s.index.items[p]);
+        free(s.index.hashes[p]);
     }
     free(s.lists);
     free(s.masks);
