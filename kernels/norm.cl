@@ -88,6 +88,13 @@ kernel void norm_rstd(global const float *partial, TENSOR(float, gamma), TENSOR(
     workspace[channel + k] = r * gamma[gamma0 + k];
 }
 
+/* The sum itself. */
+kernel void norm_totals(global const float *partial, TENSOR(float, sum), int chunks, int c)
+{
+    size_t k = get_global_id(0);
+    if (k < (size_t)c) sum[sum0 + k] = norm_total(partial + k, chunks, c);
+}
+
 /* The scale of each channel from a given variance. */
 kernel void norm_scale(TENSOR(float, gamma), TENSOR(float, var), global float *workspace,
                        ulong channel, int c, float eps)
@@ -111,6 +118,18 @@ kernel void norm_slopes_train(global float *workspace, ulong channel, TENSOR(flo
     workspace[channel + 2 * (size_t)c + k] = s.slope;
     PUT(dgamma[dgamma0 + k], dg);
     PUT(dbeta[dbeta0 + k], db);
+}
+
+/* These three values from a given variance and means [2, c]. */
+kernel void norm_slopes_sync(global float *workspace, ulong channel, TENSOR(float, gamma),
+                             TENSOR(float, var), TENSOR(float, means), int c, float eps)
+{
+    size_t k = get_global_id(0);
+    if (k >= (size_t)c) return;
+    float r = math_rsqrt(var[var0 + k] + eps);
+    workspace[channel + k] = r * gamma[gamma0 + k];
+    workspace[channel + c + k] = means[means0 + c + k];
+    workspace[channel + 2 * (size_t)c + k] = means[means0 + k] * r;
 }
 
 /* dgamma and dbeta where the statistics are given; either may be absent. */

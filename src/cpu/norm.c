@@ -191,6 +191,18 @@ static clade_status plan_batchnorm_dx(void *context, const clade_args *args, cla
     return plan_norm(&args->batchnorm_dx.x, 2, 3, plan);
 }
 
+static clade_status plan_batchnorm_sum(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(&args->batchnorm_sum.x, 1, 0, plan);
+}
+
+static clade_status plan_batchnorm_sync_dx(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(&args->batchnorm_sync_dx.x, 0, 2, plan);
+}
+
 static clade_status plan_batchnorm_infer(void *context, const clade_args *args, clade_plan *plan)
 {
     (void)context;
@@ -264,6 +276,45 @@ static clade_status batchnorm_dx(void *context, const clade_args *args, const cl
     return CLADE_OK;
 }
 
+static clade_status batchnorm_sum(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
+{
+    const clade_batchnorm_sum_args *a = &args->batchnorm_sum;
+    float *sum = clade_tensor_host(&a->sum);
+    pass p = {.l = *(const norm_plan *)plan->state,
+              .x = cpu_host(&a->x),
+              .mean = cpu_host(&a->mean),
+              .partial = workspace};
+    run_chunks(context, &p, p.mean ? square_chunks : sum_chunks);
+    for (size_t k = 0; k < (size_t)p.l.c; k++) sum[k] = total(&p, 0, k);
+    return CLADE_OK;
+}
+
+static clade_status batchnorm_sync_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                      void *workspace)
+{
+    const clade_batchnorm_sync_dx_args *a = &args->batchnorm_sync_dx;
+    const float *gamma = clade_tensor_host(&a->gamma), *var = clade_tensor_host(&a->var);
+    const float *means = clade_tensor_host(&a->means);
+    pass p = {.l = *(const norm_plan *)plan->state,
+              .x = cpu_host(&a->x),
+              .dy = cpu_host(&a->dy),
+              .mean = cpu_host(&a->mean),
+              .partial = workspace,
+              .out = clade_tensor_host(&a->dx),
+              .accumulate = a->accumulate};
+    const size_t c = (size_t)p.l.c;
+    float *scale = p.partial + p.l.channel, *slope = scale + c;
+    p.scale = scale, p.slope = slope, p.shift = means + c;
+    for (size_t k = 0; k < c; k++) {
+        float rstd = math_rsqrt(var[k] + a->eps);
+        scale[k] = rstd * gamma[k];
+        slope[k] = means[k] * rstd;
+    }
+    run_rows(context, &p, apply_dx_rows);
+    return CLADE_OK;
+}
+
 /* Each channel's scale into the workspace. */
 static const float *scales(const pass *p, const clade_tensor *gamma, const clade_tensor *var,
                            float eps)
@@ -322,6 +373,8 @@ void CPU_NAME(norm)(clade_op_slot *slot)
 {
     slot[CLADE_OP_batchnorm] = (clade_op_slot){plan_batchnorm, batchnorm};
     slot[CLADE_OP_batchnorm_dx] = (clade_op_slot){plan_batchnorm_dx, batchnorm_dx};
+    slot[CLADE_OP_batchnorm_sum] = (clade_op_slot){plan_batchnorm_sum, batchnorm_sum};
+    slot[CLADE_OP_batchnorm_sync_dx] = (clade_op_slot){plan_batchnorm_sync_dx, batchnorm_sync_dx};
     slot[CLADE_OP_batchnorm_infer] = (clade_op_slot){plan_batchnorm_infer, batchnorm_infer};
     slot[CLADE_OP_batchnorm_infer_dx] =
         (clade_op_slot){plan_batchnorm_infer_dx, batchnorm_infer_dx};

@@ -3,16 +3,6 @@
 
 /* ---- shapes ---- */
 
-/* x is [..., c]; tells c. */
-static clade_status check_x(clade_op op, const clade_tensor *x, int32_t *c)
-{
-    if (x->rank < 1)
-        return clade_fail(CLADE_EINVAL, "%s: x is a single number, expected [..., channels]",
-                          clade_op_describe(op)->name);
-    *c = x->dim[x->rank - 1];
-    return CLADE_OK;
-}
-
 /* Checks slots that are vectors of c; ends with a NULL name. */
 typedef struct vector_slot {
     const char *name;
@@ -38,7 +28,7 @@ static clade_status shape_batchnorm(clade_args *args)
     if (!(a->momentum >= 0 && a->momentum <= 1))
         return clade_fail(CLADE_EINVAL, "batchnorm: momentum is %g, expected 0 to 1",
                           (double)a->momentum);
-    status = check_x(op, &a->x, &c);
+    status = check_channels(op, &a->x, &c);
     if (status) return status;
     const vector_slot slots[] = {{"gamma", &a->gamma},
                                  {"beta", &a->beta},
@@ -56,7 +46,7 @@ static clade_status shape_batchnorm_dx(clade_args *args)
     clade_batchnorm_dx_args *a = &args->batchnorm_dx;
     const clade_op op = CLADE_OP_batchnorm_dx;
     int32_t c = 0;
-    clade_status status = check_x(op, &a->x, &c);
+    clade_status status = check_channels(op, &a->x, &c);
     if (status) return status;
     const vector_slot slots[] = {{"gamma", &a->gamma}, {"mean", &a->mean}, {"rstd", &a->rstd}, {0}};
     status = check_vectors(op, c, slots);
@@ -72,7 +62,7 @@ static clade_status shape_batchnorm_infer(clade_args *args)
     const clade_op op = CLADE_OP_batchnorm_infer;
     int32_t c = 0;
     clade_status status = check_eps(op, a->eps);
-    if (!status) status = check_x(op, &a->x, &c);
+    if (!status) status = check_channels(op, &a->x, &c);
     if (status) return status;
     const vector_slot slots[] = {
         {"gamma", &a->gamma}, {"beta", &a->beta}, {"mean", &a->mean}, {"var", &a->var}, {0}};
@@ -86,7 +76,7 @@ static clade_status shape_batchnorm_infer_dx(clade_args *args)
     const clade_op op = CLADE_OP_batchnorm_infer_dx;
     int32_t c = 0;
     clade_status status = check_eps(op, a->eps);
-    if (!status) status = check_x(op, &a->x, &c);
+    if (!status) status = check_channels(op, &a->x, &c);
     if (status) return status;
     const vector_slot slots[] = {{"gamma", &a->gamma},   {"mean", &a->mean},   {"var", &a->var},
                                  {"dgamma", &a->dgamma}, {"dbeta", &a->dbeta}, {0}};
@@ -98,12 +88,6 @@ static clade_status shape_batchnorm_infer_dx(clade_args *args)
 }
 
 /* ---- references ---- */
-
-/* Rows of the matrix [m, c] that a tensor is. */
-static int64_t rows_of(const clade_tensor *x)
-{
-    return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
-}
 
 static void run_batchnorm(const clade_args *args)
 {

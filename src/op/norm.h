@@ -17,6 +17,16 @@ static inline clade_status check_eps(clade_op op, float eps)
     return CLADE_OK;
 }
 
+/* x is [..., c]; tells c. */
+static inline clade_status check_channels(clade_op op, const clade_tensor *x, int32_t *c)
+{
+    if (x->rank < 1)
+        return clade_fail(CLADE_EINVAL, "%s: x is a single number, expected [..., channels]",
+                          clade_op_describe(op)->name);
+    *c = x->dim[x->rank - 1];
+    return CLADE_OK;
+}
+
 /* ---- references ---- */
 
 #ifdef CLADE_ORACLE
@@ -26,6 +36,12 @@ static inline REAL inverse_root(REAL v) { return 1 / sqrt(v); }
 static inline REAL quotient(REAL a, REAL b) { return math_div(a, b); }
 static inline REAL inverse_root(REAL v) { return math_rsqrt(v); }
 #endif
+
+/* Rows of the matrix [m, c] that a tensor is. */
+static inline int64_t rows_of(const clade_tensor *x)
+{
+    return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
+}
 
 /* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to
  * 0. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean,

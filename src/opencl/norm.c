@@ -96,18 +96,26 @@ static void apply(opencl_plan *plan, const norm_layout *n, const clade_tensor *x
     run_elements(&l, n);
 }
 
+/* The sums of x or, with `mean`, of (x − mean)². */
+static void sum(opencl_plan *plan, const norm_layout *n, const clade_tensor *x,
+                const clade_tensor *mean, const clade_tensor *sums)
+{
+    opencl_launch l = begin(plan, mean ? "norm_square" : "norm_sum", n->c);
+    clade_opencl_tensor(&l, x);
+    if (mean) clade_opencl_tensor(&l, mean);
+    clade_opencl_memory(&l, sums);
+    run_sums(&l, n);
+}
+
 static void batchnorm(opencl_plan *plan, const clade_args *args)
 {
     const clade_batchnorm_args *a = &args->batchnorm;
     const norm_layout n = norm_layout_of(&a->x);
     clade_tensor channel;
     const clade_tensor sums = sums_of(plan, &n, &channel);
-    opencl_launch l = begin(plan, "norm_sum", n.c);
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_memory(&l, &sums);
-    run_sums(&l, &n);
+    sum(plan, &n, &a->x, NULL, &sums);
 
-    l = begin(plan, "norm_mean", n.c);
+    opencl_launch l = begin(plan, "norm_mean", n.c);
     clade_opencl_memory(&l, &sums);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_u64(&l, (uint64_t)n.m);
@@ -115,12 +123,7 @@ static void batchnorm(opencl_plan *plan, const clade_args *args)
     clade_opencl_i32(&l, n.c);
     clade_opencl_run_elements(&l, (uint64_t)n.c);
 
-    l = begin(plan, "norm_square", n.c);
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->mean);
-    clade_opencl_memory(&l, &sums);
-    run_sums(&l, &n);
-
+    sum(plan, &n, &a->x, &a->mean, &sums);
     l = begin(plan, "norm_rstd", n.c);
     clade_opencl_memory(&l, &sums);
     clade_opencl_tensor(&l, &a->gamma);
@@ -152,6 +155,21 @@ static void gradient_sums(opencl_plan *plan, const norm_layout *n, const clade_t
     run_sums(&l, n);
 }
 
+static void apply_dx(opencl_plan *plan, const norm_layout *n, const clade_tensor *x,
+                     const clade_tensor *dy, const clade_tensor *mean, const clade_tensor *channel,
+                     const clade_tensor *dx, int32_t accumulate)
+{
+    opencl_launch l = begin(plan, "norm_apply_dx", n->c);
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, dy);
+    clade_opencl_tensor(&l, mean);
+    clade_opencl_tensor(&l, channel);
+    clade_opencl_tensor(&l, dx);
+    elements(&l, n);
+    clade_opencl_i32(&l, accumulate);
+    run_elements(&l, n);
+}
+
 static void batchnorm_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_batchnorm_dx_args *a = &args->batchnorm_dx;
@@ -172,15 +190,37 @@ static void batchnorm_dx(opencl_plan *plan, const clade_args *args)
     clade_opencl_i32(&l, a->accumulate);
     clade_opencl_run_elements(&l, (uint64_t)n.c);
 
-    l = begin(plan, "norm_apply_dx", n.c);
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->dy);
-    clade_opencl_tensor(&l, &a->mean);
+    apply_dx(plan, &n, &a->x, &a->dy, &a->mean, &channel, &a->dx, a->accumulate);
+}
+
+static void batchnorm_sum(opencl_plan *plan, const clade_args *args)
+{
+    const clade_batchnorm_sum_args *a = &args->batchnorm_sum;
+    const norm_layout n = norm_layout_of(&a->x);
+    const clade_tensor sums = clade_opencl_part(plan, n.second);
+    sum(plan, &n, &a->x, clade_tensor_present(&a->mean) ? &a->mean : NULL, &sums);
+    opencl_launch l = begin(plan, "norm_totals", n.c);
+    clade_opencl_memory(&l, &sums);
+    clade_opencl_tensor(&l, &a->sum);
+    clade_opencl_i32(&l, n.chunks);
+    clade_opencl_i32(&l, n.c);
+    clade_opencl_run_elements(&l, (uint64_t)n.c);
+}
+
+static void batchnorm_sync_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_batchnorm_sync_dx_args *a = &args->batchnorm_sync_dx;
+    const norm_layout n = norm_layout_of(&a->x);
+    const clade_tensor channel = clade_opencl_part(plan, 3 * (uint64_t)n.c);
+    opencl_launch l = begin(plan, "norm_slopes_sync", n.c);
     clade_opencl_tensor(&l, &channel);
-    clade_opencl_tensor(&l, &a->dx);
-    elements(&l, &n);
-    clade_opencl_i32(&l, a->accumulate);
-    run_elements(&l, &n);
+    clade_opencl_tensor(&l, &a->gamma);
+    clade_opencl_tensor(&l, &a->var);
+    clade_opencl_tensor(&l, &a->means);
+    clade_opencl_i32(&l, n.c);
+    clade_opencl_f32(&l, a->eps);
+    clade_opencl_run_elements(&l, (uint64_t)n.c);
+    apply_dx(plan, &n, &a->x, &a->dy, &a->mean, &channel, &a->dx, a->accumulate);
 }
 
 void clade_opencl_norm_scale(opencl_plan *plan, const clade_tensor *gamma, const clade_tensor *var,
@@ -240,6 +280,8 @@ static void batchnorm_infer_dx(opencl_plan *plan, const clade_args *args)
 const opencl_op clade_opencl_norm_ops[] = {
     {.op = CLADE_OP_batchnorm, .plan = batchnorm},
     {.op = CLADE_OP_batchnorm_dx, .plan = batchnorm_dx},
+    {.op = CLADE_OP_batchnorm_sum, .plan = batchnorm_sum},
+    {.op = CLADE_OP_batchnorm_sync_dx, .plan = batchnorm_sync_dx},
     {.op = CLADE_OP_batchnorm_infer, .plan = batchnorm_infer},
     {.op = CLADE_OP_batchnorm_infer_dx, .plan = batchnorm_infer_dx},
     {.op = CLADE_OP_none},
