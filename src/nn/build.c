@@ -35,6 +35,16 @@ void clade_build_add(clade_build *build, int32_t layer, clade_op op, const clade
         (clade_layer_call){.call = {.op = op, .args = *args}, .layer = layer};
 }
 
+void clade_build_sync(clade_build *build, const clade_sync *sync)
+{
+    void *array = build->sync;
+    bool room = grow(build, &array, sizeof *build->sync, build->sync_count, &build->sync_capacity);
+    build->sync = array;
+    if (!room) return;
+    build->sync[build->sync_count] = *sync;
+    build->sync[build->sync_count++].call = build->call_count;
+}
+
 clade_tensor clade_build_like(clade_build *build, const clade_tensor *shape)
 {
     clade_tensor t = *shape;
@@ -114,5 +124,6 @@ void clade_build_destroy(clade_build *build)
     free(build->node);
     free(build->call);
     free(build->value);
+    free(build->sync);
     *build = (clade_build){0};
 }

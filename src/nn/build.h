@@ -4,6 +4,7 @@
 #define CLADE_NN_BUILD_H
 
 #include "nn/graph.h"
+#include "nn/sync.h"
 
 /* What a schedule is for. */
 typedef enum clade_pass {
@@ -24,6 +25,7 @@ typedef struct clade_blueprint {
     uint64_t seed;
     bool pools;     /* does the device pool what it convolves at once? */
     bool norms;     /* does it normalise it at once? */
+    bool synced;    /* is a batch computed by several models? */
     uint64_t cache; /* bytes that calls had better not exceed; 0: it does not matter */
     int32_t watch;  /* a layer, or 0 */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
@@ -74,6 +76,8 @@ typedef struct clade_build {
     size_t call_count, call_capacity;
     clade_value *value;
     size_t value_count, value_capacity;
+    clade_sync *sync;
+    size_t sync_count, sync_capacity;
 } clade_build;
 
 /* All calls of a pass over n images. The caller destroys it, also after a failure. */
@@ -93,6 +97,9 @@ clade_status clade_build_plan(const clade_build *build, uint64_t *offset, uint64
     clade_build_add(build, layer, CLADE_OP_##id, &(clade_args){.id = {__VA_ARGS__}})
 
 void clade_build_add(clade_build *build, int32_t layer, clade_op op, const clade_args *args);
+
+/* The pass stops here, for sums and means that are values or parameters' gradients. */
+void clade_build_sync(clade_build *build, const clade_sync *sync);
 
 /* A new value of a tensor's shape. */
 clade_tensor clade_build_like(clade_build *build, const clade_tensor *shape);

@@ -1,6 +1,8 @@
 /* Normalisation: batchnorm, group_norm, layer_norm and lrn. */
 #include "nn/layer.h"
 
+#include <string.h>
+
 /* Weights in Keras' order: of all but lrn the first two, of batchnorm all. */
 enum { GAMMA, BETA, MEAN, VARIANCE };
 
@@ -29,6 +31,35 @@ static clade_batchnorm_layer settings_of(const clade_build *build, int32_t numbe
     return clade_layer_complete(clade_build_layer(build, number)).as.batchnorm;
 }
 
+/* Sums for `running`, and the place of the mean of what all models sum. */
+static clade_tensor add_sum(clade_build *build, int32_t number, const clade_tensor *running,
+                            clade_sync_kind kind, clade_tensor mean)
+{
+    const clade_tensor x = clade_build_input(build, number, 0);
+    clade_sync sync = {.kind = kind,
+                       .sums = clade_build_like(build, running),
+                       .means = clade_build_like(build, running),
+                       .running = *running,
+                       .momentum = settings_of(build, number).momentum};
+    sync.rows = (int64_t)(clade_tensor_count(&x) / clade_tensor_count(running)) / build->n;
+    CLADE_BUILD_CALL(build, number, batchnorm_sum, .x = x, .mean = mean, .sum = sync.sums);
+    clade_build_sync(build, &sync);
+    return sync.means;
+}
+
+static void synced_forward(clade_build *build, int32_t number)
+{
+    clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    clade_tensor mean = add_sum(build, number, &w[MEAN].value, CLADE_SYNC_MEAN, (clade_tensor){0});
+    clade_tensor var = add_sum(build, number, &w[VARIANCE].value, CLADE_SYNC_VARIANCE, mean);
+    node->saved[0] = mean;
+    node->saved[1] = var;
+    CLADE_BUILD_CALL(build, number, batchnorm_infer, .x = clade_build_input(build, number, 0),
+                     .gamma = w[GAMMA].value, .beta = w[BETA].value, .mean = mean, .var = var,
+                     .y = node->y, .eps = settings_of(build, number).eps);
+}
+
 static void batchnorm_forward(clade_build *build, int32_t number)
 {
     const clade_batchnorm_layer settings = settings_of(build, number);
@@ -40,6 +71,10 @@ static void batchnorm_forward(clade_build *build, int32_t number)
         CLADE_BUILD_CALL(build, number, batchnorm_infer, .x = x, .gamma = w[GAMMA].value,
                          .beta = w[BETA].value, .mean = w[MEAN].value, .var = w[VARIANCE].value,
                          .y = y, .eps = settings.eps);
+        return;
+    }
+    if (build->blueprint->synced) {
+        synced_forward(build, number);
         return;
     }
     clade_tensor mean = clade_build_like(build, &w[MEAN].value);
@@ -85,6 +120,34 @@ static void batch_backward(clade_build *build, int32_t number)
     finish_dx(build, number, dx, sum);
 }
 
+/* gamma and beta, and so their gradients, lie side by side. */
+static void synced_backward(clade_build *build, int32_t number)
+{
+    const clade_layer *layer = clade_build_layer(build, number);
+    const clade_build_node *node = &build->node[number];
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    const clade_tensor x = clade_build_input(build, number, 0);
+    const clade_tensor mean = node->saved[0], var = node->saved[1];
+    const float eps = settings_of(build, number).eps;
+    int32_t accumulate;
+    CLADE_BUILD_CALL(build, number, batchnorm_infer_dx, .x = x, .dy = node->dy,
+                     .gamma = w[GAMMA].value, .mean = mean, .var = var, .dgamma = w[GAMMA].gradient,
+                     .dbeta = w[BETA].gradient, .eps = eps);
+    if (!clade_build_needs(build, layer->input[0])) return;
+    const clade_tensor two = clade_shape(2, 2, w[GAMMA].value.dim[0]);
+    clade_sync sync = {.kind = CLADE_SYNC_GRADIENT,
+                       .sums = w[GAMMA].gradient,
+                       .means = clade_build_like(build, &two)};
+    sync.sums.rank = 2;
+    memcpy(sync.sums.dim, two.dim, sizeof two.dim);
+    sync.rows = (int64_t)(clade_tensor_count(&x) * 2 / clade_tensor_count(&two)) / build->n;
+    clade_build_sync(build, &sync);
+    const clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
+    CLADE_BUILD_CALL(build, number, batchnorm_sync_dx, .x = x, .dy = node->dy,
+                     .gamma = w[GAMMA].value, .mean = mean, .var = var, .means = sync.means,
+                     .dx = dx, .eps = eps, .accumulate = accumulate);
+}
+
 static void fixed_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
@@ -116,10 +179,12 @@ static void fixed_backward(clade_build *build, int32_t number)
 
 static void batchnorm_backward(clade_build *build, int32_t number)
 {
-    if (clade_batchnorm_uses_batch(build, number))
-        batch_backward(build, number);
-    else
+    if (!clade_batchnorm_uses_batch(build, number))
         fixed_backward(build, number);
+    else if (build->blueprint->synced)
+        synced_backward(build, number);
+    else
+        batch_backward(build, number);
 }
 
 /* ---- group_norm ---- */

@@ -33,6 +33,7 @@ struct clade_model {
     clade_device *device;
     int32_t batch;
     clade_buffer *buffer[BLOCKS];
+    bool sibling; /* parameters are another model's, and there is only the training pass */
     clade_tensor trained, gradients;
     clade_blueprint blueprint; /* what it points to follows */
     clade_parameter *parameter;
@@ -166,13 +167,14 @@ static clade_status allocate_parameters(clade_model *model, uint64_t trained, ui
                           (unsigned long long)trained);
     clade_tensor all = clade_shape(1, (int)trained);
     clade_status status = CLADE_OK;
-    if (trained)
+    if (trained && !model->sibling)
         status = allocate_tensor(model, TRAINED, "trained parameters", all, &model->trained);
     if (!status && trained && training) {
         status = allocate_tensor(model, GRADIENTS, "gradients", all, &model->gradients);
         if (!status) status = fill(model, &model->gradients, 0);
     }
-    if (!status && fixed) status = allocate(model, FIXED, "fixed parameters", fixed * 4);
+    if (!status && fixed && !model->sibling)
+        status = allocate(model, FIXED, "fixed parameters", fixed * 4);
     for (size_t p = 0; !status && p < model->parameters; p++) {
         clade_parameter *parameter = &model->parameter[p];
         const clade_node *node = &model->graph->node[parameter->layer];
@@ -211,6 +213,7 @@ static clade_status initialise(clade_model *model, uint64_t seed)
 
 static bool has_pass(const clade_model *model, clade_pass pass)
 {
+    if (model->sibling && pass != CLADE_PASS_TRAIN) return false;
     if (pass == CLADE_PASS_INFER) return true;
     if (model->blueprint.loss == CLADE_LOSS_NONE) return false;
     return pass == CLADE_PASS_LOSS || model->layer_trained[model->graph->count - 1];
@@ -279,14 +282,20 @@ static clade_status make_plans(clade_model *model)
     return status;
 }
 
+/* The prepared calls of a pass over n images. */
+static clade_status choose(clade_model *model, clade_pass pass, int32_t n, clade_schedule **out)
+{
+    if (n < 1 || n > model->batch)
+        return clade_fail(CLADE_EINVAL, "%d images: the model takes 1 to %d at once", n,
+                          model->batch);
+    return find_schedule(model, pass, n, out);
+}
+
 static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t step,
                         uint32_t first, clade_ready_call *ready, void *user)
 {
     clade_schedule *schedule;
-    if (n < 1 || n > model->batch)
-        return clade_fail(CLADE_EINVAL, "%d images: the model takes 1 to %d at once", n,
-                          model->batch);
-    clade_status status = find_schedule(model, pass, n, &schedule);
+    clade_status status = choose(model, pass, n, &schedule);
     return status ? status : clade_schedule_run(schedule, model->graph, step, first, ready, user);
 }
 
@@ -339,8 +348,10 @@ static uint64_t cache(const clade_device *device)
     return clade_device_describe(device)->cpu_like ? UINT64_C(8) << 20 : 0;
 }
 
-clade_status clade_model_create(const clade_graph *graph, clade_device *device,
-                                const clade_model_options *options, clade_model **out)
+/* With the parameters of `from`, if there is one. */
+static clade_status create(const clade_graph *graph, clade_device *device,
+                           const clade_model_options *options, bool synced, const clade_model *from,
+                           clade_model **out)
 {
     static const clade_model_options defaults = {0};
     *out = NULL;
@@ -354,7 +365,14 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     model->blueprint = (clade_blueprint){.loss = options->loss,
                                          .label_smoothing = options->label_smoothing,
                                          .seed = options->seed,
-                                         .watch = options->watch};
+                                         .watch = options->watch,
+                                         .synced = synced};
+    if (from) {
+        model->sibling = true;
+        model->buffer[TRAINED] = from->buffer[TRAINED];
+        model->buffer[FIXED] = from->buffer[FIXED];
+        model->trained = from->trained;
+    }
     uint64_t trained, fixed;
     status = clade_graph_copy(graph, &model->graph);
     if (!status) status = list_parameters(model, &trained, &fixed);
@@ -369,12 +387,34 @@ clade_status clade_model_create(const clade_graph *graph, clade_device *device,
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
     if (!status) status = make_plans(model);
-    if (!status && !clade_device_is_planner(device)) status = initialise(model, options->seed);
+    if (!status && !from && !clade_device_is_planner(device))
+        status = initialise(model, options->seed);
     if (status)
         clade_model_destroy(&model);
     else
         *out = model;
     return status;
+}
+
+clade_status clade_model_create(const clade_graph *graph, clade_device *device,
+                                const clade_model_options *options, clade_model **out)
+{
+    return create(graph, device, options, false, NULL, out);
+}
+
+clade_status clade_model_create_synced(const clade_graph *graph, clade_device *device,
+                                       const clade_model_options *options, clade_model **out)
+{
+    return create(graph, device, options, true, NULL, out);
+}
+
+clade_status clade_model_create_sibling(const clade_model *model, clade_model **out)
+{
+    const clade_model_options options = {.batch = model->batch,
+                                         .seed = model->blueprint.seed,
+                                         .loss = model->blueprint.loss,
+                                         .label_smoothing = model->blueprint.label_smoothing};
+    return create(model->graph, model->device, &options, true, model, out);
 }
 
 void clade_model_destroy(clade_model **handle)
@@ -385,6 +425,7 @@ void clade_model_destroy(clade_model **handle)
         for (int i = 0; i < SIZES; i++) clade_schedule_destroy(&model->schedule[pass][i]);
         free(model->offset[pass]);
     }
+    if (model->sibling) model->buffer[TRAINED] = model->buffer[FIXED] = NULL;
     for (int i = 0; i < BLOCKS; i++) clade_buffer_destroy(&model->buffer[i]);
     clade_graph_destroy(&model->graph);
     free(model->parameter);
@@ -402,8 +443,7 @@ clade_status clade_model_infer(clade_model *model, int32_t n, bool loss)
     return run(model, loss ? CLADE_PASS_LOSS : CLADE_PASS_INFER, n, 0, 0, NULL, NULL);
 }
 
-clade_status clade_model_gradient_in_parts(clade_model *model, int32_t n, uint32_t step,
-                                           int32_t first, clade_ready_call *ready, void *user)
+static clade_status check_gradient(const clade_model *model, int32_t first)
 {
     if (model->blueprint.loss == CLADE_LOSS_NONE)
         return clade_fail(CLADE_EINVAL, "the model was made without a loss");
@@ -411,7 +451,31 @@ clade_status clade_model_gradient_in_parts(clade_model *model, int32_t n, uint32
     if (!has_pass(model, CLADE_PASS_TRAIN))
         return clade_fail(CLADE_EINVAL,
                           "the model has nothing to train: all its layers are frozen");
-    return run(model, CLADE_PASS_TRAIN, n, step, (uint32_t)first, ready, user);
+    return CLADE_OK;
+}
+
+clade_status clade_model_gradient_in_parts(clade_model *model, int32_t n, uint32_t step,
+                                           int32_t first, clade_ready_call *ready, void *user)
+{
+    clade_status status = check_gradient(model, first);
+    return status ? status : run(model, CLADE_PASS_TRAIN, n, step, (uint32_t)first, ready, user);
+}
+
+clade_status clade_model_gradient_part(clade_model *model, int32_t n, uint32_t step, int32_t first,
+                                       size_t part)
+{
+    clade_schedule *schedule = NULL;
+    clade_status status = check_gradient(model, first);
+    if (!status) status = choose(model, CLADE_PASS_TRAIN, n, &schedule);
+    return status ? status
+                  : clade_schedule_run_part(schedule, model->graph, step, (uint32_t)first, part);
+}
+
+const clade_sync *clade_model_syncs(const clade_model *model, size_t *count)
+{
+    const clade_schedule *schedule = model->schedule[CLADE_PASS_TRAIN][0];
+    *count = schedule ? schedule->sync_count : 0;
+    return schedule ? schedule->sync : NULL;
 }
 
 clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step, int32_t first)

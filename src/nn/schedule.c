@@ -14,6 +14,13 @@ static uint32_t *find_param(clade_call *call, const char *name)
     return NULL;
 }
 
+static void place_value(clade_tensor *t, clade_buffer *arena, const uint64_t *offset)
+{
+    if (!clade_tensor_present(t) || t->buffer) return;
+    t->buffer = arena;
+    t->offset = offset[t->offset] / clade_dtype_size(t->dtype);
+}
+
 static void place(clade_layer_call *c, clade_buffer *arena, const uint64_t *offset,
                   const clade_value *value)
 {
@@ -21,8 +28,7 @@ static void place(clade_layer_call *c, clade_buffer *arena, const uint64_t *offs
         clade_tensor *t = &c->call.args.slot[s];
         if (!clade_tensor_present(t) || t->buffer) continue;
         const uint64_t v = t->offset, row = clade_tensor_count(t) / (uint64_t)t->dim[0];
-        t->buffer = arena;
-        t->offset = offset[v] / clade_dtype_size(t->dtype);
+        place_value(t, arena, offset);
         if (!value[v].sliced) t->offset += (uint64_t)c->first * row;
     }
 }
@@ -57,6 +63,13 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
     schedule->count = build->call_count;
     build->call = NULL;
     build->call_count = build->call_capacity = 0;
+    schedule->sync = build->sync;
+    schedule->sync_count = build->sync_count;
+    build->sync = NULL;
+    for (size_t i = 0; i < schedule->sync_count; i++) {
+        place_value(&schedule->sync[i].sums, arena, offset);
+        place_value(&schedule->sync[i].means, arena, offset);
+    }
     clade_status status = find_random(schedule);
     for (size_t i = 0; !status && i < schedule->count; i++) {
         place(&schedule->call[i], arena, offset, build->value);
@@ -82,25 +95,47 @@ void clade_schedule_destroy(clade_schedule **handle)
     free(schedule->call);
     free(schedule->random);
     free(schedule->ready);
+    free(schedule->sync);
     free(schedule);
     *handle = NULL;
+}
+
+static void set_random(clade_schedule *schedule, uint32_t step, uint32_t first)
+{
+    for (size_t i = 0; i < schedule->randoms; i++) {
+        *schedule->random[i].step = step;
+        *schedule->random[i].first = first;
+    }
+}
+
+static clade_status run_call(clade_schedule *schedule, const clade_graph *graph, size_t i)
+{
+    clade_status status = clade_call_run(&schedule->call[i].call);
+    return clade_context(status, "%s", graph->node[schedule->call[i].layer].layer.name);
 }
 
 clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step,
                                 uint32_t first, clade_ready_call *ready, void *user)
 {
     size_t next = 0;
-    for (size_t i = 0; i < schedule->randoms; i++) {
-        *schedule->random[i].step = step;
-        *schedule->random[i].first = first;
-    }
+    set_random(schedule, step, first);
     for (size_t i = 0; i < schedule->count; i++) {
-        clade_status status = clade_call_run(&schedule->call[i].call);
-        if (status)
-            return clade_context(status, "%s", graph->node[schedule->call[i].layer].layer.name);
+        clade_status status = run_call(schedule, graph, i);
+        if (status) return status;
         if (!ready || next == schedule->ready_count || schedule->ready[next].call != i) continue;
         status = ready(user, schedule->ready[next++].first);
         if (status) return status;
     }
     return CLADE_OK;
+}
+
+clade_status clade_schedule_run_part(clade_schedule *schedule, const clade_graph *graph,
+                                     uint32_t step, uint32_t first, size_t part)
+{
+    const size_t begin = part ? schedule->sync[part - 1].call : 0;
+    const size_t end = part < schedule->sync_count ? schedule->sync[part].call : schedule->count;
+    clade_status status = CLADE_OK;
+    set_random(schedule, step, first);
+    for (size_t i = begin; i < end && !status; i++) status = run_call(schedule, graph, i);
+    return status;
 }

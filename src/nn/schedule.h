@@ -14,6 +14,8 @@ typedef struct clade_schedule {
     size_t randoms;
     clade_ready *ready; /* of a training pass */
     size_t ready_count;
+    clade_sync *sync; /* where a training pass stops; mostly nowhere */
+    size_t sync_count;
 } clade_schedule;
 
 /* Takes the calls out of `build`, puts its values at their offsets in the arena, and prepares
@@ -28,5 +30,8 @@ void clade_schedule_destroy(clade_schedule **schedule);
  * `ready` (may be NULL) is called where gradients are. Allocates nothing. */
 clade_status clade_schedule_run(clade_schedule *schedule, const clade_graph *graph, uint32_t step,
                                 uint32_t first, clade_ready_call *ready, void *user);
+/* The calls from one stop to the next, or before the first or after the last. */
+clade_status clade_schedule_run_part(clade_schedule *schedule, const clade_graph *graph,
+                                     uint32_t step, uint32_t first, size_t part);
 
 #endif
