@@ -57,6 +57,7 @@ typedef struct clade_training {
     int32_t batch, epochs; /* 0: 32 and 1 */
     int32_t shard;         /* most images that are computed at a time, their batch statistics
                             * included; 0: the batch */
+    bool sync_batchnorm;   /* batch statistics are those of the batch, of all its shards */
     uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
     bool no_shuffle;
     int32_t early_stopping; /* epochs without a better validation loss (without a validation split:

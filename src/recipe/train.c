@@ -8,10 +8,22 @@
 
 const char *const clade_recipe_optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 const char *const clade_recipe_schedules[] = {"constant", "step", "cosine", "plateau", NULL};
-const char *const clade_recipe_training_keys[] = {
-    "loss",      "optimizer", "lr",       "batch",           "shard",
-    "epochs",    "seed",      "schedule", "class_weight",    "early_stopping",
-    "clip_norm", "top_k",     "shuffle",  "label_smoothing", NULL};
+const char *const clade_recipe_training_keys[] = {"loss",
+                                                  "optimizer",
+                                                  "lr",
+                                                  "batch",
+                                                  "shard",
+                                                  "sync_batchnorm",
+                                                  "epochs",
+                                                  "seed",
+                                                  "schedule",
+                                                  "class_weight",
+                                                  "early_stopping",
+                                                  "clip_norm",
+                                                  "top_k",
+                                                  "shuffle",
+                                                  "label_smoothing",
+                                                  NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
                               float *out)
@@ -203,6 +215,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));
     if (!status) status = get_int(train, "batch", 1, &t->batch);
     if (!status) status = get_int(train, "shard", 1, &t->shard);
+    if (!status) status = clade_yaml_get_bool(train, "sync_batchnorm", &t->sync_batchnorm);
     if (!status) status = get_int(train, "epochs", 1, &t->epochs);
     if (!status) status = clade_yaml_get_int(train, "seed", 0, INT64_MAX, &seed);
     if (!status) status = clade_yaml_get_bool(train, "shuffle", &shuffle);

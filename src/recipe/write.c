@@ -278,6 +278,7 @@ static void write_training(writer *w, clade_yaml *root, const clade_training *t)
     write_schedule(w, map, &t->schedule);
     put_int(w, map, "batch", t->batch);
     put_int(w, map, "shard", t->shard);
+    if (t->sync_batchnorm) put(w, map, "sync_batchnorm", clade_yaml_create_bool(true));
     put_int(w, map, "epochs", t->epochs);
     put_int(w, map, "seed", (int64_t)t->seed);
     if (t->no_shuffle) put(w, map, "shuffle", clade_yaml_create_bool(false));

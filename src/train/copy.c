@@ -1,4 +1,4 @@
-/* Parameters from one model to another. */
+/* Parameters from one model to another, and rows of tensors. */
 #include "train/copy.h"
 
 #include <string.h>
@@ -22,4 +22,11 @@ clade_status clade_model_copy(const clade_model *from, clade_model *to)
         if (status) return clade_context(status, "%s", x->name);
     }
     return CLADE_OK;
+}
+
+clade_status clade_tensor_read_rows(const clade_tensor *t, int32_t n, float *values)
+{
+    size_t row = clade_tensor_count(t) / (size_t)t->dim[0];
+    return clade_buffer_read(t->buffer, (size_t)t->offset * sizeof *values, values,
+                             (size_t)n * row * sizeof *values);
 }

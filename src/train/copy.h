@@ -1,4 +1,4 @@
-/* Parameters from one model to another. */
+/* Parameters from one model to another, and rows of tensors. */
 #ifndef CLADE_TRAIN_COPY_H
 #define CLADE_TRAIN_COPY_H
 
@@ -10,5 +10,8 @@ clade_status clade_model_copy(const clade_model *from, clade_model *to);
 
 /* The parameter of that name; NULL: none. */
 const clade_parameter *clade_model_find(const clade_model *model, const char *name);
+
+/* The first n rows of floats. */
+clade_status clade_tensor_read_rows(const clade_tensor *t, int32_t n, float *values);
 
 #endif

@@ -205,6 +205,17 @@ clade_status clade_exchange_bucket(clade_exchange *x, clade_sharding batch, size
     return status ? status : spread(x, bucket, at);
 }
 
+clade_status clade_exchange_sums(clade_exchange *x, clade_sharding batch, float *sums, size_t width)
+{
+    clade_status status = CLADE_OK;
+    for (int32_t r = 0; r < count(x) && !status; r++) {
+        if (r == own(x)) continue;
+        status = share_rows(x, &batch, sums, width, false, own(x), r);
+        if (!status) status = share_rows(x, &batch, sums, width, false, r, own(x));
+    }
+    return status ? status : clade_ranks_wait(x->ranks);
+}
+
 clade_status clade_exchange_results(clade_exchange *x, clade_sharding batch,
                                     const clade_shard_results *results, bool *stop)
 {

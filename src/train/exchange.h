@@ -26,6 +26,9 @@ typedef struct clade_sharding {
  * there are ranks: every one adds up a slice, and gives the sum to the others. */
 clade_status clade_exchange_bucket(clade_exchange *exchange, clade_sharding batch, size_t bucket,
                                    float *sum);
+/* A batch's sums, [shards, width], to everyone: of each rank those of its shards. */
+clade_status clade_exchange_sums(clade_exchange *exchange, clade_sharding batch, float *sums,
+                                 size_t width);
 /* Everyone's statistics into results->statistics, and for rank 0 outputs and losses. *stop: was
  * this rank asked to stop, and then, was any? */
 clade_status clade_exchange_results(clade_exchange *exchange, clade_sharding batch,

@@ -2,6 +2,7 @@
 #include "train/learner.h"
 #include "data/source.h"
 #include "nn/graph.h"
+#include "nn/sync.h"
 #include "train/copy.h"
 
 #include <stdlib.h>
@@ -37,12 +38,16 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
     l->options = (clade_model_options){
         .batch = images, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
     const clade_model_options bare = {.batch = images, .seed = s->seed};
+    const bool synced = s->sync_batchnorm && images < s->batch;
+    clade_status (*const create)(const clade_graph *, clade_device *, const clade_model_options *,
+                                 clade_model **) =
+        synced ? clade_model_create_synced : clade_model_create;
     int32_t cut;
     find_cut(o, graph, &cut);
-    if (!cut) return clade_model_create(graph, o->device, &l->options, &l->model);
+    if (!cut) return create(graph, o->device, &l->options, &l->model);
     clade_graph *tail = NULL;
     clade_status status = clade_graph_split(graph, cut, &l->head, &tail);
-    if (!status) status = clade_model_create(tail, o->device, &l->options, &l->model);
+    if (!status) status = create(tail, o->device, &l->options, &l->model);
     if (!status) status = clade_model_create(graph, o->device, &bare, &l->whole);
     clade_graph_destroy(&tail);
     return status;

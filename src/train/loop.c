@@ -339,7 +339,8 @@ static clade_status end_epoch(clade_trainer *t)
     if (status) return status;
     const clade_train_observer *observer = &t->options->observer;
     if (observer->epoch) observer->epoch(observer->user, e);
-    if (t->team && observer->shares) observer->shares(observer->user, t->share, t->device_count);
+    if ((t->ranks || t->device_count > 1) && observer->shares)
+        observer->shares(observer->user, t->share, t->device_count);
     return CLADE_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "dist/sum.h"
 #include "nn/build.h"
 #include "recipe/recipe.h"
+#include "train/lanes.h"
 #include "train/learner.h"
 #include "train/results.h"
 #include "train/upload.h"
@@ -19,6 +20,8 @@ typedef struct planning {
     clade_upload *upload[2]; /* of the training and the validation split */
     clade_results *results;
     clade_shard_sum *sum;
+    clade_replica replica; /* of shards that go through a batch together, */
+    clade_lanes lanes;     /* and their lanes */
 } planning;
 
 /* Without a data set: one full batch, and one full pass of the validation split. */
@@ -65,6 +68,27 @@ static clade_status plan_features(const planning *p, clade_split split)
     return status;
 }
 
+static int32_t divide_up(int32_t a, size_t b) { return (int32_t)(((size_t)a + b - 1) / b); }
+
+/* A device's shards of a batch, where these go through it together. */
+static clade_status plan_lanes(planning *p, const clade_upload_options *upload)
+{
+    const clade_train_options *o = p->options;
+    const size_t ranks = o->ranks ? (size_t)clade_ranks_count(o->ranks) : 1;
+    const int32_t shards = divide_up(p->settings->batch, (size_t)p->shard);
+    const int32_t own = divide_up(divide_up(shards, ranks), o->further_count + 1);
+    size_t stops;
+    clade_model_syncs(p->learner.model, &stops);
+    if (stops == 0) return CLADE_OK;
+    p->replica = (clade_replica){
+        .device = p->planner, .model = p->learner.model, .upload = p->upload[CLADE_TRAIN]};
+    clade_status status = clade_lanes_create(&p->replica, upload, &p->lanes);
+    if (!status) status = clade_lanes_reserve(&p->lanes, own);
+    for (int32_t i = 0; i < p->lanes.count && !status; i++)
+        status = clade_upload_prepare(p->lanes.lane[i].upload, p->shard);
+    return status;
+}
+
 /* Brings in a split; resident images, as the training split is first, take their share. */
 static clade_status plan_split(planning *p, clade_split split, uint64_t *share)
 {
@@ -79,7 +103,8 @@ static clade_status plan_split(planning *p, clade_split split, uint64_t *share)
                        clade_upload_is_resident(p->dataset, split, p->planner, *share);
     if (options.resident) *share -= clade_upload_bytes(p->dataset, split);
     clade_status status = options.rows ? plan_features(p, split) : CLADE_OK;
-    return status ? status : clade_upload_create(&options, &p->upload[split]);
+    if (!status) status = clade_upload_create(&options, &p->upload[split]);
+    return status || split == CLADE_VALIDATION ? status : plan_lanes(p, &options);
 }
 
 /* The passes over full batches and over what is left at the end of an epoch. */
@@ -99,6 +124,7 @@ static clade_status plan_passes(const planning *p)
 
 static void drop_stream(planning *p)
 {
+    clade_lanes_clear(&p->lanes);
     clade_shard_sum_destroy(&p->sum);
     clade_results_destroy(&p->results);
     clade_upload_destroy(&p->upload[CLADE_TRAIN]);
@@ -126,9 +152,9 @@ static clade_status plan_epoch(planning *p, bool unfrozen)
     status = plan_split(p, CLADE_TRAIN, &share);
     if (!status) status = plan_split(p, CLADE_VALIDATION, &share);
     if (!status) status = clade_results_create(next.model, &p->results);
-    if (!status)
+    if (!status && p->lanes.count == 0)
         status = clade_shard_sum_create(p->planner, clade_model_gradients(next.model),
-                                        (p->settings->batch - 1) / p->shard + 1, &p->sum);
+                                        divide_up(p->settings->batch, (size_t)p->shard), &p->sum);
     return status ? status : plan_passes(p);
 }
 
@@ -156,6 +182,14 @@ static void add_model(const clade_model *model, clade_train_memory *m)
     m->activations += arena;
 }
 
+/* Its parameters are another's. */
+static void add_sibling(const clade_model *model, clade_train_memory *m)
+{
+    const uint64_t parameters = m->parameters;
+    add_model(model, m);
+    m->parameters = parameters;
+}
+
 static void measure(const planning *p, clade_train_memory *m)
 {
     clade_tensor moment[2];
@@ -163,7 +197,8 @@ static void measure(const planning *p, clade_train_memory *m)
     uint64_t now;
     add_model(p->learner.model, m);
     add_model(p->learner.whole, m);
-    m->gradients += clade_shard_sum_bytes(p->sum);
+    if (p->sum) m->gradients += clade_shard_sum_bytes(p->sum);
+    for (int32_t i = 1; i < p->lanes.count; i++) add_sibling(p->lanes.lane[i].model, m);
     const size_t moments = clade_updater_moments(p->learner.updater, moment, name);
     for (size_t i = 0; i < moments; i++) m->optimizer += bytes_of(&moment[i]);
     m->workspace = clade_device_workspace(p->planner);

@@ -1,5 +1,6 @@
 /* Models like one another on several devices. */
 #include "train/replica.h"
+#include "nn/sync.h"
 #include "train/copy.h"
 
 #include <stdlib.h>
@@ -41,8 +42,10 @@ static clade_status make_own(clade_model *model, const clade_model_options *opti
                              const clade_upload_options *upload, clade_replica *r)
 {
     clade_upload_options to = *upload;
-    clade_status status =
-        clade_model_create(clade_model_graph(model), r->device, options, &r->own_model);
+    size_t stops;
+    clade_model_syncs(model, &stops);
+    clade_status status = (stops ? clade_model_create_synced : clade_model_create)(
+        clade_model_graph(model), r->device, options, &r->own_model);
     if (!status) status = copy_parameters(model, r->own_model);
     to.model = r->own_model;
     to.resident = false;
@@ -93,13 +96,6 @@ clade_status clade_replica_write_running(const clade_replica *r, const float *va
         values += clade_tensor_count(&r->running[i].value);
     }
     return status;
-}
-
-static clade_status read_rows(const clade_tensor *t, int32_t n, float *values)
-{
-    size_t row = clade_tensor_count(t) / (size_t)t->dim[0];
-    return clade_buffer_read(t->buffer, (size_t)t->offset * sizeof *values, values,
-                             (size_t)n * row * sizeof *values);
 }
 
 /* A run of shards under way. */
@@ -156,8 +152,9 @@ static clade_status run_shard(run_progress *p, const clade_batch *batch, uint32_
         status =
             clade_model_gradient_in_parts(r->model, n, step, first, early ? add_ready : NULL, p);
     if (!status)
-        status = read_rows(clade_model_output(r->model), n, to->y + (size_t)first * to->outputs);
-    if (!status) status = read_rows(clade_model_losses(r->model), n, to->loss + first);
+        status = clade_tensor_read_rows(clade_model_output(r->model), n,
+                                        to->y + (size_t)first * to->outputs);
+    if (!status) status = clade_tensor_read_rows(clade_model_losses(r->model), n, to->loss + first);
     return status ? status : clade_replica_read_running(r, statistics);
 }
 

@@ -2,53 +2,14 @@
  *
  * A slow device leaves the last runs of a batch to faster ones, if these would be done sooner. */
 #define _POSIX_C_SOURCE 200809L
-#include "train/team.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "train/exchange.h"
-#include "train/run_queue.h"
+#include "train/lockstep.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct member {
-    clade_replica replica;
-    clade_team *team;
-    pthread_t thread;
-    bool started;
-    uint64_t seen; /* the last batch that the thread took up */
-    double busy;   /* seconds of this batch */
-    bool warm;     /* has done a run: the first one compiles kernels and tells no speed */
-    clade_status status;
-    char *text; /* what its error says */
-} member;
-
-struct clade_team {
-    member *member;
-    size_t count;
-    member *own;               /* of the model's device, at work in the caller's thread */
-    clade_device_share *share; /* the caller's */
-    clade_shard_results results;
-    clade_ranks *ranks;
-    clade_exchange *exchange;       /* NULL: no ranks */
-    int32_t *added;                 /* to each bucket: runs of this batch */
-    float *weights, *running, *sum; /* sum: of all gradients */
-    int32_t shards, shard_size;     /* most in a batch; images in one */
-    char *note;
-
-    pthread_mutex_t mutex; /* of all below, and of the members' figures */
-    pthread_cond_t changed;
-    uint64_t number; /* of the batch under way, from 1 */
-    const clade_batch *batch;
-    uint32_t step;
-    clade_run_queue queue;
-    double *seconds; /* each device's for an image, as of late */
-    size_t at_work;  /* threads */
-    bool stop;
-};
 
 bool clade_team_is_device_failure(clade_status status)
 {
@@ -84,11 +45,18 @@ static void note_speed(clade_team *team, member *m, int32_t run, double seconds)
     team->share[m - team->member].images += (uint64_t)n;
 }
 
-static void fail(member *m, clade_status status)
+void clade_team_fail(member *m, clade_status status)
 {
     m->status = status;
     m->team->seconds[m - m->team->member] = INFINITY;
     m->text = clade_string_join(clade_error(), "");
+}
+
+clade_status clade_team_bring_weights(const clade_team *team, const member *m)
+{
+    return m->replica.own_model
+               ? clade_tensor_write(clade_model_trained(m->replica.model), team->weights)
+               : CLADE_OK;
 }
 
 /* Takes part in the batch under way. With the mutex, which is free while it computes. */
@@ -98,12 +66,10 @@ static void take_part(clade_team *team, member *m)
     m->busy = 0;
     team->seconds[m - team->member] *= 0.98; /* one that leaves all to others is tried again */
     pthread_mutex_unlock(&team->mutex);
-    double begun = clade_clock();
-    clade_status status = CLADE_OK;
-    if (m->replica.own_model)
-        status = clade_tensor_write(clade_model_trained(m->replica.model), team->weights);
+    double begun;
+    clade_status status = clade_team_bring_weights(team, m);
     pthread_mutex_lock(&team->mutex);
-    if (status) fail(m, status);
+    if (status) clade_team_fail(m, status);
     while (!m->status && (run = choose(team, m)) >= 0) {
         pthread_mutex_unlock(&team->mutex);
         begun = clade_clock();
@@ -111,7 +77,7 @@ static void take_part(clade_team *team, member *m)
                                    &team->results);
         double seconds = clade_clock() - begun;
         pthread_mutex_lock(&team->mutex);
-        if (status) fail(m, status);
+        if (status) clade_team_fail(m, status);
         team->queue.state[run] = status ? CLADE_RUN_WAITS : CLADE_RUN_DONE;
         if (!status) {
             team->queue.left--;
@@ -142,7 +108,7 @@ static void *work(void *user)
             continue;
         }
         m->seen = team->number;
-        if (!m->status) take_part(team, m);
+        if (!m->status) (team->meeting ? clade_lockstep_take_part : take_part)(team, m);
         team->at_work--;
         pthread_cond_broadcast(&team->changed);
     }
@@ -196,6 +162,15 @@ static void fill_queue(clade_team *team, clade_sharding batch)
                          batch.shard_size);
 }
 
+void clade_team_note_times(clade_team *team, double seconds)
+{
+    for (size_t i = 0; i < team->count; i++) {
+        if (team->share[i].failed) continue;
+        team->share[i].busy += team->member[i].busy;
+        team->share[i].waited += seconds - team->member[i].busy;
+    }
+}
+
 static clade_status compute(clade_team *team, const clade_batch *batch, uint32_t step,
                             clade_sharding cut_as)
 {
@@ -218,12 +193,7 @@ static clade_status compute(clade_team *team, const clade_batch *batch, uint32_t
         take_part(team, team->own);
     while (team->at_work > 0) pthread_cond_wait(&team->changed, &team->mutex);
     pthread_mutex_unlock(&team->mutex);
-    double seconds = clade_clock() - begun;
-    for (size_t i = 0; i < team->count; i++) {
-        if (team->share[i].failed) continue;
-        team->share[i].busy += team->member[i].busy;
-        team->share[i].waited += seconds - team->member[i].busy;
-    }
+    clade_team_note_times(team, clade_clock() - begun);
     return status;
 }
 
@@ -266,7 +236,8 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
     if (!status && team->count > 1) /* the others have those of the step before */
         status = clade_tensor_read(clade_model_trained(own->model), team->weights);
     if (status) return status;
-    clade_status exchanged = compute(team, batch, step, cut_as);
+    clade_status exchanged =
+        (team->meeting ? clade_lockstep_run : compute)(team, batch, step, cut_as);
     status = note_failed(team, note);
     if (!status && team->own->status)
         status = clade_fail(team->own->status, "%s", team->own->text ? team->own->text : "failed");
@@ -275,7 +246,8 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
         status = clade_exchange_results(team->exchange, cut_as, &team->results, stop);
     if (status) return status;
     add_running(team, shards);
-    status = clade_replica_write_running(own, team->running);
+    status = team->meeting ? clade_meeting_end(team->meeting)
+                           : clade_replica_write_running(own, team->running);
     return status ? status : clade_tensor_write(clade_model_gradients(own->model), sum_of(team));
 }
 
@@ -293,7 +265,7 @@ static clade_status make_buckets(clade_team *team, const clade_team_options *o)
     }; /* floats: long against a message's latency, short to the net's */
     clade_shard_results *r = &team->results;
     const uint64_t length = clade_tensor_count(clade_model_trained(o->model));
-    r->early = o->ranks && o->count == 1;
+    r->early = o->ranks && o->count == 1 && !team->synced;
     r->added = note_added;
     r->user = team;
     r->buckets = r->early ? (size_t)((length - 1) / bucket_size + 1) : 1;
@@ -307,6 +279,24 @@ static clade_status make_buckets(clade_team *team, const clade_team_options *o)
         r->bucket[i].first = length - length * (i + 1) / r->buckets;
         r->bucket[i].count = end - r->bucket[i].first;
         status = clade_tree_create((size_t)r->bucket[i].count, &r->bucket[i].sum);
+    }
+    return status;
+}
+
+/* Where the shards of a batch go through it together, and lanes for them. */
+static clade_status make_lockstep(clade_team *team, const clade_team_options *o)
+{
+    clade_status status =
+        clade_meeting_create(o->model, team->shards, team->exchange, &team->meeting);
+    if (!status) clade_lockstep_deal(team, team->shards);
+    for (size_t i = 0; i < team->count && !status; i++) {
+        member *m = &team->member[i];
+        if (m->status) continue;
+        status = clade_lanes_create(&m->replica, &o->upload, &m->lanes);
+        if (!status) status = clade_lanes_reserve(&m->lanes, m->end - m->first);
+        if (!clade_team_is_device_failure(status) || m == team->own) continue;
+        clade_team_fail(m, status);
+        status = CLADE_OK;
     }
     return status;
 }
@@ -328,10 +318,12 @@ static clade_status allocate(clade_team *team, const clade_team_options *o)
     if (!team->weights || !team->running || !r->statistics || !r->y || !r->loss)
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu shards", shards);
     clade_status status = clade_run_queue_create(team->shards, &team->queue);
-    if (status || !team->ranks) return status;
-    team->sum = malloc(length * sizeof(float));
-    if (!team->sum) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
-    return clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
+    if (!status && team->ranks) {
+        team->sum = malloc(length * sizeof(float));
+        if (!team->sum) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
+        status = clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
+    }
+    return status || !team->synced ? status : make_lockstep(team, o);
 }
 
 static clade_status add_member(clade_team *team, const clade_team_options *o, clade_device *device)
@@ -342,16 +334,16 @@ static clade_status add_member(clade_team *team, const clade_team_options *o, cl
     m->team = team;
     snprintf(team->share[i].id, sizeof team->share[i].id, "%s", id);
     if (team->share[i].failed) {
-        fail(m, CLADE_EDEVICE);
+        clade_team_fail(m, CLADE_EDEVICE);
         team->count++;
         return CLADE_OK;
     }
     clade_status status =
         clade_replica_create(o->model, &o->like, device, &o->upload, o->feeds,
-                             1 << clade_run_queue_level(o->count, team->shards),
+                             team->synced ? 1 : 1 << clade_run_queue_level(o->count, team->shards),
                              team->results.bucket, team->results.buckets, &m->replica);
     if (clade_team_is_device_failure(status) && device != clade_model_device(o->model))
-        fail(m, status);
+        clade_team_fail(m, status);
     else if (status)
         return clade_context(status, "%s", id);
     if (device == clade_model_device(o->model)) team->own = m;
@@ -364,6 +356,9 @@ static clade_status make(clade_team *team, const clade_team_options *o)
     team->shard_size = clade_model_input(o->model)->dim[0];
     team->shards = (o->batch + team->shard_size - 1) / team->shard_size;
     team->ranks = o->ranks;
+    size_t stops;
+    clade_model_syncs(o->model, &stops);
+    team->synced = stops > 0;
     team->member = calloc(o->count, sizeof *team->member);
     team->seconds = calloc(o->count, sizeof *team->seconds);
     team->share = o->share;
@@ -375,7 +370,7 @@ static clade_status make(clade_team *team, const clade_team_options *o)
     for (size_t i = 0; i < team->count && !status; i++) {
         member *m = &team->member[i];
         /* or it failed before */
-        if ((m == team->own && !team->exchange) || m->status) continue;
+        if ((m == team->own && !team->exchange && !team->meeting) || m->status) continue;
         m->started = !pthread_create(&m->thread, NULL, work, m);
         if (!m->started) status = clade_fail(CLADE_ENOMEM, "no thread for %s", team->share[i].id);
     }
@@ -403,11 +398,13 @@ void clade_team_destroy(clade_team **handle)
     pthread_mutex_unlock(&team->mutex);
     for (size_t i = 0; i < team->count; i++) {
         if (team->member[i].started) pthread_join(team->member[i].thread, NULL);
+        clade_lanes_clear(&team->member[i].lanes);
         clade_replica_clear(&team->member[i].replica);
         free(team->member[i].text);
     }
     pthread_cond_destroy(&team->changed);
     pthread_mutex_destroy(&team->mutex);
+    clade_meeting_destroy(&team->meeting);
     clade_exchange_destroy(&team->exchange);
     for (size_t i = 0; i < team->results.buckets && team->results.bucket; i++)
         clade_tree_destroy(&team->results.bucket[i].sum);

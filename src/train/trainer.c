@@ -1,6 +1,7 @@
 /* Making what a training run holds, and taking it apart. */
 #include "train/trainer.h"
 #include "data/dataset.h"
+#include "nn/sync.h"
 #include "train/classifier.h"
 
 #include <math.h>
@@ -141,6 +142,14 @@ static bool is_resident(const clade_trainer *t, clade_split split, uint64_t shar
     return !t->learner.head && clade_upload_is_resident(t->dataset, split, t->device, share);
 }
 
+/* One device does without a team, unless the shards of a batch need each other's statistics. */
+static bool needs_team(const clade_trainer *t)
+{
+    size_t stops;
+    clade_model_syncs(t->learner.model, &stops);
+    return t->device_count > 1 || t->ranks || stops > 0;
+}
+
 /* All devices work on the batches of one feed. */
 static clade_status make_team(clade_trainer *t, const clade_upload_options *upload)
 {
@@ -173,12 +182,12 @@ static clade_status make_feeds(clade_trainer *t)
                                   .shuffle = !s->no_shuffle,
                                   .seed = s->seed,
                                   .threads = t->options->threads,
-                                  .pixels = t->device_count > 1 || t->ranks,
+                                  .pixels = needs_team(t),
                                   .loader = &t->early};
     clade_upload_options *to = &options.upload;
     clade_status status = make_features(t, &options);
     if (!status) status = clade_feed_create(&options, &t->train);
-    if (!status && (t->device_count > 1 || t->ranks)) status = make_team(t, to);
+    if (!status && needs_team(t)) status = make_team(t, to);
     if (status || clade_dataset_count(t->dataset, CLADE_VALIDATION) == 0) return status;
     if (to->resident) share -= clade_upload_bytes(t->dataset, CLADE_TRAIN);
     options.loader = NULL;

@@ -104,6 +104,8 @@ static void test_meaning(void)
         "  schedule: {cosine: {minimum: 0.001, warmup: 2}}\n"
         "  class_weight: {cat: 2, 1: 0.5}\n"
         "  batch: 16\n"
+        "  shard: 4\n"
+        "  sync_batchnorm: true\n"
         "  epochs: 7\n"
         "  seed: 3\n"
         "  early_stopping: {patience: 4}\n"
@@ -139,6 +141,7 @@ static void test_meaning(void)
           t->class_weight[1].weight == 0.5f);
     CHECK(t->batch == 16 && t->epochs == 7 && t->seed == 3 && t->early_stopping == 4 &&
           t->top_k == 2);
+    CHECK(t->shard == 4 && t->sync_batchnorm);
     CHECK(t->optimizer.clip_norm == 1 && t->label_smoothing == 0.1f && t->no_shuffle);
     clade_graph *graph = NULL;
     CHECK_OK(clade_recipe_graph(recipe, 5, &graph));
@@ -237,7 +240,8 @@ static void test_create(void)
     for (size_t i = 0; names[i]; i++) {
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL, *again = NULL;
-        CHECK_OK(clade_recipe_read(names[i], (const char *const[]){"shard=8"}, 1, &recipe));
+        static const char *const edits[] = {"train.shard=8", "train.sync_batchnorm=true"};
+        CHECK_OK(clade_recipe_read(names[i], edits, 2, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
                                           clade_recipe_augment(recipe),

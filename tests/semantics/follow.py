@@ -56,6 +56,8 @@ class Training:
         label, total = self.label[places], {}
         weight = self.weight[label] / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)
+        if self.train.get("sync_batchnorm"):  # what differs from a batch's own pass is the order of sums
+            shard = self.batch
         for first in range(0, len(places), shard):
             part = slice(first, first + shard)
             y, loss, gradients = self.net.train(x[part], label[part], weight[part], self.step, first)

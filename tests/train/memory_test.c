@@ -34,6 +34,13 @@ static const char *const recipes[] = {
           "  - global_avgpool2d\n"
           "  - dense: {units: classes, activation: softmax}\n" END("{adam: {lr: 0.001}}"),
     START "model:\n"
+          "  - conv2d: {filters: 7, kernel: 3, use_bias: false}\n"
+          "  - batchnorm\n"
+          "  - activation: relu\n"
+          "  - global_avgpool2d\n"
+          "  - dense: {units: classes, activation: softmax}\n" END(
+              "{adam: {lr: 0.001}}") "  sync_batchnorm: true\n",
+    START "model:\n"
           "  - flatten\n"
           "  - dense: {units: 70, activation: relu}\n"
           "  - dropout: 0.5\n"

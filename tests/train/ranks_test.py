@@ -106,6 +106,20 @@ def check_bits(bench, whole):
         check(history(run) == history(whole), f"{first} ranks, then {then}: another history")
 
 
+def check_synced(bench):
+    """Batch statistics over all shards, which several ranks compute."""
+    synced = ("--set", "train.sync_batchnorm=true", "--batch", 9, "--shard", 2, "--epochs", 2)
+    whole, plain = bench.new(), bench.new()
+    ends_well(bench, bench.train("--out", whole, *synced), "one process, synced")
+    ends_well(bench, bench.train("--out", plain, *synced[2:]), "one process")
+    check(digest(whole) != digest(plain), "synced: the weights of shards on their own")
+    for ranks, more in ((2, ()), (3, ()), (2, ("--device", "cpu,cpu"))):
+        run = bench.new()
+        ends_well(bench, bench.on(ranks, bench.train("--out", run, *synced, *more)), f"{ranks} ranks, synced")
+        check(digest(run) == digest(whole), f"{ranks} ranks, synced, {more}: other weights")
+        check(history(run) == history(whole), f"{ranks} ranks, synced: another history")
+
+
 def check_refusals(bench):
     """One line, before the first step."""
     other = bench.folder / "other"
@@ -211,6 +225,7 @@ def main(clade):
             whole = bench.new()
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
+            check_synced(bench)
             check_refusals(bench)
             check_others(bench, whole)
             check_faults(bench)

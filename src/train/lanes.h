@@ -1,0 +1,38 @@
+/* A device that computes several shards of a batch side by side, so that they can stop together
+ * where batch normalisation needs the sums of all: a model with parameters of its own, and siblings
+ * of it. */
+#ifndef CLADE_TRAIN_LANES_H
+#define CLADE_TRAIN_LANES_H
+
+#include "train/meeting.h"
+#include "train/replica.h"
+
+/* A shard's place on the device. */
+typedef struct clade_lane {
+    clade_model *model;
+    clade_upload *upload;
+    clade_call add[31]; /* its gradients to those of the lane 2^k before */
+} clade_lane;
+
+typedef struct clade_lanes {
+    const clade_replica *first; /* whose model and upload are the first lane's */
+    clade_upload_options upload;
+    clade_lane *lane;
+    int32_t count;
+} clade_lanes;
+
+/* A first lane; `upload` says what the others' input is made of, as in clade_replica_create. */
+clade_status clade_lanes_create(const clade_replica *first, const clade_upload_options *upload,
+                                clade_lanes *out);
+void clade_lanes_clear(clade_lanes *lanes);
+/* Has at least so many lanes from then on. Errors: ENOMEM, EDEVICE. */
+clade_status clade_lanes_reserve(clade_lanes *lanes, int32_t count);
+
+/* Computes shards `first` to `end` of a batch of `shards` and waits for them; their gradients go to
+ * the one bucket of the results. Seconds of waiting for others are added to *waited. *left: others
+ * were lost, and there are no results. */
+clade_status clade_lanes_run(const clade_lanes *lanes, const clade_batch *batch, uint32_t step,
+                             int32_t first, int32_t end, int32_t shards, clade_meeting *meeting,
+                             const clade_shard_results *results, double *waited, bool *left);
+
+#endif

@@ -1,0 +1,59 @@
+/* What a team is made of: for team.c and lockstep.c. */
+#ifndef CLADE_TRAIN_TEAM_STATE_H
+#define CLADE_TRAIN_TEAM_STATE_H
+
+#include "train/exchange.h"
+#include "train/lanes.h"
+#include "train/run_queue.h"
+#include "train/team.h"
+
+#include <pthread.h>
+
+typedef struct member {
+    clade_replica replica;
+    clade_team *team;
+    pthread_t thread;
+    bool started;
+    uint64_t seen; /* the last batch that the thread took up */
+    double busy;   /* seconds of this batch */
+    bool warm;     /* has done a run: the first one compiles kernels and tells no speed */
+    clade_status status;
+    char *text;         /* what its error says */
+    clade_lanes lanes;  /* in lockstep */
+    int32_t first, end; /* its shards of this batch */
+} member;
+
+struct clade_team {
+    member *member;
+    size_t count;
+    member *own;               /* of the model's device, at work in the caller's thread */
+    clade_device_share *share; /* the caller's */
+    clade_shard_results results;
+    clade_ranks *ranks;
+    clade_exchange *exchange;       /* NULL: no ranks */
+    clade_meeting *meeting;         /* NULL: shards need nothing of each other */
+    int32_t *added;                 /* to each bucket: runs of this batch */
+    float *weights, *running, *sum; /* sum: of all gradients */
+    int32_t shards, shard_size;     /* most in a batch; images in one */
+    bool synced;                    /* their batch statistics are those of the batch */
+    char *note;
+
+    pthread_mutex_t mutex; /* of all below, and of the members' figures */
+    pthread_cond_t changed;
+    uint64_t number; /* of the batch under way, from 1 */
+    const clade_batch *batch;
+    uint32_t step;
+    clade_run_queue queue;
+    double *seconds; /* each device's for an image, as of late */
+    size_t at_work;  /* threads */
+    bool stop;
+};
+
+/* The device is left out from now on. With the mutex. */
+void clade_team_fail(member *m, clade_status status);
+/* Gives a device of its own the parameters of this batch. */
+clade_status clade_team_bring_weights(const clade_team *team, const member *m);
+/* A batch took so long. */
+void clade_team_note_times(clade_team *team, double seconds);
+
+#endif
