@@ -126,10 +126,11 @@ typedef struct clade_train_memory {
 } clade_train_memory;
 
 /* What the first epoch and, where a backbone is unfrozen later, those after that will take by
- * shards of so many images, 1 to the batch; of `options`, the limits of memory count, and whether
- * there are further devices or ranks, of each of which it is then the most. Nothing is allocated on
- * the device, and nothing runs there. `dataset` may be NULL: then for so many `classes`, and
- * without images that stay on the device. Errors: EINVAL, ENOMEM (of the host), EDEVICE. */
+ * shards of so many images, 1 to the batch; of `options`, the limits of memory count, and which
+ * further devices and ranks there are: a device that is one of them keeps no images and does not
+ * validate. Nothing is allocated on the device, and nothing runs there. `dataset` may be NULL: then
+ * for so many `classes`, and without images that stay on the device. Errors: EINVAL, ENOMEM (of the
+ * host), EDEVICE. */
 CLADE_API clade_status clade_train_plan_memory(const clade_recipe *recipe,
                                                const clade_dataset *dataset, int32_t classes,
                                                clade_device *device,

@@ -15,6 +15,7 @@ typedef struct planning {
     const clade_dataset *dataset; /* or NULL */
     const clade_train_options *options;
     clade_device *planner;
+    bool helps; /* it computes shards, and another device has the images and validates */
     int32_t classes, shard;
     clade_learner learner;
     clade_upload *upload[2]; /* of the training and the validation split */
@@ -93,16 +94,16 @@ static clade_status plan_lanes(planning *p, const clade_upload_options *upload)
 static clade_status plan_split(planning *p, clade_split split, uint64_t *share)
 {
     static const float row; /* where features are is all the same */
-    if (count_images(p, split) == 0) return CLADE_OK;
+    if (count_images(p, split) == 0 || (p->helps && split == CLADE_VALIDATION)) return CLADE_OK;
     clade_upload_options options = {.dataset = p->dataset,
                                     .split = split,
                                     .model = p->learner.model,
                                     .preprocessing = clade_recipe_preprocessing(p->recipe),
                                     .rows = p->learner.head ? &row : NULL};
-    options.resident = p->dataset && !options.rows &&
+    options.resident = p->dataset && !options.rows && !p->helps &&
                        clade_upload_is_resident(p->dataset, split, p->planner, *share);
     if (options.resident) *share -= clade_upload_bytes(p->dataset, split);
-    clade_status status = options.rows ? plan_features(p, split) : CLADE_OK;
+    clade_status status = options.rows && !p->helps ? plan_features(p, split) : CLADE_OK;
     if (!status) status = clade_upload_create(&options, &p->upload[split]);
     return status || split == CLADE_VALIDATION ? status : plan_lanes(p, &options);
 }
@@ -231,6 +232,8 @@ clade_status clade_train_plan_memory(const clade_recipe *recipe, const clade_dat
                   .options = options ? options : &defaults,
                   .classes = dataset ? (int32_t)clade_dataset_classes(dataset) : classes,
                   .shard = shard};
+    for (size_t i = 0; i < p.options->further_count && p.options->further; i++)
+        p.helps = p.helps || p.options->further[i] == device;
     clade_status status = clade_device_create_planner(device, &p.planner);
     if (!status) status = plan_training(&p);
     if (!status) measure(&p, out);

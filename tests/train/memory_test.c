@@ -176,6 +176,33 @@ static void test_team(const char *images)
     clade_recipe_destroy(&recipe);
 }
 
+/* Images stay on the device that holds the weights, as if these had memory of their own. */
+static void test_images(const char *images)
+{
+    enum { training_split = 24 * 16 * 16 * 3 };
+    clade_recipe *recipe = parse(recipes[1], 1);
+    clade_device *device[2] = {NULL, NULL};
+    clade_dataset *dataset = NULL;
+    clade_train_memory plan[2];
+    uint64_t now, peak[2];
+    for (int i = 0; i < 2; i++) CHECK_OK(clade_device_open("cpu", NULL, &device[i]));
+    if (!recipe || !device[0] || !device[1] || !open_data(images, recipe, &dataset)) return;
+    const clade_train_options options = {.threads = 1, .further = &device[1], .further_count = 1};
+    for (int i = 0; i < 2; i++) {
+        device[i]->info.host_memory = false;
+        CHECK_OK(clade_train_plan_memory(recipe, dataset, 0, device[i], &options, 1, &plan[i]));
+    }
+    CHECK_OK(clade_train(recipe, dataset, device[0], &options, NULL));
+    for (int i = 0; i < 2; i++) {
+        clade_device_memory(device[i], &now, &peak[i]);
+        CHECK(peak[i] <= plan[i].total && peak[i] + training_split > plan[i].total);
+    }
+    CHECK(plan[1].total + training_split < plan[0].total);
+    for (int i = 0; i < 2; i++) clade_device_close(&device[i]);
+    clade_dataset_destroy(&dataset);
+    clade_recipe_destroy(&recipe);
+}
+
 static void test_plans(const char *images, const char *name)
 {
     clade_device *device;
@@ -206,6 +233,7 @@ int main(void)
     test_plans(folder, "opencl");
     test_limits(folder);
     test_team(folder);
+    test_images(folder);
     CHECK_OK(clade_folder_remove(folder));
     return TEST_END();
 }

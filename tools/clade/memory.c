@@ -50,6 +50,7 @@ static clade_status plan(const memory_request *r, int32_t shard, clade_train_mem
     const clade_train_options options = {.cache_bytes = r->cache_bytes,
                                          .memory_bytes = r->limit,
                                          .ranks = r->ranks,
+                                         .further = r->devices + 1,
                                          .further_count = r->count - 1};
     *out = (clade_train_memory){.shard = shard};
     *misfit = NULL;
