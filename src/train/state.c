@@ -225,6 +225,20 @@ static clade_status read_progress(const clade_modelfile *file, clade_progress *o
     return check_progress(file, out);
 }
 
+/* Shards are part of the arithmetic: those of the run, also where batches are of another size. */
+static clade_status check_shard(const clade_run *run, const clade_modelfile *file,
+                                const clade_model *model, int64_t batch)
+{
+    const clade_training *then = clade_recipe_training(file->recipe);
+    const int32_t shard = clade_training_shard(then), now = clade_model_input(model)->dim[0];
+    const int64_t expected = shard < then->batch && shard < batch ? shard : batch;
+    if (now == expected) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "%s: the run computes %" PRId64
+                      " images at a time; expected the same, found train.shard %d",
+                      run->folder, expected, now);
+}
+
 static clade_status restore(clade_run *run, const clade_modelfile *file, clade_model *model,
                             clade_updater *updater, clade_progress *progress)
 {
@@ -244,6 +258,7 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
                           "%s: stopped in the middle of an epoch of batches of %" PRId64
                           "; expected the same, found %" PRId64,
                           run->folder, read.batch_size, progress->batch_size);
+    status = check_shard(run, file, model, progress->batch_size);
     for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION && !status; split++)
         status = compare_digests(run, file, (clade_split)split);
     if (status) return status;

@@ -178,6 +178,22 @@ static void test_refusals(world *w)
         clade_recipe_destroy(&other);
         free(text);
     }
+    /* other shards, which a larger batch does not excuse */
+    static const char *const shards[] = {"  shard: 6\n", "  batch: 20\n  shard: 13\n"};
+    for (size_t i = 0; i < 2; i++) {
+        char *rest = strstr(recipe_text, "  batch: 13\n"),
+             *text = clade_string_join(recipe_text, "");
+        text[rest - recipe_text] = 0;
+        rest += i ? strlen("  batch: 13\n") : 0;
+        char *start = clade_string_join(text, shards[i]), *all = clade_string_join(start, rest);
+        CHECK_OK(clade_recipe_parse(all, "other", &other));
+        w->recipe = other;
+        CHECK_FAILS(train(w, whole, true, NULL, NULL), CLADE_EINVAL, "found train.shard");
+        clade_recipe_destroy(&other);
+        free(all);
+        free(start);
+        free(text);
+    }
     w->recipe = kept;
     free(whole);
     free(nowhere);

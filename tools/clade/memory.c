@@ -90,9 +90,11 @@ clade_status memory_fit(const memory_request *r, clade_train_memory *m)
     }
     if (misfits)
         snprintf(instead, sizeof instead, "no shard takes less than %s", memory_text(least, total));
+    else if (r->resumed)
+        snprintf(instead, sizeof instead, "a run that goes on keeps its shards");
     else
-        snprintf(instead, sizeof instead, "--shard %d takes %s%s", m->shard,
-                 memory_text(m->total, total), r->resumed ? ", but goes on to other weights" : "");
+        snprintf(instead, sizeof instead, "--shard %d takes %s", m->shard,
+                 memory_text(m->total, total));
     return first_misfit ? refuse(&first, first_misfit, r->limit, instead)
                         : clade_fail(CLADE_ENOMEM,
                                      "computing %d images at a time takes more than another "
