@@ -39,6 +39,10 @@ CLADE_API void clade_ranks_on_host(int *own, int *count);
  * not answer is named). */
 CLADE_API clade_status clade_ranks_broadcast(clade_ranks *ranks, void *bytes, size_t size);
 
+/* Everyone's bytes to everyone: `all` [count × size], in the order of ranks. Likewise. */
+CLADE_API clade_status clade_ranks_gather(clade_ranks *ranks, const void *own, size_t size,
+                                          void *all);
+
 /* The sum of everyone's numbers. Likewise. */
 CLADE_API clade_status clade_ranks_add(clade_ranks *ranks, int64_t *number);
 

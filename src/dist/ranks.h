@@ -11,7 +11,4 @@ clade_status clade_ranks_receive(clade_ranks *ranks, int32_t from, void *bytes, 
 /* Waits for all of them. Errors: EIO, which names a rank that has not answered within the limit. */
 clade_status clade_ranks_wait(clade_ranks *ranks);
 
-/* Everyone's bytes to everyone: `all` [count × size], in the order of ranks. */
-clade_status clade_ranks_gather(clade_ranks *ranks, const void *own, size_t size, void *all);
-
 #endif

@@ -120,6 +120,29 @@ def check_synced(bench):
         check(history(run) == history(whole), f"{ranks} ranks, synced: another history")
 
 
+def check_predict(bench, whole):
+    """The same bytes as without ranks, in the order of the files, with those that cannot be read named."""
+    broken = bench.folder / "many/c/broken.png"
+    if not broken.exists():
+        photos = sorted(bench.images.rglob("*.jpg"))
+        for part in "abcdef":  # more than two ranks take at a time
+            (bench.folder / "many" / part).mkdir(parents=True)
+            for i, photo in enumerate(photos):
+                shutil.copy(photo, bench.folder / "many" / part / f"{i:03}.jpg")
+        broken.write_bytes(b"no image")
+    for more in ((), ("--json",)):
+        command = [bench.clade, "predict", whole, bench.folder / "many", "--device", "cpu", *more]
+        alone = bench.run(command)
+        check(alone.returncode == 1 and alone.stderr.count("broken.png") == 1, f"predict: {alone.stderr}")
+        for ranks in (2, 3):
+            ended = bench.run(bench.on(ranks, command))
+            check(ended.stdout == alone.stdout, f"predict on {ranks} ranks, {more}: {ended.stdout[:200]}")
+            check(ended.returncode != 0 and ended.stderr.count("clade predict: ") == 1,
+                  f"predict on {ranks} ranks: status {ended.returncode}, {ended.stderr}")
+    ended = bench.run(bench.on(2, [bench.clade, "predict", whole, bench.folder / "nowhere.jpg", "--device", "cpu"]))
+    check(ended.returncode != 0 and ended.stderr.count("clade predict: ") == 1, f"predict of nothing: {ended.stderr}")
+
+
 def check_refusals(bench):
     """One line, before the first step."""
     other = bench.folder / "other"
@@ -226,6 +249,7 @@ def main(clade):
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
             check_synced(bench)
+            check_predict(bench, whole)
             check_refusals(bench)
             check_others(bench, whole)
             check_faults(bench)

@@ -3,6 +3,7 @@
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
+#include "together.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -86,6 +87,23 @@ static clade_status list_files(char **arguments, int count, file_list *out)
     return status;
 }
 
+/* The first rank's list becomes everyone's. */
+static clade_status share_files(clade_ranks *ranks, file_list *list)
+{
+    const bool lead = clade_ranks_own(ranks) == 0;
+    uint64_t size = 0;
+    for (size_t i = 0; i < list->count; i++) size += strlen(list->path[i]) + 1;
+    clade_status status = clade_ranks_broadcast(ranks, &size, sizeof size);
+    char *text = status ? NULL : malloc(size), *at = text;
+    if (!status && !text) status = clade_fail(CLADE_ENOMEM, "out of memory");
+    for (size_t i = 0; i < list->count && !status; i++) at = stpcpy(at, list->path[i]) + 1;
+    if (!status) status = clade_ranks_broadcast(ranks, text, size);
+    for (at = text; !lead && !status && at < text + size; at += strlen(at) + 1)
+        status = add_file(list, NULL, at);
+    free(text);
+    return status;
+}
+
 /* --- output --- */
 
 /* The class with the rank-th largest probability, of equals the first. */
@@ -133,38 +151,90 @@ static void print_one(printer *out, const char *path, const float *p)
     if (!out->json) printf("\n");
 }
 
-/* Predicts some files at a time; those that cannot be read are named and counted. */
-static clade_status predict(clade_classifier *classifier, const file_list *files, printer *out,
-                            size_t *unread)
+enum { at_once = 64 };
+
+/* What some files at a time gave: first which of them could be read, then their probabilities. */
+typedef struct file_results {
+    uint8_t *pixels;
+    float *own, *all; /* [at_once + at_once, classes]; of each rank */
+    size_t floats;
+} file_results;
+
+static clade_status allocate(const clade_classifier *classifier, size_t ranks, file_results *r)
 {
-    enum { at_once = 64 };
     const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
     size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
-    size_t classes = (size_t)clade_classifier_classes(classifier);
-    uint8_t *pixels = malloc(at_once * image);
-    float *probabilities = malloc(at_once * classes * sizeof *probabilities);
-    clade_status status =
-        pixels && probabilities ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
-    *unread = 0;
-    for (size_t next = 0; next < files->count && !status;) {
-        const char *name[at_once];
-        size_t n = 0;
-        for (; next < files->count && n < at_once; next++) {
-            const char *path = files->path[next];
-            if (clade_image_read(path, p->height, p->width, p->channels, p->interpolation,
-                                 pixels + n * image)) {
-                fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
-                ++*unread;
-                continue;
-            }
-            name[n++] = path;
-        }
-        status = clade_classifier_predict_pixels(classifier, pixels, n, probabilities);
-        for (size_t i = 0; i < n && !status; i++)
-            print_one(out, name[i], probabilities + i * classes);
+    r->floats = at_once * ((size_t)clade_classifier_classes(classifier) + 1);
+    r->pixels = malloc(at_once * image);
+    r->own = malloc(r->floats * sizeof *r->own);
+    r->all = malloc(ranks * r->floats * sizeof *r->all);
+    return r->pixels && r->own && r->all ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+/* Those that cannot be read are named. */
+static clade_status predict_some(clade_classifier *classifier, char *const *path, size_t count,
+                                 const file_results *r)
+{
+    const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
+    size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels, n = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool read = !clade_image_read(path[i], p->height, p->width, p->channels, p->interpolation,
+                                      r->pixels + n * image);
+        if (!read) fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
+        r->own[i] = read;
+        n += read;
     }
-    free(pixels);
-    free(probabilities);
+    return clade_classifier_predict_pixels(classifier, r->pixels, n, r->own + at_once);
+}
+
+/* Adds those that could not be read to *unread. */
+static void print_some(printer *out, char *const *path, size_t count, const float *result,
+                       size_t *unread)
+{
+    const size_t classes = (size_t)clade_classifier_classes(out->classifier);
+    const float *p = result + at_once;
+    for (size_t i = 0; i < count; i++) {
+        if (result[i] == 0) {
+            ++*unread;
+            continue;
+        }
+        print_one(out, path[i], p);
+        p += classes;
+    }
+}
+
+/* Files that are taken at a time, from one of them on. */
+static size_t count_some(const file_list *files, size_t first)
+{
+    if (first >= files->count) return 0;
+    return files->count - first < at_once ? files->count - first : at_once;
+}
+
+/* In turns, in each of which every rank takes the next files; the first rank prints. */
+static clade_status predict(clade_classifier *classifier, const file_list *files,
+                            clade_ranks *ranks, printer *out, size_t *unread)
+{
+    const size_t count = ranks ? (size_t)clade_ranks_count(ranks) : 1;
+    const size_t own = ranks ? (size_t)clade_ranks_own(ranks) : 0;
+    file_results r = {0};
+    clade_status status = allocate(classifier, count, &r);
+    *unread = 0;
+    for (size_t turn = 0; turn < files->count && !status; turn += count * at_once) {
+        size_t first = turn + own * at_once, n = count_some(files, first);
+        if (n > 0) status = predict_some(classifier, files->path + first, n, &r);
+        if (!status && ranks)
+            status = clade_ranks_gather(ranks, r.own, r.floats * sizeof *r.own, r.all);
+        for (size_t k = 0; k < count && !status; k++) {
+            first = turn + k * at_once;
+            n = count_some(files, first);
+            if (n > 0)
+                print_some(out, files->path + first, n, ranks ? r.all + k * r.floats : r.own,
+                           unread);
+        }
+    }
+    free(r.pixels);
+    free(r.own);
+    free(r.all);
     return status;
 }
 
@@ -195,14 +265,18 @@ int command_predict(int argc, char **argv)
     clade_classifier *classifier = NULL;
     file_list files = {0};
     size_t unread = 0;
-    clade_status status = list_files(argv + 2, count - 1, &files);
+    clade_ranks *ranks = NULL;
+    clade_status status = together_join(0, &ranks);
+    if (!status && (!ranks || clade_ranks_own(ranks) == 0))
+        status = list_files(argv + 2, count - 1, &files);
+    if (!status && ranks) status = share_files(ranks, &files);
     if (!status) status = session_open_device(&place, &device);
     if (!status) status = clade_classifier_open(argv[1], device, &classifier);
     if (!status) {
         out.classifier = classifier;
         out.top = (int32_t)top;
         if (out.json) out.list = cJSON_CreateArray();
-        status = predict(classifier, &files, &out, &unread);
+        status = predict(classifier, &files, ranks, &out, &unread);
     }
     if (!status && out.json)
         json_print(out.list, false);
@@ -212,6 +286,9 @@ int command_predict(int argc, char **argv)
     free(files.path);
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
-    if (status) return command_fail("predict");
+    if (status && together_speak(ranks)) command_fail("predict");
+    if (status) return together_leave(&ranks, COMMAND_FAILED);
+    fflush(stdout); /* a launcher may end ranks once one exits with an error */
+    clade_ranks_leave(&ranks);
     return unread ? COMMAND_FAILED : COMMAND_OK;
 }
