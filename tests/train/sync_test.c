@@ -3,12 +3,15 @@
 #define _XOPEN_SOURCE 700
 #include "../test.h"
 
+#include "base/divide.h"
 #include "base/file.h"
 #include "dev/device.h"
+#include "train/meeting.h"
 
 #include <clade/clade.h>
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 static const char recipe_text[] = "name: synced\n"
@@ -137,6 +140,76 @@ static void test_devices(const char *images, clade_device **devices, size_t coun
     }
 }
 
+/* --- the order of sums --- */
+
+enum { channels = 3, most_shards = 21 };
+
+typedef struct visitor {
+    clade_meeting *meeting;
+    float (*sums)[channels]; /* [shards] */
+    int32_t shards;
+    float means[channels]; /* of the first stop */
+} visitor;
+
+/* A device with all shards. */
+static void *visit(void *user)
+{
+    visitor *v = user;
+    double waited = 0;
+    for (int32_t s = 0; s < v->shards; s++)
+        memcpy(clade_meeting_sums(v->meeting, 0, s), v->sums[s], sizeof v->sums[s]);
+    const float *means = clade_meeting_wait(v->meeting, 0, &waited);
+    if (means) memcpy(v->means, means, sizeof v->means);
+    clade_meeting_leave(v->meeting);
+    return NULL;
+}
+
+/* By the definition. */
+static float sum_of(float (*x)[channels], int n, int k)
+{
+    int half = 1;
+    if (n == 1) return x[0][k];
+    while (2 * half < n) half *= 2;
+    return sum_of(x, half, k) + sum_of(x + half, n - half, k);
+}
+
+static void test_tree(clade_device *device)
+{
+    static float sums[most_shards][channels];
+    clade_graph *graph = NULL;
+    clade_model *model = NULL;
+    int other = 0;
+    CHECK_OK(clade_graph_create(2, 2, channels, &graph));
+    CHECK_OK(clade_graph_add(graph, &(clade_layer){.kind = CLADE_LAYER_BATCHNORM}, NULL));
+    CHECK_OK(clade_graph_add(graph, &(clade_layer){.kind = CLADE_LAYER_FLATTEN}, NULL));
+    CHECK_OK(clade_model_create_synced(
+        graph, device, &(clade_model_options){.batch = 2, .loss = CLADE_LOSS_MSE}, &model));
+    for (int s = 0; s < most_shards; s++)
+        for (int k = 0; k < channels; k++)
+            sums[s][k] = sinf((float)(s * channels + k)) / (float)(1 + s % 5);
+    for (int32_t n = 1; n <= most_shards && model; n++) {
+        visitor v = {.sums = sums, .shards = n};
+        pthread_t thread;
+        bool lost = false;
+        CHECK_OK(clade_meeting_create(model, n, NULL, &v.meeting));
+        clade_meeting_start(v.meeting, (clade_sharding){2 * n - 1, 2, n});
+        clade_meeting_begin(v.meeting, 1);
+        CHECK(!pthread_create(&thread, NULL, visit, &v));
+        CHECK_OK(clade_meeting_hold(v.meeting, &lost));
+        CHECK(lost && !pthread_join(thread, NULL));
+        for (int k = 0; k < channels; k++) {
+            float in_order = sums[0][k];
+            for (int s = 1; s < n; s++) in_order += sums[s][k];
+            CHECK(v.means[k] == clade_divide(sum_of(sums, n, k), (float)(4 * (2 * n - 1))));
+            other += in_order != sum_of(sums, n, k);
+        }
+        clade_meeting_destroy(&v.meeting);
+    }
+    CHECK(other > 0); /* else the order would not have been tested */
+    clade_model_destroy(&model);
+    clade_graph_destroy(&graph);
+}
+
 /* --- a device that is lost --- */
 
 static clade_op_slot sound;
@@ -190,6 +263,7 @@ int main(void)
     CHECK_OK(clade_device_open("cpu", &exact, &devices[1]));
     if (!clade_device_open("opencl", &exact, &devices[2])) count = 3;
     if (devices[0] && devices[1]) {
+        test_tree(devices[0]);
         test_whole(folder, devices[0]);
         test_one_shard(few, devices[0]);
         test_devices(folder, devices, count);
