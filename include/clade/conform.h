@@ -7,7 +7,8 @@
  *     against the oracle within the op's bound, which follows from the arithmetic and the data;
  * where small integers make every step exact, no error at all;
  *   - outputs are filled with a NaN before, so that what is not written shows; memory before and
- *     after each tensor, and the inputs, must not change; tensors begin at odd elements;
+ *     after each tensor is NaN, so that what is read there shows, and must not change, nor must the
+ *     inputs; tensors begin at odd elements; workspace is NaN, and no larger than was planned;
  *   - run again, with separate buffers, with another work-group size or other numbers of threads,
  *     the result must be the same bits.
  * Whole nets (CLADE_CONFORM_NETS) are trained on the device and on the CPU: in exact mode every

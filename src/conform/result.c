@@ -105,6 +105,9 @@ static void make_command(conform_run *run, const clade_conform_result *result)
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
     if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
     if (o->algorithm) n += snprintf(text + n, size - (size_t)n, " --algo %.8s", o->algorithm);
+    if (o->threads) n += snprintf(text + n, size - (size_t)n, " --threads %d", o->threads);
+    if (o->group_size)
+        n += snprintf(text + n, size - (size_t)n, " --group-size %" PRIu32, o->group_size);
     if (result->mode == CLADE_CONFORM_FREEZE || result->mode == CLADE_CONFORM_FROZEN)
         n += snprintf(text + n, size - (size_t)n, " --vectors%s %.256s --op %s",
                       result->mode == CLADE_CONFORM_FROZEN ? "-check" : "", o->vectors, result->op);

@@ -1,6 +1,6 @@
 /* Staging: a problem's tensors laid out in device memory between guard zones, the op run on them,
  * and every byte that is not an output looked at afterwards. */
-#include "conform/conform.h"
+#include "conform/guard.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,8 +24,6 @@ void clade_failure_how(conform_failure *failure, const char *how)
     snprintf(text, sizeof text, "%s", failure->text);
     snprintf(failure->text, sizeof failure->text, "%.96s: %.400s", how, text);
 }
-
-enum { guard = 256 }; /* bytes on each side of a tensor, at least */
 
 /* Where a slot lies: bytes `offset` … `offset + bytes` of region `region`. */
 typedef struct place {
@@ -74,16 +72,17 @@ static void place_slots(stage *s)
         size_t shift = s->layout->separate ? 0 : shifts[i % (sizeof shifts / sizeof *shifts)];
         place *p = &s->places[i];
         p->region = im;
-        p->offset = align(end[im] + guard, 64) + shift * size;
+        p->offset = align(end[im] + conform_guard, 64) + shift * size;
         p->bytes = problem->count[i] * size;
         end[im] = p->offset + p->bytes;
         s->region_count = im + 1;
     }
     if (shared >= 0) s->places[shared] = s->places[s->layout->in_place];
-    for (int i = 0; i < s->region_count; i++) s->regions[i].bytes = align(end[i] + guard, 64);
+    for (int i = 0; i < s->region_count; i++)
+        s->regions[i].bytes = align(end[i] + conform_guard, 64);
 }
 
-/* The regions' contents: a pattern everywhere, the slots' values in their places. */
+/* The regions' contents: NaNs everywhere, the slots' values in their places. */
 static clade_status paint(stage *s)
 {
     for (int i = 0; i < s->region_count; i++) {
@@ -92,8 +91,7 @@ static clade_status paint(stage *s)
         im->after = malloc(im->bytes);
         if (!im->before || !im->after)
             return clade_fail(CLADE_ENOMEM, "out of memory for %zu bytes of test data", im->bytes);
-        for (size_t j = 0; j < im->bytes; j++)
-            im->before[j] = (unsigned char)(0xa5 ^ (j * 29) ^ (j >> 8));
+        clade_guard_fill(im->before, im->bytes);
     }
     int shared = s->layout->in_place >= 0 ? first_output(s->problem->info) : -1;
     for (size_t i = 0; i < s->problem->info->slot_count; i++)
@@ -103,8 +101,25 @@ static clade_status paint(stage *s)
     return CLADE_OK;
 }
 
+/* What sanitizers see: of the regions only the tensors may be touched while the op runs. */
+static void close_guards(const stage *s)
+{
+    for (int i = 0; i < s->region_count; i++)
+        clade_guard_close(s->regions[i].buffer, 0, s->regions[i].bytes);
+    for (size_t i = 0; i < s->problem->info->slot_count; i++) {
+        const place *p = &s->places[i];
+        if (s->present[i]) clade_guard_open(s->regions[p->region].buffer, p->offset, p->bytes);
+    }
+}
+
+static void open_guards(const stage *s)
+{
+    for (int i = 0; i < s->region_count; i++)
+        if (s->regions[i].buffer) clade_guard_open(s->regions[i].buffer, 0, s->regions[i].bytes);
+}
+
 /* Copies the regions to the device, runs the op, copies them back. */
-static clade_status run(stage *s, clade_device *device)
+static clade_status run(stage *s, clade_device *device, conform_failure *failure)
 {
     const clade_op_info *info = s->problem->info;
     clade_call call = {.op = info->op, .args = s->problem->args};
@@ -124,8 +139,11 @@ static clade_status run(stage *s, clade_device *device)
         t->offset = s->places[i].offset / clade_dtype_size(t->dtype);
     }
     if (!status) status = clade_call_prepare(device, &call);
-    if (!status) status = clade_call_run(&call);
-    if (!status) status = clade_device_finish(device);
+    if (!status) {
+        close_guards(s);
+        status = clade_guarded_run(&call, failure);
+        open_guards(s);
+    }
     for (int i = 0; !status && i < s->region_count; i++)
         status =
             clade_buffer_read(s->regions[i].buffer, 0, s->regions[i].after, s->regions[i].bytes);
@@ -187,7 +205,7 @@ clade_status clade_problem_stage(const conform_problem *problem, clade_device *d
     place_slots(&s);
     clade_status status = paint(&s);
     if (status) goto fail;
-    status = run(&s, device);
+    status = run(&s, device, failure);
     if (status) {
         clade_failure_set(failure, "status", "%s: %s", clade_status_name(status), clade_error());
         status = CLADE_OK;

@@ -147,13 +147,24 @@ static clade_status run_reference(clade_device *device, const clade_call *call)
     return status;
 }
 
-static clade_status run_call(clade_device *device, const clade_call *call)
+static clade_status run_within(clade_device *device, const clade_call *call, void *workspace)
 {
     const clade_op_slot *slot = &device->slot[call->op];
     if (!slot->run) return run_reference(device, call);
-    void *workspace = device->workspace ? device->workspace->handle : NULL;
     clade_status status = slot->run(device->context, &call->args, &call->prepared->plan, workspace);
     return status ? clade_context(status, "%s", clade_op_describe(call->op)->name) : CLADE_OK;
+}
+
+static clade_status run_call(clade_device *device, const clade_call *call)
+{
+    return run_within(device, call, device->workspace ? device->workspace->handle : NULL);
+}
+
+size_t clade_call_workspace(const clade_call *call) { return call->prepared->plan.workspace; }
+
+clade_status clade_call_run_within(const clade_call *call, void *workspace)
+{
+    return run_within(call->prepared->device, call, workspace);
 }
 
 clade_status clade_call_run(const clade_call *call)

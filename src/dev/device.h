@@ -34,6 +34,12 @@ typedef struct clade_prepared {
 /* Copies a backend's table and finds its ops by their names; the device's context must be open. */
 clade_status clade_device_take_table(clade_device *device, const clade_backend *backend);
 
+/* Bytes of workspace that a prepared call needs. */
+size_t clade_call_workspace(const clade_call *call);
+/* Queues a prepared call as clade_call_run does, with this workspace (what the backend's alloc
+ * gave) instead of the device's. */
+clade_status clade_call_run_within(const clade_call *call, void *workspace);
+
 /* In profile.c. */
 clade_status clade_profile_log_create(clade_profile_log **out);
 void clade_profile_log_destroy(clade_profile_log **log);
