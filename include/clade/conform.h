@@ -10,7 +10,7 @@
  *     after each tensor is NaN, so that what is read there shows, and must not change, nor must the
  *     inputs; tensors begin at odd elements; workspace is NaN, and no larger than was planned;
  *   - run again, with separate buffers, with another work-group size or other numbers of threads,
- *     the result must be the same bits.
+ *     and with all limits on sizes tiny, the result must be the same bits.
  * Whole nets (CLADE_CONFORM_NETS) are trained on the device and on the CPU: in exact mode every
  * loss and weight must be the same bits; in fast mode they may be apart by a multiple of what a
  * small change of the first weights does on the CPU. Gradients are judged a second time
@@ -73,12 +73,15 @@ typedef struct clade_conform_options {
                           * frozen */
     unsigned modes;      /* of clade_conform_mode; 0: ops, gradients and layers */
     clade_math math;
-    uint64_t seed;         /* the data's; each case adds its name */
-    bool quick;            /* only the small cases */
-    bool strict;           /* an op without a version of its own fails */
-    int threads;           /* as in clade_device_options */
+    uint64_t seed;   /* the data's; each case adds its name */
+    bool quick;      /* only the small cases */
+    uint32_t random; /* mode ops: so many cases of each op that are drawn by the seed, instead of
+                      * the listed ones; their names are calls, which case_name takes; 0: none */
+    bool strict;     /* an op without a version of its own fails */
+    int threads;     /* as in clade_device_options */
     uint32_t group_size;   /* the same */
     const char *kernels;   /* the same */
+    const char *limits;    /* the same. NULL: it is also judged with tiny ones */
     const char *algorithm; /* the same. NULL: an OpenCL device's dense layers and convolutions are
                             * also judged by each of their algorithms. */
     /* Asked before each case, with the sink's user: is it to be judged? Cases come in the order of

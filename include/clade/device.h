@@ -53,6 +53,9 @@ typedef struct clade_device_options {
      * 0, last with done == total, from one thread at a time. May be NULL. */
     void (*building)(void *user, size_t done, size_t total);
     void *user;
+    const char *limits; /* "tiny": all sizes at which code takes another path are so small that
+                         * small tensors meet every path, for tests. Never changes a result in exact
+                         * mode. NULL: those for speed */
 } clade_device_options;
 
 /* All devices of all backends, usable or not, the CPU first. The array is the caller's to free().

@@ -157,14 +157,29 @@ typedef struct conform_device {
 } conform_device;
 
 enum {
-    conform_devices = 5,
+    conform_devices = 8,
     conform_name_size = 128 + CLADE_CALL_TEXT_SIZE,
     conform_command_size = 1024 + CLADE_CALL_TEXT_SIZE
 };
 
+/* Cases of an op that were drawn at random. */
+typedef struct conform_drawn {
+    clade_op op;
+    size_t count;
+    clade_case *cases;
+    char (*texts)[CLADE_CALL_TEXT_SIZE]; /* which are their names */
+} conform_drawn;
+
+/* Draws at most n different ones for an op that lists cases; they depend on n, op and seed alone.
+ * Errors: ENOMEM. */
+clade_status clade_conform_drawn_fill(conform_drawn *drawn, const clade_op_info *info, size_t n,
+                                      uint64_t seed);
+void clade_conform_drawn_clear(conform_drawn *drawn);
+
 typedef struct conform_run {
     const clade_conform_options *options;
-    clade_case typed; /* the call that --case gives; no text where it gives a pattern */
+    conform_drawn drawn; /* of the op in hand */
+    clade_case typed;    /* the call that --case gives; no text where it gives a pattern */
     clade_op typed_op;
     char typed_text[CLADE_CALL_TEXT_SIZE];
     clade_conform_sink sink;
@@ -188,8 +203,11 @@ bool clade_conform_chosen(const conform_run *run, const clade_op_info *info);
 /* A case's call as text. */
 const char *clade_conform_call(const clade_op_info *info, const clade_case *test,
                                char text[CLADE_CALL_TEXT_SIZE]);
-/* The next of an op's cases that --case and --quick choose, from number *i on, or NULL. */
+/* The next of an op's cases that --case, --quick and --random choose, from number *i on, or NULL.
+ */
 const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i);
+/* Draws an op's cases if --random asks for them; before the first of them is asked for. */
+clade_status clade_conform_draw_cases(conform_run *run, const clade_op_info *info);
 /* Is the case that comes next to be judged? Then the options' `begins` has been told. A list gets
  * it here instead. */
 bool clade_conform_begin(conform_run *run, clade_conform_result *result);

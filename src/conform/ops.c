@@ -174,6 +174,7 @@ clade_status clade_conform_ops(conform_run *run)
             const conform_failure failure = {.check = "cases", .text = "it has no case"};
             if (clade_conform_begin(run, &none)) status = clade_conform_end(run, &none, &failure);
         }
+        if (!status) status = clade_conform_draw_cases(run, info);
         bool accumulates = clade_param_find(info, "accumulate") >= 0;
         const clade_case *test;
         for (size_t i = 0; !status && (test = clade_conform_case(run, info, &i));) {

@@ -38,13 +38,23 @@ const char *clade_conform_call(const clade_op_info *info, const clade_case *test
                                                         : clade_call_text(info->op, &args, text);
 }
 
+clade_status clade_conform_draw_cases(conform_run *run, const clade_op_info *info)
+{
+    const clade_op source = clade_case_op(info);
+    const clade_conform_options *o = run->options;
+    if (!o->random || run->drawn.op == source) return CLADE_OK;
+    return clade_conform_drawn_fill(&run->drawn, clade_op_describe(source), o->random, o->seed);
+}
+
 const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i)
 {
     const clade_op_impl *source = clade_op_reference(clade_case_op(info));
     if (run->typed.text)
         return clade_case_op(info) == run->typed_op && !(*i)++ ? &run->typed : NULL;
-    while (*i < source->case_count) {
-        const clade_case *test = &source->cases[(*i)++];
+    const clade_case *cases = run->options->random ? run->drawn.cases : source->cases;
+    const size_t count = run->options->random ? run->drawn.count : source->case_count;
+    while (*i < count) {
+        const clade_case *test = &cases[(*i)++];
         if (test->kind == CASE_TIMED || (test->kind == CASE_FULL && run->options->quick)) continue;
         if (clade_conform_fits(run->options->case_name, test->name)) return test;
     }
@@ -105,6 +115,7 @@ static void make_command(conform_run *run, const clade_conform_result *result)
         n += snprintf(text + n, size - (size_t)n, " --device %s", run->summary->device.id);
     if (o->kernels) n += snprintf(text + n, size - (size_t)n, " --kernels %.8s", o->kernels);
     if (o->algorithm) n += snprintf(text + n, size - (size_t)n, " --algo %.8s", o->algorithm);
+    if (o->limits) n += snprintf(text + n, size - (size_t)n, " --limits %.8s", o->limits);
     if (o->threads) n += snprintf(text + n, size - (size_t)n, " --threads %d", o->threads);
     if (o->group_size)
         n += snprintf(text + n, size - (size_t)n, " --group-size %" PRIu32, o->group_size);

@@ -32,27 +32,50 @@ static clade_status take_typed_case(conform_run *run)
     return clade_case_args(info, &run->typed, &args, &forward);
 }
 
-static clade_status open_device(conform_run *run, int threads, uint32_t group_size,
-                                const char *algorithm, const char *check, const char *how)
+static clade_device_options asked(const conform_run *run)
+{
+    const clade_conform_options *o = run->options;
+    return (clade_device_options){.math = o->math,
+                                  .threads = o->threads,
+                                  .strict = o->strict,
+                                  .plugin = o->plugin,
+                                  .group_size = o->group_size,
+                                  .kernels = o->kernels,
+                                  .algorithm = o->algorithm,
+                                  .limits = o->limits};
+}
+
+static clade_status open_device(conform_run *run, const clade_device_options *options,
+                                const char *check, const char *how)
 {
     const clade_conform_options *o = run->options;
     conform_device *d = &run->devices[run->device_count];
-    clade_device_options options = {.math = o->math,
-                                    .threads = threads,
-                                    .strict = o->strict,
-                                    .plugin = o->plugin,
-                                    .group_size = group_size,
-                                    .kernels = o->kernels,
-                                    .algorithm = algorithm};
     /* the further ones are the first by its id */
     const char *name = run->device_count && !o->plugin ? run->summary->device.id : o->device;
-    clade_status status = clade_device_open(name, &options, &d->device);
+    clade_status status = clade_device_open(name, options, &d->device);
     if (status) return status;
     d->check = check;
-    d->products = algorithm && !o->algorithm;
+    d->products = options->algorithm && !o->algorithm;
     snprintf(d->how, sizeof d->how, "%s", how);
     run->device_count++;
     return CLADE_OK;
+}
+
+/* As asked for, but with tiny limits, unless that was asked for. */
+static clade_status open_tiny(conform_run *run, const char *algorithm, const char *how)
+{
+    clade_device_options options = asked(run);
+    if (options.limits) return CLADE_OK;
+    if (algorithm) options.algorithm = algorithm;
+    options.limits = "tiny";
+    return open_device(run, &options, "limits", how);
+}
+
+static clade_status open_algorithm(conform_run *run, const char *algorithm, const char *how)
+{
+    clade_device_options options = asked(run);
+    options.algorithm = algorithm;
+    return open_device(run, &options, "algorithm", how);
 }
 
 /* The algorithms that there are, unless one was asked for; in exact mode those that give the same
@@ -64,39 +87,45 @@ static clade_status open_algorithms(conform_run *run)
     const char *kernels = o->kernels;
     bool gpu = kernels ? !strcmp(kernels, "gpu") : !run->summary->device.cpu_like;
     clade_status status = CLADE_OK;
-    if (o->math == CLADE_FAST)
-        status = open_device(run, o->threads, o->group_size, "gemm", "algorithm",
-                             "with CLBlast's products");
+    if (o->math == CLADE_FAST) {
+        status = open_algorithm(run, "gemm", "with CLBlast's products");
+        if (!status) status = open_tiny(run, "gemm", "with CLBlast's products and tiny limits");
+    }
     if (status == CLADE_EUNSUPPORTED) status = CLADE_OK; /* a build without CLBlast */
     if (!status && (gpu || o->math == CLADE_FAST))
-        status =
-            open_device(run, o->threads, o->group_size, "direct", "algorithm", "by direct kernels");
-    if (!status && gpu)
-        status = open_device(run, o->threads, o->group_size, "implicit", "algorithm",
-                             "by implicit products");
+        status = open_algorithm(run, "direct", "by direct kernels");
+    if (!status && gpu) status = open_tiny(run, "direct", "by direct kernels with tiny limits");
+    if (!status && gpu) status = open_algorithm(run, "implicit", "by implicit products");
     return status;
 }
 
-/* The device as asked for, then with other numbers of threads or another work-group size. */
+static clade_status open_threads(conform_run *run, int threads, const char *how)
+{
+    clade_device_options options = asked(run);
+    options.threads = threads;
+    return open_device(run, &options, "threads", how);
+}
+
+/* The device as asked for, then with tiny limits, and with other numbers of threads or another
+ * work-group size. */
 static clade_status open_devices(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
-    clade_status status = open_device(run, o->threads, o->group_size, o->algorithm, "", "");
+    clade_device_options options = asked(run);
+    clade_status status = open_device(run, &options, "", "");
     if (status) return status;
     run->summary->device = *clade_device_describe(run->devices[0].device);
     if (!(modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS))) return CLADE_OK;
-    bool opencl = !strncmp(run->summary->device.id, "opencl", 6);
-    if (opencl) {
-        status = open_device(run, o->threads, o->group_size == 64 ? 32 : 64, o->algorithm,
-                             "group size", "with another work-group size");
+    status = open_tiny(run, NULL, "with tiny limits");
+    if (status) return status;
+    if (!strncmp(run->summary->device.id, "opencl", 6)) {
+        options.group_size = o->group_size == 64 ? 32 : 64;
+        status = open_device(run, &options, "group size", "with another work-group size");
         return status || o->algorithm ? status : open_algorithms(run);
     }
-    if (!o->quick)
-        status = open_device(run, 1, o->group_size, o->algorithm, "threads", "with 1 thread");
-    if (!status)
-        status = open_device(run, 2, o->group_size, o->algorithm, "threads", "with 2 threads");
-    if (!status)
-        status = open_device(run, 3, o->group_size, o->algorithm, "threads", "with 3 threads");
+    if (!o->quick) status = open_threads(run, 1, "with 1 thread");
+    if (!status) status = open_threads(run, 2, "with 2 threads");
+    if (!status) status = open_threads(run, 3, "with 3 threads");
     return status;
 }
 
@@ -152,6 +181,8 @@ static clade_status run_modes(conform_run *run)
     };
     const clade_conform_options *o = run->options;
     unsigned modes = o->modes;
+    if (o->random && (modes & ~(unsigned)CLADE_CONFORM_OPS))
+        return clade_fail(CLADE_EINVAL, "cases are drawn at random in mode ops alone");
     if (!modes) modes = CLADE_CONFORM_OPS | CLADE_CONFORM_GRAD | CLADE_CONFORM_LAYERS;
     bool needs_device = modes & (CLADE_CONFORM_OPS | CLADE_CONFORM_LAYERS | CLADE_CONFORM_NETS |
                                  CLADE_CONFORM_SUPPORT);
@@ -173,6 +204,7 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     static const clade_conform_options defaults = {0};
     clade_conform_summary unused;
     conform_run run = {.options = options ? options : &defaults,
+                       .drawn = {.op = CLADE_OP_none},
                        .sink = sink,
                        .user = user,
                        .summary = summary ? summary : &unused};
@@ -180,6 +212,7 @@ clade_status clade_conform_run(const clade_conform_options *options, clade_confo
     memset(run.summary, 0, sizeof *run.summary);
     clade_status status = run_modes(&run);
     for (size_t i = 0; i < run.device_count; i++) clade_device_close(&run.devices[i].device);
+    clade_conform_drawn_clear(&run.drawn);
     run.summary->seconds = clade_clock() - begun;
     return status;
 }
@@ -190,10 +223,12 @@ clade_status clade_conform_list(const clade_conform_options *options, clade_conf
     static const clade_conform_options defaults = {0};
     clade_conform_summary unused = {0};
     conform_run run = {.options = options ? options : &defaults,
+                       .drawn = {.op = CLADE_OP_none},
                        .sink = sink,
                        .user = user,
                        .summary = &unused,
                        .listing = true};
     clade_status status = run_modes(&run);
+    clade_conform_drawn_clear(&run.drawn);
     return status ? status : run.listed;
 }

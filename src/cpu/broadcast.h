@@ -79,7 +79,8 @@ typedef struct sum_job {
     float *target, *part; /* part: the chunks' sums, [chunks, outputs], where there are several */
     float scale, most;
     int accumulate;
-    size_t width, rows, blocks; /* columns; rows of them; units in a row */
+    size_t width, rows;     /* columns; rows of them */
+    size_t columns, blocks; /* of a unit; units in a row. Set when it runs */
 } sum_job;
 
 /* Both in reduce.c. All but the pointers, `most` infinite; b may be NULL.

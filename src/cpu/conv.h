@@ -47,7 +47,4 @@ extern const conv_algorithm CPU_NAME(winograd), CPU_NAME(winograd_dx), CPU_NAME(
 extern const conv_algorithm CPU_NAME(pointwise), CPU_NAME(direct), CPU_NAME(direct_dx),
     CPU_NAME(direct_dw);
 
-/* A thread's copies of rows, in floats: 256 KiB at most where that is more than one row. */
-enum { band_most = 8, band_floats = 1 << 16 };
-
 #endif

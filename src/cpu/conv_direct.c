@@ -67,8 +67,9 @@ static size_t count_bands(const direct_job *job, int64_t images)
  * copies of a bounded size, while there are items enough for the threads. */
 static void cut(const cpu_context *cpu, direct_job *job, int64_t images)
 {
-    const int32_t most = 16 * tile_most;
-    const size_t wanted = 8 * (size_t)clade_pool_threads(cpu->pool);
+    const cpu_limits *limits = &cpu->limits;
+    const int32_t most = limits->tiles * tile_most;
+    const size_t wanted = (size_t)limits->items * (size_t)clade_pool_threads(cpu->pool);
     size_t bands;
     if (job->pooled) {
         /* two rows, without a last odd result */
@@ -82,15 +83,15 @@ static void cut(const cpu_context *cpu, direct_job *job, int64_t images)
         job->segments = (job->column.count + most - 1) / most;
         job->segment = (job->column.count + job->segments - 1) / job->segments;
         job->segments = (job->column.count + job->segment - 1) / job->segment;
-        job->band = job->row.count < band_most ? job->row.count : band_most;
-        while (job->band > 1 && copy_floats(job, job->column.count) > (size_t)band_floats)
+        job->band = job->row.count < limits->band_rows ? job->row.count : limits->band_rows;
+        while (job->band > 1 && copy_floats(job, job->column.count) > limits->band_floats)
             job->band--;
         bands = count_bands(job, images);
         while (job->band > 1 && bands < wanted) {
             job->band--;
             bands = count_bands(job, images);
         }
-        int32_t few = (int32_t)wanted / 2;
+        int32_t few = (int32_t)(wanted + 1) / 2;
         job->parts = job->groups > 1 || bands >= wanted ? 1 : job->blocks < few ? job->blocks : few;
     }
     job->items = bands * (size_t)job->parts;

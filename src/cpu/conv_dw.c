@@ -253,15 +253,15 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
     job->copies_dy = p->pooled || job->kg != job->lanes;
     job->copies_x = g->pad[1] || job->span > job->w;
     /* no more rows than an image and a chunk have */
-    job->block = job->oh < band_most ? job->oh : band_most;
+    job->block = job->oh < cpu->limits.band_rows ? job->oh : cpu->limits.band_rows;
     if (job->block > job->lines_per_chunk) job->block = (int32_t)job->lines_per_chunk;
-    const size_t most = band_floats;
+    const size_t most = cpu->limits.band_floats;
     while (job->block > 1 && (dy_floats(job, job->block) > most ||
                               x_floats(job, job->block, w[0]) > most - dy_floats(job, job->block)))
         job->block--;
     /* all rows of taps in one item, if there are chunks enough for the threads */
     int32_t threads = clade_pool_threads(cpu->pool);
-    job->taps = job->chunks >= 8 * threads ? job->kh : 1;
+    job->taps = job->chunks >= cpu->limits.items * threads ? job->kh : 1;
     const size_t of_dy = job->copies_dy ? dy_floats(job, job->block) : 0,
                  of_x = job->copies_x ? x_floats(job, job->block, job->taps) : 0;
     job->copy_floats = of_x > SIZE_MAX - of_dy ? SIZE_MAX : of_dy + of_x;

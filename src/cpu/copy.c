@@ -67,7 +67,7 @@ static clade_status copy(void *context, const clade_args *args, const clade_plan
 typedef struct strided {
     const float *x;
     float *y;
-    size_t width, from, to, blocks;
+    size_t width, from, to, block, blocks;
     int accumulate;
 } strided;
 
@@ -75,15 +75,16 @@ static void strided_rows(const void *user, size_t first, size_t end)
 {
     const strided *s = user;
     for (size_t i = first; i < end; i++) {
-        size_t row = i / s->blocks, k = i % s->blocks * grain;
-        size_t n = s->width - k < grain ? s->width - k : grain;
+        size_t row = i / s->blocks, k = i % s->blocks * s->block;
+        size_t n = s->width - k < s->block ? s->width - k : s->block;
         put_row(s->y + row * s->to + k, s->x + row * s->from + k, n, s->accumulate);
     }
 }
 
 static clade_status run_strided(cpu_context *cpu, strided s, size_t rows)
 {
-    s.blocks = (s.width + grain - 1) / grain;
+    s.block = cpu->limits.block;
+    s.blocks = (s.width + s.block - 1) / s.block;
     return run_rows(cpu, &s, rows * s.blocks, s.width, strided_rows);
 }
 
@@ -142,7 +143,7 @@ static clade_status split(void *context, const clade_args *args, const clade_pla
 typedef struct placed {
     const float *dy;
     float *dx;
-    size_t start, width, whole, blocks;
+    size_t start, width, whole, block, blocks;
 } placed;
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -151,7 +152,8 @@ static void placed_rows(const void *user, size_t first, size_t end)
 {
     const placed *p = user;
     for (size_t i = first; i < end; i++) {
-        size_t row = i / p->blocks, k = i % p->blocks * grain, stop = least(k + grain, p->whole);
+        size_t row = i / p->blocks, k = i % p->blocks * p->block;
+        size_t stop = least(k + p->block, p->whole);
         float *dx = p->dx + row * p->whole;
         /* the part's elements that are in [k, stop) */
         size_t from = least(p->start > k ? p->start : k, stop);
@@ -168,6 +170,7 @@ static clade_status split_dx(void *context, const clade_args *args, const clade_
 {
     (void)plan, (void)workspace;
     const clade_split_dx_args *a = &args->split_dx;
+    cpu_context *cpu = context;
     size_t inner = inner_of(&a->dy, a->axis), width = (size_t)a->dy.dim[a->axis] * inner;
     size_t start = (size_t)a->start * inner, whole = (size_t)a->dx.dim[a->axis] * inner;
     size_t rows = clade_tensor_count(&a->dy) / width;
@@ -185,8 +188,9 @@ static clade_status split_dx(void *context, const clade_args *args, const clade_
                 .start = start,
                 .width = width,
                 .whole = whole,
-                .blocks = (whole + grain - 1) / grain};
-    return run_rows(context, &p, rows * p.blocks, whole, placed_rows);
+                .block = cpu->limits.block,
+                .blocks = (whole + cpu->limits.block - 1) / cpu->limits.block};
+    return run_rows(cpu, &p, rows * p.blocks, whole, placed_rows);
 }
 
 /* ---- padding ---- */

@@ -20,6 +20,7 @@ static clade_status cpu_count(size_t *count, char note[256])
 /* What the family files are for an instruction set. */
 typedef struct cpu_isa {
     const char *name;
+    int32_t vector_width; /* floats */
     void (*ops)(clade_op_slot *slot);
     clade_status (*peak)(void *context, double *flops, double *bytes);
 } cpu_isa;
@@ -32,19 +33,24 @@ ISA(avx2)
 ISA(baseline)
 #undef ISA
 
-static const cpu_isa *best_isa(void)
+/* The best one that the processor has, with vectors of at most so many floats. */
+static const cpu_isa *best_isa(int32_t vector_width)
 {
 #if defined(__x86_64__) && !defined(CLADE_ONE_ISA)
-    static const cpu_isa avx512 = {"AVX-512", clade_cpu_ops_avx512, clade_cpu_peak_avx512};
-    static const cpu_isa avx2 = {"AVX2", clade_cpu_ops_avx2, clade_cpu_peak_avx2};
+    static const cpu_isa avx512 = {"AVX-512", 16, clade_cpu_ops_avx512, clade_cpu_peak_avx512};
+    static const cpu_isa avx2 = {"AVX2", 8, clade_cpu_ops_avx2, clade_cpu_peak_avx2};
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("fma"))
+        __builtin_cpu_supports("fma") && vector_width >= avx512.vector_width)
         return &avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        vector_width >= avx2.vector_width)
+        return &avx2;
 #endif
-    static const cpu_isa baseline = {"baseline", clade_cpu_ops_baseline, clade_cpu_peak_baseline};
+    (void)vector_width;
+    static const cpu_isa baseline = {"baseline", 4, clade_cpu_ops_baseline,
+                                     clade_cpu_peak_baseline};
     return &baseline;
 }
 
@@ -67,7 +73,7 @@ static void processor_name(char *name, size_t size)
 static clade_status cpu_describe(size_t index, clade_device_info *info)
 {
     (void)index;
-    const cpu_isa *isa = best_isa();
+    const cpu_isa *isa = best_isa(INT32_MAX);
     snprintf(info->id, sizeof info->id, "cpu");
     processor_name(info->name, sizeof info->name);
     snprintf(info->driver, sizeof info->driver, "built in, %s", isa->name);
@@ -88,7 +94,8 @@ static clade_status cpu_open(size_t index, const clade_device_options *options, 
     (void)index;
     cpu_context *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return clade_fail(CLADE_ENOMEM, "cpu: out of memory");
-    clade_status status = clade_pool_create(options->threads, &cpu->pool);
+    clade_status status = clade_cpu_limits_find(options->limits, &cpu->limits);
+    if (!status) status = clade_pool_create(options->threads, &cpu->pool);
     if (status) {
         free(cpu);
         return status;
@@ -147,8 +154,8 @@ static void *cpu_shared(void *context, void *handle)
 
 static void cpu_ops(void *context, clade_op_slot *slot)
 {
-    (void)context;
-    best_isa()->ops(slot);
+    const cpu_context *cpu = context;
+    best_isa(cpu->limits.vector_width)->ops(slot);
 }
 
 static void cpu_discard(void *context, void *state)
@@ -159,7 +166,7 @@ static void cpu_discard(void *context, void *state)
 
 static clade_status cpu_peak(void *context, double *flops, double *bytes)
 {
-    return best_isa()->peak(context, flops, bytes);
+    return best_isa(INT32_MAX)->peak(context, flops, bytes);
 }
 
 const clade_backend *clade_cpu_backend(void)

@@ -5,11 +5,13 @@
 #define CLADE_CPU_CPU_H
 
 #include "base/thread.h"
+#include "cpu/limits.h"
 
 #include <clade/backend.h>
 
 typedef struct cpu_context {
     clade_pool *pool;
+    cpu_limits limits;
 } cpu_context;
 
 const clade_backend *clade_cpu_backend(void);
@@ -81,7 +83,8 @@ static inline void *cpu_host(const clade_tensor *t)
     return clade_tensor_present(t) ? clade_tensor_host(t) : NULL;
 }
 
-/* Threads share [0, n) in blocks of `grain` elements: body(user, first, end). */
+/* Threads share [0, n) in blocks of `grain` elements, or what the limits allow: body(user, first,
+ * end). */
 typedef struct cpu_range {
     void (*body)(const void *user, size_t first, size_t end);
     const void *user;

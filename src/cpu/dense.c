@@ -7,10 +7,7 @@
 
 /* ---- y ---- */
 
-enum {
-    depth = 128, /* inputs summed over at a time: their weights stay in the first cache */
-    rows_most = 4 * tile_most /* of x in an item of work */
-};
+enum { rows_most = 4 * tile_most }; /* of x in an item of work */
 
 typedef struct dense_job {
     const float *x, *w, *bias;
@@ -19,6 +16,7 @@ typedef struct dense_job {
     float *tail; /* the last block's weights, [in, lanes], where they end within a vector */
     int32_t lanes, blocks; /* outputs in a block */
     int32_t rows, parts;   /* rows of x in an item; items that share a block */
+    int32_t depth;         /* inputs summed over at a time: their weights stay in the first cache */
     int32_t act;
     float alpha;
 } dense_job;
@@ -46,7 +44,7 @@ static void dense_item(void *user, size_t item, int thread)
     bool packed = lanes % VW;
     int64_t step = packed ? job->lanes : job->out;
     const float *w = packed ? job->tail : job->w + o;
-    int32_t tiles = tile_count(count);
+    int32_t tiles = tile_count(count), depth = job->depth;
     float acc[rows_most * TILE_VECTORS * VW];
     memset(acc, 0, sizeof *acc * (size_t)count * TILE_VECTORS * VW);
     for (int32_t i = 0; i < job->in; i += depth, w += depth * step) {
@@ -91,12 +89,13 @@ static clade_status plan_dense(void *context, const clade_args *args, clade_plan
                        .in = a->x.dim[1],
                        .out = a->w.dim[1],
                        .lanes = block_of(a->w.dim[1]),
-                       .rows = rows_most,
+                       .rows = cpu->limits.dense_tiles * tile_most,
+                       .depth = cpu->limits.dense_depth,
                        .act = a->act,
                        .alpha = a->alpha};
     job->blocks = (job->out + job->lanes - 1) / job->lanes;
     /* fewer rows to an item where there are few items */
-    int32_t wanted = 4 * clade_pool_threads(cpu->pool);
+    int32_t wanted = (cpu->limits.items + 1) / 2 * clade_pool_threads(cpu->pool);
     if (job->blocks * ((job->n + job->rows - 1) / job->rows) < wanted) job->rows = tile_most;
     job->parts = (job->n + job->rows - 1) / job->rows;
     if (job->out % VW) cpu_reserve(plan, (size_t)job->in * (size_t)job->lanes);
@@ -127,15 +126,14 @@ typedef struct dense_dx_job {
     const float *w, *packed;
     float *dx;
     int32_t n, in, out, lanes, blocks, accumulate;
+    int32_t per_item; /* inputs in an item of work */
 } dense_dx_job;
-
-enum { dx_tiles = 8 }; /* tiles per item of work */
 
 static void dx_item(void *user, size_t item, int thread)
 {
     (void)thread;
     const dense_dx_job *job = user;
-    int32_t per_item = dx_tiles * tile_most, first = (int32_t)item * per_item;
+    int32_t per_item = job->per_item, first = (int32_t)item * per_item;
     int32_t end = job->in - first < per_item ? job->in : first + per_item;
     float acc[TILE_PIXELS * TILE_VECTORS * VW];
     for (int32_t b = 0; b < job->blocks; b++) {
@@ -162,7 +160,7 @@ static void dx_item(void *user, size_t item, int thread)
 
 static clade_status plan_dense_dx(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)context;
+    const cpu_context *cpu = context;
     const clade_dense_dx_args *a = &args->dense_dx;
     dense_dx_job *job = clade_cpu_state(plan, sizeof *job);
     if (!job) return CLADE_ENOMEM;
@@ -170,7 +168,8 @@ static clade_status plan_dense_dx(void *context, const clade_args *args, clade_p
                           .in = a->w.dim[0],
                           .out = a->w.dim[1],
                           .lanes = block_of(a->dy.dim[0]),
-                          .accumulate = a->accumulate};
+                          .accumulate = a->accumulate,
+                          .per_item = cpu->limits.dense_dx_tiles * tile_most};
     job->blocks = (job->n + job->lanes - 1) / job->lanes;
     cpu_reserve(plan, (size_t)job->blocks * (size_t)job->out * (size_t)job->lanes);
     return CLADE_OK;
@@ -193,19 +192,18 @@ static clade_status dense_dx(void *context, const clade_args *args, const clade_
                 int32_t n = b * job.lanes + l;
                 *packed++ = n < job.n ? dy[(int64_t)n * job.out + o] : 0;
             }
-    int32_t per_item = dx_tiles * tile_most;
-    clade_pool_for(cpu->pool, (size_t)((job.in + per_item - 1) / per_item), dx_item, &job);
+    clade_pool_for(cpu->pool, (size_t)((job.in + job.per_item - 1) / job.per_item), dx_item, &job);
     return CLADE_OK;
 }
 
 /* ---- dw ---- */
 
-enum { pixels_most = 256 }; /* rows of x copied at a time */
+enum { pixels_most = 256 }; /* rows of x copied at a time, at most */
 
 typedef struct dense_dw_job {
     const float *x, *dy; /* dy with whole vectors */
     float *dw;
-    int32_t n, in, out, lanes, accumulate;
+    int32_t n, in, out, lanes, accumulate, rows; /* rows of x copied at a time */
 } dense_dw_job;
 
 /* Adds the sums of the outputs from o on to dw. */
@@ -235,9 +233,9 @@ static void dw_item(void *user, size_t item, int thread)
                          .rows = 1,
                          .part = whole ? job->dw + (int64_t)first * job->out + o : part,
                          .part_step = whole ? job->out : TILE_VECTORS * VW};
-        for (int32_t n = 0; n < job->n; n += pixels_most) {
-            t.pixels = job->n - n < pixels_most ? job->n - n : pixels_most;
-            if (o == 0 || job->n > pixels_most)
+        for (int32_t n = 0; n < job->n; n += job->rows) {
+            t.pixels = job->n - n < job->rows ? job->n - n : job->rows;
+            if (o == 0 || job->n > job->rows)
                 for (int32_t p = 0; p < t.pixels; p++)
                     memcpy(x + p * count, job->x + (int64_t)(n + p) * job->in + first,
                            (size_t)count * sizeof *x);
@@ -251,7 +249,7 @@ static void dw_item(void *user, size_t item, int thread)
 
 static clade_status plan_dense_dw(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)context;
+    const cpu_context *cpu = context;
     const clade_dense_dw_args *a = &args->dense_dw;
     dense_dw_job *job = clade_cpu_state(plan, sizeof *job);
     if (!job) return CLADE_ENOMEM;
@@ -259,7 +257,8 @@ static clade_status plan_dense_dw(void *context, const clade_args *args, clade_p
                           .in = a->x.dim[1],
                           .out = a->dy.dim[1],
                           .lanes = (a->dy.dim[1] + VW - 1) / VW * VW,
-                          .accumulate = a->accumulate};
+                          .accumulate = a->accumulate,
+                          .rows = cpu->limits.dense_dw_rows};
     if (job->lanes != job->out) cpu_reserve(plan, (size_t)job->n * (size_t)job->lanes);
     return CLADE_OK;
 }

@@ -4,8 +4,6 @@
 
 #include "../../kernels/group_norm.clh"
 
-enum { least_channels = 256 }; /* of a block, but for the last */
-
 /* x as [n, area, c] in groups of `width` channels; `rows` places in a chunk; `block` channels in
  * each of an image's `blocks`. The workspace is values of each image and channel, [n, c] each. */
 typedef struct group_plan {
@@ -199,8 +197,8 @@ static void apply_dx(const group_job *j, group_unit u)
 
 /* ---- ops ---- */
 
-static clade_status plan_groups(const clade_tensor *x, int32_t groups, size_t values,
-                                clade_plan *plan)
+static clade_status plan_groups(const cpu_context *cpu, const clade_tensor *x, int32_t groups,
+                                size_t values, clade_plan *plan)
 {
     group_plan *l = clade_cpu_state(plan, sizeof *l);
     if (!l) return CLADE_ENOMEM;
@@ -209,7 +207,7 @@ static clade_status plan_groups(const clade_tensor *x, int32_t groups, size_t va
     l->width = l->c / groups;
     l->area = (int64_t)(clade_tensor_count(x) / ((size_t)l->n * (size_t)l->c));
     clade_row_chunks(l->area, &l->rows);
-    l->block = (least_channels + l->width - 1) / l->width * l->width;
+    l->block = (cpu->limits.channels + l->width - 1) / l->width * l->width;
     l->blocks = (l->c + l->block - 1) / l->block;
     cpu_reserve(plan, values * (size_t)l->n * (size_t)l->c);
     return CLADE_OK;
@@ -217,14 +215,12 @@ static clade_status plan_groups(const clade_tensor *x, int32_t groups, size_t va
 
 static clade_status plan_group_norm(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)context;
-    return plan_groups(&args->group_norm.x, args->group_norm.groups, 3, plan);
+    return plan_groups(context, &args->group_norm.x, args->group_norm.groups, 3, plan);
 }
 
 static clade_status plan_group_norm_dx(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)context;
-    return plan_groups(&args->group_norm_dx.x, args->group_norm_dx.mean.dim[1], 6, plan);
+    return plan_groups(context, &args->group_norm_dx.x, args->group_norm_dx.mean.dim[1], 6, plan);
 }
 
 /* Value number i of each image and channel in the workspace. */

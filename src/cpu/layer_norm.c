@@ -4,14 +4,10 @@
 
 #include "../../kernels/layer_norm.clh"
 
-enum {
-    strip = LAYER_NORM_CHUNK
-}; /* elements of a row whose gradients of gamma and beta stay near */
-
 /* x as [m, d]; the parts of dgamma and dbeta, [chunks, d] each, and where rows are of several
  * strips shift and slope of each row, are in the workspace. */
 typedef struct row_plan {
-    size_t m, chunks, strips;
+    size_t m, chunks, strip, strips;
     int32_t d;
 } row_plan;
 
@@ -78,8 +74,8 @@ static void backward_strips(const void *user, size_t first, size_t end)
 {
     const row_job *j = user;
     for (size_t i = first; i < end; i++) {
-        const size_t at = i % j->l.strips * strip, left = (size_t)j->l.d - at;
-        backward_strip(j, i / j->l.strips, at, left < strip ? (int32_t)left : strip);
+        const size_t at = i % j->l.strips * j->l.strip, left = (size_t)j->l.d - at;
+        backward_strip(j, i / j->l.strips, at, (int32_t)(left < j->l.strip ? left : j->l.strip));
     }
 }
 
@@ -111,14 +107,14 @@ static void add_weights(cpu_context *cpu, const row_job *j, const float *part,
 {
     if (!clade_tensor_present(target)) return;
     const part_job p = {part, clade_tensor_host(target), j->l.chunks, j->l.d, j->accumulate};
-    clade_cpu_range(cpu, (cpu_range){add_parts, &p, (size_t)j->l.d, strip / 4});
+    clade_cpu_range(cpu, (cpu_range){add_parts, &p, (size_t)j->l.d, 1 + j->l.strip / 4});
 }
 
 /* ---- ops ---- */
 
 static clade_status plan_layer_norm_dx(void *context, const clade_args *args, clade_plan *plan)
 {
-    (void)context;
+    const cpu_context *cpu = context;
     const clade_layer_norm_dx_args *a = &args->layer_norm_dx;
     row_plan *l = clade_cpu_state(plan, sizeof *l);
     if (!l) return CLADE_ENOMEM;
@@ -126,7 +122,8 @@ static clade_status plan_layer_norm_dx(void *context, const clade_args *args, cl
     l->d = (int32_t)d;
     l->m = clade_tensor_count(&a->x) / d;
     l->chunks = (l->m + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS;
-    l->strips = (d + strip - 1) / strip;
+    l->strip = (size_t)cpu->limits.strip;
+    l->strips = (d + l->strip - 1) / l->strip;
     if (clade_tensor_present(&a->dgamma) || clade_tensor_present(&a->dbeta))
         cpu_reserve(plan, 2 * l->chunks * d);
     if (l->strips > 1) cpu_reserve(plan, 2 * l->m);
@@ -138,6 +135,7 @@ static clade_status layer_norm(void *context, const clade_args *args, const clad
 {
     (void)plan, (void)workspace;
     const clade_layer_norm_args *a = &args->layer_norm;
+    cpu_context *cpu = context;
     const size_t d = clade_tensor_count(&a->gamma);
     const row_job j = {.l = {.d = (int32_t)d, .m = clade_tensor_count(&a->x) / d},
                        .x = cpu_host(&a->x),
@@ -147,7 +145,7 @@ static clade_status layer_norm(void *context, const clade_args *args, const clad
                        .rstd = cpu_host(&a->rstd),
                        .out = cpu_host(&a->y),
                        .eps = a->eps};
-    clade_cpu_range(context, (cpu_range){forward_rows, &j, j.l.m, 1 + strip / d});
+    clade_cpu_range(cpu, (cpu_range){forward_rows, &j, j.l.m, 1 + (size_t)cpu->limits.strip / d});
     return CLADE_OK;
 }
 

@@ -20,5 +20,6 @@ static void run_block(void *user, size_t i, int thread)
 
 void clade_cpu_range(cpu_context *cpu, cpu_range range)
 {
+    if (range.grain > cpu->limits.grain) range.grain = cpu->limits.grain;
     clade_pool_for(cpu->pool, (range.n + range.grain - 1) / range.grain, run_block, &range);
 }

@@ -86,9 +86,9 @@ static void sum_columns(const void *user, size_t first, size_t end)
     const broadcast_sum *s = &job->s;
     float sum[most_columns];
     for (size_t unit = first; unit < end; unit++) {
-        size_t column = unit % job->blocks * most_columns, row = unit / job->blocks % job->rows;
+        size_t column = unit % job->blocks * job->columns, row = unit / job->blocks % job->rows;
         size_t chunk = unit / job->blocks / job->rows;
-        size_t n = smaller(job->width - column, most_columns);
+        size_t n = smaller(job->width - column, job->columns);
         row_walk w = row_at(s, row);
         size_t i = chunk * CLADE_REDUCE_CHUNK, stop = smaller(i + CLADE_REDUCE_CHUNK, s->terms);
         memset(sum, 0, n * sizeof *sum);
@@ -208,15 +208,17 @@ sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const c
     clade_broadcast_sum(x, b, target, &job.s);
     job.width = job.s.kept[3];
     job.rows = job.s.outputs / job.width;
-    job.blocks = (job.width + most_columns - 1) / most_columns;
     return job;
 }
 
-void CPU_NAME(sum)(cpu_context *cpu, const sum_job *job)
+void CPU_NAME(sum)(cpu_context *cpu, const sum_job *planned)
 {
+    sum_job cut = *planned, *job = &cut;
     const broadcast_sum *s = &job->s;
+    job->columns = smaller(cpu->limits.columns, most_columns);
+    job->blocks = (job->width + job->columns - 1) / job->columns;
     size_t units = s->chunks * job->rows * job->blocks;
-    size_t work = smaller(s->terms, CLADE_REDUCE_CHUNK) * smaller(job->width, most_columns);
+    size_t work = smaller(s->terms, CLADE_REDUCE_CHUNK) * smaller(job->width, job->columns);
     size_t grain = (least_work + work - 1) / work;
     bool alone = job->width == 1;
     if (alone) grain = (grain + chains - 1) / chains * chains;

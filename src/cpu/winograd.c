@@ -46,7 +46,7 @@ static clade_status plan_tiles(const cpu_context *cpu, winograd_job w, clade_pla
     winograd_tiles *job = clade_cpu_state(plan, sizeof *job);
     if (!job) return CLADE_ENOMEM;
     size_t threads = (size_t)clade_pool_threads(cpu->pool);
-    winograd_plan(&w, VW, (int32_t)threads);
+    winograd_plan(&w, VW, (int32_t)threads, cpu->limits.winograd_cache);
     job->w = w;
     job->own_floats = winograd_block_floats(&w);
     job->filters_at = cpu_reserve(plan, winograd_filter_floats(&w));
@@ -167,7 +167,7 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
     if (!job) return CLADE_ENOMEM;
     winograd_job w = winograd_dw(&p->args.conv2d_dw);
     w.pooled = p->pooled;
-    winograd_plan_dw(&w, VW);
+    winograd_plan_dw(&w, VW, cpu->limits.winograd_dw_cache);
     job->w = w;
     job->own_floats = winograd_dw_floats(&w);
     job->sums_at = cpu_reserve(plan, winograd_sum_floats(&w));

@@ -5,34 +5,31 @@
 
 #include "op/conv.h"
 
-/* Bytes of a worker's block: it stays in most second-level caches. A weight gradient does better
- * with a larger one, as its sums then go through the cache less often. */
-enum { winograd_cache = 600 << 10, winograd_dw_cache = 1200 << 10 };
 enum { winograd_points = 36 };
 
 static inline int32_t winograd_round(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
 
 /* For vectors of `vw` floats: rows of whole vectors, two vectors of filters at a time, and as many
- * tiles at a time as stay in the cache while there are blocks enough for all workers; a multiple of
- * the tiles in a product. */
-static inline void winograd_plan(winograd_job *job, int32_t vw, int32_t workers)
+ * tiles at a time as stay in `cache` bytes while there are blocks enough for all workers; a
+ * multiple of the tiles in a product. */
+static inline void winograd_plan(winograd_job *job, int32_t vw, int32_t workers, int64_t cache)
 {
     job->cs = winograd_round(job->c, vw);
     job->lanes = job->k > vw ? 2 * vw : vw;
     int64_t each = winograd_points * (int64_t)sizeof(float) * ((int64_t)job->cs + job->lanes);
-    int32_t fit = (int32_t)(winograd_cache / each), share = (job->tiles - 1) / (2 * workers) + 1;
+    int32_t fit = (int32_t)(cache / each), share = (job->tiles - 1) / (2 * workers) + 1;
     int32_t tile = vw == 16 ? 14 : 6; /* WINOGRAD_PB */
     if (fit > share) fit = share + tile - 1;
     job->block = fit < tile ? tile : fit / tile * tile;
 }
 
 /* The same for a weight gradient, whose chunks are cut evenly. */
-static inline void winograd_plan_dw(winograd_job *job, int32_t vw)
+static inline void winograd_plan_dw(winograd_job *job, int32_t vw, int64_t cache)
 {
     job->cs = winograd_round(job->c, vw);
     job->ks = winograd_round(job->k, vw);
-    int32_t fit =
-        winograd_dw_cache / (winograd_points * (int32_t)sizeof(float) * (job->cs + job->ks));
+    int64_t each = winograd_points * (int64_t)sizeof(float) * ((int64_t)job->cs + job->ks);
+    int32_t fit = (int32_t)(cache / each);
     int32_t parts = fit ? (job->per_chunk - 1) / fit + 1 : job->per_chunk;
     job->block = (job->per_chunk - 1) / parts + 1;
 }

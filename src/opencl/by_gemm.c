@@ -2,8 +2,6 @@
 #include "opencl/conv.h"
 #include "opencl/gemm.h"
 
-enum { columns_most = 64 << 20 }; /* bytes of column matrix at once */
-
 /* ---- products ---- */
 
 static bool fast(const opencl_context *cl)
@@ -146,7 +144,7 @@ static image_columns columns_of(opencl_plan *plan, const conv_geometry *g, const
     clade_opencl_plan_limit(plan, p.rows, (UINT64_C(1) << 40) / p.columns,
                             "rows of a column matrix");
     if (plan->status) return p;
-    size_t bytes = p.rows * p.columns * sizeof(float), fit = columns_most / bytes;
+    size_t bytes = p.rows * p.columns * sizeof(float), fit = plan->cl->limits.columns / bytes;
     if (!p.pointwise && fit < (size_t)x->dim[0]) p.step = fit ? (int32_t)fit : 1;
     if (!p.pointwise) p.matrix = clade_opencl_part(plan, (size_t)p.step * p.rows * p.columns);
     return p;

@@ -21,6 +21,8 @@ void clade_opencl_context_close(opencl_context *cl)
     free(cl);
 }
 
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
 static clade_status create_queue(opencl_context *cl)
 {
     cl_int error;
@@ -51,14 +53,19 @@ clade_status clade_opencl_context_open(cl_platform_id platform, cl_device_id dev
     cl->memory_bytes = info->memory_bytes;
     cl->driver_caches =
         strstr(info->driver, "NVIDIA") || strstr(info->driver, "Portable Computing");
+    clade_status status = clade_opencl_limits_find(options->limits, &cl->limits);
     size_t largest = (size_t)clade_opencl_device_number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-    cl->compute_units = info->compute_units ? info->compute_units : 1;
-    cl->group_size = options->group_size ? options->group_size : 256;
+    cl->compute_units =
+        least(info->compute_units ? info->compute_units : 1, cl->limits.compute_units);
+    cl->group_size = least(options->group_size ? options->group_size : 256, cl->limits.group_size);
     if (cl->group_size > largest) cl->group_size = (uint32_t)largest;
     cl_ulong width = clade_opencl_device_number(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
-    cl->vector_width = !cl->cpu_like || width < 8 ? 4 : width < 16 ? 8 : 16;
+    cl->vector_width = least(!cl->cpu_like || width < 8 ? 4
+                             : width < 16               ? 8
+                                                        : 16,
+                             cl->limits.vector_width);
     cl->lanes = cl->cpu_like ? cl->vector_width : 1;
-    clade_status status = create_queue(cl);
+    if (!status) status = create_queue(cl);
     if (status)
         clade_opencl_context_close(cl);
     else

@@ -12,6 +12,8 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 
+#include "opencl/limits.h"
+
 #include <clade/backend.h>
 
 /* Host memory that a queued write is still reading: the driver's own, which a GPU fetches while the
@@ -22,12 +24,7 @@ typedef struct opencl_staging {
     size_t bytes;
     cl_event written; /* NULL: free */
 } opencl_staging;
-enum {
-    opencl_stagings = 8,
-    opencl_staging_least = 1 << 16,
-    opencl_staging_most = 64 << 20,
-    opencl_unflushed_most = 16
-};
+enum { opencl_stagings = 8, opencl_staging_least = 1 << 16 };
 
 /* What was launched for a call, when profiling. */
 typedef struct opencl_event {
@@ -42,6 +39,7 @@ typedef struct opencl_context {
     cl_context context;
     cl_command_queue queue;
     clade_math math;
+    opencl_limits limits;
     bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */
     bool divides;  /* and takes square roots in hardware, rounding correctly (kernels/math.clh) */
     bool driver_caches; /* the driver keeps compiled programs itself */

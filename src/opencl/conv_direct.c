@@ -2,8 +2,6 @@
  * result by itself. */
 #include "opencl/conv.h"
 
-enum { units_each = 32 }; /* tiles of a row that a work-item of a wide core does */
-
 void clade_opencl_conv_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job,
                              const clade_tensor *x, const clade_tensor *w,
                              const opencl_epilogue *epilogue, const clade_tensor *y)
@@ -23,7 +21,8 @@ void clade_opencl_conv_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job,
     clade_opencl_tensor(&l, y);
     clade_opencl_struct(&l, job, sizeof *job);
     clade_opencl_run_checked(&l, (size_t)job->groups * (size_t)job->blocks,
-                             clade_opencl_shares(plan->cl, units, units_each), lines);
+                             clade_opencl_shares(plan->cl, units, plan->cl->limits.line_tiles),
+                             lines);
 }
 
 /* The same with results pooled before they are stored. */
@@ -50,7 +49,7 @@ static void pooled_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job,
     clade_opencl_struct(&l, job, sizeof *job);
     size_t units = (size_t)(job->tiles + job->out_w - inside);
     clade_opencl_run_checked(&l, (size_t)job->groups * (size_t)job->blocks,
-                             clade_opencl_shares(plan->cl, units, units_each),
+                             clade_opencl_shares(plan->cl, units, plan->cl->limits.line_tiles),
                              (size_t)job->images * (size_t)job->out_h);
 }
 

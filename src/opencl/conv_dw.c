@@ -2,20 +2,17 @@
  * the launchers of kernels/conv_dw.cl. */
 #include "opencl/conv.h"
 
-enum {
-    band_most = 8, /* rows of dy that a wide core takes at once */
-    band_floats = 1 << 16
-};
-
 static uint64_t row_floats(const conv_dw_job *job)
 {
     return (uint64_t)job->ow * (uint64_t)job->groups * (uint64_t)job->lanes;
 }
 
-static int32_t band_of(const conv_dw_job *job)
+/* Rows of dy that a wide core takes at once. */
+static int32_t band_of(const opencl_plan *plan, const conv_dw_job *job)
 {
-    uint64_t fit = band_floats / row_floats(job);
-    return fit < 1 ? 1 : fit < band_most ? (int32_t)fit : band_most;
+    const opencl_limits *limits = &plan->cl->limits;
+    uint64_t fit = limits->band_floats / row_floats(job);
+    return fit < 1 ? 1 : fit < (uint64_t)limits->band_rows ? (int32_t)fit : limits->band_rows;
 }
 
 static uint64_t filter_rows(const conv_dw_job *job)
@@ -115,7 +112,7 @@ static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade
     job.pooled = index != NULL;
     const clade_tensor dy = job.pooled ? a->dy : pad_groups(plan, &a->dy, &job);
     const clade_tensor own = clade_opencl_part(
-        plan, job.pooled ? units * (uint64_t)band_of(&job) * row_floats(&job) : 0);
+        plan, job.pooled ? units * (uint64_t)band_of(plan, &job) * row_floats(&job) : 0);
     const clade_tensor parts = parts_of(plan, &job, filter_rows(&job)),
                        db_parts = parts_of(plan, &job, wide);
     opencl_tile s = clade_opencl_tile(plan->cl, job.lanes);
@@ -131,7 +128,7 @@ static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade
     clade_opencl_tensor(&l, &parts);
     clade_opencl_tensor(&l, &db_parts);
     clade_opencl_i32(&l, taps);
-    clade_opencl_i32(&l, band_of(&job));
+    clade_opencl_i32(&l, band_of(plan, &job));
     clade_opencl_i32(&l, wide && job.has_bias);
     clade_opencl_struct(&l, &job, sizeof job);
     if (wide) {

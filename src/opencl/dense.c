@@ -2,14 +2,12 @@
  * kernels/conv.cl for them. */
 #include "opencl/conv.h"
 
-enum { dense_tiles_most = 4 }; /* DENSE_TILES of kernels/conv.cl */
-
 static void dense_tiles(opencl_plan *plan, opencl_tile *s, conv_job *job, const clade_tensor *x,
                         const clade_tensor *w, const opencl_epilogue *epilogue,
                         const clade_tensor *y)
 {
     clade_opencl_tile_row(plan->cl, s, job->column.count);
-    int32_t all = (job->column.count + s->pb - 1) / s->pb, tiles = dense_tiles_most;
+    int32_t all = (job->column.count + s->pb - 1) / s->pb, tiles = plan->cl->limits.dense_tiles;
     /* fewer to a work-item where there are few */
     if (job->blocks * ((all - 1) / tiles + 1) < 2 * (int32_t)plan->cl->compute_units) tiles = 1;
     opencl_launch l = clade_opencl_begin(plan, "conv", "dense_tiles", clade_opencl_tile_options(s));

@@ -5,9 +5,6 @@
 
 #include <stdio.h>
 
-/* Most work-groups along a dimension: enough for any device, and within what all of them accept. */
-enum { most_groups = 32768 };
-
 static uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 static uint64_t clamp(uint64_t v, uint64_t most) { return v < 1 ? 1 : v > most ? most : v; }
 
@@ -15,7 +12,8 @@ static uint64_t clamp(uint64_t v, uint64_t most) { return v < 1 ? 1 : v > most ?
 
 int32_t clade_opencl_lanes(const opencl_context *cl, uint64_t width)
 {
-    for (int32_t lanes = cl->cpu_like ? 16 : 4; lanes >= 4; lanes /= 2)
+    const int32_t most = cl->cpu_like ? (int32_t)cl->limits.vector_width : 4;
+    for (int32_t lanes = most; lanes >= 4; lanes /= 2)
         if (width % (uint64_t)lanes == 0) return lanes;
     return 1;
 }
@@ -47,7 +45,7 @@ size_t clade_opencl_shares(const opencl_context *cl, size_t n, size_t each)
 
 size_t clade_opencl_batch_floats(const opencl_context *cl)
 {
-    return (size_t)1 << (cl->cpu_like ? 18 : 24);
+    return cl->cpu_like ? cl->limits.wide_batch : cl->limits.narrow_batch;
 }
 
 /* ---- launches ---- */
@@ -71,7 +69,8 @@ void clade_opencl_run_long(opencl_launch *l, uint64_t n)
  * to have some, else as many as make a launch of little cost. */
 static uint64_t block_of(const opencl_context *cl, uint64_t n, uint64_t work)
 {
-    enum { least = 1024, most = 16384, lanes = 16 };
+    enum { lanes = 16 };
+    const uint64_t least = cl->limits.block_least, most = cl->limits.block;
     if (!cl->cpu_like) return 1;
     uint64_t even = n / (4 * cl->compute_units) / lanes * lanes, block = even;
     if (even * work < least) block = least / work;
@@ -87,9 +86,9 @@ void clade_opencl_run_each(opencl_launch *l, uint64_t n, uint64_t work)
     clade_opencl_run_long(l, ceil_div(n, block));
 }
 
-static size_t whole_groups(uint64_t n, size_t group)
+static size_t whole_groups(const opencl_context *cl, uint64_t n, size_t group)
 {
-    return (size_t)clamp(ceil_div(n, group), most_groups) * group;
+    return (size_t)clamp(ceil_div(n, group), cl->limits.groups) * group;
 }
 
 /* A group's size: as many items of a row as there are, then rows; single ones on wide cores. */
@@ -103,11 +102,12 @@ static void group_of(const opencl_context *cl, uint64_t items, uint64_t rows, si
 
 void clade_opencl_run_rows(opencl_launch *l, uint64_t items, uint64_t rows)
 {
+    const opencl_context *cl = l->plan->cl;
     size_t local[2];
-    group_of(l->plan->cl, items, rows, local);
-    if (l->plan->cl->cpu_like) items = 1;
-    clade_opencl_run_grid(
-        l, 2, (const size_t[]){whole_groups(items, local[0]), whole_groups(rows, local[1])}, local);
+    group_of(cl, items, rows, local);
+    if (cl->cpu_like) items = 1;
+    const size_t global[2] = {whole_groups(cl, items, local[0]), whole_groups(cl, rows, local[1])};
+    clade_opencl_run_grid(l, 2, global, local);
 }
 
 void clade_opencl_run_checked(opencl_launch *l, size_t x, size_t y, size_t z)
@@ -132,17 +132,17 @@ void clade_opencl_run_lines(opencl_launch *l, size_t x, size_t y, size_t z)
 opencl_blocks clade_opencl_blocks(const opencl_context *cl, uint64_t rows, uint64_t width,
                                   int32_t lanes, uint64_t work, uint64_t least)
 {
-    enum { block_work = 16384 }; /* floats that a work-item on a wide core takes */
+    const uint64_t block = cl->limits.block;
     opencl_blocks b = {rows, 1, width / (uint64_t)lanes, 1};
     size_t local[2];
     if (cl->cpu_like) {
         uint64_t cost = work * (uint64_t)lanes;
-        b.vector_block = clamp(block_work / cost, b.vectors);
-        b.row_block = clamp(block_work / (cost * b.vector_block), rows);
+        b.vector_block = clamp(block / cost, b.vectors);
+        b.row_block = clamp(block / (cost * b.vector_block), rows);
         if (b.vector_block < least) b.vector_block = b.vectors < least ? b.vectors : least;
     } else {
         group_of(cl, b.vectors, rows, local);
-        b.row_block = ceil_div(rows, (uint64_t)most_groups * local[1]);
+        b.row_block = ceil_div(rows, cl->limits.groups * local[1]);
     }
     return b;
 }

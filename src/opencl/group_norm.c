@@ -62,7 +62,7 @@ static opencl_launch begin(opencl_plan *plan, const char *kernel, const group_la
 /* The arguments n, blocks, area, rows, c; `rows` and `blocks` get those of an image. */
 static void elements(opencl_launch *l, const group_layout *g, uint64_t *rows, uint64_t *blocks)
 {
-    enum { block = 1024 }; /* vectors that one work-item does on few wide cores */
+    const uint64_t block = l->plan->cl->limits.block_vectors;
     uint64_t vectors = (uint64_t)(g->c / clade_opencl_lanes(l->plan->cl, (uint64_t)g->c));
     *rows = vectors >= block ? 1 : block / vectors;
     if (*rows > (uint64_t)g->area) *rows = (uint64_t)g->area;

@@ -4,9 +4,6 @@
 
 #include <stdio.h>
 
-/* Images in one launch: some devices allow no more than 65535 work-groups in a dimension. */
-enum { images_at_once = 32768 };
-
 /* The smallest power of two that covers a row, at most the context's size. */
 static size_t group_for(const opencl_context *cl, size_t row)
 {
@@ -23,7 +20,8 @@ static void affine_sample(opencl_plan *plan, const clade_args *args)
     const size_t columns = ow / row, group = group_for(plan->cl, row);
     char options[16];
     snprintf(options, sizeof options, "-DC=%d", a->x.dim[3]);
-    for (size_t first = 0; first < n; first += images_at_once) {
+    const size_t most = plan->cl->limits.images; /* in one launch */
+    for (size_t first = 0; first < n; first += most) {
         opencl_launch l = clade_opencl_begin(plan, "image", "affine_sample", options);
         clade_opencl_tensor(&l, &a->x);
         clade_opencl_tensor(&l, &a->index);
@@ -40,7 +38,7 @@ static void affine_sample(opencl_plan *plan, const clade_args *args)
         clade_opencl_f32(&l, a->value);
         clade_opencl_struct(&l, a->scale, sizeof a->scale);
         clade_opencl_struct(&l, a->shift, sizeof a->shift);
-        const size_t left = n - first, images = left < images_at_once ? left : images_at_once;
+        const size_t left = n - first, images = left < most ? left : most;
         const size_t global[] = {(row + group - 1) / group * group, (size_t)a->y.dim[1], images};
         clade_opencl_run_grid(&l, 3, global, (size_t[]){group, 1, 1});
     }

@@ -5,20 +5,17 @@
 
 #include <stdio.h>
 
-/* Pixels are counted in 32 bits, with a tile to spare. */
-static bool fits(const clade_tensor *pixels)
+static bool fits(const opencl_context *cl, const clade_tensor *pixels)
 {
     const int32_t *dim = pixels->dim;
-    return (int64_t)dim[0] * dim[1] * dim[2] <= INT32_MAX / 2;
+    return (uint64_t)dim[0] * (uint64_t)dim[1] * (uint64_t)dim[2] <= cl->limits.pixels;
 }
-
-enum { most_groups = 512 }; /* 64 chunks of each are what all devices accept in a dimension */
 
 static bool can(const opencl_context *cl, const clade_tensor *x, const clade_tensor *w,
                 const clade_tensor *y, int32_t groups)
 {
-    return clade_opencl_product_can(cl) && fits(x) && fits(y) && groups <= most_groups &&
-           !conv_is_depthwise(w, groups);
+    return clade_opencl_product_can(cl) && fits(cl, x) && fits(cl, y) &&
+           groups <= cl->limits.conv_groups && !conv_is_depthwise(w, groups);
 }
 
 bool clade_opencl_implicit_can(const opencl_context *cl, const clade_args *args)

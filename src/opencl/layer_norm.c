@@ -35,13 +35,13 @@ typedef struct team_layout {
 
 static team_layout teams_of(const opencl_context *cl, const row_layout *r)
 {
-    enum { most_teams = 16, most_rows = 4 };
+    const opencl_limits *limits = &cl->limits;
     int32_t most = (int32_t)cl->group_size / LAYER_NORM_CHAINS;
     team_layout t = {1, 1};
     if (r->d > LAYER_NORM_CHUNK)
-        t.teams = most < most_teams ? most : most_teams;
+        t.teams = most < limits->teams ? most : limits->teams;
     else
-        t.rows = most < most_rows ? most : most_rows;
+        t.rows = most < limits->rows ? most : limits->rows;
     return t;
 }
 
@@ -55,11 +55,11 @@ static opencl_launch begin_teams(opencl_plan *plan, const char *kernel, const ro
 
 static void run_teams(opencl_launch *l, const row_layout *r)
 {
-    enum { most_groups = 32768 };
+    const uint64_t most = l->plan->cl->limits.groups;
     const team_layout t = teams_of(l->plan->cl, r);
     const uint64_t groups = (r->m + (uint64_t)t.rows - 1) / (uint64_t)t.rows;
     const size_t local = (size_t)(t.rows * t.teams * LAYER_NORM_CHAINS);
-    const size_t global = local * (groups < most_groups ? (size_t)groups : most_groups);
+    const size_t global = local * (size_t)(groups < most ? groups : most);
     clade_opencl_run_grid(l, 1, &global, &local);
 }
 

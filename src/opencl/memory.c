@@ -15,7 +15,7 @@ static void CL_CALLBACK free_host(cl_mem memory, void *host)
 /* On a CPU large memory is ours, which drivers use where it lies. */
 static cl_mem create_buffer(const opencl_context *cl, size_t bytes, cl_int *error)
 {
-    void *host = cl->cpu_like && bytes >= 1 << 20 ? clade_memory(bytes) : NULL;
+    void *host = cl->cpu_like && bytes >= cl->limits.host_memory ? clade_memory(bytes) : NULL;
     cl_mem_flags flags = CL_MEM_READ_WRITE | (host ? CL_MEM_USE_HOST_PTR : 0);
     cl_mem memory = clCreateBuffer(cl->context, flags, bytes, host, error);
     if (!*error && host) *error = clSetMemObjectDestructorCallback(memory, free_host, host);
@@ -103,7 +103,7 @@ clade_status clade_opencl_write(void *context, void *handle, size_t offset, cons
                                 size_t bytes)
 {
     opencl_context *cl = context;
-    bool wait = bytes > opencl_staging_most;
+    bool wait = bytes > cl->limits.staging;
     opencl_staging *staging = NULL;
     if (!wait) {
         clade_status status = next_staging(cl, bytes, &staging);

@@ -48,13 +48,11 @@ static void run_sums(opencl_launch *l, const norm_layout *n)
     clade_opencl_run_rows(l, (uint64_t)(n->c / at_once), (uint64_t)n->chunks);
 }
 
-/* Vectors that one work-item does on few wide cores. */
-enum { block = 1024 };
-
 static uint64_t block_rows(const opencl_launch *l, const norm_layout *n)
 {
-    int32_t vectors = n->c / clade_opencl_lanes(l->plan->cl, n->c);
-    return vectors >= block ? 1 : (uint64_t)(block / vectors);
+    const uint64_t block = l->plan->cl->limits.block_vectors,
+                   vectors = (uint64_t)(n->c / clade_opencl_lanes(l->plan->cl, n->c));
+    return vectors >= block ? 1 : block / vectors;
 }
 
 /* The arguments m, rows, c of kernels that work element by element. */

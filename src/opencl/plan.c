@@ -37,10 +37,7 @@ typedef struct opencl_argument {
 /* Parts of the workspace have this buffer; its memory is known when they are used. */
 static clade_buffer in_workspace;
 
-enum {
-    part_floats = 64,    /* what parts begin at multiples of */
-    steps_most = 1 << 14 /* of a plan */
-};
+enum { steps_most = 1 << 14 }; /* of a plan */
 /* More floats than any tensor has. */
 static const uint64_t part_most = UINT64_C(1) << 40;
 
@@ -213,9 +210,10 @@ void clade_opencl_host(opencl_plan *plan, opencl_host_function function, const v
 
 /* ---- workspace ---- */
 
-static uint64_t round_up(uint64_t floats)
+static uint64_t round_up(const opencl_plan *plan, uint64_t floats)
 {
-    return (floats + part_floats - 1) / part_floats * part_floats;
+    const uint64_t part = plan->cl->limits.part;
+    return (floats + part - 1) / part * part;
 }
 
 clade_tensor clade_opencl_part(opencl_plan *plan, uint64_t floats)
@@ -223,7 +221,7 @@ clade_tensor clade_opencl_part(opencl_plan *plan, uint64_t floats)
     clade_tensor t = {.buffer = &in_workspace, .offset = plan->next, .dtype = CLADE_F32};
     clade_opencl_plan_limit(plan, floats, part_most, "floats of workspace");
     if (plan->status) return t;
-    plan->next += round_up(floats);
+    plan->next += round_up(plan, floats);
     if (plan->next > plan->most) plan->most = plan->next;
     return t;
 }
@@ -233,7 +231,7 @@ void clade_opencl_release_parts(opencl_plan *plan, uint64_t next) { plan->next =
 
 void clade_opencl_front(opencl_plan *plan, size_t bytes)
 {
-    uint64_t floats = round_up((bytes + sizeof(float) - 1) / sizeof(float));
+    uint64_t floats = round_up(plan, (bytes + sizeof(float) - 1) / sizeof(float));
     if (floats > plan->front) plan->front = floats;
 }
 
@@ -308,7 +306,7 @@ static clade_status enqueue(opencl_context *cl, const opencl_step *s)
     cl_int error =
         clEnqueueNDRangeKernel(cl->queue, s->kernel, s->dims, NULL, s->global,
                                s->grouped ? s->local : NULL, 0, NULL, clade_opencl_event(cl));
-    if (!error && ++cl->unflushed >= opencl_unflushed_most) {
+    if (!error && ++cl->unflushed >= cl->limits.unflushed) {
         cl->unflushed = 0;
         error = clFlush(cl->queue);
     }

@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-enum { pass_bytes = 48 << 20 }; /* of what lies between the kernels for narrow cores */
-
 static opencl_launch begin(opencl_plan *plan, const char *kernel)
 {
     char options[16];
@@ -86,7 +84,8 @@ static clade_tensor filters_of(opencl_plan *plan, const winograd_job *job, const
 static void tiles_wide(opencl_plan *plan, winograd_job job, const tensors *t)
 {
     const uint32_t workers = plan->cl->compute_units;
-    winograd_plan(&job, (int32_t)plan->cl->vector_width, (int32_t)workers);
+    winograd_plan(&job, (int32_t)plan->cl->vector_width, (int32_t)workers,
+                  plan->cl->limits.winograd_cache);
     const clade_tensor filters = filters_of(plan, &job, &t->w),
                        blocks = clade_opencl_part(plan, workers * winograd_block_floats(&job));
     opencl_launch l = begin(plan, "conv_winograd_blocks");
@@ -143,7 +142,8 @@ static void tiles_narrow(opencl_plan *plan, winograd_job job, const tensors *t)
 {
     job.cs = job.c;
     job.lanes = job.k;
-    int64_t fit = pass_bytes / ((int64_t)sizeof(float) * winograd_points * (job.c + job.k));
+    int64_t fit =
+        plan->cl->limits.passes / ((int64_t)sizeof(float) * winograd_points * (job.c + job.k));
     job.block = fit < 1 ? 1 : fit > job.tiles ? job.tiles : (int32_t)fit;
     const uint64_t rows = winograd_points * (uint64_t)job.block;
     const clade_tensor filters = filters_of(plan, &job, &t->w),
@@ -231,7 +231,7 @@ void clade_opencl_winograd_wide_dw(opencl_plan *plan, const clade_args *args,
     clade_tensor index;
     winograd_job job = weight_job(a, fusion, &index);
     size_t workers = plan->cl->compute_units;
-    winograd_plan_dw(&job, (int32_t)plan->cl->vector_width);
+    winograd_plan_dw(&job, (int32_t)plan->cl->vector_width, plan->cl->limits.winograd_dw_cache);
     if (workers > (size_t)job.chunks) workers = (size_t)job.chunks;
     const clade_tensor sums = clade_opencl_part(plan, winograd_sum_floats(&job)),
                        db_sums = clade_opencl_part(plan, winograd_db_floats(&job)),
@@ -317,8 +317,8 @@ void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
     job.cs = job.c;
     job.ks = job.k;
     int64_t each = (int64_t)sizeof(float) * winograd_points * (job.c + job.k) * job.per_chunk;
-    int32_t fit = (int32_t)(pass_bytes / each < 1 ? 1 : pass_bytes / each);
-    job.block = (fit > job.chunks ? job.chunks : fit) * job.per_chunk;
+    int64_t fit = plan->cl->limits.passes / each;
+    job.block = (fit < 1 ? 1 : fit > job.chunks ? job.chunks : (int32_t)fit) * job.per_chunk;
     const uint64_t rows = winograd_points * (uint64_t)job.block;
     const dw_memory memory = {.u = clade_opencl_part(plan, rows * (uint64_t)job.cs),
                               .e = clade_opencl_part(plan, rows * (uint64_t)job.ks),

@@ -50,6 +50,9 @@ expect 0 '^pass nets.shapes.1: .* weights [0-9a-f]' "$clade" conform --device cp
 expect 1 "no case '7'" "$clade" conform --device cpu --mode nets --op shapes --case 7
 expect 2 'for --math fast' "$clade" conform --algo gemm
 expect 2 'is now called --algo' "$clade" conform --way gemm
+expect 2 "no 'small'" "$clade" conform --limits small
+expect 0 '5 passed, 0 failed' "$clade" $one --limits tiny
+expect 1 'in mode ops alone' "$clade" conform --random 2 --mode grad
 expect 2 "no 'tpu'" "$clade" conform --kernels tpu
 "$clade" $one --junit "$dir/results.xml"
 python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).findall("testcase")) == 5' \

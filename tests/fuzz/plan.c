@@ -30,7 +30,7 @@ static void plan_on_cpu(clade_op op, const clade_args *args)
     static cpu_context cpu;
     static clade_op_slot slot[CLADE_OPS];
     if (!cpu.pool) {
-        if (clade_pool_create(1, &cpu.pool)) abort();
+        if (clade_pool_create(1, &cpu.pool) || clade_cpu_limits_find(NULL, &cpu.limits)) abort();
         clade_cpu_backend()->ops(&cpu, slot);
     }
     plan_on(clade_cpu_backend(), &cpu, &slot[op], args);
@@ -56,6 +56,7 @@ static void plan_on_opencl(clade_op op, const clade_args *args)
                                    .memory_bytes = UINT64_C(1) << 40,
                                    .label = "no device"};
             setenv("XDG_CACHE_HOME", "/nowhere", 1);
+            if (clade_opencl_limits_find(NULL, &cl->limits)) abort();
             if (clade_opencl_choices_open(cl, asked[i / 4])) abort();
             clade_opencl_backend()->ops(cl, slot);
         }

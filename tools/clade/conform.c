@@ -29,6 +29,7 @@ static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "markdown", NULL};
 static const char *const kernels[] = {"cpu", "gpu", NULL};
 static const char *const algorithms[] = {"direct", "implicit", "winograd", "gemm", NULL};
+static const char *const limit_sets[] = {"tiny", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
 
 static unsigned chosen_modes(int mode)
@@ -81,7 +82,8 @@ static clade_status time_ops(const clade_conform_options *o, clade_device **devi
                                           .plugin = o->plugin,
                                           .group_size = o->group_size,
                                           .kernels = o->kernels,
-                                          .algorithm = o->algorithm};
+                                          .algorithm = o->algorithm,
+                                          .limits = o->limits};
     clade_status status = clade_device_open(o->device, &options, device);
     if (!status) status = clade_bench_create(*device, bench);
     if (!status) status = clade_bench_add_ops(*bench, o->op ? o->op : "*");
@@ -187,8 +189,8 @@ int command_conform(int argc, char **argv)
     conform_choice choice = {0};
     conform_limits limits = {0};
     outputs out = {0};
-    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1;
-    int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3;
+    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1, sizes = -1;
+    int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3, random = 0;
     bool self_test = false, list = false, gtest_list = false;
     const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL;
     const command_option options[] = {
@@ -206,6 +208,8 @@ int command_conform(int argc, char **argv)
             "the CPU and OpenCL"),
         OPTION_CHOICE("math", &math, maths, "exact: every bit; fast: within error bounds"),
         OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "of the test data"),
+        OPTION_INTEGER("random", "N", &random, 0, 100000,
+                       "judge N cases of each op that the seed draws, instead of the listed ones"),
         OPTION_FLAG("quick", &o.quick, "only the small cases"),
         OPTION_FLAG("strict", &o.strict, "fail where an op has no version of its own"),
         OPTION_FLAG("self-test", &self_test, "judge the harness: are planted faults caught?"),
@@ -216,6 +220,8 @@ int command_conform(int argc, char **argv)
                       "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
         OPTION_CHOICE("algo", &algorithm, algorithms,
                       "OpenCL: how convolutions and dense layers are done; else all are judged"),
+        OPTION_CHOICE("limits", &sizes, limit_sets,
+                      "judge with all sizes tiny at which code takes another path; else besides"),
         OPTION_FLAG("list", &list, "list the names of the cases instead of judging"),
         OPTION_TEXT("cases", "FILE", &choice.cases,
                     "only the cases with these names, one a line, * and ? match any; - is standard "
@@ -276,9 +282,12 @@ int command_conform(int argc, char **argv)
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
     o.seed = (uint64_t)seed;
+    o.random = (uint32_t)random;
+    if (random && !o.modes) o.modes = CLADE_CONFORM_OPS;
     o.threads = (int)threads;
     o.group_size = (uint32_t)group_size;
     if (kernel >= 0) o.kernels = kernels[kernel];
+    if (sizes >= 0) o.limits = limit_sets[sizes];
     if (algorithm >= 0) o.algorithm = algorithms[algorithm];
     if (o.algorithm && !math && strcmp(o.algorithm, "direct") != 0 &&
         strcmp(o.algorithm, "implicit") != 0)
