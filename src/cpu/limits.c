@@ -32,7 +32,7 @@ clade_status clade_cpu_limits_find(const char *name, cpu_limits *out)
         .channels = 3,
         .items = 1,
         .tiles = 1,
-        .band_rows = 3,
+        .band_rows = 2,
         .band_floats = 500,
         .dense_depth = 5,
         .dense_tiles = 2,

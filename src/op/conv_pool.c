@@ -286,6 +286,7 @@ static const clade_case conv2d_maxpool_cases[] = {
     {CASE_QUICK, "stride-2", "x=1x13x12x4 w=3x3x4x20 b=20 stride=2,2 pad=1,0,1,1 act=relu"},
     {CASE_FULL, "5x3-uneven", "x=3x11x10x2 w=5x3x2x7 b=7 stride=1,2 pad=2,1,0,3"},
     {CASE_QUICK, "dilated", "x=2x12x11x3 w=3x3x3x8 b=8 pad=2,2,2,2 dilation=2,2 act=relu"},
+    {CASE_QUICK, "many-rows", "x=2x131x4x3 w=2x2x3x8 b=8 act=relu"},
     {CASE_QUICK, "1x1", "x=3x5x6x37 w=1x1x37x24 b=24 act=relu"},
     {CASE_QUICK, "groups", "x=2x6x7x6 w=3x3x3x10 b=10 pad=1,1,1,1 groups=2 act=relu"},
     {CASE_QUICK, "depthwise", "x=2x8x9x24 w=3x3x1x24 b=24 pad=1,1,1,1 groups=24 act=relu"},

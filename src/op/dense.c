@@ -146,6 +146,7 @@ static const clade_case dense_cases[] = {
     {CASE_QUICK, "relu-odd", "x=5x21 w=21x11 b=11 act=relu"},
     {CASE_QUICK, "one-output", "x=32x128 w=128x1 b=1 act=sigmoid"},
     {CASE_QUICK, "ten-outputs", "x=17x48 w=48x10 b=10"},
+    {CASE_QUICK, "many-rows", "x=259x9 w=9x11 b=11"},
     {CASE_FULL, "batch-1", "x=1x300 w=300x129 b=129 act=gelu"},
     {CASE_FULL, "long", "x=32x3136 w=3136x96 b=96 act=relu"},
     {CASE_FULL, "wide", "x=15x40 w=40x1000 b=1000"},

@@ -267,6 +267,7 @@ static const clade_case layer_norm_cases[] = {
     {CASE_QUICK, "one-image", "x=1x3x3x32 gamma=32 beta=32 eps=1e-5"},
     {CASE_QUICK, "rows", "x=2x5x3x16 gamma=3x16 beta=3x16 eps=0.001"},
     {CASE_QUICK, "vectors", "x=7x37 gamma=37 beta=37 eps=0.5"},
+    {CASE_QUICK, "many-rows", "x=131x5 gamma=5 beta=5 eps=0.001"},
     {CASE_FULL, "one-number", "x=3x1 gamma=1 beta=1 eps=0.5"},
     {CASE_FULL, "one-pixel", "x=2x1x1x48 gamma=48 beta=48 eps=0.001"},
     {CASE_FULL, "row-chunks", "x=3x11x9x24 gamma=24 beta=24 eps=0.001"},

@@ -490,6 +490,7 @@ static const clade_case maxpool2d_cases[] = {
     {CASE_QUICK, "two", "x=2x6x8x16 index=2x3x4x16 window=2,2"},
     {CASE_QUICK, "two-odd", "x=1x7x5x17 index=1x3x2x17 window=2,2"},
     {CASE_QUICK, "no-index", "x=1x4x4x5 window=2,2"},
+    {CASE_QUICK, "overlap-in-rows", "x=2x7x6x5 index=2x3x3x5 window=3,2 stride=2,2"},
     {CASE_QUICK, "overlap", "x=2x7x9x3 index=2x3x4x3 window=3,3 stride=2,2"},
     {CASE_FULL, "one", "x=1x1x1x1 index=1x1x1x1 window=1,1"},
     {CASE_FULL, "one-padded", "x=1x1x1x4 index=1x1x1x4 window=2,3 pad=1,1,0,1"},

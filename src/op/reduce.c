@@ -66,6 +66,7 @@ static const clade_case reduce_cases[] = {
     {CASE_QUICK, "channels", "x=2x3x5x16 y=1x1x1x16"},
     {CASE_QUICK, "images", "x=2x3x5x17 y=2x1x1x17 mean=1"},
     {CASE_QUICK, "whole", "x=5x9 y=1x1 mean=1"},
+    {CASE_QUICK, "two-chunks", "x=4099x3 y=1x3"},
     {CASE_FULL, "one", "x=1 y=1 mean=1"},
     {CASE_FULL, "nothing", "x=3x4x5 y=3x4x5"},
     {CASE_FULL, "row", "x=77 y=1"},

@@ -60,10 +60,7 @@ clade_status clade_opencl_context_open(cl_platform_id platform, cl_device_id dev
     cl->group_size = least(options->group_size ? options->group_size : 256, cl->limits.group_size);
     if (cl->group_size > largest) cl->group_size = (uint32_t)largest;
     cl_ulong width = clade_opencl_device_number(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
-    cl->vector_width = least(!cl->cpu_like || width < 8 ? 4
-                             : width < 16               ? 8
-                                                        : 16,
-                             cl->limits.vector_width);
+    cl->vector_width = !cl->cpu_like || width < 8 ? 4 : width < 16 ? 8 : 16;
     cl->lanes = cl->cpu_like ? cl->vector_width : 1;
     if (!status) status = create_queue(cl);
     if (status)

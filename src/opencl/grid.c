@@ -12,8 +12,7 @@ static uint64_t clamp(uint64_t v, uint64_t most) { return v < 1 ? 1 : v > most ?
 
 int32_t clade_opencl_lanes(const opencl_context *cl, uint64_t width)
 {
-    const int32_t most = cl->cpu_like ? (int32_t)cl->limits.vector_width : 4;
-    for (int32_t lanes = most; lanes >= 4; lanes /= 2)
+    for (int32_t lanes = cl->cpu_like ? 16 : 4; lanes >= 4; lanes /= 2)
         if (width % (uint64_t)lanes == 0) return lanes;
     return 1;
 }

@@ -6,7 +6,6 @@
 clade_status clade_opencl_limits_find(const char *name, opencl_limits *out)
 {
     static const opencl_limits fast = {
-        .vector_width = 16,
         .group_size = UINT32_MAX,
         .compute_units = UINT32_MAX,
         .groups = 32768,
@@ -34,8 +33,7 @@ clade_status clade_opencl_limits_find(const char *name, opencl_limits *out)
         .unflushed = 16,
     };
     static const opencl_limits tiny = {
-        .vector_width = 4,
-        .group_size = 32,
+        .group_size = 64,
         .compute_units = 1,
         .groups = 2,
         .images = 2,
@@ -52,7 +50,7 @@ clade_status clade_opencl_limits_find(const char *name, opencl_limits *out)
         .winograd_dw_cache = 5000,
         .line_tiles = 1,
         .dense_tiles = 2,
-        .band_rows = 3,
+        .band_rows = 2,
         .band_floats = 200,
         .teams = 1,
         .rows = 2,

@@ -11,7 +11,6 @@
 
 typedef struct opencl_limits {
     /* at most: what the device has may be less */
-    uint32_t vector_width;  /* wide: floats */
     uint32_t group_size;    /* work-items */
     uint32_t compute_units; /* that work is cut for */
 
