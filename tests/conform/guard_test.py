@@ -30,6 +30,7 @@ def failures(*arguments):
 
 for op, expected in EXPECTED.items():
     found = failures("conform", "--plugin", greedy, "--mode", "ops", "--op", op, "--quick", "--threads", "3")
+    found |= failures("conform", "--plugin", greedy, "--op", op, "--random", "3", "--seed", "4", "--limits", "tiny")
     found = {at: command for at, command in found.items() if at[0].split(".")[1] == op}
     found |= failures("conform", "--plugin", greedy, "--mode", "ops", "--case", f"{op} {CALLS[op]}")
     check(len(found) > 1, f"{op}: caught {list(found)}")
