@@ -1,8 +1,9 @@
 /* Runs every OpenCL kernel on as little data as possible, so that an interpreter of kernels can
- * watch it: the smallest case of every op by the kernels for GPUs, by those for CPUs, and in fast
- * mode by those around matrix products; then further ones until no kernel is left that was not
- * launched. Each result is compared with the reference. Exit status 1: a wrong result, or a kernel
- * that no case launches. With the name of an op only its smallest case runs. */
+ * watch it: the smallest case of every op by the kernels for GPUs, by those for CPUs, by each
+ * algorithm that can be asked for, and in fast mode by those around matrix products; then further
+ * ones until no kernel is left that was not launched, and no algorithm of an op that was not run.
+ * Each result is compared with the reference. Exit status 1: a wrong result, or a kernel or
+ * algorithm that no case reaches. With the name of an op only its smallest case runs. */
 #define _GNU_SOURCE
 #include "conform/conform.h"
 #include "dev/device.h"
@@ -34,7 +35,8 @@ static bool is_product(const clade_op_info *info)
     return !strcmp(info->family, "conv") || !strcmp(info->family, "dense");
 }
 
-/* "family/kernel", of kernels that exist and of those that were launched. */
+/* "family/kernel" and "op/algorithm, kind of kernels", of those that exist and of those that ran.
+ */
 typedef struct name_list {
     char name[most_names][128];
     size_t count;
@@ -105,6 +107,12 @@ static void list_launched(const name_list *all, name_list *launched)
 
 /* ---- cases ---- */
 
+/* Which of the device's kernels are to be used. */
+typedef struct kind {
+    const char *kernels, *algorithm; /* as in clade_device_options */
+    bool fast;
+} kind;
+
 static trial_case measure(const clade_op_info *info, const clade_case *test)
 {
     const clade_op_impl *impl = clade_op_reference(info->op);
@@ -149,11 +157,29 @@ static size_t list_cases(trial_case *cases, size_t room, const char *only)
     return count;
 }
 
-/* Which of the device's kernels are to be used. */
-typedef struct kind {
-    const char *kernels; /* as in clade_device_options */
-    bool fast;
-} kind;
+/* The algorithms that there are for a product, and the one that it gets. */
+static void list_algorithms(clade_device *device, const kind *k, const trial_case *c,
+                            name_list *all, name_list *launched)
+{
+    const clade_op_slot *slot = &device->slot[c->info->op];
+    clade_algorithm_choice choice = {.count = 0};
+    clade_call call = {.op = c->info->op};
+    clade_args forward;
+    clade_plan plan = {0};
+    char name[128];
+    if (!is_product(c->info) || clade_case_args(c->info, c->test, &call.args, &forward) ||
+        !slot->plan || slot->plan(device->context, &call.args, &plan))
+        return;
+    clade_device_choice(device, &call, &choice);
+    if (plan.algorithm && !choice.count) choice.algorithms[choice.count++] = plan.algorithm;
+    for (size_t i = 0; i < choice.count; i++) {
+        snprintf(name, sizeof name, "%s/%s, %s", c->info->name, choice.algorithms[i], k->kernels);
+        add_name(all, name);
+        if (plan.algorithm && !strcmp(choice.algorithms[i], plan.algorithm))
+            add_name(launched, name);
+    }
+    if (plan.state) device->table.discard(device->context, plan.state);
+}
 
 /* Runs one case and compares; false after telling what is wrong. */
 static bool run_case(clade_device *device, bool bits, const trial_case *c)
@@ -181,7 +207,7 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
     const clade_device_options options = {.group_size = 16,
                                           .strict = true,
                                           .math = k->fast ? CLADE_FAST : CLADE_EXACT,
-                                          .algorithm = k->fast ? "gemm" : NULL,
+                                          .algorithm = k->algorithm,
                                           .kernels = k->kernels};
     clade_device *device;
     if (clade_device_open("opencl", &options, &device)) {
@@ -191,6 +217,7 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
     bool right = run_case(device, !k->fast, c);
     list_kernels(device->context, &all);
     list_launched(&all, &launched);
+    list_algorithms(device, k, c, &all, &launched);
     clade_device_close(&device);
     for (size_t i = 0; i < all.count; i++)
         fprintf(to, "%c%s\n", has_name(&launched, all.name[i]) ? '+' : '-', all.name[i]);
@@ -254,7 +281,7 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
     for (size_t i = 0; i < count; i++) {
         const clade_op_info *info = cases[i].info;
         if (cases[i].smallest == further ||
-            (k->fast && (cases[i].transformed || !is_product(info))))
+            (k->algorithm && (cases[i].transformed || !is_product(info))))
             continue;
         if (further &&
             (cases[i].elements > most_elements || !may_launch(info, k->fast, all, launched)))
@@ -262,18 +289,19 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
         failures += !run_process(k, &cases[i], all, launched);
         runs++;
     }
-    printf("%s kernels%s: %zu %scases, %d failed\n", k->kernels, k->fast ? ", fast mode" : "", runs,
-           further ? "further " : "", failures);
+    printf("%s kernels%s%s: %zu %scases, %d failed\n", k->kernels, k->algorithm ? ", " : "",
+           k->algorithm ? k->algorithm : "", runs, further ? "further " : "", failures);
     return failures;
 }
 
-/* Counts and tells the kernels that were not launched, and the files that were not compiled. */
+/* Counts and tells the kernels and algorithms that were not reached, and the files that were not
+ * compiled. */
 static int count_missing(const name_list *all, const name_list *launched)
 {
     int missing = 0;
     for (size_t i = 0; i < all->count; i++) {
         if (has_name(launched, all->name[i])) continue;
-        printf("no case launches kernel %s\n", all->name[i]);
+        printf("no case reaches %s\n", all->name[i]);
         missing++;
     }
     for (const opencl_source *s = clade_opencl_sources; s->family; s++) {
@@ -292,7 +320,11 @@ int main(int argc, char **argv)
 {
     static trial_case cases[most_cases];
     static name_list all, launched;
-    const kind kinds[] = {{.kernels = "gpu"}, {.kernels = "cpu"}, {.kernels = "gpu", .fast = true}};
+    const kind kinds[] = {{.kernels = "gpu"},
+                          {.kernels = "cpu"},
+                          {.kernels = "gpu", .algorithm = "direct"},
+                          {.kernels = "gpu", .algorithm = "implicit"},
+                          {.kernels = "gpu", .algorithm = "gemm", .fast = true}};
     const size_t kind_count = sizeof kinds / sizeof *kinds,
                  count = list_cases(cases, most_cases, argc > 1 ? argv[1] : NULL);
     int failures = 0;
@@ -301,6 +333,6 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < kind_count; i++)
             failures += run_cases(&kinds[i], further, cases, count, &all, &launched);
     failures += count_missing(&all, &launched);
-    printf("%zu kernels, %zu launched\n", all.count, launched.count);
+    printf("%zu kernels and algorithms, %zu reached\n", all.count, launched.count);
     return failures || !launched.count;
 }
