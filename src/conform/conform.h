@@ -7,6 +7,7 @@
 #include "op/op.h"
 
 #include <clade/conform.h>
+#include <clade/interchange.h>
 
 enum { conform_slots = CLADE_MOST_SLOTS };
 
@@ -26,8 +27,9 @@ void clade_failure_how(conform_failure *failure, const char *how);
 typedef enum conform_data {
     CONFORM_INTEGERS, /* small, so that sums of products are exact */
     CONFORM_RANDOM,
-    CONFORM_SPECIAL, /* NaN, infinities, signed zeros and tiny numbers among random ones */
-    CONFORM_DATA_KINDS
+    CONFORM_SPECIAL, /* NaN, infinities, signed zeros and tiny numbers among random ones: in the
+                      * first slot; CONFORM_SPECIAL + i: in slot i */
+    CONFORM_DATA_KINDS = CONFORM_SPECIAL + conform_slots
 } conform_data;
 
 const char *clade_conform_data_name(conform_data data);
@@ -38,8 +40,8 @@ const char *clade_conform_data_name(conform_data data);
 #define CONFORM_PREFILL_U8 0xee
 void clade_conform_prefill(const clade_tensor *t, void *values);
 
-/* Fills `values` of slot `slot` of `args` (shapes known). `plant`: with CONFORM_SPECIAL, put the
- * special values here. The data depend on seed, op, case, slot and kind alone. */
+/* Fills `values` of slot `slot` of `args` (shapes known). `plant`: put special values here. The
+ * data depend on seed, op, case, slot and kind alone. */
 void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_t slot,
                         clade_domain domain, const char *case_name, conform_data data, bool plant,
                         uint64_t seed, void *values);
@@ -63,9 +65,10 @@ typedef struct conform_problem {
     void *expected[conform_slots]; /* outputs: the reference's */
     double *truth[conform_slots];  /* float32 outputs: the oracle's */
     double *bound[conform_slots];  /* float32 outputs: how far a result may be from it */
-    bool exact;                    /* the data are such that a result must equal the oracle's */
+    bool exact[conform_slots];     /* the data are such that a result must equal the oracle's */
     bool transformed;              /* as clade_op_impl's transforms says */
-    bool planted[conform_slots];
+    bool *padded[conform_slots];   /* outputs: the element's sum passes over padding, zeros that a
+                                    * device may multiply with a planted infinity or NaN; or NULL */
 } conform_problem;
 
 /* The op that lists the cases: itself, or the forward op of a gradient. */
@@ -85,6 +88,8 @@ void *clade_param_of(const clade_op_info *info, clade_args *args, const char *na
 clade_status clade_case_args(const clade_op_info *info, const clade_case *test, clade_args *args,
                              clade_args *forward);
 
+/* The next of the small cases of an op, from number *i on, or NULL. */
+const clade_case *clade_case_quick(const clade_op_info *info, size_t *i);
 /* Is the data kind of use for this op and case? */
 bool clade_problem_wanted(const clade_op_info *info, const clade_case *test, conform_data data);
 /* Arguments and data alone: what `initial` holds, accumulate 0. */
@@ -114,6 +119,14 @@ void *clade_block_widen(const clade_tensor *t, const void *values);
 clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
                               void *const before[conform_slots], void *const blocks[conform_slots],
                               size_t slot, double *bound);
+
+/* The slot that special values are planted in, or -1. */
+int clade_special_slot(const conform_problem *problem);
+/* May special values be planted in this slot? Gradient ops have those of their forward op and the
+ * incoming gradients; what the forward saved follows from the former. */
+bool clade_special_fits(const clade_op_info *info, const clade_args *args, size_t slot);
+/* Finds the elements of outputs that are `padded`. */
+clade_status clade_special_padding(conform_problem *problem);
 
 /* ---- staging ---- */
 
@@ -145,6 +158,11 @@ void clade_problem_compare(const conform_problem *problem, void *const got[confo
 void clade_problem_same(const conform_problem *problem, void *const got[conform_slots],
                         void *const again[conform_slots], const char *check, const char *how,
                         conform_failure *failure);
+
+/* What oracle and reference make of output `slot` now against what was frozen of it. */
+void clade_frozen_compare(const conform_problem *problem, size_t slot, const double *out,
+                          const double *bound, clade_conform_result *result,
+                          conform_failure *failure);
 
 /* ---- runs ---- */
 
@@ -231,11 +249,20 @@ clade_status clade_conform_ops(conform_run *run);
 clade_status clade_conform_grad(conform_run *run);
 clade_status clade_conform_layers(conform_run *run);
 clade_status clade_conform_nets(conform_run *run);
+/* The recipe's net after so many steps, on the run's device and on this CPU. */
+clade_status clade_conform_training(const conform_run *run, const clade_recipe *recipe, int steps,
+                                    clade_device *cpu, clade_conform_result *result,
+                                    conform_failure *failure);
+/* A net's output, or its losses and gradients. */
+clade_status clade_conform_match(const conform_run *run, const clade_network *network,
+                                 bool gradient, clade_device *cpu, clade_conform_result *result,
+                                 conform_failure *failure);
 /* The net in the file that the options name, on the device and on this CPU. */
 clade_status clade_conform_network(conform_run *run, clade_device *cpu);
 clade_status clade_conform_support(conform_run *run);
 clade_status clade_conform_freeze(conform_run *run);
 clade_status clade_conform_frozen(conform_run *run);
 clade_status clade_conform_self_test(conform_run *run);
+clade_status clade_conform_bounds(conform_run *run);
 
 #endif

@@ -8,7 +8,7 @@
 const char *clade_conform_data_name(conform_data data)
 {
     static const char *const names[] = {"integers", "random", "special"};
-    return names[data];
+    return names[data < CONFORM_SPECIAL ? data : CONFORM_SPECIAL];
 }
 
 /* FNV-1a of words joined by slashes. */
@@ -146,4 +146,5 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
     float *v = values;
     for (size_t i = 0; i < n; i++) v[i] = draw_float(&r, domain, data);
     if (plant) plant_specials(&r, n, v);
+    for (size_t i = 0; plant && domain == CLADE_DOMAIN_POSITIVE && i < n; i++) v[i] = fabsf(v[i]);
 }

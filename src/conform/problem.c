@@ -191,12 +191,12 @@ static bool transforms(const clade_op_info *info, const clade_args *args)
     return impl->transforms && impl->transforms(args);
 }
 
-/* Do small integers stay exact in this call? */
-static bool integers_exact(const clade_op_info *info, clade_args *args)
+/* Do small integers stay exact in this output of the call? */
+static bool integers_exact(const clade_op_info *info, clade_args *args, size_t slot)
 {
     const clade_op_impl *impl = clade_op_reference(info->op);
-    if (!(info->flags & CLADE_OP_INTEGER) || !dyadic_params(info, args) || transforms(info, args) ||
-        (impl->inexact && impl->inexact(args)))
+    if (!(info->flags & CLADE_OP_INTEGER) || transforms(info, args) ||
+        (impl->inexact ? impl->inexact(args, slot) : !dyadic_params(info, args)))
         return false;
     const clade_act *act = clade_param_of(info, args, "act");
     if (!act) return true;
@@ -204,26 +204,43 @@ static bool integers_exact(const clade_op_info *info, clade_args *args)
     return size == CLADE_ACTIVATION_EXACT || size == CLADE_ACTIVATION_SCALED;
 }
 
-/* Is there a slot that special values can be planted in? */
-static bool can_plant(const clade_op_info *info, size_t slot, clade_domain domain,
-                      const clade_args *args)
+static bool any_exact(const clade_op_info *info, clade_args *args)
 {
-    clade_slot_kind kind = info->slots[slot].kind;
-    return !clade_slot_writes(kind) && domain == CLADE_DOMAIN_NORMAL &&
-           args->slot[slot].dtype == CLADE_F32;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_slot_writes(info->slots[i].kind) && clade_tensor_present(&args->slot[i]) &&
+            integers_exact(info, args, i))
+            return true;
+    return false;
+}
+
+const clade_case *clade_case_quick(const clade_op_info *info, size_t *i)
+{
+    const clade_op_impl *source = clade_op_reference(clade_case_op(info));
+    while (*i < source->case_count) {
+        const clade_case *test = &source->cases[(*i)++];
+        if (test->kind == CASE_QUICK) return test;
+    }
+    return NULL;
+}
+
+/* Is it over in next to no time, by the reference? */
+static bool is_cheap(const clade_op_info *info, const clade_args *args)
+{
+    const clade_op_impl *impl = clade_op_reference(info->op);
+    size_t elements = 0;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_tensor_present(&args->slot[i])) elements += clade_tensor_count(&args->slot[i]);
+    return elements <= 1 << 16 && (!impl->flops || impl->flops(args) <= 1 << 24);
 }
 
 bool clade_problem_wanted(const clade_op_info *info, const clade_case *test, conform_data data)
 {
     if (data == CONFORM_RANDOM) return true;
-    if (data == CONFORM_SPECIAL && test->kind == CASE_FULL) return false;
     clade_args args, forward;
     if (clade_case_args(info, test, &args, &forward)) return false;
-    if (data == CONFORM_INTEGERS) return integers_exact(info, &args);
-    const clade_op_info *source = clade_op_describe(clade_case_op(info));
-    const clade_op_impl *impl = clade_op_reference(source->op);
-    return can_plant(source, 0, (clade_domain)impl->domain[0],
-                     info->forward == CLADE_OP_none ? &args : &forward);
+    if (data == CONFORM_INTEGERS) return any_exact(info, &args);
+    return clade_special_fits(info, &args, (size_t)(data - CONFORM_SPECIAL)) &&
+           (test->kind != CASE_FULL || is_cheap(info, &args));
 }
 
 static clade_status allocate(conform_problem *problem, size_t slot, void **block)
@@ -248,12 +265,11 @@ static clade_status copy_blocks(conform_problem *problem)
     return status;
 }
 
-/* Data of an op that lists its own cases. */
-static clade_status draw_own(conform_problem *problem)
+/* Data of an op that lists its own cases; special values are planted in slot `plant`, -1: none. */
+static clade_status draw_own(conform_problem *problem, int plant)
 {
     const clade_op_info *info = problem->info;
     const clade_op_impl *impl = clade_op_reference(info->op);
-    bool planted = problem->data != CONFORM_SPECIAL;
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &problem->args.slot[i];
         clade_domain domain = (clade_domain)impl->domain[i];
@@ -264,10 +280,8 @@ static clade_status draw_own(conform_problem *problem)
             clade_conform_prefill(t, problem->initial[i]);
             continue;
         }
-        problem->planted[i] = !planted && can_plant(info, i, domain, &problem->args);
-        planted = planted || problem->planted[i];
         clade_conform_draw(info, &problem->args, i, domain, problem->case_name, problem->data,
-                           problem->planted[i], problem->seed, problem->initial[i]);
+                           (int)i == plant, problem->seed, problem->initial[i]);
     }
     return CLADE_OK;
 }
@@ -292,8 +306,10 @@ clade_status clade_problem_forward(const conform_problem *problem, const clade_a
                                    conform_problem **out)
 {
     const clade_op_info *f = clade_op_describe(problem->info->forward);
+    int plant = clade_special_slot(problem);
     clade_status status = start(f, problem->case_name, problem->data, problem->seed, args, out);
-    if (!status) status = draw_own(*out);
+    if (plant >= 0) plant = clade_slot_find(f, problem->info->slots[plant].name);
+    if (!status) status = draw_own(*out, plant);
     if (status) return status;
     if (!reads_output(problem->info, f)) return CLADE_OK;
     status = copy_blocks(*out);
@@ -307,12 +323,6 @@ static clade_status draw_gradient(conform_problem *problem, const clade_args *fo
     const clade_op_info *info = problem->info, *f = clade_op_describe(info->forward);
     conform_problem *forward = NULL;
     clade_status status = clade_problem_forward(problem, forward_args, &forward);
-    bool planted = problem->data != CONFORM_SPECIAL;
-    for (size_t i = 0; !status && i < info->slot_count; i++) {
-        int s = clade_slot_find(f, info->slots[i].name);
-        planted = planted || (s >= 0 && clade_slot_gradient_of(f, info->slots[i].name) < 0 &&
-                              forward->planted[s]);
-    }
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         const clade_tensor *t = &problem->args.slot[i];
         if (!clade_tensor_present(t)) continue;
@@ -323,8 +333,8 @@ static clade_status draw_gradient(conform_problem *problem, const clade_args *fo
             clade_conform_prefill(t, problem->initial[i]);
         } else if (clade_slot_gradient_of(f, info->slots[i].name) >= 0) {
             clade_conform_draw(info, &problem->args, i, CLADE_DOMAIN_NORMAL, problem->case_name,
-                               problem->data, !planted, problem->seed, problem->initial[i]);
-            planted = true;
+                               problem->data, (int)i == clade_special_slot(problem), problem->seed,
+                               problem->initial[i]);
         } else {
             const void *from =
                 clade_slot_writes(f->slots[s].kind) ? forward->expected[s] : forward->initial[s];
@@ -381,8 +391,8 @@ clade_status clade_problem_draw(const clade_op_info *info, const clade_case *tes
     clade_status status = clade_case_args(info, test, &args, &forward);
     if (!status) status = start(info, test->name, data, seed, &args, &problem);
     if (!status)
-        status =
-            info->forward == CLADE_OP_none ? draw_own(problem) : draw_gradient(problem, &forward);
+        status = info->forward == CLADE_OP_none ? draw_own(problem, clade_special_slot(problem))
+                                                : draw_gradient(problem, &forward);
     if (status)
         clade_problem_destroy(&problem);
     else
@@ -396,7 +406,9 @@ static void free_answers(conform_problem *problem)
         free(problem->expected[i]);
         free(problem->truth[i]);
         free(problem->bound[i]);
+        free(problem->padded[i]);
         problem->expected[i] = NULL;
+        problem->padded[i] = NULL;
         problem->truth[i] = problem->bound[i] = NULL;
     }
 }
@@ -408,9 +420,12 @@ clade_status clade_problem_solve(conform_problem *problem)
     clade_status status = copy_blocks(problem);
     if (status) return status;
     clade_impl_run(clade_op_reference(info->op), info, &problem->args, problem->expected);
-    problem->exact = problem->data == CONFORM_INTEGERS && integers_exact(info, &problem->args);
+    for (size_t i = 0; i < info->slot_count; i++)
+        problem->exact[i] =
+            problem->data == CONFORM_INTEGERS && integers_exact(info, &problem->args, i);
     problem->transformed = transforms(info, &problem->args);
-    return run_oracle(problem);
+    status = run_oracle(problem);
+    return status ? status : clade_special_padding(problem);
 }
 
 clade_status clade_problem_create(const clade_op_info *info, const clade_case *test,

@@ -54,11 +54,12 @@ static void bound_activation(const clade_args *args, size_t slot, double *bound)
     const clade_activation_args *a = &args->activation;
     const double *x = (const double *)a->x.buffer->host + a->x.offset;
     size_t n = clade_tensor_count(&a->x);
-    for (size_t i = 0; i < n; i++) bound[i] = act_error(a->act, a->alpha, x[i]);
+    for (size_t i = 0; i < n; i++) bound[i] = act_bound(a->act, a->alpha, x[i], 0);
 }
 
 /* As act_error: every derivative is a sum of at most two terms no larger than act_factor (1 + |s|),
- * each good to 12 units. */
+ * each good to 12 units. Where s is not finite and the derivative is, it is a
+ * constant. */
 static void bound_activation_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -72,7 +73,7 @@ static void bound_activation_dx(const clade_args *args, size_t slot, double *bou
     for (size_t i = 0; i < n; i++) {
         bound[i] = clade_activation_describe(a->act)->size == CLADE_ACTIVATION_EXACT
                        ? 0
-                       : unit * fabs(dy[i]) * (1 + fabs(s[i]));
+                       : unit * fabs(dy[i]) * (isfinite(s[i]) ? 1 + fabs(s[i]) : 1);
         if (a->accumulate) bound[i] += CLADE_UNIT * fabs(dx[i]);
     }
 }

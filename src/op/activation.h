@@ -52,9 +52,13 @@ static inline REAL real_act_derivative(int act, REAL alpha, REAL s)
     default: return 1;
     }
 }
+/* Nothing comes back from where an activation is cut off, not even NaN. */
 static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
 {
-    return dy * real_act_derivative(act, alpha, s);
+    REAL slope = real_act_derivative(act, alpha, s);
+    bool cut = act == CLADE_RELU || act == CLADE_RELU6 || act == CLADE_HARD_SIGMOID ||
+               act == CLADE_HARD_SWISH;
+    return cut && slope == 0 ? 0 : dy * slope;
 }
 #else
 /* float32: the functions' bits are defined by the shared header. */
@@ -101,6 +105,14 @@ static inline double act_error(int act, double alpha, double x)
         return 12 * CLADE_UNIT *
                (fabs((double)real_act(act, (REAL)alpha, 0)) + act_factor(act, alpha) * fabs(x));
     }
+}
+
+/* The same for x that is off by `error`. Where x is infinite and act(x) is not, it is a constant,
+ * whatever the error. */
+static inline double act_bound(int act, double alpha, double x, double error)
+{
+    if (isinf(x)) return act_error(act, alpha, 0);
+    return act_slope(act, alpha) * error + act_error(act, alpha, x);
 }
 
 #endif

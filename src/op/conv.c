@@ -298,7 +298,6 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
     int64_t taps = (int64_t)a->w.dim[0] * a->w.dim[1];
     double gamma = clade_gamma(tiles ? rounds_b + rounds_g + a->w.dim[2] + rounds_a + 1
                                      : taps * a->w.dim[2] + 1);
-    double slope = act_slope(a->act, a->alpha);
     if (tiles) {
         winograd_job job = winograd_forward(a);
         job.act = CLADE_LINEAR;
@@ -310,7 +309,10 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
                 if (!tiles) forward_pixel(a, &g, n, oh, ow, bound, true);
                 for (int32_t o = 0; o < k; o++) {
                     double sum = bound[o] + (b ? fabs(b[o]) : 0);
-                    bound[o] = slope * gamma * sum + act_error(a->act, a->alpha, sum);
+                    /* a tile's infinities are others', and none of this element's */
+                    bound[o] = tiles && !isfinite(sum)
+                                   ? INFINITY
+                                   : act_bound(a->act, a->alpha, sum, gamma * sum);
                 }
             }
 }

@@ -75,14 +75,13 @@ static void bound_conv2d_norm(const clade_args *args, size_t slot, double *bound
     norm.batchnorm_infer.y.buffer = &of_y;
     impl_of(CLADE_OP_batchnorm_infer)->run(&norm);
     impl_of(CLADE_OP_batchnorm_infer)->bound(&norm, 5, bound);
-    double slope = act_slope(a.act, a.alpha);
     for (size_t i = 0; i < n; i++) {
         double scale = fabs(gamma[i % c]) / sqrt(var[i % c] + a.eps);
         /* the scale, the difference and the fma are each off by a few units on top */
         double error = bound[i] + scale * each[i] * (1 + 10 * CLADE_UNIT);
         double sum = fabs(z ? y[i] + z[i] : y[i]);
         if (z) error += CLADE_UNIT * (sum + error);
-        bound[i] = slope * error + act_error(a.act, a.alpha, sum + error);
+        bound[i] = isinf(each[i]) ? each[i] : act_bound(a.act, a.alpha, sum + error, error);
     }
 done:
     free(sums);

@@ -102,13 +102,13 @@ static void bound_dense(const clade_args *args, size_t slot, double *bound)
     const double *w = (const double *)a->w.buffer->host + a->w.offset;
     const double *b =
         clade_tensor_present(&a->b) ? (const double *)a->b.buffer->host + a->b.offset : NULL;
-    double gamma = clade_gamma((int64_t)in + 1), slope = act_slope(a->act, a->alpha);
+    double gamma = clade_gamma((int64_t)in + 1);
     for (int32_t r = 0; r < n; r++)
         for (int32_t o = 0; o < out; o++) {
             double sum = b ? fabs(b[o]) : 0;
             for (int32_t i = 0; i < in; i++)
                 sum += fabs(x[(size_t)r * in + i] * w[(size_t)i * out + o]);
-            bound[(size_t)r * out + o] = slope * gamma * sum + act_error(a->act, a->alpha, sum);
+            bound[(size_t)r * out + o] = act_bound(a->act, a->alpha, sum, gamma * sum);
         }
 }
 

@@ -87,6 +87,20 @@ static int64_t terms_dropout_dx(const clade_args *args, size_t slot)
     return 4 + (args->dropout_dx.accumulate != 0);
 }
 
+/* Is 1 / (1 − rate) no power of two? */
+static bool inexact_dropout(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    int exponent;
+    return frexpf(1 - args->dropout.rate, &exponent) != 0.5f;
+}
+static bool inexact_dropout_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    int exponent;
+    return frexpf(1 - args->dropout_dx.rate, &exponent) != 0.5f;
+}
+
 #ifndef CLADE_ORACLE
 static const clade_case dropout_cases[] = {
     {CASE_QUICK, "half", "x=3x67 rate=0.5 seed=7 stream=1 step=3"},
@@ -102,5 +116,5 @@ static const clade_case dropout_cases[] = {
 };
 #endif
 
-OP_IMPL(dropout, OP_CASES(dropout_cases), .terms = terms_dropout);
-OP_IMPL(dropout_dx, .terms = terms_dropout_dx);
+OP_IMPL(dropout, OP_CASES(dropout_cases), .terms = terms_dropout, .inexact = inexact_dropout);
+OP_IMPL(dropout_dx, .terms = terms_dropout_dx, .inexact = inexact_dropout_dx);

@@ -272,6 +272,22 @@ static void bound_group_norm_dx(const clade_args *args, size_t slot, double *bou
     }
 }
 
+/* ---- small integers: means of a power of two of them, and sums ---- */
+
+static bool inexact_group_norm(const clade_args *args, size_t slot)
+{
+    enum { slot_mean = 4 };
+    const group_shape l = layout_of(&args->group_norm.x, args->group_norm.groups);
+    return slot != slot_mean || !is_power_of_two(l.area * l.width);
+}
+
+static bool inexact_group_norm_dx(const clade_args *args, size_t slot)
+{
+    enum { slot_dbeta = 7 };
+    (void)args;
+    return slot != slot_dbeta;
+}
+
 /* ---- cases ---- */
 
 #ifndef CLADE_ORACLE
@@ -282,6 +298,7 @@ static const clade_case group_norm_cases[] = {
     {CASE_QUICK, "one-group", "x=2x4x3x20 gamma=20 beta=20 groups=1 eps=0.001"},
     {CASE_QUICK, "vectors", "x=5x24 gamma=24 beta=24 groups=2 eps=0.001"},
     {CASE_QUICK, "chunks", "x=2x19x17x8 gamma=8 beta=8 groups=2 eps=0.001"},
+    {CASE_QUICK, "eight", "x=2x2x2x6 gamma=6 beta=6 groups=3 eps=0.001"},
     {CASE_FULL, "one-channel", "x=3x7x1 gamma=1 beta=1 groups=1 eps=0.001"},
     {CASE_FULL, "one-pixel", "x=2x1x1x6 gamma=6 beta=6 groups=3 eps=0.5"},
     {CASE_FULL, "odd-groups", "x=2x6x5x35 gamma=35 beta=35 groups=5 eps=0.001"},
@@ -292,5 +309,7 @@ static const clade_case group_norm_cases[] = {
 };
 #endif
 
-OP_IMPL(group_norm, OP_CASES(group_norm_cases), .bound = bound_group_norm);
-OP_IMPL(group_norm_dx, .bound = bound_group_norm_dx, .domain = {[4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(group_norm, OP_CASES(group_norm_cases), .bound = bound_group_norm,
+        .inexact = inexact_group_norm);
+OP_IMPL(group_norm_dx, .bound = bound_group_norm_dx, .inexact = inexact_group_norm_dx,
+        .domain = {[4] = CLADE_DOMAIN_POSITIVE});

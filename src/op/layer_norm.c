@@ -258,6 +258,22 @@ static void bound_layer_norm_dx(const clade_args *args, size_t slot, double *bou
     }
 }
 
+/* ---- small integers: means of a power of two of them, and sums ---- */
+
+static bool inexact_layer_norm(const clade_args *args, size_t slot)
+{
+    enum { slot_mean = 4 };
+    return slot != slot_mean ||
+           !is_power_of_two((int64_t)clade_tensor_count(&args->layer_norm.gamma));
+}
+
+static bool inexact_layer_norm_dx(const clade_args *args, size_t slot)
+{
+    enum { slot_dbeta = 7 };
+    (void)args;
+    return slot != slot_dbeta;
+}
+
 /* ---- cases ---- */
 
 #ifndef CLADE_ORACLE
@@ -280,5 +296,7 @@ static const clade_case layer_norm_cases[] = {
 };
 #endif
 
-OP_IMPL(layer_norm, OP_CASES(layer_norm_cases), .bound = bound_layer_norm);
-OP_IMPL(layer_norm_dx, .bound = bound_layer_norm_dx, .domain = {[4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(layer_norm, OP_CASES(layer_norm_cases), .bound = bound_layer_norm,
+        .inexact = inexact_layer_norm);
+OP_IMPL(layer_norm_dx, .bound = bound_layer_norm_dx, .inexact = inexact_layer_norm_dx,
+        .domain = {[4] = CLADE_DOMAIN_POSITIVE});

@@ -414,6 +414,17 @@ static void bound_mse_dx(const clade_args *args, size_t slot, double *bound)
 }
 
 /* A number of rows: exact. */
+static bool inexact_mse(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return !is_power_of_two(args->mse.x.dim[1]);
+}
+static bool inexact_mse_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return !is_power_of_two(args->mse_dx.x.dim[1]);
+}
+
 static void bound_topk_count(const clade_args *args, size_t slot, double *bound)
 {
     (void)args, (void)slot;
@@ -450,6 +461,7 @@ static const clade_case sigmoid_bce_cases[] = {
 
 static const clade_case mse_cases[] = {
     {CASE_QUICK, "small", "x=5x3 target=5x3"},
+    {CASE_QUICK, "eight", "x=6x8 target=6x8"},
     {CASE_FULL, "one", "x=1x1 target=1x1"},
     {CASE_FULL, "wide", "x=3x1001 target=3x1001"},
     {CASE_FULL, "rows", "x=517x2 target=517x2"},
@@ -473,6 +485,6 @@ OP_IMPL(softmax_xent, OP_CASES(softmax_xent_cases), .bound = bound_softmax_xent,
 OP_IMPL(softmax_xent_dx, .bound = bound_softmax_xent_dx, LABEL_SLOT);
 OP_IMPL(sigmoid_bce, OP_CASES(sigmoid_bce_cases), .bound = bound_sigmoid_bce, LABEL_SLOT);
 OP_IMPL(sigmoid_bce_dx, .bound = bound_sigmoid_bce_dx, LABEL_SLOT);
-OP_IMPL(mse, OP_CASES(mse_cases), .bound = bound_mse);
-OP_IMPL(mse_dx, .bound = bound_mse_dx);
+OP_IMPL(mse, OP_CASES(mse_cases), .bound = bound_mse, .inexact = inexact_mse);
+OP_IMPL(mse_dx, .bound = bound_mse_dx, .inexact = inexact_mse_dx);
 OP_IMPL(topk_count, OP_CASES(topk_count_cases), .bound = bound_topk_count, LABEL_SLOT);

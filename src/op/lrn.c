@@ -113,6 +113,7 @@ static double base_error(lrn_parameters p) { return clade_gamma(p.size + 3); }
  * and adds 2 ulp. */
 static double power_error(lrn_parameters p, double base)
 {
+    if (isinf(base)) return 0; /* 0, 1 or infinite */
     double argument = fabs(p.beta) * (base_error(p) * (1 + 1e-3) + 6 * u * fabs(log(base)));
     return expm1(argument) + 4 * u * (1 + argument);
 }

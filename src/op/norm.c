@@ -168,6 +168,21 @@ static void run_batchnorm_infer_dx(const clade_args *args)
     }
 }
 
+/* ---- small integers: means of a power of two of them, and sums ---- */
+
+static bool inexact_batchnorm(const clade_args *args, size_t slot)
+{
+    enum { slot_mean = 6 };
+    return slot != slot_mean || !is_power_of_two(rows_of(&args->batchnorm.x));
+}
+
+static bool inexact_batchnorm_dx(const clade_args *args, size_t slot)
+{
+    enum { slot_dbeta = 7 };
+    (void)args;
+    return slot != slot_dbeta;
+}
+
 /* ---- bounds ---- */
 
 /* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2 |batch's|.
@@ -318,6 +333,8 @@ static const clade_case batchnorm_cases[] = {
      "x=33x17 gamma=17 beta=17 running_mean=17 running_var=17 eps=1e-5 momentum=0.9"},
     {CASE_QUICK, "two-vectors",
      "x=9x32 gamma=32 beta=32 running_mean=32 running_var=32 eps=0.001 momentum=0.5"},
+    {CASE_QUICK, "sixteen-rows",
+     "x=4x2x2x6 gamma=6 beta=6 running_mean=6 running_var=6 eps=0.001 momentum=0.99"},
     {CASE_FULL, "one-row",
      "x=1x6 gamma=6 beta=6 running_mean=6 running_var=6 eps=0.001 momentum=0.5 unbiased=1"},
     {CASE_FULL, "one-channel",
@@ -344,9 +361,10 @@ static const clade_case batchnorm_infer_cases[] = {
 #endif
 
 OP_IMPL(batchnorm, OP_CASES(batchnorm_cases), .bound = bound_batchnorm,
+        .inexact = inexact_batchnorm, .domain = {[4] = CLADE_DOMAIN_POSITIVE});
+OP_IMPL(batchnorm_dx, .bound = bound_batchnorm_dx, .inexact = inexact_batchnorm_dx,
         .domain = {[4] = CLADE_DOMAIN_POSITIVE});
-OP_IMPL(batchnorm_dx, .bound = bound_batchnorm_dx, .domain = {[4] = CLADE_DOMAIN_POSITIVE});
 OP_IMPL(batchnorm_infer, OP_CASES(batchnorm_infer_cases), .bound = bound_batchnorm_infer,
         .domain = {[4] = CLADE_DOMAIN_POSITIVE});
-OP_IMPL(batchnorm_infer_dx, .bound = bound_batchnorm_infer_dx,
+OP_IMPL(batchnorm_infer_dx, .bound = bound_batchnorm_infer_dx, .inexact = inexact_batchnorm_dx,
         .domain = {[4] = CLADE_DOMAIN_POSITIVE});

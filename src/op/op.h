@@ -55,8 +55,9 @@ typedef struct clade_op_impl {
     /* Are sums of products taken through a transform (Winograd's), so that small integers do not
      * stay exact, and NaN and infinities reach all of a tile? NULL: never. */
     bool (*transforms)(const clade_args *args);
-    /* Of an INTEGER op: may a result of small integers be none, as a mean is? NULL: never. */
-    bool (*inexact)(const clade_args *args);
+    /* Of an INTEGER op: may output `slot` of small integers round, as a mean does? NULL: only where
+     * a float parameter is no multiple of 1/16. */
+    bool (*inexact)(const clade_args *args, size_t slot);
     /* Of a PRODUCT op: its multiplications and additions. */
     double (*flops)(const clade_args *args);
 

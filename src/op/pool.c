@@ -462,23 +462,27 @@ static bool divides_unevenly(const int32_t *window, const int32_t *pad, int32_t 
     return !is_power_of_two((int64_t)window[0] * window[1]) || (padded && !count_pad);
 }
 
-static bool inexact_avgpool2d(const clade_args *args)
+static bool inexact_avgpool2d(const clade_args *args, size_t slot)
 {
+    (void)slot;
     const clade_avgpool2d_args *a = &args->avgpool2d;
     return divides_unevenly(a->window, a->pad, a->count_pad);
 }
-static bool inexact_avgpool2d_dx(const clade_args *args)
+static bool inexact_avgpool2d_dx(const clade_args *args, size_t slot)
 {
+    (void)slot;
     const clade_avgpool2d_dx_args *a = &args->avgpool2d_dx;
     return divides_unevenly(a->window, a->pad, a->count_pad);
 }
-static bool inexact_global_avgpool(const clade_args *args)
+static bool inexact_global_avgpool(const clade_args *args, size_t slot)
 {
+    (void)slot;
     const int32_t *x = args->global_avgpool.x.dim;
     return !is_power_of_two((int64_t)x[1] * x[2]);
 }
-static bool inexact_global_avgpool_dx(const clade_args *args)
+static bool inexact_global_avgpool_dx(const clade_args *args, size_t slot)
 {
+    (void)slot;
     const int32_t *dx = args->global_avgpool_dx.dx.dim;
     return !is_power_of_two((int64_t)dx[1] * dx[2]);
 }

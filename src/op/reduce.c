@@ -58,8 +58,16 @@ static int64_t terms_reduce_dx(const clade_args *args, size_t slot)
     return (a->mean ? 4 : 0) + (a->accumulate != 0);
 }
 
-static bool inexact_reduce(const clade_args *args) { return args->reduce.mean != 0; }
-static bool inexact_reduce_dx(const clade_args *args) { return args->reduce_dx.mean != 0; }
+static bool inexact_reduce(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->reduce.mean != 0;
+}
+static bool inexact_reduce_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return args->reduce_dx.mean != 0;
+}
 
 #ifndef CLADE_ORACLE
 static const clade_case reduce_cases[] = {

@@ -247,13 +247,15 @@ static bool inexact(const int32_t x[4], const int32_t size[2], int32_t bilinear,
     return false;
 }
 
-static bool inexact_upsample2d(const clade_args *args)
+static bool inexact_upsample2d(const clade_args *args, size_t slot)
 {
+    (void)slot;
     const clade_upsample2d_args *a = &args->upsample2d;
     return inexact(a->x.dim, a->size, a->bilinear, a->align_corners);
 }
-static bool inexact_upsample2d_dx(const clade_args *args)
+static bool inexact_upsample2d_dx(const clade_args *args, size_t slot)
 {
+    (void)slot;
     const clade_upsample2d_dx_args *a = &args->upsample2d_dx;
     return inexact(a->dx.dim, a->size, a->bilinear, a->align_corners);
 }
