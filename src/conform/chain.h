@@ -23,6 +23,10 @@ typedef struct chain {
     size_t step_count, after_count;
 } chain;
 
+/* Judges the run's devices on a chain. */
+clade_status clade_conform_chain(conform_run *run, const chain *source,
+                                 clade_conform_result *result, conform_failure *failure);
+
 extern const chain clade_chains[];
 extern const size_t clade_chain_count;
 

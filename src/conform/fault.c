@@ -50,6 +50,24 @@ void clade_fault_alter(const conform_fault *fault, const clade_op_info *info, cl
     if (also >= 0) args->slot[also].dim[fault->index]--;
 }
 
+void clade_fault_spoil(const conform_fault *fault, const clade_op_info *info,
+                       const clade_args *args, void *const blocks[conform_slots],
+                       void *const x[conform_slots])
+{
+    int slot = clade_slot_find(info, fault->slot), dy = clade_slot_find(info, "dy");
+    if (fault->kind <= FAULT_SHRINK || !blocks[slot]) return;
+    double *v = blocks[slot];
+    const double *incoming = dy >= 0 ? blocks[dy] : NULL;
+    int of = clade_slot_gradient_of(clade_op_describe(info->forward), fault->slot);
+    size_t n = clade_tensor_count(&args->slot[slot]);
+    if (fault->kind == FAULT_NAN) v[n / 2] = NAN;
+    if (fault->kind == FAULT_ELEMENT && n > (size_t)fault->index) v[fault->index] *= fault->value;
+    for (size_t i = 0; fault->kind == FAULT_SCALE && i < n; i++) v[i] *= fault->value;
+    if (fault->kind != FAULT_KINK || args->activation_dx.act != CLADE_RELU) return;
+    for (size_t i = 0; i < n; i++)
+        if (((const double *)x[of])[i] == 0) v[i] = fault->value * incoming[i];
+}
+
 static void flip_last_bit(void *value)
 {
     uint32_t bits;
@@ -150,6 +168,7 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
         for (size_t i = 0; i < n; i++) v[i * size]++;
         return;
     case FAULT_FROZEN: freeze_statistics(&args->batchnorm_dx); return;
+    case FAULT_NAN: ((float *)(void *)v)[n / 2] = NAN; return;
     case FAULT_CLOBBER:
     case FAULT_LAST_BIT: bit = true; break;
     case FAULT_FLICKER: bit = c->calls % 2 == 0; break;
@@ -178,6 +197,8 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
     }
     const clade_op_info *info = clade_op_describe(op);
     c->calls++;
+    if (fault->kind == FAULT_STATUS)
+        return clade_fail(CLADE_EDEVICE, "%s: a planted fault", info->name);
     if (fault->kind <= FAULT_SHRINK) {
         clade_args altered = *args;
         clade_fault_alter(fault, info, &altered);

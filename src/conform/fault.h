@@ -35,12 +35,26 @@ typedef enum fault_kind {
     FAULT_NEXT,         /* each element of a whole-number slot + 1 */
     FAULT_NEIGHBOUR,    /* the last element is a copy of the one before */
     FAULT_FROZEN,       /* batchnorm_dx: the statistics taken for constants */
+    FAULT_NAN,          /* one element is NaN */
+    FAULT_STATUS,       /* the call fails */
+    FAULT_KINK,         /* gradients of relu at 0 are `value` times the incoming ones */
+    FAULT_ELEMENT,      /* element `index` × value */
     /* where a convolution is computed by Winograd's tiles: */
     FAULT_TILE_ROW,     /* the last row of each tile × value, as by a wrong constant */
     FAULT_TILE_DROPPED, /* the last tile stays as it was */
     FAULT_TILE_EDGE,    /* tiles that reach beyond the image are 0 */
     FAULT_TILE_SUM      /* the whole slot × value: a tile or a channel missing in its sums */
 } fault_kind;
+
+/* Where it is planted, and so what has to see it. */
+typedef enum fault_place {
+    FAULT_IN_OP,       /* of a device, in mode ops */
+    FAULT_IN_ORACLE,   /* in the oracle's backward: finite differences must tell */
+    FAULT_IN_CHAIN,    /* of a device, in mode layers */
+    FAULT_IN_TRAINING, /* in mode nets: a step of training */
+    FAULT_IN_FORWARD,  /* of a net from a file: its output */
+    FAULT_IN_GRADIENT  /* its losses and gradients */
+} fault_place;
 
 typedef struct conform_fault {
     clade_op op;
@@ -50,20 +64,38 @@ typedef struct conform_fault {
     const char *slot, *also; /* names; `slot` is a parameter's in the FAULT_PARAM kinds */
     int index;
     double value;
-    bool oracle; /* planted in the oracle's backward; finite differences must tell */
+    fault_place place;
+    bool fast;         /* in fast mode */
+    const char *check; /* that must see it; NULL: any */
 } conform_fault;
 
-/* The case of an op on a device without a fault. */
+/* The cases of an op that plant no fault: on a device without one, and its bounds. */
 #define CLADE_FAULT_NONE "no-fault"
+#define CLADE_FAULT_BOUND "bound"
 
 extern const conform_fault clade_faults[];
 extern const size_t clade_fault_count;
 
 /* Changes the arguments as the fault's first group does. */
 void clade_fault_alter(const conform_fault *fault, const clade_op_info *info, clade_args *args);
+/* Spoils what the oracle's backward gave as the second group does; `x`: what the faulty slot is the
+ * gradient of. */
+void clade_fault_spoil(const conform_fault *fault, const clade_op_info *info,
+                       const clade_args *args, void *const blocks[conform_slots],
+                       void *const x[conform_slots]);
 
 /* A device on which every op is the reference, but for the fault (NULL: none). `variant`: which of
  * the ways that the device is opened in this is. Closed by clade_device_close. */
 clade_status clade_fault_device(const conform_fault *fault, int variant, clade_device **out);
+
+/* Is no bound of the op's so wide that errors are lost in it, and is every finite result bounded?
+ */
+clade_status clade_bounds_judge(const clade_op_info *info, uint64_t seed, conform_failure *failure);
+/* Are results just beyond a bound told from those just within it? */
+clade_status clade_edges_judge(const clade_op_info *info, uint64_t seed, conform_failure *failure);
+/* Are frozen numbers that are just too far off told from those that are not? */
+clade_status clade_frozen_judge(const clade_op_info *info, uint64_t seed, conform_failure *failure);
+/* A small net with the fault, in training or in a file, as `place` says. */
+clade_status clade_fault_net(conform_run *run, fault_place place, conform_failure *failure);
 
 #endif

@@ -19,7 +19,20 @@
 #define ORACLE(o, text, how, param, i, v)                                                          \
     {                                                                                              \
         .op = CLADE_OP_##o, .part = "oracle", .name = "oracle-" text, .kind = FAULT_PARAM_##how,   \
-        .slot = param, .index = i, .value = v, .oracle = true                                      \
+        .slot = param, .index = i, .value = v, .place = FAULT_IN_ORACLE                            \
+    }
+/* In the output of a gradient. */
+#define ORACLE_SLOT(o, text, how, name_of_slot, i, v)                                              \
+    {                                                                                              \
+        .op = CLADE_OP_##o, .part = "oracle", .name = "oracle-" text, .kind = FAULT_##how,         \
+        .slot = name_of_slot, .index = i, .value = v, .place = FAULT_IN_ORACLE                     \
+    }
+/* In a whole: which check must see it. */
+#define WHOLE(where, is_fast, o, text, how, name_of_slot, v, seen_by)                              \
+    {                                                                                              \
+        .op = CLADE_OP_##o, .part = #where, .name = text, .kind = FAULT_##how,                     \
+        .slot = name_of_slot, .value = v, .place = FAULT_IN_##where, .fast = is_fast,              \
+        .check = seen_by                                                                           \
     }
 
 const conform_fault clade_faults[] = {
@@ -37,6 +50,7 @@ const conform_fault clade_faults[] = {
     SLOT(conv2d, "stray", "write-before-the-start", STRAY_BEFORE, "y", 0),
     SLOT(conv2d, "stray", "input-overwritten", CLOBBER, "x", 0),
     SLOT(conv2d, "forward", "adds-to-its-output", ADD_PRIOR, "y", 0),
+    SLOT(conv2d, "forward", "call-fails", STATUS, "y", 0),
     SLOT(conv2d, "forward", "race", FLICKER, "y", 0),
     SLOT(conv2d, "forward", "depends-on-threads", VARIANT, "y", 0),
     SLOT(conv2d, "forward", "needs-alignment", UNALIGNED, "y", 0),
@@ -216,5 +230,40 @@ const conform_fault clade_faults[] = {
     ORACLE(activation_dx, "wrong-function", ADD, "act", 0, -1),
     ORACLE(batchnorm_infer_dx, "epsilon-forgotten", SET, "eps", 0, 0),
     ORACLE(lrn_dx, "wrong-exponent", SCALE, "beta", 0, 1.001),
+    ORACLE_SLOT(dense_dw, "just-beyond-the-tolerance", SCALE, "dw", 0, 1 + 1e-5),
+    ORACLE_SLOT(activation_dx, "gradient-nan", NAN, "dx", 0, 0),
+    ORACLE_SLOT(activation_dx, "above-both-slopes-of-a-kink", KINK, "dx", 0, 1.001),
+    ORACLE_SLOT(activation_dx, "below-both-slopes-of-a-kink", KINK, "dx", 0, -0.001),
+    ORACLE_SLOT(activation_dx, "one-element-wrong", ELEMENT, "dx", 100, 1.5),
+    /* chains of layers */
+    WHOLE(CHAIN, false, dense_dw, "chain-last-bit", LAST_BIT, "db", 0, "bits"),
+    WHOLE(CHAIN, false, maxpool2d, "chain-index-off-by-one", NEXT, "index", 0, "bound"),
+    WHOLE(CHAIN, false, dense, "chain-depends-on-threads", VARIANT, "y", 0, "threads"),
+    WHOLE(CHAIN, false, softmax_xent, "chain-call-fails", STATUS, "y", 0, "status"),
+    WHOLE(CHAIN, true, conv2d, "chain-output-scaled", SCALE, "y", 1.0001, "bound"),
+    WHOLE(CHAIN, true, conv2d_dx, "chain-gradient-nan", NAN, "dx", 0, "bound"),
+    WHOLE(CHAIN, true, adam, "chain-weights-stale", KEEP, "w", 0, "bound"),
+    /* whole nets in training */
+    WHOLE(TRAINING, false, adam, "training-last-bit", LAST_BIT, "w", 0, "bits"),
+    WHOLE(TRAINING, false, softmax_xent, "training-last-bit-of-loss", LAST_BIT, "loss", 0, "loss"),
+    WHOLE(TRAINING, false, dense_dx, "training-call-fails", STATUS, "dx", 0, "status"),
+    WHOLE(TRAINING, false, batchnorm, "training-last-bit-of-statistics", LAST_BIT, "running_var", 0,
+          "bits"),
+    WHOLE(TRAINING, true, softmax_xent, "training-loss-scaled", SCALE, "loss", 1.01, "loss"),
+    WHOLE(TRAINING, true, softmax_xent, "training-loss-nan", NAN, "loss", 0, "loss"),
+    WHOLE(TRAINING, true, adam, "training-weights-stale", KEEP, "w", 0, "bound"),
+    WHOLE(TRAINING, true, batchnorm, "training-statistics-nan", NAN, "running_var", 0, "bound"),
+    /* nets from files */
+    WHOLE(FORWARD, false, softmax, "forward-last-bit", LAST_BIT, "y", 0, "bits"),
+    WHOLE(FORWARD, false, softmax, "forward-call-fails", STATUS, "y", 0, "status"),
+    WHOLE(FORWARD, true, dense, "forward-output-scaled", SCALE, "y", 1.01, "bound"),
+    WHOLE(FORWARD, true, softmax, "forward-output-nan", NAN, "y", 0, "bound"),
+    WHOLE(GRADIENT, false, conv2d_dw, "gradient-last-bit", LAST_BIT, "dw", 0, "bits"),
+    WHOLE(GRADIENT, false, softmax_xent, "gradient-last-bit-of-loss", LAST_BIT, "loss", 0, "bits"),
+    WHOLE(GRADIENT, false, dense_dw, "gradient-call-fails", STATUS, "dw", 0, "status"),
+    WHOLE(GRADIENT, true, dense_dw, "gradient-scaled", SCALE, "dw", 1.01, "bound"),
+    WHOLE(GRADIENT, true, dense_dw, "gradient-nan", NAN, "db", 0, "bound"),
+    WHOLE(GRADIENT, true, batchnorm, "gradient-statistics-scaled", SCALE, "running_mean", 1.01,
+          "bound"),
 };
 const size_t clade_fault_count = sizeof clade_faults / sizeof *clade_faults;

@@ -211,6 +211,7 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
     args = c->problem->args;
     if (run->fault) clade_fault_alter(run->fault, info, &args);
     clade_impl_run(clade_op_oracle(info->op), info, &args, c->blocks);
+    if (run->fault) clade_fault_spoil(run->fault, info, &args, c->blocks, c->f.input);
     return CLADE_OK;
 }
 

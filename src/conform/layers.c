@@ -429,15 +429,9 @@ static clade_status judge_devices(conform_run *run, const tape *t, const values 
     return status;
 }
 
-static clade_status judge_chain(conform_run *run, const chain *source)
+clade_status clade_conform_chain(conform_run *run, const chain *source,
+                                 clade_conform_result *result, conform_failure *failure)
 {
-    conform_failure failure = {0};
-    clade_conform_result result = {.mode = CLADE_CONFORM_LAYERS,
-                                   .op = source->name,
-                                   .case_name = "step",
-                                   .check = "",
-                                   .text = ""};
-    if (!clade_conform_begin(run, &result)) return CLADE_OK;
     tape *t = calloc(1, sizeof *t);
     if (!t) return clade_fail(CLADE_ENOMEM, "out of memory");
     t->source = source;
@@ -452,12 +446,24 @@ static clade_status judge_chain(conform_run *run, const chain *source)
         status = run_oracle(t, &truth, &reference, NULL);
     }
     if (!status) status = tolerances(t, &truth, &reference, tolerance);
-    if (!status) status = judge_devices(run, t, &reference, &truth, tolerance, &result, &failure);
+    if (!status) status = judge_devices(run, t, &reference, &truth, tolerance, result, failure);
     free_values(&reference);
     free_values(&truth);
     free_tape(t);
-    if (status) return status;
-    return clade_conform_end(run, &result, &failure);
+    return status;
+}
+
+static clade_status judge_chain(conform_run *run, const chain *source)
+{
+    conform_failure failure = {0};
+    clade_conform_result result = {.mode = CLADE_CONFORM_LAYERS,
+                                   .op = source->name,
+                                   .case_name = "step",
+                                   .check = "",
+                                   .text = ""};
+    if (!clade_conform_begin(run, &result)) return CLADE_OK;
+    clade_status status = clade_conform_chain(run, source, &result, &failure);
+    return status ? status : clade_conform_end(run, &result, &failure);
 }
 
 clade_status clade_conform_layers(conform_run *run)

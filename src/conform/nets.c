@@ -97,12 +97,11 @@ static clade_status create_net(contest *c, const clade_graph *graph, const clade
     return status;
 }
 
-static clade_status create_nets(contest *c, clade_device *device, clade_device *cpu)
+static clade_status create_nets(contest *c, const clade_recipe *recipe, clade_device *device,
+                                clade_device *cpu)
 {
-    clade_recipe *recipe = NULL;
     clade_graph *graph = NULL;
-    clade_status status = clade_recipe_read(c->recipe, NULL, 0, &recipe);
-    if (!status) status = clade_recipe_graph(recipe, 0, &graph);
+    clade_status status = clade_recipe_graph(recipe, 0, &graph);
     if (status) goto fail;
     const clade_training *training = clade_recipe_training(recipe);
     const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
@@ -123,6 +122,14 @@ static clade_status create_nets(contest *c, clade_device *device, clade_device *
         status = clade_fail(CLADE_EINVAL, "more than %d parameters", most_parameters);
 fail:
     clade_graph_destroy(&graph);
+    return status;
+}
+
+static clade_status create_built_in(contest *c, clade_device *device, clade_device *cpu)
+{
+    clade_recipe *recipe = NULL;
+    clade_status status = clade_recipe_read(c->recipe, NULL, 0, &recipe);
+    if (!status) status = create_nets(c, recipe, device, cpu);
     clade_recipe_destroy(&recipe);
     return status;
 }
@@ -311,6 +318,20 @@ static clade_status judge_checkpoint(conform_run *run, contest *c, int checkpoin
     return clade_conform_end(run, result, &c->failure);
 }
 
+clade_status clade_conform_training(const conform_run *run, const clade_recipe *recipe, int steps,
+                                    clade_device *cpu, clade_conform_result *result,
+                                    conform_failure *failure)
+{
+    contest c = {.recipe = clade_recipe_name(recipe),
+                 .seed = run->options->seed,
+                 .exact = run->options->math == CLADE_EXACT};
+    char hex[65];
+    clade_status status = create_nets(&c, recipe, run->devices[0].device, cpu);
+    if (!status) status = judge_steps(&c, 1, steps, hex, result, failure);
+    destroy_nets(&c);
+    return status;
+}
+
 static clade_status judge_recipe(conform_run *run, const char *recipe, clade_device *cpu)
 {
     contest c = {
@@ -326,7 +347,7 @@ static clade_status judge_recipe(conform_run *run, const char *recipe, clade_dev
             !clade_conform_fits(run->options->case_name, checkpoint_names[i]) ||
             !clade_conform_begin(run, &result))
             continue;
-        if (!c.count) status = create_nets(&c, run->devices[0].device, cpu);
+        if (!c.count) status = create_built_in(&c, run->devices[0].device, cpu);
         if (!status) status = judge_checkpoint(run, &c, checkpoints[i], &result);
     }
     destroy_nets(&c);

@@ -8,8 +8,6 @@
 #include "conform/twin.h"
 #include "nn/loss.h"
 
-#include <clade/interchange.h>
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,9 +172,21 @@ static clade_status judge_gradients(match *m)
     return status;
 }
 
-static clade_status judge_case(conform_run *run, match *m, bool gradient)
+static clade_status judge_models(match *m, bool gradient)
 {
     bool done;
+    clade_status status = compute(m, gradient, &done);
+    if (status || !done) return status;
+    return gradient ? judge_gradients(m) : judge_all(m, "output", clade_model_output);
+}
+
+static void destroy_models(match *m)
+{
+    for (size_t i = 0; i < m->count; i++) clade_model_destroy(&m->model[i]);
+}
+
+static clade_status judge_case(conform_run *run, match *m, bool gradient)
+{
     conform_failure failure = {0};
     char text[96];
     clade_conform_result result = {.mode = CLADE_CONFORM_NETS,
@@ -194,13 +204,26 @@ static clade_status judge_case(conform_run *run, match *m, bool gradient)
     }
     m->result = &result;
     m->failure = &failure;
-    clade_status status = compute(m, gradient, &done);
-    if (!status && done)
-        status = gradient ? judge_gradients(m) : judge_all(m, "output", clade_model_output);
+    clade_status status = judge_models(m, gradient);
     if (status) return status;
     snprintf(text, sizeof text, "batch %d, largest difference %.3g", (int)batch, result.error);
     result.text = text;
     return clade_conform_end(run, &result, &failure);
+}
+
+clade_status clade_conform_match(const conform_run *run, const clade_network *network,
+                                 bool gradient, clade_device *cpu, clade_conform_result *result,
+                                 conform_failure *failure)
+{
+    match m = {.network = network,
+               .seed = run->options->seed,
+               .exact = run->options->math == CLADE_EXACT,
+               .result = result,
+               .failure = failure};
+    clade_status status = make_models(&m, run->devices[0].device, cpu);
+    if (!status) status = judge_models(&m, gradient);
+    destroy_models(&m);
+    return status;
 }
 
 clade_status clade_conform_network(conform_run *run, clade_device *cpu)
@@ -213,7 +236,7 @@ clade_status clade_conform_network(conform_run *run, clade_device *cpu)
     if (!run->listing) status = make_models(&m, run->devices[0].device, cpu);
     if (!status) status = judge_case(run, &m, false);
     if (!status) status = judge_case(run, &m, true);
-    for (size_t i = 0; i < m.count; i++) clade_model_destroy(&m.model[i]);
+    destroy_models(&m);
     clade_network_destroy(&network);
     return clade_context(status, "%s", o->model);
 }

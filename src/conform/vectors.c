@@ -136,11 +136,11 @@ static clade_status check_sums(vectors *v, conform_failure *failure)
     return status;
 }
 
-/* What the oracle and the reference make of it now. The oracle may be off by the rounding of
- * another C library's functions in double, which is a tiny part of any bound. */
-static void check_output(const conform_problem *p, size_t slot, const double *out,
-                         const double *bound, clade_conform_result *result,
-                         conform_failure *failure)
+/* The oracle may be off by the rounding of another C library's functions in double, which is a tiny
+ * part of any bound. */
+void clade_frozen_compare(const conform_problem *p, size_t slot, const double *out,
+                          const double *bound, clade_conform_result *result,
+                          conform_failure *failure)
 {
     const double moved = 1e-6;
     const float *reference = p->expected[slot];
@@ -192,7 +192,7 @@ static clade_status check_problem(const vectors *v, conform_problem *p,
         status = read_array(v, p, 3 * slot + 1, &out);
         if (!status) status = read_array(v, p, 3 * slot + 2, &bound);
         if (!status && out && bound)
-            check_output(p, slot, out, bound, result, failure);
+            clade_frozen_compare(p, slot, out, bound, result, failure);
         else if (!status && out &&
                  memcmp(out, p->expected[slot],
                         p->count[slot] * clade_dtype_size(p->args.slot[slot].dtype)) != 0)
