@@ -131,6 +131,9 @@ typedef struct clade_backend {
     /* Optional: measures the device's own limits, in some tenths of a second: operations of fused
      * multiply-adds in registers per second, and bytes per second of a[i] = b[i] + s c[i]. */
     clade_status (*peak)(void *context, double *flops, double *bytes);
+
+    /* Optional, called once after open: corrects what describe said by what the options chose. */
+    void (*amend)(void *context, clade_device_info *info);
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

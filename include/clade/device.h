@@ -42,7 +42,10 @@ typedef struct clade_device_options {
     uint32_t group_size;   /* OpenCL: work-group size of element-wise kernels; 0: the default. Never
                             * changes a result in exact mode. */
     const char *kernels;   /* OpenCL: "cpu" or "gpu": the kernels for few wide cores or for many
-                            * narrow ones, whatever the device is; NULL: those that suit it */
+                            * narrow ones, whatever the device is; NULL: those that suit it. CPU:
+                            * "sse2", "avx2" or "avx512", or "neon": those for this instruction
+                            * set; NULL: for the best that the processor has. EUNSUPPORTED where
+                            * there are none. */
     bool profile;          /* notes when each call ran; see clade_device_profile */
     const char *algorithm; /* OpenCL: how convolutions and dense layers are done where they can be:
                             * "direct", "implicit" (matrix products for GPUs by the same

@@ -18,12 +18,14 @@ static clade_status cpu_count(size_t *count, char note[256])
 }
 
 /* What the family files are for an instruction set. */
-typedef struct cpu_isa {
-    const char *name;
-    int32_t vector_width; /* floats */
+struct cpu_isa {
+    const char *name, *title; /* "avx2", "AVX2" */
+    int32_t vector_width;     /* floats */
+    bool (*runs)(void);       /* on this processor? */
     void (*ops)(clade_op_slot *slot);
     clade_status (*peak)(void *context, double *flops, double *bytes);
-} cpu_isa;
+    bool fma;
+};
 
 #define ISA(isa)                                                                                   \
     void clade_cpu_ops_##isa(clade_op_slot *slot);                                                 \
@@ -33,25 +35,61 @@ ISA(avx2)
 ISA(baseline)
 #undef ISA
 
-/* The best one that the processor has, with vectors of at most so many floats. */
+#define HAS(set) __builtin_cpu_supports(set)
+#if defined(__x86_64__) && !defined(CLADE_ONE_ISA)
+static bool runs_avx512(void)
+{
+    __builtin_cpu_init();
+    return HAS("avx512f") && HAS("avx512vl") && HAS("avx512dq") && HAS("avx512bw") && HAS("fma");
+}
+static bool runs_avx2(void)
+{
+    __builtin_cpu_init();
+    return HAS("avx2") && HAS("fma");
+}
+#endif
+static bool runs_baseline(void) { return true; }
+
+/* The best first. */
+static const cpu_isa isas[] = {
+#if defined(__x86_64__) && !defined(CLADE_ONE_ISA)
+    {"avx512", "AVX-512", 16, runs_avx512, clade_cpu_ops_avx512, clade_cpu_peak_avx512, true},
+    {"avx2", "AVX2", 8, runs_avx2, clade_cpu_ops_avx2, clade_cpu_peak_avx2, true},
+#endif
+#if defined(__x86_64__)
+    {"sse2", "SSE2", 4, runs_baseline, clade_cpu_ops_baseline, clade_cpu_peak_baseline, false},
+#elif defined(__aarch64__)
+    {"neon", "NEON", 4, runs_baseline, clade_cpu_ops_baseline, clade_cpu_peak_baseline, true},
+#else
+    {"baseline", "baseline", 4, runs_baseline, clade_cpu_ops_baseline, clade_cpu_peak_baseline,
+     false},
+#endif
+};
+enum { isa_count = sizeof isas / sizeof *isas };
+
+/* With vectors of at most so many floats; 4 are always there. */
 static const cpu_isa *best_isa(int32_t vector_width)
 {
-#if defined(__x86_64__) && !defined(CLADE_ONE_ISA)
-    static const cpu_isa avx512 = {"AVX-512", 16, clade_cpu_ops_avx512, clade_cpu_peak_avx512};
-    static const cpu_isa avx2 = {"AVX2", 8, clade_cpu_ops_avx2, clade_cpu_peak_avx2};
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("fma") && vector_width >= avx512.vector_width)
-        return &avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        vector_width >= avx2.vector_width)
-        return &avx2;
-#endif
-    (void)vector_width;
-    static const cpu_isa baseline = {"baseline", 4, clade_cpu_ops_baseline,
-                                     clade_cpu_peak_baseline};
-    return &baseline;
+    const cpu_isa *isa = isas;
+    while (!isa->runs() || isa->vector_width > vector_width) isa++;
+    return isa;
+}
+
+/* The one of this name; NULL or "cpu": the best within the limits. */
+static clade_status find_isa(const char *name, const cpu_limits *limits, const cpu_isa **out)
+{
+    char text[64] = "";
+    *out = best_isa(limits->vector_width);
+    if (!name || !strcmp(name, "cpu")) return CLADE_OK;
+    for (int i = 0; i < isa_count; i++) {
+        if (!isas[i].runs()) continue;
+        *out = &isas[i];
+        if (!strcmp(isas[i].name, name)) return CLADE_OK;
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n, "%s%s", n ? ", " : "", isas[i].name);
+    }
+    return clade_fail(CLADE_EUNSUPPORTED, "cpu: there are no kernels '%.20s' here; there are: %s",
+                      name, text);
 }
 
 static void processor_name(char *name, size_t size)
@@ -70,21 +108,21 @@ static void processor_name(char *name, size_t size)
     fclose(f);
 }
 
+static void describe_isa(const cpu_isa *isa, clade_device_info *info)
+{
+    snprintf(info->driver, sizeof info->driver, "built in, %s", isa->title);
+    info->fma = isa->fma;
+}
+
 static clade_status cpu_describe(size_t index, clade_device_info *info)
 {
     (void)index;
-    const cpu_isa *isa = best_isa(INT32_MAX);
     snprintf(info->id, sizeof info->id, "cpu");
     processor_name(info->name, sizeof info->name);
-    snprintf(info->driver, sizeof info->driver, "built in, %s", isa->name);
+    describe_isa(best_isa(INT32_MAX), info);
     info->compute_units = (uint32_t)clade_processors();
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     if (pages > 0 && size > 0) info->memory_bytes = (uint64_t)pages * (uint64_t)size;
-#if defined(__aarch64__)
-    info->fma = true;
-#else
-    info->fma = isa->ops != clade_cpu_ops_baseline;
-#endif
     info->fp64 = info->host_memory = info->cpu_like = true;
     return CLADE_OK;
 }
@@ -92,10 +130,16 @@ static clade_status cpu_describe(size_t index, clade_device_info *info)
 static clade_status cpu_open(size_t index, const clade_device_options *options, void **context)
 {
     (void)index;
+    const cpu_isa *isa;
+    cpu_limits limits;
+    clade_status status = clade_cpu_limits_find(options->limits, &limits);
+    if (!status) status = find_isa(options->kernels, &limits, &isa);
+    if (status) return status;
     cpu_context *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return clade_fail(CLADE_ENOMEM, "cpu: out of memory");
-    clade_status status = clade_cpu_limits_find(options->limits, &cpu->limits);
-    if (!status) status = clade_pool_create(options->threads, &cpu->pool);
+    cpu->isa = isa;
+    cpu->limits = limits;
+    status = clade_pool_create(options->threads, &cpu->pool);
     if (status) {
         free(cpu);
         return status;
@@ -155,7 +199,7 @@ static void *cpu_shared(void *context, void *handle)
 static void cpu_ops(void *context, clade_op_slot *slot)
 {
     const cpu_context *cpu = context;
-    best_isa(cpu->limits.vector_width)->ops(slot);
+    cpu->isa->ops(slot);
 }
 
 static void cpu_discard(void *context, void *state)
@@ -166,7 +210,14 @@ static void cpu_discard(void *context, void *state)
 
 static clade_status cpu_peak(void *context, double *flops, double *bytes)
 {
-    return best_isa(INT32_MAX)->peak(context, flops, bytes);
+    const cpu_context *cpu = context;
+    return cpu->isa->peak(context, flops, bytes);
+}
+
+static void cpu_amend(void *context, clade_device_info *info)
+{
+    const cpu_context *cpu = context;
+    describe_isa(cpu->isa, info);
 }
 
 const clade_backend *clade_cpu_backend(void)
@@ -190,6 +241,7 @@ const clade_backend *clade_cpu_backend(void)
         .ops = cpu_ops,
         .discard = cpu_discard,
         .peak = cpu_peak,
+        .amend = cpu_amend,
     };
     return &backend;
 }

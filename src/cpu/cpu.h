@@ -9,7 +9,10 @@
 
 #include <clade/backend.h>
 
+typedef struct cpu_isa cpu_isa;
+
 typedef struct cpu_context {
+    const cpu_isa *isa;
     clade_pool *pool;
     cpu_limits limits;
 } cpu_context;

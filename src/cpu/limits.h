@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 typedef struct cpu_limits {
-    int32_t vector_width;   /* floats, at most, of the instruction set that is used */
+    int32_t vector_width;   /* floats, at most, of the instruction set that is chosen */
     size_t grain;           /* elements, rows or units that a thread takes at once, at most; a
                              * multiple of 4 */
     size_t block;           /* elements of a long row that are copied at once */

@@ -232,6 +232,7 @@ clade_status clade_device_open(const char *name, const clade_device_options *opt
         free(device);
         return status;
     }
+    if (device->table.amend) device->table.amend(device->context, &device->info);
     device->math = options->math;
     device->strict = options->strict;
     *out = device;

@@ -37,6 +37,11 @@ clade_status clade_opencl_context_open(cl_platform_id platform, cl_device_id dev
                                        const clade_device_info *info,
                                        const clade_device_options *options, opencl_context **out)
 {
+    if (options->kernels && strcmp(options->kernels, "cpu") != 0 &&
+        strcmp(options->kernels, "gpu") != 0)
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "opencl: there are no kernels '%.20s'; there are: cpu, gpu",
+                          options->kernels);
     opencl_context *cl = calloc(1, sizeof *cl);
     if (!cl) return clade_fail(CLADE_ENOMEM, "opencl: out of memory");
     cl->platform = platform;

@@ -54,6 +54,7 @@ expect 2 "no 'small'" "$clade" conform --limits small
 expect 0 '5 passed, 0 failed' "$clade" $one --limits tiny
 expect 1 'in mode ops alone' "$clade" conform --random 2 --mode grad
 expect 2 "no 'tpu'" "$clade" conform --kernels tpu
+expect 1 "^clade conform: cpu: there are no kernels 'gpu' here; there are: " "$clade" $one --kernels gpu
 "$clade" $one --junit "$dir/results.xml"
 python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).findall("testcase")) == 5' \
     "$dir/results.xml"

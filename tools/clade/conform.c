@@ -27,7 +27,7 @@ static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
                                     "nets", "matrix", "support", NULL};
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "markdown", NULL};
-static const char *const kernels[] = {"cpu", "gpu", NULL};
+static const char *const kernels[] = {"cpu", "gpu", "sse2", "avx2", "avx512", "neon", NULL};
 static const char *const algorithms[] = {"direct", "implicit", "winograd", "gemm", NULL};
 static const char *const limit_sets[] = {"tiny", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
@@ -60,11 +60,13 @@ static clade_status run_both(const clade_conform_options *options, const conform
 {
     clade_conform_options o = *options;
     o.device = "cpu";
+    o.kernels = NULL;
     clade_status status = conform_pool_run(&o, plan, limits, writer, totals);
     if (status) return status;
     conform_writer_column(writer);
     conform_totals opencl = {0};
     o.device = "opencl";
+    o.kernels = options->kernels;
     status = conform_pool_run(&o, plan, limits, writer, &opencl);
     if (status == CLADE_ENODEVICE || status == CLADE_EUNSUPPORTED) return CLADE_OK;
     totals->summary.passed += opencl.summary.passed;
@@ -216,8 +218,10 @@ int command_conform(int argc, char **argv)
         OPTION_INTEGER("threads", "N", &threads, 0, 1024, "of a CPU; 0: one per processor"),
         OPTION_INTEGER("group-size", "N", &group_size, 0, 1024,
                        "OpenCL work-group size; 0: the default"),
-        OPTION_CHOICE("kernels", &kernel, kernels,
-                      "OpenCL: those for few wide cores or many narrow ones; else what suits it"),
+        OPTION_CHOICE(
+            "kernels", &kernel, kernels,
+            "OpenCL: those for few wide cores (cpu) or many narrow ones (gpu); CPU: those "
+            "for an instruction set; else what suits it"),
         OPTION_CHOICE("algo", &algorithm, algorithms,
                       "OpenCL: how convolutions and dense layers are done; else all are judged"),
         OPTION_CHOICE("limits", &sizes, limit_sets,
