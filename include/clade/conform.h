@@ -2,7 +2,8 @@
  * stated order) and the oracle (double), per op, per chain of layers, per net.
  *
  * What an op is judged by, for each of its cases, overwriting and accumulating:
- *   - on small integers, on random numbers and with NaN, infinities and signed zeros among them;
+ *   - on small integers, on random numbers, and with NaN, infinities, signed zeros and subnormal
+ *     numbers in each input in turn;
  *   - in exact mode every bit of every output against the reference; in both modes every element
  *     against the oracle within the op's bound, which follows from the arithmetic and the data;
  * where small integers make every step exact, no error at all;

@@ -86,7 +86,8 @@ typedef struct edge {
     conform_failure *failure;
 } edge;
 
-static void place(const edge *e, float value, bool bits, bool right, const char *what)
+/* `check`: the one that must see it, "": any, NULL: none may. */
+static void place(const edge *e, float value, bool bits, const char *check, const char *what)
 {
     float *v = (float *)e->got[e->slot] + e->i, was = *v;
     conform_failure found = {0};
@@ -94,14 +95,14 @@ static void place(const edge *e, float value, bool bits, bool right, const char 
     *v = value;
     clade_problem_compare(e->problem, e->got, bits, &tally, &found);
     *v = was;
-    if (right == !found.check) return;
+    if (check ? found.check && (!*check || !strcmp(check, found.check)) : !found.check) return;
     clade_failure_set(
-        e->failure, right ? "passes" : "caught",
-        "case %s, %s data: %s at element %zu, %s, %.9g, was %s: the truth %.17g, bound %.3g",
+        e->failure, check ? "caught" : "passes",
+        "case %s, %s data: %s at element %zu, %s, %.9g: the truth %.17g, bound %.3g: %s",
         e->problem->case_name, clade_conform_data_name(e->problem->data),
         e->problem->info->slots[e->slot].name, e->i, what, (double)value,
-        right ? "refused" : "let pass", e->problem->truth[e->slot][e->i],
-        e->problem->bound[e->slot][e->i]);
+        e->problem->truth[e->slot][e->i], e->problem->bound[e->slot][e->i],
+        found.check ? found.check : "let pass");
 }
 
 /* The float32 numbers next to the end of what is allowed, on the side of `far`. */
@@ -111,10 +112,11 @@ static void try_side(const edge *e, float far, double truth, double allowed)
     while (fabs(f - truth) <= allowed) f = nextafterf(f, far);
     while (fabs(f - truth) > allowed && fabs(nextafterf(f, (float)truth) - truth) > allowed)
         f = nextafterf(f, (float)truth);
-    if (fabs(truth) + allowed < FLT_MAX) place(e, f, false, false, "just beyond its bound");
+    if (fabs(truth) + allowed < FLT_MAX)
+        place(e, f, false, e->problem->exact[e->slot] ? "" : "bound", "just beyond its bound");
     f = nextafterf(f, (float)truth);
     if (fabs(f - truth) <= allowed && !e->problem->exact[e->slot])
-        place(e, f, false, true, "just within its bound");
+        place(e, f, false, NULL, "just within its bound");
 }
 
 static void try_element(const edge *e)
@@ -125,13 +127,13 @@ static void try_element(const edge *e)
     if (!is_bounded(p, e->slot, e->i)) {
         bool loose = p->transformed || (p->padded[e->slot] && p->padded[e->slot][e->i]);
         if (isnan(truth) && !loose) {
-            place(e, 0, false, false, "a number for NaN");
-            place(e, INFINITY, false, false, "infinity for NaN");
+            place(e, 0, false, "nan", "a number for NaN");
+            place(e, INFINITY, false, "nan", "infinity for NaN");
         }
         if (isinf(truth) && !loose) {
-            place(e, NAN, false, false, "NaN for infinity");
-            place(e, (float)-truth, false, false, "the other infinity");
-            place(e, truth > 0 ? FLT_MAX : -FLT_MAX, false, false, "a number for infinity");
+            place(e, NAN, false, "infinity", "NaN for infinity");
+            place(e, (float)-truth, false, "infinity", "the other infinity");
+            place(e, truth > 0 ? FLT_MAX : -FLT_MAX, false, "infinity", "a number for infinity");
         }
         return;
     }
@@ -141,11 +143,11 @@ static void try_element(const edge *e)
     memcpy(&unwritten, &prefill, sizeof unwritten);
     try_side(e, INFINITY, truth, allowed);
     try_side(e, -INFINITY, truth, allowed);
-    place(e, NAN, false, false, "NaN for a number");
-    place(e, unwritten, false, false, "what was there before");
-    place(e, truth > 0 ? INFINITY : -INFINITY, false, false, "infinity for a number");
+    place(e, NAN, false, "bound", "NaN for a number");
+    place(e, unwritten, false, "unwritten", "what was there before");
+    place(e, truth > 0 ? INFINITY : -INFINITY, false, "bound", "infinity for a number");
     if (fabsf(right) < FLT_MIN) return;
-    place(e, nextafterf(right, 2 * right), true, false, "another last bit");
+    place(e, nextafterf(right, 2 * right), true, "", "another last bit");
 }
 
 /* Whole numbers have no bound. */

@@ -150,6 +150,12 @@ def faults():
     flakes = write("no-flakes", CRASHES)
     said = conform("--plugin", faulty, *SMALL, "--op", "cop?", "--flakes", flakes, "--retries", 2, code=1)
     check(f"CRASH {CRASHES}" in said and "3 passed, 1 failed" in said, said)
+    said = conform("--plugin", faulty, *SMALL, "--op", "split", code=1)
+    check("0 passed, 2 failed" in said and "threads: y[" in said and "with 3 threads" in said, said)
+    check("--strict forbids the reference" in conform("--plugin", faulty, *SMALL, "--op", "dense", "--strict", code=1), "--strict")
+    support = folder / "support.csv"
+    conform("--plugin", faulty, "--mode", "support", "--op", "dense", "--strict", "--csv", support, code=1)
+    check(set(verdicts(support).values()) == {"FAIL"}, "--mode support --strict")
     # every case skipped: nothing was judged
     check("nothing was judged" in conform("--plugin", faulty, *SMALL, "--op", "fill", "--skip",
                                           write("all", "*"), code=1), "all skipped")
@@ -249,6 +255,11 @@ def vectors():
         said = conform("--vectors-check", frozen, *one, code=1)
         check(f"FAIL {case}: " in said and why in said, said)
     check("4 failed" in conform("--vectors-check", frozen, *one, code=1), "others failed, too")
+    one = ["--quick", "--op", "maxpool2d", "--case", "two"]
+    conform("--vectors", frozen, *one, code=0)
+    refreeze(frozen / "vectors.maxpool2d.two", "random/index.out.npy", lambda b: b[:-1] + bytes([b[-1] ^ 1]))
+    said = conform("--vectors-check", frozen, *one, code=1)
+    check("bits: index differs" in said, said)
     check("for ops alone" in conform("--vectors", frozen, "--mode", "grad", code=2), "a mode")
 
 

@@ -3,6 +3,7 @@
  *   fill       hangs;
  *   copy       ends the process, where it flattens and does not add;
  *   concat_dx  writes nothing;
+ *   split      gives zeros on 3 threads;
  *   concat     writes nothing the first time; a file that $CLADE_TEST_FLAKE names tells later ones.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -33,12 +34,14 @@ static clade_status describe(size_t index, clade_device_info *info)
 
 static clade_status open_device(size_t index, const clade_device_options *options, void **context)
 {
-    (void)index, (void)options;
-    *context = NULL;
+    (void)index;
+    int *threads = *context = malloc(sizeof *threads);
+    if (!threads) return clade_fail(CLADE_ENOMEM, "plugin: out of memory");
+    *threads = options->threads;
     return CLADE_OK;
 }
 
-static void close_device(void *context) { (void)context; }
+static void close_device(void *context) { free(context); }
 
 static clade_status alloc_memory(void *context, size_t bytes, void **handle)
 {
@@ -131,9 +134,19 @@ static clade_status concat(void *context, const clade_args *args, const clade_pl
     return CLADE_OK;
 }
 
+static clade_status split(void *context, const clade_args *args, const clade_plan *plan,
+                          void *workspace)
+{
+    (void)context, (void)plan, (void)workspace;
+    const clade_tensor *y = &args->split.y;
+    memset(clade_tensor_host(y), 0, clade_tensor_count(y) * sizeof(float));
+    return CLADE_OK;
+}
+
 static void set_ops(void *context, clade_op_slot *slot)
 {
-    (void)context;
+    const int *threads = context;
+    if (*threads == 3) slot[CLADE_OP_split].run = split;
     slot[CLADE_OP_fill].run = fill;
     slot[CLADE_OP_copy].run = copy;
     slot[CLADE_OP_concat].run = concat;
