@@ -235,6 +235,8 @@ const conform_fault clade_faults[] = {
     ORACLE_SLOT(activation_dx, "above-both-slopes-of-a-kink", KINK, "dx", 0, 1.001),
     ORACLE_SLOT(activation_dx, "below-both-slopes-of-a-kink", KINK, "dx", 0, -0.001),
     ORACLE_SLOT(activation_dx, "one-element-wrong", ELEMENT, "dx", 100, 1.5),
+    /* ops in fast mode, where no reference tells */
+    WHOLE(OP, true, dense, "race-within-the-bound", FLICKER, "y", 0, "repeat"),
     /* chains of layers */
     WHOLE(CHAIN, false, dense_dw, "chain-last-bit", LAST_BIT, "db", 0, "bits"),
     WHOLE(CHAIN, false, maxpool2d, "chain-index-off-by-one", NEXT, "index", 0, "bound"),
