@@ -1,0 +1,74 @@
+"""Which checks fit which file."""
+import collections
+import fnmatch
+import json
+import re
+import subprocess
+
+Check = collections.namedtuple("Check", "name command env")
+
+# runs of `clade conform`, once for each family of ops
+CPU = ["--device cpu --mode ops", "--device cpu --mode ops --math fast --seed 5"]
+OPENCL = ["--device opencl --mode ops --kernels cpu", "--device opencl --mode ops --kernels gpu",
+          "--device opencl --mode ops --math fast --seed 5"]
+GRADIENTS = ["--device cpu --mode grad"]
+# and with all of them
+LAYERS = ["--device cpu --mode layers", "--device cpu --mode nets"]
+
+# pattern, conform by family, conform, suites or tests of meson's; the first that matches counts
+FITTING = [
+    ("kernels/*.clh", CPU + OPENCL, [], ["op"]),
+    ("kernels/*", OPENCL, [], []),
+    ("src/cpu/*", CPU, [], []),
+    ("src/opencl/*", OPENCL, [], ["opencl"]),
+    ("src/op/*", CPU + GRADIENTS, [], ["op"]),
+    ("src/nn/*", [], LAYERS, ["nn", "train-semantics", "train-transfer", "recipe"]),
+    ("src/train/*", [], [], ["train"]),
+    ("src/dist/*", [], [], ["train"]),
+    ("src/dev/*", CPU, LAYERS, ["nn", "train", "op"]),
+    ("src/data/*", [], [], ["data"]),
+    ("src/recipe/*", [], [], ["recipe", "train-semantics"]),
+    ("src/onnx/*", [], [], ["onnx"]),
+    ("src/weights/*", [], [], ["weights", "train-transfer"]),
+    ("src/base/*", [], [], ["base", "data", "weights"]),
+    ("src/search/*", [], [], ["tune"]),
+    ("src/tune/*", [], [], ["tune"]),
+    ("src/report/*", [], [], ["report"]),
+    ("src/bench/*", [], [], ["bench"]),
+    ("src/conform/*", [], [], ["conform-self-test", "conform-cpu", "conform-command", "conform-ci", "conform-api"]),
+    ("tools/clade/*", [], [], ["command"]),
+]
+
+
+def families(tree):
+    text = (tree / "include/clade/ops.def").read_text(encoding="utf-8")
+    return sorted(set(re.findall(r"^CLADE_OP\(\w+, *(\w+)", text, re.M)))
+
+
+def of_file(stem, names):
+    """The families that a file serves: the one it is named for, else any."""
+    for name in names:
+        if stem == name or stem.startswith(name + "_"):
+            return [name]
+    return names
+
+
+def fitting(files, tree, build):
+    """The checks of these files, in a built tree."""
+    clade = [str(build / "tools/clade/clade"), "conform", "--quick"]
+    tests = json.loads(subprocess.run(["meson", "introspect", "--tests", str(build)], stdout=subprocess.PIPE,
+                                      check=True).stdout)
+    checks = {}
+    for file in files:
+        entry = next((e for e in FITTING if fnmatch.fnmatch(file, e[0])), None)
+        if not entry:
+            raise ValueError(f"{file}: no check fits; tools/mutation/checks.py has the list")
+        _, by_family, whole, suites = entry
+        stem = file.rsplit("/", 1)[-1].split(".")[0]
+        runs = [f"{options} --op {name}" for options in by_family for name in of_file(stem, families(tree))] + whole
+        for options in runs:
+            checks[options] = Check("conform " + options, clade + options.split(), {})
+        for test in tests:
+            if test["name"] in suites or test["suite"][0].split(":")[-1] in suites:
+                checks[test["name"]] = Check(test["name"], test["cmd"], test["env"])
+    return list(checks.values())
