@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { side = clade_look_cells, block = 8, coefficients = block * block };
 
@@ -62,6 +63,7 @@ void clade_look_take(const float *cells, int32_t channels, clade_look *out)
                         grey[2 * y + 1][2 * x + 1];
             out->grey[y * clade_look_side + x] = (uint8_t)(sum / 4 + 0.5f);
         }
+    memset(out->grey + clade_look_side * clade_look_side, 0, clade_look_side);
     clade_look_sum(out);
 }
 

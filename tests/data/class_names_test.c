@@ -15,6 +15,11 @@ int main(void)
         {"\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af"}, /* Hangul */
         {"\u041a\u043e\u0442", "\u043a\u041e\u0422"},             /* Cyrillic */
         {"\u017b\u00f3\u0142w", "\u017c\u00f3\u0141w"},
+        /* the first and last capital of each range */
+        {"A\u00c0\u0100\u0139\u0179", "a\u00e0\u0101\u013a\u017a"},
+        {"Z\u00de\u0176\u0147\u017d", "z\u00fe\u0177\u0148\u017e"},
+        {"\u0391\u0400\u0410", "\u03b1\u0450\u0430"},
+        {"\u03a9\u040f\u042f", "\u03c9\u045f\u044f"},
     };
     static const char *const apart[][2] = {
         {"cat", "cats"},       {"cats", "cat"},        {"schon", "sch\u00f6n"},

@@ -175,6 +175,11 @@ static void test_layouts(void)
     CHECK(d && count(d, CLADE_TRAIN) == 0 && count(d, CLADE_TEST) == 2 &&
           clade_dataset_classes(d) == 2);
     clade_dataset_destroy(&d);
+    /* the one split of a second folder is taken, whatever it is called */
+    d = load((clade_data_options){.path = path_of("splits/Training_Set"),
+                                  .validation = path_of("only")});
+    CHECK(d && count(d, CLADE_VALIDATION) == 2 && count(d, CLADE_TEST) == 0);
+    clade_dataset_destroy(&d);
     /* a class may be called train, and one after the beginning of another */
     put_jpeg("toys/train/0.jpg", 24, 24, 20);
     put_jpeg("toys/boat/0.jpg", 24, 24, 21);

@@ -92,6 +92,39 @@ static void test_same(clade_dataset *const sets[4])
     }
 }
 
+/* The order of an epoch is part of a recipe's meaning: the same in every release. */
+static void test_order(const clade_dataset *d)
+{
+    static const int32_t expected[8] = {30, 34, 2, 21, 5, 6, 15, 7};
+    clade_loader_options options = options_for(d, 1);
+    clade_loader *loader;
+    clade_batch b;
+    CHECK_OK(clade_loader_create(&options, &loader));
+    CHECK_OK(clade_loader_start(loader, 2, 0));
+    CHECK_OK(clade_loader_next(loader, &b));
+    CHECK(b.count == 8 && !memcmp(b.index, expected, sizeof expected));
+    clade_loader_destroy(&loader);
+}
+
+/* The splits share the cache: what one takes another has no more. */
+static void test_room(void)
+{
+    for (int more = 0; more < 2; more++) {
+        clade_dataset *d = NULL;
+        clade_data_options options = {.path = path_of("set"),
+                                      .validation = path_of("set"),
+                                      .height = side,
+                                      .width = side,
+                                      .cache_bytes =
+                                          (uint64_t)(2 * images - 1 + more) * bytes_of_one};
+        CHECK_OK(clade_dataset_open(&options, &d));
+        CHECK_OK(clade_dataset_make_room(d));
+        CHECK(clade_dataset_has_room(d, CLADE_TRAIN));
+        CHECK(clade_dataset_has_room(d, CLADE_VALIDATION) == (more == 1));
+        clade_dataset_destroy(&d);
+    }
+}
+
 static void test_content(const clade_dataset *d)
 {
     clade_loader_options options = options_for(d, 2);
@@ -286,6 +319,8 @@ int main(void)
     CHECK(clade_dataset_is_cached(later, CLADE_TRAIN));
     CHECK(!clade_dataset_is_cached(half_later, CLADE_TRAIN));
     test_holes();
+    test_order(cached);
+    test_room();
     test_content(cached);
     test_content(half);
     test_errors(half);

@@ -131,6 +131,31 @@ static void test_similarity(clade_look *list)
     }
 }
 
+/* Colours look like their brightness; the smaller image is the mean of 2 x 2 cells. */
+static void test_look(void)
+{
+    enum { cells = clade_look_cells * clade_look_cells };
+    static float colour[3 * cells], grey[cells];
+    clade_random r = clade_random_start(4, CLADE_STREAM_CONFORM, 0);
+    for (int i = 0; i < cells; i++) {
+        for (int c = 0; c < 3; c++) colour[3 * i + c] = clade_random_uniform(&r, 0, 255);
+        grey[i] = 0.299f * colour[3 * i] + 0.587f * colour[3 * i + 1] + 0.114f * colour[3 * i + 2];
+    }
+    clade_look a, b;
+    clade_look_take(colour, 3, &a);
+    clade_look_take(grey, 1, &b);
+    CHECK(a.hash == b.hash && !memcmp(a.grey, b.grey, sizeof a.grey));
+    CHECK(a.hash == 0xe2277b2491b3f036u); /* the same in every release */
+    int wrong = 0;
+    for (int y = 0; y < clade_look_side; y++)
+        for (int x = 0; x < clade_look_side; x++) {
+            const float *p = grey + 2 * y * clade_look_cells + 2 * x, *q = p + clade_look_cells;
+            wrong += a.grey[y * clade_look_side + x] !=
+                     (uint8_t)((p[0] + p[1] + q[0] + q[1]) / 4 + 0.5f);
+        }
+    CHECK(wrong == 0);
+}
+
 int main(void)
 {
     clade_pool *pool;
@@ -140,6 +165,7 @@ int main(void)
     test_search(pool, list);
     test_many(pool);
     test_similarity(list);
+    test_look();
     free(list);
     clade_pool_destroy(&pool);
     return TEST_END();

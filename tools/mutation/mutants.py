@@ -23,7 +23,8 @@ BODIES = {"CompoundStmt": 0, "IfStmt": 1, "WhileStmt": 1, "CaseStmt": 1, "Defaul
 
 def syntax_tree(command, directory):
     """What clang makes of a file, each location with the name of its file (clang says it where it changes)."""
-    result = subprocess.run(command + ["-w", "-fsyntax-only", "-Xclang", "-ast-dump=json"], cwd=directory,
+    env = {**os.environ, "CCACHE_DISABLE": "1"}  # it keeps no trees
+    result = subprocess.run(command + ["-w", "-fsyntax-only", "-Xclang", "-ast-dump=json"], cwd=directory, env=env,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if result.returncode:
         sys.exit(f"mutate: {' '.join(command)}: {result.stderr.decode().strip()}")
@@ -290,7 +291,8 @@ def rewrite(source, mutants, prefix):
             put("(")
             for number in numbers:
                 put(f"CLADE_MUTANT({number}) ? ({mutants[number].text}) : ")
-            put("(" if whole else "(void)(")
+            negated = any(mutants[number].rule == "negate" for number in numbers)
+            put("(void)(" if not whole else "!!(" if negated else "(")  # of one type with the mutants
             first = render(start, stop, first + 1)
             put("))")
             for number in numbers:

@@ -157,18 +157,18 @@ class Tree:
                 refused |= set(here) - set(where[name])
                 write(self.path / name, text.encode())
             result = self.ninja(["-k", "0"])
-            if not result.returncode:
-                return refused
             more = self.blamed(result.stdout.decode(), where)
+            if not more and not result.returncode:
+                return refused
             if not more:
                 sys.exit(f"mutate: the copy does not build:\n{result.stdout.decode()[-4000:]}")
             refused |= more
 
     def blamed(self, log, where):
-        """The mutants that the compiler's errors point at."""
+        """The mutants that the compiler's errors point at, and its warnings that a mutant is of another type."""
         found = set()
         log = re.sub(r"\x1b\[[0-9;]*[mK]", "", log)
-        for file, line, column in re.findall(r"^([^\s:]+):(\d+):(\d+): error:", log, re.M):
+        for file, line, column in re.findall(r"^([^\s:]+):(\d+):(\d+): (?:error:|warning: pointer.* mismatch)", log, re.M):
             name = next((n for n in where if n == file or file.endswith("/" + n.rsplit("/", 1)[-1])
                          or file == n.rsplit("/", 1)[-1]), None)
             if not name:
