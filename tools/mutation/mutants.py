@@ -166,7 +166,7 @@ class Finder:
             self.add(node, "swap", f"({right}) {op} ({left})")
         if op in ("+", "-", "*"):
             rule, unit = ("stride", "2") if op == "*" else ("term", "1")  # these are mutants of the constant
-            if right != unit:
+            if right != unit and node["inner"][0]["type"] == node["type"]:
                 self.add(node, rule, left)
             if op != "-" and left != unit and node["inner"][1]["type"] == node["type"]:
                 self.add(node, rule, right)
