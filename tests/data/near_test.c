@@ -129,6 +129,14 @@ static void test_similarity(clade_look *list)
         CHECK(fabs(similarity(&list[i], &list[i + 50]) - expected) < 1e-9);
         CHECK(similarity(&list[i + 50], &list[i]) == similarity(&list[i], &list[i + 50]));
     }
+    /* the last column and the last row count, and steps to the right are no steps down */
+    clade_look column = {0}, row = {0};
+    for (int i = 0; i < clade_look_side; i++) {
+        column.grey[i * clade_look_side + clade_look_side - 1] = 50;
+        row.grey[(clade_look_side - 1) * clade_look_side + i] = 50;
+    }
+    CHECK(similarity(&column, &column) == 1 && similarity(&row, &row) == 1);
+    CHECK(similarity(&column, &row) < 0.1);
 }
 
 /* Colours look like their brightness; the smaller image is the mean of 2 x 2 cells. */
