@@ -176,13 +176,15 @@ def end_to_end(folder):
     name = "src/toy.c"
     found, sources = mutants.find(copy.units([name]), copy.path, [name])
     chosen = dict(enumerate(found))
-    refused = copy.put_in(chosen, sources)
+    weak = Check("weak", [str(copy.build / "toy")], {})
+    strong = Check("strong", [str(copy.build / "toy"), "strong"], {})
+    targets = copy.needed([weak, strong], [name])
+    check(targets == ["toy"], f"to be built: {targets}, expected the toy")
+    refused = copy.put_in(chosen, sources, targets)
     dropped = sorted(chosen[n].text for n in refused)
     check(dropped == ["4 + 1", "4 - 1"], f"the compiler refuses {dropped}, expected the two of the array's size")
     check((root / name).read_text(encoding="utf-8") == TOY, "the original is changed")
     runner = Runner(copy, False, len(found))
-    weak = Check("weak", [str(copy.build / "toy")], {})
-    strong = Check("strong", [str(copy.build / "toy"), "strong"], {})
     first, both = runner.reach([weak]), runner.reach([weak, strong])
 
     def verdict(original, mutant, runs):

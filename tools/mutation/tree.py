@@ -1,5 +1,6 @@
 """The copy of the tree that carries the mutants, and its build."""
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -144,8 +145,16 @@ class Tree:
                 break
         return False
 
-    def put_in(self, chosen, sources):
-        """Builds the tree with mutants by number; those that the compiler refuses are dropped. Returns them."""
+    def needed(self, checks, names):
+        """What is to be built: the programs of these checks, and kernels as the build checks them."""
+        known = {line.rsplit(":", 1)[0] for line in self.ninja(["-t", "targets", "all"]).stdout.decode().split("\n")}
+        words = {os.path.relpath(self.build / word, self.build) for check in checks for word in check.command}
+        if any(name.startswith("kernels/") for name in names):
+            words |= {name for name in known if name.endswith(".checked")}
+        return sorted(words & known)
+
+    def put_in(self, chosen, sources, targets):
+        """Builds the targets with mutants by number; those that the compiler refuses are dropped. Returns them."""
         refused = set()
         while True:
             where = {}
@@ -156,7 +165,7 @@ class Tree:
                 text, where[name] = mutants.rewrite(source, here, prefix)
                 refused |= set(here) - set(where[name])
                 write(self.path / name, text.encode())
-            result = self.ninja(["-k", "0"])
+            result = self.ninja(["-k", "0", *targets])
             more = self.blamed(result.stdout.decode(), where)
             if not more and not result.returncode:
                 return refused
