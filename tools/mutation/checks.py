@@ -11,8 +11,8 @@ Check = collections.namedtuple("Check", "name command env")
 CPU = ["--device cpu --mode ops", "--device cpu --mode ops --math fast --seed 5"]
 OPENCL = ["--device opencl --mode ops --kernels cpu", "--device opencl --mode ops --kernels gpu",
           "--device opencl --mode ops --math fast --seed 5"]
-GRADIENTS = ["--device cpu --mode grad"]
 # and with all of them
+GRADIENTS = ["--device cpu --mode grad"]
 LAYERS = ["--device cpu --mode layers", "--device cpu --mode nets"]
 
 # pattern, conform by family, conform, suites or tests of meson's; the first that matches counts
@@ -21,15 +21,15 @@ FITTING = [
     ("kernels/*", OPENCL, [], []),
     ("src/cpu/*", CPU, [], []),
     ("src/opencl/*", OPENCL, [], ["opencl"]),
-    ("src/op/*", CPU + GRADIENTS, [], ["op"]),
+    ("src/op/*", CPU, GRADIENTS, ["op"]),
     ("src/nn/*", [], LAYERS, ["nn", "train-semantics", "train-transfer", "recipe"]),
     ("src/train/*", [], [], ["train"]),
     ("src/dist/*", [], [], ["train"]),
     ("src/dev/*", CPU, LAYERS, ["nn", "train", "op"]),
-    ("src/data/*", [], [], ["data"]),
-    ("src/recipe/*", [], [], ["recipe", "train-semantics"]),
-    ("src/onnx/*", [], [], ["onnx"]),
-    ("src/weights/*", [], [], ["weights", "train-transfer"]),
+    ("src/data/*", [], [], ["data", "fuzz-dataset", "fuzz-image"]),
+    ("src/recipe/*", [], [], ["recipe", "train-semantics", "fuzz-recipe", "fuzz-yaml"]),
+    ("src/onnx/*", [], [], ["onnx", "fuzz-onnx"]),
+    ("src/weights/*", [], [], ["weights", "train-transfer", "fuzz-hdf5", "fuzz-safetensors", "fuzz-weights"]),
     ("src/base/*", [], [], ["base", "data", "weights"]),
     ("src/search/*", [], [], ["tune"]),
     ("src/tune/*", [], [], ["tune"]),
