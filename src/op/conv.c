@@ -440,6 +440,9 @@ static const clade_case conv2d_cases[] = {
     {CASE_QUICK, "narrower-than-kernel", "x=2x5x2x8 w=3x3x8x16 pad=1,1,1,1"},
     {CASE_QUICK, "lower-than-kernel", "x=2x1x6x8 w=5x3x8x16 b=16 pad=2,1,2,1"},
     {CASE_QUICK, "narrow-dilated", "x=1x4x3x4 w=3x3x4x8 pad=2,2,2,2 dilation=2,2"},
+    /* more rows of outputs than chunks, the last chunk a shorter one */
+    {CASE_QUICK, "many-rows", "x=5x16x4x2 w=2x2x2x3 b=3"},
+    {CASE_QUICK, "depthwise-many-rows", "x=5x16x4x4 w=2x2x1x4 b=4 groups=4"},
     {CASE_FULL, "pad-over-kernel", "x=1x3x3x2 w=2x2x2x3 b=3 pad=3,4,2,5"},
     {CASE_QUICK, "winograd-small", "x=1x8x8x16 w=3x3x16x16"},
     {CASE_QUICK, "winograd-small-same", "x=8x6x6x16 w=3x3x16x16 b=16 pad=1,1,1,1"},
