@@ -168,6 +168,10 @@ CLADE_API int32_t clade_classifier_classes(const clade_classifier *classifier);
 CLADE_API const char *clade_classifier_class_name(const clade_classifier *classifier, int32_t i);
 CLADE_API const clade_recipe *clade_classifier_recipe(const clade_classifier *classifier);
 CLADE_API clade_model *clade_classifier_model(const clade_classifier *classifier);
+/* Is the last layer a softmax or a sigmoid? A net from elsewhere may end without one: then what are
+ * called probabilities below are its own outputs, of which the largest counts; of one output y, -y
+ * and y. */
+CLADE_API bool clade_classifier_gives_probabilities(const clade_classifier *classifier);
 
 /* Probabilities, one row of `classes` per image. Errors: those of clade_image_read. */
 CLADE_API clade_status clade_classifier_predict(clade_classifier *classifier,
@@ -184,6 +188,10 @@ CLADE_API clade_status clade_classifier_predict_pixels(clade_classifier *classif
 CLADE_API clade_status clade_classifier_evaluate(clade_classifier *classifier,
                                                  const clade_dataset *dataset, clade_split split,
                                                  clade_ranks *ranks, clade_metrics *out);
+/* Probabilities of the images that were evaluated last, in the split's order, as
+ * clade_classifier_predict has them; they live as long as the confusion matrix. NULL: none were, or
+ * by another rank. */
+CLADE_API const float *clade_classifier_evaluated(const clade_classifier *classifier);
 
 #ifdef __cplusplus
 }

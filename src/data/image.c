@@ -181,3 +181,19 @@ clade_status clade_image_size(const void *bytes, size_t size, const char *name, 
     hwc[2] = header.channels == 1 ? 1 : 3;
     return CLADE_OK;
 }
+
+clade_status clade_image_recognize(const char *path)
+{
+    if (!path) return clade_fail(CLADE_EINVAL, "no path of an image");
+    uint8_t bytes[clade_sniff_bytes];
+    clade_bytes head = {bytes, sizeof bytes};
+    clade_stamp stamp;
+    const char *reason;
+    size_t size = 0;
+    clade_status status =
+        clade_bytes_read(path, 0, sizeof bytes, sizeof bytes, NULL, &stamp, &head, &size);
+    if (status) return status;
+    return clade_image_sniff(bytes, size, &reason) == CLADE_IMAGE_OTHER
+               ? clade_fail(CLADE_EFORMAT, "%s: %s", path, reason)
+               : CLADE_OK;
+}

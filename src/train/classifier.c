@@ -19,9 +19,11 @@ struct clade_classifier {
     clade_sampler *sampler;
     int32_t outputs;
     bool logarithms;              /* outputs are those of probabilities */
+    bool scores;                  /* outputs are no probabilities */
     float *y;                     /* [batch, outputs] */
     const uint8_t **image;        /* [batch]: where each lies */
     clade_evaluation *evaluation; /* holds the last confusion matrix */
+    float *evaluated;             /* probabilities of its images; NULL: none */
 };
 
 clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **model,
@@ -48,7 +50,9 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     }
     const clade_graph *graph = clade_model_graph(*model);
     const clade_layer *last = clade_graph_layer(graph, clade_graph_layers(graph) - 1);
-    c->logarithms = !strcmp(clade_layer_last_activation(last), "log_softmax");
+    const char *activation = clade_layer_last_activation(last);
+    c->logarithms = !strcmp(activation, "log_softmax");
+    c->scores = !c->logarithms && strcmp(activation, "softmax") && strcmp(activation, "sigmoid");
     c->model = *model;
     c->classes = *classes;
     *model = NULL;
@@ -62,6 +66,7 @@ void clade_classifier_destroy(clade_classifier **handle)
     clade_classifier *c = *handle;
     if (!c) return;
     clade_evaluation_destroy(&c->evaluation);
+    free(c->evaluated);
     clade_sampler_destroy(&c->sampler);
     clade_model_destroy(&c->model);
     clade_class_names_clear(&c->classes);
@@ -130,19 +135,20 @@ clade_model *clade_classifier_model(const clade_classifier *c) { return c->model
 
 /* --- predicting --- */
 
-/* One sigmoid output is the probability of class 1. */
-static void spread(const clade_classifier *c, int32_t n, float *probabilities)
+bool clade_classifier_gives_probabilities(const clade_classifier *c) { return !c->scores; }
+
+/* Outputs as one number for each class: of a single one, which is that of class 1, two. */
+static void spread(const clade_classifier *c, const float *y, size_t n, float *probabilities)
 {
     size_t classes = (size_t)c->classes.count;
-    for (size_t i = 0; i < (size_t)n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (c->outputs == 1) {
-            probabilities[2 * i] = 1 - c->y[i];
-            probabilities[2 * i + 1] = c->y[i];
+            probabilities[2 * i] = c->scores ? -y[i] : 1 - y[i];
+            probabilities[2 * i + 1] = y[i];
         } else if (c->logarithms) {
-            for (size_t k = i * classes; k < (i + 1) * classes; k++)
-                probabilities[k] = expf(c->y[k]);
+            for (size_t k = i * classes; k < (i + 1) * classes; k++) probabilities[k] = expf(y[k]);
         } else {
-            memcpy(probabilities + i * classes, c->y + i * classes, classes * sizeof *c->y);
+            memcpy(probabilities + i * classes, y + i * classes, classes * sizeof *y);
         }
     }
 }
@@ -165,7 +171,7 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
             status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,
                                        (size_t)n * (size_t)c->outputs * sizeof(float));
         if (status) return status;
-        spread(c, n, probabilities + first * (size_t)c->classes.count);
+        spread(c, c->y, (size_t)n, probabilities + first * (size_t)c->classes.count);
     }
     return CLADE_OK;
 }
@@ -223,6 +229,8 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
     clade_feed *feed = NULL;
     clade_results *results = NULL;
     clade_evaluation_destroy(&c->evaluation);
+    free(c->evaluated);
+    c->evaluated = NULL;
     clade_status status =
         clade_evaluation_create(model, clade_dataset_count(dataset, split), c->classes.count,
                                 clade_recipe_training(c->recipe)->top_k, &c->evaluation);
@@ -232,8 +240,15 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
         status = clade_evaluation_run(c->evaluation, model, feed, results, ranks, NULL, NULL, out);
     clade_results_destroy(&results);
     clade_feed_destroy(&feed);
-    return status;
+    if (status || out->count == 0) return status;
+    c->evaluated = malloc(out->count * (size_t)c->classes.count * sizeof *c->evaluated);
+    if (!c->evaluated)
+        return clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", out->count);
+    spread(c, clade_evaluation_outputs(c->evaluation), out->count, c->evaluated);
+    return CLADE_OK;
 }
+
+const float *clade_classifier_evaluated(const clade_classifier *c) { return c->evaluated; }
 
 clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset *dataset,
                                        clade_split split, clade_ranks *ranks, clade_metrics *out)

@@ -115,3 +115,5 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
     return clade_metrics_measure(&tally, e->y, e->outputs, e->label, e->done, e->classes,
                                  e->confusion, out);
 }
+
+const float *clade_evaluation_outputs(const clade_evaluation *e) { return e->y; }

@@ -18,5 +18,7 @@ void clade_evaluation_destroy(clade_evaluation **evaluation);
 clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *model,
                                   clade_feed *feed, clade_results *results, clade_ranks *ranks,
                                   bool (*stop)(void *user), void *user, clade_metrics *out);
+/* What the model gave for each image of the last run, [count, outputs]. */
+const float *clade_evaluation_outputs(const clade_evaluation *evaluation);
 
 #endif

@@ -1,19 +1,21 @@
 /* clade evaluate: loss and metrics of a trained classifier. */
 #define _XOPEN_SOURCE 700
 #include "interrupt.h"
-#include "json_print.h"
+#include "predictions.h"
 #include "session.h"
 #include "shown.h"
 #include "status_line.h"
 #include "together.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_json(const clade_classifier *classifier, const char *split,
-                       const clade_metrics *m)
+                       const clade_metrics *m, cJSON *wrong)
 {
     int32_t top_k = clade_recipe_training(clade_classifier_recipe(classifier))->top_k;
     cJSON *root = cJSON_CreateObject();
@@ -35,6 +37,7 @@ static void print_json(const clade_classifier *classifier, const char *split,
             clade_json_append(row, cJSON_CreateNumber((double)m->confusion[i * m->classes + j]));
         clade_json_append(rows, row);
     }
+    if (wrong) clade_json_put(root, "wrong", wrong);
     json_print(root, false);
 }
 
@@ -66,6 +69,113 @@ static void print_text(const clade_classifier *classifier, const char *split,
     print_confusion(classifier, m);
 }
 
+/* ---- single images ---- */
+
+/* An image that was taken for another class. */
+typedef struct mistake {
+    size_t image;
+    int32_t label, taken;
+    float certainty; /* what it had for that class */
+} mistake;
+
+/* The surest first. */
+static int by_certainty(const void *a, const void *b)
+{
+    const mistake *x = a, *y = b;
+    if (x->certainty != y->certainty) return x->certainty > y->certainty ? -1 : 1;
+    return x->image < y->image ? -1 : x->image > y->image;
+}
+
+/* All of them, to be freed; *out stays NULL where there are none. */
+static clade_status find_mistakes(const clade_classifier *classifier, const clade_dataset *dataset,
+                                  clade_split split, mistake **out, size_t *count)
+{
+    const float *p = clade_classifier_evaluated(classifier);
+    int32_t classes = clade_classifier_classes(classifier);
+    size_t images = clade_dataset_count(dataset, split);
+    mistake *list = malloc(images * sizeof *list);
+    if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for a list of images");
+    *count = 0;
+    for (size_t i = 0; i < images; i++, p += classes) {
+        mistake m = {.image = i,
+                     .label = clade_dataset_label(dataset, split, i),
+                     .taken = prediction_class(p, classes, 0)};
+        m.certainty = p[m.taken];
+        if (m.taken != m.label) list[(*count)++] = m;
+    }
+    if (*count) qsort(list, *count, sizeof *list, by_certainty);
+    *out = list;
+    return CLADE_OK;
+}
+
+typedef struct evaluated {
+    const clade_classifier *classifier;
+    const clade_dataset *dataset;
+    clade_split split;
+    const mistake *wrong;
+    size_t wrong_count, listed;
+} evaluated;
+
+static void print_wrong(const evaluated *e)
+{
+    size_t most = e->wrong_count < e->listed ? e->wrong_count : e->listed;
+    printf("\n%zu wrong%s\n", e->wrong_count, most ? ", the surest first" : "");
+    for (size_t i = 0; i < most; i++) {
+        const mistake *m = &e->wrong[i];
+        printf("  %s: %s %.4f, is %s\n", shown(clade_dataset_name(e->dataset, e->split, m->image)),
+               shown(clade_classifier_class_name(e->classifier, m->taken)), (double)m->certainty,
+               shown(clade_classifier_class_name(e->classifier, m->label)));
+    }
+    if (e->wrong_count > most) printf("  and %zu more\n", e->wrong_count - most);
+}
+
+static cJSON *wrong_json(const evaluated *e)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < e->wrong_count && i < e->listed; i++) {
+        const mistake *m = &e->wrong[i];
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "file", clade_dataset_name(e->dataset, e->split, m->image));
+        cJSON_AddStringToObject(item, "class",
+                                clade_classifier_class_name(e->classifier, m->label));
+        cJSON_AddStringToObject(item, "predicted",
+                                clade_classifier_class_name(e->classifier, m->taken));
+        cJSON_AddNumberToObject(item, prediction_word(e->classifier), (double)m->certainty);
+        clade_json_append(list, item);
+    }
+    return list;
+}
+
+/* Every image with its class, what it was taken for, and the numbers of all classes. */
+static clade_status write_predictions(const evaluated *e, const char *path)
+{
+    FILE *file = fopen(path, "wx");
+    if (!file) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    const float *p = clade_classifier_evaluated(e->classifier);
+    int32_t classes = clade_classifier_classes(e->classifier);
+    fprintf(file, "file,class,predicted");
+    for (int32_t c = 0; c < classes; c++) {
+        fputc(',', file);
+        csv_field(file, clade_classifier_class_name(e->classifier, c));
+    }
+    fputc('\n', file);
+    for (size_t i = 0; i < clade_dataset_count(e->dataset, e->split); i++, p += classes) {
+        int32_t label = clade_dataset_label(e->dataset, e->split, i);
+        csv_field(file, clade_dataset_name(e->dataset, e->split, i));
+        fputc(',', file);
+        csv_field(file, clade_classifier_class_name(e->classifier, label));
+        fputc(',', file);
+        csv_field(file,
+                  clade_classifier_class_name(e->classifier, prediction_class(p, classes, 0)));
+        for (int32_t c = 0; c < classes; c++) fprintf(file, ",%.6g", (double)p[c]);
+        fputc('\n', file);
+    }
+    bool good = !ferror(file);
+    good = !fclose(file) && good;
+    if (!good) remove(path);
+    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot write", path);
+}
+
 /* The first that has images of: validation, test, train. */
 static clade_split choose_split(const clade_dataset *dataset)
 {
@@ -90,7 +200,8 @@ int command_evaluate(int argc, char **argv)
     enum { undecided = -1 };
     session_place place = {.math = session_math_default};
     session_source source = {0};
-    const char *cache = NULL;
+    const char *cache = NULL, *predictions = NULL;
+    int64_t listed = 0;
     int split = undecided;
     bool json = false, strict = false, whole = false;
     const command_option options[] = {
@@ -101,6 +212,10 @@ int command_evaluate(int argc, char **argv)
         OPTION_FLAG("strict-data", &strict, "a damaged image is an error, not skipped"),
         OPTION_TEXT("cache", "SIZE", &cache,
                     "memory for decoded images, as 4G; default: half of it"),
+        OPTION_INTEGER("wrong", "N", &listed, 0, 1e9,
+                       "name so many images that were taken for another class, the surest first"),
+        OPTION_TEXT("predictions", "FILE.csv", &predictions,
+                    "write each image's class, what it was taken for, and the numbers of all"),
         OPTION_FLAG("json", &json, "print JSON"),
     };
     static const command_usage usage = {
@@ -122,12 +237,15 @@ int command_evaluate(int argc, char **argv)
     uint64_t cache_bytes = 0;
     if (cache && !session_parse_bytes(cache, &cache_bytes))
         return command_misuse("evaluate", "--cache %s: expected a size, as 512M or 4G", cache);
+    if (predictions && !access(predictions, F_OK))
+        return command_misuse("evaluate", "--predictions %s: is there already", predictions);
     clade_device *device = NULL;
     clade_classifier *classifier = NULL;
     clade_dataset *dataset = NULL;
     clade_metrics metrics;
     char *shapes = NULL;
     const char **names = NULL;
+    mistake *wrong = NULL;
     clade_ranks *ranks = NULL;
     interrupt_watch();
     clade_status status = together_join(0, &ranks);
@@ -156,9 +274,20 @@ int command_evaluate(int argc, char **argv)
         status =
             clade_classifier_evaluate(classifier, dataset, (clade_split)split, ranks, &metrics);
     status_line_clear();
-    if (!status && (!ranks || clade_ranks_own(ranks) == 0))
-        (json ? print_json : print_text)(
-            classifier, whole && split == CLADE_TRAIN ? "all" : session_splits[split], &metrics);
+    if (!status && (!ranks || clade_ranks_own(ranks) == 0)) {
+        const char *word = whole && split == CLADE_TRAIN ? "all" : session_splits[split];
+        evaluated e = {.classifier = classifier,
+                       .dataset = dataset,
+                       .split = (clade_split)split,
+                       .listed = (size_t)listed};
+        if (listed) status = find_mistakes(classifier, dataset, e.split, &wrong, &e.wrong_count);
+        e.wrong = wrong;
+        if (!status && predictions) status = write_predictions(&e, predictions);
+        if (!status && json) print_json(classifier, word, &metrics, listed ? wrong_json(&e) : NULL);
+        if (!status && !json) print_text(classifier, word, &metrics);
+        if (!status && !json && listed) print_wrong(&e);
+    }
+    free(wrong);
     free(names);
     free(shapes);
     clade_dataset_destroy(&dataset);

@@ -1,155 +1,12 @@
 /* clade predict: classes of images. */
-#define _XOPEN_SOURCE 700
-#include "json_print.h"
+#include "image_files.h"
+#include "predictions.h"
 #include "session.h"
 #include "shown.h"
 #include "together.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-
-/* The files to look at, owned. */
-typedef struct file_list {
-    char **path;
-    size_t count, room;
-} file_list;
-
-static clade_status add_file(file_list *list, const char *folder, const char *name)
-{
-    if (list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        char **grown = realloc(list->path, room * sizeof *grown);
-        if (!grown) return clade_fail(CLADE_ENOMEM, "out of memory for %zu files", room);
-        list->path = grown;
-        list->room = room;
-    }
-    size_t size = strlen(name) + (folder ? strlen(folder) + 1 : 0) + 1;
-    char *path = malloc(size);
-    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
-    snprintf(path, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
-    list->path[list->count++] = path;
-    return CLADE_OK;
-}
-
-static bool looks_like_image(const char *name)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (!strcasecmp(dot, endings[i])) return true;
-    return false;
-}
-
-static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-/* All images in a folder and below, in the order of their names. */
-static clade_status add_folder(file_list *list, const char *folder, int depth)
-{
-    enum { deepest = 32 };
-    struct dirent **entries;
-    int count = depth < deepest ? scandir(folder, &entries, is_visible, alphasort) : 0;
-    if (count < 0) return clade_fail(CLADE_EIO, "%s: cannot read the folder", folder);
-    clade_status status = CLADE_OK;
-    for (int i = 0; i < count; i++) {
-        const char *name = entries[i]->d_name;
-        file_list one = {0};
-        struct stat info;
-        if (!status) status = add_file(&one, folder, name);
-        if (!status && lstat(one.path[0], &info))
-            status = clade_fail(CLADE_EIO, "%s: %s", one.path[0], strerror(errno));
-        else if (!status && S_ISDIR(info.st_mode))
-            status = add_folder(list, one.path[0], depth + 1);
-        else if (!status && looks_like_image(name))
-            status = add_file(list, NULL, one.path[0]);
-        if (one.count) free(one.path[0]);
-        free(one.path);
-        free(entries[i]);
-    }
-    if (count > 0) free(entries);
-    return status;
-}
-
-static clade_status list_files(char **arguments, int count, file_list *out)
-{
-    clade_status status = CLADE_OK;
-    for (int i = 0; i < count && !status; i++) {
-        struct stat info;
-        bool folder = !stat(arguments[i], &info) && S_ISDIR(info.st_mode);
-        status = folder ? add_folder(out, arguments[i], 0) : add_file(out, NULL, arguments[i]);
-    }
-    if (!status && out->count == 0)
-        status = clade_fail(CLADE_EINVAL, "%s: there are no images in it", arguments[0]);
-    return status;
-}
-
-/* The first rank's list becomes everyone's. */
-static clade_status share_files(clade_ranks *ranks, file_list *list)
-{
-    const bool lead = clade_ranks_own(ranks) == 0;
-    uint64_t size = 0;
-    for (size_t i = 0; i < list->count; i++) size += strlen(list->path[i]) + 1;
-    clade_status status = clade_ranks_broadcast(ranks, &size, sizeof size);
-    char *text = status ? NULL : malloc(size), *at = text;
-    if (!status && !text) status = clade_fail(CLADE_ENOMEM, "out of memory");
-    for (size_t i = 0; i < list->count && !status; i++) at = stpcpy(at, list->path[i]) + 1;
-    if (!status) status = clade_ranks_broadcast(ranks, text, size);
-    for (at = text; !lead && !status && at < text + size; at += strlen(at) + 1)
-        status = add_file(list, NULL, at);
-    free(text);
-    return status;
-}
-
-/* --- output --- */
-
-/* The class with the rank-th largest probability, of equals the first. */
-static int32_t nth_class(const float *p, int32_t classes, int32_t rank)
-{
-    for (int32_t c = 0; c < classes; c++) {
-        int32_t above = 0;
-        for (int32_t i = 0; i < classes; i++) above += p[i] > p[c] || (p[i] == p[c] && i < c);
-        if (above == rank) return c;
-    }
-    return 0;
-}
-
-typedef struct printer {
-    const clade_classifier *classifier;
-    int32_t top;
-    bool json;
-    cJSON *list;
-} printer;
-
-static void print_one(printer *out, const char *path, const float *p)
-{
-    int32_t classes = clade_classifier_classes(out->classifier);
-    cJSON *entry = NULL, *ranks = NULL;
-    if (out->json) {
-        entry = cJSON_CreateObject();
-        cJSON_AddStringToObject(entry, "file", path);
-        ranks = cJSON_AddArrayToObject(entry, "classes");
-        clade_json_append(out->list, entry);
-    } else {
-        printf("%s:", shown(path));
-    }
-    for (int32_t k = 0; k < out->top && k < classes; k++) {
-        int32_t c = nth_class(p, classes, k);
-        const char *name = clade_classifier_class_name(out->classifier, c);
-        if (out->json) {
-            cJSON *item = cJSON_CreateObject();
-            cJSON_AddStringToObject(item, "class", name);
-            cJSON_AddNumberToObject(item, "probability", (double)p[c]);
-            clade_json_append(ranks, item);
-        } else {
-            printf("%s %s %.4f", k ? "," : "", shown(name), (double)p[c]);
-        }
-    }
-    if (!out->json) printf("\n");
-}
 
 enum { at_once = 64 };
 
@@ -172,14 +29,20 @@ static clade_status allocate(const clade_classifier *classifier, size_t ranks, f
 }
 
 /* Those that cannot be read are named. */
-static clade_status predict_some(clade_classifier *classifier, char *const *path, size_t count,
-                                 const file_results *r)
+static clade_status predict_some(clade_classifier *classifier, const image_files *files,
+                                 size_t first, size_t count, const file_results *r)
 {
     const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
     size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels, n = 0;
     for (size_t i = 0; i < count; i++) {
-        bool read = !clade_image_read(path[i], p->height, p->width, p->channels, p->interpolation,
-                                      r->pixels + n * image);
+        const char *path = files->path[first + i];
+        uint8_t *pixels = r->pixels + n * image;
+        bool input = files->bytes && !strcmp(path, "-");
+        bool read =
+            !(input ? clade_image_decode(files->bytes, files->size, "standard input", p->height,
+                                         p->width, p->channels, p->interpolation, pixels)
+                    : clade_image_read(path, p->height, p->width, p->channels, p->interpolation,
+                                       pixels));
         if (!read) fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
         r->own[i] = read;
         n += read;
@@ -188,8 +51,8 @@ static clade_status predict_some(clade_classifier *classifier, char *const *path
 }
 
 /* Adds those that could not be read to *unread. */
-static void print_some(printer *out, char *const *path, size_t count, const float *result,
-                       size_t *unread)
+static void print_some(prediction_printer *out, char *const *path, size_t count,
+                       const float *result, size_t *unread)
 {
     const size_t classes = (size_t)clade_classifier_classes(out->classifier);
     const float *p = result + at_once;
@@ -198,21 +61,21 @@ static void print_some(printer *out, char *const *path, size_t count, const floa
             ++*unread;
             continue;
         }
-        print_one(out, path[i], p);
+        predictions_print(out, path[i], p);
         p += classes;
     }
 }
 
 /* Files that are taken at a time, from one of them on. */
-static size_t count_some(const file_list *files, size_t first)
+static size_t count_some(const image_files *files, size_t first)
 {
     if (first >= files->count) return 0;
     return files->count - first < at_once ? files->count - first : at_once;
 }
 
 /* In turns, in each of which every rank takes the next files; the first rank prints. */
-static clade_status predict(clade_classifier *classifier, const file_list *files,
-                            clade_ranks *ranks, printer *out, size_t *unread)
+static clade_status predict(clade_classifier *classifier, const image_files *files,
+                            clade_ranks *ranks, prediction_printer *out, size_t *unread)
 {
     const size_t count = ranks ? (size_t)clade_ranks_count(ranks) : 1;
     const size_t own = ranks ? (size_t)clade_ranks_own(ranks) : 0;
@@ -221,7 +84,7 @@ static clade_status predict(clade_classifier *classifier, const file_list *files
     *unread = 0;
     for (size_t turn = 0; turn < files->count && !status; turn += count * at_once) {
         size_t first = turn + own * at_once, n = count_some(files, first);
-        if (n > 0) status = predict_some(classifier, files->path + first, n, &r);
+        if (n > 0) status = predict_some(classifier, files, first, n, &r);
         if (!status && ranks)
             status = clade_ranks_gather(ranks, r.own, r.floats * sizeof *r.own, r.all);
         for (size_t k = 0; k < count && !status; k++) {
@@ -242,48 +105,51 @@ int command_predict(int argc, char **argv)
 {
     session_place place = {.math = session_math_default};
     int64_t top = 3;
-    printer out = {.json = false};
+    int format = PREDICTION_TEXT;
+    bool json = false;
+    prediction_printer out = {0};
     const command_option options[] = {
         OPTION_INTEGER("top", "K", &top, 1, 1e6, "how many classes to name; default: 3"),
         SESSION_PLACE_OPTIONS(&place),
-        OPTION_FLAG("json", &out.json, "print JSON"),
+        OPTION_CHOICE("format", &format, prediction_formats,
+                      "text, json, jsonl (an object a line, as they come) or csv; default: text"),
+        OPTION_FLAG("json", &json, "the same as --format json"),
     };
     static const command_usage usage = {
         .name = "predict",
-        .arguments = "MODEL IMAGE|FOLDER...",
+        .arguments = "MODEL IMAGE|FOLDER|-...",
         .least = 2,
         .most = COMMAND_ANY,
         .about =
             "Says what images show, with probabilities. MODEL is a run folder or a .safetensors\n"
-            "file; a folder stands for the JPEG and PNG files in it and below.",
-        .example = "clade predict runs/first photo.jpg holiday/",
+            "file; a folder stands for the images in it and below, whatever their names; - for an\n"
+            "image on standard input, or names of files there, one a line.",
+        .example = "clade predict runs/first photo.jpg holiday/\n"
+                   "  curl -s https://example.org/cat.jpg | clade predict runs/first -\n"
+                   "  find . -newer seen | clade predict runs/first - --format csv",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     clade_device *device = NULL;
     clade_classifier *classifier = NULL;
-    file_list files = {0};
+    image_files files = {0};
     size_t unread = 0;
     clade_ranks *ranks = NULL;
     clade_status status = together_join(0, &ranks);
-    if (!status && (!ranks || clade_ranks_own(ranks) == 0))
-        status = list_files(argv + 2, count - 1, &files);
-    if (!status && ranks) status = share_files(ranks, &files);
+    if (!status) status = image_files_list(argv + 2, count - 1, ranks, &files);
     if (!status) status = session_open_device(&place, &device);
     if (!status) status = clade_classifier_open(argv[1], device, &classifier);
     if (!status) {
-        out.classifier = classifier;
-        out.top = (int32_t)top;
-        if (out.json) out.list = cJSON_CreateArray();
+        out = (prediction_printer){.format = json ? PREDICTION_JSON : (prediction_format)format,
+                                   .top = (int32_t)top,
+                                   .classifier = classifier};
+        predictions_begin(&out);
         status = predict(classifier, &files, ranks, &out, &unread);
     }
-    if (!status && out.json)
-        json_print(out.list, false);
-    else
-        cJSON_Delete(out.list);
-    for (size_t i = 0; i < files.count; i++) free(files.path[i]);
-    free(files.path);
+    unread += files.unread;
+    predictions_end(&out, !status);
+    image_files_clear(&files);
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
     if (status && together_speak(ranks)) command_fail("predict");

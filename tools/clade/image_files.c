@@ -1,0 +1,204 @@
+/* The images that a command is given. */
+#define _XOPEN_SOURCE 700
+#include "image_files.h"
+
+#include "shown.h"
+
+#include <clade/data.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { deepest = 32, named = 10 };
+
+/* What is left out of folders: the first are named. */
+typedef struct left_out {
+    size_t count;
+} left_out;
+
+static clade_status no_memory(void) { return clade_fail(CLADE_ENOMEM, "out of memory"); }
+
+static clade_status add_file(image_files *list, const char *folder, const char *name)
+{
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        char **grown = realloc(list->path, room * sizeof *grown);
+        if (!grown) return clade_fail(CLADE_ENOMEM, "out of memory for %zu files", room);
+        list->path = grown;
+        list->room = room;
+    }
+    size_t size = strlen(name) + (folder ? strlen(folder) + 1 : 0) + 1;
+    char *path = malloc(size);
+    if (!path) return no_memory();
+    snprintf(path, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
+    list->path[list->count++] = path;
+    return CLADE_OK;
+}
+
+static bool named_like_image(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (!strcasecmp(dot, endings[i])) return true;
+    return false;
+}
+
+/* Keeps the list's last file if it is an image, or cannot be read, which is said later. */
+static void judge_last(image_files *list, left_out *left)
+{
+    char *path = list->path[list->count - 1];
+    if (clade_image_recognize(path) != CLADE_EFORMAT) return;
+    const bool like = named_like_image(path);
+    if (like || left->count < named)
+        fprintf(stderr, "clade predict: %s; left out\n", shown(clade_error()));
+    left->count += !like;
+    list->unread += like;
+    free(path);
+    list->count--;
+}
+
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+static clade_status add_folder(image_files *list, const char *folder, int depth, left_out *left)
+{
+    struct dirent **entries;
+    if (depth > deepest)
+        return clade_fail(CLADE_EINVAL, "%s: folders more than %d deep, or a circle of links",
+                          folder, deepest);
+    int count = scandir(folder, &entries, is_visible, alphasort);
+    if (count < 0) return clade_fail(CLADE_EIO, "%s: %s", folder, strerror(errno));
+    clade_status status = CLADE_OK;
+    for (int i = 0; i < count; i++) {
+        struct stat info;
+        if (!status) status = add_file(list, folder, entries[i]->d_name);
+        free(entries[i]);
+        if (status) continue;
+        char *path = list->path[list->count - 1];
+        if (stat(path, &info)) {
+            status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+        } else if (S_ISDIR(info.st_mode)) {
+            list->count--;
+            status = add_folder(list, path, depth + 1, left);
+            free(path);
+        } else if (S_ISREG(info.st_mode)) {
+            judge_last(list, left);
+        } else {
+            fprintf(stderr, "clade predict: %s: a special file; left out\n", shown(path));
+            list->count--;
+            free(path);
+        }
+    }
+    free(entries);
+    return status;
+}
+
+static clade_status add_path(image_files *list, const char *path, left_out *left)
+{
+    struct stat info;
+    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    return folder ? add_folder(list, path, 0, left) : add_file(list, NULL, path);
+}
+
+/* All of standard input, with a 0 behind it. */
+static clade_status read_input(char **out, size_t *size)
+{
+    size_t room = 1 << 16, n = 0;
+    char *bytes = malloc(room + 1);
+    while (bytes) {
+        n += fread(bytes + n, 1, room - n, stdin);
+        if (n < room) break;
+        char *more = room < SIZE_MAX / 4 ? realloc(bytes, 2 * room + 1) : NULL;
+        if (!more) free(bytes);
+        bytes = more;
+        room *= 2;
+    }
+    if (!bytes) return clade_fail(CLADE_ENOMEM, "standard input: out of memory");
+    bytes[n] = 0;
+    *out = bytes;
+    *size = n;
+    if (!ferror(stdin)) return CLADE_OK;
+    free(bytes);
+    return clade_fail(CLADE_EIO, "standard input: %s", strerror(errno));
+}
+
+static clade_status add_input(image_files *list, bool alone, left_out *left)
+{
+    int32_t hwc[3];
+    char *text;
+    size_t size;
+    if (list->bytes) return clade_fail(CLADE_EINVAL, "standard input is given twice");
+    clade_status status = read_input(&text, &size);
+    if (status) return status;
+    bool lines = clade_image_size(text, size, "standard input", hwc) && strlen(text) == size;
+    if (!lines && !alone)
+        status =
+            clade_fail(CLADE_EINVAL, "an image on standard input is not shared out over ranks: "
+                                     "expected the names of files");
+    if (!lines && !status) {
+        list->bytes = text;
+        list->size = size;
+        return add_file(list, NULL, "-");
+    }
+    for (char *line = text, *end; *line && !status; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end) *end++ = 0;
+        size_t n = strlen(line);
+        if (n && line[n - 1] == '\r') line[--n] = 0;
+        if (n) status = add_path(list, line, left);
+    }
+    free(text);
+    return status;
+}
+
+static clade_status list_all(char *const *arguments, int count, bool alone, image_files *out)
+{
+    clade_status status = CLADE_OK;
+    left_out left = {0};
+    for (int i = 0; i < count && !status; i++)
+        status = strcmp(arguments[i], "-") ? add_path(out, arguments[i], &left)
+                                           : add_input(out, alone, &left);
+    if (left.count > named)
+        fprintf(stderr, "clade predict: and %zu more files that are no images; left out\n",
+                left.count - named);
+    if (!status && out->count == 0)
+        status = clade_fail(CLADE_EINVAL, "%s: there are no images in it", arguments[0]);
+    return status;
+}
+
+/* The first rank's list becomes everyone's. */
+static clade_status share(clade_ranks *ranks, image_files *list)
+{
+    const bool lead = clade_ranks_own(ranks) == 0;
+    uint64_t size = 0;
+    for (size_t i = 0; i < list->count; i++) size += strlen(list->path[i]) + 1;
+    clade_status status = clade_ranks_broadcast(ranks, &size, sizeof size);
+    char *text = status ? NULL : malloc(size), *at = text;
+    if (!status && !text) status = no_memory();
+    for (size_t i = 0; i < list->count && !status; i++) at = stpcpy(at, list->path[i]) + 1;
+    if (!status) status = clade_ranks_broadcast(ranks, text, size);
+    for (at = text; !lead && !status && at < text + size; at += strlen(at) + 1)
+        status = add_file(list, NULL, at);
+    free(text);
+    return status;
+}
+
+clade_status image_files_list(char *const *arguments, int count, clade_ranks *ranks,
+                              image_files *out)
+{
+    clade_status status = CLADE_OK;
+    if (!ranks || clade_ranks_own(ranks) == 0) status = list_all(arguments, count, !ranks, out);
+    return status || !ranks ? status : share(ranks, out);
+}
+
+void image_files_clear(image_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) free(files->path[i]);
+    free(files->path);
+    free(files->bytes);
+}

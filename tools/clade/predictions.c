@@ -1,0 +1,103 @@
+/* Predictions on their way out. */
+#include "predictions.h"
+
+#include "shown.h"
+
+#include <string.h>
+
+const char *const prediction_formats[] = {"text", "json", "jsonl", "csv", NULL};
+
+int32_t prediction_class(const float *p, int32_t classes, int32_t k)
+{
+    for (int32_t c = 0; c < classes; c++) {
+        int32_t above = 0;
+        for (int32_t i = 0; i < classes; i++) above += p[i] > p[c] || (p[i] == p[c] && i < c);
+        if (above == k) return c;
+    }
+    return 0;
+}
+
+const char *prediction_word(const clade_classifier *classifier)
+{
+    return clade_classifier_gives_probabilities(classifier) ? "probability" : "score";
+}
+
+void csv_field(FILE *to, const char *text)
+{
+    if (!text[strcspn(text, ",\"\r\n")]) {
+        fputs(text, to);
+        return;
+    }
+    fputc('"', to);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', to);
+        fputc(*text, to);
+    }
+    fputc('"', to);
+}
+
+void predictions_begin(prediction_printer *out)
+{
+    int32_t classes = clade_classifier_classes(out->classifier);
+    if (out->top > classes) out->top = classes;
+    if (out->format == PREDICTION_JSON) out->list = cJSON_CreateArray();
+    if (out->format != PREDICTION_CSV) return;
+    const char *word = prediction_word(out->classifier);
+    printf("file,class,%s", word);
+    for (int32_t k = 2; k <= out->top; k++) printf(",class_%d,%s_%d", k, word, k);
+    printf("\n");
+}
+
+static cJSON *object_of(const prediction_printer *out, const char *path, const float *p)
+{
+    cJSON *entry = cJSON_CreateObject();
+    cJSON_AddStringToObject(entry, "file", path);
+    cJSON *ranks = cJSON_AddArrayToObject(entry, "classes");
+    for (int32_t k = 0; k < out->top; k++) {
+        int32_t c = prediction_class(p, clade_classifier_classes(out->classifier), k);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "class", clade_classifier_class_name(out->classifier, c));
+        cJSON_AddNumberToObject(item, prediction_word(out->classifier), (double)p[c]);
+        clade_json_append(ranks, item);
+    }
+    return entry;
+}
+
+void predictions_print(prediction_printer *out, const char *path, const float *p)
+{
+    const bool csv = out->format == PREDICTION_CSV;
+    if (out->format == PREDICTION_JSON) {
+        clade_json_append(out->list, object_of(out, path, p));
+        return;
+    }
+    if (out->format == PREDICTION_LINES) {
+        json_print(object_of(out, path, p), true);
+        return;
+    }
+    if (csv)
+        csv_field(stdout, path);
+    else
+        printf("%s:", shown(path));
+    for (int32_t k = 0; k < out->top; k++) {
+        int32_t c = prediction_class(p, clade_classifier_classes(out->classifier), k);
+        const char *name = clade_classifier_class_name(out->classifier, c);
+        if (csv) {
+            printf(",");
+            csv_field(stdout, name);
+            printf(",%.6g", (double)p[c]);
+        } else {
+            printf("%s %s %.4f", k ? "," : "", shown(name), (double)p[c]);
+        }
+    }
+    if (!csv && !clade_classifier_gives_probabilities(out->classifier)) printf(" (scores)");
+    printf("\n");
+}
+
+void predictions_end(prediction_printer *out, bool whole)
+{
+    if (whole && out->list)
+        json_print(out->list, false);
+    else
+        cJSON_Delete(out->list);
+    out->list = NULL;
+}

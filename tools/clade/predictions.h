@@ -1,0 +1,41 @@
+/* Predictions on their way out: as text, JSON, lines of JSON or CSV. */
+#ifndef CLADE_TOOLS_PREDICTIONS_H
+#define CLADE_TOOLS_PREDICTIONS_H
+
+#include "json_print.h"
+
+#include <clade/train.h>
+
+#include <stdio.h>
+
+typedef enum prediction_format {
+    PREDICTION_TEXT,
+    PREDICTION_JSON,  /* one list */
+    PREDICTION_LINES, /* an object a line, each printed at once */
+    PREDICTION_CSV
+} prediction_format;
+extern const char *const prediction_formats[]; /* text, json, jsonl, csv; NULL at the end */
+
+typedef struct prediction_printer {
+    prediction_format format;
+    int32_t top; /* classes named of each image */
+    const clade_classifier *classifier;
+    cJSON *list;
+} prediction_printer;
+
+/* To be called before the first prediction, which fixes what the columns of CSV are. */
+void predictions_begin(prediction_printer *out);
+/* p: one number for each class. */
+void predictions_print(prediction_printer *out, const char *path, const float *p);
+/* Prints what is still held; with `whole` false, throws it away. */
+void predictions_end(prediction_printer *out, bool whole);
+
+/* The class with the k-th largest number, of equals the first. */
+int32_t prediction_class(const float *p, int32_t classes, int32_t k);
+/* "probability", or "score" of a net that ends without softmax or sigmoid. */
+const char *prediction_word(const clade_classifier *classifier);
+
+/* A field of CSV, in quotes where it needs them (RFC 4180). */
+void csv_field(FILE *to, const char *text);
+
+#endif
