@@ -3,9 +3,12 @@
  *     CLASS/…                       all of it is the training split
  *     train/CLASS/… validation/CLASS/… test/CLASS/…
  *
- * whose images may lie in folders of their own, or what a pattern finds in a file's name. */
+ * whose images may lie in folders of their own, or what a pattern finds in a file's name, or what a
+ * list says of the file. */
+#define _POSIX_C_SOURCE 200809L
 #include "data/layout.h"
 
+#include "data/label_list.h"
 #include "data/label_pattern.h"
 
 #include <stdio.h>
@@ -31,29 +34,45 @@ static const clade_folder *lookup(const clade_folders *in, const char *name, siz
     return in->count ? bsearch(&key, in->items, in->count, sizeof *in->items, by_name) : NULL;
 }
 
+/* What says an image's class, if folders do not: one of them at most. */
+typedef struct labeller {
+    clade_label_pattern *pattern;
+    clade_label_list *list;
+} labeller;
+
+static bool has_labels(const labeller *by) { return by->pattern || by->list; }
+
+static const char *label_of(const labeller *by, const char *name, size_t *length)
+{
+    if (by->pattern) return clade_label_find(by->pattern, name, length);
+    const clade_label_row *row = clade_label_list_find(by->list, name);
+    if (row) *length = strlen(row->label);
+    return row ? row->label : NULL;
+}
+
 /* The classes of a split, sorted by name. */
-static clade_status list_classes(const clade_split_root *at, const clade_label_pattern *pattern,
-                                 clade_folders *out)
+static clade_status list_classes(const clade_split_root *at, const labeller *by, clade_folders *out)
 {
     clade_status status = CLADE_OK;
-    if (!pattern) status = clade_folders_scan(at->source, at->prefix, out);
-    for (size_t i = 0; i < at->source->count && pattern; i++) {
+    if (!has_labels(by)) status = clade_folders_scan(at->source, at->prefix, out);
+    for (size_t i = 0; i < at->source->count && has_labels(by); i++) {
         const clade_entry *entry = &at->source->entries[i];
         size_t length;
         if (entry->kind != CLADE_ENTRY_IMAGE ||
             strncmp(entry->name, at->prefix, strlen(at->prefix)))
             continue;
-        const char *name = clade_label_find(pattern, entry->name, &length);
+        const char *name = label_of(by, entry->name, &length);
         if (name && !clade_folders_take(out, name, length)) return out_of_memory();
     }
     if (status) return status;
     if (out->count == 0)
-        return clade_fail(
-            CLADE_EINVAL,
-            pattern ? "%s/%s: the label pattern finds a class in no image's name"
-                    : "%s/%s: no folders of images, one for each class (--label-pattern finds "
-                      "the class in a file's name)",
-            at->source->path, at->prefix);
+        return clade_fail(CLADE_EINVAL,
+                          by->pattern ? "%s/%s: the label pattern finds a class in no image's name"
+                          : by->list  ? "%s/%s: the list of labels has none of the images"
+                                      : "%s/%s: no folders of images, one for each class "
+                                        "(--label-pattern finds the class in a file's name, "
+                                        "--labels in a list)",
+                          at->source->path, at->prefix);
     qsort(out->items, out->count, sizeof *out->items, by_name);
     for (size_t i = 0; i < out->count; i++) out->items[i].label = (int32_t)i;
     return CLADE_OK;
@@ -102,13 +121,14 @@ static clade_status compare_classes(const clade_folders *all, const char *first,
 
 /* The class of an image, whose name within its split is `rest`; NULL: none, for the reason *why. */
 static const clade_folder *class_of(const clade_folders *classes, const char *rest,
-                                    const clade_label_pattern *pattern, const char **why)
+                                    const labeller *by, const char **why)
 {
     size_t length;
     const char *name = rest;
-    if (pattern) {
-        *why = "the label pattern finds no class in its name";
-        name = clade_label_find(pattern, rest, &length);
+    if (has_labels(by)) {
+        *why = by->pattern ? "the label pattern finds no class in its name"
+                           : "not in the list of labels";
+        name = label_of(by, rest, &length);
     } else {
         *why = "not in the folder of a class";
         const char *slash = strchr(rest, '/');
@@ -121,16 +141,19 @@ static const clade_folder *class_of(const clade_folders *classes, const char *re
 /* Adds an image to the split and the class that its name says, or lists it as skipped. */
 static clade_status assign_image(clade_dataset *dataset, clade_source *source, clade_entry *entry,
                                  const clade_split_root roots[CLADE_SPLITS],
-                                 const clade_folders *classes, const clade_label_pattern *pattern)
+                                 const clade_folders *classes, const labeller *by)
 {
     const char *why = "not in the folder of a split";
+    clade_label_row *row = by->list ? clade_label_list_find(by->list, entry->name) : NULL;
+    if (row) row->used = true;
     for (int s = 0; s < CLADE_SPLITS; s++) {
         if (roots[s].source != source || !roots[s].prefix) continue;
         size_t n = strlen(roots[s].prefix);
         if (strncmp(entry->name, roots[s].prefix, n) != 0) continue;
         const char *rest = entry->name + n;
-        const clade_folder *c = class_of(classes, pattern ? entry->name : rest, pattern, &why);
+        const clade_folder *c = class_of(classes, has_labels(by) ? entry->name : rest, by, &why);
         if (!c) continue;
+        if (row && *row->split) s = (int)clade_split_of_word(row->split, strlen(row->split));
         clade_image image = {
             .name = entry->name, .key = rest, .source = source, .entry = entry, .label = c->label};
         return clade_dataset_add(dataset, (clade_split)s, &image);
@@ -141,13 +164,13 @@ static clade_status assign_image(clade_dataset *dataset, clade_source *source, c
 /* Gives every image of a source its split and class, and lists the rest as skipped. */
 static clade_status assign(clade_dataset *dataset, clade_source *source,
                            const clade_split_root roots[CLADE_SPLITS], const clade_folders *classes,
-                           const clade_label_pattern *pattern)
+                           const labeller *by)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < source->count && !status; i++) {
         clade_entry *entry = &source->entries[i];
         if (entry->kind == CLADE_ENTRY_IMAGE)
-            status = assign_image(dataset, source, entry, roots, classes, pattern);
+            status = assign_image(dataset, source, entry, roots, classes, by);
         if (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_FOLDER) continue;
         if ((entry->damaged || entry->replaced) && dataset->strict)
             return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
@@ -169,15 +192,15 @@ static int by_label(const void *a, const void *b)
 /* The classes of all splits: those that are expected, or those of the first split. Only the test
  * split, on which nothing is trained, may lack some of the latter. */
 static clade_status find_classes(const clade_data_options *options,
-                                 const clade_split_root roots[CLADE_SPLITS],
-                                 const clade_label_pattern *pattern, clade_folders *classes)
+                                 const clade_split_root roots[CLADE_SPLITS], const labeller *by,
+                                 clade_folders *classes)
 {
     char first[512] = "the classifier";
     clade_status status = list_known(options, classes);
     for (int s = 0; s < CLADE_SPLITS && !status; s++) {
         clade_folders own = {0};
         if (!roots[s].prefix) continue;
-        status = list_classes(&roots[s], pattern, &own);
+        status = list_classes(&roots[s], by, &own);
         if (!status && classes->count)
             status = compare_classes(classes, first, &roots[s], &own,
                                      options->class_count > 0 || s == CLADE_TEST);
@@ -205,26 +228,68 @@ static clade_status add_classes(clade_dataset *dataset, const clade_folders *cla
     return status;
 }
 
+/* Opens what says the classes, and finds the splits: by a list, or by folders. */
+static clade_status find_splits(clade_dataset *dataset, const clade_data_options *options,
+                                labeller *by, clade_split_root roots[CLADE_SPLITS])
+{
+    clade_status status = CLADE_OK;
+    if (options->label_pattern && options->labels)
+        return clade_fail(CLADE_EINVAL, "classes by a label pattern and by a list: expected one");
+    if (options->label_pattern)
+        status = clade_label_pattern_create(options->label_pattern, &by->pattern);
+    if (options->labels)
+        status = clade_label_list_read(options->labels, options->label_columns, &by->list);
+    if (status) return status;
+    if (!by->list || !clade_label_list_splits(by->list))
+        return clade_find_splits(dataset->sources, has_labels(by), roots);
+    if (dataset->sources[CLADE_VALIDATION] || dataset->sources[CLADE_TEST])
+        return clade_fail(CLADE_EINVAL, "%s: has a column of splits, so that none can lie apart",
+                          options->labels);
+    for (size_t i = 0; i < clade_label_list_count(by->list); i++) {
+        const clade_label_row *row = clade_label_list_row(by->list, i);
+        if (clade_split_of_word(row->split, strlen(row->split)) == CLADE_SPLITS)
+            return clade_fail(CLADE_EFORMAT,
+                              "%s:%zu: split '%.100s': expected train, validation or test",
+                              options->labels, row->line, row->split);
+    }
+    roots[0] = (clade_split_root){dataset->sources[0], strdup("")};
+    return roots[0].prefix ? CLADE_OK : out_of_memory();
+}
+
+/* Lists the rows for which there is no image. */
+static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *list,
+                              const char *path)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < clade_label_list_count(list) && !status; i++) {
+        const clade_label_row *row = clade_label_list_row(list, i);
+        char name[512];
+        if (row->used) continue;
+        snprintf(name, sizeof name, "%.200s:%zu: %.200s", path, row->line, row->file);
+        status = clade_dataset_skip(dataset, name, "no image of this name");
+    }
+    return status;
+}
+
 clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options *options)
 {
     clade_split_root roots[CLADE_SPLITS] = {0};
     clade_folders classes = {0};
-    clade_label_pattern *pattern = NULL;
-    clade_status status = CLADE_OK;
-    if (options->label_pattern)
-        status = clade_label_pattern_create(options->label_pattern, &pattern);
-    if (!status) status = clade_find_splits(dataset->sources, pattern != NULL, roots);
-    if (!status) status = find_classes(options, roots, pattern, &classes);
+    labeller by = {0};
+    clade_status status = find_splits(dataset, options, &by, roots);
+    if (!status) status = find_classes(options, roots, &by, &classes);
     if (!status) status = add_classes(dataset, &classes);
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s])
-            status = assign(dataset, dataset->sources[s], roots, &classes, pattern);
+            status = assign(dataset, dataset->sources[s], roots, &classes, &by);
+    if (!status && by.list) status = skip_rows(dataset, by.list, options->labels);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         free(roots[s].prefix);
         clade_images *p = &dataset->split[s];
         if (p->count) qsort(p->items, p->count, sizeof *p->items, by_label);
     }
-    clade_label_pattern_destroy(&pattern);
+    clade_label_pattern_destroy(&by.pattern);
+    clade_label_list_destroy(&by.list);
     free(classes.items);
     return status;
 }

@@ -23,6 +23,9 @@ typedef struct clade_split_root {
     char *prefix; /* empty, or ends in '/'; NULL: there is no such split */
 } clade_split_root;
 
+/* The split that a word stands for: train, training, val, …; CLADE_SPLITS: none. */
+clade_split clade_split_of_word(const char *word, size_t length);
+
 /* The folder called so in a list, which gets it if it is new; NULL: out of memory. */
 clade_folder *clade_folders_take(clade_folders *in, const char *name, size_t length);
 /* Lists the folders directly below a prefix. */

@@ -62,8 +62,7 @@ typedef enum split_naming {
     NAMES_SPLIT      /* and nothing else: train, Training_Set, val2017, testImages */
 } split_naming;
 
-/* The split that a word stands for; CLADE_SPLITS: none. */
-static clade_split split_of_word(const char *word, size_t n)
+clade_split clade_split_of_word(const char *word, size_t n)
 {
     static const struct {
         const char *word;
@@ -106,7 +105,7 @@ static split_naming read_name(const clade_folder *f, clade_split *split)
                !(n && islower((unsigned char)f->name[at + n - 1]) &&
                  isupper((unsigned char)f->name[at + n])))
             n++;
-        clade_split named = n ? split_of_word(f->name + at, n) : CLADE_SPLITS;
+        clade_split named = n ? clade_split_of_word(f->name + at, n) : CLADE_SPLITS;
         if (named != CLADE_SPLITS && *split != CLADE_SPLITS && named != *split)
             return NAMES_NO_SPLIT;
         if (named != CLADE_SPLITS)

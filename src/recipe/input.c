@@ -140,9 +140,9 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
 
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data)
 {
-    static const char *const keys[] = {"path",        "validation",    "test",
-                                       "seed",        "test_split",    "validation_split",
-                                       "max_damaged", "label_pattern", NULL};
+    static const char *const keys[] = {
+        "path",        "validation",    "test",   "seed",          "test_split", "validation_split",
+        "max_damaged", "label_pattern", "labels", "label_columns", NULL};
     clade_data_options *d = &recipe->data;
     d->height = recipe->preprocessing.height;
     d->width = recipe->preprocessing.width;
@@ -161,6 +161,8 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     if (!status)
         status = clade_yaml_get_number(data, "test_split", CLADE_YAML_RATE, &d->test_split);
     if (!status) status = clade_yaml_get_text(data, "label_pattern", &d->label_pattern);
+    if (!status) status = clade_yaml_get_text(data, "labels", &d->labels);
+    if (!status) status = clade_yaml_get_text(data, "label_columns", &d->label_columns);
     if (!status) status = clade_yaml_get_int(data, "seed", 0, INT64_MAX, &seed);
     if (!status)
         status = clade_yaml_get_number(data, "max_damaged", CLADE_YAML_FRACTION, &max_damaged);

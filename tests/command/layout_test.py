@@ -58,6 +58,17 @@ def main(clade):
         run("inspect", says="DATA or --data")
         run("inspect", plain, "--data", plain, says="DATA or --data")
 
+        # the same by a list
+        table, listed = folder / "table.csv", folder / "listed"
+        table.write_text("id,shape\n" + "".join(f"{i.stem},{i.name.split('_')[0]}\n" for i in flat.iterdir()))
+        run("train", recipe, "--data", flat, "--labels", table, "--out", listed)
+        check((listed / "best.safetensors").read_bytes()[-256:] == (model / "best.safetensors").read_bytes()[-256:],
+              "a list of the same classes gives other weights")
+        run("train", recipe, "--data", flat, "--labels", table, "--label-columns", "id,form", "--out", folder / "no",
+            says="expected the names of two of its columns")
+        check("labels" in (listed / "recipe.yaml").read_text(), "the recipe of a run lacks its list")
+        run("evaluate", listed, "--device", "cpu")
+
         # other data: all of it, and not all classes
         part = folder / "part"
         shutil.copytree(plain / "validation" / "square", part / "square")

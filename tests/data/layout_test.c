@@ -147,6 +147,83 @@ static void test_patterns(void)
     CHECK_FAILS(try_pattern("named", "(cat)"), CLADE_EINVAL, "only one class, 'cat'");
 }
 
+static clade_status try_list(const char *folder, const char *list, const char *columns)
+{
+    clade_dataset *d = NULL;
+    clade_data_options options = {.path = path_of(folder),
+                                  .labels = put_file("list.csv", list, strlen(list)),
+                                  .label_columns = columns};
+    clade_status status = clade_dataset_open(&options, &d);
+    clade_dataset_destroy(&d);
+    return status;
+}
+
+static void test_lists(void)
+{
+    static const struct {
+        const char *text, *columns;
+    } sound[] = {
+        {"id,breed\n0,cat\n1,dog\n2,cat\n9,dog\n", "id,breed"},
+        {"class;other;image\r\ncat;x;train/0.jpg\r\ndog;;1.jpg\r\n\r\ncat;y;2.jpg\r\ndog;;9.jpg",
+         NULL},
+        {"\xef\xbb\xbf"
+         "file\tlabel\nlisted/train/0.jpg\tcat\n1\tdog\n./train/2\tcat\nnone\tdog\n",
+         NULL},
+        {"0.jpg cat\n1.jpg   dog\ntrain/2.jpg\tcat \n9.jpg dog", NULL},
+        {"0.jpg,cat\n1.jpg,dog\n2.jpg,cat\n2.jpg,cat\n9.jpg,dog\n", NULL},
+        {"label,file\n\"cat\",\"0.jpg\"\ndog,1.jpg\ncat,\"train/2.jpg\"\ndog,9\n", NULL}};
+    PUT("listed", "train/0.jpg", "train/1.jpg", "train/2.jpg", "train/3.jpg");
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        clade_dataset *d = load((clade_data_options){
+            .path = path_of("listed"),
+            .labels = put_file("list.csv", sound[i].text, strlen(sound[i].text)),
+            .label_columns = sound[i].columns});
+        CHECK(d && count(d, CLADE_TRAIN) == 3 && clade_dataset_class_count(d, CLADE_TRAIN, 0) == 2);
+        CHECK(d && !strcmp(clade_dataset_class_name(d, 1), "dog"));
+        CHECK(d && clade_dataset_skipped(d) == 2 && skips(d, "train/3.jpg", "not in the list"));
+        clade_dataset_destroy(&d);
+    }
+    /* a column of splits; a name that stands in several folders; a class with a comma and quotes */
+    static const char splits[] = "filepaths,labels,data set\na/0.jpg,\"x, \"\"1\"\"\",train\n"
+                                 "b/0.jpg,y,train\na/1.jpg,y,valid\nb/1.jpg,\"x, \"\"1\"\"\",Val\n"
+                                 "c/0.jpg,y,test\n";
+    PUT("split", "a/0.jpg", "b/0.jpg", "a/1.jpg", "b/1.jpg", "c/0.jpg");
+    clade_dataset *d = load((clade_data_options){
+        .path = path_of("split"), .labels = put_file("split.csv", splits, strlen(splits))});
+    CHECK(d && count(d, CLADE_TRAIN) == 2 && count(d, CLADE_VALIDATION) == 2 &&
+          count(d, CLADE_TEST) == 1);
+    CHECK(d && !strcmp(clade_dataset_class_name(d, 0), "x, \"1\""));
+    CHECK(d && !strcmp(clade_dataset_name(d, CLADE_VALIDATION, 0), "b/1.jpg"));
+    clade_dataset_destroy(&d);
+
+    CHECK_FAILS(try_list("listed", "", NULL), CLADE_EFORMAT, "an empty list");
+    CHECK_FAILS(try_list("listed", "a,b,c\n1,2,3\n", NULL), CLADE_EINVAL, "3 columns: which are");
+    CHECK_FAILS(try_list("listed", "a,b\n1,2\n", "a,c"), CLADE_EINVAL, "'a,c': expected the names");
+    CHECK_FAILS(try_list("listed", "a,b\n1,2\n", "a"), CLADE_EINVAL, "expected the names of two");
+    CHECK_FAILS(try_list("listed", "file,label\n0,cat\n1\n", NULL), CLADE_EFORMAT,
+                "list.csv:3: 1 fields, expected 2");
+    CHECK_FAILS(try_list("listed", "file,label\n0,cat\n1,\n", NULL), CLADE_EFORMAT,
+                "list.csv:3: the class is empty");
+    CHECK_FAILS(try_list("listed", "file,label\n0,cat\n0,dog\n", NULL), CLADE_EFORMAT,
+                "list.csv:3: '0' is 'dog', in line 2 'cat'");
+    CHECK_FAILS(try_list("listed", "file,label\n\"0,cat\n", NULL), CLADE_EFORMAT,
+                "list.csv:2: a quote that does not end");
+    CHECK_FAILS(try_list("listed", "file,label\n\"0\"x,cat\n", NULL), CLADE_EFORMAT,
+                "behind a quoted");
+    CHECK_FAILS(try_list("listed", "file,label,split\n0,cat,train\n1,dog,odd\n", NULL),
+                CLADE_EFORMAT, "list.csv:3: split 'odd'");
+    CHECK_FAILS(try_list("listed", "file,label\n8,cat\n", NULL), CLADE_EINVAL,
+                "none of the images");
+    CHECK_FAILS(clade_dataset_open(&(clade_data_options){.path = path_of("listed"),
+                                                         .labels = "/no/such",
+                                                         .label_pattern = "(a)"},
+                                   &d),
+                CLADE_EINVAL, "expected one");
+    CHECK_FAILS(clade_dataset_open(
+                    &(clade_data_options){.path = path_of("listed"), .labels = "/no/such"}, &d),
+                CLADE_EIO, "/no/such");
+}
+
 /* Damage that leaves a class without images, or a set, is named. */
 static void test_reasons(void)
 {
@@ -169,6 +246,7 @@ int main(void)
     test_lacking();
     test_given_classes();
     test_patterns();
+    test_lists();
     test_reasons();
     drop_folder();
     return TEST_END();

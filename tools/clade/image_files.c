@@ -130,8 +130,8 @@ static clade_status read_input(char **out, size_t *size)
 static clade_status add_input(image_files *list, bool alone, left_out *left)
 {
     int32_t hwc[3];
-    char *text;
-    size_t size;
+    char *text = NULL;
+    size_t size = 0;
     if (list->bytes) return clade_fail(CLADE_EINVAL, "standard input is given twice");
     clade_status status = read_input(&text, &size);
     if (status) return status;

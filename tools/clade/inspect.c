@@ -23,6 +23,8 @@ static clade_status open_data(const inspect_request *r, const char *path,
     options.path = path;
     if (r->source.validation) options.validation = r->source.validation;
     if (r->source.label_pattern) options.label_pattern = r->source.label_pattern;
+    if (r->source.labels) options.labels = r->source.labels;
+    if (r->source.label_columns) options.label_columns = r->source.label_columns;
     options.lenient = true;
     return session_list_data(&options, out);
 }

@@ -163,10 +163,13 @@ clade_data_options session_data(const clade_recipe *recipe, const session_source
     *rendered = NULL;
     if (given->data) {
         options.path = given->data;
-        options.validation = options.test = options.label_pattern = NULL;
+        options.validation = options.test = NULL;
+        options.label_pattern = options.labels = options.label_columns = NULL;
     }
     if (given->validation) options.validation = given->validation;
     if (given->label_pattern) options.label_pattern = given->label_pattern;
+    if (given->labels) options.labels = given->labels;
+    if (given->label_columns) options.label_columns = given->label_columns;
     if (!options.path && !strcmp(clade_recipe_name(recipe), "shapes"))
         options.path = *rendered = session_cache_path("shapes");
     return options;
@@ -219,6 +222,10 @@ bool session_source_edits(const session_source *given, char **edits, size_t *cou
         good = append(edits, count, session_path_edit("data.validation", given->validation));
     if (good && given->label_pattern)
         good = append(edits, count, session_text_edit("data.label_pattern", given->label_pattern));
+    if (good && given->labels)
+        good = append(edits, count, session_path_edit("data.labels", given->labels));
+    if (good && given->label_columns)
+        good = append(edits, count, session_text_edit("data.label_columns", given->label_columns));
     return good;
 }
 

@@ -29,14 +29,18 @@ clade_status session_open_device(const session_place *place, clade_device **out)
 
 /* Options of which images; NULL: not given. */
 typedef struct session_source {
-    const char *data, *validation, *label_pattern;
+    const char *data, *validation, *label_pattern, *labels, *label_columns;
 } session_source;
 #define SESSION_SOURCE_OPTIONS(source)                                                             \
     OPTION_TEXT("data", "PATH", &(source)->data, "folder, archive, CIFAR or IDX files"),           \
         OPTION_TEXT("validation", "PATH", &(source)->validation,                                   \
                     "the validation images, if they lie apart"),                                   \
         OPTION_TEXT("label-pattern", "REGEX", &(source)->label_pattern,                            \
-                    "the class is in files' names: '^(.+)_[0-9]+[.]'")
+                    "the class is in files' names: '^(.+)_[0-9]+[.]'"),                            \
+        OPTION_TEXT("labels", "FILE", &(source)->labels,                                           \
+                    "the classes are in a list of files: CSV, TSV or two words a line"),           \
+        OPTION_TEXT("label-columns", "FILE,LABEL", &(source)->label_columns,                       \
+                    "the names of the list's columns, where they are unusual")
 
 /* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
@@ -72,7 +76,7 @@ bool session_expect_classes(const clade_classifier *classifier, clade_data_optio
 
 /* Appends what is given as edits of a recipe, to be freed, at most session_source_most; false: out
  * of memory. */
-enum { session_source_most = 3 };
+enum { session_source_most = 5 };
 bool session_source_edits(const session_source *given, char **edits, size_t *count);
 
 /* The words for splits, in the order of clade_split; NULL at the end. */

@@ -1,0 +1,348 @@
+/* Classes of files by a list. */
+#define _GNU_SOURCE
+#include "data/label_list.h"
+
+#include "base/file.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { most_columns = 256 };
+static const uint64_t most_bytes = UINT64_C(256) << 20;
+
+struct clade_label_list {
+    char *text; /* of the file, cut into fields */
+    clade_label_row *rows;
+    size_t count, room;
+    bool splits;
+};
+
+/* ---- fields ---- */
+
+typedef struct table_reader {
+    const char *path;
+    char *at, *end;
+    char separator; /* ' ': any white space */
+    size_t line;
+} table_reader;
+
+static bool is_end(char c) { return c == '\n' || c == '\r'; }
+
+/* What separates the fields of the first line. */
+static char find_separator(const char *text, const char *end)
+{
+    char found = ' ';
+    for (bool quoted = false; text < end && (quoted || !is_end(*text)); text++) {
+        if (*text == '"') quoted = !quoted;
+        if (quoted) continue;
+        if (*text == '\t' || *text == ',') return *text;
+        if (*text == ';') found = ';';
+    }
+    return found;
+}
+
+/* A field in quotes, which it is shortened by; *r->at is behind it. */
+static char *quoted_field(table_reader *r)
+{
+    char *begin = ++r->at, *to = begin;
+    for (; r->at < r->end; r->at++) {
+        if (*r->at == '"' && (r->at + 1 == r->end || r->at[1] != '"')) {
+            r->at++;
+            *to = 0;
+            return begin;
+        }
+        r->at += *r->at == '"';
+        r->line += *r->at == '\n';
+        *to++ = *r->at;
+    }
+    return NULL;
+}
+
+/* The fields of the next line that has any; *count 0: the table is over. */
+static clade_status next_row(table_reader *r, char *fields[most_columns], size_t *count,
+                             size_t *line)
+{
+    *count = 0;
+    while (r->at < r->end && (is_end(*r->at) || (r->separator == ' ' && *r->at == ' '))) {
+        r->line += *r->at == '\n';
+        r->at++;
+    }
+    *line = r->line;
+    while (r->at < r->end) {
+        char *field = r->at;
+        if (*count == most_columns)
+            return clade_fail(CLADE_EFORMAT, "%s:%zu: more than %d columns", r->path, r->line,
+                              most_columns);
+        if (*r->at == '"') {
+            field = quoted_field(r);
+            if (!field)
+                return clade_fail(CLADE_EFORMAT, "%s:%zu: a quote that does not end", r->path,
+                                  *line);
+        } else {
+            while (r->at < r->end && !is_end(*r->at) &&
+                   (r->separator == ' ' ? !isblank((unsigned char)*r->at) : *r->at != r->separator))
+                r->at++;
+        }
+        fields[(*count)++] = field;
+        char after = r->at < r->end ? *r->at : '\n';
+        if (r->at < r->end) *r->at++ = 0;
+        if (r->separator == ' ')
+            while (isblank((unsigned char)after) && r->at < r->end &&
+                   isblank((unsigned char)*r->at))
+                r->at++;
+        if (after == r->separator || (r->separator == ' ' && isblank((unsigned char)after))) {
+            if (r->at < r->end && !is_end(*r->at)) continue;
+            if (r->separator != ' ' && *count < most_columns) /* an empty last field */
+                fields[(*count)++] = r->at < r->end ? r->at : r->at - 1;
+            if (r->at < r->end) {
+                r->line += *r->at == '\n';
+                *r->at++ = 0;
+            }
+            return CLADE_OK;
+        }
+        if (!is_end(after))
+            return clade_fail(CLADE_EFORMAT, "%s:%zu: text behind a quoted field", r->path, *line);
+        r->line += after == '\n';
+        return CLADE_OK;
+    }
+    return CLADE_OK;
+}
+
+/* ---- columns ---- */
+
+typedef struct table_columns {
+    size_t file, label, split, count; /* split: count where there is none */
+} table_columns;
+
+/* The column that has one of these names; `count` if none or several. */
+static size_t find_column(char *const *fields, size_t count, const char *const *names)
+{
+    for (; *names; names++)
+        for (size_t i = 0; i < count; i++)
+            if (!strcasecmp(fields[i], *names)) return i;
+    return count;
+}
+
+/* Are these fields names of columns? Then they are not a row. */
+static clade_status find_columns(const char *path, const char *given, char *const *fields,
+                                 size_t count, table_columns *c, bool *header)
+{
+    static const char *const files[] = {
+        "file",       "filename",   "file_name", "filenames", "files", "filepath",
+        "filepaths",  "file_path",  "path",      "paths",     "image", "image_id",
+        "image_name", "image_path", "img",       "id",        NULL};
+    static const char *const labels[] = {"label",    "labels",     "class",  "class_name",
+                                         "category", "categories", "target", NULL};
+    static const char *const splits[] = {"split", "set", "subset", "data set", "dataset", NULL};
+    *c = (table_columns){.count = count, .split = count};
+    *header = true;
+    if (given) {
+        const char *comma = strchr(given, ',');
+        char first[256] = "", second[256] = "";
+        if (comma && (size_t)(comma - given) < sizeof first && strlen(comma + 1) < sizeof second) {
+            memcpy(first, given, (size_t)(comma - given));
+            strcpy(second, comma + 1);
+        }
+        c->file = find_column(fields, count, (const char *const[]){first, NULL});
+        c->label = find_column(fields, count, (const char *const[]){second, NULL});
+        if (!*first || !*second || c->file == count || c->label == count)
+            return clade_fail(CLADE_EINVAL,
+                              "%s: label columns '%s': expected the names of two of its columns, "
+                              "FILE,LABEL",
+                              path, given);
+    } else {
+        c->file = find_column(fields, count, files);
+        c->label = find_column(fields, count, labels);
+    }
+    c->split = find_column(fields, count, splits);
+    if (c->file < count && c->label < count && c->file != c->label) return CLADE_OK;
+    if (count != 2)
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s: %zu columns: which are files and classes? Name them by label columns "
+            "FILE,LABEL (the first is '%.100s')",
+            path, count, fields[0]);
+    *header = c->file < count || c->label < count;
+    *c = (table_columns){.file = c->label == 0 ? 1 : 0, .count = 2, .split = 2};
+    c->label = 1 - c->file;
+    return CLADE_OK;
+}
+
+/* ---- looking up ---- */
+
+/* A name without folders and ending. */
+static const char *stem_of(const char *name, size_t *length)
+{
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+    const char *dot = strrchr(base, '.');
+    *length = dot && dot > base ? (size_t)(dot - base) : strlen(base);
+    return base;
+}
+
+static int compare_stems(const char *a, const char *b)
+{
+    size_t m, n;
+    const char *x = stem_of(a, &m), *y = stem_of(b, &n);
+    int order = memcmp(x, y, m < n ? m : n);
+    return order ? order : (m > n) - (m < n);
+}
+
+static int by_stem(const void *a, const void *b)
+{
+    const clade_label_row *x = a, *y = b;
+    int order = compare_stems(x->file, y->file);
+    if (!order) order = strcmp(x->file, y->file);
+    return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* Is the shorter of two names the end of the other, folder by folder? The row's may lack an
+ * ending. */
+static bool is_same_file(const char *row, const char *name)
+{
+    size_t n = strlen(row), m = strlen(name), stem;
+    const char *base = stem_of(row, &stem);
+    if (!base[stem]) m = (size_t)(stem_of(name, &stem) - name) + stem;
+    size_t both = n < m ? n : m;
+    if (memcmp(row + n - both, name + m - both, both) != 0) return false;
+    return n == m || (n > m ? row[n - m - 1] : name[m - n - 1]) == '/';
+}
+
+clade_label_row *clade_label_list_find(const clade_label_list *list, const char *name)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_stems(list->rows[middle].file, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    clade_label_row *best = NULL;
+    for (; low < list->count && compare_stems(list->rows[low].file, name) == 0; low++) {
+        clade_label_row *row = &list->rows[low];
+        if (is_same_file(row->file, name) && (!best || strlen(row->file) > strlen(best->file)))
+            best = row;
+    }
+    return best;
+}
+
+bool clade_label_list_splits(const clade_label_list *list) { return list->splits; }
+size_t clade_label_list_count(const clade_label_list *list) { return list->count; }
+const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t i)
+{
+    return &list->rows[i];
+}
+
+/* ---- the file ---- */
+
+static clade_status add_row(clade_label_list *list, const char *path, char *const *fields,
+                            const table_columns *c, size_t line)
+{
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 256;
+        clade_label_row *rows = realloc(list->rows, room * sizeof *rows);
+        if (!rows) return clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu rows", path, room);
+        list->rows = rows;
+        list->room = room;
+    }
+    const char *file = fields[c->file];
+    while (!strncmp(file, "./", 2)) file += 2;
+    if (!*file || !*fields[c->label])
+        return clade_fail(CLADE_EFORMAT, "%s:%zu: %s is empty", path, line,
+                          *file ? "the class" : "the file");
+    list->rows[list->count++] =
+        (clade_label_row){.file = file,
+                          .label = fields[c->label],
+                          .split = c->split < c->count ? fields[c->split] : "",
+                          .line = line};
+    return CLADE_OK;
+}
+
+static clade_status read_rows(clade_label_list *list, table_reader *r, const char *columns)
+{
+    char *fields[most_columns];
+    table_columns c = {0};
+    size_t count, line;
+    bool header = false;
+    clade_status status = next_row(r, fields, &count, &line);
+    if (!status && count == 0)
+        return clade_fail(CLADE_EFORMAT, "%s: an empty list of labels", r->path);
+    if (!status) status = find_columns(r->path, columns, fields, count, &c, &header);
+    list->splits = c.split < c.count;
+    if (!status && !header) status = add_row(list, r->path, fields, &c, line);
+    while (!status) {
+        status = next_row(r, fields, &count, &line);
+        if (status || count == 0) break;
+        if (count != c.count)
+            return clade_fail(CLADE_EFORMAT, "%s:%zu: %zu fields, expected %zu", r->path, line,
+                              count, c.count);
+        status = add_row(list, r->path, fields, &c, line);
+    }
+    return status;
+}
+
+/* A file that is listed twice has one class, and then one row. */
+static clade_status drop_repeated(clade_label_list *list, const char *path)
+{
+    size_t n = 0;
+    if (list->count) qsort(list->rows, list->count, sizeof *list->rows, by_stem);
+    for (size_t i = 0; i < list->count; i++) {
+        const clade_label_row *row = &list->rows[i], *last = n ? &list->rows[n - 1] : NULL;
+        if (last && !strcmp(last->file, row->file)) {
+            if (strcmp(last->label, row->label) || strcmp(last->split, row->split))
+                return clade_fail(CLADE_EFORMAT,
+                                  "%s:%zu: '%.200s' is '%.100s', in line %zu '%.100s'", path,
+                                  row->line, row->file, row->label, last->line, last->label);
+            continue;
+        }
+        list->rows[n++] = *row;
+    }
+    list->count = n;
+    return CLADE_OK;
+}
+
+clade_status clade_label_list_parse(char *text, size_t size, const char *path, const char *columns,
+                                    clade_label_list **out)
+{
+    *out = NULL;
+    clade_label_list *list = calloc(1, sizeof *list);
+    if (!list) {
+        free(text);
+        return clade_fail(CLADE_ENOMEM, "%s: out of memory for a list of labels", path);
+    }
+    list->text = text;
+    size_t mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+    table_reader r = {.path = path,
+                      .at = text + mark,
+                      .end = text + size,
+                      .separator = find_separator(text, text + size),
+                      .line = 1};
+    clade_status status = memchr(text, 0, size) ? clade_fail(CLADE_EFORMAT, "%s: no text", path)
+                                                : read_rows(list, &r, columns);
+    if (!status) status = drop_repeated(list, path);
+    if (status)
+        clade_label_list_destroy(&list);
+    else
+        *out = list;
+    return status;
+}
+
+clade_status clade_label_list_read(const char *path, const char *columns, clade_label_list **out)
+{
+    void *bytes;
+    size_t size;
+    *out = NULL;
+    clade_status status = clade_file_read(path, most_bytes, &bytes, &size);
+    return status ? status : clade_label_list_parse(bytes, size, path, columns, out);
+}
+
+void clade_label_list_destroy(clade_label_list **list)
+{
+    if (!*list) return;
+    free((*list)->rows);
+    free((*list)->text);
+    free(*list);
+    *list = NULL;
+}
