@@ -27,13 +27,13 @@ static void plan_on(const clade_backend *backend, void *context, const clade_op_
 
 static void plan_on_cpu(clade_op op, const clade_args *args)
 {
-    static cpu_context cpu;
+    static void *cpu;
     static clade_op_slot slot[CLADE_OPS];
-    if (!cpu.pool) {
-        if (clade_pool_create(1, &cpu.pool) || clade_cpu_limits_find(NULL, &cpu.limits)) abort();
-        clade_cpu_backend()->ops(&cpu, slot);
+    if (!cpu) {
+        if (clade_cpu_backend()->open(0, &(clade_device_options){.threads = 1}, &cpu)) abort();
+        clade_cpu_backend()->ops(cpu, slot);
     }
-    plan_on(clade_cpu_backend(), &cpu, &slot[op], args);
+    plan_on(clade_cpu_backend(), cpu, &slot[op], args);
 }
 
 #ifdef CLADE_HAVE_OPENCL

@@ -72,34 +72,34 @@ static void print_text(const clade_classifier *classifier, const char *split,
 /* ---- single images ---- */
 
 /* An image that was taken for another class. */
-typedef struct mistake {
+typedef struct wrong_image {
     size_t image;
     int32_t label, taken;
     float certainty; /* what it had for that class */
-} mistake;
+} wrong_image;
 
 /* The surest first. */
 static int by_certainty(const void *a, const void *b)
 {
-    const mistake *x = a, *y = b;
+    const wrong_image *x = a, *y = b;
     if (x->certainty != y->certainty) return x->certainty > y->certainty ? -1 : 1;
     return x->image < y->image ? -1 : x->image > y->image;
 }
 
 /* All of them, to be freed; *out stays NULL where there are none. */
 static clade_status find_mistakes(const clade_classifier *classifier, const clade_dataset *dataset,
-                                  clade_split split, mistake **out, size_t *count)
+                                  clade_split split, wrong_image **out, size_t *count)
 {
     const float *p = clade_classifier_evaluated(classifier);
     int32_t classes = clade_classifier_classes(classifier);
     size_t images = clade_dataset_count(dataset, split);
-    mistake *list = malloc(images * sizeof *list);
+    wrong_image *list = malloc(images * sizeof *list);
     if (!list) return clade_fail(CLADE_ENOMEM, "out of memory for a list of images");
     *count = 0;
     for (size_t i = 0; i < images; i++, p += classes) {
-        mistake m = {.image = i,
-                     .label = clade_dataset_label(dataset, split, i),
-                     .taken = prediction_class(p, classes, 0)};
+        wrong_image m = {.image = i,
+                         .label = clade_dataset_label(dataset, split, i),
+                         .taken = prediction_class(p, classes, 0)};
         m.certainty = p[m.taken];
         if (m.taken != m.label) list[(*count)++] = m;
     }
@@ -112,7 +112,7 @@ typedef struct evaluated {
     const clade_classifier *classifier;
     const clade_dataset *dataset;
     clade_split split;
-    const mistake *wrong;
+    const wrong_image *wrong;
     size_t wrong_count, listed;
 } evaluated;
 
@@ -121,7 +121,7 @@ static void print_wrong(const evaluated *e)
     size_t most = e->wrong_count < e->listed ? e->wrong_count : e->listed;
     printf("\n%zu wrong%s\n", e->wrong_count, most ? ", the surest first" : "");
     for (size_t i = 0; i < most; i++) {
-        const mistake *m = &e->wrong[i];
+        const wrong_image *m = &e->wrong[i];
         printf("  %s: %s %.4f, is %s\n", shown(clade_dataset_name(e->dataset, e->split, m->image)),
                shown(clade_classifier_class_name(e->classifier, m->taken)), (double)m->certainty,
                shown(clade_classifier_class_name(e->classifier, m->label)));
@@ -133,7 +133,7 @@ static cJSON *wrong_json(const evaluated *e)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < e->wrong_count && i < e->listed; i++) {
-        const mistake *m = &e->wrong[i];
+        const wrong_image *m = &e->wrong[i];
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "file", clade_dataset_name(e->dataset, e->split, m->image));
         cJSON_AddStringToObject(item, "class",
@@ -245,7 +245,7 @@ int command_evaluate(int argc, char **argv)
     clade_metrics metrics;
     char *shapes = NULL;
     const char **names = NULL;
-    mistake *wrong = NULL;
+    wrong_image *wrong = NULL;
     clade_ranks *ranks = NULL;
     interrupt_watch();
     clade_status status = together_join(0, &ranks);
