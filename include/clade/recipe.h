@@ -29,7 +29,7 @@ typedef struct clade_optimizer {
 typedef enum clade_lr_schedule_kind {
     CLADE_SCHEDULE_CONSTANT,
     CLADE_SCHEDULE_STEP,   /* × factor every `epochs` */
-    CLADE_SCHEDULE_COSINE, /* half a cosine, to `minimum` at the last epoch */
+    CLADE_SCHEDULE_COSINE, /* half a cosine, which reaches `minimum` behind the last epoch */
     CLADE_SCHEDULE_PLATEAU /* × factor after `patience` epochs in which the validation loss did not
                             * fall by 1e-4 (without a validation split: the training loss) */
 } clade_lr_schedule_kind;

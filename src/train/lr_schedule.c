@@ -25,17 +25,15 @@ double clade_lr_scheduler_rate(const clade_lr_scheduler *s, int32_t epoch, size_
         double done = (double)epoch * (double)s->batches + (double)batch + 1;
         return s->base * done / ((double)warmup * (double)s->batches);
     }
-    int32_t past = epoch - warmup, last = s->epochs - warmup - 1;
+    int32_t past = epoch - warmup, length = s->epochs - warmup;
     double minimum = (double)s->settings.minimum, rate = s->base;
     switch (s->settings.kind) {
     case CLADE_SCHEDULE_STEP:
         rate *= pow((double)s->settings.factor, past / s->settings.epochs);
         break;
     case CLADE_SCHEDULE_COSINE:
-        if (last > 0) {
-            double share = past < last ? (double)past / last : 1;
-            rate = minimum + (rate - minimum) * (1 + cos(share * acos(-1.0))) / 2;
-        }
+        if (length > 0)
+            rate = minimum + (rate - minimum) * (1 + cos(past * acos(-1.0) / length)) / 2;
         break;
     case CLADE_SCHEDULE_PLATEAU: rate *= s->factor; break;
     default: return rate;

@@ -221,7 +221,7 @@ class Schedule:
         """Of a batch of an epoch, both from 0."""
         if epoch < self.warmup:
             return self.base * (epoch * self.batches + batch + 1) / (self.warmup * self.batches)
-        past, last = epoch - self.warmup, self.epochs - self.warmup - 1
+        past, length = epoch - self.warmup, self.epochs - self.warmup
         if self.kind == "constant":
             return self.base
         if self.kind == "step":
@@ -229,8 +229,7 @@ class Schedule:
         elif self.kind == "plateau":
             rate = self.base * self.lowered
         else:
-            share = past / last if last > 0 else 0
-            rate = self.minimum + (self.base - self.minimum) * (1 + math.cos(math.pi * share)) / 2
+            rate = self.minimum + (self.base - self.minimum) * (1 + math.cos(math.pi * past / length)) / 2
         return max(rate, self.minimum)
 
     def end_epoch(self, loss):

@@ -115,13 +115,16 @@ static void test_schedules(void)
     clade_lr_schedule cosine = {.kind = CLADE_SCHEDULE_COSINE, .minimum = 0.2f};
     CHECK(rate(constant, 5, 4, 0) == 0.8);
     CHECK(rate(step, 9, 2, 9) == 0.8 && rate(step, 9, 3, 0) == 0.4 && rate(step, 9, 8, 0) == 0.2);
-    CHECK(near(rate(cosine, 5, 0, 0), 0.8, 1e-7) && near(rate(cosine, 5, 2, 0), 0.5, 1e-7) &&
-          near(rate(cosine, 5, 4, 0), 0.2, 1e-7));
+    CHECK(near(rate(cosine, 4, 0, 0), 0.8, 1e-7) && near(rate(cosine, 4, 2, 0), 0.5, 1e-7) &&
+          near(rate(cosine, 4, 3, 0), 0.2 + 0.3 * (1 - sqrt(0.5)), 1e-7));
+    CHECK(rate((clade_lr_schedule){.kind = CLADE_SCHEDULE_COSINE}, 1, 0, 0) == 0.8);
+    /* a run that was made longer goes on as one that was planned so */
+    CHECK(near(rate(cosine, 8, 4, 0), 0.5, 1e-7));
     clade_lr_schedule warm = cosine;
     warm.warmup = 2;
     /* twenty steps of linear rise, then the whole cosine over the rest */
     CHECK(near(rate(warm, 7, 0, 0), 0.8 / 20, 1e-7) && near(rate(warm, 7, 1, 9), 0.8, 1e-7));
-    CHECK(near(rate(warm, 7, 2, 0), 0.8, 1e-7) && near(rate(warm, 7, 6, 0), 0.2, 1e-7));
+    CHECK(near(rate(warm, 7, 2, 0), 0.8, 1e-7) && near(rate(warm, 6, 4, 0), 0.5, 1e-7));
 
     clade_lr_schedule plateau = {
         .kind = CLADE_SCHEDULE_PLATEAU, .factor = 0.5f, .patience = 2, .minimum = 0.15f};
