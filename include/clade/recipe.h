@@ -87,6 +87,9 @@ CLADE_API const char *clade_recipe_name(const clade_recipe *recipe);
 CLADE_API const char *clade_recipe_text(const clade_recipe *recipe);
 /* Names of the built-in recipes, ended by NULL. */
 CLADE_API const char *const *clade_recipe_names(void);
+/* The lines of a built-in recipe, each with its end, and NULL behind them; NULL: there is none of
+ * this name. */
+CLADE_API const char *const *clade_recipe_lines(const char *name);
 
 typedef struct clade_preprocessing {
     int32_t height, width, channels; /* channels 0: 3 */

@@ -196,6 +196,13 @@ static clade_status read_built_in(const clade_built_in_recipe *built_in, const c
     return status;
 }
 
+const char *const *clade_recipe_lines(const char *name)
+{
+    const clade_built_in_recipe *r = clade_built_in_recipes;
+    while (r->name && strcmp(r->name, name)) r++;
+    return r->name ? r->lines : NULL;
+}
+
 static bool looks_like_file(const char *name)
 {
     const char *dot = strrchr(name, '.');

@@ -80,6 +80,33 @@ def main(clade):
         shutil.copytree(part / "square", part / "oval")
         run("evaluate", model, "--data", part, says="class 'oval' is in")
 
+        # without a recipe: one that suits the data, and can be had to edit
+        chosen = folder / "chosen"
+        done = subprocess.run([clade, "train", "--data", plain, "--epochs", "1", "--patience", "3", "--out", chosen,
+                               "--device", "cpu", "--set", "train.batch=16"], capture_output=True, text=True, timeout=120)
+        text = (chosen / "recipe.yaml").read_text() if done.returncode == 0 else done.stderr
+        check("`photos`" in done.stderr and "16×16 for 30 images" in done.stderr, f"no recipe: {done.stderr}")
+        for part in ("name: photos", "size: 16", "early_stopping: 3", "batch: 16", "epochs: 1"):
+            check(part in text, f"no recipe: no '{part}' in {text}")
+        run("train", "--data", plain, "--size", "24", "--epochs", "1", "--out", folder / "larger", "--device", "cpu")
+        check("size: 24" in (folder / "larger" / "recipe.yaml").read_text(), "--size is not heeded")
+        own = folder / "own.yaml"
+        own.write_text(run("recipes", "show", "photos"))
+        run("train", own, "--data", plain, "--size", "16", "--epochs", "1", "--out", folder / "own", "--device", "cpu")
+        names = json.loads(run("recipes", "list", "--json"))
+        listed_text = run("recipes", "list")
+        check("photos" in names and all(f"\n{n}\n" in f"\n{listed_text}" for n in names), f"recipes: {listed_text}")
+        run("recipes", "show", "nothing", says="there is no recipe 'nothing'")
+        grey = folder / "grey"
+        grey.mkdir()
+        for part, n in (("train", 20), ("t10k", 10)):
+            (grey / f"{part}-images-idx3-ubyte").write_bytes(
+                b"\0\0\x08\x03" + n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2 + bytes(range(196)) * 4 * n)
+            (grey / f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + n.to_bytes(4, "big") + bytes([0, 1] * (n // 2)))
+        run("train", "--data", grey, "--epochs", "1", "--out", folder / "grey-run", "--device", "cpu")
+        text = (folder / "grey-run" / "recipe.yaml").read_text()
+        check("size: 28" in text and "channels: 1" in text and "horizontal_flip: false" in text, f"grey: {text}")
+
         # names that are marked as UTF-8
         wide = folder / "wide"
         for old, new in (("circle", "kreis ○"), ("square", "квадрат"), ("triangle", "三角")):

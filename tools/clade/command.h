@@ -164,6 +164,8 @@ int command_compare(int argc, char **argv);
 int command_conform(int argc, char **argv);
 int command_data_list(int argc, char **argv);
 int command_data_make(int argc, char **argv);
+int command_recipes_list(int argc, char **argv);
+int command_recipes_show(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
 int command_export(int argc, char **argv);

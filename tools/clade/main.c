@@ -20,6 +20,8 @@ const subcommand subcommands[] = {
     {"import", "show an ONNX file, or make a model of it", command_import},
     {"inspect", "look at a data set: sizes, formats, duplicates, damage", command_inspect},
     {"predict", "say what images show", command_predict},
+    {"recipes list", "list the built-in recipes", command_recipes_list},
+    {"recipes show", "print a built-in recipe", command_recipes_show},
     {"report", "write a page on a run, or one that compares runs", command_report},
     {"summary", "show a model's layers and parameters", command_summary},
     {"train", "train a classifier", command_train},
@@ -34,10 +36,10 @@ static void print_help(FILE *to)
     fprintf(to, "clade: trains image classifiers on OpenCL devices and CPUs\n\n"
                 "  clade SUBCOMMAND [options]\n\n");
     for (const subcommand *s = subcommands; s->name; s++)
-        fprintf(to, "  %-12s%s\n", s->name, s->help);
+        fprintf(to, "  %-14s%s\n", s->name, s->help);
     fprintf(to, "\nExit status:\n\n");
     for (const exit_status *e = exit_statuses; e->status; e++)
-        fprintf(to, "  %-12s%s\n", e->status, e->meaning);
+        fprintf(to, "  %-14s%s\n", e->status, e->meaning);
     fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
 }
 

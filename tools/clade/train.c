@@ -1,5 +1,6 @@
 /* clade train: from a recipe and images to a trained classifier. */
 #define _XOPEN_SOURCE 700
+#include "auto_recipe.h"
 #include "interrupt.h"
 #include "memory.h"
 #include "session.h"
@@ -19,13 +20,14 @@ typedef struct train_request {
     session_place place;
     session_source source;
     const char *recipe, *out, *resume, *cache, *memory, *tensorboard, *trace;
-    int64_t epochs, batch, shard, seed, pause, rank_timeout;
+    int64_t epochs, batch, shard, seed, pause, rank_timeout, size, patience;
     clade_ranks *ranks; /* NULL: this process alone */
     double lr;
     command_list set;
     bool strict_data, json, no_report, quiet;
+    bool automatic; /* no recipe is given, but data */
     uint64_t cache_bytes, memory_bytes;
-    char *edits[COMMAND_LIST_SIZE + session_source_most + 6]; /* for the recipe, in order */
+    char *edits[COMMAND_LIST_SIZE + session_source_most + auto_recipe_most + 8]; /* in order */
     size_t edit_count;
     char *folder; /* of the run */
 } train_request;
@@ -49,8 +51,14 @@ static bool add_number(train_request *r, const char *key, const char *number)
 /* Options become edits of the recipe, so that the run folder's recipe.yaml says it all. */
 static clade_status collect_edits(train_request *r)
 {
-    char text[text_size];
+    char text[text_size], about[256];
     bool good = true;
+    if (r->automatic) {
+        clade_status status = auto_recipe(&r->source, r->edits, &r->edit_count, about);
+        if (status) return status;
+        if (!r->quiet && !r->json && (!r->ranks || clade_ranks_own(r->ranks) == 0))
+            fprintf(stderr, "%s\n", about);
+    }
     for (size_t i = 0; i < r->set.count && good; i++) {
         char *copy = malloc(strlen(r->set.item[i]) + 1);
         if (copy) strcpy(copy, r->set.item[i]);
@@ -64,7 +72,9 @@ static clade_status collect_edits(train_request *r)
     } numbers[] = {{"train.epochs", r->epochs, r->epochs > 0},
                    {"train.batch", r->batch, r->batch > 0},
                    {"train.shard", r->shard, r->shard > 0},
-                   {"train.seed", r->seed, r->seed >= 0}};
+                   {"train.seed", r->seed, r->seed >= 0},
+                   {"train.early_stopping", r->patience, r->patience > 0},
+                   {"input.size", r->size, r->size > 0}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && good; i++) {
         if (!numbers[i].given) continue;
         snprintf(text, sizeof text, "%lld", (long long)numbers[i].value);
@@ -336,6 +346,9 @@ int command_train(int argc, char **argv)
                        "most images of a step that are computed at a time; default: the batch"),
         OPTION_TEXT("memory", "SIZE", &r.memory,
                     "of the device, as 512M or 4G: the largest shard that fits is taken"),
+        OPTION_INTEGER("size", "N", &r.size, 1, 8192, "images are scaled to N×N"),
+        OPTION_INTEGER("patience", "N", &r.patience, 1, INT32_MAX,
+                       "stop when so many epochs in a row were no better"),
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
                        "of initial weights, shuffling, augmentation and dropout"),
@@ -360,16 +373,20 @@ int command_train(int argc, char **argv)
         .arguments = "[RECIPE]",
         .least = 0,
         .most = 1,
-        .about = "Trains what a recipe says: a YAML file, or one of those that are built in.\n"
-                 "With nothing given it renders a small set of shapes and trains on that.",
+        .about =
+            "Trains what a recipe says: a YAML file, or one of those that are built in. Without\n"
+            "one, --data is trained on by `photos`, at a size that suits the images; with nothing\n"
+            "given a small set of shapes is rendered and trained on.",
         .example = "clade train\n"
+                   "  clade train --data photos/\n"
                    "  clade train cats-dogs-64 --data photos.zip --epochs 10 --out runs/first\n"
                    "  clade train --resume runs/first --epochs 20",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    r.recipe = count ? argv[1] : "shapes";
+    r.automatic = !count && r.source.data && !r.resume;
+    r.recipe = count ? argv[1] : r.automatic ? "photos" : "shapes";
     if (r.resume && r.out)
         return command_misuse("train", "--resume goes on in its own folder; expected no --out");
     if (r.resume && count)
