@@ -1,8 +1,11 @@
 /* Runs an imported net: net_runner MODEL DEVICE N INPUT OUTPUT [HEIGHT WIDTH] reads N images of
  * float32 [c, h, w] from INPUT and writes the outputs to OUTPUT, an image again as [c, h, w]. With
- * INPUT "-" it only reads the model and prints its size, "h w c". For the scripts beside it. */
+ * INPUT "-" it only reads the model and prints its size, "h w c". Without arguments it takes the
+ * first five from each line of standard input, and answers with a line: "ok", or what went wrong.
+ * For the scripts beside it. */
 #include <clade/clade.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,24 +61,41 @@ static clade_status run(const clade_network *network, const char *device_name, i
     return status;
 }
 
-int main(int argc, char **argv)
+/* Reads the model, and runs it. */
+static clade_status read_and_run(const char *path, const clade_network_options *options,
+                                 const char *device, int32_t n, const char *input,
+                                 const char *output)
 {
-    if (argc != 6 && argc != 8) return 2;
-    clade_network_options options = {0};
-    if (argc == 8) {
-        options.height = atoi(argv[6]);
-        options.width = atoi(argv[7]);
-    }
     clade_network *network = NULL;
-    clade_status status = clade_network_read(argv[1], &options, &network);
-    if (!status && !strcmp(argv[4], "-")) {
+    clade_status status = clade_network_read(path, options, &network);
+    if (!status && !strcmp(input, "-")) {
         int32_t in[3];
         clade_graph_shape(clade_network_graph(network), 0, in);
         printf("%d %d %d\n", in[0], in[1], in[2]);
     } else if (!status) {
-        status = run(network, argv[2], atoi(argv[3]), argv[4], argv[5]);
+        status = run(network, device, n, input, output);
     }
-    if (status) fprintf(stderr, "%s\n", clade_error());
     clade_network_destroy(&network);
-    return status ? 1 : 0;
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    clade_network_options options = {0};
+    char path[256], device[64], input[256], output[256];
+    int32_t n;
+    while (argc == 1 &&
+           scanf("%255s %63s %" SCNd32 " %255s %255s", path, device, &n, input, output) == 5) {
+        puts(read_and_run(path, &options, device, n, input, output) ? clade_error() : "ok");
+        fflush(stdout);
+    }
+    if (argc == 1) return 0;
+    if (argc != 6 && argc != 8) return 2;
+    if (argc == 8) {
+        options.height = atoi(argv[6]);
+        options.width = atoi(argv[7]);
+    }
+    if (!read_and_run(argv[1], &options, argv[2], atoi(argv[3]), argv[4], argv[5])) return 0;
+    fprintf(stderr, "%s\n", clade_error());
+    return 1;
 }

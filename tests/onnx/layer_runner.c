@@ -1,0 +1,131 @@
+/* Writes nets as ONNX and says what they give, for a script that runs the files by itself:
+ * layer_runner HEIGHT WIDTH CHANNELS. Each line of standard input is "LAYERS MODEL INPUT OUTPUT
+ * PIXELS". The layers of the YAML file get weights that are drawn; the net is written to MODEL,
+ * with PIXELS 1 as one that takes pixels; a batch and what the net makes of it go to INPUT and
+ * OUTPUT, float32 in ONNX's order. The answer is a line: "ok", or what went wrong. */
+#include <clade/clade.h>
+
+#include "base/random.h"
+#include "recipe/recipe.h"
+#include "recipe/yaml_node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { batch = 2, max_weights = 32 };
+
+static const clade_preprocessing preprocessing = {
+    .scale = {1 / 64.0F, 1 / 32.0F, 1 / 128.0F, 1 / 16.0F}, .shift = {-2, 0.5F, 1, -4}};
+
+/* The parameters with values of their own; variances are positive. */
+static clade_status draw_weights(clade_model *model, clade_network_weight *weights, size_t count)
+{
+    clade_random r = clade_random_start(5, CLADE_STREAM_INIT, 0);
+    for (size_t i = 0; i < count; i++) {
+        const clade_parameter *p = clade_model_parameter(model, i);
+        size_t n = clade_tensor_count(&p->value);
+        float *data = malloc(n * sizeof *data);
+        if (!data) return clade_fail(CLADE_ENOMEM, "%s: %zu numbers", p->name, n);
+        bool positive = strstr(p->name, "variance") != NULL;
+        clade_random_fill_uniform(&r, positive ? 0.5F : -1, positive ? 2 : 1, data, n);
+        weights[i] = (clade_network_weight){.name = p->name, .rank = p->value.rank, .data = data};
+        memcpy(weights[i].dim, p->value.dim, sizeof weights[i].dim);
+    }
+    return clade_model_load(model, weights, count, true);
+}
+
+static clade_status save(const char *path, const float *data, size_t count)
+{
+    FILE *file = fopen(path, "wb");
+    bool good = file && fwrite(data, sizeof *data, count, file) == count;
+    if (file) good = fclose(file) == 0 && good;
+    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot be written", path);
+}
+
+/* Saves [n, h, w, c] as [n, c, h, w]. */
+static clade_status save_turned(const char *path, const float *data, const int32_t dim[3])
+{
+    size_t area = (size_t)(dim[0] * dim[1]), c = (size_t)dim[2], count = batch * area * c;
+    float *turned = malloc(count * sizeof *turned);
+    if (!turned) return clade_fail(CLADE_ENOMEM, "%zu numbers", count);
+    for (size_t i = 0; i < count; i++)
+        turned[i / (area * c) * area * c + i % c * area + i / c % area] = data[i];
+    clade_status status = save(path, turned, count);
+    free(turned);
+    return status;
+}
+
+/* Draws a batch, of whole numbers where they are pixels, and runs it. */
+static clade_status run(clade_model *model, bool pixels, const char *input, const char *output)
+{
+    const clade_graph *graph = clade_model_graph(model);
+    int32_t in[3], out[3], rank = clade_graph_shape(graph, clade_graph_layers(graph) - 1, out);
+    clade_graph_shape(graph, 0, in);
+    size_t taken = clade_tensor_count(clade_model_input(model));
+    size_t given = clade_tensor_count(clade_model_output(model));
+    float *x = malloc(taken * sizeof *x), *y = malloc(given * sizeof *y);
+    clade_random r = clade_random_start(7, CLADE_STREAM_INIT, 0);
+    clade_status status = x && y ? CLADE_OK : clade_fail(CLADE_ENOMEM, "%zu numbers", taken);
+    for (size_t i = 0; i < taken && !status; i++)
+        x[i] = pixels ? (float)clade_random_below(&r, 256) : clade_random_uniform(&r, -2, 2);
+    if (!status) status = pixels ? save(input, x, taken) : save_turned(input, x, in);
+    for (size_t i = 0; i < taken && pixels && !status; i++)
+        x[i] =
+            x[i] * preprocessing.scale[i % (size_t)in[2]] + preprocessing.shift[i % (size_t)in[2]];
+    if (!status) status = clade_tensor_write(clade_model_input(model), x);
+    if (!status) status = clade_model_infer(model, batch, false);
+    if (!status) status = clade_tensor_read(clade_model_output(model), y);
+    if (!status) status = rank == 3 ? save_turned(output, y, out) : save(output, y, given);
+    free(x);
+    free(y);
+    return status;
+}
+
+static clade_status write_net(clade_device *device, const int32_t size[3], const char *file,
+                              const char *path, const char *input, const char *output, bool pixels)
+{
+    clade_yaml *list = NULL;
+    clade_graph *graph = NULL;
+    clade_model *model = NULL;
+    clade_network *network = NULL;
+    clade_network_weight weights[max_weights] = {0};
+    clade_status status = clade_yaml_read(file, &list);
+    if (!status) status = clade_graph_create(size[0], size[1], size[2], &graph);
+    if (!status) status = clade_recipe_add_layers(list, 0, graph);
+    if (!status)
+        status = clade_model_create(graph, device, &(clade_model_options){.batch = batch}, &model);
+    size_t count = status ? 0 : clade_model_parameters(model);
+    if (count > max_weights) status = clade_fail(CLADE_EINVAL, "%zu weights", count);
+    if (!status) status = draw_weights(model, weights, count);
+    clade_network_parts parts = {.name = "net",
+                                 .graph = graph,
+                                 .weights = weights,
+                                 .weight_count = count,
+                                 .preprocessing = &preprocessing};
+    if (!status) status = clade_network_create(&parts, &network);
+    clade_onnx_options options = {.preprocessing = pixels};
+    if (!status) status = clade_network_write_onnx(network, &options, path);
+    if (!status) status = run(model, pixels, input, output);
+    for (size_t i = 0; i < count && i < max_weights; i++) free((float *)(uintptr_t)weights[i].data);
+    clade_network_destroy(&network);
+    clade_model_destroy(&model);
+    clade_graph_destroy(&graph);
+    clade_yaml_destroy(&list);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    char layers[256], model[256], input[256], output[256];
+    int pixels;
+    clade_device *device = NULL;
+    if (argc != 4) return 2;
+    const int32_t size[] = {atoi(argv[1]), atoi(argv[2]), atoi(argv[3])};
+    if (clade_device_open("cpu", &(clade_device_options){.math = CLADE_EXACT}, &device)) return 2;
+    while (scanf("%255s %255s %255s %255s %d", layers, model, input, output, &pixels) == 5)
+        puts(write_net(device, size, layers, model, input, output, pixels != 0) ? clade_error()
+                                                                                : "ok");
+    clade_device_close(&device);
+    return 0;
+}

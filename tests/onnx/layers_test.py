@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Every layer that Clade writes as ONNX, with odd settings: the file's nodes, run by naive.py, against what Clade gives for
+the same weights and batch.
+
+layers_test.py --runner LAYER_RUNNER --layers LAYERS.DEF --activations ACTIVATIONS.DEF"""
+import argparse
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True  # beside the sources
+import naive
+import naive_image  # noqa: F401  (adds its operators)
+import wire
+
+TOLERANCE = 1e-5
+HEIGHT, WIDTH, CHANNELS = 5, 6, 4  # no two alike
+PIXELS = "pixels"           # the net takes them
+
+WINDOWS = ["", "padding: same", "stride: 2, padding: same", "stride: [1, 3], padding: [1, 0, 1, 1]"]
+NETS = [
+    *[f"conv2d: {{filters: 3, kernel: [3, 2]{', ' * bool(w)}{w}}}" for w in WINDOWS],
+    "conv2d: {filters: 6, kernel: [2, 1], groups: 2, dilation: [3, 1], use_bias: false}",
+    "conv2d: {filters: 2, kernel: [1, 3], dilation: 2, padding: same}",
+    *[f"depthwise_conv2d: {{kernel: [2, 3], multiplier: 2{', ' * bool(w)}{w}}}" for w in WINDOWS],
+    *[f"{pool}: {{window: [3, 2]{', ' * bool(w)}{w}}}" for pool in ("maxpool2d", "avgpool2d") for w in WINDOWS],
+    "avgpool2d: {window: [3, 2], stride: [2, 1], padding: [1, 0, 1, 1], count_pad: true}",
+    "global_avgpool2d", "global_maxpool2d",
+    "upsample2d: [3, 2]", "upsample2d: {size: [1, 3], interpolation: bilinear}",
+    "upsample2d: {size: [2, 3], interpolation: bilinear, align_corners: true}",
+    "batchnorm: {eps: 0.25, momentum: 0.5}", "batchnorm", "flatten; batchnorm: {eps: 0.125}",
+    "group_norm: {groups: 2, eps: 0.25}", "group_norm: {groups: 1}", "group_norm: {groups: -1, eps: 0.125}",
+    "global_avgpool2d; group_norm: {groups: 2, eps: 0.25}",
+    "layer_norm: {eps: 0.25}", "layer_norm: {axis: [1, 2, 3], eps: 0.125}", "layer_norm: {axis: [2, 3]}",
+    "flatten; layer_norm: {eps: 0.25}",
+    "prelu", "prelu: {shared_axes: [1, 2]}", "prelu: {shared_axes: [1, 2, 3]}", "prelu: {shared_axes: [3]}", "flatten; prelu",
+    "softmax", "log_softmax", "global_avgpool2d; softmax", "global_avgpool2d; log_softmax",
+    "dropout: 0.25", "flatten", "flatten; dense: 3", "reshape: [6, 5, 4]", "reshape: [10, 12]", "reshape: [2, 3, 20]",
+    "reshape: [24, 5]; reshape: [4, 30, 1]", "flatten; reshape: [6, 5, 4]", "reshape: [10, 12]; softmax",
+    "reshape: [10, 12]; log_softmax", "reshape: [10, 12]; layer_norm: {eps: 0.25}",
+    "reshape: [10, 12]; split: {start: 2, channels: 7}",
+    "dense: {units: 5, use_bias: false}; activation: tanh", "dense: {units: 5, activation: softmax}",
+    "dense: {units: 5, activation: elu, alpha: 0.25}",
+    "conv2d: {filters: 4, kernel: 1, name: a}; add: [a, input, a]",
+    "conv2d: {filters: 4, kernel: 1, name: a}; multiply: [a, input]",
+    "global_avgpool2d: {name: a}; multiply: [input, a]", "global_avgpool2d: {name: a}; add: [a, input]",
+    "maxpool2d: {window: [5, 1], name: a}; add: [input, a]", "maxpool2d: {window: [1, 6], name: a}; multiply: [a, input]",
+    "conv2d: {filters: 3, kernel: 1, name: a}; concat: [a, input, a]",
+    "global_avgpool2d: {name: a}; flatten: {inputs: input, name: b}; concat: [b, a]",
+    "reshape: {name: a, shape: [10, 12]}; concat: [a, a]",
+    "split: {start: 1, channels: 2}", "split: {start: 3}", "flatten; split: {start: 7, channels: 30}",
+    "zero_padding2d: [1, 0, 2, 3]", "zero_padding2d: [2, 1]",
+    "lrn: {size: 3, k: 2, alpha: 0.5, beta: 0.25}", "lrn: {size: 4, k: 1, alpha: 2, beta: 0.5}",
+    f"{PIXELS}; conv2d: {{filters: 3, kernel: 3}}", f"{PIXELS}; flatten; dense: 2",
+]
+REFUSED = {"reshape: [10, 12]; batchnorm": "[10, 12]", "reshape: [10, 12]; lrn: {size: 3}": "[10, 12]",
+           "reshape: [10, 12]; group_norm: {groups: 2}": "[10, 12]"}
+
+
+def layers_of(net):
+    """The list, in the words of a recipe."""
+    layers = [layer.strip() for layer in net.split(";") if layer != PIXELS]
+    if layers[0].startswith("dense"):
+        layers.insert(0, "flatten")
+    return "".join(f"- {layer}\n" for layer in layers)
+
+
+def read(path):
+    data = path.read_bytes()
+    return list(struct.unpack("<%df" % (len(data) // 4), data))
+
+
+def judge(net, folder, answer):
+    """What is wrong, or nothing."""
+    if net in REFUSED:
+        good = answer.endswith("cannot be said in ONNX") and REFUSED[net] in answer
+        return "" if good else "expected to be refused: " + answer
+    if answer != "ok":
+        return answer
+    nodes, values, first, last, opset = wire.get_model((folder / "net.onnx").read_bytes())
+    shape = (2, HEIGHT, WIDTH, CHANNELS) if net.startswith(PIXELS) else (2, CHANNELS, HEIGHT, WIDTH)
+    values[first] = wire.Tensor(shape, read(folder / "x"))
+    naive.run(nodes, values, opset)
+    want, got = values[last].values, read(folder / "y")
+    if len(want) != len(got):
+        return "%d values, the file gives %d" % (len(got), len(want))
+    worst = max(abs(a - b) for a, b in zip(got, want)) / max(1e-3, *map(abs, want))
+    return "" if worst <= TOLERANCE else "differs by %.1e" % worst
+
+
+def listed(path, macro, place):
+    words = re.findall(r"^%s\(([^)\"]*)" % macro, pathlib.Path(path).read_text(), re.M)
+    return [line.split(",")[place].strip() for line in words]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for option in "--runner", "--layers", "--activations":
+        parser.add_argument(option, required=True)
+    args = parser.parse_args()
+    failed, nets = 0, NETS + list(REFUSED)
+    for word in listed(args.activations, "CLADE_ACTIVATION", 1):
+        alpha = ", alpha: 0.125" if word in ("leaky_relu", "elu") else ""
+        nets += [f"activation: {{function: {word}{alpha}}}", f"dense: {{units: 5, activation: {word}}}",
+                 f"conv2d: {{filters: 3, kernel: 1, activation: {word}{alpha}}}"]
+    for layer in listed(args.layers, "CLADE_LAYER", 1):
+        if not any(re.search(rf"(^|; ){layer}\b", net) for net in nets):
+            failed += 1
+            print(f"{layer} is not tried")
+    with tempfile.TemporaryDirectory() as temporary:
+        lines, folders = [], []
+        for i, net in enumerate(nets):
+            folder = pathlib.Path(temporary) / str(i)
+            folder.mkdir()
+            (folder / "net.yaml").write_text(layers_of(net))
+            lines.append(" ".join(f"{folder}/{name}" for name in ("net.yaml", "net.onnx", "x", "y"))
+                         + f" {int(net.startswith(PIXELS))}\n")
+            folders.append(folder)
+        done = subprocess.run([args.runner, str(HEIGHT), str(WIDTH), str(CHANNELS)], input="".join(lines),
+                              capture_output=True, text=True, check=True)
+        answers = done.stdout.splitlines()
+        failed += len(answers) != len(nets)
+        for net, folder, answer in zip(nets, folders, answers):
+            wrong = judge(net, folder, answer)
+            if wrong:
+                failed += 1
+                print(f"{net}: {wrong}")
+    print(f"{len(nets)} nets, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
