@@ -129,20 +129,21 @@ SAME = ["SAME_UPPER", "SAME_LOWER", {"auto_pad": "SAME_UPPER", "strides": [2, 3]
 POOL = {"auto_pad": ("NOTSET", "VALID", *SAME), "kernel_shape": (Required([3, 2]), [5, 6], [1, 1], Refused([3], "kernel_shape")),
         "strides": ([1, 1], [2, 1], [3, 2])}
 UP = {"strides": [2, 4], "ceil_mode": 1}
+ODD = {"strides": [3, 2], "ceil_mode": 1, "kernel_shape": [4, 3]}
 op("MaxPool", 8, **POOL, pads=([0, 0, 0, 0], [1, 0, 2, 1]), storage_order=(0, 1))
-op("MaxPool", 12, **POOL, pads=([0, 0, 0, 0], [1, 0, 2, 1]), ceil_mode=(0, UP, {**UP, "pads": [1, 1, 0, 1]}),
+op("MaxPool", 12, **POOL, pads=([0, 0, 0, 0], [1, 0, 2, 1]), ceil_mode=(0, UP, ODD, {**UP, "pads": [1, 1, 0, 1]}),
    dilations=([1, 1], Refused([2, 1], "dilations")), storage_order=(0, 1))
 op("AveragePool", 7, **POOL, pads=([0, 0, 0, 0], [1, 0, 2, 1]),
    count_include_pad=(0, 1, {"count_include_pad": 1, "pads": [1, 0, 2, 1]}))
 op("AveragePool", [11, 19], **POOL, pads=([0, 0, 0, 0], [1, 0, 2, 1]), count_include_pad=(0, 1), ceil_mode=(
-    0, UP, {**UP, "pads": [1, 1, 0, 1]}, Refused({**UP, "pads": [1, 1, 0, 1], "count_include_pad": 1}, "ceil_mode together")))
+    0, UP, ODD, {**UP, "pads": [1, 1, 0, 1]}, Refused({**UP, "pads": [1, 1, 0, 1], "count_include_pad": 1}, "ceil_mode together")))
 op("AveragePool", 19, kernel_shape=(Required([3, 2]),), dilations=([1, 1], Refused([1, 2], "dilations")))
 for whole_image in "GlobalAveragePool", "GlobalMaxPool":
     op(whole_image, 7)
 for reduce in "ReduceMean", "ReduceMax":
     op(reduce, [7, 13], axes=(Required([2, 3]), [3], [-2], Refused([4], "out of range")),
-       keepdims=(1,))
-    op(reduce, 13, axes=(Required([2, 3]),), keepdims=(Required(0),))
+       keepdims=(1,), after=[("Conv", [real(3, 4, 1, 1)], {})])
+    op(reduce, 13, axes=(Required([2, 3]),), keepdims=(Required(0),), after=[("Gemm", [real(4, 3)], {})])
     op(reduce, 13, refused="than height and width")
     op(reduce, 13, axes=(Required([1]),), keepdims=(Required(0),), refused="than height and width")
     op(reduce, 18, ("x", whole(-1, 2)), keepdims=(1, 0), noop_with_empty_axes=(0, 1))
@@ -171,7 +172,7 @@ for soft in "Softmax", "LogSoftmax":
     op(soft, 13, axis=(Required(1), -3))
     op(soft, 13, axis=(-1, 2), refused="than the channels")
     op(soft, 11, axis=(1, 2), refused="than the channels")
-    op(soft, 11, kind="pooled", axis=(1, -3))
+    op(soft, [11, 12], kind="pooled", axis=(1, -3))
 
 # --- products ---
 GEMM = {"alpha": (1.0, 0.5), "beta": (1.0, 0.25, 0.0), "transA": (0, Refused(1, "transA"))}
