@@ -105,7 +105,8 @@ static bool is_part(const char *name, const char *word)
     return !strncmp(name, word, n) && (!name[n] || strchr("./_", name[n]));
 }
 
-/* The first or the last layer that the word means; a layer of just that name before all others. */
+/* The first or the last layer that the word means; a layer of just that name before all others, but
+ * for the first of a module whose last has the module's name. */
 static clade_status find_layer(const clade_graph *graph, const clade_yaml *node, const char *key,
                                const char *word, bool last, int32_t *out)
 {
@@ -113,7 +114,9 @@ static clade_status find_layer(const clade_graph *graph, const clade_yaml *node,
     for (int32_t i = 1; i < graph->count; i++)
         if (is_part(graph->node[i].layer.name, word) && (last || !found)) found = i;
     for (int32_t i = 1; i < graph->count; i++)
-        if (!strcmp(graph->node[i].layer.name, word)) found = i;
+        if (!strcmp(graph->node[i].layer.name, word) &&
+            (last || graph->node[found].layer.name[strlen(word)] != '.'))
+            found = i;
     *out = found;
     if (found) return CLADE_OK;
     const char **names = malloc((size_t)graph->count * sizeof *names);

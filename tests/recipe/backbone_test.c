@@ -4,7 +4,7 @@
 
 #include <clade/recipe.h>
 
-/* `until` is the first module or layer that is trained; `trained` are its and the later ones'
+/* `until` is the first module that is trained; `trained` are its and the later ones'
  * parameters, of `all`. The head adds those of 3 outputs for `features`. */
 static const struct {
     const char *name, *until;
@@ -15,7 +15,7 @@ static const struct {
     {"resnet18", "layer4", 8393728, 11176512, 512},
     {"resnet50", "layer3", 22063104, 23508032, 2048},
     {"mobilenet_v2", "features.14", 1681344, 2223872, 1280},
-    {"squeezenet1_1", "features.10.squeeze", 497200, 722496, 512},
+    {"squeezenet1_1", "features.10", 497200, 722496, 512},
     {"efficientnet_b0", "features.6", 3155740, 4007548, 1280},
 };
 enum { count = sizeof nets / sizeof *nets };
