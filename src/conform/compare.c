@@ -1,56 +1,15 @@
 /* Comparing what came back with what must come out. */
 #include "conform/conform.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The smallest normal float32: what may underflow to zero is free to. */
-static const double tiny = 0x1p-126;
-
-static uint32_t bits_of(float v)
-{
-    uint32_t u;
-    memcpy(&u, &v, sizeof u);
-    return u;
-}
-
-/* "[1, 0, 4, 2]" of element i */
-static const char *place_of(const clade_tensor *t, size_t i, char text[64])
-{
-    clade_tensor at = {.rank = t->rank};
-    for (int d = t->rank - 1; d >= 0; d--) {
-        at.dim[d] = (int32_t)(i % (size_t)t->dim[d]);
-        i /= (size_t)t->dim[d];
-    }
-    return clade_shape_text(&at, text);
-}
 
 /* What can be wrong with an element, the most telling first. */
 typedef enum fault { UNWRITTEN, NO_NAN, NOT_INFINITE, BOUND, INTEGERS, BITS, FAULTS } fault;
 
 static const char *const fault_checks[FAULTS] = {"unwritten", "nan",      "infinity",
                                                  "bound",     "integers", "bits"};
-
-static bool same_bits(float a, float b)
-{
-    return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b));
-}
-
-/* Subnormal results may be zero and zeros' signs then differ from theirs. */
-static bool both_vanish(float a, float b)
-{
-    return fabsf(a) < (float)tiny && fabsf(b) < (float)tiny && (a != 0 || b != 0);
-}
-
-/* Is `got` the infinity that a truth beyond the largest float32, or within its bound of it,
- * becomes?
- */
-static bool overflows(double truth, double bound, float got)
-{
-    return isinf(got) && fabs(truth) + bound > (double)FLT_MAX && (got > 0) == (truth > 0);
-}
 
 static fault judge_element(const conform_problem *problem, size_t slot, size_t i, float got,
                            bool bits, conform_tally *tally)
@@ -60,19 +19,19 @@ static fault judge_element(const conform_problem *problem, size_t slot, size_t i
     /* By a transform, NaN and infinities of a tile reach all of it, and become each other. */
     bool spread = problem->transformed && !(isfinite(truth) && isfinite(bound));
     if (truth == 0) tally->zeros++;
-    if (bits_of(got) == CONFORM_PREFILL_F32 && !isnan(truth)) return UNWRITTEN;
+    if (clade_bits_of(got) == CONFORM_PREFILL_F32 && !isnan(truth)) return UNWRITTEN;
     if (isnan(got) && problem->padded[slot] && problem->padded[slot][i]) return FAULTS;
     if (isnan(truth) && (spread ? isfinite(got) : !isnan(got))) return NO_NAN;
     if (isinf(truth) && !spread && (double)got != truth) return NOT_INFINITE;
-    if (isfinite(truth) && !spread && !overflows(truth, bound, got)) {
-        double error = fabs((double)got - truth), allowed = bound + (truth == 0 ? 0 : tiny);
+    if (isfinite(truth) && !spread && !clade_overflows(truth, bound, got)) {
+        double error = fabs((double)got - truth), allowed = bound + (truth == 0 ? 0 : CLADE_TINY);
         double ratio = error == 0 ? 0 : error / allowed;
         if (!(error <= tally->error)) tally->error = error;
         if (!(ratio <= tally->worst)) tally->worst = ratio;
         if (!(error <= allowed)) return BOUND;
         if (problem->exact[slot] && error != 0) return INTEGERS;
     }
-    if (bits && !same_bits(got, expected) && !both_vanish(got, expected)) return BITS;
+    if (bits && !clade_same_bits(got, expected) && !clade_both_vanish(got, expected)) return BITS;
     return FAULTS;
 }
 
@@ -91,7 +50,7 @@ static void compare_floats(const conform_problem *problem, size_t slot, const fl
     size_t i = first[f], wrong = 0;
     for (int g = 0; g < FAULTS; g++) wrong += count[g];
     const char *name = problem->info->slots[slot].name;
-    place_of(&problem->args.slot[slot], i, at);
+    clade_place_text(&problem->args.slot[slot], i, at);
     if (f == UNWRITTEN)
         clade_failure_set(failure, fault_checks[f], "%s%s was not written; %zu of %zu elements",
                           name, at, count[f], n);
@@ -100,9 +59,9 @@ static void compare_floats(const conform_problem *problem, size_t slot, const fl
             failure, fault_checks[f],
             "%s%s (element %zu): got %.9g (0x%08" PRIx32 "), expected %.9g (0x%08" PRIx32
             "), the truth %.17g, error %.3g, bound %.3g; %zu of %zu elements wrong",
-            name, at, i, (double)got[i], bits_of(got[i]),
+            name, at, i, (double)got[i], clade_bits_of(got[i]),
             (double)((const float *)problem->expected[slot])[i],
-            bits_of(((const float *)problem->expected[slot])[i]), problem->truth[slot][i],
+            clade_bits_of(((const float *)problem->expected[slot])[i]), problem->truth[slot][i],
             fabs((double)got[i] - problem->truth[slot][i]), problem->bound[slot][i], wrong, n);
 }
 
@@ -125,7 +84,7 @@ static void compare_wholes(const conform_problem *problem, size_t slot, const vo
     clade_failure_set(failure, "integers",
                       "%s%s (element %zu): got %" PRId64 ", expected %" PRId64
                       "; %zu of %zu elements wrong",
-                      problem->info->slots[slot].name, place_of(t, first, at), first,
+                      problem->info->slots[slot].name, clade_place_text(t, first, at), first,
                       whole(t, got, first), whole(t, problem->expected[slot], first), wrong, n);
 }
 
@@ -165,6 +124,6 @@ void clade_problem_same(const conform_problem *problem, void *const got[conform_
                      whole(t, again[i], at));
         }
         clade_failure_set(failure, check, "%s%s (element %zu): %s %s", problem->info->slots[i].name,
-                          place_of(t, at, place), at, values, how);
+                          clade_place_text(t, at, place), at, values, how);
     }
 }

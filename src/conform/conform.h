@@ -4,7 +4,7 @@
 #define CLADE_CONFORM_CONFORM_H
 
 #include "base/clock.h"
-#include "op/op.h"
+#include "op/judge.h"
 
 #include <clade/conform.h>
 #include <clade/interchange.h>
@@ -107,18 +107,6 @@ void clade_problem_destroy(conform_problem **problem);
  * gradient op reads one of its outputs. */
 clade_status clade_problem_forward(const conform_problem *problem, const clade_args *args,
                                    conform_problem **out);
-
-/* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks.
- */
-void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
-                    void *const blocks[conform_slots]);
-/* Doubles of a block of floats; other dtypes are copied. NULL if out of memory. */
-void *clade_block_widen(const clade_tensor *t, const void *values);
-/* The bound of each element of output `slot` after the oracle has run on `blocks`. `before`: what
- * the blocks held when it began. */
-clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
-                              void *const before[conform_slots], void *const blocks[conform_slots],
-                              size_t slot, double *bound);
 
 /* The slot that special values are planted in, or -1. */
 int clade_special_slot(const conform_problem *problem);

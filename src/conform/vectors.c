@@ -6,10 +6,9 @@
  * op has them), and SLOT.bound.npy, how far a result in float32 may be from that. SHA256SUMS is as
  * sha256sum(1) has it. No device takes part. */
 #include "conform/conform.h"
-#include "conform/npy.h"
-
 #include "base/file.h"
 #include "base/sha256.h"
+#include "op/npy.h"
 
 #include <math.h>
 #include <stdio.h>

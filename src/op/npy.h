@@ -1,6 +1,6 @@
 /* Arrays in files, as NumPy has them. Source: numpy.lib.format, version 1.0. */
-#ifndef CLADE_CONFORM_NPY_H
-#define CLADE_CONFORM_NPY_H
+#ifndef CLADE_OP_NPY_H
+#define CLADE_OP_NPY_H
 
 #include <clade/tensor.h>
 

@@ -1,6 +1,6 @@
 /* NumPy's files: a line of Python that says what follows, padded to 64 bytes, then the numbers, the
  * last index fastest. */
-#include "conform/npy.h"
+#include "op/npy.h"
 
 #include "base/file.h"
 

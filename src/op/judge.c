@@ -1,0 +1,124 @@
+/* Running an op's reference and oracle on blocks of host memory, bounds of errors, and when a
+ * result is the expected one. */
+#include "op/judge.h"
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The arguments with each tensor in its block; `memory` holds what they point to. */
+static clade_args on_host(const clade_op_info *info, const clade_args *args,
+                          void *const blocks[CLADE_MOST_SLOTS],
+                          clade_buffer memory[CLADE_MOST_SLOTS])
+{
+    clade_args copy = *args;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        memory[i] = (clade_buffer){.host = blocks[i]};
+        copy.slot[i].buffer = blocks[i] ? &memory[i] : NULL;
+        copy.slot[i].offset = 0;
+        if (!blocks[i]) copy.slot[i].dtype = CLADE_NONE;
+    }
+    return copy;
+}
+
+void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
+                    void *const blocks[CLADE_MOST_SLOTS])
+{
+    clade_buffer memory[CLADE_MOST_SLOTS];
+    const clade_args placed = on_host(info, args, blocks, memory);
+    impl->run(&placed);
+}
+
+void *clade_block_widen(const clade_tensor *t, const void *values)
+{
+    size_t n = clade_tensor_count(t), bytes = n * clade_dtype_size(t->dtype);
+    if (t->dtype != CLADE_F32) {
+        void *copy = malloc(bytes ? bytes : 1);
+        if (copy) memcpy(copy, values, bytes);
+        return copy;
+    }
+    double *wide = malloc((n ? n : 1) * sizeof *wide);
+    for (size_t i = 0; wide && i < n; i++) wide[i] = ((const float *)values)[i];
+    return wide;
+}
+
+/* gamma(terms) times the oracle on absolute values. */
+static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op_info *info,
+                                     const clade_args *args, void *const before[CLADE_MOST_SLOTS],
+                                     size_t slot, double *bound)
+{
+    clade_args copy = *args;
+    for (size_t i = 0; i < info->param_count; i++) {
+        const clade_param_info *p = &info->params[i];
+        float *v = (float *)(void *)((char *)&copy + p->offset);
+        for (size_t j = 0; p->type == CLADE_PARAM_float && j < p->count; j++) v[j] = fabsf(v[j]);
+    }
+    void *blocks[CLADE_MOST_SLOTS] = {0};
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (!before[i]) continue;
+        size_t n = clade_tensor_count(t);
+        size_t bytes = n * (t->dtype == CLADE_F32 ? sizeof(double) : clade_dtype_size(t->dtype));
+        blocks[i] = malloc(bytes ? bytes : 1);
+        if (!blocks[i]) {
+            status = clade_fail(CLADE_ENOMEM, "%s: out of memory for a bound", info->name);
+            goto fail;
+        }
+        memcpy(blocks[i], before[i], bytes);
+        double *v = blocks[i];
+        for (size_t j = 0; t->dtype == CLADE_F32 && j < n; j++) v[j] = fabs(v[j]);
+    }
+    clade_impl_run(oracle, info, &copy, blocks);
+    double gamma = clade_gamma(oracle->terms(args, slot));
+    const double *sum = blocks[slot];
+    for (size_t j = 0; j < clade_tensor_count(&args->slot[slot]); j++) bound[j] = gamma * sum[j];
+fail:
+    for (size_t i = 0; i < CLADE_MOST_SLOTS; i++) free(blocks[i]);
+    return status;
+}
+
+clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
+                              void *const before[CLADE_MOST_SLOTS],
+                              void *const blocks[CLADE_MOST_SLOTS], size_t slot, double *bound)
+{
+    const clade_op_impl *oracle = clade_op_oracle(info->op);
+    if (oracle->terms) return bound_from_terms(oracle, info, args, before, slot, bound);
+    if (!oracle->bound) return clade_fail(CLADE_EINVAL, "%s: it has no error bound", info->name);
+    clade_buffer memory[CLADE_MOST_SLOTS];
+    const clade_args placed = on_host(info, args, blocks, memory);
+    oracle->bound(&placed, slot, bound);
+    return CLADE_OK;
+}
+
+uint32_t clade_bits_of(float v)
+{
+    uint32_t u;
+    memcpy(&u, &v, sizeof u);
+    return u;
+}
+
+bool clade_same_bits(float a, float b)
+{
+    return clade_bits_of(a) == clade_bits_of(b) || (isnan(a) && isnan(b));
+}
+
+bool clade_both_vanish(float a, float b)
+{
+    return fabsf(a) < (float)CLADE_TINY && fabsf(b) < (float)CLADE_TINY && (a != 0 || b != 0);
+}
+
+bool clade_overflows(double truth, double bound, float got)
+{
+    return isinf(got) && fabs(truth) + bound > (double)FLT_MAX && (got > 0) == (truth > 0);
+}
+
+const char *clade_place_text(const clade_tensor *t, size_t i, char text[64])
+{
+    clade_tensor at = {.rank = t->rank};
+    for (int d = t->rank - 1; d >= 0; d--) {
+        at.dim[d] = (int32_t)(i % (size_t)t->dim[d]);
+        i /= (size_t)t->dim[d];
+    }
+    return clade_shape_text(&at, text);
+}

@@ -1,0 +1,34 @@
+/* An op's reference and oracle on blocks of host memory: one for each slot, NULL where it is
+ * absent; and when a result is the expected one. */
+#ifndef CLADE_OP_JUDGE_H
+#define CLADE_OP_JUDGE_H
+
+#include "op/op.h"
+
+/* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks.
+ */
+void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
+                    void *const blocks[CLADE_MOST_SLOTS]);
+/* Doubles of a block of floats; other dtypes are copied. NULL if out of memory. */
+void *clade_block_widen(const clade_tensor *t, const void *values);
+/* The bound of each element of output `slot` after the oracle has run on `blocks`. `before`: what
+ * the blocks held when it began. */
+clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
+                              void *const before[CLADE_MOST_SLOTS],
+                              void *const blocks[CLADE_MOST_SLOTS], size_t slot, double *bound);
+
+/* The smallest normal float32: what may underflow to zero is free to. */
+#define CLADE_TINY 0x1p-126
+
+uint32_t clade_bits_of(float v);
+/* All NaN count as one. */
+bool clade_same_bits(float a, float b);
+/* Subnormal results may be zero and zeros' signs then differ from theirs. */
+bool clade_both_vanish(float a, float b);
+/* Is `got` the infinity that a truth beyond the largest float32, or within its bound of it,
+ * becomes? */
+bool clade_overflows(double truth, double bound, float got);
+/* "[1, 0, 4, 2]" of element i */
+const char *clade_place_text(const clade_tensor *t, size_t i, char text[64]);
+
+#endif
