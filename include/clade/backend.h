@@ -134,6 +134,10 @@ typedef struct clade_backend {
 
     /* Optional, called once after open: corrects what describe said by what the options chose. */
     void (*amend)(void *context, clade_device_info *info);
+
+    /* Optional: plans made from now on do not use the algorithm by which this call was planned, for
+     * its op or the one inside it. false: there is no other for this call. */
+    bool (*exclude)(void *context, const clade_call *call, const char *algorithm);
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

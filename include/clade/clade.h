@@ -21,5 +21,6 @@
 #include <clade/tensorboard.h>
 #include <clade/train.h>
 #include <clade/tune.h>
+#include <clade/verify.h>
 
 #endif

@@ -26,7 +26,8 @@ typedef enum clade_status {
     CLADE_EDEVICE,      /* a device that failed: build error, launch error, device lost */
     CLADE_EUNSUPPORTED, /* right, but beyond what this build or device can do */
     CLADE_EMISMATCH,    /* a result that is not what it must be (conformance, checksums) */
-    CLADE_ECANCELLED    /* stopped on request */
+    CLADE_ECANCELLED,   /* stopped on request */
+    CLADE_EWRONG        /* a device that has computed something else than it must */
 } clade_status;
 
 /* The calling thread's last error as one line of UTF-8, never NULL. */

@@ -15,7 +15,8 @@ typedef enum clade_stream {
     CLADE_STREAM_SHAPES, /* rendered images */
     CLADE_STREAM_CONFORM,
     CLADE_STREAM_TUNE,
-    CLADE_STREAM_INSPECT /* images to show */
+    CLADE_STREAM_INSPECT, /* images to show */
+    CLADE_STREAM_VERIFY   /* calls to repeat on the reference */
 } clade_stream;
 
 /* Four random words for (seed, stream, a, b): a 64-bit and a 32-bit position. */

@@ -24,6 +24,7 @@ const char *clade_status_name(clade_status status)
     case CLADE_EUNSUPPORTED: return "not supported";
     case CLADE_EMISMATCH: return "mismatch";
     case CLADE_ECANCELLED: return "cancelled";
+    case CLADE_EWRONG: return "wrong result";
     }
     return "unknown status";
 }

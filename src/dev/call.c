@@ -167,11 +167,16 @@ clade_status clade_call_run_within(const clade_call *call, void *workspace)
     return run_within(call->prepared->device, call, workspace);
 }
 
+static clade_status run_noted(clade_device *device, const clade_call *call)
+{
+    return device->profile ? clade_profile_run(device, call, run_call) : run_call(device, call);
+}
+
 clade_status clade_call_run(const clade_call *call)
 {
     clade_device *device = call->prepared->device;
     if (device->planner) return CLADE_OK;
-    return device->profile ? clade_profile_run(device, call, run_call) : run_call(device, call);
+    return device->verifier ? clade_verifier_run(device, call, run_noted) : run_noted(device, call);
 }
 
 clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args)

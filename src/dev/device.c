@@ -245,6 +245,7 @@ void clade_device_close(clade_device **handle)
     if (!device) return;
     clade_buffer_destroy(&device->workspace);
     clade_profile_log_destroy(&device->profile);
+    clade_verifier_destroy(&device->verifier);
     device->table.close(device->context);
     if (device->library) dlclose(device->library);
     free(device);

@@ -11,6 +11,8 @@ typedef struct clade_profile_log {
     bool given; /* to the caller: the next call begins anew */
 } clade_profile_log;
 
+typedef struct clade_verifier clade_verifier; /* in verify.c */
+
 struct clade_device {
     clade_backend table;           /* the backend's */
     clade_op_slot slot[CLADE_OPS]; /* the backend's for this device, in our order of ops */
@@ -21,6 +23,7 @@ struct clade_device {
     bool strict;
     clade_buffer *workspace;    /* the block that all calls share; NULL while none needs any */
     clade_profile_log *profile; /* NULL: it is not profiled */
+    clade_verifier *verifier;   /* NULL: its calls are not verified */
     bool planner;               /* it has no memory and runs nothing */
     uint64_t fallbacks, bytes_now, bytes_peak, bytes_largest; /* the largest buffer there was */
 };
@@ -46,6 +49,11 @@ void clade_profile_log_destroy(clade_profile_log **log);
 /* Runs a call and notes its time. */
 clade_status clade_profile_run(clade_device *device, const clade_call *call,
                                clade_status (*run)(clade_device *device, const clade_call *call));
+
+/* In verify.c. Runs a call and, where it is drawn, judges it. */
+clade_status clade_verifier_run(clade_device *device, const clade_call *call,
+                                clade_status (*run)(clade_device *device, const clade_call *call));
+void clade_verifier_destroy(clade_verifier **verifier);
 
 /* The algorithms by which the device can do a call; false: there is nothing to choose. */
 bool clade_device_choice(const clade_device *device, const clade_call *call,

@@ -45,6 +45,7 @@ clade_status clade_device_create_planner(const clade_device *device, clade_devic
     planner->library = NULL;
     planner->workspace = NULL;
     planner->profile = NULL;
+    planner->verifier = NULL;
     planner->fallbacks = planner->bytes_now = planner->bytes_peak = planner->bytes_largest = 0;
     planner->table.alloc = no_alloc;
     planner->table.free = no_free;
