@@ -11,6 +11,7 @@
 struct opencl_choices {
     const char *asked; /* for all calls of ops that have it and can; NULL: each gets its own */
     opencl_tuning *tuning;
+    uint32_t excluded[CLADE_OPS]; /* of each op's table, a bit for each entry */
 };
 
 static bool is_named(const opencl_algorithm *a, const char *name) { return !strcmp(a->name, name); }
@@ -54,8 +55,10 @@ void clade_opencl_choices_close(opencl_context *cl)
     free(cl->choices);
 }
 
-static bool can(const opencl_context *cl, const opencl_algorithm *a, const clade_args *args)
+static bool can(const opencl_context *cl, const opencl_op *op, const opencl_algorithm *a,
+                const clade_args *args)
 {
+    if (cl->choices->excluded[op->op] >> (a - op->algorithms) & 1) return false;
     if ((a->flags & OPENCL_WIDE && !cl->cpu_like) || (a->flags & OPENCL_NARROW && cl->cpu_like) ||
         (cl->math != CLADE_FAST && !(a->flags & OPENCL_EXACT)))
         return false;
@@ -66,8 +69,8 @@ const opencl_algorithm *clade_opencl_plain_algorithm(const opencl_context *cl, c
                                                      const clade_args *args)
 {
     const opencl_algorithm *a = op->algorithms;
-    while (!(a->flags & OPENCL_PLAIN && can(cl, a, args))) a++;
-    return a;
+    while (a->name && !(a->flags & OPENCL_PLAIN && can(cl, op, a, args))) a++;
+    return a->name ? a : NULL;
 }
 
 /* The only one of exact mode's arithmetic, or NULL. */
@@ -76,7 +79,7 @@ static const opencl_algorithm *exact_algorithm(const opencl_context *cl, const o
 {
     if (cl->math == CLADE_FAST) return NULL;
     for (const opencl_algorithm *a = op->algorithms; a->name; a++)
-        if (a->flags & OPENCL_EXACT_ONLY && can(cl, a, args)) return a;
+        if (a->flags & OPENCL_EXACT_ONLY && can(cl, op, a, args)) return a;
     return NULL;
 }
 
@@ -89,7 +92,7 @@ const opencl_algorithm *clade_opencl_choose_algorithm(const opencl_context *cl, 
     const char *name = c->asked && has(op, c->asked) ? c->asked : NULL;
     if (!c->asked) name = clade_opencl_tuned(c->tuning, op->op, args, cl->math != CLADE_FAST);
     for (a = op->algorithms; a->name; a++)
-        if (can(cl, a, args) && (name ? is_named(a, name) : !a->suits || a->suits(cl, args)))
+        if (can(cl, op, a, args) && (name ? is_named(a, name) : !a->suits || a->suits(cl, args)))
             return a;
     return clade_opencl_plain_algorithm(cl, op, args);
 }
@@ -108,9 +111,28 @@ bool clade_opencl_choice(void *context, const clade_call *call, clade_algorithm_
     }
     if (!op || !op->algorithms || exact_algorithm(cl, op, &out->call.args)) return false;
     for (const opencl_algorithm *a = op->algorithms; a->name; a++)
-        if (can(cl, a, &out->call.args) && out->count < CLADE_MOST_ALGORITHMS)
+        if (can(cl, op, a, &out->call.args) && out->count < CLADE_MOST_ALGORITHMS)
             out->algorithms[out->count++] = a->name;
     return out->count > 1;
+}
+
+bool clade_opencl_exclude(void *context, const clade_call *call, const char *algorithm)
+{
+    const opencl_context *cl = context;
+    const opencl_op *op = clade_opencl_op(call->op);
+    clade_args args = call->args;
+    if (op && op->inner) {
+        op->inner(&call->args, &args);
+        op = clade_opencl_op(op->inner_op);
+    }
+    if (!op || !op->algorithms || exact_algorithm(cl, op, &args)) return false;
+    uint32_t *excluded = &cl->choices->excluded[op->op];
+    const uint32_t before = *excluded;
+    for (const opencl_algorithm *a = op->algorithms; a->name; a++)
+        if (is_named(a, algorithm)) *excluded |= UINT32_C(1) << (a - op->algorithms);
+    if (clade_opencl_choose_algorithm(cl, op, &args)) return true;
+    *excluded = before;
+    return false;
 }
 
 clade_status clade_opencl_choose(void *context, const clade_call *call,

@@ -13,17 +13,18 @@ typedef struct opencl_choices opencl_choices;
 clade_status clade_opencl_choices_open(opencl_context *cl, const char *algorithm);
 void clade_opencl_choices_close(opencl_context *cl);
 
-/* The algorithm for a call of an op that has several. In exact mode its arithmetic is a function of
- * shapes alone, and what was asked for or measured decides between algorithms of one arithmetic
- * only. */
+/* The algorithm for a call of an op that has several; NULL: those that could are excluded. In exact
+ * mode its arithmetic is a function of shapes alone, and what was asked for or measured decides
+ * between algorithms of one arithmetic only. */
 const opencl_algorithm *clade_opencl_choose_algorithm(const opencl_context *cl, const opencl_op *op,
                                                       const clade_args *args);
-/* The one that stands in for another one that cannot. */
+/* The one that stands in for another one that cannot; or NULL, as above. */
 const opencl_algorithm *clade_opencl_plain_algorithm(const opencl_context *cl, const opencl_op *op,
                                                      const clade_args *args);
 
 /* For the backend's table. */
 bool clade_opencl_choice(void *context, const clade_call *call, clade_algorithm_choice *out);
+bool clade_opencl_exclude(void *context, const clade_call *call, const char *algorithm);
 clade_status clade_opencl_choose(void *context, const clade_call *call,
                                  const clade_algorithm_timing *timings, size_t count);
 const char *clade_opencl_warning(void *context);

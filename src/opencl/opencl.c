@@ -59,6 +59,12 @@ static clade_status record(opencl_context *cl, const opencl_op *op, const clade_
     return clade_opencl_plan_end(*out);
 }
 
+static clade_status fail_excluded(const opencl_context *cl)
+{
+    return clade_fail(CLADE_EUNSUPPORTED, "%s: no algorithm is left that has not been wrong",
+                      cl->label);
+}
+
 static clade_status plan_call(opencl_context *cl, clade_op id, const clade_args *args,
                               clade_plan *plan)
 {
@@ -73,10 +79,12 @@ static clade_status plan_call(opencl_context *cl, clade_op id, const clade_args 
     const opencl_algorithm *by =
         chosen->algorithms ? clade_opencl_choose_algorithm(cl, chosen, chosen_args) : NULL;
     opencl_plan *recorded = NULL;
+    if (chosen->algorithms && !by) return fail_excluded(cl);
     clade_status status = record(cl, op, args, &inner, by, &recorded);
     if (!status && recorded->refused) {
         clade_opencl_plan_destroy(recorded);
         by = clade_opencl_plain_algorithm(cl, chosen, chosen_args);
+        if (!by) return fail_excluded(cl);
         status = record(cl, op, args, &inner, by, &recorded);
     }
     if (status) {
@@ -141,6 +149,7 @@ const clade_backend *clade_opencl_backend(void)
         .times = clade_opencl_times,
         .choice = clade_opencl_choice,
         .choose = clade_opencl_choose,
+        .exclude = clade_opencl_exclude,
         .warning = clade_opencl_warning,
         .peak = clade_opencl_peak,
     };
