@@ -105,6 +105,13 @@ typedef struct clade_train_options {
     uint64_t cache_bytes;
     /* Memory of the device, a quarter of which images may stay in. 0: all of it. */
     uint64_t memory_bytes;
+    /* The share of a step's calls that are verified (clade/verify.h), with the recipe's seed; 0:
+     * none. A wrong one ends training with EWRONG and the run folder as after a stop some steps
+     * before; its inputs are in verify-failure. With `quarantine` the algorithm is not used any
+     * more where there is another: the device is planned for anew, and training goes on from those
+     * steps. For one device without ranks, shards of which do not wait for each other (EINVAL). */
+    double verify;
+    bool quarantine;
     clade_train_observer observer;
 } clade_train_options;
 
@@ -150,7 +157,8 @@ CLADE_API bool clade_train_memory_fits(const clade_train_memory *memory, const c
  * also with ECANCELLED, which is given after a stop: then the run folder can be resumed. In exact
  * mode the weights depend on recipe, data set and seed alone, however often training was stopped
  * and resumed. An image that cannot be read any more or has changed (EIO), or too many damaged ones
- * (EFORMAT), end it with the run folder as after a stop. Errors: EINVAL (the recipe does not fit
+ * (EFORMAT), end it with the run folder as after a stop; so does a call that a verification finds
+ * wrong (EWRONG). Errors: EINVAL (the recipe does not fit
  * the data; a folder that is in use; a state of another recipe or other data), EMISMATCH (the loss
  * became NaN or infinite; names epoch and batch), EIO, EFORMAT, ENOMEM, EDEVICE. */
 CLADE_API clade_status clade_train(const clade_recipe *recipe, clade_dataset *dataset,

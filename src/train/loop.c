@@ -7,6 +7,8 @@
 #include "train/report.h"
 #include "train/trainer.h"
 
+#include <clade/verify.h>
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -43,19 +45,11 @@ static bool must_unfreeze(const clade_trainer *t)
     return epoch > 0 && t->progress.unfrozen == 0 && t->progress.epoch + 1 >= epoch;
 }
 
-/* From here on with a model in which more is trained; what was trained before keeps its moments. */
+/* From here on with a model in which more is trained. */
 static clade_status unfreeze(clade_trainer *t)
 {
-    clade_learner next;
-    clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
-    clade_trainer_drop_stream(t);
     t->progress.unfrozen = t->progress.step;
-    clade_status status = clade_trainer_make_learner(t, &next);
-    if (status) return status;
-    status = clade_learner_pass_on(&t->learner, &next);
-    clade_learner_clear(&t->learner);
-    t->learner = next;
-    return status;
+    return clade_trainer_renew_learner(t);
 }
 
 /* --- beginning --- */
@@ -153,8 +147,8 @@ static clade_status pause_here(clade_trainer *t)
                       t->epoch.epoch, t->progress.batch, clade_feed_batches(t->train));
 }
 
-/* After an error in reading the data: training can go on from here once they are there again. */
-static clade_status stop_for_data(clade_trainer *t, clade_status error)
+/* After an error that is not training's own: it can go on from here once that is mended. */
+static clade_status stop_for(clade_trainer *t, clade_status error)
 {
     char *text = clade_string_join(clade_error(), "");
     if (!text) return error;
@@ -232,10 +226,37 @@ static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
     p->batch = (int64_t)batch->number;
     t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
     tell_step(t, batch);
+    clade_device_verify_step(t->device, p->step);
     clade_status status = t->team ? train_together(t, batch) : train_shards(t, batch);
     p->step++;
     p->batch++;
-    return status ? status : clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
+    if (!status) status = clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
+    clade_device_verify_step(t->device, -1);
+    return status;
+}
+
+/* Keeps what to go back to, every so many steps. */
+static clade_status keep_snapshot(clade_trainer *t, bool now)
+{
+    const int64_t steps = t->progress.step - t->snapshot.progress.step;
+    if (t->options->verify <= 0 || (!now && steps < CLADE_SNAPSHOT_STEPS)) return CLADE_OK;
+    clade_status status = flush(t);
+    return status ? status : clade_snapshot_take(&t->snapshot, &t->learner, &t->progress);
+}
+
+/* After a call that was wrong: back to the last snapshot, which is saved; then on from there
+ * without the algorithm, if that is wanted and there is another. */
+static clade_status go_back(clade_trainer *t, clade_status wrong)
+{
+    clade_results_drop(t->results);
+    clade_status status = clade_snapshot_restore(&t->snapshot, &t->learner, &t->progress);
+    if (status) return status;
+    wrong = stop_for(t, wrong);
+    if (!t->options->quarantine) return wrong;
+    status = clade_trainer_quarantine(t);
+    if (!status)
+        status = clade_feed_start(t->train, (uint64_t)t->progress.epoch, (size_t)t->progress.batch);
+    return status;
 }
 
 static void tell_begun(clade_trainer *t)
@@ -250,14 +271,17 @@ static clade_status train_epoch(clade_trainer *t)
     static const double quiet = 0.1; /* seconds between looks at the results */
     clade_status status =
         clade_feed_start(t->train, (uint64_t)t->progress.epoch, (size_t)t->progress.batch);
+    if (!status) status = keep_snapshot(t, true);
     while (!status) {
         clade_batch batch;
         if (stop(t)) return pause_here(t);
+        if ((status = keep_snapshot(t, false))) break;
         status = clade_feed_next(t->train, &batch);
-        if (status) return stop_for_data(t, status);
+        if (status) return stop_for(t, status);
         if (batch.count == 0) break;
         tell_begun(t);
         status = train_batch(t, &batch);
+        if (status == CLADE_EWRONG) status = go_back(t, status);
         if (!status && (clade_results_full(t->results) || clade_clock() - t->told > quiet))
             status = flush(t);
     }
@@ -275,7 +299,7 @@ static clade_status validate(clade_trainer *t)
         clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results, t->ranks,
                              clade_trainer_poll_phase, t, &t->epoch.validation);
     if (status == CLADE_ECANCELLED) return pause_here(t);
-    return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for_data(t, status) : status;
+    return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for(t, status) : status;
 }
 
 /* Is this epoch better than all before? */

@@ -4,6 +4,8 @@
 #include "train/classifier.h"
 #include "train/trainer.h"
 
+#include <clade/verify.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,7 +40,9 @@ static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **ou
         status =
             clade_run_open(t->lead ? t->options->out : NULL, resume, t->dataset, &t->run, &found);
     if (!status && !found && !t->dataset->loaded) status = start_early(t);
+    if (!status) status = clade_trainer_verify(t);
     if (!status) status = clade_trainer_run(t, found);
+    if (t->options->verify > 0) clade_device_verify(t->device, NULL);
     if (out && (!status || status == CLADE_ECANCELLED)) {
         clade_status made = clade_learner_gather(&t->learner);
         clade_model **whole = t->learner.whole ? &t->learner.whole : &t->learner.model;
@@ -83,11 +87,30 @@ static clade_status check_shards(const clade_trainer *t)
                       shard, batch, shards, devices, ranks > 1 ? "ranks' devices" : "devices");
 }
 
+/* What is verified must not depend on which device or thread was faster. */
+static clade_status check_verify(const clade_trainer *t)
+{
+    const clade_training *s = t->settings;
+    const double rate = t->options->verify;
+    if (rate == 0) return CLADE_OK;
+    if (!(rate > 0 && rate <= 1))
+        return clade_fail(CLADE_EINVAL, "the share of calls to verify is %g, expected 0 to 1",
+                          rate);
+    if (t->device_count > 1 || t->ranks)
+        return clade_fail(CLADE_EINVAL, "calls are verified on one device, without ranks; found %s",
+                          t->ranks ? "ranks" : "several devices");
+    if (s->sync_batchnorm && clade_training_shard(s) < s->batch)
+        return clade_fail(CLADE_EINVAL, "calls are verified where shards do not wait for each "
+                                        "other; found train.sync_batchnorm with train.shard");
+    return CLADE_OK;
+}
+
 static clade_status train_on(clade_trainer *t, clade_classifier **out)
 {
     clade_device *next;
     clade_status status = clade_trainer_check(t->recipe, t->dataset);
     if (!status) status = check_shards(t);
+    if (!status) status = check_verify(t);
     if (status) return status;
     status = attempt(t, t->options->resume, out);
     while ((next = find_next(t, status))) {

@@ -236,6 +236,19 @@ void clade_trainer_drop_stream(clade_trainer *t)
     clade_features_clear(&t->features[CLADE_VALIDATION]);
 }
 
+clade_status clade_trainer_renew_learner(clade_trainer *t)
+{
+    clade_learner next;
+    clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
+    clade_trainer_drop_stream(t);
+    clade_status status = clade_trainer_make_learner(t, &next);
+    if (status) return status;
+    status = clade_learner_pass_on(&t->learner, &next);
+    clade_learner_clear(&t->learner);
+    t->learner = next;
+    return status;
+}
+
 clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
 {
     const clade_training *s = t->settings;
@@ -262,6 +275,7 @@ void clade_trainer_clear(clade_trainer *t)
     clade_loader_destroy(&t->early);
     clade_trainer_drop_stream(t);
     clade_learner_clear(&t->learner);
+    clade_snapshot_clear(&t->snapshot);
     clade_class_names_clear(&t->classes);
     free(t->class_weight);
     t->class_weight = NULL;

@@ -8,6 +8,7 @@
 #include "train/learner.h"
 #include "train/run.h"
 #include "train/team.h"
+#include "train/verify.h"
 #include "train/lr_schedule.h"
 
 typedef struct clade_trainer {
@@ -34,6 +35,7 @@ typedef struct clade_trainer {
     clade_evaluation *evaluation;
     clade_run run;
     clade_progress progress;
+    clade_snapshot snapshot; /* while calls are verified */
     clade_epoch epoch;    /* what the observer is told */
     bool asked;           /* of ranks: one of them was asked to stop */
     bool begun;           /* the first step of this process */
@@ -63,6 +65,16 @@ void clade_trainer_clear(clade_trainer *t);
 
 /* What trains the layers that are trained at this point of the progress. */
 clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out);
+
+/* In place of the learner one that trains what is trained now, with its weights and moments; without
+ * a stream. */
+clade_status clade_trainer_renew_learner(clade_trainer *t);
+
+/* Has the device verify steps, if the options say so. */
+clade_status clade_trainer_verify(clade_trainer *t);
+/* After a call that was wrong, its text the last error: learner and stream anew, without the
+ * algorithm. EWRONG where there is no other. */
+clade_status clade_trainer_quarantine(clade_trainer *t);
 
 /* What is made for the model at hand: features, feeds, evaluation and results. */
 clade_status clade_trainer_make_stream(clade_trainer *t);

@@ -33,6 +33,8 @@ const exit_status exit_statuses[] = {
     {"2", "not understood: an unknown subcommand, option or value"},
     {"3",
      "train, tune, compare: a file could not be read or written; train and tune can go on later"},
+    {"4",
+     "train --verify: a device has computed something wrong; it stopped with the state before it"},
     {"128 + N", "ended by signal N (130 by Ctrl-C), after saving"},
     {NULL, NULL},
 };
@@ -48,6 +50,7 @@ int command_fail(const char *name)
 int command_fail_training(const char *name, clade_status status)
 {
     int result = command_fail(name);
+    if (status == CLADE_EWRONG) return COMMAND_WRONG;
     return status == CLADE_EIO ? COMMAND_IO : result;
 }
 

@@ -37,7 +37,8 @@ enum {
     COMMAND_OK = 0,
     COMMAND_FAILED = 1,
     COMMAND_MISUSE = 2,
-    COMMAND_IO = 3, /* what trains could not read or write a file: it can go on later */
+    COMMAND_IO = 3,    /* what trains could not read or write a file: it can go on later */
+    COMMAND_WRONG = 4, /* a device has computed something wrong */
     COMMAND_GO = -1
 };
 
@@ -136,7 +137,8 @@ int command_heading(const command_option *o, char *text, size_t size);
 
 /* Prints "clade NAME: <the library's error text>" and gives COMMAND_FAILED. */
 int command_fail(const char *name);
-/* The same for what trains: gives COMMAND_IO where the status is CLADE_EIO. */
+/* The same for what trains: gives COMMAND_IO where the status is CLADE_EIO, COMMAND_WRONG for
+ * CLADE_EWRONG. */
 int command_fail_training(const char *name, clade_status status);
 /* Prints "clade NAME: <text>" and gives COMMAND_MISUSE. */
 int command_misuse(const char *name, const char *format, ...) CLADE_PRINTF(2, 3);

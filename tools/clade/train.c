@@ -22,7 +22,8 @@ typedef struct train_request {
     const char *recipe, *out, *resume, *cache, *memory, *tensorboard, *trace;
     int64_t epochs, batch, shard, seed, pause, rank_timeout, size, patience;
     clade_ranks *ranks; /* NULL: this process alone */
-    double lr;
+    double lr, verify;
+    int action; /* of verify_actions; -1: none */
     command_list set;
     bool strict_data, json, no_report, quiet;
     bool automatic; /* no recipe is given, but data */
@@ -33,6 +34,9 @@ typedef struct train_request {
 } train_request;
 
 enum { text_size = 96 };
+
+static const char *const verify_actions[] = {"stop", "quarantine", NULL};
+enum { ACTION_QUARANTINE = 1 };
 
 static bool add_edit(train_request *r, char *edit)
 {
@@ -313,6 +317,8 @@ static int run(train_request *r)
                                        .ranks = r->ranks,
                                        .further = devices.device + 1,
                                        .further_count = devices.count - 1,
+                                       .verify = r->verify,
+                                       .quarantine = r->action == ACTION_QUARANTINE,
                                        .observer = train_watch_observer(&w)};
         status = clade_train(recipe, dataset, devices.device[0], &options,
                              r->tensorboard ? &classifier : NULL);
@@ -331,9 +337,18 @@ static int run(train_request *r)
     return result;
 }
 
+/* --verify alone: the default. */
+static bool read_rate(const char *text, double *rate)
+{
+    char *end;
+    *rate = *text ? strtod(text, &end) : 0.001;
+    return !*text || (!*end && *rate > 0 && *rate <= 1);
+}
+
 int command_train(int argc, char **argv)
 {
-    train_request r = {.place = {.math = session_math_default}, .seed = -1};
+    train_request r = {.place = {.math = session_math_default}, .seed = -1, .action = -1};
+    const char *verify = NULL;
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         SESSION_DEVICE_OPTIONS(&r.place, "cpu, opencl, opencl:P.D, auto or part of a name; several "
@@ -364,6 +379,11 @@ int command_train(int argc, char **argv)
                           "also write events for TensorBoard; default: into the run folder"),
         OPTION_TEXT("trace", "FILE", &r.trace,
                     "append each step as a line of JSON: its rate, images and matrices"),
+        OPTION_MAYBE_TEXT("verify", "RATE", &verify,
+                          "repeat this share of the steps' calls on the reference; default: 0.001"),
+        OPTION_CHOICE("verify-action", &r.action, verify_actions,
+                      "when one was wrong: stop, with the state before it, or go on from there "
+                      "without that algorithm; default: stop"),
         OPTION_FLAG("no-report", &r.no_report, "write no report.html into the run folder"),
         OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
         OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the last lines"),
@@ -395,6 +415,10 @@ int command_train(int argc, char **argv)
         return command_misuse("train", "--cache %s: expected a size, as 512M or 4G", r.cache);
     if (r.memory && (!session_parse_bytes(r.memory, &r.memory_bytes) || !r.memory_bytes))
         return command_misuse("train", "--memory %s: expected a size, as 512M or 4G", r.memory);
+    if (verify && !read_rate(verify, &r.verify))
+        return command_misuse("train", "--verify=%s: expected a share above 0 to 1, as 0.001",
+                              verify);
+    if (!verify && r.action >= 0) return command_misuse("train", "--verify-action is for --verify");
     if (r.quiet && r.json)
         return command_misuse("train", "--json prints epochs, --quiet does not: expected one");
     if (r.quiet) status_line_hide();
