@@ -5,8 +5,10 @@
 #include "conform_file.h"
 #include "conform_gtest.h"
 #include "conform_pool.h"
+#include "shown.h"
 
 #include <clade/conform.h>
+#include <clade/verify.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -175,6 +177,25 @@ static int judge(const clade_conform_options *options, const conform_plan *plan,
                                                                              : COMMAND_FAILED;
 }
 
+/* The call that a verification has kept, alone. */
+static int repeat_call(const clade_conform_options *o, const char *folder)
+{
+    const clade_device_options options = {.math = o->math,
+                                          .threads = o->threads,
+                                          .strict = o->strict,
+                                          .plugin = o->plugin,
+                                          .group_size = o->group_size,
+                                          .kernels = o->kernels,
+                                          .algorithm = o->algorithm,
+                                          .limits = o->limits};
+    clade_device *device = NULL;
+    clade_status status = clade_device_open(o->device, &options, &device);
+    if (!status) status = clade_verify_repeat(device, folder);
+    if (!status) printf("pass  %s on %s\n", shown(folder), clade_device_describe(device)->id);
+    clade_device_close(&device);
+    return status ? command_fail("conform") : COMMAND_OK;
+}
+
 static int read_shard(const char *text, conform_choice *choice)
 {
     char rest;
@@ -194,7 +215,7 @@ int command_conform(int argc, char **argv)
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1, sizes = -1;
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3, random = 0;
     bool self_test = false, list = false, gtest_list = false;
-    const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL;
+    const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL, *repeat = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
         OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
@@ -242,6 +263,8 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT("vectors", "DIR", &freeze,
                     "write what each op reads and must give into files, by the oracle"),
         OPTION_TEXT("vectors-check", "DIR", &frozen, "judge reference and oracle by such files"),
+        OPTION_TEXT("repeat", "DIR", &repeat,
+                    "run the call that `clade train --verify` found wrong, and judge it"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &out.text, "where the results go; else standard output"),
         OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
@@ -296,6 +319,10 @@ int command_conform(int argc, char **argv)
     if (o.algorithm && !math && strcmp(o.algorithm, "direct") != 0 &&
         strcmp(o.algorithm, "implicit") != 0)
         return command_misuse("conform", "--algo %s is for --math fast", o.algorithm);
+    if (repeat && (o.modes || o.op || o.case_name))
+        return command_misuse("conform", "--repeat judges one call: without --mode, --op, --case, "
+                                         "--model, --vectors and --self-test");
+    if (repeat) return repeat_call(&o, repeat);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
     bool gtest = gtest_list || choice.gtest_filter;
