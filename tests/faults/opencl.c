@@ -4,7 +4,9 @@
  *
  * 0  it comes late
  * 1  clEnqueueReadBuffer and clEnqueueWriteBuffer: a bit of what is copied is another
- * 2  clGetDeviceInfo: numbers that are asked for as FAULT_LIMIT are at most FAULT_VALUE */
+ * 2  clGetDeviceInfo: numbers that are asked for as FAULT_LIMIT are at most FAULT_VALUE
+ * 3  clEnqueueNDRangeKernel: a bit of a number that the kernel changes is another; a kernel that
+ *    changes none has not failed */
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 300
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
@@ -13,7 +15,7 @@
 #include <CL/cl_layer.h>
 #include <time.h>
 
-enum { late = 0, flip = 1, lie = 2 };
+enum { late = 0, flip = 1, lie = 2, spoil = 3 };
 
 static const cl_icd_dispatch *driver;
 static cl_icd_dispatch layer;
@@ -71,16 +73,11 @@ STATUS(clBuildProgram,
        (p, n, d, options, done, user))
 STATUS(clSetMemObjectDestructorCallback,
        (cl_mem m, void(CL_CALLBACK *done)(cl_mem, void *), void *user), (m, done, user))
-STATUS(clSetKernelArg, (cl_kernel k, cl_uint i, size_t n, const void *v), (k, i, n, v))
 STATUS(clWaitForEvents, (cl_uint n, const cl_event *e), (n, e))
 STATUS(clFlush, (cl_command_queue q), (q))
 STATUS(clFinish, (cl_command_queue q), (q))
 STATUS(clEnqueueUnmapMemObject, (cl_command_queue q, cl_mem m, void *p, EVENTS),
        (q, m, p, waits, wait, event))
-STATUS(clEnqueueNDRangeKernel,
-       (cl_command_queue q, cl_kernel k, cl_uint n, const size_t *offset, const size_t *all,
-        const size_t *group, EVENTS),
-       (q, k, n, offset, all, group, waits, wait, event))
 STATUS(clEnqueueMarkerWithWaitList, (cl_command_queue q, EVENTS), (q, waits, wait, event))
 STATUS(clEnqueueFillBuffer,
        (cl_command_queue q, cl_mem m, const void *p, size_t n, size_t at, size_t size, EVENTS),
@@ -93,8 +90,6 @@ HANDLE(cl_context, clCreateContext,
 HANDLE(cl_command_queue, clCreateCommandQueue,
        (cl_context c, cl_device_id d, cl_command_queue_properties p, cl_int *error),
        (c, d, p, error))
-HANDLE(cl_mem, clCreateBuffer, (cl_context c, cl_mem_flags f, size_t n, void *host, cl_int *error),
-       (c, f, n, host, error))
 HANDLE(cl_program, clCreateProgramWithSource,
        (cl_context c, cl_uint n, const char **text, const size_t *size, cl_int *error),
        (c, n, text, size, error))
@@ -107,6 +102,110 @@ HANDLE(void *, clEnqueueMapBuffer,
        (cl_command_queue q, cl_mem m, cl_bool blocking, cl_map_flags f, size_t at, size_t size,
         EVENTS, cl_int *error),
        (q, m, blocking, f, at, size, waits, wait, event, error))
+
+/* --- what kernels write --- */
+
+enum { most_buffers = 1 << 14, most_arguments = 1 << 16, most_of_kernel = 64 };
+static cl_mem buffers[most_buffers]; /* all that there have been */
+static size_t buffer_count;
+static struct kernel_buffer {
+    cl_kernel kernel;
+    cl_uint number;
+    cl_mem buffer; /* NULL: another kind of argument */
+} arguments[most_arguments];
+static size_t argument_count;
+
+static cl_mem CL_API_CALL fault_clCreateBuffer(cl_context c, cl_mem_flags f, size_t n, void *host,
+                                               cl_int *error)
+{
+    bool due;
+    cl_int failed = judge("clCreateBuffer", &due);
+    cl_mem made = failed ? NULL : driver->clCreateBuffer(c, f, n, host, error);
+    if (failed && error) *error = failed;
+    if (made && buffer_count < most_buffers) buffers[buffer_count++] = made;
+    return made;
+}
+
+static void note_argument(cl_kernel k, cl_uint number, size_t n, const void *value)
+{
+    cl_mem buffer = NULL;
+    size_t i = 0;
+    for (size_t b = 0; b < buffer_count && n == sizeof buffer && value; b++)
+        if (!memcmp(&buffers[b], value, n)) buffer = buffers[b];
+    while (i < argument_count && (arguments[i].kernel != k || arguments[i].number != number)) i++;
+    if (i == most_arguments) return;
+    arguments[i] = (struct kernel_buffer){k, number, buffer};
+    if (i == argument_count) argument_count++;
+}
+
+static cl_int CL_API_CALL fault_clSetKernelArg(cl_kernel k, cl_uint number, size_t n,
+                                               const void *value)
+{
+    bool due;
+    cl_int error = judge("clSetKernelArg", &due);
+    if (!error && fault.how == spoil) note_argument(k, number, n, value);
+    return error ? error : driver->clSetKernelArg(k, number, n, value);
+}
+
+/* A buffer of a kernel before it runs. */
+typedef struct copied_buffer {
+    cl_mem buffer;
+    uint32_t *word;
+} copied_buffer;
+
+static uint32_t *copy_buffer(cl_command_queue q, cl_mem buffer, size_t *words)
+{
+    size_t size = 0;
+    driver->clGetMemObjectInfo(buffer, CL_MEM_SIZE, sizeof size, &size, NULL);
+    uint32_t *word = malloc(size + 1);
+    if (word) driver->clEnqueueReadBuffer(q, buffer, CL_TRUE, 0, size, word, 0, NULL, NULL);
+    *words = size / sizeof *word;
+    return word;
+}
+
+/* Flips a bit of the word in the middle of those that have changed. */
+static bool spoil_buffer(cl_command_queue q, const copied_buffer *before)
+{
+    size_t words, changed = 0, seen = 0;
+    uint32_t *word = copy_buffer(q, before->buffer, &words);
+    for (size_t i = 0; i < words; i++) changed += word[i] != before->word[i];
+    for (size_t i = 0; i < words && changed; i++) {
+        if (word[i] == before->word[i] || seen++ != changed / 2) continue;
+        word[i] ^= UINT32_C(1) << 30;
+        driver->clEnqueueWriteBuffer(q, before->buffer, CL_TRUE, i * sizeof *word, sizeof *word,
+                                     &word[i], 0, NULL, NULL);
+    }
+    free(word);
+    return changed > 0;
+}
+
+static cl_int CL_API_CALL fault_clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint n,
+                                                       const size_t *offset, const size_t *all,
+                                                       const size_t *group, EVENTS)
+{
+    bool due;
+    copied_buffer before[most_of_kernel];
+    size_t count = 0, words;
+    cl_int error = judge("clEnqueueNDRangeKernel", &due);
+    const bool spoils = due && fault.how == spoil;
+    for (size_t i = 0; i < argument_count && spoils && count < most_of_kernel; i++) {
+        if (arguments[i].kernel != k || !arguments[i].buffer) continue;
+        before[count].buffer = arguments[i].buffer;
+        before[count].word = copy_buffer(q, arguments[i].buffer, &words);
+        count++;
+    }
+    if (!error)
+        error = driver->clEnqueueNDRangeKernel(q, k, n, offset, all, group, waits, wait, event);
+    bool spoilt = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!spoilt) spoilt = spoil_buffer(q, &before[i]);
+        free(before[i].word);
+    }
+    if (spoils && !spoilt) atomic_fetch_sub(&fault.counts->failed, 1);
+    return error;
+}
+
+/* --- copies --- */
 
 /* A high bit of the byte in the middle. */
 static void flip_bit(void *bytes, size_t size)
