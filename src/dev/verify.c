@@ -34,9 +34,9 @@ double clade_verify_share(double rate, double work)
 }
 
 /* Has the tensor a row for each of n images? */
-static bool has_rows(const clade_slot_info *slot, const clade_tensor *t, int rank, int32_t n)
+static bool has_rows(const clade_slot_info *slot, const clade_tensor *t, int32_t n)
 {
-    return clade_tensor_present(t) && !clade_slot_is_weight(slot->kind) && t->rank == rank &&
+    return clade_tensor_present(t) && !clade_slot_is_weight(slot->kind) && t->rank > 0 &&
            t->dim[0] == n;
 }
 
@@ -44,34 +44,30 @@ static bool has_rows(const clade_slot_info *slot, const clade_tensor *t, int ran
  * may, unless it adds up what the images give. */
 static int32_t count_images(const clade_op_info *info, const clade_args *args)
 {
-    const clade_op_info *cut =
+    const clade_op_info *forward =
         info->forward == CLADE_OP_none ? info : clade_op_describe(info->forward);
-    const clade_tensor *first = NULL;
-    if (!(cut->flags & CLADE_OP_PER_IMAGE)) return 0;
+    int32_t n = 0;
+    if (!(forward->flags & CLADE_OP_PER_IMAGE)) return 0;
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
         if (!clade_tensor_present(t) || !clade_slot_writes(info->slots[i].kind)) continue;
-        if (!first) first = t;
-        if (first->rank < 2 || !has_rows(&info->slots[i], t, first->rank, first->dim[0])) return 0;
+        if (!n && t->rank > 0) n = t->dim[0];
+        if (!has_rows(&info->slots[i], t, n)) return 0;
     }
-    for (size_t i = 0; i < info->slot_count && first; i++) {
+    for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
-        const bool other = clade_tensor_present(t) && !clade_slot_is_weight(info->slots[i].kind) &&
-                           t->rank == first->rank && t->dim[0] != first->dim[0];
-        if (other && t->dim[0] != 1) return 0;
+        if (!clade_tensor_present(t) || clade_slot_is_weight(info->slots[i].kind)) continue;
+        const bool stretched = t->rank > 0 && t->dim[0] == 1; /* the same for all images */
+        if (!has_rows(&info->slots[i], t, n) && !stretched) return 0;
     }
-    return first ? first->dim[0] : 0;
+    return n;
 }
 
 static clade_args cut_image(const clade_op_info *info, const clade_args *args, int32_t images)
 {
     clade_args part = *args;
-    int rank = 0;
-    for (size_t i = info->slot_count; i-- > 0;)
-        if (clade_tensor_present(&args->slot[i]) && clade_slot_writes(info->slots[i].kind))
-            rank = args->slot[i].rank;
     for (size_t i = 0; i < info->slot_count; i++)
-        if (has_rows(&info->slots[i], &args->slot[i], rank, images)) part.slot[i].dim[0] = 1;
+        if (has_rows(&info->slots[i], &args->slot[i], images)) part.slot[i].dim[0] = 1;
     return part;
 }
 

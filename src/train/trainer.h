@@ -36,10 +36,10 @@ typedef struct clade_trainer {
     clade_run run;
     clade_progress progress;
     clade_snapshot snapshot; /* while calls are verified */
-    clade_epoch epoch;    /* what the observer is told */
-    bool asked;           /* of ranks: one of them was asked to stop */
-    bool begun;           /* the first step of this process */
-    double started, told; /* told 0: nothing yet, so that the first step is told of at once */
+    clade_epoch epoch;       /* what the observer is told */
+    bool asked;              /* of ranks: one of them was asked to stop */
+    bool begun;              /* the first step of this process */
+    double started, told;    /* told 0: nothing yet, so that the first step is told of at once */
     clade_train_phase phase;
     size_t phase_done, phase_total, phase_batch; /* images */
     int64_t images_before, batches_before;       /* of this epoch, done by an earlier process */
@@ -66,8 +66,8 @@ void clade_trainer_clear(clade_trainer *t);
 /* What trains the layers that are trained at this point of the progress. */
 clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out);
 
-/* In place of the learner one that trains what is trained now, with its weights and moments; without
- * a stream. */
+/* In place of the learner one that trains what is trained now, with its weights and moments;
+ * without a stream. */
 clade_status clade_trainer_renew_learner(clade_trainer *t);
 
 /* Has the device verify steps, if the options say so. */

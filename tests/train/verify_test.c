@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "conform/conform.h"
 #include "dev/device.h"
 
 #include <clade/clade.h>
@@ -294,6 +295,53 @@ static void test_image(clade_device *device)
     clade_buffer_destroy(&call.args.dense.x.buffer);
 }
 
+/* ---- all ops ---- */
+
+/* A case's call in memory of its own; `memory` is the caller's to destroy. */
+static clade_status place_case(clade_device *device, const conform_problem *p, clade_call *call,
+                               clade_buffer *memory[CLADE_MOST_SLOTS])
+{
+    clade_status status = CLADE_OK;
+    *call = (clade_call){.op = p->info->op, .args = p->args};
+    for (size_t i = 0; i < p->info->slot_count && !status; i++) {
+        clade_tensor *t = &call->args.slot[i];
+        if (!p->initial[i]) continue;
+        status = clade_buffer_create(device, p->count[i] * clade_dtype_size(t->dtype), &memory[i]);
+        t->buffer = memory[i];
+        if (!status) status = clade_tensor_write(t, p->initial[i]);
+    }
+    return status ? status : clade_call_prepare(device, call);
+}
+
+/* Nothing is wrong with any op, whole or by images. */
+static void test_ops(clade_device *device)
+{
+    size_t judged = 0;
+    for (int op = 0; op < CLADE_OPS; op++) {
+        const clade_op_info *info = clade_op_describe((clade_op)op);
+        const clade_case *test;
+        for (size_t c = 0; (test = clade_case_quick(info, &c));) {
+            conform_problem *p = NULL;
+            clade_buffer *memory[CLADE_MOST_SLOTS] = {0};
+            clade_call call = {.op = CLADE_OP_none};
+            CHECK_OK(clade_problem_draw(info, test, CONFORM_RANDOM, 1, &p));
+            if (p) CHECK_OK(place_case(device, p, &call, memory));
+            for (int64_t step = 0; step < 3 && call.prepared; step++) {
+                const double rate = step ? 1 - 0x1p-40 : 1;
+                CHECK_OK(clade_device_verify(device, &(clade_verify_options){.rate = rate}));
+                clade_device_verify_step(device, step);
+                CHECK_OK(clade_call_run(&call));
+                judged += clade_device_verified(device);
+            }
+            clade_device_verify(device, NULL);
+            clade_call_release(&call);
+            for (size_t i = 0; i < CLADE_MOST_SLOTS; i++) clade_buffer_destroy(&memory[i]);
+            clade_problem_destroy(&p);
+        }
+    }
+    CHECK(judged > 3 * 150);
+}
+
 /* A backend leaves out the algorithm that it is told to, while there is another. */
 static void test_opencl_exclude(void)
 {
@@ -331,6 +379,8 @@ int main(void)
         test_training(images, device);
         test_refusals(images, device);
         test_image(device);
+        test_ops(device);
+        test_ops(fast);
         free(train(images, fast, few_steps, &all, &count, &status));
         CHECK_OK(status);
     }
