@@ -4,6 +4,8 @@
 
 #include <clade/recipe.h>
 
+#include <math.h>
+
 /* `until` is the first module that is trained; `trained` are its and the later ones'
  * parameters, of `all`. The head adds those of 3 outputs for `features`. */
 static const struct {
@@ -69,26 +71,36 @@ static void test_trained(void)
     }
 }
 
-/* Of torchvision's weights, then of Keras': scale and shift of the first channel. */
+/* Scale and shift of red, green and blue. */
+typedef struct pixel_map {
+    double scale[3], shift[3];
+} pixel_map;
+
+/* Of torchvision's weights, then of Keras'. */
 static void test_preprocessing(void)
 {
-    const float torch[] = {(float)(1 / .229 / 255), (float)(-.485 / .229)};
-    const float caffe[] = {1, -123.68F}, tf[] = {(float)(1 / 127.5), -1};
-    const struct {
+    static const pixel_map torch = {{0.0171247538, 0.0175070028, 0.0174291939},
+                                    {-2.1179039, -2.0357143, -1.8044444}},
+                           caffe = {{1, 1, 1}, {-123.68, -116.779, -103.939}},
+                           tf = {{0.0078431373, 0.0078431373, 0.0078431373}, {-1, -1, -1}};
+    static const struct {
         const char *name;
-        const float *keras;
-    } cases[] = {{"vgg16", caffe},
-                 {"resnet50", caffe},
-                 {"mobilenet_v2", tf},
-                 {"squeezenet1_1", caffe},
-                 {"efficientnet_b0", torch}};
+        const pixel_map *keras;
+    } cases[] = {{"vgg16", &caffe},
+                 {"resnet50", &caffe},
+                 {"mobilenet_v2", &tf},
+                 {"squeezenet1_1", &caffe},
+                 {"efficientnet_b0", &torch}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int keras = 0; keras < 2; keras++) {
             clade_recipe *recipe =
                 parse(cases[i].name, keras ? ", weights: w.h5" : ", weights: w.safetensors");
-            const float *expected = keras ? cases[i].keras : torch;
+            const pixel_map *expected = keras ? cases[i].keras : &torch;
             const clade_preprocessing *p = clade_recipe_preprocessing(recipe);
-            CHECK(p->scale[0] == expected[0] && p->shift[0] == expected[1]);
+            for (int c = 0; c < 3; c++) {
+                CHECK(fabs((double)p->scale[c] / expected->scale[c] - 1) < 1e-6);
+                CHECK(fabs((double)p->shift[c] / expected->shift[c] - 1) < 1e-6);
+            }
             clade_recipe_destroy(&recipe);
         }
     }
