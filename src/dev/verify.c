@@ -159,11 +159,11 @@ static clade_status report(clade_verifier *v, const shadow *s, const wrong_place
     if (w->bound >= 0) snprintf(bound, sizeof bound, " within %.3g", w->bound);
     snprintf(text, sizeof text,
              "step %" PRId64 ": %s%s%s on %s: %s%s (element %zu): got %.9g, expected %.9g%s; "
-             "%zu elements wrong",
+             "%zu of %zu elements wrong",
              v->step + 1, s->info->name, algorithm ? " by algorithm " : "",
              algorithm ? algorithm : "", id, s->info->slots[w->slot].name,
              clade_place_text(t, w->element, place), w->element, w->got, w->expected, bound,
-             w->count);
+             w->count, clade_tensor_count(&s->part.slot[w->slot]));
     if (!v->folder)
         return clade_fail(CLADE_EWRONG, "%s; the call: %s", text,
                           clade_call_text(s->info->op, &s->call->args, call));

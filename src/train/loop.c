@@ -235,12 +235,12 @@ static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
     return status;
 }
 
-/* Keeps what to go back to, every so many steps. */
+/* Keeps what to go back to, every so many steps, or `now`, where all results are taken in. */
 static clade_status keep_snapshot(clade_trainer *t, bool now)
 {
     const int64_t steps = t->progress.step - t->snapshot.progress.step;
     if (t->options->verify <= 0 || (!now && steps < CLADE_SNAPSHOT_STEPS)) return CLADE_OK;
-    clade_status status = flush(t);
+    clade_status status = now ? CLADE_OK : flush(t);
     return status ? status : clade_snapshot_take(&t->snapshot, &t->learner, &t->progress);
 }
 
