@@ -25,13 +25,13 @@ typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLI
  * unpacked to disk) holds one folder per class, or train, validation and test (also training,
  * valid, val, dev, eval, testing, Training_Set, testImages, val2017, and where all that hold
  * classes are called so: seg_train, x_test) with one folder per class in each, either below any
- * number of wrapping folders. An image is what has the content of a JPEG or PNG, whatever its
- * name. Hidden files, __MACOSX and Thumbs.db are ignored; everything else that is not used is
- * listed as skipped.
+ * number of wrapping folders. An image is what has the content of one (clade_image_formats),
+ * whatever its name. Hidden files, __MACOSX and Thumbs.db are ignored; everything else that is not
+ * used is listed as skipped.
  *
  * An archive that is encrypted, or unpacks to over 256 MB more than 100 times its size, is refused.
  * Of its files of one name the last counts, as if it were unpacked; the others are skipped. A file
- * may have 16 MB and 8 bytes a pixel as PNG, 128 MB as JPEG.
+ * may have 16 MB and 8 bytes a pixel as PNG, 128 MB as JPEG, 256 MB else.
  *
  * CIFAR-10 and CIFAR-100 (binary version) and MNIST's IDX files (plain or .gz), in a folder or an
  * archive, are known by the names of their files; their test batch is the validation split. CIFAR
@@ -117,11 +117,15 @@ CLADE_API size_t clade_dataset_skipped(const clade_dataset *dataset);
 CLADE_API const char *clade_dataset_skipped_name(const clade_dataset *dataset, size_t i);
 CLADE_API const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i);
 
-/* Decodes one JPEG or PNG from memory (by its content, not its name) to uint8
+/* The formats that this build reads: "JPEG, PNG, BMP, GIF, TIFF, WebP". */
+CLADE_API const char *clade_image_formats(void);
+
+/* Decodes one image from memory (its format by its content, not its name) to uint8
  * height×width×channels, orientation (EXIF) applied, alpha dropped, 16 bits cut to the upper 8,
  * CMYK converted. `name` (may be NULL) is for error texts. Images have at most 64 megapixels; a
  * JPEG may have 256 and is then decoded at half its size, but one of several scans (progressive)
- * must fit 48 MiB of coefficients, 16 megapixels with the usual sampling. Beside the file, decoding
+ * must fit 48 MiB of coefficients, 16 megapixels with the usual sampling, and a lossless WebP 48
+ * MiB of pixels, 12 megapixels. Of an animation the first frame counts. Beside the file, decoding
  * takes less than 64 MB. Errors: EFORMAT for what is damaged, truncated, of another format or too
  * large, and then `hwc` may have been written to; EINVAL, ENOMEM. */
 CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const char *name,

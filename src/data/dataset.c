@@ -80,7 +80,8 @@ clade_status clade_dataset_keep(clade_dataset *dataset, char *text)
     return CLADE_OK;
 }
 
-/* "; dogs/0.jpg: not a JPEG (and 3 more)": what was skipped in the folder of a class, if anything.
+/* "; dogs/0.jpg: not an image (and 3 more)": what was skipped in the folder of a class, if
+ * anything.
  */
 static const char *why_empty(const clade_dataset *dataset, size_t class_index, char text[512])
 {

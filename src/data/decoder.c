@@ -40,6 +40,7 @@ void clade_decoder_clear(clade_decoder *decoder)
     clade_bytes_clear(&decoder->rows);
     clade_bytes_clear(&decoder->band);
     clade_bytes_clear(&decoder->table);
+    clade_bytes_clear(&decoder->whole);
 }
 
 void clade_decoder_trim(clade_decoder *decoder)
@@ -48,6 +49,7 @@ void clade_decoder_trim(clade_decoder *decoder)
     buffer_trim(&decoder->rows);
     buffer_trim(&decoder->band);
     buffer_trim(&decoder->table);
+    buffer_trim(&decoder->whole);
 }
 
 /* Reads from an open file until all `want` bytes are there or it ends. */
@@ -109,5 +111,8 @@ clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most)
     if (pixels > most)
         return clade_fail(CLADE_EFORMAT, "%u×%u pixels: %.0f megapixels, more than %d", width,
                           height, pixels / 1e6, most / 1000000);
+    if (width > clade_image_side || height > clade_image_side)
+        return clade_fail(CLADE_EFORMAT, "%u×%u pixels: a side of more than %d", width, height,
+                          clade_image_side);
     return CLADE_OK;
 }

@@ -103,15 +103,6 @@ clade_status clade_source_add(clade_source *source, const char *name, clade_entr
     return CLADE_OK;
 }
 
-static bool named_like_image(const char *name)
-{
-    static const char *const ends[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-    const char *dot = strrchr(clade_base_name(name), '.');
-    for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
-        if (strcasecmp(dot, ends[i]) == 0) return true;
-    return false;
-}
-
 clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_t size)
 {
     const char *reason = NULL;
@@ -122,7 +113,7 @@ clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_
         entry->kind = CLADE_ENTRY_IMAGE;
         entry->most = clade_image_most_bytes(head, size);
     } else {
-        entry->damaged = named_like_image(entry->name);
+        entry->damaged = clade_image_named(clade_base_name(entry->name));
         return clade_entry_reject(entry, reason);
     }
     return CLADE_OK;

@@ -1,4 +1,4 @@
-/* Single images: the kind by content, and the public decoding calls. */
+/* Single images: the public decoding calls. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
@@ -21,6 +21,10 @@ void clade_header_describe(const clade_header *h, char text[clade_format_size])
                  h->interlaced ? " interlaced" : "");
         return;
     }
+    if (h->kind != CLADE_IMAGE_JPEG) {
+        snprintf(text, clade_format_size, "%s", h->words);
+        return;
+    }
     /* T.81, table B.1 */
     const char *frame = h->frame == 0xc0   ? "baseline"
                         : h->frame == 0xc1 ? "extended"
@@ -31,30 +35,6 @@ void clade_header_describe(const clade_header *h, char text[clade_format_size])
              h->channels == 1   ? " grey"
              : h->channels == 4 ? " CMYK"
                                 : "");
-}
-
-static bool starts(const uint8_t *head, size_t size, const char *with, size_t n)
-{
-    return size >= n && memcmp(head, with, n) == 0;
-}
-
-clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason)
-{
-    if (starts(head, size, "\xff\xd8\xff", 3)) return CLADE_IMAGE_JPEG;
-    if (starts(head, size, "\x89PNG\r\n\x1a\n", 8)) return CLADE_IMAGE_PNG;
-    const char *why = "not a JPEG or PNG image";
-    if (size == 0)
-        why = "an empty file";
-    else if (starts(head, size, "GIF8", 4))
-        why = "a GIF: only JPEG and PNG are read";
-    else if (starts(head, size, "BM", 2))
-        why = "a BMP: only JPEG and PNG are read";
-    else if (starts(head, size, "II*\0", 4) || starts(head, size, "MM\0*", 4))
-        why = "a TIFF: only JPEG and PNG are read";
-    else if (starts(head, size, "RIFF", 4) && size >= 12 && memcmp(head + 8, "WEBP", 4) == 0)
-        why = "a WebP: only JPEG and PNG are read";
-    if (reason) *reason = why;
-    return CLADE_IMAGE_OTHER;
 }
 
 size_t clade_image_most_bytes(const uint8_t *head, size_t size)
@@ -68,36 +48,6 @@ size_t clade_image_most_bytes(const uint8_t *head, size_t size)
     bool small = width <= clade_image_pixels && height <= clade_image_pixels &&
                  width * height * 8 <= clade_image_bytes - metadata; /* 8: RGBA of 16 bits */
     return small ? metadata + (size_t)(width * height * 8) : clade_image_bytes;
-}
-
-/* The kind of an image that can be decoded. */
-static clade_status sniff(clade_input *input, clade_image_kind *kind)
-{
-    const char *reason = NULL;
-    const uint8_t *head;
-    size_t size;
-    clade_status status = clade_input_look(input, 0, clade_sniff_bytes, &head, &size);
-    if (status) return status;
-    *kind = clade_image_sniff(head, size, &reason);
-    return *kind == CLADE_IMAGE_OTHER ? clade_fail(CLADE_EFORMAT, "%s", reason) : CLADE_OK;
-}
-
-clade_status clade_image_header(clade_input *input, clade_header *out)
-{
-    clade_image_kind kind;
-    clade_status status = sniff(input, &kind);
-    if (status) return status;
-    return kind == CLADE_IMAGE_JPEG ? clade_jpeg_header(input, out) : clade_png_header(input, out);
-}
-
-clade_status clade_decode_rows(clade_decoder *decoder, clade_input *input,
-                               const clade_target *target, clade_sink *sink)
-{
-    clade_image_kind kind;
-    clade_status status = sniff(input, &kind);
-    if (status) return status;
-    return kind == CLADE_IMAGE_JPEG ? clade_jpeg_decode(decoder, input, target, sink)
-                                    : clade_png_decode(decoder, input, target, sink);
 }
 
 clade_status clade_decode_original(clade_decoder *decoder, clade_input *input, int32_t channels,

@@ -9,17 +9,26 @@ enum {
     clade_jpeg_pixels = 256000000,   /* a JPEG's, which is then decoded at half the size */
     clade_decoding_bytes = 48 << 20, /* what one image may take at once while it is decoded */
     clade_image_bytes = 256 << 20,   /* an image's file */
+    clade_image_side = 1000000,      /* pixels of a side */
     clade_sniff_bytes = 24           /* as many first bytes as the two below look at */
 };
 
 typedef enum clade_image_kind {
-    CLADE_IMAGE_OTHER,
+    CLADE_IMAGE_OTHER, /* no image, or none that this build reads */
     CLADE_IMAGE_JPEG,
-    CLADE_IMAGE_PNG
+    CLADE_IMAGE_PNG,
+    CLADE_IMAGE_BMP,
+    CLADE_IMAGE_GIF,
+    CLADE_IMAGE_TIFF,
+    CLADE_IMAGE_WEBP,
+    CLADE_IMAGE_HEIF,
+    CLADE_IMAGE_KINDS
 } clade_image_kind;
 
-/* The kind by the first bytes of a file; for another than JPEG and PNG, *reason says what it is. */
+/* The kind by the first bytes of a file; for one that is not read, *reason says what it is. */
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
+/* Does a name end as those of images that this build reads? */
+bool clade_image_named(const char *name);
 
 /* The largest file that an image may have, by the same bytes: more than its pixels could need would
  * only cost memory. */
@@ -35,8 +44,9 @@ typedef struct clade_bytes {
 typedef struct clade_decoder {
     clade_bytes file;  /* bytes of the image's file */
     clade_bytes rows;  /* two rows, on their way from the decoder to where they are used */
-    clade_bytes band;  /* rows of an interlaced image; a row of CMYK */
+    clade_bytes band;  /* rows that cannot be had one by one; a row as it is stored */
     clade_bytes table; /* of the resize or the averaging */
+    clade_bytes whole; /* what a library wants at once of a file that is read by windows */
 } clade_decoder;
 
 void clade_decoder_clear(clade_decoder *decoder);
@@ -94,6 +104,7 @@ typedef struct clade_header {
     uint8_t frame;             /* JPEG: the marker of its frame, 0xc0 for baseline */
     uint8_t depth, color_type; /* PNG */
     bool interlaced;           /* PNG */
+    const char *words;         /* all others: "WebP lossless" */
 } clade_header;
 
 /* How an image is stored, in words: "JPEG progressive", "PNG palette". */
@@ -101,10 +112,12 @@ enum { clade_format_size = 48 };
 void clade_header_describe(const clade_header *header, char text[clade_format_size]);
 
 /* Reads the header of an image; refuses one with too many pixels. */
-clade_status clade_jpeg_header(clade_input *input, clade_header *out);
-clade_status clade_png_header(clade_input *input, clade_header *out);
-clade_status clade_image_header(clade_input *input, clade_header *out);
+typedef clade_status clade_header_reader(clade_input *input, clade_header *out);
+clade_header_reader clade_image_header, clade_jpeg_header, clade_png_header, clade_bmp_header,
+    clade_gif_header, clade_tiff_header, clade_webp_header;
 clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most);
+/* Is this the size of a BMP's header, and so of that kind? */
+bool clade_bmp_known(uint32_t header_bytes);
 
 /* Rows between a decoder and a sink. */
 typedef struct clade_rows {
@@ -121,12 +134,15 @@ clade_status clade_rows_begin(clade_rows *rows, clade_decoder *decoder, clade_la
 uint8_t *clade_rows_next(const clade_rows *rows);
 void clade_rows_push(clade_rows *rows);
 
-/* Decode to rows of target->channels, at the stored size or, for JPEG, at a smaller one: one that
+/* Decodes to rows of target->channels, at the stored size or, for JPEG, at a smaller one: one that
  * is not below the target, or that keeps an image of more than clade_image_pixels below these. */
-clade_status clade_jpeg_decode(clade_decoder *decoder, clade_input *input,
-                               const clade_target *target, clade_sink *sink);
-clade_status clade_png_decode(clade_decoder *decoder, clade_input *input,
-                              const clade_target *target, clade_sink *sink);
+typedef clade_status clade_image_reader(clade_decoder *decoder, clade_input *input,
+                                        const clade_target *target, clade_sink *sink);
+clade_image_reader clade_jpeg_decode, clade_png_decode, clade_bmp_decode, clade_gif_decode,
+    clade_tiff_decode, clade_webp_decode;
+
+/* n pixels of CMYK; inverted: 255 is no ink. */
+void clade_cmyk_to_rgb(const uint8_t *cmyk, size_t n, bool inverted, uint8_t *rgb);
 
 /* The orientation (tag 0x0112, one SHORT, in the first directory) of the TIFF structure that holds
  * an image's Exif; 1 when it is absent or broken. Source: Exif 2.32, 4.6. */
@@ -177,9 +193,8 @@ typedef struct clade_average {
 void clade_average_init(clade_average *average, clade_decoder *decoder, int32_t height,
                         int32_t width, float *out);
 
-/* Decodes to rows of target->channels, as the two above. */
-clade_status clade_decode_rows(clade_decoder *decoder, clade_input *input,
-                               const clade_target *target, clade_sink *sink);
+/* Whatever the format. */
+clade_image_reader clade_decode_rows;
 /* The same at the full size. */
 clade_status clade_decode_original(clade_decoder *decoder, clade_input *input, int32_t channels,
                                    clade_sink *sink);

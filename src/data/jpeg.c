@@ -272,20 +272,6 @@ static clade_status check_coefficients(const clade_header *header,
         header->width, header->height, bytes / (1 << 20), clade_decoding_bytes >> 20);
 }
 
-/* (a·b)/255, rounded. */
-static unsigned mul255(unsigned a, unsigned b)
-{
-    unsigned t = a * b + 128;
-    return (t + (t >> 8)) >> 8;
-}
-
-static void cmyk_to_rgb(const uint8_t *cmyk, size_t n, bool inverted, uint8_t *rgb)
-{
-    unsigned flip = inverted ? 0 : 255;
-    for (size_t i = 0; i < n; i++, cmyk += 4, rgb += 3)
-        for (int k = 0; k < 3; k++) rgb[k] = (uint8_t)mul255(cmyk[k] ^ flip, cmyk[3] ^ flip);
-}
-
 /* Decodes what read_header has begun. What follows the last row is not looked at. */
 static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const clade_header *header,
                                 const clade_target *target, clade_sink *sink)
@@ -309,7 +295,7 @@ static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const cl
     while (jpeg->output_scanline < jpeg->output_height) {
         JSAMPROW next = clade_rows_next(&rows), row = cmyk ? decoder->band.data : next;
         jpeg_read_scanlines(jpeg, &row, 1);
-        if (cmyk) cmyk_to_rgb(row, (size_t)layout.width, header->inverted, next);
+        if (cmyk) clade_cmyk_to_rgb(row, (size_t)layout.width, header->inverted, next);
         clade_rows_push(&rows);
     }
     return CLADE_OK;

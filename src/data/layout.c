@@ -176,7 +176,7 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
             return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
                               entry->reason);
         status = clade_dataset_skip(dataset, entry->name,
-                                    entry->reason ? entry->reason : "not a JPEG or PNG image");
+                                    entry->reason ? entry->reason : "not an image");
     }
     return status;
 }

@@ -15,7 +15,7 @@ static clade_status skip_others(clade_dataset *dataset, const clade_source *sour
         if (entry->kind == CLADE_ENTRY_MEMBER && !binary) {
             free(entry->bytes);
             entry->bytes = NULL;
-            status = clade_entry_reject(entry, "not a JPEG or PNG image");
+            status = clade_entry_reject(entry, "not an image");
         } else if (binary && entry->kind == CLADE_ENTRY_MEMBER && !entry->used) {
             status = clade_dataset_skip(dataset, entry->name, "not one of the files of the set");
         } else if (binary &&

@@ -1,4 +1,5 @@
-/* Rows of an image on their way from a decoder to where they are used: channels and orientation. */
+/* Rows of an image on their way from a decoder to where they are used: channels, colours and
+ * orientation. */
 #include "data/image.h"
 
 clade_turn clade_turn_of(int orientation)
@@ -42,4 +43,18 @@ void clade_rows_push(clade_rows *rows)
     uint8_t *row = clade_rows_next(rows);
     if (rows->to_grey) make_grey(row, rows->width);
     rows->sink->row(rows->sink, rows->y++, row);
+}
+
+/* (a·b)/255, rounded. */
+static unsigned mul255(unsigned a, unsigned b)
+{
+    unsigned t = a * b + 128;
+    return (t + (t >> 8)) >> 8;
+}
+
+void clade_cmyk_to_rgb(const uint8_t *cmyk, size_t n, bool inverted, uint8_t *rgb)
+{
+    unsigned flip = inverted ? 0 : 255;
+    for (size_t i = 0; i < n; i++, cmyk += 4, rgb += 3)
+        for (int k = 0; k < 3; k++) rgb[k] = (uint8_t)mul255(cmyk[k] ^ flip, cmyk[3] ^ flip);
 }

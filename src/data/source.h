@@ -8,7 +8,7 @@
 
 typedef enum clade_entry_kind {
     CLADE_ENTRY_FOLDER,
-    CLADE_ENTRY_IMAGE,  /* its first bytes are those of a JPEG or PNG */
+    CLADE_ENTRY_IMAGE,  /* its first bytes are those of an image that is read */
     CLADE_ENTRY_MEMBER, /* a file of a binary set, by its name */
     CLADE_ENTRY_OTHER   /* anything else; `reason` says what */
 } clade_entry_kind;

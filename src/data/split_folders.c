@@ -287,9 +287,9 @@ static clade_status find_roots(clade_source *source, bool flat,
         if (!other && source->entries[i].reason) other = &source->entries[i];
     }
     if (images == 0)
-        return clade_fail(CLADE_EINVAL, "%s: holds no JPEG or PNG image%s%s%s%s", source->path,
-                          other ? "; " : "", other ? other->name : "", other ? ": " : "",
-                          other ? other->reason : "");
+        return clade_fail(CLADE_EINVAL, "%s: holds no image (%s)%s%s%s%s", source->path,
+                          clade_image_formats(), other ? "; " : "", other ? other->name : "",
+                          other ? ": " : "", other ? other->reason : "");
     char *prefix = strdup("");
     clade_status status = prefix ? unwrap(source, flat, true, &prefix, &list) : out_of_memory();
     if (!status) status = are_splits(source, flat, prefix, &list, &splits);

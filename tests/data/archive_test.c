@@ -62,7 +62,7 @@ static void test_gzip_bomb(void)
         add_gzipped(file, block, piece, pieces);
         fclose(file);
         if (noise) {
-            CHECK_FAILS(try_open(path_of("bomb.tgz")), CLADE_EINVAL, "holds no JPEG or PNG image");
+            CHECK_FAILS(try_open(path_of("bomb.tgz")), CLADE_EINVAL, "holds no image");
             continue;
         }
         CHECK_FAILS(try_open(path_of("bomb.tgz")), CLADE_EUNSUPPORTED,
@@ -116,7 +116,7 @@ static void test_zip_bomb(void)
             CHECK_FAILS(try_open(path), CLADE_EUNSUPPORTED,
                         "a/0.jpg: unpacks to over 256 MB more than 100 times its size");
         else
-            CHECK_FAILS(try_open(path), CLADE_EINVAL, "holds no JPEG or PNG image");
+            CHECK_FAILS(try_open(path), CLADE_EINVAL, "holds no image");
     }
     free(bytes);
 }
@@ -234,7 +234,7 @@ static void test_links(void)
     for (size_t i = 0; i < 4; i++)
         CHECK(d && skips(d, lost[i], "a hard link to a file that is not in the archive before it"));
     CHECK(d && skips(d, "b/soft.jpg", "a symbolic link"));
-    CHECK(d && skips(d, "b/text.jpg", "not a JPEG"));
+    CHECK(d && skips(d, "b/text.jpg", "not an image"));
     clade_dataset_destroy(&d);
     free(jpeg.data);
     free(tar.data);

@@ -430,17 +430,10 @@ static void test_bad(void)
     }
     CHECK(refused > 10);
 
-    static const uint8_t gif[] = "GIF89a\1\0\1\0";
-    CHECK_FAILS(clade_image_decode(gif, sizeof gif, "g.jpg", H, W, 3, CLADE_NEAREST, out),
-                CLADE_EFORMAT, "g.jpg: a GIF");
-    CHECK_FAILS(clade_image_decode("RIFF\1\0\0\0WEBP", 12, "w.jpg", H, W, 3, CLADE_NEAREST, out),
-                CLADE_EFORMAT, "w.jpg: a WebP");
-    CHECK_FAILS(clade_image_decode("RIFF\1\0\0\0WAVE", 12, "w.jpg", H, W, 3, CLADE_NEAREST, out),
-                CLADE_EFORMAT, "w.jpg: not a JPEG or PNG");
     CHECK_FAILS(clade_image_decode("", 0, "e.jpg", H, W, 3, CLADE_NEAREST, out), CLADE_EFORMAT,
                 "e.jpg: an empty file");
     CHECK_FAILS(clade_image_decode("<html>", 6, "h.jpg", H, W, 3, CLADE_NEAREST, out),
-                CLADE_EFORMAT, "not a JPEG or PNG");
+                CLADE_EFORMAT, "not an image");
 
     /* absurd sizes in the header: 30,000×30,000 */
     blob huge = {malloc(png.size), png.size};

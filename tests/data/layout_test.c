@@ -231,10 +231,11 @@ static void test_reasons(void)
     put_file("spoilt/dogs/0.jpg", "text", 4);
     put_file("spoilt/dogs/1.jpg", "text", 4);
     CHECK_FAILS(try_open(path_of("spoilt")), CLADE_EINVAL, "class 'dogs' has no images in the");
-    CHECK(strstr(clade_error(), "; dogs/0.jpg: not a JPEG") && strstr(clade_error(), "and 1 more"));
+    CHECK(strstr(clade_error(), "; dogs/0.jpg: not an image") &&
+          strstr(clade_error(), "and 1 more"));
     put_file("nothing/dogs/0.jpg", "text", 4);
-    CHECK_FAILS(try_open(path_of("nothing")), CLADE_EINVAL, "holds no JPEG or PNG image");
-    CHECK(strstr(clade_error(), "dogs/0.jpg: not a JPEG"));
+    CHECK_FAILS(try_open(path_of("nothing")), CLADE_EINVAL, "holds no image");
+    CHECK(strstr(clade_error(), "dogs/0.jpg: not an image"));
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* Fuzz target: the JPEG and PNG decoders, every channel count, interpolation and a scaled size. */
+/* Fuzz target: the decoders of all formats, every channel count, interpolation and a scaled size. */
 #include <clade/data.h>
 
 #include <stdlib.h>

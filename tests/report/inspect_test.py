@@ -94,7 +94,7 @@ def main(clade):
         check(inspect(archive).returncode == 0, "a zip archive")
         archive.write_bytes(archive.read_bytes()[:9000])
         (folder / "nothing").mkdir()
-        for arguments, part in (((folder / "absent",), "absent"), ((folder / "nothing",), "no JPEG or PNG"),
+        for arguments, part in (((folder / "absent",), "absent"), ((folder / "nothing",), "no image"),
                                 ((recipe,), "flips.yaml"), ((data / "square",), "no folders of images"),
                                 ((data, "--recipe", "no-such"), "no-such"),
                                 ((data, "--set", "a=b"), "--recipe"),

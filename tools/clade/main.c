@@ -4,6 +4,8 @@
 #include "json_print.h"
 #include "shown.h"
 
+#include <clade/data.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +79,7 @@ static int run(int argc, char **argv)
     }
     if (!strncmp(word, "--help=", 7)) return document(word + 7, argv[2]); /* for the build */
     if (!strcmp(word, "--version")) {
-        printf("clade %s\n", CLADE_VERSION);
+        printf("clade %s\nimages: %s\n", CLADE_VERSION, clade_image_formats());
         return COMMAND_OK;
     }
     bool group = false;
