@@ -46,7 +46,7 @@ typedef struct clade_data_options {
     uint64_t seed;           /* chooses which images the splits take, by their names */
     int32_t height, width;   /* every image is resized to this; both 0: the size of the first */
     int32_t channels;        /* 1 (grey) or 3 (RGB); 0: 3, or 1 for IDX */
-    clade_interpolation interpolation; /* of the resize; nearest is Keras' default */
+    clade_interpolation interpolation; /* of the resize; 0: nearest */
     uint64_t cache_bytes; /* memory for decoded images; 0: half of what is free. What has no
                            * room is decoded again each time; an archive's compressed images
                            * stay in memory beside it until they are in the cache */

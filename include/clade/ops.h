@@ -42,7 +42,12 @@ static inline bool clade_activation_reads_x(int32_t act)
 CLADE_API const char *clade_activation_name(clade_activation act);
 
 /* How the pixels of an image are made of those of another size. */
-typedef enum clade_interpolation { CLADE_NEAREST, CLADE_BILINEAR } clade_interpolation;
+typedef enum clade_interpolation {
+    CLADE_NEAREST,
+    CLADE_BILINEAR,
+    CLADE_BILINEAR_ANTIALIAS /* of files of images: where these become smaller, each pixel that is
+                              * left out counts too */
+} clade_interpolation;
 
 /* What lies outside an image. */
 typedef enum clade_fill_mode {

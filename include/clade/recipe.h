@@ -79,7 +79,11 @@ typedef struct clade_recipe clade_recipe;
  * naming file, line, key and what was expected. */
 CLADE_API clade_status clade_recipe_read(const char *file_or_name, const char *const *sets,
                                          size_t set_count, clade_recipe **out);
-/* The same from text; `name` stands for the file in messages. */
+/* Reads the recipe.yaml of a run folder or a study: what it does not say means what it meant when
+ * that was written. Edits and errors as above. */
+CLADE_API clade_status clade_recipe_read_again(const char *file, const char *const *sets,
+                                               size_t set_count, clade_recipe **out);
+/* The same as clade_recipe_read from text; `name` stands for the file in messages. */
 CLADE_API clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe **out);
 CLADE_API void clade_recipe_destroy(clade_recipe **recipe);
 CLADE_API const char *clade_recipe_name(const clade_recipe *recipe);

@@ -67,6 +67,16 @@ clade_status clade_decoder_image(clade_decoder *decoder, clade_input *input, con
     return clade_context(status, "%s", name);
 }
 
+clade_status clade_check_interpolation(clade_interpolation interpolation)
+{
+    switch (interpolation) {
+    case CLADE_NEAREST:
+    case CLADE_BILINEAR:
+    case CLADE_BILINEAR_ANTIALIAS: return CLADE_OK;
+    }
+    return clade_fail(CLADE_EINVAL, "unknown interpolation %d", (int)interpolation);
+}
+
 static clade_status check_target(const char *name, const clade_target *target, const void *out)
 {
     if (!out) return clade_fail(CLADE_EINVAL, "%s: no place for the pixels", name);
@@ -77,10 +87,7 @@ static clade_status check_target(const char *name, const clade_target *target, c
     if (target->channels != 1 && target->channels != 3)
         return clade_fail(CLADE_EINVAL, "%s: %d channels asked for: expected 1 or 3", name,
                           target->channels);
-    if (target->interpolation != CLADE_NEAREST && target->interpolation != CLADE_BILINEAR)
-        return clade_fail(CLADE_EINVAL, "%s: unknown interpolation %d", name,
-                          (int)target->interpolation);
-    return CLADE_OK;
+    return clade_context(clade_check_interpolation(target->interpolation), "%s", name);
 }
 
 clade_status clade_image_decode(const void *bytes, size_t size, const char *name, int32_t height,

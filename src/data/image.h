@@ -116,6 +116,7 @@ typedef clade_status clade_header_reader(clade_input *input, clade_header *out);
 clade_header_reader clade_image_header, clade_jpeg_header, clade_png_header, clade_bmp_header,
     clade_gif_header, clade_tiff_header, clade_webp_header;
 clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most);
+clade_status clade_check_interpolation(clade_interpolation interpolation);
 /* Is this the size of a BMP's header, and so of that kind? */
 bool clade_bmp_known(uint32_t header_bytes);
 
@@ -168,9 +169,17 @@ typedef struct clade_resize {
     struct clade_tap *along, *across; /* along the stored rows; within a row, in bytes */
     int16_t *lines; /* blended values: of one output row, or of two input rows; NULL: nearest */
     const uint8_t *before; /* the row before */
+    /* with antialiasing, in place of the three above */
+    struct clade_reach *windows_along, *windows_across;
+    uint32_t *weights_along, *weights_across;
+    uint16_t *ring; /* the last `depth` rows, made as wide as the output */
+    int32_t depth;
+    uint32_t *sums; /* of such a row */
 } clade_resize;
 void clade_resize_init(clade_resize *resize, clade_decoder *decoder, const clade_target *target,
                        uint8_t *out);
+/* The part of it that is for antialiasing. */
+void clade_antialias_init(clade_resize *resize);
 
 /* The mean over the part of the upright image that each of height × width cells covers:
  * out[height][width][channels]. */

@@ -245,6 +245,10 @@ static int choose_reduction(const clade_header *header, const clade_target *targ
     bool swap = header->orientation >= 5;
     int64_t height = swap ? target->width : target->height;
     int64_t width = swap ? target->height : target->width;
+    if (target->interpolation == CLADE_BILINEAR_ANTIALIAS) { /* leave it most of the averaging */
+        height *= 2;
+        width *= 2;
+    }
     if (target->interpolation == CLADE_NEAREST &&
         (header->height <= 4 * height || header->width <= 4 * width))
         return least;

@@ -148,8 +148,8 @@ static clade_status check_options(const clade_data_options *options)
         return clade_fail(CLADE_EINVAL, "images of %d×%d pixels", w, h);
     if (options->channels != 0 && options->channels != 1 && options->channels != 3)
         return clade_fail(CLADE_EINVAL, "%d channels: expected 1 or 3", options->channels);
-    if (options->interpolation != CLADE_NEAREST && options->interpolation != CLADE_BILINEAR)
-        return clade_fail(CLADE_EINVAL, "unknown interpolation %d", (int)options->interpolation);
+    clade_status status = clade_check_interpolation(options->interpolation);
+    if (status) return status;
     if (options->threads < 0) return clade_fail(CLADE_EINVAL, "%d threads", options->threads);
     if (!(options->max_damaged >= 0 && options->max_damaged <= 1))
         return clade_fail(CLADE_EINVAL, "a share of %g damaged images: expected 0 to 1",

@@ -209,4 +209,5 @@ void clade_resize_init(clade_resize *resize, clade_decoder *decoder, const clade
 {
     *resize = (clade_resize){
         .sink = {resize_begin, resize_row}, .decoder = decoder, .target = target, .out = out};
+    if (target->interpolation == CLADE_BILINEAR_ANTIALIAS) clade_antialias_init(resize);
 }

@@ -69,7 +69,8 @@ static void put_metadata(clade_onnx_exporter *e, bool pixels)
     cJSON_AddItemToObject(object, "scale", cJSON_CreateFloatArray(p->scale, channels));
     cJSON_AddItemToObject(object, "shift", cJSON_CreateFloatArray(p->shift, channels));
     cJSON_AddStringToObject(object, "interpolation",
-                            p->interpolation == CLADE_BILINEAR ? "bilinear" : "nearest");
+                            p->interpolation == CLADE_NEAREST ? "nearest" : "bilinear");
+    cJSON_AddBoolToObject(object, "antialias", p->interpolation == CLADE_BILINEAR_ANTIALIAS);
     put_json(e, "preprocessing", object);
 }
 

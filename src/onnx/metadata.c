@@ -85,7 +85,9 @@ static bool read_ours(const cJSON *object, int32_t channels, clade_preprocessing
 {
     const cJSON *word = cJSON_GetObjectItemCaseSensitive(object, "interpolation");
     if (cJSON_IsString(word) && !strcmp(word->valuestring, "bilinear"))
-        p->interpolation = CLADE_BILINEAR;
+        p->interpolation = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "antialias"))
+                               ? CLADE_BILINEAR_ANTIALIAS
+                               : CLADE_BILINEAR;
     return read_floats(object, "scale", channels, p->scale) &&
            read_floats(object, "shift", channels, p->shift);
 }

@@ -26,10 +26,25 @@ static clade_status read_channels(const clade_yaml *input, const char *key, clad
     return CLADE_OK;
 }
 
+static clade_status read_interpolation(const clade_recipe *recipe, const clade_yaml *input,
+                                       clade_interpolation *out)
+{
+    size_t interpolation = recipe->written_before ? CLADE_NEAREST : CLADE_BILINEAR;
+    bool antialias = false;
+    clade_status status =
+        clade_yaml_get_word(input, "interpolation", clade_interpolation_words, 2, &interpolation);
+    if (!status) status = clade_yaml_get_bool(input, "antialias", &antialias);
+    if (!status && antialias && interpolation == CLADE_NEAREST)
+        status = clade_yaml_fail(clade_recipe_find(input, "antialias"), CLADE_EINVAL,
+                                 "antialias: expected interpolation: bilinear beside it");
+    *out = antialias ? CLADE_BILINEAR_ANTIALIAS : (clade_interpolation)interpolation;
+    return status;
+}
+
 clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *input)
 {
-    static const char *const keys[] = {"size", "channels",      "rescale", "mean",
-                                       "std",  "interpolation", NULL};
+    static const char *const keys[] = {"size", "channels",      "rescale",   "mean",
+                                       "std",  "interpolation", "antialias", NULL};
     const clade_yaml *size;
     clade_preprocessing *p = &recipe->preprocessing;
     clade_status status = CLADE_OK;
@@ -43,7 +58,6 @@ clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *inp
     p->height = hw[0];
     p->width = hw[count - 1];
     int64_t channels = 3;
-    size_t interpolation = CLADE_NEAREST;
     double rescale[4] = {1, 1, 1, 1}, mean[4] = {0}, deviation[4] = {1, 1, 1, 1};
     status = clade_yaml_get_int(input, "channels", 1, 3, &channels);
     if (!status && channels == 2)
@@ -54,10 +68,7 @@ clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *inp
         status = read_channels(input, "rescale", CLADE_YAML_POSITIVE, p->channels, rescale);
     if (!status) status = read_channels(input, "mean", CLADE_YAML_ANY, p->channels, mean);
     if (!status) status = read_channels(input, "std", CLADE_YAML_POSITIVE, p->channels, deviation);
-    if (!status)
-        status = clade_yaml_get_word(input, "interpolation", clade_interpolation_words, 2,
-                                     &interpolation);
-    p->interpolation = (clade_interpolation)interpolation;
+    if (!status) status = read_interpolation(recipe, input, &p->interpolation);
     for (int c = 0; c < channels_max; c++) {
         p->scale[c] = (float)(rescale[c] / deviation[c]);
         p->shift[c] = (float)(-mean[c] / deviation[c]);

@@ -5,6 +5,7 @@
 #include "recipe/yaml_node.h"
 
 #include "base/file.h"
+#include "nn/layer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,12 +97,26 @@ static clade_status read_name(clade_recipe *recipe, const char *source)
                 : clade_yaml_put(recipe->root, "name", clade_yaml_create_text(recipe->name));
 }
 
+/* Puts the interpolation in where it is not said, so that what is written of the recipe will mean
+ * the same whatever the default. Before bilinear, nearest was it, and nothing was written. */
+static clade_status settle_interpolation(clade_recipe *recipe)
+{
+    clade_yaml *input = clade_yaml_find(recipe->root, "input");
+    if (!input || clade_yaml_kind_of(input) != CLADE_YAML_MAP ||
+        clade_yaml_find(input, "interpolation"))
+        return CLADE_OK;
+    clade_interpolation missing = recipe->written_before ? CLADE_NEAREST : CLADE_BILINEAR;
+    return clade_yaml_put(input, "interpolation",
+                          clade_yaml_create_text(clade_interpolation_words[missing]));
+}
+
 static clade_status understand(clade_recipe *recipe, const char *source)
 {
     clade_yaml *root = recipe->root;
     size_t size;
     clade_status status = clade_recipe_check_keys(root, "a recipe", sections);
     if (!status) status = read_name(recipe, source);
+    if (!status) status = settle_interpolation(recipe);
     if (!status) status = clade_recipe_read_tuning(recipe);
     if (!status) status = clade_yaml_emit(root, &recipe->source, &size);
     if (!status) status = clade_recipe_expand(root);
@@ -126,9 +141,16 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     return clade_yaml_emit(root, &recipe->text, &size);
 }
 
-/* Takes the tree; `saved`: of a recipe in a model. */
+/* Where a recipe comes from. */
+typedef enum clade_recipe_origin {
+    CLADE_RECIPE_NEW,  /* text of a user */
+    CLADE_RECIPE_RUN,  /* a run folder or a study */
+    CLADE_RECIPE_MODEL /* a model */
+} clade_recipe_origin;
+
+/* Takes the tree. */
 static clade_status edit_and_make(clade_yaml *root, const char *source, const char *const *sets,
-                                  size_t set_count, bool saved, clade_recipe **out)
+                                  size_t set_count, clade_recipe_origin origin, clade_recipe **out)
 {
     clade_recipe *recipe = calloc(1, sizeof *recipe);
     if (!recipe) {
@@ -136,7 +158,8 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
         return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     }
     recipe->root = root;
-    recipe->saved = saved;
+    recipe->saved = origin == CLADE_RECIPE_MODEL;
+    recipe->written_before = origin != CLADE_RECIPE_NEW;
     clade_status status = CLADE_OK;
     if (clade_yaml_kind_of(root) != CLADE_YAML_MAP)
         status = clade_fail(CLADE_EINVAL,
@@ -152,7 +175,7 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
 
 clade_status clade_recipe_make(clade_yaml *root, const char *source, clade_recipe **out)
 {
-    return edit_and_make(root, source, NULL, 0, false, out);
+    return edit_and_make(root, source, NULL, 0, CLADE_RECIPE_NEW, out);
 }
 
 clade_status clade_recipe_parse_edited(const char *text, const char *name, const char *const *sets,
@@ -160,7 +183,7 @@ clade_status clade_recipe_parse_edited(const char *text, const char *name, const
 {
     clade_yaml *root;
     clade_status status = clade_yaml_parse(text, strlen(text), name, &root);
-    return status ? status : edit_and_make(root, name, sets, set_count, false, out);
+    return status ? status : edit_and_make(root, name, sets, set_count, CLADE_RECIPE_NEW, out);
 }
 
 clade_status clade_recipe_parse(const char *text, const char *name, clade_recipe **out)
@@ -175,7 +198,7 @@ clade_status clade_recipe_parse_saved(const char *text, const char *name, clade_
     *out = NULL;
     clade_yaml *root;
     clade_status status = clade_yaml_parse(text, strlen(text), name, &root);
-    return status ? status : edit_and_make(root, name, NULL, 0, true, out);
+    return status ? status : edit_and_make(root, name, NULL, 0, CLADE_RECIPE_MODEL, out);
 }
 
 static clade_status read_built_in(const clade_built_in_recipe *built_in, const char *const *sets,
@@ -236,7 +259,19 @@ clade_status clade_recipe_read(const char *file_or_name, const char *const *sets
     if (!there && !looks_like_file(file_or_name)) return fail_unknown(file_or_name);
     if (there) fclose(there);
     clade_status status = clade_yaml_read(file_or_name, &root);
-    return status ? status : edit_and_make(root, file_or_name, sets, set_count, false, out);
+    return status ? status
+                  : edit_and_make(root, file_or_name, sets, set_count, CLADE_RECIPE_NEW, out);
+}
+
+clade_status clade_recipe_read_again(const char *file, const char *const *sets, size_t set_count,
+                                     clade_recipe **out)
+{
+    if (!file || !out || (set_count && !sets))
+        return clade_fail(CLADE_EINVAL, "no name of a recipe");
+    *out = NULL;
+    clade_yaml *root;
+    clade_status status = clade_yaml_read(file, &root);
+    return status ? status : edit_and_make(root, file, sets, set_count, CLADE_RECIPE_RUN, out);
 }
 
 void clade_recipe_destroy(clade_recipe **handle)

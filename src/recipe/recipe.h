@@ -20,8 +20,9 @@ typedef struct clade_tuning {
 struct clade_recipe {
     clade_yaml *root; /* with all edits; owns the strings below */
     char *name, *text;
-    char *source; /* text before variables, repeats and `tune` were taken out */
-    bool saved;   /* in a model, beside its weights: names of files mean nothing */
+    char *source;        /* text before variables, repeats and `tune` were taken out */
+    bool saved;          /* in a model, beside its weights: names of files mean nothing */
+    bool written_before; /* read again: what it does not say means what it meant once */
     clade_tuning tuning;
     const clade_yaml *model; /* the list of layers, in `root` */
     clade_preprocessing preprocessing;

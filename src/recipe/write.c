@@ -217,8 +217,8 @@ static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_
     put_ints(w, map, "size", dim, 2);
     put_int(w, map, "channels", dim[2]);
     write_scaling(w, map, p, dim[2]);
-    if (p->interpolation != CLADE_NEAREST)
-        put_text(w, map, "interpolation", clade_interpolation_words[p->interpolation]);
+    put_text(w, map, "interpolation", clade_interpolation_words[p->interpolation != CLADE_NEAREST]);
+    put_true(w, map, "antialias", p->interpolation == CLADE_BILINEAR_ANTIALIAS);
     return w->status;
 }
 

@@ -95,7 +95,7 @@ static clade_status read_file(report_run *run, const char *name,
 
 static clade_status read_recipe(report_run *run, const char *path)
 {
-    return clade_recipe_read(path, NULL, 0, &run->recipe);
+    return clade_recipe_read_again(path, NULL, 0, &run->recipe);
 }
 
 clade_status clade_report_run_open(const char *folder, report_run *run)

@@ -162,7 +162,7 @@ static clade_status open_own(clade_study *study, const char *recipe, const char 
     if (!there)
         return clade_fail(CLADE_EIO, "%s: no study: there is no study.json in it", study->folder);
     status = read_settings(settings, &study->settings);
-    if (!status) status = clade_recipe_read(recipe, NULL, 0, &study->own_recipe);
+    if (!status) status = clade_recipe_read_again(recipe, NULL, 0, &study->own_recipe);
     study->recipe = study->own_recipe;
     return status;
 }

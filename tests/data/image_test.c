@@ -222,6 +222,34 @@ static void test_resize(void)
     }
 }
 
+/* Pillow's Image.resize with BILINEAR, which is torchvision's resize with antialias=True, within 1.
+ */
+static void test_antialias(void)
+{
+    enum { h = 23, w = 31, oh = 3, ow = 4 };
+    static const uint8_t pillow[oh * ow * 3] = {
+        53,  103, 153, 82,  129, 165, 164, 160, 113, 199, 124, 91,  121, 160, 150, 119, 94,  110,
+        134, 89,  101, 134, 158, 137, 196, 130, 93,  176, 145, 105, 87,  127, 152, 60,  110, 160};
+    uint8_t rgb[h * w * 3], out[oh * ow * 3];
+    for (int i = 0; i < h * w * 3; i++)
+        rgb[i] = (uint8_t)(((i / 3 % w * 8) ^ (i / (3 * w) * 11)) + i % 3 * 50);
+    blob b = make_png(rgb, h, w, 2, 8, 0);
+    CHECK_OK(clade_image_decode(b.data, b.size, "a", oh, ow, 3, CLADE_BILINEAR_ANTIALIAS, out));
+    CHECK(difference(out, pillow, sizeof out) <= 1);
+    /* what makes images larger, or leaves them, has nothing to average */
+    uint8_t *large = malloc(2 * 2 * sizeof rgb), *plain = malloc(2 * 2 * sizeof rgb);
+    for (int times = 1; times <= 2; times++) {
+        CHECK_OK(clade_image_decode(b.data, b.size, "a", times * h, times * w, 3,
+                                    CLADE_BILINEAR_ANTIALIAS, large));
+        CHECK_OK(clade_image_decode(b.data, b.size, "a", times * h, times * w, 3, CLADE_BILINEAR,
+                                    plain));
+        CHECK(difference(large, plain, (size_t)(times * times) * sizeof rgb) <= times - 1);
+    }
+    free(large);
+    free(plain);
+    free(b.data);
+}
+
 /* Scaled decoding gives what averaging 4×4 blocks gives, and never less than the target's size. */
 static void test_scaled(void)
 {
@@ -464,6 +492,8 @@ static void test_bad(void)
                 CLADE_EINVAL, "53×0");
     CHECK_FAILS(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 2, CLADE_NEAREST, out),
                 CLADE_EINVAL, "2 channels");
+    CHECK_FAILS(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, (clade_interpolation)3, out),
+                CLADE_EINVAL, "a: unknown interpolation 3");
     CHECK_FAILS(clade_image_decode(jpeg.data, jpeg.size, "a", H, W, 3, CLADE_NEAREST, NULL),
                 CLADE_EINVAL, "no place");
     CHECK_FAILS(clade_image_read("/nowhere/at/all.jpg", H, W, 3, CLADE_NEAREST, out), CLADE_EIO,
@@ -480,6 +510,7 @@ int main(void)
     test_orientation();
     test_png();
     test_resize();
+    test_antialias();
     test_scaled();
     test_warnings();
     test_end_marker();

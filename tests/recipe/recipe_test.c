@@ -1,10 +1,14 @@
 /* Recipes: what they mean, the built-in ones, edits, and the message of each mistake. */
+#define _POSIX_C_SOURCE 200809L
+#include "recipe/recipe.h"
+
 #include "../test.h"
 
 #include <clade/tune.h>
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define HEAD "input: {size: 32, rescale: 1/255}\n"
 #define TAIL "train: {loss: categorical_crossentropy}\n"
@@ -48,6 +52,10 @@ static void test_mistakes(void)
         {"input: {size: 0}\nmodel:\n" DENSE, "bad.yaml:1:", "from 1"},
         {"input: {size: 32, channels: 2}\nmodel:\n" DENSE, "bad.yaml:1:", "1 (grey) or 3"},
         {"input: {size: 32, mean: [1, 2]}\nmodel:\n" DENSE, "bad.yaml:1:", "one per channel"},
+        {"input: {size: 32, interpolation: nearest, antialias: true}\nmodel:\n" DENSE,
+         "bad.yaml:1:", "expected interpolation: bilinear"},
+        {"input: {size: 32, interpolation: cubic}\nmodel:\n" DENSE,
+         "bad.yaml:1:", "nearest, bilinear"},
         {HEAD "augment: {zoom: [1.2, 0.8]}\nmodel:\n" DENSE, "bad.yaml:2:", "higher first"},
         {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE,
          "bad.yaml:2:", "did you mean 'horizontal_flip'"},
@@ -324,6 +332,60 @@ static void test_search(void)
     clade_recipe_destroy(&recipe);
 }
 
+static clade_interpolation interpolation_of(const clade_recipe *recipe)
+{
+    return recipe ? clade_recipe_preprocessing(recipe)->interpolation : (clade_interpolation)-1;
+}
+
+/* A new recipe is bilinear and says so in its text; what was written before nearest was left is
+ * not changed by that. */
+static void test_interpolation(void)
+{
+    static const char text[] = "input: {size: 32}\nmodel:\n" DENSE,
+                      smooth[] = "input: {size: 32, antialias: true}\nmodel:\n" DENSE;
+    clade_recipe *recipe = NULL, *again = NULL;
+    CHECK_OK(clade_recipe_parse(text, "new", &recipe));
+    CHECK(interpolation_of(recipe) == CLADE_BILINEAR);
+    CHECK(recipe && strstr(clade_recipe_text(recipe), "interpolation: bilinear"));
+    CHECK(recipe && strstr(clade_recipe_source(recipe), "interpolation: bilinear"));
+    CHECK_OK(clade_recipe_parse_saved(clade_recipe_text(recipe), "model", &again));
+    CHECK(interpolation_of(again) == CLADE_BILINEAR);
+    clade_recipe_destroy(&again);
+    clade_recipe_destroy(&recipe);
+
+    CHECK_OK(clade_recipe_parse_saved(text, "model", &recipe));
+    CHECK(interpolation_of(recipe) == CLADE_NEAREST);
+    CHECK_OK(clade_recipe_parse(clade_recipe_text(recipe), "again", &again));
+    CHECK(interpolation_of(again) == CLADE_NEAREST);
+    clade_recipe_destroy(&again);
+    clade_recipe_destroy(&recipe);
+
+    char path[] = "/tmp/clade-recipe-XXXXXX";
+    int file = mkstemp(path);
+    CHECK(file >= 0 && write(file, text, sizeof text - 1) == sizeof text - 1);
+    close(file);
+    CHECK_OK(clade_recipe_read_again(path, NULL, 0, &recipe));
+    CHECK(interpolation_of(recipe) == CLADE_NEAREST);
+    clade_recipe_destroy(&recipe);
+    remove(path);
+
+    CHECK_OK(clade_recipe_parse(smooth, "smooth", &recipe));
+    CHECK(interpolation_of(recipe) == CLADE_BILINEAR_ANTIALIAS);
+    CHECK_OK(clade_recipe_parse_saved(clade_recipe_text(recipe), "model", &again));
+    CHECK(interpolation_of(again) == CLADE_BILINEAR_ANTIALIAS);
+    clade_recipe_destroy(&again);
+    clade_recipe_destroy(&recipe);
+
+    /* the built-in ones are what they were */
+    static const char *const nearest[] = {"cats-dogs-64", "cats-dogs-dropout", "cifar10",
+                                          "horses-or-humans", "shapes"};
+    for (size_t i = 0; i < sizeof nearest / sizeof *nearest; i++) {
+        CHECK_OK(clade_recipe_read(nearest[i], NULL, 0, &recipe));
+        CHECK(interpolation_of(recipe) == CLADE_NEAREST);
+        clade_recipe_destroy(&recipe);
+    }
+}
+
 int main(void)
 {
     test_mistakes();
@@ -331,6 +393,7 @@ int main(void)
     test_built_in();
     test_edits();
     test_create();
+    test_interpolation();
     test_search();
     return TEST_END();
 }

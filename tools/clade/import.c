@@ -11,7 +11,12 @@
 
 static const char *interpolation(const clade_preprocessing *p)
 {
-    return p->interpolation == CLADE_BILINEAR ? "bilinear" : "nearest";
+    return p->interpolation == CLADE_NEAREST ? "nearest" : "bilinear";
+}
+
+static bool antialias(const clade_preprocessing *p)
+{
+    return p->interpolation == CLADE_BILINEAR_ANTIALIAS;
 }
 
 static void print_preprocessing(const clade_network *network)
@@ -21,8 +26,8 @@ static void print_preprocessing(const clade_network *network)
         printf("Preprocessing: the file does not say\n");
         return;
     }
-    printf("Preprocessing: %d×%d×%d, %s; value = scale · pixel + shift\n", p->height, p->width,
-           p->channels, interpolation(p));
+    printf("Preprocessing: %d×%d×%d, %s%s; value = scale · pixel + shift\n", p->height, p->width,
+           p->channels, interpolation(p), antialias(p) ? " with antialiasing" : "");
     for (int32_t c = 0; c < p->channels; c++)
         printf("  channel %d: scale %.9g, shift %.9g\n", c, (double)p->scale[c],
                (double)p->shift[c]);
@@ -58,6 +63,7 @@ static void print_json(const clade_network *network)
         cJSON_AddNumberToObject(object, "width", p->width);
         cJSON_AddNumberToObject(object, "channels", p->channels);
         cJSON_AddStringToObject(object, "interpolation", interpolation(p));
+        cJSON_AddBoolToObject(object, "antialias", antialias(p));
         clade_json_put(object, "scale", cJSON_CreateFloatArray(p->scale, p->channels));
         clade_json_put(object, "shift", cJSON_CreateFloatArray(p->shift, p->channels));
     } else {

@@ -99,7 +99,7 @@ static clade_status read_own_recipe(train_request *r, clade_recipe **out)
     char *path = malloc(size);
     if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
     snprintf(path, size, "%s/recipe.yaml", r->resume);
-    clade_status status = clade_recipe_read(path, edits, r->edit_count, out);
+    clade_status status = clade_recipe_read_again(path, edits, r->edit_count, out);
     free(path);
     return status == CLADE_EIO ? clade_context(status, "nothing to resume in %s", r->resume)
                                : status;
