@@ -135,8 +135,8 @@ CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const 
 CLADE_API clade_status clade_image_size(const void *bytes, size_t size, const char *name,
                                         int32_t hwc[3]);
 /* Is a file's content that of an image that can be read? Its first bytes tell. EFORMAT: no; the
- * text says what it is instead. EIO. */
-CLADE_API clade_status clade_image_recognize(const char *path);
+ * text says what it is instead. *named (may be NULL): does its name end like an image's? EIO. */
+CLADE_API clade_status clade_image_recognize(const char *path, bool *named);
 /* The same as clade_image_decode from a file. */
 CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_t width,
                                         int32_t channels, clade_interpolation interpolation,

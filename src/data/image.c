@@ -139,9 +139,10 @@ clade_status clade_image_size(const void *bytes, size_t size, const char *name, 
     return CLADE_OK;
 }
 
-clade_status clade_image_recognize(const char *path)
+clade_status clade_image_recognize(const char *path, bool *named)
 {
     if (!path) return clade_fail(CLADE_EINVAL, "no path of an image");
+    if (named) *named = clade_image_named(path);
     uint8_t bytes[clade_sniff_bytes];
     clade_bytes head = {bytes, sizeof bytes};
     clade_stamp stamp;

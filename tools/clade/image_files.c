@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 enum { deepest = 32, named = 10 };
@@ -40,21 +39,12 @@ static clade_status add_file(image_files *list, const char *folder, const char *
     return CLADE_OK;
 }
 
-static bool named_like_image(const char *name)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (!strcasecmp(dot, endings[i])) return true;
-    return false;
-}
-
 /* Keeps the list's last file if it is an image, or cannot be read, which is said later. */
 static void judge_last(image_files *list, left_out *left)
 {
     char *path = list->path[list->count - 1];
-    if (clade_image_recognize(path) != CLADE_EFORMAT) return;
-    const bool like = named_like_image(path);
+    bool like;
+    if (clade_image_recognize(path, &like) != CLADE_EFORMAT) return;
     if (like || left->count < named)
         fprintf(stderr, "clade predict: %s; left out\n", shown(clade_error()));
     left->count += !like;
