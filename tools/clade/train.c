@@ -361,7 +361,7 @@ int command_train(int argc, char **argv)
                        "most images of a step that are computed at a time; default: the batch"),
         OPTION_TEXT("memory", "SIZE", &r.memory,
                     "of the device, as 512M or 4G: the largest shard that fits is taken"),
-        OPTION_INTEGER("size", "N", &r.size, 1, 8192, "images are scaled to N×N"),
+        OPTION_INTEGER("size", "N", &r.size, 1, 8192, "images are scaled to N by N pixels"),
         OPTION_INTEGER("patience", "N", &r.patience, 1, INT32_MAX,
                        "stop when so many epochs in a row were no better"),
         OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
