@@ -7,20 +7,13 @@
  *   concat     writes nothing the first time; a file that $CLADE_TEST_FLAKE names tells later ones.
  */
 #define _POSIX_C_SOURCE 200809L
-#include <clade/backend.h>
+#include "host_memory.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static clade_status count(size_t *n, char note[256])
-{
-    (void)note;
-    *n = 1;
-    return CLADE_OK;
-}
 
 static clade_status describe(size_t index, clade_device_info *info)
 {
@@ -42,47 +35,6 @@ static clade_status open_device(size_t index, const clade_device_options *option
 }
 
 static void close_device(void *context) { free(context); }
-
-static clade_status alloc_memory(void *context, size_t bytes, void **handle)
-{
-    (void)context;
-    *handle = malloc(bytes ? bytes : 1);
-    return *handle ? CLADE_OK : clade_fail(CLADE_ENOMEM, "plugin: out of memory: %zu bytes", bytes);
-}
-
-static void free_memory(void *context, void *handle)
-{
-    (void)context;
-    free(handle);
-}
-
-static clade_status write_memory(void *context, void *handle, size_t offset, const void *source,
-                                 size_t bytes)
-{
-    (void)context;
-    memcpy((char *)handle + offset, source, bytes);
-    return CLADE_OK;
-}
-
-static clade_status read_memory(void *context, void *handle, size_t offset, void *target,
-                                size_t bytes)
-{
-    (void)context;
-    memcpy(target, (const char *)handle + offset, bytes);
-    return CLADE_OK;
-}
-
-static clade_status finish(void *context)
-{
-    (void)context;
-    return CLADE_OK;
-}
-
-static void *host(void *context, void *handle)
-{
-    (void)context;
-    return handle;
-}
 
 static clade_status fill(void *context, const clade_args *args, const clade_plan *plan,
                          void *workspace)

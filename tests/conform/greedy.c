@@ -4,18 +4,11 @@
  *   fill       writes the element behind its workspace;
  *   mul        reads its workspace before it has written it.
  * All three results are right where what lies there is a finite number. */
-#include <clade/backend.h>
+#include "host_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static clade_status count(size_t *n, char note[256])
-{
-    (void)note;
-    *n = 1;
-    return CLADE_OK;
-}
 
 static clade_status describe(size_t index, clade_device_info *info)
 {
@@ -35,47 +28,6 @@ static clade_status open_device(size_t index, const clade_device_options *option
 }
 
 static void close_device(void *context) { (void)context; }
-
-static clade_status alloc_memory(void *context, size_t bytes, void **handle)
-{
-    (void)context;
-    *handle = calloc(1, bytes ? bytes : 1);
-    return *handle ? CLADE_OK : clade_fail(CLADE_ENOMEM, "plugin: out of memory: %zu bytes", bytes);
-}
-
-static void free_memory(void *context, void *handle)
-{
-    (void)context;
-    free(handle);
-}
-
-static clade_status write_memory(void *context, void *handle, size_t offset, const void *source,
-                                 size_t bytes)
-{
-    (void)context;
-    memcpy((char *)handle + offset, source, bytes);
-    return CLADE_OK;
-}
-
-static clade_status read_memory(void *context, void *handle, size_t offset, void *target,
-                                size_t bytes)
-{
-    (void)context;
-    memcpy(target, (const char *)handle + offset, bytes);
-    return CLADE_OK;
-}
-
-static clade_status finish(void *context)
-{
-    (void)context;
-    return CLADE_OK;
-}
-
-static void *host(void *context, void *handle)
-{
-    (void)context;
-    return handle;
-}
 
 static clade_status copy(void *context, const clade_args *args, const clade_plan *plan,
                          void *workspace)
