@@ -30,13 +30,16 @@ class Fault:
 
 
 class Flip(Fault):
-    """A bit that is another in what is copied, which must be noticed where all is compared."""
+    """A bit that is another in what is copied, which must be noticed where all is compared. One that is written where
+    an op's results go does nothing."""
 
     def suits(self, scenario):
         return scenario == "conform"
 
     def judge(self, case, ended):
-        return [] if ended.code == 1 and "FAIL" in ended.output else ["is not noticed"]
+        noticed = ended.code == 1 and "FAIL" in ended.output
+        harmless = "Write" in self.name and ended.code == 0
+        return [] if noticed or harmless else ["is not noticed"]
 
 
 # Clade, and what it is built on without a compiler of its own

@@ -120,6 +120,7 @@ def main(clade, layer):
     if not opencl:
         return EXIT_SKIP
     with tempfile.TemporaryDirectory(prefix="clade-verify-") as name:
+        clade, layer = (str(pathlib.Path(path).resolve()) for path in (clade, layer))
         bench = Bench(clade, layer, pathlib.Path(name))
         check_words(bench)
         check_faults(bench, opencl)
