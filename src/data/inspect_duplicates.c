@@ -107,23 +107,25 @@ static clade_status choose_least(clade_inspection *in, const clade_inspect_optio
     for (size_t i = 0; i < n; i++)
         looks[i].least = (float)(o->similarity != 0 ? o->similarity : CLADE_LEAST_SIMILARITY);
     if (o->similarity != 0 || n == 0) return CLADE_OK;
-    size_t *own = malloc(n * sizeof *own);
-    if (!own) return out_of_memory(n);
+    /* the looks of class c: own[end[c - 1]] … own[end[c] - 1] */
+    size_t *own = malloc(n * sizeof *own), *end = calloc(in->classes + 1, sizeof *end);
     in->alike = calloc(in->classes, sizeof *in->alike);
-    if (!in->alike) {
+    if (!own || !end || !in->alike) {
         free(own);
+        free(end);
         return out_of_memory(n);
     }
-    for (size_t c = 0; c < in->classes; c++) {
-        size_t count = 0;
-        for (size_t i = 0; i < n; i++)
-            if ((size_t)in->images[at[i]].label == c) own[count++] = i;
-        in->alike[c] = beyond_chance(looks, own, count, c);
-        for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < n; i++) end[in->images[at[i]].label + 1]++;
+    for (size_t c = 0; c < in->classes; c++) end[c + 1] += end[c];
+    for (size_t i = 0; i < n; i++) own[end[in->images[at[i]].label]++] = i;
+    for (size_t c = 0, first = 0; c < in->classes; first = end[c++]) {
+        in->alike[c] = beyond_chance(looks, own + first, end[c] - first, c);
+        for (size_t i = first; i < end[c]; i++)
             if (in->alike[c] > (double)looks[own[i]].least)
                 looks[own[i]].least = (float)in->alike[c];
     }
     free(own);
+    free(end);
     return CLADE_OK;
 }
 

@@ -116,7 +116,7 @@ typedef struct table_columns {
     size_t file, label, split, count; /* split: count where there is none */
 } table_columns;
 
-/* The column that has one of these names; `count` if none or several. */
+/* The column that has the first of these names that is there; `count`: none. */
 static size_t find_column(char *const *fields, size_t count, const char *const *names)
 {
     for (; *names; names++)

@@ -28,6 +28,10 @@ class Fault:
             return [] if good else [f"succeeds with another result: {case.result(ended)}"]
         return ([] if said else ["does not say why"]) + case.recover()
 
+    def enough(self, failed, walked):
+        """May so many of a walk have ended with an error, and no more?"""
+        return True
+
 
 class Flip(Fault):
     """A bit that is another in what is copied, which must be noticed where all is compared. One that is written where
@@ -40,6 +44,10 @@ class Flip(Fault):
         noticed = ended.code == 1 and "FAIL" in ended.output
         harmless = "Write" in self.name and ended.code == 0
         return [] if noticed or harmless else ["is not noticed"]
+
+    def enough(self, failed, walked):
+        """What is written is mostly inputs and what surrounds them."""
+        return walked < 4 or 2 * failed > walked
 
 
 # Clade, and what it is built on without a compiler of its own

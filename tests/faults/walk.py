@@ -84,6 +84,9 @@ class Walk:
         # threads make the number vary
         while self.options.all and not self.options.first and not self.fault.once and calls and self.note(n, self.run(n)):
             n += 1
+        if not self.fault.enough(self.failed, self.walked):
+            print(f"failed: {self}: {self.failed} of {self.walked} are noticed")
+            self.bad.append(0)
         if calls:
             print(f"{self}: {calls} calls, {self.walked} walked, {self.failed} ended with an error, "
                   f"{len(self.bad)} bad", flush=True)

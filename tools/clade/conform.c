@@ -76,18 +76,26 @@ static clade_status run_both(const clade_conform_options *options, const conform
     return status;
 }
 
+/* The device as it is asked for. */
+static clade_device_options device_options(const clade_conform_options *o)
+{
+    return (clade_device_options){.math = o->math,
+                                  .threads = o->threads,
+                                  .strict = o->strict,
+                                  .plugin = o->plugin,
+                                  .group_size = o->group_size,
+                                  .kernels = o->kernels,
+                                  .algorithm = o->algorithm,
+                                  .limits = o->limits};
+}
+
 /* Times the ops that were chosen on the device that is judged. */
 static clade_status time_ops(const clade_conform_options *o, clade_device **device,
                              clade_bench **bench)
 {
     enum { rounds = 5 };
-    const clade_device_options options = {.math = o->math,
-                                          .threads = o->threads,
-                                          .plugin = o->plugin,
-                                          .group_size = o->group_size,
-                                          .kernels = o->kernels,
-                                          .algorithm = o->algorithm,
-                                          .limits = o->limits};
+    clade_device_options options = device_options(o);
+    options.strict = false; /* what has no version of its own is timed, too */
     clade_status status = clade_device_open(o->device, &options, device);
     if (!status) status = clade_bench_create(*device, bench);
     if (!status) status = clade_bench_add_ops(*bench, o->op ? o->op : "*");
@@ -180,14 +188,7 @@ static int judge(const clade_conform_options *options, const conform_plan *plan,
 /* The call that a verification has kept, alone. */
 static int repeat_call(const clade_conform_options *o, const char *folder)
 {
-    const clade_device_options options = {.math = o->math,
-                                          .threads = o->threads,
-                                          .strict = o->strict,
-                                          .plugin = o->plugin,
-                                          .group_size = o->group_size,
-                                          .kernels = o->kernels,
-                                          .algorithm = o->algorithm,
-                                          .limits = o->limits};
+    const clade_device_options options = device_options(o);
     clade_device *device = NULL;
     clade_status status = clade_device_open(o->device, &options, &device);
     if (!status) status = clade_verify_repeat(device, folder);

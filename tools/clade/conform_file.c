@@ -1,4 +1,5 @@
 /* CSV and JUnit XML. */
+#include "csv.h"
 #include "conform_file.h"
 
 #include <inttypes.h>
@@ -8,12 +9,8 @@
 
 static void csv_text(FILE *to, const char *text, char end)
 {
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', to);
-        fputc(*text, to);
-    }
-    fprintf(to, "\"%c", end);
+    csv_quoted(to, text);
+    fputc(end, to);
 }
 
 void conform_write_csv(FILE *to, const conform_row *rows, size_t count)

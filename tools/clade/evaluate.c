@@ -1,5 +1,6 @@
 /* clade evaluate: loss and metrics of a trained classifier. */
 #define _XOPEN_SOURCE 700
+#include "csv.h"
 #include "interrupt.h"
 #include "predictions.h"
 #include "session.h"

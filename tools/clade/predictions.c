@@ -1,6 +1,7 @@
 /* Predictions on their way out. */
 #include "predictions.h"
 
+#include "csv.h"
 #include "shown.h"
 
 #include <string.h>
@@ -20,20 +21,6 @@ int32_t prediction_class(const float *p, int32_t classes, int32_t k)
 const char *prediction_word(const clade_classifier *classifier)
 {
     return clade_classifier_gives_probabilities(classifier) ? "probability" : "score";
-}
-
-void csv_field(FILE *to, const char *text)
-{
-    if (!text[strcspn(text, ",\"\r\n")]) {
-        fputs(text, to);
-        return;
-    }
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', to);
-        fputc(*text, to);
-    }
-    fputc('"', to);
 }
 
 void predictions_begin(prediction_printer *out)

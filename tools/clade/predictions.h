@@ -35,7 +35,4 @@ int32_t prediction_class(const float *p, int32_t classes, int32_t k);
 /* "probability", or "score" of a net that ends without softmax or sigmoid. */
 const char *prediction_word(const clade_classifier *classifier);
 
-/* A field of CSV, in quotes where it needs them (RFC 4180). */
-void csv_field(FILE *to, const char *text);
-
 #endif
