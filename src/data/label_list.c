@@ -3,8 +3,10 @@
 #include "data/label_list.h"
 
 #include "base/file.h"
+#include "data/label_json.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,7 +15,8 @@ enum { most_columns = 256 };
 static const uint64_t most_bytes = UINT64_C(256) << 20;
 
 struct clade_label_list {
-    char *text; /* of the file, cut into fields */
+    char *text;  /* of the table, cut into fields */
+    char *place; /* what stands before a row's number in messages */
     clade_label_row *rows;
     size_t count, room;
     bool splits;
@@ -22,7 +25,7 @@ struct clade_label_list {
 /* ---- fields ---- */
 
 typedef struct table_reader {
-    const char *path;
+    const char *path, *place;
     char *at, *end;
     char separator; /* ' ': any white space */
     size_t line;
@@ -73,12 +76,12 @@ static clade_status next_row(table_reader *r, char *fields[most_columns], size_t
     while (r->at < r->end) {
         char *field = r->at;
         if (*count == most_columns)
-            return clade_fail(CLADE_EFORMAT, "%s:%zu: more than %d columns", r->path, r->line,
+            return clade_fail(CLADE_EFORMAT, "%s%zu: more than %d columns", r->place, r->line,
                               most_columns);
         if (*r->at == '"') {
             field = quoted_field(r);
             if (!field)
-                return clade_fail(CLADE_EFORMAT, "%s:%zu: a quote that does not end", r->path,
+                return clade_fail(CLADE_EFORMAT, "%s%zu: a quote that does not end", r->place,
                                   *line);
         } else {
             while (r->at < r->end && !is_end(*r->at) &&
@@ -103,7 +106,7 @@ static clade_status next_row(table_reader *r, char *fields[most_columns], size_t
             return CLADE_OK;
         }
         if (!is_end(after))
-            return clade_fail(CLADE_EFORMAT, "%s:%zu: text behind a quoted field", r->path, *line);
+            return clade_fail(CLADE_EFORMAT, "%s%zu: text behind a quoted field", r->place, *line);
         r->line += after == '\n';
         return CLADE_OK;
     }
@@ -229,6 +232,7 @@ clade_label_row *clade_label_list_find(const clade_label_list *list, const char 
 }
 
 bool clade_label_list_splits(const clade_label_list *list) { return list->splits; }
+const char *clade_label_list_place(const clade_label_list *list) { return list->place; }
 size_t clade_label_list_count(const clade_label_list *list) { return list->count; }
 const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t i)
 {
@@ -237,20 +241,21 @@ const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t
 
 /* ---- the file ---- */
 
-static clade_status add_row(clade_label_list *list, const char *path, char *const *fields,
-                            const table_columns *c, size_t line)
+static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
+                            size_t line)
 {
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 256;
         clade_label_row *rows = realloc(list->rows, room * sizeof *rows);
-        if (!rows) return clade_fail(CLADE_ENOMEM, "%s: out of memory for %zu rows", path, room);
+        if (!rows)
+            return clade_fail(CLADE_ENOMEM, "out of memory for %zu rows of a list of labels", room);
         list->rows = rows;
         list->room = room;
     }
     const char *file = fields[c->file];
     while (!strncmp(file, "./", 2)) file += 2;
     if (!*file || !*fields[c->label])
-        return clade_fail(CLADE_EFORMAT, "%s:%zu: %s is empty", path, line,
+        return clade_fail(CLADE_EFORMAT, "%s%zu: %s is empty", list->place, line,
                           *file ? "the class" : "the file");
     list->rows[list->count++] =
         (clade_label_row){.file = file,
@@ -271,20 +276,20 @@ static clade_status read_rows(clade_label_list *list, table_reader *r, const cha
         return clade_fail(CLADE_EFORMAT, "%s: an empty list of labels", r->path);
     if (!status) status = find_columns(r->path, columns, fields, count, &c, &header);
     list->splits = c.split < c.count;
-    if (!status && !header) status = add_row(list, r->path, fields, &c, line);
+    if (!status && !header) status = add_row(list, fields, &c, line);
     while (!status) {
         status = next_row(r, fields, &count, &line);
         if (status || count == 0) break;
         if (count != c.count)
-            return clade_fail(CLADE_EFORMAT, "%s:%zu: %zu fields, expected %zu", r->path, line,
+            return clade_fail(CLADE_EFORMAT, "%s%zu: %zu fields, expected %zu", r->place, line,
                               count, c.count);
-        status = add_row(list, r->path, fields, &c, line);
+        status = add_row(list, fields, &c, line);
     }
     return status;
 }
 
 /* A file that is listed twice has one class, and then one row. */
-static clade_status drop_repeated(clade_label_list *list, const char *path)
+static clade_status drop_repeated(clade_label_list *list)
 {
     size_t n = 0;
     if (list->count) qsort(list->rows, list->count, sizeof *list->rows, by_stem);
@@ -293,14 +298,44 @@ static clade_status drop_repeated(clade_label_list *list, const char *path)
         if (last && !strcmp(last->file, row->file)) {
             if (strcmp(last->label, row->label) || strcmp(last->split, row->split))
                 return clade_fail(CLADE_EFORMAT,
-                                  "%s:%zu: '%.200s' is '%.100s', in line %zu '%.100s'", path,
-                                  row->line, row->file, row->label, last->line, last->label);
+                                  "%s%zu: '%.200s' is '%.100s', and '%.100s' in %s%zu", list->place,
+                                  row->line, row->file, row->label, last->label, list->place,
+                                  last->line);
             continue;
         }
         list->rows[n++] = *row;
     }
     list->count = n;
     return CLADE_OK;
+}
+
+/* Reads list->text of `size` bytes, which is a table or becomes one. */
+static clade_status read_text(clade_label_list *list, size_t size, const char *path,
+                              const char *columns)
+{
+    char *text = list->text, *end = text + size;
+    if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) text += 3;
+    bool json = clade_label_json_is(text);
+    if (asprintf(&list->place, "%s%s", path, json ? ", entry " : ":") < 0) {
+        list->place = NULL;
+        return clade_fail(CLADE_ENOMEM, "%s: out of memory for a list of labels", path);
+    }
+    if (json) {
+        char *table;
+        clade_status status =
+            clade_label_json_to_table(text, (size_t)(end - text), path, &table, &size);
+        free(list->text);
+        list->text = text = table;
+        if (status) return status;
+        end = text + size;
+    }
+    table_reader r = {.path = path,
+                      .place = list->place,
+                      .at = text,
+                      .end = end,
+                      .separator = json ? ',' : find_separator(text, end),
+                      .line = !json};
+    return read_rows(list, &r, columns);
 }
 
 clade_status clade_label_list_parse(char *text, size_t size, const char *path, const char *columns,
@@ -313,15 +348,9 @@ clade_status clade_label_list_parse(char *text, size_t size, const char *path, c
         return clade_fail(CLADE_ENOMEM, "%s: out of memory for a list of labels", path);
     }
     list->text = text;
-    size_t mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
-    table_reader r = {.path = path,
-                      .at = text + mark,
-                      .end = text + size,
-                      .separator = find_separator(text, text + size),
-                      .line = 1};
     clade_status status = memchr(text, 0, size) ? clade_fail(CLADE_EFORMAT, "%s: no text", path)
-                                                : read_rows(list, &r, columns);
-    if (!status) status = drop_repeated(list, path);
+                                                : read_text(list, size, path, columns);
+    if (!status) status = drop_repeated(list);
     if (status)
         clade_label_list_destroy(&list);
     else
@@ -343,6 +372,7 @@ void clade_label_list_destroy(clade_label_list **list)
     if (!*list) return;
     free((*list)->rows);
     free((*list)->text);
+    free((*list)->place);
     free(*list);
     *list = NULL;
 }

@@ -249,23 +249,23 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
         const clade_label_row *row = clade_label_list_row(by->list, i);
         if (clade_split_of_word(row->split, strlen(row->split)) == CLADE_SPLITS)
             return clade_fail(CLADE_EFORMAT,
-                              "%s:%zu: split '%.100s': expected train, validation or test",
-                              options->labels, row->line, row->split);
+                              "%s%zu: split '%.100s': expected train, validation or test",
+                              clade_label_list_place(by->list), row->line, row->split);
     }
     roots[0] = (clade_split_root){dataset->sources[0], strdup("")};
     return roots[0].prefix ? CLADE_OK : out_of_memory();
 }
 
 /* Lists the rows for which there is no image. */
-static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *list,
-                              const char *path)
+static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *list)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < clade_label_list_count(list) && !status; i++) {
         const clade_label_row *row = clade_label_list_row(list, i);
         char name[512];
         if (row->used) continue;
-        snprintf(name, sizeof name, "%.200s:%zu: %.200s", path, row->line, row->file);
+        snprintf(name, sizeof name, "%.200s%zu: %.200s", clade_label_list_place(list), row->line,
+                 row->file);
         status = clade_dataset_skip(dataset, name, "no image of this name");
     }
     return status;
@@ -282,7 +282,7 @@ clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options 
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s])
             status = assign(dataset, dataset->sources[s], roots, &classes, &by);
-    if (!status && by.list) status = skip_rows(dataset, by.list, options->labels);
+    if (!status && by.list) status = skip_rows(dataset, by.list);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         free(roots[s].prefix);
         clade_images *p = &dataset->split[s];

@@ -171,7 +171,28 @@ static void test_lists(void)
          NULL},
         {"0.jpg cat\n1.jpg   dog\ntrain/2.jpg\tcat \n9.jpg dog", NULL},
         {"0.jpg,cat\n1.jpg,dog\n2.jpg,cat\n2.jpg,cat\n9.jpg,dog\n", NULL},
-        {"label,file\n\"cat\",\"0.jpg\"\ndog,1.jpg\ncat,\"train/2.jpg\"\ndog,9\n", NULL}};
+        {"label,file\n\"cat\",\"0.jpg\"\ndog,1.jpg\ncat,\"train/2.jpg\"\ndog,9\n", NULL},
+        {"[{\"id\": 0, \"breed\": \"cat\"}, {\"id\": 1, \"breed\": \"dog\", \"age\": 4},\n"
+         "{\"breed\": \"cat\", \"id\": \"train/2\"}, {\"id\": \"9\", \"breed\": \"dog\"}]",
+         "id,breed"},
+        {"{\"file_name\": \"0.jpg\", \"label\": \"cat\", \"box\": [1, 2]}\n\n"
+         "{\"file_name\": \"1.jpg\", \"label\": \"dog\", \"box\": []}\r\n"
+         "{\"file_name\": \"2.jpg\", \"label\": \"cat\"}\n{\"file_name\": \"9\", \"label\": "
+         "\"dog\"}\n",
+         NULL},
+        {"\xef\xbb\xbf {\"0.jpg\": \"cat\", \"1.jpg\": \"dog\", \"2.jpg\": \"cat\", \"9\": "
+         "\"dog\"}",
+         NULL},
+        {"{\"cat\": [0, \"2.jpg\"], \"dog\": [\"train/1.jpg\", \"9.jpg\"]}", NULL},
+        {"{\"info\": {}, \"images\": [{\"id\": 70, \"file_name\": \"0.jpg\"}, "
+         "{\"id\": 3, \"file_name\": \"1.jpg\"}, {\"id\": 44, \"file_name\": \"2.jpg\"}, "
+         "{\"id\": 5, \"file_name\": \"9.jpg\"}, {\"id\": 6, \"file_name\": \"3.jpg\"}], "
+         "\"annotations\": [{\"image_id\": 44, \"category_id\": 9}, "
+         "{\"image_id\": 70, \"category_id\": 9, \"bbox\": [0, 0, 1, 1]}, "
+         "{\"image_id\": 70, \"category_id\": 9}, {\"image_id\": 3, \"category_id\": 2}, "
+         "{\"image_id\": 5, \"category_id\": 2}], "
+         "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 2, \"name\": \"dog\"}]}",
+         NULL}};
     PUT("listed", "train/0.jpg", "train/1.jpg", "train/2.jpg", "train/3.jpg");
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
         clade_dataset *d = load((clade_data_options){
@@ -205,7 +226,24 @@ static void test_lists(void)
     CHECK_FAILS(try_list("listed", "file,label\n0,cat\n1,\n", NULL), CLADE_EFORMAT,
                 "list.csv:3: the class is empty");
     CHECK_FAILS(try_list("listed", "file,label\n0,cat\n0,dog\n", NULL), CLADE_EFORMAT,
-                "list.csv:3: '0' is 'dog', in line 2 'cat'");
+                "list.csv:3: '0' is 'dog', and 'cat' in");
+    CHECK_FAILS(try_list("listed", "{\"0\": \"cat\", \"0\": \"dog\"}", NULL), CLADE_EFORMAT,
+                "list.csv, entry 2: '0' is 'dog', and 'cat' in");
+    CHECK_FAILS(try_list("listed", "{\"0\": \"cat\",", NULL), CLADE_EFORMAT, "list.csv: ");
+    CHECK_FAILS(try_list("listed", "[1, 2]", NULL), CLADE_EFORMAT, "expected objects with file");
+    CHECK_FAILS(try_list("listed", "[{\"a\": 1, \"b\": 2, \"c\": 3}]", NULL), CLADE_EINVAL,
+                "3 columns: which are");
+    CHECK_FAILS(try_list("listed", "[{\"file\": 1, \"label\": 2}, 7]", NULL), CLADE_EFORMAT,
+                "entry 2: expected an object");
+    CHECK_FAILS(try_list("listed", "[{\"file\": 1, \"label\": 2}, {\"file\": 3}]", NULL),
+                CLADE_EFORMAT, "entry 2: the class is empty");
+    CHECK_FAILS(try_list("listed", "{\"0\": {\"cat\": 1}}", NULL), CLADE_EFORMAT,
+                "entry 1: the class is empty");
+    CHECK_FAILS(try_list("listed",
+                         "{\"images\": [{\"id\": 1, \"file_name\": \"0\"}], \"categories\": [], "
+                         "\"annotations\": [{\"image_id\": 1, \"category_id\": 5}]}",
+                         NULL),
+                CLADE_EFORMAT, "annotations 1: no category has its 'category_id'");
     CHECK_FAILS(try_list("listed", "file,label\n\"0,cat\n", NULL), CLADE_EFORMAT,
                 "list.csv:2: a quote that does not end");
     CHECK_FAILS(try_list("listed", "file,label\n\"0\"x,cat\n", NULL), CLADE_EFORMAT,
