@@ -60,8 +60,8 @@ typedef struct clade_data_options {
                                 * none. A POSIX extended regular expression with one group, or
                                 * one (?<class>…): "^([a-z]+)[.]". It is searched in what follows
                                 * the last '/', or if it has one itself in the whole name */
-    const char *labels;        /* a file that lists files and their classes instead: CSV, TSV, or
-                                * two words a line; NULL: none. A column split, set or subset
+    const char *labels;        /* a file that lists files and their classes instead: CSV, TSV, JSON
+                                * or two words a line; NULL: none. A column split, set or subset
                                 * says the split. An image that is not in it is left out */
     const char *label_columns; /* "FILE,LABEL": the names of its columns; NULL: the usual ones */
     const char *const *classes; /* [class_count] the classes in their order, as a classifier has

@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "bench/model.h"
-
+#include "base/locale.h"
 #include "base/process.h"
+#include "bench/model.h"
 #include "dev/device.h"
 #include "op/call_text.h"
 
@@ -71,6 +71,7 @@ clade_status clade_tune_device_child(int argc, const char *const *argv, char **o
     if (argc == 4 && !strcmp(argv[0], "list")) {
         status = list_calls(argv[1], argv[2], (int32_t)strtol(argv[3], NULL, 10), out);
     } else if (argc == 4 && !strcmp(argv[0], "try")) {
+        CLADE_PLAIN_NUMBERS;
         clade_call call;
         double seconds;
         status = clade_call_parse(argv[3], &call);
@@ -141,6 +142,7 @@ static const char *why(const clade_process_end *end, double limit, char *answer)
 static clade_status try_algorithm(tuner *t, const wanted *w, const char *algorithm,
                                   clade_algorithm_timing *timing, char answer[answer_bytes])
 {
+    CLADE_PLAIN_NUMBERS;
     const double limit = t->options->candidate_seconds;
     const char *more[4] = {"try", t->id, algorithm, w->text};
     clade_process_end end;

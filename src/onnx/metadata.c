@@ -4,6 +4,7 @@
 #include "onnx/onnx.h"
 
 #include "base/json.h"
+#include "base/locale.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static const char *find(const clade_onnx_reader *r, const char *key)
  * all channels. */
 static bool read_numbers(const char *text, int32_t channels, double out[4])
 {
+    CLADE_PLAIN_NUMBERS;
     int32_t count = 0;
     while (text && count < 4) {
         char *end;

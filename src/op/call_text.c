@@ -2,9 +2,10 @@
 #define _POSIX_C_SOURCE 200809L
 #include "op/call_text.h"
 
+#include "base/locale.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -279,37 +280,20 @@ static clade_status read_words(clade_op op, const char *text, clade_args *args)
     return status;
 }
 
-/* ---- both, with a point for a point, whatever the program's locale ---- */
-
-static locale_t plain_locale(locale_t *old)
-{
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    *old = plain ? uselocale(plain) : (locale_t)0;
-    return plain;
-}
-
-static void restore_locale(locale_t plain, locale_t old)
-{
-    if (!plain) return;
-    uselocale(old);
-    freelocale(plain);
-}
+/* ---- both ---- */
 
 const char *clade_call_text(clade_op op, const clade_args *args, char text[CLADE_CALL_TEXT_SIZE])
 {
     call_writer w = {.text = text};
-    locale_t old, plain = plain_locale(&old);
+    CLADE_PLAIN_NUMBERS;
     add_call(&w, op, args);
-    restore_locale(plain, old);
     return text;
 }
 
 clade_status clade_args_parse(clade_op op, const char *text, clade_args *args)
 {
-    locale_t old, plain = plain_locale(&old);
-    clade_status status = read_words(op, text, args);
-    restore_locale(plain, old);
-    return status;
+    CLADE_PLAIN_NUMBERS;
+    return read_words(op, text, args);
 }
 
 clade_status clade_call_split(const char *text, clade_op *op, const char **words)

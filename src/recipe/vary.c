@@ -3,6 +3,7 @@
 #include "recipe/tune.h"
 
 #include "base/file.h"
+#include "base/locale.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -21,6 +22,7 @@ static int order_of(const char *name)
 
 static char *edit_of(const clade_tunable *p, double value)
 {
+    CLADE_PLAIN_NUMBERS;
     char number[40];
     const char *text = number;
     if (p->kind == CLADE_TUNABLE_CHOICE)

@@ -1,6 +1,7 @@
 /* A recipe made of a graph and settings in code: they are written as the YAML that reads back to
  * them. */
 #include "recipe/recipe.h"
+#include "base/locale.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
 
@@ -40,6 +41,7 @@ static void append(writer *w, clade_yaml *list, clade_yaml *value)
 /* The decimal number with the fewest digits that is this float. */
 static clade_yaml *float_node(float value)
 {
+    CLADE_PLAIN_NUMBERS;
     char text[32];
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, (double)value);

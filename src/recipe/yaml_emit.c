@@ -1,13 +1,13 @@
 /* Writing YAML: nodes of scalars, and a tree as tidy text through libyaml's emitter. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
+#include "base/locale.h"
 #include "recipe/yaml.h"
 #include "recipe/yaml_node.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,15 +39,11 @@ clade_yaml *clade_yaml_create_number(double value)
 {
     char text[32] = "";
     assert(isfinite(value));
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain) return NULL;
-    locale_t old = uselocale(plain);
+    CLADE_PLAIN_NUMBERS;
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }
-    uselocale(old);
-    freelocale(plain);
     return create_scalar(text, false);
 }
 

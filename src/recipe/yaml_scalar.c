@@ -2,7 +2,8 @@
 #define _XOPEN_SOURCE 700
 #include "recipe/yaml_node.h"
 
-#include <locale.h>
+#include "base/locale.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +67,9 @@ bool clade_yaml_text_is_number(const char *text, double *value)
     } else if (text[length]) {
         return false;
     }
-    /* strtod with a point for a point, whatever the program's locale */
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain) return false;
-    locale_t old = uselocale(plain);
+    CLADE_PLAIN_NUMBERS;
     *value = strtod(text, NULL);
     if (second) *value /= strtod(second, NULL);
-    uselocale(old);
-    freelocale(plain);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* Comparing runs on a page. */
 #include "report/chart.h"
+#include "base/locale.h"
 #include "report/run.h"
 #include "report/settings.h"
 
@@ -137,6 +138,7 @@ static bool same_classes(const report_run *a, const report_run *b)
 
 clade_status clade_report_compare(const char *const *folders, size_t count, const char *path)
 {
+    CLADE_PLAIN_NUMBERS;
     if (count < 2) return clade_fail(CLADE_EINVAL, "expected two or more runs to compare");
     report_run *runs = calloc(count, sizeof *runs);
     if (!runs) return clade_fail(CLADE_ENOMEM, "out of memory for %zu runs", count);

@@ -1,6 +1,8 @@
 /* A run's curves. */
 #include "report/curves.h"
 
+#include "base/locale.h"
+
 /* Training and validation of a quantity, the best epoch marked. */
 static void add_pair(clade_page *page, const report_run *run, clade_chart chart,
                      report_column train, report_column validation)
@@ -57,6 +59,7 @@ void clade_report_add_curves(clade_page *page, const report_run *run)
 
 clade_status clade_report_write_curves(const report_run *run, const char *path)
 {
+    CLADE_PLAIN_NUMBERS;
     clade_page sheet = {0};
     clade_chart_sheet_begin(&sheet, clade_recipe_name(run->recipe), 2 * CLADE_CHART_WIDTH,
                             CLADE_CHART_HEIGHT);

@@ -3,6 +3,7 @@
 #include <clade/inspect.h>
 
 #include "report/chart.h"
+#include "base/locale.h"
 #include "report/inspect_images.h"
 
 #include <stdio.h>
@@ -220,6 +221,7 @@ static void add_faults(page_writer *w)
 clade_status clade_inspection_write(const clade_inspection *in, const clade_inspect_page *options,
                                     const char *path)
 {
+    CLADE_PLAIN_NUMBERS;
     static const clade_inspect_page defaults;
     if (!options) options = &defaults;
     if (!in || !path) return clade_fail(CLADE_EINVAL, "no inspection to write, or no path");

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 
 #include <errno.h>
 #include <math.h>
@@ -35,6 +36,7 @@ static bool read_row(report_run *run, char *line)
 
 clade_status clade_report_read_history(report_run *run, char *text, const char *path)
 {
+    CLADE_PLAIN_NUMBERS;
     size_t lines = 1, number = 1;
     for (const char *p = text; *p; p++) lines += *p == '\n';
     for (int c = 0; c < REPORT_COLUMNS; c++) {

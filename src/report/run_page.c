@@ -1,5 +1,6 @@
 /* report.html: what a run folder says, and what the classifier makes of images. */
 #include "base/file.h"
+#include "base/locale.h"
 #include "report/curves.h"
 #include "report/predictions.h"
 
@@ -178,6 +179,7 @@ static clade_status write_page(const report_run *run, const clade_report_options
 
 clade_status clade_report_write(const char *folder, const clade_report_options *options)
 {
+    CLADE_PLAIN_NUMBERS;
     static const clade_report_options defaults = {0};
     report_run run;
     clade_status status = clade_report_run_open(folder, &run);

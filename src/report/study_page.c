@@ -2,6 +2,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "report/study.h"
 
+#include "base/locale.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,6 +281,7 @@ static clade_status add_charts(clade_page *page, const clade_study *study,
 
 clade_status clade_study_write_page(const clade_study *study)
 {
+    CLADE_PLAIN_NUMBERS;
     enum { reload = 10 }; /* seconds, while trials are under way */
     clade_page page;
     char title[256];

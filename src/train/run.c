@@ -3,6 +3,7 @@
 #include "train/run.h"
 
 #include "base/file.h"
+#include "base/locale.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -144,6 +145,7 @@ clade_status clade_run_write_model(const clade_run *run, const char *name,
 
 clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
 {
+    CLADE_PLAIN_NUMBERS;
     char row[256], validation[64] = ",";
     if (e->validation.count)
         snprintf(validation, sizeof validation, "%.9g,%.9g", e->validation.loss,

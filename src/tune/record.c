@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -165,6 +166,7 @@ typedef struct record_line {
 static bool read_line(const char *text, bool by_loss, record_line *out)
 {
     enum { columns = 8, loss_column = 3, accuracy_column = 4, seconds_column = 6 };
+    CLADE_PLAIN_NUMBERS;
     double value[columns];
     for (int i = 0; i < columns; i++) {
         char *end;

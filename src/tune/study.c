@@ -3,6 +3,7 @@
 #include "tune/study.h"
 
 #include "base/file.h"
+#include "base/locale.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -171,6 +172,7 @@ clade_status clade_study_history(const clade_study *study, clade_trial **out)
 clade_status clade_study_write_best(const clade_study *study)
 {
     if (study->best == study->count) return CLADE_OK;
+    CLADE_PLAIN_NUMBERS;
     clade_recipe *recipe;
     const clade_record *r = study->record[study->best];
     char *path = clade_string_join(study->folder, "/best.yaml");

@@ -38,7 +38,7 @@ typedef struct session_source {
         OPTION_TEXT("label-pattern", "REGEX", &(source)->label_pattern,                            \
                     "the class is in files' names: '^(.+)_[0-9]+[.]'"),                            \
         OPTION_TEXT("labels", "FILE", &(source)->labels,                                           \
-                    "the classes are in a list of files: CSV, TSV or two words a line"),           \
+                    "the classes are in a list of files: CSV, TSV, JSON or words"),                \
         OPTION_TEXT("label-columns", "FILE,LABEL", &(source)->label_columns,                       \
                     "the names of the list's columns, where they are unusual")
 
