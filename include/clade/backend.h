@@ -48,6 +48,7 @@ typedef struct clade_algorithm_timing {
 typedef struct clade_plan {
     const char *algorithm; /* its name, a constant of the backend; NULL: the op has but one */
     size_t workspace;      /* bytes that run may use; calls share the memory, which holds nothing */
+    size_t launches;       /* kernels and copies that run queues; 0: none, or it is not known */
     void *state;           /* the backend's own; NULL, or `discard` frees it */
 } clade_plan;
 

@@ -63,6 +63,7 @@ typedef struct clade_profile_call {
     clade_op op;
     char layer[CLADE_NAME_SIZE]; /* its name; "optimizer" */
     const char *algorithm;       /* as clade_call_algorithm gives it */
+    size_t launches;             /* as clade_call_launches gives them */
     int step;                    /* from 0 */
     double begin, end;           /* by the clock that clade_device_profile has */
     double busy;                 /* of that, in which the device worked on it */

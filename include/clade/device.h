@@ -110,6 +110,9 @@ CLADE_API clade_status clade_call_run(const clade_call *call);
  * "direct". NULL before it is prepared, and where an op has but one. Lives as long as the device.
  */
 CLADE_API const char *clade_call_algorithm(const clade_call *call);
+/* Kernels and copies that a prepared call queues on its device, a product by CLBlast counted as
+ * one; 0 where nothing is queued, as on the CPU. */
+CLADE_API size_t clade_call_launches(const clade_call *call);
 /* Prepares, runs and releases a single call. */
 CLADE_API clade_status clade_op_run(clade_device *device, clade_op op, const clade_args *args);
 

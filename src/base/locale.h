@@ -4,7 +4,8 @@
 
 /* To the end of the block, this thread's printf and strtod use a point in numbers. */
 #define CLADE_PLAIN_NUMBERS                                                                        \
-    void *const caller_locale __attribute__((cleanup(clade_locale_restore))) = clade_locale_plain()
+    void *const caller_locale __attribute__((unused, cleanup(clade_locale_restore))) =             \
+        clade_locale_plain()
 
 /* Sets the C locale for this thread; gives the locale_t that it had. */
 void *clade_locale_plain(void);

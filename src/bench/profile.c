@@ -43,6 +43,7 @@ static clade_status take_over(clade_profile *profile, const bench_model *m,
         clade_profile_call *call = &profile->call[i];
         call->op = time[i].call->op;
         call->algorithm = clade_call_algorithm(time[i].call);
+        call->launches = clade_call_launches(time[i].call);
         call->step = (int)(i * (size_t)profile->steps / count); /* every step has as many calls */
         call->begin = ran ? time[i].begin - first : last;
         call->end = last = ran ? time[i].end - first : last;

@@ -107,6 +107,11 @@ const char *clade_call_algorithm(const clade_call *call)
     return call->prepared ? call->prepared->plan.algorithm : NULL;
 }
 
+size_t clade_call_launches(const clade_call *call)
+{
+    return call->prepared ? call->prepared->plan.launches : 0;
+}
+
 /* Runs the reference on copies: for devices whose memory the host does not see. */
 static clade_status run_through_host(clade_device *device, const clade_op_info *info,
                                      const clade_args *args)

@@ -93,6 +93,7 @@ static clade_status plan_call(opencl_context *cl, clade_op id, const clade_args 
     }
     plan->algorithm = by ? by->name : NULL;
     plan->workspace = clade_opencl_plan_workspace(recorded);
+    plan->launches = recorded->steps;
     plan->state = recorded;
     return CLADE_OK;
 }

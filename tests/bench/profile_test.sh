@@ -32,6 +32,9 @@ assert len(by) == len(calls) and ("adam", "optimizer") in by
 # of 29 × 29 results the pool leaves out the last row and column
 conv = by["conv2d_maxpool_dw", "conv2d_1"]
 assert conv["flops"] == 2 * 32 * 28 * 28 * 32 * 9 * 32 and conv["calls"] == 1 and conv["ms"] > 0
+# OpenCL has kernels of one or more in every call, the CPU none
+assert profile["launches"] == sum(c["launches"] for c in calls)
+assert all((c["launches"] >= c["calls"]) if sys.argv[2] == "opencl" else not c["launches"] for c in calls), calls
 # how a device does it is its own affair; the CPU's algorithms are a function of shapes
 if sys.argv[2] == "cpu":
     assert conv["algorithm"] == "winograd" and by["conv2d_maxpool", "conv2d"]["algorithm"] == "direct", calls

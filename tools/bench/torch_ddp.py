@@ -28,6 +28,7 @@ def main():
     parser.add_argument("--best", action="store_true")
     args = parser.parse_args()
     args.batch //= args.ranks
+    args.device, args.cuda = "cpu", None
     torch.set_num_threads(1)
     torch.manual_seed(0)
     torch.distributed.init_process_group("gloo", f"tcp://{args.meet}", rank=args.rank, world_size=args.ranks)

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Times training steps of a net in PyTorch, as `clade bench --model NET` does.
 
-torch_step.py NET [--batch N] [--repeat N] [--threads N] [--best]
+torch_step.py NET [--batch N] [--repeat N] [--threads N] [--best] [--train] [--cuda float32|tf32|mixed]
 
 NET is horses-or-humans, cats-dogs-64, cifar10 or cats-dogs-dropout: the recipe's layers, loss and
 optimizer, at a learning rate of 0, on random images; or resnet50 or mobilenet_v2, of which inference
-is timed. --best: channels_last, and inference with a frozen trace. Prints one line of JSON.
+is timed, with --train a training step too. --best: channels_last, and inference with a frozen trace;
+on a GPU (--cuda: in float32, with TF32 for its products, or with autocast to bfloat16) a CUDA graph.
+Prints one line of JSON.
 """
 import argparse
 import json
@@ -28,12 +30,12 @@ def binary(parameters):
     return [nn.Linear(parameters, 1), nn.Sigmoid()]
 
 
-def adam(parameters):
-    return torch.optim.Adam(parameters, lr=0, eps=1e-7)
+def adam(parameters, **more):
+    return torch.optim.Adam(parameters, lr=0, eps=1e-7, **more)
 
 
-def rmsprop(parameters):
-    return torch.optim.RMSprop(parameters, lr=0, alpha=0.9, eps=1e-7)
+def rmsprop(parameters, **more):
+    return torch.optim.RMSprop(parameters, lr=0, alpha=0.9, eps=1e-7, **more)
 
 
 def conv(channels, filters, kernel, stride=1, groups=1):
@@ -85,20 +87,47 @@ def mobilenet_v2():
 
 def time_inference(layers, args):
     """Seconds of each batch, after two that do not count."""
-    net, x = nn.Sequential(*layers).eval(), torch.rand(args.batch or 16, 3, 224, 224)
+    net, x = nn.Sequential(*layers).eval().to(args.device), torch.rand(args.batch or 16, 3, 224, 224, device=args.device)
     if args.best:
         net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        if args.best:
+        if args.best and args.device == "cpu":
             net = torch.jit.freeze(torch.jit.trace(net, x))
-        return repeated(lambda: net(x), args.repeat)
+
+        def step():
+            with cast(args):
+                net(x)
+
+        return repeated(as_graph(step, args), args.repeat)
+
+
+def cast(args):
+    return torch.autocast(args.device, torch.bfloat16, enabled=args.cuda == "mixed")
+
+
+def as_graph(step, args):
+    """What does the same as `step`, on a GPU as one launch of its kernels: captured after some steps that warm up."""
+    if args.device == "cpu" or not args.best:
+        return step
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
 def repeated(step, count):
+    wait = torch.cuda.synchronize if torch.cuda.is_initialized() else lambda: None
     seconds = []
     for _ in range(count + 2):
         begun = time.perf_counter()
         step()
+        wait()
         seconds.append(time.perf_counter() - begun)
     return seconds[2:]
 
@@ -125,25 +154,28 @@ NETS = {
 
 def time_training(net, args, wrap=lambda net: net):
     """Seconds of each step of what `wrap` makes of the net."""
-    layers, side, classes, make_optimizer = NETS[net]
-    net, batch = nn.Sequential(*layers()).train(), args.batch or 32
-    x = torch.rand(batch, 3, side, side)
+    layers, side, classes, make_optimizer = NETS.get(net) or (BACKBONES[net], 224, 2, adam)
+    net, batch = nn.Sequential(*layers()).train().to(args.device), args.batch or 32
+    x = torch.rand(batch, 3, side, side, device=args.device)
     if classes == 1:
-        loss, label = nn.BCELoss(), torch.randint(0, 2, (batch, 1)).float()
+        loss, label = nn.BCELoss(), torch.randint(0, 2, (batch, 1), device=args.device).float()
     else:
-        loss, label = nn.CrossEntropyLoss(), torch.randint(0, classes, (batch,))
+        loss, label = nn.CrossEntropyLoss(), torch.randint(0, classes, (batch,), device=args.device)
     if args.best:
         net = net.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)
     net = wrap(net)
-    optimizer = make_optimizer(net.parameters())
+    graph = args.best and args.device != "cpu"  # whose kernels read the step's number from the GPU
+    optimizer = make_optimizer(net.parameters(), **({"capturable": True} if graph else {}))
 
     def step():
         optimizer.zero_grad()
-        loss(net(x), label).backward()
+        with cast(args):
+            y = net(x)
+        loss(y.float(), label).backward()
         optimizer.step()
 
-    return repeated(step, args.repeat)
+    return repeated(as_graph(step, args), args.repeat)
 
 
 def main():
@@ -153,11 +185,18 @@ def main():
     parser.add_argument("--repeat", type=int, default=10)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     parser.add_argument("--best", action="store_true")
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--cuda", choices=["float32", "tf32", "mixed"])
     args = parser.parse_args()
+    args.device = "cuda" if args.cuda else "cpu"
+    if args.cuda:
+        torch.cuda.init()
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.cuda != "float32"
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    if args.net in BACKBONES:
+    if args.net in BACKBONES and not args.train:
         seconds = time_inference(BACKBONES[args.net](), args)
     else:
         seconds = time_training(args.net, args)

@@ -12,7 +12,7 @@
 typedef struct profile_line {
     clade_op op;
     const char *layer, *algorithm;
-    size_t calls;
+    size_t calls, launches;
     double seconds, flops, bytes;
 } profile_line;
 
@@ -22,14 +22,14 @@ static int by_time(const void *a, const void *b)
     return x > y ? -1 : x < y;
 }
 
-/* Lines, the longest first, to be freed, and the time of all together. */
+/* Lines, the longest first, to be freed, and all of them together. */
 static clade_status add_up(const clade_profile *profile, profile_line **out, size_t *count,
-                           double *total)
+                           profile_line *total)
 {
     profile_line *lines = calloc(profile->count + 1, sizeof *lines);
     if (!lines) return clade_fail(CLADE_ENOMEM, "out of memory for a profile");
     *count = 0;
-    *total = 0;
+    *total = (profile_line){0};
     for (size_t i = 0; i < profile->count; i++) {
         const clade_profile_call *call = &profile->call[i];
         size_t at = 0;
@@ -39,10 +39,13 @@ static clade_status add_up(const clade_profile *profile, profile_line **out, siz
             lines[(*count)++] =
                 (profile_line){.op = call->op, .layer = call->layer, .algorithm = call->algorithm};
         lines[at].calls++;
+        lines[at].launches += call->launches;
         lines[at].seconds += call->busy;
         lines[at].flops += call->flops;
         lines[at].bytes += call->bytes;
-        *total += call->busy;
+        total->calls++;
+        total->launches += call->launches;
+        total->seconds += call->busy;
     }
     qsort(lines, *count, sizeof *lines, by_time);
     *out = lines;
@@ -53,18 +56,20 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
 {
     profile_line *lines;
     size_t count;
-    double total, all = profile->seconds * profile->steps;
+    profile_line total;
+    const size_t steps = (size_t)profile->steps;
     clade_status status = add_up(profile, &lines, &count, &total);
     if (status) return status;
+    const double all = profile->seconds * profile->steps, between = all - total.seconds;
     printf("%s, batch %d: %.3f ms a step, mean of %d\n", shown(name), profile->batch,
            1e3 * profile->seconds, profile->steps);
-    printf("%-18s %-10s %-28s %5s %9s %6s %9s %8s\n", "op", "algorithm", "layer", "calls", "ms",
-           "share", "GFLOP/s", "GB/s");
+    printf("%-18s %-10s %-28s %5s %8s %9s %6s %9s %8s\n", "op", "algorithm", "layer", "calls",
+           "launches", "ms", "share", "GFLOP/s", "GB/s");
     for (size_t i = 0; i < count; i++) {
         const profile_line *l = &lines[i];
-        printf("%-18s %-10s %-28s %5zu %9.3f %5.1f%%", clade_op_describe(l->op)->name,
-               l->algorithm ? l->algorithm : "", shown(l->layer), l->calls / (size_t)profile->steps,
-               1e3 * l->seconds / profile->steps, 100 * l->seconds / all);
+        printf("%-18s %-10s %-28s %5zu %8zu %9.3f %5.1f%%", clade_op_describe(l->op)->name,
+               l->algorithm ? l->algorithm : "", shown(l->layer), l->calls / steps,
+               l->launches / steps, 1e3 * l->seconds / profile->steps, 100 * l->seconds / all);
         if (l->flops > 0 && l->seconds > 0)
             printf(" %9.1f", 1e-9 * l->flops / l->seconds);
         else
@@ -72,8 +77,10 @@ clade_status profile_print_table(const clade_profile *profile, const char *name)
         if (l->seconds > 0) printf(" %8.1f", 1e-9 * l->bytes / l->seconds);
         printf("\n");
     }
-    printf("%-58s %5s %9.3f %5.1f%%\n", "between the calls", "",
-           1e3 * (all - total) / profile->steps, 100 * (all - total) / all);
+    printf("%-58s %5s %8s %9.3f %5.1f%%\n", "between the calls", "", "",
+           1e3 * between / profile->steps, 100 * between / all);
+    printf("%-58s %5zu %8zu %9.3f\n", "together", total.calls / steps, total.launches / steps,
+           1e3 * profile->seconds);
     free(lines);
     return CLADE_OK;
 }
@@ -82,7 +89,7 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
 {
     profile_line *lines;
     size_t count;
-    double total;
+    profile_line total;
     clade_status status = add_up(profile, &lines, &count, &total);
     if (status) return status;
     cJSON *root = cJSON_CreateObject();
@@ -91,7 +98,8 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
     cJSON_AddNumberToObject(root, "batch", profile->batch);
     cJSON_AddNumberToObject(root, "steps", profile->steps);
     cJSON_AddNumberToObject(root, "step_ms", 1e3 * profile->seconds);
-    cJSON_AddNumberToObject(root, "calls_ms", 1e3 * total / profile->steps);
+    cJSON_AddNumberToObject(root, "calls_ms", 1e3 * total.seconds / profile->steps);
+    cJSON_AddNumberToObject(root, "launches", (double)(total.launches / (size_t)profile->steps));
     cJSON *array = cJSON_AddArrayToObject(root, "calls");
     for (size_t i = 0; i < count; i++) {
         const profile_line *l = &lines[i];
@@ -100,6 +108,7 @@ clade_status profile_add_json(const clade_profile *profile, const char *name, cJ
         if (l->algorithm) cJSON_AddStringToObject(entry, "algorithm", l->algorithm);
         cJSON_AddStringToObject(entry, "layer", l->layer);
         cJSON_AddNumberToObject(entry, "calls", (double)(l->calls / (size_t)profile->steps));
+        cJSON_AddNumberToObject(entry, "launches", (double)(l->launches / (size_t)profile->steps));
         cJSON_AddNumberToObject(entry, "ms", 1e3 * l->seconds / profile->steps);
         cJSON_AddNumberToObject(entry, "flops", l->flops / profile->steps);
         cJSON_AddNumberToObject(entry, "bytes", l->bytes / profile->steps);
