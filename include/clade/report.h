@@ -51,6 +51,19 @@ CLADE_API void clade_gradcam_size(const clade_gradcam *gradcam, int32_t *rows, i
 CLADE_API clade_status clade_gradcam_map(clade_gradcam *gradcam, const uint8_t *pixels,
                                          int32_t class_index, float *map);
 
+/* An image and what stands below it. */
+typedef struct clade_caption {
+    const void *bytes; /* of the image's file; NULL: they are read from `name` */
+    size_t size;
+    const char *name;          /* for error texts */
+    const char *label, *value; /* to the left, cut where it has no room, and to the right */
+} clade_caption;
+
+/* Writes the image with its caption as a JPEG, in one step: at its own size, but reduced to 2048
+ * pixels a side, or enlarged to 128. What is not ASCII shows as a box. Errors: EIO, EFORMAT,
+ * ENOMEM, EINVAL. */
+CLADE_API clade_status clade_caption_write(const clade_caption *caption, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

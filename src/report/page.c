@@ -13,7 +13,7 @@
 #include <string.h>
 #include <turbojpeg.h>
 
-enum { jpeg_quality = 88, small_side = 96 };
+enum { small_side = 96 };
 
 /* Makes room for `more` bytes and a zero. */
 static bool reserve(clade_page *p, size_t more)
@@ -275,25 +275,15 @@ void clade_page_image(clade_page *page, const clade_pixels *x, const char *alt)
 {
     assert(x->channels == 1 || x->channels == 3);
     if (page->status) return;
-    if (!page->jpeg) page->jpeg = tjInitCompress();
-    if (!page->jpeg) {
-        page->status = clade_fail(CLADE_ENOMEM, "out of memory for an image");
-        return;
-    }
-    unsigned char *bytes = NULL;
-    unsigned long size = 0;
-    bool grey = x->channels == 1;
-    if (tjCompress2(page->jpeg, x->data, x->width, 0, x->height, grey ? TJPF_GRAY : TJPF_RGB,
-                    &bytes, &size, grey ? TJSAMP_GRAY : TJSAMP_444, jpeg_quality,
-                    TJFLAG_ACCURATEDCT)) {
-        page->status = clade_fail(CLADE_ENOMEM, "jpeg: %s", tjGetErrorStr2(page->jpeg));
-    } else {
-        char attributes[80];
-        bool small = x->height <= small_side && x->width <= small_side;
-        snprintf(attributes, sizeof attributes, "%s width=\"%d\" height=\"%d\"",
-                 small ? " class=\"small\"" : "", (int)x->width, (int)x->height);
-        add_jpeg(page, attributes, bytes, size, alt);
-    }
+    unsigned char *bytes;
+    unsigned long size;
+    page->status = clade_jpeg_encode(&page->jpeg, x, &bytes, &size);
+    if (page->status) return;
+    char attributes[80];
+    bool small = x->height <= small_side && x->width <= small_side;
+    snprintf(attributes, sizeof attributes, "%s width=\"%d\" height=\"%d\"",
+             small ? " class=\"small\"" : "", (int)x->width, (int)x->height);
+    add_jpeg(page, attributes, bytes, size, alt);
     tjFree(bytes);
 }
 

@@ -7,6 +7,8 @@
 
 #include <clade/status.h>
 
+#include "report/jpeg.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,12 +64,6 @@ void clade_page_cell(clade_page *page, const char *format, ...) CLADE_PRINTF(2, 
 void clade_page_cell_begin(clade_page *page);
 void clade_page_cell_end(clade_page *page);
 void clade_page_table_end(clade_page *page);
-
-/* Pixels, uint8 height × width × channels (1 or 3). */
-typedef struct clade_pixels {
-    const uint8_t *data;
-    int32_t height, width, channels;
-} clade_pixels;
 
 /* An image inside the page, as a JPEG; small ones are shown larger, without smoothing. `alt` says
  * what it shows, for those who do not see it. */
