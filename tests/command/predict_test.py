@@ -78,6 +78,35 @@ def main(clade, bare=None):
         predict("-", stdin=b"/no/such\n", status=1, says="/no/such: ")
         predict("-", stdin=image.read_bytes()[:300], status=1, says="standard input: ")
 
+        # images with their classes below: names are kept, those of one name are told apart, nothing is replaced unasked
+        def size(path):
+            """Height and width by a JPEG's frame header."""
+            data = path.read_bytes()
+            at = next(i for i in range(len(data)) if data[i] == 0xff and data[i + 1] in (0xc0, 0xc2))
+            return int.from_bytes(data[at + 5:at + 7], "big"), int.from_bytes(data[at + 7:at + 9], "big")
+
+        saved = folder / "not yet" / "saved"
+        (odd / "photo.png").write_bytes(image.read_bytes())
+        text = predict(odd, image, "--save", saved, says=f"7 images saved in {saved}\n")
+        check(text == predict(odd, image), f"saved: {text}")
+        names = sorted(["photo.jpg", "photo-2.jpg", "img.jpg", "real.jpg", 'a, "b".jpg', "link.jpg", f"{image.stem}.jpg"])
+        check(sorted(p.name for p in saved.iterdir()) == names, f"saved: {list(saved.iterdir())}")
+        check({size(p) for p in saved.iterdir()} == {(128 + 15, 160)}, "saved: their size")
+        before = {p: p.read_bytes() for p in saved.iterdir()}
+        (saved / "real.jpg").write_text("mine")
+        said = predict(odd, "--save", saved, status=1, says=" is there already; expected --force to replace it\n")
+        check(said == "" and (saved / "real.jpg").read_text() == "mine", "saved: nothing is replaced")
+        predict(odd, image, "--save", saved, "--force", says="7 images saved")
+        check({p: p.read_bytes() for p in saved.iterdir()} == before, "saved: replaced where asked")
+        own = (odd / "photo").read_bytes()
+        predict(odd, "--save", odd, "--force", status=1, says=" lies in it; expected another folder\n")
+        predict(folder / "odd" / "link", "--save", image.parent, "--force", status=1, says=" lies in it")
+        check((odd / "photo").read_bytes() == own and not (odd / "photo.jpg").exists(), "saved: not onto what is read")
+        predict("-", "--save", folder / "input", stdin=image.read_bytes(), says="1 image saved")
+        check([p.name for p in (folder / "input").iterdir()] == ["stdin.jpg"], "saved: standard input")
+        predict(image, "--save", model / "history.csv", status=1, says="history.csv: cannot make: Not a directory\n")
+        predict(image, "--force", status=2, says="--force is for --save")
+
         # evaluate's single images are those of predict
         table = folder / "table.csv"
         found = json.loads(run("evaluate", model, "--data", data, "--device", "cpu", "--json", "--wrong", "1000",

@@ -117,22 +117,6 @@ static clade_status collect_edits(compare_request *r)
 
 /* --- the folder --- */
 
-/* Makes the folder and those above it. */
-static clade_status make_folder(const char *path)
-{
-    char *part = join(path, "", "");
-    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory");
-    for (char *p = part + 1; *p; p++) {
-        if (*p != '/') continue;
-        *p = 0;
-        mkdir(part, 0777);
-        *p = '/';
-    }
-    bool good = mkdir(part, 0777) == 0 || errno == EEXIST;
-    free(part);
-    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot make: %s", path, strerror(errno));
-}
-
 /* A folder that is new or empty: --out, or the first of runs/NAME-compare, … that is not there. */
 static clade_status choose_folder(compare_request *r, const char *name)
 {
@@ -145,7 +129,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
         size_t length = strlen(r->folder);
         for (unsigned n = 2; !stat(r->folder, &info); n++)
             snprintf(r->folder + length, size - length, "-%u", n);
-        return make_folder(r->folder);
+        return session_make_folder(r->folder);
     }
     r->folder = join(r->out, "", "");
     if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
@@ -158,7 +142,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
     if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", r->folder, strerror(error));
     if (!list && !stat(r->folder, &info))
         return clade_fail(CLADE_EINVAL, "%s: not a folder", r->folder);
-    return empty ? make_folder(r->folder)
+    return empty ? session_make_folder(r->folder)
                  : clade_fail(CLADE_EINVAL, "%s: the folder is not empty; expected a new one",
                               r->folder);
 }

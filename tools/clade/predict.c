@@ -1,5 +1,6 @@
 /* clade predict: classes of images. */
 #include "image_files.h"
+#include "predict_save.h"
 #include "predictions.h"
 #include "session.h"
 #include "shown.h"
@@ -50,6 +51,20 @@ static clade_status predict_some(clade_classifier *classifier, const image_files
     return clade_classifier_predict_pixels(classifier, r->pixels, n, r->own + at_once);
 }
 
+static clade_status save_some(clade_classifier *classifier, const image_files *files, size_t first,
+                              size_t count, const file_results *r, saved_images *saved)
+{
+    const size_t classes = (size_t)clade_classifier_classes(classifier);
+    const float *p = r->own + at_once;
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        if (r->own[i] == 0) continue;
+        status = saved_images_write(saved, files, first + i, classifier, p);
+        p += classes;
+    }
+    return status;
+}
+
 /* Adds those that could not be read to *unread. */
 static void print_some(prediction_printer *out, char *const *path, size_t count,
                        const float *result, size_t *unread)
@@ -75,7 +90,8 @@ static size_t count_some(const image_files *files, size_t first)
 
 /* In turns, in each of which every rank takes the next files; the first rank prints. */
 static clade_status predict(clade_classifier *classifier, const image_files *files,
-                            clade_ranks *ranks, prediction_printer *out, size_t *unread)
+                            clade_ranks *ranks, prediction_printer *out, saved_images *saved,
+                            size_t *unread)
 {
     const size_t count = ranks ? (size_t)clade_ranks_count(ranks) : 1;
     const size_t own = ranks ? (size_t)clade_ranks_own(ranks) : 0;
@@ -85,6 +101,7 @@ static clade_status predict(clade_classifier *classifier, const image_files *fil
     for (size_t turn = 0; turn < files->count && !status; turn += count * at_once) {
         size_t first = turn + own * at_once, n = count_some(files, first);
         if (n > 0) status = predict_some(classifier, files, first, n, &r);
+        if (n > 0 && !status) status = save_some(classifier, files, first, n, &r, saved);
         if (!status && ranks)
             status = clade_ranks_gather(ranks, r.own, r.floats * sizeof *r.own, r.all);
         for (size_t k = 0; k < count && !status; k++) {
@@ -101,6 +118,24 @@ static clade_status predict(clade_classifier *classifier, const image_files *fil
     return status;
 }
 
+/* Every rank finds what is there before any of them writes. */
+static clade_status plan_saving(saved_images *saved, const image_files *files, clade_ranks *ranks)
+{
+    int64_t none = 0;
+    clade_status status = saved_images_plan(saved, files);
+    return status || !ranks ? status : clade_ranks_add(ranks, &none);
+}
+
+static clade_status tell_saved(const saved_images *saved, clade_ranks *ranks)
+{
+    int64_t count = (int64_t)saved->saved;
+    clade_status status = ranks ? clade_ranks_add(ranks, &count) : CLADE_OK;
+    if (!status && saved->folder && (!ranks || clade_ranks_own(ranks) == 0))
+        fprintf(stderr, "clade predict: %lld image%s saved in %s\n", (long long)count,
+                count == 1 ? "" : "s", shown(saved->folder));
+    return status;
+}
+
 int command_predict(int argc, char **argv)
 {
     session_place place = {.math = session_math_default};
@@ -108,12 +143,16 @@ int command_predict(int argc, char **argv)
     int format = PREDICTION_TEXT;
     bool json = false;
     prediction_printer out = {0};
+    saved_images saved = {0};
     const command_option options[] = {
         OPTION_INTEGER("top", "K", &top, 1, 1e6, "how many classes to name; default: 3"),
         SESSION_PLACE_OPTIONS(&place),
         OPTION_CHOICE("format", &format, prediction_formats,
                       "text, json, jsonl (an object a line, as they come) or csv; default: text"),
         OPTION_FLAG("json", &json, "the same as --format json"),
+        OPTION_TEXT("save", "DIR", &saved.folder,
+                    "also write each image there, as NAME.jpg, with its class below"),
+        OPTION_FLAG("force", &saved.force, "with --save: replace files that are there"),
     };
     static const command_usage usage = {
         .name = "predict",
@@ -126,11 +165,13 @@ int command_predict(int argc, char **argv)
             "image on standard input, or names of files there, one a line.",
         .example = "clade predict runs/first photo.jpg holiday/\n"
                    "  curl -s https://example.org/cat.jpg | clade predict runs/first -\n"
-                   "  find . -newer seen | clade predict runs/first - --format csv",
+                   "  find . -newer seen | clade predict runs/first - --format csv\n"
+                   "  clade predict runs/first holiday/ --save holiday-classes",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
+    if (saved.force && !saved.folder) return command_misuse("predict", "--force is for --save");
     clade_device *device = NULL;
     clade_classifier *classifier = NULL;
     image_files files = {0};
@@ -140,15 +181,18 @@ int command_predict(int argc, char **argv)
     if (!status) status = image_files_list(argv + 2, count - 1, ranks, &files);
     if (!status) status = session_open_device(&place, &device);
     if (!status) status = clade_classifier_open(argv[1], device, &classifier);
+    if (!status) status = plan_saving(&saved, &files, ranks);
     if (!status) {
         out = (prediction_printer){.format = json ? PREDICTION_JSON : (prediction_format)format,
                                    .top = (int32_t)top,
                                    .classifier = classifier};
         predictions_begin(&out);
-        status = predict(classifier, &files, ranks, &out, &unread);
+        status = predict(classifier, &files, ranks, &out, &saved, &unread);
     }
+    if (!status) status = tell_saved(&saved, ranks);
     unread += files.unread;
     predictions_end(&out, !status);
+    saved_images_clear(&saved);
     image_files_clear(&files);
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);

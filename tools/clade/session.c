@@ -4,9 +4,11 @@
 #include "shown.h"
 #include "status_line.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *const session_math_words[] = {"exact", "fast", NULL};
@@ -141,6 +143,25 @@ void session_print_data(FILE *to, const clade_dataset *dataset)
 }
 
 /* --- text --- */
+
+clade_status session_make_folder(const char *path)
+{
+    struct stat info;
+    char *part = malloc(strlen(path) + 1);
+    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory");
+    strcpy(part, path);
+    for (char *p = *part ? part + 1 : part; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        mkdir(part, 0777);
+        *p = '/';
+    }
+    int error = mkdir(part, 0777) ? errno : 0;
+    free(part);
+    if (error == EEXIST && !stat(path, &info) && !S_ISDIR(info.st_mode)) error = ENOTDIR;
+    if (!error || error == EEXIST) return CLADE_OK;
+    return clade_fail(CLADE_EIO, "%s: cannot make: %s", path, strerror(error));
+}
 
 char *session_cache_path(const char *name)
 {

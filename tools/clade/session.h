@@ -55,6 +55,8 @@ void session_print_data(FILE *to, const clade_dataset *dataset);
 /* What was skipped from the one numbered `first` on, likewise. */
 void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first);
 
+/* Makes the folder and those above it; fine where it is there. Errors: EIO. */
+clade_status session_make_folder(const char *path);
 /* A file in the user's cache folder, to be freed; NULL: there is none. */
 char *session_cache_path(const char *name);
 
