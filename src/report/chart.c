@@ -111,6 +111,13 @@ void clade_chart_number(double value, char text[32])
     }
 }
 
+size_t clade_chart_letters(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) n += (*text & 0xc0) != 0x80;
+    return n;
+}
+
 /* Bytes of the first `most` characters of UTF-8, all of them if there are no more. */
 static size_t cut(const char *text, size_t most)
 {

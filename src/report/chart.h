@@ -13,8 +13,10 @@ typedef struct clade_axis {
     double low,
         high;  /* the least range to show, widened to what the data need; both 0: the data's */
     bool zero; /* 0 is shown too */
-    bool logarithmic; /* values above 0 only */
-    bool integer;     /* no ticks between whole numbers */
+    bool logarithmic;         /* values above 0 only */
+    bool integer;             /* no ticks between whole numbers */
+    const char *const *names; /* of 0, 1, 2, … in place of numbers; of the x axis alone */
+    size_t name_count;
 } clade_axis;
 
 typedef struct clade_chart {
@@ -23,6 +25,7 @@ typedef struct clade_chart {
     clade_axis x, y;
     int32_t height;    /* 0: 300, in units of which the width is 480 */
     int32_t left, top; /* where it stands on a sheet; 0 in a page */
+    bool ends;         /* the last value of each line stands beside its end */
 } clade_chart;
 
 enum { CLADE_CHART_WIDTH = 480, CLADE_CHART_HEIGHT = 300 };
@@ -42,7 +45,7 @@ typedef struct clade_series {
     clade_series_style style;
     int color;   /* 1 to CLADE_CHART_COLORS; 0: that of its place in the list; < 0: soft
                   * grey, as a line to compare with */
-    size_t mark; /* the point to mark, from 1; 0: none */
+    size_t mark; /* the point to mark, with its value, from 1; 0: none */
     const char *const *label; /* of each point, shown under the pointer; NULL: its numbers */
 } clade_series;
 
@@ -61,9 +64,9 @@ void clade_chart_bars(clade_page *page, const clade_chart *chart, const char *co
 void clade_chart_histogram(clade_page *page, const clade_chart *chart, const double *edges,
                            const double *values, size_t count);
 
-/* Values rows × columns as a table of shades, each row's by its share of the row's sum: a confusion
- * matrix, with the diagonal in another colour. y.title names the rows, x.title the columns; the
- * height follows. */
+/* Values rows × columns as a table of shades, each row's by its share of the row's sum, both
+ * written where there is room: a confusion matrix, with the diagonal in another colour. y.title
+ * names the rows, x.title the columns; the height follows. */
 void clade_chart_heat(clade_page *page, const clade_chart *chart, const char *const *row_names,
                       size_t rows, const char *const *column_names, size_t columns,
                       const double *values);
@@ -94,6 +97,8 @@ size_t clade_scale_ticks(const clade_scale *scale, bool integer, size_t room,
 /* The shortest sensible text of a value: 0.25, 12000, 1e-05. */
 void clade_chart_number(double value, char text[32]);
 
+/* Characters of a text in UTF-8. */
+size_t clade_chart_letters(const char *text);
 /* A text at x, y; `anchor` is start, middle or end. Longer ones than `most` characters (0: any) end
  * in an ellipsis. */
 void clade_chart_text(clade_page *page, double x, double y, const char *anchor, const char *text,

@@ -1,12 +1,21 @@
 /* Charts on two axes: lines, points, histograms. */
 #include "report/chart.h"
+#include "report/chart_labels.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     margin_left = 54,
     margin_right = 14,
+    ends_width = 58, /* of the last values, in place of that */
+    ends_most = 12,  /* of them; where there are more lines, there are none */
+    slanted_height = 44,
+    letter_width = 7, /* of plain text */
+    label_height = 13,
+    marks_most = 16,
     legend_line = 17,
     dots_most = 40, /* points of a series that are drawn as dots on its line */
     hits_most = 240 /* points of a line that show their values */
@@ -14,6 +23,8 @@ enum {
 
 typedef struct frame {
     clade_scale x, y; /* y from the bottom up */
+    bool slanted;     /* names of the x axis, which have no room side by side */
+    bool ends;
 } frame;
 
 static bool drawable(const clade_axis *axis, double value)
@@ -57,9 +68,9 @@ static void settle(clade_scale *scale, bool round)
     }
     double least = 1e-9 * fmax(fabs(scale->low), fabs(scale->high));
     if (!(scale->high - scale->low > least)) {
-        double by = scale->low != 0 ? fabs(scale->low) / 4 : 0.5;
+        double by = fabs(scale->low) / 4;
         scale->low -= by;
-        scale->high += by;
+        scale->high += by > 0 ? by : 1;
     }
     if (!round || scale->logarithmic) return;
     double ticks[CLADE_TICKS];
@@ -68,6 +79,35 @@ static void settle(clade_scale *scale, bool round)
     double step = ticks[1] - ticks[0];
     scale->low = floor(scale->low / step + 1e-9) * step;
     scale->high = ceil(scale->high / step - 1e-9) * step;
+}
+
+/* Numbers below the x axis. */
+static void draw_ticks(clade_page *page, const clade_chart *c, const frame *f)
+{
+    double ticks[CLADE_TICKS];
+    char text[32];
+    size_t n = clade_scale_ticks(&f->x, c->x.integer, 8, ticks);
+    for (size_t i = 0; i < n; i++) {
+        double x = clade_scale_at(&f->x, ticks[i]);
+        clade_page_markup(page, "<path class=\"axis\" d=\"M%.1f %.1fv4\"/>", x, f->y.first);
+        clade_chart_number(ticks[i], text);
+        clade_chart_text(page, x, f->y.first + 17, "middle", text, 0);
+    }
+}
+
+/* Names below the x axis. */
+static void draw_names(clade_page *page, const clade_chart *c, const frame *f)
+{
+    enum { most = 9 };
+    for (size_t i = 0; i < c->x.name_count; i++) {
+        double x = clade_scale_at(&f->x, (double)i), y = f->y.first + 17;
+        clade_page_markup(page, "<path class=\"axis\" d=\"M%.1f %.1fv4\"/>", x, f->y.first);
+        if (f->slanted)
+            clade_page_markup(page, "<g transform=\"rotate(-45 %.1f %.1f)\">", x + 4, y - 3);
+        clade_chart_text(page, f->slanted ? x + 4 : x, f->slanted ? y - 3 : y,
+                         f->slanted ? "end" : "middle", c->x.names[i], f->slanted ? most : 0);
+        if (f->slanted) clade_page_markup(page, "</g>\n");
+    }
 }
 
 static void draw_axes(clade_page *page, const clade_chart *c, const frame *f)
@@ -82,17 +122,15 @@ static void draw_axes(clade_page *page, const clade_chart *c, const frame *f)
         clade_chart_number(ticks[i], text);
         clade_chart_text(page, f->x.first - 6, y + 4, "end", text, 0);
     }
-    n = clade_scale_ticks(&f->x, c->x.integer, 8, ticks);
-    for (size_t i = 0; i < n; i++) {
-        double x = clade_scale_at(&f->x, ticks[i]);
-        clade_page_markup(page, "<path class=\"axis\" d=\"M%.1f %.1fv4\"/>", x, f->y.first);
-        clade_chart_number(ticks[i], text);
-        clade_chart_text(page, x, f->y.first + 17, "middle", text, 0);
-    }
+    if (c->x.names)
+        draw_names(page, c, f);
+    else
+        draw_ticks(page, c, f);
     clade_page_markup(page, "<path class=\"axis\" d=\"M%.1f %.1fH%.1f\"/>\n", f->x.first,
                       f->y.first, f->x.last);
     if (c->x.title)
-        clade_chart_text(page, (f->x.first + f->x.last) / 2, f->y.first + 34, "middle", c->x.title,
+        clade_chart_text(page, (f->x.first + f->x.last) / 2,
+                         f->y.first + 34 + (f->slanted ? slanted_height : 0), "middle", c->x.title,
                          60);
     if (c->y.title) {
         double middle = (f->y.first + f->y.last) / 2;
@@ -106,9 +144,15 @@ static void draw_axes(clade_page *page, const clade_chart *c, const frame *f)
 static void place(frame *f, const clade_chart *c, double top, int32_t height)
 {
     f->x.first = margin_left + (c->y.title ? 8 : 0);
-    f->x.last = CLADE_CHART_WIDTH - margin_right;
-    f->y.first = height - (c->x.title ? 42 : 24);
+    f->x.last = CLADE_CHART_WIDTH - (f->ends ? ends_width : margin_right);
+    for (size_t i = 0; i < c->x.name_count; i++)
+        f->slanted |= (double)(letter_width * (clade_chart_letters(c->x.names[i]) + 1)) >
+                      (f->x.last - f->x.first) / (double)c->x.name_count;
+    f->y.first = height - (c->x.title ? 42 : 24) - (f->slanted ? slanted_height : 0);
     f->y.last = top;
+    if (!c->x.names) return;
+    f->x.low = -0.5;
+    f->x.high = (double)c->x.name_count - 0.5;
 }
 
 static int color_of(const clade_series *s, size_t place)
@@ -133,8 +177,7 @@ static double draw_legend(clade_page *page, const clade_series *series, size_t c
     for (size_t i = 0; i < count; i++) {
         const clade_series *s = &series[i];
         if (!s->name) continue;
-        size_t length = 0;
-        for (const char *t = s->name; *t; t++) length += (*t & 0xc0) != 0x80;
+        size_t length = clade_chart_letters(s->name);
         enum { most = 40 };
         double width = 32 + 6.6 * (double)(length < most ? length : most);
         if (x > 4 && x + width > CLADE_CHART_WIDTH) {
@@ -200,33 +243,114 @@ static void draw_points(clade_page *page, const clade_chart *c, const frame *f,
     }
 }
 
-/* A ring around the marked point, with its value beside it. */
-static void draw_mark(clade_page *page, const clade_chart *c, const frame *f, const clade_series *s)
+/* --- labels --- */
+
+static bool has_end(const clade_series *s)
 {
-    double x, y;
-    if (s->mark == 0 || s->mark > s->count || !point(c, s, s->mark - 1, &x, &y)) return;
-    double left = clade_scale_at(&f->x, x), top = clade_scale_at(&f->y, y);
-    bool right = left > (f->x.first + f->x.last) / 2, under = top < f->y.last + 16;
-    clade_page_markup(
-        page,
-        "<circle class=\"ring\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/><text class=\"mark\" "
-        "x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%.4g</text>\n",
-        left, top, right ? left - 8 : left + 8, under ? top + 18 : top - 9, right ? "end" : "start",
-        y);
+    return s->color >= 0 && (s->style == CLADE_SERIES_LINE || s->style == CLADE_SERIES_DASHED);
+}
+
+/* The last value of each line, beside its end. */
+static void draw_ends(clade_page *page, const clade_chart *c, const frame *f,
+                      const clade_series *series, size_t count)
+{
+    double at[ends_most], value[ends_most];
+    int color[ends_most];
+    size_t n = 0;
+    for (size_t k = 0; k < count; k++) {
+        double x, y;
+        size_t last = series[k].count;
+        while (last > 0 && !point(c, &series[k], last - 1, &x, &y)) last--;
+        if (!last || !has_end(&series[k])) continue;
+        value[n] = y;
+        color[n] = color_of(&series[k], k);
+        at[n++] = clade_scale_at(&f->y, y);
+    }
+    clade_labels_spread(at, n, label_height, f->y.last, f->y.first - 4);
+    for (size_t i = 0; i < n; i++)
+        clade_page_markup(page, "<text class=\"end c%d\" x=\"%.1f\" y=\"%.1f\">%.3g</text>\n",
+                          color[i], f->x.last + 7, at[i] + 4, value[i]);
+}
+
+/* All lines, and points as short ones, in coordinates, to be freed. NULL: there is no memory. */
+static clade_segment *trace(const clade_chart *c, const frame *f, const clade_series *series,
+                            size_t count, size_t *lines)
+{
+    size_t room = 1;
+    for (size_t k = 0; k < count; k++) room += 2 * series[k].count;
+    clade_segment *line = malloc(room * sizeof *line);
+    *lines = 0;
+    for (size_t k = 0; k < count && line; k++) {
+        bool open = false;
+        double before[2] = {0};
+        for (size_t i = 0; i < series[k].count; i++) {
+            double x, y;
+            bool there = point(c, &series[k], i, &x, &y);
+            if (there) {
+                x = clade_scale_at(&f->x, x);
+                y = clade_scale_at(&f->y, y);
+                bool alone = !open || series[k].style == CLADE_SERIES_POINTS;
+                bool steps = open && series[k].style == CLADE_SERIES_STEPS;
+                double from = alone ? x - 3.5 : before[0];
+                double level = alone ? y : before[1];
+                if (steps) line[(*lines)++] = (clade_segment){{from, x}, {level, level}};
+                line[(*lines)++] =
+                    (clade_segment){{steps ? x : from, alone ? x + 3.5 : x}, {level, y}};
+                before[0] = x;
+                before[1] = y;
+            }
+            open = there;
+        }
+    }
+    return line;
+}
+
+/* A ring around each marked point, with its value where it stands on nothing else. */
+static void draw_marks(clade_page *page, const clade_chart *c, const frame *f,
+                       const clade_series *series, size_t count)
+{
+    clade_box taken[marks_most];
+    const clade_box within = {f->x.first + 2, f->y.last - 6, f->x.last, f->y.first - 2};
+    size_t lines, n = 0;
+    clade_segment *line = trace(c, f, series, count, &lines);
+    if (!line && !page->status) page->status = clade_fail(CLADE_ENOMEM, "out of memory for labels");
+    for (size_t k = 0; k < count && line && n < marks_most; k++) {
+        const clade_series *s = &series[k];
+        double x, y;
+        char text[64];
+        if (s->mark == 0 || s->mark > s->count || !point(c, s, s->mark - 1, &x, &y)) continue;
+        if (c->x.integer && !c->x.names && c->x.title)
+            snprintf(text, sizeof text, "%.20s %.6g: %.4g", c->x.title, x, y);
+        else
+            snprintf(text, sizeof text, "%.4g", y);
+        double left = clade_scale_at(&f->x, x), top = clade_scale_at(&f->y, y);
+        clade_box box = clade_label_place(left, top, 7.5 * (double)strlen(text), label_height,
+                                          &within, line, lines, taken, n);
+        taken[n++] = box;
+        clade_page_markup(page,
+                          "<circle class=\"ring c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/>"
+                          "<text class=\"mark rim\" x=\"%.1f\" y=\"%.1f\">%s</text>\n",
+                          color_of(s, k), left, top, box.left, box.bottom - 2, text);
+    }
+    free(line);
 }
 
 void clade_chart_lines(clade_page *page, const clade_chart *c, const clade_series *series,
                        size_t count)
 {
     int32_t height = c->height ? c->height : CLADE_CHART_HEIGHT;
-    frame f = {start_scale(&c->x), start_scale(&c->y)};
-    for (size_t k = 0; k < count; k++)
+    frame f = {.x = start_scale(&c->x), .y = start_scale(&c->y)};
+    size_t longest = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (series[k].count > longest) longest = series[k].count;
         for (size_t i = 0; i < series[k].count; i++) {
             double x, y;
             if (!point(c, &series[k], i, &x, &y)) continue;
             widen(&f.x, x);
             widen(&f.y, y);
         }
+    }
+    f.ends = c->ends && count <= ends_most && longest > 1;
     settle(&f.x, false);
     settle(&f.y, true);
     clade_chart_begin(page, c, height);
@@ -237,9 +361,10 @@ void clade_chart_lines(clade_page *page, const clade_chart *c, const clade_serie
         clade_page_markup(page, "<g class=\"c%d\">\n", color_of(s, k));
         if (s->style != CLADE_SERIES_POINTS) draw_path(page, c, &f, s, k);
         draw_points(page, c, &f, s);
-        draw_mark(page, c, &f, s);
         clade_page_markup(page, "</g>\n");
     }
+    if (f.ends) draw_ends(page, c, &f, series, count);
+    draw_marks(page, c, &f, series, count);
     clade_chart_end(page);
 }
 
@@ -247,7 +372,7 @@ void clade_chart_histogram(clade_page *page, const clade_chart *c, const double 
                            const double *values, size_t count)
 {
     int32_t height = c->height ? c->height : CLADE_CHART_HEIGHT;
-    frame f = {start_scale(&c->x), start_scale(&c->y)};
+    frame f = {.x = start_scale(&c->x), .y = start_scale(&c->y)};
     if (!c->y.logarithmic) widen(&f.y, 0);
     for (size_t i = 0; i < count; i++) {
         if (drawable(&c->y, values[i])) widen(&f.y, values[i]);

@@ -3,23 +3,15 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { bar_line = 24, bar_top = 30, names_most = 18 };
-
-static size_t characters(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++) n += (*text & 0xc0) != 0x80;
-    return n;
-}
 
 /* Units that the names need to the left. */
 static double width_of_names(const char *const *names, size_t count, size_t most)
 {
     size_t longest = 0;
     for (size_t i = 0; i < count; i++) {
-        size_t n = characters(names[i]);
+        size_t n = clade_chart_letters(names[i]);
         if (n > longest) longest = n;
     }
     return 7.0 * (double)(longest < most ? longest : most) + 12;
@@ -55,10 +47,26 @@ void clade_chart_bars(clade_page *page, const clade_chart *c, const char *const 
     clade_chart_end(page);
 }
 
+/* What is written into cells: counts, and below them shares, where there is room. */
+typedef struct heat_text {
+    bool counts, shares, small;
+} heat_text;
+
+static heat_text choose_text(double side_x, double side_y, const double *values, size_t count)
+{
+    double most = 0;
+    for (size_t i = 0; i < count; i++) most = fmax(most, values[i]);
+    double digits = most < 10 ? 1 : floor(log10(most)) + 1;
+    heat_text text = {.small = side_x < 7.4 * digits + 3 || side_y < 15};
+    text.counts = side_x >= 5.6 * digits + 2 && side_y >= 11;
+    text.shares = text.counts && side_x >= 27 && side_y >= 27;
+    return text;
+}
+
 /* One cell; its number where there is room for it. */
 static void draw_cell(clade_page *page, double x, double y, double side_x, double side_y,
                       double value, double share, const char *row, const char *column,
-                      bool diagonal, bool number)
+                      bool diagonal, heat_text text)
 {
     clade_page_markup(page,
                       "<g class=\"c%d\"><rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
@@ -67,29 +75,38 @@ static void draw_cell(clade_page *page, double x, double y, double side_x, doubl
                       value == 0 ? 0 : 0.08 + 0.55 * share);
     clade_page_text(page, "%s, %s: %.6g (%.1f %%)", row, column, value, 100 * share);
     clade_page_markup(page, "</title></rect></g>\n");
-    if (number)
+    if (!text.counts) return;
+    bool shares = text.shares && value > 0;
+    double middle = y + side_y / 2 + (text.small ? 3 : 4) - (shares ? 6 : 0);
+    clade_page_markup(page,
+                      "<text class=\"%s%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+                      "pointer-events=\"none\">%.7g</text>\n",
+                      value > 0 ? "mark" : "", text.small ? " small" : "", x + side_x / 2, middle,
+                      value);
+    if (shares)
         clade_page_markup(page,
-                          "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
-                          "pointer-events=\"none\">%.6g</text>\n",
-                          x + side_x / 2, y + side_y / 2 + 4, value);
+                          "<text class=\"mark share\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+                          "pointer-events=\"none\">%.3g %%</text>\n",
+                          x + side_x / 2, middle + 13,
+                          share < 0.1 ? round(1000 * share) / 10 : round(100 * share));
 }
 
 void clade_chart_heat(clade_page *page, const clade_chart *c, const char *const *row_names,
                       size_t rows, const char *const *column_names, size_t columns,
                       const double *values)
 {
-    enum { named_most = 32, numbered_most = 10 };
+    enum { named_most = 32, high_most = 10 };
     bool named = rows <= named_most && columns <= named_most;
-    bool numbered = rows <= numbered_most && columns <= numbered_most;
     double left = (named ? width_of_names(row_names, rows, 14) : 8) + (c->y.title ? 18 : 0);
     double names = width_of_names(column_names, columns, 14);
     double side_x = (CLADE_CHART_WIDTH - 4 - left) / (double)(columns ? columns : 1);
     bool slanted = named && names - 12 > side_x;
     if (slanted) /* the last name leans over the edge */
         side_x = (CLADE_CHART_WIDTH - 4 - left - 0.5 * names) / (double)columns;
-    double side_y = fmin(side_x, rows <= numbered_most ? 34 : 480.0 / (double)rows);
+    double side_y = fmin(side_x, rows <= high_most ? 36 : 480.0 / (double)rows);
     double top = 26 + (c->x.title ? 18 : 0);
     if (named) top += slanted ? 0.75 * names + 8 : 18;
+    const heat_text text = choose_text(side_x, side_y, values, rows * columns);
     clade_chart_begin(page, c, (int32_t)ceil(top + side_y * (double)rows + 4));
     if (c->x.title)
         clade_chart_text(page, left + side_x * (double)columns / 2, 36, "middle", c->x.title, 50);
@@ -115,9 +132,9 @@ void clade_chart_heat(clade_page *page, const clade_chart *c, const char *const 
         for (size_t j = 0; j < columns; j++) sum += values[i * columns + j];
         for (size_t j = 0; j < columns; j++) {
             double value = values[i * columns + j];
-            if (value == 0 && !numbered) continue; /* many classes: most cells are empty */
+            if (value == 0 && !text.counts) continue; /* many classes: most cells are empty */
             draw_cell(page, left + side_x * (double)j, y, side_x, side_y, value,
-                      sum > 0 ? value / sum : 0, row_names[i], column_names[j], i == j, numbered);
+                      sum > 0 ? value / sum : 0, row_names[i], column_names[j], i == j, text);
         }
     }
     clade_chart_end(page);

@@ -61,8 +61,10 @@ static void add_lines(clade_page *page, const report_run *runs, size_t count, co
     for (size_t i = 0; i < count; i++)
         series[i] = (clade_series){
             .name = runs[i].folder, .y = runs[i].column[column], .count = runs[i].epochs};
-    const clade_chart chart = {
-        .title = title, .x = {.title = "epoch", .integer = true}, .y = {.zero = zero}};
+    const clade_chart chart = {.title = title,
+                               .x = {.title = "epoch", .integer = true},
+                               .y = {.zero = zero},
+                               .ends = true};
     clade_chart_lines(page, &chart, series, count);
     free(series);
 }

@@ -10,6 +10,7 @@ static void add_pair(clade_page *page, const report_run *run, clade_chart chart,
     bool validates = clade_report_run_validates(run);
     size_t best = clade_report_run_best(run);
     chart.x = (clade_axis){.title = "epoch", .integer = true};
+    chart.ends = true;
     const clade_series series[] = {
         {.name = "training",
          .y = run->column[train],

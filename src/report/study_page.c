@@ -156,18 +156,15 @@ static clade_status add_slice(clade_page *page, const clade_study_view *v, size_
         y[n++] = trial->objective;
         if (trial == v->best) mark = n;
     }
-    char axis[160] = "";
-    size_t used = 0;
-    for (size_t k = 0; !numbers && !p->ordered && k < p->choice_count && used < 120; k++)
-        used += (size_t)snprintf(axis + used, sizeof axis - used, "%s%zu: %.20s", k ? ", " : "", k,
-                                 p->choices[k]);
+    const bool named = !numbers && !p->ordered;
     const clade_chart chart = {.title = p->name,
                                .height = 220,
-                               .x = {.title = *axis ? axis : NULL,
-                                     .logarithmic = p->log,
+                               .x = {.logarithmic = p->log,
                                      .integer = p->kind != CLADE_TUNABLE_REAL,
-                                     .low = *axis ? 0 : p->low,
-                                     .high = *axis ? (double)(p->choice_count - 1) : p->high},
+                                     .low = named ? 0 : p->low,
+                                     .high = named ? 0 : p->high,
+                                     .names = named ? (const char *const *)p->choices : NULL,
+                                     .name_count = named ? p->choice_count : 0},
                                .y = {.title = v->objective}};
     const clade_series series = {
         .x = x, .y = y, .count = n, .style = CLADE_SERIES_POINTS, .mark = mark, .label = label};

@@ -126,8 +126,7 @@ void clade_chart_parallel(clade_page *page, const clade_study_view *v)
             if (own == layer) draw_trial(page, axes, count, trial, own, own == 2);
         }
     /* what is written has a rim in the colour of the page: lines run below it */
-    clade_page_markup(page,
-                      "<g style=\"paint-order:stroke;stroke:var(--back);stroke-width:4px\">\n");
+    clade_page_markup(page, "<g class=\"rim\">\n");
     for (size_t i = 0; i < count; i++) label_axis(page, &axes[i], i, count);
     clade_page_markup(page, "</g>\n");
     clade_chart_end(page);

@@ -127,6 +127,18 @@ static void add_charts(clade_page *page, int32_t step)
         &(clade_chart){
             .title = "Confusion", .top = 5 * step, .x.title = "predicted", .y.title = "true"},
         names, 4, names, 4, matrix);
+    const double category[] = {0, 2, 3}, objective[] = {0.5, 0.75, 0.7};
+    const clade_series points = {
+        .x = category, .y = objective, .count = 3, .style = CLADE_SERIES_POINTS, .mark = 2};
+    clade_chart_lines(page,
+                      &(clade_chart){.title = "Categories",
+                                     .top = 6 * step,
+                                     .x = {.names = names, .name_count = 4}},
+                      &points, 1);
+    const double up[] = {0.1, 0.9}, also[] = {0.2, 0.89};
+    const clade_series ends[] = {{.y = up, .count = 2}, {.y = also, .count = 2}};
+    clade_chart_lines(page, &(clade_chart){.title = "Ends", .top = 7 * step, .ends = true}, ends,
+                      2);
 }
 
 static void write_page(void)
@@ -168,7 +180,7 @@ static void write_page(void)
 static void write_sheet(void)
 {
     clade_page page;
-    clade_chart_sheet_begin(&page, "All <charts>", CLADE_CHART_WIDTH, 6 * CLADE_CHART_HEIGHT);
+    clade_chart_sheet_begin(&page, "All <charts>", CLADE_CHART_WIDTH, 8 * CLADE_CHART_HEIGHT);
     add_charts(&page, CLADE_CHART_HEIGHT);
     CHECK_OK(clade_page_write(&page, "charts.svg"));
 }
