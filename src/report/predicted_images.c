@@ -86,7 +86,7 @@ static clade_status add_figure(gallery *g, size_t i)
     clade_page_markup(g->page, "<b class=\"%s\">", right ? "good" : "bad");
     clade_page_text(g->page, "%s", told);
     clade_page_markup(g->page, "</b> ");
-    clade_page_text(g->page, "%.1f %%",
+    clade_page_text(g->page, "%.1f\u00a0%%",
                     100 * (double)r->p[i * r->classes + (size_t)r->predicted[i]]);
     if (!right) clade_page_text(g->page, ", is %s", truth);
     clade_page_markup(g->page, "<br>");

@@ -7,12 +7,49 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { reload_seconds = 5, most_confusion = 50 };
+enum { reload_seconds = 5, most_matrix = 50, few_classes = 10 };
 
 static void tile_percent(clade_page *page, const char *label, double share)
 {
     if (!isnan(share)) clade_page_tile(page, label, "%.2f %%", 100 * share);
+}
+
+/* When, with what and on what data the run was trained. */
+static void add_origin(clade_page *page, const report_run *run)
+{
+    static const char *const keys[] = {"train", "validation", "test"};
+    static const char *const names[] = {"training", "validation", "test"};
+    enum { most_names = 20 };
+    const char *date = clade_report_text(run, NULL, "date");
+    const char *path = clade_report_text(run, "data", "path");
+    const size_t classes = clade_report_classes(run);
+    bool first = true;
+    clade_page_markup(page, "<p>");
+    if (strlen(date) >= sizeof "2026-01-01T00:00" - 1)
+        clade_page_text(page, "%.10s %.5s UTC. ", date, date + 11);
+    clade_page_text(
+        page, "Clade %s, seed %.0f, on %s, %s, %s math.",
+        clade_report_text(run, NULL, "clade_version"), clade_report_number(run, NULL, "seed"),
+        clade_report_text(run, "device", "name"), clade_report_text(run, "device", "driver"),
+        clade_report_text(run, "device", "math"));
+    clade_page_markup(page, "</p>\n<p>Data: ");
+    if (*path) clade_page_text(page, "%s; ", path);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        double count = clade_report_number(run, "data", keys[i]);
+        if (isnan(count)) continue;
+        clade_page_text(page, "%s%.0f %s", first ? "" : ", ", count, names[i]);
+        first = false;
+    }
+    double left_out = clade_report_number(run, "data", "left_out");
+    if (!first) clade_page_text(page, " images");
+    if (left_out > 0) clade_page_text(page, ", %.0f files left out", left_out);
+    clade_page_text(page, "%s%zu classes: ", first ? "" : "; ", classes);
+    for (size_t i = 0; i < classes && i < most_names; i++)
+        clade_page_text(page, "%s%s", i ? ", " : "", clade_report_class(run, i));
+    if (classes > most_names) clade_page_text(page, " and %zu more", classes - most_names);
+    clade_page_markup(page, ".</p>\n");
 }
 
 static void add_head(clade_page *page, const report_run *run)
@@ -45,44 +82,89 @@ static void add_head(clade_page *page, const report_run *run)
         clade_page_paragraph(page, "No epoch has ended yet.");
         return;
     }
-    clade_page_paragraph(
-        page, "%s, %s, %s math. Clade %s, seed %.0f.", clade_report_text(run, "device", "name"),
-        clade_report_text(run, "device", "driver"), clade_report_text(run, "device", "math"),
-        clade_report_text(run, NULL, "clade_version"), clade_report_number(run, NULL, "seed"));
+    add_origin(page, run);
 }
 
-/* The last epoch's confusion matrix as metrics.json has it. */
-static void add_confusion(clade_page *page, const report_run *run)
+/* The last epoch's confusion matrix as metrics.json has it, [true][predicted], to be freed; NULL:
+ * there is none, or no memory for it. */
+static double *read_confusion(clade_page *page, const report_run *run, size_t n)
 {
     const cJSON *split = cJSON_GetObjectItemCaseSensitive(run->metrics, "validation");
     const cJSON *rows = cJSON_GetObjectItemCaseSensitive(split, "confusion"), *row, *cell;
-    size_t n = clade_report_classes(run), i = 0;
-    if (!cJSON_IsArray(rows) || n < 2 || n > most_confusion ||
-        (size_t)cJSON_GetArraySize(rows) != n)
-        return;
-    const char **names = calloc(n, sizeof *names);
+    size_t i = 0;
+    if (!cJSON_IsArray(rows) || n < 2 || (size_t)cJSON_GetArraySize(rows) != n) return NULL;
     double *values = calloc(n * n, sizeof *values);
-    if (names && values) {
-        for (size_t c = 0; c < n; c++) names[c] = clade_report_class(run, c);
-        cJSON_ArrayForEach(row, rows)
-        {
-            size_t end = i / n * n + n;
-            cJSON_ArrayForEach(cell, row) if (i < end) values[i++] =
-                cJSON_IsNumber(cell) ? cell->valuedouble : 0;
-            i = end;
-        }
-        static const clade_chart chart = {
-            .title = "Confusion matrix of the validation images, last epoch",
-            .description = "Each row is a true class, each column what was predicted.",
-            .x = {.title = "predicted"},
-            .y = {.title = "true"}};
-        clade_page_grid_begin(page, CLADE_GRID_CHARTS);
-        clade_chart_heat(page, &chart, names, n, names, n, values);
-        clade_page_grid_end(page);
-    } else if (!page->status) {
+    if (!values && !page->status)
         page->status = clade_fail(CLADE_ENOMEM, "out of memory for a confusion matrix");
+    if (!values) return NULL;
+    cJSON_ArrayForEach(row, rows)
+    {
+        size_t end = i / n * n + n;
+        cJSON_ArrayForEach(cell, row) if (i < end) values[i++] =
+            cJSON_IsNumber(cell) ? cell->valuedouble : 0;
+        i = end;
     }
+    return values;
+}
+
+static void add_matrix(clade_page *page, const report_run *run, size_t n, const double *values)
+{
+    static const clade_chart chart = {
+        .title = "Confusion matrix of the validation images, last epoch",
+        .description = "Each row is a true class, each column what was predicted; per cent of the "
+                       "row.",
+        .x = {.title = "predicted"},
+        .y = {.title = "true"}};
+    const char **names = calloc(n, sizeof *names);
+    if (!names) {
+        page->status = clade_fail(CLADE_ENOMEM, "out of memory for a confusion matrix");
+        return;
+    }
+    for (size_t c = 0; c < n; c++) names[c] = clade_report_class(run, c);
+    clade_page_grid_begin(page, CLADE_GRID_CHARTS);
+    clade_chart_heat(page, &chart, names, n, names, n, values);
+    clade_page_grid_end(page);
     free(names);
+}
+
+/* The pairs of classes that are mixed up most: a matrix of many classes is hard to read. */
+static void add_confusions(clade_page *page, const report_run *run, size_t n, const double *values)
+{
+    static const clade_column columns[] = {
+        {"class", false}, {"taken for", false}, {"images", true}, {"of the class", true}};
+    enum { listed = 12 };
+    size_t list[listed], count = 0;
+    for (size_t i = 0; i < n * n; i++) {
+        if (i / n == i % n || !(values[i] > 0)) continue;
+        size_t at = count;
+        while (at > 0 && values[list[at - 1]] < values[i]) at--;
+        if (at == listed) continue;
+        if (count < listed) count++;
+        memmove(list + at + 1, list + at, (count - at - 1) * sizeof *list);
+        list[at] = i;
+    }
+    if (!count) return;
+    clade_page_table_begin(page, "Most frequent confusions", columns,
+                           sizeof columns / sizeof *columns);
+    for (size_t k = 0; k < count; k++) {
+        const double *row = values + list[k] / n * n;
+        double sum = 0;
+        for (size_t j = 0; j < n; j++) sum += row[j];
+        clade_page_cell(page, "%s", clade_report_class(run, list[k] / n));
+        clade_page_cell(page, "%s", clade_report_class(run, list[k] % n));
+        clade_page_cell(page, "%.0f", values[list[k]]);
+        clade_page_cell(page, "%.1f %%", 100 * values[list[k]] / sum);
+    }
+    clade_page_table_end(page);
+}
+
+static void add_confusion(clade_page *page, const report_run *run)
+{
+    const size_t n = clade_report_classes(run);
+    double *values = read_confusion(page, run, n);
+    if (!values) return;
+    if (n <= most_matrix) add_matrix(page, run, n, values);
+    if (n > few_classes) add_confusions(page, run, n, values);
     free(values);
 }
 

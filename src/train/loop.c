@@ -322,8 +322,8 @@ static clade_status write_epoch(clade_trainer *t)
     if (!status) status = save_model(t, "last.safetensors");
     if (!status) status = clade_run_add_history(&t->run, e);
     if (!status)
-        status = clade_report_metrics(t->recipe, &t->classes, clade_learner_whole(&t->learner),
-                                      &t->progress, e, &json);
+        status = clade_report_metrics(t->recipe, &t->classes, t->dataset,
+                                      clade_learner_whole(&t->learner), &t->progress, e, &json);
     if (!status) status = clade_run_write_text(&t->run, "metrics.json", json);
     if (!status) status = save_state(t);
     free(json);

@@ -1,9 +1,12 @@
 /* metrics.json with cJSON. A number that is not known (NaN) is null. */
+#define _POSIX_C_SOURCE 200809L
 #include "train/report.h"
 
 #include "base/file.h"
 #include "base/json.h"
 #include "config.h"
+
+#include <time.h>
 
 static cJSON *confusion_to_json(const clade_metrics *m)
 {
@@ -63,17 +66,44 @@ static void add_model(cJSON *root, const clade_model *model)
                             clade_device_math(device) == CLADE_EXACT ? "exact" : "fast");
 }
 
+/* The time, UTC, as ISO 8601 has it. */
+static void add_date(cJSON *root)
+{
+    char text[32] = "";
+    struct tm utc;
+    const time_t now = time(NULL);
+    if (gmtime_r(&now, &utc)) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    cJSON_AddStringToObject(root, "date", text);
+}
+
+/* What the run was trained on: images of each split, and files that were left out. */
+static void add_data(cJSON *root, const clade_recipe *recipe, const clade_dataset *dataset)
+{
+    static const char *const splits[CLADE_SPLITS] = {"train", "validation", "test"};
+    const char *path = clade_recipe_data(recipe)->path;
+    cJSON *object = cJSON_AddObjectToObject(root, "data");
+    if (path) cJSON_AddStringToObject(object, "path", path);
+    for (int i = 0; i < CLADE_SPLITS; i++) {
+        size_t count = clade_dataset_count(dataset, (clade_split)i);
+        if (count > 0) cJSON_AddNumberToObject(object, splits[i], (double)count);
+    }
+    cJSON_AddNumberToObject(object, "left_out", (double)clade_dataset_skipped(dataset));
+}
+
 clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_names *classes,
-                                  const clade_model *model, const clade_progress *progress,
-                                  const clade_epoch *epoch, char **text)
+                                  const clade_dataset *dataset, const clade_model *model,
+                                  const clade_progress *progress, const clade_epoch *epoch,
+                                  char **text)
 {
     const clade_training *t = clade_recipe_training(recipe);
     clade_json_begin();
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "recipe", clade_recipe_name(recipe));
     cJSON_AddStringToObject(root, "clade_version", CLADE_VERSION);
+    add_date(root);
     clade_json_put(root, "classes",
                    cJSON_CreateStringArray((const char *const *)classes->name, classes->count));
+    add_data(root, recipe, dataset);
     cJSON_AddNumberToObject(root, "epochs", epoch->epoch);
     cJSON_AddNumberToObject(root, "steps", (double)progress->step);
     cJSON_AddNumberToObject(root, "seed", (double)t->seed);

@@ -6,7 +6,8 @@
 
 /* The JSON text, to be freed with free(). Errors: ENOMEM. */
 clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_names *classes,
-                                  const clade_model *model, const clade_progress *progress,
-                                  const clade_epoch *epoch, char **text);
+                                  const clade_dataset *dataset, const clade_model *model,
+                                  const clade_progress *progress, const clade_epoch *epoch,
+                                  char **text);
 
 #endif

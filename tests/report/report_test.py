@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """report_test.py CLADE: the pages of runs: whole, closed in themselves, safe against names, the same twice."""
+import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,12 @@ def main(clade):
         # 12 images at random and the mistakes, each with its map
         images = page.count("img")
         check(images % 2 == 0 and 24 <= images <= 48, f"images: {images}")
+        text = " ".join("".join(page.texts).split())
+        metrics = json.loads((run / "metrics.json").read_text())
+        check(metrics["data"] == {"path": str(data), "train": 24, "validation": 16, "left_out": 0}, metrics["data"])
+        check(f"Data: {data}; 24 training, 16 validation images; 2 classes: {odd}, circle." in text, "the data")
+        check(re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\d UTC\. Clade ", text), "the date")
+        check(metrics["date"][:10] in text and metrics["date"][11:16] in text, "the date of the last epoch")
         for heading in ("Validation", "Predictions", "Surest mistakes", "Images at random", "Model", "Recipe"):
             check(heading in page.texts, heading)
         curves = xml.etree.ElementTree.parse(run / "curves.svg").getroot()
