@@ -26,10 +26,19 @@ typedef struct clade_report_options {
  * ENOMEM, EDEVICE. */
 CLADE_API clade_status clade_report_write(const char *run, const clade_report_options *options);
 
-/* Writes a page that compares runs: their curves over each other, best values, and the settings in
- * which they differ. Errors: those of clade_report_write; EINVAL (fewer than two runs). */
+typedef struct clade_compare_options {
+    const char *title;        /* NULL: "Runs" */
+    const char *const *notes; /* paragraphs below the table */
+    size_t note_count;
+    const double *seconds; /* that each run took in all; NULL: those of its epochs */
+} clade_compare_options;
+
+/* Writes a page that compares runs: their best values, with the interval in which an accuracy is to
+ * be expected, time and sizes; accuracy by time; curves over each other; and the settings in which
+ * they differ. `options` may be NULL. Errors: those of clade_report_write; EINVAL (fewer than two
+ * runs). */
 CLADE_API clade_status clade_report_compare(const char *const *runs, size_t count,
-                                            const char *path);
+                                            const clade_compare_options *options, const char *path);
 
 /* Grad-CAM (Selvaraju et al. 2017): which places of an image speak for a class. Takes the output A
  * of the last layer that still has places (a convolution or what acts on one) and the gradient of

@@ -43,9 +43,10 @@ typedef struct clade_series {
     const double *y;
     size_t count;
     clade_series_style style;
-    int color;   /* 1 to CLADE_CHART_COLORS; 0: that of its place in the list; < 0: soft
-                  * grey, as a line to compare with */
-    size_t mark; /* the point to mark, with its value, from 1; 0: none */
+    int color;             /* 1 to CLADE_CHART_COLORS; 0: that of its place in the list; < 0: soft
+                            * grey, as a line to compare with */
+    size_t mark;           /* the point to mark, from 1; 0: none */
+    const char *mark_text; /* beside it; NULL: its value */
     const char *const *label; /* of each point, shown under the pointer; NULL: its numbers */
 } clade_series;
 

@@ -319,18 +319,22 @@ static void draw_marks(clade_page *page, const clade_chart *c, const frame *f,
         double x, y;
         char text[64];
         if (s->mark == 0 || s->mark > s->count || !point(c, s, s->mark - 1, &x, &y)) continue;
-        if (c->x.integer && !c->x.names && c->x.title)
+        if (s->mark_text)
+            snprintf(text, sizeof text, "%s", s->mark_text);
+        else if (c->x.integer && !c->x.names && c->x.title)
             snprintf(text, sizeof text, "%.20s %.6g: %.4g", c->x.title, x, y);
         else
             snprintf(text, sizeof text, "%.4g", y);
         double left = clade_scale_at(&f->x, x), top = clade_scale_at(&f->y, y);
-        clade_box box = clade_label_place(left, top, 7.5 * (double)strlen(text), label_height,
-                                          &within, line, lines, taken, n);
+        clade_box box = clade_label_place(left, top, 7.5 * (double)clade_chart_letters(text),
+                                          label_height, &within, line, lines, taken, n);
         taken[n++] = box;
         clade_page_markup(page,
                           "<circle class=\"ring c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/>"
-                          "<text class=\"mark rim\" x=\"%.1f\" y=\"%.1f\">%s</text>\n",
-                          color_of(s, k), left, top, box.left, box.bottom - 2, text);
+                          "<text class=\"mark rim\" x=\"%.1f\" y=\"%.1f\">",
+                          color_of(s, k), left, top, box.left, box.bottom - 2);
+        clade_page_text(page, "%s", text);
+        clade_page_markup(page, "</text>\n");
     }
     free(line);
 }

@@ -1,4 +1,6 @@
 /* Comparing runs on a page. */
+#define _XOPEN_SOURCE 700
+#include "base/file.h"
 #include "report/chart.h"
 #include "base/locale.h"
 #include "report/run.h"
@@ -7,50 +9,103 @@
 #include <clade/report.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-static void add_table(clade_page *page, const report_run *runs, size_t count)
+/* A run, and what is shown of it beside its files. */
+typedef struct compared {
+    const report_run *run;
+    const char *name; /* its folder's, without those above it where that tells it apart */
+    double accuracy;  /* of its best epoch; NaN: there is no validation split, or no epoch */
+    double seconds;   /* of training */
+    double bytes;     /* of the best weights; NaN: there are none */
+} compared;
+
+static const char *last_part(const char *path)
 {
-    static const clade_column columns[] = {{"run", false},           {"recipe", false},
-                                           {"epochs", true},         {"best epoch", true},
-                                           {"best val. acc.", true}, {"last val. acc.", true},
-                                           {"least loss", true},     {"images/s", true},
-                                           {"parameters", true},     {"device", false}};
-    clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
-    for (size_t i = 0; i < count; i++) {
-        const report_run *r = &runs[i];
-        size_t best = clade_report_run_best(r), last = r->epochs;
-        double least = INFINITY;
-        for (size_t e = 0; e < last; e++)
-            if (r->column[REPORT_LOSS][e] < least) least = r->column[REPORT_LOSS][e];
-        clade_page_cell(page, "%s", r->folder);
-        clade_page_cell(page, "%s", clade_recipe_name(r->recipe));
-        clade_page_cell(page, "%zu", last);
-        clade_page_cell(page, "%zu", best);
-        if (clade_report_run_validates(r)) {
-            clade_page_cell(page, "%.4f", r->column[REPORT_VAL_ACCURACY][best - 1]);
-            clade_page_cell(page, "%.4f", r->column[REPORT_VAL_ACCURACY][last - 1]);
-        } else {
-            clade_page_cell(page, "–");
-            clade_page_cell(page, "–");
-        }
-        if (last) {
-            clade_page_cell(page, "%.4g", least);
-            clade_page_cell(page, "%.0f", r->column[REPORT_SPEED][last - 1]);
-            clade_page_cell(page, "%.0f",
-                            clade_report_number(r, "parameters", "trained") +
-                                clade_report_number(r, "parameters", "fixed"));
-        } else {
-            for (int c = 0; c < 3; c++) clade_page_cell(page, "–");
-        }
-        clade_page_cell(page, "%s", clade_report_text(r, "device", "id"));
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static compared look_at(const report_run *runs, size_t count, size_t i)
+{
+    const report_run *r = &runs[i];
+    compared c = {.run = r, .name = last_part(r->folder), .accuracy = NAN, .bytes = NAN};
+    for (size_t k = 0; k < count; k++)
+        if (k != i && !strcmp(last_part(runs[k].folder), c.name)) c.name = r->folder;
+    if (clade_report_run_validates(r))
+        c.accuracy = r->column[REPORT_VAL_ACCURACY][clade_report_run_best(r) - 1];
+    for (size_t e = 0; e < r->epochs; e++) c.seconds += r->column[REPORT_SECONDS][e];
+    char *path = clade_string_join(r->folder, "/best.safetensors");
+    struct stat info;
+    if (path && !stat(path, &info)) c.bytes = (double)info.st_size;
+    free(path);
+    return c;
+}
+
+/* Where a share of n that was seen is to be expected in 95 of 100 cases: Wilson 1927, "Probable
+ * inference, the law of succession, and statistical inference". */
+static void find_interval(double share, double n, double *low, double *high)
+{
+    const double z = 1.959964, scale = 1 + z * z / n, middle = share + z * z / (2 * n);
+    const double half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
+    *low = fmax(0, (middle - half) / scale);
+    *high = fmin(1, (middle + half) / scale);
+}
+
+/* A number in a cell, or a dash for NaN. */
+static void add_number(clade_page *page, const char *format, double value)
+{
+    char text[48];
+    snprintf(text, sizeof text, format, value);
+    clade_page_cell(page, "%s", isnan(value) ? "–" : text);
+}
+
+static void add_row(clade_page *page, const compared *c)
+{
+    const report_run *r = c->run;
+    const size_t best = clade_report_run_best(r), last = r->epochs;
+    const double images = clade_report_number(r, "validation", "images");
+    clade_page_cell(page, "%s", c->name);
+    add_number(page, "%.4f", c->accuracy);
+    if (!isnan(c->accuracy) && images > 0) {
+        double low, high;
+        find_interval(c->accuracy, images, &low, &high);
+        clade_page_cell(page, "%.3f–%.3f", low, high);
+    } else {
+        clade_page_cell(page, "–");
     }
+    add_number(page, "%.4g", last ? r->column[REPORT_VAL_LOSS][best - 1] : NAN);
+    add_number(page, "%.4f", last ? r->column[REPORT_ACCURACY][best - 1] : NAN);
+    clade_page_cell(page, "%zu of %zu", best, last);
+    add_number(page, "%.1f", last ? c->seconds : NAN);
+    add_number(page, "%.0f", last ? r->column[REPORT_SPEED][last - 1] : NAN);
+    double trained = clade_report_number(r, "parameters", "trained");
+    add_number(page, "%.0f", trained + clade_report_number(r, "parameters", "fixed"));
+    add_number(page, "%.0f", trained);
+    add_number(page, "%.2f", c->bytes / 1e6);
+    clade_page_cell(page, "%s", clade_report_text(r, "device", "id"));
+}
+
+static void add_table(clade_page *page, const compared *runs, size_t count)
+{
+    static const clade_column columns[] = {
+        {"run", false},        {"val. acc.", true}, {"95 %", true},    {"val. loss", true},
+        {"train. acc.", true}, {"epoch", true},     {"seconds", true}, {"images/s", true},
+        {"parameters", true},  {"trained", true},   {"MB", true},      {"device", false}};
+    clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
+    for (size_t i = 0; i < count; i++) add_row(page, &runs[i]);
     clade_page_table_end(page);
+    clade_page_paragraph(page,
+                         "Accuracies and losses are those of the best epoch. 95 %%: where the "
+                         "accuracy on other images of the kind is to be expected, by the "
+                         "number of images it was measured on (Wilson's interval).");
 }
 
 /* One quantity of all runs, each with a line of its own. */
-static void add_lines(clade_page *page, const report_run *runs, size_t count, const char *title,
+static void add_lines(clade_page *page, const compared *runs, size_t count, const char *title,
                       report_column column, bool zero)
 {
     clade_series *series = calloc(count, sizeof *series);
@@ -60,13 +115,51 @@ static void add_lines(clade_page *page, const report_run *runs, size_t count, co
     }
     for (size_t i = 0; i < count; i++)
         series[i] = (clade_series){
-            .name = runs[i].folder, .y = runs[i].column[column], .count = runs[i].epochs};
+            .name = runs[i].name, .y = runs[i].run->column[column], .count = runs[i].run->epochs};
     const clade_chart chart = {.title = title,
                                .x = {.title = "epoch", .integer = true},
                                .y = {.zero = zero},
                                .ends = true};
     clade_chart_lines(page, &chart, series, count);
     free(series);
+}
+
+/* What an accuracy took: a point for each run. */
+static void add_scatter(clade_page *page, const compared *runs, size_t count)
+{
+    clade_series *series = calloc(count, sizeof *series);
+    if (!series) {
+        page->status = clade_fail(CLADE_ENOMEM, "out of memory for %zu runs", count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        series[i] = (clade_series){.x = &runs[i].seconds,
+                                   .y = &runs[i].accuracy,
+                                   .count = 1,
+                                   .style = CLADE_SERIES_POINTS,
+                                   .mark = 1,
+                                   .mark_text = runs[i].name};
+    static const clade_chart chart = {.title = "Validation accuracy by time of training",
+                                      .description = "The best accuracy of each run against the "
+                                                     "seconds that it took.",
+                                      .x = {.title = "seconds", .zero = true}};
+    clade_chart_lines(page, &chart, series, count);
+    free(series);
+}
+
+static void add_charts(clade_page *page, const compared *runs, size_t count)
+{
+    bool validate = false;
+    for (size_t i = 0; i < count; i++) validate = validate || !isnan(runs[i].accuracy);
+    clade_page_grid_begin(page, CLADE_GRID_CHARTS);
+    if (validate) {
+        add_lines(page, runs, count, "Validation accuracy", REPORT_VAL_ACCURACY, false);
+        add_lines(page, runs, count, "Validation loss", REPORT_VAL_LOSS, true);
+    }
+    add_lines(page, runs, count, "Training accuracy", REPORT_ACCURACY, false);
+    add_lines(page, runs, count, "Training loss", REPORT_LOSS, true);
+    if (validate) add_scatter(page, runs, count);
+    clade_page_grid_end(page);
 }
 
 /* ---- settings ---- */
@@ -104,7 +197,7 @@ static void add_rows(clade_page *page, const clade_settings *settings, size_t co
 }
 
 /* The settings that are not the same in all recipes, a column for each run. */
-static clade_status add_settings(clade_page *page, const report_run *runs, size_t count)
+static clade_status add_settings(clade_page *page, const compared *runs, size_t count)
 {
     clade_settings *settings = calloc(count, sizeof *settings);
     clade_column *columns = calloc(count + 1, sizeof *columns);
@@ -112,8 +205,8 @@ static clade_status add_settings(clade_page *page, const report_run *runs, size_
                               ? CLADE_OK
                               : clade_fail(CLADE_ENOMEM, "out of memory for %zu runs", count);
     for (size_t i = 0; i < count && !status; i++) {
-        columns[i + 1].title = runs[i].folder;
-        status = clade_settings_read(clade_recipe_text(runs[i].recipe), &settings[i]);
+        columns[i + 1].title = runs[i].name;
+        status = clade_settings_read(clade_recipe_text(runs[i].run->recipe), &settings[i]);
     }
     if (!status) {
         columns[0].title = "setting";
@@ -138,39 +231,44 @@ static bool same_classes(const report_run *a, const report_run *b)
     return same;
 }
 
-clade_status clade_report_compare(const char *const *folders, size_t count, const char *path)
+static clade_status write_page(const report_run *runs, size_t count,
+                               const clade_compare_options *options, const char *path)
+{
+    compared *all = calloc(count, sizeof *all);
+    if (!all) return clade_fail(CLADE_ENOMEM, "out of memory for %zu runs", count);
+    bool same = true;
+    for (size_t i = 0; i < count; i++) {
+        all[i] = look_at(runs, count, i);
+        if (options && options->seconds) all[i].seconds = options->seconds[i];
+        same = same && same_classes(&runs[0], &runs[i]);
+    }
+    clade_page page = {0};
+    clade_page_begin(&page, options && options->title ? options->title : "Runs", 0);
+    add_table(&page, all, count);
+    for (size_t i = 0; options && i < options->note_count; i++)
+        clade_page_paragraph(&page, "%s", options->notes[i]);
+    if (!same)
+        clade_page_paragraph(&page, "The runs tell different classes apart: their accuracies and "
+                                    "losses cannot be compared.");
+    add_charts(&page, all, count);
+    clade_status status = add_settings(&page, all, count);
+    if (!status) status = clade_page_write(&page, path);
+    clade_page_clear(&page);
+    free(all);
+    return status;
+}
+
+clade_status clade_report_compare(const char *const *folders, size_t count,
+                                  const clade_compare_options *options, const char *path)
 {
     CLADE_PLAIN_NUMBERS;
     if (count < 2) return clade_fail(CLADE_EINVAL, "expected two or more runs to compare");
     report_run *runs = calloc(count, sizeof *runs);
     if (!runs) return clade_fail(CLADE_ENOMEM, "out of memory for %zu runs", count);
     clade_status status = CLADE_OK;
-    bool validate = false;
-    for (size_t i = 0; i < count && !status; i++) {
+    for (size_t i = 0; i < count && !status; i++)
         status = clade_report_run_open(folders[i], &runs[i]);
-        validate = validate || clade_report_run_validates(&runs[i]);
-    }
-    if (!status) {
-        clade_page page = {0};
-        clade_page_begin(&page, "Runs", 0);
-        add_table(&page, runs, count);
-        bool same = true;
-        for (size_t i = 1; i < count; i++) same = same && same_classes(&runs[0], &runs[i]);
-        if (!same)
-            clade_page_paragraph(&page, "The runs tell different classes apart: their accuracies "
-                                        "and losses cannot be compared.");
-        clade_page_grid_begin(&page, CLADE_GRID_CHARTS);
-        if (validate) {
-            add_lines(&page, runs, count, "Validation accuracy", REPORT_VAL_ACCURACY, false);
-            add_lines(&page, runs, count, "Validation loss", REPORT_VAL_LOSS, true);
-        }
-        add_lines(&page, runs, count, "Training accuracy", REPORT_ACCURACY, false);
-        add_lines(&page, runs, count, "Training loss", REPORT_LOSS, true);
-        clade_page_grid_end(&page);
-        status = add_settings(&page, runs, count);
-        if (!status) status = clade_page_write(&page, path);
-        clade_page_clear(&page);
-    }
+    if (!status) status = write_page(runs, count, options, path);
     for (size_t i = 0; i < count; i++) clade_report_run_close(&runs[i]);
     free(runs);
     return status;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { top = 62, foot = 24, side = 46, height = 340 };
+enum { top = 62, foot = 24, side = 54, height = 340 };
 
 typedef struct axis {
     const char *title;
@@ -62,7 +62,7 @@ static void label_axis(clade_page *page, const axis *a, size_t i, size_t axes)
     }
     for (int end = 0; end < 2; end++) {
         double value = end ? a->scale.high : a->scale.low;
-        snprintf(text, sizeof text, "%.3g", value);
+        snprintf(text, sizeof text, fabs(value) < 0.01 ? "%.2g" : "%.3g", value);
         clade_chart_text(page, a->x - 5, clade_scale_at(&a->scale, value) + 4, "end", text, 0);
     }
 }

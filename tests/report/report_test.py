@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """report_test.py CLADE: the pages of runs: whole, closed in themselves, safe against names, the same twice."""
+import csv
 import json
 import pathlib
 import re
@@ -66,13 +67,20 @@ def main(clade):
         compared = folder / "compared.html"
         check(clade_run("report", run, other, "--out", compared).returncode == 0, "comparing")
         page = Page(compared)
-        check(page.faults == [] and page.count("svg") == 4, "the comparison")
+        check(page.faults == [] and page.count("svg") == 5, "the comparison")
+        check("other" in page.texts and str(run) not in page.texts, "runs by the last parts of their folders")
+        # Wilson's interval of n images: the ends at which the share is 1.96 standard deviations away
+        low, high = next(map(float, t.split("\N{EN DASH}")) for t in page.texts if re.fullmatch(r"0?[.\d]+\N{EN DASH}[.\d]+", t))
+        share = max(float(r["val_accuracy"]) for r in csv.DictReader((run / "history.csv").open()))
+        for end in (low, high):
+            off = abs(share - end) / (end * (1 - end) / 16) ** .5 if 0 < end < 1 else 1.96
+            check(abs(off - 1.96) < 0.02, f"the interval: {share} in {low} to {high}")
         shown = page.texts[page.texts.index("Settings that differ"):]
         shown = [t for t in shown if t.strip()]
         at = shown.index("train.optimizer.adam.lr")
         check(shown[at + 1:at + 3] == ["0.003", "0.01"], f"the setting that differs: {shown}")
         check("train.batch" not in shown and "cannot be compared" not in "".join(page.texts), "what is the same")
-        check(str(run) in page.texts and str(other) in page.texts, "both runs")
+        check(f"{(run / 'best.safetensors').stat().st_size / 1e6:.2f}" in page.texts, "the size of the weights")
 
         # the page that training wrote shows the best weights, not the last: it is the same anew
         early = folder / "early"

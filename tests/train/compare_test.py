@@ -10,6 +10,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True  # beside the sources
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from page import Page
+
 RECIPE = """
 name: pair
 input: {size: 32, rescale: 1/255}
@@ -57,6 +61,13 @@ def main(clade):
             table = list(csv.DictReader(file))
         assert [r["name"] for r in table] == NAMES
         assert float(table[0]["accuracy"]) == rows[0]["accuracy"] and table[2]["error"] == rows[2]["error"]
+        page = Page(out / "compare.html")
+        text = " ".join("".join(page.texts).split())
+        assert not page.faults and page.count("svg") == 5 and page.count("tr") >= 5, page.faults
+        assert "Failed: resnet18: " in text and f"Best by validation accuracy: {best['name']}. On " in text, text
+        for row in good:
+            assert row["name"] in page.texts and f"{row['seconds']:.1f}" in page.texts, (row, page.texts)
+            assert f"{row['accuracy']:.4f}" in page.texts and f"{row['bytes'] / 1e6:.2f}" in page.texts, row
         # each is a run of its own, and the test split was measured with the best one's best weights
         history = (out / "shallow" / "history.csv").read_text().splitlines()
         assert len(history) == 4, history

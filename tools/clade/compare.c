@@ -419,7 +419,8 @@ int command_compare(int argc, char **argv)
             "list under `compare`), picks the one with the best validation accuracy, and measures\n"
             "it on the test images, which nothing was chosen by. Each is a run folder of its "
             "own;\n"
-            "the table is kept beside them as compare.csv and compare.json.",
+            "the table is kept beside them as compare.csv and compare.json, and with curves as\n"
+            "compare.html.",
         .example = "clade compare cat-dog-transfer --data photos.zip \\\n"
                    "      --backbone resnet18=resnet18.safetensors \\\n"
                    "      --backbone squeezenet1_1=squeezenet.h5 --backbone mine=net.onnx",

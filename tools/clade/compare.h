@@ -30,7 +30,8 @@ void compare_print_row(const compare_row *row);
 /* The table and the best of it. */
 void compare_print_best(const compare *c);
 void compare_print_json(const compare *c);
-/* compare.csv and compare.json in the folder, each replaced in one step. */
+/* compare.csv, compare.json and, of two or more that were trained, compare.html in the folder, each
+ * replaced in one step. */
 clade_status compare_write(const compare *c, const char *folder);
 
 #endif

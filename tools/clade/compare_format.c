@@ -4,6 +4,8 @@
 #include "session.h"
 #include "shown.h"
 
+#include <clade/report.h>
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -150,6 +152,52 @@ static clade_status write_file(const compare *c, const char *folder, const char 
     return status;
 }
 
+/* The page of those that have been trained, if they are several. */
+static clade_status write_page(const compare *c, const char *folder)
+{
+    enum { most_notes = 2 };
+    const char **runs = calloc(c->count, sizeof *runs);
+    double *seconds = calloc(c->count, sizeof *seconds);
+    size_t count = 0, failed = 0, size = strlen(folder) + sizeof "/compare.html";
+    char *path = malloc(size), title[256], best[512], failures[1024] = "Failed: ";
+    const char *notes[most_notes];
+    if (!runs || !seconds || !path) {
+        free(runs);
+        free(seconds);
+        free(path);
+        return clade_fail(CLADE_ENOMEM, "out of memory");
+    }
+    clade_compare_options options = {.title = title, .notes = notes, .seconds = seconds};
+    snprintf(path, size, "%s/compare.html", folder);
+    snprintf(title, sizeof title, "Backbones for %.200s", c->recipe);
+    for (size_t i = 0; i < c->count && c->row[i].folder; i++) {
+        const compare_row *row = &c->row[i];
+        size_t used = strlen(failures);
+        if (!row->error[0]) {
+            seconds[count] = row->seconds;
+            runs[count++] = row->folder;
+            continue;
+        }
+        snprintf(failures + used, sizeof failures - used, "%s%s: %s", failed++ ? "; " : "",
+                 row->name, row->error);
+    }
+    if (c->best) {
+        int n = snprintf(best, sizeof best, "Best by %s accuracy: %s.",
+                         c->best->has_validation ? "validation" : "training", c->best->name);
+        if (c->tested)
+            snprintf(best + n, sizeof best - (size_t)n,
+                     " On %zu test images, which nothing was chosen by: accuracy %.4f, loss %.4f.",
+                     c->tested, c->test_accuracy, c->test_loss);
+        notes[options.note_count++] = best;
+    }
+    if (failed) notes[options.note_count++] = failures;
+    clade_status status = count > 1 ? clade_report_compare(runs, count, &options, path) : CLADE_OK;
+    free(runs);
+    free(seconds);
+    free(path);
+    return status;
+}
+
 clade_status compare_write(const compare *c, const char *folder)
 {
     cJSON *root = to_tree(c);
@@ -158,5 +206,6 @@ clade_status compare_write(const compare *c, const char *folder)
     if (!text) return clade_fail(CLADE_ENOMEM, "out of memory");
     clade_status status = write_file(c, folder, "compare.json", text);
     cJSON_free(text);
-    return status ? status : write_file(c, folder, "compare.csv", NULL);
+    if (!status) status = write_file(c, folder, "compare.csv", NULL);
+    return status ? status : write_page(c, folder);
 }

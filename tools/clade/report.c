@@ -94,7 +94,7 @@ int command_report(int argc, char **argv)
     if (count > 1 && r.source.data)
         return command_misuse("report", "runs are compared without images; expected no --data");
     if (count == 1) return report_one(&r, argv[1]);
-    if (clade_report_compare((const char *const *)argv + 1, (size_t)count, r.out))
+    if (clade_report_compare((const char *const *)argv + 1, (size_t)count, NULL, r.out))
         return command_fail("report");
     printf("%s\n", shown(r.out));
     return COMMAND_OK;
