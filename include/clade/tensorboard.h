@@ -1,8 +1,8 @@
-/* Event files for TensorBoard: numbers and images by step. */
+/* Event files for TensorBoard: numbers, images and histograms by step; the recipe. */
 #ifndef CLADE_TENSORBOARD_H
 #define CLADE_TENSORBOARD_H
 
-#include <clade/status.h>
+#include <clade/recipe.h>
 
 #include <stdint.h>
 
@@ -31,6 +31,15 @@ CLADE_API clade_status clade_tensorboard_scalar(clade_tensorboard *tensorboard, 
 CLADE_API clade_status clade_tensorboard_image(clade_tensorboard *tensorboard, const char *tag,
                                                int64_t step, const uint8_t *hwc, int32_t height,
                                                int32_t width, int32_t channels);
+/* How values are spread, in 30 bins of one width; those that are not finite are left out. */
+CLADE_API clade_status clade_tensorboard_histogram(clade_tensorboard *tensorboard, const char *tag,
+                                                   int64_t step, const float *values, size_t count);
+/* The recipe as text, and its settings, but for those of layers, as hyperparameters, which
+ * TensorBoard shows beside the last numbers of each run. */
+CLADE_API clade_status clade_tensorboard_recipe(clade_tensorboard *tensorboard,
+                                                const clade_recipe *recipe);
+/* The run that these events are of is complete. */
+CLADE_API clade_status clade_tensorboard_success(clade_tensorboard *tensorboard);
 
 #ifdef __cplusplus
 }

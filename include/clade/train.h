@@ -29,6 +29,9 @@ typedef struct clade_epoch {
     double images_per_second, step_ms; /* of training alone */
     bool best; /* the highest validation accuracy so far, of equals the lowest loss (without a
                 * validation split: the lowest training loss) */
+    /* For the observer of whole epochs, during its call; else NULL. Parameters that are not trained
+     * may be absent. */
+    const clade_model *model;
 } clade_epoch;
 
 /* What one of several devices did in training so far. */

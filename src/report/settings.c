@@ -13,6 +13,7 @@ enum { depth_most = 32, path_size = 512 };
 /* A map or list that is open. */
 typedef struct level {
     bool list, has_key; /* of a map: its key has come, the value is next */
+    bool filled;        /* a map has a key */
     size_t position;    /* of a list's next item */
     size_t length;      /* of the path to it */
 } level;
@@ -80,11 +81,19 @@ static void open_level(walk *w, bool list)
         w->level[w->depth++] = (level){.list = list, .length = strlen(w->path)};
 }
 
+/* A map without keys is a value too: `adam: {}`. */
+static void close_map(walk *w)
+{
+    const level *l = &w->level[--w->depth];
+    w->path[l->length] = 0;
+    if (!l->filled && w->depth > 0) add(w, "{}");
+}
+
 static void take_scalar(walk *w, const char *value)
 {
     level *l = w->depth ? &w->level[w->depth - 1] : NULL;
     if (l && !l->list && !l->has_key) {
-        l->has_key = true;
+        l->has_key = l->filled = true;
         extend(w, value);
         return;
     }
@@ -109,8 +118,8 @@ clade_status clade_settings_read(const char *yaml, clade_settings *out)
         case YAML_SCALAR_EVENT: take_scalar(&w, (const char *)event.data.scalar.value); break;
         case YAML_SEQUENCE_START_EVENT: open_level(&w, true); break;
         case YAML_MAPPING_START_EVENT: open_level(&w, false); break;
-        case YAML_SEQUENCE_END_EVENT:
-        case YAML_MAPPING_END_EVENT: w.depth--; break;
+        case YAML_SEQUENCE_END_EVENT: w.depth--; break;
+        case YAML_MAPPING_END_EVENT: close_map(&w); break;
         case YAML_STREAM_END_EVENT: end = true; break;
         default: break;
         }

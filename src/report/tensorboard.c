@@ -4,7 +4,7 @@
  * format. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto and
  * core/framework/summary.proto of TensorFlow; "Encoding" in protobuf's documentation. */
 #define _POSIX_C_SOURCE 200809L
-#include <clade/tensorboard.h>
+#include "report/tensorboard.h"
 
 #include "base/crc32c.h"
 #include "base/file.h"
@@ -22,103 +22,22 @@
 
 /* The numbers of the fields that are used. */
 enum { event_wall_time = 1, event_step = 2, event_version = 3, event_summary = 5, event_log = 7 };
-enum { summary_value = 1, value_tag = 1, value_number = 2, value_image = 4 };
+enum { summary_value = 1, value_number = 2, value_image = 4 };
 enum { image_height = 1, image_width = 2, image_colorspace = 3, image_bytes = 4 };
 enum { log_status = 1, log_start = 1 };
-/* How a field's contents are written. */
-enum { wire_varint = 0, wire_64 = 1, wire_bytes = 2, wire_32 = 5 };
 
 struct clade_tensorboard {
     char *path;
     int fd;
 };
 
-/* --- protobuf --- */
-
-typedef struct message {
-    uint8_t *data;
-    size_t size, room;
-    clade_status status; /* the first failure; nothing is added after it */
-} message;
-
-static void add(message *m, const void *bytes, size_t size)
-{
-    if (m->status) return;
-    if (m->room - m->size < size) {
-        size_t room = 2 * m->room + size + 64;
-        uint8_t *data = realloc(m->data, room);
-        if (!data) {
-            m->status = clade_fail(CLADE_ENOMEM, "out of memory for an event of %zu bytes", room);
-            return;
-        }
-        m->data = data;
-        m->room = room;
-    }
-    memcpy(m->data + m->size, bytes, size);
-    m->size += size;
-}
-
-/* The `bytes` low bytes of a number, the lowest first. */
-static void add_little(message *m, uint64_t value, int bytes)
-{
-    uint8_t out[8];
-    for (int i = 0; i < bytes; i++) out[i] = (uint8_t)(value >> (8 * i));
-    add(m, out, (size_t)bytes);
-}
-
-static void add_varint(message *m, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7) add_little(m, value | 0x80, 1);
-    add_little(m, value, 1);
-}
-
-static void add_key(message *m, unsigned field, unsigned wire) { add_varint(m, field << 3 | wire); }
-
-static void add_int(message *m, unsigned field, int64_t value)
-{
-    add_key(m, field, wire_varint);
-    add_varint(m, (uint64_t)value);
-}
-
-static void add_double(message *m, unsigned field, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    add_key(m, field, wire_64);
-    add_little(m, bits, 8);
-}
-
-static void add_float(message *m, unsigned field, float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    add_key(m, field, wire_32);
-    add_little(m, bits, 4);
-}
-
-static void add_bytes(message *m, unsigned field, const void *bytes, size_t size)
-{
-    add_key(m, field, wire_bytes);
-    add_varint(m, size);
-    add(m, bytes, size);
-}
-
-/* Adds a message as a field and frees it. */
-static void add_message(message *m, unsigned field, message *inner)
-{
-    if (!m->status) m->status = inner->status;
-    if (!m->status) add_bytes(m, field, inner->data, inner->size);
-    free(inner->data);
-    *inner = (message){0};
-}
-
-static message start_event(int64_t step)
+static clade_wire start_event(int64_t step)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    message event = {0};
-    add_double(&event, event_wall_time, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
-    if (step) add_int(&event, event_step, step);
+    clade_wire event = {0};
+    clade_wire_double(&event, event_wall_time, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+    if (step) clade_wire_int(&event, event_step, step);
     return event;
 }
 
@@ -131,7 +50,7 @@ static uint32_t masked_check(const void *bytes, size_t size)
 }
 
 /* Writes a whole record or, where that fails, leaves none of it. */
-static clade_status write_record(clade_tensorboard *t, const message *record)
+static clade_status write_record(clade_tensorboard *t, const clade_wire *record)
 {
     off_t end = lseek(t->fd, 0, SEEK_END);
     for (size_t done = 0; done < record->size;) {
@@ -148,14 +67,14 @@ static clade_status write_record(clade_tensorboard *t, const message *record)
 }
 
 /* Writes an event as a record and frees it. */
-static clade_status write_event(clade_tensorboard *t, message *event)
+static clade_status write_event(clade_tensorboard *t, clade_wire *event)
 {
-    message record = {.status = event->status};
-    add_little(&record, event->size, 8);
-    if (!record.status) add_little(&record, masked_check(record.data, 8), 4);
+    clade_wire record = {.status = event->status};
+    clade_wire_little(&record, event->size, 8);
+    if (!record.status) clade_wire_little(&record, masked_check(record.data, 8), 4);
     if (!record.status) {
-        add(&record, event->data, event->size);
-        add_little(&record, masked_check(event->data, event->size), 4);
+        clade_wire_raw(&record, event->data, event->size);
+        clade_wire_little(&record, masked_check(event->data, event->size), 4);
     }
     clade_status status = record.status;
     if (!status) status = write_record(t, &record);
@@ -195,14 +114,14 @@ clade_status clade_tensorboard_create(const char *folder, int64_t first_step,
     if (!status) status = open_file(t, folder);
     if (!status) {
         static const char version[] = "brain.Event:2";
-        message event = start_event(0);
-        add_bytes(&event, event_version, version, sizeof version - 1);
+        clade_wire event = start_event(0);
+        clade_wire_bytes(&event, event_version, version, sizeof version - 1);
         status = write_event(t, &event);
     }
     if (!status && first_step > 0) { /* SessionLog: START */
-        message event = start_event(first_step), log = {0};
-        add_int(&log, log_status, log_start);
-        add_message(&event, event_log, &log);
+        clade_wire event = start_event(first_step), log = {0};
+        clade_wire_int(&log, log_status, log_start);
+        clade_wire_message(&event, event_log, &log);
         status = write_event(t, &event);
     }
     if (status)
@@ -224,13 +143,13 @@ void clade_tensorboard_destroy(clade_tensorboard **handle)
 
 const char *clade_tensorboard_path(const clade_tensorboard *t) { return t->path; }
 
-/* Writes the event of one value, of which the tag is still to be added; frees it. */
-static clade_status write_value(clade_tensorboard *t, const char *tag, int64_t step, message *value)
+clade_status clade_tensorboard_value(clade_tensorboard *t, const char *tag, int64_t step,
+                                     clade_wire *value)
 {
-    message event = start_event(step), summary = {0};
-    add_bytes(value, value_tag, tag, strlen(tag));
-    add_message(&summary, summary_value, value);
-    add_message(&event, event_summary, &summary);
+    clade_wire event = start_event(step), summary = {0};
+    clade_wire_text(value, value_tag, tag);
+    clade_wire_message(&summary, summary_value, value);
+    clade_wire_message(&event, event_summary, &summary);
     return write_event(t, &event);
 }
 
@@ -238,9 +157,9 @@ clade_status clade_tensorboard_scalar(clade_tensorboard *t, const char *tag, int
                                       double value)
 {
     if (!t || !tag || step < 0) return clade_fail(CLADE_EINVAL, "an event needs a tag and a step");
-    message m = {0};
-    add_float(&m, value_number, (float)value);
-    return write_value(t, tag, step, &m);
+    clade_wire m = {0};
+    clade_wire_float(&m, value_number, (float)value);
+    return clade_tensorboard_value(t, tag, step, &m);
 }
 
 /* A PNG in malloc'ed *out. */
@@ -274,13 +193,13 @@ clade_status clade_tensorboard_image(clade_tensorboard *t, const char *tag, int6
     size_t size = 0;
     clade_status status = encode(hwc, height, width, channels, &png, &size);
     if (!status) {
-        message value = {0}, image = {0};
-        add_int(&image, image_height, height);
-        add_int(&image, image_width, width);
-        add_int(&image, image_colorspace, channels);
-        add_bytes(&image, image_bytes, png, size);
-        add_message(&value, value_image, &image);
-        status = write_value(t, tag, step, &value);
+        clade_wire value = {0}, image = {0};
+        clade_wire_int(&image, image_height, height);
+        clade_wire_int(&image, image_width, width);
+        clade_wire_int(&image, image_colorspace, channels);
+        clade_wire_bytes(&image, image_bytes, png, size);
+        clade_wire_message(&value, value_image, &image);
+        status = clade_tensorboard_value(t, tag, step, &value);
     }
     free(png);
     return status;

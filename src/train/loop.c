@@ -362,7 +362,9 @@ static clade_status end_epoch(clade_trainer *t)
     clade_status status = t->lead ? write_epoch(t) : CLADE_OK;
     if (status) return status;
     const clade_train_observer *observer = &t->options->observer;
+    e->model = t->learner.model;
     if (observer->epoch) observer->epoch(observer->user, e);
+    e->model = NULL;
     if ((t->ranks || t->device_count > 1) && observer->shares)
         observer->shares(observer->user, t->share, t->device_count);
     return CLADE_OK;

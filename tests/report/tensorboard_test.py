@@ -1,8 +1,10 @@
 """Trains with --tensorboard, in one go and resumed, and reads the event files back: framing, checks, fields, steps,
-images. The reader shares nothing with the writer.
+images, histograms, text and hyperparameters. The reader shares nothing with the writer.
 
 usage: tensorboard_test.py CLADE"""
 import csv
+import json
+import math
 import pathlib
 import struct
 import subprocess
@@ -23,6 +25,15 @@ model:
   - flatten
   - dense: {units: classes, activation: softmax}
 train: {loss: sparse_categorical_crossentropy, optimizer: adam, batch: 16, epochs: 2}
+"""
+
+TRANSFER = """
+name: head
+input: {size: 32, rescale: 1/255}
+backbone: {name: squeezenet1_1, weights: random, output: features.4, pooling: avg}
+model:
+  - dense: {units: classes, activation: softmax}
+train: {loss: sparse_categorical_crossentropy, batch: 16, epochs: 1}
 """
 
 
@@ -112,10 +123,49 @@ def write_mixed(folder):
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels)
 
 
-def read(path, pixels=None):
+def weights(path):
+    """The float32 tensors of a safetensors file."""
+    data = path.read_bytes()
+    size = struct.unpack_from("<Q", data)[0]
+    head = json.loads(data[8:8 + size])
+    return {name: struct.unpack_from(f"<{(t['data_offsets'][1] - t['data_offsets'][0]) // 4}f", data,
+                                     8 + size + t["data_offsets"][0])
+            for name, t in head.items() if name != "__metadata__" and t["dtype"] == "F32"}
+
+
+def doubles(data):
+    return struct.unpack(f"<{len(data) // 8}d", data)
+
+
+def read_plugin(value, texts):
+    """A value with a tensor: text, or hyperparameters, as {tag: contents} into `texts`."""
+    tag = value[1][0].decode()
+    metadata, tensor = fields(value[9][0]), fields(value[8][0])
+    plugin = fields(metadata[1][0])
+    check(metadata[4] == [2], f"{tag}: its class")
+    if plugin[1] == [b"text"]:
+        check(tensor[1] == [7] and tensor[2] == [b""], f"{tag}: one string")
+        texts[tag] = tensor[8][0].decode()
+        return
+    check(plugin[1] == [b"hparams"] and tensor[1] == [1], f"{tag}: an empty tensor beside hyperparameters")
+    content = fields(plugin[2][0])
+    if 4 in content:
+        texts[tag] = fields(content[4][0])
+        return
+    start = fields(content[3][0])
+    check(abs(start[5][0] - time.time()) < 3600, "a session's time")
+    texts[tag] = {}
+    for entry in map(fields, start[1]):
+        kind, (setting,) = next(iter(fields(entry[2][0]).items()))
+        texts[tag][entry[1][0].decode()] = {2: float, 3: bytes.decode, 4: bool}[kind](setting)
+
+
+def read(path, pixels=None, texts=None, histograms=None, side=16):
     """Scalars as {tag: [(step, value)]}, images' tags, and the steps at which a session starts; into `pixels`, the
-    first of each image by tag."""
+    first of each image by tag; into `texts`, what plugins show; into `histograms`, {tag: {step: fields}}."""
     pixels = {} if pixels is None else pixels
+    texts = {} if texts is None else texts
+    histograms = {} if histograms is None else histograms
     scalars, images, starts = {}, [], []
     for number, body in enumerate(records(path.read_bytes())):
         event = fields(body)
@@ -132,11 +182,15 @@ def read(path, pixels=None):
                 tag = value[1][0].decode()
                 if 2 in value:
                     scalars.setdefault(tag, []).append((step, value[2][0]))
+                elif 8 in value:
+                    read_plugin(value, texts)
+                elif 5 in value:
+                    histograms.setdefault(tag, {})[step] = fields(value[5][0])
                 else:
                     image = fields(value[4][0])
-                    check((image[1], image[2], image[3]) == ([16], [16], [3]), f"{tag}: its size")
+                    check((image[1], image[2], image[3]) == ([side], [side], [3]), f"{tag}: its size")
                     *shape, first = png_pixels(image[4][0])
-                    check(shape == [16, 16, 2, 16 * (16 * 3 + 1)], f"{tag}: its pixels")
+                    check(shape == [side, side, 2, side * (side * 3 + 1)], f"{tag}: its pixels")
                     images.append(tag)
                     pixels[tag] = first
     return scalars, images, starts
@@ -158,7 +212,8 @@ def main(clade):
         subprocess.run(train + [recipe, "--data", data, "--out", run, "--tensorboard"], check=True)
         files = sorted(run.glob("events.out.tfevents.*"))
         check(len(files) == 1, "one file beside the run's own")
-        scalars, images, starts = read(files[0])
+        texts, histograms = {}, {}
+        scalars, images, starts = read(files[0], None, texts, histograms)
         rows = list(csv.DictReader((run / "history.csv").open()))
         for key in ("loss", "accuracy", "val_loss", "val_accuracy", "lr"):
             check(near(scalars[key], [(3 * int(r["epoch"]), float(r[key])) for r in rows]), key)
@@ -171,6 +226,37 @@ def main(clade):
         check(len([t for t in images if t.startswith("mistakes/")]) == wrong, "as many mistakes as there are")
         check(starts == [], "no session begins again")
 
+        # the recipe, and its settings without those of layers
+        lines = (run / "recipe.yaml").read_text().splitlines()
+        check(texts["recipe"].splitlines() == ["    " + line for line in lines], f"the recipe: {texts['recipe']}")
+        settings = texts["_hparams_/session_start_info"]
+        check(settings["train.optimizer"] == "adam" and settings["train.batch"] == 16 and settings["data.path"] == str(data)
+              and settings["input.rescale"] == "1/255", f"hyperparameters: {settings}")
+        check(not any(key.startswith(("model", "name", "train.optimizer.adam")) for key in settings), f"{list(settings)}")
+        check(texts["_hparams_/session_end_info"][1] == [1], "the run has succeeded")
+
+        # histograms of the last epoch are of the last weights
+        last = weights(run / "last.safetensors")
+        check(set(histograms) == {"conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias"}, f"{list(histograms)}")
+        for tag, by_step in histograms.items():
+            check(list(by_step) == [3, 6], f"{tag}: after each epoch")
+            h, values = by_step[6], last[tag]
+            low, high, limits = h[1][0], h[2][0], doubles(h[6][0])
+            edges = [low, *limits[:-1], math.inf]
+            counted = [sum(a <= v < b for v in values) for a, b in zip(edges, edges[1:])]
+            check((low, high, h[3][0]) == (min(values), max(values), len(values)), f"{tag}: {low} to {high}")
+            check(abs(h[4][0] - math.fsum(values)) < 1e-9 and abs(h[5][0] - math.fsum(v * v for v in values)) < 1e-9,
+                  f"{tag}: sums")
+            check(len(limits) == 30 and abs(limits[-1] - high) < 1e-9, f"{tag}: {limits}")
+            check(list(doubles(h[7][0])) == counted, f"{tag}: {doubles(h[7][0])}, {counted}")
+
+        # of a frozen backbone, whose features are computed once, only what is trained
+        transfer, head, histograms = folder / "transfer.yaml", folder / "head", {}
+        transfer.write_text(TRANSFER)
+        subprocess.run(train + [transfer, "--data", data, "--out", head, "--tensorboard"], check=True)
+        read(next(head.glob("events.out.tfevents.*")), side=32, histograms=histograms)
+        check(set(histograms) == {"dense/kernel", "dense/bias"}, f"a frozen backbone: {list(histograms)}")
+
         mixed, ran, pixels = folder / "mixed", folder / "ran", {}
         mixed.mkdir()
         write_mixed(mixed)
@@ -181,7 +267,9 @@ def main(clade):
 
         subprocess.run(train + ["--resume", run, "--epochs", "3", f"--tensorboard={apart}"], check=True)
         check(len(sorted(run.glob("events.out.tfevents.*"))) == 1, "no second file in the run folder")
-        scalars, _, starts = read(next(apart.glob("events.out.tfevents.*")))
+        texts = {}
+        scalars, _, starts = read(next(apart.glob("events.out.tfevents.*")), None, texts)
+        check(texts["_hparams_/session_start_info"]["train.epochs"] == 3, "hyperparameters of what goes on")
         check([s for s, _ in scalars["loss"]] == [9], "steps go on")
         check(len(starts) == 1 and 6 < starts[0] <= 9, "a session begins where training went on")
         check(min(s for s, _ in scalars["step/loss"]) == starts[0], "with the first point after it")

@@ -10,9 +10,10 @@
 #include <string.h>
 
 enum {
-    most_points = 2000,   /* of the loss by step, in a run */
-    sampled_classes = 20, /* at most */
-    samples = 4,          /* images of each */
+    most_points = 2000,    /* of the loss by step, in a run */
+    most_histograms = 100, /* of each layer's weights, in a run */
+    sampled_classes = 20,  /* at most */
+    samples = 4,           /* images of each */
     most_mistakes = 24
 };
 
@@ -81,6 +82,7 @@ static bool is_open(events *e, const clade_epoch *now)
     if (!e->folder || e->failed) return false;
     if (e->file) return true;
     give_up(e, clade_tensorboard_create(e->folder, e->resumed ? now->step : 0, &e->file));
+    if (e->file) give_up(e, clade_tensorboard_recipe(e->file, e->recipe));
     if (e->file && !e->resumed) write_samples(e, 0);
     return e->file != NULL;
 }
@@ -100,6 +102,28 @@ void events_batch(events *e, const clade_epoch *now, size_t batches)
     e->told = *now;
 }
 
+/* How each trained parameter's values are spread. */
+static void write_weights(events *e, const clade_epoch *now)
+{
+    const size_t count = clade_model_parameters(now->model);
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t n = clade_tensor_count(&clade_model_parameter(now->model, i)->value);
+        if (n > most) most = n;
+    }
+    float *values = malloc((most + 1) * sizeof *values);
+    for (size_t i = 0; i < count && values && !e->failed; i++) {
+        const clade_parameter *p = clade_model_parameter(now->model, i);
+        if (!clade_tensor_present(&p->gradient)) continue;
+        clade_status status = clade_tensor_read(&p->value, values);
+        if (!status)
+            status = clade_tensorboard_histogram(e->file, p->name, now->step, values,
+                                                 clade_tensor_count(&p->value));
+        give_up(e, status);
+    }
+    free(values);
+}
+
 void events_epoch(events *e, const clade_epoch *now)
 {
     if (!is_open(e, now)) return;
@@ -112,6 +136,8 @@ void events_epoch(events *e, const clade_epoch *now)
     }
     scalar(e, "lr", now->step, now->lr);
     scalar(e, "images_per_second", now->step, now->images_per_second);
+    const int32_t every = (now->epochs + most_histograms - 1) / most_histograms;
+    if (now->epoch % every == 0 || now->epoch == now->epochs) write_weights(e, now);
     e->told = *now;
 }
 
@@ -190,6 +216,9 @@ static void write_mistakes(events *e, clade_classifier *classifier)
 
 void events_end(events *e, clade_classifier *classifier)
 {
-    if (e->file && classifier && !e->failed) write_mistakes(e, classifier);
+    if (e->file && classifier && !e->failed) {
+        write_mistakes(e, classifier);
+        if (!e->failed) give_up(e, clade_tensorboard_success(e->file));
+    }
     clade_tensorboard_destroy(&e->file);
 }

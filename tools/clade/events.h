@@ -1,4 +1,5 @@
-/* Training as TensorBoard shows it: numbers per epoch and step, sample images, mistakes. */
+/* Training as TensorBoard shows it: the recipe, numbers per epoch and step, weights, sample images,
+ * mistakes. */
 #ifndef CLADE_TOOLS_EVENTS_H
 #define CLADE_TOOLS_EVENTS_H
 
@@ -8,6 +9,7 @@
 typedef struct events {
     const char *folder; /* for the event file; NULL: none is written and all below does nothing */
     const clade_dataset *dataset;
+    const clade_recipe *recipe;
     bool resumed; /* an older file may be in the folder */
     clade_tensorboard *file;
     bool failed; /* what is left to write is given up; training goes on */

@@ -308,6 +308,7 @@ static int run(train_request *r)
         if (r->tensorboard)
             w.events = (events){.folder = *r->tensorboard ? r->tensorboard : r->folder,
                                 .dataset = dataset,
+                                .recipe = recipe,
                                 .resumed = r->resume != NULL};
         clade_train_options options = {.out = r->folder,
                                        .resume = r->resume != NULL,
