@@ -132,7 +132,8 @@ void clade_chart_heat(clade_page *page, const clade_chart *c, const char *const 
         for (size_t j = 0; j < columns; j++) sum += values[i * columns + j];
         for (size_t j = 0; j < columns; j++) {
             double value = values[i * columns + j];
-            if (value == 0 && !text.counts) continue; /* many classes: most cells are empty */
+            if (value == 0 && (!text.counts || rows > high_most))
+                continue; /* many classes: most cells are empty */
             draw_cell(page, left + side_x * (double)j, y, side_x, side_y, value,
                       sum > 0 ? value / sum : 0, row_names[i], column_names[j], i == j, text);
         }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { together = 64, roc_classes = 8, roc_points = 400, bins = 10 };
+enum { together = 64, roc_classes = 8, roc_points = 400, bins = 10, open_classes = 20 };
 
 static clade_status predict_all(report_predictions *r)
 {
@@ -100,6 +100,10 @@ static void add_classes(clade_page *page, const report_predictions *r)
 {
     static const clade_column columns[] = {
         {"class", false}, {"images", true}, {"precision", true}, {"recall", true}, {"F1", true}};
+    const bool folded = r->classes > open_classes; /* a click opens it */
+    if (folded)
+        clade_page_markup(page, "<details><summary>Scores of each of the %zu classes</summary>\n",
+                          r->classes);
     clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
     for (size_t c = 0; c < r->classes; c++) {
         size_t own = 0, told = 0, right = 0;
@@ -115,6 +119,7 @@ static void add_classes(clade_page *page, const report_predictions *r)
         cell_ratio(page, 2 * right, own + told);
     }
     clade_page_table_end(page);
+    if (folded) clade_page_markup(page, "</details>\n");
 }
 
 /* ---- ROC ---- */
@@ -182,15 +187,15 @@ static void add_roc(clade_page *page, const report_predictions *r)
             size_t points;
             double area = trace_roc(r, c, order, x[c], y[c], &points);
             if (area < 0) continue;
-            snprintf(name[c], sizeof name[c], "%.60s, area %.3f",
-                     clade_classifier_class_name(r->classifier, (int32_t)c), area);
+            snprintf(name[c], sizeof name[c], "area %.3f, %.60s", area,
+                     clade_classifier_class_name(r->classifier, (int32_t)c));
             series[count++] =
                 (clade_series){.name = name[c], .x = x[c], .y = y[c], .count = points};
         }
         series[count] = (clade_series){
             .name = "by chance", .x = diagonal, .y = diagonal, .count = 2, .color = -1};
-        static const clade_chart chart = {
-            .title = "ROC",
+        const clade_chart chart = {
+            .title = r->classes > roc_classes ? "ROC of the first 8 classes" : "ROC",
             .description = "True positives found against false alarms, at every threshold.",
             .x = {.title = "false positives", .low = 0, .high = 1},
             .y = {.title = "true positives", .low = 0, .high = 1}};
