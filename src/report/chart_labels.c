@@ -79,6 +79,7 @@ clade_box clade_label_place(double x, double y, double width, double height, con
      * then sides */
     static const double places[][2] = {{0, 1},   {1, 1},   {0, 0},   {1, 0},
                                        {0.5, 1}, {0.5, 0}, {0, 0.5}, {1, 0.5}};
+    const double room = 3; /* between letters and a line */
     clade_box best = {0};
     double least = INFINITY;
     for (size_t d = 0; d < sizeof away / sizeof *away; d++)
@@ -93,7 +94,9 @@ clade_box clade_label_place(double x, double y, double width, double height, con
             const clade_box ring = {x - 7, y - 7, x + 7, y + 7};
             double cost = 1000 * common_area(&box, &ring);
             for (size_t i = 0; i < taken_count; i++) cost += 1000 * common_area(&box, &taken[i]);
-            for (size_t i = 0; i < line_count; i++) cost += length_within(&lines[i], &box);
+            const clade_box around = {box.left - room, box.top - room, box.right + room,
+                                      box.bottom + room};
+            for (size_t i = 0; i < line_count; i++) cost += length_within(&lines[i], &around);
             if (cost >= least - 1e-9) continue;
             least = cost;
             best = box;

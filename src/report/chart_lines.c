@@ -310,7 +310,7 @@ static void draw_marks(clade_page *page, const clade_chart *c, const frame *f,
                        const clade_series *series, size_t count)
 {
     clade_box taken[marks_most];
-    const clade_box within = {f->x.first + 2, f->y.last - 6, f->x.last, f->y.first - 2};
+    const clade_box within = {f->x.first + 2, f->y.last - 6, f->x.last, f->y.first - 5};
     size_t lines, n = 0;
     clade_segment *line = trace(c, f, series, count, &lines);
     if (!line && !page->status) page->status = clade_fail(CLADE_ENOMEM, "out of memory for labels");
