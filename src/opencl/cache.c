@@ -1,24 +1,19 @@
 /* Compiled programs on disk. A file is a header of 152 bytes, then the driver's binary:
  *     "CLADEOCL"; version, little-endian u32; 4 zero bytes; size of the binary, little-endian u64;
  *     the key and the binary's SHA-256, 64 hexadecimal digits each. */
-#define _XOPEN_SOURCE 700
 #include "opencl/cache.h"
 
+#include "base/cache_folder.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "config.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { header_bytes = 152, version = 1, hex_digits = 64, longest_text = 4096 };
+enum { header_bytes = 152, version = 1, hex_digits = clade_cache_key_digits, longest_text = 4096 };
 
-static const char magic[] = "CLADEOCL", suffix[] = ".bin";
+static const char magic[] = "CLADEOCL", ending[] = ".bin";
 
 bool clade_opencl_cache_wanted(const opencl_context *cl)
 {
@@ -96,28 +91,12 @@ static void make_header(unsigned char header[header_bytes], const char *key, con
     memcpy(header + 24 + hex_digits, checksum, hex_digits);
 }
 
-/* folder/KEY.bin, to be freed; NULL if there is no cache folder or no memory. */
-static char *path_of(const char *folder, const char *name)
-{
-    size_t room = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(room);
-    if (path) snprintf(path, room, "%s/%s", folder, name);
-    return path;
-}
-
-static char *path_of_key(const char *folder, const char *key)
-{
-    char name[hex_digits + sizeof suffix];
-    snprintf(name, sizeof name, "%s%s", key, suffix);
-    return path_of(folder, name);
-}
-
 void *clade_opencl_cache_load(const char *key, size_t *size)
 {
     char *folder = NULL, *path = NULL;
     void *file = NULL;
     size_t file_bytes = 0;
-    if (clade_cache_path("opencl", &folder) || !(path = path_of_key(folder, key)) ||
+    if (clade_cache_path("opencl", &folder) || !(path = clade_cache_file(folder, key, ending)) ||
         clade_file_read(path, OPENCL_CACHE_BYTES, &file, &file_bytes) || file_bytes <= header_bytes)
         goto fail;
     unsigned char wanted[header_bytes];
@@ -125,7 +104,7 @@ void *clade_opencl_cache_load(const char *key, size_t *size)
     make_header(wanted, key, (char *)file + header_bytes, *size);
     if (memcmp(file, wanted, header_bytes) != 0) goto fail;
     /* what is used is not old */
-    utimensat(AT_FDCWD, path, NULL, 0);
+    clade_cache_touch(path);
     memmove(file, (char *)file + header_bytes, *size);
     free(folder);
     free(path);
@@ -137,76 +116,13 @@ fail:
     return NULL;
 }
 
-/* ---- the limit ---- */
-
-typedef struct cached_file {
-    char *path;
-    uint64_t bytes;
-    struct timespec used;
-} cached_file;
-
-static int by_age(const void *a, const void *b)
-{
-    const struct timespec *x = &((const cached_file *)a)->used,
-                          *y = &((const cached_file *)b)->used;
-    if (x->tv_sec != y->tv_sec) return x->tv_sec < y->tv_sec ? -1 : 1;
-    return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
-}
-
-/* Is it ours: a key's file, or what an interrupted write has left of one? */
-static bool is_cached(const char *name)
-{
-    return strspn(name, "0123456789abcdef") == hex_digits &&
-           !strncmp(name + hex_digits, suffix, sizeof suffix - 1);
-}
-
-/* The cache's files, in memory that the caller frees; NULL with none. */
-static cached_file *list_files(const char *folder, size_t *count)
-{
-    cached_file *files = NULL;
-    *count = 0;
-    DIR *dir = opendir(folder);
-    if (!dir) return NULL;
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        if (!is_cached(entry->d_name)) continue;
-        cached_file *grown = realloc(files, (*count + 1) * sizeof *files);
-        if (!grown) break;
-        files = grown;
-        char *path = path_of(folder, entry->d_name);
-        struct stat info;
-        if (!path || lstat(path, &info)) {
-            free(path);
-            continue;
-        }
-        files[(*count)++] = (cached_file){path, (uint64_t)info.st_size, info.st_mtim};
-    }
-    closedir(dir);
-    return files;
-}
-
-/* Another process may do the same: a file that has gone already is as good as removed. */
-static void drop_oldest(const char *folder, uint64_t limit)
-{
-    size_t count;
-    cached_file *files = list_files(folder, &count);
-    uint64_t total = 0;
-    for (size_t i = 0; i < count; i++) total += files[i].bytes;
-    if (count) qsort(files, count, sizeof *files, by_age);
-    for (size_t i = 0; i < count && total > limit; i++) {
-        unlink(files[i].path);
-        total -= files[i].bytes;
-    }
-    for (size_t i = 0; i < count; i++) free(files[i].path);
-    free(files);
-}
-
 void clade_opencl_cache_store(const char *key, const void *binary, size_t size, uint64_t limit)
 {
     char *folder = NULL, *path = NULL;
     clade_file_writer writer = {.fd = -1};
     unsigned char header[header_bytes];
     if (!size || size > limit || clade_cache_path("opencl", &folder)) return;
-    if (clade_folder_create(folder) || !(path = path_of_key(folder, key))) goto done;
+    if (clade_folder_create(folder) || !(path = clade_cache_file(folder, key, ending))) goto done;
     make_header(header, key, binary, size);
     if (clade_file_writer_open(&writer, path)) goto done;
     if (clade_file_writer_add(&writer, header, sizeof header) ||
@@ -214,7 +130,7 @@ void clade_opencl_cache_store(const char *key, const void *binary, size_t size, 
         clade_file_writer_abort(&writer);
         goto done;
     }
-    if (!clade_file_writer_commit(&writer)) drop_oldest(folder, limit);
+    if (!clade_file_writer_commit(&writer)) clade_cache_trim(folder, ending, limit);
 done:
     free(folder);
     free(path);
