@@ -243,6 +243,15 @@ static clade_status check_digest(const clade_image *image, clade_input *input)
     return same ? CLADE_OK : fail_changed(image);
 }
 
+clade_status clade_image_identify(const clade_dataset *dataset, const clade_image *image,
+                                  clade_decoder *decoder)
+{
+    clade_input input = {0};
+    if (atomic_load(image->digest)) return CLADE_OK; /* its bytes may have been given back */
+    clade_status status = read_stored(dataset, image, decoder, &input);
+    return status ? status : check_digest(image, &input);
+}
+
 void clade_dataset_digests(const clade_dataset *dataset, clade_split split, uint64_t *out)
 {
     const clade_images *in = &dataset->split[split];

@@ -97,6 +97,15 @@ typedef struct clade_original {
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_sink *sink, clade_original *out);
 
+/* Reads the stored bytes of an image for its digest, unless that is known. Thread-safe. EIO. */
+clade_status clade_image_identify(const clade_dataset *dataset, const clade_image *image,
+                                  clade_decoder *decoder);
+/* The same for the training and the validation split, in parallel; nothing is decoded. `progress`
+ * as for clade_dataset_load. */
+clade_status clade_dataset_identify(clade_dataset *dataset,
+                                    bool (*progress)(void *user, size_t done, size_t total),
+                                    void *user);
+
 /* Digests of a split's stored images [listed], in the order in which they were listed; 0 of one
  * that has not been read yet. Taking those of before, EIO where one is known to differ. */
 void clade_dataset_digests(const clade_dataset *dataset, clade_split split, uint64_t *out);

@@ -1,4 +1,5 @@
-/* Decoding a whole data set in parallel, into the cache as far as it goes. */
+/* Going through a whole data set in parallel: decoding it into the cache as far as that goes, or
+ * only reading it for the digests of its images. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -11,7 +12,8 @@
 typedef struct load_job {
     clade_dataset *dataset;
     clade_decoder *decoders; /* one per thread, */
-    uint8_t *workspace;      /* as well as one image for what has no room in the cache */
+    uint8_t *workspace;      /* as well as one image for what has no room in the cache; NULL:
+                              * nothing is decoded */
     size_t total;
     atomic_bool stop;          /* cancelled */
     atomic_size_t first_error; /* the lowest image, in the order of the splits, with an error that
@@ -47,10 +49,13 @@ static void load_one(void *user, size_t at, int thread)
     size_t i = at;
     int split = 0;
     while (i >= dataset->split[split].count) i -= dataset->split[split++].count;
-    uint8_t *spare = j->workspace + (size_t)thread * clade_dataset_bytes(dataset);
+    clade_decoder *decoder = &j->decoders[thread];
+    uint8_t *spare =
+        j->workspace ? j->workspace + (size_t)thread * clade_dataset_bytes(dataset) : NULL;
     const uint8_t *pixels;
     clade_status status =
-        clade_dataset_take(dataset, (clade_split)split, i, &j->decoders[thread], spare, &pixels);
+        spare ? clade_dataset_take(dataset, (clade_split)split, i, decoder, spare, &pixels)
+              : clade_image_identify(dataset, &dataset->split[split].items[i], decoder);
     if (status && !clade_dataset_is_damaged(dataset, (clade_split)split, i)) record(j, at, status);
     pthread_mutex_lock(&j->mutex);
     j->done++;
@@ -61,25 +66,21 @@ static void load_one(void *user, size_t at, int thread)
 
 static clade_status finish(const load_job *j)
 {
-    clade_dataset *dataset = j->dataset;
+    const char *path = j->dataset->sources[0]->path;
     if (j->status)
-        return clade_fail(j->status, "%s: %s", dataset->sources[0]->path,
+        return clade_fail(j->status, "%s: %s", path,
                           j->text ? j->text : clade_status_name(j->status));
     if (atomic_load(&j->stop))
-        return clade_fail(CLADE_ECANCELLED, "loading of %s was stopped", dataset->sources[0]->path);
-    clade_status status = clade_dataset_check_damage(dataset);
-    if (!status) status = clade_dataset_drop_damaged(dataset);
-    if (!status) dataset->loaded = true;
-    return status;
+        return clade_fail(CLADE_ECANCELLED, "loading of %s was stopped", path);
+    return CLADE_OK;
 }
 
-clade_status clade_dataset_load(clade_dataset *dataset,
-                                bool (*progress)(void *user, size_t done, size_t total), void *user)
+/* Goes through the first `splits` of them. */
+static clade_status run(clade_dataset *dataset, int splits, bool decode,
+                        bool (*progress)(void *user, size_t done, size_t total), void *user)
 {
-    if (!dataset) return clade_fail(CLADE_EINVAL, "no data set to load");
-    if (dataset->loaded) return CLADE_OK;
     load_job j = {.dataset = dataset, .progress = progress, .user = user};
-    for (int s = 0; s < CLADE_SPLITS; s++) j.total += dataset->split[s].count;
+    for (int s = 0; s < splits; s++) j.total += dataset->split[s].count;
     atomic_init(&j.stop, false);
     atomic_init(&j.first_error, SIZE_MAX);
     clade_pool *pool;
@@ -88,10 +89,10 @@ clade_status clade_dataset_load(clade_dataset *dataset,
     pthread_mutex_init(&j.mutex, NULL);
     size_t threads = (size_t)clade_pool_threads(pool);
     j.decoders = calloc(threads, sizeof *j.decoders);
-    j.workspace = malloc(threads * clade_dataset_bytes(dataset));
-    if (!j.decoders || !j.workspace)
+    if (decode) j.workspace = malloc(threads * clade_dataset_bytes(dataset));
+    if (!j.decoders || (decode && !j.workspace))
         status = clade_fail(CLADE_ENOMEM, "out of memory to load %zu images", j.total);
-    if (!status) status = clade_dataset_make_room(dataset);
+    if (!status && decode) status = clade_dataset_make_room(dataset);
     if (!status) {
         clade_pool_for(pool, j.total, load_one, &j);
         status = finish(&j);
@@ -103,4 +104,23 @@ clade_status clade_dataset_load(clade_dataset *dataset,
     pthread_mutex_destroy(&j.mutex);
     clade_pool_destroy(&pool);
     return status;
+}
+
+clade_status clade_dataset_load(clade_dataset *dataset,
+                                bool (*progress)(void *user, size_t done, size_t total), void *user)
+{
+    if (!dataset) return clade_fail(CLADE_EINVAL, "no data set to load");
+    if (dataset->loaded) return CLADE_OK;
+    clade_status status = run(dataset, CLADE_SPLITS, true, progress, user);
+    if (!status) status = clade_dataset_check_damage(dataset);
+    if (!status) status = clade_dataset_drop_damaged(dataset);
+    if (!status) dataset->loaded = true;
+    return status;
+}
+
+clade_status clade_dataset_identify(clade_dataset *dataset,
+                                    bool (*progress)(void *user, size_t done, size_t total),
+                                    void *user)
+{
+    return run(dataset, CLADE_VALIDATION + 1, false, progress, user);
 }
