@@ -25,7 +25,8 @@ typedef struct clade_epoch {
     clade_metrics train, validation;   /* validation.count 0: there is none */
     int64_t step;                      /* optimizer steps done, over all epochs */
     double lr;                         /* of the last step */
-    double seconds;                    /* with validation */
+    double seconds;                    /* with validation, and: */
+    double feature_seconds;            /* of frozen layers' features, before the epoch */
     double images_per_second, step_ms; /* of training alone */
     bool best; /* the highest validation accuracy so far, of equals the lowest loss (without a
                 * validation split: the lowest training loss) */
@@ -81,7 +82,12 @@ typedef struct clade_train_observer {
     void (*epoch)(void *user, const clade_epoch *epoch);
     /* Of several devices: after each epoch, what each did since training began. May be NULL. */
     void (*shares)(void *user, const clade_device_share *shares, size_t count);
-    /* A line on something that did not end training: a device that failed. May be NULL. */
+    /* Where features are kept in memory (clade_train_options.cache_bytes), when they are at hand:
+     * of so many images, those that were found on disk, and the seconds that finding and computing
+     * them took. May be NULL. */
+    void (*features)(void *user, size_t images, size_t found, double seconds);
+    /* A line on something that did not end training: a device that failed, a cache that cannot be
+     * written. May be NULL. */
     void (*note)(void *user, const char *text);
     /* Polled between batches: true stops with a checkpoint and ECANCELLED. May be NULL. */
     bool (*stop)(void *user);
@@ -106,6 +112,12 @@ typedef struct clade_train_options {
      * not augmented, what they give is computed once for each image, and only the rest trained,
      * with the same result. They are not kept where they have no room. 0: half of what is free. */
     uint64_t cache_bytes;
+    /* Features are kept on disk too, for later runs, in the folder features/ of the user's cache,
+     * which may have so many bytes: the files used longest ago are dropped beyond that. A row is
+     * found by its image's bytes, the layers and their parameters, how images are read and scaled,
+     * and the arithmetic, so that what is trained is the same with and without; in fast mode also
+     * by the device. 0, and where calls are verified: none. */
+    uint64_t feature_bytes;
     /* Memory of the device, a quarter of which images may stay in. 0: all of it. */
     uint64_t memory_bytes;
     /* The share of a step's calls that are verified (clade/verify.h), with the recipe's seed; 0:

@@ -343,6 +343,7 @@ static clade_status end_epoch(clade_trainer *t)
     const clade_metrics *judged = e->validation.count ? &e->validation : &e->train;
     e->seconds = p->seconds + clade_clock() - t->started;
     e->best = is_best(e, p);
+    t->feature_seconds = 0;
     if (e->best) {
         p->best_epoch = e->epoch;
         p->best_accuracy = judged->accuracy;
@@ -395,9 +396,11 @@ static clade_status run_epochs(clade_trainer *t)
     while (!status && !is_over(t)) {
         if ((status = renew(t))) break;
         int64_t done = t->progress.batch;
+        t->progress.seconds += t->feature_seconds;
         t->epoch =
             (clade_epoch){.epoch = (int32_t)t->progress.epoch + 1,
                           .epochs = t->settings->epochs,
+                          .feature_seconds = t->feature_seconds,
                           .lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)t->progress.epoch,
                                                         (size_t)(done > 0 ? done - 1 : 0))};
         t->images_before = (int64_t)t->progress.tally.count;

@@ -1,5 +1,6 @@
 /* Making what a training run holds, and taking it apart. */
 #include "train/trainer.h"
+#include "base/clock.h"
 #include "data/dataset.h"
 #include "nn/sync.h"
 #include "train/classifier.h"
@@ -123,19 +124,94 @@ clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out)
     return clade_learner_create(&options, out);
 }
 
-/* Computes the split's features where the learner begins with them. */
+/* --- features --- */
+
+static size_t features_missing(const clade_trainer *t)
+{
+    return clade_features_missing(&t->features[CLADE_TRAIN]) +
+           clade_features_missing(&t->features[CLADE_VALIDATION]);
+}
+
+static void clear_features(clade_trainer *t)
+{
+    clade_features_clear(&t->features[CLADE_TRAIN]);
+    clade_features_clear(&t->features[CLADE_VALIDATION]);
+}
+
+/* Takes those that are on disk. */
+static clade_status find_features(clade_trainer *t)
+{
+    const double start = clade_clock();
+    const size_t size = clade_features_size(t->learner.head);
+    clade_status status = CLADE_OK;
+    clear_features(t);
+    for (int split = CLADE_TRAIN; split <= CLADE_VALIDATION && !status; split++)
+        status = clade_features_open(&t->cache, t->dataset, (clade_split)split, size,
+                                     &t->features[split]);
+    t->feature_seconds += clade_clock() - start;
+    return status;
+}
+
+/* Nothing is decoded where all of them are on disk: an image that has features is sound. Else all
+ * images are, for features are of the sound ones. */
+static clade_status begin_features(clade_trainer *t)
+{
+    const clade_learner *l = &t->learner;
+    /* what a device in doubt has computed is not kept, nor what another run may have got from it */
+    const uint64_t limit = t->options->verify > 0 ? 0 : t->options->feature_bytes;
+    char key[65] = "";
+    clade_status status = CLADE_OK;
+    if (limit)
+        status = clade_features_key(l->head, l->whole, clade_recipe_preprocessing(t->recipe),
+                                    t->dataset, key);
+    if (status) return status;
+    clade_feature_cache_open(key, clade_features_size(l->head), limit, &t->cache);
+    if (t->dataset->loaded) return find_features(t);
+    clade_loader_destroy(&t->early);
+    if (clade_feature_cache_exists(&t->cache)) {
+        t->phase = CLADE_PHASE_READ;
+        status = clade_dataset_identify(t->dataset, watch_reading, t);
+        if (status == CLADE_ECANCELLED) return status;
+        if (!status) status = find_features(t);
+        if (!status && !features_missing(t)) return CLADE_OK;
+    }
+    status = clade_trainer_read_images(t);
+    return status ? status : find_features(t);
+}
+
+/* Computes the split's features where the learner begins with them and they were not found. */
 static clade_status make_features(clade_trainer *t, clade_feed_options *feed)
 {
     const clade_split split = feed->upload.split;
     clade_features *features = &t->features[split];
+    const double start = clade_clock();
+    clade_status status = CLADE_OK;
     if (!t->learner.head) return CLADE_OK;
-    clade_trainer_begin_phase(t, CLADE_PHASE_FEATURES, clade_dataset_count(t->dataset, split),
-                              (size_t)clade_model_input(t->learner.whole)->dim[0]);
-    clade_status status = clade_features_compute(t->learner.head, t->learner.whole, feed,
-                                                 clade_trainer_poll_phase, t, features);
     feed->upload.rows = features->row;
+    if (clade_features_missing(features)) {
+        clade_trainer_begin_phase(t, CLADE_PHASE_FEATURES, clade_dataset_count(t->dataset, split),
+                                  (size_t)clade_model_input(t->learner.whole)->dim[0]);
+        status = clade_features_compute(t->learner.head, t->learner.whole, feed, &t->cache,
+                                        clade_trainer_poll_phase, t, features);
+    }
+    t->feature_seconds += clade_clock() - start;
     return status;
 }
+
+/* Tells of them, where there are any. */
+static void end_features(clade_trainer *t, bool complete)
+{
+    const clade_train_observer *observer = &t->options->observer;
+    const clade_features *train = &t->features[CLADE_TRAIN];
+    const clade_features *validation = &t->features[CLADE_VALIDATION];
+    if (t->cache.note[0] && observer->note) observer->note(observer->user, t->cache.note);
+    clade_feature_cache_close(&t->cache);
+    if (t->learner.head && complete && observer->features)
+        observer->features(observer->user, train->count + validation->count,
+                           train->found + validation->found, t->feature_seconds);
+}
+
+/* --- the stream --- */
 
 static bool is_resident(const clade_trainer *t, clade_split split, uint64_t share)
 {
@@ -204,12 +280,9 @@ static clade_status make_feeds(clade_trainer *t)
 
 clade_status clade_trainer_make_stream(clade_trainer *t)
 {
-    clade_status status = CLADE_OK;
-    if (t->learner.head && !t->dataset->loaded) { /* features are of the sound images */
-        clade_loader_destroy(&t->early);
-        status = clade_trainer_read_images(t);
-    }
+    clade_status status = t->learner.head ? begin_features(t) : CLADE_OK;
     if (!status) status = make_feeds(t);
+    end_features(t, !status);
     if (t->learner.head) clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
     size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
     if (!status && t->validation)
@@ -232,8 +305,7 @@ void clade_trainer_drop_stream(clade_trainer *t)
     clade_team_destroy(&t->team);
     clade_feed_destroy(&t->train);
     clade_feed_destroy(&t->validation);
-    clade_features_clear(&t->features[CLADE_TRAIN]);
-    clade_features_clear(&t->features[CLADE_VALIDATION]);
+    clear_features(t);
 }
 
 clade_status clade_trainer_renew_learner(clade_trainer *t)

@@ -27,6 +27,8 @@ typedef struct clade_trainer {
     float *class_weight; /* one per class, or NULL */
     clade_lr_scheduler scheduler;
     clade_features features[2];     /* of the training and the validation split, if kept */
+    clade_feature_cache cache;      /* where they are found and kept, while they are made */
+    double feature_seconds;         /* that they took, before the epoch to come */
     clade_loader *early;            /* decodes the first images while the model is made; or NULL */
     clade_feed *train, *validation; /* validation NULL: there is no such split */
     clade_results *results;

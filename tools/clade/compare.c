@@ -19,8 +19,8 @@ typedef struct compare_request {
     session_source source;
     const char *recipe, *out, *cache;
     command_list set, backbones;
-    bool json;
-    uint64_t cache_bytes;
+    bool json, quiet;
+    uint64_t cache_bytes, feature_bytes;
     char *edits[COMMAND_LIST_SIZE + session_source_most];
     size_t edit_count;
     char *folder;
@@ -149,6 +149,8 @@ static clade_status choose_folder(compare_request *r, const char *name)
 
 /* --- one backbone --- */
 
+static bool is_silent(const compare_request *r) { return r->json || r->quiet; }
+
 static void watch_phase(void *user, clade_train_phase phase, size_t done, size_t total)
 {
     const compare_row *row = user;
@@ -177,6 +179,22 @@ static void watch_epoch(void *user, const clade_epoch *e)
     row->best_epoch = e->epoch;
     row->accuracy = judged->accuracy;
     row->loss = judged->loss;
+}
+
+static void print_features(void *user, size_t images, size_t found, double seconds)
+{
+    const compare_row *row = user;
+    char text[progress_features_room];
+    status_line_clear();
+    printf("%s: %s\n", shown(row->name), progress_features(images, found, seconds, text));
+    fflush(stdout);
+}
+
+static void print_note(void *user, const char *text)
+{
+    const compare_row *row = user;
+    status_line_clear();
+    fprintf(stderr, "clade compare: %s: %s\n", shown(row->name), shown(text));
 }
 
 static bool poll_stop(void *user)
@@ -237,14 +255,18 @@ static clade_status train_entry(compare_request *r, const clade_recipe *all, siz
     }
     if (!status) {
         row->has_validation = clade_dataset_count(r->dataset, CLADE_VALIDATION) > 0;
-        const clade_train_options options = {.out = row->folder,
-                                             .threads = (int)r->place.threads,
-                                             .cache_bytes = r->cache_bytes,
-                                             .observer = {.user = row,
-                                                          .phase = watch_phase,
-                                                          .batch = watch_batch,
-                                                          .epoch = watch_epoch,
-                                                          .stop = poll_stop}};
+        const clade_train_options options = {
+            .out = row->folder,
+            .threads = (int)r->place.threads,
+            .cache_bytes = r->cache_bytes,
+            .feature_bytes = r->feature_bytes,
+            .observer = {.user = row,
+                         .phase = watch_phase,
+                         .batch = watch_batch,
+                         .epoch = watch_epoch,
+                         .features = is_silent(r) ? NULL : print_features,
+                         .note = print_note,
+                         .stop = poll_stop}};
         start = command_clock();
         status = clade_train(recipe, r->dataset, r->device, &options, &classifier);
         *all_fail = status == CLADE_ECANCELLED || (status == CLADE_EIO && !lacks_weights(recipe));
@@ -323,7 +345,7 @@ static clade_status run_all(compare_request *r, const clade_recipe *all, compare
         clade_status trained = train_entry(r, all, i, &c->row[i], &all_fail);
         status_line_clear();
         if (all_fail) return trained;
-        if (!r->json) compare_print_row(&c->row[i]);
+        if (!is_silent(r)) compare_print_row(&c->row[i]);
         if (!trained && (!c->best || is_better(&c->row[i], c->best))) c->best = &c->row[i];
         status = compare_write(c, r->folder);
     }
@@ -334,7 +356,8 @@ static clade_status run_all(compare_request *r, const clade_recipe *all, compare
 static clade_status prepare(compare_request *r, clade_recipe **recipe, compare *c)
 {
     const char *const *edits = (const char *const *)r->edits;
-    clade_status status = collect_edits(r);
+    clade_status status = session_feature_bytes(&r->feature_bytes);
+    if (!status) status = collect_edits(r);
     if (!status) status = clade_recipe_read(r->recipe, edits, r->edit_count, recipe);
     if (status) return status;
     c->count = r->backbones.count ? r->backbones.count : clade_recipe_alternatives(*recipe);
@@ -372,7 +395,7 @@ static int run(compare_request *r)
     compare c = {0};
     interrupt_watch();
     clade_status status = prepare(r, &recipe, &c);
-    if (!status && !r->json)
+    if (!status && !is_silent(r))
         printf("%zu backbones, device %s, folder %s\n", c.count,
                clade_device_describe(r->device)->id, shown(r->folder));
     if (!status) status = run_all(r, recipe, &c);
@@ -407,6 +430,7 @@ int command_compare(int argc, char **argv)
         OPTION_TEXT("cache", "SIZE", &r.cache,
                     "memory for decoded images, and for features, as 4G; default: half of it"),
         OPTION_FLAG("json", &r.json, "print JSON"),
+        OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the table"),
     };
     static const command_usage usage = {
         .name = "compare",
@@ -430,6 +454,7 @@ int command_compare(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
         return command_misuse("compare", "--cache %s: expected a size, as 512M or 4G", r.cache);
+    if (r.quiet) status_line_hide();
     r.recipe = argv[1];
     int result = run(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);

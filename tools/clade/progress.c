@@ -30,6 +30,22 @@ void progress_phase(void *user, clade_train_phase phase, size_t done, size_t tot
     status_line_wait(what, done, total, NULL);
 }
 
+const char *progress_features(size_t images, size_t found, double seconds,
+                              char text[progress_features_room])
+{
+    if (found == images)
+        snprintf(text, progress_features_room, "features: %zu of %zu images from the cache", found,
+                 images);
+    else if (found)
+        snprintf(text, progress_features_room,
+                 "features: %zu of %zu images from the cache, the others computed in %.1f s", found,
+                 images, seconds);
+    else
+        snprintf(text, progress_features_room, "features: %zu images computed in %.1f s", images,
+                 seconds);
+    return text;
+}
+
 /* --- a batch --- */
 
 static void draw_bar(char *text, size_t width, size_t batch, size_t batches)
@@ -45,7 +61,8 @@ static void draw_bar(char *text, size_t width, size_t batch, size_t batches)
 /* Seconds until the run's last epoch has ended, each taking as long as the one before. */
 static double run_left(const progress *p, const clade_epoch *e, double left, size_t batches)
 {
-    const double each = p->last.epoch ? p->last.seconds : e->step_ms * (double)batches / 1000;
+    const double each = p->last.epoch ? p->last.seconds - p->last.feature_seconds
+                                      : e->step_ms * (double)batches / 1000;
     const int64_t end = p->until && p->until < e->epochs ? p->until : e->epochs;
     return end > e->epoch ? left + each * (double)(end - e->epoch) : 0;
 }

@@ -19,6 +19,10 @@ void progress_batch(void *user, const clade_epoch *so_far, size_t batch, size_t 
 void progress_epoch(void *user, const clade_epoch *epoch);
 /* What a phase is called, within a line. */
 const char *progress_phase_name(clade_train_phase phase);
+/* "features: 558 of 558 images from the cache", "features: 558 images computed in 12.3 s". */
+enum { progress_features_room = 128 };
+const char *progress_features(size_t images, size_t found, double seconds,
+                              char text[progress_features_room]);
 /* The last lines: what came of it, and where it is. */
 void progress_end(const progress *p, const char *folder);
 

@@ -77,6 +77,15 @@ bool session_parse_bytes(const char *text, uint64_t *bytes)
     return true;
 }
 
+clade_status session_feature_bytes(uint64_t *bytes)
+{
+    const char *text = getenv("CLADE_FEATURE_CACHE");
+    *bytes = UINT64_C(4) << 30;
+    if (!text || session_parse_bytes(text, bytes)) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "CLADE_FEATURE_CACHE is '%s': expected a size, as 512M or 4G; 0: none", text);
+}
+
 /* --- data --- */
 
 clade_status session_list_data(const clade_data_options *options, clade_dataset **out)

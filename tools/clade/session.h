@@ -45,6 +45,10 @@ typedef struct session_source {
 /* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
 
+/* The bytes that features may take on disk: CLADE_FEATURE_CACHE of the environment, or 4 GiB.
+ * EINVAL where that is no size. */
+clade_status session_feature_bytes(uint64_t *bytes);
+
 /* Opens a data set without decoding it. */
 clade_status session_list_data(const clade_data_options *options, clade_dataset **out);
 /* Opens a data set and decodes it. `stop` (may be NULL) is polled. */

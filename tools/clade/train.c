@@ -27,7 +27,7 @@ typedef struct train_request {
     command_list set;
     bool strict_data, json, no_report, quiet;
     bool automatic; /* no recipe is given, but data */
-    uint64_t cache_bytes, memory_bytes;
+    uint64_t cache_bytes, memory_bytes, feature_bytes;
     char *edits[COMMAND_LIST_SIZE + session_source_most + auto_recipe_most + 8]; /* in order */
     size_t edit_count;
     char *folder; /* of the run */
@@ -290,6 +290,7 @@ static int run(train_request *r)
     train_watch w = {.progress = {.json = r->json, .quiet = r->quiet, .until = r->pause},
                      .pause = r->pause,
                      .trace.path = r->trace};
+    if (!status) status = session_feature_bytes(&r->feature_bytes);
     if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
@@ -314,6 +315,7 @@ static int run(train_request *r)
                                        .resume = r->resume != NULL,
                                        .threads = (int)r->place.threads,
                                        .cache_bytes = r->cache_bytes,
+                                       .feature_bytes = r->feature_bytes,
                                        .memory_bytes = r->memory_bytes,
                                        .ranks = r->ranks,
                                        .further = devices.device + 1,

@@ -78,6 +78,18 @@ static void watch_shares(void *user, const clade_device_share *shares, size_t co
     w->shares = count;
 }
 
+static void watch_features(void *user, size_t images, size_t found, double seconds)
+{
+    const train_watch *w = user;
+    char text[progress_features_room];
+    if (w->progress.quiet) return;
+    progress_features(images, found, seconds, text);
+    text[0] = (char)(text[0] - 'a' + 'A');
+    status_line_clear();
+    fprintf(w->progress.json ? stderr : stdout, "%s\n", text);
+    fflush(stdout);
+}
+
 static void watch_note(void *user, const char *text)
 {
     (void)user;
@@ -109,6 +121,7 @@ clade_train_observer train_watch_observer(train_watch *w)
                                   .batch = watch_batch,
                                   .epoch = watch_epoch,
                                   .shares = watch_shares,
+                                  .features = watch_features,
                                   .note = watch_note,
                                   .stop = poll_stop};
 }
