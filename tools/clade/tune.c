@@ -21,7 +21,7 @@ typedef struct tune_request {
     int64_t trials, epochs, seed, seeds;
     int method, objective;
     command_list set;
-    bool json, strict_data;
+    bool json, quiet, strict_data;
     double deadline;    /* of the monotonic clock; 0: none */
     clade_ranks *ranks; /* that work on the study too; NULL: none */
     char *folder;
@@ -79,7 +79,7 @@ static clade_status check_data(const clade_recipe *recipe)
                           "%s: expected --data PATH; `clade data list` tells where its images are",
                           clade_recipe_name(recipe));
     if (!options->path) return CLADE_OK;
-    clade_status status = clade_dataset_open(options, &data);
+    clade_status status = session_list_data(options, &data);
     if (status) return status;
     if (clade_dataset_count(data, CLADE_VALIDATION) == 0)
         status = clade_fail(CLADE_EINVAL,
@@ -128,8 +128,8 @@ static clade_status train(tune_worker *w, const char *folder, const clade_study_
 {
     const tune_request *r = w->request;
     char threads[24], pause[24];
-    const char *argv[20] = {"clade", "train", "--resume", folder, "--json"};
-    size_t n = 5;
+    const char *argv[20] = {"clade", "train", "--resume", folder, "--json", "--no-report"};
+    size_t n = 6;
     snprintf(threads, sizeof threads, "%lld", (long long)r->place.threads);
     snprintf(pause, sizeof pause, "%d", job->until);
     if (r->place.device) argv[n++] = "--device", argv[n++] = r->place.device;
@@ -151,8 +151,7 @@ static clade_status train(tune_worker *w, const char *folder, const clade_study_
 
 static bool go_on(void *user, size_t done, size_t total)
 {
-    (void)done;
-    (void)total;
+    status_line_wait("Reading images", done, total, NULL);
     return !poll_stop(user);
 }
 
@@ -164,11 +163,23 @@ static clade_status check_images(tune_worker *w)
     options.threads = (int)w->request->place.threads;
     options.strict = options.strict || w->request->strict_data;
     clade_dataset *data = NULL;
-    clade_status status = clade_dataset_open(&options, &data);
+    clade_status status = session_list_data(&options, &data);
     if (!status) status = clade_dataset_load(data, go_on, w);
+    status_line_clear();
     clade_dataset_destroy(&data);
     w->data_sound = !status;
     return status == CLADE_ECANCELLED ? CLADE_OK : status;
+}
+
+/* A trial's page is without images: a net goes through them in more time than the rest of a trial
+ * takes whose features are on disk. */
+static void write_report(const char *folder)
+{
+    const clade_report_options options = {
+        .no_images = "clade tune looks at none; clade report with this folder does"};
+    if (!clade_report_write(folder, &options)) return;
+    status_line_clear();
+    fprintf(stderr, "clade tune: no report: %s\n", shown(clade_error()));
 }
 
 static clade_status run_trial(tune_worker *w, clade_study *study, clade_study_job *job)
@@ -184,6 +195,7 @@ static clade_status run_trial(tune_worker *w, clade_study *study, clade_study_jo
         if (!folder) return no_memory();
         w->show.run = run;
         status = train(w, folder, job, &end, error);
+        if (!status && end == TUNE_CHILD_DONE) write_report(folder);
         free(folder);
     }
     if (status) return status;
@@ -275,6 +287,7 @@ static int run(tune_request *r)
     clade_recipe *recipe = NULL;
     clade_study *study = NULL;
     tune_worker w = {.request = r};
+    uint64_t bytes;
     interrupt_watch();
     clade_status status = together_join(0, &r->ranks);
     if (!status && r->ranks) clade_ranks_hide(); /* trials are none */
@@ -285,6 +298,7 @@ static int run(tune_request *r)
                                            .seed = (uint64_t)r->seed,
                                            .epochs = (int32_t)r->epochs,
                                            .seeds = (int32_t)r->seeds};
+    if (!status) status = session_feature_bytes(&bytes);
     if (!status) status = check_data(recipe);
     if (!status) status = check_device(r);
     if (!status) status = open_study(r, recipe, &settings, &study);
@@ -293,7 +307,7 @@ static int run(tune_request *r)
         const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
         w.recipe = recipe;
         if (count > 0) w.shown = trial[count - 1].number;
-        tune_show_start(&w.show, study, r->json, (size_t)r->trials);
+        tune_show_start(&w.show, study, r->json, r->quiet, (size_t)r->trials);
         status = run_trials(&w, study);
     }
     int result = together_leave(&r->ranks, finish(&w, status));
@@ -338,6 +352,7 @@ int command_tune(int argc, char **argv)
                     "memory for decoded images, as 4G; default: half of it"),
         OPTION_TEXT("list", "STUDY", &r.list, "only show the trials of this study"),
         OPTION_FLAG("json", &r.json, "one line of JSON per trial"),
+        OPTION_FLAG("quiet", &r.quiet, "only failed trials, errors and the last lines"),
     };
     static const command_usage usage = {
         .name = "tune",
@@ -357,6 +372,9 @@ int command_tune(int argc, char **argv)
     if (r.list) return count ? command_misuse("tune", "--list takes no recipe") : list(&r);
     if (!count) return command_misuse("tune", "expected a recipe, or --list STUDY");
     r.recipe = argv[1];
+    if (r.quiet && r.json)
+        return command_misuse("tune", "--json prints trials, --quiet does not: expected one");
+    if (r.quiet) status_line_hide();
     if (r.cache && !session_parse_bytes(r.cache, &bytes))
         return command_misuse("tune", "--cache %s: expected a size, as 512M or 4G", r.cache);
     if (r.time_limit && !parse_time(r.time_limit, &r.deadline))

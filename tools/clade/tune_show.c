@@ -46,11 +46,13 @@ static const clade_study_trial *best_of(const clade_study *study)
     return best;
 }
 
-void tune_show_start(tune_show *show, const clade_study *study, bool json, size_t trials)
+void tune_show_start(tune_show *show, const clade_study *study, bool json, bool quiet,
+                     size_t trials)
 {
     *show = (tune_show){.study = study,
                         .json = json,
-                        .terminal = isatty(STDOUT_FILENO) && !json,
+                        .quiet = quiet,
+                        .terminal = isatty(STDOUT_FILENO) && !json && !quiet,
                         .trials = trials,
                         .best = NAN};
 }
@@ -159,7 +161,7 @@ void tune_show_result(tune_show *show)
 {
     const clade_study_trial *t = find(show->study, show->number), *best = best_of(show->study);
     status_line_clear();
-    if (!t || t->state == CLADE_TRIAL_RUNNING) return;
+    if (!t || t->state == CLADE_TRIAL_RUNNING || (show->quiet && !t->error)) return;
     const char *objective = objective_of(show->study);
     if (show->json) {
         print_json(show->study, t);

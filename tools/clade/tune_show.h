@@ -6,7 +6,7 @@
 
 typedef struct tune_show {
     const clade_study *study;
-    bool json, terminal;
+    bool json, quiet, terminal;
     size_t trials;
     size_t number; /* of the trial under way */
     bool resumed;
@@ -15,7 +15,9 @@ typedef struct tune_show {
     double best; /* of the run under way; NaN: none */
 } tune_show;
 
-void tune_show_start(tune_show *show, const clade_study *study, bool json, size_t trials);
+/* Of json and quiet at most one. */
+void tune_show_start(tune_show *show, const clade_study *study, bool json, bool quiet,
+                     size_t trials);
 /* A trial begins or is taken up. */
 void tune_show_trial(tune_show *show, const clade_study_job *job);
 /* A line of `clade train --json`. */
