@@ -1,12 +1,15 @@
 /* Features on disk, without a net: rows come back as they were added, damaged ones do not, several
  * processes add at once, and a cache that cannot be had is a note. */
-#define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE
 #include "../test.h"
 
 #include "base/file.h"
 #include "train/feature_cache.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +173,42 @@ static void test_foreign(void)
     free(to);
 }
 
+/* What is added between the look at the file and adding is not added again. */
+static void test_interleaved(void)
+{
+    char *path = path_of(key);
+    unlink(path);
+    free(path);
+    clade_feature_cache cache;
+    clade_features f = places(1, 60);
+    clade_feature_cache_open(key, size, ample, &cache);
+    clade_feature_cache_find(&cache, &f);
+    CHECK(f.found == 0);
+    CHECK(visit(key, 31, 60, ample, NULL) == 0);
+    complete(&cache, &f, 7);
+    CHECK(right(&f));
+    CHECK(bytes_of(key) == header + 90 * record);
+    clade_feature_cache_close(&cache);
+    clade_features_clear(&f);
+}
+
+/* A process that finds the file locked waits: until it is killed, here. */
+static void test_lock(void)
+{
+    char *path = path_of(key);
+    int fd = open(path, O_RDWR), how = 0;
+    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    fflush(stdout);
+    if (fork() == 0) {
+        alarm(1);
+        visit(key, 1, 100, ample, NULL);
+        _exit(0);
+    }
+    CHECK(wait(&how) > 0 && WIFSIGNALED(how) && WTERMSIG(how) == SIGALRM);
+    close(fd);
+    free(path);
+}
+
 /* Processes that add the same and other rows at once: each row is there once. */
 static void test_together(void)
 {
@@ -195,17 +234,21 @@ static void test_limit(void)
 {
     static const char third[] = "20112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     const uint64_t limit = 2 * (header + 60 * record);
-    const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-    char *path = path_of(other);
-    visit(key, 1, 60, ample, NULL);
+    const struct timespec before[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    const struct timespec after[2] = {{.tv_sec = 1100000000}, {.tv_sec = 1100000000}};
+    char *path = path_of(other), *used = path_of(key);
+    CHECK(truncate(used, header + 60 * record) == 0);
     visit(other, 1, 60, ample, NULL);
-    utimensat(-100, path, long_ago, 0); /* an absolute path */
+    utimensat(AT_FDCWD, used, before, 0);
+    utimensat(AT_FDCWD, path, after, 0);
+    CHECK(visit(key, 1, 60, ample, NULL) == 60); /* all are found: it is used, not written */
     visit(third, 1, 60, limit, NULL);
-    CHECK(bytes_of(other) == 0 && bytes_of(third) > 0);
+    CHECK(bytes_of(other) == 0 && bytes_of(key) > 0 && bytes_of(third) > 0);
     visit(third, 1, 200, header + 100 * record, NULL);
     CHECK(bytes_of(third) == header + 100 * record);
     CHECK(visit(third, 1, 200, header + 100 * record, NULL) == 100);
     free(path);
+    free(used);
 }
 
 /* A cache that cannot be had costs nothing but a note. */
@@ -237,6 +280,8 @@ int main(void)
     test_rows();
     test_damage();
     test_foreign();
+    test_interleaved();
+    test_lock();
     test_together();
     test_limit();
     test_none();
