@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RECIPE(input, backbone, seed)                                                              \
+#define RECIPE(input, backbone, pool, seed)                                                        \
     "name: tiny\n"                                                                                 \
     "input: {" input "}\n"                                                                         \
-    "backbone: {name: squeezenet1_1, weights: random, pooling: avg" backbone "}\n"                 \
+    "backbone: {name: squeezenet1_1, weights: random" backbone "}\n"                               \
     "model:\n"                                                                                     \
+    "  - " pool "\n"                                                                               \
     "  - dropout: 0.25\n"                                                                          \
     "  - dense: {units: classes, activation: softmax}\n"                                           \
     "train:\n"                                                                                     \
@@ -26,7 +27,9 @@
     "  batch: 16\n"                                                                                \
     "  epochs: 2\n"                                                                                \
     "  seed: " seed "\n"
-#define PLAIN RECIPE("size: 32, rescale: 1/255", "", "5")
+#define AVG "global_avgpool2d"
+#define MAX "global_maxpool2d"
+#define PLAIN RECIPE("size: 32, rescale: 1/255", "", AVG, "5")
 
 enum { images = 3 * (10 + 6), ample = 1 << 30 };
 
@@ -160,16 +163,18 @@ static void test_same(char without[65])
 static void test_key(const char *plain)
 {
     static const char *const same[] = {
-        RECIPE("size: 32, rescale: 1/255", ", lr_scale: 0.5", "5"),
+        RECIPE("size: 32, rescale: 1/255", ", lr_scale: 0.5", AVG, "5"),
     };
     static const char *const others[] = {
-        RECIPE("size: 32, rescale: 1/255", "", "6"), /* other weights */
-        RECIPE("size: 40, rescale: 1/255", "", "5"),
-        RECIPE("size: 32, rescale: 1/255, interpolation: nearest", "", "5"),
-        RECIPE("size: 32, rescale: 1/255, antialias: true", "", "5"),
-        RECIPE("size: 32, rescale: 1/254", "", "5"),
-        RECIPE("size: 32, rescale: 1/255, mean: [0.5, 0.5, 0.5]", "", "5"),
-        RECIPE("size: 32, rescale: 1/255", ", freeze: until features.12", "5"),
+        RECIPE("size: 32, rescale: 1/255", "", AVG, "6"), /* other weights */
+        RECIPE("size: 64, rescale: 1/255", "", AVG, "5"),
+        RECIPE("size: 64, rescale: 1/255", "", MAX, "5"), /* of the same weights */
+        RECIPE("size: 40, rescale: 1/255", "", AVG, "5"),
+        RECIPE("size: 32, rescale: 1/255, interpolation: nearest", "", AVG, "5"),
+        RECIPE("size: 32, rescale: 1/255, antialias: true", "", AVG, "5"),
+        RECIPE("size: 32, rescale: 1/254", "", AVG, "5"),
+        RECIPE("size: 32, rescale: 1/255, mean: [0.5, 0.5, 0.5]", "", AVG, "5"),
+        RECIPE("size: 32, rescale: 1/255", ", freeze: until features.12", AVG, "5"),
     };
     char with[65], without[65];
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
