@@ -13,11 +13,14 @@ static const struct {
     {0, 8, "\x89HDF\r\n\x1a\n", NULL,
      "; this is HDF5: Keras' weights fit backbone.weights; for a whole net, " ONNX_ELSE},
     {0, 4, "PK\3\4", "data.pkl",
-     "; this is PyTorch's: " ONNX_ELSE " (torch.onnx.export), or its weights as safetensors"},
-    {0, 4, "PK\3\4", "metadata.json", "; this is Keras': " ONNX_ELSE " or its weights as .h5"},
+     "; this is PyTorch's: weights of a backbone fit backbone.weights; for a whole net, " ONNX_ELSE
+     " (torch.onnx.export)"},
+    {0, 4, "PK\3\4", "metadata.json",
+     "; this is Keras': weights of a backbone fit backbone.weights; for a whole net, " ONNX_ELSE},
     {0, 4, "PK\3\4", NULL, "; this is a zip archive: images go to --data"},
     {0, 2, "\x80\2", NULL,
-     "; this is a Python pickle: " ONNX_ELSE ", or its weights as safetensors"},
+     "; this is a Python pickle: PyTorch's weights of a backbone fit backbone.weights; for a whole "
+     "net, " ONNX_ELSE},
     {4, 4, "TFL3", NULL, "; this is TensorFlow Lite: " ONNX_ELSE},
     {0, 4, "GGUF", NULL, "; this is GGUF, which is not read"},
     {8, 2, "{\"", NULL,

@@ -1,6 +1,7 @@
 /* The section of a recipe about its backbone: which one, what is trained of it, and its weights. */
 #define _XOPEN_SOURCE 700
 #include "weights/backbone.h"
+#include "weights/file.h"
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
 #include "nn/graph.h"
@@ -93,7 +94,7 @@ static bool is_random(const section *s) { return !s->weights || !strcmp(s->weigh
 
 static bool is_keras(const section *s)
 {
-    return !is_random(s) && clade_backbone_is_keras(s->weights);
+    return !is_random(s) && clade_weight_file_is_keras(s->weights);
 }
 
 /* --- the graph --- */

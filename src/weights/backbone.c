@@ -1,7 +1,6 @@
 /* Matching tensors of a file with the layers of a backbone, and turning them into our layout. */
 #include "weights/backbone.h"
-#include "weights/hdf5.h"
-#include "weights/safetensors.h"
+#include "weights/file.h"
 #include "nn/graph.h"
 
 #include "base/file.h"
@@ -9,12 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool clade_backbone_is_keras(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    return dot && (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5"));
-}
 
 void clade_backbone_weights_clear(clade_backbone_weights *weights)
 {
@@ -26,20 +19,10 @@ void clade_backbone_weights_clear(clade_backbone_weights *weights)
     *weights = (clade_backbone_weights){0};
 }
 
-/* One array of either kind of file. */
-typedef struct array {
-    const char *name;
-    int32_t rank;
-    int64_t shape[8];
-    size_t count;
-    const clade_safetensors_tensor *tensor;
-    const clade_hdf5_array *hdf5;
-} array;
-
 typedef struct weights_reader {
     const char *path, *backbone;
-    clade_safetensors *safetensors; /* one of these two */
-    clade_hdf5 *hdf5;
+    clade_weight_file *file;
+    bool keras;           /* of the file */
     clade_backbone whole; /* with its classifier */
     int32_t features;     /* layers that are wanted: 1 to this */
     bool turn;            /* the first kernel takes blue, green, red */
@@ -48,30 +31,6 @@ typedef struct weights_reader {
 } weights_reader;
 
 enum { weights_per_layer = CLADE_MAX_WEIGHTS, shape_size = 200 };
-
-static array array_at(const weights_reader *r, size_t i)
-{
-    array a = {0};
-    if (r->hdf5) {
-        a.hdf5 = clade_hdf5_at(r->hdf5, i);
-        a.name = a.hdf5->name;
-        a.rank = a.hdf5->rank;
-        memcpy(a.shape, a.hdf5->shape, sizeof a.shape);
-    } else {
-        a.tensor = clade_safetensors_at(r->safetensors, i);
-        a.name = a.tensor->name;
-        a.rank = a.tensor->rank;
-        memcpy(a.shape, a.tensor->shape, sizeof a.shape);
-    }
-    a.count = 1;
-    for (int32_t d = 0; d < a.rank; d++) a.count *= (size_t)a.shape[d];
-    return a;
-}
-
-static size_t array_count(const weights_reader *r)
-{
-    return r->hdf5 ? clade_hdf5_count(r->hdf5) : clade_safetensors_count(r->safetensors);
-}
 
 /* "[64, 3, 7, 7]" */
 static const char *shape_text(int32_t rank, const int64_t *shape, char text[shape_size])
@@ -89,7 +48,7 @@ static const char *shape_text(int32_t rank, const int64_t *shape, char text[shap
 /* Our weights' names with torch's and Keras'. */
 static const struct {
     const char *own, *torch, *keras;
-} words[] = {
+} terms[] = {
     {"kernel", "weight", "kernel"},
     {"depthwise_kernel", "weight", "depthwise_kernel"},
     {"bias", "bias", "bias"},
@@ -102,7 +61,7 @@ static const struct {
 static int word_of(const char *own)
 {
     int i = 0;
-    while (strcmp(words[i].own, own)) i++;
+    while (strcmp(terms[i].own, own)) i++;
     return i;
 }
 
@@ -113,24 +72,34 @@ static bool is_joined(const char *name, const char *layer, const char *joint, co
            !strcmp(name + n + j, weight);
 }
 
-/* Keras: LAYER/anything/WEIGHT:0, in whole models below model_weights. */
-static bool is_keras(const char *name, const char *layer, const char *weight)
+/* "kernel:0", in newer files without the number. */
+static bool is_term(const char *text, const char *term)
 {
-    static const char above[] = "model_weights/";
-    if (!strncmp(name, above, sizeof above - 1)) name += sizeof above - 1;
-    size_t n = strlen(layer), w = strlen(weight);
-    const char *last = strrchr(name, '/');
-    return n && last && !strncmp(name, layer, n) && name[n] == '/' &&
-           !strncmp(last + 1, weight, w) && !strcmp(last + 1 + w, ":0");
+    size_t n = strlen(term);
+    return !strncmp(text, term, n) && (!text[n] || !strcmp(text + n, ":0"));
 }
 
-static bool is_named(const weights_reader *r, const char *name, int32_t layer, const char *own)
+/* Keras: LAYER/anything/WEIGHT:0, in whole models below model_weights; since 3 the ordinal of the
+ * weight in LAYER/vars, or LAYER/anything/WEIGHT. */
+static bool is_keras(const char *name, const char *layer, const char *weight, int32_t ordinal)
+{
+    static const char above[] = "model_weights/", vars[] = "/vars/", depthwise[] = "depthwise_";
+    if (!strncmp(name, above, sizeof above - 1)) name += sizeof above - 1;
+    size_t n = strlen(layer), v = sizeof vars - 1, d = sizeof depthwise - 1;
+    const char *last = strrchr(name, '/');
+    if (!n || !last || strncmp(name, layer, n) || name[n] != '/') return false;
+    if (!strncmp(name + n, vars, v)) return name[n + v] == '0' + ordinal && !name[n + v + 1];
+    return is_term(last + 1, weight) ||
+           (!strncmp(weight, depthwise, d) && is_term(last + 1, weight + d)); /* since 3 */
+}
+
+static bool is_named(const weights_reader *r, const char *name, int32_t layer, int32_t w)
 {
     const clade_node *node = &r->whole.graph->node[layer];
     const clade_backbone_alias *alias = &r->whole.alias[layer];
-    int word = word_of(own);
-    const char *torch = words[word].torch;
-    if (r->hdf5) return is_keras(name, alias->name[CLADE_NAMING_KERAS], words[word].keras);
+    int word = word_of(node->weight[w].name);
+    const char *torch = terms[word].torch;
+    if (r->keras) return is_keras(name, alias->name[CLADE_NAMING_KERAS], terms[word].keras, w);
     return is_joined(name, node->layer.name, ".", torch) ||
            is_joined(name, alias->name[CLADE_NAMING_TIMM], ".", torch) ||
            is_joined(name, alias->name[CLADE_NAMING_GLUON], "_", torch);
@@ -141,28 +110,34 @@ static bool is_ignored(const weights_reader *r, const char *name)
 {
     static const char tracked[] = ".num_batches_tracked";
     size_t n = strlen(name);
-    if (!r->hdf5) return n > sizeof tracked && !strcmp(name + n + 1 - sizeof tracked, tracked);
-    return !strncmp(name, "optimizer_weights/", 18) || !strncmp(name, "normalization/", 14);
+    if (!r->keras) return n > sizeof tracked && !strcmp(name + n + 1 - sizeof tracked, tracked);
+    return !strncmp(name, "optimizer_weights/", 18) || !strncmp(name, "optimizer/", 10) ||
+           !strncmp(name, "normalization/", 14);
 }
 
 /* Finds the weight that each array is. */
 static clade_status match(weights_reader *r)
 {
     const clade_graph *graph = r->whole.graph;
-    for (size_t i = 0; i < array_count(r); i++) {
-        const char *name = array_at(r, i).name;
+    for (size_t i = 0; i < clade_weight_file_count(r->file); i++) {
+        const char *name = clade_weight_file_at(r->file, i).name;
         size_t *place = NULL;
         for (int32_t l = 1; l < graph->count && !place; l++)
             for (int32_t w = 0; w < graph->node[l].weight_count && !place; w++)
-                if (is_named(r, name, l, graph->node[l].weight[w].name))
-                    place = &r->given[weights_per_layer * l + w];
+                if (is_named(r, name, l, w)) place = &r->given[weights_per_layer * l + w];
         if (!place && is_ignored(r, name)) continue;
+        if (!place && !strncmp(name, "layers/", 7))
+            return clade_fail(CLADE_EFORMAT,
+                              "%s: '%.200s': a layer without its name, as old versions of Keras 3 "
+                              "write it; expected model.save('FILE.h5')",
+                              r->path, name);
         if (!place)
             return clade_fail(CLADE_EFORMAT, "%s: '%.200s' belongs to no layer of %s", r->path,
                               name, r->backbone);
         if (*place)
             return clade_fail(CLADE_EFORMAT, "%s: '%.200s' and '%.200s' are the same weight of %s",
-                              r->path, array_at(r, *place - 1).name, name, r->backbone);
+                              r->path, clade_weight_file_at(r->file, *place - 1).name, name,
+                              r->backbone);
         *place = i + 1;
     }
     return CLADE_OK;
@@ -191,7 +166,7 @@ static void kernel_shape(const clade_graph *graph, int32_t layer, int32_t w, int
 }
 
 /* Does the array have the shape that the other program gives this weight? `expected` gets it. */
-static bool fits(const weights_reader *r, const array *a, int32_t layer, int32_t w,
+static bool fits(const weights_reader *r, const clade_weight_array *a, int32_t layer, int32_t w,
                  const int64_t hwio[4], char expected[shape_size])
 {
     int32_t rank = r->whole.graph->node[layer].weight[w].shape.rank;
@@ -199,7 +174,7 @@ static bool fits(const weights_reader *r, const array *a, int32_t layer, int32_t
     int64_t torch[4] = {out, in, h, wide}, keras[4] = {h, wide, in, out},
             flat[2] = {out, h * wide * in};
     bool depthwise = r->whole.graph->node[layer].layer.kind == CLADE_LAYER_DEPTHWISE_CONV2D;
-    if (r->hdf5) {
+    if (r->keras) {
         flat[0] = h * wide * in;
         flat[1] = out;
         if (depthwise && rank == 4) {
@@ -207,7 +182,7 @@ static bool fits(const weights_reader *r, const array *a, int32_t layer, int32_t
             keras[3] = 1;
         }
     }
-    const int64_t *four = r->hdf5 ? keras : torch;
+    const int64_t *four = r->keras ? keras : torch;
     if (rank == 1) {
         shape_text(1, &hwio[3], expected);
         return a->rank == 1 && a->shape[0] == out;
@@ -244,19 +219,20 @@ static void swap_channels(float *kernel, const int64_t hwio[4])
     }
 }
 
-static clade_status read_values(const weights_reader *r, const array *a, int32_t layer, int32_t w,
-                                const int64_t hwio[4], float *out)
+static clade_status read_values(const weights_reader *r, const clade_weight_array *a, int32_t layer,
+                                int32_t w, const int64_t hwio[4], float *out)
 {
     bool kernel = r->whole.graph->node[layer].weight[w].shape.rank > 1;
-    if (r->hdf5) {
-        clade_hdf5_floats(a->hdf5, out);
-        if (r->turn && layer == r->first && kernel && hwio[2] == 3) swap_channels(out, hwio);
-        return CLADE_OK;
+    if (r->keras) {
+        clade_status status = clade_weight_file_floats(r->file, a, out);
+        if (!status && r->turn && layer == r->first && kernel && hwio[2] == 3)
+            swap_channels(out, hwio);
+        return status;
     }
-    if (!kernel) return clade_safetensors_floats(r->safetensors, a->tensor, a->count, out);
+    if (!kernel) return clade_weight_file_floats(r->file, a, out);
     float *values = malloc((a->count ? a->count : 1) * sizeof *values);
     if (!values) return clade_fail(CLADE_ENOMEM, "%s: out of memory", r->path);
-    clade_status status = clade_safetensors_floats(r->safetensors, a->tensor, a->count, values);
+    clade_status status = clade_weight_file_floats(r->file, a, values);
     if (!status) turn_layout(values, hwio, out);
     free(values);
     return status;
@@ -273,7 +249,7 @@ static clade_status take(const weights_reader *r, int32_t layer, int32_t w,
     snprintf(name, sizeof name, "%s/%s", node->layer.name, node->weight[w].name);
     if (!number)
         return clade_fail(CLADE_EFORMAT, "%s: '%s' of %s is not in it", r->path, name, r->backbone);
-    array a = array_at(r, number - 1);
+    clade_weight_array a = clade_weight_file_at(r->file, number - 1);
     kernel_shape(r->whole.graph, layer, w, hwio);
     if (!fits(r, &a, layer, w, hwio, expected))
         return clade_fail(CLADE_EFORMAT, "%s: '%.200s' is %s, but %s needs %s", r->path, a.name,
@@ -323,18 +299,15 @@ static clade_status build(weights_reader *r, const clade_backbone_options *optio
 clade_status clade_backbone_read_weights(const char *name, const clade_backbone_options *options,
                                          const char *path, clade_backbone_weights *out)
 {
-    weights_reader r = {.path = path, .backbone = name};
+    weights_reader r = {.path = path, .backbone = name, .keras = clade_weight_file_is_keras(path)};
     *out = (clade_backbone_weights){0};
-    clade_status status = clade_backbone_is_keras(path)
-                              ? clade_hdf5_open(path, &r.hdf5)
-                              : clade_safetensors_open(path, &r.safetensors);
+    clade_status status = clade_weight_file_open(path, &r.file);
     if (!status) status = build(&r, options);
     if (!status) status = match(&r);
     if (!status) status = take_all(&r, out);
     if (status) clade_backbone_weights_clear(out);
     clade_backbone_clear(&r.whole);
-    clade_safetensors_destroy(&r.safetensors);
-    clade_hdf5_destroy(&r.hdf5);
+    clade_weight_file_close(&r.file);
     free(r.given);
     return status;
 }

@@ -14,16 +14,14 @@ typedef struct clade_backbone_weights {
 
 void clade_backbone_weights_clear(clade_backbone_weights *weights);
 
-/* Is the file, by its name, one of Keras' HDF5 files? */
-bool clade_backbone_is_keras(const char *path);
-
-/* Reads the weights of the backbone `name` from a .safetensors file with the tensor names of
- * torchvision, timm or MXNet's Gluon, or from a Keras .h5 file. Only `options`' channels, classes
- * and keras count. Every tensor of the file must belong to the backbone with its classifier
- * (num_batches_tracked and what Keras keeps besides are ignored), and every parameter of the
- * backbone, without its classifier where options->classes is 0, must be there. Where Keras' weights
- * take blue, green and red, the channels of the first kernel are reversed, so that they take red,
- * green, blue. Errors: EIO, EFORMAT (naming tensor and shapes), EUNSUPPORTED, ENOMEM. */
+/* Reads the weights of the backbone `name` from a .safetensors or PyTorch file with the tensor
+ * names of torchvision, timm or MXNet's Gluon, or from a Keras file (.h5, .keras); what it is says
+ * its content. Only `options`' channels, classes and keras count. Every tensor of the file must
+ * belong to the backbone with its classifier (num_batches_tracked and what Keras keeps besides are
+ * ignored), and every parameter of the backbone, without its classifier where options->classes is
+ * 0, must be there. Where Keras' weights take blue, green and red, the channels of the first kernel
+ * are reversed, so that they take red, green, blue. Errors: EIO, EFORMAT (naming tensor and
+ * shapes), EUNSUPPORTED, ENOMEM. */
 clade_status clade_backbone_read_weights(const char *name, const clade_backbone_options *options,
                                          const char *path, clade_backbone_weights *out);
 

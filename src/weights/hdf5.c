@@ -1,10 +1,13 @@
 /* Reading HDF5 files of weights. */
 #include "weights/hdf5.h"
+#include "weights/zip.h"
 
 #include "base/file.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+const char clade_hdf5_in_zip[] = "model.weights.h5";
 
 static const uint64_t most_bytes = (uint64_t)4 << 30;
 enum {
@@ -55,7 +58,7 @@ static uint64_t number(const uint8_t *p, int bytes)
 
 /* What the messages of an object's header say. */
 typedef struct header {
-    const uint8_t *space, *type, *layout;
+    const uint8_t *space, *type, *layout, *label; /* label: the value of the attribute "name" */
     size_t space_size, type_size, layout_size;
     bool filtered, external, group;
     uint64_t tree, heap;
@@ -141,9 +144,25 @@ enum {
     MESSAGE_EXTERNAL = 7,
     MESSAGE_LAYOUT = 8,
     MESSAGE_FILTERS = 11,
+    MESSAGE_ATTRIBUTE = 12,
     MESSAGE_CONTINUATION = 16,
     MESSAGE_GROUP = 17
 };
+
+/* The value of an attribute "name" that is one text of any length; NULL: another attribute. */
+static const uint8_t *find_label(const uint8_t *p, size_t size)
+{
+    enum { variable = 9, string = 1, reference_bytes = 16 };
+    if (size < 9 || p[0] < 1 || p[0] > 3) return NULL;
+    size_t name = (size_t)number(p + 2, 2), type = (size_t)number(p + 4, 2),
+           space = (size_t)number(p + 6, 2), head = p[0] == 3 ? 9 : 8;
+    size_t pad = p[0] == 1 ? 7 : 0; /* version 1 fills up to 8 bytes */
+    size_t type_at = head + ((name + pad) & ~pad), space_at = type_at + ((type + pad) & ~pad),
+           value_at = space_at + ((space + pad) & ~pad);
+    if (value_at + reference_bytes > size || name != 5 || memcmp(p + head, "name", 5) || type < 8)
+        return NULL;
+    return (p[type_at] & 15) == variable && (p[type_at + 1] & 15) == string ? p + value_at : NULL;
+}
 
 static void take_message(header *h, unsigned type, const uint8_t *data, size_t size)
 {
@@ -153,13 +172,16 @@ static void take_message(header *h, unsigned type, const uint8_t *data, size_t s
     case MESSAGE_LAYOUT: h->layout = data, h->layout_size = size; break;
     case MESSAGE_FILTERS: h->filtered = true; break;
     case MESSAGE_EXTERNAL: h->external = true; break;
+    case MESSAGE_ATTRIBUTE:
+        if (find_label(data, size)) h->label = find_label(data, size);
+        break;
     case MESSAGE_GROUP:
         if (size < 16) break;
         h->group = true;
         h->tree = number(data, 8);
         h->heap = number(data + 8, 8);
         break;
-    default: break; /* times, attributes, fill values */
+    default: break; /* times, fill values */
     }
 }
 
@@ -273,12 +295,57 @@ static clade_status read_group(clade_hdf5 *f, const header *h, int depth)
     return read_tree(f, h->tree, &names, -1, depth);
 }
 
+/* The text that a label refers to in a global heap, shorter than path_size; false: it is damaged.
+ */
+static bool read_label(const clade_hdf5 *f, const uint8_t *label, char text[path_size])
+{
+    enum { head = 16 }; /* bytes of a collection's header and of an object's */
+    uint64_t length = number(label, 4), at = number(label + 4, 8), index = number(label + 12, 4);
+    const uint8_t *p = look(f, at, head);
+    if (!p || memcmp(p, "GCOL", 4) || length == 0 || length >= path_size) return false;
+    uint64_t left = number(p + 8, 8);
+    if (left < head || !look(f, at, left)) return false;
+    for (p += head, left -= head; left >= head;) {
+        uint64_t size = number(p + 8, 8), own = number(p, 2);
+        if (own == 0 || size > left - head) return false;
+        if (own == index) {
+            if (size < length || memchr(p + head, 0, (size_t)length)) return false;
+            memcpy(text, p + head, (size_t)length);
+            text[length] = 0;
+            return true;
+        }
+        size = (size + 7) & ~(uint64_t)7;
+        if (size > left - head) return false;
+        p += head + size;
+        left -= head + size;
+    }
+    return false;
+}
+
+/* Keras 3 numbers layers, and keeps a layer's name beside its weights. */
+static clade_status read_vars(clade_hdf5 *f, const header *h, int depth)
+{
+    static const char vars[] = "/vars";
+    char outer[path_size], label[path_size];
+    size_t n = strlen(f->path), v = sizeof vars - 1;
+    bool own = h->label && n > v && !strcmp(f->path + n - v, vars) &&
+               !strncmp(f->path, "layers/", 7) && read_label(f, h->label, label) &&
+               strlen(label) + v < path_size;
+    if (!own) return read_group(f, h, depth);
+    memcpy(outer, f->path, n + 1);
+    strcpy(f->path, label);
+    strcat(f->path, vars);
+    clade_status status = read_group(f, h, depth);
+    memcpy(f->path, outer, n + 1);
+    return status;
+}
+
 static clade_status read_object(clade_hdf5 *f, uint64_t at, int depth)
 {
     header h;
     clade_status status = read_header(f, at, &h);
     if (status) return status;
-    if (h.group) return read_group(f, &h, depth);
+    if (h.group) return read_vars(f, &h, depth);
     return h.space && h.type && h.layout ? add_array(f, &h) : CLADE_OK;
 }
 
@@ -323,13 +390,47 @@ static clade_status make(void *bytes, size_t size, const char *name, clade_hdf5 
     return status;
 }
 
+/* The part of a file that is HDF5: all of it, or what a .keras file has of it. */
+static clade_status find_part(const clade_blob *file, uint64_t *at, uint64_t *size)
+{
+    uint8_t start[4] = {0};
+    clade_zip zip;
+    *at = 0;
+    *size = file->size;
+    clade_status status = clade_blob_read(file, 0, start, *size < 4 ? (size_t)*size : 4);
+    if (status || !clade_zip_is(start)) return status;
+    status = clade_zip_open(file, &zip);
+    const clade_zip_entry *entry = status ? NULL : clade_zip_find(&zip, clade_hdf5_in_zip);
+    if (entry) {
+        status = clade_zip_locate(&zip, entry, at);
+        *size = entry->size;
+    } else if (!status) {
+        status =
+            clade_fail(CLADE_EFORMAT, "%s: a zip archive, but not Keras': there is no %s in it",
+                       file->name, clade_hdf5_in_zip);
+    }
+    clade_zip_clear(&zip);
+    return status;
+}
+
 clade_status clade_hdf5_open(const char *path, clade_hdf5 **out)
 {
-    void *bytes;
-    size_t size;
+    clade_blob file;
+    uint64_t at, size;
+    void *bytes = NULL;
     *out = NULL;
-    clade_status status = clade_file_read(path, most_bytes, &bytes, &size);
-    return status ? status : make(bytes, size, path, out);
+    clade_status status = clade_blob_open(path, &file);
+    if (status) return status;
+    status = find_part(&file, &at, &size);
+    if (!status && size > most_bytes)
+        status = clade_fail(CLADE_EFORMAT, "%s: larger than 4 GiB", path);
+    if (!status && !(bytes = malloc((size_t)size + 1)))
+        status = clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
+    if (!status) status = clade_blob_read(&file, at, bytes, (size_t)size);
+    clade_blob_close(&file);
+    if (!status) return make(bytes, (size_t)size, path, out);
+    free(bytes);
+    return status;
 }
 
 clade_status clade_hdf5_open_memory(const void *bytes, size_t size, const char *name,

@@ -1,7 +1,8 @@
 /* Arrays of floats in an HDF5 file as h5py writes it for Keras.
  *
  * Read here (HDF5 File Format Specification 3.0): superblocks 0 and 1, groups of version 1 (B-tree,
- * local heap), object headers of version 1, float32 and float64 in one contiguous or compact block.
+ * local heap), object headers of version 1, float32 and float64 in one contiguous or compact block;
+ * also as model.weights.h5 in the zip archive that a .keras file is.
  * Links to elsewhere, compressed and chunked data are not. Nothing in the file can make this read
  * outside it, use more memory than a small multiple of it, or take long. */
 #ifndef CLADE_WEIGHTS_HDF5_H
@@ -17,7 +18,8 @@ enum { clade_hdf5_max_rank = 8 };
 
 /* An array; everything in it belongs to the file. */
 typedef struct clade_hdf5_array {
-    const char *name; /* its path: "conv1/conv1/kernel:0" */
+    const char *name; /* its path: "conv1/conv1/kernel:0"; of a layer as Keras 3 writes it, which it
+                       * numbers: the layer's own name, "conv1/vars/0" */
     int32_t rank;
     int64_t shape[clade_hdf5_max_rank];
     size_t count;        /* of elements */
@@ -26,6 +28,8 @@ typedef struct clade_hdf5_array {
 } clade_hdf5_array;
 
 typedef struct clade_hdf5 clade_hdf5;
+
+extern const char clade_hdf5_in_zip[]; /* the name of its file in a .keras file */
 
 /* Errors: EIO; EFORMAT (no HDF5, cut short, damaged); EUNSUPPORTED (a form of HDF5 that is not
  * read; the text says which); ENOMEM. Arrays of other numbers, and what is no array, are passed

@@ -25,20 +25,6 @@ enum {
 /* Largest whole number that JSON read as double keeps exactly. */
 static const double exact = 9007199254740992;
 
-static const struct {
-    const char *name;
-    size_t size;
-} dtypes[] = {
-    [CLADE_SAFETENSORS_F32] = {"F32", 4},         [CLADE_SAFETENSORS_F16] = {"F16", 2},
-    [CLADE_SAFETENSORS_BF16] = {"BF16", 2},       [CLADE_SAFETENSORS_F64] = {"F64", 8},
-    [CLADE_SAFETENSORS_F8_E4M3] = {"F8_E4M3", 1}, [CLADE_SAFETENSORS_F8_E5M2] = {"F8_E5M2", 1},
-    [CLADE_SAFETENSORS_BOOL] = {"BOOL", 1},       [CLADE_SAFETENSORS_U8] = {"U8", 1},
-    [CLADE_SAFETENSORS_I8] = {"I8", 1},           [CLADE_SAFETENSORS_U16] = {"U16", 2},
-    [CLADE_SAFETENSORS_I16] = {"I16", 2},         [CLADE_SAFETENSORS_U32] = {"U32", 4},
-    [CLADE_SAFETENSORS_I32] = {"I32", 4},         [CLADE_SAFETENSORS_U64] = {"U64", 8},
-    [CLADE_SAFETENSORS_I64] = {"I64", 8},
-};
-
 struct clade_safetensors {
     char *name;
     cJSON *header; /* owns the strings */
@@ -50,12 +36,6 @@ struct clade_safetensors {
     clade_safetensors_pair *pair;
     size_t pairs;
 };
-
-const char *clade_safetensors_dtype_name(clade_safetensors_dtype dtype)
-{
-    return dtypes[dtype].name;
-}
-size_t clade_safetensors_dtype_size(clade_safetensors_dtype dtype) { return dtypes[dtype].size; }
 
 void clade_safetensors_destroy(clade_safetensors **handle)
 {
@@ -141,15 +121,12 @@ static clade_status read_tensor(const clade_safetensors *file, const cJSON *item
         *slot = field;
     }
     if (!cJSON_IsString(dtype)) return fail_tensor(file, name, "no dtype");
-    size_t n = sizeof dtypes / sizeof *dtypes, kind = 0;
-    while (kind < n && strcmp(dtypes[kind].name, dtype->valuestring)) kind++;
-    if (kind == n)
+    if (!clade_safetensors_dtype_find(dtype->valuestring, &tensor->dtype))
         return clade_fail(CLADE_EUNSUPPORTED, "%s: tensor '%s': unknown dtype '%s'", file->name,
                           name, dtype->valuestring);
-    tensor->dtype = (clade_safetensors_dtype)kind;
 
     if (!cJSON_IsArray(shape)) return fail_tensor(file, name, "no shape");
-    uint64_t bytes = dtypes[kind].size, dimension, begin, end;
+    uint64_t bytes = clade_safetensors_dtype_size(tensor->dtype), dimension, begin, end;
     bool empty = false, overflow = false;
     for (const cJSON *d = shape->child; d; d = d->next) {
         if (tensor->rank == clade_safetensors_max_rank)
@@ -425,70 +402,17 @@ const char *clade_safetensors_metadata(const clade_safetensors *file, const char
     return NULL;
 }
 
-/* --- conversion --- */
-
-static uint64_t load(const unsigned char *p, size_t size)
-{
-    uint64_t word = 0;
-    for (size_t i = size; i-- > 0;) word = word << 8 | p[i];
-    return word;
-}
-
-static float float_of_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* A small float of `mantissa` bits below `exponent` bits of the given bias, with infinities and
- * NaNs as IEEE 754 has them, to float32: exact. */
-static float widen(uint32_t word, int exponent, int mantissa, int bias)
-{
-    uint32_t sign = word >> (exponent + mantissa) & 1, top = (1u << exponent) - 1;
-    uint32_t e = word >> mantissa & top, m = word & ((1u << mantissa) - 1);
-    if (e == 0) { /* zero or denormal: m · 2^(1 - bias - mantissa), normal in float32 */
-        float value = (float)m * float_of_bits((uint32_t)(127 + 1 - bias - mantissa) << 23);
-        return sign ? -value : value;
-    }
-    uint32_t wide = e == top ? 255 : (uint32_t)((int)e + 127 - bias);
-    return float_of_bits(sign << 31 | wide << 23 | m << (23 - mantissa));
-}
-
 clade_status clade_safetensors_floats(const clade_safetensors *file,
                                       const clade_safetensors_tensor *tensor, size_t count,
                                       float *out)
 {
-    size_t size = dtypes[tensor->dtype].size;
-    const unsigned char *p = tensor->data;
-    if (count != tensor->bytes / size)
+    size_t elements = tensor->bytes / clade_safetensors_dtype_size(tensor->dtype);
+    if (count != elements)
         return clade_fail(CLADE_EINVAL, "%s: tensor '%s': %zu elements, expected %zu", file->name,
-                          tensor->name, tensor->bytes / size, count);
-    for (size_t i = 0; i < count; i++, p += size) {
-        uint64_t word = load(p, size);
-        double wide;
-        switch (tensor->dtype) {
-        case CLADE_SAFETENSORS_F32: out[i] = float_of_bits((uint32_t)word); break;
-        case CLADE_SAFETENSORS_BF16: out[i] = float_of_bits((uint32_t)word << 16); break;
-        case CLADE_SAFETENSORS_F16: out[i] = widen((uint32_t)word, 5, 10, 15); break;
-        case CLADE_SAFETENSORS_F8_E5M2: out[i] = widen((uint32_t)word, 5, 2, 15); break;
-        case CLADE_SAFETENSORS_F8_E4M3:
-            /* no infinities; only all ones are a NaN. One exponent bit more makes `widen` read it
-             * so. */
-            if ((word & 0x7f) == 0x7f)
-                out[i] = float_of_bits(0x7fc00000 | (uint32_t)(word & 0x80) << 24);
-            else
-                out[i] = widen((uint32_t)((word & 0x80) << 1 | (word & 0x7f)), 5, 3, 7);
-            break;
-        case CLADE_SAFETENSORS_F64:
-            memcpy(&wide, &word, sizeof wide);
-            out[i] = (float)wide;
-            break;
-        default:
-            return clade_fail(CLADE_EFORMAT,
-                              "%s: tensor '%s': expected floating-point numbers, found %s",
-                              file->name, tensor->name, dtypes[tensor->dtype].name);
-        }
-    }
+                          tensor->name, elements, count);
+    if (!clade_dtype_floats(tensor->dtype, tensor->data, count, out))
+        return clade_fail(CLADE_EFORMAT,
+                          "%s: tensor '%s': expected floating-point numbers, found %s", file->name,
+                          tensor->name, clade_safetensors_dtype_name(tensor->dtype));
     return CLADE_OK;
 }

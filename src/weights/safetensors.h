@@ -6,28 +6,12 @@
 #ifndef CLADE_WEIGHTS_SAFETENSORS_H
 #define CLADE_WEIGHTS_SAFETENSORS_H
 
+#include "weights/dtype.h"
+
 #include <clade/status.h>
 
 #include <stddef.h>
 #include <stdint.h>
-
-typedef enum clade_safetensors_dtype {
-    CLADE_SAFETENSORS_F32,
-    CLADE_SAFETENSORS_F16,
-    CLADE_SAFETENSORS_BF16,
-    CLADE_SAFETENSORS_F64,
-    CLADE_SAFETENSORS_F8_E4M3,
-    CLADE_SAFETENSORS_F8_E5M2,
-    CLADE_SAFETENSORS_BOOL,
-    CLADE_SAFETENSORS_U8,
-    CLADE_SAFETENSORS_I8,
-    CLADE_SAFETENSORS_U16,
-    CLADE_SAFETENSORS_I16,
-    CLADE_SAFETENSORS_U32,
-    CLADE_SAFETENSORS_I32,
-    CLADE_SAFETENSORS_U64,
-    CLADE_SAFETENSORS_I64
-} clade_safetensors_dtype;
 
 enum { clade_safetensors_max_rank = 8 };
 
@@ -44,10 +28,6 @@ typedef struct clade_safetensors_tensor {
 typedef struct clade_safetensors_pair {
     const char *key, *value;
 } clade_safetensors_pair;
-
-/* "F32" and so on, as in the file. */
-const char *clade_safetensors_dtype_name(clade_safetensors_dtype dtype);
-size_t clade_safetensors_dtype_size(clade_safetensors_dtype dtype); /* bytes of an element */
 
 typedef struct clade_safetensors clade_safetensors;
 

@@ -1,5 +1,5 @@
 /* HDF5: the arrays of a file as h5py writes it, forms that are refused, and damage at every byte.
- *   hdf5-test FOLDER with the files that libhdf5 wrote */
+ *   hdf5-test FOLDER with the files that libhdf5 wrote, and a file that Keras 3 wrote */
 #define _XOPEN_SOURCE 700
 #include "weights/hdf5.h"
 #include "../test.h"
@@ -51,6 +51,24 @@ static void check_good(const char *folder)
     clade_hdf5_destroy(&file);
 }
 
+/* Keras 3 numbers its layers: convolution 'c', normalisation 'n', and what the optimizer keeps. */
+static void check_keras3(const char *path)
+{
+    static const int64_t kernel[] = {1, 1, 1, 2}, two[] = {2};
+    clade_hdf5 *file = NULL;
+    CHECK_OK(clade_hdf5_open(path, &file));
+    if (!file) return;
+    check_array(file, "c/vars/0", 4, kernel, 1);
+    check_array(file, "c/vars/1", 1, two, 2);
+    for (int i = 0; i < 4; i++) {
+        char name[] = "n/vars/0";
+        name[7] = (char)('0' + i);
+        check_array(file, name, 1, two, (float)(3 + i));
+    }
+    CHECK(find(file, "optimizer/vars/1"));
+    clade_hdf5_destroy(&file);
+}
+
 static void check_refused(const char *folder)
 {
     static const struct {
@@ -70,9 +88,9 @@ static void check_refused(const char *folder)
 }
 
 /* Cut short anywhere, and with each byte of it changed: an error or arrays inside the file. */
-static void check_damaged(const char *folder)
+static void check_damaged(const char *folder, const char *name)
 {
-    char *path = clade_path_join(folder, "keras.h5");
+    char *path = clade_path_join(folder, name);
     unsigned char *bytes = NULL;
     size_t size = 0, cut = 0;
     clade_hdf5 *file;
@@ -103,9 +121,11 @@ static void check_damaged(const char *folder)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) return 2;
+    if (argc != 3) return 2;
     check_good(argv[1]);
+    check_keras3(argv[2]);
     check_refused(argv[1]);
-    check_damaged(argv[1]);
+    check_damaged(argv[1], "keras.h5");
+    check_damaged(argv[1], "keras3.h5");
     return TEST_END();
 }
