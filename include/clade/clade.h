@@ -12,6 +12,7 @@
 #include <clade/interchange.h>
 #include <clade/model.h>
 #include <clade/ops.h>
+#include <clade/pretrained.h>
 #include <clade/ranks.h>
 #include <clade/recipe.h>
 #include <clade/report.h>

@@ -6,6 +6,8 @@
 #include "recipe/yaml_node.h"
 #include "nn/graph.h"
 
+#include <clade/pretrained.h>
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ typedef struct section {
 
 static const char *const poolings[] = {"none", "avg", NULL};
 static const char *const norms[] = {"frozen", "train", NULL};
-enum { FROM_FILE, IMAGENET, CAFFE, TF, FROM_INPUT };
+enum { FROM_FILE, IMAGENET, FROM_INPUT = 4 };
 static const char *const preprocessings[] = {"file", "imagenet", "caffe", "tf", "input", NULL};
 
 /* --- reading --- */
@@ -88,6 +90,12 @@ static clade_status read_section(const clade_yaml *map, section *s)
     s->train_norm = norm == 1;
     s->lr_scale = (float)scale;
     return status;
+}
+
+/* Weights that the caches are searched for: Keras' word for them, and torchvision's. */
+static bool is_pretrained(const char *weights)
+{
+    return !strcmp(weights, "pretrained") || !strcmp(weights, "imagenet");
 }
 
 static bool is_random(const section *s) { return !s->weights || !strcmp(s->weights, "random"); }
@@ -238,19 +246,15 @@ static clade_status read_preprocessing(clade_recipe *recipe, const section *s)
                                    "preprocessing: the section input says rescale, mean or std as "
                                    "well; expected one of them");
     }
-    if (word == FROM_FILE) {
-        clade_backbone b = {.mode = CLADE_KERAS_TORCH};
-        const clade_backbone_options options = {.keras = true};
-        if (is_keras(s) && !clade_backbone_build(s->name, &options, &b)) {}
-        word = b.mode == CLADE_KERAS_CAFFE ? CAFFE : b.mode == CLADE_KERAS_TF ? TF : IMAGENET;
-        clade_backbone_clear(&b);
-        if (recipe->preprocessing.channels != 3) word = FROM_INPUT;
-    }
+    if (word == FROM_FILE && recipe->preprocessing.channels != 3) word = FROM_INPUT;
+    const char *name = word == FROM_FILE && s->name
+                           ? clade_backbone_preprocessing(s->name, is_keras(s))
+                           : preprocessings[word == FROM_FILE ? IMAGENET : word];
     if (word != FROM_INPUT && recipe->preprocessing.channels != 3)
         return clade_yaml_fail(node, CLADE_EINVAL, "preprocessing: %s is for 3 channels, not %d",
-                               preprocessings[word], recipe->preprocessing.channels);
+                               name, recipe->preprocessing.channels);
     if (word == FROM_INPUT) return CLADE_OK;
-    return clade_preprocessing_choose(preprocessings[word], &recipe->preprocessing);
+    return clade_preprocessing_choose(name, &recipe->preprocessing);
 }
 
 /* --- the section --- */
@@ -273,6 +277,20 @@ static clade_status fix_path(const clade_recipe *recipe, clade_yaml *backbone, c
     clade_status status = CLADE_OK;
     if (strcmp(full, text)) status = clade_yaml_put(backbone, key, clade_yaml_create_text(full));
     free(full);
+    return status;
+}
+
+/* Pretrained weights that are at hand become their path, as if it had been given. */
+static clade_status find_pretrained(clade_yaml *backbone)
+{
+    const clade_yaml *weights = clade_recipe_find(backbone, "weights");
+    const clade_yaml *name = clade_recipe_find(backbone, "name");
+    const char *word = weights ? clade_yaml_text(weights) : NULL;
+    char *path = NULL;
+    if (!word || !is_pretrained(word) || !name || !clade_yaml_text(name)) return CLADE_OK;
+    clade_status status = clade_pretrained_find_any(clade_yaml_text(name), &path);
+    if (path) status = clade_yaml_put(backbone, "weights", clade_yaml_create_text(path));
+    free(path);
     return status;
 }
 
@@ -349,6 +367,7 @@ clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbo
     }
     recipe->backbone = backbone;
     status = clade_recipe_check_keys(backbone, "backbone", keys);
+    if (!status) status = find_pretrained(backbone);
     if (!status) status = fix_path(recipe, backbone, "weights");
     if (!status) status = fix_path(recipe, backbone, "file");
     if (!status) status = read_section(backbone, &s);
@@ -397,9 +416,14 @@ clade_status clade_recipe_load(const clade_recipe *recipe, clade_model *model)
         return clade_yaml_fail(
             recipe->backbone, CLADE_EINVAL,
             "backbone: frozen layers of %s need trained weights: expected "
-            "'weights: FILE' (or --set backbone.weights=FILE), 'weights: random', "
-            "or 'freeze: none'",
+            "'weights: FILE' (or --set backbone.weights=FILE), 'weights: pretrained', "
+            "'weights: random', or 'freeze: none'",
             s.name ? s.name : "the backbone");
+    if (s.weights && is_pretrained(s.weights))
+        return clade_yaml_fail(clade_yaml_find(recipe->backbone, "weights"), CLADE_EINVAL,
+                               "backbone: weights: no pretrained weights of %s are at hand; `clade "
+                               "weights fetch %s` gets them",
+                               s.name, s.name);
     if (s.file) status = clade_recipe_load_file(recipe, s.file, model);
     if (!s.file && !is_random(&s)) status = load_named(recipe, &s, model);
     if (!status) return CLADE_OK;

@@ -296,6 +296,18 @@ static clade_status build(weights_reader *r, const clade_backbone_options *optio
     return r->given ? CLADE_OK : clade_fail(CLADE_ENOMEM, "%s: out of memory", r->path);
 }
 
+const char *clade_backbone_preprocessing(const char *name, bool keras)
+{
+    static const char *const words[] = {
+        [CLADE_KERAS_TORCH] = "imagenet", [CLADE_KERAS_TF] = "tf", [CLADE_KERAS_CAFFE] = "caffe"};
+    const clade_backbone_options options = {.keras = true};
+    clade_backbone b = {.mode = CLADE_KERAS_TORCH};
+    clade_keras_mode mode = CLADE_KERAS_TORCH;
+    if (keras && !clade_backbone_build(name, &options, &b)) mode = b.mode;
+    clade_backbone_clear(&b);
+    return words[mode];
+}
+
 clade_status clade_backbone_read_weights(const char *name, const clade_backbone_options *options,
                                          const char *path, clade_backbone_weights *out)
 {

@@ -14,6 +14,10 @@ typedef struct clade_backbone_weights {
 
 void clade_backbone_weights_clear(clade_backbone_weights *weights);
 
+/* How images become the input of the backbone's weights, torchvision's or Keras', in the words of
+ * recipes: "imagenet", "caffe" or "tf". */
+const char *clade_backbone_preprocessing(const char *name, bool keras);
+
 /* Reads the weights of the backbone `name` from a .safetensors or PyTorch file with the tensor
  * names of torchvision, timm or MXNet's Gluon, or from a Keras file (.h5, .keras); what it is says
  * its content. Only `options`' channels, classes and keras count. Every tensor of the file must

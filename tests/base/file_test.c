@@ -1,6 +1,7 @@
 /* Files, folders and SHA-256. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
+#include "base/md5.h"
 #include "base/sha256.h"
 #include "../test.h"
 
@@ -49,6 +50,37 @@ static void check_sha256(void)
     check_hash("a", 64, 1, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
     check_hash("aaaaaaaaaa", 100000, 10,
                "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+/* The examples of RFC 1321, A.5, and the lengths around a block's end, in pieces of several sizes.
+ */
+static void check_md5(void)
+{
+    static const struct {
+        const char *text, *sum;
+    } cases[] = {
+        {"", "d41d8cd98f00b204e9800998ecf8427e"},
+        {"abc", "900150983cd24fb0d6963f7d28e17f72"},
+        {"12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+         "57edf4a22be3c955ac49da2e2107b67a"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         "ef1772b6dff9a122358552954ad0df65"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         "3b0c8ac703f828b04c6c197006d17218"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         "014842d480b571495a4a0363793f7367"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t piece = 1; piece < 90; piece += 11) {
+            clade_md5 hash;
+            char hex[33];
+            const size_t n = strlen(cases[i].text);
+            clade_md5_start(&hash);
+            for (size_t k = 0; k < n; k += piece)
+                clade_md5_add(&hash, cases[i].text + k, n - k < piece ? n - k : piece);
+            clade_md5_end(&hash, hex);
+            CHECK(!strcmp(hex, cases[i].sum));
+        }
 }
 
 static void check_write(void)
@@ -136,6 +168,7 @@ int main(void)
     char folder[] = "/tmp/clade-file-XXXXXX";
     CHECK(mkdtemp(folder) && chdir(folder) == 0);
     check_sha256();
+    check_md5();
     check_write();
     check_interrupted();
     check_folders();

@@ -179,5 +179,7 @@ int command_summary(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_tune(int argc, char **argv);
 int command_tune_device(int argc, char **argv);
+int command_weights_fetch(int argc, char **argv);
+int command_weights_list(int argc, char **argv);
 
 #endif

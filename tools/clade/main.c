@@ -29,6 +29,8 @@ const subcommand subcommands[] = {
     {"train", "train a classifier", command_train},
     {"tune", "search for the best settings of a recipe", command_tune},
     {"tune-device", "measure how an OpenCL device computes best", command_tune_device},
+    {"weights fetch", "fetch published weights of a backbone", command_weights_fetch},
+    {"weights list", "list published weights of backbones", command_weights_list},
     {NULL, NULL, NULL},
 };
 enum { subcommand_count = sizeof subcommands / sizeof *subcommands - 1 };

@@ -1,0 +1,224 @@
+/* clade weights: published weights of the backbones that have names. */
+#include "weights.h"
+#include "json_print.h"
+#include "session.h"
+#include "shown.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- list --- */
+
+/* "SHA-256 f37072fd…" */
+static const char *checksum(const clade_pretrained *p, char text[80])
+{
+    if (p->md5)
+        snprintf(text, 80, "MD5 %s", p->md5);
+    else if (p->sha256[0])
+        snprintf(text, 80, "SHA-256 %s...", p->sha256);
+    else
+        snprintf(text, 80, "no checksum is published");
+    return text;
+}
+
+static void print_text(const clade_pretrained *p, const char *path, const char *before)
+{
+    char text[80];
+    if (!before || strcmp(before, p->backbone)) printf("%s%s\n", before ? "\n" : "", p->backbone);
+    printf("  %s (%s)%s\n", p->variant, p->source, path ? ": at hand" : "");
+    printf("    %-9s%s\n", "url", p->url);
+    if (p->mib > 0) printf("    %-9s%.1f MiB\n", "size", p->mib);
+    printf("    %-9s%s\n    %-9s%s\n", "checksum", checksum(p, text), "images", p->preprocessing);
+    printf("    %-9s%s (%s)\n", "licence", p->licence, p->page);
+    if (path) printf("    %-9s%s\n", "file", shown(path));
+}
+
+static void put_text(cJSON *object, const char *key, const char *text)
+{
+    clade_json_put(object, key, text && text[0] ? cJSON_CreateString(text) : cJSON_CreateNull());
+}
+
+static void add_json(cJSON *list, const clade_pretrained *p, const char *path)
+{
+    cJSON *object = cJSON_CreateObject();
+    put_text(object, "backbone", p->backbone);
+    put_text(object, "variant", p->variant);
+    put_text(object, "source", p->source);
+    put_text(object, "url", p->url);
+    clade_json_put(object, "mib", p->mib > 0 ? cJSON_CreateNumber(p->mib) : cJSON_CreateNull());
+    put_text(object, "sha256", p->sha256);
+    put_text(object, "md5", p->md5);
+    put_text(object, "preprocessing", p->preprocessing);
+    put_text(object, "licence", p->licence);
+    put_text(object, "page", p->page);
+    put_text(object, "file", path);
+    clade_json_append(list, object);
+}
+
+/* The files of one backbone after the other. */
+static clade_status list_backbone(const char *name, cJSON *json, const char **before)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < clade_pretrained_count() && !status; i++) {
+        const clade_pretrained p = clade_pretrained_at(i);
+        char *path = NULL;
+        if (strcmp(p.backbone, name)) continue;
+        status = clade_pretrained_find(&p, &path);
+        if (!status && json) add_json(json, &p, path);
+        if (!status && !json) print_text(&p, path, *before);
+        *before = p.backbone;
+        free(path);
+    }
+    return status;
+}
+
+int command_weights_list(int argc, char **argv)
+{
+    bool json = false;
+    const command_option options[] = {
+        OPTION_FLAG("json", &json, "print JSON"),
+    };
+    static const command_usage usage = {
+        .name = "weights list",
+        .about = "Lists published weights of the backbones that have names: where they come from,\n"
+                 "their checksums and terms, and which are at hand: in the caches of torch hub\n"
+                 "(TORCH_HOME), Hugging Face (HF_HOME), Keras (KERAS_HOME) or Clade.",
+        .example = "clade weights list",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    cJSON *list = json ? cJSON_CreateArray() : NULL;
+    const char *before = NULL;
+    clade_status status = CLADE_OK;
+    for (const char *const *name = clade_backbone_names(); *name && !status; name++)
+        status = list_backbone(*name, list, &before);
+    if (status) {
+        cJSON_Delete(list);
+        return command_fail("weights list");
+    }
+    if (json)
+        json_print(list, false);
+    else
+        printf("\n`clade weights fetch NAME` fetches the first of a backbone, --variant another; "
+               "in recipes,\n`weights: pretrained` takes what is at hand.\n");
+    return COMMAND_OK;
+}
+
+/* --- fetch --- */
+
+static size_t count_names(const char *const *names)
+{
+    size_t n = 0;
+    while (names[n]) n++;
+    return n;
+}
+
+/* The file that is asked for; 0, or the exit status where there is none. */
+static int choose(const char *name, const char *variant, clade_pretrained *out)
+{
+    char known[512] = "";
+    bool named = false;
+    for (size_t i = 0; i < clade_pretrained_count(); i++) {
+        *out = clade_pretrained_at(i);
+        if (strcmp(out->backbone, name)) continue;
+        if (!variant || !strcmp(out->variant, variant)) return COMMAND_OK;
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, "%s%s", named ? ", " : "", out->variant);
+        named = true;
+    }
+    if (named)
+        return command_misuse("weights fetch", "--variant %s: %s has %s", shown(variant), name,
+                              known);
+    const char *const *names = clade_backbone_names();
+    const char *near = command_nearest(name, names, count_names(names), sizeof *names);
+    if (near)
+        return command_misuse("weights fetch", "there is no '%s'; did you mean '%s'?", shown(name),
+                              near);
+    return command_misuse("weights fetch", "there is no '%s'; `clade weights list` lists them",
+                          shown(name));
+}
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+    return !stat(path, &info) && S_ISREG(info.st_mode);
+}
+
+/* Where the file is already: in the folder that was asked for, else in any cache. */
+static clade_status find(const clade_pretrained *p, const char *out, char **path)
+{
+    *path = NULL;
+    if (!out) return clade_pretrained_find(p, path);
+    size_t size = strlen(out) + sizeof p->file + 1;
+    char *file = malloc(size);
+    if (!file) return clade_fail(CLADE_ENOMEM, "out of memory");
+    snprintf(file, size, "%s/%s", out, p->file);
+    if (is_file(file))
+        *path = file;
+    else
+        free(file);
+    return CLADE_OK;
+}
+
+static clade_status fetch(const clade_pretrained *p, const char *out)
+{
+    char *path, *folder = NULL;
+    clade_status status = find(p, out, &path);
+    if (status) return status;
+    if (path) {
+        status = clade_pretrained_check(p, path);
+        clade_context(status, "there already; move it away first");
+        if (!status) fprintf(stderr, "clade weights fetch: it is at hand\n");
+    } else {
+        if (!out) status = clade_pretrained_cache(&folder);
+        if (!status) fprintf(stderr, "clade weights fetch: %s\n", p->url);
+        if (!status) status = weights_fetch(p, out ? out : folder, &path);
+        if (!status && !p->md5 && !p->sha256[0])
+            fprintf(stderr, "clade weights fetch: fetched; no checksum is published\n");
+    }
+    if (!status) printf("%s\n", path);
+    free(path);
+    free(folder);
+    return status;
+}
+
+int command_weights_fetch(int argc, char **argv)
+{
+    const char *variant = NULL, *out = NULL, *from = NULL;
+    bool dry = false;
+    const command_option options[] = {
+        OPTION_TEXT("variant", "NAME", &variant,
+                    "which weights of it, as `clade weights list` has them; default: the first"),
+        OPTION_TEXT("out", "DIR", &out,
+                    "folder for the file; default: Clade's cache, where recipes find it"),
+        OPTION_TEXT("from", "URL", &from,
+                    "another address, such as a mirror's; digits at the end of the file's name, as "
+                    "in resnet18-f37072fd.pth, are the first of its SHA-256"),
+        OPTION_FLAG("dry-run", &dry, "print the address and fetch nothing"),
+    };
+    static const command_usage usage = {
+        .name = "weights fetch",
+        .arguments = "BACKBONE",
+        .least = 1,
+        .most = 1,
+        .about = "Prints where a backbone's published weights are, and fetches them first where\n"
+                 "they are not at hand (see `clade weights list`), with curl or wget. The file is\n"
+                 "checked; a fetch that was interrupted is gone on with.",
+        .example = "clade weights fetch resnet18\n"
+                   "clade weights fetch resnet50 --variant IMAGENET1K_V2 --out weights",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    clade_pretrained p;
+    if ((done = choose(argv[1], variant, &p))) return done;
+    if (from && clade_pretrained_move(&p, from))
+        return command_misuse("weights fetch", "--from %s", clade_error());
+    if (dry) {
+        printf("%s\n", p.url);
+        return COMMAND_OK;
+    }
+    return fetch(&p, out) ? command_fail("weights fetch") : COMMAND_OK;
+}

@@ -1,0 +1,154 @@
+/* Fetching a file of weights with the programs that are there for it. */
+#define _GNU_SOURCE
+#include "weights.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *join(const char *a, const char *b, const char *c)
+{
+    char *text;
+    return asprintf(&text, "%s%s%s", a, b, c) < 0 ? NULL : text;
+}
+
+/* Makes the folder and those above it. */
+static clade_status make_folder(const char *path)
+{
+    char *part = join(path, "", "");
+    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory");
+    for (char *p = part + 1; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        mkdir(part, 0777);
+        *p = '/';
+    }
+    bool good = mkdir(part, 0777) == 0 || errno == EEXIST;
+    free(part);
+    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot make: %s", path, strerror(errno));
+}
+
+/* Is the program on PATH? */
+static bool have(const char *program)
+{
+    const char *path = getenv("PATH");
+    char file[4096];
+    for (const char *p = path ? path : ""; *p;) {
+        int n = (int)strcspn(p, ":");
+        if (n && snprintf(file, sizeof file, "%.*s/%s", n, p, program) < (int)sizeof file &&
+            !access(file, X_OK))
+            return true;
+        p += n;
+        p += *p == ':';
+    }
+    return false;
+}
+
+/* Runs a program of PATH without a shell, its output on standard error; gives its exit status, 255
+ * where it was killed. */
+static clade_status run(const char *const *argv, int *result)
+{
+    posix_spawn_file_actions_t files;
+    pid_t pid;
+    int ended;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    int error = posix_spawnp(&pid, argv[0], &files, NULL, (char **)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    if (error) return clade_fail(CLADE_EIO, "%s: cannot run: %s", argv[0], strerror(error));
+    while (waitpid(pid, &ended, 0) < 0)
+        if (errno != EINTR) return clade_fail(CLADE_EIO, "%s: %s", argv[0], strerror(errno));
+    *result = WIFEXITED(ended) ? WEXITSTATUS(ended) : 255;
+    return CLADE_OK;
+}
+
+/* Adds to the end of `part` what the address has more. */
+static clade_status download(const char *url, const char *part, int *result)
+{
+    const bool shown = isatty(STDERR_FILENO);
+    const char *const curl[] = {"curl",
+                                "--fail",
+                                "--location",
+                                "--proto",
+                                "=http,https",
+                                "--retry",
+                                "3",
+                                "--connect-timeout",
+                                "30",
+                                "--continue-at",
+                                "-",
+                                shown ? "--progress-bar" : "--silent",
+                                "--show-error",
+                                "--output",
+                                part,
+                                url,
+                                NULL};
+    const char *const wget[] = {"wget",
+                                "--tries=4",
+                                "--timeout=30",
+                                "--continue",
+                                shown ? "--show-progress" : "--no-verbose",
+                                shown ? "--quiet" : "--no-config",
+                                "--output-document",
+                                part,
+                                url,
+                                NULL};
+    if (have("curl")) return run(curl, result);
+    if (have("wget")) return run(wget, result);
+    return clade_fail(CLADE_EIO,
+                      "neither curl nor wget is there; install the package curl, or fetch %s with "
+                      "something else",
+                      url);
+}
+
+static uint64_t size_of(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) ? 0 : (uint64_t)info.st_size;
+}
+
+/* Goes on with the part, or from the start where the server cannot do that or the part is whole. */
+static clade_status fetch_part(const char *url, const char *part)
+{
+    enum { curl_http = 22, curl_range = 33, wget_http = 8 };
+    const bool begun = size_of(part) > 0;
+    int result = 0;
+    clade_status status = download(url, part, &result);
+    if (!status && begun && (result == curl_http || result == curl_range || result == wget_http)) {
+        fprintf(stderr, "clade weights fetch: the server does not go on there: from the start\n");
+        remove(part);
+        status = download(url, part, &result);
+    }
+    if (status || result == 0) return status;
+    if (size_of(part) == 0) remove(part);
+    return clade_fail(CLADE_EIO, "%s: cannot fetch (status %d)%s", url, result,
+                      size_of(part) ? "; the same command goes on where it stopped" : "");
+}
+
+clade_status weights_fetch(const clade_pretrained *p, const char *folder, char **path)
+{
+    char *file = join(folder, "/", p->file), *part = file ? join(file, ".part", "") : NULL;
+    clade_status status = part ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status) status = make_folder(folder);
+    if (!status) status = fetch_part(p->url, part);
+    if (!status) {
+        status = clade_pretrained_check(p, part);
+        if (status && status != CLADE_ENOMEM && remove(part) == 0)
+            clade_context(status, "%s: fetched, and not kept", p->url);
+        else if (!status && rename(part, file))
+            status = clade_fail(CLADE_EIO, "%s: cannot make: %s", file, strerror(errno));
+    }
+    free(part);
+    if (status) free(file);
+    *path = status ? NULL : file;
+    return status;
+}
