@@ -47,11 +47,11 @@ def old_file(root, keys, counts):
     return magic + b"\x80\2M\xe9\3." + system + b"\x80\2" + root + b"." + listed + data
 
 
-def python2():
+def python2(bias=2):
     """An OrderedDict of pairs in a list, with a tensor and a Parameter as PyTorch 0.1 has it, which is given its tensor."""
     parameter = (b"ctorch.nn.parameter\nParameter\n)\x81(" + old_tensor("8", 2) + b"\x88\x89Ntb")
     pairs = b"](](" + string("a.weight") + old_tensor("7", 3) + b"e](" + string("a.bias") + parameter + b"ee"
-    return old_file(b"ccollections\nOrderedDict\n" + pairs + b"\x85R", ["7", "8"], [(1, 3), (2, 2)])
+    return old_file(b"ccollections\nOrderedDict\n" + pairs + b"\x85R", ["7", "8"], [(1, 3), (2, bias)])
 
 
 def packed(files, compression=zipfile.ZIP_STORED):
@@ -69,8 +69,10 @@ def by_hand():
     good = {"x/data.pkl": pickled, "x/byteorder": b"little", "x/data/0": struct.pack("<2f", 1, 1.25)}
     return {
         "python2.pth": python2(),
+        "old_size.pth": python2(bias=1),
         "hand.pth": packed(good),
         "big_endian.pth": packed({**good, "x/byteorder": b"big"}),
+        "outside.pth": packed({**good, "x/data.pkl": pickled.replace(b"QK\0K\2", b"QK\1K\2")}),
         "missing.pth": packed({"x/data.pkl": pickled}),
         "short.pth": packed({**good, "x/data/0": b"1234"}),
         "compressed.pth": packed(good, zipfile.ZIP_DEFLATED),

@@ -91,6 +91,8 @@ static void check_refused(const char *folder)
         {"big_endian.pth", "big-endian", CLADE_EUNSUPPORTED},
         {"missing.pth", "'x/data/0' in it is missing", CLADE_EFORMAT},
         {"short.pth", "'x/data/0' in it is cut short", CLADE_EFORMAT},
+        {"old_size.pth", "a storage of another size", CLADE_EFORMAT},
+        {"outside.pth", "'a': outside its storage", CLADE_EFORMAT},
         {"expanded.pth", "'a': larger than its storage", CLADE_EFORMAT},
         {"twice.pth", "'a': is there twice", CLADE_EFORMAT},
         {"no_pickle.pth", "no data.pkl", CLADE_EFORMAT},
