@@ -207,7 +207,7 @@ int command_weights_fetch(int argc, char **argv)
                  "they are not at hand (see `clade weights list`), with curl or wget. The file is\n"
                  "checked; a fetch that was interrupted is gone on with.",
         .example = "clade weights fetch resnet18\n"
-                   "clade weights fetch resnet50 --variant IMAGENET1K_V2 --out weights",
+                   "  clade weights fetch resnet50 --variant IMAGENET1K_V2 --out weights",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
