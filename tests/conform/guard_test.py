@@ -40,4 +40,4 @@ for op, expected in EXPECTED.items():
         program, *arguments = shlex.split(command)
         check(program == "clade", command)
         check((name, which) in failures(*arguments), f"not repeated by {command}")
-finish()
+sys.exit(finish())
