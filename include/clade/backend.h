@@ -64,6 +64,32 @@ typedef struct clade_op_slot {
                         void *workspace);
 } clade_op_slot;
 
+typedef enum clade_launch_kind {
+    CLADE_LAUNCH_VALUE,
+    CLADE_LAUNCH_MEMORY,   /* that alloc gave, or none */
+    CLADE_LAUNCH_WORKSPACE /* the call's */
+} clade_launch_kind;
+
+/* A kernel's argument. */
+typedef struct clade_launch_argument {
+    clade_launch_kind kind;
+    const void *value; /* of memory the handle; NULL: none, or the workspace */
+    size_t bytes;      /* of a value */
+} clade_launch_argument;
+
+/* One launch of an OpenCL kernel: all that another program needs to repeat it. */
+typedef struct clade_launch {
+    const char *source, *options; /* of its program: the text without #include, the compiler's */
+    const char *kernel;
+    uint32_t dims;
+    size_t global[3], local[3]; /* local[0] is 0: the driver's choice */
+    const clade_launch_argument *arguments;
+    size_t argument_count;
+} clade_launch;
+
+/* Gets a launch, which lasts until it returns. */
+typedef clade_status clade_launch_sink(void *user, const clade_launch *launch);
+
 /* An op as it was when a backend was built. */
 typedef struct clade_op_signature {
     const char *name;
@@ -139,6 +165,11 @@ typedef struct clade_backend {
     /* Optional: plans made from now on do not use the algorithm by which this call was planned, for
      * its op or the one inside it. false: there is no other for this call. */
     bool (*exclude)(void *context, const clade_call *call, const char *algorithm);
+
+    /* Optional, for backends of OpenCL: hands on the launches of a plan that has not run, in order.
+     * EUNSUPPORTED where something else belongs to it. */
+    clade_status (*launches)(void *context, const clade_args *args, const clade_plan *plan,
+                             clade_launch_sink *sink, void *user);
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

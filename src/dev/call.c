@@ -172,6 +172,15 @@ clade_status clade_call_run_within(const clade_call *call, void *workspace)
     return run_within(call->prepared->device, call, workspace);
 }
 
+clade_status clade_call_launches(const clade_call *call, clade_launch_sink *sink, void *user)
+{
+    const clade_device *device = call->prepared->device;
+    if (!device->slot[call->op].run || !device->table.launches)
+        return clade_fail(CLADE_EUNSUPPORTED, "%s does %s without OpenCL", device->info.id,
+                          clade_op_describe(call->op)->name);
+    return device->table.launches(device->context, &call->args, &call->prepared->plan, sink, user);
+}
+
 static clade_status run_noted(clade_device *device, const clade_call *call)
 {
     return device->profile ? clade_profile_run(device, call, run_call) : run_call(device, call);

@@ -105,6 +105,13 @@ static clade_status run_call(void *context, const clade_args *args, const clade_
     return clade_opencl_plan_run(plan->state, args, workspace);
 }
 
+static clade_status tell_launches(void *context, const clade_args *args, const clade_plan *plan,
+                                  clade_launch_sink *sink, void *user)
+{
+    (void)context;
+    return clade_opencl_plan_launches(plan->state, args, sink, user);
+}
+
 static void discard(void *context, void *state)
 {
     (void)context;
@@ -151,6 +158,7 @@ const clade_backend *clade_opencl_backend(void)
         .choice = clade_opencl_choice,
         .choose = clade_opencl_choose,
         .exclude = clade_opencl_exclude,
+        .launches = tell_launches,
         .warning = clade_opencl_warning,
         .peak = clade_opencl_peak,
     };

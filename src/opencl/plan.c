@@ -22,6 +22,7 @@ typedef struct opencl_step {
 
 typedef enum argument_kind {
     ARGUMENT_VALUE,     /* as it was recorded */
+    ARGUMENT_MEMORY,    /* the same */
     ARGUMENT_OFFSET,    /* of a part of the workspace */
     ARGUMENT_WORKSPACE, /* the workspace's memory */
     ARGUMENT_PARAM      /* a parameter that may change from run to run */
@@ -143,7 +144,7 @@ void clade_opencl_tensor(opencl_launch *l, const clade_tensor *t)
     if (clade_opencl_is_part(t))
         add_argument(l->plan, ARGUMENT_WORKSPACE, sizeof(cl_mem), 0);
     else
-        add_value(l, ARGUMENT_VALUE, &memory, sizeof memory);
+        add_value(l, ARGUMENT_MEMORY, &memory, sizeof memory);
     add_value(l, clade_opencl_is_part(t) ? ARGUMENT_OFFSET : ARGUMENT_VALUE, &offset,
               sizeof offset);
 }
@@ -282,7 +283,7 @@ static clade_status prepare(opencl_plan *plan)
     for (size_t i = 0; i < plan->arguments && !status; i++) {
         const opencl_argument *a = &plan->argument[i];
         uint64_t offset;
-        if (a->kind == ARGUMENT_VALUE) {
+        if (a->kind <= ARGUMENT_MEMORY) {
             status = set_argument(plan, a, plan->value + a->at);
         } else if (a->kind == ARGUMENT_OFFSET) {
             memcpy(&offset, plan->value + a->at, sizeof offset);
@@ -332,5 +333,70 @@ clade_status clade_opencl_plan_run(opencl_plan *plan, const clade_args *args, cl
         const opencl_step *s = &plan->step[i];
         status = s->program ? enqueue(cl, s) : s->function(cl, s->data, workspace, plan->front);
     }
+    return status;
+}
+
+/* ---- telling ---- */
+
+/* `offset`: where a part's offset is put. */
+static clade_launch_argument tell_argument(const opencl_plan *plan, const opencl_argument *a,
+                                           const clade_args *args, uint64_t *offset)
+{
+    clade_launch_argument told = {.bytes = a->size, .value = plan->value + a->at};
+    switch (a->kind) {
+    case ARGUMENT_VALUE: break;
+    case ARGUMENT_MEMORY:
+        told.kind = CLADE_LAUNCH_MEMORY;
+        memcpy(&told.value, plan->value + a->at, sizeof told.value);
+        break;
+    case ARGUMENT_OFFSET:
+        memcpy(offset, plan->value + a->at, sizeof *offset);
+        *offset += plan->front;
+        told.value = offset;
+        break;
+    case ARGUMENT_WORKSPACE:
+        told = (clade_launch_argument){.kind = CLADE_LAUNCH_WORKSPACE, .bytes = a->size};
+        break;
+    case ARGUMENT_PARAM: told.value = (const char *)args + a->at;
+    }
+    return told;
+}
+
+static clade_status tell_step(const opencl_plan *plan, size_t step, const clade_args *args,
+                              clade_launch_sink *sink, void *user)
+{
+    const opencl_step *s = &plan->step[step];
+    char options[OPENCL_OPTIONS_SIZE], *source = NULL;
+    clade_launch_argument *told = calloc(s->arguments + 1, sizeof *told);
+    uint64_t *offsets = calloc(s->arguments + 1, sizeof *offsets);
+    clade_launch launch = {
+        .options = options, .kernel = s->name, .dims = s->dims, .arguments = told};
+    clade_status status = told && offsets ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    for (size_t i = 0; i < plan->arguments && !status; i++)
+        if (plan->argument[i].step == step) {
+            const size_t n = launch.argument_count++;
+            told[n] = tell_argument(plan, &plan->argument[i], args, &offsets[n]);
+        }
+    memcpy(launch.global, s->global, sizeof s->global);
+    memcpy(launch.local, s->local, sizeof s->local);
+    if (!status) status = clade_opencl_program_text(plan->cl, s->program, options, &source);
+    launch.source = source;
+    if (!status) status = sink(user, &launch);
+    free(source);
+    free(offsets);
+    free(told);
+    return status;
+}
+
+clade_status clade_opencl_plan_launches(const opencl_plan *plan, const clade_args *args,
+                                        clade_launch_sink *sink, void *user)
+{
+    clade_status status = CLADE_OK;
+    assert(!plan->ready);
+    for (size_t i = 0; i < plan->steps; i++)
+        if (!plan->step[i].program)
+            return clade_fail(CLADE_EUNSUPPORTED, "%s: CLBlast does a part of it", plan->cl->label);
+    for (size_t i = 0; i < plan->steps && !status; i++)
+        status = tell_step(plan, i, args, sink, user);
     return status;
 }

@@ -37,6 +37,11 @@ clade_status clade_opencl_plan_end(opencl_plan *plan);
 /* Queues it. Builds what is not built, when it runs for the first time. */
 clade_status clade_opencl_plan_run(opencl_plan *plan, const clade_args *args, cl_mem workspace);
 
+/* Hands on the launches of a plan that has not run. Errors: EUNSUPPORTED where it calls a function
+ * of the host; EIO and ENOMEM of their sources; the sink's. */
+clade_status clade_opencl_plan_launches(const opencl_plan *plan, const clade_args *args,
+                                        clade_launch_sink *sink, void *user);
+
 /* Bytes of workspace that it needs. */
 size_t clade_opencl_plan_workspace(const opencl_plan *plan);
 

@@ -18,7 +18,7 @@ typedef struct build {
     const char *family;
     const char *const *lines;
     cl_uint count;
-    char flags[2048];
+    char flags[OPENCL_OPTIONS_SIZE];
     bool own; /* the embedded source, not one from CLADE_KERNELS */
 } build;
 
@@ -193,6 +193,19 @@ clade_status clade_opencl_program_status(const opencl_program *p)
 {
     return p->status ? clade_fail(p->status, "%s", p->error ? p->error : "out of memory")
                      : CLADE_OK;
+}
+
+clade_status clade_opencl_program_text(const opencl_context *cl, const opencl_program *program,
+                                       char options[OPENCL_OPTIONS_SIZE], char **source)
+{
+    const char *folder = getenv("CLADE_KERNELS");
+    build r = {.family = program->family};
+    clade_status status = set_flags(&r, cl, program->options, NULL);
+    memcpy(options, r.flags, sizeof r.flags);
+    if (status) return status;
+    if (folder && *folder) return clade_opencl_source_expand(folder, program->family, source);
+    status = find_embedded(&r);
+    return status ? status : clade_opencl_source_join(r.lines, source);
 }
 
 /* ---- the list ---- */

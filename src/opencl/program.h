@@ -6,6 +6,8 @@
 
 #include "opencl/context.h"
 
+enum { OPENCL_OPTIONS_SIZE = 2048 }; /* of the compiler's options */
+
 typedef struct opencl_program {
     char family[32], options[192];
     cl_program program;  /* NULL until it is built */
@@ -24,6 +26,10 @@ opencl_program *clade_opencl_program(opencl_context *cl, const char *family, con
 clade_status clade_opencl_programs_build(opencl_context *cl);
 /* What building a program came to: EDEVICE with the driver's log when it does not compile. */
 clade_status clade_opencl_program_status(const opencl_program *program);
+/* A program's source with its #include lines replaced by the files, to be freed, and the compiler's
+ * options for it. Errors: EIO, EFORMAT, ENOMEM. */
+clade_status clade_opencl_program_text(const opencl_context *cl, const opencl_program *program,
+                                       char options[OPENCL_OPTIONS_SIZE], char **source);
 void clade_opencl_programs_release(opencl_context *cl);
 
 #endif
