@@ -145,6 +145,41 @@ CLADE_API clade_status clade_conform_run(const clade_conform_options *options,
 CLADE_API clade_status clade_conform_list(const clade_conform_options *options,
                                           clade_conform_sink sink, void *user);
 
+/* ---- reducing ---- */
+
+typedef struct clade_conform_reduction {
+    const char *recorded; /* the folder of a call that a verification has kept, or that was written
+                           * here; NULL: the first case that fails of those that options choose */
+    const char *out;      /* a folder that is not there, which gets what the smallest case reads and
+                           * must give and, where OpenCL does it, a program in C that runs it without
+                           * Clade; NULL: nothing is written */
+    uint32_t tries;       /* at most; 0: 300 */
+    /* Calls work(task, result) in a process of its own and brings back what `result`, `size` bytes,
+     * is by its end, however it ends: `how` gets "" where it returned, else "crashed: …", "timed
+     * out …". Errors: there is no such process. */
+    clade_status (*isolate)(void *user, void (*work)(const void *task, void *result),
+                            const void *task, void *result, size_t size, char how[160]);
+    void *user;
+} clade_conform_reduction;
+
+typedef struct clade_conform_reduced {
+    bool failed; /* is there a case that fails? the rest is about it */
+    char first_call[CLADE_CALL_TEXT_SIZE], first_check[32], first_text[512]; /* as it was */
+    char call[CLADE_CALL_TEXT_SIZE], check[32], text[512];                   /* the smallest */
+    char reproduce[1024 +
+                   CLADE_CALL_TEXT_SIZE]; /* its command; "": only the numbers in `out` do it */
+    uint32_t tries, taken;
+    bool program;  /* `out` has a program, … */
+    char why[256]; /* … or why not */
+} clade_conform_reduced;
+
+/* Makes a case of mode ops that fails as small as it can be for the same kind of failure. It
+ * depends on the options and the device alone. Errors: EINVAL where nothing is chosen, or `out`
+ * exists; EIO, ENOMEM, ENODEVICE. */
+CLADE_API clade_status clade_conform_reduce(const clade_conform_options *options,
+                                            const clade_conform_reduction *reduction,
+                                            clade_conform_reduced *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -102,6 +102,9 @@ clade_status clade_problem_create(const clade_op_info *info, const clade_case *t
 clade_status clade_problem_solve(conform_problem *problem);
 /* Makes a problem one of accumulate 1, by the definition: what was there + the value. */
 clade_status clade_problem_accumulate(conform_problem *problem);
+/* The same, to what `prior` holds of each slot; NULL: to what is drawn. */
+clade_status clade_problem_accumulate_to(conform_problem *problem,
+                                         void *const prior[conform_slots]);
 void clade_problem_destroy(conform_problem **problem);
 /* The forward op with `args` on a gradient problem's data; its reference is run only if the
  * gradient op reads one of its outputs. */
@@ -154,9 +157,21 @@ void clade_frozen_compare(const conform_problem *problem, size_t slot, const dou
 
 /* ---- runs ---- */
 
+/* What is staged: told before it is, as nothing else is left of a crash. */
+typedef struct conform_where {
+    conform_data data;
+    conform_layout layout;
+    size_t device; /* among the run's */
+    clade_device_info info;
+    int threads; /* as the device was opened */
+    uint32_t group_size;
+    char algorithm[16], limits[16];
+} conform_where;
+
 /* The device that is judged, opened several times, with different options. */
 typedef struct conform_device {
     clade_device *device;
+    clade_device_options options;
     char how[48]; /* "3 threads"; "" for the first */
     const char *check;
     bool products; /* opened for another way to multiply matrices: only what does that is run */
@@ -199,6 +214,7 @@ typedef struct conform_run {
     char command[conform_command_size]; /* that repeats it */
     conform_device devices[conform_devices];
     size_t device_count;
+    conform_where *where;              /* is told; NULL: nobody is */
     const struct conform_fault *fault; /* planted in the oracle's backward; NULL: none */
 } conform_run;
 
@@ -214,6 +230,8 @@ const char *clade_conform_call(const clade_op_info *info, const clade_case *test
 const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i);
 /* Draws an op's cases if --random asks for them; before the first of them is asked for. */
 clade_status clade_conform_draw_cases(conform_run *run, const clade_op_info *info);
+/* The command that repeats a result: in `run->command`. */
+void clade_conform_command(conform_run *run, const clade_conform_result *result);
 /* Is the case that comes next to be judged? Then the options' `begins` has been told. A list gets
  * it here instead. */
 bool clade_conform_begin(conform_run *run, clade_conform_result *result);
@@ -221,6 +239,9 @@ bool clade_conform_begin(conform_run *run, clade_conform_result *result);
  * that repeats it if it failed, and hands it on. */
 clade_status clade_conform_end(conform_run *run, clade_conform_result *result,
                                const conform_failure *failure);
+
+/* Opens the device with the ways of options that ops and layers are judged with. */
+clade_status clade_conform_open(conform_run *run, unsigned modes);
 
 /* Judges one op on one case, all its data; fills in what the result says of it. */
 clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,

@@ -13,15 +13,32 @@ static void free_blocks(void *blocks[conform_slots])
 static const conform_layout plain = {.absent = -1, .in_place = -1};
 static const conform_layout apart = {.separate = true, .absent = -1, .in_place = -1};
 
+static void tell(const conform_run *run, const conform_problem *problem, const conform_device *on,
+                 const conform_layout *layout)
+{
+    conform_where *w = run->where;
+    if (!w) return;
+    *w = (conform_where){.data = problem->data,
+                         .layout = *layout,
+                         .device = (size_t)(on - run->devices),
+                         .info = run->summary->device,
+                         .threads = on->options.threads,
+                         .group_size = on->options.group_size};
+    if (on->options.algorithm)
+        snprintf(w->algorithm, sizeof w->algorithm, "%s", on->options.algorithm);
+    if (on->options.limits) snprintf(w->limits, sizeof w->limits, "%s", on->options.limits);
+}
+
 /* Stages a problem in one layout and compares what comes back. `first` (may be NULL): an earlier
  * run's outputs, which must be met bit for bit. */
-static clade_status stage_and_compare(const conform_problem *problem, const conform_device *on,
-                                      const conform_layout *layout, bool bits,
-                                      void *const first[conform_slots], const char *check,
-                                      const char *how, conform_tally *tally,
+static clade_status stage_and_compare(const conform_run *run, const conform_problem *problem,
+                                      const conform_device *on, const conform_layout *layout,
+                                      bool bits, void *const first[conform_slots],
+                                      const char *check, const char *how, conform_tally *tally,
                                       conform_failure *failure)
 {
     void *got[conform_slots];
+    tell(run, problem, on, layout);
     clade_status status = clade_problem_stage(problem, on->device, layout, got, failure);
     if (!status && first) clade_problem_same(problem, got, first, check, how, failure);
     if (!status) clade_problem_compare(problem, got, bits, tally, failure);
@@ -30,8 +47,9 @@ static clade_status stage_and_compare(const conform_problem *problem, const conf
 }
 
 /* Each optional slot that the op's shape rule lets go, left out. */
-static clade_status judge_absent(const conform_problem *problem, const conform_device *on,
-                                 bool bits, conform_tally *tally, conform_failure *failure)
+static clade_status judge_absent(const conform_run *run, const conform_problem *problem,
+                                 const conform_device *on, bool bits, conform_tally *tally,
+                                 conform_failure *failure)
 {
     const clade_op_info *info = problem->info;
     clade_status status = CLADE_OK;
@@ -48,7 +66,8 @@ static clade_status judge_absent(const conform_problem *problem, const conform_d
         attempt.slot[i] = (clade_tensor){0};
         if (clade_op_shape(info->op, &attempt)) continue;
         conform_layout layout = {.absent = (int)i, .in_place = -1};
-        status = stage_and_compare(problem, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        status =
+            stage_and_compare(run, problem, on, &layout, bits, NULL, NULL, NULL, tally, failure);
         char how[96];
         snprintf(how, sizeof how, "without %s", info->slots[i].name);
         clade_failure_how(failure, how);
@@ -57,8 +76,9 @@ static clade_status judge_absent(const conform_problem *problem, const conform_d
 }
 
 /* The first output in the memory of each input of its size. */
-static clade_status judge_in_place(const conform_problem *problem, const conform_device *on,
-                                   bool bits, conform_tally *tally, conform_failure *failure)
+static clade_status judge_in_place(const conform_run *run, const conform_problem *problem,
+                                   const conform_device *on, bool bits, conform_tally *tally,
+                                   conform_failure *failure)
 {
     const clade_op_info *info = problem->info;
     clade_status status = CLADE_OK;
@@ -70,7 +90,8 @@ static clade_status judge_in_place(const conform_problem *problem, const conform
             problem->count[i] != problem->count[out])
             continue;
         conform_layout layout = {.absent = -1, .in_place = (int)i};
-        status = stage_and_compare(problem, on, &layout, bits, NULL, NULL, NULL, tally, failure);
+        status =
+            stage_and_compare(run, problem, on, &layout, bits, NULL, NULL, NULL, tally, failure);
         char how[96];
         snprintf(how, sizeof how, "in place of %s", info->slots[i].name);
         clade_failure_how(failure, how);
@@ -79,11 +100,12 @@ static clade_status judge_in_place(const conform_problem *problem, const conform
 }
 
 /* The device opened in another way. */
-static clade_status judge_other(const conform_problem *problem, const conform_device *on, bool bits,
+static clade_status judge_other(const conform_run *run, const conform_problem *problem,
+                                const conform_device *on, bool bits,
                                 void *const first[conform_slots], conform_tally *tally,
                                 conform_failure *failure)
 {
-    clade_status status = stage_and_compare(problem, on, &plain, bits, bits ? first : NULL,
+    clade_status status = stage_and_compare(run, problem, on, &plain, bits, bits ? first : NULL,
                                             on->check, on->how, tally, failure);
     if (failure->check && strcmp(failure->check, on->check) != 0)
         clade_failure_how(failure, on->how);
@@ -97,19 +119,21 @@ static clade_status judge_problem(conform_run *run, const conform_problem *probl
     bool bits = run->options->math == CLADE_EXACT;
     const conform_device *on = &run->devices[0];
     void *got[conform_slots];
+    tell(run, problem, on, &plain);
     clade_status status = clade_problem_stage(problem, on->device, &plain, got, failure);
     if (!status) clade_problem_compare(problem, got, bits, tally, failure);
     if (status || failure->check || problem->data != CONFORM_RANDOM) goto done;
-    status = stage_and_compare(problem, on, &plain, bits, got, "repeat", "when run again", tally,
-                               failure);
+    status = stage_and_compare(run, problem, on, &plain, bits, got, "repeat", "when run again",
+                               tally, failure);
     if (!status && !failure->check)
-        status = stage_and_compare(problem, on, &apart, bits, NULL, NULL, NULL, tally, failure);
+        status =
+            stage_and_compare(run, problem, on, &apart, bits, NULL, NULL, NULL, tally, failure);
     for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
         if (!run->devices[i].products || (problem->info->flags & CLADE_OP_PRODUCT))
-            status = judge_other(problem, &run->devices[i], bits, got, tally, failure);
-    if (!status && !failure->check) status = judge_absent(problem, on, bits, tally, failure);
+            status = judge_other(run, problem, &run->devices[i], bits, got, tally, failure);
+    if (!status && !failure->check) status = judge_absent(run, problem, on, bits, tally, failure);
     if (!status && !failure->check && !accumulate && (problem->info->flags & CLADE_OP_INPLACE))
-        status = judge_in_place(problem, on, bits, tally, failure);
+        status = judge_in_place(run, problem, on, bits, tally, failure);
 done:
     free_blocks(got);
     return status;

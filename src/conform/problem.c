@@ -358,11 +358,21 @@ clade_status clade_problem_create(const clade_op_info *info, const clade_case *t
 
 clade_status clade_problem_accumulate(conform_problem *problem)
 {
+    void *const drawn[conform_slots] = {NULL};
+    return clade_problem_accumulate_to(problem, drawn);
+}
+
+clade_status clade_problem_accumulate_to(conform_problem *problem,
+                                         void *const prior_of[conform_slots])
+{
     const clade_op_info *info = problem->info;
     for (size_t i = 0; i < info->slot_count; i++) {
         if (!clade_slot_accumulates(info->slots[i].kind) || !problem->expected[i]) continue;
-        clade_conform_draw(info, &problem->args, i, CLADE_DOMAIN_NORMAL, problem->case_name,
-                           problem->data, false, problem->seed, problem->initial[i]);
+        if (prior_of[i])
+            memcpy(problem->initial[i], prior_of[i], problem->count[i] * sizeof(float));
+        else
+            clade_conform_draw(info, &problem->args, i, CLADE_DOMAIN_NORMAL, problem->case_name,
+                               problem->data, false, problem->seed, problem->initial[i]);
         const float *prior = problem->initial[i];
         float *expected = problem->expected[i];
         double *truth = problem->truth[i], *bound = problem->bound[i];

@@ -97,8 +97,7 @@ static void make_name(conform_run *run, const clade_conform_result *result)
     if (result->accumulate) snprintf(run->name + n, sizeof run->name - n, "/accumulate");
 }
 
-/* The command that repeats a result. */
-static void make_command(conform_run *run, const clade_conform_result *result)
+void clade_conform_command(conform_run *run, const clade_conform_result *result)
 {
     const clade_conform_options *o = run->options;
     char *text = run->command;
@@ -149,7 +148,7 @@ bool clade_conform_begin(conform_run *run, clade_conform_result *result)
         run->listed = run->sink(run->user, result);
         return false;
     }
-    make_command(run, result);
+    clade_conform_command(run, result);
     clade_conform_result about = *result;
     about.reproduce = run->command;
     if (o->begins) o->begins(run->user, &about);

@@ -54,6 +54,7 @@ static clade_status open_device(conform_run *run, const clade_device_options *op
     const char *name = run->device_count && !o->plugin ? run->summary->device.id : o->device;
     clade_status status = clade_device_open(name, options, &d->device);
     if (status) return status;
+    d->options = *options;
     d->check = check;
     d->products = options->algorithm && !o->algorithm;
     snprintf(d->how, sizeof d->how, "%s", how);
@@ -108,7 +109,7 @@ static clade_status open_threads(conform_run *run, int threads, const char *how)
 
 /* The device as asked for, then with tiny limits, and with other numbers of threads or another
  * work-group size. */
-static clade_status open_devices(conform_run *run, unsigned modes)
+clade_status clade_conform_open(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
     clade_device_options options = asked(run);
@@ -188,7 +189,7 @@ static clade_status run_modes(conform_run *run)
                                  CLADE_CONFORM_SUPPORT);
     clade_status status = check_choice(run);
     if (!status) status = take_typed_case(run);
-    if (!status && needs_device && !run->listing) status = open_devices(run, modes);
+    if (!status && needs_device && !run->listing) status = clade_conform_open(run, modes);
     for (size_t i = 0; !status && i < sizeof all / sizeof *all; i++)
         if (modes & all[i].mode) status = all[i].judge(run);
     if (!status && !run->any)

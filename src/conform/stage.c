@@ -1,5 +1,7 @@
 /* Staging: a problem's tensors laid out in device memory between guard zones, the op run on them,
  * and every byte that is not an output looked at afterwards. */
+#include "conform/stage.h"
+
 #include "conform/guard.h"
 
 #include <stdarg.h>
@@ -25,28 +27,6 @@ void clade_failure_how(conform_failure *failure, const char *how)
     snprintf(failure->text, sizeof failure->text, "%.96s: %.400s", how, text);
 }
 
-/* Where a slot lies: bytes `offset` … `offset + bytes` of region `region`. */
-typedef struct place {
-    int region;
-    size_t offset, bytes;
-} place;
-
-/* A buffer of the device and what it held before. */
-typedef struct region {
-    unsigned char *before, *after;
-    size_t bytes;
-    clade_buffer *buffer;
-} region;
-
-typedef struct stage {
-    const conform_problem *problem;
-    const conform_layout *layout;
-    place places[conform_slots];
-    bool present[conform_slots];
-    region regions[conform_slots];
-    int region_count;
-} stage;
-
 static size_t align(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* Index of the first output, whose memory an in-place layout shares. */
@@ -57,7 +37,7 @@ static int first_output(const clade_op_info *info)
     return -1;
 }
 
-static void place_slots(stage *s)
+static void place_slots(conform_stage *s)
 {
     static const size_t shifts[] = {1, 3, 17, 5, 2, 7, 9, 13};
     const conform_problem *problem = s->problem;
@@ -70,7 +50,7 @@ static void place_slots(stage *s)
         int im = s->layout->separate ? s->region_count : 0;
         size_t size = clade_dtype_size(problem->args.slot[i].dtype);
         size_t shift = s->layout->separate ? 0 : shifts[i % (sizeof shifts / sizeof *shifts)];
-        place *p = &s->places[i];
+        conform_place *p = &s->places[i];
         p->region = im;
         p->offset = align(end[im] + conform_guard, 64) + shift * size;
         p->bytes = problem->count[i] * size;
@@ -83,10 +63,10 @@ static void place_slots(stage *s)
 }
 
 /* The regions' contents: NaNs everywhere, the slots' values in their places. */
-static clade_status paint(stage *s)
+static clade_status paint(conform_stage *s)
 {
     for (int i = 0; i < s->region_count; i++) {
-        region *im = &s->regions[i];
+        conform_region *im = &s->regions[i];
         im->before = malloc(im->bytes);
         im->after = malloc(im->bytes);
         if (!im->before || !im->after)
@@ -102,35 +82,35 @@ static clade_status paint(stage *s)
 }
 
 /* What sanitizers see: of the regions only the tensors may be touched while the op runs. */
-static void close_guards(const stage *s)
+static void close_guards(const conform_stage *s)
 {
     for (int i = 0; i < s->region_count; i++)
         clade_guard_close(s->regions[i].buffer, 0, s->regions[i].bytes);
     for (size_t i = 0; i < s->problem->info->slot_count; i++) {
-        const place *p = &s->places[i];
+        const conform_place *p = &s->places[i];
         if (s->present[i]) clade_guard_open(s->regions[p->region].buffer, p->offset, p->bytes);
     }
 }
 
-static void open_guards(const stage *s)
+static void open_guards(const conform_stage *s)
 {
     for (int i = 0; i < s->region_count; i++)
         if (s->regions[i].buffer) clade_guard_open(s->regions[i].buffer, 0, s->regions[i].bytes);
 }
 
-/* Copies the regions to the device, runs the op, copies them back. */
-static clade_status run(stage *s, clade_device *device, conform_failure *failure)
+/* Copies the regions to the device, and prepares the call. */
+static clade_status prepare(conform_stage *s, clade_device *device, clade_call *call)
 {
     const clade_op_info *info = s->problem->info;
-    clade_call call = {.op = info->op, .args = s->problem->args};
     clade_status status = CLADE_OK;
+    *call = (clade_call){.op = info->op, .args = s->problem->args};
     for (int i = 0; !status && i < s->region_count; i++) {
-        region *im = &s->regions[i];
+        conform_region *im = &s->regions[i];
         status = clade_buffer_create(device, im->bytes, &im->buffer);
         if (!status) status = clade_buffer_write(im->buffer, 0, im->before, im->bytes);
     }
     for (size_t i = 0; i < info->slot_count; i++) {
-        clade_tensor *t = &call.args.slot[i];
+        clade_tensor *t = &call->args.slot[i];
         if (!s->present[i]) {
             *t = (clade_tensor){0};
             continue;
@@ -138,7 +118,20 @@ static clade_status run(stage *s, clade_device *device, conform_failure *failure
         t->buffer = s->regions[s->places[i].region].buffer;
         t->offset = s->places[i].offset / clade_dtype_size(t->dtype);
     }
-    if (!status) status = clade_call_prepare(device, &call);
+    return status ? status : clade_call_prepare(device, call);
+}
+
+static void release(conform_stage *s, clade_call *call)
+{
+    clade_call_release(call);
+    for (int i = 0; i < s->region_count; i++) clade_buffer_destroy(&s->regions[i].buffer);
+}
+
+/* Runs the op, and copies the regions back. */
+static clade_status run(conform_stage *s, clade_device *device, conform_failure *failure)
+{
+    clade_call call;
+    clade_status status = prepare(s, device, &call);
     if (!status) {
         close_guards(s);
         status = clade_guarded_run(&call, failure);
@@ -147,20 +140,19 @@ static clade_status run(stage *s, clade_device *device, conform_failure *failure
     for (int i = 0; !status && i < s->region_count; i++)
         status =
             clade_buffer_read(s->regions[i].buffer, 0, s->regions[i].after, s->regions[i].bytes);
-    clade_call_release(&call);
-    for (int i = 0; i < s->region_count; i++) clade_buffer_destroy(&s->regions[i].buffer);
+    release(s, &call);
     return status;
 }
 
 /* Names the byte `at` of region `im` that changed. */
-static void report_change(const stage *s, int im, size_t at, conform_failure *failure)
+static void report_change(const conform_stage *s, int im, size_t at, conform_failure *failure)
 {
     const clade_op_info *info = s->problem->info;
     const char *slot = "";
     size_t nearest = SIZE_MAX;
     bool after = false;
     for (size_t i = 0; i < info->slot_count; i++) {
-        const place *p = &s->places[i];
+        const conform_place *p = &s->places[i];
         if (!s->present[i] || p->region != im) continue;
         if (at >= p->offset && at < p->offset + p->bytes) {
             clade_failure_set(failure, "input", "%s is an input and was changed at byte %zu",
@@ -178,17 +170,17 @@ static void report_change(const stage *s, int im, size_t at, conform_failure *fa
 }
 
 /* Looks for changes outside the outputs: the outputs are first made equal in both. */
-static void check_memory(stage *s, conform_failure *failure)
+static void check_memory(conform_stage *s, conform_failure *failure)
 {
     const clade_op_info *info = s->problem->info;
     for (size_t i = 0; i < info->slot_count; i++) {
-        const place *p = &s->places[i];
+        const conform_place *p = &s->places[i];
         if (s->present[i] && clade_slot_writes(info->slots[i].kind))
             memcpy(s->regions[p->region].before + p->offset,
                    s->regions[p->region].after + p->offset, p->bytes);
     }
     for (int i = 0; i < s->region_count; i++) {
-        const region *im = &s->regions[i];
+        const conform_region *im = &s->regions[i];
         if (!memcmp(im->before, im->after, im->bytes)) continue;
         size_t at = 0;
         while (im->before[at] == im->after[at]) at++;
@@ -196,11 +188,19 @@ static void check_memory(stage *s, conform_failure *failure)
     }
 }
 
+static void free_regions(conform_stage *s)
+{
+    for (int i = 0; i < conform_slots; i++) {
+        free(s->regions[i].before);
+        free(s->regions[i].after);
+    }
+}
+
 clade_status clade_problem_stage(const conform_problem *problem, clade_device *device,
                                  const conform_layout *layout, void *got[conform_slots],
                                  conform_failure *failure)
 {
-    stage s = {.problem = problem, .layout = layout};
+    conform_stage s = {.problem = problem, .layout = layout};
     memset(got, 0, conform_slots * sizeof *got);
     place_slots(&s);
     clade_status status = paint(&s);
@@ -222,9 +222,20 @@ clade_status clade_problem_stage(const conform_problem *problem, clade_device *d
     }
     check_memory(&s, failure);
 fail:
-    for (int i = 0; i < conform_slots; i++) {
-        free(s.regions[i].before);
-        free(s.regions[i].after);
-    }
+    free_regions(&s);
+    return status;
+}
+
+clade_status clade_problem_show(const conform_problem *problem, clade_device *device,
+                                const conform_layout *layout, conform_show *show, void *user)
+{
+    conform_stage s = {.problem = problem, .layout = layout};
+    clade_call call = {.op = CLADE_OP_none};
+    place_slots(&s);
+    clade_status status = paint(&s);
+    if (!status) status = prepare(&s, device, &call);
+    if (!status) status = show(user, &s, &call);
+    release(&s, &call);
+    free_regions(&s);
     return status;
 }

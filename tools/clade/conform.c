@@ -5,6 +5,7 @@
 #include "conform_file.h"
 #include "conform_gtest.h"
 #include "conform_pool.h"
+#include "conform_reduce.h"
 #include "shown.h"
 
 #include <clade/conform.h>
@@ -217,6 +218,7 @@ int command_conform(int argc, char **argv)
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3, random = 0;
     bool self_test = false, list = false, gtest_list = false;
     const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL, *repeat = NULL;
+    const char *reduce = NULL, *reduced = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
         OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
@@ -266,6 +268,11 @@ int command_conform(int argc, char **argv)
         OPTION_TEXT("vectors-check", "DIR", &frozen, "judge reference and oracle by such files"),
         OPTION_TEXT("repeat", "DIR", &repeat,
                     "run the call that `clade train --verify` found wrong, and judge it"),
+        OPTION_TEXT("reduce", "CASE|DIR", &reduce,
+                    "make a case that fails, or such a call, as small as still fails alike"),
+        OPTION_TEXT("out", "DIR", &reduced,
+                    "with --reduce: write its numbers here, and a program in C and OpenCL that "
+                    "shows it without Clade"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
         OPTION_TEXT("output", "FILE", &out.text, "where the results go; else standard output"),
         OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
@@ -324,6 +331,13 @@ int command_conform(int argc, char **argv)
         return command_misuse("conform", "--repeat judges one call: without --mode, --op, --case, "
                                          "--model, --vectors and --self-test");
     if (repeat) return repeat_call(&o, repeat);
+    if ((reduce && ((mode != MODE_ALL && mode != MODE_OPS) || o.model || self_test || o.vectors ||
+                    o.case_name || random)) ||
+        (reduced && !reduce))
+        return command_misuse("conform",
+                              "--reduce takes a case of mode ops, without --case, --model, "
+                              "--random, --vectors and --self-test; --out DIR goes with it");
+    if (reduce) return conform_reduce(&o, reduce, reduced, limits.timeout);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
     bool gtest = gtest_list || choice.gtest_filter;
