@@ -360,7 +360,7 @@ clade_status clade_program_write(const conform_stage *stage, const clade_call *c
     w.launches = stream[1];
     w.data = stream[2];
     w.files = stream[3];
-    if (!status) status = clade_call_launches(call, take_launch, &w);
+    if (!status) status = clade_call_tell_launches(call, take_launch, &w);
     if (!status) status = put_tensors(&w, stream[4]);
     for (int i = 0; i < parts; i++)
         if (stream[i] && fclose(stream[i]) && !status)

@@ -172,7 +172,7 @@ clade_status clade_call_run_within(const clade_call *call, void *workspace)
     return run_within(call->prepared->device, call, workspace);
 }
 
-clade_status clade_call_launches(const clade_call *call, clade_launch_sink *sink, void *user)
+clade_status clade_call_tell_launches(const clade_call *call, clade_launch_sink *sink, void *user)
 {
     const clade_device *device = call->prepared->device;
     if (!device->slot[call->op].run || !device->table.launches)

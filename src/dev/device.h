@@ -45,7 +45,7 @@ clade_status clade_call_run_within(const clade_call *call, void *workspace);
 
 /* The launches that a prepared call, which has not run, consists of. Errors: EUNSUPPORTED where it
  * is not of OpenCL's launches alone; EIO, ENOMEM; the sink's. */
-clade_status clade_call_launches(const clade_call *call, clade_launch_sink *sink, void *user);
+clade_status clade_call_tell_launches(const clade_call *call, clade_launch_sink *sink, void *user);
 
 /* In profile.c. */
 clade_status clade_profile_log_create(clade_profile_log **out);
