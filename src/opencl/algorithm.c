@@ -27,7 +27,8 @@ static bool has(const opencl_op *op, const char *name)
 static clade_status find_asked(opencl_context *cl, const char *name, const char **out)
 {
     const opencl_algorithm *a = clade_opencl_op(CLADE_OP_conv2d)->algorithms;
-    bool set = clade_opencl_gemm_present() && clade_opencl_gemm_use(cl, name);
+    const char *why = "";
+    bool set = clade_opencl_gemm_present(&why) && clade_opencl_gemm_use(cl, name);
     while (a->name && !is_named(a, set ? "gemm" : name)) a++;
     *out = a->name;
     if (!a->name)
@@ -36,7 +37,7 @@ static clade_status find_asked(opencl_context *cl, const char *name, const char 
                           "or gemm",
                           name);
     if (is_named(a, "gemm") && !set)
-        return clade_fail(CLADE_EUNSUPPORTED, "%s: this build has no CLBlast", cl->label);
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: CLBlast: %s", cl->label, why);
     return CLADE_OK;
 }
 

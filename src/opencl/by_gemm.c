@@ -6,7 +6,7 @@
 
 static bool fast(const opencl_context *cl)
 {
-    return cl->math == CLADE_FAST && clade_opencl_gemm_present();
+    return cl->math == CLADE_FAST && clade_opencl_gemm_present(NULL);
 }
 
 static clade_status run_gemm(opencl_context *cl, const void *data, cl_mem workspace, uint64_t first)

@@ -34,14 +34,14 @@ static void add_text(clade_sha256 *hash, const char *text)
 static void add_device(clade_sha256 *hash, cl_device_id device, cl_device_info what)
 {
     char text[longest_text] = "";
-    clGetDeviceInfo(device, what, sizeof text - 1, text, NULL);
+    clade_icd.clGetDeviceInfo(device, what, sizeof text - 1, text, NULL);
     add_text(hash, text);
 }
 
 static void add_platform(clade_sha256 *hash, cl_platform_id platform, cl_platform_info what)
 {
     char text[longest_text] = "";
-    clGetPlatformInfo(platform, what, sizeof text - 1, text, NULL);
+    clade_icd.clGetPlatformInfo(platform, what, sizeof text - 1, text, NULL);
     add_text(hash, text);
 }
 

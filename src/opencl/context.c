@@ -11,13 +11,13 @@
 
 void clade_opencl_context_close(opencl_context *cl)
 {
-    if (cl->queue) clFinish(cl->queue);
+    if (cl->queue) clade_icd.clFinish(cl->queue);
     clade_opencl_programs_release(cl);
     clade_opencl_staging_release(cl);
     clade_opencl_events_clear(cl);
     free(cl->events);
-    if (cl->queue) clReleaseCommandQueue(cl->queue);
-    if (cl->context) clReleaseContext(cl->context);
+    if (cl->queue) clade_icd.clReleaseCommandQueue(cl->queue);
+    if (cl->context) clade_icd.clReleaseContext(cl->context);
     free(cl);
 }
 
@@ -26,10 +26,10 @@ static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static clade_status create_queue(opencl_context *cl)
 {
     cl_int error;
-    cl->context = clCreateContext(NULL, 1, &cl->device, NULL, NULL, &error);
+    cl->context = clade_icd.clCreateContext(NULL, 1, &cl->device, NULL, NULL, &error);
     if (error) return clade_opencl_fail(cl, error, "clCreateContext");
-    cl->queue = clCreateCommandQueue(cl->context, cl->device,
-                                     cl->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    cl->queue = clade_icd.clCreateCommandQueue(cl->context, cl->device,
+                                               cl->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
     return error ? clade_opencl_fail(cl, error, "clCreateCommandQueue") : CLADE_OK;
 }
 

@@ -8,10 +8,7 @@
 #ifndef CLADE_OPENCL_CONTEXT_H
 #define CLADE_OPENCL_CONTEXT_H
 
-#define CL_TARGET_OPENCL_VERSION 120
-#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
-#include <CL/cl.h>
-
+#include "opencl/library.h"
 #include "opencl/limits.h"
 
 #include <clade/backend.h>

@@ -1,6 +1,7 @@
 /* The platforms and devices that there are. */
 #include "opencl/devices.h"
 
+#include "opencl/gemm.h"
 #include "opencl/vendors.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@ enum { max_platforms = 64, max_devices = 64 };
 static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size)
 {
     char raw[512] = "";
-    clGetDeviceInfo(device, what, sizeof raw - 1, raw, NULL);
+    clade_icd.clGetDeviceInfo(device, what, sizeof raw - 1, raw, NULL);
     const char *first = raw + strspn(raw, " ");
     size_t n = strlen(first);
     while (n && first[n - 1] == ' ') n--;
@@ -24,7 +25,7 @@ static void platform_text(cl_platform_id platform, cl_platform_info what, char *
 {
     text[0] = 0;
     char raw[512] = "";
-    clGetPlatformInfo(platform, what, sizeof raw - 1, raw, NULL);
+    clade_icd.clGetPlatformInfo(platform, what, sizeof raw - 1, raw, NULL);
     snprintf(text, size, "%s", raw);
 }
 
@@ -37,10 +38,13 @@ static size_t walk(size_t index, cl_platform_id *platform, cl_device_id *device,
     cl_device_id devices[max_devices];
     cl_uint platform_count = 0, device_count;
     size_t seen = 0;
-    if (clGetPlatformIDs(max_platforms, platforms, &platform_count)) return 0;
+    const char *why;
+    if (!clade_opencl_load(&why)) return 0;
+    if (clade_icd.clGetPlatformIDs(max_platforms, platforms, &platform_count)) return 0;
     for (unsigned i = 0; i < platform_count && i < max_platforms; i++) {
         device_count = 0;
-        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, max_devices, devices, &device_count))
+        if (clade_icd.clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, max_devices, devices,
+                                     &device_count))
             continue;
         for (unsigned j = 0; j < device_count && j < max_devices; j++, seen++) {
             if (seen != index) continue;
@@ -60,7 +64,12 @@ static void explain_none(char note[256])
     cl_platform_id platforms[max_platforms];
     cl_uint count = 0;
     char text[200];
-    if (clGetPlatformIDs(max_platforms, platforms, &count) || !count) {
+    const char *why;
+    if (!clade_opencl_load(&why)) {
+        snprintf(note, size, "OpenCL: %s", why);
+        return;
+    }
+    if (clade_icd.clGetPlatformIDs(max_platforms, platforms, &count) || !count) {
         bool broken = clade_opencl_broken_vendor(text, sizeof text);
         snprintf(note, size, "OpenCL: %s",
                  broken ? text : "no driver is installed (the ICD loader shows no platform)");
@@ -81,7 +90,11 @@ clade_status clade_opencl_count(size_t *count, char note[256])
     cl_device_id device;
     unsigned p, d;
     *count = walk(SIZE_MAX, &platform, &device, &p, &d);
-    if (!*count) explain_none(note);
+    const char *why;
+    if (!*count)
+        explain_none(note);
+    else if (!clade_opencl_gemm_present(&why))
+        snprintf(note, 256, "CLBlast: %s; fast mode uses Clade's own matrix products", why);
     return CLADE_OK;
 }
 
@@ -103,7 +116,8 @@ clade_status clade_opencl_describe(size_t index, clade_device_info *info)
     info->max_alloc_bytes = clade_opencl_device_number(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     info->fma = clade_opencl_device_number(device, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_FMA;
     char extensions[8192] = "";
-    clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
+    clade_icd.clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions,
+                              NULL);
     info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
     info->fp64 = clade_opencl_device_number(device, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
     info->host_memory = clade_opencl_device_number(device, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;

@@ -57,7 +57,7 @@ cl_ulong clade_opencl_device_number(cl_device_id device, cl_device_info what)
     size_t size = 0;
     cl_ulong wide = 0;
     cl_uint narrow = 0;
-    if (clGetDeviceInfo(device, what, sizeof raw, raw, &size)) return 0;
+    if (clade_icd.clGetDeviceInfo(device, what, sizeof raw, raw, &size)) return 0;
     if (size == sizeof narrow) {
         memcpy(&narrow, raw, sizeof narrow);
         return narrow;

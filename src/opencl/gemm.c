@@ -5,10 +5,42 @@
 
 #include <clblast_c.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool clade_opencl_gemm_present(void) { return true; }
+#define CLBLAST_FUNCTIONS(FUNCTION)                                                                \
+    FUNCTION(CLBlastOverrideParameters)                                                            \
+    FUNCTION(CLBlastSGemmTempBufferSize)                                                           \
+    FUNCTION(CLBlastSgemmWithTempBuffer)
+
+static struct clblast_functions {
+#define MEMBER(name) __typeof__(name) *name;
+    CLBLAST_FUNCTIONS(MEMBER)
+} clblast;
+
+enum { functions = sizeof clblast / sizeof(void (*)(void)) };
+
+static char absence[256];
+static bool present;
+
+static void load(void)
+{
+#define NAME(name) #name,
+    static const char *const names[functions] = {CLBLAST_FUNCTIONS(NAME)};
+    void (*found[functions])(void);
+    const opencl_library library = {"libclblast.so.1", "libclblast1", functions, names, found};
+    present = clade_opencl_library_open(&library, absence, sizeof absence);
+    if (present) memcpy(&clblast, found, sizeof clblast);
+}
+
+bool clade_opencl_gemm_present(const char **why)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load);
+    if (why) *why = absence;
+    return present;
+}
 
 static CLBlastTranspose transpose(bool t) { return t ? CLBlastTransposeYes : CLBlastTransposeNo; }
 static size_t a_ld(const opencl_gemm *g) { return g->a_transposed ? g->m : g->k; }
@@ -18,17 +50,17 @@ size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *
 {
     size_t bytes = 0;
     cl_command_queue queue = cl->queue;
-    if (CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose(g->a_transposed),
-                                   transpose(g->b_transposed), g->m, g->n, g->k, g->a_offset,
-                                   a_ld(g), g->b_offset, b_ld(g), g->c_offset, g->n, &queue,
-                                   &bytes))
+    if (clblast.CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose(g->a_transposed),
+                                           transpose(g->b_transposed), g->m, g->n, g->k,
+                                           g->a_offset, a_ld(g), g->b_offset, b_ld(g), g->c_offset,
+                                           g->n, &queue, &bytes))
         return 0;
     return bytes;
 }
 
 clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *g, cl_mem workspace)
 {
-    CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
+    CLBlastStatusCode code = clblast.CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, transpose(g->a_transposed), transpose(g->b_transposed), g->m, g->n,
         g->k, 1, g->a, g->a_offset, a_ld(g), g->b, g->b_offset, b_ld(g), g->beta, g->c, g->c_offset,
         g->n, &cl->queue, clade_opencl_last_event(cl), workspace);
@@ -62,8 +94,9 @@ bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
     if (strncmp(name, "gemm:", 5) != 0 || name[5] < '1' || name[5] >= '1' + CLADE_GEMM_SETS ||
         name[6])
         return false;
-    return CLBlastOverrideParameters(cl->device, "Xgemm", CLBlastPrecisionSingle, parameters,
-                                     parameter_names, sets[name[5] - '1']) == CLBlastSuccess;
+    return clblast.CLBlastOverrideParameters(cl->device, "Xgemm", CLBlastPrecisionSingle,
+                                             parameters, parameter_names,
+                                             sets[name[5] - '1']) == CLBlastSuccess;
 }
 
 /* ---- qualification ---- */
@@ -101,8 +134,8 @@ static bool right(const opencl_gemm *g, const float *a, const float *b, const fl
 static cl_mem filled(opencl_context *cl, const float *x, size_t count)
 {
     cl_int error;
-    cl_mem memory = clCreateBuffer(cl->context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
-                                   count * sizeof *x, (void *)(uintptr_t)x, &error);
+    cl_mem memory = clade_icd.clCreateBuffer(cl->context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
+                                             count * sizeof *x, (void *)(uintptr_t)x, &error);
     return error ? NULL : memory;
 }
 
@@ -125,14 +158,17 @@ static bool try_shape(opencl_context *cl, const opencl_gemm *shape)
         g.b = filled(cl, b, nb);
         g.c = filled(cl, before, nc);
         cl_int error = 0;
-        if (temp) workspace = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, temp, NULL, &error);
+        if (temp)
+            workspace =
+                clade_icd.clCreateBuffer(cl->context, CL_MEM_READ_WRITE, temp, NULL, &error);
         good = g.a && g.b && g.c && !error && !clade_opencl_gemm(cl, &g, workspace) &&
-               !clEnqueueReadBuffer(cl->queue, g.c, CL_TRUE, 0, nc * sizeof *c, c, 0, NULL, NULL) &&
+               !clade_icd.clEnqueueReadBuffer(cl->queue, g.c, CL_TRUE, 0, nc * sizeof *c, c, 0,
+                                              NULL, NULL) &&
                right(&g, a, b, c, before);
     }
     cl_mem all[] = {g.a, g.b, g.c, workspace};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]) clReleaseMemObject(all[i]);
+        if (all[i]) clade_icd.clReleaseMemObject(all[i]);
     free(before);
     free(c);
     free(b);

@@ -1,5 +1,5 @@
-/* Middle floor: matrix products by CLBlast, for fast mode. gemm.c alone sees CLBlast; gemm_none.c
- * stands in for it. */
+/* Middle floor: matrix products by CLBlast, for fast mode. gemm.c alone sees CLBlast, and finds it
+ * at run time; gemm_none.c stands in for it in a build without its header. */
 #ifndef CLADE_OPENCL_GEMM_H
 #define CLADE_OPENCL_GEMM_H
 
@@ -15,8 +15,8 @@ typedef struct opencl_gemm {
     float beta;
 } opencl_gemm;
 
-/* Is this build able to? */
-bool clade_opencl_gemm_present(void);
+/* Is CLBlast here? False: `why` (may be NULL) says why not. From any thread. */
+bool clade_opencl_gemm_present(const char **why);
 /* Bytes that a product needs at the start of the workspace. */
 size_t clade_opencl_gemm_workspace(const opencl_context *cl, const opencl_gemm *gemm);
 /* Whether a product of a shape was right when it was tried; the context has a list of them. */

@@ -1,7 +1,11 @@
 /* Stands in for gemm.c in a build without CLBlast. */
 #include "opencl/gemm.h"
 
-bool clade_opencl_gemm_present(void) { return false; }
+bool clade_opencl_gemm_present(const char **why)
+{
+    if (why) *why = "this build does without it";
+    return false;
+}
 
 bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
 {

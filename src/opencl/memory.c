@@ -17,10 +17,11 @@ static cl_mem create_buffer(const opencl_context *cl, size_t bytes, cl_int *erro
 {
     void *host = cl->cpu_like && bytes >= cl->limits.host_memory ? clade_memory(bytes) : NULL;
     cl_mem_flags flags = CL_MEM_READ_WRITE | (host ? CL_MEM_USE_HOST_PTR : 0);
-    cl_mem memory = clCreateBuffer(cl->context, flags, bytes, host, error);
-    if (!*error && host) *error = clSetMemObjectDestructorCallback(memory, free_host, host);
+    cl_mem memory = clade_icd.clCreateBuffer(cl->context, flags, bytes, host, error);
+    if (!*error && host)
+        *error = clade_icd.clSetMemObjectDestructorCallback(memory, free_host, host);
     if (!*error) return memory;
-    if (memory) clReleaseMemObject(memory);
+    if (memory) clade_icd.clReleaseMemObject(memory);
     free(host);
     return NULL;
 }
@@ -43,14 +44,14 @@ void clade_opencl_free(void *context, void *handle)
 {
     opencl_context *cl = context;
     cl->freed++;
-    clReleaseMemObject(handle);
+    clade_icd.clReleaseMemObject(handle);
 }
 
 static void release(const opencl_context *cl, opencl_staging *staging)
 {
     if (!staging->memory) return;
-    clEnqueueUnmapMemObject(cl->queue, staging->memory, staging->mapped, 0, NULL, NULL);
-    clReleaseMemObject(staging->memory);
+    clade_icd.clEnqueueUnmapMemObject(cl->queue, staging->memory, staging->mapped, 0, NULL, NULL);
+    clade_icd.clReleaseMemObject(staging->memory);
     staging->memory = NULL;
     staging->bytes = 0;
 }
@@ -58,7 +59,7 @@ static void release(const opencl_context *cl, opencl_staging *staging)
 void clade_opencl_staging_release(opencl_context *cl)
 {
     for (size_t i = 0; i < opencl_stagings; i++) {
-        if (cl->staging[i].written) clReleaseEvent(cl->staging[i].written);
+        if (cl->staging[i].written) clade_icd.clReleaseEvent(cl->staging[i].written);
         release(cl, &cl->staging[i]);
     }
 }
@@ -68,13 +69,13 @@ static clade_status grow_staging(const opencl_context *cl, opencl_staging *stagi
     cl_int error;
     if (bytes < opencl_staging_least) bytes = opencl_staging_least;
     release(cl, staging);
-    cl_mem memory =
-        clCreateBuffer(cl->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL, &error);
+    cl_mem memory = clade_icd.clCreateBuffer(cl->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR,
+                                             bytes, NULL, &error);
     if (error) return clade_opencl_fail(cl, error, "clCreateBuffer for memory of the host");
-    staging->mapped = clEnqueueMapBuffer(cl->queue, memory, CL_TRUE, CL_MAP_WRITE, 0, bytes, 0,
-                                         NULL, NULL, &error);
+    staging->mapped = clade_icd.clEnqueueMapBuffer(cl->queue, memory, CL_TRUE, CL_MAP_WRITE, 0,
+                                                   bytes, 0, NULL, NULL, &error);
     if (error) {
-        clReleaseMemObject(memory);
+        clade_icd.clReleaseMemObject(memory);
         return clade_opencl_fail(cl, error, "clEnqueueMapBuffer");
     }
     staging->memory = memory;
@@ -88,8 +89,8 @@ static clade_status next_staging(opencl_context *cl, size_t bytes, opencl_stagin
     opencl_staging *staging = &cl->staging[cl->staging_next];
     cl->staging_next = (cl->staging_next + 1) % opencl_stagings;
     if (staging->written) {
-        cl_int error = clWaitForEvents(1, &staging->written);
-        clReleaseEvent(staging->written);
+        cl_int error = clade_icd.clWaitForEvents(1, &staging->written);
+        clade_icd.clReleaseEvent(staging->written);
         staging->written = NULL;
         if (error) return clade_opencl_fail(cl, error, "clWaitForEvents");
     }
@@ -111,9 +112,9 @@ clade_status clade_opencl_write(void *context, void *handle, size_t offset, cons
         memcpy(staging->mapped, source, bytes);
         source = staging->mapped;
     }
-    cl_int error = clEnqueueWriteBuffer(cl->queue, handle, wait, offset, bytes, source, 0, NULL,
-                                        staging ? &staging->written : NULL);
-    if (!error && staging) error = clFlush(cl->queue);
+    cl_int error = clade_icd.clEnqueueWriteBuffer(cl->queue, handle, wait, offset, bytes, source, 0,
+                                                  NULL, staging ? &staging->written : NULL);
+    if (!error && staging) error = clade_icd.clFlush(cl->queue);
     return error ? clade_opencl_fail(cl, error, "clEnqueueWriteBuffer") : CLADE_OK;
 }
 
@@ -121,14 +122,14 @@ clade_status clade_opencl_read(void *context, void *handle, size_t offset, void 
                                size_t bytes)
 {
     opencl_context *cl = context;
-    cl_int error =
-        clEnqueueReadBuffer(cl->queue, handle, CL_TRUE, offset, bytes, target, 0, NULL, NULL);
+    cl_int error = clade_icd.clEnqueueReadBuffer(cl->queue, handle, CL_TRUE, offset, bytes, target,
+                                                 0, NULL, NULL);
     return error ? clade_opencl_fail(cl, error, "clEnqueueReadBuffer") : CLADE_OK;
 }
 
 clade_status clade_opencl_finish(void *context)
 {
     opencl_context *cl = context;
-    cl_int error = clFinish(cl->queue);
+    cl_int error = clade_icd.clFinish(cl->queue);
     return error ? clade_opencl_fail(cl, error, "clFinish") : CLADE_OK;
 }

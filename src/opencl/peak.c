@@ -24,7 +24,7 @@ static clade_status best_time(opencl_plan *plan, double *best)
         double begun = clade_clock();
         for (int i = 0; i < launches && !status; i++)
             status = clade_opencl_plan_run(plan, NULL, NULL);
-        cl_int error = status ? CL_SUCCESS : clFinish(plan->cl->queue);
+        cl_int error = status ? CL_SUCCESS : clade_icd.clFinish(plan->cl->queue);
         if (error) status = clade_opencl_fail(plan->cl, error, "clFinish");
         double took = clade_clock() - begun;
         if (took < enough && launches < 1 << 20) {
@@ -86,17 +86,17 @@ clade_status clade_opencl_peak(void *context, double *flops, double *bytes)
     clade_status status = CLADE_OK;
     for (int i = 0; i < 3 && !status; i++) {
         cl_int error;
-        memory[i] = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, size, NULL, &error);
+        memory[i] = clade_icd.clCreateBuffer(cl->context, CL_MEM_READ_WRITE, size, NULL, &error);
         if (!error) {
             cl_float one = 1;
-            error =
-                clEnqueueFillBuffer(cl->queue, memory[i], &one, sizeof one, 0, size, 0, NULL, NULL);
+            error = clade_icd.clEnqueueFillBuffer(cl->queue, memory[i], &one, sizeof one, 0, size,
+                                                  0, NULL, NULL);
         }
         if (error) status = clade_opencl_fail(cl, error, "memory to measure the device");
     }
     if (!status) status = time_fma(cl, &tile, memory[0], flops);
     if (!status) status = time_triad(cl, &tile, memory, size, bytes);
     for (int i = 0; i < 3; i++)
-        if (memory[i]) clReleaseMemObject(memory[i]);
+        if (memory[i]) clade_icd.clReleaseMemObject(memory[i]);
     return status;
 }

@@ -78,7 +78,7 @@ void clade_opencl_plan_destroy(opencl_plan *plan)
 {
     if (!plan) return;
     for (size_t i = 0; i < plan->steps; i++) {
-        if (plan->step[i].kernel) clReleaseKernel(plan->step[i].kernel);
+        if (plan->step[i].kernel) clade_icd.clReleaseKernel(plan->step[i].kernel);
         free(plan->step[i].data);
     }
     free(plan->step);
@@ -254,7 +254,7 @@ static clade_status set_argument(const opencl_plan *plan, const opencl_argument 
                                  const void *value)
 {
     const opencl_step *s = &plan->step[a->step];
-    cl_int error = clSetKernelArg(s->kernel, a->number, a->size, value);
+    cl_int error = clade_icd.clSetKernelArg(s->kernel, a->number, a->size, value);
     if (!error) return CLADE_OK;
     clade_opencl_fail(plan->cl, error, "clSetKernelArg");
     return clade_context(CLADE_EDEVICE, "kernel %s, argument %u", s->name, a->number);
@@ -268,7 +268,7 @@ static clade_status create_kernels(opencl_plan *plan)
         clade_status status = clade_opencl_program_status(s->program);
         if (status) return status;
         cl_int error;
-        s->kernel = clCreateKernel(s->program->program, s->name, &error);
+        s->kernel = clade_icd.clCreateKernel(s->program->program, s->name, &error);
         if (error) return clade_opencl_fail(plan->cl, error, s->name);
     }
     return CLADE_OK;
@@ -304,12 +304,12 @@ static clade_status prepare(opencl_plan *plan)
 
 static clade_status enqueue(opencl_context *cl, const opencl_step *s)
 {
-    cl_int error =
-        clEnqueueNDRangeKernel(cl->queue, s->kernel, s->dims, NULL, s->global,
-                               s->grouped ? s->local : NULL, 0, NULL, clade_opencl_event(cl));
+    cl_int error = clade_icd.clEnqueueNDRangeKernel(cl->queue, s->kernel, s->dims, NULL, s->global,
+                                                    s->grouped ? s->local : NULL, 0, NULL,
+                                                    clade_opencl_event(cl));
     if (!error && ++cl->unflushed >= cl->limits.unflushed) {
         cl->unflushed = 0;
-        error = clFlush(cl->queue);
+        error = clade_icd.clFlush(cl->queue);
     }
     return error ? clade_opencl_fail(cl, error, s->name) : CLADE_OK;
 }

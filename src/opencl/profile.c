@@ -28,7 +28,7 @@ cl_event *clade_opencl_event(opencl_context *cl)
 cl_event *clade_opencl_last_event(opencl_context *cl)
 {
     cl_event *before = clade_opencl_event(cl);
-    if (!before || clEnqueueMarkerWithWaitList(cl->queue, 0, NULL, before)) return before;
+    if (!before || clade_icd.clEnqueueMarkerWithWaitList(cl->queue, 0, NULL, before)) return before;
     cl_event *event = clade_opencl_event(cl);
     if (event) cl->events[cl->event_count - 1].last = true;
     return event;
@@ -37,7 +37,7 @@ cl_event *clade_opencl_last_event(opencl_context *cl)
 void clade_opencl_events_clear(opencl_context *cl)
 {
     for (size_t i = 0; i < cl->event_count; i++)
-        if (cl->events[i].event) clReleaseEvent(cl->events[i].event);
+        if (cl->events[i].event) clade_icd.clReleaseEvent(cl->events[i].event);
     cl->event_count = 0;
 }
 
@@ -45,13 +45,13 @@ void clade_opencl_events_clear(opencl_context *cl)
 static cl_int add(const opencl_event *e, clade_call_time *time)
 {
     cl_ulong start = 0, stop = 0;
-    cl_int error =
-        clGetEventProfilingInfo(e->last ? e[-1].event : e->event,
-                                e->last ? CL_PROFILING_COMMAND_END : CL_PROFILING_COMMAND_START,
-                                sizeof start, &start, NULL);
+    cl_int error = clade_icd.clGetEventProfilingInfo(e->last ? e[-1].event : e->event,
+                                                     e->last ? CL_PROFILING_COMMAND_END
+                                                             : CL_PROFILING_COMMAND_START,
+                                                     sizeof start, &start, NULL);
     if (!error)
-        error =
-            clGetEventProfilingInfo(e->event, CL_PROFILING_COMMAND_END, sizeof stop, &stop, NULL);
+        error = clade_icd.clGetEventProfilingInfo(e->event, CL_PROFILING_COMMAND_END, sizeof stop,
+                                                  &stop, NULL);
     if (error) return error;
     double begin = 1e-9 * (double)start, end = 1e-9 * (double)stop;
     if (time->end == 0 || begin < time->begin) time->begin = begin;
@@ -63,7 +63,7 @@ static cl_int add(const opencl_event *e, clade_call_time *time)
 clade_status clade_opencl_times(void *context, clade_call_time *times, size_t count)
 {
     opencl_context *cl = context;
-    cl_int error = clFinish(cl->queue);
+    cl_int error = clade_icd.clFinish(cl->queue);
     for (size_t i = 0; i < cl->event_count && !error; i++) {
         const opencl_event *e = &cl->events[i];
         if (e->event && e->number < count) error = add(e, &times[e->number]);

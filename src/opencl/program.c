@@ -51,10 +51,13 @@ static clade_status find_embedded(build *r)
 static char *build_log(const opencl_context *cl, cl_program program)
 {
     size_t size = 0;
-    if (clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) || !size)
+    if (clade_icd.clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, 0, NULL,
+                                        &size) ||
+        !size)
         return NULL;
     char *log = calloc(1, size + 1);
-    if (log && clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, size, log, NULL))
+    if (log &&
+        clade_icd.clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, size, log, NULL))
         log[0] = 0;
     return log;
 }
@@ -62,13 +65,13 @@ static char *build_log(const opencl_context *cl, cl_program program)
 static clade_status compile(const opencl_context *cl, const build *r, cl_program *out)
 {
     cl_int error;
-    cl_program program =
-        clCreateProgramWithSource(cl->context, r->count, (const char **)r->lines, NULL, &error);
+    cl_program program = clade_icd.clCreateProgramWithSource(cl->context, r->count,
+                                                             (const char **)r->lines, NULL, &error);
     if (error) return clade_opencl_fail(cl, error, "clCreateProgramWithSource");
-    error = clBuildProgram(program, 1, &cl->device, r->flags, NULL, NULL);
+    error = clade_icd.clBuildProgram(program, 1, &cl->device, r->flags, NULL, NULL);
     if (error) {
         char *log = build_log(cl, program);
-        clReleaseProgram(program);
+        clade_icd.clReleaseProgram(program);
         clade_status status =
             clade_fail(CLADE_EDEVICE, "%s: kernels/%s.cl does not build (%s): %s", cl->label,
                        r->family, clade_opencl_error_name(error), log && *log ? log : "no log");
@@ -88,12 +91,12 @@ static cl_program from_cache(const opencl_context *cl, const build *r, const cha
     unsigned char *binary = clade_opencl_cache_load(key, &size);
     if (!binary) return NULL;
     cl_int taken = CL_SUCCESS, error;
-    cl_program program = clCreateProgramWithBinary(cl->context, 1, &cl->device, &size,
-                                                   (const unsigned char **)&binary, &taken, &error);
+    cl_program program = clade_icd.clCreateProgramWithBinary(
+        cl->context, 1, &cl->device, &size, (const unsigned char **)&binary, &taken, &error);
     free(binary);
     if (error) return NULL;
-    if (taken || clBuildProgram(program, 1, &cl->device, r->flags, NULL, NULL)) {
-        clReleaseProgram(program);
+    if (taken || clade_icd.clBuildProgram(program, 1, &cl->device, r->flags, NULL, NULL)) {
+        clade_icd.clReleaseProgram(program);
         return NULL;
     }
     return program;
@@ -102,10 +105,12 @@ static cl_program from_cache(const opencl_context *cl, const build *r, const cha
 static void to_cache(cl_program program, const char *key)
 {
     size_t size = 0;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) || !size)
+    if (clade_icd.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) ||
+        !size)
         return;
     unsigned char *binary = malloc(size);
-    if (binary && !clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL))
+    if (binary &&
+        !clade_icd.clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL))
         clade_opencl_cache_store(key, binary, size, OPENCL_CACHE_BYTES);
     free(binary);
 }
@@ -230,7 +235,7 @@ void clade_opencl_programs_release(opencl_context *cl)
 {
     for (size_t i = 0; i < cl->program_count; i++) {
         opencl_program *p = cl->programs[i];
-        if (p->program) clReleaseProgram(p->program);
+        if (p->program) clade_icd.clReleaseProgram(p->program);
         free(p->error);
         free(p);
     }

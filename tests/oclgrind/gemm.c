@@ -4,7 +4,11 @@
 
 #include <string.h>
 
-bool clade_opencl_gemm_present(void) { return true; }
+bool clade_opencl_gemm_present(const char **why)
+{
+    (void)why;
+    return true;
+}
 
 bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
 {
@@ -52,13 +56,13 @@ static cl_int launch(opencl_context *cl, const opencl_gemm *g, cl_kernel kernel)
                                 g->b_transposed ? g->k : 1};
     cl_int error = CL_SUCCESS;
     for (cl_uint i = 0; i < 3 && !error; i++)
-        error = clSetKernelArg(kernel, i, sizeof memory[i], &memory[i]);
+        error = clade_icd.clSetKernelArg(kernel, i, sizeof memory[i], &memory[i]);
     for (cl_uint i = 0; i < 8 && !error; i++)
-        error = clSetKernelArg(kernel, 3 + i, sizeof numbers[i], &numbers[i]);
-    if (!error) error = clSetKernelArg(kernel, 11, sizeof g->beta, &g->beta);
+        error = clade_icd.clSetKernelArg(kernel, 3 + i, sizeof numbers[i], &numbers[i]);
+    if (!error) error = clade_icd.clSetKernelArg(kernel, 11, sizeof g->beta, &g->beta);
     if (!error)
-        error = clEnqueueNDRangeKernel(cl->queue, kernel, 2, NULL, (size_t[]){g->m, g->n}, NULL, 0,
-                                       NULL, NULL);
+        error = clade_icd.clEnqueueNDRangeKernel(cl->queue, kernel, 2, NULL, (size_t[]){g->m, g->n},
+                                                 NULL, 0, NULL, NULL);
     return error;
 }
 
@@ -68,12 +72,13 @@ clade_status clade_opencl_gemm(opencl_context *cl, const opencl_gemm *gemm, cl_m
     const char *text = source;
     cl_kernel kernel = NULL;
     cl_int error;
-    cl_program program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &error);
-    if (!error) error = clBuildProgram(program, 1, &cl->device, "-cl-std=CL1.2", NULL, NULL);
-    if (!error) kernel = clCreateKernel(program, "product", &error);
+    cl_program program = clade_icd.clCreateProgramWithSource(cl->context, 1, &text, NULL, &error);
+    if (!error)
+        error = clade_icd.clBuildProgram(program, 1, &cl->device, "-cl-std=CL1.2", NULL, NULL);
+    if (!error) kernel = clade_icd.clCreateKernel(program, "product", &error);
     if (!error) error = launch(cl, gemm, kernel);
-    if (!error) error = clFinish(cl->queue);
-    if (kernel) clReleaseKernel(kernel);
-    if (program) clReleaseProgram(program);
+    if (!error) error = clade_icd.clFinish(cl->queue);
+    if (kernel) clade_icd.clReleaseKernel(kernel);
+    if (program) clade_icd.clReleaseProgram(program);
     return error ? clade_opencl_fail(cl, error, "the product of the test") : CLADE_OK;
 }

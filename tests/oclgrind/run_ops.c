@@ -10,7 +10,6 @@
 #include "opencl/program.h"
 #include "opencl/source.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +61,8 @@ static void list_kernels(const opencl_context *cl, name_list *all)
 {
     for (size_t i = 0; i < cl->program_count; i++) {
         char names[4096] = "", full[128];
-        clGetProgramInfo(cl->programs[i]->program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names,
-                         NULL);
+        clade_icd.clGetProgramInfo(cl->programs[i]->program, CL_PROGRAM_KERNEL_NAMES,
+                                   sizeof names - 1, names, NULL);
         for (char *name = strtok(names, ";"); name; name = strtok(NULL, ";")) {
             snprintf(full, sizeof full, "%.48s/%.64s", cl->programs[i]->family, name);
             add_name(all, full);
@@ -74,29 +73,33 @@ static void list_kernels(const opencl_context *cl, name_list *all)
 /* The names of those that were made, which is for a launch; names are unique. */
 static name_list made;
 
-cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *error)
+static opencl_functions driver;
+
+static cl_kernel CL_API_CALL note_kernel(cl_program program, const char *name, cl_int *error)
 {
-    cl_kernel (*next)(cl_program, const char *, cl_int *);
-    void *symbol = dlsym(RTLD_NEXT, "clCreateKernel");
-    memcpy(&next, &symbol, sizeof next);
     add_name(&made, name);
-    return next(program, name, error);
+    return driver.clCreateKernel(program, name, error);
 }
 
 /* Oclgrind builds one program at a time: it hangs when several threads do. */
-cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
-                      const char *options, void(CL_CALLBACK *notify)(cl_program, void *),
-                      void *user)
+static cl_int CL_API_CALL build_alone(cl_program program, cl_uint count,
+                                      const cl_device_id *devices, const char *options,
+                                      void(CL_CALLBACK *notify)(cl_program, void *), void *user)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    cl_int (*next)(cl_program, cl_uint, const cl_device_id *, const char *,
-                   void(CL_CALLBACK *)(cl_program, void *), void *);
-    void *symbol = dlsym(RTLD_NEXT, "clBuildProgram");
-    memcpy(&next, &symbol, sizeof next);
     pthread_mutex_lock(&mutex);
-    cl_int error = next(program, count, devices, options, notify, user);
+    cl_int error = driver.clBuildProgram(program, count, devices, options, notify, user);
     pthread_mutex_unlock(&mutex);
     return error;
+}
+
+static void watch_driver(void)
+{
+    const char *why;
+    if (!clade_opencl_load(&why)) return;
+    driver = clade_icd;
+    clade_icd.clCreateKernel = note_kernel;
+    clade_icd.clBuildProgram = build_alone;
 }
 
 static void list_launched(const name_list *all, name_list *launched)
@@ -328,6 +331,7 @@ int main(int argc, char **argv)
     const size_t kind_count = sizeof kinds / sizeof *kinds,
                  count = list_cases(cases, most_cases, argc > 1 ? argv[1] : NULL);
     int failures = 0;
+    watch_driver();
     if (argc > 1) return run_cases(&kinds[0], false, cases, count, &all, &launched) != 0;
     for (int further = 0; further < 2; further++)
         for (size_t i = 0; i < kind_count; i++)

@@ -218,9 +218,7 @@ static void test_philox(void)
 }
 
 #ifdef CLADE_HAVE_OPENCL
-#define CL_TARGET_OPENCL_VERSION 120
-#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
-#include <CL/cl.h>
+#include "opencl/library.h"
 
 enum { points = 1 << 18 };
 
@@ -228,8 +226,10 @@ static u32 *read_words(cl_command_queue queue, cl_mem memory, cl_kernel kernel, 
 {
     size_t global = points;
     u32 *out = malloc(words * sizeof *out);
-    if (!out || clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, NULL, 0, NULL, NULL) ||
-        clEnqueueReadBuffer(queue, memory, CL_TRUE, 0, words * sizeof *out, out, 0, NULL, NULL)) {
+    if (!out ||
+        clade_icd.clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, NULL, 0, NULL, NULL) ||
+        clade_icd.clEnqueueReadBuffer(queue, memory, CL_TRUE, 0, words * sizeof *out, out, 0, NULL,
+                                      NULL)) {
         free(out);
         return NULL;
     }
@@ -243,11 +243,11 @@ static void compare_functions(cl_command_queue queue, cl_mem memory, cl_kernel k
         /* all of the floats sparsely, then those around 1 closely */
         static const cl_uint first[] = {77, 0x3f000000u}, step[] = {16381, 61};
         for (int pass = 0; pass < 2; pass++) {
-            clSetKernelArg(kernel, 0, sizeof memory, &memory);
-            clSetKernelArg(kernel, 1, sizeof n, &n);
-            clSetKernelArg(kernel, 2, sizeof which, &which);
-            clSetKernelArg(kernel, 3, sizeof *first, &first[pass]);
-            clSetKernelArg(kernel, 4, sizeof *step, &step[pass]);
+            clade_icd.clSetKernelArg(kernel, 0, sizeof memory, &memory);
+            clade_icd.clSetKernelArg(kernel, 1, sizeof n, &n);
+            clade_icd.clSetKernelArg(kernel, 2, sizeof which, &which);
+            clade_icd.clSetKernelArg(kernel, 3, sizeof *first, &first[pass]);
+            clade_icd.clSetKernelArg(kernel, 4, sizeof *step, &step[pass]);
             u32 *bits = read_words(queue, memory, kernel, points);
             CHECK(bits);
             u32 differ = 0, example = 0;
@@ -270,9 +270,9 @@ static void compare_philox(cl_command_queue queue, cl_mem memory, cl_kernel kern
 {
     const cl_uint n = points;
     const cl_ulong key = UINT64_C(0x0123456789abcdef);
-    clSetKernelArg(kernel, 0, sizeof memory, &memory);
-    clSetKernelArg(kernel, 1, sizeof n, &n);
-    clSetKernelArg(kernel, 2, sizeof key, &key);
+    clade_icd.clSetKernelArg(kernel, 0, sizeof memory, &memory);
+    clade_icd.clSetKernelArg(kernel, 1, sizeof n, &n);
+    clade_icd.clSetKernelArg(kernel, 2, sizeof key, &key);
     u32 *words = read_words(queue, memory, kernel, 4 * (size_t)points);
     CHECK(words);
     u32 differ = 0;
@@ -291,22 +291,22 @@ static void compare_program(cl_context context, cl_device_id device, cl_command_
     char options[1024];
     cl_int error;
     cl_program program =
-        clCreateProgramWithSource(context, 1, (const char **)&source, NULL, &error);
+        clade_icd.clCreateProgramWithSource(context, 1, (const char **)&source, NULL, &error);
     CHECK(!error);
     snprintf(options, sizeof options, "-cl-std=CL1.2 -I " KERNELS " -I " TESTS "%s", more);
-    error = clBuildProgram(program, 1, &device, options, NULL, NULL);
+    error = clade_icd.clBuildProgram(program, 1, &device, options, NULL, NULL);
     CHECK(!error);
-    cl_kernel bits = clCreateKernel(program, "math_bits", &error);
+    cl_kernel bits = clade_icd.clCreateKernel(program, "math_bits", &error);
     CHECK(!error);
-    cl_kernel words = clCreateKernel(program, "philox_words", &error);
+    cl_kernel words = clade_icd.clCreateKernel(program, "philox_words", &error);
     CHECK(!error);
     if (!error) {
         compare_functions(queue, memory, bits);
         compare_philox(queue, memory, words);
-        clReleaseKernel(bits);
-        clReleaseKernel(words);
+        clade_icd.clReleaseKernel(bits);
+        clade_icd.clReleaseKernel(words);
     }
-    clReleaseProgram(program);
+    clade_icd.clReleaseProgram(program);
 }
 
 static void test_device(void)
@@ -314,30 +314,32 @@ static void test_device(void)
     cl_platform_id platforms[16];
     cl_device_id device = NULL;
     cl_uint count = 0;
-    if (clGetPlatformIDs(16, platforms, &count)) count = 0;
+    const char *why;
+    if (!clade_opencl_load(&why) || clade_icd.clGetPlatformIDs(16, platforms, &count)) count = 0;
     for (cl_uint i = 0; i < count && i < 16 && !device; i++)
-        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &device, NULL)) device = NULL;
+        if (clade_icd.clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &device, NULL))
+            device = NULL;
     if (!device) {
         printf("no OpenCL device: its part is skipped\n");
         return;
     }
     cl_int error;
-    cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
+    cl_context context = clade_icd.clCreateContext(NULL, 1, &device, NULL, NULL, &error);
     CHECK(!error);
-    cl_command_queue queue = clCreateCommandQueue(context, device, 0, &error);
+    cl_command_queue queue = clade_icd.clCreateCommandQueue(context, device, 0, &error);
     CHECK(!error);
-    cl_mem memory =
-        clCreateBuffer(context, CL_MEM_READ_WRITE, sizeof(u32) * 4 * points, NULL, &error);
+    cl_mem memory = clade_icd.clCreateBuffer(context, CL_MEM_READ_WRITE, sizeof(u32) * 4 * points,
+                                             NULL, &error);
     CHECK(!error);
     compare_program(context, device, queue, memory, "");
     cl_device_fp_config config = 0;
-    clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
+    clade_icd.clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
     if (config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT)
         compare_program(context, device, queue, memory,
                         " -DCLADE_DIVIDES -cl-fp32-correctly-rounded-divide-sqrt");
-    clReleaseMemObject(memory);
-    clReleaseCommandQueue(queue);
-    clReleaseContext(context);
+    clade_icd.clReleaseMemObject(memory);
+    clade_icd.clReleaseCommandQueue(queue);
+    clade_icd.clReleaseContext(context);
 }
 #else
 static void test_device(void) { printf("built without OpenCL: its part is skipped\n"); }

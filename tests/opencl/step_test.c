@@ -9,8 +9,6 @@
 #include "dev/device.h"
 #include "opencl/context.h"
 
-#include <dlfcn.h>
-
 /* The functions that a step must not call, counted. */
 static clade_backend real;
 static int allocations, waits;
@@ -32,25 +30,27 @@ static clade_status count_finish(void *context)
     return real.finish(context);
 }
 
-/* Stands in front of the driver's. */
+static opencl_functions driver;
 static int kernels, arguments;
 
-cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *error)
+static cl_kernel CL_API_CALL count_kernel(cl_program program, const char *name, cl_int *error)
 {
-    cl_kernel (*next)(cl_program, const char *, cl_int *);
-    void *symbol = dlsym(RTLD_NEXT, "clCreateKernel");
-    memcpy(&next, &symbol, sizeof next);
     kernels++;
-    return next(program, name, error);
+    return driver.clCreateKernel(program, name, error);
 }
-
-cl_int clSetKernelArg(cl_kernel kernel, cl_uint number, size_t size, const void *value)
+static cl_int CL_API_CALL count_argument(cl_kernel kernel, cl_uint number, size_t size,
+                                         const void *value)
 {
-    cl_int (*next)(cl_kernel, cl_uint, size_t, const void *);
-    void *symbol = dlsym(RTLD_NEXT, "clSetKernelArg");
-    memcpy(&next, &symbol, sizeof next);
     arguments++;
-    return next(kernel, number, size, value);
+    return driver.clSetKernelArg(kernel, number, size, value);
+}
+static void count_calls(void)
+{
+    const char *why;
+    if (!clade_opencl_load(&why)) return;
+    driver = clade_icd;
+    clade_icd.clCreateKernel = count_kernel;
+    clade_icd.clSetKernelArg = count_argument;
 }
 
 /* Programs that were told of: all, one after another, from none on. */
@@ -111,6 +111,7 @@ static void steps(const char *recipe_name, const clade_device_options *options, 
 int main(void)
 {
     if (!has_opencl()) return skipped;
+    count_calls();
     /* a rate and a decay; cifar10's dropout besides: two, forward and backward */
     steps("cats-dogs-64", &(clade_device_options){.math = CLADE_EXACT}, 2);
     steps("shapes", &(clade_device_options){.math = CLADE_EXACT}, 2);
