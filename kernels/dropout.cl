@@ -1,9 +1,9 @@
-/* Dropout and its gradient: elements.clh, an element being four neighbours in x and y, of `count`,
- * which share one call of Philox, or two where the `first` rows of `row` elements before them do
- * not end with a call. */
+/* Dropout and its gradient, of elements or of whole rows. */
 #include "elements.clh"
 #include "dropout.clh"
 
+/* elements.clh, an element being four neighbours in x and y, of `count`, which share one call of
+ * Philox, or two where the `first` rows of `row` elements before them do not end with a call. */
 kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate, float scale,
                     ulong seed, uint stream, uint step, uint first, ulong row, int accumulate,
                     ELEMENTS)
@@ -32,4 +32,20 @@ kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate,
     dropout_words_at(&words, seed, start + 4 * (n - 1), stream, step);
     for (ulong i = count / 4 * 4; i < count; i++)
         PUT(y[i], dropout_value(x[i], words.v[i % 4], rate, scale));
+}
+
+/* elements.clh: each element makes its row's word itself. `count` is n. */
+kernel void dropout_rows(TENSOR(float, x), TENSOR(float, y), ulong count, float rate, float scale,
+                         ulong seed, uint stream, uint step, uint first, ulong row, int accumulate,
+                         ELEMENTS)
+{
+    x += x0;
+    y += y0;
+    FOR_EACH_OWN(i, n)
+    {
+        philox4 words;
+        const ulong number = first + i / row;
+        dropout_words(&words, seed, number / 4, stream, step);
+        PUT(y[i], dropout_value(x[i], words.v[number & 3], rate, scale));
+    }
 }

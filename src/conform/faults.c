@@ -205,6 +205,7 @@ const conform_fault clade_faults[] = {
     SLOT(mse_dx, "dx", "factor-two-forgotten", SCALE, "dx", 0.5),
     PARAM(topk_count, "forward", "one-too-many", ADD, "k", 0, 1),
     PARAM(dropout, "forward", "same-mask-every-step", ADD, "step", 0, 1),
+    PARAM(dropout, "rows", "elements-instead-of-rows", SET, "rows", 0, 0),
     PARAM(dropout_dx, "dx", "another-mask", ADD, "stream", 0, 1),
     /* optimizers */
     PARAM(norm_clip, "optimizer", "wrong-limit", SCALE, "limit", 0, 0.999),

@@ -1,4 +1,5 @@
-/* Dropout on the CPU: the words of many elements first, a loop that vectorises, then their use. */
+/* Dropout on the CPU: the words of many elements first, a loop that vectorises, then their use; of
+ * whole rows one word for each. */
 #include "cpu/cpu.h"
 
 #include "../../kernels/dropout.clh"
@@ -12,7 +13,7 @@ typedef struct dropout_job {
     const float *x;
     float *y;
     float rate;
-    u64 seed, before; /* before: elements of the batch */
+    u64 seed, before, row; /* before: elements of the batch, or rows; row: elements of one */
     u32 stream, step;
     i32 accumulate;
 } dropout_job;
@@ -46,9 +47,29 @@ static void drop(const void *user, size_t first, size_t end)
     }
 }
 
-static u64 before(const clade_tensor *x, u32 first)
+static void drop_rows(const void *user, size_t first, size_t end)
 {
-    return x->rank ? first * (u64)(clade_tensor_count(x) / (size_t)x->dim[0]) : first;
+    const dropout_job *l = user;
+    const float rate = l->rate, scale = dropout_scale(rate);
+    for (size_t at = first; at < end;) {
+        const size_t row = at / l->row, next = (row + 1) * l->row, stop = next < end ? next : end;
+        const u64 number = l->before + row;
+        philox4 words;
+        dropout_words(&words, l->seed, number / 4, l->stream, l->step);
+        const u32 word = words.v[number & 3];
+        if (l->accumulate)
+            for (; at < stop; at++) l->y[at] += dropout_value(l->x[at], word, rate, scale);
+        else
+            for (; at < stop; at++) l->y[at] = dropout_value(l->x[at], word, rate, scale);
+    }
+}
+
+static void run(void *context, dropout_job *l, const clade_tensor *x, u32 first, i32 rows)
+{
+    const size_t n = clade_tensor_count(x);
+    l->row = x->rank ? n / (size_t)x->dim[0] : 1;
+    l->before = rows ? first : first * l->row;
+    clade_cpu_range(context, (cpu_range){rows ? drop_rows : drop, l, n, grain});
 }
 
 static clade_status dropout(void *context, const clade_args *args, const clade_plan *plan,
@@ -60,10 +81,9 @@ static clade_status dropout(void *context, const clade_args *args, const clade_p
                      .y = clade_tensor_host(&a->y),
                      .rate = a->rate,
                      .seed = a->seed,
-                     .before = before(&a->x, a->first),
                      .stream = a->stream,
                      .step = a->step};
-    clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->x), grain});
+    run(context, &l, &a->x, a->first, a->rows);
     return CLADE_OK;
 }
 
@@ -76,11 +96,10 @@ static clade_status dropout_dx(void *context, const clade_args *args, const clad
                      .y = clade_tensor_host(&a->dx),
                      .rate = a->rate,
                      .seed = a->seed,
-                     .before = before(&a->dy, a->first),
                      .stream = a->stream,
                      .step = a->step,
                      .accumulate = a->accumulate};
-    clade_cpu_range(context, (cpu_range){drop, &l, clade_tensor_count(&a->dy), grain});
+    run(context, &l, &a->dy, a->first, a->rows);
     return CLADE_OK;
 }
 

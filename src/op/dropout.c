@@ -1,4 +1,5 @@
-/* dropout: elements dropped at random, the rest scaled up (Srivastava et al. 2014, "inverted"). */
+/* dropout: elements dropped at random, the rest scaled up (Srivastava et al. 2014, "inverted"), or
+ * whole rows (Huang et al. 2016, "Deep networks with stochastic depth"). */
 #include "op/op.h"
 
 #include "../../kernels/dropout.clh"
@@ -41,10 +42,16 @@ static REAL reciprocal(REAL x) { return 1 / x; }
 static REAL reciprocal(REAL x) { return math_rcp(x); }
 #endif
 
-/* Elements of the batch before those of x. */
-static size_t before(const clade_tensor *x, uint32_t first)
+static size_t row_of(const clade_tensor *x)
 {
-    return x->rank ? first * (clade_tensor_count(x) / (size_t)x->dim[0]) : first;
+    return x->rank ? clade_tensor_count(x) / (size_t)x->dim[0] : 1;
+}
+
+/* The number that element i of x has in the batch, or its row has. */
+static size_t number_of(const clade_tensor *x, uint32_t first, int32_t rows, size_t i)
+{
+    const size_t row = row_of(x);
+    return rows ? first + i / row : first * row + i;
 }
 
 static bool kept(float rate, uint64_t seed, uint32_t stream, uint32_t step, size_t i)
@@ -58,9 +65,11 @@ static void run_dropout(const clade_args *args)
     const clade_dropout_args *a = &args->dropout;
     const REAL *x = real_of(&a->x), scale = reciprocal(1 - (REAL)a->rate);
     REAL *y = real_of(&a->y);
-    const size_t n = clade_tensor_count(&a->x), start = before(&a->x, a->first);
-    for (size_t i = 0; i < n; i++)
-        y[i] = kept(a->rate, a->seed, a->stream, a->step, start + i) ? x[i] * scale : 0;
+    const size_t n = clade_tensor_count(&a->x);
+    for (size_t i = 0; i < n; i++) {
+        const size_t number = number_of(&a->x, a->first, a->rows, i);
+        y[i] = kept(a->rate, a->seed, a->stream, a->step, number) ? x[i] * scale : 0;
+    }
 }
 
 static void run_dropout_dx(const clade_args *args)
@@ -68,10 +77,12 @@ static void run_dropout_dx(const clade_args *args)
     const clade_dropout_dx_args *a = &args->dropout_dx;
     const REAL *dy = real_of(&a->dy), scale = reciprocal(1 - (REAL)a->rate);
     REAL *dx = real_of(&a->dx);
-    const size_t n = clade_tensor_count(&a->dy), start = before(&a->dy, a->first);
-    for (size_t i = 0; i < n; i++)
-        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, start + i) ? dy[i] * scale : 0,
+    const size_t n = clade_tensor_count(&a->dy);
+    for (size_t i = 0; i < n; i++) {
+        const size_t number = number_of(&a->dy, a->first, a->rows, i);
+        put(&dx[i], kept(a->rate, a->seed, a->stream, a->step, number) ? dy[i] * scale : 0,
             a->accumulate);
+    }
 }
 
 /* 1 − rate rounds once, its reciprocal is good to 1 ulp (2 units), the product rounds once. */
@@ -112,7 +123,12 @@ static const clade_case dropout_cases[] = {
     {CASE_FULL, "one", "x=1 rate=0.25 seed=1"},
     {CASE_FULL, "most", "x=5x101 rate=0.99 seed=2 stream=4294967295 step=4294967295"},
     {CASE_FULL, "layer", "x=32x515 rate=0.5 seed=1099511627776 stream=2 step=1000"},
+    {CASE_QUICK, "rows", "x=7x5x3x11 rate=0.5 rows=1 seed=7 stream=1 step=3"},
+    {CASE_QUICK, "rows-shard", "x=6x37 rate=0.3 rows=1 seed=7 stream=1 step=3 first=9"},
+    {CASE_FULL, "rows-of-one", "x=67 rate=0.25 rows=1 seed=1"},
+    {CASE_FULL, "rows-long", "x=5x9x7x301 rate=0.25 rows=1 seed=2 step=1000 first=1000001"},
     {CASE_TIMED, "training", "x=32x32768 rate=0.5 seed=1"},
+    {CASE_TIMED, "stochastic-depth", "x=32x28x28x192 rate=0.1 rows=1 seed=1"},
 };
 #endif
 

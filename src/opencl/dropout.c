@@ -4,13 +4,13 @@
 
 #include "../../kernels/dropout.clh"
 
-/* One kernel does both: y from x, or dx from dy. `step` and `first` are the call's own. */
+/* y from x, or dx from dy; `step` and `first` are the call's own. */
 static void run(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y, float rate,
-                uint64_t seed, uint32_t stream, const uint32_t *step, const uint32_t *first,
-                int32_t accumulate)
+                int32_t rows, uint64_t seed, uint32_t stream, const uint32_t *step,
+                const uint32_t *first, int32_t accumulate)
 {
     const size_t n = clade_tensor_count(x);
-    opencl_launch l = clade_opencl_begin(plan, "dropout", "dropout", NULL);
+    opencl_launch l = clade_opencl_begin(plan, "dropout", rows ? "dropout_rows" : "dropout", NULL);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);
     clade_opencl_u64(&l, n);
@@ -22,19 +22,20 @@ static void run(opencl_plan *plan, const clade_tensor *x, const clade_tensor *y,
     clade_opencl_step_param(&l, first, sizeof *first);
     clade_opencl_u64(&l, x->rank ? n / (size_t)x->dim[0] : 1);
     clade_opencl_i32(&l, accumulate);
-    clade_opencl_run_each(&l, (n + 3) / 4, 4);
+    clade_opencl_run_each(&l, rows ? n : (n + 3) / 4, rows ? 1 : 4);
 }
 
 static void dropout(opencl_plan *plan, const clade_args *args)
 {
     const clade_dropout_args *a = &args->dropout;
-    run(plan, &a->x, &a->y, a->rate, a->seed, a->stream, &a->step, &a->first, 0);
+    run(plan, &a->x, &a->y, a->rate, a->rows, a->seed, a->stream, &a->step, &a->first, 0);
 }
 
 static void dropout_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_dropout_dx_args *a = &args->dropout_dx;
-    run(plan, &a->dy, &a->dx, a->rate, a->seed, a->stream, &a->step, &a->first, a->accumulate);
+    run(plan, &a->dy, &a->dx, a->rate, a->rows, a->seed, a->stream, &a->step, &a->first,
+        a->accumulate);
 }
 
 const opencl_op clade_opencl_dropout_ops[] = {
