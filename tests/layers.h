@@ -56,6 +56,8 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_SOFTMAX},
     {.kind = CLADE_LAYER_LOG_SOFTMAX},
     {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {0.25F}},
+    {.kind = CLADE_LAYER_STOCHASTIC_DEPTH, .as.dropout = {0.25F}},
+    {.kind = CLADE_LAYER_LAYER_SCALE, .as.layer_scale = {0.5F}},
     {.kind = CLADE_LAYER_FLATTEN},
     {.kind = CLADE_LAYER_RESHAPE, .as.reshape = {2, {-1, 24}}},
     {.kind = CLADE_LAYER_ADD, .input_count = 2},

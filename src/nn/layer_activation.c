@@ -1,5 +1,5 @@
-/* Layers that act element by element or row by row: activation, prelu, softmax, log_softmax,
- * dropout. */
+/* Layers that act element by element or row by row: activation, prelu, layer_scale, softmax,
+ * log_softmax. */
 #include "nn/layer.h"
 
 static clade_status same_shape(const clade_graph *graph, clade_node *node)
@@ -124,6 +124,48 @@ static void prelu_backward(clade_build *build, int32_t number)
     clade_build_add(build, number, CLADE_OP_prelu_dx, &(clade_args){.prelu_dx = args});
 }
 
+static clade_status layer_scale_shape(const clade_graph *graph, clade_node *node)
+{
+    const clade_node *x = clade_node_input(graph, node, 0);
+    const float value = clade_layer_complete(&node->layer).as.layer_scale.value;
+    clade_tensor factors = clade_shape(1, x->dim[x->rank - 1]);
+    clade_node_add_weight(node, "scale", factors, CLADE_INIT_ONES)->scale = value;
+    return same_shape(graph, node);
+}
+
+/* The factors, or their gradient, as they stretch over y: [1, …, c]. */
+static clade_tensor for_rows(const clade_tensor *factors, int32_t rank)
+{
+    clade_tensor t = *factors;
+    if (!clade_tensor_present(&t)) return t;
+    for (int32_t d = 0; d < rank; d++) t.dim[d] = d < rank - 1 ? 1 : factors->dim[0];
+    t.rank = rank;
+    return t;
+}
+
+static void layer_scale_forward(clade_build *build, int32_t number)
+{
+    clade_tensor y = clade_build_output(build, number);
+    build->node[number].y = y;
+    CLADE_BUILD_CALL(build, number, mul, .a = clade_build_input(build, number, 0),
+                     .b = for_rows(&clade_build_weight(build, number, 0)->value, y.rank), .y = y);
+}
+
+static void layer_scale_backward(clade_build *build, int32_t number)
+{
+    int32_t input = clade_build_layer(build, number)->input[0], accumulate;
+    const clade_parameter *w = clade_build_weight(build, number, 0);
+    const clade_tensor dy = build->node[number].dy, x = clade_build_input(build, number, 0);
+    const clade_tensor factors = for_rows(&w->value, dy.rank),
+                       gradient = for_rows(&w->gradient, dy.rank);
+    if (clade_tensor_present(&gradient))
+        CLADE_BUILD_CALL(build, number, mul_dx, .dy = dy, .a = x, .b = factors, .db = gradient);
+    if (!clade_build_needs(build, input)) return;
+    const clade_tensor dx = clade_build_gradient(build, input, &accumulate);
+    CLADE_BUILD_CALL(build, number, mul_dx, .dy = dy, .a = x, .b = factors, .da = dx,
+                     .accumulate = accumulate);
+}
+
 /* Where a loss computes softmax itself, log_softmax passes, too: its softmax is that of its input.
  */
 static void softmax_forward(clade_build *build, int32_t number)
@@ -159,40 +201,6 @@ static void log_softmax_backward(clade_build *build, int32_t number)
                          .dy = build->node[number].dy, .dx = dx, .accumulate = accumulate);
 }
 
-static bool is_random(const clade_layer *layer) { return layer->as.dropout.rate > 0; }
-
-static bool drops(const clade_build *build, const clade_layer *layer)
-{
-    return build->pass == CLADE_PASS_TRAIN && !build->blueprint->watch && is_random(layer);
-}
-
-/* The layer's number in the graph that was made, of which this may be the tail. */
-static uint32_t stream_of(const clade_build *build, int32_t number)
-{
-    return (uint32_t)(build->blueprint->graph->offset + number);
-}
-
-static void dropout_forward(clade_build *build, int32_t number)
-{
-    const clade_layer *layer = clade_build_layer(build, number);
-    clade_tensor y;
-    if (make_output(build, number, !drops(build, layer), &y))
-        CLADE_BUILD_CALL(build, number, dropout, .x = clade_build_input(build, number, 0), .y = y,
-                         .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
-                         .stream = stream_of(build, number));
-}
-
-static void dropout_backward(clade_build *build, int32_t number)
-{
-    const clade_layer *layer = clade_build_layer(build, number);
-    clade_tensor dx;
-    int32_t accumulate;
-    if (find_gradient(build, number, !drops(build, layer), &dx, &accumulate))
-        CLADE_BUILD_CALL(build, number, dropout_dx, .dy = build->node[number].dy, .dx = dx,
-                         .rate = layer->as.dropout.rate, .seed = build->blueprint->seed,
-                         .stream = stream_of(build, number), .accumulate = accumulate);
-}
-
 static const clade_layer_field activation_fields[] = {
     CLADE_FIELD(clade_activation_layer, activation, FUNCTION, "function", .required = true,
                 .about = "of each value; softmax makes it that layer"),
@@ -211,9 +219,9 @@ static const clade_layer_field prelu_fields[] = {
     {0},
 };
 
-static const clade_layer_field dropout_fields[] = {
-    CLADE_FIELD(clade_dropout_layer, rate, REAL, "rate", .range = CLADE_RANGE_RATE,
-                .required = true, .about = "the share of values that are dropped"),
+static const clade_layer_field layer_scale_fields[] = {
+    CLADE_FIELD(clade_layer_scale_layer, value, REAL, "value", .alias = "init_values",
+                .standard = 1e-6F, .about = "what the factors begin with"),
     {0},
 };
 
@@ -242,6 +250,19 @@ const clade_layer_record clade_prelu_record = {
     .backward = prelu_backward,
 };
 
+const clade_layer_record clade_layer_scale_record = {
+    .key = "layer_scale",
+    .name = "layer_scale",
+    .type = "LayerScale",
+    .about = "Each channel times a factor that is trained (ConvNeXt's).",
+    .main = "value",
+    .field = layer_scale_fields,
+    .features = true,
+    .shape = layer_scale_shape,
+    .forward = layer_scale_forward,
+    .backward = layer_scale_backward,
+};
+
 const clade_layer_record clade_softmax_record = {
     .key = "softmax",
     .name = "softmax",
@@ -265,17 +286,4 @@ const clade_layer_record clade_log_softmax_record = {
     .shape = same_shape,
     .forward = log_softmax_forward,
     .backward = log_softmax_backward,
-};
-
-const clade_layer_record clade_dropout_record = {
-    .key = "dropout",
-    .name = "dropout",
-    .type = "Dropout",
-    .about = "In training, zeros in random places, and the rest scaled up.",
-    .main = "rate",
-    .field = dropout_fields,
-    .random = is_random,
-    .shape = same_shape,
-    .forward = dropout_forward,
-    .backward = dropout_backward,
 };

@@ -1,5 +1,5 @@
 /* ONNX's activations and what else keeps the shape, both ways: activation, prelu, softmax,
- * log_softmax, dropout. */
+ * log_softmax, dropout, stochastic_depth, layer_scale. */
 #include "onnx/export.h"
 #include "onnx/onnx.h"
 
@@ -343,6 +343,24 @@ void clade_onnx_write_softmax(clade_onnx_exporter *e, int32_t number)
 void clade_onnx_write_log_softmax(clade_onnx_exporter *e, int32_t number)
 {
     write_softmax(e, number, "LogSoftmax");
+}
+
+/* In inference nothing is left out. */
+void clade_onnx_write_stochastic_depth(clade_onnx_exporter *e, int32_t number)
+{
+    char *x = clade_onnx_export_input(e, number);
+    clade_onnx_export_last(e, number, "Identity", 1, &x);
+}
+
+/* The factors of an image are [c, 1, 1], others [c]. */
+void clade_onnx_write_layer_scale(clade_onnx_exporter *e, int32_t number)
+{
+    const clade_network_weight *weight = clade_onnx_export_find_weight(e, number, 0);
+    const int64_t dim[] = {weight->dim[0], 1, 1};
+    const int32_t rank = clade_onnx_export_node(e, number)->rank == 3 ? 3 : 1;
+    char *inputs[] = {clade_onnx_export_input(e, number),
+                      clade_onnx_put_floats(&e->w, (char *)weight->name, rank, dim, weight->data)};
+    clade_onnx_export_last(e, number, "Mul", 2, inputs);
 }
 
 void clade_onnx_write_dropout(clade_onnx_exporter *e, int32_t number)

@@ -1,7 +1,7 @@
 /* One layer of a recipe, read as its record says. */
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
-#include "nn/layer.h"
+#include "nn/squeeze_excite.h"
 
 #include <assert.h>
 #include <float.h>
@@ -192,14 +192,19 @@ static clade_status read_fields(const item *it, clade_layer *layer)
 
 /* --- words and keys --- */
 
-static clade_status find_record(const clade_yaml *node, const char *text, clade_layer_kind *kind)
+/* Finds the record that the text names; squeeze_excite's has no kind. */
+static clade_status find_record(const clade_yaml *node, const char *text, clade_layer_kind *kind,
+                                const clade_layer_record **out)
 {
     const char *words[3 * CLADE_LAYER_KINDS];
     size_t count = 0;
-    for (int k = CLADE_LAYER_INPUT + 1; k < CLADE_LAYER_KINDS; k++) {
-        const clade_layer_record *r = clade_layer_record_of((clade_layer_kind)k);
+    for (int k = CLADE_LAYER_INPUT + 1; k <= CLADE_LAYER_KINDS; k++) {
+        bool last = k == CLADE_LAYER_KINDS;
+        const clade_layer_record *r =
+            last ? &clade_squeeze_excite_record : clade_layer_record_of((clade_layer_kind)k);
         const char *own[] = {r->key, r->name, r->alias};
-        *kind = (clade_layer_kind)k;
+        *kind = last ? CLADE_LAYER_INPUT : (clade_layer_kind)k;
+        *out = r;
         for (int j = 0; j < 3 && own[j]; j++) {
             if (!strcmp(text, own[j])) return CLADE_OK;
             words[count++] = own[j];
@@ -301,9 +306,9 @@ clade_status clade_recipe_read_layer(const clade_yaml *node, int32_t classes,
         return clade_yaml_fail(
             node, CLADE_EINVAL,
             "model: expected a layer, as in '- flatten' or '- dense: {units: 10}'");
-    clade_status status = find_record(node, text ? text : clade_yaml_key(node, 0), &layer->kind);
+    clade_status status =
+        find_record(node, text ? text : clade_yaml_key(node, 0), &layer->kind, &it.record);
     if (status) return status;
-    it.record = clade_layer_record_of(layer->kind);
     if (!text && clade_yaml_kind_of(clade_yaml_item(node, 0)) != CLADE_YAML_NULL)
         it.options = clade_yaml_item(node, 0);
     if (it.options && (!it.record->main || clade_yaml_kind_of(it.options) == CLADE_YAML_MAP))

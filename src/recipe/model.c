@@ -1,6 +1,10 @@
 /* The section of a recipe that is the model: a list of layers, read into a graph. */
 #include "recipe/recipe.h"
 #include "nn/loss.h"
+#include "nn/squeeze_excite.h"
+
+#include <stdio.h>
+#include <string.h>
 
 /* Do the outputs fit the loss and the classes? */
 static clade_status check_outputs(const clade_recipe *recipe, const clade_graph *graph,
@@ -24,6 +28,47 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
         classes == 2 ? ", or 1 with sigmoid" : ", or 'units: classes'");
 }
 
+static bool is_name(const clade_graph *graph, const char *name)
+{
+    for (int32_t i = 1; i < clade_graph_layers(graph); i++)
+        if (!strcmp(clade_graph_layer(graph, i)->name, name)) return true;
+    return false;
+}
+
+/* An option of a layer's entry in the list; NULL: not given. */
+static const clade_yaml *find_option(const clade_yaml *node, const char *key)
+{
+    if (clade_yaml_kind_of(node) != CLADE_YAML_MAP) return NULL;
+    const clade_yaml *options = clade_yaml_item(node, 0);
+    return clade_yaml_kind_of(options) == CLADE_YAML_MAP ? clade_recipe_find(options, key) : NULL;
+}
+
+/* Adds the layers that squeeze_excite stands for; `read` has its settings, and what all have. */
+static clade_status add_squeeze_excite(const clade_yaml *node, const clade_layer *read,
+                                       clade_graph *graph)
+{
+    const int32_t from = read->input_count ? read->input[0] : clade_graph_layers(graph) - 1;
+    const clade_yaml *ratio = find_option(node, "ratio");
+    char name[CLADE_NAME_SIZE];
+    clade_layer layer[CLADE_SQUEEZE_EXCITE_LAYERS];
+    if (ratio && read->as.squeeze_excite.units)
+        return clade_yaml_fail(ratio, CLADE_EINVAL,
+                               "squeeze_excite: has units and ratio; expected one of them");
+    if (read->input_count > 1)
+        return clade_yaml_fail(node, CLADE_EINVAL, "squeeze_excite: expected 1 input, found %d",
+                               read->input_count);
+    snprintf(name, sizeof name, "%s", *read->name ? read->name : "squeeze_excite");
+    for (int i = 1; !*read->name && is_name(graph, name); i++)
+        snprintf(name, sizeof name, "squeeze_excite_%d", i);
+    clade_status status =
+        clade_squeeze_excite_layers(graph, from, name, &read->as.squeeze_excite, layer);
+    for (int i = 0; i < CLADE_SQUEEZE_EXCITE_LAYERS && !status; i++) {
+        layer[i].frozen = read->frozen;
+        status = clade_graph_add(graph, &layer[i], NULL);
+    }
+    return status ? clade_yaml_fail(node, status, "squeeze_excite: %s", clade_error()) : status;
+}
+
 clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, clade_graph *graph)
 {
     for (size_t i = 0; i < clade_yaml_count(list); i++) {
@@ -31,6 +76,11 @@ clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, cl
         clade_layer layer;
         clade_status status = clade_recipe_read_layer(node, classes, graph, &layer);
         if (status) return status;
+        if (layer.kind == CLADE_LAYER_INPUT) {
+            status = add_squeeze_excite(node, &layer, graph);
+            if (status) return status;
+            continue;
+        }
         status = clade_graph_add(graph, &layer, NULL);
         if (status) return clade_yaml_fail(node, status, "%s", clade_error());
     }

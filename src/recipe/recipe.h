@@ -71,7 +71,7 @@ bool clade_recipe_is_open(const clade_recipe *recipe);
 clade_status clade_recipe_add_backbone(const clade_recipe *recipe, bool unfrozen,
                                        clade_graph *graph);
 /* One entry of a list of layers. `classes`: how many the data have, 0: unknown; `graph`: the layers
- * before it. */
+ * before it. squeeze_excite, which is several, has no kind: CLADE_LAYER_INPUT. */
 clade_status clade_recipe_read_layer(const clade_yaml *node, int32_t classes,
                                      const clade_graph *graph, clade_layer *layer);
 /* Adds the layers of a list. */

@@ -66,6 +66,8 @@ static void test_names(void)
         {CLADE_LAYER_FLATTEN, "flatten", "Flatten"},
         {CLADE_LAYER_SOFTMAX, "softmax", "Softmax"},
         {CLADE_LAYER_DROPOUT, "dropout", "Dropout"},
+        {CLADE_LAYER_STOCHASTIC_DEPTH, "stochastic_depth", "StochasticDepth"},
+        {CLADE_LAYER_LAYER_SCALE, "layer_scale", "LayerScale"},
         {CLADE_LAYER_BATCHNORM, "batch_normalization", "BatchNormalization"},
         {CLADE_LAYER_ACTIVATION, "activation", "Activation"},
         {CLADE_LAYER_GLOBAL_AVGPOOL2D, "global_average_pooling2d", "GlobalAveragePooling2D"},

@@ -4,8 +4,8 @@
  *   recipe_keys --write PAGE   writes it */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
-#include "nn/layer.h"
 #include "nn/loss.h"
+#include "nn/squeeze_excite.h"
 #include "recipe/recipe.h"
 
 #include <stdio.h>
@@ -76,7 +76,8 @@ static void put_default(FILE *page, const clade_layer_field *f)
 
 static void put_layer(FILE *page, const clade_layer_record *r)
 {
-    fprintf(page, "\n### %s\n\n%s Shown as `%s`.", r->key, r->about, r->type);
+    fprintf(page, "\n### %s\n\n%s", r->key, r->about);
+    if (r->type) fprintf(page, " Shown as `%s`.", r->type);
     const char *others[2];
     size_t count = 0;
     if (strcmp(r->name, r->key) != 0) others[count++] = r->name;
@@ -131,6 +132,7 @@ static void put_page(FILE *page)
     fprintf(page, "; `swish` is `silu`.\n\n## Layers\n");
     for (int k = CLADE_LAYER_INPUT + 1; k < CLADE_LAYER_KINDS; k++)
         put_layer(page, clade_layer_record_of((clade_layer_kind)k));
+    put_layer(page, &clade_squeeze_excite_record);
     put_losses(page);
 }
 

@@ -46,6 +46,18 @@ static void test_mistakes(void)
         {HEAD "model:\n  - dropout: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
         {HEAD "model:\n  - flatten\n  - maxpool2d: 2\n" DENSE, "bad.yaml:4:", "image"},
         {HEAD "model:\n  - add: [input, stem]\n" DENSE, "bad.yaml:3:", "'stem'"},
+        {HEAD "model:\n  - squeeze_exite\n" DENSE, "bad.yaml:3:", "did you mean 'squeeze_excite'"},
+        {HEAD "model:\n  - squeeze_excite: {unit: 4}\n" DENSE,
+         "bad.yaml:3:", "did you mean 'units'"},
+        {HEAD "model:\n  - squeeze_excite: {units: 4, ratio: 0.5}\n" DENSE,
+         "bad.yaml:3:", "expected one of them"},
+        {HEAD "model:\n  - squeeze_excite: {ratio: 0}\n" DENSE, "bad.yaml:3:", "positive"},
+        {HEAD "model:\n  - squeeze_excite: {inputs: [input, input]}\n" DENSE,
+         "bad.yaml:3:", "expected 1 input"},
+        {HEAD "model:\n  - flatten\n  - squeeze_excite: 4\n" DENSE,
+         "bad.yaml:4:", "squeeze_excite: needs an image"},
+        {HEAD "model:\n  - stochastic_depth: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
+        {HEAD "model:\n  - layer_scale: -1\n" DENSE, "bad.yaml:3:", "value: expected"},
         {HEAD "model:\n  - maxpool2d: two\n" DENSE, "bad.yaml:3:", "found 'two'"},
         {HEAD "model: []\n", "bad.yaml:2:", "expected layers"},
         {"input: {rescale: 1/255}\nmodel:\n" DENSE, "bad.yaml:1:", "'size' is missing"},
@@ -166,6 +178,45 @@ static void test_meaning(void)
 }
 
 /* Parameters of the last layer and of all: Keras' own numbers for these nets. */
+/* What squeeze_excite stands for. */
+static void test_squeeze_excite(void)
+{
+    static const char text[] =
+        HEAD "model:\n"
+             "  - conv2d: {filters: 24, kernel: 3, name: stem}\n"
+             "  - squeeze_excite\n"
+             "  - squeeze_excite: 5\n"
+             "  - squeeze_excite: {ratio: 0.25, activation: silu, gate: hard_sigmoid, name: own,\n"
+             "                     inputs: stem, trainable: false}\n" DENSE;
+    static const struct {
+        const char *name;
+        int32_t units;
+        clade_activation activation, gate;
+    } expected[] = {{"squeeze_excite", 2, CLADE_RELU, CLADE_SIGMOID}, /* 24 / 16 */
+                    {"squeeze_excite_1", 5, CLADE_RELU, CLADE_SIGMOID},
+                    {"own", 6, CLADE_SILU, CLADE_HARD_SIGMOID}};
+    clade_recipe *recipe = NULL;
+    clade_graph *graph = NULL;
+    CHECK_OK(clade_recipe_parse(text, "excite.yaml", &recipe));
+    if (recipe) CHECK_OK(clade_recipe_graph(recipe, 3, &graph));
+    for (int32_t i = 0; graph && i < 3; i++) {
+        const clade_layer *layer[4];
+        char name[64];
+        for (int32_t k = 0; k < 4; k++) layer[k] = clade_graph_layer(graph, 2 + 4 * i + k);
+        int32_t from = i == 1 ? 5 : 1;
+        snprintf(name, sizeof name, "%s.fc1", expected[i].name);
+        CHECK(layer[0]->kind == CLADE_LAYER_GLOBAL_AVGPOOL2D && layer[0]->input[0] == from);
+        CHECK(!strcmp(layer[1]->name, name) && layer[1]->as.dense.units == expected[i].units);
+        CHECK(layer[1]->as.dense.activation == expected[i].activation);
+        CHECK(layer[2]->as.dense.units == 24 && layer[2]->as.dense.activation == expected[i].gate);
+        CHECK(layer[3]->kind == CLADE_LAYER_MULTIPLY && !strcmp(layer[3]->name, expected[i].name));
+        CHECK(layer[3]->input[0] == from && layer[3]->input[1] == 4 + 4 * i);
+        CHECK(layer[1]->frozen == (i == 2) && layer[2]->frozen == (i == 2));
+    }
+    clade_graph_destroy(&graph);
+    clade_recipe_destroy(&recipe);
+}
+
 static void test_built_in(void)
 {
     static const struct {
@@ -390,6 +441,7 @@ int main(void)
 {
     test_mistakes();
     test_meaning();
+    test_squeeze_excite();
     test_built_in();
     test_edits();
     test_create();

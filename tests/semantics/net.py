@@ -1,7 +1,7 @@
 """A recipe's layers in numpy, forward and backward, in float64: those that toy nets are made of."""
 import numpy as np
 
-from rules import dropout_mask, initial, single
+from rules import depth_mask, dropout_mask, initial, single
 
 EPSILON = 1e-3  # batchnorm's default
 TRAINED = {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias"), "batchnorm": ("gamma", "beta")}
@@ -127,8 +127,10 @@ class Net:
             rstd = 1 / np.sqrt(var + single(o.get("eps", EPSILON)))
             saved = (x - mean) * rstd, rstd, batch
             y = saved[0] * w[layer.path("gamma")] + w[layer.path("beta")]
-        elif kind == "dropout":
-            saved = dropout_mask(x.shape, o[""], self.seed, layer.number, step, first) if tape is not None else 1
+        elif kind in ("dropout", "stochastic_depth"):
+            mask = dropout_mask if kind == "dropout" else depth_mask
+            rests = tape is None or kind == "stochastic_depth" and layer.backbone and layer.frozen
+            saved = 1 if rests else mask(x.shape, o[""], self.seed, layer.number, step, first)
             y = x * saved
         elif kind == "maxpool2d":
             n, h, width, c = x.shape
@@ -170,7 +172,7 @@ class Net:
             gradients[layer.path("beta")] = dy.sum(axes)
             dy = dy * w[layer.path("gamma")]
             return rstd * (dy - dy.mean(axes) - normal * (dy * normal).mean(axes)) if batch else rstd * dy
-        if kind == "dropout":
+        if kind in ("dropout", "stochastic_depth"):
             return dy * saved
         if kind == "maxpool2d":
             shape, at = saved

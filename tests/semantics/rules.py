@@ -129,6 +129,13 @@ def dropout_mask(shape, rate, seed, layer, step, first):
     return ((unit(words) >= rate) / (1 - rate)).reshape(shape)
 
 
+def depth_mask(shape, rate, seed, layer, step, first):
+    """The same, where whole images are dropped."""
+    rate, i = single(rate), np.arange(shape[0]) + first
+    words = philox(seed, i // 4, layer, step, DROPOUT)[np.arange(shape[0]), i % 4]
+    return ((unit(words) >= rate) / (1 - rate)).reshape(-1, *[1] * (len(shape) - 1))
+
+
 # --- augmentation ---
 
 def span(value):

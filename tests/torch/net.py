@@ -10,7 +10,7 @@ ALIASES = {"kernel_size": "kernel", "strides": "stride", "dilation_rate": "dilat
            "pool_size": "window", "kernel_initializer": "init", "epsilon": "eps",
            "target_shape": "shape", "depth_multiplier": "multiplier"}
 MAIN_KEYS = {"depthwise_conv2d": "kernel", "dense": "units", "maxpool2d": "window",
-             "avgpool2d": "window", "activation": "function", "dropout": "rate", "reshape": "shape",
+             "avgpool2d": "window", "activation": "function", "dropout": "rate", "stochastic_depth": "rate", "layer_scale": "value", "reshape": "shape",
              "add": "inputs", "multiply": "inputs", "concat": "inputs", "zero_padding2d": "padding",
              "lrn": "size", "upsample2d": "size", "group_norm": "groups", "layer_norm": "axis"}
 # Keras' names of layers that have none
@@ -240,6 +240,18 @@ class Net:
 
     def log_softmax(self, o, x, w):
         return torch.log_softmax(x, 1)
+
+    def layer_scale(self, o, x, w):
+        return x * (w("scale").reshape(-1, 1, 1) if x.ndim == 4 else w("scale"))
+
+    def stochastic_depth(self, o, x, w):
+        if not self.training or not o["rate"]:
+            return x
+        number = np.arange(len(x))
+        words = np.stack(philox(self.seed, number // 4, self.number, self.step, DROPOUT_STREAM), -1)
+        unit = (words[number, number % 4] >> np.uint64(8)).astype(np.float64) * 2.0**-24
+        kept = torch.tensor(unit >= float(np.float32(o["rate"]))).reshape(-1, *[1] * (x.ndim - 1))
+        return torch.where(kept, x / (1 - o["rate"]), torch.zeros(()).to(x))
 
     def dropout(self, o, x, w):
         if not self.training or not o["rate"]:

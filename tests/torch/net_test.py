@@ -68,6 +68,7 @@ FAULTS = [
     ("branches", "depthwise_conv2d", "activation", "hard_swish"),
     ("branches", "narrow", "activation", "silu"),
     ("branches", "deep", "dilation", 1),
+    ("branches", "sometimes", "rate", 0.41),
     ("branches", "sum", "inputs", ["deep", "narrow"]),
     ("branches", "shortcut", "count_pad", True),
     ("branches", "concatenate", "inputs", ["second_norm", "narrow", "peaks"]),
