@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* vgg16, resnet18, resnet50, mobilenet_v2, squeezenet1_1, efficientnet_b0; ended by NULL. */
+/* vgg16; resnet18, 34, 50 and 101; mobilenet_v2, mobilenet_v3_small and _large; squeezenet1_1;
+ * efficientnet_b0 to b3; convnext_tiny; regnet_y_400mf. Ended by NULL. */
 CLADE_API const char *const *clade_backbone_names(void);
 
 typedef struct clade_backbone_options {
@@ -17,13 +18,16 @@ typedef struct clade_backbone_options {
     int32_t classes; /* outputs of the original classifier, as logits; 0: features alone, as the
                       * last image [h, w, c] before any pooling */
     bool keras;      /* as keras.applications has it: padding, epsilons, momentum, biases */
+    float stochastic_depth; /* how often training leaves the last block out for an image, earlier
+                             * ones in proportion; 0: never. torchvision trains efficientnets with
+                             * 0.2 and convnext_tiny with 0.1; of others it must be 0 */
 } clade_backbone_options;
 
 /* The graph of a backbone, its layers named by torchvision's modules ("layer1.0.conv1"). Sources:
- * the papers' networks as torchvision 0.15 and Keras 2.12 build them; stochastic depth of
- * efficientnet_b0 is left out. `options` may be NULL. Errors: EINVAL (no such backbone; resnet18 in
- * Keras' form; an input that is too small, naming the layer; a size that vgg16's classifier cannot
- * average to 7 × 7). */
+ * the papers' networks as torchvision and Keras 2.12 build them. `options` may be NULL. Errors:
+ * EINVAL (no such backbone; resnet18, resnet34 or regnet_y_400mf in Keras' form; stochastic depth
+ * where there is none; an input that is too small, naming the layer; a size that vgg16's classifier
+ * cannot average to 7 × 7). */
 CLADE_API clade_status clade_backbone_create(const char *name,
                                              const clade_backbone_options *options,
                                              clade_graph **out);

@@ -10,21 +10,32 @@ typedef struct entry {
     const char *name;
     void (*build)(clade_backbone *b);
     clade_keras_mode mode;
-    float keras_eps, keras_momentum; /* 0: Keras has no such net */
+    float keras_eps, keras_momentum; /* 0: Keras' form is not known here */
+    bool leaves_out;                 /* has blocks that stochastic depth leaves out */
 } entry;
 
-/* Name, preprocessing of Keras' weights, and its batch normalisation's eps and momentum. */
+/* Name, preprocessing of Keras' weights, its batch normalisation's eps and momentum, and whether
+ * torchvision trains it with stochastic depth. */
 #define BACKBONES(B)                                                                               \
-    B(vgg16, CAFFE, 0.001F, 0.99F)                                                                 \
-    B(resnet18, TORCH, 0, 0)                                                                       \
-    B(resnet50, CAFFE, 1.001e-5F, 0.99F)                                                           \
-    B(mobilenet_v2, TF, 0.001F, 0.999F)                                                            \
-    B(squeezenet1_1, CAFFE, 0.001F, 0.99F)                                                         \
-    B(efficientnet_b0, TORCH, 0.001F, 0.99F)
+    B(vgg16, CAFFE, 0.001F, 0.99F, false)                                                          \
+    B(resnet18, TORCH, 0, 0, false)                                                                \
+    B(resnet34, TORCH, 0, 0, false)                                                                \
+    B(resnet50, CAFFE, 1.001e-5F, 0.99F, false)                                                    \
+    B(resnet101, CAFFE, 1.001e-5F, 0.99F, false)                                                   \
+    B(mobilenet_v2, TF, 0.001F, 0.999F, false)                                                     \
+    B(mobilenet_v3_small, TF, 0.001F, 0.999F, false)                                               \
+    B(mobilenet_v3_large, TF, 0.001F, 0.999F, false)                                               \
+    B(squeezenet1_1, CAFFE, 0.001F, 0.99F, false)                                                  \
+    B(efficientnet_b0, TORCH, 0.001F, 0.99F, true)                                                 \
+    B(efficientnet_b1, TORCH, 0.001F, 0.99F, true)                                                 \
+    B(efficientnet_b2, TORCH, 0.001F, 0.99F, true)                                                 \
+    B(efficientnet_b3, TORCH, 0.001F, 0.99F, true)                                                 \
+    B(convnext_tiny, TORCH, 0.001F, 0.99F, true)                                                   \
+    B(regnet_y_400mf, TORCH, 0, 0, false)
 
 static const entry entries[] = {
-#define B(name, mode, eps, momentum)                                                               \
-    {#name, clade_backbone_##name, CLADE_KERAS_##mode, eps, momentum},
+#define B(name, mode, eps, momentum, leaves_out)                                                   \
+    {#name, clade_backbone_##name, CLADE_KERAS_##mode, eps, momentum, leaves_out},
     BACKBONES(B)
 #undef B
 };
@@ -32,10 +43,20 @@ enum { entry_count = sizeof entries / sizeof *entries };
 
 const char *const *clade_backbone_names(void)
 {
-#define B(name, mode, eps, momentum) #name,
+#define B(name, mode, eps, momentum, leaves_out) #name,
     static const char *const names[] = {BACKBONES(B) NULL};
 #undef B
     return names;
+}
+
+static clade_status fail_unknown(const char *name)
+{
+    char names[16 * entry_count] = "";
+    size_t at = 0;
+    for (int i = 0; i < entry_count && at < sizeof names; i++)
+        at +=
+            (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", entries[i].name);
+    return clade_fail(CLADE_EINVAL, "there is no backbone '%s'; expected one of %s", name, names);
 }
 
 clade_status clade_backbone_build(const char *name, const clade_backbone_options *options,
@@ -49,13 +70,20 @@ clade_status clade_backbone_build(const char *name, const clade_backbone_options
     if (o->classes < 0) return clade_fail(CLADE_EINVAL, "%d classes", o->classes);
     int i = 0;
     while (i < entry_count && strcmp(entries[i].name, name)) i++;
-    if (i == entry_count)
-        return clade_fail(CLADE_EINVAL,
-                          "there is no backbone '%s'; expected vgg16, resnet18, resnet50, "
-                          "mobilenet_v2, squeezenet1_1 or efficientnet_b0",
-                          name);
+    if (i == entry_count) return fail_unknown(name);
     if (o->keras && entries[i].keras_eps == 0)
-        return clade_fail(CLADE_EINVAL, "%s: keras.applications has no such network", name);
+        return clade_fail(CLADE_EINVAL,
+                          "%s: Keras' weights are not read for this network; expected "
+                          "torchvision's",
+                          name);
+    if (!(o->stochastic_depth >= 0 && o->stochastic_depth < 1))
+        return clade_fail(CLADE_EINVAL, "stochastic_depth is %g, expected 0 to less than 1",
+                          (double)o->stochastic_depth);
+    if (o->stochastic_depth > 0 && !entries[i].leaves_out)
+        return clade_fail(CLADE_EINVAL,
+                          "stochastic_depth: %s has none in torchvision; expected an efficientnet "
+                          "or a convnext",
+                          name);
     out->mode = entries[i].mode;
     if (o->keras) {
         out->eps = entries[i].keras_eps;

@@ -50,13 +50,14 @@ void clade_backbone_call(clade_backbone *b, clade_naming naming, const char *for
 
 /* A convolution in the builders' words. */
 typedef struct clade_backbone_conv {
-    int32_t filters, kernel, stride; /* stride 0: 1 */
+    int32_t filters, kernel, stride, groups; /* stride and groups 0: 1 */
     bool valid; /* no zeros around; else those that keep the size at stride 1 */
     bool depthwise, bias;
     clade_activation activation;
 } clade_backbone_conv;
 
-/* Each reads layer `from`, is named as the format says, and gives its number. */
+/* Each reads layer `from`, is named as the format says, and gives its number. One with weights
+ * takes the names that clade_backbone_call gave. */
 int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_conv conv,
                                 const char *format, ...) CLADE_PRINTF(4, 5);
 int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *format, ...)
@@ -64,15 +65,22 @@ int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *for
 int32_t clade_backbone_add_dense(clade_backbone *b, int32_t from, int32_t units,
                                  clade_activation activation, const char *format, ...)
     CLADE_PRINTF(5, 6);
-/* A layer without weights. */
 int32_t clade_backbone_add(clade_backbone *b, clade_layer layer, const char *format, ...)
     CLADE_PRINTF(3, 4);
 
 int32_t clade_backbone_activate(clade_backbone *b, int32_t from, clade_activation activation,
                                 const char *format, ...) CLADE_PRINTF(4, 5);
+/* In training, leaves `from` out for some images, which an add then passes by: block `i` of `count`
+ * at i / count of the options' rate. Without one it gives `from`. */
+int32_t clade_backbone_leave_out(clade_backbone *b, int32_t from, int i, int count,
+                                 const char *format, ...) CLADE_PRINTF(5, 6);
 /* Two inputs: add, multiply, concat. */
 int32_t clade_backbone_join(clade_backbone *b, clade_layer_kind kind, int32_t from, int32_t with,
                             const char *format, ...) CLADE_PRINTF(5, 6);
+/* Squeeze and excite of `from`; what its dense layers are called elsewhere may be empty. */
+int32_t clade_backbone_excite(clade_backbone *b, int32_t from, const char *name,
+                              const clade_squeeze_excite_layer *settings, const char *const timm[2],
+                              const char *const keras[2]);
 /* Global average, then dropout at `rate` and a dense layer of the classes, named `dense`. */
 void clade_backbone_add_classifier(clade_backbone *b, float rate, const char *pool,
                                    const char *dropout, const char *dense);
@@ -81,9 +89,18 @@ void clade_backbone_add_classifier(clade_backbone *b, float rate, const char *po
 
 void clade_backbone_vgg16(clade_backbone *b);
 void clade_backbone_resnet18(clade_backbone *b);
+void clade_backbone_resnet34(clade_backbone *b);
 void clade_backbone_resnet50(clade_backbone *b);
+void clade_backbone_resnet101(clade_backbone *b);
 void clade_backbone_mobilenet_v2(clade_backbone *b);
+void clade_backbone_mobilenet_v3_small(clade_backbone *b);
+void clade_backbone_mobilenet_v3_large(clade_backbone *b);
 void clade_backbone_squeezenet1_1(clade_backbone *b);
 void clade_backbone_efficientnet_b0(clade_backbone *b);
+void clade_backbone_efficientnet_b1(clade_backbone *b);
+void clade_backbone_efficientnet_b2(clade_backbone *b);
+void clade_backbone_efficientnet_b3(clade_backbone *b);
+void clade_backbone_convnext_tiny(clade_backbone *b);
+void clade_backbone_regnet_y_400mf(clade_backbone *b);
 
 #endif

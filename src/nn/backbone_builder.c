@@ -1,5 +1,7 @@
 /* How backbones are built: adding layers and naming them. */
 #include "nn/backbone.h"
+#include "nn/graph.h"
+#include "nn/squeeze_excite.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,15 +33,14 @@ static bool reserve(clade_backbone *b, int32_t number)
 }
 
 /* Adds the layer; one with weights takes the names that wait for it. */
-static int32_t add(clade_backbone *b, clade_layer *layer, bool weights, const char *format,
-                   va_list list)
+static int32_t add(clade_backbone *b, clade_layer *layer, const char *format, va_list list)
 {
     int32_t number = 0;
     if (b->status) return 0;
     vsnprintf(layer->name, sizeof layer->name, format, list);
     b->status = clade_graph_add(b->graph, layer, &number);
     if (b->status || !reserve(b, number)) return 0;
-    if (weights) {
+    if (b->graph->node[number].weight_count > 0) {
         b->alias[number] = b->at;
         b->at = (clade_backbone_alias){0};
     }
@@ -57,6 +58,7 @@ int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_
                          .as.conv2d = {.filters = conv.depthwise ? 0 : conv.filters,
                                        .kernel = {conv.kernel, conv.kernel},
                                        .stride = {conv.stride, conv.stride},
+                                       .groups = conv.groups,
                                        .no_bias = !conv.bias,
                                        .activation = conv.activation,
                                        .init = CLADE_INIT_HE_NORMAL}};
@@ -67,7 +69,7 @@ int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_
     }
     va_list list;
     va_start(list, format);
-    int32_t number = add(b, &layer, true, format, list);
+    int32_t number = add(b, &layer, format, list);
     va_end(list);
     return number;
 }
@@ -80,7 +82,7 @@ int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *for
                          .as.batchnorm = {.momentum = b->momentum, .eps = b->eps}};
     va_list list;
     va_start(list, format);
-    int32_t number = add(b, &layer, true, format, list);
+    int32_t number = add(b, &layer, format, list);
     va_end(list);
     return number;
 }
@@ -94,7 +96,7 @@ int32_t clade_backbone_add_dense(clade_backbone *b, int32_t from, int32_t units,
                          .as.dense = {.units = units, .activation = activation}};
     va_list list;
     va_start(list, format);
-    int32_t number = add(b, &layer, true, format, list);
+    int32_t number = add(b, &layer, format, list);
     va_end(list);
     return number;
 }
@@ -103,7 +105,7 @@ int32_t clade_backbone_add(clade_backbone *b, clade_layer layer, const char *for
 {
     va_list list;
     va_start(list, format);
-    int32_t number = add(b, &layer, false, format, list);
+    int32_t number = add(b, &layer, format, list);
     va_end(list);
     return number;
 }
@@ -117,9 +119,40 @@ int32_t clade_backbone_activate(clade_backbone *b, int32_t from, clade_activatio
                          .as.activation = {.activation = activation}};
     va_list list;
     va_start(list, format);
-    int32_t number = add(b, &layer, false, format, list);
+    int32_t number = add(b, &layer, format, list);
     va_end(list);
     return number;
+}
+
+int32_t clade_backbone_leave_out(clade_backbone *b, int32_t from, int i, int count,
+                                 const char *format, ...)
+{
+    clade_layer layer = {.kind = CLADE_LAYER_STOCHASTIC_DEPTH,
+                         .input_count = 1,
+                         .input = {from},
+                         .as.dropout.rate = b->options.stochastic_depth * (float)i / (float)count};
+    if (layer.as.dropout.rate == 0) return from;
+    va_list list;
+    va_start(list, format);
+    int32_t number = add(b, &layer, format, list);
+    va_end(list);
+    return number;
+}
+
+int32_t clade_backbone_excite(clade_backbone *b, int32_t from, const char *name,
+                              const clade_squeeze_excite_layer *settings, const char *const timm[2],
+                              const char *const keras[2])
+{
+    clade_layer layer[CLADE_SQUEEZE_EXCITE_LAYERS];
+    if (!b->status) b->status = clade_squeeze_excite_layers(b->graph, from, name, settings, layer);
+    for (int i = 0; i < CLADE_SQUEEZE_EXCITE_LAYERS && !b->status; i++) {
+        if (layer[i].kind == CLADE_LAYER_DENSE) {
+            clade_backbone_call(b, CLADE_NAMING_TIMM, "%s", *timm++);
+            clade_backbone_call(b, CLADE_NAMING_KERAS, "%s", *keras++);
+        }
+        clade_backbone_add(b, layer[i], "%s", layer[i].name);
+    }
+    return b->last;
 }
 
 int32_t clade_backbone_join(clade_backbone *b, clade_layer_kind kind, int32_t from, int32_t with,
@@ -128,7 +161,7 @@ int32_t clade_backbone_join(clade_backbone *b, clade_layer_kind kind, int32_t fr
     clade_layer layer = {.kind = kind, .input_count = 2, .input = {from, with}};
     va_list list;
     va_start(list, format);
-    int32_t number = add(b, &layer, false, format, list);
+    int32_t number = add(b, &layer, format, list);
     va_end(list);
     return number;
 }

@@ -100,7 +100,14 @@ static void resnet(clade_backbone *b, const int blocks[4],
 
 void clade_backbone_resnet18(clade_backbone *b) { resnet(b, (const int[4]){2, 2, 2, 2}, basic); }
 
+void clade_backbone_resnet34(clade_backbone *b) { resnet(b, (const int[4]){3, 4, 6, 3}, basic); }
+
 void clade_backbone_resnet50(clade_backbone *b)
 {
     resnet(b, (const int[4]){3, 4, 6, 3}, bottleneck);
+}
+
+void clade_backbone_resnet101(clade_backbone *b)
+{
+    resnet(b, (const int[4]){3, 4, 23, 3}, bottleneck);
 }

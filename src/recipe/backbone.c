@@ -18,7 +18,7 @@ typedef struct section {
     const clade_yaml *first_node, *output_node, *from_node, *layers;
     bool all, average, top, train_norm;
     int32_t unfreeze;
-    float lr_scale;
+    float lr_scale, stochastic_depth;
 } section;
 
 static const char *const poolings[] = {"none", "avg", NULL};
@@ -73,7 +73,7 @@ static clade_status read_section(const clade_yaml *map, section *s)
 {
     *s = (section){.lr_scale = 1};
     size_t pooling = 0, norm = 0;
-    double scale = 1;
+    double scale = 1, depth = 0;
     clade_status status = clade_yaml_get_text(map, "name", &s->name);
     if (!status) status = clade_yaml_get_text(map, "file", &s->file);
     if (!status) status = clade_yaml_get_text(map, "weights", &s->weights);
@@ -83,12 +83,14 @@ static clade_status read_section(const clade_yaml *map, section *s)
     if (!status) status = clade_yaml_get_word(map, "bn", norms, 2, &norm);
     if (!status) status = clade_yaml_get_bool(map, "include_top", &s->top);
     if (!status) status = clade_yaml_get_number(map, "lr_scale", CLADE_YAML_POSITIVE, &scale);
+    if (!status) status = clade_yaml_get_number(map, "stochastic_depth", CLADE_YAML_RATE, &depth);
     if (!status) status = read_freeze(map, s);
     if (!status) status = read_unfreeze(map, s);
     s->output_node = clade_recipe_find(map, "output");
     s->average = pooling == 1;
     s->train_norm = norm == 1;
     s->lr_scale = (float)scale;
+    s->stochastic_depth = (float)depth;
     return status;
 }
 
@@ -154,7 +156,8 @@ static clade_status make_source(const clade_recipe *recipe, const section *s, cl
                                             .width = p->width,
                                             .channels = p->channels,
                                             .classes = s->top ? classes : 0,
-                                            .keras = is_keras(s)};
+                                            .keras = is_keras(s),
+                                            .stochastic_depth = s->stochastic_depth};
     status = clade_backbone_create(s->name, &options, out);
     return status ? clade_yaml_fail(recipe->backbone, status, "backbone: %s", clade_error())
                   : status;
@@ -199,6 +202,7 @@ static clade_status copy_layers(const clade_graph *source, const section *s, int
         if (!needed[i]) continue;
         clade_layer layer = source->node[i].layer;
         if (i < first) layer.frozen = true;
+        if (i < first && layer.kind == CLADE_LAYER_STOCHASTIC_DEPTH) layer.as.dropout.rate = 0;
         if (layer.kind == CLADE_LAYER_BATCHNORM && !s->train_norm) layer.as.batchnorm.frozen = true;
         for (int32_t k = 0; k < layer.input_count; k++) layer.input[k] = number[layer.input[k]];
         status = clade_graph_add(graph, &layer, &number[i]);
@@ -308,6 +312,9 @@ static clade_status check(const clade_recipe *recipe, const section *s)
     if (s->file && s->top)
         return clade_yaml_fail(node, CLADE_EINVAL,
                                "backbone: 'include_top' belongs to a backbone with a name");
+    if (!s->name && s->stochastic_depth > 0)
+        return clade_yaml_fail(clade_yaml_find(node, "stochastic_depth"), CLADE_EINVAL,
+                               "backbone: 'stochastic_depth' belongs to a backbone with a name");
     if (recipe->saved && s->file && !s->layers)
         return clade_yaml_fail(clade_yaml_find(node, "file"), CLADE_EINVAL,
                                "backbone: file: '%s' lies outside of the model; expected the key "
@@ -349,8 +356,9 @@ static clade_status count_layers(clade_recipe *recipe)
 clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbone)
 {
     static const char *const keys[] = {
-        "name",   "file", "weights",       "output",   "layers",   "pooling", "include_top",
-        "freeze", "bn",   "preprocessing", "lr_scale", "unfreeze", NULL};
+        "name",     "file",        "weights",          "output", "layers",
+        "pooling",  "include_top", "freeze",           "bn",     "preprocessing",
+        "lr_scale", "unfreeze",    "stochastic_depth", NULL};
     recipe->transfer = (clade_transfer){.lr_scale = 1};
     if (!backbone || clade_yaml_kind_of(backbone) == CLADE_YAML_NULL) return CLADE_OK;
     section s;

@@ -56,6 +56,7 @@ static const struct {
     {"beta", "bias", "beta"},
     {"moving_mean", "running_mean", "moving_mean"},
     {"moving_variance", "running_var", "moving_variance"},
+    {"scale", "", "Variable"}, /* torch: a parameter of its own, named as the layer is */
 };
 
 static int word_of(const char *own)
@@ -67,7 +68,7 @@ static int word_of(const char *own)
 
 static bool is_joined(const char *name, const char *layer, const char *joint, const char *weight)
 {
-    size_t n = strlen(layer), j = strlen(joint);
+    size_t n = strlen(layer), j = *weight ? strlen(joint) : 0;
     return n && !strncmp(name, layer, n) && !strncmp(name + n, joint, j) &&
            !strcmp(name + n + j, weight);
 }
@@ -112,7 +113,8 @@ static bool is_ignored(const weights_reader *r, const char *name)
     size_t n = strlen(name);
     if (!r->keras) return n > sizeof tracked && !strcmp(name + n + 1 - sizeof tracked, tracked);
     return !strncmp(name, "optimizer_weights/", 18) || !strncmp(name, "optimizer/", 10) ||
-           !strncmp(name, "normalization/", 14);
+           !strncmp(name, "normalization/", 14) ||
+           !strncmp(name, "layer_normalization/", 20); /* what ends ConvNeXt without its top */
 }
 
 /* Finds the weight that each array is. */
@@ -146,7 +148,8 @@ static clade_status match(weights_reader *r)
 /* --- layout --- */
 
 /* A kernel as [h, w, inputs, outputs]: a dense layer's sees the image that was flattened before
- * it, or one of 1 × 1. Anything else is [1, 1, 1, n]. */
+ * it, or one of 1 × 1. Anything else is [1, 1, 1, n]. With windows of 1 × 1 both libraries have
+ * dense layers for some of our convolutions, and the other way round. */
 static void kernel_shape(const clade_graph *graph, int32_t layer, int32_t w, int64_t hwio[4])
 {
     const clade_node *node = &graph->node[layer];
@@ -183,15 +186,17 @@ static bool fits(const weights_reader *r, const clade_weight_array *a, int32_t l
         }
     }
     const int64_t *four = r->keras ? keras : torch;
-    if (rank == 1) {
+    if (rank == 1) { /* torchvision's layer_scale is [c, 1, 1] */
         shape_text(1, &hwio[3], expected);
-        return a->rank == 1 && a->shape[0] == out;
+        return (a->rank == 1 || (a->rank == 3 && a->shape[1] == 1 && a->shape[2] == 1)) &&
+               a->shape[0] == out;
     }
     if (rank == 2)
         shape_text(2, flat, expected);
     else
         shape_text(4, four, expected);
-    if (rank == 2 && a->rank == 2) return !memcmp(a->shape, flat, sizeof flat);
+    if ((rank == 2 || (h == 1 && wide == 1)) && a->rank == 2)
+        return !memcmp(a->shape, flat, sizeof flat);
     return a->rank == 4 && !memcmp(a->shape, four, 4 * sizeof *four);
 }
 

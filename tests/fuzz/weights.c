@@ -11,7 +11,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { backbones = 6 };
     if (size < 1) return 0;
     bool keras = data[0] & 1;
     char path[64];
@@ -21,7 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!file || fwrite(data + 1, 1, size - 1, file) != size - 1 || fclose(file)) abort();
     const clade_backbone_options options = {.channels = 3, .keras = keras};
     clade_backbone_weights weights;
-    const char *name = clade_backbone_names()[(data[0] >> 1) % backbones];
+    const char *const *names = clade_backbone_names();
+    size_t count = 0;
+    while (names[count]) count++;
+    const char *name = names[(size_t)(data[0] >> 1) % count];
     if (!clade_backbone_read_weights(name, &options, path, &weights)) {
         if (!weights.count) abort();
         clade_backbone_weights_clear(&weights);

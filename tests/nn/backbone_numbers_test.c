@@ -59,13 +59,14 @@ static float *draw_image(size_t count)
     return image;
 }
 
+/* `inputs`: what a kernel adds up for an output; 0: it is none. */
 static void draw_weight(tensor_line *t, bool scale, double inputs)
 {
     uint64_t start = start_of(t->name);
     t->data = malloc(t->count * sizeof *t->data);
     for (size_t i = 0; t->data && i < t->count; i++) {
         double u = draw(start, i);
-        u = t->rank > 1 ? (2 * u - 1) * sqrt(6 / inputs) : scale ? 0.5 + u : 0.4 * u - 0.2;
+        u = inputs > 0 ? (2 * u - 1) * sqrt(6 / inputs) : scale ? 0.5 + u : 0.4 * u - 0.2;
         t->data[i] = (float)u;
     }
 }
@@ -80,19 +81,24 @@ static tensor_line tensor_of(const clade_backbone *b, int32_t layer, int32_t w, 
                                            {"bias", "bias"},
                                            {"beta", "bias"},
                                            {"moving_mean", "running_mean"},
-                                           {"moving_variance", "running_var"}};
+                                           {"moving_variance", "running_var"},
+                                           {"scale", NULL}};
     const clade_node *node = &b->graph->node[layer];
     const clade_weight *weight = &node->weight[w];
-    const int32_t *d = weight->shape.dim, rank = weight->shape.rank;
+    const int32_t *d = weight->shape.dim;
+    int32_t rank = weight->shape.rank;
     tensor_line t = {.rank = rank, .count = clade_tensor_count(&weight->shape)};
     size_t word = 0;
     while (strcmp(words[word][0], weight->name)) word++;
+    const bool own = !strcmp(weight->name, "scale"); /* of layer_scale */
     if (keras)
         snprintf(t.name, sizeof t.name, "%s/%s", b->alias[layer].name[CLADE_NAMING_KERAS],
-                 weight->name);
+                 own ? "Variable" : weight->name);
+    else if (own)
+        snprintf(t.name, sizeof t.name, "%s", node->layer.name);
     else
         snprintf(t.name, sizeof t.name, "%s.%s", node->layer.name, words[word][1]);
-    double inputs = rank == 4 ? (double)(d[0] * d[1] * d[2]) : d[0];
+    double inputs = rank == 4 ? (double)(d[0] * d[1] * d[2]) : rank == 2 ? d[0] : 0;
     for (int32_t k = 0; k < rank; k++) t.dim[k] = d[k];
     if (rank == 4 && !strcmp(weight->name, "depthwise_kernel")) {
         inputs = d[0] * d[1];
@@ -105,11 +111,16 @@ static tensor_line tensor_of(const clade_backbone *b, int32_t layer, int32_t w, 
         memcpy(t.dim, (int32_t[]){d[3], d[2], d[0], d[1]}, sizeof t.dim);
     else if (!keras && rank == 2)
         memcpy(t.dim, (int32_t[]){d[1], d[0]}, 2 * sizeof *t.dim);
+    if (!keras && own) { /* [c, 1, 1] there */
+        t.rank = rank = 3;
+        t.dim[1] = t.dim[2] = 1;
+    }
     bool one = rank == 4 && d[0] == 1 && d[1] == 1; /* no window */
     int at = snprintf(t.text, sizeof t.text, "%s", t.name);
     for (int32_t k = one && keras ? 2 : 0; k < (one && !keras ? 2 : rank); k++)
         at += snprintf(t.text + at, sizeof t.text - (size_t)at, " %d", t.dim[k]);
-    draw_weight(&t, !strcmp(weight->name, "gamma") || !strcmp(weight->name, "moving_variance"),
+    draw_weight(&t,
+                own || !strcmp(weight->name, "gamma") || !strcmp(weight->name, "moving_variance"),
                 inputs);
     return t;
 }

@@ -2,23 +2,34 @@
  * counts; whose statistics change; and how pixels become its input. */
 #include "../test.h"
 
+#include <clade/backbone.h>
 #include <clade/recipe.h>
 
 #include <math.h>
 
 /* `until` is the first module that is trained; `trained` are its and the later ones'
- * parameters, of `all`. The head adds those of 3 outputs for `features`. */
+ * parameters, of `all`. The head adds those of 3 outputs for `features`; `norms` are the batch
+ * normalisations. */
 static const struct {
     const char *name, *until;
     uint64_t trained, all;
-    int features;
+    int features, norms;
 } nets[] = {
-    {"vgg16", "features.24", 7079424, 14714688, 512},
-    {"resnet18", "layer4", 8393728, 11176512, 512},
-    {"resnet50", "layer3", 22063104, 23508032, 2048},
-    {"mobilenet_v2", "features.14", 1681344, 2223872, 1280},
-    {"squeezenet1_1", "features.10", 497200, 722496, 512},
-    {"efficientnet_b0", "features.6", 3155740, 4007548, 1280},
+    {"vgg16", "features.24", 7079424, 14714688, 512, 0},
+    {"resnet18", "layer4", 8393728, 11176512, 512, 20},
+    {"resnet34", "layer4", 13114368, 21284672, 512, 36},
+    {"resnet50", "layer3", 22063104, 23508032, 2048, 53},
+    {"resnet101", "layer3", 41055232, 42500160, 2048, 104},
+    {"mobilenet_v2", "features.14", 1681344, 2223872, 1280, 52},
+    {"mobilenet_v3_small", "features.9", 736488, 927008, 576, 34},
+    {"mobilenet_v3_large", "features.13", 2179464, 2971952, 960, 46},
+    {"squeezenet1_1", "features.10", 497200, 722496, 512, 0},
+    {"efficientnet_b0", "features.6", 3155740, 4007548, 1280, 49},
+    {"efficientnet_b1", "features.6", 5307292, 6513184, 1280, 69},
+    {"efficientnet_b2", "features.6", 6283130, 7700994, 1408, 69},
+    {"efficientnet_b3", "features.6", 8506078, 10696232, 1536, 78},
+    {"convnext_tiny", "features.7", 14289408, 27818592, 768, 0},
+    {"regnet_y_400mf", "trunk_output.block4", 3052442, 3903144, 440, 53},
 };
 enum { count = sizeof nets / sizeof *nets };
 
@@ -56,8 +67,9 @@ static uint64_t count_trained(const char *name, const char *more, int *moving)
 
 static void test_trained(void)
 {
-    static const int norms[count] = {0, 20, 53, 52, 0, 49};
+    const char *const *names = clade_backbone_names();
     for (int i = 0; i < count; i++) {
+        CHECK(names[i] && !strcmp(names[i], nets[i].name));
         uint64_t head = 3 * (uint64_t)nets[i].features + 3;
         char until[64];
         int moving;
@@ -67,7 +79,42 @@ static void test_trained(void)
         CHECK(count_trained(nets[i].name, "", &moving) == head); /* all are frozen */
         CHECK(count_trained(nets[i].name, ", freeze: none, bn: train", &moving) ==
               nets[i].all + head);
-        CHECK(moving == norms[i]);
+        CHECK(moving == nets[i].norms);
+    }
+    CHECK(!names[count]);
+}
+
+/* Rates rise from block to block; what is frozen leaves nothing out. */
+static void test_stochastic_depth(void)
+{
+    static const struct {
+        const char *name, *until;
+        int blocks, frozen;
+        float last;
+    } cases[] = {{"convnext_tiny", "features.5", 17, 5, 0.2F},
+                 {"efficientnet_b0", "features.6", 9, 6, 0.2F * 14 / 16}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char more[96];
+        snprintf(more, sizeof more, ", freeze: until %s, stochastic_depth: 0.2, weights: random",
+                 cases[i].until);
+        clade_recipe *recipe = parse(cases[i].name, more);
+        clade_graph *graph = NULL;
+        CHECK_OK(clade_recipe_graph(recipe, 3, &graph));
+        int blocks = 0, frozen = 0;
+        float last = 0;
+        for (int32_t l = 1; graph && l < clade_graph_layers(graph); l++) {
+            const clade_layer *layer = clade_graph_layer(graph, l);
+            if (layer->kind != CLADE_LAYER_STOCHASTIC_DEPTH) continue;
+            const float rate = layer->as.dropout.rate;
+            blocks++;
+            frozen += layer->frozen;
+            CHECK(layer->frozen ? rate == 0 : rate > last);
+            last = rate;
+        }
+        CHECK(blocks == cases[i].blocks && frozen == cases[i].frozen);
+        CHECK(fabsf(last - cases[i].last) < 1e-6F);
+        clade_graph_destroy(&graph);
+        clade_recipe_destroy(&recipe);
     }
 }
 
@@ -86,11 +133,11 @@ static void test_preprocessing(void)
     static const struct {
         const char *name;
         const pixel_map *keras;
-    } cases[] = {{"vgg16", &caffe},
-                 {"resnet50", &caffe},
-                 {"mobilenet_v2", &tf},
-                 {"squeezenet1_1", &caffe},
-                 {"efficientnet_b0", &torch}};
+    } cases[] = {{"vgg16", &caffe},           {"resnet50", &caffe},
+                 {"resnet101", &caffe},       {"mobilenet_v2", &tf},
+                 {"mobilenet_v3_small", &tf}, {"mobilenet_v3_large", &tf},
+                 {"squeezenet1_1", &caffe},   {"efficientnet_b0", &torch},
+                 {"efficientnet_b3", &torch}, {"convnext_tiny", &torch}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int keras = 0; keras < 2; keras++) {
             clade_recipe *recipe =
@@ -109,6 +156,7 @@ static void test_preprocessing(void)
 int main(void)
 {
     test_trained();
+    test_stochastic_depth();
     test_preprocessing();
     return TEST_END();
 }

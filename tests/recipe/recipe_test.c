@@ -58,6 +58,13 @@ static void test_mistakes(void)
          "bad.yaml:4:", "squeeze_excite: needs an image"},
         {HEAD "model:\n  - stochastic_depth: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
         {HEAD "model:\n  - layer_scale: -1\n" DENSE, "bad.yaml:3:", "value: expected"},
+        {HEAD "backbone: {name: resnet18, weights: random, stochastic_depth: 0.1}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "resnet18 has none"},
+        {HEAD
+         "backbone: {name: convnext_tiny, weights: random, stochastic_depth: 1}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "less than 1"},
+        {HEAD "backbone: {layers: [flatten], stochastic_depth: 0.1}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "with a name"},
         {HEAD "model:\n  - maxpool2d: two\n" DENSE, "bad.yaml:3:", "found 'two'"},
         {HEAD "model: []\n", "bad.yaml:2:", "expected layers"},
         {"input: {rescale: 1/255}\nmodel:\n" DENSE, "bad.yaml:1:", "'size' is missing"},

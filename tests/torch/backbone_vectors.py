@@ -9,7 +9,7 @@ index, so that the test draws the same; outputs are computed in float64. Lines o
     weights COUNT SHA-256      of the lines that --list prints, sorted: a tensor's name and its sizes but for 1 × 1 windows
     outputs COUNT LARGEST      and the largest by amount; 0 0: too many weights to run it
     values, probes             outputs at equal distances; sums of all outputs, each times a number that is drawn too
-Made with torchvision 0.14.1 and Keras 2.12."""
+Made with torchvision 0.29.2 and Keras 2.12."""
 import argparse
 import hashlib
 import os
@@ -19,10 +19,16 @@ import numpy as np
 
 VALUES, PROBES = 8, 4
 TORCH = [("vgg16", 45, 70, 3, 0), ("vgg16", 33, 64, 1, 0), ("vgg16", 224, 224, 3, 10)]
-for torch_net in "resnet18", "resnet50", "mobilenet_v2", "squeezenet1_1", "efficientnet_b0":
+for torch_net in ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3_small",
+                  "mobilenet_v3_large", "squeezenet1_1", "efficientnet_b0", "efficientnet_b1", "efficientnet_b2",
+                  "efficientnet_b3", "convnext_tiny", "regnet_y_400mf"):
     TORCH += [(torch_net, 62, 75, 3, 0), (torch_net, 70, 49, 4, 10)]
 KERAS = []
-for keras_net in "vgg16", "resnet50", "mobilenet_v2", "squeezenet1_1", "efficientnet_b0":
+MAKERS = {"vgg16": "VGG16", "resnet50": "ResNet50", "resnet101": "ResNet101", "mobilenet_v2": "MobileNetV2",
+          "mobilenet_v3_small": "MobileNetV3Small", "mobilenet_v3_large": "MobileNetV3Large", "squeezenet1_1": None,
+          "efficientnet_b0": "EfficientNetB0", "efficientnet_b1": "EfficientNetB1", "efficientnet_b2": "EfficientNetB2",
+          "efficientnet_b3": "EfficientNetB3", "convnext_tiny": "ConvNeXtTiny"}
+for keras_net in MAKERS:
     KERAS += [(keras_net, 62, 75, 3, 0), (keras_net, 70, 49, 4, 10)]
 
 
@@ -70,6 +76,8 @@ def make_torch(name, height, width, channels, classes, run):
         shape, word = tuple(tensor.shape), key.rpartition(".")[2]
         shapes[key] = shape[:2] if shape[2:] == (1, 1) else shape
         kind = "kernel" if len(shape) > 1 else "scale" if word in ("weight", "running_var") else "shift"
+        if word == "layer_scale":
+            kind = "scale"
         if run:
             tensor.copy_(torch.from_numpy(weight(key, kind, shape, np.prod(shape[1:]))))
     if not run:
@@ -111,20 +119,24 @@ def make_keras(name, height, width, channels, classes, run):
     if name == "squeezenet1_1":
         net = squeezenet(keras, shape, classes)
     else:
-        makers = {"vgg16": "VGG16", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2",
-                  "efficientnet_b0": "EfficientNetB0"}
         if classes:
             options.update(classes=classes, classifier_activation=None)
-        net = getattr(keras.applications, makers[name])(input_shape=shape, **options)
-    if name == "efficientnet_b0":  # behind the preprocessing that is part of the net
+        if name in ("mobilenet_v3_small", "mobilenet_v3_large", "convnext_tiny"):
+            options.update(include_preprocessing=False)
+        net = getattr(keras.applications, MAKERS[name])(input_shape=shape, **options)
+    if name.startswith("efficientnet"):  # behind the preprocessing that is part of the net
         net = keras.Model(net.get_layer("stem_conv_pad").input, net.output)
+    if name == "convnext_tiny" and not classes:  # before the normalisation of the classifier
+        net = keras.Model(net.input, net.layers[-2].output)
     shapes = {}
     for layer in net.layers:
         for variable in layer.weights:
             word = variable.name.rpartition("/")[2].partition(":")[0]
-            key, shape = f"{layer.name}/{word}", tuple(variable.shape)
+            part = variable.name.rpartition("/")[0] + "/" if isinstance(layer, keras.Sequential) else ""
+            key, shape = f"{layer.name}/{part}{word}", tuple(variable.shape)
             shapes[key] = shape[2:] if shape[:2] == (1, 1) else shape
-            kind = "kernel" if len(shape) > 1 else "scale" if word in ("gamma", "moving_variance") else "shift"
+            scales = word in ("gamma", "moving_variance", "Variable")
+            kind = "kernel" if len(shape) > 1 else "scale" if scales else "shift"
             if run:
                 inputs = np.prod(shape[:2] if word == "depthwise_kernel" else shape[:-1])
                 variable.assign(weight(key, kind, shape, inputs).astype(np.float64))

@@ -1,4 +1,6 @@
 """The named backbones in PyTorch, with the modules' names and the numbers of torchvision."""
+import math
+
 import torch
 from torch import nn
 
@@ -71,9 +73,9 @@ class Resnet(nn.Module):
         return self.fc(self(x).mean((2, 3)))
 
 
-def conv_norm(inputs, outputs, kernel, stride, groups, activation):
+def conv_norm(inputs, outputs, kernel, stride, groups, activation, eps=1e-5):
     layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-              nn.BatchNorm2d(outputs)]
+              nn.BatchNorm2d(outputs, eps)]
     return nn.Sequential(*layers + ([activation()] if activation else []))
 
 
@@ -142,13 +144,19 @@ class Squeezenet11(nn.Module):
 
 
 class Excite(nn.Module):
-    def __init__(self, channels, squeeze):
+    def __init__(self, channels, squeeze, activation=nn.functional.silu, gate=torch.sigmoid):
         super().__init__()
         self.fc1, self.fc2 = nn.Conv2d(channels, squeeze, 1), nn.Conv2d(squeeze, channels, 1)
+        self.activation, self.gate = activation, gate
 
     def forward(self, x):
-        y = nn.functional.silu(self.fc1(x.mean((2, 3), keepdim=True)))
-        return x * torch.sigmoid(self.fc2(y))
+        y = self.activation(self.fc1(x.mean((2, 3), keepdim=True)))
+        return x * self.gate(self.fc2(y))
+
+
+def round_channels(x):
+    n = max(8, int(x + 4) // 8 * 8)
+    return n + 8 if n < 0.9 * x else n
 
 
 class MbConv(nn.Module):
@@ -164,21 +172,22 @@ class MbConv(nn.Module):
         return x + self.block(x) if self.around else self.block(x)
 
 
-class EfficientnetB0(nn.Module):
-    def __init__(self):
+class Efficientnet(nn.Module):
+    def __init__(self, wide, deep, dropout):
         super().__init__()
-        layers, inputs = [conv_norm(3, 32, 3, 2, 1, nn.SiLU)], 32
+        inputs = round_channels(wide * 32)
+        layers = [conv_norm(3, inputs, 3, 2, 1, nn.SiLU)]
         for expand, kernel, stride, outputs, count in ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2),
                                                        (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4),
                                                        (6, 3, 1, 320, 1)):
-            stage = []
-            for i in range(count):
+            stage, outputs = [], round_channels(wide * outputs)
+            for i in range(math.ceil(deep * count)):
                 stage.append(MbConv(inputs, outputs, kernel, 1 if i else stride, expand))
                 inputs = outputs
             layers.append(nn.Sequential(*stage))
-        layers.append(conv_norm(inputs, 1280, 1, 1, 1, nn.SiLU))
+        layers.append(conv_norm(inputs, 4 * inputs, 1, 1, 1, nn.SiLU))
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(4 * inputs, 1000))
 
     def forward(self, x):
         return self.features(x)
@@ -187,12 +196,152 @@ class EfficientnetB0(nn.Module):
         return self.classifier(self(x).mean((2, 3)))
 
 
+class Bottleneck3(nn.Module):
+    def __init__(self, inputs, kernel, wide, outputs, excite, activation, stride):
+        super().__init__()
+        layers = [conv_norm(inputs, wide, 1, 1, 1, activation, 1e-3)] if wide != inputs else []
+        layers.append(conv_norm(wide, wide, kernel, stride, wide, activation, 1e-3))
+        if excite:
+            layers.append(Excite(wide, round_channels(wide / 4), torch.relu, nn.functional.hardsigmoid))
+        layers.append(conv_norm(wide, outputs, 1, 1, 1, None, 1e-3))
+        self.block, self.around = nn.Sequential(*layers), stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.block(x) if self.around else self.block(x)
+
+
+class MobilenetV3(nn.Module):
+    """Rows: kernel, expanded, outputs, squeeze and excite, hard swish (else relu), stride."""
+    SMALL = ((3, 16, 16, 1, 0, 2), (3, 72, 24, 0, 0, 2), (3, 88, 24, 0, 0, 1), (5, 96, 40, 1, 1, 2),
+             (5, 240, 40, 1, 1, 1), (5, 240, 40, 1, 1, 1), (5, 120, 48, 1, 1, 1), (5, 144, 48, 1, 1, 1),
+             (5, 288, 96, 1, 1, 2), (5, 576, 96, 1, 1, 1), (5, 576, 96, 1, 1, 1))
+    LARGE = ((3, 16, 16, 0, 0, 1), (3, 64, 24, 0, 0, 2), (3, 72, 24, 0, 0, 1), (5, 72, 40, 1, 0, 2),
+             (5, 120, 40, 1, 0, 1), (5, 120, 40, 1, 0, 1), (3, 240, 80, 0, 1, 2), (3, 200, 80, 0, 1, 1),
+             (3, 184, 80, 0, 1, 1), (3, 184, 80, 0, 1, 1), (3, 480, 112, 1, 1, 1), (3, 672, 112, 1, 1, 1),
+             (5, 672, 160, 1, 1, 2), (5, 960, 160, 1, 1, 1), (5, 960, 160, 1, 1, 1))
+
+    def __init__(self, rows, units):
+        super().__init__()
+        layers, inputs = [conv_norm(3, 16, 3, 2, 1, nn.Hardswish, 1e-3)], 16
+        for kernel, wide, outputs, excite, hard, stride in rows:
+            layers.append(Bottleneck3(inputs, kernel, wide, outputs, excite, nn.Hardswish if hard else nn.ReLU, stride))
+            inputs = outputs
+        layers.append(conv_norm(inputs, 6 * inputs, 1, 1, 1, nn.Hardswish, 1e-3))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Linear(6 * inputs, units), nn.Hardswish(), nn.Dropout(0.2),
+                                        nn.Linear(units, 1000))
+
+    def forward(self, x):
+        return self.features(x)
+
+    def whole(self, x):
+        return self.classifier(self(x).mean((2, 3)))
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Over the channels of [n, c, h, w]."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Turn(nn.Module):
+    def __init__(self, *order):
+        super().__init__()
+        self.order = order
+
+    def forward(self, x):
+        return x.permute(*self.order)
+
+
+class ConvnextBlock(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.layer_scale = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
+        self.block = nn.Sequential(nn.Conv2d(channels, channels, 7, padding=3, groups=channels), Turn(0, 2, 3, 1),
+                                   nn.LayerNorm(channels, 1e-6), nn.Linear(channels, 4 * channels), nn.GELU(),
+                                   nn.Linear(4 * channels, channels), Turn(0, 3, 1, 2))
+
+    def forward(self, x):
+        return x + self.layer_scale * self.block(x)
+
+
+class ConvnextTiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, inputs = [nn.Sequential(nn.Conv2d(3, 96, 4, 4), ChannelNorm(96, 1e-6))], 96
+        for channels, count in ((96, 3), (192, 3), (384, 9), (768, 3)):
+            if channels != inputs:
+                layers.append(nn.Sequential(ChannelNorm(inputs, 1e-6), nn.Conv2d(inputs, channels, 2, 2)))
+            layers.append(nn.Sequential(*[ConvnextBlock(channels) for _ in range(count)]))
+            inputs = channels
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(ChannelNorm(768, 1e-6), nn.Flatten(1), nn.Linear(768, 1000))
+
+    def forward(self, x):
+        return self.features(x)
+
+    def whole(self, x):
+        return self.classifier(self(x).mean((2, 3), keepdim=True))
+
+
+class RegnetParts(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.a = conv_norm(inputs, outputs, 1, 1, 1, nn.ReLU)
+        self.b = conv_norm(outputs, outputs, 3, stride, outputs // 8, nn.ReLU)
+        self.se = Excite(outputs, inputs // 4, torch.relu)
+        self.c = conv_norm(outputs, outputs, 1, 1, 1, None)
+
+    def forward(self, x):
+        return self.c(self.se(self.b(self.a(x))))
+
+
+class RegnetBlock(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.f, self.proj = RegnetParts(inputs, outputs, stride), None
+        if stride > 1 or inputs != outputs:
+            self.proj = conv_norm(inputs, outputs, 1, stride, 1, None)
+
+    def forward(self, x):
+        return torch.relu((self.proj(x) if self.proj else x) + self.f(x))
+
+
+class RegnetY400(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.trunk_output, inputs = conv_norm(3, 32, 3, 2, 1, nn.ReLU), nn.Sequential(), 32
+        for s, (outputs, count) in enumerate(((48, 1), (104, 3), (208, 6), (440, 6)), 1):
+            stage = nn.Sequential()
+            for i in range(count):
+                stage.add_module("block%d-%d" % (s, i), RegnetBlock(inputs, outputs, 1 if i else 2))
+                inputs = outputs
+            self.trunk_output.add_module("block%d" % s, stage)
+        self.fc = nn.Linear(inputs, 1000)
+
+    def forward(self, x):
+        return self.trunk_output(self.stem(x))
+
+    def whole(self, x):
+        return self.fc(self(x).mean((2, 3)))
+
+
 # name: the class, parameters as torchvision counts them, the same without the classifier
 BACKBONES = {
     "vgg16": (Vgg16, 138357544, 14714688),
     "resnet18": (lambda: Resnet([2, 2, 2, 2], False), 11689512, 11176512),
+    "resnet34": (lambda: Resnet([3, 4, 6, 3], False), 21797672, 21284672),
     "resnet50": (lambda: Resnet([3, 4, 6, 3], True), 25557032, 23508032),
+    "resnet101": (lambda: Resnet([3, 4, 23, 3], True), 44549160, 42500160),
     "mobilenet_v2": (MobilenetV2, 3504872, 2223872),
+    "mobilenet_v3_small": (lambda: MobilenetV3(MobilenetV3.SMALL, 1024), 2542856, 927008),
+    "mobilenet_v3_large": (lambda: MobilenetV3(MobilenetV3.LARGE, 1280), 5483032, 2971952),
     "squeezenet1_1": (Squeezenet11, 1235496, 722496),
-    "efficientnet_b0": (EfficientnetB0, 5288548, 4007548),
+    "efficientnet_b0": (lambda: Efficientnet(1, 1, 0.2), 5288548, 4007548),
+    "efficientnet_b1": (lambda: Efficientnet(1, 1.1, 0.2), 7794184, 6513184),
+    "efficientnet_b2": (lambda: Efficientnet(1.1, 1.2, 0.3), 9109994, 7700994),
+    "efficientnet_b3": (lambda: Efficientnet(1.2, 1.4, 0.3), 12233232, 10696232),
+    "convnext_tiny": (ConvnextTiny, 28589128, 27818592),
+    "regnet_y_400mf": (RegnetY400, 4344144, 3903144),
 }

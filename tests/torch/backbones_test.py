@@ -24,7 +24,7 @@ except ImportError as error:
     sys.exit(77)
 
 sys.dont_write_bytecode = True  # beside the sources
-from backbones import BACKBONES, Vgg16
+from backbones import BACKBONES, ConvnextBlock, Vgg16
 from runner import NetError, NoDevice, Runner
 
 BOUND = 1e-5
@@ -66,18 +66,22 @@ def relative(a, b):
 def own_name(name, module):
     """torchvision's name of a tensor as ours."""
     layer, word = name.rsplit(".", 1)
-    norm = isinstance(module, torch.nn.BatchNorm2d)
-    if word == "weight" and isinstance(module, torch.nn.Conv2d) and module.groups > 1:
+    norm = isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm))
+    if word == "layer_scale":
+        return name + "/scale"
+    if word == "weight" and isinstance(module, torch.nn.Conv2d) and module.groups == module.in_channels:
         return layer + "/depthwise_kernel"
     return layer + "/" + {"weight": "gamma" if norm else "kernel", "bias": "beta" if norm else "bias",
                           "running_mean": "moving_mean", "running_var": "moving_variance"}[word]
 
 
 def own_layout(array, ours):
-    """OIHW as HWIO, and the 1×1 convolutions that are dense layers of ours as [in, out]."""
+    """OIHW as HWIO, and the 1×1 convolutions that are dense layers of ours, or the other way round, as [in, out]."""
     array = np.asarray(array)
     if array.ndim == 4:
         array = array.transpose(2, 3, 1, 0)
+    elif array.ndim == 2:
+        array = array.T
     return array.reshape(ours.shape)
 
 
@@ -116,6 +120,11 @@ class Case:
                 torch.nn.init.uniform_(module.weight, 0.5, 3)  # some values reach relu6's 6
                 torch.nn.init.normal_(module.bias, 0, 0.1)
                 module.momentum = 0.9
+            elif isinstance(module, torch.nn.LayerNorm):
+                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+                torch.nn.init.normal_(module.bias, 0, 0.1)
+            elif isinstance(module, ConvnextBlock):
+                torch.nn.init.uniform_(module.layer_scale, 0.1, 0.5)
             elif isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
                 torch.nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:
@@ -197,7 +206,21 @@ def change_activation(net):
     net.features[1].conv[0][2] = torch.nn.ReLU()
 
 
-FAULTS = [("resnet18", change_eps), ("resnet50", change_stride), ("squeezenet1_1", change_pool),
+def change_gate(net):
+    next(m for m in net.modules() if hasattr(m, "gate")).gate = torch.sigmoid
+
+
+def change_scale(net):
+    net.features[1][0].layer_scale.data[3] *= 1.001
+
+
+def change_groups(net):
+    conv = net.trunk_output[0][0].f.b[0]
+    conv.groups, conv.weight = 3, torch.nn.Parameter(conv.weight.repeat(1, 2, 1, 1) / 2)
+
+
+FAULTS = [("resnet18", change_eps), ("mobilenet_v3_small", change_gate), ("convnext_tiny", change_scale),
+          ("regnet_y_400mf", change_groups), ("resnet50", change_stride), ("squeezenet1_1", change_pool),
           ("mobilenet_v2", change_activation)]
 
 
