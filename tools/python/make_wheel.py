@@ -42,7 +42,8 @@ def collect(prefix):
     [library] = prefix.rglob("libclade.so.0")
     files = {f"clade/{path.name}": path.read_bytes() for path in sorted((HERE / "clade").glob("*.py"))}
     files["clade/bin/clade"] = command.read_bytes()
-    files["clade/lib/libclade.so.0"] = library.read_bytes()
+    place = pathlib.Path("clade") / library.parent.relative_to(prefix)  # where the command looks for it
+    files[f"{place}/libclade.so.0"] = library.read_bytes()
     machine = sysconfig.get_platform().split("-", 1)[1].replace("-", "_")
     needed = find_libraries(library) | find_libraries(command)
     needed.pop("libclade.so.0", None)
@@ -50,7 +51,7 @@ def collect(prefix):
         print(f"the system must have these: {', '.join(sorted(needed))}", file=sys.stderr)
         return files, f"linux_{machine}"
     for name, path in sorted(needed.items()):
-        files[f"clade/lib/{name}"] = path.read_bytes()
+        files[f"{place}/{name}"] = path.read_bytes()
         owner, text = licence_of(path)
         files[f"clade/licenses/{owner}"] = text
     versions = re.findall(r"\bGLIBC_2\.(\d+)", "".join(map(dump, [command, library, *needed.values()])))

@@ -51,20 +51,20 @@ class Metrics(ctypes.Structure):
 
 class Epoch(ctypes.Structure):
     _fields_ = [("epoch", c_int32), ("epochs", c_int32), ("train", Metrics), ("validation", Metrics), ("step", c_int64),
-                ("lr", c_double), ("seconds", c_double), ("images_per_second", c_double), ("step_ms", c_double),
-                ("best", c_bool)]
+                ("lr", c_double), ("seconds", c_double), ("feature_seconds", c_double), ("images_per_second", c_double),
+                ("step_ms", c_double), ("best", c_bool), ("model", c_void_p)]
 
 
 class Observer(ctypes.Structure):
     OnEpoch = ctypes.CFUNCTYPE(None, c_void_p, POINTER(Epoch))
     IsStopped = ctypes.CFUNCTYPE(c_bool, c_void_p)
     _fields_ = [("user", c_void_p), ("phase", c_void_p), ("begin", c_void_p), ("step", c_void_p), ("batch", c_void_p),
-                ("epoch", OnEpoch), ("shares", c_void_p), ("note", c_void_p), ("stop", IsStopped)]
+                ("epoch", OnEpoch), ("shares", c_void_p), ("features", c_void_p), ("note", c_void_p), ("stop", IsStopped)]
 
 
 class TrainOptions(ctypes.Structure):
     _fields_ = [("out", c_char_p), ("resume", c_bool), ("threads", c_int), ("further", c_void_p),
-                ("further_count", c_size_t), ("ranks", c_void_p), ("cache_bytes", c_uint64), ("memory_bytes", c_uint64),
+                ("further_count", c_size_t), ("ranks", c_void_p), ("cache_bytes", c_uint64), ("feature_bytes", c_uint64), ("memory_bytes", c_uint64),
                 ("verify", c_double), ("quarantine", c_bool), ("observer", Observer)]
 
 
@@ -108,7 +108,7 @@ _FUNCTIONS = {  # name: what it gives, what it takes
     "clade_classifier_predict": (c_int, handle, POINTER(_TEXT), c_size_t, POINTER(c_float)),
     "clade_classifier_predict_pixels": (c_int, handle, _PLACE, c_size_t, POINTER(c_float)),
 }
-library = ctypes.CDLL(pathlib.Path(__file__).parent / "lib" / "libclade.so.0")
+library = ctypes.CDLL(next(pathlib.Path(__file__).parent.glob("lib*/**/libclade.so.0")))
 for _name, (_gives, *_takes) in _FUNCTIONS.items():
     getattr(library, _name).restype = _gives
     getattr(library, _name).argtypes = _takes
