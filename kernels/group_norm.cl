@@ -1,16 +1,13 @@
-/* Group normalisation of [n, area, c] in groups of `width` channels. Sums run over an image's
- * places in chunks of rows (dimension 1 of the grid: images and their chunks) for NV vectors of VW
- * channels (dimension 0); then one work-item per image and channel joins the chunks, and one per
- * image and group its channels; what elements need then lies in the workspace per image and
- * channel. Last work-items stride over blocks of rows (dimension 1) and their vectors (dimension
- * 0). NV VW divides c. */
+/* Group normalisation of [n, area, c] in groups of `width` channels. Sums over an image's places
+ * are trees (clade/ops.h): work-items stride over images and their blocks of rows (dimension 1 of
+ * the grid) and vectors of columns (dimension 0), of which a row has `columns`; groups add what is
+ * left of an image's columns, and a work-item per image and group its channels; what elements need
+ * then lies in the workspace per image and channel. Last work-items stride over blocks of rows
+ * (dimension 1) and their vectors (dimension 0). */
 #include "opencl.clh"
 #include "column.clh"
 #include "group_norm.clh"
-
-#ifndef NV
-#define NV 1
-#endif
+#include "norm_sums.clh"
 
 /* Numbers that are read before the first of them is added. */
 #ifdef CLADE_LANES /* of few wide cores */
@@ -19,61 +16,81 @@
 #define AHEAD 16
 #endif
 
-/* Runs a body for rows [begin, end) of each chunk of each image and NV vectors from channel k on.
- */
-#define FOR_CHUNKS                                                                                 \
-    for (size_t of = get_global_id(1); of < (size_t)n * chunks; of += get_global_size(1))          \
-        for (size_t k = get_global_id(0) * NV * VW, image = of / chunks,                           \
-                    begin = image * area + of % chunks * rows,                                     \
-                    end = min((ulong)(begin + rows), (ulong)((image + 1) * area));                 \
-             k < (size_t)c; k += get_global_size(0) * NV * VW)
-
-#define EACH_VECTOR(v) UNROLL for (int v = 0; v < NV; v++)
-
-/* partial[image, chunk, k] = the sum of x: reads 4 n area c bytes. */
+/* partial[image, block, k] = the sum of x: reads 4 n area c bytes. */
 kernel void group_sum(TENSOR(float, x), TENSOR(float, partial), int n, ulong area, ulong rows,
-                      int chunks, int c)
+                      int tail, int blocks, int c, int columns)
 {
-    FOR_CHUNKS
+    FOR_SUMS(n, blocks, columns)
     {
-        V sum[NV];
-        EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
-        norm_add(sum, NV, x + x0 + begin * c + k, end - begin, c, VW);
-        EACH_VECTOR(v) V_STORE(partial + partial0 + of * c + k + v * VW, sum[v]);
+        const size_t first = matrix * area * c;
+        V sum[NV], product[NV];
+        const global float *from = x + x0 + first;
+        norm_block(sum, product, from, from, 0, block, k, rows, tail, c, columns, NORM_PLAIN);
+        EACH_VECTOR(v) V_STORE(partial + partial0 + of * columns + k + v * VW, sum[v]);
     }
 }
 
 /* The sum of (x − mean)²; mean: [n, c]. */
 kernel void group_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, partial), int n,
-                         ulong area, ulong rows, int chunks, int c)
+                         ulong area, ulong rows, int tail, int blocks, int c, int columns)
 {
-    FOR_CHUNKS
+    FOR_SUMS(n, blocks, columns)
     {
-        V sum[NV];
-        EACH_VECTOR(v) sum[v] = V_SPLAT(0.0f);
-        norm_add_squares(sum, NV, x + x0 + begin * c + k, mean + mean0 + image * c + k, end - begin,
-                         c, VW);
-        EACH_VECTOR(v) V_STORE(partial + partial0 + of * c + k + v * VW, sum[v]);
+        const size_t first = matrix * area * c;
+        V sum[NV], product[NV];
+        const global float *from = x + x0 + first;
+        norm_block(sum, product, from, from, mean + mean0 + matrix * c, block, k, rows, tail, c,
+                   columns, NORM_SQUARES);
+        EACH_VECTOR(v) V_STORE(partial + partial0 + of * columns + k + v * VW, sum[v]);
     }
 }
 
 /* The sums of dy into the first half of `partial`, and of dy (x − mean) into the second: reads
  * 8 n area c bytes. */
 kernel void group_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
-                       TENSOR(float, partial), int n, ulong area, ulong rows, int chunks, int c)
+                       TENSOR(float, partial), int n, ulong area, ulong rows, int tail, int blocks,
+                       int c, int columns)
 {
-    FOR_CHUNKS
+    FOR_SUMS(n, blocks, columns)
     {
+        const size_t first = matrix * area * c;
         V sum[NV], product[NV];
-        EACH_VECTOR(v) sum[v] = product[v] = V_SPLAT(0.0f);
-        norm_add_slopes(sum, product, NV, x + x0 + begin * c + k, dy + dy0 + begin * c + k,
-                        mean + mean0 + image * c + k, end - begin, c, VW);
+        norm_block(sum, product, x + x0 + first, dy + dy0 + first, mean + mean0 + matrix * c, block,
+                   k, rows, tail, c, columns, NORM_SLOPES);
         EACH_VECTOR(v)
         {
-            global float *to = partial + partial0 + of * c + k + v * VW;
+            global float *to = partial + partial0 + of * columns + k + v * VW;
             V_STORE(to, sum[v]);
-            V_STORE(to + (size_t)n * chunks * c, product[v]);
+            V_STORE(to + (size_t)n * blocks * columns, product[v]);
         }
+    }
+}
+
+/* total[image, k] from what is left of each column, `left` rows of `columns`. */
+kernel void group_join(TENSOR(float, partial), TENSOR(float, total), ulong n, int left, int c,
+                       int columns)
+{
+    TREE_LOCAL(local_);
+    for (ulong image = get_group_id(1); image < n; image += get_num_groups(1)) {
+        const float sum =
+            tree_total(partial + partial0 + image * left * columns, c, columns, left, local_);
+        if (TREE_WRITES(c)) total[total0 + image * c + get_global_id(0)] = sum;
+    }
+}
+
+/* p and q, the second half of `sums`, of a channel. */
+kernel void group_djoin(TENSOR(float, partial), TENSOR(float, rstd), TENSOR(float, sums), ulong n,
+                        int left, int c, int columns, int width)
+{
+    TREE_LOCAL(local_);
+    for (ulong image = get_group_id(1); image < n; image += get_num_groups(1)) {
+        const global float *from = partial + partial0 + image * left * columns;
+        const size_t i = image * c + get_global_id(0), half_ = n * c;
+        const float p = tree_total(from, c, columns, left, local_);
+        const float q = tree_total(from + n * left * columns, c, columns, left, local_);
+        if (!TREE_WRITES(c)) continue;
+        sums[sums0 + i] = p;
+        sums[sums0 + half_ + i] = rstd[rstd0 + i / width] * q;
     }
 }
 
@@ -85,25 +102,6 @@ kernel void group_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
 #define GROUP_OF(i, first)                                                                         \
     const size_t i = get_global_id(0), first = i * width;                                          \
     if (first >= (size_t)n * c) return;
-
-/* total[image, k] from the chunks of a channel. */
-kernel void group_join(TENSOR(float, partial), TENSOR(float, total), int n, int chunks, int c)
-{
-    CHANNEL_OF(i)
-    total[total0 + i] = column_sum(partial + partial0 + image * chunks * c + k, c, chunks, AHEAD);
-}
-
-/* p and q, the second half of `sums`, of a channel. */
-kernel void group_djoin(TENSOR(float, partial), TENSOR(float, rstd), TENSOR(float, sums), int n,
-                        int chunks, int c, int width)
-{
-    CHANNEL_OF(i)
-    const global float *from = partial + partial0 + image * chunks * c + k;
-    const size_t half_ = (size_t)n * c;
-    sums[sums0 + i] = column_sum(from, c, chunks, AHEAD);
-    sums[sums0 + half_ + i] =
-        rstd[rstd0 + i / width] * column_sum(from + half_ * chunks, c, chunks, AHEAD);
-}
 
 /* The mean of the group whose first channel is `first`, from its channels' totals. */
 #define GROUP_MEAN(first)                                                                          \

@@ -1,22 +1,26 @@
 /* Group normalisation on the CPU: threads share images and, where there are many channels, blocks
  * of whole groups, each of which stays in a cache from pass to pass. */
-#include "cpu/cpu.h"
+#include "cpu/tree.h"
 
 #include "../../kernels/group_norm.clh"
 
-/* x as [n, area, c] in groups of `width` channels; `rows` places in a chunk; `block` channels in
- * each of an image's `blocks`. The workspace is values of each image and channel, [n, c] each. */
+/* x as [n, area, c] in groups of `width` channels; `block` channels in each of an image's `blocks`.
+ * The workspace is values of each image and channel, [n, c] each; then of each image, where
+ * channels are summed and the columns' means. */
 typedef struct group_plan {
-    int64_t area, rows;
+    cpu_tree tree; /* of an image */
+    int64_t area;
     int32_t n, c, width, block, blocks;
+    size_t sums, means; /* where the two begin */
 } group_plan;
 
 /* What an op's units read and write; what it has no use for is NULL. */
 typedef struct group_job {
     group_plan l;
     const float *x, *dy, *gamma, *beta;
-    float *mean, *rstd;                            /* [n, groups] */
-    float *p, *q, *middle, *scale, *shift, *slope; /* [n, c] */
+    float *mean, *rstd;                   /* [n, groups] */
+    float *p, *q, *scale, *shift, *slope; /* [n, c] */
+    float *sums, *middle;                 /* [n, floats of the tree], [n, tree.width] */
     float *out;
     float eps;
     int32_t accumulate;
@@ -38,63 +42,43 @@ static group_unit unit_of(const group_plan *l, size_t number)
 
 /* ---- sums of channels ---- */
 
-/* Runs BODY(k, nv, lanes) for each chunk of the unit's places and each `nv` vectors of channels:
- * `at` is the chunk's first element, `count` its rows. */
-#define FOR_CHUNKS                                                                                 \
-    const size_t c = (size_t)j->l.c, to = u.image * c, rows = (size_t)j->l.rows;                   \
-    for (size_t row = 0; row < (size_t)j->l.area; row += rows) {                                   \
-        const size_t left = (size_t)j->l.area - row, count = left < rows ? left : rows;            \
-        const size_t at = (u.image * (size_t)j->l.area + row) * c;                                 \
-        int32_t k = u.first;                                                                       \
-        for (; k <= u.end - NORM_VECTORS * VW; k += NORM_VECTORS * VW) BODY(k, NORM_VECTORS, VW);  \
-        FOR_LANES(u.end - k, BODY_OF_ONE);                                                         \
-    }
-#define BODY_OF_ONE(lane, lanes) BODY(k + (lane), 1, lanes)
-
-/* target = the sums of the chunk that begins at `row`, or with those of the chunks before it. */
-INLINE void add_chunk(float *target, const V *sum, size_t row, const int nv, const int lanes)
+/* The sums of the unit's channels over its image, each at the begin of its set. */
+INLINE const float *unit_sums(const group_job *j, group_unit u, const int what)
 {
-    UNROLL
-    for (int v = 0; v < nv; v++) lanes_put(target + v * VW, sum[v], row > 0, lanes);
+    const cpu_tree *t = &j->l.tree;
+    const size_t sets = what == NORM_SLOPES ? 2 : 1, at = u.image * (size_t)j->l.area * t->c;
+    const cpu_columns s = {.x = j->x + at,
+                           .dy = j->dy ? j->dy + at : NULL,
+                           .mean = j->middle + u.image * t->width,
+                           .level = j->sums + u.image * cpu_tree_floats(t, sets)};
+    tree_run(t, &s, 0, (size_t)u.first, (size_t)u.end, what);
+    tree_join(t, &s, sets, (size_t)u.first, (size_t)u.end);
+    return s.level;
+}
+
+/* Keeps the sums of the unit's channels: `to` is [n, c]. */
+static void keep(const group_job *j, group_unit u, const float *sum, float *to)
+{
+    memcpy(to + u.image * (size_t)j->l.c + u.first, sum + u.first,
+           (size_t)(u.end - u.first) * sizeof *to);
 }
 
 static void sum_channels(const group_job *j, group_unit u)
 {
-#define BODY(k, nv, lanes)                                                                         \
-    {                                                                                              \
-        V sum[nv] = {0};                                                                           \
-        norm_add(sum, nv, j->x + at + (size_t)(k), count, c, lanes);                               \
-        add_chunk(j->p + to + (k), sum, row, nv, lanes);                                           \
-    }
-    FOR_CHUNKS
-#undef BODY
+    keep(j, u, unit_sums(j, u, NORM_PLAIN), j->p);
 }
 
 static void square_channels(const group_job *j, group_unit u)
 {
-#define BODY(k, nv, lanes)                                                                         \
-    {                                                                                              \
-        V sum[nv] = {0};                                                                           \
-        norm_add_squares(sum, nv, j->x + at + (size_t)(k), j->middle + to + (k), count, c, lanes); \
-        add_chunk(j->p + to + (k), sum, row, nv, lanes);                                           \
-    }
-    FOR_CHUNKS
-#undef BODY
+    keep(j, u, unit_sums(j, u, NORM_SQUARES), j->p);
 }
 
 /* dy, and dy (x − mean). */
 static void gradient_channels(const group_job *j, group_unit u)
 {
-#define BODY(k, nv, lanes)                                                                         \
-    {                                                                                              \
-        V sum[nv] = {0}, product[nv] = {0};                                                        \
-        norm_add_slopes(sum, product, nv, j->x + at + (size_t)(k), j->dy + at + (size_t)(k),       \
-                        j->middle + to + (k), count, c, lanes);                                    \
-        add_chunk(j->p + to + (k), sum, row, nv, lanes);                                           \
-        add_chunk(j->q + to + (k), product, row, nv, lanes);                                       \
-    }
-    FOR_CHUNKS
-#undef BODY
+    const float *sums = unit_sums(j, u, NORM_SLOPES);
+    keep(j, u, sums, j->p);
+    keep(j, u, sums + j->l.tree.width, j->q);
 }
 
 /* ---- groups ---- */
@@ -107,15 +91,31 @@ static void gradient_channels(const group_job *j, group_unit u)
         for (size_t at = u.image * (size_t)j->l.c + (size_t)k0, g = at / (size_t)width, once = 1;  \
              once; once = 0)
 
+/* The sum of n numbers that are `step` apart, from 0. */
+static float in_order(const float *p, int32_t n, size_t step)
+{
+    float sum = 0.0f;
+    for (int32_t i = 0; i < n; i++) sum += p[(size_t)i * step];
+    return sum;
+}
+
 static void fill(float *to, float value, int32_t n)
 {
     for (int32_t k = 0; k < n; k++) to[k] = value;
 }
 
+/* The mean of each column of a group whose first channel is k0. */
+static void fill_middle(const group_job *j, group_unit u, int32_t k0, float mean)
+{
+    const cpu_tree *t = &j->l.tree;
+    for (size_t lane = 0; lane < t->lanes; lane++)
+        fill(j->middle + u.image * t->width + lane * t->c + k0, mean, j->l.width);
+}
+
 /* The mean of the group whose channels' sums are at `sum`. */
 static float mean_of(const group_job *j, const float *sum)
 {
-    return math_div(norm_total(sum, j->l.width, 1), (float)((u64)j->l.area * (u64)j->l.width));
+    return math_div(in_order(sum, j->l.width, 1), (float)((u64)j->l.area * (u64)j->l.width));
 }
 
 static void find_means(const group_job *j, group_unit u)
@@ -123,7 +123,7 @@ static void find_means(const group_job *j, group_unit u)
     FOR_GROUPS
     {
         j->mean[g] = mean_of(j, j->p + at);
-        fill(j->middle + at, j->mean[g], width);
+        fill_middle(j, u, k0, j->mean[g]);
     }
 }
 
@@ -139,7 +139,7 @@ static void find_scales(const group_job *j, group_unit u)
 
 static void spread_means(const group_job *j, group_unit u)
 {
-    FOR_GROUPS fill(j->middle + at, j->mean[g], width);
+    FOR_GROUPS fill_middle(j, u, k0, j->mean[g]);
 }
 
 static void find_slopes(const group_job *j, group_unit u)
@@ -164,6 +164,7 @@ static void find_slopes(const group_job *j, group_unit u)
  * `of` the place of image and channel in [n, c]. */
 #define FOR_ROWS(BODY)                                                                             \
     const size_t c = (size_t)j->l.c, of = u.image * c + (size_t)u.first;                           \
+    const float *middle = j->middle + u.image * j->l.tree.width + u.first;                         \
     const size_t begin = u.image * (size_t)j->l.area * c + (size_t)u.first;                        \
     for (size_t at = begin; at < begin + (size_t)j->l.area * c; at += c)                           \
     FOR_LANES(u.end - u.first, BODY)
@@ -172,8 +173,7 @@ static void apply(const group_job *j, group_unit u)
 {
 #define BODY(k, lanes)                                                                             \
     LANES_STORE(j->out + at + (k),                                                                 \
-                norm_y(LANES_LOAD(j->x + at + (k), lanes),                                         \
-                       LANES_LOAD(j->middle + of + (k), lanes),                                    \
+                norm_y(LANES_LOAD(j->x + at + (k), lanes), LANES_LOAD(middle + (k), lanes),        \
                        LANES_LOAD(j->scale + of + (k), lanes),                                     \
                        LANES_LOAD(j->beta + u.first + (k), lanes)),                                \
                 lanes)
@@ -185,12 +185,12 @@ static void apply_dx(const group_job *j, group_unit u)
 {
     const int32_t accumulate = j->accumulate;
 #define BODY(k, lanes)                                                                             \
-    lanes_put(                                                                                     \
-        j->out + at + (k),                                                                         \
-        group_dx(LANES_LOAD(j->x + at + (k), lanes), LANES_LOAD(j->dy + at + (k), lanes),          \
-                 LANES_LOAD(j->middle + of + (k), lanes), LANES_LOAD(j->scale + of + (k), lanes),  \
-                 LANES_LOAD(j->shift + of + (k), lanes), LANES_LOAD(j->slope + of + (k), lanes)),  \
-        accumulate, lanes)
+    lanes_put(j->out + at + (k),                                                                   \
+              group_dx(LANES_LOAD(j->x + at + (k), lanes), LANES_LOAD(j->dy + at + (k), lanes),    \
+                       LANES_LOAD(middle + (k), lanes), LANES_LOAD(j->scale + of + (k), lanes),    \
+                       LANES_LOAD(j->shift + of + (k), lanes),                                     \
+                       LANES_LOAD(j->slope + of + (k), lanes)),                                    \
+              accumulate, lanes)
     FOR_ROWS(BODY);
 #undef BODY
 }
@@ -198,7 +198,7 @@ static void apply_dx(const group_job *j, group_unit u)
 /* ---- ops ---- */
 
 static clade_status plan_groups(const cpu_context *cpu, const clade_tensor *x, int32_t groups,
-                                size_t values, clade_plan *plan)
+                                size_t values, size_t sets, clade_plan *plan)
 {
     group_plan *l = clade_cpu_state(plan, sizeof *l);
     if (!l) return CLADE_ENOMEM;
@@ -206,27 +206,37 @@ static clade_status plan_groups(const cpu_context *cpu, const clade_tensor *x, i
     l->c = x->dim[x->rank - 1];
     l->width = l->c / groups;
     l->area = (int64_t)(clade_tensor_count(x) / ((size_t)l->n * (size_t)l->c));
-    clade_row_chunks(l->area, &l->rows);
+    l->tree = cpu_tree_of(l->area, (size_t)l->c, 1);
     l->block = (cpu->limits.channels + l->width - 1) / l->width * l->width;
     l->blocks = (l->c + l->block - 1) / l->block;
-    cpu_reserve(plan, values * (size_t)l->n * (size_t)l->c);
+    const size_t n = (size_t)l->n;
+    cpu_reserve(plan, values * n * (size_t)l->c);
+    l->sums = cpu_reserve(plan, cpu_product(n, cpu_tree_floats(&l->tree, sets)));
+    l->means = cpu_reserve(plan, n * l->tree.width);
     return CLADE_OK;
 }
 
 static clade_status plan_group_norm(void *context, const clade_args *args, clade_plan *plan)
 {
-    return plan_groups(context, &args->group_norm.x, args->group_norm.groups, 3, plan);
+    return plan_groups(context, &args->group_norm.x, args->group_norm.groups, 2, 1, plan);
 }
 
 static clade_status plan_group_norm_dx(void *context, const clade_args *args, clade_plan *plan)
 {
-    return plan_groups(context, &args->group_norm_dx.x, args->group_norm_dx.mean.dim[1], 6, plan);
+    return plan_groups(context, &args->group_norm_dx.x, args->group_norm_dx.mean.dim[1], 5, 2,
+                       plan);
 }
 
 /* Value number i of each image and channel in the workspace. */
 static float *value(const group_job *j, void *workspace, size_t i)
 {
     return (float *)workspace + i * (size_t)j->l.n * (size_t)j->l.c;
+}
+
+static void use_workspace(group_job *j, float *workspace)
+{
+    j->sums = workspace + j->l.sums;
+    j->middle = workspace + j->l.means;
 }
 
 static void run_units(cpu_context *cpu, const group_job *j,
@@ -272,8 +282,8 @@ static clade_status group_norm(void *context, const clade_args *args, const clad
                    .rstd = cpu_host(&a->rstd),
                    .out = cpu_host(&a->y),
                    .eps = a->eps};
-    j.p = value(&j, workspace, 0), j.middle = value(&j, workspace, 1);
-    j.scale = value(&j, workspace, 2);
+    use_workspace(&j, workspace);
+    j.p = value(&j, workspace, 0), j.scale = value(&j, workspace, 1);
     run_units(context, &j, forward);
     return CLADE_OK;
 }
@@ -282,7 +292,7 @@ static clade_status group_norm(void *context, const clade_args *args, const clad
 static void add_images(const group_job *j, const float *part, float *target)
 {
     for (size_t k = 0; target && k < (size_t)j->l.c; k++) {
-        float sum = norm_total(part + k, j->l.n, (size_t)j->l.c);
+        float sum = in_order(part + k, j->l.n, (size_t)j->l.c);
         target[k] = j->accumulate ? target[k] + sum : sum;
     }
 }
@@ -300,8 +310,9 @@ static clade_status group_norm_dx(void *context, const clade_args *args, const c
                    .out = cpu_host(&a->dx),
                    .accumulate = a->accumulate};
     j.p = value(&j, workspace, 0), j.q = value(&j, workspace, 1);
-    j.middle = value(&j, workspace, 2), j.scale = value(&j, workspace, 3);
-    j.shift = value(&j, workspace, 4), j.slope = value(&j, workspace, 5);
+    j.scale = value(&j, workspace, 2), j.shift = value(&j, workspace, 3);
+    j.slope = value(&j, workspace, 4);
+    use_workspace(&j, workspace);
     run_units(context, &j, backward);
     add_images(&j, j.q, cpu_host(&a->dgamma));
     add_images(&j, j.p, cpu_host(&a->dbeta));

@@ -1,14 +1,13 @@
-/* Batch normalisation on the CPU: threads share the chunks of sums, then blocks of rows. */
-#include "cpu/cpu.h"
+/* Batch normalisation on the CPU: threads share the runs of sums, then blocks of rows. */
+#include "cpu/tree.h"
 
-#include "../../kernels/norm.clh"
-
-/* Rows of [m, c], and where the workspace has what: one or two sets of the chunks' sums, [chunks,
- * c] each, then up to three values per channel. */
+/* Rows of [m, c], and where the workspace has what: one or two sets of the runs' sums, then up to
+ * three values per channel. */
 typedef struct norm_plan {
-    int64_t m, rows; /* rows; those in a chunk */
-    int32_t c, chunks;
-    size_t second, channel; /* where the second set begins, the first channel's values */
+    cpu_tree tree;
+    int64_t m;
+    int32_t c;
+    size_t channel; /* where the first channel's values begin */
 } norm_plan;
 
 /* Everything that a pass reads and writes; what it has no use for is NULL. */
@@ -22,93 +21,36 @@ typedef struct pass {
 
 /* ---- sums ---- */
 
-/* Rows that are summed before the next channels' turn, so that they stay in the cache. */
-enum { strip = 64 };
+/* A pass and the mean of each column. */
+typedef struct sum_pass {
+    const cpu_tree *tree;
+    cpu_columns columns;
+} sum_pass;
 
-/* Runs BODY(k, nv, lanes) for each strip, `count` rows from row i on, and each `nv` vectors of
- * channels of each chunk, into one or two sets of sums. */
-#define FOR_STRIPS(sets)                                                                           \
-    const pass *p = user;                                                                          \
-    const size_t c = (size_t)p->l.c, rows = (size_t)p->l.rows, m = (size_t)p->l.m;                 \
-    for (size_t chunk = first; chunk < last; chunk++) {                                            \
-        const size_t stop = (chunk + 1) * rows < m ? (chunk + 1) * rows : m;                       \
-        float *sums = p->partial + chunk * c, *seconds = sums + p->l.second;                       \
-        memset(sums, 0, c * sizeof *sums);                                                         \
-        if (sets > 1) memset(seconds, 0, c * sizeof *sums);                                        \
-        for (size_t i = chunk * rows; i < stop; i += strip) {                                      \
-            const size_t count = stop - i < strip ? stop - i : strip;                              \
-            int32_t k = 0;                                                                         \
-            for (; k <= p->l.c - NORM_VECTORS * VW; k += NORM_VECTORS * VW)                        \
-                BODY(k, NORM_VECTORS, VW);                                                         \
-            FOR_LANES(p->l.c - k, BODY_OF_ONE);                                                    \
-        }                                                                                          \
-    }
-#define BODY_OF_ONE(lane, lanes) BODY(k + (lane), 1, lanes)
-
-INLINE void load(V *sum, const float *from, const int nv, const int lanes)
-{
-    UNROLL
-    for (int v = 0; v < nv; v++) sum[v] = LANES_LOAD(from + v * VW, lanes);
-}
-INLINE void store(float *to, const V *sum, const int nv, const int lanes)
-{
-    UNROLL
-    for (int v = 0; v < nv; v++) LANES_STORE(to + v * VW, sum[v], lanes);
-}
-
-static void sum_chunks(const void *user, size_t first, size_t last)
-{
-#define BODY(k, nv, lanes)                                                                         \
+#define RUNS(name, what)                                                                           \
+    static void name(const void *user, size_t first, size_t end)                                   \
     {                                                                                              \
-        V sum[nv];                                                                                 \
-        load(sum, sums + (k), nv, lanes);                                                          \
-        norm_add(sum, nv, p->x + i * c + (size_t)(k), count, c, lanes);                            \
-        store(sums + (k), sum, nv, lanes);                                                         \
+        const sum_pass *p = user;                                                                  \
+        for (size_t run = first; run < end; run++)                                                 \
+            tree_run(p->tree, &p->columns, run, 0, p->tree->c, what);                              \
     }
-    FOR_STRIPS(1)
-#undef BODY
-}
+RUNS(sum_runs, NORM_PLAIN)
+RUNS(square_runs, NORM_SQUARES)
+RUNS(gradient_runs, NORM_SLOPES)
 
-static void square_chunks(const void *user, size_t first, size_t last)
+/* The sums of all channels, a set or two of them, each at the begin of its set. */
+static void run_sums(cpu_context *cpu, const pass *p, size_t sets,
+                     void (*body)(const void *user, size_t first, size_t end))
 {
-#define BODY(k, nv, lanes)                                                                         \
-    {                                                                                              \
-        V sum[nv];                                                                                 \
-        load(sum, sums + (k), nv, lanes);                                                          \
-        norm_add_squares(sum, nv, p->x + i * c + (size_t)(k), p->mean + (k), count, c, lanes);     \
-        store(sums + (k), sum, nv, lanes);                                                         \
+    float wide[tree_most_width];
+    const cpu_tree *t = &p->l.tree;
+    sum_pass s = {t, {.x = p->x, .dy = p->dy, .mean = p->mean, .level = p->partial}};
+    if (t->lanes > 1 && p->mean) {
+        tree_widen(t, p->mean, wide);
+        s.columns.mean = wide;
     }
-    FOR_STRIPS(1)
-#undef BODY
-}
-
-/* dy, and dy (x − mean). */
-static void gradient_chunks(const void *user, size_t first, size_t last)
-{
-#define BODY(k, nv, lanes)                                                                         \
-    {                                                                                              \
-        V sum[nv], product[nv];                                                                    \
-        load(sum, sums + (k), nv, lanes);                                                          \
-        load(product, seconds + (k), nv, lanes);                                                   \
-        norm_add_slopes(sum, product, nv, p->x + i * c + (size_t)(k), p->dy + i * c + (size_t)(k), \
-                        p->mean + (k), count, c, lanes);                                           \
-        store(sums + (k), sum, nv, lanes);                                                         \
-        store(seconds + (k), product, nv, lanes);                                                  \
-    }
-    FOR_STRIPS(2)
-#undef BODY
-}
-
-static void run_chunks(cpu_context *cpu, const pass *p,
-                       void (*body)(const void *user, size_t first, size_t end))
-{
-    clade_cpu_range(cpu, (cpu_range){body, p, (size_t)p->l.chunks, 1});
-}
-
-/* The total of channel k, from the first or the second set of sums. */
-static float total(const pass *p, size_t set, size_t k)
-{
-    return norm_total(p->partial + set + k, p->l.chunks, (size_t)p->l.c);
+    clade_cpu_range(cpu, (cpu_range){body, &s, t->runs, 1});
+    tree_join(t, &s.columns, sets, 0, t->c);
 }
 
 /* ---- elements ---- */
@@ -169,12 +111,12 @@ static clade_status plan_norm(const clade_tensor *x, size_t sets, size_t values,
 {
     norm_plan *l = clade_cpu_state(plan, sizeof *l);
     if (!l) return CLADE_ENOMEM;
+    enum { most_runs = 64 }; /* for many threads, and few to be added by one */
     size_t c = (size_t)x->dim[x->rank - 1];
     l->c = (int32_t)c;
     l->m = (int64_t)(clade_tensor_count(x) / c);
-    l->chunks = clade_row_chunks(l->m, &l->rows);
-    l->second = (size_t)l->chunks * c;
-    cpu_reserve(plan, sets * l->second);
+    l->tree = cpu_tree_of(l->m, c, most_runs);
+    cpu_reserve(plan, sets ? cpu_product(l->tree.runs, cpu_tree_floats(&l->tree, sets)) : 0);
     l->channel = cpu_reserve(plan, values * c);
     return CLADE_OK;
 }
@@ -235,11 +177,12 @@ static clade_status batchnorm(void *context, const clade_args *args, const clade
     const float m = (float)p.l.m, kept = a->unbiased && p.l.m > 1 ? (float)(p.l.m - 1) : m;
     float *scale = p.partial + p.l.channel;
     p.scale = scale;
-    run_chunks(context, &p, sum_chunks);
-    for (size_t k = 0; k < c; k++) mean[k] = math_div(total(&p, 0, k), m);
-    run_chunks(context, &p, square_chunks);
+    const float *total = p.partial;
+    run_sums(context, &p, 1, sum_runs);
+    for (size_t k = 0; k < c; k++) mean[k] = math_div(total[k], m);
+    run_sums(context, &p, 1, square_runs);
     for (size_t k = 0; k < c; k++) {
-        float squares = total(&p, 0, k);
+        float squares = total[k];
         rstd[k] = math_rsqrt(math_div(squares, m) + a->eps);
         running_mean[k] = norm_running(a->momentum, running_mean[k], mean[k]);
         running_var[k] = norm_running(a->momentum, running_var[k], math_div(squares, kept));
@@ -264,9 +207,10 @@ static clade_status batchnorm_dx(void *context, const clade_args *args, const cl
               .accumulate = a->accumulate};
     float *scale = p.partial + p.l.channel, *shift = scale + p.l.c, *slope = shift + p.l.c;
     p.scale = scale, p.shift = shift, p.slope = slope;
-    run_chunks(context, &p, gradient_chunks);
+    const float *total = p.partial, *product = total + p.l.tree.width;
+    run_sums(context, &p, 2, gradient_runs);
     for (size_t k = 0; k < (size_t)p.l.c; k++) {
-        float db = total(&p, 0, k), dg = rstd[k] * total(&p, p.l.second, k);
+        float db = total[k], dg = rstd[k] * product[k];
         norm_slopes s = norm_slopes_of(gamma[k], rstd[k], dg, db, (u64)p.l.m);
         scale[k] = s.scale, shift[k] = s.shift, slope[k] = s.slope;
         dgamma[k] = a->accumulate ? dgamma[k] + dg : dg;
@@ -285,8 +229,8 @@ static clade_status batchnorm_sum(void *context, const clade_args *args, const c
               .x = cpu_host(&a->x),
               .mean = cpu_host(&a->mean),
               .partial = workspace};
-    run_chunks(context, &p, p.mean ? square_chunks : sum_chunks);
-    for (size_t k = 0; k < (size_t)p.l.c; k++) sum[k] = total(&p, 0, k);
+    run_sums(context, &p, 1, p.mean ? square_runs : sum_runs);
+    memcpy(sum, p.partial, (size_t)p.l.c * sizeof *sum);
     return CLADE_OK;
 }
 
@@ -353,14 +297,14 @@ static clade_status batchnorm_infer_dx(void *context, const clade_args *args,
               .accumulate = a->accumulate};
     float *dgamma = cpu_host(&a->dgamma);
     float *dbeta = cpu_host(&a->dbeta);
-    if (dgamma || dbeta) run_chunks(context, &p, gradient_chunks);
+    const float *total = p.partial, *product = total + p.l.tree.width;
+    if (dgamma || dbeta) run_sums(context, &p, 2, gradient_runs);
     for (size_t k = 0; dgamma && k < (size_t)p.l.c; k++) {
-        float dg = math_rsqrt(var[k] + a->eps) * total(&p, p.l.second, k);
+        float dg = math_rsqrt(var[k] + a->eps) * product[k];
         dgamma[k] = a->accumulate ? dgamma[k] + dg : dg;
     }
     for (size_t k = 0; dbeta && k < (size_t)p.l.c; k++) {
-        float db = total(&p, 0, k);
-        dbeta[k] = a->accumulate ? dbeta[k] + db : db;
+        dbeta[k] = a->accumulate ? dbeta[k] + total[k] : total[k];
     }
     if (!clade_tensor_present(&a->dx)) return CLADE_OK;
     p.out = clade_tensor_host(&a->dx);

@@ -177,7 +177,8 @@ static void bound_group_norm(const clade_args *args, size_t slot, double *bound)
     FOR_EACH_GROUP(l)
     {
         /* the sums of channels, and one addition for each channel */
-        const population all = {x + at, area, c, width, roundings(l.area) + l.width};
+        const population all = {x + at, area, c, width,
+                                clade_tree_roundings(l.area, l.c) + l.width};
         statistics s = statistics_of(&all, a->eps);
         if (slot != slot_y) bound[of] = slot == slot_mean ? s.mean_error : s.rstd_error;
         for (size_t k = 0; k < width && slot == slot_y; k++) {
@@ -207,8 +208,8 @@ static group_channel channel_of(const clade_group_norm_dx_args *a, const group_s
         s.p += dy[at], p_size += fabs(dy[at]);
         s.q += product, q_size += fabs(product);
     }
-    s.p_error = clade_gamma(roundings(l->area)) * p_size;
-    s.q_error = clade_gamma(roundings(l->area) + 2) * q_size;
+    s.p_error = clade_gamma(clade_tree_roundings(l->area, l->c)) * p_size;
+    s.q_error = clade_gamma(clade_tree_roundings(l->area, l->c) + 2) * q_size;
     return s;
 }
 
@@ -299,6 +300,8 @@ static const clade_case group_norm_cases[] = {
     {CASE_QUICK, "vectors", "x=5x24 gamma=24 beta=24 groups=2 eps=0.001"},
     {CASE_QUICK, "chunks", "x=2x19x17x8 gamma=8 beta=8 groups=2 eps=0.001"},
     {CASE_QUICK, "eight", "x=2x2x2x6 gamma=6 beta=6 groups=3 eps=0.001"},
+    {CASE_QUICK, "blocks", "x=2x11x13x36 gamma=36 beta=36 groups=4 eps=0.001"},
+    {CASE_FULL, "many-blocks", "x=1x16448x35 gamma=35 beta=35 groups=7 eps=0.001"},
     {CASE_FULL, "one-channel", "x=3x7x1 gamma=1 beta=1 groups=1 eps=0.001"},
     {CASE_FULL, "one-pixel", "x=2x1x1x6 gamma=6 beta=6 groups=3 eps=0.5"},
     {CASE_FULL, "odd-groups", "x=2x6x5x35 gamma=35 beta=35 groups=5 eps=0.001"},

@@ -201,7 +201,7 @@ static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     enum { running_mean = 3, running_var, slot_y, mean };
     for (size_t k = 0; k < c; k++) {
-        const population all = {x + k, (size_t)m, c, 1, roundings(m)};
+        const population all = {x + k, (size_t)m, c, 1, clade_tree_roundings(m, (int32_t)c)};
         statistics s = statistics_of(&all, a->eps);
         double divisor = (double)(a->unbiased && m > 1 ? m - 1 : m), var = s.squares / divisor;
         double scale = s.rstd * gamma[k];
@@ -250,12 +250,13 @@ static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *boun
                  *out = doubles_of(&args->slot[slot]);
     const int64_t m = rows_of(&a->x);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
+    const int64_t sum_roundings = clade_tree_roundings(m, (int32_t)c);
     enum { slot_dx = 5, slot_dgamma };
     for (size_t k = 0; k < c; k++) {
         gradients g = gradients_of(x + k, dy + k, mean[k], n, c);
-        double dbeta_error = clade_gamma(roundings(m)) * g.dy_magnitude;
+        double dbeta_error = clade_gamma(sum_roundings) * g.dy_magnitude;
         double dgamma = rstd[k] * g.dyx; /* one rounding of each difference, one of the product */
-        double dgamma_error = clade_gamma(roundings(m) + 2) * rstd[k] * g.dyx_magnitude;
+        double dgamma_error = clade_gamma(sum_roundings + 2) * rstd[k] * g.dyx_magnitude;
         double sum_error = a->accumulate ? u : 0;
         if (slot == slot_dgamma)
             bound[k] = dgamma_error + sum_error * (fabs(out[k]) + dgamma_error);
@@ -302,6 +303,7 @@ static void bound_batchnorm_infer_dx(const clade_args *args, size_t slot, double
     const int64_t m = rows_of(&a->x);
     const size_t c = (size_t)a->x.dim[a->x.rank - 1], n = (size_t)m * c;
     const double sum_error = a->accumulate ? u : 0;
+    const int64_t sum_roundings = clade_tree_roundings(m, (int32_t)c);
     enum { slot_dx = 5, slot_dgamma };
     for (size_t k = 0; k < c; k++) {
         gradients g = gradients_of(x + k, dy + k, mean[k], n, c);
@@ -314,8 +316,8 @@ static void bound_batchnorm_infer_dx(const clade_args *args, size_t slot, double
             continue;
         }
         double error = slot == slot_dgamma
-                           ? (clade_gamma(roundings(m) + 2) + 6 * u) * rstd * g.dyx_magnitude
-                           : clade_gamma(roundings(m)) * g.dy_magnitude;
+                           ? (clade_gamma(sum_roundings + 2) + 6 * u) * rstd * g.dyx_magnitude
+                           : clade_gamma(sum_roundings) * g.dy_magnitude;
         bound[k] = error + sum_error * (fabs(out[k]) + error);
     }
 }
@@ -346,6 +348,12 @@ static const clade_case batchnorm_cases[] = {
     {CASE_FULL, "most-chunks",
      "x=4x47x44x20 gamma=20 beta=20 running_mean=20 running_var=20 eps=0.001 momentum=0.99 "
      "unbiased=1"},
+    {CASE_QUICK, "blocks",
+     "x=3x7x19x33 gamma=33 beta=33 running_mean=33 running_var=33 eps=0.001 momentum=0.99"},
+    {CASE_QUICK, "lanes-and-blocks",
+     "x=2x23x37x2 gamma=2 beta=2 running_mean=2 running_var=2 eps=0.001 momentum=0.99"},
+    {CASE_FULL, "many-blocks",
+     "x=16583x33 gamma=33 beta=33 running_mean=33 running_var=33 eps=0.001 momentum=0.99"},
     {CASE_TIMED, "training",
      "x=32x37x37x64 gamma=64 beta=64 running_mean=64 running_var=64 eps=0.001 momentum=0.99"},
 };

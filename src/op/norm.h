@@ -3,7 +3,7 @@
 #ifndef CLADE_OP_NORM_H
 #define CLADE_OP_NORM_H
 
-#include "op/op.h"
+#include "op/tree.h"
 
 #include "../../kernels/math.clh"
 
@@ -43,9 +43,8 @@ static inline int64_t rows_of(const clade_tensor *x)
     return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
 }
 
-/* The sums of one column: in chunks of rows, each from 0, ascending; the chunks added ascending to
- * 0. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or, without mean,
- * x_i. */
+/* One column of [m, c]. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i −
+ * mean or, without mean, x_i. */
 typedef struct matrix_column {
     const REAL *x, *dy;
     const REAL *mean;
@@ -55,27 +54,37 @@ typedef struct matrix_column {
 
 typedef enum summand { sum_p, sum_pp, sum_q, sum_pq } summand;
 
+static inline REAL column_p(const matrix_column *k, size_t at)
+{
+    return k->mean ? k->x[at] - *k->mean : k->x[at];
+}
+static inline REAL add_p(const void *column, int64_t i, REAL sum)
+{
+    const matrix_column *k = column;
+    return sum + column_p(k, (size_t)i * k->c);
+}
+static inline REAL add_pp(const void *column, int64_t i, REAL sum)
+{
+    const matrix_column *k = column;
+    REAL p = column_p(k, (size_t)i * k->c);
+    return REAL_FMA(p, p, sum);
+}
+static inline REAL add_q(const void *column, int64_t i, REAL sum)
+{
+    const matrix_column *k = column;
+    return sum + k->dy[(size_t)i * k->c];
+}
+static inline REAL add_pq(const void *column, int64_t i, REAL sum)
+{
+    const matrix_column *k = column;
+    return REAL_FMA(k->dy[(size_t)i * k->c], column_p(k, (size_t)i * k->c), sum);
+}
+
 static inline REAL column_sum(const matrix_column *k, summand what)
 {
-    int64_t rows;
-    int32_t chunks = clade_row_chunks(k->m, &rows);
-    REAL total = 0;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        REAL sum = 0;
-        int64_t end = (chunk + 1) * rows < k->m ? (chunk + 1) * rows : k->m;
-        for (int64_t i = chunk * rows; i < end; i++) {
-            size_t at = (size_t)i * k->c;
-            REAL p = what == sum_q ? 0 : k->mean ? k->x[at] - *k->mean : k->x[at];
-            switch (what) {
-            case sum_p: sum += p; break;
-            case sum_pp: sum = REAL_FMA(p, p, sum); break;
-            case sum_q: sum += k->dy[at]; break;
-            case sum_pq: sum = REAL_FMA(k->dy[at], p, sum); break;
-            }
-        }
-        total += sum;
-    }
-    return total;
+    static const tree_term term[] = {
+        [sum_p] = add_p, [sum_pp] = add_pp, [sum_q] = add_q, [sum_pq] = add_pq};
+    return tree_total(term[what], k, k->m, (int32_t)k->c);
 }
 
 /* ---- bounds ----
@@ -84,14 +93,6 @@ static inline REAL column_sum(const matrix_column *k, summand what)
  * error so far). */
 
 static const double u = CLADE_UNIT;
-
-/* Roundings in a column's sum: those of a chunk, and one for each chunk. */
-static inline int64_t roundings(int64_t m)
-{
-    int64_t rows;
-    int32_t chunks = clade_row_chunks(m, &rows);
-    return rows + chunks;
-}
 
 /* What is normalised together: `rows` runs of `width` numbers, `stride` apart, and the roundings in
  * its sum. */

@@ -81,7 +81,7 @@ static void bound_batchnorm_sum(const clade_args *args, size_t slot, double *bou
         for (size_t i = k; i < n; i += c)
             magnitude += squares ? (x[i] - mean) * (x[i] - mean) : fabs(x[i]);
         /* a difference is rounded once, and is there twice */
-        bound[k] = clade_gamma(roundings(m) + (squares ? 2 : 0)) * magnitude;
+        bound[k] = clade_gamma(clade_tree_roundings(m, (int32_t)c) + (squares ? 2 : 0)) * magnitude;
     }
 }
 

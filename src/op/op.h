@@ -79,6 +79,9 @@ typedef struct clade_op_impl {
  * for long chains the probabilistic 8 sqrt(k) u (Higham and Mary 2019, violated with probability
  * below 1e-13). */
 double clade_gamma(int64_t k);
+/* The roundings that a term goes through in a tree over the rows of an [m, c] matrix (clade/ops.h):
+ * those of a block, then one for each level. */
+int64_t clade_tree_roundings(int64_t m, int32_t c);
 
 /* Index of a slot or a parameter by name, or -1. */
 int clade_slot_find(const clade_op_info *info, const char *name);

@@ -113,11 +113,24 @@ int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k, int64_t *tile
     return (int32_t)((tiles + *tiles_per_chunk - 1) / *tiles_per_chunk);
 }
 
-int32_t clade_row_chunks(int64_t m, int64_t *rows_per_chunk)
+int32_t clade_tree_lanes(int32_t c)
 {
-    int64_t chunks = m / 128;
-    if (chunks < 1) chunks = 1;
-    if (chunks > 64) chunks = 64;
-    *rows_per_chunk = (m + chunks - 1) / chunks;
-    return (int32_t)((m + *rows_per_chunk - 1) / *rows_per_chunk);
+    int32_t lanes = 1;
+    while (2 * (int64_t)lanes * c <= 64) lanes *= 2;
+    return lanes;
+}
+
+/* Levels of a pairwise sum of n. */
+static int64_t levels(int64_t n)
+{
+    int64_t count = 0;
+    for (; n > 1; n -= n / 2) count++;
+    return count;
+}
+
+int64_t clade_tree_roundings(int64_t m, int32_t c)
+{
+    const int64_t lanes = clade_tree_lanes(c), rows = (m + lanes - 1) / lanes;
+    return (rows < CLADE_TREE_ROWS ? rows : CLADE_TREE_ROWS) +
+           levels((rows + CLADE_TREE_ROWS - 1) / CLADE_TREE_ROWS) + levels(m < lanes ? m : lanes);
 }

@@ -1,13 +1,12 @@
 /* Launchers of kernels/group_norm.cl. */
-#include "opencl/grid.h"
 #include "opencl/ops.h"
+#include "opencl/tree.h"
 
-#include <stdio.h>
-
-/* x as [n, area, c] in groups of `width` channels; an image's places in chunks of rows. */
+/* x as [n, area, c] in groups of `width` channels; the tree of an image's sums. */
 typedef struct group_layout {
-    int32_t n, c, groups, width, chunks;
-    int64_t area, rows;
+    int32_t n, c, groups, width;
+    int64_t area;
+    opencl_tree tree;
     uint64_t channels; /* n c */
 } group_layout;
 
@@ -17,46 +16,37 @@ static group_layout layout_of(const clade_tensor *x, int32_t groups)
     l.channels = (uint64_t)l.n * (uint64_t)l.c;
     l.area = (int64_t)(clade_tensor_count(x) / l.channels);
     l.width = l.c / groups;
-    l.chunks = clade_row_chunks(l.area, &l.rows);
+    l.tree = clade_opencl_tree(l.area, l.c);
     return l;
-}
-
-/* A kernel with vectors of `lanes` channels: wide cores have one program for all kernels. */
-static opencl_launch begin_lanes(opencl_plan *plan, const char *kernel, const group_layout *g,
-                                 int32_t lanes)
-{
-    char options[32];
-    snprintf(options, sizeof options, "-DVW=%d -DNV=%d", lanes,
-             clade_opencl_sum_vectors(plan->cl, g->c / lanes));
-    return clade_opencl_begin(plan, "group_norm", kernel, options);
 }
 
 /* ---- sums ---- */
 
 static opencl_launch begin_sums(opencl_plan *plan, const char *kernel, const group_layout *g)
 {
-    return begin_lanes(plan, kernel, g, clade_opencl_sum_lanes(plan->cl, (uint64_t)g->c));
+    return clade_opencl_begin_sums(plan, "group_norm", kernel, &g->tree);
 }
 
-/* The arguments n, area, rows, chunks, c, and the launch: a row of vectors for each chunk. */
+/* The arguments n, area and those of a tree, and the launch. */
 static void run_sums(opencl_launch *l, const group_layout *g)
 {
-    const opencl_context *cl = l->plan->cl;
     clade_opencl_i32(l, g->n);
     clade_opencl_u64(l, (uint64_t)g->area);
-    clade_opencl_u64(l, (uint64_t)g->rows);
-    clade_opencl_i32(l, g->chunks);
-    clade_opencl_i32(l, g->c);
-    int32_t lanes = clade_opencl_sum_lanes(cl, (uint64_t)g->c);
-    int32_t at_once = lanes * clade_opencl_sum_vectors(cl, g->c / lanes);
-    clade_opencl_run_rows(l, (uint64_t)(g->c / at_once), (uint64_t)g->n * (uint64_t)g->chunks);
+    clade_opencl_run_sums(l, &g->tree, (uint64_t)g->n);
+}
+
+/* Floats of one or two sets of blocks' sums. */
+static uint64_t sum_floats(const group_layout *g, uint64_t sets)
+{
+    return sets * (uint64_t)g->n * (uint64_t)g->tree.blocks * (uint64_t)g->tree.width;
 }
 
 /* ---- elements ---- */
 
 static opencl_launch begin(opencl_plan *plan, const char *kernel, const group_layout *g)
 {
-    return begin_lanes(plan, kernel, g, clade_opencl_lanes(plan->cl, (uint64_t)g->c));
+    return clade_opencl_begin_tree(plan, "group_norm", kernel, g->c,
+                                   clade_opencl_lanes(plan->cl, (uint64_t)g->c));
 }
 
 /* The arguments n, blocks, area, rows, c; `rows` and `blocks` get those of an image. */
@@ -82,17 +72,21 @@ static void run_elements(opencl_launch *l, const group_layout *g, uint64_t rows,
 
 /* ---- ops ---- */
 
-/* total[n, c] from the chunks' sums of channels. */
+/* total[n, c] from the blocks' sums of channels. */
 static void join(opencl_plan *plan, const group_layout *g, const clade_tensor *partial,
                  const clade_tensor *total)
 {
-    opencl_launch l = begin(plan, "group_join", g);
-    clade_opencl_tensor(&l, partial);
+    const uint64_t next = plan->next;
+    const opencl_sums s = clade_opencl_fold_tree(plan, &g->tree, (uint64_t)g->n, partial);
+    opencl_launch l = begin_sums(plan, "group_join", g);
+    clade_opencl_tensor(&l, &s.at);
     clade_opencl_tensor(&l, total);
-    clade_opencl_i32(&l, g->n);
-    clade_opencl_i32(&l, g->chunks);
+    clade_opencl_u64(&l, (uint64_t)g->n);
+    clade_opencl_i32(&l, s.n);
     clade_opencl_i32(&l, g->c);
-    clade_opencl_run_elements(&l, g->channels);
+    clade_opencl_i32(&l, g->tree.width);
+    clade_opencl_run_tree(&l, (uint64_t)g->tree.width, (uint64_t)g->n);
+    clade_opencl_release_parts(plan, next);
 }
 
 /* The arguments n, area, c, width of kernels with a work-item for each image and group. */
@@ -108,7 +102,7 @@ static void groups(opencl_launch *l, const group_layout *g)
 static void statistics(opencl_plan *plan, const group_layout *g, const clade_group_norm_args *a,
                        const clade_tensor *middle, const clade_tensor *scale)
 {
-    const clade_tensor partial = clade_opencl_part(plan, g->channels * (uint64_t)g->chunks);
+    const clade_tensor partial = clade_opencl_part(plan, sum_floats(g, 1));
     const clade_tensor total = clade_opencl_part(plan, g->channels);
     const uint64_t count = (uint64_t)g->n * (uint64_t)g->groups;
     opencl_launch l = begin_sums(plan, "group_sum", g);
@@ -162,7 +156,7 @@ static void gradient_sums(opencl_plan *plan, const group_layout *g,
                           const clade_group_norm_dx_args *a, const clade_tensor *middle,
                           const clade_tensor *sums)
 {
-    const clade_tensor partial = clade_opencl_part(plan, 2 * g->channels * (uint64_t)g->chunks);
+    const clade_tensor partial = clade_opencl_part(plan, sum_floats(g, 2));
     opencl_launch l = begin(plan, "group_spread", g);
     clade_opencl_tensor(&l, &a->mean);
     clade_opencl_tensor(&l, middle);
@@ -178,15 +172,17 @@ static void gradient_sums(opencl_plan *plan, const group_layout *g,
     clade_opencl_tensor(&l, &partial);
     run_sums(&l, g);
 
-    l = begin(plan, "group_djoin", g);
-    clade_opencl_tensor(&l, &partial);
+    const opencl_sums s = clade_opencl_fold_tree(plan, &g->tree, 2 * (uint64_t)g->n, &partial);
+    l = begin_sums(plan, "group_djoin", g);
+    clade_opencl_tensor(&l, &s.at);
     clade_opencl_tensor(&l, &a->rstd);
     clade_opencl_tensor(&l, sums);
-    clade_opencl_i32(&l, g->n);
-    clade_opencl_i32(&l, g->chunks);
+    clade_opencl_u64(&l, (uint64_t)g->n);
+    clade_opencl_i32(&l, s.n);
     clade_opencl_i32(&l, g->c);
+    clade_opencl_i32(&l, g->tree.width);
     clade_opencl_i32(&l, g->width);
-    clade_opencl_run_elements(&l, g->channels);
+    clade_opencl_run_tree(&l, (uint64_t)g->tree.width, (uint64_t)g->n);
 }
 
 static void weights(opencl_plan *plan, const group_layout *g, const clade_group_norm_dx_args *a,

@@ -1,0 +1,82 @@
+/* Launchers of kernels/tree.cl. */
+#include "opencl/tree.h"
+
+#include "../../kernels/tree.clh"
+
+#include <assert.h>
+#include <stdio.h>
+
+static_assert(TREE_ROWS == CLADE_TREE_ROWS, "one definition");
+
+opencl_tree clade_opencl_tree(int64_t m, int32_t c)
+{
+    const int32_t lanes = clade_tree_lanes(c);
+    opencl_tree t = {.rows = (uint64_t)(m / lanes), .c = c, .width = lanes * c};
+    t.tail = (int32_t)(m % lanes) * c;
+    t.blocks = (int32_t)((t.rows + (t.tail > 0) + TREE_ROWS - 1) / TREE_ROWS);
+    return t;
+}
+
+/* Work-items of a group that share a column; 0: there are no groups that are large enough. */
+static size_t teams(const opencl_context *cl)
+{
+    const size_t most = TREE_FOLD / TREE_RUN, fit = cl->group_size / TREE_COLUMNS;
+    return cl->cpu_like ? 0 : fit >= most ? most : fit > 2 ? 2 : fit;
+}
+
+opencl_launch clade_opencl_begin_tree(opencl_plan *plan, const char *family, const char *kernel,
+                                      int32_t width, int32_t lanes)
+{
+    char options[64];
+    snprintf(options, sizeof options, "-DVW=%d -DNV=%d -DTREE_TEAMS=%zu", lanes,
+             clade_opencl_sum_vectors(plan->cl, width / lanes), teams(plan->cl));
+    return clade_opencl_begin(plan, family, kernel, options);
+}
+
+opencl_launch clade_opencl_begin_sums(opencl_plan *plan, const char *family, const char *kernel,
+                                      const opencl_tree *t)
+{
+    return clade_opencl_begin_tree(plan, family, kernel, t->width,
+                                   clade_opencl_sum_lanes(plan->cl, (uint64_t)t->width));
+}
+
+void clade_opencl_run_sums(opencl_launch *l, const opencl_tree *t, uint64_t matrices)
+{
+    const opencl_context *cl = l->plan->cl;
+    const int32_t lanes = clade_opencl_sum_lanes(cl, (uint64_t)t->width);
+    const int32_t at_once = lanes * clade_opencl_sum_vectors(cl, t->width / lanes);
+    clade_opencl_u64(l, t->rows);
+    clade_opencl_i32(l, t->tail);
+    clade_opencl_i32(l, t->blocks);
+    clade_opencl_i32(l, t->c);
+    clade_opencl_i32(l, t->width);
+    clade_opencl_run_rows(l, (uint64_t)(t->width / at_once), matrices * (uint64_t)t->blocks);
+}
+
+void clade_opencl_run_tree(opencl_launch *l, uint64_t columns, uint64_t matrices)
+{
+    const opencl_context *cl = l->plan->cl;
+    const size_t local[2] = {teams(cl) ? TREE_COLUMNS : 1, teams(cl) ? teams(cl) : 1};
+    const size_t groups = matrices < cl->limits.groups ? matrices : cl->limits.groups;
+    const size_t global[2] = {(columns + local[0] - 1) / local[0] * local[0], groups * local[1]};
+    clade_opencl_run_grid(l, 2, global, local);
+}
+
+opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint64_t matrices,
+                                   const clade_tensor *sums)
+{
+    opencl_sums s = {*sums, t->blocks};
+    while (s.n > TREE_FOLD) {
+        const uint64_t segments = ((uint64_t)s.n + TREE_FOLD - 1) / TREE_FOLD;
+        const clade_tensor to = clade_opencl_part(plan, matrices * segments * (uint64_t)t->width);
+        opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_fold", t);
+        clade_opencl_tensor(&l, &s.at);
+        clade_opencl_tensor(&l, &to);
+        clade_opencl_u64(&l, matrices);
+        clade_opencl_i32(&l, s.n);
+        clade_opencl_i32(&l, t->width);
+        clade_opencl_run_tree(&l, (uint64_t)t->width, matrices * segments);
+        s = (opencl_sums){to, (int32_t)segments};
+    }
+    return s;
+}
