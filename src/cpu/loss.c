@@ -49,17 +49,17 @@ static clade_status run_rows(cpu_context *cpu, const rows *r, const clade_tensor
 #define CLASS (r->label ? r->label[i] : 0)
 #define DENSE (r->dense ? r->dense + at : NULL)
 
-ROWS(softmax, softmax_row(r->x + at, r->y + at, c, loss_max(r->x + at, c)))
-ROWS(softmax_dx, softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate))
-ROWS(log_softmax, log_softmax_row(r->x + at, r->y + at, c))
-ROWS(log_softmax_dx, log_softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate))
-ROWS(xent, r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
-ROWS(xent_dx,
-     xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
-ROWS(bce, r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing))
+ROWS(softmax, softmax_row(r->x + at, r->y + at, c, loss_max(r->x + at, c, 0), 0))
+ROWS(softmax_dx, softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate, 0))
+ROWS(log_softmax, log_softmax_row(r->x + at, r->y + at, c, 0))
+ROWS(log_softmax_dx, log_softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate, 0))
+ROWS(xent, r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0))
+ROWS(xent_dx, xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing,
+                          r->accumulate, 0))
+ROWS(bce, r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0))
 ROWS(bce_dx,
      bce_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
-ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c))
+ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c, 0))
 ROWS(mse_dx, mse_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
 
 static clade_status softmax(void *context, const clade_args *args, const clade_plan *plan,
@@ -191,7 +191,7 @@ static clade_status topk_count(void *context, const clade_args *args, const clad
     int32_t *count = clade_tensor_host(&a->count);
     uint32_t hits = 0;
     for (size_t i = 0; i < (size_t)a->y.dim[0]; i++)
-        hits += (uint32_t)topk_row(y + i * (size_t)c, label[i], c, a->k);
+        hits += (uint32_t)topk_row(y + i * (size_t)c, label[i], c, a->k, 0);
     *count = (int32_t)((uint32_t)*count + hits);
     return CLADE_OK;
 }

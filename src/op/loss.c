@@ -141,14 +141,14 @@ static void run_softmax_xent(const clade_args *args)
     const labels l = labels_of(&a->label, a->smoothing, real_div(a->smoothing, (REAL)c));
     for (size_t i = 0; i < n; i++) {
         const REAL *x = real_of(&a->x) + i * c;
-        REAL log_sum = real_log(probabilities(x, real_of(&a->y) + i * c, c)), loss = 0;
-        REAL max = largest(x, c);
+        REAL log_sum = real_log(probabilities(x, real_of(&a->y) + i * c, c)), max = largest(x, c);
+        row_sum s = {0};
         for (size_t j = 0; j < c; j++) {
             REAL t = label_at(&l, i, j, c);
             /* a class that the label excludes costs nothing, however small its score */
-            if (t != 0) loss = REAL_FMA(t, log_sum - (x[j] - max), loss);
+            if (t != 0) *lane_of(&s, j) = REAL_FMA(t, log_sum - (x[j] - max), *lane_of(&s, j));
         }
-        real_of(&a->loss)[i] = is_wrong_class(&l, i, c) ? (REAL)NAN : loss;
+        real_of(&a->loss)[i] = is_wrong_class(&l, i, c) ? (REAL)NAN : total_of(&s);
     }
 }
 
@@ -159,8 +159,10 @@ static void run_softmax_xent_dx(const clade_args *args)
     const labels l = labels_of(&a->label, a->smoothing, real_div(a->smoothing, (REAL)c));
     for (size_t i = 0; i < n; i++) {
         const REAL *y = real_of(&a->y) + i * c;
-        REAL *dx = real_of(&a->dx) + i * c, sum = l.dense ? 0 : 1;
-        for (size_t j = 0; l.dense && j < c; j++) sum += label_at(&l, i, j, c);
+        REAL *dx = real_of(&a->dx) + i * c;
+        row_sum s = {0};
+        for (size_t j = 0; l.dense && j < c; j++) *lane_of(&s, j) += label_at(&l, i, j, c);
+        REAL sum = l.dense ? total_of(&s) : 1;
         for (size_t j = 0; j < c; j++) {
             REAL d = real_of(&a->dloss)[i] * REAL_FMA(y[j], sum, -label_at(&l, i, j, c));
             put(&dx[j], is_wrong_class(&l, i, c) ? (REAL)NAN : d, a->accumulate);
@@ -182,16 +184,16 @@ static void run_sigmoid_bce(const clade_args *args)
     size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
     const labels l = labels_of(&a->label, a->smoothing, (REAL)0.5 * a->smoothing);
     for (size_t i = 0; i < n; i++) {
-        REAL sum = 0;
+        row_sum s = {0};
         for (size_t j = 0; j < c; j++) {
             REAL x = real_of(&a->x)[i * c + j], t = binary_at(&l, i, j, c);
             /* max(x, 0) − x t without cancellation; nothing where t excludes the other class */
             REAL size = x < 0 ? -x : x, wrong = x < 0 ? t : 1 - t, loss = softplus(-size);
             if (wrong != 0) loss = REAL_FMA(size, wrong, loss);
-            sum += loss;
+            *lane_of(&s, j) += loss;
             real_of(&a->y)[i * c + j] = real_sigmoid(x);
         }
-        real_of(&a->loss)[i] = real_div(sum, (REAL)c);
+        real_of(&a->loss)[i] = real_div(total_of(&s), (REAL)c);
     }
 }
 
@@ -214,10 +216,12 @@ static void run_mse(const clade_args *args)
     size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
     const REAL *x = real_of(&a->x), *target = real_of(&a->target);
     for (size_t i = 0; i < n; i++) {
-        REAL sum = 0;
-        for (size_t j = i * c; j < (i + 1) * c; j++)
-            sum = REAL_FMA(x[j] - target[j], x[j] - target[j], sum);
-        real_of(&a->loss)[i] = real_div(sum, (REAL)c);
+        row_sum s = {0};
+        for (size_t j = 0; j < c; j++) {
+            REAL d = x[i * c + j] - target[i * c + j];
+            *lane_of(&s, j) = REAL_FMA(d, d, *lane_of(&s, j));
+        }
+        real_of(&a->loss)[i] = real_div(total_of(&s), (REAL)c);
     }
 }
 
@@ -296,7 +300,8 @@ static void bound_softmax_xent(const clade_args *args, size_t slot, double *boun
             double d = x[j] - max, term = fabs(log_sum - d);
             double local = log_error(d, log_sum, error);
             bound[i] += fabs(t) * (1 + 0x1p-10) *
-                        (local + term * (clade_gamma((int64_t)c) + CLADE_UNIT * (LABEL_UNITS + 1)));
+                        (local + term * (clade_gamma(clade_row_roundings((int64_t)c)) +
+                                         CLADE_UNIT * (LABEL_UNITS + 1)));
         }
     }
 }
@@ -317,7 +322,8 @@ static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *b
             sum += t;
             size += fabs(t);
         }
-        double error = size * (clade_gamma((int64_t)c) + LABEL_UNITS * CLADE_UNIT);
+        double error =
+            size * (clade_gamma(clade_row_roundings((int64_t)c)) + LABEL_UNITS * CLADE_UNIT);
         for (size_t j = 0; j < c; j++) {
             size_t at = i * c + j;
             double y = doubles_of(&a->y)[at];
@@ -365,7 +371,8 @@ static void bound_sigmoid_bce(const clade_args *args, size_t slot, double *bound
             error += CLADE_UNIT * units + TINY;
         }
         if (slot == 2) continue;
-        bound[i] = (error + sum * (clade_gamma((int64_t)c) + (DIV_UNITS + 1) * CLADE_UNIT)) /
+        bound[i] = (error + sum * (clade_gamma(clade_row_roundings((int64_t)c)) +
+                                   (DIV_UNITS + 1) * CLADE_UNIT)) /
                    (double)c * (1 + 0x1p-10);
     }
 }
@@ -395,7 +402,8 @@ static void bound_mse(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
     const clade_mse_args *a = &args->mse;
-    double relative = clade_gamma(a->x.dim[1]) + (2 + 1 + DIV_UNITS) * CLADE_UNIT;
+    double relative =
+        clade_gamma(clade_row_roundings(a->x.dim[1])) + (2 + 1 + DIV_UNITS) * CLADE_UNIT;
     for (int32_t i = 0; i < a->x.dim[0]; i++)
         bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
 }
@@ -438,6 +446,7 @@ static const clade_case softmax_xent_cases[] = {
     {CASE_QUICK, "classes", "x=5x10 label=5"},
     {CASE_QUICK, "classes-smoothed", "x=5x10 label=5 smoothing=0.1"},
     {CASE_QUICK, "dense", "x=5x7 label:f32=5x7"},
+    {CASE_QUICK, "lanes", "x=5x131 label:f32=5x131 smoothing=0.1"},
     {CASE_FULL, "dense-smoothed", "x=4x3 label:f32=4x3 smoothing=0.3"},
     {CASE_FULL, "one", "x=1x1 label=1"},
     {CASE_FULL, "two", "x=32x2 label=32"},
@@ -451,6 +460,7 @@ static const clade_case sigmoid_bce_cases[] = {
     {CASE_QUICK, "dense", "x=5x3 label:f32=5x3"},
     {CASE_QUICK, "dense-smoothed", "x=5x17 label:f32=5x17 smoothing=0.2"},
     {CASE_QUICK, "classes", "x=9x1 label=9"},
+    {CASE_QUICK, "lanes", "x=5x131 label:f32=5x131"},
     {CASE_FULL, "classes-smoothed", "x=33x1 label=33 smoothing=0.1"},
     {CASE_FULL, "dense-one", "x=9x1 label:f32=9x1"},
     {CASE_FULL, "one", "x=1x1 label:f32=1x1 smoothing=1"},
@@ -462,6 +472,7 @@ static const clade_case sigmoid_bce_cases[] = {
 static const clade_case mse_cases[] = {
     {CASE_QUICK, "small", "x=5x3 target=5x3"},
     {CASE_QUICK, "eight", "x=6x8 target=6x8"},
+    {CASE_QUICK, "lanes", "x=5x131 target=5x131"},
     {CASE_FULL, "one", "x=1x1 target=1x1"},
     {CASE_FULL, "wide", "x=3x1001 target=3x1001"},
     {CASE_FULL, "rows", "x=517x2 target=517x2"},
@@ -471,6 +482,7 @@ static const clade_case mse_cases[] = {
 static const clade_case topk_count_cases[] = {
     {CASE_QUICK, "first", "y=33x10 label=33 count=1 k=1"},
     {CASE_QUICK, "five", "y=33x17 label=33 count=1 k=5"},
+    {CASE_QUICK, "lanes", "y=9x131 label=9 count=1 k=20"},
     {CASE_FULL, "all", "y=7x3 label=7 count=1 k=4"},
     {CASE_FULL, "two", "y=32x2 label=32 count=1 k=1"},
     {CASE_FULL, "rows", "y=1000x5 label=1000 count=1 k=2"},

@@ -82,6 +82,8 @@ double clade_gamma(int64_t k);
 /* The roundings that a term goes through in a tree over the rows of an [m, c] matrix (clade/ops.h):
  * those of a block, then one for each level. */
 int64_t clade_tree_roundings(int64_t m, int32_t c);
+/* The same of a sum along a row of c. */
+int64_t clade_row_roundings(int64_t c);
 
 /* Index of a slot or a parameter by name, or -1. */
 int clade_slot_find(const clade_op_info *info, const char *name);

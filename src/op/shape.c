@@ -134,3 +134,9 @@ int64_t clade_tree_roundings(int64_t m, int32_t c)
     return (rows < CLADE_TREE_ROWS ? rows : CLADE_TREE_ROWS) +
            levels((rows + CLADE_TREE_ROWS - 1) / CLADE_TREE_ROWS) + levels(m < lanes ? m : lanes);
 }
+
+int64_t clade_row_roundings(int64_t c)
+{
+    return (c + CLADE_ROW_LANES - 1) / CLADE_ROW_LANES +
+           levels(c < CLADE_ROW_LANES ? c : CLADE_ROW_LANES);
+}

@@ -2,7 +2,7 @@
 #ifndef CLADE_OP_SOFTMAX_H
 #define CLADE_OP_SOFTMAX_H
 
-#include "op/op.h"
+#include "op/rows.h"
 
 #include "../../kernels/math.clh"
 
@@ -29,11 +29,13 @@ static inline REAL largest(const REAL *x, size_t c)
 /* Writes exp(x − max) / Σ of a row; returns Σ. */
 static inline REAL probabilities(const REAL *x, REAL *y, size_t c)
 {
-    REAL max = largest(x, c), sum = 0;
+    REAL max = largest(x, c);
+    row_sum s = {0};
     for (size_t j = 0; j < c; j++) {
         y[j] = real_exp(x[j] - max);
-        sum += y[j];
+        *lane_of(&s, j) += y[j];
     }
+    REAL sum = total_of(&s);
     for (size_t j = 0; j < c; j++) y[j] = real_div(y[j], sum);
     return sum;
 }
@@ -61,7 +63,7 @@ static inline double sum_error(const double *x, size_t c)
         sum += e;
         if (e > 0) error += e * exp_units(x[j], max) * CLADE_UNIT + TINY;
     }
-    return error / sum + clade_gamma((int64_t)c);
+    return error / sum + clade_gamma(clade_row_roundings((int64_t)c));
 }
 
 /* A quotient of an exponential and the sum of them. */

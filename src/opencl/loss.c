@@ -2,17 +2,49 @@
 #include "opencl/grid.h"
 #include "opencl/ops.h"
 
-static opencl_launch begin(opencl_plan *plan, const char *kernel)
+#include "../../kernels/rows.clh"
+
+#include <assert.h>
+#include <stdio.h>
+
+static_assert(ROW_LANES == CLADE_ROW_LANES, "one definition");
+
+/* Work-items that share a row of c scores; 0: a row is one's. */
+static size_t team(const opencl_context *cl, int32_t c)
 {
-    return clade_opencl_begin(plan, "loss", kernel, NULL);
+    size_t n = 1;
+    if (cl->cpu_like || cl->group_size < ROW_LANES) return 0;
+    while (n < ROW_LANES && n < (size_t)c) n *= 2;
+    return n;
+}
+
+/* A kernel for rows of scores x. */
+static opencl_launch begin(opencl_plan *plan, const char *kernel, const clade_tensor *x)
+{
+    const size_t shared = team(plan->cl, x->dim[x->rank - 1]);
+    char options[32];
+    snprintf(options, sizeof options, "-DROW_TEAM=%zu", shared);
+    return clade_opencl_begin(plan, "loss", kernel, shared ? options : NULL);
 }
 
 /* The last arguments, c and ELEMENTS, and the launch: a row of c scores x is an element. */
 static void run_rows(opencl_launch *l, const clade_tensor *x)
 {
+    const opencl_context *cl = l->plan->cl;
     const int32_t c = x->dim[x->rank - 1];
+    const size_t n = clade_tensor_count(x) / (size_t)c, shared = team(cl, c);
     clade_opencl_i32(l, c);
-    clade_opencl_run_each(l, clade_tensor_count(x) / (uint64_t)c, (uint64_t)c);
+    if (!shared) {
+        clade_opencl_run_each(l, n, (uint64_t)c);
+        return;
+    }
+    clade_opencl_u64(l, n);
+    clade_opencl_u64(l, 1);
+    const size_t most = cl->group_size < 256 ? cl->group_size : 256, rows = most / shared;
+    size_t groups = (n + rows - 1) / rows;
+    if (groups > cl->limits.groups) groups = cl->limits.groups;
+    clade_opencl_run_grid(l, 2, (const size_t[]){shared, groups * rows},
+                          (const size_t[]){shared, rows});
 }
 
 /* LABELS. */
@@ -46,25 +78,25 @@ static void of_rows_dx(opencl_launch l, const clade_tensor *y, const clade_tenso
 static void softmax(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_args *a = &args->softmax;
-    of_rows(begin(plan, "softmax"), &a->x, &a->y);
+    of_rows(begin(plan, "softmax", &a->x), &a->x, &a->y);
 }
 
 static void softmax_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_dx_args *a = &args->softmax_dx;
-    of_rows_dx(begin(plan, "softmax_dx"), &a->y, &a->dy, &a->dx, a->accumulate);
+    of_rows_dx(begin(plan, "softmax_dx", &a->y), &a->y, &a->dy, &a->dx, a->accumulate);
 }
 
 static void log_softmax(opencl_plan *plan, const clade_args *args)
 {
     const clade_log_softmax_args *a = &args->log_softmax;
-    of_rows(begin(plan, "log_softmax"), &a->x, &a->y);
+    of_rows(begin(plan, "log_softmax", &a->x), &a->x, &a->y);
 }
 
 static void log_softmax_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_log_softmax_dx_args *a = &args->log_softmax_dx;
-    of_rows_dx(begin(plan, "log_softmax_dx"), &a->y, &a->dy, &a->dx, a->accumulate);
+    of_rows_dx(begin(plan, "log_softmax_dx", &a->y), &a->y, &a->dy, &a->dx, a->accumulate);
 }
 
 /* A loss by labels: the probabilities y of scores x, and each row's loss. */
@@ -95,33 +127,33 @@ static void labelled_dx(opencl_launch l, const clade_tensor *y, const clade_tens
 static void softmax_xent(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_xent_args *a = &args->softmax_xent;
-    labelled(begin(plan, "softmax_xent"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
+    labelled(begin(plan, "softmax_xent", &a->x), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
 static void softmax_xent_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
-    labelled_dx(begin(plan, "softmax_xent_dx"), &a->y, &a->label, &a->dloss, &a->dx, a->smoothing,
-                a->accumulate);
+    labelled_dx(begin(plan, "softmax_xent_dx", &a->y), &a->y, &a->label, &a->dloss, &a->dx,
+                a->smoothing, a->accumulate);
 }
 
 static void sigmoid_bce(opencl_plan *plan, const clade_args *args)
 {
     const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
-    labelled(begin(plan, "sigmoid_bce"), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
+    labelled(begin(plan, "sigmoid_bce", &a->x), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
 }
 
 static void sigmoid_bce_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
-    labelled_dx(begin(plan, "sigmoid_bce_dx"), &a->y, &a->label, &a->dloss, &a->dx, a->smoothing,
-                a->accumulate);
+    labelled_dx(begin(plan, "sigmoid_bce_dx", &a->y), &a->y, &a->label, &a->dloss, &a->dx,
+                a->smoothing, a->accumulate);
 }
 
 static void mse(opencl_plan *plan, const clade_args *args)
 {
     const clade_mse_args *a = &args->mse;
-    opencl_launch l = begin(plan, "mse");
+    opencl_launch l = begin(plan, "mse", &a->x);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
     clade_opencl_tensor(&l, &a->loss);
@@ -131,7 +163,7 @@ static void mse(opencl_plan *plan, const clade_args *args)
 static void mse_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_mse_dx_args *a = &args->mse_dx;
-    opencl_launch l = begin(plan, "mse_dx");
+    opencl_launch l = begin(plan, "mse_dx", &a->x);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->target);
     clade_opencl_tensor(&l, &a->dloss);
@@ -143,7 +175,7 @@ static void mse_dx(opencl_plan *plan, const clade_args *args)
 static void topk_count(opencl_plan *plan, const clade_args *args)
 {
     const clade_topk_count_args *a = &args->topk_count;
-    opencl_launch l = begin(plan, "topk_count");
+    opencl_launch l = begin(plan, "topk_count", &a->y);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_tensor(&l, &a->label);
     clade_opencl_tensor(&l, &a->count);
