@@ -1,78 +1,30 @@
 /* norm_clip, sgd, rmsprop, adam. The steps: elements.clh. */
 #include "elements.clh"
+#include "norm_sums.clh"
 #include "optim.clh"
-#include "vector.clh"
 
-/* ---- the norm ---- */
+/* ---- the norm: a tree (clade/ops.h) over g as [n, 1] ---- */
 
-#define CHUNK 4096 /* CLADE_REDUCE_CHUNK */
-#ifndef NV
-#define NV 1
-#endif
-
-/* A chunk's chains added in ascending order, from 0. */
-INLINE void add_chains(global float *workspace, ulong chunk, ulong chunks)
+/* partial[block, 64] = the sums of squares: on a narrow core a work-item has 64 of them, 8 in
+ * flight, and its neighbours theirs beside; reads 4 n bytes. */
+kernel void norm_clip_sums(TENSOR(float, g), TENSOR(float, partial), ulong rows, int tail,
+                           int blocks, int c, int width)
 {
-    float sum = 0.0f;
-    IN_ORDER for (ulong l = 0; l < OPTIM_CHAINS; l++) sum += workspace[chunk * OPTIM_CHAINS + l];
-    workspace[chunks * OPTIM_CHAINS + chunk] = sum;
-}
-
-/* workspace: chains [chunks, 64], then their sums [chunks].
- *
- * One work-item per chunk and NV VW chains: chain l of a chunk is Σ g² over its elements l, l + 64,
- * … of g [n]. Work-items that follow each other read what lies together. Where a work-item has all
- * chains of a chunk, it adds them. */
-kernel void norm_clip_chains(TENSOR(const float, g), global float *workspace, ulong n)
-{
-    const ulong first = get_global_id(0) * NV * VW;
-    const ulong chunk = first / OPTIM_CHAINS, begin = chunk * CHUNK, end = min(n, begin + CHUNK);
-    if (begin >= n) return;
-    V sum[NV];
-    UNROLL for (int v = 0; v < NV; v++) sum[v] = V_SPLAT(0.0f);
-    ulong i = begin + first % OPTIM_CHAINS;
-    for (; i + NV * VW <= end; i += OPTIM_CHAINS) {
-        UNROLL for (int v = 0; v < NV; v++)
-        {
-            V x = V_LOAD(g + g0 + i + v * VW);
-            sum[v] = V_FMA(x, x, sum[v]);
-        }
-    }
-    UNROLL for (int v = 0; v < NV; v++)
+    FOR_SUMS(1, blocks, width)
     {
-        if (i + v * VW < end) {
-            V x = V_LOAD_PART(g + g0 + i + v * VW, (int)min(end - i - v * VW, (ulong)VW));
-            sum[v] = V_FMA(x, x, sum[v]);
-        }
-        V_STORE(workspace + first + v * VW, sum[v]);
+        V sum[NV], product[NV];
+        norm_block(sum, product, g + g0, g + g0, 0, block, k, rows, tail, c, width, NORM_SQUARES);
+        EACH_VECTOR(v) V_STORE(partial + partial0 + block * width + k + v * VW, sum[v]);
     }
-    if (NV * VW == OPTIM_CHAINS) add_chains(workspace, chunk, (n + CHUNK - 1) / CHUNK);
 }
 
-/* One work-item per chunk. */
-kernel void norm_clip_chunks(global float *workspace, ulong chunks)
+/* From what is left of each lane, n rows. */
+kernel void norm_clip_total(TENSOR(float, partial), TENSOR(float, scale), TENSOR(float, norm),
+                            int n, int c, int width, float limit)
 {
-    const ulong chunk = get_global_id(0);
-    if (chunk < chunks) add_chains(workspace, chunk, chunks);
-}
-
-/* One work-group of 64, which fetches; its first work-item adds the chunks in ascending order. */
-kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-norm_clip_total(const global float *workspace, TENSOR(float, scale), TENSOR(float, norm),
-                ulong chunks, float limit)
-{
-    local float block[64];
-    const global float *partial = workspace + chunks * OPTIM_CHAINS;
-    const ulong me = get_local_id(0);
-    float sum = 0.0f;
-    for (ulong begin = 0; begin < chunks; begin += 64) {
-        block[me] = begin + me < chunks ? partial[begin + me] : 0.0f;
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (me == 0) IN_ORDER for (int i = 0; i < 64; i++) sum += block[i];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    if (me) return;
-    float root = math_sqrt(sum);
+    TREE_LOCAL(local_);
+    const float root = math_sqrt(tree_total(partial + partial0, c, width, n, local_));
+    if (!TREE_WRITES(c)) return;
     norm[norm0] = root;
     scale[scale0] = optim_clip_scale(root, limit);
 }

@@ -93,20 +93,6 @@ kernel void avgpool2d_dx(TENSOR(float, dy), TENSOR(float, dx), POOL_ARGUMENTS, i
     }
 }
 
-/* Rows are images; a vector's item walks over the image's area = h w. */
-kernel void global_avgpool(TENSOR(float, x), TENSOR(float, y), int n, ulong area, int c)
-{
-    const int vectors = c / VW;
-    const V weight = V_SPLAT(math_rcp((float)area));
-    for (size_t b = get_global_id(1); b < (size_t)n; b += get_global_size(1))
-        for (int v = get_global_id(0); v < vectors; v += get_global_size(0)) {
-            V sum = V_SPLAT(0.0f);
-            for (ulong i = 0; i < area; i++)
-                sum = sum + V_LOAD(x + x0 + (b * area + i) * c + v * VW);
-            V_STORE(y + y0 + b * c + v * VW, sum * weight);
-        }
-}
-
 /* Rows are those of all images, of w columns. */
 kernel void global_avgpool_dx(TENSOR(float, dy), TENSOR(float, dx), int n, int h, int w, int c,
                               int accumulate)

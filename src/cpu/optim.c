@@ -1,11 +1,10 @@
 /* Optimizers on the CPU: the shared steps, vectorised by the compiler, in one pass over the flat
  * buffers. What varies between calls is a constant of each loop. */
-#include "cpu/cpu.h"
-#include "op/optim.h"
+#include "cpu/tree.h"
 
 #include "../../kernels/optim.clh"
 
-enum { grain = 16384, chunk_grain = 4 };
+enum { grain = 16384 };
 
 static float scale_of(const clade_tensor *scale)
 {
@@ -14,51 +13,41 @@ static float scale_of(const clade_tensor *scale)
 
 /* ---- the norm ---- */
 
+/* Squares of differences with 0; the mean of each lane. */
+static const float zeros[tree_most_width];
+
 typedef struct norm_pass {
-    const float *g;
-    float *partial;
-    size_t n;
+    const cpu_tree *tree;
+    cpu_columns columns;
 } norm_pass;
 
-static float chunk_squares(const float *g, size_t n)
-{
-    float chain[OPTIM_CHAINS] = {0}, sum = 0;
-    size_t i = 0;
-    for (; i + OPTIM_CHAINS <= n; i += OPTIM_CHAINS)
-        for (size_t l = 0; l < OPTIM_CHAINS; l++) chain[l] = FMA(g[i + l], g[i + l], chain[l]);
-    for (size_t l = 0; i + l < n; l++) chain[l] = FMA(g[i + l], g[i + l], chain[l]);
-    for (size_t l = 0; l < OPTIM_CHAINS; l++) sum += chain[l];
-    return sum;
-}
-
-static void norm_chunks(const void *user, size_t first, size_t end)
+static void square_runs(const void *user, size_t first, size_t end)
 {
     const norm_pass *p = user;
-    for (size_t i = first; i < end; i++) {
-        size_t begin = i * CLADE_REDUCE_CHUNK, left = p->n - begin;
-        p->partial[i] =
-            chunk_squares(p->g + begin, left < CLADE_REDUCE_CHUNK ? left : CLADE_REDUCE_CHUNK);
-    }
+    for (size_t run = first; run < end; run++)
+        tree_run(p->tree, &p->columns, run, 0, 1, NORM_SQUARES);
 }
 
 static clade_status plan_norm_clip(void *context, const clade_args *args, clade_plan *plan)
 {
     (void)context;
-    cpu_reserve(plan, norm_clip_chunks(&args->norm_clip.g));
+    enum { most_runs = 64 };
+    cpu_tree *t = clade_cpu_state(plan, sizeof *t);
+    if (!t) return CLADE_ENOMEM;
+    *t = cpu_tree_of((int64_t)clade_tensor_count(&args->norm_clip.g), 1, most_runs);
+    cpu_reserve(plan, cpu_product(t->runs, cpu_tree_floats(t, 1)));
     return CLADE_OK;
 }
 
 static clade_status norm_clip(void *context, const clade_args *args, const clade_plan *plan,
                               void *workspace)
 {
-    (void)plan;
     const clade_norm_clip_args *a = &args->norm_clip;
-    const norm_pass p = {clade_tensor_host(&a->g), workspace, clade_tensor_count(&a->g)};
-    const size_t chunks = norm_clip_chunks(&a->g);
-    clade_cpu_range(context, (cpu_range){norm_chunks, &p, chunks, chunk_grain});
-    float sum = 0;
-    for (size_t i = 0; i < chunks; i++) sum += p.partial[i];
-    const float norm = math_sqrt(sum);
+    const cpu_tree *t = plan->state;
+    const norm_pass p = {t, {.x = clade_tensor_host(&a->g), .mean = zeros, .level = workspace}};
+    clade_cpu_range(context, (cpu_range){square_runs, &p, t->runs, 1});
+    tree_join(t, &p.columns, 1, 0, 1);
+    const float norm = math_sqrt(*p.columns.level);
     *(float *)clade_tensor_host(&a->norm) = norm;
     *(float *)clade_tensor_host(&a->scale) = optim_clip_scale(norm, a->limit);
     return CLADE_OK;

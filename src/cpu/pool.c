@@ -1,5 +1,5 @@
 /* pool on the CPU: the shared bodies, threads sharing rows. */
-#include "cpu/cpu.h"
+#include "cpu/tree.h"
 
 #include "../../kernels/pool.clh"
 
@@ -242,25 +242,26 @@ static clade_status avgpool2d_dx(void *context, const clade_args *args, const cl
 /* Channels that one thread sums at once: whole cache lines. */
 enum { strip = 64 };
 
+typedef struct global_pass {
+    const clade_global_avgpool_args *a;
+    const cpu_tree *tree;
+    float *level; /* of each image */
+} global_pass;
+
 /* Strip `i` of all images' channels. */
-static void global_strip(const clade_global_avgpool_args *a, size_t i)
+static void global_strip(const global_pass *p, size_t i)
 {
-    i32 c = a->x.dim[3];
-    size_t area = (size_t)a->x.dim[1] * (size_t)a->x.dim[2],
-           strips = ((size_t)c + strip - 1) / strip;
-    size_t b = i / strips;
-    i32 k0 = (i32)(i % strips) * strip, width = c - k0 < strip ? c - k0 : strip;
-    const float *x = (const float *)clade_tensor_host(&a->x) + b * area * (size_t)c + k0;
-    float *y = (float *)clade_tensor_host(&a->y) + b * (size_t)c + k0;
-    const V weight = V_SPLAT(math_rcp((float)area));
-#define BODY(k, lanes)                                                                             \
-    {                                                                                              \
-        V sum = V_SPLAT(0.0f);                                                                     \
-        for (size_t r = 0; r < area; r++) sum += LANES_LOAD(x + r * (size_t)c + (k), lanes);       \
-        LANES_STORE(y + (k), sum * weight, lanes);                                                 \
-    }
-    FOR_LANES(width, BODY);
-#undef BODY
+    const cpu_tree *t = p->tree;
+    const size_t c = t->c, area = (size_t)p->a->x.dim[1] * (size_t)p->a->x.dim[2];
+    const size_t strips = (c + strip - 1) / strip, b = i / strips;
+    const size_t first = i % strips * strip, end = c - first < strip ? c : first + strip;
+    const cpu_columns s = {.x = (const float *)clade_tensor_host(&p->a->x) + b * area * c,
+                           .level = p->level + b * cpu_tree_floats(t, 1)};
+    float *y = (float *)clade_tensor_host(&p->a->y) + b * c;
+    const float weight = math_rcp((float)area);
+    tree_run(t, &s, 0, first, end, NORM_PLAIN);
+    tree_join(t, &s, 1, first, end);
+    for (size_t k = first; k < end; k++) y[k] = s.level[k] * weight;
 }
 
 static void global_strips(const void *user, size_t first, size_t end)
@@ -268,13 +269,24 @@ static void global_strips(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) global_strip(user, i);
 }
 
+static clade_status plan_global_avgpool(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    const int32_t *x = args->global_avgpool.x.dim;
+    cpu_tree *t = clade_cpu_state(plan, sizeof *t);
+    if (!t) return CLADE_ENOMEM;
+    *t = cpu_tree_of((int64_t)x[1] * x[2], (size_t)x[3], 1);
+    cpu_reserve(plan, cpu_product((size_t)x[0], cpu_tree_floats(t, 1)));
+    return CLADE_OK;
+}
+
 static clade_status global_avgpool(void *context, const clade_args *args, const clade_plan *plan,
                                    void *workspace)
 {
-    (void)plan, (void)workspace;
     const clade_global_avgpool_args *a = &args->global_avgpool;
-    size_t strips = ((size_t)a->x.dim[3] + strip - 1) / strip;
-    clade_cpu_range(context, (cpu_range){global_strips, a, (size_t)a->x.dim[0] * strips, 1});
+    const global_pass p = {a, plan->state, workspace};
+    const size_t strips = (p.tree->c + strip - 1) / strip;
+    clade_cpu_range(context, (cpu_range){global_strips, &p, (size_t)a->x.dim[0] * strips, 1});
     return CLADE_OK;
 }
 
@@ -376,7 +388,7 @@ void CPU_NAME(pool)(clade_op_slot *slot)
     slot[CLADE_OP_maxpool2d_dx].run = maxpool2d_dx;
     slot[CLADE_OP_avgpool2d].run = avgpool2d;
     slot[CLADE_OP_avgpool2d_dx].run = avgpool2d_dx;
-    slot[CLADE_OP_global_avgpool].run = global_avgpool;
+    slot[CLADE_OP_global_avgpool] = (clade_op_slot){plan_global_avgpool, global_avgpool};
     slot[CLADE_OP_global_avgpool_dx].run = global_avgpool_dx;
     slot[CLADE_OP_global_maxpool].run = global_maxpool;
     slot[CLADE_OP_global_maxpool_dx].run = global_maxpool_dx;

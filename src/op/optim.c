@@ -1,6 +1,5 @@
 /* optim: the norm of all gradients, and one step of SGD, RMSprop, Adam and AdamW. */
-#include "op/optim.h"
-#include "op/op.h"
+#include "op/tree.h"
 
 #include "../../kernels/optim.clh"
 
@@ -101,27 +100,18 @@ static REAL real_div(REAL a, REAL b) { return math_div(a, b); }
 static REAL real_rcp(REAL x) { return math_rcp(x); }
 #endif
 
-/* The squares of one chunk: OPTIM_CHAINS chains of fma, then these in ascending order. */
-static REAL chunk_squares(const REAL *g, size_t n)
+static REAL add_square(const void *g, int64_t i, REAL sum)
 {
-    REAL sum = 0;
-    for (size_t l = 0; l < OPTIM_CHAINS; l++) {
-        REAL chain = 0;
-        for (size_t i = l; i < n; i += OPTIM_CHAINS) chain = REAL_FMA(g[i], g[i], chain);
-        sum += chain;
-    }
-    return sum;
+    REAL x = ((const REAL *)g)[i];
+    return REAL_FMA(x, x, sum);
 }
 
 static void run_norm_clip(const clade_args *args)
 {
     const clade_norm_clip_args *a = &args->norm_clip;
-    const REAL *g = real_of(&a->g), limit = a->limit;
-    size_t n = clade_tensor_count(&a->g);
-    REAL sum = 0;
-    for (size_t i = 0; i < n; i += CLADE_REDUCE_CHUNK)
-        sum += chunk_squares(g + i, n - i < CLADE_REDUCE_CHUNK ? n - i : CLADE_REDUCE_CHUNK);
-    REAL norm = real_sqrt(sum);
+    const REAL limit = a->limit;
+    const int64_t n = (int64_t)clade_tensor_count(&a->g);
+    REAL norm = real_sqrt(tree_total(add_square, real_of(&a->g), n, 1));
     *real_of(&a->norm) = norm;
     *real_of(&a->scale) = norm <= limit ? 1 : real_div(limit, norm);
 }
@@ -200,16 +190,15 @@ static double scale_value(const clade_tensor *scale)
     return clade_tensor_present(scale) ? doubles_of(scale)[0] : 1;
 }
 
-/* The squares are all positive, so their sum is as good as the longest way of a term: a chain, its
- * addition to the chunk, the chunk's to the sum. The root halves that and adds an ulp; the quotient
- * adds another. Squares below the smallest normal number may vanish: 2^-63 of the root each. */
+/* The squares are all positive, so their sum is as good as the longest way of a term. The root
+ * halves that and adds an ulp; the quotient adds another. Squares below the smallest normal number
+ * may vanish: 2^-63 of the root each. */
 static void bound_norm_clip(const clade_args *args, size_t slot, double *bound)
 {
     const clade_norm_clip_args *a = &args->norm_clip;
     size_t n = clade_tensor_count(&a->g);
-    int64_t way =
-        CLADE_REDUCE_CHUNK / OPTIM_CHAINS + OPTIM_CHAINS + (int64_t)norm_clip_chunks(&a->g);
-    double norm = doubles_of(&a->norm)[0], relative = clade_gamma(way) / 2 + u(2);
+    double norm = doubles_of(&a->norm)[0];
+    double relative = clade_gamma(clade_tree_roundings((int64_t)n, 1)) / 2 + u(2);
     double lost = 0x1p-63 * sqrt((double)n);
     if (slot == 2)
         *bound = relative * norm + lost;

@@ -1,42 +1,26 @@
 /* Launchers of kernels/optim.cl. */
-#include "opencl/grid.h"
 #include "opencl/ops.h"
+#include "opencl/tree.h"
 
-#include "op/optim.h"
-
-#include <stdio.h>
-
-enum { chains = 64 }; /* OPTIM_CHAINS */
-
-/* Each chunk's sum of squares, then the sum of those: by work-items that have whole chunks where
- * they have vectors, else a chain each. */
 static void norm_clip(opencl_plan *plan, const clade_args *args)
 {
     const clade_norm_clip_args *a = &args->norm_clip;
-    const uint64_t n = clade_tensor_count(&a->g), chunks = norm_clip_chunks(&a->g);
-    const uint32_t width = plan->cl->lanes;
-    const bool whole = width > 1;
-    const clade_tensor sums = clade_opencl_part(plan, chunks * (chains + 1));
-    char options[32];
-    snprintf(options, sizeof options, "-DVW=%u -DNV=%u", width, whole ? chains / width : 1);
-    opencl_launch l = clade_opencl_begin(plan, "optim", "norm_clip_chains", options);
+    const opencl_tree t = clade_opencl_tree((int64_t)clade_tensor_count(&a->g), 1);
+    const clade_tensor sums = clade_opencl_part(plan, (uint64_t)t.blocks * (uint64_t)t.width);
+    opencl_launch l = clade_opencl_begin_sums(plan, "optim", "norm_clip_sums", &t);
     clade_opencl_tensor(&l, &a->g);
-    clade_opencl_memory(&l, &sums);
-    clade_opencl_u64(&l, n);
-    clade_opencl_run_long(&l, whole ? chunks : chunks * chains);
-    if (!whole) {
-        l = clade_opencl_begin(plan, "optim", "norm_clip_chunks", options);
-        clade_opencl_memory(&l, &sums);
-        clade_opencl_u64(&l, chunks);
-        clade_opencl_run_elements(&l, chunks);
-    }
-    l = clade_opencl_begin(plan, "optim", "norm_clip_total", options);
-    clade_opencl_memory(&l, &sums);
+    clade_opencl_tensor(&l, &sums);
+    clade_opencl_run_sums(&l, &t, 1);
+    const opencl_sums left = clade_opencl_fold_tree(plan, &t, 1, &sums);
+    l = clade_opencl_begin_sums(plan, "optim", "norm_clip_total", &t);
+    clade_opencl_tensor(&l, &left.at);
     clade_opencl_tensor(&l, &a->scale);
     clade_opencl_tensor(&l, &a->norm);
-    clade_opencl_u64(&l, chunks);
+    clade_opencl_i32(&l, left.n);
+    clade_opencl_i32(&l, t.c);
+    clade_opencl_i32(&l, t.width);
     clade_opencl_f32(&l, a->limit);
-    clade_opencl_run_grid(&l, 1, (size_t[]){64}, (size_t[]){64});
+    clade_opencl_run_tree(&l, (uint64_t)t.width, 1);
 }
 
 static void sgd(opencl_plan *plan, const clade_args *args)

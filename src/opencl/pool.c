@@ -1,6 +1,6 @@
 /* Launchers of kernels/pool.cl. */
-#include "opencl/grid.h"
 #include "opencl/ops.h"
+#include "opencl/tree.h"
 
 #include "../../kernels/portable.clh"
 #include "../../kernels/math.clh"
@@ -103,14 +103,9 @@ static void avgpool2d_dx(opencl_plan *plan, const clade_args *args)
 static void global_avgpool(opencl_plan *plan, const clade_args *args)
 {
     const clade_global_avgpool_args *a = &args->global_avgpool;
-    int32_t n = a->x.dim[0], c = a->x.dim[3];
-    opencl_launch l = clade_opencl_begin_lanes(plan, "pool", "global_avgpool", c, "");
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->y);
-    clade_opencl_i32(&l, n);
-    clade_opencl_u64(&l, (uint64_t)a->x.dim[1] * (uint64_t)a->x.dim[2]);
-    clade_opencl_i32(&l, c);
-    clade_opencl_run_rows(&l, (uint64_t)(c / clade_opencl_lanes(plan->cl, c)), (uint64_t)n);
+    const int64_t area = (int64_t)a->x.dim[1] * a->x.dim[2];
+    clade_opencl_sum_rows(plan, &a->x, (uint64_t)a->x.dim[0], area, a->x.dim[3], &a->y,
+                          math_rcp((float)area), 0);
 }
 
 static void global_avgpool_dx(opencl_plan *plan, const clade_args *args)

@@ -80,3 +80,35 @@ opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint
     }
     return s;
 }
+
+void clade_opencl_sum_rows(opencl_plan *plan, const clade_tensor *x, uint64_t matrices, int64_t m,
+                           int32_t c, const clade_tensor *target, float factor, int32_t accumulate)
+{
+    const opencl_tree t = clade_opencl_tree(m, c);
+    const bool whole = t.blocks == 1 && t.width == c;
+    const uint64_t next = plan->next;
+    const clade_tensor sums =
+        whole ? *target
+              : clade_opencl_part(plan, matrices * (uint64_t)t.blocks * (uint64_t)t.width);
+    opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_sums", &t);
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, &sums);
+    clade_opencl_u64(&l, matrices);
+    clade_opencl_u64(&l, (uint64_t)m * (uint64_t)c);
+    clade_opencl_f32(&l, factor);
+    clade_opencl_i32(&l, accumulate);
+    clade_opencl_run_sums(&l, &t, matrices);
+    if (whole) return;
+    const opencl_sums left = clade_opencl_fold_tree(plan, &t, matrices, &sums);
+    l = clade_opencl_begin_sums(plan, "tree", "tree_totals", &t);
+    clade_opencl_tensor(&l, &left.at);
+    clade_opencl_tensor(&l, target);
+    clade_opencl_u64(&l, matrices);
+    clade_opencl_f32(&l, factor);
+    clade_opencl_i32(&l, accumulate);
+    clade_opencl_i32(&l, left.n);
+    clade_opencl_i32(&l, c);
+    clade_opencl_i32(&l, t.width);
+    clade_opencl_run_tree(&l, (uint64_t)t.width, matrices);
+    clade_opencl_release_parts(plan, next);
+}

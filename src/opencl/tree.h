@@ -38,4 +38,9 @@ typedef struct opencl_sums {
 opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint64_t matrices,
                                    const clade_tensor *sums);
 
+/* target [matrices, c], or what is there more = factor times the sums over m of x [matrices, m, c].
+ */
+void clade_opencl_sum_rows(opencl_plan *plan, const clade_tensor *x, uint64_t matrices, int64_t m,
+                           int32_t c, const clade_tensor *target, float factor, int32_t accumulate);
+
 #endif

@@ -1,0 +1,133 @@
+/* The order of long sums, as clade/ops.h says it: the sums of columns against blocks that are added
+ * level by level, neighbours first, and those of rows against lanes; on the CPU and, where there is
+ * one, on an OpenCL device. */
+#include "../test.h"
+
+#include <clade/device.h>
+
+#include <stdlib.h>
+
+static clade_device *device;
+
+/* Numbers of many sizes and both signs, so that any other order gives other bits. */
+static float *numbers(size_t n)
+{
+    float *x = malloc(n * sizeof *x);
+    uint32_t state = 12345;
+    for (size_t i = 0; x && i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        float size = (float)(1u << (state >> 8) % 24);
+        x[i] = size * ((float)(state >> 12) * 0x1p-20f - 0.5f);
+    }
+    CHECK(x != NULL);
+    return x;
+}
+
+static clade_tensor hold(clade_tensor t, const void *values)
+{
+    CHECK_OK(clade_buffer_create(device, clade_tensor_count(&t) * sizeof(float), &t.buffer));
+    if (t.buffer && values) CHECK_OK(clade_tensor_write(&t, values));
+    return t;
+}
+
+static void drop(clade_tensor *t, void *values)
+{
+    if (t->buffer && values) CHECK_OK(clade_tensor_read(t, values));
+    clade_buffer_destroy(&t->buffer);
+}
+
+/* `sum` of n is halved until one is left. */
+static float halves(float *sum, int n)
+{
+    for (int half = n / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) sum[i] += sum[i + half];
+    return sum[0];
+}
+
+/* The blocks' sums of a column: the even ones take in their neighbours until one is left. */
+static float levels(float *sum, int n)
+{
+    for (int apart = 1; apart < n; apart *= 2)
+        for (int i = 0; i + apart < n; i += 2 * apart) sum[i] += sum[i + apart];
+    return sum[0];
+}
+
+static float column(const float *x, int m, int c, int lanes)
+{
+    const int rows = (m + lanes - 1) / lanes,
+              blocks = (rows + CLADE_TREE_ROWS - 1) / CLADE_TREE_ROWS;
+    float *sum = calloc((size_t)blocks, sizeof *sum), lane[64];
+    CHECK(sum != NULL);
+    for (int l = 0; sum && l < lanes; l++) {
+        for (int b = 0; b < blocks; b++) sum[b] = 0;
+        for (int row = 0; row < rows; row++)
+            if (row * lanes + l < m) sum[row / CLADE_TREE_ROWS] += x[(row * lanes + l) * c];
+        lane[l] = levels(sum, blocks);
+    }
+    free(sum);
+    return halves(lane, lanes);
+}
+
+static void sum_columns(int m, int c, int lanes)
+{
+    float *x = numbers((size_t)m * (size_t)c), *sum = calloc((size_t)c, sizeof *sum);
+    CHECK(clade_tree_lanes(c) == lanes);
+    CHECK(sum != NULL);
+    if (x && sum) {
+        clade_args a = {.batchnorm_sum = {.x = hold(clade_shape(2, m, c), x),
+                                          .sum = hold(clade_shape(1, c), NULL)}};
+        CHECK_OK(clade_op_run(device, CLADE_OP_batchnorm_sum, &a));
+        drop(&a.batchnorm_sum.sum, sum);
+        drop(&a.batchnorm_sum.x, NULL);
+        for (int k = 0; k < c; k++) CHECK(sum[k] == column(x + k, m, c, lanes));
+    }
+    free(x);
+    free(sum);
+}
+
+/* 128 squares, whose mean is an exact multiple of their sum. */
+static void sum_row(void)
+{
+    enum { c = 128 };
+    float *x = numbers(c), zeros[c] = {0}, lane[64] = {0}, loss = 0;
+    if (!x) return;
+    for (int j = 0; j < c; j++) lane[j % 64] = __builtin_fmaf(x[j], x[j], lane[j % 64]);
+    clade_args a = {.mse = {.x = hold(clade_shape(2, 1, c), x),
+                            .target = hold(clade_shape(2, 1, c), zeros),
+                            .loss = hold(clade_shape(1, 1), NULL)}};
+    CHECK_OK(clade_op_run(device, CLADE_OP_mse, &a));
+    drop(&a.mse.loss, &loss);
+    drop(&a.mse.x, NULL);
+    drop(&a.mse.target, NULL);
+    CHECK(loss == halves(lane, 64) / c);
+    free(x);
+}
+
+static void test_device(const char *name)
+{
+    printf("%s\n", name);
+    sum_columns(1, 5, 8);
+    sum_columns(64, 33, 1);
+    sum_columns(65, 40, 1);
+    sum_columns(64 * 5 + 7, 64, 1); /* six blocks */
+    sum_columns(64 * 7, 70, 1);
+    sum_columns(16 * 64 * 3 + 11, 3, 16);
+    sum_columns(64 * 64 * 2 + 63, 1, 64);
+    sum_columns(64 * 300 + 1, 33, 1); /* more than a group's */
+    sum_row();
+}
+
+int main(void)
+{
+    CHECK_OK(clade_device_open("cpu", &(clade_device_options){.math = CLADE_EXACT}, &device));
+    if (!device) return TEST_END();
+    test_device("cpu");
+    clade_device_close(&device);
+    if (clade_device_open("opencl", &(clade_device_options){.math = CLADE_EXACT}, &device)) {
+        printf("no OpenCL device: %s\n", clade_error());
+    } else {
+        test_device("opencl");
+        clade_device_close(&device);
+    }
+    return TEST_END();
+}
