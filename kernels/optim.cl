@@ -1,4 +1,4 @@
-/* norm_clip, sgd, rmsprop, adam. The steps: elements.clh. */
+/* norm_clip, sgd, rmsprop, adam, lion, lamb. The steps: elements.clh. */
 #include "elements.clh"
 #include "norm_sums.clh"
 #include "optim.clh"
@@ -97,5 +97,47 @@ kernel void adam(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, m), TEN
             adam_step(w[w0 + i], clip * g[g0 + i], &mean, &square, lr, beta1, beta2, eps, decay);
         m[m0 + i] = mean;
         v[v0 + i] = square;
+    }
+}
+
+kernel void lion(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, m),
+                 TENSOR(const float, scale), float lr, float beta1, float beta2, float decay,
+                 ELEMENTS)
+{
+    CLIP;
+    FOR_EACH(i)
+    {
+        float mean = m[m0 + i];
+        w[w0 + i] = lion_step(w[w0 + i], clip * g[g0 + i], &mean, lr, beta1, beta2, decay);
+        m[m0 + i] = mean;
+    }
+}
+
+/* r: as w. */
+kernel void lamb_directions(TENSOR(const float, w), TENSOR(const float, g), TENSOR(float, m),
+                            TENSOR(float, v), TENSOR(const float, scale), TENSOR(float, r),
+                            float beta1, float beta2, float eps, float m1, float v1, float decay,
+                            ELEMENTS)
+{
+    CLIP;
+    FOR_EACH(i)
+    {
+        float mean = m[m0 + i], square = v[v0 + i];
+        r[r0 + i] = lamb_direction(w[w0 + i], clip * g[g0 + i], &mean, &square, beta1, beta2, eps,
+                                   m1, v1, decay);
+        m[m0 + i] = mean;
+        v[v0 + i] = square;
+    }
+}
+
+/* norms: of w and of r. Every work-item has the ratio; that of element 0 tells it. */
+kernel void lamb(TENSOR(float, w), TENSOR(const float, r), TENSOR(const float, norms),
+                 TENSOR(float, ratio), float lr, ELEMENTS)
+{
+    const float quotient = lamb_ratio(norms[norms0], norms[norms0 + 1]);
+    FOR_EACH(i)
+    {
+        w[w0 + i] = FMA(-(lr * quotient), r[r0 + i], w[w0 + i]);
+        if (i == 0) ratio[ratio0] = quotient;
     }
 }

@@ -28,26 +28,36 @@ static void square_runs(const void *user, size_t first, size_t end)
         tree_run(p->tree, &p->columns, run, 0, 1, NORM_SQUARES);
 }
 
-static clade_status plan_norm_clip(void *context, const clade_args *args, clade_plan *plan)
+/* Plans the norm of a tensor; with `before` floats in front of its workspace. */
+static clade_status plan_norm(clade_plan *plan, const clade_tensor *g, size_t before)
 {
-    (void)context;
     enum { most_runs = 64 };
     cpu_tree *t = clade_cpu_state(plan, sizeof *t);
     if (!t) return CLADE_ENOMEM;
-    *t = cpu_tree_of((int64_t)clade_tensor_count(&args->norm_clip.g), 1, most_runs);
-    cpu_reserve(plan, cpu_product(t->runs, cpu_tree_floats(t, 1)));
+    *t = cpu_tree_of((int64_t)clade_tensor_count(g), 1, most_runs);
+    cpu_reserve(plan, before + cpu_product(t->runs, cpu_tree_floats(t, 1)));
     return CLADE_OK;
+}
+
+static float norm_of(void *context, const cpu_tree *t, const float *g, void *workspace)
+{
+    const norm_pass p = {t, {.x = g, .mean = zeros, .level = workspace}};
+    clade_cpu_range(context, (cpu_range){square_runs, &p, t->runs, 1});
+    tree_join(t, &p.columns, 1, 0, 1);
+    return math_sqrt(*p.columns.level);
+}
+
+static clade_status plan_norm_clip(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(plan, &args->norm_clip.g, 0);
 }
 
 static clade_status norm_clip(void *context, const clade_args *args, const clade_plan *plan,
                               void *workspace)
 {
     const clade_norm_clip_args *a = &args->norm_clip;
-    const cpu_tree *t = plan->state;
-    const norm_pass p = {t, {.x = clade_tensor_host(&a->g), .mean = zeros, .level = workspace}};
-    clade_cpu_range(context, (cpu_range){square_runs, &p, t->runs, 1});
-    tree_join(t, &p.columns, 1, 0, 1);
-    const float norm = math_sqrt(*p.columns.level);
+    const float norm = norm_of(context, plan->state, clade_tensor_host(&a->g), workspace);
     *(float *)clade_tensor_host(&a->norm) = norm;
     *(float *)clade_tensor_host(&a->scale) = optim_clip_scale(norm, a->limit);
     return CLADE_OK;
@@ -117,6 +127,43 @@ static void adam_range(const void *user, size_t first, size_t end)
         w[i] = adam_step(w[i], g[i] * scale, &m[i], &v[i], lr, beta1, beta2, eps, decay);
 }
 
+static void lion_range(const void *user, size_t first, size_t end)
+{
+    const clade_lion_args *a = user;
+    const float *restrict g = clade_tensor_host(&a->g);
+    float *restrict w = clade_tensor_host(&a->w), *restrict m = clade_tensor_host(&a->m);
+    const float lr = a->lr, beta1 = a->beta1, beta2 = a->beta2, decay = a->decay;
+    const float scale = scale_of(&a->scale);
+    for (size_t i = first; i < end; i++)
+        w[i] = lion_step(w[i], g[i] * scale, &m[i], lr, beta1, beta2, decay);
+}
+
+typedef struct lamb_pass {
+    const clade_lamb_args *args;
+    float *r, factor;
+} lamb_pass;
+
+static void lamb_directions(const void *user, size_t first, size_t end)
+{
+    const lamb_pass *p = user;
+    const clade_lamb_args *a = p->args;
+    const float *restrict g = clade_tensor_host(&a->g), *restrict w = clade_tensor_host(&a->w);
+    float *restrict m = clade_tensor_host(&a->m), *restrict v = clade_tensor_host(&a->v);
+    float *restrict r = p->r;
+    const float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, decay = a->decay;
+    const float m1 = a->m1, v1 = a->v1, scale = scale_of(&a->scale);
+    for (size_t i = first; i < end; i++)
+        r[i] = lamb_direction(w[i], g[i] * scale, &m[i], &v[i], beta1, beta2, eps, m1, v1, decay);
+}
+
+static void lamb_range(const void *user, size_t first, size_t end)
+{
+    const lamb_pass *p = user;
+    const float *restrict r = p->r, factor = p->factor;
+    float *restrict w = clade_tensor_host(&p->args->w);
+    for (size_t i = first; i < end; i++) w[i] = FMA(-factor, r[i], w[i]);
+}
+
 static clade_status sgd(void *context, const clade_args *args, const clade_plan *plan,
                         void *workspace)
 {
@@ -148,10 +195,43 @@ static clade_status adam(void *context, const clade_args *args, const clade_plan
     return CLADE_OK;
 }
 
+static clade_status lion(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_lion_args *a = &args->lion;
+    clade_cpu_range(context, (cpu_range){lion_range, a, clade_tensor_count(&a->w), grain});
+    return CLADE_OK;
+}
+
+/* Workspace: the direction r [n], then that of a norm. */
+static clade_status plan_lamb(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    return plan_norm(plan, &args->lamb.w, clade_tensor_count(&args->lamb.w));
+}
+
+static clade_status lamb(void *context, const clade_args *args, const clade_plan *plan,
+                         void *workspace)
+{
+    const clade_lamb_args *a = &args->lamb;
+    const size_t n = clade_tensor_count(&a->w);
+    lamb_pass p = {.args = a, .r = workspace};
+    clade_cpu_range(context, (cpu_range){lamb_directions, &p, n, grain});
+    const float of_w = norm_of(context, plan->state, clade_tensor_host(&a->w), p.r + n);
+    const float ratio = lamb_ratio(of_w, norm_of(context, plan->state, p.r, p.r + n));
+    *(float *)clade_tensor_host(&a->ratio) = ratio;
+    p.factor = a->lr * ratio;
+    clade_cpu_range(context, (cpu_range){lamb_range, &p, n, grain});
+    return CLADE_OK;
+}
+
 void CPU_NAME(optim)(clade_op_slot *slot)
 {
     slot[CLADE_OP_norm_clip] = (clade_op_slot){plan_norm_clip, norm_clip};
     slot[CLADE_OP_sgd].run = sgd;
     slot[CLADE_OP_rmsprop].run = rmsprop;
     slot[CLADE_OP_adam].run = adam;
+    slot[CLADE_OP_lion].run = lion;
+    slot[CLADE_OP_lamb] = (clade_op_slot){plan_lamb, lamb};
 }

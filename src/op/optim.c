@@ -1,42 +1,8 @@
-/* optim: the norm of all gradients, and one step of SGD, RMSprop, Adam and AdamW. */
-#include "op/tree.h"
-
-#include "../../kernels/optim.clh"
+/* optim: the norm of all gradients, and one step of SGD, RMSprop, Adam and AdamW; lion.c and lamb.c
+ * have the others. */
+#include "op/optim_step.h"
 
 /* ---- shape rules ---- */
-
-/* EINVAL unless low ≤ value ≤ high; NaN never is. */
-static clade_status check_range(clade_op op, const char *name, float value, float low, float high)
-{
-    if (value >= low && value <= high) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "%s: %s is %g, expected %g to %g", clade_op_describe(op)->name,
-                      name, (double)value, (double)low, (double)high);
-}
-
-static clade_status check_eps(clade_op op, float eps)
-{
-    return check_range(op, "eps", eps, 0x1p-126f, 3e38f);
-}
-
-static clade_status check_like(clade_op op, const char *slot, const clade_tensor *t,
-                               const clade_tensor *w)
-{
-    return clade_expect_shape(op, slot, t, CLADE_F32, w->rank, w->dim);
-}
-
-static const int32_t single[] = {1};
-
-/* What all optimizers have. */
-static clade_status check_step(clade_op op, const clade_tensor *w, const clade_tensor *g,
-                               const clade_tensor *scale, float lr, float decay)
-{
-    clade_status status = check_like(op, "g", g, w);
-    if (!status && clade_tensor_present(scale))
-        status = clade_expect_shape(op, "scale", scale, CLADE_F32, 1, single);
-    if (!status) status = check_range(op, "lr", lr, -3e38f, 3e38f);
-    if (!status) status = check_range(op, "decay", decay, 0, 1);
-    return status;
-}
 
 static clade_status shape_norm_clip(clade_args *args)
 {
@@ -88,42 +54,12 @@ static clade_status shape_adam(clade_args *args)
 
 /* ---- references ---- */
 
-#ifdef CLADE_ORACLE
-static REAL real_rsqrt(REAL x) { return 1 / sqrt(x); }
-static REAL real_sqrt(REAL x) { return sqrt(x); }
-static REAL real_div(REAL a, REAL b) { return a / b; }
-static REAL real_rcp(REAL x) { return 1 / x; }
-#else
-static REAL real_rsqrt(REAL x) { return math_rsqrt(x); }
-static REAL real_sqrt(REAL x) { return math_sqrt(x); }
-static REAL real_div(REAL a, REAL b) { return math_div(a, b); }
-static REAL real_rcp(REAL x) { return math_rcp(x); }
-#endif
-
-static REAL add_square(const void *g, int64_t i, REAL sum)
-{
-    REAL x = ((const REAL *)g)[i];
-    return REAL_FMA(x, x, sum);
-}
-
 static void run_norm_clip(const clade_args *args)
 {
     const clade_norm_clip_args *a = &args->norm_clip;
-    const REAL limit = a->limit;
-    const int64_t n = (int64_t)clade_tensor_count(&a->g);
-    REAL norm = real_sqrt(tree_total(add_square, real_of(&a->g), n, 1));
+    const REAL limit = a->limit, norm = norm_of(real_of(&a->g), clade_tensor_count(&a->g));
     *real_of(&a->norm) = norm;
     *real_of(&a->scale) = norm <= limit ? 1 : real_div(limit, norm);
-}
-
-static REAL scale_of(const clade_tensor *scale)
-{
-    return clade_tensor_present(scale) ? *real_of(scale) : 1;
-}
-
-static REAL mean_square(REAL old, REAL g, REAL beta)
-{
-    return REAL_FMA(beta, old, (1 - beta) * (g * g));
 }
 
 static void run_sgd(const clade_args *args)
@@ -177,31 +113,15 @@ static void run_adam(const clade_args *args)
     }
 }
 
-/* ---- bounds ----
- *
- * In units u = CLADE_UNIT of relative error, one per rounding; an ulp is at most two. Products of
- * errors, below 100 u², are in the hundredth that each sum of units is raised by. States hold their
- * new values here, so w before the step is w + step. */
+/* ---- bounds ---- */
 
-static double u(double roundings) { return 1.01 * roundings * CLADE_UNIT; }
-
-static double scale_value(const clade_tensor *scale)
-{
-    return clade_tensor_present(scale) ? doubles_of(scale)[0] : 1;
-}
-
-/* The squares are all positive, so their sum is as good as the longest way of a term. The root
- * halves that and adds an ulp; the quotient adds another. Squares below the smallest normal number
- * may vanish: 2^-63 of the root each. */
+/* The quotient adds an ulp to the norm's error. */
 static void bound_norm_clip(const clade_args *args, size_t slot, double *bound)
 {
     const clade_norm_clip_args *a = &args->norm_clip;
-    size_t n = clade_tensor_count(&a->g);
-    double norm = doubles_of(&a->norm)[0];
-    double relative = clade_gamma(clade_tree_roundings((int64_t)n, 1)) / 2 + u(2);
-    double lost = 0x1p-63 * sqrt((double)n);
+    const double relative = norm_error(&a->g), lost = norm_lost(&a->g);
     if (slot == 2)
-        *bound = relative * norm + lost;
+        *bound = relative * doubles_of(&a->norm)[0] + lost;
     else
         *bound = (relative + u(2) + lost / (double)a->limit) * doubles_of(&a->scale)[0];
 }
@@ -225,10 +145,6 @@ static void bound_sgd(const clade_args *args, size_t slot, double *bound)
         bound[i] = slot == 2 ? of_v : of_w;
     }
 }
-
-/* The new mean square, a sum of positive terms: in (1 − beta) (scale g)² there are five roundings,
- * one is of the sum. */
-enum { square_roundings = 6 };
 
 /* s + eps: one more; its root takes half, 1 / sqrt() is good to 2 ulp; three products. */
 static void bound_rmsprop(const clade_args *args, size_t slot, double *bound)
