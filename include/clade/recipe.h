@@ -14,33 +14,55 @@ typedef enum clade_optimizer_kind {
     CLADE_SGD,
     CLADE_RMSPROP,
     CLADE_ADAM,
-    CLADE_ADAMW
+    CLADE_ADAMW,
+    CLADE_LION, /* Chen et al. 2023 */
+    CLADE_LAMB  /* You et al. 2020; each parameter is a layer of the paper's */
 } clade_optimizer_kind;
 
+/* Which parameters weight decay is for. */
+typedef enum clade_decay_scope {
+    CLADE_DECAY_ALL,
+    CLADE_DECAY_WEIGHTS /* of two dimensions and more: no bias, gamma or beta */
+} clade_decay_scope;
+
 /* Zero means Keras' default for the kind: sgd lr 0.01; rmsprop lr 0.001, rho 0.9, eps 1e-7;
- * adam lr 0.001, beta 0.9, 0.999, eps 1e-7; adamw also weight_decay 0.004. */
+ * adam lr 0.001, beta 0.9, 0.999, eps 1e-7; adamw also weight_decay 0.004; lion lr 0.001, beta
+ * 0.9, 0.99; lamb as adam. */
 typedef struct clade_optimizer {
     clade_optimizer_kind kind;
     float lr, momentum, rho, beta1, beta2, eps, weight_decay;
+    clade_decay_scope decay;
+    const char *const *exclude; /* parameters whose names contain one of these are not decayed */
+    size_t exclude_count;
     bool nesterov;
     float clip_norm; /* 0: gradients are not clipped */
 } clade_optimizer;
 
 typedef enum clade_lr_schedule_kind {
     CLADE_SCHEDULE_CONSTANT,
-    CLADE_SCHEDULE_STEP,   /* × factor every `epochs` */
-    CLADE_SCHEDULE_COSINE, /* half a cosine, which reaches `minimum` behind the last epoch */
-    CLADE_SCHEDULE_PLATEAU /* × factor after `patience` epochs in which the validation loss did not
-                            * fall by 1e-4 (without a validation split: the training loss) */
+    CLADE_SCHEDULE_STEP,    /* × factor every `epochs` */
+    CLADE_SCHEDULE_COSINE,  /* half a cosine, which reaches `minimum` behind the last epoch */
+    CLADE_SCHEDULE_PLATEAU, /* × factor after `patience` epochs in which the validation loss did not
+                             * fall by 1e-4 (without a validation split: the training loss) */
+    CLADE_SCHEDULE_LINEAR,  /* step by step to `minimum` behind the last one */
+    CLADE_SCHEDULE_POLYNOMIAL,      /* the same by the power `power` of what is left */
+    CLADE_SCHEDULE_EXPONENTIAL,     /* × factor over `epochs`, step by step */
+    CLADE_SCHEDULE_COSINE_RESTARTS, /* half cosines, step by step, over t_0 epochs, t_0 t_mult, … */
+    CLADE_SCHEDULE_ONE_CYCLE /* step by step from rate / div_factor up to it over pct_start of
+                              * all steps, then down to that of the beginning / final_div_factor */
 } clade_lr_schedule_kind;
 
-/* The rate as a share of the optimizer's. Zero means: factor 0.1, epochs 10, patience 10. */
+/* The rate as a share of the optimizer's. Zero means: factor 0.1, epochs 10, patience 10, power 1,
+ * t_0 10, t_mult 1, pct_start 0.3, div_factor 25, final_div_factor 1e4. */
 typedef struct clade_lr_schedule {
     clade_lr_schedule_kind kind;
     float factor;
     float minimum; /* the least rate, not a share */
     int32_t epochs, patience;
-    int32_t warmup; /* epochs of linear rise from 0 before it, step by step */
+    int32_t warmup; /* epochs of linear rise from 0 before it, step by step; none in one_cycle */
+    float power;
+    int32_t t_0, t_mult; /* t_0 in epochs */
+    float pct_start, div_factor, final_div_factor;
 } clade_lr_schedule;
 
 /* Weight of the images of one class in the loss. */
@@ -66,6 +88,8 @@ typedef struct clade_training {
     size_t class_weights;
     bool balanced; /* instead: images / (classes · images of the class) */
     int32_t top_k; /* also counted in metrics; 0: off */
+    float ema;     /* of an exponential moving average of the weights, which is what is validated
+                    * and saved: the share that is kept at each step; 0: off */
 } clade_training;
 
 /* A recipe: what to read, what to build, how to train. Made by clade_recipe_*. Plain data, owned by

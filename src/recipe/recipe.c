@@ -284,6 +284,7 @@ void clade_recipe_destroy(clade_recipe **handle)
     free(recipe->source);
     clade_tuning_clear(&recipe->tuning);
     free(recipe->class_weight);
+    free(recipe->decay_exclude);
     free(recipe);
     *handle = NULL;
 }

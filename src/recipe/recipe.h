@@ -28,7 +28,8 @@ struct clade_recipe {
     clade_preprocessing preprocessing;
     clade_augment augment;
     clade_training training;
-    clade_class_weight *class_weight; /* of `training` */
+    clade_class_weight *class_weight; /* of `training`, … */
+    const char **decay_exclude;       /* … whose optimizer has these */
     clade_data_options data;
     const clade_yaml *backbone; /* its section, in `root`; NULL: there is none */
     clade_transfer transfer;
@@ -95,6 +96,7 @@ clade_status clade_recipe_expand(clade_yaml *root);
 /* The words of a recipe, in the order of the enums; ended by NULL. */
 extern const char *const clade_recipe_optimizers[];
 extern const char *const clade_recipe_schedules[];
+extern const char *const clade_recipe_decay_scopes[];
 extern const char *const clade_recipe_paddings[];
 /* The keys of the section `train`; ended by NULL. */
 extern const char *const clade_recipe_training_keys[];

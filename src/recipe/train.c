@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const clade_recipe_optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
-const char *const clade_recipe_schedules[] = {"constant", "step", "cosine", "plateau", NULL};
+const char *const clade_recipe_optimizers[] = {"sgd",  "rmsprop", "adam", "adamw",
+                                               "lion", "lamb",    NULL};
+const char *const clade_recipe_decay_scopes[] = {"all", "weights", NULL};
+const char *const clade_recipe_schedules[] = {
+    "constant",   "step",        "cosine",          "plateau",   "linear",
+    "polynomial", "exponential", "cosine_restarts", "one_cycle", NULL};
 const char *const clade_recipe_training_keys[] = {"loss",
                                                   "optimizer",
                                                   "lr",
@@ -23,6 +27,7 @@ const char *const clade_recipe_training_keys[] = {"loss",
                                                   "top_k",
                                                   "shuffle",
                                                   "label_smoothing",
+                                                  "ema",
                                                   NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
@@ -72,14 +77,45 @@ static clade_status read_choice(const clade_yaml *node, const char *what, const 
 
 /* --- optimizer --- */
 
-static clade_status read_optimizer(clade_optimizer *o, const clade_yaml *node)
+/* Which parameters are decayed: all or those of two dimensions, without the names that are
+ * excluded.
+ */
+static clade_status read_decay(clade_recipe *recipe, const clade_yaml *options)
 {
-    static const char *const keys[][8] = {
-        [CLADE_SGD] = {"lr", "momentum", "nesterov", "weight_decay", NULL},
-        [CLADE_RMSPROP] = {"lr", "rho", "momentum", "eps", "weight_decay", NULL},
-        [CLADE_ADAM] = {"lr", "beta1", "beta2", "eps", "weight_decay", NULL},
-        [CLADE_ADAMW] = {"lr", "beta1", "beta2", "eps", "weight_decay", NULL},
+    clade_optimizer *o = &recipe->training.optimizer;
+    const clade_yaml *list = clade_recipe_find(options, "exclude");
+    size_t scope = CLADE_DECAY_ALL;
+    clade_status status =
+        clade_yaml_get_word(options, "decay", clade_recipe_decay_scopes,
+                            clade_recipe_count_words(clade_recipe_decay_scopes), &scope);
+    o->decay = (clade_decay_scope)scope;
+    if (status || !list) return status;
+    const bool single = clade_yaml_kind_of(list) == CLADE_YAML_SCALAR;
+    const size_t count = single ? 1 : clade_yaml_count(list);
+    recipe->decay_exclude = calloc(count + 1, sizeof *recipe->decay_exclude);
+    if (!recipe->decay_exclude) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    if (!single) status = clade_yaml_expect(list, "exclude", CLADE_YAML_LIST);
+    for (size_t i = 0; i < count && !status; i++)
+        status = clade_yaml_as_text(single ? list : clade_yaml_item(list, i), "exclude",
+                                    &recipe->decay_exclude[i]);
+    o->exclude = recipe->decay_exclude;
+    o->exclude_count = count;
+    return status;
+}
+
+static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
+{
+    clade_optimizer *o = &recipe->training.optimizer;
+#define DECAY "weight_decay", "decay", "exclude", NULL
+    static const char *const keys[][9] = {
+        [CLADE_SGD] = {"lr", "momentum", "nesterov", DECAY},
+        [CLADE_RMSPROP] = {"lr", "rho", "momentum", "eps", DECAY},
+        [CLADE_ADAM] = {"lr", "beta1", "beta2", "eps", DECAY},
+        [CLADE_ADAMW] = {"lr", "beta1", "beta2", "eps", DECAY},
+        [CLADE_LION] = {"lr", "beta1", "beta2", DECAY},
+        [CLADE_LAMB] = {"lr", "beta1", "beta2", "eps", DECAY},
     };
+#undef DECAY
     size_t kind = CLADE_RMSPROP; /* as Keras' compile() */
     const clade_yaml *options = NULL;
     clade_status status =
@@ -95,6 +131,7 @@ static clade_status read_optimizer(clade_optimizer *o, const clade_yaml *node)
     if (!status) status = get_given(options, "eps", CLADE_YAML_POSITIVE, &o->eps);
     if (!status)
         status = get_given(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
+    if (!status) status = read_decay(recipe, options);
     if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
     if (!status && o->nesterov && o->momentum == 0)
         status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");
@@ -110,6 +147,11 @@ static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
         [CLADE_SCHEDULE_STEP] = {"epochs", "factor", "minimum", "warmup", NULL},
         [CLADE_SCHEDULE_COSINE] = {"minimum", "warmup", NULL},
         [CLADE_SCHEDULE_PLATEAU] = {"patience", "factor", "minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_LINEAR] = {"minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_POLYNOMIAL] = {"power", "minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_EXPONENTIAL] = {"epochs", "factor", "minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_COSINE_RESTARTS] = {"t_0", "t_mult", "minimum", "warmup", NULL},
+        [CLADE_SCHEDULE_ONE_CYCLE] = {"pct_start", "div_factor", "final_div_factor", NULL},
     };
     size_t kind = CLADE_SCHEDULE_CONSTANT;
     const clade_yaml *options = NULL;
@@ -117,12 +159,21 @@ static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
         node ? read_choice(node, "schedule", clade_recipe_schedules, &kind, &options) : CLADE_OK;
     s->kind = (clade_lr_schedule_kind)kind;
     if (status || !options) return status;
+    if (kind == CLADE_SCHEDULE_ONE_CYCLE && clade_recipe_find(options, "max_lr"))
+        return clade_yaml_fail(options, CLADE_EINVAL, "max_lr: expected as the optimizer's lr");
     status = clade_recipe_check_keys(options, clade_recipe_schedules[kind], keys[kind]);
     if (!status) status = get_float(options, "factor", CLADE_YAML_POSITIVE, &s->factor);
     if (!status) status = get_float(options, "minimum", CLADE_YAML_NOT_NEGATIVE, &s->minimum);
     if (!status) status = get_int(options, "epochs", 1, &s->epochs);
     if (!status) status = get_int(options, "patience", 1, &s->patience);
     if (!status) status = get_int(options, "warmup", 0, &s->warmup);
+    if (!status) status = get_float(options, "power", CLADE_YAML_POSITIVE, &s->power);
+    if (!status) status = get_int(options, "t_0", 1, &s->t_0);
+    if (!status) status = get_int(options, "t_mult", 1, &s->t_mult);
+    if (!status) status = get_given(options, "pct_start", CLADE_YAML_RATE, &s->pct_start);
+    if (!status) status = get_float(options, "div_factor", CLADE_YAML_POSITIVE, &s->div_factor);
+    if (!status)
+        status = get_float(options, "final_div_factor", CLADE_YAML_POSITIVE, &s->final_div_factor);
     return status;
 }
 
@@ -189,6 +240,16 @@ static clade_status read_early_stopping(clade_training *t, const clade_yaml *nod
     return status;
 }
 
+/* {decay: share} of an average of the weights. */
+static clade_status read_ema(clade_training *t, const clade_yaml *node)
+{
+    static const char *const keys[] = {"decay", NULL};
+    if (!node) return CLADE_OK;
+    clade_status status = clade_recipe_check_keys(node, "ema", keys);
+    t->ema = 0.999f;
+    return status ? status : get_given(node, "decay", CLADE_YAML_RATE, &t->ema);
+}
+
 int32_t clade_training_shard(const clade_training *t)
 {
     return t->shard > 0 && t->shard < t->batch ? t->shard : t->batch;
@@ -211,7 +272,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
             "lr: expected below the optimizer's name, as in 'optimizer: {adam: {lr: "
             "0.001}}'");
     if (!status) status = read_loss(t, train);
-    if (!status) status = read_optimizer(&t->optimizer, clade_recipe_find(train, "optimizer"));
+    if (!status) status = read_optimizer(recipe, clade_recipe_find(train, "optimizer"));
     if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));
     if (!status) status = get_int(train, "batch", 1, &t->batch);
     if (!status) status = get_int(train, "shard", 1, &t->shard);
@@ -225,6 +286,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
         status = get_float(train, "clip_norm", CLADE_YAML_NOT_NEGATIVE, &t->optimizer.clip_norm);
     if (!status) status = get_int(train, "top_k", 0, &t->top_k);
     if (!status) status = read_early_stopping(t, clade_recipe_find(train, "early_stopping"));
+    if (!status) status = read_ema(t, clade_recipe_find(train, "ema"));
     if (!status) status = read_class_weight(recipe, clade_recipe_find(train, "class_weight"));
     t->seed = (uint64_t)seed;
     t->no_shuffle = !shuffle;

@@ -249,12 +249,18 @@ static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer 
         put_float(w, map, "momentum", o->momentum);
     if (o->kind == CLADE_SGD) put_true(w, map, "nesterov", o->nesterov);
     if (o->kind == CLADE_RMSPROP) put_float(w, map, "rho", o->rho);
-    if (o->kind == CLADE_ADAM || o->kind == CLADE_ADAMW) {
+    if (o->kind >= CLADE_ADAM) {
         put_float(w, map, "beta1", o->beta1);
         put_float(w, map, "beta2", o->beta2);
     }
-    if (o->kind != CLADE_SGD) put_float(w, map, "eps", o->eps);
+    if (o->kind != CLADE_SGD && o->kind != CLADE_LION) put_float(w, map, "eps", o->eps);
     put_float(w, map, "weight_decay", o->weight_decay);
+    if (o->decay) put_text(w, map, "decay", clade_recipe_decay_scopes[o->decay]);
+    if (o->exclude_count) {
+        clade_yaml *list = put_empty(w, map, "exclude", CLADE_YAML_LIST);
+        for (size_t i = 0; i < o->exclude_count; i++)
+            append(w, list, clade_yaml_create_text(o->exclude[i]));
+    }
     put_float(w, train, "clip_norm", o->clip_norm);
 }
 
@@ -263,10 +269,22 @@ static void write_schedule(writer *w, clade_yaml *train, const clade_lr_schedule
     if (s->kind == CLADE_SCHEDULE_CONSTANT && s->warmup == 0) return;
     clade_yaml *outer = put_empty(w, train, "schedule", CLADE_YAML_MAP);
     clade_yaml *map = put_empty(w, outer, clade_recipe_schedules[s->kind], CLADE_YAML_MAP);
-    if (s->kind == CLADE_SCHEDULE_STEP) put_int(w, map, "epochs", s->epochs);
+    const bool exponential = s->kind == CLADE_SCHEDULE_EXPONENTIAL;
+    if (s->kind == CLADE_SCHEDULE_STEP || exponential) put_int(w, map, "epochs", s->epochs);
     if (s->kind == CLADE_SCHEDULE_PLATEAU) put_int(w, map, "patience", s->patience);
-    if (s->kind == CLADE_SCHEDULE_STEP || s->kind == CLADE_SCHEDULE_PLATEAU)
+    if (s->kind == CLADE_SCHEDULE_STEP || s->kind == CLADE_SCHEDULE_PLATEAU || exponential)
         put_float(w, map, "factor", s->factor);
+    if (s->kind == CLADE_SCHEDULE_POLYNOMIAL) put_float(w, map, "power", s->power);
+    if (s->kind == CLADE_SCHEDULE_COSINE_RESTARTS) {
+        put_int(w, map, "t_0", s->t_0);
+        put_int(w, map, "t_mult", s->t_mult);
+    }
+    if (s->kind == CLADE_SCHEDULE_ONE_CYCLE) {
+        put_float(w, map, "pct_start", s->pct_start);
+        put_float(w, map, "div_factor", s->div_factor);
+        put_float(w, map, "final_div_factor", s->final_div_factor);
+        return;
+    }
     if (s->kind != CLADE_SCHEDULE_CONSTANT) put_float(w, map, "minimum", s->minimum);
     put_int(w, map, "warmup", s->warmup);
 }
@@ -292,6 +310,7 @@ static void write_training(writer *w, clade_yaml *root, const clade_training *t)
             put(w, weights, t->class_weight[i].name, float_node(t->class_weight[i].weight));
     }
     put_int(w, map, "top_k", t->top_k);
+    if (t->ema != 0) put_float(w, put_empty(w, map, "ema", CLADE_YAML_MAP), "decay", t->ema);
 }
 
 static clade_status write(const clade_recipe_parts *parts, clade_yaml *root)

@@ -98,8 +98,8 @@ static clade_status copy_tensor(clade_trainer *t, const clade_tensor *x)
 clade_status clade_agree_begin(clade_trainer *t)
 {
     const clade_model *model = clade_learner_whole(&t->learner);
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < clade_model_parameters(model) && !status; i++)
         status = copy_tensor(t, &clade_model_parameter(model, i)->value);

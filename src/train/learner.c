@@ -55,6 +55,14 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
 
 /* --- rates --- */
 
+static bool is_decayed(const clade_optimizer *o, const clade_parameter *p)
+{
+    if (o->decay == CLADE_DECAY_WEIGHTS && p->value.rank < 2) return false;
+    for (size_t i = 0; i < o->exclude_count; i++)
+        if (strstr(p->name, o->exclude[i])) return false;
+    return true;
+}
+
 /* The part of w that a trained parameter is; `first` is the graph before something was unfrozen, or
  * NULL. */
 static clade_updater_part part_of(const clade_learner_options *o, const clade_learner *l,
@@ -66,13 +74,17 @@ static clade_updater_part part_of(const clade_learner_options *o, const clade_le
     return (clade_updater_part){.first = p->gradient.offset,
                                 .count = clade_tensor_count(&p->value),
                                 .scale = layer <= transfer->layers ? transfer->lr_scale : 1,
-                                .began = late ? o->unfrozen_step : 0};
+                                .began = late ? o->unfrozen_step : 0,
+                                .spared =
+                                    !is_decayed(&clade_recipe_training(o->recipe)->optimizer, p)};
 }
 
-/* Divides the flat parameters where the rate or the count of steps changes. */
+/* Divides the flat parameters where the rate, the count of steps or the decay changes, for LAMB
+ * everywhere. */
 static clade_status divide(const clade_learner_options *o, const clade_learner *l,
                            const clade_graph *first)
 {
+    const bool apart = clade_recipe_training(o->recipe)->optimizer.kind == CLADE_LAMB;
     size_t parameters = clade_model_parameters(l->model), count = 0;
     clade_updater_part *part = malloc((parameters + 1) * sizeof *part);
     if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
@@ -81,7 +93,8 @@ static clade_status divide(const clade_learner_options *o, const clade_learner *
         if (!clade_tensor_present(&p->gradient)) continue;
         clade_updater_part next = part_of(o, l, p, first);
         clade_updater_part *last = count ? &part[count - 1] : NULL;
-        if (last && last->scale == next.scale && last->began == next.began)
+        if (last && !apart && last->scale == next.scale && last->began == next.began &&
+            last->spared == next.spared)
             last->count += next.count;
         else
             part[count++] = next;
@@ -98,11 +111,16 @@ static clade_status make_updater(const clade_learner_options *o, clade_learner *
     if (!clade_tensor_present(w) || clade_tensor_count(w) == 0)
         return clade_fail(CLADE_EINVAL, "%s: there is nothing to train: every layer is frozen",
                           clade_recipe_name(o->recipe));
+    const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
+    const bool parts = clade_recipe_transfer(o->recipe)->layers > 0 ||
+                       optimizer->decay != CLADE_DECAY_ALL || optimizer->exclude_count > 0 ||
+                       optimizer->kind == CLADE_LAMB;
     clade_status status =
-        clade_updater_create(&clade_recipe_training(o->recipe)->optimizer, o->device, w,
-                             clade_model_gradients(l->model), &l->updater);
+        clade_updater_create(optimizer, o->device, w, clade_model_gradients(l->model), &l->updater);
     if (!status && o->unfrozen) status = clade_recipe_graph(o->recipe, o->classes, &first);
-    if (!status && clade_recipe_transfer(o->recipe)->layers > 0) status = divide(o, l, first);
+    if (!status && parts) status = divide(o, l, first);
+    const float kept = clade_recipe_training(o->recipe)->ema;
+    if (!status && kept > 0) status = clade_updater_average(l->updater, kept);
     clade_graph_destroy(&first);
     return status;
 }
@@ -147,8 +165,8 @@ clade_status clade_learner_spread(const clade_learner *l)
 static clade_status pass_moments(const clade_learner *from, const clade_parameter *x,
                                  const clade_learner *to, const clade_parameter *y)
 {
-    clade_tensor a[2], b[2];
-    const char *name[2];
+    clade_tensor a[CLADE_MOST_MOMENTS], b[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     size_t count = clade_updater_moments(from->updater, a, name);
     clade_updater_moments(to->updater, b, name);
     clade_status status = CLADE_OK;
@@ -167,6 +185,7 @@ clade_status clade_learner_pass_on(const clade_learner *from, clade_learner *to)
     clade_status status = clade_learner_gather(from);
     if (!status) status = clade_model_copy(clade_learner_whole(from), clade_learner_whole(to));
     if (!status) status = clade_learner_spread(to);
+    if (!status) status = clade_updater_begin_average(to->updater);
     for (size_t i = 0; i < clade_model_parameters(from->model) && !status; i++) {
         const clade_parameter *x = clade_model_parameter(from->model, i);
         const clade_parameter *y = clade_model_find(to->model, x->name);

@@ -15,12 +15,15 @@
 
 /* --- checkpoints --- */
 
+/* With the average of the weights where there is one. */
 static clade_status save_model(clade_trainer *t, const char *name)
 {
-    clade_status status = clade_learner_gather(&t->learner);
-    return status ? status
-                  : clade_run_write_model(&t->run, name, t->recipe, &t->classes,
-                                          clade_learner_whole(&t->learner));
+    clade_status status = clade_updater_show_average(t->learner.updater);
+    if (!status) status = clade_learner_gather(&t->learner);
+    if (!status)
+        status = clade_run_write_model(&t->run, name, t->recipe, &t->classes,
+                                       clade_learner_whole(&t->learner));
+    return status ? status : clade_updater_hide_average(t->learner.updater);
 }
 
 static clade_status save_state(clade_trainer *t)
@@ -74,6 +77,7 @@ static clade_status begin(clade_trainer *t, bool found)
     t->scheduler.best = t->progress.plateau_best;
     t->scheduler.wait = (int32_t)t->progress.plateau_wait;
     if (!status) status = clade_learner_spread(&t->learner);
+    if (!status && t->progress.step == 0) status = clade_updater_begin_average(t->learner.updater);
     if (!status && must_unfreeze(t)) status = unfreeze(t);
     if (!status)
         status = clade_run_write_text(&t->run, "recipe.yaml", clade_recipe_text(t->recipe));
@@ -295,9 +299,12 @@ static clade_status validate(clade_trainer *t)
     clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
                               clade_dataset_count(t->dataset, CLADE_VALIDATION),
                               (size_t)clade_model_input(t->learner.model)->dim[0]);
-    clade_status status =
-        clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results, t->ranks,
-                             clade_trainer_poll_phase, t, &t->epoch.validation);
+    clade_status status = clade_updater_show_average(t->learner.updater);
+    if (status) return status;
+    status = clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
+                                  t->ranks, clade_trainer_poll_phase, t, &t->epoch.validation);
+    clade_status hidden = clade_updater_hide_average(t->learner.updater);
+    if (!status) status = hidden;
     if (status == CLADE_ECANCELLED) return pause_here(t);
     return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for(t, status) : status;
 }

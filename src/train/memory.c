@@ -193,8 +193,8 @@ static void add_sibling(const clade_model *model, clade_train_memory *m)
 
 static void measure(const planning *p, clade_train_memory *m)
 {
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     uint64_t now;
     add_model(p->learner.model, m);
     add_model(p->learner.whole, m);

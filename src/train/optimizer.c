@@ -1,4 +1,5 @@
-/* SGD, RMSprop, Adam and AdamW: settings, moments and the call of each step. */
+/* SGD, RMSprop, Adam, AdamW, Lion and LAMB: settings, moments and the call of each step;
+ * the average of the weights. */
 #include "train/optimizer.h"
 
 #include <math.h>
@@ -7,11 +8,13 @@
 struct clade_updater {
     clade_optimizer settings;
     clade_device *device;
-    clade_buffer *moment[2], *clip; /* clip: scale and norm */
-    clade_call step, norm;          /* step: over all of w */
+    clade_buffer *moment[2], *clip, *ratio; /* clip: scale and norm; ratio: LAMB's */
+    clade_call step, norm;                  /* step: over all of w */
+    clade_buffer *average, *aside;          /* of w; w while the average is in its place */
+    clade_call blend;
     struct updater_part {
         clade_call call;
-        float scale;
+        float scale, weight_decay;
         uint64_t began;
     } * part; /* NULL: one, which is `step` */
     size_t parts;
@@ -23,7 +26,7 @@ clade_optimizer clade_optimizer_resolve(const clade_optimizer *settings)
     if (o.lr == 0) o.lr = o.kind == CLADE_SGD ? 0.01f : 0.001f;
     if (o.rho == 0) o.rho = 0.9f;
     if (o.beta1 == 0) o.beta1 = 0.9f;
-    if (o.beta2 == 0) o.beta2 = 0.999f;
+    if (o.beta2 == 0) o.beta2 = o.kind == CLADE_LION ? 0.99f : 0.999f;
     if (o.eps == 0) o.eps = 1e-7f;
     if (o.weight_decay == 0 && o.kind == CLADE_ADAMW) o.weight_decay = 0.004f;
     return o;
@@ -54,6 +57,14 @@ static clade_status make_clip(clade_updater *u, const clade_tensor *g, clade_ten
     return clade_call_prepare(u->device, &u->norm);
 }
 
+static clade_status make_ratio(clade_updater *u, clade_tensor *ratio)
+{
+    *ratio = (clade_tensor){.dtype = CLADE_F32, .rank = 1, .dim = {1}};
+    clade_status status = clade_buffer_create(u->device, sizeof(float), &u->ratio);
+    ratio->buffer = u->ratio;
+    return status;
+}
+
 clade_status clade_updater_create(const clade_optimizer *settings, clade_device *device,
                                   const clade_tensor *w, const clade_tensor *g, clade_updater **out)
 {
@@ -63,13 +74,14 @@ clade_status clade_updater_create(const clade_optimizer *settings, clade_device 
     u->settings = clade_optimizer_resolve(settings);
     u->device = device;
     const clade_optimizer *o = &u->settings;
-    clade_tensor first = {0}, second = {0}, scale = {0};
+    clade_tensor first = {0}, second = {0}, scale = {0}, ratio = {0};
     clade_status status = CLADE_OK;
     if (o->kind != CLADE_SGD || o->momentum != 0) status = make_moment(u, 0, w, &first);
-    bool two = o->kind == CLADE_ADAM || o->kind == CLADE_ADAMW ||
+    bool two = o->kind == CLADE_ADAM || o->kind == CLADE_ADAMW || o->kind == CLADE_LAMB ||
                (o->kind == CLADE_RMSPROP && o->momentum != 0);
     if (!status && two) status = make_moment(u, 1, w, &second);
     if (!status && o->clip_norm > 0) status = make_clip(u, g, &scale);
+    if (!status && o->kind == CLADE_LAMB) status = make_ratio(u, &ratio);
     switch (o->kind) {
     case CLADE_SGD:
         u->step = (clade_call){.op = CLADE_OP_sgd,
@@ -90,6 +102,28 @@ clade_status clade_updater_create(const clade_optimizer *settings, clade_device 
                                                 .rho = o->rho,
                                                 .momentum = o->momentum,
                                                 .eps = o->eps}};
+        break;
+    case CLADE_LION:
+        u->step = (clade_call){.op = CLADE_OP_lion,
+                               .args.lion = {.w = *w,
+                                             .g = *g,
+                                             .m = first,
+                                             .scale = scale,
+                                             .beta1 = o->beta1,
+                                             .beta2 = o->beta2}};
+        break;
+    case CLADE_LAMB:
+        u->step = (clade_call){.op = CLADE_OP_lamb,
+                               .args.lamb = {.w = *w,
+                                             .g = *g,
+                                             .m = first,
+                                             .v = second,
+                                             .scale = scale,
+                                             .ratio = ratio,
+                                             .beta1 = o->beta1,
+                                             .beta2 = o->beta2,
+                                             .eps = o->eps,
+                                             .decay = o->weight_decay}};
         break;
     default:
         u->step = (clade_call){.op = CLADE_OP_adam,
@@ -115,7 +149,7 @@ static void narrow(const clade_updater *u, clade_call *call, const clade_updater
 {
     for (size_t i = 0; i < clade_op_describe(call->op)->slot_count; i++) {
         clade_tensor *t = &call->args.slot[i];
-        if (!clade_tensor_present(t) || t->buffer == u->clip) continue;
+        if (!clade_tensor_present(t) || t->buffer == u->clip || t->buffer == u->ratio) continue;
         t->offset += range->first;
         t->dim[0] = (int32_t)range->count;
     }
@@ -133,8 +167,11 @@ clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *pa
     if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
-        part[i] = (struct updater_part){u->step, parts[i].scale, parts[i].began};
+        part[i] =
+            (struct updater_part){u->step, parts[i].scale,
+                                  parts[i].spared ? 0 : u->settings.weight_decay, parts[i].began};
         part[i].call.prepared = NULL;
+        if (u->settings.kind == CLADE_LAMB) part[i].call.args.lamb.decay = part[i].weight_decay;
         narrow(u, &part[i].call, &parts[i]);
         status = clade_call_prepare(u->device, &part[i].call);
     }
@@ -154,19 +191,27 @@ void clade_updater_destroy(clade_updater **handle)
     if (!u) return;
     clade_call_release(&u->step);
     clade_call_release(&u->norm);
+    clade_call_release(&u->blend);
+    clade_buffer_destroy(&u->average);
+    clade_buffer_destroy(&u->aside);
     clade_buffer_destroy(&u->moment[0]);
     clade_buffer_destroy(&u->moment[1]);
     clade_buffer_destroy(&u->clip);
+    clade_buffer_destroy(&u->ratio);
     release_parts(u->part, u->parts);
     free(u);
     *handle = NULL;
 }
 
 /* Step t, from 1, of a call at its rate. */
-static clade_status run_step(const clade_updater *u, clade_call *call, double lr, uint64_t t)
+static clade_status run_step(const clade_updater *u, clade_call *call, double lr,
+                             float weight_decay, uint64_t t)
 {
     const clade_optimizer *o = &u->settings;
-    float decay = (float)(lr * (double)o->weight_decay);
+    const float decay = (float)(lr * (double)weight_decay);
+    /* Kingma and Ba 2015 */
+    const double first = 1 - pow((double)o->beta1, (double)t);
+    const double second = 1 - pow((double)o->beta2, (double)t);
     switch (o->kind) {
     case CLADE_SGD:
         call->args.sgd.lr = (float)lr;
@@ -176,13 +221,18 @@ static clade_status run_step(const clade_updater *u, clade_call *call, double lr
         call->args.rmsprop.lr = (float)lr;
         call->args.rmsprop.decay = decay;
         break;
-    default: {
-        /* Kingma and Ba 2015, end of section 2 */
-        double first = 1 - pow((double)o->beta1, (double)t);
-        double second = 1 - pow((double)o->beta2, (double)t);
+    case CLADE_LION:
+        call->args.lion.lr = (float)lr;
+        call->args.lion.decay = decay;
+        break;
+    case CLADE_LAMB:
+        call->args.lamb.lr = (float)lr;
+        call->args.lamb.m1 = (float)(1 / first);
+        call->args.lamb.v1 = (float)(1 / second);
+        break;
+    default: /* the end of section 2 */
         call->args.adam.lr = (float)(lr * sqrt(second) / first);
         call->args.adam.decay = decay;
-    }
     }
     return clade_call_run(call);
 }
@@ -190,29 +240,86 @@ static clade_status run_step(const clade_updater *u, clade_call *call, double lr
 clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
 {
     clade_status status = u->settings.clip_norm > 0 ? clade_call_run(&u->norm) : CLADE_OK;
-    if (!status && !u->part) return run_step(u, &u->step, lr, t);
-    for (size_t i = 0; i < u->parts && !status; i++)
-        status = run_step(u, &u->part[i].call, lr * (double)u->part[i].scale, t - u->part[i].began);
-    return status;
+    if (!status && !u->part) status = run_step(u, &u->step, lr, u->settings.weight_decay, t);
+    for (size_t i = 0; i < u->parts && !status; i++) {
+        struct updater_part *p = &u->part[i];
+        status = run_step(u, &p->call, lr * (double)p->scale, p->weight_decay, t - p->began);
+    }
+    return status || !u->average ? status : clade_call_run(&u->blend);
+}
+
+/* --- the average --- */
+
+/* A buffer with w's elements, as a tensor. */
+static clade_tensor like_w(const clade_updater *u, clade_buffer *buffer)
+{
+    clade_tensor t = u->step.args.slot[0];
+    t.buffer = buffer;
+    t.offset = 0;
+    return t;
+}
+
+clade_status clade_updater_average(clade_updater *u, float kept)
+{
+    const clade_tensor w = u->step.args.slot[0];
+    const size_t bytes = clade_tensor_count(&w) * sizeof(float);
+    clade_status status = clade_buffer_create(u->device, bytes, &u->average);
+    if (!status) status = clade_buffer_create(u->device, bytes, &u->aside);
+    if (status) return clade_context(status, "the average of the weights");
+    const clade_tensor average = like_w(u, u->average);
+    u->blend = (clade_call){
+        .op = CLADE_OP_add,
+        .args.add = {.a = w, .b = average, .y = average, .alpha = 1 - kept, .beta = kept}};
+    return clade_call_prepare(u->device, &u->blend);
+}
+
+static clade_status copy(const clade_updater *u, const clade_tensor *x, const clade_tensor *y)
+{
+    return clade_op_run(u->device, CLADE_OP_copy, &(clade_args){.copy = {.x = *x, .y = *y}});
+}
+
+clade_status clade_updater_begin_average(clade_updater *u)
+{
+    const clade_tensor average = like_w(u, u->average);
+    return u->average ? copy(u, &u->step.args.slot[0], &average) : CLADE_OK;
+}
+
+clade_status clade_updater_show_average(clade_updater *u)
+{
+    const clade_tensor *w = &u->step.args.slot[0];
+    const clade_tensor average = like_w(u, u->average), aside = like_w(u, u->aside);
+    if (!u->average) return CLADE_OK;
+    clade_status status = copy(u, w, &aside);
+    return status ? status : copy(u, &average, w);
+}
+
+clade_status clade_updater_hide_average(clade_updater *u)
+{
+    const clade_tensor aside = like_w(u, u->aside);
+    return u->average ? copy(u, &aside, &u->step.args.slot[0]) : CLADE_OK;
 }
 
 const clade_call *clade_updater_call(const clade_updater *u) { return &u->step; }
 
-size_t clade_updater_moments(const clade_updater *u, clade_tensor moment[2], const char *name[2])
+size_t clade_updater_moments(const clade_updater *u, clade_tensor moment[CLADE_MOST_MOMENTS],
+                             const char *name[CLADE_MOST_MOMENTS])
 {
     static const char *const names[][2] = {[CLADE_SGD] = {"velocity"},
                                            [CLADE_RMSPROP] = {"mean_square", "velocity"},
                                            [CLADE_ADAM] = {"mean", "mean_square"},
-                                           [CLADE_ADAMW] = {"mean", "mean_square"}};
+                                           [CLADE_ADAMW] = {"mean", "mean_square"},
+                                           [CLADE_LION] = {"mean"},
+                                           [CLADE_LAMB] = {"mean", "mean_square"}};
+    clade_buffer *const buffer[CLADE_MOST_MOMENTS] = {u->moment[0], u->moment[1], u->average};
     size_t count = 0;
-    for (int i = 0; i < 2; i++) {
-        if (!u->moment[i]) continue;
+    for (int i = 0; i < CLADE_MOST_MOMENTS; i++) {
+        if (!buffer[i]) continue;
         moment[count] =
-            (clade_tensor){.buffer = u->moment[i],
+            (clade_tensor){.buffer = buffer[i],
                            .dtype = CLADE_F32,
                            .rank = 1,
-                           .dim = {(int32_t)(clade_buffer_bytes(u->moment[i]) / sizeof(float))}};
-        name[count++] = names[u->settings.kind][i];
+                           .dim = {(int32_t)(clade_buffer_bytes(buffer[i]) / sizeof(float))}};
+        name[count++] = buffer[i] == u->average ? "average" : names[u->settings.kind][i];
     }
     return count;
 }

@@ -14,11 +14,13 @@ typedef struct clade_updater clade_updater;
 clade_status clade_updater_create(const clade_optimizer *settings, clade_device *device,
                                   const clade_tensor *w, const clade_tensor *g,
                                   clade_updater **out);
-/* A range of w with a rate of its own: the rate times `scale`, and steps counted from `began`. */
+/* A range of w with a rate of its own: the rate times `scale`, and steps counted from `began`. Of
+ * LAMB each is a layer. */
 typedef struct clade_updater_part {
     uint64_t first, count; /* elements */
     float scale;
     uint64_t began;
+    bool spared; /* weight decay is not for it */
 } clade_updater_part;
 /* Divides w into parts, which must cover it in order; at first it is one, with scale 1. */
 clade_status clade_updater_divide(clade_updater *updater, const clade_updater_part *parts,
@@ -29,8 +31,18 @@ void clade_updater_destroy(clade_updater **updater);
 clade_status clade_updater_step(clade_updater *updater, double lr, uint64_t t);
 /* The call that a step queues over all parameters. */
 const clade_call *clade_updater_call(const clade_updater *updater);
-/* The moments, for checkpoints: at most two, of w's shape. */
-size_t clade_updater_moments(const clade_updater *updater, clade_tensor moment[2],
-                             const char *name[2]);
+enum { CLADE_MOST_MOMENTS = 3 };
+/* What goes into checkpoints: the moments, and the average of w, each of w's shape. */
+size_t clade_updater_moments(const clade_updater *updater, clade_tensor moment[CLADE_MOST_MOMENTS],
+                             const char *name[CLADE_MOST_MOMENTS]);
+
+/* From now on each step also takes w into an exponential moving average, of which it keeps this
+ * share. */
+clade_status clade_updater_average(clade_updater *updater, float kept);
+/* The average begins anew, as w. Does nothing where there is none, nor do the next two. */
+clade_status clade_updater_begin_average(clade_updater *updater);
+/* Puts the average in w's place, and w back. */
+clade_status clade_updater_show_average(clade_updater *updater);
+clade_status clade_updater_hide_average(clade_updater *updater);
 
 #endif

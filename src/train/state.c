@@ -103,13 +103,13 @@ static clade_status add_digests(const clade_run *run, const char *path, clade_sp
 static clade_status save(const clade_run *run, const char *path, const clade_recipe *recipe,
                          const clade_class_names *classes, const clade_model *model,
                          const clade_updater *updater, const clade_progress *progress,
-                         float *values[2], uint64_t *digest[2])
+                         float *values[CLADE_MOST_MOMENTS], uint64_t *digest[2])
 {
     char text[field_count][field_size];
     clade_safetensors_pair pairs[field_count + 2];
-    clade_safetensors_tensor tensors[4] = {0};
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_safetensors_tensor tensors[CLADE_MOST_MOMENTS + 2] = {0};
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     for (int i = 0; i < field_count; i++) {
         write_field(progress, &fields[i], text[i]);
         pairs[i] = (clade_safetensors_pair){fields[i].key, text[i]};
@@ -145,14 +145,12 @@ clade_status clade_run_save(const clade_run *run, const clade_recipe *recipe,
     if (!run->folder) return CLADE_OK;
     char *path = clade_run_path(run->folder, "state");
     if (!path) return CLADE_ENOMEM;
-    float *values[2] = {NULL, NULL};
+    float *values[CLADE_MOST_MOMENTS] = {NULL};
     uint64_t *digest[2] = {NULL, NULL};
     clade_status status =
         save(run, path, recipe, classes, model, updater, progress, values, digest);
-    for (int i = 0; i < 2; i++) {
-        free(values[i]);
-        free(digest[i]);
-    }
+    for (int i = 0; i < CLADE_MOST_MOMENTS; i++) free(values[i]);
+    for (int i = 0; i < 2; i++) free(digest[i]);
     free(path);
     return status;
 }
@@ -264,8 +262,8 @@ static clade_status restore(clade_run *run, const clade_modelfile *file, clade_m
     if (status) return status;
     status = clade_modelfile_load(file, model);
     if (status == CLADE_EFORMAT) status = CLADE_EINVAL; /* the recipe is another */
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     size_t count = clade_updater_moments(updater, moment, name);
     for (size_t i = 0; i < count && !status; i++)
         status = restore_moment(file, name[i], &moment[i]);

@@ -44,7 +44,8 @@ static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **ou
     if (!status) status = clade_trainer_run(t, found);
     if (t->options->verify > 0) clade_device_verify(t->device, NULL);
     if (out && (!status || status == CLADE_ECANCELLED)) {
-        clade_status made = clade_learner_gather(&t->learner);
+        clade_status made = clade_updater_show_average(t->learner.updater);
+        if (!made) made = clade_learner_gather(&t->learner);
         clade_model **whole = t->learner.whole ? &t->learner.whole : &t->learner.model;
         if (!made) made = clade_classifier_create(t->recipe, whole, &t->classes, out);
         if (made) status = made;

@@ -11,8 +11,8 @@
 /* All numbers that a step changes, to the host's memory or from it. */
 static clade_status copy(const clade_learner *learner, float *values, bool back)
 {
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     const size_t parameters = clade_model_parameters(learner->model);
     const size_t moments = clade_updater_moments(learner->updater, moment, name);
     clade_status status = CLADE_OK;
@@ -27,8 +27,8 @@ static clade_status copy(const clade_learner *learner, float *values, bool back)
 
 static size_t count_values(const clade_learner *learner)
 {
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     size_t count = 0, moments = clade_updater_moments(learner->updater, moment, name);
     for (size_t i = 0; i < clade_model_parameters(learner->model); i++)
         count += clade_tensor_count(&clade_model_parameter(learner->model, i)->value);

@@ -92,6 +92,17 @@ static void test_mistakes(void)
         {HEAD "model:\n" DENSE "train: {optimizer: {adam: {lr: -1}}}\n", "bad.yaml:5:", "positive"},
         {HEAD "model:\n" DENSE "train: {schedule: {step: {factor: 0}}}\n",
          "bad.yaml:5:", "positive"},
+        {HEAD "model:\n" DENSE "train: {schedule: {one_cycle: {max_lr: 1}}}\n",
+         "bad.yaml:5:", "the optimizer's lr"},
+        {HEAD "model:\n" DENSE "train: {schedule: {one_cycle: {warmup: 1}}}\n",
+         "bad.yaml:5:", "warmup"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {lion: {eps: 1}}}\n", "bad.yaml:5:", "eps"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {adamw: {decay: weight}}}\n",
+         "bad.yaml:5:", "did you mean 'weights'"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {adamw: {exclude: {a: b}}}}\n",
+         "bad.yaml:5:", "exclude"},
+        {HEAD "model:\n" DENSE "train: {ema: {decay: 1}}\n", "bad.yaml:5:", "decay"},
+        {HEAD "model:\n" DENSE "train: {ema: 0.9}\n", "bad.yaml:5:", "ema"},
         {HEAD "model:\n" DENSE "train: {epochs: many}\n", "bad.yaml:5:", "found 'many'"},
         {HEAD "model:\n" DENSE "train: {class_weight: {a: -1}}\n", "bad.yaml:5:", "0 or more"},
         {HEAD "model:\n" DENSE "train: {lr: 0.1}\n", "bad.yaml:5:", "below the optimizer"},
@@ -306,8 +317,11 @@ static void test_create(void)
     for (size_t i = 0; names[i]; i++) {
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL, *again = NULL;
-        static const char *const edits[] = {"train.shard=8", "train.sync_batchnorm=true"};
-        CHECK_OK(clade_recipe_read(names[i], edits, 2, &recipe));
+        static const char *const edits[] = {
+            "train.shard=8", "train.sync_batchnorm=true", "train.ema.decay=0.9",
+            "train.optimizer={lamb: {lr: 0.1, beta2: 0.9, decay: weights}}",
+            "train.schedule={cosine_restarts: {t_0: 3, t_mult: 2, minimum: 0.001}}"};
+        CHECK_OK(clade_recipe_read(names[i], edits, 5, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
                                           clade_recipe_augment(recipe),
@@ -326,6 +340,34 @@ static void test_create(void)
                           sizeof(clade_layer)));
         clade_graph_destroy(&graph);
         clade_graph_destroy(&again);
+        clade_recipe_destroy(&recipe);
+        clade_recipe_destroy(&made);
+    }
+}
+
+/* What of training is written that no built-in recipe has, and names, which are another's. */
+static void test_create_training(void)
+{
+    static const char *const schedules[] = {
+        "{one_cycle: {pct_start: 0.4, div_factor: 5, final_div_factor: 100}}",
+        "{polynomial: {power: 2, warmup: 1}}", "{exponential: {epochs: 3, factor: 0.5}}", "linear"};
+    for (int i = 0; i < 4; i++) {
+        char edit[128];
+        snprintf(edit, sizeof edit, "train.schedule=%s", schedules[i]);
+        const char *const edits[] = {edit, "train.optimizer={lion: {exclude: [bias, head/]}}"};
+        clade_recipe *recipe = NULL, *made = NULL;
+        clade_graph *graph = NULL;
+        CHECK_OK(clade_recipe_read("cifar10", edits, 2, &recipe));
+        CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
+        const clade_training *t = clade_recipe_training(recipe);
+        CHECK_OK(clade_recipe_create(&(clade_recipe_parts){.graph = graph, .training = t}, &made));
+        if (!made) continue;
+        const clade_training *again = clade_recipe_training(made);
+        CHECK(!memcmp(&again->schedule, &t->schedule, sizeof t->schedule));
+        CHECK(again->optimizer.kind == CLADE_LION && again->optimizer.exclude_count == 2 &&
+              !strcmp(again->optimizer.exclude[0], "bias") &&
+              !strcmp(again->optimizer.exclude[1], "head/"));
+        clade_graph_destroy(&graph);
         clade_recipe_destroy(&recipe);
         clade_recipe_destroy(&made);
     }
@@ -452,6 +494,7 @@ int main(void)
     test_built_in();
     test_edits();
     test_create();
+    test_create_training();
     test_interpolation();
     test_search();
     return TEST_END();

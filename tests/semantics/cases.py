@@ -29,12 +29,20 @@ OPTIMIZERS = {
     "adam-decay": {"adam": {"lr": 0.01, "weight_decay": 0.3}},
     "adamw": {"adamw": {"lr": 0.02}},
     "adamw-betas-decay": {"adamw": {"lr": 0.01, "beta1": 0.8, "beta2": 0.9, "eps": 0.001, "weight_decay": 0.5}},
+    "decay-weights": {"sgd": {"lr": 0.05, "weight_decay": 0.3, "decay": "weights"}},
+    "decay-exclude": {"adamw": {"lr": 0.01, "weight_decay": 0.5, "exclude": ["head/", "conv/bias"]}},
+    "decay-exclude-one": {"rmsprop": {"lr": 0.005, "weight_decay": 0.3, "decay": "weights", "exclude": "conv"}},
+    "lion": {"lion": {"lr": 0.002}},
+    "lion-betas-decay": {"lion": {"lr": 0.005, "beta1": 0.7, "beta2": 0.8, "weight_decay": 0.5}},
+    "lamb": {"lamb": {"lr": 0.02}},
+    "lamb-betas-decay": {"lamb": {"lr": 0.02, "beta1": 0.7, "beta2": 0.9, "eps": 1e-4, "weight_decay": 0.3,
+                                  "decay": "weights"}},
     # a 0 that is given is no default
     "rmsprop-no-rho": {"rmsprop": {"lr": 0.005, "rho": 0, "eps": 0.01}},
     "adam-no-betas": {"adam": {"lr": 0.01, "beta1": 0, "beta2": 0, "eps": 0.01}},
     "adamw-no-decay": {"adamw": {"lr": 0.01, "weight_decay": 0}},
 }
-DEFAULTS = {"sgd": "sgd", "rmsprop": "rmsprop", "adam": "adam", "adamw": "adamw"}
+DEFAULTS = {"sgd": "sgd", "rmsprop": "rmsprop", "adam": "adam", "adamw": "adamw", "lion": "lion", "lamb": "lamb"}
 
 AUGMENTATIONS = {
     "rotation": {"rotation": 40},
@@ -70,6 +78,19 @@ SCHEDULES = {
     "cosine-one-epoch-left": ({"cosine": {"warmup": 2}}, 3),
     "constant-warmup": ({"constant": {"warmup": 2}}, 3),
     "warmup-only": ({"constant": {"warmup": 9}}, 2),
+    "linear": ("linear", 3),
+    "linear-minimum-warmup": ({"linear": {"minimum": 0.02, "warmup": 1}}, 4),
+    "polynomial": ({"polynomial": {"power": 2.5}}, 3),
+    "polynomial-defaults": ("polynomial", 2),
+    "exponential": ({"exponential": {"epochs": 2, "factor": 0.3}}, 4),
+    "exponential-minimum-warmup": ({"exponential": {"epochs": 1, "factor": 0.2, "minimum": 0.004, "warmup": 1}}, 4),
+    "exponential-defaults": ("exponential", 3),
+    "restarts": ({"cosine_restarts": {"t_0": 2}}, 5),
+    "restarts-growing": ({"cosine_restarts": {"t_0": 1, "t_mult": 2, "minimum": 0.01, "warmup": 1}}, 9),
+    "restarts-defaults": ("cosine_restarts", 3),
+    "one-cycle": ("one_cycle", 5),
+    "one-cycle-options": ({"one_cycle": {"pct_start": 0.5, "div_factor": 4, "final_div_factor": 10}}, 4),
+    "one-cycle-no-rise": ({"one_cycle": {"pct_start": 0}}, 2),
 }
 
 def jumpy(lr, seed, epochs=6):
@@ -194,6 +215,13 @@ def table():
         "unfreeze-clip-warmup": {**backbone(unfreeze={"epoch": 2}), "train.clip_norm": 0.5,
                                  "train.schedule": {"constant": {"warmup": 2}}},
         # a bias ahead of NORM has a gradient of little but rounding errors, of which a small eps makes steps
+        "ema": {"train.ema": {"decay": 0.8}, "classify": True},
+        "ema-defaults": {"train.ema": {}},
+        "ema-norm-shard": {"model": [CONV, NORM, "flatten", HEAD], "train.shard": 2, "train.ema": {"decay": 0.5}},
+        "ema-unfreeze": {**backbone(unfreeze={"epoch": 2}), "train.ema": {"decay": 0.7}},
+        "ema-alone": {"images": "three-alone", "train.ema": {"decay": 0.9}, "train.optimizer": OPTIMIZERS["lion"]},
+        "lamb-clip-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.clip_norm": 0.5,
+                               "train.optimizer": OPTIMIZERS["lamb"]},
         "many": {"augment": AUGMENTATIONS["all"], "model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD],
                  "train.optimizer": {"adam": {"lr": 0.05, "beta1": 0.7, "beta2": 0.95, "eps": 0.1}},
                  "train.shard": 2, "train.clip_norm": 0.7,

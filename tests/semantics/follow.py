@@ -32,6 +32,8 @@ class Training:
         self.epoch = self.step = self.waited = 0
         self.lowest, self.best, self.best_epoch = math.inf, None, 0
         self.unfrozen = False
+        self.kept = single(train["ema"].get("decay", 0.999)) if "ema" in train else None
+        self.average = {name: self.net.weights[name].copy() for name in self.net.trained()}
 
     def over(self):
         patience = self.train.get("early_stopping", 0)
@@ -44,6 +46,7 @@ class Training:
         when = backbone.get("unfreeze", {}).get("epoch")
         if not self.unfrozen and when and self.epoch + 1 >= when:
             self.net.apply_freezing(backbone, True)
+            self.average = {name: self.average.get(name, self.net.weights[name]) for name in self.net.trained()}
             self.unfrozen = True
 
     def train_batch(self, number, places, done):
@@ -65,6 +68,9 @@ class Training:
             done.append((y, loss * self.weight[label[part]], label[part]))
         scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))
         self.optimizer.step(self.net.weights, total, self.net.rates(lr, scale))
+        if self.kept is not None:
+            for name, value in self.average.items():
+                self.average[name] = self.kept * value + (1 - self.kept) * self.net.weights[name]
         self.step += 1
         return {"epoch": self.epoch + 1, "batch": number + 1, "step": self.step, "lr": lr, "images": places,
                 "matrices": matrices}
@@ -75,6 +81,10 @@ class Training:
         if self.train.get("top_k"):
             out["top_k"] = top(y, label, self.train["top_k"])
         return out, y, label
+
+    def shown(self):
+        """What is validated and saved as the best and the last: the average in place of the weights."""
+        return {**self.net.weights, **(self.average if self.kept is not None else {})}
 
     def judge(self, split):
         """The metrics of a split's images, neither augmented nor weighted."""
@@ -95,7 +105,9 @@ class Training:
         done, steps = [], []
         for number in range(-(-len(places) // self.batch)):
             steps.append(self.train_batch(number, places[number * self.batch:(number + 1) * self.batch], done))
+        own, self.net.weights = self.net.weights, self.shown()
         means, validation = self.summary(done)[0], self.data["validation"] and self.judge(self.data["validation"])
+        self.net.weights = own
         judged = validation or means
         rank = (judged["accuracy"], -judged["loss"]) if validation else -judged["loss"]
         best = self.best is None or rank > self.best
@@ -113,4 +125,6 @@ class Training:
         for name, values in self.optimizer.moments().items():
             flat = [values.get(p, np.zeros_like(self.net.weights[p])).ravel() for p in self.net.trained()]
             out[name] = np.concatenate(flat)
+        if self.kept is not None:
+            out["average"] = np.concatenate([self.average[p].ravel() for p in self.net.trained()])
         return out

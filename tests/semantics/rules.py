@@ -222,7 +222,29 @@ class Schedule:
         self.epochs, self.batches = train["epochs"], batches
         self.factor, self.minimum = single(o.get("factor", 0.1)), single(o.get("minimum", 0))
         self.every, self.patience, self.warmup = o.get("epochs", 10), o.get("patience", 10), o.get("warmup", 0)
+        self.power, self.cycle, self.growth = single(o.get("power", 1)), o.get("t_0", 10), o.get("t_mult", 1)
+        self.pct_start, self.div_factor = single(o.get("pct_start", 0.3)), single(o.get("div_factor", 25))
+        self.final_div_factor = single(o.get("final_div_factor", 1e4))
         self.lowered, self.best, self.wait = 1.0, math.inf, 0
+
+    def one_cycle(self, step):
+        """As PyTorch's OneCycleLR lists its phases: the step at which each ends, its first and last rate."""
+        total, start = self.epochs * self.batches, self.base / self.div_factor
+        ends = [(self.pct_start * total - 1, start, self.base),
+                (total - 1, self.base, start / self.final_div_factor)]
+        begin = 0
+        for end, first, last in ends:
+            if step <= end or end == total - 1:
+                part = (step - begin) / (end - begin) if end > begin else 1
+                return last + (first - last) / 2 * (1 + math.cos(math.pi * part))
+            begin = end
+
+    def cycled(self, step):
+        """The share of its cycle that lies behind a step."""
+        length = self.cycle * self.batches
+        while step >= length:
+            step, length = step - length, length * self.growth
+        return step / length
 
     def rate(self, epoch, batch):
         """Of a batch of an epoch, both from 0."""
@@ -235,6 +257,16 @@ class Schedule:
             rate = self.base * self.factor ** (past // self.every)
         elif self.kind == "plateau":
             rate = self.base * self.lowered
+        elif self.kind == "one_cycle":
+            return self.one_cycle(past * self.batches + batch)
+        elif self.kind in ("linear", "polynomial"):
+            left = 1 - (past * self.batches + batch) / (length * self.batches)
+            rate = self.minimum + (self.base - self.minimum) * left ** self.power
+        elif self.kind == "exponential":
+            rate = self.base * self.factor ** ((past + batch / self.batches) / self.every)
+        elif self.kind == "cosine_restarts":
+            part = self.cycled(past * self.batches + batch)
+            rate = self.minimum + (self.base - self.minimum) * (1 + math.cos(math.pi * part)) / 2
         else:
             rate = self.minimum + (self.base - self.minimum) * (1 + math.cos(math.pi * past / length)) / 2
         return max(rate, self.minimum)
@@ -261,9 +293,11 @@ class Optimizer:
     def __init__(self, recipe):
         self.kind, o = optimizer_of(recipe)
         self.momentum, self.rho = single(o.get("momentum", 0)), single(o.get("rho", 0.9))
-        self.beta1, self.beta2 = single(o.get("beta1", 0.9)), single(o.get("beta2", 0.999))
+        self.beta1, self.beta2 = single(o.get("beta1", 0.9)), single(o.get("beta2", 0.99 if self.kind == "lion" else 0.999))
         self.eps, self.nesterov = single(o.get("eps", 1e-7)), o.get("nesterov", False)
         self.weight_decay = single(o.get("weight_decay", 0.004 if self.kind == "adamw" else 0))
+        self.scope, exclude = o.get("decay", "all"), o.get("exclude", [])
+        self.exclude = [exclude] if isinstance(exclude, str) else exclude
         self.limit = single(recipe["train"].get("clip_norm", 0))
         self.first, self.second, self.steps = {}, {}, {}
 
@@ -273,12 +307,18 @@ class Optimizer:
             return {"velocity": self.first} if self.momentum else {}
         if self.kind == "rmsprop":
             return {"mean_square": self.first, **({"velocity": self.second} if self.momentum else {})}
+        if self.kind == "lion":
+            return {"mean": self.first}
         return {"mean": self.first, "mean_square": self.second}
 
     def clip(self, gradients):
         norm = math.sqrt(sum(float((g ** 2).sum()) for g in gradients.values()))
         scale = self.limit / norm if self.limit and norm > self.limit else 1
         return {name: g * scale for name, g in gradients.items()}
+
+    def decay_of(self, name, w):
+        spared = self.scope == "weights" and w.ndim < 2 or any(part in name for part in self.exclude)
+        return 0 if spared else self.weight_decay
 
     def step(self, weights, gradients, rates):
         """Changes the weights; rates: of each parameter."""
@@ -287,7 +327,8 @@ class Optimizer:
             first = self.first.setdefault(name, np.zeros_like(w))
             second = self.second.setdefault(name, np.zeros_like(w))
             self.steps[name] = t = self.steps.get(name, 0) + 1
-            decayed = w - lr * self.weight_decay * w
+            decay = self.decay_of(name, w)
+            decayed = w - lr * decay * w
             if self.kind == "sgd":
                 first[:] = self.momentum * first - lr * g
                 weights[name] = decayed + (self.momentum * first - lr * g if self.nesterov else first)
@@ -295,6 +336,15 @@ class Optimizer:
                 first[:] = self.rho * first + (1 - self.rho) * g ** 2
                 second[:] = self.momentum * second + lr * g / np.sqrt(first + self.eps)
                 weights[name] = decayed - second
+            elif self.kind == "lion":
+                weights[name] = decayed - lr * np.sign(self.beta1 * first + (1 - self.beta1) * g)
+                first[:] = self.beta2 * first + (1 - self.beta2) * g
+            elif self.kind == "lamb":
+                first[:] = self.beta1 * first + (1 - self.beta1) * g
+                second[:] = self.beta2 * second + (1 - self.beta2) * g ** 2
+                r = first / (1 - self.beta1 ** t) / (np.sqrt(second / (1 - self.beta2 ** t)) + self.eps) + decay * w
+                of_w, of_r = np.linalg.norm(w), np.linalg.norm(r)
+                weights[name] = w - lr * (of_w / of_r if of_w and of_r else 1) * r
             else:
                 first[:] = self.beta1 * first + (1 - self.beta1) * g
                 second[:] = self.beta2 * second + (1 - self.beta2) * g ** 2

@@ -187,12 +187,13 @@ def follow(recipe, data):
     while not training.over():
         epochs.append(training.next_epoch())
         epochs[-1]["state"] = {name: value.copy() for name, value in training.state().items()}
+        epochs[-1]["shown"] = {name: value.copy() for name, value in training.shown().items()}
     return training, epochs
 
 
 def classify(clade, made, pictures, data, training, epochs):
     """Evaluation and prediction by the best epoch's weights."""
-    training.net.weights = {n: epochs[training.best_epoch - 1]["state"][n] for n in training.net.weights}
+    training.net.weights = epochs[training.best_epoch - 1]["shown"]
     for word in ("validation", "test"):
         if data.get(word):
             found = json.loads(run(clade, "evaluate", made, "--split", word, "--json"))
@@ -230,8 +231,8 @@ def run_case(clade, folder, images, name, changes):
         compare_metrics("validation", metrics["validation"], epochs[-1]["validation"])
     compare_tensors("end", read_tensors(made / "state"), epochs[-1]["state"])
     same("best", metrics["best"]["epoch"], training.best_epoch)
-    weights = {n: epochs[training.best_epoch - 1]["state"][n] for n in training.net.weights}
-    compare_tensors("best", read_tensors(made / "best.safetensors"), weights)
+    compare_tensors("best", read_tensors(made / "best.safetensors"), epochs[training.best_epoch - 1]["shown"])
+    compare_tensors("last", read_tensors(made / "last.safetensors"), epochs[-1]["shown"])
 
     unfreeze = recipe.get("backbone", {}).get("unfreeze", {}).get("epoch")
     for k, e in enumerate(epochs, 1):

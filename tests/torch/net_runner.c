@@ -79,8 +79,8 @@ static clade_status send_parameters(const session *s, bool gradients)
 
 static clade_status send_moments(const session *s)
 {
-    clade_tensor moment[2];
-    const char *name[2];
+    clade_tensor moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
     size_t count = clade_updater_moments(s->updater, moment, name);
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) status = send_tensor(name[i], &moment[i]);

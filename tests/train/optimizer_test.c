@@ -33,6 +33,12 @@ static void step_in_double(const clade_optimizer *o, double lr, int t, double g,
         *w -= m[1];
         break;
     }
+    case CLADE_LION: {
+        double b1 = (double)o->beta1, b2 = (double)o->beta2, mixed = b1 * m[0] + (1 - b1) * g;
+        *w -= mixed > 0 ? lr : mixed < 0 ? -lr : 0;
+        m[0] = b2 * m[0] + (1 - b2) * g;
+        break;
+    }
     default: {
         double b1 = (double)o->beta1, b2 = (double)o->beta2;
         m[0] = b1 * m[0] + (1 - b1) * g;
@@ -89,6 +95,7 @@ static void test_optimizers(void)
     test_kind(device,
               (clade_optimizer){.kind = CLADE_ADAM, .lr = 0.1f, .eps = 0.01f, .clip_norm = 2});
     test_kind(device, (clade_optimizer){.kind = CLADE_ADAMW, .lr = 0.1f});
+    test_kind(device, (clade_optimizer){.kind = CLADE_LION, .weight_decay = 0.1f, .clip_norm = 2});
     clade_device_close(&device);
 }
 
@@ -100,6 +107,8 @@ static void test_defaults(void)
     CHECK(o.lr == 0.001f && o.rho == 0.9f && o.eps == 1e-7f && o.weight_decay == 0);
     o = clade_optimizer_resolve(&(clade_optimizer){.kind = CLADE_ADAMW});
     CHECK(o.beta1 == 0.9f && o.beta2 == 0.999f && o.weight_decay == 0.004f);
+    o = clade_optimizer_resolve(&(clade_optimizer){.kind = CLADE_LION});
+    CHECK(o.beta1 == 0.9f && o.beta2 == 0.99f && o.weight_decay == 0);
 }
 
 static double rate(clade_lr_schedule settings, int32_t epochs, int32_t epoch, size_t batch)
@@ -137,10 +146,54 @@ static void test_schedules(void)
     }
 }
 
+/* What PyTorch 2.15 gives for a rate of 0.8 and epochs of ten steps. */
+static void test_schedules_of_steps(void)
+{
+    static const struct {
+        clade_lr_schedule settings;
+        int32_t epochs;
+        int step[4];
+        double rate[4];
+    } cases[] = {
+        {{.kind = CLADE_SCHEDULE_ONE_CYCLE},
+         5,
+         {0, 1, 14, 30},
+         {0.032, 0.04162768172217979, 0.8, 0.4536946915538369}},
+        {{.kind = CLADE_SCHEDULE_ONE_CYCLE},
+         5,
+         {13, 15, 49, 49},
+         {0.7903723182778203, 0.7983897240392254, 3.2e-06, 3.2e-06}},
+        {{.kind = CLADE_SCHEDULE_POLYNOMIAL, .power = 2.5f},
+         4,
+         {0, 1, 20, 39},
+         {0.8, 0.7509335814504453, 0.14142135623730956, 7.905694150420973e-05}},
+        {{.kind = CLADE_SCHEDULE_COSINE_RESTARTS, .t_0 = 1, .t_mult = 2, .minimum = 0.01f},
+         6,
+         {5, 10, 25, 45},
+         {0.405, 0.8, 0.12569282143131377, 0.5561599557842105}},
+        {{.kind = CLADE_SCHEDULE_EXPONENTIAL, .epochs = 2, .factor = 0.25f},
+         4,
+         {0, 10, 20, 30},
+         {0.8, 0.4, 0.2, 0.1}},
+        {{.kind = CLADE_SCHEDULE_LINEAR, .minimum = 0.1f, .warmup = 1},
+         5,
+         {0, 10, 20, 49},
+         {0.08, 0.8, 0.625, 0.1175}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int k = 0; k < 4; k++) {
+            const int step = cases[i].step[k];
+            const double found =
+                rate(cases[i].settings, cases[i].epochs, step / 10, (size_t)step % 10);
+            CHECK(fabs(found - cases[i].rate[k]) <= 1e-7 * cases[i].rate[k] + 1e-9);
+        }
+}
+
 int main(void)
 {
     test_optimizers();
     test_defaults();
     test_schedules();
+    test_schedules_of_steps();
     return TEST_END();
 }
