@@ -10,6 +10,7 @@
 #include <clade/device.h>
 #include <clade/inspect.h>
 #include <clade/interchange.h>
+#include <clade/lr_find.h>
 #include <clade/model.h>
 #include <clade/ops.h>
 #include <clade/pretrained.h>

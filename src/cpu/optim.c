@@ -35,7 +35,8 @@ static clade_status plan_norm(clade_plan *plan, const clade_tensor *g, size_t be
     cpu_tree *t = clade_cpu_state(plan, sizeof *t);
     if (!t) return CLADE_ENOMEM;
     *t = cpu_tree_of((int64_t)clade_tensor_count(g), 1, most_runs);
-    cpu_reserve(plan, before + cpu_product(t->runs, cpu_tree_floats(t, 1)));
+    cpu_reserve(plan, before);
+    cpu_reserve(plan, cpu_product(t->runs, cpu_tree_floats(t, 1)));
     return CLADE_OK;
 }
 

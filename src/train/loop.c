@@ -167,33 +167,7 @@ static clade_status stop_for(clade_trainer *t, clade_status error)
     return error;
 }
 
-/* The gradient of one shard, of n images from `first` on, added to those before it. */
-static clade_status train_shard(clade_trainer *t, const clade_batch *batch, int32_t first,
-                                int32_t n)
-{
-    clade_model *model = t->learner.model;
-    clade_status status =
-        clade_results_full(t->results) ? clade_results_flush(t->results, take, t) : CLADE_OK;
-    if (!status) status = clade_feed_load(t->train, batch, first, n);
-    if (!status) status = clade_model_gradient(model, n, (uint32_t)t->progress.step, first);
-    if (!status) status = clade_results_push(t->results, batch->number, n, batch->label + first);
-    return status ? status
-                  : clade_shard_sum_add(t->sum, first / clade_model_input(model)->dim[0],
-                                        first + n == batch->count);
-}
-
-static clade_status train_shards(clade_trainer *t, const clade_batch *batch)
-{
-    const int32_t shard = clade_model_input(t->learner.model)->dim[0];
-    clade_status status = CLADE_OK;
-    for (int32_t first = 0; first < batch->count && !status; first += shard) {
-        int32_t left = batch->count - first;
-        status = train_shard(t, batch, first, left < shard ? left : shard);
-    }
-    return status;
-}
-
-/* The same by several devices, or ranks. */
+/* The gradient of a batch by several devices, or ranks. */
 static clade_status train_together(clade_trainer *t, const clade_batch *batch)
 {
     const clade_train_observer *observer = &t->options->observer;
@@ -231,7 +205,8 @@ static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
     t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
     tell_step(t, batch);
     clade_device_verify_step(t->device, p->step);
-    clade_status status = t->team ? train_together(t, batch) : train_shards(t, batch);
+    clade_status status =
+        t->team ? train_together(t, batch) : clade_trainer_run_shards(t, batch, take);
     p->step++;
     p->batch++;
     if (!status) status = clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);

@@ -82,6 +82,11 @@ clade_status clade_trainer_quarantine(clade_trainer *t);
 clade_status clade_trainer_make_stream(clade_trainer *t);
 void clade_trainer_drop_stream(clade_trainer *t);
 
+/* Queues the gradient of a batch, shard by shard, on one device. What comes back meanwhile goes to
+ * `take`, with the trainer. */
+typedef clade_status clade_take(void *user, const clade_result *result);
+clade_status clade_trainer_run_shards(clade_trainer *t, const clade_batch *batch, clade_take *take);
+
 /* From the beginning, or from the state that was found, to the last epoch. */
 clade_status clade_trainer_run(clade_trainer *t, bool found);
 

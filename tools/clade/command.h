@@ -173,6 +173,7 @@ int command_evaluate(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_lr_find(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_summary(int argc, char **argv);

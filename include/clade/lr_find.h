@@ -1,0 +1,46 @@
+/* Looking for a learning rate: training with one that rises step by step (Smith 2017). */
+#ifndef CLADE_LR_FIND_H
+#define CLADE_LR_FIND_H
+
+#include <clade/recipe.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clade_lr_find_options {
+    double low, high; /* the first and the last rate; 0: 1e-7 and 10 */
+    int32_t steps;    /* from one to the other; 0: 200 */
+    int threads;      /* of the loader; 0: chosen */
+    void *user;
+    /* Before each step, so many of `steps` being done: true ends it with ECANCELLED. May be NULL.
+     */
+    bool (*stop)(void *user, int32_t done, int32_t steps);
+} clade_lr_find_options;
+
+/* A step: its rate, its batch's loss, and an exponential moving average of the losses (0.98 of it
+ * is kept at each step, as if it had begun with none). */
+typedef struct clade_lr_point {
+    double lr, loss, smoothed;
+} clade_lr_point;
+
+/* Trains a model as the recipe begins it with rates that rise exponentially, until the average loss
+ * is above four times the least one, or is no number. Nothing is kept of the model. `points` has
+ * room for the steps and gets *count of them. *suggestion is the rate at which the average falls
+ * fastest from step to step, the first tenth left out; 0: it never falls. Errors: those of
+ * clade_train; EINVAL (rates or steps out of order, train.sync_batchnorm with shards), ECANCELLED.
+ */
+CLADE_API clade_status clade_lr_find(const clade_recipe *recipe, clade_dataset *dataset,
+                                     clade_device *device, const clade_lr_find_options *options,
+                                     clade_lr_point *points, size_t *count, double *suggestion);
+/* The steps that those options mean. */
+CLADE_API int32_t clade_lr_find_steps(const clade_lr_find_options *options);
+
+/* Draws the losses over the rates as SVG. Errors: EIO, ENOMEM. */
+CLADE_API clade_status clade_lr_find_draw(const clade_lr_point *points, size_t count,
+                                          double suggestion, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
