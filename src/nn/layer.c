@@ -118,6 +118,14 @@ clade_layer clade_layer_complete(const clade_layer *layer)
     return all;
 }
 
+float clade_layer_l2(const clade_layer *layer)
+{
+    for (const clade_layer_field *f = records[layer->kind]->field; f && f->key; f++)
+        if (f->within && !strcmp(f->within, "l2"))
+            return *(const float *)clade_layer_look(layer, f->at);
+    return 0;
+}
+
 const char *clade_layer_last_activation(const clade_layer *layer)
 {
     if (records[layer->kind]->activation) return records[layer->kind]->activation;

@@ -38,6 +38,7 @@ typedef struct clade_layer_field {
     clade_field_type type;
     clade_field_range range;
     size_t at, more;          /* offsets in the struct of settings */
+    const char *within;       /* of a REAL in recipes: the key of a map that it is in, or NULL */
     const char *const *words; /* in the order of the enum, ended by NULL */
     bool required;
     bool classes;          /* in recipes, may be `classes`: as many as the data have */
@@ -92,6 +93,9 @@ clade_layer clade_layer_complete(const clade_layer *layer);
 /* What the output went through last: "relu", "softmax", …; "linear": nothing. */
 const char *clade_layer_last_activation(const clade_layer *layer);
 
+/* The L2 factor of the layer's kernel; 0: none. */
+float clade_layer_l2(const clade_layer *layer);
+
 /* Words of enums, in their order; ended by NULL. */
 extern const char *const clade_initializer_words[], *const clade_interpolation_words[];
 
@@ -114,6 +118,10 @@ extern const char *const clade_initializer_words[], *const clade_interpolation_w
     CLADE_FIELD(settings, init, WORD, "init", .alias = "kernel_initializer",                       \
                 .words = clade_initializer_words, .otherwise = "glorot_uniform",                   \
                 .about = "how the kernel begins")
+
+#define CLADE_L2_FIELD(settings)                                                                   \
+    CLADE_FIELD(settings, l2, REAL, "kernel_regularizer", .within = "l2",                          \
+                .about = "the gradient of l2 times the sum of the kernel's squares is added")
 
 /* ---- for layers ---- */
 

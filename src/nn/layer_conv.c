@@ -213,7 +213,8 @@ static void backward(clade_build *build, int32_t number)
     FIELD(padding, PADDING, "padding", .more = offsetof(clade_conv2d_layer, pad),                  \
           .about = "zeros around the image"),                                                      \
         CLADE_ACTIVATION_FIELD(clade_conv2d_layer, 0), CLADE_ALPHA_FIELD(clade_conv2d_layer),      \
-        CLADE_BIAS_FIELD(clade_conv2d_layer), CLADE_INIT_FIELD(clade_conv2d_layer)
+        CLADE_BIAS_FIELD(clade_conv2d_layer), CLADE_INIT_FIELD(clade_conv2d_layer),                \
+        CLADE_L2_FIELD(clade_conv2d_layer)
 
 static const clade_layer_field fields[] = {
     FIELD(filters, INT, "filters", .required = true, .about = "channels of the output"),

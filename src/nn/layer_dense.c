@@ -107,6 +107,7 @@ static const clade_layer_field fields[] = {
     CLADE_ALPHA_FIELD(clade_dense_layer),
     CLADE_BIAS_FIELD(clade_dense_layer),
     CLADE_INIT_FIELD(clade_dense_layer),
+    CLADE_L2_FIELD(clade_dense_layer),
     {0},
 };
 

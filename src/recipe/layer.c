@@ -97,7 +97,14 @@ static clade_status read_real(const clade_layer_field *f, const clade_yaml *node
         [CLADE_RANGE_RATE] = CLADE_YAML_RATE,
     };
     double value = 0;
-    clade_status status = clade_yaml_in_range(node, f->key, ranges[f->range], &value);
+    clade_status status = CLADE_OK;
+    if (f->within) {
+        status = clade_yaml_check_keys(node, f->key, &f->within, 1);
+        if (!status) status = clade_yaml_require(node, f->within, &node);
+    }
+    if (!status)
+        status =
+            clade_yaml_in_range(node, f->within ? f->within : f->key, ranges[f->range], &value);
     *out = (float)value;
     /* 0 stands for the default; the nearest to it is this */
     if (*out == 0 && (f->standard != 0 || f->otherwise)) *out = FLT_MIN;

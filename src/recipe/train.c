@@ -28,6 +28,7 @@ const char *const clade_recipe_training_keys[] = {"loss",
                                                   "shuffle",
                                                   "label_smoothing",
                                                   "ema",
+                                                  "swa",
                                                   NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
@@ -250,6 +251,27 @@ static clade_status read_ema(clade_training *t, const clade_yaml *node)
     return status ? status : get_given(node, "decay", CLADE_YAML_RATE, &t->ema);
 }
 
+/* {epoch: the first whose weights are in the mean}, which begins with more layers trained, if at
+ * all. */
+static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
+{
+    static const char *const keys[] = {"epoch", NULL};
+    clade_training *t = &recipe->training;
+    if (!node) return CLADE_OK;
+    clade_status status = clade_recipe_check_keys(node, "swa", keys);
+    const clade_yaml *epoch = NULL;
+    if (!status) status = clade_yaml_require(node, "epoch", &epoch);
+    if (!status) status = get_int(node, "epoch", 1, &t->swa);
+    if (!status && t->ema > 0)
+        status = clade_yaml_fail(node, CLADE_EINVAL, "swa: expected without ema");
+    if (!status && recipe->transfer.unfreeze > t->swa)
+        status =
+            clade_yaml_fail(epoch, CLADE_EINVAL,
+                            "swa: epoch is %d, expected that of backbone.unfreeze, %d, or later",
+                            t->swa, recipe->transfer.unfreeze);
+    return status;
+}
+
 int32_t clade_training_shard(const clade_training *t)
 {
     return t->shard > 0 && t->shard < t->batch ? t->shard : t->batch;
@@ -287,6 +309,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status) status = get_int(train, "top_k", 0, &t->top_k);
     if (!status) status = read_early_stopping(t, clade_recipe_find(train, "early_stopping"));
     if (!status) status = read_ema(t, clade_recipe_find(train, "ema"));
+    if (!status) status = read_swa(recipe, clade_recipe_find(train, "swa"));
     if (!status) status = read_class_weight(recipe, clade_recipe_find(train, "class_weight"));
     t->seed = (uint64_t)seed;
     t->no_shuffle = !shuffle;

@@ -124,7 +124,10 @@ static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
     }
     case CLADE_FIELD_REAL: {
         float value = *(const float *)at;
-        if (value != 0 || f->required) put(w, map, f->key, float_node(value));
+        if (value != 0 && f->within)
+            put(w, put_empty(w, map, f->key, CLADE_YAML_MAP), f->within, float_node(value));
+        else if (value != 0 || f->required)
+            put(w, map, f->key, float_node(value));
         break;
     }
     case CLADE_FIELD_ON: put_true(w, map, f->key, *(const bool *)at); break;
@@ -311,6 +314,7 @@ static void write_training(writer *w, clade_yaml *root, const clade_training *t)
     }
     put_int(w, map, "top_k", t->top_k);
     if (t->ema != 0) put_float(w, put_empty(w, map, "ema", CLADE_YAML_MAP), "decay", t->ema);
+    if (t->swa != 0) put_int(w, put_empty(w, map, "swa", CLADE_YAML_MAP), "epoch", t->swa);
 }
 
 static clade_status write(const clade_recipe_parts *parts, clade_yaml *root)

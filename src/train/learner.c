@@ -2,6 +2,7 @@
 #include "train/learner.h"
 #include "data/source.h"
 #include "nn/graph.h"
+#include "nn/layer.h"
 #include "nn/sync.h"
 #include "train/copy.h"
 
@@ -63,6 +64,21 @@ static bool is_decayed(const clade_optimizer *o, const clade_parameter *p)
     return true;
 }
 
+/* Of the L2 regulariser of a kernel; 0: there is none. */
+static float l2_of(const clade_learner *l, const clade_parameter *p)
+{
+    const char *name = strrchr(p->name, '/');
+    const clade_layer *layer = clade_graph_layer(clade_model_graph(l->model), p->layer);
+    return name && strstr(name, "kernel") ? clade_layer_l2(layer) : 0;
+}
+
+static bool is_regularised(const clade_learner *l)
+{
+    for (size_t i = 0; i < clade_model_parameters(l->model); i++)
+        if (l2_of(l, clade_model_parameter(l->model, i)) != 0) return true;
+    return false;
+}
+
 /* The part of w that a trained parameter is; `first` is the graph before something was unfrozen, or
  * NULL. */
 static clade_updater_part part_of(const clade_learner_options *o, const clade_learner *l,
@@ -76,7 +92,8 @@ static clade_updater_part part_of(const clade_learner_options *o, const clade_le
                                 .scale = layer <= transfer->layers ? transfer->lr_scale : 1,
                                 .began = late ? o->unfrozen_step : 0,
                                 .spared =
-                                    !is_decayed(&clade_recipe_training(o->recipe)->optimizer, p)};
+                                    !is_decayed(&clade_recipe_training(o->recipe)->optimizer, p),
+                                .l2 = l2_of(l, p)};
 }
 
 /* Divides the flat parameters where the rate, the count of steps or the decay changes, for LAMB
@@ -94,7 +111,7 @@ static clade_status divide(const clade_learner_options *o, const clade_learner *
         clade_updater_part next = part_of(o, l, p, first);
         clade_updater_part *last = count ? &part[count - 1] : NULL;
         if (last && !apart && last->scale == next.scale && last->began == next.began &&
-            last->spared == next.spared)
+            last->spared == next.spared && last->l2 == next.l2)
             last->count += next.count;
         else
             part[count++] = next;
@@ -114,13 +131,13 @@ static clade_status make_updater(const clade_learner_options *o, clade_learner *
     const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
     const bool parts = clade_recipe_transfer(o->recipe)->layers > 0 ||
                        optimizer->decay != CLADE_DECAY_ALL || optimizer->exclude_count > 0 ||
-                       optimizer->kind == CLADE_LAMB;
+                       optimizer->kind == CLADE_LAMB || is_regularised(l);
     clade_status status =
         clade_updater_create(optimizer, o->device, w, clade_model_gradients(l->model), &l->updater);
     if (!status && o->unfrozen) status = clade_recipe_graph(o->recipe, o->classes, &first);
     if (!status && parts) status = divide(o, l, first);
-    const float kept = clade_recipe_training(o->recipe)->ema;
-    if (!status && kept > 0) status = clade_updater_average(l->updater, kept);
+    const clade_training *t = clade_recipe_training(o->recipe);
+    if (!status && (t->ema > 0 || t->swa > 0)) status = clade_updater_average(l->updater, t->ema);
     clade_graph_destroy(&first);
     return status;
 }

@@ -18,7 +18,7 @@
 /* With the average of the weights where there is one. */
 static clade_status save_model(clade_trainer *t, const char *name)
 {
-    clade_status status = clade_updater_show_average(t->learner.updater);
+    clade_status status = clade_trainer_show_average(t);
     if (!status) status = clade_learner_gather(&t->learner);
     if (!status)
         status = clade_run_write_model(&t->run, name, t->recipe, &t->classes,
@@ -270,16 +270,16 @@ static clade_status train_epoch(clade_trainer *t)
 static clade_status validate(clade_trainer *t)
 {
     t->epoch.validation = (clade_metrics){0};
-    if (!t->validation) return CLADE_OK;
-    clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
-                              clade_dataset_count(t->dataset, CLADE_VALIDATION),
-                              (size_t)clade_model_input(t->learner.model)->dim[0]);
-    clade_status status = clade_updater_show_average(t->learner.updater);
-    if (status) return status;
-    status = clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
-                                  t->ranks, clade_trainer_poll_phase, t, &t->epoch.validation);
-    clade_status hidden = clade_updater_hide_average(t->learner.updater);
-    if (!status) status = hidden;
+    clade_status status = clade_trainer_show_epoch(t);
+    if (!status && t->validation) {
+        clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
+                                  clade_dataset_count(t->dataset, CLADE_VALIDATION),
+                                  (size_t)clade_model_input(t->learner.model)->dim[0]);
+        status = clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
+                                      t->ranks, clade_trainer_poll_phase, t, &t->epoch.validation);
+    }
+    const clade_status hidden = clade_updater_hide_average(t->learner.updater);
+    if (hidden && !status) return hidden;
     if (status == CLADE_ECANCELLED) return pause_here(t);
     return status == CLADE_EIO || status == CLADE_EFORMAT ? stop_for(t, status) : status;
 }
@@ -338,11 +338,13 @@ static clade_status end_epoch(clade_trainer *t)
     } else {
         p->stop_wait++;
     }
+    clade_status status = clade_trainer_add_to_average(t);
+    if (status) return status;
     p->epoch++;
     p->batch = 0;
     p->tally = (clade_tally){0};
     p->seconds = 0;
-    clade_status status = t->lead ? write_epoch(t) : CLADE_OK;
+    status = t->lead ? write_epoch(t) : CLADE_OK;
     if (status) return status;
     const clade_train_observer *observer = &t->options->observer;
     e->model = t->learner.model;

@@ -13,8 +13,8 @@ struct clade_updater {
     clade_buffer *average, *aside;          /* of w; w while the average is in its place */
     clade_call blend;
     struct updater_part {
-        clade_call call;
-        float scale, weight_decay;
+        clade_call call, regularise; /* the latter where there is an l2 */
+        float scale, weight_decay, l2;
         uint64_t began;
     } * part; /* NULL: one, which is `step` */
     size_t parts;
@@ -157,7 +157,10 @@ static void narrow(const clade_updater *u, clade_call *call, const clade_updater
 
 static void release_parts(struct updater_part *part, size_t count)
 {
-    for (size_t i = 0; i < count; i++) clade_call_release(&part[i].call);
+    for (size_t i = 0; i < count; i++) {
+        clade_call_release(&part[i].call);
+        clade_call_release(&part[i].regularise);
+    }
     free(part);
 }
 
@@ -168,12 +171,20 @@ clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *pa
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
         part[i] =
-            (struct updater_part){u->step, parts[i].scale,
-                                  parts[i].spared ? 0 : u->settings.weight_decay, parts[i].began};
+            (struct updater_part){.call = u->step,
+                                  .scale = parts[i].scale,
+                                  .weight_decay = parts[i].spared ? 0 : u->settings.weight_decay,
+                                  .l2 = parts[i].l2,
+                                  .began = parts[i].began};
         part[i].call.prepared = NULL;
         if (u->settings.kind == CLADE_LAMB) part[i].call.args.lamb.decay = part[i].weight_decay;
         narrow(u, &part[i].call, &parts[i]);
         status = clade_call_prepare(u->device, &part[i].call);
+        const clade_tensor w = part[i].call.args.slot[0], g = part[i].call.args.slot[1];
+        part[i].regularise =
+            (clade_call){.op = CLADE_OP_add,
+                         .args.add = {.a = w, .b = g, .y = g, .alpha = 2 * part[i].l2, .beta = 1}};
+        if (!status && part[i].l2 != 0) status = clade_call_prepare(u->device, &part[i].regularise);
     }
     if (status) {
         release_parts(part, count);
@@ -239,13 +250,16 @@ static clade_status run_step(const clade_updater *u, clade_call *call, double lr
 
 clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
 {
-    clade_status status = u->settings.clip_norm > 0 ? clade_call_run(&u->norm) : CLADE_OK;
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < u->parts && !status; i++)
+        if (u->part[i].l2 != 0) status = clade_call_run(&u->part[i].regularise);
+    if (!status && u->settings.clip_norm > 0) status = clade_call_run(&u->norm);
     if (!status && !u->part) status = run_step(u, &u->step, lr, u->settings.weight_decay, t);
     for (size_t i = 0; i < u->parts && !status; i++) {
         struct updater_part *p = &u->part[i];
         status = run_step(u, &p->call, lr * (double)p->scale, p->weight_decay, t - p->began);
     }
-    return status || !u->average ? status : clade_call_run(&u->blend);
+    return status || !u->blend.prepared ? status : clade_call_run(&u->blend);
 }
 
 /* --- the average --- */
@@ -266,6 +280,7 @@ clade_status clade_updater_average(clade_updater *u, float kept)
     clade_status status = clade_buffer_create(u->device, bytes, &u->average);
     if (!status) status = clade_buffer_create(u->device, bytes, &u->aside);
     if (status) return clade_context(status, "the average of the weights");
+    if (kept == 0) return CLADE_OK;
     const clade_tensor average = like_w(u, u->average);
     u->blend = (clade_call){
         .op = CLADE_OP_add,
@@ -284,13 +299,31 @@ clade_status clade_updater_begin_average(clade_updater *u)
     return u->average ? copy(u, &u->step.args.slot[0], &average) : CLADE_OK;
 }
 
-clade_status clade_updater_show_average(clade_updater *u)
+/* The average with this share of w, which y becomes: w itself where that is all. */
+static clade_status mix(const clade_updater *u, const clade_tensor *w, double share,
+                        const clade_tensor *y)
+{
+    const clade_tensor average = like_w(u, u->average);
+    if (share >= 1) return copy(u, w, y);
+    const clade_add_args add = {
+        .a = *w, .b = average, .y = *y, .alpha = (float)share, .beta = (float)(1 - share)};
+    return share > 0 ? clade_op_run(u->device, CLADE_OP_add, &(clade_args){.add = add})
+                     : copy(u, &average, y);
+}
+
+clade_status clade_updater_add_to_average(clade_updater *u, double share)
+{
+    const clade_tensor average = like_w(u, u->average);
+    return u->average ? mix(u, &u->step.args.slot[0], share, &average) : CLADE_OK;
+}
+
+clade_status clade_updater_show_average(clade_updater *u, double share)
 {
     const clade_tensor *w = &u->step.args.slot[0];
-    const clade_tensor average = like_w(u, u->average), aside = like_w(u, u->aside);
+    const clade_tensor aside = like_w(u, u->aside);
     if (!u->average) return CLADE_OK;
     clade_status status = copy(u, w, &aside);
-    return status ? status : copy(u, &average, w);
+    return status ? status : mix(u, &aside, share, w);
 }
 
 clade_status clade_updater_hide_average(clade_updater *u)

@@ -21,6 +21,7 @@ typedef struct clade_updater_part {
     float scale;
     uint64_t began;
     bool spared; /* weight decay is not for it */
+    float l2;    /* 2 l2 w is added to its gradient, before that is clipped */
 } clade_updater_part;
 /* Divides w into parts, which must cover it in order; at first it is one, with scale 1. */
 clade_status clade_updater_divide(clade_updater *updater, const clade_updater_part *parts,
@@ -36,13 +37,15 @@ enum { CLADE_MOST_MOMENTS = 3 };
 size_t clade_updater_moments(const clade_updater *updater, clade_tensor moment[CLADE_MOST_MOMENTS],
                              const char *name[CLADE_MOST_MOMENTS]);
 
-/* From now on each step also takes w into an exponential moving average, of which it keeps this
- * share. */
+/* From now on there is an average of w: an exponential moving one, of which each step keeps this
+ * share, or where that is 0 one that is added to by hand. */
 clade_status clade_updater_average(clade_updater *updater, float kept);
-/* The average begins anew, as w. Does nothing where there is none, nor do the next two. */
+/* The average begins anew, as w. Does nothing where there is none, nor do the next three. */
 clade_status clade_updater_begin_average(clade_updater *updater);
-/* Puts the average in w's place, and w back. */
-clade_status clade_updater_show_average(clade_updater *updater);
+/* Makes w this share of it. */
+clade_status clade_updater_add_to_average(clade_updater *updater, double share);
+/* Puts the average in w's place, as it would be with this share of w, and w back. */
+clade_status clade_updater_show_average(clade_updater *updater, double share);
 clade_status clade_updater_hide_average(clade_updater *updater);
 
 #endif

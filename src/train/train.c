@@ -44,7 +44,7 @@ static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **ou
     if (!status) status = clade_trainer_run(t, found);
     if (t->options->verify > 0) clade_device_verify(t->device, NULL);
     if (out && (!status || status == CLADE_ECANCELLED)) {
-        clade_status made = clade_updater_show_average(t->learner.updater);
+        clade_status made = clade_trainer_show_average(t);
         if (!made) made = clade_learner_gather(&t->learner);
         clade_model **whole = t->learner.whole ? &t->learner.whole : &t->learner.model;
         if (!made) made = clade_classifier_create(t->recipe, whole, &t->classes, out);
@@ -88,6 +88,20 @@ static clade_status check_shards(const clade_trainer *t)
                       shard, batch, shards, devices, ranks > 1 ? "ranks' devices" : "devices");
 }
 
+/* The passes that compute statistics anew are one device's. */
+static clade_status check_swa(const clade_trainer *t)
+{
+    const clade_training *s = t->settings;
+    const bool waits = s->sync_batchnorm && clade_training_shard(s) < s->batch;
+    if (s->swa == 0 || (t->device_count == 1 && !t->ranks && !waits)) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "train.swa is for one device, shards of which do not wait for "
+                      "each other; found %s",
+                      t->ranks              ? "ranks"
+                      : t->device_count > 1 ? "several devices"
+                                            : "train.sync_batchnorm");
+}
+
 /* What is verified must not depend on which device or thread was faster. */
 static clade_status check_verify(const clade_trainer *t)
 {
@@ -111,6 +125,7 @@ static clade_status train_on(clade_trainer *t, clade_classifier **out)
     clade_device *next;
     clade_status status = clade_trainer_check(t->recipe, t->dataset);
     if (!status) status = check_shards(t);
+    if (!status) status = check_swa(t);
     if (!status) status = check_verify(t);
     if (status) return status;
     status = attempt(t, t->options->resume, out);

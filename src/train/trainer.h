@@ -82,6 +82,15 @@ clade_status clade_trainer_quarantine(clade_trainer *t);
 clade_status clade_trainer_make_stream(clade_trainer *t);
 void clade_trainer_drop_stream(clade_trainer *t);
 
+/* Puts the average of the weights in their place, where there is one that something is in;
+ * clade_updater_hide_average puts them back. */
+clade_status clade_trainer_show_average(clade_trainer *t);
+/* At the end of an epoch: the same with its weights in the mean of epochs, and the model's
+ * statistics computed anew for that. */
+clade_status clade_trainer_show_epoch(clade_trainer *t);
+/* Takes the weights at the end of the epoch under way into the mean of epochs. */
+clade_status clade_trainer_add_to_average(clade_trainer *t);
+
 /* Queues the gradient of a batch, shard by shard, on one device. What comes back meanwhile goes to
  * `take`, with the trainer. */
 typedef clade_status clade_take(void *user, const clade_result *result);

@@ -42,7 +42,10 @@ static void put_value(FILE *page, const clade_layer_field *f)
         fprintf(page, "n, [rows, columns] or [top, left, bottom, right]");
         break;
     case CLADE_FIELD_LIST: fprintf(page, "1 to 3 whole numbers, −1 or more"); break;
-    case CLADE_FIELD_REAL: fprintf(page, "number, %s", ranges[f->range]); break;
+    case CLADE_FIELD_REAL:
+        if (f->within) fprintf(page, "`{%s: …}`, a ", f->within);
+        fprintf(page, "number, %s", ranges[f->range]);
+        break;
     case CLADE_FIELD_ON:
     case CLADE_FIELD_OFF: fprintf(page, "`true` or `false`"); break;
     case CLADE_FIELD_PADDING:

@@ -92,6 +92,12 @@ static void test_mistakes(void)
         {HEAD "model:\n" DENSE "train: {optimizer: {adam: {lr: -1}}}\n", "bad.yaml:5:", "positive"},
         {HEAD "model:\n" DENSE "train: {schedule: {step: {factor: 0}}}\n",
          "bad.yaml:5:", "positive"},
+        {HEAD "model:\n  - flatten\n  - dense: {units: 2, kernel_regularizer: l2}\n",
+         "bad.yaml:4:", "kernel_regularizer: expected a map"},
+        {HEAD "model:\n  - flatten\n  - dense: {units: 2, kernel_regularizer: {l2: -1}}\n",
+         "bad.yaml:4:", "l2"},
+        {HEAD "model:\n  - flatten\n  - dense: {units: 2, kernel_regularizer: {l1: 1}}\n",
+         "bad.yaml:4:", "l1"},
         {HEAD "model:\n" DENSE "train: {schedule: {one_cycle: {max_lr: 1}}}\n",
          "bad.yaml:5:", "the optimizer's lr"},
         {HEAD "model:\n" DENSE "train: {schedule: {one_cycle: {warmup: 1}}}\n",
@@ -103,6 +109,9 @@ static void test_mistakes(void)
          "bad.yaml:5:", "exclude"},
         {HEAD "model:\n" DENSE "train: {ema: {decay: 1}}\n", "bad.yaml:5:", "decay"},
         {HEAD "model:\n" DENSE "train: {ema: 0.9}\n", "bad.yaml:5:", "ema"},
+        {HEAD "model:\n" DENSE "train: {ema: {}, swa: {epoch: 1}}\n",
+         "bad.yaml:5:", "expected without ema"},
+        {HEAD "model:\n" DENSE "train: {swa: {}}\n", "bad.yaml:5:", "epoch"},
         {HEAD "model:\n" DENSE "train: {epochs: many}\n", "bad.yaml:5:", "found 'many'"},
         {HEAD "model:\n" DENSE "train: {class_weight: {a: -1}}\n", "bad.yaml:5:", "0 or more"},
         {HEAD "model:\n" DENSE "train: {lr: 0.1}\n", "bad.yaml:5:", "below the optimizer"},
@@ -354,16 +363,18 @@ static void test_create_training(void)
     for (int i = 0; i < 4; i++) {
         char edit[128];
         snprintf(edit, sizeof edit, "train.schedule=%s", schedules[i]);
-        const char *const edits[] = {edit, "train.optimizer={lion: {exclude: [bias, head/]}}"};
+        const char *const edits[] = {edit, "train.optimizer={lion: {exclude: [bias, head/]}}",
+                                     "train.swa.epoch=3"};
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL;
-        CHECK_OK(clade_recipe_read("cifar10", edits, 2, &recipe));
+        CHECK_OK(clade_recipe_read("cifar10", edits, 3, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_training *t = clade_recipe_training(recipe);
         CHECK_OK(clade_recipe_create(&(clade_recipe_parts){.graph = graph, .training = t}, &made));
         if (!made) continue;
         const clade_training *again = clade_recipe_training(made);
         CHECK(!memcmp(&again->schedule, &t->schedule, sizeof t->schedule));
+        CHECK(again->swa == 3 && t->swa == 3);
         CHECK(again->optimizer.kind == CLADE_LION && again->optimizer.exclude_count == 2 &&
               !strcmp(again->optimizer.exclude[0], "bias") &&
               !strcmp(again->optimizer.exclude[1], "head/"));

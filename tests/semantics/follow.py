@@ -33,6 +33,7 @@ class Training:
         self.lowest, self.best, self.best_epoch = math.inf, None, 0
         self.unfrozen = False
         self.kept = single(train["ema"].get("decay", 0.999)) if "ema" in train else None
+        self.swa = train["swa"]["epoch"] if "swa" in train else None
         self.average = {name: self.net.weights[name].copy() for name in self.net.trained()}
 
     def over(self):
@@ -49,13 +50,17 @@ class Training:
             self.average = {name: self.average.get(name, self.net.weights[name]) for name in self.net.trained()}
             self.unfrozen = True
 
-    def train_batch(self, number, places, done):
+    def inputs(self, places):
+        """The images at these places as the epoch has them, and their matrices."""
         augment = self.recipe.get("augment", {})
         height, width = self.pixels.shape[1:3]
-        lr = self.schedule.rate(self.epoch, number)
         matrices = [matrix(augment, height, width, self.seed, self.epoch, p) for p in places]
         images = [sample(self.pixels[p], m, augment) for p, m in zip(places, matrices)]
-        x = scaled(np.stack(images), self.recipe["input"])
+        return scaled(np.stack(images), self.recipe["input"]), matrices
+
+    def train_batch(self, number, places, done):
+        lr = self.schedule.rate(self.epoch, number)
+        x, matrices = self.inputs(places)
         label, total = self.label[places], {}
         weight = self.weight[label] / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)
@@ -67,7 +72,7 @@ class Training:
             total = {name: total.get(name, 0) + g for name, g in gradients.items()}
             done.append((y, loss * self.weight[label[part]], label[part]))
         scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))
-        self.optimizer.step(self.net.weights, total, self.net.rates(lr, scale))
+        self.optimizer.step(self.net.weights, self.net.regularised(total), self.net.rates(lr, scale))
         if self.kept is not None:
             for name, value in self.average.items():
                 self.average[name] = self.kept * value + (1 - self.kept) * self.net.weights[name]
@@ -84,7 +89,28 @@ class Training:
 
     def shown(self):
         """What is validated and saved as the best and the last: the average in place of the weights."""
-        return {**self.net.weights, **(self.average if self.kept is not None else {})}
+        there = self.kept is not None or self.swa is not None and self.epoch >= self.swa
+        return {**self.net.weights, **(self.average if there else {})}
+
+    def add_epoch(self, places):
+        """At the end of an epoch, its weights to the mean, and statistics as that has them."""
+        n = self.epoch + 2 - self.swa
+        if n < 1:
+            return self.net.weights
+        for name, value in self.average.items():
+            self.average[name] = value + (self.net.weights[name] - value) / n
+        own, shards = self.net.weights, []
+        self.net.weights = {**own, **self.average}
+        shard = min(self.train.get("shard") or self.batch, self.batch)
+        for begin in range(0, len(places), self.batch):
+            batch = places[begin:begin + self.batch]
+            x, label = self.inputs(batch)[0], self.label[batch]
+            for first in range(0, len(batch), shard):
+                part = slice(first, first + shard)
+                shards.append(self.net.statistics(x[part], label[part], first, self.step))
+        means = {path: np.mean([s[path] for s in shards], axis=0) for path in shards[0]}
+        self.net.weights = {**own, **means}
+        return {**own, **means, **self.average}
 
     def judge(self, split):
         """The metrics of a split's images, neither augmented nor weighted."""
@@ -105,7 +131,8 @@ class Training:
         done, steps = [], []
         for number in range(-(-len(places) // self.batch)):
             steps.append(self.train_batch(number, places[number * self.batch:(number + 1) * self.batch], done))
-        own, self.net.weights = self.net.weights, self.shown()
+        shown = self.shown() if self.swa is None else self.add_epoch(places)
+        own, self.net.weights = self.net.weights, shown
         means, validation = self.summary(done)[0], self.data["validation"] and self.judge(self.data["validation"])
         self.net.weights = own
         judged = validation or means
@@ -125,6 +152,6 @@ class Training:
         for name, values in self.optimizer.moments().items():
             flat = [values.get(p, np.zeros_like(self.net.weights[p])).ravel() for p in self.net.trained()]
             out[name] = np.concatenate(flat)
-        if self.kept is not None:
+        if self.kept is not None or self.swa is not None:
             out["average"] = np.concatenate([self.average[p].ravel() for p in self.net.trained()])
         return out

@@ -97,6 +97,28 @@ class Net:
     def trained(self):
         return [l.path(p) for l in self.layers if not l.frozen for p in l.parameters()]
 
+    def statistics(self, x, label, first, step):
+        """What a shard's batch normalisations would move their statistics by: {path: values}."""
+        own = [l for l in self.layers if l.kind == "batchnorm" and not l.frozen and not l.still]
+        kept = dict(self.weights)
+        for l in own:
+            for part in ("moving_mean", "moving_variance"):
+                self.weights[l.path(part)] = np.zeros_like(kept[l.path(part)])
+        self.train(x, label, np.ones(len(x)), step, first)
+        out = {l.path(part): self.weights[l.path(part)] / (1 - single(l.o.get("momentum", 0.99)))
+               for l in own for part in ("moving_mean", "moving_variance")}
+        self.weights.update(kept)
+        return out
+
+    def regularised(self, gradients):
+        """The gradients with those of the layers' regularisers of kernels."""
+        out = dict(gradients)
+        for l in self.layers:
+            factor = single(l.o.get("kernel_regularizer", {}).get("l2", 0)) if isinstance(l.o, dict) else 0
+            if factor and l.path("kernel") in out:
+                out[l.path("kernel")] = out[l.path("kernel")] + 2 * factor * self.weights[l.path("kernel")]
+        return out
+
     def rates(self, lr, scale):
         return {l.path(p): lr * (scale if l.backbone else 1) for l in self.layers for p in l.parameters()}
 
