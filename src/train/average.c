@@ -31,14 +31,14 @@ clade_status clade_trainer_add_to_average(clade_trainer *t)
 /* --- statistics --- */
 
 /* Running statistics as means over the shards of an epoch. */
-typedef struct statistics {
+typedef struct epoch_statistics {
     clade_running *running;
     size_t count;
     double **sum;  /* of each, then what it was before */
     float *values; /* as many as the largest has */
-} statistics;
+} epoch_statistics;
 
-static void clear(statistics *s)
+static void clear(epoch_statistics *s)
 {
     for (size_t i = 0; i < s->count && s->sum; i++) free(s->sum[i]);
     free(s->sum);
@@ -46,9 +46,9 @@ static void clear(statistics *s)
     free(s->running);
 }
 
-static clade_status make(const clade_trainer *t, statistics *s)
+static clade_status make(const clade_trainer *t, epoch_statistics *s)
 {
-    *s = (statistics){0};
+    *s = (epoch_statistics){0};
     clade_status status = clade_running_list(t->learner.model, &s->running, &s->count);
     if (status) return status;
     size_t largest = 1;
@@ -72,7 +72,7 @@ static clade_status make(const clade_trainer *t, statistics *s)
 }
 
 /* A pass makes zeros 1 - momentum times what its images give. */
-static clade_status reset(clade_device *device, const statistics *s)
+static clade_status reset(clade_device *device, const epoch_statistics *s)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < s->count && !status; i++)
@@ -81,7 +81,7 @@ static clade_status reset(clade_device *device, const statistics *s)
     return status;
 }
 
-static clade_status add(const statistics *s)
+static clade_status add(const epoch_statistics *s)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < s->count && !status; i++) {
@@ -94,7 +94,7 @@ static clade_status add(const statistics *s)
 }
 
 /* The means over so many shards, or for 0 what there was before. */
-static clade_status put(const statistics *s, size_t shards)
+static clade_status put(const epoch_statistics *s, size_t shards)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < s->count && !status; i++) {
@@ -108,7 +108,7 @@ static clade_status put(const statistics *s, size_t shards)
 }
 
 /* Takes the epoch's images through the model once more. */
-static clade_status run_epoch(clade_trainer *t, const statistics *s, size_t *shards)
+static clade_status run_epoch(clade_trainer *t, const epoch_statistics *s, size_t *shards)
 {
     clade_model *model = t->learner.model;
     const int32_t shard = clade_model_input(model)->dim[0];
@@ -134,7 +134,7 @@ static clade_status run_epoch(clade_trainer *t, const statistics *s, size_t *sha
 clade_status clade_trainer_show_epoch(clade_trainer *t)
 {
     if (!count_epochs(t)) return clade_trainer_show_average(t);
-    statistics s;
+    epoch_statistics s;
     size_t shards = 0;
     clade_status status = clade_updater_show_average(t->learner.updater, share_of_epoch(t));
     if (status) return status;
