@@ -61,6 +61,14 @@ def main(clade):
         check(slope[best] < 0 and math.isclose(found["lr"], lr[best], rel_tol=1e-6), f"{found['lr']}, expected {lr[best]}")
         check(tree.parse(folder / "a.svg").getroot().tag.endswith("svg"), "a.svg is no SVG")
 
+        # squares of what grows without bound explode
+        text = find("wild", "--steps", "80", "--set", "train.loss=mse", "--set",
+                    "model=[flatten, dense: {units: classes}]")
+        wild = [float(row["smoothed"]) for row in csv.DictReader((folder / "wild.csv").open())]
+        check(len(wild) < 80 and wild[-1] > 4 * min(wild), f"ended after {len(wild)}: {wild[-3:]}")
+        check(all(wild[i] <= 4 * min(wild[:i]) for i in range(1, len(wild) - 1)), f"went on: {wild[-9:]}")
+        check(text.startswith("Suggested learning rate: "), text)
+
         # at a rate that changes nothing, the losses of an epoch's batches are those that training has
         find("still", "--steps", "10", "--from", "1e-30", "--to", "2e-30")
         run("train", recipe, "--data", data, "--device", "cpu", "--lr", "1e-30", "--out", folder / "run", "--no-report")

@@ -131,6 +131,38 @@ static void test_resume(const world *w, char expected[65])
     free(whole);
 }
 
+/* The same with an average of the weights, which a stop finds in any state; while validation shows
+ * it, and while statistics are computed for it, too. */
+static void test_averages(world *w)
+{
+    static const char *const lines[] = {"  ema: {decay: 0.8}\n", "  swa: {epoch: 2}\n"};
+    clade_recipe *plain = w->recipe;
+    for (int i = 0; i < 2; i++) {
+        char *text = clade_string_join(recipe_text, lines[i]), whole[65], hex[65], name[32];
+        clade_classifier *classifier = NULL;
+        CHECK_OK(clade_recipe_parse(text, "averaged", &w->recipe));
+        CHECK_OK(train(w, NULL, false, NULL, &classifier));
+        if (classifier) hash_weights(classifier, whole);
+        clade_classifier_destroy(&classifier);
+        for (int first = 1; first < 30; first += 4) {
+            snprintf(name, sizeof name, "average-%d-%d", i, first);
+            char *path = below(w, name);
+            int polls = first;
+            clade_status status = train(w, path, false, &polls, &classifier);
+            if (first < 20) CHECK(status == CLADE_ECANCELLED);
+            clade_classifier_destroy(&classifier);
+            CHECK_OK(train(w, path, true, NULL, &classifier));
+            if (classifier) hash_weights(classifier, hex);
+            CHECK(classifier && !strcmp(hex, whole));
+            clade_classifier_destroy(&classifier);
+            free(path);
+        }
+        clade_recipe_destroy(&w->recipe);
+        free(text);
+    }
+    w->recipe = plain;
+}
+
 static void test_more_epochs(world *w, const char *expected)
 {
     /* two epochs, then the third of a recipe that asks for three */
@@ -520,6 +552,7 @@ int main(void)
     if (w.dataset) {
         test_resume(&w, expected);
         test_more_epochs(&w, expected);
+        test_averages(&w);
         test_early(&w, expected);
         test_vanished(&w, expected);
         test_damaged_since(&w);
