@@ -27,9 +27,9 @@ typedef struct clade_lr_point {
 /* Trains a model as the recipe begins it with rates that rise exponentially, until the average loss
  * is above four times the least one, or is no number. Nothing is kept of the model. `points` has
  * room for the steps and gets *count of them. *suggestion is the rate at which the average falls
- * fastest from step to step, the first tenth left out; 0: it never falls. Errors: those of
- * clade_train; EINVAL (rates or steps out of order, train.sync_batchnorm with shards), ECANCELLED.
- */
+ * fastest, over a twentieth of the steps before and after it, the first tenth left out; 0: it never
+ * falls. Errors: those of clade_train; EINVAL (rates or steps out of order, train.sync_batchnorm
+ * with shards), ECANCELLED. */
 CLADE_API clade_status clade_lr_find(const clade_recipe *recipe, clade_dataset *dataset,
                                      clade_device *device, const clade_lr_find_options *options,
                                      clade_lr_point *points, size_t *count, double *suggestion);

@@ -93,12 +93,14 @@ static clade_status rise(clade_trainer *t, const clade_lr_find_options *o, clade
     return status;
 }
 
-/* By the difference of a step's two neighbours. */
+/* By the difference of the averages a twentieth of all steps before and after one: from step to
+ * step it is that of the batches. */
 static double steepest(const clade_lr_point *points, size_t count)
 {
+    const size_t reach = count / 20 ? count / 20 : 1;
     double fastest = 0, rate = 0;
-    for (size_t i = count / 10 + 1; i + 1 < count; i++) {
-        double slope = points[i + 1].smoothed - points[i - 1].smoothed;
+    for (size_t i = count / 10 + reach; i + reach < count; i++) {
+        double slope = points[i + reach].smoothed - points[i - reach].smoothed;
         if (slope >= fastest) continue;
         fastest = slope;
         rate = points[i].lr;

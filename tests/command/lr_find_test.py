@@ -56,7 +56,8 @@ def main(clade):
         # it ends with the first average above four times the least, or with the last step or number
         over = [i for i in range(1, len(rows)) if smoothed[i] > 4 * min(smoothed[:i])]
         check(over in ([], [len(rows) - 1]), f"went on after {over} of {len(rows)}")
-        slope = {i: smoothed[i + 1] - smoothed[i - 1] for i in range(len(rows) // 10 + 1, len(rows) - 1)}
+        reach, tenth = len(rows) // 20, len(rows) // 10
+        slope = {i: smoothed[i + reach] - smoothed[i - reach] for i in range(tenth + reach, len(rows) - reach)}
         best = min(slope, key=slope.get)
         check(slope[best] < 0 and math.isclose(found["lr"], lr[best], rel_tol=1e-6), f"{found['lr']}, expected {lr[best]}")
         check(tree.parse(folder / "a.svg").getroot().tag.endswith("svg"), "a.svg is no SVG")
