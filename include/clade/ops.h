@@ -61,6 +61,17 @@ typedef enum clade_fill_mode {
 /* "nearest", …; "?" if there is no such mode. */
 CLADE_API const char *clade_fill_mode_name(clade_fill_mode mode);
 
+/* What a step of image_adjust does. */
+typedef enum clade_adjustment {
+    CLADE_ADJUST_NONE,
+    CLADE_ADJUST_BRIGHTNESS,
+    CLADE_ADJUST_CONTRAST,
+    CLADE_ADJUST_SATURATION,
+    CLADE_ADJUST_HUE,
+    CLADE_ADJUST_GREY,
+    CLADE_ADJUSTMENTS
+} clade_adjustment;
+
 /* Parameters of ops that hold a clade_activation or a clade_fill_mode, once they are checked. */
 typedef int32_t clade_act, clade_fill;
 

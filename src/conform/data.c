@@ -93,6 +93,17 @@ static void draw_affine(clade_random *r, const clade_op_info *info, const clade_
     }
 }
 
+/* Steps of image_adjust: each kind, and factors that leave most results between 0 and 255. */
+static void draw_adjustments(clade_random *r, size_t n, float *v)
+{
+    for (size_t i = 0; i < n; i++, v += 2) {
+        v[0] = (float)clade_random_below(r, CLADE_ADJUSTMENTS - 1);
+        if (clade_random_below(r, 12) == 0) v[0] = CLADE_ADJUST_GREY;
+        v[1] = v[0] == CLADE_ADJUST_HUE ? clade_random_uniform(r, -0.5f, 0.5f)
+                                        : clade_random_uniform(r, 0.5f, 1.5f);
+    }
+}
+
 static float draw_float(clade_random *r, clade_domain domain, conform_data data)
 {
     bool whole = data == CONFORM_INTEGERS;
@@ -141,6 +152,10 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
     }
     if (domain == CLADE_DOMAIN_AFFINE) {
         draw_affine(&r, info, args, n / 8, values);
+        return;
+    }
+    if (domain == CLADE_DOMAIN_ADJUST) {
+        draw_adjustments(&r, n / 2, values);
         return;
     }
     float *v = values;

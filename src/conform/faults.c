@@ -225,6 +225,8 @@ const conform_fault clade_faults[] = {
     /* images */
     PARAM(affine_sample, "forward", "nearest-for-bilinear", FLIP, "nearest", 0, 0),
     PARAM(affine_sample, "forward", "shift-ignored", ADD, "shift", 0, 0.5),
+    PARAM(image_adjust, "forward", "shift-ignored", ADD, "shift", 0, 0.5),
+    PARAM(image_mix, "forward", "wrong-share", SCALE, "share", 0, 0.999),
     /* the oracle's gradients */
     ORACLE(conv2d_dx, "padding-off-by-one", ADD, "pad", 0, 1),
     ORACLE(conv2d_dw, "strides-swapped", SWAP, "stride", 0, 0),

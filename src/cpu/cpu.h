@@ -38,6 +38,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(lrn)                                                                                    \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \
+    FAMILY(adjust)                                                                                 \
     FAMILY(image)                                                                                  \
     FAMILY(elementwise)                                                                            \
     FAMILY(reduce)                                                                                 \

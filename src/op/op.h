@@ -26,7 +26,8 @@ typedef enum clade_domain {
     CLADE_DOMAIN_LABEL,      /* classes below the scores' last dimension; or rows that sum to 1 */
     CLADE_DOMAIN_PIXEL,      /* 0 … 255 */
     CLADE_DOMAIN_AFFINE,     /* rows of a mild affine matrix, gain and offset */
-    CLADE_DOMAIN_INDEX       /* an image of slot x */
+    CLADE_DOMAIN_INDEX,      /* an image of slot x */
+    CLADE_DOMAIN_ADJUST      /* steps of image_adjust */
 } clade_domain;
 
 /* What a case is for. */

@@ -46,6 +46,7 @@ typedef struct opencl_op {
 
 #define OPENCL_FAMILIES(FAMILY)                                                                    \
     FAMILY(activation)                                                                             \
+    FAMILY(adjust)                                                                                 \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_dw)                                                                                \
     FAMILY(conv_pool)                                                                              \

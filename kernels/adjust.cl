@@ -1,0 +1,53 @@
+/* Colours of whole images, and images mixed. x and y are [n, h, w, c]. */
+#include "elements.clh"
+#include "adjust.clh"
+
+/* A work-group does one image, of dimension 1 counted from `first`: for each step that needs it,
+ * its work-items add up the mean of grey, which reads the image once; then they write their pixels,
+ * the same that they read. count steps, `rectangles` rectangles. */
+kernel void image_adjust(TENSOR(float, x), TENSOR(float, steps), TENSOR(int, erase),
+                         TENSOR(float, y), ulong first, int h, int w, int c, int count,
+                         int rectangles, float value, float4 scale, float4 shift)
+{
+    local float sums[ADJUST_SUMS];
+    const ulong image = first + get_group_id(1), pixels = (ulong)h * w;
+    const int item = get_local_id(0), items = get_local_size(0);
+    const global float *from = x + x0 + image * pixels * c;
+    const global float *step = steps + steps0 + image * count * 2;
+    const global int *rectangle = erase + erase0 + image * rectangles * 4;
+    global float *to = y + y0 + image * pixels * c;
+    const float a[4] = {scale.x, scale.y, scale.z, scale.w};
+    const float b[4] = {shift.x, shift.y, shift.z, shift.w};
+    float mean[ADJUST_STEPS];
+    for (int s = 0; s < count; s++) {
+        mean[s] = 0.0f;
+        if (step[2 * s] != ADJUST_CONTRAST) continue;
+        for (int k = item; k < ADJUST_SUMS; k += items)
+            sums[k] = adjust_sum(from, k, pixels, step, mean, s, c);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        float sum = 0.0f;
+        IN_ORDER for (int k = 0; k < ADJUST_SUMS; k++) sum += sums[k];
+        mean[s] = math_div(sum, (float)pixels);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    for (ulong p = item; p < pixels; p += items) {
+        float v[3] = {0.0f, 0.0f, 0.0f};
+        for (int k = 0; k < c; k++) v[k] = from[p * c + k];
+        adjust_pixel(step, mean, count, c, v);
+        const int erased = adjust_is_erased(rectangle, rectangles, (int)(p / w), (int)(p % w));
+        for (int k = 0; k < c; k++) to[p * c + k] = erased ? value : FMA(a[k], v[k], b[k]);
+    }
+}
+
+/* A work-item mixes a pixel of c channels; reads two floats and writes one. */
+kernel void image_mix(TENSOR(float, x), TENSOR(float, z), TENSOR(float, y), int h, int w, int c,
+                      float share, int top, int left, int bottom, int right, ELEMENTS)
+{
+    FOR_EACH_OWN(i, n)
+    {
+        const int row = (int)(i / w % h), column = (int)(i % w);
+        const int within = row >= top && column >= left && row < bottom && column < right;
+        for (int k = 0; k < c; k++)
+            y[y0 + i * c + k] = adjust_mix(x[x0 + i * c + k], z[z0 + i * c + k], share, within);
+    }
+}

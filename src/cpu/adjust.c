@@ -1,0 +1,112 @@
+/* image_adjust and image_mix on the CPU: the shared bodies, threads sharing images and pixels. */
+#include "cpu/cpu.h"
+
+#include "../../kernels/adjust.clh"
+
+enum { grain = 4096 }; /* pixels that are worth a task */
+
+typedef struct adjust_job {
+    const float *x, *steps;
+    const int32_t *erase;
+    float *y;
+    size_t pixels;
+    int w, c, count, rectangles;
+    float value;
+    const float *scale, *shift;
+} adjust_job;
+
+/* The mean of grey before step s, of which mean has those of the steps before. */
+static float mean_before(const adjust_job *job, const float *x, const float *steps,
+                         const float *mean, int s)
+{
+    float sum = 0;
+    for (u64 k = 0; k < ADJUST_SUMS; k++)
+        sum += adjust_sum(x, k, job->pixels, steps, mean, s, job->c);
+    return math_div(sum, (float)job->pixels);
+}
+
+static void adjust_images(const void *user, size_t first, size_t end)
+{
+    const adjust_job *job = user;
+    const size_t c = (size_t)job->c, size = job->pixels * c, w = (size_t)job->w;
+    for (size_t i = first; i < end; i++) {
+        const float *x = job->x + i * size, *steps = job->steps + i * (size_t)job->count * 2;
+        const int32_t *erase = job->erase ? job->erase + i * (size_t)job->rectangles * 4 : NULL;
+        float *y = job->y + i * size, mean[ADJUST_STEPS] = {0};
+        for (int s = 0; s < job->count; s++)
+            if (steps[2 * s] == ADJUST_CONTRAST) mean[s] = mean_before(job, x, steps, mean, s);
+        for (size_t p = 0; p < job->pixels; p++) {
+            float v[3] = {0};
+            for (size_t k = 0; k < c; k++) v[k] = x[p * c + k];
+            adjust_pixel(steps, mean, job->count, job->c, v);
+            const int erased =
+                adjust_is_erased(erase, job->rectangles, (int32_t)(p / w), (int32_t)(p % w));
+            for (size_t k = 0; k < c; k++)
+                y[p * c + k] = erased ? job->value : FMA(job->scale[k], v[k], job->shift[k]);
+        }
+    }
+}
+
+static clade_status image_adjust(void *context, const clade_args *args, const clade_plan *plan,
+                                 void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_image_adjust_args *a = &args->image_adjust;
+    const adjust_job job = {
+        .x = clade_tensor_host(&a->x),
+        .steps = clade_tensor_host(&a->steps),
+        .erase = cpu_host(&a->erase),
+        .y = clade_tensor_host(&a->y),
+        .pixels = (size_t)a->x.dim[1] * (size_t)a->x.dim[2],
+        .w = a->x.dim[2],
+        .c = a->x.dim[3],
+        .count = a->steps.dim[1],
+        .rectangles = clade_tensor_present(&a->erase) ? a->erase.dim[1] : 0,
+        .value = a->value,
+        .scale = a->scale,
+        .shift = a->shift,
+    };
+    const size_t images = job.pixels < grain ? grain / job.pixels : 1;
+    clade_cpu_range(context, (cpu_range){adjust_images, &job, (size_t)a->x.dim[0], images});
+    return CLADE_OK;
+}
+
+typedef struct mix_job {
+    const clade_image_mix_args *a;
+    const float *x, *z;
+    float *y;
+} mix_job;
+
+static void mix_pixels(const void *user, size_t first, size_t end)
+{
+    const mix_job *job = user;
+    const clade_image_mix_args *a = job->a;
+    const size_t h = (size_t)a->x.dim[1], w = (size_t)a->x.dim[2], c = (size_t)a->x.dim[3];
+    for (size_t p = first; p < end; p++) {
+        const int32_t row = (int32_t)(p / w % h), column = (int32_t)(p % w);
+        const int within =
+            row >= a->top && column >= a->left && row < a->bottom && column < a->right;
+        for (size_t e = p * c; e < (p + 1) * c; e++)
+            job->y[e] = adjust_mix(job->x[e], job->z[e], a->share, within);
+    }
+}
+
+static clade_status image_mix(void *context, const clade_args *args, const clade_plan *plan,
+                              void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_image_mix_args *a = &args->image_mix;
+    const mix_job job = {.a = a,
+                         .x = clade_tensor_host(&a->x),
+                         .z = clade_tensor_host(&a->z),
+                         .y = clade_tensor_host(&a->y)};
+    const size_t pixels = clade_tensor_count(&a->x) / (size_t)a->x.dim[3];
+    clade_cpu_range(context, (cpu_range){mix_pixels, &job, pixels, grain});
+    return CLADE_OK;
+}
+
+void CPU_NAME(adjust)(clade_op_slot *slot)
+{
+    slot[CLADE_OP_image_adjust].run = image_adjust;
+    slot[CLADE_OP_image_mix].run = image_mix;
+}

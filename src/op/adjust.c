@@ -1,0 +1,257 @@
+/* adjust: colours of images changed step by step, rectangles erased, and images mixed. */
+#include "op/softmax.h"
+
+/* ---- shape rules ---- */
+
+enum { most_steps = 8, most_rectangles = 8, sums = 256 };
+
+static clade_status check_count(const char *slot, const char *what, const clade_tensor *t, int most)
+{
+    if (t->rank != 3 || t->dim[1] <= most) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "image_adjust: %s has %d %s for each image, expected at most %d", slot,
+                      t->dim[1], what, most);
+}
+
+static clade_status shape_image_adjust(clade_args *args)
+{
+    clade_image_adjust_args *a = &args->image_adjust;
+    const clade_op op = CLADE_OP_image_adjust;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 4);
+    if (!status) status = clade_expect_rank(op, "steps", &a->steps, 3);
+    if (status) return status;
+    const int32_t n = a->x.dim[0], c = a->x.dim[3];
+    const bool erase = clade_tensor_present(&a->erase);
+    if (c != 1 && c != 3)
+        return clade_fail(CLADE_EINVAL, "image_adjust: x has %d channels, expected 1 or 3", c);
+    status = check_count("steps", "steps", &a->steps, most_steps);
+    if (!status)
+        status = clade_expect_shape(op, "steps", &a->steps, CLADE_F32, 3,
+                                    (int32_t[]){n, a->steps.dim[1], 2});
+    if (!status && erase) status = clade_expect_rank(op, "erase", &a->erase, 3);
+    if (!status && erase) status = check_count("erase", "rectangles", &a->erase, most_rectangles);
+    if (!status && erase)
+        status = clade_expect_shape(op, "erase", &a->erase, CLADE_I32, 3,
+                                    (int32_t[]){n, a->erase.dim[1], 4});
+    return status ? status : clade_infer_shape(op, "y", &a->y, CLADE_F32, 4, a->x.dim);
+}
+
+static clade_status shape_image_mix(clade_args *args)
+{
+    clade_image_mix_args *a = &args->image_mix;
+    const clade_op op = CLADE_OP_image_mix;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 4);
+    if (!status) status = clade_expect_shape(op, "z", &a->z, CLADE_F32, 4, a->x.dim);
+    if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 4, a->x.dim);
+    if (status || (a->share >= 0 && a->share <= 1)) return status;
+    return clade_fail(CLADE_EINVAL, "image_mix: share is %g, expected 0 to 1", (double)a->share);
+}
+
+/* ---- references ---- */
+
+#ifdef CLADE_ORACLE
+static REAL real_rcp(REAL x) { return 1 / x; }
+#else
+static REAL real_rcp(REAL x) { return math_rcp(x); }
+#endif
+
+static REAL cut(REAL v)
+{
+    v = v < 0 ? 0 : v;
+    return v > 255 ? 255 : v;
+}
+
+static REAL luma(const REAL *v, int32_t c)
+{
+    if (c == 1) return v[0];
+    return REAL_FMA((REAL)0.2989f, v[0], REAL_FMA((REAL)0.587f, v[1], (REAL)0.114f * v[2]));
+}
+
+static void turn_hue(REAL *v, REAL f)
+{
+    const REAL red = v[0], green = v[1], blue = v[2];
+    REAL most = red > green ? red : green, least = red < green ? red : green;
+    most = blue > most ? blue : most;
+    least = blue < least ? blue : least;
+    const REAL chroma = most - least, per = real_rcp(chroma == 0 ? 1 : chroma);
+    REAL h;
+    if (most == red)
+        h = (green - blue) * per;
+    else
+        h = most == green ? REAL_FMA(blue - red, per, 2) : REAL_FMA(red - green, per, 4);
+    h = REAL_FMA(6, f, h);
+    if (h < 0) h += 6;
+    if (h >= 6) h -= 6;
+    const int part = (h >= 1) + (h >= 2) + (h >= 3) + (h >= 4) + (h >= 5);
+    const REAL along = h - (REAL)part;
+    const REAL up = REAL_FMA(chroma, along, least), down = REAL_FMA(-chroma, along, most);
+    const REAL turned[6][3] = {{most, up, least},   {down, most, least}, {least, most, up},
+                               {least, down, most}, {up, least, most},   {most, least, down}};
+    for (int k = 0; k < 3; k++) v[k] = cut(turned[part][k]);
+}
+
+/* The first `count` steps; `mean` has that of grey before each. */
+static void adjust(const REAL *steps, const REAL *mean, int32_t count, int32_t c, REAL *v)
+{
+    for (int32_t s = 0; s < count; s++) {
+        const REAL f = steps[2 * s + 1], grey = luma(v, c);
+        const int kind = (int)steps[2 * s];
+        if (kind == CLADE_ADJUST_HUE && c > 1) turn_hue(v, f);
+        for (int32_t k = 0; k < c; k++) {
+            if (kind == CLADE_ADJUST_BRIGHTNESS) v[k] = cut(f * v[k]);
+            if (kind == CLADE_ADJUST_CONTRAST) v[k] = cut(REAL_FMA(f, v[k] - mean[s], mean[s]));
+            if (kind == CLADE_ADJUST_SATURATION && c > 1)
+                v[k] = cut(REAL_FMA(f, v[k] - grey, grey));
+            if (kind == CLADE_ADJUST_GREY) v[k] = grey;
+        }
+    }
+}
+
+static void load(const REAL *x, int32_t c, REAL v[3])
+{
+    for (int32_t k = 0; k < c; k++) v[k] = x[k];
+}
+
+static REAL mean_before(const REAL *x, size_t pixels, const REAL *steps, const REAL *mean,
+                        int32_t s, int32_t c)
+{
+    REAL sum[sums] = {0}, all = 0, v[3];
+    for (size_t p = 0; p < pixels; p++) {
+        load(x + p * (size_t)c, c, v);
+        adjust(steps, mean, s, c, v);
+        sum[p % sums] += luma(v, c);
+    }
+    for (int k = 0; k < sums; k++) all += sum[k];
+    return real_div(all, (REAL)pixels);
+}
+
+static bool is_erased(const clade_image_adjust_args *a, size_t image, int32_t row, int32_t column)
+{
+    const int32_t count = clade_tensor_present(&a->erase) ? a->erase.dim[1] : 0;
+    for (int32_t r = 0; r < count; r++) {
+        const int32_t *e = i32_of(&a->erase) + 4 * (image * (size_t)count + (size_t)r);
+        if (row >= e[0] && column >= e[1] && row < e[2] && column < e[3]) return true;
+    }
+    return false;
+}
+
+static void run_image_adjust(const clade_args *args)
+{
+    const clade_image_adjust_args *a = &args->image_adjust;
+    const int32_t w = a->x.dim[2], c = a->x.dim[3], count = a->steps.dim[1];
+    const size_t pixels = (size_t)a->x.dim[1] * (size_t)w;
+    for (size_t i = 0; i < (size_t)a->x.dim[0]; i++) {
+        const REAL *x = real_of(&a->x) + i * pixels * (size_t)c;
+        const REAL *steps = real_of(&a->steps) + i * (size_t)count * 2;
+        REAL *y = real_of(&a->y) + i * pixels * (size_t)c, mean[most_steps] = {0}, v[3] = {0};
+        for (int32_t s = 0; s < count; s++)
+            if ((int)steps[2 * s] == CLADE_ADJUST_CONTRAST)
+                mean[s] = mean_before(x, pixels, steps, mean, s, c);
+        for (size_t p = 0; p < pixels; p++, x += c, y += c) {
+            load(x, c, v);
+            adjust(steps, mean, count, c, v);
+            bool gone = is_erased(a, i, (int32_t)(p / (size_t)w), (int32_t)(p % (size_t)w));
+            for (int32_t k = 0; k < c; k++)
+                y[k] = gone ? (REAL)a->value : REAL_FMA((REAL)a->scale[k], v[k], (REAL)a->shift[k]);
+        }
+    }
+}
+
+static bool is_within(const clade_image_mix_args *a, int32_t row, int32_t column)
+{
+    return row >= a->top && row < a->bottom && column >= a->left && column < a->right;
+}
+
+static void run_image_mix(const clade_args *args)
+{
+    const clade_image_mix_args *a = &args->image_mix;
+    const REAL *x = real_of(&a->x), *z = real_of(&a->z), share = a->share;
+    REAL *y = real_of(&a->y);
+    for (int32_t i = 0; i < a->x.dim[0]; i++)
+        for (int32_t row = 0; row < a->x.dim[1]; row++)
+            for (int32_t column = 0; column < a->x.dim[2]; column++)
+                for (int32_t k = 0; k < a->x.dim[3]; k++, x++, y++, z++) {
+                    REAL mixed = share == 1 ? *x : REAL_FMA(share, *x - *z, *z);
+                    *y = is_within(a, row, column) ? *z : mixed;
+                }
+}
+
+/* ---- bounds ---- */
+
+/* What a step makes of an error e of every channel, values being at most 255: each product and sum
+ * rounds once. Grey has three roundings; its mean a sum and a division more. The hue is a quotient
+ * of differences, and comes out times their divisor: 2 e of each of the two differences, 2 e of the
+ * chroma that multiplies it, and e of what is added to, with 30 roundings of up to 255. */
+static double step_error(int kind, double f, double e, size_t pixels, int32_t c)
+{
+    const double unit = 255 * CLADE_UNIT, grey = c > 1 ? e + 3 * unit : e;
+    const double mean = grey + 255 * clade_gamma((int64_t)(pixels / sums) + 1 + sums) + 3 * unit;
+    if (kind == CLADE_ADJUST_BRIGHTNESS) return fabs(f) * e + unit;
+    if (kind == CLADE_ADJUST_CONTRAST) return fabs(f) * (e + unit) + fabs(1 - f) * mean + unit;
+    if (kind == CLADE_ADJUST_SATURATION && c > 1)
+        return fabs(f) * (e + unit) + fabs(1 - f) * grey + unit;
+    if (kind == CLADE_ADJUST_HUE && c > 1) return 7 * e + 30 * unit;
+    return kind == CLADE_ADJUST_GREY ? grey : e;
+}
+
+static void bound_image_adjust(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_image_adjust_args *a = &args->image_adjust;
+    const size_t pixels = (size_t)a->x.dim[1] * (size_t)a->x.dim[2];
+    const int32_t c = a->x.dim[3], count = a->steps.dim[1];
+    for (size_t i = 0; i < (size_t)a->x.dim[0]; i++) {
+        const double *steps = doubles_of(&a->steps) + i * (size_t)count * 2;
+        double e = 0;
+        for (int32_t s = 0; s < count; s++)
+            e = step_error((int)steps[2 * s], steps[2 * s + 1], e, pixels, c);
+        for (size_t p = 0; p < pixels; p++)
+            for (int32_t k = 0; k < c; k++) {
+                double scale = fabs((double)a->scale[k]), shift = fabs((double)a->shift[k]);
+                *bound++ = (scale * e + CLADE_UNIT * (255 * scale + shift)) * (1 + 0x1p-10);
+            }
+    }
+}
+
+/* The difference and the fma round; what is only copied is exact. */
+static void bound_image_mix(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_image_mix_args *a = &args->image_mix;
+    const double *x = doubles_of(&a->x), *z = doubles_of(&a->z);
+    const size_t h = (size_t)a->x.dim[1], w = (size_t)a->x.dim[2], c = (size_t)a->x.dim[3];
+    for (size_t i = 0; i < clade_tensor_count(&a->x); i++) {
+        const bool copied =
+            a->share == 1 || is_within(a, (int32_t)(i / c / w % h), (int32_t)(i / c % w));
+        bound[i] = copied ? 0 : 1.01 * CLADE_UNIT * (2 * fabs(x[i] - z[i]) + fabs(z[i]));
+    }
+}
+
+/* ---- cases ---- */
+
+#ifndef CLADE_ORACLE
+static const clade_case image_adjust_cases[] = {
+    {CASE_QUICK, "one-step", "x=12x7x9x3 steps=12x1x2 scale=0.003921569,0.003921569,0.003921569,0"},
+    {CASE_QUICK, "grey-image", "x=5x6x5x1 steps=5x3x2 scale=0.017,1,1,1 shift=-2.1,0,0,0"},
+    {CASE_QUICK, "erased",
+     "x=3x60x67x3 steps=3x5x2 erase=3x2x4 value=0.5 "
+     "scale=0.017124753,0.017507004,0.017429193,1 shift=-2.117904,-2.0357144,-1.8044444,0"},
+    {CASE_FULL, "pixel", "x=9x1x1x3 steps=9x2x2 erase=9x1x4 scale=1,1,1,1"},
+    {CASE_FULL, "most", "x=2x33x31x3 steps=2x8x2 erase=2x8x4 value=-3 scale=1,0.5,2,0"},
+    {CASE_FULL, "many", "x=70x3x5x1 steps=70x2x2 scale=1,1,1,1"},
+    {CASE_TIMED, "training",
+     "x=32x150x150x3 steps=32x5x2 erase=32x2x4 scale=0.003921569,0.003921569,0.003921569,0"},
+};
+
+static const clade_case image_mix_cases[] = {
+    {CASE_QUICK, "blend", "x=3x5x7x3 z=3x5x7x3 share=0.3"},
+    {CASE_QUICK, "rectangle", "x=3x8x7x3 z=3x8x7x3 share=1 top=2 left=1 bottom=7 right=6"},
+    {CASE_FULL, "both", "x=5x9x4x1 z=5x9x4x1 share=0.9 top=-3 left=2 bottom=4 right=40"},
+    {CASE_FULL, "other", "x=1x3x5x4 z=1x3x5x4"},
+    {CASE_TIMED, "training", "x=32x150x150x3 z=32x150x150x3 share=0.4"},
+};
+#endif
+
+OP_IMPL(image_adjust, OP_CASES(image_adjust_cases), .bound = bound_image_adjust,
+        .domain = {CLADE_DOMAIN_PIXEL, CLADE_DOMAIN_ADJUST});
+OP_IMPL(image_mix, OP_CASES(image_mix_cases), .bound = bound_image_mix);

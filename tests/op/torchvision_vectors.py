@@ -1,0 +1,58 @@
+"""Makes tests/op/torchvision.txt: what torchvision makes of two small images with given parameters.
+
+    torchvision_vectors.py > torchvision.txt
+
+The images, 4 rows of 5 pixels of 3 channels, are bytes of x ← 1664525 x + 1013904223 mod 2^32, x ÷ 2^24, from x = 1. A case
+is a line of parameters and one of the values, 0 to 255, [row, column, channel]:
+    adjust STEPS KIND FACTOR …    of clade_adjustment
+    crop TOP LEFT HEIGHT WIDTH    resized to the images' size
+    pad DOWN RIGHT FILL           moved by padding and cropping; FILL: reflect, or constant
+    erase TOP LEFT BOTTOM RIGHT VALUE
+    mix BLEND TOP LEFT BOTTOM RIGHT    the second image with the first
+Made with torchvision 0.29.1 and torch 2.15."""
+import torch
+from torchvision.transforms import functional as f
+from torchvision.transforms import v2
+
+HEIGHT, WIDTH, CHANNELS = 4, 5, 3
+ADJUST = {1: f.adjust_brightness, 2: f.adjust_contrast, 3: f.adjust_saturation, 4: f.adjust_hue,
+          5: lambda image, _: f.rgb_to_grayscale(image, 3)}
+STEPS = [[(1, 0.6)], [(1, 1.7)], [(2, 0.3)], [(2, 1.9)], [(3, 0.2)], [(3, 2.5)], [(4, 0.5)], [(4, -0.23)], [(4, 0.1)],
+         [(5, 0)], [(3, 1.4), (2, 1.3), (4, 0.3), (1, 0.8)], [(2, 0.7), (4, -0.4), (1, 1.2), (3, 0.4), (5, 0)],
+         [(4, 0.01), (2, 1.5), (2, 0.5)]]
+
+
+def images():
+    state, values = 1, []
+    for _ in range(2 * HEIGHT * WIDTH * CHANNELS):
+        state = (1664525 * state + 1013904223) % 2 ** 32
+        values.append(state >> 24)
+    return torch.tensor(values, dtype=torch.float32).reshape(2, HEIGHT, WIDTH, CHANNELS).permute(0, 3, 1, 2) / 255
+
+
+def show(words, image):
+    print(*words)
+    print(*[f"{v:.6g}" for v in (image.permute(1, 2, 0) * 255).flatten().tolist()])
+
+
+both = images()
+first = both[0]
+for steps in STEPS:
+    image = first
+    for kind, factor in steps:
+        image = ADJUST[kind](image, factor)
+    show(["adjust", len(steps), *[v for step in steps for v in step]], image)
+for top, left, height, width in ((0, 0, 4, 5), (1, 1, 2, 3), (0, 2, 3, 3), (2, 0, 1, 5)):
+    show(["crop", top, left, height, width],
+         f.resized_crop(first, top, left, height, width, [HEIGHT, WIDTH], antialias=False))
+for down, right, mode in ((-2, 1, "constant"), (1, -2, "constant"), (2, 2, "reflect"), (-1, 0, "reflect")):
+    padded = f.pad(first, [2], padding_mode={"reflect": "symmetric"}.get(mode, mode))
+    show(["pad", down, right, mode], f.crop(padded, 2 + down, 2 + right, HEIGHT, WIDTH))
+for top, left, bottom, right, value in ((1, 2, 3, 5, 0), (0, 0, 4, 1, -0.5)):
+    show(["erase", top, left, bottom, right, value], f.erase(first, top, left, bottom - top, right - left, value))
+mixup, cutmix = v2.MixUp(num_classes=2), v2.CutMix(num_classes=2)
+for share in (0.3, 0.85):
+    show(["mix", share, 0, 0, 0, 0], mixup.transform(both, {"labels": None, "batch_size": 2, "lam": share})[1])
+for top, left, bottom, right in ((1, 0, 3, 4), (0, 3, 4, 5)):
+    box = {"labels": None, "batch_size": 2, "box": (left, top, right, bottom), "lam_adjusted": 0}
+    show(["mix", 1, top, left, bottom, right], cutmix.transform(both, box)[1])
