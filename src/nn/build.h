@@ -22,6 +22,7 @@ typedef struct clade_blueprint {
     const bool *trained;            /* does the layer's output depend on what is trained? */
     clade_loss loss;
     float label_smoothing;
+    bool soft_labels;
     uint64_t seed;
     bool pools;     /* does the device pool what it convolves at once? */
     bool norms;     /* does it normalise it at once? */

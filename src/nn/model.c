@@ -83,7 +83,10 @@ static clade_status allocate_inputs(clade_model *model)
     const clade_node *last = &model->graph->node[model->graph->count - 1];
     clade_tensor rows = clade_shape(1, model->batch), labels = rows;
     clade_tensor outputs = clade_node_tensor(last, model->batch);
-    labels.dtype = CLADE_I32;
+    if (b->soft_labels)
+        labels = outputs;
+    else
+        labels.dtype = CLADE_I32;
     clade_status status = allocate_tensor(
         model, INPUT, "the input", clade_node_tensor(model->graph->node, model->batch), &b->input);
     if (!status) status = allocate_tensor(model, OUTPUT, "the output", outputs, &b->output);
@@ -91,7 +94,7 @@ static clade_status allocate_inputs(clade_model *model)
     status = allocate_tensor(model, LABEL, "labels", labels, &b->label);
     if (!status) status = allocate_tensor(model, WEIGHT, "weights", rows, &b->weight);
     if (!status) status = allocate_tensor(model, LOSSES, "losses", rows, &b->losses);
-    int32_t *zeros = status ? NULL : calloc((size_t)model->batch, sizeof *zeros);
+    int32_t *zeros = status ? NULL : calloc(clade_tensor_count(&labels), sizeof *zeros);
     if (!status && !zeros)
         status = clade_fail(CLADE_ENOMEM, "out of memory for %d labels", model->batch);
     if (!status) status = clade_tensor_write(&b->label, zeros);
@@ -364,6 +367,7 @@ static clade_status create(const clade_graph *graph, clade_device *device,
     model->batch = options->batch ? options->batch : 32;
     model->blueprint = (clade_blueprint){.loss = options->loss,
                                          .label_smoothing = options->label_smoothing,
+                                         .soft_labels = options->soft_labels,
                                          .seed = options->seed,
                                          .watch = options->watch,
                                          .synced = synced};
@@ -413,7 +417,8 @@ clade_status clade_model_create_sibling(const clade_model *model, clade_model **
     const clade_model_options options = {.batch = model->batch,
                                          .seed = model->blueprint.seed,
                                          .loss = model->blueprint.loss,
-                                         .label_smoothing = model->blueprint.label_smoothing};
+                                         .label_smoothing = model->blueprint.label_smoothing,
+                                         .soft_labels = model->blueprint.soft_labels};
     return create(model->graph, model->device, &options, true, model, out);
 }
 
