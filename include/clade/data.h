@@ -142,17 +142,42 @@ CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_
                                         int32_t channels, clade_interpolation interpolation,
                                         uint8_t *hwc);
 
-/* Random affine augmentation in the words of Keras' ImageDataGenerator; zero is off. */
+/* Random augmentation; zero is off. Affine maps in the words of Keras' ImageDataGenerator, the rest
+ * in those of torchvision's transforms. */
 typedef struct clade_augment {
     float rotation;                  /* degrees: angle drawn from ±rotation */
     float width_shift, height_shift; /* fraction of the size: drawn from ±shift */
     float shear;                     /* degrees: drawn from ±shear */
     float zoom[2]; /* zx, zy drawn from [zoom[0], zoom[1]], each its own; 0,0: off */
     bool horizontal_flip, vertical_flip;
-    float brightness[2]; /* factor drawn from the range; 0,0: off */
+    bool alternating_flip; /* horizontal: by chance in the first epoch, then in every other one */
+    float brightness[2];   /* factor drawn from the range; 0,0: off */
     clade_fill_mode fill;
     float fill_value; /* 0…255, for CLADE_FILL_CONSTANT */
+    int32_t pad_crop; /* moves by −pad_crop … pad_crop whole pixels: RandomCrop with this padding */
+    float crop_area[2];  /* RandomResizedCrop: share of the area; 0,0: off */
+    float crop_ratio[2]; /* and width ÷ height; their logarithms are drawn from evenly */
+    struct {
+        float p;                 /* chance; 0: off */
+        float area[2], ratio[2]; /* RandomErasing's scale, and height ÷ width */
+        float value;             /* as the model sees it: after scaling */
+    } erasing;
+    int32_t cutout; /* side of a square around a drawn pixel, cut off at the edge; 0: off */
+    struct {
+        float p;                                                 /* chance of all four; 0: off */
+        float brightness[2], contrast[2], saturation[2], hue[2]; /* ranges of factors; 0,0: off */
+    } jitter;
+    float grey;          /* chance */
+    float mixup, cutmix; /* alpha of a batch's share; both: one of them, each as often. 0: off */
 } clade_augment;
+
+/* What image_adjust takes for an image, and a batch's numbers for image_mix. */
+enum { CLADE_ADJUST_STEPS = 5, CLADE_ERASE_RECTANGLES = 2 };
+typedef struct clade_mix {
+    float share;     /* of each image's own label */
+    float blend;     /* image_mix's share */
+    int32_t rect[4]; /* top, left, bottom, right */
+} clade_mix;
 
 /* The eight numbers that the op affine_sample takes for one image: input row, column =
  * (m[0] j + m[1] i + m[2] → x,  m[3] j + m[4] i + m[5] → y) for output row i, column j,
@@ -161,9 +186,22 @@ typedef struct clade_augment {
  * same on every machine and for any number of threads. `augment` NULL or zero: the identity.
  * Source: Keras apply_affine_transform, in (row, column): T = R·Shift·Shear·Zoom about the
  * image's centre ((h−1)/2, (w−1)/2), R = [cos −sin; sin cos], Shear = [1 −sin; 0 cos], zoom zx of
- * rows and zy of columns; flips after it. */
+ * rows and zy of columns; flips after it, crops before it. */
 CLADE_API void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
                                     uint64_t seed, uint64_t epoch, uint64_t position, float m[8]);
+/* The steps and rectangles that image_adjust takes for one image, drawn likewise. */
+CLADE_API void clade_augment_adjust(const clade_augment *augment, uint64_t seed, uint64_t epoch,
+                                    uint64_t position, float steps[2 * CLADE_ADJUST_STEPS]);
+CLADE_API void clade_augment_erase(const clade_augment *augment, int32_t height, int32_t width,
+                                   uint64_t seed, uint64_t epoch, uint64_t position,
+                                   int32_t rectangles[4 * CLADE_ERASE_RECTANGLES]);
+/* How the images of a batch are mixed, each with the one before it (the first with the last). */
+CLADE_API void clade_augment_mix(const clade_augment *augment, int32_t height, int32_t width,
+                                 uint64_t seed, uint64_t epoch, uint64_t batch, clade_mix *mix);
+/* Does it change anything; does image_adjust have work; are batches mixed? NULL: no. */
+CLADE_API bool clade_augment_changes(const clade_augment *augment);
+CLADE_API bool clade_augment_adjusts(const clade_augment *augment);
+CLADE_API bool clade_augment_mixes(const clade_augment *augment);
 
 /* Batches of one split, whose images are decoded by threads while the caller computes. */
 typedef struct clade_loader clade_loader;
@@ -187,8 +225,14 @@ typedef struct clade_batch {
     const uint8_t *const *pixels; /* count images of height × width × channels each, in the data
                                    * set's cache or the loader's memory; or NULL */
     const int32_t *index;         /* count positions in the split */
-    const int32_t *label;         /* count */
+    const int32_t *label;         /* count; where batches are mixed the one with the larger share */
     const float *matrix;          /* count × 8; as affine_sample takes it */
+    /* as image_adjust takes them: count × CLADE_ADJUST_STEPS × 2, count × CLADE_ERASE_RECTANGLES
+     * × 4; NULL: it has nothing to do */
+    const float *steps;
+    const int32_t *erase;
+    const int32_t *other; /* count labels with the smaller share; NULL: batches are not mixed */
+    clade_mix mix;
 } clade_batch;
 
 /* The data set must outlive the loader. If it is not loaded, or has no room for all images, those

@@ -16,7 +16,11 @@ typedef enum clade_stream {
     CLADE_STREAM_CONFORM,
     CLADE_STREAM_TUNE,
     CLADE_STREAM_INSPECT, /* images to show */
-    CLADE_STREAM_VERIFY   /* calls to repeat on the reference */
+    CLADE_STREAM_VERIFY,  /* calls to repeat on the reference */
+    CLADE_STREAM_CROP,
+    CLADE_STREAM_ERASE,
+    CLADE_STREAM_COLOUR,
+    CLADE_STREAM_MIX /* of batches */
 } clade_stream;
 
 /* Four random words for (seed, stream, a, b): a 64-bit and a 32-bit position. */

@@ -1,9 +1,8 @@
-/* Random affine augmentation as a 2×3 matrix and a brightness per image. */
+/* Random affine augmentation, crops among it, as a 2×3 matrix and a brightness per image. */
 #include <clade/data.h>
 
-#include "base/random.h"
+#include "data/draw.h"
 
-#include <math.h>
 #include <stddef.h>
 
 /* A map of homogeneous (row, column, 1); the last row is 0 0 1. */
@@ -41,13 +40,63 @@ static void turn(double degrees, double *sine, double *cosine)
     }
 }
 
-/* low + (high − low)·u for the next u. */
-static double draw(clade_random *r, double low, double high)
+/* ---- crops ---- */
+
+/* The map from a crop of height × width at (row, column), resized to the image's size, to the
+ * image: centres of pixels are halves away from edges. */
+static affine crop_of(double height, double width, double row, double column, int32_t full_height,
+                      int32_t full_width)
 {
-    return low + (high - low) * (double)clade_random_unit(r);
+    const double down = height / full_height, right = width / full_width;
+    return (affine){{{down, 0, row + (down - 1) / 2}, {0, right, column + (right - 1) / 2}}};
 }
 
-static bool is_range(const float range[2]) { return range[0] != 0 || range[1] != 0; }
+/* torchvision's RandomResizedCrop.get_params: of ten crops the first that fits; else from the
+ * centre the largest of a permitted ratio. */
+static affine draw_crop(clade_random *r, const clade_augment *a, int32_t height, int32_t width)
+{
+    double h, w;
+    for (int i = 0; i < 10; i++) {
+        double area = clade_draw(r, (double)a->crop_area[0], (double)a->crop_area[1]);
+        double ratio = clade_draw_ratio(r, a->crop_ratio);
+        clade_draw_sides(area * height * width, ratio, &h, &w);
+        if (h < 1 || w < 1 || h > height || w > width) continue;
+        uint32_t row = clade_random_below(r, (uint32_t)(height - (int32_t)h + 1));
+        uint32_t column = clade_random_below(r, (uint32_t)(width - (int32_t)w + 1));
+        return crop_of(h, w, row, column, height, width);
+    }
+    const double own = (double)width / height;
+    const double low = (double)a->crop_ratio[0], high = (double)a->crop_ratio[1];
+    h = own < low ? floor(width / low + 0.5) : height;
+    w = own > high ? floor(height * high + 0.5) : width;
+    return crop_of(h, w, floor((height - h) / 2), floor((width - w) / 2), height, width);
+}
+
+static affine draw_crops(const clade_augment *a, int32_t height, int32_t width, uint64_t seed,
+                         uint64_t place)
+{
+    clade_random r = clade_random_start(seed, CLADE_STREAM_CROP, place);
+    const uint32_t padded = 2 * (uint32_t)a->pad_crop + 1;
+    const double down = (double)clade_random_below(&r, padded) - a->pad_crop;
+    const double right = (double)clade_random_below(&r, padded) - a->pad_crop;
+    const affine move = {{{1, 0, down}, {0, 1, right}}};
+    if (!clade_draw_is_range(a->crop_area)) return move;
+    return multiply(draw_crop(&r, a, height, width), move);
+}
+
+/* ---- the whole ---- */
+
+/* Is an image mirrored in this epoch, of which `drawn` is by chance? Alternating flips (Jordan
+ * 2024, "94% on CIFAR-10 in 3.29 seconds") draw in the first epoch alone. */
+static bool is_mirrored(const clade_augment *a, uint64_t seed, uint64_t epoch, uint64_t position,
+                        bool drawn)
+{
+    enum { draws_before = 6 };
+    if (!a->alternating_flip) return drawn && a->horizontal_flip;
+    clade_random r = clade_random_start(seed, CLADE_STREAM_AUGMENT, position);
+    for (int i = 0; i < draws_before; i++) clade_random_u32(&r);
+    return (clade_draw(&r, 0, 1) < 0.5) != (epoch % 2 == 1);
+}
 
 void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
                           uint64_t seed, uint64_t epoch, uint64_t position, float m[8])
@@ -56,23 +105,24 @@ void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t 
     const clade_augment *a = augment ? augment : &none;
     /* one draw for each, wanted or not, so that to turn one on leaves the others as they are */
     clade_random r = clade_random_start(seed, CLADE_STREAM_AUGMENT, epoch << 32 | position);
-    double angle = draw(&r, -a->rotation, a->rotation);
-    double down = draw(&r, -a->height_shift, a->height_shift) * height;
-    double right = draw(&r, -a->width_shift, a->width_shift) * width;
-    double shear = draw(&r, -a->shear, a->shear);
-    double zoom_rows = draw(&r, a->zoom[0], a->zoom[1]),
-           zoom_columns = draw(&r, a->zoom[0], a->zoom[1]);
-    bool mirror = draw(&r, 0, 1) < 0.5 && a->horizontal_flip;
-    bool overturn = draw(&r, 0, 1) < 0.5 && a->vertical_flip;
-    double brightness = draw(&r, a->brightness[0], a->brightness[1]);
-    if (!is_range(a->zoom)) zoom_rows = zoom_columns = 1;
-    if (!is_range(a->brightness)) brightness = 1;
+    double angle = clade_draw(&r, -a->rotation, a->rotation);
+    double down = clade_draw(&r, -a->height_shift, a->height_shift) * height;
+    double right = clade_draw(&r, -a->width_shift, a->width_shift) * width;
+    double shear = clade_draw(&r, -a->shear, a->shear);
+    double zoom_rows = clade_draw(&r, a->zoom[0], a->zoom[1]),
+           zoom_columns = clade_draw(&r, a->zoom[0], a->zoom[1]);
+    bool mirror = is_mirrored(a, seed, epoch, position, clade_draw(&r, 0, 1) < 0.5);
+    bool overturn = clade_draw(&r, 0, 1) < 0.5 && a->vertical_flip;
+    double brightness = clade_draw(&r, a->brightness[0], a->brightness[1]);
+    if (!clade_draw_is_range(a->zoom)) zoom_rows = zoom_columns = 1;
+    if (!clade_draw_is_range(a->brightness)) brightness = 1;
 
     double sine, cosine, shear_sine, shear_cosine;
     turn(angle, &sine, &cosine);
     turn(shear, &shear_sine, &shear_cosine);
     double row = (height - 1) / 2.0, column = (width - 1) / 2.0; /* the centre */
-    affine t = {{{1, 0, row}, {0, 1, column}}};
+    affine t = draw_crops(a, height, width, seed, epoch << 32 | position);
+    t = multiply(t, (affine){{{1, 0, row}, {0, 1, column}}});
     t = multiply(t, (affine){{{cosine, -sine, 0}, {sine, cosine, 0}}});
     t = multiply(t, (affine){{{1, 0, down}, {0, 1, right}}});
     t = multiply(t, (affine){{{1, -shear_sine, 0}, {0, shear_cosine, 0}}});

@@ -18,6 +18,8 @@
 #include <string.h>
 
 enum { ahead = 2 }; /* batches that are ready or under way, besides the one in use */
+/* numbers of an image in `steps` and `erase` */
+enum { steps_of_one = 2 * CLADE_ADJUST_STEPS, erase_of_one = 4 * CLADE_ERASE_RECTANGLES };
 
 typedef struct slot {
     int32_t count, left;    /* images of the batch, and those of them still to be filled in */
@@ -26,6 +28,9 @@ typedef struct slot {
     int32_t *index;         /* -1: left out */
     int32_t *label;
     float *matrix;
+    float *steps;        /* NULL, as what follows: the augmentation has none */
+    int32_t *erase;      /* rectangles */
+    int32_t *other;      /* labels of the images that these are mixed with */
     clade_status status; /* of the first image in it with an error, */
     int32_t failed;      /* which one that is, */
     char *text;          /* and what the error says, malloc'ed */
@@ -95,6 +100,13 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
     s->label[i] = clade_dataset_label(o->dataset, o->split, (size_t)at);
     clade_augment_matrix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
                          (uint64_t)listed, s->matrix + 8 * (size_t)i);
+    if (s->steps) {
+        const uint64_t position = (uint64_t)listed;
+        clade_augment_adjust(&o->augment, o->seed, loader->epoch, position,
+                             s->steps + steps_of_one * (size_t)i);
+        clade_augment_erase(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
+                            position, s->erase + erase_of_one * (size_t)i);
+    }
     if (!s->pixels) return CLADE_OK;
     uint8_t *spare = s->spare ? s->spare + (size_t)i * clade_dataset_bytes(o->dataset) : NULL;
     clade_status status =
@@ -102,6 +114,14 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
     if (!status || !clade_dataset_is_damaged(o->dataset, o->split, (size_t)at)) return status;
     s->index[i] = -1;
     return clade_dataset_check_damage(o->dataset);
+}
+
+static void move_adjustments(slot *s, size_t from, size_t to)
+{
+    memcpy(s->steps + steps_of_one * to, s->steps + steps_of_one * from,
+           steps_of_one * sizeof *s->steps);
+    memcpy(s->erase + erase_of_one * to, s->erase + erase_of_one * from,
+           erase_of_one * sizeof *s->erase);
 }
 
 /* Moves up what comes after images that are left out. */
@@ -115,6 +135,7 @@ static void close_gaps(slot *s)
             s->label[kept] = s->label[i];
             if (s->pixels) s->pixels[kept] = s->pixels[i];
             memcpy(s->matrix + 8 * (size_t)kept, s->matrix + 8 * (size_t)i, 8 * sizeof *s->matrix);
+            if (s->steps) move_adjustments(s, (size_t)i, (size_t)kept);
         }
         kept++;
     }
@@ -177,6 +198,13 @@ static bool make_slots(clade_loader *loader)
         s->label = malloc(n * sizeof *s->label);
         s->matrix = malloc(n * 8 * sizeof *s->matrix);
         if (!s->index || !s->label || !s->matrix) return false;
+        if (clade_augment_adjusts(&o->augment)) {
+            s->steps = malloc(n * steps_of_one * sizeof *s->steps);
+            s->erase = malloc(n * erase_of_one * sizeof *s->erase);
+            if (!s->steps || !s->erase) return false;
+        }
+        if (clade_augment_mixes(&o->augment) && !(s->other = malloc(n * sizeof *s->other)))
+            return false;
         if (!o->pixels) continue;
         s->pixels = malloc(n * sizeof *s->pixels);
         bool fits = clade_dataset_has_room(o->dataset, o->split);
@@ -263,6 +291,9 @@ void clade_loader_destroy(clade_loader **handle)
         free(s->index);
         free(s->label);
         free(s->matrix);
+        free(s->steps);
+        free(s->erase);
+        free(s->other);
         free(s->text);
     }
     pthread_cond_destroy(&loader->ready);
@@ -327,6 +358,19 @@ static void advance(clade_loader *loader, slot **out)
     close_gaps(s);
 }
 
+/* The labels of a batch that is mixed, each image with the one before it: those with the larger
+ * share become its labels. */
+static void mix_labels(const slot *s, clade_mix *mix)
+{
+    int32_t before = s->label[s->count - 1];
+    for (int32_t i = 0; i < s->count; i++) {
+        const int32_t own = s->label[i];
+        s->label[i] = mix->share < 0.5f ? before : own;
+        s->other[i] = mix->share < 0.5f ? own : before;
+        before = own;
+    }
+}
+
 clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
 {
     *out = (clade_batch){0};
@@ -343,6 +387,18 @@ clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
     if (!s) return CLADE_OK;
     if (s->status)
         return clade_fail(s->status, "%s", s->text ? s->text : clade_status_name(s->status));
-    *out = (clade_batch){s->count, number, s->pixels, s->index, s->label, s->matrix};
+    *out = (clade_batch){.count = s->count,
+                         .number = number,
+                         .pixels = s->pixels,
+                         .index = s->index,
+                         .label = s->label,
+                         .matrix = s->matrix,
+                         .steps = s->steps,
+                         .erase = s->erase,
+                         .other = s->other};
+    const clade_loader_options *o = &loader->options;
+    clade_augment_mix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch, number,
+                      &out->mix);
+    if (s->other) mix_labels(s, &out->mix);
     return CLADE_OK;
 }

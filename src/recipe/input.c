@@ -1,4 +1,4 @@
-/* The sections of a recipe about images: input, augment, data. */
+/* The sections of a recipe about images: input, data. */
 #include "recipe/recipe.h"
 #include "nn/layer.h"
 
@@ -73,77 +73,6 @@ clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *inp
         p->scale[c] = (float)(rescale[c] / deviation[c]);
         p->shift[c] = (float)(-mean[c] / deviation[c]);
     }
-    return status;
-}
-
-/* --- augment --- */
-
-/* Two numbers in ascending order; a single z stands for [1 − z, 1 + z], as in Keras. */
-static clade_status read_range(const clade_yaml *augment, const char *key, float out[2])
-{
-    const clade_yaml *node = clade_recipe_find(augment, key);
-    if (!node) return CLADE_OK;
-    double range[2];
-    if (clade_yaml_kind_of(node) == CLADE_YAML_LIST) {
-        if (clade_yaml_count(node) != 2)
-            return clade_yaml_fail(node, CLADE_EINVAL,
-                                   "%s: expected [low, high], found %zu numbers", key,
-                                   clade_yaml_count(node));
-        for (size_t i = 0; i < 2; i++) {
-            clade_status status =
-                clade_yaml_in_range(clade_yaml_item(node, i), key, CLADE_YAML_POSITIVE, &range[i]);
-            if (status) return status;
-        }
-        if (range[0] > range[1])
-            return clade_yaml_fail(node, CLADE_EINVAL,
-                                   "%s: expected [low, high], found the higher first", key);
-    } else {
-        double around;
-        clade_status status = clade_yaml_in_range(node, key, CLADE_YAML_RATE, &around);
-        if (status || around == 0) return status;
-        range[0] = 1 - around;
-        range[1] = 1 + around;
-    }
-    out[0] = (float)range[0];
-    out[1] = (float)range[1];
-    return CLADE_OK;
-}
-
-static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
-                              double most, float *out)
-{
-    double value = *out;
-    clade_status status = clade_yaml_get_number(map, key, range, &value);
-    if (!status && value > most)
-        status = clade_yaml_fail(clade_recipe_find(map, key), CLADE_EINVAL,
-                                 "%s: expected a number up to %g, found %g", key, most, value);
-    *out = (float)value;
-    return status;
-}
-
-clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *augment)
-{
-    static const char *const keys[] = {
-        "rotation",      "width_shift", "height_shift", "shear",      "zoom", "horizontal_flip",
-        "vertical_flip", "brightness",  "fill",         "fill_value", NULL};
-    clade_augment *a = &recipe->augment;
-    if (!augment) return CLADE_OK;
-    const char *fills[CLADE_FILL_MODES];
-    for (int i = 0; i < CLADE_FILL_MODES; i++) fills[i] = clade_fill_mode_name((clade_fill_mode)i);
-    size_t fill = CLADE_FILL_NEAREST;
-    clade_yaml_range positive = CLADE_YAML_NOT_NEGATIVE;
-    clade_status status = clade_recipe_check_keys(augment, "augment", keys);
-    if (!status) status = get_float(augment, "rotation", positive, 360, &a->rotation);
-    if (!status) status = get_float(augment, "width_shift", positive, 1, &a->width_shift);
-    if (!status) status = get_float(augment, "height_shift", positive, 1, &a->height_shift);
-    if (!status) status = get_float(augment, "shear", positive, 90, &a->shear);
-    if (!status) status = read_range(augment, "zoom", a->zoom);
-    if (!status) status = clade_yaml_get_bool(augment, "horizontal_flip", &a->horizontal_flip);
-    if (!status) status = clade_yaml_get_bool(augment, "vertical_flip", &a->vertical_flip);
-    if (!status) status = read_range(augment, "brightness", a->brightness);
-    if (!status) status = clade_yaml_get_word(augment, "fill", fills, CLADE_FILL_MODES, &fill);
-    if (!status) status = get_float(augment, "fill_value", positive, 255, &a->fill_value);
-    a->fill = (clade_fill_mode)fill;
     return status;
 }
 

@@ -227,6 +227,45 @@ static clade_status write_input(writer *w, clade_yaml *root, const clade_recipe_
     return w->status;
 }
 
+static void put_pair(writer *w, clade_yaml *map, const char *key, const float pair[2])
+{
+    if (pair[0] != 0 || pair[1] != 0) put_floats(w, map, key, pair, 2);
+}
+
+static void write_crop(writer *w, clade_yaml *augment, const clade_augment *a)
+{
+    if (a->crop_area[1] == 0) return;
+    clade_yaml *map = put_empty(w, augment, "random_resized_crop", CLADE_YAML_MAP);
+    put_pair(w, map, "scale", a->crop_area);
+    put_pair(w, map, "ratio", a->crop_ratio);
+}
+
+static void write_erasing(writer *w, clade_yaml *augment, const clade_augment *a)
+{
+    if (a->erasing.p == 0 && a->erasing.value == 0) return;
+    clade_yaml *map = put_empty(w, augment, "random_erasing", CLADE_YAML_MAP);
+    put(w, map, "p", float_node(a->erasing.p));
+    put_pair(w, map, "scale", a->erasing.area);
+    put_pair(w, map, "ratio", a->erasing.ratio);
+    put_float(w, map, "value", a->erasing.value);
+}
+
+static void write_jitter(writer *w, clade_yaml *augment, const clade_augment *a)
+{
+    if (a->jitter.p == 0) return;
+    clade_yaml *map = put_empty(w, augment, "color_jitter", CLADE_YAML_MAP);
+    put_pair(w, map, "brightness", a->jitter.brightness);
+    put_pair(w, map, "contrast", a->jitter.contrast);
+    put_pair(w, map, "saturation", a->jitter.saturation);
+    put_pair(w, map, "hue", a->jitter.hue);
+    put_float(w, map, "p", a->jitter.p);
+}
+
+static void write_alpha(writer *w, clade_yaml *augment, const char *key, float alpha)
+{
+    if (alpha != 0) put_float(w, put_empty(w, augment, key, CLADE_YAML_MAP), "alpha", alpha);
+}
+
 static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
 {
     clade_yaml *map = put_empty(w, root, "augment", CLADE_YAML_MAP);
@@ -234,13 +273,21 @@ static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
     put_float(w, map, "width_shift", a->width_shift);
     put_float(w, map, "height_shift", a->height_shift);
     put_float(w, map, "shear", a->shear);
-    if (a->zoom[0] != 0 || a->zoom[1] != 0) put_floats(w, map, "zoom", a->zoom, 2);
+    put_pair(w, map, "zoom", a->zoom);
     put_true(w, map, "horizontal_flip", a->horizontal_flip);
     put_true(w, map, "vertical_flip", a->vertical_flip);
-    if (a->brightness[0] != 0 || a->brightness[1] != 0)
-        put_floats(w, map, "brightness", a->brightness, 2);
+    put_true(w, map, "alternating_flip", a->alternating_flip);
+    put_pair(w, map, "brightness", a->brightness);
     if (a->fill != CLADE_FILL_NEAREST) put_text(w, map, "fill", clade_fill_mode_name(a->fill));
     put_float(w, map, "fill_value", a->fill_value);
+    put_int(w, map, "pad_crop", a->pad_crop);
+    write_crop(w, map, a);
+    write_erasing(w, map, a);
+    put_int(w, map, "cutout", a->cutout);
+    write_jitter(w, map, a);
+    put_float(w, map, "grayscale", a->grey);
+    write_alpha(w, map, "mixup", a->mixup);
+    write_alpha(w, map, "cutmix", a->cutmix);
 }
 
 static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer *o)

@@ -4,7 +4,7 @@
 
 #include <clade/inspect.h>
 
-/* Through the op affine_sample on the device, before values are scaled: image `i` in its split's
+/* Through the ops of training on the device, before values are scaled: image `i` in its split's
  * data set as it is read, then as each of the first `epochs` epochs augments it; uint8, (epochs +
  * 1) × the data set's height × width × channels. */
 clade_status clade_inspect_augment(const clade_inspection *inspection, const clade_recipe *recipe,

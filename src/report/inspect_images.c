@@ -144,8 +144,11 @@ static void add_augmented(images_writer *w)
     clade_page_section(w->page, "As training sees them");
     clade_page_paragraph(w->page,
                          "At %d×%d pixels, as the recipe %s reads them, and in the first epochs as "
-                         "it augments them.",
-                         hwc[1], hwc[0], clade_recipe_name(w->options->recipe));
+                         "it augments them%s.",
+                         hwc[1], hwc[0], clade_recipe_name(w->options->recipe),
+                         clade_augment_mixes(clade_recipe_augment(w->options->recipe))
+                             ? ", before they are mixed with each other"
+                             : "");
     for (size_t c = 0; c < w->in->classes && c < augmented_classes; c++) {
         size_t n = choose(w, c, augmented_images);
         heading(w, class_of(w, c));

@@ -165,7 +165,8 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
     for (size_t first = 0; first < count; first += batch) {
         int32_t n = (int32_t)(count - first < batch ? count - first : batch);
         for (size_t i = 0; i < (size_t)n; i++) c->image[i] = pixels + (first + i) * image;
-        clade_status status = clade_sampler_run(c->sampler, n, c->image, NULL, NULL);
+        clade_status status =
+            clade_sampler_run(c->sampler, n, &(clade_sampled){.pixels = c->image}, NULL, NULL);
         if (!status) status = clade_model_infer(c->model, n, false);
         if (!status)
             status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,

@@ -15,13 +15,9 @@
  * and is there room? Then *cut is the layer that gives them; else 0. */
 static void find_cut(const clade_learner_options *o, const clade_graph *graph, int32_t *cut)
 {
-    static const clade_augment none;
-    const clade_augment *a = clade_recipe_augment(o->recipe);
     uint64_t room = o->cache_bytes ? o->cache_bytes : clade_memory_free() / 2, bytes = 0;
     *cut = 0;
-    bool still = a->rotation == 0 && a->width_shift == 0 && a->height_shift == 0 && a->shear == 0 &&
-                 a->zoom[0] == none.zoom[0] && a->zoom[1] == none.zoom[1] && !a->horizontal_flip &&
-                 !a->vertical_flip && a->brightness[0] == 0 && a->brightness[1] == 0;
+    const bool still = !clade_augment_changes(clade_recipe_augment(o->recipe));
     int32_t found = still ? clade_graph_find_cut(graph) : 0, dim[3];
     uint64_t size = sizeof(float);
     for (int32_t i = 0; found && i < clade_graph_shape(graph, found, dim); i++)
@@ -36,8 +32,12 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
 {
     const clade_training *s = clade_recipe_training(o->recipe);
     const int32_t images = clade_training_shard(s);
-    l->options = (clade_model_options){
-        .batch = images, .seed = s->seed, .loss = s->loss, .label_smoothing = s->label_smoothing};
+    l->options =
+        (clade_model_options){.batch = images,
+                              .seed = s->seed,
+                              .loss = s->loss,
+                              .label_smoothing = s->label_smoothing,
+                              .soft_labels = clade_augment_mixes(clade_recipe_augment(o->recipe))};
     const clade_model_options bare = {.batch = images, .seed = s->seed};
     const bool synced = s->sync_batchnorm && images < s->batch;
     clade_status (*const create)(const clade_graph *, clade_device *, const clade_model_options *,

@@ -11,8 +11,14 @@ struct clade_upload {
     clade_buffer *images; /* resident ones, or NULL */
     clade_tensor label, weight;
     float *weights; /* [batch] */
-    float *staged;  /* rows of a batch, or NULL */
-    size_t row;     /* floats in a row */
+    float *soft;    /* labels as probabilities, [batch, outputs]; NULL: they are classes */
+    size_t outputs;
+    float *staged; /* rows of a batch, or NULL */
+    size_t row;    /* floats in a row */
+    /* Of [batch] images that others are mixed with; NULL: none are. */
+    const uint8_t **pixels;
+    int32_t *index, *erase;
+    float *matrix, *steps;
 };
 
 uint64_t clade_upload_bytes(const clade_dataset *dataset, clade_split split)
@@ -62,6 +68,26 @@ static clade_status copy_split(clade_upload *upload, clade_device *device, clade
     return status;
 }
 
+enum { steps_of_one = 2 * CLADE_ADJUST_STEPS, erase_of_one = 4 * CLADE_ERASE_RECTANGLES };
+
+/* What labels that are shared, and images that are mixed, need on the host. */
+static bool make_mixing(clade_upload *upload, size_t batch)
+{
+    const clade_upload_options *o = &upload->options;
+    if (upload->label.dtype == CLADE_F32) {
+        upload->outputs = (size_t)upload->label.dim[1];
+        upload->soft = malloc(batch * upload->outputs * sizeof *upload->soft);
+        if (!upload->soft) return false;
+    }
+    if (o->rows || !clade_augment_mixes(o->augment)) return true;
+    upload->pixels = malloc(batch * sizeof *upload->pixels);
+    upload->index = malloc(batch * sizeof *upload->index);
+    upload->matrix = malloc(batch * 8 * sizeof *upload->matrix);
+    upload->steps = malloc(batch * steps_of_one * sizeof *upload->steps);
+    upload->erase = malloc(batch * erase_of_one * sizeof *upload->erase);
+    return upload->pixels && upload->index && upload->matrix && upload->steps && upload->erase;
+}
+
 clade_status clade_upload_create(const clade_upload_options *o, clade_upload **out)
 {
     *out = NULL;
@@ -80,7 +106,7 @@ clade_status clade_upload_create(const clade_upload_options *o, clade_upload **o
         upload->staged = malloc(batch * upload->row * sizeof *upload->staged);
     }
     clade_status status = CLADE_OK;
-    if (!upload->weights || (o->rows && !upload->staged))
+    if (!upload->weights || (o->rows && !upload->staged) || !make_mixing(upload, batch))
         status = clade_fail(CLADE_ENOMEM, "out of memory for a feed");
     if (!status && o->resident) status = copy_split(upload, clade_model_device(o->model), &images);
     if (!status && !o->rows)
@@ -100,9 +126,39 @@ void clade_upload_destroy(clade_upload **handle)
     clade_sampler_destroy(&upload->sampler);
     clade_buffer_destroy(&upload->images);
     free(upload->weights);
+    free(upload->soft);
     free(upload->staged);
+    free(upload->pixels);
+    free(upload->index);
+    free(upload->matrix);
+    free(upload->steps);
+    free(upload->erase);
     free(upload);
     *handle = NULL;
+}
+
+/* Adds a share of a label. One output is the probability of class 1. */
+static void add_label(const clade_upload *upload, size_t i, int32_t label, float share)
+{
+    if (upload->outputs > 1)
+        upload->soft[i * upload->outputs + (size_t)label] += share;
+    else if (label == 1)
+        upload->soft[i] += share;
+}
+
+static clade_status write_soft_labels(clade_upload *upload, const clade_batch *batch, int32_t first,
+                                      size_t n)
+{
+    const size_t outputs = upload->outputs, size = n * outputs * sizeof *upload->soft;
+    const float share = batch->mix.share < 0.5f ? 1 - batch->mix.share : batch->mix.share;
+    memset(upload->soft, 0, size);
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = (size_t)first + i;
+        add_label(upload, i, batch->label[k], batch->other ? share : 1);
+        if (batch->other) add_label(upload, i, batch->other[k], 1 - share);
+    }
+    return clade_buffer_write(upload->label.buffer, (size_t)upload->label.offset * 4, upload->soft,
+                              size);
 }
 
 static clade_status write_labels(clade_upload *upload, const clade_batch *batch, int32_t first,
@@ -112,8 +168,10 @@ static clade_status write_labels(clade_upload *upload, const clade_batch *batch,
     const int32_t *label = batch->label + first;
     for (size_t i = 0; i < n; i++)
         upload->weights[i] = (class_weight ? class_weight[label[i]] : 1) / (float)batch->count;
-    clade_status status = clade_buffer_write(upload->label.buffer, (size_t)upload->label.offset * 4,
-                                             label, n * sizeof *label);
+    clade_status status =
+        upload->soft ? write_soft_labels(upload, batch, first, n)
+                     : clade_buffer_write(upload->label.buffer, (size_t)upload->label.offset * 4,
+                                          label, n * sizeof *label);
     if (status) return status;
     return clade_buffer_write(upload->weight.buffer, (size_t)upload->weight.offset * 4,
                               upload->weights, n * sizeof *upload->weights);
@@ -135,14 +193,47 @@ clade_status clade_upload_prepare(clade_upload *upload, int32_t n)
     return upload->sampler ? clade_sampler_prepare(upload->sampler, n) : CLADE_OK;
 }
 
+/* Images `first` and on of a batch. */
+static clade_sampled images_of(const clade_batch *b, size_t first)
+{
+    return (clade_sampled){.pixels = b->pixels ? b->pixels + first : NULL,
+                           .index = b->index + first,
+                           .matrix = b->matrix + 8 * first,
+                           .steps = b->steps ? b->steps + steps_of_one * first : NULL,
+                           .erase = b->erase ? b->erase + erase_of_one * first : NULL};
+}
+
+/* Each image's neighbour before it in the whole batch, whichever shard that is in. */
+static clade_sampled gather_others(clade_upload *upload, const clade_batch *b, int32_t first,
+                                   size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const size_t own = (size_t)first + i, from = own > 0 ? own - 1 : (size_t)b->count - 1;
+        const clade_sampled one = images_of(b, from);
+        if (one.pixels) upload->pixels[i] = *one.pixels;
+        upload->index[i] = *one.index;
+        memcpy(upload->matrix + 8 * i, one.matrix, 8 * sizeof *one.matrix);
+        if (!one.steps) continue;
+        memcpy(upload->steps + steps_of_one * i, one.steps, steps_of_one * sizeof *one.steps);
+        memcpy(upload->erase + erase_of_one * i, one.erase, erase_of_one * sizeof *one.erase);
+    }
+    return (clade_sampled){upload->pixels, upload->index, upload->matrix, upload->steps,
+                           upload->erase};
+}
+
+static clade_status sample(clade_upload *upload, const clade_batch *b, int32_t first, int32_t n)
+{
+    const clade_sampled images = images_of(b, (size_t)first);
+    if (!upload->pixels) return clade_sampler_run(upload->sampler, n, &images, NULL, NULL);
+    const clade_sampled others = gather_others(upload, b, first, (size_t)n);
+    return clade_sampler_run(upload->sampler, n, &images, &others, &b->mix);
+}
+
 clade_status clade_upload_run(clade_upload *upload, const clade_batch *batch, int32_t first,
                               int32_t n)
 {
-    clade_status status =
-        upload->staged
-            ? write_rows(upload, batch->index + first, (size_t)n)
-            : clade_sampler_run(upload->sampler, n, batch->pixels ? batch->pixels + first : NULL,
-                                batch->index + first, batch->matrix + 8 * (size_t)first);
+    clade_status status = upload->staged ? write_rows(upload, batch->index + first, (size_t)n)
+                                         : sample(upload, batch, first, n);
     if (!status && clade_tensor_present(&upload->label))
         status = write_labels(upload, batch, first, (size_t)n);
     return status;

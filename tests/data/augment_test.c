@@ -1,5 +1,5 @@
-/* Augmentation matrices: the identity, each part by itself by hand, their order, and repeatability.
- */
+/* Augmentation: matrices (the identity, each part by itself by hand, their order, repeatability),
+ * crops, what is erased, colours, and how batches are mixed. */
 #include <clade/data.h>
 
 #include "../test.h"
@@ -170,6 +170,160 @@ static void test_draws(void)
     CHECK(n[4] == m[4] && n[6] == 1);
 }
 
+static void test_pad_crop(void)
+{
+    clade_augment a = {.pad_crop = 3};
+    int seen[7][7] = {{0}};
+    for (int i = 0; i < 1000; i++) {
+        float m[8];
+        clade_augment_matrix(&a, 8, 10, 5, 0, (uint64_t)i, m);
+        CHECK(m[0] == 1 && m[1] == 0 && m[3] == 0 && m[4] == 1 && m[6] == 1);
+        CHECK(fabsf(m[2]) <= 3 && fabsf(m[5]) <= 3 && m[2] == rintf(m[2]) && m[5] == rintf(m[5]));
+        seen[(int)m[5] + 3][(int)m[2] + 3]++;
+    }
+    for (int i = 0; i < 49; i++) CHECK(seen[i / 7][i % 7] > 0);
+}
+
+/* Height, width, row and column of the crop that a matrix shows. */
+static void crop_of(const float m[8], int h, int w, double crop[4])
+{
+    crop[0] = (double)m[4] * h;
+    crop[1] = (double)m[0] * w;
+    crop[2] = (double)m[5] - ((double)m[4] - 1) / 2;
+    crop[3] = (double)m[2] - ((double)m[0] - 1) / 2;
+}
+
+static void test_resized_crop(void)
+{
+    enum { h = 30, w = 40 };
+    clade_augment a = {.crop_area = {0.3f, 0.6f}, .crop_ratio = {0.5f, 2}};
+    double crop[4], small = 0, wide = 0, low = 0, left = 0;
+    float m[8];
+    for (int i = 0; i < 400; i++) {
+        clade_augment_matrix(&a, h, w, 5, 1, (uint64_t)i, m);
+        CHECK(m[1] == 0 && m[3] == 0);
+        crop_of(m, h, w, crop);
+        for (int k = 0; k < 4; k++) CHECK(fabs(crop[k] - rint(crop[k])) < 1e-4);
+        CHECK(crop[2] > -1e-4 && crop[2] + crop[0] < h + 1e-4 && crop[3] > -1e-4 &&
+              crop[3] + crop[1] < w + 1e-4);
+        const double area = crop[0] * crop[1] / (h * w), ratio = crop[1] / crop[0];
+        CHECK(area > 0.28 && area < 0.63 && ratio > 0.47 && ratio < 2.1);
+        small += area < 0.45;
+        wide += ratio > 1;
+        low += crop[0] < h - 0.5 && crop[2] > (h - crop[0]) / 2;
+        left += crop[1] < w - 0.5 && crop[3] < (w - crop[1]) / 2;
+    }
+    CHECK(small > 150 && small < 300 && wide > 150 && wide < 300 && low > 120 && low < 260 &&
+          left > 120 && left < 260);
+    /* no crop is that wide: the widest in the centre; rounded, 40 ÷ 4 = 10 rows */
+    a = (clade_augment){.crop_area = {0.9f, 1}, .crop_ratio = {4, 5}};
+    clade_augment_matrix(&a, h, w, 5, 1, 0, m);
+    crop_of(m, h, w, crop);
+    CHECK(fabs(crop[0] - 10) < 1e-4 && crop[1] == w && fabs(crop[2] - 10) < 1e-4 && crop[3] == 0);
+    a = (clade_augment){.crop_area = {0.9f, 1}, .crop_ratio = {0.2f, 0.25f}};
+    clade_augment_matrix(&a, h, w, 5, 1, 0, m);
+    crop_of(m, h, w, crop);
+    CHECK(crop[0] == h && fabs(crop[1] - 8) < 1e-4 && crop[2] == 0 && fabs(crop[3] - 16) < 1e-4);
+}
+
+static void test_alternating_flip(void)
+{
+    const clade_augment a = {.alternating_flip = true}, by_chance = {.horizontal_flip = true};
+    int flipped = 0;
+    for (int i = 0; i < 100; i++) {
+        float first[8], m[8];
+        clade_augment_matrix(&by_chance, 4, 6, 3, 0, (uint64_t)i, first);
+        for (uint64_t epoch = 0; epoch < 5; epoch++) {
+            clade_augment_matrix(&a, 4, 6, 3, epoch, (uint64_t)i, m);
+            CHECK((m[0] == first[0]) == (epoch % 2 == 0));
+        }
+        flipped += first[0] < 0;
+    }
+    CHECK(flipped > 30 && flipped < 70);
+}
+
+static void test_erase(void)
+{
+    enum { h = 20, w = 30 };
+    clade_augment a = {.erasing = {.p = 0.7f, .area = {0.1f, 0.2f}, .ratio = {0.5f, 1}},
+                       .cutout = 6};
+    int erased = 0, whole = 0;
+    for (int i = 0; i < 500; i++) {
+        int32_t r[4 * CLADE_ERASE_RECTANGLES];
+        clade_augment_erase(&a, h, w, 9, 0, (uint64_t)i, r);
+        whole += r[2] - r[0] == 6 && r[3] - r[1] == 6;
+        for (int k = 0; k < 8; k += 4)
+            CHECK(r[k] >= 0 && r[k + 1] >= 0 && r[k + 2] <= h && r[k + 3] <= w);
+        CHECK(r[2] - r[0] >= 3 && r[2] - r[0] <= 6 && r[3] - r[1] >= 3 && r[3] - r[1] <= 6);
+        const int height = r[6] - r[4], width = r[7] - r[5];
+        if (width == 0) continue;
+        erased++;
+        CHECK(height * width > 50 && height * width < 135 && height <= width + 1 &&
+              2 * height >= width - 2);
+    }
+    CHECK(erased > 310 && erased < 390 && whole > 280 && whole < 380);
+}
+
+static void test_adjust(void)
+{
+    clade_augment a = {
+        .jitter = {.p = 0.5f, .brightness = {0.5f, 1.5f}, .contrast = {1, 2}, .hue = {-0.1f, 0.1f}},
+        .grey = 0.25f};
+    int jittered = 0, grey = 0, first[CLADE_ADJUSTMENTS] = {0};
+    for (int i = 0; i < 600; i++) {
+        float s[2 * CLADE_ADJUST_STEPS];
+        int steps = 0;
+        clade_augment_adjust(&a, 9, 2, (uint64_t)i, s);
+        for (int k = 0; k < 4; k++) {
+            const int kind = (int)s[2 * k];
+            const float f = s[2 * k + 1];
+            CHECK(kind != CLADE_ADJUST_SATURATION && kind != CLADE_ADJUST_GREY);
+            if (kind == CLADE_ADJUST_BRIGHTNESS) CHECK(f >= 0.5f && f <= 1.5f);
+            if (kind == CLADE_ADJUST_CONTRAST) CHECK(f >= 1 && f <= 2);
+            if (kind == CLADE_ADJUST_HUE) CHECK(f >= -0.1f && f <= 0.1f);
+            if (k == 0) first[kind]++;
+            steps += kind != CLADE_ADJUST_NONE;
+        }
+        CHECK(steps == 0 || steps == 3);
+        jittered += steps == 3;
+        grey += s[8] == CLADE_ADJUST_GREY;
+    }
+    CHECK(jittered > 250 && jittered < 350 && grey > 110 && grey < 190);
+    for (int k = CLADE_ADJUST_BRIGHTNESS; k <= CLADE_ADJUST_HUE; k++)
+        CHECK(k == CLADE_ADJUST_SATURATION || (first[k] > 45 && first[k] < 110));
+}
+
+/* Beta(α, α): mean ½, variance 1 ÷ (4 (2 α + 1)). */
+static void test_mix(void)
+{
+    enum { count = 4000, h = 16, w = 24 };
+    static const float alphas[] = {0.1f, 0.4f, 1, 3};
+    for (int k = 0; k < 4; k++) {
+        const clade_augment a = {.mixup = alphas[k]};
+        double sum = 0, squares = 0;
+        for (int i = 0; i < count; i++) {
+            clade_mix mix;
+            clade_augment_mix(&a, h, w, 2, 3, (uint64_t)i, &mix);
+            CHECK(mix.share == mix.blend && mix.share >= 0 && mix.share <= 1 && mix.rect[2] == 0);
+            sum += mix.share;
+            squares += ((double)mix.share - 0.5) * ((double)mix.share - 0.5);
+        }
+        CHECK(fabs(sum / count - 0.5) < 0.03);
+        CHECK(fabs(squares / count * 4 * (2 * (double)alphas[k] + 1) - 1) < 0.06);
+    }
+    const clade_augment both = {.mixup = 1, .cutmix = 1};
+    int cut = 0;
+    for (int i = 0; i < 400; i++) {
+        clade_mix mix;
+        clade_augment_mix(&both, h, w, 2, 3, (uint64_t)i, &mix);
+        const int area = (mix.rect[2] - mix.rect[0]) * (mix.rect[3] - mix.rect[1]);
+        CHECK(mix.rect[0] >= 0 && mix.rect[1] >= 0 && mix.rect[2] <= h && mix.rect[3] <= w);
+        if (mix.blend == 1) CHECK(fabsf(mix.share - (1 - (float)area / (h * w))) < 1e-6f);
+        cut += mix.blend == 1;
+    }
+    CHECK(cut > 150 && cut < 250);
+}
+
 int main(void)
 {
     test_identity();
@@ -179,5 +333,11 @@ int main(void)
     test_flips();
     test_order();
     test_draws();
+    test_pad_crop();
+    test_resized_crop();
+    test_alternating_flip();
+    test_erase();
+    test_adjust();
+    test_mix();
     return TEST_END();
 }

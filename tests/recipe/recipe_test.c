@@ -76,6 +76,17 @@ static void test_mistakes(void)
         {"input: {size: 32, interpolation: cubic}\nmodel:\n" DENSE,
          "bad.yaml:1:", "nearest, bilinear"},
         {HEAD "augment: {zoom: [1.2, 0.8]}\nmodel:\n" DENSE, "bad.yaml:2:", "higher first"},
+        {HEAD "augment: {alternating_flip: true, horizontal_flip: true}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "no horizontal_flip beside it"},
+        {HEAD "augment: {pad_crop: -1}\nmodel:\n" DENSE, "bad.yaml:2:", "pad_crop"},
+        {HEAD "augment: {random_resized_crop: {scale: [0.5, 2]}}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "up to 1, found 2"},
+        {HEAD "augment: {random_resized_crop: {ratio: 2}}\nmodel:\n" DENSE, "bad.yaml:2:", "ratio"},
+        {HEAD "augment: {random_erasing: {p: 2}}\nmodel:\n" DENSE, "bad.yaml:2:", "from 0 to 1"},
+        {HEAD "augment: {color_jitter: {hue: 0.6}}\nmodel:\n" DENSE, "bad.yaml:2:", "half a turn"},
+        {HEAD "augment: {color_jitter: {tint: 1}}\nmodel:\n" DENSE, "bad.yaml:2:", "tint"},
+        {HEAD "augment: {mixup: {alpha: 0.01}}\nmodel:\n" DENSE, "bad.yaml:2:", "0.05 to 4"},
+        {HEAD "augment: {cutmix: 1}\nmodel:\n" DENSE, "bad.yaml:2:", "cutmix"},
         {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE,
          "bad.yaml:2:", "did you mean 'horizontal_flip'"},
         {HEAD "data: {max_damaged: 2}\nmodel:\n" DENSE, "bad.yaml:2:", "from 0 to 1"},
@@ -327,10 +338,23 @@ static void test_create(void)
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL, *again = NULL;
         static const char *const edits[] = {
-            "train.shard=8", "train.sync_batchnorm=true", "train.ema.decay=0.9",
+            "train.shard=8",
+            "train.sync_batchnorm=true",
+            "train.ema.decay=0.9",
             "train.optimizer={lamb: {lr: 0.1, beta2: 0.9, decay: weights}}",
-            "train.schedule={cosine_restarts: {t_0: 3, t_mult: 2, minimum: 0.001}}"};
-        CHECK_OK(clade_recipe_read(names[i], edits, 5, &recipe));
+            "train.schedule={cosine_restarts: {t_0: 3, t_mult: 2, minimum: 0.001}}",
+            "augment.horizontal_flip=false",
+            "augment.alternating_flip=true",
+            "augment.pad_crop=4",
+            "augment.cutout=8",
+            "augment.grayscale=0.2",
+            "augment.mixup={alpha: 0.3}",
+            "augment.cutmix={alpha: 1}",
+            "augment.random_erasing={p: 0.3, scale: [0.1, 0.2], ratio: [0.5, 3], value: -1}",
+            "augment.random_resized_crop={scale: [0.2, 0.9], ratio: [0.5, 2]}",
+            "augment.color_jitter={brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.4, p: "
+            "0.8}"};
+        CHECK_OK(clade_recipe_read(names[i], edits, sizeof edits / sizeof *edits, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
                                           clade_recipe_augment(recipe),
