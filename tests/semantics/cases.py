@@ -60,6 +60,28 @@ AUGMENTATIONS = {
     "all": {"rotation": 25, "width_shift": 0.2, "height_shift": 0.3, "shear": 15, "zoom": [0.6, 1.3],
             "horizontal_flip": True, "vertical_flip": True, "brightness": [0.6, 1.5]},
 }
+MORE_AUGMENTATIONS = {
+    "pad-crop": {"pad_crop": 2}, "pad-crop-zeros": {"pad_crop": 3, "fill": "constant"},
+    "resized-crop": {"random_resized_crop": {}},
+    "resized-crop-ranges": {"random_resized_crop": {"scale": [0.3, 0.5], "ratio": [0.5, 2]}},
+    "resized-crop-too-wide": {"random_resized_crop": {"scale": [0.9, 1], "ratio": [4, 5]}},
+    "resized-crop-too-narrow": {"random_resized_crop": {"scale": [0.9, 1], "ratio": [0.2, 0.3]}},
+    "crops": {"random_resized_crop": {}, "pad_crop": 1, "rotation": 20, "horizontal_flip": True},
+    "alternating-flip": {"alternating_flip": True},
+    "erasing": {"random_erasing": {}},
+    "erasing-more": {"random_erasing": {"p": 1, "scale": [0.3, 0.6], "ratio": [0.5, 1.5], "value": 0.7}},
+    "cutout": {"cutout": 3}, "cutout-erasing": {"cutout": 2, "random_erasing": {"value": -1}},
+    "jitter-brightness": {"color_jitter": {"brightness": 0.7}},
+    "jitter-contrast": {"color_jitter": {"contrast": [0.2, 3]}},
+    "jitter-saturation": {"color_jitter": {"saturation": [0.1, 4]}},
+    "jitter-hue": {"color_jitter": {"hue": 0.5}}, "jitter-hue-range": {"color_jitter": {"hue": [0.1, 0.3]}},
+    "jitter": {"color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "p": 0.8}},
+    "grayscale": {"grayscale": 0.5},
+    "mixup": {"mixup": {"alpha": 0.2}}, "mixup-even": {"mixup": {}}, "cutmix": {"cutmix": {"alpha": 1}},
+    "everything": {"random_resized_crop": {}, "alternating_flip": True, "random_erasing": {},
+                   "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+                   "grayscale": 0.3, "mixup": {"alpha": 0.8}, "cutmix": {"alpha": 1}},
+}
 FILLS = {
     "constant": {"fill": "constant"},
     "constant-value": {"fill": "constant", "fill_value": 200},
@@ -193,6 +215,16 @@ def table():
     for name, augment in AUGMENTATIONS.items():
         out[f"augment-{name}"] = {"augment": augment}
         out[f"frozen-{name}"] = {**backbone(), "augment": augment}
+    for name, augment in MORE_AUGMENTATIONS.items():
+        out[f"augment-{name}"] = {"augment": augment}
+    everything = {"augment": MORE_AUGMENTATIONS["everything"], "train.epochs": 4}
+    out.update({
+        "mixed-shard": {**everything, "train.shard": 2, "train.label_smoothing": 0.1, "classify": True},
+        "mixed-weight": {**everything, "train.class_weight": "balanced", "train.top_k": 2,
+                         "input.mean": [0.4, 0.5, 0.6], "input.std": [0.2, 0.25, 0.3]},
+        "mixed-binary": {**TWO, **everything, "train.label_smoothing": 0.1},
+        "mixed-mse": {**MSE, **everything}, "mixed-single": {**everything, "train.batch": 1},
+    })
     for name, fill in FILLS.items():
         out[f"fill-{name}"] = {"augment": {**AUGMENTATIONS["all"], **fill}}
     for name, (schedule, epochs) in SCHEDULES.items():

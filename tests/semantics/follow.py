@@ -4,7 +4,8 @@ import math
 import numpy as np
 
 from net import Net
-from rules import Optimizer, Schedule, accuracy, matrix, measures, order, sample, scaled, single, top
+from rules import (Optimizer, Schedule, accuracy, adjusted, erased, matrix, measures, mixed, mixing, order, rectangles,
+                   sample, scaled, single, steps, top)
 
 
 def class_weights(train, label, names):
@@ -50,25 +51,36 @@ class Training:
             self.average = {name: self.average.get(name, self.net.weights[name]) for name in self.net.trained()}
             self.unfrozen = True
 
+    def image(self, place, m):
+        """An image of this epoch, as the net gets it."""
+        augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
+        when = self.seed, self.epoch, place
+        colours = adjusted(sample(self.pixels[place], m, augment), steps(augment, *when))
+        where = rectangles(augment, height, width, *when)
+        return erased(scaled(colours, self.recipe["input"]), where, augment)
+
     def inputs(self, places):
         """The images at these places as the epoch has them, and their matrices."""
         augment = self.recipe.get("augment", {})
         height, width = self.pixels.shape[1:3]
         matrices = [matrix(augment, height, width, self.seed, self.epoch, p) for p in places]
-        images = [sample(self.pixels[p], m, augment) for p, m in zip(places, matrices)]
-        return scaled(np.stack(images), self.recipe["input"]), matrices
+        return np.stack([self.image(p, m) for p, m in zip(places, matrices)]), matrices
 
     def train_batch(self, number, places, done):
+        augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
         lr = self.schedule.rate(self.epoch, number)
-        x, matrices = self.inputs(places)
-        label, total = self.label[places], {}
+        images, matrices = self.inputs(places)
+        mix = mixing(augment, height, width, self.seed, self.epoch, number)
+        x, label, other, share = mixed(images, self.label[places], mix)
+        total = {}
         weight = self.weight[label] / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)
         if self.train.get("sync_batchnorm"):  # what differs from a batch's own pass is the order of sums
             shard = self.batch
         for first in range(0, len(places), shard):
             part = slice(first, first + shard)
-            y, loss, gradients = self.net.train(x[part], label[part], weight[part], self.step, first)
+            y, loss, gradients = self.net.train(x[part], (label[part], other[part], share), weight[part], self.step,
+                                                 first)
             total = {name: total.get(name, 0) + g for name, g in gradients.items()}
             done.append((y, loss * self.weight[label[part]], label[part]))
         scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))

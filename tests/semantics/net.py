@@ -218,13 +218,16 @@ class Net:
         return e / e.sum(1, keepdims=True)
 
     def losses(self, z, label):
-        """Each image's outputs, loss, and the loss's gradient by the scores."""
+        """Each image's outputs, loss, and the loss's gradient by the scores; label: classes, other ones, and the share
+        of the first."""
         y, s = self.outputs(z), self.smoothing
+        first, second, share = label
         classes = z.shape[1]
         if classes == 1:
-            t = label[:, None] * (1 - s) + s / 2
+            t = (share * first + (1 - share) * second)[:, None] * (1 - s) + s / 2
         else:
-            t = np.eye(classes)[label] * (1 - s) + s / classes
+            one_hot = np.eye(classes)
+            t = (share * one_hot[first] + (1 - share) * one_hot[second]) * (1 - s) + s / classes
         if self.loss == "binary_crossentropy":
             return y, (np.logaddexp(0, z) - z * t)[:, 0], y - t
         if self.loss == "mse":
@@ -235,7 +238,7 @@ class Net:
     def infer(self, x, label):
         for layer in self.layers:
             x = self.forward_layer(layer, x, None)
-        return self.losses(x, label)[:2]
+        return self.losses(x, (label, label, 1))[:2]
 
     def train(self, x, label, weight, step, first):
         """Outputs, losses and gradients of a shard; weight: of each image."""

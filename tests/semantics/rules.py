@@ -2,11 +2,13 @@
 
 Written from that page, and not from the code in C. Numbers are float64; settings are rounded to float32 as the page
 says. `recipe` is everywhere the recipe as a dict."""
+import colorsys
 import math
 
 import numpy as np
 
 INIT, SHUFFLE, SPLIT, AUGMENT, DROPOUT = 1, 2, 3, 4, 5  # the streams that training draws from
+CROP, ERASE, COLOUR, MIX = 11, 12, 13, 14
 
 
 def single(value):
@@ -145,6 +147,49 @@ def span(value):
     return (single(1 - value), single(1 + value)) if value else (1.0, 1.0)
 
 
+def sides(area, ratio):
+    """Height and width of a rectangle of this ratio of width to height, in whole pixels."""
+    return math.floor(math.sqrt(area / ratio) + 0.5), math.floor(math.sqrt(area * ratio) + 0.5)
+
+
+def between(random, low, high):
+    return single(low) + (single(high) - single(low)) * random.unit()
+
+
+def between_logs(random, low, high):
+    low, high = math.log(single(low)), math.log(single(high))
+    return math.exp(low + (high - low) * random.unit())
+
+
+def resized_crop(random, settings, height, width):
+    """Height, width, row and column."""
+    scale, ratio = settings.get("scale", [0.08, 1]), settings.get("ratio", [3 / 4, 4 / 3])
+    for _ in range(10):
+        area = between(random, *scale) * height * width
+        h, w = sides(area, between_logs(random, *ratio))
+        if 0 < h <= height and 0 < w <= width:
+            row = random.below(height - h + 1)
+            return h, w, row, random.below(width - w + 1)
+    h, w, own = height, width, width / height
+    if own < single(ratio[0]):
+        h = math.floor(width / single(ratio[0]) + 0.5)
+    if own > single(ratio[1]):
+        w = math.floor(height * single(ratio[1]) + 0.5)
+    return h, w, (height - h) // 2, (width - w) // 2
+
+
+def crops(augment, height, width, seed, epoch, place):
+    """From places of the cropped image to those of the whole, (row, column, 1)."""
+    random, pad = Generator(seed, CROP, epoch << 32 | place), augment.get("pad_crop", 0)
+    down, right = random.below(2 * pad + 1) - pad, random.below(2 * pad + 1) - pad
+    move = np.array([[1, 0, down], [0, 1, right], [0, 0, 1]])
+    if "random_resized_crop" not in augment:
+        return move
+    h, w, row, column = resized_crop(random, augment["random_resized_crop"], height, width)
+    rows, columns = h / height, w / width
+    return np.array([[rows, 0, row + (rows - 1) / 2], [0, columns, column + (columns - 1) / 2], [0, 0, 1]]) @ move
+
+
 def matrix(augment, height, width, seed, epoch, place):
     """The eight numbers for an image: two rows of (column, row, 1), brightness, 0."""
     random = Generator(seed, AUGMENT, epoch << 32 | place)
@@ -168,8 +213,11 @@ def matrix(augment, height, width, seed, epoch, place):
     shift = np.array([[1, 0, down], [0, 1, right], [0, 0, 1]])
     slant = np.array([[1, -math.sin(shear), 0], [0, math.cos(shear), 0], [0, 0, 1]])
     zoom = np.diag([zoom_rows, zoom_columns, 1])
-    t = centre @ turn @ shift @ slant @ zoom @ np.linalg.inv(centre)
-    if mirror and augment.get("horizontal_flip"):
+    t = crops(augment, height, width, seed, epoch, place) @ centre @ turn @ shift @ slant @ zoom @ np.linalg.inv(centre)
+    if augment.get("alternating_flip"):
+        first = Generator(seed, AUGMENT, place)
+        mirror = ([first.unit() for _ in range(7)][6] < 0.5) != (epoch % 2 == 1)
+    if mirror and (augment.get("horizontal_flip") or augment.get("alternating_flip")):
         t = t @ np.array([[1, 0, 0], [0, -1, width - 1], [0, 0, 1]])
     if overturn and augment.get("vertical_flip"):
         t = t @ np.array([[-1, 0, height - 1], [0, 1, 0], [0, 0, 1]])
@@ -202,6 +250,117 @@ def sample(pixels, m, augment):
     fr, fc = (row - r)[..., None], (column - c)[..., None]
     out = (at(r, c) * (1 - fc) + at(r, c + 1) * fc) * (1 - fr) + (at(r + 1, c) * (1 - fc) + at(r + 1, c + 1) * fc) * fr
     return np.clip(out * m[6], 0, 255)
+
+
+def jitter(value, low=0.0):
+    """[low, high] of a factor, or None."""
+    if isinstance(value, list):
+        return value
+    return [max(1 - value, low), 1 + value] if value else None
+
+
+def steps(augment, seed, epoch, place):
+    """What is done to an image's colours: [(kind, factor)]."""
+    random = Generator(seed, COLOUR, epoch << 32 | place)
+    settings = augment.get("color_jitter")
+    jitters = random.unit() < (single(settings.get("p", 1)) if settings else 0)
+    order, settings = [0, 1, 2, 3], settings or {}
+    for i in (3, 2, 1):
+        j = random.below(i + 1)
+        order[i], order[j] = order[j], order[i]
+    hue = settings.get("hue", 0)
+    ranges = [jitter(settings.get(key, 0)) for key in ("brightness", "contrast", "saturation")]
+    ranges.append(hue if isinstance(hue, list) else [-hue, hue] if hue else None)
+    drawn = []
+    for r in ranges:
+        drawn.append(between(random, *(r or [0, 0])))
+    out = [(k, single(drawn[k])) for k in order if jitters and ranges[k]]
+    return out + [(4, 0)] * (random.unit() < single(augment.get("grayscale", 0)))
+
+
+def turned(pixels, turn):
+    """Red, green and blue of another hue."""
+    def change(rgb):
+        h, s, v = colorsys.rgb_to_hsv(*rgb)
+        return colorsys.hsv_to_rgb((h + turn) % 1, s, v)
+    return np.apply_along_axis(change, -1, pixels)
+
+
+def adjusted(pixels, todo):
+    """An image of 0 to 255 after the steps."""
+    for kind, factor in todo:
+        colours = pixels.shape[-1] == 3
+        grey = pixels @ np.array([0.2989, 0.587, 0.114]) if colours else pixels[..., 0]
+        if kind == 0:
+            pixels = pixels * factor
+        elif kind == 1:
+            pixels = factor * pixels + (1 - factor) * grey.mean()
+        elif kind == 2 and colours:
+            pixels = factor * pixels + (1 - factor) * grey[..., None]
+        elif kind == 3 and colours:
+            pixels = turned(pixels / 255, factor) * 255
+        elif kind == 4:
+            pixels = np.repeat(grey[..., None], pixels.shape[-1], -1)
+        pixels = np.clip(pixels, 0, 255)
+    return pixels
+
+
+def rectangles(augment, height, width, seed, epoch, place):
+    """What is erased of an image: [(top, left, bottom, right)]."""
+    random, side = Generator(seed, ERASE, epoch << 32 | place), augment.get("cutout", 0)
+    top, left = random.below(height) - side // 2, random.below(width) - side // 2
+    out = [(max(top, 0), max(left, 0), min(top + side, height), min(left + side, width))] if side else []
+    settings = augment.get("random_erasing")
+    if settings is None or random.unit() >= single(settings.get("p", 0.5)):
+        return out
+    for _ in range(10):
+        area = between(random, *settings.get("scale", [0.02, 0.33])) * height * width
+        h, w = sides(area, 1 / between_logs(random, *settings.get("ratio", [0.3, 3.3])))
+        if h < height and w < width:
+            top = random.below(height - h + 1)
+            left = random.below(width - w + 1)
+            return out + [(top, left, top + h, left + w)]
+    return out
+
+
+def erased(image, where, augment):
+    """A scaled image without the rectangles."""
+    for top, left, bottom, right in where:
+        image[top:bottom, left:right] = augment.get("random_erasing", {}).get("value", 0)
+    return image
+
+
+def mixing(augment, height, width, seed, epoch, batch):
+    """(share of each image's own label, of its pixels, rectangle of the other image); None: not mixed."""
+    alphas = [augment[key].get("alpha", 1) if key in augment else 0 for key in ("mixup", "cutmix")]
+    if not any(alphas):
+        return None
+    random = Generator(seed, MIX, epoch << 32 | batch)
+    second = random.unit() < 0.5
+    cuts = alphas[1] and (not alphas[0] or second)
+    while True:
+        u, v = [((random.word() + 1) / 2 ** 32) ** (1 / single(alphas[bool(cuts)])) for _ in range(2)]
+        if u + v <= 1:
+            break
+    share = u / (u + v)
+    if not cuts:
+        return share, share, (0, 0, 0, 0)
+    column, row = random.below(width), random.below(height)
+    down, right = int(math.sqrt(1 - share) / 2 * height), int(math.sqrt(1 - share) / 2 * width)
+    top, left, bottom, right = max(row - down, 0), max(column - right, 0), min(row + down, height), \
+        min(column + right, width)
+    return 1 - (bottom - top) * (right - left) / (height * width), 1, (top, left, bottom, right)
+
+
+def mixed(images, label, mix):
+    """A batch's images, each with the one before, its labels and those with the smaller share."""
+    if not mix:
+        return images, label, label, 1
+    share, blend, (top, left, bottom, right) = mix
+    others, other = np.roll(images, 1, 0), np.roll(label, 1)
+    out = blend * images + (1 - blend) * others
+    out[:, top:bottom, left:right] = others[:, top:bottom, left:right]
+    return (out, label, other, share) if share >= 0.5 else (out, other, label, 1 - share)
 
 
 def scaled(image, settings):
