@@ -100,11 +100,11 @@ typedef struct clade_model_options {
     clade_loss loss; /* NONE: no gradients, no labels: memory for inference only */
     float label_smoothing;
     bool soft_labels; /* labels are probabilities of all outputs, instead of classes */
-    int32_t watch; /* > 0: the number of a layer. The gradient is then not that of the loss, but
-                    * that of a score: of the labelled class's output before the loss's own
-                    * activation (of a single output: its own, for label 1), and clade_model_watched
-                    * gives what it is for the layer's output. Needs a loss; nothing is trained
-                    * or dropped out. */
+    int32_t watch;    /* > 0: the number of a layer. The gradient is then not that of the loss, but
+                       * that of a score: of the labelled class's output before the loss's own
+                       * activation (of a single output: its own, for label 1), and clade_model_watched
+                       * gives what it is for the layer's output. Needs a loss; nothing is trained
+                       * or dropped out. */
 } clade_model_options;
 
 typedef struct clade_model clade_model;
@@ -123,8 +123,8 @@ CLADE_API clade_device *clade_model_device(const clade_model *model);
 /* What the caller writes and reads, all for the full batch; the first n rows count. */
 CLADE_API const clade_tensor *
 clade_model_input(const clade_model *model); /* F32 [batch, h, w, c] */
-/* I32 [batch]: class numbers; with soft labels F32 [batch, outputs]. Like weights and losses, absent
- * from a model without a loss. */
+/* I32 [batch]: class numbers; with soft labels F32 [batch, outputs]. Like weights and losses,
+ * absent from a model without a loss. */
 CLADE_API const clade_tensor *clade_model_label(const clade_model *model);
 /* F32 [batch]: weight of each image's loss in the gradient: 1/n for a mean over n */
 CLADE_API const clade_tensor *clade_model_weight(const clade_model *model);

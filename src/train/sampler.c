@@ -5,18 +5,18 @@
 #include <string.h>
 
 /* Images on their way to a tensor. */
-typedef struct stage {
+typedef struct sampler_stage {
     clade_buffer *pixels, *index, *matrix; /* pixels NULL: resident; else index NULL */
     clade_buffer *steps, *erase;           /* NULL: nothing is adjusted */
     clade_tensor x, y;
     clade_call sample, adjust; /* prepared for the sampler's n */
     uint8_t *staged; /* a batch's pixels, where the host does not see the device's memory */
-} stage;
+} sampler_stage;
 
 struct clade_sampler {
     clade_device *device;
-    stage own, other;    /* other: what images are mixed with, into `mixed` */
-    clade_buffer *mixed; /* NULL: images are not mixed */
+    sampler_stage own, other; /* other: what images are mixed with, into `mixed` */
+    clade_buffer *mixed;      /* NULL: images are not mixed */
     clade_call mix;
     float *identity; /* [batch, 8] */
     size_t image;    /* bytes */
@@ -30,7 +30,7 @@ static void write_identity(float *matrix, int32_t n)
 }
 
 /* Images of bytes that every batch brings. */
-static clade_status make_pixels(clade_sampler *s, const clade_preprocessing *p, stage *to)
+static clade_status make_pixels(clade_sampler *s, const clade_preprocessing *p, sampler_stage *to)
 {
     const int32_t batch = to->y.dim[0];
     const size_t size = (size_t)batch * s->image;
@@ -45,7 +45,7 @@ static clade_status make_pixels(clade_sampler *s, const clade_preprocessing *p, 
 
 static clade_status make_stage(clade_sampler *s, const clade_preprocessing *p,
                                const clade_augment *augment, const clade_tensor *resident,
-                               clade_tensor y, stage *to)
+                               clade_tensor y, sampler_stage *to)
 {
     const size_t batch = (size_t)y.dim[0];
     to->y = y;
@@ -80,7 +80,7 @@ static clade_status make_stage(clade_sampler *s, const clade_preprocessing *p,
                                         &to->erase);
 }
 
-static void clear_stage(stage *s)
+static void clear_stage(sampler_stage *s)
 {
     clade_call_release(&s->sample);
     clade_call_release(&s->adjust);
@@ -137,7 +137,7 @@ void clade_sampler_destroy(clade_sampler **handle)
     *handle = NULL;
 }
 
-static clade_status prepare_stage(const clade_sampler *s, stage *to, int32_t n)
+static clade_status prepare_stage(const clade_sampler *s, sampler_stage *to, int32_t n)
 {
     clade_affine_sample_args *a = &to->sample.args.affine_sample;
     clade_image_adjust_args *b = &to->adjust.args.image_adjust;
@@ -172,7 +172,7 @@ clade_status clade_sampler_prepare(clade_sampler *s, int32_t n)
     return status ? status : clade_call_prepare(s->device, &s->mix);
 }
 
-static clade_status write_pixels(const clade_sampler *s, const stage *to, size_t n,
+static clade_status write_pixels(const clade_sampler *s, const sampler_stage *to, size_t n,
                                  const uint8_t *const *pixels)
 {
     /* where the host writes itself, what reads the batch before must have ended */
@@ -183,7 +183,7 @@ static clade_status write_pixels(const clade_sampler *s, const stage *to, size_t
     return status;
 }
 
-static clade_status run_stage(const clade_sampler *s, stage *to, size_t n,
+static clade_status run_stage(const clade_sampler *s, sampler_stage *to, size_t n,
                               const clade_sampled *images)
 {
     const float *matrix = images->matrix ? images->matrix : s->identity;
