@@ -3,13 +3,13 @@
 #include "adjust.clh"
 
 /* A work-group does one image, of dimension 1 counted from `first`: for each step that needs it,
- * its work-items add up the mean of grey, which reads the image once; then they write their pixels,
- * the same that they read. count steps, `rectangles` rectangles. */
+ * its work-items gather what it has to know of the whole, which reads the image once; then they
+ * write their pixels, the same that they read. count steps, `rectangles` rectangles. */
 kernel void image_adjust(TENSOR(float, x), TENSOR(float, steps), TENSOR(int, erase),
                          TENSOR(float, y), ulong first, int h, int w, int c, int count,
                          int rectangles, float value, float4 scale, float4 shift)
 {
-    local float sums[ADJUST_SUMS];
+    local adjust_part part[ADJUST_SUMS];
     const ulong image = first + get_group_id(1), pixels = (ulong)h * w;
     const int item = get_local_id(0), items = get_local_size(0);
     const global float *from = x + x0 + image * pixels * c;
@@ -18,22 +18,19 @@ kernel void image_adjust(TENSOR(float, x), TENSOR(float, steps), TENSOR(int, era
     global float *to = y + y0 + image * pixels * c;
     const float a[4] = {scale.x, scale.y, scale.z, scale.w};
     const float b[4] = {shift.x, shift.y, shift.z, shift.w};
-    float mean[ADJUST_STEPS];
+    adjust_whole whole[ADJUST_STEPS];
     for (int s = 0; s < count; s++) {
-        mean[s] = 0.0f;
-        if (step[2 * s] != ADJUST_CONTRAST) continue;
+        if (!adjust_needs_whole(step[2 * s])) continue;
         for (int k = item; k < ADJUST_SUMS; k += items)
-            sums[k] = adjust_sum(from, k, pixels, step, mean, s, c);
+            part[k] = adjust_part_of(from, k, pixels, step, whole, s, c);
         barrier(CLK_LOCAL_MEM_FENCE);
-        float sum = 0.0f;
-        IN_ORDER for (int k = 0; k < ADJUST_SUMS; k++) sum += sums[k];
-        mean[s] = math_div(sum, (float)pixels);
+        whole[s] = adjust_whole_of(part, pixels);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     for (ulong p = item; p < pixels; p += items) {
         float v[3] = {0.0f, 0.0f, 0.0f};
         for (int k = 0; k < c; k++) v[k] = from[p * c + k];
-        adjust_pixel(step, mean, count, c, v);
+        adjust_pixel(step, whole, count, c, v);
         const int erased = adjust_is_erased(rectangle, rectangles, (int)(p / w), (int)(p % w));
         for (int k = 0; k < c; k++) to[p * c + k] = erased ? value : FMA(a[k], v[k], b[k]);
     }

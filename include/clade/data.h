@@ -167,12 +167,16 @@ typedef struct clade_augment {
         float p;                                                 /* chance of all four; 0: off */
         float brightness[2], contrast[2], saturation[2], hue[2]; /* ranges of factors; 0,0: off */
     } jitter;
-    float grey;          /* chance */
+    float grey; /* chance */
+    struct {
+        int32_t steps, magnitude; /* RandAugment: so many, of 0 to 30; 0: off */
+    } rand;
+    bool trivial;        /* TrivialAugment */
     float mixup, cutmix; /* alpha of a batch's share; both: one of them, each as often. 0: off */
 } clade_augment;
 
 /* What image_adjust takes for an image, and a batch's numbers for image_mix. */
-enum { CLADE_ADJUST_STEPS = 5, CLADE_ERASE_RECTANGLES = 2 };
+enum { CLADE_ADJUST_STEPS = 8, CLADE_ERASE_RECTANGLES = 2 };
 typedef struct clade_mix {
     float share;     /* of each image's own label */
     float blend;     /* image_mix's share */

@@ -97,10 +97,14 @@ static void draw_affine(clade_random *r, const clade_op_info *info, const clade_
 static void draw_adjustments(clade_random *r, size_t n, float *v)
 {
     for (size_t i = 0; i < n; i++, v += 2) {
-        v[0] = (float)clade_random_below(r, CLADE_ADJUSTMENTS - 1);
-        if (clade_random_below(r, 12) == 0) v[0] = CLADE_ADJUST_GREY;
-        v[1] = v[0] == CLADE_ADJUST_HUE ? clade_random_uniform(r, -0.5f, 0.5f)
-                                        : clade_random_uniform(r, 0.5f, 1.5f);
+        const uint32_t kind = clade_random_below(r, CLADE_ADJUSTMENTS);
+        v[0] = (float)kind;
+        switch (kind) {
+        case CLADE_ADJUST_HUE: v[1] = clade_random_uniform(r, -0.5f, 0.5f); break;
+        case CLADE_ADJUST_POSTERIZE: v[1] = (float)(2 + clade_random_below(r, 7)); break;
+        case CLADE_ADJUST_SOLARIZE: v[1] = clade_random_uniform(r, 0, 255); break;
+        default: v[1] = clade_random_uniform(r, 0.5f, 1.5f);
+        }
     }
 }
 

@@ -15,14 +15,14 @@ typedef struct adjust_job {
     const float *scale, *shift;
 } adjust_job;
 
-/* The mean of grey before step s, of which mean has those of the steps before. */
-static float mean_before(const adjust_job *job, const float *x, const float *steps,
-                         const float *mean, int s)
+/* What step s has to know of an image. */
+static adjust_whole look(const adjust_job *job, const float *x, const float *steps,
+                         const adjust_whole *whole, int s)
 {
-    float sum = 0;
+    adjust_part part[ADJUST_SUMS];
     for (u64 k = 0; k < ADJUST_SUMS; k++)
-        sum += adjust_sum(x, k, job->pixels, steps, mean, s, job->c);
-    return math_div(sum, (float)job->pixels);
+        part[k] = adjust_part_of(x, k, job->pixels, steps, whole, s, job->c);
+    return adjust_whole_of(part, job->pixels);
 }
 
 static void adjust_images(const void *user, size_t first, size_t end)
@@ -32,13 +32,14 @@ static void adjust_images(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) {
         const float *x = job->x + i * size, *steps = job->steps + i * (size_t)job->count * 2;
         const int32_t *erase = job->erase ? job->erase + i * (size_t)job->rectangles * 4 : NULL;
-        float *y = job->y + i * size, mean[ADJUST_STEPS] = {0};
+        float *y = job->y + i * size;
+        adjust_whole whole[ADJUST_STEPS];
         for (int s = 0; s < job->count; s++)
-            if (steps[2 * s] == ADJUST_CONTRAST) mean[s] = mean_before(job, x, steps, mean, s);
+            if (adjust_needs_whole(steps[2 * s])) whole[s] = look(job, x, steps, whole, s);
         for (size_t p = 0; p < job->pixels; p++) {
             float v[3] = {0};
             for (size_t k = 0; k < c; k++) v[k] = x[p * c + k];
-            adjust_pixel(steps, mean, job->count, job->c, v);
+            adjust_pixel(steps, whole, job->count, job->c, v);
             const int erased =
                 adjust_is_erased(erase, job->rectangles, (int32_t)(p / w), (int32_t)(p % w));
             for (size_t k = 0; k < c; k++)

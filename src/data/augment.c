@@ -2,6 +2,7 @@
 #include <clade/data.h>
 
 #include "data/draw.h"
+#include "data/policy.h"
 
 #include <stddef.h>
 
@@ -84,6 +85,37 @@ static affine draw_crops(const clade_augment *a, int32_t height, int32_t width, 
     return multiply(draw_crop(&r, a, height, width), move);
 }
 
+/* ---- policies ---- */
+
+/* Where a step reads the place that it writes: shears from the corner of the image, which is half a
+ * pixel from the first one's centre, rotation about the centre. */
+static affine map_of(const clade_policy_step *step, int32_t height, int32_t width)
+{
+    const double v = step->value, row = (height - 1) / 2.0, column = (width - 1) / 2.0;
+    double sine, cosine;
+    switch (step->op) {
+    case CLADE_POLICY_SHEAR_X: return (affine){{{1, 0, 0}, {v, 1, v / 2}}};
+    case CLADE_POLICY_SHEAR_Y: return (affine){{{1, v, v / 2}, {0, 1, 0}}};
+    case CLADE_POLICY_TRANSLATE_X: return (affine){{{1, 0, 0}, {0, 1, -v}}};
+    case CLADE_POLICY_TRANSLATE_Y: return (affine){{{1, 0, -v}, {0, 1, 0}}};
+    case CLADE_POLICY_ROTATE:
+        turn(v, &sine, &cosine);
+        return (affine){{{cosine, sine, row - cosine * row - sine * column},
+                         {-sine, cosine, column + sine * row - cosine * column}}};
+    default: return (affine){{{1, 0, 0}, {0, 1, 0}}};
+    }
+}
+
+static affine draw_policy(const clade_augment *a, int32_t height, int32_t width, uint64_t seed,
+                          uint64_t epoch, uint64_t position)
+{
+    clade_policy_step step[CLADE_POLICY_STEPS];
+    const int steps = clade_policy_draw(a, height, width, seed, epoch, position, step);
+    affine t = {{{1, 0, 0}, {0, 1, 0}}};
+    for (int s = 0; s < steps; s++) t = multiply(t, map_of(&step[s], height, width));
+    return t;
+}
+
 /* ---- the whole ---- */
 
 /* Is an image mirrored in this epoch, of which `drawn` is by chance? Alternating flips (Jordan
@@ -131,6 +163,8 @@ void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t 
     /* a flip of the result is a flip of the coordinates that go in */
     if (mirror) t = multiply(t, (affine){{{1, 0, 0}, {0, -1, width - 1}}});
     if (overturn) t = multiply(t, (affine){{{-1, 0, height - 1}, {0, 1, 0}}});
+
+    t = multiply(t, draw_policy(a, height, width, seed, epoch, position));
 
     m[0] = (float)t.m[1][1];
     m[1] = (float)t.m[1][0];

@@ -2,6 +2,7 @@
 #include <clade/data.h>
 
 #include "data/draw.h"
+#include "data/policy.h"
 
 #include <string.h>
 
@@ -9,7 +10,8 @@ static const clade_augment none;
 
 bool clade_augment_adjusts(const clade_augment *a)
 {
-    return a && (a->erasing.p > 0 || a->cutout > 0 || a->jitter.p > 0 || a->grey > 0);
+    return a && (a->erasing.p > 0 || a->cutout > 0 || a->jitter.p > 0 || a->grey > 0 ||
+                 a->rand.steps > 0 || a->trivial);
 }
 
 bool clade_augment_mixes(const clade_augment *a) { return a && (a->mixup > 0 || a->cutmix > 0); }
@@ -25,7 +27,27 @@ bool clade_augment_changes(const clade_augment *a)
 
 /* ---- colours ---- */
 
-/* torchvision's ColorJitter, then RandomGrayscale. One draw for each, wanted or not. */
+/* The colours of a policy; height and width do not bear on them. */
+static void draw_policy(const clade_augment *a, uint64_t seed, uint64_t epoch, uint64_t position,
+                        float *steps)
+{
+    static const clade_adjustment kind[CLADE_POLICY_OPS] = {
+        [CLADE_POLICY_BRIGHTNESS] = CLADE_ADJUST_BRIGHTNESS,
+        [CLADE_POLICY_SATURATION] = CLADE_ADJUST_SATURATION,
+        [CLADE_POLICY_CONTRAST] = CLADE_ADJUST_CONTRAST,
+        [CLADE_POLICY_POSTERIZE] = CLADE_ADJUST_POSTERIZE,
+        [CLADE_POLICY_SOLARIZE] = CLADE_ADJUST_SOLARIZE,
+        [CLADE_POLICY_AUTOCONTRAST] = CLADE_ADJUST_AUTOCONTRAST};
+    clade_policy_step step[CLADE_POLICY_STEPS];
+    const int count = clade_policy_draw(a, 1, 1, seed, epoch, position, step);
+    for (int s = 0; s < count; s++) {
+        steps[2 * s] = (float)kind[step[s].op];
+        steps[2 * s + 1] = (float)step[s].value;
+    }
+}
+
+/* A policy's steps, then torchvision's ColorJitter, then RandomGrayscale. One draw for each, wanted
+ * or not. */
 void clade_augment_adjust(const clade_augment *augment, uint64_t seed, uint64_t epoch,
                           uint64_t position, float steps[2 * CLADE_ADJUST_STEPS])
 {
@@ -43,6 +65,8 @@ void clade_augment_adjust(const clade_augment *augment, uint64_t seed, uint64_t 
         order[j] = moved;
     }
     memset(steps, 0, 2 * CLADE_ADJUST_STEPS * sizeof *steps);
+    draw_policy(a, seed, epoch, position, steps);
+    steps += 2 * CLADE_POLICY_STEPS;
     for (uint32_t k = 0; k < 4; k++) {
         const float factor = (float)clade_draw(&r, (double)range[k][0], (double)range[k][1]);
         for (uint32_t s = 0; s < 4; s++)

@@ -90,8 +90,21 @@ static void turn_hue(REAL *v, REAL f)
     for (int k = 0; k < 3; k++) v[k] = cut(turned[part][k]);
 }
 
-/* The first `count` steps; `mean` has that of grey before each. */
-static void adjust(const REAL *steps, const REAL *mean, int32_t count, int32_t c, REAL *v)
+/* Of the whole image before a step. */
+typedef struct whole_image {
+    REAL mean, least[3], gain[3];
+} whole_image;
+
+/* What is no pixel stays. */
+static REAL posterized(REAL v, REAL bits)
+{
+    const int dropped = bits >= 8 ? 0 : bits > 0 ? 8 - (int)bits : 8;
+    if (!(v >= 0 && v <= 255)) return v;
+    return (REAL)((int)v >> dropped << dropped);
+}
+
+/* The first `count` steps; `whole` is of the image before each. */
+static void adjust(const REAL *steps, const whole_image *whole, int32_t count, int32_t c, REAL *v)
 {
     for (int32_t s = 0; s < count; s++) {
         const REAL f = steps[2 * s + 1], grey = luma(v, c);
@@ -99,10 +112,15 @@ static void adjust(const REAL *steps, const REAL *mean, int32_t count, int32_t c
         if (kind == CLADE_ADJUST_HUE && c > 1) turn_hue(v, f);
         for (int32_t k = 0; k < c; k++) {
             if (kind == CLADE_ADJUST_BRIGHTNESS) v[k] = cut(f * v[k]);
-            if (kind == CLADE_ADJUST_CONTRAST) v[k] = cut(REAL_FMA(f, v[k] - mean[s], mean[s]));
+            if (kind == CLADE_ADJUST_CONTRAST)
+                v[k] = cut(REAL_FMA(f, v[k] - whole[s].mean, whole[s].mean));
             if (kind == CLADE_ADJUST_SATURATION && c > 1)
                 v[k] = cut(REAL_FMA(f, v[k] - grey, grey));
             if (kind == CLADE_ADJUST_GREY) v[k] = grey;
+            if (kind == CLADE_ADJUST_POSTERIZE) v[k] = posterized(v[k], f);
+            if (kind == CLADE_ADJUST_SOLARIZE && v[k] >= f) v[k] = 255 - v[k];
+            if (kind == CLADE_ADJUST_AUTOCONTRAST)
+                v[k] = cut((v[k] - whole[s].least[k]) * whole[s].gain[k]);
         }
     }
 }
@@ -112,17 +130,44 @@ static void load(const REAL *x, int32_t c, REAL v[3])
     for (int32_t k = 0; k < c; k++) v[k] = x[k];
 }
 
-static REAL mean_before(const REAL *x, size_t pixels, const REAL *steps, const REAL *mean,
+static bool needs_whole(REAL kind)
+{
+    return (int)kind == CLADE_ADJUST_CONTRAST || (int)kind == CLADE_ADJUST_AUTOCONTRAST;
+}
+
+static whole_image look(const REAL *x, size_t pixels, const REAL *steps, const whole_image *whole,
                         int32_t s, int32_t c)
 {
-    REAL sum[sums] = {0}, all = 0, v[3];
+    REAL sum[sums] = {0}, all = 0, v[3], least[3] = {255, 255, 255}, most[3] = {0};
+    whole_image out = {.gain = {1, 1, 1}};
     for (size_t p = 0; p < pixels; p++) {
         load(x + p * (size_t)c, c, v);
-        adjust(steps, mean, s, c, v);
+        adjust(steps, whole, s, c, v);
         sum[p % sums] += luma(v, c);
+        for (int32_t k = 0; k < c; k++) {
+            if (v[k] < least[k]) least[k] = v[k];
+            if (v[k] > most[k]) most[k] = v[k];
+        }
     }
     for (int k = 0; k < sums; k++) all += sum[k];
-    return real_div(all, (REAL)pixels);
+    out.mean = real_div(all, (REAL)pixels);
+    for (int32_t k = 0; k < c; k++) {
+        if (most[k] <= least[k]) continue;
+        out.least[k] = least[k];
+        out.gain[k] = real_div(255, most[k] - least[k]);
+    }
+    return out;
+}
+
+/* Of all steps of an image. */
+static void look_at_all(const clade_image_adjust_args *a, size_t image, whole_image *whole)
+{
+    const size_t pixels = (size_t)a->x.dim[1] * (size_t)a->x.dim[2], c = (size_t)a->x.dim[3];
+    const int32_t count = a->steps.dim[1];
+    const REAL *x = real_of(&a->x) + image * pixels * c;
+    const REAL *steps = real_of(&a->steps) + image * (size_t)count * 2;
+    for (int32_t s = 0; s < count; s++)
+        if (needs_whole(steps[2 * s])) whole[s] = look(x, pixels, steps, whole, s, (int32_t)c);
 }
 
 static bool is_erased(const clade_image_adjust_args *a, size_t image, int32_t row, int32_t column)
@@ -143,13 +188,12 @@ static void run_image_adjust(const clade_args *args)
     for (size_t i = 0; i < (size_t)a->x.dim[0]; i++) {
         const REAL *x = real_of(&a->x) + i * pixels * (size_t)c;
         const REAL *steps = real_of(&a->steps) + i * (size_t)count * 2;
-        REAL *y = real_of(&a->y) + i * pixels * (size_t)c, mean[most_steps] = {0}, v[3] = {0};
-        for (int32_t s = 0; s < count; s++)
-            if ((int)steps[2 * s] == CLADE_ADJUST_CONTRAST)
-                mean[s] = mean_before(x, pixels, steps, mean, s, c);
+        REAL *y = real_of(&a->y) + i * pixels * (size_t)c, v[3] = {0};
+        whole_image whole[most_steps] = {0};
+        look_at_all(a, i, whole);
         for (size_t p = 0; p < pixels; p++, x += c, y += c) {
             load(x, c, v);
-            adjust(steps, mean, count, c, v);
+            adjust(steps, whole, count, c, v);
             bool gone = is_erased(a, i, (int32_t)(p / (size_t)w), (int32_t)(p % (size_t)w));
             for (int32_t k = 0; k < c; k++)
                 y[k] = gone ? (REAL)a->value : REAL_FMA((REAL)a->scale[k], v[k], (REAL)a->shift[k]);
@@ -181,17 +225,30 @@ static void run_image_mix(const clade_args *args)
 /* What a step makes of an error e of every channel, values being at most 255: each product and sum
  * rounds once. Grey has three roundings; its mean a sum and a division more. The hue is a quotient
  * of differences, and comes out times their divisor: 2 e of each of the two differences, 2 e of the
- * chroma that multiplies it, and e of what is added to, with 30 roundings of up to 255. */
-static double step_error(int kind, double f, double e, size_t pixels, int32_t c)
+ * chroma that multiplies it, and e of what is added to, with 30 roundings of up to 255.
+ * Autocontrast likewise divides by a range, whose ends are off by e, and which an error may just
+ * make: at most 255. Posterize and solarize jump where a value that is off lies on the other side.
+ */
+static double step_error(const double *step, const whole_image *whole, double e, size_t pixels,
+                         int32_t c)
 {
-    const double unit = 255 * CLADE_UNIT, grey = c > 1 ? e + 3 * unit : e;
+    const int kind = (int)step[0];
+    const double f = step[1], unit = 255 * CLADE_UNIT, grey = c > 1 ? e + 3 * unit : e;
     const double mean = grey + 255 * clade_gamma((int64_t)(pixels / sums) + 1 + sums) + 3 * unit;
-    if (kind == CLADE_ADJUST_BRIGHTNESS) return fabs(f) * e + unit;
-    if (kind == CLADE_ADJUST_CONTRAST) return fabs(f) * (e + unit) + fabs(1 - f) * mean + unit;
-    if (kind == CLADE_ADJUST_SATURATION && c > 1)
-        return fabs(f) * (e + unit) + fabs(1 - f) * grey + unit;
-    if (kind == CLADE_ADJUST_HUE && c > 1) return 7 * e + 30 * unit;
-    return kind == CLADE_ADJUST_GREY ? grey : e;
+    double gain = 0;
+    for (int32_t k = 0; k < c; k++) gain = fmax(gain, (double)whole->gain[k]);
+    switch (kind) {
+    case CLADE_ADJUST_BRIGHTNESS: return fabs(f) * e + unit;
+    case CLADE_ADJUST_CONTRAST: return fabs(f) * (e + unit) + fabs(1 - f) * mean + unit;
+    case CLADE_ADJUST_SATURATION:
+        return c > 1 ? fabs(f) * (e + unit) + fabs(1 - f) * grey + unit : e;
+    case CLADE_ADJUST_HUE: return c > 1 ? 7 * e + 30 * unit : e;
+    case CLADE_ADJUST_GREY: return grey;
+    case CLADE_ADJUST_POSTERIZE: return e > 0 ? e + (1 << (8 - (int)f)) : 0;
+    case CLADE_ADJUST_SOLARIZE: return e > 0 ? e + fabs(255 - 2 * f) + unit : unit;
+    case CLADE_ADJUST_AUTOCONTRAST: return fmin(4 * gain * e + 6 * unit, 255);
+    default: return e;
+    }
 }
 
 static void bound_image_adjust(const clade_args *args, size_t slot, double *bound)
@@ -202,9 +259,10 @@ static void bound_image_adjust(const clade_args *args, size_t slot, double *boun
     const int32_t c = a->x.dim[3], count = a->steps.dim[1];
     for (size_t i = 0; i < (size_t)a->x.dim[0]; i++) {
         const double *steps = doubles_of(&a->steps) + i * (size_t)count * 2;
+        whole_image whole[most_steps] = {0};
         double e = 0;
-        for (int32_t s = 0; s < count; s++)
-            e = step_error((int)steps[2 * s], steps[2 * s + 1], e, pixels, c);
+        look_at_all(a, i, whole);
+        for (int32_t s = 0; s < count; s++) e = step_error(steps + 2 * s, &whole[s], e, pixels, c);
         for (size_t p = 0; p < pixels; p++)
             for (int32_t k = 0; k < c; k++) {
                 double scale = fabs((double)a->scale[k]), shift = fabs((double)a->shift[k]);

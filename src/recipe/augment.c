@@ -135,6 +135,24 @@ static clade_status read_jitter(const clade_yaml *augment, clade_augment *a)
     return status ? status : get_hue(map, a->jitter.hue);
 }
 
+static clade_status read_policy(const clade_yaml *augment, clade_augment *a)
+{
+    static const char *const keys[] = {"num_ops", "magnitude", NULL};
+    const clade_yaml *map = NULL;
+    clade_status status = clade_yaml_get_bool(augment, "trivial_augment", &a->trivial);
+    if (!status) status = get_map(augment, "rand_augment", keys, &map);
+    if (status || !map) return status;
+    int64_t steps = 2, magnitude = 9;
+    if (a->trivial)
+        return clade_yaml_fail(map, CLADE_EINVAL,
+                               "rand_augment: expected no trivial_augment beside it");
+    status = clade_yaml_get_int(map, "num_ops", 1, 3, &steps);
+    if (!status) status = clade_yaml_get_int(map, "magnitude", 0, 30, &magnitude);
+    a->rand.steps = (int32_t)steps;
+    a->rand.magnitude = (int32_t)magnitude;
+    return status;
+}
+
 /* Of Beta's distribution: what a share is drawn from in few tries. */
 static clade_status read_alpha(const clade_yaml *augment, const char *key, float *out)
 {
@@ -191,6 +209,8 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
                                        "cutout",
                                        "color_jitter",
                                        "grayscale",
+                                       "rand_augment",
+                                       "trivial_augment",
                                        "mixup",
                                        "cutmix",
                                        NULL};
@@ -211,6 +231,7 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
     if (!status) status = read_erasing(augment, a);
     if (!status) status = read_jitter(augment, a);
     if (!status) status = get_float(augment, "grayscale", CLADE_YAML_FRACTION, 1, &a->grey);
+    if (!status) status = read_policy(augment, a);
     if (!status) status = read_alpha(augment, "mixup", &a->mixup);
     return status ? status : read_alpha(augment, "cutmix", &a->cutmix);
 }

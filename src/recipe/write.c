@@ -286,6 +286,12 @@ static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
     put_int(w, map, "cutout", a->cutout);
     write_jitter(w, map, a);
     put_float(w, map, "grayscale", a->grey);
+    put_true(w, map, "trivial_augment", a->trivial);
+    if (a->rand.steps > 0) {
+        clade_yaml *rand = put_empty(w, map, "rand_augment", CLADE_YAML_MAP);
+        put_int(w, rand, "num_ops", a->rand.steps);
+        put(w, rand, "magnitude", clade_yaml_create_int(a->rand.magnitude));
+    }
     write_alpha(w, map, "mixup", a->mixup);
     write_alpha(w, map, "cutmix", a->cutmix);
 }

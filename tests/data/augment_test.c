@@ -271,9 +271,10 @@ static void test_adjust(void)
         .grey = 0.25f};
     int jittered = 0, grey = 0, first[CLADE_ADJUSTMENTS] = {0};
     for (int i = 0; i < 600; i++) {
-        float s[2 * CLADE_ADJUST_STEPS];
+        float drawn[2 * CLADE_ADJUST_STEPS];
+        const float *s = drawn + 6; /* after those of a policy */
         int steps = 0;
-        clade_augment_adjust(&a, 9, 2, (uint64_t)i, s);
+        clade_augment_adjust(&a, 9, 2, (uint64_t)i, drawn);
         for (int k = 0; k < 4; k++) {
             const int kind = (int)s[2 * k];
             const float f = s[2 * k + 1];
@@ -286,7 +287,7 @@ static void test_adjust(void)
         }
         CHECK(steps == 0 || steps == 3);
         jittered += steps == 3;
-        grey += s[8] == CLADE_ADJUST_GREY;
+        grey += drawn[14] == CLADE_ADJUST_GREY;
     }
     CHECK(jittered > 250 && jittered < 350 && grey > 110 && grey < 190);
     for (int k = CLADE_ADJUST_BRIGHTNESS; k <= CLADE_ADJUST_HUE; k++)

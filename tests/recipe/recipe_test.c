@@ -85,6 +85,9 @@ static void test_mistakes(void)
         {HEAD "augment: {random_erasing: {p: 2}}\nmodel:\n" DENSE, "bad.yaml:2:", "from 0 to 1"},
         {HEAD "augment: {color_jitter: {hue: 0.6}}\nmodel:\n" DENSE, "bad.yaml:2:", "half a turn"},
         {HEAD "augment: {color_jitter: {tint: 1}}\nmodel:\n" DENSE, "bad.yaml:2:", "tint"},
+        {HEAD "augment: {trivial_augment: true, rand_augment: {}}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "no trivial_augment beside it"},
+        {HEAD "augment: {rand_augment: {num_ops: 4}}\nmodel:\n" DENSE, "bad.yaml:2:", "num_ops"},
         {HEAD "augment: {mixup: {alpha: 0.01}}\nmodel:\n" DENSE, "bad.yaml:2:", "0.05 to 4"},
         {HEAD "augment: {cutmix: 1}\nmodel:\n" DENSE, "bad.yaml:2:", "cutmix"},
         {HEAD "augment: {horizontal_flop: true}\nmodel:\n" DENSE,
@@ -351,6 +354,7 @@ static void test_create(void)
             "augment.mixup={alpha: 0.3}",
             "augment.cutmix={alpha: 1}",
             "augment.random_erasing={p: 0.3, scale: [0.1, 0.2], ratio: [0.5, 3], value: -1}",
+            "augment.rand_augment={num_ops: 3, magnitude: 0}",
             "augment.random_resized_crop={scale: [0.2, 0.9], ratio: [0.5, 2]}",
             "augment.color_jitter={brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.4, p: "
             "0.8}"};

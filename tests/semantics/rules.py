@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 INIT, SHUFFLE, SPLIT, AUGMENT, DROPOUT = 1, 2, 3, 4, 5  # the streams that training draws from
-CROP, ERASE, COLOUR, MIX = 11, 12, 13, 14
+CROP, ERASE, COLOUR, MIX, POLICY = 11, 12, 13, 14, 15
 
 
 def single(value):
@@ -190,6 +190,43 @@ def crops(augment, height, width, seed, epoch, place):
     return np.array([[rows, 0, row + (rows - 1) / 2], [0, columns, column + (columns - 1) / 2], [0, 0, 1]]) @ move
 
 
+def policy(augment, height, width, seed, epoch, place):
+    """The steps of RandAugment or TrivialAugment: [(name, value)]."""
+    trivial, settings = augment.get("trivial_augment", False), augment.get("rand_augment")
+    random, out = Generator(seed, POLICY, epoch << 32 | place), []
+    for _ in range(1 if trivial else settings.get("num_ops", 2) if settings is not None else 0):
+        name = ("identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate", "brightness", "saturation",
+                "contrast", "posterize", "solarize", "autocontrast")[random.below(12)]
+        magnitude, sign = random.below(31), -1 if random.below(2) else 1
+        share = (magnitude if trivial else settings.get("magnitude", 9)) / 30
+        side = height if name == "translate_y" else width
+        most = {"shear": 0.99 if trivial else 0.3, "translate": 32 if trivial else 150 / 331 * side,
+                "rotate": 135 if trivial else 30}.get(name.split("_")[0], 0.99 if trivial else 0.9)
+        value = sign * share * most
+        if name.startswith("translate"):
+            value = int(value)
+        if name == "posterize":
+            value = 8 - math.floor(share * (6 if trivial else 4) + 0.5)
+        if name == "solarize":
+            value = single(255 * (1 - share))
+        out.append((name, value))
+    return out
+
+
+def moved(name, value, height, width):
+    """From places of the image after a step to those before it."""
+    if name == "shear_x":
+        return np.array([[1, 0, 0], [value, 1, value / 2], [0, 0, 1]])
+    if name == "shear_y":
+        return np.array([[1, value, value / 2], [0, 1, 0], [0, 0, 1]])
+    if name.startswith("translate"):
+        return np.array([[1, 0, -value * (name == "translate_y")], [0, 1, -value * (name == "translate_x")], [0, 0, 1]])
+    angle = math.radians(value if name == "rotate" else 0)
+    centre = np.array([[1, 0, (height - 1) / 2], [0, 1, (width - 1) / 2], [0, 0, 1]])
+    turn = np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
+    return centre @ turn @ np.linalg.inv(centre)
+
+
 def matrix(augment, height, width, seed, epoch, place):
     """The eight numbers for an image: two rows of (column, row, 1), brightness, 0."""
     random = Generator(seed, AUGMENT, epoch << 32 | place)
@@ -221,6 +258,8 @@ def matrix(augment, height, width, seed, epoch, place):
         t = t @ np.array([[1, 0, 0], [0, -1, width - 1], [0, 0, 1]])
     if overturn and augment.get("vertical_flip"):
         t = t @ np.array([[-1, 0, height - 1], [0, 1, 0], [0, 0, 1]])
+    for step in policy(augment, height, width, seed, epoch, place):
+        t = t @ moved(*step, height, width)
     return np.array([t[1, 1], t[1, 0], t[1, 2], t[0, 1], t[0, 0], t[0, 2], brightness, 0])
 
 
@@ -260,7 +299,7 @@ def jitter(value, low=0.0):
 
 
 def steps(augment, seed, epoch, place):
-    """What is done to an image's colours: [(kind, factor)]."""
+    """What is done to an image's colours: [(kind, value)]."""
     random = Generator(seed, COLOUR, epoch << 32 | place)
     settings = augment.get("color_jitter")
     jitters = random.unit() < (single(settings.get("p", 1)) if settings else 0)
@@ -274,7 +313,11 @@ def steps(augment, seed, epoch, place):
     drawn = []
     for r in ranges:
         drawn.append(between(random, *(r or [0, 0])))
-    out = [(k, single(drawn[k])) for k in order if jitters and ranges[k]]
+    names = "brightness", "contrast", "saturation", "posterize", "solarize", "autocontrast"
+    kinds = dict(zip(names, (0, 1, 2, 5, 6, 7)))
+    out = [(kinds[name], single(value if kinds[name] > 4 else 1 + value))
+           for name, value in policy(augment, 1, 1, seed, epoch, place) if name in kinds]
+    out += [(k, single(drawn[k])) for k in order if jitters and ranges[k]]
     return out + [(4, 0)] * (random.unit() < single(augment.get("grayscale", 0)))
 
 
@@ -301,6 +344,13 @@ def adjusted(pixels, todo):
             pixels = turned(pixels / 255, factor) * 255
         elif kind == 4:
             pixels = np.repeat(grey[..., None], pixels.shape[-1], -1)
+        elif kind == 5:
+            pixels = pixels - pixels % 2 ** (8 - factor)
+        elif kind == 6:
+            pixels = np.where(pixels >= factor, 255 - pixels, pixels)
+        elif kind == 7:
+            low, high = pixels.min((0, 1)), pixels.max((0, 1))
+            pixels = np.where(high > low, (pixels - low) * 255 / np.where(high > low, high - low, 1), pixels)
         pixels = np.clip(pixels, 0, 255)
     return pixels
 
