@@ -82,8 +82,12 @@ typedef struct clade_training {
     bool sync_batchnorm;   /* batch statistics are those of the batch, of all its shards */
     uint64_t seed;         /* of initial weights, shuffling, augmentation and dropout */
     bool no_shuffle;
-    int32_t early_stopping; /* epochs without a better validation loss (without a validation split:
-                             * training loss) after which training ends; 0: off */
+    int32_t steps_per_epoch; /* an epoch is so many batches, and the next one goes on in the data
+                              * where it ended; 0: an epoch is once through the data */
+    int32_t early_stopping;  /* epochs without a better validation loss (without a validation split:
+                              * training loss) after which training ends; 0: off */
+    float min_delta;         /* of early stopping: better by no more than this is not better */
+    bool stop_on_accuracy;   /* early stopping judges the accuracy in place of the loss */
     const clade_class_weight *class_weight; /* classes that are not named weigh 1 */
     size_t class_weights;
     bool balanced; /* instead: images / (classes · images of the class) */

@@ -60,6 +60,16 @@ static bool is_variable(const clade_yaml *root, const char *edit, size_t length)
     return false;
 }
 
+/* Is it "early_stopping=5" of a recipe that has other options of it, which stay? */
+static bool is_patience(const clade_yaml *root, const char *edit)
+{
+    static const char key[] = "early_stopping=";
+    const clade_yaml *train = clade_recipe_find(root, "train");
+    const clade_yaml *node = train ? clade_recipe_find(train, "early_stopping") : NULL;
+    return node && clade_yaml_kind_of(node) == CLADE_YAML_MAP &&
+           !strncmp(edit, key, sizeof key - 1) && !strchr(edit, '{');
+}
+
 /* "lr=0.1" → "train.optimizer.adam.lr=0.1", "epochs=3" → "train.epochs=3", a variable's name →
  * "vars.name", others as they are. */
 static clade_status assign(clade_yaml *root, const char *edit)
@@ -79,6 +89,9 @@ static clade_status assign(clade_yaml *root, const char *edit)
         free(full);
         return status;
     }
+    const char *below = strncmp(edit, "train.", 6) ? edit : edit + 6;
+    if (is_patience(root, below))
+        return assign_below(root, "train.early_stopping.patience=", strchr(below, '=') + 1);
     for (const char *const *key = clade_recipe_training_keys; *key && !training; key++)
         training = strlen(*key) == length && !strncmp(*key, edit, length);
     return training ? assign_below(root, "train.", edit) : clade_yaml_assign(root, edit);

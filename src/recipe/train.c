@@ -12,24 +12,11 @@ const char *const clade_recipe_decay_scopes[] = {"all", "weights", NULL};
 const char *const clade_recipe_schedules[] = {
     "constant",   "step",        "cosine",          "plateau",   "linear",
     "polynomial", "exponential", "cosine_restarts", "one_cycle", NULL};
-const char *const clade_recipe_training_keys[] = {"loss",
-                                                  "optimizer",
-                                                  "lr",
-                                                  "batch",
-                                                  "shard",
-                                                  "sync_batchnorm",
-                                                  "epochs",
-                                                  "seed",
-                                                  "schedule",
-                                                  "class_weight",
-                                                  "early_stopping",
-                                                  "clip_norm",
-                                                  "top_k",
-                                                  "shuffle",
-                                                  "label_smoothing",
-                                                  "ema",
-                                                  "swa",
-                                                  NULL};
+const char *const clade_recipe_training_keys[] = {
+    "loss",      "optimizer",       "lr",      "batch",           "shard",        "sync_batchnorm",
+    "epochs",    "steps_per_epoch", "seed",    "schedule",        "class_weight", "early_stopping",
+    "clip_norm", "top_k",           "shuffle", "label_smoothing", "ema",          "swa",
+    NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
                               float *out)
@@ -224,20 +211,32 @@ static clade_status read_class_weight(clade_recipe *recipe, const clade_yaml *no
     return CLADE_OK;
 }
 
-/* A number of epochs, or Keras' {patience: epochs}. */
+/* A number of epochs, or the options of Keras' EarlyStopping. */
 static clade_status read_early_stopping(clade_training *t, const clade_yaml *node)
 {
-    static const char *const keys[] = {"patience", NULL};
+    static const char *const keys[] = {"patience", "min_delta", "monitor", "restore_best_weights",
+                                       NULL};
+    static const char *const monitors[] = {"val_loss", "val_accuracy", NULL};
     if (!node) return CLADE_OK;
+    const clade_yaml *epochs = node;
     int64_t patience = 0;
-    clade_status status;
+    size_t monitor = 0;
+    bool restore = true;
+    clade_status status = CLADE_OK;
     if (clade_yaml_kind_of(node) == CLADE_YAML_MAP) {
         status = clade_recipe_check_keys(node, "early_stopping", keys);
-        if (!status) status = clade_yaml_require(node, "patience", &node);
-        if (status) return status;
+        if (!status) status = clade_yaml_require(node, "patience", &epochs);
+        if (!status) status = get_float(node, "min_delta", CLADE_YAML_NOT_NEGATIVE, &t->min_delta);
+        if (!status) status = clade_yaml_get_word(node, "monitor", monitors, 2, &monitor);
+        if (!status) status = clade_yaml_get_bool(node, "restore_best_weights", &restore);
+        if (!status && !restore)
+            status = clade_yaml_fail(clade_yaml_find(node, "restore_best_weights"), CLADE_EINVAL,
+                                     "restore_best_weights: expected true, as a run keeps the best "
+                                     "weights in any case, and the last ones beside them");
     }
-    status = clade_yaml_as_int(node, "early_stopping", 0, INT32_MAX, &patience);
+    if (!status) status = clade_yaml_as_int(epochs, "early_stopping", 0, INT32_MAX, &patience);
     t->early_stopping = (int32_t)patience;
+    t->stop_on_accuracy = monitor == 1;
     return status;
 }
 
@@ -300,6 +299,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status) status = get_int(train, "shard", 1, &t->shard);
     if (!status) status = clade_yaml_get_bool(train, "sync_batchnorm", &t->sync_batchnorm);
     if (!status) status = get_int(train, "epochs", 1, &t->epochs);
+    if (!status) status = get_int(train, "steps_per_epoch", 1, &t->steps_per_epoch);
     if (!status) status = clade_yaml_get_int(train, "seed", 0, INT64_MAX, &seed);
     if (!status) status = clade_yaml_get_bool(train, "shuffle", &shuffle);
     if (!status)

@@ -345,6 +345,18 @@ static void write_schedule(writer *w, clade_yaml *train, const clade_lr_schedule
     put_int(w, map, "warmup", s->warmup);
 }
 
+static void write_early_stopping(writer *w, clade_yaml *train, const clade_training *t)
+{
+    if (t->min_delta == 0 && !t->stop_on_accuracy) {
+        put_int(w, train, "early_stopping", t->early_stopping);
+        return;
+    }
+    clade_yaml *map = put_empty(w, train, "early_stopping", CLADE_YAML_MAP);
+    put(w, map, "patience", clade_yaml_create_int(t->early_stopping));
+    put_float(w, map, "min_delta", t->min_delta);
+    if (t->stop_on_accuracy) put_text(w, map, "monitor", "val_accuracy");
+}
+
 static void write_training(writer *w, clade_yaml *root, const clade_training *t)
 {
     clade_yaml *map = put_empty(w, root, "train", CLADE_YAML_MAP);
@@ -356,9 +368,10 @@ static void write_training(writer *w, clade_yaml *root, const clade_training *t)
     put_int(w, map, "shard", t->shard);
     if (t->sync_batchnorm) put(w, map, "sync_batchnorm", clade_yaml_create_bool(true));
     put_int(w, map, "epochs", t->epochs);
+    put_int(w, map, "steps_per_epoch", t->steps_per_epoch);
     put_int(w, map, "seed", (int64_t)t->seed);
     if (t->no_shuffle) put(w, map, "shuffle", clade_yaml_create_bool(false));
-    put_int(w, map, "early_stopping", t->early_stopping);
+    write_early_stopping(w, map, t);
     if (t->balanced) put_text(w, map, "class_weight", "balanced");
     if (!t->balanced && t->class_weights) {
         clade_yaml *weights = put_empty(w, map, "class_weight", CLADE_YAML_MAP);

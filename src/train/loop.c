@@ -86,6 +86,37 @@ static clade_status begin(clade_trainer *t, bool found)
 
 /* --- an epoch --- */
 
+static size_t batches_of_epoch(const clade_trainer *t)
+{
+    const int32_t steps = t->settings->steps_per_epoch;
+    return steps ? (size_t)steps : clade_feed_batches(t->train);
+}
+
+/* Where the data go on: with steps_per_epoch an epoch may end, and begin, anywhere in them. */
+static clade_status start_feed(clade_trainer *t)
+{
+    uint64_t pass = (uint64_t)t->progress.epoch, batch = (uint64_t)t->progress.batch;
+    if (t->settings->steps_per_epoch) {
+        const uint64_t all = clade_feed_batches(t->train);
+        batch += pass * (uint64_t)t->settings->steps_per_epoch;
+        pass = batch / all;
+        batch %= all;
+    }
+    return clade_feed_start(t->train, pass, (size_t)batch);
+}
+
+/* The next batch of the epoch; count 0: its end. */
+static clade_status next_batch(clade_trainer *t, clade_batch *batch)
+{
+    const int32_t steps = t->settings->steps_per_epoch;
+    *batch = (clade_batch){0};
+    if (steps && t->progress.batch >= steps) return CLADE_OK;
+    clade_status status = clade_feed_next(t->train, batch);
+    if (status || batch->count || !steps) return status;
+    status = start_feed(t);
+    return status ? status : clade_feed_next(t->train, batch);
+}
+
 /* Takes in what a batch gave. */
 static clade_status take(void *user, const clade_result *r)
 {
@@ -96,7 +127,7 @@ static clade_status take(void *user, const clade_result *r)
                           "the loss became %s in epoch %d, batch %" PRIu64
                           " of %zu, at learning rate %g; a lower rate or clip_norm may help%s",
                           isnan(r->loss[i]) ? "NaN" : "infinite", t->epoch.epoch, r->batch + 1,
-                          clade_feed_batches(t->train), t->epoch.lr,
+                          batches_of_epoch(t), t->epoch.lr,
                           t->run.folder && t->epoch.epoch > 1
                               ? " (the run folder keeps the last good epoch)"
                               : "");
@@ -122,8 +153,7 @@ static clade_status flush(clade_trainer *t)
     t->epoch.step_ms = batches > 0 ? 1000 * spent / (double)batches : 0;
     const clade_train_observer *observer = &t->options->observer;
     if (observer->batch && batches > 0)
-        observer->batch(observer->user, &t->epoch, (size_t)t->progress.batch,
-                        clade_feed_batches(t->train));
+        observer->batch(observer->user, &t->epoch, (size_t)t->progress.batch, batches_of_epoch(t));
     return CLADE_OK;
 }
 
@@ -148,7 +178,7 @@ static clade_status pause_here(clade_trainer *t)
     clade_status status = save_here(t);
     if (status) return status;
     return clade_fail(CLADE_ECANCELLED, "stopped in epoch %d after batch %" PRId64 " of %zu",
-                      t->epoch.epoch, t->progress.batch, clade_feed_batches(t->train));
+                      t->epoch.epoch, t->progress.batch, batches_of_epoch(t));
 }
 
 /* After an error that is not training's own: it can go on from here once that is mended. */
@@ -161,7 +191,7 @@ static clade_status stop_for(clade_trainer *t, clade_status error)
         clade_fail(error, "%s; what was trained since then is not saved: %s", text, clade_error());
     else
         clade_fail(error, "%s; stopped in epoch %d after batch %" PRId64 " of %zu%s", text,
-                   t->epoch.epoch, t->progress.batch, clade_feed_batches(t->train),
+                   t->epoch.epoch, t->progress.batch, batches_of_epoch(t),
                    t->run.folder ? ", and saved: the run can be resumed" : "");
     free(text);
     return error;
@@ -177,7 +207,7 @@ static clade_status train_together(clade_trainer *t, const clade_batch *batch)
         clade_team_run(t->team, batch, (uint32_t)t->progress.step, &t->asked, &note);
     if (note && observer->note) observer->note(observer->user, note);
     if (status) return status;
-    const clade_result result = {.batch = batch->number,
+    const clade_result result = {.batch = (uint64_t)t->progress.batch,
                                  .count = batch->count,
                                  .y = clade_team_outputs(t->team),
                                  .loss = clade_team_losses(t->team),
@@ -201,8 +231,7 @@ static void tell_step(const clade_trainer *t, const clade_batch *batch)
 static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
 {
     clade_progress *p = &t->progress;
-    p->batch = (int64_t)batch->number;
-    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, batch->number);
+    t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
     tell_step(t, batch);
     clade_device_verify_step(t->device, p->step);
     clade_status status =
@@ -233,9 +262,7 @@ static clade_status go_back(clade_trainer *t, clade_status wrong)
     wrong = stop_for(t, wrong);
     if (!t->options->quarantine) return wrong;
     status = clade_trainer_quarantine(t);
-    if (!status)
-        status = clade_feed_start(t->train, (uint64_t)t->progress.epoch, (size_t)t->progress.batch);
-    return status;
+    return status ? status : start_feed(t);
 }
 
 static void tell_begun(clade_trainer *t)
@@ -248,14 +275,13 @@ static void tell_begun(clade_trainer *t)
 static clade_status train_epoch(clade_trainer *t)
 {
     static const double quiet = 0.1; /* seconds between looks at the results */
-    clade_status status =
-        clade_feed_start(t->train, (uint64_t)t->progress.epoch, (size_t)t->progress.batch);
+    clade_status status = start_feed(t);
     if (!status) status = keep_snapshot(t, true);
     while (!status) {
         clade_batch batch;
         if (stop(t)) return pause_here(t);
         if ((status = keep_snapshot(t, false))) break;
-        status = clade_feed_next(t->train, &batch);
+        status = next_batch(t, &batch);
         if (status) return stop_for(t, status);
         if (batch.count == 0) break;
         tell_begun(t);
@@ -332,8 +358,9 @@ static clade_status end_epoch(clade_trainer *t)
         p->best_loss = isnan(judged->loss) ? INFINITY : judged->loss;
     }
     clade_lr_scheduler_epoch(&t->scheduler, judged->loss);
-    if (judged->loss < p->stop_best) {
-        p->stop_best = judged->loss;
+    const double value = t->settings->stop_on_accuracy ? -judged->accuracy : judged->loss;
+    if (value + (double)t->settings->min_delta < p->stop_best) {
+        p->stop_best = value;
         p->stop_wait = 0;
     } else {
         p->stop_wait++;

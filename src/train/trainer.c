@@ -325,6 +325,7 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
 {
     const clade_training *s = t->settings;
     size_t count = t->dataset->split[CLADE_TRAIN].listed, batch = (size_t)s->batch;
+    size_t batches = s->steps_per_epoch ? (size_t)s->steps_per_epoch : (count + batch - 1) / batch;
     t->progress = (clade_progress){.batch_size = s->batch,
                                    .plateau_factor = 1,
                                    .plateau_best = INFINITY,
@@ -336,9 +337,8 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
     clade_status status = clade_class_names_copy(t->dataset, &t->classes);
     if (!status) status = weigh_classes(t);
     if (!status) status = clade_trainer_make_learner(t, &t->learner);
-    t->scheduler =
-        clade_lr_scheduler_start(&s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr,
-                                 s->epochs, (count + batch - 1) / batch);
+    t->scheduler = clade_lr_scheduler_start(
+        &s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr, s->epochs, batches);
     return status;
 }
 

@@ -169,7 +169,8 @@ static void test_meaning(void)
         "  sync_batchnorm: true\n"
         "  epochs: 7\n"
         "  seed: 3\n"
-        "  early_stopping: {patience: 4}\n"
+        "  early_stopping: {patience: 4, min_delta: 0.25, monitor: val_accuracy}\n"
+        "  steps_per_epoch: 9\n"
         "  clip_norm: 1\n"
         "  label_smoothing: 0.1\n"
         "  shuffle: false\n"
@@ -202,6 +203,7 @@ static void test_meaning(void)
           t->class_weight[1].weight == 0.5f);
     CHECK(t->batch == 16 && t->epochs == 7 && t->seed == 3 && t->early_stopping == 4 &&
           t->top_k == 2);
+    CHECK(t->steps_per_epoch == 9 && t->min_delta == 0.25f && t->stop_on_accuracy);
     CHECK(t->shard == 4 && t->sync_batchnorm);
     CHECK(t->optimizer.clip_norm == 1 && t->label_smoothing == 0.1f && t->no_shuffle);
     clade_graph *graph = NULL;

@@ -191,6 +191,14 @@ def table():
         "stop-keras": {**jumpy(0.2, 8), "train.early_stopping": {"patience": 1}, "expect_epochs": 2},
         "stop-equal": {**STILL, "train.early_stopping": 2, "expect_epochs": 3},
         "stop-alone": {**jumpy(2, 7), "images": "three-alone", "train.early_stopping": 1, "expect_epochs": 4},
+        "stop-delta": {**jumpy(0.2, 8, 9), "expect_epochs": 3,
+                       "train.early_stopping": {"patience": 2, "min_delta": 0.02, "restore_best_weights": True}},
+        "stop-accuracy": {**jumpy(0.2, 8, 9), "expect_epochs": 3,
+                          "train.early_stopping": {"patience": 2, "monitor": "val_accuracy"}},
+        # fewer steps than the data have, more, and with what depends on the pass: augmentation, warm-up
+        "steps-fewer": {"train.steps_per_epoch": 2}, "steps-more": {"train.steps_per_epoch": 7},
+        "steps-augment": {"train.steps_per_epoch": 4, "augment": AUGMENTATIONS["all"],
+                          "train.schedule": {"constant": {"warmup": 2}}},
         # of equal accuracies the lower loss, not a higher one; the accuracy before the loss; the first of equals
         "best-lower-loss": {**jumpy(1, 7), "expect_best": 6}, "best-higher-loss": {**jumpy(0.5, 7), "expect_best": 1},
         "best-accuracy": {**jumpy(0.05, 8), "expect_best": 5, "classify": True},

@@ -28,7 +28,9 @@ class Training:
         self.pixels, self.label = data["train"]
         self.net = Net(recipe, self.seed)
         self.optimizer = Optimizer(recipe)
-        self.schedule = Schedule(recipe, -(-len(self.label) // self.batch))
+        self.batches = -(-len(self.label) // self.batch)  # of the data
+        self.steps = train.get("steps_per_epoch", self.batches)
+        self.schedule = Schedule(recipe, self.steps)
         self.weight = class_weights(train, self.label, data["names"])
         self.epoch = self.step = self.waited = 0
         self.lowest, self.best, self.best_epoch = math.inf, None, 0
@@ -51,26 +53,30 @@ class Training:
             self.average = {name: self.average.get(name, self.net.weights[name]) for name in self.net.trained()}
             self.unfrozen = True
 
-    def image(self, place, m):
-        """An image of this epoch, as the net gets it."""
+    def order(self, once):
+        return order(len(self.label), self.seed, once, self.train.get("shuffle", True))
+
+    def image(self, place, once, m):
+        """An image as the net gets it, the data gone through `once` times before."""
         augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
-        when = self.seed, self.epoch, place
+        when = self.seed, once, place
         colours = adjusted(sample(self.pixels[place], m, augment), steps(augment, *when))
         where = rectangles(augment, height, width, *when)
         return erased(scaled(colours, self.recipe["input"]), where, augment)
 
-    def inputs(self, places):
-        """The images at these places as the epoch has them, and their matrices."""
+    def inputs(self, places, once):
+        """The images at these places, and their matrices."""
         augment = self.recipe.get("augment", {})
         height, width = self.pixels.shape[1:3]
-        matrices = [matrix(augment, height, width, self.seed, self.epoch, p) for p in places]
-        return np.stack([self.image(p, m) for p, m in zip(places, matrices)]), matrices
+        matrices = [matrix(augment, height, width, self.seed, once, p) for p in places]
+        return np.stack([self.image(p, once, m) for p, m in zip(places, matrices)]), matrices
 
-    def train_batch(self, number, places, done):
+    def train_batch(self, number, places, once, at, done):
+        """Batch `at` of the data, which were gone through `once` times before."""
         augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
         lr = self.schedule.rate(self.epoch, number)
-        images, matrices = self.inputs(places)
-        mix = mixing(augment, height, width, self.seed, self.epoch, number)
+        images, matrices = self.inputs(places, once)
+        mix = mixing(augment, height, width, self.seed, once, at)
         x, label, other, share = mixed(images, self.label[places], mix)
         total = {}
         weight = self.weight[label] / len(places)
@@ -116,7 +122,7 @@ class Training:
         shard = min(self.train.get("shard") or self.batch, self.batch)
         for begin in range(0, len(places), self.batch):
             batch = places[begin:begin + self.batch]
-            x, label = self.inputs(batch)[0], self.label[batch]
+            x, label = self.inputs(batch, self.epoch)[0], self.label[batch]
             for first in range(0, len(batch), shard):
                 part = slice(first, first + shard)
                 shards.append(self.net.statistics(x[part], label[part], first, self.step))
@@ -139,11 +145,12 @@ class Training:
     def next_epoch(self):
         """Its steps, its means, those of validation, and whether it is the best so far."""
         self.unfreeze()
-        places = order(len(self.label), self.seed, self.epoch, self.train.get("shuffle", True))
         done, steps = [], []
-        for number in range(-(-len(places) // self.batch)):
-            steps.append(self.train_batch(number, places[number * self.batch:(number + 1) * self.batch], done))
-        shown = self.shown() if self.swa is None else self.add_epoch(places)
+        for number in range(self.steps):
+            once, at = divmod(self.epoch * self.steps + number, self.batches)
+            places = self.order(once)[at * self.batch:(at + 1) * self.batch]
+            steps.append(self.train_batch(number, places, once, at, done))
+        shown = self.shown() if self.swa is None else self.add_epoch(self.order(self.epoch))
         own, self.net.weights = self.net.weights, shown
         means, validation = self.summary(done)[0], self.data["validation"] and self.judge(self.data["validation"])
         self.net.weights = own
@@ -153,8 +160,13 @@ class Training:
         if best:
             self.best, self.best_epoch = rank, self.epoch + 1
         self.schedule.end_epoch(judged["loss"])
-        self.waited = 0 if judged["loss"] < self.lowest else self.waited + 1
-        self.lowest = min(self.lowest, judged["loss"])
+        stopping = self.train.get("early_stopping", 0)
+        stopping = stopping if isinstance(stopping, dict) else {}
+        value = -judged["accuracy"] if stopping.get("monitor") == "val_accuracy" else judged["loss"]
+        if value + single(stopping.get("min_delta", 0)) < self.lowest:
+            self.lowest, self.waited = value, 0
+        else:
+            self.waited += 1
         self.epoch += 1
         return {"steps": steps, "train": means, "validation": validation, "best": best}
 
