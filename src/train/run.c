@@ -93,8 +93,9 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
     if (!out->folder) status = clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     if (!status && resume && stat(folder, &info))
         status = clade_fail(CLADE_EIO, "%s: nothing to resume: %s", folder, strerror(errno));
+    out->made = !status && stat(folder, &info);
     if (!status) status = clade_folder_create(folder);
-    if (!status) status = lock(out);
+    if (!status && (status = lock(out))) out->made = false; /* another process has it */
     if (!status) status = look_into(folder, &empty, &state);
     if (!status && !resume && !empty)
         status = clade_fail(
@@ -113,6 +114,7 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
 
 void clade_run_close(clade_run *run)
 {
+    if (run->folder && run->made) rmdir(run->folder); /* fails where something was written */
     if (run->folder && run->lock >= 0) close(run->lock);
     free(run->folder);
     free(run->history);

@@ -27,6 +27,7 @@ typedef struct clade_progress {
 typedef struct clade_run {
     char *folder;  /* NULL: nothing is written */
     int lock;      /* the folder's descriptor, locked */
+    bool made;     /* the folder was not there before: it goes again if nothing is written */
     char *history; /* of the CSV file, all of it so far */
     const clade_dataset *dataset;
 } clade_run;
