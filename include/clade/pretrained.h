@@ -22,6 +22,8 @@ typedef struct clade_pretrained {
     const char *preprocessing; /* of its images, in the words of recipes: "imagenet" */
     const char *md5;
     double mib;                       /* size in MiB; 0: not published */
+    double accuracy;                  /* top-1 on ImageNet in per cent; 0: not published */
+    double gflops;                    /* that an image of 224 by 224 takes; 0: not published */
     char file[CLADE_PRETRAINED_NAME]; /* its name in Clade's cache */
     char sha256[65];                  /* the first digits of its checksum; empty: not known */
 } clade_pretrained;

@@ -101,6 +101,8 @@ clade_pretrained clade_pretrained_at(size_t i)
         if ((value = value_of(*line, "url"))) p.url = value;
         if ((value = value_of(*line, "md5"))) p.md5 = value;
         if ((value = value_of(*line, "mib"))) p.mib = strtod(value, NULL);
+        if ((value = value_of(*line, "accuracy"))) p.accuracy = strtod(value, NULL);
+        if ((value = value_of(*line, "gflops"))) p.gflops = strtod(value, NULL);
     }
     name_file(&p);
     p.preprocessing = clade_backbone_preprocessing(p.backbone, !strcmp(p.source, "keras"));

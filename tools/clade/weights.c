@@ -29,6 +29,9 @@ static void print_text(const clade_pretrained *p, const char *path, const char *
     printf("  %s (%s)%s\n", p->variant, p->source, path ? ": at hand" : "");
     printf("    %-9s%s\n", "url", p->url);
     if (p->mib > 0) printf("    %-9s%.1f MiB\n", "size", p->mib);
+    if (p->accuracy > 0)
+        printf("    %-9s%.1f %% on ImageNet, %.2g GFLOPs an image\n", "accuracy", p->accuracy,
+               p->gflops);
     printf("    %-9s%s\n    %-9s%s\n", "checksum", checksum(p, text), "images", p->preprocessing);
     printf("    %-9s%s (%s)\n", "licence", p->licence, p->page);
     if (path) printf("    %-9s%s\n", "file", shown(path));
@@ -47,6 +50,10 @@ static void add_json(cJSON *list, const clade_pretrained *p, const char *path)
     put_text(object, "source", p->source);
     put_text(object, "url", p->url);
     clade_json_put(object, "mib", p->mib > 0 ? cJSON_CreateNumber(p->mib) : cJSON_CreateNull());
+    clade_json_put(object, "accuracy",
+                   p->accuracy > 0 ? cJSON_CreateNumber(p->accuracy) : cJSON_CreateNull());
+    clade_json_put(object, "gflops",
+                   p->gflops > 0 ? cJSON_CreateNumber(p->gflops) : cJSON_CreateNull());
     put_text(object, "sha256", p->sha256);
     put_text(object, "md5", p->md5);
     put_text(object, "preprocessing", p->preprocessing);
