@@ -1,29 +1,21 @@
 /* A recipe for images of which nothing is known. */
 #define _POSIX_C_SOURCE 200809L
 #include "auto_recipe.h"
+#include "shown.h"
+
+#include <clade/pretrained.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A size that the net's four halvings fit and that a CPU can bear. */
-static int32_t choose_side(const int32_t hwc[3])
-{
-    static const int32_t sides[] = {32, 64, 96, 128};
-    int32_t shorter = hwc[0] < hwc[1] ? hwc[0] : hwc[1];
-    size_t i = 0;
-    if (hwc[0] == hwc[1] && shorter >= 16 && shorter <= 64) return shorter; /* MNIST, CIFAR */
-    while (i < 3 && shorter > sides[i] + sides[i] / 4) i++;
-    return sides[i];
-}
+/* --- the data --- */
 
-static bool append(char **edits, size_t *count, const char *text)
-{
-    char *copy = strdup(text);
-    if (copy) edits[(*count)++] = copy;
-    return copy != NULL;
-}
+typedef struct auto_data {
+    int32_t hwc[3];
+    size_t images, classes;
+} auto_data;
 
-clade_status auto_recipe(const session_source *source, char **edits, size_t *count, char about[256])
+static clade_status look(const session_source *source, auto_data *out)
 {
     const clade_data_options options = {.path = source->data,
                                         .validation = source->validation,
@@ -33,20 +25,171 @@ clade_status auto_recipe(const session_source *source, char **edits, size_t *cou
     clade_dataset *dataset = NULL;
     clade_status status = clade_dataset_open(&options, &dataset);
     if (status) return status;
-    int32_t hwc[3];
-    clade_dataset_shape(dataset, hwc);
-    const int32_t side = choose_side(hwc);
-    const size_t images = clade_dataset_count(dataset, CLADE_TRAIN);
+    clade_dataset_shape(dataset, out->hwc);
+    out->images = clade_dataset_count(dataset, CLADE_TRAIN);
+    out->classes = clade_dataset_classes(dataset);
     clade_dataset_destroy(&dataset);
-    char size[64];
+    return CLADE_OK;
+}
+
+static int32_t shorter_side(const auto_data *d)
+{
+    return d->hwc[0] < d->hwc[1] ? d->hwc[0] : d->hwc[1];
+}
+
+/* Features of photographs are of no use to small drawings: what there is to see lies between a few
+ * pixels. */
+static bool suits_transfer(const auto_data *d)
+{
+    enum { least = 96 };
+    return shorter_side(d) >= least;
+}
+
+/* --- the weights --- */
+
+typedef struct auto_weights {
+    const char *backbone; /* NULL: none */
+    double accuracy, gflops;
+    char *path;
+} auto_weights;
+
+/* What is published of a backbone. */
+static void find_published(const char *backbone, auto_weights *out)
+{
+    *out = (auto_weights){.backbone = backbone};
+    for (size_t i = 0; i < clade_pretrained_count() && out->accuracy == 0; i++) {
+        const clade_pretrained p = clade_pretrained_at(i);
+        if (strcmp(p.backbone, backbone)) continue;
+        out->accuracy = p.accuracy;
+        out->gflops = p.gflops;
+    }
+}
+
+/* Without a GPU what takes long is worse than what does not; then the more accurate is better. */
+static bool is_better(const auto_weights *a, const auto_weights *b, bool gpu)
+{
+    static const double bearable = 2; /* GFLOPs an image */
+    const bool quick = gpu || a->gflops <= bearable, other = gpu || b->gflops <= bearable;
+    if (!b->backbone || quick != other) return !b->backbone || quick;
+    return a->accuracy > b->accuracy;
+}
+
+/* The best of the backbones that are at hand, or of all. */
+static clade_status choose_weights(bool gpu, bool at_hand, auto_weights *best)
+{
+    *best = (auto_weights){0};
+    for (const char *const *name = clade_backbone_names(); *name; name++) {
+        auto_weights w;
+        find_published(*name, &w);
+        clade_status status = at_hand ? clade_pretrained_find_any(*name, &w.path) : CLADE_OK;
+        if (status) {
+            free(best->path);
+            return status;
+        }
+        if ((at_hand && !w.path) || !is_better(&w, best, gpu)) {
+            free(w.path);
+            continue;
+        }
+        free(best->path);
+        *best = w;
+    }
+    return CLADE_OK;
+}
+
+/* Those of the backbone that is asked for. */
+static clade_status find_weights(const char *model, auto_weights *out)
+{
+    const char *const *names = clade_backbone_names();
+    size_t count = 0;
+    while (names[count] && strcmp(names[count], model)) count++;
+    if (!names[count]) {
+        const char *near = command_nearest(model, names, count, sizeof *names);
+        return clade_fail(CLADE_EINVAL, "--model %s: there is no such backbone%s%s%s", shown(model),
+                          near ? "; did you mean '" : "; `clade weights list` lists them",
+                          near ? near : "", near ? "'?" : "");
+    }
+    find_published(names[count], out);
+    clade_status status = clade_pretrained_find_any(model, &out->path);
+    if (status || out->path) return status;
+    return clade_fail(
+        CLADE_EINVAL,
+        "--model %s: no weights of it are at hand; `clade weights fetch %s` gets them", model,
+        model);
+}
+
+/* --- the choice --- */
+
+static bool append(char **edits, size_t *count, const char *text)
+{
+    char *copy = strdup(text);
+    if (copy) edits[(*count)++] = copy;
+    return copy != NULL;
+}
+
+static bool choose_transfer(const auto_request *request, const auto_data *d, const auto_weights *w,
+                            char **edits, size_t *count, auto_choice *out)
+{
+    char name[128], why[256];
+    snprintf(name, sizeof name, "backbone.name=%s", w->backbone);
+    if (request->model)
+        snprintf(why, sizeof why, "Weights of it");
+    else
+        snprintf(why, sizeof why,
+                 "Of the weights at hand the most accurate on ImageNet (%.0f %%)%s", w->accuracy,
+                 request->gpu ? "" : " that suit a CPU");
+    out->recipe = "photos-transfer";
+    snprintf(out->about, sizeof out->about,
+             "`photos-transfer`, a head for %zu classes on the features of %s, for %zu images\n"
+             "%s: %s; `photos` is a net from scratch\n",
+             d->classes, w->backbone, d->images, why, shown(w->path));
+    return append(edits, count, name);
+}
+
+/* A size that the net's four halvings fit and that a CPU can bear. */
+static int32_t choose_side(const auto_data *d)
+{
+    static const int32_t sides[] = {32, 64, 96, 128};
+    int32_t shorter = shorter_side(d);
+    size_t i = 0;
+    if (d->hwc[0] == d->hwc[1] && shorter >= 16 && shorter <= 64) return shorter; /* MNIST, CIFAR */
+    while (i < 3 && shorter > sides[i] + sides[i] / 4) i++;
+    return sides[i];
+}
+
+static bool choose_scratch(const auto_data *d, const char *to_fetch, char **edits, size_t *count,
+                           auto_choice *out)
+{
+    const int32_t side = choose_side(d);
+    char size[64], hint[256] = "";
     snprintf(size, sizeof size, "input.size=%d", side);
     bool good = append(edits, count, size);
-    if (good && hwc[2] == 1) /* a digit is none in a mirror */
+    if (good && d->hwc[2] == 1) /* a digit is none in a mirror */
         good = append(edits, count, "input.channels=1") &&
                append(edits, count, "augment.horizontal_flip=false");
-    snprintf(about, 256,
-             "No recipe given: `photos`, a small net from scratch, at %d×%d for %zu images "
-             "(`clade recipes list` has others; --size, --epochs and --set change it)",
-             side, side, images);
-    return good ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    if (to_fetch)
+        snprintf(hint, sizeof hint,
+                 "Pretrained weights do better on few images, and none are at hand: `clade weights "
+                 "fetch %s` gets some\n",
+                 to_fetch);
+    out->recipe = "photos";
+    snprintf(out->about, sizeof out->about,
+             "`photos`, a small net from scratch, at %d×%d for %zu images\n%s", side, side,
+             d->images, hint);
+    return good;
+}
+
+clade_status auto_recipe(const auto_request *request, char **edits, size_t *count, auto_choice *out)
+{
+    auto_data d;
+    auto_weights w = {0};
+    clade_status status = request->model ? find_weights(request->model, &w) : CLADE_OK;
+    if (!status) status = look(request->source, &d);
+    const bool suits = !status && suits_transfer(&d), choose = suits && !request->model;
+    if (choose) status = choose_weights(request->gpu, true, &w);
+    if (choose && !status && !w.path) status = choose_weights(request->gpu, false, &w);
+    if (!status && !(w.path ? choose_transfer(request, &d, &w, edits, count, out)
+                            : choose_scratch(&d, w.backbone, edits, count, out)))
+        status = clade_fail(CLADE_ENOMEM, "out of memory");
+    free(w.path);
+    return status;
 }

@@ -6,10 +6,23 @@
 
 enum { auto_recipe_most = 3 };
 
-/* Appends edits of the built-in recipe `photos` that suit the data, at most auto_recipe_most, to be
- * freed: the size of the images, and what cannot be done to grey ones. `about` says in a line what
- * was chosen. Errors: those of clade_dataset_open, ENOMEM. */
-clade_status auto_recipe(const session_source *source, char **edits, size_t *count,
-                         char about[256]);
+typedef struct auto_request {
+    const session_source *source;
+    const char *model; /* the backbone that is asked for; NULL: the best that is at hand, if any */
+    bool gpu;          /* there is one to compute on */
+} auto_request;
+
+typedef struct auto_choice {
+    const char *recipe; /* which of the built-in ones */
+    char about[1024];   /* in lines: what was chosen, and why */
+} auto_choice;
+
+/* Chooses a built-in recipe that suits the data, and appends edits of it, at most auto_recipe_most,
+ * to be freed. Where a backbone's weights are at hand and images are as large as what it was
+ * trained on, a head is trained on its features, else a small net from scratch. Errors: those of
+ * clade_dataset_open, EINVAL where the model that is asked for has no name or no weights, ENOMEM.
+ */
+clade_status auto_recipe(const auto_request *request, char **edits, size_t *count,
+                         auto_choice *out);
 
 #endif

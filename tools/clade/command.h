@@ -174,6 +174,7 @@ int command_export(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_lr_find(int argc, char **argv);
+int command_new(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_summary(int argc, char **argv);

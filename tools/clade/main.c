@@ -22,6 +22,7 @@ const subcommand subcommands[] = {
     {"import", "show an ONNX file, or make a model of it", command_import},
     {"inspect", "look at a data set: sizes, formats, duplicates, damage", command_inspect},
     {"lr-find", "look for a learning rate", command_lr_find},
+    {"new", "write a recipe to edit", command_new},
     {"predict", "say what images show", command_predict},
     {"recipes list", "list the built-in recipes", command_recipes_list},
     {"recipes show", "print a built-in recipe", command_recipes_show},

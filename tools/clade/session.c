@@ -259,6 +259,36 @@ bool session_source_edits(const session_source *given, char **edits, size_t *cou
     return good;
 }
 
+bool session_training_edits(const session_training *given, char **edits, size_t *count)
+{
+    const struct {
+        const char *key;
+        double value;
+        bool given;
+    } numbers[session_training_most] = {
+        {"train.epochs", (double)given->epochs, given->epochs > 0},
+        {"train.batch", (double)given->batch, given->batch > 0},
+        {"train.seed", (double)given->seed, given->seed >= 0},
+        {"lr", given->lr, given->lr > 0},
+    };
+    for (int i = 0; i < session_training_most; i++) {
+        char text[64];
+        if (!numbers[i].given) continue;
+        snprintf(text, sizeof text, "%s=%.*g", numbers[i].key, i < 3 ? 17 : 9, numbers[i].value);
+        char *edit = malloc(strlen(text) + 1);
+        if (edit) strcpy(edit, text);
+        if (!append(edits, count, edit)) return false;
+    }
+    return true;
+}
+
+clade_status session_check_new(const char *path, bool force)
+{
+    struct stat info;
+    if (force || stat(path, &info) || !S_ISREG(info.st_mode)) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s: is there already; expected a new name, or --force", path);
+}
+
 const char *session_thousands(uint64_t n, char text[32])
 {
     char digits[24];

@@ -85,6 +85,30 @@ bool session_expect_classes(const clade_classifier *classifier, clade_data_optio
 enum { session_source_most = 5 };
 bool session_source_edits(const session_source *given, char **edits, size_t *count);
 
+/* Options that change how a recipe trains; zero but for `seed`, which is -1. */
+typedef struct session_training {
+    int64_t epochs, batch, seed;
+    double lr;
+} session_training;
+#define SESSION_TRAINING_OPTIONS(training)                                                         \
+    OPTION_INTEGER("epochs", "N", &(training)->epochs, 1, INT32_MAX,                               \
+                   "how often to go through the data"),                                            \
+        SESSION_STEP_OPTIONS(training),                                                            \
+        OPTION_INTEGER("seed", "N", &(training)->seed, 0, 9007199254740992.0,                      \
+                       "of initial weights, shuffling, augmentation and dropout")
+#define SESSION_STEP_OPTIONS(training)                                                             \
+    OPTION_INTEGER("batch", "N", &(training)->batch, 1, INT32_MAX, "images per step"),             \
+        OPTION_REAL("lr", "X", &(training)->lr, 1e-30, 1e6, "the optimizer's learning rate")
+
+/* Appends what is given as edits of a recipe, to be freed, at most session_training_most; false:
+ * out of memory. */
+enum { session_training_most = 4 };
+bool session_training_edits(const session_training *given, char **edits, size_t *count);
+
+/* EINVAL where a file of this name is there and `force` does not say to replace it. */
+clade_status session_check_new(const char *path, bool force);
+#define SESSION_FORCE_OPTION(force) OPTION_FLAG("force", force, "replace a file that is there")
+
 /* The words for splits, in the order of clade_split; NULL at the end. */
 extern const char *const session_splits[];
 

@@ -19,16 +19,18 @@
 typedef struct train_request {
     session_place place;
     session_source source;
-    const char *recipe, *out, *resume, *cache, *memory, *tensorboard, *trace;
-    int64_t epochs, batch, shard, seed, pause, rank_timeout, size, patience;
+    session_training training;
+    const char *recipe, *model, *out, *resume, *cache, *memory, *tensorboard, *trace;
+    int64_t shard, pause, rank_timeout, size, patience;
     clade_ranks *ranks; /* NULL: this process alone */
-    double lr, verify;
+    double verify;
     int action; /* of verify_actions; -1: none */
     command_list set;
     bool strict_data, json, no_report, quiet;
     bool automatic; /* no recipe is given, but data */
     uint64_t cache_bytes, memory_bytes, feature_bytes;
-    char *edits[COMMAND_LIST_SIZE + session_source_most + auto_recipe_most + 8]; /* in order */
+    char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most + auto_recipe_most +
+                4]; /* in order */
     size_t edit_count;
     char *folder; /* of the run */
 } train_request;
@@ -52,17 +54,29 @@ static bool add_number(train_request *r, const char *key, const char *number)
     return add_edit(r, edit);
 }
 
+/* The recipe for data alone, and edits of it. */
+static clade_status choose_recipe(train_request *r, const device_list *devices)
+{
+    const auto_request request = {.source = &r->source,
+                                  .model = r->model,
+                                  .gpu = !clade_device_describe(devices->device[0])->cpu_like};
+    auto_choice choice;
+    clade_status status = auto_recipe(&request, r->edits, &r->edit_count, &choice);
+    if (status) return status;
+    r->recipe = choice.recipe;
+    if (!r->quiet && !r->json && (!r->ranks || clade_ranks_own(r->ranks) == 0))
+        fprintf(stderr,
+                "No recipe given: %s--model, --size, --epochs and --set change it; `clade new` "
+                "writes a recipe to edit\n",
+                choice.about);
+    return CLADE_OK;
+}
+
 /* Options become edits of the recipe, so that the run folder's recipe.yaml says it all. */
 static clade_status collect_edits(train_request *r)
 {
-    char text[text_size], about[256];
+    char text[text_size];
     bool good = true;
-    if (r->automatic) {
-        clade_status status = auto_recipe(&r->source, r->edits, &r->edit_count, about);
-        if (status) return status;
-        if (!r->quiet && !r->json && (!r->ranks || clade_ranks_own(r->ranks) == 0))
-            fprintf(stderr, "%s\n", about);
-    }
     for (size_t i = 0; i < r->set.count && good; i++) {
         char *copy = malloc(strlen(r->set.item[i]) + 1);
         if (copy) strcpy(copy, r->set.item[i]);
@@ -73,20 +87,14 @@ static clade_status collect_edits(train_request *r)
         const char *key;
         int64_t value;
         bool given;
-    } numbers[] = {{"train.epochs", r->epochs, r->epochs > 0},
-                   {"train.batch", r->batch, r->batch > 0},
-                   {"train.shard", r->shard, r->shard > 0},
-                   {"train.seed", r->seed, r->seed >= 0},
+    } numbers[] = {{"train.shard", r->shard, r->shard > 0},
                    {"train.early_stopping", r->patience, r->patience > 0},
                    {"input.size", r->size, r->size > 0}};
+    good = good && session_training_edits(&r->training, r->edits, &r->edit_count);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && good; i++) {
         if (!numbers[i].given) continue;
         snprintf(text, sizeof text, "%lld", (long long)numbers[i].value);
         good = add_number(r, numbers[i].key, text);
-    }
-    if (good && r->lr > 0) {
-        snprintf(text, sizeof text, "%.9g", r->lr);
-        good = add_number(r, "lr", text);
     }
     return good ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
 }
@@ -291,10 +299,12 @@ static int run(train_request *r)
                      .pause = r->pause,
                      .trace.path = r->trace};
     if (!status) status = session_feature_bytes(&r->feature_bytes);
+    if (!status && r->automatic) status = device_list_open(&r->place, &devices);
+    if (!status && r->automatic) status = choose_recipe(r, &devices);
     if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
-    if (!status) status = device_list_open(&r->place, &devices);
+    if (!status && !r->automatic) status = device_list_open(&r->place, &devices);
     if (!status) status = open_data(r, recipe, &devices, &dataset);
     if (!status) status = choose_shard(r, &devices, dataset, &recipe);
     if (!status) status = trace_open(&w.trace);
@@ -350,26 +360,26 @@ static bool read_rate(const char *text, double *rate)
 
 int command_train(int argc, char **argv)
 {
-    train_request r = {.place = {.math = session_math_default}, .seed = -1, .action = -1};
+    train_request r = {.place = {.math = session_math_default}, .training.seed = -1, .action = -1};
     const char *verify = NULL;
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         SESSION_DEVICE_OPTIONS(&r.place, "cpu, opencl, opencl:P.D, auto or part of a name; several "
                                          "with commas, or all, share each batch"),
-        OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX, "how often to go through the data"),
+        SESSION_TRAINING_OPTIONS(&r.training),
         OPTION_INTEGER("pause", "N", &r.pause, 1, INT32_MAX,
                        "stop after this epoch; the run can be resumed"),
-        OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "images per step"),
         OPTION_INTEGER("shard", "N", &r.shard, 1, INT32_MAX,
                        "most images of a step that are computed at a time; default: the batch"),
         OPTION_TEXT("memory", "SIZE", &r.memory,
                     "of the device, as 512M or 4G: the largest shard that fits is taken"),
+        OPTION_TEXT(
+            "model", "BACKBONE", &r.model,
+            "without a recipe: the pretrained network to learn from; see `clade weights list`"),
         OPTION_INTEGER("size", "N", &r.size, 1, 8192, "images are scaled to N by N pixels"),
         OPTION_INTEGER("patience", "N", &r.patience, 1, INT32_MAX,
                        "stop when so many epochs in a row were no better"),
-        OPTION_REAL("lr", "X", &r.lr, 1e-30, 1e6, "the optimizer's learning rate"),
-        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
-                       "of initial weights, shuffling, augmentation and dropout"),
+        OPTION_INTEGER("early-stopping", "N", &r.patience, 1, INT32_MAX, "the same as --patience"),
         OPTION_INTEGER("rank-timeout", "SECONDS", &r.rank_timeout, 1, 86400,
                        "under mpirun: how long a rank waits for another; default: 300"),
         OPTION_TEXT("out", "DIR", &r.out, "the run folder; default: runs/NAME, a new one"),
@@ -398,10 +408,12 @@ int command_train(int argc, char **argv)
         .most = 1,
         .about =
             "Trains what a recipe says: a YAML file, or one of those that are built in. Without\n"
-            "one, --data is trained on by `photos`, at a size that suits the images; with nothing\n"
-            "given a small set of shapes is rendered and trained on.",
+            "one, --data is trained on by what suits it: a head on the features of a pretrained\n"
+            "network, if weights are at hand (`clade weights list`), else a small net from\n"
+            "scratch. With nothing given a small set of shapes is rendered and trained on.",
         .example = "clade train\n"
                    "  clade train --data photos/\n"
+                   "  clade train --data photos/ --model resnet18 --patience 5\n"
                    "  clade train cats-dogs-64 --data photos.zip --epochs 10 --out runs/first\n"
                    "  clade train --resume runs/first --epochs 20",
     };
@@ -409,7 +421,10 @@ int command_train(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     r.automatic = !count && r.source.data && !r.resume;
-    r.recipe = count ? argv[1] : r.automatic ? "photos" : "shapes";
+    r.recipe = count ? argv[1] : "shapes";
+    if (r.model && !r.automatic)
+        return command_misuse("train", "--model is for --data without a recipe%s",
+                              count ? "; expected --set backbone.name=BACKBONE" : "");
     if (r.resume && r.out)
         return command_misuse("train", "--resume goes on in its own folder; expected no --out");
     if (r.resume && count)
