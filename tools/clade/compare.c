@@ -17,13 +17,15 @@
 typedef struct compare_request {
     session_place place;
     session_source source;
+    session_training training;
     const char *recipe, *out, *cache;
     command_list set, backbones;
     bool json, quiet;
     uint64_t cache_bytes, feature_bytes;
-    char *edits[COMMAND_LIST_SIZE + session_source_most];
+    char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most];
     size_t edit_count;
     char *folder;
+    bool made; /* the folder was not there before */
     clade_device *device;
     clade_dataset *dataset; /* of the backbone before, opened for `opened` */
     clade_data_options opened;
@@ -87,7 +89,7 @@ static clade_status read_chosen(const compare_request *r, const char *option, cl
 {
     const choice c = read_choice(option);
     char *full = c.path ? realpath(c.path, NULL) : NULL;
-    const char *path = full ? full : c.path, *edits[COMMAND_LIST_SIZE + 16];
+    const char *path = full ? full : c.path, *edits[COMMAND_LIST_SIZE + 20];
     size_t count = 0;
     char *own[3] = {session_text_edit("name", c.label), NULL, NULL};
     own[1] = c.file ? session_text_edit("backbone.file", path)
@@ -110,7 +112,8 @@ static clade_status collect_edits(compare_request *r)
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < r->set.count && !status; i++)
         status = add_edit(r, join(r->set.item[i], "", ""));
-    if (!status && !session_source_edits(&r->source, r->edits, &r->edit_count))
+    if (!status && !(session_source_edits(&r->source, r->edits, &r->edit_count) &&
+                     session_training_edits(&r->training, r->edits, &r->edit_count)))
         status = clade_fail(CLADE_ENOMEM, "out of memory");
     return status;
 }
@@ -129,6 +132,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
         size_t length = strlen(r->folder);
         for (unsigned n = 2; !stat(r->folder, &info); n++)
             snprintf(r->folder + length, size - length, "-%u", n);
+        r->made = true;
         return session_make_folder(r->folder);
     }
     r->folder = join(r->out, "", "");
@@ -142,6 +146,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
     if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", r->folder, strerror(error));
     if (!list && !stat(r->folder, &info))
         return clade_fail(CLADE_EINVAL, "%s: not a folder", r->folder);
+    r->made = !list;
     return empty ? session_make_folder(r->folder)
                  : clade_fail(CLADE_EINVAL, "%s: the folder is not empty; expected a new one",
                               r->folder);
@@ -347,10 +352,10 @@ static clade_status run_all(compare_request *r, const clade_recipe *all, compare
         if (all_fail) return trained;
         if (!is_silent(r)) compare_print_row(&c->row[i]);
         if (!trained && (!c->best || is_better(&c->row[i], c->best))) c->best = &c->row[i];
-        status = compare_write(c, r->folder);
+        if (c->best) status = compare_write(c, r->folder);
     }
     if (!status) status = test_best(r, c);
-    return status ? status : compare_write(c, r->folder);
+    return status || !c->best ? status : compare_write(c, r->folder);
 }
 
 static clade_status prepare(compare_request *r, clade_recipe **recipe, compare *c)
@@ -408,6 +413,7 @@ static int run(compare_request *r)
         result = tell_failures(&c);
     }
     if (interrupt_asked()) result = interrupt_status();
+    if (r->made) rmdir(r->folder); /* fails where something was written */
     for (size_t i = 0; c.row && i < c.count; i++) free(c.row[i].folder);
     free(c.row);
     clade_dataset_destroy(&r->dataset);
@@ -418,7 +424,7 @@ static int run(compare_request *r)
 
 int command_compare(int argc, char **argv)
 {
-    compare_request r = {.place = {.math = session_math_default}};
+    compare_request r = {.place = {.math = session_math_default}, .training.seed = -1};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_LIST("backbone", "NAME=FILE", &r.backbones,
@@ -426,6 +432,7 @@ int command_compare(int argc, char **argv)
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_TEXT("out", "DIR", &r.out,
                     "folder of the runs; default: runs/NAME-compare, a new one"),
+        SESSION_TRAINING_OPTIONS(&r.training),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
                     "memory for decoded images, and for features, as 4G; default: half of it"),

@@ -216,7 +216,7 @@ int command_conform(int argc, char **argv)
     outputs out = {0};
     int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1, sizes = -1;
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3, random = 0;
-    bool self_test = false, list = false, gtest_list = false;
+    bool self_test = false, list = false, gtest_list = false, json = false;
     const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL, *repeat = NULL;
     const char *reduce = NULL, *reduced = NULL;
     const command_option options[] = {
@@ -274,7 +274,9 @@ int command_conform(int argc, char **argv)
                     "with --reduce: write its numbers here, and a program in C and OpenCL that "
                     "shows it without Clade"),
         OPTION_CHOICE("format", &format, formats, "of the results"),
-        OPTION_TEXT("output", "FILE", &out.text, "where the results go; else standard output"),
+        OPTION_FLAG("json", &json, "the same as --format json"),
+        OPTION_TEXT("out", "FILE", &out.text, "where the results go; else standard output"),
+        OPTION_TEXT("output", "FILE", &out.text, "the same as --out"),
         OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
         OPTION_TEXT("junit", "FILE", &out.junit, "write them here as JUnit's XML besides"),
         OPTION_FLAG("verbose", &out.verbose, "table: list every case"),
@@ -350,7 +352,7 @@ int command_conform(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     limits.jobs = (int)jobs;
     limits.retries = (int)retries;
-    out.format = (conform_format)format;
+    out.format = json ? CONFORM_JSON : (conform_format)format;
     out.speeds = mode == MODE_MATRIX;
     conform_plan *plan = NULL;
     if (conform_plan_create(&o, &choice, &plan)) return command_fail("conform");

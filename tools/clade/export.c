@@ -7,10 +7,11 @@ int command_export(int argc, char **argv)
     enum { FORMAT_ONNX };
     const char *out = NULL;
     int format = FORMAT_ONNX;
-    bool preprocessing = false;
+    bool preprocessing = false, force = false;
     const command_option options[] = {
         OPTION_CHOICE("format", &format, formats, "what to write; default: onnx"),
-        OPTION_TEXT("out", "FILE", &out, "the file to write or replace"),
+        OPTION_TEXT("out", "FILE", &out, "the file to write"),
+        SESSION_FORCE_OPTION(&force),
         OPTION_FLAG("preprocessing", &preprocessing,
                     "onnx: the graph takes uint8 pixels [n, h, w, c] and scales them itself"),
     };
@@ -37,6 +38,7 @@ int command_export(int argc, char **argv)
     const clade_onnx_options onnx = {.preprocessing = preprocessing};
     clade_network *network;
     clade_status status = clade_network_read(argv[1], NULL, &network);
+    if (!status) status = session_check_new(out, force);
     if (!status)
         status = format == FORMAT_ONNX ? clade_network_write_onnx(network, &onnx, out)
                                        : clade_network_write(network, out);

@@ -137,7 +137,7 @@ int command_import(int argc, char **argv)
     const char *size = NULL, *out = NULL, *classes = NULL;
     clade_network_options read = {0};
     name_list names = {0};
-    bool json = false;
+    bool json = false, force = false;
     const command_option options[] = {
         OPTION_TEXT("size", "HxW", &size,
                     "size of the images; default: the file's. Needed where that leaves it open"),
@@ -147,6 +147,7 @@ int command_import(int argc, char **argv)
                     "1), caffe, unit (0 to 1) or none (0 to 255)"),
         OPTION_TEXT("interpolation", "NAME", &read.interpolation, "nearest or bilinear"),
         OPTION_TEXT("out", "FILE.safetensors", &out, "also write it as a model of Clade's"),
+        SESSION_FORCE_OPTION(&force),
         OPTION_FLAG("json", &json, "print JSON"),
     };
     static const command_usage usage = {
@@ -178,6 +179,7 @@ int command_import(int argc, char **argv)
                             "%s: the file does not say how pixels become the net's input; expected "
                             "--preprocessing imagenet, tf, caffe, unit or none",
                             argv[1]);
+    if (!status && out) status = session_check_new(out, force);
     if (!status && out) status = clade_network_write(network, out);
     if (!status) (json ? print_json : print_table)(network);
     clade_network_destroy(&network);

@@ -17,6 +17,7 @@
 typedef struct tune_request {
     session_place place;
     session_source source;
+    session_training step; /* batch and lr alone */
     const char *recipe, *out, *list, *cache, *time_limit;
     int64_t trials, epochs, seed, seeds;
     int method, objective;
@@ -25,7 +26,7 @@ typedef struct tune_request {
     double deadline;    /* of the monotonic clock; 0: none */
     clade_ranks *ranks; /* that work on the study too; NULL: none */
     char *folder;
-    char *edits[COMMAND_LIST_SIZE + session_source_most];
+    char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most];
     size_t edit_count;
 } tune_request;
 
@@ -64,7 +65,8 @@ static clade_status read_recipe(tune_request *r, clade_recipe **out)
         if (copy) strcpy(copy, r->set.item[i]);
         good = add_edit(r, copy);
     }
-    good = good && session_source_edits(&r->source, r->edits, &r->edit_count);
+    good = good && session_source_edits(&r->source, r->edits, &r->edit_count) &&
+           session_training_edits(&r->step, r->edits, &r->edit_count);
     if (!good) return no_memory();
     return clade_recipe_read(r->recipe, (const char *const *)r->edits, r->edit_count, out);
 }
@@ -329,7 +331,8 @@ int command_tune(int argc, char **argv)
 {
     static const char *const methods[] = {"gp", "random", "asha", NULL};
     static const char *const objectives[] = {"val_accuracy", "val_loss", NULL};
-    tune_request r = {.place = {.math = session_math_default}, .trials = 20, .seeds = 1};
+    tune_request r = {
+        .place = {.math = session_math_default}, .step.seed = -1, .trials = 20, .seeds = 1};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "STUDY", &r.out,
@@ -338,6 +341,7 @@ int command_tune(int argc, char **argv)
                        "settings to try, with those that the study has; default: 20"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX,
                        "of a trial (asha: of the best); default: the recipe's"),
+        SESSION_STEP_OPTIONS(&r.step),
         OPTION_CHOICE("method", &r.method, methods,
                       "gp: a Gaussian process proposes (default); asha: the better half longer"),
         OPTION_INTEGER("seeds-per-trial", "N", &r.seeds, 1, 100,
