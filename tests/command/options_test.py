@@ -108,7 +108,7 @@ def check_nothing_lost(run, folder):
     for words in (["export", model, "--format", "safetensors"], ["import", model / "best.safetensors"]):
         done = run(*words, "--out", copy, good=False)
         check(done.returncode == 1 and "copy.safetensors: is there already" in done.stderr, f"{words[0]}: {done}")
-        check(copy.read_text() == "precious", f"{words[0]} has overwritten a file")
+        check(copy.read_bytes() == b"precious", f"{words[0]} has overwritten a file")
         run(*words, "--out", copy, "--force")
         check(copy.read_bytes()[:8] != b"precious", f"{words[0]} --force writes nothing")
         copy.write_text("precious")
