@@ -197,6 +197,7 @@ def table():
                           "train.early_stopping": {"patience": 2, "monitor": "val_accuracy"}},
         # fewer steps than the data have, more, and with what depends on the pass: augmentation, warm-up
         "steps-fewer": {"train.steps_per_epoch": 2}, "steps-more": {"train.steps_per_epoch": 7},
+        "steps-frozen": {**backbone(), "train.steps_per_epoch": 4},
         "steps-augment": {"train.steps_per_epoch": 4, "augment": AUGMENTATIONS["all"],
                           "train.schedule": {"constant": {"warmup": 2}}},
         # of equal accuracies the lower loss, not a higher one; the accuracy before the loss; the first of equals

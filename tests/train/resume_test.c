@@ -75,10 +75,10 @@ static clade_status train(const world *w, const char *out, bool resume, int *pol
 
 /* One go, and in pieces that end after each of several numbers of batches: at an epoch's start, in
  * its middle, before its validation and within it. */
-static void test_resume(const world *w, char expected[65])
+static void test_resume(const world *w, const char *run, char expected[65])
 {
     clade_classifier *classifier = NULL;
-    char *whole = below(w, "whole"), hex[65];
+    char *whole = below(w, run), hex[65];
     CHECK_OK(train(w, whole, false, NULL, &classifier));
     if (!classifier) return;
     hash_weights(classifier, expected);
@@ -86,7 +86,7 @@ static void test_resume(const world *w, char expected[65])
     static const int pieces[] = {0, 1, 2, 3, 4, 5, 7};
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         char name[32];
-        snprintf(name, sizeof name, "pieces-%d", pieces[i]);
+        snprintf(name, sizeof name, "%s-%d", run, pieces[i]);
         char *path = below(w, name);
         int polls = pieces[i], stops = 0;
         clade_status status = train(w, path, false, &polls, &classifier);
@@ -104,7 +104,7 @@ static void test_resume(const world *w, char expected[65])
         }
         clade_classifier_destroy(&classifier);
         /* losses and accuracies of the history are the same too; times are not */
-        char *a = NULL, *b = NULL, *one = below(w, "whole/history.csv");
+        char *a = NULL, *b = NULL, *one = clade_string_join(whole, "/history.csv");
         char *other = clade_string_join(path, "/history.csv");
         size_t size;
         CHECK_OK(clade_file_read(one, 1 << 20, (void **)&a, &size));
@@ -161,6 +161,17 @@ static void test_averages(world *w)
         free(text);
     }
     w->recipe = plain;
+}
+
+/* Epochs that end, and are stopped, anywhere in the data. */
+static void test_steps(const world *w)
+{
+    char *text = clade_string_join(recipe_text, "  steps_per_epoch: 5\n"), expected[65];
+    world other = *w;
+    CHECK_OK(clade_recipe_parse(text, "steps", &other.recipe));
+    test_resume(&other, "steps", expected);
+    clade_recipe_destroy(&other.recipe);
+    free(text);
 }
 
 static void test_more_epochs(world *w, const char *expected)
@@ -550,7 +561,8 @@ int main(void)
     }
     char expected[65] = "";
     if (w.dataset) {
-        test_resume(&w, expected);
+        test_resume(&w, "whole", expected);
+        test_steps(&w);
         test_more_epochs(&w, expected);
         test_averages(&w);
         test_early(&w, expected);
