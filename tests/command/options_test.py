@@ -102,14 +102,15 @@ def check_nothing_left(run, folder, images):
             gone.rmdir()
 
 
-def check_nothing_lost(run, folder):
+def check_nothing_lost(run, folder, images):
     model, copy = folder / "run", folder / "copy.safetensors"
     copy.write_text("precious")
-    for words in (["export", model, "--format", "safetensors"], ["import", model / "best.safetensors"]):
-        done = run(*words, "--out", copy, good=False)
+    for words in (["export", model, "--format", "safetensors", "--out"], ["import", model / "best.safetensors", "--out"],
+                  ["report", model, model, "--out"], ["inspect", images, "--html"]):
+        done = run(*words, copy, good=False)
         check(done.returncode == 1 and "copy.safetensors: is there already" in done.stderr, f"{words[0]}: {done}")
         check(copy.read_bytes() == b"precious", f"{words[0]} has overwritten a file")
-        run(*words, "--out", copy, "--force")
+        run(*words, copy, "--force")
         check(copy.read_bytes()[:8] != b"precious", f"{words[0]} --force writes nothing")
         copy.write_text("precious")
 
@@ -127,7 +128,7 @@ def main(clade):
         run("data", "make", images, "--classes", "2", "--train", "6", "--validation", "3", "--size", "16")
         check_training(run, folder, images)
         check_nothing_left(run, folder, images)
-        check_nothing_lost(run, folder)
+        check_nothing_lost(run, folder, images)
     return finish()
 
 

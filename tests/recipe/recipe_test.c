@@ -346,6 +346,8 @@ static void test_create(void)
             "train.shard=8",
             "train.sync_batchnorm=true",
             "train.ema.decay=0.9",
+            "steps_per_epoch=9",
+            "early_stopping={patience: 2, min_delta: 0.5, monitor: val_accuracy}",
             "train.optimizer={lamb: {lr: 0.1, beta2: 0.9, decay: weights}}",
             "train.schedule={cosine_restarts: {t_0: 3, t_mult: 2, minimum: 0.001}}",
             "augment.horizontal_flip=false",

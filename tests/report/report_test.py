@@ -105,7 +105,7 @@ def main(clade):
         (other / "metrics.json").write_text("{")
         check("metrics.json: expected JSON" in clade_run("report", other, "--device", "cpu").stderr, "metrics")
         check((other / "report.html").read_bytes() == text, "the page stays")
-        for arguments in (("report", folder, run, "--out", compared), ("report", folder / "nowhere")):
+        for arguments in (("report", folder, run, "--out", folder / "no.html"), ("report", folder / "nowhere")):
             done = clade_run(*arguments)
             check(done.returncode == 1 and len(done.stderr.splitlines()) == 1, f"no run: {done.stderr}")
         check(clade_run("report", run, other).returncode == 2, "several runs without --out")

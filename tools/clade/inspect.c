@@ -11,7 +11,7 @@ typedef struct inspect_request {
     command_list set;
     int64_t distance, list, samples, pairs, seed;
     double similarity;
-    bool json;
+    bool json, force;
 } inspect_request;
 
 /* As training would open it, but what is wrong shall be listed. */
@@ -75,6 +75,7 @@ static int run(const inspect_request *r, const char *path)
     clade_status status = CLADE_OK;
     if (r->recipe) status = clade_recipe_read(r->recipe, r->set.item, r->set.count, &recipe);
     if (!status) status = open_data(r, path, recipe, &dataset);
+    if (!status && r->html) status = session_check_new(r->html, r->force);
     if (!status) status = inspect(r, dataset, &inspection);
     if (!status && r->html) status = write_page(r, inspection, path, recipe);
     if (!status && r->json)
@@ -107,6 +108,7 @@ int command_inspect(int argc, char **argv)
                        "name so many pairs of duplicates, and files of each kind (default 10; with "
                        "--json 1000, and all files)"),
         OPTION_TEXT("html", "FILE", &r.html, "also write a page with images, in one file"),
+        SESSION_FORCE_OPTION(&r.force),
         OPTION_INTEGER("samples", "N", &r.samples, 1, 1000,
                        "the page: images of each class (default 10)"),
         OPTION_INTEGER("pairs", "N", &r.pairs, 1, 100000,

@@ -12,7 +12,7 @@ typedef struct report_request {
     session_place place;
     session_source source;
     const char *out;
-    bool strict_data;
+    bool strict_data, force;
 } report_request;
 
 /* The data that is given, or else that which the run was trained on. Where that has gone since,
@@ -71,6 +71,7 @@ int command_report(int argc, char **argv)
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "FILE", &r.out, "where to write the page that compares several runs"),
+        SESSION_FORCE_OPTION(&r.force),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
     };
@@ -94,7 +95,8 @@ int command_report(int argc, char **argv)
     if (count > 1 && r.source.data)
         return command_misuse("report", "runs are compared without images; expected no --data");
     if (count == 1) return report_one(&r, argv[1]);
-    if (clade_report_compare((const char *const *)argv + 1, (size_t)count, NULL, r.out))
+    if (session_check_new(r.out, r.force) ||
+        clade_report_compare((const char *const *)argv + 1, (size_t)count, NULL, r.out))
         return command_fail("report");
     printf("%s\n", shown(r.out));
     return COMMAND_OK;
