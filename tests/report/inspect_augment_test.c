@@ -18,16 +18,41 @@ static const char recipe_text[] =
     "name: turned\n"
     "input: {size: 20, rescale: 1/255}\n"
     "augment: {rotation: 40, zoom: 0.3, width_shift: 0.2, horizontal_flip: true, fill: constant,\n"
-    "  fill_value: 9}\n"
+    "  fill_value: 9, color_jitter: {contrast: 0.5, hue: 0.3}, cutout: 5,\n"
+    "  random_erasing: {value: 0.5}}\n"
     "model:\n"
     "  - flatten\n"
     "  - dense: {units: classes, activation: softmax}\n"
     "train: {loss: sparse_categorical_crossentropy, optimizer: adam, seed: 11}\n";
 
-/* What affine_sample makes of one image with the matrix that the loader gives. */
-static void sample(clade_device *device, const clade_augment *augment, const uint8_t *pixels,
-                   const float *matrix, float *out)
+/* What image_adjust makes of y, with the steps and rectangles of image k of a batch. */
+static void adjust(clade_device *device, const clade_augment *augment, const clade_batch *batch,
+                   size_t k, const clade_tensor *y)
 {
+    clade_args args = {
+        .image_adjust = {
+            .x = *y,
+            .steps = clade_shape(3, 1, CLADE_ADJUST_STEPS, 2),
+            .erase = {.dtype = CLADE_I32, .rank = 3, .dim = {1, CLADE_ERASE_RECTANGLES, 4}},
+            .y = *y,
+            .value = augment->erasing.value * 255,
+            .scale = {1, 1, 1, 1}}};
+    clade_image_adjust_args *a = &args.image_adjust;
+    const size_t steps = 2 * CLADE_ADJUST_STEPS, erase = 4 * CLADE_ERASE_RECTANGLES;
+    CHECK_OK(clade_buffer_create(device, steps * sizeof(float), &a->steps.buffer));
+    CHECK_OK(clade_buffer_create(device, erase * sizeof(int32_t), &a->erase.buffer));
+    CHECK_OK(clade_tensor_write(&a->steps, batch->steps + steps * k));
+    CHECK_OK(clade_tensor_write(&a->erase, batch->erase + erase * k));
+    CHECK_OK(clade_op_run(device, CLADE_OP_image_adjust, &args));
+    clade_buffer_destroy(&a->steps.buffer);
+    clade_buffer_destroy(&a->erase.buffer);
+}
+
+/* What training's ops make of image k of a batch that the loader gives. */
+static void sample(clade_device *device, const clade_augment *augment, const uint8_t *pixels,
+                   const clade_batch *batch, size_t k, float *out)
+{
+    const float *matrix = batch->matrix + 8 * k;
     clade_args args = {
         .affine_sample = {.x = {.dtype = CLADE_U8, .rank = 4, .dim = {1, side, side, channels}},
                           .matrix = {.dtype = CLADE_F32, .rank = 2, .dim = {1, 8}},
@@ -42,6 +67,7 @@ static void sample(clade_device *device, const clade_augment *augment, const uin
     CHECK_OK(clade_buffer_write(a->x.buffer, 0, pixels, size));
     CHECK_OK(clade_buffer_write(a->matrix.buffer, 0, matrix, 8 * sizeof(float)));
     CHECK_OK(clade_op_run(device, CLADE_OP_affine_sample, &args));
+    adjust(device, augment, batch, k, &a->y);
     CHECK_OK(clade_buffer_read(a->y.buffer, 0, out, size * sizeof(float)));
     clade_buffer_destroy(&a->x.buffer);
     clade_buffer_destroy(&a->matrix.buffer);
@@ -77,7 +103,7 @@ static void compare(const clade_inspection *in, const clade_dataset *loaded,
                 CHECK_OK(clade_inspect_augment(in, recipe, device, i, epochs, shown));
                 memcpy(pixels, batch.pixels[k], size);
                 CHECK(!memcmp(shown, pixels, size));
-                sample(device, augment, pixels, batch.matrix + 8 * k, expected);
+                sample(device, augment, pixels, &batch, k, expected);
                 for (size_t n = 0; n < size; n++)
                     different += fabsf((float)shown[(e + 1) * size + n] - expected[n]) > 0.501f;
                 compared++;

@@ -17,7 +17,8 @@ import tempfile
 NORMALIZED = """
 name: normalized
 input: {size: 32, rescale: 1/255}
-augment: {rotation: 20, horizontal_flip: true}
+augment: {rotation: 20, horizontal_flip: true, random_erasing: {}, color_jitter: {contrast: 0.4, hue: 0.2},
+  mixup: {}, cutmix: {}}
 model:
   - conv2d: {filters: 16, kernel: 3}
   - batchnorm: {momentum: 0.9}

@@ -67,26 +67,28 @@ static void test_tree(void)
     clade_tree_destroy(&tree);
 }
 
-static const char recipe_text[] = "name: together\n"
-                                  "input: {size: 12, rescale: 1/255}\n"
-                                  "augment: {rotation: 30, horizontal_flip: true}\n"
-                                  "model:\n"
-                                  "  - conv2d: {filters: 5, kernel: 3}\n"
-                                  "  - batchnorm: {momentum: 0.7}\n"
-                                  "  - activation: relu\n"
-                                  "  - maxpool2d: 2\n"
-                                  "  - flatten\n"
-                                  "  - dropout: 0.5\n"
-                                  "  - dense: {units: classes, activation: softmax}\n"
-                                  "train:\n"
-                                  "  loss: sparse_categorical_crossentropy\n"
-                                  "  optimizer: {adam: {lr: 0.01}}\n"
-                                  "  class_weight: {circle: 2}\n"
-                                  "  clip_norm: 0.5\n"
-                                  "  batch: 14\n"
-                                  "  shard: 3\n"
-                                  "  epochs: 2\n"
-                                  "  seed: 5\n";
+static const char recipe_text[] =
+    "name: together\n"
+    "input: {size: 12, rescale: 1/255}\n"
+    "augment: {rotation: 30, horizontal_flip: true, random_erasing: {},\n"
+    "  color_jitter: {contrast: 0.4, hue: 0.2}, mixup: {}, cutmix: {}}\n"
+    "model:\n"
+    "  - conv2d: {filters: 5, kernel: 3}\n"
+    "  - batchnorm: {momentum: 0.7}\n"
+    "  - activation: relu\n"
+    "  - maxpool2d: 2\n"
+    "  - flatten\n"
+    "  - dropout: 0.5\n"
+    "  - dense: {units: classes, activation: softmax}\n"
+    "train:\n"
+    "  loss: sparse_categorical_crossentropy\n"
+    "  optimizer: {adam: {lr: 0.01}}\n"
+    "  class_weight: {circle: 2}\n"
+    "  clip_norm: 0.5\n"
+    "  batch: 14\n"
+    "  shard: 3\n"
+    "  epochs: 2\n"
+    "  seed: 5\n";
 
 typedef struct seen {
     clade_device_share share[3];
