@@ -17,6 +17,7 @@
 #include <clade/ranks.h>
 #include <clade/recipe.h>
 #include <clade/report.h>
+#include <clade/scores.h>
 #include <clade/search.h>
 #include <clade/status.h>
 #include <clade/tensor.h>

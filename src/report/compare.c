@@ -7,6 +7,7 @@
 #include "report/settings.h"
 
 #include <clade/report.h>
+#include <clade/scores.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -45,16 +46,6 @@ static compared look_at(const report_run *runs, size_t count, size_t i)
     return c;
 }
 
-/* Where a share of n that was seen is to be expected in 95 of 100 cases: Wilson 1927, "Probable
- * inference, the law of succession, and statistical inference". */
-static void find_interval(double share, double n, double *low, double *high)
-{
-    const double z = 1.959964, scale = 1 + z * z / n, middle = share + z * z / (2 * n);
-    const double half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-    *low = fmax(0, (middle - half) / scale);
-    *high = fmin(1, (middle + half) / scale);
-}
-
 /* A number in a cell, or a dash for NaN. */
 static void add_number(clade_page *page, const char *format, double value)
 {
@@ -72,7 +63,7 @@ static void add_row(clade_page *page, const compared *c)
     add_number(page, "%.4f", c->accuracy);
     if (!isnan(c->accuracy) && images > 0) {
         double low, high;
-        find_interval(c->accuracy, images, &low, &high);
+        clade_share_interval(c->accuracy, images, &low, &high);
         clade_page_cell(page, "%.3f–%.3f", low, high);
     } else {
         clade_page_cell(page, "–");

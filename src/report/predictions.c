@@ -3,11 +3,13 @@
 
 #include "report/chart.h"
 
+#include <clade/scores.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { together = 64, roc_classes = 8, roc_points = 400, bins = 10, open_classes = 20 };
+enum { together = 64, roc_classes = 8, roc_points = 400, open_classes = 20 };
 
 static clade_status predict_all(report_predictions *r)
 {
@@ -213,24 +215,17 @@ static void add_roc(clade_page *page, const report_predictions *r)
 /* How often the predicted class is right, by how sure the prediction is (Guo et al. 2017). */
 static void add_calibration(clade_page *page, const report_predictions *r)
 {
-    double sure[bins] = {0}, right[bins] = {0}, count[bins] = {0}, x[bins], y[bins], error = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        double p = (double)r->p[i * r->classes + (size_t)r->predicted[i]];
-        int b = p >= 1 ? bins - 1 : p > 0 ? (int)(p * bins) : 0;
-        sure[b] += p;
-        right[b] += r->predicted[i] == r->label[i];
-        count[b]++;
-    }
+    double x[CLADE_CALIBRATION_BINS], y[CLADE_CALIBRATION_BINS];
+    const clade_calibration c =
+        clade_calibration_measure(r->p, r->label, r->count, (int32_t)r->classes);
     size_t points = 0;
-    for (int b = 0; b < bins; b++) {
-        if (count[b] == 0) continue;
-        x[points] = sure[b] / count[b];
-        y[points++] = right[b] / count[b];
-        double gap = sure[b] - right[b];
-        error += (gap < 0 ? -gap : gap) / (double)r->count;
+    for (int b = 0; b < CLADE_CALIBRATION_BINS; b++) {
+        if (c.count[b] == 0) continue;
+        x[points] = c.sure[b] / c.count[b];
+        y[points++] = c.right[b] / c.count[b];
     }
     char name[64];
-    snprintf(name, sizeof name, "in tenths, mean gap %.3f", error);
+    snprintf(name, sizeof name, "in tenths, mean gap %.3f", c.error);
     static const double diagonal[] = {0, 1};
     const clade_series series[] = {
         {.name = name, .x = x, .y = y, .count = points},
