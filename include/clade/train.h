@@ -196,6 +196,18 @@ CLADE_API clade_model *clade_classifier_model(const clade_classifier *classifier
  * and y. */
 CLADE_API bool clade_classifier_gives_probabilities(const clade_classifier *classifier);
 
+/* What is predicted and evaluated from now on are `count` views of each image, 1 to 1000 with a
+ * matrix of clade_augment_matrix each, [count, 8], and the mean of their probabilities, taken in
+ * this order. Each is sampled with the recipe's fill mode. 0: the image as it is. Errors: EINVAL
+ * (several, of a net that gives no probabilities), ENOMEM. */
+CLADE_API clade_status clade_classifier_set_views(clade_classifier *classifier, const float *matrix,
+                                                  size_t count);
+/* What logits are divided by before they become probabilities; 1 unless the model was calibrated.
+ * Saved with it. Errors: EINVAL (not within 0.01 to 100; a net that gives no probabilities). */
+CLADE_API double clade_classifier_temperature(const clade_classifier *classifier);
+CLADE_API clade_status clade_classifier_set_temperature(clade_classifier *classifier,
+                                                        double temperature);
+
 /* Probabilities, one row of `classes` per image. Errors: those of clade_image_read. */
 CLADE_API clade_status clade_classifier_predict(clade_classifier *classifier,
                                                 const char *const *files, size_t count,
@@ -207,7 +219,8 @@ CLADE_API clade_status clade_classifier_predict_pixels(clade_classifier *classif
                                                        float *probabilities);
 /* Loss and metrics over a split of a loaded data set. Its classes must be the classifier's, by
  * name. `ranks` take its batches in turn, and only the first one of them gets the metrics; NULL:
- * this process alone. The confusion matrix lives until the next call or destroy. */
+ * this process alone. The loss is the recipe's; of several views, or with a temperature, it is
+ * clade_log_loss. The confusion matrix lives until the next call or destroy. */
 CLADE_API clade_status clade_classifier_evaluate(clade_classifier *classifier,
                                                  const clade_dataset *dataset, clade_split split,
                                                  clade_ranks *ranks, clade_metrics *out);

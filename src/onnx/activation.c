@@ -253,6 +253,7 @@ void clade_onnx_export_activation(clade_onnx_exporter *e, int32_t number, clade_
                                   float alpha, char *x, bool named)
 {
     const char *name = named ? clade_onnx_export_node(e, number)->layer.name : NULL;
+    if (act == CLADE_SIGMOID) x = clade_onnx_export_logits(e, number, x);
     char *inputs[3] = {x}, *y = e->value[number];
     size_t count = 1;
     Onnx__Node *node;
@@ -330,7 +331,7 @@ void clade_onnx_write_prelu(clade_onnx_exporter *e, int32_t number)
 
 static void write_softmax(clade_onnx_exporter *e, int32_t number, const char *op)
 {
-    char *x = clade_onnx_export_input(e, number);
+    char *x = clade_onnx_export_logits(e, number, clade_onnx_export_input(e, number));
     Onnx__Node *node = clade_onnx_export_last(e, number, op, 1, &x);
     clade_onnx_put_int(&e->w, node, "axis", clade_onnx_export_node(e, number)->rank == 2 ? 2 : 1);
 }

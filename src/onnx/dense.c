@@ -86,6 +86,7 @@ void clade_onnx_write_dense(clade_onnx_exporter *e, int32_t number)
     bool linear = l->activation == CLADE_LINEAR && !l->softmax;
     char *z = linear ? e->value[number] : clade_onnx_export_part(e, number);
     clade_onnx_put_node(&e->w, "Gemm", layer->name, z, l->no_bias ? 2 : 3, inputs);
+    if (l->softmax) z = clade_onnx_export_logits(e, number, z);
     if (l->softmax)
         clade_onnx_put_node(&e->w, "Softmax", NULL, e->value[number], 1, &z);
     else if (!linear)

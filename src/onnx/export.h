@@ -39,6 +39,9 @@ char *clade_onnx_export_numbers(clade_onnx_exporter *e, int32_t number, size_t c
                                 const int64_t *values);
 char *clade_onnx_export_weight(clade_onnx_exporter *e, int32_t number, int k);
 void clade_onnx_export_window(clade_onnx_exporter *e, Onnx__Node *node, const clade_window *v);
+/* What a softmax or sigmoid takes: x, divided by the network's temperature where the layer is the
+ * last. */
+char *clade_onnx_export_logits(clade_onnx_exporter *e, int32_t number, char *x);
 /* act(x) as the layer's output; its last node has the layer's name where `named`. */
 void clade_onnx_export_activation(clade_onnx_exporter *e, int32_t number, clade_activation act,
                                   float alpha, char *x, bool named);

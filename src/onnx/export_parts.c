@@ -67,6 +67,14 @@ char *clade_onnx_export_weight(clade_onnx_exporter *e, int32_t number, int k)
     return clade_onnx_put_floats(&e->w, (char *)weight->name, weight->rank, dim, weight->data);
 }
 
+char *clade_onnx_export_logits(clade_onnx_exporter *e, int32_t number, char *x)
+{
+    const clade_network *n = e->network;
+    if (number != clade_graph_layers(n->graph) - 1 || n->temperature == 1) return x;
+    return clade_onnx_export_put(e, number, "Div", x,
+                                 clade_onnx_export_number(e, number, (float)n->temperature));
+}
+
 void clade_onnx_export_window(clade_onnx_exporter *e, Onnx__Node *node, const clade_window *v)
 {
     clade_onnx_put_ints(&e->w, node, "kernel_shape", v->size, 2);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 #include "config.h"
 #include "recipe/recipe.h"
 
@@ -93,6 +94,32 @@ static clade_status names_from_json(const char *path, const char *text, clade_cl
     return status;
 }
 
+/* --- temperature --- */
+
+bool clade_temperature_is_valid(double temperature)
+{
+    return temperature >= 0.01 && temperature <= 100; /* false for NaN */
+}
+
+clade_safetensors_pair clade_modelfile_temperature(double temperature, char text[32])
+{
+    CLADE_PLAIN_NUMBERS;
+    snprintf(text, 32, "%.17g", temperature);
+    return (clade_safetensors_pair){"temperature", text};
+}
+
+static clade_status read_temperature(clade_modelfile *out)
+{
+    CLADE_PLAIN_NUMBERS;
+    const char *text = clade_safetensors_metadata(out->file, "temperature");
+    char *end;
+    out->temperature = text ? strtod(text, &end) : 1;
+    if (!text || (end != text && !*end && clade_temperature_is_valid(out->temperature)))
+        return CLADE_OK;
+    return clade_fail(CLADE_EFORMAT, "%s: 'temperature' is '%s', expected 0.01 to 100", out->path,
+                      text);
+}
+
 /* --- writing --- */
 
 /* Describes every parameter, with a copy of its values in one block that the caller frees. */
@@ -164,9 +191,9 @@ clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
 
 clade_status clade_modelfile_write_weights(const char *path, const clade_recipe *recipe,
                                            const clade_class_names *classes,
-                                           const clade_network_weight *weights, size_t count)
+                                           const clade_network_weight *weights, size_t count,
+                                           const clade_modelfile_extra *extra)
 {
-    static const clade_modelfile_extra none;
     clade_safetensors_tensor *tensors = calloc(count ? count : 1, sizeof *tensors);
     char *names = names_to_json(classes);
     clade_status status =
@@ -178,7 +205,7 @@ clade_status clade_modelfile_write_weights(const char *path, const clade_recipe 
                                                 .data = weights[i].data};
         for (int32_t d = 0; d < weights[i].rank; d++) tensors[i].shape[d] = weights[i].dim[d];
     }
-    if (!status) status = write(path, recipe, names, tensors, count, &none);
+    if (!status) status = write(path, recipe, names, tensors, count, extra);
     cJSON_free(names);
     free(tensors);
     return status;
@@ -227,7 +254,8 @@ static clade_status understand(clade_modelfile *out)
                           !format   ? "clade_format"
                           : !recipe ? "recipe"
                                     : "classes");
-    clade_status status = names_from_json(path, classes, &out->classes);
+    clade_status status = read_temperature(out);
+    if (!status) status = names_from_json(path, classes, &out->classes);
     return status ? status : clade_recipe_parse_saved(recipe, path, &out->recipe);
 }
 

@@ -24,6 +24,11 @@ typedef struct clade_modelfile_extra {
     size_t pair_count;
 } clade_modelfile_extra;
 
+/* The pair that says a temperature, its value in `text`. */
+clade_safetensors_pair clade_modelfile_temperature(double temperature, char text[32]);
+/* Is it one that a model may have: 0.01 to 100? */
+bool clade_temperature_is_valid(double temperature);
+
 /* Writes all parameters and statistics of the model, waiting for the device; replaces the file
  * atomically. `extra` may be NULL. */
 clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
@@ -33,13 +38,15 @@ clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
 /* The same with weights that are no model's. */
 clade_status clade_modelfile_write_weights(const char *path, const clade_recipe *recipe,
                                            const clade_class_names *classes,
-                                           const clade_network_weight *weights, size_t count);
+                                           const clade_network_weight *weights, size_t count,
+                                           const clade_modelfile_extra *extra);
 
 typedef struct clade_modelfile {
     char *path;
     clade_safetensors *file;
     clade_recipe *recipe;
     clade_class_names classes;
+    double temperature; /* that logits are divided by; 1: as they are */
 } clade_modelfile;
 
 /* The file to open, to be freed: `path` itself, or in a run folder the one with the best weights

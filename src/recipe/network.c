@@ -36,6 +36,7 @@ static clade_status from_modelfile(const clade_modelfile *file, clade_network **
         status = clade_network_set_classes(n, (const char *const *)file->classes.name,
                                            file->classes.count);
     if (!status) {
+        n->temperature = file->temperature;
         n->recipe = clade_string_join(clade_recipe_text(file->recipe), "");
         if (!n->recipe) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     }
@@ -176,11 +177,14 @@ clade_status clade_network_write(const clade_network *network, const char *path)
     if (!network || !path) return clade_fail(CLADE_EINVAL, "no net or no path to write to");
     clade_recipe *recipe = NULL;
     clade_class_names classes = {0};
+    char text[32];
+    const clade_safetensors_pair pair = clade_modelfile_temperature(network->temperature, text);
+    const clade_modelfile_extra extra = {.pairs = &pair, .pair_count = network->temperature != 1};
     clade_status status = make_classes(network, &classes);
     if (!status) status = make_recipe(network, &recipe);
     if (!status)
         status = clade_modelfile_write_weights(path, recipe, &classes, network->weights,
-                                               network->weight_count);
+                                               network->weight_count, &extra);
     if (classes.name != network->classes) clade_class_names_clear(&classes);
     clade_recipe_destroy(&recipe);
     return status;

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "nn/layer.h"
 
+#include <clade/scores.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +20,15 @@ struct clade_classifier {
     clade_model *model;
     clade_sampler *sampler;
     int32_t outputs;
-    bool logarithms;              /* outputs are those of probabilities */
-    bool scores;                  /* outputs are no probabilities */
-    float *y;                     /* [batch, outputs] */
-    const uint8_t **image;        /* [batch]: where each lies */
+    bool logarithms;       /* outputs are those of probabilities */
+    bool scores;           /* outputs are no probabilities */
+    float *y;              /* [batch, outputs] */
+    const uint8_t **image; /* [batch]: where each lies */
+    float *views;          /* [view_count, 8]; NULL: images as they are */
+    size_t view_count;
+    float *matrix; /* [batch, 8]: those of one view */
+    float *view;   /* [batch, classes]: its probabilities */
+    double temperature;
     clade_evaluation *evaluation; /* holds the last confusion matrix */
     float *evaluated;             /* probabilities of its images; NULL: none */
 };
@@ -36,14 +43,18 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     c->outputs = output->dim[1];
     c->y = malloc((size_t)output->dim[0] * (size_t)c->outputs * sizeof *c->y);
     c->image = malloc((size_t)output->dim[0] * sizeof *c->image);
-    clade_status status =
-        c->y && c->image ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+    c->matrix = malloc((size_t)output->dim[0] * 8 * sizeof *c->matrix);
+    c->view = malloc((size_t)output->dim[0] * (size_t)classes->count * sizeof *c->view);
+    c->temperature = 1;
+    clade_status status = c->y && c->image && c->matrix && c->view
+                              ? CLADE_OK
+                              : clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
     if (!status)
         status =
             clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
     if (!status)
-        status = clade_sampler_create(*model, clade_recipe_preprocessing(c->recipe), NULL, NULL,
-                                      &c->sampler);
+        status = clade_sampler_create(*model, clade_recipe_preprocessing(c->recipe),
+                                      clade_recipe_augment(c->recipe), NULL, &c->sampler);
     if (status) {
         clade_classifier_destroy(&c);
         return status;
@@ -73,6 +84,9 @@ void clade_classifier_destroy(clade_classifier **handle)
     clade_recipe_destroy(&c->recipe);
     free(c->y);
     free(c->image);
+    free(c->views);
+    free(c->matrix);
+    free(c->view);
     free(c);
     *handle = NULL;
 }
@@ -112,6 +126,7 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
     status = make_model(file.recipe, file.classes.count, false, device, &model);
     if (!status) status = clade_modelfile_load(&file, model);
     if (!status) status = clade_classifier_create(file.recipe, &model, &file.classes, out);
+    if (!status) (*out)->temperature = file.temperature;
     clade_model_destroy(&model);
     clade_modelfile_close(&file);
     return status;
@@ -120,7 +135,10 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
 clade_status clade_classifier_save(const clade_classifier *c, const char *path)
 {
     if (!path) return clade_fail(CLADE_EINVAL, "no path to save to");
-    return clade_modelfile_write(path, c->recipe, &c->classes, c->model, NULL);
+    char text[32];
+    const clade_safetensors_pair pair = clade_modelfile_temperature(c->temperature, text);
+    const clade_modelfile_extra extra = {.pairs = &pair, .pair_count = c->temperature != 1};
+    return clade_modelfile_write(path, c->recipe, &c->classes, c->model, &extra);
 }
 
 int32_t clade_classifier_classes(const clade_classifier *c) { return c->classes.count; }
@@ -133,11 +151,42 @@ const char *clade_classifier_class_name(const clade_classifier *c, int32_t i)
 const clade_recipe *clade_classifier_recipe(const clade_classifier *c) { return c->recipe; }
 clade_model *clade_classifier_model(const clade_classifier *c) { return c->model; }
 
+double clade_classifier_temperature(const clade_classifier *c) { return c->temperature; }
+
+clade_status clade_classifier_set_temperature(clade_classifier *c, double temperature)
+{
+    if (!clade_temperature_is_valid(temperature))
+        return clade_fail(CLADE_EINVAL, "temperature is %g, expected 0.01 to 100", temperature);
+    if (c->scores)
+        return clade_fail(CLADE_EINVAL,
+                          "the net ends without softmax or sigmoid, so that it has no "
+                          "probabilities to calibrate");
+    c->temperature = temperature;
+    return CLADE_OK;
+}
+
+clade_status clade_classifier_set_views(clade_classifier *c, const float *matrix, size_t count)
+{
+    if (count > 1 && c->scores)
+        return clade_fail(CLADE_EINVAL,
+                          "the net ends without softmax or sigmoid, so that it has no "
+                          "probabilities to take the mean of");
+    if (count > 1000) return clade_fail(CLADE_EINVAL, "%zu views, expected 0 to 1000", count);
+    float *views = count ? malloc(count * 8 * sizeof *views) : NULL;
+    if (count && !views) return clade_fail(CLADE_ENOMEM, "out of memory for %zu views", count);
+    if (count) memcpy(views, matrix, count * 8 * sizeof *views);
+    free(c->views);
+    c->views = views;
+    c->view_count = count;
+    return CLADE_OK;
+}
+
 /* --- predicting --- */
 
 bool clade_classifier_gives_probabilities(const clade_classifier *c) { return !c->scores; }
 
-/* Outputs as one number for each class: of a single one, which is that of class 1, two. */
+/* Outputs as one number for each class, of a single one, which is that of class 1, two; with the
+ * temperature. */
 static void spread(const clade_classifier *c, const float *y, size_t n, float *probabilities)
 {
     size_t classes = (size_t)c->classes.count;
@@ -151,6 +200,27 @@ static void spread(const clade_classifier *c, const float *y, size_t n, float *p
             memcpy(probabilities + i * classes, y + i * classes, classes * sizeof *y);
         }
     }
+    if (c->temperature != 1)
+        clade_temperature_apply(probabilities, n, c->classes.count, c->temperature);
+}
+
+/* Images to be computed are as that view shows them. */
+static const float *fill_matrix(clade_classifier *c, size_t view)
+{
+    if (!c->views) return NULL;
+    const size_t batch = (size_t)clade_model_output(c->model)->dim[0];
+    for (size_t i = 0; i < batch; i++)
+        memcpy(c->matrix + 8 * i, c->views + 8 * view, 8 * sizeof *c->matrix);
+    return c->matrix;
+}
+
+/* Adds probabilities of the view to the mean so far, which the last one completes. */
+static void add_view(const clade_classifier *c, size_t view, const float *p, size_t n, float *mean)
+{
+    const size_t count = n * (size_t)c->classes.count;
+    for (size_t i = 0; i < count; i++) mean[i] = view ? mean[i] + p[i] : p[i];
+    if (c->view_count > 1 && view == c->view_count - 1)
+        for (size_t i = 0; i < count; i++) mean[i] /= (float)c->view_count;
 }
 
 clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t *pixels,
@@ -164,15 +234,20 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
     size_t batch = (size_t)output->dim[0];
     for (size_t first = 0; first < count; first += batch) {
         int32_t n = (int32_t)(count - first < batch ? count - first : batch);
+        float *mean = probabilities + first * (size_t)c->classes.count;
         for (size_t i = 0; i < (size_t)n; i++) c->image[i] = pixels + (first + i) * image;
-        clade_status status =
-            clade_sampler_run(c->sampler, n, &(clade_sampled){.pixels = c->image}, NULL, NULL);
-        if (!status) status = clade_model_infer(c->model, n, false);
-        if (!status)
-            status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float), c->y,
-                                       (size_t)n * (size_t)c->outputs * sizeof(float));
-        if (status) return status;
-        spread(c, c->y, (size_t)n, probabilities + first * (size_t)c->classes.count);
+        for (size_t view = 0; view == 0 || view < c->view_count; view++) {
+            clade_status status = clade_sampler_run(
+                c->sampler, n, &(clade_sampled){.pixels = c->image, .matrix = fill_matrix(c, view)},
+                NULL, NULL);
+            if (!status) status = clade_model_infer(c->model, n, false);
+            if (!status)
+                status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float),
+                                           c->y, (size_t)n * (size_t)c->outputs * sizeof(float));
+            if (status) return status;
+            spread(c, c->y, (size_t)n, c->view);
+            add_view(c, view, c->view, (size_t)n, mean);
+        }
     }
     return CLADE_OK;
 }
@@ -219,6 +294,31 @@ static clade_status check_classes(const clade_classifier *c, const clade_dataset
     return CLADE_OK;
 }
 
+/* The mean of the views of all images, view by view. */
+static clade_status run_views(clade_classifier *c, clade_model *model, clade_feed *feed,
+                              clade_results *results, size_t n, clade_ranks *ranks,
+                              clade_metrics *out)
+{
+    const size_t size = n * (size_t)c->classes.count;
+    float *view = malloc(size * sizeof *view);
+    clade_status status = CLADE_OK;
+    c->evaluated = malloc(size * sizeof *c->evaluated);
+    if (!view || !c->evaluated)
+        status = clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", n);
+    for (size_t k = 0; !status && (k == 0 || k < c->view_count); k++) {
+        status = clade_evaluation_run(c->evaluation, model, feed, results, fill_matrix(c, k), ranks,
+                                      NULL, NULL, out);
+        if (status || out->count == 0) continue;
+        spread(c, clade_evaluation_outputs(c->evaluation), n, view);
+        add_view(c, k, view, n, c->evaluated);
+    }
+    free(view);
+    if (!status && out->count) return CLADE_OK;
+    free(c->evaluated);
+    c->evaluated = NULL;
+    return status;
+}
+
 static clade_status evaluate(clade_classifier *c, clade_model *model, const clade_dataset *dataset,
                              clade_split split, clade_ranks *ranks, clade_metrics *out)
 {
@@ -226,27 +326,24 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
         .upload = {.dataset = dataset,
                    .split = split,
                    .model = model,
-                   .preprocessing = clade_recipe_preprocessing(c->recipe)}};
+                   .preprocessing = clade_recipe_preprocessing(c->recipe),
+                   .augment = c->views ? clade_recipe_augment(c->recipe) : NULL}};
+    const int32_t top_k = clade_recipe_training(c->recipe)->top_k;
+    const size_t n = clade_dataset_count(dataset, split);
     clade_feed *feed = NULL;
     clade_results *results = NULL;
     clade_evaluation_destroy(&c->evaluation);
     free(c->evaluated);
     c->evaluated = NULL;
     clade_status status =
-        clade_evaluation_create(model, clade_dataset_count(dataset, split), c->classes.count,
-                                clade_recipe_training(c->recipe)->top_k, &c->evaluation);
+        clade_evaluation_create(model, n, c->classes.count, top_k, &c->evaluation);
     if (!status) status = clade_feed_create(&options, &feed);
     if (!status) status = clade_results_create(model, &results);
-    if (!status)
-        status = clade_evaluation_run(c->evaluation, model, feed, results, ranks, NULL, NULL, out);
+    if (!status) status = run_views(c, model, feed, results, n, ranks, out);
     clade_results_destroy(&results);
     clade_feed_destroy(&feed);
-    if (status || out->count == 0) return status;
-    c->evaluated = malloc(out->count * (size_t)c->classes.count * sizeof *c->evaluated);
-    if (!c->evaluated)
-        return clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", out->count);
-    spread(c, clade_evaluation_outputs(c->evaluation), out->count, c->evaluated);
-    return CLADE_OK;
+    if (!c->evaluated || (c->view_count < 2 && c->temperature == 1)) return status;
+    return clade_evaluation_measure(c->evaluation, c->evaluated, out);
 }
 
 const float *clade_classifier_evaluated(const clade_classifier *c) { return c->evaluated; }

@@ -2,6 +2,8 @@
 #include "train/evaluation.h"
 #include "train/metrics.h"
 
+#include <clade/scores.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,8 @@ struct clade_evaluation {
     float *y, *loss; /* [count, outputs], [count] */
     int32_t *label;  /* [count] */
     uint64_t *confusion;
-    clade_ranks *ranks; /* of the run under way, or NULL */
+    clade_ranks *ranks;  /* of the run under way, or NULL */
+    const float *matrix; /* likewise */
 };
 
 clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
@@ -73,8 +76,9 @@ static clade_status receive(clade_evaluation *e, int32_t from, size_t n)
 }
 
 static clade_status run_batch(clade_evaluation *e, clade_model *model, clade_feed *feed,
-                              clade_results *results, const clade_batch *b)
+                              clade_results *results, clade_batch *b)
 {
+    if (e->matrix) b->matrix = e->matrix;
     clade_status status = clade_feed_load(feed, b, 0, b->count);
     if (!status) status = clade_model_infer(model, b->count, true);
     if (!status) status = clade_results_push(results, e->done, b->count, b->label);
@@ -102,11 +106,12 @@ static clade_status run(clade_evaluation *e, clade_model *model, clade_feed *fee
 }
 
 clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade_feed *feed,
-                                  clade_results *results, clade_ranks *ranks,
+                                  clade_results *results, const float *matrix, clade_ranks *ranks,
                                   bool (*stop)(void *user), void *user, clade_metrics *out)
 {
     clade_tally tally = {0};
     e->ranks = ranks;
+    e->matrix = matrix;
     e->done = 0;
     clade_status status = run(e, model, feed, results, stop, user);
     if (status) clade_results_drop(results);
@@ -117,3 +122,8 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
 }
 
 const float *clade_evaluation_outputs(const clade_evaluation *e) { return e->y; }
+
+clade_status clade_evaluation_measure(clade_evaluation *e, const float *p, clade_metrics *out)
+{
+    return clade_metrics_of(p, e->label, e->done, e->classes, e->top_k, e->confusion, out);
+}

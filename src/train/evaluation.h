@@ -12,13 +12,18 @@ typedef struct clade_evaluation clade_evaluation;
 clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
                                      int32_t top_k, clade_evaluation **out);
 void clade_evaluation_destroy(clade_evaluation **evaluation);
-/* The feed must be of this model and split; `results` must be empty. `ranks` (may be NULL) take the
+/* The feed must be of this model and split; `results` must be empty. `matrix` [batch, 8] is that of
+ * every batch's images; NULL: as the feed has them. `ranks` (may be NULL) take the
  * batches in turn; only the first of them has the metrics. `stop` (may be NULL) is polled
  * between batches; true ends it with ECANCELLED. The confusion matrix belongs to the evaluation. */
 clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *model,
-                                  clade_feed *feed, clade_results *results, clade_ranks *ranks,
-                                  bool (*stop)(void *user), void *user, clade_metrics *out);
+                                  clade_feed *feed, clade_results *results, const float *matrix,
+                                  clade_ranks *ranks, bool (*stop)(void *user), void *user,
+                                  clade_metrics *out);
 /* What the model gave for each image of the last run, [count, outputs]. */
 const float *clade_evaluation_outputs(const clade_evaluation *evaluation);
+/* All metrics again, by these probabilities [count, classes] of its images (clade_metrics_of). */
+clade_status clade_evaluation_measure(clade_evaluation *evaluation, const float *p,
+                                      clade_metrics *out);
 
 #endif

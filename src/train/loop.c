@@ -301,8 +301,9 @@ static clade_status validate(clade_trainer *t)
         clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
                                   clade_dataset_count(t->dataset, CLADE_VALIDATION),
                                   (size_t)clade_model_input(t->learner.model)->dim[0]);
-        status = clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results,
-                                      t->ranks, clade_trainer_poll_phase, t, &t->epoch.validation);
+        status =
+            clade_evaluation_run(t->evaluation, t->learner.model, t->validation, t->results, NULL,
+                                 t->ranks, clade_trainer_poll_phase, t, &t->epoch.validation);
     }
     const clade_status hidden = clade_updater_hide_average(t->learner.updater);
     if (hidden && !status) return hidden;

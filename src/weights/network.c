@@ -56,6 +56,7 @@ clade_status clade_network_start(const char *name, clade_graph **graph, clade_ne
     *out = NULL;
     clade_network *n = calloc(1, sizeof *n);
     if (!n) return no_memory();
+    n->temperature = 1;
     size_t layers = (size_t)(*graph)->count, weights = 0;
     for (size_t i = 0; i < layers; i++) weights += (size_t)(*graph)->node[i].weight_count;
     n->name = clade_string_join(name, "");

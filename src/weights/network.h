@@ -14,7 +14,8 @@ struct clade_network {
     clade_preprocessing preprocessing;
     char **classes;
     int32_t class_count;
-    char *recipe; /* its text; NULL: not a model of ours */
+    double temperature; /* that logits are divided by; 1: as they are */
+    char *recipe;       /* its text; NULL: not a model of ours */
     char **notes;
     size_t note_count;
 };
