@@ -162,6 +162,7 @@ typedef struct subcommand {
 extern const subcommand subcommands[]; /* NULL as name at the end */
 
 int command_bench(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_conform(int argc, char **argv);
 int command_data_list(int argc, char **argv);

@@ -12,6 +12,7 @@
 
 const subcommand subcommands[] = {
     {"bench", "time ops and models", command_bench},
+    {"calibrate", "find the temperature with which probabilities are right", command_calibrate},
     {"compare", "train the same head on several backbones", command_compare},
     {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
     {"data list", "list public image sets", command_data_list},

@@ -1,4 +1,5 @@
 /* clade predict: classes of images. */
+#include "ensemble.h"
 #include "image_files.h"
 #include "predict_save.h"
 #include "predictions.h"
@@ -14,45 +15,71 @@ enum { at_once = 64 };
 /* What some files at a time gave: first which of them could be read, then their probabilities. */
 typedef struct file_results {
     uint8_t *pixels;
+    float *member;    /* [at_once, classes]: those of one model */
     float *own, *all; /* [at_once + at_once, classes]; of each rank */
     size_t floats;
 } file_results;
 
-static clade_status allocate(const clade_classifier *classifier, size_t ranks, file_results *r)
+static size_t image_size(const clade_classifier *c)
 {
-    const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
-    size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
-    r->floats = at_once * ((size_t)clade_classifier_classes(classifier) + 1);
+    const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(c));
+    return (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+}
+
+static clade_status allocate(const ensemble *models, size_t ranks, file_results *r)
+{
+    size_t image = 0;
+    const int32_t classes = clade_classifier_classes(models->member[0]);
+    for (size_t k = 0; k < models->count; k++) {
+        const size_t own = image_size(models->member[k]);
+        if (own > image) image = own;
+    }
+    r->floats = at_once * ((size_t)classes + 1);
     r->pixels = malloc(at_once * image);
+    r->member = malloc(at_once * (size_t)classes * sizeof *r->member);
     r->own = malloc(r->floats * sizeof *r->own);
     r->all = malloc(ranks * r->floats * sizeof *r->all);
-    return r->pixels && r->own && r->all ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    return r->pixels && r->member && r->own && r->all ? CLADE_OK
+                                                      : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+static bool read_file(const image_files *files, size_t i, const clade_preprocessing *p,
+                      uint8_t *pixels)
+{
+    const char *path = files->path[i];
+    bool input = files->bytes && !strcmp(path, "-");
+    return !(
+        input ? clade_image_decode(files->bytes, files->size, "standard input", p->height, p->width,
+                                   p->channels, p->interpolation, pixels)
+              : clade_image_read(path, p->height, p->width, p->channels, p->interpolation, pixels));
 }
 
 /* Those that cannot be read are named. */
-static clade_status predict_some(clade_classifier *classifier, const image_files *files,
-                                 size_t first, size_t count, const file_results *r)
+static clade_status predict_some(const ensemble *models, const image_files *files, size_t first,
+                                 size_t count, const file_results *r)
 {
-    const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
-    size_t image = (size_t)p->height * (size_t)p->width * (size_t)p->channels, n = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *path = files->path[first + i];
-        uint8_t *pixels = r->pixels + n * image;
-        bool input = files->bytes && !strcmp(path, "-");
-        bool read =
-            !(input ? clade_image_decode(files->bytes, files->size, "standard input", p->height,
-                                         p->width, p->channels, p->interpolation, pixels)
-                    : clade_image_read(path, p->height, p->width, p->channels, p->interpolation,
-                                       pixels));
-        if (!read) fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
-        r->own[i] = read;
-        n += read;
+    clade_status status = CLADE_OK;
+    for (size_t k = 0; k < models->count && !status; k++) {
+        clade_classifier *c = models->member[k];
+        const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(c));
+        size_t image = image_size(c), n = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (k && r->own[i] == 0) continue;
+            bool read = read_file(files, first + i, p, r->pixels + n * image);
+            if (!read && k) return CLADE_EIO; /* it has changed */
+            if (!read) fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
+            r->own[i] = read;
+            n += read;
+        }
+        status = clade_classifier_predict_pixels(c, r->pixels, n, r->member);
+        if (!status) ensemble_add(models, k, r->member, n, r->own + at_once);
     }
-    return clade_classifier_predict_pixels(classifier, r->pixels, n, r->own + at_once);
+    return status;
 }
 
-static clade_status save_some(clade_classifier *classifier, const image_files *files, size_t first,
-                              size_t count, const file_results *r, saved_images *saved)
+static clade_status save_some(const clade_classifier *classifier, const image_files *files,
+                              size_t first, size_t count, const file_results *r,
+                              saved_images *saved)
 {
     const size_t classes = (size_t)clade_classifier_classes(classifier);
     const float *p = r->own + at_once;
@@ -89,19 +116,18 @@ static size_t count_some(const image_files *files, size_t first)
 }
 
 /* In turns, in each of which every rank takes the next files; the first rank prints. */
-static clade_status predict(clade_classifier *classifier, const image_files *files,
-                            clade_ranks *ranks, prediction_printer *out, saved_images *saved,
-                            size_t *unread)
+static clade_status predict(const ensemble *models, const image_files *files, clade_ranks *ranks,
+                            prediction_printer *out, saved_images *saved, size_t *unread)
 {
     const size_t count = ranks ? (size_t)clade_ranks_count(ranks) : 1;
     const size_t own = ranks ? (size_t)clade_ranks_own(ranks) : 0;
     file_results r = {0};
-    clade_status status = allocate(classifier, count, &r);
+    clade_status status = allocate(models, count, &r);
     *unread = 0;
     for (size_t turn = 0; turn < files->count && !status; turn += count * at_once) {
         size_t first = turn + own * at_once, n = count_some(files, first);
-        if (n > 0) status = predict_some(classifier, files, first, n, &r);
-        if (n > 0 && !status) status = save_some(classifier, files, first, n, &r, saved);
+        if (n > 0) status = predict_some(models, files, first, n, &r);
+        if (n > 0 && !status) status = save_some(models->member[0], files, first, n, &r, saved);
         if (!status && ranks)
             status = clade_ranks_gather(ranks, r.own, r.floats * sizeof *r.own, r.all);
         for (size_t k = 0; k < count && !status; k++) {
@@ -113,6 +139,7 @@ static clade_status predict(clade_classifier *classifier, const image_files *fil
         }
     }
     free(r.pixels);
+    free(r.member);
     free(r.own);
     free(r.all);
     return status;
@@ -142,10 +169,13 @@ int command_predict(int argc, char **argv)
     int64_t top = 3;
     int format = PREDICTION_TEXT;
     bool json = false;
+    const char *views = NULL;
+    command_list with = {0};
     prediction_printer out = {0};
     saved_images saved = {0};
     const command_option options[] = {
         OPTION_INTEGER("top", "K", &top, 1, 1e6, "how many classes to name; default: 3"),
+        ENSEMBLE_OPTIONS(&with, &views),
         SESSION_PLACE_OPTIONS(&place),
         OPTION_CHOICE("format", &format, prediction_formats,
                       "text, json, jsonl (an object a line, as they come) or csv; default: text"),
@@ -166,35 +196,36 @@ int command_predict(int argc, char **argv)
         .example = "clade predict runs/first photo.jpg holiday/\n"
                    "  curl -s https://example.org/cat.jpg | clade predict runs/first -\n"
                    "  find . -newer seen | clade predict runs/first - --format csv\n"
-                   "  clade predict runs/first holiday/ --save holiday-classes",
+                   "  clade predict runs/first holiday/ --save holiday-classes\n"
+                   "  clade predict runs/first --with runs/second --tta flip photo.jpg",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (saved.force && !saved.folder) return command_misuse("predict", "--force is for --save");
     clade_device *device = NULL;
-    clade_classifier *classifier = NULL;
+    ensemble models = {0};
     image_files files = {0};
     size_t unread = 0;
     clade_ranks *ranks = NULL;
     clade_status status = together_join(0, &ranks);
     if (!status) status = image_files_list(argv + 2, count - 1, ranks, &files);
     if (!status) status = session_open_device(&place, &device);
-    if (!status) status = clade_classifier_open(argv[1], device, &classifier);
+    if (!status) status = ensemble_open(argv[1], &with, views, device, &models);
     if (!status) status = plan_saving(&saved, &files, ranks);
     if (!status) {
         out = (prediction_printer){.format = json ? PREDICTION_JSON : (prediction_format)format,
                                    .top = (int32_t)top,
-                                   .classifier = classifier};
+                                   .classifier = models.member[0]};
         predictions_begin(&out);
-        status = predict(classifier, &files, ranks, &out, &saved, &unread);
+        status = predict(&models, &files, ranks, &out, &saved, &unread);
     }
     if (!status) status = tell_saved(&saved, ranks);
     unread += files.unread;
     predictions_end(&out, !status);
     saved_images_clear(&saved);
     image_files_clear(&files);
-    clade_classifier_destroy(&classifier);
+    ensemble_clear(&models);
     clade_device_close(&device);
     if (status && together_speak(ranks)) command_fail("predict");
     if (status) return together_leave(&ranks, COMMAND_FAILED);

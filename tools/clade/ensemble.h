@@ -1,0 +1,34 @@
+/* Several trained classifiers that predict together, and the views of images that each predicts. */
+#ifndef CLADE_TOOLS_ENSEMBLE_H
+#define CLADE_TOOLS_ENSEMBLE_H
+
+#include "command.h"
+
+#include <clade/train.h>
+
+typedef struct ensemble {
+    clade_classifier *member[COMMAND_LIST_SIZE + 1]; /* the first says the order of the classes */
+    const char *path[COMMAND_LIST_SIZE + 1];
+    int32_t *place[COMMAND_LIST_SIZE + 1]; /* [classes]: which of its classes each of those is */
+    size_t count;
+} ensemble;
+
+#define ENSEMBLE_OPTIONS(with, views)                                                              \
+    OPTION_LIST("with", "MODEL", with,                                                             \
+                "another model of the same classes: the mean of the probabilities of all counts; " \
+                "may be given several times"),                                                     \
+        OPTION_TEXT("tta", "VIEWS", views,                                                         \
+                    "the mean over views of each image: flip, 5crop, 10crop, or a number of them " \
+                    "by the recipe's augmentation")
+
+/* Opens all of them, with these views (NULL: images as they are). Errors: those of opening one;
+ * EINVAL (other classes, a net without probabilities, views that there are none of). An ensemble of
+ * zeros may be cleared, and one that failed must be. */
+clade_status ensemble_open(const char *path, const command_list *with, const char *views,
+                           clade_device *device, ensemble *out);
+void ensemble_clear(ensemble *e);
+/* Adds what member k says of n images, its own p [n, classes], to their mean [n, classes]; of
+ * member 0 it begins, with the last it is complete. */
+void ensemble_add(const ensemble *e, size_t k, const float *p, size_t n, float *mean);
+
+#endif
