@@ -67,6 +67,10 @@ typedef struct clade_data_options {
     const char *const *classes; /* [class_count] the classes in their order, as a classifier has
                                  * them: others are an error, some may be absent */
     size_t class_count;         /* 0: the classes are those that are found */
+    int32_t folds, fold; /* cross-validation: the training images of each class, in an order by seed
+                          * and name, are dealt out to so many folds (0: none, else 2 to 1000), and
+                          * those of the one numbered `fold`, from 1, are the validation split, in
+                          * place of validation_split */
 } clade_data_options;
 
 /* An opened data set. Safe to read from several threads at once, except during clade_dataset_load.

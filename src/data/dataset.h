@@ -87,6 +87,10 @@ clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options 
 /* Moves images from the training split to one that has none, by fraction and seed. */
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
                                      uint64_t seed);
+/* Moves all images of the training and the validation split to training, and those of one of so
+ * many folds, numbered from 1, to validation. */
+clade_status clade_split_by_fold(clade_dataset *dataset, int32_t folds, int32_t fold,
+                                 uint64_t seed);
 
 typedef struct clade_original {
     clade_header header; /* kind OTHER: a record of a binary set */

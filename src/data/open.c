@@ -177,9 +177,14 @@ static clade_status open_all(clade_dataset *dataset, const clade_data_options *o
 {
     clade_status status = read_sources(dataset, options);
     if (!status)
-        status = clade_context(clade_split_by_fraction(dataset, options->validation_split,
-                                                       options->test_split, options->seed),
-                               "%s", options->path);
+        status = clade_context(
+            clade_split_by_fraction(dataset, options->folds ? 0 : options->validation_split,
+                                    options->test_split, options->seed),
+            "%s", options->path);
+    if (!status && options->folds)
+        status = clade_context(
+            clade_split_by_fold(dataset, options->folds, options->fold, options->seed), "%s",
+            options->path);
     if (!status) status = clade_dataset_count_classes(dataset);
     if (!status) status = check_names(dataset);
     if (!status && dataset->target.height == 0) status = size_of_first(dataset);

@@ -1,5 +1,5 @@
-/* Splits by fraction: an image's place depends on the seed and its name, and on how many there
- * are, never on the order they were found in. */
+/* Splits by fraction, and folds: an image's place depends on the seed and its name, and on how many
+ * there are, never on the order they were found in. */
 #include "data/dataset.h"
 
 #include "base/hash.h"
@@ -54,6 +54,38 @@ static clade_status choose(const clade_dataset *dataset, ranked_key *list, size_
     return CLADE_OK;
 }
 
+/* The images of class c of the training split. */
+static size_t list_class(const clade_images *train, size_t c, uint64_t seed, ranked_key *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < train->count; i++) {
+        const clade_image *image = &train->items[i];
+        if (image->label != (int32_t)c) continue;
+        uint32_t words[4];
+        clade_random_words(seed, CLADE_STREAM_SPLIT, clade_hash(image->key, strlen(image->key)), 0,
+                           words);
+        list[n++] = (ranked_key){(uint64_t)words[0] << 32 | words[1], i, image->key};
+    }
+    return n;
+}
+
+/* Moves the images of the training split to where they are to be. */
+static clade_status move(clade_dataset *dataset, const uint8_t *to)
+{
+    clade_images *train = &dataset->split[CLADE_TRAIN];
+    clade_status status = CLADE_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < train->count && !status; i++) {
+        clade_image image = train->items[i];
+        if (to[i] == CLADE_TRAIN)
+            train->items[kept++] = image;
+        else
+            status = clade_dataset_add(dataset, to[i], &image);
+    }
+    if (!status) train->count = kept;
+    return status;
+}
+
 clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, double test,
                                      uint64_t seed)
 {
@@ -70,26 +102,62 @@ clade_status clade_split_by_fraction(clade_dataset *dataset, double validation, 
     if (!list || !to)
         status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu images", train->count);
     for (size_t c = 0; c < dataset->classes && !status; c++) {
-        size_t n = 0;
-        for (size_t i = 0; i < train->count; i++) {
-            const clade_image *image = &train->items[i];
-            if (image->label != (int32_t)c) continue;
-            uint32_t words[4];
-            clade_random_words(seed, CLADE_STREAM_SPLIT, clade_hash(image->key, strlen(image->key)),
-                               0, words);
-            list[n++] = (ranked_key){(uint64_t)words[0] << 32 | words[1], i, image->key};
-        }
+        const size_t n = list_class(train, c, seed, list);
         if (n > 0) status = choose(dataset, list, n, validation, test, to);
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < train->count && !status; i++) {
-        clade_image image = train->items[i];
-        if (to[i] == CLADE_TRAIN)
-            train->items[kept++] = image;
-        else
-            status = clade_dataset_add(dataset, to[i], &image);
+    if (!status) status = move(dataset, to);
+    free(list);
+    free(to);
+    return status;
+}
+
+/* --- folds --- */
+
+static int by_class(const void *a, const void *b)
+{
+    const clade_image *x = a, *y = b;
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* The validation images join the training images, in the order of classes and names. */
+static clade_status join_splits(clade_dataset *dataset)
+{
+    clade_images *train = &dataset->split[CLADE_TRAIN], *other = &dataset->split[CLADE_VALIDATION];
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < other->count && !status; i++)
+        status = clade_dataset_add(dataset, CLADE_TRAIN, &other->items[i]);
+    if (status || other->count == 0) return status;
+    other->count = 0;
+    qsort(train->items, train->count, sizeof *train->items, by_class);
+    return CLADE_OK;
+}
+
+clade_status clade_split_by_fold(clade_dataset *dataset, int32_t folds, int32_t fold, uint64_t seed)
+{
+    if (folds < 2 || folds > 1000 || fold < 1 || fold > folds)
+        return clade_fail(CLADE_EINVAL, "fold %d of %d: expected 2 to 1000 folds, and one of them",
+                          fold, folds);
+    clade_status status = join_splits(dataset);
+    const clade_images *train = &dataset->split[CLADE_TRAIN];
+    if (status || train->count == 0) return status;
+    ranked_key *list = malloc(train->count * sizeof *list);
+    uint8_t *to = calloc(train->count, 1);
+    if (!list || !to)
+        status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu images", train->count);
+    size_t dealt = 0; /* goes on from class to class, so that folds are of one size */
+    for (size_t c = 0; c < dataset->classes && !status; c++) {
+        const size_t n = list_class(train, c, seed, list);
+        if (n > 0 && n < (size_t)folds)
+            status = clade_fail(CLADE_EINVAL,
+                                "class '%s' has %zu images, expected one for each of "
+                                "%d folds",
+                                dataset->names[c], n, folds);
+        if (n > 0) qsort(list, n, sizeof *list, by_rank);
+        for (size_t i = 0; i < n && !status; i++)
+            if (dealt++ % (size_t)folds == (size_t)fold - 1) to[list[i].at] = CLADE_VALIDATION;
     }
-    if (!status) train->count = kept;
+    if (!status) status = move(dataset, to);
     free(list);
     free(to);
     return status;

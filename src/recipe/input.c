@@ -82,14 +82,15 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
 {
     static const char *const keys[] = {
         "path",        "validation",    "test",   "seed",          "test_split", "validation_split",
-        "max_damaged", "label_pattern", "labels", "label_columns", NULL};
+        "max_damaged", "label_pattern", "labels", "label_columns", "folds",      "fold",
+        NULL};
     clade_data_options *d = &recipe->data;
     d->height = recipe->preprocessing.height;
     d->width = recipe->preprocessing.width;
     d->channels = recipe->preprocessing.channels;
     d->interpolation = recipe->preprocessing.interpolation;
     if (!data) return CLADE_OK;
-    int64_t seed = 0;
+    int64_t seed = 0, folds = 0, fold = 0;
     double max_damaged = -1;
     clade_status status = clade_recipe_check_keys(data, "data", keys);
     if (!status) status = clade_yaml_get_text(data, "path", &d->path);
@@ -106,10 +107,20 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     if (!status) status = clade_yaml_get_int(data, "seed", 0, INT64_MAX, &seed);
     if (!status)
         status = clade_yaml_get_number(data, "max_damaged", CLADE_YAML_FRACTION, &max_damaged);
+    if (!status) status = clade_yaml_get_int(data, "folds", 2, 1000, &folds);
+    if (!status) status = clade_yaml_get_int(data, "fold", 1, 1000, &fold);
+    if (!status && (folds == 0) != (fold == 0))
+        status = clade_yaml_fail(data, CLADE_EINVAL, "folds and fold go together: expected %s",
+                                 folds ? "fold" : "folds");
+    if (!status && fold > folds)
+        status = clade_yaml_fail(data, CLADE_EINVAL, "fold is %lld, expected 1 to folds, %lld",
+                                 (long long)fold, (long long)folds);
     if (!status && d->validation_split + d->test_split >= 1)
         status = clade_yaml_fail(data, CLADE_EINVAL,
                                  "validation_split and test_split leave nothing to train on");
     d->seed = (uint64_t)seed;
+    d->folds = (int32_t)folds;
+    d->fold = (int32_t)fold;
     d->strict = max_damaged == 0;
     if (max_damaged > 0) d->max_damaged = max_damaged;
     return status;

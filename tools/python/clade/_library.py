@@ -35,7 +35,8 @@ class DataOptions(ctypes.Structure):
                 ("test_split", c_double), ("seed", c_uint64), ("height", c_int32), ("width", c_int32),
                 ("channels", c_int32), ("interpolation", c_int), ("cache_bytes", c_uint64), ("threads", c_int),
                 ("lenient", c_bool), ("strict", c_bool), ("max_damaged", c_double), ("label_pattern", c_char_p),
-                ("labels", c_char_p), ("label_columns", c_char_p), ("classes", c_void_p), ("class_count", c_size_t)]
+                ("labels", c_char_p), ("label_columns", c_char_p), ("classes", c_void_p), ("class_count", c_size_t),
+                ("folds", c_int32), ("fold", c_int32)]
 
 
 class Preprocessing(ctypes.Structure):
