@@ -16,14 +16,14 @@ def output(*command, text=None):
 def subcommands(clade):
     """[(name, summary)]"""
     lines = output(clade, "--help").split("\n\n")[2].splitlines()
-    return [(line[2:16].strip(), line[16:]) for line in lines]
+    return [(line[2:18].strip(), line[18:]) for line in lines]
 
 
 def check_pages(clade, folder):
     names = []
     top = (folder / "clade.1").read_text().replace("\\-", "-")
     for line in output(clade, "--help").split("Exit status:\n\n")[1].split("\n\n")[0].splitlines():
-        assert f".TP\n\\fB{line[2:16].strip()}\\fR\n{line[16:]}\n" in top.split(".SH EXIT STATUS\n")[1], line
+        assert f".TP\n\\fB{line[2:18].strip()}\\fR\n{line[18:]}\n" in top.split(".SH EXIT STATUS\n")[1], line
     for name, summary in subcommands(clade):
         names.append(name)
         told = output(clade, *name.split(), "--help")

@@ -165,6 +165,7 @@ int command_bench(int argc, char **argv);
 int command_calibrate(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_conform(int argc, char **argv);
+int command_cross_validate(int argc, char **argv);
 int command_data_list(int argc, char **argv);
 int command_data_make(int argc, char **argv);
 int command_recipes_list(int argc, char **argv);

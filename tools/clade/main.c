@@ -15,6 +15,8 @@ const subcommand subcommands[] = {
     {"calibrate", "find the temperature with which probabilities are right", command_calibrate},
     {"compare", "train the same head on several backbones", command_compare},
     {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
+    {"cross-validate", "train and measure a recipe on parts of the images in turn",
+     command_cross_validate},
     {"data list", "list public image sets", command_data_list},
     {"data make", "make rendered images", command_data_make},
     {"devices", "list the devices that there are", command_devices},
@@ -43,10 +45,10 @@ static void print_help(FILE *to)
     fprintf(to, "clade: trains image classifiers on OpenCL devices and CPUs\n\n"
                 "  clade SUBCOMMAND [options]\n\n");
     for (const subcommand *s = subcommands; s->name; s++)
-        fprintf(to, "  %-14s%s\n", s->name, s->help);
+        fprintf(to, "  %-16s%s\n", s->name, s->help);
     fprintf(to, "\nExit status:\n\n");
     for (const exit_status *e = exit_statuses; e->status; e++)
-        fprintf(to, "  %-14s%s\n", e->status, e->meaning);
+        fprintf(to, "  %-16s%s\n", e->status, e->meaning);
     fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
 }
 

@@ -1,0 +1,337 @@
+/* clade cross-validate: as many runs as there are folds, each measured on the images it has not
+ * seen. */
+#define _XOPEN_SOURCE 700
+#include "cross_validate.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "session.h"
+#include "shown.h"
+#include "status_line.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct cross_request {
+    session_place place;
+    session_source source;
+    const char *recipe, *out, *cache;
+    command_list set;
+    int64_t folds;
+    bool json, quiet;
+    uint64_t cache_bytes, feature_bytes;
+    char *edits[COMMAND_LIST_SIZE + session_source_most];
+    size_t edit_count;
+    char *folder;
+    clade_device *device;
+    clade_classifier *first; /* of the first fold: the names of the classes */
+    size_t filled;           /* images that are in the pooled results */
+} cross_request;
+
+static bool is_silent(const cross_request *r) { return r->json || r->quiet; }
+
+/* --- the recipe and the folder --- */
+
+static clade_status read_recipe(cross_request *r, int fold, clade_recipe **out)
+{
+    char folds[32], own[32];
+    const char *edits[COMMAND_LIST_SIZE + session_source_most + 2];
+    snprintf(folds, sizeof folds, "data.folds=%d", (int)r->folds);
+    snprintf(own, sizeof own, "data.fold=%d", fold);
+    for (size_t i = 0; i < r->edit_count; i++) edits[i] = r->edits[i];
+    edits[r->edit_count] = folds;
+    edits[r->edit_count + 1] = own;
+    return clade_recipe_read(r->recipe, edits, r->edit_count + 2, out);
+}
+
+static clade_status collect_edits(cross_request *r)
+{
+    for (size_t i = 0; i < r->set.count; i++) {
+        char *edit = malloc(strlen(r->set.item[i]) + 1);
+        if (!edit) return clade_fail(CLADE_ENOMEM, "out of memory");
+        r->edits[r->edit_count++] = strcpy(edit, r->set.item[i]);
+    }
+    return session_source_edits(&r->source, r->edits, &r->edit_count)
+               ? CLADE_OK
+               : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+/* --out, or runs/NAME-folds. Where it is there, its folds go on. */
+static clade_status choose_folder(cross_request *r, const char *name)
+{
+    size_t size = (r->out ? strlen(r->out) : strlen(name)) + 32;
+    r->folder = malloc(size);
+    if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
+    if (r->out)
+        snprintf(r->folder, size, "%s", r->out);
+    else
+        snprintf(r->folder, size, "runs/%s-folds", name);
+    return session_make_folder(r->folder);
+}
+
+/* Is the recipe that a fold's folder has, if it has one, the one it is to be trained by? */
+static clade_status check_recipe(const fold_result *f, const clade_recipe *recipe, bool *begun)
+{
+    size_t size = strlen(f->folder) + sizeof "/recipe.yaml";
+    char *path = malloc(size);
+    clade_recipe *old = NULL;
+    struct stat info;
+    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
+    snprintf(path, size, "%s/recipe.yaml", f->folder);
+    clade_status status = CLADE_OK;
+    *begun = !stat(f->folder, &info);
+    if (*begun && !stat(path, &info)) status = clade_recipe_read(path, NULL, 0, &old);
+    if (old && strcmp(clade_recipe_text(old), clade_recipe_text(recipe)))
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: was trained by another recipe, or with other settings; expected "
+                            "another --out",
+                            f->folder);
+    clade_recipe_destroy(&old);
+    free(path);
+    return status;
+}
+
+/* --- one fold --- */
+
+typedef struct watched_fold {
+    size_t number, count;
+} watched_fold;
+
+static void watch_phase(void *user, clade_train_phase phase, size_t done, size_t total)
+{
+    const watched_fold *fold = user;
+    char what[96];
+    snprintf(what, sizeof what, "fold %zu of %zu: %s", fold->number, fold->count,
+             progress_phase_name(phase));
+    status_line_wait(what, done, total, NULL);
+}
+
+static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
+{
+    const watched_fold *fold = user;
+    const size_t before = (size_t)(e->epoch - 1) * batches;
+    char what[96], note[64];
+    snprintf(what, sizeof what, "fold %zu of %zu: training", fold->number, fold->count);
+    snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
+             e->train.accuracy);
+    status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
+}
+
+static void print_note(void *user, const char *text)
+{
+    const watched_fold *fold = user;
+    status_line_clear();
+    fprintf(stderr, "clade cross-validate: fold %zu: %s\n", fold->number, shown(text));
+}
+
+static bool poll_stop(void *user)
+{
+    (void)user;
+    return interrupt_asked();
+}
+
+static clade_status open_data(const cross_request *r, const clade_recipe *recipe,
+                              clade_dataset **out)
+{
+    clade_data_options o = *clade_recipe_data(recipe);
+    o.cache_bytes = r->cache_bytes;
+    o.threads = (int)r->place.threads;
+    return o.path ? session_open_data(&o, interrupt_asked, out)
+                  : clade_fail(CLADE_EINVAL, "%s: expected --data PATH", r->recipe);
+}
+
+/* Room for the images of all folds; of the first one its classes stay. */
+static clade_status begin_pool(cross_request *r, const clade_dataset *dataset, cross_validation *c)
+{
+    const size_t count =
+        clade_dataset_count(dataset, CLADE_TRAIN) + clade_dataset_count(dataset, CLADE_VALIDATION);
+    clade_status status = evaluated_create(r->first, count, &c->pooled);
+    c->fold_of = calloc(count + 1, sizeof *c->fold_of);
+    if (!status && !c->fold_of) status = clade_fail(CLADE_ENOMEM, "out of memory");
+    c->pooled.split = "all folds";
+    c->pooled.top_k = clade_recipe_training(clade_classifier_recipe(r->first))->top_k;
+    return status;
+}
+
+/* The images of fold i, as its run predicts them, join the others. */
+static clade_status add_fold(cross_request *r, const clade_classifier *classifier,
+                             const clade_dataset *dataset, size_t i, cross_validation *c)
+{
+    evaluated *e = &c->pooled;
+    const size_t n = clade_dataset_count(dataset, CLADE_VALIDATION);
+    const size_t classes = (size_t)clade_classifier_classes(classifier);
+    if (r->filled + n > e->count)
+        return clade_fail(CLADE_EIO, "the data have changed: there are more images than before");
+    memcpy(e->p + r->filled * classes, clade_classifier_evaluated(classifier),
+           n * classes * sizeof *e->p);
+    for (size_t k = 0; k < n; k++, r->filled++) {
+        const char *name = clade_dataset_name(dataset, CLADE_VALIDATION, k);
+        char *own = malloc(strlen(name) + 1);
+        if (!own) return clade_fail(CLADE_ENOMEM, "out of memory");
+        e->name[r->filled] = strcpy(own, name);
+        e->label[r->filled] = clade_dataset_label(dataset, CLADE_VALIDATION, k);
+        c->fold_of[r->filled] = (int32_t)i + 1;
+    }
+    return CLADE_OK;
+}
+
+/* By the weights of the last epoch: the best one was chosen by the images that are measured. */
+static clade_status measure(cross_request *r, const clade_dataset *dataset, size_t i,
+                            cross_validation *c)
+{
+    fold_result *f = &c->fold[i];
+    clade_classifier *classifier = NULL;
+    clade_metrics metrics = {0};
+    size_t size = strlen(f->folder) + sizeof "/last.safetensors";
+    char *path = malloc(size);
+    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
+    snprintf(path, size, "%s/last.safetensors", f->folder);
+    clade_status status = clade_classifier_open(path, r->device, &classifier);
+    free(path);
+    status_line_wait("Evaluating", 0, 0, NULL);
+    if (!status)
+        status = clade_classifier_evaluate(classifier, dataset, CLADE_VALIDATION, NULL, &metrics);
+    status_line_clear();
+    f->images = metrics.count;
+    f->accuracy = metrics.accuracy;
+    f->loss = metrics.loss;
+    f->f1 = metrics.f1;
+    if (!status && !r->first) {
+        r->first = classifier;
+        status = begin_pool(r, dataset, c);
+    }
+    if (!status) status = add_fold(r, classifier, dataset, i, c);
+    if (classifier != r->first) clade_classifier_destroy(&classifier);
+    return status;
+}
+
+static clade_status run_fold(cross_request *r, size_t i, cross_validation *c)
+{
+    fold_result *f = &c->fold[i];
+    watched_fold watched = {i + 1, c->count};
+    clade_recipe *recipe = NULL;
+    clade_dataset *dataset = NULL;
+    bool begun = false;
+    const double start = command_clock();
+    clade_status status = read_recipe(r, (int)i + 1, &recipe);
+    if (!status) status = check_recipe(f, recipe, &begun);
+    if (!status) status = open_data(r, recipe, &dataset);
+    if (!status && i == 0) session_print_skipped(stderr, dataset, 0);
+    const clade_train_options options = {.out = f->folder,
+                                         .resume = begun,
+                                         .threads = (int)r->place.threads,
+                                         .cache_bytes = r->cache_bytes,
+                                         .feature_bytes = r->feature_bytes,
+                                         .observer = {.user = &watched,
+                                                      .phase = watch_phase,
+                                                      .batch = watch_batch,
+                                                      .note = print_note,
+                                                      .stop = poll_stop}};
+    if (!status) status = clade_train(recipe, dataset, r->device, &options, NULL);
+    status_line_clear();
+    if (!status) status = measure(r, dataset, i, c);
+    f->seconds = command_clock() - start;
+    clade_dataset_destroy(&dataset);
+    clade_recipe_destroy(&recipe);
+    return status;
+}
+
+/* --- all of them --- */
+
+static clade_status prepare(cross_request *r, cross_validation *c, clade_recipe **recipe)
+{
+    clade_status status = session_feature_bytes(&r->feature_bytes);
+    if (!status) status = collect_edits(r);
+    if (!status) status = read_recipe(r, 1, recipe);
+    if (!status) status = session_open_device(&r->place, &r->device);
+    if (!status) status = choose_folder(r, clade_recipe_name(*recipe));
+    if (status) return status;
+    c->recipe = clade_recipe_name(*recipe);
+    c->folder = r->folder;
+    c->fold = calloc((size_t)r->folds, sizeof *c->fold);
+    if (!c->fold) return clade_fail(CLADE_ENOMEM, "out of memory");
+    c->count = (size_t)r->folds;
+    const size_t size = strlen(r->folder) + 32;
+    for (size_t i = 0; i < c->count; i++) {
+        c->fold[i].folder = malloc(size);
+        if (!c->fold[i].folder) return clade_fail(CLADE_ENOMEM, "out of memory");
+        snprintf(c->fold[i].folder, size, "%s/fold-%zu", r->folder, i + 1);
+    }
+    return CLADE_OK;
+}
+
+static int run(cross_request *r)
+{
+    clade_recipe *recipe = NULL;
+    cross_validation c = {0};
+    interrupt_watch();
+    clade_status status = prepare(r, &c, &recipe);
+    if (!status && !is_silent(r))
+        printf("%zu folds, device %s, folder %s\n", c.count, clade_device_describe(r->device)->id,
+               shown(r->folder));
+    for (size_t i = 0; i < c.count && !status; i++) {
+        status = run_fold(r, i, &c);
+        if (!status && !is_silent(r)) cross_validation_print_fold(&c, i);
+    }
+    c.pooled.count = status ? c.pooled.count : r->filled;
+    if (!status) status = evaluated_measure(&c.pooled);
+    if (!status) status = cross_validation_write(&c);
+    if (!status) status = r->json ? cross_validation_print_json(&c) : cross_validation_print(&c);
+    int result = status ? command_fail_training("cross-validate", status) : COMMAND_OK;
+    if (status == CLADE_ECANCELLED && r->folder)
+        fprintf(stderr, "clade cross-validate: the same command goes on in %s\n", shown(r->folder));
+    if (interrupt_asked()) result = interrupt_status();
+    for (size_t i = 0; i < r->filled; i++) free((char *)c.pooled.name[i]);
+    evaluated_clear(&c.pooled);
+    free(c.fold_of);
+    for (size_t i = 0; i < c.count; i++) free(c.fold[i].folder);
+    free(c.fold);
+    clade_classifier_destroy(&r->first);
+    clade_device_close(&r->device);
+    clade_recipe_destroy(&recipe);
+    return result;
+}
+
+int command_cross_validate(int argc, char **argv)
+{
+    cross_request r = {.place = {.math = session_math_default}, .folds = 5};
+    const command_option options[] = {
+        OPTION_INTEGER("folds", "N", &r.folds, 2, 1000, "parts of the images; default: 5"),
+        SESSION_SOURCE_OPTIONS(&r.source),
+        SESSION_PLACE_OPTIONS(&r.place),
+        OPTION_TEXT("out", "DIR", &r.out,
+                    "folder of the runs; default: runs/NAME-folds; where it has some, they go on"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+        OPTION_TEXT("cache", "SIZE", &r.cache,
+                    "memory for decoded images, and for features, as 4G; default: half of it"),
+        OPTION_FLAG("json", &r.json, "print JSON"),
+        OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the numbers of all folds"),
+    };
+    static const command_usage usage = {
+        .name = "cross-validate",
+        .arguments = "RECIPE",
+        .least = 1,
+        .most = 1,
+        .about =
+            "Deals the training and validation images of each class out to folds, trains as often\n"
+            "as there are folds, each time without one of them, and measures the last epoch's\n"
+            "weights on that one. Each is a run folder of its own, fold-1 and so on; what they "
+            "say\n"
+            "of all images is kept beside them as predictions.csv and cross-validation.json, and\n"
+            "with curves as compare.html. Given again, the command goes on where it was stopped.",
+        .example = "clade cross-validate cats-dogs-64 --data photos/ --folds 10",
+    };
+    int count;
+    int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
+    if (done != COMMAND_GO) return done;
+    if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
+        return command_misuse("cross-validate", "--cache %s: expected a size, as 512M or 4G",
+                              r.cache);
+    if (r.quiet) status_line_hide();
+    r.recipe = argv[1];
+    int result = run(&r);
+    for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);
+    free(r.folder);
+    return result;
+}

@@ -1,0 +1,166 @@
+/* A cross-validation as text, JSON, CSV and a page. */
+#include "cross_validate.h"
+
+#include "shown.h"
+
+#include <clade/report.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- means over the folds --- */
+
+typedef enum fold_number { FOLD_ACCURACY, FOLD_LOSS, FOLD_F1, FOLD_NUMBERS } fold_number;
+static const char *const fold_words[] = {"accuracy", "loss", "f1"};
+
+static double number_of(const fold_result *f, fold_number n)
+{
+    return n == FOLD_ACCURACY ? f->accuracy : n == FOLD_LOSS ? f->loss : f->f1;
+}
+
+/* The mean over the folds, and the deviation of one of them (n − 1). */
+static double find_mean(const cross_validation *c, fold_number n, double *deviation)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < c->count; i++) sum += number_of(&c->fold[i], n);
+    const double mean = sum / (double)c->count;
+    for (size_t i = 0; i < c->count; i++) {
+        const double d = number_of(&c->fold[i], n) - mean;
+        squares += d * d;
+    }
+    *deviation = sqrt(squares / (double)(c->count - 1));
+    return mean;
+}
+
+/* --- text --- */
+
+void cross_validation_print_fold(const cross_validation *c, size_t i)
+{
+    const fold_result *f = &c->fold[i];
+    printf("fold %zu of %zu: %zu images, accuracy %.4f, loss %.4f, %.1f s\n", i + 1, c->count,
+           f->images, f->accuracy, f->loss, f->seconds);
+    fflush(stdout);
+}
+
+clade_status cross_validation_print(const cross_validation *c)
+{
+    printf("\n%zu folds\n", c->count);
+    for (fold_number n = 0; n < FOLD_NUMBERS; n++) {
+        double deviation, mean = find_mean(c, n, &deviation);
+        printf("%-10s %.4f ± %.4f\n", fold_words[n], mean, deviation);
+    }
+    printf("\n");
+    return evaluated_print(&c->pooled);
+}
+
+/* --- JSON --- */
+
+static clade_status to_tree(const cross_validation *c, cJSON **out)
+{
+    cJSON *root = *out = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "recipe", c->recipe);
+    cJSON *list = cJSON_AddArrayToObject(root, "folds");
+    for (size_t i = 0; i < c->count; i++) {
+        const fold_result *f = &c->fold[i];
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "folder", f->folder);
+        cJSON_AddNumberToObject(item, "images", (double)f->images);
+        for (fold_number n = 0; n < FOLD_NUMBERS; n++)
+            cJSON_AddNumberToObject(item, fold_words[n], number_of(f, n));
+        clade_json_append(list, item);
+    }
+    cJSON *means = cJSON_AddObjectToObject(root, "mean");
+    cJSON *deviations = cJSON_AddObjectToObject(root, "deviation");
+    for (fold_number n = 0; n < FOLD_NUMBERS; n++) {
+        double deviation, mean = find_mean(c, n, &deviation);
+        cJSON_AddNumberToObject(means, fold_words[n], mean);
+        cJSON_AddNumberToObject(deviations, fold_words[n], deviation);
+    }
+    cJSON *pooled = NULL;
+    clade_status status = evaluated_json(&c->pooled, &pooled);
+    clade_json_put(root, "pooled", pooled);
+    return status;
+}
+
+clade_status cross_validation_print_json(const cross_validation *c)
+{
+    cJSON *root;
+    clade_status status = to_tree(c, &root);
+    if (status)
+        cJSON_Delete(root);
+    else
+        json_print(root, false);
+    return status;
+}
+
+/* --- files --- */
+
+static char *join(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+/* Text, or where it is NULL the table of all images, beside the file, and renames it. */
+static clade_status write_file(const cross_validation *c, const char *name, const char *temporary,
+                               const char *text)
+{
+    char *path = join(c->folder, name), *beside = join(c->folder, temporary);
+    clade_status status = CLADE_OK;
+    if (!path || !beside) status = clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status) remove(beside); /* left by a process that was killed */
+    if (!status && !text) status = evaluated_write(&c->pooled, c->fold_of, beside);
+    if (!status && text) {
+        FILE *file = fopen(beside, "w");
+        bool good = file && fprintf(file, "%s\n", text) >= 0;
+        if (file) good = fclose(file) == 0 && good;
+        if (!good) status = clade_fail(CLADE_EIO, "%s: cannot write: %s", path, strerror(errno));
+    }
+    if (!status && rename(beside, path))
+        status = clade_fail(CLADE_EIO, "%s: cannot write: %s", path, strerror(errno));
+    if (status && beside) remove(beside);
+    free(path);
+    free(beside);
+    return status;
+}
+
+static clade_status write_page(const cross_validation *c)
+{
+    char title[256], note[256];
+    const char *const notes[] = {note};
+    double deviation, low, high, mean = find_mean(c, FOLD_ACCURACY, &deviation);
+    clade_share_interval(c->pooled.metrics.accuracy, (double)c->pooled.count, &low, &high);
+    snprintf(title, sizeof title, "Cross-validation of %.200s", c->recipe);
+    snprintf(note, sizeof note,
+             "Accuracy of the last epoch %.4f ± %.4f over %zu folds; of all %zu images together "
+             "%.4f, 95 %%: %.4f to %.4f.",
+             mean, deviation, c->count, c->pooled.count, c->pooled.metrics.accuracy, low, high);
+    const clade_compare_options options = {.title = title, .notes = notes, .note_count = 1};
+    const char **runs = malloc(c->count * sizeof *runs);
+    char *path = join(c->folder, "compare.html");
+    clade_status status = CLADE_OK;
+    if (!runs || !path) status = clade_fail(CLADE_ENOMEM, "out of memory");
+    for (size_t i = 0; i < c->count && !status; i++) runs[i] = c->fold[i].folder;
+    if (!status) status = clade_report_compare(runs, c->count, &options, path);
+    free(runs);
+    free(path);
+    return status;
+}
+
+clade_status cross_validation_write(const cross_validation *c)
+{
+    cJSON *root;
+    clade_status status = to_tree(c, &root);
+    char *text = status ? NULL : json_text(root, false);
+    cJSON_Delete(root);
+    if (!status && !text) status = clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status) status = write_file(c, "cross-validation.json", "cross-validation.json.tmp", text);
+    cJSON_free(text);
+    if (!status) status = write_file(c, "predictions.csv", "predictions.csv.tmp", NULL);
+    return status ? status : write_page(c);
+}
