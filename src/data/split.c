@@ -19,7 +19,8 @@ static int by_rank(const void *a, const void *b)
 {
     const ranked_key *x = a, *y = b;
     if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
-    return strcmp(x->key, y->key);
+    const int order = strcmp(x->key, y->key);
+    return order ? order : (x->at > y->at) - (x->at < y->at); /* in two folders of one split */
 }
 
 /* How many of n images a fraction takes: rounded, at least one. */

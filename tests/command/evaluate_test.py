@@ -198,10 +198,14 @@ def main(clade, onnx=None):
         agree(both.p, mean([alone.p, two.p]), "ensemble")
         agree(predict(first, "--with", second), both.p, "ensemble: predict and evaluate")
         turned = folder / "turned.safetensors"
-        turn_classes(second / "best.safetensors", turned)
+        edit_metadata(second / "best.safetensors", turned, turn_classes)
         agree(predict(first, "--with", turned), mean([alone.p, predict(turned)]), "ensemble: another order")
         _, other = evaluate(first, "--with", turned)
         agree(other.p, predict(first, "--with", turned), "ensemble: another order, evaluate")
+        other = folder / "other.yaml"
+        other.write_text((folder / "first.yaml").read_text() + "data: {validation_split: 0.5}\n")
+        run("train", other, "--data", data, "--out", folder / "other", "--device", "cpu", "--quiet", "--epochs", "1")
+        evaluate(first, "--with", folder / "other", says="warning: " + str(folder / "other") + ": was trained on another split")
         found, three = evaluate(first, "--with", second, "--with", first, "--tta", "flip")
         three.check(found, "ensemble with views")
         run("data", "make", renamed, "--classes", "4", "--train", "4", "--validation", "2", "--size", "16")
@@ -247,6 +251,11 @@ def main(clade, onnx=None):
         run("calibrate", first, "--data", data / "train", "--device", "cpu", status=1, says="no validation split; expected")
         check((first / "best.safetensors").read_bytes() == before, "a calibration that failed changed the file")
 
+        for text in ("warm", "0", "nan", "101", "1,5"):
+            bad = folder / "bad.safetensors"
+            edit_metadata(first / "best.safetensors", bad, lambda metadata: metadata.update(temperature=text))
+            run("predict", bad, shown, status=1, says=f"bad.safetensors: 'temperature' is '{text}', expected 0.01 to 100\n")
+
         # one output; by the images that it was trained on
         pair = folder / "pair"
         run("data", "make", pair, "--classes", "2", "--train", "40", "--validation", "4", "--size", "16")
@@ -265,16 +274,21 @@ def main(clade, onnx=None):
     return finish()
 
 
-def turn_classes(source, target):
-    """A copy of a model whose classes are called by the next one's name."""
+def edit_metadata(source, target, edit):
+    """A copy of a model whose metadata were edited."""
     data = source.read_bytes()
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8:8 + size])
-    names = json.loads(header["__metadata__"]["classes"])
-    header["__metadata__"]["classes"] = json.dumps(names[1:] + names[:1], separators=(",", ":"))
+    edit(header["__metadata__"])
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     target.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size:])
+
+
+def turn_classes(metadata):
+    """Each class is called by the next one's name."""
+    names = json.loads(metadata["classes"])
+    metadata["classes"] = json.dumps(names[1:] + names[:1], separators=(",", ":"))
 
 
 def write_bmp(path, color):
