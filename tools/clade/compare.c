@@ -158,21 +158,12 @@ static bool is_silent(const compare_request *r) { return r->json || r->quiet; }
 
 static void watch_phase(void *user, clade_train_phase phase, size_t done, size_t total)
 {
-    const compare_row *row = user;
-    char what[160];
-    snprintf(what, sizeof what, "%s: %s", shown(row->name), progress_phase_name(phase));
-    status_line_wait(what, done, total, NULL);
+    progress_wait_phase(((const compare_row *)user)->name, phase, done, total);
 }
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
-    const compare_row *row = user;
-    const size_t before = (size_t)(e->epoch - 1) * batches;
-    char what[160], note[64];
-    snprintf(what, sizeof what, "%s: training", shown(row->name));
-    snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
-             e->train.accuracy);
-    status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
+    progress_wait_batch(((const compare_row *)user)->name, e, batch, batches);
 }
 
 static void watch_epoch(void *user, const clade_epoch *e)

@@ -94,35 +94,20 @@ static clade_status check_recipe(const fold_result *f, const clade_recipe *recip
 
 /* --- one fold --- */
 
-typedef struct watched_fold {
-    size_t number, count;
-} watched_fold;
-
 static void watch_phase(void *user, clade_train_phase phase, size_t done, size_t total)
 {
-    const watched_fold *fold = user;
-    char what[96];
-    snprintf(what, sizeof what, "fold %zu of %zu: %s", fold->number, fold->count,
-             progress_phase_name(phase));
-    status_line_wait(what, done, total, NULL);
+    progress_wait_phase(user, phase, done, total);
 }
 
 static void watch_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
-    const watched_fold *fold = user;
-    const size_t before = (size_t)(e->epoch - 1) * batches;
-    char what[96], note[64];
-    snprintf(what, sizeof what, "fold %zu of %zu: training", fold->number, fold->count);
-    snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
-             e->train.accuracy);
-    status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
+    progress_wait_batch(user, e, batch, batches);
 }
 
 static void print_note(void *user, const char *text)
 {
-    const watched_fold *fold = user;
     status_line_clear();
-    fprintf(stderr, "clade cross-validate: fold %zu: %s\n", fold->number, shown(text));
+    fprintf(stderr, "clade cross-validate: %s: %s\n", (const char *)user, shown(text));
 }
 
 static bool poll_stop(void *user)
@@ -209,11 +194,12 @@ static clade_status measure(cross_request *r, const clade_dataset *dataset, size
 static clade_status run_fold(cross_request *r, size_t i, cross_validation *c)
 {
     fold_result *f = &c->fold[i];
-    watched_fold watched = {i + 1, c->count};
+    char name[64];
     clade_recipe *recipe = NULL;
     clade_dataset *dataset = NULL;
     bool begun = false;
     const double start = command_clock();
+    snprintf(name, sizeof name, "fold %zu of %zu", i + 1, c->count);
     clade_status status = read_recipe(r, (int)i + 1, &recipe);
     if (!status) status = check_recipe(f, recipe, &begun);
     if (!status) status = open_data(r, recipe, &dataset);
@@ -223,7 +209,7 @@ static clade_status run_fold(cross_request *r, size_t i, cross_validation *c)
                                          .threads = (int)r->place.threads,
                                          .cache_bytes = r->cache_bytes,
                                          .feature_bytes = r->feature_bytes,
-                                         .observer = {.user = &watched,
+                                         .observer = {.user = name,
                                                       .phase = watch_phase,
                                                       .batch = watch_batch,
                                                       .note = print_note,

@@ -12,7 +12,8 @@
 
 enum { bar_full = 30, bar_brief = 10 };
 
-const char *progress_phase_name(clade_train_phase phase)
+/* What a phase is called, within a line. */
+static const char *phase_name(clade_train_phase phase)
 {
     static const char *const names[] = {[CLADE_PHASE_PREPARE] = "preparing the model",
                                         [CLADE_PHASE_READ] = "reading images",
@@ -25,9 +26,26 @@ void progress_phase(void *user, clade_train_phase phase, size_t done, size_t tot
 {
     char what[32];
     (void)user;
-    snprintf(what, sizeof what, "%s", progress_phase_name(phase));
+    snprintf(what, sizeof what, "%s", phase_name(phase));
     what[0] = (char)(what[0] - 'a' + 'A');
     status_line_wait(what, done, total, NULL);
+}
+
+void progress_wait_phase(const char *run, clade_train_phase phase, size_t done, size_t total)
+{
+    char what[160];
+    snprintf(what, sizeof what, "%s: %s", shown(run), phase_name(phase));
+    status_line_wait(what, done, total, NULL);
+}
+
+void progress_wait_batch(const char *run, const clade_epoch *e, size_t batch, size_t batches)
+{
+    const size_t before = (size_t)(e->epoch - 1) * batches;
+    char what[160], note[64];
+    snprintf(what, sizeof what, "%s: training", shown(run));
+    snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
+             e->train.accuracy);
+    status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
 }
 
 const char *progress_features(size_t images, size_t found, double seconds,

@@ -17,8 +17,9 @@ typedef struct progress {
 void progress_phase(void *user, clade_train_phase phase, size_t done, size_t total);
 void progress_batch(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
 void progress_epoch(void *user, const clade_epoch *epoch);
-/* What a phase is called, within a line. */
-const char *progress_phase_name(clade_train_phase phase);
+/* The same for one of several runs, in one line that says which. */
+void progress_wait_phase(const char *run, clade_train_phase phase, size_t done, size_t total);
+void progress_wait_batch(const char *run, const clade_epoch *so_far, size_t batch, size_t batches);
 /* "features: 558 of 558 images from the cache", "features: 558 images computed in 12.3 s". */
 enum { progress_features_room = 128 };
 const char *progress_features(size_t images, size_t found, double seconds,
