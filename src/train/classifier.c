@@ -19,6 +19,7 @@ struct clade_classifier {
     clade_class_names classes;
     clade_model *model;
     clade_sampler *sampler;
+    clade_augment border; /* what views show beyond an image's edge; draws nothing */
     int32_t outputs;
     bool logarithms;       /* outputs are those of probabilities */
     bool scores;           /* outputs are no probabilities */
@@ -52,9 +53,12 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     if (!status)
         status =
             clade_recipe_parse(clade_recipe_text(recipe), clade_recipe_name(recipe), &c->recipe);
-    if (!status)
-        status = clade_sampler_create(*model, clade_recipe_preprocessing(c->recipe),
-                                      clade_recipe_augment(c->recipe), NULL, &c->sampler);
+    if (!status) {
+        const clade_augment *augment = clade_recipe_augment(c->recipe);
+        c->border = (clade_augment){.fill = augment->fill, .fill_value = augment->fill_value};
+        status = clade_sampler_create(*model, clade_recipe_preprocessing(c->recipe), &c->border,
+                                      NULL, &c->sampler);
+    }
     if (status) {
         clade_classifier_destroy(&c);
         return status;
@@ -327,7 +331,7 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
                    .split = split,
                    .model = model,
                    .preprocessing = clade_recipe_preprocessing(c->recipe),
-                   .augment = c->views ? clade_recipe_augment(c->recipe) : NULL}};
+                   .augment = c->views ? &c->border : NULL}};
     const int32_t top_k = clade_recipe_training(c->recipe)->top_k;
     const size_t n = clade_dataset_count(dataset, split);
     clade_feed *feed = NULL;

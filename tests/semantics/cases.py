@@ -275,6 +275,8 @@ def table():
         "swa": {"train.swa": {"epoch": 2}, "train.epochs": 4, "classify": True},
         "swa-norm-shard": {"model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD], "train.shard": 2,
                            "augment": AUGMENTATIONS["all"], "train.swa": {"epoch": 2}, "train.epochs": 4},
+        "swa-norm-mixed": {"model": [CONV, NORM, "flatten", HEAD], "augment": {"mixup": {"alpha": 0.5}},
+                           "train.swa": {"epoch": 2}, "train.epochs": 4},
         "swa-unfreeze": {**backbone(unfreeze={"epoch": 2}, bn="train"), "train.swa": {"epoch": 2}},
         "swa-frozen": {**backbone(freeze="until b2", bn="frozen"), "train.swa": {"epoch": 1}},
         "swa-never": {"train.swa": {"epoch": 7}}, "swa-alone": {"images": "three-alone", "train.swa": {"epoch": 2}},

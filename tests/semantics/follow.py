@@ -64,20 +64,18 @@ class Training:
         where = rectangles(augment, height, width, *when)
         return erased(scaled(colours, self.recipe["input"]), where, augment)
 
-    def inputs(self, places, once):
-        """The images at these places, and their matrices."""
-        augment = self.recipe.get("augment", {})
-        height, width = self.pixels.shape[1:3]
+    def inputs(self, places, once, at):
+        """Batch `at` of the data, the images at these places: what they are mixed to, their labels, and their matrices."""
+        augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
         matrices = [matrix(augment, height, width, self.seed, once, p) for p in places]
-        return np.stack([self.image(p, once, m) for p, m in zip(places, matrices)]), matrices
+        images = np.stack([self.image(p, once, m) for p, m in zip(places, matrices)])
+        mix = mixing(augment, height, width, self.seed, once, at)
+        return *mixed(images, self.label[places], mix), matrices
 
     def train_batch(self, number, places, once, at, done):
-        """Batch `at` of the data, which were gone through `once` times before."""
-        augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
+        """A step on batch `at` of the data, which were gone through `once` times before."""
         lr = self.schedule.rate(self.epoch, number)
-        images, matrices = self.inputs(places, once)
-        mix = mixing(augment, height, width, self.seed, once, at)
-        x, label, other, share = mixed(images, self.label[places], mix)
+        x, label, other, share, matrices = self.inputs(places, once, at)
         total = {}
         weight = self.weight[label] / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)
@@ -120,12 +118,13 @@ class Training:
         own, shards = self.net.weights, []
         self.net.weights = {**own, **self.average}
         shard = min(self.train.get("shard") or self.batch, self.batch)
-        for begin in range(0, len(places), self.batch):
-            batch = places[begin:begin + self.batch]
-            x, label = self.inputs(batch, self.epoch)[0], self.label[batch]
+        for at in range(self.batches):
+            batch = places[at * self.batch:(at + 1) * self.batch]
+            x, label, other, share, _ = self.inputs(batch, self.epoch, at)
             for first in range(0, len(batch), shard):
                 part = slice(first, first + shard)
-                shards.append(self.net.statistics(x[part], label[part], first, self.step))
+                labels = label[part], other[part], share
+                shards.append(self.net.statistics(x[part], labels, first, self.step))
         means = {path: np.mean([s[path] for s in shards], axis=0) for path in shards[0]}
         self.net.weights = {**own, **means}
         return {**own, **means, **self.average}
