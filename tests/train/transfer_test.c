@@ -367,7 +367,7 @@ static void test_mistakes(const world *w)
          "take 3 channels, the section input says 1"},
         {"input: {size: 8}\nbackbone: resnet19\nmodel: [flatten]\n", "did you mean 'resnet18'?"},
         {"input: {size: 8}\nbackbone: {name: resnet18, weights: x.h5}\nmodel: [flatten]\n",
-         "keras.applications has no such network"},
+         "Keras' weights are not read for this network"},
         {"input: {size: 8}\nbackbone: {freeze: none}\nmodel: [flatten]\n",
          "the key 'name' or 'file' is missing"},
         {"input: {size: 8}\ncompare: [resnet18, vgg16]\nbackbone: {freeze: nome}\n"
