@@ -23,8 +23,9 @@ kernel void norm_clip_total(TENSOR(float, partial), TENSOR(float, scale), TENSOR
                             int n, int c, int width, float limit)
 {
     TREE_LOCAL(local_);
-    const float root = math_sqrt(tree_total(partial + partial0, c, width, n, local_));
+    const float total = tree_total(partial + partial0, c, width, n, local_);
     if (!TREE_WRITES(c)) return;
+    const float root = math_sqrt(total);
     norm[norm0] = root;
     scale[scale0] = optim_clip_scale(root, limit);
 }

@@ -36,17 +36,18 @@ kernel void tree_totals(TENSOR(float, from), TENSOR(float, target), ulong matric
     }
 }
 
-/* [matrices, n, width] to [matrices, segments, width]: each TREE_FOLD rows are added to one. Groups
- * of columns (dimension 0 of the grid) and segments of matrices (1). Reads 4 matrices n width
- * bytes, 16 rows of a column at a time by each work-item. */
-kernel void tree_fold(TENSOR(float, from), TENSOR(float, to), ulong matrices, int n, int width)
+/* [matrices, n, width] to [matrices, segments, width]: each `fold` rows, a power of two of
+ * TREE_FOLD at most, are added to one. Groups of columns (dimension 0 of the grid) and segments of
+ * matrices (1). Reads 4 matrices n width bytes, 16 rows of a column at a time by each work-item. */
+kernel void tree_fold(TENSOR(float, from), TENSOR(float, to), ulong matrices, int n, int width,
+                      int fold)
 {
     TREE_LOCAL(sums);
-    const ulong segments = (n + TREE_FOLD - 1) / TREE_FOLD;
+    const ulong segments = (n + fold - 1) / fold;
     for (ulong of = get_group_id(1); of < matrices * segments; of += get_num_groups(1)) {
-        const int first = (int)(of % segments) * TREE_FOLD;
+        const int first = (int)(of % segments) * fold;
         const global float *p = from + from0 + (of / segments * n + first) * (size_t)width;
-        const float sum = tree_column(p, width, min(n - first, TREE_FOLD), sums);
+        const float sum = tree_column(p, width, min(n - first, fold), sums);
         if (TREE_WRITES(width)) to[to0 + of * width + get_global_id(0)] = sum;
     }
 }

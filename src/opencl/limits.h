@@ -36,6 +36,8 @@ typedef struct opencl_limits {
     uint64_t band_floats;      /* … and floats of those, if they are several rows */
     int32_t teams, rows;       /* narrow: of a group's work-items that share a row of layer_norm; or
                                 * rows of a group */
+    int32_t fold;              /* rows of partial sums that a launch adds to one; a power of two, at
+                                * most TREE_FOLD */
     uint64_t part;             /* floats that parts of the workspace begin at multiples of */
     size_t staging;            /* bytes that are copied, so that a write need not wait */
     size_t host_memory;        /* wide: bytes from which a buffer is memory of ours */

@@ -66,8 +66,9 @@ opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint
                                    const clade_tensor *sums)
 {
     opencl_sums s = {*sums, t->blocks};
-    while (s.n > TREE_FOLD) {
-        const uint64_t segments = ((uint64_t)s.n + TREE_FOLD - 1) / TREE_FOLD;
+    const int32_t fold = plan->cl->limits.fold;
+    while (s.n > fold) {
+        const uint64_t segments = ((uint64_t)s.n + (uint64_t)fold - 1) / (uint64_t)fold;
         const clade_tensor to = clade_opencl_part(plan, matrices * segments * (uint64_t)t->width);
         opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_fold", t);
         clade_opencl_tensor(&l, &s.at);
@@ -75,6 +76,7 @@ opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint
         clade_opencl_u64(&l, matrices);
         clade_opencl_i32(&l, s.n);
         clade_opencl_i32(&l, t->width);
+        clade_opencl_i32(&l, fold);
         clade_opencl_run_tree(&l, (uint64_t)t->width, matrices * segments);
         s = (opencl_sums){to, (int32_t)segments};
     }

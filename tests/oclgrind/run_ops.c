@@ -112,7 +112,8 @@ static void list_launched(const name_list *all, name_list *launched)
 
 /* Which of the device's kernels are to be used. */
 typedef struct kind {
-    const char *kernels, *algorithm; /* as in clade_device_options */
+    const char *kernels, *algorithm, *limits; /* as in clade_device_options */
+    const char *op;                           /* the only one; NULL: all */
     bool fast;
 } kind;
 
@@ -211,7 +212,8 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
                                           .strict = true,
                                           .math = k->fast ? CLADE_FAST : CLADE_EXACT,
                                           .algorithm = k->algorithm,
-                                          .kernels = k->kernels};
+                                          .kernels = k->kernels,
+                                          .limits = k->limits};
     clade_device *device;
     if (clade_device_open("opencl", &options, &device)) {
         printf("%s\n", clade_error());
@@ -283,17 +285,18 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
     size_t runs = 0;
     for (size_t i = 0; i < count; i++) {
         const clade_op_info *info = cases[i].info;
-        if (cases[i].smallest == further ||
+        if (cases[i].smallest == further || (k->op && strcmp(k->op, info->name) != 0) ||
             (k->algorithm && (cases[i].transformed || !is_product(info))))
             continue;
-        if (further &&
-            (cases[i].elements > most_elements || !may_launch(info, k->fast, all, launched)))
+        if (further && (cases[i].elements > most_elements ||
+                        !(k->op || may_launch(info, k->fast, all, launched))))
             continue;
         failures += !run_process(k, &cases[i], all, launched);
         runs++;
     }
-    printf("%s kernels%s%s: %zu %scases, %d failed\n", k->kernels, k->algorithm ? ", " : "",
-           k->algorithm ? k->algorithm : "", runs, further ? "further " : "", failures);
+    const char *what = k->algorithm ? k->algorithm : k->op;
+    printf("%s kernels%s%s: %zu %scases, %d failed\n", k->kernels, what ? ", " : "",
+           what ? what : "", runs, further ? "further " : "", failures);
     return failures;
 }
 
@@ -325,6 +328,7 @@ int main(int argc, char **argv)
     static name_list all, launched;
     const kind kinds[] = {{.kernels = "gpu"},
                           {.kernels = "cpu"},
+                          {.kernels = "gpu", .limits = "tiny", .op = "batchnorm_sum"}, /* folds */
                           {.kernels = "gpu", .algorithm = "direct"},
                           {.kernels = "gpu", .algorithm = "implicit"},
                           {.kernels = "gpu", .algorithm = "gemm", .fast = true}};
