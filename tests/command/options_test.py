@@ -15,8 +15,10 @@ from checks import check, finish
 PLACE = " device threads math"
 SHARED = {  # of these words, those that a subcommand has
     "bench": "data epochs batch json" + PLACE,
+    "calibrate": "data json" + PLACE,
     "compare": "data out epochs batch lr seed json quiet" + PLACE,
     "conform": "out seed json" + PLACE,
+    "cross-validate": "data out epochs batch lr seed json quiet" + PLACE,
     "data list": "json",
     "data make": "seed",
     "devices": "json",
@@ -24,6 +26,7 @@ SHARED = {  # of these words, those that a subcommand has
     "export": "out",
     "import": "out json",
     "inspect": "data seed json" + PLACE,
+    "lr-find": "data out batch seed json" + PLACE,
     "new": "data",
     "predict": "json" + PLACE,
     "recipes list": "json",
@@ -42,7 +45,7 @@ OLD = {"conform": ["output", "format"], "predict": ["format", "save"], "train": 
 
 
 def check_table(run):
-    names = [line[2:16].strip() for line in run("--help").stdout.split("\n\n")[2].splitlines()]
+    names = [line[2:18].strip() for line in run("--help").stdout.split("\n\n")[2].splitlines()]
     check(names == list(SHARED), f"subcommands: {names}")
     for name in names:
         help_text = run(*name.split(), "--help").stdout.split("\nFor example:")[0]

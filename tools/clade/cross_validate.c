@@ -16,12 +16,13 @@
 typedef struct cross_request {
     session_place place;
     session_source source;
+    session_training training;
     const char *recipe, *out, *cache;
     command_list set;
     int64_t folds;
     bool json, quiet;
     uint64_t cache_bytes, feature_bytes;
-    char *edits[COMMAND_LIST_SIZE + session_source_most];
+    char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most];
     size_t edit_count;
     char *folder;
     clade_device *device;
@@ -36,7 +37,7 @@ static bool is_silent(const cross_request *r) { return r->json || r->quiet; }
 static clade_status read_recipe(cross_request *r, int fold, clade_recipe **out)
 {
     char folds[32], own[32];
-    const char *edits[COMMAND_LIST_SIZE + session_source_most + 2];
+    const char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most + 2];
     snprintf(folds, sizeof folds, "data.folds=%d", (int)r->folds);
     snprintf(own, sizeof own, "data.fold=%d", fold);
     for (size_t i = 0; i < r->edit_count; i++) edits[i] = r->edits[i];
@@ -52,7 +53,8 @@ static clade_status collect_edits(cross_request *r)
         if (!edit) return clade_fail(CLADE_ENOMEM, "out of memory");
         r->edits[r->edit_count++] = strcpy(edit, r->set.item[i]);
     }
-    return session_source_edits(&r->source, r->edits, &r->edit_count)
+    return session_source_edits(&r->source, r->edits, &r->edit_count) &&
+                   session_training_edits(&r->training, r->edits, &r->edit_count)
                ? CLADE_OK
                : clade_fail(CLADE_ENOMEM, "out of memory");
 }
@@ -281,13 +283,14 @@ static int run(cross_request *r)
 
 int command_cross_validate(int argc, char **argv)
 {
-    cross_request r = {.place = {.math = session_math_default}, .folds = 5};
+    cross_request r = {.place = {.math = session_math_default}, .folds = 5, .training.seed = -1};
     const command_option options[] = {
         OPTION_INTEGER("folds", "N", &r.folds, 2, 1000, "parts of the images; default: 5"),
         SESSION_SOURCE_OPTIONS(&r.source),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_TEXT("out", "DIR", &r.out,
                     "folder of the runs; default: runs/NAME-folds; where it has some, they go on"),
+        SESSION_TRAINING_OPTIONS(&r.training),
         OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
                     "memory for decoded images, and for features, as 4G; default: half of it"),
