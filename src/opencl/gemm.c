@@ -94,6 +94,8 @@ bool clade_opencl_gemm_use(opencl_context *cl, const char *name)
     if (strncmp(name, "gemm:", 5) != 0 || name[5] < '1' || name[5] >= '1' + CLADE_GEMM_SETS ||
         name[6])
         return false;
+    const char *why;
+    if (!clade_opencl_gemm_present(&why)) return true; /* nothing is done by it */
     return clblast.CLBlastOverrideParameters(cl->device, "Xgemm", CLBlastPrecisionSingle,
                                              parameters, parameter_names,
                                              sets[name[5] - '1']) == CLBlastSuccess;

@@ -60,7 +60,7 @@ static void choosing(void)
 typedef struct listed {
     size_t count, begun, judged;
     const char *chosen;
-    char name[2400][96];
+    char name[4000][96];
 } listed;
 
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }

@@ -7,6 +7,8 @@
 #ifdef CLADE_HAVE_OPENCL
 #include "opencl/algorithm.h"
 #include "opencl/opencl.h"
+
+#include "no_device.h"
 #endif
 
 #include <stdio.h>
@@ -43,6 +45,7 @@ static void plan_on_opencl(clade_op op, const clade_args *args)
     static const char *const asked[] = {NULL, "direct", "implicit"};
     static opencl_context device[12];
     static clade_op_slot slot[CLADE_OPS];
+    use_no_device();
     for (int i = 0; i < 12; i++) {
         const bool wide = i & 1;
         opencl_context *cl = &device[i];

@@ -5,6 +5,7 @@
 #include "opencl/tuning_cache.h"
 #include "op/call_text.h"
 
+#include "no_device.h"
 #include "temporary.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     opencl_tuning *tuning;
     clade_call call;
     char home[64], folder[128], key[65], path[256];
+    use_no_device();
     fuzz_temporary("tuning", home);
     setenv("XDG_CACHE_HOME", home, 1);
     snprintf(folder, sizeof folder, "%s/clade/opencl", home);

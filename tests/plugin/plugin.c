@@ -243,7 +243,7 @@ static clade_status maxpool2d_dx(void *context, const clade_args *args, const cl
 
 /* What plan finds out of a call's shapes, so that run need not. */
 typedef struct mean_plan {
-    size_t images, pixels, channels;
+    size_t images, pixels, channels, lanes, blocks;
     float weight;
 } mean_plan;
 
@@ -256,13 +256,33 @@ static clade_status plan_global_avgpool(void *context, const clade_args *args, c
     p->images = (size_t)dim[0];
     p->pixels = (size_t)dim[1] * (size_t)dim[2];
     p->channels = (size_t)dim[3];
+    p->lanes = (size_t)clade_tree_lanes(dim[3]);
+    const size_t rows = (p->pixels + p->lanes - 1) / p->lanes;
+    p->blocks = (rows + CLADE_TREE_ROWS - 1) / CLADE_TREE_ROWS;
     p->weight = 1 / (float)p->pixels;
     plan->state = p; /* discard_plan frees it */
-    plan->workspace = p->channels * sizeof(float);
+    plan->workspace = p->lanes * sizeof(float);
     return CLADE_OK;
 }
 
-/* Sums an image's channels in the workspace, pixel by pixel. */
+/* The sum of a lane's blocks from `first` on, of the channel that x begins with: a tree (ops.h). */
+static float sum_blocks(const mean_plan *p, const float *x, size_t lane, size_t first,
+                        size_t blocks)
+{
+    float sum = 0;
+    size_t half = 1;
+    while (2 * half < blocks) half *= 2;
+    if (blocks > 1)
+        return sum_blocks(p, x, lane, first, half) +
+               sum_blocks(p, x, lane, first + half, blocks - half);
+    for (size_t row = first * CLADE_TREE_ROWS; row < (first + 1) * CLADE_TREE_ROWS; row++) {
+        const size_t i = row * p->lanes + lane;
+        if (i < p->pixels) sum += x[i * p->channels];
+    }
+    return sum;
+}
+
+/* Sums a channel's lanes in the workspace, then adds them by halves. */
 static clade_status global_avgpool(void *context, const clade_args *args, const clade_plan *plan,
                                    void *workspace)
 {
@@ -270,12 +290,13 @@ static clade_status global_avgpool(void *context, const clade_args *args, const 
     const mean_plan *p = plan->state;
     const float *x = clade_tensor_host(&args->global_avgpool.x);
     float *y = clade_tensor_host(&args->global_avgpool.y), *sum = workspace;
-    for (size_t b = 0; b < p->images; b++, y += p->channels) {
-        memset(sum, 0, plan->workspace);
-        for (size_t i = 0; i < p->pixels; i++, x += p->channels)
-            for (size_t k = 0; k < p->channels; k++) sum[k] += x[k];
-        for (size_t k = 0; k < p->channels; k++) y[k] = sum[k] * p->weight;
-    }
+    for (size_t b = 0; b < p->images; b++, x += p->pixels * p->channels, y += p->channels)
+        for (size_t k = 0; k < p->channels; k++) {
+            for (size_t l = 0; l < p->lanes; l++) sum[l] = sum_blocks(p, x + k, l, 0, p->blocks);
+            for (size_t half = p->lanes / 2; half > 0; half /= 2)
+                for (size_t l = 0; l < half; l++) sum[l] += sum[l + half];
+            y[k] = (0 + sum[0]) * p->weight;
+        }
     return CLADE_OK;
 }
 
