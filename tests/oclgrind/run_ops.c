@@ -113,7 +113,7 @@ static void list_launched(const name_list *all, name_list *launched)
 /* Which of the device's kernels are to be used. */
 typedef struct kind {
     const char *kernels, *algorithm, *limits; /* as in clade_device_options */
-    const char *op;                           /* the only one; NULL: all */
+    const char *op;                           /* the only one, all of it; NULL: all ops */
     bool fast;
 } kind;
 
@@ -275,9 +275,8 @@ static bool may_launch(const clade_op_info *info, bool fast, const name_list *al
     return false;
 }
 
-/* The smallest cases of each op; or, `further`, others that are not large while kernels are
- * missing.
- */
+/* The smallest cases of each op, of a kind's own op all that are not large; or, `further`, others
+ * while kernels are missing. */
 static int run_cases(const kind *k, bool further, const trial_case *cases, size_t count,
                      name_list *all, name_list *launched)
 {
@@ -285,12 +284,12 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
     size_t runs = 0;
     for (size_t i = 0; i < count; i++) {
         const clade_op_info *info = cases[i].info;
-        if (cases[i].smallest == further || (k->op && strcmp(k->op, info->name) != 0) ||
-            (k->algorithm && (cases[i].transformed || !is_product(info))))
+        if (k->op && (further || strcmp(k->op, info->name) != 0)) continue;
+        if (!k->op && (cases[i].smallest == further ||
+                       (k->algorithm && (cases[i].transformed || !is_product(info)))))
             continue;
-        if (further && (cases[i].elements > most_elements ||
-                        !(k->op || may_launch(info, k->fast, all, launched))))
-            continue;
+        if ((k->op || further) && cases[i].elements > most_elements) continue;
+        if (further && !may_launch(info, k->fast, all, launched)) continue;
         failures += !run_process(k, &cases[i], all, launched);
         runs++;
     }
