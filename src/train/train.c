@@ -1,4 +1,5 @@
 /* A training run: its data, its folder, and the devices that take part. */
+#define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 #include "train/agree.h"
 #include "train/classifier.h"
@@ -8,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Has the first images decoded while the model is made. */
 static clade_status start_early(clade_trainer *t)
@@ -139,7 +141,8 @@ static clade_status train_on(clade_trainer *t, clade_classifier **out)
                              .device_count = t->device_count,
                              .lead = t->lead,
                              .options = t->options};
-        status = attempt(t, t->options->out != NULL, out);
+        /* what failed before it wrote anything has left no folder */
+        status = attempt(t, t->options->out && !access(t->options->out, F_OK), out);
     }
     return status;
 }
