@@ -50,7 +50,7 @@ fi
 
 planted activation.cl activation 'y[y0 + i] =' 'y[y0 + i + 1000000] =' 'Invalid write' || failed=1
 planted activation.cl activation 'x[x0 + i])' 'x[x0 + i + 1000000])' 'Invalid read' || failed=1
-planted tree.clh norm_clip 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
+planted layer_norm.cl layer_norm 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
 # workspace holds NaNs at first, which tell of what is read before it is set
 planted optim.cl norm_clip 'EACH_VECTOR(v) V_STORE(' 'EACH_VECTOR(v) if (0) V_STORE(' 'got nan' || failed=1
 planted conv_implicit.cl dense 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
