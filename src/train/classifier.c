@@ -326,12 +326,11 @@ static clade_status run_views(clade_classifier *c, clade_model *model, clade_fee
 static clade_status evaluate(clade_classifier *c, clade_model *model, const clade_dataset *dataset,
                              clade_split split, clade_ranks *ranks, clade_metrics *out)
 {
-    clade_feed_options options = {
-        .upload = {.dataset = dataset,
-                   .split = split,
-                   .model = model,
-                   .preprocessing = clade_recipe_preprocessing(c->recipe),
-                   .augment = c->views ? &c->border : NULL}};
+    clade_feed_options options = {.upload = {.dataset = dataset,
+                                             .split = split,
+                                             .model = model,
+                                             .preprocessing = clade_recipe_preprocessing(c->recipe),
+                                             .augment = c->views ? &c->border : NULL}};
     const int32_t top_k = clade_recipe_training(c->recipe)->top_k;
     const size_t n = clade_dataset_count(dataset, split);
     clade_feed *feed = NULL;
