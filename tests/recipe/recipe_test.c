@@ -360,8 +360,8 @@ static void test_create(void)
             "augment.random_erasing={p: 0.3, scale: [0.1, 0.2], ratio: [0.5, 3], value: -1}",
             "augment.rand_augment={num_ops: 3, magnitude: 0}",
             "augment.random_resized_crop={scale: [0.2, 0.9], ratio: [0.5, 2]}",
-            "augment.color_jitter={brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.4, p: "
-            "0.8}"};
+            "augment.color_jitter={brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.4}",
+            "augment.color_jitter.p=0.8"};
         CHECK_OK(clade_recipe_read(names[i], edits, sizeof edits / sizeof *edits, &recipe));
         CHECK_OK(clade_recipe_graph(recipe, 0, &graph));
         const clade_recipe_parts parts = {names[i], graph, clade_recipe_preprocessing(recipe),
