@@ -183,6 +183,9 @@ enum {
     conform_command_size = 1024 + CLADE_CALL_TEXT_SIZE
 };
 
+/* The device as it is asked for. */
+clade_device_options clade_conform_asked(const clade_conform_options *o);
+
 /* Cases of an op that were drawn at random. */
 typedef struct conform_drawn {
     clade_op op;

@@ -32,9 +32,8 @@ static clade_status take_typed_case(conform_run *run)
     return clade_case_args(info, &run->typed, &args, &forward);
 }
 
-static clade_device_options asked(const conform_run *run)
+clade_device_options clade_conform_asked(const clade_conform_options *o)
 {
-    const clade_conform_options *o = run->options;
     return (clade_device_options){.math = o->math,
                                   .threads = o->threads,
                                   .strict = o->strict,
@@ -65,7 +64,7 @@ static clade_status open_device(conform_run *run, const clade_device_options *op
 /* As asked for, but with tiny limits, unless that was asked for. */
 static clade_status open_tiny(conform_run *run, const char *algorithm, const char *how)
 {
-    clade_device_options options = asked(run);
+    clade_device_options options = clade_conform_asked(run->options);
     if (options.limits) return CLADE_OK;
     if (algorithm) options.algorithm = algorithm;
     options.limits = "tiny";
@@ -74,7 +73,7 @@ static clade_status open_tiny(conform_run *run, const char *algorithm, const cha
 
 static clade_status open_algorithm(conform_run *run, const char *algorithm, const char *how)
 {
-    clade_device_options options = asked(run);
+    clade_device_options options = clade_conform_asked(run->options);
     options.algorithm = algorithm;
     return open_device(run, &options, "algorithm", how);
 }
@@ -102,7 +101,7 @@ static clade_status open_algorithms(conform_run *run)
 
 static clade_status open_threads(conform_run *run, int threads, const char *how)
 {
-    clade_device_options options = asked(run);
+    clade_device_options options = clade_conform_asked(run->options);
     options.threads = threads;
     return open_device(run, &options, "threads", how);
 }
@@ -112,7 +111,7 @@ static clade_status open_threads(conform_run *run, int threads, const char *how)
 clade_status clade_conform_open(conform_run *run, unsigned modes)
 {
     const clade_conform_options *o = run->options;
-    clade_device_options options = asked(run);
+    clade_device_options options = clade_conform_asked(run->options);
     clade_status status = open_device(run, &options, "", "");
     if (status) return status;
     run->summary->device = *clade_device_describe(run->devices[0].device);

@@ -16,16 +16,10 @@ void clade_trial_set(conform_trial *trial, const clade_args *args)
 
 clade_device_options clade_trial_device(const conform_trial *trial)
 {
-    const clade_conform_options *o = &trial->options;
-    return (clade_device_options){.math = o->math,
-                                  .threads = o->threads,
-                                  .strict = o->strict,
-                                  .plugin = o->plugin,
-                                  .group_size = o->group_size,
-                                  .kernels = o->kernels,
-                                  .algorithm =
-                                      trial->algorithm[0] ? trial->algorithm : o->algorithm,
-                                  .limits = trial->limits[0] ? trial->limits : o->limits};
+    clade_device_options options = clade_conform_asked(&trial->options);
+    if (trial->algorithm[0]) options.algorithm = trial->algorithm;
+    if (trial->limits[0]) options.limits = trial->limits;
+    return options;
 }
 
 /* A trial is copied as a whole, so what points into it is set when it is used. */

@@ -60,7 +60,7 @@ def main(clade, page):
         for command, shown in steps(pathlib.Path(page).read_text()):
             run = subprocess.run(shortened(command), shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
                                  cwd=folder / "work", timeout=120)
-            printed = run.stdout.replace(str(folder / "work"), "/home/me").replace(str(folder), "/home/me").splitlines()
+            printed = run.stdout.replace(str(folder / "work"), "/data").replace(str(folder), "/data").splitlines()
             check(run.returncode == 0, f"{command}: status {run.returncode}: {run.stdout}")
             check(fits([line for line in shown if line], [line for line in printed if line]),
                   f"{command}: prints\n{run.stdout}\nshown is\n" + "\n".join(shown))

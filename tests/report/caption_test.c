@@ -17,10 +17,10 @@
 enum { edge = 3, letter = CLADE_CAPTION_COLUMNS + 1 };
 
 /* A captioned image, and the side of its letters' pixels. */
-typedef struct picture {
+typedef struct decoded_image {
     uint8_t *rgb;
     int32_t hwc[3], dot;
-} picture;
+} decoded_image;
 
 static void write_bytes(const char *path, const void *bytes, size_t size)
 {
@@ -46,10 +46,10 @@ static void make_image(const char *path, int32_t height, int32_t width)
     free(pixels);
 }
 
-static picture read_picture(const char *path)
+static decoded_image read_image(const char *path)
 {
     static uint8_t bytes[1 << 20];
-    picture p = {0};
+    decoded_image p = {0};
     FILE *file = fopen(path, "rb");
     CHECK(file);
     size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
@@ -61,13 +61,13 @@ static picture read_picture(const char *path)
     return p;
 }
 
-static bool is_lit(const picture *p, int32_t y, int32_t x)
+static bool is_lit(const decoded_image *p, int32_t y, int32_t x)
 {
     return p->rgb[3 * ((size_t)y * (size_t)p->hwc[1] + (size_t)x)] > 128;
 }
 
 /* The letter whose left edge is at x; '#' is what stands for those that are not ASCII, 0 none. */
-static char letter_at(const picture *p, int32_t x)
+static char letter_at(const decoded_image *p, int32_t x)
 {
     const int32_t top = p->hwc[0] - (CLADE_CAPTION_ROWS + edge) * p->dot;
     for (int g = 0; g < CLADE_CAPTION_GLYPHS; g++) {
@@ -82,7 +82,7 @@ static char letter_at(const picture *p, int32_t x)
 }
 
 /* What a caption says from the left, and to the right. */
-static void check_text(const picture *p, const char *left, const char *right)
+static void check_text(const decoded_image *p, const char *left, const char *right)
 {
     char text[256] = "", end[64] = "";
     for (size_t i = 0; i < strlen(left); i++)
@@ -93,17 +93,17 @@ static void check_text(const picture *p, const char *left, const char *right)
     CHECK(!strcmp(end, right));
 }
 
-static picture captioned(const char *image, const char *label, const char *value)
+static decoded_image captioned(const char *image, const char *label, const char *value)
 {
     const clade_caption caption = {.name = image, .label = label, .value = value};
     CHECK_OK(clade_caption_write(&caption, "out.jpg"));
-    return read_picture("out.jpg");
+    return read_image("out.jpg");
 }
 
 static void check_captions(void)
 {
     make_image("small.jpg", 40, 48);
-    picture p = captioned("small.jpg", "jigsaw", "97.3 %");
+    decoded_image p = captioned("small.jpg", "jigsaw", "97.3 %");
     CHECK(p.hwc[0] == 120 + CLADE_CAPTION_ROWS + 2 * edge && p.hwc[1] == 160);
     check_text(&p, "jigsaw", "97.3 %");
     const uint8_t *middle = p.rgb + 3 * (60 * 160 + 80);
@@ -135,7 +135,7 @@ static void check_bytes(void)
     caption.size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
     CHECK_OK(clade_caption_write(&caption, "bytes.jpg"));
-    picture p = read_picture("bytes.jpg");
+    decoded_image p = read_image("bytes.jpg");
     check_text(&p, "a", "b");
     free(p.rgb);
     caption.size = 20;
