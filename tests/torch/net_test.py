@@ -69,7 +69,7 @@ FAULTS = [
     ("branches", "narrow", "activation", "silu"),
     ("branches", "deep", "dilation", 1),
     ("branches", "sometimes", "rate", 0.41),
-    ("branches", "sum", "inputs", ["deep", "narrow"]),
+    ("branches", "sum", "inputs", ["sometimes", "narrow"]),
     ("branches", "shortcut", "count_pad", True),
     ("branches", "concatenate", "inputs", ["second_norm", "narrow", "peaks"]),
     ("branches", "conv2d", "stride", 2),
