@@ -103,8 +103,8 @@ def fault_in_source(root, path, name, quoted):
     return fault_between_floors(room, path, name) if target == room else None
 
 
-# of the library's own, what the command is built with too, as neither is worth a place in the API
-SHARED = {"base/json.h", "base/utf8.h"}
+# of the library's own, what tools are built with too, as none is worth a place in the API
+SHARED = {"base/clock.h", "base/json.h", "base/sha256.h", "base/utf8.h"}
 
 
 def fault_in_tool(root, path, name, quoted):
