@@ -16,7 +16,8 @@ typedef enum clade_optimizer_kind {
     CLADE_ADAM,
     CLADE_ADAMW,
     CLADE_LION, /* Chen et al. 2023 */
-    CLADE_LAMB  /* You et al. 2020; each parameter is a layer of the paper's */
+    CLADE_LAMB, /* You et al. 2020; each parameter is a layer of the paper's */
+    CLADE_MUON  /* Jordan et al. 2024, for kernels; adam for the other parameters */
 } clade_optimizer_kind;
 
 /* Which parameters weight decay is for. */
@@ -27,13 +28,15 @@ typedef enum clade_decay_scope {
 
 /* Zero means Keras' default for the kind: sgd lr 0.01; rmsprop lr 0.001, rho 0.9, eps 1e-7;
  * adam lr 0.001, beta 0.9, 0.999, eps 1e-7; adamw also weight_decay 0.004; lion lr 0.001, beta
- * 0.9, 0.99; lamb as adam. */
+ * 0.9, 0.99; lamb as adam; muon as adam, with momentum 0.95 and weight_decay 0.1. */
 typedef struct clade_optimizer {
     clade_optimizer_kind kind;
     float lr, momentum, rho, beta1, beta2, eps, weight_decay;
     clade_decay_scope decay;
     const char *const *exclude; /* parameters whose names contain one of these are not decayed */
     size_t exclude_count;
+    const char *const *no_muon; /* muon: kernels whose names contain one of these are adam's */
+    size_t no_muon_count;
     bool nesterov;
     float clip_norm; /* 0: gradients are not clipped */
 } clade_optimizer;

@@ -298,6 +298,7 @@ void clade_recipe_destroy(clade_recipe **handle)
     clade_tuning_clear(&recipe->tuning);
     free(recipe->class_weight);
     free(recipe->decay_exclude);
+    free(recipe->no_muon);
     free(recipe);
     *handle = NULL;
 }

@@ -30,6 +30,7 @@ struct clade_recipe {
     clade_training training;
     clade_class_weight *class_weight; /* of `training`, … */
     const char **decay_exclude;       /* … whose optimizer has these */
+    const char **no_muon;             /* … and these */
     clade_data_options data;
     const clade_yaml *backbone; /* its section, in `root`; NULL: there is none */
     clade_transfer transfer;

@@ -296,12 +296,20 @@ static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
     write_alpha(w, map, "cutmix", a->cutmix);
 }
 
+static void write_names(writer *w, clade_yaml *map, const char *key, const char *const *names,
+                        size_t count)
+{
+    if (count == 0) return;
+    clade_yaml *list = put_empty(w, map, key, CLADE_YAML_LIST);
+    for (size_t i = 0; i < count; i++) append(w, list, clade_yaml_create_text(names[i]));
+}
+
 static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer *o)
 {
     clade_yaml *outer = put_empty(w, train, "optimizer", CLADE_YAML_MAP);
     clade_yaml *map = put_empty(w, outer, clade_recipe_optimizers[o->kind], CLADE_YAML_MAP);
     put_float(w, map, "lr", o->lr);
-    if (o->kind == CLADE_SGD || o->kind == CLADE_RMSPROP)
+    if (o->kind == CLADE_SGD || o->kind == CLADE_RMSPROP || o->kind == CLADE_MUON)
         put_float(w, map, "momentum", o->momentum);
     if (o->kind == CLADE_SGD) put_true(w, map, "nesterov", o->nesterov);
     if (o->kind == CLADE_RMSPROP) put_float(w, map, "rho", o->rho);
@@ -312,11 +320,8 @@ static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer 
     if (o->kind != CLADE_SGD && o->kind != CLADE_LION) put_float(w, map, "eps", o->eps);
     put_float(w, map, "weight_decay", o->weight_decay);
     if (o->decay) put_text(w, map, "decay", clade_recipe_decay_scopes[o->decay]);
-    if (o->exclude_count) {
-        clade_yaml *list = put_empty(w, map, "exclude", CLADE_YAML_LIST);
-        for (size_t i = 0; i < o->exclude_count; i++)
-            append(w, list, clade_yaml_create_text(o->exclude[i]));
-    }
+    write_names(w, map, "exclude", o->exclude, o->exclude_count);
+    write_names(w, map, "exclude_layers", o->no_muon, o->no_muon_count);
     put_float(w, train, "clip_norm", o->clip_norm);
 }
 

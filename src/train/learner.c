@@ -79,6 +79,18 @@ static bool is_regularised(const clade_learner *l)
     return false;
 }
 
+/* Columns of what Muon takes for a matrix: a kernel, with one column for each output; 0: it is
+ * none.
+ */
+static int32_t columns_of(const clade_optimizer *o, const clade_parameter *p)
+{
+    const char *word = strrchr(p->name, '/');
+    if (o->kind != CLADE_MUON || p->value.rank < 2 || !word || strcmp(word, "/kernel")) return 0;
+    for (size_t i = 0; i < o->no_muon_count; i++)
+        if (strstr(p->name, o->no_muon[i])) return 0;
+    return p->value.dim[p->value.rank - 1];
+}
+
 /* The part of w that a trained parameter is; `first` is the graph before something was unfrozen, or
  * NULL. */
 static clade_updater_part part_of(const clade_learner_options *o, const clade_learner *l,
@@ -87,17 +99,20 @@ static clade_updater_part part_of(const clade_learner_options *o, const clade_le
     const clade_transfer *transfer = clade_recipe_transfer(o->recipe);
     int32_t layer = p->layer + clade_model_graph(l->model)->offset;
     bool late = first && clade_graph_layer(first, layer)->frozen;
+    const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
+    const int32_t columns = columns_of(optimizer, p);
+    const bool adams = optimizer->kind == CLADE_MUON && columns == 0;
     return (clade_updater_part){.first = p->gradient.offset,
                                 .count = clade_tensor_count(&p->value),
                                 .scale = layer <= transfer->layers ? transfer->lr_scale : 1,
                                 .began = late ? o->unfrozen_step : 0,
-                                .spared =
-                                    !is_decayed(&clade_recipe_training(o->recipe)->optimizer, p),
-                                .l2 = l2_of(l, p)};
+                                .spared = adams || !is_decayed(optimizer, p),
+                                .l2 = l2_of(l, p),
+                                .columns = columns};
 }
 
 /* Divides the flat parameters where the rate, the count of steps or the decay changes, for LAMB
- * everywhere. */
+ * everywhere, for Muon around matrices. */
 static clade_status divide(const clade_learner_options *o, const clade_learner *l,
                            const clade_graph *first)
 {
@@ -110,8 +125,8 @@ static clade_status divide(const clade_learner_options *o, const clade_learner *
         if (!clade_tensor_present(&p->gradient)) continue;
         clade_updater_part next = part_of(o, l, p, first);
         clade_updater_part *last = count ? &part[count - 1] : NULL;
-        if (last && !apart && last->scale == next.scale && last->began == next.began &&
-            last->spared == next.spared && last->l2 == next.l2)
+        if (last && !apart && !last->columns && !next.columns && last->scale == next.scale &&
+            last->began == next.began && last->spared == next.spared && last->l2 == next.l2)
             last->count += next.count;
         else
             part[count++] = next;
@@ -131,7 +146,8 @@ static clade_status make_updater(const clade_learner_options *o, clade_learner *
     const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
     const bool parts = clade_recipe_transfer(o->recipe)->layers > 0 ||
                        optimizer->decay != CLADE_DECAY_ALL || optimizer->exclude_count > 0 ||
-                       optimizer->kind == CLADE_LAMB || is_regularised(l);
+                       optimizer->kind == CLADE_LAMB || optimizer->kind == CLADE_MUON ||
+                       is_regularised(l);
     clade_status status =
         clade_updater_create(optimizer, o->device, w, clade_model_gradients(l->model), &l->updater);
     if (!status && o->unfrozen) status = clade_recipe_graph(o->recipe, o->classes, &first);

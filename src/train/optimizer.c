@@ -1,6 +1,7 @@
-/* SGD, RMSprop, Adam, AdamW, Lion and LAMB: settings, moments and the call of each step;
+/* SGD, RMSprop, Adam, AdamW, Lion, LAMB and Muon: settings, moments and the call of each step;
  * the average of the weights. */
 #include "train/optimizer.h"
+#include "train/muon.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,8 +17,10 @@ struct clade_updater {
         clade_call call, regularise; /* the latter where there is an l2 */
         float scale, weight_decay, l2;
         uint64_t began;
-    } * part; /* NULL: one, which is `step` */
+        clade_muon_step *muon; /* of a matrix, in place of the call */
+    } * part;                  /* NULL: one, which is `step` */
     size_t parts;
+    clade_muon_memory *matrices; /* NULL: there are none */
 };
 
 clade_optimizer clade_optimizer_resolve(const clade_optimizer *settings)
@@ -29,6 +32,8 @@ clade_optimizer clade_optimizer_resolve(const clade_optimizer *settings)
     if (o.beta2 == 0) o.beta2 = o.kind == CLADE_LION ? 0.99f : 0.999f;
     if (o.eps == 0) o.eps = 1e-7f;
     if (o.weight_decay == 0 && o.kind == CLADE_ADAMW) o.weight_decay = 0.004f;
+    if (o.weight_decay == 0 && o.kind == CLADE_MUON) o.weight_decay = 0.1f;
+    if (o.momentum == 0 && o.kind == CLADE_MUON) o.momentum = 0.95f;
     return o;
 }
 
@@ -78,7 +83,7 @@ clade_status clade_updater_create(const clade_optimizer *settings, clade_device 
     clade_status status = CLADE_OK;
     if (o->kind != CLADE_SGD || o->momentum != 0) status = make_moment(u, 0, w, &first);
     bool two = o->kind == CLADE_ADAM || o->kind == CLADE_ADAMW || o->kind == CLADE_LAMB ||
-               (o->kind == CLADE_RMSPROP && o->momentum != 0);
+               o->kind == CLADE_MUON || (o->kind == CLADE_RMSPROP && o->momentum != 0);
     if (!status && two) status = make_moment(u, 1, w, &second);
     if (!status && o->clip_norm > 0) status = make_clip(u, g, &scale);
     if (!status && o->kind == CLADE_LAMB) status = make_ratio(u, &ratio);
@@ -125,7 +130,7 @@ clade_status clade_updater_create(const clade_optimizer *settings, clade_device 
                                              .eps = o->eps,
                                              .decay = o->weight_decay}};
         break;
-    default:
+    default: /* what is no matrix is Adam's, with Muon too */
         u->step = (clade_call){.op = CLADE_OP_adam,
                                .args.adam = {.w = *w,
                                              .g = *g,
@@ -160,15 +165,54 @@ static void release_parts(struct updater_part *part, size_t count)
     for (size_t i = 0; i < count; i++) {
         clade_call_release(&part[i].call);
         clade_call_release(&part[i].regularise);
+        if (part[i].muon) clade_muon_release(part[i].muon);
+        free(part[i].muon);
     }
     free(part);
+}
+
+/* Memory for the largest of the matrices. */
+static clade_status make_matrices(clade_updater *u, const clade_updater_part *parts, size_t count)
+{
+    uint64_t most = 0, side = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].columns == 0) continue;
+        const uint64_t columns = (uint64_t)parts[i].columns, rows = parts[i].count / columns;
+        const uint64_t shorter = rows < columns ? rows : columns;
+        if (parts[i].count > most) most = parts[i].count;
+        if (shorter > side) side = shorter;
+    }
+    clade_muon_memory_destroy(&u->matrices);
+    return most ? clade_muon_memory_create(u->device, most, side, &u->matrices) : CLADE_OK;
+}
+
+static clade_tensor as_matrix(clade_tensor t, int32_t columns)
+{
+    t.rank = 2;
+    t.dim[0] /= columns;
+    t.dim[1] = columns;
+    return t;
+}
+
+/* A part whose call is narrowed, as a matrix. */
+static clade_status make_muon(const clade_updater *u, struct updater_part *part, int32_t columns)
+{
+    const clade_adam_args *a = &part->call.args.adam;
+    const clade_muon_matrix matrix = {.w = as_matrix(a->w, columns),
+                                      .g = as_matrix(a->g, columns),
+                                      .m = as_matrix(a->m, columns),
+                                      .scale = a->scale,
+                                      .momentum = u->settings.momentum};
+    part->muon = malloc(sizeof *part->muon);
+    if (!part->muon) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
+    return clade_muon_prepare(u->matrices, &matrix, part->muon);
 }
 
 clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *parts, size_t count)
 {
     struct updater_part *part = calloc(count, sizeof *part);
     if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
-    clade_status status = CLADE_OK;
+    clade_status status = make_matrices(u, parts, count);
     for (size_t i = 0; i < count && !status; i++) {
         part[i] =
             (struct updater_part){.call = u->step,
@@ -179,7 +223,8 @@ clade_status clade_updater_divide(clade_updater *u, const clade_updater_part *pa
         part[i].call.prepared = NULL;
         if (u->settings.kind == CLADE_LAMB) part[i].call.args.lamb.decay = part[i].weight_decay;
         narrow(u, &part[i].call, &parts[i]);
-        status = clade_call_prepare(u->device, &part[i].call);
+        status = parts[i].columns ? make_muon(u, &part[i], parts[i].columns)
+                                  : clade_call_prepare(u->device, &part[i].call);
         const clade_tensor w = part[i].call.args.slot[0], g = part[i].call.args.slot[1];
         part[i].regularise =
             (clade_call){.op = CLADE_OP_add,
@@ -210,6 +255,7 @@ void clade_updater_destroy(clade_updater **handle)
     clade_buffer_destroy(&u->clip);
     clade_buffer_destroy(&u->ratio);
     release_parts(u->part, u->parts);
+    clade_muon_memory_destroy(&u->matrices);
     free(u);
     *handle = NULL;
 }
@@ -257,7 +303,9 @@ clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
     if (!status && !u->part) status = run_step(u, &u->step, lr, u->settings.weight_decay, t);
     for (size_t i = 0; i < u->parts && !status; i++) {
         struct updater_part *p = &u->part[i];
-        status = run_step(u, &p->call, lr * (double)p->scale, p->weight_decay, t - p->began);
+        const double rate = lr * (double)p->scale;
+        status = p->muon ? clade_muon_run(p->muon, rate, rate * (double)p->weight_decay)
+                         : run_step(u, &p->call, rate, p->weight_decay, t - p->began);
     }
     return status || !u->blend.prepared ? status : clade_call_run(&u->blend);
 }
@@ -342,7 +390,8 @@ size_t clade_updater_moments(const clade_updater *u, clade_tensor moment[CLADE_M
                                            [CLADE_ADAM] = {"mean", "mean_square"},
                                            [CLADE_ADAMW] = {"mean", "mean_square"},
                                            [CLADE_LION] = {"mean"},
-                                           [CLADE_LAMB] = {"mean", "mean_square"}};
+                                           [CLADE_LAMB] = {"mean", "mean_square"},
+                                           [CLADE_MUON] = {"mean", "mean_square"}};
     clade_buffer *const buffer[CLADE_MOST_MOMENTS] = {u->moment[0], u->moment[1], u->average};
     size_t count = 0;
     for (int i = 0; i < CLADE_MOST_MOMENTS; i++) {

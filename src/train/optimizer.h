@@ -20,8 +20,9 @@ typedef struct clade_updater_part {
     uint64_t first, count; /* elements */
     float scale;
     uint64_t began;
-    bool spared; /* weight decay is not for it */
-    float l2;    /* 2 l2 w is added to its gradient, before that is clipped */
+    bool spared;     /* weight decay is not for it */
+    float l2;        /* 2 l2 w is added to its gradient, before that is clipped */
+    int32_t columns; /* of a matrix for Muon; else 0 */
 } clade_updater_part;
 /* Divides w into parts, which must cover it in order; at first it is one, with scale 1. */
 clade_status clade_updater_divide(clade_updater *updater, const clade_updater_part *parts,

@@ -395,7 +395,10 @@ static void test_create_training(void)
     for (int i = 0; i < 4; i++) {
         char edit[128];
         snprintf(edit, sizeof edit, "train.schedule=%s", schedules[i]);
-        const char *const edits[] = {edit, "train.optimizer={lion: {exclude: [bias, head/]}}",
+        const char *const edits[] = {edit,
+                                     i % 2 ? "train.optimizer={muon: {exclude: [bias, head/], "
+                                             "exclude_layers: stem, momentum: 0}}"
+                                           : "train.optimizer={lion: {exclude: [bias, head/]}}",
                                      "train.swa.epoch=3"};
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL;
@@ -407,9 +410,12 @@ static void test_create_training(void)
         const clade_training *again = clade_recipe_training(made);
         CHECK(!memcmp(&again->schedule, &t->schedule, sizeof t->schedule));
         CHECK(again->swa == 3 && t->swa == 3);
-        CHECK(again->optimizer.kind == CLADE_LION && again->optimizer.exclude_count == 2 &&
-              !strcmp(again->optimizer.exclude[0], "bias") &&
-              !strcmp(again->optimizer.exclude[1], "head/"));
+        const clade_optimizer *o = &again->optimizer;
+        CHECK(o->kind == (i % 2 ? CLADE_MUON : CLADE_LION) && o->exclude_count == 2 &&
+              !strcmp(o->exclude[0], "bias") && !strcmp(o->exclude[1], "head/"));
+        CHECK(o->no_muon_count == (size_t)(i % 2));
+        CHECK(!o->no_muon_count || !strcmp(o->no_muon[0], "stem"));
+        CHECK(o->momentum == t->optimizer.momentum && (o->momentum > 0) == i % 2);
         clade_graph_destroy(&graph);
         clade_recipe_destroy(&recipe);
         clade_recipe_destroy(&made);

@@ -37,12 +37,15 @@ OPTIMIZERS = {
     "lamb": {"lamb": {"lr": 0.02}},
     "lamb-betas-decay": {"lamb": {"lr": 0.02, "beta1": 0.7, "beta2": 0.9, "eps": 1e-4, "weight_decay": 0.3,
                                   "decay": "weights"}},
+    "muon": {"muon": {"lr": 0.02}},
+    "muon-some": {"muon": {"lr": 0.02, "momentum": 0.7, "weight_decay": 0.3, "beta1": 0.8, "eps": 1e-3,
+                           "exclude_layers": ["head/"]}},
     # a 0 that is given is no default
     "rmsprop-no-rho": {"rmsprop": {"lr": 0.005, "rho": 0, "eps": 0.01}},
     "adam-no-betas": {"adam": {"lr": 0.01, "beta1": 0, "beta2": 0, "eps": 0.01}},
     "adamw-no-decay": {"adamw": {"lr": 0.01, "weight_decay": 0}},
 }
-DEFAULTS = {"sgd": "sgd", "rmsprop": "rmsprop", "adam": "adam", "adamw": "adamw", "lion": "lion", "lamb": "lamb"}
+DEFAULTS = {"sgd": "sgd", "rmsprop": "rmsprop", "adam": "adam", "adamw": "adamw", "lion": "lion", "lamb": "lamb", "muon": "muon"}
 
 AUGMENTATIONS = {
     "rotation": {"rotation": 40},
@@ -282,6 +285,8 @@ def table():
         "swa-never": {"train.swa": {"epoch": 7}}, "swa-alone": {"images": "three-alone", "train.swa": {"epoch": 2}},
         "lamb-clip-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.clip_norm": 0.5,
                                "train.optimizer": OPTIMIZERS["lamb"]},
+        "muon-clip-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.clip_norm": 0.5,
+                               "train.optimizer": OPTIMIZERS["muon"]},
         "many": {"augment": AUGMENTATIONS["all"], "model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD],
                  "train.optimizer": {"adam": {"lr": 0.05, "beta1": 0.7, "beta2": 0.95, "eps": 0.1}},
                  "train.shard": 2, "train.clip_norm": 0.7,

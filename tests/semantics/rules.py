@@ -496,17 +496,30 @@ def optimizer_of(recipe):
     return (chosen, {}) if isinstance(chosen, str) else next(iter(chosen.items()))
 
 
+def orthogonal(x):
+    """Five Newton-Schulz iterations, on the matrix with more columns than rows."""
+    wide = x if x.shape[0] <= x.shape[1] else x.T
+    norm = np.linalg.norm(wide)
+    wide = wide / norm if norm else wide
+    for _ in range(5):
+        gram = wide @ wide.T
+        wide = 3.4445 * wide + (-4.7750 * gram + 2.0315 * gram @ gram) @ wide
+    return wide if x.shape[0] <= x.shape[1] else wide.T
+
+
 class Optimizer:
     """Moments of each parameter by name, and its count of steps."""
 
     def __init__(self, recipe):
         self.kind, o = optimizer_of(recipe)
-        self.momentum, self.rho = single(o.get("momentum", 0)), single(o.get("rho", 0.9))
+        self.momentum = single(o.get("momentum", 0.95 if self.kind == "muon" else 0))
+        self.rho = single(o.get("rho", 0.9))
         self.beta1, self.beta2 = single(o.get("beta1", 0.9)), single(o.get("beta2", 0.99 if self.kind == "lion" else 0.999))
         self.eps, self.nesterov = single(o.get("eps", 1e-7)), o.get("nesterov", False)
-        self.weight_decay = single(o.get("weight_decay", 0.004 if self.kind == "adamw" else 0))
-        self.scope, exclude = o.get("decay", "all"), o.get("exclude", [])
+        self.weight_decay = single(o.get("weight_decay", {"adamw": 0.004, "muon": 0.1}.get(self.kind, 0)))
+        self.scope, exclude, other = o.get("decay", "all"), o.get("exclude", []), o.get("exclude_layers", [])
         self.exclude = [exclude] if isinstance(exclude, str) else exclude
+        self.no_muon = [other] if isinstance(other, str) else other
         self.limit = single(recipe["train"].get("clip_norm", 0))
         self.first, self.second, self.steps = {}, {}, {}
 
@@ -525,8 +538,14 @@ class Optimizer:
         scale = self.limit / norm if self.limit and norm > self.limit else 1
         return {name: g * scale for name, g in gradients.items()}
 
+    def is_matrix(self, name, w):
+        """For Muon."""
+        return (self.kind == "muon" and name.endswith("/kernel") and w.ndim >= 2
+                and not any(part in name for part in self.no_muon))
+
     def decay_of(self, name, w):
-        spared = self.scope == "weights" and w.ndim < 2 or any(part in name for part in self.exclude)
+        spared = self.kind == "muon" and not self.is_matrix(name, w)
+        spared = spared or self.scope == "weights" and w.ndim < 2 or any(part in name for part in self.exclude)
         return 0 if spared else self.weight_decay
 
     def step(self, weights, gradients, rates):
@@ -548,6 +567,12 @@ class Optimizer:
             elif self.kind == "lion":
                 weights[name] = decayed - lr * np.sign(self.beta1 * first + (1 - self.beta1) * g)
                 first[:] = self.beta2 * first + (1 - self.beta2) * g
+            elif self.is_matrix(name, w):
+                columns = w.shape[-1]
+                first[:] = self.momentum * first + g
+                towards = orthogonal((g + self.momentum * first).reshape(-1, columns))
+                longer = max(towards.shape)
+                weights[name] = decayed - lr * 0.2 * math.sqrt(longer) * towards.reshape(w.shape)
             elif self.kind == "lamb":
                 first[:] = self.beta1 * first + (1 - self.beta1) * g
                 second[:] = self.beta2 * second + (1 - self.beta2) * g ** 2

@@ -30,7 +30,7 @@ static void print_preprocessing(const clade_network *network)
            p->channels, interpolation(p), antialias(p) ? " with antialiasing" : "");
     for (int32_t c = 0; c < p->channels; c++)
         printf("  channel %d: scale %.9g, shift %.9g\n", c, (double)p->scale[c],
-               (double)p->shift[c]);
+               (double)p->shift[c] + 0);
 }
 
 static void print_classes(const clade_network *network)
