@@ -121,7 +121,7 @@ CLADE_API size_t clade_dataset_skipped(const clade_dataset *dataset);
 CLADE_API const char *clade_dataset_skipped_name(const clade_dataset *dataset, size_t i);
 CLADE_API const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i);
 
-/* The formats that this build reads: "JPEG, PNG, BMP, GIF, TIFF, WebP". */
+/* The formats that this build reads: "JPEG, PNG, BMP, GIF, TIFF, WebP, HEIC, AVIF". */
 CLADE_API const char *clade_image_formats(void);
 
 /* Decodes one image from memory (its format by its content, not its name) to uint8
@@ -130,8 +130,9 @@ CLADE_API const char *clade_image_formats(void);
  * JPEG may have 256 and is then decoded at half its size, but one of several scans (progressive)
  * must fit 48 MiB of coefficients, 16 megapixels with the usual sampling, and a lossless WebP 48
  * MiB of pixels, 12 megapixels. Of an animation the first frame counts. Beside the file, decoding
- * takes less than 64 MB. Errors: EFORMAT for what is damaged, truncated, of another format or too
- * large, and then `hwc` may have been written to; EINVAL, ENOMEM. */
+ * takes less than 64 MB, but of HEIC and AVIF 7 bytes a pixel. Errors: EFORMAT for what is damaged,
+ * truncated, of another format or too large, and then `hwc` may have been written to; EINVAL,
+ * ENOMEM. */
 CLADE_API clade_status clade_image_decode(const void *bytes, size_t size, const char *name,
                                           int32_t height, int32_t width, int32_t channels,
                                           clade_interpolation interpolation, uint8_t *hwc);

@@ -13,6 +13,13 @@
 #define GIF_READER NULL, NULL
 #define GIF_NAME ""
 #endif
+#ifdef CLADE_HAVE_HEIF
+#define HEIF_READER clade_heif_header, clade_heif_decode
+#define HEIF_NAME ", HEIC, AVIF"
+#else
+#define HEIF_READER NULL, NULL
+#define HEIF_NAME ""
+#endif
 #ifdef CLADE_HAVE_TIFF
 #define TIFF_READER clade_tiff_header, clade_tiff_decode
 #define TIFF_NAME ", TIFF"
@@ -27,7 +34,7 @@
 #define WEBP_READER NULL, NULL
 #define WEBP_NAME ""
 #endif
-#define FORMATS "JPEG, PNG, BMP" GIF_NAME TIFF_NAME WEBP_NAME
+#define FORMATS "JPEG, PNG, BMP" GIF_NAME TIFF_NAME WEBP_NAME HEIF_NAME
 
 typedef struct image_format {
     clade_header_reader *header; /* NULL: this build cannot read it */
@@ -47,7 +54,10 @@ static const image_format formats[CLADE_IMAGE_KINDS] = {
     [CLADE_IMAGE_GIF] = {GIF_READER, "a GIF: this build reads " FORMATS, {".gif"}},
     [CLADE_IMAGE_TIFF] = {TIFF_READER, "a TIFF: this build reads " FORMATS, {".tif", ".tiff"}},
     [CLADE_IMAGE_WEBP] = {WEBP_READER, "a WebP: this build reads " FORMATS, {".webp"}},
-    [CLADE_IMAGE_HEIF] = {NULL, NULL, "a HEIC or AVIF: read are " FORMATS, {NULL}},
+    [CLADE_IMAGE_HEIF] = {HEIF_READER,
+                          "a HEIC or AVIF: this build reads " FORMATS
+                          "; with libheif (libheif-dev) there when it is built, these, too",
+                          {".heic", ".heif", ".hif", ".avif"}},
 };
 
 const char *clade_image_formats(void) { return FORMATS; }
@@ -67,8 +77,8 @@ static bool is_bmp(const uint8_t *head, size_t size)
 /* ISO/IEC 23008-12 and AV1 Image File Format: the major brand. */
 static bool is_heif(const uint8_t *head, size_t size)
 {
-    static const char *const brands[] = {"heic", "heix", "heim", "heis", "hevc",
-                                         "mif1", "msf1", "avif", "avis"};
+    static const char *const brands[] = {"heic", "heix", "heim", "heis", "hevc", "hevx",
+                                         "mif1", "mif2", "msf1", "avif", "avis"};
     bool found = false;
     for (size_t i = 0; i < sizeof brands / sizeof *brands; i++)
         found = found || has(head, size, 8, brands[i], 4);

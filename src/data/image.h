@@ -114,7 +114,7 @@ void clade_header_describe(const clade_header *header, char text[clade_format_si
 /* Reads the header of an image; refuses one with too many pixels. */
 typedef clade_status clade_header_reader(clade_input *input, clade_header *out);
 clade_header_reader clade_image_header, clade_jpeg_header, clade_png_header, clade_bmp_header,
-    clade_gif_header, clade_tiff_header, clade_webp_header;
+    clade_gif_header, clade_heif_header, clade_tiff_header, clade_webp_header;
 clade_status clade_check_size(uint32_t width, uint32_t height, int32_t most);
 clade_status clade_check_interpolation(clade_interpolation interpolation);
 /* Is this the size of a BMP's header, and so of that kind? */
@@ -140,7 +140,7 @@ void clade_rows_push(clade_rows *rows);
 typedef clade_status clade_image_reader(clade_decoder *decoder, clade_input *input,
                                         const clade_target *target, clade_sink *sink);
 clade_image_reader clade_jpeg_decode, clade_png_decode, clade_bmp_decode, clade_gif_decode,
-    clade_tiff_decode, clade_webp_decode;
+    clade_heif_decode, clade_tiff_decode, clade_webp_decode;
 
 /* n pixels of CMYK; inverted: 255 is no ink. */
 void clade_cmyk_to_rgb(const uint8_t *cmyk, size_t n, bool inverted, uint8_t *rgb);
