@@ -237,9 +237,12 @@ def main(clade):
 
         # histograms of the last epoch are of the last weights
         last = weights(run / "last.safetensors")
-        check(set(histograms) == {"conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias"}, f"{list(histograms)}")
+        names = {"conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias"}
+        check(set(histograms) == names | {f"gradients/{n}" for n in names}, f"{list(histograms)}")
         for tag, by_step in histograms.items():
             check(list(by_step) == [3, 6], f"{tag}: after each epoch")
+            if tag.startswith("gradients/"):
+                continue
             h, values = by_step[6], last[tag]
             low, high, limits = h[1][0], h[2][0], doubles(h[6][0])
             edges = [low, *limits[:-1], math.inf]
@@ -250,12 +253,26 @@ def main(clade):
             check(len(limits) == 30 and abs(limits[-1] - high) < 1e-9, f"{tag}: {limits}")
             check(list(doubles(h[7][0])) == counted, f"{tag}: {doubles(h[7][0])}, {counted}")
 
+        # a step of plain SGD at rate 1/2 is half the gradient
+        steep, slow = folder / "sgd.yaml", folder / "sgd"
+        steep.write_text(RECIPE.replace("adam, batch: 16, epochs: 2", "{sgd: {lr: 0.5}}, batch: 64, epochs: 1"))
+        subprocess.run(train + [steep, "--data", data, "--out", slow], check=True)
+        before, histograms = weights(slow / "last.safetensors"), {}
+        subprocess.run(train + ["--resume", slow, "--epochs", "2", "--tensorboard"], check=True)
+        after = weights(slow / "last.safetensors")
+        read(next(slow.glob("events.out.tfevents.*")), histograms=histograms)
+        for tag in names:
+            h, values = histograms["gradients/" + tag][2], [2 * (a - b) for a, b in zip(before[tag], after[tag])]
+            expected = (min(values), max(values), len(values), math.fsum(values))
+            check(max(values) > 1e-3 and all(abs(h[i + 1][0] - e) < 1e-5 for i, e in enumerate(expected)),
+                  f"gradients/{tag}: {expected}, {h}")
+
         # of a frozen backbone, whose features are computed once, only what is trained
         transfer, head, histograms = folder / "transfer.yaml", folder / "head", {}
         transfer.write_text(TRANSFER)
         subprocess.run(train + [transfer, "--data", data, "--out", head, "--tensorboard"], check=True)
         read(next(head.glob("events.out.tfevents.*")), side=32, histograms=histograms)
-        check(set(histograms) == {"dense/kernel", "dense/bias"}, f"a frozen backbone: {list(histograms)}")
+        check({n for n in histograms if not n.startswith("gradients/")} == {"dense/kernel", "dense/bias"}, f"a frozen backbone: {list(histograms)}")
 
         mixed, ran, pixels = folder / "mixed", folder / "ran", {}
         mixed.mkdir()

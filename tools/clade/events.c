@@ -11,7 +11,7 @@
 
 enum {
     most_points = 2000,    /* of the loss by step, in a run */
-    most_histograms = 100, /* of each layer's weights, in a run */
+    most_histograms = 100, /* of each parameter, in a run */
     sampled_classes = 20,  /* at most */
     samples = 4,           /* images of each */
     most_mistakes = 24
@@ -102,8 +102,19 @@ void events_batch(events *e, const clade_epoch *now, size_t batches)
     e->told = *now;
 }
 
-/* How each trained parameter's values are spread. */
-static void write_weights(events *e, const clade_epoch *now)
+static void histogram(events *e, const char *tag, int64_t step, const clade_tensor *tensor,
+                      float *values)
+{
+    if (e->failed) return;
+    clade_status status = clade_tensor_read(tensor, values);
+    if (!status)
+        status =
+            clade_tensorboard_histogram(e->file, tag, step, values, clade_tensor_count(tensor));
+    give_up(e, status);
+}
+
+/* How each trained parameter's values are spread, and its gradients of the epoch's last step. */
+static void write_parameters(events *e, const clade_epoch *now)
 {
     const size_t count = clade_model_parameters(now->model);
     size_t most = 0;
@@ -112,14 +123,13 @@ static void write_weights(events *e, const clade_epoch *now)
         if (n > most) most = n;
     }
     float *values = malloc((most + 1) * sizeof *values);
-    for (size_t i = 0; i < count && values && !e->failed; i++) {
+    for (size_t i = 0; i < count && values; i++) {
         const clade_parameter *p = clade_model_parameter(now->model, i);
+        char tag[256];
         if (!clade_tensor_present(&p->gradient)) continue;
-        clade_status status = clade_tensor_read(&p->value, values);
-        if (!status)
-            status = clade_tensorboard_histogram(e->file, p->name, now->step, values,
-                                                 clade_tensor_count(&p->value));
-        give_up(e, status);
+        histogram(e, p->name, now->step, &p->value, values);
+        snprintf(tag, sizeof tag, "gradients/%s", p->name);
+        histogram(e, tag, now->step, &p->gradient, values);
     }
     free(values);
 }
@@ -137,7 +147,7 @@ void events_epoch(events *e, const clade_epoch *now)
     scalar(e, "lr", now->step, now->lr);
     scalar(e, "images_per_second", now->step, now->images_per_second);
     const int32_t every = (now->epochs + most_histograms - 1) / most_histograms;
-    if (now->epoch % every == 0 || now->epoch == now->epochs) write_weights(e, now);
+    if (now->epoch % every == 0 || now->epoch == now->epochs) write_parameters(e, now);
     e->told = *now;
 }
 

@@ -1,5 +1,5 @@
-/* Training as TensorBoard shows it: the recipe, numbers per epoch and step, weights, sample images,
- * mistakes. */
+/* Training as TensorBoard shows it: the recipe, numbers per epoch and step, weights and gradients,
+ * sample images, mistakes. */
 #ifndef CLADE_TOOLS_EVENTS_H
 #define CLADE_TOOLS_EVENTS_H
 
