@@ -208,7 +208,28 @@ clade_status clade_file_exists(const char *path, bool *exists)
 
 clade_status clade_folder_create(const char *path)
 {
-    assert(path);
+    int made;
+    return clade_folder_make(path, &made);
+}
+
+/* Cuts the last name off a path. */
+static void cut(char *path)
+{
+    size_t n = strlen(path);
+    while (n && path[n - 1] == '/') n--;
+    while (n && path[n - 1] != '/') n--;
+    path[n] = 0;
+}
+
+static void remove_upwards(char *path, int count)
+{
+    for (; count > 0 && !rmdir(path); count--) cut(path);
+}
+
+clade_status clade_folder_make(const char *path, int *made)
+{
+    assert(path && made);
+    *made = 0;
     char *part = clade_string_join(path, "");
     if (!part) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
     clade_status status = CLADE_OK;
@@ -218,7 +239,9 @@ clade_status clade_folder_create(const char *path)
         char kept = *end;
         *end = 0;
         struct stat info;
-        if (mkdir(part, 0777)) {
+        if (!mkdir(part, 0777)) {
+            (*made)++;
+        } else {
             int error = errno;
             if (stat(part, &info)) {
                 errno = error;
@@ -228,10 +251,22 @@ clade_status clade_folder_create(const char *path)
                     CLADE_EIO, "%s: cannot make the folder: a file of that name is there", part);
             }
         }
-        *end = kept;
+        if (!status) *end = kept;
+    }
+    if (status) {
+        cut(part);
+        remove_upwards(part, *made);
+        *made = 0;
     }
     free(part);
     return status;
+}
+
+void clade_folder_unmake(const char *path, int made)
+{
+    char *part = clade_string_join(path, "");
+    if (part) remove_upwards(part, made);
+    free(part);
 }
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)

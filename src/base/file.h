@@ -39,6 +39,10 @@ clade_status clade_file_exists(const char *path, bool *exists);
 
 /* Makes the folder and its parents; fine when it is there already. */
 clade_status clade_folder_create(const char *path);
+/* The same; *made is how many folders at the end of the path were not there before. */
+clade_status clade_folder_make(const char *path, int *made);
+/* Removes so many folders from the end of the path on, as far as there is nothing in them. */
+void clade_folder_unmake(const char *path, int made);
 
 /* Removes the folder and all that is in it, links not followed; fine when there is none. */
 clade_status clade_folder_remove(const char *path);

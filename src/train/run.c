@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char recipe_name[] = "recipe.yaml";
 static const char history_head[] =
     "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second\n";
 
@@ -93,9 +94,8 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
     if (!out->folder) status = clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     if (!status && resume && stat(folder, &info))
         status = clade_fail(CLADE_EIO, "%s: nothing to resume: %s", folder, strerror(errno));
-    out->made = !status && stat(folder, &info);
-    if (!status) status = clade_folder_create(folder);
-    if (!status && (status = lock(out))) out->made = false; /* another process has it */
+    if (!status) status = clade_folder_make(folder, &out->made);
+    if (!status && (status = lock(out))) out->made = 0; /* another process has it */
     if (!status) status = look_into(folder, &empty, &state);
     if (!status && !resume && !empty)
         status = clade_fail(
@@ -114,11 +114,22 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
 
 void clade_run_close(clade_run *run)
 {
-    if (run->folder && run->made) rmdir(run->folder); /* fails where something was written */
+    if (run->folder) clade_folder_unmake(run->folder, run->made);
     if (run->folder && run->lock >= 0) close(run->lock);
     free(run->folder);
     free(run->history);
     *run = (clade_run){.lock = -1};
+}
+
+void clade_run_withdraw(const clade_run *run)
+{
+    DIR *list = run->folder ? opendir(run->folder) : NULL;
+    bool alone = list != NULL;
+    for (const struct dirent *entry; list && (entry = readdir(list));)
+        alone &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+                 !strcmp(entry->d_name, recipe_name);
+    if (alone) unlinkat(dirfd(list), recipe_name, 0);
+    if (list) closedir(list);
 }
 
 /* --- small files --- */

@@ -27,7 +27,7 @@ typedef struct clade_progress {
 typedef struct clade_run {
     char *folder;  /* NULL: nothing is written */
     int lock;      /* the folder's descriptor, locked */
-    bool made;     /* the folder was not there before: it goes again if nothing is written */
+    int made;      /* folders that were not there before: they go again if nothing is written */
     char *history; /* of the CSV file, all of it so far */
     const clade_dataset *dataset;
 } clade_run;
@@ -38,6 +38,8 @@ typedef struct clade_run {
 clade_status clade_run_open(const char *folder, bool resume, const clade_dataset *dataset,
                             clade_run *out, bool *found);
 void clade_run_close(clade_run *run);
+/* Of a new run that has failed before a step: takes back the recipe, if nothing else is there. */
+void clade_run_withdraw(const clade_run *run);
 
 /* One of the folder's files; free it. NULL: out of memory, with the error set. */
 char *clade_run_path(const char *folder, const char *file);

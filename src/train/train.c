@@ -52,6 +52,8 @@ static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **ou
         if (!made) made = clade_classifier_create(t->recipe, whole, &t->classes, out);
         if (made) status = made;
     }
+    if (status && status != CLADE_ECANCELLED && !resume && t->progress.step == 0)
+        clade_run_withdraw(&t->run);
     clade_trainer_clear(t);
     clade_run_close(&t->run);
     return status;

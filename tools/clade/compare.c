@@ -25,7 +25,6 @@ typedef struct compare_request {
     char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most];
     size_t edit_count;
     char *folder;
-    bool made; /* the folder was not there before */
     clade_device *device;
     clade_dataset *dataset; /* of the backbone before, opened for `opened` */
     clade_data_options opened;
@@ -120,7 +119,8 @@ static clade_status collect_edits(compare_request *r)
 
 /* --- the folder --- */
 
-/* A folder that is new or empty: --out, or the first of runs/NAME-compare, … that is not there. */
+/* A folder that is new or empty, which the first run makes: --out, or the first of
+ * runs/NAME-compare, … that is not there. */
 static clade_status choose_folder(compare_request *r, const char *name)
 {
     struct stat info;
@@ -132,8 +132,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
         size_t length = strlen(r->folder);
         for (unsigned n = 2; !stat(r->folder, &info); n++)
             snprintf(r->folder + length, size - length, "-%u", n);
-        r->made = true;
-        return session_make_folder(r->folder);
+        return CLADE_OK;
     }
     r->folder = join(r->out, "", "");
     if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
@@ -146,8 +145,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
     if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", r->folder, strerror(error));
     if (!list && !stat(r->folder, &info))
         return clade_fail(CLADE_EINVAL, "%s: not a folder", r->folder);
-    r->made = !list;
-    return empty ? session_make_folder(r->folder)
+    return empty ? CLADE_OK
                  : clade_fail(CLADE_EINVAL, "%s: the folder is not empty; expected a new one",
                               r->folder);
 }
@@ -404,7 +402,6 @@ static int run(compare_request *r)
         result = tell_failures(&c);
     }
     if (interrupt_asked()) result = interrupt_status();
-    if (r->made) rmdir(r->folder); /* fails where something was written */
     for (size_t i = 0; c.row && i < c.count; i++) free(c.row[i].folder);
     free(c.row);
     clade_dataset_destroy(&r->dataset);

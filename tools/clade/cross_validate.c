@@ -59,7 +59,7 @@ static clade_status collect_edits(cross_request *r)
                : clade_fail(CLADE_ENOMEM, "out of memory");
 }
 
-/* --out, or runs/NAME-folds. Where it is there, its folds go on. */
+/* --out, or runs/NAME-folds, which the first fold makes. Where it is there, its folds go on. */
 static clade_status choose_folder(cross_request *r, const char *name)
 {
     size_t size = (r->out ? strlen(r->out) : strlen(name)) + 32;
@@ -69,7 +69,7 @@ static clade_status choose_folder(cross_request *r, const char *name)
         snprintf(r->folder, size, "%s", r->out);
     else
         snprintf(r->folder, size, "runs/%s-folds", name);
-    return session_make_folder(r->folder);
+    return CLADE_OK;
 }
 
 /* Is the recipe that a fold's folder has, if it has one, the one it is to be trained by? */
