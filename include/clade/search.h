@@ -42,25 +42,10 @@ typedef struct clade_tunable {
 typedef enum clade_search_method {
     CLADE_SEARCH_GP, /* Gaussian process with expected improvement */
     CLADE_SEARCH_RANDOM,
-    CLADE_SEARCH_ASHA /* random settings, the better ones trained longer (Li et al. 2020) */
+    CLADE_SEARCH_ASHA,     /* random settings, the better ones trained longer (Li et al. 2020) */
+    CLADE_SEARCH_TPE,      /* tree-structured Parzen estimators (Bergstra et al. 2011) */
+    CLADE_SEARCH_HYPERBAND /* random settings in brackets of successive halving (Li et al. 2018) */
 } clade_search_method;
-
-typedef struct clade_search_options {
-    const clade_tunable *parameters;
-    size_t count;
-    clade_search_method method;
-    bool maximize; /* the objective is the better the higher */
-    uint64_t seed;
-    size_t first;      /* trials spread over the space before the process proposes; 0: chosen */
-    double resolution; /* the process tries nothing whose numbers all lie closer than this share of
-                        * their ranges to a trial's; 0: nothing that is equal */
-    double noise;      /* the least variance that trials with equal settings are taken to have, as a
-                        * share      of the variance of all; 0: nearly none */
-    int32_t epochs;    /* of a trial; of ASHA the most */
-    int32_t least;     /* ASHA: epochs of the first rung; 0: chosen */
-    int32_t
-        factor; /* ASHA: of a rung's trials one in so many goes on, so many times as long; 0: 3 */
-} clade_search_options;
 
 typedef enum clade_trial_state {
     CLADE_TRIAL_RUNNING,
@@ -73,9 +58,33 @@ typedef struct clade_trial {
     const double *values; /* one per parameter */
     clade_trial_state state;
     double objective;    /* when done */
-    const double *curve; /* ASHA: the objective after each of the `epochs` so far */
+    double cost;         /* when done, beside a second objective: the lower the better */
+    const double *curve; /* to be halved: the objective after each of the `epochs` so far */
     size_t epochs;
 } clade_trial;
+
+typedef struct clade_search_options {
+    const clade_tunable *parameters;
+    size_t count;
+    clade_search_method method;
+    bool maximize; /* the objective is the better the higher */
+    uint64_t seed;
+    size_t first;      /* trials spread over the space before the process proposes; 0: chosen */
+    double resolution; /* the process tries nothing whose numbers all lie closer than this share of
+                        * their ranges to a trial's; 0: nothing that is equal */
+    double noise;      /* the least variance that trials with equal settings are taken to have, as a
+                        * share      of the variance of all; 0: nearly none */
+    int32_t epochs;    /* of a trial; of ASHA and Hyperband the most */
+    int32_t least;     /* ASHA and Hyperband: epochs of the first rung; 0: chosen, of Hyperband 1 */
+    int32_t factor; /* ASHA and Hyperband: of a rung's trials one in so many goes on, so many times
+                     * as long; 0: 3 */
+    size_t trials;  /* Hyperband: as many as there will be, for a last bracket that is smaller; 0:
+                     * no end */
+    bool has_cost;  /* GP and TPE: look for the front of objective and cost */
+    const clade_trial *prior; /* GP and TPE: what is known of other trials, the oldest first: values
+                               * NaN where not known; they may be tried again */
+    size_t prior_count;
+} clade_search_options;
 
 /* What to do next. */
 typedef struct clade_suggestion {
@@ -96,6 +105,22 @@ CLADE_API clade_status clade_search_check(const clade_search_options *options);
 CLADE_API clade_status clade_search_next(const clade_search_options *options,
                                          const clade_trial *trials, size_t trial_count,
                                          clade_suggestion *out);
+
+/* How many trials one round of Hyperband's brackets has. */
+CLADE_API size_t clade_search_round(const clade_search_options *options);
+
+/* Sorts by dominance, to rank[trial_count]: 1 for done trials than which no other is at least as
+ * good in objective and cost and better in one, the front; 2 for the front of the others, and so
+ * on; 0 for trials that are not done. Errors: ENOMEM. */
+CLADE_API clade_status clade_search_rank(const clade_search_options *options,
+                                         const clade_trial *trials, size_t trial_count,
+                                         size_t *rank);
+
+/* The area between the front and a point that is worse in both: objective, then cost. Errors:
+ * ENOMEM. */
+CLADE_API clade_status clade_search_hypervolume(const clade_search_options *options,
+                                                const clade_trial *trials, size_t trial_count,
+                                                const double worst[2], double *volume);
 
 /* Does the parameter have a meaning beside these values? */
 CLADE_API bool clade_tunable_is_active(const clade_tunable *parameters, size_t i,

@@ -18,6 +18,11 @@ static double value_of(const clade_history *h, const clade_trial *t)
     return h->options->maximize ? -t->objective : t->objective;
 }
 
+static bool is_done(const clade_trial *t)
+{
+    return t->state == CLADE_TRIAL_DONE && isfinite(t->objective);
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = ((const double *)a)[0], y = ((const double *)b)[0];
@@ -26,35 +31,36 @@ static int by_value(const void *a, const void *b)
     return (i > j) - (i < j);
 }
 
-/* Pairs (value, number) of done and failed trials, the best first, at most as many as a process
- * takes. */
-static size_t collect(const clade_history *h, double (*pair)[2])
+size_t clade_search_sort(const clade_history *h, double (*pair)[2], size_t *done)
 {
     double worst = -INFINITY;
-    size_t n = 0, done = 0;
-    for (size_t t = 0; t < h->count; t++)
-        if (h->trial[t].state == CLADE_TRIAL_DONE && isfinite(h->trial[t].objective)) {
-            worst = fmax(worst, value_of(h, &h->trial[t]));
-            done++;
+    size_t n = 0;
+    *done = 0;
+    for (size_t t = 0; t < h->known_count; t++)
+        if (is_done(&h->known[t])) {
+            worst = fmax(worst, value_of(h, &h->known[t]));
+            ++*done;
         }
-    if (done < 2) return 0;
-    for (size_t t = 0; t < h->count; t++) {
-        if (h->trial[t].state == CLADE_TRIAL_RUNNING) continue;
-        bool good = h->trial[t].state == CLADE_TRIAL_DONE && isfinite(h->trial[t].objective);
-        pair[n][0] = good ? value_of(h, &h->trial[t]) : worst;
-        pair[n++][1] = (double)t;
-    }
-    qsort(pair, n, sizeof *pair, by_value);
-    return n < clade_gp_most ? n : clade_gp_most;
+    if (*done < 2) return 0;
+    for (int failed = 0; failed < 2; failed++)
+        for (size_t t = 0; t < h->known_count; t++) {
+            if (h->known[t].state == CLADE_TRIAL_RUNNING || is_done(&h->known[t]) == failed)
+                continue;
+            pair[n][0] = failed ? worst : value_of(h, &h->known[t]);
+            pair[n++][1] = (double)t;
+        }
+    qsort(pair, *done, sizeof *pair, by_value);
+    return n;
 }
 
 clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room, clade_gp **out,
                               double *unit)
 {
     *out = NULL;
-    double(*pair)[2] = malloc((h->count + 1) * sizeof *pair), y[clade_gp_most], x[most];
-    if (!pair) return clade_fail(CLADE_ENOMEM, "out of memory for %zu trials", h->count);
-    size_t n = collect(h, pair);
+    double(*pair)[2] = malloc((h->known_count + 1) * sizeof *pair), y[clade_gp_most], x[most];
+    if (!pair) return clade_fail(CLADE_ENOMEM, "out of memory for %zu trials", h->known_count);
+    size_t done, n = clade_search_sort(h, pair, &done);
+    if (n > clade_gp_most) n = clade_gp_most;
     for (size_t i = 0; i < n; i++) y[i] = pair[i][0];
     *unit = clade_warp(y, n);
     for (size_t i = 0; i < h->space.count; i++)
@@ -64,7 +70,7 @@ clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room
         status = clade_gp_create(h->space.count, nominal, h->options->noise,
                                  n + room < clade_gp_most ? n + room : clade_gp_most, out);
         for (size_t i = 0; i < n && !status; i++) {
-            clade_space_to_unit(&h->space, h->trial[(size_t)pair[i][1]].values, x);
+            clade_space_to_unit(&h->space, h->known[(size_t)pair[i][1]].values, x);
             clade_gp_add(*out, x, y[i]);
         }
         if (!status) status = clade_gp_fit(*out);
@@ -252,9 +258,9 @@ static size_t find_best(const climber *c, double *best)
     double unit[most], mean, deviation;
     size_t found = 0;
     *best = INFINITY;
-    for (size_t t = 0; t < c->h->count; t++) {
-        if (c->h->trial[t].state == CLADE_TRIAL_FAILED) continue;
-        clade_space_to_unit(&c->h->space, c->h->trial[t].values, unit);
+    for (size_t t = 0; t < c->h->known_count; t++) {
+        if (c->h->known[t].state == CLADE_TRIAL_FAILED) continue;
+        clade_space_to_unit(&c->h->space, c->h->known[t].values, unit);
         clade_gp_predict(c->gp, unit, &mean, &deviation, NULL, NULL);
         if (!(mean < *best)) continue;
         *best = mean;
@@ -292,7 +298,7 @@ static clade_status maximize(climber *c, clade_suggestion *out, double *least)
     clade_random r = clade_search_random(h, clade_search_climb, h->count);
     for (int i = 0; i < draws; i++) {
         if (i % 2)
-            draw_near(h, h->trial[best].values, &r, all[n].values);
+            draw_near(h, h->known[best].values, &r, all[n].values);
         else
             clade_space_draw(&h->space, &r, all[n].values);
         if (clade_search_tried_near(h, all[n].values, h->options->resolution)) continue;

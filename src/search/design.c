@@ -37,7 +37,9 @@ bool clade_search_tried_near(const clade_history *h, const double *values, doubl
 
 size_t clade_search_first(const clade_search_options *o)
 {
+    enum { startup = 10 }; /* of estimators */
     if (o->first > 0) return o->first;
+    if (o->method == CLADE_SEARCH_TPE) return startup;
     return o->count < 3 ? 6 : o->count > 8 ? 11 : o->count + 3;
 }
 

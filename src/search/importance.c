@@ -37,7 +37,8 @@ clade_status clade_search_importance(const clade_search_options *options, const 
     enum { fewest = 4 };
     clade_status status = clade_search_check(options);
     if (status) return status;
-    const clade_history h = {options, {options->parameters, options->count}, trials, trial_count};
+    const clade_history h = {
+        options, {options->parameters, options->count}, trials, trial_count, trials, trial_count};
     bool nominal[most];
     double unit, sum = 0;
     clade_gp *gp;

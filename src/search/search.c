@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- checks --- */
@@ -73,18 +74,49 @@ clade_status clade_search_check(const clade_search_options *o)
 
 /* --- next --- */
 
+/* What is learned from: prior and trials, with one objective. To be freed; NULL: the trials. */
+static clade_status gather(clade_history *h, clade_trial **out)
+{
+    const clade_search_options *o = h->options;
+    *out = NULL;
+    if (o->prior_count == 0 && !o->has_cost) return CLADE_OK;
+    h->known_count = o->prior_count + h->count;
+    *out = calloc(h->known_count + 1, sizeof **out);
+    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for %zu trials", h->known_count);
+    for (size_t t = 0; t < h->known_count; t++)
+        (*out)[t] = t < o->prior_count ? o->prior[t] : h->trial[t - o->prior_count];
+    if (o->has_cost) clade_search_scalarize(o, h->count, *out, h->known_count);
+    h->known = *out;
+    return CLADE_OK;
+}
+
 clade_status clade_search_next(const clade_search_options *options, const clade_trial *trials,
                                size_t trial_count, clade_suggestion *out)
 {
     *out = (clade_suggestion){.trial = trial_count, .epochs = options->epochs, .improvement = NAN};
     clade_status status = clade_search_check(options);
     if (status) return status;
-    const clade_history h = {options, {options->parameters, options->count}, trials, trial_count};
-    if (options->method == CLADE_SEARCH_ASHA) return clade_search_halve(&h, out);
-    if (options->method == CLADE_SEARCH_GP && trial_count >= clade_search_first(options)) {
+    clade_history h = {
+        options, {options->parameters, options->count}, trials, trial_count, trials, trial_count};
+    clade_trial *gathered;
+    status = gather(&h, &gathered);
+    if (status) return status;
+    bool enough = h.known_count >= clade_search_first(options);
+    if (options->method == CLADE_SEARCH_ASHA) {
+        status = clade_search_halve(&h, out);
+    } else if (options->method == CLADE_SEARCH_HYPERBAND) {
+        status = clade_search_hyperband(&h, out);
+    } else if (options->method == CLADE_SEARCH_TPE && enough) {
+        status = clade_search_estimate(&h, out);
+    } else if (options->method == CLADE_SEARCH_GP && enough) {
         status = clade_search_propose(&h, out);
-        if (status != CLADE_EMISMATCH) return status;
-        snprintf(out->note, sizeof out->note, "drawn at random: %s", clade_error());
+        if (status == CLADE_EMISMATCH) {
+            snprintf(out->note, sizeof out->note, "drawn at random: %s", clade_error());
+            status = clade_search_spread(&h, out->values);
+        }
+    } else {
+        status = clade_search_spread(&h, out->values);
     }
-    return clade_search_spread(&h, out->values);
+    free(gathered);
+    return status;
 }

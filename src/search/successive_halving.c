@@ -5,48 +5,57 @@
 
 #include <math.h>
 
-static int32_t factor_of(const clade_search_options *o) { return o->factor ? o->factor : 3; }
+int32_t clade_search_factor(const clade_search_options *o) { return o->factor ? o->factor : 3; }
 
 /* Epochs of the first rung: by default two rungs come after it. */
 static int32_t first_rung(const clade_search_options *o)
 {
-    int32_t least = o->least ? o->least : o->epochs / (factor_of(o) * factor_of(o));
+    int32_t least =
+        o->least ? o->least : o->epochs / (clade_search_factor(o) * clade_search_factor(o));
     if (least > o->epochs) least = o->epochs;
     return least > 1 ? least : 1;
 }
 
 static int32_t next_rung(const clade_search_options *o, int32_t rung)
 {
-    return rung < o->epochs / factor_of(o) ? rung * factor_of(o) : o->epochs;
+    return rung < o->epochs / clade_search_factor(o) ? rung * clade_search_factor(o) : o->epochs;
 }
 
-static bool has_reached(const clade_trial *t, int32_t rung)
+bool clade_search_has_reached(const clade_trial *t, int32_t rung)
 {
     return t->state != CLADE_TRIAL_FAILED && t->curve && t->epochs >= (size_t)rung;
+}
+
+size_t clade_search_promote(const clade_history *h, size_t first, size_t end, int32_t rung,
+                            int32_t next, size_t quota)
+{
+    size_t found = end;
+    double best = INFINITY;
+    for (size_t t = first; t < end; t++) {
+        const clade_trial *trial = &h->trial[t];
+        if (!clade_search_has_reached(trial, rung) || trial->state != CLADE_TRIAL_DONE ||
+            trial->epochs >= (size_t)next)
+            continue;
+        double sign = h->options->maximize ? -1 : 1, value = sign * trial->curve[rung - 1];
+        size_t better = 0;
+        for (size_t u = first; u < end; u++)
+            better += clade_search_has_reached(&h->trial[u], rung) &&
+                      (sign * h->trial[u].curve[rung - 1] < value ||
+                       (sign * h->trial[u].curve[rung - 1] == value && u < t));
+        if (better >= quota || !(value < best)) continue;
+        best = value;
+        found = t;
+    }
+    return found;
 }
 
 /* The trial that may go on from a rung; the number of trials: none. */
 static size_t find_promoted(const clade_history *h, int32_t rung)
 {
-    size_t reached = 0, found = h->count;
-    double best = INFINITY;
-    for (size_t t = 0; t < h->count; t++) reached += has_reached(&h->trial[t], rung);
-    for (size_t t = 0; t < h->count; t++) {
-        const clade_trial *trial = &h->trial[t];
-        if (!has_reached(trial, rung) || trial->state != CLADE_TRIAL_DONE ||
-            trial->epochs >= (size_t)next_rung(h->options, rung))
-            continue;
-        double sign = h->options->maximize ? -1 : 1, value = sign * trial->curve[rung - 1];
-        size_t better = 0;
-        for (size_t u = 0; u < h->count; u++)
-            better += has_reached(&h->trial[u], rung) &&
-                      (sign * h->trial[u].curve[rung - 1] < value ||
-                       (sign * h->trial[u].curve[rung - 1] == value && u < t));
-        if (better >= reached / (size_t)factor_of(h->options) || !(value < best)) continue;
-        best = value;
-        found = t;
-    }
-    return found;
+    size_t reached = 0;
+    for (size_t t = 0; t < h->count; t++) reached += clade_search_has_reached(&h->trial[t], rung);
+    return clade_search_promote(h, 0, h->count, rung, next_rung(h->options, rung),
+                                reached / (size_t)clade_search_factor(h->options));
 }
 
 clade_status clade_search_halve(const clade_history *h, clade_suggestion *out)

@@ -36,6 +36,10 @@ static void beats_chance(void)
     CHECK(branin < 0.05);
     CHECK(branin < 0.1 * median_regret(&functions[0], CLADE_SEARCH_RANDOM));
     CHECK(mixed < 0.5 * median_regret(&functions[2], CLADE_SEARCH_RANDOM));
+    CHECK(median_regret(&functions[0], CLADE_SEARCH_TPE) <
+          0.5 * median_regret(&functions[0], CLADE_SEARCH_RANDOM));
+    CHECK(median_regret(&functions[2], CLADE_SEARCH_TPE) <
+          0.8 * median_regret(&functions[2], CLADE_SEARCH_RANDOM));
 }
 
 /* A study in memory. */
@@ -111,10 +115,9 @@ static void exhausts(clade_search_method method)
 }
 
 /* Several workers are told different things, and one seed always the same. */
-static void workers_differ(void)
+static void workers_differ(clade_search_method method)
 {
-    study s = {
-        .options = {.parameters = functions[1].parameters, .count = 6, .method = CLADE_SEARCH_GP}};
+    study s = {.options = {.parameters = functions[1].parameters, .count = 6, .method = method}};
     for (size_t t = 0; t < 24; t++) {
         clade_suggestion next, again;
         CHECK_OK(clade_search_next(&s.options, s.trial, s.count, &next));
@@ -268,7 +271,9 @@ int main(void)
     beats_chance();
     exhausts(CLADE_SEARCH_GP);
     exhausts(CLADE_SEARCH_RANDOM);
-    workers_differ();
+    exhausts(CLADE_SEARCH_TPE);
+    workers_differ(CLADE_SEARCH_GP);
+    workers_differ(CLADE_SEARCH_TPE);
     keeps_apart();
     never_dies();
     avoids_failures();
