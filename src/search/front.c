@@ -4,14 +4,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-typedef struct point {
+typedef struct front_point {
     double objective, cost; /* low is good */
     size_t trial;
-} point;
+} front_point;
 
 static int by_objective(const void *a, const void *b)
 {
-    const point *p = a, *q = b;
+    const front_point *p = a, *q = b;
     if (p->objective != q->objective) return p->objective < q->objective ? -1 : 1;
     if (p->cost != q->cost) return p->cost < q->cost ? -1 : 1;
     return (p->trial > q->trial) - (p->trial < q->trial);
@@ -19,7 +19,7 @@ static int by_objective(const void *a, const void *b)
 
 /* The done trials in order of the objective, of equals in order of the cost; to be freed. */
 static clade_status sort_points(const clade_search_options *o, const clade_trial *trials,
-                                size_t count, point **out, size_t *n)
+                                size_t count, front_point **out, size_t *n)
 {
     *n = 0;
     *out = malloc((count + 1) * sizeof **out);
@@ -27,8 +27,8 @@ static clade_status sort_points(const clade_search_options *o, const clade_trial
     for (size_t t = 0; t < count; t++)
         if (trials[t].state == CLADE_TRIAL_DONE && isfinite(trials[t].objective) &&
             isfinite(trials[t].cost))
-            (*out)[(*n)++] = (point){o->maximize ? -trials[t].objective : trials[t].objective,
-                                     trials[t].cost, t};
+            (*out)[(*n)++] = (front_point){o->maximize ? -trials[t].objective : trials[t].objective,
+                                           trials[t].cost, t};
     qsort(*out, *n, sizeof **out, by_objective);
     return CLADE_OK;
 }
@@ -36,13 +36,13 @@ static clade_status sort_points(const clade_search_options *o, const clade_trial
 clade_status clade_search_rank(const clade_search_options *options, const clade_trial *trials,
                                size_t trial_count, size_t *rank)
 {
-    point *p;
+    front_point *p;
     size_t n;
     clade_status status = sort_points(options, trials, trial_count, &p, &n);
     if (status) return status;
     for (size_t t = 0; t < trial_count; t++) rank[t] = 0;
     for (size_t front = 1, left = n; left > 0; front++) {
-        const point *last = NULL; /* the one with the lowest cost so far */
+        const front_point *last = NULL; /* the one with the lowest cost so far */
         for (size_t i = 0; i < n; i++) {
             if (rank[p[i].trial] > 0) continue;
             bool same = last && p[i].objective == last->objective && p[i].cost == last->cost;
@@ -60,7 +60,7 @@ clade_status clade_search_hypervolume(const clade_search_options *options,
                                       const clade_trial *trials, size_t trial_count,
                                       const double worst[2], double *volume)
 {
-    point *p;
+    front_point *p;
     size_t n;
     clade_status status = sort_points(options, trials, trial_count, &p, &n);
     if (status) return status;
