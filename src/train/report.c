@@ -36,21 +36,40 @@ static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, i
     clade_json_put(object, "confusion", confusion_to_json(m));
 }
 
+/* Multiplications and additions of the products of a layer, for one image. */
+static double layer_flop(const clade_graph *graph, int32_t number)
+{
+    const clade_layer *layer = clade_graph_layer(graph, number);
+    int32_t dim[3], rank = clade_graph_shape(graph, number, dim);
+    uint64_t trained, fixed;
+    bool no_bias =
+        layer->kind == CLADE_LAYER_DENSE ? layer->as.dense.no_bias : layer->as.conv2d.no_bias;
+    if (layer->kind != CLADE_LAYER_CONV2D && layer->kind != CLADE_LAYER_DEPTHWISE_CONV2D &&
+        layer->kind != CLADE_LAYER_DENSE)
+        return 0;
+    clade_graph_parameters(graph, number, &trained, &fixed);
+    double weights = (double)(trained + fixed) - (no_bias ? 0 : (double)dim[rank - 1]), places = 1;
+    for (int32_t i = 0; i < rank - 1; i++) places *= dim[i];
+    return 2 * weights * places;
+}
+
 static void add_model(cJSON *root, const clade_model *model)
 {
     const clade_graph *graph = clade_model_graph(model);
     const clade_device *device = clade_model_device(model);
     const clade_device_info *info = clade_device_describe(device);
-    double trained = 0, fixed = 0;
+    double trained = 0, fixed = 0, flop = 0;
     for (int32_t i = 0; i < clade_graph_layers(graph); i++) {
         uint64_t t, f;
         clade_graph_parameters(graph, i, &t, &f);
         trained += (double)t;
         fixed += (double)f;
+        flop += layer_flop(graph, i);
     }
     cJSON *parameters = cJSON_AddObjectToObject(root, "parameters");
     cJSON_AddNumberToObject(parameters, "trained", trained);
     cJSON_AddNumberToObject(parameters, "fixed", fixed);
+    cJSON_AddNumberToObject(root, "flop", flop);
     uint64_t arena, unshared, now, peak;
     clade_model_memory(model, &arena, &unshared);
     clade_device_memory(device, &now, &peak);
