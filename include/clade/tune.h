@@ -12,6 +12,7 @@ extern "C" {
 /* A study is a folder:
  *     recipe.yaml        what is searched, with its variables, repeats and the section `tune`
  *     study.json         method, objective, seed, epochs
+ *     prior.json         what another study's trials came to, if there is one
  *     trials/0001/       a run folder, and trial.json: values, state, objective
  *     best.yaml          the recipe with the best values
  *     study.html         a page that shows it all
@@ -19,12 +20,22 @@ extern "C" {
  * on one study, and what a killed process was at is taken up by the next. */
 typedef struct clade_study clade_study;
 
+/* What shall be low beside the objective; the study then looks for the front of both. */
+typedef enum clade_study_cost {
+    CLADE_COST_NONE,
+    CLADE_COST_PARAMETERS, /* all of the net's */
+    CLADE_COST_FLOP,       /* of the products of a forward pass of one image */
+    CLADE_COST_SECONDS     /* of training, of an epoch */
+} clade_study_cost;
+
 typedef struct clade_study_settings {
     clade_search_method method;
     bool by_loss; /* the objective is the lowest val_loss; else the highest val_accuracy */
+    clade_study_cost cost;
     uint64_t seed;
-    int32_t epochs; /* of a trial; 0: as the recipe says */
-    int32_t seeds;  /* runs of each trial, with seeds one after the other; 0: 1 */
+    int32_t epochs;   /* of a trial; 0: as the recipe says */
+    int32_t seeds;    /* runs of each trial, with seeds one after the other; 0: 1 */
+    const char *from; /* the folder of another study whose trials are observations; NULL: none */
 } clade_study_settings;
 
 typedef struct clade_study_trial {
@@ -32,7 +43,9 @@ typedef struct clade_study_trial {
     const double *values; /* one per parameter */
     clade_trial_state state;
     double objective; /* the mean over its runs; of a running trial the best so far; NaN: none */
-    int32_t epochs;   /* trained so far */
+    double cost;      /* when done, the mean over its runs; NaN: none */
+    size_t rank; /* 1: on the front of objective and cost, 2: on that of the others, …; 0: none */
+    int32_t epochs; /* trained so far */
     int32_t best_epoch;
     double seconds;    /* of training */
     const char *error; /* of a failed trial; else NULL */
@@ -65,10 +78,18 @@ CLADE_API void clade_study_destroy(clade_study **study);
 CLADE_API const clade_study_settings *clade_study_describe(const clade_study *study);
 CLADE_API const char *clade_study_folder(const clade_study *study);
 CLADE_API const clade_recipe *clade_study_recipe(const clade_study *study);
+/* "parameters", "flop" or "seconds_per_epoch"; NULL: there is no cost. */
+CLADE_API const char *clade_study_cost_name(const clade_study *study);
+/* What was taken from another study, in a sentence; NULL: there is none. */
+CLADE_API const char *clade_study_prior(const clade_study *study);
+/* The share of the rectangle between the best and the worst objective and cost of the done trials
+ * that the front dominates; NaN: there is none yet. */
+CLADE_API double clade_study_hypervolume(const clade_study *study);
 
 /* Reads what came of the trials so far, all processes' together. */
 CLADE_API clade_status clade_study_update(clade_study *study);
-/* Of the last update, in order of their numbers; *best: the best done one, or NULL. */
+/* Of the last update, in order of their numbers; *best: the done one with the best objective (of
+ * equals the one with the lowest cost), or NULL. */
 CLADE_API const clade_study_trial *clade_study_trials(const clade_study *study, size_t *count,
                                                       const clade_study_trial **best);
 

@@ -14,11 +14,15 @@ typedef struct clade_study_view {
     size_t parameters;
     const char *objective; /* its name */
     bool low_is_good;
+    const char *cost; /* NULL: none */
 } clade_study_view;
 
 /* A parameter's value as text; "–" where it has no meaning. */
 void clade_study_value(const clade_tunable *p, double value, char text[64]);
 /* A line per done trial across one axis per parameter, the objective the last. */
 void clade_chart_parallel(clade_page *page, const clade_study_view *view);
+
+/* The objective over the cost: the front, and the other trials below it. */
+clade_status clade_chart_front(clade_page *page, const clade_study_view *view);
 
 #endif

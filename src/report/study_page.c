@@ -34,7 +34,8 @@ static bool is_better(const clade_study_view *v, double a, double b)
 
 static void add_tiles(clade_page *page, const clade_study *study, const clade_study_view *v)
 {
-    static const char *const methods[] = {"Gaussian process", "random", "ASHA"};
+    static const char *const methods[] = {"Gaussian process", "random", "ASHA", "Parzen estimators",
+                                          "Hyperband"};
     const clade_study_settings *s = clade_study_describe(study);
     size_t state[3] = {0};
     double seconds = 0;
@@ -53,6 +54,8 @@ static void add_tiles(clade_page *page, const clade_study *study, const clade_st
         clade_page_tile(page, "under way", "%zu", state[CLADE_TRIAL_RUNNING]);
     if (state[CLADE_TRIAL_FAILED])
         clade_page_tile(page, "failed", "%zu", state[CLADE_TRIAL_FAILED]);
+    if (v->cost && isfinite(clade_study_hypervolume(study)))
+        clade_page_tile(page, "hypervolume", "%.3f", clade_study_hypervolume(study));
     clade_page_tile(page, "method", "%s", methods[s->method]);
     clade_page_tile(page, "epochs of a trial", "%d", s->epochs);
     if (s->seeds > 1) clade_page_tile(page, "runs of a trial", "%d", s->seeds);
@@ -190,10 +193,15 @@ static void add_row(clade_page *page, const clade_study *study, const clade_stud
     clade_page_markup(page, "%zu%s", t->number, linked ? "</a>" : "");
     clade_page_cell_end(page);
     free(path);
-    clade_page_cell(page, "%s%s", states[t->state], t == v->best ? ", best" : "");
+    clade_page_cell(page, "%s%s%s", states[t->state], t == v->best ? ", best" : "",
+                    t->rank == 1 ? ", front" : "");
     if (isfinite(t->objective))
         clade_page_cell(page, "%.4f", t->objective);
     else
+        clade_page_cell(page, "–");
+    if (v->cost && isfinite(t->cost))
+        clade_page_cell(page, "%.6g", t->cost);
+    else if (v->cost)
         clade_page_cell(page, "–");
     clade_page_cell(page, "%d", t->epochs);
     clade_page_cell(page, "%.0f", t->seconds);
@@ -216,14 +224,14 @@ static bool is_above(const clade_study_view *v, const clade_study_trial *a,
 
 static clade_status add_table(clade_page *page, const clade_study *study, const clade_study_view *v)
 {
-    clade_column columns[CLADE_MAX_TUNABLES + 6] = {{"trial", true},
-                                                    {"state", false},
-                                                    {v->objective, true},
-                                                    {"epochs", true},
-                                                    {"seconds", true}};
-    size_t count = 5;
+    clade_column columns[CLADE_MAX_TUNABLES + 7] = {
+        {"trial", true}, {"state", false}, {v->objective, true}};
+    size_t count = 3;
     const clade_study_trial **order = malloc((v->count + 1) * sizeof *order);
     if (!order) return no_memory();
+    if (v->cost) columns[count++] = (clade_column){v->cost, true};
+    columns[count++] = (clade_column){"epochs", true};
+    columns[count++] = (clade_column){"seconds", true};
     for (size_t i = 0; i < v->parameters; i++)
         columns[count++] = (clade_column){v->parameter[i].name, true};
     columns[count++] = (clade_column){"", false};
@@ -259,7 +267,8 @@ static clade_status add_charts(clade_page *page, const clade_study *study,
 {
     clade_page_section(page, "Trials");
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);
-    clade_status status = add_progress(page, v);
+    clade_status status = v->cost ? clade_chart_front(page, v) : CLADE_OK;
+    if (!status) status = add_progress(page, v);
     clade_chart_parallel(page, v);
     if (!status) status = add_importance(page, study, v);
     clade_page_grid_end(page);
@@ -269,6 +278,15 @@ static clade_status add_charts(clade_page *page, const clade_study *study,
         "Importance: the share of the variance that a parameter alone explains of a Gaussian "
         "process fitted to the trials (Hutter, Hoos and Leyton-Brown 2014, \"An efficient approach "
         "for assessing hyperparameter importance\"); little is known after a few trials.");
+    if (v->cost)
+        clade_page_paragraph(
+            page,
+            "Front: no other trial is at least as good in both and better in one. Best is the one "
+            "with the best %s. Hypervolume: the share of the rectangle between the best and the "
+            "worst of all, the cost by its logarithm, that is worse than a trial of the front.",
+            v->objective);
+    if (clade_study_prior(study))
+        clade_page_paragraph(page, "This search %s.", clade_study_prior(study));
     clade_page_section(page, "Slices");
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);
     for (size_t i = 0; i < v->parameters && !status; i++) status = add_slice(page, v, i);
@@ -284,6 +302,7 @@ clade_status clade_study_write_page(const clade_study *study)
     char title[256];
     bool running = false;
     clade_study_view v = {.low_is_good = clade_study_describe(study)->by_loss};
+    v.cost = clade_study_cost_name(study);
     v.objective = v.low_is_good ? "val_loss" : "val_accuracy";
     v.trial = clade_study_trials(study, &v.count, &v.best);
     v.parameters = clade_recipe_tunables(clade_study_recipe(study), &v.parameter);

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const methods[] = {"gp", "random", "asha"};
+static const char *const methods[] = {"gp", "random", "asha", "tpe", "hyperband"};
+enum { method_count = sizeof methods / sizeof *methods };
 static const char *const objectives[] = {"val_accuracy", "val_loss"};
 
 static clade_status no_memory(void)
@@ -33,6 +34,8 @@ static clade_status write_settings(const clade_study *study, const char *path)
     cJSON_AddStringToObject(root, "recipe", clade_recipe_name(study->recipe));
     cJSON_AddStringToObject(root, "method", methods[s->method]);
     cJSON_AddStringToObject(root, "objective", objectives[s->by_loss]);
+    if (s->cost) cJSON_AddStringToObject(root, "cost", clade_study_costs[s->cost]);
+    if (s->from) cJSON_AddStringToObject(root, "from", s->from);
     cJSON_AddRawToObject(root, "seed", seed);
     cJSON_AddNumberToObject(root, "epochs", s->epochs);
     cJSON_AddNumberToObject(root, "seeds_per_trial", s->seeds);
@@ -52,32 +55,44 @@ static int find_word(const cJSON *item, const char *const *words, int count)
 
 enum { seeds_most = 1000 }; /* each is a folder that is looked into */
 
-static clade_status read_settings(const char *path, clade_study_settings *out)
+/* out->from is to be freed. */
+static clade_status read_settings(const char *path, clade_study_settings *out, char **from)
 {
     void *text;
     size_t size;
+    *from = NULL;
     clade_status status = clade_file_read(path, 1 << 20, &text, &size);
     if (status) return status;
     cJSON *root;
     status = clade_json_parse(text, size, path, NULL, &root);
     free(text);
     if (status) return status;
-    int method = find_word(cJSON_GetObjectItemCaseSensitive(root, "method"), methods, 3);
+    int method = find_word(cJSON_GetObjectItemCaseSensitive(root, "method"), methods, method_count);
     int objective = find_word(cJSON_GetObjectItemCaseSensitive(root, "objective"), objectives, 2);
     const cJSON *seed = cJSON_GetObjectItemCaseSensitive(root, "seed"),
                 *epochs = cJSON_GetObjectItemCaseSensitive(root, "epochs"),
                 *seeds = cJSON_GetObjectItemCaseSensitive(root, "seeds_per_trial");
-    bool good = method >= 0 && objective >= 0 && cJSON_IsNumber(seed) && seed->valuedouble >= 0 &&
-                seed->valuedouble <= 0x1p53 && cJSON_IsNumber(epochs) && epochs->valueint > 0 &&
-                cJSON_IsNumber(seeds) && seeds->valueint > 0 && seeds->valueint <= seeds_most;
+    const cJSON *other = cJSON_GetObjectItemCaseSensitive(root, "from"),
+                *against = cJSON_GetObjectItemCaseSensitive(root, "cost");
+    int cost = against ? find_word(against, clade_study_costs, CLADE_COST_SECONDS + 1) : 0;
+    bool good = method >= 0 && cost >= 0 && objective >= 0 && cJSON_IsNumber(seed) &&
+                seed->valuedouble >= 0 && seed->valuedouble <= 0x1p53 && cJSON_IsNumber(epochs) &&
+                epochs->valueint > 0 && cJSON_IsNumber(seeds) && seeds->valueint > 0 &&
+                seeds->valueint <= seeds_most;
+    if (good && cJSON_IsString(other)) {
+        *from = clade_string_join(other->valuestring, "");
+        if (!*from) status = no_memory();
+    }
     if (good)
         *out = (clade_study_settings){.method = (clade_search_method)method,
                                       .by_loss = objective == 1,
+                                      .cost = (clade_study_cost)cost,
+                                      .from = *from,
                                       .seed = (uint64_t)seed->valuedouble,
                                       .epochs = epochs->valueint,
                                       .seeds = seeds->valueint};
     cJSON_Delete(root);
-    return good ? CLADE_OK
+    return good ? status
                 : clade_fail(CLADE_EFORMAT,
                              "%s: expected method, objective, seed, epochs and seeds_per_trial, of "
                              "which there are %d at most",
@@ -95,6 +110,13 @@ static clade_status compare(const clade_study *study, const clade_study_settings
     if (s->by_loss != found->by_loss)
         return clade_fail(CLADE_EINVAL, "%s: the study's objective is %s, not %s", study->folder,
                           objectives[found->by_loss], objectives[s->by_loss]);
+    if (s->cost != found->cost)
+        return clade_fail(CLADE_EINVAL, "%s: the study's second objective is %s, not %s",
+                          study->folder, found->cost ? clade_study_costs[found->cost] : "none",
+                          s->cost ? clade_study_costs[s->cost] : "none");
+    if (strcmp(s->from ? s->from : "", found->from ? found->from : ""))
+        return clade_fail(CLADE_EINVAL, "%s: the study goes on from %s, not from %s", study->folder,
+                          found->from ? found->from : "none", s->from ? s->from : "none");
     if (s->seed != found->seed)
         return clade_fail(CLADE_EINVAL, "%s: the study's seed is %llu, not %llu", study->folder,
                           (unsigned long long)found->seed, (unsigned long long)s->seed);
@@ -135,7 +157,8 @@ static clade_status check_empty(const clade_study *study)
     bool empty = true;
     for (const struct dirent *entry; (errno = 0, entry = readdir(list));)
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-            strncmp(entry->d_name, "recipe.yaml", 11) && strncmp(entry->d_name, "study.json", 10))
+            strncmp(entry->d_name, "recipe.yaml", 11) && strncmp(entry->d_name, "study.json", 10) &&
+            strncmp(entry->d_name, "prior.json", 10))
             empty = false;
     int error = errno;
     closedir(list);
@@ -146,10 +169,12 @@ static clade_status check_empty(const clade_study *study)
                               study->folder);
 }
 
-static clade_status make(clade_study *study, const char *recipe, const char *settings)
+static clade_status make(clade_study *study, const char *recipe, const char *settings,
+                         const char *prior)
 {
     const char *text = clade_recipe_source(study->recipe);
     clade_status status = check_empty(study);
+    if (!status && study->settings.from) status = clade_prior_write(study, prior);
     if (!status) status = clade_file_write(recipe, text, strlen(text));
     return status ? status : write_settings(study, settings); /* last: with it, it is a study */
 }
@@ -161,30 +186,49 @@ static clade_status open_own(clade_study *study, const char *recipe, const char 
     if (status) return status;
     if (!there)
         return clade_fail(CLADE_EIO, "%s: no study: there is no study.json in it", study->folder);
-    status = read_settings(settings, &study->settings);
+    status = read_settings(settings, &study->settings, &study->from);
     if (!status) status = clade_recipe_read_again(recipe, NULL, 0, &study->own_recipe);
     study->recipe = study->own_recipe;
     return status;
 }
 
+/* Only some methods learn from other trials, or have use for two objectives. */
+static clade_status check_method(const clade_study_settings *s)
+{
+    bool learns = s->method == CLADE_SEARCH_GP || s->method == CLADE_SEARCH_TPE;
+    if (s->from && !learns)
+        return clade_fail(CLADE_EINVAL,
+                          "method %s learns from no trials, so from none of %s: expected gp or tpe",
+                          methods[s->method], s->from);
+    if (s->cost && !learns && s->method != CLADE_SEARCH_RANDOM)
+        return clade_fail(CLADE_EINVAL,
+                          "method %s halves by one objective and takes no second one, %s: expected "
+                          "gp, tpe or random",
+                          methods[s->method], clade_study_costs[s->cost]);
+    return CLADE_OK;
+}
+
 static clade_status found(clade_study *study, const clade_recipe *recipe, const char *recipe_path,
-                          const char *settings_path)
+                          const char *settings_path, const char *prior_path)
 {
     if (!recipe) return open_own(study, recipe_path, settings_path);
     clade_study_settings old;
     bool there = false;
     int lock = -1;
-    clade_status status = clade_recipe_check_tunables(recipe);
+    clade_status status = check_method(&study->settings);
+    if (!status) status = clade_recipe_check_tunables(recipe);
     if (!status) status = clade_folder_create(study->folder);
     if (!status) status = clade_study_lock(study, &lock);
     if (status) return status;
     status = clade_file_exists(settings_path, &there);
     if (!status && there) {
-        status = read_settings(settings_path, &old);
+        char *from;
+        status = read_settings(settings_path, &old, &from);
         if (!status) status = compare_recipe(study, recipe_path);
         if (!status) status = compare(study, &old);
+        free(from);
     } else if (!status) {
-        status = make(study, recipe_path, settings_path);
+        status = make(study, recipe_path, settings_path, prior_path);
     }
     clade_study_unlock(lock);
     return status;
@@ -194,24 +238,31 @@ clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,
                                const clade_study_settings *settings)
 {
     char *recipe_path = clade_path_join(study->folder, "recipe.yaml"),
-         *settings_path = clade_path_join(study->folder, "study.json");
-    clade_status status = recipe_path && settings_path ? CLADE_OK : no_memory();
+         *settings_path = clade_path_join(study->folder, "study.json"),
+         *prior_path = clade_path_join(study->folder, "prior.json");
+    clade_status status = recipe_path && settings_path && prior_path ? CLADE_OK : no_memory();
     study->recipe = recipe;
     if (recipe) {
         study->settings = *settings;
+        study->parameters = clade_recipe_tunables(recipe, &study->parameter);
+        if (settings->from) {
+            study->settings.from = study->from = clade_string_join(settings->from, "");
+            if (!study->from) status = no_memory();
+        }
         if (!settings->epochs) study->settings.epochs = clade_recipe_training(recipe)->epochs;
         if (!study->settings.epochs) study->settings.epochs = 1;
         if (!settings->seeds) study->settings.seeds = 1;
     }
-    const clade_tunable *none;
-    if (!status && recipe && clade_recipe_tunables(recipe, &none) == 0)
+    if (!status && recipe && study->parameters == 0)
         status = clade_fail(CLADE_EINVAL,
                             "%s: there is nothing to search for: the recipe has no section 'tune', "
                             "as in tune: {lr: {log: [1e-4, 1e-2]}}",
                             clade_recipe_name(recipe));
-    if (!status) status = found(study, recipe, recipe_path, settings_path);
+    if (!status) status = found(study, recipe, recipe_path, settings_path, prior_path);
+    if (!status) study->parameters = clade_recipe_tunables(study->recipe, &study->parameter);
+    if (!status && study->from) status = clade_prior_read(study, prior_path);
     free(recipe_path);
     free(settings_path);
-    if (!status) study->parameters = clade_recipe_tunables(study->recipe, &study->parameter);
+    free(prior_path);
     return status;
 }

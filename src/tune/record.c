@@ -48,7 +48,7 @@ void clade_record_destroy(clade_record **handle)
 
 /* --- trial.json --- */
 
-static bool read_value(const clade_tunable *p, const cJSON *item, double *value)
+bool clade_study_read_value(const clade_tunable *p, const cJSON *item, double *value)
 {
     *value = NAN;
     if (cJSON_IsNull(item)) return true;
@@ -64,11 +64,22 @@ static bool read_value(const clade_tunable *p, const cJSON *item, double *value)
     return false;
 }
 
+void clade_study_add_value(cJSON *values, const clade_tunable *p, double value)
+{
+    if (isnan(value))
+        cJSON_AddNullToObject(values, p->name);
+    else if (p->kind == CLADE_TUNABLE_CHOICE)
+        cJSON_AddStringToObject(values, p->name, p->choices[(size_t)value]);
+    else
+        cJSON_AddNumberToObject(values, p->name, value);
+}
+
 static clade_status read_fields(const clade_study *study, const cJSON *root, clade_record *r)
 {
     const cJSON *state = cJSON_GetObjectItemCaseSensitive(root, "state"),
                 *values = cJSON_GetObjectItemCaseSensitive(root, "values"),
                 *objective = cJSON_GetObjectItemCaseSensitive(root, "objective"),
+                *cost = cJSON_GetObjectItemCaseSensitive(root, "cost"),
                 *error = cJSON_GetObjectItemCaseSensitive(root, "error"),
                 *until = cJSON_GetObjectItemCaseSensitive(root, "until");
     bool good = false;
@@ -77,13 +88,14 @@ static clade_status read_fields(const clade_study *study, const cJSON *root, cla
         r->trial.state = (clade_trial_state)s;
     }
     for (size_t i = 0; i < study->parameters && good; i++)
-        good = read_value(&study->parameter[i],
-                          cJSON_GetObjectItemCaseSensitive(values, study->parameter[i].name),
-                          &r->values[i]);
+        good = clade_study_read_value(
+            &study->parameter[i],
+            cJSON_GetObjectItemCaseSensitive(values, study->parameter[i].name), &r->values[i]);
     if (!good || !cJSON_IsNumber(until) || until->valueint < 1)
         return clade_fail(CLADE_EFORMAT, "expected the state, values and epochs of a trial");
     r->until = until->valueint;
     r->trial.objective = cJSON_IsNumber(objective) ? objective->valuedouble : NAN;
+    r->trial.cost = cJSON_IsNumber(cost) && cost->valuedouble > 0 ? cost->valuedouble : NAN;
     if (cJSON_IsString(error)) {
         r->error = clade_string_join(error->valuestring, "");
         if (!r->error) return no_memory();
@@ -134,14 +146,10 @@ clade_status clade_record_write(const clade_study *study, const clade_record *r)
     cJSON_AddNumberToObject(root, "trial", (double)r->trial.number);
     cJSON_AddStringToObject(root, "state", states[r->trial.state]);
     cJSON *values = cJSON_AddObjectToObject(root, "values");
-    for (size_t i = 0; i < study->parameters; i++) {
-        const clade_tunable *p = &study->parameter[i];
-        if (p->kind == CLADE_TUNABLE_CHOICE && !isnan(r->values[i]))
-            cJSON_AddStringToObject(values, p->name, p->choices[(size_t)r->values[i]]);
-        else
-            add_number(values, p->name, r->values[i]);
-    }
+    for (size_t i = 0; i < study->parameters; i++)
+        clade_study_add_value(values, &study->parameter[i], r->values[i]);
     add_number(root, "objective", r->trial.objective);
+    if (study->settings.cost) add_number(root, "cost", r->trial.cost);
     cJSON_AddNumberToObject(root, "until", r->until);
     cJSON_AddNumberToObject(root, "epochs", r->trial.epochs);
     cJSON_AddNumberToObject(root, "best_epoch", r->trial.best_epoch);

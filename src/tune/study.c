@@ -38,6 +38,10 @@ void clade_study_destroy(clade_study **handle)
     if (!study) return;
     forget(study);
     clade_recipe_destroy(&study->own_recipe);
+    free(study->from);
+    free(study->prior);
+    free(study->prior_values);
+    free(study->prior_note);
     free(study->folder);
     free(study);
     *handle = NULL;
@@ -68,6 +72,13 @@ const clade_study_settings *clade_study_describe(const clade_study *study)
 }
 
 const char *clade_study_folder(const clade_study *study) { return study->folder; }
+const char *clade_study_prior(const clade_study *study) { return study->prior_note; }
+
+const char *clade_study_cost_name(const clade_study *study)
+{
+    return study->settings.cost ? clade_study_costs[study->settings.cost] : NULL;
+}
+
 const clade_recipe *clade_study_recipe(const clade_study *study) { return study->recipe; }
 
 /* --- the trials that there are --- */
@@ -93,10 +104,30 @@ static clade_status find_last(const clade_study *study, size_t *last)
     return status;
 }
 
-static bool is_better(const clade_study *study, double a, double b)
+/* By the objective; of equals the one that costs less. `best` NULL: none yet. */
+static bool is_better(const clade_study *study, const clade_study_trial *t,
+                      const clade_study_trial *best)
 {
-    if (isnan(a)) return false;
-    return isnan(b) || (study->settings.by_loss ? a < b : a > b);
+    if (t->state != CLADE_TRIAL_DONE || isnan(t->objective)) return false;
+    if (!best) return true;
+    if (t->objective == best->objective) return t->cost < best->cost;
+    return study->settings.by_loss ? t->objective < best->objective
+                                   : t->objective > best->objective;
+}
+
+/* The fronts of objective and cost. */
+static clade_status rank(clade_study *study)
+{
+    clade_trial *trials = NULL;
+    if (!study->settings.cost) return CLADE_OK;
+    const clade_search_options search = clade_study_search(study);
+    size_t *ranks = calloc(study->count + 1, sizeof *ranks);
+    clade_status status = ranks ? clade_study_history(study, &trials) : no_memory();
+    if (!status) status = clade_search_rank(&search, trials, study->count, ranks);
+    for (size_t i = 0; i < study->count && !status; i++) study->trial[i].rank = ranks[i];
+    free(trials);
+    free(ranks);
+    return status;
 }
 
 clade_status clade_study_update(clade_study *study)
@@ -120,16 +151,15 @@ clade_status clade_study_update(clade_study *study)
         study->record[study->count++] = r;
         status = clade_record_measure(study, r);
     }
-    double best = NAN;
+    const clade_study_trial *best = NULL;
     for (size_t i = 0; i < study->count; i++) study->trial[i] = study->record[i]->trial;
     study->best = study->count;
     for (size_t i = 0; i < study->count; i++)
-        if (study->trial[i].state == CLADE_TRIAL_DONE &&
-            is_better(study, study->trial[i].objective, best)) {
-            best = study->trial[i].objective;
+        if (is_better(study, &study->trial[i], best)) {
+            best = &study->trial[i];
             study->best = i;
         }
-    return status;
+    return status ? status : rank(study);
 }
 
 const clade_study_trial *clade_study_trials(const clade_study *study, size_t *count,
@@ -149,7 +179,10 @@ clade_search_options clade_study_search(const clade_study *study)
                                   .seed = study->settings.seed,
                                   .resolution = 0.03,
                                   .noise = 0.02, /* of seeds, and of counting images */
-                                  .epochs = study->settings.epochs};
+                                  .epochs = study->settings.epochs,
+                                  .has_cost = study->settings.cost != CLADE_COST_NONE,
+                                  .prior = study->prior,
+                                  .prior_count = study->priors};
 }
 
 clade_status clade_study_history(const clade_study *study, clade_trial **out)
@@ -161,6 +194,7 @@ clade_status clade_study_history(const clade_study *study, clade_trial **out)
         (*out)[i] = (clade_trial){.values = r->values,
                                   .state = r->trial.state,
                                   .objective = r->trial.objective,
+                                  .cost = r->trial.cost,
                                   .curve = r->curve,
                                   .epochs = (size_t)r->trial.epochs};
     }
@@ -168,6 +202,28 @@ clade_status clade_study_history(const clade_study *study, clade_trial **out)
 }
 
 /* --- what came of it --- */
+
+double clade_study_hypervolume(const clade_study *study)
+{
+    double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY}, volume = NAN;
+    clade_trial *trials;
+    if (clade_study_history(study, &trials)) return NAN;
+    for (size_t t = 0; t < study->count; t++) {
+        trials[t].cost = log(trials[t].cost);
+        const double value[2] = {trials[t].objective, trials[t].cost};
+        for (int i = 0; i < 2 && study->trial[t].rank > 0; i++) {
+            low[i] = fmin(low[i], value[i]);
+            high[i] = fmax(high[i], value[i]);
+        }
+    }
+    const clade_search_options search = clade_study_search(study);
+    const double worst[2] = {search.maximize ? low[0] : high[0], high[1]};
+    const double area = (high[0] - low[0]) * (high[1] - low[1]);
+    if (!(area > 0) || clade_search_hypervolume(&search, trials, study->count, worst, &volume))
+        volume = NAN;
+    free(trials);
+    return volume / area;
+}
 
 clade_status clade_study_write_best(const clade_study *study)
 {
@@ -205,7 +261,7 @@ static clade_status judge(clade_study *study, clade_record *r, const char *error
     if (status) return status;
     r->trial.state = CLADE_TRIAL_DONE;
     if (!error && !isfinite(r->trial.objective)) error = nothing;
-    if (!error) return CLADE_OK;
+    if (!error) return clade_record_weigh(study, r);
     r->trial.state = CLADE_TRIAL_FAILED;
     r->trial.objective = NAN;
     r->error = clade_string_join(error, "");

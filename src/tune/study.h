@@ -4,6 +4,8 @@
 
 #include <clade/tune.h>
 
+#include "base/json.h"
+
 typedef struct clade_record {
     clade_study_trial trial;
     double values[CLADE_MAX_TUNABLES];
@@ -19,6 +21,11 @@ struct clade_study {
     const clade_tunable *parameter;
     size_t parameters;
     clade_study_settings settings;
+    char *from;         /* of the settings */
+    clade_trial *prior; /* what is known of the other study's trials, `priors` of them */
+    double (*prior_values)[CLADE_MAX_TUNABLES];
+    size_t priors;
+    char *prior_note;
     clade_record **record;    /* `count` of them, in order of their numbers */
     clade_study_trial *trial; /* the same, for show */
     size_t count, best;       /* best == count: none */
@@ -33,8 +40,19 @@ char *clade_study_run_path(const clade_study *study, size_t number, int32_t run,
 clade_status clade_record_read(const clade_study *study, size_t number, clade_record **out);
 clade_status clade_record_write(const clade_study *study, const clade_record *record);
 void clade_record_destroy(clade_record **record);
+/* One of the values of a trial, there a number, the text of a choice or null. */
+bool clade_study_read_value(const clade_tunable *p, const cJSON *item, double *value);
+void clade_study_add_value(cJSON *values, const clade_tunable *p, double value);
 /* Takes epochs, curve, objective and seconds from the histories of the trial's runs. */
 clade_status clade_record_measure(const clade_study *study, clade_record *record);
+
+/* Takes what a trial that is done costs from its runs. EFORMAT: they do not say. */
+clade_status clade_record_weigh(const clade_study *study, clade_record *record);
+extern const char *const clade_study_costs[]; /* names, by clade_study_cost */
+
+/* prior.json: what came of the trials of settings.from. Errors: EINVAL, naming the other study. */
+clade_status clade_prior_write(const clade_study *study, const char *path);
+clade_status clade_prior_read(clade_study *study, const char *path);
 
 /* Makes the folder or opens it: recipe and settings. */
 clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,

@@ -69,7 +69,7 @@ static clade_status write_recipes(const clade_study *study, size_t number, const
 static clade_status make_trial(clade_study *study, size_t number, const double *values,
                                int32_t until, int *lock, bool *failed)
 {
-    clade_record r = {.trial = {.number = number, .objective = NAN}, .until = until};
+    clade_record r = {.trial = {.number = number, .objective = NAN, .cost = NAN}, .until = until};
     memcpy(r.values, values, study->parameters * sizeof *values);
     char *folder = clade_study_path(study, number, NULL);
     if (!folder) return CLADE_ENOMEM;
@@ -153,8 +153,11 @@ static clade_status decide(clade_study *study, size_t trials, clade_study_job *j
     if (status) return status;
     if (job->todo == CLADE_STUDY_RUN) return CLADE_OK;
     job->todo = others ? CLADE_STUDY_WAIT : CLADE_STUDY_END;
-    if (study->count >= trials && study->settings.method != CLADE_SEARCH_ASHA) return CLADE_OK;
-    const clade_search_options search = clade_study_search(study);
+    const clade_search_method method = study->settings.method;
+    bool halves = method == CLADE_SEARCH_ASHA || method == CLADE_SEARCH_HYPERBAND;
+    if (study->count >= trials && !halves) return CLADE_OK;
+    clade_search_options search = clade_study_search(study);
+    search.trials = trials;
     status = clade_study_history(study, &history);
     if (!status) status = clade_search_next(&search, history, study->count, &next);
     free(history);

@@ -77,6 +77,21 @@ bool session_parse_bytes(const char *text, uint64_t *bytes)
     return true;
 }
 
+bool session_parse_time(const char *text, double *seconds)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || !(value > 0) || value > 1e9) return false;
+    if (*end == 'h')
+        value *= 3600, end++;
+    else if (*end == 'm')
+        value *= 60, end++;
+    else if (*end == 's')
+        end++;
+    *seconds = value;
+    return !*end;
+}
+
 clade_status session_feature_bytes(uint64_t *bytes)
 {
     const char *text = getenv("CLADE_FEATURE_CACHE");

@@ -44,6 +44,8 @@ typedef struct session_source {
 
 /* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
+/* "90", "90s", "30m", "2h"; false: none of these. */
+bool session_parse_time(const char *text, double *seconds);
 
 /* The bytes that features may take on disk: CLADE_FEATURE_CACHE of the environment, or 4 GiB.
  * EINVAL where that is no size. */

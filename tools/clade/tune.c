@@ -18,9 +18,9 @@ typedef struct tune_request {
     session_place place;
     session_source source;
     session_training step; /* batch and lr alone */
-    const char *recipe, *out, *list, *cache, *time_limit;
+    const char *recipe, *out, *from, *list, *cache, *time_limit;
     int64_t trials, epochs, seed, seeds;
-    int method, objective;
+    int method, objective, against; /* against: one less than a cost; -1: none */
     command_list set;
     bool json, quiet, strict_data;
     double deadline;    /* of the monotonic clock; 0: none */
@@ -31,22 +31,6 @@ typedef struct tune_request {
 } tune_request;
 
 static clade_status no_memory(void) { return clade_fail(CLADE_ENOMEM, "out of memory"); }
-
-/* "90", "90s", "30m", "2h"; false: neither. */
-static bool parse_time(const char *text, double *seconds)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || !(value > 0) || value > 1e9) return false;
-    if (*end == 'h')
-        value *= 3600, end++;
-    else if (*end == 'm')
-        value *= 60, end++;
-    else if (*end == 's')
-        end++;
-    *seconds = value;
-    return !*end;
-}
 
 /* --- recipe, data and study --- */
 
@@ -90,6 +74,15 @@ static clade_status check_data(const clade_recipe *recipe)
                             options->path);
     clade_dataset_destroy(&data);
     return status;
+}
+
+/* By default 20; of Hyperband's brackets one round. */
+static void choose_trials(tune_request *r, const clade_recipe *recipe)
+{
+    const clade_search_options options = {
+        .epochs = r->epochs ? (int32_t)r->epochs : clade_recipe_training(recipe)->epochs};
+    if (r->trials > 0) return;
+    r->trials = r->method == CLADE_SEARCH_HYPERBAND ? (int64_t)clade_search_round(&options) : 20;
 }
 
 static clade_status choose_folder(tune_request *r, const char *name)
@@ -297,12 +290,15 @@ static int run(tune_request *r)
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     const clade_study_settings settings = {.method = (clade_search_method)r->method,
                                            .by_loss = r->objective == 1,
+                                           .cost = (clade_study_cost)(r->against + 1),
+                                           .from = r->from,
                                            .seed = (uint64_t)r->seed,
                                            .epochs = (int32_t)r->epochs,
                                            .seeds = (int32_t)r->seeds};
     if (!status) status = session_feature_bytes(&bytes);
     if (!status) status = check_data(recipe);
     if (!status) status = check_device(r);
+    if (!status) choose_trials(r, recipe);
     if (!status) status = open_study(r, recipe, &settings, &study);
     if (!status) {
         size_t count;
@@ -310,6 +306,8 @@ static int run(tune_request *r)
         w.recipe = recipe;
         if (count > 0) w.shown = trial[count - 1].number;
         tune_show_start(&w.show, study, r->json, r->quiet, (size_t)r->trials);
+        if (clade_study_prior(study) && together_speak(r->ranks))
+            fprintf(stderr, "clade tune: %s\n", shown(clade_study_prior(study)));
         status = run_trials(&w, study);
     }
     int result = together_leave(&r->ranks, finish(&w, status));
@@ -329,24 +327,31 @@ static int list(const tune_request *r)
 
 int command_tune(int argc, char **argv)
 {
-    static const char *const methods[] = {"gp", "random", "asha", NULL};
+    static const char *const methods[] = {"gp", "random", "asha", "tpe", "hyperband", NULL};
     static const char *const objectives[] = {"val_accuracy", "val_loss", NULL};
+    static const char *const costs[] = {"parameters", "flop", "seconds", NULL};
     tune_request r = {
-        .place = {.math = session_math_default}, .step.seed = -1, .trials = 20, .seeds = 1};
+        .place = {.math = session_math_default}, .step.seed = -1, .seeds = 1, .against = -1};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "STUDY", &r.out,
                     "the study's folder, new or to go on with; default: studies/NAME"),
-        OPTION_INTEGER("trials", "N", &r.trials, 1, 100000,
-                       "settings to try, with those that the study has; default: 20"),
+        OPTION_INTEGER(
+            "trials", "N", &r.trials, 1, 100000,
+            "settings to try, with those that the study has; default: 20, of hyperband a round"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX,
-                       "of a trial (asha: of the best); default: the recipe's"),
+                       "of a trial (asha, hyperband: of the best); default: the recipe's"),
         SESSION_STEP_OPTIONS(&r.step),
         OPTION_CHOICE("method", &r.method, methods,
-                      "gp: a Gaussian process proposes (default); asha: the better half longer"),
+                      "gp: a Gaussian process proposes (default); tpe: Parzen estimators do; asha, "
+                      "hyperband: random ones, the better ones longer"),
         OPTION_INTEGER("seeds-per-trial", "N", &r.seeds, 1, 100,
                        "runs of a trial; the mean counts; default: 1"),
         OPTION_CHOICE("objective", &r.objective, objectives, "what shall be best"),
+        OPTION_CHOICE("against", &r.against, costs,
+                      "what shall be low besides: the trials that are best for what they cost"),
+        OPTION_TEXT("from", "STUDY", &r.from,
+                    "learn from another study's trials too, where both search the same"),
         OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "of the search"),
         OPTION_TEXT("time-limit", "TIME", &r.time_limit, "stop after 90s, 30m or 2h"),
         SESSION_PLACE_OPTIONS(&r.place),
@@ -381,7 +386,7 @@ int command_tune(int argc, char **argv)
     if (r.quiet) status_line_hide();
     if (r.cache && !session_parse_bytes(r.cache, &bytes))
         return command_misuse("tune", "--cache %s: expected a size, as 512M or 4G", r.cache);
-    if (r.time_limit && !parse_time(r.time_limit, &r.deadline))
+    if (r.time_limit && !session_parse_time(r.time_limit, &r.deadline))
         return command_misuse("tune", "--time-limit %s: expected a time, as 90s, 30m or 2h",
                               r.time_limit);
     if (r.time_limit) r.deadline += command_clock();

@@ -17,6 +17,14 @@ static const char *objective_of(const clade_study *study)
     return clade_study_describe(study)->by_loss ? "val_loss" : "val_accuracy";
 }
 
+/* "val_accuracy 0.9312", with a cost ", parameters 12345" */
+static void print_result(const clade_study *study, const clade_study_trial *t, const char *between)
+{
+    const char *cost = clade_study_cost_name(study);
+    printf("%s%s%.4f", objective_of(study), between, t->objective);
+    if (cost) printf(", %s%s%.6g", cost, between, t->cost);
+}
+
 /* A value as text; "-" where the parameter has no meaning. */
 static const char *value_text(const clade_tunable *p, double value, char text[64])
 {
@@ -130,10 +138,12 @@ static void print_json(const clade_study *study, const clade_study_trial *t)
     cJSON_AddNumberToObject(root, "trial", (double)t->number);
     cJSON_AddStringToObject(root, "state", states[t->state]);
     if (isfinite(t->objective)) cJSON_AddNumberToObject(root, objective_of(study), t->objective);
+    if (isfinite(t->cost)) cJSON_AddNumberToObject(root, clade_study_cost_name(study), t->cost);
     cJSON_AddNumberToObject(root, "epochs", t->epochs);
     cJSON_AddNumberToObject(root, "best_epoch", t->best_epoch);
     cJSON_AddNumberToObject(root, "seconds", t->seconds);
     cJSON_AddBoolToObject(root, "best", best == t);
+    if (clade_study_cost_name(study)) cJSON_AddBoolToObject(root, "front", t->rank == 1);
     if (t->error) cJSON_AddStringToObject(root, "error", t->error);
     cJSON *values = cJSON_AddObjectToObject(root, "values");
     for (size_t i = 0; i < count; i++) {
@@ -170,7 +180,9 @@ void tune_show_result(tune_show *show)
         if (t->error)
             printf("failed: %s\n", shown(t->error));
         else
-            printf("complete [%.0f s]\n%s: %.4f\n", t->seconds, objective, t->objective);
+            printf("complete [%.0f s]\n", t->seconds);
+        if (!t->error) print_result(show->study, t, ": ");
+        if (!t->error) printf("\n");
         if (best)
             printf("Best %s so far: %.4f (trial %zu)\n", objective, best->objective, best->number);
     } else {
@@ -178,14 +190,40 @@ void tune_show_result(tune_show *show)
         if (t->error)
             printf(" failed: %s", shown(t->error));
         else
-            printf(" %.1fs - epochs: %d - %s: %.4f", t->seconds, t->epochs, objective,
-                   t->objective);
+            printf(" %.1fs - epochs: %d - ", t->seconds, t->epochs);
+        if (!t->error) print_result(show->study, t, ": ");
         if (best) printf(" - best: %.4f (trial %zu)", best->objective, best->number);
         printf(" -");
         print_values(show->study, t);
         printf("\n");
     }
     fflush(stdout);
+}
+
+/* The front, the best first. */
+static void print_front(const clade_study *study)
+{
+    size_t count, on_front = 0, done = 0;
+    const clade_study_trial *best, *trial = clade_study_trials(study, &count, &best);
+    for (size_t i = 0; i < count; i++) {
+        done += trial[i].state == CLADE_TRIAL_DONE;
+        on_front += trial[i].rank == 1;
+    }
+    printf("On the front of %s and %s: %zu of %zu trials, hypervolume %.3f\n", objective_of(study),
+           clade_study_cost_name(study), on_front, done, clade_study_hypervolume(study));
+    for (const clade_study_trial *t = best; t;) {
+        printf("  trial %zu, ", t->number);
+        print_result(study, t, " ");
+        printf(":");
+        print_values(study, t);
+        printf("\n");
+        const clade_study_trial *next = NULL; /* the dearest of the cheaper ones */
+        for (size_t i = 0; i < count; i++)
+            if (trial[i].rank == 1 && trial[i].cost < t->cost &&
+                (!next || trial[i].cost > next->cost))
+                next = &trial[i];
+        t = next;
+    }
 }
 
 void tune_show_end(tune_show *show, const char *folder)
@@ -196,7 +234,11 @@ void tune_show_end(tune_show *show, const char *folder)
         printf("No trial is done in %s\n", shown(folder));
         return;
     }
-    printf("Best: trial %zu, %s %.4f:", best->number, objective_of(show->study), best->objective);
+    if (clade_study_cost_name(show->study)) print_front(show->study);
+    printf("Best%s%s: trial %zu, ", clade_study_cost_name(show->study) ? " by " : "",
+           clade_study_cost_name(show->study) ? objective_of(show->study) : "", best->number);
+    print_result(show->study, best, " ");
+    printf(":");
     print_values(show->study, best);
     printf("\nSaved in %s; try: clade train %s/best.yaml\n", shown(folder), shown(folder));
 }
@@ -211,7 +253,10 @@ void tune_show_list(const clade_study *study, bool json)
     char text[64];
     for (size_t t = 0; t < count && json; t++) print_json(study, &trial[t]);
     if (json) return;
-    printf("%-7s%-9s%-14s%-8s%-9s", "Trial", "State", objective_of(study), "Epochs", "Seconds");
+    const char *cost = clade_study_cost_name(study);
+    printf("%-7s%-9s%-14s", "Trial", "State", objective_of(study));
+    if (cost) printf("%-19s", cost);
+    printf("%-8s%-9s", "Epochs", "Seconds");
     for (size_t i = 0; i < parameters; i++)
         printf("%-*s", (int)strlen(p[i].name) + 12, shown(p[i].name));
     printf("\n");
@@ -222,9 +267,14 @@ void tune_show_list(const clade_study *study, bool json)
             printf("%-14.4f", r->objective);
         else
             printf("%-14s", "-");
+        if (cost && isfinite(r->cost))
+            printf("%-19.6g", r->cost);
+        else if (cost)
+            printf("%-19s", "-");
         printf("%-8d%-9.1f", r->epochs, r->seconds);
         for (size_t i = 0; i < parameters; i++)
             printf("%-*s", (int)strlen(p[i].name) + 12, value_text(&p[i], r->values[i], text));
-        printf("%s%s\n", r == best ? "best" : "", r->error ? shown(r->error) : "");
+        printf("%s%s%s\n", r == best ? "best" : "", r == best || r->rank != 1 ? "" : "front",
+               r->error ? shown(r->error) : "");
     }
 }
