@@ -1,5 +1,5 @@
-/* Fuzz target: the folder of a study. The first byte says which file the rest is, the others are
- * sound; the study is opened, shown and gone on with. */
+/* Fuzz target: the folder of a study. The first byte says which file the rest is (255: prior.json),
+ * the others are sound; the study is opened, shown and gone on with. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
 
@@ -31,12 +31,14 @@ static const char recipe[] = "input: {size: 8}\n"
 
 static const char *const sound[] = {
     "{\"method\": \"gp\", \"objective\": \"val_loss\", \"seed\": 1, \"epochs\": 2,"
-    " \"seeds_per_trial\": 1}",
+    " \"seeds_per_trial\": 1, \"from\": \"other\"}",
     "{\"state\": \"running\", \"values\": {\"lr\": 0.001, \"rate\": 0.5, \"dense\": 1, \"opt\": "
     "\"adam\"},"
     " \"objective\": 0.5, \"until\": 2}",
     "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second\n"
-    "1,0.7,0.5,0.6,0.6,0.001,1.5,100\n2,0.6,0.6,0.5,0.7,0.001,1.5,100\n"};
+    "1,0.7,0.5,0.6,0.6,0.001,1.5,100\n2,0.6,0.6,0.5,0.7,0.001,1.5,100\n",
+    "{\"note\": \"goes on from 1 trials of other\", \"trials\": [{\"objective\": 0.4,"
+    " \"values\": {\"lr\": 0.001, \"opt\": \"adam\"}}]}"};
 
 static void put(const char *folder, const char *name, const void *bytes, size_t size)
 {
@@ -63,7 +65,7 @@ static void go_on(clade_study *study)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"study.json", "trials/0001/trial.json",
-                                        "trials/0001/history.csv"};
+                                        "trials/0001/history.csv", "prior.json"};
     char folder[64], trial[128];
     clade_study *study;
     if (size < 1) return 0;
@@ -71,8 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(trial, sizeof trial, "%s/trials/0001", folder);
     if (clade_folder_remove(folder) || clade_folder_create(trial)) abort();
     put(folder, "recipe.yaml", recipe, strlen(recipe));
-    for (int i = 0; i < 3; i++) put(folder, names[i], sound[i], strlen(sound[i]));
-    put(folder, names[data[0] % 3], data + 1, size - 1);
+    for (int i = 0; i < 4; i++) put(folder, names[i], sound[i], strlen(sound[i]));
+    put(folder, names[data[0] == 255 ? 3 : data[0] % 3], data + 1, size - 1);
     if (!clade_study_open(folder, NULL, NULL, &study)) {
         if (!clade_study_update(study)) go_on(study);
         clade_study_destroy(&study);
