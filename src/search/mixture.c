@@ -98,6 +98,12 @@ static void set_kernels(const clade_mixture *m, size_t i, const double **order)
     }
 }
 
+/* NaN: beyond the range, as in a study's files that somebody changed. */
+static double within(const clade_mixture *m, size_t i, double x)
+{
+    return x >= m->low[i] && x <= m->high[i] ? x : NAN;
+}
+
 void clade_mixture_clear(clade_mixture *m) { free(m->weight); }
 
 clade_status clade_mixture_make(const clade_history *h, const bool *is_good, bool good,
@@ -127,7 +133,7 @@ clade_status clade_mixture_make(const clade_history *h, const bool *is_good, boo
         m->low[i] = edge(p, low - half);
         m->high[i] = edge(p, last_level(p) + half);
         for (size_t t = 0; t < h->known_count; t++)
-            if (is_good[t] == good) *mean++ = to_line(p, h->known[t].values[i]);
+            if (is_good[t] == good) *mean++ = within(m, i, to_line(p, h->known[t].values[i]));
         *mean = NAN; /* the prior */
         if (!clade_space_is_nominal(p) && clade_space_levels(p) != 1) set_kernels(m, i, order);
     }

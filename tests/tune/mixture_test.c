@@ -76,12 +76,15 @@ static void draws_what_is_likely(void)
          .when = only_b,
          .when_count = 1},
         {.name = "fixed", .low = 2, .high = 2}};
-    double seen[4][CLADE_MAX_TUNABLES] = {
-        {0, NAN, 2}, {1, 4, 2}, {1, 2, 2}, {NAN, NAN, NAN}}; /* the last: of another study */
+    double seen[5][CLADE_MAX_TUNABLES] = {{0, NAN, 2},
+                                          {1, 4, 2},
+                                          {1, 2, 2},
+                                          {NAN, NAN, NAN},
+                                          {1, 1e9, 2}}; /* of another study; beyond */
     int often[3][5] = {{0}};
     double sum = 0, part[most + 1];
     clade_history h;
-    clade_mixture m = make(&h, p, 3, seen, 4);
+    clade_mixture m = make(&h, p, 3, seen, 5);
     clade_random r = clade_random_start(1, CLADE_STREAM_TUNE, 1);
     for (int k = 0; k < draws; k++) {
         double values[CLADE_MAX_TUNABLES];
