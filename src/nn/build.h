@@ -27,6 +27,7 @@ typedef struct clade_blueprint {
     bool pools;     /* does the device pool what it convolves at once? */
     bool norms;     /* does it normalise it at once? */
     bool synced;    /* is a batch computed by several models? */
+    bool tapped;    /* is the output of each layer looked at? */
     uint64_t cache; /* bytes that calls had better not exceed; 0: it does not matter */
     int32_t watch;  /* a layer, or 0 */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE

@@ -104,7 +104,7 @@ void clade_fuse(clade_build *build)
     for (int32_t i = 1; i < graph->count; i++) {
         clade_fusion *f = &build->node[i].fused;
         f->last = i;
-        if (!is_convolution(&graph->node[i].layer)) continue;
+        if (build->blueprint->tapped || !is_convolution(&graph->node[i].layer)) continue;
         if (!find_pool(build, i, f)) find_chain(build, i, f);
         const int32_t taken[] = {f->norm, f->add, f->activation, f->pool};
         build->node[i].runs = 0;

@@ -58,6 +58,7 @@ typedef struct clade_layer_record {
     const clade_layer_field *field; /* in the order of a recipe's text; ended by a NULL key */
     int32_t inputs[2];              /* how many, at least and at most; zeros: one */
     bool features;                  /* see clade_layer_has_features */
+    bool keeps_values;              /* are the output's values, but for zeros, the input's? */
     const char *activation; /* what the layer is as an activation, if no field says it, or NULL */
     /* Does it give something else in each step, even if nothing is trained? NULL: no. */
     bool (*random)(const clade_layer *layer);

@@ -3,6 +3,7 @@
 #include "nn/initializer.h"
 #include "nn/loss.h"
 #include "nn/schedule.h"
+#include "nn/tap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -351,10 +352,12 @@ static uint64_t cache(const clade_device *device)
     return clade_device_describe(device)->cpu_like ? UINT64_C(8) << 20 : 0;
 }
 
+typedef enum model_use { PLAIN, SYNCED, TAPPED } model_use;
+
 /* With the parameters of `from`, if there is one. */
 static clade_status create(const clade_graph *graph, clade_device *device,
-                           const clade_model_options *options, bool synced, const clade_model *from,
-                           clade_model **out)
+                           const clade_model_options *options, model_use use,
+                           const clade_model *from, clade_model **out)
 {
     static const clade_model_options defaults = {0};
     *out = NULL;
@@ -370,7 +373,8 @@ static clade_status create(const clade_graph *graph, clade_device *device,
                                          .soft_labels = options->soft_labels,
                                          .seed = options->seed,
                                          .watch = options->watch,
-                                         .synced = synced};
+                                         .synced = use == SYNCED,
+                                         .tapped = use == TAPPED};
     if (from) {
         model->sibling = true;
         model->buffer[TRAINED] = from->buffer[TRAINED];
@@ -403,13 +407,19 @@ static clade_status create(const clade_graph *graph, clade_device *device,
 clade_status clade_model_create(const clade_graph *graph, clade_device *device,
                                 const clade_model_options *options, clade_model **out)
 {
-    return create(graph, device, options, false, NULL, out);
+    return create(graph, device, options, PLAIN, NULL, out);
 }
 
 clade_status clade_model_create_synced(const clade_graph *graph, clade_device *device,
                                        const clade_model_options *options, clade_model **out)
 {
-    return create(graph, device, options, true, NULL, out);
+    return create(graph, device, options, SYNCED, NULL, out);
+}
+
+clade_status clade_model_create_tapped(const clade_graph *graph, clade_device *device,
+                                       int32_t batch, clade_model **out)
+{
+    return create(graph, device, &(clade_model_options){.batch = batch}, TAPPED, NULL, out);
 }
 
 clade_status clade_model_create_sibling(const clade_model *model, clade_model **out)
@@ -419,7 +429,7 @@ clade_status clade_model_create_sibling(const clade_model *model, clade_model **
                                          .loss = model->blueprint.loss,
                                          .label_smoothing = model->blueprint.label_smoothing,
                                          .soft_labels = model->blueprint.soft_labels};
-    return create(model->graph, model->device, &options, true, model, out);
+    return create(model->graph, model->device, &options, SYNCED, model, out);
 }
 
 void clade_model_destroy(clade_model **handle)

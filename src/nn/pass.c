@@ -57,6 +57,6 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
         if (blueprint->watch)
             add_copy(build, &build->node[blueprint->watch].dy, &blueprint->watched_dy);
     }
-    clade_slice(build);
+    if (!blueprint->tapped) clade_slice(build);
     return build->status;
 }
