@@ -96,6 +96,29 @@ CLADE_API clade_status clade_network_write_onnx(const clade_network *network,
                                                 const clade_onnx_options *options,
                                                 const char *path);
 
+/* The same net for inference alone: batch normalisation is part of the convolution before it, and
+ * kernels and the values between layers are rounded to 8 bits: kernels to -127 … 127 with a scale
+ * for each channel of the output, values to 0 … 255 with one scale and zero point for each layer,
+ * biases to 32 bits. The scales of values are those with the least mean squared error on `images`,
+ * float32 [count, h, w, c], preprocessed; the larger and the more like those to come, the better.
+ * Errors: EINVAL (no images, a net that is rounded already), ENOMEM, EDEVICE. */
+CLADE_API clade_status clade_network_quantize(const clade_network *network, clade_device *device,
+                                              const float *images, size_t count,
+                                              clade_network **out);
+/* Are its values rounded, by clade_network_quantize or because the ONNX file that it was read from
+ * says so (QuantizeLinear)? Then clade_network_predict rounds them and clade_network_write_onnx
+ * writes them as integers; a model of ours, and what is loaded into a model, keeps real numbers. */
+CLADE_API bool clade_network_is_quantized(const clade_network *network);
+/* The net's outputs [count, outputs] for images [count, h, w, c], preprocessed. */
+CLADE_API clade_status clade_network_predict(const clade_network *network, clade_device *device,
+                                             const float *images, size_t count, float *outputs);
+
+/* Writes C99 without heap: `path`, NAME.c, and NAME.h beside it, each replaced atomically. The
+ * function NAME_predict takes an image [h, w, c] of preprocessed float32; batch normalisation is
+ * part of the convolutions. Errors: EIO, ENOMEM, EINVAL (a name that is none in C), EUNSUPPORTED
+ * (naming the layer that cannot be written). */
+CLADE_API clade_status clade_network_write_c(const clade_network *network, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

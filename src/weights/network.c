@@ -29,6 +29,7 @@ void clade_network_destroy(clade_network **handle)
     for (size_t i = 0; i < n->note_count; i++) free(n->notes[i]);
     clade_graph_destroy(&n->graph);
     free(n->recipe);
+    free(n->quantization);
     free(n->weights);
     free(n->first);
     clear_classes(n);
@@ -171,6 +172,17 @@ clade_status clade_network_set_preprocessing(clade_network *network,
     network->preprocessing = p;
     network->has_preprocessing = true;
     return CLADE_OK;
+}
+
+clade_status clade_network_start_quantization(clade_network *network)
+{
+    network->quantization = calloc((size_t)network->graph->count, sizeof *network->quantization);
+    return network->quantization ? CLADE_OK : no_memory();
+}
+
+bool clade_network_is_quantized(const clade_network *network)
+{
+    return network->quantization != NULL;
 }
 
 clade_status clade_network_add_note(clade_network *network, const char *format, ...)

@@ -1,0 +1,350 @@
+/* Writing a net as C: a source file and its header, the weights, and where values lie. */
+#include "weights/c_writer.h"
+#include "base/locale.h"
+#include "nn/layer.h"
+#include "nn/plan.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PER_LINE = 8, NAME_SIZE = 64, AT_SIZE = 32 };
+
+void clade_c_put(clade_c_writer *w, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    const int size = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!w->status) w->status = clade_file_writer_add(&w->file, text, (size_t)size);
+}
+
+/* --- numbers and texts --- */
+
+/* A float that reads back as the same bits. */
+static void put_float(clade_c_writer *w, float value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.9g", (double)value);
+    clade_c_put(w, "%s%sf", text, strpbrk(text, ".en") ? "" : ".0");
+}
+
+static void put_floats(clade_c_writer *w, const float *value, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        clade_c_put(w, k % PER_LINE ? " " : "\n    ");
+        put_float(w, value[k]);
+        clade_c_put(w, ",");
+    }
+    clade_c_put(w, "\n};\n");
+}
+
+/* A literal; what is not plain ASCII in octal. */
+static void put_text(clade_c_writer *w, const char *text)
+{
+    clade_c_put(w, "\"");
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\' || *c == '?')
+            clade_c_put(w, "\\%03o", *c);
+        else
+            clade_c_put(w, "%c", *c);
+    clade_c_put(w, "\"");
+}
+
+/* --- weights --- */
+
+static size_t count_of(const clade_network_weight *w)
+{
+    size_t count = 1;
+    for (int32_t d = 0; d < w->rank; d++) count *= (size_t)w->dim[d];
+    return count;
+}
+
+static void put_array(clade_c_writer *w, const char *what, int32_t number,
+                      const clade_network_weight *shape, const float *value)
+{
+    clade_c_put(w, "static const float %s_%d[] = { /* %.80s:", what, number,
+                w->network->graph->node[number].layer.name);
+    for (int32_t d = 0; d < shape->rank; d++) clade_c_put(w, " [%d]", shape->dim[d]);
+    clade_c_put(w, " */");
+    put_floats(w, value, count_of(shape));
+}
+
+/* What batch normalisation multiplies by and adds. */
+static clade_status put_norm(clade_c_writer *w, int32_t number, const clade_network_weight *weight)
+{
+    const clade_layer layer = clade_layer_complete(&w->network->graph->node[number].layer);
+    const size_t channels = count_of(weight);
+    float *scale = malloc(2 * channels * sizeof *scale), *shift = scale ? scale + channels : NULL;
+    if (!scale) return clade_fail(CLADE_ENOMEM, "out of memory for a net");
+    for (size_t c = 0; c < channels; c++) {
+        const double eps = (double)layer.as.batchnorm.eps, var = (double)weight[3].data[c];
+        const double factor = (double)weight[0].data[c] / sqrt(var + eps);
+        scale[c] = (float)factor;
+        shift[c] = (float)((double)weight[1].data[c] - factor * (double)weight[2].data[c]);
+    }
+    put_array(w, "kernel", number, weight, scale);
+    put_array(w, "bias", number, weight, shift);
+    free(scale);
+    return CLADE_OK;
+}
+
+static void put_weights(clade_c_writer *w)
+{
+    static const char *const words[] = {"kernel", "bias"};
+    for (int32_t i = 1; i < w->network->graph->count; i++) {
+        const clade_node *node = &w->network->graph->node[i];
+        const clade_network_weight *weight = &w->network->weights[w->network->first[i]];
+        if (node->layer.kind == CLADE_LAYER_BATCHNORM) {
+            const clade_status status = put_norm(w, i, weight);
+            if (!w->status) w->status = status;
+            continue;
+        }
+        for (int32_t k = 0; k < node->weight_count; k++)
+            put_array(w, words[k], i, &weight[k], weight[k].data);
+    }
+    clade_c_put(w, "\n");
+}
+
+/* --- where values lie --- */
+
+typedef struct places {
+    int32_t *block;         /* [layers]: whose memory a layer's output lies in; 0: the image */
+    clade_plan_block *plan; /* [layers]: that memory */
+    char (*text)[AT_SIZE];  /* [layers] */
+    const char **at;        /* [layers] */
+    uint64_t bytes;         /* of all */
+} places;
+
+static int32_t elements(const clade_node *node)
+{
+    int32_t count = 1;
+    for (int32_t d = 0; d < node->rank; d++) count *= node->dim[d];
+    return count;
+}
+
+/* The last layer that reads layer i, and how many do. */
+static int32_t last_reader(const clade_graph *graph, int32_t i, int32_t *reads)
+{
+    int32_t last = i;
+    *reads = 0;
+    for (int32_t k = i + 1; k < graph->count; k++)
+        for (int32_t n = 0; n < graph->node[k].layer.input_count; n++)
+            if (graph->node[k].layer.input[n] == i) {
+                last = k;
+                ++*reads;
+            }
+    return last;
+}
+
+/* Views share their input's memory, and so does what works element by element on what only it
+ * reads. */
+static void share(const clade_graph *graph, places *p)
+{
+    for (int32_t i = 1; i < graph->count; i++) {
+        const clade_layer *layer = &graph->node[i].layer;
+        const int32_t input = layer->input[0];
+        int32_t reads;
+        last_reader(graph, input, &reads);
+        const bool shares =
+            clade_c_is_view(layer) ||
+            (clade_c_is_elementwise(layer) && reads == 1 && input && p->block[input] == input);
+        p->block[i] = shares ? p->block[input] : i;
+    }
+}
+
+static clade_status find_places(const clade_graph *graph, places *p)
+{
+    const int32_t last = graph->count - 1;
+    size_t count = 0;
+    share(graph, p);
+    for (int32_t i = 1; i < graph->count; i++) {
+        int32_t reads;
+        const int32_t b = p->block[i], end = last_reader(graph, i, &reads);
+        if (b == 0) continue;
+        if (b == i)
+            p->plan[b] = (clade_plan_block){
+                .bytes = 4 * (uint64_t)elements(&graph->node[i]), .first = i, .last = i};
+        if (end > p->plan[b].last) p->plan[b].last = end;
+    }
+    clade_plan_block *used = calloc((size_t)graph->count, sizeof *used);
+    if (!used) return clade_fail(CLADE_ENOMEM, "out of memory for a net");
+    for (int32_t i = 1; i < graph->count; i++)
+        if (p->block[i] == i && i != p->block[last]) used[count++] = p->plan[i];
+    clade_status status = clade_plan_place(used, count, &p->bytes);
+    for (int32_t i = graph->count - 1; i > 0; i--)
+        if (p->block[i] == i && i != p->block[last]) p->plan[i] = used[--count];
+    free(used);
+    for (int32_t i = 0; i < graph->count; i++) {
+        const int32_t b = p->block[i];
+        if (b == 0 || b == p->block[last])
+            snprintf(p->text[i], AT_SIZE, "%s", b == 0 ? "image" : "scores");
+        else
+            snprintf(p->text[i], AT_SIZE, "values + %llu",
+                     (unsigned long long)(p->plan[b].offset / 4));
+        p->at[i] = p->text[i];
+    }
+    return status;
+}
+
+static clade_status make_places(const clade_graph *graph, places *p)
+{
+    const size_t layers = (size_t)graph->count;
+    *p = (places){.block = calloc(layers, sizeof *p->block),
+                  .plan = calloc(layers, sizeof *p->plan),
+                  .text = calloc(layers, sizeof *p->text),
+                  .at = calloc(layers, sizeof *p->at)};
+    return p->block && p->plan && p->text && p->at
+               ? find_places(graph, p)
+               : clade_fail(CLADE_ENOMEM, "out of memory for a net");
+}
+
+static void clear_places(places *p)
+{
+    free(p->block);
+    free(p->plan);
+    free(p->text);
+    free(p->at);
+}
+
+/* --- the two files --- */
+
+static void put_header(clade_c_writer *w)
+{
+    const clade_network *n = w->network;
+    const clade_graph *graph = n->graph;
+    const int32_t *in = graph->node[0].dim;
+    clade_c_put(w,
+                "/* A net written by Clade. No heap; the values between layers are in one static "
+                "array, so that one\n * thread at a time may call it. */\n"
+                "#ifndef %s_NET_H\n#define %s_NET_H\n\n"
+                "enum {\n    %s_height = %d,\n    %s_width = %d,\n    %s_channels = %d,\n"
+                "    %s_outputs = %d\n};\n\n",
+                w->name, w->name, w->name, in[0], w->name, in[1], w->name, in[2], w->name,
+                elements(&graph->node[graph->count - 1]));
+    if (n->has_preprocessing)
+        clade_c_put(w,
+                    "/* Of each channel: what the image holds is scale times the pixel, 0 to 255, "
+                    "plus shift. */\n"
+                    "extern const float %s_scale[%d], %s_shift[%d];\n",
+                    w->name, in[2], w->name, in[2]);
+    if (n->class_count)
+        clade_c_put(w, "extern const char *const %s_classes[%d];\n", w->name, n->class_count);
+    clade_c_put(w,
+                "/* image[height * width * channels], row by row, to scores[outputs] */\n"
+                "void %s_predict(const float *image, float *scores);\n\n#endif\n",
+                w->name);
+}
+
+static void put_known(clade_c_writer *w)
+{
+    const clade_network *n = w->network;
+    const int32_t channels = n->graph->node[0].dim[2];
+    if (n->has_preprocessing) {
+        clade_c_put(w, "const float %s_scale[] = {", w->name);
+        put_floats(w, n->preprocessing.scale, (size_t)channels);
+        clade_c_put(w, "const float %s_shift[] = {", w->name);
+        put_floats(w, n->preprocessing.shift, (size_t)channels);
+    }
+    if (n->class_count) clade_c_put(w, "const char *const %s_classes[] = {\n", w->name);
+    for (int32_t i = 0; i < n->class_count; i++) {
+        clade_c_put(w, "    ");
+        put_text(w, n->classes[i]);
+        clade_c_put(w, ",\n");
+    }
+    if (n->class_count) clade_c_put(w, "};\n");
+    clade_c_put(w, "\n");
+}
+
+static void put_source(clade_c_writer *w, uint64_t bytes)
+{
+    const clade_graph *graph = w->network->graph;
+    clade_c_put(
+        w, "/* A net written by Clade; see %s.h. */\n#include \"%s.h\"\n\n#include <math.h>\n\n",
+        w->name, w->name);
+    put_known(w);
+    clade_c_put_functions(w);
+    put_weights(w);
+    if (bytes) clade_c_put(w, "static float values[%llu];\n\n", (unsigned long long)(bytes / 4));
+    clade_c_put(w, "void %s_predict(const float *image, float *scores)\n{\n", w->name);
+    for (int32_t i = 1; i < graph->count; i++)
+        if (!clade_c_is_view(&graph->node[i].layer)) clade_c_put_layer(w, i);
+    clade_c_put(w, "}\n");
+}
+
+/* "folder/net.c": "net" */
+static clade_status name_of(const char *path, char name[NAME_SIZE])
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const size_t size = strlen(base);
+    bool good = size > 2 && size < NAME_SIZE && !strcmp(base + size - 2, ".c") &&
+                !isdigit((unsigned char)*base);
+    for (size_t k = 0; good && k < size - 2; k++)
+        good = base[k] == '_' || (base[k] > 0 && isalnum((unsigned char)base[k]));
+    if (!good)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: expected a name of letters, digits and '_', then .c: functions "
+                          "are named after it",
+                          path);
+    snprintf(name, NAME_SIZE, "%.*s", (int)size - 2, base);
+    return CLADE_OK;
+}
+
+static clade_status check_all(const clade_network *n)
+{
+    const clade_graph *graph = n->graph;
+    clade_status status = CLADE_OK;
+    bool computes = false;
+    for (int32_t i = 1; i < graph->count && !status; i++) {
+        status = clade_c_check_layer(n, i);
+        computes = computes || !clade_c_is_view(&graph->node[i].layer);
+    }
+    return status || computes ? status
+                              : clade_fail(CLADE_EUNSUPPORTED, "a net that computes nothing");
+}
+
+static clade_status write_both(const clade_network *n, const char *name, const char *path,
+                               const char *header_path)
+{
+    CLADE_PLAIN_NUMBERS;
+    places p;
+    clade_status status = make_places(n->graph, &p);
+    clade_c_writer source = {.network = n, .name = name, .at = p.at}, header = source;
+    if (!status) status = clade_file_writer_open(&header.file, header_path);
+    if (!status) status = clade_file_writer_open(&source.file, path);
+    if (!status) {
+        put_header(&header);
+        put_source(&source, p.bytes);
+        status = header.status ? header.status : source.status;
+    }
+    if (!status) status = clade_file_writer_commit(&header.file);
+    if (!status) status = clade_file_writer_commit(&source.file);
+    clade_file_writer_abort(&header.file);
+    clade_file_writer_abort(&source.file);
+    clear_places(&p);
+    return status;
+}
+
+clade_status clade_network_write_c(const clade_network *network, const char *path)
+{
+    if (!network || !path) return clade_fail(CLADE_EINVAL, "no net or no path to write to");
+    char name[NAME_SIZE];
+    clade_network *folded = NULL;
+    clade_status status = name_of(path, name);
+    if (!status && network->quantization)
+        status = clade_fail(CLADE_EUNSUPPORTED,
+                            "%s: a net in 8 bits can be written as ONNX, not as C", path);
+    char *header = status ? NULL : clade_string_join(path, "");
+    if (!status && !header) status = clade_fail(CLADE_ENOMEM, "out of memory for a net");
+    if (header) header[strlen(header) - 1] = 'h';
+    if (!status) status = clade_network_fold(network, &folded);
+    if (!status) status = check_all(folded);
+    if (!status) status = write_both(folded, name, path, header);
+    clade_network_destroy(&folded);
+    free(header);
+    return status;
+}
