@@ -84,7 +84,7 @@ static char *put_kernel(clade_onnx_exporter *e, int32_t number)
         for (size_t j = 0; j < c; j++)
             for (size_t k = 0; k < area; k++)
                 data[(i * c + j) * area + k] = weight->data[(k * c + j) * m + i];
-    return clade_onnx_put_floats(&e->w, (char *)weight->name, 4, dim, data);
+    return clade_onnx_export_kernel(e, number, 4, dim, data, 0);
 }
 
 static void write_conv(clade_onnx_exporter *e, int32_t number, int32_t groups)
@@ -93,7 +93,7 @@ static void write_conv(clade_onnx_exporter *e, int32_t number, int32_t groups)
     const clade_conv2d_layer *l = &node->layer.as.conv2d;
     clade_window v = clade_conv_window(e->network->graph, node);
     char *inputs[] = {clade_onnx_export_input(e, number), put_kernel(e, number), NULL};
-    if (!l->no_bias) inputs[2] = clade_onnx_export_weight(e, number, 1);
+    if (!l->no_bias) inputs[2] = clade_onnx_export_bias(e, number);
     bool linear = l->activation == CLADE_LINEAR;
     char *z = linear ? e->value[number] : clade_onnx_export_part(e, number);
     Onnx__Node *conv =

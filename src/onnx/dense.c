@@ -80,9 +80,11 @@ void clade_onnx_write_dense(clade_onnx_exporter *e, int32_t number)
 {
     const clade_layer *layer = &clade_onnx_export_node(e, number)->layer;
     const clade_dense_layer *l = &layer->as.dense;
-    char *inputs[] = {clade_onnx_export_input(e, number), clade_onnx_export_weight(e, number, 0),
-                      NULL};
-    if (!l->no_bias) inputs[2] = clade_onnx_export_weight(e, number, 1);
+    const clade_network_weight *weight = clade_onnx_export_find_weight(e, number, 0);
+    const int64_t dim[] = {weight->dim[0], weight->dim[1]};
+    char *inputs[] = {clade_onnx_export_input(e, number),
+                      clade_onnx_export_kernel(e, number, 2, dim, weight->data, 1), NULL};
+    if (!l->no_bias) inputs[2] = clade_onnx_export_bias(e, number);
     bool linear = l->activation == CLADE_LINEAR && !l->softmax;
     char *z = linear ? e->value[number] : clade_onnx_export_part(e, number);
     clade_onnx_put_node(&e->w, "Gemm", layer->name, z, l->no_bias ? 2 : 3, inputs);

@@ -131,6 +131,24 @@ static clade_status move_weights(emitter *e, clade_network *network)
     return CLADE_OK;
 }
 
+/* How values are rounded goes over too. */
+static clade_status note_rounded(const emitter *e, clade_network *network)
+{
+    int32_t count = 0;
+    clade_status status = CLADE_OK;
+    for (int32_t i = 0; i < e->reader->layers && !status; i++) {
+        const clade_onnx_layer *l = &e->reader->layer[i];
+        if (!l->live || !(l->rounded.scale > 0)) continue;
+        if (!count++) status = clade_network_start_quantization(network);
+        if (!status) network->quantization[e->number[i]] = l->rounded;
+    }
+    return status || !count ? status
+                            : clade_network_add_note(network,
+                                                     "%d values are rounded to 8 bits, which a "
+                                                     "model of ours does not do",
+                                                     count);
+}
+
 static clade_status add_notes(const clade_onnx_reader *r, clade_network *network)
 {
     clade_status status = CLADE_OK;
@@ -179,6 +197,7 @@ clade_status clade_onnx_emit(clade_onnx_reader *r, const char *name, clade_netwo
     if (!status && !r->fault_count) {
         status = clade_network_start(name, &e.graph, out);
         if (!status) status = move_weights(&e, *out);
+        if (!status) status = note_rounded(&e, *out);
         if (!status) status = add_notes(r, *out);
     }
     clade_graph_destroy(&e.graph);

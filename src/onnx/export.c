@@ -89,12 +89,21 @@ static void put_all(clade_onnx_exporter *e, bool pixels)
     e->value = clade_onnx_keep(w, (size_t)layers, sizeof *e->value);
     if (w->status) return;
     info[0] = put_input(e, pixels);
+    if (clade_onnx_export_rounds(e, 0)) {
+        char *rounded = clade_onnx_format(w, "input:0");
+        clade_onnx_export_round(e, 0, e->value[0], rounded);
+        e->value[0] = rounded;
+    }
     for (int32_t i = 1; i < layers && !w->status; i++) {
-        e->value[i] = i == last
-                          ? clade_onnx_format(w, "output")
-                          : clade_onnx_format(w, "%s:0", clade_onnx_export_node(e, i)->layer.name);
+        const clade_layer *layer = &clade_onnx_export_node(e, i)->layer;
+        char *value =
+            i == last ? clade_onnx_format(w, "output") : clade_onnx_format(w, "%s:0", layer->name);
+        const bool rounds = clade_onnx_export_rounds(e, i);
+        e->value[i] = rounds ? clade_onnx_format(w, "%s:real", layer->name) : value;
         e->parts = 0;
-        writers[clade_onnx_export_node(e, i)->layer.kind](e, i);
+        writers[layer->kind](e, i);
+        if (rounds) clade_onnx_export_round(e, i, e->value[i], value);
+        e->value[i] = value;
     }
     if (w->status) return;
     int64_t dim[4];

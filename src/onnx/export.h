@@ -38,6 +38,15 @@ char *clade_onnx_export_number(clade_onnx_exporter *e, int32_t number, float val
 char *clade_onnx_export_numbers(clade_onnx_exporter *e, int32_t number, size_t count,
                                 const int64_t *values);
 char *clade_onnx_export_weight(clade_onnx_exporter *e, int32_t number, int k);
+/* A kernel of the layer with its output channels along `axis`, `data` as ONNX has it, and its bias:
+ * where the layer's input is rounded, as integers. `data` must live as long as the writer. */
+char *clade_onnx_export_kernel(clade_onnx_exporter *e, int32_t number, int32_t rank,
+                               const int64_t *dim, const float *data, int32_t axis);
+char *clade_onnx_export_bias(clade_onnx_exporter *e, int32_t number);
+/* Is what the layer gives rounded? */
+bool clade_onnx_export_rounds(const clade_onnx_exporter *e, int32_t number);
+/* x, what the layer gives, rounded to integers and back: `out`. */
+void clade_onnx_export_round(clade_onnx_exporter *e, int32_t number, char *x, char *out);
 void clade_onnx_export_window(clade_onnx_exporter *e, Onnx__Node *node, const clade_window *v);
 /* What a softmax or sigmoid takes: x, divided by the network's temperature where the layer is the
  * last. */

@@ -24,5 +24,7 @@ clade_onnx_folder clade_onnx_fold_elements, clade_onnx_fold_product;
 clade_onnx_folder clade_onnx_fold_same, clade_onnx_fold_reshape, clade_onnx_fold_squeeze,
     clade_onnx_fold_transpose, clade_onnx_fold_gather, clade_onnx_fold_slice,
     clade_onnx_fold_concat;
+/* quantize.c */
+clade_onnx_folder clade_onnx_fold_dequantize, clade_onnx_fold_quantize;
 
 #endif

@@ -12,6 +12,8 @@
 enum {
     CLADE_ONNX_FLOAT = 1,
     CLADE_ONNX_UINT8 = 2,
+    CLADE_ONNX_INT8 = 3,
+    CLADE_ONNX_INT32 = 6,
     CLADE_ONNX_INT64 = 7
 }; /* of the format's element types */
 enum { clade_onnx_max_rank = 8 };
@@ -154,8 +156,9 @@ typedef struct clade_onnx_layer {
     const char *stem;       /* name of its weights before their suffix; counted memory, or NULL */
     float *weight[4];       /* in the order of the layer's rule; counted memory */
     size_t weight_count[4];
-    int32_t channels;     /* of an affine */
-    float *scale, *shift; /* [channels]; counted memory */
+    int32_t channels;           /* of an affine */
+    float *scale, *shift;       /* [channels]; counted memory */
+    clade_quantization rounded; /* its output */
     int32_t uses;
     bool live;
 } clade_onnx_layer;

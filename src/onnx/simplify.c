@@ -14,10 +14,13 @@ static const clade_onnx_layer *input_of(const clade_onnx_reader *r, const clade_
     return &r->layer[l->layer.input[i]];
 }
 
+/* Then what reads it reads something else than it computes. */
+static bool is_rounded(const clade_onnx_layer *l) { return l->rounded.scale > 0; }
+
 static bool is_activation(const clade_onnx_layer *l, clade_activation activation)
 {
     return l->role == CLADE_ONNX_PLAIN && l->layer.kind == CLADE_LAYER_ACTIVATION &&
-           l->layer.as.activation.activation == activation;
+           l->layer.as.activation.activation == activation && !is_rounded(l);
 }
 
 /* An affine that is scale x + shift for all channels. */
@@ -84,7 +87,7 @@ static void match_affine(clade_onnx_reader *r, clade_onnx_layer *l)
         }
     }
     if (x->role != CLADE_ONNX_PLAIN || x->layer.kind != CLADE_LAYER_MULTIPLY ||
-        x->layer.input_count != 2)
+        x->layer.input_count != 2 || is_rounded(x))
         return;
     for (int i = 0; i < 2; i++) { /* x f(x), scaled afterwards */
         int32_t other = x->layer.input[1 - i];
@@ -171,7 +174,8 @@ static void match_add(clade_onnx_reader *r, clade_onnx_layer *l)
 static void join_affines(clade_onnx_reader *r, clade_onnx_layer *l)
 {
     const clade_onnx_layer *first = input_of(r, l, 0);
-    if (first->role != CLADE_ONNX_AFFINE || first->channels != l->channels) return;
+    if (first->role != CLADE_ONNX_AFFINE || first->channels != l->channels || is_rounded(first))
+        return;
     for (int32_t c = 0; c < l->channels; c++) {
         l->shift[c] = l->scale[c] * first->shift[c] + l->shift[c];
         l->scale[c] *= first->scale[c];
@@ -232,6 +236,7 @@ static void bypass(clade_onnx_reader *r, int32_t number)
             if (r->layer[i].layer.input[k] == number) r->layer[i].layer.input[k] = input;
     if (r->output == number) r->output = input;
     r->layer[input].uses += r->layer[number].uses - 1;
+    r->layer[input].rounded = r->layer[number].rounded;
     r->layer[number].live = false;
 }
 
@@ -247,7 +252,7 @@ static bool absorb_bias(clade_onnx_reader *r, int32_t number)
 {
     clade_onnx_layer *l = &r->layer[number], *x = &r->layer[l->layer.input[0]];
     if (l->role != CLADE_ONNX_AFFINE || x->uses != 1 || !(is_conv(x) || is_dense(x)) ||
-        !is_linear(x) || !scale_is_one(l))
+        is_rounded(x) || !is_linear(x) || !scale_is_one(l))
         return false;
     bool *no_bias = is_conv(x) ? &x->layer.as.conv2d.no_bias : &x->layer.as.dense.no_bias;
     if (!*no_bias) return false;
@@ -265,7 +270,7 @@ static bool absorb_preprocessing(clade_onnx_reader *r, int32_t number)
 {
     const clade_onnx_layer *l = &r->layer[number];
     if (!r->pixels || l->role != CLADE_ONNX_AFFINE || l->layer.input[0] != 0 ||
-        r->layer[0].uses != 1 || l->channels > 4 || number == r->output)
+        r->layer[0].uses != 1 || is_rounded(&r->layer[0]) || l->channels > 4 || number == r->output)
         return false;
     for (int32_t c = 0; c < l->channels; c++) {
         if (l->scale[c] == 0) return false; /* 0 would stand for 1 */
@@ -282,7 +287,7 @@ static bool absorb_activation(clade_onnx_reader *r, int32_t number)
     const clade_onnx_layer *l = &r->layer[number];
     clade_onnx_layer *x = &r->layer[l->layer.input[0]];
     if (l->role != CLADE_ONNX_PLAIN || x->uses != 1 || !(is_conv(x) || is_dense(x)) ||
-        !is_linear(x))
+        is_rounded(x) || !is_linear(x))
         return false;
     if (l->layer.kind == CLADE_LAYER_SOFTMAX && is_dense(x)) {
         x->layer.as.dense.softmax = true;

@@ -145,8 +145,8 @@ void clade_onnx_put_float(clade_onnx_writer *w, Onnx__Node *node, const char *na
     a->f = f;
 }
 
-static char *put_tensor(clade_onnx_writer *w, char *name, int32_t type, int32_t rank,
-                        const int64_t *dim, const void *data, size_t size)
+char *clade_onnx_put_tensor(clade_onnx_writer *w, char *name, int32_t type, int32_t rank,
+                            const int64_t *dim, const void *data, size_t size)
 {
     Onnx__Tensor *t = clade_onnx_keep(w, 1, sizeof *t);
     if (t) onnx__tensor__init(t);
@@ -170,14 +170,14 @@ static char *put_tensor(clade_onnx_writer *w, char *name, int32_t type, int32_t 
 char *clade_onnx_put_floats(clade_onnx_writer *w, char *name, int32_t rank, const int64_t *dim,
                             const float *data)
 {
-    return put_tensor(w, name, 1, rank, dim, data, sizeof *data);
+    return clade_onnx_put_tensor(w, name, 1, rank, dim, data, sizeof *data);
 }
 
 char *clade_onnx_put_numbers(clade_onnx_writer *w, char *name, size_t count, const int64_t *values)
 {
     int64_t dim = (int64_t)count, *copy = clade_onnx_keep(w, count, sizeof *copy);
     if (copy) memcpy(copy, values, count * sizeof *copy);
-    return put_tensor(w, name, 7, 1, &dim, copy, sizeof *copy);
+    return clade_onnx_put_tensor(w, name, 7, 1, &dim, copy, sizeof *copy);
 }
 
 void clade_onnx_put_property(clade_onnx_writer *w, const char *key, char *value)

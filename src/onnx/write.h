@@ -40,6 +40,9 @@ char *clade_onnx_put_floats(clade_onnx_writer *writer, char *name, int32_t rank,
                             const float *data);
 char *clade_onnx_put_numbers(clade_onnx_writer *writer, char *name, size_t count,
                              const int64_t *values);
+/* Elements of one of the format's types; `data` must live as long as the writer. */
+char *clade_onnx_put_tensor(clade_onnx_writer *writer, char *name, int32_t type, int32_t rank,
+                            const int64_t *dim, const void *data, size_t element_size);
 void clade_onnx_put_property(clade_onnx_writer *writer, const char *key, char *value);
 /* dim −1: open, called "N". */
 Onnx__ValueInfo *clade_onnx_make_info(clade_onnx_writer *writer, char *name, int32_t type,

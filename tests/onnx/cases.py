@@ -3,7 +3,7 @@ specification gives it with its default and with other values."""
 import collections
 import random
 
-from wire import Node, Tensor
+from wire import INT8, INT16, UINT8, Node, Tensor
 
 Required = collections.namedtuple("Required", "value")       # in place of a default
 Refused = collections.namedtuple("Refused", "value text")    # a value of which reading says the text
@@ -102,6 +102,18 @@ op("PRelu", 9, ("x", real(1)))
 op("PRelu", 9, ("x", real(4, 1, 1)))
 op("PRelu", 9, ("x", real(4, 5, 6)))
 op("PRelu", 9, ("x", real(1, 6)))
+
+# --- 8 bits ---
+STEP = one(1 / 64)  # so that nothing is rounded before
+for zero in Tensor((), [100], UINT8), Tensor((), [-28], INT8):
+    op("QuantizeLinear", [10, 13], ("x", STEP, zero), after=[("DequantizeLinear", [STEP, zero], {})])
+op("QuantizeLinear", 13, ("x", STEP), axis=(1, 0), after=[("DequantizeLinear", [STEP], {})])
+op("QuantizeLinear", 13, ("x", STEP, Tensor((), [0], UINT8)), after=[
+    ("DequantizeLinear", [STEP, Tensor((), [0], UINT8)], {}), ("Relu", [], {})])
+op("QuantizeLinear", 13, ("x", STEP, Tensor((), [0], INT16)), refused="other integers than 8 bits")
+op("QuantizeLinear", 13, ("x", real(4, low=0.5)), refused="without one scale")
+op("QuantizeLinear", 13, ("x", STEP), after=[("DequantizeLinear", [one(1 / 32)], {})], refused="by another scale")
+op("DequantizeLinear", 13, ("x", STEP), axis=(1,), refused="by another scale")
 
 # --- two inputs ---
 for binary in "Add", "Sub", "Mul", "Div":

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A model that Clade has trained, exported and run by ONNX Runtime: probabilities against `clade predict`.
 
-export_test.py --clade CLADE [--model MODEL]
+export_test.py --clade CLADE --reader NET_RUNNER [--model MODEL]
 Without --model a small one is trained on rendered shapes. The files must pass onnx.checker; the safetensors
-file must open in Python's safetensors, where that is there. Exits 77 without onnx and onnxruntime."""
+file must open in Python's safetensors, where that is there. In 8 bits, ONNX Runtime's integers against what Clade makes of
+the file. Exits 77 without onnx and onnxruntime."""
 import argparse
 import json
 import pathlib
@@ -22,6 +23,7 @@ except ImportError as error:
     sys.exit(77)
 
 TOLERANCE = 1e-5
+INT8_TOLERANCE = 0.02  # a sum that lies between two steps may go either way
 IMAGES = 8
 
 
@@ -47,6 +49,27 @@ def predictions(clade, model, files, classes):
     return numpy.array(rows)
 
 
+def check_int8(clade, reader, model, data, x, folder):
+    """How many faults there are: products that do not run on integers, or other numbers than Clade's."""
+    path, optimized = folder / "int8.onnx", folder / "optimized.onnx"
+    command = [clade, "export", str(model), "--int8", "--out", str(path), *(["--data", str(data)] if data else [])]
+    print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
+    onnx.checker.check_model(onnx.load(str(path)), full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(optimized)
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    left = {node.op_type for node in onnx.load(str(optimized)).graph.node} & {"Conv", "FusedConv", "Gemm", "Relu"}
+    want = session.run(None, {"input": x})[0]
+    (folder / "x").write_bytes(x.tobytes())
+    subprocess.run([reader, str(path), "cpu", str(len(x)), str(folder / "x"), str(folder / "y")], check=True)
+    got = numpy.fromfile(folder / "y", "<f4").reshape(want.shape)
+    worst, same = numpy.abs(got - want).max(), (got.argmax(1) == want.argmax(1)).sum()
+    print(f"int8: largest difference of a probability {worst:.2e}, the same class for {same} of {len(x)}, "
+          f"real: {', '.join(left) or 'nothing'}")
+    return bool(left) + (not worst <= INT8_TOLERANCE)
+
+
 def spread(outputs, classes):
     """One sigmoid output is the probability of the second class."""
     return numpy.concatenate([1 - outputs, outputs], 1) if outputs.shape[1] == 1 and len(classes) == 2 else outputs
@@ -55,11 +78,12 @@ def spread(outputs, classes):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--clade", required=True)
+    parser.add_argument("--reader", required=True)
     parser.add_argument("--model")
     args = parser.parse_args()
     failures = 0
     with tempfile.TemporaryDirectory() as temporary:
-        folder, model = pathlib.Path(temporary), args.model
+        folder, model, data = pathlib.Path(temporary), args.model, None
         if not model:
             model = folder / "run"
             data = folder / "shapes"
@@ -93,6 +117,7 @@ def main():
             worst = numpy.abs(got - want).max()
             failures += not worst <= TOLERANCE
             print(f"{what}: largest difference of a probability {worst:.2e}")
+        failures += check_int8(args.clade, args.reader, model, data, scaled, folder)
         try:
             import safetensors.numpy
             file = folder / "model.safetensors"

@@ -1,8 +1,8 @@
-/* Writes nets as ONNX and says what they give, for a script that runs the files by itself:
+/* Writes nets as ONNX or C and says what they give, for scripts that run the files by themselves:
  * layer_runner HEIGHT WIDTH CHANNELS. Each line of standard input is "LAYERS MODEL INPUT OUTPUT
- * PIXELS". The layers of the YAML file get weights that are drawn; the net is written to MODEL,
- * with PIXELS 1 as one that takes pixels; a batch and what the net makes of it go to INPUT and
- * OUTPUT, float32 in ONNX's order. The answer is a line: "ok", or what went wrong. */
+ * FORM". The layers of the YAML file get weights that are drawn; the net is written to MODEL, in
+ * one of the forms; a batch and what the net makes of it go to INPUT and OUTPUT, float32 in ONNX's
+ * order, of C in C's. The answer is a line: "ok", or what went wrong. */
 #include <clade/clade.h>
 
 #include "base/random.h"
@@ -14,6 +14,9 @@
 #include <string.h>
 
 enum { batch = 2, max_weights = 32 };
+
+typedef enum net_form { REAL, PIXELS, INT8, C_FILE, FORMS } net_form;
+static const char *const forms[] = {"real", "pixels", "int8", "c"};
 
 static const clade_preprocessing preprocessing = {
     .scale = {1 / 64.0F, 1 / 32.0F, 1 / 128.0F, 1 / 16.0F}, .shift = {-2, 0.5F, 1, -4}};
@@ -56,34 +59,78 @@ static clade_status save_turned(const char *path, const float *data, const int32
     return status;
 }
 
-/* Draws a batch, of whole numbers where they are pixels, and runs it. */
-static clade_status run(clade_model *model, bool pixels, const char *input, const char *output)
+/* Saves [n, …] as the form has it. */
+static clade_status save_values(const char *path, const float *data, const int32_t dim[3],
+                                int32_t rank, net_form form)
+{
+    size_t count = batch;
+    for (int32_t d = 0; d < rank; d++) count *= (size_t)dim[d];
+    return rank == 3 && form != C_FILE ? save_turned(path, data, dim) : save(path, data, count);
+}
+
+/* Draws a batch, of whole numbers where they are pixels. */
+static void draw_images(float *x, size_t count, net_form form)
+{
+    clade_random r = clade_random_start(7, CLADE_STREAM_INIT, 0);
+    for (size_t i = 0; i < count; i++)
+        x[i] =
+            form == PIXELS ? (float)clade_random_below(&r, 256) : clade_random_uniform(&r, -2, 2);
+}
+
+/* Writes the net, of integers where they are wanted, which *network becomes. */
+static clade_status write_file(clade_network **network, clade_device *device, const float *x,
+                               net_form form, const char *path)
+{
+    clade_network *rounded = NULL;
+    if (form == C_FILE) return clade_network_write_c(*network, path);
+    clade_onnx_options options = {.preprocessing = form == PIXELS};
+    clade_status status =
+        form == INT8 ? clade_network_quantize(*network, device, x, batch, &rounded) : CLADE_OK;
+    if (rounded) {
+        clade_network_destroy(network);
+        *network = rounded;
+    }
+    return status ? status : clade_network_write_onnx(*network, &options, path);
+}
+
+static clade_status run(clade_model *model, const float *x, float *y)
+{
+    clade_status status = clade_tensor_write(clade_model_input(model), x);
+    if (!status) status = clade_model_infer(model, batch, false);
+    return status ? status : clade_tensor_read(clade_model_output(model), y);
+}
+
+/* Writes the net, a batch, and what the net, or one that is rounded, makes of it. */
+static clade_status write_all(clade_network **network, clade_model *model, net_form form,
+                              const char *path, const char *input, const char *output)
 {
     const clade_graph *graph = clade_model_graph(model);
     int32_t in[3], out[3], rank = clade_graph_shape(graph, clade_graph_layers(graph) - 1, out);
     clade_graph_shape(graph, 0, in);
-    size_t taken = clade_tensor_count(clade_model_input(model));
-    size_t given = clade_tensor_count(clade_model_output(model));
-    float *x = malloc(taken * sizeof *x), *y = malloc(given * sizeof *y);
-    clade_random r = clade_random_start(7, CLADE_STREAM_INIT, 0);
+    const size_t taken = clade_tensor_count(clade_model_input(model));
+    float *x = malloc(taken * sizeof *x);
+    float *y = malloc(clade_tensor_count(clade_model_output(model)) * sizeof *y);
     clade_status status = x && y ? CLADE_OK : clade_fail(CLADE_ENOMEM, "%zu numbers", taken);
-    for (size_t i = 0; i < taken && !status; i++)
-        x[i] = pixels ? (float)clade_random_below(&r, 256) : clade_random_uniform(&r, -2, 2);
-    if (!status) status = pixels ? save(input, x, taken) : save_turned(input, x, in);
-    for (size_t i = 0; i < taken && pixels && !status; i++)
+    if (!status) draw_images(x, taken, form);
+    if (!status) status = write_file(network, clade_model_device(model), x, form, path);
+    if (!status)
+        status = form == PIXELS ? save(input, x, taken) : save_values(input, x, in, 3, form);
+    for (size_t i = 0; i < taken && form == PIXELS && !status; i++)
         x[i] =
             x[i] * preprocessing.scale[i % (size_t)in[2]] + preprocessing.shift[i % (size_t)in[2]];
-    if (!status) status = clade_tensor_write(clade_model_input(model), x);
-    if (!status) status = clade_model_infer(model, batch, false);
-    if (!status) status = clade_tensor_read(clade_model_output(model), y);
-    if (!status) status = rank == 3 ? save_turned(output, y, out) : save(output, y, given);
+    if (!status)
+        status = form == INT8
+                     ? clade_network_predict(*network, clade_model_device(model), x, batch, y)
+                     : run(model, x, y);
+    if (!status) status = save_values(output, y, out, rank, form);
     free(x);
     free(y);
     return status;
 }
 
 static clade_status write_net(clade_device *device, const int32_t size[3], const char *file,
-                              const char *path, const char *input, const char *output, bool pixels)
+                              const char *path, const char *input, const char *output,
+                              net_form form)
 {
     clade_yaml *list = NULL;
     clade_graph *graph = NULL;
@@ -104,9 +151,7 @@ static clade_status write_net(clade_device *device, const int32_t size[3], const
                                  .weight_count = count,
                                  .preprocessing = &preprocessing};
     if (!status) status = clade_network_create(&parts, &network);
-    clade_onnx_options options = {.preprocessing = pixels};
-    if (!status) status = clade_network_write_onnx(network, &options, path);
-    if (!status) status = run(model, pixels, input, output);
+    if (!status) status = write_all(&network, model, form, path, input, output);
     for (size_t i = 0; i < count && i < max_weights; i++) free((float *)(uintptr_t)weights[i].data);
     clade_network_destroy(&network);
     clade_model_destroy(&model);
@@ -117,15 +162,17 @@ static clade_status write_net(clade_device *device, const int32_t size[3], const
 
 int main(int argc, char **argv)
 {
-    char layers[256], model[256], input[256], output[256];
-    int pixels;
+    char layers[256], model[256], input[256], output[256], word[16];
     clade_device *device = NULL;
     if (argc != 4) return 2;
     const int32_t size[] = {atoi(argv[1]), atoi(argv[2]), atoi(argv[3])};
     if (clade_device_open("cpu", &(clade_device_options){.math = CLADE_EXACT}, &device)) return 2;
-    while (scanf("%255s %255s %255s %255s %d", layers, model, input, output, &pixels) == 5)
-        puts(write_net(device, size, layers, model, input, output, pixels != 0) ? clade_error()
-                                                                                : "ok");
+    while (scanf("%255s %255s %255s %255s %15s", layers, model, input, output, word) == 5) {
+        int form = 0;
+        while (form < FORMS && strcmp(forms[form], word) != 0) form++;
+        if (form == FORMS) return 2;
+        puts(write_net(device, size, layers, model, input, output, form) ? clade_error() : "ok");
+    }
     clade_device_close(&device);
     return 0;
 }

@@ -121,7 +121,7 @@ def main():
             folder.mkdir()
             (folder / "net.yaml").write_text(layers_of(net))
             lines.append(" ".join(f"{folder}/{name}" for name in ("net.yaml", "net.onnx", "x", "y"))
-                         + f" {int(net.startswith(PIXELS))}\n")
+                         + f" {'pixels' if net.startswith(PIXELS) else 'real'}\n")
             folders.append(folder)
         done = subprocess.run([args.runner, str(HEIGHT), str(WIDTH), str(CHANNELS)], input="".join(lines),
                               capture_output=True, text=True, check=True)

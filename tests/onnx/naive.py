@@ -4,7 +4,7 @@ naive_image.py."""
 import itertools
 import math
 
-from wire import Tensor
+from wire import INT8, Tensor
 
 OPERATORS = {}
 
@@ -119,6 +119,33 @@ def arithmetic(c):
     for other in c.inputs[1:]:
         y = broadcast(y, other, function)
     return [y]
+
+
+def along(x, scale, axis):
+    """One number for all, or one for each place of the axis, as a tensor that stretches over x."""
+    if not scale or not scale.shape:
+        return scale
+    return Tensor(tuple(s if k == axis % len(x.shape) else 1 for k, s in enumerate(x.shape)), scale.values)
+
+
+def scale_and_zero(c):
+    x, zero = c.input(0), c.input(2)
+    low = -128 if zero and zero.type == INT8 else 0
+    scale, zero = (along(x, t, c.attr("axis", 1)) for t in (c.input(1), zero or Tensor((), [0])))
+    return x, scale, zero, low
+
+
+@operator("QuantizeLinear")
+def quantize(c):
+    x, scale, zero, low = scale_and_zero(c)
+    y = broadcast(broadcast(x, scale, lambda v, s: round(v / s)), zero, lambda q, z: q + z)
+    return [each(y, lambda q: min(max(q, low), low + 255))]
+
+
+@operator("DequantizeLinear")
+def dequantize(c):
+    x, scale, zero, _ = scale_and_zero(c)
+    return [broadcast(broadcast(x, zero, lambda q, z: q - z), scale, lambda q, s: q * s)]
 
 
 # --- over dimensions ---

@@ -19,6 +19,24 @@ static void transpose(const float *from, float *to, size_t n, size_t rows, size_
                 to[(p * columns + j) * rows + i] = from[(p * rows + i) * columns + j];
 }
 
+/* By a model. */
+static clade_status infer(const clade_network *network, clade_device *device, int32_t n,
+                          const float *x, float *y)
+{
+    clade_model *model = NULL;
+    size_t count;
+    const clade_network_weight *weights = clade_network_weights(network, &count);
+    clade_model_options options = {.batch = n};
+    clade_status status =
+        clade_model_create(clade_network_graph(network), device, &options, &model);
+    if (!status) status = clade_model_load(model, weights, count, true);
+    if (!status) status = clade_tensor_write(clade_model_input(model), x);
+    if (!status) status = clade_model_infer(model, n, false);
+    if (!status) status = clade_tensor_read(clade_model_output(model), y);
+    clade_model_destroy(&model);
+    return status;
+}
+
 static clade_status run(const clade_network *network, const char *device_name, int32_t n,
                         const char *input, const char *output)
 {
@@ -37,22 +55,16 @@ static clade_status run(const clade_network *network, const char *device_name, i
     fclose(file);
     transpose(x, nhwc, (size_t)n, channels, area);
     clade_device *device = NULL;
-    clade_model *model = NULL;
-    size_t count;
-    const clade_network_weight *weights = clade_network_weights(network, &count);
-    clade_model_options options = {.batch = n};
     clade_status status = clade_device_open(device_name, NULL, &device);
-    if (!status) status = clade_model_create(graph, device, &options, &model);
-    if (!status) status = clade_model_load(model, weights, count, true);
-    if (!status) status = clade_tensor_write(clade_model_input(model), nhwc);
-    if (!status) status = clade_model_infer(model, n, false);
-    if (!status) status = clade_tensor_read(clade_model_output(model), y);
+    if (!status)
+        status = clade_network_is_quantized(network)
+                     ? clade_network_predict(network, device, nhwc, (size_t)n, y)
+                     : infer(network, device, n, nhwc, y);
     size_t last = (size_t)out[rank - 1];
     transpose(y, nchw, (size_t)n, values / last, last);
     file = status ? NULL : fopen(output, "wb");
     if (!status && (!file || fwrite(nchw, sizeof *nchw, given, file) != given || fclose(file)))
         status = clade_fail(CLADE_EIO, "%s: cannot be written", output);
-    clade_model_destroy(&model);
     clade_device_close(&device);
     free(x);
     free(nhwc);

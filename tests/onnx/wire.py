@@ -3,9 +3,11 @@ of the fields in the format's onnx.proto."""
 import collections
 import struct
 
-FLOAT, INT64 = 1, 7
+FLOAT, UINT8, INT8, INT16, INT32, INT64 = 1, 2, 3, 5, 6, 7
+LETTERS = {FLOAT: "f", UINT8: "B", INT8: "b", INT16: "h", INT32: "i", INT64: "q"}  # of struct
 
-Tensor = collections.namedtuple("Tensor", "shape values")  # values: floats, or ints for whole numbers
+# values: floats, or ints for whole numbers; type: None is what they are, FLOAT or INT64
+Tensor = collections.namedtuple("Tensor", "shape values type", defaults=[None])
 Node = collections.namedtuple("Node", "op inputs outputs attributes")
 
 
@@ -32,8 +34,9 @@ def field(number, value):
 
 def put_tensor(name, tensor):
     whole = all(isinstance(v, int) for v in tensor.values) and tensor.values
-    raw = struct.pack("<%d%s" % (len(tensor.values), "q" if whole else "f"), *tensor.values)
-    return b"".join(field(1, d) for d in tensor.shape) + field(2, INT64 if whole else FLOAT) + field(8, name) + field(9, raw)
+    kind = tensor.type or (INT64 if whole else FLOAT)
+    raw = struct.pack("<%d%s" % (len(tensor.values), LETTERS[kind]), *tensor.values)
+    return b"".join(field(1, d) for d in tensor.shape) + field(2, kind) + field(8, name) + field(9, raw)
 
 
 def put_attribute(name, value):
@@ -94,9 +97,9 @@ def fields(data):
 
 def get_tensor(data):
     f = fields(data)
-    letter = {FLOAT: "f", INT64: "q"}[f[2][0]]
+    letter = LETTERS[f[2][0]]
     count = len(f[9][0]) // struct.calcsize(letter)
-    return f[8][0].decode(), Tensor(tuple(f[1]), list(struct.unpack("<%d%s" % (count, letter), f[9][0])))
+    return f[8][0].decode(), Tensor(tuple(f[1]), list(struct.unpack("<%d%s" % (count, letter), f[9][0])), f[2][0])
 
 
 def get_attribute(data):
