@@ -23,7 +23,7 @@ SHARED = {  # of these words, those that a subcommand has
     "data make": "seed",
     "devices": "json",
     "evaluate": "data json" + PLACE,
-    "export": "out",
+    "export": "data out" + PLACE,
     "import": "out json",
     "inspect": "data seed json" + PLACE,
     "lr-find": "data out batch seed json" + PLACE,

@@ -9,6 +9,34 @@ expect 0 '^Model: ' "$clade" import "$dir/net.onnx" --out "$dir/net.safetensors"
 "$clade" export "$dir/net.safetensors" --out "$dir/again.onnx"
 expect 0 '"layers"' "$clade" import "$dir/again.onnx" --json
 
+# 8 bits: scales by training images, accuracy before and after, and the file read again
+"$clade" data make "$dir/images" --train 4 --validation 2 --size 16 >"$dir/out"
+for split in train validation; do
+    for pair in circle:a square:b star:c triangle:d; do
+        mv "$dir/images/$split/${pair%:*}" "$dir/images/$split/${pair#*:}"
+    done
+done
+expect 0 '^8 validation images: accuracy 0[.][0-9]* in float32, 0[.][0-9]* in int8; the same class for [0-8]$' \
+    "$clade" export "$dir/net.onnx" --int8 --samples 9 --data "$dir/images" --out "$dir/int8.onnx"
+grep -q '^Scales chosen by 9 training images' "$dir/out" || { echo "failed: not 9 images"; failed=1; }
+expect 0 'Note: [0-9]* values are rounded to 8 bits' "$clade" import "$dir/int8.onnx"
+expect 1 'int8: is in 8 bits already' "$clade" export "$dir/int8.onnx" --int8 --data "$dir/images" --out "$dir/twice.onnx"
+expect 1 'can be written as ONNX, not as C' "$clade" export "$dir/int8.onnx" --format c --out "$dir/twice.c"
+expect 1 'expected --data PATH' "$clade" export "$dir/net.onnx" --int8 --out "$dir/twice.onnx"
+expect 1 'does not say how pixels become' "$clade" export "$bare" --int8 --data "$dir/images" --out "$dir/twice.onnx"
+expect 2 'int8 is for --format onnx' "$clade" export "$dir/net.onnx" --int8 --format c --out "$dir/twice.c"
+expect 2 'data is for --int8' "$clade" export "$dir/net.onnx" --data "$dir/images" --out "$dir/twice.onnx"
+expect 2 'samples is for --int8' "$clade" export "$dir/net.onnx" --samples 9 --out "$dir/twice.onnx"
+[ ! -e "$dir/twice.onnx" ] || { echo "failed: a file is made"; failed=1; }
+
+# C: refused here, where there is a layer that it has no words for
+expect 1 'lrn: a LRN of .6, 6, 4. cannot be written in C' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.c"
+expect 1 'expected a name of letters' "$clade" export "$dir/net.onnx" --format c --out "$dir/my net.c"
+expect 2 'fits --format c' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.h"
+echo precious >"$dir/net.h"
+expect 1 'net.h: is there already' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.c"
+[ ! -e "$dir/net.c" ] && grep -q '^precious$' "$dir/net.h" || { echo "failed: a file is made or lost"; failed=1; }
+
 # what the file does not say: a net of PyTorch's
 cp "$bare" "$dir/bare.onnx"
 printf 'cat\ndog\r\nbird\n' >"$dir/classes.txt"
