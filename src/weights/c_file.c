@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PER_LINE = 8, NAME_SIZE = 64, AT_SIZE = 32 };
+enum { PER_LINE = 8, NAME_SIZE = 64, AT_SIZE = 40 };
 
 void clade_c_put(clade_c_writer *w, const char *format, ...)
 {
@@ -93,6 +93,38 @@ static clade_status put_norm(clade_c_writer *w, int32_t number, const clade_netw
     return CLADE_OK;
 }
 
+/* An integer kernel, its bias and what its sums are multiplied by. */
+static void put_integers(clade_c_writer *w, int32_t number, const clade_network_weight *weight)
+{
+    const clade_network *n = w->network;
+    const clade_node *node = &n->graph->node[number];
+    const size_t channels = clade_quantize_channels(n, number), count = count_of(weight);
+    const double input = (double)n->quantization[node->layer.input[0]].scale;
+    const double output = (double)n->quantization[clade_c_rounds(n, number)].scale;
+    clade_c_put(w, "static const int8_t kernel_%d[] = { /* %.80s */", number, node->layer.name);
+    for (size_t k = 0; k < count; k++) {
+        const float scale = clade_quantize_kernel_scale(n, number, channels, k % channels);
+        clade_c_put(w, "%s%d,", k % (2 * PER_LINE) ? " " : "\n    ",
+                    (int)rintf(weight->data[k] / scale));
+    }
+    clade_c_put(w, "\n};\n");
+    if (node->weight_count == 2) clade_c_put(w, "static const int32_t bias_%d[] = {", number);
+    for (size_t c = 0; c < channels && node->weight_count == 2; c++) {
+        const double scale = (double)clade_quantize_kernel_scale(n, number, channels, c);
+        clade_c_put(w, "%s%d,", c % PER_LINE ? " " : "\n    ",
+                    (int)rint((double)weight[1].data[c] / (input * scale)));
+    }
+    if (node->weight_count == 2) clade_c_put(w, "\n};\n");
+    clade_c_put(w, "static const float scale_%d[] = {", number);
+    for (size_t c = 0; c < channels; c++) {
+        const double scale = (double)clade_quantize_kernel_scale(n, number, channels, c);
+        clade_c_put(w, c % PER_LINE ? " " : "\n    ");
+        put_float(w, (float)(input * scale / output));
+        clade_c_put(w, ",");
+    }
+    clade_c_put(w, "\n};\n");
+}
+
 static void put_weights(clade_c_writer *w)
 {
     static const char *const words[] = {"kernel", "bias"};
@@ -102,6 +134,10 @@ static void put_weights(clade_c_writer *w)
         if (node->layer.kind == CLADE_LAYER_BATCHNORM) {
             const clade_status status = put_norm(w, i, weight);
             if (!w->status) w->status = status;
+            continue;
+        }
+        if (clade_quantize_has_kernel(w->network, i)) {
+            put_integers(w, i, weight);
             continue;
         }
         for (int32_t k = 0; k < node->weight_count; k++)
@@ -114,18 +150,12 @@ static void put_weights(clade_c_writer *w)
 
 typedef struct places {
     int32_t *block;         /* [layers]: whose memory a layer's output lies in; 0: the image */
-    clade_plan_block *plan; /* [layers]: that memory */
+    clade_plan_block *plan; /* [2 layers]: that memory, then the scratch of each */
+    uint64_t *scratch;      /* [layers]: where that is, in bytes */
     char (*text)[AT_SIZE];  /* [layers] */
     const char **at;        /* [layers] */
     uint64_t bytes;         /* of all */
 } places;
-
-static int32_t elements(const clade_node *node)
-{
-    int32_t count = 1;
-    for (int32_t d = 0; d < node->rank; d++) count *= node->dim[d];
-    return count;
-}
 
 /* The last layer that reads layer i, and how many do. */
 static int32_t last_reader(const clade_graph *graph, int32_t i, int32_t *reads)
@@ -141,65 +171,96 @@ static int32_t last_reader(const clade_graph *graph, int32_t i, int32_t *reads)
     return last;
 }
 
+static bool in_bytes(const clade_network *n, int32_t i) { return clade_c_rounds(n, i) >= 0; }
+
 /* Views share their input's memory, and so does what works element by element on what only it
  * reads. */
-static void share(const clade_graph *graph, places *p)
+static void share(const clade_network *n, places *p)
 {
-    for (int32_t i = 1; i < graph->count; i++) {
-        const clade_layer *layer = &graph->node[i].layer;
+    for (int32_t i = 1; i < n->graph->count; i++) {
+        const clade_layer *layer = &n->graph->node[i].layer;
         const int32_t input = layer->input[0];
         int32_t reads;
-        last_reader(graph, input, &reads);
+        last_reader(n->graph, input, &reads);
+        const bool alone = reads == 1 && (input || in_bytes(n, 0)) && p->block[input] == input;
+        const bool alike = in_bytes(n, i) == in_bytes(n, input);
         const bool shares =
-            clade_c_is_view(layer) ||
-            (clade_c_is_elementwise(layer) && reads == 1 && input && p->block[input] == input);
+            clade_c_is_view(layer) || (clade_c_is_elementwise(layer) && alone && alike);
         p->block[i] = shares ? p->block[input] : i;
     }
 }
 
-static clade_status find_places(const clade_graph *graph, places *p)
+/* Is it in memory of ours, not the image nor the scores? */
+static bool is_inside(const clade_network *n, const places *p, int32_t i)
 {
-    const int32_t last = graph->count - 1;
-    size_t count = 0;
-    share(graph, p);
-    for (int32_t i = 1; i < graph->count; i++) {
+    const int32_t last = n->graph->count - 1;
+    return in_bytes(n, i) || (p->block[i] != 0 && p->block[i] != p->block[last]);
+}
+
+/* How long each block lives, and the scratch of each layer after those. */
+static void list_blocks(const clade_network *n, places *p)
+{
+    for (int32_t i = 0; i < n->graph->count; i++) {
         int32_t reads;
-        const int32_t b = p->block[i], end = last_reader(graph, i, &reads);
-        if (b == 0) continue;
+        const int32_t b = p->block[i], end = last_reader(n->graph, i, &reads);
+        const uint64_t size = in_bytes(n, i) ? 1 : 4;
         if (b == i)
-            p->plan[b] = (clade_plan_block){
-                .bytes = 4 * (uint64_t)elements(&graph->node[i]), .first = i, .last = i};
+            p->plan[b] =
+                (clade_plan_block){.bytes = size * (uint64_t)clade_c_elements(&n->graph->node[i]),
+                                   .first = i,
+                                   .last = i};
         if (end > p->plan[b].last) p->plan[b].last = end;
+        p->plan[n->graph->count + i] =
+            (clade_plan_block){.bytes = clade_c_scratch(n, i), .first = i, .last = i};
     }
-    clade_plan_block *used = calloc((size_t)graph->count, sizeof *used);
-    if (!used) return clade_fail(CLADE_ENOMEM, "out of memory for a net");
-    for (int32_t i = 1; i < graph->count; i++)
-        if (p->block[i] == i && i != p->block[last]) used[count++] = p->plan[i];
-    clade_status status = clade_plan_place(used, count, &p->bytes);
-    for (int32_t i = graph->count - 1; i > 0; i--)
-        if (p->block[i] == i && i != p->block[last]) p->plan[i] = used[--count];
+}
+
+static clade_status find_places(const clade_network *n, places *p)
+{
+    const int32_t layers = n->graph->count;
+    size_t count = 0;
+    share(n, p);
+    list_blocks(n, p);
+    clade_plan_block *used = calloc(2 * (size_t)layers, sizeof *used);
+    int32_t *from = calloc(2 * (size_t)layers, sizeof *from);
+    clade_status status =
+        used && from ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a net");
+    for (int32_t i = 0; i < 2 * layers && !status; i++) {
+        const bool wanted =
+            i < layers ? p->block[i] == i && is_inside(n, p, i) : p->plan[i].bytes > 0;
+        if (!wanted) continue;
+        from[count] = i;
+        used[count++] = p->plan[i];
+    }
+    if (!status) status = clade_plan_place(used, count, &p->bytes);
+    for (size_t k = 0; k < count && !status; k++) p->plan[from[k]] = used[k];
     free(used);
-    for (int32_t i = 0; i < graph->count; i++) {
-        const int32_t b = p->block[i];
-        if (b == 0 || b == p->block[last])
-            snprintf(p->text[i], AT_SIZE, "%s", b == 0 ? "image" : "scores");
+    free(from);
+    for (int32_t i = 0; i < layers && !status; i++) {
+        const uint64_t at = p->plan[p->block[i]].offset;
+        if (!is_inside(n, p, i))
+            snprintf(p->text[i], AT_SIZE, "%s", p->block[i] == 0 ? "image" : "scores");
+        else if (in_bytes(n, i))
+            snprintf(p->text[i], AT_SIZE, "values.bytes + %llu", (unsigned long long)at);
         else
-            snprintf(p->text[i], AT_SIZE, "values + %llu",
-                     (unsigned long long)(p->plan[b].offset / 4));
+            snprintf(p->text[i], AT_SIZE, "values%s + %llu", n->quantization ? ".real" : "",
+                     (unsigned long long)(at / 4));
         p->at[i] = p->text[i];
+        p->scratch[i] = p->plan[layers + i].offset;
     }
     return status;
 }
 
-static clade_status make_places(const clade_graph *graph, places *p)
+static clade_status make_places(const clade_network *n, places *p)
 {
-    const size_t layers = (size_t)graph->count;
+    const size_t layers = (size_t)n->graph->count;
     *p = (places){.block = calloc(layers, sizeof *p->block),
-                  .plan = calloc(layers, sizeof *p->plan),
+                  .plan = calloc(2 * layers, sizeof *p->plan),
+                  .scratch = calloc(layers, sizeof *p->scratch),
                   .text = calloc(layers, sizeof *p->text),
                   .at = calloc(layers, sizeof *p->at)};
-    return p->block && p->plan && p->text && p->at
-               ? find_places(graph, p)
+    return p->block && p->plan && p->text && p->at && p->scratch
+               ? find_places(n, p)
                : clade_fail(CLADE_ENOMEM, "out of memory for a net");
 }
 
@@ -207,6 +268,7 @@ static void clear_places(places *p)
 {
     free(p->block);
     free(p->plan);
+    free(p->scratch);
     free(p->text);
     free(p->at);
 }
@@ -225,7 +287,7 @@ static void put_header(clade_c_writer *w)
                 "enum {\n    %s_height = %d,\n    %s_width = %d,\n    %s_channels = %d,\n"
                 "    %s_outputs = %d\n};\n\n",
                 w->name, w->name, w->name, in[0], w->name, in[1], w->name, in[2], w->name,
-                elements(&graph->node[graph->count - 1]));
+                clade_c_elements(&graph->node[graph->count - 1]));
     if (n->has_preprocessing)
         clade_c_put(w,
                     "/* Of each channel: what the image holds is scale times the pixel, 0 to 255, "
@@ -260,19 +322,34 @@ static void put_known(clade_c_writer *w)
     clade_c_put(w, "\n");
 }
 
+/* The layers' functions, weights and calls. */
 static void put_source(clade_c_writer *w, uint64_t bytes)
 {
     const clade_graph *graph = w->network->graph;
+    const bool integers = w->network->quantization != NULL;
+    const unsigned long long floats = (bytes + 3) / 4;
     clade_c_put(
-        w, "/* A net written by Clade; see %s.h. */\n#include \"%s.h\"\n\n#include <math.h>\n\n",
-        w->name, w->name);
+        w, "/* A net written by Clade; see %s.h. */\n#include \"%s.h\"\n\n#include <math.h>\n%s\n",
+        w->name, w->name, integers ? "#include <stdint.h>\n" : "");
     put_known(w);
     clade_c_put_functions(w);
     put_weights(w);
-    if (bytes) clade_c_put(w, "static float values[%llu];\n\n", (unsigned long long)(bytes / 4));
+    if (integers)
+        clade_c_put(
+            w, "static union {\n    float real[%llu];\n    uint8_t bytes[%llu];\n} values;\n\n",
+            floats, 4 * floats);
+    else if (bytes)
+        clade_c_put(w, "static float values[%llu];\n\n", floats);
     clade_c_put(w, "void %s_predict(const float *image, float *scores)\n{\n", w->name);
-    for (int32_t i = 1; i < graph->count; i++)
-        if (!clade_c_is_view(&graph->node[i].layer)) clade_c_put_layer(w, i);
+    clade_c_put_ends(w, false);
+    for (int32_t i = 1; i < graph->count; i++) {
+        if (clade_c_is_view(&graph->node[i].layer)) continue;
+        if (integers)
+            clade_c_put_int8_layer(w, i);
+        else
+            clade_c_put_layer(w, i);
+    }
+    clade_c_put_ends(w, true);
     clade_c_put(w, "}\n");
 }
 
@@ -312,8 +389,9 @@ static clade_status write_both(const clade_network *n, const char *name, const c
 {
     CLADE_PLAIN_NUMBERS;
     places p;
-    clade_status status = make_places(n->graph, &p);
-    clade_c_writer source = {.network = n, .name = name, .at = p.at}, header = source;
+    clade_status status = make_places(n, &p);
+    clade_c_writer source = {.network = n, .name = name, .at = p.at, .scratch = p.scratch},
+                   header = source;
     if (!status) status = clade_file_writer_open(&header.file, header_path);
     if (!status) status = clade_file_writer_open(&source.file, path);
     if (!status) {
@@ -335,9 +413,6 @@ clade_status clade_network_write_c(const clade_network *network, const char *pat
     char name[NAME_SIZE];
     clade_network *folded = NULL;
     clade_status status = name_of(path, name);
-    if (!status && network->quantization)
-        status = clade_fail(CLADE_EUNSUPPORTED,
-                            "%s: a net in 8 bits can be written as ONNX, not as C", path);
     char *header = status ? NULL : clade_string_join(path, "");
     if (!status && !header) status = clade_fail(CLADE_ENOMEM, "out of memory for a net");
     if (header) header[strlen(header) - 1] = 'h';

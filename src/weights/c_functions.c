@@ -205,11 +205,13 @@ static const clade_layer *layer_of(const clade_c_writer *w, int32_t number)
     return &w->network->graph->node[number].layer;
 }
 
-static bool uses(const clade_c_writer *w, clade_layer_kind kind, clade_activation activation)
+/* Is there such a layer; with `calls`, one that works on real numbers? */
+static bool uses(const clade_c_writer *w, clade_layer_kind kind, clade_activation activation,
+                 bool calls)
 {
     for (int32_t i = 1; i < w->network->graph->count; i++) {
         const clade_layer *layer = layer_of(w, i);
-        if (layer->kind != kind) continue;
+        if (layer->kind != kind || (calls && !clade_c_calls_real(w->network, i))) continue;
         if (kind != CLADE_LAYER_ACTIVATION || layer->as.activation.activation == activation)
             return true;
     }
@@ -233,18 +235,20 @@ void clade_c_put_functions(clade_c_writer *w)
         CLADE_LAYER_GLOBAL_AVGPOOL2D, CLADE_LAYER_GLOBAL_MAXPOOL2D, CLADE_LAYER_ZERO_PADDING2D};
     bool windowed = false, shaped = false;
     for (size_t k = 0; k < sizeof windows / sizeof *windows; k++)
-        windowed = windowed || uses(w, windows[k], CLADE_LINEAR);
+        windowed = windowed || uses(w, windows[k], CLADE_LINEAR, false);
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-        shaped = shaped || uses(w, shapes[k], CLADE_LINEAR);
+        shaped = shaped || uses(w, shapes[k], CLADE_LINEAR, false);
     if (windowed || shaped) clade_c_put(w, "typedef struct {\n    int h, w, c;\n} shape;\n\n");
     if (windowed)
         clade_c_put(w, "/* rows and columns of each; pad is what lies above and on the left */\n"
                        "typedef struct {\n    int size[2], stride[2], dilation[2], pad[2];\n"
                        "} window;\n\n");
+    if (w->network->quantization) clade_c_put_int8_functions(w);
     for (size_t k = 0; k < function_count; k++)
-        if (uses(w, functions[k].kind, CLADE_LINEAR)) clade_c_put(w, "%s\n", functions[k].text);
+        if (uses(w, functions[k].kind, CLADE_LINEAR, true))
+            clade_c_put(w, "%s\n", functions[k].text);
     for (int a = 0; a < CLADE_ACTIVATIONS; a++) {
-        if (!uses(w, CLADE_LAYER_ACTIVATION, (clade_activation)a)) continue;
+        if (!uses(w, CLADE_LAYER_ACTIVATION, (clade_activation)a, true)) continue;
         const char *name = clade_activation_describe(a)->name;
         const bool alpha = clade_c_has_alpha((clade_activation)a);
         clade_c_put(w,

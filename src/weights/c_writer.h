@@ -3,14 +3,16 @@
 #define CLADE_WEIGHTS_C_WRITER_H
 
 #include "base/file.h"
+#include "nn/layer.h"
 #include "weights/network.h"
 
 typedef struct clade_c_writer {
     clade_file_writer file;
     clade_status status; /* the first failure; later additions do nothing */
     const clade_network *network;
-    const char *name;      /* what all that is public begins with */
-    const char *const *at; /* [layers]: where a layer's output lies, as C says it */
+    const char *name;        /* what all that is public begins with */
+    const char **at;         /* [layers]: where a layer's output lies, as C says it */
+    const uint64_t *scratch; /* [layers]: where clade_c_scratch is, in bytes */
 } clade_c_writer;
 
 /* Adds formatted text. */
@@ -30,5 +32,29 @@ bool clade_c_has_alpha(clade_activation activation);
 void clade_c_put_functions(clade_c_writer *w);
 /* The layer's call. */
 void clade_c_put_layer(clade_c_writer *w, int32_t number);
+void clade_c_put_shape(clade_c_writer *w, const clade_node *node);
+void clade_c_put_window(clade_c_writer *w, const clade_window *v);
+/* The activation of layer `number`, of `count` numbers at x. */
+void clade_c_put_activation(clade_c_writer *w, int32_t number, const char *x, int32_t count,
+                            const char *y);
+int32_t clade_c_elements(const clade_node *node);
+
+/* ---- in 8 bits ---- */
+
+/* The layer that says how what layer `number` gives lies in bytes: itself, or a relu that alone
+ * reads it and cuts it; -1: it lies there as real numbers. */
+int32_t clade_c_rounds(const clade_network *network, int32_t number);
+/* Is it such a relu, which is nothing more to do? */
+bool clade_c_is_cut(const clade_network *network, int32_t number);
+/* Does the layer call the function for real numbers? */
+bool clade_c_calls_real(const clade_network *network, int32_t number);
+/* Has it an integer kernel, and no integers to give? */
+bool clade_c_lacks_integers(const clade_network *network, int32_t number);
+/* Bytes that the layer needs for real numbers while it works. */
+uint64_t clade_c_scratch(const clade_network *network, int32_t number);
+void clade_c_put_int8_functions(clade_c_writer *w);
+void clade_c_put_int8_layer(clade_c_writer *w, int32_t number);
+/* The image to integers or, last, integers to scores. */
+void clade_c_put_ends(clade_c_writer *w, bool last);
 
 #endif

@@ -191,21 +191,25 @@ clade_status clade_network_predict(const clade_network *network, clade_device *d
 
 /* --- scales --- */
 
-/* Is the layer's output better left real: probabilities, and sums before a relu, which 8 bits from
- * 0 on can cut as well. */
+static bool is_relu(const clade_layer *layer)
+{
+    const clade_activation act = layer->as.activation.activation;
+    return layer->kind == CLADE_LAYER_ACTIVATION && (act == CLADE_RELU || act == CLADE_RELU6);
+}
+
+/* Is the layer's output better left real: probabilities, what a last activation gives, and sums
+ * before a relu, which rounding what it gives cuts as well. */
 static bool stays_real(const clade_graph *graph, int32_t number)
 {
     const clade_layer *layer = &graph->node[number].layer;
     if (layer->kind == CLADE_LAYER_SOFTMAX || layer->kind == CLADE_LAYER_LOG_SOFTMAX) return true;
-    if (number == graph->count - 1 && layer->kind == CLADE_LAYER_ACTIVATION) return true;
+    if (number == graph->count - 1) return layer->kind == CLADE_LAYER_ACTIVATION && !is_relu(layer);
     int32_t reads = 0, relus = 0;
     for (int32_t i = number + 1; i < graph->count; i++) {
         const clade_layer *l = &graph->node[i].layer;
         for (int32_t k = 0; k < l->input_count; k++) {
-            if (l->input[k] != number) continue;
-            const clade_activation act = l->as.activation.activation;
-            reads++;
-            relus += l->kind == CLADE_LAYER_ACTIVATION && (act == CLADE_RELU || act == CLADE_RELU6);
+            reads += l->input[k] == number;
+            relus += l->input[k] == number && is_relu(l);
         }
     }
     return reads == 1 && relus == 1 && number > 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Nets as C: compiled as C99 without warnings, run, and held against what Clade gives for the same weights and batch. The
-object may need nothing but math.h, memcpy and memset.
+"""Nets as C, of real numbers and in 8 bits: compiled as C99 without warnings, run, and held against what Clade gives for the
+same weights and batch. The object may need nothing but math.h, memcpy and memset.
 
 c_test.py --runner LAYER_RUNNER --cc CC"""
 import argparse
@@ -11,10 +11,11 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # beside the sources
+import int8_test
 from layers_test import CHANNELS, HEIGHT, WIDTH, layers_of, read
 
 TOLERANCE = 1e-5
-NEEDED = {"expf", "erff", "expm1f", "fabsf", "log1pf", "tanhf", "memcpy", "memset"}
+NEEDED = {"expf", "erff", "expm1f", "fabsf", "log1pf", "rintf", "tanhf", "memcpy", "memset"}
 NETS = [
     "conv2d: {filters: 3, kernel: [3, 2], stride: [1, 3], padding: [1, 0, 1, 1]}; activation: relu; maxpool2d: [3, 1]",
     "conv2d: {filters: 6, kernel: [2, 1], groups: 2, dilation: [3, 1], use_bias: false}; batchnorm: {eps: 0.25}; activation: elu",
@@ -63,7 +64,7 @@ def compiled(cc, folder):
     return done.stderr if done.returncode else ""
 
 
-def judge(cc, net, folder, answer):
+def judge(cc, net, form, folder, answer):
     """What is wrong, or nothing."""
     if net in REFUSED:
         left = [f.name for f in folder.iterdir() if f.name.startswith("net.") and f.name != "net.yaml"]
@@ -74,6 +75,8 @@ def judge(cc, net, folder, answer):
     done = subprocess.run([folder / "net"], input=(folder / "x").read_bytes(), capture_output=True, check=True)
     (folder / "got").write_bytes(done.stdout)
     want, got = read(folder / "y"), read(folder / "got")
+    if form == "c-int8":
+        return int8_test.judge(want, got)
     if len(want) != len(got):
         return "%d values, expected %d" % (len(got), len(want))
     worst = max(abs(a - b) for a, b in zip(got, want)) / max(1e-3, *map(abs, want))
@@ -85,22 +88,23 @@ def main():
     parser.add_argument("--runner", required=True)
     parser.add_argument("--cc", nargs="+", required=True)
     args = parser.parse_args()
-    failed, nets = 0, NETS + list(REFUSED)
+    failed = 0
+    nets = [(net, "c") for net in NETS + list(REFUSED)] + [(net, "c-int8") for net in NETS + int8_test.NETS[:-1]]
     with tempfile.TemporaryDirectory() as temporary:
         folders, lines = [], []
-        for i, net in enumerate(nets):
+        for i, (net, form) in enumerate(nets):
             folder = pathlib.Path(temporary) / str(i)
             folder.mkdir()
             (folder / "net.yaml").write_text(layers_of(net))
-            lines.append(" ".join(f"{folder}/{name}" for name in ("net.yaml", "net.c", "x", "y")) + " c\n")
+            lines.append(" ".join(f"{folder}/{name}" for name in ("net.yaml", "net.c", "x", "y")) + f" {form}\n")
             folders.append(folder)
         done = subprocess.run([args.runner, str(HEIGHT), str(WIDTH), str(CHANNELS)], input="".join(lines),
                               capture_output=True, text=True, check=True)
-        for net, folder, answer in zip(nets, folders, done.stdout.splitlines(), strict=True):
-            wrong = judge(args.cc, net, folder, answer)
+        for (net, form), folder, answer in zip(nets, folders, done.stdout.splitlines(), strict=True):
+            wrong = judge(args.cc, net, form, folder, answer)
             failed += wrong != ""
             if wrong:
-                print(f"{net}: {wrong}")
+                print(f"{form}: {net}: {wrong}")
     print(f"{len(nets)} nets, {failed} failed")
     return 1 if failed else 0
 

@@ -21,10 +21,9 @@ expect 0 '^8 validation images: accuracy 0[.][0-9]* in float32, 0[.][0-9]* in in
 grep -q '^Scales chosen by 9 training images' "$dir/out" || { echo "failed: not 9 images"; failed=1; }
 expect 0 'Note: [0-9]* values are rounded to 8 bits' "$clade" import "$dir/int8.onnx"
 expect 1 'int8: is in 8 bits already' "$clade" export "$dir/int8.onnx" --int8 --data "$dir/images" --out "$dir/twice.onnx"
-expect 1 'can be written as ONNX, not as C' "$clade" export "$dir/int8.onnx" --format c --out "$dir/twice.c"
 expect 1 'expected --data PATH' "$clade" export "$dir/net.onnx" --int8 --out "$dir/twice.onnx"
 expect 1 'does not say how pixels become' "$clade" export "$bare" --int8 --data "$dir/images" --out "$dir/twice.onnx"
-expect 2 'int8 is for --format onnx' "$clade" export "$dir/net.onnx" --int8 --format c --out "$dir/twice.c"
+expect 2 'int8 is for --format onnx and c' "$clade" export "$dir/net.onnx" --int8 --format safetensors --out "$dir/net.safetensors"
 expect 2 'data is for --int8' "$clade" export "$dir/net.onnx" --data "$dir/images" --out "$dir/twice.onnx"
 expect 2 'samples is for --int8' "$clade" export "$dir/net.onnx" --samples 9 --out "$dir/twice.onnx"
 [ ! -e "$dir/twice.onnx" ] || { echo "failed: a file is made"; failed=1; }

@@ -15,8 +15,8 @@
 
 enum { batch = 2, max_weights = 32 };
 
-typedef enum net_form { REAL, PIXELS, INT8, C_FILE, FORMS } net_form;
-static const char *const forms[] = {"real", "pixels", "int8", "c"};
+typedef enum net_form { REAL, PIXELS, INT8, C_FILE, C_INT8, FORMS } net_form;
+static const char *const forms[] = {"real", "pixels", "int8", "c", "c-int8"};
 
 static const clade_preprocessing preprocessing = {
     .scale = {1 / 64.0F, 1 / 32.0F, 1 / 128.0F, 1 / 16.0F}, .shift = {-2, 0.5F, 1, -4}};
@@ -65,7 +65,7 @@ static clade_status save_values(const char *path, const float *data, const int32
 {
     size_t count = batch;
     for (int32_t d = 0; d < rank; d++) count *= (size_t)dim[d];
-    return rank == 3 && form != C_FILE ? save_turned(path, data, dim) : save(path, data, count);
+    return rank == 3 && form < C_FILE ? save_turned(path, data, dim) : save(path, data, count);
 }
 
 /* Draws a batch, of whole numbers where they are pixels. */
@@ -82,15 +82,17 @@ static clade_status write_file(clade_network **network, clade_device *device, co
                                net_form form, const char *path)
 {
     clade_network *rounded = NULL;
-    if (form == C_FILE) return clade_network_write_c(*network, path);
-    clade_onnx_options options = {.preprocessing = form == PIXELS};
-    clade_status status =
-        form == INT8 ? clade_network_quantize(*network, device, x, batch, &rounded) : CLADE_OK;
+    const clade_onnx_options options = {.preprocessing = form == PIXELS};
+    clade_status status = CLADE_OK;
+    if (form == INT8 || form == C_INT8)
+        status = clade_network_quantize(*network, device, x, batch, &rounded);
     if (rounded) {
         clade_network_destroy(network);
         *network = rounded;
     }
-    return status ? status : clade_network_write_onnx(*network, &options, path);
+    if (status) return status;
+    return form >= C_FILE ? clade_network_write_c(*network, path)
+                          : clade_network_write_onnx(*network, &options, path);
 }
 
 static clade_status run(clade_model *model, const float *x, float *y)
@@ -119,7 +121,7 @@ static clade_status write_all(clade_network **network, clade_model *model, net_f
         x[i] =
             x[i] * preprocessing.scale[i % (size_t)in[2]] + preprocessing.shift[i % (size_t)in[2]];
     if (!status)
-        status = form == INT8
+        status = clade_network_is_quantized(*network)
                      ? clade_network_predict(*network, clade_model_device(model), x, batch, y)
                      : run(model, x, y);
     if (!status) status = save_values(output, y, out, rank, form);

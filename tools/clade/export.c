@@ -71,7 +71,7 @@ int command_export(int argc, char **argv)
         OPTION_FLAG("preprocessing", &r.preprocessing,
                     "onnx: the graph takes uint8 pixels [n, h, w, c] and scales them itself"),
         OPTION_FLAG("int8", &r.int8.wanted,
-                    "onnx: weights and values in 8 bits, by scales that training images choose"),
+                    "onnx, c: weights and values in 8 bits, by scales that training images choose"),
         OPTION_INTEGER("samples", "N", &r.int8.samples, 1, 1e6,
                        "int8: so many training images; default: 256"),
         SESSION_SOURCE_OPTIONS(&r.int8.source),
@@ -101,8 +101,8 @@ int command_export(int argc, char **argv)
                               formats[r.format]);
     if (r.preprocessing && r.format != FORMAT_ONNX)
         return command_misuse("export", "--preprocessing is for --format onnx");
-    if (r.int8.wanted && r.format != FORMAT_ONNX)
-        return command_misuse("export", "--int8 is for --format onnx");
+    if (r.int8.wanted && r.format == FORMAT_SAFETENSORS)
+        return command_misuse("export", "--int8 is for --format onnx and c");
     if ((r.int8.source.data || r.int8.samples) && !r.int8.wanted)
         return command_misuse("export", "%s is for --int8",
                               r.int8.samples ? "--samples" : "--data");
