@@ -14,6 +14,14 @@ extern "C" {
 
 typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLITS } clade_split;
 
+/* What there is to tell of an image. */
+typedef enum clade_task {
+    CLADE_TASK_CLASS,      /* of which class it is */
+    CLADE_TASK_MULTI_LABEL /* which of the classes it shows: any number of them, or none */
+} clade_task;
+/* Their words in recipes, ended by NULL. */
+CLADE_API const char *const *clade_task_words(void);
+
 /* How to open a data set; zero means the default.
  *
  * Images are resized by CLADE_NEAREST, the input pixel under an output pixel's centre, as PIL's
@@ -62,7 +70,10 @@ typedef struct clade_data_options {
                                 * the last '/', or if it has one itself in the whole name */
     const char *labels;        /* a file that lists files and their classes instead: CSV, TSV, JSON
                                 * or two words a line; NULL: none. A column split, set or subset
-                                * says the split. An image that is not in it is left out */
+                                * says the split. An image that is not in it is left out. For
+                                * MULTI_LABEL a file's classes stand in one column, between |, ; or
+                                * white space, or are columns of 0 and 1, or JSON's arrays, or
+                                * rows of their own */
     const char *label_columns; /* "FILE,LABEL": the names of its columns; NULL: the usual ones */
     const char *const *classes; /* [class_count] the classes in their order, as a classifier has
                                  * them: others are an error, some may be absent */
@@ -71,6 +82,7 @@ typedef struct clade_data_options {
                           * and name, are dealt out to so many folds (0: none, else 2 to 1000), and
                           * those of the one numbered `fold`, from 1, are the validation split, in
                           * place of validation_split */
+    clade_task task;     /* MULTI_LABEL: `labels` says any number of classes of an image */
 } clade_data_options;
 
 /* An opened data set. Safe to read from several threads at once, except during clade_dataset_load.
@@ -81,10 +93,11 @@ typedef struct clade_dataset clade_dataset;
  * the splits know the same classes; a test split beside others may lack some. Does not decode,
  * except as the format needs. Classes are numbered in the order of their names (byte order), as
  * Keras does, or in the order of the set's own list (CIFAR); images of a split in the order of
- * classes, then of names. A data set may lack a training split (to evaluate on test/ alone). For
- * the size of images see clade_image_decode. Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an
- * archive that is larger than memory, encrypted or a bomb); the text names the file or the folder
- * and the class. */
+ * classes, then of names. With MULTI_LABEL images are in the order of their names, and splits are
+ * taken of all of them at once; the validation split may lack some classes. A data set may lack a
+ * training split (to evaluate on test/ alone). For the size of images see clade_image_decode.
+ * Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive that is larger than memory,
+ * encrypted or a bomb); the text names the file or the folder and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
 CLADE_API void clade_dataset_destroy(clade_dataset **dataset);
 
@@ -107,7 +120,11 @@ CLADE_API size_t clade_dataset_class_count(const clade_dataset *dataset, clade_s
 /* Height, width and channels of what clade_dataset_pixels gives. */
 CLADE_API void clade_dataset_shape(const clade_dataset *dataset, int32_t hwc[3]);
 
-/* Label of image i of a split, and its name inside the folder or archive. */
+CLADE_API clade_task clade_dataset_task(const clade_dataset *dataset);
+/* What image i of a split shows: [classes], each 0 or 1. */
+CLADE_API void clade_dataset_label_row(const clade_dataset *dataset, clade_split split, size_t i,
+                                       uint8_t *row);
+/* Label of image i of a split (0 with MULTI_LABEL), and its name inside the folder or archive. */
 CLADE_API int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i);
 CLADE_API const char *clade_dataset_name(const clade_dataset *dataset, clade_split split, size_t i);
 
@@ -234,7 +251,9 @@ typedef struct clade_batch {
     const uint8_t *const *pixels; /* count images of height × width × channels each, in the data
                                    * set's cache or the loader's memory; or NULL */
     const int32_t *index;         /* count positions in the split */
-    const int32_t *label;         /* count; where batches are mixed the one with the larger share */
+    const int32_t *label;         /* count; where batches are mixed the one with the larger share.
+                                   * With MULTI_LABEL the place in the split of an image that has
+                                   * the labels */
     const float *matrix;          /* count × 8; as affine_sample takes it */
     /* as image_adjust takes them: count × CLADE_ADJUST_STEPS × 2, count × CLADE_ERASE_RECTANGLES
      * × 4; NULL: it has nothing to do */

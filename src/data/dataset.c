@@ -102,6 +102,9 @@ static const char *why_empty(const clade_dataset *dataset, size_t class_index, c
     return text;
 }
 
+/* Of an image with a set of classes. */
+static bool shows(const clade_image *image, size_t c) { return image->set[c / 8] >> c % 8 & 1; }
+
 clade_status clade_dataset_count_classes(clade_dataset *dataset)
 {
     char why[512];
@@ -114,9 +117,14 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
         free(in->of_class);
         in->of_class = calloc(dataset->classes, sizeof *in->of_class);
         if (!in->of_class) return out_of_memory();
-        for (size_t i = 0; i < in->count; i++) in->of_class[in->items[i].label]++;
+        const bool several = dataset->task == CLADE_TASK_MULTI_LABEL;
+        for (size_t i = 0; i < in->count; i++) {
+            if (!several) in->of_class[in->items[i].label]++;
+            for (size_t c = 0; c < dataset->classes && several; c++)
+                in->of_class[c] += shows(&in->items[i], c);
+        }
         const bool all = !dataset->lenient && !dataset->known && s != CLADE_TEST &&
-                         (in->count > 0 || in->listed > 0);
+                         !(several && s == CLADE_VALIDATION) && (in->count > 0 || in->listed > 0);
         for (size_t c = 0; c < dataset->classes && all; c++)
             if (in->of_class[c] == 0)
                 return clade_fail(CLADE_EINVAL, "%s: class '%s' has no images in the %s split%s",
@@ -152,6 +160,23 @@ void clade_dataset_shape(const clade_dataset *dataset, int32_t hwc[3])
     hwc[0] = dataset->target.height;
     hwc[1] = dataset->target.width;
     hwc[2] = dataset->target.channels;
+}
+
+clade_task clade_dataset_task(const clade_dataset *dataset) { return dataset->task; }
+
+const char *const *clade_task_words(void)
+{
+    static const char *const words[] = {"classification", "multi_label", NULL};
+    return words;
+}
+
+void clade_dataset_label_row(const clade_dataset *dataset, clade_split split, size_t i,
+                             uint8_t *row)
+{
+    assert(i < clade_dataset_count(dataset, split));
+    const clade_image *image = &dataset->split[split].items[i];
+    for (size_t c = 0; c < dataset->classes; c++)
+        row[c] = image->set ? shows(image, c) : image->label == (int32_t)c;
 }
 
 int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i)

@@ -12,26 +12,49 @@ typedef struct table_writer {
     FILE *to;
     const char *path;
     size_t entries;
+    bool several; /* labels of a file */
 } table_writer;
 
-static void put_field(table_writer *w, const char *text, char end)
+static void put_text(table_writer *w, const char *text)
 {
-    fputc('"', w->to);
     for (; *text; text++) {
         if (*text == '"') fputc('"', w->to);
         fputc(*text, w->to);
     }
+}
+
+static void put_field(table_writer *w, const char *text, char end)
+{
+    fputc('"', w->to);
+    put_text(w, text);
     fputc('"', w->to);
     fputc(end, w->to);
 }
 
-/* A text, or a number as it is written; what is neither is an empty field. */
+/* A text, or a number as it is written; what is neither is nothing. */
+static const char *text_of(const cJSON *value, char number[64])
+{
+    number[0] = 0;
+    if (cJSON_IsNumber(value)) cJSON_PrintPreallocated((cJSON *)value, number, 64, false);
+    return cJSON_IsString(value) ? value->valuestring : number;
+}
+
 static void put_value(table_writer *w, const cJSON *value, char end)
 {
-    char number[64] = "";
-    if (cJSON_IsNumber(value))
-        cJSON_PrintPreallocated((cJSON *)value, number, sizeof number, false);
-    put_field(w, cJSON_IsString(value) ? value->valuestring : number, end);
+    char number[64];
+    if (!w->several || !cJSON_IsArray(value)) {
+        put_field(w, text_of(value, number), end);
+        return;
+    }
+    const cJSON *item;
+    fputc('"', w->to);
+    cJSON_ArrayForEach(item, value)
+    {
+        put_text(w, text_of(item, number));
+        fputs(CLADE_LABEL_END, w->to);
+    }
+    fputc('"', w->to);
+    fputc(end, w->to);
 }
 
 static void put_row(table_writer *w, const char *file, const cJSON *label)
@@ -58,14 +81,14 @@ static clade_status put_objects(table_writer *w, const cJSON *array)
     return CLADE_OK;
 }
 
-/* {"a.jpg": "cat", …} or {"cat": ["a.jpg", …], …} */
+/* {"a.jpg": "cat", …} or {"cat": ["a.jpg", …], …}, with several labels {"a.jpg": ["cat", …], …} */
 static clade_status put_map(table_writer *w, const cJSON *map)
 {
     const cJSON *entry, *file;
     fputs("file,label\n", w->to);
     cJSON_ArrayForEach(entry, map)
     {
-        if (!cJSON_IsArray(entry)) {
+        if (w->several || !cJSON_IsArray(entry)) {
             put_row(w, entry->string, entry);
             continue;
         }
@@ -127,6 +150,15 @@ static const char *find_name(const coco_name *names, size_t count, const cJSON *
     return found ? found->name : NULL;
 }
 
+/* An annotation's label; several of an image are not cut at anything within. */
+static void put_annotation(table_writer *w, const char *file, const char *label)
+{
+    put_field(w, file, ',');
+    fputc('"', w->to);
+    put_text(w, label);
+    fputs(w->several ? CLADE_LABEL_END "\"\n" : "\"\n", w->to);
+}
+
 static clade_status put_coco(table_writer *w, const cJSON *coco)
 {
     const cJSON *annotation;
@@ -137,6 +169,7 @@ static clade_status put_coco(table_writer *w, const cJSON *coco)
         read_names(w, cJSON_GetObjectItem(coco, "images"), "file_name", &images, &m);
     if (!status)
         status = read_names(w, cJSON_GetObjectItem(coco, "categories"), "name", &categories, &n);
+    for (size_t i = 0; !status && w->several && i < m; i++) put_annotation(w, images[i].name, "");
     if (!status) cJSON_ArrayForEach(annotation, cJSON_GetObjectItem(coco, "annotations"))
         {
             const char *file = find_name(images, m, cJSON_GetObjectItem(annotation, "image_id"));
@@ -148,8 +181,7 @@ static clade_status put_coco(table_writer *w, const cJSON *coco)
                                     file ? "category_id" : "image_id");
                 break;
             }
-            put_field(w, file, ',');
-            put_field(w, label, '\n');
+            put_annotation(w, file, label);
             w->entries++;
         }
     free(images);
@@ -200,10 +232,10 @@ bool clade_label_json_is(const char *text)
 }
 
 clade_status clade_label_json_to_table(const char *text, size_t size, const char *path,
-                                       char **table, size_t *table_size)
+                                       bool several, char **table, size_t *table_size)
 {
     cJSON *json = NULL;
-    table_writer w = {.path = path};
+    table_writer w = {.path = path, .several = several};
     *table = NULL;
     clade_status status = parse(text, size, path, &json);
     if (!status && !(w.to = open_memstream(table, table_size)))

@@ -7,14 +7,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Stands behind each label of a file that may have several. */
+#define CLADE_LABEL_END "\x1f"
+
 /* Does a text begin as JSON does? */
 bool clade_label_json_is(const char *text);
 
 /* Writes what a JSON text, with a 0 behind it, says as comma-separated values, a line per entry
  * after the header: an array of objects or JSON lines (their keys are the columns), an object of
  * files and their classes, one of classes and arrays of their files, or COCO's images, annotations
- * and categories. The caller frees *table. Errors: EFORMAT (naming line or entry), ENOMEM. */
+ * and categories. With `several` labels of a file an object of arrays is one of files and their
+ * classes, arrays of objects may have arrays of labels, and an image of COCO's need not be
+ * annotated. The caller frees *table. Errors: EFORMAT (naming line or entry), ENOMEM. */
 clade_status clade_label_json_to_table(const char *text, size_t size, const char *path,
-                                       char **table, size_t *table_size);
+                                       bool several, char **table, size_t *table_size);
 
 #endif

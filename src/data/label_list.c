@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "data/label_json.h"
+#include "data/table.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { most_columns = 256 };
 static const uint64_t most_bytes = UINT64_C(256) << 20;
 
 struct clade_label_list {
@@ -20,103 +20,15 @@ struct clade_label_list {
     clade_label_row *rows;
     size_t count, room;
     bool splits;
+    bool several; /* labels of a file, */
+    bool marked;  /* by a column for each */
 };
-
-/* ---- fields ---- */
-
-typedef struct table_reader {
-    const char *path, *place;
-    char *at, *end;
-    char separator; /* ' ': any white space */
-    size_t line;
-} table_reader;
-
-static bool is_end(char c) { return c == '\n' || c == '\r'; }
-
-/* What separates the fields of the first line. */
-static char find_separator(const char *text, const char *end)
-{
-    char found = ' ';
-    for (bool quoted = false; text < end && (quoted || !is_end(*text)); text++) {
-        if (*text == '"') quoted = !quoted;
-        if (quoted) continue;
-        if (*text == '\t' || *text == ',') return *text;
-        if (*text == ';') found = ';';
-    }
-    return found;
-}
-
-/* A field in quotes, which it is shortened by; *r->at is behind it. */
-static char *quoted_field(table_reader *r)
-{
-    char *begin = ++r->at, *to = begin;
-    for (; r->at < r->end; r->at++) {
-        if (*r->at == '"' && (r->at + 1 == r->end || r->at[1] != '"')) {
-            r->at++;
-            *to = 0;
-            return begin;
-        }
-        r->at += *r->at == '"';
-        r->line += *r->at == '\n';
-        *to++ = *r->at;
-    }
-    return NULL;
-}
-
-/* The fields of the next line that has any; *count 0: the table is over. */
-static clade_status next_row(table_reader *r, char *fields[most_columns], size_t *count,
-                             size_t *line)
-{
-    *count = 0;
-    while (r->at < r->end && (is_end(*r->at) || (r->separator == ' ' && *r->at == ' '))) {
-        r->line += *r->at == '\n';
-        r->at++;
-    }
-    *line = r->line;
-    while (r->at < r->end) {
-        char *field = r->at;
-        if (*count == most_columns)
-            return clade_fail(CLADE_EFORMAT, "%s%zu: more than %d columns", r->place, r->line,
-                              most_columns);
-        if (*r->at == '"') {
-            field = quoted_field(r);
-            if (!field)
-                return clade_fail(CLADE_EFORMAT, "%s%zu: a quote that does not end", r->place,
-                                  *line);
-        } else {
-            while (r->at < r->end && !is_end(*r->at) &&
-                   (r->separator == ' ' ? !isblank((unsigned char)*r->at) : *r->at != r->separator))
-                r->at++;
-        }
-        fields[(*count)++] = field;
-        char after = r->at < r->end ? *r->at : '\n';
-        if (r->at < r->end) *r->at++ = 0;
-        if (r->separator == ' ')
-            while (isblank((unsigned char)after) && r->at < r->end &&
-                   isblank((unsigned char)*r->at))
-                r->at++;
-        if (after == r->separator || (r->separator == ' ' && isblank((unsigned char)after))) {
-            if (r->at < r->end && !is_end(*r->at)) continue;
-            if (r->separator != ' ' && *count < most_columns) /* an empty last field */
-                fields[(*count)++] = r->at < r->end ? r->at : r->at - 1;
-            if (r->at < r->end) {
-                r->line += *r->at == '\n';
-                *r->at++ = 0;
-            }
-            return CLADE_OK;
-        }
-        if (!is_end(after))
-            return clade_fail(CLADE_EFORMAT, "%s%zu: text behind a quoted field", r->place, *line);
-        r->line += after == '\n';
-        return CLADE_OK;
-    }
-    return CLADE_OK;
-}
 
 /* ---- columns ---- */
 
 typedef struct table_columns {
-    size_t file, label, split, count; /* split: count where there is none */
+    size_t file, label, split, count;       /* label, split: count where there is none */
+    const char *class[CLADE_TABLE_COLUMNS]; /* without a label: the names of the columns */
 } table_columns;
 
 /* The column that has the first of these names that is there; `count`: none. */
@@ -129,16 +41,17 @@ static size_t find_column(char *const *fields, size_t count, const char *const *
 }
 
 /* Are these fields names of columns? Then they are not a row. */
-static clade_status find_columns(const char *path, const char *given, char *const *fields,
-                                 size_t count, table_columns *c, bool *header)
+static clade_status find_columns(const char *path, const clade_label_options *options,
+                                 char *const *fields, size_t count, table_columns *c, bool *header)
 {
     static const char *const files[] = {
         "file",       "filename",   "file_name", "filenames", "files", "filepath",
         "filepaths",  "file_path",  "path",      "paths",     "image", "image_id",
         "image_name", "image_path", "img",       "id",        NULL};
-    static const char *const labels[] = {"label",    "labels",     "class",  "class_name",
-                                         "category", "categories", "target", NULL};
+    static const char *const labels[] = {"label",      "labels", "class", "class_name", "category",
+                                         "categories", "target", "tags",  NULL};
     static const char *const splits[] = {"split", "set", "subset", "data set", "dataset", NULL};
+    const char *const given = options->columns;
     *c = (table_columns){.count = count, .split = count};
     *header = true;
     if (given) {
@@ -161,6 +74,10 @@ static clade_status find_columns(const char *path, const char *given, char *cons
     }
     c->split = find_column(fields, count, splits);
     if (c->file < count && c->label < count && c->file != c->label) return CLADE_OK;
+    if (options->several && c->file < count && c->label == count && count > 2) {
+        for (size_t i = 0; i < count; i++) c->class[i] = fields[i];
+        return CLADE_OK;
+    }
     if (count != 2)
         return clade_fail(
             CLADE_EINVAL,
@@ -168,7 +85,8 @@ static clade_status find_columns(const char *path, const char *given, char *cons
             "FILE,LABEL (the first is '%.100s')",
             path, count, fields[0]);
     *header = c->file < count || c->label < count;
-    *c = (table_columns){.file = c->label == 0 ? 1 : 0, .count = 2, .split = 2};
+    c->file = c->label == 0 ? 1 : 0;
+    c->split = 2;
     c->label = 1 - c->file;
     return CLADE_OK;
 }
@@ -231,6 +149,12 @@ clade_label_row *clade_label_list_find(const clade_label_list *list, const char 
     return best;
 }
 
+clade_label_row *clade_label_list_next(const clade_label_list *list, const clade_label_row *row)
+{
+    clade_label_row *next = list->rows + (row - list->rows) + 1;
+    return next < list->rows + list->count && !strcmp(next->file, row->file) ? next : NULL;
+}
+
 bool clade_label_list_splits(const clade_label_list *list) { return list->splits; }
 const char *clade_label_list_place(const clade_label_list *list) { return list->place; }
 size_t clade_label_list_count(const clade_label_list *list) { return list->count; }
@@ -241,8 +165,7 @@ const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t
 
 /* ---- the file ---- */
 
-static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
-                            size_t line)
+static clade_status append_row(clade_label_list *list, const clade_label_row *row)
 {
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 256;
@@ -252,33 +175,60 @@ static clade_status add_row(clade_label_list *list, char *const *fields, const t
         list->rows = rows;
         list->room = room;
     }
-    const char *file = fields[c->file];
-    while (!strncmp(file, "./", 2)) file += 2;
-    if (!*file || !*fields[c->label])
-        return clade_fail(CLADE_EFORMAT, "%s%zu: %s is empty", list->place, line,
-                          *file ? "the class" : "the file");
-    list->rows[list->count++] =
-        (clade_label_row){.file = file,
-                          .label = fields[c->label],
-                          .split = c->split < c->count ? fields[c->split] : "",
-                          .line = line};
+    list->rows[list->count++] = *row;
     return CLADE_OK;
 }
 
-static clade_status read_rows(clade_label_list *list, table_reader *r, const char *columns)
+/* Rows of the classes whose columns have a 1. */
+static clade_status add_marked(clade_label_list *list, char *const *fields, const table_columns *c,
+                               clade_label_row row)
 {
-    char *fields[most_columns];
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < c->count && !status; i++) {
+        if (i == c->file || i == c->split) continue;
+        char *end;
+        const double value = strtod(fields[i], &end);
+        if (end == fields[i] || *end || (value != 1 && value != 0 && value != -1))
+            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.100s' of class '%.100s': expected 0 or 1",
+                              list->place, row.line, fields[i], c->class[i]);
+        row.label = c->class[i];
+        if (value == 1) status = append_row(list, &row);
+    }
+    return status;
+}
+
+static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
+                            size_t line)
+{
+    const char *file = fields[c->file];
+    while (!strncmp(file, "./", 2)) file += 2;
+    clade_label_row row = {.file = file,
+                           .label = c->label < c->count ? fields[c->label] : "",
+                           .split = c->split < c->count ? fields[c->split] : "",
+                           .line = line};
+    if (!*file || (!*row.label && !list->several))
+        return clade_fail(CLADE_EFORMAT, "%s%zu: %s is empty", list->place, line,
+                          *file ? "the class" : "the file");
+    clade_status status = append_row(list, &row);
+    return status || c->label < c->count ? status : add_marked(list, fields, c, row);
+}
+
+static clade_status read_rows(clade_label_list *list, clade_table *r,
+                              const clade_label_options *options)
+{
+    char *fields[CLADE_TABLE_COLUMNS];
     table_columns c = {0};
     size_t count, line;
     bool header = false;
-    clade_status status = next_row(r, fields, &count, &line);
+    clade_status status = clade_table_next(r, fields, &count, &line);
     if (!status && count == 0)
         return clade_fail(CLADE_EFORMAT, "%s: an empty list of labels", r->path);
-    if (!status) status = find_columns(r->path, columns, fields, count, &c, &header);
+    if (!status) status = find_columns(r->path, options, fields, count, &c, &header);
     list->splits = c.split < c.count;
+    list->marked = c.label >= c.count;
     if (!status && !header) status = add_row(list, fields, &c, line);
     while (!status) {
-        status = next_row(r, fields, &count, &line);
+        status = clade_table_next(r, fields, &count, &line);
         if (status || count == 0) break;
         if (count != c.count)
             return clade_fail(CLADE_EFORMAT, "%s%zu: %zu fields, expected %zu", r->place, line,
@@ -288,11 +238,60 @@ static clade_status read_rows(clade_label_list *list, table_reader *r, const cha
     return status;
 }
 
+/* What stands between the labels of a field: the first of these that is in any of them. */
+static const char *find_label_separator(const clade_label_list *list)
+{
+    static const char *const separators[] = {CLADE_LABEL_END, "|", ";", ",", " \t\r\n"};
+    for (size_t k = 0; k < 4; k++)
+        for (size_t i = 0; i < list->count; i++)
+            if (strchr(list->rows[i].label, *separators[k])) return separators[k];
+    return separators[4];
+}
+
+/* Makes a row of each label of a field, and one without a label of each file. */
+static clade_status split_labels(clade_label_list *list)
+{
+    const char *separator = find_label_separator(list);
+    const size_t count = list->count;
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        clade_label_row row = list->rows[i];
+        char *at = (char *)row.label; /* in list->text */
+        list->rows[i].label = "";
+        while (!status && *at) {
+            char *end = at + strcspn(at, separator), *next = *end ? end + 1 : end;
+            while (at < end && isspace((unsigned char)*at)) at++;
+            while (end > at && isspace((unsigned char)end[-1])) end--;
+            *end = 0;
+            row.label = at;
+            if (*at) status = append_row(list, &row);
+            at = next;
+        }
+    }
+    return status;
+}
+
+/* All rows of a file say the same split. */
+static clade_status check_splits(const clade_label_list *list)
+{
+    for (size_t i = 1; i < list->count; i++) {
+        const clade_label_row *last = &list->rows[i - 1], *row = &list->rows[i];
+        if (!strcmp(last->file, row->file) && strcmp(last->split, row->split))
+            return clade_fail(CLADE_EFORMAT,
+                              "%s%zu: '%.200s' is in '%.100s', and in '%.100s' in "
+                              "%s%zu",
+                              list->place, row->line, row->file, row->split, last->split,
+                              list->place, last->line);
+    }
+    return CLADE_OK;
+}
+
 /* A file that is listed twice has one class, and then one row. */
 static clade_status drop_repeated(clade_label_list *list)
 {
     size_t n = 0;
     if (list->count) qsort(list->rows, list->count, sizeof *list->rows, by_stem);
+    if (list->several) return check_splits(list);
     for (size_t i = 0; i < list->count; i++) {
         const clade_label_row *row = &list->rows[i], *last = n ? &list->rows[n - 1] : NULL;
         if (last && !strcmp(last->file, row->file)) {
@@ -311,7 +310,7 @@ static clade_status drop_repeated(clade_label_list *list)
 
 /* Reads list->text of `size` bytes, which is a table or becomes one. */
 static clade_status read_text(clade_label_list *list, size_t size, const char *path,
-                              const char *columns)
+                              const clade_label_options *options)
 {
     char *text = list->text, *end = text + size;
     if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) text += 3;
@@ -322,24 +321,25 @@ static clade_status read_text(clade_label_list *list, size_t size, const char *p
     }
     if (json) {
         char *table;
-        clade_status status =
-            clade_label_json_to_table(text, (size_t)(end - text), path, &table, &size);
+        clade_status status = clade_label_json_to_table(text, (size_t)(end - text), path,
+                                                        options->several, &table, &size);
         free(list->text);
         list->text = text = table;
         if (status) return status;
         end = text + size;
     }
-    table_reader r = {.path = path,
-                      .place = list->place,
-                      .at = text,
-                      .end = end,
-                      .separator = json ? ',' : find_separator(text, end),
-                      .line = !json};
-    return read_rows(list, &r, columns);
+    clade_table r = {.path = path,
+                     .place = list->place,
+                     .at = text,
+                     .end = end,
+                     .separator = json ? ',' : clade_table_separator(text, end),
+                     .line = !json};
+    clade_status status = read_rows(list, &r, options);
+    return status || !list->several || list->marked ? status : split_labels(list);
 }
 
-clade_status clade_label_list_parse(char *text, size_t size, const char *path, const char *columns,
-                                    clade_label_list **out)
+clade_status clade_label_list_parse(char *text, size_t size, const char *path,
+                                    const clade_label_options *options, clade_label_list **out)
 {
     *out = NULL;
     clade_label_list *list = calloc(1, sizeof *list);
@@ -348,8 +348,9 @@ clade_status clade_label_list_parse(char *text, size_t size, const char *path, c
         return clade_fail(CLADE_ENOMEM, "%s: out of memory for a list of labels", path);
     }
     list->text = text;
+    list->several = options->several;
     clade_status status = memchr(text, 0, size) ? clade_fail(CLADE_EFORMAT, "%s: no text", path)
-                                                : read_text(list, size, path, columns);
+                                                : read_text(list, size, path, options);
     if (!status) status = drop_repeated(list);
     if (status)
         clade_label_list_destroy(&list);
@@ -358,13 +359,14 @@ clade_status clade_label_list_parse(char *text, size_t size, const char *path, c
     return status;
 }
 
-clade_status clade_label_list_read(const char *path, const char *columns, clade_label_list **out)
+clade_status clade_label_list_read(const char *path, const clade_label_options *options,
+                                   clade_label_list **out)
 {
     void *bytes;
     size_t size;
     *out = NULL;
     clade_status status = clade_file_read(path, most_bytes, &bytes, &size);
-    return status ? status : clade_label_list_parse(bytes, size, path, columns, out);
+    return status ? status : clade_label_list_parse(bytes, size, path, options, out);
 }
 
 void clade_label_list_destroy(clade_label_list **list)

@@ -8,27 +8,42 @@ typedef struct clade_label_list clade_label_list;
 
 /* A row: what the list says of one file. */
 typedef struct clade_label_row {
-    const char *file, *label, *split; /* split: "" where the list has no such column */
+    const char *file, *label, *split; /* split: "" where the list has no such column. label: "" of a
+                                       * file that has none, where files may have several */
     size_t line;                      /* where it begins, or in JSON the entry, from 1 */
     bool used;                        /* an image was found for it */
 } clade_label_row;
 
+/* How a list is to be read. */
+typedef struct clade_label_options {
+    const char *columns; /* the names of the columns of files and labels, "id,breed"; NULL: they are
+                          * known by their names (file, filename, path, image, id, …; label, class,
+                          * category, tags, …), or there are two */
+    bool several;        /* a file may have any number of labels: a row for each, or one with "" */
+} clade_label_options;
+
 /* Reads a table of comma-, semicolon- or tab-separated values (RFC 4180), or without a header and
- * any of these, of words; or one of the lists in JSON that label_json.h names. `columns` says the
- * names of the columns of files and labels, "id,breed"; NULL: they are known by their names (file,
- * filename, path, image, id, …; label, class, category, …), or there are two. A column that is
- * called split, set or subset says train, validation or test. Errors: EIO, EFORMAT (naming file and
- * line: a row with other columns, a file listed twice with different classes), EINVAL (which column
- * is which?), ENOMEM. */
-clade_status clade_label_list_read(const char *path, const char *columns, clade_label_list **out);
+ * any of these, of words; or one of the lists in JSON that label_json.h names. A column that is
+ * called split, set or subset says train, validation or test.
+ *
+ * With `several`, a file's labels stand in several rows, or in one field between |, or where there
+ * is none in the whole list ; or , or white space; without a column of labels, all others are
+ * classes, whose fields say 1, or 0 or -1.
+ *
+ * Errors: EIO, EFORMAT (naming file and line: a row with other columns, a file listed twice with
+ * different splits or, without `several`, classes), EINVAL (which column is which?), ENOMEM. */
+clade_status clade_label_list_read(const char *path, const clade_label_options *options,
+                                   clade_label_list **out);
 /* The same from memory, with a 0 behind it, that the list takes and frees, after a failure too. */
-clade_status clade_label_list_parse(char *text, size_t size, const char *path, const char *columns,
-                                    clade_label_list **out);
+clade_status clade_label_list_parse(char *text, size_t size, const char *path,
+                                    const clade_label_options *options, clade_label_list **out);
 void clade_label_list_destroy(clade_label_list **list);
 
 /* The row of a file, whose name within the data set may have more folders in front than the list
- * has, or fewer; the list may lack its ending. NULL: none. */
+ * has, or fewer; the list may lack its ending. NULL: none. Of several rows the first: */
 clade_label_row *clade_label_list_find(const clade_label_list *list, const char *name);
+/* The next row of the same file; NULL: there is none. */
+clade_label_row *clade_label_list_next(const clade_label_list *list, const clade_label_row *row);
 /* What stands before a row's line in a message: "labels.csv:". */
 const char *clade_label_list_place(const clade_label_list *list);
 /* Has it a column of splits? */

@@ -38,6 +38,7 @@ static const clade_folder *lookup(const clade_folders *in, const char *name, siz
 typedef struct labeller {
     clade_label_pattern *pattern;
     clade_label_list *list;
+    bool several; /* labels of an image, by the list */
 } labeller;
 
 static bool has_labels(const labeller *by) { return by->pattern || by->list; }
@@ -48,6 +49,16 @@ static const char *label_of(const labeller *by, const char *name, size_t *length
     const clade_label_row *row = clade_label_list_find(by->list, name);
     if (row) *length = strlen(row->label);
     return row ? row->label : NULL;
+}
+
+/* Adds the classes of an image of which the list says several. */
+static bool take_labels(const labeller *by, const char *name, clade_folders *out)
+{
+    const clade_label_row *row = clade_label_list_find(by->list, name);
+    bool good = true;
+    for (; row && good; row = clade_label_list_next(by->list, row))
+        if (*row->label) good = clade_folders_take(out, row->label, strlen(row->label)) != NULL;
+    return good;
 }
 
 /* The classes of a split, sorted by name. */
@@ -61,7 +72,8 @@ static clade_status list_classes(const clade_split_root *at, const labeller *by,
         if (entry->kind != CLADE_ENTRY_IMAGE ||
             strncmp(entry->name, at->prefix, strlen(at->prefix)))
             continue;
-        const char *name = label_of(by, entry->name, &length);
+        if (by->several && !take_labels(by, entry->name, out)) return out_of_memory();
+        const char *name = by->several ? NULL : label_of(by, entry->name, &length);
         if (name && !clade_folders_take(out, name, length)) return out_of_memory();
     }
     if (status) return status;
@@ -138,10 +150,21 @@ static const clade_folder *class_of(const clade_folders *classes, const char *re
     return name ? lookup(classes, name, length) : NULL;
 }
 
-/* Adds an image to the split and the class that its name says, or lists it as skipped. */
+/* Sets the bit of each class that the list says of an image. */
+static void read_set(const clade_label_list *list, const clade_label_row *row,
+                     const clade_folders *classes, uint8_t *set)
+{
+    for (; row; row = clade_label_list_next(list, row)) {
+        const clade_folder *c = lookup(classes, row->label, strlen(row->label));
+        if (c) set[c->label / 8] |= (uint8_t)(1 << c->label % 8);
+    }
+}
+
+/* Adds an image to the split and the class that its name says, or lists it as skipped. `set` is
+ * room for its classes, where it may have several. */
 static clade_status assign_image(clade_dataset *dataset, clade_source *source, clade_entry *entry,
                                  const clade_split_root roots[CLADE_SPLITS],
-                                 const clade_folders *classes, const labeller *by)
+                                 const clade_folders *classes, const labeller *by, uint8_t *set)
 {
     const char *why = "not in the folder of a split";
     clade_label_row *row = by->list ? clade_label_list_find(by->list, entry->name) : NULL;
@@ -151,11 +174,17 @@ static clade_status assign_image(clade_dataset *dataset, clade_source *source, c
         size_t n = strlen(roots[s].prefix);
         if (strncmp(entry->name, roots[s].prefix, n) != 0) continue;
         const char *rest = entry->name + n;
-        const clade_folder *c = class_of(classes, has_labels(by) ? entry->name : rest, by, &why);
-        if (!c) continue;
+        clade_image image = {.name = entry->name, .key = rest, .source = source, .entry = entry};
+        if (by->several && row) {
+            read_set(by->list, row, classes, set);
+            image.set = set;
+        } else {
+            const clade_folder *c =
+                class_of(classes, has_labels(by) ? entry->name : rest, by, &why);
+            if (!c) continue;
+            image.label = c->label;
+        }
         if (row && *row->split) s = (int)clade_split_of_word(row->split, strlen(row->split));
-        clade_image image = {
-            .name = entry->name, .key = rest, .source = source, .entry = entry, .label = c->label};
         return clade_dataset_add(dataset, (clade_split)s, &image);
     }
     return clade_dataset_skip(dataset, entry->name, why);
@@ -166,11 +195,15 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
                            const clade_split_root roots[CLADE_SPLITS], const clade_folders *classes,
                            const labeller *by)
 {
-    clade_status status = CLADE_OK;
+    const size_t size = classes->count / 8 + 1;
+    uint8_t *sets = by->several ? calloc(source->count + 1, size) : NULL;
+    if (by->several && !sets) return out_of_memory();
+    clade_status status = sets ? clade_dataset_keep(dataset, (char *)sets) : CLADE_OK;
     for (size_t i = 0; i < source->count && !status; i++) {
         clade_entry *entry = &source->entries[i];
         if (entry->kind == CLADE_ENTRY_IMAGE)
-            status = assign_image(dataset, source, entry, roots, classes, by);
+            status = assign_image(dataset, source, entry, roots, classes, by,
+                                  sets ? sets + i * size : NULL);
         if (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_FOLDER) continue;
         if ((entry->damaged || entry->replaced) && dataset->strict)
             return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
@@ -190,7 +223,8 @@ static int by_label(const void *a, const void *b)
 }
 
 /* The classes of all splits: those that are expected, or those of the first split. Only the test
- * split, on which nothing is trained, may lack some of the latter. */
+ * split, on which nothing is trained, may lack some of the latter, and where images have several
+ * labels the validation split. */
 static clade_status find_classes(const clade_data_options *options,
                                  const clade_split_root roots[CLADE_SPLITS], const labeller *by,
                                  clade_folders *classes)
@@ -203,7 +237,7 @@ static clade_status find_classes(const clade_data_options *options,
         status = list_classes(&roots[s], by, &own);
         if (!status && classes->count)
             status = compare_classes(classes, first, &roots[s], &own,
-                                     options->class_count > 0 || s == CLADE_TEST);
+                                     options->class_count > 0 || s == CLADE_TEST || by->several);
         if (status || classes->count) {
             free(own.items);
             continue;
@@ -233,12 +267,21 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
                                 labeller *by, clade_split_root roots[CLADE_SPLITS])
 {
     clade_status status = CLADE_OK;
+    by->several = options->task == CLADE_TASK_MULTI_LABEL;
+    if (by->several && !options->labels)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: several labels of an image (task: multi_label) need a list of them: "
+                          "expected labels: FILE",
+                          options->path);
     if (options->label_pattern && options->labels)
         return clade_fail(CLADE_EINVAL, "classes by a label pattern and by a list: expected one");
     if (options->label_pattern)
         status = clade_label_pattern_create(options->label_pattern, &by->pattern);
     if (options->labels)
-        status = clade_label_list_read(options->labels, options->label_columns, &by->list);
+        status = clade_label_list_read(
+            options->labels,
+            &(clade_label_options){.columns = options->label_columns, .several = by->several},
+            &by->list);
     if (status) return status;
     if (!by->list || !clade_label_list_splits(by->list))
         return clade_find_splits(dataset->sources, has_labels(by), roots);
@@ -263,7 +306,8 @@ static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *li
     for (size_t i = 0; i < clade_label_list_count(list) && !status; i++) {
         const clade_label_row *row = clade_label_list_row(list, i);
         char name[512];
-        if (row->used) continue;
+        if (row->used || (i && !strcmp(row->file, clade_label_list_row(list, i - 1)->file)))
+            continue;
         snprintf(name, sizeof name, "%.200s%zu: %.200s", clade_label_list_place(list), row->line,
                  row->file);
         status = clade_dataset_skip(dataset, name, "no image of this name");

@@ -97,7 +97,9 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
     int32_t listed = loader->order[place], at = loader->place[listed];
     s->index[i] = at;
     if (at < 0) return CLADE_OK;
-    s->label[i] = clade_dataset_label(o->dataset, o->split, (size_t)at);
+    s->label[i] = clade_dataset_task(o->dataset) == CLADE_TASK_MULTI_LABEL
+                      ? at
+                      : clade_dataset_label(o->dataset, o->split, (size_t)at);
     clade_augment_matrix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
                          (uint64_t)listed, s->matrix + 8 * (size_t)i);
     if (s->steps) {

@@ -54,6 +54,9 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
     clade_status status = clade_cifar_read(dataset, first, &binary);
     if (!status && !binary) status = clade_idx_read(dataset, first, &binary);
     if (status) return status;
+    if (binary && options->task != CLADE_TASK_CLASS)
+        return clade_fail(CLADE_EINVAL, "%s: has one class of each image, not several labels",
+                          first->path);
     if (binary && (options->validation || options->test))
         return clade_fail(CLADE_EINVAL, "%s: a set with splits of its own: it cannot have another",
                           first->path);
@@ -107,6 +110,8 @@ static void identify(clade_dataset *dataset)
             uint32_t label = (uint32_t)in->items[i].label;
             for (int b = 0; b < 4; b++) mark[b] = (uint8_t)(label >> (8 * b));
             clade_sha256_add(&hash, mark, sizeof mark);
+            if (in->items[i].set)
+                clade_sha256_add(&hash, in->items[i].set, dataset->classes / 8 + 1);
             clade_sha256_add(&hash, name, strlen(name) + 1);
         }
         clade_sha256_add(&hash, "", 1);
@@ -150,6 +155,8 @@ static clade_status check_options(const clade_data_options *options)
         return clade_fail(CLADE_EINVAL, "%d channels: expected 1 or 3", options->channels);
     clade_status status = clade_check_interpolation(options->interpolation);
     if (status) return status;
+    if ((unsigned)options->task > CLADE_TASK_MULTI_LABEL)
+        return clade_fail(CLADE_EINVAL, "there is no task %d", (int)options->task);
     if (options->threads < 0) return clade_fail(CLADE_EINVAL, "%d threads", options->threads);
     if (!(options->max_damaged >= 0 && options->max_damaged <= 1))
         return clade_fail(CLADE_EINVAL, "a share of %g damaged images: expected 0 to 1",
@@ -206,6 +213,7 @@ clade_status clade_dataset_open(const clade_data_options *options, clade_dataset
     dataset->strict = options->strict;
     dataset->lenient = options->lenient;
     dataset->known = options->class_count > 0;
+    dataset->task = options->task;
     dataset->max_damaged = options->max_damaged > 0 ? options->max_damaged : 0.1;
     status = open_all(dataset, options);
     if (status) {

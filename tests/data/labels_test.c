@@ -1,0 +1,142 @@
+/* Lists that say several labels of an image. */
+#include "make.h"
+#include "sets.h"
+
+#include <stdlib.h>
+
+/* Four images and what the lists below say of them: cat and dog, dog, nothing, a class whose name
+ * has a space. */
+static const char *const names[] = {"labelled/0.jpg", "labelled/1.jpg", "labelled/2.jpg",
+                                    "labelled/3.jpg"};
+static const uint8_t shown[][3] = {{1, 1, 0}, {0, 1, 0}, {0, 0, 0}, {1, 0, 1}};
+
+static clade_data_options by_list(const char *list, const char *columns)
+{
+    return (clade_data_options){.path = path_of("labelled"),
+                                .labels = put_file("list.csv", list, strlen(list)),
+                                .label_columns = columns,
+                                .task = CLADE_TASK_MULTI_LABEL};
+}
+
+static void expect(const char *list, const char *columns, const char *third)
+{
+    clade_dataset *d = load(by_list(list, columns));
+    uint8_t row[3];
+    CHECK(d && clade_dataset_classes(d) == 3 && count(d, CLADE_TRAIN) == 4);
+    if (d && clade_dataset_classes(d) == 3 && count(d, CLADE_TRAIN) == 4) {
+        CHECK(clade_dataset_task(d) == CLADE_TASK_MULTI_LABEL);
+        CHECK(!strcmp(clade_dataset_class_name(d, 2), third));
+        CHECK(clade_dataset_class_count(d, CLADE_TRAIN, 0) == 2);
+        CHECK(clade_dataset_class_count(d, CLADE_TRAIN, 2) == 1);
+        CHECK(clade_dataset_skipped(d) == 0);
+        for (size_t i = 0; i < 4; i++) {
+            clade_dataset_label_row(d, CLADE_TRAIN, i, row);
+            CHECK(!memcmp(row, shown[i], sizeof row));
+            CHECK(clade_dataset_label(d, CLADE_TRAIN, i) == 0);
+        }
+    }
+    clade_dataset_destroy(&d);
+}
+
+static void test_lists(void)
+{
+    /* separators: the first of | ; , that any field has, else white space */
+    expect("file,labels\n0.jpg,cat|dog\n1.jpg,dog\n2.jpg,\n3.jpg,wild boar | cat\n", NULL,
+           "wild boar");
+    expect("file\ttags\n3\tcat;wild boar\n0\tdog;cat;dog\n1\tdog\n2\t\n", NULL, "wild boar");
+    expect("image,labels\n0,\"cat, dog\"\n1,dog\n2,\n3,\"wild boar,cat\"\n", NULL, "wild boar");
+    expect("image,labels\n0,cat dog\n1, dog \n2,\n3,wild  cat\n", NULL, "wild");
+    expect("Image Index,Finding Labels,age\n0,cat|dog,4\n1,dog,5\n2,,6\n3,cat|wild boar,7\n",
+           "Image Index,Finding Labels", "wild boar");
+    /* a row for each label, and in any order */
+    expect("file,label\n1,dog\n0,dog\n3,wild\n2,\n0,cat\n3,cat\n0,dog\n", NULL, "wild");
+    /* a column for each class */
+    expect("image_id,dog,wild boar,cat\n0,1,0,1\n1,1.0,-1,0\n2,0,0,-1\n3,0,1,1\n", NULL,
+           "wild boar");
+    /* JSON: arrays, as fields and as values, COCO */
+    expect("[{\"file\": \"0.jpg\", \"labels\": [\"cat\", \"dog\"]}, {\"file\": \"1\", \"labels\": "
+           "\"dog\"}, {\"file\": \"2\", \"labels\": []}, {\"file\": \"3\", \"labels\": [\"cat\", "
+           "\"wild boar\"]}]",
+           NULL, "wild boar");
+    expect("{\"0.jpg\": [\"cat\", \"dog\"], \"1.jpg\": [\"dog\"], \"2.jpg\": [], \"3.jpg\": "
+           "[\"wild boar|pig\", \"cat\"]}",
+           NULL, "wild boar|pig");
+    expect("{\"images\": [{\"id\": 1, \"file_name\": \"0.jpg\"}, {\"id\": 2, \"file_name\": "
+           "\"1.jpg\"}, {\"id\": 3, \"file_name\": \"2.jpg\"}, {\"id\": 4, \"file_name\": "
+           "\"3.jpg\"}], \"categories\": [{\"id\": 7, \"name\": \"dog\"}, {\"id\": 8, \"name\": "
+           "\"cat\"}, {\"id\": 9, \"name\": \"wild boar\"}], \"annotations\": [{\"image_id\": 1, "
+           "\"category_id\": 7}, {\"image_id\": 4, \"category_id\": 9}, {\"image_id\": 1, "
+           "\"category_id\": 8}, {\"image_id\": 2, \"category_id\": 7}, {\"image_id\": 4, "
+           "\"category_id\": 8}, {\"image_id\": 1, \"category_id\": 7}]}",
+           NULL, "wild boar");
+}
+
+/* Splits by the list and by fraction, in which a class may be absent from validation. */
+static void test_splits(void)
+{
+    clade_dataset *d = load(by_list("file,labels,split\n0,cat|dog,train\n3,cat,train\n1,dog,val\n"
+                                    "2,,val\n",
+                                    NULL));
+    CHECK(d && count(d, CLADE_TRAIN) == 2 && count(d, CLADE_VALIDATION) == 2);
+    CHECK(d && clade_dataset_class_count(d, CLADE_VALIDATION, 0) == 0);
+    clade_dataset_destroy(&d);
+    clade_data_options o = by_list("file,labels\n0,cat|dog\n1,dog\n2,\n3,cat\n", NULL);
+    o.validation_split = 0.5;
+    d = load(o);
+    CHECK(d && count(d, CLADE_TRAIN) == 2 && count(d, CLADE_VALIDATION) == 2);
+    clade_dataset_destroy(&d);
+}
+
+static clade_status try_list(const char *list)
+{
+    clade_dataset *d = NULL;
+    clade_data_options options = by_list(list, NULL);
+    clade_status status = clade_dataset_open(&options, &d);
+    clade_dataset_destroy(&d);
+    return status;
+}
+
+static void test_refusals(void)
+{
+    CHECK_FAILS(try_list("image_id,dog,cat\n0,1,0\n1,2,0\n"), CLADE_EFORMAT,
+                "list.csv:3: '2' of class 'dog': expected 0 or 1");
+    CHECK_FAILS(try_list("a,b,c\n0,1,0\n"), CLADE_EINVAL, "3 columns: which are files");
+    CHECK_FAILS(try_list("file,label,split\n0,cat,train\n0,dog,val\n"), CLADE_EFORMAT,
+                "'0' is in 'val', and in 'train'");
+    CHECK_FAILS(try_list("file,labels\n0,cat\n1,cat\n"), CLADE_EINVAL, "only one class, 'cat'");
+    clade_dataset *d = NULL;
+    clade_data_options options = {.path = path_of("labelled"), .task = CLADE_TASK_MULTI_LABEL};
+    CHECK_FAILS(clade_dataset_open(&options, &d), CLADE_EINVAL, "expected labels: FILE");
+    options.task = (clade_task)7;
+    CHECK_FAILS(clade_dataset_open(&options, &d), CLADE_EINVAL, "there is no task 7");
+}
+
+/* The same images with other labels are other data. A batch says where its labels are found. */
+static void test_loader(void)
+{
+    clade_dataset *d = load(by_list("file,labels\n0,cat|dog\n1,dog\n2,\n3,cat\n", NULL));
+    clade_loader *loader = NULL;
+    clade_batch batch = {0};
+    CHECK_OK(clade_loader_create(
+        &(clade_loader_options){
+            .dataset = d, .split = CLADE_TRAIN, .batch = 4, .shuffle = true, .seed = 3},
+        &loader));
+    CHECK_OK(clade_loader_start(loader, 0, 0));
+    CHECK_OK(clade_loader_next(loader, &batch));
+    CHECK(batch.count == 4);
+    for (int32_t i = 0; i < batch.count; i++) CHECK(batch.label[i] == batch.index[i]);
+    clade_loader_destroy(&loader);
+    clade_dataset_destroy(&d);
+}
+
+int main(void)
+{
+    make_folder();
+    for (int i = 0; i < 4; i++) put_jpeg(names[i], 9, 9, i);
+    test_lists();
+    test_splits();
+    test_refusals();
+    test_loader();
+    drop_folder();
+    return TEST_END();
+}
