@@ -86,7 +86,8 @@ CLADE_API void clade_graph_parameters(const clade_graph *graph, int32_t number, 
 
 typedef enum clade_loss {
     CLADE_LOSS_NONE,                     /* inference only */
-    CLADE_LOSS_BINARY_CROSSENTROPY,      /* one sigmoid output; label 0 or 1 */
+    CLADE_LOSS_BINARY_CROSSENTROPY,      /* one sigmoid output; label 0 or 1; with soft labels any
+                                          * number of them, the mean of their losses */
     CLADE_LOSS_CATEGORICAL_CROSSENTROPY, /* softmax outputs; label a class number (sparse or not:
                                           * the same arithmetic on labels that are classes) */
     CLADE_LOSS_MSE, /* outputs as they are against one-hot labels (one output: 0

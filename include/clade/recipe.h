@@ -90,7 +90,8 @@ typedef struct clade_training {
     int32_t early_stopping;  /* epochs without a better validation loss (without a validation split:
                               * training loss) after which training ends; 0: off */
     float min_delta;         /* of early stopping: better by no more than this is not better */
-    bool stop_on_accuracy;   /* early stopping judges the accuracy in place of the loss */
+    bool stop_on_accuracy;   /* early stopping judges the accuracy, with MULTI_LABEL the map, in
+                              * place of the loss */
     const clade_class_weight *class_weight; /* classes that are not named weigh 1 */
     size_t class_weights;
     bool balanced; /* instead: images / (classes · images of the class) */

@@ -20,6 +20,29 @@ CLADE_API clade_status clade_metrics_of(const float *p, const int32_t *label, si
 /* The mean of −log p of the true class, with p of at least 1e-7 (Keras' epsilon). */
 CLADE_API double clade_log_loss(const float *p, const int32_t *label, size_t n, int32_t classes);
 
+/* ---- several labels per image: target [n, classes], each 0 or 1 ---- */
+
+/* The mean over all labels of binary cross-entropy, with p within 1e-7 and 1 − 1e-7. */
+CLADE_API double clade_label_loss(const float *p, const uint8_t *target, size_t n, int32_t classes);
+/* Σ (Rₖ − Rₖ₋₁) Pₖ over the thresholds k from the highest score down, precision P and recall R at
+ * each (scikit-learn's average_precision_score). Score i is p[i·stride], and shows the class where
+ * target[i·stride] is 1. NaN: none does, or a score is NaN. Errors: ENOMEM. */
+CLADE_API clade_status clade_average_precision(const float *p, const uint8_t *target, size_t stride,
+                                               size_t n, double *out);
+/* All metrics; the loss is clade_label_loss. A class is told where its probability is above its
+ * threshold; thresholds NULL: 0.5. `confusion` has classes × 2 × 2 elements and is filled in;
+ * out->confusion points to it. Errors: ENOMEM. */
+CLADE_API clade_status clade_label_metrics(const float *p, const uint8_t *target, size_t n,
+                                           int32_t classes, const float *thresholds,
+                                           uint64_t *confusion, clade_metrics *out);
+/* Of each class the threshold with the highest F1, half way between two probabilities that occur,
+ * of equals the highest one; 0.5 where no image shows the class. Errors: EINVAL (no images; a
+ * probability is NaN), ENOMEM. */
+CLADE_API clade_status clade_thresholds_fit(const float *p, const uint8_t *target, size_t n,
+                                            int32_t classes, float *thresholds);
+
+/* ---- one label per image ---- */
+
 /* How sure predictions are, and how often right, by tenths of the predicted class's probability. */
 enum { CLADE_CALIBRATION_BINS = 10 };
 typedef struct clade_calibration {
@@ -45,7 +68,7 @@ typedef struct clade_confused_pair {
     uint64_t count;
 } clade_confused_pair;
 /* At most `most` pairs of classes, the most frequent first, of equals the first in the confusion
- * matrix; gives how many. */
+ * matrix; gives how many. With MULTI_LABEL there are none. */
 CLADE_API size_t clade_metrics_confused(const clade_metrics *metrics, clade_confused_pair *out,
                                         size_t most);
 

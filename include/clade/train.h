@@ -11,13 +11,20 @@ extern "C" {
 
 /* Means over the images of a split. Precision, recall, f1 and auc are those of class 1 where
  * there are two classes, else the means over the classes that have images (auc: one against the
- * rest). Of the running means of training only count, loss, accuracy and top_k are set. */
+ * rest). Of the running means of training only count, loss, accuracy and top_k are set.
+ *
+ * With MULTI_LABEL accuracy is the share of all labels, of each image for each class, that are told
+ * right; precision, recall and f1 are means over all classes, micro_f1 is that of all labels at
+ * once, auc and map are means over the classes that some images show and, auc, others do not. */
 typedef struct clade_metrics {
     size_t count; /* images; 0: nothing was measured */
     double loss, accuracy, top_k, precision, recall, f1, auc;
+    double micro_f1, map; /* of MULTI_LABEL: mean average precision (clade_average_precision) */
+    clade_task task;
     int32_t classes;
-    const uint64_t
-        *confusion; /* classes × classes, [true][predicted]; owned by whoever gave the metrics */
+    /* classes × classes, [true][predicted]; with MULTI_LABEL classes × 2 × 2, of each class [it is
+     * there][it is told]. Owned by whoever gave the metrics. */
+    const uint64_t *confusion;
 } clade_metrics;
 
 typedef struct clade_epoch {
@@ -28,8 +35,8 @@ typedef struct clade_epoch {
     double seconds;                    /* with validation, and: */
     double feature_seconds;            /* of frozen layers' features, before the epoch */
     double images_per_second, step_ms; /* of training alone */
-    bool best; /* the highest validation accuracy so far, of equals the lowest loss (without a
-                * validation split: the lowest training loss) */
+    bool best; /* the highest validation accuracy, or map, so far, of equals the lowest loss
+                * (without a validation split: the lowest training loss) */
     /* For the observer of whole epochs, during its call; else NULL. Parameters that are not trained
      * may be absent. */
     const clade_model *model;
@@ -196,6 +203,14 @@ CLADE_API clade_model *clade_classifier_model(const clade_classifier *classifier
  * and y. */
 CLADE_API bool clade_classifier_gives_probabilities(const clade_classifier *classifier);
 
+CLADE_API clade_task clade_classifier_task(const clade_classifier *classifier);
+/* With MULTI_LABEL the probabilities [classes] above which a class is told, 0.5 each unless others
+ * were set; else NULL. Saved with the classifier. Errors: EINVAL (not MULTI_LABEL; not within 0 to
+ * 1). */
+CLADE_API const float *clade_classifier_thresholds(const clade_classifier *classifier);
+CLADE_API clade_status clade_classifier_set_thresholds(clade_classifier *classifier,
+                                                       const float *thresholds);
+
 /* What is predicted and evaluated from now on are `count` views of each image, 1 to 1000 with a
  * matrix of clade_augment_matrix each, [count, 8], and the mean of their probabilities, taken in
  * this order. Each is sampled with the recipe's fill mode. 0: the image as it is. Errors: EINVAL
@@ -203,7 +218,8 @@ CLADE_API bool clade_classifier_gives_probabilities(const clade_classifier *clas
 CLADE_API clade_status clade_classifier_set_views(clade_classifier *classifier, const float *matrix,
                                                   size_t count);
 /* What logits are divided by before they become probabilities; 1 unless the model was calibrated.
- * Saved with it. Errors: EINVAL (not within 0.01 to 100; a net that gives no probabilities). */
+ * Saved with it. Errors: EINVAL (not within 0.01 to 100; a net that gives no probabilities;
+ * MULTI_LABEL). */
 CLADE_API double clade_classifier_temperature(const clade_classifier *classifier);
 CLADE_API clade_status clade_classifier_set_temperature(clade_classifier *classifier,
                                                         double temperature);

@@ -43,7 +43,7 @@ static clade_status make_graph(const clade_network *network, clade_graph **out, 
             &(clade_layer){.kind = rank == 3 ? CLADE_LAYER_GLOBAL_AVGPOOL2D : CLADE_LAYER_FLATTEN},
             NULL);
     if (status) return status;
-    bool classes = clade_loss_check(*out, CLADE_LOSS_CATEGORICAL_CROSSENTROPY) == CLADE_OK;
+    bool classes = clade_loss_check(*out, CLADE_LOSS_CATEGORICAL_CROSSENTROPY, false) == CLADE_OK;
     *loss = classes ? CLADE_LOSS_CATEGORICAL_CROSSENTROPY : CLADE_LOSS_MSE;
     return CLADE_OK;
 }

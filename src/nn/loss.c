@@ -11,6 +11,8 @@ const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
             .activation = {"sigmoid"},
             .outputs = {1, 1},
             .last = "one sigmoid output as the last layer, dense: {units: 1, activation: sigmoid}",
+            .last_of_several = "a sigmoid output for each class as the last layer, dense: {units: "
+                               "classes, activation: sigmoid}",
         },
     [CLADE_LOSS_CATEGORICAL_CROSSENTROPY] =
         {
@@ -30,7 +32,7 @@ const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
 
 bool clade_loss_takes_activation(clade_loss loss) { return clade_loss_rules[loss].activation[0]; }
 
-clade_status clade_loss_check(const clade_graph *graph, clade_loss loss)
+clade_status clade_loss_check(const clade_graph *graph, clade_loss loss, bool several)
 {
     if ((unsigned)loss >= CLADE_LOSSES)
         return clade_fail(CLADE_EINVAL, "there is no loss %d", (int)loss);
@@ -38,15 +40,22 @@ clade_status clade_loss_check(const clade_graph *graph, clade_loss loss)
     const clade_loss_rule *rule = &clade_loss_rules[loss];
     const clade_node *last = &graph->node[graph->count - 1];
     const char *activation = clade_layer_last_activation(&last->layer);
-    bool counts =
-        last->rank == 1 && last->dim[0] >= rule->outputs[0] && last->dim[0] <= rule->outputs[1];
+    if (several && !rule->last_of_several)
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s is for one class of each image, data.task: multi_label for any number "
+            "of them: expected loss: binary_crossentropy and %s",
+            rule->word[0], clade_loss_rules[CLADE_LOSS_BINARY_CROSSENTROPY].last_of_several);
+    bool counts = last->rank == 1 && last->dim[0] >= rule->outputs[0] &&
+                  (several || last->dim[0] <= rule->outputs[1]);
     bool right = !rule->activation[0];
     for (int i = 0; i < 2; i++)
         right = right || (rule->activation[i] && !strcmp(activation, rule->activation[i]));
     if (counts && right) return CLADE_OK;
     char text[64];
     return clade_fail(CLADE_EINVAL, "%s gives %s, %s: %s expects %s", last->layer.name,
-                      clade_node_text(last, text), activation, rule->word[0], rule->last);
+                      clade_node_text(last, text), activation, rule->word[0],
+                      several ? rule->last_of_several : rule->last);
 }
 
 /* The labels as numbers, one-hot or for one output 0 and 1, smoothed: the gradient of

@@ -334,7 +334,8 @@ static clade_status check(const clade_graph *graph, const clade_model_options *o
         (options->watch < 1 || options->watch >= graph->count - 1 || !options->loss))
         status = clade_fail(CLADE_EINVAL, "watch is %d, expected a layer from 1 to %d, and a loss",
                             options->watch, graph->count - 2);
-    return status ? status : clade_loss_check(graph, options->loss);
+    const bool several = options->soft_labels && options->loss == CLADE_LOSS_BINARY_CROSSENTROPY;
+    return status ? status : clade_loss_check(graph, options->loss, several);
 }
 
 /* Has the device versions of its own of the ops that convolve and pool at once? If not, it is

@@ -80,10 +80,13 @@ clade_status clade_recipe_read_input(clade_recipe *recipe, const clade_yaml *inp
 
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data)
 {
-    static const char *const keys[] = {
-        "path",        "validation",    "test",   "seed",          "test_split", "validation_split",
-        "max_damaged", "label_pattern", "labels", "label_columns", "folds",      "fold",
-        NULL};
+    static const char *const keys[] = {"path",        "validation",
+                                       "test",        "seed",
+                                       "test_split",  "validation_split",
+                                       "max_damaged", "label_pattern",
+                                       "labels",      "label_columns",
+                                       "folds",       "fold",
+                                       "task",        NULL};
     clade_data_options *d = &recipe->data;
     d->height = recipe->preprocessing.height;
     d->width = recipe->preprocessing.width;
@@ -91,6 +94,7 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     d->interpolation = recipe->preprocessing.interpolation;
     if (!data) return CLADE_OK;
     int64_t seed = 0, folds = 0, fold = 0;
+    size_t task = CLADE_TASK_CLASS;
     double max_damaged = -1;
     clade_status status = clade_recipe_check_keys(data, "data", keys);
     if (!status) status = clade_yaml_get_text(data, "path", &d->path);
@@ -104,6 +108,9 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
     if (!status) status = clade_yaml_get_text(data, "label_pattern", &d->label_pattern);
     if (!status) status = clade_yaml_get_text(data, "labels", &d->labels);
     if (!status) status = clade_yaml_get_text(data, "label_columns", &d->label_columns);
+    if (!status)
+        status = clade_yaml_get_word(data, "task", clade_task_words(),
+                                     clade_recipe_count_words(clade_task_words()), &task);
     if (!status) status = clade_yaml_get_int(data, "seed", 0, INT64_MAX, &seed);
     if (!status)
         status = clade_yaml_get_number(data, "max_damaged", CLADE_YAML_FRACTION, &max_damaged);
@@ -119,6 +126,7 @@ clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data
         status = clade_yaml_fail(data, CLADE_EINVAL,
                                  "validation_split and test_split leave nothing to train on");
     d->seed = (uint64_t)seed;
+    d->task = (clade_task)task;
     d->folds = (int32_t)folds;
     d->fold = (int32_t)fold;
     d->strict = max_damaged == 0;

@@ -17,8 +17,15 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
         return clade_yaml_fail(
             node, CLADE_EINVAL,
             "%s: the last layer gives an image; expected a vector, as from dense", last->name);
-    clade_status status = clade_loss_check(graph, recipe->training.loss);
+    const bool several = recipe->data.task == CLADE_TASK_MULTI_LABEL;
+    clade_status status = clade_loss_check(graph, recipe->training.loss, several);
     if (status) return clade_yaml_fail(node, status, "%s", clade_error());
+    if (several && classes > 0 && dim[0] != classes)
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "%s: the last layer has %d outputs, but the data has %d classes, any "
+            "of which an image may show; expected 'units: classes'",
+            last->name, dim[0], classes);
     bool fits = classes == 0 || dim[0] == classes || (dim[0] == 1 && classes == 2);
     if (fits) return CLADE_OK;
     return clade_yaml_fail(

@@ -120,6 +120,41 @@ static clade_status read_temperature(clade_modelfile *out)
                       text);
 }
 
+/* --- thresholds --- */
+
+clade_status clade_modelfile_thresholds(const float *thresholds, int32_t count, char **list,
+                                        clade_safetensors_pair *out)
+{
+    CLADE_PLAIN_NUMBERS;
+    enum { longest = 20 };
+    char *at = *list = malloc((size_t)count * longest + 1);
+    if (!at) return clade_fail(CLADE_ENOMEM, "out of memory for %d thresholds", count);
+    *at = 0;
+    for (int32_t i = 0; i < count; i++)
+        at += sprintf(at, "%s%.9g", i ? "," : "", (double)thresholds[i]);
+    *out = (clade_safetensors_pair){"thresholds", *list};
+    return CLADE_OK;
+}
+
+static clade_status read_thresholds(clade_modelfile *out)
+{
+    CLADE_PLAIN_NUMBERS;
+    const char *at = clade_safetensors_metadata(out->file, "thresholds");
+    if (!at) return CLADE_OK;
+    out->thresholds = calloc((size_t)out->classes.count, sizeof *out->thresholds);
+    if (!out->thresholds)
+        return clade_fail(CLADE_ENOMEM, "%s: out of memory for thresholds", out->path);
+    for (int32_t i = 0; i < out->classes.count; i++) {
+        char *end;
+        out->thresholds[i] = strtof(at, &end);
+        if (end == at || *end != (i + 1 < out->classes.count ? ',' : 0))
+            return clade_fail(CLADE_EFORMAT, "%s: 'thresholds': expected %d numbers", out->path,
+                              out->classes.count);
+        at = end + 1;
+    }
+    return CLADE_OK;
+}
+
 /* --- writing --- */
 
 /* Describes every parameter, with a copy of its values in one block that the caller frees. */
@@ -256,6 +291,7 @@ static clade_status understand(clade_modelfile *out)
                                     : "classes");
     clade_status status = read_temperature(out);
     if (!status) status = names_from_json(path, classes, &out->classes);
+    if (!status) status = read_thresholds(out);
     return status ? status : clade_recipe_parse_saved(recipe, path, &out->recipe);
 }
 
@@ -271,6 +307,7 @@ clade_status clade_modelfile_open(const char *path, clade_modelfile *out)
 
 void clade_modelfile_close(clade_modelfile *file)
 {
+    free(file->thresholds);
     clade_safetensors_destroy(&file->file);
     clade_recipe_destroy(&file->recipe);
     clade_class_names_clear(&file->classes);

@@ -29,6 +29,10 @@ clade_safetensors_pair clade_modelfile_temperature(double temperature, char text
 /* Is it one that a model may have: 0.01 to 100? */
 bool clade_temperature_is_valid(double temperature);
 
+/* The pair that says thresholds [count], its value in *list, to be freed. Errors: ENOMEM. */
+clade_status clade_modelfile_thresholds(const float *thresholds, int32_t count, char **list,
+                                        clade_safetensors_pair *out);
+
 /* Writes all parameters and statistics of the model, waiting for the device; replaces the file
  * atomically. `extra` may be NULL. */
 clade_status clade_modelfile_write(const char *path, const clade_recipe *recipe,
@@ -47,6 +51,7 @@ typedef struct clade_modelfile {
     clade_recipe *recipe;
     clade_class_names classes;
     double temperature; /* that logits are divided by; 1: as they are */
+    float *thresholds;  /* [classes]: probabilities above which one is told; NULL: none are said */
 } clade_modelfile;
 
 /* The file to open, to be freed: `path` itself, or in a run folder the one with the best weights

@@ -224,11 +224,12 @@ static clade_status read_class_weight(clade_recipe *recipe, const clade_yaml *no
 }
 
 /* A number of epochs, or the options of Keras' EarlyStopping. */
-static clade_status read_early_stopping(clade_training *t, const clade_yaml *node)
+static clade_status read_early_stopping(clade_training *t, clade_task task, const clade_yaml *node)
 {
     static const char *const keys[] = {"patience", "min_delta", "monitor", "restore_best_weights",
                                        NULL};
-    static const char *const monitors[] = {"val_loss", "val_accuracy", NULL};
+    const bool several = task == CLADE_TASK_MULTI_LABEL;
+    const char *const monitors[] = {"val_loss", several ? "val_map" : "val_accuracy"};
     if (!node) return CLADE_OK;
     const clade_yaml *epochs = node;
     int64_t patience = 0;
@@ -283,6 +284,17 @@ static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
     return status;
 }
 
+/* What is for one class of each image alone. */
+static clade_status check_several(const clade_training *t, const clade_yaml *train)
+{
+    const char *key = t->top_k > 0                          ? "top_k"
+                      : t->balanced || t->class_weights > 0 ? "class_weight"
+                                                            : NULL;
+    if (!key) return CLADE_OK;
+    return clade_yaml_fail(clade_recipe_find(train, key), CLADE_EINVAL,
+                           "%s: expected without data.task: multi_label", key);
+}
+
 int32_t clade_training_shard(const clade_training *t)
 {
     return t->shard > 0 && t->shard < t->batch ? t->shard : t->batch;
@@ -319,10 +331,13 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status)
         status = get_float(train, "clip_norm", CLADE_YAML_NOT_NEGATIVE, &t->optimizer.clip_norm);
     if (!status) status = get_int(train, "top_k", 0, &t->top_k);
-    if (!status) status = read_early_stopping(t, clade_recipe_find(train, "early_stopping"));
+    if (!status)
+        status =
+            read_early_stopping(t, recipe->data.task, clade_recipe_find(train, "early_stopping"));
     if (!status) status = read_ema(t, clade_recipe_find(train, "ema"));
     if (!status) status = read_swa(recipe, clade_recipe_find(train, "swa"));
     if (!status) status = read_class_weight(recipe, clade_recipe_find(train, "class_weight"));
+    if (!status && recipe->data.task == CLADE_TASK_MULTI_LABEL) status = check_several(t, train);
     t->seed = (uint64_t)seed;
     t->no_shuffle = !shuffle;
     t->label_smoothing = (float)smoothing;

@@ -39,6 +39,19 @@ static void add_accuracy(clade_page *page, const report_run *run, int32_t left)
              REPORT_ACCURACY, REPORT_VAL_ACCURACY);
 }
 
+static void add_map(clade_page *page, const report_run *run)
+{
+    const clade_chart chart = {.title = "Mean average precision",
+                               .description = "By epoch; the best epoch is marked.",
+                               .ends = true,
+                               .x = {.title = "epoch", .integer = true}};
+    const clade_series series = {.name = "validation",
+                                 .y = run->column[REPORT_VAL_MAP],
+                                 .count = run->epochs,
+                                 .mark = clade_report_run_best(run)};
+    clade_chart_lines(page, &chart, &series, 1);
+}
+
 static void add_one(clade_page *page, const report_run *run, const char *title,
                     report_column column)
 {
@@ -51,6 +64,7 @@ static void add_one(clade_page *page, const report_run *run, const char *title,
 void clade_report_add_curves(clade_page *page, const report_run *run)
 {
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);
+    if (clade_report_run_score(run) == REPORT_VAL_MAP) add_map(page, run);
     add_accuracy(page, run, 0);
     add_loss(page, run, 0);
     add_one(page, run, "Learning rate at the epoch's end", REPORT_LR);

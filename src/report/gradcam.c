@@ -10,6 +10,7 @@ struct clade_gradcam {
     clade_tensor y, dy; /* of the watched layer */
     int32_t watch, classes, outputs;
     float *input, *output, *gradient; /* on the host */
+    float *row;                       /* [outputs]: the class as probabilities */
 };
 
 /* The last layer with features of more than one place; 0: there is none. */
@@ -58,6 +59,8 @@ static clade_status make_model(clade_gradcam *g, const clade_classifier *classif
     clade_graph *graph = NULL;
     clade_model_options options = {.batch = 1,
                                    .loss = clade_recipe_training(g->recipe)->loss,
+                                   .soft_labels =
+                                       clade_classifier_task(classifier) == CLADE_TASK_MULTI_LABEL,
                                    .watch = find_layer(clade_model_graph(from))};
     if (!options.watch || !options.loss)
         return clade_fail(CLADE_EUNSUPPORTED,
@@ -85,7 +88,8 @@ clade_status clade_gradcam_create(const clade_classifier *classifier, clade_grad
         g->input = malloc(clade_tensor_count(clade_model_input(g->model)) * sizeof(float));
         g->output = malloc(clade_tensor_count(&g->y) * sizeof(float));
         g->gradient = malloc(clade_tensor_count(&g->dy) * sizeof(float));
-        if (!g->input || !g->output || !g->gradient)
+        g->row = malloc((size_t)g->outputs * sizeof *g->row);
+        if (!g->input || !g->output || !g->gradient || !g->row)
             status = clade_fail(CLADE_ENOMEM, "out of memory for Grad-CAM");
     }
     if (status)
@@ -103,6 +107,7 @@ void clade_gradcam_destroy(clade_gradcam **handle)
     free(g->input);
     free(g->output);
     free(g->gradient);
+    free(g->row);
     free(g);
     *handle = NULL;
 }
@@ -128,7 +133,10 @@ static clade_status run(clade_gradcam *g, const uint8_t *pixels, int32_t label)
         g->input[i] = (p->scale[c] != 0 ? p->scale[c] : 1) * pixels[i] + p->shift[c];
     }
     clade_status status = clade_tensor_write(clade_model_input(g->model), g->input);
-    if (!status) status = clade_tensor_write(clade_model_label(g->model), &label);
+    const clade_tensor *labels = clade_model_label(g->model);
+    for (int32_t c = 0; c < g->outputs; c++) g->row[c] = c == label ? 1.0f : 0.0f;
+    if (!status)
+        status = clade_tensor_write(labels, labels->dtype == CLADE_F32 ? (void *)g->row : &label);
     if (!status) status = clade_model_gradient(g->model, 1, 0, 0);
     if (!status) status = clade_tensor_read(&g->y, g->output);
     return status ? status : clade_tensor_read(&g->dy, g->gradient);

@@ -65,12 +65,45 @@ static void lay_over(const gallery *g, const uint8_t *pixels)
         }
 }
 
+static void add_told(const gallery *g, size_t i)
+{
+    const report_predictions *r = g->r;
+    bool right = r->label[i] == r->predicted[i];
+    clade_page_markup(g->page, "<b class=\"%s\">", right ? "good" : "bad");
+    clade_page_text(g->page, "%s", clade_classifier_class_name(r->classifier, r->predicted[i]));
+    clade_page_markup(g->page, "</b> ");
+    clade_page_text(g->page, "%.1f\u00a0%%",
+                    100 * (double)r->p[i * r->classes + (size_t)r->predicted[i]]);
+    if (!right)
+        clade_page_text(g->page, ", is %s",
+                        clade_classifier_class_name(r->classifier, r->label[i]));
+}
+
+/* Every class that is told or there: right, wrong, or missed. */
+static void add_labels(const gallery *g, size_t i, const float *thresholds)
+{
+    const report_predictions *r = g->r;
+    bool any = false;
+    for (size_t c = 0; c < r->classes; c++) {
+        const float p = r->p[i * r->classes + c];
+        const bool told = p > thresholds[c], there = r->target[i * r->classes + c];
+        if (!told && !there) continue;
+        clade_page_markup(g->page, "%s<b class=\"%s\">", any ? ", " : "",
+                          told == there ? "good" : "bad");
+        clade_page_text(g->page, "%s%s", told ? "" : "not ",
+                        clade_classifier_class_name(r->classifier, (int32_t)c));
+        clade_page_markup(g->page, "</b> ");
+        clade_page_text(g->page, "%.1f\u00a0%%", 100 * (double)p);
+        any = true;
+    }
+    if (!any) clade_page_text(g->page, "none");
+}
+
 static clade_status add_figure(gallery *g, size_t i)
 {
     report_predictions *r = g->r;
     const char *name = clade_dataset_name(r->dataset, r->split, i);
-    const char *truth = clade_classifier_class_name(r->classifier, r->label[i]);
-    const char *told = clade_classifier_class_name(r->classifier, r->predicted[i]);
+    const float *thresholds = clade_classifier_thresholds(r->classifier);
     clade_status status = clade_dataset_pixels(r->dataset, r->split, i, r->pixels);
     if (!status && g->gradcam)
         status = clade_gradcam_map(g->gradcam, r->pixels, r->predicted[i], g->map);
@@ -82,13 +115,10 @@ static clade_status add_figure(gallery *g, size_t i)
         clade_page_image(g->page, &(clade_pixels){g->overlay, g->hwc[0], g->hwc[1], 3}, "Grad-CAM");
     }
     clade_page_caption_begin(g->page);
-    bool right = r->label[i] == r->predicted[i];
-    clade_page_markup(g->page, "<b class=\"%s\">", right ? "good" : "bad");
-    clade_page_text(g->page, "%s", told);
-    clade_page_markup(g->page, "</b> ");
-    clade_page_text(g->page, "%.1f\u00a0%%",
-                    100 * (double)r->p[i * r->classes + (size_t)r->predicted[i]]);
-    if (!right) clade_page_text(g->page, ", is %s", truth);
+    if (thresholds)
+        add_labels(g, i, thresholds);
+    else
+        add_told(g, i);
     clade_page_markup(g->page, "<br>");
     clade_page_text(g->page, "%s", name);
     clade_page_figure_end(g->page);
@@ -156,7 +186,7 @@ clade_status clade_report_add_images(clade_page *page, report_predictions *r)
     size_t list[shown + 1], count;
     clade_dataset_shape(r->dataset, g.hwc);
     clade_status status = make_gradcam(&g);
-    if (!status) {
+    if (!status && !clade_classifier_thresholds(r->classifier)) {
         count = find_mistakes(r, list);
         clade_page_section(page, "Surest mistakes");
         if (g.gradcam && count)

@@ -5,11 +5,17 @@
 
 #include <clade/scores.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { together = 64, roc_classes = 8, roc_points = 400, open_classes = 20 };
+
+static bool has_several(const report_predictions *r)
+{
+    return clade_dataset_task(r->dataset) == CLADE_TASK_MULTI_LABEL;
+}
 
 static clade_status predict_all(report_predictions *r)
 {
@@ -20,7 +26,8 @@ static clade_status predict_all(report_predictions *r)
     r->label = malloc((r->count + 1) * sizeof *r->label);
     r->predicted = malloc((r->count + 1) * sizeof *r->predicted);
     r->pixels = malloc(together * size);
-    if (!r->p || !r->label || !r->predicted || !r->pixels)
+    r->target = calloc(r->count * r->classes + 1, 1);
+    if (!r->p || !r->label || !r->predicted || !r->pixels || !r->target)
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", r->count);
     clade_status status = CLADE_OK;
     for (size_t first = 0; first < r->count && !status; first += together) {
@@ -34,6 +41,7 @@ static clade_status predict_all(report_predictions *r)
     for (size_t i = 0; i < r->count && !status; i++) {
         const float *row = r->p + i * r->classes;
         r->label[i] = clade_dataset_label(r->dataset, r->split, i);
+        clade_dataset_label_row(r->dataset, r->split, i, r->target + i * r->classes);
         r->predicted[i] = 0;
         for (size_t c = 1; c < r->classes; c++)
             if (row[c] > row[r->predicted[i]]) r->predicted[i] = (int32_t)c;
@@ -45,6 +53,10 @@ static clade_status check(const clade_classifier *classifier, const clade_datase
 {
     int32_t classes = clade_classifier_classes(classifier), hwc[3];
     const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
+    if (clade_dataset_task(dataset) != clade_classifier_task(classifier))
+        return clade_fail(CLADE_EINVAL, "the data is for task %s, the classifier for %s",
+                          clade_task_words()[clade_dataset_task(dataset)],
+                          clade_task_words()[clade_classifier_task(classifier)]);
     if ((size_t)classes != clade_dataset_classes(dataset))
         return clade_fail(CLADE_EINVAL, "the data has %zu classes, the classifier %d",
                           clade_dataset_classes(dataset), classes);
@@ -83,6 +95,7 @@ void clade_report_predictions_clear(report_predictions *r)
 {
     free(r->p);
     free(r->label);
+    free(r->target);
     free(r->predicted);
     free(r->pixels);
     *r = (report_predictions){0};
@@ -124,6 +137,37 @@ static void add_classes(clade_page *page, const report_predictions *r)
     if (folded) clade_page_markup(page, "</details>\n");
 }
 
+/* Of several labels, told by the classifier's thresholds. */
+static clade_status add_label_scores(clade_page *page, const report_predictions *r)
+{
+    static const clade_column columns[] = {
+        {"class", false}, {"images", true},     {"precision", true},        {"recall", true},
+        {"F1", true},     {"told above", true}, {"average precision", true}};
+    const float *thresholds = clade_classifier_thresholds(r->classifier);
+    const int32_t classes = (int32_t)r->classes;
+    uint64_t *confusion = malloc(4 * r->classes * sizeof *confusion);
+    if (!confusion) return clade_fail(CLADE_ENOMEM, "out of memory for scores of classes");
+    clade_metrics m;
+    clade_status status =
+        clade_label_metrics(r->p, r->target, r->count, classes, thresholds, confusion, &m);
+    clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
+    for (int32_t c = 0; c < classes && !status; c++) {
+        const clade_class_scores s = clade_metrics_class(&m, c);
+        double average;
+        status = clade_average_precision(r->p + c, r->target + c, r->classes, r->count, &average);
+        clade_page_cell(page, "%s", clade_classifier_class_name(r->classifier, c));
+        clade_page_cell(page, "%zu", (size_t)s.images);
+        cell_ratio(page, s.right, s.predicted);
+        cell_ratio(page, s.right, s.images);
+        cell_ratio(page, 2 * s.right, s.images + s.predicted);
+        clade_page_cell(page, "%.3f", (double)thresholds[c]);
+        clade_page_cell(page, isnan(average) ? "–" : "%.3f", average);
+    }
+    clade_page_table_end(page);
+    free(confusion);
+    return status;
+}
+
 /* ---- ROC ---- */
 
 typedef struct scored {
@@ -146,7 +190,7 @@ static double trace_roc(const report_predictions *r, size_t c, scored *order, do
     size_t positives = 0, negatives, up = 0, right = 0;
     double area = 0;
     for (size_t i = 0; i < r->count; i++) {
-        order[i] = (scored){r->p[i * r->classes + c], r->label[i] == (int32_t)c};
+        order[i] = (scored){r->p[i * r->classes + c], r->target[i * r->classes + c]};
         positives += order[i].positive;
     }
     negatives = r->count - positives;
@@ -175,7 +219,7 @@ static double trace_roc(const report_predictions *r, size_t c, scored *order, do
 
 static void add_roc(clade_page *page, const report_predictions *r)
 {
-    size_t first = r->classes == 2 ? 1 : 0,
+    size_t first = r->classes == 2 && !has_several(r) ? 1 : 0,
            last = r->classes < roc_classes ? r->classes : roc_classes;
     double(*x)[roc_points] = calloc(roc_classes, sizeof *x);
     double(*y)[roc_points] = calloc(roc_classes, sizeof *y);
@@ -240,9 +284,14 @@ static void add_calibration(clade_page *page, const report_predictions *r)
 
 void clade_report_add_scores(clade_page *page, const report_predictions *r)
 {
-    add_classes(page, r);
+    if (!has_several(r)) {
+        add_classes(page, r);
+    } else {
+        clade_status status = add_label_scores(page, r);
+        if (status && !page->status) page->status = status;
+    }
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);
     add_roc(page, r);
-    add_calibration(page, r);
+    if (!has_several(r)) add_calibration(page, r);
     clade_page_grid_end(page);
 }

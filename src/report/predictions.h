@@ -12,8 +12,9 @@ typedef struct report_predictions {
     clade_split split;
     size_t count, classes;
     float *p;           /* [count, classes] */
-    int32_t *label;     /* [count] */
-    int32_t *predicted; /* [count] */
+    uint8_t *target;    /* [count, classes]: 1 where an image shows the class */
+    int32_t *label;     /* [count]; 0 where images may have several labels */
+    int32_t *predicted; /* [count]: the most probable class */
     uint8_t *pixels;    /* room for some images */
 } report_predictions;
 
@@ -23,10 +24,10 @@ clade_status clade_report_predict(clade_classifier *classifier, const clade_data
                                   report_predictions *out);
 void clade_report_predictions_clear(report_predictions *predictions);
 
-/* Adds precision and recall per class, ROC curves and calibration. */
+/* Adds precision and recall per class, ROC curves and, of one label per image, calibration. */
 void clade_report_add_scores(clade_page *page, const report_predictions *predictions);
-/* Adds the surest mistakes and some images at random (of the recipe's seed), each with its
- * Grad-CAM where the model has one. */
+/* Adds the surest mistakes (of one label per image) and some images at random (of the recipe's
+ * seed), each with its Grad-CAM where the model has one. */
 clade_status clade_report_add_images(clade_page *page, report_predictions *predictions);
 
 #endif

@@ -15,13 +15,14 @@
 enum { most_history = 64 << 20, most_metrics = 16 << 20 };
 
 static const char head[] = "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second";
+static const char last_of_several[] = ",val_map";
 
-/* One row's fields; an empty one is NaN. */
-static bool read_row(report_run *run, char *line)
+/* One row's fields, so many; an empty one is NaN. */
+static bool read_row(report_run *run, char *line, int columns)
 {
-    for (int c = 0; c < REPORT_COLUMNS; c++) {
+    for (int c = 0; c < columns; c++) {
         char *end = line + strcspn(line, ","), *stop;
-        if ((*end == ',') == (c == REPORT_COLUMNS - 1)) return false;
+        if ((*end == ',') == (c == columns - 1)) return false;
         *end = 0;
         double value = NAN;
         if (*line) {
@@ -38,6 +39,7 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
 {
     CLADE_PLAIN_NUMBERS;
     size_t lines = 1, number = 1;
+    int columns = REPORT_VAL_MAP;
     for (const char *p = text; *p; p++) lines += *p == '\n';
     for (int c = 0; c < REPORT_COLUMNS; c++) {
         run->column[c] = malloc(lines * sizeof(double));
@@ -46,12 +48,16 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
     for (char *line = text; *line; number++) {
         char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
         *end = 0;
-        if (number == 1 && strcmp(line, head))
+        if (number == 1 && !strncmp(line, head, sizeof head - 1) &&
+            !strcmp(line + sizeof head - 1, last_of_several))
+            columns = REPORT_COLUMNS;
+        else if (number == 1 && strcmp(line, head))
             return clade_fail(CLADE_EFORMAT, "%s:1: expected '%s'", path, head);
         if (number > 1) {
-            if (!read_row(run, line))
+            if (columns == REPORT_VAL_MAP) run->column[REPORT_VAL_MAP][run->epochs] = NAN;
+            if (!read_row(run, line, columns))
                 return clade_fail(CLADE_EFORMAT, "%s:%zu: expected the %d numbers of epoch %zu",
-                                  path, number, REPORT_COLUMNS, run->epochs + 1);
+                                  path, number, columns, run->epochs + 1);
             run->epochs++;
         }
         line = next;
@@ -126,10 +132,17 @@ bool clade_report_run_validates(const report_run *run)
     return run->epochs && !isnan(run->column[REPORT_VAL_ACCURACY][run->epochs - 1]);
 }
 
+report_column clade_report_run_score(const report_run *run)
+{
+    if (!clade_report_run_validates(run)) return REPORT_ACCURACY;
+    return isnan(run->column[REPORT_VAL_MAP][run->epochs - 1]) ? REPORT_VAL_ACCURACY
+                                                               : REPORT_VAL_MAP;
+}
+
 size_t clade_report_run_best(const report_run *run)
 {
     bool validates = clade_report_run_validates(run);
-    const double *accuracy = run->column[REPORT_VAL_ACCURACY];
+    const double *accuracy = run->column[clade_report_run_score(run)];
     const double *loss = run->column[validates ? REPORT_VAL_LOSS : REPORT_LOSS];
     size_t best = 0;
     for (size_t i = 0; i < run->epochs; i++) {

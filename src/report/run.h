@@ -15,7 +15,8 @@ typedef enum report_column {
     REPORT_VAL_ACCURACY,
     REPORT_LR,
     REPORT_SECONDS,
-    REPORT_SPEED, /* images per second */
+    REPORT_SPEED,   /* images per second */
+    REPORT_VAL_MAP, /* in files where images may have several labels, else NaN */
     REPORT_COLUMNS
 } report_column;
 
@@ -37,7 +38,9 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
 
 /* Does the run have a validation split? */
 bool clade_report_run_validates(const report_run *run);
-/* The best epoch, from 1: highest validation accuracy, of equals the lowest loss (without a
+/* By which its epochs are judged: validation mAP or accuracy, without such a split accuracy. */
+report_column clade_report_run_score(const report_run *run);
+/* The best epoch, from 1: the highest validation score, of equals the lowest loss (without a
  * validation split: the lowest loss); 0: no epoch has ended. */
 size_t clade_report_run_best(const report_run *run);
 

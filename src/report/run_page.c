@@ -62,13 +62,15 @@ static void add_head(clade_page *page, const report_run *run)
     if (last) {
         double seconds = 0;
         for (size_t i = 0; i < last; i++) seconds += run->column[REPORT_SECONDS][i];
-        report_column accuracy = validates ? REPORT_VAL_ACCURACY : REPORT_ACCURACY;
+        const report_column score = clade_report_run_score(run);
+        const char *name = score == REPORT_VAL_MAP ? "validation mAP"
+                           : validates             ? "validation accuracy"
+                                                   : "accuracy";
         char label[64];
-        snprintf(label, sizeof label, "best %s, epoch %zu",
-                 validates ? "validation accuracy" : "accuracy", best);
-        tile_percent(page, label, run->column[accuracy][best - 1]);
-        tile_percent(page, validates ? "last validation accuracy" : "last accuracy",
-                     run->column[accuracy][last - 1]);
+        snprintf(label, sizeof label, "best %s, epoch %zu", name, best);
+        tile_percent(page, label, run->column[score][best - 1]);
+        snprintf(label, sizeof label, "last %s", name);
+        tile_percent(page, label, run->column[score][last - 1]);
         tile_percent(page, "last training accuracy", run->column[REPORT_ACCURACY][last - 1]);
         clade_page_tile(page, "training", "%.0f s", seconds);
         clade_page_tile(page, "images per second", "%.0f", run->column[REPORT_SPEED][last - 1]);
@@ -170,9 +172,10 @@ static void add_confusion(clade_page *page, const report_run *run)
 
 static void add_scores(clade_page *page, const report_run *run)
 {
-    static const char *const keys[] = {"accuracy", "precision", "recall", "f1", "auc", "top_k"};
-    static const char *const names[] = {"accuracy", "precision", "recall",
-                                        "F1",       "AUC",       "among the first k"};
+    static const char *const keys[] = {"map", "accuracy", "precision", "recall",
+                                       "f1",  "micro_f1", "auc",       "top_k"};
+    static const char *const names[] = {"mAP", "accuracy", "precision", "recall",
+                                        "F1",  "micro F1", "AUC",       "among the first k"};
     if (!clade_report_run_validates(run)) return;
     clade_page_section(page, "Validation");
     clade_page_grid_begin(page, CLADE_GRID_TILES);

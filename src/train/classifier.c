@@ -30,6 +30,7 @@ struct clade_classifier {
     float *matrix; /* [batch, 8]: those of one view */
     float *view;   /* [batch, classes]: its probabilities */
     double temperature;
+    float *thresholds;            /* [classes] where an image may have several labels; else NULL */
     clade_evaluation *evaluation; /* holds the last confusion matrix */
     float *evaluated;             /* probabilities of its images; NULL: none */
 };
@@ -68,6 +69,15 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     const char *activation = clade_layer_last_activation(last);
     c->logarithms = !strcmp(activation, "log_softmax");
     c->scores = !c->logarithms && strcmp(activation, "softmax") && strcmp(activation, "sigmoid");
+    if (clade_recipe_data(c->recipe)->task == CLADE_TASK_MULTI_LABEL) {
+        c->thresholds = malloc((size_t)classes->count * sizeof *c->thresholds);
+        if (!c->thresholds) status = clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
+        for (int32_t i = 0; i < classes->count && !status; i++) c->thresholds[i] = 0.5f;
+    }
+    if (status) {
+        clade_classifier_destroy(&c);
+        return status;
+    }
     c->model = *model;
     c->classes = *classes;
     *model = NULL;
@@ -82,6 +92,7 @@ void clade_classifier_destroy(clade_classifier **handle)
     if (!c) return;
     clade_evaluation_destroy(&c->evaluation);
     free(c->evaluated);
+    free(c->thresholds);
     clade_sampler_destroy(&c->sampler);
     clade_model_destroy(&c->model);
     clade_class_names_clear(&c->classes);
@@ -106,6 +117,7 @@ static clade_status make_model(const clade_recipe *recipe, int32_t classes, bool
     if (loss) {
         options.loss = t->loss;
         options.label_smoothing = t->label_smoothing;
+        options.soft_labels = clade_recipe_data(recipe)->task == CLADE_TASK_MULTI_LABEL;
     }
     clade_graph *graph;
     clade_status status = clade_recipe_graph(recipe, classes, &graph);
@@ -131,6 +143,9 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
     if (!status) status = clade_modelfile_load(&file, model);
     if (!status) status = clade_classifier_create(file.recipe, &model, &file.classes, out);
     if (!status) (*out)->temperature = file.temperature;
+    if (!status && file.thresholds)
+        status = clade_context(clade_classifier_set_thresholds(*out, file.thresholds), "%s", path);
+    if (status) clade_classifier_destroy(out);
     clade_model_destroy(&model);
     clade_modelfile_close(&file);
     return status;
@@ -139,10 +154,19 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
 clade_status clade_classifier_save(const clade_classifier *c, const char *path)
 {
     if (!path) return clade_fail(CLADE_EINVAL, "no path to save to");
-    char text[32];
-    const clade_safetensors_pair pair = clade_modelfile_temperature(c->temperature, text);
-    const clade_modelfile_extra extra = {.pairs = &pair, .pair_count = c->temperature != 1};
-    return clade_modelfile_write(path, c->recipe, &c->classes, c->model, &extra);
+    char text[32], *list = NULL;
+    clade_safetensors_pair pairs[2];
+    clade_modelfile_extra extra = {.pairs = pairs};
+    if (c->temperature != 1)
+        pairs[extra.pair_count++] = clade_modelfile_temperature(c->temperature, text);
+    clade_status status = CLADE_OK;
+    if (c->thresholds) {
+        status = clade_modelfile_thresholds(c->thresholds, c->classes.count, &list,
+                                            &pairs[extra.pair_count++]);
+    }
+    if (!status) status = clade_modelfile_write(path, c->recipe, &c->classes, c->model, &extra);
+    free(list);
+    return status;
 }
 
 int32_t clade_classifier_classes(const clade_classifier *c) { return c->classes.count; }
@@ -161,11 +185,31 @@ clade_status clade_classifier_set_temperature(clade_classifier *c, double temper
 {
     if (!clade_temperature_is_valid(temperature))
         return clade_fail(CLADE_EINVAL, "temperature is %g, expected 0.01 to 100", temperature);
-    if (c->scores)
-        return clade_fail(CLADE_EINVAL,
-                          "the net ends without softmax or sigmoid, so that it has no "
-                          "probabilities to calibrate");
+    if (c->scores || c->thresholds)
+        return clade_fail(CLADE_EINVAL, "the net %s, so that it has no probabilities to calibrate",
+                          c->scores ? "ends without softmax or sigmoid"
+                                    : "tells any number of classes (task: multi_label)");
     c->temperature = temperature;
+    return CLADE_OK;
+}
+
+clade_task clade_classifier_task(const clade_classifier *c)
+{
+    return clade_recipe_data(c->recipe)->task;
+}
+
+const float *clade_classifier_thresholds(const clade_classifier *c) { return c->thresholds; }
+
+clade_status clade_classifier_set_thresholds(clade_classifier *c, const float *thresholds)
+{
+    if (!c->thresholds)
+        return clade_fail(CLADE_EINVAL,
+                          "the net tells one class of each image, without thresholds");
+    for (int32_t i = 0; i < c->classes.count; i++)
+        if (!(thresholds[i] >= 0 && thresholds[i] <= 1))
+            return clade_fail(CLADE_EINVAL, "the threshold of '%s' is %g, expected 0 to 1",
+                              c->classes.name[i], (double)thresholds[i]);
+    memcpy(c->thresholds, thresholds, (size_t)c->classes.count * sizeof *c->thresholds);
     return CLADE_OK;
 }
 
@@ -287,6 +331,10 @@ clade_status clade_classifier_predict(clade_classifier *c, const char *const *fi
 static clade_status check_classes(const clade_classifier *c, const clade_dataset *dataset)
 {
     size_t classes = clade_dataset_classes(dataset);
+    if (clade_dataset_task(dataset) != clade_classifier_task(c))
+        return clade_fail(CLADE_EINVAL, "the data is for task %s, the classifier for %s",
+                          clade_task_words()[clade_dataset_task(dataset)],
+                          clade_task_words()[clade_classifier_task(c)]);
     if (classes != (size_t)c->classes.count)
         return clade_fail(CLADE_EINVAL, "the data has %zu classes, the classifier %d", classes,
                           c->classes.count);
@@ -339,7 +387,8 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
     free(c->evaluated);
     c->evaluated = NULL;
     clade_status status =
-        clade_evaluation_create(model, n, c->classes.count, top_k, &c->evaluation);
+        clade_evaluation_create(model, dataset, split, c->classes.count, top_k, &c->evaluation);
+    if (!status) clade_evaluation_tell_by(c->evaluation, c->thresholds);
     if (!status) status = clade_feed_create(&options, &feed);
     if (!status) status = clade_results_create(model, &results);
     if (!status) status = run_views(c, model, feed, results, n, ranks, out);

@@ -8,21 +8,30 @@
 #include <string.h>
 
 struct clade_evaluation {
+    const clade_dataset *dataset;
+    clade_split split;
     size_t count, done;
     int32_t outputs, classes, top_k;
     float *y, *loss; /* [count, outputs], [count] */
     int32_t *label;  /* [count] */
+    uint8_t *target; /* [count, classes] where images have several labels; else NULL */
+    const float *thresholds;
     uint64_t *confusion;
     clade_ranks *ranks;  /* of the run under way, or NULL */
     const float *matrix; /* likewise */
 };
 
-clade_status clade_evaluation_create(const clade_model *model, size_t count, int32_t classes,
-                                     int32_t top_k, clade_evaluation **out)
+clade_status clade_evaluation_create(const clade_model *model, const clade_dataset *dataset,
+                                     clade_split split, int32_t classes, int32_t top_k,
+                                     clade_evaluation **out)
 {
+    const bool several = clade_dataset_task(dataset) == CLADE_TASK_MULTI_LABEL;
+    const size_t count = clade_dataset_count(dataset, split);
     *out = NULL;
     clade_evaluation *e = calloc(1, sizeof *e);
     if (!e) return clade_fail(CLADE_ENOMEM, "out of memory for an evaluation");
+    e->dataset = dataset;
+    e->split = split;
     e->count = count;
     e->classes = classes;
     e->top_k = top_k;
@@ -30,8 +39,9 @@ clade_status clade_evaluation_create(const clade_model *model, size_t count, int
     e->y = calloc(count, (size_t)e->outputs * sizeof *e->y);
     e->loss = calloc(count, sizeof *e->loss);
     e->label = calloc(count, sizeof *e->label);
-    e->confusion = calloc((size_t)classes * (size_t)classes, sizeof *e->confusion);
-    if (e->y && e->loss && e->label && e->confusion) {
+    e->confusion = calloc((size_t)classes * (size_t)(several ? 4 : classes), sizeof *e->confusion);
+    if (several) e->target = calloc(count, (size_t)classes);
+    if (e->y && e->loss && e->label && e->confusion && (e->target || !several)) {
         *out = e;
         return CLADE_OK;
     }
@@ -46,6 +56,7 @@ void clade_evaluation_destroy(clade_evaluation **handle)
     free(e->y);
     free(e->loss);
     free(e->label);
+    free(e->target);
     free(e->confusion);
     free(e);
     *handle = NULL;
@@ -105,6 +116,19 @@ static clade_status run(clade_evaluation *e, clade_model *model, clade_feed *fee
     return status || !e->ranks ? status : clade_ranks_wait(e->ranks);
 }
 
+/* Of several labels of an image; the loss is the model's. */
+static clade_status measure_labels(clade_evaluation *e, clade_metrics *out)
+{
+    for (size_t i = 0; i < e->done; i++)
+        clade_dataset_label_row(e->dataset, e->split, (size_t)e->label[i],
+                                e->target + i * (size_t)e->classes);
+    clade_status status =
+        clade_label_metrics(e->y, e->target, e->done, e->classes, e->thresholds, e->confusion, out);
+    out->loss = 0;
+    for (size_t i = 0; i < e->done; i++) out->loss += (double)e->loss[i] / (double)e->done;
+    return status;
+}
+
 clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade_feed *feed,
                                   clade_results *results, const float *matrix, clade_ranks *ranks,
                                   bool (*stop)(void *user), void *user, clade_metrics *out)
@@ -116,14 +140,23 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
     clade_status status = run(e, model, feed, results, stop, user);
     if (status) clade_results_drop(results);
     if (status || (ranks && clade_ranks_own(ranks))) return status;
+    if (e->target) return measure_labels(e, out);
     clade_tally_add(&tally, e->y, e->outputs, e->loss, e->label, NULL, (int32_t)e->done, e->top_k);
     return clade_metrics_measure(&tally, e->y, e->outputs, e->label, e->done, e->classes,
                                  e->confusion, out);
+}
+
+void clade_evaluation_tell_by(clade_evaluation *e, const float *thresholds)
+{
+    e->thresholds = thresholds;
 }
 
 const float *clade_evaluation_outputs(const clade_evaluation *e) { return e->y; }
 
 clade_status clade_evaluation_measure(clade_evaluation *e, const float *p, clade_metrics *out)
 {
+    if (e->target)
+        return clade_label_metrics(p, e->target, e->done, e->classes, e->thresholds, e->confusion,
+                                   out);
     return clade_metrics_of(p, e->label, e->done, e->classes, e->top_k, e->confusion, out);
 }

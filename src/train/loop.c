@@ -132,8 +132,7 @@ static clade_status take(void *user, const clade_result *r)
                               ? " (the run folder keeps the last good epoch)"
                               : "");
     }
-    clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->learner.model)->dim[1], r->loss,
-                    r->label, t->class_weight, r->count, t->settings->top_k);
+    clade_trainer_count(t, r);
     return CLADE_OK;
 }
 
@@ -146,6 +145,7 @@ static clade_status flush(clade_trainer *t)
     t->told = clade_clock();
     double spent = t->told - t->started;
     t->epoch.train = clade_tally_means(tally);
+    if (t->target) t->epoch.train.accuracy /= t->classes.count;
     t->epoch.step = t->progress.step;
     t->epoch.seconds = t->progress.seconds + spent;
     t->epoch.images_per_second =
@@ -315,8 +315,8 @@ static clade_status validate(clade_trainer *t)
 static bool is_best(const clade_epoch *e, const clade_progress *p)
 {
     if (e->validation.count == 0) return e->train.loss < p->best_loss;
-    if (e->validation.accuracy != p->best_accuracy)
-        return e->validation.accuracy > p->best_accuracy;
+    const double score = clade_metrics_score(&e->validation);
+    if (score != p->best_accuracy) return score > p->best_accuracy;
     return e->validation.loss < p->best_loss;
 }
 
@@ -355,11 +355,12 @@ static clade_status end_epoch(clade_trainer *t)
     t->feature_seconds = 0;
     if (e->best) {
         p->best_epoch = e->epoch;
-        p->best_accuracy = judged->accuracy;
+        p->best_accuracy = clade_metrics_score(judged);
         p->best_loss = isnan(judged->loss) ? INFINITY : judged->loss;
     }
     clade_lr_scheduler_epoch(&t->scheduler, judged->loss);
-    const double value = t->settings->stop_on_accuracy ? -judged->accuracy : judged->loss;
+    const double value =
+        t->settings->stop_on_accuracy ? -clade_metrics_score(judged) : judged->loss;
     if (value + (double)t->settings->min_delta < p->stop_best) {
         p->stop_best = value;
         p->stop_wait = 0;

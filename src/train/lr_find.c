@@ -46,8 +46,7 @@ static clade_status begin(clade_trainer *t)
 static clade_status take(void *user, const clade_result *r)
 {
     clade_trainer *t = user;
-    clade_tally_add(&t->progress.tally, r->y, clade_model_output(t->learner.model)->dim[1], r->loss,
-                    r->label, t->class_weight, r->count, 0);
+    clade_trainer_count(t, r);
     return CLADE_OK;
 }
 

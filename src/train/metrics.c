@@ -46,6 +46,20 @@ void clade_tally_add(clade_tally *tally, const float *y, int32_t outputs, const 
     }
 }
 
+void clade_tally_add_labels(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
+                            const uint8_t *target, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) tally->loss += (double)loss[i];
+    for (int32_t i = 0; i < n * outputs; i++)
+        tally->correct += !isnan(y[i]) && (y[i] > 0.5f) == target[i];
+    tally->count += (uint64_t)n;
+}
+
+double clade_metrics_score(const clade_metrics *m)
+{
+    return m->task == CLADE_TASK_MULTI_LABEL ? m->map : m->accuracy;
+}
+
 clade_metrics clade_tally_means(const clade_tally *tally)
 {
     clade_metrics m = {.count = (size_t)tally->count};

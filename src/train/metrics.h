@@ -18,6 +18,13 @@ int32_t clade_predicted_class(const float *y, int32_t outputs);
  * NULL: not known. A row that has a NaN is never correct. */
 void clade_tally_add(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
                      const int32_t *label, const float *weight, int32_t n, int32_t top_k);
+/* The same where an image may have several labels: `correct` counts labels. target: [n, outputs],
+ * each 0 or 1. A NaN is never correct. */
+void clade_tally_add_labels(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
+                            const uint8_t *target, int32_t n);
+/* What tells whether one epoch is better than another: the mean average precision of several
+ * labels, if it was measured, else the accuracy. */
+double clade_metrics_score(const clade_metrics *metrics);
 /* Means of a tally; the other metrics stay 0. */
 clade_metrics clade_tally_means(const clade_tally *tally);
 

@@ -8,6 +8,22 @@
 
 #include <time.h>
 
+/* Of several labels: for each class [[neither, told alone], [there alone, both]]. */
+static cJSON *label_confusion_to_json(const clade_metrics *m)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (int32_t c = 0; c < m->classes; c++) {
+        cJSON *matrix = cJSON_CreateArray();
+        for (int32_t i = 0; i < 2; i++) {
+            const uint64_t *row = m->confusion + 4 * c + 2 * i;
+            const double values[] = {(double)row[0], (double)row[1]};
+            clade_json_append(matrix, cJSON_CreateDoubleArray(values, 2));
+        }
+        clade_json_append(list, matrix);
+    }
+    return list;
+}
+
 static cJSON *confusion_to_json(const clade_metrics *m)
 {
     cJSON *rows = cJSON_CreateArray();
@@ -33,6 +49,12 @@ static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, i
     cJSON_AddNumberToObject(object, "recall", m->recall);
     cJSON_AddNumberToObject(object, "f1", m->f1);
     cJSON_AddNumberToObject(object, "auc", m->auc);
+    if (m->task == CLADE_TASK_MULTI_LABEL) {
+        cJSON_AddNumberToObject(object, "micro_f1", m->micro_f1);
+        cJSON_AddNumberToObject(object, "map", m->map);
+        clade_json_put(object, "label_confusion", label_confusion_to_json(m));
+        return;
+    }
     clade_json_put(object, "confusion", confusion_to_json(m));
 }
 
@@ -132,7 +154,8 @@ clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_
     add_metrics(root, "validation", &epoch->validation, t->top_k);
     cJSON *best = cJSON_AddObjectToObject(root, "best");
     cJSON_AddNumberToObject(best, "epoch", (double)progress->best_epoch);
-    cJSON_AddNumberToObject(best, "accuracy", progress->best_accuracy);
+    const bool several = epoch->validation.task == CLADE_TASK_MULTI_LABEL;
+    cJSON_AddNumberToObject(best, several ? "map" : "accuracy", progress->best_accuracy);
     cJSON_AddNumberToObject(best, "loss", progress->best_loss);
     add_model(root, model);
     char *json = clade_json_end(root);

@@ -16,8 +16,14 @@
 #include <unistd.h>
 
 static const char recipe_name[] = "recipe.yaml";
-static const char history_head[] =
-    "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second\n";
+#define HISTORY "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second"
+
+/* Where images may have several labels there is one column more. */
+static const char *history_head(const clade_dataset *dataset)
+{
+    return clade_dataset_task(dataset) == CLADE_TASK_MULTI_LABEL ? HISTORY ",val_map\n"
+                                                                 : HISTORY "\n";
+}
 
 char *clade_run_path(const char *folder, const char *file)
 {
@@ -84,7 +90,7 @@ clade_status clade_run_open(const char *folder, bool resume, const clade_dataset
 {
     *out = (clade_run){.lock = -1};
     *found = false;
-    out->history = clade_string_join(history_head, "");
+    out->history = clade_string_join(history_head(dataset), "");
     if (!out->history) return clade_fail(CLADE_ENOMEM, "out of memory for a run");
     if (!folder) return CLADE_OK;
     out->folder = clade_string_join(folder, "");
@@ -159,12 +165,15 @@ clade_status clade_run_write_model(const clade_run *run, const char *name,
 clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
 {
     CLADE_PLAIN_NUMBERS;
-    char row[256], validation[64] = ",";
+    const bool several = strstr(run->history, ",val_map\n") != NULL;
+    char row[256], validation[64] = ",", map[32] = "";
     if (e->validation.count)
         snprintf(validation, sizeof validation, "%.9g,%.9g", e->validation.loss,
                  e->validation.accuracy);
-    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f\n", e->epoch, e->train.loss,
-             e->train.accuracy, validation, e->lr, e->seconds, e->images_per_second);
+    if (several && e->validation.count) snprintf(map, sizeof map, "%.9g", e->validation.map);
+    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f%s%s\n", e->epoch, e->train.loss,
+             e->train.accuracy, validation, e->lr, e->seconds, e->images_per_second,
+             several ? "," : "", map);
     char *longer = clade_string_join(run->history, row);
     if (!longer) return clade_fail(CLADE_ENOMEM, "out of memory for the history");
     free(run->history);

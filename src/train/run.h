@@ -21,7 +21,7 @@ typedef struct clade_progress {
     int64_t unfrozen;   /* the step at which more layers began to be trained; 0: not yet */
     int64_t damaged;    /* images that were found to be */
     int64_t best_epoch; /* from 1; 0: none yet */
-    double best_accuracy, best_loss;
+    double best_accuracy, best_loss; /* or the best map: clade_metrics_score */
 } clade_progress;
 
 typedef struct clade_run {

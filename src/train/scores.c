@@ -59,10 +59,14 @@ clade_calibration clade_calibration_measure(const float *p, const int32_t *label
 
 clade_class_scores clade_metrics_class(const clade_metrics *m, int32_t c)
 {
-    clade_class_scores s = {.right = m->confusion[c * m->classes + c]};
-    for (int32_t i = 0; i < m->classes; i++) {
-        s.images += m->confusion[c * m->classes + i];
-        s.predicted += m->confusion[i * m->classes + c];
+    /* of several labels each class has a matrix of its own, whose second row and column it is */
+    const bool several = m->task == CLADE_TASK_MULTI_LABEL;
+    const int32_t size = several ? 2 : m->classes, own = several ? 1 : c;
+    const uint64_t *confusion = several ? m->confusion + 4 * c : m->confusion;
+    clade_class_scores s = {.right = confusion[own * size + own]};
+    for (int32_t i = 0; i < size; i++) {
+        s.images += confusion[own * size + i];
+        s.predicted += confusion[i * size + own];
     }
     const double right = (double)s.right;
     if (s.predicted) s.precision = right / (double)s.predicted;
@@ -74,6 +78,7 @@ clade_class_scores clade_metrics_class(const clade_metrics *m, int32_t c)
 size_t clade_metrics_confused(const clade_metrics *m, clade_confused_pair *out, size_t most)
 {
     size_t count = 0;
+    if (m->task == CLADE_TASK_MULTI_LABEL) return 0;
     for (int32_t i = 0; i < m->classes && most; i++)
         for (int32_t j = 0; j < m->classes; j++) {
             const clade_confused_pair pair = {i, j, m->confusion[i * m->classes + j]};

@@ -75,6 +75,11 @@ clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset
                           "%d×%d×%d",
                           clade_recipe_name(recipe), p->height, p->width, p->channels, hwc[0],
                           hwc[1], hwc[2]);
+    if (clade_recipe_data(recipe)->task != clade_dataset_task(dataset))
+        return clade_fail(
+            CLADE_EINVAL, "%s: the recipe's task is %s, the data set was opened for %s",
+            clade_recipe_name(recipe), clade_task_words()[clade_recipe_data(recipe)->task],
+            clade_task_words()[clade_dataset_task(dataset)]);
     if (clade_dataset_count(dataset, CLADE_TRAIN) == 0)
         return clade_fail(CLADE_EINVAL, "the data set has no training split");
     return CLADE_OK;
@@ -110,6 +115,27 @@ static clade_status weigh_classes(clade_trainer *t)
         t->class_weight[class_index] = s->class_weight[i].weight;
     }
     return CLADE_OK;
+}
+
+static clade_status make_target(clade_trainer *t)
+{
+    if (clade_dataset_task(t->dataset) != CLADE_TASK_MULTI_LABEL) return CLADE_OK;
+    t->target = malloc((size_t)t->classes.count);
+    return t->target ? CLADE_OK
+                     : clade_fail(CLADE_ENOMEM, "out of memory for %d classes", t->classes.count);
+}
+
+void clade_trainer_count(clade_trainer *t, const clade_result *r)
+{
+    const int32_t outputs = clade_model_output(t->learner.model)->dim[1];
+    clade_tally *tally = &t->progress.tally;
+    if (!t->target)
+        clade_tally_add(tally, r->y, outputs, r->loss, r->label, t->class_weight, r->count,
+                        t->settings->top_k);
+    for (int32_t i = 0; i < r->count && t->target; i++) {
+        clade_dataset_label_row(t->dataset, CLADE_TRAIN, (size_t)r->label[i], t->target);
+        clade_tally_add_labels(tally, r->y + i * outputs, outputs, r->loss + i, t->target, 1);
+    }
 }
 
 clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out)
@@ -284,10 +310,9 @@ clade_status clade_trainer_make_stream(clade_trainer *t)
     if (!status) status = make_feeds(t);
     end_features(t, !status);
     if (t->learner.head) clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
-    size_t validation = clade_dataset_count(t->dataset, CLADE_VALIDATION);
     if (!status && t->validation)
-        status = clade_evaluation_create(t->learner.model, validation, t->classes.count,
-                                         t->settings->top_k, &t->evaluation);
+        status = clade_evaluation_create(t->learner.model, t->dataset, CLADE_VALIDATION,
+                                         t->classes.count, t->settings->top_k, &t->evaluation);
     clade_loader_destroy(&t->early);
     int32_t batch = t->settings->batch, shard = clade_model_input(t->learner.model)->dim[0];
     if (!status) status = clade_results_create(t->learner.model, &t->results);
@@ -336,6 +361,7 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
     clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
     clade_status status = clade_class_names_copy(t->dataset, &t->classes);
     if (!status) status = weigh_classes(t);
+    if (!status) status = make_target(t);
     if (!status) status = clade_trainer_make_learner(t, &t->learner);
     t->scheduler = clade_lr_scheduler_start(
         &s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr, s->epochs, batches);
@@ -351,4 +377,6 @@ void clade_trainer_clear(clade_trainer *t)
     clade_class_names_clear(&t->classes);
     free(t->class_weight);
     t->class_weight = NULL;
+    free(t->target);
+    t->target = NULL;
 }

@@ -25,6 +25,7 @@ typedef struct clade_trainer {
     clade_class_names classes;
     clade_learner learner;
     float *class_weight; /* one per class, or NULL */
+    uint8_t *target; /* [classes]: room for an image's labels where it may have several, or NULL */
     clade_lr_scheduler scheduler;
     clade_features features[2];     /* of the training and the validation split, if kept */
     clade_feature_cache cache;      /* where they are found and kept, while they are made */
@@ -95,6 +96,9 @@ clade_status clade_trainer_add_to_average(clade_trainer *t);
  * `take`, with the trainer. */
 typedef clade_status clade_take(void *user, const clade_result *result);
 clade_status clade_trainer_run_shards(clade_trainer *t, const clade_batch *batch, clade_take *take);
+
+/* Counts what a batch of the training split gave in the progress. */
+void clade_trainer_count(clade_trainer *t, const clade_result *result);
 
 /* From the beginning, or from the state that was found, to the last epoch. */
 clade_status clade_trainer_run(clade_trainer *t, bool found);

@@ -12,6 +12,7 @@ struct clade_upload {
     clade_tensor label, weight;
     float *weights; /* [batch] */
     float *soft;    /* labels as probabilities, [batch, outputs]; NULL: they are classes */
+    uint8_t *shown; /* [outputs]: an image's labels where it may have several, or NULL */
     size_t outputs;
     float *staged; /* rows of a batch, or NULL */
     size_t row;    /* floats in a row */
@@ -77,7 +78,9 @@ static bool make_mixing(clade_upload *upload, size_t batch)
     if (upload->label.dtype == CLADE_F32) {
         upload->outputs = (size_t)upload->label.dim[1];
         upload->soft = malloc(batch * upload->outputs * sizeof *upload->soft);
-        if (!upload->soft) return false;
+        const bool several = o->dataset && clade_dataset_task(o->dataset) == CLADE_TASK_MULTI_LABEL;
+        if (several) upload->shown = malloc(upload->outputs);
+        if (!upload->soft || (several && !upload->shown)) return false;
     }
     if (o->rows || !clade_augment_mixes(o->augment)) return true;
     upload->pixels = malloc(batch * sizeof *upload->pixels);
@@ -127,6 +130,7 @@ void clade_upload_destroy(clade_upload **handle)
     clade_buffer_destroy(&upload->images);
     free(upload->weights);
     free(upload->soft);
+    free(upload->shown);
     free(upload->staged);
     free(upload->pixels);
     free(upload->index);
@@ -137,13 +141,19 @@ void clade_upload_destroy(clade_upload **handle)
     *handle = NULL;
 }
 
-/* Adds a share of a label. One output is the probability of class 1. */
+/* Adds a share of a label, or of several. One output is the probability of class 1. */
 static void add_label(const clade_upload *upload, size_t i, int32_t label, float share)
 {
-    if (upload->outputs > 1)
+    const clade_upload_options *o = &upload->options;
+    if (upload->shown) {
+        clade_dataset_label_row(o->dataset, o->split, (size_t)label, upload->shown);
+        for (size_t c = 0; c < upload->outputs; c++)
+            if (upload->shown[c]) upload->soft[i * upload->outputs + c] += share;
+    } else if (upload->outputs > 1) {
         upload->soft[i * upload->outputs + (size_t)label] += share;
-    else if (label == 1)
+    } else if (label == 1) {
         upload->soft[i] += share;
+    }
 }
 
 static clade_status write_soft_labels(clade_upload *upload, const clade_batch *batch, int32_t first,

@@ -181,7 +181,7 @@ static bool read_line(const char *text, bool by_loss, record_line *out)
         value[i] = strtod(text, &end);
         if (end == text) value[i] = NAN;
         text = end + strcspn(end, ",\n");
-        if (*text != (i < columns - 1 ? ',' : '\n')) return false;
+        if (*text != ',' && (i < columns - 1 || *text != '\n')) return false;
         text++;
     }
     out->objective = value[by_loss ? loss_column : accuracy_column];

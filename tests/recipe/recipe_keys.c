@@ -108,13 +108,14 @@ static void put_layer(FILE *page, const clade_layer_record *r)
 static void put_losses(FILE *page)
 {
     fprintf(page, "\n## Losses\n\n`train: {loss: …}`, and what the model must end with:\n\n"
-                  "| loss | the last layer |\n|---|---|\n");
+                  "| loss | the last layer | with `data: {task: multi_label}` |\n|---|---|---|\n");
     for (int l = 0; l < CLADE_LOSSES; l++) {
         const clade_loss_rule *rule = &clade_loss_rules[l];
         if (!rule->word[0]) continue;
         fprintf(page, "| ");
         put_words(page, rule->word, rule->word[1] ? 2 : 1);
-        fprintf(page, " | %s |\n", rule->last);
+        fprintf(page, " | %s | %s |\n", rule->last,
+                rule->last_of_several ? rule->last_of_several : "");
     }
 }
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct calibrate_request {
     session_place place;
@@ -25,24 +24,6 @@ typedef struct calibrate_request {
 typedef struct calibrated {
     double temperature, loss, error;
 } calibrated;
-
-/* The file that a model is read from: in a run folder that of its best weights. */
-static clade_status find_file(const char *path, char **out)
-{
-    static const char *const names[] = {"/best.safetensors", "/last.safetensors"};
-    struct stat info;
-    const bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
-    const size_t size = strlen(path) + 32;
-    *out = malloc(size);
-    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory");
-    bool found = false;
-    for (size_t i = 0; i < 2 && folder && !found; i++) {
-        snprintf(*out, size, "%s%s", path, names[i]);
-        found = !stat(*out, &info);
-    }
-    if (!found) strcpy(*out, path); /* opening says what is missing */
-    return CLADE_OK;
-}
 
 static clade_status open_data(const calibrate_request *r, const clade_classifier *classifier,
                               clade_dataset **out)
@@ -84,9 +65,9 @@ static clade_status fit(clade_classifier *classifier, const clade_dataset *datas
     const int32_t classes = clade_classifier_classes(classifier);
     clade_metrics metrics;
     clade_status status = clade_classifier_set_temperature(classifier, 1);
+    if (status) return status;
     status_line_wait("Evaluating", 0, 0, NULL);
-    if (!status)
-        status = clade_classifier_evaluate(classifier, dataset, CLADE_VALIDATION, NULL, &metrics);
+    status = clade_classifier_evaluate(classifier, dataset, CLADE_VALIDATION, NULL, &metrics);
     status_line_clear();
     if (status) return status;
     float *p = malloc(n * (size_t)classes * sizeof *p);
@@ -154,7 +135,7 @@ static int run(calibrate_request *r, const char *path)
     clade_dataset *dataset = NULL;
     calibrated old, new;
     interrupt_watch();
-    clade_status status = find_file(path, &r->path);
+    clade_status status = session_model_file(path, &r->path);
     if (!status) status = session_open_device(&r->place, &device);
     if (!status) status = clade_classifier_open(r->path, device, &classifier);
     if (!status && r->undo) {

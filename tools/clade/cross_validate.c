@@ -158,6 +158,8 @@ static clade_status add_fold(cross_request *r, const clade_classifier *classifie
         if (!own) return clade_fail(CLADE_ENOMEM, "out of memory");
         e->name[r->filled] = strcpy(own, name);
         e->label[r->filled] = clade_dataset_label(dataset, CLADE_VALIDATION, k);
+        if (e->target)
+            clade_dataset_label_row(dataset, CLADE_VALIDATION, k, e->target + r->filled * classes);
         c->fold_of[r->filled] = (int32_t)i + 1;
     }
     return CLADE_OK;

@@ -3,13 +3,18 @@
 
 #include <string.h>
 
-void csv_quoted(FILE *to, const char *text)
+void csv_part(FILE *to, const char *text)
 {
-    fputc('"', to);
     for (; *text; text++) {
         if (*text == '"') fputc('"', to);
         fputc(*text, to);
     }
+}
+
+void csv_quoted(FILE *to, const char *text)
+{
+    fputc('"', to);
+    csv_part(to, text);
     fputc('"', to);
 }
 

@@ -96,6 +96,10 @@ static clade_status match_classes(ensemble *e, size_t k)
 {
     const clade_classifier *first = e->member[0], *own = e->member[k];
     const int32_t classes = clade_classifier_classes(first);
+    if (clade_classifier_task(own) != clade_classifier_task(first))
+        return clade_fail(CLADE_EINVAL, "%s: is for task %s, expected %s as %s", e->path[k],
+                          clade_task_words()[clade_classifier_task(own)],
+                          clade_task_words()[clade_classifier_task(first)], e->path[0]);
     if (clade_classifier_classes(own) != classes)
         return clade_fail(CLADE_EINVAL, "%s: has %d classes, expected the %d of %s", e->path[k],
                           clade_classifier_classes(own), classes, e->path[0]);

@@ -22,7 +22,7 @@ typedef struct evaluate_request {
     uint64_t cache_bytes;
     int64_t listed;
     int split;
-    bool json, strict;
+    bool json, strict, thresholds;
     bool whole; /* of other data without splits, all images are taken */
     clade_ranks *ranks;
     clade_device *device;
@@ -154,6 +154,9 @@ static clade_status begin(evaluate_request *r)
     for (size_t i = 0; i < r->found.count && !status; i++) {
         r->found.name[i] = clade_dataset_name(r->dataset, split, i);
         r->found.label[i] = clade_dataset_label(r->dataset, split, i);
+        if (r->found.target)
+            clade_dataset_label_row(r->dataset, split, i,
+                                    r->found.target + i * (size_t)clade_classifier_classes(first));
     }
     r->found.split = r->whole && split == CLADE_TRAIN ? "all" : session_splits[split];
     r->found.listed = (size_t)r->listed;
@@ -181,6 +184,9 @@ static clade_status evaluate_member(evaluate_request *r, size_t k)
     clade_dataset *dataset = NULL;
     clade_status status = open_data(r, k, &dataset);
     if (!status && r->split == undecided) r->split = (int)choose_split(dataset);
+    if (!status && r->thresholds && r->split != CLADE_VALIDATION)
+        status = clade_fail(CLADE_EINVAL, "--thresholds: expected a validation split to find them "
+                                          "on");
     status_line_wait("Evaluating", 0, 0, NULL);
     if (!status)
         status = clade_classifier_evaluate(r->models.member[k], dataset, (clade_split)r->split,
@@ -197,11 +203,45 @@ static clade_status evaluate_member(evaluate_request *r, size_t k)
     return status;
 }
 
+/* Finds thresholds by what was evaluated, and keeps them in the model's file. */
+static clade_status keep_thresholds(evaluate_request *r)
+{
+    evaluated *e = &r->found;
+    clade_classifier *model = r->models.member[0];
+    const int32_t classes = clade_classifier_classes(model);
+    const double loss = e->metrics.loss;
+    char *file = NULL;
+    float *thresholds = malloc((size_t)classes * sizeof *thresholds);
+    clade_status status = thresholds ? session_model_file(r->models.path[0], &file)
+                                     : clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status) status = clade_thresholds_fit(e->p, e->target, e->count, classes, thresholds);
+    if (!status) status = clade_classifier_set_thresholds(model, thresholds);
+    if (!status) status = clade_classifier_save(model, file);
+    if (!status) status = evaluated_measure(e);
+    if (!status) e->metrics.loss = loss;
+    if (!status) fprintf(stderr, "clade evaluate: thresholds kept in %s\n", shown(file));
+    free(thresholds);
+    free(file);
+    return status;
+}
+
+/* Are the options for what the models tell, one class or several labels? */
+static clade_status check_task(const evaluate_request *r)
+{
+    const bool several = clade_classifier_task(r->models.member[0]) == CLADE_TASK_MULTI_LABEL;
+    if (several && r->listed)
+        return clade_fail(CLADE_EINVAL, "--wrong is for models that tell one class");
+    if (!several && r->thresholds)
+        return clade_fail(CLADE_EINVAL, "--thresholds is for models of data.task: multi_label");
+    return CLADE_OK;
+}
+
 static clade_status tell(evaluate_request *r)
 {
     evaluated *e = &r->found;
     cJSON *root = NULL;
     clade_status status = r->models.count > 1 ? evaluated_measure(e) : CLADE_OK;
+    if (!status && r->thresholds) status = keep_thresholds(r);
     if (!status && r->predictions) status = evaluated_write(e, NULL, r->predictions);
     if (!status && !r->json) return evaluated_print(e);
     if (!status) status = evaluated_json(e, &root);
@@ -218,6 +258,7 @@ static int run(evaluate_request *r, const char *path)
     clade_status status = together_join(0, &r->ranks);
     if (!status) status = session_open_device(&r->place, &r->device);
     if (!status) status = ensemble_open(path, &r->with, r->views, r->device, &r->models);
+    if (!status) status = check_task(r);
     for (size_t k = 0; k < r->models.count && !status; k++) status = evaluate_member(r, k);
     if (!status && (!r->ranks || clade_ranks_own(r->ranks) == 0)) status = tell(r);
     evaluated_clear(&r->found);
@@ -244,6 +285,9 @@ int command_evaluate(int argc, char **argv)
                        "name so many images that were taken for another class, the surest first"),
         OPTION_TEXT("predictions", "FILE.csv", &r.predictions,
                     "write each image's class, what it was taken for, and the numbers of all"),
+        OPTION_FLAG("thresholds", &r.thresholds,
+                    "of several labels: find for each class the probability above which to tell "
+                    "it, by the best F1 on the validation images, and keep them in the model"),
         OPTION_FLAG("json", &r.json, "print JSON"),
     };
     static const command_usage usage = {
@@ -257,7 +301,9 @@ int command_evaluate(int argc, char **argv)
             "curve,\n"
             "log loss, expected calibration error, confusion matrix. Without --data, on the data\n"
             "that it was trained on, split as it was then. Of other data without splits, all\n"
-            "images are taken; they may lack some of the classes.",
+            "images are taken; they may lack some of the classes. Of several labels per image: "
+            "mean\n"
+            "average precision, F1 over classes and over all labels, and each class's scores.",
         .example = "clade evaluate runs/first --data photos.zip\n"
                    "  clade evaluate runs/first --with runs/second --tta flip",
     };
@@ -266,6 +312,8 @@ int command_evaluate(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
         return command_misuse("evaluate", "--cache %s: expected a size, as 512M or 4G", r.cache);
+    if (r.thresholds && r.with.count)
+        return command_misuse("evaluate", "--thresholds is for one model, without --with");
     if (r.predictions && !access(r.predictions, F_OK))
         return command_misuse("evaluate", "--predictions %s: is there already", r.predictions);
     return run(&r, argv[1]);

@@ -15,8 +15,11 @@ clade_status evaluated_create(const clade_classifier *classifier, size_t count, 
     out->name = calloc(count + 1, sizeof *out->name);
     out->label = calloc(count + 1, sizeof *out->label);
     out->p = calloc(count * classes + 1, sizeof *out->p);
-    out->confusion = calloc(classes * classes, sizeof *out->confusion);
-    if (out->name && out->label && out->p && out->confusion) return CLADE_OK;
+    const bool several = clade_classifier_task(classifier) == CLADE_TASK_MULTI_LABEL;
+    out->confusion = calloc(classes * (several ? 4 : classes), sizeof *out->confusion);
+    if (several) out->target = calloc(count * classes + 1, 1);
+    if (out->name && out->label && out->p && out->confusion && (out->target || !several))
+        return CLADE_OK;
     evaluated_clear(out);
     return clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", count);
 }
@@ -25,6 +28,7 @@ void evaluated_clear(evaluated *e)
 {
     free(e->name);
     free(e->label);
+    free(e->target);
     free(e->p);
     free(e->confusion);
     *e = (evaluated){0};
@@ -32,8 +36,44 @@ void evaluated_clear(evaluated *e)
 
 clade_status evaluated_measure(evaluated *e)
 {
+    if (e->target)
+        return clade_label_metrics(
+            e->p, e->target, e->count, clade_classifier_classes(e->classifier),
+            clade_classifier_thresholds(e->classifier), e->confusion, &e->metrics);
     return clade_metrics_of(e->p, e->label, e->count, clade_classifier_classes(e->classifier),
                             e->top_k, e->confusion, &e->metrics);
+}
+
+/* The classes of one image's row that are there, or told by their probabilities. */
+static void write_labels(FILE *file, const evaluated *e, size_t i, bool told)
+{
+    const int32_t classes = clade_classifier_classes(e->classifier);
+    const float *thresholds = clade_classifier_thresholds(e->classifier);
+    bool any = false;
+    fputc('"', file);
+    for (int32_t c = 0; c < classes; c++) {
+        const size_t at = i * (size_t)classes + (size_t)c;
+        if (told ? !(e->p[at] > thresholds[c]) : !e->target[at]) continue;
+        if (any) fputc('|', file);
+        csv_part(file, clade_classifier_class_name(e->classifier, c));
+        any = true;
+    }
+    fputc('"', file);
+}
+
+static void write_classes(FILE *file, const evaluated *e, size_t i)
+{
+    const int32_t classes = clade_classifier_classes(e->classifier);
+    const float *p = e->p + i * (size_t)classes;
+    if (e->target) {
+        write_labels(file, e, i, false);
+        fputc(',', file);
+        write_labels(file, e, i, true);
+        return;
+    }
+    csv_field(file, clade_classifier_class_name(e->classifier, e->label[i]));
+    fputc(',', file);
+    csv_field(file, clade_classifier_class_name(e->classifier, prediction_class(p, classes, 0)));
 }
 
 clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char *path)
@@ -52,10 +92,7 @@ clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char
         csv_field(file, e->name[i]);
         if (fold) fprintf(file, ",%d", fold[i]);
         fputc(',', file);
-        csv_field(file, clade_classifier_class_name(e->classifier, e->label[i]));
-        fputc(',', file);
-        csv_field(file,
-                  clade_classifier_class_name(e->classifier, prediction_class(p, classes, 0)));
+        write_classes(file, e, i);
         for (int32_t c = 0; c < classes; c++) fprintf(file, ",%.6g", (double)p[c]);
         fputc('\n', file);
     }

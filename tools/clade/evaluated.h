@@ -13,7 +13,8 @@ typedef struct evaluated {
     size_t count;
     const char **name;
     int32_t *label;
-    float *p; /* [count, classes] */
+    uint8_t *target; /* [count, classes]: labels where an image may have several; else NULL */
+    float *p;        /* [count, classes] */
     uint64_t *confusion;
     clade_metrics metrics;
     int32_t top_k; /* 0: none */
@@ -31,6 +32,9 @@ clade_status evaluated_measure(evaluated *e);
 clade_status evaluated_print(const evaluated *e);
 /* The same as JSON, to which more may be added. */
 clade_status evaluated_json(const evaluated *e, cJSON **out);
+/* Both where images may have several labels. */
+clade_status evaluated_print_labels(const evaluated *e);
+clade_status evaluated_json_labels(const evaluated *e, cJSON **out);
 /* Writes every image with its class, what it was taken for, and the numbers of all classes to a
  * file that is not there yet; `fold` [count] (or NULL) is a column of its own. Errors: EIO. */
 clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char *path);

@@ -163,6 +163,7 @@ clade_status evaluated_print(const evaluated *e)
 {
     const clade_metrics *m = &e->metrics;
     double low, high;
+    if (e->target) return evaluated_print_labels(e);
     clade_share_interval(m->accuracy, (double)e->count, &low, &high);
     printf("%s: %zu images\n", e->split, e->count);
     printf("loss       %.4f\naccuracy   %.4f (95 %%: %.4f to %.4f)\n", m->loss, m->accuracy, low,
@@ -224,6 +225,7 @@ clade_status evaluated_json(const evaluated *e, cJSON **out)
 {
     const clade_metrics *m = &e->metrics;
     double interval[2];
+    if (e->target) return evaluated_json_labels(e, out);
     clade_share_interval(m->accuracy, (double)e->count, &interval[0], &interval[1]);
     cJSON *root = *out = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "split", e->split);

@@ -143,6 +143,8 @@ void events_epoch(events *e, const clade_epoch *now)
     if (now->validation.count) {
         scalar(e, "val_loss", now->step, now->validation.loss);
         scalar(e, "val_accuracy", now->step, now->validation.accuracy);
+        if (now->validation.task == CLADE_TASK_MULTI_LABEL)
+            scalar(e, "val_map", now->step, now->validation.map);
     }
     scalar(e, "lr", now->step, now->lr);
     scalar(e, "images_per_second", now->step, now->images_per_second);
@@ -227,7 +229,7 @@ static void write_mistakes(events *e, clade_classifier *classifier)
 void events_end(events *e, clade_classifier *classifier)
 {
     if (e->file && classifier && !e->failed) {
-        write_mistakes(e, classifier);
+        if (clade_classifier_task(classifier) == CLADE_TASK_CLASS) write_mistakes(e, classifier);
         if (!e->failed) give_up(e, clade_tensorboard_success(e->file));
     }
     clade_tensorboard_destroy(&e->file);

@@ -174,7 +174,9 @@ int command_predict(int argc, char **argv)
     prediction_printer out = {0};
     saved_images saved = {0};
     const command_option options[] = {
-        OPTION_INTEGER("top", "K", &top, 1, 1e6, "how many classes to name; default: 3"),
+        OPTION_INTEGER("top", "K", &top, 1, 1e6,
+                       "how many classes to name; default: 3; of several labels all are named that "
+                       "are probable enough"),
         ENSEMBLE_OPTIONS(&with, &views),
         SESSION_PLACE_OPTIONS(&place),
         OPTION_CHOICE("format", &format, prediction_formats,
@@ -217,7 +219,9 @@ int command_predict(int argc, char **argv)
         out = (prediction_printer){.format = json ? PREDICTION_JSON : (prediction_format)format,
                                    .top = (int32_t)top,
                                    .classifier = models.member[0]};
-        predictions_begin(&out);
+        status = predictions_begin(&out);
+    }
+    if (!status) {
         status = predict(&models, &files, ranks, &out, &saved, &unread);
     }
     if (!status) status = tell_saved(&saved, ranks);

@@ -127,6 +127,18 @@ clade_status saved_images_plan(saved_images *s, const image_files *files)
     return clade_context(status, "--save");
 }
 
+/* "cat, dog": the classes that are told of an image, as far as there is room, or "none". */
+static void list_labels(const clade_classifier *classifier, const float *p, char *text, size_t size)
+{
+    const float *thresholds = clade_classifier_thresholds(classifier);
+    size_t n = 0;
+    snprintf(text, size, "none");
+    for (int32_t c = 0; c < clade_classifier_classes(classifier) && n < size; c++)
+        if (p[c] > thresholds[c])
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
+                                  clade_classifier_class_name(classifier, c));
+}
+
 clade_status saved_images_write(saved_images *s, const image_files *files, size_t i,
                                 const clade_classifier *classifier, const float *p)
 {
@@ -138,10 +150,15 @@ clade_status saved_images_write(saved_images *s, const image_files *files, size_
         snprintf(value, sizeof value, "%.1f %%", 100 * (double)p[best]);
     else
         snprintf(value, sizeof value, "%.4g", (double)p[best]);
+    char labels[256];
+    if (clade_classifier_thresholds(classifier))
+        list_labels(classifier, p, labels, sizeof labels);
+    else
+        snprintf(labels, sizeof labels, "%s", clade_classifier_class_name(classifier, best));
     const clade_caption caption = {.bytes = input ? files->bytes : NULL,
                                    .size = files->size,
                                    .name = input ? "standard input" : files->path[i],
-                                   .label = clade_classifier_class_name(classifier, best),
+                                   .label = labels,
                                    .value = value};
     clade_status status = clade_caption_write(&caption, s->path[i]);
     s->saved += !status;

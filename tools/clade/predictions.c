@@ -4,7 +4,7 @@
 #include "csv.h"
 #include "shown.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 const char *const prediction_formats[] = {"text", "json", "jsonl", "csv", NULL};
 
@@ -18,21 +18,52 @@ int32_t prediction_class(const float *p, int32_t classes, int32_t k)
     return 0;
 }
 
+int32_t prediction_labels(const clade_classifier *classifier, const float *p, int32_t *list)
+{
+    const int32_t classes = clade_classifier_classes(classifier);
+    const float *thresholds = clade_classifier_thresholds(classifier);
+    int32_t count = 0;
+    for (int32_t c = 0; c < classes; c++) {
+        if (!(p[c] > thresholds[c])) continue;
+        int32_t at = count++;
+        for (; at > 0 && p[list[at - 1]] < p[c]; at--) list[at] = list[at - 1];
+        list[at] = c;
+    }
+    return count;
+}
+
 const char *prediction_word(const clade_classifier *classifier)
 {
     return clade_classifier_gives_probabilities(classifier) ? "probability" : "score";
 }
 
-void predictions_begin(prediction_printer *out)
+static void print_label_head(const prediction_printer *out)
+{
+    printf("file,classes");
+    for (int32_t c = 0; c < clade_classifier_classes(out->classifier); c++) {
+        printf(",");
+        csv_field(stdout, clade_classifier_class_name(out->classifier, c));
+    }
+    printf("\n");
+}
+
+clade_status predictions_begin(prediction_printer *out)
 {
     int32_t classes = clade_classifier_classes(out->classifier);
     if (out->top > classes) out->top = classes;
     if (out->format == PREDICTION_JSON) out->list = cJSON_CreateArray();
-    if (out->format != PREDICTION_CSV) return;
+    if (clade_classifier_task(out->classifier) == CLADE_TASK_MULTI_LABEL) {
+        out->told = malloc((size_t)classes * sizeof *out->told);
+        if (!out->told) return clade_fail(CLADE_ENOMEM, "out of memory for predictions");
+        if (out->format == PREDICTION_CSV) print_label_head(out);
+        return CLADE_OK;
+    }
+    if (out->format != PREDICTION_CSV) return CLADE_OK;
     const char *word = prediction_word(out->classifier);
     printf("file,class,%s", word);
     for (int32_t k = 2; k <= out->top; k++) printf(",class_%d,%s_%d", k, word, k);
     printf("\n");
+    return CLADE_OK;
 }
 
 static cJSON *object_of(const prediction_printer *out, const char *path, const float *p)
@@ -40,14 +71,37 @@ static cJSON *object_of(const prediction_printer *out, const char *path, const f
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddStringToObject(entry, "file", path);
     cJSON *ranks = cJSON_AddArrayToObject(entry, "classes");
-    for (int32_t k = 0; k < out->top; k++) {
-        int32_t c = prediction_class(p, clade_classifier_classes(out->classifier), k);
+    const int32_t count = out->told ? prediction_labels(out->classifier, p, out->told) : out->top;
+    for (int32_t k = 0; k < count; k++) {
+        int32_t c = out->told ? out->told[k]
+                              : prediction_class(p, clade_classifier_classes(out->classifier), k);
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "class", clade_classifier_class_name(out->classifier, c));
         cJSON_AddNumberToObject(item, prediction_word(out->classifier), (double)p[c]);
         clade_json_append(ranks, item);
     }
     return entry;
+}
+
+/* The labels of an image; in CSV also the probabilities of all classes. */
+static void print_labels(const prediction_printer *out, const float *p)
+{
+    const bool csv = out->format == PREDICTION_CSV;
+    const int32_t count = prediction_labels(out->classifier, p, out->told);
+    printf(csv ? ",\"" : count ? "" : " none");
+    for (int32_t k = 0; k < count; k++) {
+        const char *name = clade_classifier_class_name(out->classifier, out->told[k]);
+        if (csv) {
+            printf("%s", k ? "|" : "");
+            csv_part(stdout, name);
+        } else {
+            printf("%s %s %.4f", k ? "," : "", shown(name), (double)p[out->told[k]]);
+        }
+    }
+    if (csv) printf("\"");
+    for (int32_t c = 0; csv && c < clade_classifier_classes(out->classifier); c++)
+        printf(",%.6g", (double)p[c]);
+    printf("\n");
 }
 
 void predictions_print(prediction_printer *out, const char *path, const float *p)
@@ -65,6 +119,10 @@ void predictions_print(prediction_printer *out, const char *path, const float *p
         csv_field(stdout, path);
     else
         printf("%s:", shown(path));
+    if (out->told) {
+        print_labels(out, p);
+        return;
+    }
     for (int32_t k = 0; k < out->top; k++) {
         int32_t c = prediction_class(p, clade_classifier_classes(out->classifier), k);
         const char *name = clade_classifier_class_name(out->classifier, c);
@@ -87,4 +145,6 @@ void predictions_end(prediction_printer *out, bool whole)
     else
         cJSON_Delete(out->list);
     out->list = NULL;
+    free(out->told);
+    out->told = NULL;
 }

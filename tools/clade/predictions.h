@@ -21,10 +21,12 @@ typedef struct prediction_printer {
     int32_t top; /* classes named of each image */
     const clade_classifier *classifier;
     cJSON *list;
+    int32_t *told; /* [classes]: room for an image's labels where it may have several; else NULL */
 } prediction_printer;
 
-/* To be called before the first prediction, which fixes what the columns of CSV are. */
-void predictions_begin(prediction_printer *out);
+/* To be called before the first prediction, which fixes what the columns of CSV are. Errors:
+ * ENOMEM. */
+clade_status predictions_begin(prediction_printer *out);
 /* p: one number for each class. */
 void predictions_print(prediction_printer *out, const char *path, const float *p);
 /* Prints what is still held; with `whole` false, throws it away. */
@@ -32,6 +34,8 @@ void predictions_end(prediction_printer *out, bool whole);
 
 /* The class with the k-th largest number, of equals the first. */
 int32_t prediction_class(const float *p, int32_t classes, int32_t k);
+/* The classes above their thresholds, the most probable first: at most all; gives how many. */
+int32_t prediction_labels(const clade_classifier *classifier, const float *p, int32_t *list);
 /* "probability", or "score" of a net that ends without softmax or sigmoid. */
 const char *prediction_word(const clade_classifier *classifier);
 

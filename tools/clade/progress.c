@@ -109,6 +109,8 @@ void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batch
 
 /* --- an epoch --- */
 
+static bool has_map(const clade_epoch *e) { return e->validation.task == CLADE_TASK_MULTI_LABEL; }
+
 static void print_json(const clade_epoch *e)
 {
     cJSON *root = cJSON_CreateObject();
@@ -119,6 +121,7 @@ static void print_json(const clade_epoch *e)
     if (e->validation.count) {
         cJSON_AddNumberToObject(root, "val_loss", e->validation.loss);
         cJSON_AddNumberToObject(root, "val_accuracy", e->validation.accuracy);
+        if (has_map(e)) cJSON_AddNumberToObject(root, "val_map", e->validation.map);
     }
     cJSON_AddNumberToObject(root, "lr", e->lr);
     cJSON_AddNumberToObject(root, "seconds", e->seconds);
@@ -131,7 +134,7 @@ static void print_json(const clade_epoch *e)
 /* With the means that the epoch is judged by in front where not all fit. */
 static void print_line(const clade_epoch *e)
 {
-    enum { epoch, time, loss, accuracy, val_loss, val_accuracy, best, fields };
+    enum { epoch, time, loss, accuracy, val_loss, val_accuracy, val_map, best, fields };
     line_field f[fields] = {0};
     char text[fields_room];
     const size_t columns = fields_columns(STDOUT_FILENO);
@@ -140,8 +143,10 @@ static void print_line(const clade_epoch *e)
     field_set(&f[accuracy], judged ? 4 : 1, "accuracy: %.4f", "acc %.4f", e->train.accuracy);
     field_set(&f[loss], judged ? 5 : 3, "loss: %.4f", "loss %.4f", e->train.loss);
     if (judged) {
-        field_set(&f[val_accuracy], 1, "val_accuracy: %.4f", "val_acc %.4f",
+        field_set(&f[val_accuracy], has_map(e) ? 4 : 1, "val_accuracy: %.4f", "val_acc %.4f",
                   e->validation.accuracy);
+        if (has_map(e))
+            field_set(&f[val_map], 1, "val_map: %.4f", "val_map %.4f", e->validation.map);
         field_set(&f[val_loss], 3, "val_loss: %.4f", "val_loss %.4f", e->validation.loss);
     }
     if (e->best) field_set(&f[best], 2, "best", "*");
@@ -174,7 +179,9 @@ void progress_end(const progress *p, const char *folder)
         return;
     }
     printf("%.0f s, %.0f images/s in the last epoch", p->seconds, p->last.images_per_second);
-    if (p->best.epoch && p->best.validation.count)
-        printf("; best: epoch %d, val_accuracy %.4f", p->best.epoch, p->best.validation.accuracy);
+    const clade_epoch *best = &p->best;
+    if (best->epoch && best->validation.count)
+        printf("; best: epoch %d, %s %.4f", best->epoch, has_map(best) ? "val_map" : "val_accuracy",
+               has_map(best) ? best->validation.map : best->validation.accuracy);
     printf("\nSaved in %s; try: clade predict %s IMAGE\n", shown(folder), shown(folder));
 }

@@ -297,6 +297,23 @@ bool session_training_edits(const session_training *given, char **edits, size_t 
     return true;
 }
 
+clade_status session_model_file(const char *path, char **out)
+{
+    static const char *const names[] = {"/best.safetensors", "/last.safetensors"};
+    struct stat info;
+    const bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    const size_t size = strlen(path) + 32;
+    *out = malloc(size);
+    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory");
+    bool found = false;
+    for (size_t i = 0; i < 2 && folder && !found; i++) {
+        snprintf(*out, size, "%s%s", path, names[i]);
+        found = !stat(*out, &info);
+    }
+    if (!found) strcpy(*out, path); /* opening says what is missing */
+    return CLADE_OK;
+}
+
 clade_status session_check_new(const char *path, bool force)
 {
     struct stat info;

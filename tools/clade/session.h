@@ -107,6 +107,9 @@ typedef struct session_training {
 enum { session_training_most = 4 };
 bool session_training_edits(const session_training *given, char **edits, size_t *count);
 
+/* The file that a model is read from, to be freed: in a run folder that of its best weights. */
+clade_status session_model_file(const char *path, char **out);
+
 /* EINVAL where a file of this name is there and `force` does not say to replace it. */
 clade_status session_check_new(const char *path, bool force);
 #define SESSION_FORCE_OPTION(force) OPTION_FLAG("force", force, "replace a file that is there")

@@ -36,7 +36,7 @@ class DataOptions(ctypes.Structure):
                 ("channels", c_int32), ("interpolation", c_int), ("cache_bytes", c_uint64), ("threads", c_int),
                 ("lenient", c_bool), ("strict", c_bool), ("max_damaged", c_double), ("label_pattern", c_char_p),
                 ("labels", c_char_p), ("label_columns", c_char_p), ("classes", c_void_p), ("class_count", c_size_t),
-                ("folds", c_int32), ("fold", c_int32)]
+                ("folds", c_int32), ("fold", c_int32), ("task", c_int)]
 
 
 class Preprocessing(ctypes.Structure):
@@ -46,8 +46,8 @@ class Preprocessing(ctypes.Structure):
 
 class Metrics(ctypes.Structure):
     _fields_ = [("count", c_size_t), ("loss", c_double), ("accuracy", c_double), ("top_k", c_double),
-                ("precision", c_double), ("recall", c_double), ("f1", c_double), ("auc", c_double), ("classes", c_int32),
-                ("confusion", c_void_p)]
+                ("precision", c_double), ("recall", c_double), ("f1", c_double), ("auc", c_double), ("micro_f1", c_double),
+                ("map", c_double), ("task", c_int), ("classes", c_int32), ("confusion", c_void_p)]
 
 
 class Epoch(ctypes.Structure):
