@@ -133,6 +133,9 @@ TWO = {"images": "two", "input.channels": 1, "train.loss": "binary_crossentropy"
        "model": [CONV, "flatten", {"dense": {"name": "head", "units": 1, "activation": "sigmoid"}}]}
 MSE = {"train.loss": "mse", "model": [CONV, "flatten", {"dense": {"name": "head", "units": 3}}]}
 
+LABELS = {"images": "marked", "train.loss": "binary_crossentropy", "data": {"task": "multi_label"},
+          "model": [CONV, "flatten", {"dense": {**HEAD["dense"], "activation": "sigmoid"}}]}
+
 BACKBONE = {"weights": "random", "layers": [
     {"conv2d": {"name": "c1", "filters": 3, "kernel": 3, "padding": "same", "activation": "relu"}},
     {"batchnorm": {"name": "b1"}},
@@ -163,6 +166,10 @@ def table():
         "binary": {**TWO, "classify": True}, "binary-smoothing": {**TWO, "train.label_smoothing": 0.3},
         "binary-weight-top": {**TWO, "train.class_weight": {"yes": 4}, "train.top_k": 1}, "mse": MSE,
         "mse-smoothing-weight": {**MSE, "train.label_smoothing": 0.3, "train.class_weight": "balanced"},
+        "labels": LABELS, "labels-smoothing-shard": {**LABELS, "train.label_smoothing": 0.2, "train.shard": 2},
+        "labels-alone": {**LABELS, "images": "marked-alone"},
+        "labels-stop": {**LABELS, "train.epochs": 9, "train.early_stopping": {"patience": 2, "monitor": "val_map"}, "expect_epochs": 5},
+        "labels-frozen": {**LABELS, **backbone(), "model": ["flatten", LABELS["model"][-1]]},
         "shard": {"train.shard": 2}, "shard-beyond": {"train.shard": 8},
         "shards-many": {"train.batch": 13, "train.shard": 1},
         "dropout": {"model": [CONV, {"dropout": 0.4}, "flatten", {"dropout": 0.2}, HEAD]},
@@ -239,6 +246,7 @@ def table():
         "mixed-weight": {**everything, "train.class_weight": "balanced", "train.top_k": 2,
                          "input.mean": [0.4, 0.5, 0.6], "input.std": [0.2, 0.25, 0.3]},
         "mixed-binary": {**TWO, **everything, "train.label_smoothing": 0.1},
+        "mixed-labels": {**LABELS, **everything, "train.label_smoothing": 0.1},
         "mixed-mse": {**MSE, **everything}, "mixed-single": {**everything, "train.batch": 1},
     })
     for name, fill in FILLS.items():

@@ -10,6 +10,8 @@ from rules import (Optimizer, Schedule, accuracy, adjusted, erased, matrix, meas
 
 def class_weights(train, label, names):
     chosen = train.get("class_weight", {})
+    if label.ndim == 2:  # as many as there are images
+        return None
     if chosen == "balanced":
         return np.array([single(len(label) / (len(names) * (label == c).sum())) for c in range(len(names))])
     weights = np.ones(len(names))
@@ -19,7 +21,8 @@ def class_weights(train, label, names):
 
 
 class Training:
-    """One run. data: {"train": (pixels, labels), "validation": the same or None, "names": class names}."""
+    """One run. data: {"train": (pixels, labels), "validation": the same or None, "names": class names}; labels are
+    classes, or rows of 0 and 1."""
 
     def __init__(self, recipe, data):
         train = recipe["train"]
@@ -72,12 +75,15 @@ class Training:
         mix = mixing(augment, height, width, self.seed, once, at)
         return *mixed(images, self.label[places], mix), matrices
 
+    def weight_of(self, label):
+        return np.ones(len(label)) if self.weight is None else self.weight[label]
+
     def train_batch(self, number, places, once, at, done):
         """A step on batch `at` of the data, which were gone through `once` times before."""
         lr = self.schedule.rate(self.epoch, number)
         x, label, other, share, matrices = self.inputs(places, once, at)
         total = {}
-        weight = self.weight[label] / len(places)
+        weight = self.weight_of(label) / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)
         if self.train.get("sync_batchnorm"):  # what differs from a batch's own pass is the order of sums
             shard = self.batch
@@ -86,7 +92,7 @@ class Training:
             y, loss, gradients = self.net.train(x[part], (label[part], other[part], share), weight[part], self.step,
                                                  first)
             total = {name: total.get(name, 0) + g for name, g in gradients.items()}
-            done.append((y, loss * self.weight[label[part]], label[part]))
+            done.append((y, loss * self.weight_of(label[part]), label[part]))
         scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))
         self.optimizer.step(self.net.weights, self.net.regularised(total), self.net.rates(lr, scale))
         if self.kept is not None:
@@ -154,14 +160,15 @@ class Training:
         means, validation = self.summary(done)[0], self.data["validation"] and self.judge(self.data["validation"])
         self.net.weights = own
         judged = validation or means
-        rank = (judged["accuracy"], -judged["loss"]) if validation else -judged["loss"]
+        score = judged.get("map", judged["accuracy"])
+        rank = (score, -judged["loss"]) if validation else -judged["loss"]
         best = self.best is None or rank > self.best
         if best:
             self.best, self.best_epoch = rank, self.epoch + 1
         self.schedule.end_epoch(judged["loss"])
         stopping = self.train.get("early_stopping", 0)
         stopping = stopping if isinstance(stopping, dict) else {}
-        value = -judged["accuracy"] if stopping.get("monitor") == "val_accuracy" else judged["loss"]
+        value = -score if stopping.get("monitor") in ("val_accuracy", "val_map") else judged["loss"]
         if value + single(stopping.get("min_delta", 0)) < self.lowest:
             self.lowest, self.waited = value, 0
         else:

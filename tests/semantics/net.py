@@ -218,18 +218,20 @@ class Net:
         return e / e.sum(1, keepdims=True)
 
     def losses(self, z, label):
-        """Each image's outputs, loss, and the loss's gradient by the scores; label: classes, other ones, and the share
-        of the first."""
+        """Each image's outputs, loss, and the loss's gradient by the scores; label: classes, or rows of labels, other
+        ones, and the share of the first."""
         y, s = self.outputs(z), self.smoothing
         first, second, share = label
         classes = z.shape[1]
-        if classes == 1:
+        if first.ndim == 2:
+            t = (share * first + (1 - share) * second) * (1 - s) + s / 2
+        elif classes == 1:
             t = (share * first + (1 - share) * second)[:, None] * (1 - s) + s / 2
         else:
             one_hot = np.eye(classes)
             t = (share * one_hot[first] + (1 - share) * one_hot[second]) * (1 - s) + s / classes
         if self.loss == "binary_crossentropy":
-            return y, (np.logaddexp(0, z) - z * t)[:, 0], y - t
+            return y, (np.logaddexp(0, z) - z * t).mean(1), (y - t) / classes
         if self.loss == "mse":
             return y, ((y - t) ** 2).mean(1), 2 * (y - t) / classes
         shifted = z - z.max(1, keepdims=True)

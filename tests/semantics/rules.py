@@ -407,7 +407,7 @@ def mixed(images, label, mix):
     if not mix:
         return images, label, label, 1
     share, blend, (top, left, bottom, right) = mix
-    others, other = np.roll(images, 1, 0), np.roll(label, 1)
+    others, other = np.roll(images, 1, 0), np.roll(label, 1, 0)
     out = blend * images + (1 - blend) * others
     out[:, top:bottom, left:right] = others[:, top:bottom, left:right]
     return (out, label, other, share) if share >= 0.5 else (out, other, label, 1 - share)
@@ -593,6 +593,8 @@ def guesses(y):
 
 
 def accuracy(y, label):
+    if label.ndim == 2:
+        return float(((y > 0.5) == label).mean())
     return float((guesses(y) == label).mean())
 
 
@@ -611,8 +613,35 @@ def area(score, positive):
     return float(((a[:, None] > b).sum() + (a[:, None] == b).sum() / 2) / (len(a) * len(b)))
 
 
+def average_precision(score, there):
+    """The sum over thresholds, from the highest score down, of the recall gained times the precision."""
+    total = before = 0
+    for threshold in np.unique(score)[::-1]:
+        told = score >= threshold
+        recall = (told & there).sum() / there.sum()
+        total, before = total + (recall - before) * (told & there).sum() / told.sum(), recall
+    return float(total)
+
+
+def label_measures(y, label):
+    """The same, of several labels for each image."""
+    told, there = y > 0.5, label == 1
+    hit, predicted, shown = (told & there).sum(0), told.sum(0), there.sum(0)
+    known = [a for a in (area(y[:, c], there[:, c]) for c in range(y.shape[1])) if a is not None]
+    confusion = [[[int((~told & ~there)[:, c].sum()), int((told & ~there)[:, c].sum())],
+                  [int((~told & there)[:, c].sum()), int(hit[c])]] for c in range(y.shape[1])]
+    return {"label_confusion": confusion, "precision": np.mean(hit / np.maximum(predicted, 1)),
+            "recall": np.mean(hit / np.maximum(shown, 1)),
+            "f1": np.mean(2 * hit / np.maximum(predicted + shown, 1)),
+            "micro_f1": float(2 * hit.sum() / max((predicted + shown).sum(), 1)),
+            "auc": np.mean(known) if known else None,
+            "map": np.mean([average_precision(y[:, c], there[:, c]) for c in range(y.shape[1]) if shown[c]])}
+
+
 def measures(y, label, classes):
     """confusion[true][predicted], precision, recall, f1, auc."""
+    if label.ndim == 2:
+        return label_measures(y, label)
     confusion = np.zeros((classes, classes), int)
     np.add.at(confusion, (label, guesses(y)), 1)
     judged = [1] if classes == 2 else [c for c in range(classes) if confusion[c].sum()]

@@ -71,13 +71,32 @@ def make_images(folder):
                 splits.update(files=files, pixels=pixels)
         out[name] = {**splits, "names": list(classes)}
     out["three-alone"] = {**out["three"], "validation": None}
+    out["marked"] = make_labels(folder / "marked", random)
+    out["marked-alone"] = {**out["marked"], "validation": None}
+    return out
+
+
+def make_labels(folder, random):
+    """Images of any of three classes, by a list beside them."""
+    out, lines = {"names": ["a", "b", "c"]}, ["image,labels"]
+    for word, count in (("train", 13), ("validation", 7)):
+        (folder / word).mkdir(parents=True)
+        rows = (random.random((count, 3)) < 0.4).astype(int)
+        pixels = []
+        for i, row in enumerate(rows):
+            tone = 60 + 50 * row
+            pixels.append(np.clip(tone + random.integers(-60, 90, (6, 5, 3)), 0, 255).astype(np.uint8))
+            write_png(folder / word / f"{word}{i:02}.png", pixels[-1])
+            lines.append(f"{word}{i:02}.png,{'|'.join(name for name, there in zip('abc', row) if there)}")
+        out[word] = np.stack(pixels), rows
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return out
 
 
 def divide(data, recipe):
     """The images after the splits that a recipe asks for."""
-    section = recipe.get("data")
-    if not section:
+    section = recipe.get("data", {})
+    if not section.get("validation_split"):
         return data
     pixels, label = data["train"]
     shares = [section.get(key, 0) for key in ("validation_split", "test_split", "seed")]
@@ -166,6 +185,8 @@ def compare_epoch(row, e, at):
     if e["validation"]:
         close(f"{at}, val_loss", float(row["val_loss"]), e["validation"]["loss"])
         close(f"{at}, val_accuracy", float(row["val_accuracy"]), e["validation"]["accuracy"], 1e-8)
+        if "map" in e["validation"]:
+            close(f"{at}, val_map", float(row["val_map"]), e["validation"]["map"], 1e-8)
     else:
         same(f"{at}, val_loss", row["val_loss"], "")
 
@@ -215,7 +236,8 @@ def run_case(clade, folder, images, name, changes):
     file.write_text(json.dumps(recipe))
     pictures = folder / chosen.split("-")[0]
     apart = ["--validation", pictures / "validation"] if images[chosen]["validation"] else []
-    arguments = [file, "--data", pictures / "train", *apart]
+    listed = ["--labels", pictures / "labels.csv"] if (pictures / "labels.csv").exists() else []
+    arguments = [file, "--data", pictures / "train", *apart, *listed]
     made, stopped = folder / name, folder / f"{name}-stopped"
     traces = [folder / f"{name}.trace", folder / f"{name}-stopped.trace"]
     steps = [step for e in epochs for step in e["steps"]]
