@@ -70,7 +70,8 @@ typedef struct clade_data_options {
                                 * the last '/', or if it has one itself in the whole name */
     const char *labels;        /* a file that lists files and their classes instead: CSV, TSV, JSON
                                 * or two words a line; NULL: none. A column split, set or subset
-                                * says the split. An image that is not in it is left out. For
+                                * says the split, one called weight or sample_weight the weight
+                                * of the image's loss. An image that is not in it is left out. For
                                 * MULTI_LABEL a file's classes stand in one column, between |, ; or
                                 * white space, or are columns of 0 and 1, or JSON's arrays, or
                                 * rows of their own */
@@ -124,6 +125,8 @@ CLADE_API clade_task clade_dataset_task(const clade_dataset *dataset);
 /* What image i of a split shows: [classes], each 0 or 1. */
 CLADE_API void clade_dataset_label_row(const clade_dataset *dataset, clade_split split, size_t i,
                                        uint8_t *row);
+/* The weight of image i's loss in training; 1 where the list of labels says none. */
+CLADE_API float clade_dataset_weight(const clade_dataset *dataset, clade_split split, size_t i);
 /* Label of image i of a split (0 with MULTI_LABEL), and its name inside the folder or archive. */
 CLADE_API int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i);
 CLADE_API const char *clade_dataset_name(const clade_dataset *dataset, clade_split split, size_t i);
@@ -254,6 +257,7 @@ typedef struct clade_batch {
     const int32_t *label;         /* count; where batches are mixed the one with the larger share.
                                    * With MULTI_LABEL the place in the split of an image that has
                                    * the labels */
+    const float *weight;          /* count: clade_dataset_weight of those that have the labels */
     const float *matrix;          /* count × 8; as affine_sample takes it */
     /* as image_adjust takes them: count × CLADE_ADJUST_STEPS × 2, count × CLADE_ERASE_RECTANGLES
      * × 4; NULL: it has nothing to do */

@@ -118,7 +118,7 @@ typedef struct clade_inspection {
  * six standard deviations above the median, both robust (median absolute deviation), after
  * Fisher's transformation. Handwritten digits are that much alike, photographs are not.
  *
- * Errors: ECANCELLED (by progress), EINVAL, ENOMEM. */
+ * Errors: ECANCELLED (by progress), EINVAL, EUNSUPPORTED (MULTI_LABEL), ENOMEM. */
 CLADE_API clade_status clade_inspect(const clade_dataset *dataset,
                                      const clade_inspect_options *options, clade_inspection **out);
 CLADE_API void clade_inspection_destroy(clade_inspection **inspection);

@@ -47,26 +47,30 @@ void clade_bench_model_release(void *user)
     free(m);
 }
 
-/* Random images and classes. */
+/* Random images and classes, or rows of labels. */
 static clade_status draw_inputs(clade_model *model)
 {
     const clade_tensor *x = clade_model_input(model), *label = clade_model_label(model);
-    size_t n = clade_tensor_count(x), rows = (size_t)label->dim[0];
+    size_t n = clade_tensor_count(x), rows = clade_tensor_count(label);
     int32_t outputs = clade_model_output(model)->dim[1];
-    float *pixels = malloc(n * sizeof *pixels);
+    float *pixels = malloc(n * sizeof *pixels), *labels = malloc(rows * sizeof *labels);
     int32_t *classes = malloc(rows * sizeof *classes);
+    const bool several = label->dtype == CLADE_F32;
     clade_status status = CLADE_OK;
-    if (pixels && classes) {
+    if (pixels && classes && labels) {
         clade_random r = clade_random_start(0, CLADE_STREAM_CONFORM, 0);
         for (size_t i = 0; i < n; i++) pixels[i] = clade_random_unit(&r);
         for (size_t i = 0; i < rows; i++)
-            classes[i] = (int32_t)clade_random_below(&r, outputs > 1 ? (uint32_t)outputs : 2);
+            classes[i] =
+                (int32_t)clade_random_below(&r, outputs > 1 && !several ? (uint32_t)outputs : 2);
+        for (size_t i = 0; i < rows; i++) labels[i] = (float)classes[i];
         status = clade_tensor_write(x, pixels);
-        if (!status) status = clade_tensor_write(label, classes);
+        if (!status) status = clade_tensor_write(label, several ? (void *)labels : classes);
     } else {
         status = clade_fail(CLADE_ENOMEM, "out of memory for a batch of %zu images", rows);
     }
     free(pixels);
+    free(labels);
     free(classes);
     return status;
 }
@@ -124,8 +128,12 @@ static clade_status make_sample(bench_model *m, const clade_recipe *recipe)
 static clade_status make(bench_model *m, clade_device *device, const clade_recipe *recipe)
 {
     const clade_training *t = clade_recipe_training(recipe);
-    clade_model_options options = {
-        .batch = m->batch, .seed = t->seed, .loss = t->loss, .label_smoothing = t->label_smoothing};
+    clade_model_options options = {.batch = m->batch,
+                                   .seed = t->seed,
+                                   .loss = t->loss,
+                                   .label_smoothing = t->label_smoothing,
+                                   .soft_labels =
+                                       clade_recipe_data(recipe)->task == CLADE_TASK_MULTI_LABEL};
     clade_graph *graph;
     if (t->loss == CLADE_LOSS_NONE) return clade_fail(CLADE_EINVAL, "there is no train.loss");
     clade_status status = clade_recipe_graph(recipe, 0, &graph);

@@ -179,6 +179,12 @@ void clade_dataset_label_row(const clade_dataset *dataset, clade_split split, si
         row[c] = image->set ? shows(image, c) : image->label == (int32_t)c;
 }
 
+float clade_dataset_weight(const clade_dataset *dataset, clade_split split, size_t i)
+{
+    assert(i < clade_dataset_count(dataset, split));
+    return dataset->weighted ? dataset->split[split].items[i].weight : 1;
+}
+
 int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i)
 {
     assert(i < clade_dataset_count(dataset, split));

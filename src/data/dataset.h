@@ -21,6 +21,7 @@ typedef struct clade_image {
     size_t offset;                 /* of its pixels in a member of a binary set */
     int32_t label;                 /* 0 with several labels, and then: */
     const uint8_t *set;            /* a bit for each class, the lowest first; else NULL */
+    float weight;                  /* of its loss, where the data set has weights */
     size_t listed;                 /* its place in the split as that was opened */
     atomic_uint_least64_t *digest; /* of its stored bytes when first read; 0: not yet */
     char *_Atomic damage;          /* why it cannot be decoded, malloc'ed; NULL: not so far */
@@ -62,6 +63,7 @@ struct clade_dataset {
     bool strict, lenient, loaded;
     bool known; /* its classes were given */
     clade_task task;
+    bool weighted;          /* its images have weights */
     char identity[65];      /* SHA-256 of classes, labels and last names of its images */
     double max_damaged;     /* share of the images */
     size_t unusable;        /* files that are only named like images */

@@ -187,6 +187,10 @@ clade_status clade_inspect(const clade_dataset *dataset, const clade_inspect_opt
     if (!options) options = &defaults;
     if (!dataset || !out) return clade_fail(CLADE_EINVAL, "no data set to inspect");
     *out = NULL;
+    if (dataset->task == CLADE_TASK_MULTI_LABEL)
+        return clade_fail(CLADE_EUNSUPPORTED, "a data set of several labels per image (task: "
+                                              "multi_label) cannot be inspected; expected one "
+                                              "class of each image");
     if (dataset->loaded)
         return clade_fail(CLADE_EINVAL, "a data set is inspected before it is loaded");
     if (options->hash_distance > clade_near_most_distance)

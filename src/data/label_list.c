@@ -3,10 +3,12 @@
 #include "data/label_list.h"
 
 #include "base/file.h"
+#include "base/locale.h"
 #include "data/label_json.h"
 #include "data/table.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,7 @@ struct clade_label_list {
     char *place; /* what stands before a row's number in messages */
     clade_label_row *rows;
     size_t count, room;
-    bool splits;
+    bool splits, weighs;
     bool several; /* labels of a file, */
     bool marked;  /* by a column for each */
 };
@@ -27,8 +29,8 @@ struct clade_label_list {
 /* ---- columns ---- */
 
 typedef struct table_columns {
-    size_t file, label, split, count;       /* label, split: count where there is none */
-    const char *class[CLADE_TABLE_COLUMNS]; /* without a label: the names of the columns */
+    size_t file, label, split, weight, count; /* all but file: count where there is none */
+    const char *class[CLADE_TABLE_COLUMNS];   /* without a label: the names of the columns */
 } table_columns;
 
 /* The column that has the first of these names that is there; `count`: none. */
@@ -52,7 +54,8 @@ static clade_status find_columns(const char *path, const clade_label_options *op
                                          "categories", "target", "tags",  NULL};
     static const char *const splits[] = {"split", "set", "subset", "data set", "dataset", NULL};
     const char *const given = options->columns;
-    *c = (table_columns){.count = count, .split = count};
+    static const char *const weights[] = {"weight", "sample_weight", NULL};
+    *c = (table_columns){.count = count, .split = count, .weight = count};
     *header = true;
     if (given) {
         const char *comma = strchr(given, ',');
@@ -73,6 +76,7 @@ static clade_status find_columns(const char *path, const clade_label_options *op
         c->label = find_column(fields, count, labels);
     }
     c->split = find_column(fields, count, splits);
+    c->weight = find_column(fields, count, weights);
     if (c->file < count && c->label < count && c->file != c->label) return CLADE_OK;
     if (options->several && c->file < count && c->label == count && count > 2) {
         for (size_t i = 0; i < count; i++) c->class[i] = fields[i];
@@ -86,7 +90,7 @@ static clade_status find_columns(const char *path, const clade_label_options *op
             path, count, fields[0]);
     *header = c->file < count || c->label < count;
     c->file = c->label == 0 ? 1 : 0;
-    c->split = 2;
+    c->split = c->weight = 2;
     c->label = 1 - c->file;
     return CLADE_OK;
 }
@@ -155,6 +159,7 @@ clade_label_row *clade_label_list_next(const clade_label_list *list, const clade
     return next < list->rows + list->count && !strcmp(next->file, row->file) ? next : NULL;
 }
 
+bool clade_label_list_weighs(const clade_label_list *list) { return list->weighs; }
 bool clade_label_list_splits(const clade_label_list *list) { return list->splits; }
 const char *clade_label_list_place(const clade_label_list *list) { return list->place; }
 size_t clade_label_list_count(const clade_label_list *list) { return list->count; }
@@ -185,7 +190,8 @@ static clade_status add_marked(clade_label_list *list, char *const *fields, cons
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < c->count && !status; i++) {
-        if (i == c->file || i == c->split) continue;
+        if (i == c->file || i == c->split || i == c->weight) continue;
+        CLADE_PLAIN_NUMBERS;
         char *end;
         const double value = strtod(fields[i], &end);
         if (end == fields[i] || *end || (value != 1 && value != 0 && value != -1))
@@ -197,6 +203,17 @@ static clade_status add_marked(clade_label_list *list, char *const *fields, cons
     return status;
 }
 
+static clade_status read_weight(const clade_label_list *list, const char *text, size_t line,
+                                float *out)
+{
+    CLADE_PLAIN_NUMBERS;
+    char *end;
+    *out = strtof(text, &end);
+    if (end != text && !*end && *out >= 0 && isfinite(*out)) return CLADE_OK;
+    return clade_fail(CLADE_EFORMAT, "%s%zu: weight '%.100s': expected a number, 0 or more",
+                      list->place, line, text);
+}
+
 static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
                             size_t line)
 {
@@ -205,11 +222,14 @@ static clade_status add_row(clade_label_list *list, char *const *fields, const t
     clade_label_row row = {.file = file,
                            .label = c->label < c->count ? fields[c->label] : "",
                            .split = c->split < c->count ? fields[c->split] : "",
+                           .weight = 1,
                            .line = line};
     if (!*file || (!*row.label && !list->several))
         return clade_fail(CLADE_EFORMAT, "%s%zu: %s is empty", list->place, line,
                           *file ? "the class" : "the file");
-    clade_status status = append_row(list, &row);
+    clade_status status = CLADE_OK;
+    if (c->weight < c->count) status = read_weight(list, fields[c->weight], line, &row.weight);
+    if (!status) status = append_row(list, &row);
     return status || c->label < c->count ? status : add_marked(list, fields, c, row);
 }
 
@@ -226,6 +246,7 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
     if (!status) status = find_columns(r->path, options, fields, count, &c, &header);
     list->splits = c.split < c.count;
     list->marked = c.label >= c.count;
+    list->weighs = c.weight < c.count;
     if (!status && !header) status = add_row(list, fields, &c, line);
     while (!status) {
         status = clade_table_next(r, fields, &count, &line);

@@ -10,6 +10,7 @@ typedef struct clade_label_list clade_label_list;
 typedef struct clade_label_row {
     const char *file, *label, *split; /* split: "" where the list has no such column. label: "" of a
                                        * file that has none, where files may have several */
+    float weight;                     /* of the image's loss */
     size_t line;                      /* where it begins, or in JSON the entry, from 1 */
     bool used;                        /* an image was found for it */
 } clade_label_row;
@@ -24,7 +25,8 @@ typedef struct clade_label_options {
 
 /* Reads a table of comma-, semicolon- or tab-separated values (RFC 4180), or without a header and
  * any of these, of words; or one of the lists in JSON that label_json.h names. A column that is
- * called split, set or subset says train, validation or test.
+ * called split, set or subset says train, validation or test, one called weight or sample_weight
+ * the weight of the image's loss, a number of 0 or more.
  *
  * With `several`, a file's labels stand in several rows, or in one field between |, or where there
  * is none in the whole list ; or , or white space; without a column of labels, all others are
@@ -46,6 +48,8 @@ clade_label_row *clade_label_list_find(const clade_label_list *list, const char 
 clade_label_row *clade_label_list_next(const clade_label_list *list, const clade_label_row *row);
 /* What stands before a row's line in a message: "labels.csv:". */
 const char *clade_label_list_place(const clade_label_list *list);
+/* Has it a column of weights? */
+bool clade_label_list_weighs(const clade_label_list *list);
 /* Has it a column of splits? */
 bool clade_label_list_splits(const clade_label_list *list);
 size_t clade_label_list_count(const clade_label_list *list);

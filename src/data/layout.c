@@ -184,6 +184,7 @@ static clade_status assign_image(clade_dataset *dataset, clade_source *source, c
             if (!c) continue;
             image.label = c->label;
         }
+        if (row) image.weight = row->weight;
         if (row && *row->split) s = (int)clade_split_of_word(row->split, strlen(row->split));
         return clade_dataset_add(dataset, (clade_split)s, &image);
     }
@@ -326,6 +327,7 @@ clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options 
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s])
             status = assign(dataset, dataset->sources[s], roots, &classes, &by);
+    if (by.list) dataset->weighted = clade_label_list_weighs(by.list);
     if (!status && by.list) status = skip_rows(dataset, by.list);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         free(roots[s].prefix);

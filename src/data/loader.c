@@ -27,6 +27,7 @@ typedef struct slot {
     uint8_t *spare;         /* for those that have no place in the cache; NULL: all have one */
     int32_t *index;         /* -1: left out */
     int32_t *label;
+    float *weight;
     float *matrix;
     float *steps;        /* NULL, as what follows: the augmentation has none */
     int32_t *erase;      /* rectangles */
@@ -100,6 +101,7 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
     s->label[i] = clade_dataset_task(o->dataset) == CLADE_TASK_MULTI_LABEL
                       ? at
                       : clade_dataset_label(o->dataset, o->split, (size_t)at);
+    s->weight[i] = clade_dataset_weight(o->dataset, o->split, (size_t)at);
     clade_augment_matrix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
                          (uint64_t)listed, s->matrix + 8 * (size_t)i);
     if (s->steps) {
@@ -135,6 +137,7 @@ static void close_gaps(slot *s)
         if (kept < i) {
             s->index[kept] = s->index[i];
             s->label[kept] = s->label[i];
+            s->weight[kept] = s->weight[i];
             if (s->pixels) s->pixels[kept] = s->pixels[i];
             memcpy(s->matrix + 8 * (size_t)kept, s->matrix + 8 * (size_t)i, 8 * sizeof *s->matrix);
             if (s->steps) move_adjustments(s, (size_t)i, (size_t)kept);
@@ -198,8 +201,9 @@ static bool make_slots(clade_loader *loader)
         slot *s = &loader->slots[i];
         s->index = malloc(n * sizeof *s->index);
         s->label = malloc(n * sizeof *s->label);
+        s->weight = malloc(n * sizeof *s->weight);
         s->matrix = malloc(n * 8 * sizeof *s->matrix);
-        if (!s->index || !s->label || !s->matrix) return false;
+        if (!s->index || !s->label || !s->weight || !s->matrix) return false;
         if (clade_augment_adjusts(&o->augment)) {
             s->steps = malloc(n * steps_of_one * sizeof *s->steps);
             s->erase = malloc(n * erase_of_one * sizeof *s->erase);
@@ -292,6 +296,7 @@ void clade_loader_destroy(clade_loader **handle)
         free(s->spare);
         free(s->index);
         free(s->label);
+        free(s->weight);
         free(s->matrix);
         free(s->steps);
         free(s->erase);
@@ -361,15 +366,19 @@ static void advance(clade_loader *loader, slot **out)
 }
 
 /* The labels of a batch that is mixed, each image with the one before it: those with the larger
- * share become its labels. */
+ * share become its labels, with their weights. */
 static void mix_labels(const slot *s, clade_mix *mix)
 {
     int32_t before = s->label[s->count - 1];
+    float weight_before = s->weight[s->count - 1];
     for (int32_t i = 0; i < s->count; i++) {
         const int32_t own = s->label[i];
+        const float weight = s->weight[i];
         s->label[i] = mix->share < 0.5f ? before : own;
         s->other[i] = mix->share < 0.5f ? own : before;
+        s->weight[i] = mix->share < 0.5f ? weight_before : weight;
         before = own;
+        weight_before = weight;
     }
 }
 
@@ -394,6 +403,7 @@ clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
                          .pixels = s->pixels,
                          .index = s->index,
                          .label = s->label,
+                         .weight = s->weight,
                          .matrix = s->matrix,
                          .steps = s->steps,
                          .erase = s->erase,

@@ -110,6 +110,8 @@ static void identify(clade_dataset *dataset)
             uint32_t label = (uint32_t)in->items[i].label;
             for (int b = 0; b < 4; b++) mark[b] = (uint8_t)(label >> (8 * b));
             clade_sha256_add(&hash, mark, sizeof mark);
+            if (dataset->weighted)
+                clade_sha256_add(&hash, &in->items[i].weight, sizeof in->items[i].weight);
             if (in->items[i].set)
                 clade_sha256_add(&hash, in->items[i].set, dataset->classes / 8 + 1);
             clade_sha256_add(&hash, name, strlen(name) + 1);

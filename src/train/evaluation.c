@@ -92,7 +92,7 @@ static clade_status run_batch(clade_evaluation *e, clade_model *model, clade_fee
     if (e->matrix) b->matrix = e->matrix;
     clade_status status = clade_feed_load(feed, b, 0, b->count);
     if (!status) status = clade_model_infer(model, b->count, true);
-    if (!status) status = clade_results_push(results, e->done, b->count, b->label);
+    if (!status) status = clade_results_push(results, e->done, b->count, b->label, b->weight);
     return status || !clade_results_full(results) ? status : clade_results_flush(results, take, e);
 }
 

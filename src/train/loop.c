@@ -211,7 +211,8 @@ static clade_status train_together(clade_trainer *t, const clade_batch *batch)
                                  .count = batch->count,
                                  .y = clade_team_outputs(t->team),
                                  .loss = clade_team_losses(t->team),
-                                 .label = batch->label};
+                                 .label = batch->label,
+                                 .weight = batch->weight};
     return t->lead ? take(t, &result) : CLADE_OK;
 }
 

@@ -15,6 +15,7 @@ struct clade_results {
     int32_t count[ring];
     size_t used;
     int32_t *label;            /* [ring, batch] */
+    float *weight;             /* likewise */
     float *host_y, *host_loss; /* [ring, batch, outputs], [ring, batch] */
 };
 
@@ -46,10 +47,11 @@ clade_status clade_results_create(const clade_model *model, clade_results **out)
     r->outputs = (size_t)y->dim[1];
     size_t rows = ring * r->batch;
     r->label = malloc(rows * sizeof *r->label);
+    r->weight = malloc(rows * sizeof *r->weight);
     r->host_y = malloc(rows * r->outputs * sizeof *r->host_y);
     r->host_loss = malloc(rows * sizeof *r->host_loss);
     clade_status status = CLADE_OK;
-    if (!r->label || !r->host_y || !r->host_loss)
+    if (!r->label || !r->weight || !r->host_y || !r->host_loss)
         status = clade_fail(CLADE_ENOMEM, "out of memory for results");
     if (!status) status = clade_buffer_create(r->device, rows * r->outputs * sizeof(float), &r->y);
     if (!status) status = clade_buffer_create(r->device, rows * sizeof(float), &r->loss);
@@ -72,6 +74,7 @@ void clade_results_destroy(clade_results **handle)
     clade_buffer_destroy(&r->y);
     clade_buffer_destroy(&r->loss);
     free(r->label);
+    free(r->weight);
     free(r->host_y);
     free(r->host_loss);
     free(r);
@@ -79,12 +82,13 @@ void clade_results_destroy(clade_results **handle)
 }
 
 clade_status clade_results_push(clade_results *r, uint64_t batch, int32_t count,
-                                const int32_t *label)
+                                const int32_t *label, const float *weight)
 {
     size_t i = r->used++;
     r->number[i] = batch;
     r->count[i] = count;
     memcpy(r->label + i * r->batch, label, (size_t)count * sizeof *label);
+    memcpy(r->weight + i * r->batch, weight, (size_t)count * sizeof *weight);
     clade_status status = clade_call_run(&r->copy_y[i]);
     return status ? status : clade_call_run(&r->copy_loss[i]);
 }
@@ -106,7 +110,8 @@ clade_status clade_results_flush(clade_results *r,
                                .count = r->count[i],
                                .y = r->host_y + i * r->batch * r->outputs,
                                .loss = r->host_loss + i * r->batch,
-                               .label = r->label + i * r->batch};
+                               .label = r->label + i * r->batch,
+                               .weight = r->weight + i * r->batch};
         status = take(user, &result);
     }
     return status;

@@ -13,14 +13,15 @@ typedef struct clade_result {
     int32_t count;
     const float *y, *loss;
     const int32_t *label;
+    const float *weight;
 } clade_result;
 
 clade_status clade_results_create(const clade_model *model, clade_results **out);
 void clade_results_destroy(clade_results **results);
-/* Queues a copy of what the model gives for the batch that was queued last; labels are copied.
- * There must be room. */
+/* Queues a copy of what the model gives for the batch that was queued last; labels and
+ * weights are copied. There must be room. */
 clade_status clade_results_push(clade_results *results, uint64_t batch, int32_t count,
-                                const int32_t *label);
+                                const int32_t *label, const float *weight);
 bool clade_results_full(const clade_results *results);
 /* Waits for all that was pushed and gives it, in order, to `take`; an error of that ends it. */
 clade_status clade_results_flush(clade_results *results,

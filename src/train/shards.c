@@ -11,8 +11,8 @@ static clade_status run_shard(clade_trainer *t, const clade_batch *batch, int32_
     if (!status) status = clade_feed_load(t->train, batch, first, n);
     if (!status) status = clade_model_gradient(model, n, (uint32_t)t->progress.step, first);
     if (!status)
-        status =
-            clade_results_push(t->results, (uint64_t)t->progress.batch, n, batch->label + first);
+        status = clade_results_push(t->results, (uint64_t)t->progress.batch, n,
+                                    batch->label + first, batch->weight + first);
     return status ? status
                   : clade_shard_sum_add(t->sum, first / clade_model_input(model)->dim[0],
                                         first + n == batch->count);

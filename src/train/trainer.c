@@ -129,12 +129,15 @@ void clade_trainer_count(clade_trainer *t, const clade_result *r)
 {
     const int32_t outputs = clade_model_output(t->learner.model)->dim[1];
     clade_tally *tally = &t->progress.tally;
-    if (!t->target)
-        clade_tally_add(tally, r->y, outputs, r->loss, r->label, t->class_weight, r->count,
-                        t->settings->top_k);
-    for (int32_t i = 0; i < r->count && t->target; i++) {
-        clade_dataset_label_row(t->dataset, CLADE_TRAIN, (size_t)r->label[i], t->target);
-        clade_tally_add_labels(tally, r->y + i * outputs, outputs, r->loss + i, t->target, 1);
+    for (int32_t i = 0; i < r->count; i++) {
+        const float *y = r->y + i * outputs, loss = r->weight[i] * r->loss[i];
+        if (t->target) {
+            clade_dataset_label_row(t->dataset, CLADE_TRAIN, (size_t)r->label[i], t->target);
+            clade_tally_add_labels(tally, y, outputs, &loss, t->target, 1);
+        } else {
+            clade_tally_add(tally, y, outputs, &loss, r->label + i, t->class_weight, 1,
+                            t->settings->top_k);
+        }
     }
 }
 

@@ -177,7 +177,8 @@ static clade_status write_labels(clade_upload *upload, const clade_batch *batch,
     const float *class_weight = upload->options.class_weight;
     const int32_t *label = batch->label + first;
     for (size_t i = 0; i < n; i++)
-        upload->weights[i] = (class_weight ? class_weight[label[i]] : 1) / (float)batch->count;
+        upload->weights[i] = batch->weight[(size_t)first + i] *
+                             (class_weight ? class_weight[label[i]] : 1) / (float)batch->count;
     clade_status status =
         upload->soft ? write_soft_labels(upload, batch, first, n)
                      : clade_buffer_write(upload->label.buffer, (size_t)upload->label.offset * 4,

@@ -139,7 +139,9 @@ def main(clade):
             check(part in page, f"report: no '{part}'")
         for part in ("Confusion matrix", "Calibration", "Surest mistakes"):
             check(part not in page, f"report: '{part}'")
-        run("inspect", images, "--recipe", model / "recipe.yaml")
+        run("inspect", images, "--recipe", model / "recipe.yaml", says="cannot be inspected")
+        run("bench", "--model", recipe, "--repeat", "1", "--device", "cpu")
+        run("lr-find", recipe, *data, "--out", folder / "rates")
         run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
         folds = run("cross-validate", recipe, *data, "--folds", "2", "--epochs", "1", "--json", "--out", folder / "folds")
         check('"map"' in folds, f"cross-validate: {folds}")

@@ -87,6 +87,29 @@ static void test_splits(void)
     clade_dataset_destroy(&d);
 }
 
+/* A column of weights, of lists of one label, too. */
+static void test_weights(void)
+{
+    static const char *const lists[] = {
+        "file,labels,weight\n0,cat|dog,2\n1,dog,0\n2,,.5\n3,cat,1\n",
+        "sample_weight,image_id,dog,cat\n2,0,1,1\n0,1,1,0\n"
+        ".5,2,0,0\n1,3,0,1\n",
+        "file,label,weight\n1,cat,0\n3,dog,1\n2,cat,.5\n0,cat,2\n"};
+    static const float weights[] = {2, 0, .5f, 1};
+    for (int k = 0; k < 3; k++) {
+        clade_data_options o = by_list(lists[k], NULL);
+        if (k == 2) o.task = CLADE_TASK_CLASS;
+        clade_dataset *d = load(o);
+        CHECK(d && count(d, CLADE_TRAIN) == 4);
+        for (size_t i = 0; d && i < count(d, CLADE_TRAIN); i++) /* in the order of names */
+            CHECK(clade_dataset_weight(d, CLADE_TRAIN, i) == weights[i]);
+        clade_dataset_destroy(&d);
+    }
+    clade_dataset *d = load(by_list("file,labels\n0,cat\n1,dog\n2,\n3,cat\n", NULL));
+    CHECK(d && clade_dataset_weight(d, CLADE_TRAIN, 2) == 1);
+    clade_dataset_destroy(&d);
+}
+
 static clade_status try_list(const char *list)
 {
     clade_dataset *d = NULL;
@@ -100,6 +123,8 @@ static void test_refusals(void)
 {
     CHECK_FAILS(try_list("image_id,dog,cat\n0,1,0\n1,2,0\n"), CLADE_EFORMAT,
                 "list.csv:3: '2' of class 'dog': expected 0 or 1");
+    CHECK_FAILS(try_list("file,labels,weight\n0,cat,1\n1,dog,-1\n"), CLADE_EFORMAT,
+                "list.csv:3: weight '-1': expected a number, 0 or more");
     CHECK_FAILS(try_list("a,b,c\n0,1,0\n"), CLADE_EINVAL, "3 columns: which are files");
     CHECK_FAILS(try_list("file,label,split\n0,cat,train\n0,dog,val\n"), CLADE_EFORMAT,
                 "'0' is in 'val', and in 'train'");
@@ -135,6 +160,7 @@ int main(void)
     for (int i = 0; i < 4; i++) put_jpeg(names[i], 9, 9, i);
     test_lists();
     test_splits();
+    test_weights();
     test_refusals();
     test_loader();
     drop_folder();

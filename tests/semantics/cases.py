@@ -167,6 +167,8 @@ def table():
         "binary-weight-top": {**TWO, "train.class_weight": {"yes": 4}, "train.top_k": 1}, "mse": MSE,
         "mse-smoothing-weight": {**MSE, "train.label_smoothing": 0.3, "train.class_weight": "balanced"},
         "labels": LABELS, "labels-smoothing-shard": {**LABELS, "train.label_smoothing": 0.2, "train.shard": 2},
+        "weighted": {**LABELS, "images": "uneven", "train.shard": 2},
+        "weighted-mixed": {**LABELS, "images": "uneven", "augment": {"mixup": {}}},
         "labels-alone": {**LABELS, "images": "marked-alone"},
         "labels-stop": {**LABELS, "train.epochs": 9, "train.early_stopping": {"patience": 2, "monitor": "val_map"}, "expect_epochs": 5},
         "labels-frozen": {**LABELS, **backbone(), "model": ["flatten", LABELS["model"][-1]]},

@@ -21,14 +21,15 @@ def class_weights(train, label, names):
 
 
 class Training:
-    """One run. data: {"train": (pixels, labels), "validation": the same or None, "names": class names}; labels are
-    classes, or rows of 0 and 1."""
+    """One run. data: {"train": (pixels, labels), "validation": the same or None, "names": class names,
+    "weights": of the images}; labels are classes, or rows of 0 and 1."""
 
     def __init__(self, recipe, data):
         train = recipe["train"]
         self.recipe, self.data, self.train = recipe, data, train
         self.seed, self.batch = train.get("seed", 0), train["batch"]
         self.pixels, self.label = data["train"]
+        self.own = data.get("weights", np.ones(len(self.label)))  # of each image
         self.net = Net(recipe, self.seed)
         self.optimizer = Optimizer(recipe)
         self.batches = -(-len(self.label) // self.batch)  # of the data
@@ -75,6 +76,12 @@ class Training:
         mix = mixing(augment, height, width, self.seed, once, at)
         return *mixed(images, self.label[places], mix), matrices
 
+    def image_weights(self, places, once, at):
+        """Those of the images that have the larger share."""
+        mix = mixing(self.recipe.get("augment", {}), *self.pixels.shape[1:3], self.seed, once, at)
+        own = self.own[places]
+        return np.roll(own, 1) if mix and mix[0] < 0.5 else own
+
     def weight_of(self, label):
         return np.ones(len(label)) if self.weight is None else self.weight[label]
 
@@ -83,7 +90,8 @@ class Training:
         lr = self.schedule.rate(self.epoch, number)
         x, label, other, share, matrices = self.inputs(places, once, at)
         total = {}
-        weight = self.weight_of(label) / len(places)
+        weigh = self.weight_of(label) * self.image_weights(places, once, at)
+        weight = weigh / len(places)
         shard = min(self.train.get("shard") or self.batch, self.batch)
         if self.train.get("sync_batchnorm"):  # what differs from a batch's own pass is the order of sums
             shard = self.batch
@@ -92,7 +100,7 @@ class Training:
             y, loss, gradients = self.net.train(x[part], (label[part], other[part], share), weight[part], self.step,
                                                  first)
             total = {name: total.get(name, 0) + g for name, g in gradients.items()}
-            done.append((y, loss * self.weight_of(label[part]), label[part]))
+            done.append((y, loss * weigh[part], label[part]))
         scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))
         self.optimizer.step(self.net.weights, self.net.regularised(total), self.net.rates(lr, scale))
         if self.kept is not None:

@@ -72,13 +72,14 @@ def make_images(folder):
         out[name] = {**splits, "names": list(classes)}
     out["three-alone"] = {**out["three"], "validation": None}
     out["marked"] = make_labels(folder / "marked", random)
+    out["uneven"] = make_labels(folder / "uneven", random, True)
     out["marked-alone"] = {**out["marked"], "validation": None}
     return out
 
 
-def make_labels(folder, random):
-    """Images of any of three classes, by a list beside them."""
-    out, lines = {"names": ["a", "b", "c"]}, ["image,labels"]
+def make_labels(folder, random, weighted=False):
+    """Images of any of three classes, by a list beside them, which may have weights."""
+    out, lines = {"names": ["a", "b", "c"]}, ["image,labels" + ",weight" * weighted]
     for word, count in (("train", 13), ("validation", 7)):
         (folder / word).mkdir(parents=True)
         rows = (random.random((count, 3)) < 0.4).astype(int)
@@ -87,8 +88,11 @@ def make_labels(folder, random):
             tone = 60 + 50 * row
             pixels.append(np.clip(tone + random.integers(-60, 90, (6, 5, 3)), 0, 255).astype(np.uint8))
             write_png(folder / word / f"{word}{i:02}.png", pixels[-1])
-            lines.append(f"{word}{i:02}.png,{'|'.join(name for name, there in zip('abc', row) if there)}")
+            lines.append(f"{word}{i:02}.png,{'|'.join(name for name, there in zip('abc', row) if there)}" +
+                         f",{i % 5 / 2}" * weighted)
         out[word] = np.stack(pixels), rows
+        if weighted and word == "train":
+            out["weights"] = np.arange(count) % 5 / 2
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return out
 
