@@ -17,7 +17,7 @@ from checks import check, finish
 RECIPE = """
 name: colours
 input: {size: 4, rescale: 1/255, interpolation: nearest}
-model: [flatten, dense: {units: classes, activation: sigmoid}]
+model: [conv2d: {filters: 6, kernel: 3, activation: relu}, flatten, dense: {units: classes, activation: sigmoid}]
 train: {loss: binary_crossentropy, optimizer: {adam: {lr: 0.02}}, batch: 16, epochs: 12, seed: 3}
 data: {task: multi_label, validation_split: 0.4}
 """
@@ -135,7 +135,7 @@ def main(clade):
         # the rest of what works on models and data
         run("report", model, "--device", "cpu")
         page = (model / "report.html").read_text()
-        for part in ("average precision", "mAP", "micro F1", "ROC"):
+        for part in ("average precision", "mAP", "micro F1", "ROC", "Grad-CAM"):
             check(part in page, f"report: no '{part}'")
         for part in ("Confusion matrix", "Calibration", "Surest mistakes"):
             check(part not in page, f"report: '{part}'")
@@ -153,10 +153,10 @@ def main(clade):
         run("calibrate", model, "--device", "cpu", says="no probabilities to calibrate")
         run("evaluate", model, "--wrong", "3", "--device", "cpu", says="one class")
         start = ["train", recipe, *data, "--out", folder / "none"]
-        soft = ["--set", "model.1.dense.activation=softmax", "--set", "train.loss=categorical_crossentropy"]
+        soft = ["--set", "model.2.dense.activation=softmax", "--set", "train.loss=categorical_crossentropy"]
         run(*start, *soft, says="is for one class of each image, data.task: multi_label")
         run(*start, *soft[:2], says="expects a sigmoid output for each class")
-        run(*start, "--set", "model.1.dense.units=2", says="any of which an image may show")
+        run(*start, "--set", "model.2.dense.units=2", says="any of which an image may show")
         run(*start, "--set", "data.task=classification", says="expects one sigmoid output")
         run(*start, "--set", "data.task=several", says="task: expected")
         run(*start, "--set", "train.top_k=2", says="top_k: expected without")
