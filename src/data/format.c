@@ -56,7 +56,7 @@ static const image_format formats[CLADE_IMAGE_KINDS] = {
     [CLADE_IMAGE_WEBP] = {WEBP_READER, "a WebP: this build reads " FORMATS, {".webp"}},
     [CLADE_IMAGE_HEIF] = {HEIF_READER,
                           "a HEIC or AVIF: this build reads " FORMATS
-                          "; with libheif (libheif-dev) there when it is built, these, too",
+                          "; build it with libheif (libheif-dev) for these, too",
                           {".heic", ".heif", ".hif", ".avif"}},
 };
 

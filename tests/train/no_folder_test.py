@@ -31,6 +31,7 @@ train: {loss: sparse_categorical_crossentropy, optimizer: {adam: {lr: 0.01}}, ba
 
 
 def main(clade):
+    clade = pathlib.Path(clade).resolve()
     with tempfile.TemporaryDirectory(prefix="clade-no-folder-") as name:
         os.chdir(name)
 
