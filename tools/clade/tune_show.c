@@ -217,11 +217,13 @@ static void print_front(const clade_study *study)
         printf(":");
         print_values(study, t);
         printf("\n");
-        const clade_study_trial *next = NULL; /* the dearest of the cheaper ones */
-        for (size_t i = 0; i < count; i++)
-            if (trial[i].rank == 1 && trial[i].cost < t->cost &&
-                (!next || trial[i].cost > next->cost))
-                next = &trial[i];
+        const clade_study_trial *next = NULL; /* as good, or the dearest of the cheaper ones */
+        for (size_t i = 0; i < count; i++) {
+            const clade_study_trial *other = &trial[i];
+            if (other->rank != 1 || other->cost > t->cost) continue;
+            if (other->cost == t->cost && other->number <= t->number) continue;
+            if (!next || other->cost > next->cost) next = other;
+        }
         t = next;
     }
 }
