@@ -423,5 +423,6 @@ clade_status clade_onnx_tensor_read(clade_onnx_file *file, const Onnx__Tensor *t
     *out = (clade_onnx_constant){0};
     clade_status status = read_values(file, tensor, out);
     if (status) clade_onnx_constant_clear(file, out);
+    if (!status) out->type = tensor->data_type;
     return clade_context(status, "tensor '%.200s'", clade_onnx_string(tensor->name));
 }

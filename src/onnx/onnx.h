@@ -50,8 +50,9 @@ typedef struct clade_onnx_constant {
     int32_t rank;
     int64_t dim[clade_onnx_max_rank];
     size_t count;
-    float *f;   /* if real, else NULL; counted memory */
-    int64_t *i; /* if not */
+    int32_t type; /* the format's, of one that a file stores; else 0 */
+    float *f;     /* if real, else NULL; counted memory */
+    int64_t *i;   /* if not */
 } clade_onnx_constant;
 
 clade_status clade_onnx_constant_make(clade_onnx_file *file, bool real, int32_t rank,

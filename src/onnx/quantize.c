@@ -5,11 +5,9 @@
 #include <math.h>
 
 /* The format's type of the integers, which that of the zero point is. */
-static int32_t type_of(const clade_onnx_reader *r, const Onnx__Node *node)
+static int32_t type_of(const clade_onnx_constant *zero)
 {
-    const char *name = node->n_input > 2 ? clade_onnx_string(node->input[2]) : "";
-    const clade_onnx_value *zero = *name ? clade_onnx_find(r, name) : NULL;
-    return !zero ? CLADE_ONNX_UINT8 : zero->kind == CLADE_ONNX_STORED ? zero->stored->data_type : 0;
+    return zero ? zero->type : CLADE_ONNX_UINT8;
 }
 
 /* --- constants --- */
@@ -54,7 +52,7 @@ clade_status clade_onnx_fold_quantize(clade_onnx_reader *r, const Onnx__Node *no
                                       clade_onnx_constant *y)
 {
     size_t inner, scales;
-    const int32_t type = type_of(r, node);
+    const int32_t type = type_of(count > 2 ? x[2] : NULL);
     clade_status status =
         clade_onnx_fold_expect(type == CLADE_ONNX_UINT8 || type == CLADE_ONNX_INT8, "8 bits");
     const float low = type == CLADE_ONNX_INT8 ? -128 : 0;
@@ -76,10 +74,10 @@ static clade_status read_scale(clade_onnx_reader *r, const Onnx__Node *node,
                                clade_quantization *out)
 {
     const clade_onnx_constant *scale, *zero;
-    const int32_t type = type_of(r, node);
     clade_status status = clade_onnx_input_constant(r, node, 1, &scale);
     if (!status) status = clade_onnx_input_constant(r, node, 2, &zero);
     if (status) return status;
+    const int32_t type = type_of(zero);
     if (!scale || !scale->real || scale->count != 1 || (zero && (zero->real || zero->count != 1)))
         return clade_fail(CLADE_EUNSUPPORTED, "of values without one scale and zero point");
     if (type != CLADE_ONNX_UINT8 && type != CLADE_ONNX_INT8)

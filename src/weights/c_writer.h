@@ -18,6 +18,11 @@ typedef struct clade_c_writer {
 /* Adds formatted text. */
 void clade_c_put(clade_c_writer *w, const char *format, ...) CLADE_PRINTF(2, 3);
 
+/* The elements and the end of an array. */
+void clade_c_put_floats(clade_c_writer *w, const float *value, size_t count);
+/* An array for each kernel and bias. */
+void clade_c_put_weights(clade_c_writer *w);
+
 /* EUNSUPPORTED naming the layer where it cannot be written. */
 clade_status clade_c_check_layer(const clade_network *network, int32_t number);
 /* Is the layer's output its input's elements, where they are? */
