@@ -131,9 +131,16 @@ class Dataset(_Owner):
         return [os.fsdecode(library.clade_dataset_name(self._held(), self._split(split), i)) for i in range(self.count(split))]
 
     def labels(self, split="train"):
-        """The images' classes, as places in `classes`."""
-        labels = [library.clade_dataset_label(self._held(), self._split(split), i) for i in range(self.count(split))]
+        """The images' classes, as places in `classes`; where an image may have several, rows of 0 and 1."""
+        labels = [self._label(self._split(split), i) for i in range(self.count(split))]
         return labels if numpy is None else numpy.array(labels, numpy.int32)
+
+    def _label(self, split, i):
+        if not library.clade_dataset_task(self._held()):
+            return library.clade_dataset_label(self._held(), split, i)
+        row = _library.numbers("b", len(self.classes))
+        library.clade_dataset_label_row(self._held(), split, i, row)
+        return list(row)
 
     def image(self, i, split="train"):
         """Image i of a split (needs numpy)."""
@@ -265,6 +272,8 @@ class _Watch:
                         "accuracy": epoch.train.accuracy}
             if epoch.validation.count:
                 measured.update(val_loss=epoch.validation.loss, val_accuracy=epoch.validation.accuracy)
+                if epoch.validation.task:
+                    measured["val_map"] = epoch.validation.map
             measured.update(lr=epoch.lr, seconds=epoch.seconds, best=epoch.best)
             if self._on_epoch and self._on_epoch(measured) is False:
                 self.stopped = True

@@ -93,6 +93,8 @@ _FUNCTIONS = {  # name: what it gives, what it takes
     "clade_dataset_count": (c_size_t, handle, c_int),
     "clade_dataset_name": (_TEXT, handle, c_int, c_size_t),
     "clade_dataset_label": (c_int32, handle, c_int, c_size_t),
+    "clade_dataset_label_row": (None, handle, c_int, c_size_t, _PLACE),
+    "clade_dataset_task": (c_int, handle),
     "clade_dataset_pixels": (c_int, handle, c_int, c_size_t, _PLACE),
     "clade_recipe_read": (c_int, _TEXT, POINTER(_TEXT), c_size_t, _OUT),
     "clade_recipe_destroy": (None, _OUT),
@@ -132,8 +134,8 @@ def free(pointed):
 
 
 def numbers(kind, count):
-    """Room for numbers: kind "i" or "f"."""
-    return ({"i": c_int32, "f": c_float}[kind] * count)()
+    """Room for numbers: kind "i", "f" or, of one byte, "b"."""
+    return ({"i": c_int32, "f": c_float, "b": ctypes.c_uint8}[kind] * count)()
 
 
 def texts(encoded):
