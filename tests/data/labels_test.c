@@ -90,10 +90,10 @@ static void test_splits(void)
 /* A column of weights, of lists of one label, too. */
 static void test_weights(void)
 {
+    static const char marked[] =
+        "sample_weight,image_id,dog,cat\n2,0,1,1\n0,1,1,0\n.5,2,0,0\n1,3,0,1\n";
     static const char *const lists[] = {
-        "file,labels,weight\n0,cat|dog,2\n1,dog,0\n2,,.5\n3,cat,1\n",
-        "sample_weight,image_id,dog,cat\n2,0,1,1\n0,1,1,0\n"
-        ".5,2,0,0\n1,3,0,1\n",
+        "file,labels,weight\n0,cat|dog,2\n1,dog,0\n2,,.5\n3,cat,1\n", marked,
         "file,label,weight\n1,cat,0\n3,dog,1\n2,cat,.5\n0,cat,2\n"};
     static const float weights[] = {2, 0, .5f, 1};
     for (int k = 0; k < 3; k++) {
