@@ -6,6 +6,7 @@
 #include "base/random.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,15 @@ static clade_status check_fraction(double fraction, const char *what)
                       what, fraction);
 }
 
+/* Whose images are too few: "class 'cat' has", or of several labels, all of which are divided as
+ * one class, "the data has". */
+static const char *who_has(const clade_dataset *dataset, size_t label, char text[256])
+{
+    if (dataset->task == CLADE_TASK_MULTI_LABEL) return "the data has";
+    snprintf(text, 256, "class '%.200s' has", dataset->names[label]);
+    return text;
+}
+
 /* Sets to[i] for the images of one class, list[0…n), n > 0. */
 static clade_status choose(const clade_dataset *dataset, ranked_key *list, size_t n,
                            double validation, double test, uint8_t *to)
@@ -45,10 +55,11 @@ static clade_status choose(const clade_dataset *dataset, ranked_key *list, size_
     size_t a = share(validation, n), b = share(test, n);
     if (a + b >= n) {
         const clade_image *one = &dataset->split[CLADE_TRAIN].items[list[0].at];
-        return clade_fail(CLADE_EINVAL,
-                          "class '%s' has %zu images: %zu for validation and %zu for test leave "
-                          "none to train on",
-                          dataset->names[one->label], n, a, b);
+        char text[256];
+        return clade_fail(
+            CLADE_EINVAL,
+            "%s %zu images: %zu for validation and %zu for test leave none to train on",
+            who_has(dataset, (size_t)one->label, text), n, a, b);
     }
     qsort(list, n, sizeof *list, by_rank);
     for (size_t i = 0; i < a + b; i++) to[list[i].at] = i < a ? CLADE_VALIDATION : CLADE_TEST;
@@ -149,11 +160,10 @@ clade_status clade_split_by_fold(clade_dataset *dataset, int32_t folds, int32_t 
     size_t dealt = 0; /* goes on from class to class, so that folds are of one size */
     for (size_t c = 0; c < dataset->classes && !status; c++) {
         const size_t n = list_class(train, c, seed, list);
+        char text[256];
         if (n > 0 && n < (size_t)folds)
-            status = clade_fail(CLADE_EINVAL,
-                                "class '%s' has %zu images, expected one for each of "
-                                "%d folds",
-                                dataset->names[c], n, folds);
+            status = clade_fail(CLADE_EINVAL, "%s %zu images, expected one for each of %d folds",
+                                who_has(dataset, c, text), n, folds);
         if (n > 0) qsort(list, n, sizeof *list, by_rank);
         for (size_t i = 0; i < n && !status; i++)
             if (dealt++ % (size_t)folds == (size_t)fold - 1) to[list[i].at] = CLADE_VALIDATION;

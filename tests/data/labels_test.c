@@ -130,6 +130,12 @@ static void test_refusals(void)
                 "'0' is in 'val', and in 'train'");
     CHECK_FAILS(try_list("file,labels\n0,cat\n1,cat\n"), CLADE_EINVAL, "only one class, 'cat'");
     clade_dataset *d = NULL;
+    clade_data_options few = by_list("file,labels\n0,cat\n1,dog\n", NULL);
+    few.validation_split = 0.9;
+    CHECK_FAILS(clade_dataset_open(&few, &d), CLADE_EINVAL, "the data has 2 images: 2 for");
+    few.folds = 3;
+    few.fold = 1;
+    CHECK_FAILS(clade_dataset_open(&few, &d), CLADE_EINVAL, "the data has 2 images, expected one");
     clade_data_options options = {.path = path_of("labelled"), .task = CLADE_TASK_MULTI_LABEL};
     CHECK_FAILS(clade_dataset_open(&options, &d), CLADE_EINVAL, "expected labels: FILE");
     options.task = (clade_task)7;
