@@ -172,6 +172,12 @@ const conform_fault clade_faults[] = {
     SLOT(layer_norm_dx, "dx", "half-precision", ROUND, "dx", 11),
     SLOT(layer_norm_dx, "dgamma", "last-element-unwritten", KEEP_TAIL, "dgamma", 0),
     PARAM(layer_norm_dx, "dbeta", "accumulate-ignored", SET, "accumulate", 0, 0),
+    PARAM(attention, "forward", "heads-ignored", SET, "heads", 0, 1),
+    SLOT(attention, "forward", "order-of-keys", LAST_BIT, "y", 0),
+    SLOT(attention, "statistics", "last-lse-unwritten", KEEP_TAIL, "lse", 0),
+    PARAM(attention_dqkv, "dqkv", "heads-ignored", SET, "heads", 0, 1),
+    SLOT(attention_dqkv, "dqkv", "half-precision", ROUND, "dqkv", 11),
+    PARAM(attention_dqkv, "dqkv", "accumulate-ignored", SET, "accumulate", 0, 0),
     PARAM(lrn, "forward", "window-one-short", ADD, "size", 0, -1),
     PARAM(lrn_dx, "dx", "wrong-exponent", SCALE, "beta", 0, 1.001),
     /* activations and element-wise ops */

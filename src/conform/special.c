@@ -28,10 +28,10 @@ bool clade_special_fits(const clade_op_info *info, const clade_args *args, size_
 }
 
 /* What padding is multiplied with: the weights, or of gradients by weights the incoming one; -1: an
- * op without. */
+ * op without padding. */
 static int factor_of(const clade_op_info *info)
 {
-    if (!(info->flags & CLADE_OP_PRODUCT)) return -1;
+    if (!(info->flags & CLADE_OP_PRODUCT) || clade_param_find(info, "pad") < 0) return -1;
     int w = clade_slot_find(info, "w");
     return w >= 0 && !clade_slot_writes(info->slots[w].kind) ? w : clade_slot_find(info, "dy");
 }

@@ -36,6 +36,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(group_norm)                                                                             \
     FAMILY(layer_norm)                                                                             \
     FAMILY(lrn)                                                                                    \
+    FAMILY(attention)                                                                              \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \
     FAMILY(adjust)                                                                                 \

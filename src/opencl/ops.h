@@ -47,6 +47,7 @@ typedef struct opencl_op {
 #define OPENCL_FAMILIES(FAMILY)                                                                    \
     FAMILY(activation)                                                                             \
     FAMILY(adjust)                                                                                 \
+    FAMILY(attention)                                                                              \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_dw)                                                                                \
     FAMILY(conv_pool)                                                                              \
