@@ -60,6 +60,9 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {0.25F}},
     {.kind = CLADE_LAYER_STOCHASTIC_DEPTH, .as.dropout = {0.25F}},
     {.kind = CLADE_LAYER_LAYER_SCALE, .as.layer_scale = {0.5F}},
+    {.kind = CLADE_LAYER_ATTENTION, .as.attention = {2}},
+    {.kind = CLADE_LAYER_CLASS_TOKEN},
+    {.kind = CLADE_LAYER_POSITION_EMBEDDING},
     {.kind = CLADE_LAYER_FLATTEN},
     {.kind = CLADE_LAYER_RESHAPE, .as.reshape = {2, {-1, 24}}},
     {.kind = CLADE_LAYER_ADD, .input_count = 2},
@@ -71,14 +74,16 @@ static const clade_layer layer_samples[] = {
 };
 enum { LAYER_SAMPLES = sizeof layer_samples / sizeof *layer_samples };
 
-/* Adds the layer, named "sample"; all its inputs are `input`, or a flatten of it where it needs
- * that.
- */
+/* Adds the layer, named "sample"; all its inputs are `input`, or a flatten of it, or places of 6
+ * channels, where it needs that. */
 static inline clade_status layer_add(clade_graph *graph, const clade_layer *sample, int32_t input)
 {
     clade_layer layer = *sample;
     const clade_layer flatten = {.kind = CLADE_LAYER_FLATTEN, .input_count = 1, .input = {input}};
+    clade_layer places = {.kind = CLADE_LAYER_RESHAPE, .input_count = 1, .input = {input}};
     clade_status status = CLADE_OK;
+    places.as.reshape = (clade_reshape_layer){2, {-1, 6}};
+    if (layer.kind == CLADE_LAYER_ATTENTION) status = clade_graph_add(graph, &places, &input);
     if (layer.kind == CLADE_LAYER_DENSE) status = clade_graph_add(graph, &flatten, &input);
     if (!layer.input_count) layer.input_count = 1;
     for (int32_t i = 0; i < layer.input_count; i++) layer.input[i] = input;

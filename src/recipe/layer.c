@@ -1,7 +1,7 @@
 /* One layer of a recipe, read as its record says. */
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
-#include "nn/squeeze_excite.h"
+#include "nn/layer_group.h"
 
 #include <assert.h>
 #include <float.h>
@@ -199,18 +199,21 @@ static clade_status read_fields(const item *it, clade_layer *layer)
 
 /* --- words and keys --- */
 
-/* Finds the record that the text names; squeeze_excite's has no kind. */
+/* Finds the record that the text names; a group's has no kind. */
 static clade_status find_record(const clade_yaml *node, const char *text, clade_layer_kind *kind,
-                                const clade_layer_record **out)
+                                const clade_layer_record **out, const clade_layer_group **group)
 {
-    const char *words[3 * CLADE_LAYER_KINDS];
+    const char *words[3 * (CLADE_LAYER_KINDS + 8)];
     size_t count = 0;
-    for (int k = CLADE_LAYER_INPUT + 1; k <= CLADE_LAYER_KINDS; k++) {
-        bool last = k == CLADE_LAYER_KINDS;
+    for (int k = CLADE_LAYER_INPUT + 1;; k++) {
+        const bool own_kind = k < CLADE_LAYER_KINDS;
+        *group = own_kind ? NULL : &clade_layer_groups[k - CLADE_LAYER_KINDS];
         const clade_layer_record *r =
-            last ? &clade_squeeze_excite_record : clade_layer_record_of((clade_layer_kind)k);
+            own_kind ? clade_layer_record_of((clade_layer_kind)k) : (*group)->record;
+        if (!r) break;
+        assert(count + 3 <= sizeof words / sizeof *words);
         const char *own[] = {r->key, r->name, r->alias};
-        *kind = last ? CLADE_LAYER_INPUT : (clade_layer_kind)k;
+        *kind = own_kind ? (clade_layer_kind)k : CLADE_LAYER_INPUT;
         *out = r;
         for (int j = 0; j < 3 && own[j]; j++) {
             if (!strcmp(text, own[j])) return CLADE_OK;
@@ -304,7 +307,8 @@ static clade_status read_common(const item *it, const clade_graph *graph, clade_
 }
 
 clade_status clade_recipe_read_layer(const clade_yaml *node, int32_t classes,
-                                     const clade_graph *graph, clade_layer *layer)
+                                     const clade_graph *graph, clade_layer *layer,
+                                     const clade_layer_group **group)
 {
     item it = {.node = node, .classes = classes};
     const char *text = clade_yaml_text(node);
@@ -314,7 +318,7 @@ clade_status clade_recipe_read_layer(const clade_yaml *node, int32_t classes,
             node, CLADE_EINVAL,
             "model: expected a layer, as in '- flatten' or '- dense: {units: 10}'");
     clade_status status =
-        find_record(node, text ? text : clade_yaml_key(node, 0), &layer->kind, &it.record);
+        find_record(node, text ? text : clade_yaml_key(node, 0), &layer->kind, &it.record, group);
     if (status) return status;
     if (!text && clade_yaml_kind_of(clade_yaml_item(node, 0)) != CLADE_YAML_NULL)
         it.options = clade_yaml_item(node, 0);

@@ -1,7 +1,7 @@
 /* The section of a recipe that is the model: a list of layers, read into a graph. */
 #include "recipe/recipe.h"
 #include "nn/loss.h"
-#include "nn/squeeze_excite.h"
+#include "nn/layer_group.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,41 +50,42 @@ static const clade_yaml *find_option(const clade_yaml *node, const char *key)
     return clade_yaml_kind_of(options) == CLADE_YAML_MAP ? clade_recipe_find(options, key) : NULL;
 }
 
-/* Adds the layers that squeeze_excite stands for; `read` has its settings, and what all have. */
-static clade_status add_squeeze_excite(const clade_yaml *node, const clade_layer *read,
-                                       clade_graph *graph)
+/* Adds the layers that a group stands for; `read` has its settings, and what all have. */
+static clade_status add_group(const clade_yaml *node, const clade_layer_group *group,
+                              const clade_layer *read, clade_graph *graph)
 {
     const int32_t from = read->input_count ? read->input[0] : clade_graph_layers(graph) - 1;
-    const clade_yaml *ratio = find_option(node, "ratio");
+    const char *key = group->record->key;
+    const clade_yaml *ratio = find_option(node, "ratio"); /* squeeze_excite's */
     char name[CLADE_NAME_SIZE];
-    clade_layer layer[CLADE_SQUEEZE_EXCITE_LAYERS];
+    clade_layer layer[CLADE_MOST_GROUP_LAYERS];
     if (ratio && read->as.squeeze_excite.units)
-        return clade_yaml_fail(ratio, CLADE_EINVAL,
-                               "squeeze_excite: has units and ratio; expected one of them");
+        return clade_yaml_fail(ratio, CLADE_EINVAL, "%s: has units and ratio; expected one of them",
+                               key);
     if (read->input_count > 1)
-        return clade_yaml_fail(node, CLADE_EINVAL, "squeeze_excite: expected 1 input, found %d",
+        return clade_yaml_fail(node, CLADE_EINVAL, "%s: expected 1 input, found %d", key,
                                read->input_count);
-    snprintf(name, sizeof name, "%s", *read->name ? read->name : "squeeze_excite");
+    snprintf(name, sizeof name, "%s", *read->name ? read->name : key);
     for (int i = 1; !*read->name && is_name(graph, name); i++)
-        snprintf(name, sizeof name, "squeeze_excite_%d", i);
-    clade_status status =
-        clade_squeeze_excite_layers(graph, from, name, &read->as.squeeze_excite, layer);
-    for (int i = 0; i < CLADE_SQUEEZE_EXCITE_LAYERS && !status; i++) {
+        snprintf(name, sizeof name, "%s_%d", key, i);
+    clade_status status = group->layers(graph, from, name, read, layer);
+    for (int i = 0; i < group->count && !status; i++) {
         layer[i].frozen = read->frozen;
         status = clade_graph_add(graph, &layer[i], NULL);
     }
-    return status ? clade_yaml_fail(node, status, "squeeze_excite: %s", clade_error()) : status;
+    return status ? clade_yaml_fail(node, status, "%s: %s", key, clade_error()) : status;
 }
 
 clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, clade_graph *graph)
 {
     for (size_t i = 0; i < clade_yaml_count(list); i++) {
         const clade_yaml *node = clade_yaml_item(list, i);
+        const clade_layer_group *group;
         clade_layer layer;
-        clade_status status = clade_recipe_read_layer(node, classes, graph, &layer);
+        clade_status status = clade_recipe_read_layer(node, classes, graph, &layer, &group);
         if (status) return status;
-        if (layer.kind == CLADE_LAYER_INPUT) {
-            status = add_squeeze_excite(node, &layer, graph);
+        if (group) {
+            status = add_group(node, group, &layer, graph);
             if (status) return status;
             continue;
         }

@@ -6,6 +6,7 @@
 #include <clade/recipe.h>
 #include <clade/tune.h>
 
+#include "nn/layer_group.h"
 #include "recipe/yaml.h"
 
 /* What a search may change. */
@@ -73,9 +74,11 @@ bool clade_recipe_is_open(const clade_recipe *recipe);
 clade_status clade_recipe_add_backbone(const clade_recipe *recipe, bool unfrozen,
                                        clade_graph *graph);
 /* One entry of a list of layers. `classes`: how many the data have, 0: unknown; `graph`: the layers
- * before it. squeeze_excite, which is several, has no kind: CLADE_LAYER_INPUT. */
+ * before it. *group gets what stands for several layers, or NULL; it has no kind:
+ * CLADE_LAYER_INPUT. */
 clade_status clade_recipe_read_layer(const clade_yaml *node, int32_t classes,
-                                     const clade_graph *graph, clade_layer *layer);
+                                     const clade_graph *graph, clade_layer *layer,
+                                     const clade_layer_group **group);
 /* Adds the layers of a list. */
 clade_status clade_recipe_add_layers(const clade_yaml *list, int32_t classes, clade_graph *graph);
 /* Appends all layers of a graph to a list, in the words of a recipe. */

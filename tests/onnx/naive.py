@@ -184,6 +184,9 @@ def softmax(c):
 @operator("Gemm", "MatMul")
 def gemm(c):
     a, b, bias = (c.input(k) for k in range(3))
+    if len(a.shape) > 2:  # matrices of the dimensions before, which are equal
+        return [build(a.shape[:-1] + b.shape[-1:], lambda i: sum(
+            at(a, i[:-1] + (k,)) * at(b, i[:-2] + (k,) + i[-1:]) for k in range(a.shape[-1])))]
     turn_a, turn_b = c.attr("transA", 0), c.attr("transB", 0)
     rows, inner = a.shape[::-1] if turn_a else a.shape
     columns = b.shape[0 if turn_b else 1]

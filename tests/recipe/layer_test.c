@@ -32,6 +32,7 @@ static clade_status read_with(const clade_layer *sample, const clade_yaml *optio
 {
     clade_graph *graph = NULL;
     clade_yaml *entry = clade_yaml_create(CLADE_YAML_MAP), *map = clade_yaml_create(CLADE_YAML_MAP);
+    const clade_layer_group *group;
     CHECK_OK(clade_graph_create(12, 12, 4, &graph));
     clade_graph_add(graph, &(clade_layer){.kind = CLADE_LAYER_FLATTEN, .name = "flatten"}, NULL);
     for (size_t i = 0; i < clade_yaml_count(options); i++) {
@@ -46,7 +47,7 @@ static clade_status read_with(const clade_layer *sample, const clade_yaml *optio
     }
     if (value) CHECK_OK(clade_yaml_put(map, as, value));
     CHECK_OK(clade_yaml_put(entry, clade_layer_record_of(sample->kind)->key, map));
-    clade_status status = clade_recipe_read_layer(entry, 0, graph, out);
+    clade_status status = clade_recipe_read_layer(entry, 0, graph, out, &group);
     clade_yaml_destroy(&entry);
     clade_graph_destroy(&graph);
     return status;

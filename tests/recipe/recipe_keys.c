@@ -5,7 +5,7 @@
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
 #include "nn/loss.h"
-#include "nn/squeeze_excite.h"
+#include "nn/layer_group.h"
 #include "recipe/recipe.h"
 
 #include <stdio.h>
@@ -136,7 +136,8 @@ static void put_page(FILE *page)
     fprintf(page, "; `swish` is `silu`.\n\n## Layers\n");
     for (int k = CLADE_LAYER_INPUT + 1; k < CLADE_LAYER_KINDS; k++)
         put_layer(page, clade_layer_record_of((clade_layer_kind)k));
-    put_layer(page, &clade_squeeze_excite_record);
+    for (const clade_layer_group *g = clade_layer_groups; g->record; g++)
+        put_layer(page, g->record);
     put_losses(page);
 }
 

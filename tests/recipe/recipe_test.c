@@ -56,6 +56,19 @@ static void test_mistakes(void)
          "bad.yaml:3:", "expected 1 input"},
         {HEAD "model:\n  - flatten\n  - squeeze_excite: 4\n" DENSE,
          "bad.yaml:4:", "squeeze_excite: needs an image"},
+        {HEAD "model:\n  - multi_head_attention: 2\n" DENSE,
+         "bad.yaml:3:", "multi_head_attention: heads is 2, which does not divide 3 channels"},
+        {HEAD "model:\n  - multi_head_attention\n" DENSE, "bad.yaml:3:", "'heads'"},
+        {HEAD "model:\n  - multi_head_attention: {head: 3}\n" DENSE,
+         "bad.yaml:3:", "did you mean 'heads'"},
+        {HEAD "model:\n  - flatten\n  - multi_head_attention: 2\n" DENSE,
+         "bad.yaml:4:", "multi_head_attention: needs an image"},
+        {HEAD "model:\n  - conv2d: {filters: 8, kernel: 1}\n  - attention: 2\n" DENSE,
+         "bad.yaml:4:", "as many queries, keys and values"},
+        {HEAD "model:\n  - attention: 2\n" DENSE,
+         "bad.yaml:3:", "expected a number that divides 1 channels evenly"},
+        {HEAD "model:\n  - flatten\n  - attention: 1\n" DENSE, "bad.yaml:4:", "[n, …, 3 c]"},
+        {HEAD "model:\n  - flatten\n  - class_token\n" DENSE, "bad.yaml:4:", "image"},
         {HEAD "model:\n  - stochastic_depth: 1\n" DENSE, "bad.yaml:3:", "less than 1"},
         {HEAD "model:\n  - layer_scale: -1\n" DENSE, "bad.yaml:3:", "value: expected"},
         {HEAD "backbone: {name: resnet18, weights: random, stochastic_depth: 0.1}\nmodel:\n" DENSE,
@@ -255,6 +268,38 @@ static void test_squeeze_excite(void)
         CHECK(layer[3]->kind == CLADE_LAYER_MULTIPLY && !strcmp(layer[3]->name, expected[i].name));
         CHECK(layer[3]->input[0] == from && layer[3]->input[1] == 4 + 4 * i);
         CHECK(layer[1]->frozen == (i == 2) && layer[2]->frozen == (i == 2));
+    }
+    clade_graph_destroy(&graph);
+    clade_recipe_destroy(&recipe);
+}
+
+/* What multi_head_attention stands for. */
+static void test_multi_head_attention(void)
+{
+    static const char text[] =
+        HEAD "model:\n"
+             "  - conv2d: {filters: 24, kernel: 3, name: stem}\n"
+             "  - multi_head_attention: 3\n"
+             "  - multi_head_attention: {num_heads: 8, use_bias: false, inputs: stem,\n"
+             "                           trainable: false}\n" DENSE;
+    static const char *const names[] = {"multi_head_attention", "multi_head_attention_1"};
+    clade_recipe *recipe = NULL;
+    clade_graph *graph = NULL;
+    CHECK_OK(clade_recipe_parse(text, "heads.yaml", &recipe));
+    if (recipe) CHECK_OK(clade_recipe_graph(recipe, 3, &graph));
+    for (int32_t i = 0; graph && i < 2; i++) {
+        const clade_layer *layer[3];
+        char name[64];
+        for (int32_t k = 0; k < 3; k++) layer[k] = clade_graph_layer(graph, 2 + 3 * i + k);
+        snprintf(name, sizeof name, "%s.qkv", names[i]);
+        CHECK(!strcmp(layer[0]->name, name) && layer[0]->input[0] == 1);
+        CHECK(layer[0]->kind == CLADE_LAYER_CONV2D && layer[0]->as.conv2d.filters == 72);
+        CHECK(layer[1]->kind == CLADE_LAYER_ATTENTION);
+        CHECK(layer[1]->as.attention.heads == (i ? 8 : 3) && layer[1]->input[0] == 2 + 3 * i);
+        CHECK(!strcmp(layer[2]->name, names[i]) && layer[2]->as.conv2d.filters == 24);
+        CHECK(layer[2]->kind == CLADE_LAYER_CONV2D && layer[2]->input[0] == 3 + 3 * i);
+        for (int k = 0; k < 3; k += 2)
+            CHECK(layer[k]->as.conv2d.no_bias == (i == 1) && layer[k]->frozen == (i == 1));
     }
     clade_graph_destroy(&graph);
     clade_recipe_destroy(&recipe);
@@ -540,6 +585,7 @@ int main(void)
     test_mistakes();
     test_meaning();
     test_squeeze_excite();
+    test_multi_head_attention();
     test_built_in();
     test_edits();
     test_create();

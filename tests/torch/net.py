@@ -11,6 +11,7 @@ ALIASES = {"kernel_size": "kernel", "strides": "stride", "dilation_rate": "dilat
            "target_shape": "shape", "depth_multiplier": "multiplier"}
 MAIN_KEYS = {"depthwise_conv2d": "kernel", "dense": "units", "maxpool2d": "window",
              "avgpool2d": "window", "activation": "function", "dropout": "rate", "stochastic_depth": "rate", "layer_scale": "value", "reshape": "shape",
+             "attention": "heads", "multi_head_attention": "heads",
              "add": "inputs", "multiply": "inputs", "concat": "inputs", "zero_padding2d": "padding",
              "lrn": "size", "upsample2d": "size", "group_norm": "groups", "layer_norm": "axis"}
 # Keras' names of layers that have none
@@ -119,7 +120,7 @@ class Net:
 
     def frozen(self, name):
         layer, parameter = name.rsplit("/", 1)
-        options = next(o for n, _, o, _ in self.layers if n == layer)
+        options = next((o for n, _, o, _ in self.layers if n == layer), {})  # of several layers in one: none
         return not options.get("trainable", True) or parameter.startswith("moving_")
 
     def trained(self):
@@ -244,6 +245,28 @@ class Net:
     def layer_scale(self, o, x, w):
         return x * (w("scale").reshape(-1, 1, 1) if x.ndim == 4 else w("scale"))
 
+    def attention(self, o, x, w):
+        n, c, heads = len(x), x.shape[1] // 3, o["heads"]
+        q, k, v = x.reshape(n, 3, heads, c // heads, -1).unbind(1)
+        weights = torch.softmax(q.transpose(2, 3) @ k / (c // heads) ** 0.5, 3)
+        return (v @ weights.transpose(2, 3)).reshape(n, c, *x.shape[2:])
+
+    def class_token(self, o, x, w):
+        token = w("token").reshape(1, -1, 1, 1).expand(len(x), -1, -1, -1)
+        return torch.cat([token, x.flatten(2).unsqueeze(2)], 3)
+
+    def position_embedding(self, o, x, w):
+        return x + w("position").permute(2, 0, 1)
+
+    def multi_head_attention(self, o, x, w):
+        """PyTorch's own, with the weights of the layers that it stands for."""
+        shape, c = x.shape, x.shape[1]
+        inner, outer = (w("kernel", part).reshape(c, -1).T for part in (".qkv", ""))
+        x = x.flatten(2).permute(2, 0, 1)
+        y, _ = F.multi_head_attention_forward(x, x, x, c, o["heads"], inner, w("bias", ".qkv"), None, None, False, 0,
+                                              outer, w("bias"), need_weights=False)
+        return y.permute(1, 2, 0).reshape(shape)
+
     def stochastic_depth(self, o, x, w):
         if not self.training or not o["rate"]:
             return x
@@ -310,8 +333,8 @@ class Net:
         known = {"input": torch.tensor(x, dtype=self.dtype).permute(0, 3, 1, 2)}
         last = self.layers[-1]
         for self.number, (name, kind, options, inputs) in enumerate(self.layers, 1):
-            def weight(part):
-                return self.weights["%s/%s" % (name, part)]
+            def weight(part, of=""):
+                return self.weights["%s%s/%s" % (name, of, part)]
             xs = [known[i] for i in inputs]
             merges = kind in ("add", "multiply", "concat")
             if name == last[0] and self.loss_name not in ("mse", "mean_squared_error"):

@@ -48,6 +48,7 @@ NETS = {
     "cats-dogs-dropout": (2, 2, 2, False),
     "horses-or-humans": (4, 4, 2, False),
     "branches": (6, 5, 3, True),
+    "tokens": (5, 4, 3, True),
     "corners": (7, 7, 3, True),
     "modern": (6, 6, 4, True),
 }
@@ -83,6 +84,9 @@ FAULTS = [
     ("corners", "batch_normalization", "frozen", False),
     ("corners", "average_pooling2d", "count_pad", False),
     ("corners", "train", "label_smoothing", 0.201),
+    ("tokens", "heads", "heads", 4),
+    ("tokens", "plain", "heads", 2),
+    ("tokens", "layer_normalization_1", "eps", 0.0001),
     ("modern", "group_normalization", "groups", 2),
     ("modern", "pixels", "eps", 0.00101),
     ("modern", "left", "start", 1),
