@@ -20,14 +20,15 @@ typedef struct clade_backbone_options {
     bool keras;      /* as keras.applications has it: padding, epsilons, momentum, biases */
     float stochastic_depth; /* how often training leaves the last block out for an image, earlier
                              * ones in proportion; 0: never. torchvision trains efficientnets with
-                             * 0.2 and convnext_tiny with 0.1; of others it must be 0 */
+                             * 0.2 and convnext_tiny with 0.1; vits have it too; of others it
+                             * must be 0 */
 } clade_backbone_options;
 
 /* The graph of a backbone, its layers named by torchvision's modules ("layer1.0.conv1"). Sources:
  * the papers' networks as torchvision and Keras 2.12 build them. `options` may be NULL. Errors:
- * EINVAL (no such backbone; resnet18, resnet34 or regnet_y_400mf in Keras' form; stochastic depth
- * where there is none; an input that is too small, naming the layer; a size that vgg16's classifier
- * cannot average to 7 × 7). */
+ * EINVAL (no such backbone; a resnet18 or 34, regnet_y_400mf or vit in Keras' form; stochastic
+ * depth where there is none; an input that is too small, naming the layer; a size that vgg16's
+ * classifier cannot average to 7 × 7). */
 CLADE_API clade_status clade_backbone_create(const char *name,
                                              const clade_backbone_options *options,
                                              clade_graph **out);

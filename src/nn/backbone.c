@@ -15,7 +15,7 @@ typedef struct entry {
 } entry;
 
 /* Name, preprocessing of Keras' weights, its batch normalisation's eps and momentum, and whether
- * torchvision trains it with stochastic depth. */
+ * torchvision, or of a vit timm, trains it with stochastic depth. */
 #define BACKBONES(B)                                                                               \
     B(vgg16, CAFFE, 0.001F, 0.99F, false)                                                          \
     B(resnet18, TORCH, 0, 0, false)                                                                \
@@ -31,7 +31,9 @@ typedef struct entry {
     B(efficientnet_b2, TORCH, 0.001F, 0.99F, true)                                                 \
     B(efficientnet_b3, TORCH, 0.001F, 0.99F, true)                                                 \
     B(convnext_tiny, TORCH, 0.001F, 0.99F, true)                                                   \
-    B(regnet_y_400mf, TORCH, 0, 0, false)
+    B(regnet_y_400mf, TORCH, 0, 0, false)                                                          \
+    B(vit_b_16, TORCH, 0, 0, true)                                                                 \
+    B(vit_s_16, TORCH, 0, 0, true)
 
 static const entry entries[] = {
 #define B(name, mode, eps, momentum, leaves_out)                                                   \
@@ -80,10 +82,11 @@ clade_status clade_backbone_build(const char *name, const clade_backbone_options
         return clade_fail(CLADE_EINVAL, "stochastic_depth is %g, expected 0 to less than 1",
                           (double)o->stochastic_depth);
     if (o->stochastic_depth > 0 && !entries[i].leaves_out)
-        return clade_fail(CLADE_EINVAL,
-                          "stochastic_depth: %s has none in torchvision; expected an efficientnet "
-                          "or a convnext",
-                          name);
+        return clade_fail(
+            CLADE_EINVAL,
+            "stochastic_depth: %s has none; expected an efficientnet, a convnext or a "
+            "vit",
+            name);
     out->mode = entries[i].mode;
     if (o->keras) {
         out->eps = entries[i].keras_eps;

@@ -9,7 +9,8 @@
 typedef enum clade_naming {
     CLADE_NAMING_TIMM,
     CLADE_NAMING_KERAS,
-    CLADE_NAMING_GLUON, /* MXNet's model zoo */
+    CLADE_NAMING_GLUON, /* MXNet's model zoo; and torch's where it joins names by _, too */
+    CLADE_NAMING_OLD,   /* torchvision's once */
     CLADE_NAMINGS
 } clade_naming;
 
@@ -102,5 +103,7 @@ void clade_backbone_efficientnet_b2(clade_backbone *b);
 void clade_backbone_efficientnet_b3(clade_backbone *b);
 void clade_backbone_convnext_tiny(clade_backbone *b);
 void clade_backbone_regnet_y_400mf(clade_backbone *b);
+void clade_backbone_vit_b_16(clade_backbone *b);
+void clade_backbone_vit_s_16(clade_backbone *b);
 
 #endif

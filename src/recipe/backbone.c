@@ -404,7 +404,10 @@ const clade_transfer *clade_recipe_transfer(const clade_recipe *recipe)
 static clade_status load_named(const clade_recipe *recipe, const section *s, clade_model *model)
 {
     enum { classes = 1000 };
-    const clade_backbone_options options = {.channels = recipe->preprocessing.channels,
+    const clade_preprocessing *p = &recipe->preprocessing;
+    const clade_backbone_options options = {.height = p->height,
+                                            .width = p->width,
+                                            .channels = p->channels,
                                             .classes = s->top ? classes : 0,
                                             .keras = is_keras(s)};
     clade_backbone_weights weights;

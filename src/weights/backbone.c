@@ -57,6 +57,8 @@ static const struct {
     {"moving_mean", "running_mean", "moving_mean"},
     {"moving_variance", "running_var", "moving_variance"},
     {"scale", "", "Variable"}, /* torch: a parameter of its own, named as the layer is */
+    {"token", "", ""},
+    {"position", "", ""},
 };
 
 static int word_of(const char *own)
@@ -103,6 +105,7 @@ static bool is_named(const weights_reader *r, const char *name, int32_t layer, i
     if (r->keras) return is_keras(name, alias->name[CLADE_NAMING_KERAS], terms[word].keras, w);
     return is_joined(name, node->layer.name, ".", torch) ||
            is_joined(name, alias->name[CLADE_NAMING_TIMM], ".", torch) ||
+           is_joined(name, alias->name[CLADE_NAMING_OLD], ".", torch) ||
            is_joined(name, alias->name[CLADE_NAMING_GLUON], "_", torch);
 }
 
@@ -186,10 +189,17 @@ static bool fits(const weights_reader *r, const clade_weight_array *a, int32_t l
         }
     }
     const int64_t *four = r->keras ? keras : torch;
-    if (rank == 1) { /* torchvision's layer_scale is [c, 1, 1] */
+    if (rank == 1) { /* torchvision's layer_scale is [c, 1, 1], class tokens [1, 1, c] */
+        int64_t ones = 0;
         shape_text(1, &hwio[3], expected);
-        return (a->rank == 1 || (a->rank == 3 && a->shape[1] == 1 && a->shape[2] == 1)) &&
-               a->shape[0] == out;
+        for (int32_t k = 0; k < a->rank; k++) ones += a->shape[k] == 1;
+        return (a->rank == 1 || a->rank == 3) && ones >= a->rank - 1 && a->count == (size_t)out;
+    }
+    if (rank == 3) { /* of positions */
+        const int32_t *dim = r->whole.graph->node[layer].weight[w].shape.dim;
+        const int64_t three[] = {dim[0], dim[1], dim[2]};
+        shape_text(3, three, expected);
+        return a->rank == 3 && !memcmp(a->shape, three, sizeof three);
     }
     if (rank == 2)
         shape_text(2, flat, expected);
@@ -227,7 +237,8 @@ static void swap_channels(float *kernel, const int64_t hwio[4])
 static clade_status read_values(const weights_reader *r, const clade_weight_array *a, int32_t layer,
                                 int32_t w, const int64_t hwio[4], float *out)
 {
-    bool kernel = r->whole.graph->node[layer].weight[w].shape.rank > 1;
+    const int32_t rank = r->whole.graph->node[layer].weight[w].shape.rank;
+    const bool kernel = rank == 2 || rank == 4;
     if (r->keras) {
         clade_status status = clade_weight_file_floats(r->file, a, out);
         if (!status && r->turn && layer == r->first && kernel && hwio[2] == 3)
@@ -256,9 +267,13 @@ static clade_status take(const weights_reader *r, int32_t layer, int32_t w,
         return clade_fail(CLADE_EFORMAT, "%s: '%s' of %s is not in it", r->path, name, r->backbone);
     clade_weight_array a = clade_weight_file_at(r->file, number - 1);
     kernel_shape(r->whole.graph, layer, w, hwio);
-    if (!fits(r, &a, layer, w, hwio, expected))
-        return clade_fail(CLADE_EFORMAT, "%s: '%.200s' is %s, but %s needs %s", r->path, a.name,
-                          shape_text(a.rank, a.shape, found), r->backbone, expected);
+    if (!fits(r, &a, layer, w, hwio, expected)) {
+        const clade_backbone_options *o = &r->whole.options;
+        char size[40] = "";
+        if (shape->rank == 3) snprintf(size, sizeof size, " at %d × %d", o->height, o->width);
+        return clade_fail(CLADE_EFORMAT, "%s: '%.200s' is %s, but %s%s needs %s", r->path, a.name,
+                          shape_text(a.rank, a.shape, found), r->backbone, size, expected);
+    }
     float *data = malloc(clade_tensor_count(shape) * sizeof *data);
     *out = (clade_network_weight){
         .name = clade_string_join(name, ""), .rank = shape->rank, .data = data};
@@ -286,7 +301,10 @@ static clade_status take_all(const weights_reader *r, clade_backbone_weights *ou
 static clade_status build(weights_reader *r, const clade_backbone_options *options)
 {
     enum { classes = 1000 }; /* of ImageNet, unless the caller has his own */
-    clade_backbone_options whole = {.channels = options->channels, .keras = options->keras};
+    clade_backbone_options whole = {.height = options->height,
+                                    .width = options->width,
+                                    .channels = options->channels,
+                                    .keras = options->keras};
     clade_backbone bare;
     clade_status status = clade_backbone_build(r->backbone, &whole, &bare);
     if (!status) r->features = bare.graph->count - 1;

@@ -82,7 +82,9 @@ static tensor_line tensor_of(const clade_backbone *b, int32_t layer, int32_t w, 
                                            {"beta", "bias"},
                                            {"moving_mean", "running_mean"},
                                            {"moving_variance", "running_var"},
-                                           {"scale", NULL}};
+                                           {"scale", ""},
+                                           {"token", ""},
+                                           {"position", ""}};
     const clade_node *node = &b->graph->node[layer];
     const clade_weight *weight = &node->weight[w];
     const int32_t *d = weight->shape.dim;
@@ -90,14 +92,17 @@ static tensor_line tensor_of(const clade_backbone *b, int32_t layer, int32_t w, 
     tensor_line t = {.rank = rank, .count = clade_tensor_count(&weight->shape)};
     size_t word = 0;
     while (strcmp(words[word][0], weight->name)) word++;
-    const bool own = !strcmp(weight->name, "scale"); /* of layer_scale */
+    const bool own = !*words[word][1]; /* a parameter of its own, named as the layer is */
+    const bool scale = !strcmp(weight->name, "scale"), token = !strcmp(weight->name, "token");
+    const char *joined = b->alias[layer].name[CLADE_NAMING_GLUON]; /* of a vit: in_proj_weight */
     if (keras)
         snprintf(t.name, sizeof t.name, "%s/%s", b->alias[layer].name[CLADE_NAMING_KERAS],
                  own ? "Variable" : weight->name);
     else if (own)
         snprintf(t.name, sizeof t.name, "%s", node->layer.name);
     else
-        snprintf(t.name, sizeof t.name, "%s.%s", node->layer.name, words[word][1]);
+        snprintf(t.name, sizeof t.name, "%s%s%s", node->layer.name,
+                 *joined && !strcmp(joined, node->layer.name) ? "_" : ".", words[word][1]);
     double inputs = rank == 4 ? (double)(d[0] * d[1] * d[2]) : rank == 2 ? d[0] : 0;
     for (int32_t k = 0; k < rank; k++) t.dim[k] = d[k];
     if (rank == 4 && !strcmp(weight->name, "depthwise_kernel")) {
@@ -111,16 +116,16 @@ static tensor_line tensor_of(const clade_backbone *b, int32_t layer, int32_t w, 
         memcpy(t.dim, (int32_t[]){d[3], d[2], d[0], d[1]}, sizeof t.dim);
     else if (!keras && rank == 2)
         memcpy(t.dim, (int32_t[]){d[1], d[0]}, 2 * sizeof *t.dim);
-    if (!keras && own) { /* [c, 1, 1] there */
+    if (!keras && (scale || token)) { /* [c, 1, 1] and [1, 1, c] there */
         t.rank = rank = 3;
-        t.dim[1] = t.dim[2] = 1;
+        memcpy(t.dim, scale ? (int32_t[]){d[0], 1, 1} : (int32_t[]){1, 1, d[0]}, 3 * sizeof *t.dim);
     }
     bool one = rank == 4 && d[0] == 1 && d[1] == 1; /* no window */
     int at = snprintf(t.text, sizeof t.text, "%s", t.name);
     for (int32_t k = one && keras ? 2 : 0; k < (one && !keras ? 2 : rank); k++)
         at += snprintf(t.text + at, sizeof t.text - (size_t)at, " %d", t.dim[k]);
     draw_weight(&t,
-                own || !strcmp(weight->name, "gamma") || !strcmp(weight->name, "moving_variance"),
+                scale || !strcmp(weight->name, "gamma") || !strcmp(weight->name, "moving_variance"),
                 inputs);
     return t;
 }
@@ -180,6 +185,17 @@ static clade_status write_safetensors(const char *path, const tensor_line *tenso
     return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot be written", path);
 }
 
+/* What places are added for another size of image is another thing. */
+static void check_other_size(const expectation *e, const char *path)
+{
+    clade_backbone_options twice = e->options;
+    clade_backbone_weights weights;
+    twice.height *= 2;
+    CHECK_FAILS(
+        clade_backbone_read_weights(e->net, &twice, path, &weights), CLADE_EFORMAT,
+        "'encoder.pos_embedding' is [1, 5, 768], but vit_b_16 at 64 × 32 needs [1, 9, 768]");
+}
+
 /* torchvision's weights go through a file, Keras' as they are: ours lie in the same order. */
 static clade_status load(const expectation *e, const clade_backbone *b, const tensor_line *tensors,
                          size_t count, clade_model *model)
@@ -192,6 +208,7 @@ static clade_status load(const expectation *e, const clade_backbone *b, const te
         if (!status) status = clade_backbone_read_weights(e->net, &e->options, path, &weights);
         if (!status) status = clade_model_load(model, weights.weight, weights.count, true);
         clade_backbone_weights_clear(&weights);
+        if (!strncmp(e->net, "vit", 3)) check_other_size(e, path);
         remove(path);
         return status;
     }

@@ -39,6 +39,8 @@ int main(void)
         {"965814c8e0469788", "965814c8e0469788"}, /* efficientnet_b3 */
         {"b945263bf3ee5d9c", "e9d0b3cb008ac0b8"}, /* convnext_tiny */
         {"9c97e76d84367108", NULL},               /* regnet_y_400mf */
+        {"74326bb417183f97", NULL},               /* vit_b_16 */
+        {"f6d8052e63f13cf0", NULL},               /* vit_s_16 */
     };
     size_t known = 0;
     for (const char *const *name = clade_backbone_names(); *name; name++, known++) {
@@ -63,7 +65,8 @@ int main(void)
                     add_numbers(&hash, node->weight[k].shape.dim, node->weight[k].shape.rank);
                 }
                 for (int n = 0; node->weight_count && n < CLADE_NAMINGS; n++)
-                    add(&hash, b.alias[i].name[n]);
+                    if (n < CLADE_NAMING_OLD || b.alias[i].name[n][0])
+                        add(&hash, b.alias[i].name[n]);
             }
             clade_sha256_end(&hash, hex);
             hex[16] = 0;

@@ -30,6 +30,8 @@ static const struct {
     {"efficientnet_b3", "features.6", 8506078, 10696232, 1536, 78},
     {"convnext_tiny", "features.7", 14289408, 27818592, 768, 0},
     {"regnet_y_400mf", "trunk_output.block4", 3052442, 3903144, 440, 53},
+    {"vit_b_16", "encoder.layers.encoder_layer_11", 7089408, 85660416, 768, 0},
+    {"vit_s_16", "encoder.layers.encoder_layer_11", 1775232, 21596544, 384, 0},
 };
 enum { count = sizeof nets / sizeof *nets };
 

@@ -23,6 +23,7 @@ for torch_net in ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2
                   "mobilenet_v3_large", "squeezenet1_1", "efficientnet_b0", "efficientnet_b1", "efficientnet_b2",
                   "efficientnet_b3", "convnext_tiny", "regnet_y_400mf"):
     TORCH += [(torch_net, 62, 75, 3, 0), (torch_net, 70, 49, 4, 10)]
+TORCH += [("vit_b_16", 32, 32, 3, 10)]
 KERAS = []
 MAKERS = {"vgg16": "VGG16", "resnet50": "ResNet50", "resnet101": "ResNet101", "mobilenet_v2": "MobileNetV2",
           "mobilenet_v3_small": "MobileNetV3Small", "mobilenet_v3_large": "MobileNetV3Large", "squeezenet1_1": None,
@@ -59,7 +60,8 @@ def make_torch(name, height, width, channels, classes, run):
     import torch
     import torchvision
 
-    net = getattr(torchvision.models, name)(num_classes=classes or 1000)
+    size = {"image_size": height} if name.startswith("vit") else {}
+    net = getattr(torchvision.models, name)(num_classes=classes or 1000, **size)
     first_name, first = next((n, m) for n, m in net.named_modules() if isinstance(m, torch.nn.Conv2d))
     if channels != first.in_channels:
         parent = net.get_submodule(first_name.rpartition(".")[0])
@@ -78,6 +80,8 @@ def make_torch(name, height, width, channels, classes, run):
         kind = "kernel" if len(shape) > 1 else "scale" if word in ("weight", "running_var") else "shift"
         if word == "layer_scale":
             kind = "scale"
+        elif word in ("class_token", "pos_embedding"):
+            kind = "shift"
         if run:
             tensor.copy_(torch.from_numpy(weight(key, kind, shape, np.prod(shape[1:]))))
     if not run:

@@ -327,6 +327,68 @@ class RegnetY400(nn.Module):
         return self.fc(self(x).mean((2, 3)))
 
 
+class VitMlp(nn.Sequential):
+    def __init__(self, channels):
+        super().__init__(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Dropout(0), nn.Linear(4 * channels, channels))
+
+
+class VitBlock(nn.Module):
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm(channels, 1e-6), nn.LayerNorm(channels, 1e-6)
+        self.self_attention = nn.MultiheadAttention(channels, heads, batch_first=True)
+        self.mlp = VitMlp(channels)
+
+    def forward(self, x):
+        y = self.ln_1(x)
+        x = x + self.self_attention(y, y, y, need_weights=False)[0]
+        return x + self.mlp(self.ln_2(x))
+
+
+class VitEncoder(nn.Module):
+    def __init__(self, channels, heads, tokens):
+        super().__init__()
+        self.pos_embedding = nn.Parameter(torch.zeros(1, tokens, channels))
+        self.layers = nn.Sequential()
+        for i in range(12):
+            self.layers.add_module("encoder_layer_%d" % i, VitBlock(channels, heads))
+        self.ln = nn.LayerNorm(channels, 1e-6)
+
+    def forward(self, x):
+        return self.ln(self.layers(x + self.pos_embedding))
+
+
+class Vit(nn.Module):
+    def __init__(self, channels, heads, size=224):
+        super().__init__()
+        self.conv_proj = nn.Conv2d(3, channels, 16, 16)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, channels))
+        self.encoder = VitEncoder(channels, heads, (size // 16) ** 2 + 1)
+        self.heads = nn.Sequential()
+        self.heads.add_module("head", nn.Linear(channels, 1000))
+
+    def forward(self, x):
+        x = self.conv_proj(x).flatten(2).transpose(1, 2)
+        x = self.encoder(torch.cat([self.class_token.expand(len(x), -1, -1), x], 1))
+        return x[:, 0, :, None, None]
+
+    def whole(self, x):
+        return self.heads(self(x).flatten(1))
+
+
+class TimmVit(Vit):
+    """With timm's names in files of weights."""
+    NAMES = (("conv_proj", "patch_embed.proj"), ("class_token", "cls_token"), ("encoder.pos_embedding", "pos_embed"),
+             ("encoder.layers.encoder_layer_", "blocks."), ("self_attention.in_proj_", "attn.qkv."),
+             ("self_attention.out_proj", "attn.proj"), ("ln_1", "norm1"), ("ln_2", "norm2"), ("mlp.0", "mlp.fc1"),
+             ("mlp.3", "mlp.fc2"), ("encoder.ln", "norm"), ("heads.head", "head"))
+
+    def rename(self, name):
+        for torchvision, timm in self.NAMES:
+            name = name.replace(torchvision, timm)
+        return name
+
+
 # name: the class, parameters as torchvision counts them, the same without the classifier
 BACKBONES = {
     "vgg16": (Vgg16, 138357544, 14714688),
@@ -344,4 +406,6 @@ BACKBONES = {
     "efficientnet_b3": (lambda: Efficientnet(1.2, 1.4, 0.3), 12233232, 10696232),
     "convnext_tiny": (ConvnextTiny, 28589128, 27818592),
     "regnet_y_400mf": (RegnetY400, 4344144, 3903144),
+    "vit_b_16": (lambda size=224: Vit(768, 12, size), 86567656, 85798656),
+    "vit_s_16": (lambda size=224: TimmVit(384, 6, size), 22050664, 21665664),
 }
