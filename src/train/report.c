@@ -64,14 +64,16 @@ static double layer_flop(const clade_graph *graph, int32_t number)
     const clade_layer *layer = clade_graph_layer(graph, number);
     int32_t dim[3], rank = clade_graph_shape(graph, number, dim);
     uint64_t trained, fixed;
+    double places = 1;
+    for (int32_t i = 0; i < rank - 1; i++) places *= dim[i];
+    if (layer->kind == CLADE_LAYER_ATTENTION) return 4 * places * places * dim[rank - 1];
     bool no_bias =
         layer->kind == CLADE_LAYER_DENSE ? layer->as.dense.no_bias : layer->as.conv2d.no_bias;
     if (layer->kind != CLADE_LAYER_CONV2D && layer->kind != CLADE_LAYER_DEPTHWISE_CONV2D &&
         layer->kind != CLADE_LAYER_DENSE)
         return 0;
     clade_graph_parameters(graph, number, &trained, &fixed);
-    double weights = (double)(trained + fixed) - (no_bias ? 0 : (double)dim[rank - 1]), places = 1;
-    for (int32_t i = 0; i < rank - 1; i++) places *= dim[i];
+    double weights = (double)(trained + fixed) - (no_bias ? 0 : (double)dim[rank - 1]);
     return 2 * weights * places;
 }
 
