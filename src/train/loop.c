@@ -399,7 +399,9 @@ static clade_status renew(clade_trainer *t)
     clade_status status = CLADE_OK;
     if (!fewer && !must_unfreeze(t)) return CLADE_OK;
     clade_trainer_drop_stream(t);
-    if (fewer) status = clade_dataset_drop_damaged(t->dataset);
+    if (fewer)
+        status = clade_dataset_check_damage(t->dataset); /* also what was read ahead in vain */
+    if (fewer && !status) status = clade_dataset_drop_damaged(t->dataset);
     if (!status && must_unfreeze(t)) status = unfreeze(t);
     return status ? status : clade_trainer_make_stream(t);
 }

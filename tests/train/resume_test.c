@@ -544,6 +544,30 @@ static void test_damaged_since(const world *w)
     free(bad);
 }
 
+/* Too much damage ends training also where all images are read before the first epoch begins. */
+static void test_damaged_at_once(const world *w)
+{
+    char *images = below(w, "few"), *out = below(w, "few-run");
+    const clade_shapes_options shapes = {.classes = 4, .train = 2, .validation = 10, .size = 32};
+    clade_data_options data = *clade_recipe_data(w->recipe);
+    world own = *w;
+    data.path = images;
+    data.max_damaged = 0.01;
+    CHECK_OK(clade_shapes_write(images, &shapes));
+    CHECK_OK(clade_dataset_open(&data, &own.dataset));
+    for (size_t i = 0; i < 3; i++) {
+        char *path = clade_path_join(images, clade_dataset_name(own.dataset, CLADE_TRAIN, 2 * i));
+        CHECK(truncate(path, 500) == 0);
+        free(path);
+    }
+    clade_dataset_destroy(&own.dataset);
+    CHECK_OK(clade_dataset_open(&data, &own.dataset));
+    CHECK_FAILS(train(&own, out, false, NULL, NULL), CLADE_EFORMAT, "of 48 images are damaged");
+    clade_dataset_destroy(&own.dataset);
+    free(images);
+    free(out);
+}
+
 int main(void)
 {
     world w = {.folder = "/tmp/clade-resume-XXXXXX"};
@@ -568,6 +592,7 @@ int main(void)
         test_early(&w, expected);
         test_vanished(&w, expected);
         test_damaged_since(&w);
+        test_damaged_at_once(&w);
         test_refusals(&w);
         test_states(&w);
         test_classifier(&w);
