@@ -298,6 +298,14 @@ static clade_status take_all(const weights_reader *r, clade_backbone_weights *ou
 }
 
 /* Builds the backbone with its classifier, and finds where that begins. */
+/* Are there weights for each place of the image? Only then does its size matter. */
+static bool has_places(const clade_backbone *b)
+{
+    for (int32_t i = 0; i < b->graph->count; i++)
+        if (b->graph->node[i].layer.kind == CLADE_LAYER_POSITION_EMBEDDING) return true;
+    return false;
+}
+
 static clade_status build(weights_reader *r, const clade_backbone_options *options)
 {
     enum { classes = 1000 }; /* of ImageNet, unless the caller has his own */
@@ -308,6 +316,7 @@ static clade_status build(weights_reader *r, const clade_backbone_options *optio
     clade_backbone bare;
     clade_status status = clade_backbone_build(r->backbone, &whole, &bare);
     if (!status) r->features = bare.graph->count - 1;
+    if (!status && !has_places(&bare)) whole.height = whole.width = 0; /* what suits classifiers */
     clade_backbone_clear(&bare);
     whole.classes = options->classes ? options->classes : classes;
     if (!status) status = clade_backbone_build(r->backbone, &whole, &r->whole);

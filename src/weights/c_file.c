@@ -38,14 +38,14 @@ static void put_text(clade_c_writer *w, const char *text)
 
 /* --- where values lie --- */
 
-typedef struct places {
+typedef struct value_places {
     int32_t *block;         /* [layers]: whose memory a layer's output lies in; 0: the image */
     clade_plan_block *plan; /* [2 layers]: that memory, then the scratch of each */
     uint64_t *scratch;      /* [layers]: where that is, in bytes */
     char (*text)[AT_SIZE];  /* [layers] */
     const char **at;        /* [layers] */
     uint64_t bytes;         /* of all */
-} places;
+} value_places;
 
 /* The last layer that reads layer i, and how many do. */
 static int32_t last_reader(const clade_graph *graph, int32_t i, int32_t *reads)
@@ -65,7 +65,7 @@ static bool in_bytes(const clade_network *n, int32_t i) { return clade_c_rounds(
 
 /* Views share their input's memory, and so does what works element by element on what only it
  * reads. */
-static void share(const clade_network *n, places *p)
+static void share(const clade_network *n, value_places *p)
 {
     for (int32_t i = 1; i < n->graph->count; i++) {
         const clade_layer *layer = &n->graph->node[i].layer;
@@ -81,14 +81,14 @@ static void share(const clade_network *n, places *p)
 }
 
 /* Is it in memory of ours, not the image nor the scores? */
-static bool is_inside(const clade_network *n, const places *p, int32_t i)
+static bool is_inside(const clade_network *n, const value_places *p, int32_t i)
 {
     const int32_t last = n->graph->count - 1;
     return in_bytes(n, i) || (p->block[i] != 0 && p->block[i] != p->block[last]);
 }
 
 /* How long each block lives, and the scratch of each layer after those. */
-static void list_blocks(const clade_network *n, places *p)
+static void list_blocks(const clade_network *n, value_places *p)
 {
     for (int32_t i = 0; i < n->graph->count; i++) {
         int32_t reads;
@@ -105,7 +105,7 @@ static void list_blocks(const clade_network *n, places *p)
     }
 }
 
-static clade_status find_places(const clade_network *n, places *p)
+static clade_status find_places(const clade_network *n, value_places *p)
 {
     const int32_t layers = n->graph->count;
     size_t count = 0;
@@ -141,20 +141,20 @@ static clade_status find_places(const clade_network *n, places *p)
     return status;
 }
 
-static clade_status make_places(const clade_network *n, places *p)
+static clade_status make_places(const clade_network *n, value_places *p)
 {
     const size_t layers = (size_t)n->graph->count;
-    *p = (places){.block = calloc(layers, sizeof *p->block),
-                  .plan = calloc(2 * layers, sizeof *p->plan),
-                  .scratch = calloc(layers, sizeof *p->scratch),
-                  .text = calloc(layers, sizeof *p->text),
-                  .at = calloc(layers, sizeof *p->at)};
+    *p = (value_places){.block = calloc(layers, sizeof *p->block),
+                        .plan = calloc(2 * layers, sizeof *p->plan),
+                        .scratch = calloc(layers, sizeof *p->scratch),
+                        .text = calloc(layers, sizeof *p->text),
+                        .at = calloc(layers, sizeof *p->at)};
     return p->block && p->plan && p->text && p->at && p->scratch
                ? find_places(n, p)
                : clade_fail(CLADE_ENOMEM, "out of memory for a net");
 }
 
-static void clear_places(places *p)
+static void clear_places(value_places *p)
 {
     free(p->block);
     free(p->plan);
@@ -278,7 +278,7 @@ static clade_status write_both(const clade_network *n, const char *name, const c
                                const char *header_path)
 {
     CLADE_PLAIN_NUMBERS;
-    places p;
+    value_places p;
     clade_status status = make_places(n, &p);
     clade_c_writer source = {.network = n, .name = name, .at = p.at, .scratch = p.scratch},
                    header = source;
