@@ -13,6 +13,7 @@ typedef struct table_writer {
     const char *path;
     size_t entries;
     bool several; /* labels of a file */
+    size_t odd;   /* the first entry with a label that is neither text nor number; 0: none */
 } table_writer;
 
 static void put_text(table_writer *w, const char *text)
@@ -50,6 +51,7 @@ static void put_value(table_writer *w, const cJSON *value, char end)
     fputc('"', w->to);
     cJSON_ArrayForEach(item, value)
     {
+        if (!w->odd && !cJSON_IsString(item) && !cJSON_IsNumber(item)) w->odd = w->entries;
         put_text(w, text_of(item, number));
         fputs(CLADE_LABEL_END, w->to);
     }
@@ -59,9 +61,9 @@ static void put_value(table_writer *w, const cJSON *value, char end)
 
 static void put_row(table_writer *w, const char *file, const cJSON *label)
 {
+    w->entries++;
     put_field(w, file, ',');
     put_value(w, label, '\n');
-    w->entries++;
 }
 
 /* [{"file": "a.jpg", "label": "cat"}, …]: the first object's keys are the columns. */
@@ -251,6 +253,9 @@ clade_status clade_label_json_to_table(const char *text, size_t size, const char
                                 "their classes or of classes and their files, or COCO's",
                                 path);
     }
+    if (!status && w.odd)
+        status = clade_fail(
+            CLADE_EFORMAT, "%s, entry %zu: expected labels that are texts or numbers", path, w.odd);
     bool failed = w.to && ferror(w.to);
     if (w.to && fclose(w.to)) failed = true;
     if (!status && failed)

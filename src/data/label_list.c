@@ -292,17 +292,22 @@ static clade_status split_labels(clade_label_list *list)
     return status;
 }
 
-/* All rows of a file say the same split. */
-static clade_status check_splits(const clade_label_list *list)
+/* All rows of a file say the same split and the same weight. */
+static clade_status check_repeated(const clade_label_list *list)
 {
     for (size_t i = 1; i < list->count; i++) {
         const clade_label_row *last = &list->rows[i - 1], *row = &list->rows[i];
-        if (!strcmp(last->file, row->file) && strcmp(last->split, row->split))
+        if (strcmp(last->file, row->file) != 0) continue;
+        if (strcmp(last->split, row->split) != 0)
             return clade_fail(CLADE_EFORMAT,
                               "%s%zu: '%.200s' is in '%.100s', and in '%.100s' in "
                               "%s%zu",
                               list->place, row->line, row->file, row->split, last->split,
                               list->place, last->line);
+        if (last->weight < row->weight || last->weight > row->weight)
+            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.200s' weighs %g, and %g in %s%zu",
+                              list->place, row->line, row->file, (double)row->weight,
+                              (double)last->weight, list->place, last->line);
     }
     return CLADE_OK;
 }
@@ -312,11 +317,12 @@ static clade_status drop_repeated(clade_label_list *list)
 {
     size_t n = 0;
     if (list->count) qsort(list->rows, list->count, sizeof *list->rows, by_stem);
-    if (list->several) return check_splits(list);
+    clade_status status = check_repeated(list);
+    if (status || list->several) return status;
     for (size_t i = 0; i < list->count; i++) {
         const clade_label_row *row = &list->rows[i], *last = n ? &list->rows[n - 1] : NULL;
         if (last && !strcmp(last->file, row->file)) {
-            if (strcmp(last->label, row->label) || strcmp(last->split, row->split))
+            if (strcmp(last->label, row->label) != 0)
                 return clade_fail(CLADE_EFORMAT,
                                   "%s%zu: '%.200s' is '%.100s', and '%.100s' in %s%zu", list->place,
                                   row->line, row->file, row->label, last->label, list->place,

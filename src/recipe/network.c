@@ -40,6 +40,14 @@ static clade_status from_modelfile(const clade_modelfile *file, clade_network **
         n->recipe = clade_string_join(clade_recipe_text(file->recipe), "");
         if (!n->recipe) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     }
+    if (!status && file->thresholds) {
+        const size_t bytes = (size_t)file->classes.count * sizeof *n->thresholds;
+        n->thresholds = malloc(bytes);
+        if (n->thresholds)
+            memcpy(n->thresholds, file->thresholds, bytes);
+        else
+            status = clade_fail(CLADE_ENOMEM, "out of memory for thresholds");
+    }
     clade_graph_destroy(&graph);
     if (status)
         clade_network_destroy(&n);
@@ -177,15 +185,21 @@ clade_status clade_network_write(const clade_network *network, const char *path)
     if (!network || !path) return clade_fail(CLADE_EINVAL, "no net or no path to write to");
     clade_recipe *recipe = NULL;
     clade_class_names classes = {0};
-    char text[32];
-    const clade_safetensors_pair pair = clade_modelfile_temperature(network->temperature, text);
-    const clade_modelfile_extra extra = {.pairs = &pair, .pair_count = network->temperature != 1};
+    char text[32], *list = NULL;
+    clade_safetensors_pair pairs[2];
+    clade_modelfile_extra extra = {.pairs = pairs};
+    if (network->temperature != 1)
+        pairs[extra.pair_count++] = clade_modelfile_temperature(network->temperature, text);
     clade_status status = make_classes(network, &classes);
+    if (!status && network->thresholds)
+        status = clade_modelfile_thresholds(network->thresholds, classes.count, &list,
+                                            &pairs[extra.pair_count++]);
     if (!status) status = make_recipe(network, &recipe);
     if (!status)
         status = clade_modelfile_write_weights(path, recipe, &classes, network->weights,
                                                network->weight_count, &extra);
     if (classes.name != network->classes) clade_class_names_clear(&classes);
     clade_recipe_destroy(&recipe);
+    free(list);
     return status;
 }

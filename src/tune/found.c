@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const methods[] = {"gp", "random", "asha", "tpe", "hyperband"};
 enum { method_count = sizeof methods / sizeof *methods };
@@ -213,10 +214,11 @@ static clade_status found(clade_study *study, const clade_recipe *recipe, const 
 {
     if (!recipe) return open_own(study, recipe_path, settings_path);
     clade_study_settings old;
-    bool there = false;
+    bool there = false, old_folder = false;
     int lock = -1;
     clade_status status = check_method(&study->settings);
     if (!status) status = clade_recipe_check_tunables(recipe);
+    if (!status) status = clade_file_exists(study->folder, &old_folder);
     if (!status) status = clade_folder_create(study->folder);
     if (!status) status = clade_study_lock(study, &lock);
     if (status) return status;
@@ -231,6 +233,7 @@ static clade_status found(clade_study *study, const clade_recipe *recipe, const 
         status = make(study, recipe_path, settings_path, prior_path);
     }
     clade_study_unlock(lock);
+    if (status && !old_folder) rmdir(study->folder); /* an empty one */
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "nn/layer.h"
 #include "weights/c_writer.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,11 +35,19 @@ static size_t count_of(const clade_network_weight *w)
     return count;
 }
 
+/* A layer's name, which may hold anything, in a comment. */
+static void put_name(clade_c_writer *w, int32_t number)
+{
+    for (const char *c = w->network->graph->node[number].layer.name; *c; c++)
+        clade_c_put(w, "%c", isalnum((unsigned char)*c) || strchr("_-. ", *c) ? *c : '_');
+}
+
 static void put_array(clade_c_writer *w, const char *what, int32_t number,
                       const clade_network_weight *shape, const float *value)
 {
-    clade_c_put(w, "static const float %s_%d[] = { /* %.80s:", what, number,
-                w->network->graph->node[number].layer.name);
+    clade_c_put(w, "static const float %s_%d[] = { /* ", what, number);
+    put_name(w, number);
+    clade_c_put(w, ":");
     for (int32_t d = 0; d < shape->rank; d++) clade_c_put(w, " [%d]", shape->dim[d]);
     clade_c_put(w, " */");
     clade_c_put_floats(w, value, count_of(shape));
@@ -71,7 +80,9 @@ static void put_integers(clade_c_writer *w, int32_t number, const clade_network_
     const size_t channels = clade_quantize_channels(n, number), count = count_of(weight);
     const double input = (double)n->quantization[node->layer.input[0]].scale;
     const double output = (double)n->quantization[clade_c_rounds(n, number)].scale;
-    clade_c_put(w, "static const int8_t kernel_%d[] = { /* %.80s */", number, node->layer.name);
+    clade_c_put(w, "static const int8_t kernel_%d[] = { /* ", number);
+    put_name(w, number);
+    clade_c_put(w, " */");
     for (size_t k = 0; k < count; k++) {
         const float scale = clade_quantize_kernel_scale(n, number, channels, k % channels);
         clade_c_put(w, "%s%d,", k % (2 * PER_LINE) ? " " : "\n    ",

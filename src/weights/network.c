@@ -29,6 +29,7 @@ void clade_network_destroy(clade_network **handle)
     for (size_t i = 0; i < n->note_count; i++) free(n->notes[i]);
     clade_graph_destroy(&n->graph);
     free(n->recipe);
+    free(n->thresholds);
     free(n->quantization);
     free(n->weights);
     free(n->first);

@@ -21,6 +21,7 @@ struct clade_network {
     char **classes;
     int32_t class_count;
     double temperature; /* that logits are divided by; 1: as they are */
+    float *thresholds;  /* [classes]: probabilities above which one is told; NULL: none are said */
     char *recipe;       /* its text; NULL: not a model of ours */
     char **notes;
     size_t note_count;

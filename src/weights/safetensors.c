@@ -284,6 +284,12 @@ static bool take(input *in, void *out, size_t size)
     return true;
 }
 
+/* A version of the format, then who wrote it. */
+static bool is_onnx(const unsigned char prefix[8])
+{
+    return prefix[0] == 0x08 && prefix[1] < 0x20 && prefix[2] == 0x12;
+}
+
 /* Header first, so that a file of some other kind is refused before its bulk is read. */
 static clade_status open_input(input *in, uint64_t size, const char *name, clade_safetensors **out)
 {
@@ -308,7 +314,8 @@ static clade_status open_input(input *in, uint64_t size, const char *name, clade
             CLADE_EFORMAT,
             "%s: not a safetensors file, or cut short: a header of %llu bytes in a file of %llu%s",
             name, (unsigned long long)header, (unsigned long long)size,
-            clade_content_hint(prefix, sizeof prefix));
+            is_onnx(prefix) ? "; this is ONNX: clade import makes a model of it"
+                            : clade_content_hint(prefix, sizeof prefix));
         goto fail;
     }
     uint64_t rest = size - sizeof prefix - header;

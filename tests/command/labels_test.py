@@ -117,6 +117,10 @@ def main(clade):
         check(fitted["f1"] > found["f1"] and fitted["loss"] == found["loss"], f"thresholds: {fitted}")
         again = json.loads(run("evaluate", model, "--device", "cpu", "--json"))
         check(again == fitted, f"thresholds are not kept: {again}")
+        one_file = folder / "one.safetensors"
+        run("export", model, "--format", "safetensors", "--out", one_file)
+        again = json.loads(run("evaluate", one_file, *data, "--json"))
+        check(again["f1"] == fitted["f1"], f"export keeps no thresholds: {again}")
         files = sorted(images.glob("*.png"))[:6]
         for one in json.loads(run("predict", model, *files, "--device", "cpu", "--json")):
             own = [c["probability"] for c in one["classes"]]

@@ -128,6 +128,10 @@ static void test_refusals(void)
     CHECK_FAILS(try_list("a,b,c\n0,1,0\n"), CLADE_EINVAL, "3 columns: which are files");
     CHECK_FAILS(try_list("file,label,split\n0,cat,train\n0,dog,val\n"), CLADE_EFORMAT,
                 "'0' is in 'val', and in 'train'");
+    CHECK_FAILS(try_list("file,label,weight\n0,cat,1\n1,dog,1\n0,dog,5\n"), CLADE_EFORMAT,
+                "list.csv:4: '0' weighs 5, and 1 in");
+    CHECK_FAILS(try_list("{\"0\": [\"cat\", [\"dog\"]], \"1\": [\"dog\"]}"), CLADE_EFORMAT,
+                "entry 1: expected labels that are texts or numbers");
     CHECK_FAILS(try_list("file,labels\n0,cat\n1,cat\n"), CLADE_EINVAL, "only one class, 'cat'");
     clade_dataset *d = NULL;
     clade_data_options few = by_list("file,labels\n0,cat\n1,dog\n", NULL);

@@ -30,6 +30,7 @@ NETS = [
     "conv2d: {filters: 3, kernel: 1, activation: tanh, name: a}; concat: [a, input, a]; zero_padding2d: [1, 0, 2, 3]; "
     "activation: leaky_relu",
     "global_avgpool2d; batchnorm; dense: {units: 1, activation: sigmoid}",
+    "conv2d: {filters: 3, kernel: 1, name: 'a*/ char b /*'}; flatten; dense: {units: 3, name: '*//??/'}",
     "reshape: [6, 5, 4]; conv2d: {filters: 2, kernel: 3}; flatten",
 ]
 REFUSED = {"conv2d: {filters: 3, kernel: 1}; group_norm: {groups: 3}": "a GroupNormalization of [5, 6, 3] cannot be written in C",

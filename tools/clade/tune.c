@@ -255,13 +255,13 @@ static int finish(tune_worker *w, clade_status status)
     const tune_request *r = w->request;
     if (status)
         return together_speak(r->ranks) ? command_fail_training("tune", status) : COMMAND_FAILED;
-    if (poll_stop(w)) {
+    const bool stopped = poll_stop(w);
+    if (stopped) {
         fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n",
                 shown(r->folder));
         if (interrupt_asked()) return interrupt_status();
     }
-    tune_show_end(&w->show, r->folder);
-    return COMMAND_OK;
+    return tune_show_end(&w->show, r->folder) || stopped ? COMMAND_OK : COMMAND_FAILED;
 }
 
 /* Of ranks, the first one makes the folder. */

@@ -228,13 +228,13 @@ static void print_front(const clade_study *study)
     }
 }
 
-void tune_show_end(tune_show *show, const char *folder)
+bool tune_show_end(tune_show *show, const char *folder)
 {
     const clade_study_trial *best = best_of(show->study);
-    if (show->json) return;
+    if (show->json) return best != NULL;
     if (!best) {
         printf("No trial is done in %s\n", shown(folder));
-        return;
+        return false;
     }
     if (clade_study_cost_name(show->study)) print_front(show->study);
     printf("Best%s%s: trial %zu, ", clade_study_cost_name(show->study) ? " by " : "",
@@ -243,6 +243,7 @@ void tune_show_end(tune_show *show, const char *folder)
     printf(":");
     print_values(show->study, best);
     printf("\nSaved in %s; try: clade train %s/best.yaml\n", shown(folder), shown(folder));
+    return true;
 }
 
 /* --- all of them --- */

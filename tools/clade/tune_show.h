@@ -24,7 +24,8 @@ void tune_show_trial(tune_show *show, const clade_study_job *job);
 void tune_show_epoch(tune_show *show, const char *line);
 /* The trial has ended; the study is up to date. */
 void tune_show_result(tune_show *show);
-void tune_show_end(tune_show *show, const char *folder);
+/* Is any trial done? */
+bool tune_show_end(tune_show *show, const char *folder);
 /* All trials as a table, or as a line of JSON each. */
 void tune_show_list(const clade_study *study, bool json);
 
