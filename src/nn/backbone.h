@@ -61,6 +61,7 @@ typedef struct clade_backbone_conv {
  * takes the names that clade_backbone_call gave. */
 int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_conv conv,
                                 const char *format, ...) CLADE_PRINTF(4, 5);
+int32_t clade_backbone_add_layer_norm(clade_backbone *b, int32_t from, const char *name);
 int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *format, ...)
     CLADE_PRINTF(3, 4);
 int32_t clade_backbone_add_dense(clade_backbone *b, int32_t from, int32_t units,

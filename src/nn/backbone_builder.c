@@ -74,6 +74,15 @@ int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_
     return number;
 }
 
+int32_t clade_backbone_add_layer_norm(clade_backbone *b, int32_t from, const char *name)
+{
+    const clade_layer layer = {.kind = CLADE_LAYER_LAYER_NORM,
+                               .input_count = 1,
+                               .input = {from},
+                               .as.layer_norm.eps = 1e-6F};
+    return clade_backbone_add(b, layer, "%s", name);
+}
+
 int32_t clade_backbone_add_norm(clade_backbone *b, int32_t from, const char *format, ...)
 {
     clade_layer layer = {.kind = CLADE_LAYER_BATCHNORM,

@@ -11,16 +11,6 @@ typedef struct convnext_block {
     int number, count;
 } convnext_block;
 
-/* Layer normalisation over the channels. */
-static int32_t norm(clade_backbone *b, int32_t from, const char *torch)
-{
-    const clade_layer layer = {.kind = CLADE_LAYER_LAYER_NORM,
-                               .input_count = 1,
-                               .input = {from},
-                               .as.layer_norm.eps = 1e-6F};
-    return clade_backbone_add(b, layer, "%s", torch);
-}
-
 /* Says a part's names; its own follow those of the block. */
 static void call_part(clade_backbone *b, const convnext_block *k, const char *timm,
                       const char *keras)
@@ -47,7 +37,7 @@ static void add_block(clade_backbone *b, const convnext_block *k)
     int32_t y = clade_backbone_add_conv(b, from, depthwise, "%s.block.0", k->torch);
     call_part(b, k, ".norm", "layernorm");
     snprintf(name, sizeof name, "%s.block.2", k->torch);
-    y = norm(b, y, name);
+    y = clade_backbone_add_layer_norm(b, y, name);
     call_part(b, k, ".mlp.fc1", "pointwise_conv_1");
     y = clade_backbone_add_conv(b, y, wide, "%s.block.3", k->torch);
     call_part(b, k, ".mlp.fc2", "pointwise_conv_2");
@@ -69,7 +59,7 @@ static void add_stem(clade_backbone *b, int32_t filters)
     clade_backbone_add_conv(b, b->last, conv, "features.0.0");
     clade_backbone_call(b, CLADE_NAMING_TIMM, "stem.1");
     clade_backbone_call(b, CLADE_NAMING_KERAS, "convnext_tiny_stem/convnext_tiny_stem_layernorm");
-    norm(b, b->last, "features.0.1");
+    clade_backbone_add_layer_norm(b, b->last, "features.0.1");
 }
 
 /* Half the size, before stage `s` from 1. */
@@ -83,7 +73,7 @@ static void add_downsampling(clade_backbone *b, int s, int32_t filters)
     clade_backbone_call(b, CLADE_NAMING_KERAS, "%s_block_%d/%s_layernorm_%d", keras, s - 1, keras,
                         s - 1);
     snprintf(name, sizeof name, "features.%d.0", 2 * s);
-    norm(b, b->last, name);
+    clade_backbone_add_layer_norm(b, b->last, name);
     clade_backbone_call(b, CLADE_NAMING_TIMM, "stages.%d.downsample.1", s);
     clade_backbone_call(b, CLADE_NAMING_KERAS, "%s_block_%d/%s_conv_%d", keras, s - 1, keras,
                         s - 1);
@@ -114,7 +104,7 @@ void clade_backbone_convnext_tiny(clade_backbone *b)
     clade_backbone_add(b, pool, "avgpool");
     clade_backbone_call(b, CLADE_NAMING_TIMM, "head.norm");
     clade_backbone_call(b, CLADE_NAMING_KERAS, "convnext_tiny_head_layernorm");
-    norm(b, b->last, "classifier.0");
+    clade_backbone_add_layer_norm(b, b->last, "classifier.0");
     clade_backbone_call(b, CLADE_NAMING_TIMM, "head.fc");
     clade_backbone_call(b, CLADE_NAMING_KERAS, "convnext_tiny_head_dense");
     clade_backbone_add_dense(b, b->last, b->options.classes, CLADE_LINEAR, "classifier.2");

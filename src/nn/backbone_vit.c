@@ -11,15 +11,6 @@ typedef struct vit {
     int blocks;
 } vit;
 
-static int32_t norm(clade_backbone *b, int32_t from, const char *torch)
-{
-    const clade_layer layer = {.kind = CLADE_LAYER_LAYER_NORM,
-                               .input_count = 1,
-                               .input = {from},
-                               .as.layer_norm.eps = 1e-6F};
-    return clade_backbone_add(b, layer, "%s", torch);
-}
-
 static int32_t add_plain(clade_backbone *b, clade_layer_kind kind, const char *torch)
 {
     const clade_layer layer = {.kind = kind, .input_count = 1, .input = {b->last}};
@@ -61,7 +52,7 @@ static void add_block(clade_backbone *b, const vit *v, int i)
     char name[CLADE_NAME_SIZE];
     int32_t from = b->last;
     const int32_t c = v->channels;
-    int32_t y = norm(b, from, name_part(b, i, "ln_1", "norm1", name));
+    int32_t y = clade_backbone_add_layer_norm(b, from, name_part(b, i, "ln_1", "norm1", name));
     name_part(b, i, "self_attention.in_proj", "attn.qkv", name);
     clade_backbone_call(b, CLADE_NAMING_GLUON, "%s", name); /* in_proj_weight */
     y = mix(b, y, 3 * c, CLADE_LINEAR, name);
@@ -75,7 +66,7 @@ static void add_block(clade_backbone *b, const vit *v, int i)
                                  "encoder.layers.encoder_layer_%d.stochastic_depth_1", i);
     from = clade_backbone_join(b, CLADE_LAYER_ADD, y, from, "encoder.layers.encoder_layer_%d.add_1",
                                i);
-    y = norm(b, from, name_part(b, i, "ln_2", "norm2", name));
+    y = clade_backbone_add_layer_norm(b, from, name_part(b, i, "ln_2", "norm2", name));
     name_part(b, i, "mlp.0", "mlp.fc1", name);
     clade_backbone_call(b, CLADE_NAMING_OLD, "encoder.layers.encoder_layer_%d.mlp.linear_1", i);
     y = mix(b, y, 4 * c, CLADE_GELU, name);
@@ -105,7 +96,7 @@ static void add_vit(clade_backbone *b, const vit *v)
     for (int i = 0; i < v->blocks; i++) add_block(b, v, i);
     take_class_token(b, v);
     clade_backbone_call(b, CLADE_NAMING_TIMM, "norm");
-    norm(b, b->last, "encoder.ln");
+    clade_backbone_add_layer_norm(b, b->last, "encoder.ln");
     if (!b->options.classes) return;
     add_plain(b, CLADE_LAYER_FLATTEN, "flatten");
     clade_backbone_call(b, CLADE_NAMING_TIMM, "head");
