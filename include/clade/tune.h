@@ -30,7 +30,8 @@ typedef enum clade_study_cost {
 
 typedef struct clade_study_settings {
     clade_search_method method;
-    bool by_loss; /* the objective is the lowest val_loss; else the highest val_accuracy */
+    bool by_loss; /* the objective is the lowest val_loss; else the highest val_accuracy, where an
+                   * image may have several labels val_map */
     clade_study_cost cost;
     uint64_t seed;
     int32_t epochs;   /* of a trial; 0: as the recipe says */
@@ -78,6 +79,8 @@ CLADE_API void clade_study_destroy(clade_study **study);
 CLADE_API const clade_study_settings *clade_study_describe(const clade_study *study);
 CLADE_API const char *clade_study_folder(const clade_study *study);
 CLADE_API const clade_recipe *clade_study_recipe(const clade_study *study);
+/* "val_accuracy", "val_loss" or "val_map" */
+CLADE_API const char *clade_study_objective_name(const clade_study *study);
 /* "parameters", "flop" or "seconds_per_epoch"; NULL: there is no cost. */
 CLADE_API const char *clade_study_cost_name(const clade_study *study);
 /* What was taken from another study, in a sentence; NULL: there is none. */

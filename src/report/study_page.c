@@ -303,7 +303,7 @@ clade_status clade_study_write_page(const clade_study *study)
     bool running = false;
     clade_study_view v = {.low_is_good = clade_study_describe(study)->by_loss};
     v.cost = clade_study_cost_name(study);
-    v.objective = v.low_is_good ? "val_loss" : "val_accuracy";
+    v.objective = clade_study_objective_name(study);
     v.trial = clade_study_trials(study, &v.count, &v.best);
     v.parameters = clade_recipe_tunables(clade_study_recipe(study), &v.parameter);
     for (size_t t = 0; t < v.count; t++)

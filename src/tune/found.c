@@ -16,7 +16,7 @@
 
 static const char *const methods[] = {"gp", "random", "asha", "tpe", "hyperband"};
 enum { method_count = sizeof methods / sizeof *methods };
-static const char *const objectives[] = {"val_accuracy", "val_loss"};
+static const char *const objectives[] = {"val_accuracy", "val_loss", "val_map"};
 
 static clade_status no_memory(void)
 {
@@ -34,7 +34,7 @@ static clade_status write_settings(const clade_study *study, const char *path)
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     cJSON_AddStringToObject(root, "recipe", clade_recipe_name(study->recipe));
     cJSON_AddStringToObject(root, "method", methods[s->method]);
-    cJSON_AddStringToObject(root, "objective", objectives[s->by_loss]);
+    cJSON_AddStringToObject(root, "objective", clade_study_objective_name(study));
     if (s->cost) cJSON_AddStringToObject(root, "cost", clade_study_costs[s->cost]);
     if (s->from) cJSON_AddStringToObject(root, "from", s->from);
     cJSON_AddRawToObject(root, "seed", seed);
@@ -69,7 +69,7 @@ static clade_status read_settings(const char *path, clade_study_settings *out, c
     free(text);
     if (status) return status;
     int method = find_word(cJSON_GetObjectItemCaseSensitive(root, "method"), methods, method_count);
-    int objective = find_word(cJSON_GetObjectItemCaseSensitive(root, "objective"), objectives, 2);
+    int objective = find_word(cJSON_GetObjectItemCaseSensitive(root, "objective"), objectives, 3);
     const cJSON *seed = cJSON_GetObjectItemCaseSensitive(root, "seed"),
                 *epochs = cJSON_GetObjectItemCaseSensitive(root, "epochs"),
                 *seeds = cJSON_GetObjectItemCaseSensitive(root, "seeds_per_trial");

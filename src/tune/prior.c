@@ -66,10 +66,10 @@ static size_t match(const clade_study *study, const clade_study *other, size_t *
 
 static clade_status compare(const clade_study *study, const clade_study *other)
 {
-    if (study->settings.by_loss != other->settings.by_loss)
+    const char *own = clade_study_objective_name(study), *its = clade_study_objective_name(other);
+    if (strcmp(own, its) != 0)
         return clade_fail(CLADE_EINVAL, "%s: its objective is %s, this study's %s", other->folder,
-                          other->settings.by_loss ? "val_loss" : "val_accuracy",
-                          study->settings.by_loss ? "val_loss" : "val_accuracy");
+                          its, own);
     if (study->settings.cost && study->settings.cost != other->settings.cost)
         return clade_fail(CLADE_EINVAL, "%s: its second objective is %s, this study's %s",
                           other->folder, clade_study_costs[other->settings.cost],

@@ -171,20 +171,24 @@ typedef struct record_line {
     double objective, seconds;
 } record_line;
 
-static bool read_line(const char *text, bool by_loss, record_line *out)
+static bool read_line(const clade_study *study, const char *text, record_line *out)
 {
-    enum { columns = 8, loss_column = 3, accuracy_column = 4, seconds_column = 6 };
+    enum { loss_column = 3, accuracy_column = 4, seconds_column = 6, map_column = 8, most = 9 };
+    const bool several = clade_recipe_data(study->recipe)->task == CLADE_TASK_MULTI_LABEL;
+    const int columns = several ? map_column + 1 : map_column;
     CLADE_PLAIN_NUMBERS;
-    double value[columns];
+    double value[most];
     for (int i = 0; i < columns; i++) {
         char *end;
         value[i] = strtod(text, &end);
         if (end == text) value[i] = NAN;
         text = end + strcspn(end, ",\n");
-        if (*text != ',' && (i < columns - 1 || *text != '\n')) return false;
+        if (*text != (i < columns - 1 ? ',' : '\n')) return false;
         text++;
     }
-    out->objective = value[by_loss ? loss_column : accuracy_column];
+    out->objective = value[study->settings.by_loss ? loss_column
+                           : several               ? map_column
+                                                   : accuracy_column];
     out->seconds = value[seconds_column];
     return true;
 }
@@ -215,7 +219,7 @@ static clade_status read_history(const clade_study *study, size_t number, int32_
     double best = NAN;
     const char *at = strchr(text, '\n'); /* behind the names of the columns */
     record_line l;
-    while (at && at[1] && read_line(at + 1, study->settings.by_loss, &l)) {
+    while (at && at[1] && read_line(study, at + 1, &l)) {
         /* the comparison is false where either is NaN */
         bool better = study->settings.by_loss ? l.objective < best : l.objective > best;
         if (better || isnan(best)) best = l.objective;

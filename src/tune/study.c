@@ -74,6 +74,13 @@ const clade_study_settings *clade_study_describe(const clade_study *study)
 const char *clade_study_folder(const clade_study *study) { return study->folder; }
 const char *clade_study_prior(const clade_study *study) { return study->prior_note; }
 
+const char *clade_study_objective_name(const clade_study *study)
+{
+    if (study->settings.by_loss) return "val_loss";
+    return clade_recipe_data(study->recipe)->task == CLADE_TASK_MULTI_LABEL ? "val_map"
+                                                                            : "val_accuracy";
+}
+
 const char *clade_study_cost_name(const clade_study *study)
 {
     return study->settings.cost ? clade_study_costs[study->settings.cost] : NULL;
@@ -240,8 +247,7 @@ clade_status clade_study_write_best(const clade_study *study)
         char *all = malloc(size);
         if (all) {
             snprintf(all, size, "# The best of %zu trials: number %zu, %s %.6g\n%s", study->count,
-                     r->trial.number, study->settings.by_loss ? "val_loss" : "val_accuracy",
-                     r->trial.objective, text);
+                     r->trial.number, clade_study_objective_name(study), r->trial.objective, text);
             status = clade_file_write(path, all, strlen(all));
         } else {
             status = no_memory();

@@ -149,6 +149,13 @@ def main(clade):
         run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
         folds = run("cross-validate", recipe, *data, "--folds", "2", "--epochs", "1", "--json", "--out", folder / "folds")
         check('"map"' in folds, f"cross-validate: {folds}")
+        study = folder / "study"
+        run("tune", recipe, *data, "--out", study, "--trials", "1", "--epochs", "2", "--set", "tune={lr: {log: [1e-3, 1e-1]}}")
+        trial = json.loads((study / "trials" / "0001" / "trial.json").read_text())
+        with open(study / "trials" / "0001" / "history.csv", newline="") as file:
+            maps = [float(row["val_map"]) for row in csv.DictReader(file)]
+        check(abs(trial["objective"] - max(maps)) < 1e-9, f"tune: {trial}, {maps}")
+        check('"val_map"' in (study / "study.json").read_text(), "tune: the objective's name")
         more = json.loads((model / "metrics.json").read_text())["epochs"]
         run("train", "--resume", model, "--device", "cpu", "--epochs", more + 1)
         check(len((model / "history.csv").read_text().splitlines()) == more + 2, "resume")

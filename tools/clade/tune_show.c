@@ -12,16 +12,11 @@
 
 static const char *const states[] = {"running", "done", "failed"};
 
-static const char *objective_of(const clade_study *study)
-{
-    return clade_study_describe(study)->by_loss ? "val_loss" : "val_accuracy";
-}
-
 /* "val_accuracy 0.9312", with a cost ", parameters 12345" */
 static void print_result(const clade_study *study, const clade_study_trial *t, const char *between)
 {
     const char *cost = clade_study_cost_name(study);
-    printf("%s%s%.4f", objective_of(study), between, t->objective);
+    printf("%s%s%.4f", clade_study_objective_name(study), between, t->objective);
     if (cost) printf(", %s%s%.6g", cost, between, t->cost);
 }
 
@@ -115,13 +110,14 @@ void tune_show_epoch(tune_show *show, const char *line)
     char note[96];
     cJSON *root = cJSON_Parse(line);
     const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(root, "epoch"),
-                *value = cJSON_GetObjectItemCaseSensitive(root, objective_of(show->study));
+                *value =
+                    cJSON_GetObjectItemCaseSensitive(root, clade_study_objective_name(show->study));
     if (cJSON_IsNumber(epoch) && cJSON_IsNumber(value)) {
         double v = value->valuedouble;
         bool better = clade_study_describe(show->study)->by_loss ? v < show->best : v > show->best;
         if (better || isnan(show->best)) show->best = v;
-        snprintf(note, sizeof note, "%s: %.4f, best: %.4f", objective_of(show->study), v,
-                 show->best);
+        snprintf(note, sizeof note, "%s: %.4f, best: %.4f", clade_study_objective_name(show->study),
+                 v, show->best);
         show_status(show, epoch->valueint, note);
     }
     cJSON_Delete(root);
@@ -137,7 +133,8 @@ static void print_json(const clade_study *study, const clade_study_trial *t)
     cJSON *root = cJSON_CreateObject();
     cJSON_AddNumberToObject(root, "trial", (double)t->number);
     cJSON_AddStringToObject(root, "state", states[t->state]);
-    if (isfinite(t->objective)) cJSON_AddNumberToObject(root, objective_of(study), t->objective);
+    if (isfinite(t->objective))
+        cJSON_AddNumberToObject(root, clade_study_objective_name(study), t->objective);
     if (isfinite(t->cost)) cJSON_AddNumberToObject(root, clade_study_cost_name(study), t->cost);
     cJSON_AddNumberToObject(root, "epochs", t->epochs);
     cJSON_AddNumberToObject(root, "best_epoch", t->best_epoch);
@@ -172,7 +169,7 @@ void tune_show_result(tune_show *show)
     const clade_study_trial *t = find(show->study, show->number), *best = best_of(show->study);
     status_line_clear();
     if (!t || t->state == CLADE_TRIAL_RUNNING || (show->quiet && !t->error)) return;
-    const char *objective = objective_of(show->study);
+    const char *objective = clade_study_objective_name(show->study);
     if (show->json) {
         print_json(show->study, t);
     } else if (show->terminal) {
@@ -209,8 +206,9 @@ static void print_front(const clade_study *study)
         done += trial[i].state == CLADE_TRIAL_DONE;
         on_front += trial[i].rank == 1;
     }
-    printf("On the front of %s and %s: %zu of %zu trials, hypervolume %.3f\n", objective_of(study),
-           clade_study_cost_name(study), on_front, done, clade_study_hypervolume(study));
+    printf("On the front of %s and %s: %zu of %zu trials, hypervolume %.3f\n",
+           clade_study_objective_name(study), clade_study_cost_name(study), on_front, done,
+           clade_study_hypervolume(study));
     for (const clade_study_trial *t = best; t;) {
         printf("  trial %zu, ", t->number);
         print_result(study, t, " ");
@@ -238,7 +236,8 @@ bool tune_show_end(tune_show *show, const char *folder)
     }
     if (clade_study_cost_name(show->study)) print_front(show->study);
     printf("Best%s%s: trial %zu, ", clade_study_cost_name(show->study) ? " by " : "",
-           clade_study_cost_name(show->study) ? objective_of(show->study) : "", best->number);
+           clade_study_cost_name(show->study) ? clade_study_objective_name(show->study) : "",
+           best->number);
     print_result(show->study, best, " ");
     printf(":");
     print_values(show->study, best);
@@ -257,7 +256,7 @@ void tune_show_list(const clade_study *study, bool json)
     for (size_t t = 0; t < count && json; t++) print_json(study, &trial[t]);
     if (json) return;
     const char *cost = clade_study_cost_name(study);
-    printf("%-7s%-9s%-14s", "Trial", "State", objective_of(study));
+    printf("%-7s%-9s%-14s", "Trial", "State", clade_study_objective_name(study));
     if (cost) printf("%-19s", cost);
     printf("%-8s%-9s", "Epochs", "Seconds");
     for (size_t i = 0; i < parameters; i++)
