@@ -99,7 +99,7 @@ static clade_status list_known(const clade_data_options *options, clade_folders 
         if (!f) return out_of_memory();
         f->label = (int32_t)i;
     }
-    qsort(out->items, out->count, sizeof *out->items, by_name);
+    if (out->count > 0) qsort(out->items, out->count, sizeof *out->items, by_name);
     return CLADE_OK;
 }
 

@@ -206,9 +206,11 @@ static void print_front(const clade_study *study)
         done += trial[i].state == CLADE_TRIAL_DONE;
         on_front += trial[i].rank == 1;
     }
-    printf("On the front of %s and %s: %zu of %zu trials, hypervolume %.3f\n",
-           clade_study_objective_name(study), clade_study_cost_name(study), on_front, done,
-           clade_study_hypervolume(study));
+    const double volume = clade_study_hypervolume(study); /* NaN: of a single point */
+    printf("On the front of %s and %s: %zu of %zu trials", clade_study_objective_name(study),
+           clade_study_cost_name(study), on_front, done);
+    if (isfinite(volume)) printf(", hypervolume %.3f", volume);
+    printf("\n");
     for (const clade_study_trial *t = best; t;) {
         printf("  trial %zu, ", t->number);
         print_result(study, t, " ");
