@@ -80,9 +80,7 @@ static bool is_regularised(const clade_learner *l)
     return false;
 }
 
-/* Columns of what Muon takes for a matrix: a kernel, with one column for each output; 0: it is
- * none.
- */
+/* Columns of what Muon takes for a matrix, one for each output of a kernel; 0: it is none. */
 static int32_t columns_of(const clade_optimizer *o, const clade_parameter *p)
 {
     const char *word = strrchr(p->name, '/');

@@ -40,8 +40,8 @@ static void put_text(clade_c_writer *w, const char *text)
 
 typedef struct value_places {
     int32_t *block;         /* [layers]: whose memory a layer's output lies in; 0: the image */
-    clade_plan_block *plan; /* [2 layers]: that memory, then the scratch of each */
-    uint64_t *scratch;      /* [layers]: where that is, in bytes */
+    clade_plan_block *plan; /* [2 layers]: that memory, then the workspace of each */
+    uint64_t *workspace;    /* [layers]: where that is, in bytes */
     char (*text)[AT_SIZE];  /* [layers] */
     const char **at;        /* [layers] */
     uint64_t bytes;         /* of all */
@@ -87,7 +87,7 @@ static bool is_inside(const clade_network *n, const value_places *p, int32_t i)
     return in_bytes(n, i) || (p->block[i] != 0 && p->block[i] != p->block[last]);
 }
 
-/* How long each block lives, and the scratch of each layer after those. */
+/* How long each block lives, and the workspace of each layer after those. */
 static void list_blocks(const clade_network *n, value_places *p)
 {
     for (int32_t i = 0; i < n->graph->count; i++) {
@@ -101,7 +101,7 @@ static void list_blocks(const clade_network *n, value_places *p)
                                    .last = i};
         if (end > p->plan[b].last) p->plan[b].last = end;
         p->plan[n->graph->count + i] =
-            (clade_plan_block){.bytes = clade_c_scratch(n, i), .first = i, .last = i};
+            (clade_plan_block){.bytes = clade_c_workspace(n, i), .first = i, .last = i};
     }
 }
 
@@ -136,7 +136,7 @@ static clade_status find_places(const clade_network *n, value_places *p)
             snprintf(p->text[i], AT_SIZE, "values%s + %llu", n->quantization ? ".real" : "",
                      (unsigned long long)(at / 4));
         p->at[i] = p->text[i];
-        p->scratch[i] = p->plan[layers + i].offset;
+        p->workspace[i] = p->plan[layers + i].offset;
     }
     return status;
 }
@@ -146,10 +146,10 @@ static clade_status make_places(const clade_network *n, value_places *p)
     const size_t layers = (size_t)n->graph->count;
     *p = (value_places){.block = calloc(layers, sizeof *p->block),
                         .plan = calloc(2 * layers, sizeof *p->plan),
-                        .scratch = calloc(layers, sizeof *p->scratch),
+                        .workspace = calloc(layers, sizeof *p->workspace),
                         .text = calloc(layers, sizeof *p->text),
                         .at = calloc(layers, sizeof *p->at)};
-    return p->block && p->plan && p->text && p->at && p->scratch
+    return p->block && p->plan && p->text && p->at && p->workspace
                ? find_places(n, p)
                : clade_fail(CLADE_ENOMEM, "out of memory for a net");
 }
@@ -158,7 +158,7 @@ static void clear_places(value_places *p)
 {
     free(p->block);
     free(p->plan);
-    free(p->scratch);
+    free(p->workspace);
     free(p->text);
     free(p->at);
 }
@@ -280,7 +280,7 @@ static clade_status write_both(const clade_network *n, const char *name, const c
     CLADE_PLAIN_NUMBERS;
     value_places p;
     clade_status status = make_places(n, &p);
-    clade_c_writer source = {.network = n, .name = name, .at = p.at, .scratch = p.scratch},
+    clade_c_writer source = {.network = n, .name = name, .at = p.at, .workspace = p.workspace},
                    header = source;
     if (!status) status = clade_file_writer_open(&header.file, header_path);
     if (!status) status = clade_file_writer_open(&source.file, path);

@@ -170,7 +170,7 @@ static c_form form_of(const clade_network *n, int32_t number)
     return ON_BYTES;
 }
 
-uint64_t clade_c_scratch(const clade_network *n, int32_t number)
+uint64_t clade_c_workspace(const clade_network *n, int32_t number)
 {
     const clade_node *node = &n->graph->node[number];
     uint64_t floats = 0;
@@ -313,7 +313,7 @@ void clade_c_put_int8_layer(clade_c_writer *w, int32_t number)
     char text[CLADE_MAX_INPUTS + 1][32];
     const char *kept[CLADE_MAX_INPUTS + 1];
     const int32_t inputs = node->layer.input_count;
-    uint64_t at = w->scratch[number] / 4;
+    uint64_t at = w->workspace[number] / 4;
     for (int32_t k = 0; k < inputs; k++) {
         const int32_t input = node->layer.input[k];
         kept[k] = w->at[input];

@@ -10,9 +10,9 @@ typedef struct clade_c_writer {
     clade_file_writer file;
     clade_status status; /* the first failure; later additions do nothing */
     const clade_network *network;
-    const char *name;        /* what all that is public begins with */
-    const char **at;         /* [layers]: where a layer's output lies, as C says it */
-    const uint64_t *scratch; /* [layers]: where clade_c_scratch is, in bytes */
+    const char *name;          /* what all that is public begins with */
+    const char **at;           /* [layers]: where a layer's output lies, as C says it */
+    const uint64_t *workspace; /* [layers]: where clade_c_workspace is, in bytes */
 } clade_c_writer;
 
 /* Adds formatted text. */
@@ -56,7 +56,7 @@ bool clade_c_calls_real(const clade_network *network, int32_t number);
 /* Has it an integer kernel, and no integers to give? */
 bool clade_c_lacks_integers(const clade_network *network, int32_t number);
 /* Bytes that the layer needs for real numbers while it works. */
-uint64_t clade_c_scratch(const clade_network *network, int32_t number);
+uint64_t clade_c_workspace(const clade_network *network, int32_t number);
 void clade_c_put_int8_functions(clade_c_writer *w);
 void clade_c_put_int8_layer(clade_c_writer *w, int32_t number);
 /* The image to integers or, last, integers to scores. */
