@@ -24,14 +24,14 @@ kernel void dropout(TENSOR(float, x), TENSOR(float, y), ulong count, float rate,
         FOR_EACH_OWN(quad, count / 4)
         {
             dropout_words_at(&words, seed, start + 4 * quad, stream, step);
-            for (int j = 0; j < 4; j++)
+            UNROLL for (int j = 0; j < 4; j++)
                 PUT(y[4 * quad + j], dropout_value(x[4 * quad + j], words.v[j], rate, scale));
         }
     }
     if ((n - 1) / block != get_global_id(0)) return;
     dropout_words_at(&words, seed, start + 4 * (n - 1), stream, step);
     for (ulong i = count / 4 * 4; i < count; i++)
-        PUT(y[i], dropout_value(x[i], words.v[i % 4], rate, scale));
+        PUT(y[i], dropout_value(x[i], dropout_word(&words, i % 4), rate, scale));
 }
 
 /* elements.clh: each element makes its row's word itself. `count` is n. */
@@ -46,6 +46,6 @@ kernel void dropout_rows(TENSOR(float, x), TENSOR(float, y), ulong count, float 
         philox4 words;
         const ulong number = first + i / row;
         dropout_words(&words, seed, number / 4, stream, step);
-        PUT(y[i], dropout_value(x[i], words.v[number & 3], rate, scale));
+        PUT(y[i], dropout_value(x[i], dropout_word(&words, number & 3), rate, scale));
     }
 }

@@ -56,7 +56,7 @@ static void drop_rows(const void *user, size_t first, size_t end)
         const u64 number = l->before + row;
         philox4 words;
         dropout_words(&words, l->seed, number / 4, l->stream, l->step);
-        const u32 word = words.v[number & 3];
+        const u32 word = dropout_word(&words, number & 3);
         if (l->accumulate)
             for (; at < stop; at++) l->y[at] += dropout_value(l->x[at], word, rate, scale);
         else
