@@ -26,6 +26,12 @@ typedef enum clade_decay_scope {
     CLADE_DECAY_WEIGHTS /* of two dimensions and more: no bias, gamma or beta */
 } clade_decay_scope;
 
+/* A factor of the rates of parameters whose names contain this. */
+typedef struct clade_lr_scale {
+    const char *name;
+    float scale;
+} clade_lr_scale;
+
 /* Zero means Keras' default for the kind: sgd lr 0.01; rmsprop lr 0.001, rho 0.9, eps 1e-7;
  * adam lr 0.001, beta 0.9, 0.999, eps 1e-7; adamw also weight_decay 0.004; lion lr 0.001, beta
  * 0.9, 0.99; lamb as adam; muon as adam, with momentum 0.95 and weight_decay 0.1. */
@@ -37,6 +43,8 @@ typedef struct clade_optimizer {
     size_t exclude_count;
     const char *const *no_muon; /* muon: kernels whose names contain one of these are adam's */
     size_t no_muon_count;
+    const clade_lr_scale *lr_scale; /* all that fit a parameter multiply its rate */
+    size_t lr_scale_count;
     bool nesterov;
     float clip_norm; /* 0: gradients are not clipped */
 } clade_optimizer;
@@ -164,10 +172,10 @@ CLADE_API clade_status clade_recipe_graph(const clade_recipe *recipe, int32_t cl
 
 /* What a recipe says of the backbone that its layers begin with. */
 typedef struct clade_transfer {
-    const char *name;    /* of the backbone, or its file; NULL: the recipe has none */
-    const char *weights; /* the file of its weights; NULL: it begins at random */
-    int32_t layers;      /* layers 1 to this of the graph are the backbone's */
-    float lr_scale;      /* of the rate of its parameters, 1 by default */
+    const char *name;      /* of the backbone, or its file; NULL: the recipe has none */
+    const char *weights;   /* the file of its weights; NULL: it begins at random */
+    int32_t layers;        /* layers 1 to this of the graph are the backbone's */
+    const float *lr_scale; /* [layers]: of the rates of their parameters */
     int32_t unfreeze; /* the epoch, from 1, that begins with clade_recipe_unfrozen_graph; 0: none */
 } clade_transfer;
 

@@ -1,5 +1,6 @@
 /* Backbones: the table of names. */
 #include "nn/backbone.h"
+#include "nn/graph.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,32 +13,33 @@ typedef struct entry {
     clade_keras_mode mode;
     float keras_eps, keras_momentum; /* 0: Keras' form is not known here */
     bool leaves_out;                 /* has blocks that stochastic depth leaves out */
+    const char *block; /* what the names of a block's layers begin with; #: a number */
 } entry;
 
-/* Name, preprocessing of Keras' weights, its batch normalisation's eps and momentum, and whether
- * torchvision, or of a vit timm, trains it with stochastic depth. */
+/* Name, preprocessing of Keras' weights, its batch normalisation's eps and momentum, whether
+ * torchvision, or of a vit timm, trains it with stochastic depth, and the names of its blocks. */
 #define BACKBONES(B)                                                                               \
-    B(vgg16, CAFFE, 0.001F, 0.99F, false)                                                          \
-    B(resnet18, TORCH, 0, 0, false)                                                                \
-    B(resnet34, TORCH, 0, 0, false)                                                                \
-    B(resnet50, CAFFE, 1.001e-5F, 0.99F, false)                                                    \
-    B(resnet101, CAFFE, 1.001e-5F, 0.99F, false)                                                   \
-    B(mobilenet_v2, TF, 0.001F, 0.999F, false)                                                     \
-    B(mobilenet_v3_small, TF, 0.001F, 0.999F, false)                                               \
-    B(mobilenet_v3_large, TF, 0.001F, 0.999F, false)                                               \
-    B(squeezenet1_1, CAFFE, 0.001F, 0.99F, false)                                                  \
-    B(efficientnet_b0, TORCH, 0.001F, 0.99F, true)                                                 \
-    B(efficientnet_b1, TORCH, 0.001F, 0.99F, true)                                                 \
-    B(efficientnet_b2, TORCH, 0.001F, 0.99F, true)                                                 \
-    B(efficientnet_b3, TORCH, 0.001F, 0.99F, true)                                                 \
-    B(convnext_tiny, TORCH, 0.001F, 0.99F, true)                                                   \
-    B(regnet_y_400mf, TORCH, 0, 0, false)                                                          \
-    B(vit_b_16, TORCH, 0, 0, true)                                                                 \
-    B(vit_s_16, TORCH, 0, 0, true)
+    B(vgg16, CAFFE, 0.001F, 0.99F, false, "features.#")                                            \
+    B(resnet18, TORCH, 0, 0, false, "layer#.#.")                                                   \
+    B(resnet34, TORCH, 0, 0, false, "layer#.#.")                                                   \
+    B(resnet50, CAFFE, 1.001e-5F, 0.99F, false, "layer#.#.")                                       \
+    B(resnet101, CAFFE, 1.001e-5F, 0.99F, false, "layer#.#.")                                      \
+    B(mobilenet_v2, TF, 0.001F, 0.999F, false, "features.#.conv")                                  \
+    B(mobilenet_v3_small, TF, 0.001F, 0.999F, false, "features.#.block")                           \
+    B(mobilenet_v3_large, TF, 0.001F, 0.999F, false, "features.#.block")                           \
+    B(squeezenet1_1, CAFFE, 0.001F, 0.99F, false, "features.#.")                                   \
+    B(efficientnet_b0, TORCH, 0.001F, 0.99F, true, "features.#.#.block")                           \
+    B(efficientnet_b1, TORCH, 0.001F, 0.99F, true, "features.#.#.block")                           \
+    B(efficientnet_b2, TORCH, 0.001F, 0.99F, true, "features.#.#.block")                           \
+    B(efficientnet_b3, TORCH, 0.001F, 0.99F, true, "features.#.#.block")                           \
+    B(convnext_tiny, TORCH, 0.001F, 0.99F, true, "features.#.#.")                                  \
+    B(regnet_y_400mf, TORCH, 0, 0, false, "trunk_output.block#.block#-#.")                         \
+    B(vit_b_16, TORCH, 0, 0, true, "encoder.layers.encoder_layer_#.")                              \
+    B(vit_s_16, TORCH, 0, 0, true, "encoder.layers.encoder_layer_#.")
 
 static const entry entries[] = {
-#define B(name, mode, eps, momentum, leaves_out)                                                   \
-    {#name, clade_backbone_##name, CLADE_KERAS_##mode, eps, momentum, leaves_out},
+#define B(name, mode, eps, momentum, leaves_out, block)                                            \
+    {#name, clade_backbone_##name, CLADE_KERAS_##mode, eps, momentum, leaves_out, block},
     BACKBONES(B)
 #undef B
 };
@@ -45,7 +47,7 @@ enum { entry_count = sizeof entries / sizeof *entries };
 
 const char *const *clade_backbone_names(void)
 {
-#define B(name, mode, eps, momentum, leaves_out) #name,
+#define B(name, mode, eps, momentum, leaves_out, block) #name,
     static const char *const names[] = {BACKBONES(B) NULL};
 #undef B
     return names;
@@ -116,4 +118,38 @@ clade_status clade_backbone_create(const char *name, const clade_backbone_option
     }
     clade_backbone_clear(&b);
     return status;
+}
+
+/* How much of the name the pattern takes; 0: it does not fit. */
+static size_t match_block(const char *pattern, const char *name)
+{
+    const char *at = name;
+    for (; *pattern; pattern++) {
+        const size_t digits = strspn(at, "0123456789");
+        if (*pattern == '#' ? digits == 0 : *at != *pattern) return 0;
+        at += *pattern == '#' ? digits : 1;
+    }
+    return (size_t)(at - name);
+}
+
+int32_t clade_backbone_find_depths(const char *name, const clade_graph *graph, int32_t layers,
+                                   int32_t *depth)
+{
+    int e = 0;
+    while (e < entry_count - 1 && strcmp(entries[e].name, name)) e++;
+    int32_t blocks = 0, next = 0; /* layers before `next` have their depths */
+    const char *last = "";
+    size_t last_size = 0;
+    for (int32_t i = 0; i < layers; i++) {
+        const char *layer = graph->node[i + 1].layer.name;
+        const size_t size = match_block(entries[e].block, layer);
+        if (size == 0 || graph->node[i + 1].weight_count == 0) continue;
+        if (size != last_size || strncmp(layer, last, size)) blocks++;
+        for (int32_t k = next; k <= i; k++) depth[k] = next == 0 && k < i ? 0 : blocks;
+        last = layer;
+        last_size = size;
+        next = i + 1;
+    }
+    for (int32_t k = next; k < layers; k++) depth[k] = blocks;
+    return blocks;
 }

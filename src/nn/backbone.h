@@ -43,6 +43,13 @@ clade_status clade_backbone_build(const char *name, const clade_backbone_options
                                   clade_backbone *out);
 void clade_backbone_clear(clade_backbone *backbone);
 
+/* How deep layers 1 to `layers` of a graph lie, those of this backbone or what is left of it: depth
+ * [layers], from 0 for what is before the first block, then that of each block, counted from 1.
+ * What lies between two blocks belongs to the second, what follows the last one to that. Gives the
+ * number of blocks. As timm's group_matcher of these nets. */
+int32_t clade_backbone_find_depths(const char *name, const clade_graph *graph, int32_t layers,
+                                   int32_t *depth);
+
 /* --- for the builders --- */
 
 /* Says what the next layer with weights is called elsewhere. */

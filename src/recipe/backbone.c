@@ -4,11 +4,13 @@
 #include "weights/file.h"
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
+#include "nn/backbone.h"
 #include "nn/graph.h"
 
 #include <clade/pretrained.h>
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +20,7 @@ typedef struct section {
     const clade_yaml *first_node, *output_node, *from_node, *layers;
     bool all, average, top, train_norm;
     int32_t unfreeze;
-    float lr_scale, stochastic_depth;
+    float lr_scale, layer_decay, stochastic_depth;
 } section;
 
 static const char *const poolings[] = {"none", "avg", NULL};
@@ -71,9 +73,9 @@ static clade_status read_unfreeze(const clade_yaml *map, section *s)
 
 static clade_status read_section(const clade_yaml *map, section *s)
 {
-    *s = (section){.lr_scale = 1};
+    *s = (section){0};
     size_t pooling = 0, norm = 0;
-    double scale = 1, depth = 0;
+    double scale = 1, decay = 1, depth = 0;
     clade_status status = clade_yaml_get_text(map, "name", &s->name);
     if (!status) status = clade_yaml_get_text(map, "file", &s->file);
     if (!status) status = clade_yaml_get_text(map, "weights", &s->weights);
@@ -83,6 +85,7 @@ static clade_status read_section(const clade_yaml *map, section *s)
     if (!status) status = clade_yaml_get_word(map, "bn", norms, 2, &norm);
     if (!status) status = clade_yaml_get_bool(map, "include_top", &s->top);
     if (!status) status = clade_yaml_get_number(map, "lr_scale", CLADE_YAML_POSITIVE, &scale);
+    if (!status) status = clade_yaml_get_number(map, "layer_decay", CLADE_YAML_FRACTION, &decay);
     if (!status) status = clade_yaml_get_number(map, "stochastic_depth", CLADE_YAML_RATE, &depth);
     if (!status) status = read_freeze(map, s);
     if (!status) status = read_unfreeze(map, s);
@@ -90,6 +93,7 @@ static clade_status read_section(const clade_yaml *map, section *s)
     s->average = pooling == 1;
     s->train_norm = norm == 1;
     s->lr_scale = (float)scale;
+    s->layer_decay = (float)decay;
     s->stochastic_depth = (float)depth;
     return status;
 }
@@ -312,9 +316,12 @@ static clade_status check(const clade_recipe *recipe, const section *s)
     if (s->file && s->top)
         return clade_yaml_fail(node, CLADE_EINVAL,
                                "backbone: 'include_top' belongs to a backbone with a name");
-    if (!s->name && s->stochastic_depth > 0)
-        return clade_yaml_fail(clade_yaml_find(node, "stochastic_depth"), CLADE_EINVAL,
-                               "backbone: 'stochastic_depth' belongs to a backbone with a name");
+    const char *named = s->stochastic_depth > 0 ? "stochastic_depth"
+                        : s->layer_decay < 1    ? "layer_decay"
+                                                : NULL;
+    if (!s->name && named)
+        return clade_yaml_fail(clade_yaml_find(node, named), CLADE_EINVAL,
+                               "backbone: '%s' belongs to a backbone with a name", named);
     if (recipe->saved && s->file && !s->layers)
         return clade_yaml_fail(clade_yaml_find(node, "file"), CLADE_EINVAL,
                                "backbone: file: '%s' lies outside of the model; expected the key "
@@ -340,8 +347,31 @@ bool clade_recipe_is_open(const clade_recipe *recipe)
            !clade_recipe_find(map, "name") && !clade_recipe_find(map, "file");
 }
 
-/* How many layers of the graph are the backbone's? */
-static clade_status count_layers(clade_recipe *recipe)
+/* The layers' shares of the rate: with a decay less the farther they are from the head. */
+static clade_status find_rates(clade_recipe *recipe, const section *s, const clade_graph *graph)
+{
+    const size_t layers = (size_t)recipe->transfer.layers;
+    float *rate = calloc(layers, sizeof *rate);
+    int32_t *depth = calloc(layers, sizeof *depth);
+    recipe->backbone_rate = rate;
+    recipe->transfer.lr_scale = rate;
+    if (!rate || !depth) {
+        free(depth);
+        return fail_memory();
+    }
+    const int32_t blocks =
+        s->name ? clade_backbone_find_depths(s->name, graph, (int32_t)layers, depth) : 0;
+    for (size_t i = 0; i < layers; i++)
+        rate[i] = s->layer_decay < 1
+                      ? (float)((double)s->lr_scale *
+                                pow((double)s->layer_decay, (double)(blocks + 1 - depth[i])))
+                      : s->lr_scale;
+    free(depth);
+    return CLADE_OK;
+}
+
+/* How many layers of the graph are the backbone's, and their rates. */
+static clade_status find_layers(clade_recipe *recipe, const section *s)
 {
     const clade_preprocessing *p = &recipe->preprocessing;
     clade_graph *graph;
@@ -349,17 +379,22 @@ static clade_status count_layers(clade_recipe *recipe)
     if (status) return status;
     status = clade_recipe_add_backbone(recipe, false, graph);
     recipe->transfer.layers = clade_graph_layers(graph) - 1;
+    if (!status) status = find_rates(recipe, s, graph);
     clade_graph_destroy(&graph);
     return status;
 }
 
 clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbone)
 {
-    static const char *const keys[] = {
-        "name",     "file",        "weights",          "output", "layers",
-        "pooling",  "include_top", "freeze",           "bn",     "preprocessing",
-        "lr_scale", "unfreeze",    "stochastic_depth", NULL};
-    recipe->transfer = (clade_transfer){.lr_scale = 1};
+    static const char *const keys[] = {"name",        "file",
+                                       "weights",     "output",
+                                       "layers",      "pooling",
+                                       "include_top", "freeze",
+                                       "bn",          "preprocessing",
+                                       "lr_scale",    "layer_decay",
+                                       "unfreeze",    "stochastic_depth",
+                                       NULL};
+    recipe->transfer = (clade_transfer){0};
     if (!backbone || clade_yaml_kind_of(backbone) == CLADE_YAML_NULL) return CLADE_OK;
     section s;
     clade_status status = CLADE_OK;
@@ -386,10 +421,9 @@ clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbo
         if (!status) status = read_section(backbone, &s);
     }
     if (!status) status = read_preprocessing(recipe, &s);
-    if (!status) status = count_layers(recipe);
+    if (!status) status = find_layers(recipe, &s);
     recipe->transfer.name = s.name ? s.name : s.file;
     recipe->transfer.weights = s.file ? s.file : is_random(&s) ? NULL : s.weights;
-    recipe->transfer.lr_scale = s.lr_scale;
     recipe->transfer.unfreeze = s.unfreeze;
     return status;
 }

@@ -146,7 +146,9 @@ static clade_status understand(clade_recipe *recipe, const char *source)
         clade_graph *graph; /* so that a mistake in a layer is known now */
         status = clade_recipe_graph(recipe, 0, &graph);
         if (status) return status;
+        if (!recipe->written_before) status = clade_recipe_check_parameter_names(recipe, graph);
         clade_graph_destroy(&graph);
+        if (status) return status;
         if (recipe->transfer.unfreeze) status = clade_recipe_unfrozen_graph(recipe, 0, &graph);
         if (status) return status;
         clade_graph_destroy(&graph);
@@ -299,6 +301,8 @@ void clade_recipe_destroy(clade_recipe **handle)
     free(recipe->class_weight);
     free(recipe->decay_exclude);
     free(recipe->no_muon);
+    free(recipe->lr_scale);
+    free(recipe->backbone_rate);
     free(recipe);
     *handle = NULL;
 }

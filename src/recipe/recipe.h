@@ -31,10 +31,12 @@ struct clade_recipe {
     clade_training training;
     clade_class_weight *class_weight; /* of `training`, … */
     const char **decay_exclude;       /* … whose optimizer has these */
-    const char **no_muon;             /* … and these */
+    const char **no_muon;             /* … and these … */
+    clade_lr_scale *lr_scale;         /* … and these */
     clade_data_options data;
     const clade_yaml *backbone; /* its section, in `root`; NULL: there is none */
     clade_transfer transfer;
+    float *backbone_rate; /* of `transfer` */
 };
 
 /* The recipes that the library carries; ended by a NULL name. */
@@ -53,6 +55,12 @@ clade_status clade_preprocessing_choose(const char *word, clade_preprocessing *p
 clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *augment);
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data);
 clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *train);
+/* Of an optimizer's options those that name parts of parameters' names: whose weights are not
+ * decayed, whose kernels are not Muon's, whose rates are scaled; and is each a part of one's in the
+ * graph? */
+clade_status clade_recipe_read_parameter_names(clade_recipe *recipe, const clade_yaml *options);
+clade_status clade_recipe_check_parameter_names(const clade_recipe *recipe,
+                                                const clade_graph *graph);
 /* After the input, which it may complete. A backbone in a file is spelled out in the recipe. */
 clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbone);
 /* The list of backbones to compare: names and maps? */

@@ -65,55 +65,20 @@ static clade_status read_choice(const clade_yaml *node, const char *what, const 
 
 /* --- optimizer --- */
 
-/* Parts of parameters' names: a word or a list of them. Absent: none. */
-static clade_status read_names(const clade_yaml *options, const char *key, const char ***out,
-                               size_t *count)
-{
-    const clade_yaml *list = clade_recipe_find(options, key);
-    if (!list) return CLADE_OK;
-    const bool single = clade_yaml_kind_of(list) == CLADE_YAML_SCALAR;
-    clade_status status = single ? CLADE_OK : clade_yaml_expect(list, key, CLADE_YAML_LIST);
-    if (status) return status;
-    *count = single ? 1 : clade_yaml_count(list);
-    *out = calloc(*count + 1, sizeof **out);
-    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
-    for (size_t i = 0; i < *count && !status; i++)
-        status = clade_yaml_as_text(single ? list : clade_yaml_item(list, i), key, &(*out)[i]);
-    return status;
-}
-
-/* Which parameters are decayed: all or those of two dimensions, without the names that are
- * excluded; and which are not Muon's. */
-static clade_status read_scopes(clade_recipe *recipe, const clade_yaml *options)
-{
-    clade_optimizer *o = &recipe->training.optimizer;
-    size_t scope = CLADE_DECAY_ALL;
-    clade_status status =
-        clade_yaml_get_word(options, "decay", clade_recipe_decay_scopes,
-                            clade_recipe_count_words(clade_recipe_decay_scopes), &scope);
-    o->decay = (clade_decay_scope)scope;
-    if (!status) status = read_names(options, "exclude", &recipe->decay_exclude, &o->exclude_count);
-    if (!status)
-        status = read_names(options, "exclude_layers", &recipe->no_muon, &o->no_muon_count);
-    o->exclude = recipe->decay_exclude;
-    o->no_muon = recipe->no_muon;
-    return status;
-}
-
 static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
 {
     clade_optimizer *o = &recipe->training.optimizer;
-#define DECAY "weight_decay", "decay", "exclude", NULL
-    static const char *const keys[][10] = {
-        [CLADE_SGD] = {"lr", "momentum", "nesterov", DECAY},
-        [CLADE_RMSPROP] = {"lr", "rho", "momentum", "eps", DECAY},
-        [CLADE_ADAM] = {"lr", "beta1", "beta2", "eps", DECAY},
-        [CLADE_ADAMW] = {"lr", "beta1", "beta2", "eps", DECAY},
-        [CLADE_LION] = {"lr", "beta1", "beta2", DECAY},
-        [CLADE_LAMB] = {"lr", "beta1", "beta2", "eps", DECAY},
-        [CLADE_MUON] = {"lr", "momentum", "beta1", "beta2", "eps", "exclude_layers", DECAY},
+#define COMMON "weight_decay", "decay", "exclude", "lr_scale", NULL
+    static const char *const keys[][11] = {
+        [CLADE_SGD] = {"lr", "momentum", "nesterov", COMMON},
+        [CLADE_RMSPROP] = {"lr", "rho", "momentum", "eps", COMMON},
+        [CLADE_ADAM] = {"lr", "beta1", "beta2", "eps", COMMON},
+        [CLADE_ADAMW] = {"lr", "beta1", "beta2", "eps", COMMON},
+        [CLADE_LION] = {"lr", "beta1", "beta2", COMMON},
+        [CLADE_LAMB] = {"lr", "beta1", "beta2", "eps", COMMON},
+        [CLADE_MUON] = {"lr", "momentum", "beta1", "beta2", "eps", "exclude_layers", COMMON},
     };
-#undef DECAY
+#undef COMMON
     size_t kind = CLADE_RMSPROP; /* as Keras' compile() */
     const clade_yaml *options = NULL;
     clade_status status =
@@ -131,7 +96,12 @@ static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
     if (!status) status = get_given(options, "eps", CLADE_YAML_POSITIVE, &o->eps);
     if (!status)
         status = get_given(options, "weight_decay", CLADE_YAML_NOT_NEGATIVE, &o->weight_decay);
-    if (!status) status = read_scopes(recipe, options);
+    size_t scope = CLADE_DECAY_ALL;
+    if (!status)
+        status = clade_yaml_get_word(options, "decay", clade_recipe_decay_scopes,
+                                     clade_recipe_count_words(clade_recipe_decay_scopes), &scope);
+    o->decay = (clade_decay_scope)scope;
+    if (!status) status = clade_recipe_read_parameter_names(recipe, options);
     if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
     if (!status && o->nesterov && o->momentum == 0)
         status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");

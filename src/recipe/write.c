@@ -322,6 +322,11 @@ static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer 
     if (o->decay) put_text(w, map, "decay", clade_recipe_decay_scopes[o->decay]);
     write_names(w, map, "exclude", o->exclude, o->exclude_count);
     write_names(w, map, "exclude_layers", o->no_muon, o->no_muon_count);
+    if (o->lr_scale_count > 0) {
+        clade_yaml *scales = put_empty(w, map, "lr_scale", CLADE_YAML_MAP);
+        for (size_t i = 0; i < o->lr_scale_count; i++)
+            put(w, scales, o->lr_scale[i].name, float_node(o->lr_scale[i].scale));
+    }
     put_float(w, train, "clip_norm", o->clip_norm);
 }
 

@@ -90,12 +90,22 @@ static int32_t columns_of(const clade_optimizer *o, const clade_parameter *p)
     return p->value.dim[p->value.rank - 1];
 }
 
+/* Of the rate of a parameter of this layer. */
+static float rate_of(const clade_recipe *recipe, const clade_parameter *p, int32_t layer)
+{
+    const clade_transfer *transfer = clade_recipe_transfer(recipe);
+    const clade_optimizer *o = &clade_recipe_training(recipe)->optimizer;
+    float scale = layer <= transfer->layers ? transfer->lr_scale[layer - 1] : 1;
+    for (size_t i = 0; i < o->lr_scale_count; i++)
+        if (strstr(p->name, o->lr_scale[i].name)) scale *= o->lr_scale[i].scale;
+    return scale;
+}
+
 /* The part of w that a trained parameter is; `first` is the graph before something was unfrozen, or
  * NULL. */
 static clade_updater_part part_of(const clade_learner_options *o, const clade_learner *l,
                                   const clade_parameter *p, const clade_graph *first)
 {
-    const clade_transfer *transfer = clade_recipe_transfer(o->recipe);
     int32_t layer = p->layer + clade_model_graph(l->model)->offset;
     bool late = first && clade_graph_layer(first, layer)->frozen;
     const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
@@ -103,7 +113,7 @@ static clade_updater_part part_of(const clade_learner_options *o, const clade_le
     const bool adams = optimizer->kind == CLADE_MUON && columns == 0;
     return (clade_updater_part){.first = p->gradient.offset,
                                 .count = clade_tensor_count(&p->value),
-                                .scale = layer <= transfer->layers ? transfer->lr_scale : 1,
+                                .scale = rate_of(o->recipe, p, layer),
                                 .began = late ? o->unfrozen_step : 0,
                                 .spared = adams || !is_decayed(optimizer, p),
                                 .l2 = l2_of(l, p),
@@ -145,8 +155,8 @@ static clade_status make_updater(const clade_learner_options *o, clade_learner *
     const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
     const bool parts = clade_recipe_transfer(o->recipe)->layers > 0 ||
                        optimizer->decay != CLADE_DECAY_ALL || optimizer->exclude_count > 0 ||
-                       optimizer->kind == CLADE_LAMB || optimizer->kind == CLADE_MUON ||
-                       is_regularised(l);
+                       optimizer->lr_scale_count > 0 || optimizer->kind == CLADE_LAMB ||
+                       optimizer->kind == CLADE_MUON || is_regularised(l);
     clade_status status =
         clade_updater_create(optimizer, o->device, w, clade_model_gradients(l->model), &l->updater);
     if (!status && o->unfrozen) status = clade_recipe_graph(o->recipe, o->classes, &first);

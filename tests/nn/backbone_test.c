@@ -20,8 +20,65 @@ static void add_numbers(clade_sha256 *hash, const int32_t *dim, int32_t rank)
     }
 }
 
+/* Depths of layers that timm 1.0 puts into these groups (param_groups_layer_decay), the same from
+ * the head down. */
+static void test_depths(void)
+{
+    static const struct {
+        const char *name;
+        int32_t blocks;
+        struct {
+            const char *layer;
+            int32_t depth;
+        } at[8];
+    } nets[] = {
+        {"vgg16", 13, {{"features.0", 1}, {"features.5", 3}, {"features.28", 13}}},
+        {"resnet50",
+         16,
+         {{"conv1", 0}, {"bn1", 0}, {"layer1.0.downsample.0", 1}, {"layer4.2.bn3", 16}}},
+        {"efficientnet_b0",
+         16,
+         {{"features.0.0", 0}, {"features.2.1.block.1.0", 3}, {"features.8.0", 16}}},
+        {"convnext_tiny",
+         18,
+         {{"features.0.0", 0},
+          {"features.0.1", 0},
+          {"features.1.2.block.0", 3},
+          {"features.2.0", 4},
+          {"features.2.1", 4},
+          {"features.3.0.block.0", 4},
+          {"features.7.2.layer_scale", 18},
+          {"features.7.2.block.5", 18}}},
+        {"regnet_y_400mf", 16, {{"stem.0", 0}, {"trunk_output.block4.block4-5.f.c.0", 16}}},
+        {"vit_s_16",
+         12,
+         {{"conv_proj", 0},
+          {"encoder.layers.encoder_layer_0.ln_1", 1},
+          {"encoder.layers.encoder_layer_11.mlp.3", 12},
+          {"encoder.ln", 12}}},
+    };
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
+        clade_graph *graph = NULL;
+        CHECK_OK(clade_backbone_create(nets[n].name, NULL, &graph));
+        if (!graph) continue;
+        int32_t depth[512], found = 0, wanted = 0;
+        CHECK(graph->count - 1 <= 512);
+        CHECK(clade_backbone_find_depths(nets[n].name, graph, graph->count - 1, depth) ==
+              nets[n].blocks);
+        for (size_t k = 0; k < 8 && nets[n].at[k].layer; k++, wanted++)
+            for (int32_t i = 1; i < graph->count; i++) {
+                if (strcmp(graph->node[i].layer.name, nets[n].at[k].layer) != 0) continue;
+                CHECK(depth[i - 1] == nets[n].at[k].depth);
+                found++;
+            }
+        CHECK(found == wanted);
+        clade_graph_destroy(&graph);
+    }
+}
+
 int main(void)
 {
+    test_depths();
     static const char *const expected[][2] = {
         /* NULL: Keras' form is not read */
         {"3ca229e99162ccd4", "3c721d2468808b9d"}, /* vgg16 */

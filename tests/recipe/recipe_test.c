@@ -134,6 +134,18 @@ static void test_mistakes(void)
          "bad.yaml:5:", "did you mean 'weights'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {adamw: {exclude: {a: b}}}}\n",
          "bad.yaml:5:", "exclude"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {adamw: {exclude: [bias, gama]}}}\n",
+         "bad.yaml:5:",
+         "exclude: expected a part of a parameter's name, as 'conv/' or 'bias'; "
+         "none contains 'gama'"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {muon: {exclude_layers: hed}}}\n",
+         "bad.yaml:5:", "none contains 'hed'"},
+        {HEAD "model:\n" DENSE "train:\n  optimizer: {sgd: {lr_scale: {bias: 2, beta: 64}}}\n",
+         "bad.yaml:6:", "lr_scale: expected a part of a parameter's name"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {lr_scale: {bias: 0}}}}\n",
+         "bad.yaml:5:", "bias: expected a positive number"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {lr_scale: 64}}}\n",
+         "bad.yaml:5:", "lr_scale"},
         {HEAD "model:\n" DENSE "train: {ema: {decay: 1}}\n", "bad.yaml:5:", "decay"},
         {HEAD "model:\n" DENSE "train: {ema: 0.9}\n", "bad.yaml:5:", "ema"},
         {HEAD "model:\n" DENSE "train: {ema: {}, swa: {epoch: 1}}\n",
@@ -441,9 +453,10 @@ static void test_create_training(void)
         char edit[128];
         snprintf(edit, sizeof edit, "train.schedule=%s", schedules[i]);
         const char *const edits[] = {edit,
-                                     i % 2 ? "train.optimizer={muon: {exclude: [bias, head/], "
-                                             "exclude_layers: stem, momentum: 0}}"
-                                           : "train.optimizer={lion: {exclude: [bias, head/]}}",
+                                     i % 2 ? "train.optimizer={muon: {exclude: [bias, dense], "
+                                             "exclude_layers: dense, momentum: 0, "
+                                             "lr_scale: {bias: 2, dense: 0.5}}}"
+                                           : "train.optimizer={lion: {exclude: [bias, dense]}}",
                                      "train.swa.epoch=3"};
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL;
@@ -457,9 +470,12 @@ static void test_create_training(void)
         CHECK(again->swa == 3 && t->swa == 3);
         const clade_optimizer *o = &again->optimizer;
         CHECK(o->kind == (i % 2 ? CLADE_MUON : CLADE_LION) && o->exclude_count == 2 &&
-              !strcmp(o->exclude[0], "bias") && !strcmp(o->exclude[1], "head/"));
+              !strcmp(o->exclude[0], "bias") && !strcmp(o->exclude[1], "dense"));
         CHECK(o->no_muon_count == (size_t)(i % 2));
-        CHECK(!o->no_muon_count || !strcmp(o->no_muon[0], "stem"));
+        CHECK(!o->no_muon_count || !strcmp(o->no_muon[0], "dense"));
+        CHECK(o->lr_scale_count == (i % 2 ? 2u : 0u));
+        CHECK(i % 2 == 0 ||
+              (!strcmp(o->lr_scale[1].name, "dense") && o->lr_scale[1].scale == 0.5f));
         CHECK(o->momentum == t->optimizer.momentum && (o->momentum > 0) == i % 2);
         clade_graph_destroy(&graph);
         clade_recipe_destroy(&recipe);

@@ -293,6 +293,12 @@ def table():
         "swa-unfreeze": {**backbone(unfreeze={"epoch": 2}, bn="train"), "train.swa": {"epoch": 2}},
         "swa-frozen": {**backbone(freeze="until b2", bn="frozen"), "train.swa": {"epoch": 1}},
         "swa-never": {"train.swa": {"epoch": 7}}, "swa-alone": {"images": "three-alone", "train.swa": {"epoch": 2}},
+        "rates-kinds": {"model": [CONV, NORM, "flatten", HEAD], "train.optimizer": {
+            "sgd": {"lr": 0.01, "momentum": 0.85, "nesterov": True, "weight_decay": 0.1, "exclude": "beta",
+                    "lr_scale": {"beta": 64, "gamma": 0.25, "head/": 3, "kernel": 0.5}}}},
+        "rates-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.optimizer": {
+            "adamw": {"lr": 0.01, "weight_decay": 0.5, "lr_scale": {"bias": 4, "c2": 2}}}},
+        "rates-muon": {"train.optimizer": {"muon": {"lr": 0.02, "lr_scale": {"bias": 2, "conv": 0.25}}}},
         "lamb-clip-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.clip_norm": 0.5,
                                "train.optimizer": OPTIMIZERS["lamb"]},
         "muon-clip-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.clip_norm": 0.5,

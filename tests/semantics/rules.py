@@ -520,6 +520,7 @@ class Optimizer:
         self.scope, exclude, other = o.get("decay", "all"), o.get("exclude", []), o.get("exclude_layers", [])
         self.exclude = [exclude] if isinstance(exclude, str) else exclude
         self.no_muon = [other] if isinstance(other, str) else other
+        self.scales = {word: single(scale) for word, scale in o.get("lr_scale", {}).items()}
         self.limit = single(recipe["train"].get("clip_norm", 0))
         self.first, self.second, self.steps = {}, {}, {}
 
@@ -552,6 +553,7 @@ class Optimizer:
         """Changes the weights; rates: of each parameter."""
         for name, g in self.clip(gradients).items():
             w, lr = weights[name], rates[name]
+            lr *= math.prod(scale for word, scale in self.scales.items() if word in name)
             first = self.first.setdefault(name, np.zeros_like(w))
             second = self.second.setdefault(name, np.zeros_like(w))
             self.steps[name] = t = self.steps.get(name, 0) + 1

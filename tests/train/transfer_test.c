@@ -133,6 +133,35 @@ static void test_rates(const world *w)
     CHECK(!strcmp(fast, again));
 }
 
+/* A decay by depth: blocks are counted from the head, what is before the first one last. */
+static void test_layer_decay(void)
+{
+    clade_recipe *recipe =
+        parse(RECIPE("pooling: avg, freeze: none, lr_scale: 2, layer_decay: 0.5"));
+    clade_graph *graph = NULL;
+    if (recipe) CHECK_OK(clade_recipe_graph(recipe, 2, &graph));
+    if (!graph) return;
+    const clade_transfer *transfer = clade_recipe_transfer(recipe);
+    static const struct {
+        const char *layer;
+        double rate;
+    } expected[] = {{"features.12.expand3x3", 1},
+                    {"features.12.squeeze", 1},
+                    {"features.11.squeeze", 0.5},
+                    {"features.3.expand1x1", 1. / 128},
+                    {"features.0", 1. / 256}};
+    int found = 0;
+    for (int32_t i = 1; i <= transfer->layers; i++)
+        for (size_t k = 0; k < sizeof expected / sizeof *expected; k++)
+            if (!strcmp(clade_graph_layer(graph, i)->name, expected[k].layer)) {
+                CHECK((double)transfer->lr_scale[i - 1] == expected[k].rate);
+                found++;
+            }
+    CHECK(found == 5);
+    clade_graph_destroy(&graph);
+    clade_recipe_destroy(&recipe);
+}
+
 /* Until the epoch nothing but the head changes; from then on the layers that were named do. */
 static void test_unfreeze(const world *w, const char *text)
 {
@@ -362,6 +391,7 @@ static void test_mistakes(const world *w)
         {RECIPE("file: x.onnx"), "has a name and a file"},
         {RECIPE("preprocessing: imagenet"), "the section input says rescale"},
         {RECIPE("lr_scale: 0"), "lr_scale"},
+        {RECIPE("layer_decay: 1.5"), "tiny.yaml:3: layer_decay: expected a number from 0 to 1"},
         {"input: {size: 32, channels: 1}\nbackbone: {name: vgg16, weights: x.safetensors}\n"
          "model: [flatten]\n",
          "take 3 channels, the section input says 1"},
@@ -440,6 +470,7 @@ int main(void)
         RECIPE("pooling: avg, weights: random, unfreeze: {epoch: 2, from: features.11}");
     test_features(&w);
     test_rates(&w);
+    test_layer_decay();
     test_unfreeze(&w, unfreezing);
     test_resume(&w, RECIPE("pooling: avg, weights: random"), "frozen");
     test_resume(&w, unfreezing, "unfreezing");
