@@ -8,21 +8,52 @@ enum { grain = 4096 }; /* pixels that are worth a task */
 typedef struct adjust_job {
     const float *x, *steps;
     const int32_t *erase;
-    float *y;
+    float *y, *work; /* work: of x's size */
     size_t pixels;
-    int w, c, count, rectangles;
+    int h, w, c, count, rectangles;
     float value;
     const float *scale, *shift;
 } adjust_job;
 
-/* What step s has to know of an image. */
+/* What step s has to know of an image, the steps before `done` being behind it. */
 static adjust_whole look(const adjust_job *job, const float *x, const float *steps,
-                         const adjust_whole *whole, int s)
+                         const adjust_whole *whole, int done, int s)
 {
     adjust_part part[ADJUST_SUMS];
     for (u64 k = 0; k < ADJUST_SUMS; k++)
-        part[k] = adjust_part_of(x, k, job->pixels, steps, whole, s, job->c);
+        part[k] = adjust_part_of(x, k, job->pixels, steps + (ptrdiff_t)2 * done, whole + done,
+                                 s - done, job->c);
     return adjust_whole_of(part, job->pixels);
+}
+
+/* Steps `done` to `end` on a pixel. */
+static void change(const adjust_job *job, const float *x, const float *steps,
+                   const adjust_whole *whole, int done, int end, float v[3])
+{
+    for (int k = 0; k < 3; k++) v[k] = k < job->c ? x[k] : 0;
+    adjust_pixel(steps + (ptrdiff_t)2 * done, whole + done, end - done, job->c, v);
+}
+
+static void equalize(const adjust_job *job, const float *x, float *y)
+{
+    const size_t c = (size_t)job->c, size = job->pixels * c;
+    int level[3][ADJUST_LEVELS] = {{0}};
+    for (size_t e = 0; e < size; e++) {
+        const int own = adjust_level(x[e]);
+        if (own >= 0) level[e % c][own]++;
+    }
+    for (size_t k = 0; k < c; k++) adjust_equalize(level[k]);
+    for (size_t e = 0; e < size; e++) y[e] = adjust_look_up(level[e % c], x[e]);
+}
+
+static void sharpen(const adjust_job *job, const float *x, float f, float *y)
+{
+    const size_t c = (size_t)job->c, w = (size_t)job->w;
+    for (size_t p = 0; p < job->pixels; p++) {
+        const int inner = adjust_is_inner((int)(p / w), (int)(p % w), job->h, job->w);
+        for (size_t e = p * c; e < (p + 1) * c; e++)
+            y[e] = inner ? adjust_sharpen(x, e, c, w * c, f) : x[e];
+    }
 }
 
 static void adjust_images(const void *user, size_t first, size_t end)
@@ -32,14 +63,26 @@ static void adjust_images(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) {
         const float *x = job->x + i * size, *steps = job->steps + i * (size_t)job->count * 2;
         const int32_t *erase = job->erase ? job->erase + i * (size_t)job->rectangles * 4 : NULL;
-        float *y = job->y + i * size;
+        float *y = job->y + i * size, *work = job->work + i * size, v[3];
         adjust_whole whole[ADJUST_STEPS];
-        for (int s = 0; s < job->count; s++)
-            if (adjust_needs_whole(steps[2 * s])) whole[s] = look(job, x, steps, whole, s);
+        int done = 0;
+        for (int s = 0; s < job->count; s++) {
+            const float kind = steps[2 * s];
+            if (adjust_needs_whole(kind)) whole[s] = look(job, x, steps, whole, done, s);
+            if (kind != ADJUST_SHARPNESS && kind != ADJUST_EQUALIZE) continue;
+            for (size_t p = 0; p < job->pixels; p++) {
+                change(job, x + p * c, steps, whole, done, s, v);
+                for (size_t k = 0; k < c; k++) y[p * c + k] = v[k];
+            }
+            if (kind == ADJUST_EQUALIZE)
+                equalize(job, y, work);
+            else
+                sharpen(job, y, steps[2 * s + 1], work);
+            x = work;
+            done = s + 1;
+        }
         for (size_t p = 0; p < job->pixels; p++) {
-            float v[3] = {0};
-            for (size_t k = 0; k < c; k++) v[k] = x[p * c + k];
-            adjust_pixel(steps, whole, job->count, job->c, v);
+            change(job, x + p * c, steps, whole, done, job->count, v);
             const int erased =
                 adjust_is_erased(erase, job->rectangles, (int32_t)(p / w), (int32_t)(p % w));
             for (size_t k = 0; k < c; k++)
@@ -48,17 +91,26 @@ static void adjust_images(const void *user, size_t first, size_t end)
     }
 }
 
+static clade_status plan_image_adjust(void *context, const clade_args *args, clade_plan *plan)
+{
+    (void)context;
+    cpu_reserve(plan, clade_tensor_count(&args->image_adjust.x));
+    return CLADE_OK;
+}
+
 static clade_status image_adjust(void *context, const clade_args *args, const clade_plan *plan,
                                  void *workspace)
 {
-    (void)plan, (void)workspace;
+    (void)plan;
     const clade_image_adjust_args *a = &args->image_adjust;
     const adjust_job job = {
         .x = clade_tensor_host(&a->x),
         .steps = clade_tensor_host(&a->steps),
         .erase = cpu_host(&a->erase),
         .y = clade_tensor_host(&a->y),
+        .work = workspace,
         .pixels = (size_t)a->x.dim[1] * (size_t)a->x.dim[2],
+        .h = a->x.dim[1],
         .w = a->x.dim[2],
         .c = a->x.dim[3],
         .count = a->steps.dim[1],
@@ -108,6 +160,6 @@ static clade_status image_mix(void *context, const clade_args *args, const clade
 
 void CPU_NAME(adjust)(clade_op_slot *slot)
 {
-    slot[CLADE_OP_image_adjust].run = image_adjust;
+    slot[CLADE_OP_image_adjust] = (clade_op_slot){plan_image_adjust, image_adjust};
     slot[CLADE_OP_image_mix].run = image_mix;
 }

@@ -1,6 +1,9 @@
 /* adjust: colours of images changed step by step, rectangles erased, and images mixed. */
 #include "op/softmax.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* ---- shape rules ---- */
 
 enum { most_steps = 8, most_rectangles = 8, sums = 256 };
@@ -103,46 +106,38 @@ static REAL posterized(REAL v, REAL bits)
     return (REAL)((int)v >> dropped << dropped);
 }
 
-/* The first `count` steps; `whole` is of the image before each. */
-static void adjust(const REAL *steps, const whole_image *whole, int32_t count, int32_t c, REAL *v)
+/* A step on a pixel, by itself; `whole` is of the image before it. */
+static void adjust(const REAL step[2], const whole_image *whole, int32_t c, REAL *v)
 {
-    for (int32_t s = 0; s < count; s++) {
-        const REAL f = steps[2 * s + 1], grey = luma(v, c);
-        const int kind = (int)steps[2 * s];
-        if (kind == CLADE_ADJUST_HUE && c > 1) turn_hue(v, f);
-        for (int32_t k = 0; k < c; k++) {
-            if (kind == CLADE_ADJUST_BRIGHTNESS) v[k] = cut(f * v[k]);
-            if (kind == CLADE_ADJUST_CONTRAST)
-                v[k] = cut(REAL_FMA(f, v[k] - whole[s].mean, whole[s].mean));
-            if (kind == CLADE_ADJUST_SATURATION && c > 1)
-                v[k] = cut(REAL_FMA(f, v[k] - grey, grey));
-            if (kind == CLADE_ADJUST_GREY) v[k] = grey;
-            if (kind == CLADE_ADJUST_POSTERIZE) v[k] = posterized(v[k], f);
-            if (kind == CLADE_ADJUST_SOLARIZE && v[k] >= f) v[k] = 255 - v[k];
-            if (kind == CLADE_ADJUST_AUTOCONTRAST)
-                v[k] = cut((v[k] - whole[s].least[k]) * whole[s].gain[k]);
-        }
+    const REAL f = step[1], grey = luma(v, c);
+    const int kind = (int)step[0];
+    if (kind == CLADE_ADJUST_HUE && c > 1) turn_hue(v, f);
+    for (int32_t k = 0; k < c; k++) {
+        if (kind == CLADE_ADJUST_BRIGHTNESS) v[k] = cut(f * v[k]);
+        if (kind == CLADE_ADJUST_CONTRAST) v[k] = cut(REAL_FMA(f, v[k] - whole->mean, whole->mean));
+        if (kind == CLADE_ADJUST_SATURATION && c > 1) v[k] = cut(REAL_FMA(f, v[k] - grey, grey));
+        if (kind == CLADE_ADJUST_GREY) v[k] = grey;
+        if (kind == CLADE_ADJUST_POSTERIZE) v[k] = posterized(v[k], f);
+        if (kind == CLADE_ADJUST_SOLARIZE && v[k] >= f) v[k] = 255 - v[k];
+        if (kind == CLADE_ADJUST_AUTOCONTRAST)
+            v[k] = cut((v[k] - whole->least[k]) * whole->gain[k]);
     }
 }
 
-static void load(const REAL *x, int32_t c, REAL v[3])
-{
-    for (int32_t k = 0; k < c; k++) v[k] = x[k];
-}
+/* An image on its way through its steps. */
+typedef struct stepped_image {
+    REAL *now, *next; /* [h, w, c] */
+    int32_t h, w, c;
+} stepped_image;
 
-static bool needs_whole(REAL kind)
+static whole_image look(const stepped_image *image)
 {
-    return (int)kind == CLADE_ADJUST_CONTRAST || (int)kind == CLADE_ADJUST_AUTOCONTRAST;
-}
-
-static whole_image look(const REAL *x, size_t pixels, const REAL *steps, const whole_image *whole,
-                        int32_t s, int32_t c)
-{
-    REAL sum[sums] = {0}, all = 0, v[3], least[3] = {255, 255, 255}, most[3] = {0};
+    const size_t pixels = (size_t)image->h * (size_t)image->w;
+    const int32_t c = image->c;
+    REAL sum[sums] = {0}, all = 0, least[3] = {255, 255, 255}, most[3] = {0};
     whole_image out = {.gain = {1, 1, 1}};
     for (size_t p = 0; p < pixels; p++) {
-        load(x + p * (size_t)c, c, v);
-        adjust(steps, whole, s, c, v);
+        const REAL *v = image->now + p * (size_t)c;
         sum[p % sums] += luma(v, c);
         for (int32_t k = 0; k < c; k++) {
             if (v[k] < least[k]) least[k] = v[k];
@@ -159,15 +154,80 @@ static whole_image look(const REAL *x, size_t pixels, const REAL *steps, const w
     return out;
 }
 
-/* Of all steps of an image. */
-static void look_at_all(const clade_image_adjust_args *a, size_t image, whole_image *whole)
+/* The mean of the nine pixels around an inner one, whose own weight is 5 of 13; the edge stays. */
+static void sharpen(const stepped_image *image, REAL f)
 {
-    const size_t pixels = (size_t)a->x.dim[1] * (size_t)a->x.dim[2], c = (size_t)a->x.dim[3];
+    const ptrdiff_t c = image->c, row = image->w * c;
+    for (int32_t i = 0; i < image->h; i++)
+        for (ptrdiff_t e = i * row; e < (i + 1) * row; e++) {
+            const REAL *v = image->now + e;
+            const ptrdiff_t column = (e - i * row) / c;
+            image->next[e] = *v;
+            if (i == 0 || column == 0 || i == image->h - 1 || column == image->w - 1) continue;
+            REAL sum = 0;
+            for (ptrdiff_t down = -row; down <= row; down += row)
+                for (ptrdiff_t right = -c; right <= c; right += c) sum += v[down + right];
+            const REAL mean = REAL_FMA(4, *v, sum) * (REAL)0.07692308f;
+            image->next[e] = cut(REAL_FMA(f, *v - mean, mean));
+        }
+}
+
+/* PIL's: the pixels below a level, by its share of all but those of the highest level. */
+static void equalize(const stepped_image *image, int32_t channel)
+{
+    const size_t pixels = (size_t)image->h * (size_t)image->w, c = (size_t)image->c;
+    const REAL *v = image->now + channel;
+    int64_t of[256] = {0}, total = 0, highest = 0, before = 0;
+    for (size_t p = 0; p < pixels; p++)
+        if (v[p * c] >= 0 && v[p * c] <= 255) of[(int)v[p * c]]++;
+    for (int k = 0; k < 256; k++) {
+        total += of[k];
+        if (of[k] > 0) highest = of[k];
+    }
+    const int64_t step = (total - highest) / 255;
+    int64_t to[256];
+    for (int k = 0; k < 256; before += of[k++]) {
+        to[k] = step > 0 ? (before + step / 2) / step : k;
+        if (to[k] > 255) to[k] = 255;
+    }
+    for (size_t p = 0; p < pixels; p++) {
+        const REAL own = v[p * c];
+        image->next[p * c + (size_t)channel] =
+            step > 0 && own >= 0 && own <= 255 ? (REAL)to[(int)own] : own;
+    }
+}
+
+static whole_image make_step(stepped_image *image, const REAL step[2])
+{
+    const whole_image whole = look(image);
+    const size_t pixels = (size_t)image->h * (size_t)image->w, c = (size_t)image->c;
+    const int kind = (int)step[0];
+    if (kind != CLADE_ADJUST_SHARPNESS && kind != CLADE_ADJUST_EQUALIZE) {
+        for (size_t p = 0; p < pixels; p++) adjust(step, &whole, image->c, image->now + p * c);
+        return whole;
+    }
+    if (kind == CLADE_ADJUST_SHARPNESS) sharpen(image, step[1]);
+    for (int32_t k = 0; k < image->c && kind == CLADE_ADJUST_EQUALIZE; k++) equalize(image, k);
+    REAL *next = image->now;
+    image->now = image->next;
+    image->next = next;
+    return whole;
+}
+
+/* Image i of x; steps and `whole`, of the image before each, may be NULL. False: out of memory,
+ * which must be freed in any case. */
+static bool make_steps(const clade_image_adjust_args *a, size_t i, stepped_image *image,
+                       REAL **memory, whole_image *whole)
+{
+    const size_t size = clade_tensor_count(&a->x) / (size_t)a->x.dim[0];
     const int32_t count = a->steps.dim[1];
-    const REAL *x = real_of(&a->x) + image * pixels * c;
-    const REAL *steps = real_of(&a->steps) + image * (size_t)count * 2;
-    for (int32_t s = 0; s < count; s++)
-        if (needs_whole(steps[2 * s])) whole[s] = look(x, pixels, steps, whole, s, (int32_t)c);
+    const REAL *steps = real_of(&a->steps) + i * (size_t)count * 2;
+    *memory = malloc(2 * size * sizeof **memory);
+    if (!*memory) return false;
+    *image = (stepped_image){*memory, *memory + size, a->x.dim[1], a->x.dim[2], a->x.dim[3]};
+    memcpy(image->now, real_of(&a->x) + i * size, size * sizeof **memory);
+    for (int32_t s = 0; s < count; s++) whole[s] = make_step(image, steps + (ptrdiff_t)2 * s);
+    return true;
 }
 
 static bool is_erased(const clade_image_adjust_args *a, size_t image, int32_t row, int32_t column)
@@ -180,24 +240,25 @@ static bool is_erased(const clade_image_adjust_args *a, size_t image, int32_t ro
     return false;
 }
 
+/* Where memory is exhausted the result is NaN. */
 static void run_image_adjust(const clade_args *args)
 {
     const clade_image_adjust_args *a = &args->image_adjust;
-    const int32_t w = a->x.dim[2], c = a->x.dim[3], count = a->steps.dim[1];
-    const size_t pixels = (size_t)a->x.dim[1] * (size_t)w;
+    const int32_t w = a->x.dim[2], c = a->x.dim[3];
+    const size_t size = clade_tensor_count(&a->x) / (size_t)a->x.dim[0];
     for (size_t i = 0; i < (size_t)a->x.dim[0]; i++) {
-        const REAL *x = real_of(&a->x) + i * pixels * (size_t)c;
-        const REAL *steps = real_of(&a->steps) + i * (size_t)count * 2;
-        REAL *y = real_of(&a->y) + i * pixels * (size_t)c, v[3] = {0};
-        whole_image whole[most_steps] = {0};
-        look_at_all(a, i, whole);
-        for (size_t p = 0; p < pixels; p++, x += c, y += c) {
-            load(x, c, v);
-            adjust(steps, whole, count, c, v);
-            bool gone = is_erased(a, i, (int32_t)(p / (size_t)w), (int32_t)(p % (size_t)w));
-            for (int32_t k = 0; k < c; k++)
-                y[k] = gone ? (REAL)a->value : REAL_FMA((REAL)a->scale[k], v[k], (REAL)a->shift[k]);
+        REAL *y = real_of(&a->y) + i * size, *memory;
+        stepped_image image;
+        whole_image whole[most_steps];
+        const bool good = make_steps(a, i, &image, &memory, whole);
+        for (size_t e = 0; e < size; e++) {
+            const size_t k = e % (size_t)c, p = e / (size_t)c;
+            const bool gone = is_erased(a, i, (int32_t)(p / (size_t)w), (int32_t)(p % (size_t)w));
+            y[e] = !good  ? (REAL)NAN
+                   : gone ? (REAL)a->value
+                          : REAL_FMA((REAL)a->scale[k], image.now[e], (REAL)a->shift[k]);
         }
+        free(memory);
     }
 }
 
@@ -227,8 +288,9 @@ static void run_image_mix(const clade_args *args)
  * of differences, and comes out times their divisor: 2 e of each of the two differences, 2 e of the
  * chroma that multiplies it, and e of what is added to, with 30 roundings of up to 255.
  * Autocontrast likewise divides by a range, whose ends are off by e, and which an error may just
- * make: at most 255. Posterize and solarize jump where a value that is off lies on the other side.
- */
+ * make: at most 255. Posterize and solarize jump where a value that is off lies on the other side,
+ * and equalize may by any amount. Sharpness sums nine values of up to 255, 8 roundings of at most 9
+ * of them and one of 13, then scales by a 13th, which is rounded itself. */
 static double step_error(const double *step, const whole_image *whole, double e, size_t pixels,
                          int32_t c)
 {
@@ -247,6 +309,8 @@ static double step_error(const double *step, const whole_image *whole, double e,
     case CLADE_ADJUST_POSTERIZE: return e > 0 ? e + (1 << (8 - (int)f)) : 0;
     case CLADE_ADJUST_SOLARIZE: return e > 0 ? e + fabs(255 - 2 * f) + unit : unit;
     case CLADE_ADJUST_AUTOCONTRAST: return fmin(4 * gain * e + 6 * unit, 255);
+    case CLADE_ADJUST_SHARPNESS: return fabs(f) * (e + unit) + fabs(1 - f) * (e + 9 * unit) + unit;
+    case CLADE_ADJUST_EQUALIZE: return e > 0 ? 255 : 0;
     default: return e;
     }
 }
@@ -260,8 +324,10 @@ static void bound_image_adjust(const clade_args *args, size_t slot, double *boun
     for (size_t i = 0; i < (size_t)a->x.dim[0]; i++) {
         const double *steps = doubles_of(&a->steps) + i * (size_t)count * 2;
         whole_image whole[most_steps] = {0};
-        double e = 0;
-        look_at_all(a, i, whole);
+        stepped_image image;
+        REAL *memory;
+        double e = make_steps(a, i, &image, &memory, whole) ? 0 : 255;
+        free(memory);
         for (int32_t s = 0; s < count; s++) e = step_error(steps + 2 * s, &whole[s], e, pixels, c);
         for (size_t p = 0; p < pixels; p++)
             for (int32_t k = 0; k < c; k++) {
@@ -294,6 +360,7 @@ static const clade_case image_adjust_cases[] = {
     {CASE_QUICK, "erased",
      "x=3x60x67x3 steps=3x5x2 erase=3x2x4 value=0.5 "
      "scale=0.017124753,0.017507004,0.017429193,1 shift=-2.117904,-2.0357144,-1.8044444,0"},
+    {CASE_QUICK, "equalized", "x=8x23x29x1 steps=8x2x2 scale=1,1,1,1"},
     {CASE_FULL, "pixel", "x=9x1x1x3 steps=9x2x2 erase=9x1x4 scale=1,1,1,1"},
     {CASE_FULL, "most", "x=2x33x31x3 steps=2x8x2 erase=2x8x4 value=-3 scale=1,0.5,2,0"},
     {CASE_FULL, "many", "x=70x3x5x1 steps=70x2x2 scale=1,1,1,1"},

@@ -2,12 +2,19 @@
 #include "opencl/grid.h"
 #include "opencl/ops.h"
 
-enum { group_most = 256 }; /* sums of an image's mean: more work-items would have none */
+enum {
+    group_most = 256,     /* sums of an image's mean: more work-items would have none */
+    work_floats = 1 << 24 /* of the images that a launch does, if that is not one alone */
+};
 
 static void image_adjust(opencl_plan *plan, const clade_args *args)
 {
     const clade_image_adjust_args *a = &args->image_adjust;
-    const size_t n = (size_t)a->x.dim[0], most = plan->cl->limits.images;
+    const size_t n = (size_t)a->x.dim[0], size = clade_tensor_count(&a->x) / n;
+    size_t most = size < work_floats ? work_floats / size : 1;
+    if (most > plan->cl->limits.images) most = plan->cl->limits.images;
+    if (most > n) most = n;
+    const clade_tensor work = clade_opencl_part(plan, most * size);
     size_t group = plan->cl->group_size < group_most ? plan->cl->group_size : group_most;
     if (plan->cl->cpu_like) group = 1;
     for (size_t first = 0; first < n; first += most) {
@@ -17,6 +24,7 @@ static void image_adjust(opencl_plan *plan, const clade_args *args)
         clade_opencl_tensor(&l, &a->steps);
         clade_opencl_tensor(&l, &a->erase);
         clade_opencl_tensor(&l, &a->y);
+        clade_opencl_tensor(&l, &work);
         clade_opencl_u64(&l, first);
         for (int d = 1; d < 4; d++) clade_opencl_i32(&l, a->x.dim[d]);
         clade_opencl_i32(&l, a->steps.dim[1]);

@@ -7,18 +7,24 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { rows = 4, columns = 5, channels = 3, size = rows * columns * channels, kinds = 6 };
+enum { rows = 4, columns = 5, channels = 3, size = rows * columns * channels, kinds = 7 };
+enum { largest_size = 24 * 32 * channels };
 
 static uint8_t bytes[2 * size];
 static float first[size], second[size];
 static int cases[kinds]; /* that were judged, of each kind */
 
+static float dark[largest_size];
+
 static void draw_images(void)
 {
     uint32_t x = 1;
-    for (int i = 0; i < 2 * size; i++) {
+    for (int i = 0; i < largest_size; i++) {
         x = 1664525 * x + 1013904223;
-        bytes[i] = (uint8_t)(x >> 24);
+        const uint32_t byte = x >> 24;
+        dark[i] = (float)(byte * byte / 256);
+        if (i >= 2 * size) continue;
+        bytes[i] = (uint8_t)byte;
         (i < size ? first : second)[i % size] = bytes[i];
     }
 }
@@ -39,10 +45,9 @@ static void run(clade_device *device, clade_op op, clade_args *args, int slots,
     for (int i = 0; i < slots; i++) clade_buffer_destroy(&args->slot[i].buffer);
 }
 
-static void adjust(clade_device *device, int count, const float *steps, const int32_t *erase,
-                   float value, float *y)
+static void adjust(clade_device *device, clade_tensor image, const float *x, int count,
+                   const float *steps, const int32_t *erase, float value, float *y)
 {
-    const clade_tensor image = clade_shape(4, 1, rows, columns, channels);
     clade_args a = {.image_adjust = {.x = image,
                                      .steps = clade_shape(3, 1, count, 2),
                                      .y = image,
@@ -50,7 +55,7 @@ static void adjust(clade_device *device, int count, const float *steps, const in
                                      .scale = {1, 1, 1, 1}}};
     if (erase)
         a.image_adjust.erase = (clade_tensor){.dtype = CLADE_I32, .rank = 3, .dim = {1, 1, 4}};
-    run(device, CLADE_OP_image_adjust, &a, 4, (const void *[]){first, steps, erase}, y);
+    run(device, CLADE_OP_image_adjust, &a, 4, (const void *[]){x, steps, erase}, y);
 }
 
 static void sample(clade_device *device, const float *matrix, clade_fill_mode fill, float *y)
@@ -86,13 +91,14 @@ static bool compute(FILE *f, const char *word, clade_device *device, float *y, f
     int32_t r[4];
     int count;
     char mode[16];
+    const clade_tensor image = clade_shape(4, 1, rows, columns, channels);
     inner[0] = inner[1] = 0;
     inner[2] = rows - 1;
     inner[3] = columns - 1;
     if (!strcmp(word, "adjust")) {
         CHECK(fscanf(f, "%d", &count) == 1 && count <= 5);
         for (int i = 0; i < 2 * count; i++) CHECK(fscanf(f, "%f", &p[i]) == 1);
-        adjust(device, count, p, NULL, 0, y);
+        adjust(device, image, first, count, p, NULL, 0, y);
         cases[0]++;
     } else if (!strcmp(word, "crop")) {
         for (int i = 0; i < 4; i++) CHECK(fscanf(f, "%f", &p[i]) == 1);
@@ -112,7 +118,7 @@ static bool compute(FILE *f, const char *word, clade_device *device, float *y, f
     } else if (!strcmp(word, "erase")) {
         for (int i = 0; i < 4; i++) CHECK(fscanf(f, "%d", &r[i]) == 1);
         CHECK(fscanf(f, "%f", &p[2]) == 1);
-        adjust(device, 1, (float[]){0, 0}, r, p[2], y);
+        adjust(device, image, first, 1, (float[]){0, 0}, r, p[2], y);
         cases[3]++;
     } else if (!strcmp(word, "mix")) {
         CHECK(fscanf(f, "%f", &p[0]) == 1);
@@ -123,6 +129,24 @@ static bool compute(FILE *f, const char *word, clade_device *device, float *y, f
         return false;
     }
     return true;
+}
+
+/* A case of the larger image, whole: the largest difference. */
+static float compare_large(FILE *f, clade_device *device)
+{
+    static float y[largest_size];
+    float p[8] = {0}, expected, largest = 0;
+    int h, w, count;
+    if (fscanf(f, "%d %d %d", &h, &w, &count) != 3 || h * w * channels > largest_size || count > 4)
+        return 255;
+    for (int i = 0; i < 2 * count; i++) CHECK(fscanf(f, "%f", &p[i]) == 1);
+    adjust(device, clade_shape(4, 1, h, w, channels), dark, count, p, NULL, 0, y);
+    for (int i = 0; i < h * w * channels; i++) {
+        CHECK(fscanf(f, "%f", &expected) == 1);
+        largest = fmaxf(largest, fabsf(y[i] - expected));
+    }
+    cases[6]++;
+    return largest;
 }
 
 static float difference(const float *y, const float *expected, const float inner[4])
@@ -159,6 +183,10 @@ static void test_device(clade_device *device, const char *file)
     CHECK(f);
     while (f && fscanf(f, "%15s", word) == 1) {
         const bool moves = !strcmp(word, "move");
+        if (!strcmp(word, "image")) {
+            largest = fmaxf(largest, compare_large(f, device));
+            continue;
+        }
         if (!moves && !compute(f, word, device, y, inner)) break;
         for (int i = 0; i < size; i++) CHECK(fscanf(f, "%f", &expected[i]) == 1);
         largest =
@@ -183,8 +211,8 @@ int main(int argc, char **argv)
         }
         memset(cases, 0, sizeof cases);
         test_device(device, argv[1]);
-        CHECK(cases[0] == 19 && cases[1] == 4 && cases[2] == 4 && cases[3] == 2 && cases[4] == 4 &&
-              cases[5] == 10);
+        CHECK(cases[0] == 22 && cases[1] == 4 && cases[2] == 4 && cases[3] == 2 && cases[4] == 4 &&
+              cases[5] == 10 && cases[6] == 4);
         clade_device_close(&device);
     }
     return TEST_END();
