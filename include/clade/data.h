@@ -196,12 +196,25 @@ typedef struct clade_augment {
     struct {
         int32_t steps, magnitude; /* RandAugment: so many, of 0 to 30; 0: off */
     } rand;
-    bool trivial;        /* TrivialAugment */
+    bool trivial; /* TrivialAugment */
+    struct {
+        int32_t severity;     /* AugMix: 1 to 10; 0: off */
+        int32_t width, depth; /* chains, and operations of each; depth 0: 1 to 3, drawn */
+        float alpha;          /* of the chains' shares and of theirs together */
+        bool partial;         /* without brightness, saturation, contrast and sharpness */
+    } augmix;
+    uint32_t policy_ops; /* a bit for each operation that rand and trivial draw; 0: all */
     float mixup, cutmix; /* alpha of a batch's share; both: one of them, each as often. 0: off */
 } clade_augment;
 
 /* What image_adjust takes for an image, and a batch's numbers for image_mix. */
-enum { CLADE_ADJUST_STEPS = 8, CLADE_ERASE_RECTANGLES = 2 };
+enum { CLADE_ADJUST_STEPS = 8, CLADE_ERASE_RECTANGLES = 2, CLADE_CHAIN_STEPS = 3 };
+/* One of the images that AugMix makes of one, of which it takes the weighted sum. */
+typedef struct clade_chain {
+    float matrix[8]; /* as of clade_augment_matrix */
+    float steps[2 * CLADE_CHAIN_STEPS];
+    float weight;
+} clade_chain;
 typedef struct clade_mix {
     float share;     /* of each image's own label */
     float blend;     /* image_mix's share */
@@ -224,6 +237,12 @@ CLADE_API void clade_augment_adjust(const clade_augment *augment, uint64_t seed,
 CLADE_API void clade_augment_erase(const clade_augment *augment, int32_t height, int32_t width,
                                    uint64_t seed, uint64_t epoch, uint64_t position,
                                    int32_t rectangles[4 * CLADE_ERASE_RECTANGLES]);
+/* AugMix's images of one, drawn likewise: clade_augment_chains of them, itself before the chains.
+ */
+CLADE_API int32_t clade_augment_chains(const clade_augment *augment);
+CLADE_API void clade_augment_chain(const clade_augment *augment, int32_t height, int32_t width,
+                                   uint64_t seed, uint64_t epoch, uint64_t position,
+                                   clade_chain *chains);
 /* How the images of a batch are mixed, each with the one before it (the first with the last). */
 CLADE_API void clade_augment_mix(const clade_augment *augment, int32_t height, int32_t width,
                                  uint64_t seed, uint64_t epoch, uint64_t batch, clade_mix *mix);
@@ -263,6 +282,7 @@ typedef struct clade_batch {
      * × 4; NULL: it has nothing to do */
     const float *steps;
     const int32_t *erase;
+    const clade_chain *chains; /* count × clade_augment_chains; NULL: none */
     const int32_t *other; /* count labels with the smaller share; NULL: batches are not mixed */
     clade_mix mix;
 } clade_batch;

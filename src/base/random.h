@@ -21,7 +21,8 @@ typedef enum clade_stream {
     CLADE_STREAM_ERASE,
     CLADE_STREAM_COLOUR,
     CLADE_STREAM_MIX, /* of batches */
-    CLADE_STREAM_POLICY
+    CLADE_STREAM_POLICY,
+    CLADE_STREAM_CHAINS
 } clade_stream;
 
 /* Four random words for (seed, stream, a, b): a 64-bit and a 32-bit position. */

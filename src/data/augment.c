@@ -130,11 +130,10 @@ static bool is_mirrored(const clade_augment *a, uint64_t seed, uint64_t epoch, u
     return (clade_draw(&r, 0, 1) < 0.5) != (epoch % 2 == 1);
 }
 
-void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
-                          uint64_t seed, uint64_t epoch, uint64_t position, float m[8])
+/* The map before a policy's. */
+static affine draw_map(const clade_augment *a, int32_t height, int32_t width, uint64_t seed,
+                       uint64_t epoch, uint64_t position, double *brightness)
 {
-    static const clade_augment none;
-    const clade_augment *a = augment ? augment : &none;
     /* one draw for each, wanted or not, so that to turn one on leaves the others as they are */
     clade_random r = clade_random_start(seed, CLADE_STREAM_AUGMENT, epoch << 32 | position);
     double angle = clade_draw(&r, -a->rotation, a->rotation);
@@ -145,9 +144,9 @@ void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t 
            zoom_columns = clade_draw(&r, a->zoom[0], a->zoom[1]);
     bool mirror = is_mirrored(a, seed, epoch, position, clade_draw(&r, 0, 1) < 0.5);
     bool overturn = clade_draw(&r, 0, 1) < 0.5 && a->vertical_flip;
-    double brightness = clade_draw(&r, a->brightness[0], a->brightness[1]);
+    *brightness = clade_draw(&r, a->brightness[0], a->brightness[1]);
     if (!clade_draw_is_range(a->zoom)) zoom_rows = zoom_columns = 1;
-    if (!clade_draw_is_range(a->brightness)) brightness = 1;
+    if (!clade_draw_is_range(a->brightness)) *brightness = 1;
 
     double sine, cosine, shear_sine, shear_cosine;
     turn(angle, &sine, &cosine);
@@ -162,10 +161,11 @@ void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t 
     t = multiply(t, (affine){{{1, 0, -row}, {0, 1, -column}}});
     /* a flip of the result is a flip of the coordinates that go in */
     if (mirror) t = multiply(t, (affine){{{1, 0, 0}, {0, -1, width - 1}}});
-    if (overturn) t = multiply(t, (affine){{{-1, 0, height - 1}, {0, 1, 0}}});
+    return overturn ? multiply(t, (affine){{{-1, 0, height - 1}, {0, 1, 0}}}) : t;
+}
 
-    t = multiply(t, draw_policy(a, height, width, seed, epoch, position));
-
+static void write_matrix(affine t, double brightness, float m[8])
+{
     m[0] = (float)t.m[1][1];
     m[1] = (float)t.m[1][0];
     m[2] = (float)t.m[1][2];
@@ -174,4 +174,73 @@ void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t 
     m[5] = (float)t.m[0][2];
     m[6] = (float)brightness;
     m[7] = 0;
+}
+
+void clade_augment_matrix(const clade_augment *augment, int32_t height, int32_t width,
+                          uint64_t seed, uint64_t epoch, uint64_t position, float m[8])
+{
+    static const clade_augment none;
+    const clade_augment *a = augment ? augment : &none;
+    double brightness;
+    const affine t = draw_map(a, height, width, seed, epoch, position, &brightness);
+    write_matrix(multiply(t, draw_policy(a, height, width, seed, epoch, position)), brightness, m);
+}
+
+/* ---- AugMix ---- */
+
+static double draw_exponential(clade_random *r)
+{
+    return -clade_draw_log(((double)clade_random_u32(r) + 1) * 0x1p-32);
+}
+
+/* Of the gamma distribution: the whole part of its shape in exponentials, of the rest Beta's share
+ * of one (Jöhnk 1964). */
+static double draw_gamma(clade_random *r, double shape)
+{
+    double sum = 0, rest = shape - floor(shape);
+    for (int i = 0; i < (int)shape; i++) sum += draw_exponential(r);
+    while (rest > 0) {
+        double u = ((double)clade_random_u32(r) + 1) * 0x1p-32;
+        double v = ((double)clade_random_u32(r) + 1) * 0x1p-32;
+        u = clade_draw_exp(clade_draw_log(u) / rest);
+        v = clade_draw_exp(clade_draw_log(v) / (1 - rest));
+        if (u + v <= 1) return sum + u / (u + v) * draw_exponential(r);
+    }
+    return sum;
+}
+
+int32_t clade_augment_chains(const clade_augment *augment)
+{
+    if (!augment || augment->augmix.severity <= 0) return 0;
+    return 1 +
+           (augment->augmix.width < CLADE_MOST_CHAINS ? augment->augmix.width : CLADE_MOST_CHAINS);
+}
+
+/* Shares are Dirichlet's, as torchvision's: of the image and all chains, and among these. */
+void clade_augment_chain(const clade_augment *augment, int32_t height, int32_t width, uint64_t seed,
+                         uint64_t epoch, uint64_t position, clade_chain *chains)
+{
+    const clade_augment *a = augment;
+    const int32_t count = clade_augment_chains(a);
+    double brightness, share[CLADE_MOST_CHAINS], sum = 0;
+    const affine t = draw_map(a, height, width, seed, epoch, position, &brightness);
+    clade_random r = clade_random_start(seed, CLADE_STREAM_CHAINS, epoch << 32 | position);
+    const double own = draw_gamma(&r, (double)a->augmix.alpha);
+    const double others = draw_gamma(&r, (double)a->augmix.alpha);
+    for (int32_t k = 1; k < count; k++)
+        sum += share[k - 1] = draw_gamma(&r, (double)a->augmix.alpha);
+    for (int32_t k = 0; k < count; k++) {
+        clade_policy_step step[CLADE_CHAIN_STEPS];
+        const int steps = k ? clade_policy_draw_chain(a, height, width, &r, step) : 0;
+        affine moved = t;
+        chains[k] = (clade_chain){0};
+        for (int s = 0; s < steps; s++) {
+            moved = multiply(moved, map_of(&step[s], height, width));
+            chains[k].steps[2 * s] = (float)clade_policy_colour(step[s].op);
+            chains[k].steps[2 * s + 1] = (float)step[s].value;
+        }
+        write_matrix(moved, brightness, chains[k].matrix);
+        chains[k].weight =
+            (float)(k ? others / (own + others) * share[k - 1] / sum : own / (own + others));
+    }
 }

@@ -11,7 +11,7 @@ static const clade_augment none;
 bool clade_augment_adjusts(const clade_augment *a)
 {
     return a && (a->erasing.p > 0 || a->cutout > 0 || a->jitter.p > 0 || a->grey > 0 ||
-                 a->rand.steps > 0 || a->trivial);
+                 a->rand.steps > 0 || a->trivial || a->augmix.severity > 0);
 }
 
 bool clade_augment_mixes(const clade_augment *a) { return a && (a->mixup > 0 || a->cutmix > 0); }
@@ -31,17 +31,10 @@ bool clade_augment_changes(const clade_augment *a)
 static void draw_policy(const clade_augment *a, uint64_t seed, uint64_t epoch, uint64_t position,
                         float *steps)
 {
-    static const clade_adjustment kind[CLADE_POLICY_OPS] = {
-        [CLADE_POLICY_BRIGHTNESS] = CLADE_ADJUST_BRIGHTNESS,
-        [CLADE_POLICY_SATURATION] = CLADE_ADJUST_SATURATION,
-        [CLADE_POLICY_CONTRAST] = CLADE_ADJUST_CONTRAST,
-        [CLADE_POLICY_POSTERIZE] = CLADE_ADJUST_POSTERIZE,
-        [CLADE_POLICY_SOLARIZE] = CLADE_ADJUST_SOLARIZE,
-        [CLADE_POLICY_AUTOCONTRAST] = CLADE_ADJUST_AUTOCONTRAST};
     clade_policy_step step[CLADE_POLICY_STEPS];
     const int count = clade_policy_draw(a, 1, 1, seed, epoch, position, step);
     for (int s = 0; s < count; s++) {
-        steps[2 * s] = (float)kind[step[s].op];
+        steps[2 * s] = (float)clade_policy_colour(step[s].op);
         steps[2 * s + 1] = (float)step[s].value;
     }
 }

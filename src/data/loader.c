@@ -29,8 +29,9 @@ typedef struct slot {
     int32_t *label;
     float *weight;
     float *matrix;
-    float *steps;        /* NULL, as what follows: the augmentation has none */
-    int32_t *erase;      /* rectangles */
+    float *steps;   /* NULL, as what follows: the augmentation has none */
+    int32_t *erase; /* rectangles */
+    clade_chain *chains;
     int32_t *other;      /* labels of the images that these are mixed with */
     clade_status status; /* of the first image in it with an error, */
     int32_t failed;      /* which one that is, */
@@ -41,6 +42,7 @@ struct clade_loader {
     clade_loader_options options;
     size_t count, batches; /* images that were listed, and batches of an epoch */
     int32_t hwc[3];
+    size_t chains;  /* of an image */
     int32_t *place; /* where a listed image is now; -1: it was dropped */
     int32_t *order; /* the epoch's permutation of the listed images */
     slot *slots;
@@ -111,6 +113,9 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
         clade_augment_erase(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
                             position, s->erase + erase_of_one * (size_t)i);
     }
+    if (s->chains)
+        clade_augment_chain(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch,
+                            (uint64_t)listed, s->chains + loader->chains * (size_t)i);
     if (!s->pixels) return CLADE_OK;
     uint8_t *spare = s->spare ? s->spare + (size_t)i * clade_dataset_bytes(o->dataset) : NULL;
     clade_status status =
@@ -129,7 +134,7 @@ static void move_adjustments(slot *s, size_t from, size_t to)
 }
 
 /* Moves up what comes after images that are left out. */
-static void close_gaps(slot *s)
+static void close_gaps(slot *s, size_t chains)
 {
     int32_t kept = 0;
     for (int32_t i = 0; i < s->count; i++) {
@@ -141,6 +146,9 @@ static void close_gaps(slot *s)
             if (s->pixels) s->pixels[kept] = s->pixels[i];
             memcpy(s->matrix + 8 * (size_t)kept, s->matrix + 8 * (size_t)i, 8 * sizeof *s->matrix);
             if (s->steps) move_adjustments(s, (size_t)i, (size_t)kept);
+            if (s->chains)
+                memcpy(s->chains + chains * (size_t)kept, s->chains + chains * (size_t)i,
+                       chains * sizeof *s->chains);
         }
         kept++;
     }
@@ -209,6 +217,8 @@ static bool make_slots(clade_loader *loader)
             s->erase = malloc(n * erase_of_one * sizeof *s->erase);
             if (!s->steps || !s->erase) return false;
         }
+        if (loader->chains && !(s->chains = malloc(n * loader->chains * sizeof *s->chains)))
+            return false;
         if (clade_augment_mixes(&o->augment) && !(s->other = malloc(n * sizeof *s->other)))
             return false;
         if (!o->pixels) continue;
@@ -252,6 +262,7 @@ clade_status clade_loader_create(const clade_loader_options *options, clade_load
     loader->count = images->listed;
     loader->batches = (loader->count - 1) / (size_t)options->batch + 1;
     clade_dataset_shape(options->dataset, loader->hwc);
+    loader->chains = (size_t)clade_augment_chains(&options->augment);
     pthread_mutex_init(&loader->mutex, NULL);
     pthread_cond_init(&loader->work, NULL);
     pthread_cond_init(&loader->ready, NULL);
@@ -300,6 +311,7 @@ void clade_loader_destroy(clade_loader **handle)
         free(s->matrix);
         free(s->steps);
         free(s->erase);
+        free(s->chains);
         free(s->other);
         free(s->text);
     }
@@ -362,7 +374,7 @@ static void advance(clade_loader *loader, slot **out)
         else
             pthread_cond_wait(&loader->ready, &loader->mutex);
     }
-    close_gaps(s);
+    close_gaps(s, loader->chains);
 }
 
 /* The labels of a batch that is mixed, each image with the one before it: those with the larger
@@ -407,6 +419,7 @@ clade_status clade_loader_next(clade_loader *loader, clade_batch *out)
                          .matrix = s->matrix,
                          .steps = s->steps,
                          .erase = s->erase,
+                         .chains = s->chains,
                          .other = s->other};
     const clade_loader_options *o = &loader->options;
     clade_augment_mix(&o->augment, loader->hwc[0], loader->hwc[1], o->seed, loader->epoch, number,

@@ -1,8 +1,10 @@
-/* RandAugment and TrivialAugment: which operations an image goes through. */
+/* RandAugment, TrivialAugment and AugMix: which operations an image goes through. */
 #ifndef CLADE_DATA_POLICY_H
 #define CLADE_DATA_POLICY_H
 
 #include <clade/data.h>
+
+#include "base/random.h"
 
 /* The first ones move the image, the others change its colours. */
 typedef enum clade_policy_op {
@@ -15,13 +17,18 @@ typedef enum clade_policy_op {
     CLADE_POLICY_BRIGHTNESS,
     CLADE_POLICY_SATURATION,
     CLADE_POLICY_CONTRAST,
+    CLADE_POLICY_SHARPNESS,
     CLADE_POLICY_POSTERIZE,
     CLADE_POLICY_SOLARIZE,
     CLADE_POLICY_AUTOCONTRAST,
+    CLADE_POLICY_EQUALIZE,
     CLADE_POLICY_OPS
 } clade_policy_op;
 
-enum { CLADE_POLICY_STEPS = 3 }; /* at most */
+/* Their names, in this order; ended by NULL. */
+extern const char *const clade_policy_words[];
+
+enum { CLADE_POLICY_STEPS = 3, CLADE_MOST_CHAINS = 10 }; /* at most */
 
 /* A tangent, whole pixels, degrees, a factor, bits, or a threshold of 0 to 255. */
 typedef struct clade_policy_step {
@@ -29,9 +36,15 @@ typedef struct clade_policy_step {
     double value;
 } clade_policy_step;
 
-/* Draws an image's steps; returns how many there are. */
+/* What image_adjust does for it; CLADE_ADJUST_NONE: it moves the image. */
+clade_adjustment clade_policy_colour(clade_policy_op op);
+
+/* Draws an image's steps of rand or trivial; returns how many there are. */
 int clade_policy_draw(const clade_augment *augment, int32_t height, int32_t width, uint64_t seed,
                       uint64_t epoch, uint64_t position,
                       clade_policy_step step[CLADE_POLICY_STEPS]);
+/* Draws those of one of AugMix's chains, from what the caller began to draw the image's from. */
+int clade_policy_draw_chain(const clade_augment *augment, int32_t height, int32_t width,
+                            clade_random *random, clade_policy_step step[CLADE_CHAIN_STEPS]);
 
 #endif

@@ -1,4 +1,5 @@
 /* The section augment of a recipe. */
+#include "data/policy.h"
 #include "recipe/recipe.h"
 
 enum { pixels_max = 8192 };
@@ -135,6 +136,61 @@ static clade_status read_jitter(const clade_yaml *augment, clade_augment *a)
     return status ? status : get_hue(map, a->jitter.hue);
 }
 
+/* all, or a list of operations. */
+static clade_status read_policy_ops(const clade_yaml *augment, clade_augment *a)
+{
+    const clade_yaml *node = clade_recipe_find(augment, "policy_ops");
+    if (!node) return CLADE_OK;
+    size_t op;
+    if (clade_yaml_kind_of(node) != CLADE_YAML_LIST)
+        return clade_yaml_as_word(node, "policy_ops", (const char *const[]){"all"}, 1, &op);
+    if (clade_yaml_count(node) == 0)
+        return clade_yaml_fail(node, CLADE_EINVAL, "policy_ops: expected all, or some operations");
+    for (size_t i = 0; i < clade_yaml_count(node); i++) {
+        clade_status status = clade_yaml_as_word(clade_yaml_item(node, i), "policy_ops",
+                                                 clade_policy_words, CLADE_POLICY_OPS, &op);
+        if (status) return status;
+        a->policy_ops |= 1u << op;
+    }
+    return CLADE_OK;
+}
+
+/* Of Beta's distribution: what a share is drawn from in few tries. */
+static clade_status get_alpha(const clade_yaml *map, float *out)
+{
+    *out = 1;
+    clade_status status = get_float(map, "alpha", CLADE_YAML_POSITIVE, 4, out);
+    if (!status && *out < 0.05f)
+        status = clade_yaml_fail(clade_recipe_find(map, "alpha"), CLADE_EINVAL,
+                                 "alpha: expected 0.05 to 4, found %g", (double)*out);
+    return status;
+}
+
+/* With torchvision's defaults; chain_depth -1 is a drawn one. */
+static clade_status read_augmix(const clade_yaml *augment, clade_augment *a)
+{
+    static const char *const keys[] = {"severity", "mixture_width", "chain_depth",
+                                       "alpha",    "all_ops",       NULL};
+    const clade_yaml *map = NULL;
+    clade_status status = get_map(augment, "augmix", keys, &map);
+    if (status || !map) return status;
+    if (a->trivial || a->rand.steps > 0)
+        return clade_yaml_fail(map, CLADE_EINVAL,
+                               "augmix: expected no rand_augment and no trivial_augment beside it");
+    int64_t severity = 3, width = 3, depth = -1;
+    bool all = true;
+    status = clade_yaml_get_int(map, "severity", 1, 10, &severity);
+    if (!status) status = clade_yaml_get_int(map, "mixture_width", 1, CLADE_MOST_CHAINS, &width);
+    if (!status) status = clade_yaml_get_int(map, "chain_depth", -1, CLADE_CHAIN_STEPS, &depth);
+    if (!status) status = get_alpha(map, &a->augmix.alpha);
+    if (!status) status = clade_yaml_get_bool(map, "all_ops", &all);
+    a->augmix.severity = (int32_t)severity;
+    a->augmix.width = (int32_t)width;
+    a->augmix.depth = depth > 0 ? (int32_t)depth : 0;
+    a->augmix.partial = !all;
+    return status;
+}
+
 static clade_status read_policy(const clade_yaml *augment, clade_augment *a)
 {
     static const char *const keys[] = {"num_ops", "magnitude", NULL};
@@ -153,19 +209,13 @@ static clade_status read_policy(const clade_yaml *augment, clade_augment *a)
     return status;
 }
 
-/* Of Beta's distribution: what a share is drawn from in few tries. */
 static clade_status read_alpha(const clade_yaml *augment, const char *key, float *out)
 {
     static const char *const keys[] = {"alpha", NULL};
     const clade_yaml *map = NULL;
     clade_status status = get_map(augment, key, keys, &map);
     if (status || !map) return status;
-    *out = 1;
-    status = get_float(map, "alpha", CLADE_YAML_POSITIVE, 4, out);
-    if (!status && *out < 0.05f)
-        status = clade_yaml_fail(clade_recipe_find(map, "alpha"), CLADE_EINVAL,
-                                 "alpha: expected 0.05 to 4, found %g", (double)*out);
-    return status;
+    return get_alpha(map, out);
 }
 
 /* --- the section --- */
@@ -211,6 +261,8 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
                                        "grayscale",
                                        "rand_augment",
                                        "trivial_augment",
+                                       "policy_ops",
+                                       "augmix",
                                        "mixup",
                                        "cutmix",
                                        NULL};
@@ -232,6 +284,8 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
     if (!status) status = read_jitter(augment, a);
     if (!status) status = get_float(augment, "grayscale", CLADE_YAML_FRACTION, 1, &a->grey);
     if (!status) status = read_policy(augment, a);
+    if (!status) status = read_policy_ops(augment, a);
+    if (!status) status = read_augmix(augment, a);
     if (!status) status = read_alpha(augment, "mixup", &a->mixup);
     return status ? status : read_alpha(augment, "cutmix", &a->cutmix);
 }

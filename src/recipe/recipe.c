@@ -5,6 +5,7 @@
 #include "recipe/yaml_node.h"
 
 #include "base/file.h"
+#include "data/policy.h"
 #include "nn/layer.h"
 
 #include <stdio.h>
@@ -123,6 +124,28 @@ static clade_status settle_interpolation(clade_recipe *recipe)
                           clade_yaml_create_text(clade_interpolation_words[missing]));
 }
 
+/* Likewise which operations a policy draws: all, which once were those without sharpness and
+ * equalize. */
+static clade_status settle_policy(clade_recipe *recipe)
+{
+    clade_yaml *augment = clade_yaml_find(recipe->root, "augment");
+    if (!augment || clade_yaml_kind_of(augment) != CLADE_YAML_MAP ||
+        clade_yaml_find(augment, "policy_ops") ||
+        (!clade_recipe_find(augment, "rand_augment") &&
+         !clade_recipe_find(augment, "trivial_augment")))
+        return CLADE_OK;
+    if (!recipe->written_before)
+        return clade_yaml_put(augment, "policy_ops", clade_yaml_create_text("all"));
+    clade_yaml *list = clade_yaml_create(CLADE_YAML_LIST);
+    clade_status status = list ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
+    for (int i = 0; i < CLADE_POLICY_OPS && !status; i++)
+        if (i != CLADE_POLICY_SHARPNESS && i != CLADE_POLICY_EQUALIZE)
+            status = clade_yaml_append(list, clade_yaml_create_text(clade_policy_words[i]));
+    if (!status) return clade_yaml_put(augment, "policy_ops", list);
+    clade_yaml_destroy(&list);
+    return status;
+}
+
 static clade_status understand(clade_recipe *recipe, const char *source)
 {
     clade_yaml *root = recipe->root;
@@ -130,6 +153,7 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     clade_status status = clade_recipe_check_keys(root, "a recipe", sections);
     if (!status) status = read_name(recipe, source);
     if (!status) status = settle_interpolation(recipe);
+    if (!status) status = settle_policy(recipe);
     if (!status) status = clade_recipe_read_tuning(recipe);
     if (!status) status = clade_yaml_emit(root, &recipe->source, &size);
     if (!status) status = clade_recipe_expand(root);

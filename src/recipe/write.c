@@ -2,6 +2,7 @@
  * them. */
 #include "recipe/recipe.h"
 #include "base/locale.h"
+#include "data/policy.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
 
@@ -291,6 +292,20 @@ static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
         clade_yaml *rand = put_empty(w, map, "rand_augment", CLADE_YAML_MAP);
         put_int(w, rand, "num_ops", a->rand.steps);
         put(w, rand, "magnitude", clade_yaml_create_int(a->rand.magnitude));
+    }
+    if (a->augmix.severity > 0) {
+        clade_yaml *augmix = put_empty(w, map, "augmix", CLADE_YAML_MAP);
+        put_int(w, augmix, "severity", a->augmix.severity);
+        put_int(w, augmix, "mixture_width", a->augmix.width);
+        put_int(w, augmix, "chain_depth", a->augmix.depth);
+        put_float(w, augmix, "alpha", a->augmix.alpha);
+        put(w, augmix, "all_ops", clade_yaml_create_bool(!a->augmix.partial));
+    }
+    if (a->policy_ops != 0) {
+        clade_yaml *ops = put_empty(w, map, "policy_ops", CLADE_YAML_LIST);
+        for (int i = 0; i < CLADE_POLICY_OPS; i++)
+            if (a->policy_ops & 1u << i)
+                append(w, ops, clade_yaml_create_text(clade_policy_words[i]));
     }
     write_alpha(w, map, "mixup", a->mixup);
     write_alpha(w, map, "cutmix", a->cutmix);

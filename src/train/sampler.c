@@ -1,15 +1,26 @@
 /* The calls that fill a model's input with images, and the memory that they read. */
 #include "train/sampler.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Chains of images, each of which is sampled into memory of its own, its colours changed, and its
+ * share added to the tensor. */
+typedef struct sampler_chain {
+    clade_buffer *image, *steps, *weight;
+    clade_call adjust, first, scale, add; /* first: the share of the first is all there is */
+    float *gathered;                      /* some numbers of each image */
+    size_t count;                         /* chains of an image */
+} sampler_chain;
 
 /* Images on their way to a tensor. */
 typedef struct sampler_stage {
     clade_buffer *pixels, *index, *matrix; /* pixels NULL: resident; else index NULL */
     clade_buffer *steps, *erase;           /* NULL: nothing is adjusted */
     clade_tensor x, y;
-    clade_call sample, adjust; /* prepared for the sampler's n */
+    clade_call sample, adjust;   /* prepared for the sampler's n */
+    struct sampler_chain *chain; /* NULL: images have none */
     uint8_t *staged; /* a batch's pixels, where the host does not see the device's memory */
 } sampler_stage;
 
@@ -43,6 +54,25 @@ static clade_status make_pixels(clade_sampler *s, const clade_preprocessing *p, 
     return to->staged ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
 }
 
+/* For so many images of `size` values. */
+static clade_status make_chain(const clade_sampler *s, const clade_augment *augment, size_t batch,
+                               size_t size, sampler_stage *to)
+{
+    enum { most = 8 }; /* numbers of an image: a matrix */
+    sampler_chain *c = to->chain = calloc(1, sizeof *c);
+    if (c) c->gathered = malloc(batch * most * sizeof *c->gathered);
+    if (!c || !c->gathered) return clade_fail(CLADE_ENOMEM, "out of memory for a sampler");
+    c->count = (size_t)clade_augment_chains(augment);
+    c->adjust.op = CLADE_OP_image_adjust;
+    c->first.op = c->scale.op = CLADE_OP_mul;
+    c->add.op = CLADE_OP_add;
+    clade_status status = clade_buffer_create(s->device, batch * size * sizeof(float), &c->image);
+    if (!status)
+        status = clade_buffer_create(s->device, batch * 2 * CLADE_CHAIN_STEPS * sizeof(float),
+                                     &c->steps);
+    return status ? status : clade_buffer_create(s->device, batch * sizeof(float), &c->weight);
+}
+
 static clade_status make_stage(clade_sampler *s, const clade_preprocessing *p,
                                const clade_augment *augment, const clade_tensor *resident,
                                clade_tensor y, sampler_stage *to)
@@ -72,6 +102,9 @@ static clade_status make_stage(clade_sampler *s, const clade_preprocessing *p,
     memcpy(b->scale, p->scale, sizeof b->scale);
     memcpy(b->shift, p->shift, sizeof b->shift);
     for (int c = 0; c < 4; c++) a->scale[c] = 1, a->shift[c] = 0;
+    if (clade_augment_chains(augment) > 0)
+        status = make_chain(s, augment, batch, clade_tensor_count(&y) / batch, to);
+    if (status) return status;
     status =
         clade_buffer_create(s->device, batch * 2 * CLADE_ADJUST_STEPS * sizeof(float), &to->steps);
     return status ? status
@@ -80,8 +113,23 @@ static clade_status make_stage(clade_sampler *s, const clade_preprocessing *p,
                                         &to->erase);
 }
 
+static void destroy_chain(sampler_chain *c)
+{
+    if (!c) return;
+    clade_call_release(&c->adjust);
+    clade_call_release(&c->first);
+    clade_call_release(&c->scale);
+    clade_call_release(&c->add);
+    clade_buffer_destroy(&c->image);
+    clade_buffer_destroy(&c->steps);
+    clade_buffer_destroy(&c->weight);
+    free(c->gathered);
+    free(c);
+}
+
 static void clear_stage(sampler_stage *s)
 {
+    destroy_chain(s->chain);
     clade_call_release(&s->sample);
     clade_call_release(&s->adjust);
     clade_buffer_destroy(&s->pixels);
@@ -137,6 +185,32 @@ void clade_sampler_destroy(clade_sampler **handle)
     *handle = NULL;
 }
 
+/* Of n images, whose weighted sum becomes y. */
+static clade_status prepare_chain(const clade_sampler *s, sampler_chain *c, const clade_tensor *y,
+                                  int32_t n)
+{
+    clade_tensor image = *y;
+    image.buffer = c->image;
+    image.offset = 0;
+    const clade_tensor weight = {
+        .buffer = c->weight, .dtype = CLADE_F32, .rank = 4, .dim = {n, 1, 1, 1}};
+    c->adjust.args.image_adjust =
+        (clade_image_adjust_args){.x = image,
+                                  .steps = {.buffer = c->steps,
+                                            .dtype = CLADE_F32,
+                                            .rank = 3,
+                                            .dim = {n, CLADE_CHAIN_STEPS, 2}},
+                                  .y = image,
+                                  .scale = {1, 1, 1, 1}};
+    c->first.args.mul = (clade_mul_args){.a = image, .b = weight, .y = *y};
+    c->scale.args.mul = (clade_mul_args){.a = image, .b = weight, .y = image};
+    c->add.args.add = (clade_add_args){.a = image, .b = *y, .y = *y, .alpha = 1, .beta = 1};
+    clade_status status = clade_call_prepare(s->device, &c->adjust);
+    if (!status) status = clade_call_prepare(s->device, &c->first);
+    if (!status) status = clade_call_prepare(s->device, &c->scale);
+    return status ? status : clade_call_prepare(s->device, &c->add);
+}
+
 static clade_status prepare_stage(const clade_sampler *s, sampler_stage *to, int32_t n)
 {
     clade_affine_sample_args *a = &to->sample.args.affine_sample;
@@ -148,9 +222,15 @@ static clade_status prepare_stage(const clade_sampler *s, sampler_stage *to, int
     if (to->index)
         a->index = (clade_tensor){.buffer = to->index, .dtype = CLADE_I32, .rank = 1, .dim = {n}};
     a->matrix = (clade_tensor){.buffer = to->matrix, .dtype = CLADE_F32, .rank = 2, .dim = {n, 8}};
-    clade_status status = clade_call_prepare(s->device, &to->sample);
-    if (status || !to->steps) return status;
     b->x = b->y = a->y;
+    clade_status status = CLADE_OK;
+    if (to->chain) {
+        status = prepare_chain(s, to->chain, &b->y, n);
+        a->y.buffer = to->chain->image;
+        a->y.offset = 0;
+    }
+    if (!status) status = clade_call_prepare(s->device, &to->sample);
+    if (status || !to->steps) return status;
     b->steps = (clade_tensor){
         .buffer = to->steps, .dtype = CLADE_F32, .rank = 3, .dim = {n, CLADE_ADJUST_STEPS, 2}};
     b->erase = (clade_tensor){
@@ -167,8 +247,10 @@ clade_status clade_sampler_prepare(clade_sampler *s, int32_t n)
     if (status || !s->mixed) return status;
     status = prepare_stage(s, &s->other, n);
     clade_image_mix_args *m = &s->mix.args.image_mix;
-    m->x = m->y = s->own.sample.args.affine_sample.y;
-    m->z = s->other.sample.args.affine_sample.y;
+    m->x = s->own.y;
+    m->z = s->other.y;
+    m->x.dim[0] = m->z.dim[0] = n;
+    m->y = m->x;
     return status ? status : clade_call_prepare(s->device, &s->mix);
 }
 
@@ -183,6 +265,35 @@ static clade_status write_pixels(const clade_sampler *s, const sampler_stage *to
     return status;
 }
 
+/* Writes `count` floats of chain k of each of n images, which lie `at` bytes into a clade_chain. */
+static clade_status write_chain(const sampler_chain *c, const clade_chain *chains, size_t k,
+                                size_t n, size_t at, size_t count, clade_buffer *buffer)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(c->gathered + i * count, (const char *)&chains[i * c->count + k] + at,
+               count * sizeof(float));
+    return clade_buffer_write(buffer, 0, c->gathered, n * count * sizeof(float));
+}
+
+static clade_status run_chains(sampler_stage *to, size_t n, const clade_chain *chains)
+{
+    sampler_chain *c = to->chain;
+    clade_status status = CLADE_OK;
+    for (size_t k = 0; k < c->count && !status; k++) {
+        status = write_chain(c, chains, k, n, offsetof(clade_chain, matrix), 8, to->matrix);
+        if (!status)
+            status = write_chain(c, chains, k, n, offsetof(clade_chain, steps),
+                                 2 * CLADE_CHAIN_STEPS, c->steps);
+        if (!status)
+            status = write_chain(c, chains, k, n, offsetof(clade_chain, weight), 1, c->weight);
+        if (!status) status = clade_call_run(&to->sample);
+        if (!status) status = clade_call_run(&c->adjust);
+        if (!status) status = clade_call_run(k ? &c->scale : &c->first);
+        if (!status && k) status = clade_call_run(&c->add);
+    }
+    return status;
+}
+
 static clade_status run_stage(const clade_sampler *s, sampler_stage *to, size_t n,
                               const clade_sampled *images)
 {
@@ -190,8 +301,12 @@ static clade_status run_stage(const clade_sampler *s, sampler_stage *to, size_t 
     clade_status status = to->pixels ? write_pixels(s, to, n, images->pixels) : CLADE_OK;
     if (!status && to->index)
         status = clade_buffer_write(to->index, 0, images->index, n * sizeof *images->index);
-    if (!status) status = clade_buffer_write(to->matrix, 0, matrix, n * 8 * sizeof *matrix);
-    if (!status) status = clade_call_run(&to->sample);
+    if (!status && to->chain) {
+        status = run_chains(to, n, images->chains);
+    } else if (!status) {
+        status = clade_buffer_write(to->matrix, 0, matrix, n * 8 * sizeof *matrix);
+        if (!status) status = clade_call_run(&to->sample);
+    }
     if (status || !to->steps) return status;
     status = clade_buffer_write(to->steps, 0, images->steps,
                                 n * 2 * CLADE_ADJUST_STEPS * sizeof *images->steps);

@@ -13,6 +13,7 @@ typedef struct clade_sampled {
     const int32_t *index;
     const float *matrix, *steps;
     const int32_t *erase;
+    const clade_chain *chains;
 } clade_sampled;
 
 /* Fills the input of `model`. `resident`: the split's images [images, h, w, c] that lie on the

@@ -20,6 +20,7 @@ struct clade_upload {
     const uint8_t **pixels;
     int32_t *index, *erase;
     float *matrix, *steps;
+    clade_chain *chains; /* NULL: images have none */
 };
 
 uint64_t clade_upload_bytes(const clade_dataset *dataset, clade_split split)
@@ -88,6 +89,8 @@ static bool make_mixing(clade_upload *upload, size_t batch)
     upload->matrix = malloc(batch * 8 * sizeof *upload->matrix);
     upload->steps = malloc(batch * steps_of_one * sizeof *upload->steps);
     upload->erase = malloc(batch * erase_of_one * sizeof *upload->erase);
+    const size_t chains = (size_t)clade_augment_chains(o->augment);
+    if (chains && !(upload->chains = malloc(batch * chains * sizeof *upload->chains))) return false;
     return upload->pixels && upload->index && upload->matrix && upload->steps && upload->erase;
 }
 
@@ -137,6 +140,7 @@ void clade_upload_destroy(clade_upload **handle)
     free(upload->matrix);
     free(upload->steps);
     free(upload->erase);
+    free(upload->chains);
     free(upload);
     *handle = NULL;
 }
@@ -204,37 +208,42 @@ clade_status clade_upload_prepare(clade_upload *upload, int32_t n)
     return upload->sampler ? clade_sampler_prepare(upload->sampler, n) : CLADE_OK;
 }
 
-/* Images `first` and on of a batch. */
-static clade_sampled images_of(const clade_batch *b, size_t first)
+/* Images `first` and on of a batch, each with so many chains. */
+static clade_sampled images_of(const clade_batch *b, size_t first, size_t chains)
 {
     return (clade_sampled){.pixels = b->pixels ? b->pixels + first : NULL,
                            .index = b->index + first,
                            .matrix = b->matrix + 8 * first,
                            .steps = b->steps ? b->steps + steps_of_one * first : NULL,
-                           .erase = b->erase ? b->erase + erase_of_one * first : NULL};
+                           .erase = b->erase ? b->erase + erase_of_one * first : NULL,
+                           .chains = b->chains ? b->chains + chains * first : NULL};
 }
 
 /* Each image's neighbour before it in the whole batch, whichever shard that is in. */
 static clade_sampled gather_others(clade_upload *upload, const clade_batch *b, int32_t first,
                                    size_t n)
 {
+    const size_t chains = (size_t)clade_augment_chains(upload->options.augment);
     for (size_t i = 0; i < n; i++) {
         const size_t own = (size_t)first + i, from = own > 0 ? own - 1 : (size_t)b->count - 1;
-        const clade_sampled one = images_of(b, from);
+        const clade_sampled one = images_of(b, from, chains);
         if (one.pixels) upload->pixels[i] = *one.pixels;
         upload->index[i] = *one.index;
         memcpy(upload->matrix + 8 * i, one.matrix, 8 * sizeof *one.matrix);
         if (!one.steps) continue;
         memcpy(upload->steps + steps_of_one * i, one.steps, steps_of_one * sizeof *one.steps);
         memcpy(upload->erase + erase_of_one * i, one.erase, erase_of_one * sizeof *one.erase);
+        if (one.chains)
+            memcpy(upload->chains + chains * i, one.chains, chains * sizeof *one.chains);
     }
-    return (clade_sampled){upload->pixels, upload->index, upload->matrix, upload->steps,
-                           upload->erase};
+    return (clade_sampled){upload->pixels, upload->index, upload->matrix,
+                           upload->steps,  upload->erase, upload->chains};
 }
 
 static clade_status sample(clade_upload *upload, const clade_batch *b, int32_t first, int32_t n)
 {
-    const clade_sampled images = images_of(b, (size_t)first);
+    const clade_sampled images =
+        images_of(b, (size_t)first, (size_t)clade_augment_chains(upload->options.augment));
     if (!upload->pixels) return clade_sampler_run(upload->sampler, n, &images, NULL, NULL);
     const clade_sampled others = gather_others(upload, b, first, (size_t)n);
     return clade_sampler_run(upload->sampler, n, &images, &others, &b->mix);

@@ -1,6 +1,7 @@
 /* Recipes: what they mean, the built-in ones, edits, and the message of each mistake. */
 #define _POSIX_C_SOURCE 200809L
 #include "recipe/recipe.h"
+#include "data/policy.h"
 
 #include "../test.h"
 
@@ -100,6 +101,14 @@ static void test_mistakes(void)
         {HEAD "augment: {color_jitter: {tint: 1}}\nmodel:\n" DENSE, "bad.yaml:2:", "tint"},
         {HEAD "augment: {trivial_augment: true, rand_augment: {}}\nmodel:\n" DENSE,
          "bad.yaml:2:", "no trivial_augment beside it"},
+        {HEAD "augment: {trivial_augment: true, augmix: {}}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "no trivial_augment beside it"},
+        {HEAD "augment: {augmix: {severity: 11}}\nmodel:\n" DENSE, "bad.yaml:2:", "severity"},
+        {HEAD "augment: {augmix: {alpha: 0.01}}\nmodel:\n" DENSE, "bad.yaml:2:", "0.05 to 4"},
+        {HEAD "augment: {trivial_augment: true, policy_ops: [turn]}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "policy_ops"},
+        {HEAD "augment: {trivial_augment: true, policy_ops: []}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "policy_ops: expected all, or some operations"},
         {HEAD "augment: {rand_augment: {num_ops: 4}}\nmodel:\n" DENSE, "bad.yaml:2:", "num_ops"},
         {HEAD "augment: {mixup: {alpha: 0.01}}\nmodel:\n" DENSE, "bad.yaml:2:", "0.05 to 4"},
         {HEAD "augment: {cutmix: 1}\nmodel:\n" DENSE, "bad.yaml:2:", "cutmix"},
@@ -399,7 +408,7 @@ static void test_create(void)
     for (size_t i = 0; names[i]; i++) {
         clade_recipe *recipe = NULL, *made = NULL;
         clade_graph *graph = NULL, *again = NULL;
-        static const char *const edits[] = {
+        const char *const edits[] = {
             "train.shard=8",
             "train.sync_batchnorm=true",
             "train.ema.decay=0.9",
@@ -415,7 +424,10 @@ static void test_create(void)
             "augment.mixup={alpha: 0.3}",
             "augment.cutmix={alpha: 1}",
             "augment.random_erasing={p: 0.3, scale: [0.1, 0.2], ratio: [0.5, 3], value: -1}",
-            "augment.rand_augment={num_ops: 3, magnitude: 0}",
+            i % 2 ? "augment.rand_augment={num_ops: 3, magnitude: 0}"
+                  : "augment.augmix={severity: 5, mixture_width: 2, chain_depth: 1, alpha: 0.5, "
+                    "all_ops: false}",
+            "augment.policy_ops=[rotate, equalize]",
             "augment.random_resized_crop={scale: [0.2, 0.9], ratio: [0.5, 2]}",
             "augment.color_jitter={brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.4}",
             "augment.color_jitter.p=0.8"};
@@ -542,6 +554,30 @@ static void test_search(void)
     clade_recipe_destroy(&recipe);
 }
 
+/* Policies draw all operations and say so; what was written before they had all, draws those that
+ * there were. */
+static void test_policy_ops(void)
+{
+    static const char text[] =
+        "input: {size: 32}\naugment: {rand_augment: {num_ops: 1}}\nmodel:\n" DENSE;
+    const uint32_t all = (1u << CLADE_POLICY_OPS) - 1;
+    const uint32_t once = all & ~(1u << CLADE_POLICY_SHARPNESS) & ~(1u << CLADE_POLICY_EQUALIZE);
+    clade_recipe *recipe = NULL, *again = NULL;
+    CHECK_OK(clade_recipe_parse(text, "new", &recipe));
+    CHECK(recipe && clade_recipe_augment(recipe)->policy_ops == 0);
+    CHECK(recipe && strstr(clade_recipe_source(recipe), "policy_ops: all"));
+    if (recipe) CHECK_OK(clade_recipe_parse_saved(clade_recipe_text(recipe), "model", &again));
+    CHECK(again && clade_recipe_augment(again)->policy_ops == 0);
+    clade_recipe_destroy(&again);
+    clade_recipe_destroy(&recipe);
+    CHECK_OK(clade_recipe_parse_saved(text, "model", &recipe));
+    CHECK(recipe && clade_recipe_augment(recipe)->policy_ops == once);
+    if (recipe) CHECK_OK(clade_recipe_parse(clade_recipe_text(recipe), "again", &again));
+    CHECK(again && clade_recipe_augment(again)->policy_ops == once);
+    clade_recipe_destroy(&again);
+    clade_recipe_destroy(&recipe);
+}
+
 static clade_interpolation interpolation_of(const clade_recipe *recipe)
 {
     return recipe ? clade_recipe_preprocessing(recipe)->interpolation : (clade_interpolation)-1;
@@ -606,6 +642,7 @@ int main(void)
     test_edits();
     test_create();
     test_create_training();
+    test_policy_ops();
     test_interpolation();
     test_search();
     return TEST_END();

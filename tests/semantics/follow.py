@@ -4,8 +4,8 @@ import math
 import numpy as np
 
 from net import Net
-from rules import (Optimizer, Schedule, accuracy, adjusted, erased, matrix, measures, mixed, mixing, order, rectangles,
-                   sample, scaled, single, steps, top)
+from rules import (Optimizer, Schedule, accuracy, adjusted, chains, colours, erased, matrix, measures, mixed, mixing,
+                   order, rectangles, sample, scaled, single, steps, top)
 
 
 def class_weights(train, label, names):
@@ -64,9 +64,15 @@ class Training:
         """An image as the net gets it, the data gone through `once` times before."""
         augment, (height, width) = self.recipe.get("augment", {}), self.pixels.shape[1:3]
         when = self.seed, once, place
-        colours = adjusted(sample(self.pixels[place], m, augment), steps(augment, *when))
+        pixels = sample(self.pixels[place], m, augment)
+        if "augmix" in augment:
+            pixels = 0
+            for weight, chain in chains(augment, height, width, *when):
+                one = sample(self.pixels[place], matrix(augment, height, width, *when, chain), augment)
+                pixels = pixels + single(weight) * adjusted(one, colours(chain))
+        pixels = adjusted(pixels, steps(augment, *when))
         where = rectangles(augment, height, width, *when)
-        return erased(scaled(colours, self.recipe["input"]), where, augment)
+        return erased(scaled(pixels, self.recipe["input"]), where, augment)
 
     def inputs(self, places, once, at):
         """Batch `at` of the data, the images at these places: what they are mixed to, their labels, and their matrices."""

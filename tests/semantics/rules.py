@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 INIT, SHUFFLE, SPLIT, AUGMENT, DROPOUT = 1, 2, 3, 4, 5  # the streams that training draws from
-CROP, ERASE, COLOUR, MIX, POLICY = 11, 12, 13, 14, 15
+CROP, ERASE, COLOUR, MIX, POLICY, CHAINS = 11, 12, 13, 14, 15, 16
 
 
 def single(value):
@@ -190,26 +190,68 @@ def crops(augment, height, width, seed, epoch, place):
     return np.array([[rows, 0, row + (rows - 1) / 2], [0, columns, column + (columns - 1) / 2], [0, 0, 1]]) @ move
 
 
+OPERATIONS = ("identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate", "brightness", "saturation",
+              "contrast", "sharpness", "posterize", "solarize", "autocontrast", "equalize")
+
+
+def value_of(name, share, sign, most):
+    """Of an operation at a share of the largest magnitudes; a posterize has the bits to begin with and those to lose."""
+    value = sign * share * most.get(name.split("_")[0], most["colour"])
+    if name.startswith("translate"):
+        value = int(sign * share * most[name])
+    if name == "posterize":
+        value = most["bits"][0] - math.floor(share * most["bits"][1] + 0.5)
+    if name == "solarize":
+        value = single(255 * (1 - share))
+    return value
+
+
 def policy(augment, height, width, seed, epoch, place):
     """The steps of RandAugment or TrivialAugment: [(name, value)]."""
     trivial, settings = augment.get("trivial_augment", False), augment.get("rand_augment")
+    ops = augment.get("policy_ops", "all")
+    ops = [name for name in OPERATIONS if ops == "all" or name in ops]
     random, out = Generator(seed, POLICY, epoch << 32 | place), []
+    most = {"shear": 0.99, "translate_x": 32, "translate_y": 32, "rotate": 135, "colour": 0.99, "bits": (8, 6)} \
+        if trivial else {"shear": 0.3, "translate_x": 150 / 331 * width, "translate_y": 150 / 331 * height, "rotate": 30,
+                         "colour": 0.9, "bits": (8, 4)}
     for _ in range(1 if trivial else settings.get("num_ops", 2) if settings is not None else 0):
-        name = ("identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate", "brightness", "saturation",
-                "contrast", "posterize", "solarize", "autocontrast")[random.below(12)]
+        name = ops[random.below(len(ops))]
         magnitude, sign = random.below(31), -1 if random.below(2) else 1
         share = (magnitude if trivial else settings.get("magnitude", 9)) / 30
-        side = height if name == "translate_y" else width
-        most = {"shear": 0.99 if trivial else 0.3, "translate": 32 if trivial else 150 / 331 * side,
-                "rotate": 135 if trivial else 30}.get(name.split("_")[0], 0.99 if trivial else 0.9)
-        value = sign * share * most
-        if name.startswith("translate"):
-            value = int(value)
-        if name == "posterize":
-            value = 8 - math.floor(share * (6 if trivial else 4) + 0.5)
-        if name == "solarize":
-            value = single(255 * (1 - share))
-        out.append((name, value))
+        out.append((name, value_of(name, share, sign, most)))
+    return out
+
+
+def gamma(random, shape):
+    """A gamma variate: exponentials, and Beta's share of one (Johnk)."""
+    def uniform():
+        return (random.word() + 1) / 2 ** 32
+    out = sum(-math.log(uniform()) for _ in range(int(shape)))
+    rest = shape % 1
+    while rest:
+        u, v = uniform() ** (1 / rest), uniform() ** (1 / (1 - rest))
+        if u + v <= 1:
+            return out + u / (u + v) * -math.log(uniform())
+    return out
+
+
+def chains(augment, height, width, seed, epoch, place):
+    """AugMix's images of one: [(weight, steps)], itself first."""
+    o = augment["augmix"]
+    random, alpha = Generator(seed, CHAINS, epoch << 32 | place), single(o.get("alpha", 1))
+    own, others = gamma(random, alpha), gamma(random, alpha)
+    shares = [gamma(random, alpha) for _ in range(o.get("mixture_width", 3))]
+    ops = [name for name in OPERATIONS[1:] if o.get("all_ops", True)
+           or name not in ("brightness", "saturation", "contrast", "sharpness")]
+    most = {"shear": 0.3, "translate_x": width / 3, "translate_y": height / 3, "rotate": 30, "colour": 0.9, "bits": (4, 4)}
+    out = [(own / (own + others), [])]
+    for share in shares:
+        drawn, steps = 1 + random.below(3), []
+        for _ in range(o["chain_depth"] if o.get("chain_depth", -1) > 0 else drawn):
+            name, level = ops[random.below(len(ops))], random.below(o.get("severity", 3))
+            steps.append((name, value_of(name, level / 9, -1 if random.below(2) else 1, most)))
+        out.append((others / (own + others) * share / sum(shares), steps))
     return out
 
 
@@ -227,8 +269,8 @@ def moved(name, value, height, width):
     return centre @ turn @ np.linalg.inv(centre)
 
 
-def matrix(augment, height, width, seed, epoch, place):
-    """The eight numbers for an image: two rows of (column, row, 1), brightness, 0."""
+def matrix(augment, height, width, seed, epoch, place, chain=()):
+    """The eight numbers for an image and one of its chains' steps: two rows of (column, row, 1), brightness, 0."""
     random = Generator(seed, AUGMENT, epoch << 32 | place)
 
     def around(key):
@@ -258,7 +300,7 @@ def matrix(augment, height, width, seed, epoch, place):
         t = t @ np.array([[1, 0, 0], [0, -1, width - 1], [0, 0, 1]])
     if overturn and augment.get("vertical_flip"):
         t = t @ np.array([[-1, 0, height - 1], [0, 1, 0], [0, 0, 1]])
-    for step in policy(augment, height, width, seed, epoch, place):
+    for step in [*policy(augment, height, width, seed, epoch, place), *chain]:
         t = t @ moved(*step, height, width)
     return np.array([t[1, 1], t[1, 0], t[1, 2], t[0, 1], t[0, 0], t[0, 2], brightness, 0])
 
@@ -298,6 +340,14 @@ def jitter(value, low=0.0):
     return [max(1 - value, low), 1 + value] if value else None
 
 
+def colours(operations):
+    """What operations do to colours: [(kind, value)]."""
+    names = "brightness", "contrast", "saturation", "posterize", "solarize", "autocontrast", "sharpness", "equalize"
+    kinds = dict(zip(names, (0, 1, 2, 5, 6, 7, 8, 9)))
+    return [(kinds[name], single(1 + value if kinds[name] in (0, 1, 2, 8) else value))
+            for name, value in operations if name in kinds]
+
+
 def steps(augment, seed, epoch, place):
     """What is done to an image's colours: [(kind, value)]."""
     random = Generator(seed, COLOUR, epoch << 32 | place)
@@ -313,10 +363,7 @@ def steps(augment, seed, epoch, place):
     drawn = []
     for r in ranges:
         drawn.append(between(random, *(r or [0, 0])))
-    names = "brightness", "contrast", "saturation", "posterize", "solarize", "autocontrast"
-    kinds = dict(zip(names, (0, 1, 2, 5, 6, 7)))
-    out = [(kinds[name], single(value if kinds[name] > 4 else 1 + value))
-           for name, value in policy(augment, 1, 1, seed, epoch, place) if name in kinds]
+    out = colours(policy(augment, 1, 1, seed, epoch, place))
     out += [(k, single(drawn[k])) for k in order if jitters and ranges[k]]
     return out + [(4, 0)] * (random.unit() < single(augment.get("grayscale", 0)))
 
@@ -327,6 +374,25 @@ def turned(pixels, turn):
         h, s, v = colorsys.rgb_to_hsv(*rgb)
         return colorsys.hsv_to_rgb((h + turn) % 1, s, v)
     return np.apply_along_axis(change, -1, pixels)
+
+
+def sharpened(pixels, factor):
+    """But for the edge, blended with means of 3 x 3 pixels."""
+    out, (height, width, _) = pixels.copy(), pixels.shape
+    if height > 2 and width > 2:
+        around = sum(pixels[i:height - 2 + i, j:width - 2 + j] for i in range(3) for j in range(3))
+        own = pixels[1:-1, 1:-1]
+        out[1:-1, 1:-1] = factor * own + (1 - factor) * (around + 4 * own) / 13
+    return out
+
+
+def equalized(channel):
+    """As PIL."""
+    level = channel.astype(int)
+    count = np.bincount(level.ravel(), minlength=256)
+    step = (count.sum() - count[count > 0][-1]) // 255
+    to = np.minimum((np.cumsum(count) - count + step // 2) // max(step, 1), 255)
+    return to[level].astype(np.float64) if step else channel
 
 
 def adjusted(pixels, todo):
@@ -351,6 +417,10 @@ def adjusted(pixels, todo):
         elif kind == 7:
             low, high = pixels.min((0, 1)), pixels.max((0, 1))
             pixels = np.where(high > low, (pixels - low) * 255 / np.where(high > low, high - low, 1), pixels)
+        elif kind == 8:
+            pixels = sharpened(pixels, factor)
+        elif kind == 9:
+            pixels = np.stack([equalized(pixels[..., c]) for c in range(pixels.shape[-1])], -1)
         pixels = np.clip(pixels, 0, 255)
     return pixels
 
