@@ -167,6 +167,28 @@ CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_
                                         int32_t channels, clade_interpolation interpolation,
                                         uint8_t *hwc);
 
+/* What policies do to images, in torchvision's order: the first ones move them, the others change
+ * their colours. */
+typedef enum clade_policy_op {
+    CLADE_POLICY_IDENTITY,
+    CLADE_POLICY_SHEAR_X,
+    CLADE_POLICY_SHEAR_Y,
+    CLADE_POLICY_TRANSLATE_X,
+    CLADE_POLICY_TRANSLATE_Y,
+    CLADE_POLICY_ROTATE,
+    CLADE_POLICY_BRIGHTNESS,
+    CLADE_POLICY_SATURATION,
+    CLADE_POLICY_CONTRAST,
+    CLADE_POLICY_SHARPNESS,
+    CLADE_POLICY_POSTERIZE,
+    CLADE_POLICY_SOLARIZE,
+    CLADE_POLICY_AUTOCONTRAST,
+    CLADE_POLICY_EQUALIZE,
+    CLADE_POLICY_OPS
+} clade_policy_op;
+/* "identity", …; "?" if there is no such operation. */
+CLADE_API const char *clade_policy_op_name(clade_policy_op op);
+
 /* Random augmentation; zero is off. Affine maps in the words of Keras' ImageDataGenerator, the rest
  * in those of torchvision's transforms. */
 typedef struct clade_augment {
@@ -203,12 +225,17 @@ typedef struct clade_augment {
         float alpha;          /* of the chains' shares and of theirs together */
         bool partial;         /* without brightness, saturation, contrast and sharpness */
     } augmix;
-    uint32_t policy_ops; /* a bit for each operation that rand and trivial draw; 0: all */
+    uint32_t policy_ops; /* a bit for each clade_policy_op that rand and trivial draw; 0: all */
     float mixup, cutmix; /* alpha of a batch's share; both: one of them, each as often. 0: off */
 } clade_augment;
 
 /* What image_adjust takes for an image, and a batch's numbers for image_mix. */
-enum { CLADE_ADJUST_STEPS = 8, CLADE_ERASE_RECTANGLES = 2, CLADE_CHAIN_STEPS = 3 };
+enum {
+    CLADE_ADJUST_STEPS = 8,
+    CLADE_ERASE_RECTANGLES = 2,
+    CLADE_CHAIN_STEPS = 3,
+    CLADE_MOST_CHAINS = 10
+};
 /* One of the images that AugMix makes of one, of which it takes the weighted sum. */
 typedef struct clade_chain {
     float matrix[8]; /* as of clade_augment_matrix */

@@ -8,10 +8,14 @@
 
 enum { largest = 30 }; /* magnitude */
 
-const char *const clade_policy_words[] = {"identity",     "shear_x",   "shear_y",    "translate_x",
-                                          "translate_y",  "rotate",    "brightness", "saturation",
-                                          "contrast",     "sharpness", "posterize",  "solarize",
-                                          "autocontrast", "equalize",  NULL};
+const char *clade_policy_op_name(clade_policy_op op)
+{
+    static const char *const names[CLADE_POLICY_OPS] = {
+        "identity",  "shear_x",    "shear_y",      "translate_x", "translate_y",
+        "rotate",    "brightness", "saturation",   "contrast",    "sharpness",
+        "posterize", "solarize",   "autocontrast", "equalize"};
+    return op >= 0 && op < CLADE_POLICY_OPS ? names[op] : "?";
+}
 
 /* Whole pixels, cut towards 0. */
 static double pixels(double value) { return value < 0 ? ceil(value) : floor(value); }

@@ -6,29 +6,7 @@
 
 #include "base/random.h"
 
-/* The first ones move the image, the others change its colours. */
-typedef enum clade_policy_op {
-    CLADE_POLICY_IDENTITY,
-    CLADE_POLICY_SHEAR_X,
-    CLADE_POLICY_SHEAR_Y,
-    CLADE_POLICY_TRANSLATE_X,
-    CLADE_POLICY_TRANSLATE_Y,
-    CLADE_POLICY_ROTATE,
-    CLADE_POLICY_BRIGHTNESS,
-    CLADE_POLICY_SATURATION,
-    CLADE_POLICY_CONTRAST,
-    CLADE_POLICY_SHARPNESS,
-    CLADE_POLICY_POSTERIZE,
-    CLADE_POLICY_SOLARIZE,
-    CLADE_POLICY_AUTOCONTRAST,
-    CLADE_POLICY_EQUALIZE,
-    CLADE_POLICY_OPS
-} clade_policy_op;
-
-/* Their names, in this order; ended by NULL. */
-extern const char *const clade_policy_words[];
-
-enum { CLADE_POLICY_STEPS = 3, CLADE_MOST_CHAINS = 10 }; /* at most */
+enum { CLADE_POLICY_STEPS = 3 }; /* at most */
 
 /* A tangent, whole pixels, degrees, a factor, bits, or a threshold of 0 to 255. */
 typedef struct clade_policy_step {

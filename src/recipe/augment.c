@@ -1,5 +1,4 @@
 /* The section augment of a recipe. */
-#include "data/policy.h"
 #include "recipe/recipe.h"
 
 enum { pixels_max = 8192 };
@@ -140,15 +139,17 @@ static clade_status read_jitter(const clade_yaml *augment, clade_augment *a)
 static clade_status read_policy_ops(const clade_yaml *augment, clade_augment *a)
 {
     const clade_yaml *node = clade_recipe_find(augment, "policy_ops");
-    if (!node) return CLADE_OK;
+    const char *words[CLADE_POLICY_OPS];
     size_t op;
+    if (!node) return CLADE_OK;
+    for (int i = 0; i < CLADE_POLICY_OPS; i++) words[i] = clade_policy_op_name((clade_policy_op)i);
     if (clade_yaml_kind_of(node) != CLADE_YAML_LIST)
         return clade_yaml_as_word(node, "policy_ops", (const char *const[]){"all"}, 1, &op);
     if (clade_yaml_count(node) == 0)
         return clade_yaml_fail(node, CLADE_EINVAL, "policy_ops: expected all, or some operations");
     for (size_t i = 0; i < clade_yaml_count(node); i++) {
-        clade_status status = clade_yaml_as_word(clade_yaml_item(node, i), "policy_ops",
-                                                 clade_policy_words, CLADE_POLICY_OPS, &op);
+        clade_status status = clade_yaml_as_word(clade_yaml_item(node, i), "policy_ops", words,
+                                                 CLADE_POLICY_OPS, &op);
         if (status) return status;
         a->policy_ops |= 1u << op;
     }

@@ -5,7 +5,6 @@
 #include "recipe/yaml_node.h"
 
 #include "base/file.h"
-#include "data/policy.h"
 #include "nn/layer.h"
 
 #include <stdio.h>
@@ -140,7 +139,8 @@ static clade_status settle_policy(clade_recipe *recipe)
     clade_status status = list ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     for (int i = 0; i < CLADE_POLICY_OPS && !status; i++)
         if (i != CLADE_POLICY_SHARPNESS && i != CLADE_POLICY_EQUALIZE)
-            status = clade_yaml_append(list, clade_yaml_create_text(clade_policy_words[i]));
+            status = clade_yaml_append(
+                list, clade_yaml_create_text(clade_policy_op_name((clade_policy_op)i)));
     if (!status) return clade_yaml_put(augment, "policy_ops", list);
     clade_yaml_destroy(&list);
     return status;

@@ -2,7 +2,6 @@
  * them. */
 #include "recipe/recipe.h"
 #include "base/locale.h"
-#include "data/policy.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
 
@@ -305,7 +304,7 @@ static void write_augment(writer *w, clade_yaml *root, const clade_augment *a)
         clade_yaml *ops = put_empty(w, map, "policy_ops", CLADE_YAML_LIST);
         for (int i = 0; i < CLADE_POLICY_OPS; i++)
             if (a->policy_ops & 1u << i)
-                append(w, ops, clade_yaml_create_text(clade_policy_words[i]));
+                append(w, ops, clade_yaml_create_text(clade_policy_op_name((clade_policy_op)i)));
     }
     write_alpha(w, map, "mixup", a->mixup);
     write_alpha(w, map, "cutmix", a->cutmix);
