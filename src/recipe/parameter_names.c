@@ -72,7 +72,7 @@ static bool is_there(const clade_graph *graph, const char *word)
 clade_status clade_recipe_check_parameter_names(const clade_recipe *recipe,
                                                 const clade_graph *graph)
 {
-    static const char *const keys[] = {"exclude", "exclude_layers", "lr_scale"};
+    static const char *const keys[] = {"exclude_layers", "lr_scale"};
     const clade_yaml *train = clade_recipe_find(recipe->root, "train");
     const clade_yaml *optimizer = clade_recipe_find(train, "optimizer");
     if (!optimizer || clade_yaml_kind_of(optimizer) != CLADE_YAML_MAP) return CLADE_OK;

@@ -56,8 +56,8 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
 clade_status clade_recipe_read_data(clade_recipe *recipe, const clade_yaml *data);
 clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *train);
 /* Of an optimizer's options those that name parts of parameters' names: whose weights are not
- * decayed, whose kernels are not Muon's, whose rates are scaled; and is each a part of one's in the
- * graph? */
+ * decayed, whose kernels are not Muon's, whose rates are scaled. EINVAL of the second: a word of
+ * the latter two is part of no name in the graph. */
 clade_status clade_recipe_read_parameter_names(clade_recipe *recipe, const clade_yaml *options);
 clade_status clade_recipe_check_parameter_names(const clade_recipe *recipe,
                                                 const clade_graph *graph);
