@@ -144,8 +144,7 @@ static clade_status make(bench_model *m, clade_device *device, const clade_recip
     const clade_tensor *w = clade_model_trained(m->model);
     if (!clade_tensor_present(w))
         return clade_fail(CLADE_EINVAL, "there is nothing to train: every layer is frozen");
-    status = clade_updater_create(&t->optimizer, device, w, clade_model_gradients(m->model),
-                                  &m->updater);
+    status = clade_updater_create_by(recipe, m->model, NULL, 0, &m->updater);
     if (!status) status = draw_inputs(m->model);
     return status ? status : make_sample(m, recipe);
 }

@@ -82,19 +82,17 @@ static clade_status draw_images(contest *c, const clade_preprocessing *p)
     return CLADE_OK;
 }
 
-static clade_status create_net(contest *c, const clade_graph *graph, const clade_training *training,
+static clade_status create_net(contest *c, const clade_graph *graph, const clade_recipe *recipe,
                                clade_device *device)
 {
+    const clade_training *training = clade_recipe_training(recipe);
     net *n = &c->nets[c->count++];
     clade_model_options options = {.batch = c->batch,
                                    .seed = c->seed,
                                    .loss = training->loss,
                                    .label_smoothing = training->label_smoothing};
     clade_status status = clade_model_create(graph, device, &options, &n->model);
-    if (!status)
-        status = clade_updater_create(&training->optimizer, device, clade_model_trained(n->model),
-                                      clade_model_gradients(n->model), &n->updater);
-    return status;
+    return status ? status : clade_updater_create_by(recipe, n->model, NULL, 0, &n->updater);
 }
 
 static clade_status create_nets(contest *c, const clade_recipe *recipe, clade_device *device,
@@ -111,9 +109,9 @@ static clade_status create_nets(contest *c, const clade_recipe *recipe, clade_de
     c->batch = batch_of(p);
     c->lr = (double)clade_optimizer_resolve(&training->optimizer).lr;
     status = draw_images(c, p);
-    if (!status) status = create_net(c, graph, training, device);
-    if (!status) status = create_net(c, graph, training, cpu);
-    if (!status && !c->exact) status = create_net(c, graph, training, cpu);
+    if (!status) status = create_net(c, graph, recipe, device);
+    if (!status) status = create_net(c, graph, recipe, cpu);
+    if (!status && !c->exact) status = create_net(c, graph, recipe, cpu);
     if (!status && !c->exact)
         status =
             clade_twin_move(clade_model_trained(c->nets[TWIN].model),

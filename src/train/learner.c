@@ -1,8 +1,7 @@
-/* Making models of what a recipe trains, and rates for its parts. */
+/* Making models of what a recipe trains, and their optimizer. */
 #include "train/learner.h"
 #include "data/source.h"
 #include "nn/graph.h"
-#include "nn/layer.h"
 #include "nn/sync.h"
 #include "train/copy.h"
 
@@ -55,113 +54,20 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
     return status;
 }
 
-/* --- rates --- */
-
-static bool is_decayed(const clade_optimizer *o, const clade_parameter *p)
-{
-    if (o->decay == CLADE_DECAY_WEIGHTS && p->value.rank < 2) return false;
-    for (size_t i = 0; i < o->exclude_count; i++)
-        if (strstr(p->name, o->exclude[i])) return false;
-    return true;
-}
-
-/* Of the L2 regulariser of a kernel; 0: there is none. */
-static float l2_of(const clade_learner *l, const clade_parameter *p)
-{
-    const char *name = strrchr(p->name, '/');
-    const clade_layer *layer = clade_graph_layer(clade_model_graph(l->model), p->layer);
-    return name && strstr(name, "kernel") ? clade_layer_l2(layer) : 0;
-}
-
-static bool is_regularised(const clade_learner *l)
-{
-    for (size_t i = 0; i < clade_model_parameters(l->model); i++)
-        if (l2_of(l, clade_model_parameter(l->model, i)) != 0) return true;
-    return false;
-}
-
-/* Columns of what Muon takes for a matrix, one for each output of a kernel; 0: it is none. */
-static int32_t columns_of(const clade_optimizer *o, const clade_parameter *p)
-{
-    const char *word = strrchr(p->name, '/');
-    if (o->kind != CLADE_MUON || p->value.rank < 2 || !word || strcmp(word, "/kernel")) return 0;
-    for (size_t i = 0; i < o->no_muon_count; i++)
-        if (strstr(p->name, o->no_muon[i])) return 0;
-    return p->value.dim[p->value.rank - 1];
-}
-
-/* Of the rate of a parameter of this layer. */
-static float rate_of(const clade_recipe *recipe, const clade_parameter *p, int32_t layer)
-{
-    const clade_transfer *transfer = clade_recipe_transfer(recipe);
-    const clade_optimizer *o = &clade_recipe_training(recipe)->optimizer;
-    float scale = layer <= transfer->layers ? transfer->lr_scale[layer - 1] : 1;
-    for (size_t i = 0; i < o->lr_scale_count; i++)
-        if (strstr(p->name, o->lr_scale[i].name)) scale *= o->lr_scale[i].scale;
-    return scale;
-}
-
-/* The part of w that a trained parameter is; `first` is the graph before something was unfrozen, or
- * NULL. */
-static clade_updater_part part_of(const clade_learner_options *o, const clade_learner *l,
-                                  const clade_parameter *p, const clade_graph *first)
-{
-    int32_t layer = p->layer + clade_model_graph(l->model)->offset;
-    bool late = first && clade_graph_layer(first, layer)->frozen;
-    const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
-    const int32_t columns = columns_of(optimizer, p);
-    const bool adams = optimizer->kind == CLADE_MUON && columns == 0;
-    return (clade_updater_part){.first = p->gradient.offset,
-                                .count = clade_tensor_count(&p->value),
-                                .scale = rate_of(o->recipe, p, layer),
-                                .began = late ? o->unfrozen_step : 0,
-                                .spared = adams || !is_decayed(optimizer, p),
-                                .l2 = l2_of(l, p),
-                                .columns = columns};
-}
-
-/* Divides the flat parameters where the rate, the count of steps or the decay changes, for LAMB
- * everywhere, for Muon around matrices. */
-static clade_status divide(const clade_learner_options *o, const clade_learner *l,
-                           const clade_graph *first)
-{
-    const bool apart = clade_recipe_training(o->recipe)->optimizer.kind == CLADE_LAMB;
-    size_t parameters = clade_model_parameters(l->model), count = 0;
-    clade_updater_part *part = malloc((parameters + 1) * sizeof *part);
-    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
-    for (size_t i = 0; i < parameters; i++) {
-        const clade_parameter *p = clade_model_parameter(l->model, i);
-        if (!clade_tensor_present(&p->gradient)) continue;
-        clade_updater_part next = part_of(o, l, p, first);
-        clade_updater_part *last = count ? &part[count - 1] : NULL;
-        if (last && !apart && !last->columns && !next.columns && last->scale == next.scale &&
-            last->began == next.began && last->spared == next.spared && last->l2 == next.l2)
-            last->count += next.count;
-        else
-            part[count++] = next;
-    }
-    clade_status status = clade_updater_divide(l->updater, part, count);
-    free(part);
-    return status;
-}
+/* --- the optimizer --- */
 
 static clade_status make_updater(const clade_learner_options *o, clade_learner *l)
 {
+    const clade_training *t = clade_recipe_training(o->recipe);
     const clade_tensor *w = clade_model_trained(l->model);
     clade_graph *first = NULL;
     if (!clade_tensor_present(w) || clade_tensor_count(w) == 0)
         return clade_fail(CLADE_EINVAL, "%s: there is nothing to train: every layer is frozen",
                           clade_recipe_name(o->recipe));
-    const clade_optimizer *optimizer = &clade_recipe_training(o->recipe)->optimizer;
-    const bool parts = clade_recipe_transfer(o->recipe)->layers > 0 ||
-                       optimizer->decay != CLADE_DECAY_ALL || optimizer->exclude_count > 0 ||
-                       optimizer->lr_scale_count > 0 || optimizer->kind == CLADE_LAMB ||
-                       optimizer->kind == CLADE_MUON || is_regularised(l);
     clade_status status =
-        clade_updater_create(optimizer, o->device, w, clade_model_gradients(l->model), &l->updater);
-    if (!status && o->unfrozen) status = clade_recipe_graph(o->recipe, o->classes, &first);
-    if (!status && parts) status = divide(o, l, first);
-    const clade_training *t = clade_recipe_training(o->recipe);
+        o->unfrozen ? clade_recipe_graph(o->recipe, o->classes, &first) : CLADE_OK;
+    if (!status)
+        status = clade_updater_create_by(o->recipe, l->model, first, o->unfrozen_step, &l->updater);
     if (!status && (t->ema > 0 || t->swa > 0)) status = clade_updater_average(l->updater, t->ema);
     clade_graph_destroy(&first);
     return status;

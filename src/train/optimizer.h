@@ -14,6 +14,11 @@ typedef struct clade_updater clade_updater;
 clade_status clade_updater_create(const clade_optimizer *settings, clade_device *device,
                                   const clade_tensor *w, const clade_tensor *g,
                                   clade_updater **out);
+/* For a model's parameters, as the recipe says. `first`: the graph before something was unfrozen at
+ * this step; NULL: nothing was. */
+clade_status clade_updater_create_by(const clade_recipe *recipe, const clade_model *model,
+                                     const clade_graph *first, uint64_t unfrozen_step,
+                                     clade_updater **out);
 /* A range of w with a rate of its own: the rate times `scale`, and steps counted from `began`. Of
  * LAMB each is a layer. */
 typedef struct clade_updater_part {

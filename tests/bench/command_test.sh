@@ -59,6 +59,14 @@ for r in second["results"]:
     ratio = results[r["name"], r["part"]]["ms"] / r["ms"]
     assert r["part"] == "backward" or abs(r["times_as_fast"] / ratio - 1) < 1e-6, r
 END
+# the optimizer that the recipe names, with all that it does: four parameters, of which two are matrices
+printf '%s\n' 'name: two' 'input: {size: 16, rescale: 1/255}' 'model:' '  - conv2d: {filters: 4, kernel: 3}' \
+    '  - flatten' '  - dense: {units: 2, activation: softmax}' \
+    'train: {loss: sparse_categorical_crossentropy, optimizer: lamb}' >"$dir/two.yaml"
+two="$few --profile --model $dir/two.yaml --batch 2"
+expect 0 '^lamb  *optimizer  *4 ' "$clade" $two
+sed -i 's/lamb/muon/' "$dir/two.yaml"
+expect 0 '^dense_dw  *optimizer  *10 ' "$clade" $two
 "$clade" data make "$dir/images" --train 8 --validation 2 --size 64 >"$dir/out"
 expect 0 'the first step began .* s after the start and was done after .* s' \
     "$clade" bench --device cpu --model shapes --data "$dir/images" --epochs 1
