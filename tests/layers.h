@@ -45,7 +45,7 @@ static const clade_layer layer_samples[] = {
     {.kind = CLADE_LAYER_GLOBAL_AVGPOOL2D},
     {.kind = CLADE_LAYER_GLOBAL_MAXPOOL2D},
     {.kind = CLADE_LAYER_UPSAMPLE2D, .as.upsample2d = {{2, 3}, CLADE_BILINEAR, true}},
-    {.kind = CLADE_LAYER_BATCHNORM, .as.batchnorm = {0.5F, 0.125F, true}},
+    {.kind = CLADE_LAYER_BATCHNORM, .as.batchnorm = {0.5F, 0.125F, true, true}},
     {.kind = CLADE_LAYER_GROUP_NORM, .as.group_norm = {2, 0.125F}},
     {.kind = CLADE_LAYER_GROUP_NORM, .as.group_norm = {-1, 0.125F}},
     {.kind = CLADE_LAYER_LAYER_NORM, .as.layer_norm = {1, {3}, 0.125F}},

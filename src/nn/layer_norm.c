@@ -12,7 +12,8 @@ static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
     clade_tensor xt = clade_node_tensor(x, 1);
     clade_node_set_shape(node, &xt);
     clade_tensor channels = clade_shape(1, x->dim[x->rank - 1]);
-    clade_node_add_weight(node, "gamma", channels, CLADE_INIT_ONES);
+    clade_weight *gamma = clade_node_add_weight(node, "gamma", channels, CLADE_INIT_ONES);
+    if (node->layer.as.batchnorm.no_scale) gamma->trained = false;
     clade_node_add_weight(node, "beta", channels, CLADE_INIT_ZEROS);
     clade_node_add_weight(node, "moving_mean", channels, CLADE_INIT_ZEROS)->trained = false;
     clade_node_add_weight(node, "moving_variance", channels, CLADE_INIT_ONES)->trained = false;
@@ -108,19 +109,48 @@ static void finish_dx(clade_build *build, int32_t number, clade_tensor dx, clade
         CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = sum, .accumulate = 1);
 }
 
+/* The gradient of gamma; where gamma alone stays as it is, a value that nobody reads. */
+static clade_tensor gamma_gradient(clade_build *build, const clade_parameter *w)
+{
+    const bool unread =
+        clade_tensor_present(&w[BETA].gradient) && !clade_tensor_present(&w[GAMMA].gradient);
+    return unread ? clade_build_like(build, &w[GAMMA].value) : w[GAMMA].gradient;
+}
+
 static void batch_backward(clade_build *build, int32_t number)
 {
     const clade_build_node *node = &build->node[number];
     const clade_parameter *w = clade_build_weight(build, number, 0);
     clade_tensor x = clade_build_input(build, number, 0), sum, dx = start_dx(build, number, &sum);
+    const clade_tensor dgamma = gamma_gradient(build, w);
     if (!clade_tensor_present(&dx)) dx = clade_build_like(build, &x);
     CLADE_BUILD_CALL(build, number, batchnorm_dx, .x = x, .dy = node->dy, .gamma = w[GAMMA].value,
-                     .mean = node->saved[0], .rstd = node->saved[1], .dx = dx,
-                     .dgamma = w[GAMMA].gradient, .dbeta = w[BETA].gradient);
+                     .mean = node->saved[0], .rstd = node->saved[1], .dx = dx, .dgamma = dgamma,
+                     .dbeta = w[BETA].gradient);
     finish_dx(build, number, dx, sum);
 }
 
-/* gamma and beta, and so their gradients, lie side by side. */
+/* The gradients of gamma and beta as [2, c]: where both are trained they lie side by side. */
+static clade_tensor join_gradients(clade_build *build, int32_t number, const clade_tensor *dgamma,
+                                   const clade_tensor *dbeta, const clade_tensor *two)
+{
+    clade_tensor joined = *dgamma;
+    if (dgamma->buffer == dbeta->buffer) {
+        joined.rank = 2;
+        memcpy(joined.dim, two->dim, sizeof two->dim);
+        return joined;
+    }
+    joined = clade_build_like(build, two);
+    for (int32_t i = 0; i < 2; i++) {
+        clade_tensor row = i ? *dbeta : *dgamma;
+        row.rank = 2;
+        row.dim[1] = row.dim[0];
+        row.dim[0] = 1;
+        CLADE_BUILD_CALL(build, number, concat, .x = row, .y = joined, .axis = 0, .start = i);
+    }
+    return joined;
+}
+
 static void synced_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
@@ -128,18 +158,17 @@ static void synced_backward(clade_build *build, int32_t number)
     const clade_parameter *w = clade_build_weight(build, number, 0);
     const clade_tensor x = clade_build_input(build, number, 0);
     const clade_tensor mean = node->saved[0], var = node->saved[1];
+    const clade_tensor dgamma = gamma_gradient(build, w), dbeta = w[BETA].gradient;
     const float eps = settings_of(build, number).eps;
     int32_t accumulate;
     CLADE_BUILD_CALL(build, number, batchnorm_infer_dx, .x = x, .dy = node->dy,
-                     .gamma = w[GAMMA].value, .mean = mean, .var = var, .dgamma = w[GAMMA].gradient,
-                     .dbeta = w[BETA].gradient, .eps = eps);
+                     .gamma = w[GAMMA].value, .mean = mean, .var = var, .dgamma = dgamma,
+                     .dbeta = dbeta, .eps = eps);
     if (!clade_build_needs(build, layer->input[0])) return;
     const clade_tensor two = clade_shape(2, 2, w[GAMMA].value.dim[0]);
     clade_sync sync = {.kind = CLADE_SYNC_GRADIENT,
-                       .sums = w[GAMMA].gradient,
+                       .sums = join_gradients(build, number, &dgamma, &dbeta, &two),
                        .means = clade_build_like(build, &two)};
-    sync.sums.rank = 2;
-    memcpy(sync.sums.dim, two.dim, sizeof two.dim);
     sync.rows = (int64_t)(clade_tensor_count(&x) * 2 / clade_tensor_count(&two)) / build->n;
     clade_build_sync(build, &sync);
     const clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
@@ -157,7 +186,7 @@ static void fixed_backward(clade_build *build, int32_t number)
                                           .gamma = w[GAMMA].value,
                                           .mean = w[MEAN].value,
                                           .var = w[VARIANCE].value,
-                                          .dgamma = w[GAMMA].gradient,
+                                          .dgamma = gamma_gradient(build, w),
                                           .dbeta = w[BETA].gradient,
                                           .eps = settings_of(build, number).eps};
     clade_tensor dx = {0};
@@ -344,6 +373,8 @@ static const clade_layer_field batchnorm_fields[] = {
     EPS_FIELD(clade_batchnorm_layer),
     CLADE_FIELD(clade_batchnorm_layer, frozen, ON, "frozen",
                 .about = "always use the running statistics, and never change them"),
+    CLADE_FIELD(clade_batchnorm_layer, no_scale, OFF, "scale",
+                .about = "multiply by gamma, which is trained; false: gamma stays 1"),
     {0},
 };
 
