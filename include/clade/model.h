@@ -32,7 +32,12 @@ typedef enum clade_initializer {
     CLADE_INIT_LECUN_UNIFORM,
     CLADE_INIT_LECUN_NORMAL,
     CLADE_INIT_ZEROS,
-    CLADE_INIT_ONES
+    CLADE_INIT_ONES,
+    /* of conv2d alone: */
+    CLADE_INIT_DIRAC,    /* the first filters pass a channel on each, the others are random */
+    CLADE_INIT_WHITENING /* made of training images by clade_train, until then as DIRAC; never
+                          * trained. The layer reads the graph's input and has two filters for
+                          * each value of a patch */
 } clade_initializer;
 
 /* clade_conv2d_layer, …: settings of layers. Zero is the default, except where there is none. */

@@ -14,7 +14,7 @@ typedef struct clade_weight {
     bool trained;
 } clade_weight;
 
-enum { CLADE_MAX_WEIGHTS = 4 };
+enum { CLADE_MAX_WEIGHTS = 4, CLADE_WHITENING_MOST = 128 /* values of a patch */ };
 
 /* A layer with what follows from it and its inputs. */
 typedef struct clade_node {

@@ -1,4 +1,4 @@
-/* Initial weights: Keras' variance scaling from Philox streams. */
+/* Initial weights: Keras' variance scaling from Philox streams, PyTorch's dirac_. */
 #include "nn/initializer.h"
 
 #include "base/hash.h"
@@ -21,13 +21,28 @@ static double fan(const clade_weight *weight)
     }
 }
 
+/* In a convolution's kernel [kh, kw, in, out], of the first filters each the image of one channel.
+ */
+static void pass_channels(const clade_weight *weight, float *out)
+{
+    const int32_t *dim = weight->shape.dim, in = dim[2], outputs = dim[3];
+    const size_t size = (size_t)in * (size_t)outputs;
+    const size_t middle = (size_t)(dim[0] / 2) * (size_t)dim[1] + (size_t)(dim[1] / 2);
+    for (int32_t i = 0; i < in && i < outputs; i++) {
+        for (size_t tap = 0; tap < (size_t)dim[0] * (size_t)dim[1]; tap++)
+            for (int32_t c = 0; c < in; c++)
+                out[tap * size + (size_t)c * (size_t)outputs + (size_t)i] = tap == middle && c == i;
+    }
+}
+
 /* The initialiser's values. */
 static void draw(const clade_weight *weight, const char *name, uint64_t seed, float *out)
 {
     size_t n = clade_tensor_count(&weight->shape);
     clade_random r = clade_random_start(seed, CLADE_STREAM_INIT, clade_hash(name, strlen(name)));
     double variance = 1 / fan(weight);
-    float limit = (float)sqrt(3 * variance), deviation = (float)(sqrt(variance) / CUT_DEVIATION);
+    float limit = (float)sqrt(3 * variance);
+    float deviation = (float)(sqrt(variance) / CUT_DEVIATION);
     switch (weight->init) {
     case CLADE_INIT_ZEROS:
     case CLADE_INIT_ONES:
@@ -42,6 +57,12 @@ static void draw(const clade_weight *weight, const char *name, uint64_t seed, fl
             while (fabsf(z) > 2);
             out[i] = deviation * z;
         }
+        return;
+    case CLADE_INIT_DIRAC:
+    case CLADE_INIT_WHITENING:
+        limit = (float)sqrt(variance);
+        clade_random_fill_uniform(&r, -limit, limit, out, n);
+        pass_channels(weight, out);
         return;
     default: clade_random_fill_uniform(&r, -limit, limit, out, n);
     }

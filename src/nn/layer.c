@@ -26,9 +26,11 @@ bool clade_layer_has_features(clade_layer_kind kind)
 
 /* --- words --- */
 
-const char *const clade_initializer_words[] = {
-    "default",       "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
-    "lecun_uniform", "lecun_normal",   "zeros",         "ones",       NULL};
+#define INITIALIZERS                                                                               \
+    "default", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",      \
+        "lecun_normal", "zeros", "ones"
+const char *const clade_initializer_words[] = {INITIALIZERS, NULL};
+const char *const clade_conv_initializer_words[] = {INITIALIZERS, "dirac", "whitening", NULL};
 const char *const clade_interpolation_words[] = {"nearest", "bilinear", NULL};
 
 /* --- ranges --- */

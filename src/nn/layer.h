@@ -98,7 +98,8 @@ const char *clade_layer_last_activation(const clade_layer *layer);
 float clade_layer_l2(const clade_layer *layer);
 
 /* Words of enums, in their order; ended by NULL. */
-extern const char *const clade_initializer_words[], *const clade_interpolation_words[];
+extern const char *const clade_initializer_words[], *const clade_conv_initializer_words[],
+                                                        *const clade_interpolation_words[];
 
 /* A field: member of `settings`, type, key, then .alias = …, .about = …. */
 #define CLADE_FIELD(settings, member, kind, word, ...)                                             \

@@ -38,6 +38,34 @@ static clade_status read_geometry(const clade_node *node, const clade_node *x,
     .pad = {(g).window.pad[0], (g).window.pad[1], (g).window.pad[2], (g).window.pad[3]},           \
     .dilation = {(g).window.dilation[0], (g).window.dilation[1]}, .groups = (g).groups
 
+/* Does the layer suit the initialisers that are a convolution's own? */
+static clade_status check_init(const clade_node *node, const clade_tensor *w, int32_t groups)
+{
+    const clade_conv2d_layer *layer = &node->layer.as.conv2d;
+    const bool whitening = layer->init == CLADE_INIT_WHITENING;
+    if (layer->init != CLADE_INIT_DIRAC && !whitening) return CLADE_OK;
+    const char *word = clade_conv_initializer_words[layer->init];
+    if (groups != 1)
+        return clade_fail(CLADE_EINVAL, "groups is %d: expected 1 with init: %s", groups, word);
+    if (!whitening) return CLADE_OK;
+    if (node->layer.input[0] != 0)
+        return clade_fail(CLADE_EINVAL, "init: whitening is for a layer that reads the input");
+    if (layer->dilation[0] > 1 || layer->dilation[1] > 1)
+        return clade_fail(CLADE_EINVAL, "dilation: expected 1 with init: whitening");
+    const int64_t patch = (int64_t)w->dim[0] * w->dim[1] * w->dim[2];
+    if (patch > CLADE_WHITENING_MOST)
+        return clade_fail(CLADE_EINVAL,
+                          "a patch of %d × %d with %d channels: expected at most %d values with "
+                          "init: whitening",
+                          w->dim[0], w->dim[1], w->dim[2], CLADE_WHITENING_MOST);
+    if (w->dim[3] != 2 * patch)
+        return clade_fail(CLADE_EINVAL,
+                          "filters is %d: expected %lld with init: whitening, two for each value "
+                          "of a patch",
+                          w->dim[3], (long long)(2 * patch));
+    return CLADE_OK;
+}
+
 static clade_status shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *x = clade_node_input(graph, node, 0);
@@ -53,6 +81,8 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     char text[64];
     status = clade_op_shape(CLADE_OP_conv2d, &args);
     if (status) return clade_context(status, "input %s", clade_node_text(x, text));
+    status = depthwise ? CLADE_OK : check_init(node, &w, g.groups);
+    if (status) return status;
     clade_node_set_shape(node, &args.conv2d.y);
 
     clade_weight *kernel =
@@ -61,6 +91,7 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     /* Keras keeps a depthwise kernel as [kh, kw, channels, multiplier], which gives its fans */
     kernel->fan_in = area * (depthwise ? g.channels : w.dim[2]);
     kernel->fan_out = area * (depthwise ? g.outputs / g.channels : w.dim[3]);
+    if (layer->init == CLADE_INIT_WHITENING) kernel->trained = false;
     if (!layer->no_bias)
         clade_node_add_weight(node, "bias", clade_shape(1, g.outputs), CLADE_INIT_ZEROS);
     return CLADE_OK;
@@ -80,6 +111,19 @@ clade_window clade_conv_window(const clade_graph *graph, const clade_node *node)
     conv_layer_geometry g;
     read_geometry(node, clade_node_input(graph, node, 0), &g);
     return g.window;
+}
+
+/* The gradients of the layer's weights; both absent: none is trained. Ops give that of the kernel
+ * with the bias's, and where it is not trained it is a value that nobody reads. */
+static void weight_gradients(clade_build *build, int32_t number, clade_tensor *dw, clade_tensor *db)
+{
+    const clade_parameter *kernel = clade_build_weight(build, number, 0);
+    *dw = kernel->gradient;
+    *db = (clade_tensor){0};
+    if (!clade_build_layer(build, number)->as.conv2d.no_bias)
+        *db = clade_build_weight(build, number, 1)->gradient;
+    if (clade_tensor_present(db) && !clade_tensor_present(dw))
+        *dw = clade_build_like(build, &kernel->value);
 }
 
 /* With the maximum over windows that comes after. */
@@ -110,12 +154,11 @@ static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
     const clade_build_node *node = &build->node[pool];
     conv_layer_geometry g = geometry_of(build, number);
     const clade_parameter *kernel = clade_build_weight(build, number, 0);
-    clade_tensor db = {0};
-    if (!layer->as.conv2d.no_bias) db = clade_build_weight(build, number, 1)->gradient;
-    if (!layer->frozen)
+    clade_tensor dw, db;
+    weight_gradients(build, number, &dw, &db);
+    if (clade_tensor_present(&dw))
         CLADE_BUILD_CALL(build, number, conv2d_maxpool_dw, .x = clade_build_input(build, number, 0),
-                         .dy = node->dy, .index = node->saved[0], .dw = kernel->gradient, .db = db,
-                         GEOMETRY(g));
+                         .dy = node->dy, .index = node->saved[0], .dw = dw, .db = db, GEOMETRY(g));
     if (!clade_build_needs(build, layer->input[0])) return;
     int32_t accumulate;
     clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
@@ -186,12 +229,13 @@ static void backward(clade_build *build, int32_t number)
     const clade_layer *layer = clade_build_layer(build, number);
     conv_layer_geometry g = geometry_of(build, number);
     const clade_parameter *kernel = clade_build_weight(build, number, 0);
-    clade_tensor db = {0}, dz = clade_fused_backward(build, number, layer->as.conv2d.activation,
-                                                     layer->as.conv2d.alpha);
-    if (!layer->as.conv2d.no_bias) db = clade_build_weight(build, number, 1)->gradient;
-    if (!layer->frozen)
+    clade_tensor dw, db,
+        dz = clade_fused_backward(build, number, layer->as.conv2d.activation,
+                                  layer->as.conv2d.alpha);
+    weight_gradients(build, number, &dw, &db);
+    if (clade_tensor_present(&dw))
         CLADE_BUILD_CALL(build, number, conv2d_dw, .x = clade_build_input(build, number, 0),
-                         .dy = dz, .dw = kernel->gradient, .db = db, GEOMETRY(g));
+                         .dy = dz, .dw = dw, .db = db, GEOMETRY(g));
     if (!clade_build_needs(build, layer->input[0])) return;
     int32_t accumulate;
     clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
@@ -209,19 +253,24 @@ static void backward(clade_build *build, int32_t number)
         FIELD(dilation, PAIR, "dilation", .alias = "dilation_rate", .standard = 1,                 \
               .about = "how far apart the filters' taps lie")
 
-#define OTHER_FIELDS                                                                               \
+#define OTHER_FIELDS(init_field)                                                                   \
     FIELD(padding, PADDING, "padding", .more = offsetof(clade_conv2d_layer, pad),                  \
           .about = "zeros around the image"),                                                      \
         CLADE_ACTIVATION_FIELD(clade_conv2d_layer, 0), CLADE_ALPHA_FIELD(clade_conv2d_layer),      \
-        CLADE_BIAS_FIELD(clade_conv2d_layer), CLADE_INIT_FIELD(clade_conv2d_layer),                \
-        CLADE_L2_FIELD(clade_conv2d_layer)
+        CLADE_BIAS_FIELD(clade_conv2d_layer), init_field, CLADE_L2_FIELD(clade_conv2d_layer)
+
+#define INIT_FIELD                                                                                 \
+    FIELD(init, WORD, "init", .alias = "kernel_initializer",                                       \
+          .words = clade_conv_initializer_words, .otherwise = "glorot_uniform",                    \
+          .about = "how the kernel begins; dirac: the first filters pass one channel on each, "    \
+                   "whitening: made of training images and never trained (training.md)")
 
 static const clade_layer_field fields[] = {
     FIELD(filters, INT, "filters", .required = true, .about = "channels of the output"),
     WINDOW_FIELDS,
     FIELD(groups, INT, "groups", .standard = 1,
           .about = "parts into which channels and filters are cut, each on its own"),
-    OTHER_FIELDS,
+    OTHER_FIELDS(INIT_FIELD),
     {0},
 };
 
@@ -229,7 +278,7 @@ static const clade_layer_field depthwise_fields[] = {
     FIELD(filters, INT, "multiplier", .alias = "depth_multiplier", .standard = 1,
           .about = "filters for each channel"),
     WINDOW_FIELDS,
-    OTHER_FIELDS,
+    OTHER_FIELDS(CLADE_INIT_FIELD(clade_conv2d_layer)),
     {0},
 };
 

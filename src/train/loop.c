@@ -69,9 +69,7 @@ static clade_status restore(clade_trainer *t)
 static clade_status begin(clade_trainer *t, bool found)
 {
     clade_status status = CLADE_OK;
-    if (t->lead)
-        status =
-            found ? restore(t) : clade_recipe_load(t->recipe, clade_learner_whole(&t->learner));
+    if (t->lead) status = found ? restore(t) : clade_trainer_load_weights(t);
     if (!status && t->ranks) status = clade_agree_begin(t);
     t->scheduler.factor = t->progress.plateau_factor;
     t->scheduler.best = t->progress.plateau_best;

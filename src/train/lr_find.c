@@ -37,7 +37,7 @@ static clade_status begin(clade_trainer *t)
 {
     clade_status status = clade_dataset_load(t->dataset, NULL, NULL);
     if (!status) status = clade_trainer_set_up(t, 0);
-    if (!status) status = clade_recipe_load(t->recipe, clade_learner_whole(&t->learner));
+    if (!status) status = clade_trainer_load_weights(t);
     if (!status) status = clade_learner_spread(&t->learner);
     if (!status) status = clade_updater_begin_average(t->learner.updater);
     return status ? status : clade_trainer_make_stream(t);

@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "nn/sync.h"
 #include "train/classifier.h"
+#include "train/whitening.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -151,6 +152,19 @@ clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out)
                                            .dataset = t->dataset,
                                            .cache_bytes = t->options->cache_bytes};
     return clade_learner_create(&options, out);
+}
+
+/* All images are decoded first, so that kernels are made of the sound ones, whichever those are. */
+clade_status clade_trainer_load_weights(clade_trainer *t)
+{
+    clade_model *model = clade_learner_whole(&t->learner);
+    clade_status status = clade_recipe_load(t->recipe, model);
+    if (status || !clade_whitening_is_wanted(model)) return status;
+    clade_loader_destroy(&t->early);
+    if (!t->dataset->loaded) status = clade_trainer_read_images(t);
+    clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
+    return status ? status
+                  : clade_whitening_load(t->dataset, clade_recipe_preprocessing(t->recipe), model);
 }
 
 /* --- features --- */

@@ -66,6 +66,9 @@ clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset
 clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen);
 void clade_trainer_clear(clade_trainer *t);
 
+/* Initial weights beyond random ones: the backbone's, and kernels made of training images. */
+clade_status clade_trainer_load_weights(clade_trainer *t);
+
 /* What trains the layers that are trained at this point of the progress. */
 clade_status clade_trainer_make_learner(clade_trainer *t, clade_learner *out);
 

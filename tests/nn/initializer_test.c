@@ -112,8 +112,35 @@ static void test_fans(void)
     clade_graph_destroy(&g);
 }
 
+/* Of in channels and out filters the first min(in, out) pass a channel each, by the middle tap; the
+ * others are within ±1/√fan-in, PyTorch's default. */
+static void check_dirac(int32_t in, int32_t out, int32_t rows, int32_t columns)
+{
+    clade_weight w = {.shape = clade_shape(4, rows, columns, in, out),
+                      .init = CLADE_INIT_DIRAC,
+                      .fan_in = (int64_t)rows * columns * in,
+                      .fan_out = (int64_t)rows * columns * out,
+                      .scale = 1};
+    const double limit = 1 / sqrt((double)w.fan_in);
+    double largest = 0;
+    clade_weight_initialise(&w, "conv2d/kernel", 7, values);
+    for (int32_t i = 0; i < rows * columns * in * out; i++) {
+        const int32_t filter = i % out, channel = i / out % in, tap = i / out / in;
+        const bool middle = tap == rows / 2 * columns + columns / 2;
+        if (filter < in)
+            CHECK(values[i] == (float)(middle && channel == filter));
+        else if (fabs(values[i]) > largest)
+            largest = fabs(values[i]);
+    }
+    CHECK(largest <= limit * (1 + 1e-6));
+    CHECK(out <= in || largest > limit * 0.9);
+}
+
 int main(void)
 {
+    check_dirac(3, 24, 3, 3);
+    check_dirac(5, 3, 3, 2);
+    check_dirac(4, 4, 1, 5);
     test_statistics();
     CHECK(constant(CLADE_INIT_ZEROS, 0));
     CHECK(constant(CLADE_INIT_ONES, 1));

@@ -5,6 +5,7 @@ import copy
 
 CONV = {"conv2d": {"name": "conv", "filters": 4, "kernel": 3, "activation": "relu"}}
 NORM = {"batchnorm": {"name": "norm", "momentum": 0.8}}
+UNSCALED = {"batchnorm": {"name": "norm", "scale": False}}
 HEAD = {"dense": {"name": "head", "units": 3, "activation": "softmax"}}
 BASE = {
     "name": "toy",
@@ -153,6 +154,12 @@ def backbone(**keys):
     return {"backbone": {**BACKBONE, **keys}, "model": ["flatten", HEAD]}
 
 
+def whitening(pool=(), **options):
+    """Layers that begin with such a kernel."""
+    first = {"name": "white", "filters": 24, "kernel": 2, "init": "whitening", **options}
+    return [{"conv2d": first}, *pool, "flatten", HEAD]
+
+
 def table():
     """{name: changes}"""
     out = {
@@ -188,6 +195,11 @@ def table():
         "norm-defaults": {"model": [CONV, {"batchnorm": {"name": "norm"}}, "flatten", HEAD]},
         "norm-eps": {"model": [CONV, {"batchnorm": {"name": "norm", "eps": 0.5, "momentum": 0.0}}, "flatten", HEAD]},
         "norm-shard": {"model": [CONV, NORM, "flatten", HEAD], "train.shard": 2},
+        "norm-no-scale": {"model": [CONV, UNSCALED, "flatten", HEAD], "train.shard": 3, "train.clip_norm": 0.5},
+        "norm-no-scale-frozen": {"model": [CONV, {"batchnorm": {**UNSCALED["batchnorm"], "frozen": True}}, "flatten",
+                                           HEAD]},
+        "norm-no-scale-sync": {"model": [CONV, UNSCALED, "flatten", HEAD], "train.shard": 2,
+                               "train.sync_batchnorm": True},
         "norm-sync": {"model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD], "train.shard": 2,
                       "train.sync_batchnorm": True},
         "norm-sync-uneven": {"model": [CONV, NORM, {"conv2d": {**CONV["conv2d"], "name": "more"}},
@@ -235,6 +247,15 @@ def table():
     for law in ("glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "ones"):
         conv = {"conv2d": {**CONV["conv2d"], "init": law}}
         out[f"init-{law}"] = {"model": [conv, "flatten", HEAD], "train.epochs": 1}
+    dirac = [{"conv2d": {**CONV["conv2d"], "init": "dirac"}},
+             {"conv2d": {"name": "fewer", "filters": 2, "kernel": 2, "init": "dirac"}}]
+    out["init-dirac"] = {"model": [*dirac, "flatten", HEAD], "train.epochs": 2}
+    out["init-whitening"] = {"model": whitening(), "input.mean": [0.4, 0.5, 0.6], "input.std": [0.2, 0.25, 0.3],
+                             "augment": AUGMENTATIONS["all"], "train.optimizer": OPTIMIZERS["nesterov"],
+                             "classify": True}
+    out["init-whitening-pool"] = {"model": whitening(pool=["maxpool2d"], activation="relu"), "train.shard": 2,
+                                  "train.clip_norm": 0.5, "train.ema": {"decay": 0.8}}
+    out["init-whitening-frozen"] = {"model": whitening(trainable=False), "train.epochs": 2}
     out["init-zeros"] = {"model": [CONV, "flatten", {"dense": {**HEAD["dense"], "init": "zeros"}}], "train.epochs": 2}
     for name, optimizer in OPTIMIZERS.items():
         out[f"optimizer-{name}"] = {"train.optimizer": optimizer}

@@ -31,6 +31,7 @@ class Training:
         self.pixels, self.label = data["train"]
         self.own = data.get("weights", np.ones(len(self.label)))  # of each image
         self.net = Net(recipe, self.seed)
+        self.net.whiten(scaled(self.pixels.astype(np.float64), recipe["input"]))
         self.optimizer = Optimizer(recipe)
         self.batches = -(-len(self.label) // self.batch)  # of the data
         self.steps = train.get("steps_per_epoch", self.batches)

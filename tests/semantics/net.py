@@ -1,7 +1,7 @@
 """A recipe's layers in numpy, forward and backward, in float64: those that toy nets are made of."""
 import numpy as np
 
-from rules import depth_mask, dropout_mask, initial, single
+from rules import depth_mask, dropout_mask, initial, single, whitening
 
 EPSILON = 1e-3  # batchnorm's default
 TRAINED = {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias"), "batchnorm": ("gamma", "beta")}
@@ -23,7 +23,11 @@ class Layer:
         self.backbone = False
 
     def parameters(self):
-        return TRAINED.get(self.kind, ())
+        fixed = "kernel" if self.whitens() else "gamma" if not self.o.get("scale", True) else None
+        return [part for part in TRAINED.get(self.kind, ()) if part != fixed]
+
+    def whitens(self):
+        return self.o.get("init") == "whitening"
 
     def slope(self):
         """That below 0, of an activation."""
@@ -91,8 +95,15 @@ class Net:
 
     def make(self, layer, shape):
         path = layer.path("kernel")
-        self.weights[path] = initial(path, shape, self.seed, layer.o.get("init", "glorot_uniform"))
+        kind = "zeros" if layer.whitens() else layer.o.get("init", "glorot_uniform")
+        self.weights[path] = initial(path, shape, self.seed, kind)
         self.weights[layer.path("bias")] = np.zeros(shape[-1])
+
+    def whiten(self, images):
+        """Kernels that are made of training images."""
+        for l in self.layers:
+            if l.whitens():
+                self.weights[l.path("kernel")] = whitening(images, l.o["kernel"])
 
     def trained(self):
         return [l.path(p) for l in self.layers if not l.frozen for p in l.parameters()]

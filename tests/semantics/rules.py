@@ -77,9 +77,16 @@ def initial(name, shape, seed, kind="glorot_uniform"):
         return np.full(shape, float(kind == "ones"))
     area = int(np.prod(shape[:-2]))
     fan_in, fan_out = area * shape[-2], area * shape[-1]
+    random = Generator(seed, INIT, fnv1a(name))
+    if kind == "dirac":
+        limit = single(math.sqrt(1 / fan_in))
+        values = np.array([-limit + 2 * limit * random.unit() for _ in range(count)]).reshape(shape)
+        some = min(shape[2:])
+        values[..., :some] = 0
+        values[shape[0] // 2, shape[1] // 2, range(some), range(some)] = 1
+        return values
     family, law = kind.rsplit("_", 1)
     variance = 1 / {"glorot": (fan_in + fan_out) / 2, "he": fan_in / 2, "lecun": fan_in}[family]
-    random = Generator(seed, INIT, fnv1a(name))
     if law == "uniform":
         limit = single(math.sqrt(3 * variance))
         values = [-limit + 2 * limit * random.unit() for _ in range(count)]
@@ -91,6 +98,18 @@ def initial(name, shape, seed, kind="glorot_uniform"):
             if abs(z) <= 2:
                 values.append(deviation * z)
     return np.array(values).reshape(shape)
+
+
+def whitening(images, side):
+    """The kernel [side, side, c, 2 n] that whitens these images' patches."""
+    places = [i * len(images) // min(len(images), 5000) for i in range(min(len(images), 5000))]
+    patches = np.lib.stride_tricks.sliding_window_view(images[places], (side, side), (1, 2))
+    patches = np.moveaxis(patches, 3, -1).reshape(-1, side * side * images.shape[3])
+    values, vectors = np.linalg.eigh(np.cov(patches.T, bias=True))
+    vectors = vectors.T[::-1]
+    vectors = vectors * np.sign([v[np.abs(v).argmax()] for v in vectors])[:, None]
+    kernel = (vectors / np.sqrt(values[::-1] + 5e-4)[:, None]).T
+    return np.hstack([kernel, -kernel]).reshape(side, side, images.shape[3], -1)
 
 
 def order(count, seed, epoch, shuffle):
