@@ -331,6 +331,7 @@ static void test_built_in(void)
     } known[] = {{"horses-or-humans", 2, 1704097},
                  {"cats-dogs-64", 2, 813217},
                  {"cifar10", 10, 3702186},
+                 {"cifar10-94", 10, 1975106},
                  {"cats-dogs-dropout", 2, 3453634}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         clade_recipe *recipe = NULL;
