@@ -332,6 +332,7 @@ static void test_built_in(void)
                  {"cats-dogs-64", 2, 813217},
                  {"cifar10", 10, 3702186},
                  {"cifar10-94", 10, 1975106},
+                 {"cifar10-96", 10, 9924930},
                  {"cats-dogs-dropout", 2, 3453634}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         clade_recipe *recipe = NULL;

@@ -1,6 +1,6 @@
 /* Whitening kernels: eigenvectors by their definition; what a net's first layer gives has the
  * identity as its covariance; the same bits on every device, however images were read, and to the
- * end of training; what such a layer must look like. */
+ * end of training; the recipe that begins with one; what such a layer must look like. */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
 
@@ -233,6 +233,56 @@ static void test_lr_find(const char *folder)
     free(file);
 }
 
+/* --- cifar10-94 --- */
+
+/* Is every value of a parameter this one? */
+static bool stays(const clade_model *model, const char *name, float value)
+{
+    const clade_parameter *p = clade_model_find(model, name);
+    const size_t count = p ? clade_tensor_count(&p->value) : 0;
+    float *values = malloc((count + 1) * sizeof *values);
+    bool same = count > 0;
+    if (p) CHECK_OK(clade_tensor_read(&p->value, values));
+    for (size_t i = 0; i < count; i++) same = same && values[i] == value;
+    free(values);
+    return same;
+}
+
+/* An epoch of two steps on a few images changes all that is trained, and nothing else. */
+static void test_recipe(const char *folder)
+{
+    static const char *const sets[] = {"model.4.dense.units=3", "batch=24", "epochs=1",
+                                       "schedule=constant"};
+    clade_recipe *recipe = NULL;
+    clade_device *device = NULL;
+    clade_classifier *classifier = NULL;
+    clade_dataset *dataset = NULL;
+    CHECK_OK(clade_recipe_read("cifar10-94", sets, sizeof sets / sizeof *sets, &recipe));
+    clade_data_options data = *clade_recipe_data(recipe);
+    data.path = folder;
+    CHECK_OK(clade_dataset_open(&data, &dataset));
+    CHECK_OK(clade_device_open("cpu", NULL, &device));
+    CHECK_OK(clade_train(recipe, dataset, device, NULL, &classifier));
+    if (classifier) {
+        const clade_model *model = clade_classifier_model(classifier);
+        CHECK(stays(model, "batch_normalization/gamma", 1));
+        CHECK(stays(model, "batch_normalization_5/gamma", 1));
+        CHECK(stays(model, "layer_scale/scale", 0.111111F));
+        CHECK(!stays(model, "batch_normalization/beta", 0));
+        CHECK(!stays(model, "batch_normalization_5/beta", 0));
+        CHECK(!stays(model, "conv2d/bias", 0));
+        const clade_tensor *kernel = &clade_model_find(model, "conv2d/kernel")->value;
+        float values[KERNEL];
+        CHECK_OK(clade_tensor_read(kernel, values));
+        for (int i = 0; i < KERNEL; i++)
+            if (i % (2 * N) < N) CHECK(values[i] == -values[i + N]);
+    }
+    clade_classifier_destroy(&classifier);
+    clade_dataset_destroy(&dataset);
+    clade_device_close(&device);
+    clade_recipe_destroy(&recipe);
+}
+
 /* --- what is refused --- */
 
 static void refuse(const char *text, const char *part)
@@ -270,6 +320,7 @@ int main(void)
     test_eigen();
     test_net(images);
     test_lr_find(images);
+    test_recipe(images);
     test_refused();
     CHECK_OK(clade_folder_remove(folder));
     free(images);
