@@ -328,12 +328,9 @@ static void test_built_in(void)
         const char *name;
         int32_t classes;
         uint64_t parameters;
-    } known[] = {{"horses-or-humans", 2, 1704097},
-                 {"cats-dogs-64", 2, 813217},
-                 {"cifar10", 10, 3702186},
-                 {"cifar10-94", 10, 1975106},
-                 {"cifar10-96", 10, 9924930},
-                 {"cats-dogs-dropout", 2, 3453634}};
+    } known[] = {{"horses-or-humans", 2, 1704097}, {"cats-dogs-64", 2, 813217},
+                 {"cifar10", 10, 3702186},         {"cifar10-94", 10, 1975106},
+                 {"cifar10-96", 10, 9924930},      {"cats-dogs-dropout", 2, 3453634}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         clade_recipe *recipe = NULL;
         clade_graph *graph = NULL;
