@@ -40,8 +40,8 @@ CLADE_API const char *clade_status_name(clade_status status);
  * `return clade_fail(CLADE_EFORMAT, "png: %u channels", n)`. */
 CLADE_API clade_status clade_fail(clade_status status, const char *format, ...) CLADE_PRINTF(2, 3);
 
-/* Puts context before the thread's error text ("photos.zip: cats/3.jpg: <text>") and returns
- * `status`; for the way up. Does nothing when `status` is CLADE_OK. */
+/* Puts context before the thread's error text ("photos.zip: cats/3.jpg: <text>"), unless that
+ * begins with it, and returns `status`; for the way up. Does nothing when `status` is CLADE_OK. */
 CLADE_API clade_status clade_context(clade_status status, const char *format, ...)
     CLADE_PRINTF(2, 3);
 

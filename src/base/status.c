@@ -50,6 +50,7 @@ clade_status clade_context(clade_status status, const char *format, ...)
     int n = vsnprintf(fresh, text_size, format, args);
     va_end(args);
     if (n < 0 || n >= text_size) n = text_size - 1;
+    if (!strncmp(text, fresh, (size_t)n) && text[n] == ':') return status; /* said already */
     snprintf(fresh + n, sizeof fresh - (size_t)n, ": %s", text);
     memcpy(text, fresh, sizeof text - 1);
     return status;

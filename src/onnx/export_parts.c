@@ -87,7 +87,7 @@ void clade_onnx_export_refuse(clade_onnx_exporter *e, int32_t number)
     const clade_node *node = clade_onnx_export_node(e, number);
     char shape[64];
     if (!e->w.status)
-        e->w.status = clade_fail(CLADE_EUNSUPPORTED, "%s: a %s of %s cannot be said in ONNX",
-                                 node->layer.name, clade_layer_type(node->layer.kind),
-                                 clade_node_text(node, shape));
+        e->w.status =
+            clade_fail(CLADE_EUNSUPPORTED, "%s: %s of %s cannot be said in ONNX", node->layer.name,
+                       clade_layer_type(node->layer.kind), clade_node_text(node, shape));
 }

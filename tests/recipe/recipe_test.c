@@ -142,6 +142,7 @@ static void test_mistakes(void)
          "bad.yaml:5:", "did you mean 'weights'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {adamw: {exclude: {a: b}}}}\n",
          "bad.yaml:5:", "exclude"},
+        {HEAD "model:\n  - attention: {heads: 5}\n" DENSE, "bad.yaml:3: attention: heads is 5", ""},
         {HEAD "model:\n" DENSE "train: {optimizer: {muon: {exclude_layers: hed}}}\n", "bad.yaml:5:",
          "exclude_layers: expected a part of a parameter's name, as 'conv/' or 'bias'; none "
          "contains 'hed'"},
