@@ -9,8 +9,10 @@
 #define LABELS TENSOR(int, label), TENSOR(float, soft), int dense
 #define CLASS (dense ? 0 : OF_ROW(label))
 #define SOFT (dense ? ROW(soft) : 0)
+/* Weights [2, c], and whether there are any. */
+#define WEIGHTS TENSOR(float, weight), int weighted
+#define WEIGHT (weighted ? weight + weight0 : 0)
 
-/* A tensor's row i of c elements, and its element i. */
 /* A tensor's row i of c elements, and its element i. */
 #define ROW(t) (t + t##0 + i * (size_t)c)
 #define OF_ROW(t) t[t##0 + i]
@@ -89,6 +91,39 @@ kernel void sigmoid_bce_dx(TENSOR(float, y), LABELS, TENSOR(float, dloss), TENSO
     bce_dx_row(ROW(y), CLASS, SOFT, OF_ROW(dloss), ROW(dx), C, smoothing, accumulate);
 }
 
+kernel void softmax_focal(TENSOR(float, x), LABELS, TENSOR(float, y), TENSOR(float, loss),
+                          float gamma, float alpha, float smoothing, int c, ELEMENTS)
+{
+    FOR_EACH_ROW
+    ROW_PUT(loss, focal_row(ROW(x), CLASS, SOFT, ROW(y), C, gamma, alpha, smoothing, memory));
+}
+
+kernel void softmax_focal_dx(TENSOR(float, y), LABELS, TENSOR(float, dloss), TENSOR(float, dx),
+                             float gamma, float alpha, float smoothing, int accumulate, int c,
+                             ELEMENTS)
+{
+    FOR_EACH_ROW
+    focal_dx_row(ROW(y), CLASS, SOFT, OF_ROW(dloss), ROW(dx), C, gamma, alpha, smoothing,
+                 accumulate, memory);
+}
+
+kernel void sigmoid_focal(TENSOR(float, x), LABELS, WEIGHTS, TENSOR(float, y), TENSOR(float, loss),
+                          float gamma, float alpha, float smoothing, int c, ELEMENTS)
+{
+    FOR_EACH_ROW
+    ROW_PUT(loss, focal_bce_row(ROW(x), CLASS, SOFT, WEIGHT, ROW(y), C, c, gamma, alpha, smoothing,
+                                memory));
+}
+
+kernel void sigmoid_focal_dx(TENSOR(float, y), LABELS, WEIGHTS, TENSOR(float, dloss),
+                             TENSOR(float, dx), float gamma, float alpha, float smoothing,
+                             int accumulate, int c, ELEMENTS)
+{
+    FOR_EACH_ROW
+    focal_bce_dx_row(ROW(y), CLASS, SOFT, WEIGHT, OF_ROW(dloss), ROW(dx), C, c, gamma, alpha,
+                     smoothing, accumulate);
+}
+
 kernel void mse(TENSOR(float, x), TENSOR(float, target), TENSOR(float, loss), int c, ELEMENTS)
 {
     FOR_EACH_ROW ROW_PUT(loss, mse_row(ROW(x), ROW(target), C, memory));
@@ -98,6 +133,29 @@ kernel void mse_dx(TENSOR(float, x), TENSOR(float, target), TENSOR(float, dloss)
                    int accumulate, int c, ELEMENTS)
 {
     FOR_EACH_ROW mse_dx_row(ROW(x), ROW(target), OF_ROW(dloss), ROW(dx), C, accumulate);
+}
+
+kernel void mae(TENSOR(float, x), TENSOR(float, target), TENSOR(float, loss), int c, ELEMENTS)
+{
+    FOR_EACH_ROW ROW_PUT(loss, mae_row(ROW(x), ROW(target), C, memory));
+}
+
+kernel void mae_dx(TENSOR(float, x), TENSOR(float, target), TENSOR(float, dloss), TENSOR(float, dx),
+                   int accumulate, int c, ELEMENTS)
+{
+    FOR_EACH_ROW mae_dx_row(ROW(x), ROW(target), OF_ROW(dloss), ROW(dx), C, accumulate);
+}
+
+kernel void huber(TENSOR(float, x), TENSOR(float, target), TENSOR(float, loss), float delta, int c,
+                  ELEMENTS)
+{
+    FOR_EACH_ROW ROW_PUT(loss, huber_row(ROW(x), ROW(target), C, delta, memory));
+}
+
+kernel void huber_dx(TENSOR(float, x), TENSOR(float, target), TENSOR(float, dloss),
+                     TENSOR(float, dx), float delta, int accumulate, int c, ELEMENTS)
+{
+    FOR_EACH_ROW huber_dx_row(ROW(x), ROW(target), OF_ROW(dloss), ROW(dx), C, delta, accumulate);
 }
 
 /* An integer's sum has no order, so an atomic addition is as good as any. */

@@ -46,6 +46,17 @@ static clade_status stage_and_compare(const conform_run *run, const conform_prob
     return status;
 }
 
+/* Does the result depend on whether an optional input is there: that of a forward op, and of a
+ * gradient what the forward op may go without, too? */
+static bool matters(const clade_op_info *info, size_t slot)
+{
+    if (info->forward == CLADE_OP_none) return true;
+    const clade_op_info *f = clade_op_describe(info->forward);
+    const int s = clade_slot_find(f, info->slots[slot].name);
+    return s >= 0 && clade_slot_is_optional(f->slots[s].kind) &&
+           !clade_slot_writes(f->slots[s].kind);
+}
+
 /* Each optional slot that the op's shape rule lets go, left out. */
 static clade_status judge_absent(const conform_run *run, const conform_problem *problem,
                                  const conform_device *on, bool bits, conform_tally *tally,
@@ -60,7 +71,7 @@ static clade_status judge_absent(const conform_run *run, const conform_problem *
         clade_slot_kind kind = info->slots[i].kind;
         bool output = !clade_slot_reads(kind), input = !clade_slot_writes(kind);
         if (!problem->initial[i] || !clade_slot_is_optional(kind) ||
-            (output ? outputs < 2 : !input || info->forward == CLADE_OP_none))
+            (output ? outputs < 2 : !input || matters(info, i)))
             continue;
         clade_args attempt = problem->args;
         attempt.slot[i] = (clade_tensor){0};

@@ -8,11 +8,11 @@ enum { block = 2048 };
 
 /* An op's rows of c scores and what belongs to each. */
 typedef struct rows {
-    const float *x, *target, *dloss, *dense;
+    const float *x, *target, *dloss, *dense, *weights;
     const int32_t *label;
     float *y, *loss;
     size_t c;
-    float smoothing;
+    float smoothing, gamma, alpha, delta;
     int accumulate;
 } rows;
 
@@ -59,8 +59,21 @@ ROWS(xent_dx, xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r-
 ROWS(bce, r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0))
 ROWS(bce_dx,
      bce_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
+ROWS(focal, r->loss[i] = focal_row(r->x + at, CLASS, DENSE, r->y + at, c, r->gamma, r->alpha,
+                                   r->smoothing, 0))
+ROWS(focal_dx, focal_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->gamma, r->alpha,
+                            r->smoothing, r->accumulate, 0))
+ROWS(focal_bce, r->loss[i] = focal_bce_row(r->x + at, CLASS, DENSE, r->weights, r->y + at, c, c,
+                                           r->gamma, r->alpha, r->smoothing, 0))
+ROWS(focal_bce_dx, focal_bce_dx_row(r->x + at, CLASS, DENSE, r->weights, r->dloss[i], r->y + at, c,
+                                    c, r->gamma, r->alpha, r->smoothing, r->accumulate))
 ROWS(mse, r->loss[i] = mse_row(r->x + at, r->target + at, c, 0))
 ROWS(mse_dx, mse_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
+ROWS(mae, r->loss[i] = mae_row(r->x + at, r->target + at, c, 0))
+ROWS(mae_dx, mae_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->accumulate))
+ROWS(huber, r->loss[i] = huber_row(r->x + at, r->target + at, c, r->delta, 0))
+ROWS(huber_dx,
+     huber_dx_row(r->x + at, r->target + at, r->dloss[i], r->y + at, c, r->delta, r->accumulate))
 
 static clade_status softmax(void *context, const clade_args *args, const clade_plan *plan,
                             void *workspace)
@@ -156,6 +169,66 @@ static clade_status sigmoid_bce_dx(void *context, const clade_args *args, const 
     return run_rows(context, &r, &a->y, bce_dx_rows);
 }
 
+static clade_status softmax_focal(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_softmax_focal_args *a = &args->softmax_focal;
+    rows r = rows_of(&a->x);
+    set_label(&r, &a->label, a->smoothing);
+    r.y = clade_tensor_host(&a->y);
+    r.loss = clade_tensor_host(&a->loss);
+    r.gamma = a->gamma;
+    r.alpha = a->alpha;
+    return run_rows(context, &r, &a->x, focal_rows);
+}
+
+static clade_status softmax_focal_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                     void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_softmax_focal_dx_args *a = &args->softmax_focal_dx;
+    rows r = rows_of(&a->y);
+    set_label(&r, &a->label, a->smoothing);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.gamma = a->gamma;
+    r.alpha = a->alpha;
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->y, focal_dx_rows);
+}
+
+static clade_status sigmoid_focal(void *context, const clade_args *args, const clade_plan *plan,
+                                  void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_sigmoid_focal_args *a = &args->sigmoid_focal;
+    rows r = rows_of(&a->x);
+    set_label(&r, &a->label, a->smoothing);
+    if (clade_tensor_present(&a->weight)) r.weights = clade_tensor_host(&a->weight);
+    r.y = clade_tensor_host(&a->y);
+    r.loss = clade_tensor_host(&a->loss);
+    r.gamma = a->gamma;
+    r.alpha = a->alpha;
+    return run_rows(context, &r, &a->x, focal_bce_rows);
+}
+
+static clade_status sigmoid_focal_dx(void *context, const clade_args *args, const clade_plan *plan,
+                                     void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_sigmoid_focal_dx_args *a = &args->sigmoid_focal_dx;
+    rows r = rows_of(&a->y);
+    set_label(&r, &a->label, a->smoothing);
+    if (clade_tensor_present(&a->weight)) r.weights = clade_tensor_host(&a->weight);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.gamma = a->gamma;
+    r.alpha = a->alpha;
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->y, focal_bce_dx_rows);
+}
+
 static clade_status mse(void *context, const clade_args *args, const clade_plan *plan,
                         void *workspace)
 {
@@ -178,6 +251,56 @@ static clade_status mse_dx(void *context, const clade_args *args, const clade_pl
     r.y = clade_tensor_host(&a->dx);
     r.accumulate = a->accumulate;
     return run_rows(context, &r, &a->x, mse_dx_rows);
+}
+
+static clade_status mae(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_mae_args *a = &args->mae;
+    rows r = rows_of(&a->x);
+    r.target = clade_tensor_host(&a->target);
+    r.loss = clade_tensor_host(&a->loss);
+    return run_rows(context, &r, &a->x, mae_rows);
+}
+
+static clade_status mae_dx(void *context, const clade_args *args, const clade_plan *plan,
+                           void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_mae_dx_args *a = &args->mae_dx;
+    rows r = rows_of(&a->x);
+    r.target = clade_tensor_host(&a->target);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->x, mae_dx_rows);
+}
+
+static clade_status huber(void *context, const clade_args *args, const clade_plan *plan,
+                          void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_huber_args *a = &args->huber;
+    rows r = rows_of(&a->x);
+    r.target = clade_tensor_host(&a->target);
+    r.loss = clade_tensor_host(&a->loss);
+    r.delta = a->delta;
+    return run_rows(context, &r, &a->x, huber_rows);
+}
+
+static clade_status huber_dx(void *context, const clade_args *args, const clade_plan *plan,
+                             void *workspace)
+{
+    (void)plan, (void)workspace;
+    const clade_huber_dx_args *a = &args->huber_dx;
+    rows r = rows_of(&a->x);
+    r.target = clade_tensor_host(&a->target);
+    r.dloss = clade_tensor_host(&a->dloss);
+    r.y = clade_tensor_host(&a->dx);
+    r.delta = a->delta;
+    r.accumulate = a->accumulate;
+    return run_rows(context, &r, &a->x, huber_dx_rows);
 }
 
 /* One thread: it is a comparison per score. */
@@ -206,7 +329,15 @@ void CPU_NAME(loss)(clade_op_slot *slot)
     slot[CLADE_OP_softmax_xent_dx].run = softmax_xent_dx;
     slot[CLADE_OP_sigmoid_bce].run = sigmoid_bce;
     slot[CLADE_OP_sigmoid_bce_dx].run = sigmoid_bce_dx;
+    slot[CLADE_OP_softmax_focal].run = softmax_focal;
+    slot[CLADE_OP_softmax_focal_dx].run = softmax_focal_dx;
+    slot[CLADE_OP_sigmoid_focal].run = sigmoid_focal;
+    slot[CLADE_OP_sigmoid_focal_dx].run = sigmoid_focal_dx;
     slot[CLADE_OP_mse].run = mse;
     slot[CLADE_OP_mse_dx].run = mse_dx;
+    slot[CLADE_OP_mae].run = mae;
+    slot[CLADE_OP_mae_dx].run = mae_dx;
+    slot[CLADE_OP_huber].run = huber;
+    slot[CLADE_OP_huber_dx].run = huber_dx;
     slot[CLADE_OP_topk_count].run = topk_count;
 }

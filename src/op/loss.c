@@ -1,25 +1,7 @@
-/* loss: cross-entropies, mean squared error, their gradients, and the count of right answers. */
-#include "op/softmax.h"
+/* loss: cross-entropies, errors of numbers, their gradients, and the count of right answers. */
+#include "op/labels.h"
 
 /* ---- shapes ---- */
-
-/* What losses by labels share. Scores are [n, c]; labels classes [n] or probabilities [n, c]; a
- * class of a binary loss is for one score. */
-static clade_status check_labels(clade_op op, const char *scores_name, const clade_tensor *scores,
-                                 const clade_tensor *label, float smoothing, bool binary)
-{
-    const char *name = clade_op_describe(op)->name;
-    const bool classes = label->dtype == CLADE_I32;
-    clade_status status = clade_expect_rank(op, scores_name, scores, 2);
-    if (status) return status;
-    if (!(smoothing >= 0 && smoothing <= 1))
-        return clade_fail(CLADE_EINVAL, "%s: smoothing is %g, expected 0 to 1", name,
-                          (double)smoothing);
-    if (binary && classes && scores->dim[1] != 1)
-        return clade_fail(CLADE_EINVAL, "%s: label holds classes, so %s has 1 column, not %d", name,
-                          scores_name, scores->dim[1]);
-    return clade_expect_shape(op, "label", label, label->dtype, classes ? 1 : 2, scores->dim);
-}
 
 static clade_status shape_softmax_xent(clade_args *args)
 {
@@ -76,6 +58,53 @@ static clade_status shape_mse_dx(clade_args *args)
     return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
 }
 
+static clade_status shape_mae(clade_args *args)
+{
+    clade_mae_args *a = &args->mae;
+    const clade_op op = CLADE_OP_mae;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
+    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+}
+
+static clade_status shape_mae_dx(clade_args *args)
+{
+    clade_mae_dx_args *a = &args->mae_dx;
+    const clade_op op = CLADE_OP_mae_dx;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
+    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->x.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
+}
+
+static clade_status check_delta(clade_op op, float delta)
+{
+    if (delta > 0 && isfinite(delta)) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s: delta is %g, expected more than 0",
+                      clade_op_describe(op)->name, (double)delta);
+}
+
+static clade_status shape_huber(clade_args *args)
+{
+    clade_huber_args *a = &args->huber;
+    const clade_op op = CLADE_OP_huber;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = check_delta(op, a->delta);
+    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
+    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+}
+
+static clade_status shape_huber_dx(clade_args *args)
+{
+    clade_huber_dx_args *a = &args->huber_dx;
+    const clade_op op = CLADE_OP_huber_dx;
+    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
+    if (!status) status = check_delta(op, a->delta);
+    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
+    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->x.dim);
+    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
+}
+
 static clade_status shape_topk_count(clade_args *args)
 {
     clade_topk_count_args *a = &args->topk_count;
@@ -91,48 +120,6 @@ static clade_status shape_topk_count(clade_args *args)
 }
 
 /* ---- references ---- */
-
-#ifdef CLADE_ORACLE
-static REAL real_sigmoid(REAL x) { return 1 / (1 + exp(-x)); }
-static REAL softplus(REAL x) { return log1p(exp(x)); }
-#else
-static REAL real_sigmoid(REAL x) { return math_sigmoid(x); }
-/* log(1 + exp(x)), x ≤ 0: what the sum 1 + e loses of e is added back, times the derivative */
-static REAL softplus(REAL x)
-{
-    REAL e = math_exp(x), sum = 1 + e, lost = e - (sum - 1);
-    return REAL_FMA(lost, math_rcp(sum), math_log(sum));
-}
-#endif
-
-/* Labels and how they are smoothed: t becomes keep t + rest. */
-typedef struct labels {
-    const int32_t *class; /* [n], or NULL */
-    const REAL *dense;    /* [n, c], or NULL */
-    REAL keep, rest;
-} labels;
-
-static labels labels_of(const clade_tensor *t, REAL smoothing, REAL rest)
-{
-    labels l = {.keep = 1 - smoothing, .rest = rest};
-    if (t->dtype == CLADE_I32)
-        l.class = i32_of(t);
-    else
-        l.dense = real_of(t);
-    return l;
-}
-
-/* The label's probability of class j in row i of c scores. */
-static REAL label_at(const labels *l, size_t i, size_t j, size_t c)
-{
-    REAL t = l->dense ? l->dense[i * c + j] : (REAL)(l->class[i] == (int32_t)j);
-    return REAL_FMA(l->keep, t, l->rest);
-}
-
-static bool is_wrong_class(const labels *l, size_t i, size_t c)
-{
-    return l->class && (l->class[i] < 0 || l->class[i] >= (int32_t)c);
-}
 
 static void run_softmax_xent(const clade_args *args)
 {
@@ -168,14 +155,6 @@ static void run_softmax_xent_dx(const clade_args *args)
             put(&dx[j], is_wrong_class(&l, i, c) ? (REAL)NAN : d, a->accumulate);
         }
     }
-}
-
-/* The probability of 1 that a label means. */
-static REAL binary_at(const labels *l, size_t i, size_t j, size_t c)
-{
-    if (is_wrong_class(l, i, 2)) return (REAL)NAN;
-    REAL t = l->dense ? l->dense[i * c + j] : (REAL)l->class[i];
-    return REAL_FMA(l->keep, t, l->rest);
 }
 
 static void run_sigmoid_bce(const clade_args *args)
@@ -237,6 +216,65 @@ static void run_mse_dx(const clade_args *args)
     }
 }
 
+static void run_mae(const clade_args *args)
+{
+    const clade_mae_args *a = &args->mae;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const REAL *x = real_of(&a->x), *target = real_of(&a->target);
+    for (size_t i = 0; i < n; i++) {
+        row_sum s = {0};
+        for (size_t j = 0; j < c; j++) {
+            REAL d = x[i * c + j] - target[i * c + j];
+            *lane_of(&s, j) += d < 0 ? -d : d;
+        }
+        real_of(&a->loss)[i] = real_div(total_of(&s), (REAL)c);
+    }
+}
+
+static void run_mae_dx(const clade_args *args)
+{
+    const clade_mae_dx_args *a = &args->mae_dx;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const REAL *x = real_of(&a->x), *target = real_of(&a->target);
+    for (size_t i = 0; i < n; i++) {
+        REAL w = real_div(real_of(&a->dloss)[i], (REAL)c);
+        for (size_t j = i * c; j < (i + 1) * c; j++) {
+            REAL d = x[j] - target[j], sign = d > 0 ? 1 : d < 0 ? -1 : d;
+            put(&real_of(&a->dx)[j], w * sign, a->accumulate);
+        }
+    }
+}
+
+static void run_huber(const clade_args *args)
+{
+    const clade_huber_args *a = &args->huber;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const REAL *x = real_of(&a->x), *target = real_of(&a->target), delta = (REAL)a->delta;
+    for (size_t i = 0; i < n; i++) {
+        row_sum s = {0};
+        for (size_t j = 0; j < c; j++) {
+            REAL d = x[i * c + j] - target[i * c + j];
+            if (d < 0) d = -d;
+            *lane_of(&s, j) += d > delta ? delta * (d - (REAL)0.5 * delta) : (REAL)0.5 * d * d;
+        }
+        real_of(&a->loss)[i] = real_div(total_of(&s), (REAL)c);
+    }
+}
+
+static void run_huber_dx(const clade_args *args)
+{
+    const clade_huber_dx_args *a = &args->huber_dx;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const REAL *x = real_of(&a->x), *target = real_of(&a->target), delta = (REAL)a->delta;
+    for (size_t i = 0; i < n; i++) {
+        REAL w = real_div(real_of(&a->dloss)[i], (REAL)c);
+        for (size_t j = i * c; j < (i + 1) * c; j++) {
+            REAL d = x[j] - target[j], cut = d > delta ? delta : d < -delta ? -delta : d;
+            put(&real_of(&a->dx)[j], w * cut, a->accumulate);
+        }
+    }
+}
+
 /* The place of class `label` among the scores, from 0; c where a NaN leaves none. */
 static size_t place_of(const REAL *y, size_t label, size_t c)
 {
@@ -267,17 +305,6 @@ static void run_topk_count(const clade_args *args)
 }
 
 /* ---- bounds ---- */
-
-#define SIGMOID_UNITS 6 /* math.clh: good to three units in the last place */
-
-/* A label in double, whether class or probability; smoothing as given. */
-static double label_value(const clade_tensor *label, size_t i, size_t j, size_t c)
-{
-    if (label->dtype == CLADE_I32) return i32_of(label)[i] == (int32_t)j;
-    return doubles_of(label)[i * c + j];
-}
-/* Smoothing a label: 1 − s, s / c and the sum are each rounded. In units of its value. */
-#define LABEL_UNITS 4
 
 /* The error of t (L − d), as in log_error: that of t; one rounding of the difference; the chain of
  * fma. */
@@ -334,14 +361,6 @@ static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *b
         }
     }
 }
-
-static double binary_value(const clade_tensor *label, size_t i, size_t j, size_t c)
-{
-    if (label->dtype == CLADE_I32) return i32_of(label)[i];
-    return doubles_of(label)[i * c + j];
-}
-/* 1 − s and the fma that smooths a binary label are rounded. */
-#define BINARY_UNITS 2
 
 /* y: the sigmoid. loss: |x| w + log(1 + e): w is a label or 1 minus a
  * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm
@@ -421,7 +440,65 @@ static void bound_mse_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
+/* Each difference is rounded; the additions; the division by c, a float. */
+static void bound_mae(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_mae_args *a = &args->mae;
+    double relative = clade_gamma(clade_row_roundings(a->x.dim[1])) + (2 + DIV_UNITS) * CLADE_UNIT;
+    for (int32_t i = 0; i < a->x.dim[0]; i++)
+        bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
+}
+
+static void bound_mae_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_mae_dx_args *a = &args->mae_dx;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    for (size_t at = 0; at < n * c; at++) {
+        double weight = fabs(doubles_of(&a->dloss)[at / c]) / (double)c;
+        bound[at] = weight * (1 + DIV_UNITS) * CLADE_UNIT * (1 + 0x1p-10);
+        if (a->accumulate) bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+    }
+}
+
+/* The difference is rounded, which its square shows twice, or delta times; then two more roundings
+ * of the square, or of d less delta / 2, no less than d / 2, and of the product. */
+static void bound_huber(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_huber_args *a = &args->huber;
+    double relative =
+        clade_gamma(clade_row_roundings(a->x.dim[1])) + (4 + 1 + DIV_UNITS) * CLADE_UNIT;
+    for (int32_t i = 0; i < a->x.dim[0]; i++)
+        bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
+}
+
+static void bound_huber_dx(const clade_args *args, size_t slot, double *bound)
+{
+    (void)slot;
+    const clade_huber_dx_args *a = &args->huber_dx;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    for (size_t at = 0; at < n * c; at++) {
+        double weight = fabs(doubles_of(&a->dloss)[at / c]) / (double)c;
+        double difference = fabs(doubles_of(&a->x)[at] - doubles_of(&a->target)[at]);
+        difference = fmin(difference, (double)a->delta);
+        bound[at] = weight * difference * (3 + DIV_UNITS) * CLADE_UNIT * (1 + 0x1p-10);
+        if (a->accumulate) bound[at] += CLADE_UNIT * (fabs(doubles_of(&a->dx)[at]) + bound[at]);
+    }
+}
+
 /* A number of rows: exact. */
+static bool inexact_mae(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return !is_power_of_two(args->mae.x.dim[1]);
+}
+static bool inexact_mae_dx(const clade_args *args, size_t slot)
+{
+    (void)slot;
+    return !is_power_of_two(args->mae_dx.x.dim[1]);
+}
 static bool inexact_mse(const clade_args *args, size_t slot)
 {
     (void)slot;
@@ -479,6 +556,23 @@ static const clade_case mse_cases[] = {
     {CASE_TIMED, "training", "x=256x1000 target=256x1000"},
 };
 
+static const clade_case mae_cases[] = {
+    {CASE_QUICK, "small", "x=5x3 target=5x3"},          {CASE_QUICK, "eight", "x=6x8 target=6x8"},
+    {CASE_QUICK, "lanes", "x=5x131 target=5x131"},      {CASE_FULL, "one", "x=1x1 target=1x1"},
+    {CASE_FULL, "wide", "x=3x1001 target=3x1001"},      {CASE_FULL, "rows", "x=517x2 target=517x2"},
+    {CASE_TIMED, "training", "x=1024x8 target=1024x8"},
+};
+
+static const clade_case huber_cases[] = {
+    {CASE_QUICK, "small", "x=5x3 target=5x3 delta=1"},
+    {CASE_QUICK, "lanes", "x=5x131 target=5x131 delta=0.5"},
+    {CASE_FULL, "one", "x=1x1 target=1x1 delta=1"},
+    {CASE_FULL, "squares", "x=7x4 target=7x4 delta=1000"},
+    {CASE_FULL, "wide", "x=3x1001 target=3x1001 delta=1"},
+    {CASE_FULL, "rows", "x=517x2 target=517x2 delta=0.1"},
+    {CASE_TIMED, "training", "x=1024x8 target=1024x8 delta=1"},
+};
+
 static const clade_case topk_count_cases[] = {
     {CASE_QUICK, "first", "y=33x10 label=33 count=1 k=1"},
     {CASE_QUICK, "five", "y=33x17 label=33 count=1 k=5"},
@@ -499,4 +593,8 @@ OP_IMPL(sigmoid_bce, OP_CASES(sigmoid_bce_cases), .bound = bound_sigmoid_bce, LA
 OP_IMPL(sigmoid_bce_dx, .bound = bound_sigmoid_bce_dx, LABEL_SLOT);
 OP_IMPL(mse, OP_CASES(mse_cases), .bound = bound_mse, .inexact = inexact_mse);
 OP_IMPL(mse_dx, .bound = bound_mse_dx, .inexact = inexact_mse_dx);
+OP_IMPL(mae, OP_CASES(mae_cases), .bound = bound_mae, .inexact = inexact_mae);
+OP_IMPL(mae_dx, .bound = bound_mae_dx, .inexact = inexact_mae_dx);
+OP_IMPL(huber, OP_CASES(huber_cases), .bound = bound_huber);
+OP_IMPL(huber_dx, .bound = bound_huber_dx);
 OP_IMPL(topk_count, OP_CASES(topk_count_cases), .bound = bound_topk_count, LABEL_SLOT);

@@ -57,6 +57,13 @@ static void label_arguments(opencl_launch *l, const clade_tensor *label)
     clade_opencl_i32(l, dense);
 }
 
+/* WEIGHTS. */
+static void weight_arguments(opencl_launch *l, const clade_tensor *weight)
+{
+    clade_opencl_tensor(l, weight);
+    clade_opencl_i32(l, clade_tensor_present(weight));
+}
+
 /* y of scores x, row by row. */
 static void of_rows(opencl_launch l, const clade_tensor *x, const clade_tensor *y)
 {
@@ -150,26 +157,125 @@ static void sigmoid_bce_dx(opencl_plan *plan, const clade_args *args)
                 a->smoothing, a->accumulate);
 }
 
+/* A focal loss; `weight` is NULL where it has no such slot. */
+static void focal(opencl_launch l, const clade_tensor *x, const clade_tensor *label,
+                  const clade_tensor *weight, const clade_tensor *y, const clade_tensor *loss,
+                  const float numbers[3])
+{
+    clade_opencl_tensor(&l, x);
+    label_arguments(&l, label);
+    if (weight) weight_arguments(&l, weight);
+    clade_opencl_tensor(&l, y);
+    clade_opencl_tensor(&l, loss);
+    for (int i = 0; i < 3; i++) clade_opencl_f32(&l, numbers[i]);
+    run_rows(&l, x);
+}
+
+static void focal_dx(opencl_launch l, const clade_tensor *y, const clade_tensor *label,
+                     const clade_tensor *weight, const clade_tensor *dloss, const clade_tensor *dx,
+                     const float numbers[3], int32_t accumulate)
+{
+    clade_opencl_tensor(&l, y);
+    label_arguments(&l, label);
+    if (weight) weight_arguments(&l, weight);
+    clade_opencl_tensor(&l, dloss);
+    clade_opencl_tensor(&l, dx);
+    for (int i = 0; i < 3; i++) clade_opencl_f32(&l, numbers[i]);
+    clade_opencl_i32(&l, accumulate);
+    run_rows(&l, y);
+}
+
+#define FOCAL_NUMBERS(a) ((const float[]){(a)->gamma, (a)->alpha, (a)->smoothing})
+
+static void softmax_focal(opencl_plan *plan, const clade_args *args)
+{
+    const clade_softmax_focal_args *a = &args->softmax_focal;
+    focal(begin(plan, "softmax_focal", &a->x), &a->x, &a->label, NULL, &a->y, &a->loss,
+          FOCAL_NUMBERS(a));
+}
+
+static void softmax_focal_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_softmax_focal_dx_args *a = &args->softmax_focal_dx;
+    focal_dx(begin(plan, "softmax_focal_dx", &a->y), &a->y, &a->label, NULL, &a->dloss, &a->dx,
+             FOCAL_NUMBERS(a), a->accumulate);
+}
+
+static void sigmoid_focal(opencl_plan *plan, const clade_args *args)
+{
+    const clade_sigmoid_focal_args *a = &args->sigmoid_focal;
+    focal(begin(plan, "sigmoid_focal", &a->x), &a->x, &a->label, &a->weight, &a->y, &a->loss,
+          FOCAL_NUMBERS(a));
+}
+
+static void sigmoid_focal_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_sigmoid_focal_dx_args *a = &args->sigmoid_focal_dx;
+    focal_dx(begin(plan, "sigmoid_focal_dx", &a->y), &a->y, &a->label, &a->weight, &a->dloss,
+             &a->dx, FOCAL_NUMBERS(a), a->accumulate);
+}
+
+/* A loss by target numbers; delta 0: it has none. */
+static void error_of(opencl_launch l, const clade_tensor *x, const clade_tensor *target,
+                     const clade_tensor *loss, float delta)
+{
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, target);
+    clade_opencl_tensor(&l, loss);
+    if (delta > 0) clade_opencl_f32(&l, delta);
+    run_rows(&l, x);
+}
+
+static void error_of_dx(opencl_launch l, const clade_tensor *x, const clade_tensor *target,
+                        const clade_tensor *dloss, const clade_tensor *dx, float delta,
+                        int32_t accumulate)
+{
+    clade_opencl_tensor(&l, x);
+    clade_opencl_tensor(&l, target);
+    clade_opencl_tensor(&l, dloss);
+    clade_opencl_tensor(&l, dx);
+    if (delta > 0) clade_opencl_f32(&l, delta);
+    clade_opencl_i32(&l, accumulate);
+    run_rows(&l, x);
+}
+
 static void mse(opencl_plan *plan, const clade_args *args)
 {
     const clade_mse_args *a = &args->mse;
-    opencl_launch l = begin(plan, "mse", &a->x);
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->target);
-    clade_opencl_tensor(&l, &a->loss);
-    run_rows(&l, &a->x);
+    error_of(begin(plan, "mse", &a->x), &a->x, &a->target, &a->loss, 0);
 }
 
 static void mse_dx(opencl_plan *plan, const clade_args *args)
 {
     const clade_mse_dx_args *a = &args->mse_dx;
-    opencl_launch l = begin(plan, "mse_dx", &a->x);
-    clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &a->target);
-    clade_opencl_tensor(&l, &a->dloss);
-    clade_opencl_tensor(&l, &a->dx);
-    clade_opencl_i32(&l, a->accumulate);
-    run_rows(&l, &a->x);
+    error_of_dx(begin(plan, "mse_dx", &a->x), &a->x, &a->target, &a->dloss, &a->dx, 0,
+                a->accumulate);
+}
+
+static void mae(opencl_plan *plan, const clade_args *args)
+{
+    const clade_mae_args *a = &args->mae;
+    error_of(begin(plan, "mae", &a->x), &a->x, &a->target, &a->loss, 0);
+}
+
+static void mae_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_mae_dx_args *a = &args->mae_dx;
+    error_of_dx(begin(plan, "mae_dx", &a->x), &a->x, &a->target, &a->dloss, &a->dx, 0,
+                a->accumulate);
+}
+
+static void huber(opencl_plan *plan, const clade_args *args)
+{
+    const clade_huber_args *a = &args->huber;
+    error_of(begin(plan, "huber", &a->x), &a->x, &a->target, &a->loss, a->delta);
+}
+
+static void huber_dx(opencl_plan *plan, const clade_args *args)
+{
+    const clade_huber_dx_args *a = &args->huber_dx;
+    error_of_dx(begin(plan, "huber_dx", &a->x), &a->x, &a->target, &a->dloss, &a->dx, a->delta,
+                a->accumulate);
 }
 
 static void topk_count(opencl_plan *plan, const clade_args *args)
@@ -192,8 +298,16 @@ const opencl_op clade_opencl_loss_ops[] = {
     {.op = CLADE_OP_softmax_xent_dx, .plan = softmax_xent_dx},
     {.op = CLADE_OP_sigmoid_bce, .plan = sigmoid_bce},
     {.op = CLADE_OP_sigmoid_bce_dx, .plan = sigmoid_bce_dx},
+    {.op = CLADE_OP_softmax_focal, .plan = softmax_focal},
+    {.op = CLADE_OP_softmax_focal_dx, .plan = softmax_focal_dx},
+    {.op = CLADE_OP_sigmoid_focal, .plan = sigmoid_focal},
+    {.op = CLADE_OP_sigmoid_focal_dx, .plan = sigmoid_focal_dx},
     {.op = CLADE_OP_mse, .plan = mse},
     {.op = CLADE_OP_mse_dx, .plan = mse_dx},
+    {.op = CLADE_OP_mae, .plan = mae},
+    {.op = CLADE_OP_mae_dx, .plan = mae_dx},
+    {.op = CLADE_OP_huber, .plan = huber},
+    {.op = CLADE_OP_huber_dx, .plan = huber_dx},
     {.op = CLADE_OP_topk_count, .plan = topk_count},
     {.op = CLADE_OP_none},
 };

@@ -206,6 +206,91 @@ static void test_binary(void)
     CHECK(near(s.dx[1], (1 / (1 + exp(1)) - 0.5) / 2));
 }
 
+/* A focal loss and its gradient; `weight` [2, c] or NULL. */
+static void run_focal(rows *r, bool softmax, float gamma, float alpha, const float *weight)
+{
+    float ones[most];
+    for (int i = 0; i < most; i++) ones[i] = 1;
+    const clade_tensor shape = clade_shape(2, r->n, r->c);
+    clade_tensor x = hold(shape, r->x), y = hold(shape, NULL), dx = hold(shape, NULL);
+    clade_tensor label = hold_label(r), w = {0};
+    clade_tensor loss = hold(clade_shape(1, r->n), NULL), dloss = hold(clade_shape(1, r->n), ones);
+    if (weight) w = hold(clade_shape(2, 2, r->c), weight);
+    if (softmax) {
+        clade_args a = {.softmax_focal = {x, label, y, loss, gamma, alpha, r->smoothing}};
+        clade_args d = {.softmax_focal_dx = {y, label, dloss, dx, gamma, alpha, r->smoothing, 0}};
+        CHECK_OK(clade_op_run(device, CLADE_OP_softmax_focal, &a));
+        CHECK_OK(clade_op_run(device, CLADE_OP_softmax_focal_dx, &d));
+    } else {
+        clade_args a = {.sigmoid_focal = {x, label, w, y, loss, gamma, alpha, r->smoothing}};
+        clade_args d = {
+            .sigmoid_focal_dx = {y, label, w, dloss, dx, gamma, alpha, r->smoothing, 0}};
+        CHECK_OK(clade_op_run(device, CLADE_OP_sigmoid_focal, &a));
+        CHECK_OK(clade_op_run(device, CLADE_OP_sigmoid_focal_dx, &d));
+    }
+    drop(&x, NULL);
+    drop(&label, NULL);
+    if (weight) drop(&w, NULL);
+    drop(&y, r->y);
+    drop(&loss, r->loss);
+    drop(&dloss, NULL);
+    drop(&dx, r->dx);
+}
+
+/* Scores beyond all doubt, right and wrong, and labels that are none. */
+static void test_focal(void)
+{
+    const float inf = INFINITY;
+    rows r = {.n = 4,
+              .c = 3,
+              .label = {0, 1, 2, 3},
+              .x = {1e4f, -1e4f, 0, 1e4f, -1e4f, 0, 0, 0, 0, 1, 2, 3}};
+    run_focal(&r, true, 2, 0.25f, NULL);
+    CHECK(r.loss[0] == 0 && r.loss[1] == 5000 && isnan(r.loss[3]) && isnan(r.dx[9]));
+    CHECK(r.dx[0] == 0 && r.dx[3] == 0.25f && r.dx[4] == -0.25f && r.dx[5] == 0);
+    CHECK(near(r.loss[2], 0.25 * (4.0 / 9) * log(3)));
+    const double slope = 0.25 * (4.0 / 9) * (2 * (1.0 / 3) * log(3) / (2.0 / 3) + 1);
+    CHECK(near(r.dx[8], -slope * 2 / 3) && near(r.dx[6], slope / 3));
+
+    rows b = {
+        .n = 7, .c = 1, .label = {1, 0, 1, 0, 1, 1, 2}, .x = {1e4f, 1e4f, -1e4f, -1e4f, inf, 1, 0}};
+    run_focal(&b, false, 2, 0.25f, (const float[]){3, 5});
+    const double p = 1 / (1 + exp(-1)), w = 0.25 * 5;
+    const double loss[] = {0, 0.75 * 3 * 1e4, w * 1e4, 0, 0, w * (1 - p) * (1 - p) * -log(p)};
+    const double dx[] = {0, 2.25, -w, 0, 0, w * (1 - p) * (1 - p) * (2 * p * log(p) + p - 1)};
+    for (int i = 0; i < 6; i++) CHECK(near(b.loss[i], loss[i]) && fabs(b.dx[i] - dx[i]) < 1e-6);
+    CHECK(isnan(b.loss[6]) && isnan(b.dx[6]));
+    run_focal(&b, false, 0, 0, NULL);
+    rows plain = b;
+    run_bce(&plain);
+    for (int i = 0; i < 6; i++)
+        CHECK(b.loss[i] == plain.loss[i] && near(b.dx[i], (double)plain.dx[i]));
+}
+
+/* Errors of numbers at the bend, beyond it, and without a number. */
+static void test_numbers(void)
+{
+    float x[] = {1, -2, 0.5f, NAN}, t[] = {0, 0, 0.5f, 0}, one[] = {1, 1, 1, 1}, loss[4], dx[4];
+    const float mae[] = {1, 2, 0}, huber[] = {0.5f, 1.5f, 0}, slope[] = {1, -1, 0};
+    for (int k = 0; k < 2; k++) {
+        clade_tensor a = hold(clade_shape(2, 4, 1), x), b = hold(clade_shape(2, 4, 1), t);
+        clade_tensor l = hold(clade_shape(1, 4), NULL), d = hold(clade_shape(1, 4), one);
+        clade_tensor g = hold(clade_shape(2, 4, 1), NULL);
+        clade_args forward = {.huber = {a, b, l, 1}}, back = {.huber_dx = {a, b, d, g, 1, 0}};
+        if (k == 0) forward = (clade_args){.mae = {a, b, l}};
+        if (k == 0) back = (clade_args){.mae_dx = {a, b, d, g, 0}};
+        CHECK_OK(clade_op_run(device, k ? CLADE_OP_huber : CLADE_OP_mae, &forward));
+        CHECK_OK(clade_op_run(device, k ? CLADE_OP_huber_dx : CLADE_OP_mae_dx, &back));
+        drop(&a, NULL);
+        drop(&b, NULL);
+        drop(&d, NULL);
+        drop(&l, loss);
+        drop(&g, dx);
+        for (int i = 0; i < 3; i++) CHECK(loss[i] == (k ? huber : mae)[i] && dx[i] == slope[i]);
+        CHECK(isnan(loss[3]) && isnan(dx[3]));
+    }
+}
+
 static int32_t top(int n, int c, int k, const float *y, const int32_t *label, int32_t before)
 {
     clade_args a = {.topk_count = {.y = hold(clade_shape(2, n, c), y),
@@ -260,6 +345,8 @@ static void test_device(const char *name)
     test_wrong_classes();
     test_nan_scores();
     test_binary();
+    test_focal();
+    test_numbers();
     test_counts();
     if (test_failures > before) printf("that was on %s\n", name);
 }
