@@ -16,8 +16,10 @@ typedef enum clade_split { CLADE_TRAIN, CLADE_VALIDATION, CLADE_TEST, CLADE_SPLI
 
 /* What there is to tell of an image. */
 typedef enum clade_task {
-    CLADE_TASK_CLASS,      /* of which class it is */
-    CLADE_TASK_MULTI_LABEL /* which of the classes it shows: any number of them, or none */
+    CLADE_TASK_CLASS,       /* of which class it is */
+    CLADE_TASK_MULTI_LABEL, /* which of the classes it shows: any number of them, or none */
+    CLADE_TASK_REGRESSION,  /* a number for each target */
+    CLADE_TASK_ORDINAL      /* of which class it is, and the classes have an order */
 } clade_task;
 /* Their words in recipes, ended by NULL. */
 CLADE_API const char *const *clade_task_words(void);
@@ -74,16 +76,19 @@ typedef struct clade_data_options {
                                 * of the image's loss. An image that is not in it is left out. For
                                 * MULTI_LABEL a file's classes stand in one column, between |, ; or
                                 * white space, or are columns of 0 and 1, or JSON's arrays, or
-                                * rows of their own */
-    const char *label_columns; /* "FILE,LABEL": the names of its columns; NULL: the usual ones */
+                                * rows of their own. For REGRESSION the targets are columns of
+                                * numbers */
+    const char *label_columns; /* "FILE,LABEL": the names of its columns, for REGRESSION
+                                * "FILE,TARGET,…"; NULL: the usual ones */
     const char *const *classes; /* [class_count] the classes in their order, as a classifier has
-                                 * them: others are an error, some may be absent */
+                                 * them: others are an error, some may be absent; of REGRESSION the
+                                 * targets, by their columns' names */
     size_t class_count;         /* 0: the classes are those that are found */
     int32_t folds, fold; /* cross-validation: the training images of each class, in an order by seed
                           * and name, are dealt out to so many folds (0: none, else 2 to 1000), and
                           * those of the one numbered `fold`, from 1, are the validation split, in
                           * place of validation_split */
-    clade_task task;     /* MULTI_LABEL: `labels` says any number of classes of an image */
+    clade_task task;     /* MULTI_LABEL, REGRESSION: `labels` says what an image has */
 } clade_data_options;
 
 /* An opened data set. Safe to read from several threads at once, except during clade_dataset_load.
@@ -96,7 +101,9 @@ typedef struct clade_dataset clade_dataset;
  * Keras does, or in the order of the set's own list (CIFAR); images of a split in the order of
  * classes, then of names. With MULTI_LABEL images are in the order of their names, and splits are
  * taken of all of them at once; the validation split may lack some classes. A data set may lack a
- * training split (to evaluate on test/ alone). For the size of images see clade_image_decode.
+ * training split (to evaluate on test/ alone). With REGRESSION it is likewise, and what is said of
+ * classes is said of targets, of which there is one or more. Classes of ORDINAL that all are
+ * numbers are in the order of these. For the size of images see clade_image_decode.
  * Errors: EIO, EFORMAT, EINVAL, ENOMEM, EUNSUPPORTED (an archive that is larger than memory,
  * encrypted or a bomb); the text names the file or the folder and the class. */
 CLADE_API clade_status clade_dataset_open(const clade_data_options *options, clade_dataset **out);
@@ -125,9 +132,13 @@ CLADE_API clade_task clade_dataset_task(const clade_dataset *dataset);
 /* What image i of a split shows: [classes], each 0 or 1. */
 CLADE_API void clade_dataset_label_row(const clade_dataset *dataset, clade_split split, size_t i,
                                        uint8_t *row);
+/* The same as numbers; with REGRESSION the targets of image i. */
+CLADE_API void clade_dataset_target_row(const clade_dataset *dataset, clade_split split, size_t i,
+                                        float *row);
 /* The weight of image i's loss in training; 1 where the list of labels says none. */
 CLADE_API float clade_dataset_weight(const clade_dataset *dataset, clade_split split, size_t i);
-/* Label of image i of a split (0 with MULTI_LABEL), and its name inside the folder or archive. */
+/* Label of image i of a split (0 with MULTI_LABEL and REGRESSION), and its name inside the folder
+ * or archive. */
 CLADE_API int32_t clade_dataset_label(const clade_dataset *dataset, clade_split split, size_t i);
 CLADE_API const char *clade_dataset_name(const clade_dataset *dataset, clade_split split, size_t i);
 
@@ -301,8 +312,8 @@ typedef struct clade_batch {
                                    * set's cache or the loader's memory; or NULL */
     const int32_t *index;         /* count positions in the split */
     const int32_t *label;         /* count; where batches are mixed the one with the larger share.
-                                   * With MULTI_LABEL the place in the split of an image that has
-                                   * the labels */
+                                   * With MULTI_LABEL and REGRESSION the place in the split of an
+                                   * image that has the labels */
     const float *weight;          /* count: clade_dataset_weight of those that have the labels */
     const float *matrix;          /* count × 8; as affine_sample takes it */
     /* as image_adjust takes them: count × CLADE_ADJUST_STEPS × 2, count × CLADE_ERASE_RECTANGLES

@@ -22,13 +22,13 @@ typedef struct clade_inspect_options {
 /* One image. */
 typedef struct clade_inspected {
     clade_split split;
-    size_t index; /* in the split */
-    int32_t label;
-    const char *name;      /* owned by the data set */
-    char *fault;           /* why it cannot be used; then nothing below is known. NULL: it can */
-    bool damaged;          /* that is its content, which cannot be decoded; else its file, which
-                            * cannot be read */
-    uint64_t bytes;        /* of its file or record */
+    size_t index;     /* in the split */
+    int32_t label;    /* with MULTI_LABEL the first class that it shows, 0 where there is none */
+    const char *name; /* owned by the data set */
+    char *fault;      /* why it cannot be used; then nothing below is known. NULL: it can */
+    bool damaged;     /* that is its content, which cannot be decoded; else its file, which
+                       * cannot be read */
+    uint64_t bytes;   /* of its file or record */
     int32_t height, width; /* upright */
     int32_t format;        /* index into the inspection's formats; −1: of none that can be read */
     int32_t orientation;   /* of EXIF, 1…8 */
@@ -71,7 +71,8 @@ typedef struct clade_inspection {
     size_t count, single_coloured;
     size_t unreadable, damaged; /* images that cannot be used, the second of them damaged */
     size_t classes;
-    size_t *readable; /* images that can be read, CLADE_SPLITS × classes */
+    size_t *readable; /* images that can be read, CLADE_SPLITS × classes; with MULTI_LABEL those
+                       * that show the class */
     uint64_t bytes;
     clade_inspect_count *formats; /* "JPEG baseline", "PNG RGBA", …; the most frequent first */
     size_t format_count;
@@ -118,7 +119,7 @@ typedef struct clade_inspection {
  * six standard deviations above the median, both robust (median absolute deviation), after
  * Fisher's transformation. Handwritten digits are that much alike, photographs are not.
  *
- * Errors: ECANCELLED (by progress), EINVAL, EUNSUPPORTED (MULTI_LABEL), ENOMEM. */
+ * Errors: ECANCELLED (by progress), EINVAL, EUNSUPPORTED (REGRESSION), ENOMEM. */
 CLADE_API clade_status clade_inspect(const clade_dataset *dataset,
                                      const clade_inspect_options *options, clade_inspection **out);
 CLADE_API void clade_inspection_destroy(clade_inspection **inspection);

@@ -109,7 +109,8 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
 {
     char why[512];
     const char *path = dataset->sources[0]->path;
-    if (dataset->classes < 2)
+    const bool numbers = dataset->task == CLADE_TASK_REGRESSION;
+    if (dataset->classes < 2 && !numbers)
         return clade_fail(CLADE_EINVAL, "%s: %zu classes: a classifier needs two", path,
                           dataset->classes);
     for (int s = 0; s < CLADE_SPLITS; s++) {
@@ -118,12 +119,12 @@ clade_status clade_dataset_count_classes(clade_dataset *dataset)
         in->of_class = calloc(dataset->classes, sizeof *in->of_class);
         if (!in->of_class) return out_of_memory();
         const bool several = dataset->task == CLADE_TASK_MULTI_LABEL;
-        for (size_t i = 0; i < in->count; i++) {
+        for (size_t i = 0; i < in->count && !numbers; i++) {
             if (!several) in->of_class[in->items[i].label]++;
             for (size_t c = 0; c < dataset->classes && several; c++)
                 in->of_class[c] += shows(&in->items[i], c);
         }
-        const bool all = !dataset->lenient && !dataset->known && s != CLADE_TEST &&
+        const bool all = !numbers && !dataset->lenient && !dataset->known && s != CLADE_TEST &&
                          !(several && s == CLADE_VALIDATION) && (in->count > 0 || in->listed > 0);
         for (size_t c = 0; c < dataset->classes && all; c++)
             if (in->of_class[c] == 0)
@@ -166,7 +167,8 @@ clade_task clade_dataset_task(const clade_dataset *dataset) { return dataset->ta
 
 const char *const *clade_task_words(void)
 {
-    static const char *const words[] = {"classification", "multi_label", NULL};
+    static const char *const words[] = {"classification", "multi_label", "regression", "ordinal",
+                                        NULL};
     return words;
 }
 
@@ -177,6 +179,16 @@ void clade_dataset_label_row(const clade_dataset *dataset, clade_split split, si
     const clade_image *image = &dataset->split[split].items[i];
     for (size_t c = 0; c < dataset->classes; c++)
         row[c] = image->set ? shows(image, c) : image->label == (int32_t)c;
+}
+
+void clade_dataset_target_row(const clade_dataset *dataset, clade_split split, size_t i, float *row)
+{
+    assert(i < clade_dataset_count(dataset, split));
+    const clade_image *image = &dataset->split[split].items[i];
+    for (size_t c = 0; c < dataset->classes; c++)
+        row[c] = image->target ? image->target[c]
+                 : image->set  ? shows(image, c)
+                               : image->label == (int32_t)c;
 }
 
 float clade_dataset_weight(const clade_dataset *dataset, clade_split split, size_t i)

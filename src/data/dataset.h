@@ -19,8 +19,9 @@ typedef struct clade_image {
     const clade_source *source;
     clade_entry *entry;
     size_t offset;                 /* of its pixels in a member of a binary set */
-    int32_t label;                 /* 0 with several labels, and then: */
+    int32_t label;                 /* 0 with several labels or numbers, and then: */
     const uint8_t *set;            /* a bit for each class, the lowest first; else NULL */
+    const float *target;           /* its numbers, one for each target; else NULL */
     float weight;                  /* of its loss, where the data set has weights */
     size_t listed;                 /* its place in the split as that was opened */
     atomic_uint_least64_t *digest; /* of its stored bytes when first read; 0: not yet */
@@ -104,6 +105,12 @@ typedef struct clade_original {
  * data set's channels. An error may lack the image's name. */
 clade_status clade_dataset_original(const clade_dataset *dataset, clade_split split, size_t i,
                                     clade_decoder *decoder, clade_sink *sink, clade_original *out);
+
+/* Do images have rows of labels or numbers, not a class? */
+static inline bool clade_dataset_has_rows(const clade_dataset *dataset)
+{
+    return dataset->task == CLADE_TASK_MULTI_LABEL || dataset->task == CLADE_TASK_REGRESSION;
+}
 
 /* Reads the stored bytes of an image for its digest, unless that is known. Thread-safe. EIO. */
 clade_status clade_image_identify(const clade_dataset *dataset, const clade_image *image,

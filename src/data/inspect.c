@@ -146,6 +146,15 @@ static void look_at(void *user, size_t at, int thread)
 
 /* --- all of them --- */
 
+/* The class of an image, or the first of those that it shows; 0: none. */
+static int32_t class_of(const clade_dataset *dataset, clade_split split, size_t i)
+{
+    const clade_image *image = &dataset->split[split].items[i];
+    for (size_t c = 0; image->set && c < dataset->classes; c++)
+        if (image->set[c / 8] >> c % 8 & 1) return (int32_t)c;
+    return image->label;
+}
+
 static void list_images(const clade_dataset *dataset, clade_inspection *in)
 {
     size_t at = 0;
@@ -154,7 +163,7 @@ static void list_images(const clade_dataset *dataset, clade_inspection *in)
             in->images[at++] =
                 (clade_inspected){.split = (clade_split)s,
                                   .index = i,
-                                  .label = clade_dataset_label(dataset, (clade_split)s, i),
+                                  .label = class_of(dataset, (clade_split)s, i),
                                   .name = clade_dataset_name(dataset, (clade_split)s, i),
                                   .format = -1};
 }
@@ -187,10 +196,9 @@ clade_status clade_inspect(const clade_dataset *dataset, const clade_inspect_opt
     if (!options) options = &defaults;
     if (!dataset || !out) return clade_fail(CLADE_EINVAL, "no data set to inspect");
     *out = NULL;
-    if (dataset->task == CLADE_TASK_MULTI_LABEL)
-        return clade_fail(CLADE_EUNSUPPORTED, "a data set of several labels per image (task: "
-                                              "multi_label) cannot be inspected; expected one "
-                                              "class of each image");
+    if (dataset->task == CLADE_TASK_REGRESSION)
+        return clade_fail(CLADE_EUNSUPPORTED, "a data set of numbers (task: regression) cannot be "
+                                              "inspected; expected classes");
     if (dataset->loaded)
         return clade_fail(CLADE_EINVAL, "a data set is inspected before it is loaded");
     if (options->hash_distance > clade_near_most_distance)

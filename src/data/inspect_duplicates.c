@@ -162,6 +162,17 @@ static bool is_alike(const clade_inspection *in, size_t image)
     return in->alike && in->alike[in->images[image].label] > CLADE_LEAST_SIMILARITY;
 }
 
+/* Are two images of different classes, or do they show others? */
+static bool differs(const clade_inspection *in, const clade_inspected *a, const clade_inspected *b)
+{
+    const clade_dataset *d = in->dataset;
+    const uint8_t *x = d->split[a->split].items[a->index].set;
+    const uint8_t *y = d->split[b->split].items[b->index].set;
+    for (size_t c = 0; x && y && c < in->classes; c++)
+        if ((x[c / 8] ^ y[c / 8]) >> c % 8 & 1) return true;
+    return a->label != b->label;
+}
+
 /* Which splits each image has duplicates in, as a set of bits. A near duplicate of one is taken
  * as one of all that have its bytes. Of a class whose images are alike by chance, near ones are
  * listed and not counted: the most alike of a hundred million pairs are no sign of anything. */
@@ -182,7 +193,7 @@ static clade_status count_shared(clade_inspection *in, const size_t *first)
         const clade_duplicate *d = &in->duplicates[i];
         const clade_inspected *a = &in->images[d->a], *b = &in->images[d->b];
         const bool listed_only = !d->exact && (is_alike(in, d->a) || is_alike(in, d->b));
-        in->contradictions += a->label != b->label && !listed_only;
+        in->contradictions += differs(in, a, b) && !listed_only;
         if (d->exact || listed_only) continue;
         s[d->a].near |= s[d->b].same;
         s[d->b].near |= s[d->a].same;

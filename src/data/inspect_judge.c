@@ -31,7 +31,8 @@ static const char *have(size_t n) { return n == 1 ? "has" : "have"; }
 static size_t split_count(const clade_inspection *in, int split)
 {
     size_t n = 0;
-    for (size_t c = 0; c < in->classes; c++) n += in->readable[(size_t)split * in->classes + c];
+    for (size_t i = 0; i < in->count; i++)
+        n += !in->images[i].fault && in->images[i].split == (clade_split)split;
     return n;
 }
 
@@ -65,6 +66,7 @@ static clade_status judge_leaks(clade_inspection *in)
 
 static clade_status judge_classes(clade_inspection *in)
 {
+    const bool several = in->dataset->task == CLADE_TASK_MULTI_LABEL;
     clade_status status = CLADE_OK;
     for (int s = 0; s < CLADE_SPLITS && !status; s++) {
         const size_t *row = in->readable + (size_t)s * in->classes;
@@ -73,14 +75,15 @@ static clade_status judge_classes(clade_inspection *in)
         for (size_t c = 0; c < in->classes && !status; c++) {
             if (row[c] < row[least]) least = c;
             if (row[c] > row[most]) most = c;
-            if (row[c] == 0)
+            if (row[c] == 0 && (s == CLADE_TRAIN || !several))
                 status =
                     add(in, true,
                         "class '%.100s' has no image that can be read in the %s split: "
                         "training will refuse it",
                         clade_dataset_class_name(in->dataset, c), clade_split_word((clade_split)s));
         }
-        if (!status && s == CLADE_TRAIN && row[least] > 0 && 2 * row[most] >= 3 * row[least])
+        if (!status && !several && s == CLADE_TRAIN && row[least] > 0 &&
+            2 * row[most] >= 3 * row[least])
             status = add(in, false,
                          "class '%.100s' has %.1f times as many training images as '%.100s'; "
                          "`class_weight: balanced` weighs them alike",
@@ -202,11 +205,12 @@ static clade_status judge_folders(clade_inspection *in)
 
 clade_status clade_inspect_judge(clade_inspection *in)
 {
+    const bool several = in->dataset->task == CLADE_TASK_MULTI_LABEL;
     clade_status status = judge_leaks(in);
     if (!status) status = judge_alike(in);
     if (!status) status = judge_classes(in);
     if (!status) status = judge_names(in);
-    if (!status) status = judge_folders(in);
+    if (!status && !several) status = judge_folders(in);
     if (!status && in->damaged)
         status =
             add(in, false, "%zu image%s damaged and cannot be decoded; training leaves %s out",

@@ -160,6 +160,18 @@ static void measure_channels(clade_inspection *in)
     }
 }
 
+/* Each class that an image shows; false: no memory. */
+static bool count_labels(clade_inspection *in, const clade_inspected *p)
+{
+    uint8_t *row = malloc(in->classes + 1);
+    if (!row) return false;
+    clade_dataset_label_row(in->dataset, p->split, p->index, row);
+    for (size_t c = 0; c < in->classes; c++)
+        in->readable[(size_t)p->split * in->classes + c] += row[c];
+    free(row);
+    return true;
+}
+
 clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *headers)
 {
     bool found = false;
@@ -173,7 +185,7 @@ clade_status clade_inspect_summarize(clade_inspection *in, const clade_header *h
         if (p->fault) continue;
         if (!found) in->measured = p->split;
         found = true;
-        in->readable[(size_t)p->split * in->classes + (size_t)p->label]++;
+        if (!count_labels(in, p)) return out_of_memory();
         in->single_coloured += p->single_colour;
         in->bytes += p->bytes;
         in->orientations[p->orientation]++;

@@ -24,6 +24,11 @@ struct clade_label_list {
     bool splits, weighs;
     bool several; /* labels of a file, */
     bool marked;  /* by a column for each */
+    bool numeric; /* numbers of a file; either by these columns: */
+    const char **column;
+    size_t columns;
+    float *numbers; /* of all rows */
+    size_t number_count, number_room;
 };
 
 /* ---- columns ---- */
@@ -31,6 +36,7 @@ struct clade_label_list {
 typedef struct table_columns {
     size_t file, label, split, weight, count; /* all but file: count where there is none */
     const char *class[CLADE_TABLE_COLUMNS];   /* without a label: the names of the columns */
+    bool number[CLADE_TABLE_COLUMNS];         /* is it one of numbers? */
 } table_columns;
 
 /* The column that has the first of these names that is there; `count`: none. */
@@ -40,6 +46,35 @@ static size_t find_column(char *const *fields, size_t count, const char *const *
         for (size_t i = 0; i < count; i++)
             if (!strcasecmp(fields[i], *names)) return i;
     return count;
+}
+
+/* The columns of numbers: those that are named, or the label's, or all others. */
+static clade_status find_numbers(const char *path, const char *given, char *const *fields,
+                                 bool header, table_columns *c)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const bool other = i != c->file && i != c->split && i != c->weight;
+        c->class[i] = header ? fields[i] : "target";
+        c->number[i] = !given && (c->label < c->count ? i == c->label : other);
+        found += c->number[i];
+    }
+    for (const char *at = given ? strchr(given, ',') : NULL; at; at = strchr(at, ',')) {
+        char name[256] = "";
+        const size_t n = strcspn(++at, ",");
+        if (n < sizeof name) memcpy(name, at, n);
+        const size_t i = find_column(fields, c->count, (const char *const[]){name, NULL});
+        if (i == c->count || i == c->file || c->number[i])
+            return clade_fail(CLADE_EINVAL,
+                              "%s: label columns '%s': expected the names of columns, FILE,TARGET "
+                              "or FILE,TARGET,TARGET…",
+                              path, given);
+        c->number[i] = true;
+        found++;
+    }
+    if (found) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s: expected a column of numbers beside '%.100s'", path,
+                      fields[c->file]);
 }
 
 /* Are these fields names of columns? Then they are not a row. */
@@ -60,9 +95,12 @@ static clade_status find_columns(const char *path, const clade_label_options *op
     if (given) {
         const char *comma = strchr(given, ',');
         char first[256] = "", second[256] = "";
-        if (comma && (size_t)(comma - given) < sizeof first && strlen(comma + 1) < sizeof second) {
+        const size_t n = !comma             ? 0
+                         : options->numbers ? strcspn(comma + 1, ",")
+                                            : strlen(comma + 1);
+        if (comma && (size_t)(comma - given) < sizeof first && n < sizeof second) {
             memcpy(first, given, (size_t)(comma - given));
-            strcpy(second, comma + 1);
+            memcpy(second, comma + 1, n);
         }
         c->file = find_column(fields, count, (const char *const[]){first, NULL});
         c->label = find_column(fields, count, (const char *const[]){second, NULL});
@@ -78,7 +116,8 @@ static clade_status find_columns(const char *path, const clade_label_options *op
     c->split = find_column(fields, count, splits);
     c->weight = find_column(fields, count, weights);
     if (c->file < count && c->label < count && c->file != c->label) return CLADE_OK;
-    if (options->several && c->file < count && c->label == count && count > 2) {
+    if ((options->several || options->numbers) && c->file < count && c->label == count &&
+        count > 2) {
         for (size_t i = 0; i < count; i++) c->class[i] = fields[i];
         return CLADE_OK;
     }
@@ -168,6 +207,13 @@ const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t
     return &list->rows[i];
 }
 
+size_t clade_label_list_columns(const clade_label_list *list) { return list->columns; }
+const char *clade_label_list_column(const clade_label_list *list, size_t i)
+{
+    return list->column[i];
+}
+const float *clade_label_list_numbers(const clade_label_list *list) { return list->numbers; }
+
 /* ---- the file ---- */
 
 static clade_status append_row(clade_label_list *list, const clade_label_row *row)
@@ -214,23 +260,61 @@ static clade_status read_weight(const clade_label_list *list, const char *text, 
                       list->place, line, text);
 }
 
+/* Reads the numbers of a row behind those of the rows before. */
+static clade_status read_numbers(clade_label_list *list, char *const *fields,
+                                 const table_columns *c, clade_label_row *row)
+{
+    CLADE_PLAIN_NUMBERS;
+    row->numbers = list->number_count;
+    for (size_t i = 0; i < c->count; i++) {
+        if (!c->number[i]) continue;
+        if (list->number_count == list->number_room) {
+            const size_t room = list->number_room ? 2 * list->number_room : 256;
+            float *numbers = realloc(list->numbers, room * sizeof *numbers);
+            if (!numbers)
+                return clade_fail(CLADE_ENOMEM, "out of memory for %zu numbers of a list", room);
+            list->numbers = numbers;
+            list->number_room = room;
+        }
+        char *end;
+        const float value = strtof(fields[i], &end);
+        while (isspace((unsigned char)*end)) end++;
+        if (end == fields[i] || *end || !isfinite(value))
+            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.100s' in '%.100s': expected a number",
+                              list->place, row->line, fields[i], c->class[i]);
+        list->numbers[list->number_count++] = value;
+    }
+    return CLADE_OK;
+}
+
 static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
                             size_t line)
 {
     const char *file = fields[c->file];
     while (!strncmp(file, "./", 2)) file += 2;
     clade_label_row row = {.file = file,
-                           .label = c->label < c->count ? fields[c->label] : "",
+                           .label = c->label < c->count && !list->numeric ? fields[c->label] : "",
                            .split = c->split < c->count ? fields[c->split] : "",
                            .weight = 1,
                            .line = line};
-    if (!*file || (!*row.label && !list->several))
+    if (!*file || (!*row.label && !list->several && !list->numeric))
         return clade_fail(CLADE_EFORMAT, "%s%zu: %s is empty", list->place, line,
                           *file ? "the class" : "the file");
     clade_status status = CLADE_OK;
     if (c->weight < c->count) status = read_weight(list, fields[c->weight], line, &row.weight);
+    if (!status && list->numeric) status = read_numbers(list, fields, c, &row);
     if (!status) status = append_row(list, &row);
-    return status || c->label < c->count ? status : add_marked(list, fields, c, row);
+    return status || c->label < c->count || list->numeric ? status
+                                                          : add_marked(list, fields, c, row);
+}
+
+static clade_status keep_columns(clade_label_list *list, const table_columns *c)
+{
+    list->column = calloc(c->count, sizeof *list->column);
+    if (!list->column) return clade_fail(CLADE_ENOMEM, "out of memory for a list of numbers");
+    for (size_t i = 0; i < c->count; i++)
+        if (c->number[i]) list->column[list->columns++] = c->class[i];
+    return CLADE_OK;
 }
 
 static clade_status read_rows(clade_label_list *list, clade_table *r,
@@ -245,8 +329,15 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
         return clade_fail(CLADE_EFORMAT, "%s: an empty list of labels", r->path);
     if (!status) status = find_columns(r->path, options, fields, count, &c, &header);
     list->splits = c.split < c.count;
-    list->marked = c.label >= c.count;
+    list->marked = list->several && c.label >= c.count;
     list->weighs = c.weight < c.count;
+    if (!status && list->numeric) {
+        status = find_numbers(r->path, options->columns, fields, header, &c);
+        if (!status) status = keep_columns(list, &c);
+    }
+    for (size_t i = 0; !status && list->marked && i < c.count; i++)
+        c.number[i] = i != c.file && i != c.split && i != c.weight;
+    if (!status && list->marked) status = keep_columns(list, &c);
     if (!status && !header) status = add_row(list, fields, &c, line);
     while (!status) {
         status = clade_table_next(r, fields, &count, &line);
@@ -312,7 +403,18 @@ static clade_status check_repeated(const clade_label_list *list)
     return CLADE_OK;
 }
 
-/* A file that is listed twice has one class, and then one row. */
+/* Do two rows say the same of a file? */
+static bool is_same(const clade_label_list *list, const clade_label_row *a,
+                    const clade_label_row *b)
+{
+    for (size_t i = 0; i < list->columns; i++) {
+        const float x = list->numbers[a->numbers + i], y = list->numbers[b->numbers + i];
+        if (x < y || x > y) return false;
+    }
+    return !strcmp(a->label, b->label);
+}
+
+/* A file that is listed twice has one class, or the same numbers, and then one row. */
 static clade_status drop_repeated(clade_label_list *list)
 {
     size_t n = 0;
@@ -322,7 +424,10 @@ static clade_status drop_repeated(clade_label_list *list)
     for (size_t i = 0; i < list->count; i++) {
         const clade_label_row *row = &list->rows[i], *last = n ? &list->rows[n - 1] : NULL;
         if (last && !strcmp(last->file, row->file)) {
-            if (strcmp(last->label, row->label) != 0)
+            if (!is_same(list, last, row) && list->numeric)
+                return clade_fail(CLADE_EFORMAT, "%s%zu: '%.200s' has other numbers than in %s%zu",
+                                  list->place, row->line, row->file, list->place, last->line);
+            if (!is_same(list, last, row))
                 return clade_fail(CLADE_EFORMAT,
                                   "%s%zu: '%.200s' is '%.100s', and '%.100s' in %s%zu", list->place,
                                   row->line, row->file, row->label, last->label, list->place,
@@ -376,6 +481,7 @@ clade_status clade_label_list_parse(char *text, size_t size, const char *path,
     }
     list->text = text;
     list->several = options->several;
+    list->numeric = options->numbers;
     clade_status status = memchr(text, 0, size) ? clade_fail(CLADE_EFORMAT, "%s: no text", path)
                                                 : read_text(list, size, path, options);
     if (!status) status = drop_repeated(list);
@@ -400,6 +506,8 @@ void clade_label_list_destroy(clade_label_list **list)
 {
     if (!*list) return;
     free((*list)->rows);
+    free((*list)->column);
+    free((*list)->numbers);
     free((*list)->text);
     free((*list)->place);
     free(*list);

@@ -12,6 +12,7 @@ typedef struct clade_label_row {
                                        * file that has none, where files may have several */
     float weight;                     /* of the image's loss */
     size_t line;                      /* where it begins, or in JSON the entry, from 1 */
+    size_t numbers;                   /* where the file's begin in clade_label_list_numbers */
     bool used;                        /* an image was found for it */
 } clade_label_row;
 
@@ -21,6 +22,7 @@ typedef struct clade_label_options {
                           * known by their names (file, filename, path, image, id, …; label, class,
                           * category, tags, …), or there are two */
     bool several;        /* a file may have any number of labels: a row for each, or one with "" */
+    bool numbers;        /* a file has numbers, in columns of their own */
 } clade_label_options;
 
 /* Reads a table of comma-, semicolon- or tab-separated values (RFC 4180), or without a header and
@@ -31,6 +33,9 @@ typedef struct clade_label_options {
  * With `several`, a file's labels stand in several rows, or in one field between |, or where there
  * is none in the whole list ; or , or white space; without a column of labels, all others are
  * classes, whose fields say 1, or 0 or -1.
+ *
+ * With `numbers`, each column that `columns` names behind the file's is one of numbers; by default
+ * the one that is known as that of labels, or all others.
  *
  * Errors: EIO, EFORMAT (naming file and line: a row with other columns, a file listed twice with
  * different splits or, without `several`, classes), EINVAL (which column is which?), ENOMEM. */
@@ -54,5 +59,11 @@ bool clade_label_list_weighs(const clade_label_list *list);
 bool clade_label_list_splits(const clade_label_list *list);
 size_t clade_label_list_count(const clade_label_list *list);
 const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t i);
+
+/* The columns of numbers, or those of 0 and 1 of several labels: how many, and what each is called.
+ * The numbers of all rows, one after the other. */
+size_t clade_label_list_columns(const clade_label_list *list);
+const char *clade_label_list_column(const clade_label_list *list, size_t i);
+const float *clade_label_list_numbers(const clade_label_list *list);
 
 #endif

@@ -8,9 +8,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/layout.h"
 
+#include "base/locale.h"
 #include "data/label_list.h"
 #include "data/label_pattern.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +41,7 @@ typedef struct labeller {
     clade_label_pattern *pattern;
     clade_label_list *list;
     bool several; /* labels of an image, by the list */
+    bool numbers; /* likewise; the classes are the list's columns */
 } labeller;
 
 static bool has_labels(const labeller *by) { return by->pattern || by->list; }
@@ -150,6 +153,19 @@ static const clade_folder *class_of(const clade_folders *classes, const char *re
     return name ? lookup(classes, name, length) : NULL;
 }
 
+/* The numbers of a row in the order of the targets, which are called as the list's columns, unless
+ * there is one alone. */
+static void read_targets(const clade_label_list *list, const clade_label_row *row,
+                         const clade_folders *targets, float *out)
+{
+    const float *numbers = clade_label_list_numbers(list) + row->numbers;
+    for (size_t i = 0; i < clade_label_list_columns(list); i++) {
+        const char *name = clade_label_list_column(list, i);
+        const clade_folder *c = lookup(targets, name, strlen(name));
+        if (c || targets->count == 1) out[c ? c->label : 0] = numbers[i];
+    }
+}
+
 /* Sets the bit of each class that the list says of an image. */
 static void read_set(const clade_label_list *list, const clade_label_row *row,
                      const clade_folders *classes, uint8_t *set)
@@ -161,10 +177,11 @@ static void read_set(const clade_label_list *list, const clade_label_row *row,
 }
 
 /* Adds an image to the split and the class that its name says, or lists it as skipped. `set` is
- * room for its classes, where it may have several. */
+ * room for its classes, where it may have several, `numbers` for its targets. */
 static clade_status assign_image(clade_dataset *dataset, clade_source *source, clade_entry *entry,
                                  const clade_split_root roots[CLADE_SPLITS],
-                                 const clade_folders *classes, const labeller *by, uint8_t *set)
+                                 const clade_folders *classes, const labeller *by, uint8_t *set,
+                                 float *numbers)
 {
     const char *why = "not in the folder of a split";
     clade_label_row *row = by->list ? clade_label_list_find(by->list, entry->name) : NULL;
@@ -178,6 +195,11 @@ static clade_status assign_image(clade_dataset *dataset, clade_source *source, c
         if (by->several && row) {
             read_set(by->list, row, classes, set);
             image.set = set;
+        } else if (by->numbers) {
+            why = "not in the list of labels";
+            if (!row) continue;
+            read_targets(by->list, row, classes, numbers);
+            image.target = numbers;
         } else {
             const clade_folder *c =
                 class_of(classes, has_labels(by) ? entry->name : rest, by, &why);
@@ -198,13 +220,17 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
 {
     const size_t size = classes->count / 8 + 1;
     uint8_t *sets = by->several ? calloc(source->count + 1, size) : NULL;
-    if (by->several && !sets) return out_of_memory();
+    float *numbers =
+        by->numbers ? calloc((source->count + 1) * classes->count, sizeof *numbers) : NULL;
+    if ((by->several && !sets) || (by->numbers && !numbers)) return out_of_memory();
     clade_status status = sets ? clade_dataset_keep(dataset, (char *)sets) : CLADE_OK;
+    if (numbers) status = clade_dataset_keep(dataset, (char *)numbers);
     for (size_t i = 0; i < source->count && !status; i++) {
         clade_entry *entry = &source->entries[i];
         if (entry->kind == CLADE_ENTRY_IMAGE)
             status = assign_image(dataset, source, entry, roots, classes, by,
-                                  sets ? sets + i * size : NULL);
+                                  sets ? sets + i * size : NULL,
+                                  numbers ? numbers + i * classes->count : NULL);
         if (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_FOLDER) continue;
         if ((entry->damaged || entry->replaced) && dataset->strict)
             return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
@@ -221,6 +247,28 @@ static int by_label(const void *a, const void *b)
     const clade_image *x = a, *y = b;
     if (x->label != y->label) return x->label < y->label ? -1 : 1;
     return strcmp(x->key, y->key);
+}
+
+/* Where all names are numbers: labels in the order of these. */
+static void order_by_numbers(clade_folders *classes)
+{
+    CLADE_PLAIN_NUMBERS;
+    const size_t n = classes->count;
+    double *value = malloc((n + 1) * sizeof *value);
+    bool all = value != NULL;
+    for (size_t i = 0; i < n && all; i++) {
+        char name[64] = "", *end = name;
+        const clade_folder *c = &classes->items[i];
+        if (c->length < sizeof name) memcpy(name, c->name, c->length);
+        value[i] = strtod(name, &end);
+        all = end != name && !*end && isfinite(value[i]);
+    }
+    for (size_t i = 0; i < n && all; i++) {
+        classes->items[i].label = 0;
+        for (size_t j = 0; j < n; j++)
+            classes->items[i].label += value[j] < value[i] || (value[j] <= value[i] && j < i);
+    }
+    free(value);
 }
 
 /* The classes of all splits: those that are expected, or those of the first split. Only the test
@@ -244,11 +292,44 @@ static clade_status find_classes(const clade_data_options *options,
             continue;
         }
         *classes = own;
+        if (options->task == CLADE_TASK_ORDINAL) order_by_numbers(classes);
         snprintf(first, sizeof first, "%s/%s", roots[s].source->path, roots[s].prefix);
     }
     if (!status && classes->count < 2)
         status = clade_fail(CLADE_EINVAL, "%s: only one class, '%.*s': a classifier needs two",
                             first, (int)classes->items[0].length, classes->items[0].name);
+    return status;
+}
+
+/* The targets: those that are expected, each of which is a column of the list, or all of these. One
+ * alone goes by any name. */
+static clade_status find_targets(const clade_data_options *options, const labeller *by,
+                                 clade_folders *targets)
+{
+    const size_t columns = clade_label_list_columns(by->list);
+    clade_folders own = {0};
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < columns && !status; i++) {
+        const char *name = clade_label_list_column(by->list, i);
+        clade_folder *f = clade_folders_take(&own, name, strlen(name));
+        if (!f) status = out_of_memory();
+        if (f) f->label = (int32_t)i;
+    }
+    if (!status && own.count < columns)
+        status =
+            clade_fail(CLADE_EINVAL, "%s: two columns of numbers have one name", options->labels);
+    if (!status && own.count > 0) qsort(own.items, own.count, sizeof *own.items, by_name);
+    if (!status) status = list_known(options, targets);
+    for (size_t i = 0; i < targets->count && !status; i++) {
+        const clade_folder *t = &targets->items[i];
+        if (lookup(&own, t->name, t->length) || (targets->count == 1 && columns == 1)) continue;
+        status = clade_fail(CLADE_EINVAL, "%s: has no column of numbers '%.*s'", options->labels,
+                            (int)t->length, t->name);
+    }
+    if (!status && !targets->count)
+        *targets = own;
+    else
+        free(own.items);
     return status;
 }
 
@@ -269,6 +350,12 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
 {
     clade_status status = CLADE_OK;
     by->several = options->task == CLADE_TASK_MULTI_LABEL;
+    by->numbers = options->task == CLADE_TASK_REGRESSION;
+    if (by->numbers && !options->labels)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: numbers (task: regression) need a list of them: expected labels: "
+                          "FILE",
+                          options->path);
     if (by->several && !options->labels)
         return clade_fail(CLADE_EINVAL,
                           "%s: several labels of an image (task: multi_label) need a list of them: "
@@ -279,10 +366,11 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
     if (options->label_pattern)
         status = clade_label_pattern_create(options->label_pattern, &by->pattern);
     if (options->labels)
-        status = clade_label_list_read(
-            options->labels,
-            &(clade_label_options){.columns = options->label_columns, .several = by->several},
-            &by->list);
+        status = clade_label_list_read(options->labels,
+                                       &(clade_label_options){.columns = options->label_columns,
+                                                              .several = by->several,
+                                                              .numbers = by->numbers},
+                                       &by->list);
     if (status) return status;
     if (!by->list || !clade_label_list_splits(by->list))
         return clade_find_splits(dataset->sources, has_labels(by), roots);
@@ -316,19 +404,37 @@ static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *li
     return status;
 }
 
+/* Lists the columns of 0 and 1 that no image has a 1 in. */
+static clade_status skip_columns(clade_dataset *dataset, const char *path,
+                                 const clade_label_list *list, const clade_folders *classes)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < clade_label_list_columns(list) && !status; i++) {
+        const char *column = clade_label_list_column(list, i);
+        char name[512];
+        if (lookup(classes, column, strlen(column))) continue;
+        snprintf(name, sizeof name, "%.300s: column '%.100s'", path, column);
+        status = clade_dataset_skip(dataset, name, "no image has a 1: it is no class");
+    }
+    return status;
+}
+
 clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options *options)
 {
     clade_split_root roots[CLADE_SPLITS] = {0};
     clade_folders classes = {0};
     labeller by = {0};
     clade_status status = find_splits(dataset, options, &by, roots);
-    if (!status) status = find_classes(options, roots, &by, &classes);
+    if (!status)
+        status = by.numbers ? find_targets(options, &by, &classes)
+                            : find_classes(options, roots, &by, &classes);
     if (!status) status = add_classes(dataset, &classes);
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s])
             status = assign(dataset, dataset->sources[s], roots, &classes, &by);
     if (by.list) dataset->weighted = clade_label_list_weighs(by.list);
     if (!status && by.list) status = skip_rows(dataset, by.list);
+    if (!status && by.several) status = skip_columns(dataset, options->labels, by.list, &classes);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         free(roots[s].prefix);
         clade_images *p = &dataset->split[s];

@@ -100,7 +100,7 @@ static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
     int32_t listed = loader->order[place], at = loader->place[listed];
     s->index[i] = at;
     if (at < 0) return CLADE_OK;
-    s->label[i] = clade_dataset_task(o->dataset) == CLADE_TASK_MULTI_LABEL
+    s->label[i] = clade_dataset_has_rows(o->dataset)
                       ? at
                       : clade_dataset_label(o->dataset, o->split, (size_t)at);
     s->weight[i] = clade_dataset_weight(o->dataset, o->split, (size_t)at);

@@ -54,9 +54,9 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
     clade_status status = clade_cifar_read(dataset, first, &binary);
     if (!status && !binary) status = clade_idx_read(dataset, first, &binary);
     if (status) return status;
-    if (binary && options->task != CLADE_TASK_CLASS)
-        return clade_fail(CLADE_EINVAL, "%s: has one class of each image, not several labels",
-                          first->path);
+    if (binary && clade_dataset_has_rows(dataset))
+        return clade_fail(CLADE_EINVAL, "%s: has one class of each image, not several labels%s",
+                          first->path, dataset->task == CLADE_TASK_REGRESSION ? " or numbers" : "");
     if (binary && (options->validation || options->test))
         return clade_fail(CLADE_EINVAL, "%s: a set with splits of its own: it cannot have another",
                           first->path);
@@ -114,6 +114,9 @@ static void identify(clade_dataset *dataset)
                 clade_sha256_add(&hash, &in->items[i].weight, sizeof in->items[i].weight);
             if (in->items[i].set)
                 clade_sha256_add(&hash, in->items[i].set, dataset->classes / 8 + 1);
+            if (in->items[i].target)
+                clade_sha256_add(&hash, in->items[i].target,
+                                 dataset->classes * sizeof *in->items[i].target);
             clade_sha256_add(&hash, name, strlen(name) + 1);
         }
         clade_sha256_add(&hash, "", 1);
@@ -157,7 +160,7 @@ static clade_status check_options(const clade_data_options *options)
         return clade_fail(CLADE_EINVAL, "%d channels: expected 1 or 3", options->channels);
     clade_status status = clade_check_interpolation(options->interpolation);
     if (status) return status;
-    if ((unsigned)options->task > CLADE_TASK_MULTI_LABEL)
+    if ((unsigned)options->task > CLADE_TASK_ORDINAL)
         return clade_fail(CLADE_EINVAL, "there is no task %d", (int)options->task);
     if (options->threads < 0) return clade_fail(CLADE_EINVAL, "%d threads", options->threads);
     if (!(options->max_damaged >= 0 && options->max_damaged <= 1))

@@ -39,11 +39,11 @@ static clade_status check_fraction(double fraction, const char *what)
                       what, fraction);
 }
 
-/* Whose images are too few: "class 'cat' has", or of several labels, all of which are divided as
- * one class, "the data has". */
+/* Whose images are too few: "class 'cat' has", or of several labels and numbers, all of which are
+ * divided as one class, "the data has". */
 static const char *who_has(const clade_dataset *dataset, size_t label, char text[256])
 {
-    if (dataset->task == CLADE_TASK_MULTI_LABEL) return "the data has";
+    if (clade_dataset_has_rows(dataset)) return "the data has";
     snprintf(text, 256, "class '%.200s' has", dataset->names[label]);
     return text;
 }

@@ -110,6 +110,93 @@ static void test_weights(void)
     clade_dataset_destroy(&d);
 }
 
+static clade_data_options by_numbers(const char *list, const char *columns)
+{
+    clade_data_options options = by_list(list, columns);
+    options.task = CLADE_TASK_REGRESSION;
+    return options;
+}
+
+/* Columns of numbers, with or without names, and what else a list says. */
+static void test_numbers(void)
+{
+    static const struct {
+        const char *list, *columns, *names[2];
+        float rows[4][2];
+    } cases[] = {
+        {"file,target\n0,1.5\n1,-2\n2,3e2\n3,0\n", NULL, {"target"}, {{1.5f}, {-2}, {300}, {0}}},
+        {"3.jpg 4\n0.jpg 1\n1.jpg 2\n2.jpg 3\n", NULL, {"target"}, {{1}, {2}, {3}, {4}}},
+        {"age\tweight\timage\tsize\n1\t2\t0\t9\n2\t0\t1\t8\n3\t1\t2\t7\n4\t1\t3\t6\n",
+         NULL,
+         {"age", "size"},
+         {{1, 9}, {2, 8}, {3, 7}, {4, 6}}},
+        {"id,note,x,y,z\n0,a,1,2,3\n1,b,4,5,6\n2,c,7,8,9\n3,d,0,0,0\n3,e,0,0,0\n",
+         "id,z,y",
+         {"y", "z"},
+         {{2, 3}, {5, 6}, {8, 9}, {0, 0}}},
+        {"{\"0\": 1, \"1\": 2.5, \"2\": -3, \"3\": 0}", NULL, {"label"}, {{1}, {2.5f}, {-3}, {0}}},
+        {"[{\"file\": \"0\", \"x\": 1, \"y\": 2}, {\"file\": \"1\", \"x\": 3, \"y\": 4}, "
+         "{\"file\": "
+         "\"2\", \"y\": 6, \"x\": 5}, {\"file\": \"3\", \"x\": 7, \"y\": 8}]",
+         NULL,
+         {"x", "y"},
+         {{1, 2}, {3, 4}, {5, 6}, {7, 8}}},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const size_t targets = cases[k].names[1] ? 2 : 1;
+        clade_dataset *d = load(by_numbers(cases[k].list, cases[k].columns));
+        CHECK(d && clade_dataset_classes(d) == targets && count(d, CLADE_TRAIN) == 4);
+        for (size_t i = 0; d && i < 4 && clade_dataset_classes(d) == targets; i++) {
+            float row[2];
+            clade_dataset_target_row(d, CLADE_TRAIN, i, row);
+            for (size_t t = 0; t < targets; t++) {
+                CHECK(!strcmp(clade_dataset_class_name(d, t), cases[k].names[t]));
+                CHECK(row[t] == cases[k].rows[i][t]);
+            }
+            CHECK(clade_dataset_weight(d, CLADE_TRAIN, i) ==
+                  (k == 2 && i < 2 ? 2 - 2 * (float)i : 1));
+        }
+        clade_dataset_destroy(&d);
+    }
+    /* by the names of a classifier's targets, in its order; one alone has any name */
+    static const char *const known[] = {"z", "x"}, *const one[] = {"age"};
+    clade_data_options o = by_numbers("file,x,y,z\n0,1,2,3\n1,4,5,6\n", NULL);
+    float row[2];
+    o.classes = known;
+    o.class_count = 2;
+    clade_dataset *d = load(o);
+    if (d) clade_dataset_target_row(d, CLADE_TRAIN, 1, row);
+    CHECK(d && clade_dataset_classes(d) == 2 && row[0] == 6 && row[1] == 4);
+    clade_dataset_destroy(&d);
+    o = by_numbers("file,years\n0,1\n1,4\n", NULL);
+    o.classes = one;
+    o.class_count = 1;
+    d = load(o);
+    if (d) clade_dataset_target_row(d, CLADE_TRAIN, 1, row);
+    CHECK(d && !strcmp(clade_dataset_class_name(d, 0), "age") && row[0] == 4);
+    clade_dataset_destroy(&d);
+}
+
+/* Labels of an order by their numbers; a column of 0 and 1 that no image has. */
+static void test_classes(void)
+{
+    clade_data_options o = by_list("file,label\n0,10\n1,9\n2,-1\n3,9\n", NULL);
+    o.task = CLADE_TASK_ORDINAL;
+    clade_dataset *d = load(o);
+    CHECK(d && !strcmp(clade_dataset_class_name(d, 0), "-1"));
+    CHECK(d && !strcmp(clade_dataset_class_name(d, 2), "10"));
+    CHECK(d && clade_dataset_class_count(d, CLADE_TRAIN, 1) == 2);
+    clade_dataset_destroy(&d);
+    o.labels = by_list("file,label\n0,low\n1,high\n2,high\n3,9\n", NULL).labels;
+    d = load(o);
+    CHECK(d && !strcmp(clade_dataset_class_name(d, 1), "high"));
+    clade_dataset_destroy(&d);
+    d = load(by_list("image_id,dog,cow,cat\n0,1,0,0\n1,0,0,1\n2,1,0,1\n3,0,0,0\n", NULL));
+    CHECK(d && clade_dataset_classes(d) == 2 && clade_dataset_skipped(d) == 1);
+    CHECK(d && strstr(clade_dataset_skipped_name(d, 0), "list.csv: column 'cow'"));
+    clade_dataset_destroy(&d);
+}
+
 static clade_status try_list(const char *list)
 {
     clade_dataset *d = NULL;
@@ -134,6 +221,23 @@ static void test_refusals(void)
                 "entry 1: expected labels that are texts or numbers");
     CHECK_FAILS(try_list("file,labels\n0,cat\n1,cat\n"), CLADE_EINVAL, "only one class, 'cat'");
     clade_dataset *d = NULL;
+    static const struct {
+        const char *list, *columns, *text;
+        clade_status status;
+    } numbers[] = {
+        {"file,age\n0,1\n1,\n", NULL, "list.csv:3: '' in 'age': expected a number", CLADE_EFORMAT},
+        {"file,age\n0,1\n1,nan\n", NULL, "'nan' in 'age': expected a number", CLADE_EFORMAT},
+        {"file,age\n0,1\n0,2\n", NULL, "list.csv:3: '0' has other numbers than in", CLADE_EFORMAT},
+        {"file,age\n0,1\n1,2\n", "file,size", "expected the names of", CLADE_EINVAL},
+        {"file,x,x\n0,1,1\n1,2,2\n", NULL, "two columns of numbers have one name", CLADE_EINVAL},
+        {"file,split,weight\n0,train,1\n", NULL, "expected a column of numbers", CLADE_EINVAL},
+    };
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+        const clade_data_options o = by_numbers(numbers[k].list, numbers[k].columns);
+        CHECK_FAILS(clade_dataset_open(&o, &d), numbers[k].status, numbers[k].text);
+    }
+    clade_data_options bare = {.path = path_of("labelled"), .task = CLADE_TASK_REGRESSION};
+    CHECK_FAILS(clade_dataset_open(&bare, &d), CLADE_EINVAL, "expected labels: FILE");
     clade_data_options few = by_list("file,labels\n0,cat\n1,dog\n", NULL);
     few.validation_split = 0.9;
     CHECK_FAILS(clade_dataset_open(&few, &d), CLADE_EINVAL, "the data has 2 images: 2 for");
@@ -171,6 +275,8 @@ int main(void)
     test_lists();
     test_splits();
     test_weights();
+    test_numbers();
+    test_classes();
     test_refusals();
     test_loader();
     drop_folder();

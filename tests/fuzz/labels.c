@@ -8,16 +8,19 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Every row is found by its file. Takes the text. */
-static void read_list(char *text, size_t size, bool several)
+static void read_list(char *text, size_t size, bool several, bool numbers)
 {
     clade_label_list *list;
-    if (clade_label_list_parse(text, size, "fuzz", &(clade_label_options){.several = several},
+    if (clade_label_list_parse(text, size, "fuzz",
+                               &(clade_label_options){.several = several, .numbers = numbers},
                                &list))
         return;
     for (size_t i = 0; i < clade_label_list_count(list); i++) {
         const clade_label_row *row = clade_label_list_row(list, i);
         const clade_label_row *found = clade_label_list_find(list, row->file);
-        if (!found || strcmp(found->file, row->file) || (!*row->label && !several)) abort();
+        if (!found || strcmp(found->file, row->file) || (!*row->label && !several && !numbers))
+            abort();
+        if (numbers && !clade_label_list_numbers(list)) abort();
         while (found && found != row) found = clade_label_list_next(list, found);
         if (!found) abort();
     }
@@ -40,7 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *copy = malloc(size + 1);
     if (!copy) abort();
     memcpy(copy, text, size + 1);
-    read_list(copy, size, false);
-    read_list(text, size, true);
+    char *third = malloc(size + 1);
+    if (!third) abort();
+    memcpy(third, text, size + 1);
+    read_list(copy, size, false, false);
+    read_list(third, size, false, true);
+    read_list(text, size, true, false);
     return 0;
 }
