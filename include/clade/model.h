@@ -97,20 +97,38 @@ typedef enum clade_loss {
                                           * the same arithmetic on labels that are classes) */
     CLADE_LOSS_MSE, /* outputs as they are against one-hot labels (one output: 0
                      * and 1), made on the device from class numbers */
+    CLADE_LOSS_MAE, /* likewise, as is: */
+    CLADE_LOSS_HUBER,
+    CLADE_LOSS_BINARY_FOCAL,      /* outputs and labels as of BINARY_CROSSENTROPY, */
+    CLADE_LOSS_CATEGORICAL_FOCAL, /* and of CATEGORICAL_CROSSENTROPY */
+    CLADE_LOSS_ORDINAL, /* a sigmoid output for each step from a class to the next; soft labels: 1
+                         * for the steps that are taken; the mean of their binary losses */
     CLADE_LOSSES
 } clade_loss;
+
+/* Numbers of losses, as Keras has them. */
+typedef struct clade_loss_numbers {
+    float gamma; /* of focal losses */
+    float alpha; /* of CATEGORICAL_FOCAL a factor, above 0; of BINARY_FOCAL the weight of label 1,
+                  * 1 less it that of label 0; 0: none */
+    float delta; /* of HUBER, above 0 */
+} clade_loss_numbers;
 
 typedef struct clade_model_options {
     int32_t batch;   /* most images at once, up to 2^20; 0: 32 */
     uint64_t seed;   /* initial weights and dropout */
     clade_loss loss; /* NONE: no gradients, no labels: memory for inference only */
     float label_smoothing;
-    bool soft_labels; /* labels are probabilities of all outputs, instead of classes */
-    int32_t watch;    /* > 0: the number of a layer. The gradient is then not that of the loss, but
-                       * that of a score: of the labelled class's output before the loss's own
-                       * activation (of a single output: its own, for label 1), and clade_model_watched
-                       * gives what it is for the layer's output. Needs a loss; nothing is trained
-                       * or dropped out. */
+    clade_loss_numbers numbers; /* those that the loss has */
+    bool soft_labels;   /* labels are probabilities of all outputs, or with MSE, MAE and HUBER any
+                         * numbers, instead of classes */
+    bool label_weights; /* in training, labels 0 and 1 of each output have weights of their own; for
+                         * binary losses of soft labels */
+    int32_t watch; /* > 0: the number of a layer. The gradient is then not that of the loss, but
+                    * that of a score: of the labelled class's output before the loss's own
+                    * activation (of a single output: its own, for label 1), and clade_model_watched
+                    * gives what it is for the layer's output. Needs a loss; nothing is trained
+                    * or dropped out. */
 } clade_model_options;
 
 typedef struct clade_model clade_model;
@@ -132,6 +150,9 @@ clade_model_input(const clade_model *model); /* F32 [batch, h, w, c] */
 /* I32 [batch]: class numbers; with soft labels F32 [batch, outputs]. Like weights and losses,
  * absent from a model without a loss. */
 CLADE_API const clade_tensor *clade_model_label(const clade_model *model);
+/* F32 [2, outputs]: weights of labels 0 and of labels 1, 1 until they are written; absent without
+ * `label_weights`. */
+CLADE_API const clade_tensor *clade_model_label_weight(const clade_model *model);
 /* F32 [batch]: weight of each image's loss in the gradient: 1/n for a mean over n */
 CLADE_API const clade_tensor *clade_model_weight(const clade_model *model);
 CLADE_API const clade_tensor *

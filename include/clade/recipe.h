@@ -84,7 +84,11 @@ typedef struct clade_class_weight {
 
 typedef struct clade_training {
     clade_loss loss; /* NONE: cannot be trained */
+    clade_loss_numbers
+        loss_numbers; /* 0: Keras' gamma 2, alpha 0.25 of CATEGORICAL_FOCAL, delta 1 */
     float label_smoothing;
+    bool raw_targets; /* of REGRESSION: the net learns targets as they are, not their distance from
+                       * the mean of the training split in its deviations */
     clade_optimizer optimizer;
     clade_lr_schedule schedule;
     int32_t batch, epochs; /* 0: 32 and 1 */

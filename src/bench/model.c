@@ -131,9 +131,10 @@ static clade_status make(bench_model *m, clade_device *device, const clade_recip
     clade_model_options options = {.batch = m->batch,
                                    .seed = t->seed,
                                    .loss = t->loss,
+                                   .numbers = t->loss_numbers,
                                    .label_smoothing = t->label_smoothing,
                                    .soft_labels =
-                                       clade_recipe_data(recipe)->task == CLADE_TASK_MULTI_LABEL};
+                                       clade_recipe_data(recipe)->task != CLADE_TASK_CLASS};
     clade_graph *graph;
     if (t->loss == CLADE_LOSS_NONE) return clade_fail(CLADE_EINVAL, "there is no train.loss");
     clade_status status = clade_recipe_graph(recipe, 0, &graph);

@@ -90,6 +90,7 @@ static clade_status create_net(contest *c, const clade_graph *graph, const clade
     clade_model_options options = {.batch = c->batch,
                                    .seed = c->seed,
                                    .loss = training->loss,
+                                   .numbers = training->loss_numbers,
                                    .label_smoothing = training->label_smoothing};
     clade_status status = clade_model_create(graph, device, &options, &n->model);
     return status ? status : clade_updater_create_by(recipe, n->model, NULL, 0, &n->updater);

@@ -22,7 +22,8 @@ typedef struct clade_blueprint {
     const bool *trained;            /* does the layer's output depend on what is trained? */
     clade_loss loss;
     float label_smoothing;
-    bool soft_labels;
+    clade_loss_numbers numbers;
+    bool soft_labels, label_weights;
     uint64_t seed;
     bool pools;     /* does the device pool what it convolves at once? */
     bool norms;     /* does it normalise it at once? */
@@ -30,9 +31,11 @@ typedef struct clade_blueprint {
     bool tapped;    /* is the output of each layer looked at? */
     uint64_t cache; /* bytes that calls had better not exceed; 0: it does not matter */
     int32_t watch;  /* a layer, or 0 */
-    /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for MSE
-     * and for a watched layer only; its y and dy likewise. */
-    clade_tensor input, label, weight, output, losses, zeros, minus_ones, watched_y, watched_dy;
+    /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for losses
+     * of numbers and for a watched layer only; its y and dy likewise. label_weight is [2, outputs],
+     * or absent. */
+    clade_tensor input, label, weight, output, losses, label_weight, zeros, minus_ones, watched_y,
+        watched_dy;
 } clade_blueprint;
 
 /* A call, the layer it belongs to, and the first of the images that it takes. */
@@ -73,7 +76,7 @@ typedef struct clade_build {
     int32_t bare;        /* the layer whose activation the loss computes, or -1 */
     clade_status status; /* the first failure; later additions do nothing */
     clade_build_node *node;
-    clade_tensor target; /* MSE: the labels as numbers */
+    clade_tensor target; /* of losses of numbers: the labels as such */
     clade_layer_call *call;
     size_t call_count, call_capacity;
     clade_value *value;

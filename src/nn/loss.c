@@ -4,33 +4,55 @@
 
 #include <string.h>
 
+#define ONE_OR_MORE                                                                                \
+    .activation = {"sigmoid"}, .outputs = {1, 1},                                                  \
+    .last = "one sigmoid output as the last layer, dense: {units: 1, activation: sigmoid}",        \
+    .last_of_several = "a sigmoid output for each class as the last layer, dense: {units: "        \
+                       "classes, activation: sigmoid}"
+#define SOFTMAX                                                                                    \
+    .activation = {"softmax", "log_softmax"}, .outputs = {2, INT32_MAX},                           \
+    .last = "a softmax over two or more classes as the last layer, dense: {units: classes, "       \
+            "activation: softmax}"
+#define NUMBERS .outputs = {1, INT32_MAX}, .last = "a flat output, one number per class"
+
 const clade_loss_rule clade_loss_rules[CLADE_LOSSES] = {
-    [CLADE_LOSS_BINARY_CROSSENTROPY] =
+    [CLADE_LOSS_BINARY_CROSSENTROPY] = {.word = {"binary_crossentropy"}, ONE_OR_MORE},
+    [CLADE_LOSS_CATEGORICAL_CROSSENTROPY] = {.word = {"categorical_crossentropy",
+                                                      "sparse_categorical_crossentropy"},
+                                             SOFTMAX},
+    [CLADE_LOSS_MSE] = {.word = {"mse", "mean_squared_error"}, NUMBERS},
+    [CLADE_LOSS_MAE] = {.word = {"mae", "mean_absolute_error", "l1"}, NUMBERS},
+    [CLADE_LOSS_HUBER] = {.word = {"huber", "huber_loss"}, NUMBERS, .option = {"delta"}},
+    [CLADE_LOSS_BINARY_FOCAL] = {.word = {"binary_focal_crossentropy"},
+                                 ONE_OR_MORE,
+                                 .option = {"gamma", "alpha", "apply_class_balancing"}},
+    [CLADE_LOSS_CATEGORICAL_FOCAL] = {.word = {"categorical_focal_crossentropy"},
+                                      SOFTMAX,
+                                      .option = {"gamma", "alpha"}},
+    [CLADE_LOSS_ORDINAL] =
         {
-            .word = {"binary_crossentropy"},
+            .word = {"ordinal_crossentropy"},
             .activation = {"sigmoid"},
-            .outputs = {1, 1},
-            .last = "one sigmoid output as the last layer, dense: {units: 1, activation: sigmoid}",
-            .last_of_several = "a sigmoid output for each class as the last layer, dense: {units: "
-                               "classes, activation: sigmoid}",
-        },
-    [CLADE_LOSS_CATEGORICAL_CROSSENTROPY] =
-        {
-            .word = {"categorical_crossentropy", "sparse_categorical_crossentropy"},
-            .activation = {"softmax", "log_softmax"},
-            .outputs = {2, INT32_MAX},
-            .last = "a softmax over two or more classes as the last layer, dense: {units: "
-                    "classes, activation: softmax}",
-        },
-    [CLADE_LOSS_MSE] =
-        {
-            .word = {"mse", "mean_squared_error"},
             .outputs = {1, INT32_MAX},
-            .last = "a flat output, one number per class",
+            .last = "a sigmoid output for each step from a class to the next as the last layer, "
+                    "dense: {units: steps, activation: sigmoid}",
         },
 };
 
 bool clade_loss_takes_activation(clade_loss loss) { return clade_loss_rules[loss].activation[0]; }
+bool clade_loss_takes_several(clade_loss loss) { return clade_loss_rules[loss].last_of_several; }
+bool clade_loss_takes_numbers(clade_loss loss)
+{
+    return loss == CLADE_LOSS_MSE || loss == CLADE_LOSS_MAE || loss == CLADE_LOSS_HUBER;
+}
+
+clade_loss_numbers clade_loss_numbers_resolve(clade_loss loss, clade_loss_numbers n)
+{
+    if (n.gamma == 0) n.gamma = 2;
+    if (n.alpha == 0 && loss == CLADE_LOSS_CATEGORICAL_FOCAL) n.alpha = 0.25f;
+    if (n.delta == 0) n.delta = 1;
+    return n;
+}
 
 clade_status clade_loss_check(const clade_graph *graph, clade_loss loss, bool several)
 {
@@ -75,6 +97,18 @@ static clade_tensor one_hot(clade_build *build, int32_t layer)
     return t;
 }
 
+/* Of the binary losses: the weights of labels, which are those of training alone, and with these
+ * or gamma the focal loss. */
+static bool is_focal(const clade_build *build, clade_tensor *weight, clade_loss_numbers *n)
+{
+    const clade_blueprint *b = build->blueprint;
+    const bool weighted = b->label_weights && build->pass == CLADE_PASS_TRAIN;
+    *weight = weighted ? b->label_weight : (clade_tensor){0};
+    *n = b->loss == CLADE_LOSS_BINARY_FOCAL ? clade_loss_numbers_resolve(b->loss, b->numbers)
+                                            : (clade_loss_numbers){0};
+    return weighted || b->loss == CLADE_LOSS_BINARY_FOCAL;
+}
+
 void clade_loss_forward(clade_build *build)
 {
     const clade_blueprint *b = build->blueprint;
@@ -82,16 +116,39 @@ void clade_loss_forward(clade_build *build)
     clade_build_node *node = &build->node[last];
     clade_tensor label = clade_build_rows(build, &b->label);
     clade_tensor y = clade_build_rows(build, &b->output);
-    clade_tensor loss = clade_build_rows(build, &b->losses);
-    if (b->loss == CLADE_LOSS_BINARY_CROSSENTROPY) {
-        CLADE_BUILD_CALL(build, last, sigmoid_bce, .x = node->y, .label = label, .y = y,
-                         .loss = loss, .smoothing = b->label_smoothing);
-    } else if (b->loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY) {
+    clade_tensor loss = clade_build_rows(build, &b->losses), weight;
+    clade_loss_numbers n = clade_loss_numbers_resolve(b->loss, b->numbers);
+    if (clade_loss_takes_numbers(b->loss))
+        build->target = b->soft_labels && b->label_smoothing == 0 ? label : one_hot(build, last);
+    switch (b->loss) {
+    case CLADE_LOSS_BINARY_CROSSENTROPY:
+    case CLADE_LOSS_BINARY_FOCAL:
+    case CLADE_LOSS_ORDINAL:
+        if (is_focal(build, &weight, &n))
+            CLADE_BUILD_CALL(build, last, sigmoid_focal, .x = node->y, .label = label,
+                             .weight = weight, .y = y, .loss = loss, .gamma = n.gamma,
+                             .alpha = n.alpha, .smoothing = b->label_smoothing);
+        else
+            CLADE_BUILD_CALL(build, last, sigmoid_bce, .x = node->y, .label = label, .y = y,
+                             .loss = loss, .smoothing = b->label_smoothing);
+        return;
+    case CLADE_LOSS_CATEGORICAL_CROSSENTROPY:
         CLADE_BUILD_CALL(build, last, softmax_xent, .x = node->y, .label = label, .y = y,
                          .loss = loss, .smoothing = b->label_smoothing);
-    } else {
-        build->target = one_hot(build, last);
-        CLADE_BUILD_CALL(build, last, mse, .x = y, .target = build->target, .loss = loss);
+        return;
+    case CLADE_LOSS_CATEGORICAL_FOCAL:
+        CLADE_BUILD_CALL(build, last, softmax_focal, .x = node->y, .label = label, .y = y,
+                         .loss = loss, .gamma = n.gamma, .alpha = n.alpha,
+                         .smoothing = b->label_smoothing);
+        return;
+    case CLADE_LOSS_MAE:
+        CLADE_BUILD_CALL(build, last, mae, .x = y, .target = build->target, .loss = loss);
+        return;
+    case CLADE_LOSS_HUBER:
+        CLADE_BUILD_CALL(build, last, huber, .x = y, .target = build->target, .loss = loss,
+                         .delta = n.delta);
+        return;
+    default: CLADE_BUILD_CALL(build, last, mse, .x = y, .target = build->target, .loss = loss);
     }
 }
 
@@ -101,20 +158,45 @@ void clade_loss_backward(clade_build *build)
     int32_t last = b->graph->count - 1, accumulate;
     clade_tensor label = clade_build_rows(build, &b->label);
     clade_tensor y = clade_build_rows(build, &b->output);
-    clade_tensor weight = clade_build_rows(build, &b->weight);
+    clade_tensor dloss = clade_build_rows(build, &b->weight), weight;
     clade_tensor dx = clade_build_gradient(build, last, &accumulate);
+    clade_loss_numbers n = clade_loss_numbers_resolve(b->loss, b->numbers);
     if (b->watch) { /* that of the labelled score */
         clade_tensor score = one_hot(build, last);
         CLADE_BUILD_CALL(build, last, copy, .x = score, .y = dx);
         return;
     }
-    if (b->loss == CLADE_LOSS_BINARY_CROSSENTROPY)
-        CLADE_BUILD_CALL(build, last, sigmoid_bce_dx, .y = y, .label = label, .dloss = weight,
+    switch (b->loss) {
+    case CLADE_LOSS_BINARY_CROSSENTROPY:
+    case CLADE_LOSS_BINARY_FOCAL:
+    case CLADE_LOSS_ORDINAL:
+        if (is_focal(build, &weight, &n))
+            CLADE_BUILD_CALL(build, last, sigmoid_focal_dx, .y = y, .label = label,
+                             .weight = weight, .dloss = dloss, .dx = dx, .gamma = n.gamma,
+                             .alpha = n.alpha, .smoothing = b->label_smoothing);
+        else
+            CLADE_BUILD_CALL(build, last, sigmoid_bce_dx, .y = y, .label = label, .dloss = dloss,
+                             .dx = dx, .smoothing = b->label_smoothing);
+        return;
+    case CLADE_LOSS_CATEGORICAL_CROSSENTROPY:
+        CLADE_BUILD_CALL(build, last, softmax_xent_dx, .y = y, .label = label, .dloss = dloss,
                          .dx = dx, .smoothing = b->label_smoothing);
-    else if (b->loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY)
-        CLADE_BUILD_CALL(build, last, softmax_xent_dx, .y = y, .label = label, .dloss = weight,
-                         .dx = dx, .smoothing = b->label_smoothing);
-    else
-        CLADE_BUILD_CALL(build, last, mse_dx, .x = y, .target = build->target, .dloss = weight,
+        return;
+    case CLADE_LOSS_CATEGORICAL_FOCAL:
+        CLADE_BUILD_CALL(build, last, softmax_focal_dx, .y = y, .label = label, .dloss = dloss,
+                         .dx = dx, .gamma = n.gamma, .alpha = n.alpha,
+                         .smoothing = b->label_smoothing);
+        return;
+    case CLADE_LOSS_MAE:
+        CLADE_BUILD_CALL(build, last, mae_dx, .x = y, .target = build->target, .dloss = dloss,
                          .dx = dx);
+        return;
+    case CLADE_LOSS_HUBER:
+        CLADE_BUILD_CALL(build, last, huber_dx, .x = y, .target = build->target, .dloss = dloss,
+                         .dx = dx, .delta = n.delta);
+        return;
+    default:
+        CLADE_BUILD_CALL(build, last, mse_dx, .x = y, .target = build->target, .dloss = dloss,
+                         .dx = dx);
+    }
 }

@@ -20,6 +20,7 @@ typedef enum model_block {
     WEIGHT,
     OUTPUT,
     LOSSES,
+    LABEL_WEIGHT,
     ZEROS,
     MINUS_ONES,
     WATCHED_Y,
@@ -101,7 +102,12 @@ static clade_status allocate_inputs(clade_model *model)
     if (!status) status = clade_tensor_write(&b->label, zeros);
     free(zeros);
     if (!status) status = fill(model, &b->weight, 1 / (float)model->batch);
-    if (status || (b->loss != CLADE_LOSS_MSE && !b->watch)) return status;
+    if (!status && b->label_weights) {
+        const clade_tensor two = clade_shape(2, 2, outputs.dim[1]);
+        status = allocate_tensor(model, LABEL_WEIGHT, "weights of labels", two, &b->label_weight);
+        if (!status) status = fill(model, &b->label_weight, 1);
+    }
+    if (status || (!clade_loss_takes_numbers(b->loss) && !b->watch)) return status;
     status = allocate_tensor(model, ZEROS, "zeros", outputs, &b->zeros);
     if (!status) status = allocate_tensor(model, MINUS_ONES, "weights", rows, &b->minus_ones);
     if (!status) status = fill(model, &b->zeros, 0);
@@ -334,7 +340,9 @@ static clade_status check(const clade_graph *graph, const clade_model_options *o
         (options->watch < 1 || options->watch >= graph->count - 1 || !options->loss))
         status = clade_fail(CLADE_EINVAL, "watch is %d, expected a layer from 1 to %d, and a loss",
                             options->watch, graph->count - 2);
-    const bool several = options->soft_labels && options->loss == CLADE_LOSS_BINARY_CROSSENTROPY;
+    const bool several = options->soft_labels && clade_loss_takes_several(options->loss);
+    if (!status && options->label_weights && !several)
+        status = clade_fail(CLADE_EINVAL, "label_weights: expected a binary loss of soft labels");
     return status ? status : clade_loss_check(graph, options->loss, several);
 }
 
@@ -371,7 +379,9 @@ static clade_status create(const clade_graph *graph, clade_device *device,
     model->batch = options->batch ? options->batch : 32;
     model->blueprint = (clade_blueprint){.loss = options->loss,
                                          .label_smoothing = options->label_smoothing,
+                                         .numbers = options->numbers,
                                          .soft_labels = options->soft_labels,
+                                         .label_weights = options->label_weights,
                                          .seed = options->seed,
                                          .watch = options->watch,
                                          .synced = use == SYNCED,
@@ -429,7 +439,9 @@ clade_status clade_model_create_sibling(const clade_model *model, clade_model **
                                          .seed = model->blueprint.seed,
                                          .loss = model->blueprint.loss,
                                          .label_smoothing = model->blueprint.label_smoothing,
-                                         .soft_labels = model->blueprint.soft_labels};
+                                         .numbers = model->blueprint.numbers,
+                                         .soft_labels = model->blueprint.soft_labels,
+                                         .label_weights = model->blueprint.label_weights};
     return create(model->graph, model->device, &options, SYNCED, model, out);
 }
 
@@ -510,6 +522,10 @@ const clade_graph *clade_model_graph(const clade_model *model) { return model->g
 clade_device *clade_model_device(const clade_model *model) { return model->device; }
 const clade_tensor *clade_model_input(const clade_model *model) { return &model->blueprint.input; }
 const clade_tensor *clade_model_label(const clade_model *model) { return &model->blueprint.label; }
+const clade_tensor *clade_model_label_weight(const clade_model *model)
+{
+    return &model->blueprint.label_weight;
+}
 const clade_tensor *clade_model_weight(const clade_model *model)
 {
     return &model->blueprint.weight;

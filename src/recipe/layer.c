@@ -38,6 +38,10 @@ static clade_status read_int(const item *it, const clade_layer_field *f, const c
         *out = it->classes > 0 ? it->classes : 2;
         return CLADE_OK;
     }
+    if (f->classes && text && !strcmp(text, "steps")) {
+        *out = it->classes > 1 ? it->classes - 1 : 1;
+        return CLADE_OK;
+    }
     int64_t value = 0;
     clade_status status = clade_yaml_as_int(node, f->key, f->all ? -1 : 1, INT32_MAX, &value);
     *out = (int32_t)value;

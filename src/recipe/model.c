@@ -6,6 +6,38 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Does the loss fit what there is to tell of an image, and the last activation numbers? */
+static clade_status check_task(const clade_recipe *recipe, const clade_graph *graph,
+                               const clade_yaml *node)
+{
+    const clade_training *t = &recipe->training;
+    const clade_task task = recipe->data.task;
+    const clade_layer *last = clade_graph_layer(graph, clade_graph_layers(graph) - 1);
+    const char *activation = clade_layer_last_activation(last), *expected = NULL;
+    const char *word = clade_task_words()[task];
+    if (t->loss == CLADE_LOSS_NONE) return CLADE_OK;
+    if (task == CLADE_TASK_REGRESSION && !clade_loss_takes_numbers(t->loss))
+        expected = "mse, mae or huber";
+    else if (task == CLADE_TASK_ORDINAL && t->loss != CLADE_LOSS_ORDINAL)
+        expected = "ordinal_crossentropy";
+    if (expected)
+        return clade_yaml_fail(clade_recipe_find(clade_recipe_find(recipe->root, "train"), "loss"),
+                               CLADE_EINVAL, "loss: %s is not for data.task: %s, expected %s",
+                               clade_loss_rules[t->loss].word[0], word, expected);
+    if (task != CLADE_TASK_ORDINAL && t->loss == CLADE_LOSS_ORDINAL)
+        return clade_yaml_fail(
+            clade_recipe_find(clade_recipe_find(recipe->root, "train"), "loss"), CLADE_EINVAL,
+            "loss: ordinal_crossentropy is for data.task: ordinal, not %s", word);
+    if (task != CLADE_TASK_REGRESSION) return CLADE_OK;
+    const bool sums = !strcmp(activation, "softmax") || !strcmp(activation, "log_softmax");
+    if (!sums && (t->raw_targets || strcmp(activation, "sigmoid") != 0)) return CLADE_OK;
+    return clade_yaml_fail(
+        node, CLADE_EINVAL,
+        "%s: %s cannot give every number; data.task: regression expects no activation in the last "
+        "layer, dense: {units: classes}%s",
+        last->name, activation, sums ? "" : ", or train.normalize_targets: false");
+}
+
 /* Do the outputs fit the loss and the classes? */
 static clade_status check_outputs(const clade_recipe *recipe, const clade_graph *graph,
                                   int32_t classes)
@@ -17,8 +49,11 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
         return clade_yaml_fail(
             node, CLADE_EINVAL,
             "%s: the last layer gives an image; expected a vector, as from dense", last->name);
-    const bool several = recipe->data.task == CLADE_TASK_MULTI_LABEL;
-    clade_status status = clade_loss_check(graph, recipe->training.loss, several);
+    const clade_task task = recipe->data.task;
+    const bool several = task == CLADE_TASK_MULTI_LABEL;
+    clade_status status = check_task(recipe, graph, node);
+    if (status) return status;
+    status = clade_loss_check(graph, recipe->training.loss, several);
     if (status) return clade_yaml_fail(node, status, "%s", clade_error());
     if (several && classes > 0 && dim[0] != classes)
         return clade_yaml_fail(
@@ -26,6 +61,18 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
             "%s: the last layer has %d outputs, but the data has %d classes, any "
             "of which an image may show; expected 'units: classes'",
             last->name, dim[0], classes);
+    if (task == CLADE_TASK_REGRESSION && classes > 0 && dim[0] != classes)
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "%s: the last layer has %d outputs, but the data has %d targets; "
+                               "expected 'units: classes'",
+                               last->name, dim[0], classes);
+    if (task == CLADE_TASK_ORDINAL && classes > 0 && dim[0] != classes - 1)
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "%s: the last layer has %d outputs, but from the first of the data's "
+            "%d classes to the last there are %d steps; expected 'units: steps'",
+            last->name, dim[0], classes, classes - 1);
+    if (task == CLADE_TASK_REGRESSION || task == CLADE_TASK_ORDINAL) return CLADE_OK;
     bool fits = classes == 0 || dim[0] == classes || (dim[0] == 1 && classes == 2);
     if (fits) return CLADE_OK;
     return clade_yaml_fail(

@@ -12,11 +12,26 @@ const char *const clade_recipe_decay_scopes[] = {"all", "weights", NULL};
 const char *const clade_recipe_schedules[] = {
     "constant",   "step",        "cosine",          "plateau",   "linear",
     "polynomial", "exponential", "cosine_restarts", "one_cycle", NULL};
-const char *const clade_recipe_training_keys[] = {
-    "loss",      "optimizer",       "lr",      "batch",           "shard",        "sync_batchnorm",
-    "epochs",    "steps_per_epoch", "seed",    "schedule",        "class_weight", "early_stopping",
-    "clip_norm", "top_k",           "shuffle", "label_smoothing", "ema",          "swa",
-    NULL};
+const char *const clade_recipe_training_keys[] = {"loss",
+                                                  "optimizer",
+                                                  "lr",
+                                                  "batch",
+                                                  "shard",
+                                                  "sync_batchnorm",
+                                                  "epochs",
+                                                  "steps_per_epoch",
+                                                  "seed",
+                                                  "schedule",
+                                                  "class_weight",
+                                                  "early_stopping",
+                                                  "clip_norm",
+                                                  "top_k",
+                                                  "shuffle",
+                                                  "label_smoothing",
+                                                  "ema",
+                                                  "swa",
+                                                  "normalize_targets",
+                                                  NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
                               float *out)
@@ -149,10 +164,38 @@ static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
 
 /* --- the rest --- */
 
+/* The options of Keras' losses. */
+static clade_status read_loss_numbers(clade_training *t, const char *word,
+                                      const clade_yaml *options)
+{
+    clade_loss_numbers *n = &t->loss_numbers;
+    const char *keys[CLADE_LOSS_OPTIONS + 1] = {NULL};
+    const bool binary = t->loss == CLADE_LOSS_BINARY_FOCAL;
+    bool balancing = false;
+    memcpy(keys, clade_loss_rules[t->loss].option, sizeof clade_loss_rules[t->loss].option);
+    if (!keys[0])
+        return clade_yaml_fail(options, CLADE_EINVAL, "loss: %s has no options, expected '%s'",
+                               word, word);
+    clade_status status = clade_recipe_check_keys(options, word, keys);
+    if (!status) status = get_given(options, "gamma", CLADE_YAML_NOT_NEGATIVE, &n->gamma);
+    if (!status)
+        status =
+            get_float(options, "alpha", binary ? CLADE_YAML_RATE : CLADE_YAML_POSITIVE, &n->alpha);
+    if (!status) status = get_float(options, "delta", CLADE_YAML_POSITIVE, &n->delta);
+    if (!status) status = clade_yaml_get_bool(options, "apply_class_balancing", &balancing);
+    if (!status && binary && n->alpha > 0 && !balancing)
+        status = clade_yaml_fail(clade_recipe_find(options, "alpha"), CLADE_EINVAL,
+                                 "alpha: expected apply_class_balancing: true beside it, without "
+                                 "which it does nothing");
+    if (balancing && n->alpha == 0) n->alpha = 0.25f;
+    return status;
+}
+
 static clade_status read_loss(clade_training *t, const clade_yaml *train)
 {
-    const char *words[CLADE_LOSSES * CLADE_LOSS_WORDS];
+    const char *words[CLADE_LOSSES * CLADE_LOSS_WORDS + 1];
     clade_loss losses[CLADE_LOSSES * CLADE_LOSS_WORDS];
+    const clade_yaml *options;
     size_t count = 0, chosen;
     for (int loss = 0; loss < CLADE_LOSSES; loss++)
         for (int k = 0; k < CLADE_LOSS_WORDS && clade_loss_rules[loss].word[k]; k++) {
@@ -161,9 +204,10 @@ static clade_status read_loss(clade_training *t, const clade_yaml *train)
         }
     const clade_yaml *node = clade_recipe_find(train, "loss");
     if (!node) return CLADE_OK;
-    clade_status status = clade_yaml_as_word(node, "loss", words, count, &chosen);
+    words[count] = NULL;
+    clade_status status = read_choice(node, "loss", words, &chosen, &options);
     if (!status) t->loss = losses[chosen];
-    return status;
+    return status || !options ? status : read_loss_numbers(t, words[chosen], options);
 }
 
 /* `balanced`, or a map from classes to weights. */
@@ -198,8 +242,9 @@ static clade_status read_early_stopping(clade_training *t, clade_task task, cons
 {
     static const char *const keys[] = {"patience", "min_delta", "monitor", "restore_best_weights",
                                        NULL};
-    const bool several = task == CLADE_TASK_MULTI_LABEL;
-    const char *const monitors[] = {"val_loss", several ? "val_map" : "val_accuracy"};
+    const char *const monitors[] = {"val_loss",
+                                    task == CLADE_TASK_MULTI_LABEL ? "val_map" : "val_accuracy"};
+    const size_t choices = task == CLADE_TASK_REGRESSION ? 1 : 2;
     if (!node) return CLADE_OK;
     const clade_yaml *epochs = node;
     int64_t patience = 0;
@@ -210,7 +255,7 @@ static clade_status read_early_stopping(clade_training *t, clade_task task, cons
         status = clade_recipe_check_keys(node, "early_stopping", keys);
         if (!status) status = clade_yaml_require(node, "patience", &epochs);
         if (!status) status = get_float(node, "min_delta", CLADE_YAML_NOT_NEGATIVE, &t->min_delta);
-        if (!status) status = clade_yaml_get_word(node, "monitor", monitors, 2, &monitor);
+        if (!status) status = clade_yaml_get_word(node, "monitor", monitors, choices, &monitor);
         if (!status) status = clade_yaml_get_bool(node, "restore_best_weights", &restore);
         if (!status && !restore)
             status = clade_yaml_fail(clade_yaml_find(node, "restore_best_weights"), CLADE_EINVAL,
@@ -254,15 +299,20 @@ static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
     return status;
 }
 
-/* What is for one class of each image alone. */
-static clade_status check_several(const clade_training *t, const clade_yaml *train)
+/* What is for other tasks. */
+static clade_status check_task(const clade_training *t, clade_task task, const clade_yaml *train)
 {
-    const char *key = t->top_k > 0                          ? "top_k"
-                      : t->balanced || t->class_weights > 0 ? "class_weight"
-                                                            : NULL;
+    const bool classes = task == CLADE_TASK_CLASS || task == CLADE_TASK_ORDINAL;
+    const bool numbers = task == CLADE_TASK_REGRESSION;
+    const bool weighs = t->balanced || t->class_weights > 0;
+    const char *key = !classes && t->top_k > 0            ? "top_k"
+                      : numbers && weighs                 ? "class_weight"
+                      : numbers && t->label_smoothing > 0 ? "label_smoothing"
+                      : !numbers && t->raw_targets        ? "normalize_targets"
+                                                          : NULL;
     if (!key) return CLADE_OK;
     return clade_yaml_fail(clade_recipe_find(train, key), CLADE_EINVAL,
-                           "%s: expected without data.task: multi_label", key);
+                           "%s: expected without data.task: %s", key, clade_task_words()[task]);
 }
 
 int32_t clade_training_shard(const clade_training *t)
@@ -277,7 +327,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     t->epochs = 1;
     t->optimizer.kind = CLADE_RMSPROP;
     if (!train) return CLADE_OK;
-    bool shuffle = true;
+    bool shuffle = true, normalize = true;
     double smoothing = 0;
     int64_t seed = 0;
     clade_status status = clade_recipe_check_keys(train, "train", clade_recipe_training_keys);
@@ -307,9 +357,10 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status) status = read_ema(t, clade_recipe_find(train, "ema"));
     if (!status) status = read_swa(recipe, clade_recipe_find(train, "swa"));
     if (!status) status = read_class_weight(recipe, clade_recipe_find(train, "class_weight"));
-    if (!status && recipe->data.task == CLADE_TASK_MULTI_LABEL) status = check_several(t, train);
+    if (!status) status = clade_yaml_get_bool(train, "normalize_targets", &normalize);
     t->seed = (uint64_t)seed;
     t->no_shuffle = !shuffle;
     t->label_smoothing = (float)smoothing;
-    return status;
+    t->raw_targets = !normalize;
+    return status ? status : check_task(t, recipe->data.task, train);
 }

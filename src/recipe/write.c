@@ -381,10 +381,28 @@ static void write_early_stopping(writer *w, clade_yaml *train, const clade_train
     if (t->stop_on_accuracy) put_text(w, map, "monitor", "val_accuracy");
 }
 
+static void write_loss(writer *w, clade_yaml *train, const clade_training *t)
+{
+    const clade_loss_numbers *n = &t->loss_numbers;
+    if (!t->loss) return;
+    const char *word = clade_loss_rules[t->loss].word[0];
+    if (!clade_loss_rules[t->loss].option[0]) {
+        put_text(w, train, "loss", word);
+        return;
+    }
+    clade_yaml *map =
+        put_empty(w, put_empty(w, train, "loss", CLADE_YAML_MAP), word, CLADE_YAML_MAP);
+    const bool binary = t->loss == CLADE_LOSS_BINARY_FOCAL;
+    if (binary && n->alpha > 0) put(w, map, "apply_class_balancing", clade_yaml_create_bool(true));
+    put_float(w, map, "gamma", n->gamma);
+    put_float(w, map, "alpha", n->alpha);
+    put_float(w, map, "delta", n->delta);
+}
+
 static void write_training(writer *w, clade_yaml *root, const clade_training *t)
 {
     clade_yaml *map = put_empty(w, root, "train", CLADE_YAML_MAP);
-    if (t->loss) put_text(w, map, "loss", clade_loss_rules[t->loss].word[0]);
+    write_loss(w, map, t);
     put_float(w, map, "label_smoothing", t->label_smoothing);
     write_optimizer(w, map, &t->optimizer);
     write_schedule(w, map, &t->schedule);
@@ -402,6 +420,7 @@ static void write_training(writer *w, clade_yaml *root, const clade_training *t)
         for (size_t i = 0; i < t->class_weights; i++)
             put(w, weights, t->class_weight[i].name, float_node(t->class_weight[i].weight));
     }
+    if (t->raw_targets) put(w, map, "normalize_targets", clade_yaml_create_bool(false));
     put_int(w, map, "top_k", t->top_k);
     if (t->ema != 0) put_float(w, put_empty(w, map, "ema", CLADE_YAML_MAP), "decay", t->ema);
     if (t->swa != 0) put_int(w, put_empty(w, map, "swa", CLADE_YAML_MAP), "epoch", t->swa);

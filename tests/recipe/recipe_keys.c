@@ -33,7 +33,7 @@ static void put_value(FILE *page, const clade_layer_field *f)
     switch (f->type) {
     case CLADE_FIELD_INT:
         fprintf(page, "whole number, 1 or more%s%s",
-                f->classes ? "; `classes`: as many as the data have" : "",
+                f->classes ? "; `classes`: as many as the data have; `steps`: one less" : "",
                 f->all ? "; −1: all" : "");
         break;
     case CLADE_FIELD_INDEX: fprintf(page, "whole number, 0 or more"); break;
@@ -108,12 +108,19 @@ static void put_layer(FILE *page, const clade_layer_record *r)
 static void put_losses(FILE *page)
 {
     fprintf(page, "\n## Losses\n\n`train: {loss: …}`, and what the model must end with:\n\n"
-                  "| loss | the last layer | with `data: {task: multi_label}` |\n|---|---|---|\n");
+                  "| loss | options | the last layer | with `data: {task: multi_label}` |\n"
+                  "|---|---|---|---|\n");
     for (int l = 0; l < CLADE_LOSSES; l++) {
         const clade_loss_rule *rule = &clade_loss_rules[l];
         if (!rule->word[0]) continue;
         fprintf(page, "| ");
-        put_words(page, rule->word, rule->word[1] ? 2 : 1);
+        size_t words = 0;
+        while (words < CLADE_LOSS_WORDS && rule->word[words]) words++;
+        put_words(page, rule->word, words);
+        size_t options = 0;
+        while (options < CLADE_LOSS_OPTIONS && rule->option[options]) options++;
+        fprintf(page, " | ");
+        put_words(page, rule->option, options);
         fprintf(page, " | %s | %s |\n", rule->last,
                 rule->last_of_several ? rule->last_of_several : "");
     }
