@@ -122,6 +122,11 @@ typedef struct clade_inspection {
  * Errors: ECANCELLED (by progress), EINVAL, EUNSUPPORTED (REGRESSION), ENOMEM. */
 CLADE_API clade_status clade_inspect(const clade_dataset *dataset,
                                      const clade_inspect_options *options, clade_inspection **out);
+/* What a list of labels (clade_data_options) seems to be for: MULTI_LABEL where files have several
+ * labels, or columns 0 and 1 alone; REGRESSION where other columns hold numbers, or one that are
+ * not all whole; else CLASS. Errors: those of reading it. */
+CLADE_API clade_status clade_labels_guess(const char *labels, const char *columns, clade_task *out);
+
 CLADE_API void clade_inspection_destroy(clade_inspection **inspection);
 
 /* An image fitted into a square of `side` pixels, averaged, uint8 height × width × 3 in `hwc`,

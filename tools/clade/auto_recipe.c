@@ -3,6 +3,7 @@
 #include "auto_recipe.h"
 #include "shown.h"
 
+#include <clade/inspect.h>
 #include <clade/pretrained.h>
 
 #include <stdlib.h>
@@ -13,18 +14,25 @@
 typedef struct auto_data {
     int32_t hwc[3];
     size_t images, classes;
+    clade_task task;
 } auto_data;
 
 static clade_status look(const session_source *source, auto_data *out)
 {
+    clade_task task = CLADE_TASK_CLASS;
+    clade_status status = source->labels
+                              ? clade_labels_guess(source->labels, source->label_columns, &task)
+                              : CLADE_OK;
     const clade_data_options options = {.path = source->data,
+                                        .task = task,
                                         .validation = source->validation,
                                         .label_pattern = source->label_pattern,
                                         .labels = source->labels,
                                         .label_columns = source->label_columns};
     clade_dataset *dataset = NULL;
-    clade_status status = clade_dataset_open(&options, &dataset);
+    if (!status) status = clade_dataset_open(&options, &dataset);
     if (status) return status;
+    out->task = task;
     clade_dataset_shape(dataset, out->hwc);
     out->images = clade_dataset_count(dataset, CLADE_TRAIN);
     out->classes = clade_dataset_classes(dataset);
@@ -126,6 +134,20 @@ static bool append(char **edits, size_t *count, const char *text)
     return copy != NULL;
 }
 
+/* What the list of labels asks for; `last` is the place of the last layer in the model's list. */
+static bool choose_task(const auto_data *d, int last, char **edits, size_t *count)
+{
+    const bool several = d->task == CLADE_TASK_MULTI_LABEL;
+    char task[64], loss[64], activation[64];
+    if (d->task == CLADE_TASK_CLASS) return true;
+    snprintf(task, sizeof task, "data.task=%s", clade_task_words()[d->task]);
+    snprintf(loss, sizeof loss, "train.loss=%s", several ? "binary_crossentropy" : "huber");
+    snprintf(activation, sizeof activation, "model.%d.dense.activation=%s", last,
+             several ? "sigmoid" : "linear");
+    return append(edits, count, task) && append(edits, count, loss) &&
+           append(edits, count, activation);
+}
+
 static bool choose_transfer(const auto_request *request, const auto_data *d, const auto_weights *w,
                             char **edits, size_t *count, auto_choice *out)
 {
@@ -139,10 +161,11 @@ static bool choose_transfer(const auto_request *request, const auto_data *d, con
                  request->gpu ? "" : " that suit a CPU");
     out->recipe = "photos-transfer";
     snprintf(out->about, sizeof out->about,
-             "`photos-transfer`, a head for %zu classes on the features of %s, for %zu images\n"
+             "`photos-transfer`, a head for %zu %s on the features of %s, for %zu images\n"
              "%s: %s; `photos` is a net from scratch\n",
-             d->classes, w->backbone, d->images, why, shown(w->path));
-    return append(edits, count, name);
+             d->classes, d->task == CLADE_TASK_REGRESSION ? "targets" : "classes", w->backbone,
+             d->images, why, shown(w->path));
+    return append(edits, count, name) && choose_task(d, 2, edits, count);
 }
 
 /* A size that the net's four halvings fit and that a CPU can bear. */
@@ -175,7 +198,7 @@ static bool choose_scratch(const auto_data *d, const char *to_fetch, char **edit
     snprintf(out->about, sizeof out->about,
              "`photos`, a small net from scratch, at %d×%d for %zu images\n%s", side, side,
              d->images, hint);
-    return good;
+    return good && choose_task(d, 3, edits, count);
 }
 
 clade_status auto_recipe(const auto_request *request, char **edits, size_t *count, auto_choice *out)

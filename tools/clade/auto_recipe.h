@@ -4,7 +4,7 @@
 
 #include "session.h"
 
-enum { auto_recipe_most = 3 };
+enum { auto_recipe_most = 6 };
 
 typedef struct auto_request {
     const session_source *source;
