@@ -64,6 +64,7 @@ CLADE_API const clade_network_weight *clade_network_weights(const clade_network 
                                                             size_t *count);
 /* How pixels become the net's input; NULL: unknown. */
 CLADE_API const clade_preprocessing *clade_network_preprocessing(const clade_network *network);
+CLADE_API clade_task clade_network_task(const clade_network *network);
 CLADE_API int32_t clade_network_classes(const clade_network *network); /* 0: unknown */
 CLADE_API const char *clade_network_class_name(const clade_network *network, int32_t i);
 /* The text of the recipe of a model of ours; NULL: it came from elsewhere. */

@@ -20,6 +20,25 @@ CLADE_API clade_status clade_metrics_of(const float *p, const int32_t *label, si
 /* The mean of −log p of the true class, with p of at least 1e-7 (Keras' epsilon). */
 CLADE_API double clade_log_loss(const float *p, const int32_t *label, size_t n, int32_t classes);
 
+/* ---- numbers ---- */
+
+/* Of one target: mean squared and mean absolute error, and the coefficient of determination 1 − Σ
+ * (y − t)² / Σ (t − mean)², NaN where the latter is 0. y and target of image i at [i · stride]. */
+typedef struct clade_number_scores {
+    double mse, mae, r2;
+} clade_number_scores;
+CLADE_API clade_number_scores clade_number_scores_of(const float *y, const float *target,
+                                                     size_t stride, size_t n);
+/* mse, mae and r2 as means over the targets; y and target [n, targets]. `loss` is mse. */
+CLADE_API void clade_number_metrics(const float *y, const float *target, size_t n, int32_t targets,
+                                    clade_metrics *out);
+
+/* ---- classes that have an order ---- */
+
+/* The mean distance of the number of an image's class from that of the class it was taken for, by
+ * the confusion matrix. */
+CLADE_API double clade_metrics_rank_error(const clade_metrics *metrics);
+
 /* ---- several labels per image: target [n, classes], each 0 or 1 ---- */
 
 /* The mean over all labels of binary cross-entropy, with p within 1e-7 and 1 − 1e-7. */

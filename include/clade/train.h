@@ -15,15 +15,20 @@ extern "C" {
  *
  * With MULTI_LABEL accuracy is the share of all labels, of each image for each class, that are told
  * right; precision, recall and f1 are means over all classes, micro_f1 is that of all labels at
- * once, auc and map are means over the classes that some images show and, auc, others do not. */
+ * once, auc and map are means over the classes that some images show and, auc, others do not.
+ *
+ * With REGRESSION mse, mae and r2 are means over the targets, by targets and outputs in the data's
+ * own units, of the running means mae alone; the rest but count and loss is 0. With ORDINAL mae is
+ * that of the classes' numbers. */
 typedef struct clade_metrics {
     size_t count; /* images; 0: nothing was measured */
     double loss, accuracy, top_k, precision, recall, f1, auc;
     double micro_f1, map; /* of MULTI_LABEL: mean average precision (clade_average_precision) */
+    double mse, mae, r2;  /* r2: 1 less mse / variance of the targets; NaN where that is 0 */
     clade_task task;
     int32_t classes;
-    /* classes × classes, [true][predicted]; with MULTI_LABEL classes × 2 × 2, of each class [it is
-     * there][it is told]. Owned by whoever gave the metrics. */
+    /* NULL with REGRESSION. classes × classes, [true][predicted]; with MULTI_LABEL classes × 2 × 2,
+     * of each class [it is there][it is told]. Owned by whoever gave the metrics. */
     const uint64_t *confusion;
 } clade_metrics;
 
@@ -35,8 +40,9 @@ typedef struct clade_epoch {
     double seconds;                    /* with validation, and: */
     double feature_seconds;            /* of frozen layers' features, before the epoch */
     double images_per_second, step_ms; /* of training alone */
-    bool best; /* the highest validation accuracy, or map, so far, of equals the lowest loss
-                * (without a validation split: the lowest training loss) */
+    bool best; /* the highest validation accuracy, or map, so far, of equals the lowest loss (with
+                * REGRESSION the lowest loss; without a validation split: the lowest training loss)
+                */
     /* For the observer of whole epochs, during its call; else NULL. Parameters that are not trained
      * may be absent. */
     const clade_model *model;
@@ -224,7 +230,8 @@ CLADE_API double clade_classifier_temperature(const clade_classifier *classifier
 CLADE_API clade_status clade_classifier_set_temperature(clade_classifier *classifier,
                                                         double temperature);
 
-/* Probabilities, one row of `classes` per image. Errors: those of clade_image_read. */
+/* Probabilities, or with REGRESSION numbers in the targets' own units, one row of `classes` per
+ * image. Errors: those of clade_image_read. */
 CLADE_API clade_status clade_classifier_predict(clade_classifier *classifier,
                                                 const char *const *files, size_t count,
                                                 float *probabilities);

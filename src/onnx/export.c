@@ -59,8 +59,13 @@ static void put_metadata(clade_onnx_exporter *e, bool pixels)
     const clade_network *n = e->network;
     int32_t channels = clade_onnx_export_node(e, 0)->dim[2];
     clade_onnx_put_property(&e->w, "layout", clade_onnx_format(&e->w, pixels ? "NHWC" : "NCHW"));
+    if (n->task != CLADE_TASK_CLASS)
+        clade_onnx_put_property(&e->w, "task",
+                                clade_onnx_format(&e->w, "%s", clade_task_words()[n->task]));
+    if (n->thresholds)
+        put_json(e, "thresholds", cJSON_CreateFloatArray(n->thresholds, n->class_count));
     if (n->class_count)
-        put_json(e, "classes",
+        put_json(e, n->task == CLADE_TASK_REGRESSION ? "targets" : "classes",
                  cJSON_CreateStringArray((const char *const *)n->classes, n->class_count));
     if (!n->has_preprocessing) return;
     const clade_preprocessing *p = &n->preprocessing;
@@ -78,6 +83,20 @@ static void (*const writers[CLADE_LAYER_KINDS])(clade_onnx_exporter *, int32_t) 
 #define CLADE_LAYER(ID, id) [CLADE_LAYER_##ID] = clade_onnx_write_##id,
 #include <clade/layers.def>
 };
+
+/* Numbers in the targets' units, of what the last layer gives. */
+static void scale_output(clade_onnx_exporter *e, int32_t last, char *output)
+{
+    const clade_network *n = e->network;
+    const int64_t targets = n->class_count;
+    char *x = clade_onnx_export_put(
+        e, last, "Mul", e->value[last],
+        clade_onnx_put_floats(&e->w, clade_onnx_format(&e->w, "target_deviations"), 1, &targets,
+                              n->deviations));
+    char *const input[] = {x, clade_onnx_put_floats(&e->w, clade_onnx_format(&e->w, "target_means"),
+                                                    1, &targets, n->means)};
+    clade_onnx_put_node(&e->w, "Add", "targets", output, 2, input);
+}
 
 static void put_all(clade_onnx_exporter *e, bool pixels)
 {
@@ -101,8 +120,11 @@ static void put_all(clade_onnx_exporter *e, bool pixels)
         const bool rounds = clade_onnx_export_rounds(e, i);
         e->value[i] = rounds ? clade_onnx_format(w, "%s:real", layer->name) : value;
         e->parts = 0;
+        const bool scales = i == last && e->network->means;
+        if (scales) e->value[i] = clade_onnx_format(w, "%s:normalized", layer->name);
         writers[layer->kind](e, i);
         if (rounds) clade_onnx_export_round(e, i, e->value[i], value);
+        if (scales) scale_output(e, i, value);
         e->value[i] = value;
     }
     if (w->status) return;

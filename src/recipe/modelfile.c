@@ -8,6 +8,7 @@
 #include "recipe/recipe.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static clade_status names_from_json(const char *path, const char *text, clade_class_names *out)
+static clade_status names_from_json(const char *path, const char *text, int least,
+                                    clade_class_names *out)
 {
     cJSON *array;
     clade_status status = clade_json_parse(text, strlen(text), path, NULL, &array);
@@ -79,9 +81,9 @@ static clade_status names_from_json(const char *path, const char *text, clade_cl
     if (!list)
         status =
             clade_fail(CLADE_ENOMEM, "%s: out of memory for the names of %d classes", path, count);
-    else if (n < 2 || n < count)
-        status =
-            clade_fail(CLADE_EFORMAT, "%s: 'classes' is not a list of two or more names", path);
+    else if (n < least || n < count)
+        status = clade_fail(CLADE_EFORMAT, "%s: 'classes' is not a list of %s or more names", path,
+                            least == 1 ? "one" : "two");
     else
         status = make_names(n, name_in_list, list, out);
     if (!status) qsort(list, (size_t)n, sizeof *list, by_text);
@@ -120,38 +122,59 @@ static clade_status read_temperature(clade_modelfile *out)
                       text);
 }
 
-/* --- thresholds --- */
+/* --- numbers of classes --- */
 
-clade_status clade_modelfile_thresholds(const float *thresholds, int32_t count, char **list,
-                                        clade_safetensors_pair *out)
+static const char *const list_keys[CLADE_MODELFILE_LISTS] = {
+    [CLADE_MODELFILE_THRESHOLDS] = "thresholds",
+    [CLADE_MODELFILE_MEANS] = "target_means",
+    [CLADE_MODELFILE_DEVIATIONS] = "target_deviations"};
+
+clade_status clade_modelfile_numbers(clade_modelfile_list which, const float *numbers,
+                                     int32_t count, char **list, clade_safetensors_pair *out)
 {
     CLADE_PLAIN_NUMBERS;
     enum { longest = 20 };
     char *at = *list = malloc((size_t)count * longest + 1);
-    if (!at) return clade_fail(CLADE_ENOMEM, "out of memory for %d thresholds", count);
+    if (!at) return clade_fail(CLADE_ENOMEM, "out of memory for %d numbers", count);
     *at = 0;
     for (int32_t i = 0; i < count; i++)
-        at += sprintf(at, "%s%.9g", i ? "," : "", (double)thresholds[i]);
-    *out = (clade_safetensors_pair){"thresholds", *list};
+        at += sprintf(at, "%s%.9g", i ? "," : "", (double)numbers[i]);
+    *out = (clade_safetensors_pair){list_keys[which], *list};
     return CLADE_OK;
 }
 
-static clade_status read_thresholds(clade_modelfile *out)
+clade_status clade_modelfile_add_numbers(float *const numbers[CLADE_MODELFILE_LISTS], int32_t count,
+                                         char *lists[CLADE_MODELFILE_LISTS],
+                                         clade_safetensors_pair *pairs, size_t *pair_count)
+{
+    clade_status status = CLADE_OK;
+    for (int i = 0; i < CLADE_MODELFILE_LISTS && !status; i++)
+        if (numbers[i])
+            status = clade_modelfile_numbers((clade_modelfile_list)i, numbers[i], count, &lists[i],
+                                             &pairs[(*pair_count)++]);
+    return status;
+}
+
+static clade_status read_numbers(clade_modelfile *out, clade_modelfile_list which)
 {
     CLADE_PLAIN_NUMBERS;
-    const char *at = clade_safetensors_metadata(out->file, "thresholds");
+    const char *key = list_keys[which], *at = clade_safetensors_metadata(out->file, key);
     if (!at) return CLADE_OK;
-    out->thresholds = calloc((size_t)out->classes.count, sizeof *out->thresholds);
-    if (!out->thresholds)
-        return clade_fail(CLADE_ENOMEM, "%s: out of memory for thresholds", out->path);
+    float *numbers = out->numbers[which] = calloc((size_t)out->classes.count, sizeof *numbers);
+    if (!numbers) return clade_fail(CLADE_ENOMEM, "%s: out of memory for '%s'", out->path, key);
     for (int32_t i = 0; i < out->classes.count; i++) {
         char *end;
-        out->thresholds[i] = strtof(at, &end);
-        if (end == at || *end != (i + 1 < out->classes.count ? ',' : 0))
-            return clade_fail(CLADE_EFORMAT, "%s: 'thresholds': expected %d numbers", out->path,
+        numbers[i] = strtof(at, &end);
+        const bool good =
+            isfinite(numbers[i]) && (which != CLADE_MODELFILE_DEVIATIONS || numbers[i] > 0);
+        if (!good || end == at || *end != (i + 1 < out->classes.count ? ',' : 0))
+            return clade_fail(CLADE_EFORMAT, "%s: '%s': expected %d numbers", out->path, key,
                               out->classes.count);
         at = end + 1;
     }
+    if (which == CLADE_MODELFILE_DEVIATIONS && !out->numbers[CLADE_MODELFILE_MEANS])
+        return clade_fail(CLADE_EFORMAT, "%s: has '%s' without '%s'", out->path, key,
+                          list_keys[CLADE_MODELFILE_MEANS]);
     return CLADE_OK;
 }
 
@@ -290,9 +313,13 @@ static clade_status understand(clade_modelfile *out)
                           : !recipe ? "recipe"
                                     : "classes");
     clade_status status = read_temperature(out);
-    if (!status) status = names_from_json(path, classes, &out->classes);
-    if (!status) status = read_thresholds(out);
-    return status ? status : clade_recipe_parse_saved(recipe, path, &out->recipe);
+    if (!status) status = clade_recipe_parse_saved(recipe, path, &out->recipe);
+    if (status) return status;
+    const int least = clade_recipe_data(out->recipe)->task == CLADE_TASK_REGRESSION ? 1 : 2;
+    status = names_from_json(path, classes, least, &out->classes);
+    for (int i = 0; i < CLADE_MODELFILE_LISTS && !status; i++)
+        status = read_numbers(out, (clade_modelfile_list)i);
+    return status;
 }
 
 clade_status clade_modelfile_open(const char *path, clade_modelfile *out)
@@ -307,7 +334,7 @@ clade_status clade_modelfile_open(const char *path, clade_modelfile *out)
 
 void clade_modelfile_close(clade_modelfile *file)
 {
-    free(file->thresholds);
+    for (int i = 0; i < CLADE_MODELFILE_LISTS; i++) free(file->numbers[i]);
     clade_safetensors_destroy(&file->file);
     clade_recipe_destroy(&file->recipe);
     clade_class_names_clear(&file->classes);

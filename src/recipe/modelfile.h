@@ -29,9 +29,22 @@ clade_safetensors_pair clade_modelfile_temperature(double temperature, char text
 /* Is it one that a model may have: 0.01 to 100? */
 bool clade_temperature_is_valid(double temperature);
 
-/* The pair that says thresholds [count], its value in *list, to be freed. Errors: ENOMEM. */
-clade_status clade_modelfile_thresholds(const float *thresholds, int32_t count, char **list,
-                                        clade_safetensors_pair *out);
+/* Numbers that a model has one of for each of its classes, or targets. */
+typedef enum clade_modelfile_list {
+    CLADE_MODELFILE_THRESHOLDS, /* probabilities above which a class is told */
+    CLADE_MODELFILE_MEANS,      /* of targets, to which what the net gives is added, times: */
+    CLADE_MODELFILE_DEVIATIONS,
+    CLADE_MODELFILE_LISTS
+} clade_modelfile_list;
+
+/* The pair that says such numbers [count], its value in *list, to be freed. Errors: ENOMEM. */
+clade_status clade_modelfile_numbers(clade_modelfile_list which, const float *numbers,
+                                     int32_t count, char **list, clade_safetensors_pair *out);
+/* Adds pairs of those that are not NULL to `extra`, whose pairs have room for them; `lists` are to
+ * be freed. */
+clade_status clade_modelfile_add_numbers(float *const numbers[CLADE_MODELFILE_LISTS], int32_t count,
+                                         char *lists[CLADE_MODELFILE_LISTS],
+                                         clade_safetensors_pair *pairs, size_t *pair_count);
 
 /* Writes all parameters and statistics of the model, waiting for the device; replaces the file
  * atomically. `extra` may be NULL. */
@@ -50,8 +63,8 @@ typedef struct clade_modelfile {
     clade_safetensors *file;
     clade_recipe *recipe;
     clade_class_names classes;
-    double temperature; /* that logits are divided by; 1: as they are */
-    float *thresholds;  /* [classes]: probabilities above which one is told; NULL: none are said */
+    double temperature;                    /* that logits are divided by; 1: as they are */
+    float *numbers[CLADE_MODELFILE_LISTS]; /* [classes] each; NULL: none are said */
 } clade_modelfile;
 
 /* The file to open, to be freed: `path` itself, or in a run folder the one with the best weights

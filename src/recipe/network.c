@@ -15,6 +15,17 @@
 /* ONNX keeps to 2 GiB for one file (protobuf's limit). */
 static const uint64_t max_onnx = UINT64_C(1) << 31;
 
+/* NULL: there are none. */
+static clade_status copy_numbers(const float *numbers, int32_t count, float **out)
+{
+    const size_t bytes = (size_t)count * sizeof *numbers;
+    if (!numbers) return CLADE_OK;
+    *out = malloc(bytes);
+    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for %d numbers", count);
+    memcpy(*out, numbers, bytes);
+    return CLADE_OK;
+}
+
 /* Makes a network of a model file that is open. */
 static clade_status from_modelfile(const clade_modelfile *file, clade_network **out)
 {
@@ -33,20 +44,20 @@ static clade_status from_modelfile(const clade_modelfile *file, clade_network **
     if (!status)
         status = clade_network_set_preprocessing(n, clade_recipe_preprocessing(file->recipe));
     if (!status)
-        status = clade_network_set_classes(n, (const char *const *)file->classes.name,
-                                           file->classes.count);
+        status = clade_network_name_classes(n, (const char *const *)file->classes.name,
+                                            file->classes.count);
     if (!status) {
         n->temperature = file->temperature;
+        n->task = clade_recipe_data(file->recipe)->task;
         n->recipe = clade_string_join(clade_recipe_text(file->recipe), "");
         if (!n->recipe) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     }
-    if (!status && file->thresholds) {
-        const size_t bytes = (size_t)file->classes.count * sizeof *n->thresholds;
-        n->thresholds = malloc(bytes);
-        if (n->thresholds)
-            memcpy(n->thresholds, file->thresholds, bytes);
-        else
-            status = clade_fail(CLADE_ENOMEM, "out of memory for thresholds");
+    if (!status) {
+        float **const lists[] = {[CLADE_MODELFILE_THRESHOLDS] = &n->thresholds,
+                                 [CLADE_MODELFILE_MEANS] = &n->means,
+                                 [CLADE_MODELFILE_DEVIATIONS] = &n->deviations};
+        for (int i = 0; i < CLADE_MODELFILE_LISTS && !status; i++)
+            status = copy_numbers(file->numbers[i], file->classes.count, lists[i]);
     }
     clade_graph_destroy(&graph);
     if (status)
@@ -185,21 +196,22 @@ clade_status clade_network_write(const clade_network *network, const char *path)
     if (!network || !path) return clade_fail(CLADE_EINVAL, "no net or no path to write to");
     clade_recipe *recipe = NULL;
     clade_class_names classes = {0};
-    char text[32], *list = NULL;
-    clade_safetensors_pair pairs[2];
+    char text[32], *lists[CLADE_MODELFILE_LISTS] = {NULL};
+    clade_safetensors_pair pairs[1 + CLADE_MODELFILE_LISTS];
     clade_modelfile_extra extra = {.pairs = pairs};
     if (network->temperature != 1)
         pairs[extra.pair_count++] = clade_modelfile_temperature(network->temperature, text);
     clade_status status = make_classes(network, &classes);
-    if (!status && network->thresholds)
-        status = clade_modelfile_thresholds(network->thresholds, classes.count, &list,
-                                            &pairs[extra.pair_count++]);
+    if (!status)
+        status = clade_modelfile_add_numbers(
+            (float *const[]){network->thresholds, network->means, network->deviations},
+            classes.count, lists, pairs, &extra.pair_count);
     if (!status) status = make_recipe(network, &recipe);
     if (!status)
         status = clade_modelfile_write_weights(path, recipe, &classes, network->weights,
                                                network->weight_count, &extra);
     if (classes.name != network->classes) clade_class_names_clear(&classes);
     clade_recipe_destroy(&recipe);
-    free(list);
+    for (int i = 0; i < CLADE_MODELFILE_LISTS; i++) free(lists[i]);
     return status;
 }

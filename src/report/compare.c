@@ -37,7 +37,9 @@ static compared look_at(const report_run *runs, size_t count, size_t i)
     for (size_t k = 0; k < count; k++)
         if (k != i && !strcmp(last_part(runs[k].folder), c.name)) c.name = r->folder;
     if (clade_report_run_validates(r))
-        c.accuracy = r->column[REPORT_VAL_ACCURACY][clade_report_run_best(r) - 1];
+        c.accuracy = r->task == CLADE_TASK_REGRESSION
+                         ? NAN
+                         : r->column[REPORT_VAL_ACCURACY][clade_report_run_best(r) - 1];
     for (size_t e = 0; e < r->epochs; e++) c.seconds += r->column[REPORT_SECONDS][e];
     char *path = clade_string_join(r->folder, "/best.safetensors");
     struct stat info;
@@ -69,7 +71,8 @@ static void add_row(clade_page *page, const compared *c)
         clade_page_cell(page, "–");
     }
     add_number(page, "%.4g", last ? r->column[REPORT_VAL_LOSS][best - 1] : NAN);
-    add_number(page, "%.4f", last ? r->column[REPORT_ACCURACY][best - 1] : NAN);
+    const bool accurate = last && r->task != CLADE_TASK_REGRESSION;
+    add_number(page, "%.4f", accurate ? r->column[REPORT_ACCURACY][best - 1] : NAN);
     clade_page_cell(page, "%zu of %zu", best, last);
     add_number(page, "%.1f", last ? c->seconds : NAN);
     add_number(page, "%.0f", last ? r->column[REPORT_SPEED][last - 1] : NAN);
@@ -140,16 +143,22 @@ static void add_scatter(clade_page *page, const compared *runs, size_t count)
 
 static void add_charts(clade_page *page, const compared *runs, size_t count)
 {
-    bool validate = false;
-    for (size_t i = 0; i < count; i++) validate = validate || !isnan(runs[i].accuracy);
+    bool validate = false, numbers = false;
+    for (size_t i = 0; i < count; i++) {
+        validate = validate || clade_report_run_validates(runs[i].run);
+        numbers = numbers || runs[i].run->task == CLADE_TASK_REGRESSION;
+    }
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);
     if (validate) {
-        add_lines(page, runs, count, "Validation accuracy", REPORT_VAL_ACCURACY, false);
+        add_lines(page, runs, count,
+                  numbers ? "Validation mean absolute error" : "Validation accuracy",
+                  REPORT_VAL_ACCURACY, numbers);
         add_lines(page, runs, count, "Validation loss", REPORT_VAL_LOSS, true);
     }
-    add_lines(page, runs, count, "Training accuracy", REPORT_ACCURACY, false);
+    add_lines(page, runs, count, numbers ? "Training mean absolute error" : "Training accuracy",
+              REPORT_ACCURACY, numbers);
     add_lines(page, runs, count, "Training loss", REPORT_LOSS, true);
-    if (validate) add_scatter(page, runs, count);
+    if (validate && !numbers) add_scatter(page, runs, count);
     clade_page_grid_end(page);
 }
 

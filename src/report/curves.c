@@ -33,20 +33,30 @@ static void add_loss(clade_page *page, const report_run *run, int32_t left)
 static void add_accuracy(clade_page *page, const report_run *run, int32_t left)
 {
     add_pair(page, run,
-             (clade_chart){.title = "Accuracy",
-                           .left = left,
-                           .description = "The accuracy by epoch; the best epoch is marked."},
+             run->task == CLADE_TASK_REGRESSION
+                 ? (clade_chart){.title = "Mean absolute error",
+                                 .left = left,
+                                 .y = {.zero = true},
+                                 .description = "By epoch; the best epoch is marked."}
+                 : (clade_chart){.title = "Accuracy",
+                                 .left = left,
+                                 .description = "The accuracy by epoch; the best epoch is marked."},
              REPORT_ACCURACY, REPORT_VAL_ACCURACY);
 }
 
-static void add_map(clade_page *page, const report_run *run)
+/* What validation alone measures. */
+static void add_more(clade_page *page, const report_run *run)
 {
-    const clade_chart chart = {.title = "Mean average precision",
+    static const char *const titles[] = {[CLADE_TASK_CLASS] = "",
+                                         [CLADE_TASK_MULTI_LABEL] = "Mean average precision",
+                                         [CLADE_TASK_REGRESSION] = "R²",
+                                         [CLADE_TASK_ORDINAL] = "Mean distance of classes"};
+    const clade_chart chart = {.title = titles[run->task],
                                .description = "By epoch; the best epoch is marked.",
                                .ends = true,
                                .x = {.title = "epoch", .integer = true}};
     const clade_series series = {.name = "validation",
-                                 .y = run->column[REPORT_VAL_MAP],
+                                 .y = run->column[REPORT_VAL_MORE],
                                  .count = run->epochs,
                                  .mark = clade_report_run_best(run)};
     clade_chart_lines(page, &chart, &series, 1);
@@ -64,7 +74,7 @@ static void add_one(clade_page *page, const report_run *run, const char *title,
 void clade_report_add_curves(clade_page *page, const report_run *run)
 {
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);
-    if (clade_report_run_score(run) == REPORT_VAL_MAP) add_map(page, run);
+    if (run->task != CLADE_TASK_CLASS && clade_report_run_validates(run)) add_more(page, run);
     add_accuracy(page, run, 0);
     add_loss(page, run, 0);
     add_one(page, run, "Learning rate at the epoch's end", REPORT_LR);

@@ -60,7 +60,7 @@ static clade_status make_model(clade_gradcam *g, const clade_classifier *classif
     clade_model_options options = {.batch = 1,
                                    .loss = clade_recipe_training(g->recipe)->loss,
                                    .soft_labels =
-                                       clade_classifier_task(classifier) == CLADE_TASK_MULTI_LABEL,
+                                       clade_classifier_task(classifier) != CLADE_TASK_CLASS,
                                    .watch = find_layer(clade_model_graph(from))};
     if (!options.watch || !options.loss)
         return clade_fail(CLADE_EUNSUPPORTED,

@@ -99,6 +99,15 @@ static void add_labels(const gallery *g, size_t i, const float *thresholds)
     if (!any) clade_page_text(g->page, "none");
 }
 
+static void add_numbers(const gallery *g, size_t i)
+{
+    const report_predictions *r = g->r;
+    for (size_t k = 0; k < r->classes; k++)
+        clade_page_text(g->page, "%s%s %.4g, is %.4g", k ? "; " : "",
+                        clade_classifier_class_name(r->classifier, (int32_t)k),
+                        (double)r->p[i * r->classes + k], (double)r->number[i * r->classes + k]);
+}
+
 static clade_status add_figure(gallery *g, size_t i)
 {
     report_predictions *r = g->r;
@@ -115,7 +124,9 @@ static clade_status add_figure(gallery *g, size_t i)
         clade_page_image(g->page, &(clade_pixels){g->overlay, g->hwc[0], g->hwc[1], 3}, "Grad-CAM");
     }
     clade_page_caption_begin(g->page);
-    if (thresholds)
+    if (r->number)
+        add_numbers(g, i);
+    else if (thresholds)
         add_labels(g, i, thresholds);
     else
         add_told(g, i);
@@ -169,6 +180,13 @@ static size_t draw(const report_predictions *r, size_t list[shown])
     return count;
 }
 
+/* Is there a score of a class, that a place may speak for? */
+static bool is_shown(const report_predictions *r)
+{
+    const clade_task task = clade_dataset_task(r->dataset);
+    return task == CLADE_TASK_CLASS || task == CLADE_TASK_MULTI_LABEL;
+}
+
 static clade_status make_gradcam(gallery *g)
 {
     clade_status status = clade_gradcam_create(g->r->classifier, &g->gradcam);
@@ -185,8 +203,8 @@ clade_status clade_report_add_images(clade_page *page, report_predictions *r)
     gallery g = {.page = page, .r = r};
     size_t list[shown + 1], count;
     clade_dataset_shape(r->dataset, g.hwc);
-    clade_status status = make_gradcam(&g);
-    if (!status && !clade_classifier_thresholds(r->classifier)) {
+    clade_status status = is_shown(r) ? make_gradcam(&g) : CLADE_OK;
+    if (!status && !clade_classifier_thresholds(r->classifier) && !r->number) {
         count = find_mistakes(r, list);
         clade_page_section(page, "Surest mistakes");
         if (g.gradcam && count)

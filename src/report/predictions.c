@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { together = 64, roc_classes = 8, roc_points = 400, open_classes = 20 };
+enum { together = 64, roc_classes = 8, roc_points = 400, open_classes = 20, scatters = 8 };
 
 static bool has_several(const report_predictions *r)
 {
@@ -27,7 +27,9 @@ static clade_status predict_all(report_predictions *r)
     r->predicted = malloc((r->count + 1) * sizeof *r->predicted);
     r->pixels = malloc(together * size);
     r->target = calloc(r->count * r->classes + 1, 1);
-    if (!r->p || !r->label || !r->predicted || !r->pixels || !r->target)
+    const bool numbers = clade_dataset_task(r->dataset) == CLADE_TASK_REGRESSION;
+    if (numbers) r->number = calloc(r->count * r->classes + 1, sizeof *r->number);
+    if (!r->p || !r->label || !r->predicted || !r->pixels || !r->target || (numbers && !r->number))
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu predictions", r->count);
     clade_status status = CLADE_OK;
     for (size_t first = 0; first < r->count && !status; first += together) {
@@ -42,6 +44,7 @@ static clade_status predict_all(report_predictions *r)
         const float *row = r->p + i * r->classes;
         r->label[i] = clade_dataset_label(r->dataset, r->split, i);
         clade_dataset_label_row(r->dataset, r->split, i, r->target + i * r->classes);
+        if (numbers) clade_dataset_target_row(r->dataset, r->split, i, r->number + i * r->classes);
         r->predicted[i] = 0;
         for (size_t c = 1; c < r->classes; c++)
             if (row[c] > row[r->predicted[i]]) r->predicted[i] = (int32_t)c;
@@ -96,6 +99,7 @@ void clade_report_predictions_clear(report_predictions *r)
     free(r->p);
     free(r->label);
     free(r->target);
+    free(r->number);
     free(r->predicted);
     free(r->pixels);
     *r = (report_predictions){0};
@@ -282,8 +286,62 @@ static void add_calibration(clade_page *page, const report_predictions *r)
     clade_chart_lines(page, &chart, series, 2);
 }
 
+/* ---- numbers ---- */
+
+/* Predicted against true, a chart for each of the first targets. */
+static void add_scatter(clade_page *page, const report_predictions *r, size_t k)
+{
+    double *x = malloc((r->count + 1) * sizeof *x), *y = malloc((r->count + 1) * sizeof *y);
+    double line[2] = {INFINITY, -INFINITY};
+    for (size_t i = 0; x && y && i < r->count; i++) {
+        x[i] = (double)r->number[i * r->classes + k];
+        y[i] = (double)r->p[i * r->classes + k];
+        line[0] = fmin(line[0], x[i]);
+        line[1] = fmax(line[1], x[i]);
+    }
+    const clade_series series[] = {
+        {.name = "images", .x = x, .y = y, .count = r->count, .style = CLADE_SERIES_POINTS},
+        {.name = "as predicted, so true", .x = line, .y = line, .count = 2, .color = -1}};
+    const clade_chart chart = {.title = clade_classifier_class_name(r->classifier, (int32_t)k),
+                               .description = "What was predicted of each image against what is "
+                                              "true.",
+                               .x = {.title = "true"},
+                               .y = {.title = "predicted"}};
+    if (x && y)
+        clade_chart_lines(page, &chart, series, 2);
+    else if (!page->status)
+        page->status = clade_fail(CLADE_ENOMEM, "out of memory for a scatter chart");
+    free(x);
+    free(y);
+}
+
+static void add_numbers(clade_page *page, const report_predictions *r)
+{
+    static const clade_column columns[] = {{"target", false},
+                                           {"mean squared error", true},
+                                           {"mean absolute error", true},
+                                           {"R²", true}};
+    clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
+    for (size_t k = 0; k < r->classes; k++) {
+        const clade_number_scores s =
+            clade_number_scores_of(r->p + k, r->number + k, r->classes, r->count);
+        clade_page_cell(page, "%s", clade_classifier_class_name(r->classifier, (int32_t)k));
+        clade_page_cell(page, "%.5g", s.mse);
+        clade_page_cell(page, "%.5g", s.mae);
+        clade_page_cell(page, isnan(s.r2) ? "–" : "%.4f", s.r2);
+    }
+    clade_page_table_end(page);
+    clade_page_grid_begin(page, CLADE_GRID_CHARTS);
+    for (size_t k = 0; k < r->classes && k < scatters; k++) add_scatter(page, r, k);
+    clade_page_grid_end(page);
+}
+
 void clade_report_add_scores(clade_page *page, const report_predictions *r)
 {
+    if (r->number) {
+        add_numbers(page, r);
+        return;
+    }
     if (!has_several(r)) {
         add_classes(page, r);
     } else {

@@ -13,6 +13,7 @@ typedef struct report_predictions {
     size_t count, classes;
     float *p;           /* [count, classes] */
     uint8_t *target;    /* [count, classes]: 1 where an image shows the class */
+    float *number;      /* [count, classes]: targets; NULL where images have classes */
     int32_t *label;     /* [count]; 0 where images may have several labels */
     int32_t *predicted; /* [count]: the most probable class */
     uint8_t *pixels;    /* room for some images */

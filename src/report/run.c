@@ -14,8 +14,23 @@
 
 enum { most_history = 64 << 20, most_metrics = 16 << 20 };
 
-static const char head[] = "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second";
-static const char last_of_several[] = ",val_map";
+/* By task; the last three have a column more than the first. */
+#define HEAD(score) "epoch,loss," score ",val_loss,val_" score ",lr,seconds,images_per_second"
+static const char *const heads[] = {[CLADE_TASK_CLASS] = HEAD("accuracy"),
+                                    [CLADE_TASK_MULTI_LABEL] = HEAD("accuracy") ",val_map",
+                                    [CLADE_TASK_REGRESSION] = HEAD("mae") ",val_r2",
+                                    [CLADE_TASK_ORDINAL] = HEAD("accuracy") ",val_mae"};
+
+/* Is the line the head of a history, and of which task? */
+static bool read_head(const char *line, clade_task *task)
+{
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        if (strcmp(line, heads[i]) != 0) continue;
+        *task = (clade_task)i;
+        return true;
+    }
+    return false;
+}
 
 /* One row's fields, so many; an empty one is NaN. */
 static bool read_row(report_run *run, char *line, int columns)
@@ -39,7 +54,7 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
 {
     CLADE_PLAIN_NUMBERS;
     size_t lines = 1, number = 1;
-    int columns = REPORT_VAL_MAP;
+    int columns = REPORT_VAL_MORE;
     for (const char *p = text; *p; p++) lines += *p == '\n';
     for (int c = 0; c < REPORT_COLUMNS; c++) {
         run->column[c] = malloc(lines * sizeof(double));
@@ -48,13 +63,11 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
     for (char *line = text; *line; number++) {
         char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
         *end = 0;
-        if (number == 1 && !strncmp(line, head, sizeof head - 1) &&
-            !strcmp(line + sizeof head - 1, last_of_several))
-            columns = REPORT_COLUMNS;
-        else if (number == 1 && strcmp(line, head))
-            return clade_fail(CLADE_EFORMAT, "%s:1: expected '%s'", path, head);
+        if (number == 1 && !read_head(line, &run->task))
+            return clade_fail(CLADE_EFORMAT, "%s:1: expected '%s'", path, heads[CLADE_TASK_CLASS]);
+        if (run->task != CLADE_TASK_CLASS) columns = REPORT_COLUMNS;
         if (number > 1) {
-            if (columns == REPORT_VAL_MAP) run->column[REPORT_VAL_MAP][run->epochs] = NAN;
+            if (columns == REPORT_VAL_MORE) run->column[REPORT_VAL_MORE][run->epochs] = NAN;
             if (!read_row(run, line, columns))
                 return clade_fail(CLADE_EFORMAT, "%s:%zu: expected the %d numbers of epoch %zu",
                                   path, number, columns, run->epochs + 1);
@@ -134,20 +147,22 @@ bool clade_report_run_validates(const report_run *run)
 
 report_column clade_report_run_score(const report_run *run)
 {
-    if (!clade_report_run_validates(run)) return REPORT_ACCURACY;
-    return isnan(run->column[REPORT_VAL_MAP][run->epochs - 1]) ? REPORT_VAL_ACCURACY
-                                                               : REPORT_VAL_MAP;
+    const bool validates = clade_report_run_validates(run);
+    if (run->task == CLADE_TASK_REGRESSION) return validates ? REPORT_VAL_LOSS : REPORT_LOSS;
+    if (!validates) return REPORT_ACCURACY;
+    return run->task == CLADE_TASK_MULTI_LABEL ? REPORT_VAL_MORE : REPORT_VAL_ACCURACY;
 }
 
 size_t clade_report_run_best(const report_run *run)
 {
     bool validates = clade_report_run_validates(run);
+    const bool scored = validates && run->task != CLADE_TASK_REGRESSION;
     const double *accuracy = run->column[clade_report_run_score(run)];
     const double *loss = run->column[validates ? REPORT_VAL_LOSS : REPORT_LOSS];
     size_t best = 0;
     for (size_t i = 0; i < run->epochs; i++) {
         bool better = loss[i] < loss[best];
-        if (validates && accuracy[i] != accuracy[best]) better = accuracy[i] > accuracy[best];
+        if (scored && accuracy[i] != accuracy[best]) better = accuracy[i] > accuracy[best];
         if (better) best = i;
     }
     return run->epochs ? best + 1 : 0;

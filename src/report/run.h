@@ -10,19 +10,21 @@
 typedef enum report_column {
     REPORT_EPOCH,
     REPORT_LOSS,
-    REPORT_ACCURACY,
+    REPORT_ACCURACY, /* of numbers the mean absolute error */
     REPORT_VAL_LOSS,
     REPORT_VAL_ACCURACY,
     REPORT_LR,
     REPORT_SECONDS,
-    REPORT_SPEED,   /* images per second */
-    REPORT_VAL_MAP, /* in files where images may have several labels, else NaN */
+    REPORT_SPEED,    /* images per second */
+    REPORT_VAL_MORE, /* mAP of several labels, R² of numbers, the mean absolute error of classes
+                      * that have an order; else NaN */
     REPORT_COLUMNS
 } report_column;
 
 typedef struct report_run {
     char *folder;
     clade_recipe *recipe;
+    clade_task task;                /* as the history's columns say it */
     size_t epochs;                  /* rows of the history */
     double *column[REPORT_COLUMNS]; /* NaN: an empty field */
     cJSON *metrics;                 /* of the last epoch; NULL: there was none yet */
@@ -38,7 +40,8 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
 
 /* Does the run have a validation split? */
 bool clade_report_run_validates(const report_run *run);
-/* By which its epochs are judged: validation mAP or accuracy, without such a split accuracy. */
+/* By which its epochs are judged: validation mAP or accuracy, without such a split accuracy; of
+ * numbers the loss, which is best where it is lowest. */
 report_column clade_report_run_score(const report_run *run);
 /* The best epoch, from 1: the highest validation score, of equals the lowest loss (without a
  * validation split: the lowest loss); 0: no epoch has ended. */

@@ -11,9 +11,11 @@
 
 enum { reload_seconds = 5, most_matrix = 50, few_classes = 10 };
 
-static void tile_percent(clade_page *page, const char *label, double share)
+/* A share, or a number of any size. */
+static void tile_score(clade_page *page, const char *label, double score, bool number)
 {
-    if (!isnan(share)) clade_page_tile(page, label, "%.2f %%", 100 * share);
+    if (!isnan(score))
+        clade_page_tile(page, label, number ? "%.4g" : "%.2f %%", number ? score : 100 * score);
 }
 
 /* When, with what and on what data the run was trained. */
@@ -45,7 +47,8 @@ static void add_origin(clade_page *page, const report_run *run)
     double left_out = clade_report_number(run, "data", "left_out");
     if (!first) clade_page_text(page, " images");
     if (left_out > 0) clade_page_text(page, ", %.0f files left out", left_out);
-    clade_page_text(page, "%s%zu classes: ", first ? "" : "; ", classes);
+    clade_page_text(page, "%s%zu %s: ", first ? "" : "; ", classes,
+                    run->task == CLADE_TASK_REGRESSION ? "targets" : "classes");
     for (size_t i = 0; i < classes && i < most_names; i++)
         clade_page_text(page, "%s%s", i ? ", " : "", clade_report_class(run, i));
     if (classes > most_names) clade_page_text(page, " and %zu more", classes - most_names);
@@ -63,15 +66,18 @@ static void add_head(clade_page *page, const report_run *run)
         double seconds = 0;
         for (size_t i = 0; i < last; i++) seconds += run->column[REPORT_SECONDS][i];
         const report_column score = clade_report_run_score(run);
-        const char *name = score == REPORT_VAL_MAP ? "validation mAP"
-                           : validates             ? "validation accuracy"
-                                                   : "accuracy";
+        const bool numbers = run->task == CLADE_TASK_REGRESSION;
+        const char *name = numbers                    ? validates ? "validation loss" : "loss"
+                           : score == REPORT_VAL_MORE ? "validation mAP"
+                           : validates                ? "validation accuracy"
+                                                      : "accuracy";
         char label[64];
         snprintf(label, sizeof label, "best %s, epoch %zu", name, best);
-        tile_percent(page, label, run->column[score][best - 1]);
+        tile_score(page, label, run->column[score][best - 1], numbers);
         snprintf(label, sizeof label, "last %s", name);
-        tile_percent(page, label, run->column[score][last - 1]);
-        tile_percent(page, "last training accuracy", run->column[REPORT_ACCURACY][last - 1]);
+        tile_score(page, label, run->column[score][last - 1], numbers);
+        tile_score(page, numbers ? "last training mean absolute error" : "last training accuracy",
+                   run->column[REPORT_ACCURACY][last - 1], numbers);
         clade_page_tile(page, "training", "%.0f s", seconds);
         clade_page_tile(page, "images per second", "%.0f", run->column[REPORT_SPEED][last - 1]);
         clade_page_tile(page, "parameters", "%.0f",
@@ -172,10 +178,19 @@ static void add_confusion(clade_page *page, const report_run *run)
 
 static void add_scores(clade_page *page, const report_run *run)
 {
-    static const char *const keys[] = {"map", "accuracy", "precision", "recall",
-                                       "f1",  "micro_f1", "auc",       "top_k"};
-    static const char *const names[] = {"mAP", "accuracy", "precision", "recall",
-                                        "F1",  "micro F1", "AUC",       "among the first k"};
+    static const char *const keys[] = {"map", "accuracy", "precision", "recall", "f1", "micro_f1",
+                                       "auc", "top_k",    "mse",       "mae",    "r2"};
+    static const char *const names[] = {"mAP",
+                                        "accuracy",
+                                        "precision",
+                                        "recall",
+                                        "F1",
+                                        "micro F1",
+                                        "AUC",
+                                        "among the first k",
+                                        "mean squared error",
+                                        "mean absolute error",
+                                        "R²"};
     if (!clade_report_run_validates(run)) return;
     clade_page_section(page, "Validation");
     clade_page_grid_begin(page, CLADE_GRID_TILES);

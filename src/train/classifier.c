@@ -30,7 +30,9 @@ struct clade_classifier {
     float *matrix; /* [batch, 8]: those of one view */
     float *view;   /* [batch, classes]: its probabilities */
     double temperature;
-    float *thresholds;            /* [classes] where an image may have several labels; else NULL */
+    float *thresholds;        /* [classes] where an image may have several labels; else NULL */
+    clade_target_scale scale; /* of targets that are numbers */
+    clade_task task;
     clade_evaluation *evaluation; /* holds the last confusion matrix */
     float *evaluated;             /* probabilities of its images; NULL: none */
 };
@@ -69,7 +71,8 @@ clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **m
     const char *activation = clade_layer_last_activation(last);
     c->logarithms = !strcmp(activation, "log_softmax");
     c->scores = !c->logarithms && strcmp(activation, "softmax") && strcmp(activation, "sigmoid");
-    if (clade_recipe_data(c->recipe)->task == CLADE_TASK_MULTI_LABEL) {
+    c->task = clade_recipe_data(c->recipe)->task;
+    if (c->task == CLADE_TASK_MULTI_LABEL) {
         c->thresholds = malloc((size_t)classes->count * sizeof *c->thresholds);
         if (!c->thresholds) status = clade_fail(CLADE_ENOMEM, "out of memory for a classifier");
         for (int32_t i = 0; i < classes->count && !status; i++) c->thresholds[i] = 0.5f;
@@ -93,6 +96,7 @@ void clade_classifier_destroy(clade_classifier **handle)
     clade_evaluation_destroy(&c->evaluation);
     free(c->evaluated);
     free(c->thresholds);
+    clade_target_scale_clear(&c->scale);
     clade_sampler_destroy(&c->sampler);
     clade_model_destroy(&c->model);
     clade_class_names_clear(&c->classes);
@@ -116,8 +120,9 @@ static clade_status make_model(const clade_recipe *recipe, int32_t classes, bool
     clade_model_options options = {.batch = clade_training_shard(t), .seed = t->seed};
     if (loss) {
         options.loss = t->loss;
+        options.numbers = t->loss_numbers;
         options.label_smoothing = t->label_smoothing;
-        options.soft_labels = clade_recipe_data(recipe)->task == CLADE_TASK_MULTI_LABEL;
+        options.soft_labels = clade_recipe_data(recipe)->task != CLADE_TASK_CLASS;
     }
     clade_graph *graph;
     clade_status status = clade_recipe_graph(recipe, classes, &graph);
@@ -143,8 +148,13 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
     if (!status) status = clade_modelfile_load(&file, model);
     if (!status) status = clade_classifier_create(file.recipe, &model, &file.classes, out);
     if (!status) (*out)->temperature = file.temperature;
-    if (!status && file.thresholds)
-        status = clade_context(clade_classifier_set_thresholds(*out, file.thresholds), "%s", path);
+    const float *thresholds = file.numbers[CLADE_MODELFILE_THRESHOLDS];
+    const float *deviations = file.numbers[CLADE_MODELFILE_DEVIATIONS];
+    if (!status && thresholds)
+        status = clade_context(clade_classifier_set_thresholds(*out, thresholds), "%s", path);
+    if (!status && deviations)
+        status = clade_target_scale_copy(file.numbers[CLADE_MODELFILE_MEANS], deviations,
+                                         (*out)->classes.count, &(*out)->scale);
     if (status) clade_classifier_destroy(out);
     clade_model_destroy(&model);
     clade_modelfile_close(&file);
@@ -154,18 +164,16 @@ clade_status clade_classifier_open(const char *path, clade_device *device, clade
 clade_status clade_classifier_save(const clade_classifier *c, const char *path)
 {
     if (!path) return clade_fail(CLADE_EINVAL, "no path to save to");
-    char text[32], *list = NULL;
-    clade_safetensors_pair pairs[2];
+    char text[32], *lists[CLADE_MODELFILE_LISTS] = {NULL};
+    clade_safetensors_pair pairs[1 + CLADE_MODELFILE_LISTS];
     clade_modelfile_extra extra = {.pairs = pairs};
     if (c->temperature != 1)
         pairs[extra.pair_count++] = clade_modelfile_temperature(c->temperature, text);
-    clade_status status = CLADE_OK;
-    if (c->thresholds) {
-        status = clade_modelfile_thresholds(c->thresholds, c->classes.count, &list,
-                                            &pairs[extra.pair_count++]);
-    }
+    clade_status status = clade_modelfile_add_numbers(
+        (float *const[]){c->thresholds, c->scale.mean, c->scale.deviation}, c->classes.count, lists,
+        pairs, &extra.pair_count);
     if (!status) status = clade_modelfile_write(path, c->recipe, &c->classes, c->model, &extra);
-    free(list);
+    for (int i = 0; i < CLADE_MODELFILE_LISTS; i++) free(lists[i]);
     return status;
 }
 
@@ -185,17 +193,25 @@ clade_status clade_classifier_set_temperature(clade_classifier *c, double temper
 {
     if (!clade_temperature_is_valid(temperature))
         return clade_fail(CLADE_EINVAL, "temperature is %g, expected 0.01 to 100", temperature);
-    if (c->scores || c->thresholds)
+    const char *why = c->task == CLADE_TASK_REGRESSION    ? "tells numbers (task: regression)"
+                      : c->scores                         ? "ends without softmax or sigmoid"
+                      : c->task == CLADE_TASK_MULTI_LABEL ? "tells any number of classes (task: "
+                                                            "multi_label)"
+                      : c->task == CLADE_TASK_ORDINAL     ? "tells steps between classes (task: "
+                                                            "ordinal)"
+                                                          : NULL;
+    if (why)
         return clade_fail(CLADE_EINVAL, "the net %s, so that it has no probabilities to calibrate",
-                          c->scores ? "ends without softmax or sigmoid"
-                                    : "tells any number of classes (task: multi_label)");
+                          why);
     c->temperature = temperature;
     return CLADE_OK;
 }
 
-clade_task clade_classifier_task(const clade_classifier *c)
+clade_task clade_classifier_task(const clade_classifier *c) { return c->task; }
+
+clade_status clade_classifier_scale_by(clade_classifier *c, const clade_target_scale *scale)
 {
-    return clade_recipe_data(c->recipe)->task;
+    return clade_target_scale_copy(scale->mean, scale->deviation, c->classes.count, &c->scale);
 }
 
 const float *clade_classifier_thresholds(const clade_classifier *c) { return c->thresholds; }
@@ -215,7 +231,7 @@ clade_status clade_classifier_set_thresholds(clade_classifier *c, const float *t
 
 clade_status clade_classifier_set_views(clade_classifier *c, const float *matrix, size_t count)
 {
-    if (count > 1 && c->scores)
+    if (count > 1 && c->scores && c->task != CLADE_TASK_REGRESSION)
         return clade_fail(CLADE_EINVAL,
                           "the net ends without softmax or sigmoid, so that it has no "
                           "probabilities to take the mean of");
@@ -233,13 +249,17 @@ clade_status clade_classifier_set_views(clade_classifier *c, const float *matrix
 
 bool clade_classifier_gives_probabilities(const clade_classifier *c) { return !c->scores; }
 
-/* Outputs as one number for each class, of a single one, which is that of class 1, two; with the
- * temperature. */
+/* Outputs as one number for each class or target, of a single one, which is that of class 1, two;
+ * with the temperature. */
 static void spread(const clade_classifier *c, const float *y, size_t n, float *probabilities)
 {
     size_t classes = (size_t)c->classes.count;
+    if (c->task == CLADE_TASK_ORDINAL) {
+        clade_steps_to_classes(y, n, c->classes.count, probabilities);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
-        if (c->outputs == 1) {
+        if (c->outputs == 1 && c->task != CLADE_TASK_REGRESSION) {
             probabilities[2 * i] = c->scores ? -y[i] : 1 - y[i];
             probabilities[2 * i + 1] = y[i];
         } else if (c->logarithms) {
@@ -248,6 +268,7 @@ static void spread(const clade_classifier *c, const float *y, size_t n, float *p
             memcpy(probabilities + i * classes, y + i * classes, classes * sizeof *y);
         }
     }
+    clade_target_scale_undo(&c->scale, c->classes.count, n, probabilities);
     if (c->temperature != 1)
         clade_temperature_apply(probabilities, n, c->classes.count, c->temperature);
 }
@@ -378,7 +399,8 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
                                              .split = split,
                                              .model = model,
                                              .preprocessing = clade_recipe_preprocessing(c->recipe),
-                                             .augment = c->views ? &c->border : NULL}};
+                                             .augment = c->views ? &c->border : NULL,
+                                             .scale = &c->scale}};
     const int32_t top_k = clade_recipe_training(c->recipe)->top_k;
     const size_t n = clade_dataset_count(dataset, split);
     clade_feed *feed = NULL;
@@ -389,6 +411,7 @@ static clade_status evaluate(clade_classifier *c, clade_model *model, const clad
     clade_status status =
         clade_evaluation_create(model, dataset, split, c->classes.count, top_k, &c->evaluation);
     if (!status) clade_evaluation_tell_by(c->evaluation, c->thresholds);
+    if (!status) clade_evaluation_scale_by(c->evaluation, &c->scale);
     if (!status) status = clade_feed_create(&options, &feed);
     if (!status) status = clade_results_create(model, &results);
     if (!status) status = run_views(c, model, feed, results, n, ranks, out);

@@ -5,10 +5,15 @@
 #include <clade/train.h>
 
 #include "recipe/modelfile.h"
+#include "train/targets.h"
 
 /* Makes a classifier of a model and class names, which it takes over when it succeeds (then they
  * are empty); the recipe is copied. */
 clade_status clade_classifier_create(const clade_recipe *recipe, clade_model **model,
                                      clade_class_names *classes, clade_classifier **out);
+
+/* Gives it the scale of its targets, which is copied. */
+clade_status clade_classifier_scale_by(clade_classifier *classifier,
+                                       const clade_target_scale *scale);
 
 #endif

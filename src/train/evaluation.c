@@ -14,8 +14,12 @@ struct clade_evaluation {
     int32_t outputs, classes, top_k;
     float *y, *loss; /* [count, outputs], [count] */
     int32_t *label;  /* [count] */
+    clade_task task;
     uint8_t *target; /* [count, classes] where images have several labels; else NULL */
+    float *number;   /* likewise where they have numbers, */
+    float *p;        /* and what outputs mean, where they are neither these nor probabilities */
     const float *thresholds;
+    const clade_target_scale *scale;
     uint64_t *confusion;
     clade_ranks *ranks;  /* of the run under way, or NULL */
     const float *matrix; /* likewise */
@@ -25,11 +29,14 @@ clade_status clade_evaluation_create(const clade_model *model, const clade_datas
                                      clade_split split, int32_t classes, int32_t top_k,
                                      clade_evaluation **out)
 {
-    const bool several = clade_dataset_task(dataset) == CLADE_TASK_MULTI_LABEL;
+    const clade_task task = clade_dataset_task(dataset);
+    const bool several = task == CLADE_TASK_MULTI_LABEL, numbers = task == CLADE_TASK_REGRESSION;
+    const bool meant = numbers || task == CLADE_TASK_ORDINAL;
     const size_t count = clade_dataset_count(dataset, split);
     *out = NULL;
     clade_evaluation *e = calloc(1, sizeof *e);
     if (!e) return clade_fail(CLADE_ENOMEM, "out of memory for an evaluation");
+    e->task = task;
     e->dataset = dataset;
     e->split = split;
     e->count = count;
@@ -41,7 +48,10 @@ clade_status clade_evaluation_create(const clade_model *model, const clade_datas
     e->label = calloc(count, sizeof *e->label);
     e->confusion = calloc((size_t)classes * (size_t)(several ? 4 : classes), sizeof *e->confusion);
     if (several) e->target = calloc(count, (size_t)classes);
-    if (e->y && e->loss && e->label && e->confusion && (e->target || !several)) {
+    if (numbers) e->number = calloc(count, (size_t)classes * sizeof *e->number);
+    if (meant) e->p = calloc(count, (size_t)classes * sizeof *e->p);
+    if (e->y && e->loss && e->label && e->confusion && (e->target || !several) &&
+        (e->number || !numbers) && (e->p || !meant)) {
         *out = e;
         return CLADE_OK;
     }
@@ -57,6 +67,8 @@ void clade_evaluation_destroy(clade_evaluation **handle)
     free(e->loss);
     free(e->label);
     free(e->target);
+    free(e->number);
+    free(e->p);
     free(e->confusion);
     free(e);
     *handle = NULL;
@@ -129,6 +141,27 @@ static clade_status measure_labels(clade_evaluation *e, clade_metrics *out)
     return status;
 }
 
+/* Of numbers; the loss is the model's, in its own units. */
+static void measure_numbers(clade_evaluation *e, clade_metrics *out)
+{
+    memcpy(e->p, e->y, e->done * (size_t)e->outputs * sizeof *e->y);
+    clade_target_scale_undo(e->scale, e->classes, e->done, e->p);
+    for (size_t i = 0; i < e->done; i++)
+        clade_dataset_target_row(e->dataset, e->split, (size_t)e->label[i],
+                                 e->number + i * (size_t)e->classes);
+    clade_number_metrics(e->p, e->number, e->done, e->classes, out);
+    out->loss = 0;
+    for (size_t i = 0; i < e->done; i++) out->loss += (double)e->loss[i] / (double)e->done;
+}
+
+/* What is measured besides where classes have an order. */
+static clade_status add_ranks(const clade_evaluation *e, clade_status status, clade_metrics *out)
+{
+    out->task = e->task;
+    if (!status && e->task == CLADE_TASK_ORDINAL) out->mae = clade_metrics_rank_error(out);
+    return status;
+}
+
 clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade_feed *feed,
                                   clade_results *results, const float *matrix, clade_ranks *ranks,
                                   bool (*stop)(void *user), void *user, clade_metrics *out)
@@ -141,14 +174,27 @@ clade_status clade_evaluation_run(clade_evaluation *e, clade_model *model, clade
     if (status) clade_results_drop(results);
     if (status || (ranks && clade_ranks_own(ranks))) return status;
     if (e->target) return measure_labels(e, out);
-    clade_tally_add(&tally, e->y, e->outputs, e->loss, e->label, NULL, (int32_t)e->done, e->top_k);
-    return clade_metrics_measure(&tally, e->y, e->outputs, e->label, e->done, e->classes,
-                                 e->confusion, out);
+    if (e->number) {
+        measure_numbers(e, out);
+        return CLADE_OK;
+    }
+    if (e->p) clade_steps_to_classes(e->y, e->done, e->classes, e->p);
+    const float *y = e->p ? e->p : e->y;
+    const int32_t outputs = e->p ? e->classes : e->outputs;
+    clade_tally_add(&tally, y, outputs, e->loss, e->label, NULL, (int32_t)e->done, e->top_k);
+    status =
+        clade_metrics_measure(&tally, y, outputs, e->label, e->done, e->classes, e->confusion, out);
+    return add_ranks(e, status, out);
 }
 
 void clade_evaluation_tell_by(clade_evaluation *e, const float *thresholds)
 {
     e->thresholds = thresholds;
+}
+
+void clade_evaluation_scale_by(clade_evaluation *e, const clade_target_scale *scale)
+{
+    e->scale = scale;
 }
 
 const float *clade_evaluation_outputs(const clade_evaluation *e) { return e->y; }
@@ -158,5 +204,11 @@ clade_status clade_evaluation_measure(clade_evaluation *e, const float *p, clade
     if (e->target)
         return clade_label_metrics(p, e->target, e->done, e->classes, e->thresholds, e->confusion,
                                    out);
-    return clade_metrics_of(p, e->label, e->done, e->classes, e->top_k, e->confusion, out);
+    if (e->number) {
+        clade_number_metrics(p, e->number, e->done, e->classes, out);
+        return CLADE_OK;
+    }
+    clade_status status =
+        clade_metrics_of(p, e->label, e->done, e->classes, e->top_k, e->confusion, out);
+    return add_ranks(e, status, out);
 }

@@ -15,6 +15,8 @@ clade_status clade_evaluation_create(const clade_model *model, const clade_datas
 void clade_evaluation_destroy(clade_evaluation **evaluation);
 /* The thresholds [classes] of several labels, which are not copied; NULL, the default: 0.5. */
 void clade_evaluation_tell_by(clade_evaluation *evaluation, const float *thresholds);
+/* That of targets that are numbers, which is not copied. */
+void clade_evaluation_scale_by(clade_evaluation *evaluation, const clade_target_scale *scale);
 /* The feed must be of this model and split; `results` must be empty. `matrix` [batch, 8] is that of
  * every batch's images; NULL: as the feed has them. `ranks` (may be NULL) take the
  * batches in turn; only the first of them has the metrics. `stop` (may be NULL) is polled
@@ -26,7 +28,7 @@ clade_status clade_evaluation_run(clade_evaluation *evaluation, clade_model *mod
 /* What the model gave for each image of the last run, [count, outputs]. */
 const float *clade_evaluation_outputs(const clade_evaluation *evaluation);
 /* All metrics again, by these probabilities [count, classes] of its images (clade_metrics_of,
- * clade_label_metrics). */
+ * clade_label_metrics, clade_number_metrics). */
 clade_status clade_evaluation_measure(clade_evaluation *evaluation, const float *p,
                                       clade_metrics *out);
 

@@ -30,14 +30,18 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
                                 clade_learner *l)
 {
     const clade_training *s = clade_recipe_training(o->recipe);
-    const bool several = clade_recipe_data(o->recipe)->task == CLADE_TASK_MULTI_LABEL;
+    const clade_task task = clade_recipe_data(o->recipe)->task;
+    const bool weighs = s->balanced || s->class_weights > 0;
     const int32_t images = clade_training_shard(s);
-    l->options = (clade_model_options){
-        .batch = images,
-        .seed = s->seed,
-        .loss = s->loss,
-        .label_smoothing = s->label_smoothing,
-        .soft_labels = several || clade_augment_mixes(clade_recipe_augment(o->recipe))};
+    l->options =
+        (clade_model_options){.batch = images,
+                              .seed = s->seed,
+                              .loss = s->loss,
+                              .numbers = s->loss_numbers,
+                              .label_smoothing = s->label_smoothing,
+                              .label_weights = task == CLADE_TASK_MULTI_LABEL && weighs,
+                              .soft_labels = task != CLADE_TASK_CLASS ||
+                                             clade_augment_mixes(clade_recipe_augment(o->recipe))};
     const clade_model_options bare = {.batch = images, .seed = s->seed};
     const bool synced = s->sync_batchnorm && images < s->batch;
     clade_status (*const create)(const clade_graph *, clade_device *, const clade_model_options *,

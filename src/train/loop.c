@@ -22,7 +22,7 @@ static clade_status save_model(clade_trainer *t, const char *name)
     if (!status) status = clade_learner_gather(&t->learner);
     if (!status)
         status = clade_run_write_model(&t->run, name, t->recipe, &t->classes,
-                                       clade_learner_whole(&t->learner));
+                                       clade_learner_whole(&t->learner), &t->scale);
     return status ? status : clade_updater_hide_average(t->learner.updater);
 }
 
@@ -143,7 +143,8 @@ static clade_status flush(clade_trainer *t)
     t->told = clade_clock();
     double spent = t->told - t->started;
     t->epoch.train = clade_tally_means(tally);
-    if (t->target) t->epoch.train.accuracy /= t->classes.count;
+    t->epoch.train.task = clade_dataset_task(t->dataset);
+    if (t->epoch.train.task == CLADE_TASK_MULTI_LABEL) t->epoch.train.accuracy /= t->classes.count;
     t->epoch.step = t->progress.step;
     t->epoch.seconds = t->progress.seconds + spent;
     t->epoch.images_per_second =

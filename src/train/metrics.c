@@ -47,17 +47,27 @@ void clade_tally_add(clade_tally *tally, const float *y, int32_t outputs, const 
 }
 
 void clade_tally_add_labels(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
-                            const uint8_t *target, int32_t n)
+                            const float *target, int32_t n)
 {
     for (int32_t i = 0; i < n; i++) tally->loss += (double)loss[i];
     for (int32_t i = 0; i < n * outputs; i++)
-        tally->correct += !isnan(y[i]) && (y[i] > 0.5f) == target[i];
+        tally->correct += !isnan(y[i]) && (y[i] > 0.5f) == (target[i] > 0);
+    tally->count += (uint64_t)n;
+}
+
+void clade_tally_add_numbers(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
+                             const float *target, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) tally->loss += (double)loss[i];
+    for (int32_t i = 0; i < n * outputs; i++)
+        tally->error += fabs((double)y[i] - (double)target[i]) / outputs;
     tally->count += (uint64_t)n;
 }
 
 double clade_metrics_score(const clade_metrics *m)
 {
-    return m->task == CLADE_TASK_MULTI_LABEL ? m->map : m->accuracy;
+    if (m->task == CLADE_TASK_REGRESSION) return -m->loss;
+    return m->task == CLADE_TASK_MULTI_LABEL && m->confusion ? m->map : m->accuracy;
 }
 
 clade_metrics clade_tally_means(const clade_tally *tally)
@@ -68,6 +78,7 @@ clade_metrics clade_tally_means(const clade_tally *tally)
     m.loss = tally->loss / n;
     m.accuracy = (double)tally->correct / n;
     m.top_k = (double)tally->in_top_k / n;
+    m.mae = tally->error / n;
     return m;
 }
 

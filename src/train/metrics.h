@@ -6,7 +6,7 @@
 
 /* Sums over the images so far; goes into checkpoints. */
 typedef struct clade_tally {
-    double loss;
+    double loss, error; /* error: of numbers, the absolute ones */
     uint64_t count, correct, in_top_k;
 } clade_tally;
 
@@ -21,9 +21,13 @@ void clade_tally_add(clade_tally *tally, const float *y, int32_t outputs, const 
 /* The same where an image may have several labels: `correct` counts labels. target: [n, outputs],
  * each 0 or 1. A NaN is never correct. */
 void clade_tally_add_labels(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
-                            const uint8_t *target, int32_t n);
+                            const float *target, int32_t n);
+/* The same of numbers, which both have the targets' units: the mean over the outputs goes into
+ * `error`. */
+void clade_tally_add_numbers(clade_tally *tally, const float *y, int32_t outputs, const float *loss,
+                             const float *target, int32_t n);
 /* What tells whether one epoch is better than another: the mean average precision of several
- * labels, if it was measured, else the accuracy. */
+ * labels, if it was measured, of numbers the loss, negative, else the accuracy. */
 double clade_metrics_score(const clade_metrics *metrics);
 /* Means of a tally; the other metrics stay 0. */
 clade_metrics clade_tally_means(const clade_tally *tally);

@@ -36,12 +36,21 @@ static cJSON *confusion_to_json(const clade_metrics *m)
     return rows;
 }
 
-static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, int32_t top_k)
+/* `measured`: not the running means of training. */
+static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, int32_t top_k,
+                        bool measured)
 {
     if (m->count == 0) return;
     cJSON *object = cJSON_AddObjectToObject(root, name);
     cJSON_AddNumberToObject(object, "images", (double)m->count);
     cJSON_AddNumberToObject(object, "loss", m->loss);
+    if (m->task == CLADE_TASK_REGRESSION) {
+        cJSON_AddNumberToObject(object, "mae", m->mae);
+        if (!measured) return;
+        cJSON_AddNumberToObject(object, "mse", m->mse);
+        cJSON_AddNumberToObject(object, "r2", m->r2);
+        return;
+    }
     cJSON_AddNumberToObject(object, "accuracy", m->accuracy);
     if (top_k > 0) cJSON_AddNumberToObject(object, "top_k", m->top_k);
     if (!m->confusion) return;
@@ -55,6 +64,7 @@ static void add_metrics(cJSON *root, const char *name, const clade_metrics *m, i
         clade_json_put(object, "label_confusion", label_confusion_to_json(m));
         return;
     }
+    if (m->task == CLADE_TASK_ORDINAL) cJSON_AddNumberToObject(object, "mae", m->mae);
     clade_json_put(object, "confusion", confusion_to_json(m));
 }
 
@@ -152,12 +162,13 @@ clade_status clade_report_metrics(const clade_recipe *recipe, const clade_class_
     cJSON_AddNumberToObject(root, "seed", (double)t->seed);
     cJSON_AddNumberToObject(root, "lr", epoch->lr);
     cJSON_AddNumberToObject(root, "images_per_second", epoch->images_per_second);
-    add_metrics(root, "train", &epoch->train, t->top_k);
-    add_metrics(root, "validation", &epoch->validation, t->top_k);
+    add_metrics(root, "train", &epoch->train, t->top_k, false);
+    add_metrics(root, "validation", &epoch->validation, t->top_k, true);
     cJSON *best = cJSON_AddObjectToObject(root, "best");
     cJSON_AddNumberToObject(best, "epoch", (double)progress->best_epoch);
     const bool several = epoch->validation.task == CLADE_TASK_MULTI_LABEL;
-    cJSON_AddNumberToObject(best, several ? "map" : "accuracy", progress->best_accuracy);
+    if (epoch->train.task != CLADE_TASK_REGRESSION)
+        cJSON_AddNumberToObject(best, several ? "map" : "accuracy", progress->best_accuracy);
     cJSON_AddNumberToObject(best, "loss", progress->best_loss);
     add_model(root, model);
     char *json = clade_json_end(root);

@@ -16,13 +16,17 @@
 #include <unistd.h>
 
 static const char recipe_name[] = "recipe.yaml";
-#define HISTORY "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second"
+#define HISTORY(score) "epoch,loss," score ",val_loss,val_" score ",lr,seconds,images_per_second"
 
-/* Where images may have several labels there is one column more. */
+/* Of tasks other than one class there is one column more. */
 static const char *history_head(const clade_dataset *dataset)
 {
-    return clade_dataset_task(dataset) == CLADE_TASK_MULTI_LABEL ? HISTORY ",val_map\n"
-                                                                 : HISTORY "\n";
+    switch (clade_dataset_task(dataset)) {
+    case CLADE_TASK_MULTI_LABEL: return HISTORY("accuracy") ",val_map\n";
+    case CLADE_TASK_REGRESSION: return HISTORY("mae") ",val_r2\n";
+    case CLADE_TASK_ORDINAL: return HISTORY("accuracy") ",val_mae\n";
+    default: return HISTORY("accuracy") "\n";
+    }
 }
 
 char *clade_run_path(const char *folder, const char *file)
@@ -152,12 +156,18 @@ clade_status clade_run_write_text(const clade_run *run, const char *name, const 
 
 clade_status clade_run_write_model(const clade_run *run, const char *name,
                                    const clade_recipe *recipe, const clade_class_names *classes,
-                                   const clade_model *model)
+                                   const clade_model *model, const clade_target_scale *scale)
 {
     if (!run->folder) return CLADE_OK;
-    char *path = clade_run_path(run->folder, name);
+    char *path = clade_run_path(run->folder, name), *lists[CLADE_MODELFILE_LISTS] = {NULL};
     if (!path) return CLADE_ENOMEM;
-    clade_status status = clade_modelfile_write(path, recipe, classes, model, NULL);
+    clade_safetensors_pair pairs[CLADE_MODELFILE_LISTS];
+    clade_modelfile_extra extra = {.pairs = pairs};
+    clade_status status =
+        clade_modelfile_add_numbers((float *const[]){NULL, scale->mean, scale->deviation},
+                                    classes->count, lists, pairs, &extra.pair_count);
+    if (!status) status = clade_modelfile_write(path, recipe, classes, model, &extra);
+    for (int i = 0; i < CLADE_MODELFILE_LISTS; i++) free(lists[i]);
     free(path);
     return status;
 }
@@ -165,15 +175,23 @@ clade_status clade_run_write_model(const clade_run *run, const char *name,
 clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
 {
     CLADE_PLAIN_NUMBERS;
-    const bool several = strstr(run->history, ",val_map\n") != NULL;
-    char row[256], validation[64] = ",", map[32] = "";
-    if (e->validation.count)
-        snprintf(validation, sizeof validation, "%.9g,%.9g", e->validation.loss,
-                 e->validation.accuracy);
-    if (several && e->validation.count) snprintf(map, sizeof map, "%.9g", e->validation.map);
-    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f%s%s\n", e->epoch, e->train.loss,
-             e->train.accuracy, validation, e->lr, e->seconds, e->images_per_second,
-             several ? "," : "", map);
+    const clade_task task = e->train.task;
+    const clade_metrics *v = &e->validation;
+    const bool numbers = task == CLADE_TASK_REGRESSION;
+    char row[256], validation[64] = ",", more[32] = "";
+    if (v->count)
+        snprintf(validation, sizeof validation, "%.9g,%.9g", v->loss,
+                 numbers ? v->mae : v->accuracy);
+    if (v->count && task != CLADE_TASK_CLASS)
+        snprintf(more, sizeof more, ",%.9g",
+                 numbers                         ? v->r2
+                 : v->task == CLADE_TASK_ORDINAL ? v->mae
+                                                 : v->map);
+    else if (task != CLADE_TASK_CLASS)
+        strcpy(more, ",");
+    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f%s\n", e->epoch, e->train.loss,
+             numbers ? e->train.mae : e->train.accuracy, validation, e->lr, e->seconds,
+             e->images_per_second, more);
     char *longer = clade_string_join(run->history, row);
     if (!longer) return clade_fail(CLADE_ENOMEM, "out of memory for the history");
     free(run->history);

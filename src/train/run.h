@@ -3,6 +3,7 @@
 #define CLADE_TRAIN_RUN_H
 
 #include "train/metrics.h"
+#include "train/targets.h"
 #include "recipe/modelfile.h"
 #include "train/optimizer.h"
 
@@ -21,7 +22,7 @@ typedef struct clade_progress {
     int64_t unfrozen;   /* the step at which more layers began to be trained; 0: not yet */
     int64_t damaged;    /* images that were found to be */
     int64_t best_epoch; /* from 1; 0: none yet */
-    double best_accuracy, best_loss; /* or the best map: clade_metrics_score */
+    double best_accuracy, best_loss; /* or the best of another task: clade_metrics_score */
 } clade_progress;
 
 typedef struct clade_run {
@@ -55,10 +56,11 @@ clade_status clade_run_peek(const clade_run *run, clade_progress *progress);
 /* Reads it back. EINVAL when it does not fit the recipe or the data. */
 clade_status clade_run_restore(clade_run *run, clade_model *model, clade_updater *updater,
                                clade_progress *progress);
-/* Writes the model, the text, or the JSON of metrics, under that name. Nothing without a folder. */
+/* Writes the model, `scale` being that of its targets or empty, the text, or the JSON of metrics,
+ * under that name. Nothing without a folder. */
 clade_status clade_run_write_model(const clade_run *run, const char *name,
                                    const clade_recipe *recipe, const clade_class_names *classes,
-                                   const clade_model *model);
+                                   const clade_model *model, const clade_target_scale *scale);
 clade_status clade_run_write_text(const clade_run *run, const char *name, const char *text);
 
 #endif

@@ -75,10 +75,19 @@ clade_class_scores clade_metrics_class(const clade_metrics *m, int32_t c)
     return s;
 }
 
+double clade_metrics_rank_error(const clade_metrics *m)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < m->classes; i++)
+        for (int32_t j = 0; j < m->classes; j++)
+            sum += fabs((double)(i - j)) * (double)m->confusion[i * m->classes + j];
+    return m->count ? sum / (double)m->count : 0;
+}
+
 size_t clade_metrics_confused(const clade_metrics *m, clade_confused_pair *out, size_t most)
 {
     size_t count = 0;
-    if (m->task == CLADE_TASK_MULTI_LABEL) return 0;
+    if (m->task == CLADE_TASK_MULTI_LABEL || !m->confusion) return 0;
     for (int32_t i = 0; i < m->classes && most; i++)
         for (int32_t j = 0; j < m->classes; j++) {
             const clade_confused_pair pair = {i, j, m->confusion[i * m->classes + j]};

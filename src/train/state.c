@@ -15,17 +15,18 @@
 typedef struct field {
     const char *key;
     bool real; /* double; else int64_t */
+    bool late; /* 0 in states that do not have it */
     size_t offset;
     double low, high;
 } field;
 
 #define WHOLE(name, high)                                                                          \
     {                                                                                              \
-        "progress." #name, false, offsetof(clade_progress, name), 0, high                          \
+        "progress." #name, false, false, offsetof(clade_progress, name), 0, high                   \
     }
 #define REAL(name, low, high)                                                                      \
     {                                                                                              \
-        "progress." #name, true, offsetof(clade_progress, name), low, high                         \
+        "progress." #name, true, false, offsetof(clade_progress, name), low, high                  \
     }
 /* Epochs are counted on in 32 bits, steps and images without end in doubles. */
 #define EPOCHS (INT32_MAX - 1)
@@ -46,10 +47,11 @@ static const field fields[] = {
     REAL(stop_best, -INFINITY, INFINITY),
     WHOLE(stop_wait, EPOCHS),
     WHOLE(best_epoch, EPOCHS),
-    REAL(best_accuracy, -1, 1),
+    REAL(best_accuracy, -DBL_MAX, 1),
     REAL(best_loss, -INFINITY, INFINITY),
     WHOLE(unfrozen, COUNT),
     WHOLE(damaged, COUNT),
+    {"progress.tally.error", true, true, offsetof(clade_progress, tally.error), 0, DBL_MAX},
 };
 enum { field_count = sizeof fields / sizeof *fields, field_size = 40 };
 
@@ -195,7 +197,9 @@ static clade_status compare_digests(const clade_run *run, const clade_modelfile 
 static clade_status check_progress(const clade_modelfile *file, const clade_progress *p)
 {
     const clade_tally *t = &p->tally;
-    if (t->correct > t->count || t->in_top_k > t->count)
+    const bool several = clade_recipe_data(file->recipe)->task == CLADE_TASK_MULTI_LABEL;
+    const uint64_t labels = several ? (uint64_t)file->classes.count : 1; /* of an image */
+    if (t->correct / labels > t->count || t->in_top_k > t->count)
         return clade_fail(CLADE_EFORMAT,
                           "%s: 'progress.tally.correct' is %" PRIu64
                           " and 'progress.tally.in_top_k' %" PRIu64
@@ -214,6 +218,7 @@ static clade_status read_progress(const clade_modelfile *file, clade_progress *o
     for (int i = 0; i < field_count; i++) {
         const field *f = &fields[i];
         const char *text = clade_safetensors_metadata(file->file, f->key);
+        if (!text && f->late) text = "0";
         if (!text) return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path, f->key);
         if (!read_field(out, f, text))
             return clade_fail(CLADE_EFORMAT, "%s: '%s' is '%s', expected a %snumber from %g to %g",

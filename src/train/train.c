@@ -32,10 +32,11 @@ static clade_status start_early(clade_trainer *t)
 static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **out)
 {
     bool found = false;
-    /* what is to lie on the device is decoded, weights of classes go by the sound images, and ranks
-     * compare the contents */
-    bool first =
-        t->settings->balanced || t->ranks || !clade_device_describe(t->device)->host_memory;
+    /* what is to lie on the device is decoded, weights of classes and scales of targets go by the
+     * sound images, and ranks compare the contents */
+    const bool scaled = clade_dataset_task(t->dataset) == CLADE_TASK_REGRESSION;
+    bool first = t->settings->balanced || scaled || t->ranks ||
+                 !clade_device_describe(t->device)->host_memory;
     clade_status status = first ? clade_dataset_load(t->dataset, NULL, NULL) : CLADE_OK;
     if (!status && t->ranks) status = clade_agree_check(t);
     if (!status)
@@ -50,6 +51,7 @@ static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **ou
         if (!made) made = clade_learner_gather(&t->learner);
         clade_model **whole = t->learner.whole ? &t->learner.whole : &t->learner.model;
         if (!made) made = clade_classifier_create(t->recipe, whole, &t->classes, out);
+        if (!made && t->scale.mean) made = clade_classifier_scale_by(*out, &t->scale);
         if (made) status = made;
     }
     if (status && status != CLADE_ECANCELLED && !resume && t->progress.step == 0)

@@ -6,6 +6,7 @@
 #include "train/classifier.h"
 #include "train/whitening.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,11 +97,45 @@ static int32_t find_class(const clade_class_names *classes, const char *name)
     return *name && !*end && number >= 0 && number < classes->count ? (int32_t)number : -1;
 }
 
+/* Those that the recipe names. */
+static clade_status set_weights(clade_trainer *t, float *weight)
+{
+    const clade_training *s = t->settings;
+    for (size_t i = 0; i < s->class_weights && !s->balanced; i++) {
+        int32_t class_index = find_class(&t->classes, s->class_weight[i].name);
+        if (class_index < 0)
+            return clade_fail(CLADE_EINVAL, "class_weight: the data has no class '%s'",
+                              s->class_weight[i].name);
+        weight[class_index] = s->class_weight[i].weight;
+    }
+    return CLADE_OK;
+}
+
+/* Of several labels, in the order 0, 1: `balanced` gives both of a class the same part of its
+ * loss; a class's own weight is that of 1. */
+static clade_status weigh_labels(clade_trainer *t)
+{
+    const clade_training *s = t->settings;
+    const size_t classes = (size_t)t->classes.count;
+    const double count = (double)clade_dataset_count(t->dataset, CLADE_TRAIN);
+    float *zero = t->label_weight = malloc(2 * classes * sizeof *t->label_weight);
+    float *one = zero + classes;
+    if (!zero) return clade_fail(CLADE_ENOMEM, "out of memory for %zu classes", classes);
+    for (size_t i = 0; i < classes; i++) {
+        const double own = (double)clade_dataset_class_count(t->dataset, CLADE_TRAIN, i);
+        const bool both = s->balanced && own > 0 && own < count;
+        zero[i] = both ? (float)(count / (2 * (count - own))) : 1;
+        one[i] = both ? (float)(count / (2 * own)) : 1;
+    }
+    return set_weights(t, one);
+}
+
 static clade_status weigh_classes(clade_trainer *t)
 {
     const clade_training *s = t->settings;
     size_t classes = (size_t)t->classes.count;
     if (!s->balanced && s->class_weights == 0) return CLADE_OK;
+    if (clade_dataset_task(t->dataset) == CLADE_TASK_MULTI_LABEL) return weigh_labels(t);
     t->class_weight = malloc(classes * sizeof *t->class_weight);
     if (!t->class_weight) return clade_fail(CLADE_ENOMEM, "out of memory for %zu classes", classes);
     double count = (double)clade_dataset_count(t->dataset, CLADE_TRAIN);
@@ -108,22 +143,18 @@ static clade_status weigh_classes(clade_trainer *t)
         size_t own = clade_dataset_class_count(t->dataset, CLADE_TRAIN, i);
         t->class_weight[i] = s->balanced ? (float)(count / ((double)classes * (double)own)) : 1;
     }
-    for (size_t i = 0; i < s->class_weights && !s->balanced; i++) {
-        int32_t class_index = find_class(&t->classes, s->class_weight[i].name);
-        if (class_index < 0)
-            return clade_fail(CLADE_EINVAL, "class_weight: the data has no class '%s'",
-                              s->class_weight[i].name);
-        t->class_weight[class_index] = s->class_weight[i].weight;
-    }
-    return CLADE_OK;
+    return set_weights(t, t->class_weight);
 }
 
-static clade_status make_target(clade_trainer *t)
+/* Room for rows of labels and numbers, and the scale of these. */
+static clade_status make_rows(clade_trainer *t)
 {
-    if (clade_dataset_task(t->dataset) != CLADE_TASK_MULTI_LABEL) return CLADE_OK;
-    t->target = malloc((size_t)t->classes.count);
-    return t->target ? CLADE_OK
-                     : clade_fail(CLADE_ENOMEM, "out of memory for %d classes", t->classes.count);
+    const clade_task task = clade_dataset_task(t->dataset);
+    if (task == CLADE_TASK_CLASS) return CLADE_OK;
+    t->row = malloc(2 * (size_t)t->classes.count * sizeof *t->row);
+    if (!t->row) return clade_fail(CLADE_ENOMEM, "out of memory for %d classes", t->classes.count);
+    if (task != CLADE_TASK_REGRESSION || t->settings->raw_targets) return CLADE_OK;
+    return clade_target_scale_measure(t->dataset, &t->scale);
 }
 
 void clade_trainer_count(clade_trainer *t, const clade_result *r)
@@ -132,12 +163,23 @@ void clade_trainer_count(clade_trainer *t, const clade_result *r)
     clade_tally *tally = &t->progress.tally;
     for (int32_t i = 0; i < r->count; i++) {
         const float *y = r->y + i * outputs, loss = r->weight[i] * r->loss[i];
-        if (t->target) {
-            clade_dataset_label_row(t->dataset, CLADE_TRAIN, (size_t)r->label[i], t->target);
-            clade_tally_add_labels(tally, y, outputs, &loss, t->target, 1);
-        } else {
-            clade_tally_add(tally, y, outputs, &loss, r->label + i, t->class_weight, 1,
-                            t->settings->top_k);
+        switch (clade_dataset_task(t->dataset)) {
+        case CLADE_TASK_MULTI_LABEL:
+            clade_dataset_target_row(t->dataset, CLADE_TRAIN, (size_t)r->label[i], t->row);
+            clade_tally_add_labels(tally, y, outputs, &loss, t->row, 1);
+            break;
+        case CLADE_TASK_REGRESSION: {
+            float *told = t->row + outputs;
+            memcpy(told, y, (size_t)outputs * sizeof *told);
+            clade_target_scale_undo(&t->scale, outputs, 1, told);
+            clade_dataset_target_row(t->dataset, CLADE_TRAIN, (size_t)r->label[i], t->row);
+            clade_tally_add_numbers(tally, told, outputs, &loss, t->row, 1);
+            break;
+        }
+        default:
+            if (t->row) clade_steps_to_classes(y, 1, t->classes.count, t->row);
+            clade_tally_add(tally, t->row ? t->row : y, t->row ? t->classes.count : outputs, &loss,
+                            r->label + i, t->class_weight, 1, t->settings->top_k);
         }
     }
 }
@@ -296,6 +338,8 @@ static clade_status make_feeds(clade_trainer *t)
                                              .preprocessing = clade_recipe_preprocessing(t->recipe),
                                              .augment = clade_recipe_augment(t->recipe),
                                              .class_weight = t->class_weight,
+                                             .label_weight = t->label_weight,
+                                             .scale = &t->scale,
                                              .resident = is_resident(t, CLADE_TRAIN, share)},
                                   .batch = s->batch,
                                   .shuffle = !s->no_shuffle,
@@ -314,7 +358,7 @@ static clade_status make_feeds(clade_trainer *t)
     options.shuffle = false;
     to->split = CLADE_VALIDATION;
     to->augment = NULL;
-    to->class_weight = NULL;
+    to->class_weight = to->label_weight = NULL;
     to->resident = is_resident(t, CLADE_VALIDATION, share);
     status = make_features(t, &options);
     if (!status) status = clade_feed_create(&options, &t->validation);
@@ -330,6 +374,7 @@ clade_status clade_trainer_make_stream(clade_trainer *t)
     if (!status && t->validation)
         status = clade_evaluation_create(t->learner.model, t->dataset, CLADE_VALIDATION,
                                          t->classes.count, t->settings->top_k, &t->evaluation);
+    if (t->evaluation) clade_evaluation_scale_by(t->evaluation, &t->scale);
     clade_loader_destroy(&t->early);
     int32_t batch = t->settings->batch, shard = clade_model_input(t->learner.model)->dim[0];
     if (!status) status = clade_results_create(t->learner.model, &t->results);
@@ -368,17 +413,18 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
     const clade_training *s = t->settings;
     size_t count = t->dataset->split[CLADE_TRAIN].listed, batch = (size_t)s->batch;
     size_t batches = s->steps_per_epoch ? (size_t)s->steps_per_epoch : (count + batch - 1) / batch;
+    const bool numbers = clade_dataset_task(t->dataset) == CLADE_TASK_REGRESSION;
     t->progress = (clade_progress){.batch_size = s->batch,
                                    .plateau_factor = 1,
                                    .plateau_best = INFINITY,
                                    .stop_best = INFINITY,
                                    .unfrozen = unfrozen,
-                                   .best_accuracy = -1,
+                                   .best_accuracy = numbers ? -DBL_MAX : -1,
                                    .best_loss = INFINITY};
     clade_trainer_begin_phase(t, CLADE_PHASE_PREPARE, 0, 0);
     clade_status status = clade_class_names_copy(t->dataset, &t->classes);
     if (!status) status = weigh_classes(t);
-    if (!status) status = make_target(t);
+    if (!status) status = make_rows(t);
     if (!status) status = clade_trainer_make_learner(t, &t->learner);
     t->scheduler = clade_lr_scheduler_start(
         &s->schedule, (double)clade_optimizer_resolve(&s->optimizer).lr, s->epochs, batches);
@@ -394,6 +440,9 @@ void clade_trainer_clear(clade_trainer *t)
     clade_class_names_clear(&t->classes);
     free(t->class_weight);
     t->class_weight = NULL;
-    free(t->target);
-    t->target = NULL;
+    free(t->label_weight);
+    t->label_weight = NULL;
+    clade_target_scale_clear(&t->scale);
+    free(t->row);
+    t->row = NULL;
 }

@@ -24,8 +24,10 @@ typedef struct clade_trainer {
     const clade_train_options *options;
     clade_class_names classes;
     clade_learner learner;
-    float *class_weight; /* one per class, or NULL */
-    uint8_t *target; /* [classes]: room for an image's labels where it may have several, or NULL */
+    float *class_weight;      /* one per class, or NULL */
+    float *label_weight;      /* [2, classes] where an image may have several labels, or NULL */
+    clade_target_scale scale; /* of targets that are numbers */
+    float *row; /* [2, classes]: room for what an image has and what it is taken for, or NULL */
     clade_lr_scheduler scheduler;
     clade_features features[2];     /* of the training and the validation split, if kept */
     clade_feature_cache cache;      /* where they are found and kept, while they are made */

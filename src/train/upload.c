@@ -12,10 +12,11 @@ struct clade_upload {
     clade_tensor label, weight;
     float *weights; /* [batch] */
     float *soft;    /* labels as probabilities, [batch, outputs]; NULL: they are classes */
-    uint8_t *shown; /* [outputs]: an image's labels where it may have several, or NULL */
+    float *row;   /* [outputs]: an image's labels where it may have several, or numbers, or NULL */
+    bool ordered; /* classes have an order: a label is 1 for each step to it */
     size_t outputs;
-    float *staged; /* rows of a batch, or NULL */
-    size_t row;    /* floats in a row */
+    float *staged;   /* rows of a batch, or NULL */
+    size_t row_size; /* floats in a row */
     /* Of [batch] images that others are mixed with; NULL: none are. */
     const uint8_t **pixels;
     int32_t *index, *erase;
@@ -79,9 +80,11 @@ static bool make_mixing(clade_upload *upload, size_t batch)
     if (upload->label.dtype == CLADE_F32) {
         upload->outputs = (size_t)upload->label.dim[1];
         upload->soft = malloc(batch * upload->outputs * sizeof *upload->soft);
-        const bool several = o->dataset && clade_dataset_task(o->dataset) == CLADE_TASK_MULTI_LABEL;
-        if (several) upload->shown = malloc(upload->outputs);
-        if (!upload->soft || (several && !upload->shown)) return false;
+        const clade_task task = o->dataset ? clade_dataset_task(o->dataset) : CLADE_TASK_CLASS;
+        const bool rows = task == CLADE_TASK_MULTI_LABEL || task == CLADE_TASK_REGRESSION;
+        upload->ordered = task == CLADE_TASK_ORDINAL;
+        if (rows) upload->row = malloc(upload->outputs * sizeof *upload->row);
+        if (!upload->soft || (rows && !upload->row)) return false;
     }
     if (o->rows || !clade_augment_mixes(o->augment)) return true;
     upload->pixels = malloc(batch * sizeof *upload->pixels);
@@ -108,12 +111,14 @@ clade_status clade_upload_create(const clade_upload_options *o, clade_upload **o
     }
     upload->weights = malloc(batch * sizeof *upload->weights);
     if (o->rows) {
-        upload->row = clade_tensor_count(clade_model_input(o->model)) / batch;
-        upload->staged = malloc(batch * upload->row * sizeof *upload->staged);
+        upload->row_size = clade_tensor_count(clade_model_input(o->model)) / batch;
+        upload->staged = malloc(batch * upload->row_size * sizeof *upload->staged);
     }
     clade_status status = CLADE_OK;
     if (!upload->weights || (o->rows && !upload->staged) || !make_mixing(upload, batch))
         status = clade_fail(CLADE_ENOMEM, "out of memory for a feed");
+    if (!status && o->label_weight)
+        status = clade_tensor_write(clade_model_label_weight(o->model), o->label_weight);
     if (!status && o->resident) status = copy_split(upload, clade_model_device(o->model), &images);
     if (!status && !o->rows)
         status = clade_sampler_create(o->model, o->preprocessing, o->augment,
@@ -133,7 +138,7 @@ void clade_upload_destroy(clade_upload **handle)
     clade_buffer_destroy(&upload->images);
     free(upload->weights);
     free(upload->soft);
-    free(upload->shown);
+    free(upload->row);
     free(upload->staged);
     free(upload->pixels);
     free(upload->index);
@@ -145,18 +150,21 @@ void clade_upload_destroy(clade_upload **handle)
     *handle = NULL;
 }
 
-/* Adds a share of a label, or of several. One output is the probability of class 1. */
+/* Adds a share of a label, or of a row of them. One output is the probability of class 1. */
 static void add_label(const clade_upload *upload, size_t i, int32_t label, float share)
 {
     const clade_upload_options *o = &upload->options;
-    if (upload->shown) {
-        clade_dataset_label_row(o->dataset, o->split, (size_t)label, upload->shown);
-        for (size_t c = 0; c < upload->outputs; c++)
-            if (upload->shown[c]) upload->soft[i * upload->outputs + c] += share;
+    float *to = upload->soft + i * upload->outputs;
+    if (upload->row) {
+        clade_dataset_target_row(o->dataset, o->split, (size_t)label, upload->row);
+        clade_target_scale_apply(o->scale, (int32_t)upload->outputs, upload->row);
+        for (size_t c = 0; c < upload->outputs; c++) to[c] += share * upload->row[c];
+    } else if (upload->ordered) {
+        for (size_t c = 0; c < (size_t)label; c++) to[c] += share;
     } else if (upload->outputs > 1) {
-        upload->soft[i * upload->outputs + (size_t)label] += share;
+        to[label] += share;
     } else if (label == 1) {
-        upload->soft[i] += share;
+        *to += share;
     }
 }
 
@@ -195,7 +203,7 @@ static clade_status write_labels(clade_upload *upload, const clade_batch *batch,
 static clade_status write_rows(clade_upload *upload, const int32_t *index, size_t n)
 {
     const clade_tensor *input = clade_model_input(upload->options.model);
-    size_t row = upload->row;
+    size_t row = upload->row_size;
     for (size_t i = 0; i < n; i++)
         memcpy(upload->staged + i * row, upload->options.rows + (size_t)index[i] * row,
                row * sizeof *upload->staged);

@@ -2,18 +2,20 @@
 #ifndef CLADE_TRAIN_UPLOAD_H
 #define CLADE_TRAIN_UPLOAD_H
 
-#include <clade/train.h>
+#include "train/targets.h"
 
 typedef struct clade_upload_options {
     const clade_dataset *dataset; /* loaded, where the split is to be resident */
     clade_split split;
     const clade_model *model;
     const clade_preprocessing *preprocessing;
-    const clade_augment *augment; /* NULL: none */
-    const float *class_weight;    /* one per class, or NULL */
-    bool resident;                /* the whole split lies on the device from the start */
-    const float *rows;            /* the model's input for each image of the split, in place of
-                                   * the image; NULL: none. preprocessing and augment do not count */
+    const clade_augment *augment;    /* NULL: none */
+    const float *class_weight;       /* one per class, or NULL */
+    const float *label_weight;       /* [2, outputs], of labels 0 and 1, or NULL */
+    const clade_target_scale *scale; /* of targets that are numbers, or NULL */
+    bool resident;                   /* the whole split lies on the device from the start */
+    const float *rows;               /* the model's input for each image of the split, in place of
+                                      * the image; NULL: none. preprocessing and augment do not count */
 } clade_upload_options;
 
 typedef struct clade_upload clade_upload;

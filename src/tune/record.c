@@ -174,8 +174,9 @@ typedef struct record_line {
 static bool read_line(const clade_study *study, const char *text, record_line *out)
 {
     enum { loss_column = 3, accuracy_column = 4, seconds_column = 6, map_column = 8, most = 9 };
-    const bool several = clade_recipe_data(study->recipe)->task == CLADE_TASK_MULTI_LABEL;
-    const int columns = several ? map_column + 1 : map_column;
+    const clade_task task = clade_recipe_data(study->recipe)->task;
+    const bool several = task == CLADE_TASK_MULTI_LABEL;
+    const int columns = task != CLADE_TASK_CLASS ? map_column + 1 : map_column;
     CLADE_PLAIN_NUMBERS;
     double value[most];
     for (int i = 0; i < columns; i++) {

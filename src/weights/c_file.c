@@ -209,6 +209,12 @@ static void put_known(clade_c_writer *w)
         clade_c_put(w, ",\n");
     }
     if (n->class_count) clade_c_put(w, "};\n");
+    if (n->means) {
+        clade_c_put(w, "static const float target_means[] = {");
+        clade_c_put_floats(w, n->means, (size_t)n->class_count);
+        clade_c_put(w, "static const float target_deviations[] = {");
+        clade_c_put_floats(w, n->deviations, (size_t)n->class_count);
+    }
     clade_c_put(w, "\n");
 }
 
@@ -240,6 +246,11 @@ static void put_source(clade_c_writer *w, uint64_t bytes)
             clade_c_put_layer(w, i);
     }
     clade_c_put_ends(w, true);
+    if (w->network->means)
+        clade_c_put(w,
+                    "    for (int k = 0; k < %d; k++)\n"
+                    "        scores[k] = scores[k] * target_deviations[k] + target_means[k];\n",
+                    w->network->class_count);
     clade_c_put(w, "}\n");
 }
 

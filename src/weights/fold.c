@@ -179,17 +179,32 @@ static clade_status fill_weights(const folding *f, clade_network *to)
 
 /* --- all of it --- */
 
+/* What outputs are scaled by, where they are of numbers. */
+static clade_status copy_scale(const clade_network *from, clade_network *to)
+{
+    const size_t bytes = (size_t)from->class_count * sizeof *from->means;
+    if (!from->means) return CLADE_OK;
+    to->means = malloc(bytes);
+    to->deviations = malloc(bytes);
+    if (!to->means || !to->deviations) return clade_fail(CLADE_ENOMEM, "out of memory for a net");
+    memcpy(to->means, from->means, bytes);
+    memcpy(to->deviations, from->deviations, bytes);
+    return CLADE_OK;
+}
+
 /* What the net knows besides. */
 static clade_status copy_rest(const folding *f, clade_network *to)
 {
     const clade_network *from = f->from;
     clade_status status = CLADE_OK;
     to->temperature = from->temperature;
+    to->task = from->task;
     to->has_preprocessing = from->has_preprocessing;
     to->preprocessing = from->preprocessing;
     if (from->class_count)
         status =
-            clade_network_set_classes(to, (const char *const *)from->classes, from->class_count);
+            clade_network_name_classes(to, (const char *const *)from->classes, from->class_count);
+    if (!status) status = copy_scale(from, to);
     if (status || !from->quantization) return status;
     status = clade_network_start_quantization(to);
     for (int32_t i = 0; i < from->graph->count && !status; i++)

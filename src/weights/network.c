@@ -30,6 +30,8 @@ void clade_network_destroy(clade_network **handle)
     clade_graph_destroy(&n->graph);
     free(n->recipe);
     free(n->thresholds);
+    free(n->means);
+    free(n->deviations);
     free(n->quantization);
     free(n->weights);
     free(n->first);
@@ -145,6 +147,12 @@ clade_status clade_network_set_classes(clade_network *network, const char *const
     if (!vector || count < 2 || count != expected)
         return clade_fail(CLADE_EINVAL, "%d class names do not fit the net's outputs: expected %d",
                           count, vector && expected > 1 ? expected : 0);
+    return clade_network_name_classes(network, names, count);
+}
+
+clade_status clade_network_name_classes(clade_network *network, const char *const *names,
+                                        int32_t count)
+{
     clear_classes(network);
     network->classes = calloc((size_t)count, sizeof *network->classes);
     if (!network->classes) return no_memory();
@@ -216,6 +224,7 @@ const clade_preprocessing *clade_network_preprocessing(const clade_network *netw
     return network->has_preprocessing ? &network->preprocessing : NULL;
 }
 
+clade_task clade_network_task(const clade_network *network) { return network->task; }
 int32_t clade_network_classes(const clade_network *network) { return network->class_count; }
 
 const char *clade_network_class_name(const clade_network *network, int32_t i)

@@ -22,7 +22,10 @@ struct clade_network {
     int32_t class_count;
     double temperature; /* that logits are divided by; 1: as they are */
     float *thresholds;  /* [classes]: probabilities above which one is told; NULL: none are said */
-    char *recipe;       /* its text; NULL: not a model of ours */
+    float *means, *deviations; /* [classes] of targets: numbers are what the net gives times the
+                                * latter, and the former; NULL: what it gives */
+    clade_task task;
+    char *recipe; /* its text; NULL: not a model of ours */
     char **notes;
     size_t note_count;
     clade_quantization *quantization; /* [layers], or NULL: nothing is rounded */
@@ -33,6 +36,9 @@ struct clade_network {
 clade_status clade_network_start(const char *name, clade_graph **graph, clade_network **out);
 clade_status clade_network_set_classes(clade_network *network, const char *const *names,
                                        int32_t count);
+/* The same without a look at the outputs. */
+clade_status clade_network_name_classes(clade_network *network, const char *const *names,
+                                        int32_t count);
 clade_status clade_network_set_preprocessing(clade_network *network,
                                              const clade_preprocessing *preprocessing);
 clade_status clade_network_add_note(clade_network *network, const char *format, ...)

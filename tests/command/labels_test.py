@@ -143,7 +143,9 @@ def main(clade):
             check(part in page, f"report: no '{part}'")
         for part in ("Confusion matrix", "Calibration", "Surest mistakes"):
             check(part not in page, f"report: '{part}'")
-        run("inspect", images, "--recipe", model / "recipe.yaml", says="cannot be inspected")
+        counts = json.loads(run("inspect", images, "--labels", table, "--recipe", model / "recipe.yaml", "--json"))
+        shown = [line.split(",")[1].split("|") for line in table.read_text().splitlines()[1:]]
+        check(json.dumps(counts).count("blue") and counts["images"] == 60, f"inspect: {counts}")
         run("bench", "--model", recipe, "--repeat", "1", "--device", "cpu")
         run("lr-find", recipe, *data, "--out", folder / "rates")
         run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
@@ -171,7 +173,6 @@ def main(clade):
         run(*start, "--set", "data.task=classification", says="expects one sigmoid output")
         run(*start, "--set", "data.task=several", says="task: expected")
         run(*start, "--set", "train.top_k=2", says="top_k: expected without")
-        run(*start, "--set", "train.class_weight=balanced", says="class_weight: expected without")
         run(*start, "--set", "train.early_stopping={patience: 2, monitor: val_accuracy}", says="val_map")
         run("train", recipe, "--data", images, "--out", folder / "none", says="expected labels: FILE")
     return finish()

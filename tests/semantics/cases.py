@@ -143,6 +143,16 @@ MSE = {"train.loss": "mse", "model": [CONV, "flatten", {"dense": {"name": "head"
 LABELS = {"images": "marked", "train.loss": "binary_crossentropy", "data": {"task": "multi_label"},
           "model": [CONV, "flatten", {"dense": {**HEAD["dense"], "activation": "sigmoid"}}]}
 
+ORDINAL = {"train.loss": "ordinal_crossentropy", "data": {"task": "ordinal"},
+           "model": [CONV, "flatten", {"dense": {"name": "head", "units": 2, "activation": "sigmoid"}}]}
+NUMBERS = {"images": "measured", "train.loss": "mse", "data": {"task": "regression"},
+           "model": [CONV, "flatten", {"dense": {"name": "head", "units": 2}}]}
+
+
+def focal(kind, **options):
+    return {f"{kind}_focal_crossentropy": options} if options else f"{kind}_focal_crossentropy"
+
+
 BACKBONE = {"weights": "random", "layers": [
     {"conv2d": {"name": "c1", "filters": 3, "kernel": 3, "padding": "same", "activation": "relu"}},
     {"batchnorm": {"name": "b1"}},
@@ -179,6 +189,26 @@ def table():
         "binary": {**TWO, "classify": True}, "binary-smoothing": {**TWO, "train.label_smoothing": 0.3},
         "binary-weight-top": {**TWO, "train.class_weight": {"yes": 4}, "train.top_k": 1}, "mse": MSE,
         "mse-smoothing-weight": {**MSE, "train.label_smoothing": 0.3, "train.class_weight": "balanced"},
+        "mae": {**MSE, "train.loss": "mae"}, "huber": {**MSE, "train.loss": "huber"},
+        "huber-delta-mixed": {**MSE, "train.loss": {"huber": {"delta": 0.3}}, "augment": {"mixup": {}}},
+        "focal": {"train.loss": focal("categorical")},
+        "focal-options": {"train.loss": focal("categorical", gamma=0.5, alpha=1.5), "train.label_smoothing": 0.1,
+                          "train.class_weight": "balanced", "augment": {"mixup": {}}},
+        "focal-binary": {**TWO, "train.loss": focal("binary")},
+        "focal-binary-options": {**TWO, "train.loss": focal("binary", gamma=1, alpha=0.4, apply_class_balancing=True),
+                                 "train.label_smoothing": 0.2},
+        "focal-labels": {**LABELS, "train.loss": focal("binary", apply_class_balancing=True), "train.shard": 2,
+                         "augment": {"mixup": {}}},
+        "ordinal": {**ORDINAL, "classify": True},
+        "ordinal-mixed": {**ORDINAL, "train.label_smoothing": 0.2, "train.class_weight": "balanced",
+                          "augment": {"mixup": {}}},
+        "numbers": NUMBERS, "numbers-mae": {**NUMBERS, "train.loss": "mae", "train.shard": 2},
+        "numbers-huber-mixed": {**NUMBERS, "train.loss": {"huber": {"delta": 0.7}}, "augment": {"mixup": {}}},
+        "numbers-raw": {**NUMBERS, "train.normalize_targets": False, "train.optimizer": {"sgd": {"lr": 0.001}}},
+        "numbers-stop-alone": {**NUMBERS, "images": "measured-alone", "train.early_stopping": 1},
+        "labels-weight": {**LABELS, "train.class_weight": {"b": 3}},
+        "labels-balanced": {**LABELS, "train.class_weight": "balanced", "train.shard": 2,
+                            "train.loss": focal("binary", gamma=1.5)},
         "labels": LABELS, "labels-smoothing-shard": {**LABELS, "train.label_smoothing": 0.2, "train.shard": 2},
         "weighted": {**LABELS, "images": "uneven", "train.shard": 2},
         "weighted-mixed": {**LABELS, "images": "uneven", "augment": {"mixup": {}}},

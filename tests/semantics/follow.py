@@ -20,6 +20,26 @@ def class_weights(train, label, names):
     return weights
 
 
+def label_weights(train, label, names):
+    """Of 0 and of 1, for each class of rows of labels; None: they weigh alike."""
+    chosen = train.get("class_weight")
+    if label.ndim == 1 or not chosen:
+        return None
+    weights = np.ones((2, len(names)))
+    if chosen == "balanced":
+        there = label.sum(0)
+        return np.array([len(label) / (2 * (len(label) - there)), len(label) / (2 * there)], np.float32)
+    for name, value in chosen.items():
+        weights[1, names.index(name)] = single(value)
+    return weights
+
+
+def classes_of(steps):
+    """Probabilities of classes by those of the steps between them, none of which is more probable than the one before."""
+    up = np.minimum.accumulate(np.hstack([np.ones((len(steps), 1)), steps]), 1)
+    return up - np.hstack([up[:, 1:], np.zeros((len(steps), 1))])
+
+
 class Training:
     """One run. data: {"train": (pixels, labels), "validation": the same or None, "names": class names,
     "weights": of the images}; labels are classes, or rows of 0 and 1."""
@@ -29,6 +49,13 @@ class Training:
         self.recipe, self.data, self.train = recipe, data, train
         self.seed, self.batch = train.get("seed", 0), train["batch"]
         self.pixels, self.label = data["train"]
+        task = recipe.get("data", {}).get("task")
+        self.ordered, self.numbers = task == "ordinal", task == "regression"
+        self.middle, self.spread = 0, 1  # of targets
+        if self.numbers and train.get("normalize_targets", True):
+            self.middle, self.spread = (f(self.label.astype(float), 0).astype(np.float32) for f in (np.mean, np.std))
+        if self.numbers:
+            self.label = (self.label - self.middle) / self.spread
         self.own = data.get("weights", np.ones(len(self.label)))  # of each image
         self.net = Net(recipe, self.seed)
         self.net.whiten(scaled(self.pixels.astype(np.float64), recipe["input"]))
@@ -37,6 +64,7 @@ class Training:
         self.steps = train.get("steps_per_epoch", self.batches)
         self.schedule = Schedule(recipe, self.steps)
         self.weight = class_weights(train, self.label, data["names"])
+        self.net.label_weights = label_weights(train, self.label, data["names"])
         self.epoch = self.step = self.waited = 0
         self.lowest, self.best, self.best_epoch = math.inf, None, 0
         self.unfrozen = False
@@ -119,6 +147,11 @@ class Training:
 
     def summary(self, done):
         y, loss, label = (np.concatenate(part) for part in zip(*done))
+        if self.numbers:
+            y, label = y * self.spread + self.middle, label * self.spread + self.middle
+            return {"images": len(label), "loss": float(loss.mean()), "mae": float(abs(y - label).mean())}, y, label
+        if self.ordered:
+            y = classes_of(y)
         out = {"images": len(label), "loss": float(loss.mean()), "accuracy": accuracy(y, label)}
         if self.train.get("top_k"):
             out["top_k"] = top(y, label, self.train["top_k"])
@@ -153,13 +186,22 @@ class Training:
     def judge(self, split):
         """The metrics of a split's images, neither augmented nor weighted."""
         pixels, label = split
+        if self.numbers:
+            label = (label - self.middle) / self.spread
         y, loss = self.net.infer(scaled(pixels.astype(np.float64), self.recipe["input"]), label)
         out, y, label = self.summary([(y, loss, label)])
+        if self.numbers:
+            error, around = ((y - label) ** 2).sum(0), ((label - label.mean(0)) ** 2).sum(0)
+            return {**out, "mse": float(((y - label) ** 2).mean()), "r2": float((1 - error / around).mean())}
+        if self.ordered:
+            out["mae"] = float(abs(y.argmax(1) - label).mean())
         return {**out, **measures(y, label, len(self.data["names"]))}
 
     def probabilities(self, pixels):
         x = scaled(pixels.astype(np.float64), self.recipe["input"])
         y = self.net.infer(x, np.zeros(len(x), int))[0]
+        if self.ordered:
+            return classes_of(y)
         return np.hstack([1 - y, y]) if y.shape[1] == 1 else y
 
     def next_epoch(self):
@@ -175,7 +217,7 @@ class Training:
         means, validation = self.summary(done)[0], self.data["validation"] and self.judge(self.data["validation"])
         self.net.weights = own
         judged = validation or means
-        score = judged.get("map", judged["accuracy"])
+        score = -judged["loss"] if self.numbers else judged.get("map", judged["accuracy"])
         rank = (score, -judged["loss"]) if validation else -judged["loss"]
         best = self.best is None or rank > self.best
         if best:

@@ -43,6 +43,10 @@ def windows(x, kh, kw):
     return np.moveaxis(out, 3, -1)
 
 
+BINARY = "binary_crossentropy", "binary_focal_crossentropy", "ordinal_crossentropy"
+NUMBERS = "mse", "mae", "huber"
+
+
 class Net:
     """Weights by path, in the layers' order, and what a training step needs."""
 
@@ -57,7 +61,12 @@ class Net:
         self.apply_freezing(backbone, False)
         size, channels = recipe["input"]["size"], recipe["input"]["channels"]
         self.smoothing = single(recipe["train"].get("label_smoothing", 0))
-        self.loss = recipe["train"]["loss"]
+        loss = recipe["train"]["loss"]
+        self.loss, options = next(iter(loss.items())) if isinstance(loss, dict) else (loss, {})
+        self.gamma, self.delta = single(options.get("gamma", 2)), single(options.get("delta", 1))
+        self.alpha = single(options.get("alpha", 0.25))
+        self.balances = options.get("apply_class_balancing", False)
+        self.label_weights = None  # of 0 and of 1, for each output, in training
         self.start(np.zeros((1, *size, channels)))
 
     def apply_freezing(self, backbone, unfrozen):
@@ -221,14 +230,29 @@ class Net:
 
     def outputs(self, z):
         """What is predicted from the last layer's scores."""
-        if self.loss == "binary_crossentropy":
+        if self.loss in BINARY:
             return 1 / (1 + np.exp(-z))
-        if self.loss == "mse":
+        if self.loss in NUMBERS:
             return z
         e = np.exp(z - z.max(1, keepdims=True))
         return e / e.sum(1, keepdims=True)
 
-    def losses(self, z, label):
+    def binary(self, z, y, t, label_weights):
+        """Each output's loss, and its gradient by the score."""
+        loss, slope = np.logaddexp(0, z) - z * t, y - t
+        if self.loss == "binary_focal_crossentropy":
+            q, turn = t * (1 - y) + (1 - t) * y, y * (1 - y) * (1 - 2 * t)
+            slope = self.gamma * q ** (self.gamma - 1) * turn * loss + q ** self.gamma * slope
+            loss = q ** self.gamma * loss
+            if self.balances:
+                w = t * self.alpha + (1 - t) * (1 - self.alpha)
+                loss, slope = w * loss, w * slope
+        if label_weights is not None:
+            w = t * label_weights[1] + (1 - t) * label_weights[0]
+            loss, slope = w * loss, w * slope
+        return loss, slope
+
+    def losses(self, z, label, label_weights=None):
         """Each image's outputs, loss, and the loss's gradient by the scores; label: classes, or rows of labels, other
         ones, and the share of the first."""
         y, s = self.outputs(z), self.smoothing
@@ -236,16 +260,31 @@ class Net:
         classes = z.shape[1]
         if first.ndim == 2:
             t = (share * first + (1 - share) * second) * (1 - s) + s / 2
+        elif self.loss == "ordinal_crossentropy":
+            steps = np.tri(classes + 1, classes, -1)
+            t = (share * steps[first] + (1 - share) * steps[second]) * (1 - s) + s / 2
         elif classes == 1:
             t = (share * first + (1 - share) * second)[:, None] * (1 - s) + s / 2
         else:
             one_hot = np.eye(classes)
             t = (share * one_hot[first] + (1 - share) * one_hot[second]) * (1 - s) + s / classes
-        if self.loss == "binary_crossentropy":
-            return y, (np.logaddexp(0, z) - z * t).mean(1), (y - t) / classes
+        if self.loss in BINARY:
+            loss, slope = self.binary(z, y, t, label_weights)
+            return y, loss.mean(1), slope / classes
         if self.loss == "mse":
             return y, ((y - t) ** 2).mean(1), 2 * (y - t) / classes
+        if self.loss == "mae":
+            return y, abs(y - t).mean(1), np.sign(y - t) / classes
+        if self.loss == "huber":
+            d, near = abs(y - t), abs(y - t) <= self.delta
+            loss = np.where(near, d ** 2 / 2, self.delta * d - self.delta ** 2 / 2)
+            return y, loss.mean(1), np.clip(y - t, -self.delta, self.delta) / classes
         shifted = z - z.max(1, keepdims=True)
+        if self.loss == "categorical_focal_crossentropy":
+            q, log = 1 - y, shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+            by_y = self.alpha * t * (self.gamma * q ** (self.gamma - 1) * log - q ** self.gamma / y)
+            slope = y * (by_y - (by_y * y).sum(1, keepdims=True))
+            return y, -(self.alpha * t * q ** self.gamma * log).sum(1), slope
         return y, (t * (np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted)).sum(1), y - t
 
     def infer(self, x, label):
@@ -258,7 +297,7 @@ class Net:
         tape, gradients = [], {}
         for layer in self.layers:
             x = self.forward_layer(layer, x, tape, step, first)
-        y, loss, dz = self.losses(x, label)
+        y, loss, dz = self.losses(x, label, self.label_weights)
         dz = dz * weight[:, None]
         for layer, saved, out in reversed(tape):
             dz = self.backward_layer(layer, saved, out, dz, gradients)

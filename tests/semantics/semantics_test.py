@@ -74,6 +74,8 @@ def make_images(folder):
     out["marked"] = make_labels(folder / "marked", random)
     out["uneven"] = make_labels(folder / "uneven", random, True)
     out["marked-alone"] = {**out["marked"], "validation": None}
+    out["measured"] = make_numbers(folder / "measured", random)
+    out["measured-alone"] = {**out["measured"], "validation": None}
     return out
 
 
@@ -92,6 +94,25 @@ def make_labels(folder, random, weighted=False):
                          f",{i % 5 / 2}" * weighted)
         out[word] = np.stack(pixels), rows
         if weighted and word == "train":
+            out["weights"] = np.arange(count) % 5 / 2
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return out
+
+
+def make_numbers(folder, random):
+    """Images with two numbers each, which their tones tell, and a weight."""
+    out, lines = {"names": ["height", "tilt"]}, ["file,height,weight,tilt"]
+    for word, count in (("train", 13), ("validation", 7)):
+        (folder / word).mkdir(parents=True)
+        rows = np.round(random.random((count, 2)) * [40, 2] + [150, -1], 3).astype(np.float32)
+        pixels = []
+        for i, (height, tilt) in enumerate(rows):
+            tone = np.array([(height - 150) * 4, 60 + 40 * tilt, 90])
+            pixels.append(np.clip(tone + random.integers(-30, 60, (6, 5, 3)), 0, 255).astype(np.uint8))
+            write_png(folder / word / f"{word}{i:02}.png", pixels[-1])
+            lines.append(f"{word}{i:02},{height},{i % 5 / 2},{tilt}")
+        out[word] = np.stack(pixels), rows
+        if word == "train":
             out["weights"] = np.arange(count) % 5 / 2
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return out
@@ -184,11 +205,19 @@ def compare_metrics(at, found, expected):
 
 def compare_epoch(row, e, at):
     close(f"{at}, loss", float(row["loss"]), e["train"]["loss"])
-    close(f"{at}, accuracy", float(row["accuracy"]), e["train"]["accuracy"], 1e-8)
+    numbers = "mae" in row
+    if numbers:
+        close(f"{at}, mae", float(row["mae"]), e["train"]["mae"])
+    else:
+        close(f"{at}, accuracy", float(row["accuracy"]), e["train"]["accuracy"], 1e-8)
     close(f"{at}, rate", float(row["lr"]), e["steps"][-1]["lr"], 1e-6)
     if e["validation"]:
         close(f"{at}, val_loss", float(row["val_loss"]), e["validation"]["loss"])
-        close(f"{at}, val_accuracy", float(row["val_accuracy"]), e["validation"]["accuracy"], 1e-8)
+        if numbers:
+            close(f"{at}, val_mae", float(row["val_mae"]), e["validation"]["mae"])
+            close(f"{at}, val_r2", float(row["val_r2"]), e["validation"]["r2"])
+        else:
+            close(f"{at}, val_accuracy", float(row["val_accuracy"]), e["validation"]["accuracy"], 1e-8)
         if "map" in e["validation"]:
             close(f"{at}, val_map", float(row["val_map"]), e["validation"]["map"], 1e-8)
     else:

@@ -160,6 +160,8 @@ static clade_status add_fold(cross_request *r, const clade_classifier *classifie
         e->label[r->filled] = clade_dataset_label(dataset, CLADE_VALIDATION, k);
         if (e->target)
             clade_dataset_label_row(dataset, CLADE_VALIDATION, k, e->target + r->filled * classes);
+        if (e->number)
+            clade_dataset_target_row(dataset, CLADE_VALIDATION, k, e->number + r->filled * classes);
         c->fold_of[r->filled] = (int32_t)i + 1;
     }
     return CLADE_OK;
@@ -183,9 +185,10 @@ static clade_status measure(cross_request *r, const clade_dataset *dataset, size
         status = clade_classifier_evaluate(classifier, dataset, CLADE_VALIDATION, NULL, &metrics);
     status_line_clear();
     f->images = metrics.count;
-    f->accuracy = metrics.accuracy;
+    const bool numbers = metrics.task == CLADE_TASK_REGRESSION;
+    f->accuracy = numbers ? metrics.mae : metrics.accuracy;
     f->loss = metrics.loss;
-    f->f1 = metrics.f1;
+    f->f1 = numbers ? metrics.r2 : metrics.f1;
     if (!status && !r->first) {
         r->first = classifier;
         status = begin_pool(r, dataset, c);

@@ -14,7 +14,13 @@
 /* --- means over the folds --- */
 
 typedef enum fold_number { FOLD_ACCURACY, FOLD_LOSS, FOLD_F1, FOLD_NUMBERS } fold_number;
-static const char *const fold_words[] = {"accuracy", "loss", "f1"};
+
+static const char *word_of(const cross_validation *c, fold_number n)
+{
+    static const char *const words[] = {"accuracy", "loss", "f1"};
+    static const char *const of_numbers[] = {"mae", "loss", "r2"};
+    return c->pooled.number ? of_numbers[n] : words[n];
+}
 
 static double number_of(const fold_result *f, fold_number n)
 {
@@ -40,8 +46,8 @@ static double find_mean(const cross_validation *c, fold_number n, double *deviat
 void cross_validation_print_fold(const cross_validation *c, size_t i)
 {
     const fold_result *f = &c->fold[i];
-    printf("fold %zu of %zu: %zu images, accuracy %.4f, loss %.4f, %.1f s\n", i + 1, c->count,
-           f->images, f->accuracy, f->loss, f->seconds);
+    printf("fold %zu of %zu: %zu images, %s %.4f, loss %.4f, %.1f s\n", i + 1, c->count, f->images,
+           word_of(c, FOLD_ACCURACY), f->accuracy, f->loss, f->seconds);
     fflush(stdout);
 }
 
@@ -50,7 +56,7 @@ clade_status cross_validation_print(const cross_validation *c)
     printf("\n%zu folds\n", c->count);
     for (fold_number n = 0; n < FOLD_NUMBERS; n++) {
         double deviation, mean = find_mean(c, n, &deviation);
-        printf("%-10s %.4f ± %.4f\n", fold_words[n], mean, deviation);
+        printf("%-10s %.4f ± %.4f\n", word_of(c, n), mean, deviation);
     }
     printf("\n");
     return evaluated_print(&c->pooled);
@@ -69,15 +75,15 @@ static clade_status to_tree(const cross_validation *c, cJSON **out)
         cJSON_AddStringToObject(item, "folder", f->folder);
         cJSON_AddNumberToObject(item, "images", (double)f->images);
         for (fold_number n = 0; n < FOLD_NUMBERS; n++)
-            cJSON_AddNumberToObject(item, fold_words[n], number_of(f, n));
+            cJSON_AddNumberToObject(item, word_of(c, n), number_of(f, n));
         clade_json_append(list, item);
     }
     cJSON *means = cJSON_AddObjectToObject(root, "mean");
     cJSON *deviations = cJSON_AddObjectToObject(root, "deviation");
     for (fold_number n = 0; n < FOLD_NUMBERS; n++) {
         double deviation, mean = find_mean(c, n, &deviation);
-        cJSON_AddNumberToObject(means, fold_words[n], mean);
-        cJSON_AddNumberToObject(deviations, fold_words[n], deviation);
+        cJSON_AddNumberToObject(means, word_of(c, n), mean);
+        cJSON_AddNumberToObject(deviations, word_of(c, n), deviation);
     }
     cJSON *pooled = NULL;
     clade_status status = evaluated_json(&c->pooled, &pooled);
@@ -136,10 +142,17 @@ static clade_status write_page(const cross_validation *c)
     double deviation, low, high, mean = find_mean(c, FOLD_ACCURACY, &deviation);
     clade_share_interval(c->pooled.metrics.accuracy, (double)c->pooled.count, &low, &high);
     snprintf(title, sizeof title, "Cross-validation of %.200s", c->recipe);
-    snprintf(note, sizeof note,
-             "Accuracy of the last epoch %.4f ± %.4f over %zu folds; of all %zu images together "
-             "%.4f, 95 %%: %.4f to %.4f.",
-             mean, deviation, c->count, c->pooled.count, c->pooled.metrics.accuracy, low, high);
+    if (c->pooled.number)
+        snprintf(note, sizeof note,
+                 "Mean absolute error of the last epoch %.4g ± %.4g over %zu folds; of all %zu "
+                 "images together %.4g.",
+                 mean, deviation, c->count, c->pooled.count, c->pooled.metrics.mae);
+    else
+        snprintf(
+            note, sizeof note,
+            "Accuracy of the last epoch %.4f ± %.4f over %zu folds; of all %zu images together "
+            "%.4f, 95 %%: %.4f to %.4f.",
+            mean, deviation, c->count, c->pooled.count, c->pooled.metrics.accuracy, low, high);
     const clade_compare_options options = {.title = title, .notes = notes, .note_count = 1};
     const char **runs = malloc(c->count * sizeof *runs);
     char *path = join(c->folder, "compare.html");

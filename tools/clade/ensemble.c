@@ -134,7 +134,8 @@ clade_status ensemble_open(const char *path, const command_list *with, const cha
     for (size_t k = 0; k <= with->count && !status; k++)
         status = open_member(out, k, views, device);
     for (size_t k = 0; out->count > 1 && k < out->count && !status; k++)
-        if (!clade_classifier_gives_probabilities(out->member[k]))
+        if (!clade_classifier_gives_probabilities(out->member[k]) &&
+            clade_classifier_task(out->member[k]) != CLADE_TASK_REGRESSION)
             status = clade_fail(CLADE_EINVAL,
                                 "%s: ends without softmax or sigmoid, so that it has no "
                                 "probabilities to take the mean of",

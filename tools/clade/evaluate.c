@@ -157,6 +157,9 @@ static clade_status begin(evaluate_request *r)
         if (r->found.target)
             clade_dataset_label_row(r->dataset, split, i,
                                     r->found.target + i * (size_t)clade_classifier_classes(first));
+        if (r->found.number)
+            clade_dataset_target_row(r->dataset, split, i,
+                                     r->found.number + i * (size_t)clade_classifier_classes(first));
     }
     r->found.split = r->whole && split == CLADE_TRAIN ? "all" : session_splits[split];
     r->found.listed = (size_t)r->listed;
@@ -228,8 +231,9 @@ static clade_status keep_thresholds(evaluate_request *r)
 /* Are the options for what the models tell, one class or several labels? */
 static clade_status check_task(const evaluate_request *r)
 {
-    const bool several = clade_classifier_task(r->models.member[0]) == CLADE_TASK_MULTI_LABEL;
-    if (several && r->listed)
+    const clade_task task = clade_classifier_task(r->models.member[0]);
+    const bool several = task == CLADE_TASK_MULTI_LABEL;
+    if ((several || task == CLADE_TASK_REGRESSION) && r->listed)
         return clade_fail(CLADE_EINVAL, "--wrong is for models that tell one class");
     if (!several && r->thresholds)
         return clade_fail(CLADE_EINVAL, "--thresholds is for models of data.task: multi_label");
@@ -303,7 +307,8 @@ int command_evaluate(int argc, char **argv)
             "that it was trained on, split as it was then. Of other data without splits, all\n"
             "images are taken; they may lack some of the classes. Of several labels per image: "
             "mean\n"
-            "average precision, F1 over classes and over all labels, and each class's scores.",
+            "average precision, F1 over classes and over all labels, and each class's scores. Of\n"
+            "numbers: mean squared and absolute error and R2.",
         .example = "clade evaluate runs/first --data photos.zip\n"
                    "  clade evaluate runs/first --with runs/second --tta flip",
     };

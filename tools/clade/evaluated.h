@@ -14,6 +14,7 @@ typedef struct evaluated {
     const char **name;
     int32_t *label;
     uint8_t *target; /* [count, classes]: labels where an image may have several; else NULL */
+    float *number;   /* likewise where it has numbers */
     float *p;        /* [count, classes] */
     uint64_t *confusion;
     clade_metrics metrics;
@@ -35,6 +36,9 @@ clade_status evaluated_json(const evaluated *e, cJSON **out);
 /* Both where images may have several labels. */
 clade_status evaluated_print_labels(const evaluated *e);
 clade_status evaluated_json_labels(const evaluated *e, cJSON **out);
+/* Both where images have numbers. */
+void evaluated_print_numbers(const evaluated *e);
+void evaluated_json_numbers(const evaluated *e, cJSON **out);
 /* Writes every image with its class, what it was taken for, and the numbers of all classes to a
  * file that is not there yet; `fold` [count] (or NULL) is a column of its own. Errors: EIO. */
 clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char *path);

@@ -164,10 +164,15 @@ clade_status evaluated_print(const evaluated *e)
     const clade_metrics *m = &e->metrics;
     double low, high;
     if (e->target) return evaluated_print_labels(e);
+    if (e->number) {
+        evaluated_print_numbers(e);
+        return CLADE_OK;
+    }
     clade_share_interval(m->accuracy, (double)e->count, &low, &high);
     printf("%s: %zu images\n", e->split, e->count);
     printf("loss       %.4f\naccuracy   %.4f (95 %%: %.4f to %.4f)\n", m->loss, m->accuracy, low,
            high);
+    if (m->task == CLADE_TASK_ORDINAL) printf("mae        %.4f (classes)\n", m->mae);
     if (e->top_k > 0) printf("top-%-7d%.4f\n", e->top_k, m->top_k);
     printf("precision  %.4f\nrecall     %.4f\nf1         %.4f\n", m->precision, m->recall, m->f1);
     if (!isnan(m->auc)) printf("auc        %.4f\n", m->auc);
@@ -226,6 +231,10 @@ clade_status evaluated_json(const evaluated *e, cJSON **out)
     const clade_metrics *m = &e->metrics;
     double interval[2];
     if (e->target) return evaluated_json_labels(e, out);
+    if (e->number) {
+        evaluated_json_numbers(e, out);
+        return CLADE_OK;
+    }
     clade_share_interval(m->accuracy, (double)e->count, &interval[0], &interval[1]);
     cJSON *root = *out = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "split", e->split);
@@ -233,6 +242,7 @@ clade_status evaluated_json(const evaluated *e, cJSON **out)
     cJSON_AddNumberToObject(root, "loss", m->loss);
     cJSON_AddNumberToObject(root, "accuracy", m->accuracy);
     clade_json_put(root, "accuracy_interval", cJSON_CreateDoubleArray(interval, 2));
+    if (m->task == CLADE_TASK_ORDINAL) cJSON_AddNumberToObject(root, "mae", m->mae);
     if (e->top_k > 0) cJSON_AddNumberToObject(root, "top_k", m->top_k);
     cJSON_AddNumberToObject(root, "precision", m->precision);
     cJSON_AddNumberToObject(root, "recall", m->recall);

@@ -95,9 +95,11 @@ void events_batch(events *e, const clade_epoch *now, size_t batches)
     bool same = e->told.epoch == now->epoch;
     if (now->step < e->next_step || m->count == (same ? before->count : 0)) return;
     double count = (double)m->count, old = same ? (double)before->count : 0;
+    const bool numbers = m->task == CLADE_TASK_REGRESSION;
     double loss = same ? before->loss * old : 0, right = same ? before->accuracy * old : 0;
     scalar(e, "step/loss", now->step, (m->loss * count - loss) / (count - old));
-    scalar(e, "step/accuracy", now->step, (m->accuracy * count - right) / (count - old));
+    if (!numbers)
+        scalar(e, "step/accuracy", now->step, (m->accuracy * count - right) / (count - old));
     e->next_step = now->step + (int64_t)((uint64_t)now->epochs * batches / most_points);
     e->told = *now;
 }
@@ -139,12 +141,18 @@ void events_epoch(events *e, const clade_epoch *now)
     if (!is_open(e, now)) return;
     scalar(e, "epoch", now->step, now->epoch);
     scalar(e, "loss", now->step, now->train.loss);
-    scalar(e, "accuracy", now->step, now->train.accuracy);
-    if (now->validation.count) {
-        scalar(e, "val_loss", now->step, now->validation.loss);
-        scalar(e, "val_accuracy", now->step, now->validation.accuracy);
-        if (now->validation.task == CLADE_TASK_MULTI_LABEL)
-            scalar(e, "val_map", now->step, now->validation.map);
+    const clade_metrics *v = &now->validation;
+    const bool numbers = now->train.task == CLADE_TASK_REGRESSION;
+    if (numbers)
+        scalar(e, "mae", now->step, now->train.mae);
+    else
+        scalar(e, "accuracy", now->step, now->train.accuracy);
+    if (v->count) {
+        scalar(e, "val_loss", now->step, v->loss);
+        if (!numbers) scalar(e, "val_accuracy", now->step, v->accuracy);
+        if (v->task == CLADE_TASK_MULTI_LABEL) scalar(e, "val_map", now->step, v->map);
+        if (numbers) scalar(e, "val_r2", now->step, v->r2);
+        if (numbers || v->task == CLADE_TASK_ORDINAL) scalar(e, "val_mae", now->step, v->mae);
     }
     scalar(e, "lr", now->step, now->lr);
     scalar(e, "images_per_second", now->step, now->images_per_second);
@@ -229,7 +237,8 @@ static void write_mistakes(events *e, clade_classifier *classifier)
 void events_end(events *e, clade_classifier *classifier)
 {
     if (e->file && classifier && !e->failed) {
-        if (clade_classifier_task(classifier) == CLADE_TASK_CLASS) write_mistakes(e, classifier);
+        const clade_task task = clade_classifier_task(classifier);
+        if (task == CLADE_TASK_CLASS || task == CLADE_TASK_ORDINAL) write_mistakes(e, classifier);
         if (!e->failed) give_up(e, clade_tensorboard_success(e->file));
     }
     clade_tensorboard_destroy(&e->file);

@@ -163,6 +163,10 @@ clade_status export_int8(const clade_network *network, const char *path,
     int32_t dim[3];
     int8_counts counts;
     *out = NULL;
+    if (clade_network_task(network) != CLADE_TASK_CLASS)
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "%s: --int8 is for models that tell one class, not for data.task: %s",
+                          shown(path), clade_task_words()[clade_network_task(network)]);
     clade_graph_shape(clade_network_graph(network), 0, dim);
     d.values = (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2];
     clade_status status = open_data(network, shown(path), request, &d.dataset);

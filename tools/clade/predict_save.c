@@ -139,6 +139,16 @@ static void list_labels(const clade_classifier *classifier, const float *p, char
                                   clade_classifier_class_name(classifier, c));
 }
 
+/* "age 31.2, weight 70": as far as there is room. */
+static void list_numbers(const clade_classifier *classifier, const float *p, char *text,
+                         size_t size)
+{
+    size_t n = 0;
+    for (int32_t k = 0; k < clade_classifier_classes(classifier) && n < size; k++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s %.4g", n ? ", " : "",
+                              clade_classifier_class_name(classifier, k), (double)p[k]);
+}
+
 clade_status saved_images_write(saved_images *s, const image_files *files, size_t i,
                                 const clade_classifier *classifier, const float *p)
 {
@@ -151,7 +161,10 @@ clade_status saved_images_write(saved_images *s, const image_files *files, size_
     else
         snprintf(value, sizeof value, "%.4g", (double)p[best]);
     char labels[256];
-    if (clade_classifier_thresholds(classifier))
+    const bool numbers = clade_classifier_task(classifier) == CLADE_TASK_REGRESSION;
+    if (numbers)
+        list_numbers(classifier, p, labels, sizeof labels);
+    else if (clade_classifier_thresholds(classifier))
         list_labels(classifier, p, labels, sizeof labels);
     else
         snprintf(labels, sizeof labels, "%s", clade_classifier_class_name(classifier, best));
@@ -159,7 +172,7 @@ clade_status saved_images_write(saved_images *s, const image_files *files, size_
                                    .size = files->size,
                                    .name = input ? "standard input" : files->path[i],
                                    .label = labels,
-                                   .value = value};
+                                   .value = numbers ? "" : value};
     clade_status status = clade_caption_write(&caption, s->path[i]);
     s->saved += !status;
     return status;

@@ -37,9 +37,14 @@ const char *prediction_word(const clade_classifier *classifier)
     return clade_classifier_gives_probabilities(classifier) ? "probability" : "score";
 }
 
+static bool tells_numbers(const prediction_printer *out)
+{
+    return clade_classifier_task(out->classifier) == CLADE_TASK_REGRESSION;
+}
+
 static void print_label_head(const prediction_printer *out)
 {
-    printf("file,classes");
+    printf(tells_numbers(out) ? "file" : "file,classes");
     for (int32_t c = 0; c < clade_classifier_classes(out->classifier); c++) {
         printf(",");
         csv_field(stdout, clade_classifier_class_name(out->classifier, c));
@@ -52,6 +57,10 @@ clade_status predictions_begin(prediction_printer *out)
     int32_t classes = clade_classifier_classes(out->classifier);
     if (out->top > classes) out->top = classes;
     if (out->format == PREDICTION_JSON) out->list = cJSON_CreateArray();
+    if (tells_numbers(out)) {
+        if (out->format == PREDICTION_CSV) print_label_head(out);
+        return CLADE_OK;
+    }
     if (clade_classifier_task(out->classifier) == CLADE_TASK_MULTI_LABEL) {
         out->told = malloc((size_t)classes * sizeof *out->told);
         if (!out->told) return clade_fail(CLADE_ENOMEM, "out of memory for predictions");
@@ -70,6 +79,13 @@ static cJSON *object_of(const prediction_printer *out, const char *path, const f
 {
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddStringToObject(entry, "file", path);
+    if (tells_numbers(out)) {
+        cJSON *targets = cJSON_AddObjectToObject(entry, "targets");
+        for (int32_t k = 0; k < clade_classifier_classes(out->classifier); k++)
+            cJSON_AddNumberToObject(targets, clade_classifier_class_name(out->classifier, k),
+                                    (double)p[k]);
+        return entry;
+    }
     cJSON *ranks = cJSON_AddArrayToObject(entry, "classes");
     const int32_t count = out->told ? prediction_labels(out->classifier, p, out->told) : out->top;
     for (int32_t k = 0; k < count; k++) {
@@ -104,6 +120,17 @@ static void print_labels(const prediction_printer *out, const float *p)
     printf("\n");
 }
 
+static void print_numbers(const prediction_printer *out, const float *p)
+{
+    for (int32_t k = 0; k < clade_classifier_classes(out->classifier); k++)
+        if (out->format == PREDICTION_CSV)
+            printf(",%.9g", (double)p[k]);
+        else
+            printf("%s %s %.6g", k ? "," : "",
+                   shown(clade_classifier_class_name(out->classifier, k)), (double)p[k]);
+    printf("\n");
+}
+
 void predictions_print(prediction_printer *out, const char *path, const float *p)
 {
     const bool csv = out->format == PREDICTION_CSV;
@@ -121,6 +148,10 @@ void predictions_print(prediction_printer *out, const char *path, const float *p
         printf("%s:", shown(path));
     if (out->told) {
         print_labels(out, p);
+        return;
+    }
+    if (tells_numbers(out)) {
+        print_numbers(out, p);
         return;
     }
     for (int32_t k = 0; k < out->top; k++) {

@@ -6,11 +6,42 @@
 #include "shown.h"
 #include "status_line.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { bar_full = 30, bar_brief = 10 };
+
+/* What is told of an epoch beside its loss, by the task: a word, briefly, and its value. */
+typedef struct told_score {
+    const char *word, *brief;
+    double value; /* NaN: nothing is told */
+} told_score;
+
+static told_score score_of(const clade_metrics *m)
+{
+    if (m->task == CLADE_TASK_REGRESSION) return (told_score){"mae", "mae", m->mae};
+    return (told_score){"accuracy", "acc", m->accuracy};
+}
+
+/* What validation tells besides. */
+static told_score further_score(const clade_metrics *m)
+{
+    switch (m->task) {
+    case CLADE_TASK_MULTI_LABEL: return (told_score){"map", "map", m->map};
+    case CLADE_TASK_REGRESSION: return (told_score){"r2", "r2", m->r2};
+    case CLADE_TASK_ORDINAL: return (told_score){"mae", "mae", m->mae};
+    default: return (told_score){"", "", NAN};
+    }
+}
+
+/* By which epochs are judged. */
+static told_score judged_score(const clade_metrics *m)
+{
+    if (m->task == CLADE_TASK_REGRESSION) return (told_score){"loss", "loss", m->loss};
+    return m->task == CLADE_TASK_MULTI_LABEL ? further_score(m) : score_of(m);
+}
 
 /* What a phase is called, within a line. */
 static const char *phase_name(clade_train_phase phase)
@@ -43,8 +74,9 @@ void progress_wait_batch(const char *run, const clade_epoch *e, size_t batch, si
     const size_t before = (size_t)(e->epoch - 1) * batches;
     char what[160], note[64];
     snprintf(what, sizeof what, "%s: training", shown(run));
-    snprintf(note, sizeof note, "epoch %d/%d, accuracy %.4f", e->epoch, e->epochs,
-             e->train.accuracy);
+    const told_score score = score_of(&e->train);
+    snprintf(note, sizeof note, "epoch %d/%d, %s %.4f", e->epoch, e->epochs, score.word,
+             score.value);
     status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
 }
 
@@ -85,6 +117,13 @@ static double run_left(const progress *p, const clade_epoch *e, double left, siz
     return end > e->epoch ? left + each * (double)(end - e->epoch) : 0;
 }
 
+static void set_score(line_field *f, int rank, const char *of, told_score s)
+{
+    f->rank = rank;
+    snprintf(f->full, sizeof f->full, "%s%s: %.4f", of, s.word, s.value);
+    snprintf(f->brief, sizeof f->brief, "%s%s %.4f", of, s.brief, s.value);
+}
+
 void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
 {
     enum { epoch, count, bar, left, run, loss, accuracy, fields };
@@ -98,7 +137,7 @@ void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batch
     field_set(&f[epoch], 0, "Epoch %d/%d", "%d/%d", e->epoch, e->epochs);
     field_set(&f[count], 1, "%zu/%zu", "", batch, batches);
     field_set(&f[left], 2, "ETA: %s", "ETA %s", fields_time(own, time));
-    field_set(&f[accuracy], 3, "accuracy: %.4f", "acc %.4f", e->train.accuracy);
+    set_score(&f[accuracy], 3, "", score_of(&e->train));
     if (all > 0) field_set(&f[run], 4, "of the run: %s", "run %s", fields_time(all, time));
     field_set(&f[loss], 5, "loss: %.4f", "loss %.4f", e->train.loss);
     f[bar].rank = 6;
@@ -109,19 +148,21 @@ void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batch
 
 /* --- an epoch --- */
 
-static bool has_map(const clade_epoch *e) { return e->validation.task == CLADE_TASK_MULTI_LABEL; }
-
 static void print_json(const clade_epoch *e)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddNumberToObject(root, "epoch", e->epoch);
     cJSON_AddNumberToObject(root, "epochs", e->epochs);
     cJSON_AddNumberToObject(root, "loss", e->train.loss);
-    cJSON_AddNumberToObject(root, "accuracy", e->train.accuracy);
+    cJSON_AddNumberToObject(root, score_of(&e->train).word, score_of(&e->train).value);
     if (e->validation.count) {
+        const told_score score = score_of(&e->validation), further = further_score(&e->validation);
+        char key[16];
         cJSON_AddNumberToObject(root, "val_loss", e->validation.loss);
-        cJSON_AddNumberToObject(root, "val_accuracy", e->validation.accuracy);
-        if (has_map(e)) cJSON_AddNumberToObject(root, "val_map", e->validation.map);
+        snprintf(key, sizeof key, "val_%s", score.word);
+        cJSON_AddNumberToObject(root, key, score.value);
+        snprintf(key, sizeof key, "val_%s", further.word);
+        if (*further.word) cJSON_AddNumberToObject(root, key, further.value);
     }
     cJSON_AddNumberToObject(root, "lr", e->lr);
     cJSON_AddNumberToObject(root, "seconds", e->seconds);
@@ -134,19 +175,18 @@ static void print_json(const clade_epoch *e)
 /* With the means that the epoch is judged by in front where not all fit. */
 static void print_line(const clade_epoch *e)
 {
-    enum { epoch, time, loss, accuracy, val_loss, val_accuracy, val_map, best, fields };
+    enum { epoch, time, loss, score, val_loss, val_score, further, best, fields };
     line_field f[fields] = {0};
     char text[fields_room];
     const size_t columns = fields_columns(STDOUT_FILENO);
     const bool judged = e->validation.count > 0;
     field_set(&f[epoch], 0, "Epoch %d/%d", "%d/%d", e->epoch, e->epochs);
-    field_set(&f[accuracy], judged ? 4 : 1, "accuracy: %.4f", "acc %.4f", e->train.accuracy);
+    set_score(&f[score], judged ? 4 : 1, "", score_of(&e->train));
     field_set(&f[loss], judged ? 5 : 3, "loss: %.4f", "loss %.4f", e->train.loss);
     if (judged) {
-        field_set(&f[val_accuracy], has_map(e) ? 4 : 1, "val_accuracy: %.4f", "val_acc %.4f",
-                  e->validation.accuracy);
-        if (has_map(e))
-            field_set(&f[val_map], 1, "val_map: %.4f", "val_map %.4f", e->validation.map);
+        const told_score more = further_score(&e->validation);
+        set_score(&f[val_score], *more.word ? 4 : 1, "val_", score_of(&e->validation));
+        if (*more.word) set_score(&f[further], 1, "val_", more);
         field_set(&f[val_loss], 3, "val_loss: %.4f", "val_loss %.4f", e->validation.loss);
     }
     if (e->best) field_set(&f[best], 2, "best", "*");
@@ -180,8 +220,8 @@ void progress_end(const progress *p, const char *folder)
     }
     printf("%.0f s, %.0f images/s in the last epoch", p->seconds, p->last.images_per_second);
     const clade_epoch *best = &p->best;
+    const told_score score = judged_score(&best->validation);
     if (best->epoch && best->validation.count)
-        printf("; best: epoch %d, %s %.4f", best->epoch, has_map(best) ? "val_map" : "val_accuracy",
-               has_map(best) ? best->validation.map : best->validation.accuracy);
+        printf("; best: epoch %d, val_%s %.4f", best->epoch, score.word, score.value);
     printf("\nSaved in %s; try: clade predict %s IMAGE\n", shown(folder), shown(folder));
 }

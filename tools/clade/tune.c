@@ -277,6 +277,23 @@ static clade_status open_study(const tune_request *r, const clade_recipe *recipe
     return status;
 }
 
+enum { OBJECTIVE_ACCURACY, OBJECTIVE_LOSS, OBJECTIVE_MAP };
+static const char *const objectives[] = {"val_accuracy", "val_loss", "val_map", NULL};
+
+/* The score of the recipe's task, which may be asked for by its name alone, or the loss. */
+static clade_status choose_objective(tune_request *r, const clade_recipe *recipe)
+{
+    const clade_task task = clade_recipe_data(recipe)->task;
+    const int score = task == CLADE_TASK_REGRESSION    ? OBJECTIVE_LOSS
+                      : task == CLADE_TASK_MULTI_LABEL ? OBJECTIVE_MAP
+                                                       : OBJECTIVE_ACCURACY;
+    if (r->objective < 0) r->objective = score;
+    if (r->objective == score || r->objective == OBJECTIVE_LOSS) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "--objective %s: data.task: %s has %s%s",
+                      objectives[r->objective], clade_task_words()[task], objectives[score],
+                      score == OBJECTIVE_LOSS ? " alone" : " and val_loss");
+}
+
 static int run(tune_request *r)
 {
     clade_recipe *recipe = NULL;
@@ -287,9 +304,10 @@ static int run(tune_request *r)
     clade_status status = together_join(0, &r->ranks);
     if (!status && r->ranks) clade_ranks_hide(); /* trials are none */
     if (!status) status = read_recipe(r, &recipe);
+    if (!status) status = choose_objective(r, recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     const clade_study_settings settings = {.method = (clade_search_method)r->method,
-                                           .by_loss = r->objective == 1,
+                                           .by_loss = r->objective == OBJECTIVE_LOSS,
                                            .cost = (clade_study_cost)(r->against + 1),
                                            .from = r->from,
                                            .seed = (uint64_t)r->seed,
@@ -328,10 +346,12 @@ static int list(const tune_request *r)
 int command_tune(int argc, char **argv)
 {
     static const char *const methods[] = {"gp", "random", "asha", "tpe", "hyperband", NULL};
-    static const char *const objectives[] = {"val_accuracy", "val_loss", NULL};
     static const char *const costs[] = {"parameters", "flop", "seconds", NULL};
-    tune_request r = {
-        .place = {.math = session_math_default}, .step.seed = -1, .seeds = 1, .against = -1};
+    tune_request r = {.place = {.math = session_math_default},
+                      .step.seed = -1,
+                      .seeds = 1,
+                      .against = -1,
+                      .objective = -1};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "STUDY", &r.out,
@@ -348,7 +368,8 @@ int command_tune(int argc, char **argv)
         OPTION_INTEGER("seeds-per-trial", "N", &r.seeds, 1, 100,
                        "runs of a trial; the mean counts; default: 1"),
         OPTION_CHOICE("objective", &r.objective, objectives,
-                      "what shall be best; of several labels an image val_map, not val_accuracy"),
+                      "what shall be best; default: val_accuracy, of several labels an image "
+                      "val_map, of numbers val_loss"),
         OPTION_CHOICE("against", &r.against, costs,
                       "what shall be low besides: the trials that are best for what they cost"),
         OPTION_TEXT("from", "STUDY", &r.from,

@@ -131,12 +131,19 @@ class Dataset(_Owner):
         return [os.fsdecode(library.clade_dataset_name(self._held(), self._split(split), i)) for i in range(self.count(split))]
 
     def labels(self, split="train"):
-        """The images' classes, as places in `classes`; where an image may have several, rows of 0 and 1."""
+        """The images' classes, as places in `classes`; where an image may have several, rows of 0 and 1; where it
+        has numbers, rows of these."""
         labels = [self._label(self._split(split), i) for i in range(self.count(split))]
-        return labels if numpy is None else numpy.array(labels, numpy.int32)
+        numbers = library.clade_dataset_task(self._held()) == _library.REGRESSION
+        return labels if numpy is None else numpy.array(labels, numpy.float32 if numbers else numpy.int32)
 
     def _label(self, split, i):
-        if not library.clade_dataset_task(self._held()):
+        task = library.clade_dataset_task(self._held())
+        if task == _library.REGRESSION:
+            row = _library.numbers("f", len(self.classes))
+            library.clade_dataset_target_row(self._held(), split, i, row)
+            return list(row)
+        if task != _library.MULTI_LABEL:
             return library.clade_dataset_label(self._held(), split, i)
         row = _library.numbers("b", len(self.classes))
         library.clade_dataset_label_row(self._held(), split, i, row)
@@ -257,6 +264,10 @@ def train(recipe, data=None, out=None, on_epoch=None, device=None, math=None, re
         library.clade_recipe_destroy(_library.by(edited))
 
 
+# of an epoch by task: class, multi_label, regression, ordinal; the second is measured in validation alone
+_SCORES = [("accuracy",), ("accuracy", "map"), ("mae", "r2"), ("accuracy", "mae")]
+
+
 class _Watch:
     """What training calls. An exception in it, Ctrl-C too, stops training and is raised when that has ended."""
 
@@ -268,12 +279,13 @@ class _Watch:
     def _epoch(self, _, pointed):
         try:
             epoch = pointed.contents
+            score, *further = _SCORES[epoch.train.task]
             measured = {"epoch": epoch.epoch, "epochs": epoch.epochs, "loss": epoch.train.loss,
-                        "accuracy": epoch.train.accuracy}
+                        score: getattr(epoch.train, score)}
             if epoch.validation.count:
-                measured.update(val_loss=epoch.validation.loss, val_accuracy=epoch.validation.accuracy)
-                if epoch.validation.task:
-                    measured["val_map"] = epoch.validation.map
+                measured["val_loss"] = epoch.validation.loss
+                for name in [score, *further]:
+                    measured["val_" + name] = getattr(epoch.validation, name)
             measured.update(lr=epoch.lr, seconds=epoch.seconds, best=epoch.best)
             if self._on_epoch and self._on_epoch(measured) is False:
                 self.stopped = True

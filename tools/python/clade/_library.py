@@ -47,7 +47,7 @@ class Preprocessing(ctypes.Structure):
 class Metrics(ctypes.Structure):
     _fields_ = [("count", c_size_t), ("loss", c_double), ("accuracy", c_double), ("top_k", c_double),
                 ("precision", c_double), ("recall", c_double), ("f1", c_double), ("auc", c_double), ("micro_f1", c_double),
-                ("map", c_double), ("task", c_int), ("classes", c_int32), ("confusion", c_void_p)]
+                ("map", c_double), ("mse", c_double), ("mae", c_double), ("r2", c_double), ("task", c_int), ("classes", c_int32), ("confusion", c_void_p)]
 
 
 class Epoch(ctypes.Structure):
@@ -68,6 +68,8 @@ class TrainOptions(ctypes.Structure):
                 ("further_count", c_size_t), ("ranks", c_void_p), ("cache_bytes", c_uint64), ("feature_bytes", c_uint64), ("memory_bytes", c_uint64),
                 ("verify", c_double), ("quarantine", c_bool), ("observer", Observer)]
 
+
+MULTI_LABEL, REGRESSION = 1, 2  # of clade_task
 
 # the C names of what test and headers compare
 STRUCTS = {"clade_device_info": DeviceInfo, "clade_device_options": DeviceOptions, "clade_data_options": DataOptions,
@@ -94,6 +96,7 @@ _FUNCTIONS = {  # name: what it gives, what it takes
     "clade_dataset_name": (_TEXT, handle, c_int, c_size_t),
     "clade_dataset_label": (c_int32, handle, c_int, c_size_t),
     "clade_dataset_label_row": (None, handle, c_int, c_size_t, _PLACE),
+    "clade_dataset_target_row": (None, handle, c_int, c_size_t, _PLACE),
     "clade_dataset_task": (c_int, handle),
     "clade_dataset_pixels": (c_int, handle, c_int, c_size_t, _PLACE),
     "clade_recipe_read": (c_int, _TEXT, POINTER(_TEXT), c_size_t, _OUT),
