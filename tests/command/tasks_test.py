@@ -195,7 +195,7 @@ def check_chosen(run, folder, images, table):
         run("new", made, "--data", images, "--labels", labels)
         text = made.read_text()
         check(f"task: {task}" in text if task else "task:" not in text, f"new for {labels.name}: {text}")
-        run("train", made, "--device", "cpu", "--epochs", "1", "--out", folder / f"{labels.stem}-run")
+        run("train", made, "--device", "cpu", "--epochs", "1", "--set", "input.size=16", "--out", folder / f"{labels.stem}-run")
 
 
 def main(clade):
