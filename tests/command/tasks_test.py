@@ -132,6 +132,9 @@ def check_numbers(run, folder, images, table):
     run(*start, "--set", "train.loss={huber: {gamma: 1}}", says="delta")
     run("train", recipe, "--data", images, "--out", folder / "none", says="expected labels: FILE")
     run("calibrate", model, "--device", "cpu", says="tells numbers")
+    run("compare", recipe, "--data", images, "--out", folder / "none", says="compared by accuracy")
+    run("tune", recipe, *data, "--out", folder / "none", "--objective", "val_accuracy", "--set",
+        "tune={lr: {log: [1e-3, 1e-1]}}", says="data.task: regression has val_loss alone")
     run("evaluate", model, "--wrong", "3", "--device", "cpu", says="one class")
     bad = folder / "bad.csv"
     bad.write_text("file,warmth\n00,1\n01,warm\n")

@@ -354,6 +354,11 @@ static clade_status prepare(compare_request *r, clade_recipe **recipe, compare *
     if (!status) status = collect_edits(r);
     if (!status) status = clade_recipe_read(r->recipe, edits, r->edit_count, recipe);
     if (status) return status;
+    if (clade_recipe_data(*recipe)->task == CLADE_TASK_REGRESSION)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: backbones are compared by accuracy, which data.task: "
+                          "regression does not have",
+                          shown(r->recipe));
     c->count = r->backbones.count ? r->backbones.count : clade_recipe_alternatives(*recipe);
     if (!c->count)
         return clade_fail(CLADE_EINVAL,
