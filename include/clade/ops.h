@@ -166,7 +166,8 @@ typedef enum clade_slot_dtype {
     CLADE_SLOT_F32 = CLADE_F32,
     CLADE_SLOT_U8 = CLADE_U8,
     CLADE_SLOT_I32 = CLADE_I32,
-    CLADE_SLOT_LABEL
+    CLADE_SLOT_LABEL = 16,
+    CLADE_SLOT_FLOAT
 } clade_slot_dtype;
 
 typedef struct clade_slot_info {
@@ -222,7 +223,8 @@ CLADE_API clade_status clade_op_shape(clade_op op, clade_args *args);
  *     conv2d x=2x7x9x3 w=3x3x3x5 pad=1,1,1,1 act=leaky_relu alpha=0.3
  * each of which gives a slot its dimensions ("scalar": it has none) or a parameter its value. The
  * elements of an array have commas between; activations and fill modes go by name. A slot of dtype
- * LABEL holds classes, or probabilities where it says so: label:f32=8x10. Slots that are not named
+ * LABEL holds classes, or probabilities where it says so: label:f32=8x10; one of dtype FLOAT is
+ * float32 unless it says x:bf16= or x:f16=. Slots that are not named
  * are absent, and outputs then take their shape from the op's shape rule; parameters that are not
  * named are 0. Conformance cases are such lines. */
 

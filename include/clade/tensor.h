@@ -18,7 +18,9 @@ typedef enum clade_dtype {
     CLADE_NONE = 0, /* an absent tensor */
     CLADE_F32,
     CLADE_U8,
-    CLADE_I32
+    CLADE_I32,
+    CLADE_BF16, /* bfloat16: a float32's upper half */
+    CLADE_F16   /* IEEE 754's binary16 */
 } clade_dtype;
 
 /* Memory of one device; made by clade_buffer_create. */
@@ -46,7 +48,10 @@ static inline size_t clade_tensor_count(const clade_tensor *t)
 
 static inline size_t clade_dtype_size(clade_dtype dtype)
 {
-    return dtype == CLADE_U8 ? 1 : dtype == CLADE_NONE ? 0 : 4;
+    return dtype == CLADE_NONE                         ? 0
+           : dtype == CLADE_U8                         ? 1
+           : dtype == CLADE_BF16 || dtype == CLADE_F16 ? 2
+                                                       : 4;
 }
 
 /* A float32 tensor without memory yet: clade_shape(4, n, h, w, c). */

@@ -65,27 +65,24 @@ static void compare_floats(const conform_problem *problem, size_t slot, const fl
             fabs((double)got[i] - problem->truth[slot][i]), problem->bound[slot][i], wrong, n);
 }
 
-static int64_t whole(const clade_tensor *t, const void *values, size_t i)
-{
-    return t->dtype == CLADE_U8 ? ((const uint8_t *)values)[i] : ((const int32_t *)values)[i];
-}
-
 static void compare_wholes(const conform_problem *problem, size_t slot, const void *got,
                            conform_failure *failure)
 {
     const clade_tensor *t = &problem->args.slot[slot];
     size_t n = problem->count[slot], wrong = 0, first = 0;
     for (size_t i = 0; i < n; i++)
-        if (whole(t, got, i) != whole(t, problem->expected[slot], i) &&
+        if (clade_whole_of(t->dtype, got, i) !=
+                clade_whole_of(t->dtype, problem->expected[slot], i) &&
             !(problem->padded[slot] && problem->padded[slot][i]) && !wrong++)
             first = i;
     if (!wrong) return;
     char at[64];
     clade_failure_set(failure, "integers",
-                      "%s%s (element %zu): got %" PRId64 ", expected %" PRId64
+                      "%s%s (element %zu): got %" PRId32 ", expected %" PRId32
                       "; %zu of %zu elements wrong",
                       problem->info->slots[slot].name, clade_place_text(t, first, at), first,
-                      whole(t, got, first), whole(t, problem->expected[slot], first), wrong, n);
+                      clade_whole_of(t->dtype, got, first),
+                      clade_whole_of(t->dtype, problem->expected[slot], first), wrong, n);
 }
 
 void clade_problem_compare(const conform_problem *problem, void *const got[conform_slots],
@@ -120,8 +117,8 @@ void clade_problem_same(const conform_problem *problem, void *const got[conform_
             if (isnan(was) && isnan(is)) continue;
             snprintf(values, sizeof values, "%.9g, then %.9g", (double)was, (double)is);
         } else {
-            snprintf(values, sizeof values, "%" PRId64 ", then %" PRId64, whole(t, got[i], at),
-                     whole(t, again[i], at));
+            snprintf(values, sizeof values, "%" PRId32 ", then %" PRId32,
+                     clade_whole_of(t->dtype, got[i], at), clade_whole_of(t->dtype, again[i], at));
         }
         clade_failure_set(failure, check, "%s%s (element %zu): %s %s", problem->info->slots[i].name,
                           clade_place_text(t, at, place), at, values, how);

@@ -38,6 +38,7 @@ const char *clade_conform_data_name(conform_data data);
 #define CONFORM_PREFILL_F32 0x7fc0deadu
 #define CONFORM_PREFILL_I32 0x5ead5ead
 #define CONFORM_PREFILL_U8 0xee
+#define CONFORM_PREFILL_U16 0x5ead
 void clade_conform_prefill(const clade_tensor *t, void *values);
 
 /* Fills `values` of slot `slot` of `args` (shapes known). `plant`: put special values here. The

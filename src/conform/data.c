@@ -32,6 +32,10 @@ void clade_conform_prefill(const clade_tensor *t, void *values)
         memset(values, CONFORM_PREFILL_U8, n);
         return;
     }
+    if (clade_dtype_size(t->dtype) == 2) {
+        for (size_t i = 0; i < n; i++) ((uint16_t *)values)[i] = CONFORM_PREFILL_U16;
+        return;
+    }
     uint32_t *words = values;
     for (size_t i = 0; i < n; i++)
         words[i] = t->dtype == CLADE_F32 ? CONFORM_PREFILL_F32 : CONFORM_PREFILL_I32;
@@ -108,6 +112,27 @@ static void draw_adjustments(clade_random *r, size_t n, float *v)
     }
 }
 
+/* Signs, exponents and fractions as they come; of three numbers one is halfway between two of
+ * float16 where it is normal there, and one between two of bfloat16. */
+static float draw_for_cast(clade_random *r)
+{
+    uint32_t fraction = clade_random_below(r, 1u << 23);
+    const uint32_t kind = clade_random_below(r, 3), half = kind == 1 ? 1u << 12 : 1u << 15;
+    if (kind) fraction = (fraction & ~(2 * half - 1)) | half;
+    const float value = ldexpf(1 + (float)fraction * 0x1p-23f, (int)clade_random_below(r, 49) - 30);
+    return clade_random_below(r, 2) ? -value : value;
+}
+
+/* Any bits; without `plant` no infinity and no NaN. */
+static void draw_halves(clade_random *r, const clade_tensor *t, bool plant, uint16_t *v)
+{
+    const uint16_t exponent = t->dtype == CLADE_F16 ? 0x7c00 : 0x7f80;
+    for (size_t i = 0; i < clade_tensor_count(t); i++) {
+        v[i] = (uint16_t)clade_random_below(r, 1u << 16);
+        if (!plant && (v[i] & exponent) == exponent) v[i] ^= 0x4000;
+    }
+}
+
 static float draw_float(clade_random *r, clade_domain domain, conform_data data)
 {
     bool whole = data == CONFORM_INTEGERS;
@@ -116,6 +141,9 @@ static float draw_float(clade_random *r, clade_domain domain, conform_data data)
         return whole ? (float)(1 + clade_random_below(r, 2)) : clade_random_uniform(r, 0.25f, 2);
     case CLADE_DOMAIN_PIXEL:
         return whole ? (float)clade_random_below(r, 256) : clade_random_uniform(r, 0, 255);
+    case CLADE_DOMAIN_CAST:
+        if (!whole) return draw_for_cast(r);
+        /* fall through */
     default: return whole ? (float)clade_random_below(r, 7) - 3 : clade_random_normal(r);
     }
 }
@@ -140,6 +168,10 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
     if (t->dtype == CLADE_U8) {
         for (size_t i = 0; i < n; i++)
             ((uint8_t *)values)[i] = (uint8_t)clade_random_below(&r, 256);
+        return;
+    }
+    if (clade_dtype_size(t->dtype) == 2) {
+        draw_halves(&r, t, plant, values);
         return;
     }
     if (t->dtype == CLADE_I32) {

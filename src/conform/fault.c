@@ -44,6 +44,8 @@ void clade_fault_alter(const conform_fault *fault, const clade_op_info *info, cl
     int slot = clade_slot_find(info, fault->slot);
     int also = fault->also ? clade_slot_find(info, fault->also) : -1;
     if (fault->kind == FAULT_ABSENT) args->slot[slot] = (clade_tensor){0};
+    if (fault->kind == FAULT_FORMAT && clade_dtype_size(args->slot[slot].dtype) == 2)
+        args->slot[slot].dtype = args->slot[slot].dtype == CLADE_F16 ? CLADE_BF16 : CLADE_F16;
     if (fault->kind != FAULT_SHRINK) return;
     if (args->slot[slot].dim[fault->index] < 2) return;
     args->slot[slot].dim[fault->index]--;

@@ -14,6 +14,7 @@ typedef enum fault_kind {
     FAULT_PARAM_FLIP,   /* 0 for 1 and 1 for 0 */
     FAULT_PARAM_SWAP,   /* its first two values swapped */
     FAULT_ABSENT,       /* the slot taken for absent */
+    FAULT_FORMAT,       /* the slot taken for one of the other format of 16 bits */
     FAULT_SHRINK,       /* one less in dimension `index` of the slot and of `also` */
     FAULT_KEEP,         /* the slot stays as it was */
     FAULT_KEEP_TAIL,    /* its last element does */

@@ -156,10 +156,8 @@ static void put_element(FILE *to, clade_dtype dtype, bool wide, const void *bloc
         put_double(to, ((const double *)block)[i], 17);
     else if (dtype == CLADE_F32)
         put_double(to, (double)((const float *)block)[i], 9);
-    else if (dtype == CLADE_U8)
-        fprintf(to, "%d", ((const uint8_t *)block)[i]);
     else
-        fprintf(to, "%" PRId32, ((const int32_t *)block)[i]);
+        fprintf(to, "%" PRId32, clade_whole_of(dtype, block, i));
 }
 
 /* The array NAME_part of a block; in a file where it is long. */
@@ -173,7 +171,8 @@ static clade_status put_array(program_writer *w, size_t slot, const char *part, 
     const char *type = wide                    ? "double"
                        : t->dtype == CLADE_F32 ? "float"
                        : t->dtype == CLADE_U8  ? "unsigned char"
-                                               : "cl_int";
+                       : t->dtype == CLADE_I32 ? "cl_int"
+                                               : "cl_ushort";
     if (n > most_inline) {
         char file[128];
         snprintf(file, sizeof file, "%.80s_%s.bin", name, part);
@@ -202,8 +201,7 @@ static clade_status put_truth(program_writer *w, size_t slot)
         const bool any = p->padded[slot] && p->padded[slot][i];
         bound[i] = any ? INFINITY : 0;
         if (p->args.slot[slot].dtype != CLADE_F32) {
-            truth[i] = p->args.slot[slot].dtype == CLADE_U8 ? ((uint8_t *)p->expected[slot])[i]
-                                                            : ((int32_t *)p->expected[slot])[i];
+            truth[i] = clade_whole_of(p->args.slot[slot].dtype, p->expected[slot], i);
             continue;
         }
         truth[i] = p->truth[slot][i];
@@ -241,9 +239,10 @@ static clade_status put_slot(program_writer *w, FILE *tensors, size_t slot, bool
     if (!status && result) status = put_truth(w, slot);
     if (!status && bits) status = put_array(w, slot, "bits", false, p->expected[slot]);
     fprintf(tensors, "    {\"%s\", %s, %s, %d, %zu, %zu, ", name,
-            dtype == CLADE_F32  ? "FLOAT"
-            : dtype == CLADE_U8 ? "BYTE"
-                                : "INT",
+            dtype == CLADE_F32   ? "FLOAT"
+            : dtype == CLADE_U8  ? "BYTE"
+            : dtype == CLADE_I32 ? "INT"
+                                 : "SHORT",
             result ? "RESULT" : "INPUT", at->region, at->offset, p->count[slot]);
     fprintf(tensors, before ? "%s_before, " : "NULL, ", name);
     fprintf(tensors, result ? "%s_truth, %s_bound, " : "NULL, NULL, ", name, name);

@@ -221,12 +221,9 @@ static bool simplify(clade_dtype dtype, void *block, size_t i, simpler how)
         *v = how == ZERO || was == 0 ? 0.0f : how == ONE ? 1.0f : rintf(was);
         return memcmp(v, &was, sizeof was) != 0;
     }
-    int32_t was = dtype == CLADE_U8 ? ((uint8_t *)block)[i] : ((int32_t *)block)[i];
-    if (how != ZERO || !was) return false;
-    if (dtype == CLADE_U8)
-        ((uint8_t *)block)[i] = 0;
-    else
-        ((int32_t *)block)[i] = 0;
+    const size_t size = clade_dtype_size(dtype);
+    if (how != ZERO || !clade_whole_of(dtype, block, i)) return false;
+    memset((char *)block + i * size, 0, size);
     return true;
 }
 

@@ -37,6 +37,7 @@ const clade_backend *clade_cpu_backend(void);
     FAMILY(layer_norm)                                                                             \
     FAMILY(lrn)                                                                                    \
     FAMILY(attention)                                                                              \
+    FAMILY(cast)                                                                                   \
     FAMILY(dropout)                                                                                \
     FAMILY(optim)                                                                                  \
     FAMILY(adjust)                                                                                 \

@@ -98,10 +98,8 @@ static void compare_bits(const shadow *s, void *const expected[CLADE_MOST_SLOTS]
             if (!clade_same_bits(a, b) && !clade_both_vanish(a, b))
                 note(s, slot, i, (double)a, (double)b, -1, out);
         } else {
-            const int32_t a =
-                t->dtype == CLADE_U8 ? ((const uint8_t *)got)[i] : ((const int32_t *)got)[i];
-            const int32_t b =
-                t->dtype == CLADE_U8 ? ((const uint8_t *)right)[i] : ((const int32_t *)right)[i];
+            const int32_t a = clade_whole_of(t->dtype, got, i);
+            const int32_t b = clade_whole_of(t->dtype, right, i);
             if (a != b) note(s, slot, i, a, b, -1, out);
         }
     }

@@ -1,6 +1,7 @@
 /* Calls as text, and as a number. */
 #define _POSIX_C_SOURCE 200809L
 #include "op/call_text.h"
+#include "op/op.h"
 
 #include "base/locale.h"
 
@@ -12,13 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const dtype_names[] = {
-    [CLADE_F32] = "f32", [CLADE_U8] = "u8", [CLADE_I32] = "i32"};
+static const char *const dtype_names[] = {[CLADE_F32] = "f32",
+                                          [CLADE_U8] = "u8",
+                                          [CLADE_I32] = "i32",
+                                          [CLADE_BF16] = "bf16",
+                                          [CLADE_F16] = "f16"};
 
 /* What a slot's dtype is where the text does not say. */
 static clade_dtype usual_dtype(const clade_slot_info *slot)
 {
-    return slot->dtype == CLADE_SLOT_LABEL ? CLADE_I32 : (clade_dtype)slot->dtype;
+    return slot->dtype == CLADE_SLOT_LABEL   ? CLADE_I32
+           : slot->dtype == CLADE_SLOT_FLOAT ? CLADE_F32
+                                             : (clade_dtype)slot->dtype;
 }
 
 static size_t element_size(const clade_param_info *p)
@@ -206,11 +212,14 @@ static clade_status read_tensor(const clade_op_info *info, const clade_slot_info
 {
     clade_dtype given = usual_dtype(slot);
     if (dtype) {
-        bool label = slot->dtype == CLADE_SLOT_LABEL;
-        if (label && !strcmp(dtype, dtype_names[CLADE_F32])) given = CLADE_F32;
+        for (int d = CLADE_F32; d <= CLADE_F16; d++)
+            if (clade_slot_takes(slot->dtype, (clade_dtype)d) && !strcmp(dtype, dtype_names[d]))
+                given = (clade_dtype)d;
         if (strcmp(dtype, dtype_names[given]) != 0)
             return clade_fail(CLADE_EFORMAT, "%s: '%s': %s is %s", info->name, word, slot->name,
-                              label ? "i32 or f32" : dtype_names[given]);
+                              slot->dtype == CLADE_SLOT_FLOAT   ? "f32, bf16 or f16"
+                              : slot->dtype == CLADE_SLOT_LABEL ? "i32 or f32"
+                                                                : dtype_names[given]);
     }
     *t = (clade_tensor){.dtype = given};
     if (!strcmp(text, "scalar")) return CLADE_OK;

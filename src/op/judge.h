@@ -20,6 +20,13 @@ clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
 /* The smallest normal float32: what may underflow to zero is free to. */
 #define CLADE_TINY 0x1p-126
 
+/* Element i of a block of numbers that are not float32; of 16 bits their bits. */
+static inline int32_t clade_whole_of(clade_dtype dtype, const void *values, size_t i)
+{
+    return clade_dtype_size(dtype) == 1   ? ((const uint8_t *)values)[i]
+           : clade_dtype_size(dtype) == 2 ? ((const uint16_t *)values)[i]
+                                          : ((const int32_t *)values)[i];
+}
 uint32_t clade_bits_of(float v);
 /* All NaN count as one. */
 bool clade_same_bits(float a, float b);

@@ -21,7 +21,9 @@ static void make_head(const clade_tensor *shape, bool wide, char head[head_size 
     const char *type = wide                        ? "<f8"
                        : shape->dtype == CLADE_F32 ? "<f4"
                        : shape->dtype == CLADE_U8  ? "|u1"
-                                                   : "<i4";
+                       : shape->dtype == CLADE_F16 ? "<f2"
+                       : shape->dtype == CLADE_I32 ? "<i4"
+                                                   : "<u2"; /* bfloat16 is none of NumPy's */
     char line[head_size - before_line];
     int n = snprintf(line, sizeof line, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (int d = 0; d < shape->rank; d++)

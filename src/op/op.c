@@ -40,9 +40,11 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
     return CLADE_OK;
 }
 
-static bool dtype_fits(clade_slot_dtype wanted, clade_dtype given)
+bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given)
 {
     if (wanted == CLADE_SLOT_LABEL) return given == CLADE_I32 || given == CLADE_F32;
+    if (wanted == CLADE_SLOT_FLOAT)
+        return given == CLADE_F32 || given == CLADE_BF16 || given == CLADE_F16;
     return (int)wanted == (int)given;
 }
 
@@ -58,7 +60,7 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
                 return clade_fail(CLADE_EINVAL, "%s: %s is missing", info->name, slot->name);
             continue;
         }
-        if (!dtype_fits(slot->dtype, t->dtype))
+        if (!clade_slot_takes(slot->dtype, t->dtype))
             return clade_fail(CLADE_EINVAL, "%s: %s has the wrong dtype", info->name, slot->name);
         clade_status status = check_size(info, slot->name, t);
         if (status) return status;

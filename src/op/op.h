@@ -27,7 +27,8 @@ typedef enum clade_domain {
     CLADE_DOMAIN_PIXEL,      /* 0 … 255 */
     CLADE_DOMAIN_AFFINE,     /* rows of a mild affine matrix, gain and offset */
     CLADE_DOMAIN_INDEX,      /* an image of slot x */
-    CLADE_DOMAIN_ADJUST      /* steps of image_adjust */
+    CLADE_DOMAIN_ADJUST,     /* steps of image_adjust */
+    CLADE_DOMAIN_CAST /* 2^-30 … 2^18, many of them halfway between two numbers of 16 bits */
 } clade_domain;
 
 /* What a case is for. */
@@ -86,6 +87,7 @@ int64_t clade_tree_roundings(int64_t m, int32_t c);
 /* The same of a sum along a row of c. */
 int64_t clade_row_roundings(int64_t c);
 
+bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given);
 /* Index of a slot or a parameter by name, or -1. */
 int clade_slot_find(const clade_op_info *info, const char *name);
 int clade_param_find(const clade_op_info *info, const char *name);

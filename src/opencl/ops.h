@@ -48,6 +48,7 @@ typedef struct opencl_op {
     FAMILY(activation)                                                                             \
     FAMILY(adjust)                                                                                 \
     FAMILY(attention)                                                                              \
+    FAMILY(cast)                                                                                   \
     FAMILY(conv)                                                                                   \
     FAMILY(conv_dw)                                                                                \
     FAMILY(conv_pool)                                                                              \

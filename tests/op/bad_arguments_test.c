@@ -102,9 +102,11 @@ static void break_presence(const subject *s, size_t slot)
 static void break_dtype(const subject *s, size_t slot)
 {
     clade_slot_dtype wanted = s->info->slots[slot].dtype;
-    for (int dtype = CLADE_F32; dtype <= CLADE_I32 + 1; dtype++) {
-        bool label = wanted == CLADE_SLOT_LABEL && dtype != CLADE_U8 && dtype <= CLADE_I32;
-        if (dtype == (int)wanted || label) continue;
+    for (int dtype = CLADE_F32; dtype <= CLADE_F16 + 1; dtype++) {
+        const bool label = wanted == CLADE_SLOT_LABEL && (dtype == CLADE_F32 || dtype == CLADE_I32);
+        const bool any = wanted == CLADE_SLOT_FLOAT &&
+                         (dtype == CLADE_F32 || dtype == CLADE_BF16 || dtype == CLADE_F16);
+        if (dtype == (int)wanted || label || any) continue;
         clade_args a = s->args;
         a.slot[slot].dtype = (clade_dtype)dtype;
         refuse(s, &a, slot, true, "of a wrong dtype");
