@@ -114,6 +114,19 @@ typedef struct clade_loss_numbers {
     float delta; /* of HUBER, above 0 */
 } clade_loss_numbers;
 
+/* What activations and their gradients are stored in, Keras' dtype policies. MIXED: in 16 bits, to
+ * which weights of products (convolutions, dense) are rounded as well; all arithmetic, parameters
+ * and losses are float32. See docs/training.md. */
+typedef enum clade_precision {
+    CLADE_PRECISION_FLOAT32,
+    CLADE_PRECISION_MIXED_BFLOAT16,
+    CLADE_PRECISION_MIXED_FLOAT16,
+    CLADE_PRECISIONS
+} clade_precision;
+
+/* "float32", "mixed_bfloat16", "mixed_float16" and NULL. */
+CLADE_API const char *const *clade_precision_words(void);
+
 typedef struct clade_model_options {
     int32_t batch;   /* most images at once, up to 2^20; 0: 32 */
     uint64_t seed;   /* initial weights and dropout */
@@ -129,6 +142,7 @@ typedef struct clade_model_options {
                     * activation (of a single output: its own, for label 1), and clade_model_watched
                     * gives what it is for the layer's output. Needs a loss; nothing is trained
                     * or dropped out. */
+    clade_precision precision;
 } clade_model_options;
 
 typedef struct clade_model clade_model;
@@ -158,6 +172,10 @@ CLADE_API const clade_tensor *clade_model_weight(const clade_model *model);
 CLADE_API const clade_tensor *
 clade_model_output(const clade_model *model); /* F32 [batch, outputs], with a loss probabilities */
 CLADE_API const clade_tensor *clade_model_losses(const clade_model *model); /* F32 [batch] */
+/* F32 [1], of a model with a loss in MIXED_FLOAT16; else absent. What the loss is multiplied by
+ * before its gradient is taken, so that small gradients are not lost: 1 until it is written.
+ * Gradients are then as many times too large, or not finite where 16 bits do not hold them. */
+CLADE_API const clade_tensor *clade_model_loss_scale(const clade_model *model);
 
 /* Queues inference on the first n images, 1 to batch: dropout off, running statistics. With
  * `loss`, the losses too. The first use of another n than the batch, or than the three others used

@@ -56,7 +56,16 @@ clade_tensor clade_build_like(clade_build *build, const clade_tensor *shape)
     t.offset = build->value_count;
     if (!room) return t;
     uint64_t bytes = clade_tensor_count(&t) * clade_dtype_size(t.dtype);
-    build->value[build->value_count++] = (clade_value){.bytes = bytes};
+    const bool output = shape->buffer && shape->buffer == build->blueprint->output.buffer;
+    build->value[build->value_count++] =
+        (clade_value){.bytes = bytes, .narrow = t.dtype == CLADE_F32 && !output};
+    return t;
+}
+
+clade_tensor clade_build_float(clade_build *build, const clade_tensor *shape)
+{
+    const clade_tensor t = clade_build_like(build, shape);
+    if (!build->status) build->value[t.offset].narrow = false;
     return t;
 }
 
@@ -77,7 +86,7 @@ clade_tensor clade_build_output(clade_build *build, int32_t number)
     if (is_last(build, number) && build->bare < 0)
         return clade_build_rows(build, &build->blueprint->output);
     clade_tensor shape = clade_node_tensor(&build->blueprint->graph->node[number], build->n);
-    return clade_build_like(build, &shape);
+    return (is_last(build, number) ? clade_build_float : clade_build_like)(build, &shape);
 }
 
 /* The same memory in the shape of layer `number`'s output. */
@@ -104,7 +113,8 @@ clade_tensor clade_build_gradient(clade_build *build, int32_t number, int32_t *a
 {
     clade_build_node *node = &build->node[number];
     *accumulate = clade_tensor_present(&node->dy);
-    if (!*accumulate) node->dy = clade_build_like(build, &node->y);
+    if (!*accumulate)
+        node->dy = (is_last(build, number) ? clade_build_float : clade_build_like)(build, &node->y);
     return node->dy;
 }
 

@@ -24,6 +24,7 @@ typedef struct clade_blueprint {
     float label_smoothing;
     clade_loss_numbers numbers;
     bool soft_labels, label_weights;
+    clade_precision precision;
     uint64_t seed;
     bool pools;     /* does the device pool what it convolves at once? */
     bool norms;     /* does it normalise it at once? */
@@ -32,10 +33,10 @@ typedef struct clade_blueprint {
     uint64_t cache; /* bytes that calls had better not exceed; 0: it does not matter */
     int32_t watch;  /* a layer, or 0 */
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for losses
-     * of numbers and for a watched layer only; its y and dy likewise. label_weight is [2, outputs],
-     * or absent. */
+     * of numbers and for a watched layer only; its y and dy likewise; loss_scale for MIXED_FLOAT16.
+     * label_weight is [2, outputs], or absent. */
     clade_tensor input, label, weight, output, losses, label_weight, zeros, minus_ones, watched_y,
-        watched_dy;
+        watched_dy, loss_scale;
 } clade_blueprint;
 
 /* A call, the layer it belongs to, and the first of the images that it takes. */
@@ -51,6 +52,8 @@ const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass p
 typedef struct clade_value {
     uint64_t bytes;
     bool sliced; /* its first row is that of the first image of the calls that mention it */
+    bool shared; /* the same for all images, as a weight is */
+    bool narrow; /* stored in 16 bits where the precision says so */
 } clade_value;
 
 /* What a convolution's op does besides: the layers that it takes in, 0 where there is none, and the
@@ -106,8 +109,11 @@ void clade_build_add(clade_build *build, int32_t layer, clade_op op, const clade
 /* The pass stops here, for sums and means that are values or parameters' gradients. */
 void clade_build_sync(clade_build *build, const clade_sync *sync);
 
-/* A new value of a tensor's shape. */
+/* A new value of a tensor's shape: an activation or its gradient, which is float32 in each
+ * precision only if it has the model's output for a shape. */
 clade_tensor clade_build_like(clade_build *build, const clade_tensor *shape);
+/* One that is float32 in each precision: statistics and sums. */
+clade_tensor clade_build_float(clade_build *build, const clade_tensor *shape);
 /* Where layer `number` is to write its y: a new value, or the model's output. */
 clade_tensor clade_build_output(clade_build *build, int32_t number);
 /* The first n rows of a tensor for the full batch. */

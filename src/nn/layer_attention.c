@@ -19,7 +19,7 @@ static void attention_forward(clade_build *build, int32_t number)
     clade_tensor lse = clade_shape(3, qkv.dim[0], heads, 1);
     for (int32_t k = 1; k < qkv.rank - 1; k++) lse.dim[2] *= qkv.dim[k];
     node->y = clade_build_output(build, number);
-    node->saved[0] = clade_build_like(build, &lse);
+    node->saved[0] = clade_build_float(build, &lse);
     CLADE_BUILD_CALL(build, number, attention, .qkv = qkv, .y = node->y, .lse = node->saved[0],
                      .heads = heads);
 }

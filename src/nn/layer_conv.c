@@ -123,7 +123,7 @@ static void weight_gradients(clade_build *build, int32_t number, clade_tensor *d
     if (!clade_build_layer(build, number)->as.conv2d.no_bias)
         *db = clade_build_weight(build, number, 1)->gradient;
     if (clade_tensor_present(db) && !clade_tensor_present(dw))
-        *dw = clade_build_like(build, &kernel->value);
+        *dw = clade_build_float(build, &kernel->value);
 }
 
 /* With the maximum over windows that comes after. */

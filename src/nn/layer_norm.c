@@ -38,8 +38,8 @@ static clade_tensor add_sum(clade_build *build, int32_t number, const clade_tens
 {
     const clade_tensor x = clade_build_input(build, number, 0);
     clade_sync sync = {.kind = kind,
-                       .sums = clade_build_like(build, running),
-                       .means = clade_build_like(build, running),
+                       .sums = clade_build_float(build, running),
+                       .means = clade_build_float(build, running),
                        .running = *running,
                        .momentum = settings_of(build, number).momentum};
     sync.rows = (int64_t)(clade_tensor_count(&x) / clade_tensor_count(running)) / build->n;
@@ -78,8 +78,8 @@ static void batchnorm_forward(clade_build *build, int32_t number)
         synced_forward(build, number);
         return;
     }
-    clade_tensor mean = clade_build_like(build, &w[MEAN].value);
-    clade_tensor rstd = clade_build_like(build, &w[MEAN].value);
+    clade_tensor mean = clade_build_float(build, &w[MEAN].value);
+    clade_tensor rstd = clade_build_float(build, &w[MEAN].value);
     node->saved[0] = mean;
     node->saved[1] = rstd;
     CLADE_BUILD_CALL(build, number, batchnorm, .x = x, .gamma = w[GAMMA].value,
@@ -114,7 +114,7 @@ static clade_tensor gamma_gradient(clade_build *build, const clade_parameter *w)
 {
     const bool unread =
         clade_tensor_present(&w[BETA].gradient) && !clade_tensor_present(&w[GAMMA].gradient);
-    return unread ? clade_build_like(build, &w[GAMMA].value) : w[GAMMA].gradient;
+    return unread ? clade_build_float(build, &w[GAMMA].value) : w[GAMMA].gradient;
 }
 
 static void batch_backward(clade_build *build, int32_t number)
@@ -140,7 +140,7 @@ static clade_tensor join_gradients(clade_build *build, int32_t number, const cla
         memcpy(joined.dim, two->dim, sizeof two->dim);
         return joined;
     }
-    joined = clade_build_like(build, two);
+    joined = clade_build_float(build, two);
     for (int32_t i = 0; i < 2; i++) {
         clade_tensor row = i ? *dbeta : *dgamma;
         row.rank = 2;
@@ -168,7 +168,7 @@ static void synced_backward(clade_build *build, int32_t number)
     const clade_tensor two = clade_shape(2, 2, w[GAMMA].value.dim[0]);
     clade_sync sync = {.kind = CLADE_SYNC_GRADIENT,
                        .sums = join_gradients(build, number, &dgamma, &dbeta, &two),
-                       .means = clade_build_like(build, &two)};
+                       .means = clade_build_float(build, &two)};
     sync.rows = (int64_t)(clade_tensor_count(&x) * 2 / clade_tensor_count(&two)) / build->n;
     clade_build_sync(build, &sync);
     const clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
@@ -248,8 +248,8 @@ static void group_norm_forward(clade_build *build, int32_t number)
         group_settings(clade_build_layer(build, number), x.dim[x.rank - 1]);
     const clade_tensor statistics = clade_shape(2, x.dim[0], settings.groups);
     node->y = y;
-    node->saved[0] = clade_build_like(build, &statistics);
-    node->saved[1] = clade_build_like(build, &statistics);
+    node->saved[0] = clade_build_float(build, &statistics);
+    node->saved[1] = clade_build_float(build, &statistics);
     CLADE_BUILD_CALL(build, number, group_norm, .x = x, .gamma = w[GAMMA].value,
                      .beta = w[BETA].value, .y = y, .mean = node->saved[0], .rstd = node->saved[1],
                      .groups = settings.groups, .eps = settings.eps);
@@ -311,8 +311,8 @@ static void layer_norm_forward(clade_build *build, int32_t number)
     clade_tensor statistics = x;
     statistics.rank -= w[GAMMA].value.rank;
     node->y = y;
-    node->saved[0] = clade_build_like(build, &statistics);
-    node->saved[1] = clade_build_like(build, &statistics);
+    node->saved[0] = clade_build_float(build, &statistics);
+    node->saved[1] = clade_build_float(build, &statistics);
     CLADE_BUILD_CALL(build, number, layer_norm, .x = x, .gamma = w[GAMMA].value,
                      .beta = w[BETA].value, .y = y, .mean = node->saved[0], .rstd = node->saved[1],
                      .eps =

@@ -85,7 +85,7 @@ clade_status clade_loss_check(const clade_graph *graph, clade_loss loss, bool se
 static clade_tensor one_hot(clade_build *build, int32_t layer)
 {
     const clade_blueprint *b = build->blueprint;
-    clade_tensor zeros = clade_build_rows(build, &b->zeros), t = clade_build_like(build, &zeros);
+    clade_tensor zeros = clade_build_rows(build, &b->zeros), t = clade_build_float(build, &zeros);
     clade_tensor label = clade_build_rows(build, &b->label);
     clade_tensor minus_ones = clade_build_rows(build, &b->minus_ones);
     if (t.dim[1] == 1)
@@ -159,6 +159,11 @@ void clade_loss_backward(clade_build *build)
     clade_tensor label = clade_build_rows(build, &b->label);
     clade_tensor y = clade_build_rows(build, &b->output);
     clade_tensor dloss = clade_build_rows(build, &b->weight), weight;
+    if (clade_tensor_present(&b->loss_scale)) {
+        const clade_tensor scaled = clade_build_float(build, &dloss);
+        CLADE_BUILD_CALL(build, last, mul, .a = dloss, .b = b->loss_scale, .y = scaled);
+        dloss = scaled;
+    }
     clade_tensor dx = clade_build_gradient(build, last, &accumulate);
     clade_loss_numbers n = clade_loss_numbers_resolve(b->loss, b->numbers);
     if (b->watch) { /* that of the labelled score */

@@ -2,6 +2,7 @@
 #include "nn/graph.h"
 #include "nn/initializer.h"
 #include "nn/loss.h"
+#include "nn/precision.h"
 #include "nn/schedule.h"
 #include "nn/tap.h"
 
@@ -21,6 +22,7 @@ typedef enum model_block {
     OUTPUT,
     LOSSES,
     LABEL_WEIGHT,
+    SCALE,
     ZEROS,
     MINUS_ONES,
     WATCHED_Y,
@@ -79,6 +81,20 @@ static clade_status fill(clade_model *model, const clade_tensor *t, float value)
     return clade_op_run(model->device, CLADE_OP_fill, &args);
 }
 
+/* The loss's factor in the gradient; a sibling has that of the model whose parameters it has. */
+static clade_status allocate_scale(clade_model *model)
+{
+    clade_tensor *scale = &model->blueprint.loss_scale;
+    const clade_tensor one = clade_shape(1, 1);
+    if (model->sibling) {
+        *scale = one;
+        scale->buffer = model->buffer[SCALE];
+        return CLADE_OK;
+    }
+    clade_status status = allocate_tensor(model, SCALE, "the loss's scale", one, scale);
+    return status ? status : fill(model, scale, 1);
+}
+
 static clade_status allocate_inputs(clade_model *model)
 {
     clade_blueprint *b = &model->blueprint;
@@ -107,6 +123,7 @@ static clade_status allocate_inputs(clade_model *model)
         status = allocate_tensor(model, LABEL_WEIGHT, "weights of labels", two, &b->label_weight);
         if (!status) status = fill(model, &b->label_weight, 1);
     }
+    if (!status && b->precision == CLADE_PRECISION_MIXED_FLOAT16) status = allocate_scale(model);
     if (status || (!clade_loss_takes_numbers(b->loss) && !b->watch)) return status;
     status = allocate_tensor(model, ZEROS, "zeros", outputs, &b->zeros);
     if (!status) status = allocate_tensor(model, MINUS_ONES, "weights", rows, &b->minus_ones);
@@ -335,6 +352,8 @@ static clade_status check(const clade_graph *graph, const clade_model_options *o
     if (!(options->label_smoothing >= 0 && options->label_smoothing <= 1))
         return clade_fail(CLADE_EINVAL, "label_smoothing is %g, expected 0 to 1",
                           (double)options->label_smoothing);
+    if ((unsigned)options->precision >= CLADE_PRECISIONS)
+        return clade_fail(CLADE_EINVAL, "there is no precision %d", (int)options->precision);
     clade_status status = check_used(graph);
     if (!status && options->watch &&
         (options->watch < 1 || options->watch >= graph->count - 1 || !options->loss))
@@ -382,6 +401,7 @@ static clade_status create(const clade_graph *graph, clade_device *device,
                                          .numbers = options->numbers,
                                          .soft_labels = options->soft_labels,
                                          .label_weights = options->label_weights,
+                                         .precision = options->precision,
                                          .seed = options->seed,
                                          .watch = options->watch,
                                          .synced = use == SYNCED,
@@ -390,6 +410,7 @@ static clade_status create(const clade_graph *graph, clade_device *device,
         model->sibling = true;
         model->buffer[TRAINED] = from->buffer[TRAINED];
         model->buffer[FIXED] = from->buffer[FIXED];
+        model->buffer[SCALE] = from->buffer[SCALE];
         model->trained = from->trained;
     }
     uint64_t trained, fixed;
@@ -399,9 +420,11 @@ static clade_status create(const clade_graph *graph, clade_device *device,
     model->blueprint.parameter = model->parameter;
     model->blueprint.first_parameter = model->first_parameter;
     model->blueprint.trained = model->layer_trained;
-    /* what is between a convolution and its pool may be watched */
-    model->blueprint.pools = !options->watch && pools(device);
-    model->blueprint.norms = clade_device_support(device, CLADE_OP_conv2d_norm) == 'n';
+    /* what is fused is rounded once, so that mixed precisions fuse on each device alike; what is
+     * between a convolution and its pool may be watched */
+    const bool mixed = options->precision != CLADE_PRECISION_FLOAT32;
+    model->blueprint.pools = !options->watch && (mixed || pools(device));
+    model->blueprint.norms = mixed || clade_device_support(device, CLADE_OP_conv2d_norm) == 'n';
     model->blueprint.cache = cache(device);
     if (!status) status = allocate_parameters(model, trained, fixed);
     if (!status) status = allocate_inputs(model);
@@ -441,7 +464,8 @@ clade_status clade_model_create_sibling(const clade_model *model, clade_model **
                                          .label_smoothing = model->blueprint.label_smoothing,
                                          .numbers = model->blueprint.numbers,
                                          .soft_labels = model->blueprint.soft_labels,
-                                         .label_weights = model->blueprint.label_weights};
+                                         .label_weights = model->blueprint.label_weights,
+                                         .precision = model->blueprint.precision};
     return create(model->graph, model->device, &options, SYNCED, model, out);
 }
 
@@ -453,7 +477,7 @@ void clade_model_destroy(clade_model **handle)
         for (int i = 0; i < SIZES; i++) clade_schedule_destroy(&model->schedule[pass][i]);
         free(model->offset[pass]);
     }
-    if (model->sibling) model->buffer[TRAINED] = model->buffer[FIXED] = NULL;
+    if (model->sibling) model->buffer[TRAINED] = model->buffer[FIXED] = model->buffer[SCALE] = NULL;
     for (int i = 0; i < BLOCKS; i++) clade_buffer_destroy(&model->buffer[i]);
     clade_graph_destroy(&model->graph);
     free(model->parameter);
@@ -519,6 +543,10 @@ const clade_layer_call *clade_model_calls(const clade_model *model, clade_pass p
 }
 
 const clade_graph *clade_model_graph(const clade_model *model) { return model->graph; }
+clade_precision clade_model_precision(const clade_model *model)
+{
+    return model->blueprint.precision;
+}
 clade_device *clade_model_device(const clade_model *model) { return model->device; }
 const clade_tensor *clade_model_input(const clade_model *model) { return &model->blueprint.input; }
 const clade_tensor *clade_model_label(const clade_model *model) { return &model->blueprint.label; }
@@ -537,6 +565,10 @@ const clade_tensor *clade_model_output(const clade_model *model)
 const clade_tensor *clade_model_losses(const clade_model *model)
 {
     return &model->blueprint.losses;
+}
+const clade_tensor *clade_model_loss_scale(const clade_model *model)
+{
+    return &model->blueprint.loss_scale;
 }
 void clade_model_watched(const clade_model *model, clade_tensor *y, clade_tensor *dy)
 {

@@ -2,6 +2,7 @@
 #include "nn/fuse.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
+#include "nn/precision.h"
 #include "nn/slice.h"
 
 #include <stdlib.h>
@@ -57,6 +58,7 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
         if (blueprint->watch)
             add_copy(build, &build->node[blueprint->watch].dy, &blueprint->watched_dy);
     }
+    clade_narrow(build);
     if (!blueprint->tapped) clade_slice(build);
     return build->status;
 }

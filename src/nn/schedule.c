@@ -29,7 +29,7 @@ static void place(clade_layer_call *c, clade_buffer *arena, const uint64_t *offs
         if (!clade_tensor_present(t) || t->buffer) continue;
         const uint64_t v = t->offset, row = clade_tensor_count(t) / (uint64_t)t->dim[0];
         place_value(t, arena, offset);
-        if (!value[v].sliced) t->offset += (uint64_t)c->first * row;
+        if (!value[v].sliced && !value[v].shared) t->offset += (uint64_t)c->first * row;
     }
 }
 

@@ -25,7 +25,8 @@ static bool is_value(const clade_tensor *t) { return clade_tensor_present(t) && 
 static bool has_images(const clade_build *build, const clade_tensor *t)
 {
     const clade_blueprint *b = build->blueprint;
-    return is_value(t) || t->buffer == b->input.buffer || t->buffer == b->output.buffer;
+    if (is_value(t)) return !build->value[t->offset].shared;
+    return t->buffer == b->input.buffer || t->buffer == b->output.buffer;
 }
 
 static uint64_t bytes_of(const clade_tensor *t)

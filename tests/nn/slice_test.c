@@ -41,10 +41,12 @@ static clade_graph *net(void)
     return g;
 }
 
-static clade_model *model_of(int32_t batch)
+static clade_model *model_of(int32_t batch, clade_precision precision)
 {
-    const clade_model_options options = {
-        .batch = batch, .seed = 5, .loss = CLADE_LOSS_CATEGORICAL_CROSSENTROPY};
+    const clade_model_options options = {.batch = batch,
+                                         .seed = 5,
+                                         .loss = CLADE_LOSS_CATEGORICAL_CROSSENTROPY,
+                                         .precision = precision};
     clade_graph *g = net();
     clade_model *model = NULL;
     CHECK(g != NULL);
@@ -114,10 +116,13 @@ int main(void)
     CHECK(pixels != NULL);
     for (size_t i = 0; pixels && i < (size_t)BATCH * IMAGE; i++)
         pixels[i] = clade_random_uniform(&r, -1, 1);
-    clade_model *together = device ? model_of(BATCH) : NULL, *alone = device ? model_of(1) : NULL;
-    if (together && alone && pixels) test(together, alone);
-    clade_model_destroy(&together);
-    clade_model_destroy(&alone);
+    for (int p = 0; p < CLADE_PRECISIONS && device && pixels; p++) {
+        clade_model *together = model_of(BATCH, (clade_precision)p);
+        clade_model *alone = model_of(1, (clade_precision)p);
+        if (together && alone) test(together, alone);
+        clade_model_destroy(&together);
+        clade_model_destroy(&alone);
+    }
     clade_device_close(&device);
     free(pixels);
     return TEST_END();

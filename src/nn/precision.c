@@ -1,0 +1,168 @@
+/* Precision: casts around the calls of a pass, and float32 copies of values for a call or two. */
+#include "nn/precision.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const *clade_precision_words(void)
+{
+    static const char *const words[] = {"float32", "mixed_bfloat16", "mixed_float16", NULL};
+    return words;
+}
+
+clade_dtype clade_precision_dtype(clade_precision precision)
+{
+    static const clade_dtype dtypes[CLADE_PRECISIONS] = {CLADE_F32, CLADE_BF16, CLADE_F16};
+    return dtypes[precision];
+}
+
+/* The float32 copy of a value. */
+typedef struct wide_copy {
+    uint64_t value; /* its number */
+    size_t end;     /* the call before which it is still there; 0: there is none */
+} wide_copy;
+
+typedef struct narrower {
+    clade_build *build;
+    clade_dtype dtype;
+    size_t values;   /* that there were; later ones are what this makes */
+    wide_copy *wide; /* of each of them */
+    int32_t layer;   /* of the call under way */
+} narrower;
+
+static bool is_narrow(const narrower *n, const clade_tensor *t)
+{
+    return clade_tensor_present(t) && !t->buffer && t->offset < n->values &&
+           n->build->value[t->offset].narrow;
+}
+
+/* Is it rounded for the call that reads it: the input, or a weight by which a product multiplies?
+ * Biases are added, and the parameters of a normalisation that a convolution takes in are vectors,
+ * too. */
+static bool is_rounded(const narrower *n, const clade_op_info *info, size_t slot,
+                       const clade_tensor *t)
+{
+    if (!clade_tensor_present(t) || !t->buffer || !clade_slot_reads(info->slots[slot].kind))
+        return false;
+    if (clade_slot_is_weight(info->slots[slot].kind))
+        return (info->flags & CLADE_OP_PRODUCT) && t->rank > 1;
+    return t->buffer == n->build->blueprint->input.buffer;
+}
+
+static void cast(narrower *n, const clade_tensor *x, const clade_tensor *y)
+{
+    CLADE_BUILD_CALL(n->build, n->layer, cast, .x = *x, .y = *y);
+}
+
+/* A new value of this shape. */
+static clade_tensor make(narrower *n, const clade_tensor *shape, clade_dtype dtype, bool shared)
+{
+    clade_tensor t = *shape;
+    t.dtype = dtype;
+    t = clade_build_like(n->build, &t);
+    if (!n->build->status) n->build->value[t.offset].shared = shared;
+    return t;
+}
+
+static clade_tensor rounded(narrower *n, const clade_tensor *t)
+{
+    const bool shared = t->buffer != n->build->blueprint->input.buffer;
+    const clade_tensor narrow = make(n, t, n->dtype, shared);
+    const clade_tensor wide = make(n, t, CLADE_F32, shared);
+    cast(n, t, &narrow);
+    cast(n, &narrow, &wide);
+    return wide;
+}
+
+/* The tensor as it is stored. */
+static clade_tensor stored(const narrower *n, const clade_tensor *t)
+{
+    clade_tensor s = *t;
+    s.dtype = n->dtype;
+    return s;
+}
+
+static bool reads(const clade_call *call, size_t slot)
+{
+    const clade_op_info *info = clade_op_describe(call->op);
+    const clade_slot_kind kind = info->slots[slot].kind;
+    if (clade_slot_reads(kind)) return true;
+    for (size_t p = 0; p < info->param_count && clade_slot_accumulates(kind); p++)
+        if (!strcmp(info->params[p].name, "accumulate"))
+            return *(const int32_t *)(const void *)((const char *)&call->args +
+                                                    info->params[p].offset) != 0;
+    return false;
+}
+
+/* The float32 copy that call c takes for a slot: what the call before had, or a new one, into which
+ * the value is widened if it is read. */
+static clade_tensor widened(narrower *n, const clade_tensor *t, size_t c, bool read)
+{
+    wide_copy *wide = &n->wide[t->offset];
+    clade_tensor copy = *t;
+    if (wide->end <= c) {
+        copy = make(n, t, CLADE_F32, false);
+        const clade_tensor narrow = stored(n, t);
+        if (read) cast(n, &narrow, &copy);
+        *wide = (wide_copy){.value = copy.offset};
+    }
+    wide->end = c + 2;
+    copy.offset = wide->value;
+    return copy;
+}
+
+/* Call c with its casts. */
+static void add_call(narrower *n, const clade_layer_call *from, size_t c)
+{
+    const clade_op_info *info = clade_op_describe(from->call.op);
+    clade_args args = from->call.args;
+    n->layer = from->layer;
+    for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
+        clade_tensor *t = &args.slot[s];
+        if (is_narrow(n, t))
+            *t = widened(n, t, c, reads(&from->call, s));
+        else if (is_rounded(n, info, s, t))
+            *t = rounded(n, t);
+    }
+    clade_build_add(n->build, from->layer, from->call.op, &args);
+    for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
+        const clade_tensor *t = &from->call.args.slot[s];
+        if (!is_narrow(n, t) || !clade_slot_writes(info->slots[s].kind)) continue;
+        const clade_tensor narrow = stored(n, t);
+        cast(n, &args.slot[s], &narrow);
+        n->wide[t->offset].end = 0; /* it has not been rounded */
+    }
+}
+
+static void add_all(narrower *n, const clade_layer_call *call, size_t count)
+{
+    clade_build *build = n->build;
+    size_t sync = 0;
+    for (size_t c = 0; c < count; c++) {
+        for (; sync < build->sync_count && build->sync[sync].call == c; sync++)
+            build->sync[sync].call = build->call_count;
+        add_call(n, &call[c], c);
+    }
+    for (size_t v = 0; v < n->values; v++)
+        if (build->value[v].narrow)
+            build->value[v].bytes =
+                build->value[v].bytes / sizeof(float) * clade_dtype_size(n->dtype);
+}
+
+void clade_narrow(clade_build *build)
+{
+    const clade_dtype dtype = clade_precision_dtype(build->blueprint->precision);
+    if (dtype == CLADE_F32 || build->status) return;
+    narrower n = {.build = build, .dtype = dtype, .values = build->value_count};
+    clade_layer_call *call = build->call;
+    const size_t count = build->call_count;
+    n.wide = calloc(n.values + 1, sizeof *n.wide);
+    build->call = NULL;
+    build->call_count = build->call_capacity = 0;
+    if (n.wide)
+        add_all(&n, call, count);
+    else
+        build->status = clade_fail(CLADE_ENOMEM, "out of memory for a schedule");
+    free(n.wide);
+    free(call);
+}

@@ -1,0 +1,19 @@
+/* Precision: passes whose activations and gradients are stored in 16 bits. */
+#ifndef CLADE_NN_PRECISION_H
+#define CLADE_NN_PRECISION_H
+
+#include "nn/build.h"
+
+clade_precision clade_model_precision(const clade_model *model);
+
+/* CLADE_F32, CLADE_BF16 or CLADE_F16. */
+clade_dtype clade_precision_dtype(clade_precision precision);
+
+/* Of a pass in float32, whose calls have all been added: makes its values that may be narrow 16-bit
+ * ones, and puts casts around the calls. What a call reads is widened before it, what it has
+ * written is rounded after it; the input, and weights that are factors of a product, are rounded
+ * for each call that reads them. So each op computes in float32, and an op that reads and writes 16
+ * bits itself would give the same bits. Does nothing in float32. */
+void clade_narrow(clade_build *build);
+
+#endif
