@@ -21,6 +21,7 @@
 #define CLADE_CONFORM_H
 
 #include <clade/device.h>
+#include <clade/model.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,7 +73,8 @@ typedef struct clade_conform_options {
                           * clade_network_read: its outputs, and losses and gradients of one step */
     const char *vectors; /* the folder of modes freeze, for which it has none of the cases, and
                           * frozen */
-    unsigned modes;      /* of clade_conform_mode; 0: ops, gradients and layers */
+    clade_precision precision; /* mode nets: what the recipes' nets are trained in */
+    unsigned modes;            /* of clade_conform_mode; 0: ops, gradients and layers */
     clade_math math;
     uint64_t seed;   /* the data's; each case adds its name */
     bool quick;      /* only the small cases */

@@ -35,6 +35,7 @@ enum { JUDGED, CPU, TWIN, most_nets };
 typedef struct contest {
     const char *recipe;
     uint64_t seed;
+    clade_precision precision;
     bool exact;
     double lr;
     int32_t batch, classes;
@@ -91,6 +92,7 @@ static clade_status create_net(contest *c, const clade_graph *graph, const clade
                                    .seed = c->seed,
                                    .loss = training->loss,
                                    .numbers = training->loss_numbers,
+                                   .precision = training->precision,
                                    .label_smoothing = training->label_smoothing};
     clade_status status = clade_model_create(graph, device, &options, &n->model);
     return status ? status : clade_updater_create_by(recipe, n->model, NULL, 0, &n->updater);
@@ -127,7 +129,10 @@ fail:
 static clade_status create_built_in(contest *c, clade_device *device, clade_device *cpu)
 {
     clade_recipe *recipe = NULL;
-    clade_status status = clade_recipe_read(c->recipe, NULL, 0, &recipe);
+    char edit[64];
+    const char *const edits[] = {edit};
+    snprintf(edit, sizeof edit, "train.precision=%s", clade_precision_words()[c->precision]);
+    clade_status status = clade_recipe_read(c->recipe, edits, 1, &recipe);
     if (!status) status = create_nets(c, recipe, device, cpu);
     clade_recipe_destroy(&recipe);
     return status;
@@ -333,8 +338,10 @@ clade_status clade_conform_training(const conform_run *run, const clade_recipe *
 
 static clade_status judge_recipe(conform_run *run, const char *recipe, clade_device *cpu)
 {
-    contest c = {
-        .recipe = recipe, .seed = run->options->seed, .exact = run->options->math == CLADE_EXACT};
+    contest c = {.recipe = recipe,
+                 .seed = run->options->seed,
+                 .precision = run->options->precision,
+                 .exact = run->options->math == CLADE_EXACT};
     clade_status status = CLADE_OK;
     for (int i = 0; !status && i < checkpoint_count; i++) {
         clade_conform_result result = {.mode = CLADE_CONFORM_NETS,

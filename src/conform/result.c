@@ -133,6 +133,9 @@ void clade_conform_command(conform_run *run, const clade_conform_result *result)
         n += snprintf(text + n, size - (size_t)n, " --accumulate %d", result->accumulate);
     snprintf(text + n, size - (size_t)n, " --math %s --seed %" PRIu64 "%s",
              o->math == CLADE_FAST ? "fast" : "exact", o->seed, o->strict ? " --strict" : "");
+    if (o->precision)
+        snprintf(text + strlen(text), size - strlen(text), " --precision %s",
+                 clade_precision_words()[o->precision]);
 }
 
 bool clade_conform_begin(conform_run *run, clade_conform_result *result)

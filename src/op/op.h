@@ -87,6 +87,7 @@ int64_t clade_tree_roundings(int64_t m, int32_t c);
 /* The same of a sum along a row of c. */
 int64_t clade_row_roundings(int64_t c);
 
+/* May a slot hold a tensor of this dtype? */
 bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given);
 /* Index of a slot or a parameter by name, or -1. */
 int clade_slot_find(const clade_op_info *info, const char *name);

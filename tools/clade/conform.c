@@ -214,7 +214,8 @@ int command_conform(int argc, char **argv)
     conform_choice choice = {0};
     conform_limits limits = {0};
     outputs out = {0};
-    int mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1, sizes = -1;
+    int precision = 0, mode = MODE_ALL, math = 0, format = 0, pass = 0, kernel = -1, algorithm = -1,
+        sizes = -1;
     int64_t seed = 0, threads = 0, group_size = 0, jobs = 1, retries = 3, random = 0;
     bool self_test = false, list = false, gtest_list = false, json = false;
     const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL, *repeat = NULL;
@@ -233,6 +234,7 @@ int command_conform(int argc, char **argv)
             "Markdown; support only lists how each op is done, without --device by "
             "the CPU and OpenCL"),
         OPTION_CHOICE("math", &math, maths, "exact: every bit; fast: within error bounds"),
+        OPTION_CHOICE("precision", &precision, clade_precision_words(), "of mode nets"),
         OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "of the test data"),
         OPTION_INTEGER("random", "N", &random, 0, 100000,
                        "judge N cases of each op that the seed draws, instead of the listed ones"),
@@ -310,6 +312,8 @@ int command_conform(int argc, char **argv)
     if (o.model && (self_test || (mode != MODE_ALL && mode != MODE_NETS) || o.op))
         return command_misuse("conform",
                               "--model is judged alone, without --op, --mode or --self-test");
+    if (precision && (mode != MODE_NETS || o.model))
+        return command_misuse("conform", "--precision is for --mode nets without --model");
     if (o.model) o.modes = CLADE_CONFORM_NETS;
     if ((freeze || frozen) && (o.model || self_test || mode != MODE_ALL || (freeze && frozen)))
         return command_misuse("conform", "--vectors and --vectors-check are for ops alone: without "
@@ -318,6 +322,7 @@ int command_conform(int argc, char **argv)
     o.vectors = freeze ? freeze : frozen;
     o.math = math ? CLADE_FAST : CLADE_EXACT;
     o.pass = (clade_conform_pass)pass;
+    o.precision = (clade_precision)precision;
     o.seed = (uint64_t)seed;
     o.random = (uint32_t)random;
     if (random && !o.modes) o.modes = CLADE_CONFORM_OPS;
