@@ -110,8 +110,9 @@ typedef struct clade_training {
     int32_t top_k; /* also counted in metrics; 0: off */
     float ema;     /* of an exponential moving average of the weights, which is what is validated
                     * and saved: the share that is kept at each step; 0: off */
-    int32_t swa;   /* the epoch, from 1, from which on the mean of the weights at the ends of epochs
-                    * is what is validated and saved, with statistics computed anew; 0: off */
+    clade_precision precision;
+    int32_t swa; /* the epoch, from 1, from which on the mean of the weights at the ends of epochs
+                  * is what is validated and saved, with statistics computed anew; 0: off */
 } clade_training;
 
 /* A recipe: what to read, what to build, how to train. Made by clade_recipe_*. Plain data, owned by

@@ -40,6 +40,9 @@ typedef struct clade_epoch {
     double seconds;                    /* with validation, and: */
     double feature_seconds;            /* of frozen layers' features, before the epoch */
     double images_per_second, step_ms; /* of training alone */
+    int64_t skipped;   /* MIXED_FLOAT16: the epoch's steps that were left out, for the gradients of
+                        * the scaled loss were not finite */
+    double loss_scale; /* for the next step; 0 in other precisions */
     bool best; /* the highest validation accuracy, or map, so far, of equals the lowest loss (with
                 * REGRESSION the lowest loss; without a validation split: the lowest training loss)
                 */

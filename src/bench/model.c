@@ -132,6 +132,7 @@ static clade_status make(bench_model *m, clade_device *device, const clade_recip
                                    .seed = t->seed,
                                    .loss = t->loss,
                                    .numbers = t->loss_numbers,
+                                   .precision = t->precision,
                                    .label_smoothing = t->label_smoothing,
                                    .soft_labels =
                                        clade_recipe_data(recipe)->task != CLADE_TASK_CLASS};

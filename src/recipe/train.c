@@ -31,6 +31,7 @@ const char *const clade_recipe_training_keys[] = {"loss",
                                                   "ema",
                                                   "swa",
                                                   "normalize_targets",
+                                                  "precision",
                                                   NULL};
 
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
@@ -278,6 +279,17 @@ static clade_status read_ema(clade_training *t, const clade_yaml *node)
     return status ? status : get_given(node, "decay", CLADE_YAML_RATE, &t->ema);
 }
 
+static clade_status read_precision(clade_training *t, const clade_yaml *train)
+{
+    const clade_yaml *node = clade_recipe_find(train, "precision");
+    const char *const *words = clade_precision_words();
+    size_t word = 0;
+    if (!node) return CLADE_OK;
+    clade_status status = clade_yaml_as_word(node, "precision", words, CLADE_PRECISIONS, &word);
+    t->precision = (clade_precision)word;
+    return status;
+}
+
 /* {epoch: the first whose weights are in the mean}, which begins with more layers trained, if at
  * all. */
 static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
@@ -354,6 +366,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status)
         status =
             read_early_stopping(t, recipe->data.task, clade_recipe_find(train, "early_stopping"));
+    if (!status) status = read_precision(t, train);
     if (!status) status = read_ema(t, clade_recipe_find(train, "ema"));
     if (!status) status = read_swa(recipe, clade_recipe_find(train, "swa"));
     if (!status) status = read_class_weight(recipe, clade_recipe_find(train, "class_weight"));

@@ -409,6 +409,7 @@ static void write_training(writer *w, clade_yaml *root, const clade_training *t)
     put_int(w, map, "batch", t->batch);
     put_int(w, map, "shard", t->shard);
     if (t->sync_batchnorm) put(w, map, "sync_batchnorm", clade_yaml_create_bool(true));
+    if (t->precision) put_text(w, map, "precision", clade_precision_words()[t->precision]);
     put_int(w, map, "epochs", t->epochs);
     put_int(w, map, "steps_per_epoch", t->steps_per_epoch);
     put_int(w, map, "seed", (int64_t)t->seed);

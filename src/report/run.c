@@ -21,19 +21,27 @@ static const char *const heads[] = {[CLADE_TASK_CLASS] = HEAD("accuracy"),
                                     [CLADE_TASK_REGRESSION] = HEAD("mae") ",val_r2",
                                     [CLADE_TASK_ORDINAL] = HEAD("accuracy") ",val_mae"};
 
-/* Is the line the head of a history, and of which task? */
-static bool read_head(const char *line, clade_task *task)
+static const char last_of_scaled[] = ",skipped";
+
+/* Of which task a file is that begins with this line, its columns, and those of them that are
+ * shown; false: it is no history. */
+static bool read_head(const char *line, clade_task *task, int *columns, int *shown)
 {
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-        if (strcmp(line, heads[i]) != 0) continue;
+        const size_t length = strlen(heads[i]);
+        if (strncmp(line, heads[i], length) != 0) continue;
+        const bool scaled = !strcmp(line + length, last_of_scaled);
+        if (!scaled && line[length]) continue;
         *task = (clade_task)i;
+        *shown = *task == CLADE_TASK_CLASS ? REPORT_VAL_MORE : REPORT_COLUMNS;
+        *columns = *shown + scaled;
         return true;
     }
     return false;
 }
 
-/* One row's fields, so many; an empty one is NaN. */
-static bool read_row(report_run *run, char *line, int columns)
+/* One row's fields, so many, of which the first ones are shown; an empty one is NaN. */
+static bool read_row(report_run *run, char *line, int columns, int shown)
 {
     for (int c = 0; c < columns; c++) {
         char *end = line + strcspn(line, ","), *stop;
@@ -44,7 +52,7 @@ static bool read_row(report_run *run, char *line, int columns)
             value = strtod(line, &stop);
             if (*stop) return false;
         }
-        run->column[c][run->epochs] = value;
+        if (c < shown) run->column[c][run->epochs] = value;
         line = end + 1;
     }
     return run->column[REPORT_EPOCH][run->epochs] == (double)(run->epochs + 1);
@@ -54,7 +62,7 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
 {
     CLADE_PLAIN_NUMBERS;
     size_t lines = 1, number = 1;
-    int columns = REPORT_VAL_MORE;
+    int columns = 0, shown = 0;
     for (const char *p = text; *p; p++) lines += *p == '\n';
     for (int c = 0; c < REPORT_COLUMNS; c++) {
         run->column[c] = malloc(lines * sizeof(double));
@@ -63,12 +71,11 @@ clade_status clade_report_read_history(report_run *run, char *text, const char *
     for (char *line = text; *line; number++) {
         char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
         *end = 0;
-        if (number == 1 && !read_head(line, &run->task))
+        if (number == 1 && !read_head(line, &run->task, &columns, &shown))
             return clade_fail(CLADE_EFORMAT, "%s:1: expected '%s'", path, heads[CLADE_TASK_CLASS]);
-        if (run->task != CLADE_TASK_CLASS) columns = REPORT_COLUMNS;
         if (number > 1) {
-            if (columns == REPORT_VAL_MORE) run->column[REPORT_VAL_MORE][run->epochs] = NAN;
-            if (!read_row(run, line, columns))
+            if (shown == REPORT_VAL_MORE) run->column[REPORT_VAL_MORE][run->epochs] = NAN;
+            if (!read_row(run, line, columns, shown))
                 return clade_fail(CLADE_EFORMAT, "%s:%zu: expected the %d numbers of epoch %zu",
                                   path, number, columns, run->epochs + 1);
             run->epochs++;

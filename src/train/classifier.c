@@ -117,7 +117,8 @@ static clade_status make_model(const clade_recipe *recipe, int32_t classes, bool
                                clade_device *device, clade_model **out)
 {
     const clade_training *t = clade_recipe_training(recipe);
-    clade_model_options options = {.batch = clade_training_shard(t), .seed = t->seed};
+    clade_model_options options = {
+        .batch = clade_training_shard(t), .seed = t->seed, .precision = t->precision};
     if (loss) {
         options.loss = t->loss;
         options.numbers = t->loss_numbers;

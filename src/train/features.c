@@ -4,6 +4,7 @@
 #include "base/sha256.h"
 #include "config.h"
 #include "data/dataset.h"
+#include "nn/precision.h"
 #include "recipe/recipe.h"
 #include "train/copy.h"
 
@@ -78,8 +79,9 @@ static clade_status add_parameters(clade_sha256 *hash, const clade_graph *head,
     return status;
 }
 
-static void add_arithmetic(clade_sha256 *hash, clade_device *device)
+static void add_arithmetic(clade_sha256 *hash, clade_device *device, clade_precision precision)
 {
+    if (precision) add_text(hash, clade_precision_words()[precision]);
     const clade_device_info *info = clade_device_describe(device);
     const bool own = !strncmp(info->id, "cpu", 3) || !strncmp(info->id, "opencl", 6);
     if (clade_device_math(device) == CLADE_EXACT && own) {
@@ -99,7 +101,7 @@ clade_status clade_features_key(const clade_graph *head, const clade_model *whol
     clade_sha256_start(&hash);
     add_text(&hash, CLADE_VERSION);
     add_input(&hash, preprocessing, dataset);
-    add_arithmetic(&hash, clade_model_device(whole));
+    add_arithmetic(&hash, clade_model_device(whole), clade_model_precision(whole));
     clade_status status = add_layers(&hash, head);
     if (!status) status = add_parameters(&hash, head, whole);
     clade_sha256_end(&hash, key);
@@ -182,7 +184,8 @@ clade_status clade_features_compute(const clade_graph *head, const clade_model *
                                     clade_feature_cache *cache, bool (*stop)(void *user),
                                     void *user, clade_features *features)
 {
-    const clade_model_options options = {.batch = clade_model_input(whole)->dim[0]};
+    const clade_model_options options = {.batch = clade_model_input(whole)->dim[0],
+                                         .precision = clade_model_precision(whole)};
     const size_t batch = (size_t)options.batch;
     clade_model *model = NULL;
     clade_feed *feed = NULL;

@@ -38,11 +38,12 @@ static clade_status make_models(const clade_learner_options *o, const clade_grap
                               .seed = s->seed,
                               .loss = s->loss,
                               .numbers = s->loss_numbers,
+                              .precision = s->precision,
                               .label_smoothing = s->label_smoothing,
                               .label_weights = task == CLADE_TASK_MULTI_LABEL && weighs,
                               .soft_labels = task != CLADE_TASK_CLASS ||
                                              clade_augment_mixes(clade_recipe_augment(o->recipe))};
-    const clade_model_options bare = {.batch = images, .seed = s->seed};
+    const clade_model_options bare = {.batch = images, .seed = s->seed, .precision = s->precision};
     const bool synced = s->sync_batchnorm && images < s->batch;
     clade_status (*const create)(const clade_graph *, clade_device *, const clade_model_options *,
                                  clade_model **) =
@@ -89,12 +90,14 @@ clade_status clade_learner_create(const clade_learner_options *o, clade_learner 
     status = make_models(o, graph, out);
     clade_graph_destroy(&graph);
     if (!status) status = make_updater(o, out);
+    if (!status) status = clade_loss_scaler_create(out->model, &out->scaler);
     if (status) clade_learner_clear(out);
     return status;
 }
 
 void clade_learner_clear(clade_learner *l)
 {
+    clade_loss_scaler_destroy(&l->scaler);
     clade_updater_destroy(&l->updater);
     clade_model_destroy(&l->model);
     clade_model_destroy(&l->whole);

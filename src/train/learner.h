@@ -4,6 +4,7 @@
 #define CLADE_TRAIN_LEARNER_H
 
 #include "train/features.h"
+#include "train/loss_scale.h"
 #include "train/optimizer.h"
 
 typedef struct clade_learner {
@@ -12,6 +13,7 @@ typedef struct clade_learner {
     clade_graph *head;  /* the layers that only `whole` has; NULL: none */
     clade_model_options options; /* those of `model` */
     clade_updater *updater;
+    clade_loss_scaler *scaler; /* NULL: the precision needs none */
 } clade_learner;
 
 typedef struct clade_learner_options {

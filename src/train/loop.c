@@ -51,7 +51,8 @@ static bool must_unfreeze(const clade_trainer *t)
 /* From here on with a model in which more is trained. */
 static clade_status unfreeze(clade_trainer *t)
 {
-    t->progress.unfrozen = t->progress.step;
+    const int64_t updates = clade_trainer_updates(t);
+    t->progress.unfrozen = updates > 0 ? updates : 1;
     return clade_trainer_renew_learner(t);
 }
 
@@ -146,6 +147,8 @@ static clade_status flush(clade_trainer *t)
     t->epoch.train.task = clade_dataset_task(t->dataset);
     if (t->epoch.train.task == CLADE_TASK_MULTI_LABEL) t->epoch.train.accuracy /= t->classes.count;
     t->epoch.step = t->progress.step;
+    t->epoch.skipped = t->progress.loss_scale.skipped;
+    t->epoch.loss_scale = t->progress.loss_scale.scale;
     t->epoch.seconds = t->progress.seconds + spent;
     t->epoch.images_per_second =
         spent > 0 ? (double)((int64_t)tally->count - t->images_before) / spent : 0;
@@ -234,11 +237,11 @@ static clade_status train_batch(clade_trainer *t, const clade_batch *batch)
     t->epoch.lr = clade_lr_scheduler_rate(&t->scheduler, (int32_t)p->epoch, (size_t)p->batch);
     tell_step(t, batch);
     clade_device_verify_step(t->device, p->step);
-    clade_status status =
-        t->team ? train_together(t, batch) : clade_trainer_run_shards(t, batch, take);
-    p->step++;
+    clade_status status = clade_trainer_scale_loss(t);
+    if (!status)
+        status = t->team ? train_together(t, batch) : clade_trainer_run_shards(t, batch, take);
+    if (!status) status = clade_trainer_step(t, t->epoch.lr);
     p->batch++;
-    if (!status) status = clade_updater_step(t->learner.updater, t->epoch.lr, (uint64_t)p->step);
     clade_device_verify_step(t->device, -1);
     return status;
 }
@@ -372,6 +375,7 @@ static clade_status end_epoch(clade_trainer *t)
     p->epoch++;
     p->batch = 0;
     p->tally = (clade_tally){0};
+    p->loss_scale.skipped = 0;
     p->seconds = 0;
     status = t->lead ? write_epoch(t) : CLADE_OK;
     if (status) return status;

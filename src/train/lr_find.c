@@ -62,10 +62,10 @@ static clade_status take_step(clade_trainer *t, double lr, double *loss)
         if (!status) status = clade_feed_next(t->train, &batch);
     }
     p->tally = (clade_tally){0};
+    if (!status) status = clade_trainer_scale_loss(t);
     if (!status) status = clade_trainer_run_shards(t, &batch, take);
     if (!status) status = clade_results_flush(t->results, take, t);
-    p->step++;
-    if (!status) status = clade_updater_step(t->learner.updater, lr, (uint64_t)p->step);
+    if (!status) status = clade_trainer_step(t, lr);
     *loss = clade_tally_means(&p->tally).loss;
     return status;
 }

@@ -54,7 +54,7 @@ static clade_status plan_images(const planning *p, clade_model *model, clade_upl
 /* The model that computes features is there for that alone. */
 static clade_status plan_features(const planning *p, clade_split split)
 {
-    const clade_model_options options = {.batch = p->shard};
+    const clade_model_options options = {.batch = p->shard, .precision = p->settings->precision};
     clade_model *model = NULL;
     clade_upload *upload = NULL;
     clade_status status = clade_model_create(p->learner.head, p->planner, &options, &model);

@@ -304,8 +304,9 @@ clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
     for (size_t i = 0; i < u->parts && !status; i++) {
         struct updater_part *p = &u->part[i];
         const double rate = lr * (double)p->scale;
-        status = p->muon ? clade_muon_run(p->muon, rate, rate * (double)p->weight_decay)
-                         : run_step(u, &p->call, rate, p->weight_decay, t - p->began);
+        status =
+            p->muon ? clade_muon_run(p->muon, rate, rate * (double)p->weight_decay)
+                    : run_step(u, &p->call, rate, p->weight_decay, t > p->began ? t - p->began : 1);
     }
     return status || !u->blend.prepared ? status : clade_call_run(&u->blend);
 }

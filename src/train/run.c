@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +19,18 @@
 static const char recipe_name[] = "recipe.yaml";
 #define HISTORY(score) "epoch,loss," score ",val_loss,val_" score ",lr,seconds,images_per_second"
 
-/* Of tasks other than one class there is one column more. */
-static const char *history_head(const clade_dataset *dataset)
-{
-    switch (clade_dataset_task(dataset)) {
-    case CLADE_TASK_MULTI_LABEL: return HISTORY("accuracy") ",val_map\n";
-    case CLADE_TASK_REGRESSION: return HISTORY("mae") ",val_r2\n";
-    case CLADE_TASK_ORDINAL: return HISTORY("accuracy") ",val_mae\n";
-    default: return HISTORY("accuracy") "\n";
+#define HEADS(score, more)                                                                         \
+    {                                                                                              \
+        HISTORY(score) more "\n", HISTORY(score) more ",skipped\n"                                 \
     }
+/* One column more of tasks other than one class, and where steps may be skipped. */
+static const char *history_head(const clade_dataset *dataset, bool scaled)
+{
+    static const char *const heads[][2] = {[CLADE_TASK_CLASS] = HEADS("accuracy", ""),
+                                           [CLADE_TASK_MULTI_LABEL] = HEADS("accuracy", ",val_map"),
+                                           [CLADE_TASK_REGRESSION] = HEADS("mae", ",val_r2"),
+                                           [CLADE_TASK_ORDINAL] = HEADS("accuracy", ",val_mae")};
+    return heads[clade_dataset_task(dataset)][scaled];
 }
 
 char *clade_run_path(const char *folder, const char *file)
@@ -90,11 +94,11 @@ static clade_status lock(clade_run *run)
 }
 
 clade_status clade_run_open(const char *folder, bool resume, const clade_dataset *dataset,
-                            clade_run *out, bool *found)
+                            bool scaled, clade_run *out, bool *found)
 {
     *out = (clade_run){.lock = -1};
     *found = false;
-    out->history = clade_string_join(history_head(dataset), "");
+    out->history = clade_string_join(history_head(dataset, scaled), "");
     if (!out->history) return clade_fail(CLADE_ENOMEM, "out of memory for a run");
     if (!folder) return CLADE_OK;
     out->folder = clade_string_join(folder, "");
@@ -178,7 +182,8 @@ clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
     const clade_task task = e->train.task;
     const clade_metrics *v = &e->validation;
     const bool numbers = task == CLADE_TASK_REGRESSION;
-    char row[256], validation[64] = ",", more[32] = "";
+    const char *end = run->history + strcspn(run->history, "\n");
+    char row[256], validation[64] = ",", more[32] = "", skipped[32] = "";
     if (v->count)
         snprintf(validation, sizeof validation, "%.9g,%.9g", v->loss,
                  numbers ? v->mae : v->accuracy);
@@ -189,9 +194,11 @@ clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
                                                  : v->map);
     else if (task != CLADE_TASK_CLASS)
         strcpy(more, ",");
-    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f%s\n", e->epoch, e->train.loss,
+    if (!strncmp(end - strlen(",skipped"), ",skipped", strlen(",skipped")))
+        snprintf(skipped, sizeof skipped, ",%" PRId64, e->skipped);
+    snprintf(row, sizeof row, "%d,%.9g,%.9g,%s,%.7g,%.3f,%.1f%s%s\n", e->epoch, e->train.loss,
              numbers ? e->train.mae : e->train.accuracy, validation, e->lr, e->seconds,
-             e->images_per_second, more);
+             e->images_per_second, more, skipped);
     char *longer = clade_string_join(run->history, row);
     if (!longer) return clade_fail(CLADE_ENOMEM, "out of memory for the history");
     free(run->history);

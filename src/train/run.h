@@ -2,6 +2,7 @@
 #ifndef CLADE_TRAIN_RUN_H
 #define CLADE_TRAIN_RUN_H
 
+#include "train/loss_scale.h"
 #include "train/metrics.h"
 #include "train/targets.h"
 #include "recipe/modelfile.h"
@@ -12,16 +13,18 @@ typedef struct clade_progress {
     int64_t epoch; /* under way or next, from 0 */
     int64_t batch; /* the next in it */
     int64_t batch_size;
-    int64_t step;      /* optimizer steps done */
+    int64_t step;      /* steps done, those that were skipped among them */
     clade_tally tally; /* of the epoch under way */
     double seconds;    /* spent on it so far */
     double plateau_factor, plateau_best;
     int64_t plateau_wait;
     double stop_best; /* of early stopping */
     int64_t stop_wait;
-    int64_t unfrozen;   /* the step at which more layers began to be trained; 0: not yet */
-    int64_t damaged;    /* images that were found to be */
-    int64_t best_epoch; /* from 1; 0: none yet */
+    clade_loss_scale loss_scale;
+    int64_t
+        unfrozen;    /* the optimizer's step at which more layers began to be trained; 0: not yet */
+    int64_t damaged; /* images that were found to be */
+    int64_t best_epoch;              /* from 1; 0: none yet */
     double best_accuracy, best_loss; /* or the best of another task: clade_metrics_score */
 } clade_progress;
 
@@ -35,9 +38,9 @@ typedef struct clade_run {
 
 /* Makes the folder, or with `resume` opens it, and locks it. *found tells whether there is a state
  * to go on from; without `resume` a folder that has something in it is EINVAL. NULL: nothing will
- * be written. */
+ * be written. `scaled`: steps may be skipped. */
 clade_status clade_run_open(const char *folder, bool resume, const clade_dataset *dataset,
-                            clade_run *out, bool *found);
+                            bool scaled, clade_run *out, bool *found);
 void clade_run_close(clade_run *run);
 /* Of a new run that has failed before a step: takes back the recipe, if nothing else is there. */
 void clade_run_withdraw(const clade_run *run);

@@ -2,6 +2,7 @@
  * the images that were read, in one file. */
 #include "base/file.h"
 #include "data/dataset.h"
+#include "nn/precision.h"
 #include "recipe/yaml_node.h"
 #include "train/run.h"
 
@@ -18,15 +19,16 @@ typedef struct field {
     bool late; /* 0 in states that do not have it */
     size_t offset;
     double low, high;
+    bool scaled; /* there where the loss is scaled */
 } field;
 
 #define WHOLE(name, high)                                                                          \
     {                                                                                              \
-        "progress." #name, false, false, offsetof(clade_progress, name), 0, high                   \
+        "progress." #name, false, false, offsetof(clade_progress, name), 0, high, false            \
     }
 #define REAL(name, low, high)                                                                      \
     {                                                                                              \
-        "progress." #name, true, false, offsetof(clade_progress, name), low, high                  \
+        "progress." #name, true, false, offsetof(clade_progress, name), low, high, false           \
     }
 /* Epochs are counted on in 32 bits, steps and images without end in doubles. */
 #define EPOCHS (INT32_MAX - 1)
@@ -51,7 +53,15 @@ static const field fields[] = {
     REAL(best_loss, -INFINITY, INFINITY),
     WHOLE(unfrozen, COUNT),
     WHOLE(damaged, COUNT),
-    {"progress.tally.error", true, true, offsetof(clade_progress, tally.error), 0, DBL_MAX},
+    {"progress.tally.error", true, true, offsetof(clade_progress, tally.error), 0, DBL_MAX, false},
+    {"progress.loss_scale", true, false, offsetof(clade_progress, loss_scale.scale), 0x1p-126,
+     0x1p126, true},
+    {"progress.loss_scale.finite", false, false, offsetof(clade_progress, loss_scale.finite), 0,
+     CLADE_LOSS_SCALE_STEPS, true},
+    {"progress.skipped", false, false, offsetof(clade_progress, loss_scale.skipped), 0, COUNT,
+     true},
+    {"progress.skipped_ever", false, false, offsetof(clade_progress, loss_scale.skipped_ever), 0,
+     COUNT, true},
 };
 enum { field_count = sizeof fields / sizeof *fields, field_size = 40 };
 
@@ -112,12 +122,14 @@ static clade_status save(const clade_run *run, const char *path, const clade_rec
     clade_safetensors_tensor tensors[CLADE_MOST_MOMENTS + 2] = {0};
     clade_tensor moment[CLADE_MOST_MOMENTS];
     const char *name[CLADE_MOST_MOMENTS];
+    size_t pair_count = 0;
     for (int i = 0; i < field_count; i++) {
+        if (fields[i].scaled && progress->loss_scale.scale == 0) continue;
         write_field(progress, &fields[i], text[i]);
-        pairs[i] = (clade_safetensors_pair){fields[i].key, text[i]};
+        pairs[pair_count++] = (clade_safetensors_pair){fields[i].key, text[i]};
     }
-    pairs[field_count] = (clade_safetensors_pair){"data", run->dataset->identity};
-    pairs[field_count + 1] = (clade_safetensors_pair){"history", run->history};
+    pairs[pair_count++] = (clade_safetensors_pair){"data", run->dataset->identity};
+    pairs[pair_count++] = (clade_safetensors_pair){"history", run->history};
     size_t count = clade_updater_moments(updater, moment, name);
     for (size_t i = 0; i < count; i++) {
         size_t n = clade_tensor_count(&moment[i]);
@@ -136,7 +148,7 @@ static clade_status save(const clade_run *run, const char *path, const clade_rec
             add_digests(run, path, (clade_split)split, &digest[split], &tensors[count++]);
         if (status) return status;
     }
-    const clade_modelfile_extra extra = {tensors, count, pairs, field_count + 2};
+    const clade_modelfile_extra extra = {tensors, count, pairs, pair_count};
     return clade_modelfile_write(path, recipe, classes, model, &extra);
 }
 
@@ -205,6 +217,12 @@ static clade_status check_progress(const clade_modelfile *file, const clade_prog
                           " and 'progress.tally.in_top_k' %" PRIu64
                           ", expected at most the %" PRIu64 " images of 'progress.tally.count'",
                           file->path, t->correct, t->in_top_k, t->count);
+    if (p->loss_scale.skipped > p->loss_scale.skipped_ever || p->loss_scale.skipped_ever > p->step)
+        return clade_fail(
+            CLADE_EFORMAT,
+            "%s: 'progress.skipped' is %" PRId64 " and 'progress.skipped_ever' %" PRId64
+            ", expected the latter from the former to the %" PRId64 " of 'progress.step'",
+            file->path, p->loss_scale.skipped, p->loss_scale.skipped_ever, p->step);
     if (p->unfrozen > p->step)
         return clade_fail(CLADE_EFORMAT,
                           "%s: 'progress.unfrozen' is %" PRId64 ", expected at most the %" PRId64
@@ -213,10 +231,13 @@ static clade_status check_progress(const clade_modelfile *file, const clade_prog
     return CLADE_OK;
 }
 
+/* What is there where the loss is scaled, is read if it is in `out`. */
 static clade_status read_progress(const clade_modelfile *file, clade_progress *out)
 {
+    const bool scaled = out->loss_scale.scale != 0;
     for (int i = 0; i < field_count; i++) {
         const field *f = &fields[i];
+        if (f->scaled && !scaled) continue;
         const char *text = clade_safetensors_metadata(file->file, f->key);
         if (!text && f->late) text = "0";
         if (!text) return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing", file->path, f->key);
@@ -242,11 +263,25 @@ static clade_status check_shard(const clade_run *run, const clade_modelfile *fil
                       run->folder, expected, now);
 }
 
+/* And so is the precision. */
+static clade_status check_precision(const clade_run *run, const clade_modelfile *file,
+                                    const clade_model *model)
+{
+    const char *const *words = clade_precision_words();
+    const clade_precision then = clade_recipe_training(file->recipe)->precision;
+    const clade_precision now = clade_model_precision(model);
+    if (then == now) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "%s: the run is trained in %s; expected the same, found train.precision %s",
+                      run->folder, words[then], words[now]);
+}
+
 static clade_status restore(clade_run *run, const clade_modelfile *file, clade_model *model,
                             clade_updater *updater, clade_progress *progress)
 {
-    clade_progress read;
-    clade_status status = read_progress(file, &read);
+    clade_progress read = {.loss_scale = progress->loss_scale};
+    clade_status status = check_precision(run, file, model);
+    if (!status) status = read_progress(file, &read);
     if (status) return status;
     const char *data = clade_safetensors_metadata(file->file, "data");
     const char *history = clade_safetensors_metadata(file->file, "history");

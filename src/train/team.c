@@ -54,9 +54,12 @@ void clade_team_fail(member *m, clade_status status)
 
 clade_status clade_team_bring_weights(const clade_team *team, const member *m)
 {
-    return m->replica.own_model
-               ? clade_tensor_write(clade_model_trained(m->replica.model), team->weights)
-               : CLADE_OK;
+    const clade_model *model = m->replica.own_model;
+    if (!model) return CLADE_OK;
+    const clade_tensor *scale = clade_model_loss_scale(model);
+    clade_status status = clade_tensor_write(clade_model_trained(model), team->weights);
+    return status || !clade_tensor_present(scale) ? status
+                                                  : clade_tensor_write(scale, &team->scale);
 }
 
 /* Takes part in the batch under way. With the mutex, which is free while it computes. */
@@ -235,6 +238,8 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
     clade_status status = clade_replica_read_running(own, team->running);
     if (!status && team->count > 1) /* the others have those of the step before */
         status = clade_tensor_read(clade_model_trained(own->model), team->weights);
+    const clade_tensor *scale = clade_model_loss_scale(own->model);
+    if (!status && clade_tensor_present(scale)) status = clade_tensor_read(scale, &team->scale);
     if (status) return status;
     clade_status exchanged =
         (team->meeting ? clade_lockstep_run : compute)(team, batch, step, cut_as);

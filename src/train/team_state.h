@@ -34,6 +34,7 @@ struct clade_team {
     clade_meeting *meeting;         /* NULL: shards need nothing of each other */
     int32_t *added;                 /* to each bucket: runs of this batch */
     float *weights, *running, *sum; /* sum: of all gradients */
+    float scale;                    /* of the loss, where it has one */
     int32_t shards, shard_size;     /* most in a batch; images in one */
     bool synced;                    /* their batch statistics are those of the batch */
     char *note;

@@ -40,8 +40,9 @@ static clade_status attempt(clade_trainer *t, bool resume, clade_classifier **ou
     clade_status status = first ? clade_dataset_load(t->dataset, NULL, NULL) : CLADE_OK;
     if (!status && t->ranks) status = clade_agree_check(t);
     if (!status)
-        status =
-            clade_run_open(t->lead ? t->options->out : NULL, resume, t->dataset, &t->run, &found);
+        status = clade_run_open(t->lead ? t->options->out : NULL, resume, t->dataset,
+                                t->settings->precision == CLADE_PRECISION_MIXED_FLOAT16, &t->run,
+                                &found);
     if (!status && !found && !t->dataset->loaded) status = start_early(t);
     if (!status) status = clade_trainer_verify(t);
     if (!status) status = clade_trainer_run(t, found);

@@ -414,7 +414,9 @@ clade_status clade_trainer_set_up(clade_trainer *t, int64_t unfrozen)
     size_t count = t->dataset->split[CLADE_TRAIN].listed, batch = (size_t)s->batch;
     size_t batches = s->steps_per_epoch ? (size_t)s->steps_per_epoch : (count + batch - 1) / batch;
     const bool numbers = clade_dataset_task(t->dataset) == CLADE_TASK_REGRESSION;
+    const bool scaled = s->precision == CLADE_PRECISION_MIXED_FLOAT16;
     t->progress = (clade_progress){.batch_size = s->batch,
+                                   .loss_scale.scale = scaled ? CLADE_LOSS_SCALE_START : 0,
                                    .plateau_factor = 1,
                                    .plateau_best = INFINITY,
                                    .stop_best = INFINITY,

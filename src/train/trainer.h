@@ -84,6 +84,14 @@ clade_status clade_trainer_verify(clade_trainer *t);
  * algorithm. EWRONG where there is no other. */
 clade_status clade_trainer_quarantine(clade_trainer *t);
 
+/* Before the gradients of a step: gives the model the scale of its loss, where that has one. */
+clade_status clade_trainer_scale_loss(clade_trainer *t);
+/* After them: the optimizer's step at this rate, and counts it; it is skipped where the scaled
+ * loss has given gradients that are not finite. */
+clade_status clade_trainer_step(clade_trainer *t, double lr);
+/* Steps so far that were not skipped. */
+int64_t clade_trainer_updates(const clade_trainer *t);
+
 /* What is made for the model at hand: features, feeds, evaluation and results. */
 clade_status clade_trainer_make_stream(clade_trainer *t);
 void clade_trainer_drop_stream(clade_trainer *t);

@@ -14,11 +14,11 @@ from checks import check, finish
 
 PLACE = " device threads math"
 SHARED = {  # of these words, those that a subcommand has
-    "bench": "data epochs batch json" + PLACE,
+    "bench": "data epochs batch precision json" + PLACE,
     "calibrate": "data json" + PLACE,
-    "compare": "data out epochs batch lr seed json quiet" + PLACE,
-    "conform": "out seed json" + PLACE,
-    "cross-validate": "data out epochs batch lr seed json quiet" + PLACE,
+    "compare": "data out epochs batch lr seed precision json quiet" + PLACE,
+    "conform": "out seed precision json" + PLACE,
+    "cross-validate": "data out epochs batch lr seed precision json quiet" + PLACE,
     "data list": "json",
     "data make": "seed",
     "devices": "json",
@@ -33,14 +33,14 @@ SHARED = {  # of these words, those that a subcommand has
     "recipes show": "",
     "report": "data out" + PLACE,
     "summary": "data batch json" + PLACE,
-    "train": "data out epochs batch lr seed json quiet" + PLACE,
-    "tune": "data out epochs batch lr seed json quiet" + PLACE,
+    "train": "data out epochs batch lr seed precision json quiet" + PLACE,
+    "tune": "data out epochs batch lr seed precision json quiet" + PLACE,
     "tune-device": "device batch",
     "weights fetch": "out",
     "weights list": "json",
 }
 VALUES = {"data": "PATH", "epochs": "N", "batch": "N", "lr": "X", "seed": "N", "threads": "N", "device": "NAME",
-          "json": "", "quiet": "", "math": "exact|fast"}  # --out is a file here, a folder there
+          "json": "", "quiet": "", "math": "exact|fast", "precision": "float32|mixed_bfloat16|mixed_float16"}  # --out is a file here, a folder there
 OLD = {"conform": ["output", "format"], "predict": ["format", "save"], "train": ["patience", "early-stopping"]}
 
 

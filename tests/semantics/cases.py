@@ -7,6 +7,9 @@ CONV = {"conv2d": {"name": "conv", "filters": 4, "kernel": 3, "activation": "rel
 NORM = {"batchnorm": {"name": "norm", "momentum": 0.8}}
 UNSCALED = {"batchnorm": {"name": "norm", "scale": False}}
 HEAD = {"dense": {"name": "head", "units": 3, "activation": "softmax"}}
+MIXED = [{"conv2d": {**CONV["conv2d"], "padding": "same"}}, "maxpool2d", NORM,
+         {"conv2d": {"name": "more", "filters": 5, "kernel": 3, "padding": "same", "activation": "leaky_relu",
+                     "alpha": 0.3}}, {"dropout": 0.3}, "flatten", HEAD]
 BASE = {
     "name": "toy",
     "input": {"size": [6, 5], "channels": 3, "rescale": 1 / 255},
@@ -360,6 +363,15 @@ def table():
                                "train.optimizer": OPTIMIZERS["lamb"]},
         "muon-clip-backbone": {**backbone(freeze="until c2", lr_scale=0.3), "train.clip_norm": 0.5,
                                "train.optimizer": OPTIMIZERS["muon"]},
+        # few steps: a sum of float32 and one of float64 may lie on two sides of where 16 bits round
+        "bfloat16": {"train.seed": 9, "train.precision": "mixed_bfloat16", "train.epochs": 1, "classify": True},
+        "bfloat16-norm-shard": {"train.seed": 9, "model": MIXED, "train.precision": "mixed_bfloat16", "train.shard": 2,
+                                "train.epochs": 1},
+        "float16": {"train.seed": 9, "train.precision": "mixed_float16", "train.epochs": 1, "classify": True},
+        "float16-norm-shard": {"train.seed": 9, "model": MIXED, "train.precision": "mixed_float16", "train.shard": 2,
+                               "train.epochs": 1},
+        "float16-skipped": {"train.precision": "mixed_float16", "train.optimizer": OPTIMIZERS["adam"],
+                            "train.class_weight": {"b": 150}, "train.epochs": 2, "expect_skipped": 3},
         "many": {"augment": AUGMENTATIONS["all"], "model": [CONV, NORM, {"dropout": 0.3}, "flatten", HEAD],
                  "train.optimizer": {"adam": {"lr": 0.05, "beta1": 0.7, "beta2": 0.95, "eps": 0.1}},
                  "train.shard": 2, "train.clip_norm": 0.7,

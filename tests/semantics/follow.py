@@ -68,6 +68,8 @@ class Training:
         self.epoch = self.step = self.waited = 0
         self.lowest, self.best, self.best_epoch = math.inf, None, 0
         self.unfrozen = False
+        self.scale = 2.0 ** 15 if train.get("precision") == "mixed_float16" else 1
+        self.finite = self.skipped = 0  # steps since the scale changed; of the epoch
         self.kept = single(train["ema"].get("decay", 0.999)) if "ema" in train else None
         self.swa = train["swa"]["epoch"] if "swa" in train else None
         self.average = {name: self.net.weights[name].copy() for name in self.net.trained()}
@@ -126,24 +128,41 @@ class Training:
         x, label, other, share, matrices = self.inputs(places, once, at)
         total = {}
         weigh = self.weight_of(label) * self.image_weights(places, once, at)
-        weight = weigh / len(places)
+        weight = weigh / len(places) * self.scale
         shard = min(self.train.get("shard") or self.batch, self.batch)
         if self.train.get("sync_batchnorm"):  # what differs from a batch's own pass is the order of sums
             shard = self.batch
         for first in range(0, len(places), shard):
             part = slice(first, first + shard)
-            y, loss, gradients = self.net.train(x[part], (label[part], other[part], share), weight[part], self.step,
-                                                 first)
+            with np.errstate(over="ignore", invalid="ignore"):  # a scaled loss may be too large
+                y, loss, gradients = self.net.train(x[part], (label[part], other[part], share), weight[part], self.step,
+                                                    first)
             total = {name: total.get(name, 0) + g for name, g in gradients.items()}
             done.append((y, loss * weigh[part], label[part]))
+        self.step += 1
+        step = {"epoch": self.epoch + 1, "batch": number + 1, "step": self.step, "lr": lr, "images": places,
+                "matrices": matrices}
+        total = {name: g / self.scale for name, g in total.items()}
+        if not self.are_finite(total):
+            return step
         scale = single(self.recipe.get("backbone", {}).get("lr_scale", 1))
         self.optimizer.step(self.net.weights, self.net.regularised(total), self.net.rates(lr, scale))
         if self.kept is not None:
             for name, value in self.average.items():
                 self.average[name] = self.kept * value + (1 - self.kept) * self.net.weights[name]
-        self.step += 1
-        return {"epoch": self.epoch + 1, "batch": number + 1, "step": self.step, "lr": lr, "images": places,
-                "matrices": matrices}
+        return step
+
+    def are_finite(self, gradients):
+        """Does the step count? Moves the scale of the loss."""
+        if "mixed_float16" != self.train.get("precision"):
+            return True
+        finite = all(np.isfinite(g).all() for g in gradients.values())
+        self.finite += 1
+        self.skipped += not finite
+        if not finite or self.finite == 2000:
+            self.scale *= 2 if finite else 0.5
+            self.finite = 0
+        return finite
 
     def summary(self, done):
         y, loss, label = (np.concatenate(part) for part in zip(*done))
@@ -231,7 +250,8 @@ class Training:
         else:
             self.waited += 1
         self.epoch += 1
-        return {"steps": steps, "train": means, "validation": validation, "best": best}
+        skipped, self.skipped = self.skipped, 0
+        return {"steps": steps, "skipped": skipped, "train": means, "validation": validation, "best": best}
 
     def state(self):
         """Weights, statistics and moments as a state's tensors have them."""

@@ -1,7 +1,7 @@
 """A recipe's layers in numpy, forward and backward, in float64: those that toy nets are made of."""
 import numpy as np
 
-from rules import depth_mask, dropout_mask, initial, single, whitening
+from rules import depth_mask, dropout_mask, initial, single, stored, whitening
 
 EPSILON = 1e-3  # batchnorm's default
 TRAINED = {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias"), "batchnorm": ("gamma", "beta")}
@@ -59,6 +59,9 @@ class Net:
             layer.backbone = own
             self.layers.append(layer)
         self.apply_freezing(backbone, False)
+        self.store = stored(recipe["train"].get("precision", "float32"))
+        for layer, after in zip(self.layers, self.layers[1:] + [None]):  # a convolution and its maxima are one op
+            layer.stored = after is not None and not (layer.kind == "conv2d" and after.kind == "maxpool2d")
         size, channels = recipe["input"]["size"], recipe["input"]["channels"]
         self.smoothing = single(recipe["train"].get("label_smoothing", 0))
         loss = recipe["train"]["loss"]
@@ -142,6 +145,9 @@ class Net:
     def rates(self, lr, scale):
         return {l.path(p): lr * (scale if l.backbone else 1) for l in self.layers for p in l.parameters()}
 
+    def kernel(self, layer):
+        return self.store(self.weights[layer.path("kernel")])
+
     # --- forward; `tape` is a list to be filled, or None: inference ---
 
     def forward_layer(self, layer, x, tape, step=0, first=0):
@@ -152,10 +158,10 @@ class Net:
             if o.get("padding") == "same":
                 x = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
             saved = windows(x, k, k)
-            y = np.tensordot(saved, w[layer.path("kernel")], 3) + w[layer.path("bias")]
+            y = np.tensordot(saved, self.kernel(layer), 3) + w[layer.path("bias")]
         elif kind == "dense":
             saved = x
-            y = x @ w[layer.path("kernel")] + w[layer.path("bias")]
+            y = x @ self.kernel(layer) + w[layer.path("bias")]
         elif kind == "batchnorm":
             axes, momentum = tuple(range(x.ndim - 1)), single(o.get("momentum", 0.99))
             batch = tape is not None and not layer.frozen and not layer.still
@@ -189,15 +195,18 @@ class Net:
             saved = x.shape
             y = x.reshape(len(x), -1)
         y = np.where(y > 0, y, layer.slope() * y)
+        y = self.store(y) if layer.stored else y
         if tape is not None:
             tape.append((layer, saved, y))
         return y
 
     def backward_layer(self, layer, saved, y, dy, gradients):
         kind, o, w = layer.kind, layer.o, self.weights
-        dy = np.where(y > 0, dy, layer.slope() * dy)
+        if layer.slope() != 1:
+            below = layer.slope() * dy if layer.slope() else 0  # also of infinite ones
+            dy = self.store(np.where(y > 0, dy, below))
         if kind == "conv2d":
-            k, kernel = o["kernel"], w[layer.path("kernel")]
+            k, kernel = o["kernel"], self.kernel(layer)
             gradients[layer.path("kernel")] = np.tensordot(saved, dy, ((0, 1, 2), (0, 1, 2)))
             gradients[layer.path("bias")] = dy.sum((0, 1, 2))
             wide = np.pad(dy, ((0, 0), (k - 1, k - 1), (k - 1, k - 1), (0, 0)))
@@ -206,7 +215,7 @@ class Net:
         if kind == "dense":
             gradients[layer.path("kernel")] = saved.T @ dy
             gradients[layer.path("bias")] = dy.sum(0)
-            return dy @ w[layer.path("kernel")].T
+            return dy @ self.kernel(layer).T
         if kind == "batchnorm":
             normal, rstd, batch = saved
             axes = tuple(range(dy.ndim - 1))
@@ -218,7 +227,7 @@ class Net:
             return dy * saved
         if kind == "maxpool2d":
             shape, at = saved
-            cells = (np.arange(4) == at[..., None]) * dy[..., None]
+            cells = np.where(np.arange(4) == at[..., None], dy[..., None], 0)
             n, h, width, c = dy.shape
             dx = np.zeros(shape)
             cells = cells.reshape(n, h, width, c, 2, 2).transpose(0, 1, 4, 2, 5, 3)
@@ -288,6 +297,7 @@ class Net:
         return y, (t * (np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted)).sum(1), y - t
 
     def infer(self, x, label):
+        x = self.store(x)
         for layer in self.layers:
             x = self.forward_layer(layer, x, None)
         return self.losses(x, (label, label, 1))[:2]
@@ -295,10 +305,11 @@ class Net:
     def train(self, x, label, weight, step, first):
         """Outputs, losses and gradients of a shard; weight: of each image."""
         tape, gradients = [], {}
+        x = self.store(x)
         for layer in self.layers:
             x = self.forward_layer(layer, x, tape, step, first)
         y, loss, dz = self.losses(x, label, self.label_weights)
         dz = dz * weight[:, None]
         for layer, saved, out in reversed(tape):
-            dz = self.backward_layer(layer, saved, out, dz, gradients)
+            dz = self.store(self.backward_layer(layer, saved, out, dz, gradients))
         return y, loss, {name: gradients[name] for name in self.trained()}

@@ -16,6 +16,23 @@ def single(value):
     return float(np.float32(value))
 
 
+FORMATS = {"mixed_bfloat16": (8, -125, 255 * 2.0 ** 120), "mixed_float16": (11, -13, 65504.0)}
+
+
+def stored(precision):
+    """What becomes of numbers that are stored: to the nearest of so many binary digits, of two to the even one."""
+    if precision == "float32":
+        return lambda x: x
+    digits, least, most = FORMATS[precision]
+
+    def to_nearest(x):
+        unit = np.ldexp(1.0, np.maximum(np.frexp(x)[1], least) - digits)
+        near = np.rint(x / unit) * unit
+        return np.where(np.abs(near) > most, np.copysign(np.inf, near), near)
+
+    return to_nearest
+
+
 # --- random numbers ---
 
 LOW_WORD = 0xFFFFFFFF

@@ -211,6 +211,7 @@ def compare_epoch(row, e, at):
     else:
         close(f"{at}, accuracy", float(row["accuracy"]), e["train"]["accuracy"], 1e-8)
     close(f"{at}, rate", float(row["lr"]), e["steps"][-1]["lr"], 1e-6)
+    same(f"{at}, skipped", int(row.get("skipped", 0)), e["skipped"])
     if e["validation"]:
         close(f"{at}, val_loss", float(row["val_loss"]), e["validation"]["loss"])
         if numbers:
@@ -300,7 +301,8 @@ def run_case(clade, folder, images, name, changes):
     same("best.safetensors after a resume alike", best[0] == best[1], True)
     if changes.get("classify"):
         classify(clade, made, pictures, data, training, epochs)
-    came = {"epochs": len(epochs), "best": training.best_epoch, "rates": len({s["lr"] for s in steps})}
+    came = {"epochs": len(epochs), "best": training.best_epoch, "rates": len({s["lr"] for s in steps}),
+            "skipped": sum(e["skipped"] for e in epochs)}
     for key, value in came.items():
         same(f"case: {key}", value, changes.get(f"expect_{key}", value))
 

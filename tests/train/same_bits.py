@@ -32,7 +32,8 @@ train: {loss: sparse_categorical_crossentropy, optimizer: {sgd: {lr: 0.01, momen
 # side and classes of the images, settings beside the recipe's
 NETS = {"horses-or-humans": (300, 2, []), "cats-dogs-64": (64, 2, []),
         "cifar10": (32, 8, ["--set", "model.6.dense.units=classes"]), "cats-dogs-dropout": (150, 2, []),
-        "normalized": (32, 4, [])}
+        "normalized": (32, 4, []), "normalized mixed_bfloat16": (32, 4, ["--precision", "mixed_bfloat16"]),
+        "normalized mixed_float16": (32, 4, ["--precision", "mixed_float16"])}
 LAUNCHERS = {"Open MPI": ["mpirun.openmpi", "--oversubscribe", "--allow-run-as-root"], "MPICH": ["mpirun.mpich"]}
 
 
@@ -88,7 +89,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="clade-bits-") as name:
             folder = pathlib.Path(name)
             (folder / "normalized.yaml").write_text(NORMALIZED)
-            recipe = folder / "normalized.yaml" if net == "normalized" else net
+            recipe = folder / "normalized.yaml" if net.startswith("normalized") else net
             subprocess.run([args.clade, "data", "make", folder / "images", "--classes", str(classes), "--train",
                             str(-(-64 // classes)), "--validation", "2", "--size", str(side)], check=True,
                            stdout=subprocess.DEVNULL)

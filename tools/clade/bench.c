@@ -12,15 +12,26 @@ typedef struct bench_request {
     command_list models;
     const char *op, *compare, *trace, *data;
     int64_t batch, repeat, epochs;
+    int precision; /* -1: the recipes' */
     bool roofline, profile, json;
     clade_recipe *recipe[COMMAND_LIST_SIZE];
 } bench_request;
+
+static clade_status read_recipe(bench_request *r, size_t i)
+{
+    char *edit = r->precision < 0 ? NULL : session_precision_edit(r->precision);
+    if (r->precision >= 0 && !edit) return clade_fail(CLADE_ENOMEM, "out of memory");
+    const char *const edits[] = {edit};
+    clade_status status = clade_recipe_read(r->models.item[i], edits, edit ? 1 : 0, &r->recipe[i]);
+    free(edit);
+    return status;
+}
 
 static clade_status add_models(bench_request *r, clade_bench *bench)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < r->models.count && !status; i++) {
-        status = clade_recipe_read(r->models.item[i], NULL, 0, &r->recipe[i]);
+        status = read_recipe(r, i);
         if (!status) status = clade_bench_add_model(bench, r->recipe[i], (int32_t)r->batch);
     }
     return status;
@@ -36,7 +47,7 @@ static int profile(bench_request *r)
     for (size_t i = 0; i < r->models.count && !status; i++) {
         const char *name = r->models.item[i];
         clade_profile *p = NULL;
-        status = clade_recipe_read(name, NULL, 0, &r->recipe[i]);
+        status = read_recipe(r, i);
         if (!status)
             status =
                 clade_bench_profile(device, r->recipe[i], (int32_t)r->batch, (int)r->repeat, &p);
@@ -96,13 +107,14 @@ static int run(bench_request *r)
 
 int command_bench(int argc, char **argv)
 {
-    bench_request r = {.place = {.math = session_math_default}, .repeat = 10};
+    bench_request r = {.place = {.math = session_math_default}, .repeat = 10, .precision = -1};
     const command_option options[] = {
         OPTION_LIST("model", "RECIPE", &r.models,
                     "a built-in recipe or a file; may be given several times"),
         OPTION_TEXT("op", "PATTERN", &r.op, "these ops, or this family; * and ? match any"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_INTEGER("batch", "N", &r.batch, 1, 1 << 20, "of models; default: the recipe's"),
+        SESSION_PRECISION_OPTION(&r.precision, "of models; default: the recipe's"),
         OPTION_INTEGER("repeat", "N", &r.repeat, 1, 100000, "rounds; default: 10"),
         OPTION_FLAG("roofline", &r.roofline,
                     "measure the device's peak first, and show what share of it is reached"),
@@ -140,6 +152,9 @@ int command_bench(int argc, char **argv)
         return command_misuse(
             "bench",
             "--data: expected one --model, and no --op, --compare, --profile or --roofline");
+    if (r.data && r.precision >= 0)
+        return command_misuse("bench", "--precision: expected no --data; train.precision in the "
+                                       "recipe says it");
     if (r.epochs && !r.data) return command_misuse("bench", "--epochs: expected --data");
     if (!r.epochs) r.epochs = 3;
     if (r.data) return train(&r);

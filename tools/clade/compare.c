@@ -417,7 +417,8 @@ static int run(compare_request *r)
 
 int command_compare(int argc, char **argv)
 {
-    compare_request r = {.place = {.math = session_math_default}, .training.seed = -1};
+    compare_request r = {.place = {.math = session_math_default},
+                         .training = session_training_none};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_LIST("backbone", "NAME=FILE", &r.backbones,

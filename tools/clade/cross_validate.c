@@ -288,7 +288,8 @@ static int run(cross_request *r)
 
 int command_cross_validate(int argc, char **argv)
 {
-    cross_request r = {.place = {.math = session_math_default}, .folds = 5, .training.seed = -1};
+    cross_request r = {
+        .place = {.math = session_math_default}, .folds = 5, .training = session_training_none};
     const command_option options[] = {
         OPTION_INTEGER("folds", "N", &r.folds, 2, 1000, "parts of the images; default: 5"),
         SESSION_SOURCE_OPTIONS(&r.source),

@@ -156,6 +156,7 @@ void events_epoch(events *e, const clade_epoch *now)
     }
     scalar(e, "lr", now->step, now->lr);
     scalar(e, "images_per_second", now->step, now->images_per_second);
+    if (now->loss_scale > 0) scalar(e, "loss_scale", now->step, now->loss_scale);
     const int32_t every = (now->epochs + most_histograms - 1) / most_histograms;
     if (now->epoch % every == 0 || now->epoch == now->epochs) write_parameters(e, now);
     e->told = *now;

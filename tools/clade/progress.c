@@ -6,6 +6,7 @@
 #include "shown.h"
 #include "status_line.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -168,6 +169,10 @@ static void print_json(const clade_epoch *e)
     cJSON_AddNumberToObject(root, "seconds", e->seconds);
     cJSON_AddNumberToObject(root, "images_per_second", e->images_per_second);
     cJSON_AddNumberToObject(root, "step_ms", e->step_ms);
+    if (e->loss_scale > 0) {
+        cJSON_AddNumberToObject(root, "skipped", (double)e->skipped);
+        cJSON_AddNumberToObject(root, "loss_scale", e->loss_scale);
+    }
     cJSON_AddBoolToObject(root, "best", e->best);
     json_print(root, true);
 }
@@ -175,7 +180,7 @@ static void print_json(const clade_epoch *e)
 /* With the means that the epoch is judged by in front where not all fit. */
 static void print_line(const clade_epoch *e)
 {
-    enum { epoch, time, loss, score, val_loss, val_score, further, best, fields };
+    enum { epoch, time, loss, score, val_loss, val_score, further, skipped, best, fields };
     line_field f[fields] = {0};
     char text[fields_room];
     const size_t columns = fields_columns(STDOUT_FILENO);
@@ -189,6 +194,8 @@ static void print_line(const clade_epoch *e)
         if (*more.word) set_score(&f[further], 1, "val_", more);
         field_set(&f[val_loss], 3, "val_loss: %.4f", "val_loss %.4f", e->validation.loss);
     }
+    if (e->skipped)
+        field_set(&f[skipped], 2, "%" PRId64 " steps skipped", "%" PRId64 " skipped", e->skipped);
     if (e->best) field_set(&f[best], 2, "best", "*");
     f[time].rank = 6;
     snprintf(f[time].full, sizeof f[time].full, "%.*fs %.*fms/step", e->seconds < 9.95, e->seconds,

@@ -241,6 +241,11 @@ char *session_path_edit(const char *key, const char *path)
     return edit;
 }
 
+char *session_precision_edit(int precision)
+{
+    return session_text_edit("train.precision", clade_precision_words()[precision]);
+}
+
 bool session_expect_classes(const clade_classifier *classifier, clade_data_options *options,
                             const char ***names)
 {
@@ -280,13 +285,15 @@ bool session_training_edits(const session_training *given, char **edits, size_t 
         const char *key;
         double value;
         bool given;
-    } numbers[session_training_most] = {
+    } numbers[] = {
         {"train.epochs", (double)given->epochs, given->epochs > 0},
         {"train.batch", (double)given->batch, given->batch > 0},
         {"train.seed", (double)given->seed, given->seed >= 0},
         {"lr", given->lr, given->lr > 0},
     };
-    for (int i = 0; i < session_training_most; i++) {
+    if (given->precision >= 0 && !append(edits, count, session_precision_edit(given->precision)))
+        return false;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         char text[64];
         if (!numbers[i].given) continue;
         snprintf(text, sizeof text, "%s=%.*g", numbers[i].key, i < 3 ? 17 : 9, numbers[i].value);

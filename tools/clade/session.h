@@ -87,11 +87,15 @@ bool session_expect_classes(const clade_classifier *classifier, clade_data_optio
 enum { session_source_most = 5 };
 bool session_source_edits(const session_source *given, char **edits, size_t *count);
 
-/* Options that change how a recipe trains; zero but for `seed`, which is -1. */
+/* Options that change how a recipe trains; session_training_none: not given. */
 typedef struct session_training {
     int64_t epochs, batch, seed;
     double lr;
+    int precision;
 } session_training;
+static const session_training session_training_none = {.seed = -1, .precision = -1};
+#define SESSION_PRECISION_OPTION(precision, what)                                                  \
+    OPTION_CHOICE("precision", precision, clade_precision_words(), what)
 #define SESSION_TRAINING_OPTIONS(training)                                                         \
     OPTION_INTEGER("epochs", "N", &(training)->epochs, 1, INT32_MAX,                               \
                    "how often to go through the data"),                                            \
@@ -100,12 +104,17 @@ typedef struct session_training {
                        "of initial weights, shuffling, augmentation and dropout")
 #define SESSION_STEP_OPTIONS(training)                                                             \
     OPTION_INTEGER("batch", "N", &(training)->batch, 1, INT32_MAX, "images per step"),             \
-        OPTION_REAL("lr", "X", &(training)->lr, 1e-30, 1e6, "the optimizer's learning rate")
+        OPTION_REAL("lr", "X", &(training)->lr, 1e-30, 1e6, "the optimizer's learning rate"),      \
+        SESSION_PRECISION_OPTION(&(training)->precision,                                           \
+                                 "of activations and gradients; mixed: in 16 bits")
 
 /* Appends what is given as edits of a recipe, to be freed, at most session_training_most; false:
  * out of memory. */
-enum { session_training_most = 4 };
+enum { session_training_most = 5 };
 bool session_training_edits(const session_training *given, char **edits, size_t *count);
+
+/* The edit that gives a recipe one of clade_precision_words(), to be freed. NULL: out of memory. */
+char *session_precision_edit(int precision);
 
 /* The file that a model is read from, to be freed: in a run folder that of its best weights. */
 clade_status session_model_file(const char *path, char **out);

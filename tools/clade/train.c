@@ -360,7 +360,8 @@ static bool read_rate(const char *text, double *rate)
 
 int command_train(int argc, char **argv)
 {
-    train_request r = {.place = {.math = session_math_default}, .training.seed = -1, .action = -1};
+    train_request r = {
+        .place = {.math = session_math_default}, .training = session_training_none, .action = -1};
     const char *verify = NULL;
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),

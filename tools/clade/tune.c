@@ -348,7 +348,7 @@ int command_tune(int argc, char **argv)
     static const char *const methods[] = {"gp", "random", "asha", "tpe", "hyperband", NULL};
     static const char *const costs[] = {"parameters", "flop", "seconds", NULL};
     tune_request r = {.place = {.math = session_math_default},
-                      .step.seed = -1,
+                      .step = session_training_none,
                       .seeds = 1,
                       .against = -1,
                       .objective = -1};

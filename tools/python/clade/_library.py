@@ -53,7 +53,7 @@ class Metrics(ctypes.Structure):
 class Epoch(ctypes.Structure):
     _fields_ = [("epoch", c_int32), ("epochs", c_int32), ("train", Metrics), ("validation", Metrics), ("step", c_int64),
                 ("lr", c_double), ("seconds", c_double), ("feature_seconds", c_double), ("images_per_second", c_double),
-                ("step_ms", c_double), ("best", c_bool), ("model", c_void_p)]
+                ("step_ms", c_double), ("skipped", c_int64), ("loss_scale", c_double), ("best", c_bool), ("model", c_void_p)]
 
 
 class Observer(ctypes.Structure):
