@@ -18,7 +18,7 @@
 
 /* partial[image, block, k] = the sum of x: reads 4 n area c bytes. */
 kernel void group_sum(TENSOR(float, x), TENSOR(float, partial), int n, ulong area, ulong rows,
-                      int tail, int blocks, int c, int columns)
+                      int tail, int blocks, ulong c, ulong columns)
 {
     FOR_SUMS(n, blocks, columns)
     {
@@ -32,7 +32,7 @@ kernel void group_sum(TENSOR(float, x), TENSOR(float, partial), int n, ulong are
 
 /* The sum of (x − mean)²; mean: [n, c]. */
 kernel void group_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, partial), int n,
-                         ulong area, ulong rows, int tail, int blocks, int c, int columns)
+                         ulong area, ulong rows, int tail, int blocks, ulong c, ulong columns)
 {
     FOR_SUMS(n, blocks, columns)
     {
@@ -49,7 +49,7 @@ kernel void group_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, pa
  * 8 n area c bytes. */
 kernel void group_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
                        TENSOR(float, partial), int n, ulong area, ulong rows, int tail, int blocks,
-                       int c, int columns)
+                       ulong c, ulong columns)
 {
     FOR_SUMS(n, blocks, columns)
     {

@@ -9,7 +9,7 @@
 
 /* partial[block, k] = the sum of x. */
 kernel void norm_sum(TENSOR(float, x), TENSOR(float, partial), ulong rows, int tail, int blocks,
-                     int c, int width)
+                     ulong c, ulong width)
 {
     FOR_SUMS(1, blocks, width)
     {
@@ -21,7 +21,7 @@ kernel void norm_sum(TENSOR(float, x), TENSOR(float, partial), ulong rows, int t
 
 /* The sum of (x − mean)². */
 kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, partial), ulong rows,
-                        int tail, int blocks, int c, int width)
+                        int tail, int blocks, ulong c, ulong width)
 {
     FOR_SUMS(1, blocks, width)
     {
@@ -34,7 +34,8 @@ kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, par
 
 /* The sums of dy, and of dy (x − mean) into the second set of partial sums. */
 kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
-                      TENSOR(float, partial), ulong rows, int tail, int blocks, int c, int width)
+                      TENSOR(float, partial), ulong rows, int tail, int blocks, ulong c,
+                      ulong width)
 {
     FOR_SUMS(1, blocks, width)
     {

@@ -8,7 +8,7 @@
 /* partial[block, 64] = the sums of squares: on a narrow core a work-item has 64 of them, 8 in
  * flight, and its neighbours theirs beside; reads 4 n bytes. */
 kernel void norm_clip_sums(TENSOR(float, g), TENSOR(float, partial), ulong rows, int tail,
-                           int blocks, int c, int width)
+                           int blocks, ulong c, ulong width)
 {
     FOR_SUMS(1, blocks, width)
     {

@@ -2,88 +2,49 @@
 #include "opencl.clh"
 #include "lanes.clh"
 #include "broadcast.clh"
+#include "tree.clh"
 
-#define STRIP 4 /* vectors of outputs that a work-item sums at the same time */
-
-/* Runs what follows for the first `count` of them; see EACH_PIXEL in conv.clh. */
-#define EACH_SUM(u, count)                                                                         \
-    UNROLL                                                                                         \
-    for (int u = 0; u < STRIP; u++)                                                                \
-        if (u < (int)(count))
-
-/* sum[u] += the terms at p, or their products with those at q that are not above `most`, for
- * `count` vectors side by side. */
-INLINE_FOR void sum_terms(V *sum, const int count, const global float *p, ulong p_step,
-                          const global float *q, ulong q_step, int has_b, float most, ulong terms)
-{
-    for (ulong j = 0; has_b && j < terms; j++, p += p_step, q += q_step) {
-        EACH_SUM(u, count)
-        {
-            V factor = ALONG(B_ALONG, q, (ulong)u);
-            sum[u] =
-                V_SELECT(factor > V_SPLAT(most), sum[u], V_FMA(V_LOAD(p + u * VW), factor, sum[u]));
-        }
-    }
-    IN_ORDER for (ulong j = 0; !has_b && j < terms; j++, p += p_step)
-    {
-        EACH_SUM(u, count) sum[u] = sum[u] + V_LOAD(p + u * VW);
-    }
-}
-
-/* target = factor Σ x, or where has_b factor Σ x b without the terms whose b is above `most`.
- * Work-items (vectors of a row of outputs, rows of each chunk); a row's outputs lie side by side in
- * x. Terms are in two dimensions, `inner` the size of the second; the steps of x and b along them
- * follow. Several chunks go to `part`, [chunks, outputs]. */
-kernel void sum_chunks(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target),
-                       global float *part, int has_b, float most, float factor, int accumulate,
-                       ulong chunks, ulong chunk_terms, ulong terms, ulong inner, ulong x_outer,
-                       ulong x_inner, ulong b_outer, ulong b_inner, ulong outputs,
-                       BROADCAST_ARGUMENTS)
+/* The blocks of trees (clade/ops.h) over terms that lie apart, in two dimensions, `inner` the size
+ * of the second, for kernels/tree.cl to go on with: part[matrix, block, lane, column] is the sum of
+ * terms block 64 lanes + lane, that + lanes, …; their steps of x and b follow `inner`. Of each row
+ * of outputs, `columns` of which are a matrix, blocks and lanes are rows of work-items (dimension
+ * 1), vectors of VW outputs the other dimension. Reads 4 bytes of each term, with has_b 8. */
+kernel void sum_apart(TENSOR(float, x), TENSOR(float, b), TENSOR(float, part), int has_b, int below,
+                      ulong terms, ulong inner, ulong x_outer, ulong x_inner, ulong b_outer,
+                      ulong b_inner, ulong columns, ulong lanes, ulong blocks, BROADCAST_ARGUMENTS)
 {
     row_walk w = BROADCAST_WALK;
-    ulong unit = get_global_id(1) * row_block, unit_end = min(unit + row_block, rows * chunks);
+    ulong unit = get_global_id(1) * row_block, unit_end = min(unit + row_block, rows);
     const ulong first = get_global_id(0) * vector_block, end = min(first + vector_block, vectors);
-    if (unit < unit_end) walk_to(&w, unit % rows);
-    for (; unit < unit_end; unit++, walk_next(&w))
-        for (ulong v = first, count; v < end; v += count) {
-            const ulong chunk = unit / rows, at = (unit % rows * vectors + v) * VW;
-            const ulong stop = min((chunk + 1) * chunk_terms, terms);
-            V sum[STRIP];
-            count = end - v < STRIP ? 1 : STRIP;
-            EACH_SUM(u, STRIP) sum[u] = V_SPLAT(0.0f);
-            for (ulong i = chunk * chunk_terms; i < stop;) {
-                const ulong outer = i / inner, k = i % inner, m = min(inner - k, stop - i);
-                const global float *p = x + x0 + w.a + v * VW + outer * x_outer + k * x_inner;
-                const global float *q =
-                    b + b0 + w.b + (B_ALONG ? v * VW : 0) + outer * b_outer + k * b_inner;
-                if (count == STRIP)
-                    sum_terms(sum, STRIP, p, x_inner, q, b_inner, has_b, most, m);
-                else
-                    sum_terms(sum, 1, p, x_inner, q, b_inner, has_b, most, m);
-                i += m;
-            }
-            EACH_SUM(u, count)
+    const ulong of_row = blocks * lanes;
+    ulong row = unit / of_row;
+    if (unit < unit_end) walk_to(&w, row);
+    for (; unit < unit_end; unit++) {
+        if (unit / of_row != row) row++, walk_next(&w);
+        const ulong lane = unit % lanes, block = unit / lanes % blocks;
+        for (ulong v = first; v < end; v++) {
+            V sum = V_SPLAT(0.0f);
+            ulong i = block * TREE_ROWS * lanes + lane;
+            const ulong stop = min(i + TREE_ROWS * lanes, terms);
+            const global float *p = x + x0 + w.a + v * VW, *q = b + b0 + w.b;
+            IN_ORDER for (; i < stop; i += lanes)
             {
-                if (chunks > 1) {
-                    V_STORE(part + chunk * outputs + at + u * VW, sum[u]);
-                } else {
-                    V value = V_SPLAT(factor) * sum[u];
-                    global float *to = target + target0 + at + u * VW;
-                    V_STORE(to, accumulate ? V_LOAD(to) + value : value);
+                const ulong outer = i / inner, k = i % inner;
+                const V value = V_LOAD(p + outer * x_outer + k * x_inner);
+                if (!has_b) {
+                    sum = sum + value;
+                    continue;
                 }
+                const V factor = ALONG(B_ALONG, q + outer * b_outer + k * b_inner, v);
+                const V more = V_FMA(value, factor, sum);
+                sum = below ? V_SELECT(factor > V_SPLAT(0.0f), sum, more) : more;
             }
+            const ulong output = (row * vectors + v) * VW, matrix = output / columns;
+            V_STORE(part + part0 + ((matrix * blocks + block) * lanes + lane) * columns +
+                        output % columns,
+                    sum);
         }
-}
-
-/* One work-item per output. */
-kernel void sum_add_chunks(global const float *part, TENSOR(float, target), ulong n, ulong chunks,
-                           float factor, int accumulate)
-{
-    size_t i = get_global_id(0);
-    if (i >= n) return;
-    float sum = 0.0f;
-    IN_ORDER for (ulong j = 0; j < chunks; j++) sum += part[j * n + i];
-    PUT(target[target0 + i], factor * sum);
+    }
 }
 
 /* y = factor a, a stretched. Work-items (vectors of a row, rows). */

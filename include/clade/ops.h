@@ -245,7 +245,7 @@ CLADE_API int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows
  * filters. */
 CLADE_API int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k,
                                         int64_t *tiles_per_chunk);
-/* A sum over the m rows of an [m, c] matrix (batchnorm, global_avgpool) is a tree whose shape
+/* A sum over the m rows of an [m, c] matrix (batchnorm, reduce, …) is a tree whose shape
  * follows from m and c alone. Narrow rows are laid side by side: clade_tree_lanes(c) of them, a
  * power of two, are a row of a matrix with lanes c columns, of which the last row may be a part. A
  * column of it is summed in blocks of CLADE_TREE_ROWS rows, each a chain from 0 over ascending
@@ -255,11 +255,11 @@ CLADE_API int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k,
 #define CLADE_TREE_ROWS 64
 /* The largest power of two with lanes c <= 64; 1 where c is more. */
 CLADE_API int32_t clade_tree_lanes(int32_t c);
-/* A sum along a row of c numbers (softmax, losses): lane l takes elements l, l + CLADE_ROW_LANES, …
- * in a chain from 0; then the lanes are added by halves, as those of a tree. */
+/* A sum along a row of c numbers (softmax, losses):
+ * lane l of CLADE_ROW_LANES takes elements l, l + CLADE_ROW_LANES, …, in a chain from 0;
+ * then the lanes are added by halves, as those of a tree: the first half to the second, until one
+ * is left, which is added to 0. */
 #define CLADE_ROW_LANES 64
-/* Elements per chunk in reduce and the broadcast gradients. */
-#define CLADE_REDUCE_CHUNK 4096
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
 #ifndef CLADE_CPU_BROADCAST_H
 #define CLADE_CPU_BROADCAST_H
 
-#include "cpu/cpu.h"
+#include "cpu/tree.h"
 #include "op/broadcast.h"
 
 #include "../../kernels/broadcast.clh"
@@ -72,21 +72,25 @@ static inline clade_status run_broadcast(cpu_context *cpu, broadcast_job job, co
     return CLADE_OK;
 }
 
-/* target = scale Σ x, or scale Σ x b without the terms whose b is above `most`, or added to it. */
+/* target = scale Σ x, or scale Σ x b, with `below` of b that are not above 0, or added to it. */
 typedef struct sum_job {
     broadcast_sum s;
-    const float *x, *b;   /* b: NULL where there is no factor */
-    float *target, *part; /* part: the chunks' sums, [chunks, outputs], where there are several */
-    float scale, most;
+    cpu_tree tree;
+    const float *x, *b; /* b: NULL where there is no factor */
+    float *target;
+    float *part; /* the runs' sums, [rows, runs, lanes, width], where there are several */
+    float scale;
     int accumulate;
-    size_t width, rows;     /* columns; rows of them */
-    size_t columns, blocks; /* of a unit; units in a row. Set when it runs */
+    bool below;
+    size_t width, rows;     /* outputs side by side; rows of them */
+    size_t columns, strips; /* of a unit; units in a row. Set when it runs */
 } sum_job;
 
-/* Both in reduce.c. All but the pointers, `most` infinite; b may be NULL.
- * clade_broadcast_workspace(&job.s) says how large `part` is. */
+/* All in reduce.c. A job without pointers and `below`; b may be NULL. sum_workspace: the bytes of
+ * `part`. */
 sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
                            float scale, int32_t accumulate);
+size_t CPU_NAME(sum_workspace)(const sum_job *job);
 void CPU_NAME(sum)(cpu_context *cpu, const sum_job *job);
 
 #endif

@@ -133,7 +133,7 @@ static void plan_gradient(const clade_tensor *dy, const clade_tensor *other, flo
     g->summed = clade_tensor_count(target) < clade_tensor_count(dy);
     if (g->summed) {
         g->sum = CPU_NAME(plan_sum)(dy, other, target, factor, accumulate);
-        size_t bytes = clade_broadcast_workspace(&g->sum.s);
+        size_t bytes = CPU_NAME(sum_workspace)(&g->sum);
         if (bytes > plan->workspace) plan->workspace = bytes;
         return;
     }
@@ -230,8 +230,8 @@ static clade_status plan_prelu_dx(void *context, const clade_args *args, clade_p
     clade_broadcast_space(&p->x, &p->x, &p->alpha, &state->dx.space);
     if (!clade_tensor_present(&p->dalpha)) return CLADE_OK;
     state->dalpha = CPU_NAME(plan_sum)(&p->dy, &p->x, &p->dalpha, 1, p->accumulate);
-    state->dalpha.most = 0;
-    plan->workspace = clade_broadcast_workspace(&state->dalpha.s);
+    state->dalpha.below = true;
+    plan->workspace = CPU_NAME(sum_workspace)(&state->dalpha);
     return CLADE_OK;
 }
 

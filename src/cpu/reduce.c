@@ -1,229 +1,206 @@
-/* reduce on the CPU. Threads share units: a chunk of what is summed, for a block of columns, which
- * are outputs that lie side by side in x; or, where none do, for a few outputs whose chains of
- * additions run at the same time. */
+/* reduce on the CPU. Threads share units: a run of blocks of a tree (cpu/tree.h), for columns that
+ * lie side by side. Where x is dense, rows of the tree are rows of memory; else terms are visited
+ * one by one. */
 #include "cpu/broadcast.h"
 
 #include "../../kernels/math.clh"
 
-#include <math.h>
-
-enum { most_columns = 1024, chains = 8, least_work = 16384 };
-
-/* Where a row's first element is, and its factor. */
-static row_walk row_at(const broadcast_sum *s, size_t row)
-{
-    row_walk w = {.size = {s->kept[0], s->kept[1], s->kept[2]},
-                  .a_step = {s->x_kept[0], s->x_kept[1], s->x_kept[2]},
-                  .b_step = {s->b_kept[0], s->b_kept[1], s->b_kept[2]}};
-    walk_to(&w, row);
-    return w;
-}
+enum { most_columns = 256, most_runs = 64, most_levels = 32, least_work = 16384 };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-/* ---- columns ---- */
+/* A strip of columns: `n` from `first` on, of each lane; `level` has [levels, lanes, n]. */
+typedef struct strip {
+    size_t row, run, first, n;
+    float *level;
+} strip;
 
-/* sum[k] += x[i step + k], in the order of i. */
-static void add_columns(float *restrict sum, const float *restrict x, size_t step, size_t m,
-                        size_t columns)
-{
-    size_t i = 0;
-    for (; i + 4 <= m; i += 4) {
-        const float *r = x + i * step;
-        for (size_t k = 0; k < columns; k++)
-            sum[k] = sum[k] + r[k] + r[step + k] + r[2 * step + k] + r[3 * step + k];
-    }
-    for (; i < m; i++)
-        for (size_t k = 0; k < columns; k++) sum[k] += x[i * step + k];
-}
+static size_t level_step(const sum_job *job, const strip *u) { return job->tree.lanes * u->n; }
 
-/* sum + x b, or sum where b is above `most`. */
-static inline float add_product(float x, float b, float most, float sum)
-{
-    float more = FMA(x, b, sum);
-    return b > most ? sum : more;
-}
+/* ---- dense ---- */
 
-/* The same of products with b. `many`: each column has its own factor; else one serves a row. */
-static void add_products(float *restrict sum, const float *restrict x, size_t step,
-                         const float *restrict b, size_t b_step, bool many, float most, size_t m,
-                         size_t columns)
+INLINE void dense_run(const sum_job *job, const strip *u, const int what)
 {
-    size_t i = 0;
-    for (; many && i + 4 <= m; i += 4) {
-        const float *r = x + i * step, *f = b + i * b_step;
-        for (size_t k = 0; k < columns; k++) {
-            float s = add_product(r[k], f[k], most, sum[k]);
-            s = add_product(r[step + k], f[b_step + k], most, s);
-            s = add_product(r[2 * step + k], f[2 * b_step + k], most, s);
-            sum[k] = add_product(r[3 * step + k], f[3 * b_step + k], most, s);
-        }
-    }
-    for (; many && i < m; i++)
-        for (size_t k = 0; k < columns; k++)
-            sum[k] = add_product(x[i * step + k], b[i * b_step + k], most, sum[k]);
-    for (; i < m; i++) {
-        const float f = b[i * b_step];
-        for (size_t k = 0; k < columns; k++) sum[k] = add_product(x[i * step + k], f, most, sum[k]);
+    const cpu_tree *t = &job->tree;
+    const size_t at = u->row * job->s.terms * t->c, step = level_step(job, u);
+    const size_t begin = u->run * t->run, blocks = smaller(t->blocks - begin, t->run);
+    const cpu_columns s = {.x = job->x + at, .dy = job->b ? job->b + at : NULL};
+    for (size_t i = 0; i < blocks; i++) {
+        const size_t row = (begin + i) * CLADE_TREE_ROWS;
+        size_t k = 0;
+#define BLOCK(k, nv, lanes)                                                                        \
+    do {                                                                                           \
+        V sum[NORM_VECTORS] = {0}, product[NORM_VECTORS] = {0};                                    \
+        tree_block_sums(t, &s, row, u->first + (k), sum, product, what, nv, lanes);                \
+        tree_count(u->level + (k), step, i, sum, nv, lanes);                                       \
+    } while (0)
+#define BODY(lane, lanes) BLOCK(k + (size_t)(lane), 1, lanes)
+        for (; k + NORM_VECTORS * VW <= step; k += NORM_VECTORS * VW) BLOCK(k, NORM_VECTORS, VW);
+        FOR_LANES((int32_t)(step - k), BODY);
+#undef BODY
+#undef BLOCK
     }
 }
 
-static void write_sums(const sum_job *job, size_t chunk, size_t at, const float *sum, size_t n)
+static void sum_dense(const sum_job *job, const strip *u)
 {
-    float *part = job->part + chunk * job->s.outputs + at, *target = job->target + at;
-    const float scale = job->scale;
-    if (job->s.chunks > 1)
-        memcpy(part, sum, n * sizeof *sum);
-    else if (job->accumulate)
-        for (size_t k = 0; k < n; k++) target[k] += scale * sum[k];
+    if (!job->b)
+        dense_run(job, u, NORM_PLAIN);
+    else if (job->below)
+        dense_run(job, u, NORM_PRODUCTS_BELOW);
     else
-        for (size_t k = 0; k < n; k++) target[k] = scale * sum[k];
+        dense_run(job, u, NORM_PRODUCTS);
 }
 
-static void sum_columns(const void *user, size_t first, size_t end)
+/* ---- not dense ---- */
+
+/* The sum of a lane's block for columns from k on. */
+INLINE V apart_sum(const sum_job *job, const float *x, const float *b, size_t block, size_t lane,
+                   const int lanes)
 {
-    const sum_job *job = user;
     const broadcast_sum *s = &job->s;
-    float sum[most_columns];
-    for (size_t unit = first; unit < end; unit++) {
-        size_t column = unit % job->blocks * job->columns, row = unit / job->blocks % job->rows;
-        size_t chunk = unit / job->blocks / job->rows;
-        size_t n = smaller(job->width - column, job->columns);
-        row_walk w = row_at(s, row);
-        size_t i = chunk * CLADE_REDUCE_CHUNK, stop = smaller(i + CLADE_REDUCE_CHUNK, s->terms);
-        memset(sum, 0, n * sizeof *sum);
-        while (i < stop) {
-            size_t outer = i / s->summed[1], inner = i % s->summed[1];
-            size_t m = smaller(s->summed[1] - inner, stop - i);
-            const float *x =
-                job->x + w.a + column + outer * s->x_summed[0] + inner * s->x_summed[1];
-            if (job->b)
-                add_products(sum, x, s->x_summed[1],
-                             job->b + w.b + column * s->b_kept[3] + outer * s->b_summed[0] +
-                                 inner * s->b_summed[1],
-                             s->b_summed[1], s->b_kept[3] != 0, job->most, m, n);
-            else
-                add_columns(sum, x, s->x_summed[1], m, n);
-            i += m;
+    V sum = V_SPLAT(0.0f);
+    size_t i = block * CLADE_TREE_ROWS * job->tree.lanes + lane;
+    for (size_t r = 0; r < CLADE_TREE_ROWS && i < s->terms; r++, i += job->tree.lanes) {
+        const size_t outer = i / s->summed[1], inner = i % s->summed[1];
+        const V value = LANES_LOAD(x + outer * s->x_summed[0] + inner * s->x_summed[1], lanes);
+        if (!b) {
+            sum = sum + value;
+            continue;
         }
-        write_sums(job, chunk, row * job->width + column, sum, n);
-    }
-}
-
-/* ---- chains ---- */
-
-/* One output of one chunk: x and b where it begins, if its terms are evenly spaced. */
-typedef struct reduce_chain {
-    const float *x, *b;
-    size_t terms, row, chunk;
-} reduce_chain;
-
-static reduce_chain chain_at(const sum_job *job, size_t unit)
-{
-    reduce_chain c = {.row = unit % job->rows, .chunk = unit / job->rows};
-    row_walk w = row_at(&job->s, c.row);
-    c.terms = smaller(job->s.terms - c.chunk * CLADE_REDUCE_CHUNK, CLADE_REDUCE_CHUNK);
-    c.x = job->x + w.a;
-    c.b = job->b ? job->b + w.b : NULL;
-    return c;
-}
-
-static float sum_chain(const sum_job *job, const reduce_chain *c)
-{
-    const broadcast_sum *s = &job->s;
-    size_t i = c->chunk * CLADE_REDUCE_CHUNK, stop = i + c->terms;
-    float sum = 0.0f;
-    for (; i < stop; i++) {
-        size_t outer = i / s->summed[1], inner = i % s->summed[1];
-        float x = c->x[outer * s->x_summed[0] + inner * s->x_summed[1]];
-        float b = c->b ? c->b[outer * s->b_summed[0] + inner * s->b_summed[1]] : 1.0f;
-        sum = add_product(x, b, job->most, sum);
+        const float *q = b + outer * s->b_summed[0] + inner * s->b_summed[1];
+        const V factor = s->b_kept[3] ? LANES_LOAD(q, lanes) : V_SPLAT(*q);
+        if (job->below)
+            norm_add_term(&sum, &sum, value, factor, NORM_PRODUCTS_BELOW);
+        else
+            norm_add_term(&sum, &sum, value, factor, NORM_PRODUCTS);
     }
     return sum;
 }
 
-/* As many chains of equal length as run at the same time, each over one dimension. */
-static void sum_together(const sum_job *job, const reduce_chain *c, float sum[chains])
+static void sum_apart(const sum_job *job, const strip *u)
 {
     const broadcast_sum *s = &job->s;
-    const size_t step = s->x_summed[1], b_step = s->b_summed[1];
-    const float *x[chains], *b[chains], most = job->most;
-    for (int j = 0; j < chains; j++) {
-        x[j] = c[j].x + c[j].chunk * CLADE_REDUCE_CHUNK * step;
-        b[j] = c[j].b ? c[j].b + c[j].chunk * CLADE_REDUCE_CHUNK * b_step : NULL;
-        sum[j] = 0.0f;
-    }
-    if (job->b)
-        for (size_t i = 0; i < c->terms; i++)
-            for (int j = 0; j < chains; j++)
-                sum[j] = add_product(x[j][i * step], b[j][i * b_step], most, sum[j]);
-    else
-        for (size_t i = 0; i < c->terms; i++)
-            for (int j = 0; j < chains; j++) sum[j] += x[j][i * step];
+    const cpu_tree *t = &job->tree;
+    const size_t step = level_step(job, u);
+    const size_t begin = u->run * t->run, blocks = smaller(t->blocks - begin, t->run);
+    row_walk w = {.size = {s->kept[0], s->kept[1], s->kept[2]},
+                  .a_step = {s->x_kept[0], s->x_kept[1], s->x_kept[2]},
+                  .b_step = {s->b_kept[0], s->b_kept[1], s->b_kept[2]}};
+    walk_to(&w, u->row);
+    const float *x = job->x + w.a + u->first;
+    const float *b = job->b ? job->b + w.b + u->first * s->b_kept[3] : NULL;
+    for (size_t i = 0; i < blocks; i++)
+        for (size_t lane = 0; lane < t->lanes; lane++) {
+#define BODY(k, lanes)                                                                             \
+    do {                                                                                           \
+        const float *factor = b ? b + (size_t)(k)*s->b_kept[3] : NULL;                             \
+        V sum = apart_sum(job, x + (k), factor, begin + i, lane, lanes);                           \
+        tree_count(u->level + lane * u->n + (size_t)(k), step, i, &sum, 1, lanes);                 \
+    } while (0)
+            FOR_LANES((int32_t)u->n, BODY);
+#undef BODY
+        }
 }
 
-static void sum_chains(const void *user, size_t first, size_t end)
+/* ---- units ---- */
+
+/* Joins the lanes of a strip, and writes its outputs. */
+static void finish(const sum_job *job, const strip *u)
 {
-    const sum_job *job = user;
-    reduce_chain c[chains];
-    float sum[chains];
-    for (size_t unit = first; unit < end; unit += chains) {
-        size_t n = smaller(end - unit, chains);
-        bool even = n == chains && job->s.summed[0] == 1;
-        for (size_t j = 0; j < n; j++) {
-            c[j] = chain_at(job, unit + j);
-            even = even && c[j].terms == c[0].terms;
-        }
-        if (even) sum_together(job, c, sum);
-        for (size_t j = 0; j < n; j++) {
-            if (!even) sum[j] = sum_chain(job, &c[j]);
-            write_sums(job, c[j].chunk, c[j].row, &sum[j], 1);
-        }
+    float *sum = u->level, *target = job->target + u->row * job->width + u->first;
+    for (size_t half = job->tree.lanes / 2; half; half /= 2)
+        for (size_t k = 0; k < half * u->n; k++) sum[k] = sum[k] + sum[k + half * u->n];
+    for (size_t k = 0; k < u->n; k++) {
+        const float value = job->scale * (0.0f + sum[k]);
+        target[k] = job->accumulate ? target[k] + value : value;
     }
 }
 
-/* ---- chunks ---- */
+/* The sums of a strip's run. */
+static float *part_of(const sum_job *job, const strip *u, size_t run)
+{
+    return job->part + (u->row * job->tree.runs + run) * job->tree.lanes * job->width + u->first;
+}
 
-static void add_chunks(const void *user, size_t first, size_t end)
+static strip strip_of(const sum_job *job, size_t unit, float *level)
+{
+    strip u = {.first = unit % job->strips * job->columns,
+               .row = unit / job->strips % job->rows,
+               .run = unit / job->strips / job->rows,
+               .level = level};
+    u.n = smaller(job->width - u.first, job->columns);
+    return u;
+}
+
+static void sum_runs(const void *user, size_t first, size_t end)
 {
     const sum_job *job = user;
-    const size_t outputs = job->s.outputs;
-    float sum[most_columns];
-    for (size_t at = first; at < end; at += most_columns) {
-        size_t n = smaller(end - at, most_columns);
-        memset(sum, 0, n * sizeof *sum);
-        for (size_t i = 0; i < job->s.chunks; i++)
-            for (size_t k = 0; k < n; k++) sum[k] += job->part[i * outputs + at + k];
-        for (size_t k = 0; k < n; k++) {
-            float value = job->scale * sum[k];
-            job->target[at + k] = job->accumulate ? job->target[at + k] + value : value;
-        }
+    const cpu_tree *t = &job->tree;
+    float level[most_levels * most_columns];
+    for (size_t i = first; i < end; i++) {
+        const strip u = strip_of(job, i, level);
+        const size_t step = level_step(job, &u);
+        if (job->s.dense)
+            sum_dense(job, &u);
+        else
+            sum_apart(job, &u);
+        tree_collapse(level, t->levels, step, smaller(t->blocks - u.run * t->run, t->run), step);
+        if (t->runs == 1)
+            finish(job, &u);
+        else /* several lanes: all of their columns are in the strip */
+            memcpy(part_of(job, &u, u.run), level, step * sizeof *level);
+    }
+}
+
+/* Adds the runs' sums of a strip. */
+static void join_runs(const void *user, size_t first, size_t end)
+{
+    const sum_job *job = user;
+    for (size_t i = first; i < end; i++) {
+        strip u = strip_of(job, i, NULL);
+        u.level = part_of(job, &u, 0);
+        for (size_t apart = 1; apart < job->tree.runs; apart *= 2)
+            for (size_t run = 0; run + apart < job->tree.runs; run += 2 * apart) {
+                float *to = part_of(job, &u, run), *from = part_of(job, &u, run + apart);
+                for (size_t k = 0; k < level_step(job, &u); k++) to[k] = to[k] + from[k];
+            }
+        finish(job, &u);
     }
 }
 
 sum_job CPU_NAME(plan_sum)(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
                            float scale, int32_t accumulate)
 {
-    sum_job job = {.scale = scale, .most = INFINITY, .accumulate = accumulate};
+    sum_job job = {.scale = scale, .accumulate = accumulate};
     clade_broadcast_sum(x, b, target, &job.s);
-    job.width = job.s.kept[3];
-    job.rows = job.s.outputs / job.width;
+    const broadcast_sum *s = &job.s;
+    job.width = s->dense ? s->columns : s->kept[3];
+    job.rows = s->outputs / job.width;
+    const size_t units = job.rows * ((job.width + most_columns - 1) / most_columns);
+    job.tree =
+        cpu_tree_of((int64_t)s->terms, s->columns, units < most_runs ? most_runs / units : 1);
     return job;
+}
+
+size_t CPU_NAME(sum_workspace)(const sum_job *job)
+{
+    const cpu_tree *t = &job->tree;
+    const size_t bytes = cpu_product(job->rows * job->width, t->runs * t->lanes * sizeof(float));
+    return t->runs > 1 ? bytes : 0;
 }
 
 void CPU_NAME(sum)(cpu_context *cpu, const sum_job *planned)
 {
     sum_job cut = *planned, *job = &cut;
-    const broadcast_sum *s = &job->s;
-    job->columns = smaller(cpu->limits.columns, most_columns);
-    job->blocks = (job->width + job->columns - 1) / job->columns;
-    size_t units = s->chunks * job->rows * job->blocks;
-    size_t work = smaller(s->terms, CLADE_REDUCE_CHUNK) * smaller(job->width, job->columns);
-    size_t grain = (least_work + work - 1) / work;
-    bool alone = job->width == 1;
-    if (alone) grain = (grain + chains - 1) / chains * chains;
-    clade_cpu_range(cpu, (cpu_range){alone ? sum_chains : sum_columns, job, units, grain});
-    if (s->chunks > 1) clade_cpu_range(cpu, (cpu_range){add_chunks, job, s->outputs, most_columns});
+    const cpu_tree *t = &job->tree;
+    job->columns = t->lanes > 1 ? job->width : smaller(cpu->limits.columns, most_columns);
+    job->strips = (job->width + job->columns - 1) / job->columns;
+    const size_t units = job->rows * job->strips;
+    const size_t terms = smaller(job->s.terms, t->run * CLADE_TREE_ROWS * t->lanes);
+    const size_t work = terms * smaller(job->width, job->columns);
+    clade_cpu_range(cpu, (cpu_range){sum_runs, job, units * t->runs, 1 + least_work / work});
+    if (t->runs > 1) clade_cpu_range(cpu, (cpu_range){join_runs, job, units, 1});
 }
 
 static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
@@ -238,7 +215,7 @@ static clade_status plan_reduce(void *context, const clade_args *args, clade_pla
     sum_job *job = clade_cpu_state(plan, sizeof *job);
     if (!job) return CLADE_ENOMEM;
     *job = CPU_NAME(plan_sum)(&a->x, NULL, &a->y, weight(&a->x, &a->y, a->mean), 0);
-    plan->workspace = clade_broadcast_workspace(&job->s);
+    plan->workspace = CPU_NAME(sum_workspace)(job);
     return CLADE_OK;
 }
 

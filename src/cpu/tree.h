@@ -19,7 +19,8 @@ typedef struct cpu_tree {
 
 static inline cpu_tree cpu_tree_of(int64_t m, size_t c, size_t most_runs)
 {
-    cpu_tree t = {.c = c, .lanes = (size_t)clade_tree_lanes((int32_t)c), .run = 1, .levels = 1};
+    cpu_tree t = {.c = c, .lanes = 1, .run = 1, .levels = 1};
+    if (c < tree_most_width) t.lanes = (size_t)clade_tree_lanes((int32_t)c);
     t.width = t.lanes * c;
     t.rows = (size_t)m / t.lanes;
     t.tail = (size_t)m % t.lanes * c;
@@ -62,16 +63,15 @@ INLINE void tree_count(float *level, size_t step, size_t i, V *sum, const int nv
     for (int v = 0; v < nv; v++) LANES_STORE(level + v * VW, sum[v], lanes);
 }
 
-/* Block i of a run, which begins at `row`, for nv vectors of columns from k on. */
-INLINE void tree_block(const cpu_tree *t, const cpu_columns *s, float *level, size_t i, size_t row,
-                       size_t k, const int what, const int nv, const int lanes)
+/* The sums of the block that begins at `row`, for nv vectors of columns from k on. */
+INLINE void tree_block_sums(const cpu_tree *t, const cpu_columns *s, size_t row, size_t k, V *sum,
+                            V *product, const int what, const int nv, const int lanes)
 {
     const size_t at = row * t->width + k, left = t->rows - row;
     const size_t count = left < CLADE_TREE_ROWS ? left : CLADE_TREE_ROWS;
-    const size_t step = (what == NORM_SLOPES ? 2 : 1) * t->width;
-    const float *dy = what == NORM_SLOPES ? s->dy + at : NULL;
-    V sum[NORM_VECTORS] = {0}, product[NORM_VECTORS] = {0}, mean[NORM_VECTORS] = {0};
-    if (what != NORM_PLAIN) {
+    const float *dy = NORM_OF_TWO(what) ? s->dy + at : NULL;
+    V mean[NORM_VECTORS] = {0};
+    if (NORM_CENTERED(what)) {
         UNROLL
         for (int v = 0; v < nv; v++) mean[v] = LANES_LOAD(s->mean + k + v * VW, lanes);
     }
@@ -81,8 +81,31 @@ INLINE void tree_block(const cpu_tree *t, const cpu_columns *s, float *level, si
         norm_add_part(sum, product, s->x + end, s->dy ? s->dy + end : NULL, mean,
                       (int)(more < most ? more : most), what, nv);
     }
+}
+
+/* Block i of a run into its levels. */
+INLINE void tree_block(const cpu_tree *t, const cpu_columns *s, float *level, size_t i, size_t row,
+                       size_t k, const int what, const int nv, const int lanes)
+{
+    const size_t step = (what == NORM_SLOPES ? 2 : 1) * t->width;
+    V sum[NORM_VECTORS] = {0}, product[NORM_VECTORS] = {0};
+    tree_block_sums(t, s, row, k, sum, product, what, nv, lanes);
     tree_count(level + k, step, i, sum, nv, lanes);
     if (what == NORM_SLOPES) tree_count(level + t->width + k, step, i, product, nv, lanes);
+}
+
+/* Adds what n blocks have left in the levels of `width` columns, from the lowest level to the
+ * highest; the sum lies in the first. */
+static inline void tree_collapse(float *level, size_t levels, size_t step, size_t n, size_t width)
+{
+    const float *from = NULL;
+    for (size_t l = 0; l < levels; l++) {
+        if (!(n >> l & 1)) continue;
+        float *more = level + l * step;
+        for (size_t k = 0; k < width && from; k++) more[k] = more[k] + from[k];
+        from = more;
+    }
+    if (from != level) memcpy(level, from, width * sizeof *level);
 }
 
 /* The sums of a run, for channels [first, end), into its first level. */
@@ -105,21 +128,8 @@ INLINE void tree_run(const cpu_tree *t, const cpu_columns *s, size_t run, size_t
             FOR_LANES((int32_t)(width - k), BODY);
 #undef BODY
         }
-    /* from the lowest level that has a sum to the highest */
-    const float *from = NULL;
-    for (size_t l = 0; l < t->levels; l++) {
-        if (!(n >> l & 1)) continue;
-        float *more = level + l * step;
-        for (size_t piece = 0; piece < sets * t->lanes && from; piece++)
-            for (size_t k = first; k < end; k++) {
-                const size_t at = piece * t->c + k;
-                more[at] = more[at] + from[at];
-            }
-        from = more;
-    }
-    for (size_t piece = 0; piece < sets * t->lanes && from != level; piece++)
-        memcpy(level + piece * t->c + first, from + piece * t->c + first,
-               (end - first) * sizeof *level);
+    for (size_t piece = 0; piece < sets * t->lanes; piece++)
+        tree_collapse(level + piece * t->c + first, t->levels, step, n, end - first);
 }
 
 /* ---- totals ---- */

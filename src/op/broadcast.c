@@ -52,7 +52,8 @@ void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const cla
 {
     dimension d[CLADE_MAX_RANK];
     int n = merge(x, x, b, target, d);
-    *sum = (broadcast_sum){.kept = {1, 1, 1, 1}, .summed = {1, 1}, .outputs = 1, .terms = 1};
+    *sum = (broadcast_sum){
+        .kept = {1, 1, 1, 1}, .summed = {1, 1}, .outputs = 1, .terms = 1, .columns = 1};
     /* a last dimension that is summed leaves no contiguous one to be kept */
     int kept = n && d[n - 1].summed ? 3 : 4, summed = 2;
     while (n--) {
@@ -68,10 +69,8 @@ void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const cla
             sum->outputs *= d[n].size;
         }
     }
-    sum->chunks = (sum->terms + CLADE_REDUCE_CHUNK - 1) / CLADE_REDUCE_CHUNK;
-}
-
-size_t clade_broadcast_workspace(const broadcast_sum *sum)
-{
-    return sum->chunks > 1 ? sum->chunks * sum->outputs * sizeof(float) : 0;
+    for (int i = x->rank - 1; i >= 0 && x->dim[i] == target->dim[i]; i--)
+        sum->columns *= (uint64_t)x->dim[i];
+    sum->dense = sum->summed[0] == 1 && (sum->terms == 1 || sum->x_summed[1] == sum->columns) &&
+                 (!b || clade_tensor_count(b) == clade_tensor_count(x));
 }

@@ -5,6 +5,8 @@
 
 #include <clade/ops.h>
 
+#include <stdbool.h>
+
 /* The elements of y, row-major, and where each finds its operands. */
 typedef struct broadcast_space {
     uint64_t size[4]; /* 1 in front where fewer are needed; the last is a row */
@@ -16,22 +18,20 @@ typedef struct broadcast_space {
 void clade_broadcast_space(const clade_tensor *y, const clade_tensor *a, const clade_tensor *b,
                            broadcast_space *space);
 
-/* For each element of a target the elements of x that are summed to it: their own space, row-major,
- * is cut into chunks of CLADE_REDUCE_CHUNK. `b`: what x is multiplied by. */
+/* For each element of a target the elements of x that are summed to it, a column's tree
+ * (clade/ops.h). `b`: what x is multiplied by. */
 typedef struct broadcast_sum {
     uint64_t kept[4]; /* the target's elements, row-major; along the last x's step is 1, or its size
                          is */
     uint64_t x_kept[4], b_kept[4];
     uint64_t summed[2], x_summed[2], b_summed[2];
-    uint64_t outputs, terms, chunks;
+    uint64_t outputs, terms, columns;
+    bool dense; /* x is [outputs / columns, terms, columns], and b, if there is one, lies alike */
 } broadcast_sum;
 
 /* Ranks are equal, each size of the target is x's or 1. b, which may be NULL, has x's size wherever
  * the target has not. */
 void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const clade_tensor *target,
                          broadcast_sum *sum);
-
-/* Bytes of partial sums, [chunks, outputs]; 0 where one chunk is all. */
-size_t clade_broadcast_workspace(const broadcast_sum *sum);
 
 #endif

@@ -65,7 +65,7 @@ static clade_status shape_layer_norm_dx(clade_args *args)
 
 /* ---- references ---- */
 
-enum { chains = 16, chunk = CLADE_REDUCE_CHUNK, chunk_rows = 128 };
+enum { chains = 16, chunk = 4096, chunk_rows = 128 };
 
 /* The sum of a row's d terms; adds term i to a chain's sum. */
 typedef struct row_terms {

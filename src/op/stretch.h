@@ -2,7 +2,7 @@
 #ifndef CLADE_OP_STRETCH_H
 #define CLADE_OP_STRETCH_H
 
-#include "op/op.h"
+#include "op/tree.h"
 
 #include "../../kernels/math.clh"
 
@@ -34,47 +34,67 @@ static inline size_t stretched_at(const int32_t size[4], const int32_t index[4])
             for (index[2] = first[2]; index[2] < size[2]; index[2]++)                              \
                 for (index[3] = first[3]; index[3] < size[3]; index[3]++)
 
+/* The elements of x that are summed to one of a target, at `index` in what is kept; b as below. */
+typedef struct stretched_column {
+    const REAL *x, *b;
+    REAL most;
+    int32_t in[4], of_b[4], to[4], index[4];
+} stretched_column;
+
+/* Adds term i, in the row-major order of what is summed. */
+static inline REAL add_stretched(const void *column, int64_t i, REAL sum)
+{
+    const stretched_column *k = column;
+    int32_t at[4];
+    for (int d = 3; d >= 0; d--) {
+        at[d] = k->index[d];
+        if (k->to[d] != 1) continue;
+        at[d] = (int32_t)(i % k->in[d]);
+        i /= k->in[d];
+    }
+    const REAL x = k->x[stretched_at(k->in, at)];
+    if (!k->b) return sum + x;
+    const REAL b = k->b[stretched_at(k->of_b, at)];
+    return b > k->most ? sum : REAL_FMA(x, b, sum);
+}
+
+/* The terms of a sum of x to `target`, and the columns of its tree, of which more than 64 are alike
+ * for what follows from them. */
+static inline int64_t stretched_terms(const clade_tensor *x, const clade_tensor *target)
+{
+    return (int64_t)(clade_tensor_count(x) / clade_tensor_count(target));
+}
+static inline int32_t stretched_columns(const clade_tensor *x, const clade_tensor *target)
+{
+    int64_t c = 1;
+    for (int d = x->rank - 1; d >= 0 && c <= 64 && x->dim[d] == target->dim[d]; d--) c *= x->dim[d];
+    return c <= 64 ? (int32_t)c : 65;
+}
+
 /* target = scale Σ x, or with b scale Σ x b without the terms whose b is above `most`, over the
  * dimensions in which the target is 1 and x is not. */
 static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b, REAL most,
                                  const clade_tensor *target, REAL scale, int32_t accumulate)
 {
     static const int32_t zero[4] = {0};
-    int32_t in[4], other[4] = {1, 1, 1, 1}, to[4], t[4], i[4];
-    sizes_of(x, in);
-    sizes_of(target, to);
-    if (b) sizes_of(b, other);
-    const REAL *v = real_of(x), *w = b ? real_of(b) : NULL;
+    const int64_t m = stretched_terms(x, target);
+    const int32_t c = stretched_columns(x, target);
+    stretched_column k = {.x = real_of(x), .b = b ? real_of(b) : NULL, .most = most};
     REAL *out = real_of(target);
-    FOR_EACH_INDEX(to, zero, t)
+    sizes_of(x, k.in);
+    sizes_of(target, k.to);
+    if (b) sizes_of(b, k.of_b);
+    FOR_EACH_INDEX(k.to, zero, k.index)
     {
-        int32_t end[4];
-        for (int d = 0; d < 4; d++) end[d] = to[d] == 1 ? in[d] : t[d] + 1;
-        REAL sum = 0, chunk = 0;
-        int64_t taken = 0;
-        FOR_EACH_INDEX(end, t, i)
-        {
-            REAL e = v[stretched_at(in, i)], factor = w ? w[stretched_at(other, i)] : 0;
-            if (!w)
-                chunk += e;
-            else if (!(factor > most))
-                chunk = REAL_FMA(e, factor, chunk);
-            if (++taken % CLADE_REDUCE_CHUNK) continue;
-            sum += chunk;
-            chunk = 0;
-        }
-        if (taken % CLADE_REDUCE_CHUNK) sum += chunk;
-        put(&out[stretched_at(to, t)], scale * sum, accumulate);
+        REAL sum = tree_total(add_stretched, &k, m, c);
+        put(&out[stretched_at(k.to, k.index)], scale * sum, accumulate);
     }
 }
 
-/* How many roundings a term of such a sum of `x` to `target` goes through: in its chunk and in the
- * sum of chunks. */
+/* How many roundings a term of such a sum of `x` to `target` goes through. */
 static inline int64_t roundings_of_sum(const clade_tensor *x, const clade_tensor *target)
 {
-    int64_t terms = (int64_t)(clade_tensor_count(x) / clade_tensor_count(target));
-    int64_t chunks = (terms + CLADE_REDUCE_CHUNK - 1) / CLADE_REDUCE_CHUNK;
-    return (terms < CLADE_REDUCE_CHUNK ? terms : CLADE_REDUCE_CHUNK) + chunks;
+    return clade_tree_roundings(stretched_terms(x, target), stretched_columns(x, target));
 }
 
 /* EINVAL unless each size of `t` is that of `whole` or 1, at the same rank. */

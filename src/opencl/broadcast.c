@@ -23,7 +23,7 @@ void clade_opencl_walk_arguments(opencl_launch *l, const uint64_t *size, const u
 void clade_opencl_run_broadcast(opencl_launch *l, const broadcast_space *s, int32_t lanes)
 {
     opencl_blocks b = clade_opencl_blocks(l->plan->cl, s->size[0] * s->size[1] * s->size[2],
-                                          s->size[3], lanes, 1, 1);
+                                          s->size[3], lanes, 1);
     clade_opencl_block_arguments(l, &b);
     clade_opencl_walk_arguments(l, s->size, s->a, s->b);
     clade_opencl_run_blocks(l, &b);

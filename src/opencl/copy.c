@@ -36,7 +36,7 @@ static void copy_rows(opencl_plan *plan, const clade_tensor *x, uint64_t from,
     uint64_t width = from < to ? from : to;
     uint64_t rows = clade_tensor_count(from < to ? x : y) / width;
     int32_t lanes = clade_opencl_lanes(plan->cl, width);
-    opencl_blocks blocks = clade_opencl_blocks(plan->cl, rows, width, lanes, 1, 1);
+    opencl_blocks blocks = clade_opencl_blocks(plan->cl, rows, width, lanes, 1);
     opencl_launch l = clade_opencl_begin_lanes(plan, "copy", "copy_rows", width, "");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);
@@ -85,7 +85,7 @@ static void place_rows(opencl_plan *plan, const clade_tensor *x, uint64_t width,
     /* a power of two divides all three if it divides this */
     const uint64_t all = width | start | whole;
     opencl_blocks blocks = clade_opencl_blocks(plan->cl, clade_tensor_count(y) / whole, whole,
-                                               clade_opencl_lanes(plan->cl, all), 1, 1);
+                                               clade_opencl_lanes(plan->cl, all), 1);
     opencl_launch l = clade_opencl_begin_lanes(plan, "copy", "place_rows", all, "");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);
@@ -116,7 +116,7 @@ static void move_rows(opencl_plan *plan, const clade_tensor *x, const clade_tens
 {
     int32_t c = y->dim[3], lanes = clade_opencl_lanes(plan->cl, (uint64_t)c);
     opencl_blocks blocks = clade_opencl_blocks(plan->cl, (uint64_t)y->dim[0] * (uint64_t)y->dim[1],
-                                               (uint64_t)y->dim[2] * (uint64_t)c, lanes, 1, 1);
+                                               (uint64_t)y->dim[2] * (uint64_t)c, lanes, 1);
     opencl_launch l = clade_opencl_begin_lanes(plan, "copy", "move_rows", (uint64_t)c, "");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, y);

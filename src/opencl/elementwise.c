@@ -2,8 +2,6 @@
 #include "opencl/broadcast.h"
 #include "opencl/ops.h"
 
-#include <math.h>
-
 static bool same_shapes(const clade_tensor *a, const clade_tensor *b)
 {
     return clade_tensor_count(a) == clade_tensor_count(b);
@@ -84,7 +82,7 @@ static void gradient(opencl_plan *plan, const clade_tensor *dy, const clade_tens
 {
     if (!clade_tensor_present(target)) return;
     if (!same_shapes(dy, target))
-        clade_opencl_sum(plan, dy, other, INFINITY, target, factor, accumulate);
+        clade_opencl_sum(plan, dy, other, false, target, factor, accumulate);
     else if (other)
         product(plan, dy, other, target, accumulate);
     else
@@ -122,7 +120,7 @@ static void prelu_dx(opencl_plan *plan, const clade_args *args)
         run(&p);
     }
     if (clade_tensor_present(&a->dalpha))
-        clade_opencl_sum(plan, &a->dy, &a->x, 0, &a->dalpha, 1, a->accumulate);
+        clade_opencl_sum(plan, &a->dy, &a->x, true, &a->dalpha, 1, a->accumulate);
 }
 
 const opencl_op clade_opencl_elementwise_ops[] = {

@@ -22,7 +22,7 @@ int32_t clade_opencl_sum_lanes(const opencl_context *cl, uint64_t width)
     return cl->cpu_like ? clade_opencl_lanes(cl, width) : 1;
 }
 
-int32_t clade_opencl_sum_vectors(const opencl_context *cl, int32_t n)
+int32_t clade_opencl_sum_vectors(const opencl_context *cl, uint64_t n)
 {
     return !cl->cpu_like ? 1 : n % 4 == 0 ? 4 : n % 2 == 0 ? 2 : 1;
 }
@@ -129,7 +129,7 @@ void clade_opencl_run_lines(opencl_launch *l, size_t x, size_t y, size_t z)
 /* ---- blocks ---- */
 
 opencl_blocks clade_opencl_blocks(const opencl_context *cl, uint64_t rows, uint64_t width,
-                                  int32_t lanes, uint64_t work, uint64_t least)
+                                  int32_t lanes, uint64_t work)
 {
     const uint64_t block = cl->limits.block;
     opencl_blocks b = {rows, 1, width / (uint64_t)lanes, 1};
@@ -138,7 +138,6 @@ opencl_blocks clade_opencl_blocks(const opencl_context *cl, uint64_t rows, uint6
         uint64_t cost = work * (uint64_t)lanes;
         b.vector_block = clamp(block / cost, b.vectors);
         b.row_block = clamp(block / (cost * b.vector_block), rows);
-        if (b.vector_block < least) b.vector_block = b.vectors < least ? b.vectors : least;
     } else {
         group_of(cl, b.vectors, rows, local);
         b.row_block = ceil_div(rows, cl->limits.groups * local[1]);

@@ -18,7 +18,7 @@ int32_t clade_opencl_lanes(const opencl_context *cl, uint64_t width);
 /* The same where each lane is a long sum: 1 on narrow cores, which keeps more of them busy. */
 int32_t clade_opencl_sum_lanes(const opencl_context *cl, uint64_t width);
 /* Vectors side by side that a work-item sums, of n: 4, 2 or 1. */
-int32_t clade_opencl_sum_vectors(const opencl_context *cl, int32_t n);
+int32_t clade_opencl_sum_vectors(const opencl_context *cl, uint64_t n);
 /* clade_opencl_begin with -DVW for rows of `width` elements and `more` options. */
 opencl_launch clade_opencl_begin_lanes(opencl_plan *plan, const char *family, const char *kernel,
                                        uint64_t width, const char *more);
@@ -55,10 +55,9 @@ typedef struct opencl_blocks {
     uint64_t rows, row_block, vectors, vector_block;
 } opencl_blocks;
 
-/* Rows of `width` elements in vectors of `lanes`; each vector takes the time of `work` others, and
- * wide cores have at least `least` of them side by side. */
+/* Rows of `width` elements in vectors of `lanes`, each of which takes the time of `work` others. */
 opencl_blocks clade_opencl_blocks(const opencl_context *cl, uint64_t rows, uint64_t width,
-                                  int32_t lanes, uint64_t work, uint64_t least);
+                                  int32_t lanes, uint64_t work);
 /* The kernel's arguments rows, row_block, vectors, vector_block. */
 void clade_opencl_block_arguments(opencl_launch *l, const opencl_blocks *blocks);
 void clade_opencl_run_blocks(opencl_launch *l, const opencl_blocks *blocks);

@@ -38,14 +38,14 @@ static void run_sums(opencl_launch *l, const group_layout *g)
 /* Floats of one or two sets of blocks' sums. */
 static uint64_t sum_floats(const group_layout *g, uint64_t sets)
 {
-    return sets * (uint64_t)g->n * (uint64_t)g->tree.blocks * (uint64_t)g->tree.width;
+    return sets * (uint64_t)g->n * (uint64_t)g->tree.blocks * g->tree.width;
 }
 
 /* ---- elements ---- */
 
 static opencl_launch begin(opencl_plan *plan, const char *kernel, const group_layout *g)
 {
-    return clade_opencl_begin_tree(plan, "group_norm", kernel, g->c,
+    return clade_opencl_begin_tree(plan, "group_norm", kernel, (uint64_t)g->c,
                                    clade_opencl_lanes(plan->cl, (uint64_t)g->c));
 }
 
@@ -84,8 +84,8 @@ static void join(opencl_plan *plan, const group_layout *g, const clade_tensor *p
     clade_opencl_u64(&l, (uint64_t)g->n);
     clade_opencl_i32(&l, s.n);
     clade_opencl_i32(&l, g->c);
-    clade_opencl_i32(&l, g->tree.width);
-    clade_opencl_run_tree(&l, (uint64_t)g->tree.width, (uint64_t)g->n);
+    clade_opencl_i32(&l, (int32_t)g->tree.width);
+    clade_opencl_run_tree(&l, g->tree.width, (uint64_t)g->n);
     clade_opencl_release_parts(plan, next);
 }
 
@@ -180,9 +180,9 @@ static void gradient_sums(opencl_plan *plan, const group_layout *g,
     clade_opencl_u64(&l, (uint64_t)g->n);
     clade_opencl_i32(&l, s.n);
     clade_opencl_i32(&l, g->c);
-    clade_opencl_i32(&l, g->tree.width);
+    clade_opencl_i32(&l, (int32_t)g->tree.width);
     clade_opencl_i32(&l, g->width);
-    clade_opencl_run_tree(&l, (uint64_t)g->tree.width, (uint64_t)g->n);
+    clade_opencl_run_tree(&l, g->tree.width, (uint64_t)g->n);
 }
 
 static void weights(opencl_plan *plan, const group_layout *g, const clade_group_norm_dx_args *a,

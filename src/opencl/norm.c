@@ -19,7 +19,7 @@ static norm_layout norm_layout_of(const clade_tensor *x)
 
 static opencl_launch begin(opencl_plan *plan, const char *kernel, int32_t c)
 {
-    return clade_opencl_begin_tree(plan, "norm", kernel, c,
+    return clade_opencl_begin_tree(plan, "norm", kernel, (uint64_t)c,
                                    clade_opencl_lanes(plan->cl, (uint64_t)c));
 }
 
@@ -34,8 +34,7 @@ static opencl_launch begin_sums(opencl_plan *plan, const char *kernel, const nor
 static opencl_sums sum(opencl_plan *plan, const norm_layout *n, const clade_tensor *x,
                        const clade_tensor *mean)
 {
-    const clade_tensor sums =
-        clade_opencl_part(plan, (uint64_t)n->tree.blocks * (uint64_t)n->tree.width);
+    const clade_tensor sums = clade_opencl_part(plan, (uint64_t)n->tree.blocks * n->tree.width);
     opencl_launch l = begin_sums(plan, mean ? "norm_square" : "norm_sum", n);
     clade_opencl_tensor(&l, x);
     if (mean) clade_opencl_tensor(&l, mean);
@@ -48,8 +47,7 @@ static opencl_sums sum(opencl_plan *plan, const norm_layout *n, const clade_tens
 static opencl_sums gradient_sums(opencl_plan *plan, const norm_layout *n, const clade_tensor *x,
                                  const clade_tensor *dy, const clade_tensor *mean)
 {
-    const clade_tensor sums =
-        clade_opencl_part(plan, 2 * (uint64_t)n->tree.blocks * (uint64_t)n->tree.width);
+    const clade_tensor sums = clade_opencl_part(plan, 2 * (uint64_t)n->tree.blocks * n->tree.width);
     opencl_launch l = begin_sums(plan, "norm_dsum", n);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
@@ -63,14 +61,14 @@ static opencl_sums gradient_sums(opencl_plan *plan, const norm_layout *n, const 
 static void left(opencl_launch *l, const norm_layout *n, const opencl_sums *s)
 {
     clade_opencl_i32(l, s->n);
-    clade_opencl_i32(l, n->tree.c);
-    clade_opencl_i32(l, n->tree.width);
+    clade_opencl_i32(l, n->c);
+    clade_opencl_i32(l, (int32_t)n->tree.width);
 }
 
 /* Their launch; lanes are all in one group. */
 static void run_channels(opencl_launch *l, const norm_layout *n)
 {
-    clade_opencl_run_tree(l, (uint64_t)n->tree.width, 1);
+    clade_opencl_run_tree(l, n->tree.width, 1);
 }
 
 /* ---- elements ---- */

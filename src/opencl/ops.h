@@ -81,9 +81,9 @@ static inline bool opencl_always(const opencl_context *cl, const clade_args *arg
 
 /* ---- parts of ops that others are made of ---- */
 
-/* target = factor Σ x, or with b factor Σ x b without the terms whose b is above `most`, or added
- * to it; b may be NULL. In reduce.c. */
-void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tensor *b, float most,
+/* target = factor Σ x, or with b factor Σ x b, with `below` of b that are not above 0, or added to
+ * it; b may be NULL. In reduce.c. */
+void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tensor *b, bool below,
                       const clade_tensor *target, float factor, int32_t accumulate);
 /* gamma / sqrt(var + eps) of each channel. In norm.c. */
 void clade_opencl_norm_scale(opencl_plan *plan, const clade_tensor *gamma, const clade_tensor *var,

@@ -9,7 +9,7 @@ static void plan_norm(opencl_plan *plan, const clade_tensor *g, const clade_tens
                       const clade_tensor *norm, float limit)
 {
     const opencl_tree t = clade_opencl_tree((int64_t)clade_tensor_count(g), 1);
-    const clade_tensor sums = clade_opencl_part(plan, (uint64_t)t.blocks * (uint64_t)t.width);
+    const clade_tensor sums = clade_opencl_part(plan, (uint64_t)t.blocks * t.width);
     opencl_launch l = clade_opencl_begin_sums(plan, "optim", "norm_clip_sums", &t);
     clade_opencl_tensor(&l, g);
     clade_opencl_tensor(&l, &sums);
@@ -20,10 +20,10 @@ static void plan_norm(opencl_plan *plan, const clade_tensor *g, const clade_tens
     clade_opencl_tensor(&l, scale);
     clade_opencl_tensor(&l, norm);
     clade_opencl_i32(&l, left.n);
-    clade_opencl_i32(&l, t.c);
-    clade_opencl_i32(&l, t.width);
+    clade_opencl_i32(&l, 1);
+    clade_opencl_i32(&l, (int32_t)t.width);
     clade_opencl_f32(&l, limit);
-    clade_opencl_run_tree(&l, (uint64_t)t.width, 1);
+    clade_opencl_run_tree(&l, t.width, 1);
 }
 
 static void norm_clip(opencl_plan *plan, const clade_args *args)

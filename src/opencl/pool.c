@@ -104,8 +104,8 @@ static void global_avgpool(opencl_plan *plan, const clade_args *args)
 {
     const clade_global_avgpool_args *a = &args->global_avgpool;
     const int64_t area = (int64_t)a->x.dim[1] * a->x.dim[2];
-    clade_opencl_sum_rows(plan, &a->x, (uint64_t)a->x.dim[0], area, a->x.dim[3], &a->y,
-                          math_rcp((float)area), 0);
+    clade_opencl_sum_rows(plan, (opencl_terms){.x = &a->x}, (uint64_t)a->x.dim[0], area,
+                          a->x.dim[3], &a->y, math_rcp((float)area), 0);
 }
 
 static void global_avgpool_dx(opencl_plan *plan, const clade_args *args)

@@ -1,63 +1,58 @@
 /* Launchers of kernels/reduce.cl. */
 #include "opencl/broadcast.h"
 #include "opencl/ops.h"
+#include "opencl/tree.h"
 
 #include "../../kernels/math.clh"
 
-#include <math.h>
-
-enum { strip = 4 }; /* STRIP */
-
-static void add_chunks(opencl_plan *plan, const broadcast_sum *s, const clade_tensor *sums,
-                       const clade_tensor *target, float factor, int32_t accumulate)
+/* The blocks' sums of terms that lie apart. */
+static clade_tensor sum_apart(opencl_plan *plan, const broadcast_sum *s, const opencl_tree *t,
+                              const opencl_terms *terms)
 {
-    opencl_launch l = clade_opencl_begin(plan, "reduce", "sum_add_chunks", NULL);
-    clade_opencl_memory(&l, sums);
-    clade_opencl_tensor(&l, target);
-    clade_opencl_u64(&l, s->outputs);
-    clade_opencl_u64(&l, s->chunks);
-    clade_opencl_f32(&l, factor);
-    clade_opencl_i32(&l, accumulate);
-    clade_opencl_run_elements(&l, s->outputs);
+    const uint64_t matrices = s->outputs / s->columns, lanes = t->width / t->c;
+    const uint64_t rows = s->outputs / s->kept[3] * (uint64_t)t->blocks * lanes;
+    const clade_tensor part = clade_opencl_part(plan, matrices * (uint64_t)t->blocks * t->width);
+    const int32_t vector = clade_opencl_sum_lanes(plan->cl, s->kept[3]);
+    const opencl_blocks blocks =
+        clade_opencl_blocks(plan->cl, rows, s->kept[3], vector, CLADE_TREE_ROWS);
+    opencl_launch l =
+        clade_opencl_begin_broadcast(plan, "reduce", "sum_apart", s->x_kept, s->b_kept, vector);
+    clade_opencl_tensor(&l, terms->x);
+    clade_opencl_tensor(&l, terms->b ? terms->b : terms->x);
+    clade_opencl_tensor(&l, &part);
+    clade_opencl_i32(&l, terms->b != NULL);
+    clade_opencl_i32(&l, terms->below);
+    clade_opencl_u64(&l, s->terms);
+    clade_opencl_u64(&l, s->summed[1]);
+    clade_opencl_u64(&l, s->x_summed[0]);
+    clade_opencl_u64(&l, s->x_summed[1]);
+    clade_opencl_u64(&l, s->b_summed[0]);
+    clade_opencl_u64(&l, s->b_summed[1]);
+    clade_opencl_u64(&l, s->columns);
+    clade_opencl_u64(&l, lanes);
+    clade_opencl_u64(&l, (uint64_t)t->blocks);
+    clade_opencl_block_arguments(&l, &blocks);
+    clade_opencl_walk_arguments(&l, s->kept, s->x_kept, s->b_kept);
+    clade_opencl_run_blocks(&l, &blocks);
+    return part;
 }
 
-void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tensor *b, float most,
+void clade_opencl_sum(opencl_plan *plan, const clade_tensor *x, const clade_tensor *b, bool below,
                       const clade_tensor *target, float factor, int32_t accumulate)
 {
     broadcast_sum s;
     clade_broadcast_sum(x, b, target, &s);
-    int32_t lanes = clade_opencl_sum_lanes(plan->cl, s.kept[3]);
-    uint64_t terms = s.terms < CLADE_REDUCE_CHUNK ? s.terms : CLADE_REDUCE_CHUNK;
-    uint64_t rows = s.outputs / s.kept[3], next = plan->next;
-    opencl_blocks blocks =
-        clade_opencl_blocks(plan->cl, rows * s.chunks, s.kept[3], lanes, terms, strip);
-    const clade_tensor sums =
-        clade_opencl_part(plan, clade_broadcast_workspace(&s) / sizeof(float));
-    opencl_launch l =
-        clade_opencl_begin_broadcast(plan, "reduce", "sum_chunks", s.x_kept, s.b_kept, lanes);
-    clade_opencl_tensor(&l, x);
-    clade_opencl_tensor(&l, b ? b : x);
-    clade_opencl_tensor(&l, target);
-    clade_opencl_memory(&l, &sums);
-    clade_opencl_i32(&l, b != NULL);
-    clade_opencl_f32(&l, most);
-    clade_opencl_f32(&l, factor);
-    clade_opencl_i32(&l, accumulate);
-    clade_opencl_u64(&l, s.chunks);
-    clade_opencl_u64(&l, CLADE_REDUCE_CHUNK);
-    clade_opencl_u64(&l, s.terms);
-    clade_opencl_u64(&l, s.summed[1]);
-    clade_opencl_u64(&l, s.x_summed[0]);
-    clade_opencl_u64(&l, s.x_summed[1]);
-    clade_opencl_u64(&l, s.b_summed[0]);
-    clade_opencl_u64(&l, s.b_summed[1]);
-    clade_opencl_u64(&l, s.outputs);
-    opencl_blocks of_target = blocks;
-    of_target.rows = rows;
-    clade_opencl_block_arguments(&l, &of_target);
-    clade_opencl_walk_arguments(&l, s.kept, s.x_kept, s.b_kept);
-    clade_opencl_run_blocks(&l, &blocks);
-    if (s.chunks > 1) add_chunks(plan, &s, &sums, target, factor, accumulate);
+    const opencl_terms terms = {x, b, below};
+    const uint64_t matrices = s.outputs / s.columns, next = plan->next;
+    if (s.dense) {
+        clade_opencl_sum_rows(plan, terms, matrices, (int64_t)s.terms, (int64_t)s.columns, target,
+                              factor, accumulate);
+        return;
+    }
+    const opencl_tree t = clade_opencl_tree((int64_t)s.terms, (int64_t)s.columns);
+    const clade_tensor part = sum_apart(plan, &s, &t, &terms);
+    const opencl_sums left = clade_opencl_fold_tree(plan, &t, matrices, &part);
+    clade_opencl_tree_totals(plan, &t, matrices, &left, target, factor, accumulate);
     clade_opencl_release_parts(plan, next);
 }
 
@@ -69,7 +64,7 @@ static float weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
 static void reduce(opencl_plan *plan, const clade_args *args)
 {
     const clade_reduce_args *a = &args->reduce;
-    clade_opencl_sum(plan, &a->x, NULL, INFINITY, &a->y, weight(&a->x, &a->y, a->mean), 0);
+    clade_opencl_sum(plan, &a->x, NULL, false, &a->y, weight(&a->x, &a->y, a->mean), 0);
 }
 
 static void reduce_dx(opencl_plan *plan, const clade_args *args)

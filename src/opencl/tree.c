@@ -8,11 +8,12 @@
 
 static_assert(TREE_ROWS == CLADE_TREE_ROWS, "one definition");
 
-opencl_tree clade_opencl_tree(int64_t m, int32_t c)
+opencl_tree clade_opencl_tree(int64_t m, int64_t c)
 {
-    const int32_t lanes = clade_tree_lanes(c);
-    opencl_tree t = {.rows = (uint64_t)(m / lanes), .c = c, .width = lanes * c};
-    t.tail = (int32_t)(m % lanes) * c;
+    const int32_t lanes = c < TREE_COLUMNS ? clade_tree_lanes((int32_t)c) : 1;
+    opencl_tree t = {.rows = (uint64_t)(m / lanes), .c = (uint64_t)c};
+    t.width = (uint64_t)lanes * t.c;
+    t.tail = lanes > 1 ? (int32_t)(m % lanes * c) : 0;
     t.blocks = (int32_t)((t.rows + (t.tail > 0) + TREE_ROWS - 1) / TREE_ROWS);
     return t;
 }
@@ -25,11 +26,11 @@ static size_t teams(const opencl_context *cl)
 }
 
 opencl_launch clade_opencl_begin_tree(opencl_plan *plan, const char *family, const char *kernel,
-                                      int32_t width, int32_t lanes)
+                                      uint64_t width, int32_t lanes)
 {
     char options[64];
     snprintf(options, sizeof options, "-DVW=%d -DNV=%d -DTREE_TEAMS=%zu", lanes,
-             clade_opencl_sum_vectors(plan->cl, width / lanes), teams(plan->cl));
+             clade_opencl_sum_vectors(plan->cl, width / (uint64_t)lanes), teams(plan->cl));
     return clade_opencl_begin(plan, family, kernel, options);
 }
 
@@ -37,20 +38,20 @@ opencl_launch clade_opencl_begin_sums(opencl_plan *plan, const char *family, con
                                       const opencl_tree *t)
 {
     return clade_opencl_begin_tree(plan, family, kernel, t->width,
-                                   clade_opencl_sum_lanes(plan->cl, (uint64_t)t->width));
+                                   clade_opencl_sum_lanes(plan->cl, t->width));
 }
 
 void clade_opencl_run_sums(opencl_launch *l, const opencl_tree *t, uint64_t matrices)
 {
     const opencl_context *cl = l->plan->cl;
-    const int32_t lanes = clade_opencl_sum_lanes(cl, (uint64_t)t->width);
-    const int32_t at_once = lanes * clade_opencl_sum_vectors(cl, t->width / lanes);
+    const uint64_t lanes = (uint64_t)clade_opencl_sum_lanes(cl, t->width);
+    const uint64_t at_once = lanes * (uint64_t)clade_opencl_sum_vectors(cl, t->width / lanes);
     clade_opencl_u64(l, t->rows);
     clade_opencl_i32(l, t->tail);
     clade_opencl_i32(l, t->blocks);
-    clade_opencl_i32(l, t->c);
-    clade_opencl_i32(l, t->width);
-    clade_opencl_run_rows(l, (uint64_t)(t->width / at_once), matrices * (uint64_t)t->blocks);
+    clade_opencl_u64(l, t->c);
+    clade_opencl_u64(l, t->width);
+    clade_opencl_run_rows(l, t->width / at_once, matrices * (uint64_t)t->blocks);
 }
 
 void clade_opencl_run_tree(opencl_launch *l, uint64_t columns, uint64_t matrices)
@@ -69,48 +70,89 @@ opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint
     const int32_t fold = plan->cl->limits.fold;
     while (s.n > fold) {
         const uint64_t segments = ((uint64_t)s.n + (uint64_t)fold - 1) / (uint64_t)fold;
-        const clade_tensor to = clade_opencl_part(plan, matrices * segments * (uint64_t)t->width);
+        const clade_tensor to = clade_opencl_part(plan, matrices * segments * t->width);
         opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_fold", t);
         clade_opencl_tensor(&l, &s.at);
         clade_opencl_tensor(&l, &to);
         clade_opencl_u64(&l, matrices);
         clade_opencl_i32(&l, s.n);
-        clade_opencl_i32(&l, t->width);
+        clade_opencl_u64(&l, t->width);
         clade_opencl_i32(&l, fold);
-        clade_opencl_run_tree(&l, (uint64_t)t->width, matrices * segments);
+        clade_opencl_run_tree(&l, t->width, matrices * segments);
         s = (opencl_sums){to, (int32_t)segments};
     }
     return s;
 }
 
-void clade_opencl_sum_rows(opencl_plan *plan, const clade_tensor *x, uint64_t matrices, int64_t m,
-                           int32_t c, const clade_tensor *target, float factor, int32_t accumulate)
+void clade_opencl_tree_totals(opencl_plan *plan, const opencl_tree *t, uint64_t matrices,
+                              const opencl_sums *s, const clade_tensor *target, float factor,
+                              int32_t accumulate)
 {
-    const opencl_tree t = clade_opencl_tree(m, c);
-    const bool whole = t.blocks == 1 && t.width == c;
-    const uint64_t next = plan->next;
-    const clade_tensor sums =
-        whole ? *target
-              : clade_opencl_part(plan, matrices * (uint64_t)t.blocks * (uint64_t)t.width);
-    opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_sums", &t);
-    clade_opencl_tensor(&l, x);
-    clade_opencl_tensor(&l, &sums);
-    clade_opencl_u64(&l, matrices);
-    clade_opencl_u64(&l, (uint64_t)m * (uint64_t)c);
-    clade_opencl_f32(&l, factor);
-    clade_opencl_i32(&l, accumulate);
-    clade_opencl_run_sums(&l, &t, matrices);
-    if (whole) return;
-    const opencl_sums left = clade_opencl_fold_tree(plan, &t, matrices, &sums);
-    l = clade_opencl_begin_sums(plan, "tree", "tree_totals", &t);
-    clade_opencl_tensor(&l, &left.at);
+    opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_totals", t);
+    clade_opencl_tensor(&l, &s->at);
     clade_opencl_tensor(&l, target);
     clade_opencl_u64(&l, matrices);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
-    clade_opencl_i32(&l, left.n);
-    clade_opencl_i32(&l, c);
-    clade_opencl_i32(&l, t.width);
-    clade_opencl_run_tree(&l, (uint64_t)t.width, matrices);
+    clade_opencl_i32(&l, s->n);
+    clade_opencl_u64(&l, t->c);
+    clade_opencl_u64(&l, t->width);
+    clade_opencl_run_tree(&l, t->width, matrices);
+}
+
+/* A kernel with the arguments x, b, to, has_b, below, matrices, floats, factor, accumulate. */
+static opencl_launch begin_terms(opencl_plan *plan, const char *kernel, const opencl_tree *t,
+                                 const opencl_terms *terms, const clade_tensor *to,
+                                 uint64_t matrices, uint64_t floats, float factor,
+                                 int32_t accumulate)
+{
+    opencl_launch l = clade_opencl_begin_sums(plan, "tree", kernel, t);
+    clade_opencl_tensor(&l, terms->x);
+    clade_opencl_tensor(&l, terms->b ? terms->b : terms->x);
+    clade_opencl_tensor(&l, to);
+    clade_opencl_i32(&l, terms->b != NULL);
+    clade_opencl_i32(&l, terms->below);
+    clade_opencl_u64(&l, matrices);
+    clade_opencl_u64(&l, floats);
+    clade_opencl_f32(&l, factor);
+    clade_opencl_i32(&l, accumulate);
+    return l;
+}
+
+/* The last arguments of tree_small, and its launch. */
+static void run_small(opencl_launch *l, const opencl_tree *t, uint64_t matrices, uint64_t floats)
+{
+    enum { block = 4096 }; /* floats of a work-item's matrices on a wide core */
+    const opencl_context *cl = l->plan->cl;
+    clade_opencl_u64(l, t->rows);
+    clade_opencl_i32(l, t->tail);
+    clade_opencl_i32(l, (int32_t)t->c);
+    clade_opencl_i32(l, (int32_t)t->width);
+    if (teams(cl))
+        clade_opencl_run_tree(l, t->width, (matrices + teams(cl) - 1) / teams(cl));
+    else
+        clade_opencl_run_long(l, clade_opencl_shares(cl, matrices, 1 + block / floats));
+}
+
+void clade_opencl_sum_rows(opencl_plan *plan, opencl_terms terms, uint64_t matrices, int64_t m,
+                           int64_t c, const clade_tensor *target, float factor, int32_t accumulate)
+{
+    const opencl_tree t = clade_opencl_tree(m, c);
+    const bool whole = t.blocks == 1 && t.width == t.c;
+    const uint64_t next = plan->next, floats = (uint64_t)m * t.c;
+    opencl_launch l;
+    if (t.blocks == 1 && !whole) {
+        l = begin_terms(plan, "tree_small", &t, &terms, target, matrices, floats, factor,
+                        accumulate);
+        run_small(&l, &t, matrices, floats);
+        return;
+    }
+    const clade_tensor sums =
+        whole ? *target : clade_opencl_part(plan, matrices * (uint64_t)t.blocks * t.width);
+    l = begin_terms(plan, "tree_sums", &t, &terms, &sums, matrices, floats, factor, accumulate);
+    clade_opencl_run_sums(&l, &t, matrices);
+    if (whole) return;
+    const opencl_sums left = clade_opencl_fold_tree(plan, &t, matrices, &sums);
+    clade_opencl_tree_totals(plan, &t, matrices, &left, target, factor, accumulate);
     clade_opencl_release_parts(plan, next);
 }

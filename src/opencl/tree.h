@@ -9,16 +9,16 @@
 /* `rows` whole rows of `width` columns, which are the lanes' channels, and `tail` floats of
  * another; in blocks. */
 typedef struct opencl_tree {
-    uint64_t rows;
-    int32_t c, width, tail, blocks;
+    uint64_t rows, c, width;
+    int32_t tail, blocks;
 } opencl_tree;
 
-opencl_tree clade_opencl_tree(int64_t m, int32_t c);
+opencl_tree clade_opencl_tree(int64_t m, int64_t c);
 
 /* A kernel of a program that includes norm_sums.clh, with vectors of `lanes` of rows of `width`
  * floats: wide cores mostly have one program for all of a family's kernels. */
 opencl_launch clade_opencl_begin_tree(opencl_plan *plan, const char *family, const char *kernel,
-                                      int32_t width, int32_t lanes);
+                                      uint64_t width, int32_t lanes);
 /* The same with the vectors that suit the tree's sums. */
 opencl_launch clade_opencl_begin_sums(opencl_plan *plan, const char *family, const char *kernel,
                                       const opencl_tree *t);
@@ -38,9 +38,21 @@ typedef struct opencl_sums {
 opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint64_t matrices,
                                    const clade_tensor *sums);
 
-/* target [matrices, c], or what is there more = factor times the sums over m of x [matrices, m, c].
- */
-void clade_opencl_sum_rows(opencl_plan *plan, const clade_tensor *x, uint64_t matrices, int64_t m,
-                           int32_t c, const clade_tensor *target, float factor, int32_t accumulate);
+/* target [matrices, c], or what is there more = factor times the totals of sums s. */
+void clade_opencl_tree_totals(opencl_plan *plan, const opencl_tree *t, uint64_t matrices,
+                              const opencl_sums *s, const clade_tensor *target, float factor,
+                              int32_t accumulate);
+
+/* What is summed: x, or where there is a b of x's shape x b, with `below` of b that are not above
+ * 0. */
+typedef struct opencl_terms {
+    const clade_tensor *x, *b;
+    bool below;
+} opencl_terms;
+
+/* target [matrices, c], or what is there more = factor times the sums over m of terms
+ * [matrices, m, c]. */
+void clade_opencl_sum_rows(opencl_plan *plan, opencl_terms terms, uint64_t matrices, int64_t m,
+                           int64_t c, const clade_tensor *target, float factor, int32_t accumulate);
 
 #endif

@@ -6,6 +6,7 @@
 #include <clade/device.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 static clade_device *device;
 
@@ -85,6 +86,39 @@ static void sum_columns(int m, int c, int lanes)
     free(sum);
 }
 
+/* The same by reduce, of `matrices` of them side by side in memory; where `apart` rows of every
+ * second matrix's are summed together, so that terms lie in two dimensions. */
+static void reduce_columns(int matrices, int m, int c, bool apart)
+{
+    const size_t floats = (size_t)m * (size_t)c, n = (size_t)matrices * floats;
+    const int terms = apart ? matrices / 2 * m : m, sums = apart ? 2 : matrices;
+    float *x = numbers(n), *sum = calloc((size_t)(sums * c), sizeof *sum),
+          *own = calloc(n, sizeof *x);
+    CHECK(sum && own);
+    if (x && sum && own) {
+        clade_args a = {.reduce = {.x = hold(apart ? clade_shape(4, matrices / 2, 2, m, c)
+                                                   : clade_shape(4, matrices, 1, m, c),
+                                             x),
+                                   .y = hold(apart ? clade_shape(4, 1, 2, 1, c)
+                                                   : clade_shape(4, matrices, 1, 1, c),
+                                             NULL)}};
+        CHECK_OK(clade_op_run(device, CLADE_OP_reduce, &a));
+        drop(&a.reduce.y, sum);
+        drop(&a.reduce.x, NULL);
+        for (int i = 0; i < sums; i++) {
+            for (int k = 0; apart && k < matrices / 2; k++)
+                memcpy(own + (size_t)k * floats, x + (size_t)(2 * k + i) * floats,
+                       floats * sizeof *x);
+            const float *of = apart ? own : x + (size_t)i * floats;
+            for (int k = 0; k < c; k++)
+                CHECK(sum[i * c + k] == column(of + k, terms, c, clade_tree_lanes(c)));
+        }
+    }
+    free(x);
+    free(sum);
+    free(own);
+}
+
 /* 128 squares, whose mean is an exact multiple of their sum. */
 static void sum_row(void)
 {
@@ -113,7 +147,14 @@ static void test_device(const char *name)
     sum_columns(64 * 7, 70, 1);
     sum_columns(16 * 64 * 3 + 11, 3, 16);
     sum_columns(64 * 64 * 2 + 63, 1, 64);
-    sum_columns(64 * 300 + 1, 33, 1); /* more than a group's */
+    sum_columns(64 * 300 + 1, 33, 1);     /* more than a group's */
+    reduce_columns(3, 64 * 64, 1, false); /* one block */
+    reduce_columns(2, 64 * 64 + 1, 1, false);
+    reduce_columns(2, 16 * 64 * 3 + 11, 3, false);
+    reduce_columns(3, 65, 40, false);
+    reduce_columns(1, 64 * 300 + 1, 33, false);
+    reduce_columns(6, 64 * 9, 3, true);
+    reduce_columns(10, 17, 300, true);
     sum_row();
 }
 
