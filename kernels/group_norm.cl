@@ -151,17 +151,6 @@ kernel void group_values(TENSOR(float, sums), TENSOR(float, gamma), TENSOR(float
     }
 }
 
-/* dgamma and dbeta, one work-item per channel; either may be absent. */
-kernel void group_weights(TENSOR(float, sums), TENSOR(float, dgamma), TENSOR(float, dbeta),
-                          int has_dgamma, int has_dbeta, int n, int c, int accumulate)
-{
-    const size_t k = get_global_id(0);
-    if (k >= (size_t)c) return;
-    const global float *p = sums + sums0 + k;
-    if (has_dgamma) PUT(dgamma[dgamma0 + k], column_sum(p + (size_t)n * c, c, n, AHEAD));
-    if (has_dbeta) PUT(dbeta[dbeta0 + k], column_sum(p, c, n, AHEAD));
-}
-
 /* Elements i of blocks of `rows` rows of an image, of which each has `blocks`; `of` is the place of
  * i's image and channel k in [n, c]. */
 #define FOR_BLOCKS                                                                                 \

@@ -5,8 +5,8 @@
  * neighbours read what lies together, and a row comes from memory once. On few wide cores a
  * work-item does a row, or a strip of it, in vectors of VW, which divides d. */
 #include "elements.clh"
-#include "column.clh"
 #include "layer_norm.clh"
+#include "tree.clh"
 
 #ifndef TEAMS
 #define TEAMS 1
@@ -130,37 +130,45 @@ kernel void layer_norm_dx_rows(TENSOR(float, x), TENSOR(float, dy), TENSOR(float
     }
 }
 
-/* What a chunk of rows adds to dgamma and dbeta: `part` is [chunks, d] of the one, then of the
- * other. Vectors of a row along dimension 0, chunks along dimension 1; reads 8 m d bytes. */
+/* dgamma and dbeta are trees (clade/ops.h) over the rows of [m, d], `lanes` of which lie side by
+ * side. What each block's chains sum: `part` is [blocks, lanes, d] of the one, then of the other.
+ * Vectors along dimension 0, blocks along dimension 1; reads 8 m d bytes. */
 kernel void layer_norm_columns(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
-                               TENSOR(float, rstd), TENSOR(float, part), ulong m, int d,
-                               ulong chunks)
+                               TENSOR(float, rstd), TENSOR(float, part), ulong m, int d, int blocks,
+                               int lanes)
 {
-    for (ulong chunk = get_global_id(1); chunk < chunks; chunk += get_global_size(1))
-        for (ulong i = get_global_id(0) * VW; i < (ulong)d; i += get_global_size(0) * VW) {
-            const ulong end = min((chunk + 1) * LAYER_NORM_ROWS, m);
+    const ulong width = (ulong)d * lanes;
+    for (ulong block = get_global_id(1); block < (ulong)blocks; block += get_global_size(1))
+        for (ulong i = get_global_id(0) * VW; i < width; i += get_global_size(0) * VW) {
+            const ulong first = block * TREE_ROWS * lanes + i / d;
+            const ulong end = min(first + TREE_ROWS * (ulong)lanes, m);
             V product = V_SPLAT(0.0f), sum = V_SPLAT(0.0f);
-            IN_ORDER for (ulong row = chunk * LAYER_NORM_ROWS; row < end; row++)
+            IN_ORDER for (ulong row = first; row < end; row += lanes)
             {
-                const V g = V_LOAD(dy + dy0 + row * d + i);
-                const V normal = (V_LOAD(x + x0 + row * d + i) - V_SPLAT(mean[mean0 + row])) *
-                                 V_SPLAT(rstd[rstd0 + row]);
+                const ulong at = row * d + i % d;
+                const V g = V_LOAD(dy + dy0 + at);
+                const V normal =
+                    (V_LOAD(x + x0 + at) - V_SPLAT(mean[mean0 + row])) * V_SPLAT(rstd[rstd0 + row]);
                 product = V_FMA(g, normal, product);
                 sum = sum + g;
             }
-            V_STORE(part + part0 + chunk * d + i, product);
-            V_STORE(part + part0 + (chunks + chunk) * d + i, sum);
+            V_STORE(part + part0 + block * width + i, product);
+            V_STORE(part + part0 + (blocks + block) * width + i, sum);
         }
 }
 
-/* One work-item per element of gamma; either gradient may be absent. */
+/* dgamma and dbeta, of which either may be absent, from what is left of columns: `left` rows of
+ * each. */
 kernel void layer_norm_weights(TENSOR(float, part), TENSOR(float, dgamma), TENSOR(float, dbeta),
-                               int has_dgamma, int has_dbeta, int d, int chunks, int accumulate)
+                               int has_dgamma, int has_dbeta, int d, int left, ulong width,
+                               int accumulate)
 {
+    TREE_LOCAL(local_);
     const size_t i = get_global_id(0);
-    if (i >= (size_t)d) return;
-    const global float *from = part + part0 + i;
-    if (has_dgamma) PUT(dgamma[dgamma0 + i], column_sum(from, d, chunks, COLUMN_MOST));
-    if (has_dbeta)
-        PUT(dbeta[dbeta0 + i], column_sum(from + (size_t)chunks * d, d, chunks, COLUMN_MOST));
+    const global float *from = part + part0;
+    const float product = tree_total(from, d, width, left, local_);
+    const float sum = tree_total(from + left * width, d, width, left, local_);
+    if (!TREE_WRITES(d)) return;
+    if (has_dgamma) PUT(dgamma[dgamma0 + i], product);
+    if (has_dbeta) PUT(dbeta[dbeta0 + i], sum);
 }

@@ -6,12 +6,13 @@
 
 /* x as [n, area, c] in groups of `width` channels; `block` channels in each of an image's `blocks`.
  * The workspace is values of each image and channel, [n, c] each; then of each image, where
- * channels are summed and the columns' means. */
+ * channels are summed and the columns' means; then where images are summed. */
 typedef struct group_plan {
-    cpu_tree tree; /* of an image */
+    cpu_tree tree;   /* of an image */
+    cpu_tree images; /* of all images, [n, c] */
     int64_t area;
     int32_t n, c, width, block, blocks;
-    size_t sums, means; /* where the two begin */
+    size_t sums, means, totals; /* where those begin */
 } group_plan;
 
 /* What an op's units read and write; what it has no use for is NULL. */
@@ -91,11 +92,11 @@ static void gradient_channels(const group_job *j, group_unit u)
         for (size_t at = u.image * (size_t)j->l.c + (size_t)k0, g = at / (size_t)width, once = 1;  \
              once; once = 0)
 
-/* The sum of n numbers that are `step` apart, from 0. */
-static float in_order(const float *p, int32_t n, size_t step)
+/* The sum of n numbers, from 0. */
+static float in_order(const float *p, int32_t n)
 {
     float sum = 0.0f;
-    for (int32_t i = 0; i < n; i++) sum += p[(size_t)i * step];
+    for (int32_t i = 0; i < n; i++) sum += p[i];
     return sum;
 }
 
@@ -115,7 +116,7 @@ static void fill_middle(const group_job *j, group_unit u, int32_t k0, float mean
 /* The mean of the group whose channels' sums are at `sum`. */
 static float mean_of(const group_job *j, const float *sum)
 {
-    return math_div(in_order(sum, j->l.width, 1), (float)((u64)j->l.area * (u64)j->l.width));
+    return math_div(in_order(sum, j->l.width), (float)((u64)j->l.area * (u64)j->l.width));
 }
 
 static void find_means(const group_job *j, group_unit u)
@@ -213,6 +214,8 @@ static clade_status plan_groups(const cpu_context *cpu, const clade_tensor *x, i
     cpu_reserve(plan, values * n * (size_t)l->c);
     l->sums = cpu_reserve(plan, cpu_product(n, cpu_tree_floats(&l->tree, sets)));
     l->means = cpu_reserve(plan, n * l->tree.width);
+    l->images = cpu_tree_of(l->n, (size_t)l->c, 1);
+    l->totals = cpu_reserve(plan, sets > 1 ? cpu_tree_floats(&l->images, 1) : 0);
     return CLADE_OK;
 }
 
@@ -288,13 +291,15 @@ static clade_status group_norm(void *context, const clade_args *args, const clad
     return CLADE_OK;
 }
 
-/* The gradient of a weight from each image's part of it. */
-static void add_images(const group_job *j, const float *part, float *target)
+/* The gradient of a weight from each image's part of it; `level` is of the images' tree. */
+static void add_images(const group_job *j, const float *part, float *level, float *target)
 {
-    for (size_t k = 0; target && k < (size_t)j->l.c; k++) {
-        float sum = in_order(part + k, j->l.n, (size_t)j->l.c);
-        target[k] = j->accumulate ? target[k] + sum : sum;
-    }
+    const cpu_tree *t = &j->l.images;
+    const cpu_columns s = {.x = part, .level = level};
+    if (!target) return;
+    tree_run(t, &s, 0, 0, t->c, NORM_PLAIN);
+    tree_join(t, &s, 1, 0, t->c);
+    for (size_t k = 0; k < t->c; k++) target[k] = j->accumulate ? target[k] + level[k] : level[k];
 }
 
 static clade_status group_norm_dx(void *context, const clade_args *args, const clade_plan *plan,
@@ -314,8 +319,9 @@ static clade_status group_norm_dx(void *context, const clade_args *args, const c
     j.slope = value(&j, workspace, 4);
     use_workspace(&j, workspace);
     run_units(context, &j, backward);
-    add_images(&j, j.q, cpu_host(&a->dgamma));
-    add_images(&j, j.p, cpu_host(&a->dbeta));
+    float *totals = (float *)workspace + j.l.totals;
+    add_images(&j, j.q, totals, cpu_host(&a->dgamma));
+    add_images(&j, j.p, totals, cpu_host(&a->dbeta));
     return CLADE_OK;
 }
 

@@ -108,17 +108,16 @@ static void run_group_norm(const clade_args *args)
     }
 }
 
-/* p = Σ dy and q = rstd Σ dy (x − mean) of the channel whose first element is `at`. */
-static void channel_sums(const clade_group_norm_dx_args *a, const group_shape *l, size_t at,
-                         size_t of, REAL *p, REAL *q)
+/* p = Σ dy, or q = rstd Σ dy (x − mean), of the channel whose first element is `at`. */
+static REAL channel_sum(const clade_group_norm_dx_args *a, const group_shape *l, size_t at,
+                        size_t of, bool q)
 {
     matrix_column column = {.x = real_of(&a->x) + at,
                             .dy = real_of(&a->dy) + at,
                             .mean = real_of(&a->mean) + of,
                             .m = l->area,
                             .c = (size_t)l->c};
-    *p = column_sum(&column, sum_q);
-    *q = real_of(&a->rstd)[of] * column_sum(&column, sum_pq);
+    return q ? real_of(&a->rstd)[of] * column_sum(&column, sum_pq) : column_sum(&column, sum_q);
 }
 
 static void run_group_dx(const clade_group_norm_dx_args *a, const group_shape *l)
@@ -130,11 +129,10 @@ static void run_group_dx(const clade_group_norm_dx_args *a, const group_shape *l
     const REAL inverse = quotient(1, (REAL)(l->area * l->width));
     FOR_EACH_GROUP(*l)
     {
-        REAL p_sum = 0, q_sum = 0, p, q;
+        REAL p_sum = 0, q_sum = 0;
         for (size_t k = 0; k < width; k++) {
-            channel_sums(a, l, at + k, of, &p, &q);
-            p_sum = REAL_FMA(gamma[k0 + k], p, p_sum);
-            q_sum = REAL_FMA(gamma[k0 + k], q, q_sum);
+            p_sum = REAL_FMA(gamma[k0 + k], channel_sum(a, l, at + k, of, false), p_sum);
+            q_sum = REAL_FMA(gamma[k0 + k], channel_sum(a, l, at + k, of, true), q_sum);
         }
         REAL shift = p_sum * inverse * rstd[of], slope = q_sum * inverse * rstd[of] * rstd[of];
         for (size_t k = 0; k < width; k++) {
@@ -146,22 +144,36 @@ static void run_group_dx(const clade_group_norm_dx_args *a, const group_shape *l
     }
 }
 
+/* A channel k of all images: its p, or its q. */
+typedef struct image_column {
+    const clade_group_norm_dx_args *a;
+    group_shape l;
+    int32_t k;
+    bool q;
+} image_column;
+
+static REAL add_image(const void *column, int64_t b, REAL sum)
+{
+    const image_column *k = column;
+    return sum + channel_sum(k->a, &k->l, (size_t)(b * k->l.area * k->l.c + k->k),
+                             (size_t)(b * k->l.groups + k->k / k->l.width), k->q);
+}
+
+static void sum_images(const clade_group_norm_dx_args *a, const group_shape *l, bool q,
+                       const clade_tensor *target)
+{
+    image_column column = {.a = a, .l = *l, .q = q};
+    if (!clade_tensor_present(target)) return;
+    for (; column.k < l->c; column.k++)
+        put(&real_of(target)[column.k], tree_total(add_image, &column, l->n, l->c), a->accumulate);
+}
+
 static void run_group_norm_dx(const clade_args *args)
 {
     const clade_group_norm_dx_args *a = &args->group_norm_dx;
     const group_shape l = layout_of(&a->x, a->mean.dim[1]);
-    for (int32_t k = 0; k < l.c; k++) {
-        REAL beta_sum = 0, gamma_sum = 0, p, q;
-        for (int64_t b = 0; b < l.n; b++) {
-            channel_sums(a, &l, (size_t)(b * l.area * l.c + k),
-                         (size_t)(b * l.groups + k / l.width), &p, &q);
-            beta_sum += p;
-            gamma_sum += q;
-        }
-        if (clade_tensor_present(&a->dgamma))
-            put(&real_of(&a->dgamma)[k], gamma_sum, a->accumulate);
-        if (clade_tensor_present(&a->dbeta)) put(&real_of(&a->dbeta)[k], beta_sum, a->accumulate);
-    }
+    sum_images(a, &l, true, &a->dgamma);
+    sum_images(a, &l, false, &a->dbeta);
     if (clade_tensor_present(&a->dx)) run_group_dx(a, &l);
 }
 
@@ -268,7 +280,7 @@ static void bound_group_norm_dx(const clade_args *args, size_t slot, double *bou
             size += fabs(slot == slot_dgamma ? s.q : s.p) + e;
             error += e;
         }
-        error += clade_gamma(l.n) * size;
+        error += clade_gamma(clade_tree_roundings(l.n, l.c)) * size;
         bound[k] = error + (a->accumulate ? u * (fabs(out[k]) + error) : 0);
     }
 }
@@ -301,6 +313,8 @@ static const clade_case group_norm_cases[] = {
     {CASE_QUICK, "chunks", "x=2x19x17x8 gamma=8 beta=8 groups=2 eps=0.001"},
     {CASE_QUICK, "eight", "x=2x2x2x6 gamma=6 beta=6 groups=3 eps=0.001"},
     {CASE_QUICK, "blocks", "x=2x11x13x36 gamma=36 beta=36 groups=4 eps=0.001"},
+    {CASE_QUICK, "blocks-of-images", "x=67x2x33 gamma=33 beta=33 groups=3 eps=0.001"},
+    {CASE_FULL, "lanes-of-images", "x=1037x2x3 gamma=3 beta=3 groups=1 eps=0.001"},
     {CASE_FULL, "many-blocks", "x=1x16448x35 gamma=35 beta=35 groups=7 eps=0.001"},
     {CASE_FULL, "one-channel", "x=3x7x1 gamma=1 beta=1 groups=1 eps=0.001"},
     {CASE_FULL, "one-pixel", "x=2x1x1x6 gamma=6 beta=6 groups=3 eps=0.5"},

@@ -65,7 +65,7 @@ static clade_status shape_layer_norm_dx(clade_args *args)
 
 /* ---- references ---- */
 
-enum { chains = 16, chunk = 4096, chunk_rows = 128 };
+enum { chains = 16, chunk = 4096 };
 
 /* The sum of a row's d terms; adds term i to a chain's sum. */
 typedef struct row_terms {
@@ -141,27 +141,42 @@ static void run_layer_dx(const clade_layer_norm_dx_args *a, row_shape l)
     }
 }
 
+/* Those of the tree over rows, of which more than 64 are alike for what follows from them. */
+static int32_t tree_columns(const row_shape *l) { return l->d <= 64 ? (int32_t)l->d : 65; }
+
+/* Column i of x and dy, [m, d], and the statistics of rows. */
+typedef struct weight_column {
+    const REAL *x, *dy, *mean, *rstd;
+    int64_t d, i;
+} weight_column;
+
+static REAL add_row_of_dgamma(const void *column, int64_t row, REAL sum)
+{
+    const weight_column *k = column;
+    const int64_t at = row * k->d + k->i;
+    return REAL_FMA(k->dy[at], (k->x[at] - k->mean[row]) * k->rstd[row], sum);
+}
+
+static REAL add_row_of_dbeta(const void *column, int64_t row, REAL sum)
+{
+    const weight_column *k = column;
+    return sum + k->dy[row * k->d + k->i];
+}
+
 static void run_layer_norm_dx(const clade_args *args)
 {
     const clade_layer_norm_dx_args *a = &args->layer_norm_dx;
-    const REAL *x = real_of(&a->x), *dy = real_of(&a->dy);
-    const REAL *mean = real_of(&a->mean), *rstd = real_of(&a->rstd);
     const row_shape l = layout_of(&a->x, &a->gamma);
-    for (int64_t i = 0; i < l.d; i++) {
-        REAL gamma_sum = 0, beta_sum = 0;
-        for (int64_t first = 0; first < l.m; first += chunk_rows) {
-            REAL product = 0, sum = 0;
-            for (int64_t row = first; row < l.m && row < first + chunk_rows; row++) {
-                int64_t at = row * l.d + i;
-                product = REAL_FMA(dy[at], (x[at] - mean[row]) * rstd[row], product);
-                sum += dy[at];
-            }
-            gamma_sum += product;
-            beta_sum += sum;
-        }
+    weight_column k = {
+        real_of(&a->x), real_of(&a->dy), real_of(&a->mean), real_of(&a->rstd), l.d, 0};
+    const int32_t columns = tree_columns(&l);
+    for (; k.i < l.d; k.i++) {
         if (clade_tensor_present(&a->dgamma))
-            put(&real_of(&a->dgamma)[i], gamma_sum, a->accumulate);
-        if (clade_tensor_present(&a->dbeta)) put(&real_of(&a->dbeta)[i], beta_sum, a->accumulate);
+            put(&real_of(&a->dgamma)[k.i], tree_total(add_row_of_dgamma, &k, l.m, columns),
+                a->accumulate);
+        if (clade_tensor_present(&a->dbeta))
+            put(&real_of(&a->dbeta)[k.i], tree_total(add_row_of_dbeta, &k, l.m, columns),
+                a->accumulate);
     }
     if (clade_tensor_present(&a->dx)) run_layer_dx(a, l);
 }
@@ -244,9 +259,9 @@ static void bound_layer_norm_dx(const clade_args *args, size_t slot, double *bou
     const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy),
                  *out = doubles_of(&args->slot[slot]);
     const double *mean = doubles_of(&a->mean), *rstd = doubles_of(&a->rstd);
-    /* those of a chunk, and one for each chunk; of dgamma's terms the difference and its product */
-    int64_t count = (l.m < chunk_rows ? l.m : chunk_rows) + (l.m + chunk_rows - 1) / chunk_rows;
-    if (slot == slot_dgamma) count += 2;
+    /* those of the tree; of dgamma's terms the difference and its product */
+    const int64_t count =
+        clade_tree_roundings(l.m, tree_columns(&l)) + (slot == slot_dgamma ? 2 : 0);
     for (int64_t i = 0; i < l.d; i++) {
         double size = 0;
         for (int64_t row = 0; row < l.m; row++) {
@@ -284,6 +299,9 @@ static const clade_case layer_norm_cases[] = {
     {CASE_QUICK, "rows", "x=2x5x3x16 gamma=3x16 beta=3x16 eps=0.001"},
     {CASE_QUICK, "vectors", "x=7x37 gamma=37 beta=37 eps=0.5"},
     {CASE_QUICK, "many-rows", "x=131x5 gamma=5 beta=5 eps=0.001"},
+    {CASE_QUICK, "blocks", "x=67x36 gamma=36 beta=36 eps=0.001"},
+    {CASE_FULL, "lanes-and-blocks", "x=1037x3 gamma=3 beta=3 eps=0.001"},
+    {CASE_FULL, "many-blocks", "x=16420x33 gamma=33 beta=33 eps=0.001"},
     {CASE_FULL, "one-number", "x=3x1 gamma=1 beta=1 eps=0.5"},
     {CASE_FULL, "one-pixel", "x=2x1x1x48 gamma=48 beta=48 eps=0.001"},
     {CASE_FULL, "row-chunks", "x=3x11x9x24 gamma=24 beta=24 eps=0.001"},

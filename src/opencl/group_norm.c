@@ -185,21 +185,16 @@ static void gradient_sums(opencl_plan *plan, const group_layout *g,
     clade_opencl_run_tree(&l, g->tree.width, (uint64_t)g->n);
 }
 
+/* dgamma and dbeta, the sums of q and p over images. */
 static void weights(opencl_plan *plan, const group_layout *g, const clade_group_norm_dx_args *a,
                     const clade_tensor *sums)
 {
-    bool has_dgamma = clade_tensor_present(&a->dgamma), has_dbeta = clade_tensor_present(&a->dbeta);
-    if (!has_dgamma && !has_dbeta) return;
-    opencl_launch l = begin(plan, "group_weights", g);
-    clade_opencl_tensor(&l, sums);
-    clade_opencl_tensor(&l, &a->dgamma);
-    clade_opencl_tensor(&l, &a->dbeta);
-    clade_opencl_i32(&l, has_dgamma);
-    clade_opencl_i32(&l, has_dbeta);
-    clade_opencl_i32(&l, g->n);
-    clade_opencl_i32(&l, g->c);
-    clade_opencl_i32(&l, a->accumulate);
-    clade_opencl_run_elements(&l, (uint64_t)g->c);
+    const clade_tensor *target[2] = {&a->dbeta, &a->dgamma};
+    clade_tensor of = *sums;
+    for (int i = 0; i < 2; i++, of.offset += g->channels)
+        if (clade_tensor_present(target[i]))
+            clade_opencl_sum_rows(plan, (opencl_terms){.x = &of}, 1, g->n, g->c, target[i], 1,
+                                  a->accumulate);
 }
 
 static void group_norm_dx(opencl_plan *plan, const clade_args *args)

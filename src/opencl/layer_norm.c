@@ -1,6 +1,6 @@
 /* Launchers of kernels/layer_norm.cl. */
-#include "opencl/grid.h"
 #include "opencl/ops.h"
+#include "opencl/tree.h"
 
 #include "../../kernels/layer_norm.clh"
 
@@ -115,18 +115,16 @@ static void backward(opencl_launch *l, const clade_layer_norm_dx_args *a)
     clade_opencl_tensor(l, &a->dx);
 }
 
-/* dgamma and dbeta: chunks of rows, then their sums. */
+/* dgamma and dbeta. */
 static void weights(opencl_plan *plan, const clade_layer_norm_dx_args *a, const row_layout *r)
 {
     const bool has_dgamma = clade_tensor_present(&a->dgamma);
     const bool has_dbeta = clade_tensor_present(&a->dbeta);
     if (!has_dgamma && !has_dbeta) return;
-    const uint64_t chunks = (r->m + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS;
-    const clade_tensor part = clade_opencl_part(plan, 2 * chunks * (uint64_t)r->d);
-    const int32_t lanes = clade_opencl_sum_lanes(plan->cl, (uint64_t)r->d);
-    char options[16];
-    snprintf(options, sizeof options, "-DVW=%d", lanes);
-    opencl_launch l = clade_opencl_begin(plan, "layer_norm", "layer_norm_columns", options);
+    const opencl_tree t = clade_opencl_tree((int64_t)r->m, r->d);
+    const clade_tensor part = clade_opencl_part(plan, 2 * (uint64_t)t.blocks * t.width);
+    const int32_t lanes = clade_opencl_sum_lanes(plan->cl, t.c);
+    opencl_launch l = clade_opencl_begin_tree(plan, "layer_norm", "layer_norm_columns", t.c, lanes);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &a->mean);
@@ -134,19 +132,22 @@ static void weights(opencl_plan *plan, const clade_layer_norm_dx_args *a, const 
     clade_opencl_tensor(&l, &part);
     clade_opencl_u64(&l, r->m);
     clade_opencl_i32(&l, r->d);
-    clade_opencl_u64(&l, chunks);
-    clade_opencl_run_rows(&l, (uint64_t)(r->d / lanes), chunks);
+    clade_opencl_i32(&l, t.blocks);
+    clade_opencl_i32(&l, (int32_t)(t.width / t.c));
+    clade_opencl_run_rows(&l, t.width / (uint64_t)lanes, (uint64_t)t.blocks);
 
-    l = clade_opencl_begin(plan, "layer_norm", "layer_norm_weights", options);
-    clade_opencl_tensor(&l, &part);
+    const opencl_sums left = clade_opencl_fold_tree(plan, &t, 2, &part);
+    l = clade_opencl_begin_tree(plan, "layer_norm", "layer_norm_weights", t.c, lanes);
+    clade_opencl_tensor(&l, &left.at);
     clade_opencl_tensor(&l, &a->dgamma);
     clade_opencl_tensor(&l, &a->dbeta);
     clade_opencl_i32(&l, has_dgamma);
     clade_opencl_i32(&l, has_dbeta);
     clade_opencl_i32(&l, r->d);
-    clade_opencl_i32(&l, (int32_t)chunks);
+    clade_opencl_i32(&l, left.n);
+    clade_opencl_u64(&l, t.width);
     clade_opencl_i32(&l, a->accumulate);
-    clade_opencl_run_elements(&l, (uint64_t)r->d);
+    clade_opencl_run_tree(&l, t.width, 1);
 }
 
 static void layer_norm_dx_teams(opencl_plan *plan, const clade_args *args,
