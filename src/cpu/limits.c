@@ -9,7 +9,7 @@ clade_status clade_cpu_limits_find(const char *name, cpu_limits *out)
         .vector_width = 16,
         .grain = SIZE_MAX,
         .block = 16384,
-        .columns = 256,
+        .columns = 1024,
         .strip = 4096,
         .channels = 256,
         .items = 8,

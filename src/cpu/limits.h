@@ -14,7 +14,7 @@ typedef struct cpu_limits {
     size_t grain;           /* elements, rows or units that a thread takes at once, at most; a
                              * multiple of 4 */
     size_t block;           /* elements of a long row that are copied at once */
-    size_t columns;         /* that are summed side by side; at most 256 */
+    size_t columns;         /* that are summed side by side; at most 1024 */
     int32_t strip;          /* of a row of layer_norm's gradients, elements */
     int32_t channels;       /* of group_norm's blocks, at least */
     int32_t items;          /* of work for each thread, for which work is cut smaller */

@@ -5,7 +5,7 @@
 
 #include "../../kernels/math.clh"
 
-enum { most_columns = 256, most_runs = 64, most_levels = 32, least_work = 16384 };
+enum { most_columns = 1024, most_runs = 64, most_levels = 32, least_work = 16384 };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -17,39 +17,82 @@ typedef struct strip {
 
 static size_t level_step(const sum_job *job, const strip *u) { return job->tree.lanes * u->n; }
 
+/* Puts the sums of block i of a run into the counter of partial sums (cpu/tree.h). */
+static void count_block(float *level, size_t step, size_t i, float *restrict sum, size_t n)
+{
+    for (; i & 1; i >>= 1, level += step)
+        for (size_t k = 0; k < n; k++) sum[k] = level[k] + sum[k];
+    memcpy(level, sum, n * sizeof *sum);
+}
+
 /* ---- dense ---- */
 
-INLINE void dense_run(const sum_job *job, const strip *u, const int what)
+/* sum[k] += x[i step + k], in the order of i. */
+static void add_columns(float *restrict sum, const float *restrict x, size_t step, size_t m,
+                        size_t columns)
 {
-    const cpu_tree *t = &job->tree;
-    const size_t at = u->row * job->s.terms * t->c, step = level_step(job, u);
-    const size_t begin = u->run * t->run, blocks = smaller(t->blocks - begin, t->run);
-    const cpu_columns s = {.x = job->x + at, .dy = job->b ? job->b + at : NULL};
-    for (size_t i = 0; i < blocks; i++) {
-        const size_t row = (begin + i) * CLADE_TREE_ROWS;
-        size_t k = 0;
-#define BLOCK(k, nv, lanes)                                                                        \
-    do {                                                                                           \
-        V sum[NORM_VECTORS] = {0}, product[NORM_VECTORS] = {0};                                    \
-        tree_block_sums(t, &s, row, u->first + (k), sum, product, what, nv, lanes);                \
-        tree_count(u->level + (k), step, i, sum, nv, lanes);                                       \
-    } while (0)
-#define BODY(lane, lanes) BLOCK(k + (size_t)(lane), 1, lanes)
-        for (; k + NORM_VECTORS * VW <= step; k += NORM_VECTORS * VW) BLOCK(k, NORM_VECTORS, VW);
-        FOR_LANES((int32_t)(step - k), BODY);
-#undef BODY
-#undef BLOCK
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+        const float *r = x + i * step;
+        for (size_t k = 0; k < columns; k++)
+            sum[k] = sum[k] + r[k] + r[step + k] + r[2 * step + k] + r[3 * step + k];
     }
+    for (; i < m; i++)
+        for (size_t k = 0; k < columns; k++) sum[k] += x[i * step + k];
+}
+
+/* sum + x b, or sum where b must be below and is above 0. */
+INLINE float add_product(float x, float b, float sum, const bool below)
+{
+    const float more = FMA(x, b, sum);
+    return below && b > 0.0f ? sum : more;
+}
+
+/* The same of products with b. */
+INLINE void add_products(float *restrict sum, const float *restrict x, const float *restrict b,
+                         size_t step, size_t m, size_t columns, const bool below)
+{
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+        const float *r = x + i * step, *f = b + i * step;
+        for (size_t k = 0; k < columns; k++) {
+            float s = add_product(r[k], f[k], sum[k], below);
+            s = add_product(r[step + k], f[step + k], s, below);
+            s = add_product(r[2 * step + k], f[2 * step + k], s, below);
+            sum[k] = add_product(r[3 * step + k], f[3 * step + k], s, below);
+        }
+    }
+    for (; i < m; i++)
+        for (size_t k = 0; k < columns; k++)
+            sum[k] = add_product(x[i * step + k], b[i * step + k], sum[k], below);
+}
+
+/* Adds m rows of a matrix, from `at` on. */
+static void add_rows(const sum_job *job, float *sum, size_t at, size_t m, size_t columns)
+{
+    const size_t width = job->tree.width;
+    if (!job->b)
+        add_columns(sum, job->x + at, width, m, columns);
+    else if (job->below)
+        add_products(sum, job->x + at, job->b + at, width, m, columns, true);
+    else
+        add_products(sum, job->x + at, job->b + at, width, m, columns, false);
 }
 
 static void sum_dense(const sum_job *job, const strip *u)
 {
-    if (!job->b)
-        dense_run(job, u, NORM_PLAIN);
-    else if (job->below)
-        dense_run(job, u, NORM_PRODUCTS_BELOW);
-    else
-        dense_run(job, u, NORM_PRODUCTS);
+    const cpu_tree *t = &job->tree;
+    const size_t at = u->row * job->s.terms * t->c + u->first, step = level_step(job, u);
+    const size_t begin = u->run * t->run, blocks = smaller(t->blocks - begin, t->run);
+    float sum[most_columns];
+    for (size_t i = 0; i < blocks; i++) {
+        const size_t row = (begin + i) * CLADE_TREE_ROWS;
+        const size_t count = smaller(t->rows - row, CLADE_TREE_ROWS);
+        memset(sum, 0, step * sizeof *sum);
+        add_rows(job, sum, at + row * t->width, count, step);
+        if (count < CLADE_TREE_ROWS) add_rows(job, sum, at + t->rows * t->width, 1, t->tail);
+        count_block(u->level, step, i, sum, step);
+    }
 }
 
 /* ---- not dense ---- */
