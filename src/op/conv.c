@@ -441,6 +441,10 @@ static const clade_case conv2d_cases[] = {
     /* more rows of outputs than chunks, the last chunk a shorter one */
     {CASE_QUICK, "many-rows", "x=5x16x4x2 w=2x2x2x3 b=3"},
     {CASE_QUICK, "depthwise-many-rows", "x=5x16x4x4 w=2x2x1x4 b=4 groups=4"},
+    /* so many that there are more chunks, and that there are as many as ever */
+    {CASE_QUICK, "more-rows", "x=13x86x3x2 w=2x2x2x3 b=3"},
+    {CASE_FULL, "depthwise-more-rows", "x=13x86x3x4 w=2x2x1x4 b=4 groups=4"},
+    {CASE_FULL, "most-rows", "x=18x1000x3x1 w=2x2x1x3 b=3"},
     {CASE_FULL, "pad-over-kernel", "x=1x3x3x2 w=2x2x2x3 b=3 pad=3,4,2,5"},
     {CASE_QUICK, "winograd-small", "x=1x8x8x16 w=3x3x16x16"},
     {CASE_QUICK, "winograd-small-same", "x=8x6x6x16 w=3x3x16x16 b=16 pad=1,1,1,1"},

@@ -94,9 +94,12 @@ clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int6
 
 int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk)
 {
-    /* enough chunks to occupy a device, few enough that the partial sums stay small */
-    int64_t most = (INT64_C(1) << 22) / (outputs > 0 ? outputs : 1);
-    int64_t chunks = most < 1 ? 1 : most > 64 ? 64 : most;
+    /* as many as occupy a device, which grow with the batch: of 16 rows, but 64 at least and 1024
+     * at most, and so few that the partial sums are no more than 2^22 floats */
+    int64_t most = (INT64_C(1) << 22) / (outputs > 0 ? outputs : 1), chunks = rows / 16;
+    if (chunks < 64) chunks = 64;
+    if (chunks > 1024) chunks = 1024;
+    if (chunks > most) chunks = most < 1 ? 1 : most;
     if (chunks > rows) chunks = rows > 0 ? rows : 1;
     *rows_per_chunk = (rows + chunks - 1) / chunks;
     return (int32_t)((rows + *rows_per_chunk - 1) / *rows_per_chunk);
