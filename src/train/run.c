@@ -18,11 +18,11 @@
 
 static const char recipe_name[] = "recipe.yaml";
 #define HISTORY(score) "epoch,loss," score ",val_loss,val_" score ",lr,seconds,images_per_second"
-
 #define HEADS(score, more)                                                                         \
     {                                                                                              \
         HISTORY(score) more "\n", HISTORY(score) more ",skipped\n"                                 \
     }
+
 /* One column more of tasks other than one class, and where steps may be skipped. */
 static const char *history_head(const clade_dataset *dataset, bool scaled)
 {
