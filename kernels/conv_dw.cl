@@ -199,17 +199,24 @@ kernel void conv_db_part(TENSOR(const float, dy), TENSOR(float, parts), conv_dw_
     V_STORE(parts + parts0 + chunk * filters + o, sum);
 }
 
-/* Adds the chunks in order: rows of [k] results from rows of [groups lanes]. `out` may be the first
- * chunk. One work-item per result. */
-kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, out), ulong n,
-                           ulong chunk_step, int chunks, uint k, uint kg, uint lanes,
+/* Adds the chunks in order: rows of [k] results from rows of [groups lanes], n results of dw, then
+ * `biases` of db. One work-item per result; dw may be the first chunk. */
+kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, dw),
+                           TENSOR(const float, db_parts), TENSOR(float, db), ulong n, uint biases,
+                           ulong chunk_step, ulong db_step, int chunks, uint k, uint kg, uint lanes,
                            int accumulate)
 {
-    uint i = get_global_id(0);
-    if (i >= n) return;
-    uint row = i / k, o = i % k;
-    global const float *p = parts + parts0 + ((ulong)row * (k / kg) + o / kg) * lanes + o % kg;
-    PUT(out[out0 + i], column_sum(p, chunk_step, chunks, 8));
+    const ulong item = get_global_id(0);
+    if (item >= n + biases) return;
+    const bool bias = item >= n;
+    const uint i = (uint)(bias ? item - n : item), row = i / k, o = i % k;
+    global const float *p = bias ? db_parts + db_parts0 : parts + parts0;
+    p += ((ulong)row * (k / kg) + o / kg) * lanes + o % kg;
+    const float sum = column_sum(p, bias ? db_step : chunk_step, chunks, 8);
+    if (bias)
+        PUT(db[db0 + i], sum);
+    else
+        PUT(dw[dw0 + i], sum);
 }
 
 /* Depthwise: partial sums of one tap and one chunk. Grid: vector of channels, tap, chunk. Parts:
@@ -240,13 +247,28 @@ kernel void conv_dw_depthwise(TENSOR(const float, x), TENSOR(const float, dy), T
     V_STORE(parts + parts0 + (chunk * job.kh * job.kw + tap) * padded + o, sum);
 }
 
-/* dense_dw: dw[i, o] over ascending n. Grid: block of NV VW outputs, tile of PB inputs; a work-item
- * takes every get_global_size-th block: on a CPU all, so that a tile's inputs stay in the cache. dy
- * has `lanes` floats a row. */
+/* db of vectors of outputs, of which a work-item takes every get_global_size-th. */
+INLINE void dense_db_vectors(global const float *dy, global float *db, int n, int out, int lanes,
+                             int accumulate)
+{
+    for (int o = get_global_id(0) * VW; o < out; o += get_global_size(0) * VW) {
+        V sum = V_SPLAT(0.0f);
+        IN_ORDER for (int i = 0; i < n; i++) sum = sum + V_LOAD(dy + (long)i * lanes + o);
+        float value[VW];
+        V_STORE(value, sum);
+        for (int l = 0; l < min(VW, out - o); l++) PUT(db[o + l], value[l]);
+    }
+}
+
+/* dense_dw: dw[i, o] over ascending n. Grid: block of NV VW outputs, tile of PB inputs, and with
+ * has_db one more for db; a work-item takes every get_global_size-th block: on a CPU all, so that a
+ * tile's inputs stay in the cache. dy has `lanes` floats a row, a multiple of VW. */
 kernel void dense_dw_tiles(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, dw),
-                           int n, int in, int out, int lanes, int accumulate)
+                           TENSOR(float, db), int has_db, int n, int in, int out, int lanes,
+                           int accumulate)
 {
     int i = get_global_id(1) * PB;
+    if (i == in && has_db) dense_db_vectors(dy + dy0, db + db0, n, out, lanes, accumulate);
     if (i >= in) return;
     for (int o = get_global_id(0) * NV * VW; o < lanes; o += get_global_size(0) * NV * VW) {
         V acc[TILE_PIXELS][TILE_VECTORS];

@@ -44,10 +44,13 @@ conv_job clade_opencl_conv_dx_job(const clade_conv2d_dx_args *a);
 void clade_opencl_conv_dx_phase(const clade_conv2d_dx_args *a, int32_t i, int32_t k, conv_job *job);
 /* A dense layer as a 1×1 convolution of n pixels. */
 conv_job clade_opencl_dense_job(int32_t n, int32_t in, int32_t out);
-/* The same of a weight gradient; sums of all its chunks, rows of them, added to `out`. */
+/* The same of a weight gradient. */
 conv_dw_job clade_opencl_dw_job(opencl_plan *plan, const clade_conv2d_dw_args *a);
-void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
-                         uint64_t rows, const clade_tensor *out);
+/* dw from `parts`, its sums of all chunks, of `rows` rows of filters each, and db from `db_parts`;
+ * either may be NULL. */
+void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, uint64_t rows,
+                         const clade_tensor *parts, const clade_tensor *dw,
+                         const clade_tensor *db_parts, const clade_tensor *db);
 
 /* The weights, [taps, cg, k], packed for tiles of this size, and in the job how they lie. */
 void clade_opencl_conv_packed(opencl_plan *plan, conv_job *job, const opencl_tile *tile);

@@ -50,9 +50,8 @@ static clade_tensor pad_groups(opencl_plan *plan, const clade_tensor *dy, const 
     return pad_lanes(plan, dy, rows * row_floats(job), job->kg, job->lanes);
 }
 
-/* db from dy, padded. */
-static void bias(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *dy,
-                 const clade_tensor *db)
+/* The chunks' sums of dy, padded. */
+static clade_tensor bias_parts(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *dy)
 {
     opencl_tile s = clade_opencl_tile(plan->cl, 1);
     const clade_tensor parts = parts_of(plan, job, 1);
@@ -63,15 +62,7 @@ static void bias(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *
     clade_opencl_struct(&l, job, sizeof *job);
     clade_opencl_run_checked(&l, (size_t)job->groups * (size_t)(job->lanes / s.vw),
                              (size_t)job->chunks, 1);
-    clade_opencl_dw_add(plan, job, &parts, 1, db);
-}
-
-/* db where nothing else needs dy padded. */
-static void bias_of_padded(opencl_plan *plan, const conv_dw_job *job, const clade_conv2d_dw_args *a)
-{
-    if (!job->has_bias) return;
-    const clade_tensor dy = pad_groups(plan, &a->dy, job);
-    bias(plan, job, &dy, &a->db);
+    return parts;
 }
 
 /* ---- convolution ---- */
@@ -88,6 +79,7 @@ static void depthwise(opencl_plan *plan, const clade_args *args, const opencl_fu
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
     const conv_dw_job job = clade_opencl_dw_job(plan, a);
     const clade_tensor parts = parts_of(plan, &job, filter_rows(&job));
+    clade_tensor db_parts = {0};
     opencl_tile s = clade_opencl_tile(plan->cl, 1);
     opencl_launch l =
         clade_opencl_begin(plan, "conv_dw", "conv_dw_depthwise", clade_opencl_tile_options(&s));
@@ -97,8 +89,12 @@ static void depthwise(opencl_plan *plan, const clade_args *args, const opencl_fu
     clade_opencl_struct(&l, &job, sizeof job);
     clade_opencl_run_checked(&l, (size_t)(job.lanes / s.vw), (size_t)(job.kh * job.kw),
                              (size_t)job.chunks);
-    clade_opencl_dw_add(plan, &job, &parts, filter_rows(&job), &a->dw);
-    bias_of_padded(plan, &job, a);
+    if (job.has_bias) {
+        const clade_tensor dy = pad_groups(plan, &a->dy, &job);
+        db_parts = bias_parts(plan, &job, &dy);
+    }
+    clade_opencl_dw_add(plan, &job, filter_rows(&job), &parts, &a->dw,
+                        job.has_bias ? &db_parts : NULL, &a->db);
 }
 
 /* On wide cores one work-item to each, which takes bands of pooled rows apart and sums up db too.
@@ -113,8 +109,8 @@ static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade
     const clade_tensor dy = job.pooled ? a->dy : pad_groups(plan, &a->dy, &job);
     const clade_tensor own = clade_opencl_part(
         plan, job.pooled ? units * (uint64_t)band_of(plan, &job) * row_floats(&job) : 0);
-    const clade_tensor parts = parts_of(plan, &job, filter_rows(&job)),
-                       db_parts = parts_of(plan, &job, wide);
+    const clade_tensor parts = parts_of(plan, &job, filter_rows(&job));
+    clade_tensor db_parts = parts_of(plan, &job, wide);
     opencl_tile s = clade_opencl_tile(plan->cl, job.lanes);
     clade_opencl_tile_divisor(plan->cl, &s, job.run);
     /* all rows of taps together, if there are chunks enough */
@@ -139,12 +135,9 @@ static void direct(opencl_plan *plan, const clade_conv2d_dw_args *a, const clade
             &l, (size_t)job.groups * (size_t)((job.lanes + across - 1) / across),
             (size_t)job.columns * (size_t)(job.run / s.pb), (size_t)job.chunks * (size_t)job.kh);
     }
-    clade_opencl_dw_add(plan, &job, &parts, filter_rows(&job), &a->dw);
-    if (!job.has_bias) return;
-    if (wide)
-        clade_opencl_dw_add(plan, &job, &db_parts, 1, &a->db);
-    else
-        bias(plan, &job, &dy, &a->db);
+    if (job.has_bias && !wide) db_parts = bias_parts(plan, &job, &dy);
+    clade_opencl_dw_add(plan, &job, filter_rows(&job), &parts, &a->dw,
+                        job.has_bias ? &db_parts : NULL, &a->db);
 }
 
 static bool direct_can(const opencl_context *cl, const clade_args *args)
@@ -176,7 +169,9 @@ static void by_gemm(opencl_plan *plan, const clade_args *args, const opencl_fusi
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
     const conv_dw_job job = clade_opencl_dw_job(plan, a);
     clade_opencl_gemm_dw(plan, a);
-    bias_of_padded(plan, &job, a);
+    if (!job.has_bias) return;
+    const clade_tensor dy = pad_groups(plan, &a->dy, &job), parts = bias_parts(plan, &job, &dy);
+    clade_opencl_dw_add(plan, &job, 1, NULL, NULL, &parts, &a->db);
 }
 
 static bool no_groups(const opencl_context *cl, const clade_args *args)
@@ -204,6 +199,7 @@ static const opencl_algorithm conv2d_dw[] = {
 
 /* ---- dense ---- */
 
+/* db where dw is a library's. */
 static void dense_bias(opencl_plan *plan, const clade_dense_dw_args *a)
 {
     if (!clade_tensor_present(&a->db)) return;
@@ -224,12 +220,15 @@ static void dense_direct(opencl_plan *plan, const clade_args *args, const opencl
     opencl_tile s = clade_opencl_tile(plan->cl, out);
     clade_opencl_tile_divisor(plan->cl, &s, in);
     int32_t lanes = opencl_round_up(out, s.vw), across = s.nv * s.vw;
+    const int32_t has_db = clade_tensor_present(&a->db);
     const clade_tensor dy = pad_lanes(plan, &a->dy, (uint64_t)n * (uint64_t)lanes, out, lanes);
     opencl_launch l =
         clade_opencl_begin(plan, "conv_dw", "dense_dw_tiles", clade_opencl_tile_options(&s));
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &dy);
     clade_opencl_tensor(&l, &a->dw);
+    clade_opencl_tensor(&l, &a->db);
+    clade_opencl_i32(&l, has_db);
     clade_opencl_i32(&l, n);
     clade_opencl_i32(&l, in);
     clade_opencl_i32(&l, out);
@@ -237,8 +236,7 @@ static void dense_direct(opencl_plan *plan, const clade_args *args, const opencl
     clade_opencl_i32(&l, a->accumulate);
     size_t blocks = (size_t)((lanes + across - 1) / across);
     clade_opencl_run_checked(&l, clade_opencl_shares(plan->cl, blocks, blocks + 1),
-                             (size_t)(in / s.pb), 1);
-    dense_bias(plan, a);
+                             (size_t)(in / s.pb + has_db), 1);
 }
 
 static void dense_by_gemm(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)

@@ -187,19 +187,27 @@ clade_tensor clade_opencl_conv_pack(opencl_plan *plan, const clade_tensor *w, in
 
 /* ---- sums of chunks ---- */
 
-void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *parts,
-                         uint64_t rows, const clade_tensor *out)
+void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, uint64_t rows,
+                         const clade_tensor *parts, const clade_tensor *dw,
+                         const clade_tensor *db_parts, const clade_tensor *db)
 {
+    const clade_tensor none = {0};
+    const uint64_t n = parts ? rows * (uint64_t)job->k : 0,
+                   biases = db_parts ? (uint64_t)job->k : 0;
+    const uint64_t filters = (uint64_t)job->groups * (uint64_t)job->lanes;
     opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_add_parts", NULL);
-    uint64_t n = rows * (uint64_t)job->k;
-    clade_opencl_tensor(&l, parts);
-    clade_opencl_tensor(&l, out);
+    clade_opencl_tensor(&l, parts ? parts : &none);
+    clade_opencl_tensor(&l, parts ? dw : &none);
+    clade_opencl_tensor(&l, db_parts ? db_parts : &none);
+    clade_opencl_tensor(&l, db_parts ? db : &none);
     clade_opencl_u64(&l, n);
-    clade_opencl_u64(&l, rows * (uint64_t)job->groups * (uint64_t)job->lanes);
+    clade_opencl_u32(&l, (uint32_t)biases);
+    clade_opencl_u64(&l, rows * filters);
+    clade_opencl_u64(&l, filters);
     clade_opencl_i32(&l, job->chunks);
     clade_opencl_i32(&l, job->k);
     clade_opencl_i32(&l, job->kg);
     clade_opencl_i32(&l, job->lanes);
     clade_opencl_i32(&l, job->accumulate);
-    clade_opencl_run_elements(&l, n);
+    clade_opencl_run_elements(&l, n + biases);
 }

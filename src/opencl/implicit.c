@@ -167,8 +167,7 @@ void clade_opencl_implicit_dw(opencl_plan *plan, const clade_args *args,
     job.lanes = job.kg;
     each.accumulate = 0;
     run_dw(plan, &each, &a->x, &a->dy, fusion ? fusion->index : NULL, &dw, &db, rows * k, k);
-    clade_opencl_dw_add(plan, &job, &dw, rows, &a->dw);
-    if (job.has_bias) clade_opencl_dw_add(plan, &job, &db, 1, &a->db);
+    clade_opencl_dw_add(plan, &job, rows, &dw, &a->dw, job.has_bias ? &db : NULL, &a->db);
 }
 
 /* A weight gradient of 1 × 1 images in one chunk. */

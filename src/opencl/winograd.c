@@ -184,21 +184,15 @@ static winograd_job backward(const clade_args *args, const opencl_fusion *fusion
 
 /* ---- the weight gradient ---- */
 
-/* The sums of all chunks of n numbers, in rows of ks of which k are wanted, to `out`. */
-static void add_chunks(opencl_plan *plan, const winograd_job *job, const clade_tensor *sums,
-                       uint64_t n, const clade_tensor *out, int32_t k, int32_t accumulate)
+/* How the sums of all chunks lie, in rows of ks floats. */
+static conv_dw_job chunks_of(const winograd_job *job, int32_t accumulate)
 {
-    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_add_parts", NULL);
-    clade_opencl_tensor(&l, sums);
-    clade_opencl_tensor(&l, out);
-    clade_opencl_u64(&l, n);
-    clade_opencl_u64(&l, n / (uint64_t)k * (uint64_t)job->ks);
-    clade_opencl_i32(&l, job->chunks);
-    clade_opencl_i32(&l, k);
-    clade_opencl_i32(&l, k);
-    clade_opencl_i32(&l, job->ks);
-    clade_opencl_i32(&l, accumulate);
-    clade_opencl_run_elements(&l, n);
+    return (conv_dw_job){.chunks = job->chunks,
+                         .k = job->k,
+                         .kg = job->k,
+                         .groups = 1,
+                         .lanes = job->ks,
+                         .accumulate = accumulate};
 }
 
 /* dw and db from the sums of all chunks. */
@@ -206,13 +200,14 @@ static void finish_dw(opencl_plan *plan, const winograd_job *job, const clade_co
                       const clade_tensor *sums, const clade_tensor *db_sums, int32_t chunks)
 {
     winograd_job left = *job;
+    const conv_dw_job of_db = chunks_of(job, job->accumulate);
     left.chunks = chunks;
     opencl_launch l = begin(plan, "conv_winograd_dw");
     clade_opencl_tensor(&l, sums);
     clade_opencl_tensor(&l, &a->dw);
     run_plane(&l, &left, vectors_of(plan, job->k), (size_t)job->c);
     if (clade_tensor_present(&a->db))
-        add_chunks(plan, job, db_sums, (uint64_t)job->k, &a->db, job->k, job->accumulate);
+        clade_opencl_dw_add(plan, &of_db, 1, NULL, NULL, db_sums, &a->db);
 }
 
 static winograd_job weight_job(const clade_conv2d_dw_args *a, const opencl_fusion *fusion,
@@ -329,8 +324,9 @@ void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
         run_dw_passes(plan, &job, a, &index, &memory, first, left < job.block ? left : job.block);
     }
     if (job.chunks > 1) {
-        uint64_t n = winograd_sum_floats(&job) / (uint64_t)job.chunks;
-        add_chunks(plan, &job, &memory.sums, n, &memory.sums, job.ks, 0);
+        const conv_dw_job of_dw = chunks_of(&job, 0);
+        clade_opencl_dw_add(plan, &of_dw, winograd_points * (uint64_t)job.cs, &memory.sums,
+                            &memory.sums, NULL, NULL);
     }
     finish_dw(plan, &job, a, &memory.sums, &memory.db_sums, 1);
 }
