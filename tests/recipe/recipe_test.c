@@ -157,6 +157,8 @@ static void test_mistakes(void)
         {HEAD "model:\n" DENSE "train: {ema: {}, swa: {epoch: 1}}\n",
          "bad.yaml:5:", "expected without ema"},
         {HEAD "model:\n" DENSE "train: {swa: {}}\n", "bad.yaml:5:", "epoch"},
+        {HEAD "model:\n" DENSE "train: {precision: tf32}\n",
+         "bad.yaml:5:", "expected one of float32, mixed_bfloat16, mixed_float16, found 'tf32'"},
         {HEAD "model:\n" DENSE "train: {epochs: many}\n", "bad.yaml:5:", "found 'many'"},
         {HEAD "model:\n" DENSE "train: {class_weight: {a: -1}}\n", "bad.yaml:5:", "0 or more"},
         {HEAD "model:\n" DENSE "train: {lr: 0.1}\n", "bad.yaml:5:", "below the optimizer"},
@@ -198,6 +200,7 @@ static void test_meaning(void)
         "  batch: 16\n"
         "  shard: 4\n"
         "  sync_batchnorm: true\n"
+        "  precision: mixed_bfloat16\n"
         "  epochs: 7\n"
         "  seed: 3\n"
         "  early_stopping: {patience: 4, min_delta: 0.25, monitor: val_accuracy}\n"
@@ -236,6 +239,7 @@ static void test_meaning(void)
           t->top_k == 2);
     CHECK(t->steps_per_epoch == 9 && t->min_delta == 0.25f && t->stop_on_accuracy);
     CHECK(t->shard == 4 && t->sync_batchnorm);
+    CHECK(t->precision == CLADE_PRECISION_MIXED_BFLOAT16);
     CHECK(t->optimizer.clip_norm == 1 && t->label_smoothing == 0.1f && t->no_shuffle);
     clade_graph *graph = NULL;
     CHECK_OK(clade_recipe_graph(recipe, 5, &graph));
@@ -407,6 +411,7 @@ static void test_create(void)
         const char *const edits[] = {
             "train.shard=8",
             "train.sync_batchnorm=true",
+            "train.precision=mixed_float16",
             "train.ema.decay=0.9",
             "steps_per_epoch=9",
             "early_stopping={patience: 2, min_delta: 0.5, monitor: val_accuracy}",
