@@ -35,7 +35,7 @@ INLINE places places_of(const global float *at, ulong step, int first, int t)
 INLINE void products(places r, places o, int d, local float *rows, local float *block, float *sum)
 {
     const int item = get_local_id(0);
-    for (int i = 0; i < ROWS * SHARES; i++) sum[i] = 0.0f;
+    UNROLL for (int i = 0; i < ROWS * SHARES; i++) sum[i] = 0.0f;
     for (int first = 0; first < d; first += DEPTH) {
         const int depth = min(DEPTH, d - first);
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -48,8 +48,8 @@ INLINE void products(places r, places o, int d, local float *rows, local float *
             block[e * STRIDE + j] = j < o.count && e < depth ? o.at[j * o.step + first + e] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int e = 0; e < depth; e++)
-            for (int s = 0; s < SHARES; s++) {
+        for (int e = 0; e < depth; e++) UNROLL for (int s = 0; s < SHARES; s++)
+            {
                 const float x = block[e * STRIDE + item + s * ITEMS];
                 UNROLL for (int row = 0; row < ROWS; row++) sum[row * SHARES + s] =
                     FMA(rows[row * DEPTH + e], x, sum[row * SHARES + s]);
@@ -61,9 +61,10 @@ INLINE void products(places r, places o, int d, local float *rows, local float *
 INLINE void add_block(places o, int d, const local float *weight, float *sum)
 {
     const int count = min(o.count, ATTENTION_BLOCK);
-    for (int c = 0, e = get_local_id(0); c < COLUMNS; c++, e += ITEMS) {
-        if (e >= d) break;
-        for (int j = 0; j < count; j++) {
+    UNROLL for (int c = 0; c < COLUMNS; c++)
+    {
+        const int e = get_local_id(0) + c * ITEMS;
+        for (int j = 0; e < d && j < count; j++) {
             const float x = o.at[j * o.step + e];
             UNROLL for (int row = 0; row < ROWS; row++) sum[row * COLUMNS + c] =
                 FMA(weight[row * ATTENTION_BLOCK + j], x, sum[row * COLUMNS + c]);
@@ -98,7 +99,7 @@ kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), 
     FOR_EACH_ROWS
     {
         float sum[ROWS * COLUMNS], score[ROWS * SHARES];
-        for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] = 0.0f;
+        UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] = 0.0f;
         for (int row = item; row < ROWS; row += ITEMS) {
             most[row] = -INFINITY;
             total[row] = 0.0f;
@@ -106,7 +107,8 @@ kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), 
         for (int other = 0; other < t; other += ATTENTION_BLOCK) {
             const int count = min(t - other, ATTENTION_BLOCK);
             products(OWN(HEAD(0), 3 * c), OTHERS(HEAD(1), 3 * c), d, rows, block, score);
-            for (int i = 0; i < ROWS * SHARES; i++) {
+            UNROLL for (int i = 0; i < ROWS * SHARES; i++)
+            {
                 const int j = item + i % SHARES * ITEMS;
                 weight[i / SHARES * ATTENTION_BLOCK + j] = scale * score[i];
             }
@@ -122,7 +124,8 @@ kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), 
                 factor[row] = math_exp(before - max);
             }
             barrier(CLK_LOCAL_MEM_FENCE);
-            for (int i = 0; i < ROWS * SHARES; i++) {
+            UNROLL for (int i = 0; i < ROWS * SHARES; i++)
+            {
                 const int row = i / SHARES, j = item + i % SHARES * ITEMS;
                 const float p = math_exp(weight[row * ATTENTION_BLOCK + j] - most[row]);
                 weight[row * ATTENTION_BLOCK + j] = j < count ? p : 0.0f;
@@ -135,15 +138,20 @@ kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), 
                         chain[i] += weight[row * ATTENTION_BLOCK + j + i];
                 total[row] = FMA(total[row], factor[row], attention_join(chain));
             }
-            for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] *= factor[i / COLUMNS];
+            UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] *= factor[i / COLUMNS];
             add_block(OTHERS(HEAD(2), 3 * c), d, weight, sum);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int row = 0; row < ROWS && first + row < t; row++) {
+        UNROLL for (int row = 0; row < ROWS; row++)
+        {
+            if (first + row >= t) continue;
             const float inverse = math_div(1.0f, total[row]);
             global float *to = HEAD_OF(y) + (first + row) * c;
-            for (int k = 0, e = item; k < COLUMNS && e < d; k++, e += ITEMS)
-                to[e] = sum[row * COLUMNS + k] * inverse;
+            UNROLL for (int k = 0; k < COLUMNS; k++)
+            {
+                const int e = item + k * ITEMS;
+                if (e < d) to[e] = sum[row * COLUMNS + k] * inverse;
+            }
         }
         for (int row = item; row < ROWS && first + row < t; row += ITEMS)
             lse[lse0 + (image * heads + head) * t + first + row] = most[row] + math_log(total[row]);
@@ -167,10 +175,13 @@ INLINE float attention_mean(const global float *dy, const global float *y, int d
 
 /* Of the queries, keys or values of the group's rows. */
 #define PUT_ROWS(which, factor, sum)                                                               \
-    for (int row = 0; row < ROWS && first + row < t; row++)                                        \
-        for (int k = 0, e = item; k < COLUMNS && e < d; k++, e += ITEMS)                           \
-    PUT(dqkv[dqkv0 + ((image * t + first + row) * 3 + which) * c + head * d + e],                  \
-        factor sum[row * COLUMNS + k])
+    UNROLL for (int i = 0; i < ROWS * COLUMNS; i++)                                                \
+    {                                                                                              \
+        const int row = i / COLUMNS, e = item + i % COLUMNS * ITEMS;                               \
+        if (first + row < t && e < d)                                                              \
+            PUT(dqkv[dqkv0 + ((image * t + first + row) * 3 + which) * c + head * d + e],          \
+                factor sum[i]);                                                                    \
+    }
 
 /* The group's rows are queries. Reads qkv and dy once for each group of rows, and writes dq. */
 kernel void attention_dq(GRADIENT_ARGUMENTS)
@@ -180,7 +191,7 @@ kernel void attention_dq(GRADIENT_ARGUMENTS)
     FOR_EACH_ROWS
     {
         float sum[ROWS * COLUMNS], score[ROWS * SHARES], by_value[ROWS * SHARES];
-        for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] = 0.0f;
+        UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] = 0.0f;
         for (int row = item; row < ROWS; row += ITEMS) {
             level[row] = mean[row] = 0.0f;
             if (first + row >= t) continue;
@@ -191,7 +202,8 @@ kernel void attention_dq(GRADIENT_ARGUMENTS)
         for (int other = 0; other < t; other += ATTENTION_BLOCK) {
             products(OWN(HEAD(0), 3 * c), OTHERS(HEAD(1), 3 * c), d, rows, block, score);
             products(OWN(HEAD_OF(dy), c), OTHERS(HEAD(2), 3 * c), d, rows, block, by_value);
-            for (int i = 0; i < ROWS * SHARES; i++) {
+            UNROLL for (int i = 0; i < ROWS * SHARES; i++)
+            {
                 const int row = i / SHARES, j = item + i % SHARES * ITEMS;
                 slope[row * ATTENTION_BLOCK + j] =
                     attention_weight(scale * score[i], level[row]) * (by_value[i] - mean[row]);
@@ -213,17 +225,19 @@ kernel void attention_dkv(GRADIENT_ARGUMENTS)
     {
         float keys[ROWS * COLUMNS], values[ROWS * COLUMNS];
         float score[ROWS * SHARES], by_value[ROWS * SHARES];
-        for (int i = 0; i < ROWS * COLUMNS; i++) keys[i] = values[i] = 0.0f;
+        UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) keys[i] = values[i] = 0.0f;
         for (int other = 0; other < t; other += ATTENTION_BLOCK) {
             products(OWN(HEAD(1), 3 * c), OTHERS(HEAD(0), 3 * c), d, rows, block, score);
             products(OWN(HEAD(2), 3 * c), OTHERS(HEAD_OF(dy), c), d, rows, block, by_value);
-            for (int s = 0; s < SHARES; s++) {
+            UNROLL for (int s = 0; s < SHARES; s++)
+            {
                 const int j = item + s * ITEMS;
-                if (other + j >= t) break;
+                if (other + j >= t) continue;
                 const ulong place = (ulong)(other + j) * c;
                 const float level = lse[lse0 + (image * heads + head) * t + other + j];
                 const float mean = attention_mean(HEAD_OF(dy) + place, HEAD_OF(y) + place, d);
-                for (int row = 0; row < ROWS; row++) {
+                UNROLL for (int row = 0; row < ROWS; row++)
+                {
                     const int i = row * SHARES + s;
                     const float p = attention_weight(scale * score[i], level);
                     weight[row * ATTENTION_BLOCK + j] = p;
