@@ -81,7 +81,7 @@ static void test_tally(void)
     clade_tally tally = {0};
     static const float loss[] = {1, 2, 3};
     const float y[] = {.9f, .5f, .6f, .1f, NAN, .2f};
-    clade_tally_add_labels(&tally, y, 2, loss, (const uint8_t[]){1, 0, 0, 0, 0, 1}, 3);
+    clade_tally_add_labels(&tally, y, 2, loss, (const float[]){1, 0, 0, 0, 0, 1}, 3);
     CHECK(tally.count == 3 && tally.correct == 3 && tally.loss == 6);
 }
 
