@@ -285,7 +285,7 @@ static clade_status train_epoch(clade_trainer *t)
         if (stop(t)) return pause_here(t);
         if ((status = keep_snapshot(t, false))) break;
         status = next_batch(t, &batch);
-        if (status) return stop_for(t, status);
+        if (status) return t->progress.step > 0 ? stop_for(t, status) : status;
         if (batch.count == 0) break;
         tell_begun(t);
         status = train_batch(t, &batch);
