@@ -123,18 +123,17 @@ static clade_status settle_interpolation(clade_recipe *recipe)
                           clade_yaml_create_text(clade_interpolation_words[missing]));
 }
 
-/* Likewise which operations a policy draws: all, which once were those without sharpness and
- * equalize. */
-static clade_status settle_policy(clade_recipe *recipe)
+/* Likewise which operations a policy draws: all, which for one that was `stored` without them were
+ * those without sharpness and equalize. */
+static clade_status settle_policy(clade_yaml *root, bool stored)
 {
-    clade_yaml *augment = clade_yaml_find(recipe->root, "augment");
+    clade_yaml *augment = clade_yaml_find(root, "augment");
     if (!augment || clade_yaml_kind_of(augment) != CLADE_YAML_MAP ||
         clade_yaml_find(augment, "policy_ops") ||
         (!clade_recipe_find(augment, "rand_augment") &&
          !clade_recipe_find(augment, "trivial_augment")))
         return CLADE_OK;
-    if (!recipe->written_before)
-        return clade_yaml_put(augment, "policy_ops", clade_yaml_create_text("all"));
+    if (!stored) return clade_yaml_put(augment, "policy_ops", clade_yaml_create_text("all"));
     clade_yaml *list = clade_yaml_create(CLADE_YAML_LIST);
     clade_status status = list ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     for (int i = 0; i < CLADE_POLICY_OPS && !status; i++)
@@ -153,7 +152,7 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     clade_status status = clade_recipe_check_keys(root, "a recipe", sections);
     if (!status) status = read_name(recipe, source);
     if (!status) status = settle_interpolation(recipe);
-    if (!status) status = settle_policy(recipe);
+    if (!status) status = settle_policy(root, false);
     if (!status) status = clade_recipe_read_tuning(recipe);
     if (!status) status = clade_yaml_emit(root, &recipe->source, &size);
     if (!status) status = clade_recipe_expand(root);
@@ -203,6 +202,8 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
     if (clade_yaml_kind_of(root) != CLADE_YAML_MAP)
         status = clade_fail(CLADE_EINVAL,
                             "%s: expected a recipe, with the keys input, model and train", source);
+    else if (recipe->written_before) /* before the edits: a policy that these add is a new one */
+        status = settle_policy(root, true);
     for (size_t i = 0; i < set_count && !status; i++) status = assign(root, sets[i]);
     if (!status) status = understand(recipe, source);
     if (status)

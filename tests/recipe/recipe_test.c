@@ -577,6 +577,17 @@ static void test_policy_ops(void)
     CHECK(again && clade_recipe_augment(again)->policy_ops == once);
     clade_recipe_destroy(&again);
     clade_recipe_destroy(&recipe);
+    /* a run without a policy that goes on with one */
+    char path[] = "/tmp/clade-recipe-XXXXXX";
+    int file = mkstemp(path);
+    static const char plain[] = "input: {size: 32}\nmodel:\n" DENSE;
+    CHECK(file >= 0 && write(file, plain, sizeof plain - 1) == sizeof plain - 1);
+    close(file);
+    CHECK_OK(clade_recipe_read_again(path, (const char *const[]){"augment.trivial_augment=true"}, 1,
+                                     &recipe));
+    CHECK(recipe && clade_recipe_augment(recipe)->policy_ops == 0);
+    clade_recipe_destroy(&recipe);
+    remove(path);
 }
 
 static clade_interpolation interpolation_of(const clade_recipe *recipe)
