@@ -142,6 +142,10 @@ static clade_status read_policy_ops(const clade_yaml *augment, clade_augment *a)
     const char *words[CLADE_POLICY_OPS];
     size_t op;
     if (!node) return CLADE_OK;
+    if (!clade_yaml_find(augment, "rand_augment") && !clade_yaml_find(augment, "trivial_augment"))
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "policy_ops: expected rand_augment or trivial_augment beside it, "
+                               "without which it does nothing");
     for (int i = 0; i < CLADE_POLICY_OPS; i++) words[i] = clade_policy_op_name((clade_policy_op)i);
     if (clade_yaml_kind_of(node) != CLADE_YAML_LIST)
         return clade_yaml_as_word(node, "policy_ops", (const char *const[]){"all"}, 1, &op);
@@ -183,6 +187,11 @@ static clade_status read_augmix(const clade_yaml *augment, clade_augment *a)
     status = clade_yaml_get_int(map, "severity", 1, 10, &severity);
     if (!status) status = clade_yaml_get_int(map, "mixture_width", 1, CLADE_MOST_CHAINS, &width);
     if (!status) status = clade_yaml_get_int(map, "chain_depth", -1, CLADE_CHAIN_STEPS, &depth);
+    if (!status && depth == 0)
+        status = clade_yaml_fail(clade_recipe_find(map, "chain_depth"), CLADE_EINVAL,
+                                 "chain_depth: expected 1 to %d, or -1 for one that is drawn, "
+                                 "found 0",
+                                 CLADE_CHAIN_STEPS);
     if (!status) status = get_alpha(map, &a->augmix.alpha);
     if (!status) status = clade_yaml_get_bool(map, "all_ops", &all);
     a->augmix.severity = (int32_t)severity;

@@ -108,6 +108,10 @@ static void test_mistakes(void)
          "bad.yaml:2:", "policy_ops"},
         {HEAD "augment: {trivial_augment: true, policy_ops: []}\nmodel:\n" DENSE,
          "bad.yaml:2:", "policy_ops: expected all, or some operations"},
+        {HEAD "augment: {augmix: {}, policy_ops: [rotate]}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "policy_ops: expected rand_augment or trivial_augment"},
+        {HEAD "augment: {augmix: {chain_depth: 0}}\nmodel:\n" DENSE,
+         "bad.yaml:2:", "chain_depth: expected 1 to 3, or -1"},
         {HEAD "augment: {rand_augment: {num_ops: 4}}\nmodel:\n" DENSE, "bad.yaml:2:", "num_ops"},
         {HEAD "augment: {mixup: {alpha: 0.01}}\nmodel:\n" DENSE, "bad.yaml:2:", "0.05 to 4"},
         {HEAD "augment: {cutmix: 1}\nmodel:\n" DENSE, "bad.yaml:2:", "cutmix"},
@@ -428,7 +432,7 @@ static void test_create(void)
             i % 2 ? "augment.rand_augment={num_ops: 3, magnitude: 0}"
                   : "augment.augmix={severity: 5, mixture_width: 2, chain_depth: 1, alpha: 0.5, "
                     "all_ops: false}",
-            "augment.policy_ops=[rotate, equalize]",
+            i % 2 ? "augment.policy_ops=[rotate, equalize]" : "augment.trivial_augment=false",
             "augment.random_resized_crop={scale: [0.2, 0.9], ratio: [0.5, 2]}",
             "augment.color_jitter={brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.4}",
             "augment.color_jitter.p=0.8"};
