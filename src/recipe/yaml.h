@@ -68,7 +68,7 @@ clade_status clade_yaml_check_keys(const clade_yaml *map, const char *what,
 
 /* --- Values: of one node. `what` names it in the error text. All fail with EINVAL. --- */
 
-/* Decimal numbers and fractions of two (1/255); finite. */
+/* Decimal numbers and fractions of two (1/255) that float32 can hold. */
 clade_status clade_yaml_as_number(const clade_yaml *node, const char *what, double *out);
 /* Decimal whole numbers within [low, high]. */
 clade_status clade_yaml_as_int(const clade_yaml *node, const char *what, int64_t low, int64_t high,

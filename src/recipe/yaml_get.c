@@ -4,6 +4,7 @@
 #include "recipe/yaml_node.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,12 +149,14 @@ clade_status clade_yaml_in_range(const clade_yaml *node, const char *what, clade
     };
     double x;
     bool good = node->kind == CLADE_YAML_SCALAR && !node->quoted &&
-                clade_yaml_text_is_number(node->text, &x) && isfinite(x);
+                clade_yaml_text_is_number(node->text, &x) &&
+                (isfinite(x) || !strchr(node->text, '/')); /* 1/0 is none */
     if (good && range == CLADE_YAML_POSITIVE) good = x > 0;
     if (good && range != CLADE_YAML_ANY) good = x >= 0;
     if (good && range == CLADE_YAML_FRACTION) good = x <= 1;
     if (good && range == CLADE_YAML_RATE) good = x < 1;
     if (!good) return fail_expected(node, what, expected[range]);
+    if (fabs(x) > FLT_MAX) return fail_expected(node, what, "a number up to 3.4e38");
     *out = x;
     return CLADE_OK;
 }
