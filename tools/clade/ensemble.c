@@ -41,7 +41,7 @@ static void list_crops(const clade_preprocessing *p, float (*m)[matrix_size], si
     }
 }
 
-static bool augments(const clade_augment *a)
+static bool moves(const clade_augment *a)
 {
     float m[matrix_size], identity[matrix_size];
     clade_augment_matrix(NULL, 100, 100, 0, 0, 0, identity);
@@ -68,9 +68,9 @@ static clade_status set_views(clade_classifier *c, const char *views)
                           "--tta %s: expected flip, 5crop, 10crop, or a number of views, 2 to %d",
                           views, most_views);
     const size_t count = flip ? 2 : five ? 5 : ten ? 10 : (size_t)drawn;
-    if (!flip && !five && !ten && !augments(augment))
+    if (!flip && !five && !ten && !moves(augment))
         return clade_fail(CLADE_EINVAL,
-                          "--tta %s: the recipe augments no images; expected flip, 5crop or 10crop",
+                          "--tta %s: the recipe moves no images; expected flip, 5crop or 10crop",
                           views);
     float(*m)[matrix_size] = malloc(count * sizeof *m);
     if (!m) return clade_fail(CLADE_ENOMEM, "out of memory for %zu views", count);
