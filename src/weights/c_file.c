@@ -186,10 +186,15 @@ static void put_header(clade_c_writer *w)
                     w->name, in[2], w->name, in[2]);
     if (n->class_count)
         clade_c_put(w, "extern const char *const %s_classes[%d];\n", w->name, n->class_count);
+    const char *meaning = "";
+    if (n->class_count && n->task == CLADE_TASK_ORDINAL)
+        meaning = "; scores[k]:\n * the probability that the class is above classes[k]";
+    else if (n->class_count && n->task == CLADE_TASK_REGRESSION)
+        meaning = "; scores[k]:\n * the number classes[k]";
     clade_c_put(w,
-                "/* image[height * width * channels], row by row, to scores[outputs] */\n"
+                "/* image[height * width * channels], row by row, to scores[outputs]%s */\n"
                 "void %s_predict(const float *image, float *scores);\n\n#endif\n",
-                w->name);
+                meaning, w->name);
 }
 
 static void put_known(clade_c_writer *w)
