@@ -122,14 +122,18 @@ static clade_status take(void *user, const clade_result *r)
     clade_trainer *t = user;
     for (int32_t i = 0; i < r->count; i++) {
         if (isfinite(r->loss[i])) continue;
-        return clade_fail(CLADE_EMISMATCH,
-                          "the loss became %s in epoch %d, batch %" PRIu64
-                          " of %zu, at learning rate %g; a lower rate or clip_norm may help%s",
-                          isnan(r->loss[i]) ? "NaN" : "infinite", t->epoch.epoch, r->batch + 1,
-                          batches_of_epoch(t), t->epoch.lr,
-                          t->run.folder && t->epoch.epoch > 1
-                              ? " (the run folder keeps the last good epoch)"
-                              : "");
+        const bool overflow = t->settings->precision == CLADE_PRECISION_MIXED_FLOAT16 &&
+                              clade_trainer_updates(t) == 0;
+        return clade_fail(
+            CLADE_EMISMATCH,
+            "the loss became %s in epoch %d, batch %" PRIu64 " of %zu, at learning rate %g; %s%s",
+            isnan(r->loss[i]) ? "NaN" : "infinite", t->epoch.epoch, r->batch + 1,
+            batches_of_epoch(t), t->epoch.lr,
+            overflow ? "float16 ends at 65504: mixed_bfloat16 or smaller inputs "
+                       "(input.rescale) may help"
+                     : "a lower rate or clip_norm may help",
+            t->run.folder && t->epoch.epoch > 1 ? " (the run folder keeps the last good epoch)"
+                                                : "");
     }
     clade_trainer_count(t, r);
     return CLADE_OK;

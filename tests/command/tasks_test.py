@@ -95,6 +95,7 @@ def check_numbers(run, folder, images, table):
     check("warmth" in run("predict", model, images / name, "--device", "cpu"), "predict as text")
     run("predict", model, images / name, "--device", "cpu", "--save", folder / "saved")
     run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
+    run("evaluate", model, "--device", "cpu", "--tta", "3", says="--tta 3: the recipe moves no images")
     run("report", model, "--device", "cpu")
     page = (model / "report.html").read_text()
     for part in ("R²", "warmth", "as predicted, so true", "mean absolute error"):
@@ -119,6 +120,10 @@ def check_numbers(run, folder, images, table):
     run("tune", recipe, *data, "--out", study, "--trials", "1", "--epochs", "2", "--set", "tune={lr: {log: [1e-3, 1e-1]}}")
     check('"val_loss"' in (study / "study.json").read_text(), "tune: the objective's name")
 
+    net = folder / "net.c"
+    run("export", model, "--format", "c", "--out", net)
+    check("scores[k]:\n * the number classes[k] */" in net.with_suffix(".h").read_text(), "export as C: no word of the numbers")
+
     # what does not fit is one line
     start = ["train", recipe, *data, "--out", folder / "none"]
     head = ["--set", "model.1.dense.activation=softmax"]
@@ -128,6 +133,8 @@ def check_numbers(run, folder, images, table):
     run(*start, "--set", "model.1.dense.units=3", says="3 outputs, but the data has 2 targets")
     run(*start, "--set", "train.class_weight=balanced", says="class_weight: expected without data.task: regression")
     run(*start, "--set", "train.early_stopping={patience: 2, monitor: val_accuracy}", says="val_loss")
+    run(*start, "--precision", "mixed_float16", "--set", "input.rescale=1000", "--math", "exact",
+        says="float16 ends at 65504: mixed_bfloat16 or smaller inputs (input.rescale) may help")
     run(*start, "--set", "train.loss={mse: {delta: 1}}", says="mse has no options")
     run(*start, "--set", "train.loss={huber: {gamma: 1}}", says="delta")
     run("train", recipe, "--data", images, "--out", folder / "none", says="expected labels: FILE")
@@ -164,6 +171,9 @@ def check_order(run, folder, images):
         check(row["predicted"] == labels[p.index(max(p))], f"predicted: {row}")
     check(any(c["class"] in labels for c in json.loads(run("predict", model, images / "00.png", "--device", "cpu", "--json"))[0]["classes"]), "predict")
     run("report", model, "--device", "cpu")
+    net = folder / "ordered_net.c"
+    run("export", model, "--format", "c", "--out", net)
+    check("the probability that the class is above classes[k] */" in net.with_suffix(".h").read_text(), "export as C: no word of the order")
     start = ["train", recipe, *data, "--out", folder / "none"]
     run(*start, "--set", "model.1.dense.units=classes", says="expected 'units: steps'")
     run(*start, "--set", "data.task=classification", says="ordinal_crossentropy is for data.task: ordinal")
