@@ -25,7 +25,7 @@ typedef struct clade_bench_result {
     clade_bench_part part;
     char support;          /* of an op: as clade_device_support gives it; else 0 */
     const char *algorithm; /* of an op: as clade_call_algorithm gives it; else NULL */
-    double median, least;  /* over the rounds; 0 before the first */
+    double median, least;  /* over the rounds; 0: none yet, or a difference too small to measure */
     double spread;  /* how noisy it was: the distance of the quartiles as a share of the median */
     double flops;   /* multiplications and additions of products, counted from the shapes */
     double bytes;   /* that must move at least: every operand of every call once */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 clade_status clade_bench_create(clade_device *device, clade_bench **out)
@@ -85,9 +86,10 @@ static void sum_up(bench_thing *thing, int rounds)
 {
     clade_bench_result *r = &thing->result;
     qsort(thing->seconds, (size_t)rounds, sizeof *thing->seconds, ascending);
-    r->median = quantile(thing->seconds, rounds, 0.5);
-    r->least = thing->seconds[0];
     double range = quantile(thing->seconds, rounds, 0.75) - quantile(thing->seconds, rounds, 0.25);
+    /* differences of times vary around what they are */
+    r->median = fmax(quantile(thing->seconds, rounds, 0.5), 0);
+    r->least = fmax(thing->seconds[0], 0);
     r->spread = r->median > 0 ? range / r->median : 0;
 }
 

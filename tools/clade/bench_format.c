@@ -98,13 +98,26 @@ static void print_number(double value, const char *unit)
         printf(" %*s", 10 + (int)strlen(unit), "");
 }
 
+/* Milliseconds; 0 is a difference too small to measure. */
+static void print_time(double seconds)
+{
+    if (seconds > 0)
+        printf("%9.3f", 1e3 * seconds);
+    else
+        printf("%9s", "-");
+}
+
 static void print_result(const bench_report *report, const clade_bench_result *r)
 {
-    printf("%-20s %-8s %9.3f ms (min %9.3f)", r->name, part_name(r->part), 1e3 * r->median,
-           1e3 * r->least);
-    if (r->images) printf(" %8.0f images/s", r->images / r->median);
-    print_number(1e-9 * r->flops / r->median, "GFLOP/s");
-    if (!r->images) print_number(1e-9 * r->bytes / r->median, "GB/s");
+    printf("%-20s %-8s ", r->name, part_name(r->part));
+    print_time(r->median);
+    printf(" ms (min ");
+    print_time(r->least);
+    printf(")");
+    const double per_second = r->median > 0 ? 1 / r->median : 0;
+    if (r->images && per_second > 0) printf(" %8.0f images/s", r->images * per_second);
+    print_number(1e-9 * r->flops * per_second, "GFLOP/s");
+    if (!r->images) print_number(1e-9 * r->bytes * per_second, "GB/s");
     double reached = share(report, r), faster = ratio(report->earlier, r);
     if (reached > 0) printf(" %4.0f%% of peak", 100 * reached);
     if (faster > 0) printf("  %.2f× as fast as before", faster);
