@@ -20,8 +20,8 @@ static void add_numbers(clade_sha256 *hash, const int32_t *dim, int32_t rank)
     }
 }
 
-/* Depths of layers that timm 1.0 puts into these groups (param_groups_layer_decay), the same from
- * the head down. */
+/* Depths of layers: of nets that timm 1.0 has groups for (param_groups_layer_decay) its own, the
+ * same from the head down. */
 static void test_depths(void)
 {
     static const struct {
@@ -49,6 +49,15 @@ static void test_depths(void)
           {"features.3.0.block.0", 4},
           {"features.7.2.layer_scale", 18},
           {"features.7.2.block.5", 18}}},
+        {"mobilenet_v2",
+         17,
+         {{"features.0.0", 0}, {"features.1.conv.0.0", 1}, {"features.18.0", 17}}},
+        {"mobilenet_v3_small",
+         11,
+         {{"features.0.0", 0}, {"features.1.block.0.0", 1}, {"features.12.0", 11}}},
+        {"squeezenet1_1",
+         8,
+         {{"features.0", 0}, {"features.3.squeeze", 1}, {"features.12.expand3x3", 8}}},
         {"regnet_y_400mf", 16, {{"stem.0", 0}, {"trunk_output.block4.block4-5.f.c.0", 16}}},
         {"vit_s_16",
          12,
