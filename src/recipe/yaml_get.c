@@ -79,6 +79,14 @@ static int edit_distance(const char *a, const char *b)
     return row[n % 3][m];
 }
 
+/* Is it the last part of the longer one, behind an underscore? */
+static bool ends_with(const char *word, const char *end)
+{
+    const size_t length = strlen(word), part = strlen(end);
+    return part > 0 && part < length && word[length - part - 1] == '_' &&
+           !strcmp(word + length - part, end);
+}
+
 const char *clade_yaml_nearest(const char *word, const char *const *words, size_t count)
 {
     size_t length = strlen(word);
@@ -87,7 +95,8 @@ const char *clade_yaml_nearest(const char *word, const char *const *words, size_
     int least = 1 + (int)length / 2; /* half of it may be wrong */
     for (size_t i = 0; i < count; i++) {
         if (strlen(words[i]) > word_max) continue;
-        int distance = edit_distance(word, words[i]);
+        /* the end of a word, as float16 of mixed_float16, is worth one edit */
+        int distance = ends_with(words[i], word) ? 1 : edit_distance(word, words[i]);
         if (distance < least) {
             least = distance;
             nearest = words[i];

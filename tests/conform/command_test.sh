@@ -15,6 +15,7 @@ expect 0 '^cpu ' "$clade" devices
 expect 0 '"compute_units"' "$clade" devices --json
 expect 2 'did you mean --format' "$clade" conform --formt json
 expect 2 "did you mean 'json'" "$clade" conform --format jsn
+expect 2 "did you mean 'mixed_float16'" "$clade" conform --precision float16
 expect 2 'needs a value' "$clade" conform --op
 expect 2 'its value is empty' "$clade" conform --device ''
 expect 2 'takes no value' "$clade" conform --quick=1

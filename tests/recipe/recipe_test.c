@@ -169,6 +169,8 @@ static void test_mistakes(void)
         {HEAD "model:\n" DENSE "train: {swa: {}}\n", "bad.yaml:5:", "epoch"},
         {HEAD "model:\n" DENSE "train: {precision: tf32}\n",
          "bad.yaml:5:", "expected one of float32, mixed_bfloat16, mixed_float16, found 'tf32'"},
+        {HEAD "model:\n" DENSE "train: {precision: float16}\n",
+         "bad.yaml:5:", "did you mean 'mixed_float16'"},
         {HEAD "model:\n" DENSE "train: {epochs: many}\n", "bad.yaml:5:", "found 'many'"},
         {HEAD "model:\n" DENSE "train: {class_weight: {a: -1}}\n", "bad.yaml:5:", "0 or more"},
         {HEAD "model:\n" DENSE "train: {lr: 0.1}\n", "bad.yaml:5:", "below the optimizer"},

@@ -94,7 +94,11 @@ const char *command_nearest(const char *word, const char *const *words, size_t c
     for (size_t i = 0; i < count; i++) {
         const char *const *entry =
             (const char *const *)(const void *)((const char *)words + i * stride);
-        size_t d = distance(word, *entry);
+        const size_t length = strlen(*entry), part = strlen(word);
+        /* the end of a word, as float16 of mixed_float16, is worth one edit */
+        const bool end = part > 0 && part < length && (*entry)[length - part - 1] == '_' &&
+                         !strcmp(*entry + length - part, word);
+        size_t d = end ? 1 : distance(word, *entry);
         if (d > best || (nearest && d == best)) continue;
         best = d;
         nearest = *entry;
