@@ -159,8 +159,8 @@ clade_status clade_yaml_in_range(const clade_yaml *node, const char *what, clade
     double x;
     bool good = node->kind == CLADE_YAML_SCALAR && !node->quoted &&
                 clade_yaml_text_is_number(node->text, &x) &&
-                (isfinite(x) || !strchr(node->text, '/')); /* 1/0 is none */
-    if (good && range == CLADE_YAML_POSITIVE) good = x > 0;
+                (isfinite(x) || !strchr(node->text, '/'));         /* 1/0 is none */
+    if (good && range == CLADE_YAML_POSITIVE) good = (float)x > 0; /* 0 stands for a default */
     if (good && range != CLADE_YAML_ANY) good = x >= 0;
     if (good && range == CLADE_YAML_FRACTION) good = x <= 1;
     if (good && range == CLADE_YAML_RATE) good = x < 1;

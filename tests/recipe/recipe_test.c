@@ -129,6 +129,8 @@ static void test_mistakes(void)
          "bad.yaml:5:", "did you mean 'lr'"},
         {HEAD "model:\n" DENSE "train: {optimizer: adm}\n", "bad.yaml:5:", "did you mean 'adam'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {adam: {lr: -1}}}\n", "bad.yaml:5:", "positive"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {lr: 1e-50}}}\n",
+         "bad.yaml:5:", "lr: expected a positive number, found '1e-50'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {lr: 1e39}}}\n",
          "bad.yaml:5:", "lr: expected a number up to 3.4e38, found '1e39'"},
         {HEAD "model:\n" DENSE "train: {class_weight: {a: 1e400}}\n",
