@@ -112,13 +112,13 @@ static clade_status read_name(clade_recipe *recipe, const char *source)
 
 /* Puts the interpolation in where it is not said, so that what is written of the recipe will mean
  * the same whatever the default. Before bilinear, nearest was it, and nothing was written. */
-static clade_status settle_interpolation(clade_recipe *recipe)
+static clade_status settle_interpolation(clade_yaml *root, bool stored)
 {
-    clade_yaml *input = clade_yaml_find(recipe->root, "input");
+    clade_yaml *input = clade_yaml_find(root, "input");
     if (!input || clade_yaml_kind_of(input) != CLADE_YAML_MAP ||
         clade_yaml_find(input, "interpolation"))
         return CLADE_OK;
-    clade_interpolation missing = recipe->written_before ? CLADE_NEAREST : CLADE_BILINEAR;
+    clade_interpolation missing = stored ? CLADE_NEAREST : CLADE_BILINEAR;
     return clade_yaml_put(input, "interpolation",
                           clade_yaml_create_text(clade_interpolation_words[missing]));
 }
@@ -151,7 +151,7 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     size_t size;
     clade_status status = clade_recipe_check_keys(root, "a recipe", sections);
     if (!status) status = read_name(recipe, source);
-    if (!status) status = settle_interpolation(recipe);
+    if (!status) status = settle_interpolation(root, false);
     if (!status) status = settle_policy(root, false);
     if (!status) status = clade_recipe_read_tuning(recipe);
     if (!status) status = clade_yaml_emit(root, &recipe->source, &size);
@@ -202,8 +202,10 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
     if (clade_yaml_kind_of(root) != CLADE_YAML_MAP)
         status = clade_fail(CLADE_EINVAL,
                             "%s: expected a recipe, with the keys input, model and train", source);
-    else if (recipe->written_before) /* before the edits: a policy that these add is a new one */
-        status = settle_policy(root, true);
+    else if (recipe->written_before) { /* before the edits: what these add is new */
+        status = settle_interpolation(root, true);
+        if (!status) status = settle_policy(root, true);
+    }
     for (size_t i = 0; i < set_count && !status; i++) status = assign(root, sets[i]);
     if (!status) status = understand(recipe, source);
     if (status)
