@@ -180,11 +180,11 @@ static bool read_line(const clade_study *study, const char *text, record_line *o
     CLADE_PLAIN_NUMBERS;
     double value[most];
     for (int i = 0; i < columns; i++) {
-        char *end;
-        value[i] = strtod(text, &end);
-        if (end == text) value[i] = NAN;
-        text = end + strcspn(end, ",\n");
-        if (*text != (i < columns - 1 ? ',' : '\n')) return false;
+        const size_t length = strcspn(text, ",\n");
+        value[i] = length ? strtod(text, NULL) : NAN;
+        text += length;
+        /* where the loss is scaled, another follows the last */
+        if (*text != ',' && (*text != '\n' || i < columns - 1)) return false;
         text++;
     }
     out->objective = value[study->settings.by_loss ? loss_column

@@ -263,10 +263,11 @@ clade_status clade_study_write_best(const clade_study *study)
 static clade_status judge(clade_study *study, clade_record *r, const char *error)
 {
     static const char nothing[] = "no validation result: the data has no validation split";
+    static const char unread[] = "no epoch can be read from history.csv";
     clade_status status = clade_record_measure(study, r);
     if (status) return status;
     r->trial.state = CLADE_TRIAL_DONE;
-    if (!error && !isfinite(r->trial.objective)) error = nothing;
+    if (!error && !isfinite(r->trial.objective)) error = r->trial.epochs ? nothing : unread;
     if (!error) return clade_record_weigh(study, r);
     r->trial.state = CLADE_TRIAL_FAILED;
     r->trial.objective = NAN;

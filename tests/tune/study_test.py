@@ -205,6 +205,14 @@ def seeded(bench):
           f"two seeds: {bests} {run.stderr}")
 
 
+def scaled(bench):
+    run = bench.run(bench.recipe("small"), "scaled", "--trials", 1, "--precision", "mixed_float16")
+    history = (bench.folder / "scaled" / "trials" / "0001" / "history.csv").read_text()
+    trial = bench.trials("scaled")[0]
+    check(history.splitlines()[0].endswith(",skipped") and run.returncode == 0 and trial["state"] == "done" and
+          trial["epochs"] == 2, f"a history with a column of skipped steps: {trial} {run.stderr}")
+
+
 def bad_input(bench):
     small = bench.recipe("small")
     bench.run(small, "study", "--trials", 1, "--epochs", 1)
@@ -243,7 +251,7 @@ def bad_input(bench):
 def main(clade):
     with tempfile.TemporaryDirectory(prefix="clade-tune-") as name:
         bench = Bench(clade, pathlib.Path(name))
-        for part in (killed_and_resumed, shared, crashed, stopped, halved, seeded, bad_input):
+        for part in (killed_and_resumed, shared, crashed, stopped, halved, seeded, scaled, bad_input):
             started = time.monotonic()
             part(bench)
             print(f"{part.__name__}: {time.monotonic() - started:.1f} s")
