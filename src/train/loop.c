@@ -61,8 +61,8 @@ static clade_status unfreeze(clade_trainer *t)
 /* The weights, and all else that a run goes on with. */
 static clade_status restore(clade_trainer *t)
 {
-    return clade_run_restore(&t->run, clade_learner_whole(&t->learner), t->learner.updater,
-                             &t->progress);
+    return clade_run_restore(&t->run, t->settings, clade_learner_whole(&t->learner),
+                             t->learner.updater, &t->progress);
 }
 
 /* Goes on from the state that there is, or begins; either way a folder that can be resumed is there

@@ -56,9 +56,10 @@ clade_status clade_run_save(const clade_run *run, const clade_recipe *recipe,
                             const clade_updater *updater, const clade_progress *progress);
 /* Where the run in the folder is. */
 clade_status clade_run_peek(const clade_run *run, clade_progress *progress);
-/* Reads it back. EINVAL when it does not fit the recipe or the data. */
-clade_status clade_run_restore(clade_run *run, clade_model *model, clade_updater *updater,
-                               clade_progress *progress);
+/* Reads it back, to go on with these settings. EINVAL when it does not fit them, the model or the
+ * data. */
+clade_status clade_run_restore(clade_run *run, const clade_training *settings, clade_model *model,
+                               clade_updater *updater, clade_progress *progress);
 /* Writes the model, `scale` being that of its targets or empty, the text, or the JSON of metrics,
  * under that name. Nothing without a folder. */
 clade_status clade_run_write_model(const clade_run *run, const char *name,

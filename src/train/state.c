@@ -2,6 +2,7 @@
  * the images that were read, in one file. */
 #include "base/file.h"
 #include "data/dataset.h"
+#include "nn/loss.h"
 #include "nn/precision.h"
 #include "recipe/yaml_node.h"
 #include "train/run.h"
@@ -276,11 +277,31 @@ static clade_status check_precision(const clade_run *run, const clade_modelfile 
                       run->folder, words[then], words[now]);
 }
 
-static clade_status restore(clade_run *run, const clade_modelfile *file, clade_model *model,
+/* Where epochs are judged by their loss, its units stay those of the best one. */
+static clade_status check_units(const clade_run *run, const clade_modelfile *file,
+                                const clade_training *now)
+{
+    const clade_training *then = clade_recipe_training(file->recipe);
+    if (clade_recipe_data(file->recipe)->task != CLADE_TASK_REGRESSION) return CLADE_OK;
+    if (then->raw_targets != now->raw_targets)
+        return clade_fail(CLADE_EINVAL,
+                          "%s: the run is trained with train.normalize_targets: %s; expected the "
+                          "same, found %s",
+                          run->folder, then->raw_targets ? "false" : "true",
+                          now->raw_targets ? "false" : "true");
+    if (then->loss == now->loss) return CLADE_OK;
+    return clade_fail(
+        CLADE_EINVAL, "%s: the run is trained with train.loss: %s; expected the same, found %s",
+        run->folder, clade_loss_rules[then->loss].word[0], clade_loss_rules[now->loss].word[0]);
+}
+
+static clade_status restore(clade_run *run, const clade_modelfile *file,
+                            const clade_training *settings, clade_model *model,
                             clade_updater *updater, clade_progress *progress)
 {
     clade_progress read = {.loss_scale = progress->loss_scale};
     clade_status status = check_precision(run, file, model);
+    if (!status) status = check_units(run, file, settings);
     if (!status) status = read_progress(file, &read);
     if (status) return status;
     const char *data = clade_safetensors_metadata(file->file, "data");
@@ -336,13 +357,13 @@ clade_status clade_run_peek(const clade_run *run, clade_progress *progress)
     return status;
 }
 
-clade_status clade_run_restore(clade_run *run, clade_model *model, clade_updater *updater,
-                               clade_progress *progress)
+clade_status clade_run_restore(clade_run *run, const clade_training *settings, clade_model *model,
+                               clade_updater *updater, clade_progress *progress)
 {
     clade_modelfile file;
     clade_status status = open_state(run, &file);
     if (status) return status;
-    status = restore(run, &file, model, updater, progress);
+    status = restore(run, &file, settings, model, updater, progress);
     clade_modelfile_close(&file);
     return status;
 }

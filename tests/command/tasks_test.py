@@ -111,7 +111,10 @@ def check_numbers(run, folder, images, table):
     whole, paused = folder / "whole", folder / "paused"
     run("train", recipe, *data, "--out", whole, "--epochs", "4")
     run("train", recipe, *data, "--out", paused, "--epochs", "4", "--pause", "2")
-    run("train", "--resume", paused, "--device", "cpu")
+    again = ("train", "--resume", paused, "--device", "cpu")
+    run(*again, "--set", "train.normalize_targets=false", says="with train.normalize_targets: true; expected the same, found false")
+    run(*again, "--set", "train.loss=mae", says="with train.loss: mse; expected the same, found mae")
+    run(*again)
     same = [(at / "last.safetensors").read_bytes() for at in (whole, paused)]
     check(same[0] == same[1], "a resume comes to other weights")
     more = run("cross-validate", recipe, *data, "--folds", "2", "--epochs", "1", "--json", "--out", folder / "folds")

@@ -103,7 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (progress.epoch < 0 || progress.step < 0 ||
                 progress.tally.loss != progress.tally.loss)
                 abort();
-            (void)clade_run_restore(&run, model, updater, &progress);
+            const clade_training settings = {.loss = CLADE_LOSS_CATEGORICAL_CROSSENTROPY};
+            (void)clade_run_restore(&run, &settings, model, updater, &progress);
         }
     }
     free(run.history);
