@@ -29,7 +29,8 @@ typedef struct clade_number_scores {
 } clade_number_scores;
 CLADE_API clade_number_scores clade_number_scores_of(const float *y, const float *target,
                                                      size_t stride, size_t n);
-/* mse, mae and r2 as means over the targets; y and target [n, targets]. `loss` is mse. */
+/* mse, mae and r2 as means over the targets, r2 over those that have one; y and target [n,
+ * targets]. `loss` is NaN: only the model knows its units. */
 CLADE_API void clade_number_metrics(const float *y, const float *target, size_t n, int32_t targets,
                                     clade_metrics *out);
 

@@ -328,7 +328,7 @@ static void add_numbers(clade_page *page, const report_predictions *r)
         clade_page_cell(page, "%s", clade_classifier_class_name(r->classifier, (int32_t)k));
         clade_page_cell(page, "%.5g", s.mse);
         clade_page_cell(page, "%.5g", s.mae);
-        clade_page_cell(page, isnan(s.r2) ? "–" : "%.4f", s.r2);
+        clade_page_cell(page, isnan(s.r2) ? "–" : "%.5g", s.r2);
     }
     clade_page_table_end(page);
     clade_page_grid_begin(page, CLADE_GRID_CHARTS);

@@ -191,12 +191,13 @@ static void add_scores(clade_page *page, const report_run *run)
                                         "mean squared error",
                                         "mean absolute error",
                                         "R²"};
+    const bool numbers = run->task == CLADE_TASK_REGRESSION;
     if (!clade_report_run_validates(run)) return;
     clade_page_section(page, "Validation");
     clade_page_grid_begin(page, CLADE_GRID_TILES);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         double value = clade_report_number(run, "validation", keys[i]);
-        if (!isnan(value)) clade_page_tile(page, names[i], "%.4f", value);
+        if (!isnan(value)) clade_page_tile(page, names[i], numbers ? "%.5g" : "%.4f", value);
     }
     clade_page_grid_end(page);
     add_confusion(page, run);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +188,7 @@ clade_status clade_run_add_history(clade_run *run, const clade_epoch *e)
     if (v->count)
         snprintf(validation, sizeof validation, "%.9g,%.9g", v->loss,
                  numbers ? v->mae : v->accuracy);
-    if (v->count && task != CLADE_TASK_CLASS)
+    if (v->count && task != CLADE_TASK_CLASS && !(numbers && isnan(v->r2)))
         snprintf(more, sizeof more, ",%.9g",
                  numbers                         ? v->r2
                  : v->task == CLADE_TASK_ORDINAL ? v->mae

@@ -60,6 +60,7 @@ def check_numbers(run, folder, images, table):
     recipe.write_text(RECIPE)
     data = ("--data", images, "--labels", table, "--device", "cpu")
     lines = run("train", recipe, *data, "--out", model).splitlines()
+    check(lines[0] == "Data: 2 numbers: warmth, depth; train 30 validation 10" and lines[1].startswith("Recipe"), f"train: {lines[:4]}")
     check(any("val_r2: " in line and "val_mae: " in line for line in lines), f"train: {lines}")
     check(any("best: epoch" in line and "val_loss" in line for line in lines), f"train: {lines}")
     with open(model / "history.csv", newline="") as file:
@@ -94,7 +95,9 @@ def check_numbers(run, folder, images, table):
     check(all(close(float(table_of[0][t]), one[t]) for t in TARGETS), f"predict as CSV: {table_of}")
     check("warmth" in run("predict", model, images / name, "--device", "cpu"), "predict as text")
     run("predict", model, images / name, "--device", "cpu", "--save", folder / "saved")
-    run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
+    mean = run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
+    check("mse" in mean and "loss" not in mean, f"a loss that is none of the model's: {mean}")
+    check("loss" not in json.loads(run("evaluate", model, "--device", "cpu", "--tta", "flip", "--json")), "--tta: a loss")
     run("evaluate", model, "--device", "cpu", "--tta", "3", says="--tta 3: the recipe moves no images")
     run("report", model, "--device", "cpu")
     page = (model / "report.html").read_text()
@@ -117,8 +120,9 @@ def check_numbers(run, folder, images, table):
     run(*again)
     same = [(at / "last.safetensors").read_bytes() for at in (whole, paused)]
     check(same[0] == same[1], "a resume comes to other weights")
-    more = run("cross-validate", recipe, *data, "--folds", "2", "--epochs", "1", "--json", "--out", folder / "folds")
-    check('"r2"' in more and '"accuracy"' not in more, f"cross-validate: {more}")
+    more = json.loads(run("cross-validate", recipe, *data, "--folds", "2", "--epochs", "1", "--json", "--out", folder / "folds"))
+    check("r2" in more["mean"] and "loss" in more["mean"] and "accuracy" not in more["mean"] and "loss" not in more["pooled"],
+          f"cross-validate: {more}")
     study = folder / "study"
     run("tune", recipe, *data, "--out", study, "--trials", "1", "--epochs", "2", "--set", "tune={lr: {log: [1e-3, 1e-1]}}")
     check('"val_loss"' in (study / "study.json").read_text(), "tune: the objective's name")
@@ -149,6 +153,34 @@ def check_numbers(run, folder, images, table):
     bad = folder / "bad.csv"
     bad.write_text("file,warmth\n00,1\n01,warm\n")
     run("train", recipe, "--data", images, "--labels", bad, "--out", folder / "none", says=f"{bad}:3: 'warm' in 'warmth': expected a number")
+
+
+def check_sizes(run, folder, images):
+    """A tiny target that is far from 0 for its spread, a huge one, and one that is the same for all."""
+    table, recipe, model = folder / "sizes.csv", folder / "sizes.yaml", folder / "sizes"
+    rows = [f"{file},{1 + colour[0] * 1e-6:.9f},{colour[1]}e30,7\n" for file, colour in colours(40)]
+    table.write_text("file,tiny,huge,constant\n" + "".join(rows))
+    recipe.write_text(RECIPE)
+    data = ("--data", images, "--labels", table, "--device", "cpu", "--epochs", "2")
+    predicted = folder / "sizes-predicted.csv"
+    lines = run("train", recipe, *data, "--out", model)
+    check(all(len(word) < 16 for line in lines.splitlines() if line.startswith("Epoch") for word in line.split()), f"train: {lines}")
+    found = json.loads(run("evaluate", model, "--device", "cpu", "--json", "--predictions", predicted))
+    own = [s["r2"] for s in found["target_scores"]]
+    check(own[2] is None and close(found["r2"], (own[0] + own[1]) / 2), f"R² of those that have one: {found}")
+    with open(predicted, newline="") as file:
+        tiny = {row["predicted_tiny"] for row in csv.DictReader(file)}
+    check(len(tiny) == 10, f"predictions that differ in the seventh digit: {tiny}")
+    for part, column in (("tiny", 1), ("huge", 2), ("constant", 3)):
+        one = folder / f"{part}.csv"
+        one.write_text("file,label\n" + "".join(f"{r.split(',')[0]},{float(r.split(',')[column]) * (1e-9 if column == 1 else 1)}\n" for r in rows))
+        at = ("--data", images, "--labels", one, "--device", "cpu", "--epochs", "1")
+        lines = run("train", recipe, *at, "--out", folder / f"{part}-run").splitlines()
+        epoch = next(line for line in lines if line.startswith("Epoch"))
+        check("mae: 0.0000" not in epoch and "nan" not in epoch, f"train: {epoch}")
+        check("0.0000" not in run("cross-validate", recipe, *at, "--folds", "2", "--out", folder / f"{part}-folds"), f"cross-validate: {part}")
+    history = list(csv.DictReader((folder / "constant-run" / "history.csv").read_text().splitlines()))
+    check(history[0]["val_r2"] == "", f"no R²: {history}")
 
 
 def check_order(run, folder, images):
@@ -233,6 +265,7 @@ def main(clade):
             lines.append(f"{file}.png\t{1000 + 3 * colour[0] - colour[2]}\t{colour[1] / 1000 - 0.1:.6f}")
         table.write_text("\n".join(lines) + "\n")
         check_numbers(run, folder, images, table)
+        check_sizes(run, folder, images)
         check_order(run, folder, images)
         check_focal(run, folder, images)
         check_chosen(run, folder, images, table)

@@ -46,8 +46,9 @@ static double find_mean(const cross_validation *c, fold_number n, double *deviat
 void cross_validation_print_fold(const cross_validation *c, size_t i)
 {
     const fold_result *f = &c->fold[i];
-    printf("fold %zu of %zu: %zu images, %s %.4f, loss %.4f, %.1f s\n", i + 1, c->count, f->images,
-           word_of(c, FOLD_ACCURACY), f->accuracy, f->loss, f->seconds);
+    printf(c->pooled.number ? "fold %zu of %zu: %zu images, %s %.6g, loss %.6g, %.1f s\n"
+                            : "fold %zu of %zu: %zu images, %s %.4f, loss %.4f, %.1f s\n",
+           i + 1, c->count, f->images, word_of(c, FOLD_ACCURACY), f->accuracy, f->loss, f->seconds);
     fflush(stdout);
 }
 
@@ -56,7 +57,8 @@ clade_status cross_validation_print(const cross_validation *c)
     printf("\n%zu folds\n", c->count);
     for (fold_number n = 0; n < FOLD_NUMBERS; n++) {
         double deviation, mean = find_mean(c, n, &deviation);
-        printf("%-10s %.4f ± %.4f\n", word_of(c, n), mean, deviation);
+        printf(c->pooled.number ? "%-10s %.6g ± %.6g\n" : "%-10s %.4f ± %.4f\n", word_of(c, n),
+               mean, deviation);
     }
     printf("\n");
     return evaluated_print(&c->pooled);

@@ -112,7 +112,8 @@ clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char
         if (!e->number) write_classes(file, e, i);
         for (int32_t c = 0; e->number && c < classes; c++)
             fprintf(file, ",%.9g", (double)e->number[i * (size_t)classes + (size_t)c]);
-        for (int32_t c = 0; c < classes; c++) fprintf(file, ",%.6g", (double)p[c]);
+        for (int32_t c = 0; c < classes; c++)
+            fprintf(file, e->number ? ",%.9g" : ",%.6g", (double)p[c]);
         fputc('\n', file);
     }
     bool good = !ferror(file);

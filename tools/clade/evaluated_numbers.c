@@ -16,18 +16,19 @@ void evaluated_print_numbers(const evaluated *e)
 {
     const clade_metrics *m = &e->metrics;
     printf("%s: %zu images\n", e->split, e->count);
-    printf("loss       %.6g\nmse        %.6g\nmae        %.6g\n", m->loss, m->mse, m->mae);
-    if (!isnan(m->r2)) printf("r2         %.4f\n", m->r2);
+    if (!isnan(m->loss)) printf("loss       %.6g\n", m->loss);
+    printf("mse        %.6g\nmae        %.6g\n", m->mse, m->mae);
+    if (!isnan(m->r2)) printf("r2         %.6g\n", m->r2);
     if (m->classes < 2) return;
-    printf("\n%-16s %12s  %12s  %8s\n", "target", "mse", "mae", "r2");
+    printf("\n%-16s %12s  %12s  %12s\n", "target", "mse", "mae", "r2");
     for (int32_t k = 0; k < m->classes; k++) {
         const clade_number_scores s = scores_of(e, k);
         printf("%-16s %12.6g  %12.6g  ",
                shown_start(clade_classifier_class_name(e->classifier, k), 16), s.mse, s.mae);
         if (isnan(s.r2))
-            printf("%8s\n", "-");
+            printf("%12s\n", "-");
         else
-            printf("%8.4f\n", s.r2);
+            printf("%12.6g\n", s.r2);
     }
 }
 
@@ -37,7 +38,7 @@ void evaluated_json_numbers(const evaluated *e, cJSON **out)
     cJSON *root = *out = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "split", e->split);
     cJSON_AddNumberToObject(root, "images", (double)e->count);
-    cJSON_AddNumberToObject(root, "loss", m->loss);
+    if (!isnan(m->loss)) cJSON_AddNumberToObject(root, "loss", m->loss);
     cJSON_AddNumberToObject(root, "mse", m->mse);
     cJSON_AddNumberToObject(root, "mae", m->mae);
     cJSON_AddNumberToObject(root, "r2", m->r2);

@@ -20,6 +20,17 @@ typedef struct told_score {
     double value; /* NaN: nothing is told */
 } told_score;
 
+enum { value_room = 32 };
+
+/* Numbers have a size of their own, shares four places. */
+static const char *value_text(const clade_metrics *m, double value, char text[value_room])
+{
+    snprintf(text, value_room, m->task == CLADE_TASK_REGRESSION ? "%.6g" : "%.4f", value);
+    return text;
+}
+
+static told_score loss_of(const clade_metrics *m) { return (told_score){"loss", "loss", m->loss}; }
+
 static told_score score_of(const clade_metrics *m)
 {
     if (m->task == CLADE_TASK_REGRESSION) return (told_score){"mae", "mae", m->mae};
@@ -40,7 +51,7 @@ static told_score further_score(const clade_metrics *m)
 /* By which epochs are judged. */
 static told_score judged_score(const clade_metrics *m)
 {
-    if (m->task == CLADE_TASK_REGRESSION) return (told_score){"loss", "loss", m->loss};
+    if (m->task == CLADE_TASK_REGRESSION) return loss_of(m);
     return m->task == CLADE_TASK_MULTI_LABEL ? further_score(m) : score_of(m);
 }
 
@@ -73,11 +84,11 @@ void progress_wait_phase(const char *run, clade_train_phase phase, size_t done, 
 void progress_wait_batch(const char *run, const clade_epoch *e, size_t batch, size_t batches)
 {
     const size_t before = (size_t)(e->epoch - 1) * batches;
-    char what[160], note[64];
+    char what[160], note[64], value[value_room];
     snprintf(what, sizeof what, "%s: training", shown(run));
     const told_score score = score_of(&e->train);
-    snprintf(note, sizeof note, "epoch %d/%d, %s %.4f", e->epoch, e->epochs, score.word,
-             score.value);
+    snprintf(note, sizeof note, "epoch %d/%d, %s %s", e->epoch, e->epochs, score.word,
+             value_text(&e->train, score.value, value));
     status_line_wait(what, before + batch, (size_t)e->epochs * batches, note);
 }
 
@@ -118,11 +129,13 @@ static double run_left(const progress *p, const clade_epoch *e, double left, siz
     return end > e->epoch ? left + each * (double)(end - e->epoch) : 0;
 }
 
-static void set_score(line_field *f, int rank, const char *of, told_score s)
+static void set_score(line_field *f, int rank, const char *of, const clade_metrics *m, told_score s)
 {
+    char value[value_room];
+    value_text(m, s.value, value);
     f->rank = rank;
-    snprintf(f->full, sizeof f->full, "%s%s: %.4f", of, s.word, s.value);
-    snprintf(f->brief, sizeof f->brief, "%s%s %.4f", of, s.brief, s.value);
+    snprintf(f->full, sizeof f->full, "%s%s: %s", of, s.word, value);
+    snprintf(f->brief, sizeof f->brief, "%s%s %s", of, s.brief, value);
 }
 
 void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batches)
@@ -138,9 +151,9 @@ void progress_batch(void *user, const clade_epoch *e, size_t batch, size_t batch
     field_set(&f[epoch], 0, "Epoch %d/%d", "%d/%d", e->epoch, e->epochs);
     field_set(&f[count], 1, "%zu/%zu", "", batch, batches);
     field_set(&f[left], 2, "ETA: %s", "ETA %s", fields_time(own, time));
-    set_score(&f[accuracy], 3, "", score_of(&e->train));
+    set_score(&f[accuracy], 3, "", &e->train, score_of(&e->train));
     if (all > 0) field_set(&f[run], 4, "of the run: %s", "run %s", fields_time(all, time));
-    field_set(&f[loss], 5, "loss: %.4f", "loss %.4f", e->train.loss);
+    set_score(&f[loss], 5, "", &e->train, loss_of(&e->train));
     f[bar].rank = 6;
     draw_bar(f[bar].full, bar_full, batch, batches);
     draw_bar(f[bar].brief, bar_brief, batch, batches);
@@ -186,13 +199,14 @@ static void print_line(const clade_epoch *e)
     const size_t columns = fields_columns(STDOUT_FILENO);
     const bool judged = e->validation.count > 0;
     field_set(&f[epoch], 0, "Epoch %d/%d", "%d/%d", e->epoch, e->epochs);
-    set_score(&f[score], judged ? 4 : 1, "", score_of(&e->train));
-    field_set(&f[loss], judged ? 5 : 3, "loss: %.4f", "loss %.4f", e->train.loss);
+    set_score(&f[score], judged ? 4 : 1, "", &e->train, score_of(&e->train));
+    set_score(&f[loss], judged ? 5 : 3, "", &e->train, loss_of(&e->train));
     if (judged) {
-        const told_score more = further_score(&e->validation);
-        set_score(&f[val_score], *more.word ? 4 : 1, "val_", score_of(&e->validation));
-        if (*more.word) set_score(&f[further], 1, "val_", more);
-        field_set(&f[val_loss], 3, "val_loss: %.4f", "val_loss %.4f", e->validation.loss);
+        const clade_metrics *v = &e->validation;
+        const told_score more = further_score(v);
+        set_score(&f[val_score], *more.word ? 4 : 1, "val_", v, score_of(v));
+        if (*more.word && !isnan(more.value)) set_score(&f[further], 1, "val_", v, more);
+        set_score(&f[val_loss], 3, "val_", v, loss_of(v));
     }
     if (e->skipped)
         field_set(&f[skipped], 2, "%" PRId64 " steps skipped", "%" PRId64 " skipped", e->skipped);
@@ -228,7 +242,9 @@ void progress_end(const progress *p, const char *folder)
     printf("%.0f s, %.0f images/s in the last epoch", p->seconds, p->last.images_per_second);
     const clade_epoch *best = &p->best;
     const told_score score = judged_score(&best->validation);
+    char value[value_room];
     if (best->epoch && best->validation.count)
-        printf("; best: epoch %d, val_%s %.4f", best->epoch, score.word, score.value);
+        printf("; best: epoch %d, val_%s %s", best->epoch, score.word,
+               value_text(&best->validation, score.value, value));
     printf("\nSaved in %s; try: clade predict %s IMAGE\n", shown(folder), shown(folder));
 }

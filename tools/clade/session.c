@@ -145,11 +145,27 @@ void session_print_skipped(FILE *to, const clade_dataset *dataset, size_t first)
     if (skipped > listed) fprintf(to, "  and %zu more\n", skipped - listed);
 }
 
+/* What the data set's targets are called. */
+static void print_targets(FILE *to, const clade_dataset *dataset)
+{
+    enum { listed = 20 };
+    const size_t targets = clade_dataset_classes(dataset);
+    fprintf(to, "Data: %zu number%s", targets, targets > 1 ? "s" : "");
+    for (size_t i = 0; i < targets && i < listed; i++)
+        fprintf(to, "%s %s", i ? "," : ":", shown(clade_dataset_class_name(dataset, i)));
+    if (targets > listed) fprintf(to, " and %zu more", targets - listed);
+    fputc(';', to);
+}
+
 void session_print_data(FILE *to, const clade_dataset *dataset)
 {
     enum { listed_classes = 20 };
-    size_t classes = clade_dataset_classes(dataset);
-    fprintf(to, "Data: %zu classes;", classes);
+    const bool numbers = clade_dataset_task(dataset) == CLADE_TASK_REGRESSION;
+    const size_t classes = numbers ? 0 : clade_dataset_classes(dataset);
+    if (numbers)
+        print_targets(to, dataset);
+    else
+        fprintf(to, "Data: %zu classes;", classes);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         size_t count = clade_dataset_count(dataset, (clade_split)s);
         if (count) fprintf(to, " %s %zu", session_splits[s], count);
