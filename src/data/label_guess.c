@@ -13,9 +13,9 @@ static clade_task task_of_numbers(const clade_label_list *list)
     for (size_t i = 0; i < clade_label_list_count(list); i++) {
         const clade_label_row *row = clade_label_list_row(list, i);
         for (size_t k = 0; k < columns; k++) {
-            const float v = clade_label_list_numbers(list)[row->numbers + k];
-            whole = whole && !(floorf(v) < v);
-            marks = marks && !(fabsf(v) > 1);
+            const double v = clade_label_list_numbers(list)[row->numbers + k];
+            whole = whole && !(floor(v) < v);
+            marks = marks && !(fabs(v) > 1);
         }
     }
     if (columns > 1) return whole && marks ? CLADE_TASK_MULTI_LABEL : CLADE_TASK_REGRESSION;

@@ -13,6 +13,7 @@ typedef struct table_writer {
     const char *path;
     size_t entries;
     bool several; /* labels of a file */
+    bool numbers; /* what is no number is named */
     size_t odd;   /* the first entry with a label that is neither text nor number; 0: none */
 } table_writer;
 
@@ -32,10 +33,14 @@ static void put_field(table_writer *w, const char *text, char end)
     fputc(end, w->to);
 }
 
-/* A text, or a number as it is written; what is neither is nothing. */
-static const char *text_of(const cJSON *value, char number[64])
+/* A text, or a number as it is written; what is neither is nothing, unless numbers are expected. */
+static const char *text_of(const table_writer *w, const cJSON *value, char number[64])
 {
     number[0] = 0;
+    if (w->numbers && cJSON_IsNull(value)) return "null";
+    if (w->numbers && cJSON_IsBool(value)) return cJSON_IsTrue(value) ? "true" : "false";
+    if (w->numbers && cJSON_IsArray(value)) return "[…]";
+    if (w->numbers && cJSON_IsObject(value)) return "{…}";
     if (cJSON_IsNumber(value)) cJSON_PrintPreallocated((cJSON *)value, number, 64, false);
     return cJSON_IsString(value) ? value->valuestring : number;
 }
@@ -44,7 +49,7 @@ static void put_value(table_writer *w, const cJSON *value, char end)
 {
     char number[64];
     if (!w->several || !cJSON_IsArray(value)) {
-        put_field(w, text_of(value, number), end);
+        put_field(w, text_of(w, value, number), end);
         return;
     }
     const cJSON *item;
@@ -52,7 +57,7 @@ static void put_value(table_writer *w, const cJSON *value, char end)
     cJSON_ArrayForEach(item, value)
     {
         if (!w->odd && !cJSON_IsString(item) && !cJSON_IsNumber(item)) w->odd = w->entries;
-        put_text(w, text_of(item, number));
+        put_text(w, text_of(w, item, number));
         fputs(CLADE_LABEL_END, w->to);
     }
     fputc('"', w->to);
@@ -234,10 +239,10 @@ bool clade_label_json_is(const char *text)
 }
 
 clade_status clade_label_json_to_table(const char *text, size_t size, const char *path,
-                                       bool several, char **table, size_t *table_size)
+                                       bool several, bool numbers, char **table, size_t *table_size)
 {
     cJSON *json = NULL;
-    table_writer w = {.path = path, .several = several};
+    table_writer w = {.path = path, .several = several, .numbers = numbers};
     *table = NULL;
     clade_status status = parse(text, size, path, &json);
     if (!status && !(w.to = open_memstream(table, table_size)))

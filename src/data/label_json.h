@@ -18,8 +18,11 @@ bool clade_label_json_is(const char *text);
  * files and their classes, one of classes and arrays of their files, or COCO's images, annotations
  * and categories. With `several` labels of a file an object of arrays is one of files and their
  * classes, arrays of objects may have arrays of labels, and an image of COCO's need not be
- * annotated. The caller frees *table. Errors: EFORMAT (naming line or entry), ENOMEM. */
+ * annotated. Where `numbers` are expected, a value that is neither text nor number is
+ * written as such, for the message. The caller frees *table. Errors: EFORMAT (naming line or
+ * entry), ENOMEM. */
 clade_status clade_label_json_to_table(const char *text, size_t size, const char *path,
-                                       bool several, char **table, size_t *table_size);
+                                       bool several, bool numbers, char **table,
+                                       size_t *table_size);
 
 #endif

@@ -5,9 +5,11 @@
 #include "base/file.h"
 #include "base/locale.h"
 #include "data/label_json.h"
+#include "data/label_numbers.h"
 #include "data/table.h"
 
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +24,13 @@ struct clade_label_list {
     clade_label_row *rows;
     size_t count, room;
     bool splits, weighs;
-    bool several; /* labels of a file, */
-    bool marked;  /* by a column for each */
-    bool numeric; /* numbers of a file; either by these columns: */
+    const char *doubtful; /* the column of weights that may be meant as a target */
+    bool several;         /* labels of a file, */
+    bool marked;          /* by a column for each */
+    bool numeric;         /* numbers of a file; either by these columns: */
     const char **column;
     size_t columns;
-    float *numbers; /* of all rows */
+    double *numbers; /* of all rows */
     size_t number_count, number_room;
 };
 
@@ -38,6 +41,12 @@ typedef struct table_columns {
     const char *class[CLADE_TABLE_COLUMNS];   /* without a label: the names of the columns */
     bool number[CLADE_TABLE_COLUMNS];         /* is it one of numbers? */
 } table_columns;
+
+/* What columns of files are called. */
+static const char *const files[] = {"file",     "filename",  "file_name",  "filenames",  "files",
+                                    "filepath", "filepaths", "file_path",  "path",       "paths",
+                                    "image",    "image_id",  "image_name", "image_path", "img",
+                                    "id",       NULL};
 
 /* The column that has the first of these names that is there; `count`: none. */
 static size_t find_column(char *const *fields, size_t count, const char *const *names)
@@ -54,7 +63,8 @@ static clade_status find_numbers(const char *path, const char *given, char *cons
 {
     size_t found = 0;
     for (size_t i = 0; i < c->count; i++) {
-        const bool other = i != c->file && i != c->split && i != c->weight;
+        const bool other = i != c->file && i != c->split && i != c->weight &&
+                           !(header && find_column(&fields[i], 1, files) == 0);
         c->class[i] = header ? fields[i] : "target";
         c->number[i] = !given && (c->label < c->count ? i == c->label : other);
         found += c->number[i];
@@ -70,6 +80,7 @@ static clade_status find_numbers(const char *path, const char *given, char *cons
                               "or FILE,TARGET,TARGET…",
                               path, given);
         c->number[i] = true;
+        if (i == c->weight) c->weight = c->count;
         found++;
     }
     if (found) return CLADE_OK;
@@ -81,10 +92,6 @@ static clade_status find_numbers(const char *path, const char *given, char *cons
 static clade_status find_columns(const char *path, const clade_label_options *options,
                                  char *const *fields, size_t count, table_columns *c, bool *header)
 {
-    static const char *const files[] = {
-        "file",       "filename",   "file_name", "filenames", "files", "filepath",
-        "filepaths",  "file_path",  "path",      "paths",     "image", "image_id",
-        "image_name", "image_path", "img",       "id",        NULL};
     static const char *const labels[] = {"label",      "labels", "class", "class_name", "category",
                                          "categories", "target", "tags",  NULL};
     static const char *const splits[] = {"split", "set", "subset", "data set", "dataset", NULL};
@@ -199,6 +206,7 @@ clade_label_row *clade_label_list_next(const clade_label_list *list, const clade
 }
 
 bool clade_label_list_weighs(const clade_label_list *list) { return list->weighs; }
+const char *clade_label_list_doubtful(const clade_label_list *list) { return list->doubtful; }
 bool clade_label_list_splits(const clade_label_list *list) { return list->splits; }
 const char *clade_label_list_place(const clade_label_list *list) { return list->place; }
 size_t clade_label_list_count(const clade_label_list *list) { return list->count; }
@@ -212,7 +220,7 @@ const char *clade_label_list_column(const clade_label_list *list, size_t i)
 {
     return list->column[i];
 }
-const float *clade_label_list_numbers(const clade_label_list *list) { return list->numbers; }
+const double *clade_label_list_numbers(const clade_label_list *list) { return list->numbers; }
 
 /* ---- the file ---- */
 
@@ -252,10 +260,10 @@ static clade_status add_marked(clade_label_list *list, char *const *fields, cons
 static clade_status read_weight(const clade_label_list *list, const char *text, size_t line,
                                 float *out)
 {
-    CLADE_PLAIN_NUMBERS;
-    char *end;
-    *out = strtof(text, &end);
-    if (end != text && !*end && *out >= 0 && isfinite(*out)) return CLADE_OK;
+    double value;
+    const bool good = clade_label_number(text, &value) && value >= 0 && value <= (double)FLT_MAX;
+    *out = good ? (float)value : 0;
+    if (good) return CLADE_OK;
     return clade_fail(CLADE_EFORMAT, "%s%zu: weight '%.100s': expected a number, 0 or more",
                       list->place, line, text);
 }
@@ -264,24 +272,23 @@ static clade_status read_weight(const clade_label_list *list, const char *text, 
 static clade_status read_numbers(clade_label_list *list, char *const *fields,
                                  const table_columns *c, clade_label_row *row)
 {
-    CLADE_PLAIN_NUMBERS;
     row->numbers = list->number_count;
     for (size_t i = 0; i < c->count; i++) {
         if (!c->number[i]) continue;
         if (list->number_count == list->number_room) {
             const size_t room = list->number_room ? 2 * list->number_room : 256;
-            float *numbers = realloc(list->numbers, room * sizeof *numbers);
+            double *numbers = realloc(list->numbers, room * sizeof *numbers);
             if (!numbers)
                 return clade_fail(CLADE_ENOMEM, "out of memory for %zu numbers of a list", room);
             list->numbers = numbers;
             list->number_room = room;
         }
-        char *end;
-        const float value = strtof(fields[i], &end);
-        while (isspace((unsigned char)*end)) end++;
-        if (end == fields[i] || *end || !isfinite(value))
-            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.100s' in '%.100s': expected a number",
-                              list->place, row->line, fields[i], c->class[i]);
+        double value;
+        const bool good = clade_label_number(fields[i], &value);
+        if (!good || !(fabs(value) <= (double)FLT_MAX))
+            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.100s' in '%.100s': expected a number%s",
+                              list->place, row->line, fields[i], c->class[i],
+                              good && !isnan(value) ? " up to 3.4e38" : "");
         list->numbers[list->number_count++] = value;
     }
     return CLADE_OK;
@@ -330,11 +337,12 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
     if (!status) status = find_columns(r->path, options, fields, count, &c, &header);
     list->splits = c.split < c.count;
     list->marked = list->several && c.label >= c.count;
-    list->weighs = c.weight < c.count;
     if (!status && list->numeric) {
         status = find_numbers(r->path, options->columns, fields, header, &c);
+        if (c.label >= c.count && c.weight < c.count) list->doubtful = fields[c.weight];
         if (!status) status = keep_columns(list, &c);
     }
+    list->weighs = c.weight < c.count;
     for (size_t i = 0; !status && list->marked && i < c.count; i++)
         c.number[i] = i != c.file && i != c.split && i != c.weight;
     if (!status && list->marked) status = keep_columns(list, &c);
@@ -347,6 +355,8 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
                               count, c.count);
         status = add_row(list, fields, &c, line);
     }
+    if (!status && list->count == 0)
+        return clade_fail(CLADE_EFORMAT, "%s: the list of labels has no images", r->path);
     return status;
 }
 
@@ -408,7 +418,7 @@ static bool is_same(const clade_label_list *list, const clade_label_row *a,
                     const clade_label_row *b)
 {
     for (size_t i = 0; i < list->columns; i++) {
-        const float x = list->numbers[a->numbers + i], y = list->numbers[b->numbers + i];
+        const double x = list->numbers[a->numbers + i], y = list->numbers[b->numbers + i];
         if (x < y || x > y) return false;
     }
     return !strcmp(a->label, b->label);
@@ -453,8 +463,8 @@ static clade_status read_text(clade_label_list *list, size_t size, const char *p
     }
     if (json) {
         char *table;
-        clade_status status = clade_label_json_to_table(text, (size_t)(end - text), path,
-                                                        options->several, &table, &size);
+        clade_status status = clade_label_json_to_table(
+            text, (size_t)(end - text), path, options->several, options->numbers, &table, &size);
         free(list->text);
         list->text = text = table;
         if (status) return status;

@@ -35,10 +35,12 @@ typedef struct clade_label_options {
  * classes, whose fields say 1, or 0 or -1.
  *
  * With `numbers`, each column that `columns` names behind the file's is one of numbers; by default
- * the one that is known as that of labels, or all others.
+ * the one that is known as that of labels, or all others but those that are called as files are.
+ * One that is named is not the weight.
  *
- * Errors: EIO, EFORMAT (naming file and line: a row with other columns, a file listed twice with
- * different splits or, without `several`, classes), EINVAL (which column is which?), ENOMEM. */
+ * Errors: EIO, EFORMAT (naming file and line: no row; a number beyond float32; a row with other
+ * columns, a file listed twice with different splits or, without `several`, classes), EINVAL (which
+ * column is which?), ENOMEM. */
 clade_status clade_label_list_read(const char *path, const clade_label_options *options,
                                    clade_label_list **out);
 /* The same from memory, with a 0 behind it, that the list takes and frees, after a failure too. */
@@ -55,6 +57,9 @@ clade_label_row *clade_label_list_next(const clade_label_list *list, const clade
 const char *clade_label_list_place(const clade_label_list *list);
 /* Has it a column of weights? */
 bool clade_label_list_weighs(const clade_label_list *list);
+/* The column of weights, where all columns besides are targets for none is named as such, so that
+ * it may be meant as another; NULL: there is none. */
+const char *clade_label_list_doubtful(const clade_label_list *list);
 /* Has it a column of splits? */
 bool clade_label_list_splits(const clade_label_list *list);
 size_t clade_label_list_count(const clade_label_list *list);
@@ -64,6 +69,6 @@ const clade_label_row *clade_label_list_row(const clade_label_list *list, size_t
  * The numbers of all rows, one after the other. */
 size_t clade_label_list_columns(const clade_label_list *list);
 const char *clade_label_list_column(const clade_label_list *list, size_t i);
-const float *clade_label_list_numbers(const clade_label_list *list);
+const double *clade_label_list_numbers(const clade_label_list *list);
 
 #endif

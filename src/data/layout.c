@@ -10,6 +10,7 @@
 
 #include "base/locale.h"
 #include "data/label_list.h"
+#include "data/label_numbers.h"
 #include "data/label_pattern.h"
 
 #include <math.h>
@@ -158,11 +159,11 @@ static const clade_folder *class_of(const clade_folders *classes, const char *re
 static void read_targets(const clade_label_list *list, const clade_label_row *row,
                          const clade_folders *targets, float *out)
 {
-    const float *numbers = clade_label_list_numbers(list) + row->numbers;
+    const double *numbers = clade_label_list_numbers(list) + row->numbers;
     for (size_t i = 0; i < clade_label_list_columns(list); i++) {
         const char *name = clade_label_list_column(list, i);
         const clade_folder *c = lookup(targets, name, strlen(name));
-        if (c || targets->count == 1) out[c ? c->label : 0] = numbers[i];
+        if (c || targets->count == 1) out[c ? c->label : 0] = (float)numbers[i];
     }
 }
 
@@ -326,6 +327,7 @@ static clade_status find_targets(const clade_data_options *options, const labell
         status = clade_fail(CLADE_EINVAL, "%s: has no column of numbers '%.*s'", options->labels,
                             (int)t->length, t->name);
     }
+    if (!status && !targets->count) status = clade_label_numbers_check(by->list, options->labels);
     if (!status && !targets->count)
         *targets = own;
     else
@@ -419,6 +421,18 @@ static clade_status skip_columns(clade_dataset *dataset, const char *path,
     return status;
 }
 
+/* Tells that a column of weights is no target, where it might be meant as one. */
+static clade_status skip_weight(clade_dataset *dataset, const char *path,
+                                const clade_label_list *list)
+{
+    char name[512];
+    const char *column = clade_label_list_doubtful(list);
+    if (!column) return CLADE_OK;
+    snprintf(name, sizeof name, "%.300s: column '%.100s'", path, column);
+    return clade_dataset_skip(dataset, name,
+                              "weighs images; --label-columns FILE,TARGET,… makes it a target");
+}
+
 clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options *options)
 {
     clade_split_root roots[CLADE_SPLITS] = {0};
@@ -435,6 +449,7 @@ clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options 
     if (by.list) dataset->weighted = clade_label_list_weighs(by.list);
     if (!status && by.list) status = skip_rows(dataset, by.list);
     if (!status && by.several) status = skip_columns(dataset, options->labels, by.list, &classes);
+    if (!status && by.numbers) status = skip_weight(dataset, options->labels, by.list);
     for (int s = 0; s < CLADE_SPLITS; s++) {
         free(roots[s].prefix);
         clade_images *p = &dataset->split[s];

@@ -160,11 +160,24 @@ static void test_numbers(void)
     }
     /* by the names of a classifier's targets, in its order; one alone has any name */
     static const char *const known[] = {"z", "x"}, *const one[] = {"age"};
-    clade_data_options o = by_numbers("file,x,y,z\n0,1,2,3\n1,4,5,6\n", NULL);
+    clade_data_options o =
+        by_numbers("file,id,height,weight\n0,7,1,2\n1,9,2,3\n2,8,1,1\n3,6,4,2\n", NULL);
+    clade_dataset *d = load(o);
+    CHECK(d && clade_dataset_classes(d) == 1 && clade_dataset_skipped(d) == 1);
+    CHECK(d && clade_dataset_skipped(d) &&
+          strstr(clade_dataset_skipped_name(d, 0), "list.csv: column 'weight'"));
+    clade_dataset_destroy(&d);
+    o = by_numbers("file,id,height,weight\n0,7,1,2\n1,9,2,3\n2,8,1,1\n3,6,4,2\n",
+                   "file,height,weight");
+    d = load(o);
+    CHECK(d && clade_dataset_classes(d) == 2 && clade_dataset_skipped(d) == 0);
+    CHECK(d && clade_dataset_weight(d, CLADE_TRAIN, 0) == 1);
+    clade_dataset_destroy(&d);
+    o = by_numbers("file,x,y,z\n0,1,2,3\n1,4,5,6\n", NULL);
     float row[2];
     o.classes = known;
     o.class_count = 2;
-    clade_dataset *d = load(o);
+    d = load(o);
     if (d) clade_dataset_target_row(d, CLADE_TRAIN, 1, row);
     CHECK(d && clade_dataset_classes(d) == 2 && row[0] == 6 && row[1] == 4);
     clade_dataset_destroy(&d);
@@ -227,6 +240,19 @@ static void test_refusals(void)
     } numbers[] = {
         {"file,age\n0,1\n1,\n", NULL, "list.csv:3: '' in 'age': expected a number", CLADE_EFORMAT},
         {"file,age\n0,1\n1,nan\n", NULL, "'nan' in 'age': expected a number", CLADE_EFORMAT},
+        {"file,age\n0,1\n1,0x10\n", NULL, "'0x10' in 'age': expected a number", CLADE_EFORMAT},
+        {"file,age\n0,1\n1,1e39\n", NULL, "'1e39' in 'age': expected a number up to 3.4e38",
+         CLADE_EFORMAT},
+        {"file,age\n0,1\n1,-1e400\n", NULL, "expected a number up to 3.4e38", CLADE_EFORMAT},
+        {"{\"0\": 1, \"1\": null}", NULL, "'null' in 'label': expected", CLADE_EFORMAT},
+        {"[{\"file\": \"0\", \"x\": true}]", NULL, "'true' in 'x': expected", CLADE_EFORMAT},
+        {"[{\"file\": \"0\", \"x\": [1]}]", NULL, "'[…]' in 'x': expected", CLADE_EFORMAT},
+        {"[{\"file\": \"0\", \"x\": {}}]", NULL, "'{…}' in 'x': expected", CLADE_EFORMAT},
+        {"file,age\n", NULL, "list.csv: the list of labels has no images", CLADE_EFORMAT},
+        {"file,age\n0,100000000\n1,100000001\n2,100000002\n", NULL,
+         "list.csv: the numbers in 'age' deviate by 0.816 from their mean 100000001, and float32 "
+         "rounds them by 2; expected",
+         CLADE_EINVAL},
         {"file,age\n0,1\n0,2\n", NULL, "list.csv:3: '0' has other numbers than in", CLADE_EFORMAT},
         {"file,age\n0,1\n1,2\n", "file,size", "expected the names of", CLADE_EINVAL},
         {"file,x,x\n0,1,1\n1,2,2\n", NULL, "two columns of numbers have one name", CLADE_EINVAL},
