@@ -20,7 +20,7 @@ typedef struct told_score {
     double value; /* NaN: nothing is told */
 } told_score;
 
-enum { value_room = 32 };
+enum { value_room = 64 }; /* of any float32 with four places */
 
 /* Numbers have a size of their own, shares four places. */
 static const char *value_text(const clade_metrics *m, double value, char text[value_room])
@@ -84,7 +84,7 @@ void progress_wait_phase(const char *run, clade_train_phase phase, size_t done, 
 void progress_wait_batch(const char *run, const clade_epoch *e, size_t batch, size_t batches)
 {
     const size_t before = (size_t)(e->epoch - 1) * batches;
-    char what[160], note[64], value[value_room];
+    char what[160], note[128], value[value_room];
     snprintf(what, sizeof what, "%s: training", shown(run));
     const told_score score = score_of(&e->train);
     snprintf(note, sizeof note, "epoch %d/%d, %s %s", e->epoch, e->epochs, score.word,
