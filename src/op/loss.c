@@ -39,42 +39,46 @@ static clade_status shape_sigmoid_bce_dx(clade_args *args)
     return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->y.dim);
 }
 
+/* Of losses of numbers and their gradients. */
+static clade_status shape_numbers(clade_op op, const clade_tensor *x, const clade_tensor *target,
+                                  clade_tensor *loss)
+{
+    clade_status status = clade_expect_rank(op, "x", x, 2);
+    if (!status) status = clade_expect_shape(op, "target", target, CLADE_F32, 2, x->dim);
+    return status ? status : clade_infer_shape(op, "loss", loss, CLADE_F32, 1, x->dim);
+}
+
+static clade_status shape_numbers_dx(clade_op op, const clade_tensor *x, const clade_tensor *target,
+                                     const clade_tensor *dloss, clade_tensor *dx)
+{
+    clade_status status = clade_expect_rank(op, "x", x, 2);
+    if (!status) status = clade_expect_shape(op, "target", target, CLADE_F32, 2, x->dim);
+    if (!status) status = clade_expect_shape(op, "dloss", dloss, CLADE_F32, 1, x->dim);
+    return status ? status : clade_infer_shape(op, "dx", dx, CLADE_F32, 2, x->dim);
+}
+
 static clade_status shape_mse(clade_args *args)
 {
     clade_mse_args *a = &args->mse;
-    const clade_op op = CLADE_OP_mse;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
-    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    return shape_numbers(CLADE_OP_mse, &a->x, &a->target, &a->loss);
 }
 
 static clade_status shape_mse_dx(clade_args *args)
 {
     clade_mse_dx_args *a = &args->mse_dx;
-    const clade_op op = CLADE_OP_mse_dx;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
-    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->x.dim);
-    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
+    return shape_numbers_dx(CLADE_OP_mse_dx, &a->x, &a->target, &a->dloss, &a->dx);
 }
 
 static clade_status shape_mae(clade_args *args)
 {
     clade_mae_args *a = &args->mae;
-    const clade_op op = CLADE_OP_mae;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
-    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    return shape_numbers(CLADE_OP_mae, &a->x, &a->target, &a->loss);
 }
 
 static clade_status shape_mae_dx(clade_args *args)
 {
     clade_mae_dx_args *a = &args->mae_dx;
-    const clade_op op = CLADE_OP_mae_dx;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
-    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->x.dim);
-    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
+    return shape_numbers_dx(CLADE_OP_mae_dx, &a->x, &a->target, &a->dloss, &a->dx);
 }
 
 static clade_status check_delta(clade_op op, float delta)
@@ -87,22 +91,15 @@ static clade_status check_delta(clade_op op, float delta)
 static clade_status shape_huber(clade_args *args)
 {
     clade_huber_args *a = &args->huber;
-    const clade_op op = CLADE_OP_huber;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = check_delta(op, a->delta);
-    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
-    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    clade_status status = shape_numbers(CLADE_OP_huber, &a->x, &a->target, &a->loss);
+    return status ? status : check_delta(CLADE_OP_huber, a->delta);
 }
 
 static clade_status shape_huber_dx(clade_args *args)
 {
     clade_huber_dx_args *a = &args->huber_dx;
-    const clade_op op = CLADE_OP_huber_dx;
-    clade_status status = clade_expect_rank(op, "x", &a->x, 2);
-    if (!status) status = check_delta(op, a->delta);
-    if (!status) status = clade_expect_shape(op, "target", &a->target, CLADE_F32, 2, a->x.dim);
-    if (!status) status = clade_expect_shape(op, "dloss", &a->dloss, CLADE_F32, 1, a->x.dim);
-    return status ? status : clade_infer_shape(op, "dx", &a->dx, CLADE_F32, 2, a->x.dim);
+    clade_status status = shape_numbers_dx(CLADE_OP_huber_dx, &a->x, &a->target, &a->dloss, &a->dx);
+    return status ? status : check_delta(CLADE_OP_huber_dx, a->delta);
 }
 
 static clade_status shape_topk_count(clade_args *args)
@@ -416,15 +413,20 @@ static void bound_sigmoid_bce_dx(const clade_args *args, size_t slot, double *bo
     }
 }
 
-/* Each difference is rounded and squared; a chain of fma; the division by c, a float. */
+/* Of losses of numbers: the sum over the row, the division by c, a float, and what each term has.
+ */
+static void bound_numbers(const clade_tensor *loss, int32_t c, int term, double *bound)
+{
+    double relative = clade_gamma(clade_row_roundings(c)) + (term + 1 + DIV_UNITS) * CLADE_UNIT;
+    for (int32_t i = 0; i < loss->dim[0]; i++)
+        bound[i] = doubles_of(loss)[i] * relative * (1 + 0x1p-10);
+}
+
+/* Each difference is rounded and squared, in a chain of fma. */
 static void bound_mse(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
-    const clade_mse_args *a = &args->mse;
-    double relative =
-        clade_gamma(clade_row_roundings(a->x.dim[1])) + (2 + 1 + DIV_UNITS) * CLADE_UNIT;
-    for (int32_t i = 0; i < a->x.dim[0]; i++)
-        bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
+    bound_numbers(&args->mse.loss, args->mse.x.dim[1], 2, bound);
 }
 
 static void bound_mse_dx(const clade_args *args, size_t slot, double *bound)
@@ -440,14 +442,11 @@ static void bound_mse_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* Each difference is rounded; the additions; the division by c, a float. */
+/* Each difference is rounded. */
 static void bound_mae(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
-    const clade_mae_args *a = &args->mae;
-    double relative = clade_gamma(clade_row_roundings(a->x.dim[1])) + (2 + DIV_UNITS) * CLADE_UNIT;
-    for (int32_t i = 0; i < a->x.dim[0]; i++)
-        bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
+    bound_numbers(&args->mae.loss, args->mae.x.dim[1], 1, bound);
 }
 
 static void bound_mae_dx(const clade_args *args, size_t slot, double *bound)
@@ -467,11 +466,7 @@ static void bound_mae_dx(const clade_args *args, size_t slot, double *bound)
 static void bound_huber(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
-    const clade_huber_args *a = &args->huber;
-    double relative =
-        clade_gamma(clade_row_roundings(a->x.dim[1])) + (4 + 1 + DIV_UNITS) * CLADE_UNIT;
-    for (int32_t i = 0; i < a->x.dim[0]; i++)
-        bound[i] = doubles_of(&a->loss)[i] * relative * (1 + 0x1p-10);
+    bound_numbers(&args->huber.loss, args->huber.x.dim[1], 4, bound);
 }
 
 static void bound_huber_dx(const clade_args *args, size_t slot, double *bound)
