@@ -136,6 +136,7 @@ def main():
     found = collections.defaultdict(lambda: collections.defaultdict(list))
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         programs = record(clade, recorder, folder)
+        check(programs, "the layer has recorded nothing: is OPENCL_LAYERS known to the loader?")
         work = [(target, program) for target in targets for program in programs]
         for (target, program), kernels in zip(work, pool.map(lambda w: look(*w, folder), work)):
             judge(target, program, kernels)
@@ -144,8 +145,9 @@ def main():
         print(f"{len(programs)} programs, {len(found)} kernels, for {' '.join(targets)}")
     if page:
         write(page, targets, found)
+    table = TABLE.read_text()
     for name in found:
-        check(f"| `{name}` |" in TABLE.read_text(), f"{TABLE.name} lacks {name}: --write makes it")
+        check(f"| `{name}` |" in table, f"{TABLE.name} lacks {name}: --write makes it")
     return finish()
 
 
