@@ -30,6 +30,10 @@ struct clade_yaml {
     size_t count, room;
 };
 
+void clade_yaml_share_source(clade_yaml *node, yaml_source *source);
+/* Adds a member to a list or map and takes key and value, also when it fails. */
+clade_status clade_yaml_add_member(clade_yaml *node, yaml_member member);
+
 /* What plain (unquoted) text means. */
 bool clade_yaml_text_is_null(const char *text);
 bool clade_yaml_text_is_bool(const char *text, bool *value);
