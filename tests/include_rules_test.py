@@ -40,8 +40,8 @@ ROOMS = {
 FLOORS = {
     "opencl": [
         "broadcast cache context error grid library limits memory plan profile program source tile tree vendors",
-        "activation adjust attention by_gemm cast conv conv_direct conv_dw conv_job conv_pool copy dense depthwise dropout elementwise "
-        "gemm gemm_none group_norm image implicit layer_norm loss lrn norm ops optim pool product reduce table "
+        "activation adjust attention by_gemm cast conv conv_direct conv_dw conv_job conv_pool copy dense dense_split depthwise "
+        "dropout elementwise gemm gemm_none group_norm image implicit layer_norm loss lrn norm ops optim pool product reduce table "
         "upsample winograd",
         "algorithm devices opencl peak tuning_cache",
     ],

@@ -78,6 +78,11 @@ opencl_predicate clade_opencl_implicit_can, clade_opencl_implicit_dx_can,
 opencl_planner clade_opencl_implicit, clade_opencl_implicit_dx, clade_opencl_implicit_dw,
     clade_opencl_implicit_dense, clade_opencl_implicit_dense_dx, clade_opencl_implicit_dense_dw;
 
+/* ---- dense layers in parts of the inner dimension, for narrow cores; in dense_split.c ---- */
+
+opencl_predicate clade_opencl_split_dense_can;
+opencl_planner clade_opencl_split_dense;
+
 /* ---- Winograd's tiles, in winograd.c; for wide cores, and for narrow ones ---- */
 
 opencl_predicate clade_opencl_winograd_can, clade_opencl_winograd_dx_can,

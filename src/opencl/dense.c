@@ -84,6 +84,7 @@ static void direct_dx(opencl_plan *plan, const clade_args *args, const opencl_fu
 }
 
 static const opencl_algorithm dense[] = {
+    {"split", OPENCL_NARROW, .can = clade_opencl_split_dense_can, .plan = clade_opencl_split_dense},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_can,
      .plan = clade_opencl_implicit_dense},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .plan = direct_wide},

@@ -76,3 +76,27 @@ void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
                           (const size_t[]){(size_t)groups_of(p->tile, p) * items, (size_t)p->count},
                           (const size_t[]){items, 1});
 }
+
+void clade_opencl_product_batch(opencl_plan *plan, const opencl_products *m)
+{
+    opencl_product p = {
+        .rows = m->rows,
+        .columns = m->columns,
+        .count = (int64_t)m->points * m->chunks,
+        .a_aligned = opencl_aligned(m->a_row, m->a->offset),
+        .b_aligned = opencl_aligned(m->b_row, m->b->offset),
+        .c_aligned = opencl_aligned(m->columns, m->c->offset),
+    };
+    opencl_launch l = clade_opencl_product_begin(plan, &p, "product", "product_batch",
+                                                 m->transposed ? "-DA_TURNED=0" : "-DA_TURNED=1");
+    clade_opencl_tensor(&l, m->a);
+    clade_opencl_tensor(&l, m->b);
+    clade_opencl_tensor(&l, m->c);
+    const int32_t sizes[] = {m->rows,   m->columns, m->inner, m->inner_last,
+                             m->points, m->a_row,   m->b_row, m->c_row};
+    const uint64_t steps[] = {m->a_point, m->b_point, m->c_point,
+                              m->a_chunk, m->b_chunk, m->c_chunk};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) clade_opencl_i32(&l, sizes[i]);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) clade_opencl_u64(&l, steps[i]);
+    clade_opencl_product_run(&l, &p);
+}

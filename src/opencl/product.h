@@ -20,6 +20,20 @@ opencl_launch clade_opencl_product_begin(opencl_plan *plan, opencl_product *p, c
 /* One group to a tile along dimension 0, matrices along dimension 1. */
 void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p);
 
+/* c = a · b of as many matrices as `points` times `chunks`, rows …_row floats apart; the matrix of
+ * a point and a chunk begins that many times …_point and …_chunk behind the first. a is
+ * [rows][inner], or [inner][rows] if transposed; b is [inner][columns]; the last chunk has
+ * inner_last. */
+typedef struct opencl_products {
+    const clade_tensor *a, *b, *c;
+    int32_t rows, columns, inner, inner_last, transposed;
+    int32_t a_row, b_row, c_row;
+    uint64_t a_point, b_point, c_point, a_chunk, b_chunk, c_chunk;
+    int32_t points, chunks;
+} opencl_products;
+
+void clade_opencl_product_batch(opencl_plan *plan, const opencl_products *m);
+
 /* n floats to a row, the first at `offset`: do all rows begin at multiples of 4? */
 static inline bool opencl_aligned(int64_t n, uint64_t offset)
 {

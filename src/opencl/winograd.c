@@ -26,41 +26,6 @@ static size_t vectors_of(const opencl_plan *plan, int32_t channels)
     return ((size_t)channels + plan->cl->lanes - 1) / plan->cl->lanes;
 }
 
-/* ---- products, on narrow cores ---- */
-
-/* The products at all points of `chunks` chunks. */
-typedef struct products {
-    const clade_tensor *a, *b, *c;
-    int32_t rows, columns, inner, inner_last, transposed;
-    int32_t a_row, b_row, c_row;
-    uint64_t a_point, b_point, c_point, a_chunk, b_chunk, c_chunk;
-    int32_t chunks;
-} products;
-
-static void run_products(opencl_plan *plan, const products *m)
-{
-    opencl_product p = {
-        .rows = m->rows,
-        .columns = m->columns,
-        .count = winograd_points * (int64_t)m->chunks,
-        .a_aligned = opencl_aligned(m->a_row, m->a->offset),
-        .b_aligned = opencl_aligned(m->b_row, m->b->offset),
-        .c_aligned = opencl_aligned(m->columns, m->c->offset),
-    };
-    opencl_launch l = clade_opencl_product_begin(plan, &p, "product", "product_batch",
-                                                 m->transposed ? "-DA_TURNED=0" : "-DA_TURNED=1");
-    clade_opencl_tensor(&l, m->a);
-    clade_opencl_tensor(&l, m->b);
-    clade_opencl_tensor(&l, m->c);
-    const int32_t sizes[] = {m->rows,         m->columns, m->inner, m->inner_last,
-                             winograd_points, m->a_row,   m->b_row, m->c_row};
-    const uint64_t steps[] = {m->a_point, m->b_point, m->c_point,
-                              m->a_chunk, m->b_chunk, m->c_chunk};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) clade_opencl_i32(&l, sizes[i]);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) clade_opencl_u64(&l, steps[i]);
-    clade_opencl_product_run(&l, &p);
-}
-
 /* ---- convolution and its input gradient ---- */
 
 /* What a convolution reads and writes; absent tensors have no buffer. */
@@ -112,21 +77,22 @@ static void run_passes(opencl_plan *plan, const winograd_job *w, const tensors *
     clade_opencl_i32(&l, count);
     run_plane(&l, w, (size_t)w->c, (size_t)count);
 
-    const products p = {.a = u,
-                        .b = filters,
-                        .c = m,
-                        .rows = count,
-                        .columns = w->k,
-                        .inner = w->c,
-                        .inner_last = w->c,
-                        .a_row = w->cs,
-                        .b_row = w->lanes,
-                        .c_row = w->lanes,
-                        .a_point = (uint64_t)w->block * (uint64_t)w->cs,
-                        .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
-                        .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
-                        .chunks = 1};
-    run_products(plan, &p);
+    const opencl_products p = {.points = winograd_points,
+                               .a = u,
+                               .b = filters,
+                               .c = m,
+                               .rows = count,
+                               .columns = w->k,
+                               .inner = w->c,
+                               .inner_last = w->c,
+                               .a_row = w->cs,
+                               .b_row = w->lanes,
+                               .c_row = w->lanes,
+                               .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                               .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
+                               .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
+                               .chunks = 1};
+    clade_opencl_product_batch(plan, &p);
 
     l = begin(plan, "conv_winograd_results");
     clade_opencl_tensor(&l, m);
@@ -274,25 +240,26 @@ static void run_dw_passes(opencl_plan *plan, const winograd_job *w, const clade_
     clade_opencl_i32(&l, count);
     run_plane(&l, w, (size_t)w->k, (size_t)count);
 
-    const products p = {.a = &memory->u,
-                        .b = &memory->e,
-                        .c = &sums,
-                        .rows = w->c,
-                        .columns = w->k,
-                        .inner = w->per_chunk,
-                        .inner_last = count - (chunks - 1) * w->per_chunk,
-                        .transposed = 1,
-                        .a_row = w->cs,
-                        .b_row = w->ks,
-                        .c_row = winograd_points * w->ks,
-                        .a_point = (uint64_t)w->block * (uint64_t)w->cs,
-                        .b_point = (uint64_t)w->block * (uint64_t)w->ks,
-                        .c_point = (uint64_t)w->ks,
-                        .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
-                        .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
-                        .c_chunk = each,
-                        .chunks = chunks};
-    run_products(plan, &p);
+    const opencl_products p = {.points = winograd_points,
+                               .a = &memory->u,
+                               .b = &memory->e,
+                               .c = &sums,
+                               .rows = w->c,
+                               .columns = w->k,
+                               .inner = w->per_chunk,
+                               .inner_last = count - (chunks - 1) * w->per_chunk,
+                               .transposed = 1,
+                               .a_row = w->cs,
+                               .b_row = w->ks,
+                               .c_row = winograd_points * w->ks,
+                               .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                               .b_point = (uint64_t)w->block * (uint64_t)w->ks,
+                               .c_point = (uint64_t)w->ks,
+                               .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
+                               .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
+                               .c_chunk = each,
+                               .chunks = chunks};
+    clade_opencl_product_batch(plan, &p);
     if (!clade_tensor_present(&a->db)) return;
     l = begin(plan, "conv_winograd_db");
     clade_opencl_tensor(&l, &memory->e);
