@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
 #include "document.h"
+#include "elsewhere.h"
 #include "shown.h"
 #include "status_line.h"
 
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 bool command_ends(const char *text, const char *end)
 {
@@ -221,10 +223,36 @@ static int unknown_option(const command_usage *usage, const command_option *opti
 {
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    const char *type = elsewhere_option(name, options, count);
     const char *near =
-        count ? command_nearest(name, &options[0].name, count, sizeof *options) : NULL;
+        count && !type ? command_nearest(name, &options[0].name, count, sizeof *options) : NULL;
+    if (type) return command_misuse(usage->name, "there is no --%s; instead: %s", name, type);
     return near ? command_misuse(usage->name, "there is no --%s; did you mean --%s?", name, near)
                 : command_misuse(usage->name, "there is no --%s", name);
+}
+
+/* An option with one dash, or as KEY=VALUE without any. */
+static int undashed_option(const command_usage *usage, const command_option *options, size_t count,
+                           const char *word)
+{
+    const char *name = word + (*word == '-');
+    const size_t n = strcspn(name, "=");
+    const bool own = find_option(options, count, name, n) != NULL;
+    const char *type = own ? NULL : elsewhere_option(name, options, count);
+    if (own)
+        return command_misuse(usage->name, "'%s': options begin with two dashes: --%.*s", word,
+                              (int)n, name);
+    return type ? command_misuse(usage->name, "'%s': options begin with two dashes; instead: %s",
+                                 word, type)
+                : command_misuse(usage->name, "'%s': options begin with two dashes", word);
+}
+
+/* Is it an option as KEY=VALUE, and no file? */
+static bool is_assignment(const command_option *options, size_t count, const char *word)
+{
+    const size_t n = strcspn(word, "=");
+    return word[n] && access(word, F_OK) != 0 &&
+           (find_option(options, count, word, n) || elsewhere_option(word, options, count));
 }
 
 int command_parse(const command_usage *usage, const command_option *options, size_t option_count,
@@ -235,6 +263,8 @@ int command_parse(const command_usage *usage, const command_option *options, siz
     for (int i = 1; i < argc; i++) {
         char *word = argv[i];
         if (only_positional || word[0] != '-' || !word[1]) {
+            if (!only_positional && is_assignment(options, option_count, word))
+                return undashed_option(usage, options, option_count, word);
             argv[++taken] = word;
             continue;
         }
@@ -248,8 +278,7 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         }
         if (!strncmp(word, "--help=", 7))
             return document_subcommand(word + 7, usage, options, option_count);
-        if (word[1] != '-')
-            return command_misuse(usage->name, "'%s': options begin with two dashes", word);
+        if (word[1] != '-') return undashed_option(usage, options, option_count, word);
         word += 2;
         size_t length = strcspn(word, "=");
         const command_option *o = find_option(options, option_count, word, length);

@@ -1,6 +1,7 @@
 /* The clade command: finds the subcommand and runs it. */
 #include "command.h"
 #include "document.h"
+#include "elsewhere.h"
 #include "json_print.h"
 #include "shown.h"
 
@@ -75,10 +76,16 @@ static int run_group(const char *word, bool help)
 
 static int run(int argc, char **argv)
 {
+    static char help[] = "--help";
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         print_help(stderr);
         return COMMAND_MISUSE;
+    }
+    if (!strcmp(word, "help") && argc > 2) {
+        for (int i = 1; i + 1 < argc; i++) argv[i] = argv[i + 1];
+        argv[argc - 1] = help;
+        return run(argc, argv);
     }
     if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
         print_help(stdout);
@@ -99,9 +106,13 @@ static int run(int argc, char **argv)
     }
     if (group)
         return run_group(word, argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")));
+    const char *type = elsewhere_subcommand(word);
     const char *near =
-        command_nearest(word, &subcommands[0].name, subcommand_count, sizeof *subcommands);
-    if (near)
+        type ? NULL
+             : command_nearest(word, &subcommands[0].name, subcommand_count, sizeof *subcommands);
+    if (type)
+        fprintf(stderr, "clade: there is no '%s'; instead: clade %s\n", shown(word), type);
+    else if (near)
         fprintf(stderr, "clade: there is no '%s'; did you mean '%s'?\n", shown(word), near);
     else
         fprintf(stderr, "clade: there is no '%s'; `clade --help` lists what there is\n",
