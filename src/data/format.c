@@ -98,11 +98,28 @@ static clade_image_kind kind_of(const uint8_t *head, size_t size)
     return is_heif(head, size) ? CLADE_IMAGE_HEIF : CLADE_IMAGE_OTHER;
 }
 
+const char clade_archive_refusal[] = "an archive in it is not opened: unpack it, or give it alone";
+
+/* What is often found where an image should be. */
+static const char *refusal_of(const uint8_t *head, size_t size)
+{
+    if (!size) return "an empty file";
+    if (has(head, size, 0, "PK\3\4", 4) || has(head, size, 0, "\x1f\x8b", 2) ||
+        has(head, size, 0, "7z\xbc\xaf\x27\x1c", 6) || has(head, size, 0, "Rar!", 4))
+        return clade_archive_refusal;
+    if (has(head, size, 0, "<!DOCTYPE", 9) || has(head, size, 0, "<!doctype", 9) ||
+        has(head, size, 0, "<html", 5))
+        return "a web page, not an image";
+    if (has(head, size, 0, "version https://git-lfs", 23))
+        return "no image yet: `git lfs pull` fetches it";
+    return formats[CLADE_IMAGE_OTHER].refusal;
+}
+
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason)
 {
     clade_image_kind kind = kind_of(head, size);
     if (formats[kind].header) return kind;
-    if (reason) *reason = size ? formats[kind].refusal : "an empty file";
+    if (reason) *reason = kind && size ? formats[kind].refusal : refusal_of(head, size);
     return CLADE_IMAGE_OTHER;
 }
 

@@ -27,6 +27,8 @@ typedef enum clade_image_kind {
 
 /* The kind by the first bytes of a file; for one that is not read, *reason says what it is. */
 clade_image_kind clade_image_sniff(const uint8_t *head, size_t size, const char **reason);
+/* The reason where it is an archive. */
+extern const char clade_archive_refusal[];
 /* Does a name end as those of images that this build reads? */
 bool clade_image_named(const char *name);
 

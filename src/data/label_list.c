@@ -131,8 +131,8 @@ static clade_status find_columns(const char *path, const clade_label_options *op
     if (count != 2)
         return clade_fail(
             CLADE_EINVAL,
-            "%s: %zu columns: which are files and classes? Name them by label columns "
-            "FILE,LABEL (the first is '%.100s')",
+            "%s: %zu columns: which are files and classes? --label-columns FILE,LABEL names them "
+            "(the first is '%.100s'); where each class has a column, data.task=multi_label",
             path, count, fields[0]);
     *header = c->file < count || c->label < count;
     c->file = c->label == 0 ? 1 : 0;
@@ -180,7 +180,7 @@ static bool is_same_file(const char *row, const char *name)
     return n == m || (n > m ? row[n - m - 1] : name[m - n - 1]) == '/';
 }
 
-clade_label_row *clade_label_list_find(const clade_label_list *list, const char *name)
+static clade_label_row *find_row(const clade_label_list *list, const char *name)
 {
     size_t low = 0, high = list->count;
     while (low < high) {
@@ -197,6 +197,15 @@ clade_label_row *clade_label_list_find(const clade_label_list *list, const char 
             best = row;
     }
     return best;
+}
+
+clade_label_row *clade_label_list_find(const clade_label_list *list, const char *name)
+{
+    char plain[4096];
+    const size_t n = strlen(name);
+    if (!strchr(name, '\\') || n >= sizeof plain) return find_row(list, name);
+    for (size_t i = 0; i <= n; i++) plain[i] = name[i] == '\\' ? '/' : name[i];
+    return find_row(list, plain);
 }
 
 clade_label_row *clade_label_list_next(const clade_label_list *list, const clade_label_row *row)
@@ -297,7 +306,8 @@ static clade_status read_numbers(clade_label_list *list, char *const *fields,
 static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
                             size_t line)
 {
-    const char *file = fields[c->file];
+    char *file = fields[c->file];
+    for (char *at = file; (at = strchr(at, '\\'));) *at = '/'; /* written on Windows */
     while (!strncmp(file, "./", 2)) file += 2;
     clade_label_row row = {.file = file,
                            .label = c->label < c->count && !list->numeric ? fields[c->label] : "",
@@ -324,6 +334,18 @@ static clade_status keep_columns(clade_label_list *list, const table_columns *c)
     return CLADE_OK;
 }
 
+/* The fields of the next row, without the blanks around them, as in "a.jpg, cat". */
+static clade_status next_row(clade_table *r, char **fields, size_t *count, size_t *line)
+{
+    clade_status status = clade_table_next(r, fields, count, line);
+    for (size_t i = 0; i < *count && !status; i++) {
+        fields[i] += strspn(fields[i], " \t");
+        for (size_t n = strlen(fields[i]); n && strchr(" \t", fields[i][n - 1]); n--)
+            fields[i][n - 1] = 0;
+    }
+    return status;
+}
+
 static clade_status read_rows(clade_label_list *list, clade_table *r,
                               const clade_label_options *options)
 {
@@ -331,7 +353,7 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
     table_columns c = {0};
     size_t count, line;
     bool header = false;
-    clade_status status = clade_table_next(r, fields, &count, &line);
+    clade_status status = next_row(r, fields, &count, &line);
     if (!status && count == 0)
         return clade_fail(CLADE_EFORMAT, "%s: an empty list of labels", r->path);
     if (!status) status = find_columns(r->path, options, fields, count, &c, &header);
@@ -348,7 +370,7 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
     if (!status && list->marked) status = keep_columns(list, &c);
     if (!status && !header) status = add_row(list, fields, &c, line);
     while (!status) {
-        status = clade_table_next(r, fields, &count, &line);
+        status = next_row(r, fields, &count, &line);
         if (status || count == 0) break;
         if (count != c.count)
             return clade_fail(CLADE_EFORMAT, "%s%zu: %zu fields, expected %zu", r->place, line,
@@ -492,8 +514,11 @@ clade_status clade_label_list_parse(char *text, size_t size, const char *path,
     list->text = text;
     list->several = options->several;
     list->numeric = options->numbers;
-    clade_status status = memchr(text, 0, size) ? clade_fail(CLADE_EFORMAT, "%s: no text", path)
-                                                : read_text(list, size, path, options);
+    const bool wide = size > 1 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2));
+    clade_status status =
+        wide ? clade_fail(CLADE_EFORMAT, "%s: UTF-16: expected UTF-8, as Excel's CSV UTF-8", path)
+        : memchr(text, 0, size) ? clade_fail(CLADE_EFORMAT, "%s: no text", path)
+                                : read_text(list, size, path, options);
     if (!status) status = drop_repeated(list);
     if (status)
         clade_label_list_destroy(&list);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static clade_status out_of_memory(void)
 {
@@ -65,7 +66,7 @@ static bool take_labels(const labeller *by, const char *name, clade_folders *out
     return good;
 }
 
-/* The classes of a split, sorted by name. */
+/* The classes of a split, sorted by name; there may be none. */
 static clade_status list_classes(const clade_split_root *at, const labeller *by, clade_folders *out)
 {
     clade_status status = CLADE_OK;
@@ -80,18 +81,22 @@ static clade_status list_classes(const clade_split_root *at, const labeller *by,
         const char *name = by->several ? NULL : label_of(by, entry->name, &length);
         if (name && !clade_folders_take(out, name, length)) return out_of_memory();
     }
-    if (status) return status;
-    if (out->count == 0)
-        return clade_fail(CLADE_EINVAL,
-                          by->pattern ? "%s/%s: the label pattern finds a class in no image's name"
-                          : by->list  ? "%s/%s: the list of labels has none of the images"
-                                      : "%s/%s: no folders of images, one for each class "
-                                        "(--label-pattern finds the class in a file's name, "
-                                        "--labels in a list)",
-                          at->source->path, at->prefix);
+    if (status || !out->count) return status;
     qsort(out->items, out->count, sizeof *out->items, by_name);
     for (size_t i = 0; i < out->count; i++) out->items[i].label = (int32_t)i;
     return CLADE_OK;
+}
+
+static clade_status fail_without_classes(const clade_split_root *at, const labeller *by)
+{
+    char hint[CLADE_LABEL_HINT];
+    if (has_labels(by))
+        return clade_fail(CLADE_EINVAL,
+                          by->pattern ? "%s/%s: the label pattern finds a class in no image's name"
+                                      : "%s/%s: the list of labels has none of the images",
+                          at->source->path, at->prefix);
+    return clade_fail(CLADE_EINVAL, "%s/%s: no folders of images, one for each class (%s)",
+                      at->source->path, at->prefix, clade_label_hint(at->source, hint));
 }
 
 /* The classes that are expected: labels in the order given, sorted by name. */
@@ -214,10 +219,21 @@ static clade_status assign_image(clade_dataset *dataset, clade_source *source, c
     return clade_dataset_skip(dataset, entry->name, why);
 }
 
+/* Is an entry the list of labels itself, among the images? */
+static bool is_list(const clade_source *source, const clade_entry *entry, const char *labels)
+{
+    struct stat a, b;
+    char path[4096];
+    if (!labels || strcmp(clade_base_name(entry->name), clade_base_name(labels))) return false;
+    const int n = snprintf(path, sizeof path, "%s/%s", source->path, entry->name);
+    return n > 0 && (size_t)n < sizeof path && !stat(path, &a) && !stat(labels, &b) &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* Gives every image of a source its split and class, and lists the rest as skipped. */
 static clade_status assign(clade_dataset *dataset, clade_source *source,
                            const clade_split_root roots[CLADE_SPLITS], const clade_folders *classes,
-                           const labeller *by)
+                           const labeller *by, const char *labels)
 {
     const size_t size = classes->count / 8 + 1;
     uint8_t *sets = by->several ? calloc(source->count + 1, size) : NULL;
@@ -233,6 +249,7 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
                                   sets ? sets + i * size : NULL,
                                   numbers ? numbers + i * classes->count : NULL);
         if (entry->kind == CLADE_ENTRY_IMAGE || entry->kind == CLADE_ENTRY_FOLDER) continue;
+        if (is_list(source, entry, labels)) continue;
         if ((entry->damaged || entry->replaced) && dataset->strict)
             return clade_fail(CLADE_EFORMAT, "%s: %s: %s", source->path, entry->name,
                               entry->reason);
@@ -274,20 +291,26 @@ static void order_by_numbers(clade_folders *classes)
 
 /* The classes of all splits: those that are expected, or those of the first split. Only the test
  * split, on which nothing is trained, may lack some of the latter, and where images have several
- * labels the validation split. */
+ * labels the validation split. By a list or pattern it may lack all: Kaggle's have no labels. */
 static clade_status find_classes(const clade_data_options *options,
                                  const clade_split_root roots[CLADE_SPLITS], const labeller *by,
                                  clade_folders *classes)
 {
-    char first[512] = "the classifier";
+    char first[512] = "the classifier", hint[CLADE_LABEL_HINT];
+    const clade_split_root *known = NULL; /* a split with classes */
     clade_status status = list_known(options, classes);
     for (int s = 0; s < CLADE_SPLITS && !status; s++) {
         clade_folders own = {0};
         if (!roots[s].prefix) continue;
         status = list_classes(&roots[s], by, &own);
+        if (!status && !own.count) {
+            if (s == CLADE_TEST && has_labels(by) && known) continue;
+            status = fail_without_classes(&roots[s], by);
+        }
         if (!status && classes->count)
             status = compare_classes(classes, first, &roots[s], &own,
                                      options->class_count > 0 || s == CLADE_TEST || by->several);
+        known = &roots[s];
         if (status || classes->count) {
             free(own.items);
             continue;
@@ -296,10 +319,12 @@ static clade_status find_classes(const clade_data_options *options,
         if (options->task == CLADE_TASK_ORDINAL) order_by_numbers(classes);
         snprintf(first, sizeof first, "%s/%s", roots[s].source->path, roots[s].prefix);
     }
-    if (!status && classes->count < 2)
-        status = clade_fail(CLADE_EINVAL, "%s: only one class, '%.*s': a classifier needs two",
-                            first, (int)classes->items[0].length, classes->items[0].name);
-    return status;
+    if (status || classes->count > 1) return status;
+    const bool folders = known && !has_labels(by);
+    return clade_fail(CLADE_EINVAL, "%s: only one class, '%.*s': a classifier needs two%s%s%s",
+                      first, (int)classes->items[0].length, classes->items[0].name,
+                      folders ? " (" : "", folders ? clade_label_hint(known->source, hint) : "",
+                      folders ? ")" : "");
 }
 
 /* The targets: those that are expected, each of which is a column of the list, or all of these. One
@@ -445,7 +470,7 @@ clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options 
     if (!status) status = add_classes(dataset, &classes);
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s])
-            status = assign(dataset, dataset->sources[s], roots, &classes, &by);
+            status = assign(dataset, dataset->sources[s], roots, &classes, &by, options->labels);
     if (by.list) dataset->weighted = clade_label_list_weighs(by.list);
     if (!status && by.list) status = skip_rows(dataset, by.list);
     if (!status && by.several) status = skip_columns(dataset, options->labels, by.list, &classes);

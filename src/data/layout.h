@@ -31,6 +31,11 @@ clade_folder *clade_folders_take(clade_folders *in, const char *name, size_t len
 /* Lists the folders directly below a prefix. */
 clade_status clade_folders_scan(const clade_source *source, const char *prefix, clade_folders *out);
 
+/* What may say the classes where no folders do: the list that lies among the images, if one does.
+ */
+enum { CLADE_LABEL_HINT = 1024 };
+const char *clade_label_hint(const clade_source *source, char text[CLADE_LABEL_HINT]);
+
 /* The splits of a data set's sources. One without folders of splits is all training split. With
  * `flat`, classes are not told by folders: any split may hold its images as it likes. EINVAL where
  * folders look like splits and cannot be, or two stand for the same. The caller frees the

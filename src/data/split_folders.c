@@ -4,13 +4,15 @@
  *     train/CLASS/… validation/CLASS/… test/CLASS/…
  *     seg_train/seg_train/CLASS/… seg_test/seg_test/CLASS/…
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "data/layout.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 static clade_status out_of_memory(void)
 {
@@ -51,6 +53,34 @@ clade_status clade_folders_scan(const clade_source *source, const char *prefix, 
         f->direct += !strchr(slash + 1, '/');
     }
     return CLADE_OK;
+}
+
+const char *clade_label_hint(const clade_source *source, char text[CLADE_LABEL_HINT])
+{
+    static const char *const endings[] = {".csv", ".tsv", ".json", ".jsonl"};
+    const clade_entry *list = NULL;
+    for (size_t i = 0; i < source->count; i++) {
+        const clade_entry *entry = &source->entries[i];
+        const char *dot = strrchr(clade_base_name(entry->name), '.');
+        if (entry->kind != CLADE_ENTRY_OTHER || !dot || strcasestr(entry->name, "submission"))
+            continue;
+        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
+            if (!strcasecmp(dot, endings[k]) && (!list || strlen(entry->name) < strlen(list->name)))
+                list = entry;
+    }
+    struct stat info;
+    const bool folder = !stat(source->path, &info) && S_ISDIR(info.st_mode);
+    if (list && folder)
+        snprintf(
+            text, CLADE_LABEL_HINT,
+            "--labels %s/%s, if that list says the class; --label-pattern finds it in a file's "
+            "name",
+            source->path, list->name);
+    else
+        snprintf(text, CLADE_LABEL_HINT,
+                 "--label-pattern finds the class in a file's name, "
+                 "--labels in a list");
+    return text;
 }
 
 /* ---- names ---- */
@@ -223,15 +253,17 @@ static clade_status are_splits(const clade_source *source, bool flat, const char
                                const clade_folders *list, bool *splits)
 {
     split_signs s;
+    char hint[CLADE_LABEL_HINT];
     clade_status status = read_signs(source, flat, prefix, list, &s);
     *splits = s.train || s.all;
     if (status || *splits || !s.a || !s.b || (s.bare && s.others)) return status;
     if (s.bare)
         return clade_fail(CLADE_EINVAL,
                           "%s/%s: %.*s and %.*s look like splits, but no folder in %.*s is a class"
-                          " (--label-pattern finds the class in a file's name)",
+                          " (%s)",
                           source->path, prefix, (int)s.a->length, s.a->name, (int)s.b->length,
-                          s.b->name, (int)s.bare->length, s.bare->name);
+                          s.b->name, (int)s.bare->length, s.bare->name,
+                          clade_label_hint(source, hint));
     if (s.unlike)
         return clade_fail(CLADE_EINVAL,
                           "%s/%s: %.*s and %.*s look like splits, %.*s does not: give the "
@@ -274,6 +306,12 @@ static clade_status take_splits(clade_source *source, bool flat, const char *pre
     return status;
 }
 
+/* Is it an archive in a folder, or in another archive? That is what holds the images, then. */
+static bool is_archive(const clade_entry *entry)
+{
+    return !strcmp(entry->reason, clade_archive_refusal);
+}
+
 /* Finds the splits of one source. */
 static clade_status find_roots(clade_source *source, bool flat,
                                clade_split_root roots[CLADE_SPLITS])
@@ -284,7 +322,8 @@ static clade_status find_roots(clade_source *source, bool flat,
     const clade_entry *other = NULL;
     for (size_t i = 0; i < source->count; i++) {
         images += source->entries[i].kind == CLADE_ENTRY_IMAGE;
-        if (!other && source->entries[i].reason) other = &source->entries[i];
+        const clade_entry *entry = &source->entries[i];
+        if (entry->reason && (!other || (is_archive(entry) && !is_archive(other)))) other = entry;
     }
     if (images == 0)
         return clade_fail(CLADE_EINVAL, "%s: holds no image (%s)%s%s%s%s", source->path,

@@ -66,7 +66,7 @@ def check_choice(bench):
         bench.run("data", "make", data, "--classes", "3", "--train", "6", "--validation", "3", "--size", str(size))
     # without weights
     bench.train(large, "scratch", "--size", "32",
-                says=["`photos`, a small net from scratch", "18 images", "clade weights fetch efficientnet_b3", "--model"])
+                says=["`photos`, a small net from scratch, at 32×32 for 18 images", "clade weights fetch efficientnet_b3", "--model"])
     done = bench.train(small, "scratch-small", says="32×32 for 18 images")
     check("weights fetch" not in done.stderr, f"weights for small drawings: {done.stderr}")
     bench.train(large, "none", "--model", "resnet18", status=1, says=["no weights of it", "clade weights fetch resnet18"])

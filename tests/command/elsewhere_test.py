@@ -1,6 +1,7 @@
 """Words of Keras, PyTorch with timm, and Ultralytics: each is answered by what to type, and that is understood.
 
 usage: elsewhere_test.py CLADE"""
+import os
 import pathlib
 import re
 import shlex
@@ -40,6 +41,8 @@ NUMBERS = {"N": "16", "DEGREES": "9"}
 
 
 def main(clade):
+    clade = os.path.abspath(clade)
+
     def run(*words, cwd=None):
         return subprocess.run([clade, *words], capture_output=True, text=True, timeout=120, cwd=cwd)
 

@@ -171,6 +171,8 @@ static void test_lists(void)
          NULL},
         {"0.jpg cat\n1.jpg   dog\ntrain/2.jpg\tcat \n9.jpg dog", NULL},
         {"0.jpg,cat\n1.jpg,dog\n2.jpg,cat\n2.jpg,cat\n9.jpg,dog\n", NULL},
+        {"Datei;Klasse\n listed\\train\\0.jpg; cat \nC:\\listed\\train\\1.jpg;dog\n2.jpg;cat\n",
+         NULL},
         {"label,file\n\"cat\",\"0.jpg\"\ndog,1.jpg\ncat,\"train/2.jpg\"\ndog,9\n", NULL},
         {"[{\"id\": 0, \"breed\": \"cat\"}, {\"id\": 1, \"breed\": \"dog\", \"age\": 4},\n"
          "{\"breed\": \"cat\", \"id\": \"train/2\"}, {\"id\": \"9\", \"breed\": \"dog\"}]",
@@ -246,6 +248,11 @@ static void test_lists(void)
                 CLADE_EFORMAT, "annotations 1: no category has its 'category_id'");
     CHECK_FAILS(try_list("listed", "file,label\n\"0,cat\n", NULL), CLADE_EFORMAT,
                 "list.csv:2: a quote that does not end");
+    CHECK_FAILS(try_list("listed",
+                         "\xff\xfe"
+                         "f,l\n",
+                         NULL),
+                CLADE_EFORMAT, "list.csv: UTF-16: expected UTF-8");
     CHECK_FAILS(try_list("listed", "file,label\n\"0\"x,cat\n", NULL), CLADE_EFORMAT,
                 "behind a quoted");
     CHECK_FAILS(try_list("listed", "file,label,split\n0,cat,train\n1,dog,odd\n", NULL),
@@ -260,6 +267,50 @@ static void test_lists(void)
     CHECK_FAILS(clade_dataset_open(
                     &(clade_data_options){.path = path_of("listed"), .labels = "/no/such"}, &d),
                 CLADE_EIO, "/no/such");
+}
+
+/* Kaggle's: a test split of which nothing is said, and the list among the images. */
+static void test_unlabelled(void)
+{
+    static const char list[] = "id,breed\nx0,cat\nx1,dog\n";
+    PUT("kaggle", "train/x0.jpg", "train/x1.jpg", "test/x2.jpg");
+    put_file("kaggle/sample_submission.csv", "id\n", 3);
+    const char *labels = put_file("kaggle/labels.csv", list, strlen(list));
+    char said[512];
+    snprintf(said, sizeof said, "(--labels %s, if that list", labels);
+    CHECK_FAILS(try_open(path_of("kaggle")), CLADE_EINVAL, said);
+    clade_dataset *d = load((clade_data_options){
+        .path = path_of("kaggle"), .labels = labels, .label_columns = "id,breed"});
+    CHECK(d && count(d, CLADE_TRAIN) == 2 && count(d, CLADE_TEST) == 0);
+    CHECK(d && clade_dataset_skipped(d) == 2 && skips(d, "test/x2.jpg", "not in the list"));
+    clade_dataset_destroy(&d);
+    d = load((clade_data_options){.path = path_of("kaggle"), .label_pattern = "train/(x.)"});
+    CHECK(d && count(d, CLADE_TRAIN) == 2 && skips(d, "test/x2.jpg", "finds no class"));
+    clade_dataset_destroy(&d);
+    /* a validation split is another matter, and so is a test split alone */
+    PUT("kaggle", "val/x3.jpg");
+    CHECK_FAILS(try_list("kaggle", list, "id,breed"), CLADE_EINVAL, "val/: the list of labels has");
+    CHECK_FAILS(try_list("kaggle/test", list, "id,breed"), CLADE_EINVAL, "none of the images");
+    PUT("flat-list", "images/x0.jpg", "images/x1.jpg");
+    put_file("flat-list/all.JSON", "{}", 2);
+    CHECK_FAILS(try_open(path_of("flat-list")), CLADE_EINVAL, "all.JSON, if that list says");
+}
+
+/* What is often found where images should be is called by its name. */
+static void test_others(void)
+{
+    put_file("packed/list.csv", "a", 1);
+    put_file("packed/train.zip", "PK\3\4", 4);
+    put_file("packed/zzz.csv", "a", 1);
+    CHECK_FAILS(try_open(path_of("packed")), CLADE_EINVAL, "train.zip: an archive in it is not");
+    PUT("others", "a/0.jpg", "b/0.jpg");
+    put_file("others/a/1.jpg", "<!DOCTYPE html><html>404", 24);
+    put_file("others/b/1.jpg", "version https://git-lfs.github.com/spec/v1\n", 43);
+    put_file("others/b/2.jpg", "Rar!\x1a\7", 6);
+    clade_dataset *d = load((clade_data_options){.path = path_of("others")});
+    CHECK(d && skips(d, "a/1.jpg", "a web page") && skips(d, "b/1.jpg", "git lfs pull") &&
+          skips(d, "b/2.jpg", "an archive"));
+    clade_dataset_destroy(&d);
 }
 
 /* Damage that leaves a class without images, or a set, is named. */
@@ -286,6 +337,8 @@ int main(void)
     test_given_classes();
     test_patterns();
     test_lists();
+    test_unlabelled();
+    test_others();
     test_reasons();
     drop_folder();
     return TEST_END();

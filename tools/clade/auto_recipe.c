@@ -169,20 +169,21 @@ static bool choose_transfer(const auto_request *request, const auto_data *d, con
 }
 
 /* A size that the net's four halvings fit and that a CPU can bear. */
-static int32_t choose_side(const auto_data *d)
+static int32_t choose_side(const auto_data *d, int32_t asked)
 {
     static const int32_t sides[] = {32, 64, 96, 128};
     int32_t shorter = shorter_side(d);
     size_t i = 0;
+    if (asked) return asked;
     if (d->hwc[0] == d->hwc[1] && shorter >= 16 && shorter <= 64) return shorter; /* MNIST, CIFAR */
     while (i < 3 && shorter > sides[i] + sides[i] / 4) i++;
     return sides[i];
 }
 
-static bool choose_scratch(const auto_data *d, const char *to_fetch, char **edits, size_t *count,
-                           auto_choice *out)
+static bool choose_scratch(const auto_request *request, const auto_data *d, const char *to_fetch,
+                           char **edits, size_t *count, auto_choice *out)
 {
-    const int32_t side = choose_side(d);
+    const int32_t side = choose_side(d, request->size);
     char size[64], hint[256] = "";
     snprintf(size, sizeof size, "input.size=%d", side);
     bool good = append(edits, count, size);
@@ -211,7 +212,7 @@ clade_status auto_recipe(const auto_request *request, char **edits, size_t *coun
     if (choose) status = choose_weights(request->gpu, true, &w);
     if (choose && !status && !w.path) status = choose_weights(request->gpu, false, &w);
     if (!status && !(w.path ? choose_transfer(request, &d, &w, edits, count, out)
-                            : choose_scratch(&d, w.backbone, edits, count, out)))
+                            : choose_scratch(request, &d, w.backbone, edits, count, out)))
         status = clade_fail(CLADE_ENOMEM, "out of memory");
     free(w.path);
     return status;

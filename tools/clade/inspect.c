@@ -25,6 +25,11 @@ static clade_status open_data(const inspect_request *r, const char *path,
     if (r->source.label_pattern) options.label_pattern = r->source.label_pattern;
     if (r->source.labels) options.labels = r->source.labels;
     if (r->source.label_columns) options.label_columns = r->source.label_columns;
+    if (!recipe && options.labels) {
+        clade_status status =
+            clade_labels_guess(options.labels, options.label_columns, &options.task);
+        if (status) return status;
+    }
     options.lenient = true;
     return session_list_data(&options, out);
 }

@@ -59,6 +59,7 @@ static clade_status choose_recipe(train_request *r, const device_list *devices)
 {
     const auto_request request = {.source = &r->source,
                                   .model = r->model,
+                                  .size = (int32_t)r->size,
                                   .gpu = !clade_device_describe(devices->device[0])->cpu_like};
     auto_choice choice;
     clade_status status = auto_recipe(&request, r->edits, &r->edit_count, &choice);
