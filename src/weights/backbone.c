@@ -1,6 +1,7 @@
 /* Matching tensors of a file with the layers of a backbone, and turning them into our layout. */
 #include "weights/backbone.h"
 #include "weights/file.h"
+#include "weights/keras_name.h"
 #include "nn/graph.h"
 
 #include "base/file.h"
@@ -75,34 +76,14 @@ static bool is_joined(const char *name, const char *layer, const char *joint, co
            !strcmp(name + n + j, weight);
 }
 
-/* "kernel:0", in newer files without the number. */
-static bool is_term(const char *text, const char *term)
-{
-    size_t n = strlen(term);
-    return !strncmp(text, term, n) && (!text[n] || !strcmp(text + n, ":0"));
-}
-
-/* Keras: LAYER/anything/WEIGHT:0, in whole models below model_weights; since 3 the ordinal of the
- * weight in LAYER/vars, or LAYER/anything/WEIGHT. */
-static bool is_keras(const char *name, const char *layer, const char *weight, int32_t ordinal)
-{
-    static const char above[] = "model_weights/", vars[] = "/vars/", depthwise[] = "depthwise_";
-    if (!strncmp(name, above, sizeof above - 1)) name += sizeof above - 1;
-    size_t n = strlen(layer), v = sizeof vars - 1, d = sizeof depthwise - 1;
-    const char *last = strrchr(name, '/');
-    if (!n || !last || strncmp(name, layer, n) || name[n] != '/') return false;
-    if (!strncmp(name + n, vars, v)) return name[n + v] == '0' + ordinal && !name[n + v + 1];
-    return is_term(last + 1, weight) ||
-           (!strncmp(weight, depthwise, d) && is_term(last + 1, weight + d)); /* since 3 */
-}
-
 static bool is_named(const weights_reader *r, const char *name, int32_t layer, int32_t w)
 {
     const clade_node *node = &r->whole.graph->node[layer];
     const clade_backbone_alias *alias = &r->whole.alias[layer];
     int word = word_of(node->weight[w].name);
     const char *torch = terms[word].torch;
-    if (r->keras) return is_keras(name, alias->name[CLADE_NAMING_KERAS], terms[word].keras, w);
+    if (r->keras)
+        return clade_keras_names(name, alias->name[CLADE_NAMING_KERAS], terms[word].keras, w);
     return is_joined(name, node->layer.name, ".", torch) ||
            is_joined(name, alias->name[CLADE_NAMING_TIMM], ".", torch) ||
            is_joined(name, alias->name[CLADE_NAMING_OLD], ".", torch) ||
@@ -114,10 +95,8 @@ static bool is_ignored(const weights_reader *r, const char *name)
 {
     static const char tracked[] = ".num_batches_tracked";
     size_t n = strlen(name);
-    if (!r->keras) return n > sizeof tracked && !strcmp(name + n + 1 - sizeof tracked, tracked);
-    return !strncmp(name, "optimizer_weights/", 18) || !strncmp(name, "optimizer/", 10) ||
-           !strncmp(name, "normalization/", 14) ||
-           !strncmp(name, "layer_normalization/", 20); /* what ends ConvNeXt without its top */
+    if (r->keras) return clade_keras_ignores(name);
+    return n > sizeof tracked && !strcmp(name + n + 1 - sizeof tracked, tracked);
 }
 
 /* Finds the weight that each array is. */
