@@ -173,6 +173,19 @@ CLADE_API clade_status clade_image_size(const void *bytes, size_t size, const ch
 /* Is a file's content that of an image that can be read? Its first bytes tell. EFORMAT: no; the
  * text says what it is instead. *named (may be NULL): does its name end like an image's? EIO. */
 CLADE_API clade_status clade_image_recognize(const char *path, bool *named);
+/* The files of a zip or tar archive, in byte order of their names. The images among them are kept
+ * in memory as they are, until it is closed; nothing is written to disk. Errors: EIO; EINVAL where
+ * the first bytes are not an archive's; EFORMAT, ENOMEM. */
+typedef struct clade_archive clade_archive;
+CLADE_API clade_status clade_archive_open(const char *path, clade_archive **out);
+CLADE_API void clade_archive_close(clade_archive **archive);
+CLADE_API size_t clade_archive_count(const clade_archive *archive);
+CLADE_API const char *clade_archive_name(const clade_archive *archive, size_t i);
+/* Why a file is no image; NULL: it is one. *named (may be NULL): does its name end like one's? */
+CLADE_API const char *clade_archive_reason(const clade_archive *archive, size_t i, bool *named);
+/* An image's bytes, for clade_image_decode. */
+CLADE_API const void *clade_archive_bytes(const clade_archive *archive, size_t i, size_t *size);
+
 /* The same as clade_image_decode from a file. */
 CLADE_API clade_status clade_image_read(const char *path, int32_t height, int32_t width,
                                         int32_t channels, clade_interpolation interpolation,

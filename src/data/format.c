@@ -98,14 +98,20 @@ static clade_image_kind kind_of(const uint8_t *head, size_t size)
     return is_heif(head, size) ? CLADE_IMAGE_HEIF : CLADE_IMAGE_OTHER;
 }
 
-const char clade_archive_refusal[] = "an archive in it is not opened: unpack it, or give it alone";
+const char clade_archive_refusal[] = "an archive: unpack it, or give it alone";
 
 /* What is often found where an image should be. */
 static const char *refusal_of(const uint8_t *head, size_t size)
 {
     if (!size) return "an empty file";
     if (has(head, size, 0, "PK\3\4", 4) || has(head, size, 0, "\x1f\x8b", 2) ||
-        has(head, size, 0, "7z\xbc\xaf\x27\x1c", 6) || has(head, size, 0, "Rar!", 4))
+        has(head, size, 0, "7z\xbc\xaf\x27\x1c", 6) || has(head, size, 0, "Rar!", 4) ||
+        has(head, size, 0, "BZh", 3) ||
+        has(head, size, 0,
+            "\xfd"
+            "7zXZ",
+            5) ||
+        has(head, size, 0, "\x28\xb5\x2f\xfd", 4))
         return clade_archive_refusal;
     if (has(head, size, 0, "<!DOCTYPE", 9) || has(head, size, 0, "<!doctype", 9) ||
         has(head, size, 0, "<html", 5))

@@ -58,6 +58,21 @@ def main(clade, bare=None):
         predict(odd, status=1, says="broken.jpg: not a")
         (odd / "broken.jpg").unlink()
 
+        # archives, as the folders that they are made of
+        (odd / "link").unlink()
+        text = predict(odd)
+        for form, end in ("zip", ".zip"), ("gztar", ".tar.gz"), ("tar", ".tar"):
+            packed = shutil.make_archive(str(folder / "packed"), form, odd)
+            inside = predict(packed, says=f"packed{end}/notes.txt: not an image")
+            check(inside.replace(packed, str(odd)) == text, f"{form}: {inside}")
+        predict(packed, "--save", folder / "drawn-packed")
+        check(len(list((folder / "drawn-packed").iterdir())) == 4, "images of an archive drawn")
+        (folder / "half.zip").write_bytes((folder / "packed.zip").read_bytes()[:200])
+        predict(folder / "half.zip", status=1, says="half.zip: ")
+        (folder / "text.jpg").write_text("no image, nor an archive; " * 20)
+        predict(folder / "text.jpg", status=1, says="text.jpg: not an image")
+        os.symlink(image, odd / "link")
+
         # formats agree
         whole = json.loads(predict(odd, "--json"))
         lines = [json.loads(line) for line in predict(odd, "--format", "jsonl").splitlines()]

@@ -302,7 +302,7 @@ static void test_others(void)
     put_file("packed/list.csv", "a", 1);
     put_file("packed/train.zip", "PK\3\4", 4);
     put_file("packed/zzz.csv", "a", 1);
-    CHECK_FAILS(try_open(path_of("packed")), CLADE_EINVAL, "train.zip: an archive in it is not");
+    CHECK_FAILS(try_open(path_of("packed")), CLADE_EINVAL, "train.zip: an archive: unpack it");
     PUT("others", "a/0.jpg", "b/0.jpg");
     put_file("others/a/1.jpg", "<!DOCTYPE html><html>404", 24);
     put_file("others/b/1.jpg", "version https://git-lfs.github.com/spec/v1\n", 43);

@@ -26,29 +26,35 @@ static clade_status add_file(image_files *list, const char *folder, const char *
 {
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 64;
-        char **grown = realloc(list->path, room * sizeof *grown);
+        image_file *grown = realloc(list->item, room * sizeof *grown);
         if (!grown) return clade_fail(CLADE_ENOMEM, "out of memory for %zu files", room);
-        list->path = grown;
+        list->item = grown;
         list->room = room;
     }
     size_t size = strlen(name) + (folder ? strlen(folder) + 1 : 0) + 1;
     char *path = malloc(size);
     if (!path) return no_memory();
     snprintf(path, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
-    list->path[list->count++] = path;
+    list->item[list->count++] = (image_file){.path = path};
     return CLADE_OK;
+}
+
+/* Says that a file, which clade_error names, is left out. */
+static void tell_left_out(image_files *list, bool named_as_image, left_out *left)
+{
+    if (named_as_image || left->count < named)
+        fprintf(stderr, "clade predict: %s; left out\n", shown(clade_error()));
+    left->count += !named_as_image;
+    list->unread += named_as_image;
 }
 
 /* Keeps the list's last file if it is an image, or cannot be read, which is said later. */
 static void judge_last(image_files *list, left_out *left)
 {
-    char *path = list->path[list->count - 1];
+    char *path = list->item[list->count - 1].path;
     bool like;
     if (clade_image_recognize(path, &like) != CLADE_EFORMAT) return;
-    if (like || left->count < named)
-        fprintf(stderr, "clade predict: %s; left out\n", shown(clade_error()));
-    left->count += !like;
-    list->unread += like;
+    tell_left_out(list, like, left);
     free(path);
     list->count--;
 }
@@ -69,7 +75,7 @@ static clade_status add_folder(image_files *list, const char *folder, int depth,
         if (!status) status = add_file(list, folder, entries[i]->d_name);
         free(entries[i]);
         if (status) continue;
-        char *path = list->path[list->count - 1];
+        char *path = list->item[list->count - 1].path;
         if (stat(path, &info)) {
             status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
         } else if (S_ISDIR(info.st_mode)) {
@@ -88,11 +94,52 @@ static clade_status add_folder(image_files *list, const char *folder, int depth,
     return status;
 }
 
-static clade_status add_path(image_files *list, const char *path, left_out *left)
+static clade_status add_archive(image_files *list, const char *path, clade_archive *archive,
+                                left_out *left)
+{
+    clade_status status = CLADE_OK;
+    clade_archive **grown = realloc(list->archive, (list->archives + 1) * sizeof(clade_archive *));
+    if (!grown) {
+        clade_archive_close(&archive);
+        return no_memory();
+    }
+    list->archive = grown;
+    list->archive[list->archives++] = archive;
+    for (size_t i = 0; i < clade_archive_count(archive) && !status; i++) {
+        bool like;
+        const char *name = clade_archive_name(archive, i);
+        const char *reason = clade_archive_reason(archive, i, &like);
+        if (reason) {
+            (void)clade_fail(CLADE_EFORMAT, "%s/%s: %s", path, name, reason);
+            tell_left_out(list, like, left);
+            continue;
+        }
+        status = add_file(list, path, name);
+        if (status) break;
+        image_file *file = &list->item[list->count - 1];
+        file->bytes = clade_archive_bytes(archive, i, &file->size);
+    }
+    return status;
+}
+
+/* `alone`: without other ranks, which do not have what is in memory here. */
+static clade_status add_path(image_files *list, const char *path, bool alone, left_out *left)
 {
     struct stat info;
-    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
-    return folder ? add_folder(list, path, 0, left) : add_file(list, NULL, path);
+    const bool there = !stat(path, &info);
+    if (there && S_ISDIR(info.st_mode)) return add_folder(list, path, 0, left);
+    clade_archive *archive = NULL;
+    if (!there || !S_ISREG(info.st_mode) || !clade_image_recognize(path, NULL))
+        return add_file(list, NULL, path);
+    clade_status status = clade_archive_open(path, &archive);
+    if (!status && !alone)
+        status = clade_fail(CLADE_EINVAL,
+                            "%s: an archive is not shared out over ranks: expected a "
+                            "folder",
+                            path);
+    if (!status) return add_archive(list, path, archive, left);
+    clade_archive_close(&archive);
+    return status == CLADE_EINVAL && alone ? add_file(list, NULL, path) : status;
 }
 
 /* All of standard input, with a 0 behind it. */
@@ -122,7 +169,7 @@ static clade_status add_input(image_files *list, bool alone, left_out *left)
     int32_t hwc[3];
     char *text = NULL;
     size_t size = 0;
-    if (list->bytes) return clade_fail(CLADE_EINVAL, "standard input is given twice");
+    if (list->input) return clade_fail(CLADE_EINVAL, "standard input is given twice");
     clade_status status = read_input(&text, &size);
     if (status) return status;
     bool lines = clade_image_size(text, size, "standard input", hwc) && strlen(text) == size;
@@ -131,16 +178,19 @@ static clade_status add_input(image_files *list, bool alone, left_out *left)
             clade_fail(CLADE_EINVAL, "an image on standard input is not shared out over ranks: "
                                      "expected the names of files");
     if (!lines && !status) {
-        list->bytes = text;
-        list->size = size;
-        return add_file(list, NULL, "-");
+        list->input = text;
+        status = add_file(list, NULL, "-");
+        if (status) return status;
+        list->item[list->count - 1].bytes = text;
+        list->item[list->count - 1].size = size;
+        return CLADE_OK;
     }
     for (char *line = text, *end; *line && !status; line = end) {
         end = line + strcspn(line, "\n");
         if (*end) *end++ = 0;
         size_t n = strlen(line);
         if (n && line[n - 1] == '\r') line[--n] = 0;
-        if (n) status = add_path(list, line, left);
+        if (n) status = add_path(list, line, alone, left);
     }
     free(text);
     return status;
@@ -151,7 +201,7 @@ static clade_status list_all(char *const *arguments, int count, bool alone, imag
     clade_status status = CLADE_OK;
     left_out left = {0};
     for (int i = 0; i < count && !status; i++)
-        status = strcmp(arguments[i], "-") ? add_path(out, arguments[i], &left)
+        status = strcmp(arguments[i], "-") ? add_path(out, arguments[i], alone, &left)
                                            : add_input(out, alone, &left);
     if (left.count > named)
         fprintf(stderr, "clade predict: and %zu more files that are no images; left out\n",
@@ -166,11 +216,11 @@ static clade_status share(clade_ranks *ranks, image_files *list)
 {
     const bool lead = clade_ranks_own(ranks) == 0;
     uint64_t size = 0;
-    for (size_t i = 0; i < list->count; i++) size += strlen(list->path[i]) + 1;
+    for (size_t i = 0; i < list->count; i++) size += strlen(list->item[i].path) + 1;
     clade_status status = clade_ranks_broadcast(ranks, &size, sizeof size);
     char *text = status ? NULL : malloc(size), *at = text;
     if (!status && !text) status = no_memory();
-    for (size_t i = 0; i < list->count && !status; i++) at = stpcpy(at, list->path[i]) + 1;
+    for (size_t i = 0; i < list->count && !status; i++) at = stpcpy(at, list->item[i].path) + 1;
     if (!status) status = clade_ranks_broadcast(ranks, text, size);
     for (at = text; !lead && !status && at < text + size; at += strlen(at) + 1)
         status = add_file(list, NULL, at);
@@ -188,7 +238,9 @@ clade_status image_files_list(char *const *arguments, int count, clade_ranks *ra
 
 void image_files_clear(image_files *files)
 {
-    for (size_t i = 0; i < files->count; i++) free(files->path[i]);
-    free(files->path);
-    free(files->bytes);
+    for (size_t i = 0; i < files->count; i++) free(files->item[i].path);
+    for (size_t i = 0; i < files->archives; i++) clade_archive_close(&files->archive[i]);
+    free(files->item);
+    free(files->archive);
+    free(files->input);
 }

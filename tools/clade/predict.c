@@ -43,15 +43,13 @@ static clade_status allocate(const ensemble *models, size_t ranks, file_results 
                                                       : clade_fail(CLADE_ENOMEM, "out of memory");
 }
 
-static bool read_file(const image_files *files, size_t i, const clade_preprocessing *p,
-                      uint8_t *pixels)
+static bool read_file(const image_file *file, const clade_preprocessing *p, uint8_t *pixels)
 {
-    const char *path = files->path[i];
-    bool input = files->bytes && !strcmp(path, "-");
-    return !(
-        input ? clade_image_decode(files->bytes, files->size, "standard input", p->height, p->width,
-                                   p->channels, p->interpolation, pixels)
-              : clade_image_read(path, p->height, p->width, p->channels, p->interpolation, pixels));
+    const char *name = strcmp(file->path, "-") ? file->path : "standard input";
+    return !(file->bytes ? clade_image_decode(file->bytes, file->size, name, p->height, p->width,
+                                              p->channels, p->interpolation, pixels)
+                         : clade_image_read(file->path, p->height, p->width, p->channels,
+                                            p->interpolation, pixels));
 }
 
 /* Those that cannot be read are named. */
@@ -65,7 +63,7 @@ static clade_status predict_some(const ensemble *models, const image_files *file
         size_t image = image_size(c), n = 0;
         for (size_t i = 0; i < count; i++) {
             if (k && r->own[i] == 0) continue;
-            bool read = read_file(files, first + i, p, r->pixels + n * image);
+            bool read = read_file(&files->item[first + i], p, r->pixels + n * image);
             if (!read && k) return CLADE_EIO; /* it has changed */
             if (!read) fprintf(stderr, "clade predict: %s\n", shown(clade_error()));
             r->own[i] = read;
@@ -93,7 +91,7 @@ static clade_status save_some(const clade_classifier *classifier, const image_fi
 }
 
 /* Adds those that could not be read to *unread. */
-static void print_some(prediction_printer *out, char *const *path, size_t count,
+static void print_some(prediction_printer *out, const image_file *file, size_t count,
                        const float *result, size_t *unread)
 {
     const size_t classes = (size_t)clade_classifier_classes(out->classifier);
@@ -103,7 +101,7 @@ static void print_some(prediction_printer *out, char *const *path, size_t count,
             ++*unread;
             continue;
         }
-        predictions_print(out, path[i], p);
+        predictions_print(out, file[i].path, p);
         p += classes;
     }
 }
@@ -134,7 +132,7 @@ static clade_status predict(const ensemble *models, const image_files *files, cl
             first = turn + k * at_once;
             n = count_some(files, first);
             if (n > 0)
-                print_some(out, files->path + first, n, ranks ? r.all + k * r.floats : r.own,
+                print_some(out, files->item + first, n, ranks ? r.all + k * r.floats : r.own,
                            unread);
         }
     }
@@ -188,13 +186,14 @@ int command_predict(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "predict",
-        .arguments = "MODEL IMAGE|FOLDER|-...",
+        .arguments = "MODEL IMAGE|FOLDER|ARCHIVE|-...",
         .least = 2,
         .most = COMMAND_ANY,
         .about =
             "Says what images show, with probabilities. MODEL is a run folder or a .safetensors\n"
-            "file; a folder stands for the images in it and below, whatever their names; - for an\n"
-            "image on standard input, or names of files there, one a line.",
+            "file; a folder or a zip or tar archive stands for the images in it and below, "
+            "whatever\n"
+            "their names; - for an image on standard input, or names of files there, one a line.",
         .example = "clade predict runs/first photo.jpg holiday/\n"
                    "  curl -s https://example.org/cat.jpg | clade predict runs/first -\n"
                    "  find . -newer seen | clade predict runs/first - --format csv\n"

@@ -81,7 +81,7 @@ static clade_status choose_paths(saved_images *s, const image_files *files)
     clade_status status = CLADE_OK;
     if (!set.path || !set.number || !s->path) status = clade_fail(CLADE_ENOMEM, "out of memory");
     for (; s->count < files->count && !status; s->count++) {
-        s->path[s->count] = choose_path(s->folder, files->path[s->count], &set);
+        s->path[s->count] = choose_path(s->folder, files->item[s->count].path, &set);
         if (!s->path[s->count]) status = clade_fail(CLADE_ENOMEM, "out of memory");
     }
     free(set.path);
@@ -107,10 +107,9 @@ static clade_status check(const saved_images *s, const image_files *files)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct stat info;
-        bool input = files->bytes && !strcmp(files->path[i], "-");
-        if (!input && lies_in(files->path[i], s->folder))
+        if (!files->item[i].bytes && lies_in(files->item[i].path, s->folder))
             return clade_fail(CLADE_EINVAL, "%s: %s lies in it; expected another folder", s->folder,
-                              files->path[i]);
+                              files->item[i].path);
         if (!s->force && !lstat(s->path[i], &info))
             return clade_fail(CLADE_EINVAL, "%s is there already; expected --force to replace it",
                               s->path[i]);
@@ -154,7 +153,7 @@ clade_status saved_images_write(saved_images *s, const image_files *files, size_
 {
     if (!s->folder) return CLADE_OK;
     const int32_t best = prediction_class(p, clade_classifier_classes(classifier), 0);
-    const bool input = files->bytes && !strcmp(files->path[i], "-");
+    const image_file *file = &files->item[i];
     char value[32];
     if (clade_classifier_gives_probabilities(classifier))
         snprintf(value, sizeof value, "%.1f %%", 100 * (double)p[best]);
@@ -168,9 +167,9 @@ clade_status saved_images_write(saved_images *s, const image_files *files, size_
         list_labels(classifier, p, labels, sizeof labels);
     else
         snprintf(labels, sizeof labels, "%s", clade_classifier_class_name(classifier, best));
-    const clade_caption caption = {.bytes = input ? files->bytes : NULL,
-                                   .size = files->size,
-                                   .name = input ? "standard input" : files->path[i],
+    const clade_caption caption = {.bytes = file->bytes,
+                                   .size = file->size,
+                                   .name = strcmp(file->path, "-") ? file->path : "standard input",
                                    .label = labels,
                                    .value = numbers ? "" : value};
     clade_status status = clade_caption_write(&caption, s->path[i]);
