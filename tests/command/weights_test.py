@@ -77,7 +77,17 @@ def check_list(case):
     text = case.run("list").stdout
     first = next(entry for entry in listed if entry["backbone"] == "resnet18")
     assert first["url"].endswith(f"resnet18-{first['sha256']}.pth") and first["file"] is None, first
-    assert all(entry["url"] in text and entry["licence"] in text for entry in listed)
+    rows = text.splitlines()
+    assert rows[0].split() == ["name", "weights", "from", "size", "ImageNet", "GFLOPs"], rows[0]
+    assert len(rows) == len(listed) + 5 and max(map(len, rows)) <= 100, rows
+    for row, entry in zip(rows[1:], listed):
+        assert entry["variant"] in row and entry["source"] in row, row
+        assert entry["mib"] is None or f"{entry['mib']:.1f} MiB" in row, row
+        assert entry["accuracy"] is None or f"{entry['accuracy']:.1f} %" in row and row.split()[-1] != "0", row
+    details = "".join(case.run("list", name).stdout for name in sorted({entry["backbone"] for entry in listed}))
+    assert all(entry["url"] in details and entry["licence"] in details for entry in listed)
+    assert {entry["backbone"] for entry in json.loads(case.run("list", "vgg16", "--json").stdout)} == {"vgg16"}
+    assert "did you mean 'resnet18'" in case.run("list", "resnet19", expected=2).stderr
     keras = next(entry for entry in listed if entry["source"] == "keras")
     hub = next(entry for entry in listed if entry["source"] == "timm")
     repository = hub["url"].split("/resolve/")[0].removeprefix("https://huggingface.co/")
@@ -96,7 +106,7 @@ def check_list(case):
     found = {entry["url"]: entry["file"] for entry in json.loads(case.run("list", "--json").stdout)}
     for url, path in found.items():
         assert path == (str(places[url]) if url in places else None), (url, path)
-    assert ": at hand" in case.run("list").stdout
+    assert sum(line.endswith("  at hand") for line in case.run("list").stdout.splitlines()) == len(places)
     assert case.run("fetch", "resnet18", "--dry-run").stdout == first["url"] + "\n"
     bad = case.run("fetch", "resnet18", expected=1).stderr  # an empty file is not what was published
     assert "not the published file: SHA-256 e3b0c442" in bad and first["sha256"] in bad, bad

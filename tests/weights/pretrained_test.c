@@ -30,6 +30,7 @@ static void check_table(void)
         CHECK(!strncmp(p.url, "https://", 8) && p.file[0]);
         CHECK(strcmp(p.source, "torchvision") || strlen(p.sha256) == 8);
         CHECK(!p.md5 || strlen(p.md5) == 32);
+        CHECK((p.accuracy > 0) == (p.gflops > 0)); /* `train` chooses by both */
         for (size_t k = 0; k < i; k++) {
             const clade_pretrained q = clade_pretrained_at(k);
             CHECK(strcmp(p.backbone, q.backbone) || strcmp(p.variant, q.variant));

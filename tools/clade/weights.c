@@ -8,6 +8,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static int misname(const char *command, const char *name)
+{
+    const char *const *names = clade_backbone_names();
+    size_t count = 0;
+    while (names[count]) count++;
+    const char *near = command_nearest(name, names, count, sizeof *names);
+    if (near)
+        return command_misuse(command, "there is no '%s'; did you mean '%s'?", shown(name), near);
+    return command_misuse(command, "there is no '%s'; `clade weights list` lists them",
+                          shown(name));
+}
+
 /* --- list --- */
 
 /* "SHA-256 f37072fd…" */
@@ -22,19 +34,32 @@ static const char *checksum(const clade_pretrained *p, char text[80])
     return text;
 }
 
-static void print_text(const clade_pretrained *p, const char *path, const char *before)
+/* All that is published of one file. */
+static void print_details(const clade_pretrained *p, const char *path)
 {
     char text[80];
-    if (!before || strcmp(before, p->backbone)) printf("%s%s\n", before ? "\n" : "", p->backbone);
-    printf("  %s (%s)%s\n", p->variant, p->source, path ? ": at hand" : "");
-    printf("    %-9s%s\n", "url", p->url);
-    if (p->mib > 0) printf("    %-9s%.1f MiB\n", "size", p->mib);
-    if (p->accuracy > 0)
-        printf("    %-9s%.1f %% on ImageNet, %.2g GFLOPs an image\n", "accuracy", p->accuracy,
-               p->gflops);
-    printf("    %-9s%s\n    %-9s%s\n", "checksum", checksum(p, text), "images", p->preprocessing);
-    printf("    %-9s%s (%s)\n", "licence", p->licence, p->page);
-    if (path) printf("    %-9s%s\n", "file", shown(path));
+    printf("%s %s (%s)\n", p->backbone, p->variant, p->source);
+    printf("  %-9s%s\n", "url", p->url);
+    if (p->mib > 0) printf("  %-9s%.1f MiB\n", "size", p->mib);
+    if (p->accuracy > 0) printf("  %-9s%.1f %% on ImageNet\n", "accuracy", p->accuracy);
+    if (p->gflops > 0) printf("  %-9s%.2g GFLOPs an image\n", "cost", p->gflops);
+    printf("  %-9s%s\n  %-9s%s\n", "checksum", checksum(p, text), "images", p->preprocessing);
+    printf("  %-9s%s (%s)\n", "licence", p->licence, p->page);
+    if (path) printf("  %-9s%s\n", "file", shown(path));
+}
+
+/* A line of the table of all. */
+static void print_row(const clade_pretrained *p, const char *path, const char *before)
+{
+    char size[16] = "", accuracy[16] = "", gflops[16] = "", line[128];
+    if (p->mib > 0) snprintf(size, sizeof size, "%.1f MiB", p->mib);
+    if (p->accuracy > 0) snprintf(accuracy, sizeof accuracy, "%.1f %%", p->accuracy);
+    if (p->gflops > 0) snprintf(gflops, sizeof gflops, "%.2g", p->gflops);
+    int n = snprintf(line, sizeof line, "%-19s%-15s%-12s%10s%9s%8s%s",
+                     before && !strcmp(before, p->backbone) ? "" : p->backbone, p->variant,
+                     p->source, size, accuracy, gflops, path ? "  at hand" : "");
+    while (n > 0 && line[n - 1] == ' ') n--;
+    printf("%.*s\n", n, line);
 }
 
 static void put_text(cJSON *object, const char *key, const char *text)
@@ -64,7 +89,7 @@ static void add_json(cJSON *list, const clade_pretrained *p, const char *path)
 }
 
 /* The files of one backbone after the other. */
-static clade_status list_backbone(const char *name, cJSON *json, const char **before)
+static clade_status list_backbone(const char *name, cJSON *json, bool details, const char **before)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < clade_pretrained_count() && !status; i++) {
@@ -73,7 +98,8 @@ static clade_status list_backbone(const char *name, cJSON *json, const char **be
         if (strcmp(p.backbone, name)) continue;
         status = clade_pretrained_find(&p, &path);
         if (!status && json) add_json(json, &p, path);
-        if (!status && !json) print_text(&p, path, *before);
+        if (!status && !json && details) print_details(&p, path);
+        if (!status && !json && !details) print_row(&p, path, *before);
         *before = p.backbone;
         free(path);
     }
@@ -88,39 +114,43 @@ int command_weights_list(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "weights list",
-        .about = "Lists published weights of the backbones that have names: where they come from,\n"
-                 "their checksums and terms, and which are at hand: in the caches of torch hub\n"
-                 "(TORCH_HOME), Hugging Face (HF_HOME), Keras (KERAS_HOME) or Clade.",
-        .example = "clade weights list",
+        .arguments = "[BACKBONE]",
+        .least = 0,
+        .most = 1,
+        .about =
+            "Lists published weights of the backbones that have names, their accuracy on\n"
+            "ImageNet, and which are at hand: in the caches of torch hub (TORCH_HOME), Hugging\n"
+            "Face (HF_HOME), Keras (KERAS_HOME) or Clade. Of one backbone also where they come\n"
+            "from, their checksums and terms.",
+        .example = "clade weights list\n"
+                   "  clade weights list resnet18",
     };
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
+    const char *only = count ? argv[1] : NULL, *before = NULL;
     cJSON *list = json ? cJSON_CreateArray() : NULL;
-    const char *before = NULL;
     clade_status status = CLADE_OK;
+    if (!json && !only)
+        printf("%-19s%-15s%-12s%10s%9s%8s\n", "name", "weights", "from", "size", "ImageNet",
+               "GFLOPs");
     for (const char *const *name = clade_backbone_names(); *name && !status; name++)
-        status = list_backbone(*name, list, &before);
-    if (status) {
+        if (!only || !strcmp(only, *name)) status = list_backbone(*name, list, only, &before);
+    if (status || (only && !before)) {
         cJSON_Delete(list);
-        return command_fail("weights list");
+        return status ? command_fail("weights list") : misname("weights list", only);
     }
     if (json)
         json_print(list, false);
-    else
-        printf("\n`clade weights fetch NAME` fetches the first of a backbone, --variant another; "
-               "in recipes,\n`weights: pretrained` takes what is at hand.\n");
+    else if (!only)
+        printf(
+            "\n`clade weights fetch NAME` fetches the first of a backbone, --variant another; in "
+            "recipes,\n`weights: pretrained` takes what is at hand. `clade weights list NAME` "
+            "shows addresses,\nchecksums and terms.\n");
     return COMMAND_OK;
 }
 
 /* --- fetch --- */
-
-static size_t count_names(const char *const *names)
-{
-    size_t n = 0;
-    while (names[n]) n++;
-    return n;
-}
 
 /* The file that is asked for; 0, or the exit status where there is none. */
 static int choose(const char *name, const char *variant, clade_pretrained *out)
@@ -138,13 +168,7 @@ static int choose(const char *name, const char *variant, clade_pretrained *out)
     if (named)
         return command_misuse("weights fetch", "--variant %s: %s has %s", shown(variant), name,
                               known);
-    const char *const *names = clade_backbone_names();
-    const char *near = command_nearest(name, names, count_names(names), sizeof *names);
-    if (near)
-        return command_misuse("weights fetch", "there is no '%s'; did you mean '%s'?", shown(name),
-                              near);
-    return command_misuse("weights fetch", "there is no '%s'; `clade weights list` lists them",
-                          shown(name));
+    return misname("weights fetch", name);
 }
 
 static bool is_file(const char *path)
