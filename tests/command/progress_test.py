@@ -85,6 +85,8 @@ def check_widths(clade, folder, recipe, images):
         check(any("/3 - 1/6" in s for s in bars) or columns == 8, f"{where}: no first step: {shown}")
         check(("[" in "".join(bars)) == (columns >= 80), f"{where}: a bar: {bars}")
         check(columns < 40 or re.search(r"(best|\*)$", ends[0]), f"{where}: no best epoch: {ends}")
+        forms = {re.sub(r"[\d.]+", "0", re.sub(r" - (best|\*)$", "", line)) for line in ends}
+        check(len(forms) == 1, f"{where}: epochs in several forms: {ends}")
         check(columns < 80 or all("ETA" in s and "loss" in s for s in bars), f"{where}: fields: {bars}")
         check(columns < 80 or any("run" in s for s in bars), f"{where}: the run's end: {bars}")
         check(columns < 40 or any("val_acc" in e for e in ends), f"{where}: {ends}")

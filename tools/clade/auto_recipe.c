@@ -151,20 +151,16 @@ static bool choose_task(const auto_data *d, int last, char **edits, size_t *coun
 static bool choose_transfer(const auto_request *request, const auto_data *d, const auto_weights *w,
                             char **edits, size_t *count, auto_choice *out)
 {
-    char name[128], why[256];
+    char name[128], why[128] = "";
     snprintf(name, sizeof name, "backbone.name=%s", w->backbone);
-    if (request->model)
-        snprintf(why, sizeof why, "Weights of it");
-    else
-        snprintf(why, sizeof why,
-                 "Of the weights at hand the most accurate on ImageNet (%.0f %%)%s", w->accuracy,
+    if (!request->model)
+        snprintf(why, sizeof why, ", %.0f %% on ImageNet, the best at hand%s", w->accuracy,
                  request->gpu ? "" : " that suit a CPU");
     out->recipe = "photos-transfer";
     snprintf(out->about, sizeof out->about,
-             "`photos-transfer`, a head for %zu %s on the features of %s, for %zu images\n"
-             "%s: %s; `photos` is a net from scratch\n",
-             d->classes, d->task == CLADE_TASK_REGRESSION ? "targets" : "classes", w->backbone,
-             d->images, why, shown(w->path));
+             "`photos-transfer`, a head on the features of %s\n"
+             "Weights: %s%s\n`clade train photos` trains a net from scratch\n",
+             w->backbone, shown(w->path), why);
     return append(edits, count, name) && choose_task(d, 2, edits, count);
 }
 
@@ -192,8 +188,7 @@ static bool choose_scratch(const auto_request *request, const auto_data *d, cons
                append(edits, count, "augment.horizontal_flip=false");
     if (to_fetch)
         snprintf(hint, sizeof hint,
-                 "Pretrained weights do better on few images, and none are at hand: `clade weights "
-                 "fetch %s` gets some\n",
+                 "Pretrained weights do better on few images: `clade weights fetch %s`\n",
                  to_fetch);
     out->recipe = "photos";
     snprintf(out->about, sizeof out->about,

@@ -210,12 +210,15 @@ static void print_line(const clade_epoch *e)
     }
     if (e->skipped)
         field_set(&f[skipped], 2, "%" PRId64 " steps skipped", "%" PRId64 " skipped", e->skipped);
-    if (e->best) field_set(&f[best], 2, "best", "*");
+    field_set(&f[best], 2, "best", "*"); /* lines with and without are alike */
     f[time].rank = 6;
     snprintf(f[time].full, sizeof f[time].full, "%.*fs %.*fms/step", e->seconds < 9.95, e->seconds,
              e->step_ms < 9.95, e->step_ms);
     snprintf(f[time].brief, sizeof f[time].brief, "%.*fs", e->seconds < 9.95, e->seconds);
-    printf("%s\n", fields_fit(f, fields, columns ? columns : fields_room, text));
+    fields_fit(f, fields, columns ? columns : fields_room, text);
+    char *mark = strrchr(text, '-');
+    if (!e->best && mark && (!strcmp(mark, "- best") || !strcmp(mark, "- *"))) mark[-1] = 0;
+    printf("%s\n", text);
 }
 
 void progress_epoch(void *user, const clade_epoch *e)

@@ -67,8 +67,8 @@ static clade_status choose_recipe(train_request *r, const device_list *devices)
     r->recipe = choice.recipe;
     if (!r->quiet && !r->json && (!r->ranks || clade_ranks_own(r->ranks) == 0))
         fprintf(stderr,
-                "No recipe given: %s--model, --size, --epochs and --set change it; `clade new` "
-                "writes a recipe to edit\n",
+                "No recipe given: %s--model, --size, --epochs, --set change it; `clade new` writes "
+                "a recipe to edit\n",
                 choice.about);
     return CLADE_OK;
 }
