@@ -68,9 +68,9 @@ static void settle(clade_scale *scale, bool round)
     }
     double least = 1e-9 * fmax(fabs(scale->low), fabs(scale->high));
     if (!(scale->high - scale->low > least)) {
-        double by = fabs(scale->low) / 4;
+        double by = fabs(scale->low) / 4, most = scale->high > 0 && scale->high <= 1 ? 1 : INFINITY;
         scale->low -= by;
-        scale->high += by > 0 ? by : 1;
+        scale->high = fmin(scale->high + (by > 0 ? by : 1), most); /* a share stays one */
     }
     if (!round || scale->logarithmic) return;
     double ticks[CLADE_TICKS];

@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,20 @@ def main(clade):
         check(shown[at + 1:at + 3] == ["0.003", "0.01"], f"the setting that differs: {shown}")
         check("train.batch" not in shown and "cannot be compared" not in "".join(page.texts), "what is the same")
         check(f"{(run / 'best.safetensors').stat().st_size / 1e6:.2f}" in page.texts, "the size of the weights")
+
+        # equal accuracies: the axis ends where these do
+        twins = [folder / "twin-1", folder / "twin-2"]
+        for twin in twins:
+            shutil.copytree(run, twin)
+            rows = [row.split(",") for row in (twin / "history.csv").read_text().splitlines()]
+            for row in rows[1:]:
+                row[rows[0].index("val_accuracy")] = "0.9375"
+            (twin / "history.csv").write_text("".join(",".join(row) + "\n" for row in rows))
+        clade_run("report", *twins, "--out", folder / "alike.html")
+        texts = Page(folder / "alike.html").texts
+        scatter = texts[texts.index("Validation accuracy by time of training"):]
+        ticks = [t for t in scatter[:scatter.index("seconds")] if re.fullmatch(r"\d([.]\d+)?", t)]
+        check("1" in ticks and "1.1" not in ticks and "1.2" not in ticks, f"an axis of accuracies: {ticks}")
 
         # the page that training wrote shows the best weights, not the last: it is the same anew
         early = folder / "early"
