@@ -156,7 +156,9 @@ clade_status clade_source_open(const char *path, uint64_t limit, int threads, cl
 {
     *out = NULL;
     struct stat info;
-    if (stat(path, &info) != 0) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    if (stat(path, &info) != 0)
+        return clade_fail(CLADE_EIO, "%s: %s%s", path, strerror(errno),
+                          strstr(path, "://") ? "; an address has to be fetched first" : "");
     clade_source *source = calloc(1, sizeof *source);
     if (!source) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
     source->path = strdup(path);

@@ -1,11 +1,14 @@
 /* Recipes: reading them from files, text and the built-in table, edits, and what they say as a
  * whole. */
+
 #include "recipe/recipe.h"
 #include "recipe/tune.h"
 #include "recipe/yaml_node.h"
 
 #include "base/file.h"
 #include "nn/layer.h"
+
+#include <clade/backbone.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,6 +280,11 @@ static bool looks_like_file(const char *name)
 static clade_status fail_unknown(const char *name)
 {
     char list[512] = "";
+    for (const char *const *backbone = clade_backbone_names(); *backbone; backbone++)
+        if (!strcmp(*backbone, name))
+            return clade_fail(CLADE_EIO,
+                              "%s: a backbone, not a recipe: `clade train --data DIR --model %s`",
+                              name, name);
     const char *const *names = clade_recipe_names();
     size_t count = clade_recipe_count_words(names), n = 0;
     for (size_t i = 0; i < count && n < sizeof list; i++)

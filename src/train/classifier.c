@@ -6,6 +6,7 @@
 #include "train/sampler.h"
 
 #include "base/file.h"
+#include "data/dataset.h"
 #include "nn/layer.h"
 
 #include <clade/scores.h>
@@ -431,7 +432,8 @@ clade_status clade_classifier_evaluate(clade_classifier *c, const clade_dataset 
         return clade_fail(CLADE_EINVAL, "an evaluation needs a split of a data set");
     *out = (clade_metrics){0};
     if (clade_dataset_count(dataset, split) == 0)
-        return clade_fail(CLADE_EINVAL, "the split has no images to evaluate on");
+        return clade_fail(CLADE_EINVAL, "the %s split has no images to evaluate on",
+                          clade_split_word(split));
     clade_status status = check_classes(c, dataset);
     if (status) return status;
     if (clade_recipe_training(c->recipe)->loss == CLADE_LOSS_NONE)

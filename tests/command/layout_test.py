@@ -56,6 +56,13 @@ def main(clade):
             found = json.loads(run(*command, flat, *pattern, "--json"))
             check(found.get("images") == 30 and len(found["splits"]["train"]) == 3, f"{command}: {found}")
         run("inspect", says="DATA or --data")
+        # the next step is said
+        for command in "train", "lr-find", "cross-validate":
+            run(command, "photos", says="expected --data PATH: a folder with a folder of images for each class")
+        run("train", "resnet18", "--data", plain, says="a backbone, not a recipe: `clade train --data DIR --model resnet18`")
+        run("train", recipe, "--data", "https://example.org/a.zip", says="an address has to be fetched first")
+        run("predict", model, "https://example.org/a.jpg", says="`curl -s ADDRESS | clade predict MODEL -`")
+        run("evaluate", model, "--split", "test", says="the test split has no images")
         run("inspect", plain, "--data", plain, says="DATA or --data")
 
         # the same by a list
@@ -96,7 +103,7 @@ def main(clade):
         names = json.loads(run("recipes", "list", "--json"))
         listed_text = run("recipes", "list")
         check("photos" in names and all(f"\n{n}\n" in f"\n{listed_text}" for n in names), f"recipes: {listed_text}")
-        run("recipes", "show", "nothing", says="there is no recipe 'nothing'")
+        run("recipes", "show", "nothing", says="there is no 'nothing'; `clade recipes list`")
         grey = folder / "grey"
         grey.mkdir()
         for part, n in (("train", 20), ("t10k", 10)):

@@ -34,9 +34,7 @@ static clade_status open_data(const calibrate_request *r, const clade_classifier
     o.cache_bytes = r->cache_bytes;
     o.threads = (int)r->place.threads;
     clade_status status = CLADE_OK;
-    if (!o.path)
-        status = clade_fail(CLADE_EINVAL, "expected --data PATH");
-    else if (!session_expect_classes(classifier, &o, &names))
+    if (!session_expect_classes(classifier, &o, &names))
         status = clade_fail(CLADE_ENOMEM, "out of memory");
     else
         status = session_open_data(&o, NULL, out);

@@ -202,8 +202,6 @@ static clade_status open_data(compare_request *r, const clade_recipe *recipe)
     clade_data_options o = *clade_recipe_data(recipe);
     o.cache_bytes = r->cache_bytes;
     o.threads = (int)r->place.threads;
-    if (!o.path)
-        return clade_fail(CLADE_EINVAL, "%s: expected --data PATH", clade_recipe_name(recipe));
     bool same = r->dataset && o.height == r->opened.height && o.width == r->opened.width &&
                 o.channels == r->opened.channels && o.interpolation == r->opened.interpolation;
     if (same) return CLADE_OK;

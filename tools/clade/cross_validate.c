@@ -124,8 +124,7 @@ static clade_status open_data(const cross_request *r, const clade_recipe *recipe
     clade_data_options o = *clade_recipe_data(recipe);
     o.cache_bytes = r->cache_bytes;
     o.threads = (int)r->place.threads;
-    return o.path ? session_open_data(&o, interrupt_asked, out)
-                  : clade_fail(CLADE_EINVAL, "%s: expected --data PATH", r->recipe);
+    return session_open_data(&o, interrupt_asked, out);
 }
 
 /* Room for the images of all folds; of the first one its classes stay. */

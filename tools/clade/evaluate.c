@@ -87,9 +87,7 @@ static clade_status open_data(evaluate_request *r, size_t k, clade_dataset **out
                 "know these images\n",
                 shown(r->models.path[k]), shown(r->models.path[0]));
     clade_status status = CLADE_OK;
-    if (!o.path)
-        status = clade_fail(CLADE_EINVAL, "expected --data PATH");
-    else if (!session_expect_classes(r->models.member[k], &o, &names))
+    if (!session_expect_classes(r->models.member[k], &o, &names))
         status = clade_fail(CLADE_ENOMEM, "out of memory");
     else
         status = session_open_data(&o, NULL, out);

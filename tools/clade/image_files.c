@@ -129,6 +129,11 @@ static clade_status add_path(image_files *list, const char *path, bool alone, le
     const bool there = !stat(path, &info);
     if (there && S_ISDIR(info.st_mode)) return add_folder(list, path, 0, left);
     clade_archive *archive = NULL;
+    if (!there && strstr(path, "://"))
+        return clade_fail(CLADE_EIO,
+                          "%s: not a file; an address is read by `curl -s ADDRESS | clade predict "
+                          "MODEL -`",
+                          path);
     if (!there || !S_ISREG(info.st_mode) || !clade_image_recognize(path, NULL))
         return add_file(list, NULL, path);
     clade_status status = clade_archive_open(path, &archive);

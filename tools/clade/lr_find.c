@@ -139,10 +139,7 @@ static int run(lr_search *s)
     if (!status) {
         clade_data_options options = session_data(recipe, &s->source, &shapes);
         options.threads = (int)s->place.threads;
-        if (!options.path)
-            status = clade_fail(CLADE_EINVAL, "expected --data PATH");
-        else
-            status = session_open_data(&options, interrupt_asked, &dataset);
+        status = session_open_data(&options, interrupt_asked, &dataset);
     }
     if (!status) session_print_skipped(stderr, dataset, 0);
     if (!status) status = search(s, recipe, device, dataset);

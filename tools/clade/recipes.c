@@ -55,7 +55,9 @@ int command_recipes_show(int argc, char **argv)
     int done = command_parse(&usage, NULL, 0, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     const char *const *line = clade_recipe_lines(argv[1]);
-    if (!line) return command_misuse("recipes show", "there is no recipe '%s'", argv[1]);
+    if (!line)
+        return command_misuse("recipes show", "there is no '%s'; `clade recipes list` lists them",
+                              argv[1]);
     for (; *line; line++) fputs(*line, stdout);
     return COMMAND_OK;
 }

@@ -105,6 +105,11 @@ clade_status session_feature_bytes(uint64_t *bytes)
 
 clade_status session_list_data(const clade_data_options *options, clade_dataset **out)
 {
+    if (!options->path)
+        return clade_fail(
+            CLADE_EINVAL,
+            "expected --data PATH: a folder with a folder of images for each class, or "
+            "an archive of it; `clade data list` has public ones");
     status_line_wait("Listing images", 0, 0, NULL);
     clade_status status = clade_dataset_open(options, out);
     status_line_clear();

@@ -51,7 +51,7 @@ bool session_parse_time(const char *text, double *seconds);
  * EINVAL where that is no size. */
 clade_status session_feature_bytes(uint64_t *bytes);
 
-/* Opens a data set without decoding it. */
+/* Opens a data set without decoding it; EINVAL also where the options name none. */
 clade_status session_list_data(const clade_data_options *options, clade_dataset **out);
 /* Opens a data set and decodes it. `stop` (may be NULL) is polled. */
 clade_status session_open_data(const clade_data_options *options, bool (*stop)(void),

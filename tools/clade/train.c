@@ -184,11 +184,7 @@ static clade_status open_data(train_request *r, const clade_recipe *recipe,
     clade_data_options options = *clade_recipe_data(recipe);
     char *shapes = NULL;
     clade_status status = CLADE_OK;
-    if (!options.path && strcmp(clade_recipe_name(recipe), "shapes"))
-        return clade_fail(CLADE_EINVAL,
-                          "%s: expected --data PATH; `clade data list` tells where its images are",
-                          clade_recipe_name(recipe));
-    if (!options.path) {
+    if (!options.path && !strcmp(clade_recipe_name(recipe), "shapes")) {
         status = make_shapes(&shapes);
         options.path = shapes;
     }
