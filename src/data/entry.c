@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "data/binary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,6 +29,15 @@ const char *clade_base_name(const char *name)
 {
     const char *slash = strrchr(name, '/');
     return slash ? slash + 1 : name;
+}
+
+bool clade_named_list(const char *name)
+{
+    static const char *const endings[] = {".csv", ".tsv", ".json", ".jsonl"};
+    const char *dot = strrchr(clade_base_name(name), '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (!strcasecmp(dot, endings[i])) return true;
+    return false;
 }
 
 /* What systems leave beside images; never worth a word to the user. */
@@ -113,8 +123,11 @@ clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_
         entry->kind = CLADE_ENTRY_IMAGE;
         entry->most = clade_image_most_bytes(head, size);
     } else {
+        char text[256];
         entry->damaged = clade_image_named(clade_base_name(entry->name));
-        return clade_entry_reject(entry, reason);
+        snprintf(text, sizeof text, "%s%s", reason,
+                 clade_named_list(entry->name) ? "; a list of labels goes to --labels" : "");
+        return clade_entry_reject(entry, text);
     }
     return CLADE_OK;
 }

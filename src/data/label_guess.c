@@ -46,6 +46,9 @@ clade_status clade_labels_guess(const char *labels, const char *columns, clade_t
         options.several = true;
         status = clade_label_list_read(labels, &options, &list);
         if (!status) *out = CLADE_TASK_MULTI_LABEL;
+        options.several = false;
+        if (status)
+            status = clade_label_list_read(labels, &options, &list); /* says what is wrong */
     }
     clade_label_list_destroy(&list);
     return status;

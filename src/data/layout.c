@@ -129,10 +129,13 @@ static clade_status compare_classes(const clade_folders *all, const char *first,
     for (size_t i = 0; i < in->count && !extra; i++)
         if (!lookup(all, in->items[i].name, in->items[i].length)) extra = &in->items[i];
     if (!extra && (!missing || (some && shared > 0))) return CLADE_OK;
+    const char *slash = strchr(first, '/'); /* else it is the classifier */
     if (shared == 0)
-        return clade_fail(CLADE_EINVAL, "%s and %s/%s share no class ('%.*s' is not '%.*s')", first,
-                          at->source->path, at->prefix, (int)all->items[0].length,
-                          all->items[0].name, (int)in->items[0].length, in->items[0].name);
+        return clade_fail(CLADE_EINVAL, "%s and %s/%s share no class ('%.*s' is not '%.*s')%s%s%s",
+                          first, at->source->path, at->prefix, (int)all->items[0].length,
+                          all->items[0].name, (int)in->items[0].length, in->items[0].name,
+                          slash ? "; --data " : "", slash ? first : "",
+                          slash ? " is the first alone" : "");
     if (missing && !some)
         return clade_fail(CLADE_EINVAL, "class '%.*s' is in %s but not in %s/%s",
                           (int)missing->length, missing->name, first, at->source->path, at->prefix);

@@ -91,6 +91,9 @@ clade_status clade_gunzip(const uint8_t *bytes, size_t size, size_t most, uint8_
 /* Bytes of memory that could be used now, by what the system and its control group say. */
 uint64_t clade_memory_free(void);
 
+/* Does a name end like that of a list of labels? */
+bool clade_named_list(const char *name);
+
 /* The last part of a name. */
 const char *clade_base_name(const char *name);
 

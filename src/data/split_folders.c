@@ -4,15 +4,13 @@
  *     train/CLASS/… validation/CLASS/… test/CLASS/…
  *     seg_train/seg_train/CLASS/… seg_test/seg_test/CLASS/…
  */
-#define _GNU_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #include "data/layout.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 static clade_status out_of_memory(void)
 {
@@ -53,34 +51,6 @@ clade_status clade_folders_scan(const clade_source *source, const char *prefix, 
         f->direct += !strchr(slash + 1, '/');
     }
     return CLADE_OK;
-}
-
-const char *clade_label_hint(const clade_source *source, char text[CLADE_LABEL_HINT])
-{
-    static const char *const endings[] = {".csv", ".tsv", ".json", ".jsonl"};
-    const clade_entry *list = NULL;
-    for (size_t i = 0; i < source->count; i++) {
-        const clade_entry *entry = &source->entries[i];
-        const char *dot = strrchr(clade_base_name(entry->name), '.');
-        if (entry->kind != CLADE_ENTRY_OTHER || !dot || strcasestr(entry->name, "submission"))
-            continue;
-        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
-            if (!strcasecmp(dot, endings[k]) && (!list || strlen(entry->name) < strlen(list->name)))
-                list = entry;
-    }
-    struct stat info;
-    const bool folder = !stat(source->path, &info) && S_ISDIR(info.st_mode);
-    if (list && folder)
-        snprintf(
-            text, CLADE_LABEL_HINT,
-            "--labels %s/%s, if that list says the class; --label-pattern finds it in a file's "
-            "name",
-            source->path, list->name);
-    else
-        snprintf(text, CLADE_LABEL_HINT,
-                 "--label-pattern finds the class in a file's name, "
-                 "--labels in a list");
-    return text;
 }
 
 /* ---- names ---- */
@@ -145,6 +115,38 @@ static split_naming read_name(const clade_folder *f, clade_split *split)
         at += n ? n : 1;
     }
     return *split == CLADE_SPLITS ? NAMES_NO_SPLIT : naming;
+}
+
+/* A part of a set that was cut by size, which is no class: images_part_2, chunk-01. */
+static bool is_part(const clade_folder *f)
+{
+    static const char *const words[] = {"part", "chunk", "batch", "fold"};
+    size_t n = f->length;
+    while (n && isdigit((unsigned char)f->name[n - 1])) n--;
+    const bool number = n < f->length;
+    while (n && strchr("_- ", f->name[n - 1])) n--;
+    for (size_t i = 0; i < sizeof words / sizeof *words && number; i++) {
+        const size_t w = strlen(words[i]);
+        if (n >= w && !strncasecmp(f->name + n - w, words[i], w)) return true;
+    }
+    return false;
+}
+
+static clade_status refuse_parts(const clade_source *source, const char *prefix,
+                                 const clade_folders *list)
+{
+    char hint[CLADE_LABEL_HINT];
+    size_t parts = 0, bearing = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        bearing += list->items[i].deep > 0;
+        parts += list->items[i].deep > 0 && is_part(&list->items[i]);
+    }
+    if (parts < 2 || parts < bearing) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "%s/%s: '%.*s' and the like look like parts of one set; rename them if they "
+                      "are classes (%s)",
+                      source->path, prefix, (int)list->items[0].length, list->items[0].name,
+                      clade_label_hint(source, hint));
 }
 
 /* ---- splits of one source ---- */
@@ -332,6 +334,7 @@ static clade_status find_roots(clade_source *source, bool flat,
     char *prefix = strdup("");
     clade_status status = prefix ? unwrap(source, flat, true, &prefix, &list) : out_of_memory();
     if (!status) status = are_splits(source, flat, prefix, &list, &splits);
+    if (!status && !splits && !flat) status = refuse_parts(source, prefix, &list);
     if (!status && splits) {
         status = take_splits(source, flat, prefix, &list, roots);
     } else if (!status) {

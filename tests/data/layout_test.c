@@ -291,6 +291,19 @@ static void test_unlabelled(void)
     PUT("kaggle", "val/x3.jpg");
     CHECK_FAILS(try_list("kaggle", list, "id,breed"), CLADE_EINVAL, "val/: the list of labels has");
     CHECK_FAILS(try_list("kaggle/test", list, "id,breed"), CLADE_EINVAL, "none of the images");
+    PUT("parts", "images_part_1/x0.jpg", "images_part_2/x1.jpg");
+    CHECK_FAILS(try_open(path_of("parts")), CLADE_EINVAL, "look like parts of one set");
+    d = load((clade_data_options){
+        .path = path_of("parts"), .labels = labels, .label_columns = "id,breed"});
+    CHECK(d && count(d, CLADE_TRAIN) == 2);
+    clade_dataset_destroy(&d);
+    PUT("parts", "other/x2.jpg"); /* not all */
+    expect("parts", 3, 3, 0, 0);
+    PUT("counterpart", "counterpart/0.jpg", "part/0.jpg", "party1/0.jpg");
+    expect("counterpart", 3, 3, 0, 0);
+    PUT("apart", "train/a/0.jpg", "train/b/0.jpg", "val/images/0.jpg");
+    CHECK_FAILS(try_open(path_of("apart")), CLADE_EINVAL, "('a' is not 'images'); --data ");
+    CHECK(strstr(clade_error(), "/apart/train/ is the first alone"));
     PUT("flat-list", "images/x0.jpg", "images/x1.jpg");
     put_file("flat-list/all.JSON", "{}", 2);
     CHECK_FAILS(try_open(path_of("flat-list")), CLADE_EINVAL, "all.JSON, if that list says");
@@ -306,8 +319,10 @@ static void test_others(void)
     PUT("others", "a/0.jpg", "b/0.jpg");
     put_file("others/a/1.jpg", "<!DOCTYPE html><html>404", 24);
     put_file("others/b/1.jpg", "version https://git-lfs.github.com/spec/v1\n", 43);
+    put_file("others/list.csv", "a", 1);
     put_file("others/b/2.jpg", "Rar!\x1a\7", 6);
     clade_dataset *d = load((clade_data_options){.path = path_of("others")});
+    CHECK(d && skips(d, "list.csv", "; a list of labels goes to --labels"));
     CHECK(d && skips(d, "a/1.jpg", "a web page") && skips(d, "b/1.jpg", "git lfs pull") &&
           skips(d, "b/2.jpg", "an archive"));
     clade_dataset_destroy(&d);
