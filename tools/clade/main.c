@@ -47,7 +47,10 @@ static void print_help(FILE *to)
                 "  clade SUBCOMMAND [options]\n\n");
     for (const subcommand *s = subcommands; s->name; s++)
         fprintf(to, "  %-16s%s\n", s->name, s->help);
-    fprintf(to, "\nExit status:\n\n");
+    fprintf(to, "\nTo begin with a folder that has a folder of images for each class:\n\n"
+                "  clade train --data photos/ --out runs/first\n"
+                "  clade predict runs/first some.jpg\n"
+                "\nExit status:\n\n");
     for (const exit_status *e = exit_statuses; e->status; e++)
         fprintf(to, "  %-16s%s\n", e->status, e->meaning);
     fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
