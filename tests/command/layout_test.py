@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 
 sys.dont_write_bytecode = True  # beside the sources
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
@@ -19,6 +20,11 @@ model: [flatten, dense: {units: classes, activation: softmax}]
 train: {loss: sparse_categorical_crossentropy, epochs: 1}
 data: {validation_split: 0.2}
 """
+
+
+def width(text):
+    """Columns on a terminal."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def main(clade):
@@ -56,6 +62,19 @@ def main(clade):
             found = json.loads(run(*command, flat, *pattern, "--json"))
             check(found.get("images") == 30 and len(found["splits"]["train"]) == 3, f"{command}: {found}")
         run("inspect", says="DATA or --data")
+        # tables are straight whatever the letters
+        letters = folder / "letters"
+        shutil.copytree(plain, letters)
+        for split in "train", "validation":
+            for old, new in zip(sorted((letters / split).iterdir()), ("c\u00e4ts \U0001f431", "\u65e5\u672c", "e\u0301te\u0301")):
+                old.rename(old.parent / new)
+        text = run("train", recipe, "--data", letters, "--out", folder / "letters-run", "--device", "cpu")
+        rows = text[text.index("Data: "):text.index("Recipe: ")].splitlines()[1:]
+        check(len(rows) == 3 and {width(row) for row in rows} == {2 + 20 + 8 + 8}, f"train's table: {rows}")
+        rows = run("inspect", letters).split("\n\n")[1].splitlines()[1:]
+        check(len(rows) == 3 and len({width(row) for row in rows}) == 1, f"inspect's table: {rows}")
+        rows = run("evaluate", folder / "letters-run", "--device", "cpu").split("true \\ predicted")[1].splitlines()
+        check({width(row) for row in rows[1:4]} == {16 + 3 * 11} and width(rows[0]) == 3 * 11, f"evaluate's table: {rows}")
         # the next step is said
         for command in "train", "lr-find", "cross-validate":
             run(command, "photos", says="expected --data PATH: a folder with a folder of images for each class")

@@ -44,8 +44,9 @@ clade_status evaluated_print_labels(const evaluated *e)
         clade_status status = find_row(e, c, &row);
         if (status) return status;
         const clade_class_scores *s = &row.scores;
-        printf("%-16s %10" PRIu64 "  %9.4f  %6.4f  %6.4f  %10.4f  ", shown_start(row.name, 16),
-               s->images, s->precision, s->recall, s->f1, (double)row.threshold);
+        printf("%s %10" PRIu64 "  %9.4f  %6.4f  %6.4f  %10.4f  ",
+               shown_cell(shown_start(row.name, 16), 16, false), s->images, s->precision, s->recall,
+               s->f1, (double)row.threshold);
         if (isnan(row.average))
             printf("%17s\n", "-");
         else

@@ -23,8 +23,10 @@ void evaluated_print_numbers(const evaluated *e)
     printf("\n%-16s %12s  %12s  %12s\n", "target", "mse", "mae", "r2");
     for (int32_t k = 0; k < m->classes; k++) {
         const clade_number_scores s = scores_of(e, k);
-        printf("%-16s %12.6g  %12.6g  ",
-               shown_start(clade_classifier_class_name(e->classifier, k), 16), s.mse, s.mae);
+        printf(
+            "%s %12.6g  %12.6g  ",
+            shown_cell(shown_start(clade_classifier_class_name(e->classifier, k), 16), 16, false),
+            s.mse, s.mae);
         if (isnan(s.r2))
             printf("%12s\n", "-");
         else

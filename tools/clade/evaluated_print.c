@@ -118,10 +118,11 @@ static void print_confusion(const evaluated *e)
     const clade_metrics *m = &e->metrics;
     if (m->classes > shown_classes) return;
     printf("\n%-16s", "true \\ predicted");
-    for (int32_t j = 0; j < m->classes; j++) printf(" %10s", shown_start(class_name(e, j), 10));
+    for (int32_t j = 0; j < m->classes; j++)
+        printf(" %s", shown_cell(shown_start(class_name(e, j), 10), 10, true));
     printf("\n");
     for (int32_t i = 0; i < m->classes; i++) {
-        printf("%-16s", shown_start(class_name(e, i), 16));
+        printf("%s", shown_cell(shown_start(class_name(e, i), 16), 16, false));
         for (int32_t j = 0; j < m->classes; j++)
             printf(" %10" PRIu64, m->confusion[i * m->classes + j]);
         printf("\n");
@@ -130,8 +131,8 @@ static void print_confusion(const evaluated *e)
 
 static void print_scores(const char *name, const clade_class_scores *s)
 {
-    printf("%-16s %10" PRIu64 "  %9.4f  %6.4f  %6.4f\n", name, s->images, s->precision, s->recall,
-           s->f1);
+    printf("%s %10" PRIu64 "  %9.4f  %6.4f  %6.4f\n", shown_cell(shown_start(name, 16), 16, false),
+           s->images, s->precision, s->recall, s->f1);
 }
 
 static void print_classes(const evaluated *e)
@@ -141,7 +142,7 @@ static void print_classes(const evaluated *e)
     printf("\n%-16s %10s  %9s  %6s  %6s\n", "class", "images", "precision", "recall", "f1");
     for (int32_t c = 0; c < m->classes && m->classes <= shown_classes; c++) {
         const clade_class_scores s = clade_metrics_class(m, c);
-        print_scores(shown_start(class_name(e, c), 16), &s);
+        print_scores(class_name(e, c), &s);
     }
     print_scores("mean", &macro);
     print_scores("weighted mean", &weighted);

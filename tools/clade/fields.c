@@ -26,19 +26,11 @@ void field_set(line_field *f, int rank, const char *full, const char *brief, ...
     va_end(args);
 }
 
-/* Columns of UTF-8 text in which every character takes one. */
-static size_t columns_of(const char *text)
-{
-    size_t columns = 0;
-    for (; *text; text++) columns += ((unsigned char)*text & 0xc0) != 0x80;
-    return columns;
-}
-
 static size_t columns_of_all(const char *const *text, size_t count)
 {
     size_t columns = 0;
     for (size_t i = 0; i < count; i++)
-        if (*text[i]) columns += columns_of(text[i]) + (columns ? strlen(separator) : 0);
+        if (*text[i]) columns += shown_columns(text[i]) + (columns ? strlen(separator) : 0);
     return columns;
 }
 
@@ -72,7 +64,7 @@ const char *fields_fit(const line_field *f, size_t count, size_t columns, char o
         if (*text[i] && length < fields_room)
             length += (size_t)snprintf(out + length, fields_room - length, "%s%s",
                                        length ? separator : "", text[i]);
-    if (columns_of(out) > columns) strcpy(out, shown_start(out, columns));
+    if (shown_columns(out) > columns) strcpy(out, shown_start(out, columns));
     return out;
 }
 

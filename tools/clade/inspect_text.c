@@ -18,20 +18,6 @@ static int print_bar(double value, double most, int cells)
     return (eighths + 7) / 8;
 }
 
-/* Columns that a text takes: bytes that begin a character. */
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-/* A text padded to `width` columns. */
-static void print_name(const char *text, int width)
-{
-    printf("%s%*s", text, width > width_of(text) ? width - width_of(text) : 0, "");
-}
-
 static const char *size_text(double bytes, char text[32])
 {
     if (bytes < 10e3)
@@ -50,7 +36,7 @@ static void print_classes(const clade_inspection *in)
     for (size_t i = 0; i < CLADE_SPLITS * in->classes; i++)
         if (in->readable[i] > most) most = in->readable[i];
     for (size_t c = 0; c < in->classes && c < listed_classes; c++) {
-        size_t n = (size_t)width_of(shown(clade_dataset_class_name(in->dataset, c)));
+        size_t n = shown_columns(shown(clade_dataset_class_name(in->dataset, c)));
         if (n > column) column = n;
     }
     printf("\n%-*s", (int)column + 2, "Classes");
@@ -60,7 +46,7 @@ static void print_classes(const clade_inspection *in)
     printf("\n");
     for (size_t c = 0; c < in->classes && c < listed_classes; c++) {
         printf("  ");
-        print_name(shown(clade_dataset_class_name(in->dataset, c)), (int)column);
+        printf("%s", shown_cell(shown(clade_dataset_class_name(in->dataset, c)), column, false));
         int space = 0;
         for (int s = 0; s < CLADE_SPLITS; s++) {
             if (!clade_dataset_count(in->dataset, (clade_split)s)) continue;
@@ -77,7 +63,7 @@ static void print_counts(const clade_inspect_count *list, size_t n, size_t most)
 {
     for (size_t i = 0; i < n && i < most; i++) {
         printf("  ");
-        print_name(list[i].name, 22);
+        printf("%s", shown_cell(list[i].name, 22, false));
         printf("%9zu ", list[i].count);
         print_bar((double)list[i].count, (double)list[0].count, bar_cells);
         printf("\n");
@@ -111,7 +97,7 @@ static void print_bins(const size_t bins[CLADE_INSPECT_BINS], bool bytes)
     for (int i = first; i <= last; i++) {
         char text[64];
         printf("  ");
-        print_name(bin_text(i, bytes, text), 22);
+        printf("%s", shown_cell(bin_text(i, bytes, text), 22, false));
         printf("%9zu ", bins[i]);
         print_bar((double)bins[i], (double)most, bar_cells);
         printf("\n");
@@ -156,7 +142,7 @@ static void print_files(const clade_inspection *in)
     for (int i = 1; i < 9; i++) {
         if (!in->orientations[i]) continue;
         printf("  %d ", i);
-        print_name(turns[i], 20);
+        printf("%s", shown_cell(turns[i], 20, false));
         printf("%9zu\n", in->orientations[i]);
     }
 }

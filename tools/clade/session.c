@@ -177,7 +177,7 @@ void session_print_data(FILE *to, const clade_dataset *dataset)
     }
     fprintf(to, "\n");
     for (size_t i = 0; i < classes && i < listed_classes; i++) {
-        fprintf(to, "  %-20s", shown(clade_dataset_class_name(dataset, i)));
+        fprintf(to, "  %s", shown_cell(shown(clade_dataset_class_name(dataset, i)), 20, false));
         for (int s = 0; s < CLADE_SPLITS; s++)
             if (clade_dataset_count(dataset, (clade_split)s))
                 fprintf(to, " %7zu", clade_dataset_class_count(dataset, (clade_split)s, i));
