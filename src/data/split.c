@@ -58,8 +58,8 @@ static clade_status choose(const clade_dataset *dataset, ranked_key *list, size_
         char text[256];
         return clade_fail(
             CLADE_EINVAL,
-            "%s %zu images: %zu for validation and %zu for test leave none to train on",
-            who_has(dataset, (size_t)one->label, text), n, a, b);
+            "%s %zu image%s: %zu for validation and %zu for test leave none to train on",
+            who_has(dataset, (size_t)one->label, text), n, n == 1 ? "" : "s", a, b);
     }
     qsort(list, n, sizeof *list, by_rank);
     for (size_t i = 0; i < a + b; i++) to[list[i].at] = i < a ? CLADE_VALIDATION : CLADE_TEST;

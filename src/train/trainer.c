@@ -83,7 +83,9 @@ clade_status clade_trainer_check(const clade_recipe *recipe, const clade_dataset
             clade_recipe_name(recipe), clade_task_words()[clade_recipe_data(recipe)->task],
             clade_task_words()[clade_dataset_task(dataset)]);
     if (clade_dataset_count(dataset, CLADE_TRAIN) == 0)
-        return clade_fail(CLADE_EINVAL, "the data set has no training split");
+        return clade_fail(
+            CLADE_EINVAL,
+            "the data set has no training split: expected a folder train, or classes");
     return CLADE_OK;
 }
 

@@ -402,7 +402,7 @@ static void test_fractions(void)
     put_jpeg("few/a/0.jpg", 8, 8, 0);
     put_jpeg("few/b/0.jpg", 8, 8, 0);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("few"), .validation_split = 0.1}),
-                CLADE_EINVAL, "class 'a' has 1 images");
+                CLADE_EINVAL, "class 'a' has 1 image: ");
 }
 
 typedef struct watch {

@@ -274,8 +274,8 @@ static void test_unlabelled(void)
 {
     static const char list[] = "id,breed\nx0,cat\nx1,dog\n";
     PUT("kaggle", "train/x0.jpg", "train/x1.jpg", "test/x2.jpg");
-    put_file("kaggle/sample_submission.csv", "id\n", 3);
-    const char *labels = put_file("kaggle/labels.csv", list, strlen(list));
+    put_file("kaggle/submission.csv", "id\n", 3);
+    const char *labels = put_file("kaggle/labels-of-all.csv", list, strlen(list));
     char said[512];
     snprintf(said, sizeof said, "(--labels %s, if that list", labels);
     CHECK_FAILS(try_open(path_of("kaggle")), CLADE_EINVAL, said);

@@ -207,8 +207,8 @@ static void print_head(const train_request *r, const clade_recipe *recipe,
 {
     const clade_training *t = clade_recipe_training(recipe);
     session_print_data(stdout, dataset);
-    printf("Recipe: %s, batch %d, %d epochs, seed %llu\n", shown(clade_recipe_name(recipe)),
-           t->batch, t->epochs, (unsigned long long)t->seed);
+    printf("Recipe: %s, batch %d, %d epoch%s, seed %llu\n", shown(clade_recipe_name(recipe)),
+           t->batch, t->epochs, t->epochs == 1 ? "" : "s", (unsigned long long)t->seed);
     if (t->shard) printf("Shards of %d images\n", t->shard);
     for (size_t i = 0; i < devices->count; i++) {
         const clade_device_info *info = clade_device_describe(devices->device[i]);
