@@ -278,6 +278,58 @@ static void test_marked_names(void)
     free(zip.data);
 }
 
+/* Adds a file to a tar archive. */
+static void add_to_tar(FILE *file, const char *name, const void *bytes, size_t size)
+{
+    static const uint8_t zeros[1024];
+    uint8_t header[512];
+    tar_header(header, name, size);
+    CHECK(fwrite(header, 1, sizeof header, file) == sizeof header);
+    CHECK(fwrite(bytes, 1, size, file) == size);
+    const size_t rest = (512 - size % 512) % 512;
+    CHECK(fwrite(zeros, 1, rest, file) == rest);
+}
+
+/* The images of an archive without a data set. */
+static void test_images(void)
+{
+    static const uint8_t end[1024];
+    uint8_t *rgb = make_rgb(9, 12, 3), pixels[9 * 12 * 3];
+    blob png = make_png(rgb, 9, 12, 2, 8, 0);
+    const char *path = path_of("flat.tar");
+    FILE *file = fopen(path, "wb");
+    add_to_tar(file, "b/photo", png.data, png.size);
+    add_to_tar(file, "a/notes.txt", "text", 4);
+    add_to_tar(file, "a/broken.png", "text", 4);
+    CHECK(fwrite(end, 1, sizeof end, file) == sizeof end && fclose(file) == 0);
+    clade_archive *archive;
+    CHECK_OK(clade_archive_open(path, &archive));
+    if (archive) {
+        size_t size = 0;
+        bool named = false;
+        CHECK(clade_archive_count(archive) == 3);
+        CHECK(!strcmp(clade_archive_name(archive, 0), "a/broken.png"));
+        CHECK(strstr(clade_archive_reason(archive, 0, &named), "not an image") && named);
+        CHECK(strstr(clade_archive_reason(archive, 1, &named), "not an image") && !named);
+        CHECK(!strcmp(clade_archive_name(archive, 2), "b/photo"));
+        CHECK(!clade_archive_reason(archive, 2, NULL));
+        const void *bytes = clade_archive_bytes(archive, 2, &size);
+        CHECK(size == png.size && !memcmp(bytes, png.data, size));
+        CHECK_OK(clade_image_decode(bytes, size, NULL, 9, 12, 3, CLADE_NEAREST, pixels));
+        CHECK(!memcmp(pixels, rgb, sizeof pixels));
+    }
+    clade_archive_close(&archive);
+    clade_archive_close(&archive);
+    CHECK_FAILS(clade_archive_open(path_of("absent.zip"), &archive), CLADE_EIO, "absent.zip: ");
+    CHECK_FAILS(clade_archive_open(put_file("photo.png", png.data, png.size), &archive),
+                CLADE_EINVAL, "photo.png: not an archive");
+    CHECK_FAILS(clade_archive_open(put_file("cut.zip", "PK\3\4\x14\0\0\0", 8), &archive),
+                CLADE_EFORMAT, "cut.zip: ");
+    CHECK(!archive);
+    free(png.data);
+    free(rgb);
+}
+
 int main(void)
 {
     make_folder();
@@ -289,6 +341,7 @@ int main(void)
     test_links();
     test_encrypted();
     test_marked_names();
+    test_images();
     drop_folder();
     return TEST_END();
 }
