@@ -170,6 +170,17 @@ typedef struct clade_backend {
      * EUNSUPPORTED where something else belongs to it. */
     clade_status (*launches)(void *context, const clade_args *args, const clade_plan *plan,
                              clade_launch_sink *sink, void *user);
+
+    /* Optional, both or none, for devices that copy while they compute. point: notes what is queued
+     * so far. read_at: as read, but waits only for what was queued before that point, which is
+     * freed; `target` NULL: frees it and reads nothing. */
+    clade_status (*point)(void *context, void **point);
+    clade_status (*read_at)(void *context, void *point, void *handle, size_t offset, void *target,
+                            size_t bytes);
+
+    /* Optional, with choice and choose: what is kept for this device, as a text to be freed.
+     * EUNSUPPORTED: nothing is. */
+    clade_status (*choices)(void *context, char **out);
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

@@ -91,6 +91,13 @@ CLADE_API clade_status clade_buffer_write(clade_buffer *buffer, size_t offset, c
                                           size_t bytes);
 CLADE_API clade_status clade_buffer_read(clade_buffer *buffer, size_t offset, void *target,
                                          size_t bytes);
+/* A point in what is queued on a device; NULL, without an error, where it does not copy while it
+ * computes. */
+CLADE_API clade_status clade_device_point(clade_device *device, void **point);
+/* As read, but waits only for what was queued before that point, which is freed: nothing that was
+ * queued since then writes to what is read. `target` NULL: only frees it. `point` NULL: now. */
+CLADE_API clade_status clade_buffer_read_at(clade_buffer *buffer, void *point, size_t offset,
+                                            void *target, size_t bytes);
 /* The whole of a tensor, dense. */
 CLADE_API clade_status clade_tensor_write(const clade_tensor *t, const void *source);
 CLADE_API clade_status clade_tensor_read(const clade_tensor *t, void *target);

@@ -76,6 +76,24 @@ clade_status clade_buffer_read(clade_buffer *buffer, size_t offset, void *target
     return device->table.read(device->context, buffer->handle, offset, target, bytes);
 }
 
+clade_status clade_device_point(clade_device *device, void **point)
+{
+    *point = NULL;
+    return device->table.point ? device->table.point(device->context, point) : CLADE_OK;
+}
+
+clade_status clade_buffer_read_at(clade_buffer *buffer, void *point, size_t offset, void *target,
+                                  size_t bytes)
+{
+    clade_device *device = buffer->device;
+    if (!point) return target ? clade_buffer_read(buffer, offset, target, bytes) : CLADE_OK;
+    clade_status status = check_range(buffer, offset, bytes);
+    if (status || !bytes) target = NULL;
+    clade_status ended =
+        device->table.read_at(device->context, point, buffer->handle, offset, target, bytes);
+    return status ? status : ended;
+}
+
 clade_status clade_tensor_write(const clade_tensor *t, const void *source)
 {
     if (!t->buffer) return clade_fail(CLADE_EINVAL, "the tensor has no memory");

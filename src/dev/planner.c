@@ -54,6 +54,7 @@ clade_status clade_device_create_planner(const clade_device *device, clade_devic
     planner->table.finish = no_finish;
     planner->table.close = no_close;
     planner->table.host = NULL;
+    planner->table.point = NULL;
     return CLADE_OK;
 }
 

@@ -16,6 +16,7 @@ void clade_opencl_context_close(opencl_context *cl)
     clade_opencl_staging_release(cl);
     clade_opencl_events_clear(cl);
     free(cl->events);
+    if (cl->reads) clade_icd.clReleaseCommandQueue(cl->reads);
     if (cl->queue) clade_icd.clReleaseCommandQueue(cl->queue);
     if (cl->context) clade_icd.clReleaseContext(cl->context);
     free(cl);

@@ -35,6 +35,7 @@ typedef struct opencl_context {
     cl_device_id device;
     cl_context context;
     cl_command_queue queue;
+    cl_command_queue reads; /* beside it, of what is read at a point; NULL: nothing was */
     clade_math math;
     opencl_limits limits;
     bool cpu_like; /* few wide cores: explicit vectors, one work-item per group in tiled kernels */

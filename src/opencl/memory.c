@@ -127,6 +127,40 @@ clade_status clade_opencl_read(void *context, void *handle, size_t offset, void 
     return error ? clade_opencl_fail(cl, error, "clEnqueueReadBuffer") : CLADE_OK;
 }
 
+/* The marker's event. It is flushed, as another queue waits for it. */
+clade_status clade_opencl_point(void *context, void **point)
+{
+    const opencl_context *cl = context;
+    cl_event event;
+    cl_int error = clade_icd.clEnqueueMarkerWithWaitList(cl->queue, 0, NULL, &event);
+    if (error) return clade_opencl_fail(cl, error, "clEnqueueMarkerWithWaitList");
+    error = clade_icd.clFlush(cl->queue);
+    if (error) {
+        clade_icd.clReleaseEvent(event);
+        return clade_opencl_fail(cl, error, "clFlush");
+    }
+    *point = event;
+    return CLADE_OK;
+}
+
+clade_status clade_opencl_read_at(void *context, void *point, void *handle, size_t offset,
+                                  void *target, size_t bytes)
+{
+    opencl_context *cl = context;
+    cl_event event = point;
+    cl_int error = CL_SUCCESS;
+    const char *what = "clCreateCommandQueue";
+    if (target && !cl->reads)
+        cl->reads = clade_icd.clCreateCommandQueue(cl->context, cl->device, 0, &error);
+    if (target && !error) {
+        what = "clEnqueueReadBuffer";
+        error = clade_icd.clEnqueueReadBuffer(cl->reads, handle, CL_TRUE, offset, bytes, target, 1,
+                                              &event, NULL);
+    }
+    clade_icd.clReleaseEvent(event);
+    return error ? clade_opencl_fail(cl, error, what) : CLADE_OK;
+}
+
 clade_status clade_opencl_finish(void *context)
 {
     opencl_context *cl = context;

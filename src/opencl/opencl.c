@@ -161,6 +161,8 @@ const clade_backend *clade_opencl_backend(void)
         .launches = tell_launches,
         .warning = clade_opencl_warning,
         .peak = clade_opencl_peak,
+        .point = clade_opencl_point,
+        .read_at = clade_opencl_read_at,
     };
     return &backend;
 }
