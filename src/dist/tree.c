@@ -5,13 +5,15 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct clade_tree {
     size_t length;
     pthread_mutex_t mutex; /* of all below */
     int32_t terms;
     clade_tree_part *part; /* those that wait */
-    size_t parts, part_room;
+    size_t parts;
+    clade_tree_part lent; /* instead of them: its sum is the caller's; else NULL */
     float **spare;
     size_t spares, buffers; /* spare ones; all that there are, for which `spare` has room */
 };
@@ -28,6 +30,7 @@ clade_status clade_tree_create(size_t length, clade_tree **out)
 static void forget_parts(clade_tree *tree)
 {
     while (tree->parts) tree->spare[tree->spares++] = tree->part[--tree->parts].sum;
+    tree->lent.sum = NULL;
 }
 
 void clade_tree_destroy(clade_tree **handle)
@@ -99,14 +102,19 @@ static bool is_alone(const clade_tree *tree, int32_t first, int32_t level)
     return !(first >> level & 1) && (int64_t)first + ((int64_t)1 << level) >= tree->terms;
 }
 
+/* Takes out what is to be added to a part, at the level where they are neighbours. NULL: it has not
+ * come. */
+static float *take_partner(clade_tree *tree, int32_t first, int32_t *level)
+{
+    while (is_alone(tree, first, *level) && first > 0) ++*level;
+    return is_alone(tree, first, *level) ? NULL : find_neighbour(tree, first, *level);
+}
+
 void clade_tree_add(clade_tree *tree, int32_t first, int32_t level, float *buffer)
 {
     pthread_mutex_lock(&tree->mutex);
-    for (;;) {
-        while (is_alone(tree, first, level) && first > 0) level++;
-        float *other =
-            first || !is_alone(tree, first, level) ? find_neighbour(tree, first, level) : NULL;
-        if (!other) break;
+    float *other;
+    while ((other = take_partner(tree, first, &level)) != NULL) {
         pthread_mutex_unlock(&tree->mutex);
         for (size_t i = 0; i < tree->length; i++) buffer[i] += other[i];
         pthread_mutex_lock(&tree->mutex);
@@ -118,10 +126,34 @@ void clade_tree_add(clade_tree *tree, int32_t first, int32_t level, float *buffe
     pthread_mutex_unlock(&tree->mutex);
 }
 
+/* To its neighbour where that has come, else to a copy that waits for it. */
+clade_status clade_tree_add_copy(clade_tree *tree, int32_t first, int32_t level,
+                                 const float *values)
+{
+    pthread_mutex_lock(&tree->mutex);
+    float *other = take_partner(tree, first, &level);
+    pthread_mutex_unlock(&tree->mutex);
+    if (other) {
+        for (size_t i = 0; i < tree->length; i++) other[i] += values[i];
+        clade_tree_add(tree, first & ~(1 << level), level + 1, other);
+        return CLADE_OK;
+    }
+    other = clade_tree_take(tree);
+    if (!other) return CLADE_ENOMEM;
+    memcpy(other, values, tree->length * sizeof *other);
+    clade_tree_add(tree, first, level, other);
+    return CLADE_OK;
+}
+
+void clade_tree_lend(clade_tree *tree, int32_t first, int32_t level, float *values)
+{
+    tree->lent = (clade_tree_part){first, level, values};
+}
+
 const clade_tree_part *clade_tree_parts(const clade_tree *tree, size_t *count)
 {
-    *count = tree->parts;
-    return tree->part;
+    *count = tree->lent.sum ? 1 : tree->parts;
+    return tree->lent.sum ? &tree->lent : tree->part;
 }
 
 int32_t clade_tree_level(int32_t first, int32_t end, int32_t terms)

@@ -25,6 +25,12 @@ void clade_tree_give_back(clade_tree *tree, float *buffer);
  * multiple of 2^level. */
 void clade_tree_add(clade_tree *tree, int32_t first, int32_t level, float *buffer);
 
+/* Adds what lies in memory of the caller's, which is only read. Errors: ENOMEM. */
+clade_status clade_tree_add_copy(clade_tree *tree, int32_t first, int32_t level,
+                                 const float *values);
+/* The same without a copy, where nothing else is added until the next start: it stays there. */
+void clade_tree_lend(clade_tree *tree, int32_t first, int32_t level, float *values);
+
 /* A part of the sum that has no neighbour yet: terms from `first` on, 2^level or up to the end. */
 typedef struct clade_tree_part {
     int32_t first, level;

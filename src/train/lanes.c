@@ -150,7 +150,7 @@ static clade_status add_gradients(const shards_in_lanes *s, const clade_bucket *
     for (int32_t first = s->first, next; first < s->end && !status; first = next) {
         const int32_t level = clade_tree_level(first, s->end, s->shards);
         next = s->end - first > 1 << level ? first + (1 << level) : s->end;
-        status = add_run(s, (clade_shard_run){first, next, level}, to);
+        status = add_run(s, (clade_shard_run){first, next, level, 0}, to);
     }
     return status;
 }

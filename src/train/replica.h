@@ -15,6 +15,8 @@ typedef struct clade_replica {
     clade_model *own_model; /* these two, where they are this replica's to destroy */
     clade_upload *own_upload;
     clade_shard_sum **sum; /* of each bucket */
+    void **point;          /* of each, when it is final on the device: NULL but in the run's last
+                            * shard, on devices that copy while they compute */
     size_t buckets;
     clade_running *running;
     size_t runnings;
@@ -30,7 +32,8 @@ typedef struct clade_bucket {
 typedef struct clade_shard_results {
     clade_bucket *bucket; /* from the end of the gradients to their beginning: as they get ready */
     size_t buckets;
-    bool early; /* take each as soon as it is ready, before the others are */
+    bool lent; /* there is one run: its gradients stay in memory that the host shares, where there
+                * is such, and are not copied */
     /* Called with each bucket that a run has added to. */
     void (*added)(void *user, size_t bucket);
     void *user;
@@ -42,6 +45,7 @@ typedef struct clade_shard_results {
 /* Shards `first` to `end` of a batch: an aligned run of 2^level, or up to the last one. */
 typedef struct clade_shard_run {
     int32_t first, end, level;
+    size_t added; /* buckets of its gradients that are part of the results */
 } clade_shard_run;
 
 /* The model itself, whose upload is `feeds`, or one like it on another device, for which `upload`
@@ -52,9 +56,11 @@ clade_status clade_replica_create(clade_model *model, const clade_model_options 
                                   clade_upload *feeds, int32_t shards, const clade_bucket *buckets,
                                   size_t count, clade_replica *out);
 void clade_replica_clear(clade_replica *replica);
-/* Computes a run of shards and waits for it. Running statistics of the model are overwritten. */
+/* Computes a run of shards and waits for it: what has not been added of it is, bucket by bucket, as
+ * the backward pass goes on. Running statistics of the model are overwritten. After an error
+ * another replica may go on with the same run. */
 clade_status clade_replica_run(clade_replica *replica, const clade_batch *batch, uint32_t step,
-                               clade_shard_run run, const clade_shard_results *results);
+                               clade_shard_run *run, const clade_shard_results *results);
 /* All running statistics one after the other, to and from host memory. */
 clade_status clade_replica_read_running(const clade_replica *replica, float *values);
 clade_status clade_replica_write_running(const clade_replica *replica, const float *values);

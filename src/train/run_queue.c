@@ -41,7 +41,7 @@ void clade_run_queue_fill(clade_run_queue *q, size_t devices, int32_t first, int
         int32_t level = most < longest ? most : longest;
         int32_t next = end - first > 1 << level ? first + (1 << level) : end;
         q->state[q->runs] = CLADE_RUN_WAITS;
-        q->run[q->runs++] = (clade_shard_run){first, next, level};
+        q->run[q->runs++] = (clade_shard_run){first, next, level, 0};
         first = next;
     }
     q->left = q->runs;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "train/lockstep.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void take_part(clade_team *team, member *m)
     while (!m->status && (run = choose(team, m)) >= 0) {
         pthread_mutex_unlock(&team->mutex);
         begun = clade_clock();
-        status = clade_replica_run(&m->replica, team->batch, team->step, team->queue.run[run],
+        status = clade_replica_run(&m->replica, team->batch, team->step, &team->queue.run[run],
                                    &team->results);
         double seconds = clade_clock() - begun;
         pthread_mutex_lock(&team->mutex);
@@ -163,6 +164,7 @@ static void fill_queue(clade_team *team, clade_sharding batch)
         clade_exchange_part(team->ranks, clade_ranks_own(team->ranks), end, &first, &end);
     clade_run_queue_fill(&team->queue, team->count, first, end, batch.shards, batch.images,
                          batch.shard_size);
+    team->results.lent = team->in_place && team->queue.runs == 1;
 }
 
 void clade_team_note_times(clade_team *team, double seconds)
@@ -219,11 +221,21 @@ static clade_status note_failed(clade_team *team, const char **note)
     return CLADE_OK;
 }
 
-/* Where the batch's gradients are: of this process alone they are one bucket. */
-static const float *sum_of(const clade_team *team)
+/* The batch's gradients, from where they were added up, become the model's. */
+static clade_status write_gradients(const clade_team *team)
 {
+    const clade_tensor *g = clade_model_gradients(team->own->replica.model);
+    clade_status status = CLADE_OK;
     size_t parts;
-    return team->exchange ? team->sum : clade_tree_parts(team->results.bucket->sum, &parts)->sum;
+    if (team->exchange) return team->in_place ? CLADE_OK : clade_tensor_write(g, team->sum);
+    for (size_t i = 0; i < team->results.buckets && !status; i++) {
+        const clade_bucket *b = &team->results.bucket[i];
+        const float *sum = clade_tree_parts(b->sum, &parts)->sum;
+        assert(parts == 1);
+        status = clade_buffer_write(g->buffer, (size_t)(g->offset + b->first) * sizeof *sum, sum,
+                                    (size_t)b->count * sizeof *sum);
+    }
+    return status;
 }
 
 clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step, bool *stop,
@@ -253,7 +265,7 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
     add_running(team, shards);
     status = team->meeting ? clade_meeting_end(team->meeting)
                            : clade_replica_write_running(own, team->running);
-    return status ? status : clade_tensor_write(clade_model_gradients(own->model), sum_of(team));
+    return status ? status : write_gradients(team);
 }
 
 const float *clade_team_outputs(const clade_team *team) { return team->results.y; }
@@ -261,8 +273,7 @@ const float *clade_team_losses(const clade_team *team) { return team->results.lo
 
 /* --- making one --- */
 
-/* A single device of a rank gives its gradients bucket by bucket; those of several are added up
- * first, which begins once a run is done, so that another device can do it again. */
+/* Gradients move bucket by bucket, but for shards that go through a batch together. */
 static clade_status make_buckets(clade_team *team, const clade_team_options *o)
 {
     enum {
@@ -270,10 +281,9 @@ static clade_status make_buckets(clade_team *team, const clade_team_options *o)
     }; /* floats: long against a message's latency, short to the net's */
     clade_shard_results *r = &team->results;
     const uint64_t length = clade_tensor_count(clade_model_trained(o->model));
-    r->early = o->ranks && o->count == 1 && !team->synced;
     r->added = note_added;
     r->user = team;
-    r->buckets = r->early ? (size_t)((length - 1) / bucket_size + 1) : 1;
+    r->buckets = team->synced ? 1 : (size_t)((length - 1) / bucket_size + 1);
     r->bucket = calloc(r->buckets, sizeof *r->bucket);
     team->added = calloc(r->buckets, sizeof *team->added);
     if (!r->bucket || !team->added)
@@ -306,6 +316,16 @@ static clade_status make_lockstep(clade_team *team, const clade_team_options *o)
     return status;
 }
 
+/* Where the sum over ranks goes: to the gradients themselves, where the host shares their memory
+ * and no other device could leave its shards to this one. */
+static clade_status make_sum(clade_team *team, const clade_tensor *g)
+{
+    float *host = team->count == 1 ? clade_buffer_host(g->buffer) : NULL;
+    team->in_place = host != NULL;
+    team->sum = host ? host + g->offset : malloc(clade_tensor_count(g) * sizeof *team->sum);
+    return team->sum ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for gradients");
+}
+
 static clade_status allocate(clade_team *team, const clade_team_options *o)
 {
     const clade_tensor *w = clade_model_trained(o->model), *y = clade_model_output(o->model);
@@ -324,8 +344,8 @@ static clade_status allocate(clade_team *team, const clade_team_options *o)
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu shards", shards);
     clade_status status = clade_run_queue_create(team->shards, &team->queue);
     if (!status && team->ranks) {
-        team->sum = malloc(length * sizeof(float));
-        if (!team->sum) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
+        status = make_sum(team, clade_model_gradients(o->model));
+        if (status) return status;
         status = clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
     }
     return status || !team->synced ? status : make_lockstep(team, o);
@@ -415,7 +435,7 @@ void clade_team_destroy(clade_team **handle)
         clade_tree_destroy(&team->results.bucket[i].sum);
     free(team->results.bucket);
     free(team->added);
-    free(team->sum);
+    if (!team->in_place) free(team->sum);
     free(team->results.y);
     free(team->results.loss);
     free(team->results.statistics);

@@ -30,13 +30,15 @@ struct clade_team {
     clade_device_share *share; /* the caller's */
     clade_shard_results results;
     clade_ranks *ranks;
-    clade_exchange *exchange;       /* NULL: no ranks */
-    clade_meeting *meeting;         /* NULL: shards need nothing of each other */
-    int32_t *added;                 /* to each bucket: runs of this batch */
-    float *weights, *running, *sum; /* sum: of all gradients */
-    float scale;                    /* of the loss, where it has one */
-    int32_t shards, shard_size;     /* most in a batch; images in one */
-    bool synced;                    /* their batch statistics are those of the batch */
+    clade_exchange *exchange; /* NULL: no ranks */
+    clade_meeting *meeting;   /* NULL: shards need nothing of each other */
+    int32_t *added;           /* to each bucket: runs of this batch */
+    float *weights, *running;
+    float *sum;                 /* of ranks: of all gradients */
+    bool in_place;              /* that is where the model's are */
+    float scale;                /* of the loss, where it has one */
+    int32_t shards, shard_size; /* most in a batch; images in one */
+    bool synced;                /* their batch statistics are those of the batch */
     char *note;
 
     pthread_mutex_t mutex; /* of all below, and of the members' figures */

@@ -3,12 +3,14 @@
 #include "../test.h"
 
 #include "base/file.h"
+#include "dev/device.h"
 #include "dist/tree.h"
 
 #include <clade/clade.h>
 
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* By the definition. */
 static float sum_of(const float *x, int n)
@@ -78,6 +80,7 @@ static const char recipe_text[] =
     "  - activation: relu\n"
     "  - maxpool2d: 2\n"
     "  - flatten\n"
+    "  - dense: {units: 4200, activation: relu}\n" /* gradients of more than one bucket */
     "  - dropout: 0.5\n"
     "  - dense: {units: classes, activation: softmax}\n"
     "train:\n"
@@ -166,6 +169,55 @@ static void test_training(const char *images, clade_device **devices, size_t cou
     free(many);
 }
 
+static clade_status (*read_at)(void *context, void *point, void *handle, size_t offset,
+                               void *target, size_t bytes);
+static int reads_left;
+
+static clade_status read_or_fail(void *context, void *point, void *handle, size_t offset,
+                                 void *target, size_t bytes)
+{
+    const bool fails = target && --reads_left == 0;
+    clade_status status = read_at(context, point, handle, offset, fails ? NULL : target, bytes);
+    return fails ? clade_fail(CLADE_EDEVICE, "the device is lost") : status;
+}
+
+static clade_status (*write_now)(void *context, void *handle, size_t offset, const void *source,
+                                 size_t bytes);
+
+static clade_status write_late(void *context, void *handle, size_t offset, const void *source,
+                               size_t bytes)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    return write_now(context, handle, offset, source, bytes);
+}
+
+/* A device that is lost between the buckets of a run: what it has given is not added again. The
+ * others are slow, so that it has much to do and is not the last one of a batch. */
+static void test_lost(const char *images, clade_device **devices)
+{
+    seen alone, all;
+    size_t size, sizes;
+    static const int reads[] = {1, 2, 3, 5, 8, 11};
+    int lost = 0;
+    float *one = train(images, devices, 1, &alone, &size);
+    read_at = devices[2]->table.read_at;
+    devices[2]->table.read_at = read_or_fail;
+    write_now = devices[0]->table.write;
+    devices[0]->table.write = devices[1]->table.write = write_late;
+    for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
+        reads_left = reads[i];
+        float *many = train(images, devices, 3, &all, &sizes);
+        CHECK(one && many && size == sizes && !memcmp(one, many, size * sizeof *one));
+        CHECK(all.notes == (reads_left <= 0));
+        lost += all.notes;
+        free(many);
+    }
+    CHECK(lost > 4);
+    devices[2]->table.read_at = read_at;
+    devices[0]->table.write = devices[1]->table.write = write_now;
+    free(one);
+}
+
 /* More devices than a batch has shards are told of. */
 static void test_too_many(const char *images, clade_device *device)
 {
@@ -208,6 +260,7 @@ int main(void)
     if (count == 3) { /* the OpenCL device holds the weights */
         clade_device *turned[] = {devices[2], devices[0], devices[1]};
         test_training(folder, turned, count);
+        test_lost(folder, devices);
     }
     for (size_t i = 0; i < 3; i++) clade_device_close(&devices[i]);
     CHECK_OK(clade_folder_remove(folder));
