@@ -150,11 +150,23 @@ static clade_status receive_parts(clade_exchange *x, const clade_sharding *b, si
         float *slice = clade_tree_take(x->slice[bucket]);
         if (!slice) return CLADE_ENOMEM;
         a->part[a->count++] = (clade_tree_part){first, level, slice};
-        if (from == own(x))
-            memcpy(slice, find_part(x->bucket[bucket].sum, first) + begin_of(x, bucket, from),
-                   bytes);
-        else
-            status = clade_ranks_receive(x->ranks, from, slice, bytes);
+        status = clade_ranks_receive(x->ranks, from, slice, bytes);
+        first += 1 << level;
+    }
+    return status;
+}
+
+/* This rank's own slices, to those that have come. */
+static clade_status add_own(clade_exchange *x, const clade_sharding *b, size_t bucket)
+{
+    int32_t first, end;
+    clade_status status = CLADE_OK;
+    clade_exchange_part(x->ranks, own(x), b->shards, &first, &end);
+    while (first < end && !status) {
+        const int32_t level = clade_tree_level(first, end, b->shards);
+        status = clade_tree_add_copy(x->slice[bucket], first, level,
+                                     find_part(x->bucket[bucket].sum, first) +
+                                         begin_of(x, bucket, own(x)));
         first += 1 << level;
     }
     return status;
@@ -170,11 +182,12 @@ static clade_status reduce(clade_exchange *x, const clade_sharding *b, size_t bu
     clade_tree_start(slice, b->shards);
     clade_status status = send_parts(x, b, bucket);
     for (int32_t from = 0; from < count(x) && !status; from++)
-        status = receive_parts(x, b, bucket, from, &a);
+        if (from != own(x)) status = receive_parts(x, b, bucket, from, &a);
     if (!status) status = clade_ranks_wait(x->ranks);
     for (size_t i = 0; i < a.count; i++)
         clade_tree_add(slice, a.part[i].first, a.part[i].level, a.part[i].sum);
     free(a.part);
+    if (!status) status = add_own(x, b, bucket);
     if (!status)
         memcpy(sum + begin_of(x, bucket, own(x)), clade_tree_parts(slice, &parts)->sum,
                size_of(x, bucket, own(x)) * sizeof *sum);

@@ -22,8 +22,9 @@ typedef struct clade_sharding {
 } clade_sharding;
 
 /* The sum of all ranks' gradients in a bucket, pairwise in the order of shards, to its place in
- * `sum`. Each rank sends and receives the bucket's bytes twice, but for one part in as many as
- * there are ranks: every one adds up a slice, and gives the sum to the others. */
+ * `sum`, which may be where this rank's own lie. Each rank sends and receives the bucket's bytes
+ * twice, but for one part in as many as there are ranks: every one adds up a slice, and gives the
+ * sum to the others. */
 clade_status clade_exchange_bucket(clade_exchange *exchange, clade_sharding batch, size_t bucket,
                                    float *sum);
 /* A batch's sums, [shards, width], to everyone: of each rank those of its shards. */
