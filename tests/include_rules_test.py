@@ -39,7 +39,7 @@ ROOMS = {
 # a header of a higher one.
 FLOORS = {
     "opencl": [
-        "broadcast cache context error grid library limits memory plan profile program source tile tree vendors",
+        "broadcast cache context error family grid library limits memory plan profile program source tile tree vendors",
         "activation adjust attention by_gemm cast conv conv_direct conv_dw conv_job conv_pool copy dense dense_split depthwise "
         "dropout elementwise gemm gemm_none group_norm image implicit layer_norm loss lrn norm ops optim pool product reduce table "
         "upsample winograd",

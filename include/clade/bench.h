@@ -119,6 +119,12 @@ typedef struct clade_tune_device_summary {
  * when not even a step as it is works, EIO. */
 CLADE_API clade_status clade_tune_device(const clade_tune_device_options *options,
                                          clade_tune_device_summary *summary);
+/* Writes what was kept for a device to a file that is not there yet, in the form of those that
+ * Clade comes with (kernels/tuning); the device may be NULL for the first OpenCL one. `info` gets
+ * what the device says of itself. Errors: those of clade_device_open; EUNSUPPORTED where nothing
+ * was measured, EINVAL where the file is there, EIO. */
+CLADE_API clade_status clade_tune_device_export(const char *device, const char *path,
+                                                clade_device_info *info);
 /* What the processes do: `argv` is what was put behind the command. `out` gets what is to be
  * written to standard output, to be freed; an error is written there as a line of text instead, and
  * the exit status is 1. */

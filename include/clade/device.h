@@ -28,6 +28,11 @@ typedef struct clade_device_info {
     bool host_memory;   /* shares the host's memory */
     bool cpu_like;      /* few wide cores rather than thousands of lanes */
     char unusable[256]; /* why it cannot be used; empty if it can */
+    /* OpenCL: devices of one family have the same choices of algorithms by default:
+     * "nvidia-sm_90". Calls for which one was measured on this very device (clade_tune_device), and
+     * on another one of its family. */
+    char family[64];
+    uint32_t measured, shipped;
 } clade_device_info;
 
 /* How many sets of parameters "gemm:1", … there are. */

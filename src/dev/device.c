@@ -284,6 +284,14 @@ clade_status clade_device_choose(clade_device *device, const clade_call *call,
     return device->table.choose(device->context, call, timings, count);
 }
 
+clade_status clade_device_choices(const clade_device *device, char **out)
+{
+    if (!device->table.choices)
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: its backend has nothing to choose",
+                          device->info.id);
+    return device->table.choices(device->context, out);
+}
+
 clade_status clade_device_peak(clade_device *device, double *flops, double *bytes)
 {
     if (!device->table.peak)

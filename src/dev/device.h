@@ -66,5 +66,8 @@ bool clade_device_choice(const clade_device *device, const clade_call *call,
  * products in general. Errors: EUNSUPPORTED where the backend has no choice, EIO. */
 clade_status clade_device_choose(clade_device *device, const clade_call *call,
                                  const clade_algorithm_timing *timings, size_t count);
+/* What was kept for the device, as a text to be freed. Errors: EUNSUPPORTED likewise, or where
+ * nothing was; EIO, EFORMAT, ENOMEM. */
+clade_status clade_device_choices(const clade_device *device, char **out);
 
 #endif

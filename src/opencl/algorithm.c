@@ -143,6 +143,12 @@ clade_status clade_opencl_choose(void *context, const clade_call *call,
     return clade_opencl_tuning_keep(cl->choices->tuning, call, timings, count);
 }
 
+clade_status clade_opencl_choices(void *context, char **out)
+{
+    const opencl_context *cl = context;
+    return clade_opencl_tuning_text(cl->choices->tuning, cl->label, out);
+}
+
 const char *clade_opencl_warning(void *context)
 {
     const opencl_context *cl = context;

@@ -28,5 +28,6 @@ bool clade_opencl_exclude(void *context, const clade_call *call, const char *alg
 clade_status clade_opencl_choose(void *context, const clade_call *call,
                                  const clade_algorithm_timing *timings, size_t count);
 const char *clade_opencl_warning(void *context);
+clade_status clade_opencl_choices(void *context, char **out);
 
 #endif

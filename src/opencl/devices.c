@@ -2,6 +2,7 @@
 #include "opencl/devices.h"
 
 #include "opencl/gemm.h"
+#include "opencl/tuning_cache.h"
 #include "opencl/vendors.h"
 
 #include <stdio.h>
@@ -124,6 +125,7 @@ clade_status clade_opencl_describe(size_t index, clade_device_info *info)
     /* some drivers for CPUs, Mesa's, make a lane of each work-item, as GPUs do */
     info->cpu_like = (clade_opencl_device_number(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) &&
                      clade_opencl_device_number(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT) > 1;
+    clade_opencl_tuning_describe(platform, device, info);
     if (!clade_opencl_device_number(device, CL_DEVICE_AVAILABLE))
         snprintf(info->unusable, sizeof info->unusable, "the driver says it is not available");
     else if (!clade_opencl_device_number(device, CL_DEVICE_COMPILER_AVAILABLE))

@@ -163,6 +163,7 @@ const clade_backend *clade_opencl_backend(void)
         .peak = clade_opencl_peak,
         .point = clade_opencl_point,
         .read_at = clade_opencl_read_at,
+        .choices = clade_opencl_choices,
     };
     return &backend;
 }

@@ -2,7 +2,9 @@
  * driver and this version:
  *     {"gemm": "gemm:2", "calls": {"dense x=32x3136 …": {"algorithm": "gemm",
  *      "tried": {"direct": 1.9, "gemm": 0.8, …}}, …}}
- * where `tried` has milliseconds, or why an algorithm failed. */
+ * where `tried` has milliseconds, or why an algorithm failed. What Clade comes with for a family of
+ * devices has the same form, and says besides on what it was measured; it counts for calls that the
+ * file does not have. */
 #define _GNU_SOURCE
 #include "opencl/tuning_cache.h"
 
@@ -30,8 +32,9 @@ typedef struct kept {
 
 struct opencl_tuning {
     char *path; /* of the file; NULL: there is no cache folder */
-    kept *kept;
+    kept *kept; /* the file's first */
     size_t count;
+    bool gemm; /* CLBlast's parameters are set */
     char warning[512];
 };
 
@@ -59,6 +62,16 @@ static char *find_path(const opencl_context *cl)
     return path;
 }
 
+/* A text as a tree; NULL when it is damaged. */
+static clade_status parse_tree(const void *text, size_t size, const char *what, cJSON **out)
+{
+    clade_status status = clade_json_parse(text, size, what, NULL, out);
+    if (status || cJSON_IsObject(cJSON_GetObjectItem(*out, "calls"))) return status;
+    cJSON_Delete(*out);
+    *out = NULL;
+    return clade_fail(CLADE_EFORMAT, "%s: no object 'calls'", what);
+}
+
 /* The file as a tree; NULL when there is none or it is damaged. */
 static clade_status read_tree(const char *path, cJSON **out)
 {
@@ -67,12 +80,16 @@ static clade_status read_tree(const char *path, cJSON **out)
     *out = NULL;
     clade_status status = clade_file_read(path, file_most, &bytes, &size);
     if (status) return status;
-    status = clade_json_parse(bytes, size, path, NULL, out);
+    status = parse_tree(bytes, size, path, out);
     free(bytes);
-    if (status || cJSON_IsObject(cJSON_GetObjectItem(*out, "calls"))) return status;
-    cJSON_Delete(*out);
-    *out = NULL;
-    return clade_fail(CLADE_EFORMAT, "%s: no object 'calls'", path);
+    return status;
+}
+
+static const opencl_shipped *find_shipped(const char *family)
+{
+    const opencl_shipped *s = clade_opencl_shipped;
+    while (s->family && strcmp(s->family, family) != 0) s++;
+    return s->family ? s : NULL;
 }
 
 /* The faster of the algorithms of exact mode's arithmetic; direct if neither was tried. */
@@ -107,7 +124,8 @@ static bool take_entry(opencl_tuning *t, const cJSON *entry)
 static bool take_over(opencl_context *cl, opencl_tuning *t, const cJSON *root)
 {
     const char *gemm = cJSON_GetStringValue(cJSON_GetObjectItem(root, "gemm"));
-    bool good = !gemm || clade_opencl_gemm_use(cl, gemm);
+    bool good = !gemm || t->gemm || clade_opencl_gemm_use(cl, gemm);
+    t->gemm = t->gemm || gemm;
     const cJSON *entry;
     cJSON_ArrayForEach(entry, cJSON_GetObjectItem(root, "calls"))
     {
@@ -116,13 +134,20 @@ static bool take_over(opencl_context *cl, opencl_tuning *t, const cJSON *root)
     return good;
 }
 
-clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuning **out)
+bool clade_opencl_tuning_take(opencl_context *cl, opencl_tuning *t, const opencl_shipped *shipped)
 {
-    opencl_tuning *t = *out = calloc(1, sizeof *t);
-    if (!t) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
-    t->path = find_path(cl);
-    if (!read || !t->path || access(t->path, F_OK)) return CLADE_OK;
     cJSON *root;
+    bool good =
+        !parse_tree(shipped->text, shipped->size, shipped->family, &root) && take_over(cl, t, root);
+    cJSON_Delete(root);
+    return good;
+}
+
+/* Takes over the file, where there is one; a warning if it is damaged. */
+static void take_file(opencl_context *cl, opencl_tuning *t)
+{
+    cJSON *root = NULL;
+    if (!t->path || access(t->path, F_OK)) return;
     clade_status status = read_tree(t->path, &root);
     if (status == CLADE_EIO)
         snprintf(t->warning, sizeof t->warning, "what was measured on this device is not used: %s",
@@ -133,7 +158,43 @@ clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuni
                  "makes it anew",
                  t->path);
     cJSON_Delete(root);
+}
+
+clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuning **out)
+{
+    char family[sizeof((clade_device_info *)NULL)->family];
+    opencl_tuning *t = *out = calloc(1, sizeof *t);
+    if (!t) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
+    t->path = find_path(cl);
+    if (!read) return CLADE_OK;
+    clade_opencl_family(cl->platform, cl->device, family);
+    const opencl_shipped *shipped = find_shipped(family);
+    take_file(cl, t);
+    if (shipped)
+        clade_opencl_tuning_take(cl, t, shipped); /* the test opencl-tuning reads them all */
     return CLADE_OK;
+}
+
+static uint32_t count_calls(const cJSON *root)
+{
+    return root ? (uint32_t)cJSON_GetArraySize(cJSON_GetObjectItem(root, "calls")) : 0;
+}
+
+void clade_opencl_tuning_describe(cl_platform_id platform, cl_device_id device,
+                                  clade_device_info *info)
+{
+    const opencl_context cl = {.platform = platform, .device = device};
+    char *path = find_path(&cl);
+    cJSON *own = NULL, *root = NULL;
+    clade_opencl_family(platform, device, info->family);
+    const opencl_shipped *shipped = find_shipped(info->family);
+    if (path) read_tree(path, &own);
+    if (shipped) parse_tree(shipped->text, shipped->size, info->family, &root);
+    info->measured = count_calls(own);
+    info->shipped = count_calls(root);
+    cJSON_Delete(own);
+    cJSON_Delete(root);
+    free(path);
 }
 
 void clade_opencl_tuning_close(opencl_tuning *t)
@@ -234,4 +295,21 @@ clade_status clade_opencl_tuning_keep(const opencl_tuning *t, const clade_call *
                                  : clade_fail(CLADE_ENOMEM, "out of memory for choices");
     free(folder);
     return status ? status : keep(path, call, timings, count);
+}
+
+clade_status clade_opencl_tuning_text(const opencl_tuning *t, const char *label, char **out)
+{
+    cJSON *root = NULL;
+    *out = NULL;
+    if (!t->path || access(t->path, F_OK))
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "nothing was measured on %s: `clade tune-device` does", label);
+    clade_status status = read_tree(t->path, &root);
+    cJSON_Delete(root);
+    if (status) return status;
+    void *bytes;
+    size_t size;
+    status = clade_file_read(t->path, file_most, &bytes, &size); /* with a zero behind it */
+    if (!status) *out = bytes;
+    return status;
 }

@@ -37,6 +37,22 @@ expect 1 'nothing to choose' "$clade" tune-device --device cpu shapes
 expect 1 nothing "$clade" tune-device --device opencl nothing
 # choices that are damaged are a warning
 "$clade" tune-device shapes --batch 1 --no-products --limit 0.1 --total 60 >"$dir/out" 2>&1 || true
+# what was measured can be written to a file, once, in the form that the build takes
+expect 2 'expected no recipe' "$clade" tune-device --export "$dir/out.json" shapes
+expect 1 'of no call' "$clade" tune-device --export "$dir/none.json"
+for file in "$dir"/cache/clade/opencl/*.json; do
+    echo '{"calls": {"dense x=4x8 w=8x3 y=4x3": {"algorithm": "direct", "tried": {"direct": 1, "gemm": "crashed"}}}}' >"$file"
+done
+family=$("$clade" devices --json | sed -n 's/.*"family":[^"]*"\(.*\)".*/\1/p' | grep . | head -n 1)
+expect 0 'all of its family' "$clade" tune-device --export "$dir/$family.json"
+expect 1 'is there already' "$clade" tune-device --export "$dir/$family.json"
+expect 0 'calls measured here' "$clade" devices
+embed() { python3 "$kernels/tuning/embed.py" "$dir/tuning.c" "$1"; }
+embed "$dir/$family.json" || failed=1
+sed 's/"family".*/"family": "other",/' "$dir/$family.json" >"$dir/another.json"
+expect 1 "family is 'other', expected 'another'" embed "$dir/another.json"
+printf '{"family": "slow", "calls": {"dense": {"algorithm": "gemm", "tried": {"gemm": 2, "direct": 1}}}}' >"$dir/slow.json"
+expect 1 'is not the fastest' embed "$dir/slow.json"
 for file in "$dir"/cache/clade/opencl/*.json; do echo '{' >"$file"; done
 expect 0 'warning: .*is damaged' "$clade" bench --device opencl --math fast --op fill --repeat 1
 exit $failed

@@ -25,6 +25,9 @@ static void print_json(const clade_device_info *list, size_t count, const char *
         cJSON_AddBoolToObject(entry, "fma", d->fma);
         cJSON_AddBoolToObject(entry, "fp16", d->fp16);
         cJSON_AddBoolToObject(entry, "fp64", d->fp64);
+        cJSON_AddStringToObject(entry, "family", d->family);
+        cJSON_AddNumberToObject(entry, "measured", d->measured);
+        cJSON_AddNumberToObject(entry, "shipped", d->shipped);
         cJSON_AddBoolToObject(entry, "usable", !d->unusable[0]);
         cJSON_AddStringToObject(entry, "unusable", d->unusable);
         clade_json_append(array, entry);
@@ -34,6 +37,18 @@ static void print_json(const clade_device_info *list, size_t count, const char *
 }
 
 static const char *yes(bool v) { return v ? "yes" : "no"; }
+
+/* Where its algorithms come from, what counts first in front. */
+static void print_choices(const clade_device_info *d)
+{
+    printf("    algorithms     ");
+    if (d->measured) printf("%" PRIu32 " calls measured here, ", d->measured);
+    if (d->shipped) printf("%" PRIu32 " measured on %s, ", d->shipped, shown(d->family));
+    if (d->measured || d->shipped)
+        printf("others by rule\n");
+    else
+        printf("by rule, none measured for %s\n", shown(d->family));
+}
 
 static void print_table(const clade_device_info *list, size_t count, const char *note)
 {
@@ -45,6 +60,7 @@ static void print_table(const clade_device_info *list, size_t count, const char 
         if (d->memory_bytes)
             printf("    memory         %.1f GiB\n", (double)d->memory_bytes / 1073741824.0);
         printf("    fma %s, fp16 %s, fp64 %s\n", yes(d->fma), yes(d->fp16), yes(d->fp64));
+        if (d->family[0]) print_choices(d);
         if (d->unusable[0]) printf("    not usable: %s\n", shown(d->unusable));
     }
     if (note[0]) printf("%s\n", note);

@@ -53,12 +53,24 @@ static int run(clade_tune_device_options *options)
     return COMMAND_OK;
 }
 
+/* Writes what was measured before. */
+static int export(const char *device, const char *path)
+{
+    clade_device_info info;
+    if (clade_tune_device_export(device, path, &info)) return command_fail("tune-device");
+    printf("%s: what was measured on %s; Clade comes with it for all of its family once it is "
+           "kernels/tuning/%s.json\n",
+           shown(path), shown(info.name), info.family);
+    return COMMAND_OK;
+}
+
 int command_tune_device(int argc, char **argv)
 {
     clade_tune_device_options o = {
         .device = "opencl", .candidate_seconds = 10, .total_seconds = 600};
     int64_t batch = 0;
     bool no_products = false;
+    const char *exported = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "an OpenCL device; default: opencl"),
         OPTION_INTEGER("batch", "N", &batch, 1, 1 << 20, "of the models; default: the recipe's"),
@@ -66,6 +78,7 @@ int command_tune_device(int argc, char **argv)
                     "for one candidate; default: 10"),
         OPTION_REAL("total", "SECONDS", &o.total_seconds, 1, 1e9, "for all; default: 600"),
         OPTION_FLAG("no-products", &no_products, "leave CLBlast's parameters as they are"),
+        OPTION_TEXT("export", "FILE", &exported, "only write what was measured before to a file"),
     };
     static const command_usage usage = {
         .name = "tune-device",
@@ -82,6 +95,9 @@ int command_tune_device(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
+    if (exported && count)
+        return command_misuse("tune-device", "--export measures nothing: expected no recipe");
+    if (exported) return export(o.device, exported);
     const char **recipes = calloc((size_t)count + 1, sizeof *recipes);
     if (!recipes) return command_misuse("tune-device", "out of memory");
     for (int i = 0; i < count; i++) recipes[i] = argv[1 + i];

@@ -21,7 +21,8 @@ class Error(Exception):
 class DeviceInfo(ctypes.Structure):
     _fields_ = [("id", c_char * 32), ("name", c_char * 128), ("driver", c_char * 192), ("compute_units", c_uint32),
                 ("memory_bytes", c_uint64), ("max_alloc_bytes", c_uint64), ("fma", c_bool), ("fp16", c_bool),
-                ("fp64", c_bool), ("host_memory", c_bool), ("cpu_like", c_bool), ("unusable", c_char * 256)]
+                ("fp64", c_bool), ("host_memory", c_bool), ("cpu_like", c_bool), ("unusable", c_char * 256),
+                ("family", c_char * 64), ("measured", c_uint32), ("shipped", c_uint32)]
 
 
 class DeviceOptions(ctypes.Structure):
