@@ -121,6 +121,27 @@ def check_synced(bench):
         check(history(run) == history(whole), f"{ranks} ranks, synced: another history")
 
 
+def check_tasks(bench):
+    """Numbers and classes that have an order, activations in 16 bits, float16's first steps skipped."""
+    numbers = bench.folder / "numbers.csv"
+    if not numbers.exists():
+        files = sorted(path.relative_to(bench.images) for path in bench.images.rglob("*.jpg"))
+        numbers.write_text("file,near,far\n" + "".join(f"{f},{i * 37 % 101},{1000 + i * 53 % 97}\n" for i, f in enumerate(files)))
+    plain = ("--set", "augment={horizontal_flip: true}", "--epochs", 2)
+    head = "--set", "model.6.dense.activation=linear"
+    tasks = {
+        "numbers": ("--labels", numbers, *head, "--set", "train.loss=mse", "--set", "data={task: regression, validation_split: 0.25}",
+                    "--precision", "mixed_float16"),
+        "an order": ("--set", "model.6.dense={units: steps, activation: sigmoid}", "--set", "train.loss=ordinal_crossentropy",
+                     "--set", "data.task=ordinal", "--precision", "mixed_bfloat16"),
+    }
+    for name, more in tasks.items():
+        whole, run = bench.new(), bench.new()
+        ends_well(bench, bench.train("--out", whole, *plain, *more), f"{name}, one process")
+        ends_well(bench, bench.on(3, bench.train("--out", run, *plain, *more)), f"{name}, 3 ranks")
+        check(digest(run) == digest(whole), f"{name}, 3 ranks: other weights")
+
+
 def check_predict(bench, whole):
     """The same bytes as without ranks, in the order of the files, with those that cannot be read named."""
     broken = bench.folder / "many/c/broken.png"
@@ -250,6 +271,7 @@ def main(clade):
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
             check_synced(bench)
+            check_tasks(bench)
             check_predict(bench, whole)
             check_refusals(bench)
             check_others(bench, whole)
