@@ -95,8 +95,10 @@ def main(clade):
         fails(clade, "summary", recipe, "--batch", "8", part="--batch is for --memory", status=2)
         fails(clade, "summary", folder / "chosen", "--memory", part="expects a recipe", status=2)
 
-        # a shard that is larger than the batch is the batch
-        run(*train, "--shard", "64", "--out", folder / "larger")
+        # a recipe's shard that is larger than the batch is the batch
+        fails(*train, "--shard", "64", "--out", out, part="--shard 64 is more than the batch: expected 1 to 20 images")
+        assert not out.exists()
+        assert "Shards" not in run(*train, "--set", "train.shard=64", "--out", folder / "larger").stdout
         larger, whole = ([line.split(",")[:6] for line in (folder / f / "history.csv").read_text().splitlines()]
                          for f in ["larger", "whole"])
         assert larger == whole and len(larger) == 3, (larger, whole)

@@ -209,7 +209,8 @@ static void print_head(const train_request *r, const clade_recipe *recipe,
     session_print_data(stdout, dataset);
     printf("Recipe: %s, batch %d, %d epoch%s, seed %llu\n", shown(clade_recipe_name(recipe)),
            t->batch, t->epochs, t->epochs == 1 ? "" : "s", (unsigned long long)t->seed);
-    if (t->shard) printf("Shards of %d images\n", t->shard);
+    if (clade_training_shard(t) < t->batch)
+        printf("Shards of %d images\n", clade_training_shard(t));
     for (size_t i = 0; i < devices->count; i++) {
         const clade_device_info *info = clade_device_describe(devices->device[i]);
         printf("Device: %s (%s), %s math\n", info->id, shown(info->name),
@@ -275,6 +276,15 @@ static clade_status choose_shard(train_request *r, const device_list *devices,
     return read_recipe(r, recipe);
 }
 
+/* A recipe's may be: it goes with any --batch, and any that tune tries. */
+static clade_status check_shard(const train_request *r, const clade_recipe *recipe)
+{
+    const int32_t batch = clade_recipe_training(recipe)->batch;
+    if (r->shard <= batch) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "--shard %lld is more than the batch: expected 1 to %d images",
+                      (long long)r->shard, batch);
+}
+
 static clade_status join(train_request *r)
 {
     clade_status status = together_join((double)r->rank_timeout, &r->ranks);
@@ -300,6 +310,7 @@ static int run(train_request *r)
     if (!status && r->automatic) status = choose_recipe(r, &devices);
     if (!status) status = collect_edits(r);
     if (!status) status = read_recipe(r, &recipe);
+    if (!status) status = check_shard(r, recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     if (!status && !r->automatic) status = device_list_open(&r->place, &devices);
     if (!status) status = open_data(r, recipe, &devices, &dataset);
