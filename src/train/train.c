@@ -3,6 +3,7 @@
 #include "data/dataset.h"
 #include "train/agree.h"
 #include "train/classifier.h"
+#include "train/rounding.h"
 #include "train/trainer.h"
 
 #include <clade/verify.h>
@@ -134,6 +135,8 @@ static clade_status train_on(clade_trainer *t, clade_classifier **out)
     if (!status) status = check_shards(t);
     if (!status) status = check_swa(t);
     if (!status) status = check_verify(t);
+    if (!status && (t->device_count > 1 || t->ranks))
+        status = clade_rounding_check(t->devices, t->device_count);
     if (status) return status;
     status = attempt(t, t->options->resume, out);
     while ((next = find_next(t, status))) {

@@ -30,6 +30,14 @@ sed -i 's/#define FMA(a, b, c) \([fm][ma][ad]\)(a, b, c).*/#define FMA(a, b, c) 
 export CLADE_KERNELS="$dir/kernels"
 expect 1 '^wrong: y\[' child try opencl direct "$dense"
 expect 1 '^wrong: dw\[' child try opencl direct "$conv"
+# a product that is rounded before the addition is no fma: such a device shares no batch in exact math
+cp "$kernels/portable.clh" "$dir/kernels"
+sed -i 's/#define FMA(a, b, c) fma(a, b, c)/#define FMA(a, b, c) ((a) * (b) + (c))/' "$dir/kernels/portable.clh"
+"$clade" data make "$dir/images" --classes 2 --train 4 --validation 1 --size 16 >"$dir/out"
+share() { "$clade" train shapes --data "$dir/images" --epochs 1 --batch 4 --device "cpu,$1" --math exact --out "$dir/run"; }
+expect 1 'does not round fma correctly' share opencl
+unset CLADE_KERNELS
+expect 0 'Saved in' share opencl
 # the command as a whole, with little time: it says so and leaves what it could not try
 unset CLADE_KERNELS
 expect 0 'For example' "$clade" tune-device --help
