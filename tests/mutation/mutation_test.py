@@ -23,6 +23,16 @@ void note(int a);
     {           \
         s -= k; \
     }
+struct size {
+    int height, width;
+    struct size *next;
+};
+enum side { left, right };
+int g(struct size *s, enum side from)
+{
+    s->height = s->width;
+    return from == left ? *&s->height : s->next != 0;
+}
 int f(int a, int b, float *p)
 {
     int s = 0, row[3];
@@ -38,44 +48,61 @@ int f(int a, int b, float *p)
 """
 EXPECTED = """
 7 term: (x) + (x) -> (x)
-14 constant: 0 -> 0 + 1
-15 constant: 0 -> 0 + 1
-15 compare: i < a -> i <= a
-15 drop: s += a * b -> (void)0
-15 accumulate: s += a * b -> s = a * b
-15 stride: a * b -> a
-15 stride: a * b -> b
-16 negate: a && !b -> !(a && !b)
-16 logic: a && !b -> (a) || (!b)
-16 drop: note(TWICE(a / b)) -> (void)0
-16 swap: a / b -> (b) / (a)
-17 drop: (void)min_of(a, b) -> (void)0
-17 minmax: min_of(a, b) -> max_of(a, b)
-17 arguments: min_of(a, b) -> min_of(b, a)
-18 drop: p[1] = p[0] > p[2] ? p[0] : p[2] -> (void)0
-18 constant: 1 -> 1 + 1
-18 constant: 1 -> 1 - 1
-18 negate: p[0] > p[2] -> !(p[0] > p[2])
-18 constant: 0 -> 0 + 1
-18 constant: 2 -> 2 + 1
-18 constant: 2 -> 2 - 1
-18 constant: 0 -> 0 + 1
-18 constant: 2 -> 2 + 1
-18 constant: 2 -> 2 - 1
-19 term: a - b -> a
-19 swap: a - b -> (b) - (a)
-20 drop: *p = 0.5f * p[1] -> (void)0
-20 stride: 0.5f * p[1] -> 0.5f
-20 stride: 0.5f * p[1] -> p[1]
-20 float: 0.5f -> 0.5f * 1.015625f
-20 constant: 1 -> 1 + 1
-20 constant: 1 -> 1 - 1
-21 drop: p = 0 -> (void)0
-22 term: s + (int)sizeof row + table[0] -> s + (int)sizeof row
-22 term: s + (int)sizeof row + table[0] -> table[0]
-22 term: s + (int)sizeof row -> (int)sizeof row
-22 term: s + (int)sizeof row -> s
-22 constant: 0 -> 0 + 1
+19 drop: s->height = s->width -> (void)0
+19 another: s->width -> s->height
+20 compare: from == left -> from != left
+20 another: left -> right
+20 another: &s->height -> &s->width
+20 compare: s->next != 0 -> s->next == 0
+24 constant: 0 -> 0 + 1
+25 constant: 0 -> 0 + 1
+25 compare: i < a -> i <= a
+25 another: a -> b
+25 accumulate: s += a * b -> s = a * b
+25 drop: s += a * b -> (void)0
+25 stride: a * b -> a
+25 stride: a * b -> b
+25 another: a -> b
+25 another: b -> a
+26 logic: a && !b -> (a) || (!b)
+26 negate: a && !b -> !(a && !b)
+26 another: a -> b
+26 another: b -> a
+26 drop: note(TWICE(a / b)) -> (void)0
+26 swap: a / b -> (b) / (a)
+26 another: a -> b
+26 another: b -> a
+27 drop: (void)min_of(a, b) -> (void)0
+27 arguments: min_of(a, b) -> min_of(b, a)
+27 minmax: min_of(a, b) -> max_of(a, b)
+27 another: a -> b
+27 another: b -> a
+28 drop: p[1] = p[0] > p[2] ? p[0] : p[2] -> (void)0
+28 constant: 1 -> 1 + 1
+28 constant: 1 -> 1 - 1
+28 negate: p[0] > p[2] -> !(p[0] > p[2])
+28 constant: 0 -> 0 + 1
+28 constant: 2 -> 2 + 1
+28 constant: 2 -> 2 - 1
+28 constant: 0 -> 0 + 1
+28 constant: 2 -> 2 + 1
+28 constant: 2 -> 2 - 1
+29 swap: a - b -> (b) - (a)
+29 term: a - b -> a
+29 another: a -> b
+29 another: b -> a
+30 drop: *p = 0.5f * p[1] -> (void)0
+30 stride: 0.5f * p[1] -> 0.5f
+30 stride: 0.5f * p[1] -> p[1]
+30 float: 0.5f -> 0.5f * 1.015625f
+30 constant: 1 -> 1 + 1
+30 constant: 1 -> 1 - 1
+31 drop: p = 0 -> (void)0
+32 term: s + (int)sizeof row + table[0] -> s + (int)sizeof row
+32 term: s + (int)sizeof row + table[0] -> table[0]
+32 term: s + (int)sizeof row -> (int)sizeof row
+32 term: s + (int)sizeof row -> s
+32 constant: 0 -> 0 + 1
 """
 
 KERNEL = """

@@ -17,6 +17,7 @@ COMPARED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 OPPOSITE = {"min": "max", "max": "min"}
 OPENCL = {"min", "max", "fmin", "fmax"}  # clang declares its builtins where they are called
 CONSTANT = {"ConstantExpr", "UnaryExprOrTypeTraitExpr", "OffsetOfExpr", "StaticAssertDecl", "RecordDecl", "EnumDecl"}
+READ = {"LValueToRValue", "ArrayToPointerDecay"}
 # the children of a statement that are statements themselves: from the n-th on
 BODIES = {"CompoundStmt": 0, "IfStmt": 1, "WhileStmt": 1, "CaseStmt": 1, "DefaultStmt": 0, "LabelStmt": 0}
 
@@ -78,6 +79,7 @@ class Finder:
     def __init__(self, name_of, sources):
         self.name_of, self.sources = name_of, sources
         self.functions = set()
+        self.neighbour = {}
         self.found = {}
 
     # ---- where a node is written ----
@@ -136,6 +138,7 @@ class Finder:
         return kind in BODIES and index >= BODIES[kind]
 
     def translation_unit(self, tree):
+        self.neighbour = neighbours(tree)
         functions = [n for n in tree["inner"] if n.get("kind") == "FunctionDecl"]
         self.functions = {n["name"] for n in functions}
         for function in functions:
@@ -196,6 +199,26 @@ class Finder:
             self.add(node, "arguments", source.text(place[1], a[1]) + source.text(*b[1:]) + source.text(a[2], b[1])
                      + source.text(*a[1:]) + source.text(b[2], place[2]))
 
+    def another(self, node, whole, identity):
+        """In `whole`, which ends with the name of a field, parameter or constant, its neighbour's."""
+        text, new = self.written(whole), self.neighbour.get(identity)
+        old = node.get("name") or node["referencedDecl"].get("name")
+        if new and text and text.endswith(old):
+            self.add(whole, "another", text[:-len(old)] + new)
+
+    def MemberExpr(self, node, parent):
+        if parent.get("castKind") in READ:
+            self.another(node, node, node["referencedMemberDecl"])
+
+    def DeclRefExpr(self, node, parent):
+        if parent.get("castKind") in READ or node["referencedDecl"]["kind"] == "EnumConstantDecl":
+            self.another(node, node, node["referencedDecl"]["id"])
+
+    def UnaryOperator(self, node, parent):
+        inner = node["inner"][0]
+        if node["opcode"] == "&" and inner.get("kind") == "MemberExpr":
+            self.another(inner, node, inner["referencedMemberDecl"])
+
     def IntegerLiteral(self, node, parent):
         text = self.written(node)
         if text and parent.get("castKind") != "NullToPointer":
@@ -221,6 +244,22 @@ class Finder:
 
     def ConditionalOperator(self, node, parent):
         self.condition(node)
+
+
+def neighbours(node):
+    """{id: name} of what may be taken for a field, parameter or constant: the next one of its type, after the last the
+    first."""
+    found, lists = {}, collections.defaultdict(list)
+    for child in node.get("inner", []):
+        kind = child.get("kind")
+        if kind in ("RecordDecl", "EnumDecl", "FunctionDecl"):
+            found.update(neighbours(child))
+        elif kind in ("FieldDecl", "ParmVarDecl", "EnumConstantDecl") and child.get("name"):
+            lists[child["type"]["qualType"]].append(child)
+    for same in lists.values():
+        if len(same) > 1:
+            found.update((one["id"], other["name"]) for one, other in zip(same, same[1:] + same[:1]))
+    return found
 
 
 def callee(node):
