@@ -32,6 +32,33 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n)
     return h;
 }
 
+/* Every kind of augmentation that is drawn for an image. */
+static const clade_augment all_kinds = {
+    .rotation = 20,
+    .horizontal_flip = true,
+    .jitter = {.p = 1, .brightness = {0.5f, 1.5f}, .hue = {-0.3f, 0.3f}},
+    .erasing = {.p = 0.5f, .area = {0.1f, 0.3f}, .ratio = {0.5f, 2}},
+    .augmix = {.severity = 3, .width = 2, .alpha = 1}};
+
+/* Is what a batch says of image i that which is drawn for the image at a place of the list? */
+static void check_drawn(const clade_batch *b, int i, uint64_t epoch, uint64_t place)
+{
+    enum { steps = 2 * CLADE_ADJUST_STEPS, rectangles = 4 * CLADE_ERASE_RECTANGLES, chains = 3 };
+    float m[8], step[steps];
+    int32_t erase[rectangles];
+    clade_chain chain[chains];
+    clade_augment_matrix(&all_kinds, side, side, 3, epoch, place, m);
+    CHECK(!memcmp(m, b->matrix + 8 * i, sizeof m));
+    CHECK(b->steps && b->erase && b->chains && !b->other);
+    if (!b->steps || !b->erase || !b->chains) return;
+    clade_augment_adjust(&all_kinds, 3, epoch, place, step);
+    clade_augment_erase(&all_kinds, side, side, 3, epoch, place, erase);
+    clade_augment_chain(&all_kinds, side, side, 3, epoch, place, chain);
+    CHECK(!memcmp(step, b->steps + steps * i, sizeof step));
+    CHECK(!memcmp(erase, b->erase + rectangles * i, sizeof erase));
+    CHECK(!memcmp(chain, b->chains + chains * i, sizeof chain));
+}
+
 /* Runs an epoch from a batch on; returns a number for all that came, counts the images. */
 static uint64_t run_epoch(clade_loader *loader, uint64_t epoch, size_t first, int seen[images])
 {
@@ -59,7 +86,7 @@ static clade_loader_options options_for(const clade_dataset *d, int threads)
                                   .batch = 8,
                                   .shuffle = true,
                                   .seed = 3,
-                                  .augment = {.rotation = 20, .horizontal_flip = true},
+                                  .augment = all_kinds,
                                   .threads = threads,
                                   .pixels = true};
 }
@@ -134,7 +161,6 @@ static void test_content(const clade_dataset *d)
     CHECK_FAILS(clade_loader_next(loader, &b), CLADE_EINVAL, "clade_loader_start");
     CHECK_OK(clade_loader_start(loader, 4, 0));
     uint8_t pixels[bytes_of_one];
-    float m[8];
     int total = 0, last = 0, moved = 0;
     int32_t order[images];
     for (;;) {
@@ -146,8 +172,8 @@ static void test_content(const clade_dataset *d)
             CHECK(b.label[i] == clade_dataset_label(d, CLADE_TRAIN, at));
             CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, at, pixels));
             CHECK(memcmp(pixels, b.pixels[i], bytes_of_one) == 0);
-            clade_augment_matrix(&options.augment, side, side, 3, 4, at, m);
-            CHECK(memcmp(m, b.matrix + 8 * i, sizeof m) == 0);
+            CHECK(b.weight[i] == 1);
+            check_drawn(&b, i, 4, at);
             order[total] = b.index[i];
             moved += b.index[i] != total;
         }
@@ -222,7 +248,16 @@ static void cut(int number)
     put_file(name, "\xff\xd8\xff\xe0 cut", 8);
 }
 
-/* What an epoch's batches hold: their numbers, counts, and each image's name and matrix. */
+/* Which image of `holes` a name says, and where that stands in the list. */
+static int number_of(const char *name, uint64_t *place)
+{
+    static const uint64_t first[3] = {0, 16, 31}; /* of each class */
+    int number = atoi(name + strlen("a/"));
+    *place = first[number % 3] + (uint64_t)number / 3;
+    return number;
+}
+
+/* What an epoch's batches hold: their numbers, counts, and each image's name. */
 static uint64_t run_names(clade_loader *loader, const clade_dataset *d, uint64_t epoch,
                           size_t first, size_t *batches, size_t *total)
 {
@@ -237,10 +272,12 @@ static uint64_t run_names(clade_loader *loader, const clade_dataset *d, uint64_t
         *total += (size_t)b.count;
         for (int i = 0; i < b.count; i++) {
             const char *name = clade_dataset_name(d, CLADE_TRAIN, (size_t)b.index[i]);
-            CHECK(b.label[i] == clade_dataset_label(d, CLADE_TRAIN, (size_t)b.index[i]));
+            uint64_t place;
+            int number = number_of(name, &place);
+            CHECK(b.label[i] == number % 3 && b.weight[i] == (float)number / 8);
+            check_drawn(&b, i, epoch, place);
             h = mix(h, name, strlen(name));
         }
-        h = mix(h, b.matrix, (size_t)b.count * 8 * sizeof *b.matrix);
         for (int i = 0; b.pixels && i < b.count; i++) h = mix(h, b.pixels[i], bytes_of_one);
     }
 }
@@ -249,15 +286,24 @@ static uint64_t run_names(clade_loader *loader, const clade_dataset *d, uint64_t
  * batch of nothing else is passed over, and keeps its number. */
 static void test_holes(void)
 {
+    char list[images * 32] = "file,label,weight\n";
     for (int i = 0; i < images; i++) {
         char name[64];
         snprintf(name, sizeof name, "holes/%c/%02d.jpg", 'a' + i % 3, i);
         put_jpeg(name, 20 + i, 40, i);
+        const size_t at = strlen(list);
+        snprintf(list + at, sizeof list - at, "%s,%c,%g\n", name + strlen("holes/"), 'a' + i % 3,
+                 i / 8.0);
     }
+    put_file("holes.csv", list, strlen(list));
     for (int k = 0; k < 6; k++) cut(3 * k); /* the first of class a: two batches of 3 */
     cut(44);                                /* the last, alone in its batch */
-    clade_data_options open = {
-        .path = path_of("holes"), .height = side, .width = side, .threads = 2, .max_damaged = 0.2};
+    clade_data_options open = {.path = path_of("holes"),
+                               .labels = path_of("holes.csv"),
+                               .height = side,
+                               .width = side,
+                               .threads = 2,
+                               .max_damaged = 0.2};
     uint64_t want[2][2] = {{0}};
     for (int k = 0; k < 6; k++) {
         clade_dataset *d = NULL;
