@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "data/dataset.h"
 #include "nn/layer.h"
+#include "nn/loss.h"
 
 #include <clade/scores.h>
 
@@ -22,7 +23,7 @@ struct clade_classifier {
     clade_sampler *sampler;
     clade_augment border; /* what views show beyond an image's edge; draws nothing */
     int32_t outputs;
-    bool logarithms;       /* outputs are those of probabilities */
+    bool logarithms;       /* outputs are those of probabilities, if no loss takes the activation */
     bool scores;           /* outputs are no probabilities */
     float *y;              /* [batch, outputs] */
     const uint8_t **image; /* [batch]: where each lies */
@@ -251,9 +252,10 @@ clade_status clade_classifier_set_views(clade_classifier *c, const float *matrix
 
 bool clade_classifier_gives_probabilities(const clade_classifier *c) { return !c->scores; }
 
-/* Outputs as one number for each class or target, of a single one, which is that of class 1, two;
- * with the temperature. */
-static void spread(const clade_classifier *c, const float *y, size_t n, float *probabilities)
+/* Outputs, or logarithms of them, as one number for each class or target, of a single one, which is
+ * that of class 1, two; with the temperature. */
+static void spread(const clade_classifier *c, const float *y, bool logarithms, size_t n,
+                   float *probabilities)
 {
     size_t classes = (size_t)c->classes.count;
     if (c->task == CLADE_TASK_ORDINAL) {
@@ -262,9 +264,9 @@ static void spread(const clade_classifier *c, const float *y, size_t n, float *p
     }
     for (size_t i = 0; i < n; i++) {
         if (c->outputs == 1 && c->task != CLADE_TASK_REGRESSION) {
-            probabilities[2 * i] = c->scores ? -y[i] : 1 - y[i];
+            probabilities[2 * i] = 1 - y[i];
             probabilities[2 * i + 1] = y[i];
-        } else if (c->logarithms) {
+        } else if (logarithms) {
             for (size_t k = i * classes; k < (i + 1) * classes; k++) probabilities[k] = expf(y[k]);
         } else {
             memcpy(probabilities + i * classes, y + i * classes, classes * sizeof *y);
@@ -316,7 +318,7 @@ clade_status clade_classifier_predict_pixels(clade_classifier *c, const uint8_t 
                 status = clade_buffer_read(output->buffer, (size_t)output->offset * sizeof(float),
                                            c->y, (size_t)n * (size_t)c->outputs * sizeof(float));
             if (status) return status;
-            spread(c, c->y, (size_t)n, c->view);
+            spread(c, c->y, c->logarithms, (size_t)n, c->view);
             add_view(c, view, c->view, (size_t)n, mean);
         }
     }
@@ -375,6 +377,8 @@ static clade_status run_views(clade_classifier *c, clade_model *model, clade_fee
                               clade_metrics *out)
 {
     const size_t size = n * (size_t)c->classes.count;
+    const clade_loss loss = clade_recipe_training(c->recipe)->loss;
+    const bool logarithms = c->logarithms && !clade_loss_takes_activation(loss);
     float *view = malloc(size * sizeof *view);
     clade_status status = CLADE_OK;
     c->evaluated = malloc(size * sizeof *c->evaluated);
@@ -384,7 +388,7 @@ static clade_status run_views(clade_classifier *c, clade_model *model, clade_fee
         status = clade_evaluation_run(c->evaluation, model, feed, results, fill_matrix(c, k), ranks,
                                       NULL, NULL, out);
         if (status || out->count == 0) continue;
-        spread(c, clade_evaluation_outputs(c->evaluation), n, view);
+        spread(c, clade_evaluation_outputs(c->evaluation), logarithms, n, view);
         add_view(c, k, view, n, c->evaluated);
     }
     free(view);

@@ -129,8 +129,8 @@ def main(clade, onnx=None):
 
         def predict_below(model, images, *words):
             found = json.loads(run("predict", model, images, *words, "--json", "--device", "cpu"))
-            return {str(pathlib.Path(e["file"]).relative_to(images)): {c["class"]: c["probability"] for c in e["classes"]}
-                    for e in found}
+            return {str(pathlib.Path(e["file"]).relative_to(images)): {c["class"]: c.get("probability", c.get("score"))
+                                                                        for c in e["classes"]} for e in found}
 
         def predict(model, *words):
             return {f"validation/{f}": row for f, row in predict_below(model, data / "validation", *words).items()}
@@ -191,6 +191,19 @@ def main(clade, onnx=None):
             agree(predict(first, "--tta", views), other.p, f"{views}: predict and evaluate")
         run("evaluate", first, "--tta", "2", "--threads", "1", "--math", "exact")
         run("evaluate", first, "--tta", "1", status=1, says="--tta 1: expected flip, 5crop, 10crop")
+
+        # outputs that are no probabilities, or logarithms of them
+        logs = folder / "logs.yaml"
+        logs.write_text((folder / "first.yaml").read_text().replace(", activation: softmax}", "}\n  - log_softmax"))
+        run("train", logs, "--data", data, "--out", folder / "logs", "--device", "cpu", "--quiet")
+        agree(evaluate(folder / "logs")[1].p, alone.p, "log_softmax")
+        two = folder / "two"
+        run("data", "make", two, "--classes", "2", "--train", "40", "--validation", "20", "--size", "16")
+        linear = train("linear", images=two, units=1, activation="linear", loss="mse")
+        found, table = evaluate(linear)
+        check(found["accuracy"] == table.accuracy() != 0.5, f"one output: {found['accuracy']}, predicted {table.accuracy()}")
+        predicted = {f: max(row, key=row.get) for f, row in predict_below(linear, two / "validation").items()}
+        check(predicted == {f[len("validation/"):]: c for f, c in table.predicted.items()}, f"one output: {predicted}")
 
         # ensembles: each at its own size, classes by their names
         renamed = folder / "renamed"
