@@ -2,6 +2,8 @@
  * comes to the whole front, and one that begins where another ended. */
 #include "functions.h"
 
+#include "search/search.h"
+
 #include "base/random.h"
 
 #include "../test.h"
@@ -35,6 +37,33 @@ static void ranks(void)
     CHECK(rank[6] == 1 && rank[4] == 1 && rank[5] == 5);
     CHECK_OK(clade_search_hypervolume(&o, trial, count, (const double[]){1, 4}, &volume));
     CHECK(fabs(volume - 0.3) < 1e-12);
+}
+
+/* Both between their best and worst so far, costs by their logarithms: equation 2 of Knowles 2006
+ * with rho 0.05. What failed or costs nothing has no place in it. */
+static void joins_both(void)
+{
+    enum { count = 6 };
+    static const double accuracy[count] = {0.5, 0.9, 0.7, 0.6, 0.99, 0.8},
+                        cost[count] = {1, 100, 10, 31, 3, 0};
+    const clade_search_options o = {.maximize = true, .seed = 5};
+    for (uint64_t number = 10; number < 14; number++) {
+        clade_trial trial[count];
+        for (int t = 0; t < count; t++)
+            trial[t] =
+                (clade_trial){.state = CLADE_TRIAL_DONE, .objective = accuracy[t], .cost = cost[t]};
+        trial[4].state = CLADE_TRIAL_FAILED;
+        clade_search_scalarize(&o, number, trial, count);
+        clade_random r =
+            clade_random_start(5, CLADE_STREAM_TUNE, (uint64_t)clade_search_weights << 48 | number);
+        const double weight = (double)clade_random_unit(&r);
+        for (int t = 0; t < 4; t++) {
+            const double a = weight * (0.9 - accuracy[t]) / 0.4,
+                         b = (1 - weight) * log10(cost[t]) / 2;
+            CHECK(fabs(trial[t].objective + fmax(a, b) + 0.05 * (a + b)) < 1e-12);
+        }
+        CHECK(isnan(trial[4].objective) && isnan(trial[5].objective));
+    }
 }
 
 enum { trials = 40 };
@@ -104,6 +133,7 @@ static void goes_on_from_others(clade_search_method method)
 int main(void)
 {
     ranks();
+    joins_both();
     finds_the_front();
     goes_on_from_others(CLADE_SEARCH_GP);
     goes_on_from_others(CLADE_SEARCH_TPE);

@@ -8,6 +8,7 @@
 #include "../test.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { most = 30 };
 
@@ -103,10 +104,58 @@ static void draws_what_is_likely(void)
     clade_mixture_clear(&m);
 }
 
+/* What is tried next is, of 24 settings that are drawn from the better tenth of the trials, the one
+ * with the largest quotient of both densities. */
+static void suggests_the_best_quotient(size_t trials)
+{
+    enum { room = 300, drawn = 24 };
+    static double seen[room][CLADE_MAX_TUNABLES];
+    static clade_trial trial[room];
+    static double part[room + 1];
+    const function *f = &functions[0];
+    const clade_search_options o = {
+        .parameters = f->parameters, .count = 2, .method = CLADE_SEARCH_TPE, .seed = 4};
+    bool is_good[room] = {false};
+    clade_random r = clade_random_start(9, CLADE_STREAM_TUNE, trials);
+    for (size_t t = 0; t < trials; t++) {
+        seen[t][0] = -5 + 15 * (double)clade_random_unit(&r);
+        seen[t][1] = 15 * (double)clade_random_unit(&r);
+        trial[t] = (clade_trial){
+            .values = seen[t], .state = CLADE_TRIAL_DONE, .objective = f->value(seen[t])};
+    }
+    const size_t good = trials < 250 ? (trials + 9) / 10 : 25;
+    for (size_t t = 0; t < trials; t++) {
+        size_t better = 0;
+        for (size_t u = 0; u < trials; u++) better += trial[u].objective < trial[t].objective;
+        is_good[t] = better < good;
+    }
+    const clade_history h = {&o, {f->parameters, 2}, trial, trials, trial, trials};
+    clade_mixture of_good, of_others;
+    clade_suggestion next;
+    double best[2] = {NAN, NAN}, largest = -INFINITY, values[CLADE_MAX_TUNABLES];
+    CHECK_OK(clade_mixture_make(&h, is_good, true, &of_good));
+    CHECK_OK(clade_mixture_make(&h, is_good, false, &of_others));
+    r = clade_search_random(&h, clade_search_climb, trials);
+    for (int k = 0; k < drawn; k++) {
+        clade_mixture_draw(&of_good, &r, values);
+        const double quotient = clade_mixture_log_density(&of_good, values, part) -
+                                clade_mixture_log_density(&of_others, values, part);
+        if (!(quotient > largest)) continue;
+        largest = quotient;
+        memcpy(best, values, sizeof best);
+    }
+    CHECK_OK(clade_search_next(&o, trial, trials, &next));
+    CHECK(next.trial == trials && !memcmp(next.values, best, sizeof best));
+    clade_mixture_clear(&of_good);
+    clade_mixture_clear(&of_others);
+}
+
 int main(void)
 {
     is_optunas();
     forgets();
     draws_what_is_likely();
+    suggests_the_best_quotient(31);
+    suggests_the_best_quotient(280);
     return TEST_END();
 }

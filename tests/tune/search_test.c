@@ -210,6 +210,13 @@ static void halves(void)
         if (next.trial == s.count) add(&s, next.values, CLADE_TRIAL_DONE, 0);
         clade_trial *t = &s.trial[next.trial];
         CHECK(t->epochs < (size_t)next.epochs);
+        /* what goes on is of the best third of those that came as far */
+        size_t there = 0, better = 0;
+        for (size_t u = 0; u < s.count && t->epochs > 0; u++) {
+            there += s.trial[u].epochs >= t->epochs;
+            better += s.trial[u].epochs >= t->epochs && s.values[u][0] > t->values[0];
+        }
+        CHECK(t->epochs == 0 || better < there / 3);
         for (int e = 0; e < next.epochs; e++) curve[next.trial][e] = t->values[0] * (e + 1);
         t->curve = curve[next.trial];
         t->epochs = (size_t)next.epochs;
