@@ -4,6 +4,7 @@
 #include "../test.h"
 #include "data/dataset.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { images = 46, side = 12, bytes_of_one = side * side * 3 };
@@ -211,6 +212,46 @@ static void test_content(const clade_dataset *d)
     clade_loader_destroy(&loader);
 }
 
+/* Each image of a batch is mixed with the one before it, and has the label with the larger share
+ * first, of equals its own. */
+static void test_mixed(void)
+{
+    clade_dataset *d = NULL;
+    clade_loader *loader = NULL;
+    bool less = false, half = false, more = false;
+    CHECK_OK(clade_dataset_open(
+        &(clade_data_options){.path = path_of("set"), .height = side, .width = side}, &d));
+    clade_loader_options options = {
+        .dataset = d, .batch = 7, .shuffle = true, .augment = {.cutmix = 1}};
+    CHECK_OK(clade_loader_create(&options, &loader));
+    for (uint64_t epoch = 0; loader && epoch < 40; epoch++) {
+        CHECK_OK(clade_loader_start(loader, epoch, 0));
+        for (;;) {
+            clade_batch b;
+            CHECK_OK(clade_loader_next(loader, &b));
+            if (b.count == 0) break;
+            const int32_t *r = b.mix.rect;
+            const float share = b.mix.share;
+            const float area = (float)((r[2] - r[0]) * (r[3] - r[1]));
+            CHECK(fabsf(share - (1 - area / (side * side))) < 1e-6f);
+            less = less || share < 0.5f;
+            half = half || share == 0.5f;
+            more = more || share > 0.5f;
+            for (int i = 0; i < b.count; i++) {
+                const size_t at = (size_t)b.index[i],
+                             before = (size_t)b.index[i ? i - 1 : b.count - 1];
+                const int32_t own = clade_dataset_label(d, CLADE_TRAIN, at),
+                              other = clade_dataset_label(d, CLADE_TRAIN, before);
+                CHECK(b.label[i] == (share < 0.5f ? other : own));
+                CHECK(b.other[i] == (share < 0.5f ? own : other));
+            }
+        }
+    }
+    CHECK(less && half && more);
+    clade_loader_destroy(&loader);
+    clade_dataset_destroy(&d);
+}
+
 static void test_errors(const clade_dataset *half)
 {
     clade_loader *loader = NULL;
@@ -365,6 +406,7 @@ int main(void)
     CHECK(clade_dataset_is_cached(later, CLADE_TRAIN));
     CHECK(!clade_dataset_is_cached(half_later, CLADE_TRAIN));
     test_holes();
+    test_mixed();
     test_order(cached);
     test_room();
     test_content(cached);

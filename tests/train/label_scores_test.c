@@ -65,6 +65,10 @@ static void test_thresholds(void)
     CHECK_OK(clade_thresholds_fit(p, target, images, classes, t));
     CHECK(fabsf(t[0] - .35f) < 1e-6f && fabsf(t[1] - .425f) < 1e-6f && fabsf(t[2] - .35f) < 1e-6f);
     CHECK(t[3] == .5f);
+    /* where the lowest score is told, too, it is half of that */
+    CHECK_OK(clade_thresholds_fit((const float[]){.6f, .4f}, (const uint8_t[]){1, 1}, 2, 1, t));
+    CHECK(fabsf(t[0] - .2f) < 1e-6f);
+    CHECK_OK(clade_thresholds_fit(p, target, images, classes, t));
     CHECK_OK(clade_label_metrics(p, target, images, classes, t, confusion, &m));
     CHECK(near(clade_metrics_class(&m, 0).f1, 0.8) && near(clade_metrics_class(&m, 1).f1, 1));
     /* neighbours in float32: what is above is told, what is below is not */
