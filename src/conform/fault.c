@@ -162,6 +162,9 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
     case FAULT_KEEP: memcpy(v, before, n * size); return;
     case FAULT_KEEP_TAIL: memcpy(last, (const char *)before + (n - 1) * size, size); return;
     case FAULT_STRAY_BEFORE: memset(v - size, 0, size); return;
+    case FAULT_STRAY_APART:
+        if (!several_buffers(info, args)) return;
+        /* fall through */
     case FAULT_STRAY_AFTER: memset(v + n * size, 0, size); return;
     case FAULT_NEIGHBOUR:
         if (n > 1) memcpy(last, last - size, size);
@@ -186,7 +189,7 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
     case FAULT_TILE_EDGE: spoil_tiles(fault, t, (float *)(void *)v, before); return;
     default: spoil_elements(fault, (float *)(void *)v, before, n); return;
     }
-    if (bit) flip_last_bit(v + n / 2 * size);
+    if (bit) flip_last_bit(last);
 }
 
 static clade_status run_op(fault_context *c, clade_op op, const clade_args *args)

@@ -20,9 +20,10 @@ typedef enum fault_kind {
     FAULT_KEEP_TAIL,    /* its last element does */
     FAULT_STRAY_BEFORE, /* a write to the element before the slot */
     FAULT_STRAY_AFTER,  /* to the one after it */
+    FAULT_STRAY_APART,  /* the same where tensors lie in several buffers */
     FAULT_CLOBBER,      /* an input is changed */
     FAULT_ROUND,        /* only `value` bits of the significand are right */
-    FAULT_LAST_BIT,     /* one element's last bit is wrong */
+    FAULT_LAST_BIT,     /* the last element's last bit is wrong */
     FAULT_FLICKER,      /* the same in every other call */
     FAULT_VARIANT,      /* the same with other numbers of threads or another work-group size */
     FAULT_UNALIGNED,    /* the same where the slot does not begin at a multiple of 4 elements */

@@ -47,6 +47,7 @@ const conform_fault clade_faults[] = {
     SLOT(conv2d, "forward", "order-of-additions", LAST_BIT, "y", 0),
     SLOT(conv2d, "tail", "last-output-unwritten", KEEP_TAIL, "y", 0),
     SLOT(conv2d, "stray", "write-beyond-the-end", STRAY_AFTER, "y", 0),
+    SLOT(conv2d, "stray", "write-beyond-one-buffer", STRAY_APART, "y", 0),
     SLOT(conv2d, "stray", "write-before-the-start", STRAY_BEFORE, "y", 0),
     SLOT(conv2d, "stray", "input-overwritten", CLOBBER, "x", 0),
     SLOT(conv2d, "forward", "adds-to-its-output", ADD_PRIOR, "y", 0),

@@ -197,6 +197,7 @@ def main(clade, onnx=None):
         logs.write_text((folder / "first.yaml").read_text().replace(", activation: softmax}", "}\n  - log_softmax"))
         run("train", logs, "--data", data, "--out", folder / "logs", "--device", "cpu", "--quiet")
         agree(evaluate(folder / "logs")[1].p, alone.p, "log_softmax")
+        agree(predict(folder / "logs"), alone.p, "log_softmax, predicted")
         two = folder / "two"
         run("data", "make", two, "--classes", "2", "--train", "40", "--validation", "20", "--size", "16")
         linear = train("linear", images=two, units=1, activation="linear", loss="mse")
