@@ -212,6 +212,7 @@ def table():
         "labels-weight": {**LABELS, "train.class_weight": {"b": 3}},
         "labels-balanced": {**LABELS, "train.class_weight": "balanced", "train.shard": 2,
                             "train.loss": focal("binary", gamma=1.5)},
+        "labels-balanced-everywhere": {**LABELS, "images": "everywhere", "train.class_weight": "balanced"},
         "labels": LABELS, "labels-smoothing-shard": {**LABELS, "train.label_smoothing": 0.2, "train.shard": 2},
         "weighted": {**LABELS, "images": "uneven", "train.shard": 2},
         "weighted-mixed": {**LABELS, "images": "uneven", "augment": {"mixup": {}}},

@@ -28,7 +28,10 @@ def label_weights(train, label, names):
     weights = np.ones((2, len(names)))
     if chosen == "balanced":
         there = label.sum(0)
-        return np.array([len(label) / (2 * (len(label) - there)), len(label) / (2 * there)], np.float32)
+        both = (there > 0) & (there < len(label))  # else it weighs as it is
+        weights[0, both] = np.float32(len(label) / (2 * (len(label) - there[both])))
+        weights[1, both] = np.float32(len(label) / (2 * there[both]))
+        return weights.astype(np.float32)
     for name, value in chosen.items():
         weights[1, names.index(name)] = single(value)
     return weights

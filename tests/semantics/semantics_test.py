@@ -76,15 +76,18 @@ def make_images(folder):
     out["marked-alone"] = {**out["marked"], "validation": None}
     out["measured"] = make_numbers(folder / "measured", random)
     out["measured-alone"] = {**out["measured"], "validation": None}
+    out["everywhere"] = make_labels(folder / "everywhere", random, everywhere=True)
     return out
 
 
-def make_labels(folder, random, weighted=False):
-    """Images of any of three classes, by a list beside them, which may have weights."""
+def make_labels(folder, random, weighted=False, everywhere=False):
+    """Images of any of three classes, of which all show the first where it is `everywhere`, by a list beside them, which
+    may have weights."""
     out, lines = {"names": ["a", "b", "c"]}, ["image,labels" + ",weight" * weighted]
     for word, count in (("train", 13), ("validation", 7)):
         (folder / word).mkdir(parents=True)
         rows = (random.random((count, 3)) < 0.4).astype(int)
+        rows[:, 0] |= everywhere
         pixels = []
         for i, row in enumerate(rows):
             tone = 60 + 50 * row
