@@ -77,6 +77,8 @@ def main(clade):
         history = list(csv.DictReader((folder / "run/history.csv").open()))
         mean = (sum(8 * loss for loss in still[:3]) + 6 * still[3]) / 30
         check(math.isclose(mean, float(history[0]["loss"]), rel_tol=1e-5), f"{mean}, training has {history[0]['loss']}")
+        again = (sum(8 * loss for loss in still[4:7]) + 6 * still[7]) / 30
+        check(math.isclose(mean, again, rel_tol=1e-5) and still[4:8] != still[:4], f"the next epoch in the same order: {still}")
 
         before = (folder / "a.csv").read_bytes()
         again = find("b", "--steps", "80")

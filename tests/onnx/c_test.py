@@ -29,6 +29,7 @@ NETS = [
     "activation: softplus",
     "conv2d: {filters: 3, kernel: 1, activation: tanh, name: a}; concat: [a, input, a]; zero_padding2d: [1, 0, 2, 3]; "
     "activation: leaky_relu",
+    "conv2d: {filters: 4, kernel: 1, name: a}; batchnorm: {name: b}; add: [a, b]; conv2d: {filters: 2, kernel: 3}",
     "global_avgpool2d; batchnorm; dense: {units: 1, activation: sigmoid}",
     "conv2d: {filters: 3, kernel: 1, name: 'a*/ char b /*'}; flatten; dense: {units: 3, name: '*//??/'}",
     "reshape: [6, 5, 4]; conv2d: {filters: 2, kernel: 3}; flatten",

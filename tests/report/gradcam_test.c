@@ -14,7 +14,7 @@ enum { side = 16, places = side - 2, windows = places / 2, filters = 3 };
 
 static const char *const recipes[] = {
     "name: two\n"
-    "input: {size: [16, 16], rescale: 1/255}\n"
+    "input: {size: [16, 16], rescale: 1/255, mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3]}\n"
     "model:\n"
     "  - conv2d: {filters: 3, kernel: 3, activation: relu}\n"
     "  - maxpool2d: 2\n"
@@ -23,7 +23,7 @@ static const char *const recipes[] = {
     "  - dense: {units: classes, activation: softmax}\n"
     "train: {loss: sparse_categorical_crossentropy, epochs: 1, batch: 4}\n",
     "name: one\n"
-    "input: {size: [16, 16], rescale: 1/255}\n"
+    "input: {size: [16, 16], rescale: 1/255, mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3]}\n"
     "model:\n"
     "  - conv2d: {filters: 3, kernel: 3, activation: relu}\n"
     "  - maxpool2d: 2\n"
@@ -51,6 +51,7 @@ static void expect_map(const clade_model *model, const uint8_t *pixels, int outp
     float *w = read_parameter(model, "conv2d/kernel"), *b = read_parameter(model, "conv2d/bias");
     float *dense = read_parameter(model, "dense/kernel");
     double sign = outputs == 1 && class_index == 0 ? -1 : 1;
+    static const double average[] = {0.4, 0.5, 0.6}, deviation[] = {0.2, 0.25, 0.3};
     for (int i = 0; i < places * places; i++) map[i] = 0;
     for (int k = 0; k < filters; k++) {
         /* every window hands its weight to one of its four places */
@@ -63,7 +64,8 @@ static void expect_map(const clade_model *model, const uint8_t *pixels, int outp
                 double sum = (double)b[k];
                 for (int t = 0; t < 27; t++) {
                     int at = ((i + t / 9) * side + j + t / 3 % 3) * 3 + t % 3;
-                    sum += (double)w[t * filters + k] * pixels[at] / 255;
+                    sum += (double)w[t * filters + k] * (pixels[at] / 255.0 - average[t % 3]) /
+                           deviation[t % 3];
                 }
                 map[i * places + j] += mean * (sum > 0 ? sum : 0);
             }
