@@ -72,12 +72,11 @@ def prepare(pixels):
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def augment(x, flipped):
-    """Mirrored where `flipped`, and moved by whole pixels; beyond the edge stands the image's mirror image."""
+def augment(x, flipped, moved):
+    """Mirrored where `flipped`, and moved by whole pixels: `moved` are rows and columns of each, [2, n, 1]. Beyond the
+    edge stands the image's mirror image."""
     n, _, height, width = x.shape
-    rows, columns = (torch.arange(size) for size in (height, width))
-    moved = [torch.randint(-MOVED, MOVED + 1, (n, 1)) for _ in range(2)]
-    i, j = rows + moved[0], columns + moved[1]
+    i, j = torch.arange(height) + moved[0], torch.arange(width) + moved[1]
     j = torch.where(flipped[:, None], width - 1 - j, j)
     i, j = (torch.where(k < 0, -1 - k, torch.where(k >= n, 2 * n - 1 - k, k)) for k, n in ((i, height), (j, width)))
     return x.permute(0, 2, 3, 1)[torch.arange(n)[:, None, None], i[:, :, None], j[:, None, :]].permute(0, 3, 1, 2)
@@ -89,28 +88,41 @@ def rate(base, step, steps, epochs):
     return base * ((step + 1) / first if step < first else 1 - (step - first) / ((epochs - WARMUP) * steps))
 
 
-def train(net, x, label, options):
+def make_optimizer(net):
+    """The rate is 1, as `step` multiplies gradients by it."""
     kernels = [p for p in net.parameters() if p.requires_grad and p.dim() > 1]
-    groups = [{"params": kernels, "scale": 1}, {"params": [net[0].bias], "scale": 1},
-              {"params": [m.bias for m in net if isinstance(m, nn.BatchNorm2d)], "scale": BETAS}]
-    optimizer = torch.optim.SGD(groups, lr=1, momentum=MOMENTUM, nesterov=True)
+    groups = [{"params": kernels, "scale": 1, "decay": DECAY}, {"params": [net[0].bias], "scale": 1, "decay": 0},
+              {"params": [m.bias for m in net if isinstance(m, nn.BatchNorm2d)], "scale": BETAS, "decay": 0}]
+    return torch.optim.SGD(groups, lr=1, momentum=MOMENTUM, nesterov=True)
+
+
+def step(net, optimizer, x, label, now):
+    """One step at the rate `now`; returns the loss before it. In Keras, and so in Clade, the velocity is a sum of steps,
+    each at the rate of its time; PyTorch's is a sum of gradients, all of which the rate of the present multiplies. Where
+    the rate changes, these differ: gradients that are multiplied by the rate before PyTorch adds them make Keras' sum."""
+    loss = F.cross_entropy(net(x), label, label_smoothing=SMOOTHING)
+    optimizer.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                p.mul_(1 - now * group["decay"])
+                p.grad.mul_(now * group["scale"])
+    optimizer.step()
+    return loss.item()
+
+
+def train(net, x, label, options):
+    optimizer = make_optimizer(net)
     steps, done, total = -(-len(x) // options.batch), 0, 0.0
     flipped = torch.rand(len(x)) < 0.5
     net.train()
     for epoch in range(options.epochs):
         total = 0.0
         for places in torch.randperm(len(x)).split(options.batch):
+            images = augment(x[places], flipped[places], torch.randint(-MOVED, MOVED + 1, (2, len(places), 1)))
             now = rate(options.lr, done, steps, options.epochs)
-            loss = F.cross_entropy(net(augment(x[places], flipped[places])), label[places], label_smoothing=SMOOTHING)
-            optimizer.zero_grad()
-            loss.backward()
-            for group in optimizer.param_groups:
-                group["lr"] = now * group["scale"]
-            with torch.no_grad():
-                for p in kernels:
-                    p.mul_(1 - now * DECAY)
-            optimizer.step()
-            total += loss.item() * len(places)
+            total += step(net, optimizer, images, label[places], now) * len(places)
             done += 1
         flipped = ~flipped
     return total / len(x)
