@@ -97,9 +97,9 @@ def make_optimizer(net):
 
 
 def step(net, optimizer, x, label, now):
-    """One step at the rate `now`; returns the loss before it. In Keras, and so in Clade, the velocity is a sum of steps,
-    each at the rate of its time; PyTorch's is a sum of gradients, all of which the rate of the present multiplies. Where
-    the rate changes, these differ: gradients that are multiplied by the rate before PyTorch adds them make Keras' sum."""
+    """One step at the rate `now`; returns the loss before it. In Keras, and so in Clade, the velocity is a sum of
+    steps, each at the rate of its time; PyTorch's is a sum of gradients, all of which the present rate multiplies. Where
+    the rate changes these differ. Gradients are multiplied by it here, before PyTorch adds them: Keras' sum."""
     loss = F.cross_entropy(net(x), label, label_smoothing=SMOOTHING)
     optimizer.zero_grad()
     loss.backward()
@@ -128,16 +128,15 @@ def train(net, x, label, options):
     return total / len(x)
 
 
-def accuracy(net, x, label, tta):
+def predict(net, x, tta):
+    """Probabilities, [n, 10]."""
     net.eval()
-    right = 0
+    out = []
     with torch.no_grad():
-        for images, classes in zip(x.split(1000), label.split(1000)):
-            y = net(images).softmax(1)
-            if tta:
-                y = y + net(images.flip(3)).softmax(1)
-            right += (y.argmax(1) == classes).sum().item()
-    return right / len(x)
+        for images in x.split(1000):
+            views = [images, images.flip(3)] if tta else [images]
+            out.append(sum(net(view).softmax(1) for view in views) / len(views))
+    return torch.cat(out)
 
 
 def main():
@@ -160,8 +159,8 @@ def main():
     start = time.perf_counter()
     loss = train(net, x, label, options)
     seconds = time.perf_counter() - start
-    found = accuracy(net, prepare(data["test"]), test_label, options.tta)
-    print(json.dumps({"accuracy": found, "loss": loss, "seconds": seconds}))
+    right = predict(net, prepare(data["test"]), options.tta).argmax(1) == test_label
+    print(json.dumps({"accuracy": right.double().mean().item(), "loss": loss, "seconds": seconds}))
 
 
 if __name__ == "__main__":
