@@ -8,104 +8,9 @@
 #include "opencl.clh"
 #include "product.clh"
 
-#include "conv_epilogue.clh"
-#include "conv_job.clh"
-#include "conv_pool.clh"
-
-#ifndef ACT
-#define ACT 0
-#endif
-#ifndef POOL
-#define POOL 0
-#endif
-#ifndef BACKWARD
-#define BACKWARD 0
-#endif
+#include "conv_implicit.clh"
 
 /* ---- convolution and its input gradient ---- */
-
-/* Row m of the product: its first tap's pixel of all images, line and column, and where its
- * result goes (in pixels; −1: nowhere). With POOL four rows are the results of one window. */
-INLINE int4 find_row(const conv_job *job, int m)
-{
-    int tap = m % 4, i, j, n;
-    if (POOL) {
-        m /= 4;
-        i = m % job->out_w;
-        j = m / job->out_w % job->out_h;
-        n = m / job->out_w / job->out_h;
-    } else {
-        i = m % job->column.count;
-        j = m / job->column.count % job->row.count;
-        n = m / job->column.count / job->row.count;
-    }
-    if (n >= job->images) return (int4)(0, INT_MIN / 2, 0, -1);
-    int to = (n * job->out_h + job->row.first + j * job->row.out_stride) * job->out_w +
-             job->column.first + i * job->column.out_stride;
-    if (POOL) {
-        j = 2 * j + tap / 2;
-        i = 2 * i + tap % 2;
-    }
-    int ih = j * job->row.stride + job->row.base, iw = i * job->column.stride + job->column.base;
-    return (int4)((n * job->row.size + ih) * job->column.size + iw, ih, iw, to);
-}
-
-/* Where a work-item is along k: taps (r, s), channel c. */
-typedef struct conv_step {
-    int r, s, c;
-} conv_step;
-
-INLINE conv_step conv_step_at(const conv_job *job, int k)
-{
-    int taps = max(job->column.taps, 1);
-    return (conv_step){k / job->cin / taps, k / job->cin % taps, k % job->cin};
-}
-/* `by` steps on, by < KS and what that is in taps and channels. */
-INLINE void conv_step_on(const conv_job *job, conv_step *at, const conv_step *by)
-{
-    at->c += by->c;
-    if (at->c >= job->cin) {
-        at->c -= job->cin;
-        at->s++;
-    }
-    at->s += by->s;
-    if (at->s >= job->column.taps) {
-        at->s -= job->column.taps;
-        at->r++;
-    }
-    at->r += by->r;
-}
-
-/* The pixels that a block of rows reads at one step, in channels that lie side by side. */
-INLINE_FOR void fetch_windows(float *value, const conv_job *job, local const int4 *rows,
-                              global const float *x, const conv_step *k, int at)
-{
-    int down = k->r * job->row.reach, right = k->s * job->column.reach;
-    int away = down * job->column.size + right, channels = job->groups * job->cin;
-    uint lines = k->r < job->row.taps ? (uint)job->row.size : 0; /* places before 0 are large */
-    WHOLE
-    for (int f = 0; f < FETCHES(BM, AV); f++) {
-        int4 row = rows[min((at + f * GROUP) / (KS / AV), BM - 1)];
-        int inside =
-            (uint)(row.s1 + down) < lines && (uint)(row.s2 + right) < (uint)job->column.size;
-        product_load(value + f * AV, AV, x + (long)(row.s0 + away) * channels + k->c, inside);
-    }
-}
-
-/* The weights that an input gradient multiplies these by: filters side by side, taps reversed. */
-INLINE_FOR void fetch_weights(float *value, const conv_job *job, global const float *w,
-                              const conv_step *k, int left, int at)
-{
-    int r = job->kh - 1 - (job->row.first_tap + k->r * job->row.tap_step);
-    int s = job->kw - 1 - (job->column.first_tap + k->s * job->column.tap_step);
-    w += (long)(r * job->kw + s) * job->cout * job->groups * job->cin + k->c;
-    WHOLE
-    for (int f = 0; f < FETCHES(BN, BV); f++) {
-        int i = (at + f * GROUP) / (KS / BV);
-        product_load(value + f * BV, BV, w + (long)i * job->groups * job->cin,
-                     k->r < job->row.taps && i < left);
-    }
-}
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
@@ -119,36 +24,6 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
     else
         product_fetch(bv, BN, BV, w + next * filters, filters, steps - next, left, at);
     conv_step_on(job, k, by);
-}
-
-/* What becomes of a run of sums from channel `channel` on; `left` of them are wanted, `at` floats
- * behind the first result. */
-INLINE_FOR void epilogue_run(const conv_epilogue *f, float *value, int channel, long at, int left)
-{
-    WHOLE
-    for (int i = 0; i < RUN_N; i++) {
-        if (i >= left) continue;
-        conv_epilogue one = conv_epilogue_at(f, channel + i, at + i);
-        conv_epilogue_sums(&one, value + i, 1, 1, 0, 1);
-        if (conv_epilogue_leaves(ACT)) value[i] = act_forward(ACT, f->alpha, value[i]);
-    }
-}
-
-/* The largest of the four results of each window; rows of acc are those of one. */
-INLINE_FOR void store_windows(float (*acc)[WN], int c, global float *y, global uchar *index,
-                              int left)
-{
-    float best[RUN_N];
-    WHOLE
-    for (int i = 0; i < RUN_N; i++) {
-        float x[4];
-        int tap;
-        WHOLE
-        for (int r = 0; r < 4; r++) x[r] = acc[r][c + i];
-        best[i] = conv_pool_best(x, ACT, &tap);
-        if (index && i < left) index[i] = (uchar)tap;
-    }
-    product_store(y, best, left, 0);
 }
 
 /* Rows: results, of all images; columns: filters of a group (BACKWARD: channels); k: taps
@@ -212,53 +87,13 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w)
             if (!POOL)
                 product_store(y + y0 + to, acc[r] + c, left - o, job.accumulate);
             else if (r % 4 == 3)
-                store_windows(acc + r - 3, c, y + y0 + to, has_index ? index + index0 + to : 0,
+                store_windows(acc[r - 3] + c, WN, y + y0 + to, has_index ? index + index0 + to : 0,
                               left - o);
         }
     }
 }
 
 /* ---- the weight gradient ---- */
-
-/* Where a work-item is along k: a pixel of dy. */
-typedef struct conv_pixel {
-    int n, oh, ow;
-} conv_pixel;
-
-INLINE conv_pixel conv_pixel_at(const conv_dw_job *job, int pixel)
-{
-    int line = pixel / job->ow;
-    return (conv_pixel){line / job->oh, line % job->oh, pixel % job->ow};
-}
-INLINE void conv_pixel_on(const conv_dw_job *job, conv_pixel *at, const conv_pixel *by)
-{
-    at->ow += by->ow;
-    if (at->ow >= job->ow) {
-        at->ow -= job->ow;
-        at->oh++;
-    }
-    at->oh += by->oh;
-    if (at->oh >= job->oh) {
-        at->oh -= job->oh;
-        at->n++;
-    }
-    at->n += by->n;
-}
-
-/* What all work-items need to know of a step: its window's first pixel of all images of x, line
- * and column; and with POOL four times its window of dy's, and which of the four it is (−1: it is
- * in none). `inside`: it is a step of the chunk. */
-INLINE int4 conv_pixel_find(const conv_dw_job *job, const conv_pixel *k, int inside)
-{
-    int ih = k->oh * job->stride_h - job->pad_h, iw = k->ow * job->stride_w - job->pad_w;
-    int i = k->oh / 2, j = k->ow / 2, windows = job->ow / 2;
-    int pooled = i < job->oh / 2 && j < windows;
-    int4 found = {(k->n * job->h + ih) * job->w + iw, ih, iw, -1};
-    if (!inside) return (int4)(0, INT_MIN / 2, 0, -1);
-    if (POOL && pooled)
-        found.s3 = ((k->n * (job->oh / 2) + i) * windows + j) * 4 + k->oh % 2 * 2 + k->ow % 2;
-    return found;
-}
 
 /* What the weights of row `row` are multiplied by: channels of the pixels under a tap that lie side
  * by side. The row after the last is 1, which makes it the bias's gradient. */

@@ -181,6 +181,12 @@ typedef struct clade_backend {
     /* Optional, with choice and choose: what is kept for this device, as a text to be freed.
      * EUNSUPPORTED: nothing is. */
     clade_status (*choices)(void *context, char **out);
+
+    /* Optional, both or none. matrix_unit: as clade_device_matrix_unit. judge_matrix_unit: keeps
+     * for later what came of trying the i-th: why it cannot be used, or NULL; calls planned from
+     * now on go by it. */
+    bool (*matrix_unit)(void *context, size_t i, clade_matrix_unit *out);
+    clade_status (*judge_matrix_unit)(void *context, size_t i, const char *failure);
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

@@ -157,6 +157,25 @@ CLADE_API uint64_t clade_device_fallbacks(const clade_device *device);
  * backend has no measure, ENOMEM, EDEVICE. */
 CLADE_API clade_status clade_device_peak(clade_device *device, double *flops, double *bytes);
 
+/* A unit for matrix products that a device may have, for factors of one kind. It is used, in fast
+ * math, once it was tried on this very device and was right (clade_try_matrix_units). */
+typedef struct clade_matrix_unit {
+    const char *name; /* "mma" of NVIDIA, "wmma-gfx11", "wmma-gfx12" and "mfma" of AMD, "xmx-8" and
+                       * "xmx-16" of Intel */
+    clade_products products;
+    bool emulated; /* in plain OpenCL C, for tests; see CLADE_MATRIX_UNIT in docs/drivers.md */
+    bool judged;   /* was it tried? */
+    const char *failure; /* why it cannot be used; NULL: nothing is known against it */
+} clade_matrix_unit;
+
+/* The i-th of a device's; false: there are no more. */
+CLADE_API bool clade_device_matrix_unit(const clade_device *device, size_t i,
+                                        clade_matrix_unit *out);
+/* The name of the unit by which a device takes products of these factors; NULL: it takes them of
+ * float32, and `why` (may be NULL) says in a few words why. */
+CLADE_API const char *clade_device_products(const clade_device *device, clade_products products,
+                                            char why[128]);
+
 /* What a device's memory holds at present and held at most, in bytes. */
 CLADE_API void clade_device_memory(const clade_device *device, uint64_t *now, uint64_t *peak);
 /* Of these, bytes of the largest buffer that there has been, and of the workspace that all calls

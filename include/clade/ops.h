@@ -77,8 +77,21 @@ typedef enum clade_adjustment {
     CLADE_ADJUSTMENTS
 } clade_adjustment;
 
-/* Parameters of ops that hold a clade_activation or a clade_fill_mode, once they are checked. */
-typedef int32_t clade_act, clade_fill;
+/* What the factors of products may be rounded to, and the digits that are left. */
+typedef enum clade_factors {
+    CLADE_FACTORS_FLOAT32,  /* 24: they are not rounded */
+    CLADE_FACTORS_TF32,     /* 11, with float32's exponents */
+    CLADE_FACTORS_BFLOAT16, /* 8, with float32's exponents */
+    CLADE_FACTORS_FLOAT16,  /* 11, from 2^-14 to 65504 */
+    CLADE_FACTORS
+} clade_factors;
+
+/* "float32", "tf32", "bfloat16", "float16"; "?" if there are no such. */
+CLADE_API const char *clade_factors_name(clade_factors factors);
+
+/* Parameters of ops that hold a clade_activation, a clade_fill_mode or a clade_factors, once they
+ * are checked. */
+typedef int32_t clade_act, clade_fill, clade_products;
 
 /* CLADE_OP_conv2d, … */
 typedef enum clade_op {
@@ -181,8 +194,9 @@ typedef enum clade_param_type {
     CLADE_PARAM_uint32_t,
     CLADE_PARAM_uint64_t,
     CLADE_PARAM_float,
-    CLADE_PARAM_clade_act, /* an int32_t, as the next */
-    CLADE_PARAM_clade_fill
+    CLADE_PARAM_clade_act, /* an int32_t, as the next ones */
+    CLADE_PARAM_clade_fill,
+    CLADE_PARAM_clade_products
 } clade_param_type;
 
 typedef struct clade_param_info {

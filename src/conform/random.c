@@ -87,7 +87,7 @@ static int choose_param(clade_random *r, const clade_op_info *info)
     const int i = (int)clade_random_below(r, (uint32_t)info->param_count);
     const clade_param_info *p = &info->params[i];
     const bool whole = p->type == CLADE_PARAM_int32_t || p->type == CLADE_PARAM_clade_act ||
-                       p->type == CLADE_PARAM_clade_fill;
+                       p->type == CLADE_PARAM_clade_fill || p->type == CLADE_PARAM_clade_products;
     return whole && strcmp(p->name, "accumulate") != 0 ? i : -1;
 }
 
@@ -101,6 +101,8 @@ static void change_param(clade_random *r, const clade_op_info *info, clade_args 
         now = (int32_t)clade_random_below(r, CLADE_ACTIVATIONS);
     else if (p->type == CLADE_PARAM_clade_fill)
         now = (int32_t)clade_random_below(r, CLADE_FILL_MODES);
+    else if (p->type == CLADE_PARAM_clade_products)
+        now = (int32_t)clade_random_below(r, CLADE_FACTORS);
     else
         now = clade_random_below(r, 4) ? (int32_t)clade_random_below(r, most_small) : edge(r);
     const size_t chosen = clade_random_below(r, (uint32_t)p->count);

@@ -300,6 +300,27 @@ clade_status clade_device_peak(clade_device *device, double *flops, double *byte
     return device->table.peak(device->context, flops, bytes);
 }
 
+bool clade_device_matrix_unit(const clade_device *device, size_t i, clade_matrix_unit *out)
+{
+    return device->table.matrix_unit && device->table.matrix_unit(device->context, i, out);
+}
+
+const char *clade_device_products(const clade_device *device, clade_products products,
+                                  char why[128])
+{
+    const char *text = "the device has no matrix unit for them";
+    clade_matrix_unit unit;
+    if (device->math != CLADE_FAST) text = "exact math takes no others";
+    for (size_t i = 0; device->math == CLADE_FAST && clade_device_matrix_unit(device, i, &unit);
+         i++) {
+        if (unit.products != products) continue;
+        if (unit.judged && !unit.failure) return unit.name;
+        text = unit.judged ? unit.failure : "`clade devices` has not tried its matrix units yet";
+    }
+    if (why) snprintf(why, 128, "%s", text);
+    return NULL;
+}
+
 clade_status clade_device_finish(clade_device *device)
 {
     return device->table.finish(device->context);

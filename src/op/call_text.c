@@ -46,6 +46,24 @@ static bool is_zero(const clade_param_info *p, const clade_args *args)
     return true;
 }
 
+/* The names that a parameter's values go by; NULL: it is a number. */
+static const char *name_of(const clade_param_info *p, int32_t value)
+{
+    switch (p->type) {
+    case CLADE_PARAM_clade_act: return clade_activation_name((clade_activation)value);
+    case CLADE_PARAM_clade_fill: return clade_fill_mode_name((clade_fill_mode)value);
+    case CLADE_PARAM_clade_products: return clade_factors_name((clade_factors)value);
+    default: return NULL;
+    }
+}
+
+static int32_t names_of(const clade_param_info *p)
+{
+    return p->type == CLADE_PARAM_clade_act    ? (int32_t)CLADE_ACTIVATIONS
+           : p->type == CLADE_PARAM_clade_fill ? (int32_t)CLADE_FILL_MODES
+                                               : (int32_t)CLADE_FACTORS;
+}
+
 /* ---- to text ---- */
 
 typedef struct call_writer {
@@ -87,9 +105,8 @@ static void add_element(call_writer *w, const clade_param_info *p, const void *v
     const int32_t number = *(const int32_t *)value;
     switch (p->type) {
     case CLADE_PARAM_clade_act:
-        add(w, "%s", clade_activation_name((clade_activation)number));
-        break;
-    case CLADE_PARAM_clade_fill: add(w, "%s", clade_fill_mode_name((clade_fill_mode)number)); break;
+    case CLADE_PARAM_clade_fill:
+    case CLADE_PARAM_clade_products: add(w, "%s", name_of(p, number)); break;
     case CLADE_PARAM_int32_t: add(w, "%" PRId32, number); break;
     case CLADE_PARAM_uint32_t: add(w, "%" PRIu32, *(const uint32_t *)value); break;
     case CLADE_PARAM_uint64_t: add(w, "%" PRIu64, *(const uint64_t *)value); break;
@@ -146,11 +163,9 @@ static const char *read_float(const char *text, float *value)
 /* The number of a name, which a comma or the end follows, of a parameter that goes by names. */
 static const char *read_name(const clade_param_info *p, const char *text, int32_t *value)
 {
-    const bool act = p->type == CLADE_PARAM_clade_act;
     size_t n = strcspn(text, ",");
-    for (int i = 0; i < (act ? (int)CLADE_ACTIVATIONS : (int)CLADE_FILL_MODES); i++) {
-        const char *name = act ? clade_activation_name((clade_activation)i)
-                               : clade_fill_mode_name((clade_fill_mode)i);
+    for (int32_t i = 0; i < names_of(p); i++) {
+        const char *name = name_of(p, i);
         if (strlen(name) != n || strncmp(name, text, n) != 0) continue;
         *value = i;
         return text + n;
@@ -164,7 +179,8 @@ static const char *read_element(const clade_param_info *p, const char *text, voi
     uint64_t number = 0;
     switch (p->type) {
     case CLADE_PARAM_clade_act:
-    case CLADE_PARAM_clade_fill: return read_name(p, text, value);
+    case CLADE_PARAM_clade_fill:
+    case CLADE_PARAM_clade_products: return read_name(p, text, value);
     case CLADE_PARAM_float: return read_float(text, value);
     case CLADE_PARAM_int32_t:
         text = read_whole(text, INT32_MIN, INT32_MAX, &whole);
@@ -187,6 +203,7 @@ static const char *kind_of(const clade_param_info *p)
     switch (p->type) {
     case CLADE_PARAM_clade_act: return "activation";
     case CLADE_PARAM_clade_fill: return "fill mode";
+    case CLADE_PARAM_clade_products: return "of float32, tf32, bfloat16, float16";
     case CLADE_PARAM_float: return "number";
     default: return "whole number";
     }
@@ -342,6 +359,7 @@ uint64_t clade_call_hash(clade_op op, const clade_args *args)
         const clade_param_info *p = &info->params[i];
         if (element_size(p) != 4 || p->type == CLADE_PARAM_uint32_t || p->type == CLADE_PARAM_float)
             continue;
+        if (p->type == CLADE_PARAM_clade_products && is_zero(p, args)) continue;
         for (size_t k = 0; k < p->count; k++) h = mix(h, *(const uint32_t *)element_of(p, args, k));
     }
     return h ^ h >> 32;

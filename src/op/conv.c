@@ -297,7 +297,8 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
     bool tiles = conv_is_winograd(&g, &a->w, &a->y);
     int64_t taps = (int64_t)a->w.dim[0] * a->w.dim[1];
     double gamma = clade_gamma(tiles ? rounds_b + rounds_g + a->w.dim[2] + rounds_a + 1
-                                     : taps * a->w.dim[2] + 1);
+                                     : taps * a->w.dim[2] + 1) +
+                   clade_products_error(a->products);
     if (tiles) {
         winograd_job job = winograd_forward(a);
         job.act = CLADE_LINEAR;
@@ -340,7 +341,8 @@ static void bound_conv2d_dx(const clade_args *args, size_t slot, double *bound)
     } else {
         dx_all(a, bound, 0, true);
     }
-    add_rounding(&a->dx, a->accumulate, clade_gamma(terms), bound);
+    add_rounding(&a->dx, a->accumulate, clade_gamma(terms) + clade_products_error(a->products),
+                 bound);
 }
 
 static void bound_conv2d_dw(const clade_args *args, size_t slot, double *bound)
@@ -361,7 +363,8 @@ static void bound_conv2d_dw(const clade_args *args, size_t slot, double *bound)
     } else {
         db_all(a, bound, 0, true);
     }
-    add_rounding(&args->slot[slot], a->accumulate, clade_gamma(terms), bound);
+    add_rounding(&args->slot[slot], a->accumulate,
+                 clade_gamma(terms) + clade_products_error(a->products), bound);
 }
 
 #else

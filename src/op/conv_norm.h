@@ -16,6 +16,7 @@ static inline clade_conv2d_args conv_norm_conv(const clade_conv2d_norm_args *a)
         .pad = {a->pad[0], a->pad[1], a->pad[2], a->pad[3]},
         .dilation = {a->dilation[0], a->dilation[1]},
         .groups = a->groups,
+        .products = a->products,
     };
 }
 

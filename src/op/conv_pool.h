@@ -32,7 +32,8 @@ static inline clade_tensor conv_pool_full(const clade_tensor *x, const clade_ten
 #define CONV_POOL_GEOMETRY(a)                                                                      \
     .stride = {(a)->stride[0], (a)->stride[1]},                                                    \
     .pad = {(a)->pad[0], (a)->pad[1], (a)->pad[2], (a)->pad[3]},                                   \
-    .dilation = {(a)->dilation[0], (a)->dilation[1]}, .groups = (a)->groups
+    .dilation = {(a)->dilation[0], (a)->dilation[1]}, .groups = (a)->groups,                       \
+    .products = (a)->products
 
 static inline clade_conv2d_args conv_pool_conv(const clade_conv2d_maxpool_args *a,
                                                clade_tensor full)

@@ -102,7 +102,7 @@ static void bound_dense(const clade_args *args, size_t slot, double *bound)
     const double *w = (const double *)a->w.buffer->host + a->w.offset;
     const double *b =
         clade_tensor_present(&a->b) ? (const double *)a->b.buffer->host + a->b.offset : NULL;
-    double gamma = clade_gamma((int64_t)in + 1);
+    double gamma = clade_gamma((int64_t)in + 1) + clade_products_error(a->products);
     for (int32_t r = 0; r < n; r++)
         for (int32_t o = 0; o < out; o++) {
             double sum = b ? fabs(b[o]) : 0;

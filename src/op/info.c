@@ -101,3 +101,12 @@ const char *clade_fill_mode_name(clade_fill_mode mode)
                                                         [CLADE_FILL_WRAP] = "wrap"};
     return (unsigned)mode < CLADE_FILL_MODES ? names[mode] : "?";
 }
+
+const char *clade_factors_name(clade_factors factors)
+{
+    static const char *const names[CLADE_FACTORS] = {[CLADE_FACTORS_FLOAT32] = "float32",
+                                                     [CLADE_FACTORS_TF32] = "tf32",
+                                                     [CLADE_FACTORS_BFLOAT16] = "bfloat16",
+                                                     [CLADE_FACTORS_FLOAT16] = "float16"};
+    return (unsigned)factors < CLADE_FACTORS ? names[factors] : "?";
+}

@@ -42,7 +42,22 @@ void *clade_block_widen(const clade_tensor *t, const void *values)
     return wide;
 }
 
-/* gamma(terms) times the oracle on absolute values. */
+static clade_products products_of(const clade_op_info *info, const clade_args *args)
+{
+    const int i = clade_param_find(info, "products");
+    return i < 0 ? CLADE_FACTORS_FLOAT32
+                 : *(const int32_t *)(const void *)((const char *)args + info->params[i].offset);
+}
+
+/* What a factor in slot i counts as at least where products are rounded; 0: as it is. */
+static double least_factor(const clade_op_info *info, const clade_args *args, size_t i)
+{
+    const char *name = info->slots[i].name;
+    const bool factor = !strcmp(name, "x") || !strcmp(name, "w") || !strcmp(name, "dy");
+    return factor && products_of(info, args) == CLADE_FACTORS_FLOAT16 ? 0x1p-14 : 0;
+}
+
+/* gamma(terms), and the error of the products, times the oracle on absolute values. */
 static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op_info *info,
                                      const clade_args *args, void *const before[CLADE_MOST_SLOTS],
                                      size_t slot, double *bound)
@@ -67,14 +82,43 @@ static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op
         }
         memcpy(blocks[i], before[i], bytes);
         double *v = blocks[i];
-        for (size_t j = 0; t->dtype == CLADE_F32 && j < n; j++) v[j] = fabs(v[j]);
+        const double least = least_factor(info, args, i);
+        for (size_t j = 0; t->dtype == CLADE_F32 && j < n; j++)
+            v[j] = fabs(v[j]) < least ? least : fabs(v[j]);
     }
     clade_impl_run(oracle, info, &copy, blocks);
-    double gamma = clade_gamma(oracle->terms(args, slot));
+    double gamma =
+        clade_gamma(oracle->terms(args, slot)) + clade_products_error(products_of(info, args));
     const double *sum = blocks[slot];
     for (size_t j = 0; j < clade_tensor_count(&args->slot[slot]); j++) bound[j] = gamma * sum[j];
 fail:
     for (size_t i = 0; i < CLADE_MOST_SLOTS; i++) free(blocks[i]);
+    return status;
+}
+
+/* The oracle's own bound, factors being at least what they count as; its blocks are as they were
+ * when it returns. */
+static clade_status own_bound(const clade_op_impl *oracle, const clade_op_info *info,
+                              const clade_args *args, void *const blocks[CLADE_MOST_SLOTS],
+                              size_t slot, double *bound)
+{
+    void *raised[CLADE_MOST_SLOTS], *own[CLADE_MOST_SLOTS] = {0};
+    clade_status status = CLADE_OK;
+    memcpy(raised, blocks, sizeof raised);
+    for (size_t i = 0; i < info->slot_count && !status; i++) {
+        const double least = least_factor(info, args, i);
+        const size_t n = clade_tensor_count(&args->slot[i]);
+        if (least == 0 || !blocks[i]) continue;
+        double *v = raised[i] = own[i] = malloc(n * sizeof *v);
+        if (!v) status = clade_fail(CLADE_ENOMEM, "%s: out of memory for a bound", info->name);
+        if (v) memcpy(v, blocks[i], n * sizeof *v);
+        for (size_t j = 0; v && j < n; j++)
+            if (fabs(v[j]) < least) v[j] = least;
+    }
+    clade_buffer memory[CLADE_MOST_SLOTS];
+    const clade_args placed = on_host(info, args, raised, memory);
+    if (!status) oracle->bound(&placed, slot, bound);
+    for (size_t i = 0; i < CLADE_MOST_SLOTS; i++) free(own[i]);
     return status;
 }
 
@@ -85,10 +129,7 @@ clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,
     const clade_op_impl *oracle = clade_op_oracle(info->op);
     if (oracle->terms) return bound_from_terms(oracle, info, args, before, slot, bound);
     if (!oracle->bound) return clade_fail(CLADE_EINVAL, "%s: it has no error bound", info->name);
-    clade_buffer memory[CLADE_MOST_SLOTS];
-    const clade_args placed = on_host(info, args, blocks, memory);
-    oracle->bound(&placed, slot, bound);
-    return CLADE_OK;
+    return own_bound(oracle, info, args, blocks, slot, bound);
 }
 
 uint32_t clade_bits_of(float v)

@@ -40,6 +40,17 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
     return CLADE_OK;
 }
 
+static clade_status check_products(const clade_op_info *info, const clade_args *args)
+{
+    const int i = clade_param_find(info, "products");
+    if (i < 0) return CLADE_OK;
+    const int32_t products =
+        *(const int32_t *)(const void *)((const char *)args + info->params[i].offset);
+    if (products >= 0 && products < CLADE_FACTORS) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL, "%s: products is %d, expected 0 to %d", info->name, products,
+                      CLADE_FACTORS - 1);
+}
+
 bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given)
 {
     if (wanted == CLADE_SLOT_LABEL) return given == CLADE_I32 || given == CLADE_F32;
@@ -65,7 +76,8 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
         clade_status status = check_size(info, slot->name, t);
         if (status) return status;
     }
-    clade_status status = references[op]->shape(args);
+    clade_status status = check_products(info, args);
+    if (!status) status = references[op]->shape(args);
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
         if (clade_tensor_present(t))

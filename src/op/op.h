@@ -81,6 +81,10 @@ typedef struct clade_op_impl {
  * for long chains the probabilistic 8 sqrt(k) u (Higham and Mary 2019, violated with probability
  * below 1e-13). */
 double clade_gamma(int64_t k);
+/* The relative error of a product of two rounded factors, to be added to that of their sums; 0 for
+ * float32. With u half the distance from 1 to the next number: 2 u + u^2. Below 2^-14 float16 has
+ * u of that, for which clade_impl_bound takes absolute values of factors to be 2^-14 at least. */
+double clade_products_error(clade_products products);
 /* The roundings that a term goes through in a tree over the rows of an [m, c] matrix (clade/ops.h):
  * those of a block, then one for each level. */
 int64_t clade_tree_roundings(int64_t m, int32_t c);

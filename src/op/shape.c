@@ -11,6 +11,14 @@ double clade_gamma(int64_t k)
     return worst > 0 && worst < likely ? worst : likely;
 }
 
+double clade_products_error(clade_products products)
+{
+    static const double unit[CLADE_FACTORS] = {[CLADE_FACTORS_TF32] = 0x1p-11,
+                                               [CLADE_FACTORS_BFLOAT16] = 0x1p-8,
+                                               [CLADE_FACTORS_FLOAT16] = 0x1p-11};
+    return (2 + unit[products]) * unit[products];
+}
+
 clade_tensor clade_shape(int rank, ...)
 {
     clade_tensor t = {.dtype = CLADE_F32, .rank = rank};

@@ -33,8 +33,8 @@ static clade_status find_asked(opencl_context *cl, const char *name, const char 
     *out = a->name;
     if (!a->name)
         return clade_fail(CLADE_EINVAL,
-                          "there is no algorithm '%s'; expected direct, implicit, winograd "
-                          "or gemm",
+                          "there is no algorithm '%s'; expected direct, implicit, matrix, "
+                          "winograd or gemm",
                           name);
     if (is_named(a, "gemm") && !set)
         return clade_fail(CLADE_EUNSUPPORTED, "%s: CLBlast: %s", cl->label, why);

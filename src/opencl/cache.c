@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,17 @@ void clade_opencl_cache_key(const opencl_context *cl, cl_uint count, const char 
     add_text(&hash, options);
     for (cl_uint i = 0; i < count; i++) clade_sha256_add(&hash, lines[i], strlen(lines[i]));
     clade_sha256_end(&hash, key);
+}
+
+char *clade_opencl_cache_json(const opencl_context *cl, const char *what)
+{
+    char *folder, key[65], name[80];
+    if (clade_cache_path("opencl", &folder)) return NULL;
+    clade_opencl_cache_key(cl, 0, NULL, what, key);
+    snprintf(name, sizeof name, "/%s.json", key);
+    char *path = clade_string_join(folder, name);
+    free(folder);
+    return path;
 }
 
 /* ---- files ---- */

@@ -59,7 +59,8 @@ typedef struct opencl_context {
     uint32_t unflushed; /* launches that the driver may still hold back */
     struct opencl_gemm_verdict *gemms; /* in gemm.c */
     size_t gemm_count;
-    struct opencl_choices *choices; /* in algorithm.c */
+    struct opencl_choices *choices;           /* in algorithm.c */
+    struct opencl_matrix_units *matrix_units; /* in matrix_units.c */
     bool profile;
     size_t marked; /* the call that launches belong to */
     opencl_event *events;

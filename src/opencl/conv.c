@@ -12,17 +12,20 @@ static bool no_groups(const opencl_context *cl, const clade_args *args)
     return args->conv2d.groups <= 1;
 }
 
-/* Winograd's tiles come first, as a result then takes 2.25 multiplications for each channel, not 9.
- * Then, on narrow cores, implicit products: what im2col writes and reads again, 9 times the images
- * for 3×3, they read from caches, so that a layer has as many times the flops for each byte of
- * memory. On wide cores a barrier costs a loop. */
+/* Matrix units come first, where the call may use them: they multiply ten times as fast as what
+ * comes next. Then Winograd's tiles, as a result then takes 2.25 multiplications for each channel,
+ * not 9. Then, on narrow cores, implicit products: what im2col writes and reads again, 9 times the
+ * images for 3×3, they read from caches, so that a layer has as many times the flops for each byte
+ * of memory. On wide cores a barrier costs a loop. */
 static const opencl_algorithm conv2d[] = {
+    {"matrix", 0, .can = clade_opencl_matrix_conv2d_can, .suits = no_groups, .fuses = opencl_always,
+     .plan = clade_opencl_matrix_conv2d},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_WIDE, .can = clade_opencl_winograd_can,
      .fuses = opencl_always, .plan = clade_opencl_winograd_wide},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_NARROW, .can = clade_opencl_winograd_can,
      .fuses = opencl_always, .plan = clade_opencl_winograd_narrow},
-    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_can, .suits = no_groups,
-     .fuses = opencl_always, .plan = clade_opencl_implicit},
+    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_can,
+     .suits = no_groups, .fuses = opencl_always, .plan = clade_opencl_implicit_conv2d},
     {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = clade_opencl_depthwise_can,
      .plan = clade_opencl_depthwise},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .can = clade_opencl_direct_can, .fuses = opencl_always,
@@ -39,14 +42,16 @@ static bool no_groups_dx(const opencl_context *cl, const clade_args *args)
 }
 
 static const opencl_algorithm conv2d_dx[] = {
+    {"matrix", 0, .can = clade_opencl_matrix_conv2d_dx_can, .suits = no_groups_dx,
+     .plan = clade_opencl_matrix_conv2d_dx},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_WIDE,
      .can = clade_opencl_winograd_dx_can, .fuses = opencl_always,
      .plan = clade_opencl_winograd_wide_dx},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_NARROW,
      .can = clade_opencl_winograd_dx_can, .fuses = opencl_always,
      .plan = clade_opencl_winograd_narrow_dx},
-    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dx_can,
-     .suits = no_groups_dx, .plan = clade_opencl_implicit_dx},
+    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_dx_can,
+     .suits = no_groups_dx, .plan = clade_opencl_implicit_conv2d_dx},
     {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = clade_opencl_depthwise_dx_can,
      .plan = clade_opencl_depthwise_dx},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .can = clade_opencl_direct_dx_can,

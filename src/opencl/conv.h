@@ -71,12 +71,18 @@ void clade_opencl_conv_tiles(opencl_plan *plan, opencl_tile *tile, conv_job *job
 opencl_predicate clade_opencl_depthwise_can, clade_opencl_depthwise_dx_can;
 opencl_planner clade_opencl_depthwise, clade_opencl_depthwise_dx;
 
-/* ---- implicit matrix products, for narrow cores; in implicit.c ---- */
+/* ---- implicit matrix products, for narrow cores or by matrix units; in implicit.c ---- */
 
-opencl_predicate clade_opencl_implicit_can, clade_opencl_implicit_dx_can,
-    clade_opencl_implicit_dw_can, clade_opencl_implicit_dense_can;
-opencl_planner clade_opencl_implicit, clade_opencl_implicit_dx, clade_opencl_implicit_dw,
-    clade_opencl_implicit_dense, clade_opencl_implicit_dense_dx, clade_opencl_implicit_dense_dw;
+#define IMPLICIT(id)                                                                               \
+    opencl_predicate clade_opencl_implicit_##id##_can, clade_opencl_matrix_##id##_can;             \
+    opencl_planner clade_opencl_implicit_##id, clade_opencl_matrix_##id;
+IMPLICIT(conv2d)
+IMPLICIT(conv2d_dx)
+IMPLICIT(conv2d_dw)
+IMPLICIT(dense)
+IMPLICIT(dense_dx)
+IMPLICIT(dense_dw)
+#undef IMPLICIT
 
 /* ---- dense layers in parts of the inner dimension, for narrow cores; in dense_split.c ---- */
 

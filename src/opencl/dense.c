@@ -85,6 +85,7 @@ static void direct_dx(opencl_plan *plan, const clade_args *args, const opencl_fu
 
 static const opencl_algorithm dense[] = {
     {"split", OPENCL_NARROW, .can = clade_opencl_split_dense_can, .plan = clade_opencl_split_dense},
+    {"matrix", 0, .can = clade_opencl_matrix_dense_can, .plan = clade_opencl_matrix_dense},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_can,
      .plan = clade_opencl_implicit_dense},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .plan = direct_wide},
@@ -92,7 +93,8 @@ static const opencl_algorithm dense[] = {
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = clade_opencl_by_gemm_dense},
     {.name = NULL}};
 static const opencl_algorithm dense_dx[] = {
-    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_can,
+    {"matrix", 0, .can = clade_opencl_matrix_dense_dx_can, .plan = clade_opencl_matrix_dense_dx},
+    {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_dx_can,
      .plan = clade_opencl_implicit_dense_dx},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .plan = direct_dx},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = clade_opencl_by_gemm_dense_dx},

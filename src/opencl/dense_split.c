@@ -25,7 +25,7 @@ static int32_t steps_of(const opencl_context *cl, const clade_dense_args *a)
 bool clade_opencl_split_dense_can(const opencl_context *cl, const clade_args *args)
 {
     const clade_dense_args *a = &args->dense;
-    return clade_opencl_product_can(cl) && steps_of(cl, a) < a->x.dim[1];
+    return clade_opencl_product_can(cl, CLADE_FACTORS_FLOAT32) && steps_of(cl, a) < a->x.dim[1];
 }
 
 void clade_opencl_split_dense(opencl_plan *plan, const clade_args *args,
@@ -37,7 +37,7 @@ void clade_opencl_split_dense(opencl_plan *plan, const clade_args *args,
     const int32_t steps = steps_of(plan->cl, a), parts = (inner + steps - 1) / steps;
     const uint64_t results = (uint64_t)n * (uint64_t)out;
     const clade_tensor sums = clade_opencl_part(plan, results * (uint64_t)parts);
-    const opencl_products products = {
+    const opencl_product_batch products = {
         .a = &a->x,
         .b = &a->w,
         .c = &sums,

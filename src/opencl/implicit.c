@@ -1,5 +1,5 @@
-/* Convolutions and dense layers as implicit matrix products, for narrow cores: launchers of
- * kernels/conv_implicit.cl. */
+/* Convolutions and dense layers as implicit matrix products: launchers of kernels/conv_implicit.cl,
+ * for narrow cores, and of kernels/conv_matrix.cl, for matrix units. */
 #include "opencl/conv.h"
 #include "opencl/product.h"
 
@@ -12,42 +12,48 @@ static bool fits(const opencl_context *cl, const clade_tensor *pixels)
 }
 
 static bool can(const opencl_context *cl, const clade_tensor *x, const clade_tensor *w,
-                const clade_tensor *y, int32_t groups)
+                const clade_tensor *y, int32_t groups, clade_products products)
 {
-    return clade_opencl_product_can(cl) && fits(cl, x) && fits(cl, y) &&
+    return clade_opencl_product_can(cl, products) && fits(cl, x) && fits(cl, y) &&
            groups <= cl->limits.conv_groups && !conv_is_depthwise(w, groups);
 }
 
-bool clade_opencl_implicit_can(const opencl_context *cl, const clade_args *args)
+static bool can_conv2d(const opencl_context *cl, const clade_conv2d_args *a,
+                       clade_products products)
 {
-    const clade_conv2d_args *a = &args->conv2d;
-    return can(cl, &a->x, &a->w, &a->y, a->groups);
+    return can(cl, &a->x, &a->w, &a->y, a->groups, products);
 }
 
-bool clade_opencl_implicit_dx_can(const opencl_context *cl, const clade_args *args)
+static bool can_conv2d_dx(const opencl_context *cl, const clade_conv2d_dx_args *a,
+                          clade_products products)
 {
-    const clade_conv2d_dx_args *a = &args->conv2d_dx;
-    return can(cl, &a->dx, &a->w, &a->dy, a->groups);
+    return can(cl, &a->dx, &a->w, &a->dy, a->groups, products);
 }
 
-bool clade_opencl_implicit_dw_can(const opencl_context *cl, const clade_args *args)
+static bool can_conv2d_dw(const opencl_context *cl, const clade_conv2d_dw_args *a,
+                          clade_products products)
 {
-    const clade_conv2d_dw_args *a = &args->conv2d_dw;
-    return can(cl, &a->x, &a->dw, &a->dy, a->groups);
+    return can(cl, &a->x, &a->dw, &a->dy, a->groups, products);
 }
 
-bool clade_opencl_implicit_dense_can(const opencl_context *cl, const clade_args *args)
-{
-    (void)args;
-    return clade_opencl_product_can(cl);
-}
+#define CAN_DENSE(id)                                                                              \
+    static bool can_##id(const opencl_context *cl, const clade_##id##_args *a,                     \
+                         clade_products products)                                                  \
+    {                                                                                              \
+        (void)a;                                                                                   \
+        return clade_opencl_product_can(cl, products);                                             \
+    }
+CAN_DENSE(dense)
+CAN_DENSE(dense_dx)
+CAN_DENSE(dense_dw)
 
 /* A convolution, one phase of an input gradient, or a dense layer, by what the direct kernels are
  * told of it; weights are read where they are. With `index` (which may be absent) the results are
  * those of 2 × 2 maxima, which job's out_h and out_w count. */
-static void run_product(opencl_plan *plan, const conv_job *job, const clade_tensor *x,
-                        const clade_tensor *w, const opencl_epilogue *epilogue,
-                        const clade_tensor *y, const clade_tensor *index)
+static void run_product(opencl_plan *plan, const conv_job *job, clade_products products,
+                        const clade_tensor *x, const clade_tensor *w,
+                        const opencl_epilogue *epilogue, const clade_tensor *y,
+                        const clade_tensor *index)
 {
     const clade_tensor none = {0};
     opencl_product p = {
@@ -59,6 +65,7 @@ static void run_product(opencl_plan *plan, const conv_job *job, const clade_tens
         .b_aligned = opencl_aligned(job->cout, w->offset),
         .c_aligned = opencl_aligned(job->cout, y->offset),
         .windows = index,
+        .products = products,
     };
     if (!p.rows) return;
     /* weights are then read along filters too, by work-items that are at one step for both */
@@ -67,8 +74,8 @@ static void run_product(opencl_plan *plan, const conv_job *job, const clade_tens
     char options[64];
     snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d", epilogue->act,
              index != NULL, job->backward);
-    opencl_launch l =
-        clade_opencl_product_begin(plan, &p, "conv_implicit", "conv_implicit", options);
+    const char *kernel = products ? "conv_matrix" : "conv_implicit";
+    opencl_launch l = clade_opencl_product_begin(plan, &p, kernel, kernel, options);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, w);
     clade_opencl_epilogue(&l, epilogue);
@@ -79,59 +86,57 @@ static void run_product(opencl_plan *plan, const conv_job *job, const clade_tens
     clade_opencl_product_run(&l, &p);
 }
 
-void clade_opencl_implicit(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
+static void plan_conv2d(opencl_plan *plan, const clade_conv2d_args *a, const opencl_fusion *fusion,
+                        clade_products products)
 {
-    const clade_conv2d_args *a = &args->conv2d;
     const clade_tensor *pooled = fusion ? fusion->pooled : NULL;
     const opencl_epilogue epilogue = clade_opencl_epilogue_of(a, fusion);
     const conv_job job = clade_opencl_conv_job(a, pooled);
-    run_product(plan, &job, &a->x, &a->w, &epilogue, pooled ? pooled : &a->y,
+    run_product(plan, &job, products, &a->x, &a->w, &epilogue, pooled ? pooled : &a->y,
                 pooled ? fusion->index : NULL);
 }
 
-void clade_opencl_implicit_dx(opencl_plan *plan, const clade_args *args,
-                              const opencl_fusion *fusion)
+static void plan_conv2d_dx(opencl_plan *plan, const clade_conv2d_dx_args *a,
+                           const opencl_fusion *fusion, clade_products products)
 {
     (void)fusion;
-    const clade_conv2d_dx_args *a = &args->conv2d_dx;
     conv_geometry g = CONV_GEOMETRY(a);
     const opencl_epilogue plain = {0};
     conv_job job = clade_opencl_conv_dx_job(a);
     for (int32_t i = 0; i < conv_phases(&g, &a->dx, 0) && !plan->status; i++)
         for (int32_t k = 0; k < conv_phases(&g, &a->dx, 1) && !plan->status; k++) {
             clade_opencl_conv_dx_phase(a, i, k, &job);
-            run_product(plan, &job, &a->dy, &a->w, &plain, &a->dx, NULL);
+            run_product(plan, &job, products, &a->dy, &a->w, &plain, &a->dx, NULL);
         }
 }
 
-void clade_opencl_implicit_dense(opencl_plan *plan, const clade_args *args,
-                                 const opencl_fusion *fusion)
+static void plan_dense(opencl_plan *plan, const clade_dense_args *a, const opencl_fusion *fusion,
+                       clade_products products)
 {
     (void)fusion;
-    const clade_dense_args *a = &args->dense;
     const opencl_epilogue epilogue = {.b = a->b, .act = a->act, .alpha = a->alpha};
     const conv_job job = clade_opencl_dense_job(a->x.dim[0], a->x.dim[1], a->w.dim[1]);
-    run_product(plan, &job, &a->x, &a->w, &epilogue, &a->y, NULL);
+    run_product(plan, &job, products, &a->x, &a->w, &epilogue, &a->y, NULL);
 }
 
-void clade_opencl_implicit_dense_dx(opencl_plan *plan, const clade_args *args,
-                                    const opencl_fusion *fusion)
+static void plan_dense_dx(opencl_plan *plan, const clade_dense_dx_args *a,
+                          const opencl_fusion *fusion, clade_products products)
 {
     (void)fusion;
-    const clade_dense_dx_args *a = &args->dense_dx;
     const opencl_epilogue plain = {0};
     conv_job job = clade_opencl_dense_job(a->dy.dim[0], a->w.dim[1], a->w.dim[0]);
     job.backward = 1;
     job.accumulate = a->accumulate;
-    run_product(plan, &job, &a->dy, &a->w, &plain, &a->dx, NULL);
+    run_product(plan, &job, products, &a->dy, &a->w, &plain, &a->dx, NULL);
 }
 
 /* ---- weight gradients ---- */
 
 /* Sums of all chunks to dw and db, where each chunk's are `dw_step` and `db_step` floats on. */
-static void run_dw(opencl_plan *plan, const conv_dw_job *job, const clade_tensor *x,
-                   const clade_tensor *dy, const clade_tensor *index, const clade_tensor *dw,
-                   const clade_tensor *db, uint64_t dw_step, uint64_t db_step)
+static void run_dw(opencl_plan *plan, const conv_dw_job *job, clade_products products,
+                   const clade_tensor *x, const clade_tensor *dy, const clade_tensor *index,
+                   const clade_tensor *dw, const clade_tensor *db, uint64_t dw_step,
+                   uint64_t db_step)
 {
     const clade_tensor none = {0};
     opencl_product p = {
@@ -141,9 +146,11 @@ static void run_dw(opencl_plan *plan, const conv_dw_job *job, const clade_tensor
         .a_aligned = opencl_aligned(job->cg, x->offset),
         .b_aligned = opencl_aligned(job->kg, dy->offset),
         .c_aligned = opencl_aligned(job->kg, dw->offset) && opencl_aligned(job->kg, db->offset),
+        .products = products,
     };
-    opencl_launch l = clade_opencl_product_begin(plan, &p, "conv_implicit", "conv_implicit_dw",
-                                                 index ? "-DPOOL=1" : "-DPOOL=0");
+    opencl_launch l = clade_opencl_product_begin(
+        plan, &p, products ? "conv_matrix" : "conv_implicit",
+        products ? "conv_matrix_dw" : "conv_implicit_dw", index ? "-DPOOL=1" : "-DPOOL=0");
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, index ? index : &none);
@@ -155,10 +162,9 @@ static void run_dw(opencl_plan *plan, const conv_dw_job *job, const clade_tensor
     clade_opencl_product_run(&l, &p);
 }
 
-void clade_opencl_implicit_dw(opencl_plan *plan, const clade_args *args,
-                              const opencl_fusion *fusion)
+static void plan_conv2d_dw(opencl_plan *plan, const clade_conv2d_dw_args *a,
+                           const opencl_fusion *fusion, clade_products products)
 {
-    const clade_conv2d_dw_args *a = &args->conv2d_dw;
     conv_dw_job job = clade_opencl_dw_job(plan, a), each = job;
     const uint64_t rows = (uint64_t)job.kh * (uint64_t)job.kw * (uint64_t)job.cg,
                    k = (uint64_t)job.k, chunks = (uint64_t)job.chunks;
@@ -166,16 +172,16 @@ void clade_opencl_implicit_dw(opencl_plan *plan, const clade_args *args,
                        db = clade_opencl_part(plan, k * chunks);
     job.lanes = job.kg;
     each.accumulate = 0;
-    run_dw(plan, &each, &a->x, &a->dy, fusion ? fusion->index : NULL, &dw, &db, rows * k, k);
+    run_dw(plan, &each, products, &a->x, &a->dy, fusion ? fusion->index : NULL, &dw, &db, rows * k,
+           k);
     clade_opencl_dw_add(plan, &job, rows, &dw, &a->dw, job.has_bias ? &db : NULL, &a->db);
 }
 
 /* A weight gradient of 1 × 1 images in one chunk. */
-void clade_opencl_implicit_dense_dw(opencl_plan *plan, const clade_args *args,
-                                    const opencl_fusion *fusion)
+static void plan_dense_dw(opencl_plan *plan, const clade_dense_dw_args *a,
+                          const opencl_fusion *fusion, clade_products products)
 {
     (void)fusion;
-    const clade_dense_dw_args *a = &args->dense_dw;
     int32_t n = a->x.dim[0], in = a->x.dim[1], out = a->dy.dim[1];
     const conv_dw_job job = {
         .images = n,
@@ -199,5 +205,33 @@ void clade_opencl_implicit_dense_dw(opencl_plan *plan, const clade_args *args,
         .accumulate = a->accumulate,
         .has_bias = clade_tensor_present(&a->db),
     };
-    run_dw(plan, &job, &a->x, &a->dy, NULL, &a->dw, &a->db, 0, 0);
+    run_dw(plan, &job, products, &a->x, &a->dy, NULL, &a->dw, &a->db, 0, 0);
 }
+
+/* ---- the algorithms: by fma, and by the matrix unit for what the call wants ---- */
+
+#define ALGORITHMS(id)                                                                             \
+    bool clade_opencl_implicit_##id##_can(const opencl_context *cl, const clade_args *args)        \
+    {                                                                                              \
+        return can_##id(cl, &args->id, CLADE_FACTORS_FLOAT32);                                     \
+    }                                                                                              \
+    bool clade_opencl_matrix_##id##_can(const opencl_context *cl, const clade_args *args)          \
+    {                                                                                              \
+        return args->id.products && can_##id(cl, &args->id, args->id.products);                    \
+    }                                                                                              \
+    void clade_opencl_implicit_##id(opencl_plan *plan, const clade_args *args,                     \
+                                    const opencl_fusion *fusion)                                   \
+    {                                                                                              \
+        plan_##id(plan, &args->id, fusion, CLADE_FACTORS_FLOAT32);                                 \
+    }                                                                                              \
+    void clade_opencl_matrix_##id(opencl_plan *plan, const clade_args *args,                       \
+                                  const opencl_fusion *fusion)                                     \
+    {                                                                                              \
+        plan_##id(plan, &args->id, fusion, args->id.products);                                     \
+    }
+ALGORITHMS(conv2d)
+ALGORITHMS(conv2d_dx)
+ALGORITHMS(conv2d_dw)
+ALGORITHMS(dense)
+ALGORITHMS(dense_dx)
+ALGORITHMS(dense_dw)

@@ -4,6 +4,7 @@
 #include "opencl/algorithm.h"
 #include "opencl/devices.h"
 #include "opencl/gemm.h"
+#include "opencl/matrix_units.h"
 #include "opencl/memory.h"
 #include "opencl/profile.h"
 #include "opencl/table.h"
@@ -15,6 +16,7 @@ static void opencl_close(void *context)
 {
     opencl_context *cl = context;
     clade_opencl_choices_close(cl);
+    clade_opencl_matrix_units_close(cl);
     free(cl->gemms);
     clade_opencl_context_close(cl);
 }
@@ -33,7 +35,8 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
     opencl_context *cl;
     status = clade_opencl_context_open(platform, device, &info, options, &cl);
     if (status) return status;
-    status = clade_opencl_choices_open(cl, options->algorithm);
+    status = clade_opencl_matrix_units_open(cl);
+    if (!status) status = clade_opencl_choices_open(cl, options->algorithm);
     if (status)
         opencl_close(cl);
     else
@@ -164,6 +167,8 @@ const clade_backend *clade_opencl_backend(void)
         .point = clade_opencl_point,
         .read_at = clade_opencl_read_at,
         .choices = clade_opencl_choices,
+        .matrix_unit = clade_opencl_matrix_unit,
+        .judge_matrix_unit = clade_opencl_matrix_judge,
     };
     return &backend;
 }

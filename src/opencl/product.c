@@ -3,6 +3,7 @@
 
 #include "opencl/program.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 /* A group's results, a work-item's, and the steps at a time (kernels/product.clh). */
@@ -21,11 +22,6 @@ static uint32_t items_of(const opencl_product_tile *t)
     return (uint32_t)(t->bm / t->wm * (t->bn / t->wn));
 }
 
-static int64_t groups_of(const opencl_product_tile *t, const opencl_product *p)
-{
-    return ((p->rows + t->bm - 1) / t->bm) * ((p->columns + t->bn - 1) / t->bn);
-}
-
 /* Cycles for a step of all sums: what a work-item does for it, multiply and read, by how many of
  * them take turns on a lane of the device; 128 lanes to a compute unit, and a group takes 32 at
  * once. One that is alone on its lane also waits for local memory, some 32 cycles for the steps
@@ -35,7 +31,8 @@ static double cost_of(const opencl_context *cl, const opencl_product_tile *t,
                       const opencl_product *p)
 {
     double lanes = 128.0 * cl->compute_units;
-    double items = (double)groups_of(t, p) * (double)p->count * ((items_of(t) + 31) / 32 * 32);
+    double items = (double)opencl_product_groups(p, t->bm, t->bn) * (double)p->count *
+                   ((items_of(t) + 31) / 32 * 32);
     double work = t->wm * t->wn + t->wm + t->wn, turns = items / lanes * work;
     double alone = work + 32.0 / (t->wm * t->wn < 16 ? 8 : 64 / (t->wm * t->wn));
     return turns > alone ? turns : alone;
@@ -52,32 +49,47 @@ static const opencl_product_tile *choose(const opencl_context *cl, const opencl_
     return best;
 }
 
-bool clade_opencl_product_can(const opencl_context *cl)
+bool clade_opencl_product_can(const opencl_context *cl, clade_products products)
 {
-    return choose(cl, &(opencl_product){.windows = true}) != NULL;
+    return products ? clade_opencl_matrix_can(cl, products)
+                    : choose(cl, &(opencl_product){.windows = true}) != NULL;
+}
+
+static void choose_tile(const opencl_context *cl, opencl_product *p, char *options, size_t size)
+{
+    const opencl_product_tile *t = choose(cl, p);
+    p->bm = t->bm;
+    p->bn = t->bn;
+    p->items = items_of(t);
+    snprintf(options, size, "-DBM=%d -DBN=%d -DWM=%d -DWN=%d -DKS=%d", t->bm, t->bn, t->wm, t->wn,
+             t->ks);
 }
 
 opencl_launch clade_opencl_product_begin(opencl_plan *plan, opencl_product *p, const char *family,
                                          const char *kernel, const char *more)
 {
-    const opencl_product_tile *t = p->tile = choose(plan->cl, p);
-    char options[sizeof((opencl_program *)0)->options];
-    snprintf(options, sizeof options,
-             "-DBM=%d -DBN=%d -DWM=%d -DWN=%d -DKS=%d -DAV=%d -DBV=%d -DCV=%d %s", t->bm, t->bn,
-             t->wm, t->wn, t->ks, p->a_aligned ? 4 : 1, p->b_aligned ? 4 : 1, p->c_aligned ? 4 : 1,
-             more);
+    char tile[128], options[sizeof((opencl_program *)0)->options];
+    if (p->products)
+        clade_opencl_matrix_choose(plan->cl, p, tile, sizeof tile);
+    else
+        choose_tile(plan->cl, p, tile, sizeof tile);
+    int n = snprintf(options, sizeof options, "%s -DAV=%d -DBV=%d -DCV=%d %s", tile,
+                     p->a_aligned ? 4 : 1, p->b_aligned ? 4 : 1, p->c_aligned ? 4 : 1, more);
+    assert(n > 0 && (size_t)n < sizeof options);
+    (void)n;
     return clade_opencl_begin(plan, family, kernel, options);
 }
 
 void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
 {
-    size_t items = items_of(p->tile);
-    clade_opencl_run_grid(launch, 2,
-                          (const size_t[]){(size_t)groups_of(p->tile, p) * items, (size_t)p->count},
-                          (const size_t[]){items, 1});
+    clade_opencl_run_grid(
+        launch, 2,
+        (const size_t[]){(size_t)opencl_product_groups(p, p->bm, p->bn) * p->items,
+                         (size_t)p->count},
+        (const size_t[]){p->items, 1});
 }
 
-void clade_opencl_product_batch(opencl_plan *plan, const opencl_products *m)
+void clade_opencl_product_batch(opencl_plan *plan, const opencl_product_batch *m)
 {
     opencl_product p = {
         .rows = m->rows,

@@ -51,17 +51,6 @@ static uint64_t kept_key(clade_op op, const clade_args *args)
 
 /* ---- reading ---- */
 
-static char *find_path(const opencl_context *cl)
-{
-    char *folder, key[65], name[80];
-    if (clade_cache_path("opencl", &folder)) return NULL;
-    clade_opencl_cache_key(cl, 0, NULL, "choices", key);
-    snprintf(name, sizeof name, "/%s.json", key);
-    char *path = clade_string_join(folder, name);
-    free(folder);
-    return path;
-}
-
 /* A text as a tree; NULL when it is damaged. */
 static clade_status parse_tree(const void *text, size_t size, const char *what, cJSON **out)
 {
@@ -165,7 +154,7 @@ clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuni
     char family[sizeof((clade_device_info *)NULL)->family];
     opencl_tuning *t = *out = calloc(1, sizeof *t);
     if (!t) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
-    t->path = find_path(cl);
+    t->path = clade_opencl_cache_json(cl, "choices");
     if (!read) return CLADE_OK;
     clade_opencl_family(cl->platform, cl->device, family);
     const opencl_shipped *shipped = find_shipped(family);
@@ -184,7 +173,7 @@ void clade_opencl_tuning_describe(cl_platform_id platform, cl_device_id device,
                                   clade_device_info *info)
 {
     const opencl_context cl = {.platform = platform, .device = device};
-    char *path = find_path(&cl);
+    char *path = clade_opencl_cache_json(&cl, "choices");
     cJSON *own = NULL, *root = NULL;
     clade_opencl_family(platform, device, info->family);
     const opencl_shipped *shipped = find_shipped(info->family);

@@ -77,21 +77,21 @@ static void run_passes(opencl_plan *plan, const winograd_job *w, const tensors *
     clade_opencl_i32(&l, count);
     run_plane(&l, w, (size_t)w->c, (size_t)count);
 
-    const opencl_products p = {.points = winograd_points,
-                               .a = u,
-                               .b = filters,
-                               .c = m,
-                               .rows = count,
-                               .columns = w->k,
-                               .inner = w->c,
-                               .inner_last = w->c,
-                               .a_row = w->cs,
-                               .b_row = w->lanes,
-                               .c_row = w->lanes,
-                               .a_point = (uint64_t)w->block * (uint64_t)w->cs,
-                               .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
-                               .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
-                               .chunks = 1};
+    const opencl_product_batch p = {.points = winograd_points,
+                                    .a = u,
+                                    .b = filters,
+                                    .c = m,
+                                    .rows = count,
+                                    .columns = w->k,
+                                    .inner = w->c,
+                                    .inner_last = w->c,
+                                    .a_row = w->cs,
+                                    .b_row = w->lanes,
+                                    .c_row = w->lanes,
+                                    .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                                    .b_point = (uint64_t)w->c * (uint64_t)w->lanes,
+                                    .c_point = (uint64_t)w->block * (uint64_t)w->lanes,
+                                    .chunks = 1};
     clade_opencl_product_batch(plan, &p);
 
     l = begin(plan, "conv_winograd_results");
@@ -240,25 +240,25 @@ static void run_dw_passes(opencl_plan *plan, const winograd_job *w, const clade_
     clade_opencl_i32(&l, count);
     run_plane(&l, w, (size_t)w->k, (size_t)count);
 
-    const opencl_products p = {.points = winograd_points,
-                               .a = &memory->u,
-                               .b = &memory->e,
-                               .c = &sums,
-                               .rows = w->c,
-                               .columns = w->k,
-                               .inner = w->per_chunk,
-                               .inner_last = count - (chunks - 1) * w->per_chunk,
-                               .transposed = 1,
-                               .a_row = w->cs,
-                               .b_row = w->ks,
-                               .c_row = winograd_points * w->ks,
-                               .a_point = (uint64_t)w->block * (uint64_t)w->cs,
-                               .b_point = (uint64_t)w->block * (uint64_t)w->ks,
-                               .c_point = (uint64_t)w->ks,
-                               .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
-                               .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
-                               .c_chunk = each,
-                               .chunks = chunks};
+    const opencl_product_batch p = {.points = winograd_points,
+                                    .a = &memory->u,
+                                    .b = &memory->e,
+                                    .c = &sums,
+                                    .rows = w->c,
+                                    .columns = w->k,
+                                    .inner = w->per_chunk,
+                                    .inner_last = count - (chunks - 1) * w->per_chunk,
+                                    .transposed = 1,
+                                    .a_row = w->cs,
+                                    .b_row = w->ks,
+                                    .c_row = winograd_points * w->ks,
+                                    .a_point = (uint64_t)w->block * (uint64_t)w->cs,
+                                    .b_point = (uint64_t)w->block * (uint64_t)w->ks,
+                                    .c_point = (uint64_t)w->ks,
+                                    .a_chunk = (uint64_t)w->per_chunk * (uint64_t)w->cs,
+                                    .b_chunk = (uint64_t)w->per_chunk * (uint64_t)w->ks,
+                                    .c_chunk = each,
+                                    .chunks = chunks};
     clade_opencl_product_batch(plan, &p);
     if (!clade_tensor_present(&a->db)) return;
     l = begin(plan, "conv_winograd_db");

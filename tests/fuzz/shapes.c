@@ -72,6 +72,8 @@ static void add_param(text *t, numbers *n, const clade_param_info *p)
                 clade_activation_name((clade_activation)((uint32_t)v % CLADE_ACTIVATIONS)));
         else if (p->type == CLADE_PARAM_clade_fill)
             add(t, "%s", clade_fill_mode_name((clade_fill_mode)((uint32_t)v % CLADE_FILL_MODES)));
+        else if (p->type == CLADE_PARAM_clade_products)
+            add(t, "%s", clade_factors_name((clade_factors)((uint32_t)v % CLADE_FACTORS)));
         else if (p->type == CLADE_PARAM_float)
             add(t, "%g", (double)v / 256);
         else

@@ -88,6 +88,7 @@ static void read_param(request *r, char *text)
         switch (p->type) {
         case CLADE_PARAM_clade_act:
         case CLADE_PARAM_clade_fill:
+        case CLADE_PARAM_clade_products:
         case CLADE_PARAM_int32_t: ((int32_t *)at)[i] = (int32_t)strtol(value, NULL, 10); break;
         case CLADE_PARAM_uint32_t: ((uint32_t *)at)[i] = (uint32_t)strtoul(value, NULL, 10); break;
         case CLADE_PARAM_uint64_t: ((uint64_t *)at)[i] = strtoull(value, NULL, 10); break;
