@@ -116,16 +116,20 @@ typedef struct clade_loss_numbers {
 
 /* What activations and their gradients are stored in, Keras' dtype policies. MIXED: in 16 bits, to
  * which weights of products (convolutions, dense) are rounded as well; all arithmetic, parameters
- * and losses are float32. See docs/training.md. */
+ * and losses are float32. TF32: in float32, but in fast math a device with matrix units for it
+ * rounds the factors of products to 11 digits. See docs/training.md. */
 typedef enum clade_precision {
     CLADE_PRECISION_FLOAT32,
     CLADE_PRECISION_MIXED_BFLOAT16,
     CLADE_PRECISION_MIXED_FLOAT16,
+    CLADE_PRECISION_TF32,
     CLADE_PRECISIONS
 } clade_precision;
 
-/* "float32", "mixed_bfloat16", "mixed_float16" and NULL. */
+/* "float32", "mixed_bfloat16", "mixed_float16", "tf32" and NULL. */
 CLADE_API const char *const *clade_precision_words(void);
+/* What a model's calls say of the factors of their products. */
+CLADE_API clade_factors clade_precision_factors(clade_precision precision);
 
 typedef struct clade_model_options {
     int32_t batch;   /* most images at once, up to 2^20; 0: 32 */

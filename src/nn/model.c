@@ -422,7 +422,7 @@ static clade_status create(const clade_graph *graph, clade_device *device,
     model->blueprint.trained = model->layer_trained;
     /* what is fused is rounded once, so that mixed precisions fuse on each device alike; what is
      * between a convolution and its pool may be watched */
-    const bool mixed = options->precision != CLADE_PRECISION_FLOAT32;
+    const bool mixed = clade_precision_dtype(options->precision) != CLADE_F32;
     model->blueprint.pools = !options->watch && (mixed || pools(device));
     model->blueprint.norms = mixed || clade_device_support(device, CLADE_OP_conv2d_norm) == 'n';
     model->blueprint.cache = cache(device);

@@ -58,6 +58,7 @@ clade_status clade_build_pass(clade_build *build, const clade_blueprint *bluepri
         if (blueprint->watch)
             add_copy(build, &build->node[blueprint->watch].dy, &blueprint->watched_dy);
     }
+    clade_set_products(build);
     clade_narrow(build);
     if (!blueprint->tapped) clade_slice(build);
     return build->status;

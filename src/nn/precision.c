@@ -6,14 +6,35 @@
 
 const char *const *clade_precision_words(void)
 {
-    static const char *const words[] = {"float32", "mixed_bfloat16", "mixed_float16", NULL};
+    static const char *const words[] = {"float32", "mixed_bfloat16", "mixed_float16", "tf32", NULL};
     return words;
 }
 
 clade_dtype clade_precision_dtype(clade_precision precision)
 {
-    static const clade_dtype dtypes[CLADE_PRECISIONS] = {CLADE_F32, CLADE_BF16, CLADE_F16};
+    static const clade_dtype dtypes[CLADE_PRECISIONS] = {CLADE_F32, CLADE_BF16, CLADE_F16,
+                                                         CLADE_F32};
     return dtypes[precision];
+}
+
+clade_factors clade_precision_factors(clade_precision precision)
+{
+    static const clade_factors factors[CLADE_PRECISIONS] = {
+        CLADE_FACTORS_FLOAT32, CLADE_FACTORS_BFLOAT16, CLADE_FACTORS_FLOAT16, CLADE_FACTORS_TF32};
+    return factors[precision];
+}
+
+void clade_set_products(clade_build *build)
+{
+    const clade_products products = clade_precision_factors(build->blueprint->precision);
+    for (size_t c = 0; c < build->call_count && products; c++) {
+        clade_call *call = &build->call[c].call;
+        const clade_op_info *info = clade_op_describe(call->op);
+        for (size_t i = 0; i < info->param_count; i++)
+            if (info->params[i].type == CLADE_PARAM_clade_products)
+                *(clade_products *)(void *)((char *)&call->args + info->params[i].offset) =
+                    products;
+    }
 }
 
 /* The float32 copy of a value. */

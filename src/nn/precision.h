@@ -6,6 +6,9 @@
 
 clade_precision clade_model_precision(const clade_model *model);
 
+/* Has all calls of a pass say what the precision lets the factors of their products be. */
+void clade_set_products(clade_build *build);
+
 /* CLADE_F32, CLADE_BF16 or CLADE_F16. */
 clade_dtype clade_precision_dtype(clade_precision precision);
 

@@ -40,7 +40,7 @@ SHARED = {  # of these words, those that a subcommand has
     "weights list": "json",
 }
 VALUES = {"data": "PATH", "epochs": "N", "batch": "N", "lr": "X", "seed": "N", "threads": "N", "device": "NAME",
-          "json": "", "quiet": "", "math": "exact|fast", "precision": "float32|mixed_bfloat16|mixed_float16"}  # --out is a file here, a folder there
+          "json": "", "quiet": "", "math": "exact|fast", "precision": "float32|mixed_bfloat16|mixed_float16|tf32"}  # --out is a file here, a folder there
 OLD = {"conform": ["output", "format"], "predict": ["format", "save"], "train": ["patience", "early-stopping"]}
 
 

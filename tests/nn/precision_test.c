@@ -3,6 +3,8 @@
  * scale; and the memory of a deep net. */
 #include "../test.h"
 #include "base/random.h"
+#include "nn/build.h"
+#include "op/op.h"
 #include "nets.h"
 
 #include <math.h>
@@ -267,13 +269,43 @@ static void test_memory(void)
 {
     precision = CLADE_PRECISION_FLOAT32;
     const uint64_t single = arena_of();
-    for (int p = CLADE_PRECISION_MIXED_BFLOAT16; p < CLADE_PRECISIONS; p++) {
+    for (int p = CLADE_PRECISION_MIXED_BFLOAT16; p <= CLADE_PRECISION_MIXED_FLOAT16; p++) {
         precision = (clade_precision)p;
         const uint64_t mixed = arena_of();
         if (!(mixed > single / 2 && mixed < single * 62 / 100))
             printf("%llu bytes, in float32 %llu\n", (unsigned long long)mixed,
                    (unsigned long long)single);
         CHECK(mixed > single / 2 && mixed < single * 62 / 100);
+    }
+    precision = CLADE_PRECISION_TF32;
+    CHECK(arena_of() == single);
+}
+
+/* All products of a step, and nothing else, say what their factors may be. */
+static void test_products(void)
+{
+    for (int p = 0; p < CLADE_PRECISIONS; p++) {
+        precision = (clade_precision)p;
+        clade_graph *graph = net();
+        clade_model *model = NULL;
+        const clade_model_options options = {
+            .batch = 2, .loss = CLADE_LOSS_CATEGORICAL_CROSSENTROPY, .precision = precision};
+        CHECK_OK(clade_model_create(graph, device, &options, &model));
+        size_t count = 0, products = 0;
+        const clade_layer_call *call =
+            model ? clade_model_calls(model, CLADE_PASS_TRAIN, &count) : NULL;
+        for (size_t c = 0; c < count; c++) {
+            const clade_op_info *info = clade_op_describe(call[c].call.op);
+            const int i = clade_param_find(info, "products");
+            if (i < 0) continue;
+            products++;
+            CHECK(*(const clade_products *)(const void *)((const char *)&call[c].call.args +
+                                                          info->params[i].offset) ==
+                  (clade_products)clade_precision_factors(precision));
+        }
+        CHECK(products >= 5); /* at least a convolution and a dense layer, and their gradients */
+        clade_model_destroy(&model);
+        clade_graph_destroy(&graph);
     }
 }
 
@@ -288,13 +320,14 @@ int main(void)
     if (memory) test_step(1);
     if (memory) test_step(0x1p12F);
     test_memory();
+    test_products();
     precision = CLADE_PRECISIONS;
     clade_graph *graph = net();
     clade_model *none = NULL;
     if (graph)
         CHECK_FAILS(clade_model_create(graph, device,
                                        &(clade_model_options){.precision = precision}, &none),
-                    CLADE_EINVAL, "there is no precision 3");
+                    CLADE_EINVAL, "there is no precision 4");
     clade_graph_destroy(&graph);
     clade_buffer_destroy(&memory);
     clade_device_close(&device);
