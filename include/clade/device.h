@@ -54,9 +54,10 @@ typedef struct clade_device_options {
     bool profile;          /* notes when each call ran; see clade_device_profile */
     const char *algorithm; /* OpenCL: how convolutions and dense layers are done where they can be:
                             * "direct", "implicit" (matrix products for GPUs by the same
-                            * arithmetic), and in fast mode "winograd", "gemm" (CLBlast's matrix
-                            * products); "gemm:1", … is that with one of a few sets of parameters.
-                            * NULL: as clade_tune_device has measured, else what mostly is best. */
+                            * arithmetic), and in fast mode "winograd", "matrix" (matrix units,
+                            * where factors may be rounded), "gemm" (CLBlast's matrix products);
+                            * "gemm:1", … is that with one of a few sets of parameters. NULL: as
+                            * clade_tune_device has measured, else what mostly is best. */
     /* OpenCL: called while programs of kernels are built or taken from the cache, first with `done`
      * 0, last with done == total, from one thread at a time. May be NULL. */
     void (*building)(void *user, size_t done, size_t total);
@@ -161,10 +162,9 @@ CLADE_API clade_status clade_device_peak(clade_device *device, double *flops, do
  * math, once it was tried on this very device and was right (clade_try_matrix_units). */
 typedef struct clade_matrix_unit {
     const char *name; /* "mma" of NVIDIA, "wmma-gfx11", "wmma-gfx12" and "mfma" of AMD, "xmx-8" and
-                       * "xmx-16" of Intel */
+                       * "xmx-16" of Intel; see also CLADE_MATRIX_UNIT in docs/drivers.md */
     clade_products products;
-    bool emulated; /* in plain OpenCL C, for tests; see CLADE_MATRIX_UNIT in docs/drivers.md */
-    bool judged;   /* was it tried? */
+    bool judged;         /* was it tried? */
     const char *failure; /* why it cannot be used; NULL: nothing is known against it */
 } clade_matrix_unit;
 

@@ -119,15 +119,19 @@ static clade_status expect(const clade_call *shape, block *values, block *expect
 }
 
 /* Every element is a sum of products: of how many, the operations tell. Both results may be off by
- * the bound of such a sum, and an activation may stretch that by an eighth. */
+ * the bound of such a sum, and an activation may stretch that by an eighth; factors may be
+ * rounded. */
 static clade_status compare(const clade_call *shape, const block *expected, const block *sums,
                             const block *got)
 {
     const clade_op_info *info = clade_op_describe(shape->op);
+    const clade_products *rounded =
+        clade_param_of(info, (clade_args *)(uintptr_t)&shape->args, "products");
     double products = clade_bench_call_cost(shape).flops / 2;
     for (size_t i = 0; i < info->slot_count; i++) {
         if (!got->v[i]) continue;
-        double gamma = 2.5 * clade_gamma(4 + (int64_t)(products / (double)got->count[i]));
+        double gamma = 2.5 * clade_gamma(4 + (int64_t)(products / (double)got->count[i])) +
+                       clade_products_error(rounded ? *rounded : CLADE_FACTORS_FLOAT32);
         for (size_t k = 0; k < got->count[i]; k++) {
             double bound = gamma * (double)sums->v[i][k] + 1e-30;
             if (fabs((double)got->v[i][k] - (double)expected->v[i][k]) <= bound) continue;
@@ -146,9 +150,10 @@ static clade_status check_algorithm(const staged *s, const char *algorithm)
     const char *used = clade_call_algorithm(&s->call);
     if (!used)
         return clade_fail(CLADE_EMISMATCH, "the device has no choice of algorithms for this");
-    return strncmp(used, algorithm, strlen(used))
-               ? clade_fail(CLADE_EMISMATCH, "not right on small integers")
-               : CLADE_OK;
+    if (!strncmp(used, algorithm, strlen(used))) return CLADE_OK;
+    return clade_fail(CLADE_EMISMATCH, "%s",
+                      strncmp(algorithm, "gemm", 4) ? "the device does not use it"
+                                                    : "not right on small integers");
 }
 
 static clade_status take_time(staged *s, double *seconds)

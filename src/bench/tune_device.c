@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/locale.h"
-#include "base/process.h"
+#include "bench/matrix_unit.h"
 #include "bench/model.h"
 #include "dev/device.h"
 #include "op/call_text.h"
@@ -18,7 +18,7 @@
 enum {
     most_algorithms = CLADE_MOST_ALGORITHMS + CLADE_GEMM_SETS,
     list_bytes = 1 << 20,
-    answer_bytes = 512
+    answer_bytes = CLADE_CHILD_ANSWER
 };
 
 /* ---- the child ---- */
@@ -80,9 +80,13 @@ clade_status clade_tune_device_child(int argc, const char *const *argv, char **o
             *out = malloc(32);
             if (*out) snprintf(*out, 32, "%.9g\n", seconds);
         }
+    } else if (argc == 4 && !strcmp(argv[0], "unit")) {
+        status = clade_matrix_unit_try(argv[1], argv[2], argv[3]);
+        if (!status) *out = clade_string_join("right\n", "");
     } else {
         return clade_fail(CLADE_EINVAL,
-                          "expected list DEVICE RECIPE BATCH or try DEVICE ALGORITHM CALL");
+                          "expected list DEVICE RECIPE BATCH, try DEVICE ALGORITHM CALL or "
+                          "unit DEVICE UNIT FACTORS");
     }
     if (status) {
         free(*out);
@@ -125,20 +129,6 @@ static clade_status run_child(tuner *t, const char *const more[4], double limit,
     return clade_process_run(argv, limit < left ? limit : left, out, size, end);
 }
 
-/* The first line of what a child printed, as a failure. */
-static const char *why(const clade_process_end *end, double limit, char *answer)
-{
-    char line[answer_bytes];
-    snprintf(line, sizeof line, "%.*s", (int)strcspn(answer, "\n"), answer);
-    if (end->hung)
-        snprintf(answer, answer_bytes, "took more than %.0f s", limit);
-    else if (end->signal)
-        snprintf(answer, answer_bytes, "crashed (signal %d)", end->signal);
-    else
-        snprintf(answer, answer_bytes, "%.400s", line[0] ? line : "failed without a word");
-    return answer;
-}
-
 static clade_status try_algorithm(tuner *t, const wanted *w, const char *algorithm,
                                   clade_algorithm_timing *timing, char answer[answer_bytes])
 {
@@ -152,7 +142,7 @@ static clade_status try_algorithm(tuner *t, const wanted *w, const char *algorit
     char *rest;
     timing->seconds = strtod(answer, &rest);
     bool good = !end.hung && !end.signal && !end.exit && rest != answer && timing->seconds > 0;
-    if (!good) timing->failure = why(&end, limit, answer);
+    if (!good) timing->failure = clade_child_failure(&end, limit, answer);
     t->summary->tried++;
     t->summary->failed += timing->failure != NULL;
     if (t->options->timing)
@@ -209,9 +199,10 @@ static clade_status list_recipe(tuner *t, const char *recipe)
     clade_status status = run_child(t, more, t->options->total_seconds, text, list_bytes, &end);
     if (!status && (end.hung || end.signal))
         status = clade_fail(CLADE_EDEVICE, "%s: a training step on %s: %s", recipe, t->id,
-                            why(&end, t->options->total_seconds, text));
+                            clade_child_failure(&end, t->options->total_seconds, text));
     else if (!status && end.exit) /* the child's error says of which recipe */
-        status = clade_fail(CLADE_EDEVICE, "%s", why(&end, t->options->total_seconds, text));
+        status = clade_fail(CLADE_EDEVICE, "%s",
+                            clade_child_failure(&end, t->options->total_seconds, text));
     while (!status && *line) {
         char *next = line + strcspn(line, "\n"), *call = line + strcspn(line, " ");
         if (*next) *next++ = 0;

@@ -20,13 +20,20 @@ static uint32_t items_of(const opencl_matrix_tile *t, const opencl_matrix_unit *
     return (uint32_t)(t->bm / t->wm * (t->bn / t->wn) * unit->lanes);
 }
 
+/* Bytes of local memory, of 32-bit factors, and of where rows lie. */
+static uint64_t local_bytes(const opencl_matrix_tile *t)
+{
+    return (uint64_t)(2 * (t->bm + t->bn) * 20 * 4 + t->bm * 16 + 64);
+}
+
 /* Groups load a block's 16 steps side by side; a lane has room for 64 results. */
 static bool fits(const opencl_context *cl, const opencl_matrix_tile *t,
                  const opencl_matrix_unit *unit)
 {
     const uint32_t items = items_of(t, unit);
-    return items <= cl->group_size && items % 16 == 0 && t->wm % unit->m == 0 &&
-           t->wn % unit->n == 0 && t->wm * t->wn / unit->lanes <= 64;
+    const cl_ulong local = clade_opencl_device_number(cl->device, CL_DEVICE_LOCAL_MEM_SIZE);
+    return items <= cl->group_size && items % 16 == 0 && local_bytes(t) <= local &&
+           t->wm % unit->m == 0 && t->wn % unit->n == 0 && t->wm * t->wn / unit->lanes <= 64;
 }
 
 /* Cycles for a step of all sums. A compute unit does 1024 products in one, and gets 16 floats from

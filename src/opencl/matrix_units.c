@@ -23,6 +23,7 @@ enum { unit_count = sizeof units / sizeof *units, file_most = 1 << 16 };
 /* A unit for products of one kind. */
 typedef struct kept_unit {
     const opencl_matrix_unit *unit;
+    char name[32]; /* "mma", "emulated-mma" */
     clade_products products;
     bool judged;
     char *failure; /* NULL: it was right, or is not judged */
@@ -37,9 +38,10 @@ struct opencl_matrix_units {
 
 /* ---- which there may be ---- */
 
-static bool begins(const char *text, const char *with)
+/* What follows a word; NULL: the text does not begin with it. */
+static const char *after(const char *text, const char *word)
 {
-    return !strncmp(text, with, strlen(with));
+    return strncmp(text, word, strlen(word)) ? NULL : text + strlen(word);
 }
 
 /* By what the driver says of the device; whether it is so is tried. */
@@ -50,34 +52,37 @@ static bool may_have(const opencl_context *cl, const opencl_matrix_unit *unit)
                               NULL);
     clade_icd.clGetDeviceInfo(cl->device, CL_DEVICE_NAME, sizeof name - 1, name, NULL);
     if (!strcmp(unit->name, "mma")) return strstr(extensions, "cl_nv_") != NULL;
-    if (!strcmp(unit->name, "wmma-gfx11")) return begins(name, "gfx11");
-    if (!strcmp(unit->name, "wmma-gfx12")) return begins(name, "gfx12");
-    if (!strcmp(unit->name, "mfma")) return begins(name, "gfx9");
+    if (!strcmp(unit->name, "wmma-gfx11")) return after(name, "gfx11") != NULL;
+    if (!strcmp(unit->name, "wmma-gfx12")) return after(name, "gfx12") != NULL;
+    if (!strcmp(unit->name, "mfma")) return after(name, "gfx9") != NULL;
     return strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate") != NULL;
 }
 
 static void add(opencl_matrix_units *u, const opencl_matrix_unit *unit, bool judged)
 {
-    for (clade_products p = CLADE_FACTORS_TF32; p < CLADE_FACTORS; p++)
-        if (p != CLADE_FACTORS_TF32 || unit->tf32)
-            u->entry[u->count++] = (kept_unit){.unit = unit, .products = p, .judged = judged};
+    for (clade_products p = CLADE_FACTORS_TF32; p < CLADE_FACTORS; p++) {
+        if (p == CLADE_FACTORS_TF32 && !unit->tf32) continue;
+        kept_unit *e = &u->entry[u->count++];
+        *e = (kept_unit){.unit = unit, .products = p, .judged = judged};
+        snprintf(e->name, sizeof e->name, "%s%s", u->emulated ? "emulated-" : "", unit->name);
+    }
 }
 
-/* The units as the environment wants them. */
+/* The unit as the environment wants it. */
 static clade_status add_asked(opencl_matrix_units *u, const char *asked)
 {
-    static const char emulated[] = "emulated";
+    const char *untried = after(asked, "untried-"), *name = untried ? untried : asked;
+    const char *emulated = after(name, "emulated-");
+    u->emulated = emulated != NULL;
+    if (emulated) name = emulated;
     if (!strcmp(asked, "none")) return CLADE_OK;
-    u->emulated = begins(asked, emulated);
-    const char *name = u->emulated ? asked + sizeof emulated - 1 : asked;
-    if (u->emulated && *name) name += *name == '-';
-    if (u->emulated && !*name) name = units[0].name;
     for (size_t i = 0; i < unit_count; i++)
-        if (!strcmp(units[i].name, name)) add(u, &units[i], true);
+        if (!strcmp(units[i].name, name)) add(u, &units[i], !untried);
     return u->count ? CLADE_OK
                     : clade_fail(CLADE_EINVAL,
-                                 "CLADE_MATRIX_UNIT is '%.40s'; expected none, mma, wmma-gfx11, "
-                                 "wmma-gfx12, mfma, xmx-8 or xmx-16, emulated or emulated-mma, …",
+                                 "CLADE_MATRIX_UNIT is '%.40s'; expected none, or mma, wmma-gfx11, "
+                                 "wmma-gfx12, mfma, xmx-8 or xmx-16, after emulated-, untried- or "
+                                 "untried-emulated-, if any",
                                  asked);
 }
 
@@ -85,7 +90,7 @@ static clade_status add_asked(opencl_matrix_units *u, const char *asked)
 
 static void entry_key(const kept_unit *e, char key[64])
 {
-    snprintf(key, 64, "%s %s", e->unit->name, clade_factors_name((clade_factors)e->products));
+    snprintf(key, 64, "%s %s", e->name, clade_factors_name((clade_factors)e->products));
 }
 
 /* What is not there, or cannot be read, is tried anew. */
@@ -116,10 +121,11 @@ clade_status clade_opencl_matrix_units_open(opencl_context *cl)
     const char *asked = getenv("CLADE_MATRIX_UNIT");
     opencl_matrix_units *u = cl->matrix_units = calloc(1, sizeof *u);
     if (!u) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
-    if (asked && *asked) return add_asked(u, asked);
-    for (size_t i = 0; i < unit_count; i++)
+    clade_status status = asked && *asked ? add_asked(u, asked) : CLADE_OK;
+    for (size_t i = 0; i < unit_count && !(asked && *asked); i++)
         if (may_have(cl, &units[i])) add(u, &units[i], false);
-    if (u->count) u->path = clade_opencl_cache_json(cl, "matrix units");
+    if (status || !u->count || u->entry[0].judged) return status;
+    u->path = clade_opencl_cache_json(cl, "matrix units");
     read_verdicts(u);
     return CLADE_OK;
 }
@@ -152,11 +158,8 @@ bool clade_opencl_matrix_unit(void *context, size_t i, clade_matrix_unit *out)
     const opencl_matrix_units *u = cl->matrix_units;
     if (i >= u->count) return false;
     const kept_unit *e = &u->entry[i];
-    *out = (clade_matrix_unit){.name = e->unit->name,
-                               .products = e->products,
-                               .emulated = u->emulated,
-                               .judged = e->judged,
-                               .failure = e->failure};
+    *out = (clade_matrix_unit){
+        .name = e->name, .products = e->products, .judged = e->judged, .failure = e->failure};
     return true;
 }
 

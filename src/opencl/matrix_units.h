@@ -15,9 +15,9 @@ typedef struct opencl_matrix_unit {
 } opencl_matrix_unit;
 
 /* Finds those that the device may have, and what was kept of trying them. The environment's
- * CLADE_MATRIX_UNIT, if set, is used instead: "none"; a unit's name, untried; or "emulated",
- * "emulated-NAME": its lanes and places, computed in plain OpenCL C. Errors: EINVAL (it is none of
- * these), ENOMEM. */
+ * CLADE_MATRIX_UNIT, if set, is used instead: "none"; or a unit's name, taken to be right; after
+ * "emulated-" of its lanes and places, computed in plain OpenCL C; after "untried-" of one that is
+ * to be tried. Errors: EINVAL (it is none of these), ENOMEM. */
 clade_status clade_opencl_matrix_units_open(opencl_context *cl);
 void clade_opencl_matrix_units_close(opencl_context *cl);
 

@@ -17,21 +17,23 @@ typedef struct bench_request {
     clade_recipe *recipe[COMMAND_LIST_SIZE];
 } bench_request;
 
-static clade_status read_recipe(bench_request *r, size_t i)
+/* With the device ready for its precision. */
+static clade_status read_recipe(bench_request *r, clade_device *device, size_t i)
 {
     char *edit = r->precision < 0 ? NULL : session_precision_edit(r->precision);
     if (r->precision >= 0 && !edit) return clade_fail(CLADE_ENOMEM, "out of memory");
     const char *const edits[] = {edit};
     clade_status status = clade_recipe_read(r->models.item[i], edits, edit ? 1 : 0, &r->recipe[i]);
     free(edit);
-    return status;
+    if (status) return status;
+    return session_prepare_products(device, clade_recipe_training(r->recipe[i])->precision);
 }
 
-static clade_status add_models(bench_request *r, clade_bench *bench)
+static clade_status add_models(bench_request *r, clade_device *device, clade_bench *bench)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < r->models.count && !status; i++) {
-        status = read_recipe(r, i);
+        status = read_recipe(r, device, i);
         if (!status) status = clade_bench_add_model(bench, r->recipe[i], (int32_t)r->batch);
     }
     return status;
@@ -47,7 +49,7 @@ static int profile(bench_request *r)
     for (size_t i = 0; i < r->models.count && !status; i++) {
         const char *name = r->models.item[i];
         clade_profile *p = NULL;
-        status = read_recipe(r, i);
+        status = read_recipe(r, device, i);
         if (!status)
             status =
                 clade_bench_profile(device, r->recipe[i], (int32_t)r->batch, (int)r->repeat, &p);
@@ -86,7 +88,7 @@ static int run(bench_request *r)
     if (!status) status = session_open_device(&r->place, &device);
     if (!status && r->roofline) status = clade_device_peak(device, &report.flops, &report.bytes);
     if (!status) status = clade_bench_create(device, &bench);
-    if (!status) status = add_models(r, bench);
+    if (!status) status = add_models(r, device, bench);
     if (!status && r->op) status = clade_bench_add_ops(bench, r->op);
     if (!status) status = clade_bench_run(bench, (int)r->repeat);
     if (!status) {

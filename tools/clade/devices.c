@@ -1,13 +1,64 @@
 /* clade devices: what can be computed on. */
 #include "command.h"
 #include "json_print.h"
+#include "session.h"
 #include "shown.h"
 
+#include <clade/bench.h>
 #include <clade/device.h>
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Opens a device that may have matrix units, and tries those that were not; NULL: it has none, or
+ * cannot be opened. */
+static clade_device *open_with_units(const clade_device_info *info)
+{
+    const clade_device_options options = {.math = CLADE_FAST};
+    const char *const *command = session_child_command();
+    clade_matrix_unit unit;
+    clade_device *device = NULL;
+    if (info->unusable[0] || strncmp(info->id, "opencl", 6) != 0) return NULL;
+    if (clade_device_open(info->id, &options, &device)) return NULL;
+    /* what cannot be kept or started leaves units untried, and they are shown so */
+    if (clade_device_matrix_unit(device, 0, &unit) && command)
+        (void)clade_try_matrix_units(device, CLADE_FACTORS_FLOAT32, command, session_unit_seconds);
+    return device;
+}
+
+static void add_units(cJSON *entry, const clade_device_info *info)
+{
+    cJSON *array = cJSON_AddArrayToObject(entry, "matrix_units");
+    clade_device *device = open_with_units(info);
+    clade_matrix_unit u;
+    for (size_t i = 0; device && clade_device_matrix_unit(device, i, &u); i++) {
+        cJSON *unit = cJSON_CreateObject();
+        cJSON_AddStringToObject(unit, "name", u.name);
+        cJSON_AddStringToObject(unit, "products", clade_factors_name((clade_factors)u.products));
+        cJSON_AddBoolToObject(unit, "usable", u.judged && !u.failure);
+        cJSON_AddStringToObject(unit, "unusable",
+                                u.failure  ? u.failure
+                                : u.judged ? ""
+                                           : "it was not tried");
+        clade_json_append(array, unit);
+    }
+    clade_device_close(&device);
+}
+
+static void print_units(const clade_device_info *info)
+{
+    clade_device *device = open_with_units(info);
+    clade_matrix_unit u;
+    for (size_t i = 0; device && clade_device_matrix_unit(device, i, &u); i++)
+        printf("    matrix unit    %s, %s: %s\n", u.name,
+               clade_factors_name((clade_factors)u.products),
+               u.failure  ? shown(u.failure)
+               : u.judged ? "used in fast math"
+                          : "not tried");
+    clade_device_close(&device);
+}
 
 static void print_json(const clade_device_info *list, size_t count, const char *note)
 {
@@ -30,6 +81,7 @@ static void print_json(const clade_device_info *list, size_t count, const char *
         cJSON_AddNumberToObject(entry, "shipped", d->shipped);
         cJSON_AddBoolToObject(entry, "usable", !d->unusable[0]);
         cJSON_AddStringToObject(entry, "unusable", d->unusable);
+        add_units(entry, d);
         clade_json_append(array, entry);
     }
     cJSON_AddStringToObject(root, "note", note);
@@ -61,6 +113,7 @@ static void print_table(const clade_device_info *list, size_t count, const char 
             printf("    memory         %.1f GiB\n", (double)d->memory_bytes / 1073741824.0);
         printf("    fma %s, fp16 %s, fp64 %s\n", yes(d->fma), yes(d->fp16), yes(d->fp64));
         if (d->family[0]) print_choices(d);
+        print_units(d);
         if (d->unusable[0]) printf("    not usable: %s\n", shown(d->unusable));
     }
     if (note[0]) printf("%s\n", note);
@@ -75,7 +128,8 @@ int command_devices(int argc, char **argv)
     static const command_usage usage = {
         .name = "devices",
         .about = "Lists every device that training can use, and why one cannot be used.\n"
-                 "The first word of each is what --device takes.",
+                 "The first word of each is what --device takes. Matrix units that were not tried\n"
+                 "on a device yet are, each in a process of its own; the result is kept.",
         .example = "clade devices --json",
     };
     int count;

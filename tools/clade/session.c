@@ -59,6 +59,31 @@ clade_status session_open_device(const session_place *place, clade_device **out)
     return status;
 }
 
+const char *const *session_child_command(void)
+{
+    static char self[4096];
+    static const char *const command[] = {self, "tune-device", "--child", NULL};
+    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0) return NULL;
+    self[length] = 0;
+    return command;
+}
+
+clade_status session_prepare_products(clade_device *device, clade_precision precision)
+{
+    const clade_factors factors = clade_precision_factors(precision);
+    const char *const *command = session_child_command();
+    char why[128];
+    clade_status status = CLADE_OK;
+    if (factors && command && clade_device_math(device) == CLADE_FAST)
+        status = clade_try_matrix_units(device, factors, command, session_unit_seconds);
+    if (!status && precision == CLADE_PRECISION_TF32 &&
+        !clade_device_products(device, factors, why))
+        fprintf(stderr, "clade: %s: tf32 is float32 here: %s\n", clade_device_describe(device)->id,
+                shown(why));
+    return status;
+}
+
 bool session_parse_bytes(const char *text, uint64_t *bytes)
 {
     char *end;

@@ -113,6 +113,15 @@ static const session_training session_training_none = {.seed = -1, .precision = 
 enum { session_training_most = 5 };
 bool session_training_edits(const session_training *given, char **edits, size_t *count);
 
+/* This program's file and the arguments by which it does what clade_tune_device_child does, NULL at
+ * the end; lasts until it is called again. NULL: it cannot be found. */
+const char *const *session_child_command(void);
+/* For which a unit is tried for one kind of factors. */
+enum { session_unit_seconds = 60 };
+/* Tries the device's matrix units that a model of this precision may use and that were not tried;
+ * and says on stderr where tf32 is float32 on it, and why. Errors: EIO. */
+clade_status session_prepare_products(clade_device *device, clade_precision precision);
+
 /* The edit that gives a recipe one of clade_precision_words(), to be freed. NULL: out of memory. */
 char *session_precision_edit(int precision);
 

@@ -313,6 +313,9 @@ static int run(train_request *r)
     if (!status) status = check_shard(r, recipe);
     if (!status) status = choose_folder(r, clade_recipe_name(recipe));
     if (!status && !r->automatic) status = device_list_open(&r->place, &devices);
+    for (size_t i = 0; i < devices.count && !status; i++)
+        status =
+            session_prepare_products(devices.device[i], clade_recipe_training(recipe)->precision);
     if (!status) status = open_data(r, recipe, &devices, &dataset);
     if (!status) status = choose_shard(r, &devices, dataset, &recipe);
     if (!status) status = trace_open(&w.trace);

@@ -35,15 +35,11 @@ static void print_timing(void *user, const char *call, const char *algorithm, do
 
 static int run(clade_tune_device_options *options)
 {
-    char self[4096];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0) {
+    options->command = session_child_command();
+    if (!options->command) {
         clade_fail(CLADE_EIO, "this program's own file cannot be found");
         return command_fail("tune-device");
     }
-    self[length] = 0;
-    const char *command[] = {self, "tune-device", "--child", NULL};
-    options->command = command;
     options->timing = print_timing;
     clade_tune_device_summary s;
     if (clade_tune_device(options, &s)) return command_fail("tune-device");

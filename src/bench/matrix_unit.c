@@ -1,0 +1,86 @@
+/* Trying matrix units: each for each kind of factors by a child process, so that a driver whose
+ * compiler crashes or hangs costs no more than the unit. */
+#define _POSIX_C_SOURCE 200809L
+#include "bench/matrix_unit.h"
+
+#include "bench/candidate.h"
+#include "dev/device.h"
+#include "op/call_text.h"
+
+#include <clade/bench.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the child ---- */
+
+clade_status clade_matrix_unit_try(const char *device, const char *unit, const char *products)
+{
+    /* small tiles and large ones, rows that are aligned and rows that are not, each kernel */
+    static const char *const calls[] = {
+        "dense x=70x52 w=52x40 b=40",
+        "dense x=256x64 w=64x256 b=256",
+        "conv2d x=2x9x11x3 w=3x3x3x18 b=18 pad=1,1,1,1",
+        "conv2d_dx dy=2x9x11x12 w=3x3x5x12 dx=2x9x11x5 pad=1,1,1,1",
+        "conv2d_dw x=2x10x11x8 dy=2x10x11x20 dw=3x3x8x20 db=20 pad=1,1,1,1",
+    };
+    if (setenv("CLADE_MATRIX_UNIT", unit, 1)) return clade_fail(CLADE_ENOMEM, "out of memory");
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls && !status; i++) {
+        char text[CLADE_CALL_TEXT_SIZE];
+        clade_call call;
+        double seconds;
+        snprintf(text, sizeof text, "%s products=%s", calls[i], products);
+        status = clade_call_parse(text, &call);
+        if (!status) status = clade_candidate_try(device, "matrix", &call, &seconds);
+        if (status) clade_context(status, "%s", text);
+    }
+    return status;
+}
+
+/* ---- its parent ---- */
+
+const char *clade_child_failure(const clade_process_end *end, double limit, char *answer)
+{
+    char line[CLADE_CHILD_ANSWER];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(answer, "\n"), answer);
+    if (end->hung)
+        snprintf(answer, CLADE_CHILD_ANSWER, "took more than %.0f s", limit);
+    else if (end->signal)
+        snprintf(answer, CLADE_CHILD_ANSWER, "crashed (signal %d)", end->signal);
+    else
+        snprintf(answer, CLADE_CHILD_ANSWER, "%.400s", line[0] ? line : "failed without a word");
+    return answer;
+}
+
+static clade_status try_unit(clade_device *device, size_t i, const clade_matrix_unit *unit,
+                             const char *const *command, double seconds)
+{
+    const char *argv[32], *id = clade_device_describe(device)->id;
+    size_t n = 0;
+    for (; command[n] && n < 24; n++) argv[n] = command[n];
+    argv[n++] = "unit";
+    argv[n++] = id;
+    argv[n++] = unit->name;
+    argv[n++] = clade_factors_name((clade_factors)unit->products);
+    argv[n] = NULL;
+    char answer[CLADE_CHILD_ANSWER];
+    clade_process_end end;
+    clade_status status = clade_process_run(argv, seconds, answer, sizeof answer, &end);
+    if (status) return status;
+    const bool good = !end.hung && !end.signal && !end.exit;
+    return device->table.judge_matrix_unit(
+        device->context, i, good ? NULL : clade_child_failure(&end, seconds, answer));
+}
+
+clade_status clade_try_matrix_units(clade_device *device, clade_products products,
+                                    const char *const *command, double seconds)
+{
+    clade_matrix_unit unit;
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; !status && clade_device_matrix_unit(device, i, &unit); i++)
+        if (!unit.judged && (!products || unit.products == products))
+            status = try_unit(device, i, &unit, command, seconds);
+    return status;
+}
