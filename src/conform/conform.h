@@ -179,7 +179,7 @@ typedef struct conform_device {
 } conform_device;
 
 enum {
-    conform_devices = 8,
+    conform_devices = 9,
     conform_name_size = 128 + CLADE_CALL_TEXT_SIZE,
     conform_command_size = 1024 + CLADE_CALL_TEXT_SIZE
 };

@@ -78,6 +78,14 @@ static clade_status open_algorithm(conform_run *run, const char *algorithm, cons
     return open_device(run, &options, "algorithm", how);
 }
 
+static bool has_matrix_unit(const clade_device *device)
+{
+    bool has = false;
+    for (int p = CLADE_FACTORS_TF32; p < CLADE_FACTORS && !has; p++)
+        has = clade_device_products(device, p, NULL) != NULL;
+    return has;
+}
+
 /* The algorithms that there are, unless one was asked for; in exact mode those that give the same
  * bits.
  */
@@ -96,6 +104,8 @@ static clade_status open_algorithms(conform_run *run)
         status = open_algorithm(run, "direct", "by direct kernels");
     if (!status && gpu) status = open_tiny(run, "direct", "by direct kernels with tiny limits");
     if (!status && gpu) status = open_algorithm(run, "implicit", "by implicit products");
+    if (!status && has_matrix_unit(run->devices[0].device))
+        status = open_tiny(run, "matrix", "by matrix units with tiny limits");
     return status;
 }
 
