@@ -289,10 +289,18 @@ static clade_status check_units(const clade_run *run, const clade_modelfile *fil
                           "same, found %s",
                           run->folder, then->raw_targets ? "false" : "true",
                           now->raw_targets ? "false" : "true");
-    if (then->loss == now->loss) return CLADE_OK;
-    return clade_fail(
-        CLADE_EINVAL, "%s: the run is trained with train.loss: %s; expected the same, found %s",
-        run->folder, clade_loss_rules[then->loss].word[0], clade_loss_rules[now->loss].word[0]);
+    if (then->loss != now->loss)
+        return clade_fail(
+            CLADE_EINVAL, "%s: the run is trained with train.loss: %s; expected the same, found %s",
+            run->folder, clade_loss_rules[then->loss].word[0], clade_loss_rules[now->loss].word[0]);
+    const float delta = clade_loss_numbers_resolve(then->loss, then->loss_numbers).delta;
+    const float other = clade_loss_numbers_resolve(now->loss, now->loss_numbers).delta;
+    if (delta == other) return CLADE_OK;
+    return clade_fail(CLADE_EINVAL,
+                      "%s: the run is trained with train.loss: {%s: {delta: %.9g}}; expected the "
+                      "same, found %.9g",
+                      run->folder, clade_loss_rules[then->loss].word[0], (double)delta,
+                      (double)other);
 }
 
 static clade_status restore(clade_run *run, const clade_modelfile *file,

@@ -114,6 +114,11 @@ def check_numbers(run, folder, images, table):
     whole, paused = folder / "whole", folder / "paused"
     run("train", recipe, *data, "--out", whole, "--epochs", "4")
     run("train", recipe, *data, "--out", paused, "--epochs", "4", "--pause", "2")
+    robust = folder / "robust"
+    run("train", recipe, *data, "--out", robust, "--epochs", "2", "--pause", "1", "--set", "train.loss=huber")
+    again = ("train", "--resume", robust, "--device", "cpu")
+    run(*again, "--set", "train.loss={huber: {delta: 0.5}}", says="train.loss: {huber: {delta: 1}}; expected the same, found 0.5")
+    run(*again, "--set", "train.loss={huber: {delta: 1}}")
     again = ("train", "--resume", paused, "--device", "cpu")
     run(*again, "--set", "train.normalize_targets=false", says="with train.normalize_targets: true; expected the same, found false")
     run(*again, "--set", "train.loss=mae", says="with train.loss: mse; expected the same, found mae")
