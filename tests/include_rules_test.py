@@ -104,7 +104,7 @@ def fault_in_source(root, path, name, quoted):
 
 
 # of the library's own, what tools are built with too, as none is worth a place in the API
-SHARED = {"base/clock.h", "base/json.h", "base/sha256.h", "base/utf8.h"}
+SHARED = {"base/clock.h", "base/file.h", "base/json.h", "base/sha256.h", "base/utf8.h"}
 
 
 def fault_in_tool(root, path, name, quoted):

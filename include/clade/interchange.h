@@ -114,10 +114,10 @@ CLADE_API bool clade_network_is_quantized(const clade_network *network);
 CLADE_API clade_status clade_network_predict(const clade_network *network, clade_device *device,
                                              const float *images, size_t count, float *outputs);
 
-/* Writes C99 without heap: `path`, NAME.c, and NAME.h beside it, each replaced atomically. The
- * function NAME_predict takes an image [h, w, c] of preprocessed float32; batch normalisation is
- * part of the convolutions. Errors: EIO, ENOMEM, EINVAL (a name that is none in C), EUNSUPPORTED
- * (naming the layer that cannot be written). */
+/* Writes C99 without heap: `path`, NAME.c, and NAME.h beside it, each replaced atomically; where
+ * the second fails, the first is removed. The function NAME_predict takes an image [h, w, c] of
+ * preprocessed float32; batch normalisation is part of the convolutions. Errors: EIO, ENOMEM,
+ * EINVAL (a name that is none in C), EUNSUPPORTED (naming the layer that cannot be written). */
 CLADE_API clade_status clade_network_write_c(const clade_network *network, const char *path);
 
 #ifdef __cplusplus

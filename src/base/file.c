@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static clade_status fail_errno(const char *path, const char *what)
+clade_status clade_file_fail(const char *path, const char *what)
 {
     int error = errno;
     return clade_fail(error == ENOMEM ? CLADE_ENOMEM : CLADE_EIO, "%s: %s: %s", path, what,
@@ -62,10 +62,10 @@ clade_status clade_file_read(const char *path, uint64_t limit, void **bytes, siz
     clade_status status;
     int fd =
         open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang */
-    if (fd < 0) return fail_errno(path, "cannot open");
+    if (fd < 0) return clade_file_fail(path, "cannot open");
     struct stat info;
     if (fstat(fd, &info)) {
-        status = fail_errno(path, "cannot read");
+        status = clade_file_fail(path, "cannot read");
         goto fail;
     }
     if (!S_ISREG(info.st_mode)) {
@@ -86,7 +86,7 @@ clade_status clade_file_read(const char *path, uint64_t limit, void **bytes, siz
     }
     ssize_t got = read_fully(fd, text, expected);
     if (got < 0) {
-        status = fail_errno(path, "cannot read");
+        status = clade_file_fail(path, "cannot read");
         goto fail;
     }
     close(fd);
@@ -122,7 +122,7 @@ clade_status clade_file_writer_open(clade_file_writer *writer, const char *path)
         if (writer->fd >= 0) return CLADE_OK;
         if (errno != EEXIST || attempt == 1000) break;
     }
-    clade_status status = fail_errno(path, "cannot write");
+    clade_status status = clade_file_fail(path, "cannot write");
     clade_file_writer_abort(writer);
     return status;
 }
@@ -135,7 +135,7 @@ clade_status clade_file_writer_add(clade_file_writer *writer, const void *bytes,
         /* some systems refuse more than 2 GiB at once */
         ssize_t n = write(writer->fd, p, size < 1u << 30 ? size : 1u << 30);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno(writer->path, "cannot write");
+        if (n < 0) return clade_file_fail(writer->path, "cannot write");
         p += n;
         size -= (size_t)n;
     }
@@ -173,11 +173,11 @@ clade_status clade_file_writer_commit(clade_file_writer *writer)
     assert(writer->fd >= 0);
     clade_status status = CLADE_OK;
     if (fsync(writer->fd) && errno != EINVAL && errno != ENOTSUP)
-        status = fail_errno(writer->path, "cannot write");
+        status = clade_file_fail(writer->path, "cannot write");
     int closed = close(writer->fd);
-    if (!status && closed) status = fail_errno(writer->path, "cannot write");
+    if (!status && closed) status = clade_file_fail(writer->path, "cannot write");
     if (!status && rename(writer->temporary, writer->path))
-        status = fail_errno(writer->path, "cannot replace");
+        status = clade_file_fail(writer->path, "cannot replace");
     if (status)
         unlink(writer->temporary);
     else
@@ -203,7 +203,16 @@ clade_status clade_file_exists(const char *path, bool *exists)
     struct stat info;
     *exists = stat(path, &info) == 0;
     return *exists || errno == ENOENT || errno == ENOTDIR ? CLADE_OK
-                                                          : fail_errno(path, "cannot read");
+                                                          : clade_file_fail(path, "cannot read");
+}
+
+clade_status clade_folder_exists(const char *path, bool *exists)
+{
+    struct stat info;
+    const bool found = stat(path, &info) == 0;
+    *exists = found && S_ISDIR(info.st_mode);
+    return found || errno == ENOENT || errno == ENOTDIR ? CLADE_OK
+                                                        : clade_file_fail(path, "cannot read");
 }
 
 clade_status clade_folder_create(const char *path)
@@ -245,7 +254,7 @@ clade_status clade_folder_make(const char *path, int *made)
             int error = errno;
             if (stat(part, &info)) {
                 errno = error;
-                status = fail_errno(part, "cannot make the folder");
+                status = clade_file_fail(part, "cannot make the folder");
             } else if (!S_ISDIR(info.st_mode)) {
                 status = clade_fail(
                     CLADE_EIO, "%s: cannot make the folder: a file of that name is there", part);
@@ -279,7 +288,7 @@ clade_status clade_folder_remove(const char *path)
 {
     assert(path);
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
-        return fail_errno(path, "cannot remove");
+        return clade_file_fail(path, "cannot remove");
     return CLADE_OK;
 }
 

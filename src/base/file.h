@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* ENOMEM or EIO by errno, in its words: "PATH: WHAT: the disk is full". */
+clade_status clade_file_fail(const char *path, const char *what);
+
 /* Reads a regular file of at most `limit` bytes into memory that the caller frees. A zero byte
  * follows the contents and is not counted in *size. Errors: EIO; EFORMAT when it is larger than
  * `limit`; ENOMEM. On error *bytes is NULL. */
@@ -36,6 +39,9 @@ void clade_file_writer_abort(clade_file_writer *writer);
 /* Whether there is something at `path`; a link that leads nowhere is nothing. Errors: EIO when that
  * cannot be found out, which must not be taken for absence by who would replace what is there. */
 clade_status clade_file_exists(const char *path, bool *exists);
+
+/* Whether there is a folder at `path`. Errors: likewise. */
+clade_status clade_folder_exists(const char *path, bool *exists);
 
 /* Makes the folder and its parents; fine when it is there already. */
 clade_status clade_folder_create(const char *path);

@@ -68,11 +68,6 @@ static char *make_path(const char *a, const char *b, const char *c, const char *
     return path;
 }
 
-static clade_status fail_errno(const char *path, const char *what)
-{
-    return clade_fail(CLADE_EIO, "%s: %s: %s", path, what, strerror(errno));
-}
-
 /* 1: something is in it; 0: it is empty or not there; -1 with errno: it cannot be read. */
 static int has_contents(const char *folder)
 {
@@ -92,7 +87,7 @@ static clade_status check_folder(const char *folder, const char *marker, bool *c
 {
     *complete = false;
     int contents = has_contents(folder);
-    if (contents < 0) return fail_errno(folder, "cannot hold rendered images");
+    if (contents < 0) return clade_file_fail(folder, "cannot hold rendered images");
     if (contents == 0) return CLADE_OK;
     char *path = make_path(folder, ".complete", "", "");
     void *found = NULL;
@@ -141,10 +136,10 @@ static clade_status lock_folder(const char *partial, int *lock)
     for (;;) {
         struct stat locked, named;
         if (mkdir(partial, 0777) && errno != EEXIST)
-            return fail_errno(partial, "cannot make the folder");
+            return clade_file_fail(partial, "cannot make the folder");
         int fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT) continue; /* another process renamed or removed it */
-        if (fd < 0) return fail_errno(partial, "cannot open");
+        if (fd < 0) return clade_file_fail(partial, "cannot open");
         /* a file system without locks: go on, one process at a time is the user's care then */
         while (flock(fd, LOCK_EX) && errno == EINTR) {}
         if (!fstat(fd, &locked) && !stat(partial, &named) && locked.st_ino == named.st_ino &&
@@ -176,7 +171,7 @@ typedef struct shapes_job {
 static clade_status write_plain(const char *path, const void *bytes, size_t size)
 {
     FILE *file = fopen(path, "wb");
-    if (!file) return fail_errno(path, "cannot write");
+    if (!file) return clade_file_fail(path, "cannot write");
     bool good = fwrite(bytes, 1, size, file) == size;
     int error = errno;
     if (fclose(file) && good) {
@@ -184,7 +179,7 @@ static clade_status write_plain(const char *path, const void *bytes, size_t size
         error = errno;
     }
     errno = error;
-    return good ? CLADE_OK : fail_errno(path, "cannot write");
+    return good ? CLADE_OK : clade_file_fail(path, "cannot write");
 }
 
 static clade_status write_image(shapes_job *work, encoder *e, int32_t kind, int32_t split,
@@ -281,7 +276,8 @@ static clade_status write_set(const char *partial, const char *folder,
         status = path ? write_plain(path, marker, strlen(marker))
                       : clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     free(path);
-    if (!status && rename(partial, folder)) status = fail_errno(folder, "cannot make the folder");
+    if (!status && rename(partial, folder))
+        status = clade_file_fail(folder, "cannot make the folder");
     if (status) {
         char text[1024];
         snprintf(text, sizeof text, "%s", clade_error());

@@ -7,12 +7,10 @@
 #include "config.h"
 #include "recipe/recipe.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { format_version = 1 };
 
@@ -274,12 +272,10 @@ clade_status clade_modelfile_write_weights(const char *path, const clade_recipe 
 clade_status clade_modelfile_choose(const char *path, char **out)
 {
     static const char *const files[] = {"/best.safetensors", "/last.safetensors"};
-    struct stat info;
-    bool found = !stat(path, &info), folder = found && S_ISDIR(info.st_mode), there = true;
-    clade_status status = CLADE_OK;
+    bool folder, there = true;
+    clade_status status = clade_folder_exists(path, &folder);
     *out = NULL;
-    if (!found && errno != ENOENT && errno != ENOTDIR)
-        return clade_fail(CLADE_EIO, "%s: cannot read: %s", path, strerror(errno));
+    if (status) return status;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         *out = clade_string_join(path, folder ? files[i] : "");
         if (!*out) return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);

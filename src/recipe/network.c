@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ONNX keeps to 2 GiB for one file (protobuf's limit). */
 static const uint64_t max_onnx = UINT64_C(1) << 31;
@@ -144,12 +143,13 @@ clade_status clade_network_read(const char *path, const clade_network_options *o
     if (options && (options->height < 0 || options->width < 0))
         return clade_fail(CLADE_EINVAL, "%s: images of %d×%d", path, options->height,
                           options->width);
-    struct stat info;
-    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    bool folder;
+    clade_status status = clade_folder_exists(path, &folder);
+    if (status) return status;
     if (folder || has_end(path, ".safetensors")) return read_ours(path, options, out);
     void *bytes;
     size_t size;
-    clade_status status = clade_file_read(path, max_onnx, &bytes, &size);
+    status = clade_file_read(path, max_onnx, &bytes, &size);
     if (!status) status = clade_onnx_read(path, bytes, size, options, out);
     free(bytes);
     if (!status && options) status = clade_context(amend(*out, options), "%s", path);

@@ -24,7 +24,7 @@ static bool reserve(clade_page *p, size_t more)
     while (room - p->size <= more && room < SIZE_MAX / 2) room *= 2;
     char *text = room - p->size > more ? realloc(p->text, room) : NULL;
     if (!text) {
-        p->status = clade_fail(CLADE_ENOMEM, "out of memory for a page of %zu bytes", p->size);
+        p->status = clade_fail(CLADE_ENOMEM, "out of memory for a page of %zu bytes", room);
         return false;
     }
     p->text = text;

@@ -386,10 +386,8 @@ void clade_feature_cache_add(clade_feature_cache *c, clade_features *features, c
     } else if (records) {
         int fd = open_locked(c->path, O_RDWR | O_CREAT, LOCK_EX);
         if (fd < 0 || !add_records(c, fd, features, index, n, records)) {
-            char why[512];
-            snprintf(why, sizeof why, "%s: cannot write: %s", c->path,
-                     errno == ENOSPC ? "the disk is full" : strerror(errno));
-            give_up(c, why);
+            clade_file_fail(c->path, "cannot write");
+            give_up(c, clade_error());
         }
         if (fd >= 0) close(fd);
     }

@@ -306,7 +306,10 @@ static clade_status write_both(const clade_network *n, const char *name, const c
         status = header.status ? header.status : source.status;
     }
     if (!status) status = clade_file_writer_commit(&header.file);
-    if (!status) status = clade_file_writer_commit(&source.file);
+    if (!status) {
+        status = clade_file_writer_commit(&source.file);
+        if (status) remove(header_path); /* of a net that is not beside it */
+    }
     clade_file_writer_abort(&header.file);
     clade_file_writer_abort(&source.file);
     clear_places(&p);

@@ -1,12 +1,12 @@
 /* A comparison as text, JSON and CSV. */
 #include "compare.h"
 #include "json_print.h"
+#include "output_file.h"
 #include "session.h"
 #include "shown.h"
 
 #include <clade/report.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,25 +129,21 @@ static void write_csv(FILE *to, const compare *c)
     }
 }
 
-/* Writes beside the file and renames; `text` NULL: the CSV. */
+/* `text` NULL: the CSV. */
 static clade_status write_file(const compare *c, const char *folder, const char *name,
                                const char *text)
 {
-    size_t size = strlen(folder) + strlen(name) + 8;
-    char *path = malloc(2 * size), *temporary = path + size;
-    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
-    snprintf(path, size, "%s/%s", folder, name);
-    snprintf(temporary, size, "%s/%s.tmp", folder, name);
-    FILE *file = fopen(temporary, "w");
-    bool good = file != NULL;
-    if (good && text) fprintf(file, "%s\n", text);
-    if (good && !text) write_csv(file, c);
-    if (file) good = !ferror(file);
-    if (file) good = fclose(file) == 0 && good;
-    if (good) good = rename(temporary, path) == 0;
+    output_file file;
+    char *path = clade_path_join(folder, name);
     clade_status status =
-        good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot write: %s", path, strerror(errno));
-    if (!good && file) remove(temporary);
+        path ? output_open(&file, path) : clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status) {
+        if (text)
+            fprintf(file.to, "%s\n", text);
+        else
+            write_csv(file.to, c);
+        status = output_close(&file);
+    }
     free(path);
     return status;
 }

@@ -1,11 +1,11 @@
 /* A cross-validation as text, JSON, CSV and a page. */
 #include "cross_validate.h"
 
+#include "output_file.h"
 #include "shown.h"
 
 #include <clade/report.h>
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,34 +106,19 @@ clade_status cross_validation_print_json(const cross_validation *c)
 
 /* --- files --- */
 
-static char *join(const char *folder, const char *name)
+/* Text, or where it is NULL the table of all images. */
+static clade_status write_file(const cross_validation *c, const char *name, const char *text)
 {
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
-
-/* Text, or where it is NULL the table of all images, beside the file, and renames it. */
-static clade_status write_file(const cross_validation *c, const char *name, const char *temporary,
-                               const char *text)
-{
-    char *path = join(c->folder, name), *beside = join(c->folder, temporary);
-    clade_status status = CLADE_OK;
-    if (!path || !beside) status = clade_fail(CLADE_ENOMEM, "out of memory");
-    if (!status) remove(beside); /* left by a process that was killed */
-    if (!status && !text) status = evaluated_write(&c->pooled, c->fold_of, beside);
+    output_file file;
+    char *path = clade_path_join(c->folder, name);
+    clade_status status = path ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+    if (!status && !text) status = evaluated_write(&c->pooled, c->fold_of, path);
+    if (!status && text) status = output_open(&file, path);
     if (!status && text) {
-        FILE *file = fopen(beside, "w");
-        bool good = file && fprintf(file, "%s\n", text) >= 0;
-        if (file) good = fclose(file) == 0 && good;
-        if (!good) status = clade_fail(CLADE_EIO, "%s: cannot write: %s", path, strerror(errno));
+        fprintf(file.to, "%s\n", text);
+        status = output_close(&file);
     }
-    if (!status && rename(beside, path))
-        status = clade_fail(CLADE_EIO, "%s: cannot write: %s", path, strerror(errno));
-    if (status && beside) remove(beside);
     free(path);
-    free(beside);
     return status;
 }
 
@@ -157,7 +142,7 @@ static clade_status write_page(const cross_validation *c)
             mean, deviation, c->count, c->pooled.count, c->pooled.metrics.accuracy, low, high);
     const clade_compare_options options = {.title = title, .notes = notes, .note_count = 1};
     const char **runs = malloc(c->count * sizeof *runs);
-    char *path = join(c->folder, "compare.html");
+    char *path = clade_path_join(c->folder, "compare.html");
     clade_status status = CLADE_OK;
     if (!runs || !path) status = clade_fail(CLADE_ENOMEM, "out of memory");
     for (size_t i = 0; i < c->count && !status; i++) runs[i] = c->fold[i].folder;
@@ -174,8 +159,8 @@ clade_status cross_validation_write(const cross_validation *c)
     char *text = status ? NULL : json_text(root, false);
     cJSON_Delete(root);
     if (!status && !text) status = clade_fail(CLADE_ENOMEM, "out of memory");
-    if (!status) status = write_file(c, "cross-validation.json", "cross-validation.json.tmp", text);
+    if (!status) status = write_file(c, "cross-validation.json", text);
     cJSON_free(text);
-    if (!status) status = write_file(c, "predictions.csv", "predictions.csv.tmp", NULL);
+    if (!status) status = write_file(c, "predictions.csv", NULL);
     return status ? status : write_page(c);
 }

@@ -2,9 +2,9 @@
 #include "evaluated.h"
 
 #include "csv.h"
+#include "output_file.h"
 #include "predictions.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,8 +91,10 @@ static void write_classes(FILE *file, const evaluated *e, size_t i)
 
 clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char *path)
 {
-    FILE *file = fopen(path, "wx");
-    if (!file) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
+    output_file output;
+    clade_status status = output_open(&output, path);
+    if (status) return status;
+    FILE *file = output.to;
     const float *p = e->p;
     const int32_t classes = clade_classifier_classes(e->classifier);
     fprintf(file, "file%s%s", fold ? ",fold" : "", e->number ? "" : ",class,predicted");
@@ -116,8 +118,5 @@ clade_status evaluated_write(const evaluated *e, const int32_t *fold, const char
             fprintf(file, e->number ? ",%.9g" : ",%.6g", (double)p[c]);
         fputc('\n', file);
     }
-    bool good = !ferror(file);
-    good = !fclose(file) && good;
-    if (!good) remove(path);
-    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot write", path);
+    return output_close(&output);
 }

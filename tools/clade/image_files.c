@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "image_files.h"
 
+#include "base/file.h"
 #include "shown.h"
 
 #include <clade/data.h>
@@ -126,9 +127,12 @@ static clade_status add_archive(image_files *list, const char *path, clade_archi
 static clade_status add_path(image_files *list, const char *path, bool alone, left_out *left)
 {
     struct stat info;
-    const bool there = !stat(path, &info);
-    if (there && S_ISDIR(info.st_mode)) return add_folder(list, path, 0, left);
+    bool folder;
     clade_archive *archive = NULL;
+    clade_status status = clade_folder_exists(path, &folder);
+    if (status) return status;
+    if (folder) return add_folder(list, path, 0, left);
+    const bool there = !stat(path, &info);
     if (!there && strstr(path, "://"))
         return clade_fail(CLADE_EIO,
                           "%s: not a file; an address is read by `curl -s ADDRESS | clade predict "
@@ -136,7 +140,7 @@ static clade_status add_path(image_files *list, const char *path, bool alone, le
                           path);
     if (!there || !S_ISREG(info.st_mode) || !clade_image_recognize(path, NULL))
         return add_file(list, NULL, path);
-    clade_status status = clade_archive_open(path, &archive);
+    status = clade_archive_open(path, &archive);
     if (!status && !alone)
         status = clade_fail(CLADE_EINVAL,
                             "%s: an archive is not shared out over ranks: expected a "

@@ -2,13 +2,13 @@
 #define _XOPEN_SOURCE 700
 #include "interrupt.h"
 #include "json_print.h"
+#include "output_file.h"
 #include "session.h"
 #include "shown.h"
 #include "status_line.h"
 
 #include <clade/lr_find.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,16 +61,14 @@ static clade_status name_file(const lr_search *s, const char *ending, char **out
 
 static clade_status write_csv(const char *path, const clade_lr_point *points, size_t count)
 {
-    FILE *file = fopen(path, "wx");
-    if (!file) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-    fprintf(file, "step,lr,loss,smoothed\n");
+    output_file file;
+    clade_status status = output_open(&file, path);
+    if (status) return status;
+    fprintf(file.to, "step,lr,loss,smoothed\n");
     for (size_t i = 0; i < count; i++)
-        fprintf(file, "%zu,%.9g,%.9g,%.9g\n", i + 1, points[i].lr, points[i].loss,
+        fprintf(file.to, "%zu,%.9g,%.9g,%.9g\n", i + 1, points[i].lr, points[i].loss,
                 points[i].smoothed);
-    bool good = !ferror(file);
-    good = !fclose(file) && good;
-    if (!good) remove(path);
-    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot write", path);
+    return output_close(&file);
 }
 
 static bool watch(void *user, int32_t done, int32_t steps)
@@ -119,7 +117,10 @@ static clade_status search(lr_search *s, const clade_recipe *recipe, clade_devic
         clade_lr_find(recipe, dataset, device, &options, points, &count, &suggestion);
     status_line_clear();
     if (!status) status = write_csv(s->csv, points, count);
-    if (!status) status = clade_lr_find_draw(points, count, suggestion, s->svg);
+    if (!status) {
+        status = clade_lr_find_draw(points, count, suggestion, s->svg);
+        if (status) remove(s->csv); /* both or none: what is there is not replaced */
+    }
     if (!status) print(s, count, suggestion);
     free(points);
     return status;

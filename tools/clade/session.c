@@ -1,6 +1,7 @@
 /* Devices, data and small things for the subcommands. */
 #define _XOPEN_SOURCE 700
 #include "session.h"
+#include "base/file.h"
 #include "shown.h"
 #include "status_line.h"
 
@@ -352,25 +353,27 @@ bool session_training_edits(const session_training *given, char **edits, size_t 
 
 clade_status session_model_file(const char *path, char **out)
 {
-    static const char *const names[] = {"/best.safetensors", "/last.safetensors"};
-    struct stat info;
-    const bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
-    const size_t size = strlen(path) + 32;
-    *out = malloc(size);
-    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory");
-    bool found = false;
-    for (size_t i = 0; i < 2 && folder && !found; i++) {
-        snprintf(*out, size, "%s%s", path, names[i]);
-        found = !stat(*out, &info);
+    static const char *const names[] = {"best.safetensors", "last.safetensors"};
+    bool folder, found = false;
+    clade_status status = clade_folder_exists(path, &folder);
+    *out = NULL;
+    for (size_t i = 0; i < 2 && !status && folder && !found; i++) {
+        free(*out);
+        *out = clade_path_join(path, names[i]);
+        status = *out ? clade_file_exists(*out, &found) : clade_fail(CLADE_ENOMEM, "out of memory");
     }
-    if (!found) strcpy(*out, path); /* opening says what is missing */
-    return CLADE_OK;
+    if (status || found) return status;
+    free(*out);
+    *out = clade_string_join(path, ""); /* opening says what is missing */
+    return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
 }
 
 clade_status session_check_new(const char *path, bool force)
 {
-    struct stat info;
-    if (force || stat(path, &info) || !S_ISREG(info.st_mode)) return CLADE_OK;
+    bool there = false, folder = false;
+    clade_status status = force ? CLADE_OK : clade_file_exists(path, &there);
+    if (!status && there) status = clade_folder_exists(path, &folder); /* writing says so */
+    if (status || !there || folder) return status;
     return clade_fail(CLADE_EINVAL, "%s: is there already; expected a new name, or --force", path);
 }
 

@@ -1,6 +1,7 @@
 /* clade summary: a model's layers, as Keras prints them. */
 #include "summary.h"
 
+#include "base/file.h"
 #include "json_print.h"
 #include "memory.h"
 #include "session.h"
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char *shape_text(const clade_graph *graph, int32_t number, char text[64])
 {
@@ -119,12 +119,11 @@ static void print_json(const clade_graph *graph, const char *name)
     json_print(summary_json(graph, name), false);
 }
 
-static bool is_model(const char *path)
+static clade_status is_model(const char *path, bool *model)
 {
-    struct stat info;
     const char *dot = strrchr(path, '.');
-    if (dot && !strcmp(dot, ".safetensors")) return true;
-    return !stat(path, &info) && S_ISDIR(info.st_mode);
+    *model = dot && !strcmp(dot, ".safetensors");
+    return *model ? CLADE_OK : clade_folder_exists(path, model);
 }
 
 static clade_status show_model(const char *path, bool json)
@@ -221,9 +220,11 @@ int command_summary(int argc, char **argv)
                               r.batch  ? "--batch"
                               : r.data ? "--data"
                                        : "a device");
-    if (r.memory && is_model(argv[1]))
+    bool model;
+    clade_status status = is_model(argv[1], &model);
+    if (status) return command_fail("summary");
+    if (r.memory && model)
         return command_misuse("summary", "--memory expects a recipe, found the model %s", argv[1]);
-    clade_status status =
-        is_model(argv[1]) ? show_model(argv[1], r.json) : show_recipe(argv[1], &r);
+    status = model ? show_model(argv[1], r.json) : show_recipe(argv[1], &r);
     return status ? command_fail("summary") : COMMAND_OK;
 }
