@@ -87,15 +87,22 @@ MOVE(read, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
 MOVE(pread, pread, (int fd, void *bytes, size_t size, off_t at), (fd, bytes, size, at))
 MOVE(write, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
 
-/* Streams have no short writes; with FAULT_HOW 0 nothing of them fails. */
+/* Streams have no short writes; with FAULT_HOW 0 nothing of them fails. As in glibc, one that
+ * fails has its error flag set. */
 EXPORTED size_t fread(void *bytes, size_t size, size_t count, FILE *file)
 {
-    if (fails("fread") && fault.how) return 0;
+    if (fails("fread") && fault.how) {
+        file->_flags |= _IO_ERR_SEEN;
+        return 0;
+    }
     return REAL(fread)(bytes, size, count, file);
 }
 
 EXPORTED size_t fwrite(const void *bytes, size_t size, size_t count, FILE *file)
 {
-    if (fails("fwrite") && fault.how) return 0;
+    if (fails("fwrite") && fault.how) {
+        file->_flags |= _IO_ERR_SEEN;
+        return 0;
+    }
     return REAL(fwrite)(bytes, size, count, file);
 }

@@ -110,7 +110,8 @@ class Case:
     def place(self):
         return ["--device", self.bench.device, "--math", "exact", "--threads", "1"]
 
-    def command(self):
+    def command(self, place=None):
+        """Its words; on another place than the layer's where that is given."""
         raise NotImplementedError
 
     def result(self, ended):
@@ -138,6 +139,13 @@ class Case:
         """What is wrong with what a failed command has left."""
         return []
 
+    def repeat(self):
+        """What is wrong with the same command without faults."""
+        ended = self.bench.run(*self.command(self.bench.place))
+        if ended.code:
+            return [f"does not go on: {ended.errors.strip()}"]
+        return [] if self.is_right(ended) else [f"goes on to something else: {self.result(ended)}"]
+
 
 class Train(Case):
     name = "train"
@@ -146,8 +154,8 @@ class Train(Case):
         super().__init__(bench, folder)
         self.out = folder / "run"
 
-    def command(self):
-        return [*self.bench.begin, *self.place(), "--out", self.out]
+    def command(self, place=None):
+        return [*self.bench.begin, *(place or self.place()), "--out", self.out]
 
     def result(self, ended):
         return digest(self.out / "last.safetensors"), digest(self.out / "best.safetensors"), history(self.out)
@@ -168,7 +176,7 @@ class Together(Train):
     the other does."""
     name = "together"
 
-    def command(self):
+    def command(self, place=None):
         return [*self.bench.begin, "--shard", "2", "--device", f"{self.bench.device},cpu", "--math", "exact", "--threads",
                 "1", "--out", self.out]
 
@@ -190,8 +198,8 @@ class Resume(Train):
         super().__init__(bench, folder)
         shutil.copytree(bench.folder / "paused", self.out)
 
-    def command(self):
-        return ["train", "--resume", self.out, *self.place()]
+    def command(self, place=None):
+        return ["train", "--resume", self.out, *(place or self.place())]
 
     def recover(self):
         lost = [] if len(history(self.out)) > 1 and (self.out / "state").exists() else ["an epoch is lost"]
@@ -201,15 +209,15 @@ class Resume(Train):
 class Evaluate(Case):
     name = "evaluate"
 
-    def command(self):
-        return ["evaluate", self.bench.folder / "whole", "--data", self.bench.images, *self.place()]
+    def command(self, place=None):
+        return ["evaluate", self.bench.folder / "whole", "--data", self.bench.images, *(place or self.place())]
 
 
 class Inspect(Case):
     """Its JSON is whole or not there."""
     name = "inspect"
 
-    def command(self):
+    def command(self, place=None):
         return ["inspect", self.bench.images, "--json", "--threads", "1"]
 
 
@@ -223,7 +231,7 @@ class Import(Case):
         if not self.net.exists():
             bench.quiet("export", bench.folder / "whole", "--out", self.net)
 
-    def command(self):
+    def command(self, place=None):
         return ["import", self.net, "--json"]
 
 
@@ -275,11 +283,109 @@ class Tune(Case):
         return wrong
 
 
+class From(Tune):
+    """A new study that learns from another's trial and weighs what its own cost."""
+    name = "from"
+    cost = 4
+
+    def __init__(self, bench, folder):
+        Case.__init__(self, bench, folder)
+        self.out, self.other = folder / "study", bench.folder / "weighed"
+        self.search = ["tune", bench.recipe, "--data", bench.images, "--epochs", "1", "--against", "parameters"]
+        if not self.other.exists():
+            bench.quiet(*self.search, *bench.place, "--trials", "1", "--out", self.other)
+
+    def is_kept(self):
+        return True
+
+    def command(self, place=None):
+        return [*self.search, "--from", self.other, "--out", self.out, "--trials", "2", *(place or self.place())]
+
+
+class CrossValidate(Case):
+    """The same command goes on."""
+    name = "cross-validate"
+    cost = 4
+
+    def command(self, place=None):
+        return ["cross-validate", self.bench.recipe, "--data", self.bench.images, "--folds", "2", "--epochs", "1",
+                "--out", self.folder / "folds", *(place or self.place())]
+
+    def result(self, ended):
+        folds = self.folder / "folds"
+        runs = [(digest(folds / run / "last.safetensors"), history(folds / run)) for run in ("fold-1", "fold-2")]
+        found = folds / "cross-validation.json"
+        scores = json.loads(found.read_text()) if found.exists() else {}
+        return runs, digest(folds / "predictions.csv"), scores.get("mean"), scores.get("pooled")
+
+    def recover(self):
+        return self.repeat()
+
+
+class Calibrate(Case):
+    """The model has a temperature afterwards, or is as it was."""
+    name = "calibrate"
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        learnt = bench.folder / "learnt"  # better than chance on the images that it has seen
+        if not learnt.exists():
+            bench.quiet(*bench.begin, *bench.place, "--epochs", "6", "--lr", "0.01", "--out", learnt)
+        self.run_folder = folder / "run"
+        shutil.copytree(learnt, self.run_folder)
+        self.before = self.files()
+
+    def files(self):
+        return {p.name: digest(p) for p in self.run_folder.iterdir()}
+
+    def command(self, place=None):
+        seen = self.bench.images / "train"
+        return ["calibrate", self.run_folder, "--data", seen, "--validation", seen, *(place or self.place())]
+
+    def result(self, ended):
+        return self.files()
+
+    def recover(self):
+        whole = self.files() == self.before or self.is_right(None)
+        return self.repeat() if whole else [f"the run is another: {self.files()}"]
+
+
+class LrFind(Case):
+    """Writes two files, or none, and replaces none."""
+    name = "lr-find"
+    cost = 2
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        self.out = folder / "out"
+        self.out.mkdir()
+
+    def command(self, place=None):
+        return ["lr-find", self.bench.recipe, "--data", self.bench.images, "--steps", "10", "--out", self.out / "rates",
+                *(place or self.place())]
+
+    def result(self, ended):
+        return {p.name: digest(p) for p in self.out.iterdir()}
+
+    def recover(self):
+        left = [f"left over: {name}" for name in self.result(None)]
+        return left or self.repeat()
+
+
+class Export(LrFind):
+    """A net of 8 bits as C."""
+    name = "export"
+
+    def command(self, place=None):
+        return ["export", self.bench.folder / "whole", "--int8", "--format", "c", "--out", self.out / "net.c",
+                *(place or self.place())]
+
+
 class Conform(Case):
     """Cases that fail say why where the results are."""
     name = "conform"
 
-    def command(self):
+    def command(self, place=None):
         return ["conform", "--quick", "--op", "add", "--mode", "ops", "--device", self.bench.device, "--threads", "1"]
 
     def result(self, ended):
@@ -292,4 +398,4 @@ class Conform(Case):
 def of(layer):
     """Those for a layer. `inspect` lists files that cannot be read, which is no error."""
     more = {"memory": [Inspect, Import], "opencl": [Together]}
-    return [Train, Resume, Evaluate, Tune, Conform] + more.get(layer, [])
+    return [Train, Resume, Evaluate, Tune, From, CrossValidate, Calibrate, LrFind, Export, Conform] + more.get(layer, [])
