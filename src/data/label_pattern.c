@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most_groups = 16 };
+enum { most_groups = 16, most_repeats = 255 * 255 };
 
 struct clade_label_pattern {
     regex_t regex;
@@ -17,12 +17,25 @@ struct clade_label_pattern {
 
 enum { digit_bytes = sizeof "[0-9]" - 1 };
 
+/* Multiplies by how often {N} or {M,N} repeats what is before it: the C library writes repeats out,
+ * and three in each other take gigabytes. */
+static bool count_repeats(const char *brace, unsigned long *repeats)
+{
+    char *end;
+    unsigned long least = strtoul(brace + 1, &end, 10), most = least;
+    if (*end == ',') most = strtoul(end + 1, &end, 10);
+    if (most < least) most = least; /* {M,} */
+    if (most > 1) *repeats = most > most_repeats ? most : *repeats * most;
+    return *repeats <= most_repeats;
+}
+
 /* Copies a pattern without what POSIX does not know: the name of its named group, (?<class>…) or
  * (?P<class>…), and \d. *group is the named group's number, or 1. */
 static clade_status take_group(const char *text, char *out, size_t *group, size_t *groups)
 {
     size_t n = 0;
     bool named = false, bracket = false;
+    unsigned long repeats = 1;
     *group = 1;
     *groups = 0;
     for (const char *p = text; *p;) {
@@ -45,6 +58,10 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
             continue;
         }
         if (*p == ']') bracket = false;
+        if (*p == '{' && !bracket && !count_repeats(p, &repeats))
+            return clade_fail(CLADE_EINVAL,
+                              "label pattern '%s': the repeats {…} multiply to more than %d", text,
+                              most_repeats);
         out[n++] = *p;
         if (*p++ != '(' || bracket) continue;
         ++*groups;

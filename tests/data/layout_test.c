@@ -115,9 +115,13 @@ static clade_status try_pattern(const char *folder, const char *pattern)
 
 static void test_patterns(void)
 {
-    static const char *const sound[] = {"^([a-z]+)[.]",         "^(?<class>[a-z]+)\\.\\d",
-                                        "(?P<label>cat|dog)()", "^([]a-z(]+)\\.",
-                                        "^(.*)[.].[.]",         "(n)?/(?<class>[a-z]+)\\.[0-9]"};
+    static const char *const sound[] = {"^([a-z]+)[.]",
+                                        "^(?<class>[a-z]+)\\.\\d",
+                                        "(?P<label>cat|dog)()",
+                                        "^([]a-z(]+)\\.",
+                                        "^(.*)[.].[.]",
+                                        "(n)?/(?<class>[a-z]+)\\.[0-9]",
+                                        "^([a-z{9,999}]{3})[.][0-9]{1,255}"};
     PUT("named", "train/cat.0.jpg", "train/dog.0.jpg", "train/dog.1.jpg", "train/1.jpg",
         "test/cat.7.jpg", "test/dog.8.jpg");
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
@@ -143,6 +147,9 @@ static void test_patterns(void)
     CHECK_FAILS(try_pattern("named", "(?:a)(b)"), CLADE_EINVAL, "expected one group");
     CHECK_FAILS(try_pattern("named", "(?<a>a)(?<b>b)"), CLADE_EINVAL, "expected one group");
     CHECK_FAILS(try_pattern("named", "(a"), CLADE_EINVAL, "label pattern '(a': ");
+    CHECK_FAILS(try_pattern("named", "(?<a>((a{9,255}){255}){2,})"), CLADE_EINVAL,
+                "the repeats {…} multiply to more than 65025");
+    CHECK_FAILS(try_pattern("named", "(a{1,99999999999999999999})"), CLADE_EINVAL, "multiply");
     CHECK_FAILS(try_pattern("named", "(bird)"), CLADE_EINVAL, "finds a class in no image's name");
     CHECK_FAILS(try_pattern("named", "(cat)"), CLADE_EINVAL, "only one class, 'cat'");
 }
