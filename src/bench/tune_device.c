@@ -39,6 +39,18 @@ static void list_pass(const clade_model *model, clade_pass pass, char *out, size
     }
 }
 
+/* Makes the recipe's model; without a batch that was asked for, at the recipe's or as much of it as
+ * the device has memory for. */
+static clade_status make_model(clade_device *device, const clade_recipe *recipe, int32_t batch,
+                               bench_model **out)
+{
+    clade_status status = clade_bench_model_create(device, recipe, batch, out);
+    int32_t part = batch ? 1 : clade_recipe_training(recipe)->batch;
+    while (status == CLADE_ENOMEM && (part /= 2) > 0)
+        status = clade_bench_model_create(device, recipe, part, out);
+    return status;
+}
+
 /* Those of a recipe's training step and of its evaluation. */
 static clade_status list_calls(const char *device, const char *recipe_name, int32_t batch,
                                char **out)
@@ -52,7 +64,7 @@ static clade_status list_calls(const char *device, const char *recipe_name, int3
     clade_status status = *out ? clade_recipe_read(recipe_name, NULL, 0, &recipe)
                                : clade_fail(CLADE_ENOMEM, "out of memory");
     if (!status) status = clade_device_open(device, &options, &d);
-    if (!status) status = clade_bench_model_create(d, recipe, batch, &m);
+    if (!status) status = make_model(d, recipe, batch, &m);
     if (!status) {
         list_pass(m->model, CLADE_PASS_TRAIN, *out, &at);
         list_pass(m->model, CLADE_PASS_LOSS, *out, &at);

@@ -69,7 +69,8 @@ int command_tune_device(int argc, char **argv)
     const char *exported = NULL;
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "an OpenCL device; default: opencl"),
-        OPTION_INTEGER("batch", "N", &batch, 1, 1 << 20, "of the models; default: the recipe's"),
+        OPTION_INTEGER("batch", "N", &batch, 1, 1 << 20,
+                       "of the models; default: the recipe's, or as much of it as fits"),
         OPTION_REAL("limit", "SECONDS", &o.candidate_seconds, 0.1, 1e6,
                     "for one candidate; default: 10"),
         OPTION_REAL("total", "SECONDS", &o.total_seconds, 1, 1e9, "for all; default: 600"),
