@@ -29,15 +29,20 @@ static clade_status copy_without(const clade_yaml *map, const char *const *keys,
 }
 
 /* The section backbone with an entry's keys over its own; one that says which backbone it is takes
- * the place of another. */
+ * the place of another, and other weights have a form of their own. */
 static clade_status merge(const clade_yaml *section, const clade_yaml *entry, clade_yaml **out)
 {
-    static const char *const none[] = {NULL};
-    static const char *const which[] = {"name", "file", "weights", "layers", "output", NULL};
+    static const char *const none[] = {NULL}, *const form[] = {"form", NULL};
+    static const char *const which[] = {"name",   "file",   "weights", "form",
+                                        "layers", "output", NULL};
     bool other = clade_yaml_text(entry) || clade_recipe_find(entry, "name") ||
                  clade_recipe_find(entry, "file");
     if (section && clade_yaml_kind_of(section) != CLADE_YAML_MAP) section = NULL;
-    clade_status status = copy_without(section, other ? which : none, out);
+    clade_status status = copy_without(section,
+                                       other                                 ? which
+                                       : clade_recipe_find(entry, "weights") ? form
+                                                                             : none,
+                                       out);
     if (!status && clade_yaml_text(entry)) status = put_copy(*out, "name", entry);
     for (size_t i = 0; i < clade_recipe_count(entry) && !status; i++)
         if (strcmp(clade_yaml_key(entry, i), "label") != 0)

@@ -18,13 +18,14 @@
 typedef struct section {
     const char *name, *file, *weights, *output, *first, *from;
     const clade_yaml *first_node, *output_node, *from_node, *layers;
-    bool all, average, top, train_norm;
+    bool all, average, top, train_norm, keras;
     int32_t unfreeze;
     float lr_scale, layer_decay, stochastic_depth;
 } section;
 
 static const char *const poolings[] = {"none", "avg", NULL};
 static const char *const norms[] = {"frozen", "train", NULL};
+static const char *const forms[] = {"torch", "keras", NULL};
 enum { FROM_FILE, IMAGENET, FROM_INPUT = 4 };
 static const char *const preprocessings[] = {"file", "imagenet", "caffe", "tf", "input", NULL};
 
@@ -74,7 +75,7 @@ static clade_status read_unfreeze(const clade_yaml *map, section *s)
 static clade_status read_section(const clade_yaml *map, section *s)
 {
     *s = (section){0};
-    size_t pooling = 0, norm = 0;
+    size_t pooling = 0, norm = 0, form = 0;
     double scale = 1, decay = 1, depth = 0;
     clade_status status = clade_yaml_get_text(map, "name", &s->name);
     if (!status) status = clade_yaml_get_text(map, "file", &s->file);
@@ -83,6 +84,7 @@ static clade_status read_section(const clade_yaml *map, section *s)
     if (!status) status = clade_yaml_get_node(map, "layers", CLADE_YAML_LIST, &s->layers);
     if (!status) status = clade_yaml_get_word(map, "pooling", poolings, 2, &pooling);
     if (!status) status = clade_yaml_get_word(map, "bn", norms, 2, &norm);
+    if (!status) status = clade_yaml_get_word(map, "form", forms, 2, &form);
     if (!status) status = clade_yaml_get_bool(map, "include_top", &s->top);
     if (!status) status = clade_yaml_get_number(map, "lr_scale", CLADE_YAML_POSITIVE, &scale);
     if (!status) status = clade_yaml_get_number(map, "layer_decay", CLADE_YAML_FRACTION, &decay);
@@ -92,6 +94,7 @@ static clade_status read_section(const clade_yaml *map, section *s)
     s->output_node = clade_recipe_find(map, "output");
     s->average = pooling == 1;
     s->train_norm = norm == 1;
+    s->keras = form == 1;
     s->lr_scale = (float)scale;
     s->layer_decay = (float)decay;
     s->stochastic_depth = (float)depth;
@@ -105,11 +108,6 @@ static bool is_pretrained(const char *weights)
 }
 
 static bool is_random(const section *s) { return !s->weights || !strcmp(s->weights, "random"); }
-
-static bool is_keras(const section *s)
-{
-    return !is_random(s) && clade_weight_file_is_keras(s->weights);
-}
 
 /* --- the graph --- */
 
@@ -160,7 +158,7 @@ static clade_status make_source(const clade_recipe *recipe, const section *s, cl
                                             .width = p->width,
                                             .channels = p->channels,
                                             .classes = s->top ? classes : 0,
-                                            .keras = is_keras(s),
+                                            .keras = s->keras,
                                             .stochastic_depth = s->stochastic_depth};
     status = clade_backbone_create(s->name, &options, out);
     return status ? clade_yaml_fail(recipe->backbone, status, "backbone: %s", clade_error())
@@ -256,7 +254,7 @@ static clade_status read_preprocessing(clade_recipe *recipe, const section *s)
     }
     if (word == FROM_FILE && recipe->preprocessing.channels != 3) word = FROM_INPUT;
     const char *name = word == FROM_FILE && s->name
-                           ? clade_backbone_preprocessing(s->name, is_keras(s))
+                           ? clade_backbone_preprocessing(s->name, s->keras)
                            : preprocessings[word == FROM_FILE ? IMAGENET : word];
     if (word != FROM_INPUT && recipe->preprocessing.channels != 3)
         return clade_yaml_fail(node, CLADE_EINVAL, "preprocessing: %s is for 3 channels, not %d",
@@ -289,8 +287,9 @@ static clade_status fix_path(const clade_recipe *recipe, clade_yaml *backbone, c
 }
 
 /* Pretrained weights that are at hand become their path, as if it had been given. */
-static clade_status find_pretrained(clade_yaml *backbone)
+static clade_status find_pretrained(const clade_recipe *recipe, clade_yaml *backbone)
 {
+    if (recipe->saved) return CLADE_OK;
     const clade_yaml *weights = clade_recipe_find(backbone, "weights");
     const clade_yaml *name = clade_recipe_find(backbone, "name");
     const char *word = weights ? clade_yaml_text(weights) : NULL;
@@ -300,6 +299,18 @@ static clade_status find_pretrained(clade_yaml *backbone)
     if (path) status = clade_yaml_put(backbone, "weights", clade_yaml_create_text(path));
     free(path);
     return status;
+}
+
+/* The layers are built as those whose weights they get: what the file says becomes a key. A saved
+ * recipe has it, or was saved before there was one: it opens no file, whose name tells enough. */
+static clade_status find_form(const clade_recipe *recipe, clade_yaml *backbone)
+{
+    const clade_yaml *weights = clade_recipe_find(backbone, "weights");
+    const char *path = weights ? clade_yaml_text(weights) : NULL;
+    if (!path || clade_recipe_find(backbone, "form")) return CLADE_OK;
+    const bool keras =
+        recipe->saved ? clade_weight_file_is_named_keras(path) : clade_weight_file_is_keras(path);
+    return keras ? clade_yaml_put(backbone, "form", clade_yaml_create_text("keras")) : CLADE_OK;
 }
 
 static clade_status check(const clade_recipe *recipe, const section *s)
@@ -386,14 +397,10 @@ static clade_status find_layers(clade_recipe *recipe, const section *s)
 
 clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbone)
 {
-    static const char *const keys[] = {"name",        "file",
-                                       "weights",     "output",
-                                       "layers",      "pooling",
-                                       "include_top", "freeze",
-                                       "bn",          "preprocessing",
-                                       "lr_scale",    "layer_decay",
-                                       "unfreeze",    "stochastic_depth",
-                                       NULL};
+    static const char *const keys[] = {"name",        "file",     "weights",          "form",
+                                       "output",      "layers",   "pooling",          "include_top",
+                                       "freeze",      "bn",       "preprocessing",    "lr_scale",
+                                       "layer_decay", "unfreeze", "stochastic_depth", NULL};
     recipe->transfer = (clade_transfer){0};
     if (!backbone || clade_yaml_kind_of(backbone) == CLADE_YAML_NULL) return CLADE_OK;
     section s;
@@ -410,9 +417,10 @@ clade_status clade_recipe_read_backbone(clade_recipe *recipe, clade_yaml *backbo
     }
     recipe->backbone = backbone;
     status = clade_recipe_check_keys(backbone, "backbone", keys);
-    if (!status) status = find_pretrained(backbone);
+    if (!status) status = find_pretrained(recipe, backbone);
     if (!status) status = fix_path(recipe, backbone, "weights");
     if (!status) status = fix_path(recipe, backbone, "file");
+    if (!status) status = find_form(recipe, backbone);
     if (!status) status = read_section(backbone, &s);
     if (status || clade_recipe_is_open(recipe)) return status;
     status = check(recipe, &s);
@@ -443,7 +451,7 @@ static clade_status load_named(const clade_recipe *recipe, const section *s, cla
                                             .width = p->width,
                                             .channels = p->channels,
                                             .classes = s->top ? classes : 0,
-                                            .keras = is_keras(s)};
+                                            .keras = s->keras};
     clade_backbone_weights weights;
     clade_status status = clade_backbone_read_weights(s->name, &options, s->weights, &weights);
     if (!status) status = clade_recipe_load_weights(recipe, weights.weight, weights.count, model);

@@ -325,6 +325,9 @@ clade_status clade_backbone_read_weights(const char *name, const clade_backbone_
     weights_reader r = {.path = path, .backbone = name, .keras = clade_weight_file_is_keras(path)};
     *out = (clade_backbone_weights){0};
     clade_status status = clade_weight_file_open(path, &r.file);
+    if (!status && r.keras != options->keras)
+        status = clade_fail(CLADE_EINVAL, "%s: the file is %s, the layers are of the form %s", path,
+                            r.keras ? "Keras'" : "not Keras'", options->keras ? "keras" : "torch");
     if (!status) status = build(&r, options);
     if (!status) status = match(&r);
     if (!status) status = take_all(&r, out);

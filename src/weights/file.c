@@ -37,12 +37,17 @@ static clade_status find_kind(const clade_blob *bytes, weight_kind *out)
     return status;
 }
 
+bool clade_weight_file_is_named_keras(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5") || !strcmp(dot, ".keras"));
+}
+
 bool clade_weight_file_is_keras(const char *path)
 {
     clade_blob bytes;
     weight_kind kind;
-    const char *dot = strrchr(path, '.');
-    bool keras = dot && (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5") || !strcmp(dot, ".keras"));
+    bool keras = clade_weight_file_is_named_keras(path);
     if (clade_blob_open(path, &bytes)) return keras;
     if (!find_kind(&bytes, &kind)) keras = kind == KERAS;
     clade_blob_close(&bytes);

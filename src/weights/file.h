@@ -21,6 +21,8 @@ typedef struct clade_weight_array {
 
 typedef struct clade_weight_file clade_weight_file;
 
+/* Is it named as Keras' files are? Opens nothing. */
+bool clade_weight_file_is_named_keras(const char *path);
 /* Is it Keras'? By its content; a file that cannot be read is judged by its name. */
 bool clade_weight_file_is_keras(const char *path);
 

@@ -2,8 +2,10 @@
  * counts; whose statistics change; and how pixels become its input. */
 #include "../test.h"
 
+#include "base/file.h"
+#include "recipe/recipe.h"
+
 #include <clade/backbone.h>
-#include <clade/recipe.h>
 
 #include <math.h>
 
@@ -155,9 +157,48 @@ static void test_preprocessing(void)
     }
 }
 
+/* Is the recipe's backbone vgg16 in Keras' form? Its pixels are scaled another way. */
+static bool is_keras(clade_recipe *recipe)
+{
+    bool keras = recipe && fabs((double)clade_recipe_preprocessing(recipe)->scale[0] - 1) < 1e-6;
+    clade_recipe_destroy(&recipe);
+    return keras;
+}
+
+static clade_recipe *parse_saved(const char *text)
+{
+    clade_recipe *recipe = NULL;
+    CHECK_OK(clade_recipe_parse_saved(text, "model.safetensors", &recipe));
+    return recipe;
+}
+
+/* What a file of weights is, says its content, once: a saved recipe does not look at the file. */
+static void test_form(void)
+{
+    static const char odd[] = "backbone-test-odd.pth", hdf5[] = "\x89HDF\r\n\x1a\n";
+    char text[512], *form;
+    CHECK_OK(clade_file_write(odd, hdf5, sizeof hdf5 - 1));
+    clade_recipe *recipe = parse("vgg16", ", weights: backbone-test-odd.pth");
+    snprintf(text, sizeof text, "%s", recipe ? clade_recipe_text(recipe) : "");
+    CHECK(is_keras(recipe));
+    CHECK((form = strstr(text, "form: keras")));
+    remove(odd);
+    CHECK(is_keras(parse_saved(text)));
+    CHECK_OK(clade_file_write(odd, hdf5, sizeof hdf5 - 1));
+    if (form) memcpy(form, "form: torch", 11);
+    CHECK(!is_keras(parse_saved(text)));
+    CHECK(!is_keras(parse_saved("input: {size: 64}\nbackbone: {name: vgg16, weights: "
+                                "backbone-test-odd.pth}\nmodel: [flatten]\n")));
+    remove(odd);
+    CHECK(is_keras(parse_saved("input: {size: 64}\nbackbone: {name: vgg16, weights: a.h5}\n"
+                               "model: [flatten]\n"))); /* saved before there was the key */
+    CHECK(is_keras(parse("vgg16", ", weights: random, form: keras")));
+}
+
 int main(void)
 {
     test_trained();
+    test_form();
     test_stochastic_depth();
     test_preprocessing();
     return TEST_END();
