@@ -1,4 +1,5 @@
 /* The clade command: finds the subcommand and runs it. */
+#define _XOPEN_SOURCE 700
 #include "command.h"
 #include "document.h"
 #include "elsewhere.h"
@@ -8,6 +9,7 @@
 #include <clade/data.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +129,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     json_watch_memory();
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, and is told */
     int result = run(argc, argv);
     if (!result && json_failed()) result = COMMAND_FAILED;
     errno = 0;
