@@ -180,6 +180,13 @@ static bool is_same_file(const char *row, const char *name)
     return n == m || (n > m ? row[n - m - 1] : name[m - n - 1]) == '/';
 }
 
+/* Is a row of so many bytes nearer to the name than the best so far? Rows that are an end of the
+ * name, or it, go before those with more folders, which may be another file's. */
+static bool is_nearer(size_t bytes, size_t best, size_t name)
+{
+    return best > name ? bytes < best : bytes <= name && bytes > best;
+}
+
 static clade_label_row *find_row(const clade_label_list *list, const char *name)
 {
     size_t low = 0, high = list->count;
@@ -193,7 +200,8 @@ static clade_label_row *find_row(const clade_label_list *list, const char *name)
     clade_label_row *best = NULL;
     for (; low < list->count && compare_stems(list->rows[low].file, name) == 0; low++) {
         clade_label_row *row = &list->rows[low];
-        if (is_same_file(row->file, name) && (!best || strlen(row->file) > strlen(best->file)))
+        if (is_same_file(row->file, name) &&
+            (!best || is_nearer(strlen(row->file), strlen(best->file), strlen(name))))
             best = row;
     }
     return best;

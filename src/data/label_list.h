@@ -49,8 +49,8 @@ clade_status clade_label_list_parse(char *text, size_t size, const char *path,
 void clade_label_list_destroy(clade_label_list **list);
 
 /* The row of a file, whose name within the data set may have more folders in front than the list
- * has, or fewer; the list may lack its ending, and \ is /. NULL: none. Of several rows the first:
- */
+ * has, or fewer; the list may lack its ending, and \ is /. NULL: none. Of several files the
+ * nearest, of its rows the first: */
 clade_label_row *clade_label_list_find(const clade_label_list *list, const char *name);
 /* The next row of the same file; NULL: there is none. */
 clade_label_row *clade_label_list_next(const clade_label_list *list, const clade_label_row *row);

@@ -226,6 +226,17 @@ static void test_lists(void)
     CHECK(d && !strcmp(clade_dataset_name(d, CLADE_VALIDATION, 0), "b/1.jpg"));
     clade_dataset_destroy(&d);
 
+    /* a file's own row goes before that of another one of its name, farther down */
+    static const char levels[] = "file,label\nx/0.jpg,dog\n0.jpg,cat\nz/1.jpg,dog\n1.jpg,cat\n";
+    PUT("levels", "0.jpg", "1.jpg", "x/0.jpg", "z/1.jpg");
+    d = load((clade_data_options){.path = path_of("levels"),
+                                  .labels = put_file("levels.csv", levels, strlen(levels))});
+    for (size_t i = 0; d && i < count(d, CLADE_TRAIN); i++)
+        CHECK(clade_dataset_label(d, CLADE_TRAIN, i) ==
+              !!strchr(clade_dataset_name(d, CLADE_TRAIN, i), '/'));
+    CHECK(d && count(d, CLADE_TRAIN) == 4);
+    clade_dataset_destroy(&d);
+
     CHECK_FAILS(try_list("listed", "", NULL), CLADE_EFORMAT, "an empty list");
     CHECK_FAILS(try_list("listed", "a,b,c\n1,2,3\n", NULL), CLADE_EINVAL, "3 columns: which are");
     CHECK_FAILS(try_list("listed", "a,b\n1,2\n", "a,c"), CLADE_EINVAL, "'a,c': expected the names");
