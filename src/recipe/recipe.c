@@ -305,10 +305,11 @@ clade_status clade_recipe_read(const char *file_or_name, const char *const *sets
          r->name && !looks_like_file(file_or_name); r++)
         if (!strcmp(r->name, file_or_name)) return read_built_in(r, sets, set_count, out);
     clade_yaml *root;
-    FILE *there = fopen(file_or_name, "r");
+    bool there;
+    clade_status status = clade_file_exists(file_or_name, &there);
+    if (status) return status;
     if (!there && !looks_like_file(file_or_name)) return fail_unknown(file_or_name);
-    if (there) fclose(there);
-    clade_status status = clade_yaml_read(file_or_name, &root);
+    status = clade_yaml_read(file_or_name, &root);
     return status ? status
                   : edit_and_make(root, file_or_name, sets, set_count, CLADE_RECIPE_NEW, out);
 }

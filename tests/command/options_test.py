@@ -2,6 +2,7 @@
 its first step leaves nothing, and nothing that is there is overwritten.
 
 usage: options_test.py CLADE"""
+import os
 import pathlib
 import re
 import subprocess
@@ -118,9 +119,31 @@ def check_nothing_lost(run, folder, images):
         copy.write_text("precious")
 
 
+def check_endless(run, folder, images):
+    """What never ends, or nobody writes to, is refused at once."""
+    model, pipe = folder / "run", folder / "pipe"
+    os.mkfifo(pipe)
+    for words in (["train", pipe, "--data", images], ["import", model / "best.safetensors", "--classes", pipe],
+                  ["import", model / "best.safetensors", "--classes", "/dev/zero"]):
+        done = run(*words, good=False)
+        check(done.returncode in (1, 3) and "not a regular file" in done.stderr, f"{words}: {done}")
+    with open("/dev/zero", "rb") as endless:
+        done = run("predict", model, "-", "--device", "cpu", good=False, stdin=endless)
+    check(done.returncode == 1 and "standard input: 268435456 bytes or more" in done.stderr, f"predict -: {done}")
+
+
+def check_foreign(run, folder, images):
+    """Nothing is written among what is something else."""
+    before = sorted(images.iterdir())
+    for words in (["train"], ["cross-validate", "--folds", "2"], ["tune"]):
+        done = run(words[0], folder / "small.yaml", *words[1:], "--data", images, "--out", images, "--device", "cpu", good=False)
+        check(done.returncode == 1 and "the folder is not empty" in done.stderr, f"{words}: {done}")
+    check(sorted(images.iterdir()) == before, "written among the images")
+
+
 def main(clade):
-    def run(*words, good=True):
-        done = subprocess.run([clade, *words], capture_output=True, text=True, timeout=120)
+    def run(*words, good=True, stdin=None):
+        done = subprocess.run([clade, *words], capture_output=True, text=True, timeout=120, stdin=stdin)
         check(not good or done.returncode == 0, f"{words}: {done.stderr}")
         return done
 
@@ -132,6 +155,8 @@ def main(clade):
         check_training(run, folder, images)
         check_nothing_left(run, folder, images)
         check_nothing_lost(run, folder, images)
+        check_endless(run, folder, images)
+        check_foreign(run, folder, images)
     return finish()
 
 

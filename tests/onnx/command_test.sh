@@ -53,7 +53,7 @@ head -n 2 "$dir/classes.txt" >"$dir/two.txt"
 expect 1 '2 class names do not fit.*expected 3' "$clade" import "$dir/bare.onnx" --classes "$dir/two.txt"
 printf 'cat\n\nbird\n' >"$dir/empty.txt"
 expect 1 'empty.txt:2: expected the name of a class' "$clade" import "$dir/bare.onnx" --classes "$dir/empty.txt"
-expect 1 'none.txt: No such file' "$clade" import "$dir/bare.onnx" --classes "$dir/none.txt"
+expect 1 'none.txt: cannot open: No such file' "$clade" import "$dir/bare.onnx" --classes "$dir/none.txt"
 
 # what cannot be read, or be written: no file is made, and none replaced
 head -c 300 "$dir/net.onnx" >"$dir/cut.onnx"

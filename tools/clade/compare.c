@@ -7,8 +7,6 @@
 #include "shown.h"
 #include "status_line.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -136,18 +134,7 @@ static clade_status choose_folder(compare_request *r, const char *name)
     }
     r->folder = join(r->out, "", "");
     if (!r->folder) return clade_fail(CLADE_ENOMEM, "out of memory");
-    DIR *list = opendir(r->folder);
-    bool empty = true;
-    for (const struct dirent *entry; list && (errno = 0, entry = readdir(list));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) empty = false;
-    int error = list ? errno : 0;
-    if (list) closedir(list);
-    if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", r->folder, strerror(error));
-    if (!list && !stat(r->folder, &info))
-        return clade_fail(CLADE_EINVAL, "%s: not a folder", r->folder);
-    return empty ? CLADE_OK
-                 : clade_fail(CLADE_EINVAL, "%s: the folder is not empty; expected a new one",
-                              r->folder);
+    return session_check_empty(r->folder);
 }
 
 /* --- one backbone --- */

@@ -2,13 +2,13 @@
  * seen. */
 #define _XOPEN_SOURCE 700
 #include "cross_validate.h"
+#include "base/file.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "session.h"
 #include "shown.h"
 #include "status_line.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -250,7 +250,9 @@ static clade_status prepare(cross_request *r, cross_validation *c, clade_recipe 
         if (!c->fold[i].folder) return clade_fail(CLADE_ENOMEM, "out of memory");
         snprintf(c->fold[i].folder, size, "%s/fold-%zu", r->folder, i + 1);
     }
-    return CLADE_OK;
+    bool begun;
+    status = clade_file_exists(c->fold[0].folder, &begun);
+    return status || begun ? status : session_check_empty(r->folder);
 }
 
 static int run(cross_request *r)

@@ -154,12 +154,20 @@ static clade_status add_path(image_files *list, const char *path, bool alone, le
 /* All of standard input, with a 0 behind it. */
 static clade_status read_input(char **out, size_t *size)
 {
+    enum { most = 1 << 28 };
     size_t room = 1 << 16, n = 0;
     char *bytes = malloc(room + 1);
     while (bytes) {
         n += fread(bytes + n, 1, room - n, stdin);
         if (n < room) break;
-        char *more = room < SIZE_MAX / 4 ? realloc(bytes, 2 * room + 1) : NULL;
+        if (room == most) {
+            free(bytes);
+            return clade_fail(CLADE_EFORMAT,
+                              "standard input: %d bytes or more; expected an image "
+                              "or the names of files",
+                              most);
+        }
+        char *more = realloc(bytes, 2 * room + 1);
         if (!more) free(bytes);
         bytes = more;
         room *= 2;

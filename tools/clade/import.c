@@ -1,11 +1,11 @@
 /* clade import: shows a net of another program, and makes a model of it. */
 #define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
 #include "summary.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,16 +102,17 @@ typedef struct name_list {
 
 static clade_status read_names(const char *path, name_list *out)
 {
-    enum { most = 1 << 20 };
-    FILE *file = fopen(path, "r");
-    if (!file) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
-    clade_status status = CLADE_OK;
-    char *line = NULL;
-    size_t room = 0;
-    for (ssize_t n; !status && (n = getline(&line, &room, file)) >= 0;) {
-        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r' || line[n - 1] == ' '))
-            line[--n] = 0;
-        if (n == 0 || strlen(line) != (size_t)n || out->count == most) {
+    enum { most = 1 << 20, most_bytes = 1 << 26 };
+    void *text;
+    size_t size;
+    clade_status status = clade_file_read(path, most_bytes, &text, &size);
+    if (status) return status;
+    for (char *line = text, *end = line + size; line < end && !status;) {
+        char *next = memchr(line, '\n', (size_t)(end - line));
+        size_t n = (size_t)((next ? next : end) - line);
+        while (n && (line[n - 1] == '\r' || line[n - 1] == ' ')) n--;
+        line[n] = 0;
+        if (n == 0 || strlen(line) != n || out->count == most) {
             status = clade_fail(CLADE_EFORMAT, "%s:%d: expected the name of a class", path,
                                 out->count + 1);
             break;
@@ -123,12 +124,11 @@ static clade_status read_names(const char *path, name_list *out)
             out->count++;
         else
             status = clade_fail(CLADE_ENOMEM, "out of memory for class names");
+        line = next ? next + 1 : end;
     }
-    if (!status && ferror(file)) status = clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
     if (!status && out->count == 0)
         status = clade_fail(CLADE_EFORMAT, "%s: no names of classes", path);
-    free(line);
-    fclose(file);
+    free(text);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include "shown.h"
 #include "status_line.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -366,6 +367,22 @@ clade_status session_model_file(const char *path, char **out)
     free(*out);
     *out = clade_string_join(path, ""); /* opening says what is missing */
     return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+clade_status session_check_empty(const char *folder)
+{
+    struct stat info;
+    DIR *list = opendir(folder);
+    bool empty = true;
+    for (const struct dirent *entry; list && (errno = 0, entry = readdir(list));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) empty = false;
+    int error = list ? errno : 0;
+    if (list) closedir(list);
+    if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", folder, strerror(error));
+    if (!list && !stat(folder, &info)) return clade_fail(CLADE_EINVAL, "%s: not a folder", folder);
+    return empty ? CLADE_OK
+                 : clade_fail(CLADE_EINVAL, "%s: the folder is not empty; expected a new one",
+                              folder);
 }
 
 clade_status session_check_new(const char *path, bool force)

@@ -130,6 +130,9 @@ clade_status session_model_file(const char *path, char **out);
 
 /* EINVAL where a file of this name is there and `force` does not say to replace it. */
 clade_status session_check_new(const char *path, bool force);
+
+/* Is there nothing at the path, or an empty folder? Errors: EIO, EINVAL. */
+clade_status session_check_empty(const char *folder);
 #define SESSION_FORCE_OPTION(force) OPTION_FLAG("force", force, "replace a file that is there")
 
 /* The words for splits, in the order of clade_split; NULL at the end. */
