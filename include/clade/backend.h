@@ -187,6 +187,11 @@ typedef struct clade_backend {
      * now on go by it. */
     bool (*matrix_unit)(void *context, size_t i, clade_matrix_unit *out);
     clade_status (*judge_matrix_unit)(void *context, size_t i, const char *failure);
+
+    /* Optional: does the backend's version of the call's op take its tensors of 16 bits (ops.def:
+     * FLOAT)? Buffers do not matter. NULL: no op does, and calls with such tensors run the
+     * reference. */
+    bool (*takes_halves)(void *context, const clade_call *call);
 } clade_backend;
 
 typedef const clade_backend *(*clade_backend_entry_function)(void);

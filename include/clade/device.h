@@ -149,6 +149,9 @@ CLADE_API clade_status clade_device_finish(clade_device *device);
 /* How a device does an op: 'n' natively, 'r' by the reference in place, 'h' by the reference
  * through host copies. */
 CLADE_API char clade_device_support(const clade_device *device, clade_op op);
+/* Has it a version of its own of the call's op that takes the call's tensors of 16 bits (FLOAT in
+ * ops.def)? Buffers do not matter. */
+CLADE_API bool clade_device_takes_halves(const clade_device *device, const clade_call *call);
 /* Calls that ran on the reference so far. */
 CLADE_API uint64_t clade_device_fallbacks(const clade_device *device);
 

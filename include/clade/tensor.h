@@ -46,12 +46,19 @@ static inline size_t clade_tensor_count(const clade_tensor *t)
     return n;
 }
 
+/* Bfloat16 or float16? */
+static inline bool clade_dtype_is_half(clade_dtype dtype)
+{
+    return dtype == CLADE_BF16 || dtype == CLADE_F16;
+}
+static inline bool clade_dtype_is_float(clade_dtype dtype)
+{
+    return dtype == CLADE_F32 || clade_dtype_is_half(dtype);
+}
+
 static inline size_t clade_dtype_size(clade_dtype dtype)
 {
-    return dtype == CLADE_NONE                         ? 0
-           : dtype == CLADE_U8                         ? 1
-           : dtype == CLADE_BF16 || dtype == CLADE_F16 ? 2
-                                                       : 4;
+    return dtype == CLADE_NONE ? 0 : dtype == CLADE_U8 ? 1 : clade_dtype_is_half(dtype) ? 2 : 4;
 }
 
 /* A float32 tensor without memory yet: clade_shape(4, n, h, w, c). */

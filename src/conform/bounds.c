@@ -15,6 +15,12 @@ static double floor_of(uint64_t elements) { return elements < 16 ? 1.0 / 512 : 1
 /* What may pass for zero, beside `bound`. */
 static double allowance(double truth, double bound) { return bound + (truth == 0 ? 0 : 0x1p-126); }
 
+/* Is it an output of float32? */
+static bool has_bounds(const conform_problem *p, size_t slot)
+{
+    return p->truth[slot] && p->args.slot[slot].dtype == CLADE_F32;
+}
+
 /* Has the element a bound? NaN and infinities of a tile reach all of it by a transform. */
 static bool is_bounded(const conform_problem *p, size_t slot, size_t i)
 {
@@ -60,7 +66,7 @@ clade_status clade_bounds_judge(const clade_op_info *info, uint64_t seed, confor
             any_exact = any_exact || data == CONFORM_INTEGERS;
             status = clade_problem_create(info, test, (conform_data)data, seed, &p);
             for (size_t i = 0; !status && i < info->slot_count; i++)
-                if (p->truth[i]) add_errors(p, i, &errors[i], failure);
+                if (has_bounds(p, i)) add_errors(p, i, &errors[i], failure);
             clade_problem_destroy(&p);
         }
     if (!status && (info->flags & CLADE_OP_INTEGER) && !any_exact)
@@ -181,7 +187,7 @@ static clade_status try_slot(edge *e)
     memcpy(own, p->expected[e->slot], bytes);
     for (size_t k = 0; k < sizeof at / sizeof *at && (!k || at[k] != at[k - 1]); k++) {
         e->i = at[k];
-        if (p->truth[e->slot])
+        if (has_bounds(p, e->slot))
             try_element(e);
         else
             try_whole(e);
@@ -279,7 +285,7 @@ clade_status clade_frozen_judge(const clade_op_info *info, uint64_t seed, confor
         conform_problem *p = NULL;
         status = clade_problem_create(info, test, CONFORM_RANDOM, seed, &p);
         for (size_t s = 0; !status && s < info->slot_count; s++)
-            if (p->truth[s]) status = try_frozen_slot(p, s, failure);
+            if (has_bounds(p, s)) status = try_frozen_slot(p, s, failure);
         clade_problem_destroy(&p);
     }
     return status;

@@ -11,36 +11,45 @@ typedef enum fault { UNWRITTEN, NO_NAN, NOT_INFINITE, BOUND, INTEGERS, BITS, FAU
 static const char *const fault_checks[FAULTS] = {"unwritten", "nan",      "infinity",
                                                  "bound",     "integers", "bits"};
 
-static fault judge_element(const conform_problem *problem, size_t slot, size_t i, float got,
-                           bool bits, conform_tally *tally)
+/* Are the bits those that outputs hold before a call? */
+static bool is_unwritten(clade_dtype dtype, const void *values, size_t i)
 {
-    float expected = ((const float *)problem->expected[slot])[i];
+    return dtype == CLADE_F32 ? clade_bits_of(((const float *)values)[i]) == CONFORM_PREFILL_F32
+                              : ((const uint16_t *)values)[i] == CONFORM_PREFILL_U16;
+}
+
+static fault judge_element(const conform_problem *problem, size_t slot, size_t i,
+                           const void *values, bool bits, conform_tally *tally)
+{
+    const clade_dtype dtype = problem->args.slot[slot].dtype;
+    float got = clade_float_of(dtype, values, i);
+    float expected = clade_float_of(dtype, problem->expected[slot], i);
     double truth = problem->truth[slot][i], bound = problem->bound[slot][i];
     /* By a transform, NaN and infinities of a tile reach all of it, and become each other. */
     bool spread = problem->transformed && !(isfinite(truth) && isfinite(bound));
     if (truth == 0) tally->zeros++;
-    if (clade_bits_of(got) == CONFORM_PREFILL_F32 && !isnan(truth)) return UNWRITTEN;
+    if (is_unwritten(dtype, values, i) && !isnan(truth)) return UNWRITTEN;
     if (isnan(got) && problem->padded[slot] && problem->padded[slot][i]) return FAULTS;
     if (isnan(truth) && (spread ? isfinite(got) : !isnan(got))) return NO_NAN;
     if (isinf(truth) && !spread && (double)got != truth) return NOT_INFINITE;
     if (isfinite(truth) && !spread && !clade_overflows(truth, bound, got)) {
         double error = fabs((double)got - truth), allowed = bound + (truth == 0 ? 0 : CLADE_TINY);
         double ratio = error == 0 ? 0 : error / allowed;
-        if (!(error <= tally->error)) tally->error = error;
-        if (!(ratio <= tally->worst)) tally->worst = ratio;
-        if (!(error <= allowed)) return BOUND;
-        if (problem->exact[slot] && error != 0) return INTEGERS;
+        if (dtype == CLADE_F32 && !(error <= tally->error)) tally->error = error;
+        if (dtype == CLADE_F32 && !(ratio <= tally->worst)) tally->worst = ratio;
+        if (!clade_is_within(dtype, truth, allowed, got)) return BOUND;
+        if (problem->exact[slot] && !clade_is_within(dtype, truth, 0, got)) return INTEGERS;
     }
     if (bits && !clade_same_bits(got, expected) && !clade_both_vanish(got, expected)) return BITS;
     return FAULTS;
 }
 
-static void compare_floats(const conform_problem *problem, size_t slot, const float *got, bool bits,
+static void compare_floats(const conform_problem *problem, size_t slot, const void *got, bool bits,
                            conform_tally *tally, conform_failure *failure)
 {
     size_t n = problem->count[slot], count[FAULTS] = {0}, first[FAULTS] = {0};
     for (size_t i = 0; i < n; i++) {
-        fault f = judge_element(problem, slot, i, got[i], bits, tally);
+        fault f = judge_element(problem, slot, i, got, bits, tally);
         if (f != FAULTS && !count[f]++) first[f] = i;
     }
     int f = 0;
@@ -50,6 +59,9 @@ static void compare_floats(const conform_problem *problem, size_t slot, const fl
     size_t i = first[f], wrong = 0;
     for (int g = 0; g < FAULTS; g++) wrong += count[g];
     const char *name = problem->info->slots[slot].name;
+    const clade_dtype dtype = problem->args.slot[slot].dtype;
+    const float value = clade_float_of(dtype, got, i);
+    const float expected = clade_float_of(dtype, problem->expected[slot], i);
     clade_place_text(&problem->args.slot[slot], i, at);
     if (f == UNWRITTEN)
         clade_failure_set(failure, fault_checks[f], "%s%s was not written; %zu of %zu elements",
@@ -59,10 +71,9 @@ static void compare_floats(const conform_problem *problem, size_t slot, const fl
             failure, fault_checks[f],
             "%s%s (element %zu): got %.9g (0x%08" PRIx32 "), expected %.9g (0x%08" PRIx32
             "), the truth %.17g, error %.3g, bound %.3g; %zu of %zu elements wrong",
-            name, at, i, (double)got[i], clade_bits_of(got[i]),
-            (double)((const float *)problem->expected[slot])[i],
-            clade_bits_of(((const float *)problem->expected[slot])[i]), problem->truth[slot][i],
-            fabs((double)got[i] - problem->truth[slot][i]), problem->bound[slot][i], wrong, n);
+            name, at, i, (double)value, clade_bits_of(value), (double)expected,
+            clade_bits_of(expected), problem->truth[slot][i],
+            fabs((double)value - problem->truth[slot][i]), problem->bound[slot][i], wrong, n);
 }
 
 static void compare_wholes(const conform_problem *problem, size_t slot, const void *got,
@@ -100,7 +111,7 @@ void clade_problem_compare(const conform_problem *problem, void *const got[confo
     for (size_t i = 0; i < problem->info->slot_count; i++) {
         if (!got[i]) continue;
         tally->compared += problem->count[i];
-        if (problem->args.slot[i].dtype == CLADE_F32) {
+        if (clade_dtype_is_float(problem->args.slot[i].dtype)) {
             tally->outputs += problem->count[i];
             compare_floats(problem, i, got[i], bits, tally, failure);
         } else if (bits || !may_differ(problem)) {

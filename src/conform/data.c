@@ -148,13 +148,22 @@ static float draw_float(clade_random *r, clade_domain domain, conform_data data)
     }
 }
 
+static void put_float(clade_dtype dtype, void *values, size_t i, float value)
+{
+    if (dtype == CLADE_F32)
+        ((float *)values)[i] = value;
+    else
+        ((uint16_t *)values)[i] = clade_half_of(dtype, value);
+}
+
 /* One element in 16 becomes special, and one is a NaN for sure. */
-static void plant_specials(clade_random *r, size_t n, float *v)
+static void plant_specials(clade_random *r, clade_dtype dtype, size_t n, void *values)
 {
     static const float specials[] = {INFINITY, -INFINITY, -0.0f, 0.0f, 1e-41f, -1e-39f, 1000, NAN};
     for (size_t i = 0; i < n; i++)
-        if (clade_random_below(r, 16) == 0) v[i] = specials[clade_random_below(r, 8)];
-    v[clade_random_below(r, (uint32_t)n)] = NAN;
+        if (clade_random_below(r, 16) == 0)
+            put_float(dtype, values, i, specials[clade_random_below(r, 8)]);
+    put_float(dtype, values, clade_random_below(r, (uint32_t)n), NAN);
 }
 
 void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_t slot,
@@ -170,7 +179,7 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
             ((uint8_t *)values)[i] = (uint8_t)clade_random_below(&r, 256);
         return;
     }
-    if (clade_dtype_size(t->dtype) == 2) {
+    if (clade_dtype_is_half(t->dtype) && domain == CLADE_DOMAIN_CAST) {
         draw_halves(&r, t, plant, values);
         return;
     }
@@ -194,8 +203,8 @@ void clade_conform_draw(const clade_op_info *info, const clade_args *args, size_
         draw_adjustments(&r, n / 2, values);
         return;
     }
-    float *v = values;
-    for (size_t i = 0; i < n; i++) v[i] = draw_float(&r, domain, data);
-    if (plant) plant_specials(&r, n, v);
-    for (size_t i = 0; plant && domain == CLADE_DOMAIN_POSITIVE && i < n; i++) v[i] = fabsf(v[i]);
+    for (size_t i = 0; i < n; i++) put_float(t->dtype, values, i, draw_float(&r, domain, data));
+    if (plant) plant_specials(&r, t->dtype, n, values);
+    for (size_t i = 0; plant && domain == CLADE_DOMAIN_POSITIVE && i < n; i++)
+        put_float(t->dtype, values, i, fabsf(clade_float_of(t->dtype, values, i)));
 }

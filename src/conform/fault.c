@@ -197,8 +197,7 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
     const clade_op_impl *impl = clade_op_reference(op);
     const conform_fault *fault = c->fault;
     if (!fault || fault->op != op) {
-        impl->run(args);
-        return CLADE_OK;
+        return clade_reference_run(op, args);
     }
     const clade_op_info *info = clade_op_describe(op);
     c->calls++;
@@ -207,24 +206,22 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
     if (fault->kind <= FAULT_SHRINK) {
         clade_args altered = *args;
         clade_fault_alter(fault, info, &altered);
-        impl->run(&altered);
-        return CLADE_OK;
+        return clade_reference_run(op, &altered);
     }
     int slot = clade_slot_find(info, fault->slot);
     const clade_tensor *t = &args->slot[slot];
     bool tiles = fault->kind >= FAULT_TILE_ROW;
     if (!clade_tensor_present(t) || (tiles && !impl->transforms(args))) {
-        impl->run(args);
-        return CLADE_OK;
+        return clade_reference_run(op, args);
     }
     size_t bytes = clade_tensor_count(t) * clade_dtype_size(t->dtype);
     void *before = malloc(bytes + 1);
     if (!before) return clade_fail(CLADE_ENOMEM, "out of memory");
     memcpy(before, clade_tensor_host(t), bytes);
-    impl->run(args);
-    spoil(c, info, args, (size_t)slot, before);
+    clade_status status = clade_reference_run(op, args);
+    if (!status) spoil(c, info, args, (size_t)slot, before);
     free(before);
-    return CLADE_OK;
+    return status;
 }
 
 /* ---- the backend ---- */
@@ -243,6 +240,12 @@ static void fault_ops(void *context, clade_op_slot *slot)
     (void)context;
 #define CLADE_OP(id, family, forward, flags, doc) slot[CLADE_OP_##id].run = run_##id;
 #include <clade/ops.def>
+}
+
+static bool fault_takes_halves(void *context, const clade_call *call)
+{
+    (void)context, (void)call;
+    return true;
 }
 
 static void fault_close(void *context) { free(context); }
@@ -302,6 +305,7 @@ static const clade_backend backend = {
     .signatures = clade_op_signatures,
     .op_count = CLADE_OPS,
     .ops = fault_ops,
+    .takes_halves = fault_takes_halves,
 };
 
 clade_status clade_fault_device(const conform_fault *fault, int variant, clade_device **out)

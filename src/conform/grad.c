@@ -35,7 +35,7 @@ static void evaluate(const functional *f, void *const blocks[conform_slots])
 {
     for (size_t i = 0; i < f->info->slot_count; i++)
         if (f->input[i]) memcpy(blocks[i], f->input[i], block_bytes(&f->args->slot[i]));
-    clade_impl_run(clade_op_oracle(f->info->op), f->info, f->args, blocks);
+    clade_oracle_run_on(f->info, f->args, blocks);
 }
 
 /* L at `high` less L at `low`; `noise` gets what rounding may have made of it. */
@@ -210,7 +210,7 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
     }
     args = c->problem->args;
     if (run->fault) clade_fault_alter(run->fault, info, &args);
-    clade_impl_run(clade_op_oracle(info->op), info, &args, c->blocks);
+    clade_oracle_run_on(info, &args, c->blocks);
     if (run->fault) clade_fault_spoil(run->fault, info, &args, c->blocks, c->f.input);
     return CLADE_OK;
 }

@@ -105,7 +105,7 @@ static clade_status add_forward(tape *t, const chain_step *step)
         if (clade_slot_is_result(kind) &&
             clade_slot_is_optional(kind)) { /* a maximum's index: as its values */
             *shape = c->args.slot[i - 1];
-            shape->dtype = (clade_dtype)info->slots[i].dtype;
+            shape->dtype = clade_slot_usual(info->slots[i].dtype);
         }
         status = add_variable(t, step->slot[i], shape, info, &c->args,
                               clade_slot_reads(kind) ? (int)i : -1, (clade_domain)impl->domain[i],
@@ -239,15 +239,17 @@ static clade_status begin_values(const tape *t, bool wide, values *v)
     return CLADE_OK;
 }
 
-static void run_reference(const tape *t, const values *v)
+static clade_status run_reference(const tape *t, const values *v)
 {
-    for (int i = 0; i < t->call_count; i++) {
+    clade_status status = CLADE_OK;
+    for (int i = 0; i < t->call_count && !status; i++) {
         const tape_call *c = &t->calls[i];
         void *blocks[conform_slots] = {0};
         for (size_t s = 0; s < c->info->slot_count; s++)
             if (c->slot[s] >= 0) blocks[s] = v->block[c->slot[s]];
-        clade_impl_run(clade_op_reference(c->info->op), c->info, &c->args, blocks);
+        status = clade_reference_run_on(c->info, &c->args, blocks);
     }
+    return status;
 }
 
 /* Moves the outputs of a call by a random part of their bounds. */
@@ -286,7 +288,7 @@ static clade_status run_oracle(const tape *t, const values *v, const values *ref
             before[s] = r ? malloc(bytes + 1) : NULL;
             if (before[s]) memcpy(before[s], blocks[s], bytes);
         }
-        clade_impl_run(clade_op_oracle(c->info->op), c->info, &c->args, blocks);
+        clade_oracle_run_on(c->info, &c->args, blocks);
         if (r) status = perturb(c, before, blocks, r);
         for (size_t s = 0; s < c->info->slot_count; s++) {
             free(before[s]);

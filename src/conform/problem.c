@@ -33,7 +33,7 @@ static clade_status complete_shapes(const clade_op_info *info, clade_args *args)
         if (clade_tensor_present(t) || !first) continue;
         clade_args attempt = *args;
         attempt.slot[i] = *first;
-        attempt.slot[i].dtype = (clade_dtype)info->slots[i].dtype;
+        attempt.slot[i].dtype = clade_slot_usual(info->slots[i].dtype);
         if (!clade_op_shape(info->op, &attempt)) *args = attempt;
     }
     return CLADE_OK;
@@ -76,6 +76,10 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
             return clade_fail(CLADE_EINVAL, "%s: %s names no slot of %s", info->name,
                               info->slots[i].name, f->name);
         args->slot[i] = forward->slot[g >= 0 ? g : s];
+        /* gradients of weights are float32, however a product reads its weights */
+        if (clade_dtype_is_half(args->slot[i].dtype) &&
+            !clade_slot_takes(info->slots[i].dtype, args->slot[i].dtype))
+            args->slot[i].dtype = CLADE_F32;
     }
     for (size_t i = 0; i < info->param_count; i++) {
         const clade_param_info *p = &info->params[i];
@@ -227,8 +231,7 @@ clade_status clade_problem_forward(const conform_problem *problem, const clade_a
     if (status) return status;
     if (!reads_output(problem->info, f)) return CLADE_OK;
     status = copy_blocks(*out);
-    if (!status) clade_impl_run(clade_op_reference(f->op), f, args, (*out)->expected);
-    return status;
+    return status ? status : clade_reference_run_on(f, args, (*out)->expected);
 }
 
 /* Data of a gradient op: inputs and saved outputs of the forward op, random incoming gradients. */
@@ -272,10 +275,10 @@ static clade_status run_oracle(conform_problem *problem)
         status = clade_fail(CLADE_ENOMEM, "%s: out of memory for the oracle", info->name);
         goto fail;
     }
-    clade_impl_run(clade_op_oracle(info->op), info, &problem->args, blocks);
+    clade_oracle_run_on(info, &problem->args, blocks);
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         if (!blocks[i] || !clade_slot_writes(info->slots[i].kind) ||
-            problem->args.slot[i].dtype != CLADE_F32)
+            !clade_dtype_is_float(problem->args.slot[i].dtype))
             continue;
         problem->bound[i] = malloc((problem->count[i] + 1) * sizeof(double));
         if (!problem->bound[i])
@@ -332,8 +335,8 @@ clade_status clade_problem_solve(conform_problem *problem)
     const clade_op_info *info = problem->info;
     free_answers(problem);
     clade_status status = copy_blocks(problem);
+    if (!status) status = clade_reference_run_on(info, &problem->args, problem->expected);
     if (status) return status;
-    clade_impl_run(clade_op_reference(info->op), info, &problem->args, problem->expected);
     for (size_t i = 0; i < info->slot_count; i++)
         problem->exact[i] =
             problem->data == CONFORM_INTEGERS && integers_exact(info, &problem->args, i);
@@ -368,24 +371,26 @@ clade_status clade_problem_accumulate_to(conform_problem *problem,
     const clade_op_info *info = problem->info;
     for (size_t i = 0; i < info->slot_count; i++) {
         if (!clade_slot_accumulates(info->slots[i].kind) || !problem->expected[i]) continue;
+        const clade_dtype dtype = problem->args.slot[i].dtype;
         if (prior_of[i])
-            memcpy(problem->initial[i], prior_of[i], problem->count[i] * sizeof(float));
+            memcpy(problem->initial[i], prior_of[i], problem->count[i] * clade_dtype_size(dtype));
         else
             clade_conform_draw(info, &problem->args, i, CLADE_DOMAIN_NORMAL, problem->case_name,
                                problem->data, false, problem->seed, problem->initial[i]);
-        const float *prior = problem->initial[i];
-        float *expected = problem->expected[i];
         double *truth = problem->truth[i], *bound = problem->bound[i];
         for (size_t j = 0; j < problem->count[i]; j++) {
-            expected[j] = prior[j] + expected[j];
-            truth[j] = prior[j] + truth[j];
+            truth[j] = (double)clade_float_of(dtype, problem->initial[i], j) + truth[j];
             /* one more rounding, of a sum that is no larger than this */
             bound[j] += CLADE_UNIT * (fabs(truth[j]) + bound[j]);
         }
     }
     int32_t *accumulate = clade_param_of(info, &problem->args, "accumulate");
     if (accumulate) *accumulate = 1;
-    return CLADE_OK;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (problem->expected[i])
+            memcpy(problem->expected[i], problem->initial[i],
+                   problem->count[i] * clade_dtype_size(problem->args.slot[i].dtype));
+    return clade_reference_run_on(info, &problem->args, problem->expected);
 }
 
 void clade_problem_destroy(conform_problem **handle)

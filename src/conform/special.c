@@ -12,7 +12,7 @@ int clade_special_slot(const conform_problem *problem)
 
 bool clade_special_fits(const clade_op_info *info, const clade_args *args, size_t slot)
 {
-    if (slot >= info->slot_count || args->slot[slot].dtype != CLADE_F32 ||
+    if (slot >= info->slot_count || !clade_dtype_is_float(args->slot[slot].dtype) ||
         !clade_slot_reads(info->slots[slot].kind))
         return false;
     const clade_op_info *source = clade_op_describe(clade_case_op(info));
@@ -67,7 +67,7 @@ static void count_terms(const conform_problem *problem, int factor, double *cons
     }
     int32_t *act = clade_param_of(info, &args, "act");
     if (act) *act = CLADE_LINEAR;
-    clade_impl_run(clade_op_oracle(info->op), info, &args, blocks);
+    clade_oracle_run_on(info, &args, blocks);
 }
 
 clade_status clade_special_padding(conform_problem *problem)
@@ -79,11 +79,11 @@ clade_status clade_special_padding(conform_problem *problem)
     if (factor < 0 || factor != clade_special_slot(problem)) return CLADE_OK;
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         if (!problem->initial[i]) continue;
-        if (problem->args.slot[i].dtype == CLADE_F32)
+        if (clade_dtype_is_float(problem->args.slot[i].dtype))
             v[i] = malloc((problem->count[i] + 1) * sizeof *v[i]);
         if (clade_slot_writes(info->slots[i].kind))
             problem->padded[i] = calloc(problem->count[i] + 1, sizeof(bool));
-        if ((problem->args.slot[i].dtype == CLADE_F32 && !v[i]) ||
+        if ((clade_dtype_is_float(problem->args.slot[i].dtype) && !v[i]) ||
             (clade_slot_writes(info->slots[i].kind) && !problem->padded[i]))
             status = clade_fail(CLADE_ENOMEM, "%s: out of memory for padding", info->name);
     }

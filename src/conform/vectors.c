@@ -78,7 +78,7 @@ static bool find_array(const conform_problem *p, size_t which, frozen_array *a)
     size_t slot = which / 3, part = which % 3;
     if (slot >= p->info->slot_count || !p->initial[slot]) return false;
     clade_slot_kind kind = p->info->slots[slot].kind;
-    bool wide = p->truth[slot] != NULL;
+    bool wide = p->args.slot[slot].dtype == CLADE_F32;
     *a = (frozen_array){.slot = slot, .wide = part && wide};
     if (part == 0 ? !clade_slot_reads(kind) : !clade_slot_writes(kind) || (part == 2 && !wide))
         return false;

@@ -42,7 +42,7 @@ static clade_status write_numbers(const conform_problem *p, const conform_layout
         if (clade_slot_reads(kind) || (accumulate && clade_slot_accumulates(kind)))
             status = write_array(p, folder, i, "in", false, p->initial[i]);
         if (status || !clade_slot_writes(kind)) continue;
-        const bool wide = p->truth[i] != NULL;
+        const bool wide = p->args.slot[i].dtype == CLADE_F32;
         status =
             write_array(p, folder, i, "out", wide, wide ? (void *)p->truth[i] : p->expected[i]);
         if (!status && wide) status = write_array(p, folder, i, "bound", true, p->bound[i]);

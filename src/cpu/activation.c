@@ -64,8 +64,8 @@ static clade_status activation_dx(void *context, const clade_args *args, const c
     return CLADE_OK;
 }
 
-void CPU_NAME(activation)(clade_op_slot *slot)
+void CPU_NAME(activation)(cpu_op *op)
 {
-    slot[CLADE_OP_activation].run = activation;
-    slot[CLADE_OP_activation_dx].run = activation_dx;
+    op[CLADE_OP_activation].run = activation;
+    op[CLADE_OP_activation_dx].run = activation_dx;
 }

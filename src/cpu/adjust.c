@@ -158,8 +158,8 @@ static clade_status image_mix(void *context, const clade_args *args, const clade
     return CLADE_OK;
 }
 
-void CPU_NAME(adjust)(clade_op_slot *slot)
+void CPU_NAME(adjust)(cpu_op *op)
 {
-    slot[CLADE_OP_image_adjust] = (clade_op_slot){plan_image_adjust, image_adjust};
-    slot[CLADE_OP_image_mix].run = image_mix;
+    op[CLADE_OP_image_adjust] = (cpu_op){.plan = plan_image_adjust, .run = image_adjust};
+    op[CLADE_OP_image_mix].run = image_mix;
 }

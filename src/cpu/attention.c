@@ -384,8 +384,8 @@ static clade_status attention_dqkv(void *context, const clade_args *args, const 
     return CLADE_OK;
 }
 
-void CPU_NAME(attention)(clade_op_slot *slot)
+void CPU_NAME(attention)(cpu_op *op)
 {
-    slot[CLADE_OP_attention] = (clade_op_slot){plan_attention, attention};
-    slot[CLADE_OP_attention_dqkv] = (clade_op_slot){plan_attention_dqkv, attention_dqkv};
+    op[CLADE_OP_attention] = (cpu_op){.plan = plan_attention, .run = attention};
+    op[CLADE_OP_attention_dqkv] = (cpu_op){.plan = plan_attention_dqkv, .run = attention_dqkv};
 }

@@ -45,4 +45,22 @@ static clade_status cast(void *context, const clade_args *args, const clade_plan
     return CLADE_OK;
 }
 
-void CPU_NAME(cast)(clade_op_slot *slot) { slot[CLADE_OP_cast].run = cast; }
+void CPU_NAME(widen)(clade_dtype dtype, const void *from, size_t n, float *to)
+{
+    const uint16_t *x = from;
+    if (dtype == CLADE_BF16)
+        for (size_t i = 0; i < n; i++) store_f32(to + i, cast_of_bf16(x[i]));
+    else
+        for (size_t i = 0; i < n; i++) store_f32(to + i, cast_of_f16(x[i]));
+}
+
+void CPU_NAME(narrow)(const float *from, size_t n, clade_dtype dtype, void *to)
+{
+    uint16_t *y = to;
+    if (dtype == CLADE_BF16)
+        for (size_t i = 0; i < n; i++) store_bf16(y + i, cast_to_bf16(load_f32(from + i)));
+    else
+        for (size_t i = 0; i < n; i++) store_f16(y + i, cast_to_f16(load_f32(from + i)));
+}
+
+void CPU_NAME(cast)(cpu_op *op) { op[CLADE_OP_cast] = (cpu_op){.run = cast, .halves = cpu_always}; }

@@ -162,6 +162,11 @@ static clade_status plan_conv2d_dw(void *context, const clade_args *args, clade_
     return choose(weights, context, &(conv_problem){.args = {.conv2d_dw = args->conv2d_dw}}, plan);
 }
 
+static bool dw_takes_halves(const clade_args *args)
+{
+    return !CPU_NAME(depthwise_dw).can(&(conv_problem){.args = {.conv2d_dw = args->conv2d_dw}});
+}
+
 static clade_status conv2d_dw(void *context, const clade_args *args, const clade_plan *plan,
                               void *workspace)
 {
@@ -174,14 +179,27 @@ static clade_status conv2d_dw(void *context, const clade_args *args, const clade
     return run(context, plan, &m);
 }
 
-static clade_status plan_conv2d_maxpool_dw(void *context, const clade_args *args, clade_plan *plan)
+static conv_problem maxpool_dw(const clade_args *args)
 {
     const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
     const conv_geometry g = CONV_GEOMETRY(a);
-    const conv_problem p = {
+    conv_problem p = {
         .args = {.conv2d_dw = conv_pool_conv_dw(a, conv_pool_full(&a->x, &a->dw, &g))},
         .pooled = true,
     };
+    p.args.conv2d_dw.dy.dtype = a->dy.dtype;
+    return p;
+}
+
+static bool maxpool_dw_takes_halves(const clade_args *args)
+{
+    const conv_problem p = maxpool_dw(args);
+    return !CPU_NAME(depthwise_dw).can(&p);
+}
+
+static clade_status plan_conv2d_maxpool_dw(void *context, const clade_args *args, clade_plan *plan)
+{
+    const conv_problem p = maxpool_dw(args);
     return choose(weights, context, &p, plan);
 }
 
@@ -198,13 +216,17 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_args *args, con
     return run(context, plan, &m);
 }
 
-void CPU_NAME(conv)(clade_op_slot *slot)
+void CPU_NAME(conv)(cpu_op *op)
 {
-    slot[CLADE_OP_conv2d] = (clade_op_slot){plan_conv2d, conv2d};
-    slot[CLADE_OP_conv2d_norm] = (clade_op_slot){plan_conv2d_norm, conv2d_norm};
-    slot[CLADE_OP_conv2d_maxpool] = (clade_op_slot){plan_conv2d_maxpool, conv2d_maxpool};
-    slot[CLADE_OP_conv2d_dx] = (clade_op_slot){plan_conv2d_dx, conv2d_dx};
-    slot[CLADE_OP_conv2d_maxpool_dx] = (clade_op_slot){plan_conv2d_maxpool_dx, conv2d_maxpool_dx};
-    slot[CLADE_OP_conv2d_dw] = (clade_op_slot){plan_conv2d_dw, conv2d_dw};
-    slot[CLADE_OP_conv2d_maxpool_dw] = (clade_op_slot){plan_conv2d_maxpool_dw, conv2d_maxpool_dw};
+    op[CLADE_OP_conv2d] = (cpu_op){.plan = plan_conv2d, .run = conv2d};
+    op[CLADE_OP_conv2d_norm] = (cpu_op){.plan = plan_conv2d_norm, .run = conv2d_norm};
+    op[CLADE_OP_conv2d_maxpool] = (cpu_op){.plan = plan_conv2d_maxpool, .run = conv2d_maxpool};
+    op[CLADE_OP_conv2d_dx] = (cpu_op){.plan = plan_conv2d_dx, .run = conv2d_dx};
+    op[CLADE_OP_conv2d_maxpool_dx] =
+        (cpu_op){.plan = plan_conv2d_maxpool_dx, .run = conv2d_maxpool_dx};
+    op[CLADE_OP_conv2d_dw] =
+        (cpu_op){.plan = plan_conv2d_dw, .run = conv2d_dw, .halves = dw_takes_halves};
+    op[CLADE_OP_conv2d_maxpool_dw] = (cpu_op){.plan = plan_conv2d_maxpool_dw,
+                                              .run = conv2d_maxpool_dw,
+                                              .halves = maxpool_dw_takes_halves};
 }

@@ -17,7 +17,8 @@ typedef struct conv_problem {
 
 /* Where a call finds its tensors; NULL: it has not got that one. */
 typedef struct conv_memory {
-    const float *x, *w, *dy;
+    const void *x, *dy; /* of the problem's dtypes: in conv2d_dw they may be of 16 bits */
+    const float *w;
     const uint8_t *index; /* of a pooled dy */
     float *y, *dx, *dw, *db;
     uint8_t *taken; /* the index of a pooled y */
@@ -37,6 +38,37 @@ typedef struct conv_algorithm {
 typedef struct conv_state {
     const conv_algorithm *algorithm;
 } conv_state;
+
+/* Images of which threads read rows, each in a float32 copy of its own where they are of 16 bits.
+ */
+typedef struct conv_images {
+    clade_dtype dtype;
+    int32_t rows;       /* of an image */
+    size_t row;         /* elements of one */
+    size_t copy_floats; /* of a thread's copy of some images; 0: there is none */
+} conv_images;
+
+static inline conv_images conv_images_of(const clade_tensor *t, bool pooled, int32_t images)
+{
+    conv_images i = {.dtype = t->dtype};
+    i.rows = pooled ? t->dim[1] / 2 : t->dim[1];
+    i.row = (size_t)(pooled ? t->dim[2] / 2 : t->dim[2]) * (size_t)t->dim[3];
+    if (clade_dtype_is_half(t->dtype)) i.copy_floats = (size_t)images * (size_t)i.rows * i.row;
+    return i;
+}
+
+/* Image n of `data`, of which rows first … end − 1 will be read: they may go on into further
+ * images, as many as a copy has. */
+static inline const float *conv_images_read(const conv_images *i, const void *data, int64_t n,
+                                            int32_t first, int32_t end, float *copy)
+{
+    const size_t at = (size_t)n * (size_t)i->rows * i->row, skip = (size_t)first * i->row;
+    if (!i->copy_floats) return (const float *)data + at;
+    const uint16_t *from = (const uint16_t *)data + at + skip;
+    const size_t count = first < end ? (size_t)(end - first) * i->row : 0;
+    CPU_NAME(widen)(i->dtype, from, count, copy + skip);
+    return copy;
+}
 
 /* One filter per channel, in depthwise.c. */
 extern const conv_algorithm CPU_NAME(depthwise), CPU_NAME(depthwise_dx), CPU_NAME(depthwise_dw);

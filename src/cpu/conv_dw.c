@@ -16,17 +16,18 @@ typedef struct direct_sums {
     int32_t span;      /* columns of x that a row of dy reads */
     int64_t lines, lines_per_chunk;
     int32_t chunks, accumulate;
-    bool pooled;                       /* dy is */
-    bool copies_dy;                    /* with whole vectors, in full */
-    bool copies_x;                     /* with zeros around */
+    bool pooled;    /* dy is */
+    bool copies_dy; /* with whole vectors, in full */
+    bool copies_x;  /* with zeros around */
+    conv_images images_x, images_dy;
     size_t copy_floats;                /* of each thread's copies */
     size_t parts_at, db_at, copies_at; /* in the workspace */
     /* by run: */
-    const float *x, *dy;
+    const void *x, *dy;
     const uint8_t *index;
     float *dw, *db;
     float *parts, *db_parts; /* partial sums: chunks × [kh kw cg][filters], chunks × [filters] */
-    float *copies;           /* each thread's: rows of dy, then rows of x */
+    float *copies;           /* each thread's: images of 16 bits, rows of dy, then rows of x */
 } direct_sums;
 
 /* Rows of dy and of x that belong together. */
@@ -37,23 +38,25 @@ typedef struct direct_rows {
     int32_t ih;            /* row of x that x points to */
 } direct_rows;
 
-/* Row `line` of dy in the full gradient, at `to`. */
-static void unpool_row(const direct_sums *job, int64_t line, float *to)
+/* Row `row` of image n of dy, which is at `dy`, in the full gradient, at `to`. */
+static void unpool_row(const direct_sums *job, const float *dy, int64_t n, int32_t row, float *to)
 {
-    int64_t pooled = line / job->oh * (job->oh / 2) * (job->ow / 2) * job->k;
-    const conv_unpool s = {job->dy + pooled, job->index + pooled, job->oh, job->ow, job->k};
-    CPU_NAME(conv_unpool_row)(&s, (int32_t)(line % job->oh), 0, job->ow, to);
+    int64_t pooled = n * (job->oh / 2) * (job->ow / 2) * job->k;
+    const conv_unpool s = {dy, job->index + pooled, job->oh, job->ow, job->k};
+    CPU_NAME(conv_unpool_row)(&s, row, 0, job->ow, to);
 }
 
-/* Row `line` of dy with every group's filters padded to whole vectors. */
-static void copy_dy(const direct_sums *job, int64_t line, float *to)
+/* The same with every group's filters padded to whole vectors. */
+static void copy_dy(const direct_sums *job, const float *dy, int64_t n, int32_t row, float *to)
 {
     int64_t pixels = (int64_t)job->ow * job->g.groups;
-    const float *dy = job->dy + (job->pooled ? 0 : line * job->ow * job->k);
     if (job->pooled) {
         /* to the end, so that the padding does not overtake it */
-        dy = to + pixels * (job->lanes - job->kg);
-        unpool_row(job, line, to + pixels * (job->lanes - job->kg));
+        float *full = to + pixels * (job->lanes - job->kg);
+        unpool_row(job, dy, n, row, full);
+        dy = full;
+    } else {
+        dy += (int64_t)row * job->ow * job->k;
     }
     if (dy == to) return;
     for (int64_t p = 0; p < pixels; p++, dy += job->kg, to += job->lanes) {
@@ -62,10 +65,9 @@ static void copy_dy(const direct_sums *job, int64_t line, float *to)
     }
 }
 
-/* Row `ih` of image n from column −pad on, zeros where it lies outside. */
-static void copy_x(const direct_sums *job, int64_t n, int64_t ih, float *to)
+/* A row of x from column −pad on, zeros where it lies outside. */
+static void copy_x(const direct_sums *job, const float *x, float *to)
 {
-    const float *x = job->x + (n * job->h + ih) * job->w * job->c;
     size_t c = (size_t)job->c, span = (size_t)job->span, pad = (size_t)job->g.pad[1];
     size_t left = pad < span ? pad : span, w = (size_t)job->w;
     size_t middle = span - left < w ? span - left : w;
@@ -80,29 +82,35 @@ static direct_rows rows_of(const direct_sums *job, int64_t line, int32_t count, 
                            int32_t r1, float *copies)
 {
     int64_t n = line / job->oh, filters = (int64_t)job->g.groups * job->lanes;
-    direct_rows rows = {.dy = job->dy + line * job->ow * job->k,
-                        .x = job->x,
-                        .dy_row = job->ow * filters,
-                        .oh = (int32_t)(line % job->oh),
-                        .count = count};
+    direct_rows rows = {
+        .dy_row = job->ow * filters, .oh = (int32_t)(line % job->oh), .count = count};
+    const int32_t side = job->pooled ? 2 : 1, last = (rows.oh + count - 1) / side;
+    const conv_images *dys = &job->images_dy, *xs = &job->images_x;
+    const float *dy = conv_images_read(dys, job->dy, n, rows.oh / side,
+                                       last < dys->rows ? last + 1 : dys->rows, copies);
+    copies += dys->copy_floats;
+    rows.dy = dy + (int64_t)rows.oh * job->ow * job->k;
     if (job->copies_dy) {
-        for (int32_t i = 0; i < count; i++) copy_dy(job, line + i, copies + i * rows.dy_row);
-        rows.dy = copies;
-        copies += count * rows.dy_row;
+        float *to = copies + xs->copy_floats;
+        rows.dy = to;
+        for (int32_t i = 0; i < count; i++, to += rows.dy_row) copy_dy(job, dy, n, rows.oh + i, to);
     }
     int32_t first = rows.oh * job->g.stride[0] - job->g.pad[0] + r0 * job->g.dilation[0];
     int32_t end = (rows.oh + count - 1) * job->g.stride[0] - job->g.pad[0] +
                   (r1 - 1) * job->g.dilation[0] + 1;
     rows.ih = first < 0 ? 0 : first;
     if (end > job->h) end = job->h;
+    if (rows.ih >= end) return rows;
+    rows.x_row = (int64_t)job->w * job->c;
+    const float *x = conv_images_read(xs, job->x, n, rows.ih, end, copies);
+    rows.x = x + rows.ih * rows.x_row;
+    copies += xs->copy_floats + (job->copies_dy ? count * rows.dy_row : 0);
     if (job->copies_x) {
-        rows.x_row = (int64_t)job->span * job->c;
-        rows.x = copies;
+        const int64_t span = (int64_t)job->span * job->c;
         for (int32_t ih = rows.ih; ih < end; ih++)
-            copy_x(job, n, ih, copies + (ih - rows.ih) * rows.x_row);
-    } else if (rows.ih < end) {
-        rows.x_row = (int64_t)job->w * job->c;
-        rows.x += (n * job->h + rows.ih) * rows.x_row;
+            copy_x(job, x + ih * rows.x_row, copies + (ih - rows.ih) * span);
+        rows.x_row = span;
+        rows.x = copies;
     }
     return rows;
 }
@@ -243,7 +251,9 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
                          .cg = w[2],
                          .lines = (int64_t)y[0] * y[1],
                          .accumulate = a->accumulate,
-                         .pooled = p->pooled};
+                         .pooled = p->pooled,
+                         .images_x = conv_images_of(&a->x, false, 1),
+                         .images_dy = conv_images_of(&a->dy, p->pooled, 1)};
     const conv_geometry *g = &job->g;
     job->chunks =
         clade_conv_chunks(job->lines, (int64_t)clade_tensor_count(&a->dw), &job->lines_per_chunk);
@@ -262,7 +272,8 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
     /* all rows of taps in one item, if there are chunks enough for the threads */
     int32_t threads = clade_pool_threads(cpu->pool);
     job->taps = job->chunks >= cpu->limits.items * threads ? job->kh : 1;
-    const size_t of_dy = job->copies_dy ? dy_floats(job, job->block) : 0,
+    const size_t halves = job->images_x.copy_floats + job->images_dy.copy_floats,
+                 of_dy = halves + (job->copies_dy ? dy_floats(job, job->block) : 0),
                  of_x = job->copies_x ? x_floats(job, job->block, job->taps) : 0;
     job->copy_floats = of_x > SIZE_MAX - of_dy ? SIZE_MAX : of_dy + of_x;
     size_t filters = (size_t)job->chunks * (size_t)g->groups * (size_t)job->lanes;

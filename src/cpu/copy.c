@@ -256,14 +256,14 @@ static clade_status pad_dx(void *context, const clade_args *args, const clade_pl
     return run_moved(context, m, &a->dy, &a->dx);
 }
 
-void CPU_NAME(copy)(clade_op_slot *slot)
+void CPU_NAME(copy)(cpu_op *op)
 {
-    slot[CLADE_OP_fill].run = fill;
-    slot[CLADE_OP_copy].run = copy;
-    slot[CLADE_OP_concat].run = concat;
-    slot[CLADE_OP_concat_dx].run = concat_dx;
-    slot[CLADE_OP_split].run = split;
-    slot[CLADE_OP_split_dx].run = split_dx;
-    slot[CLADE_OP_pad].run = pad;
-    slot[CLADE_OP_pad_dx].run = pad_dx;
+    op[CLADE_OP_fill].run = fill;
+    op[CLADE_OP_copy].run = copy;
+    op[CLADE_OP_concat].run = concat;
+    op[CLADE_OP_concat_dx].run = concat_dx;
+    op[CLADE_OP_split].run = split;
+    op[CLADE_OP_split_dx].run = split_dx;
+    op[CLADE_OP_pad].run = pad;
+    op[CLADE_OP_pad_dx].run = pad_dx;
 }

@@ -1,6 +1,8 @@
 /* The CPU backend: memory, threads, and the choice of the instruction set. */
 #define _GNU_SOURCE
-#include "cpu/cpu.h"
+#include "cpu/halves.h"
+#include "op/half.h"
+
 #include "base/host.h"
 
 #include "base/memory.h"
@@ -22,13 +24,13 @@ struct cpu_isa {
     const char *name, *title; /* "avx2", "AVX2" */
     int32_t vector_width;     /* floats */
     bool (*runs)(void);       /* on this processor? */
-    void (*ops)(clade_op_slot *slot);
+    void (*ops)(cpu_op *op);
     clade_status (*peak)(void *context, double *flops, double *bytes);
     bool fma;
 };
 
 #define ISA(isa)                                                                                   \
-    void clade_cpu_ops_##isa(clade_op_slot *slot);                                                 \
+    void clade_cpu_ops_##isa(cpu_op *op);                                                          \
     clade_status clade_cpu_peak_##isa(void *context, double *flops, double *bytes);
 ISA(avx512)
 ISA(avx2)
@@ -139,6 +141,7 @@ static clade_status cpu_open(size_t index, const clade_device_options *options, 
     if (!cpu) return clade_fail(CLADE_ENOMEM, "cpu: out of memory");
     cpu->isa = isa;
     cpu->limits = limits;
+    isa->ops(cpu->op);
     status = clade_pool_create(options->threads, &cpu->pool);
     if (status) {
         free(cpu);
@@ -196,16 +199,60 @@ static void *cpu_shared(void *context, void *handle)
     return handle;
 }
 
+static bool reads_halves(const cpu_op *op, const clade_args *args)
+{
+    return op->halves && op->halves(args);
+}
+
+static bool cpu_takes_halves(void *context, const clade_call *call)
+{
+    const cpu_context *cpu = context;
+    return reads_halves(&cpu->op[call->op], &call->args) || clade_cpu_cuts(call->op, &call->args);
+}
+
+static clade_status plan_call(cpu_context *cpu, clade_op id, const clade_args *args,
+                              clade_plan *plan)
+{
+    const cpu_op *op = &cpu->op[id];
+    if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(op, args))
+        return clade_cpu_plan_slices(cpu, id, args, plan);
+    return op->plan ? op->plan(cpu, args, plan) : CLADE_OK;
+}
+
+static clade_status run_call(cpu_context *cpu, clade_op id, const clade_args *args,
+                             const clade_plan *plan, void *workspace)
+{
+    const cpu_op *op = &cpu->op[id];
+    if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(op, args))
+        return clade_cpu_run_slices(cpu, id, args, plan, workspace);
+    return op->run(cpu, args, plan, workspace);
+}
+
+/* The slots of a table know their op by their functions. */
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    static clade_status plan_##id(void *context, const clade_args *args, clade_plan *plan)         \
+    {                                                                                              \
+        return plan_call(context, CLADE_OP_##id, args, plan);                                      \
+    }                                                                                              \
+    static clade_status run_##id(void *context, const clade_args *args, const clade_plan *plan,    \
+                                 void *workspace)                                                  \
+    {                                                                                              \
+        return run_call(context, CLADE_OP_##id, args, plan, workspace);                            \
+    }
+#include <clade/ops.def>
+
 static void cpu_ops(void *context, clade_op_slot *slot)
 {
     const cpu_context *cpu = context;
-    cpu->isa->ops(slot);
+#define CLADE_OP(id, family, forward, flags, doc)                                                  \
+    if (cpu->op[CLADE_OP_##id].run) slot[CLADE_OP_##id] = (clade_op_slot){plan_##id, run_##id};
+#include <clade/ops.def>
 }
 
 static void cpu_discard(void *context, void *state)
 {
     (void)context;
-    free(state);
+    clade_cpu_state_free(state);
 }
 
 static clade_status cpu_peak(void *context, double *flops, double *bytes)
@@ -242,6 +289,7 @@ const clade_backend *clade_cpu_backend(void)
         .discard = cpu_discard,
         .peak = cpu_peak,
         .amend = cpu_amend,
+        .takes_halves = cpu_takes_halves,
     };
     return &backend;
 }

@@ -11,13 +11,31 @@
 
 typedef struct cpu_isa cpu_isa;
 
+/* How an op is done. Where `halves` is not set, a call with tensors of 16 bits is cut into slices
+ * (halves.h). */
+typedef struct cpu_op {
+    clade_status (*plan)(void *context, const clade_args *args, clade_plan *plan);
+    clade_status (*run)(void *context, const clade_args *args, const clade_plan *plan,
+                        void *workspace);
+    /* Does it read and write the call's tensors of 16 bits itself? NULL: of none. */
+    bool (*halves)(const clade_args *args);
+} cpu_op;
+
 typedef struct cpu_context {
     const cpu_isa *isa;
     clade_pool *pool;
     cpu_limits limits;
+    cpu_op op[CLADE_OPS];
 } cpu_context;
 
 const clade_backend *clade_cpu_backend(void);
+
+/* For `halves`. */
+static inline bool cpu_always(const clade_args *args)
+{
+    (void)args;
+    return true;
+}
 
 /* ---- families ---- */
 
@@ -49,11 +67,14 @@ const clade_backend *clade_cpu_backend(void);
 
 #ifdef CLADE_ISA
 /* Each family sets the slots of its ops. */
-#define FAMILY(name) void CPU_NAME(name)(clade_op_slot * slot);
+#define FAMILY(name) void CPU_NAME(name)(cpu_op * op);
 CPU_FAMILIES(FAMILY)
 #undef FAMILY
 /* All families' slots, in families.c. */
-void CPU_NAME(ops)(clade_op_slot *slot);
+void CPU_NAME(ops)(cpu_op *op);
+/* n numbers of 16 bits as float32, and the way back; in cast.c. */
+void CPU_NAME(widen)(clade_dtype dtype, const void *from, size_t n, float *to);
+void CPU_NAME(narrow)(const float *from, size_t n, clade_dtype dtype, void *to);
 /* The backend's `peak`, in peak.c. */
 clade_status CPU_NAME(peak)(void *context, double *flops, double *bytes);
 #endif
@@ -62,6 +83,9 @@ clade_status CPU_NAME(peak)(void *context, double *flops, double *bytes);
 
 /* Memory for a plan's state, zeros; NULL with the failure's text. It is freed with the plan. */
 void *clade_cpu_state(clade_plan *plan, size_t bytes);
+/* Has a plan's state freed with that of another one. */
+void clade_cpu_state_join(clade_plan *plan, const clade_plan *inner);
+void clade_cpu_state_free(void *state);
 
 /* a b, or SIZE_MAX where that is more. */
 static inline size_t cpu_product(size_t a, size_t b)

@@ -204,6 +204,7 @@ typedef struct dense_dw_job {
     const float *x, *dy; /* dy with whole vectors */
     float *dw;
     int32_t n, in, out, lanes, accumulate, rows; /* rows of x copied at a time */
+    size_t x_at, dy_at; /* copies in the workspace, of 16 bits, and of dy that is padded */
 } dense_dw_job;
 
 /* Adds the sums of the outputs from o on to dw. */
@@ -259,8 +260,29 @@ static clade_status plan_dense_dw(void *context, const clade_args *args, clade_p
                           .lanes = (a->dy.dim[1] + VW - 1) / VW * VW,
                           .accumulate = a->accumulate,
                           .rows = cpu->limits.dense_dw_rows};
-    if (job->lanes != job->out) cpu_reserve(plan, (size_t)job->n * (size_t)job->lanes);
+    const bool x_half = clade_dtype_is_half(a->x.dtype), dy_half = clade_dtype_is_half(a->dy.dtype);
+    job->x_at = cpu_reserve(plan, x_half ? (size_t)job->n * (size_t)job->in : 0);
+    const bool copies_dy = dy_half || job->lanes != job->out;
+    job->dy_at = cpu_reserve(plan, copies_dy ? (size_t)job->n * (size_t)job->lanes : 0);
     return CLADE_OK;
+}
+
+/* Rows of dy with whole vectors. */
+static const float *copy_dy(const dense_dw_job *job, const clade_tensor *dy, float *copy)
+{
+    const char *from = clade_tensor_host(dy);
+    const bool half = clade_dtype_is_half(dy->dtype);
+    const size_t out = (size_t)job->out, row = out * clade_dtype_size(dy->dtype);
+    if (!half && job->lanes == job->out) return clade_tensor_host(dy);
+    float *to = copy;
+    for (int32_t n = 0; n < job->n; n++, to += job->lanes, from += row) {
+        if (half)
+            CPU_NAME(widen)(dy->dtype, from, out, to);
+        else
+            memcpy(to, from, row);
+        memset(to + out, 0, (size_t)(job->lanes - job->out) * sizeof *to);
+    }
+    return copy;
 }
 
 static clade_status dense_dw(void *context, const clade_args *args, const clade_plan *plan,
@@ -269,31 +291,27 @@ static clade_status dense_dw(void *context, const clade_args *args, const clade_
     const clade_dense_dw_args *a = &args->dense_dw;
     cpu_context *cpu = context;
     dense_dw_job job = *(const dense_dw_job *)plan->state;
-    const float *dy = clade_tensor_host(&a->dy);
+    float *x = (float *)workspace + job.x_at;
     job.x = clade_tensor_host(&a->x);
-    job.dy = dy;
-    job.dw = clade_tensor_host(&a->dw);
-    if (plan->workspace) {
-        float *to = workspace;
-        for (int32_t n = 0; n < job.n; n++, to += job.lanes) {
-            memcpy(to, dy + (int64_t)n * job.out, (size_t)job.out * sizeof *to);
-            memset(to + job.out, 0, (size_t)(job.lanes - job.out) * sizeof *to);
-        }
-        job.dy = workspace;
+    if (clade_dtype_is_half(a->x.dtype)) {
+        CPU_NAME(widen)(a->x.dtype, job.x, clade_tensor_count(&a->x), x);
+        job.x = x;
     }
+    job.dy = copy_dy(&job, &a->dy, (float *)workspace + job.dy_at);
+    job.dw = clade_tensor_host(&a->dw);
     clade_pool_for(cpu->pool, (size_t)((job.in + tile_most - 1) / tile_most), dw_item, &job);
     float *db = cpu_host(&a->db);
     for (int32_t o = 0; db && o < job.out; o++) {
         float sum = 0;
-        for (int32_t n = 0; n < job.n; n++) sum += dy[(int64_t)n * job.out + o];
+        for (int32_t n = 0; n < job.n; n++) sum += job.dy[(int64_t)n * job.lanes + o];
         db[o] = a->accumulate ? db[o] + sum : sum;
     }
     return CLADE_OK;
 }
 
-void CPU_NAME(dense)(clade_op_slot *slot)
+void CPU_NAME(dense)(cpu_op *op)
 {
-    slot[CLADE_OP_dense] = (clade_op_slot){plan_dense, dense};
-    slot[CLADE_OP_dense_dx] = (clade_op_slot){plan_dense_dx, dense_dx};
-    slot[CLADE_OP_dense_dw] = (clade_op_slot){plan_dense_dw, dense_dw};
+    op[CLADE_OP_dense] = (cpu_op){.plan = plan_dense, .run = dense};
+    op[CLADE_OP_dense_dx] = (cpu_op){.plan = plan_dense_dx, .run = dense_dx};
+    op[CLADE_OP_dense_dw] = (cpu_op){.plan = plan_dense_dw, .run = dense_dw, .halves = cpu_always};
 }

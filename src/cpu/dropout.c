@@ -10,8 +10,9 @@ enum {
 };
 
 typedef struct dropout_job {
-    const float *x;
-    float *y;
+    const void *x;
+    void *y;
+    clade_dtype x_dtype, y_dtype;
     float rate;
     u64 seed, before, row; /* before: elements of the batch, or rows; row: elements of one */
     u32 stream, step;
@@ -28,40 +29,62 @@ static void words_of(const dropout_job *l, u64 quad, u32 words[block + 4])
     }
 }
 
-static void drop(const void *user, size_t first, size_t end)
+/* n elements from `at` on, at most a block; x and y are at the first. */
+static void drop_block(const dropout_job *l, size_t at, size_t n, const float *x, float *y)
 {
-    const dropout_job *l = user;
     const float rate = l->rate, scale = dropout_scale(rate);
-    const u64 past = l->before % 4;
     u32 all[block + 4];
-    const u32 *words = all + past;
-    for (size_t at = first; at < end; at += block) {
-        const float *x = l->x + at;
-        float *y = l->y + at;
-        size_t n = end - at < block ? end - at : block;
-        words_of(l, (l->before + at) / 4, all);
-        if (l->accumulate)
-            for (size_t i = 0; i < n; i++) y[i] += dropout_value(x[i], words[i], rate, scale);
-        else
-            for (size_t i = 0; i < n; i++) y[i] = dropout_value(x[i], words[i], rate, scale);
-    }
+    const u32 *words = all + l->before % 4;
+    words_of(l, (l->before + at) / 4, all);
+    if (l->accumulate)
+        for (size_t i = 0; i < n; i++) y[i] += dropout_value(x[i], words[i], rate, scale);
+    else
+        for (size_t i = 0; i < n; i++) y[i] = dropout_value(x[i], words[i], rate, scale);
 }
 
-static void drop_rows(const void *user, size_t first, size_t end)
+static void drop_rows_block(const dropout_job *l, size_t at, size_t n, const float *x, float *y)
 {
-    const dropout_job *l = user;
     const float rate = l->rate, scale = dropout_scale(rate);
-    for (size_t at = first; at < end;) {
-        const size_t row = at / l->row, next = (row + 1) * l->row, stop = next < end ? next : end;
+    for (size_t i = 0; i < n;) {
+        const size_t row = (at + i) / l->row, next = (row + 1) * l->row - at;
+        const size_t stop = next < n ? next : n;
         const u64 number = l->before + row;
         philox4 words;
         dropout_words(&words, l->seed, number / 4, l->stream, l->step);
         const u32 word = dropout_word(&words, number & 3);
         if (l->accumulate)
-            for (; at < stop; at++) l->y[at] += dropout_value(l->x[at], word, rate, scale);
+            for (; i < stop; i++) y[i] += dropout_value(x[i], word, rate, scale);
         else
-            for (; at < stop; at++) l->y[at] = dropout_value(l->x[at], word, rate, scale);
+            for (; i < stop; i++) y[i] = dropout_value(x[i], word, rate, scale);
     }
+}
+
+/* A block, through float32 copies of what is stored in 16 bits. */
+static void each_block(const dropout_job *l, size_t first, size_t end,
+                       void (*body)(const dropout_job *l, size_t at, size_t n, const float *x,
+                                    float *y))
+{
+    float x_copy[block], y_copy[block];
+    const bool x_half = clade_dtype_is_half(l->x_dtype), y_half = clade_dtype_is_half(l->y_dtype);
+    for (size_t at = first, n; at < end; at += n) {
+        n = end - at < block ? end - at : block;
+        uint16_t *y = (uint16_t *)l->y + at;
+        if (x_half) CPU_NAME(widen)(l->x_dtype, (const uint16_t *)l->x + at, n, x_copy);
+        if (y_half && l->accumulate) CPU_NAME(widen)(l->y_dtype, y, n, y_copy);
+        body(l, at, n, x_half ? x_copy : (const float *)l->x + at,
+             y_half ? y_copy : (float *)l->y + at);
+        if (y_half) CPU_NAME(narrow)(y_copy, n, l->y_dtype, y);
+    }
+}
+
+static void drop(const void *user, size_t first, size_t end)
+{
+    each_block(user, first, end, drop_block);
+}
+
+static void drop_rows(const void *user, size_t first, size_t end)
+{
+    each_block(user, first, end, drop_rows_block);
 }
 
 static void run(void *context, dropout_job *l, const clade_tensor *x, u32 first, i32 rows)
@@ -79,6 +102,8 @@ static clade_status dropout(void *context, const clade_args *args, const clade_p
     const clade_dropout_args *a = &args->dropout;
     dropout_job l = {.x = clade_tensor_host(&a->x),
                      .y = clade_tensor_host(&a->y),
+                     .x_dtype = a->x.dtype,
+                     .y_dtype = a->y.dtype,
                      .rate = a->rate,
                      .seed = a->seed,
                      .stream = a->stream,
@@ -94,6 +119,8 @@ static clade_status dropout_dx(void *context, const clade_args *args, const clad
     const clade_dropout_dx_args *a = &args->dropout_dx;
     dropout_job l = {.x = clade_tensor_host(&a->dy),
                      .y = clade_tensor_host(&a->dx),
+                     .x_dtype = a->dy.dtype,
+                     .y_dtype = a->dx.dtype,
                      .rate = a->rate,
                      .seed = a->seed,
                      .stream = a->stream,
@@ -103,8 +130,8 @@ static clade_status dropout_dx(void *context, const clade_args *args, const clad
     return CLADE_OK;
 }
 
-void CPU_NAME(dropout)(clade_op_slot *slot)
+void CPU_NAME(dropout)(cpu_op *op)
 {
-    slot[CLADE_OP_dropout].run = dropout;
-    slot[CLADE_OP_dropout_dx].run = dropout_dx;
+    op[CLADE_OP_dropout] = (cpu_op){.run = dropout, .halves = cpu_always};
+    op[CLADE_OP_dropout_dx] = (cpu_op){.run = dropout_dx, .halves = cpu_always};
 }

@@ -250,12 +250,12 @@ static clade_status prelu_dx(void *context, const clade_args *args, const clade_
     return CLADE_OK;
 }
 
-void CPU_NAME(elementwise)(clade_op_slot *slot)
+void CPU_NAME(elementwise)(cpu_op *op)
 {
-    slot[CLADE_OP_add] = (clade_op_slot){plan_add, add};
-    slot[CLADE_OP_add_dx] = (clade_op_slot){plan_add_dx, add_dx};
-    slot[CLADE_OP_mul] = (clade_op_slot){plan_mul, mul};
-    slot[CLADE_OP_mul_dx] = (clade_op_slot){plan_mul_dx, mul_dx};
-    slot[CLADE_OP_prelu] = (clade_op_slot){plan_prelu, prelu};
-    slot[CLADE_OP_prelu_dx] = (clade_op_slot){plan_prelu_dx, prelu_dx};
+    op[CLADE_OP_add] = (cpu_op){.plan = plan_add, .run = add};
+    op[CLADE_OP_add_dx] = (cpu_op){.plan = plan_add_dx, .run = add_dx};
+    op[CLADE_OP_mul] = (cpu_op){.plan = plan_mul, .run = mul};
+    op[CLADE_OP_mul_dx] = (cpu_op){.plan = plan_mul_dx, .run = mul_dx};
+    op[CLADE_OP_prelu] = (cpu_op){.plan = plan_prelu, .run = prelu};
+    op[CLADE_OP_prelu_dx] = (cpu_op){.plan = plan_prelu_dx, .run = prelu_dx};
 }

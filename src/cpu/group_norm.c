@@ -325,8 +325,8 @@ static clade_status group_norm_dx(void *context, const clade_args *args, const c
     return CLADE_OK;
 }
 
-void CPU_NAME(group_norm)(clade_op_slot *slot)
+void CPU_NAME(group_norm)(cpu_op *op)
 {
-    slot[CLADE_OP_group_norm] = (clade_op_slot){plan_group_norm, group_norm};
-    slot[CLADE_OP_group_norm_dx] = (clade_op_slot){plan_group_norm_dx, group_norm_dx};
+    op[CLADE_OP_group_norm] = (cpu_op){.plan = plan_group_norm, .run = group_norm};
+    op[CLADE_OP_group_norm_dx] = (cpu_op){.plan = plan_group_norm_dx, .run = group_norm_dx};
 }

@@ -207,4 +207,4 @@ static clade_status affine_sample(void *context, const clade_args *args, const c
     return CLADE_OK;
 }
 
-void CPU_NAME(image)(clade_op_slot *slot) { slot[CLADE_OP_affine_sample].run = affine_sample; }
+void CPU_NAME(image)(cpu_op *op) { op[CLADE_OP_affine_sample].run = affine_sample; }

@@ -191,8 +191,8 @@ static clade_status layer_norm_dx(void *context, const clade_args *args, const c
     return CLADE_OK;
 }
 
-void CPU_NAME(layer_norm)(clade_op_slot *slot)
+void CPU_NAME(layer_norm)(cpu_op *op)
 {
-    slot[CLADE_OP_layer_norm].run = layer_norm;
-    slot[CLADE_OP_layer_norm_dx] = (clade_op_slot){plan_layer_norm_dx, layer_norm_dx};
+    op[CLADE_OP_layer_norm].run = layer_norm;
+    op[CLADE_OP_layer_norm_dx] = (cpu_op){.plan = plan_layer_norm_dx, .run = layer_norm_dx};
 }

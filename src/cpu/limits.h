@@ -21,6 +21,7 @@ typedef struct cpu_limits {
     int32_t tiles;          /* of pixels in a segment of a row of a convolution's results */
     int32_t band_rows;      /* of a convolution, … */
     size_t band_floats;     /* … and floats of a thread's copy of them, if that is several rows */
+    size_t slice_floats;    /* of the float32 copies of a slice of tensors of 16 bits */
     int32_t dense_depth;    /* inputs summed over at a time */
     int32_t dense_tiles;    /* of rows of x in an item; at most 4 */
     int32_t dense_dx_tiles; /* of inputs in an item */

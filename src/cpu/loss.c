@@ -319,25 +319,25 @@ static clade_status topk_count(void *context, const clade_args *args, const clad
     return CLADE_OK;
 }
 
-void CPU_NAME(loss)(clade_op_slot *slot)
+void CPU_NAME(loss)(cpu_op *op)
 {
-    slot[CLADE_OP_softmax].run = softmax;
-    slot[CLADE_OP_softmax_dx].run = softmax_dx;
-    slot[CLADE_OP_log_softmax].run = log_softmax;
-    slot[CLADE_OP_log_softmax_dx].run = log_softmax_dx;
-    slot[CLADE_OP_softmax_xent].run = softmax_xent;
-    slot[CLADE_OP_softmax_xent_dx].run = softmax_xent_dx;
-    slot[CLADE_OP_sigmoid_bce].run = sigmoid_bce;
-    slot[CLADE_OP_sigmoid_bce_dx].run = sigmoid_bce_dx;
-    slot[CLADE_OP_softmax_focal].run = softmax_focal;
-    slot[CLADE_OP_softmax_focal_dx].run = softmax_focal_dx;
-    slot[CLADE_OP_sigmoid_focal].run = sigmoid_focal;
-    slot[CLADE_OP_sigmoid_focal_dx].run = sigmoid_focal_dx;
-    slot[CLADE_OP_mse].run = mse;
-    slot[CLADE_OP_mse_dx].run = mse_dx;
-    slot[CLADE_OP_mae].run = mae;
-    slot[CLADE_OP_mae_dx].run = mae_dx;
-    slot[CLADE_OP_huber].run = huber;
-    slot[CLADE_OP_huber_dx].run = huber_dx;
-    slot[CLADE_OP_topk_count].run = topk_count;
+    op[CLADE_OP_softmax].run = softmax;
+    op[CLADE_OP_softmax_dx].run = softmax_dx;
+    op[CLADE_OP_log_softmax].run = log_softmax;
+    op[CLADE_OP_log_softmax_dx].run = log_softmax_dx;
+    op[CLADE_OP_softmax_xent].run = softmax_xent;
+    op[CLADE_OP_softmax_xent_dx].run = softmax_xent_dx;
+    op[CLADE_OP_sigmoid_bce].run = sigmoid_bce;
+    op[CLADE_OP_sigmoid_bce_dx].run = sigmoid_bce_dx;
+    op[CLADE_OP_softmax_focal].run = softmax_focal;
+    op[CLADE_OP_softmax_focal_dx].run = softmax_focal_dx;
+    op[CLADE_OP_sigmoid_focal].run = sigmoid_focal;
+    op[CLADE_OP_sigmoid_focal_dx].run = sigmoid_focal_dx;
+    op[CLADE_OP_mse].run = mse;
+    op[CLADE_OP_mse_dx].run = mse_dx;
+    op[CLADE_OP_mae].run = mae;
+    op[CLADE_OP_mae_dx].run = mae_dx;
+    op[CLADE_OP_huber].run = huber;
+    op[CLADE_OP_huber_dx].run = huber_dx;
+    op[CLADE_OP_topk_count].run = topk_count;
 }

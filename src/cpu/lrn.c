@@ -70,8 +70,8 @@ static clade_status lrn_dx(void *context, const clade_args *args, const clade_pl
     return CLADE_OK;
 }
 
-void CPU_NAME(lrn)(clade_op_slot *slot)
+void CPU_NAME(lrn)(cpu_op *op)
 {
-    slot[CLADE_OP_lrn].run = lrn;
-    slot[CLADE_OP_lrn_dx].run = lrn_dx;
+    op[CLADE_OP_lrn].run = lrn;
+    op[CLADE_OP_lrn_dx].run = lrn_dx;
 }

@@ -313,13 +313,14 @@ static clade_status batchnorm_infer_dx(void *context, const clade_args *args,
     return CLADE_OK;
 }
 
-void CPU_NAME(norm)(clade_op_slot *slot)
+void CPU_NAME(norm)(cpu_op *op)
 {
-    slot[CLADE_OP_batchnorm] = (clade_op_slot){plan_batchnorm, batchnorm};
-    slot[CLADE_OP_batchnorm_dx] = (clade_op_slot){plan_batchnorm_dx, batchnorm_dx};
-    slot[CLADE_OP_batchnorm_sum] = (clade_op_slot){plan_batchnorm_sum, batchnorm_sum};
-    slot[CLADE_OP_batchnorm_sync_dx] = (clade_op_slot){plan_batchnorm_sync_dx, batchnorm_sync_dx};
-    slot[CLADE_OP_batchnorm_infer] = (clade_op_slot){plan_batchnorm_infer, batchnorm_infer};
-    slot[CLADE_OP_batchnorm_infer_dx] =
-        (clade_op_slot){plan_batchnorm_infer_dx, batchnorm_infer_dx};
+    op[CLADE_OP_batchnorm] = (cpu_op){.plan = plan_batchnorm, .run = batchnorm};
+    op[CLADE_OP_batchnorm_dx] = (cpu_op){.plan = plan_batchnorm_dx, .run = batchnorm_dx};
+    op[CLADE_OP_batchnorm_sum] = (cpu_op){.plan = plan_batchnorm_sum, .run = batchnorm_sum};
+    op[CLADE_OP_batchnorm_sync_dx] =
+        (cpu_op){.plan = plan_batchnorm_sync_dx, .run = batchnorm_sync_dx};
+    op[CLADE_OP_batchnorm_infer] = (cpu_op){.plan = plan_batchnorm_infer, .run = batchnorm_infer};
+    op[CLADE_OP_batchnorm_infer_dx] =
+        (cpu_op){.plan = plan_batchnorm_infer_dx, .run = batchnorm_infer_dx};
 }

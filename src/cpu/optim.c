@@ -227,12 +227,12 @@ static clade_status lamb(void *context, const clade_args *args, const clade_plan
     return CLADE_OK;
 }
 
-void CPU_NAME(optim)(clade_op_slot *slot)
+void CPU_NAME(optim)(cpu_op *op)
 {
-    slot[CLADE_OP_norm_clip] = (clade_op_slot){plan_norm_clip, norm_clip};
-    slot[CLADE_OP_sgd].run = sgd;
-    slot[CLADE_OP_rmsprop].run = rmsprop;
-    slot[CLADE_OP_adam].run = adam;
-    slot[CLADE_OP_lion].run = lion;
-    slot[CLADE_OP_lamb] = (clade_op_slot){plan_lamb, lamb};
+    op[CLADE_OP_norm_clip] = (cpu_op){.plan = plan_norm_clip, .run = norm_clip};
+    op[CLADE_OP_sgd].run = sgd;
+    op[CLADE_OP_rmsprop].run = rmsprop;
+    op[CLADE_OP_adam].run = adam;
+    op[CLADE_OP_lion].run = lion;
+    op[CLADE_OP_lamb] = (cpu_op){.plan = plan_lamb, .run = lamb};
 }

@@ -382,14 +382,14 @@ static clade_status global_maxpool_dx(void *context, const clade_args *args, con
     return CLADE_OK;
 }
 
-void CPU_NAME(pool)(clade_op_slot *slot)
+void CPU_NAME(pool)(cpu_op *op)
 {
-    slot[CLADE_OP_maxpool2d].run = maxpool2d;
-    slot[CLADE_OP_maxpool2d_dx].run = maxpool2d_dx;
-    slot[CLADE_OP_avgpool2d].run = avgpool2d;
-    slot[CLADE_OP_avgpool2d_dx].run = avgpool2d_dx;
-    slot[CLADE_OP_global_avgpool] = (clade_op_slot){plan_global_avgpool, global_avgpool};
-    slot[CLADE_OP_global_avgpool_dx].run = global_avgpool_dx;
-    slot[CLADE_OP_global_maxpool].run = global_maxpool;
-    slot[CLADE_OP_global_maxpool_dx].run = global_maxpool_dx;
+    op[CLADE_OP_maxpool2d].run = maxpool2d;
+    op[CLADE_OP_maxpool2d_dx].run = maxpool2d_dx;
+    op[CLADE_OP_avgpool2d].run = avgpool2d;
+    op[CLADE_OP_avgpool2d_dx].run = avgpool2d_dx;
+    op[CLADE_OP_global_avgpool] = (cpu_op){.plan = plan_global_avgpool, .run = global_avgpool};
+    op[CLADE_OP_global_avgpool_dx].run = global_avgpool_dx;
+    op[CLADE_OP_global_maxpool].run = global_maxpool;
+    op[CLADE_OP_global_maxpool_dx].run = global_maxpool_dx;
 }

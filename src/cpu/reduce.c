@@ -308,8 +308,8 @@ static clade_status reduce_dx(void *context, const clade_args *args, const clade
     return run_broadcast(context, *(const broadcast_job *)plan->state, &a->dx, &a->dy, NULL);
 }
 
-void CPU_NAME(reduce)(clade_op_slot *slot)
+void CPU_NAME(reduce)(cpu_op *op)
 {
-    slot[CLADE_OP_reduce] = (clade_op_slot){plan_reduce, reduce};
-    slot[CLADE_OP_reduce_dx] = (clade_op_slot){plan_reduce_dx, reduce_dx};
+    op[CLADE_OP_reduce] = (cpu_op){.plan = plan_reduce, .run = reduce};
+    op[CLADE_OP_reduce_dx] = (cpu_op){.plan = plan_reduce_dx, .run = reduce_dx};
 }

@@ -129,8 +129,8 @@ static clade_status upsample2d_dx(void *context, const clade_args *args, const c
                a->bilinear ? gather_bilinear : gather_nearest);
 }
 
-void CPU_NAME(upsample)(clade_op_slot *slot)
+void CPU_NAME(upsample)(cpu_op *op)
 {
-    slot[CLADE_OP_upsample2d].run = upsample2d;
-    slot[CLADE_OP_upsample2d_dx].run = upsample2d_dx;
+    op[CLADE_OP_upsample2d].run = upsample2d;
+    op[CLADE_OP_upsample2d_dx].run = upsample2d_dx;
 }

@@ -117,13 +117,52 @@ const conv_algorithm CPU_NAME(winograd_dx) = {"winograd", can_dx, plan_dx, run_d
 typedef struct winograd_sums {
     conv_state head;
     winograd_job w;
-    size_t own_floats;             /* of each thread's u and e */
+    int32_t images; /* of 16 bits: in a thread's copies */
+    conv_images x, dy;
+    size_t own_floats;             /* of each thread's u, e and copies of images */
     size_t sums_at, db_at, own_at; /* in the workspace */
     /* by run: */
     const conv_memory *m;
     float *sums, *db_sums; /* chunks × [cs][point][ks], chunks × [ks] */
-    float *own;            /* each thread's, own_floats apart: u, then e */
+    float *own;            /* each thread's, own_floats apart: u, then e, then copies */
 } winograd_sums;
+
+/* What tiles from … to − 1 of image n and further ones read of `data`: of each row of tiles as many
+ * rows as `reach`, `step` apart, from − `before` on. */
+static const float *read_tiles(const conv_images *i, const void *data, const winograd_job *w,
+                               int64_t n, int32_t from, int32_t to, const int32_t rows[3],
+                               float *copy)
+{
+    const int32_t of_image = w->rows * w->columns, image = (to - 1) / of_image;
+    int32_t first = from / w->columns * rows[0] - rows[1];
+    int32_t end = (to - 1) % of_image / w->columns * rows[0] - rows[1] + rows[2];
+    if (first < 0) first = 0;
+    if (end > i->rows) end = i->rows;
+    return conv_images_read(i, data, n, first, image * i->rows + end, copy);
+}
+
+/* A chunk some images at a time, of which there are float32 copies behind e. */
+static void halves_chunk(const winograd_sums *job, int32_t chunk, float *sums, float *db, float *u,
+                         float *e)
+{
+    const winograd_job *w = &job->w;
+    const int32_t of_image = w->rows * w->columns, begin = chunk * w->per_chunk;
+    const int32_t end = begin + w->per_chunk < w->tiles ? begin + w->per_chunk : w->tiles;
+    const int32_t x_rows[3] = {4, w->top, 6}, dy_rows[3] = {w->pooled ? 2 : 4, 0, dy_rows[0]};
+    float *x_copy = e + WINOGRAD_POINTS * (size_t)w->block * (size_t)w->ks;
+    float *dy_copy = x_copy + job->x.copy_floats;
+    for (int32_t first = begin, next; first < end; first = next) {
+        const int32_t image = first / of_image, from = first % of_image;
+        next = (image + job->images) * of_image;
+        if (next > end) next = end;
+        const int32_t to = next - image * of_image;
+        const float *x = read_tiles(&job->x, job->m->x, w, image, from, to, x_rows, x_copy);
+        const float *dy = read_tiles(&job->dy, job->m->dy, w, image, from, to, dy_rows, dy_copy);
+        const size_t skip = (size_t)image * (size_t)job->dy.rows * job->dy.row;
+        winograd_range(w, x, dy, w->pooled ? job->m->index + skip : NULL, from, to, first > begin,
+                       sums, db, u, e);
+    }
+}
 
 static void chunk_item(void *user, size_t item, int thread)
 {
@@ -131,8 +170,12 @@ static void chunk_item(void *user, size_t item, int thread)
     size_t cs = (size_t)job->w.cs, ks = (size_t)job->w.ks;
     float *u = job->own + job->own_floats * (size_t)thread;
     float *e = u + WINOGRAD_POINTS * (size_t)job->w.block * cs;
-    winograd_chunk(&job->w, job->m->x, job->m->dy, job->m->index, (int32_t)item,
-                   job->sums + item * WINOGRAD_POINTS * cs * ks, job->db_sums + item * ks, u, e);
+    float *sums = job->sums + item * WINOGRAD_POINTS * cs * ks, *db = job->db_sums + item * ks;
+    if (job->x.copy_floats || job->dy.copy_floats)
+        halves_chunk(job, (int32_t)item, sums, db, u, e);
+    else
+        winograd_chunk(&job->w, job->m->x, job->m->dy, job->m->index, (int32_t)item, sums, db, u,
+                       e);
 }
 
 /* One channel's filters, or db. */
@@ -169,7 +212,12 @@ static clade_status plan_dw(const cpu_context *cpu, const conv_problem *p, clade
     w.pooled = p->pooled;
     winograd_plan_dw(&w, VW, cpu->limits.winograd_dw_cache);
     job->w = w;
-    job->own_floats = winograd_dw_floats(&w);
+    /* images whose tiles are a block */
+    job->images = w.block / (w.rows * w.columns);
+    if (job->images < 1) job->images = 1;
+    job->x = conv_images_of(&p->args.conv2d_dw.x, false, job->images);
+    job->dy = conv_images_of(&p->args.conv2d_dw.dy, w.pooled, job->images);
+    job->own_floats = winograd_dw_floats(&w) + job->x.copy_floats + job->dy.copy_floats;
     job->sums_at = cpu_reserve(plan, winograd_sum_floats(&w));
     job->db_at = cpu_reserve(plan, winograd_db_floats(&w));
     job->own_at = cpu_reserve(plan, (size_t)clade_pool_threads(cpu->pool) * job->own_floats);

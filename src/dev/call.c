@@ -1,12 +1,26 @@
 /* Calls: the one place where an op's arguments are checked, and where it is handed to the backend
  * or, where that has none, to the reference. */
 #include "dev/device.h"
-#include "op/op.h"
+#include "op/half.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static bool has_op(const clade_device *device, clade_op op) { return device->slot[op].run != NULL; }
+
+/* Has the device a version of this very call's op? */
+static bool has_call(const clade_device *device, const clade_call *call)
+{
+    if (!has_op(device, call->op)) return false;
+    return !clade_args_have_halves(clade_op_describe(call->op), &call->args) ||
+           clade_device_takes_halves(device, call);
+}
+
+bool clade_device_takes_halves(const clade_device *device, const clade_call *call)
+{
+    return has_op(device, call->op) && device->table.takes_halves &&
+           device->table.takes_halves(device->context, call);
+}
 
 char clade_device_support(const clade_device *device, clade_op op)
 {
@@ -61,8 +75,9 @@ static clade_status plan_call(clade_device *device, const clade_call *call, clad
     clade_prepared *p = *out = calloc(1, sizeof *p);
     if (!p) return clade_fail(CLADE_ENOMEM, "out of memory for a plan");
     p->device = device;
+    p->reference = !has_call(device, call);
     clade_status status =
-        slot->plan ? slot->plan(device->context, &call->args, &p->plan) : CLADE_OK;
+        slot->plan && !p->reference ? slot->plan(device->context, &call->args, &p->plan) : CLADE_OK;
     return status ? clade_context(status, "%s", clade_op_describe(call->op)->name) : CLADE_OK;
 }
 
@@ -83,7 +98,7 @@ clade_status clade_call_prepare(clade_device *device, clade_call *call)
     const clade_op_info *info = clade_op_describe(call->op);
     status = check_memory(device, info, &call->args);
     if (status) return status;
-    if (device->strict && !has_op(device, call->op))
+    if (device->strict && !has_call(device, call))
         return clade_fail(CLADE_EUNSUPPORTED,
                           "%s: %s has no version of it and --strict forbids the reference",
                           info->name, device->info.id);
@@ -134,7 +149,7 @@ static clade_status run_through_host(clade_device *device, const clade_op_info *
         copy.slot[i].offset = 0;
         status = clade_tensor_read(t, block[i]);
     }
-    if (!status) clade_op_reference(info->op)->run(&copy);
+    if (!status) status = clade_reference_run(info->op, &copy);
     for (size_t i = 0; !status && i < info->slot_count; i++)
         if (block[i] && clade_slot_writes(info->slots[i].kind))
             status = clade_tensor_write(&args->slot[i], block[i]);
@@ -148,14 +163,13 @@ static clade_status run_reference(clade_device *device, const clade_call *call)
     const clade_op_info *info = clade_op_describe(call->op);
     if (!device->table.host) return run_through_host(device, info, &call->args);
     clade_status status = device->table.finish(device->context);
-    if (!status) clade_op_reference(call->op)->run(&call->args);
-    return status;
+    return status ? status : clade_reference_run(call->op, &call->args);
 }
 
 static clade_status run_within(clade_device *device, const clade_call *call, void *workspace)
 {
     const clade_op_slot *slot = &device->slot[call->op];
-    if (!slot->run) return run_reference(device, call);
+    if (call->prepared->reference) return run_reference(device, call);
     clade_status status = slot->run(device->context, &call->args, &call->prepared->plan, workspace);
     return status ? clade_context(status, "%s", clade_op_describe(call->op)->name) : CLADE_OK;
 }
@@ -175,7 +189,7 @@ clade_status clade_call_run_within(const clade_call *call, void *workspace)
 clade_status clade_call_tell_launches(const clade_call *call, clade_launch_sink *sink, void *user)
 {
     const clade_device *device = call->prepared->device;
-    if (!device->slot[call->op].run || !device->table.launches)
+    if (call->prepared->reference || !device->table.launches)
         return clade_fail(CLADE_EUNSUPPORTED, "%s does %s without OpenCL", device->info.id,
                           clade_op_describe(call->op)->name);
     return device->table.launches(device->context, &call->args, &call->prepared->plan, sink, user);

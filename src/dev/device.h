@@ -32,6 +32,7 @@ struct clade_device {
 typedef struct clade_prepared {
     clade_device *device;
     clade_plan plan;
+    bool reference; /* the device has no version of it */
 } clade_prepared;
 
 /* Copies a backend's table and finds its ops by their names; the device's context must be open. */

@@ -68,9 +68,9 @@ bool clade_shadow_is_finite(const shadow *s)
 {
     for (size_t i = 0; i < s->info->slot_count; i++) {
         const clade_tensor *t = &s->part.slot[i];
-        const float *v = part_of(s, s->before, i);
-        for (size_t j = 0; v && t->dtype == CLADE_F32 && j < clade_tensor_count(t); j++)
-            if (!isfinite(v[j])) return false;
+        const void *v = part_of(s, s->before, i);
+        for (size_t j = 0; v && clade_dtype_is_float(t->dtype) && j < clade_tensor_count(t); j++)
+            if (!isfinite(clade_float_of(t->dtype, v, j))) return false;
     }
     return true;
 }
@@ -93,8 +93,9 @@ static void compare_bits(const shadow *s, void *const expected[CLADE_MOST_SLOTS]
     const clade_tensor *t = &s->part.slot[slot];
     const void *got = part_of(s, s->got, slot), *right = expected[slot];
     for (size_t i = 0; i < clade_tensor_count(t); i++) {
-        if (t->dtype == CLADE_F32) {
-            const float a = ((const float *)got)[i], b = ((const float *)right)[i];
+        if (clade_dtype_is_float(t->dtype)) {
+            const float a = clade_float_of(t->dtype, got, i);
+            const float b = clade_float_of(t->dtype, right, i);
             if (!clade_same_bits(a, b) && !clade_both_vanish(a, b))
                 note(s, slot, i, (double)a, (double)b, -1, out);
         } else {
@@ -105,11 +106,11 @@ static void compare_bits(const shadow *s, void *const expected[CLADE_MOST_SLOTS]
     }
 }
 
-static bool fits(double truth, double bound, float got)
+static bool fits(clade_dtype dtype, double truth, double bound, float got)
 {
     if (!isfinite(truth)) return !isfinite(got);
     if (!isfinite(bound) || clade_overflows(truth, bound, got)) return true;
-    return fabs((double)got - truth) <= bound + (truth == 0 ? 0 : CLADE_TINY);
+    return clade_is_within(dtype, truth, bound + (truth == 0 ? 0 : CLADE_TINY), got);
 }
 
 /* Against the oracle, which was run without what was there before; that is added here. */
@@ -121,16 +122,18 @@ static clade_status compare_bounds(const shadow *s, const clade_args *args,
     const size_t n = clade_tensor_count(&s->part.slot[slot]);
     const bool adds =
         clade_slot_accumulates(s->info->slots[slot].kind) && clade_shadow_reads(s, slot);
-    const float *got = part_of(s, s->got, slot), *prior = part_of(s, s->before, slot);
+    const clade_dtype dtype = s->part.slot[slot].dtype;
+    const void *all = part_of(s, s->got, slot), *prior = part_of(s, s->before, slot);
     const double *right = truth[slot];
     double *bound = malloc((n + 1) * sizeof *bound);
     if (!bound) return clade_fail(CLADE_ENOMEM, "out of memory to verify a call");
     clade_status status = clade_impl_bound(s->info, args, before, truth, slot, bound);
     for (size_t i = 0; i < n && !status; i++) {
-        const double sum = right[i] + (adds ? (double)prior[i] : 0);
+        const float got = clade_float_of(dtype, all, i);
+        const double sum = right[i] + (adds ? (double)clade_float_of(dtype, prior, i) : 0);
         /* one more rounding, of a sum that is no larger than this */
         if (adds) bound[i] += CLADE_UNIT * (fabs(sum) + bound[i]);
-        if (!fits(sum, bound[i], got[i])) note(s, slot, i, (double)got[i], sum, bound[i], out);
+        if (!fits(dtype, sum, bound[i], got)) note(s, slot, i, (double)got, sum, bound[i], out);
     }
     free(bound);
     return status;
@@ -162,12 +165,11 @@ clade_status clade_shadow_judge(const shadow *s, wrong_place *out)
         if (!before[i] || !after[i])
             status = clade_fail(CLADE_ENOMEM, "out of memory to verify a call");
     }
-    if (!status)
-        clade_impl_run((exact ? clade_op_reference : clade_op_oracle)(s->info->op), s->info, &args,
-                       after);
+    if (!status && exact) status = clade_reference_run_on(s->info, &args, after);
+    if (!status && !exact) clade_oracle_run_on(s->info, &args, after);
     for (size_t i = 0; i < s->info->slot_count && !status; i++) {
         if (!s->got[i]) continue;
-        if (!exact && s->part.slot[i].dtype == CLADE_F32)
+        if (!exact && clade_dtype_is_float(s->part.slot[i].dtype))
             status = compare_bounds(s, &args, before, after, i, out);
         else if (exact ||
                  !(s->info->flags & CLADE_OP_PRODUCT)) /* else which is largest may differ */

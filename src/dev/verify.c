@@ -33,41 +33,11 @@ double clade_verify_share(double rate, double work)
     return rate / (rate + (1 - rate) * times);
 }
 
-/* Has the tensor a row for each of n images? */
-static bool has_rows(const clade_slot_info *slot, const clade_tensor *t, int32_t n)
-{
-    return clade_tensor_present(t) && !clade_slot_is_weight(slot->kind) && t->rank > 0 &&
-           t->dim[0] == n;
-}
-
-/* Images into which the call's batch may be cut; 0: it may not. A gradient may where its forward op
- * may, unless it adds up what the images give. */
-static int32_t count_images(const clade_op_info *info, const clade_args *args)
-{
-    const clade_op_info *forward =
-        info->forward == CLADE_OP_none ? info : clade_op_describe(info->forward);
-    int32_t n = 0;
-    if (!(forward->flags & CLADE_OP_PER_IMAGE)) return 0;
-    for (size_t i = 0; i < info->slot_count; i++) {
-        const clade_tensor *t = &args->slot[i];
-        if (!clade_tensor_present(t) || !clade_slot_writes(info->slots[i].kind)) continue;
-        if (!n && t->rank > 0) n = t->dim[0];
-        if (!has_rows(&info->slots[i], t, n)) return 0;
-    }
-    for (size_t i = 0; i < info->slot_count; i++) {
-        const clade_tensor *t = &args->slot[i];
-        if (!clade_tensor_present(t) || clade_slot_is_weight(info->slots[i].kind)) continue;
-        const bool stretched = t->rank > 0 && t->dim[0] == 1; /* the same for all images */
-        if (!has_rows(&info->slots[i], t, n) && !stretched) return 0;
-    }
-    return n;
-}
-
 static clade_args cut_image(const clade_op_info *info, const clade_args *args, int32_t images)
 {
     clade_args part = *args;
     for (size_t i = 0; i < info->slot_count; i++)
-        if (has_rows(&info->slots[i], &args->slot[i], images)) part.slot[i].dim[0] = 1;
+        if (clade_slot_has_images(&info->slots[i], &args->slot[i], images)) part.slot[i].dim[0] = 1;
     return part;
 }
 
@@ -89,7 +59,7 @@ static bool draw(clade_verifier *v, shadow *s)
     uint32_t word[4];
     clade_random_words(v->options.seed, CLADE_STREAM_VERIFY, (uint64_t)v->step, v->number++, word);
     const double place = ((double)(word[0] >> 5) * 0x1p26 + (double)(word[1] >> 6)) * 0x1p-53;
-    const int32_t images = v->options.rate < 1 ? count_images(s->info, &s->call->args) : 0;
+    const int32_t images = v->options.rate < 1 ? clade_args_images(s->info, &s->call->args) : 0;
     s->image = images ? (int32_t)(((uint64_t)word[2] * (uint64_t)images) >> 32) : -1;
     s->part = images ? cut_image(s->info, &s->call->args, images) : s->call->args;
     return place < clade_verify_share(v->options.rate, work_of(s));

@@ -17,6 +17,7 @@ typedef enum clade_pass {
 /* What every schedule of a model is built from; belongs to the model. */
 typedef struct clade_blueprint {
     const clade_graph *graph;
+    const clade_device *device;
     const clade_parameter *parameter;
     const int32_t *first_parameter; /* of each layer */
     const bool *trained;            /* does the layer's output depend on what is trained? */

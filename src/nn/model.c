@@ -417,6 +417,7 @@ static clade_status create(const clade_graph *graph, clade_device *device,
     status = clade_graph_copy(graph, &model->graph);
     if (!status) status = list_parameters(model, &trained, &fixed);
     model->blueprint.graph = model->graph;
+    model->blueprint.device = device;
     model->blueprint.parameter = model->parameter;
     model->blueprint.first_parameter = model->first_parameter;
     model->blueprint.trained = model->layer_trained;

@@ -1,4 +1,5 @@
-/* Precision: casts around the calls of a pass, and float32 copies of values for a call or two. */
+/* Precision: tensors of 16 bits, and for calls of which the device wants float32 casts around them
+ * and copies for a call or two. */
 #include "nn/precision.h"
 
 #include <stdlib.h>
@@ -57,16 +58,14 @@ static bool is_narrow(const narrower *n, const clade_tensor *t)
            n->build->value[t->offset].narrow;
 }
 
-/* Is it rounded for the call that reads it: the input, or a weight by which a product multiplies?
- * Biases are added, and the parameters of a normalisation that a convolution takes in are vectors,
- * too. */
+/* Is it rounded for the call that reads it: the input, or a weight that is a factor of a product?
+ */
 static bool is_rounded(const narrower *n, const clade_op_info *info, size_t slot,
                        const clade_tensor *t)
 {
-    if (!clade_tensor_present(t) || !t->buffer || !clade_slot_reads(info->slots[slot].kind))
-        return false;
-    if (clade_slot_is_weight(info->slots[slot].kind))
-        return (info->flags & CLADE_OP_PRODUCT) && t->rank > 1;
+    const clade_slot_info *s = &info->slots[slot];
+    if (!clade_tensor_present(t) || !t->buffer || !clade_slot_reads(s->kind)) return false;
+    if (clade_slot_is_weight(s->kind)) return s->dtype == CLADE_SLOT_FLOAT;
     return t->buffer == n->build->blueprint->input.buffer;
 }
 
@@ -85,12 +84,14 @@ static clade_tensor make(narrower *n, const clade_tensor *shape, clade_dtype dty
     return t;
 }
 
-static clade_tensor rounded(narrower *n, const clade_tensor *t)
+/* In 16 bits, or in float32 again. */
+static clade_tensor rounded(narrower *n, const clade_tensor *t, clade_dtype dtype)
 {
     const bool shared = t->buffer != n->build->blueprint->input.buffer;
     const clade_tensor narrow = make(n, t, n->dtype, shared);
-    const clade_tensor wide = make(n, t, CLADE_F32, shared);
     cast(n, t, &narrow);
+    if (dtype == n->dtype) return narrow;
+    const clade_tensor wide = make(n, t, dtype, shared);
     cast(n, &narrow, &wide);
     return wide;
 }
@@ -132,25 +133,40 @@ static clade_tensor widened(narrower *n, const clade_tensor *t, size_t c, bool r
     return copy;
 }
 
-/* Call c with its casts. */
+/* Does the device take the call with its narrow and rounded tensors in 16 bits? */
+static bool takes_halves(const narrower *n, const clade_call *from)
+{
+    const clade_op_info *info = clade_op_describe(from->op);
+    clade_call call = {.op = from->op, .args = from->args};
+    for (size_t s = 0; s < info->slot_count; s++) {
+        clade_tensor *t = &call.args.slot[s];
+        if (!is_narrow(n, t) && !is_rounded(n, info, s, t)) continue;
+        if (info->slots[s].dtype != CLADE_SLOT_FLOAT) return false;
+        *t = stored(n, t);
+    }
+    return clade_device_takes_halves(n->build->blueprint->device, &call);
+}
+
+/* Call c, with casts around it where the device has to have them. */
 static void add_call(narrower *n, const clade_layer_call *from, size_t c)
 {
     const clade_op_info *info = clade_op_describe(from->call.op);
+    const bool halves = takes_halves(n, &from->call);
     clade_args args = from->call.args;
     n->layer = from->layer;
     for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
         clade_tensor *t = &args.slot[s];
         if (is_narrow(n, t))
-            *t = widened(n, t, c, reads(&from->call, s));
+            *t = halves ? stored(n, t) : widened(n, t, c, reads(&from->call, s));
         else if (is_rounded(n, info, s, t))
-            *t = rounded(n, t);
+            *t = rounded(n, t, halves ? n->dtype : CLADE_F32);
     }
     clade_build_add(n->build, from->layer, from->call.op, &args);
     for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
         const clade_tensor *t = &from->call.args.slot[s];
         if (!is_narrow(n, t) || !clade_slot_writes(info->slots[s].kind)) continue;
         const clade_tensor narrow = stored(n, t);
-        cast(n, &args.slot[s], &narrow);
+        if (!halves) cast(n, &args.slot[s], &narrow);
         n->wide[t->offset].end = 0; /* it has not been rounded */
     }
 }

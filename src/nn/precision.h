@@ -13,10 +13,10 @@ void clade_set_products(clade_build *build);
 clade_dtype clade_precision_dtype(clade_precision precision);
 
 /* Of a pass in float32, whose calls have all been added: makes its values that may be narrow 16-bit
- * ones, and puts casts around the calls. What a call reads is widened before it, what it has
- * written is rounded after it; the input, and weights that are factors of a product, are rounded
- * for each call that reads them. So each op computes in float32, and an op that reads and writes 16
- * bits itself would give the same bits. Does nothing in float32. */
+ * ones. Calls read and write them as they are where the device takes that; else what a call reads
+ * is widened before it by a cast, and what it has written is rounded after it, which gives the same
+ * bits. The input, and weights that are factors of a product, are rounded for each call that reads
+ * them. Does nothing in float32. */
 void clade_narrow(clade_build *build);
 
 #endif

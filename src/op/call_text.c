@@ -19,14 +19,6 @@ static const char *const dtype_names[] = {[CLADE_F32] = "f32",
                                           [CLADE_BF16] = "bf16",
                                           [CLADE_F16] = "f16"};
 
-/* What a slot's dtype is where the text does not say. */
-static clade_dtype usual_dtype(const clade_slot_info *slot)
-{
-    return slot->dtype == CLADE_SLOT_LABEL   ? CLADE_I32
-           : slot->dtype == CLADE_SLOT_FLOAT ? CLADE_F32
-                                             : (clade_dtype)slot->dtype;
-}
-
 static size_t element_size(const clade_param_info *p)
 {
     return p->type == CLADE_PARAM_uint64_t ? 8 : 4;
@@ -95,7 +87,7 @@ static void add_float(call_writer *w, float value)
 static void add_tensor(call_writer *w, const clade_slot_info *slot, const clade_tensor *t)
 {
     add(w, " %s", slot->name);
-    if (t->dtype != usual_dtype(slot)) add(w, ":%s", dtype_names[t->dtype]);
+    if (t->dtype != clade_slot_usual(slot->dtype)) add(w, ":%s", dtype_names[t->dtype]);
     for (int i = 0; i < t->rank; i++) add(w, "%c%d", i ? 'x' : '=', t->dim[i]);
     if (!t->rank) add(w, "=scalar");
 }
@@ -227,7 +219,7 @@ static clade_status read_tensor(const clade_op_info *info, const clade_slot_info
                                 const char *word, const char *dtype, const char *text,
                                 clade_tensor *t)
 {
-    clade_dtype given = usual_dtype(slot);
+    clade_dtype given = clade_slot_usual(slot->dtype);
     if (dtype) {
         for (int d = CLADE_F32; d <= CLADE_F16; d++)
             if (clade_slot_takes(slot->dtype, (clade_dtype)d) && !strcmp(dtype, dtype_names[d]))

@@ -21,24 +21,43 @@ static clade_args on_host(const clade_op_info *info, const clade_args *args,
     return copy;
 }
 
-void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
-                    void *const blocks[CLADE_MOST_SLOTS])
+clade_status clade_reference_run_on(const clade_op_info *info, const clade_args *args,
+                                    void *const blocks[CLADE_MOST_SLOTS])
 {
     clade_buffer memory[CLADE_MOST_SLOTS];
     const clade_args placed = on_host(info, args, blocks, memory);
-    impl->run(&placed);
+    return clade_reference_run(info->op, &placed);
+}
+
+/* The same for the oracle, to which all floats are doubles. */
+static clade_args for_oracle(const clade_op_info *info, const clade_args *args,
+                             void *const blocks[CLADE_MOST_SLOTS],
+                             clade_buffer memory[CLADE_MOST_SLOTS])
+{
+    clade_args placed = on_host(info, args, blocks, memory);
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_dtype_is_half(placed.slot[i].dtype)) placed.slot[i].dtype = CLADE_F32;
+    return placed;
+}
+
+void clade_oracle_run_on(const clade_op_info *info, const clade_args *args,
+                         void *const blocks[CLADE_MOST_SLOTS])
+{
+    clade_buffer memory[CLADE_MOST_SLOTS];
+    const clade_args placed = for_oracle(info, args, blocks, memory);
+    clade_op_oracle(info->op)->run(&placed);
 }
 
 void *clade_block_widen(const clade_tensor *t, const void *values)
 {
     size_t n = clade_tensor_count(t), bytes = n * clade_dtype_size(t->dtype);
-    if (t->dtype != CLADE_F32) {
+    if (!clade_dtype_is_float(t->dtype)) {
         void *copy = malloc(bytes ? bytes : 1);
         if (copy) memcpy(copy, values, bytes);
         return copy;
     }
     double *wide = malloc((n ? n : 1) * sizeof *wide);
-    for (size_t i = 0; wide && i < n; i++) wide[i] = ((const float *)values)[i];
+    for (size_t i = 0; wide && i < n; i++) wide[i] = (double)clade_float_of(t->dtype, values, i);
     return wide;
 }
 
@@ -74,7 +93,8 @@ static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op
         const clade_tensor *t = &args->slot[i];
         if (!before[i]) continue;
         size_t n = clade_tensor_count(t);
-        size_t bytes = n * (t->dtype == CLADE_F32 ? sizeof(double) : clade_dtype_size(t->dtype));
+        size_t bytes =
+            n * (clade_dtype_is_float(t->dtype) ? sizeof(double) : clade_dtype_size(t->dtype));
         blocks[i] = malloc(bytes ? bytes : 1);
         if (!blocks[i]) {
             status = clade_fail(CLADE_ENOMEM, "%s: out of memory for a bound", info->name);
@@ -83,10 +103,10 @@ static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op
         memcpy(blocks[i], before[i], bytes);
         double *v = blocks[i];
         const double least = least_factor(info, args, i);
-        for (size_t j = 0; t->dtype == CLADE_F32 && j < n; j++)
+        for (size_t j = 0; clade_dtype_is_float(t->dtype) && j < n; j++)
             v[j] = fabs(v[j]) < least ? least : fabs(v[j]);
     }
-    clade_impl_run(oracle, info, &copy, blocks);
+    clade_oracle_run_on(info, &copy, blocks);
     double gamma =
         clade_gamma(oracle->terms(args, slot)) + clade_products_error(products_of(info, args));
     const double *sum = blocks[slot];
@@ -116,7 +136,7 @@ static clade_status own_bound(const clade_op_impl *oracle, const clade_op_info *
             if (fabs(v[j]) < least) v[j] = least;
     }
     clade_buffer memory[CLADE_MOST_SLOTS];
-    const clade_args placed = on_host(info, args, raised, memory);
+    const clade_args placed = for_oracle(info, args, raised, memory);
     if (!status) oracle->bound(&placed, slot, bound);
     for (size_t i = 0; i < CLADE_MOST_SLOTS; i++) free(own[i]);
     return status;
@@ -152,6 +172,18 @@ bool clade_both_vanish(float a, float b)
 bool clade_overflows(double truth, double bound, float got)
 {
     return isinf(got) && fabs(truth) + bound > (double)FLT_MAX && (got > 0) == (truth > 0);
+}
+
+static float as_stored(clade_dtype dtype, double value)
+{
+    const uint16_t half = clade_half_of(dtype, (float)value);
+    return clade_float_of(dtype, &half, 0);
+}
+
+bool clade_is_within(clade_dtype dtype, double truth, double bound, float got)
+{
+    if (dtype == CLADE_F32) return fabs((double)got - truth) <= bound;
+    return got >= as_stored(dtype, truth - bound) && got <= as_stored(dtype, truth + bound);
 }
 
 const char *clade_place_text(const clade_tensor *t, size_t i, char text[64])

@@ -3,13 +3,15 @@
 #ifndef CLADE_OP_JUDGE_H
 #define CLADE_OP_JUDGE_H
 
-#include "op/op.h"
+#include "op/half.h"
 
-/* Runs a reference (bytes per element as the dtype says) or an oracle (doubles for F32) on blocks.
- */
-void clade_impl_run(const clade_op_impl *impl, const clade_op_info *info, const clade_args *args,
-                    void *const blocks[CLADE_MOST_SLOTS]);
-/* Doubles of a block of floats; other dtypes are copied. NULL if out of memory. */
+/* Runs the reference on blocks. Errors: ENOMEM, with tensors of 16 bits alone. */
+clade_status clade_reference_run_on(const clade_op_info *info, const clade_args *args,
+                                    void *const blocks[CLADE_MOST_SLOTS]);
+/* Runs the oracle on blocks, of doubles for floats of all formats. */
+void clade_oracle_run_on(const clade_op_info *info, const clade_args *args,
+                         void *const blocks[CLADE_MOST_SLOTS]);
+/* Doubles of a block of floats of any format; other dtypes are copied. NULL if out of memory. */
 void *clade_block_widen(const clade_tensor *t, const void *values);
 /* The bound of each element of output `slot` after the oracle has run on `blocks`. `before`: what
  * the blocks held when it began. */
@@ -35,6 +37,9 @@ bool clade_both_vanish(float a, float b);
 /* Is `got` the infinity that a truth beyond the largest float32, or within its bound of it,
  * becomes? */
 bool clade_overflows(double truth, double bound, float got);
+/* Is `got`, stored as `dtype`, no further than `bound` from a truth, which is finite? In 16 bits:
+ * is it between both ends of what is allowed, each rounded as it is stored? */
+bool clade_is_within(clade_dtype dtype, double truth, double bound, float got);
 /* "[1, 0, 4, 2]" of element i */
 const char *clade_place_text(const clade_tensor *t, size_t i, char text[64]);
 

@@ -54,9 +54,57 @@ static clade_status check_products(const clade_op_info *info, const clade_args *
 bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given)
 {
     if (wanted == CLADE_SLOT_LABEL) return given == CLADE_I32 || given == CLADE_F32;
-    if (wanted == CLADE_SLOT_FLOAT)
-        return given == CLADE_F32 || given == CLADE_BF16 || given == CLADE_F16;
+    if (wanted == CLADE_SLOT_FLOAT) return clade_dtype_is_float(given);
     return (int)wanted == (int)given;
+}
+
+bool clade_slot_has_images(const clade_slot_info *slot, const clade_tensor *t, int32_t n)
+{
+    return clade_tensor_present(t) && !clade_slot_is_weight(slot->kind) && t->rank > 0 &&
+           t->dim[0] == n;
+}
+
+int32_t clade_args_images(const clade_op_info *info, const clade_args *args)
+{
+    const clade_op_info *forward =
+        info->forward == CLADE_OP_none ? info : clade_op_describe(info->forward);
+    int32_t n = 0;
+    if (!(forward->flags & CLADE_OP_PER_IMAGE)) return 0;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (!clade_tensor_present(t) || !clade_slot_writes(info->slots[i].kind)) continue;
+        if (!n && t->rank > 0) n = t->dim[0];
+        if (!clade_slot_has_images(&info->slots[i], t, n)) return 0;
+    }
+    for (size_t i = 0; i < info->slot_count; i++) {
+        const clade_tensor *t = &args->slot[i];
+        if (!clade_tensor_present(t) || clade_slot_is_weight(info->slots[i].kind)) continue;
+        const bool stretched = t->rank > 0 && t->dim[0] == 1; /* the same for all images */
+        if (!clade_slot_has_images(&info->slots[i], t, n) && !stretched) return 0;
+    }
+    return n;
+}
+
+clade_dtype clade_slot_usual(clade_slot_dtype wanted)
+{
+    return wanted == CLADE_SLOT_LABEL   ? CLADE_I32
+           : wanted == CLADE_SLOT_FLOAT ? CLADE_F32
+                                        : (clade_dtype)wanted;
+}
+
+/* The rule for float32, to which it is one whether a FLOAT slot is stored in 16 bits. */
+static clade_status apply_rule(const clade_op_info *info, clade_args *args)
+{
+    clade_dtype given[CLADE_MOST_SLOTS];
+    for (size_t i = 0; i < info->slot_count; i++) {
+        clade_dtype *dtype = &args->slot[i].dtype;
+        given[i] = *dtype;
+        if (clade_dtype_is_half(*dtype)) *dtype = CLADE_F32;
+    }
+    clade_status status = references[info->op]->shape(args);
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_dtype_is_half(given[i])) args->slot[i].dtype = given[i];
+    return status;
 }
 
 clade_status clade_op_shape(clade_op op, clade_args *args)
@@ -77,7 +125,7 @@ clade_status clade_op_shape(clade_op op, clade_args *args)
         if (status) return status;
     }
     clade_status status = check_products(info, args);
-    if (!status) status = references[op]->shape(args);
+    if (!status) status = apply_rule(info, args);
     for (size_t i = 0; !status && i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
         if (clade_tensor_present(t))

@@ -93,9 +93,18 @@ int64_t clade_row_roundings(int64_t c);
 
 /* May a slot hold a tensor of this dtype? */
 bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given);
+/* Which one it holds where nobody says. */
+clade_dtype clade_slot_usual(clade_slot_dtype wanted);
 /* Index of a slot or a parameter by name, or -1. */
 int clade_slot_find(const clade_op_info *info, const char *name);
 int clade_param_find(const clade_op_info *info, const char *name);
+
+/* Has the tensor of a slot a row for each of n images? */
+bool clade_slot_has_images(const clade_slot_info *slot, const clade_tensor *t, int32_t n);
+/* Images into which the call's batch may be cut: a row of each tensor that has them, what else it
+ * reads being the same for all. 0: it may not. A gradient may where its forward op may, unless it
+ * adds up what the images give. */
+int32_t clade_args_images(const clade_op_info *info, const clade_args *args);
 
 const clade_op_impl *clade_op_reference(clade_op op);
 const clade_op_impl *clade_op_oracle(clade_op op);

@@ -137,6 +137,12 @@ static void opencl_ops(void *context, clade_op_slot *slot)
 #include <clade/ops.def>
 }
 
+static bool takes_halves(void *context, const clade_call *call)
+{
+    (void)context;
+    return clade_opencl_op(call->op)->halves;
+}
+
 const clade_backend *clade_opencl_backend(void)
 {
     static const clade_backend backend = {
@@ -169,6 +175,7 @@ const clade_backend *clade_opencl_backend(void)
         .choices = clade_opencl_choices,
         .matrix_unit = clade_opencl_matrix_unit,
         .judge_matrix_unit = clade_opencl_matrix_judge,
+        .takes_halves = takes_halves,
     };
     return &backend;
 }

@@ -32,6 +32,7 @@ typedef struct opencl_algorithm {
 
 typedef struct opencl_op {
     clade_op op; /* CLADE_OP_none ends a family */
+    bool halves; /* does it take tensors of 16 bits? */
     /* An op with one algorithm. */
     void (*plan)(opencl_plan *plan, const clade_args *args);
     /* One with several, in the order in which they are preferred. */
