@@ -64,7 +64,7 @@ typedef struct conform_problem {
     size_t count[conform_slots];
     void *initial[conform_slots];  /* before the call */
     void *expected[conform_slots]; /* outputs: the reference's */
-    double *truth[conform_slots];  /* float32 outputs: the oracle's */
+    double *truth[conform_slots];  /* outputs that are floats: the oracle's */
     double *bound[conform_slots];  /* float32 outputs: how far a result may be from it */
     bool exact[conform_slots];     /* the data are such that a result must equal the oracle's */
     bool transformed;              /* as clade_op_impl's transforms says */
@@ -207,6 +207,8 @@ typedef struct conform_run {
     clade_case typed;    /* the call that --case gives; no text where it gives a pattern */
     clade_op typed_op;
     char typed_text[CLADE_CALL_TEXT_SIZE];
+    clade_case half; /* the case of 16 bits in hand */
+    char half_name[64], half_text[CLADE_CALL_TEXT_SIZE];
     clade_conform_sink sink;
     void *user;
     clade_conform_summary *summary;
@@ -232,6 +234,10 @@ const char *clade_conform_call(const clade_op_info *info, const clade_case *test
 /* The next of an op's cases that --case, --quick and --random choose, from number *i on, or NULL.
  */
 const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i);
+/* The next of the same cases, from number *i on, with tensors of 16 bits in all FLOAT slots:
+ * "NAME-bf16" of small cases, and "NAME-f16" of the first; or NULL, and with --quick none. Lasts
+ * until the next one. */
+const clade_case *clade_conform_half_case(conform_run *run, const clade_op_info *info, size_t *i);
 /* Draws an op's cases if --random asks for them; before the first of them is asked for. */
 clade_status clade_conform_draw_cases(conform_run *run, const clade_op_info *info);
 /* The command that repeats a result: in `run->command`. */

@@ -61,6 +61,47 @@ const clade_case *clade_conform_case(const conform_run *run, const clade_op_info
     return NULL;
 }
 
+/* A case with its FLOAT slots in 16 bits; false: it has none, or says itself how they are stored.
+ */
+static bool store_halves(conform_run *run, const clade_op_info *source, const clade_case *test,
+                         clade_dtype dtype)
+{
+    clade_args args = {0};
+    bool any = false;
+    if (strchr(test->text, ':') || clade_args_parse(source->op, test->text, &args) ||
+        clade_op_shape(source->op, &args))
+        return false;
+    for (size_t i = 0; i < source->slot_count; i++) {
+        if (source->slots[i].dtype != CLADE_SLOT_FLOAT || !clade_tensor_present(&args.slot[i]))
+            continue;
+        args.slot[i].dtype = dtype;
+        any = true;
+    }
+    if (!any) return false;
+    clade_call_text(source->op, &args, run->half_text);
+    snprintf(run->half_name, sizeof run->half_name, "%s-%s", test->name,
+             dtype == CLADE_BF16 ? "bf16" : "f16");
+    run->half = (clade_case){
+        .kind = CASE_QUICK, .name = run->half_name, .text = run->half_text + strlen(source->name)};
+    return true;
+}
+
+const clade_case *clade_conform_half_case(conform_run *run, const clade_op_info *info, size_t *i)
+{
+    const clade_op_info *source = clade_op_describe(clade_case_op(info));
+    const clade_op_impl *impl = clade_op_reference(source->op);
+    if (run->typed.text || run->options->random || run->options->quick) return NULL;
+    while (*i < 2 * impl->case_count) {
+        const size_t number = (*i)++;
+        const clade_case *test = &impl->cases[number / 2];
+        if (test->kind != CASE_QUICK || (number % 2 && number > 1)) continue;
+        if (store_halves(run, source, test, number % 2 ? CLADE_F16 : CLADE_BF16) &&
+            clade_conform_fits(run->options->case_name, run->half_name))
+            return &run->half;
+    }
+    return NULL;
+}
+
 const char *clade_conform_mode_name(clade_conform_mode mode)
 {
     switch (mode) {

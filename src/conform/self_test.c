@@ -15,23 +15,34 @@ typedef struct outcome {
     uint64_t cases;
 } outcome;
 
+static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test,
+                               outcome *o)
+{
+    const bool accumulates = clade_param_find(info, "accumulate") >= 0;
+    clade_status status = CLADE_OK;
+    for (int accumulate = 0; !status && !o->failure.check && accumulate <= accumulates;
+         accumulate++) {
+        clade_conform_result unused = {0};
+        status = clade_conform_judge(run, info, test, accumulate, &unused, &o->failure);
+        snprintf(o->where, sizeof o->where, "%.60s, accumulate %d", test->name, accumulate);
+        o->cases++;
+    }
+    return status;
+}
+
 static clade_status judge_op(conform_run *run, const clade_op_info *info, outcome *o)
 {
     const clade_op_impl *source = clade_op_reference(clade_case_op(info));
-    bool accumulates = clade_param_find(info, "accumulate") >= 0;
+    const clade_case *test;
     clade_status status = CLADE_OK;
     for (int kind = CASE_QUICK; kind <= (run->fault ? CASE_FULL : CASE_QUICK); kind++)
         for (size_t i = 0; !status && !o->failure.check && i < source->case_count; i++) {
-            const clade_case *test = &source->cases[i];
-            if ((int)test->kind != kind) continue;
-            for (int accumulate = 0; !status && !o->failure.check && accumulate <= accumulates;
-                 accumulate++) {
-                clade_conform_result unused = {0};
-                status = clade_conform_judge(run, info, test, accumulate, &unused, &o->failure);
-                snprintf(o->where, sizeof o->where, "%.60s, accumulate %d", test->name, accumulate);
-                o->cases++;
-            }
+            test = &source->cases[i];
+            if ((int)test->kind == kind) status = judge_case(run, info, test, o);
         }
+    for (size_t i = 0;
+         !status && !o->failure.check && (test = clade_conform_half_case(run, info, &i));)
+        status = judge_case(run, info, test, o);
     return status;
 }
 
@@ -86,6 +97,8 @@ static clade_status judge_fault(const conform_run *run, const clade_op_info *inf
     memset(o, 0, sizeof *o);
     memset(with.devices, 0, sizeof with.devices);
     options.math = fast ? CLADE_FAST : CLADE_EXACT;
+    options.case_name = NULL; /* of the fault */
+    options.quick = false;
     with.options = &options;
     with.fault = fault;
     if (place == FAULT_IN_ORACLE) return judge_gradients(&with, info, o);
