@@ -226,6 +226,9 @@ CLADE_API const clade_op_info *clade_op_describe(clade_op op);
 /* By name; CLADE_OP_none if there is no such op. */
 CLADE_API clade_op clade_op_find(const char *name);
 
+/* Does a call with these arguments read what the slot holds, be it to add to it? */
+CLADE_API bool clade_op_reads(const clade_op_info *info, const clade_args *args, size_t slot);
+
 /* Applies the op's shape rule: checks shapes and parameters, and fills in rank, dimensions and
  * dtype of outputs whose dtype is CLADE_NONE (an optional output stays absent). Outputs whose shape
  * is the caller's to give (see the op's table) must be set. Buffers are not looked at. Errors:

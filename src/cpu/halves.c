@@ -95,15 +95,6 @@ static clade_status cast(cpu_context *cpu, const clade_tensor *x, const clade_te
     return cpu->op[CLADE_OP_cast].run(cpu, &args, NULL, NULL);
 }
 
-/* Is what the slot holds of use to the op? */
-static bool reads(const clade_op_info *info, const clade_args *args, size_t slot)
-{
-    if (clade_slot_reads(info->slots[slot].kind)) return true;
-    const int p = clade_param_find(info, "accumulate");
-    return p >= 0 && clade_slot_accumulates(info->slots[slot].kind) &&
-           *(const int32_t *)(const void *)((const char *)args + info->params[p].offset) != 0;
-}
-
 /* Images first … first + count − 1. */
 static clade_status run_slice(cpu_context *cpu, clade_op op, const clade_args *args,
                               const slices *s, int32_t first, int32_t count, float *workspace)
@@ -123,7 +114,7 @@ static clade_status run_slice(cpu_context *cpu, clade_op op, const clade_args *a
         copy[i] = (clade_buffer){.host = workspace + s->copy_at[i]};
         t->buffer = &copy[i];
         t->offset = 0;
-        if ((cut || first == 0) && reads(info, args, i)) status = cast(cpu, &stored[i], t);
+        if ((cut || first == 0) && clade_op_reads(info, args, i)) status = cast(cpu, &stored[i], t);
     }
     const clade_plan *plan = &s->plan[count < s->count];
     if (!status) status = cpu->op[op].run(cpu, &slice, plan, workspace + s->inner_at);

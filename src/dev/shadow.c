@@ -8,18 +8,9 @@
 
 /* --- memory --- */
 
-static int32_t *accumulate_of(const clade_op_info *info, clade_args *args)
-{
-    const int i = clade_param_find(info, "accumulate");
-    return i < 0 ? NULL : (int32_t *)(void *)((char *)args + info->params[i].offset);
-}
-
 bool clade_shadow_reads(const shadow *s, size_t slot)
 {
-    clade_args args = s->call->args;
-    const clade_slot_kind kind = s->info->slots[slot].kind;
-    const int32_t *accumulate = accumulate_of(s->info, &args);
-    return clade_slot_reads(kind) || (clade_slot_accumulates(kind) && accumulate && *accumulate);
+    return clade_op_reads(s->info, &s->call->args, slot);
 }
 
 static size_t bytes_of(const clade_tensor *t)
@@ -155,9 +146,9 @@ clade_status clade_shadow_judge(const shadow *s, wrong_place *out)
     const bool exact = s->device->math == CLADE_EXACT;
     void *before[CLADE_MOST_SLOTS] = {0}, *after[CLADE_MOST_SLOTS] = {0};
     clade_args args = s->part;
-    int32_t *accumulate = accumulate_of(s->info, &args);
+    const int p = clade_param_find(s->info, "accumulate");
     clade_status status = CLADE_OK;
-    if (!exact && accumulate) *accumulate = 0;
+    if (!exact && p >= 0) *(int32_t *)(void *)((char *)&args + s->info->params[p].offset) = 0;
     for (size_t i = 0; i < s->info->slot_count && !status; i++) {
         if (!s->before[i]) continue;
         before[i] = start_block(s, i, exact);

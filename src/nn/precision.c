@@ -104,18 +104,6 @@ static clade_tensor stored(const narrower *n, const clade_tensor *t)
     return s;
 }
 
-static bool reads(const clade_call *call, size_t slot)
-{
-    const clade_op_info *info = clade_op_describe(call->op);
-    const clade_slot_kind kind = info->slots[slot].kind;
-    if (clade_slot_reads(kind)) return true;
-    for (size_t p = 0; p < info->param_count && clade_slot_accumulates(kind); p++)
-        if (!strcmp(info->params[p].name, "accumulate"))
-            return *(const int32_t *)(const void *)((const char *)&call->args +
-                                                    info->params[p].offset) != 0;
-    return false;
-}
-
 /* The float32 copy that call c takes for a slot: what the call before had, or a new one, into which
  * the value is widened if it is read. */
 static clade_tensor widened(narrower *n, const clade_tensor *t, size_t c, bool read)
@@ -157,7 +145,8 @@ static void add_call(narrower *n, const clade_layer_call *from, size_t c)
     for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
         clade_tensor *t = &args.slot[s];
         if (is_narrow(n, t))
-            *t = halves ? stored(n, t) : widened(n, t, c, reads(&from->call, s));
+            *t =
+                halves ? stored(n, t) : widened(n, t, c, clade_op_reads(info, &from->call.args, s));
         else if (is_rounded(n, info, s, t))
             *t = rounded(n, t, halves ? n->dtype : CLADE_F32);
     }

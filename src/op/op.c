@@ -85,6 +85,15 @@ int32_t clade_args_images(const clade_op_info *info, const clade_args *args)
     return n;
 }
 
+bool clade_op_reads(const clade_op_info *info, const clade_args *args, size_t slot)
+{
+    const clade_slot_kind kind = info->slots[slot].kind;
+    const int i = clade_param_find(info, "accumulate");
+    if (clade_slot_reads(kind)) return true;
+    return i >= 0 && clade_slot_accumulates(kind) &&
+           *(const int32_t *)(const void *)((const char *)args + info->params[i].offset) != 0;
+}
+
 clade_dtype clade_slot_usual(clade_slot_dtype wanted)
 {
     return wanted == CLADE_SLOT_LABEL   ? CLADE_I32
