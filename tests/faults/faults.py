@@ -67,6 +67,8 @@ FILE_KINDS = {
     "mkdir": [errno.ENOSPC], "unlink": [errno.EIO], "stat": [errno.EIO], "truncate": [errno.EIO],
     "close": [errno.EIO], "fclose": [errno.ENOSPC],
 }
+# of what a stream had taken, only that it failed is known when the stream is closed
+EARLIER = {"fwrite": ["an earlier write failed"]}
 SAID = {errno.EIO: "Input/output error", errno.EMFILE: "Too many open files", errno.ENOSPC: "the disk is full"}
 
 
@@ -76,9 +78,10 @@ def files(library):
         for error in errors:
             environment = {"LD_PRELOAD": library, "FAULT_KIND": kind, "FAULT_HOW": str(error)}
             word = errno.errorcode[error] if error else "short"
+            words = [SAID[error], *EARLIER.get(kind, [])] if error else []
             for lasts in (False, True):
-                made.append(Fault(f"{kind}-{word}{'-lasting' if lasts else ''}", environment,
-                                  [SAID[error]] if error else [], lasts, few=(60, 6) if kind == "opendir" else (6, 6)))
+                made.append(Fault(f"{kind}-{word}{'-lasting' if lasts else ''}", environment, words, lasts,
+                                  few=(60, 6) if kind == "opendir" else (6, 6)))
     return made
 
 

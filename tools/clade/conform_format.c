@@ -4,6 +4,7 @@
 #include "shown.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,7 +359,9 @@ clade_status conform_writer_finish(conform_writer *w, const conform_totals *tota
             print_matrix(w, totals);
         break;
     }
+    errno = 0;
     if (!status && (fflush(w->to) || ferror(w->to)))
-        status = clade_fail(CLADE_EIO, "the results could not be written");
+        status = clade_fail(CLADE_EIO, "the results could not be written: %s",
+                            errno ? strerror(errno) : "an earlier write failed");
     return status;
 }
