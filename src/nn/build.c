@@ -135,5 +135,6 @@ void clade_build_destroy(clade_build *build)
     free(build->call);
     free(build->value);
     free(build->sync);
+    free(build->halves);
     *build = (clade_build){0};
 }

@@ -33,6 +33,9 @@ typedef struct clade_blueprint {
     bool tapped;    /* is the output of each layer looked at? */
     uint64_t cache; /* bytes that calls had better not exceed; 0: it does not matter */
     int32_t watch;  /* a layer, or 0 */
+    /* Of each call of a pass before it is narrowed: does the device take it in 16 bits? Decided for
+     * the full batch, so that passes over fewer images have the same values; NULL: not yet. */
+    bool *halves[CLADE_PASSES];
     /* For the full batch. zeros and minus_ones, [batch, outputs] and [batch], are there for losses
      * of numbers and for a watched layer only; its y and dy likewise; loss_scale for MIXED_FLOAT16.
      * label_weight is [2, outputs], or absent. */
@@ -87,6 +90,7 @@ typedef struct clade_build {
     size_t value_count, value_capacity;
     clade_sync *sync;
     size_t sync_count, sync_capacity;
+    bool *halves; /* what was decided, for the blueprint */
 } clade_build;
 
 /* All calls of a pass over n images. The caller destroys it, also after a failure. */

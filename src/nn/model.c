@@ -255,6 +255,8 @@ static clade_status plan_pass(clade_model *model, clade_pass pass)
     if (!status) {
         model->offset[pass] = malloc((build.value_count + 1) * sizeof *model->offset[pass]);
         if (!model->offset[pass]) status = clade_fail(CLADE_ENOMEM, "out of memory for a plan");
+        model->blueprint.halves[pass] = build.halves;
+        build.halves = NULL;
     }
     if (!status) status = clade_build_plan(&build, model->offset[pass], &total, &unshared);
     if (total > model->arena_bytes) model->arena_bytes = total;
@@ -477,6 +479,7 @@ void clade_model_destroy(clade_model **handle)
     for (int pass = 0; pass < CLADE_PASSES; pass++) {
         for (int i = 0; i < SIZES; i++) clade_schedule_destroy(&model->schedule[pass][i]);
         free(model->offset[pass]);
+        free(model->blueprint.halves[pass]);
     }
     if (model->sibling) model->buffer[TRAINED] = model->buffer[FIXED] = model->buffer[SCALE] = NULL;
     for (int i = 0; i < BLOCKS; i++) clade_buffer_destroy(&model->buffer[i]);

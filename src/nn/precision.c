@@ -139,9 +139,11 @@ static bool takes_halves(const narrower *n, const clade_call *from)
 static void add_call(narrower *n, const clade_layer_call *from, size_t c)
 {
     const clade_op_info *info = clade_op_describe(from->call.op);
-    const bool halves = takes_halves(n, &from->call);
+    const bool *decided = n->build->blueprint->halves[n->build->pass];
+    const bool halves = decided ? decided[c] : takes_halves(n, &from->call);
     clade_args args = from->call.args;
     n->layer = from->layer;
+    if (!decided) n->build->halves[c] = halves;
     for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
         clade_tensor *t = &args.slot[s];
         if (is_narrow(n, t))
@@ -183,9 +185,10 @@ void clade_narrow(clade_build *build)
     clade_layer_call *call = build->call;
     const size_t count = build->call_count;
     n.wide = calloc(n.values + 1, sizeof *n.wide);
+    build->halves = calloc(count + 1, sizeof *build->halves);
     build->call = NULL;
     build->call_count = build->call_capacity = 0;
-    if (n.wide)
+    if (n.wide && build->halves)
         add_all(&n, call, count);
     else
         build->status = clade_fail(CLADE_ENOMEM, "out of memory for a schedule");

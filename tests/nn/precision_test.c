@@ -1,6 +1,6 @@
 /* Mixed precisions on the CPU: a training step's gradients are, bit for bit, those of its ops one
  * by one in float32, with each activation, gradient and kernel rounded by this test; the loss's
- * scale; and the memory of a deep net. */
+ * scale; fewer images than the full batch; and the memory of a deep net. */
 #include "../test.h"
 #include "base/random.h"
 #include "nn/build.h"
@@ -247,6 +247,45 @@ static void test_step(float scale)
     clade_model_destroy(&model);
 }
 
+/* ---- fewer images than the full batch ---- */
+
+static clade_graph *scaled_net(void)
+{
+    clade_graph *g;
+    if (clade_graph_create(SIZE, SIZE, CHANNELS, &g)) return NULL;
+    const int32_t y = net_plain(g, net_conv(g, 0, 4, 3, CLADE_PADDING_SAME, CLADE_LINEAR),
+                                CLADE_LAYER_LAYER_SCALE);
+    net_softmax_dense(g, net_plain(g, y, CLADE_LAYER_GLOBAL_AVGPOOL2D), CLASSES);
+    return g;
+}
+
+/* One image of a model for several has the gradients of one for it alone, although a vector is then
+ * stretched over as many images as it has rows. */
+static void test_one_image(void)
+{
+    static float images[N * SIZE * SIZE * CHANNELS], gradients[2][ROOM];
+    const int32_t labels[N] = {2, 0, 1};
+    clade_random r = clade_random_start(7, CLADE_STREAM_CONFORM, 0);
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) images[i] = clade_random_normal(&r);
+    for (int i = 0; i < 2; i++) {
+        clade_model *model = make(scaled_net(), i ? N : 1);
+        if (!model) return;
+        clade_tensor x = *clade_model_input(model), label = *clade_model_label(model),
+                     weight = *clade_model_weight(model);
+        x.dim[0] = label.dim[0] = weight.dim[0] = 1;
+        CHECK_OK(clade_tensor_write(&x, images));
+        CHECK_OK(clade_tensor_write(&label, labels));
+        CHECK_OK(clade_tensor_write(&weight, &(float){1}));
+        CHECK_OK(clade_model_gradient(model, 1, 1, 0));
+        const clade_tensor *all = clade_model_gradients(model);
+        CHECK(clade_tensor_count(all) > 0 && clade_tensor_count(all) <= ROOM);
+        CHECK_OK(clade_tensor_read(all, gradients[i]));
+        CHECK(i == 0 ||
+              !memcmp(gradients[0], gradients[1], clade_tensor_count(all) * sizeof(float)));
+        clade_model_destroy(&model);
+    }
+}
+
 /* ---- memory ---- */
 
 static uint64_t arena_of(void)
@@ -319,6 +358,9 @@ int main(void)
     precision = CLADE_PRECISION_MIXED_FLOAT16;
     if (memory) test_step(1);
     if (memory) test_step(0x1p12F);
+    test_one_image();
+    precision = CLADE_PRECISION_MIXED_BFLOAT16;
+    test_one_image();
     test_memory();
     test_products();
     precision = CLADE_PRECISIONS;
