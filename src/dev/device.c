@@ -112,7 +112,8 @@ static clade_status choose(const char *name, const clade_device_info *list, size
 }
 
 /* Which device of which backend an entry of the list is. */
-static clade_status locate(size_t entry, const clade_backend **backend, size_t *index)
+static clade_status locate(size_t entry, const char *id, const clade_backend **backend,
+                           size_t *index)
 {
     char note[256];
     for (int b = 0; b < backend_count; b++) {
@@ -126,7 +127,7 @@ static clade_status locate(size_t entry, const clade_backend **backend, size_t *
         }
         entry -= n;
     }
-    return clade_fail(CLADE_ENODEVICE, "the device has gone");
+    return clade_fail(CLADE_ENODEVICE, "%s: its driver no longer lists it", id);
 }
 
 static clade_status load_plugin(const char *path, void **library, const clade_backend **backend)
@@ -179,8 +180,9 @@ static clade_status find_built_in(const char *name, const clade_backend **backen
     clade_status status = clade_devices_list(&list, &count, note);
     if (status) return status;
     status = choose(name, list, count, note, &chosen);
+    if (!status) status = locate(chosen, list[chosen].id, backend, index);
     free(list);
-    return status ? status : locate(chosen, backend, index);
+    return status;
 }
 
 clade_status clade_device_take_table(clade_device *device, const clade_backend *backend)
