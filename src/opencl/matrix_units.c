@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "opencl/cache.h"
 
+#include <CL/cl_ext.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,19 @@ static const char *after(const char *text, const char *word)
     return strncmp(text, word, strlen(word)) ? NULL : text + strlen(word);
 }
 
+/* Intel's functions may only be called by the smallest sub-groups that the device has
+ * (cl_intel_subgroup_matrix_multiply_accumulate). */
+static bool has_smallest_sub_groups(const opencl_context *cl, size_t lanes)
+{
+    size_t sizes[8], bytes = 0, least = SIZE_MAX;
+    if (clade_icd.clGetDeviceInfo(cl->device, CL_DEVICE_SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes,
+                                  &bytes))
+        return false;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (sizes[i] < least) least = sizes[i];
+    return least == lanes;
+}
+
 /* By what the driver says of the device; whether it is so is tried. */
 static bool may_have(const opencl_context *cl, const opencl_matrix_unit *unit)
 {
@@ -55,7 +69,8 @@ static bool may_have(const opencl_context *cl, const opencl_matrix_unit *unit)
     if (!strcmp(unit->name, "wmma-gfx11")) return after(name, "gfx11") != NULL;
     if (!strcmp(unit->name, "wmma-gfx12")) return after(name, "gfx12") != NULL;
     if (!strcmp(unit->name, "mfma")) return after(name, "gfx9") != NULL;
-    return strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate") != NULL;
+    return strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate") &&
+           has_smallest_sub_groups(cl, (size_t)unit->lanes);
 }
 
 static void add(opencl_matrix_units *u, const opencl_matrix_unit *unit, bool judged)
