@@ -39,8 +39,9 @@ static void release(staged *s)
     clade_device_close(&s->device);
 }
 
-/* Random numbers for every tensor, also for outputs, which may be added to. */
-static clade_status draw(const clade_call *shape, block *b)
+/* Random numbers for every tensor, also for outputs, which may be added to: up to 1, of the first
+ * one up to `scale`. */
+static clade_status draw(const clade_call *shape, float scale, block *b)
 {
     const clade_op_info *info = clade_op_describe(shape->op);
     for (size_t i = 0; i < info->slot_count; i++) {
@@ -52,7 +53,8 @@ static clade_status draw(const clade_call *shape, block *b)
         b->v[i] = malloc(b->count[i] * sizeof(float));
         if (!b->v[i]) return clade_fail(CLADE_ENOMEM, "%s: out of memory", info->name);
         clade_random r = clade_random_start(0, CLADE_STREAM_CONFORM, i);
-        for (size_t k = 0; k < b->count[i]; k++) b->v[i][k] = clade_random_uniform(&r, -1, 1);
+        for (size_t k = 0; k < b->count[i]; k++)
+            b->v[i][k] = (i ? 1 : scale) * clade_random_uniform(&r, -1, 1);
     }
     return CLADE_OK;
 }
@@ -94,20 +96,30 @@ static clade_status run(staged *s, block *out)
     return status;
 }
 
-/* What must come out, and the same op on absolute values, which bounds its rounding errors. */
+/* What products of the call may round their factors to. */
+static clade_products products_of(const clade_call *shape)
+{
+    const clade_products *products = clade_param_of(
+        clade_op_describe(shape->op), (clade_args *)(uintptr_t)&shape->args, "products");
+    return products ? *products : CLADE_FACTORS_FLOAT32;
+}
+
+/* What must come out, and the same op on absolute values, which bounds its rounding errors: in
+ * float16 a number below 2^-14 is rounded as 2^-14 is. */
 static clade_status expect(const clade_call *shape, block *values, block *expected, block *sums)
 {
     staged s = {0};
     clade_status status = stage("cpu", NULL, shape, values, &s);
     if (!status) status = run(&s, expected);
     block positive = {0};
+    const float least = products_of(shape) == CLADE_FACTORS_FLOAT16 ? 0x1p-14f : 0;
     for (int i = 0; i < slots && !status; i++) {
         if (!values->v[i]) continue;
         positive.count[i] = values->count[i];
         positive.v[i] = malloc(values->count[i] * sizeof(float));
         if (!positive.v[i]) status = clade_fail(CLADE_ENOMEM, "out of memory for a bound");
         for (size_t k = 0; k < values->count[i] && !status; k++)
-            positive.v[i][k] = fabsf(values->v[i][k]);
+            positive.v[i][k] = fmaxf(fabsf(values->v[i][k]), least);
     }
     int32_t *act = clade_param_of(clade_op_describe(shape->op), &s.call.args, "act");
     if (act) *act = CLADE_LINEAR;
@@ -125,13 +137,11 @@ static clade_status compare(const clade_call *shape, const block *expected, cons
                             const block *got)
 {
     const clade_op_info *info = clade_op_describe(shape->op);
-    const clade_products *rounded =
-        clade_param_of(info, (clade_args *)(uintptr_t)&shape->args, "products");
     double products = clade_bench_call_cost(shape).flops / 2;
     for (size_t i = 0; i < info->slot_count; i++) {
         if (!got->v[i]) continue;
         double gamma = 2.5 * clade_gamma(4 + (int64_t)(products / (double)got->count[i])) +
-                       clade_products_error(rounded ? *rounded : CLADE_FACTORS_FLOAT32);
+                       clade_products_error(products_of(shape));
         for (size_t k = 0; k < got->count[i]; k++) {
             double bound = gamma * (double)sums->v[i][k] + 1e-30;
             if (fabs((double)got->v[i][k] - (double)expected->v[i][k]) <= bound) continue;
@@ -173,7 +183,7 @@ static clade_status take_time(staged *s, double *seconds)
 }
 
 clade_status clade_candidate_try(const char *device, const char *algorithm, const clade_call *shape,
-                                 double *seconds)
+                                 float scale, double *seconds)
 {
     const clade_device_options options = {.math = CLADE_FAST, .algorithm = algorithm};
     block values = {0}, expected = {0}, sums = {0}, got = {0};
@@ -181,7 +191,7 @@ clade_status clade_candidate_try(const char *device, const char *algorithm, cons
     if (clade_bench_call_cost(shape).flops <= 0)
         return clade_fail(CLADE_EUNSUPPORTED, "%s: it is not tried",
                           clade_op_describe(shape->op)->name);
-    clade_status status = draw(shape, &values);
+    clade_status status = draw(shape, scale, &values);
     if (!status) status = expect(shape, &values, &expected, &sums);
     if (!status) status = stage(device, &options, shape, &values, &s);
     if (!status) status = run(&s, &got);

@@ -4,11 +4,12 @@
 
 #include <clade/device.h>
 
-/* Does a call (shapes and parameters of a convolution or a dense layer) on random data on a device
- * in fast mode by one of its algorithms, compares every element with the CPU's exact result within
- * the op's error bound, and only then takes the time of one call, in seconds. Errors: EMISMATCH (it
- * is wrong, or the device does not use that algorithm), those of the device. */
+/* Does a call (shapes and parameters of a convolution or a dense layer) on random numbers up to 1,
+ * of its first tensor up to `scale`, on a device in fast mode by one of its algorithms, compares
+ * every element with the CPU's exact result within the op's error bound, and only then takes the
+ * time of one call, in seconds. Errors: EMISMATCH (it is wrong, or the device does not use that
+ * algorithm), those of the device. */
 clade_status clade_candidate_try(const char *device, const char *algorithm, const clade_call *shape,
-                                 double *seconds);
+                                 float scale, double *seconds);
 
 #endif

@@ -87,7 +87,7 @@ clade_status clade_tune_device_child(int argc, const char *const *argv, char **o
         clade_call call;
         double seconds;
         status = clade_call_parse(argv[3], &call);
-        if (!status) status = clade_candidate_try(argv[1], argv[2], &call, &seconds);
+        if (!status) status = clade_candidate_try(argv[1], argv[2], &call, 1, &seconds);
         if (!status) {
             *out = malloc(32);
             if (*out) snprintf(*out, 32, "%.9g\n", seconds);

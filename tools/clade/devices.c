@@ -13,25 +13,24 @@
 #include <string.h>
 
 /* Opens a device that may have matrix units, and tries those that were not; NULL: it has none, or
- * cannot be opened. */
-static clade_device *open_with_units(const clade_device_info *info)
+ * cannot be opened, and then is not usable. */
+static clade_device *open_with_units(clade_device_info *info)
 {
     const clade_device_options options = {.math = CLADE_FAST};
-    const char *const *command = session_child_command();
-    clade_matrix_unit unit;
     clade_device *device = NULL;
     if (info->unusable[0] || strncmp(info->id, "opencl", 6) != 0) return NULL;
-    if (clade_device_open(info->id, &options, &device)) return NULL;
+    if (clade_device_open(info->id, &options, &device)) {
+        snprintf(info->unusable, sizeof info->unusable, "%s", clade_error());
+        return NULL;
+    }
     /* what cannot be kept or started leaves units untried, and they are shown so */
-    if (clade_device_matrix_unit(device, 0, &unit) && command)
-        (void)clade_try_matrix_units(device, CLADE_FACTORS_FLOAT32, command, session_unit_seconds);
+    (void)session_try_units(device, CLADE_FACTORS_FLOAT32);
     return device;
 }
 
-static void add_units(cJSON *entry, const clade_device_info *info)
+static void add_units(cJSON *entry, const clade_device *device)
 {
     cJSON *array = cJSON_AddArrayToObject(entry, "matrix_units");
-    clade_device *device = open_with_units(info);
     clade_matrix_unit u;
     for (size_t i = 0; device && clade_device_matrix_unit(device, i, &u); i++) {
         cJSON *unit = cJSON_CreateObject();
@@ -44,12 +43,10 @@ static void add_units(cJSON *entry, const clade_device_info *info)
                                            : "it was not tried");
         clade_json_append(array, unit);
     }
-    clade_device_close(&device);
 }
 
-static void print_units(const clade_device_info *info)
+static void print_units(const clade_device *device)
 {
-    clade_device *device = open_with_units(info);
     clade_matrix_unit u;
     for (size_t i = 0; device && clade_device_matrix_unit(device, i, &u); i++)
         printf("    matrix unit    %s, %s: %s\n", u.name,
@@ -57,15 +54,15 @@ static void print_units(const clade_device_info *info)
                u.failure  ? shown(u.failure)
                : u.judged ? "used in fast math"
                           : "not tried");
-    clade_device_close(&device);
 }
 
-static void print_json(const clade_device_info *list, size_t count, const char *note)
+static void print_json(clade_device_info *list, size_t count, const char *note)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON *array = cJSON_AddArrayToObject(root, "devices");
     for (size_t i = 0; i < count; i++) {
-        const clade_device_info *d = &list[i];
+        clade_device_info *d = &list[i];
+        clade_device *device = open_with_units(d);
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "id", d->id);
         cJSON_AddStringToObject(entry, "name", d->name);
@@ -81,7 +78,8 @@ static void print_json(const clade_device_info *list, size_t count, const char *
         cJSON_AddNumberToObject(entry, "shipped", d->shipped);
         cJSON_AddBoolToObject(entry, "usable", !d->unusable[0]);
         cJSON_AddStringToObject(entry, "unusable", d->unusable);
-        add_units(entry, d);
+        add_units(entry, device);
+        clade_device_close(&device);
         clade_json_append(array, entry);
     }
     cJSON_AddStringToObject(root, "note", note);
@@ -102,10 +100,11 @@ static void print_choices(const clade_device_info *d)
         printf("by rule, none measured for %s\n", shown(d->family));
 }
 
-static void print_table(const clade_device_info *list, size_t count, const char *note)
+static void print_table(clade_device_info *list, size_t count, const char *note)
 {
     for (size_t i = 0; i < count; i++) {
-        const clade_device_info *d = &list[i];
+        clade_device_info *d = &list[i];
+        clade_device *device = open_with_units(d);
         printf("%s  %s\n", d->id, shown(d->name));
         printf("    driver         %s\n", shown(d->driver));
         printf("    compute units  %" PRIu32 "\n", d->compute_units);
@@ -113,7 +112,8 @@ static void print_table(const clade_device_info *list, size_t count, const char 
             printf("    memory         %.1f GiB\n", (double)d->memory_bytes / 1073741824.0);
         printf("    fma %s, fp16 %s, fp64 %s\n", yes(d->fma), yes(d->fp16), yes(d->fp64));
         if (d->family[0]) print_choices(d);
-        print_units(d);
+        print_units(device);
+        clade_device_close(&device);
         if (d->unusable[0]) printf("    not usable: %s\n", shown(d->unusable));
     }
     if (note[0]) printf("%s\n", note);

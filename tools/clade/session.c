@@ -71,14 +71,24 @@ const char *const *session_child_command(void)
     return command;
 }
 
+clade_status session_try_units(clade_device *device, clade_factors factors)
+{
+    const char *const *command = session_child_command();
+    if (!command) return CLADE_OK;
+    status_line_wait("Trying the device's matrix units", 0, 0, NULL);
+    const clade_status status =
+        clade_try_matrix_units(device, (clade_products)factors, command, 60);
+    status_line_clear();
+    return status;
+}
+
 clade_status session_prepare_products(clade_device *device, clade_precision precision)
 {
     const clade_factors factors = clade_precision_factors(precision);
-    const char *const *command = session_child_command();
     char why[128];
     clade_status status = CLADE_OK;
-    if (factors && command && clade_device_math(device) == CLADE_FAST)
-        status = clade_try_matrix_units(device, factors, command, session_unit_seconds);
+    if (factors && clade_device_math(device) == CLADE_FAST)
+        status = session_try_units(device, factors);
     if (!status && precision == CLADE_PRECISION_TF32 &&
         !clade_device_products(device, factors, why))
         fprintf(stderr, "clade: %s: tf32 is float32 here: %s\n", clade_device_describe(device)->id,

@@ -116,8 +116,9 @@ bool session_training_edits(const session_training *given, char **edits, size_t 
 /* This program's file and the arguments by which it does what clade_tune_device_child does, NULL at
  * the end; lasts until it is called again. NULL: it cannot be found. */
 const char *const *session_child_command(void);
-/* For which a unit is tried for one kind of factors. */
-enum { session_unit_seconds = 60 };
+/* Tries the device's matrix units for these factors (FLOAT32: for any) that were not tried, each
+ * for a minute at most. Errors: EIO. */
+clade_status session_try_units(clade_device *device, clade_factors factors);
 /* Tries the device's matrix units that a model of this precision may use and that were not tried;
  * and says on stderr where tf32 is float32 on it, and why. Errors: EIO. */
 clade_status session_prepare_products(clade_device *device, clade_precision precision);
